@@ -1,0 +1,79 @@
+//! Whether bytes are one JSON text.
+
+use crate::error::Invalid;
+use crate::limits;
+
+/// Checks that `bytes` are one JSON text (RFC 8259) in UTF-8, nested at most [`limits::JSON_DEPTH`] deep.
+///
+/// # Errors
+/// [`Invalid::Json`] with the byte offset at which the text stops being JSON, or [`Invalid::JsonTooDeep`].
+pub fn validate(bytes: &[u8]) -> Result<(), Invalid> {
+    // Depth first, over bytes, so that the parser below never sees text that could exhaust its stack.
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0_usize, false, false);
+    for &b in bytes {
+        if in_string {
+            match b {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match b {
+            b'"' => in_string = true,
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    if deepest > limits::JSON_DEPTH {
+        return Err(Invalid::JsonTooDeep { depth: deepest });
+    }
+    let text = std::str::from_utf8(bytes).map_err(|e| Invalid::Json { offset: e.valid_up_to() })?;
+    serde_json::from_str::<serde::de::IgnoredAny>(text).map(|_| ()).map_err(|e| {
+        // serde_json reports line and column; clients are told a byte offset, as MySQL does.
+        let line_start: usize = text.split_inclusive('\n').take(e.line().saturating_sub(1)).map(str::len).sum();
+        Invalid::Json { offset: (line_start + e.column().saturating_sub(1)).min(bytes.len()) }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_json_text_is_accepted() {
+        for ok in ["{}", "[]", "null", "1", "-1.5e3", "\"x\"", " {\"a\": [1, {\"b\": null}]} ", "true"] {
+            assert_eq!(validate(ok.as_bytes()), Ok(()), "{ok}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused_with_the_place() {
+        assert_eq!(validate(b""), Err(Invalid::Json { offset: 0 }));
+        assert_eq!(validate(b"{\"a\": x}"), Err(Invalid::Json { offset: 6 }));
+        assert!(matches!(validate(b"{} {}"), Err(Invalid::Json { .. })));
+        assert_eq!(validate(b"\"\xff\""), Err(Invalid::Json { offset: 1 }));
+        assert!(matches!(validate(b"NaN"), Err(Invalid::Json { .. })));
+    }
+
+    #[test]
+    fn a_text_deeper_than_the_limit_is_refused_without_recursion() {
+        let nest = |n: usize| [vec![b'['; n], vec![b']'; n]].concat();
+        assert_eq!(validate(&nest(limits::JSON_DEPTH)), Ok(()));
+        assert_eq!(
+            validate(&nest(limits::JSON_DEPTH + 1)),
+            Err(Invalid::JsonTooDeep { depth: limits::JSON_DEPTH + 1 })
+        );
+        assert_eq!(validate(&nest(1_000_000)), Err(Invalid::JsonTooDeep { depth: 1_000_000 }));
+        assert_eq!(
+            validate(format!("\"{}\"", "[".repeat(1000)).as_bytes()),
+            Ok(()),
+            "brackets in a string do not nest"
+        );
+    }
+}

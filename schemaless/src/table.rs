@@ -1,0 +1,108 @@
+//! Tables as the catalog knows them. Everything here is stored as JSON in the meta store, so fields are only ever added.
+
+use serde::{Deserialize, Serialize};
+
+use crate::keys::TableId;
+
+/// A table in the catalog.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableDef {
+    /// Its id, never reused.
+    pub id: u32,
+    /// The database it is in.
+    pub database: String,
+    /// Its name, as written in CREATE TABLE.
+    pub name: String,
+    /// What its rows are.
+    pub kind: TableKind,
+    /// How a row key is made from SQL values.
+    pub key_form: KeyForm,
+    /// Version of the encoding of `key_form`; pinned by golden vectors.
+    pub codec: u16,
+    /// Declared row-shape columns, in order.
+    pub columns: Vec<RowColumn>,
+    /// The definition number cells are written under; raised by every ALTER.
+    pub def: u32,
+    /// When it was created, microseconds UTC.
+    pub created_at: i64,
+}
+
+impl TableDef {
+    /// What a store needs to know of the table.
+    pub fn table_ref(&self) -> TableRef {
+        TableRef::new(&self.name, TableId(self.id), self.def)
+    }
+}
+
+/// What the rows of a table are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TableKind {
+    /// Schemaless cells: `row_key, column_key, ref_key, body, added_id, created_at`.
+    Cells,
+}
+
+/// How row keys are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyForm {
+    /// The bytes given; a number is its decimal text.
+    Bytes,
+}
+
+/// A declared column of the row shape: its latest body is the column's value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowColumn {
+    /// The name SQL uses, compared without case.
+    pub name: String,
+    /// The column key its cells are stored under (the name at creation, unique for the table's life).
+    pub storage_key: String,
+    /// The value of a row that has no such cell, as JSON text; `None` is NULL.
+    pub missing: Option<String>,
+    /// The table's definition number when the column was added.
+    pub added_in: u32,
+}
+
+/// The physical side of a table: the name it has in every cluster, and the definition number cells carry.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TableRef {
+    /// The table's id.
+    pub id: TableId,
+    /// The definition number to write cells under.
+    pub def: u32,
+    physical: String,
+}
+
+impl TableRef {
+    /// Longest part of the logical name kept in the physical one, so that `<name>_<id>` fits PostgreSQL's 63 bytes.
+    const NAME_BYTES: usize = 48;
+
+    /// The reference of table `name` with this id.
+    pub fn new(name: &str, id: TableId, def: u32) -> Self {
+        // Letters, digits and `_` only: the name is for people who read a shard with the engine's own client; the id
+        // alone makes it unique.
+        let readable: String = name
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
+            .take(Self::NAME_BYTES)
+            .collect();
+        Self { id, def, physical: format!("{readable}_{id}") }
+    }
+
+    /// The table's name in every cluster: `[a-z0-9_]+`, safe to quote in any engine.
+    pub fn physical(&self) -> &str {
+        &self.physical
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn physical_names_are_plain_and_differ_by_id() {
+        assert_eq!(TableRef::new("Trips", TableId(17), 1).physical(), "trips_17");
+        assert_eq!(TableRef::new("a`b;ü", TableId(3), 1).physical(), "a_b___3");
+        assert!(TableRef::new(&"x".repeat(64), TableId(u32::MAX), 1).physical().len() <= 63);
+    }
+}

@@ -1,0 +1,263 @@
+//! What a bound statement asks for: everything the session has to do, with nothing left to evaluate.
+
+use std::sync::Arc;
+
+use cellgate_schemaless::{Erasure, NewCell, Request, TableDef};
+
+use crate::shape::Shape;
+use crate::value::Value;
+
+/// A statement with its parameters, ready to run.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Read cells (or nothing) and shape rows of them.
+    Read(Read),
+    /// Write cells.
+    Put(Put),
+    /// Erase cells.
+    Erase(Erase),
+    /// Change the catalog.
+    Ddl(Ddl),
+    /// `USE`.
+    Use(String),
+    /// `SET`: in order; nothing is applied unless all can be.
+    Set(Vec<Setting>),
+    /// Transaction control.
+    Transaction(Transaction),
+    /// `SHOW`, `DESCRIBE`.
+    Show(Show),
+    /// `EXPLAIN` of a statement.
+    Explain(Box<Explain>),
+    /// Accepted, no effect, because it cannot have one here (e.g. `FLUSH STATUS` is not among them; `DO 1` is).
+    Nothing,
+}
+
+/// A SELECT.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// The table, if any.
+    pub table: Option<Arc<TableDef>>,
+    /// Where the cells come from.
+    pub source: Source,
+    /// How rows are made of them.
+    pub shape: Shape,
+    /// `FOR UPDATE`, `FOR SHARE`, `LOCK IN SHARE MODE`.
+    pub locking: bool,
+    /// Every shard is read (counted, and noted in SHOW WARNINGS).
+    pub scatter: bool,
+}
+
+/// Where the cells of a SELECT come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// No table: the shape makes one row of nothing.
+    Once,
+    /// The condition can never hold: no cells.
+    Nothing,
+    /// These. Every visible cell of the answer is given to the shape, in order.
+    Cells(Request),
+}
+
+/// An INSERT.
+#[derive(Clone, Debug)]
+pub struct Put {
+    /// The table.
+    pub table: Arc<TableDef>,
+    /// The cells, in the order of the statement.
+    pub cells: Vec<NewCell>,
+    /// For each cell the row of the statement it belongs to, from 0 (row shape: several cells a row).
+    pub rows: Vec<usize>,
+    /// `INSERT IGNORE`: conflicts become warnings.
+    pub ignore: bool,
+    /// `RETURNING`: applied to the cells as written.
+    pub returning: Option<Shape>,
+}
+
+/// A DELETE on a cell table.
+#[derive(Clone, Debug)]
+pub struct Erase {
+    /// The table.
+    pub table: Arc<TableDef>,
+    /// What; several for IN lists.
+    pub what: Vec<Erasure>,
+}
+
+/// A database and a table in it, as written (the database filled in from the session).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableName {
+    /// The database.
+    pub database: String,
+    /// The table.
+    pub table: String,
+}
+
+/// A declared row-shape column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowColumnSpec {
+    /// Its name.
+    pub name: String,
+    /// `DEFAULT` as JSON text; `None` is NULL.
+    pub missing: Option<String>,
+}
+
+/// A change of the catalog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ddl {
+    /// `CREATE DATABASE`.
+    CreateDatabase {
+        /// Its name.
+        name: String,
+        /// `IF NOT EXISTS`.
+        if_not_exists: bool,
+    },
+    /// `DROP DATABASE`.
+    DropDatabase {
+        /// Its name.
+        name: String,
+        /// `IF EXISTS`.
+        if_exists: bool,
+    },
+    /// `CREATE TABLE` of a cell table.
+    CreateTable {
+        /// Its name.
+        name: TableName,
+        /// `IF NOT EXISTS`.
+        if_not_exists: bool,
+        /// The declared row-shape columns.
+        columns: Vec<RowColumnSpec>,
+    },
+    /// `DROP TABLE`.
+    DropTable {
+        /// Their names.
+        names: Vec<TableName>,
+        /// `IF EXISTS`.
+        if_exists: bool,
+    },
+    /// `ALTER TABLE .. ADD COLUMN`, `.. DROP COLUMN` of row-shape columns.
+    AlterTable {
+        /// Its name.
+        name: TableName,
+        /// Added, in order.
+        add: Vec<RowColumnSpec>,
+        /// Dropped.
+        drop: Vec<String>,
+    },
+}
+
+/// One assignment of a SET.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Setting {
+    /// Whose variable.
+    pub scope: SettingScope,
+    /// Its name, lower case. `SET NAMES` comes as `names` with the character set, followed by `collation_connection`
+    /// if a COLLATE was given; `SET CHARACTER SET` as `character_set`; `SET TRANSACTION ISOLATION LEVEL x` as
+    /// `transaction_isolation` (`READ-COMMITTED`), `SET TRANSACTION READ ONLY` as `transaction_read_only`.
+    pub name: String,
+    /// Its value.
+    pub value: SettingValue,
+}
+
+/// Whose variable a SET is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettingScope {
+    /// This session's.
+    Session,
+    /// Every later session's.
+    Global,
+    /// `@name`.
+    User,
+    /// The next transaction's only (`SET TRANSACTION ..` without SESSION).
+    NextTransaction,
+}
+
+/// The value of a SET.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SettingValue {
+    /// Evaluated. A bare word (`ON`, `utf8mb4`) is text.
+    Value(Value),
+    /// `DEFAULT`.
+    Default,
+}
+
+/// Transaction control.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transaction {
+    /// `BEGIN`, `START TRANSACTION`.
+    Begin {
+        /// `READ ONLY`.
+        read_only: bool,
+        /// `WITH CONSISTENT SNAPSHOT`.
+        consistent_snapshot: bool,
+    },
+    /// `COMMIT`.
+    Commit {
+        /// `AND CHAIN`.
+        chain: bool,
+        /// `RELEASE`.
+        release: bool,
+    },
+    /// `ROLLBACK`.
+    Rollback {
+        /// `AND CHAIN`.
+        chain: bool,
+        /// `RELEASE`.
+        release: bool,
+    },
+    /// `SAVEPOINT name`.
+    Savepoint(String),
+    /// `ROLLBACK TO name`.
+    RollbackTo(String),
+    /// `RELEASE SAVEPOINT name`.
+    Release(String),
+}
+
+/// A SHOW: what, and which of its rows.
+#[derive(Clone, Debug)]
+pub struct Show {
+    /// What.
+    pub aspect: Aspect,
+    /// `LIKE` or `WHERE`.
+    pub filter: Filter,
+}
+
+/// What a SHOW shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Aspect {
+    Databases,
+    Tables { database: Option<String>, full: bool },
+    TableStatus { database: Option<String> },
+    Columns { table: TableName, full: bool },
+    Index { table: TableName },
+    CreateTable { table: TableName },
+    CreateDatabase { database: String },
+    Variables { global: bool },
+    Status { global: bool },
+    Warnings,
+    Errors,
+    Processlist { full: bool },
+    Grants,
+    Engines,
+    Collation,
+    CharacterSet,
+    Shards,
+    Clusters,
+    Topology,
+}
+
+/// Which rows of a SHOW.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub(crate) like: Option<String>,
+    pub(crate) condition: Option<crate::expression::Expression>,
+    pub(crate) limit: Option<(u64, u64)>,
+}
+
+/// An EXPLAIN.
+#[derive(Clone, Debug)]
+pub struct Explain {
+    /// Of what.
+    pub command: Command,
+    /// `ANALYZE`: run it too.
+    pub analyze: bool,
+}

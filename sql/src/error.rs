@@ -1,0 +1,153 @@
+//! What can be wrong with a statement, as outcomes; the proxy turns each into MySQL's number.
+
+use cellgate_schemaless::{ErrorKind, Invalid};
+use thiserror::Error;
+
+/// A statement that cannot be run.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum SqlError {
+    /// Not SQL (1064).
+    #[error("You have an error in your SQL syntax; {detail} near '{near}' at line {line}")]
+    Syntax {
+        /// What was expected.
+        detail: String,
+        /// The text from the place on, at most 80 characters.
+        near: String,
+        /// The line of the place, from 1.
+        line: u64,
+    },
+    /// Nothing but white space and comments (1065).
+    #[error("Query was empty")]
+    Empty,
+    /// SQL that is refused on purpose (1235): what, and what to write instead.
+    #[error("{what} is not supported; {instead}")]
+    Unsupported {
+        /// What was refused.
+        what: String,
+        /// What to write instead, or why there is no substitute.
+        instead: String,
+    },
+    /// A write that immutable cells cannot take (1235): UPDATE, REPLACE, ON DUPLICATE KEY UPDATE.
+    #[error("{what} is not supported: cells are immutable; {instead}")]
+    Immutable {
+        /// What was refused.
+        what: String,
+        /// What to write instead.
+        instead: String,
+    },
+    /// No database selected (1046).
+    #[error("No database selected")]
+    NoDatabase,
+    /// Unknown database (1049).
+    #[error("Unknown database '{0}'")]
+    UnknownDatabase(String),
+    /// Unknown table (1146).
+    #[error("Table '{database}.{table}' doesn't exist")]
+    UnknownTable {
+        /// The database.
+        database: String,
+        /// The table.
+        table: String,
+    },
+    /// Unknown column (1054); `hint` says how to declare one, if that would help.
+    #[error("Unknown column '{column}' in '{clause}'{hint}")]
+    UnknownColumn {
+        /// The column.
+        column: String,
+        /// `field list`, `where clause`, `order clause`, `group statement`.
+        clause: &'static str,
+        /// Empty, or starts with `; `.
+        hint: String,
+    },
+    /// Unknown system variable (1193).
+    #[error("Unknown system variable '{0}'")]
+    UnknownVariable(String),
+    /// Unknown function (1305).
+    #[error("FUNCTION {0} does not exist")]
+    UnknownFunction(String),
+    /// A value a key or body column cannot hold.
+    #[error("{invalid} (column '{column}', row {row})")]
+    Value {
+        /// What is wrong.
+        invalid: Invalid,
+        /// The column.
+        column: String,
+        /// The row of the statement, from 1.
+        row: usize,
+    },
+    /// NULL for a column that cannot hold it (1048).
+    #[error("Column '{0}' cannot be null")]
+    NullColumn(String),
+    /// A column without default that got no value (1364).
+    #[error("Field '{0}' doesn't have a default value")]
+    NoDefault(String),
+    /// A value of the wrong type for a column (1366) or number out of range (1264).
+    #[error("{message}")]
+    BadValue {
+        /// Whether it is out of range (1264) rather than of the wrong type (1366).
+        out_of_range: bool,
+        /// The message.
+        message: String,
+    },
+    /// Number of columns and values differ (1136).
+    #[error("Column count doesn't match value count at row {0}")]
+    ColumnCount(usize),
+    /// The same column named twice (1110).
+    #[error("Column '{0}' specified twice")]
+    ColumnTwice(String),
+    /// JSON function over text that is not JSON (3141/3140), or a bad path (3143).
+    #[error("{message}")]
+    Json {
+        /// Whether it is the path that is bad (3143).
+        path: bool,
+        /// The message.
+        message: String,
+    },
+    /// A key column too long at CREATE TABLE (1071).
+    #[error("Specified key was too long; max key length is {0} bytes")]
+    KeyTooLong(usize),
+    /// A named limit exceeded (1104 for rows, 1235 for statements): the statement asks for too much.
+    #[error("{what} exceeds {limit} ({name})")]
+    Limit {
+        /// What was too much.
+        what: String,
+        /// The limit.
+        limit: u64,
+        /// Its name in the configuration.
+        name: &'static str,
+    },
+    /// A wrong number of arguments or parameters (1582 / 1210).
+    #[error("Incorrect arguments to {0}")]
+    Arguments(String),
+    /// A mixture of aggregates and plain columns (1140).
+    #[error("In aggregated query without GROUP BY, expression of SELECT list contains nonaggregated column '{0}'")]
+    MixedAggregate(String),
+    /// A defect of the dialect.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl SqlError {
+    /// The class of the error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Syntax { .. } | Self::Empty | Self::ColumnCount(_) | Self::ColumnTwice(_) | Self::Arguments(_) => {
+                ErrorKind::Syntax
+            }
+            Self::Unsupported { .. } | Self::Immutable { .. } | Self::MixedAggregate(_) => ErrorKind::Unsupported,
+            Self::NoDatabase
+            | Self::UnknownDatabase(_)
+            | Self::UnknownTable { .. }
+            | Self::UnknownColumn { .. }
+            | Self::UnknownVariable(_)
+            | Self::UnknownFunction(_) => ErrorKind::NotFound,
+            Self::Value { .. }
+            | Self::NullColumn(_)
+            | Self::NoDefault(_)
+            | Self::BadValue { .. }
+            | Self::Json { .. } => ErrorKind::Value,
+            Self::KeyTooLong(_) | Self::Limit { .. } => ErrorKind::Limit,
+            Self::Internal(_) => ErrorKind::Internal,
+        }
+    }
+}

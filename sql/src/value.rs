@@ -1,0 +1,78 @@
+//! SQL values and the description of result columns.
+
+use bytes::Bytes;
+use cellgate_schemaless::Micros;
+
+/// One SQL value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// NULL.
+    Null,
+    /// A signed integer.
+    Int(i64),
+    /// An unsigned integer above `i64::MAX`, or of an unsigned type.
+    UInt(u64),
+    /// A double.
+    Double(f64),
+    /// An exact decimal as text, e.g. `-12.50`.
+    Decimal(String),
+    /// Text in utf8mb4.
+    Text(Bytes),
+    /// Bytes without a character set.
+    Bytes(Bytes),
+    /// A JSON text, as stored.
+    Json(Bytes),
+    /// DATETIME(6): microseconds UTC.
+    DateTime(Micros),
+}
+
+/// A result row: one value per column.
+pub type Row = Vec<Value>;
+
+/// The type of a result column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnType {
+    /// Always NULL (MySQL type 6).
+    Null,
+    /// BIGINT (8).
+    BigInt,
+    /// BIGINT UNSIGNED (8).
+    UnsignedBigInt,
+    /// DOUBLE (5).
+    Double,
+    /// DECIMAL (246).
+    Decimal,
+    /// VARCHAR in utf8mb4 (253).
+    Text,
+    /// VARBINARY (253, charset 63).
+    Bytes,
+    /// JSON (245).
+    Json,
+    /// DATETIME(6) (12).
+    DateTime,
+}
+
+/// The description of a result column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnMeta {
+    /// Database of the table, or empty.
+    pub schema: String,
+    /// Alias of the table, or empty.
+    pub table: String,
+    /// Name of the table, or empty.
+    pub org_table: String,
+    /// Name in the result: the alias as written, or the column, or the expression's text.
+    pub name: String,
+    /// Name of the table column, or empty.
+    pub org_name: String,
+    /// Its type.
+    pub ty: ColumnType,
+    /// Longest value in characters (or display width).
+    pub length: u32,
+    /// Digits behind the point (6 for DATETIME(6), 31 for a DOUBLE of any scale, else 0).
+    pub decimals: u8,
+    /// Whether it can be NULL.
+    pub nullable: bool,
+    /// Whether it is a part of the primary key.
+    pub primary_key: bool,
+}

@@ -1,0 +1,212 @@
+//! The one interface every engine implements.
+//!
+//! Batch-first: every read takes many keys and answers one outcome per key, every put takes many groups and answers
+//! one outcome per group, so that coalescing is a queue in front of a backend and never a change of it. A backend
+//! holds the cells of one cluster, of any shards; it does not know where other cells live.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cellgate_schemaless::{
+    AddedId, Body, Cell, ClusterNo, Epoch, Erasure, LatestKey, LogScan, Micros, RowScan, ShardId, TableRef, Token,
+    Triple,
+};
+
+use crate::error::StoreError;
+
+/// The cells of one cluster.
+///
+/// All methods are safe to call concurrently and from several proxies. A read that fails because its connection was
+/// lost is repeated by the engine before it reports [`StoreError::Unavailable`]; a write is settled by its token
+/// first, and [`StoreError::MaybeWritten`] is the honest answer when it cannot be.
+#[async_trait]
+pub trait Backend: Send + Sync + std::fmt::Debug {
+    /// The cells with these names: one answer per key, in order, all from one snapshot. Rows of every kind are
+    /// returned, undecided ones too: the caller looks at [`Cell::is_visible`].
+    async fn get(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError>;
+
+    /// The row with the highest `ref_key` (at most `at_most`) of each chain, of whatever kind but lock and closed:
+    /// one answer per key, in order, all from one snapshot. Erased rows are skipped over only by the caller asking
+    /// again below them.
+    async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError>;
+
+    /// One page of a row scan, in its order: rows of kind cell, undecided ones included. `scan.limit` bounds the
+    /// page; an engine may answer fewer (bounded bytes) and then says there is more.
+    async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError>;
+
+    /// One page of the log by `(shard, added_id)`: rows of kind cell, undecided ones included (the caller stops in
+    /// front of one). `scan.limit` bounds the page; an engine may answer fewer and then says there is more.
+    async fn log(&self, table: &TableRef, scan: &LogScan) -> Result<LogPage, StoreError>;
+
+    /// Writes groups. The cells of a group stand or fall together; groups do not depend on each other, and a group
+    /// that fails never fails its neighbours. Ids, times and commit order come from the log head (CORRECTNESS C1):
+    /// nothing is written unless the head is at `epoch`.
+    ///
+    /// # Errors
+    /// For the whole call only: [`StoreError::StaleEpoch`], [`StoreError::Unavailable`], [`StoreError::DiskFull`]
+    /// and the like. After any error but `MaybeWritten` nothing of any group whose outcome is not known was written.
+    async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError>;
+
+    /// Erases: the rows become slots of kind erased, without body (CORRECTNESS C8). Answers how many cells were.
+    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<u64, StoreError>;
+
+    /// Creates the physical table if it is not there.
+    async fn create_table(&self, table: &TableRef) -> Result<(), StoreError>;
+
+    /// Drops the physical table if it is there.
+    async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError>;
+
+    /// Who this store is: `None` if Cellgate has never initialised it. Must not create anything.
+    async fn identity(&self) -> Result<Option<Identity>, StoreError>;
+
+    /// Creates the store's own tables (`cg_cluster, cg_head, cg_shard, cg_txn, cg_intent`) and claims it as
+    /// `identity`, owning `shards`. Idempotent, safe when several proxies do it at once: the first wins, and the
+    /// answer is the identity that stands.
+    async fn claim(&self, identity: &Identity, shards: &[ShardId]) -> Result<Identity, StoreError>;
+
+    /// The epoch of the log heads and the shards this store says it owns, from one snapshot.
+    async fn shards(&self) -> Result<(Epoch, Vec<ShardState>), StoreError>;
+
+    /// Raises the epoch of all log heads from `from` to `to`; `false` if it was not `from`.
+    async fn raise_epoch(&self, from: Epoch, to: Epoch) -> Result<bool, StoreError>;
+
+    /// Reaches the store and back (health checks; no table is read).
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Finishes what is running and closes. Bounded by the statement timeout.
+    async fn close(&self);
+}
+
+/// One page of a row scan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowPage {
+    /// The rows, in the scan's order.
+    pub cells: Vec<Cell>,
+    /// Whether rows behind the last of `cells` may exist (ask again with `after` set to it).
+    pub more: bool,
+}
+
+/// One page of a log scan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogPage {
+    /// The rows, by `(shard, added_id)`.
+    pub cells: Vec<Cell>,
+    /// Whether rows behind the last of `cells` may exist (ask again with `after` set to it).
+    pub more: bool,
+}
+
+/// Cells that stand or fall together in one cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutGroup {
+    /// Which write this is; the same in every retry.
+    pub token: Token,
+    /// The cells, at least one; no triple twice.
+    pub cells: Vec<GroupCell>,
+}
+
+/// One cell of a [`PutGroup`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupCell {
+    /// The table it goes to (a transaction may write to several).
+    pub table: TableRef,
+    /// The shard of its row key.
+    pub shard: ShardId,
+    /// Its name.
+    pub triple: Triple,
+    /// Its JSON.
+    pub body: Body,
+    /// What an existing cell of this name means.
+    pub mode: PutMode,
+}
+
+/// What a cell that exists already means for a write of the same triple by another token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutMode {
+    /// Same bytes: done. Other bytes: conflict.
+    Explicit,
+    /// A conflict, whatever the bytes (compare-and-append: the race is lost).
+    Append,
+}
+
+/// What became of one group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PutOutcome {
+    /// All of it is there, durably: one place per cell, in order.
+    Stored(Vec<PlacedCell>),
+    /// Nothing of it was written: the cell at this index exists with other bytes, is erased, or lost its race.
+    Conflict {
+        /// Index into the group's cells.
+        cell: usize,
+    },
+    /// Nothing of it was written: the cell at this index exists as an undecided intent; settle that and ask again.
+    Undecided {
+        /// Index into the group's cells.
+        cell: usize,
+    },
+}
+
+/// Where a cell is in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlacedCell {
+    /// Its place.
+    pub added_id: AddedId,
+    /// Its time.
+    pub created_at: Micros,
+    /// `false`: the same cell was there already (by another token).
+    pub new: bool,
+}
+
+/// Who a store is. Written once, checked at every start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The deployment: 32 hex digits.
+    pub deployment: String,
+    /// Which of its clusters.
+    pub cluster: ClusterNo,
+    /// Raised by a promotion.
+    pub incarnation: i64,
+    /// Number of virtual shards.
+    pub virtual_shards: u32,
+    /// Name of the hash that places keys.
+    pub hash: String,
+    /// Its seed.
+    pub seed: i64,
+    /// Version of the physical schema.
+    pub format: i64,
+}
+
+/// Newest version of the physical schema this program knows.
+pub const FORMAT: i64 = 1;
+
+/// One row of `cg_shard`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardState {
+    /// The shard.
+    pub shard: ShardId,
+    /// Where it went, when it is not here any more.
+    pub moved_to: Option<ClusterNo>,
+}
+
+/// Bounds on what an engine waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To open a connection, login included.
+    pub connect: Duration,
+    /// For one statement.
+    pub statement: Duration,
+    /// For a row lock.
+    pub lock: Duration,
+    /// For a free connection of the pool.
+    pub queue: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            statement: Duration::from_secs(30),
+            lock: Duration::from_secs(5),
+            queue: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What can go wrong in a store, as outcomes.
+
+use cellgate_schemaless::ErrorKind;
+use thiserror::Error;
+
+/// Why a store did not do what it was asked.
+///
+/// `detail` is the engine's own text: for the log, never for a client.
+#[derive(Clone, Debug, Error)]
+pub enum StoreError {
+    /// The store could not be reached, or the connection was lost and nothing was written.
+    #[error("cannot reach the store ({reason:?}): {detail}")]
+    Unavailable {
+        /// In which step.
+        reason: Reason,
+        /// For the log.
+        detail: String,
+    },
+    /// The connection was lost while writing and the outcome could not be settled: some or all of it may be written.
+    #[error("the outcome of a write is not known: {detail}")]
+    MaybeWritten {
+        /// For the log.
+        detail: String,
+    },
+    /// A statement, lock or queue took longer than allowed; nothing was written.
+    #[error("timed out ({reason:?}): {detail}")]
+    Timeout {
+        /// In which step.
+        reason: Reason,
+        /// For the log.
+        detail: String,
+    },
+    /// The write was planned under another epoch than the store's; nothing was written. Plan again.
+    #[error("planned under epoch {planned}, the store is at {current}")]
+    StaleEpoch {
+        /// The epoch of the plan.
+        planned: i64,
+        /// The epoch of the store.
+        current: i64,
+    },
+    /// The physical table is not in the store: dropped, or not created there yet.
+    #[error("the store has no table {table}")]
+    NoTable {
+        /// The physical name.
+        table: String,
+    },
+    /// No room left on the store's disk; nothing was written.
+    #[error("the store's disk is full: {detail}")]
+    DiskFull {
+        /// For the log.
+        detail: String,
+    },
+    /// The body is larger than what this store takes in one statement.
+    #[error("a value of {bytes} bytes is more than the store takes ({max})")]
+    TooLarge {
+        /// The value's size.
+        bytes: usize,
+        /// The store's limit.
+        max: usize,
+    },
+    /// The store was asked to start as something it is not (identity, format, lock).
+    #[error("{detail}")]
+    Refused {
+        /// What is wrong and what to do, for the operator.
+        detail: String,
+    },
+    /// Stored data contradicts what the store promises.
+    #[error("corrupt data in the store: {detail}")]
+    Corrupt {
+        /// For the log.
+        detail: String,
+    },
+    /// Any other failure of the engine; nothing was written.
+    #[error("the store failed: {detail}")]
+    Failed {
+        /// For the log.
+        detail: String,
+    },
+}
+
+/// The step that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Opening or waiting for a connection.
+    Connect,
+    /// Running a statement.
+    Statement,
+    /// Waiting for a lock.
+    Lock,
+    /// Waiting in a queue of ours.
+    Queue,
+}
+
+impl StoreError {
+    /// The class of the error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Unavailable { .. } | Self::MaybeWritten { .. } => ErrorKind::Unavailable,
+            Self::Timeout { .. } => ErrorKind::Timeout,
+            Self::StaleEpoch { .. } => ErrorKind::Conflict,
+            Self::NoTable { .. } => ErrorKind::NotFound,
+            Self::DiskFull { .. } | Self::TooLarge { .. } => ErrorKind::Limit,
+            Self::Refused { .. } => ErrorKind::Access,
+            Self::Corrupt { .. } => ErrorKind::Corrupt,
+            Self::Failed { .. } => ErrorKind::Internal,
+        }
+    }
+}

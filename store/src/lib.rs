@@ -1,0 +1,11 @@
+//! Where cells are kept: the [`Backend`] trait, its engines, the meta store, and what runs a plan on them.
+
+mod backend;
+mod error;
+pub mod meta;
+
+pub use backend::{
+    Backend, FORMAT, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutMode, PutOutcome, RowPage, ShardState,
+    Timeouts,
+};
+pub use error::{Reason, StoreError};

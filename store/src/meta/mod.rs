@@ -1,0 +1,45 @@
+//! The meta store: one small database with what is not cells.
+//!
+//! It holds named documents with versions, changed by compare-and-set, in one table `cg_meta(name, version, body)` of a
+//! SQLite file, a MySQL/MariaDB or a PostgreSQL database. Which documents there are is `deployment`'s business.
+
+use async_trait::async_trait;
+
+use crate::error::StoreError;
+
+/// A document: its version (1 when created, one more with every change) and its JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// Its name, at most 255 bytes of `[a-z0-9_/.-]`.
+    pub name: String,
+    /// Its version.
+    pub version: i64,
+    /// Its JSON.
+    pub body: Vec<u8>,
+}
+
+/// Named documents with compare-and-set.
+#[async_trait]
+pub trait MetaStore: Send + Sync + std::fmt::Debug {
+    /// Whether the table is there. Must not create anything.
+    async fn exists(&self) -> Result<bool, StoreError>;
+
+    /// Creates the table if it is not there; safe when several proxies do it at once.
+    async fn create(&self) -> Result<(), StoreError>;
+
+    /// The document of this name.
+    async fn load(&self, name: &str) -> Result<Option<Document>, StoreError>;
+
+    /// All documents whose name starts with `prefix`, by name.
+    async fn list(&self, prefix: &str) -> Result<Vec<Document>, StoreError>;
+
+    /// Writes `body` if the document is at version `expected` (0: does not exist); answers whether it did. Durable
+    /// when it answers. A lost acknowledgement is settled by reading the document back.
+    async fn compare_and_set(&self, name: &str, expected: i64, body: &[u8]) -> Result<bool, StoreError>;
+
+    /// Removes the document if it is at version `expected`; answers whether it did.
+    async fn remove(&self, name: &str, expected: i64) -> Result<bool, StoreError>;
+
+    /// Microseconds UTC by the meta store's own clock (leases are judged by it).
+    async fn now(&self) -> Result<i64, StoreError>;
+}
