@@ -1,7 +1,7 @@
 //! The documents of the meta store, as JSON. Fields are only ever added.
 
-use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
 

@@ -72,6 +72,18 @@ pub enum OpenError {
         /// Its name.
         cluster: String,
     },
+    /// A store does not own shards that the map gives it.
+    #[error(
+        "cluster {cluster} does not own virtual shard {shard}, which the stored map gives it ({count} in all): the store and the meta store do not belong together, or one of them was restored from an older backup"
+    )]
+    ShardsDiffer {
+        /// Its name.
+        cluster: String,
+        /// The first of them.
+        shard: u16,
+        /// How many there are.
+        count: usize,
+    },
     /// Another proxy is there where only one can be.
     #[error(
         "another proxy (pid {pid} on {host}, {address}) serves this deployment, and SQLite files belong to one process: \
@@ -103,6 +115,7 @@ impl OpenError {
             | Self::NewerFormat { .. }
             | Self::ClusterMissing { .. }
             | Self::StoreLost { .. }
+            | Self::ShardsDiffer { .. }
             | Self::NotAlone { .. } => ErrorKind::Access,
             Self::ClustersExhausted => ErrorKind::Limit,
             Self::Topology(_) => ErrorKind::Corrupt,

@@ -1,5 +1,6 @@
 //! Opening a deployment: create it, or check everything about it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -93,9 +94,9 @@ impl Deployment {
             let entry = entry_of(&document.1, &cluster.name)?;
             match settle_identity(cluster, &entry, &fixed, &document.1).await {
                 Ok(()) => {}
-                Err(OpenError::Cluster { error: StoreError::Unavailable { .. } | StoreError::Timeout { .. }, .. })
-                    if entry.state == ClusterState::Claimed =>
-                {
+                Err(OpenError::Cluster {
+                    error: StoreError::Unavailable { .. } | StoreError::Timeout { .. }, ..
+                }) if entry.state == ClusterState::Claimed => {
                     unreachable.push(entry.number);
                 }
                 Err(error) => return Err(error),
@@ -211,9 +212,11 @@ impl Deployment {
         let fixed: DeploymentDocument = decode(DEPLOYMENT, &document.body).map_err(OpenError::Meta)?;
         let expected = identity(&fixed, cluster.number);
         match cluster.backend.identity().await.map_err(|error| failed(&cluster.name, error))? {
-            None => Err(OpenError::StoreLost { cluster: cluster.name.clone() }),
-            Some(found) => check_identity(&cluster.name, &found, &expected),
+            None => return Err(OpenError::StoreLost { cluster: cluster.name.clone() }),
+            Some(found) => check_identity(&cluster.name, &found, &expected)?,
         }
+        let mapped = self.executor.topology().shards_of(cluster.number).collect();
+        check_shards(&cluster.name, cluster.backend.as_ref(), &mapped).await
     }
 }
 
@@ -352,7 +355,22 @@ async fn settle_identity(
             cluster.backend.claim(&expected, &shards).await.map_err(|error| failed(&cluster.name, error))?
         }
     };
-    check_identity(&cluster.name, &stands, &expected)
+    check_identity(&cluster.name, &stands, &expected)?;
+    let mapped = (0..).zip(&topology.map).filter(|(_, n)| **n == entry.number).map(|(s, _)| ShardId(s)).collect();
+    check_shards(&cluster.name, cluster.backend.as_ref(), &mapped).await
+}
+
+/// Every shard that the map gives a cluster must be its own by its own account.
+async fn check_shards(cluster: &str, backend: &dyn Backend, mapped: &BTreeSet<ShardId>) -> Result<(), OpenError> {
+    let (_, states) = backend.shards().await.map_err(|error| failed(cluster, error))?;
+    let owned: BTreeSet<ShardId> = states.iter().filter(|s| s.moved_to.is_none()).map(|s| s.shard).collect();
+    let mut missing = mapped.difference(&owned);
+    match missing.next() {
+        None => Ok(()),
+        Some(shard) => {
+            Err(OpenError::ShardsDiffer { cluster: cluster.to_owned(), shard: shard.0, count: missing.count() + 1 })
+        }
+    }
 }
 
 fn check_identity(cluster: &str, found: &Identity, expected: &Identity) -> Result<(), OpenError> {

@@ -57,9 +57,8 @@ impl TopologySource for StoredTopology {
 
 /// The topology a document describes.
 pub(super) fn build(version: i64, document: &TopologyDocument) -> Result<Topology, OpenError> {
-    let number = |n: u16| {
-        ClusterNo::new(n).map_err(|error| OpenError::Meta(StoreError::Corrupt { detail: error.to_string() }))
-    };
+    let number =
+        |n: u16| ClusterNo::new(n).map_err(|error| OpenError::Meta(StoreError::Corrupt { detail: error.to_string() }));
     let clusters = document
         .clusters
         .iter()

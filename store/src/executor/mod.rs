@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use async_trait::async_trait;
-use cellgate_metrics::{Metrics, Operation};
+use cellgate_metrics::{Label, Metrics, Operation};
 use cellgate_router::Topology;
 use cellgate_schemaless::{ClusterNo, Epoch, Erasure, TableRef};
 use futures_util::future::join_all;

@@ -26,6 +26,9 @@ pub struct PutItem {
     pub table: TableRef,
     /// The cell.
     pub cell: NewCell,
+    /// For an exact version: whether a cell with the same bytes by another write is a conflict, too. A transaction
+    /// says so of versions it has counted up itself.
+    pub must_be_new: bool,
 }
 
 /// What became of one cell of a put.
@@ -48,6 +51,7 @@ struct Pending {
     table: TableRef,
     shard: ShardId,
     cell: NewCell,
+    must_be_new: bool,
 }
 
 impl Executor {
@@ -136,15 +140,17 @@ impl Executor {
                     return Ok(written(&cells, &group, &of, &places));
                 }
                 Some(PutOutcome::Conflict { cell }) => {
-                    let lost_race = group.get(cell).is_some_and(|c| c.mode == PutMode::Append);
+                    let position = of.iter().position(|g| *g == cell).unwrap_or_default();
+                    let lost_race = cells.get(position).is_some_and(|c| c.cell.version == Version::Next);
                     if !lost_race {
-                        let position = of.iter().position(|g| *g == cell).unwrap_or_default();
                         let ref_key = group.get(cell).map_or(RefKey(0), |c| c.triple.ref_key);
                         return Ok(conflict(&cells, position, ref_key));
                     }
                     self.metrics.cluster(number).retried(Operation::Put);
                 }
-                Some(PutOutcome::Undecided { .. }) => return Err(RunError::Undecided { cluster: cluster.name.clone() }),
+                Some(PutOutcome::Undecided { .. }) => {
+                    return Err(RunError::Undecided { cluster: cluster.name.clone() });
+                }
                 None => {
                     let error = StoreError::Failed { detail: "the store answered no outcome".into() };
                     return Err(RunError::Cluster { cluster: cluster.name.clone(), error });
@@ -163,6 +169,7 @@ impl Executor {
         for (position, pending) in cells.iter().enumerate() {
             let chain = pending.chain();
             let (ref_key, mode) = match pending.cell.version {
+                Version::Exact(ref_key) if pending.must_be_new => (ref_key, PutMode::Append),
                 Version::Exact(ref_key) => (ref_key, PutMode::Explicit),
                 Version::Next => {
                     let next = match latest.get(&chain) {
@@ -242,8 +249,13 @@ fn route(open: &[(usize, PutItem)], topology: &Topology) -> BTreeMap<ClusterNo, 
     let mut parts: BTreeMap<ClusterNo, Vec<Pending>> = BTreeMap::new();
     for (position, item) in open {
         let (shard, cluster) = topology.locate(item.cell.row.as_bytes());
-        let pending = Pending { position: *position, table: item.table.clone(), shard, cell: item.cell.clone() };
-        parts.entry(cluster).or_default().push(pending);
+        parts.entry(cluster).or_default().push(Pending {
+            position: *position,
+            table: item.table.clone(),
+            shard,
+            cell: item.cell.clone(),
+            must_be_new: item.must_be_new,
+        });
     }
     parts
 }
