@@ -1,1 +1,4 @@
-//! .
+//! The proxy: MySQL's protocol in front, the cell dialect behind it.
+
+pub mod auth;
+pub mod wire;
