@@ -18,6 +18,11 @@ pub fn reply(error: &StatementError) -> ErrorReply {
     ErrorReply { code, state, message: message(error) }
 }
 
+/// The number and text of an error as SHOW WARNINGS keeps it.
+pub fn numbered(error: &StatementError) -> (u16, String) {
+    (code(error).0, error.to_string())
+}
+
 /// 1040: no room for another connection.
 pub fn too_many_connections() -> ErrorReply {
     ErrorReply { code: 1040, state: "08004", message: "Too many connections".into() }

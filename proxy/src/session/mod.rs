@@ -12,7 +12,6 @@ mod handler;
 mod read;
 mod settings;
 mod show;
-mod transaction;
 mod variables;
 mod warnings;
 mod write;
@@ -54,6 +53,8 @@ pub struct Session {
     multi_statements: bool,
     found_rows_flag: bool,
     last: Last,
+    /// What the running statement turned out to be, for metrics.
+    shape: Option<cellgate_metrics::Shape>,
 }
 
 /// What is remembered of the last statement.
@@ -114,6 +115,7 @@ impl Session {
             multi_statements: false,
             found_rows_flag: false,
             last: Last::default(),
+            shape: None,
         }
     }
 

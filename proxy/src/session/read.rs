@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use cellgate_metrics::Stage;
+use cellgate_metrics::{Label, Stage};
 use cellgate_router::row_order;
 use cellgate_schemaless::{Cell, LogScan, Request, TableRef};
 use cellgate_sql::{ColumnMeta, Read, Row, Shape, Shaping, Source};
@@ -19,6 +19,7 @@ impl Session {
     /// Runs a SELECT as far as its first rows, so that what fails early fails as an error and not as a broken result.
     pub(super) async fn read(&mut self, read: Read, deadline: Instant) -> Result<Answer, StatementError> {
         self.open_implicitly();
+        self.shape = Some(shape_of(read.label));
         if read.scatter {
             self.server.metrics().scatter_statement();
             self.last.warnings.push(Level::Note, 1105, "every shard was read: name a row_key or a PARTITION to read less");
@@ -106,6 +107,11 @@ impl Session {
             }
         }
     }
+}
+
+/// The metric label of a SELECT; the dialect's labels are a part of the metric's.
+fn shape_of(label: &str) -> cellgate_metrics::Shape {
+    cellgate_metrics::Shape::all().find(|shape| shape.label() == label).unwrap_or(cellgate_metrics::Shape::Other)
 }
 
 fn own_of_log(buffer: &Buffer, table: &TableRef, scan: &LogScan) -> VecDeque<Cell> {
