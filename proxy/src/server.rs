@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use async_trait::async_trait;
 use cellgate_metrics::{LoginFailure, Metrics, Refusal};
 use cellgate_sql::Value;
 use cellgate_store::deployment::Deployment;
+use cellgate_store::executor::Cluster;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -85,7 +85,7 @@ impl Server {
         let facts = ServerFacts {
             port,
             hostname,
-            max_allowed_packet: config.limits.max_allowed_packet.bytes(),
+            max_allowed_packet: config.limits.max_allowed_packet.bytes() as u64,
             max_connections: config.limits.max_connections.into(),
             tls: false,
         };
@@ -324,40 +324,41 @@ impl Server {
 
     fn wire_limits(&self) -> WireLimits {
         let config = self.config();
-        let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
         WireLimits {
-            max_allowed_packet: bytes(config.limits.max_allowed_packet.bytes()),
+            max_allowed_packet: config.limits.max_allowed_packet.bytes(),
             handshake_timeout: config.timeouts.handshake,
             idle_timeout: config.timeouts.idle,
             write_timeout: config.timeouts.write,
             prepared_statements: config.limits.prepared_statements,
-            long_data: bytes(config.limits.long_data.bytes()),
+            long_data: config.limits.long_data.bytes(),
             ..WireLimits::default()
         }
     }
 }
 
-#[async_trait]
 impl HttpState for Server {
-    async fn metrics(&self) -> Result<String, String> {
-        self.metrics.render().map_err(|error| error.to_string())
+    fn metrics(&self) -> String {
+        self.metrics.render().unwrap_or_else(|error| {
+            tracing::error!(%error, "the metrics cannot be rendered");
+            String::new()
+        })
     }
 
-    async fn readiness(&self) -> Readiness {
-        let clusters: Vec<ClusterReadiness> = self
-            .deployment
-            .executor()
-            .clusters()
-            .map(|cluster| {
-                let ready = cluster.is_verified();
-                let reason = if ready { "serving" } else { "not reached since the start" };
-                ClusterReadiness { name: cluster.name.clone(), ready, reason: reason.to_owned() }
-            })
-            .collect();
-        let stale = self.deployment.staleness() > self.config().meta.max_stale;
-        let ready = !stale;
-        let reason = if stale { "the meta store has not been reached for too long" } else { "serving" };
-        Readiness { ready, reason: reason.to_owned(), clusters }
+    fn readiness(&self) -> Readiness {
+        let state = |cluster: &Arc<Cluster>| {
+            let ready = cluster.is_up();
+            let reason = if ready { "" } else { "unavailable" };
+            ClusterReadiness { name: cluster.name.clone(), ready, reason: reason.to_owned() }
+        };
+        let clusters: Vec<ClusterReadiness> = self.deployment.executor().clusters().map(state).collect();
+        let reason = if self.deployment.staleness() > self.config().meta.max_stale {
+            "the meta store has not been reached for longer than meta.max_stale"
+        } else if clusters.iter().any(|c| c.ready) {
+            ""
+        } else {
+            "no cluster can be reached"
+        };
+        Readiness { ready: reason.is_empty(), reason: reason.to_owned(), clusters }
     }
 }
 

@@ -201,22 +201,39 @@ impl Catalog {
         .await
     }
 
-    /// Removes what a crash left behind, until `shutdown`.
-    pub async fn clean(&self, mut shutdown: watch::Receiver<bool>) {
-        let mut tick = tokio::time::interval(CLEAN_EVERY);
+    /// Follows the document and removes what a crash left behind, until `shutdown`.
+    pub async fn run(&self, mut shutdown: watch::Receiver<bool>) {
+        let mut follow = tokio::time::interval(self.poll);
+        let mut clean = tokio::time::interval(CLEAN_EVERY);
+        follow.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = shutdown.wait_for(|stop| *stop) => return,
-                _ = tick.tick() => {}
-            }
-            let (Ok((_, document)), Ok(now)) = (self.load().await, self.deployment.meta().now().await) else { continue };
-            let left = i64::try_from(ABANDONED_AFTER.as_micros()).unwrap_or(i64::MAX);
-            let abandoned = document.unpublished.iter().filter(|u| u.dropped || u.since + left < now);
-            let tables: Vec<TableRef> = abandoned.map(Unpublished::table_ref).collect();
-            if !tables.is_empty() {
-                self.remove_physical(&tables).await;
+                _ = follow.tick() => {
+                    // A meta store that does not answer is reported, and its age watched, where the topology is followed.
+                    if let Err(error) = self.refresh().await {
+                        tracing::debug!(%error, "the catalog could not be read");
+                    }
+                }
+                _ = clean.tick() => {
+                    if let Err(error) = self.clean().await {
+                        tracing::debug!(%error, "left-behind tables could not be looked for");
+                    }
+                }
             }
         }
+    }
+
+    async fn clean(&self) -> Result<(), CatalogError> {
+        let (_, document) = self.load().await?;
+        let now = self.deployment.meta().now().await?;
+        let patience = i64::try_from(ABANDONED_AFTER.as_micros()).unwrap_or(i64::MAX / 4);
+        let abandoned = document.unpublished.iter().filter(|u| u.dropped || u.since + patience < now);
+        let tables: Vec<TableRef> = abandoned.map(Unpublished::table_ref).collect();
+        if !tables.is_empty() {
+            self.remove_physical(&tables).await;
+        }
+        Ok(())
     }
 
     /// Drops physical tables and strikes them from the list; what cannot be reached stays on it for the next time.

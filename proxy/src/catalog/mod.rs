@@ -10,6 +10,7 @@ mod error;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use cellgate_schemaless::TableDef;
@@ -69,15 +70,17 @@ impl Snapshot {
 pub struct Catalog {
     deployment: Arc<Deployment>,
     current: ArcSwap<Snapshot>,
+    poll: Duration,
 }
 
 impl Catalog {
-    /// Reads the catalog; creates it with the database [`FIRST_DATABASE`] in a new deployment.
+    /// Reads the catalog; creates it with the database [`FIRST_DATABASE`] in a new deployment. `poll` is the time
+    /// between two looks for changes of other proxies.
     ///
     /// # Errors
     /// What the meta store says.
-    pub async fn open(deployment: Arc<Deployment>) -> Result<Self, StoreError> {
-        let this = Self { deployment, current: ArcSwap::default() };
+    pub async fn open(deployment: Arc<Deployment>, poll: Duration) -> Result<Self, StoreError> {
+        let this = Self { deployment, current: ArcSwap::default(), poll };
         let first = CatalogDocument { databases: vec![FIRST_DATABASE.into()], ..CatalogDocument::default() };
         // Losing this race means that it is there.
         this.deployment.meta().compare_and_set(CATALOG, 0, &document::encode(&first)?).await?;

@@ -79,10 +79,10 @@ impl Environment for Bound<'_> {
     }
 
     fn collect_rows(&self) -> usize {
-        usize::try_from(self.session.server.config().limits.collect_rows).unwrap_or(usize::MAX)
+        self.session.server.config().limits.collect_rows
     }
 
     fn collect_bytes(&self) -> usize {
-        usize::try_from(self.session.server.config().limits.collect_bytes.bytes()).unwrap_or(usize::MAX)
+        self.session.server.config().limits.collect_bytes.bytes()
     }
 }

@@ -202,7 +202,7 @@ impl Session {
 
     fn buffer_limits(&self) -> BufferLimits {
         let limits = &self.server.config().limits;
-        BufferLimits { cells: limits.transaction_cells, bytes: limits.transaction_bytes.bytes() }
+        BufferLimits { cells: limits.transaction_cells as u64, bytes: limits.transaction_bytes.bytes() as u64 }
     }
 
     /// DELETE on a cell table.

@@ -24,8 +24,9 @@ use crate::meta::{Document, MetaStore};
 const FIRST_EPOCH: i64 = 1;
 /// How often two proxies that create the same deployment may get in each other's way before one gives up.
 const CREATE_ATTEMPTS: usize = 20;
-/// How often a cluster that could not be reached at the start is tried again.
-const VERIFY_EVERY: Duration = Duration::from_secs(1);
+/// How often every cluster is asked for a sign of life, and one that could not be reached at the start for its
+/// identity.
+const VERIFY_EVERY: Duration = Duration::from_secs(2);
 
 /// A configured cluster.
 #[derive(Clone, Debug)]
@@ -166,7 +167,10 @@ impl Deployment {
             tokio::select! {
                 _ = shutdown.wait_for(|stop| *stop) => break,
                 _ = poll.tick() => self.follow().await,
-                _ = verify.tick() => self.verify_returned().await,
+                _ = verify.tick() => {
+                    self.verify_returned().await;
+                    self.executor.check_health().await;
+                }
                 _ = renew.tick() => {
                     if let Err(error) = self.registration.renew(self.executor.topology().version()).await {
                         tracing::warn!(%error, "could not renew the lease in the registry of proxies");

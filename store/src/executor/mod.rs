@@ -5,6 +5,7 @@
 
 mod chains;
 mod error;
+mod explain;
 mod put;
 mod read;
 mod stream;
@@ -22,6 +23,7 @@ use cellgate_schemaless::{ClusterNo, Epoch, Erasure, TableRef};
 use futures_util::future::join_all;
 
 pub use error::RunError;
+pub use explain::statement_text;
 pub use put::{CellFate, PutItem};
 pub use stream::CellStream;
 
@@ -54,6 +56,8 @@ pub struct Cluster {
     pub backend: Arc<dyn Backend>,
     /// Whether the store said who it is. Until then nothing is sent to it.
     verified: AtomicBool,
+    /// Whether it answered when it was last asked.
+    up: AtomicBool,
 }
 
 impl Cluster {
@@ -65,12 +69,17 @@ impl Cluster {
         backend: Arc<dyn Backend>,
         verified: bool,
     ) -> Self {
-        Self { number, name: name.into(), engine, backend, verified: AtomicBool::new(verified) }
+        Self { number, name: name.into(), engine, backend, verified: AtomicBool::new(verified), up: AtomicBool::new(verified) }
     }
 
     /// Whether the store said who it is.
     pub fn is_verified(&self) -> bool {
         self.verified.load(Ordering::Acquire)
+    }
+
+    /// Whether it answered when it was last asked for a sign of life, and is the one expected.
+    pub fn is_up(&self) -> bool {
+        self.is_verified() && self.up.load(Ordering::Acquire)
     }
 
     /// The store said who it is, and it is the one expected.
@@ -149,6 +158,21 @@ impl Executor {
             self.timed(cluster, Operation::Ddl, cluster.backend.drop_table(table)).await
         });
         join_all(each).await.into_iter().collect()
+    }
+
+    /// Asks every cluster for a sign of life, and notes who gave one.
+    pub async fn check_health(&self) {
+        let checks = self.clusters.values().map(|cluster| async move {
+            let up = match self.cluster(cluster.number) {
+                Ok(cluster) => self.timed(cluster, Operation::Ping, cluster.backend.ping()).await.is_ok(),
+                Err(_) => false,
+            };
+            if cluster.up.swap(up, Ordering::AcqRel) != up {
+                tracing::warn!(cluster = cluster.name, up, "the cluster's health changed");
+            }
+            self.metrics.cluster(cluster.number).up(up);
+        });
+        join_all(checks).await;
     }
 
     /// Closes every cluster: finishes what is running, flushes.

@@ -1,10 +1,11 @@
 //! Point reads: exact cells and latest cells.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cellgate_metrics::Operation;
 use cellgate_router::{Part, Plan, gather, plan};
-use cellgate_schemaless::{Cell, CellKind, LatestKey, RefKey, Request, TableRef, Triple};
+use cellgate_schemaless::{Cell, CellKind, Chain, LatestKey, RefKey, Request, TableRef, Triple};
 use futures_util::future::join_all;
 
 use super::{Cluster, Executor, RunError};
@@ -48,6 +49,32 @@ impl Executor {
             Ok((part, cells))
         });
         Ok(gather(count, join_all(reads).await.into_iter().collect::<Result<Vec<_>, RunError>>()?))
+    }
+
+    /// The highest version of each chain that has one, whatever the slot holds: what is erased or held by a
+    /// transaction has its number for ever.
+    ///
+    /// # Errors
+    /// [`RunError::Cluster`].
+    pub async fn latest_slots(
+        &self,
+        table: &TableRef,
+        keys: Vec<LatestKey>,
+    ) -> Result<BTreeMap<Chain, RefKey>, RunError> {
+        let topology = self.topology();
+        let Plan::Latest { parts, .. } = plan(Request::Latest { table: table.clone(), keys }, &topology) else {
+            return Ok(BTreeMap::new());
+        };
+        let reads = parts.into_iter().map(|part| async move {
+            let cluster = self.cluster(part.cluster)?;
+            self.timed(cluster, Operation::Latest, cluster.backend.latest(table, &part.items)).await
+        });
+        let found = join_all(reads).await.into_iter().collect::<Result<Vec<_>, RunError>>()?;
+        let slot = |cell: Cell| {
+            let Triple { row, column, ref_key } = cell.triple;
+            (Chain { row, column }, ref_key)
+        };
+        Ok(found.into_iter().flatten().flatten().map(slot).collect())
     }
 
     /// The latest visible cells of one cluster. Where the newest slot is erased, the one below it is asked for, and so

@@ -13,7 +13,7 @@ use super::{Cluster, Executor, RunError};
 
 /// Most rows asked of one cluster at a time. With the engines' bound on bytes per page this bounds the memory of a
 /// stream; large enough that the round trip is a small part of a page's cost.
-const PAGE_ROWS: u64 = 1000;
+pub(super) const PAGE_ROWS: u64 = 1000;
 
 type Order = Box<dyn Fn(&Cell, &Cell) -> Ordering + Send + Sync>;
 
