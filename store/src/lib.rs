@@ -1,7 +1,9 @@
 //! Where cells are kept: the [`Backend`] trait, its engines, the meta store, and what runs a plan on them.
 
 mod backend;
+pub mod deployment;
 mod error;
+pub mod executor;
 pub mod meta;
 
 pub use backend::{
