@@ -70,7 +70,7 @@ section! {
         /// A client's next command (MySQL's `wait_timeout`).
         idle: Duration = "8h" in "1s" to "8760h", Reload;
         /// A client that does not take its result (MySQL's `net_write_timeout`).
-        write: Duration = "60s" in "100ms" to "24h", Reload;
+        write: Duration = "1m" in "100ms" to "24h", Reload;
         /// What is running when the program is told to stop.
         shutdown: Duration = "10s" in "0s" to "1h", Reload;
     }
@@ -95,7 +95,7 @@ section! {
     /// How this proxy follows the meta store.
     pub struct Meta in "meta" {
         /// How long reads go on with the catalog and shard map that are known when the meta store does not answer.
-        max_stale: Duration = "60s" in "1s" to "24h", Reload;
+        max_stale: Duration = "1m" in "1s" to "24h", Reload;
         /// Time between two looks for changes.
         poll: Duration = "1s" in "10ms" to "1m", Restart;
     }

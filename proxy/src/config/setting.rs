@@ -1,7 +1,7 @@
 //! The types a setting can have: how each is written in TOML and read from it.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -211,12 +211,11 @@ impl Setting for Address {
 
     fn from_text(text: &str) -> Option<Self> {
         let (host, port) = text.rsplit_once(':')?;
-        let host = match host.strip_prefix('[') {
-            Some(inner) => inner.strip_suffix(']').filter(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok())?,
-            None => host,
-        };
         let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-        let is_host = !host.is_empty() && (host.parse::<IpAddr>().is_ok() || host.chars().all(named));
+        let (host, is_host) = match host.strip_prefix('[').map(|inner| inner.strip_suffix(']')) {
+            Some(inner) => (inner?, inner?.parse::<Ipv6Addr>().is_ok()),
+            None => (host, !host.is_empty() && host.chars().all(named)),
+        };
         // `+1` and ` 1` are numbers to Rust's parser, not ports.
         let is_port = port.bytes().all(|b| b.is_ascii_digit());
         (is_host && is_port).then_some(())?;

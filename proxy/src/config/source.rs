@@ -72,7 +72,7 @@ pub(super) fn line_of(text: &str, offset: usize) -> usize {
 /// A password read from its file.
 pub(super) struct FilePassword {
     pub(super) password: Secret,
-    /// Whether every user of the machine can read the file.
+    /// Whether every user of the machine can read the file, which is worth a warning.
     pub(super) world_readable: bool,
 }
 
@@ -94,7 +94,9 @@ pub(super) fn read_password(path: &Path) -> Result<FilePassword, String> {
     if password.is_empty() {
         return Err(format!("{} is empty", path.display()));
     }
-    Ok(FilePassword { password: Secret::new(password), world_readable: is_world_readable(&metadata) })
+    // Container engines mount secrets there, readable for every user of the container and for nobody else.
+    let exposed = !path.starts_with("/run/secrets") && is_world_readable(&metadata);
+    Ok(FilePassword { password: Secret::new(password), world_readable: exposed })
 }
 
 #[cfg(unix)]

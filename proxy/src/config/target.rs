@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Write};
 use std::net::Ipv6Addr;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use super::secret::Secret;
 use super::source::Source;
@@ -78,13 +78,29 @@ impl Target {
     /// identity every store carries tells them apart at start.
     pub(super) fn place(&self) -> String {
         match self {
-            Self::Sqlite { path } => {
-                let path = path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.clone());
-                format!("sqlite:{}", path.display())
-            }
+            Self::Sqlite { path } => format!("sqlite:{}", resolved(path).display()),
             Self::Mysql(url) | Self::Postgres(url) => url.place.clone(),
         }
     }
+}
+
+/// The path in one spelling: links followed where there is a file, `.` and `..` taken away where there is none yet.
+fn resolved(path: &Path) -> PathBuf {
+    if let Ok(path) = path.canonicalize() {
+        return path;
+    }
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut resolved = PathBuf::new();
+    for part in absolute.components() {
+        match part {
+            Component::ParentDir => {
+                resolved.pop();
+            }
+            Component::CurDir => {}
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => resolved.push(part),
+        }
+    }
+    resolved
 }
 
 impl fmt::Display for Target {
