@@ -1,8 +1,10 @@
 //! Where cells are kept: the [`Backend`] trait, its engines, the meta store, and what runs a plan on them.
 
 mod backend;
+pub mod engine;
 mod error;
 pub mod meta;
+mod sql;
 
 pub use backend::{
     Backend, FORMAT, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutMode, PutOutcome, RowPage, ShardState,

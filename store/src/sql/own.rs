@@ -34,8 +34,7 @@ impl Dialect {
 
     /// Writes the identity unless there is one.
     pub(crate) fn insert_identity(&self, identity: &Identity) -> Query {
-        let columns =
-            ["one", "deployment", "cluster_no", "incarnation", "virtual_shards", "hash", "seed", "format"];
+        let columns = ["one", "deployment", "cluster_no", "incarnation", "virtual_shards", "hash", "seed", "format"];
         let row = vec![
             Param::Int(1),
             Param::Text(identity.deployment.clone()),
@@ -51,8 +50,7 @@ impl Dialect {
 
     /// Writes the log head unless there is one. Its time starts at 0: the first write takes the clock's.
     pub(crate) fn insert_head(&self, cluster: ClusterNo, epoch: Epoch) -> Query {
-        let row =
-            vec![Param::Int(FIRST_HEAD), Param::Int(epoch.0), Param::Int(first_id(cluster)), Param::Int(0)];
+        let row = vec![Param::Int(FIRST_HEAD), Param::Int(epoch.0), Param::Int(first_id(cluster)), Param::Int(0)];
         self.insert_if_absent("cg_head", &["head", "epoch", "next", "at"], vec![row])
     }
 

@@ -479,7 +479,10 @@ pub(crate) fn match_latest(keys: &[LatestKey], cells: &[Cell]) -> Vec<Option<Cel
     }
     let answer = |key: &LatestKey| {
         let rows = by_chain.get(&(&key.row, &key.column))?;
-        rows.iter().filter(|c| c.triple.ref_key.0 <= highest(key)).max_by_key(|c| c.triple.ref_key).map(|c| (*c).clone())
+        rows.iter()
+            .filter(|c| c.triple.ref_key.0 <= highest(key))
+            .max_by_key(|c| c.triple.ref_key)
+            .map(|c| (*c).clone())
     };
     keys.iter().map(answer).collect()
 }

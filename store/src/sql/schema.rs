@@ -57,11 +57,7 @@ impl Dialect {
             ],
             "",
             &[
-                Index {
-                    name: self.cell_index(table.id),
-                    columns: &["row_key", "column_key", "ref_key"],
-                    unique: true,
-                },
+                Index { name: self.cell_index(table.id), columns: &["row_key", "column_key", "ref_key"], unique: true },
                 Index { name: self.log_index(table.id), columns: log, unique: false },
             ],
             self.cell_table_options,

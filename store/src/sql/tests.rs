@@ -54,10 +54,7 @@ fn a_blob_literal_is_hexadecimal_in_every_dialect() {
 #[test]
 fn a_page_goes_on_in_its_chain_then_its_row_then_the_other_rows() {
     let scan = RowScan {
-        set: RowSet::Rows(
-            ["a", "b", "c"].map(|r| RowKey::from_store(r.as_bytes())).to_vec(),
-            ColumnFilter::All,
-        ),
+        set: RowSet::Rows(["a", "b", "c"].map(|r| RowKey::from_store(r.as_bytes())).to_vec(), ColumnFilter::All),
         refs: RefRange::default(),
         direction: Direction::Descending,
         after: Some(triple("b", "k", 5)),

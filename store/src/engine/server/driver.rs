@@ -7,7 +7,6 @@ use bytes::Bytes;
 use cellgate_schemaless::{AddedId, Body, Cell, Epoch, Micros, ShardId, TableRef, Token, Triple};
 use deadpool::managed::Manager;
 
-use crate::backend::PutMode;
 use crate::error::{Reason, StoreError};
 use crate::sql::{Dialect, Query};
 
@@ -152,8 +151,6 @@ pub struct NewRow<'a> {
     pub body: &'a Body,
     /// Which write it belongs to.
     pub token: Token,
-    /// What a row of that name by another write means.
-    pub mode: PutMode,
 }
 
 /// What [`Session::insert`] does about rows whose name exists.

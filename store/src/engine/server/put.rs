@@ -6,12 +6,13 @@
 //! rest is tried again, and anything else is the outcome of the whole group. Every row carries the token of its
 //! write, so that an attempt whose answer was lost is settled by looking for it.
 
-use cellgate_schemaless::{Cell, CellKind, Epoch, TableRef, Triple};
+use cellgate_schemaless::{Cell, Epoch, TableRef, Triple};
 
-use crate::backend::{PlacedCell, PutGroup, PutMode, PutOutcome, Timeouts};
+use crate::backend::{PlacedCell, PutGroup, PutOutcome, Timeouts};
 use crate::engine::server::attempts::{Attempts, unsettled};
 use crate::engine::server::driver::{Driver, Existing, Failure, NewRow, Place, Session, Value};
-use crate::engine::server::pool::Sessions;
+use crate::engine::server::pool::{Lease, Sessions};
+use crate::engine::settle::{Verdict, settle};
 use crate::error::StoreError;
 use crate::sql::{Dialect, match_gets};
 
@@ -39,15 +40,14 @@ pub(crate) async fn put<D: Driver>(
     let mut outcomes: Vec<Option<PutOutcome>> = vec![None; groups.len()];
     let (singles, others): (Vec<usize>, Vec<usize>) = (0..groups.len()).partition(|&g| groups[g].cells.len() == 1);
     for batch in batches(groups, singles) {
-        let rows: Vec<NewRow<'_>> = batch.iter().flat_map(|&g| rows_of(&groups[g])).collect();
-        let settled = put.singles(&rows).await.map_err(|error| after_success(&outcomes, error))?;
+        let members: Vec<&PutGroup> = batch.iter().map(|&g| &groups[g]).collect();
+        let settled = put.singles(&members).await.map_err(|error| after_success(&outcomes, error))?;
         for (group, outcome) in batch.into_iter().zip(settled) {
             outcomes[group] = Some(outcome);
         }
     }
     for group in others {
-        let rows: Vec<NewRow<'_>> = rows_of(&groups[group]).collect();
-        let outcome = put.group(&rows).await.map_err(|error| after_success(&outcomes, error))?;
+        let outcome = put.group(&groups[group]).await.map_err(|error| after_success(&outcomes, error))?;
         outcomes[group] = Some(outcome);
     }
     let missing = || StoreError::Failed { detail: "a group without an outcome".to_owned() };
@@ -84,7 +84,6 @@ fn rows_of(group: &PutGroup) -> impl Iterator<Item = NewRow<'_>> {
         triple: &cell.triple,
         body: &cell.body,
         token: group.token,
-        mode: cell.mode,
     })
 }
 
@@ -117,39 +116,16 @@ fn batches(groups: &[PutGroup], mut singles: Vec<usize>) -> Vec<Vec<usize>> {
     batches
 }
 
-/// What an existing row means to a write of the same name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
-    /// This very write made it.
-    Ours(PlacedCell),
-    /// The same cell, by another write.
-    Same(PlacedCell),
-    /// Another cell, or a name that cannot be written any more.
-    Conflict,
-    /// A transaction that is not settled.
-    Undecided,
-    /// There is none.
-    Nothing,
-}
-
-fn judge(row: &NewRow<'_>, found: Option<&Cell>) -> Found {
-    let Some(cell) = found else { return Found::Nothing };
-    let place = |new| PlacedCell { added_id: cell.added_id, created_at: cell.created_at, new };
-    if cell.txn.is_some() {
-        return Found::Undecided;
-    }
-    match cell.kind {
-        CellKind::Cell if cell.token == row.token => Found::Ours(place(true)),
-        CellKind::Cell => match row.mode {
-            PutMode::Explicit if cell.body.as_ref() == Some(row.body) => Found::Same(place(false)),
-            PutMode::Explicit | PutMode::Append => Found::Conflict,
-        },
-        CellKind::Tombstone | CellKind::Lock | CellKind::Erased | CellKind::Closed => Found::Conflict,
-    }
-}
-
 fn placed(place: Place) -> PlacedCell {
     PlacedCell { added_id: place.added_id, created_at: place.created_at, new: true }
+}
+
+/// Gives the session back if the server answered: after that it is idle, whatever the answer was.
+fn give_back_answered<D: Driver>(lease: Lease<D>, failure: &Failure) {
+    match failure {
+        Failure::Again { .. } | Failure::Store(_) | Failure::Duplicate | Failure::Stale => lease.give_back(),
+        Failure::Lost { .. } => drop(lease),
+    }
 }
 
 struct Put<'a, D: Driver> {
@@ -159,61 +135,50 @@ struct Put<'a, D: Driver> {
 }
 
 impl<D: Driver> Put<'_, D> {
-    /// Rows that do not depend on each other, sorted, no name twice.
-    async fn singles(&self, rows: &[NewRow<'_>]) -> Result<Vec<PutOutcome>, StoreError> {
-        let mut outcomes: Vec<Option<PutOutcome>> = vec![None; rows.len()];
-        let mut open: Vec<usize> = (0..rows.len()).collect();
+    /// Groups of one cell each, sorted by table and triple, no name twice.
+    async fn singles(&self, groups: &[&PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {
+        let rows: Vec<NewRow<'_>> = groups.iter().flat_map(|group| rows_of(group)).collect();
+        let mut outcomes: Vec<Option<PutOutcome>> = vec![None; groups.len()];
+        let mut open: Vec<usize> = (0..groups.len()).collect();
         let mut attempts = Attempts::new(self.sessions, self.timeouts);
         let mut vanished = 0;
         while !open.is_empty() {
             let mut lease = attempts.session().await?;
             let session = lease.session()?;
             let mark = session.mark();
-            let asked: Vec<NewRow<'_>> = open.iter().map(|&i| rows[i]).collect();
-            // After a lost attempt only our own rows are taken: the others are judged when they are in the way.
-            let only_ours = attempts.lost_one();
-            let mut left = asked.clone();
-            if !only_ours {
+            let after_loss = attempts.lost_one();
+            if !after_loss {
+                let asked: Vec<NewRow<'_>> = open.iter().map(|&i| rows[i]).collect();
                 match attempts.bounded(session.insert(self.epoch, &asked, Existing::Keep)).await {
                     Ok(places) => {
-                        for (&i, place) in open.iter().zip(&places) {
+                        for (&i, place) in open.iter().zip(places) {
                             outcomes[i] = place.map(|place| PutOutcome::Stored(vec![placed(place)]));
                         }
-                        left = asked.iter().zip(&places).filter(|(_, p)| p.is_none()).map(|(row, _)| *row).collect();
                         open.retain(|&i| outcomes[i].is_none());
                     }
                     Err(Failure::Stale) => return Err(self.stale(session).await),
                     Err(failure) => {
-                        // Given back only when the server answered.
-                        if matches!(failure, Failure::Again { .. } | Failure::Store(_)) {
-                            lease.give_back();
-                        }
+                        give_back_answered(lease, &failure);
                         attempts.after(failure, mark)?;
                         continue;
                     }
                 }
             }
-            match attempts.bounded(look(session, self.dialect(), &left)).await {
+            let asked: Vec<NewRow<'_>> = open.iter().map(|&i| rows[i]).collect();
+            match attempts.bounded(look(session, self.dialect(), &asked)).await {
                 Ok(found) => {
-                    let judged = left.iter().zip(&found).map(|(row, cell)| judge(row, cell.as_ref()));
-                    for (&i, found) in open.iter().zip(judged) {
-                        outcomes[i] = match found {
-                            Found::Ours(place) => Some(PutOutcome::Stored(vec![place])),
-                            Found::Same(place) if !only_ours => Some(PutOutcome::Stored(vec![place])),
-                            Found::Conflict if !only_ours => Some(PutOutcome::Conflict { cell: 0 }),
-                            Found::Undecided if !only_ours => Some(PutOutcome::Undecided { cell: 0 }),
-                            Found::Same(_) | Found::Conflict | Found::Undecided | Found::Nothing => None,
+                    lease.give_back();
+                    attempts.looked();
+                    for (&i, found) in open.iter().zip(found) {
+                        outcomes[i] = match settle(groups[i], &[found]) {
+                            Verdict::Done(outcome) => Some(outcome),
+                            Verdict::Insert(_) => None,
                         };
                     }
                     open.retain(|&i| outcomes[i].is_none());
-                    lease.give_back();
-                    if only_ours {
-                        attempts.looked();
-                    } else if !open.is_empty() {
-                        vanished += 1;
-                        if vanished >= VANISHED {
-                            return Err(ids_taken());
-                        }
+                    vanished += u32::from(!after_loss);
+                    if !open.is_empty() && vanished >= VANISHED {
+                        return Err(ids_taken());
                     }
                 }
                 Err(failure) => attempts.after_look(failure)?,
@@ -223,79 +188,63 @@ impl<D: Driver> Put<'_, D> {
         outcomes.into_iter().map(|outcome| outcome.ok_or_else(missing)).collect()
     }
 
-    /// Rows that stand or fall together.
-    async fn group(&self, rows: &[NewRow<'_>]) -> Result<PutOutcome, StoreError> {
+    /// A group of several cells.
+    async fn group(&self, group: &PutGroup) -> Result<PutOutcome, StoreError> {
+        let rows: Vec<NewRow<'_>> = rows_of(group).collect();
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.sort_by(|&a, &b| (rows[a].table, rows[a].triple).cmp(&(rows[b].table, rows[b].triple)));
         let mut places: Vec<Option<PlacedCell>> = vec![None; rows.len()];
-        let mut open: Vec<usize> = (0..rows.len()).collect();
-        open.sort_by(|&a, &b| (rows[a].table, rows[a].triple).cmp(&(rows[b].table, rows[b].triple)));
         let mut attempts = Attempts::new(self.sessions, self.timeouts);
         let mut vanished = 0;
-        while !open.is_empty() {
+        loop {
             let mut lease = attempts.session().await?;
             let session = lease.session()?;
             let mark = session.mark();
-            let asked: Vec<NewRow<'_>> = open.iter().map(|&i| rows[i]).collect();
             let after_loss = attempts.lost_one();
             if !after_loss {
+                let open: Vec<usize> = order.iter().copied().filter(|&i| places[i].is_none()).collect();
+                let asked: Vec<NewRow<'_>> = open.iter().map(|&i| rows[i]).collect();
                 match attempts.bounded(session.insert(self.epoch, &asked, Existing::Refuse)).await {
                     Ok(inserted) => {
-                        for (&i, place) in open.iter().zip(&inserted) {
+                        lease.give_back();
+                        for (i, place) in open.into_iter().zip(inserted) {
                             places[i] = place.map(placed);
                         }
-                        open.retain(|&i| places[i].is_none());
-                        if open.is_empty() {
-                            lease.give_back();
-                            break;
-                        }
-                        return Err(StoreError::Corrupt { detail: "a group was inserted in part".to_owned() });
+                        let all: Option<Vec<PlacedCell>> = places.into_iter().collect();
+                        let torn = || StoreError::Corrupt { detail: "a group was inserted in part".to_owned() };
+                        return all.map(PutOutcome::Stored).ok_or_else(torn);
                     }
                     Err(Failure::Duplicate) => {}
                     Err(Failure::Stale) => return Err(self.stale(session).await),
                     Err(failure) => {
-                        if matches!(failure, Failure::Again { .. } | Failure::Store(_)) {
-                            lease.give_back();
-                        }
+                        give_back_answered(lease, &failure);
                         attempts.after(failure, mark)?;
                         continue;
                     }
                 }
             }
-            let found = match attempts.bounded(look(session, self.dialect(), &asked)).await {
-                Ok(found) => found,
-                Err(failure) => {
-                    attempts.after_look(failure)?;
-                    continue;
+            // All of them, not only those still open: what is judged together is read together.
+            let asked: Vec<NewRow<'_>> = order.iter().map(|&i| rows[i]).collect();
+            match attempts.bounded(look(session, self.dialect(), &asked)).await {
+                Ok(found) => {
+                    lease.give_back();
+                    attempts.looked();
+                    let mut existing: Vec<Option<Cell>> = vec![None; rows.len()];
+                    for (&i, found) in order.iter().zip(found) {
+                        existing[i] = found;
+                    }
+                    places = match settle(group, &existing) {
+                        Verdict::Done(outcome) => return Ok(outcome),
+                        Verdict::Insert(places) => places,
+                    };
+                    vanished += u32::from(!after_loss);
+                    if vanished >= VANISHED {
+                        return Err(ids_taken());
+                    }
                 }
-            };
-            lease.give_back();
-            attempts.looked();
-            let judged: Vec<(usize, Found)> =
-                open.iter().zip(asked.iter().zip(&found)).map(|(&i, (row, cell))| (i, judge(row, cell.as_ref()))).collect();
-            let ours = judged.iter().any(|(_, found)| matches!(found, Found::Ours(_)));
-            let first = |what: Found| judged.iter().filter(|(_, f)| *f == what).map(|(i, _)| *i).min();
-            if let Some(cell) = first(Found::Conflict) {
-                return if ours { Err(torn()) } else { Ok(PutOutcome::Conflict { cell }) };
-            }
-            if let Some(cell) = first(Found::Undecided) {
-                return if ours { Err(torn()) } else { Ok(PutOutcome::Undecided { cell }) };
-            }
-            for (i, found) in &judged {
-                match found {
-                    Found::Ours(place) | Found::Same(place) => places[*i] = Some(*place),
-                    Found::Conflict | Found::Undecided | Found::Nothing => {}
-                }
-            }
-            let before = open.len();
-            open.retain(|&i| places[i].is_none());
-            if !after_loss && open.len() == before {
-                vanished += 1;
-                if vanished >= VANISHED {
-                    return Err(ids_taken());
-                }
+                Err(failure) => attempts.after_look(failure)?,
             }
         }
-        let missing = || StoreError::Failed { detail: "a cell without a place".to_owned() };
-        Ok(PutOutcome::Stored(places.into_iter().map(|place| place.ok_or_else(missing)).collect::<Result<_, _>>()?))
     }
 
     fn dialect(&self) -> &'static Dialect {
@@ -339,12 +288,6 @@ async fn look<S: Session>(
         }
     }
     Ok(found)
-}
-
-/// Part of a group is there, written by this very write, and part of it is not: it was whole when it was committed,
-/// and somebody has erased or removed from it since.
-fn torn() -> StoreError {
-    StoreError::MaybeWritten { detail: "the group was written, and some of it was erased since".to_owned() }
 }
 
 /// The server says again and again that a row exists, and it is not there: it must be an id that exists.
