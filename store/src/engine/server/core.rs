@@ -21,7 +21,6 @@ const GRACE: Duration = Duration::from_secs(2);
 const CLOSE_PAUSE: Duration = Duration::from_millis(10);
 
 /// A server and its sessions.
-#[derive(Debug)]
 pub(crate) struct Core<D: Driver> {
     pub(crate) name: String,
     pub(crate) timeouts: Timeouts,

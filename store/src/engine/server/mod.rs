@@ -15,6 +15,7 @@ pub(crate) mod pool;
 pub(crate) mod put;
 
 pub use backend::Server;
+pub(crate) use backend::finished;
 
 use crate::backend::Timeouts;
 use crate::engine::dsn::Dsn;
