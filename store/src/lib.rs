@@ -10,4 +10,5 @@ pub use backend::{
     Backend, FORMAT, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutMode, PutOutcome, RowPage, ShardState,
     Timeouts,
 };
+pub use engine::{memory, sqlite};
 pub use error::{Reason, StoreError};

@@ -4,8 +4,18 @@
 //! reach its database, how to keep the log head (CORRECTNESS C1), and how to tell its failures apart.
 
 pub mod dsn;
+pub mod memory;
 pub mod mysql;
 pub mod postgres;
 pub mod server;
 pub(crate) mod settle;
+pub mod sqlite;
 pub mod tls;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The machine's clock: microseconds since 1970, UTC. Only engines whose log head lives in this process use it.
+pub(crate) fn now_micros() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}

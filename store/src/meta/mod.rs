@@ -6,6 +6,7 @@
 pub mod mysql;
 pub mod postgres;
 pub mod server;
+pub mod sqlite;
 
 use async_trait::async_trait;
 

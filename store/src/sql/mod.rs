@@ -15,7 +15,7 @@ mod write;
 use bytes::Bytes;
 
 pub(crate) use dialect::{Dialect, Indexes, InsertIfAbsent, KeyLists, MYSQL, POSTGRES, Placeholder, SQLITE};
-pub(crate) use own::{FIRST_HEAD, SHARD_MOVED, SHARD_OWNED, first_id};
+pub(crate) use own::{FIRST_EPOCH, FIRST_HEAD, SHARD_MOVED, SHARD_OWNED, first_id};
 pub(crate) use read::{below_hidden, match_gets, match_latest};
 
 /// The columns every read of cells returns, in this order.
@@ -24,7 +24,7 @@ pub(crate) const CELL_COLUMNS: [&str; 10] =
 
 /// A statement with its parameters, in the order of their placeholders.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Query {
+pub struct Query {
     /// The text. Equal shapes have equal texts, so that a driver can keep it prepared.
     pub(crate) text: String,
     /// One per placeholder.

@@ -3,7 +3,7 @@
 use cellgate_schemaless::{ClusterNo, Epoch, ShardId};
 
 use super::{Dialect, InsertIfAbsent, Param, Query, Sql};
-use crate::Identity;
+use crate::{Identity, ShardState, StoreError};
 
 /// The one log head a cluster starts with.
 pub(crate) const FIRST_HEAD: i64 = 0;
@@ -14,12 +14,34 @@ pub(crate) const SHARD_OWNED: i64 = 0;
 /// `cg_shard.state` of a shard that went to the cluster in `moved_to`.
 pub(crate) const SHARD_MOVED: i64 = 1;
 
+/// The epoch a store is claimed at.
+pub(crate) const FIRST_EPOCH: Epoch = Epoch(1);
+
 /// Most shards one INSERT names.
 const SHARDS_PER_INSERT: usize = 256;
 
 /// The first id a cluster hands out; all others are a multiple of the stride above it.
 pub(crate) fn first_id(cluster: ClusterNo) -> i64 {
     i64::from(cluster.get())
+}
+
+impl ShardState {
+    /// A row of `cg_shard`.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] for numbers out of bounds.
+    pub(crate) fn from_columns(shard: i64, state: i64, moved_to: Option<i64>) -> Result<Self, StoreError> {
+        let corrupt = || StoreError::Corrupt { detail: format!("cg_shard has ({shard}, {state}, {moved_to:?})") };
+        let target = match (state, moved_to) {
+            (SHARD_OWNED, None) => None,
+            (SHARD_MOVED, Some(number)) => {
+                let number = u16::try_from(number).map_err(|_| corrupt())?;
+                Some(ClusterNo::new(number).map_err(|_| corrupt())?)
+            }
+            _ => return Err(corrupt()),
+        };
+        Ok(Self { shard: ShardId(u16::try_from(shard).map_err(|_| corrupt())?), moved_to: target })
+    }
 }
 
 impl Dialect {
@@ -49,16 +71,16 @@ impl Dialect {
     }
 
     /// Writes the log head unless there is one. Its time starts at 0: the first write takes the clock's.
-    pub(crate) fn insert_head(&self, cluster: ClusterNo, epoch: Epoch) -> Query {
-        let row = vec![Param::Int(FIRST_HEAD), Param::Int(epoch.0), Param::Int(first_id(cluster)), Param::Int(0)];
+    pub(crate) fn insert_head(&self, cluster: ClusterNo) -> Query {
+        let row = vec![Param::Int(FIRST_HEAD), Param::Int(FIRST_EPOCH.0), Param::Int(first_id(cluster)), Param::Int(0)];
         self.insert_if_absent("cg_head", &["head", "epoch", "next", "at"], vec![row])
     }
 
     /// Writes the shards that are not there yet, as owned; several statements if there are many.
-    pub(crate) fn insert_shards(&self, shards: &[ShardId], epoch: Epoch) -> Vec<Query> {
+    pub(crate) fn insert_shards(&self, shards: &[ShardId]) -> Vec<Query> {
         let columns = ["shard", "state", "epoch", "moved_to"];
         let row = |shard: &ShardId| {
-            vec![Param::Int(i64::from(shard.0)), Param::Int(SHARD_OWNED), Param::Int(epoch.0), Param::NullInt]
+            vec![Param::Int(i64::from(shard.0)), Param::Int(SHARD_OWNED), Param::Int(FIRST_EPOCH.0), Param::NullInt]
         };
         shards
             .chunks(SHARDS_PER_INSERT)

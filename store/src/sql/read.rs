@@ -70,6 +70,13 @@ impl Dialect {
         sql.finish()
     }
 
+    /// The text of [`get`](Self::get) for one key.
+    pub(crate) fn get_text(&self, table: &TableRef) -> String {
+        let any =
+            Triple { row: RowKey::from_store(&b""[..]), column: ColumnKey::from_store(&b""[..]), ref_key: RefKey(0) };
+        self.get(table, &[any]).text
+    }
+
     /// The latest row of each chain, in any order ([`match_latest`] puts them back). At least one key; exactly one
     /// with [`KeyLists::Single`]. Parameters of one key: row, column, highest version.
     ///
@@ -105,6 +112,13 @@ impl Dialect {
             }
         }
         sql.finish()
+    }
+
+    /// The text of [`latest`](Self::latest) for one key.
+    pub(crate) fn latest_text(&self, table: &TableRef) -> String {
+        let any =
+            LatestKey { row: RowKey::from_store(&b""[..]), column: ColumnKey::from_store(&b""[..]), at_most: None };
+        self.latest(table, &[any]).text
     }
 
     /// A page of `limit` rows of a scan: statements to run in order, each answering in the scan's order, until the

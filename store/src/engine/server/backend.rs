@@ -23,9 +23,6 @@ const PAGE_ROWS: u64 = 4096;
 /// About how many bytes of cells one page has. One cell more may come, however large.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
-/// The epoch a new store's log head starts with.
-const FIRST_EPOCH: Epoch = Epoch(1);
-
 /// The cells of one cluster, on a database server spoken to by `D`.
 pub struct Server<D: Driver> {
     core: Arc<Core<D>>,
@@ -143,8 +140,8 @@ impl<D: Driver> Backend for Server<D> {
             return Ok(standing);
         }
         let mut changes =
-            vec![dialect.insert_identity(wanted), dialect.insert_head(wanted.cluster, FIRST_EPOCH)];
-        changes.extend(dialect.insert_shards(shards, FIRST_EPOCH));
+            vec![dialect.insert_identity(wanted), dialect.insert_head(wanted.cluster)];
+        changes.extend(dialect.insert_shards(shards));
         self.core.change(Guard::First, &changes).await?;
         self.identity().await?.ok_or_else(|| corrupt("the identity that was just written is not there"))
     }
