@@ -4,7 +4,7 @@ use super::Param;
 
 /// How one engine spells the shared statements.
 #[derive(Debug)]
-pub(crate) struct Dialect {
+pub struct Dialect {
     /// Around identifiers.
     pub(crate) quote: char,
     /// How parameters are written.

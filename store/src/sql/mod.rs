@@ -24,7 +24,7 @@ pub(crate) const CELL_COLUMNS: [&str; 10] =
 
 /// A statement with its parameters, in the order of their placeholders.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Query {
+pub struct Query {
     /// The text. Equal shapes have equal texts, so that a driver can keep it prepared.
     pub(crate) text: String,
     /// One per placeholder.
