@@ -100,21 +100,10 @@ impl StockClient {
             .stdout(file.try_clone().expect("a second handle of an open file"))
             .stderr(file);
         let mut program = Process::spawn(&mut command);
-        let end = std::time::Instant::now() + LIMIT;
-        let success = loop {
-            if let Some(status) = program.ended() {
-                break status.success();
-            }
-            if std::time::Instant::now() > end {
-                program.kill();
-                break false;
-            }
-            std::thread::sleep(wait::PAUSE);
-        };
-        self.report(
-            success,
-            &std::fs::read(&output).map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default(),
-        )
+        // One that has not ended by then is killed when it is dropped.
+        let ended = wait::at_most(LIMIT, || program.ended());
+        let text = std::fs::read(&output).map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();
+        self.report(ended.is_some_and(|status| status.success()), &text)
     }
 
     fn command(&self) -> Command {

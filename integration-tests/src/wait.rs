@@ -14,13 +14,18 @@ pub const PAUSE: Duration = Duration::from_millis(20);
 /// # Panics
 ///
 /// If `limit` passes first; the message names `what`.
-pub fn until<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, limit: Duration, ask: impl FnMut() -> Option<T>) -> T {
+    at_most(limit, ask).unwrap_or_else(|| panic!("waited {limit:?} in vain for {what}"))
+}
+
+/// Asks until the answer is `Some`, or `limit` has passed.
+pub fn at_most<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + limit;
     loop {
-        if let Some(answer) = ask() {
+        let answer = ask();
+        if answer.is_some() || Instant::now() >= end {
             return answer;
         }
-        assert!(Instant::now() < end, "waited {limit:?} in vain for {what}");
         std::thread::sleep(PAUSE);
     }
 }

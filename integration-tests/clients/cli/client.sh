@@ -23,12 +23,12 @@ step() {
     fi
 }
 
-# refused NAME PREFIX STATEMENTS: the output must start with PREFIX, an error.
+# refused NAME PREFIX STATEMENTS: a line of the output must start with PREFIX, an error.
 refused() {
     local name=$1 prefix=$2 found
     found=$(sql "$3")
-    case $found in
-        "$prefix"*)
+    case $'\n'$found in
+        *$'\n'"$prefix"*)
             echo "ok $name"
             passed=$((passed + 1))
             ;;

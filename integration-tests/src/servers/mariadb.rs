@@ -124,12 +124,23 @@ impl MariaDb {
         }
     }
 
-    /// Creates a database whose text compares by its bytes, as Cellgate's keys do.
+    /// Creates a database.
     ///
     /// # Panics
     ///
     /// If it cannot be created.
     pub fn create_database(&self) -> String {
+        let name = super::database_name();
+        self.execute(&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"));
+        name
+    }
+
+    /// Creates a database whose text compares by its bytes, as Cellgate's keys do.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be created.
+    pub fn create_database_of_bytes(&self) -> String {
         let name = super::database_name();
         self.execute(&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"));
         name
