@@ -28,8 +28,6 @@ trait Server {
     fn address(&self) -> String;
     fn kill(&mut self);
     fn start(&mut self);
-    fn freeze(&self);
-    fn thaw(&self);
 }
 
 impl Server for MariaDb {
@@ -50,14 +48,6 @@ impl Server for MariaDb {
     fn start(&mut self) {
         MariaDb::start(self);
     }
-
-    fn freeze(&self) {
-        MariaDb::freeze(self);
-    }
-
-    fn thaw(&self) {
-        MariaDb::thaw(self);
-    }
 }
 
 impl Server for Postgres {
@@ -75,14 +65,6 @@ impl Server for Postgres {
 
     fn start(&mut self) {
         Postgres::start(self);
-    }
-
-    fn freeze(&self) {
-        Postgres::freeze(self);
-    }
-
-    fn thaw(&self) {
-        Postgres::thaw(self);
     }
 }
 

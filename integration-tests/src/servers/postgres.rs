@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::process::{self, Process, Signal};
+use crate::process::{self, Process};
 use crate::scratch::Scratch;
 use crate::settings;
 use crate::wait;
@@ -110,22 +110,6 @@ impl Postgres {
     /// If it is shared.
     pub fn kill(&mut self) {
         self.own.as_mut().expect("only a private server is killed by a test").process = None;
-    }
-
-    /// Freezes the process that accepts connections: new ones are not answered.
-    pub fn freeze(&self) {
-        self.signal(Signal::Stop);
-    }
-
-    /// Lets a frozen server go on.
-    pub fn thaw(&self) {
-        self.signal(Signal::Cont);
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(process) = self.own.as_ref().and_then(|own| own.process.as_ref()) {
-            process.signal(signal);
-        }
     }
 
     /// Creates a database.
