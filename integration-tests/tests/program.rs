@@ -40,7 +40,7 @@ async fn metrics_count_what_was_put_and_read() {
     assert_eq!(grown("cellgate_cells_written_total"), 5.0);
     assert_eq!(grown("cellgate_cells_read_total"), 5.0);
     assert!(grown("cellgate_queries_total") >= 10.0);
-    assert!(http::total(&after, "cellgate_connections") >= 1.0);
+    assert!(http::total(&after, "cellgate_connections_open") >= 1.0);
 }
 
 #[test]
