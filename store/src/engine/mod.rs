@@ -4,8 +4,11 @@
 //! reach its database, how to keep the log head (CORRECTNESS C1), and how to tell its failures apart.
 
 pub mod memory;
+mod open;
 pub(crate) mod settle;
 pub mod sqlite;
+
+pub use open::Engines;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
