@@ -6,11 +6,14 @@
 pub mod dsn;
 pub mod memory;
 pub mod mysql;
+mod open;
 pub mod postgres;
 pub mod server;
 pub(crate) mod settle;
 pub mod sqlite;
 pub mod tls;
+
+pub use open::Engines;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
