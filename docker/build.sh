@@ -8,12 +8,13 @@
 set -eu
 
 rootfs=${1:?usage: docker/build.sh ROOTFS}
+mkdir -p "$rootfs/usr/local/bin" "$rootfs/var/lib/cellgate"
+rootfs=$(cd "$rootfs" && pwd)
 cd "$(dirname "$0")/.."
 
 cargo build --release --locked --package cellgate
 target=${CARGO_TARGET_DIR:-target}
 
-mkdir -p "$rootfs/usr/local/bin" "$rootfs/var/lib/cellgate"
 install -m 0755 "$target/release/cellgate" "$rootfs/usr/local/bin/cellgate"
 # The lines of a panic are logged without debugging symbols as well, and they are most of the file.
 strip --strip-debug "$rootfs/usr/local/bin/cellgate"

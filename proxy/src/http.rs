@@ -22,6 +22,7 @@ use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::signals::told;
 pub use probe::{ProbeError, probe};
 
 /// Longest wait for the head of a request, on an idle connection too: a scraper that comes every 15 seconds keeps its
@@ -80,7 +81,7 @@ pub async fn serve(
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = ended(&mut shutdown) => break,
+            () = told(&mut shutdown) => break,
         };
         match accepted {
             Ok((stream, _)) => match Arc::clone(&places).try_acquire_owned() {
@@ -99,11 +100,6 @@ pub async fn serve(
     // Every connection gives its place back when it has ended, and ends within CLOSE_TIMEOUT from now.
     let all = u32::try_from(max_connections).unwrap_or(u32::MAX);
     let _ = places.acquire_many(all).await;
-}
-
-/// Returns once `shutdown` is `true`, or nobody is left who could turn it.
-async fn ended(shutdown: &mut watch::Receiver<bool>) {
-    let _ = shutdown.wait_for(|down| *down).await;
 }
 
 /// Says 503 without waiting: a fresh connection's send buffer has room for it.
@@ -133,7 +129,7 @@ async fn connection(
         _ = connection.as_mut() => {}
         () = async {
             tokio::select! {
-                () = ended(&mut shutdown) => {}
+                () = told(&mut shutdown) => {}
                 () = tokio::time::sleep(CONNECTION_LIFE) => {}
             }
         } => {

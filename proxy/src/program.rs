@@ -148,7 +148,7 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
     let mut stopping = shutdown.clone();
     loop {
         tokio::select! {
-            _ = stopping.wait_for(|stop| *stop) => break,
+            () = signals::told(&mut stopping) => break,
             wish = reload.recv() => match wish {
                 Some(()) => reload_config(&server, &log, load()),
                 None => break,
@@ -236,9 +236,8 @@ fn report(place: &str, answer: Result<&str, StoreError>) -> bool {
 
 /// Asks a running Cellgate whether it is ready.
 async fn health(arguments: Health) -> Result<ExitCode, ProgramError> {
-    match http::probe(&arguments.http).await {
-        Ok(true) => Ok(ExitCode::SUCCESS),
-        Ok(false) => Ok(ExitCode::FAILURE),
+    match tokio::task::block_in_place(|| http::probe(&arguments.http)) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {
             eprintln!("cellgate: {error}");
             Ok(ExitCode::FAILURE)

@@ -19,6 +19,7 @@ use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::errors;
 use crate::http::{ClusterReadiness, HttpState, Readiness};
+use crate::signals::told;
 use crate::session::{ServerFacts, Session, Variables};
 use crate::version;
 use crate::wire::{self, Greeting, Wait, WireError, WireLimits};
@@ -267,7 +268,7 @@ impl Server {
         let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
-                _ = shutdown.wait_for(|stop| *stop) => break,
+                () = told(&mut shutdown) => break,
                 Some(_) = connections.join_next(), if !connections.is_empty() => continue,
                 accepted = listener.accept() => accepted,
             };

@@ -31,6 +31,12 @@ pub fn listen() -> io::Result<Signals> {
     Ok(Signals { shutdown, reload })
 }
 
+/// Returns once `shutdown` is `true`, or nobody is left who could turn it.
+pub async fn told(shutdown: &mut watch::Receiver<bool>) {
+    // What it answers borrows the channel's lock, which must not be held over an await of the caller's.
+    let _ = shutdown.wait_for(|stop| *stop).await;
+}
+
 async fn forward_shutdown(mut terminate: Signal, mut interrupt: Signal, shutdown: watch::Sender<bool>) {
     let name = tokio::select! {
         _ = terminate.recv() => "SIGTERM",

@@ -7,6 +7,7 @@ use cellgate_schemaless::{KeyForm, RowColumn, TableDef, TableKind, TableRef};
 use cellgate_sql::{RowColumnSpec, TableName};
 use tokio::sync::watch;
 
+use crate::signals::told;
 use super::document::{CATALOG, CatalogDocument, Unpublished, encode};
 use super::{Catalog, CatalogError, Snapshot};
 
@@ -208,7 +209,7 @@ impl Catalog {
         follow.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = shutdown.wait_for(|stop| *stop) => return,
+                () = told(&mut shutdown) => return,
                 _ = follow.tick() => {
                     // A meta store that does not answer is reported, and its age watched, where the topology is followed.
                     if let Err(error) = self.refresh().await {

@@ -107,7 +107,8 @@ impl Setting for Duration {
 
     fn to_text(&self) -> String {
         let millis = u64::try_from(self.as_millis()).unwrap_or(u64::MAX);
-        let (unit, size) = DURATION_UNITS.into_iter().find(|(_, size)| millis % size == 0).unwrap_or(("ms", 1));
+        let (unit, size) =
+            DURATION_UNITS.into_iter().find(|(_, size)| millis.is_multiple_of(*size)).unwrap_or(("ms", 1));
         if millis == 0 { "0s".to_owned() } else { format!("{}{unit}", millis / size) }
     }
 }
@@ -152,7 +153,7 @@ impl Setting for Size {
 
     fn to_text(&self) -> String {
         let bytes = self.0 as u64;
-        let (unit, size) = SIZE_UNITS.into_iter().find(|(_, size)| bytes % size == 0).unwrap_or(("B", 1));
+        let (unit, size) = SIZE_UNITS.into_iter().find(|(_, size)| bytes.is_multiple_of(*size)).unwrap_or(("B", 1));
         if bytes == 0 { "0B".to_owned() } else { format!("{}{unit}", bytes / size) }
     }
 }

@@ -70,7 +70,7 @@ impl Handler for Session {
             Ok(statements) => self.run_all(statements, started, reply).await,
             Err(error) => {
                 let kind = error.kind();
-                self.server.metrics().query(CommandLabel::Query, ShapeLabel::Other, Outcome::Failed(kind));
+                self.server.metrics().query(CommandLabel::Query, ShapeLabel::Other, Outcome::Error(kind));
                 self.note_error(&error);
                 reply.error(&errors::reply(&error)).await
             }
@@ -96,7 +96,7 @@ impl Handler for Session {
                 Ok(Prepared { plan: Arc::new(statement), params, columns, warnings: 0, status: self.status() })
             }
             Err(error) => {
-                let outcome = Outcome::Failed(error.kind());
+                let outcome = Outcome::Error(error.kind());
                 self.server.metrics().query(CommandLabel::Prepare, ShapeLabel::Other, outcome);
                 self.note_error(&error);
                 Err(errors::reply(&error))
@@ -239,7 +239,7 @@ impl Session {
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
-                let outcome = Outcome::Failed(error.kind());
+                let outcome = Outcome::Error(error.kind());
                 self.note_error(&error);
                 return Ok((reply.error(&errors::reply(&error)).await?, Ending { outcome, rows: 0 }));
             }
@@ -258,7 +258,7 @@ impl Session {
                         Ok(Some(row)) => writer.row(&row).await?,
                         Ok(None) => break,
                         Err(error) => {
-                            let outcome = Outcome::Failed(error.kind());
+                            let outcome = Outcome::Error(error.kind());
                             self.note_error(&error);
                             let replied = writer.fail(&errors::reply(&error)).await?;
                             return Ok((replied, Ending { outcome, rows: rows.sent() }));
@@ -315,7 +315,7 @@ impl Session {
                 crate::config::Literals::Masked => statement.masked(),
                 crate::config::Literals::Shown => statement.text().to_owned(),
             };
-            let failed = matches!(ending.outcome, Outcome::Failed(_));
+            let failed = matches!(ending.outcome, Outcome::Error(_));
             tracing::warn!(
                 target: "slow_query",
                 took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
@@ -334,7 +334,7 @@ impl Session {
     fn observe_command(&self, kind: CommandKind, latency: Duration) {
         let label = match kind {
             // Counted with their statements.
-            CommandKind::Query | CommandKind::StmtPrepare | CommandKind::StmtExecute => return,
+            CommandKind::Query | CommandKind::Prepare | CommandKind::Execute => return,
             CommandKind::Ping => CommandLabel::Ping,
             CommandKind::InitDb => CommandLabel::InitDb,
             CommandKind::ResetConnection => CommandLabel::Reset,
@@ -342,10 +342,11 @@ impl Session {
             CommandKind::Quit => CommandLabel::Quit,
             CommandKind::Statistics => CommandLabel::Statistics,
             CommandKind::SetOption
-            | CommandKind::StmtSendLongData
-            | CommandKind::StmtReset
-            | CommandKind::StmtClose
-            | CommandKind::Other => CommandLabel::Other,
+            | CommandKind::SendLongData
+            | CommandKind::ResetStatement
+            | CommandKind::Close
+            | CommandKind::Fetch
+            | CommandKind::Unknown => CommandLabel::Other,
         };
         self.server.metrics().query(label, ShapeLabel::Other, Outcome::Ok);
         self.server.metrics().stage(Stage::Total, latency);

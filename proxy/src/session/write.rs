@@ -103,7 +103,8 @@ impl Session {
             }
             // Within the statement the first of a name wins.
             let mut first = std::collections::BTreeMap::new();
-            for (position, triple) in explicit.into_iter().filter(|(p, _)| !skipped.contains(p)) {
+            let open: Vec<(usize, Triple)> = explicit.into_iter().filter(|(p, _)| !skipped.contains(p)).collect();
+            for (position, triple) in open {
                 let winner = *first.entry(triple).or_insert(position);
                 if put.cells[winner].body != put.cells[position].body {
                     skipped.insert(position);

@@ -165,7 +165,7 @@ impl Deployment {
         }
         loop {
             tokio::select! {
-                _ = shutdown.wait_for(|stop| *stop) => break,
+                () = told(&mut shutdown) => break,
                 _ = poll.tick() => self.follow().await,
                 _ = verify.tick() => {
                     self.verify_returned().await;
@@ -454,4 +454,10 @@ fn random_id() -> Result<String, StoreError> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).map_err(|error| StoreError::Failed { detail: format!("no randomness: {error}") })?;
     Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// Returns once `shutdown` is `true`, or nobody is left who could turn it.
+async fn told(shutdown: &mut watch::Receiver<bool>) {
+    // What it answers borrows the channel's lock, which must not be held over an await of the caller's.
+    let _ = shutdown.wait_for(|stop| *stop).await;
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::engine::dsn::{Dsn, ServerKind};
+use crate::engine::dsn::{Dsn, DsnError};
 use crate::engine::mysql::MysqlBackend;
 use crate::engine::postgres::PostgresBackend;
 use crate::engine::server::ServerOptions;
@@ -41,31 +41,41 @@ impl Engines {
         Ok(Arc::new(SqliteMeta::open(path)?))
     }
 
-    /// Cells in a database of a server. Nobody is connected to yet: a server that is down does not fail this.
+    /// Cells in a MySQL or MariaDB database. Connects when it is first asked something.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] if the name's options cannot be used.
-    pub fn server(&self, name: &str, dsn: Dsn) -> Result<Arc<dyn Backend>, StoreError> {
-        let options = self.server_options(name, dsn);
-        Ok(match options.dsn.kind {
-            ServerKind::Mysql => Arc::new(MysqlBackend::connect(&options)?),
-            ServerKind::Postgres => Arc::new(PostgresBackend::connect(&options)?),
-        })
+    /// [`StoreError::Refused`] for a URL or certificates that cannot be used.
+    pub fn mysql(&self, name: &str, url: &str) -> Result<Arc<dyn Backend>, StoreError> {
+        Ok(Arc::new(MysqlBackend::connect(&self.server(name, url)?)?))
     }
 
-    /// A meta store in a database of a server. Nobody is connected to yet.
+    /// A meta store in a MySQL or MariaDB database. Connects when it is first asked something.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] if the name's options cannot be used.
-    pub fn server_meta(&self, dsn: Dsn) -> Result<Arc<dyn MetaStore>, StoreError> {
-        let options = self.server_options("meta", dsn);
-        Ok(match options.dsn.kind {
-            ServerKind::Mysql => Arc::new(MysqlMeta::connect(&options)?),
-            ServerKind::Postgres => Arc::new(PostgresMeta::connect(&options)?),
-        })
+    /// As [`Engines::mysql`].
+    pub fn mysql_meta(&self, url: &str) -> Result<Arc<dyn MetaStore>, StoreError> {
+        Ok(Arc::new(MysqlMeta::connect(&self.server("meta", url)?)?))
     }
 
-    fn server_options(&self, name: &str, dsn: Dsn) -> ServerOptions {
-        ServerOptions { name: name.to_owned(), dsn, pool_size: self.pool_size, timeouts: self.timeouts }
+    /// Cells in a PostgreSQL database. Connects when it is first asked something.
+    ///
+    /// # Errors
+    /// As [`Engines::mysql`].
+    pub fn postgres(&self, name: &str, url: &str) -> Result<Arc<dyn Backend>, StoreError> {
+        Ok(Arc::new(PostgresBackend::connect(&self.server(name, url)?)?))
+    }
+
+    /// A meta store in a PostgreSQL database. Connects when it is first asked something.
+    ///
+    /// # Errors
+    /// As [`Engines::mysql`].
+    pub fn postgres_meta(&self, url: &str) -> Result<Arc<dyn MetaStore>, StoreError> {
+        Ok(Arc::new(PostgresMeta::connect(&self.server("meta", url)?)?))
+    }
+
+    fn server(&self, name: &str, url: &str) -> Result<ServerOptions, StoreError> {
+        let dsn: Dsn = url.parse().map_err(|error: DsnError| StoreError::Refused { detail: error.to_string() })?;
+        let (pool_size, timeouts) = (self.pool_size, self.timeouts);
+        Ok(ServerOptions { name: name.to_owned(), dsn, pool_size, timeouts })
     }
 }
