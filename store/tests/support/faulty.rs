@@ -10,6 +10,7 @@ use cellgate_store::{Backend, Identity, LogPage, PutGroup, PutOutcome, Reason, R
 use tokio::sync::Semaphore;
 
 /// What happens to one put.
+#[allow(dead_code, reason = "each test program uses its part of it")]
 #[derive(Clone, Debug)]
 pub enum PutFault {
     /// It fails, and nothing is written.
