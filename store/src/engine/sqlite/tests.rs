@@ -243,3 +243,20 @@ async fn no_statement_of_a_scan_sorts() {
         assert!(plan.starts_with("SEARCH") && plan.contains("USING INDEX"), "{plan}: {text}");
     }
 }
+
+#[tokio::test]
+async fn a_statement_is_prepared_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    backend.put(epoch, &[group(1, 10)]).await.unwrap();
+    let key = triple("row", 1);
+    let key = LatestKey { row: key.row, column: key.column, at_most: None };
+    let prepared_again = move |sqlite: &rusqlite::Connection| {
+        for _ in 0..3 {
+            read::latest(sqlite, &table(), std::slice::from_ref(&key))?;
+        }
+        let statement = sqlite.prepare_cached(&SQLITE.latest_text(&table()))?;
+        Ok(statement.get_status(rusqlite::StatementStatus::RePrepare))
+    };
+    assert_eq!(backend.live().unwrap().readers.blocking(prepared_again).await.unwrap(), 0);
+}
