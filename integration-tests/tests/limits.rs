@@ -18,7 +18,7 @@ async fn one_connection_too_many_is_1040_and_a_free_place_is_given_again() {
     for _ in 0..3 {
         held.push(client::connect(proxy.mysql()).await);
     }
-    let error = client::try_connect(client::options(proxy.mysql())).await.err().expect("refused");
+    let error = client::try_connect(client::options(proxy.mysql())).await.expect_err("refused");
     let refusal = Refusal::of(&error).unwrap_or_else(|| panic!("{error}"));
     assert_eq!((refusal.code, refusal.state.as_str()), (1040, "08004"));
     held.pop().expect("held").disconnect().await.unwrap();
