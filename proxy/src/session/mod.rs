@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_schemaless::Micros;
-use cellgate_sql::{ColumnMeta, Command, Row, Statement, Value};
+use cellgate_sql::{ColumnMeta, Command, Row, Source, Statement, Value};
 
 use crate::catalog::Snapshot;
 use crate::server::Server;
@@ -140,7 +140,6 @@ impl Session {
 
     /// Runs one statement. If the catalog may be out of date, it is read again and the statement bound once more.
     async fn run(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
-        self.refuse_stale()?;
         let snapshot = self.server.catalog().snapshot();
         match self.run_with(&snapshot, statement, params).await {
             Err(error) if error.suspects_catalog() => {
@@ -176,6 +175,9 @@ impl Session {
         // SHOW WARNINGS and SHOW ERRORS show those of the statement before.
         if !matches!(&command, Command::Show(show) if show::keeps_warnings(&show.aspect)) {
             self.last.warnings = Warnings::default();
+        }
+        if reaches_stores(&command) {
+            self.refuse_stale()?;
         }
         match command {
             Command::Read(read) => self.read(read, deadline).await,
@@ -215,6 +217,22 @@ impl Session {
         }
         self.database = Some(database.to_owned());
         Ok(())
+    }
+}
+
+/// Whether a command reads or writes cells, under the catalog as this proxy knows it.
+fn reaches_stores(command: &Command) -> bool {
+    match command {
+        Command::Read(read) => matches!(read.source, Source::Cells(_)),
+        Command::Put(_) | Command::Erase(_) => true,
+        Command::Explain(explain) => explain.analyze,
+        // A change of the catalog asks the meta store itself.
+        Command::Ddl(_)
+        | Command::Use(_)
+        | Command::Set(_)
+        | Command::Transaction(_)
+        | Command::Show(_)
+        | Command::Nothing => false,
     }
 }
 

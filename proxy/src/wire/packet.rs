@@ -90,6 +90,12 @@ impl Channel {
         (self.received, self.sent + self.output.len() as u64)
     }
 
+    /// Bytes of memory held by the buffers.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.input.capacity() + self.partial.capacity() + self.output.capacity()
+    }
+
     /// The next packet begins a command or is sent unasked: numbers start again.
     pub(super) fn restart_sequence(&mut self) {
         self.sequence = 0;
@@ -143,7 +149,11 @@ impl Channel {
             self.flush().await?;
             let read = timeout(patience, self.fill()).await.map_err(|_| WireError::Timeout(wait))??;
             if read == 0 {
-                return if self.input.is_empty() && self.partial.is_empty() { Ok(None) } else { Err(WireError::Closed) };
+                return if self.input.is_empty() && self.partial.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(WireError::Closed)
+                };
             }
         }
     }

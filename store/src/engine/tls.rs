@@ -111,8 +111,9 @@ impl TlsOptions {
         let Some(path) = &self.ca else {
             return Ok(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() });
         };
-        let unreadable =
-            |error: &dyn std::fmt::Display| refused(format!("cannot read the TLS authorities in {}: {error}", path.display()));
+        let unreadable = |error: &dyn std::fmt::Display| {
+            refused(format!("cannot read the TLS authorities in {}: {error}", path.display()))
+        };
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))? {
             let certificate = certificate.map_err(|error| unreadable(&error))?;

@@ -23,10 +23,12 @@ pub fn statement_text(engine: &str, plan: &Plan, cluster: ClusterNo) -> String {
     // SQLite takes one statement per key, all in one read transaction.
     let per_key = |keys: usize| if engine == "sqlite" { (1, keys) } else { (keys, 1) };
     match plan {
-        Plan::Get { table, parts, .. } => parts.iter().find(|p| p.cluster == cluster).map_or_else(String::new, |part| {
-            let (keys, statements) = per_key(part.items.len());
-            texts(part.items.get(..keys).map(|keys| dialect.get(table, keys)), statements)
-        }),
+        Plan::Get { table, parts, .. } => {
+            parts.iter().find(|p| p.cluster == cluster).map_or_else(String::new, |part| {
+                let (keys, statements) = per_key(part.items.len());
+                texts(part.items.get(..keys).map(|keys| dialect.get(table, keys)), statements)
+            })
+        }
         Plan::Latest { table, parts, .. } => {
             parts.iter().find(|p| p.cluster == cluster).map_or_else(String::new, |part| {
                 let (keys, statements) = per_key(part.items.len());

@@ -69,7 +69,14 @@ impl Cluster {
         backend: Arc<dyn Backend>,
         verified: bool,
     ) -> Self {
-        Self { number, name: name.into(), engine, backend, verified: AtomicBool::new(verified), up: AtomicBool::new(verified) }
+        Self {
+            number,
+            name: name.into(),
+            engine,
+            backend,
+            verified: AtomicBool::new(verified),
+            up: AtomicBool::new(verified),
+        }
     }
 
     /// Whether the store said who it is.

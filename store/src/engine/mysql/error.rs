@@ -10,7 +10,7 @@ pub(super) fn of_connecting(error: &Error) -> StoreError {
     match error {
         Error::Server(server) => match server.code {
             // Unknown database: to whoever asks, none of its tables exists.
-            1049 => StoreError::NoTable { table: server.message.clone() },
+            1049 => StoreError::NoTable { table: quoted(&server.message) },
             // Wrong user, password or rights.
             1044 | 1045 | 1698 | 2059 => StoreError::Refused { detail: server.to_string() },
             _ => StoreError::Unavailable { reason: Reason::Connect, detail: server.to_string() },
@@ -47,11 +47,17 @@ fn of_server(error: &ServerError) -> Failure {
         // A deadlock; "record has changed since last read" of MariaDB's snapshot isolation.
         1213 | 1020 => Failure::Again { reason: Reason::Statement, detail },
         1969 | 3024 | 1317 => Failure::Store(StoreError::Timeout { reason: Reason::Statement, detail }),
-        1146 | 1049 | 1932 => Failure::Store(StoreError::NoTable { table: error.message.clone() }),
+        1146 | 1049 | 1932 => Failure::Store(StoreError::NoTable { table: quoted(&error.message) }),
         1021 | 1114 => Failure::Store(StoreError::DiskFull { detail }),
         1030 | 1026 | 3 if is_about_space(&error.message) => Failure::Store(StoreError::DiskFull { detail }),
         _ => Failure::Store(StoreError::Failed { detail }),
     }
+}
+
+/// The name a message quotes, without its database.
+fn quoted(message: &str) -> String {
+    let name = message.split('\'').nth(1).unwrap_or(message);
+    name.rsplit('.').next().unwrap_or(name).to_owned()
 }
 
 /// Whether the engine's error number in a message ("Got error 28 ..") is ENOSPC.
@@ -73,6 +79,14 @@ mod tests {
         assert!(matches!(server(1030, full), Failure::Store(StoreError::DiskFull { .. })));
         assert!(matches!(server(1114, "The table 't' is full"), Failure::Store(StoreError::DiskFull { .. })));
         assert!(matches!(server(1030, "Got error 122 from InnoDB"), Failure::Store(StoreError::Failed { .. })));
+    }
+
+    #[test]
+    fn a_missing_table_is_named() {
+        let Failure::Store(StoreError::NoTable { table }) = server(1146, "Table 'cells.trips_7' doesn't exist") else {
+            panic!("not NoTable")
+        };
+        assert_eq!(table, "trips_7");
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! Inserting cells: the log head, the rows and the commit in one packet of statements (CORRECTNESS C1, C4).
 
-use std::io::Write;
-
 use cellgate_schemaless::limits::ID_STRIDE;
 use cellgate_schemaless::{AddedId, Epoch, Micros, TableRef};
 use mysql_async::Row;
@@ -126,12 +124,13 @@ fn row_size(row: &NewRow<'_>) -> usize {
 
 fn push_row(text: &mut Vec<u8>, number: usize, row: &NewRow<'_>) {
     let offset = i64::try_from(number).unwrap_or(i64::MAX).saturating_mul(ID_STRIDE);
-    // Columns in the order of INSERT_COLUMNS. Writing to memory cannot fail.
     let (shard, def, ref_key, token) = (row.shard, row.table.def, row.triple.ref_key, row.token);
-    let _ = write!(text, "(@b + {offset}, {shard}, 0, {def}, {ref_key}, @t, {token}, ");
-    push_hex(text, row.triple.row.as_bytes());
-    text.extend_from_slice(b", ");
-    push_hex(text, row.triple.column.as_bytes());
+    // Columns in the order of INSERT_COLUMNS.
+    let mut values = format!("(@b + {offset}, {shard}, 0, {def}, {ref_key}, @t, {token}, ");
+    MYSQL.blob(&mut values, row.triple.row.as_bytes());
+    values.push_str(", ");
+    MYSQL.blob(&mut values, row.triple.column.as_bytes());
+    text.extend_from_slice(values.as_bytes());
     // A body as hexadecimal digits would be twice as long; sessions have no backslash escapes, so that the quote is
     // the one character to look after.
     text.extend_from_slice(b", _binary'");
@@ -142,16 +141,6 @@ fn push_row(text: &mut Vec<u8>, number: usize, row: &NewRow<'_>) {
         text.extend_from_slice(part);
     }
     text.extend_from_slice(b"')");
-}
-
-fn push_hex(text: &mut Vec<u8>, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    text.extend_from_slice(b"x'");
-    for b in bytes {
-        text.push(DIGITS[usize::from(b >> 4)]);
-        text.push(DIGITS[usize::from(b & 15)]);
-    }
-    text.push(b'\'');
 }
 
 /// Reads the answers of a [`Plan`]: where each row is that was inserted, as far as they say so.

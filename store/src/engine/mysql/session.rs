@@ -210,12 +210,7 @@ async fn is_maria(connection: &mut Conn) -> mysql_async::Result<bool> {
     Ok(version.is_some_and(|version| version.to_ascii_lowercase().contains("mariadb")))
 }
 
-async fn set_up(
-    connection: &mut Conn,
-    timeouts: &Timeouts,
-    maria: bool,
-    nonce: &str,
-) -> mysql_async::Result<Facts> {
+async fn set_up(connection: &mut Conn, timeouts: &Timeouts, maria: bool, nonce: &str) -> mysql_async::Result<Facts> {
     let lock = whole_seconds(timeouts.lock).min(5);
     let statement = timeouts.statement;
     // A session that was left in a transaction, as by a proxy that was stopped, must not hold the log head for longer
@@ -236,9 +231,7 @@ async fn set_up(
     );
     connection.query_drop(settings).await?;
     let facts: Option<(u64, i64, Option<i64>)> = connection
-        .query_first(format!(
-            "SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, GET_LOCK('{nonce}', 0)"
-        ))
+        .query_first(format!("SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, GET_LOCK('{nonce}', 0)"))
         .await?;
     let (packet, flush, _) = facts.unwrap_or((1024 * 1024, 1, None));
     Ok(Facts { packet: usize::try_from(packet).unwrap_or(usize::MAX), durable: flush == 1 })
@@ -249,9 +242,9 @@ pub(super) async fn create_database(connection: &mut Conn, name: &str) -> Result
     let mut text = "CREATE DATABASE IF NOT EXISTS ".to_owned();
     MYSQL.quote(&mut text, name);
     connection.query_drop(text).await.map_err(|e| match error::of_statement(&e) {
-        Failure::Store(StoreError::Failed { detail }) => StoreError::Refused {
-            detail: format!("the database {name} is not there and cannot be created: {detail}"),
-        },
+        Failure::Store(StoreError::Failed { detail }) => {
+            StoreError::Refused { detail: format!("the database {name} is not there and cannot be created: {detail}") }
+        }
         Failure::Store(error) => error,
         failure @ (Failure::Lost { .. } | Failure::Duplicate | Failure::Stale | Failure::Again { .. }) => {
             crate::engine::server::attempts::unsettled(failure)
@@ -288,9 +281,9 @@ fn bind(params: &[Param]) -> Result<Params, Failure> {
         Param::Int(number) => Ok(mysql_async::Value::Int(*number)),
         Param::Text(text) => Ok(mysql_async::Value::Bytes(text.clone().into_bytes())),
         Param::NullInt => Ok(mysql_async::Value::NULL),
-        Param::BytesList(_) | Param::IntList(_) => Err(Failure::Store(StoreError::Failed {
-            detail: "a list cannot be bound by this protocol".to_owned(),
-        })),
+        Param::BytesList(_) | Param::IntList(_) => {
+            Err(Failure::Store(StoreError::Failed { detail: "a list cannot be bound by this protocol".to_owned() }))
+        }
     };
     Ok(Params::Positional(params.iter().map(value).collect::<Result<_, _>>()?))
 }

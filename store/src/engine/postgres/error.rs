@@ -35,13 +35,18 @@ fn of_server(code: &str, detail: String, message: &str) -> Failure {
         "40001" | "40P01" => Failure::Again { reason: Reason::Statement, detail },
         "55P03" => Failure::Again { reason: Reason::Lock, detail },
         "57014" => Failure::Store(StoreError::Timeout { reason: Reason::Statement, detail }),
-        "42P01" | "3D000" | "3F000" => Failure::Store(StoreError::NoTable { table: detail }),
+        "42P01" | "3D000" | "3F000" => Failure::Store(StoreError::NoTable { table: quoted(message) }),
         "53100" => Failure::Store(StoreError::DiskFull { detail }),
         "58030" if message.contains("No space left") => Failure::Store(StoreError::DiskFull { detail }),
         "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => Failure::Lost { detail },
         code if code.starts_with("08") => Failure::Lost { detail },
         _ => Failure::Store(StoreError::Failed { detail }),
     }
+}
+
+/// The name a message quotes.
+fn quoted(message: &str) -> String {
+    message.split('"').nth(1).unwrap_or(message).to_owned()
 }
 
 /// The error with what it comes from; without the values the server may quote.

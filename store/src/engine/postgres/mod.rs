@@ -61,13 +61,7 @@ impl PostgresDriver {
             return Err(StoreError::Refused { detail: format!("{dsn} is not a postgres:// name") });
         }
         let tls = dsn.tls.rustls()?;
-        Ok(Self {
-            name: options.name.clone(),
-            dsn,
-            tls,
-            timeouts: options.timeouts,
-            warned: AtomicBool::new(false),
-        })
+        Ok(Self { name: options.name.clone(), dsn, tls, timeouts: options.timeouts, warned: AtomicBool::new(false) })
     }
 
     fn schema(&self) -> &str {

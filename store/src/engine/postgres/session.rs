@@ -128,9 +128,9 @@ impl PostgresSession {
             // It is there, or somebody else is creating it at this moment.
             Err(e) if matches!(e.code().map(|c| c.code()), Some("42P04" | "42P06" | "23505")) => Ok(()),
             Err(e) => Err(match unsettled(error::of_statement(&e)) {
-                StoreError::Failed { detail } => StoreError::Refused {
-                    detail: format!("{name} is not there and cannot be created: {detail}"),
-                },
+                StoreError::Failed { detail } => {
+                    StoreError::Refused { detail: format!("{name} is not there and cannot be created: {detail}") }
+                }
                 error => error,
             }),
         }

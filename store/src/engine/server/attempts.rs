@@ -27,8 +27,8 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_mi
 pub(crate) struct Attempts<'a, D: Driver> {
     sessions: &'a Sessions<D>,
     timeouts: &'a Timeouts,
-    /// When to give up finding out what became of a lost attempt.
-    until: Instant,
+    /// When to give up finding out what became of a lost attempt: a statement timeout after the first was lost.
+    until: Option<Instant>,
     /// The last attempt whose outcome was not answered.
     lost: Option<(Mark, String)>,
     deadlocks: u32,
@@ -37,8 +37,12 @@ pub(crate) struct Attempts<'a, D: Driver> {
 
 impl<'a, D: Driver> Attempts<'a, D> {
     pub(crate) fn new(sessions: &'a Sessions<D>, timeouts: &'a Timeouts) -> Self {
-        let until = Instant::now() + timeouts.statement;
-        Self { sessions, timeouts, until, lost: None, deadlocks: 0, lock_waits: 0 }
+        Self { sessions, timeouts, until: None, lost: None, deadlocks: 0, lock_waits: 0 }
+    }
+
+    /// How long may still be waited.
+    fn left(&self) -> Duration {
+        self.until.map_or(self.timeouts.statement, |until| until.saturating_duration_since(Instant::now()))
     }
 
     /// Whether an attempt was lost: its outcome must be looked up before the next one.
@@ -58,7 +62,7 @@ impl<'a, D: Driver> Attempts<'a, D> {
                 Ok(lease) => return Ok(lease),
                 Err(error) => error,
             };
-            if Instant::now() + pause >= self.until {
+            if self.left() <= pause {
                 return Err(StoreError::MaybeWritten { detail: format!("{detail}; then: {why}") });
             }
             tokio::time::sleep(pause).await;
@@ -68,7 +72,7 @@ impl<'a, D: Driver> Attempts<'a, D> {
 
     async fn session_after(&self, lost: &Mark) -> Result<Lease<D>, StoreError> {
         let mut lease = self.sessions.lease().await?;
-        let wait = self.until.saturating_duration_since(Instant::now()).min(self.timeouts.lock);
+        let wait = self.left().min(self.timeouts.lock);
         let ended = bounded(wait + GRACE, lease.session()?.end(lost, wait)).await;
         match ended {
             Ok(true) => Ok(lease),
@@ -99,7 +103,8 @@ impl<'a, D: Driver> Attempts<'a, D> {
         match failure {
             Failure::Lost { detail } => {
                 self.sessions.forget_idle();
-                if Instant::now() >= self.until {
+                self.until.get_or_insert_with(|| Instant::now() + self.timeouts.statement);
+                if self.left().is_zero() {
                     return Err(StoreError::MaybeWritten { detail });
                 }
                 self.lost = Some((mark, detail));
@@ -133,7 +138,8 @@ impl<'a, D: Driver> Attempts<'a, D> {
             }
         };
         self.sessions.forget_idle();
-        if Instant::now() < self.until {
+        self.until.get_or_insert_with(|| Instant::now() + self.timeouts.statement);
+        if !self.left().is_zero() {
             return Ok(());
         }
         Err(if self.lost_one() {
@@ -150,10 +156,7 @@ impl<'a, D: Driver> Attempts<'a, D> {
 }
 
 /// Bounds a wait for the server: what does not answer in time is as good as lost.
-pub(crate) async fn bounded<T>(
-    limit: Duration,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
+pub(crate) async fn bounded<T>(limit: Duration, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     match tokio::time::timeout(limit, work).await {
         Ok(done) => done,
         Err(_) => Err(Failure::Lost { detail: format!("no answer within {limit:?}") }),

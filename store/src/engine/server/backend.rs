@@ -4,13 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cellgate_schemaless::{
-    Cell, ClusterNo, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple,
-};
+use cellgate_schemaless::{Cell, ClusterNo, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple};
 
-use crate::backend::{
-    Backend, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState,
-};
+use crate::backend::{Backend, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState};
 use crate::engine::server::core::Core;
 use crate::engine::server::driver::{Driver, Guard, Value};
 use crate::engine::server::{PoolState, ServerOptions, put};
@@ -139,8 +135,7 @@ impl<D: Driver> Backend for Server<D> {
         if let Some(standing) = self.identity().await? {
             return Ok(standing);
         }
-        let mut changes =
-            vec![dialect.insert_identity(wanted), dialect.insert_head(wanted.cluster)];
+        let mut changes = vec![dialect.insert_identity(wanted), dialect.insert_head(wanted.cluster)];
         changes.extend(dialect.insert_shards(shards));
         self.core.change(Guard::First, &changes).await?;
         self.identity().await?.ok_or_else(|| corrupt("the identity that was just written is not there"))
@@ -205,7 +200,8 @@ fn identity(row: &[Value]) -> Result<Identity, StoreError> {
         Value::Bytes(bytes) => String::from_utf8(bytes.to_vec()).map_err(|_| wrong()),
         Value::Null | Value::Int(_) => Err(wrong()),
     };
-    let [deployment, cluster, Value::Int(incarnation), virtual_shards, hash, Value::Int(seed), Value::Int(format)] = row
+    let [deployment, cluster, Value::Int(incarnation), virtual_shards, hash, Value::Int(seed), Value::Int(format)] =
+        row
     else {
         return Err(wrong());
     };

@@ -33,9 +33,10 @@ impl<M: Manager<Error = StoreError>> Sessions<M> {
         match self.pool.get().await {
             Ok(session) => Ok(Lease { session: Some(session) }),
             Err(PoolError::Backend(error)) => Err(error),
-            Err(PoolError::Timeout(TimeoutType::Wait)) => {
-                Err(StoreError::Timeout { reason: Reason::Queue, detail: "no connection became free in time".to_owned() })
-            }
+            Err(PoolError::Timeout(TimeoutType::Wait)) => Err(StoreError::Timeout {
+                reason: Reason::Queue,
+                detail: "no connection became free in time".to_owned(),
+            }),
             Err(PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle)) => {
                 Err(unavailable("the server did not answer in time"))
             }

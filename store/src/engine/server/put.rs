@@ -293,6 +293,7 @@ async fn look<S: Session>(
 /// The server says again and again that a row exists, and it is not there: it must be an id that exists.
 fn ids_taken() -> StoreError {
     StoreError::Corrupt {
-        detail: "the log head gives out ids that are taken; was it restored from a backup older than the table?".to_owned(),
+        detail: "the log head gives out ids that are taken; was it restored from a backup older than the table?"
+            .to_owned(),
     }
 }
