@@ -81,9 +81,7 @@ impl Catalog {
             let exists = document.tables.iter().any(|t| t.database == name.database && t.name == name.table);
             match (exists, if_not_exists) {
                 (false, _) => Ok(None),
-                (true, true) => {
-                    Ok(Some(Changed::No(vec![CatalogError::TableExists(name.table.clone()).to_string()])))
-                }
+                (true, true) => Ok(Some(Changed::No(vec![CatalogError::TableExists(name.table.clone()).to_string()]))),
                 (true, false) => Err(CatalogError::TableExists(name.table.clone())),
             }
         };

@@ -2,9 +2,9 @@
 
 mod fixture;
 
-use cellgate_schemaless::{ErrorKind, RefKey, RowKey, ColumnKey, TableDef, Triple};
+use cellgate_schemaless::{ColumnKey, ErrorKind, RefKey, RowKey, TableDef, Triple};
 use cellgate_sql::{RowColumnSpec, TableName};
-use cellgate_store::{Backend, StoreError};
+use cellgate_store::StoreError;
 use fixture::{Stores, Trip};
 
 use super::upkeep::ABANDONED_AFTER;
@@ -25,11 +25,7 @@ async fn table(catalog: &Catalog, name: &str) -> Option<TableDef> {
 
 /// In how many clusters the physical table is.
 async fn made_in(stores: &Stores, table: &TableDef) -> usize {
-    let key = Triple {
-        row: RowKey::new("r").unwrap(),
-        column: ColumnKey::new("c").unwrap(),
-        ref_key: RefKey(1),
-    };
+    let key = Triple { row: RowKey::new("r").unwrap(), column: ColumnKey::new("c").unwrap(), ref_key: RefKey(1) };
     let mut made = 0;
     for backend in &stores.backends {
         match backend.get(&table.table_ref(), std::slice::from_ref(&key)).await {
@@ -93,10 +89,8 @@ async fn of_two_proxies_that_create_one_table_at_once_one_does_and_the_other_is_
         let stores = Stores::new();
         let (one, two) = (stores.catalog().await, stores.catalog().await);
         let trips = name("trips");
-        let outcomes = tokio::join!(
-            one.create_table(&trips, if_not_exists, &[]),
-            two.create_table(&trips, if_not_exists, &[]),
-        );
+        let outcomes =
+            tokio::join!(one.create_table(&trips, if_not_exists, &[]), two.create_table(&trips, if_not_exists, &[]),);
         let outcomes = [outcomes.0, outcomes.1];
         let did = outcomes.iter().filter(|o| matches!(o, Ok(Changed::Yes))).count();
         assert_eq!(did, 1, "{outcomes:?}");
