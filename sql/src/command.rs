@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cellgate_schemaless::{Erasure, NewCell, Request, TableDef};
 
+use crate::filter::Filter;
 use crate::shape::Shape;
 use crate::value::Value;
 
@@ -43,10 +44,16 @@ pub struct Read {
     pub shape: Shape,
     /// `FOR UPDATE`, `FOR SHARE`, `LOCK IN SHARE MODE`.
     pub locking: bool,
-    /// For metrics.
-    pub label: &'static str,
     /// Every shard is read (counted, and noted in SHOW WARNINGS).
     pub scatter: bool,
+    /// What kind of read it is, for metrics: one of [`Read::LABELS`].
+    pub label: &'static str,
+}
+
+impl Read {
+    /// Every value of `label`.
+    pub const LABELS: [&'static str; 9] =
+        ["get", "get_multi", "latest", "latest_multi", "rows", "partition", "scatter", "row_shape", "constant"];
 }
 
 /// Where the cells of a SELECT come from.
@@ -73,6 +80,9 @@ pub struct Put {
     pub ignore: bool,
     /// `RETURNING`: applied to the cells as written.
     pub returning: Option<Shape>,
+    /// An INSERT without a column list gave values for `added_id` or `created_at` (a restored dump does): they are
+    /// not kept, since the log gives cells their places; worth a note in SHOW WARNINGS.
+    pub places_ignored: bool,
 }
 
 /// A DELETE on a cell table.
@@ -245,14 +255,6 @@ pub enum Aspect {
     Shards,
     Clusters,
     Topology,
-}
-
-/// Which rows of a SHOW.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    pub(crate) like: Option<String>,
-    pub(crate) condition: Option<crate::expression::Expression>,
-    pub(crate) limit: Option<(u64, u64)>,
 }
 
 /// An EXPLAIN.

@@ -3,25 +3,31 @@
 //! No IO in here, and nothing of sqlparser gets out of [`parse`]. What a session knows (database, variables, the
 //! catalog) comes in through [`Environment`].
 
+mod ast;
+mod bind;
+mod columns;
 mod command;
 mod environment;
 mod error;
+mod expression;
+mod filter;
+pub mod fuzz;
+mod mask;
+mod parse;
+mod shape;
+#[cfg(test)]
+mod testing;
 mod value;
 
+pub use bind::{bind, describe};
 pub use command::{
-    Aspect, Command, Ddl, Erase, Explain, Filter, Put, Read, RowColumnSpec, Setting, SettingScope, SettingValue, Show,
-    Source, TableName, Transaction,
+    Aspect, Command, Ddl, Erase, Explain, Put, Read, RowColumnSpec, Setting, SettingScope, SettingValue, Show, Source,
+    TableName, Transaction,
 };
 pub use environment::{Environment, SessionFunction, SqlMode};
 pub use error::SqlError;
+pub use filter::Filter;
+pub use mask::mask;
+pub use parse::{Statement, StatementKind, parse};
+pub use shape::{Shape, Shaping};
 pub use value::{ColumnMeta, ColumnType, Row, Value};
-mod expression {
-    /// Replaced by the dialect.
-    #[derive(Clone, Debug)]
-    pub struct Expression;
-}
-mod shape {
-    /// Replaced by the dialect.
-    #[derive(Clone, Debug)]
-    pub struct Shape;
-}

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use cellgate_schemaless::Micros;
 
+use crate::expression::{Type, text_of};
+
 /// One SQL value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -75,4 +77,34 @@ pub struct ColumnMeta {
     pub nullable: bool,
     /// Whether it is a part of the primary key.
     pub primary_key: bool,
+}
+
+impl ColumnMeta {
+    /// A column that belongs to no table, of its type's usual length, that can be NULL.
+    pub fn named(name: impl Into<String>, ty: ColumnType) -> Self {
+        Self::typed(name, Type::of(ty))
+    }
+
+    /// A column that belongs to no table.
+    pub(crate) fn typed(name: impl Into<String>, ty: Type) -> Self {
+        Self {
+            schema: String::new(),
+            table: String::new(),
+            org_table: String::new(),
+            name: name.into(),
+            org_name: String::new(),
+            ty: ty.ty,
+            length: ty.length,
+            decimals: ty.decimals,
+            nullable: ty.nullable,
+            primary_key: false,
+        }
+    }
+}
+
+impl Value {
+    /// The value as the text protocol writes it; `None` for NULL. A time has six digits behind the point.
+    pub fn text(&self) -> Option<Bytes> {
+        text_of(self)
+    }
 }

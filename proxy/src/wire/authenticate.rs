@@ -83,7 +83,7 @@ impl Proof {
             Plugin::Native => verifier.verify_native(salt, &self.answer),
             Plugin::CachingSha2 => verifier.verify_caching_sha2(salt, &self.answer),
         };
-        let using_password = !(self.answer.is_empty() || &self.answer[..] == [0]);
+        let using_password = !(self.answer.is_empty() || self.answer[..] == [0]);
         if right & known {
             Verdict::Granted { fast_auth: using_password && self.plugin == Plugin::CachingSha2 }
         } else {

@@ -73,12 +73,8 @@ pub(super) fn write_column(out: &mut Vec<u8>, column: &ColumnMeta, text: u16) {
 /// The payload of a parameter's definition. What a parameter is for is not known before it is bound, so that each is
 /// said to be a string, as MySQL before 8.0.22 did.
 pub(super) fn write_param(out: &mut Vec<u8>) {
-    let wire = WireColumn {
-        ty: WireType::MYSQL_TYPE_VAR_STRING,
-        charset: BINARY,
-        flags: ColumnFlags::BINARY_FLAG,
-        length: 0,
-    };
+    let wire =
+        WireColumn { ty: WireType::MYSQL_TYPE_VAR_STRING, charset: BINARY, flags: ColumnFlags::BINARY_FLAG, length: 0 };
     write_definition(out, [b"", b"", b"", b"?", b""], &wire, 0);
 }
 

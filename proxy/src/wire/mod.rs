@@ -18,6 +18,7 @@ mod command;
 mod datetime;
 mod error;
 mod execute;
+pub mod fuzz;
 mod greeting;
 mod handler;
 mod limits;
@@ -31,6 +32,9 @@ mod status;
 mod stream;
 mod value_binary;
 mod value_text;
+
+#[cfg(test)]
+mod tests;
 
 pub use command::CommandKind;
 pub use error::{ErrorReply, Violation, Wait, WireError};

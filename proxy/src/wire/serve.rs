@@ -241,7 +241,10 @@ impl<H: Handler> Ready<'_, H> {
             let kind = Command::kind(&packet);
             let next = match Command::read(packet) {
                 Ok(command) => self.obey(command).await?,
-                Err(Malformed) => self.reject(kind)?,
+                Err(Malformed) => {
+                    self.reject(kind);
+                    Next::Command
+                }
             };
             self.channel.relieve().await?;
             self.observe(kind, started);
@@ -260,7 +263,7 @@ impl<H: Handler> Ready<'_, H> {
     }
 
     /// Answers a command whose fields cannot be read, unless it is one that has no answer.
-    fn reject(&mut self, kind: CommandKind) -> Result<Next, WireError> {
+    fn reject(&mut self, kind: CommandKind) {
         match kind {
             CommandKind::Close | CommandKind::SendLongData => {}
             CommandKind::Quit
@@ -277,7 +280,6 @@ impl<H: Handler> Ready<'_, H> {
             | CommandKind::ResetConnection
             | CommandKind::Unknown => write_error(self.channel, &ErrorReply::malformed()),
         }
-        Ok(Next::Command)
     }
 
     async fn obey(&mut self, command: Command) -> Result<Next, WireError> {

@@ -155,7 +155,10 @@ mod tests {
         assert_eq!(one(ColumnType::BigInt, Value::UInt(5)), one(ColumnType::BigInt, Value::Int(5)));
         assert_eq!(one(ColumnType::BigInt, Value::Double(5.0)), one(ColumnType::BigInt, Value::Int(5)));
         assert_eq!(one(ColumnType::BigInt, text("-5")), one(ColumnType::BigInt, Value::Int(-5)));
-        assert_eq!(one(ColumnType::Double, Value::Decimal("1.5".to_owned())), one(ColumnType::Double, Value::Double(1.5)));
+        assert_eq!(
+            one(ColumnType::Double, Value::Decimal("1.5".to_owned())),
+            one(ColumnType::Double, Value::Double(1.5))
+        );
         assert_eq!(one(ColumnType::Text, Value::Int(12)), Ok(vec![2, b'1', b'2']));
         let unfit = Err(Unfit { column: 0 });
         assert_eq!(one(ColumnType::BigInt, Value::UInt(u64::MAX)), unfit);
@@ -208,10 +211,8 @@ mod tests {
                     Value::Null => Read::NULL,
                     Value::Double(number) if !number.is_finite() => Read::NULL,
                     Value::Int(number) => Read::Int(*number),
-                    Value::UInt(number) => match i64::try_from(*number) {
-                        // What fits is read as signed.
-                        Ok(_) | Err(_) => Read::UInt(*number),
-                    },
+                    // What fits is read as signed.
+                    Value::UInt(number) => i64::try_from(*number).map_or(Read::UInt(*number), Read::Int),
                     Value::Double(number) => Read::Double(*number),
                     Value::Decimal(text) => Read::Bytes(text.clone().into_bytes()),
                     Value::Text(bytes) | Value::Bytes(bytes) | Value::Json(bytes) => Read::Bytes(bytes.to_vec()),

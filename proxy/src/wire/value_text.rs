@@ -50,11 +50,8 @@ pub(super) fn write_short(out: &mut Vec<u8>, value: &Value) {
 /// 1e-15.
 fn write_double(out: &mut Vec<u8>, number: f64) {
     let size = number.abs();
-    let _ = if size != 0.0 && !(1e-15..1e15).contains(&size) {
-        write!(out, "{number:e}")
-    } else {
-        write!(out, "{number}")
-    };
+    let _ =
+        if size != 0.0 && !(1e-15..1e15).contains(&size) { write!(out, "{number:e}") } else { write!(out, "{number}") };
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ pub struct Fixture {
     /// At least one; each is a `Backend` of its own over the same store.
     pub peers: Vec<Arc<dyn Backend>>,
     /// Keeps what the store lives in (a directory, a database) until the test ends.
+    #[allow(dead_code, reason = "it is only dropped")]
     pub guard: Box<dyn Any + Send + Sync>,
 }
 

@@ -12,6 +12,7 @@ mod concurrency;
 mod erasing;
 mod fixture;
 mod log;
+mod meta;
 mod model;
 mod reading;
 mod scanning;
@@ -20,6 +21,7 @@ mod writing;
 
 use common::Engine;
 use fixture::Fixture;
+use meta::MetaFixture;
 
 /// Stamps the suite: `conformance_suite!(name, async expression of Option<Fixture>)`.
 macro_rules! conformance_suite {
@@ -123,8 +125,25 @@ macro_rules! conformance_model {
     };
 }
 
+/// Stamps the promises of a meta store: `meta_suite!(name, async expression of Option<MetaFixture>)`.
+macro_rules! meta_suite {
+    ($engine:ident, $make:expr) => {
+        conformance_suite! { @stamp $engine, $make,
+            meta::a_fresh_meta_store_does_not_exist,
+            meta::creating_a_meta_store_twice_keeps_its_documents,
+            meta::a_document_comes_back_with_its_version,
+            meta::a_change_under_another_version_changes_nothing,
+            meta::documents_are_listed_by_prefix_and_name,
+            meta::a_document_is_removed_at_its_version_only,
+            meta::racing_changes_have_one_winner,
+            meta::the_clock_is_the_time_of_day_and_goes_on,
+        }
+    };
+}
+
 conformance_suite!(memory, async { Some(Fixture::memory()) });
 conformance_suite!(sqlite, async { Some(Fixture::sqlite()) });
+meta_suite!(sqlite_meta, async { Some(MetaFixture::sqlite()) });
 conformance_suite!(mysql, async { Fixture::server(Engine::Mysql) });
 conformance_suite!(mysql_without_returning, async { Fixture::server(Engine::MysqlWithoutReturning) });
 conformance_suite!(postgres, async { Fixture::server(Engine::Postgres) });

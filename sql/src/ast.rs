@@ -1,0 +1,174 @@
+//! Statements as parsed: names not looked up, parameters not filled in.
+
+use crate::command::{RowColumnSpec, SettingScope, Transaction};
+use crate::error::SqlError;
+use crate::parse::Expr;
+
+/// A table as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Name {
+    /// The database, if it was written.
+    pub database: Option<String>,
+    /// The table.
+    pub table: String,
+}
+
+/// A parsed statement.
+#[derive(Clone, Debug)]
+pub(crate) enum Parsed {
+    /// SELECT.
+    Select(Box<Select>),
+    /// INSERT.
+    Insert(Box<Insert>),
+    /// DELETE.
+    Delete(Delete),
+    /// CREATE, DROP, ALTER.
+    Ddl(DdlStatement),
+    /// SET.
+    Set(Vec<Assignment>),
+    /// SHOW, DESCRIBE.
+    Show(ShowStatement),
+    /// USE.
+    Use(String),
+    /// BEGIN, COMMIT, ...
+    Transaction(Transaction),
+    /// EXPLAIN.
+    Explain {
+        /// `ANALYZE`
+        analyze: bool,
+        /// Of what; never an EXPLAIN.
+        statement: Box<Parsed>,
+    },
+    /// DO.
+    Do(Vec<Expr>),
+    /// Understood, and refused.
+    Refused(SqlError),
+}
+
+/// SELECT.
+#[derive(Clone, Debug)]
+pub(crate) struct Select {
+    pub items: Vec<Item>,
+    pub distinct: bool,
+    pub from: Option<From>,
+    pub condition: Option<Expr>,
+    pub group_by: Vec<Expr>,
+    pub having: Option<Expr>,
+    /// Expressions with "descending".
+    pub order_by: Vec<(Expr, bool)>,
+    pub limit: Limit,
+    pub locking: bool,
+}
+
+/// LIMIT.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Limit {
+    pub count: Option<Expr>,
+    pub offset: Option<Expr>,
+}
+
+/// An item of the select list.
+#[derive(Clone, Debug)]
+pub(crate) enum Item {
+    /// `*`
+    All,
+    /// `t.*`
+    AllOf(Vec<String>),
+    /// An expression.
+    Expression {
+        expression: Expr,
+        /// Its alias.
+        alias: Option<String>,
+        /// Its text as written.
+        written: String,
+    },
+}
+
+/// FROM.
+#[derive(Clone, Debug)]
+pub(crate) struct From {
+    pub name: Name,
+    pub alias: Option<String>,
+    /// `PARTITION (..)`
+    pub partitions: Option<Vec<String>>,
+}
+
+/// INSERT.
+#[derive(Clone, Debug)]
+pub(crate) struct Insert {
+    pub table: Name,
+    /// The columns as written; `None` without a list.
+    pub columns: Option<Vec<String>>,
+    pub rows: Vec<Vec<Expr>>,
+    pub ignore: bool,
+    pub returning: Option<Vec<Item>>,
+}
+
+/// DELETE.
+#[derive(Clone, Debug)]
+pub(crate) struct Delete {
+    pub from: From,
+    pub condition: Option<Expr>,
+}
+
+/// A change of the catalog, names as written.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub(crate) enum DdlStatement {
+    CreateDatabase { name: String, if_not_exists: bool },
+    DropDatabase { name: String, if_exists: bool },
+    CreateTable { name: Name, if_not_exists: bool, columns: Vec<RowColumnSpec> },
+    DropTable { names: Vec<Name>, if_exists: bool },
+    AlterTable { name: Name, add: Vec<RowColumnSpec>, drop: Vec<String> },
+}
+
+/// One assignment of a SET.
+#[derive(Clone, Debug)]
+pub(crate) struct Assignment {
+    pub scope: SettingScope,
+    pub name: String,
+    pub value: AssignedValue,
+}
+
+/// What is assigned.
+#[derive(Clone, Debug)]
+pub(crate) enum AssignedValue {
+    /// DEFAULT.
+    Default,
+    /// An expression; a bare word is text already.
+    Expression(Expr),
+}
+
+/// SHOW, DESCRIBE.
+#[derive(Clone, Debug)]
+pub(crate) struct ShowStatement {
+    pub what: Shown,
+    pub like: Option<String>,
+    pub condition: Option<Expr>,
+    pub limit: Limit,
+}
+
+/// What a SHOW shows, names as written.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub(crate) enum Shown {
+    Databases,
+    Tables { database: Option<String>, full: bool },
+    TableStatus { database: Option<String> },
+    Columns { table: Name, full: bool },
+    Index { table: Name },
+    CreateTable { table: Name },
+    CreateDatabase { database: String },
+    Variables { global: bool },
+    Status { global: bool },
+    Warnings,
+    Errors,
+    Processlist { full: bool },
+    Grants,
+    Engines,
+    Collation,
+    CharacterSet,
+    Shards,
+    Clusters,
+    Topology,
+}

@@ -1,0 +1,252 @@
+//! INSERT: which cells are put.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cellgate_schemaless::{Body, ColumnKey, Invalid, NewCell, RefKey, RowKey, TableDef, Version};
+
+use super::scope::Session;
+use super::select;
+use super::view::View;
+use crate::ast::{Insert, Item};
+use crate::columns::CellColumn;
+use crate::command::Put;
+use crate::environment::Environment;
+use crate::error::SqlError;
+use crate::expression::number::Number;
+use crate::expression::{Expression, Leaf, Type, text_of};
+use crate::parse::{Expr, unsupported};
+use crate::value::{ColumnMeta, Value};
+
+/// What a value of the statement goes into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    Cell(CellColumn),
+    /// A declared column of the row shape, by its place in the table.
+    Declared(usize),
+}
+
+/// Binds an INSERT.
+pub(super) fn bind(insert: &Insert, session: &Session<'_>) -> Result<Put, SqlError> {
+    let table = super::table(session.env, &insert.table)?;
+    let targets = targets(&table, insert)?;
+    let with_list = insert.columns.is_some();
+    let mut put = Put {
+        returning: returning(insert, &table, session)?,
+        table: table.clone(),
+        cells: Vec::with_capacity(insert.rows.len()),
+        rows: Vec::with_capacity(insert.rows.len()),
+        ignore: insert.ignore,
+        places_ignored: false,
+    };
+    for (index, values) in insert.rows.iter().enumerate() {
+        let row = Row { table: &table, number: index + 1 };
+        if values.len() != targets.len() {
+            return Err(SqlError::ColumnCount(row.number));
+        }
+        let mut given = Vec::with_capacity(values.len());
+        for (target, value) in targets.iter().zip(values) {
+            given.push((*target, given_value(value, session)?));
+        }
+        put.places_ignored |= row.check_places(&given, with_list)?;
+        for cell in row.cells(&given)? {
+            put.cells.push(cell);
+            put.rows.push(index);
+        }
+    }
+    Ok(put)
+}
+
+/// The result columns: those of RETURNING.
+pub(super) fn describe(
+    insert: &Insert,
+    env: &dyn Environment,
+    parameter: &dyn Fn(u16) -> Type,
+) -> Result<Vec<ColumnMeta>, SqlError> {
+    let table = super::table(env, &insert.table)?;
+    targets(&table, insert)?;
+    match &insert.returning {
+        None => Ok(Vec::new()),
+        Some(items) => select::describe_items(items, View::new(table, None), env, parameter),
+    }
+}
+
+fn returning(
+    insert: &Insert,
+    table: &Arc<TableDef>,
+    session: &Session<'_>,
+) -> Result<Option<crate::shape::Shape>, SqlError> {
+    let returning = |items: &Vec<Item>| select::returning(items, View::new(table.clone(), None), session);
+    insert.returning.as_ref().map(returning).transpose()
+}
+
+fn targets(table: &TableDef, insert: &Insert) -> Result<Vec<Target>, SqlError> {
+    let Some(columns) = &insert.columns else {
+        return Ok(CellColumn::ALL.into_iter().map(Target::Cell).collect());
+    };
+    let mut targets = Vec::with_capacity(columns.len());
+    for name in columns {
+        let declared = || table.columns.iter().position(|c| c.name.to_lowercase() == name.to_lowercase());
+        let target = match (CellColumn::named(name), declared()) {
+            (Some(CellColumn::Shard), _) => {
+                return Err(unsupported("a value for shard", "leave it out: a row's shard follows from its row_key"));
+            }
+            (Some(column), _) => Target::Cell(column),
+            (None, Some(declared)) => Target::Declared(declared),
+            (None, None) => {
+                return Err(SqlError::UnknownColumn {
+                    column: name.clone(),
+                    clause: "field list",
+                    hint: format!(
+                        "; declare it with ALTER TABLE {} ADD COLUMN {name} JSON, or insert a cell: \
+                         (row_key, column_key, body) VALUES (.., '{name}', ..)",
+                        table.name
+                    ),
+                });
+            }
+        };
+        if targets.contains(&target) {
+            return Err(SqlError::ColumnTwice(name.clone()));
+        }
+        targets.push(target);
+    }
+    let rows = targets.iter().any(|t| matches!(t, Target::Declared(_)));
+    let cells = targets
+        .iter()
+        .find(|t| matches!(t, Target::Cell(CellColumn::ColumnKey | CellColumn::RefKey | CellColumn::Body)));
+    if let (true, Some(Target::Cell(column))) = (rows, cells) {
+        return Err(unsupported(
+            &format!("{} beside row-shape columns", column.name()),
+            "insert either a cell (row_key, column_key, ref_key, body) or a row (row_key and declared columns)",
+        ));
+    }
+    Ok(targets)
+}
+
+/// A value as given: `None` for DEFAULT.
+fn given_value(expression: &Expr, session: &Session<'_>) -> Result<Option<Value>, SqlError> {
+    match expression {
+        Expression::Leaf(Leaf::Default) => Ok(None),
+        other => session.evaluate(other).map(Some),
+    }
+}
+
+/// One row of VALUES.
+struct Row<'a> {
+    table: &'a TableDef,
+    /// From 1.
+    number: usize,
+}
+
+type Given = [(Target, Option<Value>)];
+
+impl Row<'_> {
+    fn invalid(&self, column: &str, invalid: Invalid) -> SqlError {
+        SqlError::Value { invalid, column: column.to_owned(), row: self.number }
+    }
+
+    /// What the log decides cannot be given: refused in a list of columns; without a list (a restored dump) the
+    /// answer is whether something was ignored.
+    fn check_places(&self, given: &Given, with_list: bool) -> Result<bool, SqlError> {
+        let mut ignored = false;
+        for (target, value) in given {
+            let place = match (target, value) {
+                (_, None | Some(Value::Null)) => false,
+                // Zero asks for the next id, as with AUTO_INCREMENT.
+                (Target::Cell(CellColumn::AddedId), Some(value)) => Number::of(value).is_some_and(Number::is_true),
+                (Target::Cell(CellColumn::CreatedAt), Some(_)) => true,
+                (Target::Cell(_) | Target::Declared(_), Some(_)) => false,
+            };
+            if place && with_list {
+                let name = match target {
+                    Target::Cell(column) => column.name(),
+                    Target::Declared(_) => "",
+                };
+                return Err(unsupported(
+                    &format!("a value for {name}"),
+                    "leave it out: the shard's log gives a cell its place and time",
+                ));
+            }
+            ignored |= place;
+        }
+        Ok(ignored)
+    }
+
+    fn value<'g>(&self, given: &'g Given, column: CellColumn) -> Result<&'g Value, SqlError> {
+        match given.iter().find(|(t, _)| *t == Target::Cell(column)) {
+            Some((_, Some(Value::Null))) => Err(SqlError::NullColumn(column.name().into())),
+            Some((_, Some(value))) => Ok(value),
+            Some((_, None)) | None => Err(SqlError::NoDefault(column.name().into())),
+        }
+    }
+
+    fn cells(&self, given: &Given) -> Result<Vec<NewCell>, SqlError> {
+        let key = self.value(given, CellColumn::RowKey)?;
+        let row = RowKey::new(text(key)).map_err(|e| self.invalid("row_key", e))?;
+        if !given.iter().any(|(t, _)| matches!(t, Target::Declared(_))) {
+            let column = ColumnKey::new(text(self.value(given, CellColumn::ColumnKey)?))
+                .map_err(|e| self.invalid("column_key", e))?;
+            let body = self.body("body", self.value(given, CellColumn::Body)?)?;
+            return Ok(vec![NewCell { row, column, version: self.version(given)?, body }]);
+        }
+        let mut cells = Vec::new();
+        for (target, value) in given {
+            let (Target::Declared(declared), Some(value)) = (target, value) else { continue };
+            let Some(declared) = self.table.columns.get(*declared) else { continue };
+            // NULL is the absence of a cell.
+            if *value == Value::Null {
+                continue;
+            }
+            cells.push(NewCell {
+                row: row.clone(),
+                column: ColumnKey::new(declared.storage_key.clone().into_bytes())
+                    .map_err(|e| self.invalid(&declared.name, e))?,
+                version: Version::Next,
+                body: self.body(&declared.name, value)?,
+            });
+        }
+        Ok(cells)
+    }
+
+    fn body(&self, column: &str, value: &Value) -> Result<Body, SqlError> {
+        Body::json(text(value)).map_err(|e| self.invalid(column, e))
+    }
+
+    fn version(&self, given: &Given) -> Result<Version, SqlError> {
+        let given = given.iter().find(|(t, _)| *t == Target::Cell(CellColumn::RefKey));
+        let value = match given {
+            None | Some((_, None | Some(Value::Null))) => return Ok(Version::Next),
+            Some((_, Some(value))) => value,
+        };
+        let whole_text = match value {
+            Value::Text(bytes) | Value::Bytes(bytes) | Value::Json(bytes) => is_number(bytes),
+            Value::DateTime(_) => false,
+            Value::Null | Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Decimal(_) => true,
+        };
+        let written = String::from_utf8_lossy(&text(value)).into_owned();
+        if !whole_text {
+            return Err(SqlError::BadValue {
+                out_of_range: false,
+                message: format!("Incorrect integer value: '{written}' for column 'ref_key' at row {}", self.number),
+            });
+        }
+        let number = Number::of(value).unwrap_or(Number::int(0)).round();
+        i64::try_from(number).map(|n| Version::Exact(RefKey(n))).map_err(|_| SqlError::BadValue {
+            out_of_range: true,
+            message: format!("Out of range value for column 'ref_key' at row {}", self.number),
+        })
+    }
+}
+
+fn text(value: &Value) -> Bytes {
+    text_of(value).unwrap_or_default()
+}
+
+/// Whether text is a number as a whole.
+fn is_number(text: &[u8]) -> bool {
+    std::str::from_utf8(text).ok().map(str::trim).is_some_and(|t| {
+        t.bytes().any(|b| b.is_ascii_digit())
+            && t.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b))
+            && t.parse::<f64>().is_ok()
+    })
+}

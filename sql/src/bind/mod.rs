@@ -1,0 +1,114 @@
+//! A statement with its parameters into a [`Command`]: names looked up, values computed, conditions lowered.
+
+mod condition;
+mod delete;
+mod insert;
+mod request;
+mod scope;
+mod select;
+mod session;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::sync::Arc;
+
+use cellgate_schemaless::TableDef;
+
+use crate::ast::{Name, Parsed};
+use crate::command::{Command, Explain, Read, TableName};
+use crate::environment::Environment;
+use crate::error::SqlError;
+use crate::expression::Type;
+use crate::parse::Statement;
+use crate::value::{ColumnMeta, ColumnType, Value};
+use scope::Session;
+
+pub(crate) use scope::NoRow;
+pub(crate) use view::{DECLARED, ROW_KEY, SHARD};
+
+/// Binds a statement: everything is evaluated, with all names looked up.
+///
+/// # Errors
+/// [`SqlError::Arguments`] for a wrong number of parameters, unknown names, values of the wrong kind, and what the
+/// dialect refuses.
+pub fn bind(statement: &Statement, params: &[Value], env: &dyn Environment) -> Result<Command, SqlError> {
+    if params.len() != usize::from(statement.parameters()) {
+        return Err(SqlError::Arguments("EXECUTE".into()));
+    }
+    command(statement.parsed(), &Session { env, params })
+}
+
+/// The result columns of a statement whose parameters are not known yet; none if it has no result set, or one that
+/// only the session can describe (SHOW, EXPLAIN).
+///
+/// # Errors
+/// Unknown names, and what the dialect refuses.
+pub fn describe(statement: &Statement, env: &dyn Environment) -> Result<Vec<ColumnMeta>, SqlError> {
+    let parameter = |_| Type::of(ColumnType::Text);
+    match statement.parsed() {
+        Parsed::Select(select) => select::describe(select, env, &parameter),
+        Parsed::Insert(insert) => insert::describe(insert, env, &parameter),
+        Parsed::Refused(error) => Err(error.clone()),
+        Parsed::Delete(delete) => table(env, &delete.from.name).map(|_| Vec::new()),
+        Parsed::Ddl(_)
+        | Parsed::Set(_)
+        | Parsed::Show(_)
+        | Parsed::Use(_)
+        | Parsed::Transaction(_)
+        | Parsed::Explain { .. }
+        | Parsed::Do(_) => Ok(Vec::new()),
+    }
+}
+
+fn command(parsed: &Parsed, session: &Session<'_>) -> Result<Command, SqlError> {
+    Ok(match parsed {
+        Parsed::Select(select) => Command::Read(read(select, session)?),
+        Parsed::Insert(insert) => Command::Put(insert::bind(insert, session)?),
+        Parsed::Delete(delete) => Command::Erase(delete::bind(delete, session)?),
+        Parsed::Ddl(ddl) => Command::Ddl(session::ddl(ddl, session)?),
+        Parsed::Set(assignments) => Command::Set(session::set(assignments, session)?),
+        Parsed::Show(show) => Command::Show(session::show(show, session)?),
+        Parsed::Use(database) => {
+            if !session.env.has_database(database) {
+                return Err(SqlError::UnknownDatabase(database.clone()));
+            }
+            Command::Use(database.clone())
+        }
+        Parsed::Transaction(transaction) => Command::Transaction(transaction.clone()),
+        Parsed::Explain { analyze, statement } => {
+            Command::Explain(Box::new(Explain { command: command(statement, session)?, analyze: *analyze }))
+        }
+        Parsed::Do(expressions) => {
+            for expression in expressions {
+                session.evaluate(expression)?;
+            }
+            Command::Nothing
+        }
+        Parsed::Refused(error) => return Err(error.clone()),
+    })
+}
+
+fn read(select: &crate::ast::Select, session: &Session<'_>) -> Result<Read, SqlError> {
+    select::bind(select, session)
+}
+
+/// The full name of a table.
+fn full_name(env: &dyn Environment, name: &Name) -> Result<TableName, SqlError> {
+    let database = match (&name.database, env.database()) {
+        (Some(database), _) => database.clone(),
+        (None, Some(database)) => database.to_owned(),
+        (None, None) => return Err(SqlError::NoDatabase),
+    };
+    Ok(TableName { database, table: name.table.clone() })
+}
+
+/// The definition of a table.
+fn table(env: &dyn Environment, name: &Name) -> Result<Arc<TableDef>, SqlError> {
+    let TableName { database, table } = full_name(env, name)?;
+    match env.table(&database, &table) {
+        Some(def) => Ok(def),
+        None if !env.has_database(&database) => Err(SqlError::UnknownDatabase(database)),
+        None => Err(SqlError::UnknownTable { database, table }),
+    }
+}

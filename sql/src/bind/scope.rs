@@ -1,0 +1,211 @@
+//! Leaves into values and slots.
+
+use cellgate_schemaless::Micros;
+
+use crate::columns::CellColumn;
+use crate::environment::Environment;
+use crate::error::SqlError;
+use crate::expression::{CastType, Expression, Function, Leaf, Operator, Scope, Slot, text_of, time};
+use crate::parse::{Expr, unsupported};
+use crate::value::Value;
+
+/// A statement's parameters and session.
+pub(super) struct Session<'a> {
+    pub env: &'a dyn Environment,
+    pub params: &'a [Value],
+}
+
+impl<'a> Session<'a> {
+    /// The value of a leaf that is no column.
+    ///
+    /// # Errors
+    /// An unknown variable, or a column.
+    pub fn value(&self, leaf: &Leaf) -> Result<Value, SqlError> {
+        match leaf {
+            Leaf::Parameter(n) => match self.params.get(usize::from(*n)) {
+                // Clients can send what no SQL literal can be.
+                Some(Value::Double(d)) if !d.is_finite() => Ok(Value::Null),
+                Some(value) => Ok(value.clone()),
+                None => Err(SqlError::Arguments("EXECUTE".into())),
+            },
+            Leaf::UserVariable(name) => Ok(self.env.user_variable(name)),
+            Leaf::SystemVariable { global, name } => {
+                self.env.variable(*global, name).ok_or_else(|| SqlError::UnknownVariable(name.clone()))
+            }
+            Leaf::Session(function) => Ok(self.env.function(*function)),
+            Leaf::Now(digits) => Ok(Value::DateTime(self.now(*digits))),
+            Leaf::Column(parts) => Err(unknown_column(parts, "field list")),
+            Leaf::Default => Err(unsupported("DEFAULT in an expression", "write it as a value of its own")),
+        }
+    }
+
+    fn now(&self, digits: u32) -> Micros {
+        time::truncate(self.env.now(), digits)
+    }
+
+    /// The value of an expression without columns.
+    ///
+    /// # Errors
+    /// Those of evaluation.
+    pub fn evaluate(&self, expression: &Expr) -> Result<Value, SqlError> {
+        match expression {
+            Expression::Constant(value) => Ok(value.clone()),
+            Expression::Leaf(leaf) => self.value(leaf),
+            other => self.bind(other, &mut |parts| Err(unknown_column(parts, "field list")))?.evaluate(&NoRow),
+        }
+    }
+
+    /// Fills in everything but columns, which `column` answers for; keys are made to compare as keys, and what is
+    /// constant is evaluated.
+    ///
+    /// # Errors
+    /// Those of `column`, unknown variables, SHARD_OF of something else than a constant or row_key.
+    pub fn bind(
+        &self,
+        expression: &Expr,
+        column: &mut dyn FnMut(&[String]) -> Result<Bound, SqlError>,
+    ) -> Result<Expression<Slot>, SqlError> {
+        let mut keys = Vec::new();
+        let bound = expression.map(&mut |_| Ok(None), &mut |leaf| match leaf {
+            Leaf::Column(parts) => {
+                let bound = column(parts)?;
+                if bound.is_key && !keys.contains(&bound.slot) {
+                    keys.push(bound.slot);
+                }
+                Ok(Expression::Leaf(bound.slot))
+            }
+            Leaf::Parameter(_)
+            | Leaf::UserVariable(_)
+            | Leaf::SystemVariable { .. }
+            | Leaf::Session(_)
+            | Leaf::Now(_)
+            | Leaf::Default => self.value(leaf).map(Expression::Constant),
+        })?;
+        let keyed = if keys.is_empty() { bound } else { compare_as_keys(&bound, &keys)? };
+        self.fold(&keyed)
+    }
+
+    /// Evaluates what is constant. What cannot be evaluated stays, so that its error comes only if it is needed.
+    fn fold(&self, expression: &Expression<Slot>) -> Result<Expression<Slot>, SqlError> {
+        let folded = expression.map(
+            &mut |node| {
+                let depends = |n: &Expression<Slot>| {
+                    matches!(
+                        n,
+                        Expression::Leaf(_) | Expression::Aggregate { .. } | Expression::Call(Function::ShardOf, _)
+                    )
+                };
+                if matches!(node, Expression::Constant(_) | Expression::Tuple(_)) || node.any(depends) {
+                    return Ok(None);
+                }
+                Ok(node.evaluate(&NoRow).ok().map(Expression::Constant))
+            },
+            &mut |slot| Ok(Expression::Leaf(*slot)),
+        )?;
+        if folded.any(|n| matches!(n, Expression::Call(Function::ShardOf, _))) {
+            return self.shard_of(&folded);
+        }
+        Ok(folded)
+    }
+
+    /// SHARD_OF of a constant is a constant; of `row_key` it is the cell's shard.
+    fn shard_of(&self, expression: &Expression<Slot>) -> Result<Expression<Slot>, SqlError> {
+        expression.map(
+            &mut |node| {
+                let Expression::Call(Function::ShardOf, arguments) = node else { return Ok(None) };
+                match arguments.as_slice() {
+                    [Expression::Constant(value)] => Ok(Some(Expression::Constant(match text_of(value) {
+                        Some(key) => Value::Int(i64::from(self.env.shard_of(&key))),
+                        None => Value::Null,
+                    }))),
+                    [Expression::Leaf(slot)] if *slot == Slot(CellColumn::RowKey.slot()) => {
+                        Ok(Some(Expression::Leaf(Slot(CellColumn::Shard.slot()))))
+                    }
+                    _ => Err(unsupported(
+                        "SHARD_OF of an expression over columns",
+                        "use SHARD_OF('key') or the column shard",
+                    )),
+                }
+            },
+            &mut |slot| Ok(Expression::Leaf(*slot)),
+        )
+    }
+}
+
+/// What a column name stands for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bound {
+    pub slot: Slot,
+    /// Whether its values compare as keys.
+    pub is_key: bool,
+}
+
+/// The error of a column that is not there.
+pub(super) fn unknown_column(parts: &[String], clause: &'static str) -> SqlError {
+    SqlError::UnknownColumn { column: parts.join("."), clause, hint: String::new() }
+}
+
+/// Where there is no row.
+pub(crate) struct NoRow;
+
+impl Scope<Slot> for NoRow {
+    fn leaf(&self, slot: &Slot) -> Result<Value, SqlError> {
+        Err(SqlError::Internal(format!("slot {} without a row", slot.0)))
+    }
+}
+
+type Bexpr = Expression<Slot>;
+
+/// Makes comparisons with key columns compare bytes: the number 5 is the key `5`.
+fn compare_as_keys(expression: &Bexpr, keys: &[Slot]) -> Result<Bexpr, SqlError> {
+    expression.map(
+        &mut |node| {
+            Ok(match node {
+                Expression::Chain(first, rest) => chain_as_keys(first, rest, keys)?,
+                Expression::In { operand, list, negated } => {
+                    let list = list.iter().map(|e| pair(operand, e, keys)).collect();
+                    Some(Expression::In { operand: operand.clone(), list, negated: *negated })
+                }
+                Expression::Between { operand, low, high, negated } => Some(Expression::Between {
+                    operand: operand.clone(),
+                    low: Box::new(pair(operand, low, keys)),
+                    high: Box::new(pair(operand, high, keys)),
+                    negated: *negated,
+                }),
+                _ => None,
+            })
+        },
+        &mut |slot| Ok(Expression::Leaf(*slot)),
+    )
+}
+
+fn chain_as_keys(first: &Bexpr, rest: &[(Operator, Bexpr)], keys: &[Slot]) -> Result<Option<Bexpr>, SqlError> {
+    let [(op @ (Operator::Compare(_) | Operator::NullSafeEqual), right), tail @ ..] = rest else { return Ok(None) };
+    let left = pair(right, first, keys);
+    let right = pair(first, right, keys);
+    // What follows in the chain compares the outcome; its operands may hold comparisons of their own.
+    let mut rest = vec![(*op, right)];
+    for (op, operand) in tail {
+        rest.push((*op, compare_as_keys(operand, keys)?));
+    }
+    Ok(Some(Expression::Chain(Box::new(left), rest)))
+}
+
+/// `value` as it must be to compare with `key`, element by element if both are tuples.
+fn pair(key: &Bexpr, value: &Bexpr, keys: &[Slot]) -> Bexpr {
+    match (key, value) {
+        (Expression::Tuple(keys_), Expression::Tuple(values)) if keys_.len() == values.len() => {
+            Expression::Tuple(keys_.iter().zip(values).map(|(k, v)| pair(k, v, keys)).collect())
+        }
+        (Expression::Leaf(slot), value) if keys.contains(slot) => match value {
+            Expression::Constant(Value::Null | Value::Text(_) | Value::Bytes(_)) => value.clone(),
+            Expression::Constant(constant) => match text_of(constant) {
+                Some(text) => Expression::text(text),
+                None => Expression::Constant(Value::Null),
+            },
+            Expression::Leaf(slot) if keys.contains(slot) => value.clone(),
+            other => Expression::Cast(Box::new(other.clone()), CastType::Char(None)),
+        },
+        (_, value) => value.clone(),
+    }
+}

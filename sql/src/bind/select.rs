@@ -1,0 +1,443 @@
+//! SELECT: what is read, and how rows are made of it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::request::{self, Demand};
+use super::scope::{Bound, Session, unknown_column};
+use super::view::View;
+use crate::ast::{From, Item, Limit, Select};
+use crate::columns::CellColumn;
+use crate::command::{Read, Source};
+use crate::environment::Environment;
+use crate::error::SqlError;
+use crate::expression::number::Number;
+use crate::expression::{Expression, Leaf, Slot, Type};
+use crate::parse::{Expr, unsupported};
+use crate::shape::{AggregateSpec, Bounds, Grouping, Input, Plan, Shape};
+use crate::value::{ColumnMeta, ColumnType, Value};
+
+/// A SELECT with its names resolved.
+struct Resolved {
+    view: Option<View>,
+    items: Vec<(Expr, ItemName)>,
+    group_by: Vec<Expr>,
+    having: Option<Expr>,
+    order_by: Vec<(Expr, bool)>,
+}
+
+/// What a result column is called.
+struct ItemName {
+    alias: Option<String>,
+    written: String,
+}
+
+impl Resolved {
+    fn new(select: &Select, env: &dyn Environment) -> Result<Self, SqlError> {
+        let view = match &select.from {
+            Some(from) => Some(View::new(super::table(env, &from.name)?, from.alias.as_deref())),
+            None => None,
+        };
+        let mut resolved = Self {
+            items: expand(&select.items, view.as_ref())?,
+            view,
+            group_by: Vec::new(),
+            having: None,
+            order_by: Vec::new(),
+        };
+        resolved.group_by =
+            select.group_by.iter().map(|e| resolved.aliased(e, true, "group statement")).collect::<Result<_, _>>()?;
+        resolved.having = select.having.as_ref().map(|e| resolved.named(e, false)).transpose()?;
+        resolved.order_by = select
+            .order_by
+            .iter()
+            .map(|(e, descending)| Ok((resolved.aliased(e, false, "order clause")?, *descending)))
+            .collect::<Result<_, SqlError>>()?;
+        resolved.note(select)?;
+        Ok(resolved)
+    }
+
+    /// Finds out which declared columns are named, anywhere.
+    fn note(&mut self, select: &Select) -> Result<(), SqlError> {
+        let Some(view) = &mut self.view else { return Ok(()) };
+        for (item, _) in &self.items {
+            view.note(item, "field list")?;
+        }
+        if let Some(e) = &select.condition {
+            view.note(e, "where clause")?;
+        }
+        for e in &self.group_by {
+            view.note(e, "group statement")?;
+        }
+        if let Some(e) = &self.having {
+            view.note(e, "having clause")?;
+        }
+        for (e, _) in &self.order_by {
+            view.note(e, "order clause")?;
+        }
+        let star = select.items.iter().any(|i| matches!(i, Item::All | Item::AllOf(_)));
+        if star && view.is_rows() {
+            return Err(view.mixed("*"));
+        }
+        Ok(())
+    }
+
+    /// An expression of ORDER BY or GROUP BY: a position, or one that may name aliases.
+    fn aliased(&self, expression: &Expr, columns_first: bool, clause: &'static str) -> Result<Expr, SqlError> {
+        if let Expression::Constant(Value::Int(position)) = expression {
+            let place = usize::try_from(*position).ok().and_then(|p| p.checked_sub(1));
+            return match place.and_then(|p| self.items.get(p)) {
+                Some((item, _)) => Ok(item.clone()),
+                None => Err(SqlError::UnknownColumn { column: position.to_string(), clause, hint: String::new() }),
+            };
+        }
+        self.named(expression, columns_first)
+    }
+
+    /// The expression with aliases replaced by what they stand for.
+    fn named(&self, expression: &Expr, columns_first: bool) -> Result<Expr, SqlError> {
+        let by_alias = |name: &str| {
+            let is = |alias: &String| alias.to_lowercase() == name.to_lowercase();
+            self.items.iter().find(|(_, n)| n.alias.as_ref().is_some_and(is)).map(|(item, _)| item.clone())
+        };
+        expression.map(
+            &mut |node| {
+                let Expression::Leaf(Leaf::Column(parts)) = node else { return Ok(None) };
+                let [name] = parts.as_slice() else { return Ok(None) };
+                let is_column = CellColumn::named(name).is_some() && self.view.is_some();
+                Ok(if columns_first && is_column { None } else { by_alias(name) })
+            },
+            &mut |leaf| Ok(Expression::Leaf(leaf.clone())),
+        )
+    }
+
+    fn aggregated(&self) -> bool {
+        !self.group_by.is_empty()
+            || self.items.iter().any(|(e, _)| e.has_aggregate())
+            || self.having.as_ref().is_some_and(Expression::has_aggregate)
+            || self.order_by.iter().any(|(e, _)| e.has_aggregate())
+    }
+
+    fn columns(&self, env: &dyn Environment, parameter: &dyn Fn(u16) -> Type) -> Result<Vec<ColumnMeta>, SqlError> {
+        columns(&self.items, self.view.as_ref(), env, parameter)
+    }
+}
+
+/// The select list with `*` written out.
+fn expand(items: &[Item], view: Option<&View>) -> Result<Vec<(Expr, ItemName)>, SqlError> {
+    let mut expanded = Vec::with_capacity(items.len());
+    for item in items {
+        match item {
+            Item::All | Item::AllOf(_) => {
+                let Some(view) = view else { return Err(unsupported("* without FROM", "name what to select")) };
+                if let Item::AllOf(qualifier) = item {
+                    if !view.answers_to(qualifier) {
+                        return Err(SqlError::UnknownTable {
+                            database: view.table.database.clone(),
+                            table: qualifier.join("."),
+                        });
+                    }
+                }
+                for column in CellColumn::ALL {
+                    let leaf = Leaf::Column(vec![column.name().to_owned()]);
+                    expanded.push((Expression::Leaf(leaf), ItemName { alias: None, written: column.name().into() }));
+                }
+            }
+            Item::Expression { expression, alias, written } => {
+                expanded.push((expression.clone(), ItemName { alias: alias.clone(), written: written.clone() }));
+            }
+        }
+    }
+    Ok(expanded)
+}
+
+fn columns(
+    items: &[(Expr, ItemName)],
+    view: Option<&View>,
+    env: &dyn Environment,
+    parameter: &dyn Fn(u16) -> Type,
+) -> Result<Vec<ColumnMeta>, SqlError> {
+    let of_value = |value: &Value| Type { nullable: true, ..Type::of_value(value) };
+    let leaf = |leaf: &Leaf| match leaf {
+        Leaf::Parameter(n) => parameter(*n),
+        Leaf::Column(parts) => match view.map(|v| v.slot(parts, "field list").map(|b| v.ty(b.slot))) {
+            Some(Ok(ty)) => ty,
+            Some(Err(_)) | None => Type::of(ColumnType::Null),
+        },
+        Leaf::UserVariable(name) => of_value(&env.user_variable(name)),
+        Leaf::SystemVariable { global, name } => of_value(&env.variable(*global, name).unwrap_or(Value::Null)),
+        Leaf::Session(function) => of_value(&env.function(*function)),
+        Leaf::Now(digits) => {
+            Type { decimals: u8::try_from(*digits).unwrap_or(6), nullable: false, ..Type::of(ColumnType::DateTime) }
+        }
+        Leaf::Default => Type::of(ColumnType::Null),
+    };
+    items
+        .iter()
+        .map(|(item, name)| match (item, view) {
+            (Expression::Leaf(Leaf::Column(parts)), Some(view)) => {
+                let bound = view.slot(parts, "field list")?;
+                Ok(view.meta(bound.slot, name.alias.as_deref()))
+            }
+            (item, _) => Ok(ColumnMeta::typed(name.alias.clone().unwrap_or(name.written.clone()), item.ty(&leaf))),
+        })
+        .collect()
+}
+
+/// The result columns of a SELECT.
+pub(super) fn describe(
+    select: &Select,
+    env: &dyn Environment,
+    parameter: &dyn Fn(u16) -> Type,
+) -> Result<Vec<ColumnMeta>, SqlError> {
+    let resolved = Resolved::new(select, env)?;
+    if resolved.view.is_none() {
+        let mut failed = None;
+        for (item, _) in &resolved.items {
+            item.visit(&mut |node| {
+                if let Expression::Leaf(Leaf::Column(parts)) = node {
+                    failed = failed.take().or(Some(unknown_column(parts, "field list")));
+                }
+                true
+            });
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+    }
+    resolved.columns(env, parameter)
+}
+
+/// The result columns of a RETURNING.
+pub(super) fn describe_items(
+    items: &[Item],
+    mut view: View,
+    env: &dyn Environment,
+    parameter: &dyn Fn(u16) -> Type,
+) -> Result<Vec<ColumnMeta>, SqlError> {
+    let items = expand(items, Some(&view))?;
+    for (item, _) in &items {
+        view.note(item, "field list")?;
+    }
+    columns(&items, Some(&view), env, parameter)
+}
+
+fn parameter_types<'a>(session: &'a Session<'_>) -> impl Fn(u16) -> Type + 'a {
+    |n| {
+        let value = session.params.get(usize::from(n));
+        Type { nullable: true, ..value.map_or(Type::of(ColumnType::Text), Type::of_value) }
+    }
+}
+
+fn bounds(session: &Session<'_>) -> Bounds {
+    Bounds { rows: session.env.collect_rows(), bytes: session.env.collect_bytes() }
+}
+
+/// The shape of a RETURNING, over the cells as written.
+pub(super) fn returning(items: &[Item], mut view: View, session: &Session<'_>) -> Result<Shape, SqlError> {
+    let items = expand(items, Some(&view))?;
+    for (item, _) in &items {
+        view.note(item, "field list")?;
+        if item.has_aggregate() {
+            return Err(unsupported("an aggregate in RETURNING", "select it"));
+        }
+    }
+    let input = if view.is_rows() { Input::Rows(request::row_input(&view, true)?) } else { Input::Cells };
+    let bound = items
+        .iter()
+        .map(|(e, _)| session.bind(e, &mut |parts| view.slot(parts, "field list")))
+        .collect::<Result<_, _>>()?;
+    Ok(Shape::new(Plan {
+        columns: columns(&items, Some(&view), session.env, &parameter_types(session))?,
+        input,
+        filter: None,
+        grouping: None,
+        having: None,
+        items: bound,
+        order: Vec::new(),
+        distinct: false,
+        limit: None,
+        offset: 0,
+        bounds: bounds(session),
+    }))
+}
+
+/// The count and the offset of a LIMIT.
+///
+/// # Errors
+/// [`SqlError::Arguments`] for what is no whole number from 0 on.
+pub(super) fn limit(limit: &Limit, session: &Session<'_>) -> Result<(Option<u64>, u64), SqlError> {
+    let number = |expression: &Expr| {
+        let value = session.evaluate(expression)?;
+        let number = Number::of(&value).ok_or_else(|| SqlError::Arguments("LIMIT".into()))?;
+        // mysql2 and others bind numbers as text or doubles.
+        let text_is_number = match &value {
+            Value::Text(bytes) | Value::Bytes(bytes) => {
+                let text = String::from_utf8_lossy(bytes);
+                text.trim().parse::<f64>().is_ok()
+            }
+            Value::Json(_) | Value::DateTime(_) => false,
+            Value::Null | Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Decimal(_) => true,
+        };
+        match number.floor() {
+            (n, true) if text_is_number => u64::try_from(n).map_err(|_| SqlError::Arguments("LIMIT".into())),
+            (_, _) => Err(SqlError::Arguments("LIMIT".into())),
+        }
+    };
+    let count = limit.count.as_ref().map(number).transpose()?;
+    let offset = limit.offset.as_ref().map(number).transpose()?.unwrap_or(0);
+    Ok((count, offset))
+}
+
+/// The shards PARTITION names.
+fn partitions(from: &From, env: &dyn Environment) -> Result<Option<BTreeSet<u16>>, SqlError> {
+    let Some(names) = &from.partitions else { return Ok(None) };
+    let shard = |name: &String| {
+        name.strip_prefix(['p', 'P'])
+            .and_then(|n| n.parse::<u16>().ok())
+            .filter(|n| u32::from(*n) < env.virtual_shards())
+            .ok_or_else(|| {
+                unsupported(
+                    &format!("PARTITION ({name})"),
+                    &format!(
+                        "the partitions are p0 to p{}, one for each shard",
+                        env.virtual_shards().saturating_sub(1)
+                    ),
+                )
+            })
+    };
+    names.iter().map(shard).collect::<Result<_, _>>().map(Some)
+}
+
+/// The expressions of a SELECT, bound.
+struct Parts {
+    items: Vec<Expression<Slot>>,
+    order: Vec<(Expression<Slot>, bool)>,
+    having: Option<Expression<Slot>>,
+    grouping: Option<Grouping>,
+}
+
+/// Binds a SELECT.
+pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlError> {
+    let resolved = Resolved::new(select, session.env)?;
+    let slot = |parts: &[String], clause| -> Result<Bound, SqlError> {
+        match &resolved.view {
+            Some(view) => view.slot(parts, clause),
+            None => Err(unknown_column(parts, clause)),
+        }
+    };
+    let bound = |e: &Expr, clause| session.bind(e, &mut |parts| slot(parts, clause));
+    let parts = Parts {
+        items: resolved.items.iter().map(|(e, _)| bound(e, "field list")).collect::<Result<_, _>>()?,
+        order: resolved
+            .order_by
+            .iter()
+            .map(|(e, d)| Ok((bound(e, "order clause")?, *d)))
+            .collect::<Result<_, SqlError>>()?,
+        having: resolved.having.as_ref().map(|e| bound(e, "having clause")).transpose()?,
+        grouping: None,
+    };
+    let mut condition = select.condition.as_ref().map(|e| bound(e, "where clause")).transpose()?;
+    if condition.as_ref().is_some_and(Expression::has_aggregate) {
+        return Err(unsupported("an aggregate in WHERE", "use HAVING"));
+    }
+    let aggregated = resolved.aggregated();
+    let parts = if aggregated {
+        let keys: Vec<_> = resolved.group_by.iter().map(|e| bound(e, "group statement")).collect::<Result<_, _>>()?;
+        group(parts, keys, resolved.view.as_ref())?
+    } else {
+        // Without groups HAVING is a condition like any other.
+        let Parts { items, order, having, grouping } = parts;
+        condition = match (condition, having) {
+            (Some(a), Some(b)) => Some(Expression::And(vec![a, b])),
+            (a, b) => a.or(b),
+        };
+        Parts { items, order, having: None, grouping }
+    };
+    let (limit, offset) = limit(&select.limit, session)?;
+    let plan = Plan {
+        columns: resolved.columns(session.env, &parameter_types(session))?,
+        input: Input::Once,
+        filter: None,
+        grouping: parts.grouping,
+        having: parts.having,
+        items: parts.items,
+        order: parts.order.into_iter().filter(|(e, _)| e.constant().is_none()).collect(),
+        distinct: select.distinct,
+        limit,
+        offset,
+        bounds: bounds(session),
+    };
+    match &resolved.view {
+        None => Ok(Read {
+            table: None,
+            source: Source::Once,
+            shape: Shape::new(Plan { filter: condition, order: Vec::new(), ..plan }),
+            locking: false,
+            scatter: false,
+            label: "constant",
+        }),
+        Some(view) => {
+            let from = select.from.as_ref();
+            let partitions = from.map_or(Ok(None), |from| partitions(from, session.env))?;
+            over_table(view, condition, partitions, plan, aggregated, select.locking, session)
+        }
+    }
+}
+
+fn over_table(
+    view: &View,
+    condition: Option<Expression<Slot>>,
+    partitions: Option<BTreeSet<u16>>,
+    plan: Plan,
+    aggregated: bool,
+    locking: bool,
+    session: &Session<'_>,
+) -> Result<Read, SqlError> {
+    let order: &[_] = if aggregated { &[] } else { &plan.order };
+    let demand = Demand { order, limit: plan.limit, offset: plan.offset, row_per_cell: !aggregated && !plan.distinct };
+    let (source, input) = if view.is_rows() {
+        let (source, input) = request::plan_rows(view, session.env, condition, partitions, &demand)?;
+        (source, Input::Rows(input))
+    } else {
+        (request::plan(&view.table, session.env, condition, partitions, &demand)?, Input::Cells)
+    };
+    let order = if source.ordered && !aggregated { Vec::new() } else { plan.order };
+    Ok(Read {
+        table: Some(Arc::clone(&view.table)),
+        source: source.source,
+        shape: Shape::new(Plan { input, filter: source.residual, order, ..plan }),
+        locking,
+        scatter: source.scatter,
+        label: source.label,
+    })
+}
+
+/// Rewrites everything behind the grouping to be over what a group gives: its keys, then its aggregates.
+fn group(parts: Parts, keys: Vec<Expression<Slot>>, view: Option<&View>) -> Result<Parts, SqlError> {
+    if keys.iter().any(Expression::has_aggregate) {
+        return Err(unsupported("an aggregate in GROUP BY", "group by columns"));
+    }
+    let mut aggregates: Vec<AggregateSpec> = Vec::new();
+    let mut regrouped = |expression: &Expression<Slot>| {
+        expression.map(
+            &mut |node| {
+                if let Some(place) = keys.iter().position(|k| k == node) {
+                    return Ok(Some(Expression::Leaf(Slot(place))));
+                }
+                let Expression::Aggregate { function, distinct, arguments } = node else { return Ok(None) };
+                let spec = AggregateSpec { function: *function, distinct: *distinct, arguments: arguments.clone() };
+                let place = aggregates.iter().position(|a| *a == spec).unwrap_or_else(|| {
+                    aggregates.push(spec);
+                    aggregates.len() - 1
+                });
+                Ok(Some(Expression::Leaf(Slot(keys.len() + place))))
+            },
+            &mut |slot| Err(SqlError::MixedAggregate(view.map_or(String::new(), |v| v.name(*slot)))),
+        )
+    };
+    let items = parts.items.iter().map(&mut regrouped).collect::<Result<_, _>>()?;
+    let having = parts.having.as_ref().map(&mut regrouped).transpose()?;
+    let order = parts.order.iter().map(|(e, d)| Ok((regrouped(e)?, *d))).collect::<Result<_, SqlError>>()?;
+    Ok(Parts { items, order, having, grouping: Some(Grouping { keys, aggregates }) })
+}

@@ -1,0 +1,100 @@
+//! Statements about the session and the catalog: SET, SHOW, CREATE, DROP, ALTER.
+
+use super::scope::Session;
+use super::{full_name, select};
+use crate::ast::{AssignedValue, Assignment, DdlStatement, ShowStatement, Shown};
+use crate::command::{Aspect, Ddl, Setting, SettingScope, SettingValue, Show};
+use crate::error::SqlError;
+use crate::expression::{Expression, Leaf};
+use crate::filter::{ColumnName, Filter};
+
+/// SET: all values are computed before any is assigned.
+pub(super) fn set(assignments: &[Assignment], session: &Session<'_>) -> Result<Vec<Setting>, SqlError> {
+    assignments
+        .iter()
+        .map(|assignment| {
+            let value = match &assignment.value {
+                AssignedValue::Default if assignment.scope == SettingScope::User => {
+                    return Err(SqlError::Arguments("SET".into()));
+                }
+                AssignedValue::Default => SettingValue::Default,
+                AssignedValue::Expression(expression) => SettingValue::Value(session.evaluate(expression)?),
+            };
+            Ok(Setting { scope: assignment.scope, name: assignment.name.clone(), value })
+        })
+        .collect()
+}
+
+/// CREATE, DROP, ALTER: names filled in. Whether they exist is decided when the catalog is changed.
+pub(super) fn ddl(ddl: &DdlStatement, session: &Session<'_>) -> Result<Ddl, SqlError> {
+    let env = session.env;
+    Ok(match ddl {
+        DdlStatement::CreateDatabase { name, if_not_exists } => {
+            Ddl::CreateDatabase { name: name.clone(), if_not_exists: *if_not_exists }
+        }
+        DdlStatement::DropDatabase { name, if_exists } => {
+            Ddl::DropDatabase { name: name.clone(), if_exists: *if_exists }
+        }
+        DdlStatement::CreateTable { name, if_not_exists, columns } => {
+            Ddl::CreateTable { name: full_name(env, name)?, if_not_exists: *if_not_exists, columns: columns.clone() }
+        }
+        DdlStatement::DropTable { names, if_exists } => Ddl::DropTable {
+            names: names.iter().map(|n| full_name(env, n)).collect::<Result<_, _>>()?,
+            if_exists: *if_exists,
+        },
+        DdlStatement::AlterTable { name, add, drop } => {
+            Ddl::AlterTable { name: full_name(env, name)?, add: add.clone(), drop: drop.clone() }
+        }
+    })
+}
+
+/// SHOW: names filled in, the filter ready to be applied.
+pub(super) fn show(show: &ShowStatement, session: &Session<'_>) -> Result<Show, SqlError> {
+    let env = session.env;
+    let database = |written: &Option<String>| -> Result<Option<String>, SqlError> {
+        let name = written.as_deref().or(env.database()).ok_or(SqlError::NoDatabase)?;
+        if !env.has_database(name) {
+            return Err(SqlError::UnknownDatabase(name.to_owned()));
+        }
+        Ok(Some(name.to_owned()))
+    };
+    let aspect = match &show.what {
+        Shown::Databases => Aspect::Databases,
+        Shown::Tables { database: written, full } => Aspect::Tables { database: database(written)?, full: *full },
+        Shown::TableStatus { database: written } => Aspect::TableStatus { database: database(written)? },
+        Shown::Columns { table, full } => Aspect::Columns { table: full_name(env, table)?, full: *full },
+        Shown::Index { table } => Aspect::Index { table: full_name(env, table)? },
+        Shown::CreateTable { table } => Aspect::CreateTable { table: full_name(env, table)? },
+        Shown::CreateDatabase { database } => Aspect::CreateDatabase { database: database.clone() },
+        Shown::Variables { global } => Aspect::Variables { global: *global },
+        Shown::Status { global } => Aspect::Status { global: *global },
+        Shown::Warnings => Aspect::Warnings,
+        Shown::Errors => Aspect::Errors,
+        Shown::Processlist { full } => Aspect::Processlist { full: *full },
+        Shown::Grants => Aspect::Grants,
+        Shown::Engines => Aspect::Engines,
+        Shown::Collation => Aspect::Collation,
+        Shown::CharacterSet => Aspect::CharacterSet,
+        Shown::Shards => Aspect::Shards,
+        Shown::Clusters => Aspect::Clusters,
+        Shown::Topology => Aspect::Topology,
+    };
+    let condition = show
+        .condition
+        .as_ref()
+        .map(|condition| {
+            condition.map(&mut |_| Ok(None), &mut |leaf| match leaf {
+                Leaf::Column(parts) => Ok(Expression::Leaf(ColumnName(parts.last().cloned().unwrap_or_default()))),
+                Leaf::Parameter(_)
+                | Leaf::UserVariable(_)
+                | Leaf::SystemVariable { .. }
+                | Leaf::Session(_)
+                | Leaf::Now(_)
+                | Leaf::Default => session.value(leaf).map(Expression::Constant),
+            })
+        })
+        .transpose()?;
+    let (count, offset) = select::limit(&show.limit, session)?;
+    let limit = count.map(|count| (offset, count));
+    Ok(Show { aspect, filter: Filter { like: show.like.clone(), condition, limit } })
+}

@@ -1,0 +1,373 @@
+//! Statements bound, and run over cells.
+
+use cellgate_schemaless::{
+    Cell, ColumnFilter, Direction, Erasure, LatestKey, NewCell, RefKey, RefRange, Request, RowKey, RowSet, ShardId,
+    Version,
+};
+
+use crate::command::{Command, Put, Source};
+use crate::error::SqlError;
+use crate::testing::{Session, bound, bound_with, cell, read, read_with, rows, run, shown};
+use crate::value::{ColumnType, Value};
+
+fn cells() -> Vec<Cell> {
+    vec![
+        cell("a", "BASE", 1, r#"{"fare":10,"city":"SF"}"#, 11),
+        cell("a", "BASE", 2, r#"{"fare":12,"city":"SF"}"#, 12),
+        cell("a", "STATUS", 1, r#""done""#, 13),
+        cell("b", "BASE", 1, r#"{"fare":7,"city":"NY"}"#, 21),
+        cell("c", "STATUS", 5, r#""open""#, 31),
+        cell("c", "NOTE", 1, r#"[1,2]"#, 32),
+    ]
+}
+
+fn request(text: &str) -> Request {
+    match read(text).source {
+        Source::Cells(request) => request,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+#[test]
+fn three_keys_are_a_get() {
+    let Request::Get { keys, .. } =
+        request("SELECT body FROM trips WHERE row_key = 'a' AND column_key = 'BASE' AND ref_key = 2")
+    else {
+        panic!("not a get")
+    };
+    assert_eq!(keys.len(), 1);
+    assert_eq!(
+        rows("SELECT body FROM trips WHERE ref_key = '2' AND column_key = 'BASE' AND row_key = 'a'", &cells()),
+        [r#"{"fare":12,"city":"SF"}"#]
+    );
+}
+
+#[test]
+fn the_latest_cell_is_asked_for_as_such() {
+    let latest = |text: &str| match request(text) {
+        Request::Latest { keys, .. } => keys.into_iter().map(|k: LatestKey| k.at_most).collect::<Vec<_>>(),
+        other => panic!("{text}: {other:?}"),
+    };
+    let base = "SELECT body FROM trips WHERE row_key = 'a' AND column_key = 'BASE'";
+    assert_eq!(latest(&format!("{base} ORDER BY ref_key DESC LIMIT 1")), [None]);
+    assert_eq!(latest(&format!("{base} AND ref_key <= 1 ORDER BY ref_key DESC LIMIT 1")), [Some(RefKey(1))]);
+    assert_eq!(latest(&format!("{base} AND ref_key < 1.5 ORDER BY ref_key DESC LIMIT 0, 1")), [Some(RefKey(1))]);
+    // More than the latest is asked for, or it must be filtered first.
+    for (rest, limit) in [
+        ("ORDER BY ref_key DESC LIMIT 2", Some(2)),
+        ("AND body->>'$.fare' = '10' ORDER BY ref_key DESC LIMIT 1", None),
+        ("AND ref_key >= 1 ORDER BY ref_key DESC LIMIT 1", Some(1)),
+        ("ORDER BY ref_key DESC LIMIT 1 OFFSET 1", Some(2)),
+    ] {
+        let Request::Rows { scan, .. } = request(&format!("{base} {rest}")) else { panic!("{rest}") };
+        assert_eq!((scan.direction, scan.limit), (Direction::Descending, limit), "{rest}");
+    }
+    let filtered = format!("{base} AND body->>'$.fare' = '10' ORDER BY ref_key DESC LIMIT 1");
+    assert_eq!(rows(&filtered, &cells()), [r#"{"fare":10,"city":"SF"}"#]);
+}
+
+#[test]
+fn the_cells_of_rows_come_in_key_order() {
+    let Request::Rows { scan, .. } =
+        request("SELECT * FROM trips WHERE row_key IN ('b', 'a', 'a') AND ref_key BETWEEN 1 AND 2 ORDER BY row_key")
+    else {
+        panic!("not rows")
+    };
+    assert_eq!(scan.refs, RefRange { min: Some(RefKey(1)), max: Some(RefKey(2)) });
+    let RowSet::Rows(keys, ColumnFilter::All) = scan.set else { panic!("{:?}", scan.set) };
+    assert_eq!(keys, [RowKey::new("a").unwrap(), RowKey::new("b").unwrap()]);
+    assert_eq!(
+        rows(
+            "SELECT row_key, column_key, ref_key FROM trips WHERE row_key IN ('a', 'c') ORDER BY 1 DESC, 2 DESC, 3 DESC",
+            &cells()
+        ),
+        ["c|STATUS|5", "c|NOTE|1", "a|STATUS|1", "a|BASE|2", "a|BASE|1"]
+    );
+}
+
+#[test]
+fn a_number_as_a_key_is_its_text() {
+    let mut cells = cells();
+    cells.push(cell("5", "X", 1, "1", 50));
+    for condition in [
+        "row_key = 5",
+        "5 = row_key",
+        "row_key = 5.0",
+        "row_key IN (5, 6)",
+        "row_key = '5'",
+        "(row_key, column_key) IN ((5, 'X'))",
+    ] {
+        let text = format!("SELECT ref_key FROM trips WHERE {condition}");
+        let expected: &[&str] = if condition == "row_key = 5.0" { &[] } else { &["1"] };
+        assert_eq!(rows(&text, &cells), expected, "{condition}");
+    }
+    let read = read_with(&Session::new(), "SELECT ref_key FROM trips WHERE row_key = ?", &[Value::Double(5.0)]);
+    assert_eq!(run(&read, &cells).unwrap().len(), 1);
+}
+
+#[test]
+fn a_partition_read_is_the_log_of_its_shards() {
+    let Request::Log { scan, .. } = request(
+        "SELECT row_key FROM trips PARTITION (p1, p3) WHERE added_id > 5 AND created_at >= '2023-11-14 22:13:20' \
+         AND column_key = 'BASE' ORDER BY shard, added_id LIMIT 10",
+    ) else {
+        panic!("not a log")
+    };
+    assert_eq!(scan.shards, [ShardId(1), ShardId(3)]);
+    assert_eq!(scan.limit, Some(10));
+    assert_eq!(scan.added_after.map(|a| a.0), Some(5));
+    assert_eq!(scan.created_from.map(|t| t.0), Some(1_700_000_000_000_000));
+    assert!(!read("SELECT row_key FROM trips PARTITION (p1) ORDER BY added_id").scatter);
+    assert!(read("SELECT row_key FROM trips").scatter);
+    assert!(matches!(
+        bound("SELECT * FROM trips WHERE added_id = 7"),
+        Err(SqlError::Unsupported { what, .. }) if what.contains("added_id = n")
+    ));
+    assert!(bound("SELECT * FROM trips PARTITION (p0) WHERE added_id = 7").is_ok());
+    assert!(bound("SELECT * FROM trips PARTITION (p8)").is_err(), "there are eight shards");
+}
+
+#[test]
+fn the_row_shape_gives_the_latest_body_of_each_named_column() {
+    assert_eq!(
+        rows("SELECT row_key, BASE, STATUS FROM trips WHERE row_key IN ('a','b','c','nobody')", &cells()),
+        [r#"a|{"fare":12,"city":"SF"}|"done""#, r#"b|{"fare":7,"city":"NY"}|"new""#, r#"c|NULL|"open""#,]
+    );
+    assert_eq!(rows("SELECT base->>'$.fare' f FROM trips WHERE row_key = 'a'", &cells()), ["12"]);
+    assert_eq!(
+        rows("SELECT row_key FROM trips WHERE STATUS = 'new' ORDER BY row_key", &cells()),
+        Vec::<String>::new(),
+        "a row without any of the named cells is no row"
+    );
+    assert_eq!(
+        rows("SELECT row_key, STATUS FROM trips WHERE BASE->'$.fare' >= 7 ORDER BY BASE->'$.fare'", &cells()),
+        ["b|\"new\"", "a|\"done\""]
+    );
+    assert!(read("SELECT STATUS FROM trips").scatter);
+    for mixed in [
+        "SELECT body, STATUS FROM trips WHERE row_key = 'a'",
+        "SELECT *, STATUS FROM trips",
+        "SELECT STATUS FROM trips WHERE ref_key = 1",
+    ] {
+        assert!(matches!(bound(mixed), Err(SqlError::Unsupported { .. })), "{mixed}");
+    }
+    let Err(SqlError::UnknownColumn { hint, .. }) = bound("SELECT FARE FROM trips WHERE row_key = 'a'") else {
+        panic!("FARE is not declared")
+    };
+    assert!(hint.contains("ALTER TABLE trips ADD COLUMN FARE JSON"), "{hint}");
+}
+
+fn put(text: &str) -> Put {
+    match bound(text) {
+        Ok(Command::Put(put)) => put,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+fn versions(cells: &[NewCell]) -> Vec<Version> {
+    cells.iter().map(|c| c.version).collect()
+}
+
+#[test]
+fn inserts_are_cells_in_the_order_of_the_statement() {
+    let many = put(
+        "INSERT INTO trips (body, ref_key, column_key, row_key) VALUES ('{}', 1, 'BASE', 'a'), ('[1]', NULL, 'X', 5), \
+         (JSON_OBJECT('k', TRUE), DEFAULT, 'Y', X'00ff')",
+    );
+    assert_eq!(versions(&many.cells), [Version::Exact(RefKey(1)), Version::Next, Version::Next]);
+    assert_eq!(many.rows, [0, 1, 2]);
+    assert_eq!(many.cells[1].row, RowKey::new("5").unwrap());
+    assert_eq!(many.cells[2].row, RowKey::new(&b"\x00\xff"[..]).unwrap());
+    assert_eq!(&many.cells[2].body.as_bytes()[..], br#"{"k": true}"#);
+    assert_eq!(
+        versions(&put("INSERT INTO trips (row_key, column_key, body) VALUES ('a','b','1')").cells),
+        [Version::Next]
+    );
+    assert_eq!(put("INSERT INTO trips SET row_key='a', column_key='b', ref_key='20', body='1'").cells.len(), 1);
+    let dump = put("INSERT INTO trips VALUES (17,'a','b',3,'{}','2024-01-01 00:00:00.000000')");
+    assert!(dump.places_ignored && versions(&dump.cells) == [Version::Exact(RefKey(3))]);
+    assert!(put("INSERT IGNORE INTO trips (row_key, column_key, body) VALUES ('a','b','1')").ignore);
+}
+
+#[test]
+fn row_shape_inserts_are_a_cell_for_each_value() {
+    let row = put("INSERT INTO trips (row_key, STATUS, BASE) VALUES ('a', '1', NULL), ('b', '2', '{}')");
+    let columns: Vec<_> = row.cells.iter().map(|c| String::from_utf8_lossy(c.column.as_bytes()).into_owned()).collect();
+    assert_eq!(columns, ["STATUS", "STATUS", "BASE"]);
+    assert_eq!(row.rows, [0, 1, 1]);
+    assert_eq!(versions(&row.cells), [Version::Next; 3]);
+}
+
+#[test]
+fn what_cannot_be_inserted_is_refused_with_the_reason() {
+    let refused = |text: &str| bound(text).expect_err(text);
+    assert!(matches!(
+        refused("INSERT INTO trips (row_key, column_key, body) VALUES ('a','b','{')"),
+        SqlError::Value { row: 1, .. }
+    ));
+    assert!(matches!(
+        refused("INSERT INTO trips (row_key, column_key, body) VALUES ('a','b','1'),('','b','1')"),
+        SqlError::Value { row: 2, .. }
+    ));
+    assert!(matches!(
+        refused("INSERT INTO trips (row_key, column_key, body) VALUES (NULL,'b','1')"),
+        SqlError::NullColumn(_)
+    ));
+    assert!(matches!(refused("INSERT INTO trips (row_key, body) VALUES ('a','1')"), SqlError::NoDefault(_)));
+    assert!(matches!(
+        refused("INSERT INTO trips (row_key, column_key, body) VALUES ('a','b')"),
+        SqlError::ColumnCount(1)
+    ));
+    assert!(matches!(
+        refused("INSERT INTO trips (row_key, ROW_KEY, body) VALUES ('a','b','1')"),
+        SqlError::ColumnTwice(_)
+    ));
+    assert!(matches!(
+        refused("INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a','b','x','1')"),
+        SqlError::BadValue { out_of_range: false, .. }
+    ));
+    assert!(matches!(
+        refused("INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a','b',9223372036854775808,'1')"),
+        SqlError::BadValue { out_of_range: true, .. }
+    ));
+    assert!(matches!(
+        refused("INSERT INTO trips (row_key, column_key, body, added_id) VALUES ('a','b','1', 5)"),
+        SqlError::Unsupported { .. }
+    ));
+    assert!(matches!(
+        refused("INSERT INTO trips (row_key, body, STATUS) VALUES ('a','1','1')"),
+        SqlError::Unsupported { .. }
+    ));
+    for immutable in [
+        "UPDATE trips SET body = '1'",
+        "REPLACE INTO trips VALUES (1)",
+        "INSERT INTO trips (row_key, column_key, body) VALUES ('a','b','1') ON DUPLICATE KEY UPDATE body = VALUES(body)",
+        "INSERT INTO trips (row_key, column_key, body) VALUES ('a','b','1') AS new ON DUPLICATE KEY UPDATE body = new.body",
+    ] {
+        assert!(matches!(refused(immutable), SqlError::Immutable { .. }), "{immutable}");
+    }
+    assert!(matches!(refused("INSERT INTO nothing (a) VALUES (1)"), SqlError::UnknownTable { .. }));
+    assert!(matches!(refused("INSERT INTO other.trips (a) VALUES (1)"), SqlError::UnknownDatabase(_)));
+}
+
+#[test]
+fn returning_shows_the_cells_as_written() {
+    let put = put("INSERT INTO trips (row_key, column_key, body) VALUES ('a','b','1') RETURNING ref_key, body AS b");
+    let shape = put.returning.unwrap();
+    let mut shaping = shape.start();
+    let row = shaping.push(&cell("a", "b", 9, "1", 1)).unwrap().unwrap();
+    assert_eq!(shown(&row), "9|1");
+    assert_eq!(shape.columns()[1].name, "b");
+}
+
+#[test]
+fn deletes_are_erasures_by_key() {
+    let erased = |condition: &str| match bound(&format!("DELETE FROM trips WHERE {condition}")) {
+        Ok(Command::Erase(erase)) => erase.what,
+        other => panic!("{condition}: {other:?}"),
+    };
+    assert!(matches!(&erased("row_key = 'a'")[..], [Erasure::Row(_)]));
+    assert!(matches!(&erased("row_key IN ('a', 'b')")[..], [Erasure::Row(_), Erasure::Row(_)]));
+    assert!(matches!(&erased("row_key = 'a' AND column_key = 'x'")[..], [Erasure::Column(..)]));
+    assert!(matches!(&erased("row_key = 'a' AND column_key = 'x' AND ref_key = 1")[..], [Erasure::Cell(_)]));
+    assert_eq!(erased("row_key = NULL"), []);
+    for refused in [
+        "DELETE FROM trips",
+        "DELETE FROM trips WHERE column_key = 'a'",
+        "DELETE FROM trips WHERE row_key = 'a' AND ref_key > 1",
+        "DELETE FROM trips WHERE row_key = 'a' AND ref_key = 1",
+        "DELETE FROM trips WHERE row_key = 'a' AND body = '1'",
+        "DELETE FROM trips WHERE row_key <> 'a'",
+        "DELETE FROM trips WHERE row_key = 'a' LIMIT 1",
+        "DELETE FROM trips WHERE row_key = 'a' OR added_id > 1",
+        "DELETE FROM trips WHERE row_key = 'a' AND SHARD = 1",
+    ] {
+        assert!(matches!(bound(refused), Err(SqlError::Unsupported { .. })), "{refused}");
+    }
+}
+
+#[test]
+fn aggregates_and_groups_are_computed() {
+    let cells = cells();
+    for (text, expected) in [
+        (
+            "SELECT COUNT(*), MIN(ref_key), MAX(ref_key), SUM(ref_key), AVG(ref_key) FROM trips",
+            &["6|1|5|11|1.8333"][..],
+        ),
+        ("SELECT COUNT(*) FROM trips WHERE row_key = 'zzz'", &["0"]),
+        ("SELECT COUNT(DISTINCT row_key), COUNT(DISTINCT row_key, column_key) FROM trips", &["3|5"]),
+        ("SELECT SUM(body->'$.fare') FROM trips WHERE column_key = 'BASE'", &["29"]),
+        ("SELECT row_key, COUNT(*) AS n FROM trips GROUP BY row_key ORDER BY n DESC, row_key", &["a|3", "c|2", "b|1"]),
+        ("SELECT row_key FROM trips GROUP BY row_key HAVING COUNT(*) > 1 ORDER BY row_key", &["a", "c"]),
+        ("SELECT DISTINCT column_key FROM trips ORDER BY column_key LIMIT 2", &["BASE", "NOTE"]),
+        ("SELECT COUNT(*) + 1 FROM trips WHERE 1 = 0", &["1"]),
+        ("SELECT UPPER(row_key), MAX(ref_key) FROM trips GROUP BY 1 ORDER BY MAX(ref_key) DESC LIMIT 1", &["C|5"]),
+        ("SELECT row_key FROM trips WHERE row_key IN ('a', 'b') HAVING row_key = 'b'", &["b"]),
+    ] {
+        assert_eq!(rows(text, &cells), expected, "{text}");
+    }
+    assert!(matches!(bound("SELECT row_key, COUNT(*) FROM trips"), Err(SqlError::MixedAggregate(_))));
+    assert!(matches!(bound("SELECT 1 FROM trips WHERE COUNT(*) > 1"), Err(SqlError::Unsupported { .. })));
+}
+
+#[test]
+fn limits_take_what_clients_bind() {
+    let env = Session::new();
+    let text = "SELECT column_key FROM trips WHERE row_key = 'a' ORDER BY column_key, ref_key LIMIT ? OFFSET ?";
+    for (count, offset) in [
+        (Value::Int(1), Value::UInt(1)),
+        (Value::Text("1".into()), Value::Double(1.0)),
+        (Value::Decimal("1".into()), Value::Int(1)),
+    ] {
+        let read = read_with(&env, text, &[count, offset]);
+        assert_eq!(run(&read, &cells()).unwrap().iter().map(shown).collect::<Vec<_>>(), ["BASE"]);
+    }
+    for bad in [Value::Int(-1), Value::Text("x".into()), Value::Double(1.5), Value::Null] {
+        assert!(matches!(bound_with(&env, text, &[Value::Int(1), bad]), Err(SqlError::Arguments(_))));
+    }
+    assert!(matches!(bound_with(&env, text, &[]), Err(SqlError::Arguments(_))), "parameters are counted");
+}
+
+#[test]
+fn collecting_is_bounded() {
+    let mut env = Session::new();
+    env.collect_rows = 3;
+    let over = |text: &str| run(&read_with(&env, text, &[]), &cells());
+    for text in [
+        "SELECT row_key FROM trips ORDER BY created_at DESC",
+        "SELECT DISTINCT added_id FROM trips",
+        "SELECT added_id, COUNT(*) FROM trips GROUP BY added_id",
+    ] {
+        assert!(matches!(over(text), Err(SqlError::Limit { name: "limits.collect_rows", .. })), "{text}");
+    }
+    assert_eq!(over("SELECT row_key FROM trips").unwrap().len(), 6, "what streams is not bounded");
+    assert_eq!(over("SELECT COUNT(*) FROM trips").unwrap().len(), 1);
+}
+
+#[test]
+fn columns_say_what_they_are() {
+    let read = read(
+        "SELECT t.row_key, t.body AS b, ref_key+1, created_at, body->>'$.x', 'lit', NULL, 1.50 FROM shop.trips AS t WHERE row_key = 'a'",
+    );
+    let columns = read.shape.columns();
+    let names: Vec<_> = columns.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["row_key", "b", "ref_key+1", "created_at", "body->>'$.x'", "lit", "NULL", "1.50"]);
+    let types: Vec<_> = columns.iter().map(|c| c.ty).collect();
+    assert_eq!(
+        types,
+        [
+            ColumnType::Text,
+            ColumnType::Json,
+            ColumnType::BigInt,
+            ColumnType::DateTime,
+            ColumnType::Text,
+            ColumnType::Text,
+            ColumnType::Null,
+            ColumnType::Decimal
+        ]
+    );
+    let key = &columns[0];
+    assert_eq!((key.schema.as_str(), key.table.as_str(), key.org_table.as_str()), ("shop", "t", "trips"));
+    assert!(key.primary_key && !key.nullable);
+    assert_eq!((columns[1].org_name.as_str(), columns[3].decimals, columns[7].decimals), ("body", 6, 2));
+}

@@ -1,0 +1,171 @@
+//! What a statement sees of its table: its cells, or its rows of declared columns.
+
+use std::sync::Arc;
+
+use cellgate_schemaless::TableDef;
+
+use super::scope::{Bound, unknown_column};
+use crate::columns::CellColumn;
+use crate::error::SqlError;
+use crate::expression::{Expression, Leaf, Slot, Type};
+use crate::parse::{Expr, unsupported};
+use crate::value::{ColumnMeta, ColumnType};
+
+/// Slot of `row_key` in the row shape; the same as in the cell shape.
+pub(crate) const ROW_KEY: usize = 1;
+/// Slot of `shard` in the row shape; the same as in the cell shape.
+pub(crate) const SHARD: usize = 6;
+/// First slot of the declared columns in the row shape.
+pub(crate) const DECLARED: usize = 7;
+
+/// A table under the name the statement gives it.
+#[derive(Clone, Debug)]
+pub(super) struct View {
+    pub table: Arc<TableDef>,
+    pub alias: String,
+    /// For the row shape: which of the table's declared columns are named, in order of first mention.
+    pub named: Vec<usize>,
+}
+
+/// What a column name means in a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    Cell(CellColumn),
+    Declared(usize),
+}
+
+impl View {
+    /// The cells of a table.
+    pub fn new(table: Arc<TableDef>, alias: Option<&str>) -> Self {
+        let alias = alias.unwrap_or(&table.name).to_owned();
+        Self { table, alias, named: Vec::new() }
+    }
+
+    /// Whether it is the row shape.
+    pub fn is_rows(&self) -> bool {
+        !self.named.is_empty()
+    }
+
+    /// Whether a qualifier is this table's.
+    pub fn answers_to(&self, qualifier: &[String]) -> bool {
+        match qualifier {
+            [] => true,
+            [table] => table.eq_ignore_ascii_case(&self.alias),
+            [database, table] => {
+                database.eq_ignore_ascii_case(&self.table.database) && table.eq_ignore_ascii_case(&self.alias)
+            }
+            _ => false,
+        }
+    }
+
+    fn meaning(&self, parts: &[String], clause: &'static str) -> Result<Meaning, SqlError> {
+        let Some((name, qualifier)) = parts.split_last() else { return Err(unknown_column(parts, clause)) };
+        if !self.answers_to(qualifier) {
+            return Err(unknown_column(parts, clause));
+        }
+        if let Some(column) = CellColumn::named(name) {
+            return Ok(Meaning::Cell(column));
+        }
+        match self.table.columns.iter().position(|c| c.name.to_lowercase() == name.to_lowercase()) {
+            Some(declared) => Ok(Meaning::Declared(declared)),
+            None => Err(SqlError::UnknownColumn {
+                column: parts.join("."),
+                clause,
+                hint: format!(
+                    "; declare it with ALTER TABLE {table} ADD COLUMN {name} JSON, or read it as a cell: \
+                     WHERE column_key = '{name}'",
+                    table = self.table.name
+                ),
+            }),
+        }
+    }
+
+    /// Notes the declared columns an expression names.
+    ///
+    /// # Errors
+    /// An unknown column.
+    pub fn note(&mut self, expression: &Expr, clause: &'static str) -> Result<(), SqlError> {
+        let mut failed = None;
+        let mut named = std::mem::take(&mut self.named);
+        expression.visit(&mut |node| {
+            if let Expression::Leaf(Leaf::Column(parts)) = node {
+                match self.meaning(parts, clause) {
+                    Ok(Meaning::Declared(declared)) if !named.contains(&declared) => named.push(declared),
+                    Ok(_) => {}
+                    Err(error) => failed = failed.take().or(Some(error)),
+                }
+            }
+            failed.is_none()
+        });
+        self.named = named;
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// The slot of a column, once everything has been noted.
+    ///
+    /// # Errors
+    /// An unknown column, or one of cells in the row shape.
+    pub fn slot(&self, parts: &[String], clause: &'static str) -> Result<Bound, SqlError> {
+        match self.meaning(parts, clause)? {
+            Meaning::Cell(column) => {
+                if self.is_rows() && !matches!(column, CellColumn::RowKey | CellColumn::Shard) {
+                    return Err(self.mixed(column.name()));
+                }
+                let is_key = matches!(column, CellColumn::RowKey | CellColumn::ColumnKey);
+                Ok(Bound { slot: Slot(column.slot()), is_key })
+            }
+            Meaning::Declared(declared) => {
+                let place = self.named.iter().position(|n| *n == declared);
+                let place = place.ok_or_else(|| SqlError::Internal("a column was not noted".into()))?;
+                Ok(Bound { slot: Slot(DECLARED + place), is_key: false })
+            }
+        }
+    }
+
+    /// The refusal of cells and rows in one statement.
+    pub fn mixed(&self, column: &str) -> SqlError {
+        let declared = self.named.first().and_then(|i| self.table.columns.get(*i)).map_or("", |c| c.name.as_str());
+        unsupported(
+            &format!("{column} beside the row-shape column {declared}"),
+            "read either cells (row_key, column_key, ref_key, body, ..) or rows (row_key and declared columns)",
+        )
+    }
+
+    /// The type of a slot.
+    pub fn ty(&self, slot: Slot) -> Type {
+        match (CellColumn::of_slot(slot.0), self.declared(slot)) {
+            (Some(column), _) => column.ty(),
+            (None, Some(column)) => Type { nullable: column.missing.is_none(), ..Type::of(ColumnType::Json) },
+            (None, None) => Type::of(ColumnType::Null),
+        }
+    }
+
+    /// The name of a slot, as the table has it.
+    pub fn name(&self, slot: Slot) -> String {
+        match (CellColumn::of_slot(slot.0), self.declared(slot)) {
+            (Some(column), _) => column.name().to_owned(),
+            (None, Some(column)) => column.name.clone(),
+            (None, None) => String::new(),
+        }
+    }
+
+    fn declared(&self, slot: Slot) -> Option<&cellgate_schemaless::RowColumn> {
+        let place = slot.0.checked_sub(DECLARED)?;
+        self.named.get(place).and_then(|i| self.table.columns.get(*i))
+    }
+
+    /// The description of a column of the table in a result.
+    pub fn meta(&self, slot: Slot, name: Option<&str>) -> ColumnMeta {
+        let ty = self.ty(slot);
+        let org_name = self.name(slot);
+        ColumnMeta {
+            schema: self.table.database.clone(),
+            table: self.alias.clone(),
+            org_table: self.table.name.clone(),
+            name: name.unwrap_or(&org_name).to_owned(),
+            primary_key: CellColumn::of_slot(slot.0).is_some_and(CellColumn::is_key),
+            org_name,
+            ..ColumnMeta::typed("", ty)
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The columns every cell table has.
+
+use crate::expression::Type;
+use crate::value::ColumnType;
+
+/// A column of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum CellColumn {
+    /// The place in the shard's log.
+    AddedId,
+    /// The row.
+    RowKey,
+    /// The column within the row.
+    ColumnKey,
+    /// The version.
+    RefKey,
+    /// The JSON.
+    Body,
+    /// When it was written.
+    CreatedAt,
+    /// The pseudo-column: which shard.
+    Shard,
+}
+
+impl CellColumn {
+    /// What `*` stands for, in the order of the table.
+    pub const ALL: [Self; 6] =
+        [Self::AddedId, Self::RowKey, Self::ColumnKey, Self::RefKey, Self::Body, Self::CreatedAt];
+
+    /// The column of this name, whatever its case.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().chain([Self::Shard]).find(|c| c.name().eq_ignore_ascii_case(name))
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AddedId => "added_id",
+            Self::RowKey => "row_key",
+            Self::ColumnKey => "column_key",
+            Self::RefKey => "ref_key",
+            Self::Body => "body",
+            Self::CreatedAt => "created_at",
+            Self::Shard => "shard",
+        }
+    }
+
+    /// Its number as a slot.
+    pub fn slot(self) -> usize {
+        match self {
+            Self::AddedId => 0,
+            Self::RowKey => 1,
+            Self::ColumnKey => 2,
+            Self::RefKey => 3,
+            Self::Body => 4,
+            Self::CreatedAt => 5,
+            Self::Shard => 6,
+        }
+    }
+
+    /// The column of a slot.
+    pub fn of_slot(slot: usize) -> Option<Self> {
+        Self::ALL.into_iter().chain([Self::Shard]).find(|c| c.slot() == slot)
+    }
+
+    /// Its type.
+    pub fn ty(self) -> Type {
+        let not_null = |ty| Type { nullable: false, ..ty };
+        not_null(match self {
+            Self::AddedId | Self::RefKey | Self::Shard => Type::of(ColumnType::BigInt),
+            Self::RowKey => Type::text(255),
+            Self::ColumnKey => Type::text(64),
+            Self::Body => Type::of(ColumnType::Json),
+            Self::CreatedAt => Type::of(ColumnType::DateTime),
+        })
+    }
+
+    /// Whether it is part of the primary key.
+    pub fn is_key(self) -> bool {
+        matches!(self, Self::RowKey | Self::ColumnKey | Self::RefKey)
+    }
+}

@@ -1,0 +1,461 @@
+//! What an expression is worth over a row.
+
+use std::cmp::Ordering;
+
+use bytes::Bytes;
+
+use super::number::{Arithmetic, Number, double_text, out_of_range};
+use super::{CastType, Comparison, Expression, Operator, Test, compare, functions, json, like, time};
+use crate::error::SqlError;
+use crate::value::Value;
+
+/// Longest LIKE pattern, in bytes: matching takes pattern times text in the worst case.
+const PATTERN_BYTES: usize = 16 * 1024;
+
+/// Where leaves get their values from.
+pub(crate) trait Scope<L> {
+    /// The value of a leaf.
+    ///
+    /// # Errors
+    /// When the leaf has no value here.
+    fn leaf(&self, leaf: &L) -> Result<Value, SqlError>;
+
+    /// Whether text compares without case (names in SHOW).
+    fn folds_case(&self) -> bool {
+        false
+    }
+}
+
+impl<L> Expression<L> {
+    /// The value of the expression.
+    ///
+    /// # Errors
+    /// A value that cannot be computed (out of range, not JSON, not a time), or an aggregate out of place.
+    pub fn evaluate(&self, scope: &dyn Scope<L>) -> Result<Value, SqlError> {
+        match self {
+            Self::Constant(value) => Ok(value.clone()),
+            Self::Leaf(leaf) => scope.leaf(leaf),
+            Self::And(all) => connective(all, scope, false),
+            Self::Or(all) => connective(all, scope, true),
+            Self::Not(e) => Ok(boolean(truth(&e.evaluate(scope)?).map(|t| !t))),
+            Self::Negate(e) => negate(&e.evaluate(scope)?),
+            Self::Invert(e) => Ok(bits(&e.evaluate(scope)?).map_or(Value::Null, |n| Value::UInt(!n))),
+            Self::Chain(first, rest) => chain(first, rest, scope),
+            Self::Is { operand, test, negated } => {
+                let value = operand.evaluate(scope)?;
+                let holds = match test {
+                    Test::Null => value == Value::Null,
+                    Test::True => truth(&value) == Some(true),
+                    Test::False => truth(&value) == Some(false),
+                };
+                Ok(Value::Int(i64::from(holds != *negated)))
+            }
+            Self::In { operand, list, negated } => within(operand, list, *negated, scope),
+            Self::Between { operand, low, high, negated } => {
+                let value = operand.evaluate(scope)?;
+                let above = compare(&value, &low.evaluate(scope)?, scope.folds_case())?.map(Ordering::is_ge);
+                let below = compare(&value, &high.evaluate(scope)?, scope.folds_case())?.map(Ordering::is_le);
+                let inside = match (above, below) {
+                    (Some(false), _) | (_, Some(false)) => Some(false),
+                    (Some(true), Some(true)) => Some(true),
+                    (None, _) | (_, None) => None,
+                };
+                Ok(boolean(inside.map(|i| i != *negated)))
+            }
+            Self::Like { operand, pattern, escape, negated } => {
+                matches(operand, pattern, escape.as_deref(), *negated, scope)
+            }
+            Self::Case { operand, branches, otherwise } => {
+                case(operand.as_deref(), branches, otherwise.as_deref(), scope)
+            }
+            Self::Call(function, arguments) => functions::call(*function, arguments, scope),
+            Self::Cast(e, ty) => cast(e.evaluate(scope)?, *ty),
+            Self::Tuple(_) => {
+                Err(SqlError::BadValue { out_of_range: false, message: "Operand should contain 1 column(s)".into() })
+            }
+            Self::Aggregate { .. } => Err(SqlError::Unsupported {
+                what: "an aggregate function here".into(),
+                instead: "aggregates can stand in the select list, HAVING and ORDER BY".into(),
+            }),
+        }
+    }
+
+    /// Whether the expression holds (is true, neither false nor NULL).
+    ///
+    /// # Errors
+    /// Those of [`Expression::evaluate`].
+    pub fn holds(&self, scope: &dyn Scope<L>) -> Result<bool, SqlError> {
+        Ok(truth(&self.evaluate(scope)?) == Some(true))
+    }
+}
+
+/// Whether a value is true; `None` for NULL.
+pub(crate) fn truth(value: &Value) -> Option<bool> {
+    Number::of(value).map(Number::is_true)
+}
+
+pub(super) fn boolean(truth: Option<bool>) -> Value {
+    truth.map_or(Value::Null, |t| Value::Int(i64::from(t)))
+}
+
+/// AND (`decides` is false) or OR (`decides` is true): one operand of that truth decides; else NULL if any is NULL.
+fn connective<L>(all: &[Expression<L>], scope: &dyn Scope<L>, decides: bool) -> Result<Value, SqlError> {
+    let mut unknown = false;
+    for e in all {
+        match truth(&e.evaluate(scope)?) {
+            Some(t) if t == decides => return Ok(Value::Int(i64::from(decides))),
+            Some(_) => {}
+            None => unknown = true,
+        }
+    }
+    Ok(if unknown { Value::Null } else { Value::Int(i64::from(!decides)) })
+}
+
+fn negate(value: &Value) -> Result<Value, SqlError> {
+    match Number::operand(value) {
+        None => Ok(Value::Null),
+        Some(n @ Number::Exact { mantissa, scale: 0 }) if i64::try_from(-mantissa).is_ok() => Ok(n.negated().value()),
+        Some(Number::Exact { scale: 0, .. }) if matches!(value, Value::Int(_) | Value::UInt(_)) => {
+            Err(out_of_range("BIGINT"))
+        }
+        Some(n) => Ok(n.negated().value()),
+    }
+}
+
+/// The 64 bits of a value.
+fn bits(value: &Value) -> Option<u64> {
+    let n = Number::of(value)?.round();
+    // Negative numbers are their two's complement; what is beyond saturates, as in MySQL.
+    Some(match (u64::try_from(n), i64::try_from(n)) {
+        (Ok(n), _) => n,
+        (Err(_), Ok(n)) => n.cast_unsigned(),
+        (Err(_), Err(_)) => {
+            if n < 0 {
+                i64::MIN.cast_unsigned()
+            } else {
+                u64::MAX
+            }
+        }
+    })
+}
+
+fn chain<L>(
+    first: &Expression<L>,
+    rest: &[(Operator, Expression<L>)],
+    scope: &dyn Scope<L>,
+) -> Result<Value, SqlError> {
+    let mut rest = rest.iter();
+    let mut value = match (first, rest.as_slice().first()) {
+        (Expression::Tuple(left), Some((op, Expression::Tuple(right)))) => {
+            rest.next();
+            boolean(compare_rows(*op, left, right, scope)?)
+        }
+        (first, _) => first.evaluate(scope)?,
+    };
+    for (op, operand) in rest {
+        value = operate(*op, value, operand.evaluate(scope)?, scope.folds_case())?;
+    }
+    Ok(value)
+}
+
+fn operate(op: Operator, a: Value, b: Value, fold_case: bool) -> Result<Value, SqlError> {
+    Ok(match op {
+        Operator::Arithmetic(op) => arithmetic(op, &a, &b)?,
+        Operator::Compare(op) => boolean(compare(&a, &b, fold_case)?.map(|o| op.holds(o))),
+        Operator::NullSafeEqual => match (&a, &b) {
+            (Value::Null, Value::Null) => Value::Int(1),
+            (Value::Null, _) | (_, Value::Null) => Value::Int(0),
+            (a, b) => boolean(compare(a, b, fold_case)?.map(Ordering::is_eq)),
+        },
+        Operator::Xor => boolean(truth(&a).zip(truth(&b)).map(|(a, b)| a != b)),
+        Operator::BitAnd => bitwise(&a, &b, |a, b| a & b),
+        Operator::BitOr => bitwise(&a, &b, |a, b| a | b),
+        Operator::BitXor => bitwise(&a, &b, |a, b| a ^ b),
+        Operator::ShiftLeft => {
+            bitwise(&a, &b, |a, b| u32::try_from(b).ok().and_then(|b| a.checked_shl(b)).unwrap_or(0))
+        }
+        Operator::ShiftRight => {
+            bitwise(&a, &b, |a, b| u32::try_from(b).ok().and_then(|b| a.checked_shr(b)).unwrap_or(0))
+        }
+        Operator::Concat => functions::concat(&[a, b]),
+        Operator::Extract => functions::json_extract(&[a, b])?,
+        Operator::ExtractUnquoted => match functions::json_extract(&[a, b])? {
+            Value::Json(found) => Value::Text(json::unquote(&json::parse(&found)?).into()),
+            other => other,
+        },
+    })
+}
+
+fn bitwise(a: &Value, b: &Value, f: fn(u64, u64) -> u64) -> Value {
+    bits(a).zip(bits(b)).map_or(Value::Null, |(a, b)| Value::UInt(f(a, b)))
+}
+
+/// One arithmetic operation on two values.
+pub(super) fn arithmetic(op: Arithmetic, a: &Value, b: &Value) -> Result<Value, SqlError> {
+    let (Some(a), Some(b)) = (Number::operand(a), Number::operand(b)) else { return Ok(Value::Null) };
+    Ok(a.apply(op, b)?.map_or(Value::Null, Number::value))
+}
+
+/// `(a, b) = (c, d)` and the like: the first difference decides.
+fn compare_rows<L>(
+    op: Operator,
+    left: &[Expression<L>],
+    right: &[Expression<L>],
+    scope: &dyn Scope<L>,
+) -> Result<Option<bool>, SqlError> {
+    if left.len() != right.len() {
+        return Err(SqlError::BadValue {
+            out_of_range: false,
+            message: format!("Operand should contain {} column(s)", left.len()),
+        });
+    }
+    let comparison = match op {
+        Operator::Compare(comparison) => comparison,
+        Operator::NullSafeEqual => {
+            for (a, b) in left.iter().zip(right) {
+                if operate(op, a.evaluate(scope)?, b.evaluate(scope)?, scope.folds_case())? != Value::Int(1) {
+                    return Ok(Some(false));
+                }
+            }
+            return Ok(Some(true));
+        }
+        Operator::Arithmetic(_)
+        | Operator::Xor
+        | Operator::BitAnd
+        | Operator::BitOr
+        | Operator::BitXor
+        | Operator::ShiftLeft
+        | Operator::ShiftRight
+        | Operator::Concat
+        | Operator::Extract
+        | Operator::ExtractUnquoted => {
+            return Err(SqlError::BadValue {
+                out_of_range: false,
+                message: "Operand should contain 1 column(s)".into(),
+            });
+        }
+    };
+    let equality = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
+    let mut unknown = false;
+    for (a, b) in left.iter().zip(right) {
+        match compare(&a.evaluate(scope)?, &b.evaluate(scope)?, scope.folds_case())? {
+            Some(Ordering::Equal) => {}
+            Some(_) if equality => return Ok(Some(comparison == Comparison::NotEqual)),
+            Some(order) if !unknown => return Ok(Some(comparison.holds(order))),
+            Some(_) => return Ok(None),
+            None => unknown = true,
+        }
+    }
+    Ok(if unknown { None } else { Some(comparison.holds(Ordering::Equal)) })
+}
+
+fn within<L>(
+    operand: &Expression<L>,
+    list: &[Expression<L>],
+    negated: bool,
+    scope: &dyn Scope<L>,
+) -> Result<Value, SqlError> {
+    let mut unknown = false;
+    if let Expression::Tuple(left) = operand {
+        for item in list {
+            let Expression::Tuple(right) = item else {
+                return Err(SqlError::BadValue {
+                    out_of_range: false,
+                    message: format!("Operand should contain {} column(s)", left.len()),
+                });
+            };
+            match compare_rows(Operator::Compare(Comparison::Equal), left, right, scope)? {
+                Some(true) => return Ok(Value::Int(i64::from(!negated))),
+                Some(false) => {}
+                None => unknown = true,
+            }
+        }
+        return Ok(if unknown { Value::Null } else { Value::Int(i64::from(negated)) });
+    }
+    let value = operand.evaluate(scope)?;
+    if value == Value::Null {
+        return Ok(Value::Null);
+    }
+    for item in list {
+        match compare(&value, &item.evaluate(scope)?, scope.folds_case())? {
+            Some(Ordering::Equal) => return Ok(Value::Int(i64::from(!negated))),
+            Some(_) => {}
+            None => unknown = true,
+        }
+    }
+    Ok(if unknown { Value::Null } else { Value::Int(i64::from(negated)) })
+}
+
+fn matches<L>(
+    operand: &Expression<L>,
+    pattern: &Expression<L>,
+    escape: Option<&Expression<L>>,
+    negated: bool,
+    scope: &dyn Scope<L>,
+) -> Result<Value, SqlError> {
+    let (Some(text), Some(pattern)) = (text_of(&operand.evaluate(scope)?), text_of(&pattern.evaluate(scope)?)) else {
+        return Ok(Value::Null);
+    };
+    if pattern.len() > PATTERN_BYTES {
+        return Err(SqlError::Limit {
+            what: "the length of a LIKE pattern".into(),
+            limit: PATTERN_BYTES as u64,
+            name: "like_pattern",
+        });
+    }
+    let escape = match escape {
+        None => Some('\\'),
+        Some(e) => match text_of(&e.evaluate(scope)?) {
+            None => Some('\\'),
+            Some(written) => {
+                let written = String::from_utf8_lossy(&written).into_owned();
+                let mut chars = written.chars();
+                let escape = chars.next();
+                if chars.next().is_some() {
+                    return Err(SqlError::Arguments("ESCAPE".into()));
+                }
+                escape
+            }
+        },
+    };
+    let found =
+        like::matches(&String::from_utf8_lossy(&text), &String::from_utf8_lossy(&pattern), escape, scope.folds_case());
+    Ok(Value::Int(i64::from(found != negated)))
+}
+
+fn case<L>(
+    operand: Option<&Expression<L>>,
+    branches: &[(Expression<L>, Expression<L>)],
+    otherwise: Option<&Expression<L>>,
+    scope: &dyn Scope<L>,
+) -> Result<Value, SqlError> {
+    let operand = operand.map(|e| e.evaluate(scope)).transpose()?;
+    for (when, then) in branches {
+        let when = when.evaluate(scope)?;
+        let taken = match &operand {
+            Some(value) => compare(value, &when, scope.folds_case())? == Some(Ordering::Equal),
+            None => truth(&when) == Some(true),
+        };
+        if taken {
+            return then.evaluate(scope);
+        }
+    }
+    otherwise.map_or(Ok(Value::Null), |e| e.evaluate(scope))
+}
+
+/// The text of a value; `None` for NULL.
+pub(crate) fn text_of(value: &Value) -> Option<Bytes> {
+    Some(match value {
+        Value::Null => return None,
+        Value::Int(n) => n.to_string().into(),
+        Value::UInt(n) => n.to_string().into(),
+        Value::Double(d) => double_text(*d).into(),
+        Value::Decimal(text) => text.clone().into(),
+        Value::Text(bytes) | Value::Bytes(bytes) | Value::Json(bytes) => bytes.clone(),
+        Value::DateTime(at) => time::text(*at).into(),
+    })
+}
+
+/// A key or any other bytes as a value: text if they are UTF-8.
+pub(crate) fn column_text(bytes: &Bytes) -> Value {
+    if std::str::from_utf8(bytes).is_ok() { Value::Text(bytes.clone()) } else { Value::Bytes(bytes.clone()) }
+}
+
+/// CAST.
+pub(super) fn cast(value: Value, ty: CastType) -> Result<Value, SqlError> {
+    let Some(text) = text_of(&value) else { return Ok(Value::Null) };
+    let is_text = matches!(value, Value::Text(_) | Value::Bytes(_));
+    let number = || Number::of(&value).unwrap_or(Number::int(0));
+    let integer = || if is_text { truncated(number()) } else { number().round() };
+    Ok(match ty {
+        CastType::Char(length) => {
+            let text = match length {
+                Some(n) => String::from_utf8_lossy(&text).chars().take(n as usize).collect::<String>().into(),
+                None => text,
+            };
+            column_text(&text)
+        }
+        CastType::Binary(length) => {
+            let mut bytes = text.to_vec();
+            if let Some(n) = length {
+                bytes.truncate(n as usize);
+            }
+            Value::Bytes(bytes.into())
+        }
+        CastType::Signed => {
+            let n = integer();
+            // An unsigned number beyond the signed ones is read as its bits.
+            Value::Int(match (i64::try_from(n), u64::try_from(n)) {
+                (Ok(n), _) => n,
+                (Err(_), Ok(n)) if !is_text => n.cast_signed(),
+                (Err(_), _) => {
+                    if n < 0 {
+                        i64::MIN
+                    } else {
+                        i64::MAX
+                    }
+                }
+            })
+        }
+        CastType::Unsigned => {
+            let n = integer();
+            Value::UInt(match (u64::try_from(n), i64::try_from(n)) {
+                (Ok(n), _) => n,
+                (Err(_), Ok(n)) => n.cast_unsigned(),
+                (Err(_), Err(_)) => {
+                    if n < 0 {
+                        i64::MIN.cast_unsigned()
+                    } else {
+                        u64::MAX
+                    }
+                }
+            })
+        }
+        CastType::Decimal { scale } => to_decimal(number(), scale),
+        CastType::Double => Value::Double(number().as_f64()),
+        CastType::DateTime(digits) => match &value {
+            Value::DateTime(at) => Value::DateTime(time::truncate(*at, digits)),
+            Value::Null
+            | Value::Int(_)
+            | Value::UInt(_)
+            | Value::Double(_)
+            | Value::Decimal(_)
+            | Value::Text(_)
+            | Value::Bytes(_)
+            | Value::Json(_) => {
+                let read = time::parse(&text);
+                read.map_or(Value::Null, |at| Value::DateTime(time::truncate(at, digits)))
+            }
+        },
+        CastType::Json => {
+            let document = functions::to_json_document(&value)?;
+            Value::Json(json::text(&document).into())
+        }
+    })
+}
+
+fn truncated(number: Number) -> i128 {
+    let (floor, whole) = number.floor();
+    if floor < 0 && !whole { floor + 1 } else { floor }
+}
+
+fn to_decimal(number: Number, scale: u32) -> Value {
+    let exact = match number {
+        Number::Exact { .. } => number,
+        Number::Double(d) => match Number::parse(format!("{d:.*}", scale.min(30) as usize + 1).as_bytes()) {
+            exact @ Number::Exact { .. } => exact,
+            Number::Double(_) => return Value::Decimal(double_text(d)),
+        },
+    };
+    let Number::Exact { mut mantissa, scale: mut have } = exact.rounded(i32::try_from(scale).unwrap_or(0)) else {
+        return Value::Decimal(double_text(exact.as_f64()));
+    };
+    while have < scale {
+        match mantissa.checked_mul(10) {
+            Some(m) => mantissa = m,
+            None => break,
+        }
+        have += 1;
+    }
+    Value::Decimal(super::number::decimal_text(mantissa, have))
+}

@@ -1,0 +1,456 @@
+//! JSON: paths, extraction, MySQL's normalised text, and its order.
+
+use std::cmp::Ordering;
+
+use bytes::Bytes;
+use cellgate_schemaless::limits::JSON_DEPTH;
+use serde_json::Value as Json;
+
+use super::number::Number;
+use crate::error::SqlError;
+
+/// Longest path, in legs.
+const PATH_LEGS: usize = 100;
+
+/// Reads a JSON document.
+///
+/// # Errors
+/// [`SqlError::Json`] when the text is not one JSON text, or nests too deep.
+pub(crate) fn parse(text: &[u8]) -> Result<Json, SqlError> {
+    cellgate_schemaless::validate_json(text)
+        .map_err(|e| e.to_string())
+        .and_then(|()| serde_json::from_slice(text).map_err(|e| e.to_string()))
+        .map_err(|why| SqlError::Json {
+            path: false,
+            message: format!("Invalid JSON text in argument 1 to function json: \"{why}\""),
+        })
+}
+
+/// One step of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Leg {
+    Member(String),
+    AnyMember,
+    Index(usize),
+    /// So many before the last.
+    FromEnd(usize),
+    AnyIndex,
+    /// `**`: this value and everything below it.
+    Deep,
+}
+
+/// A JSON path: `$.a."b c"[0][last].*[*]**.x`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Path(Vec<Leg>);
+
+impl Path {
+    /// Reads a path.
+    ///
+    /// # Errors
+    /// [`SqlError::Json`] with `path` set.
+    pub fn parse(text: &str) -> Result<Self, SqlError> {
+        let mut reader = PathReader { text, at: 0 };
+        let legs = reader.legs().ok_or_else(|| SqlError::Json {
+            path: true,
+            message: format!("Invalid JSON path expression. The error is around character position {}.", reader.at + 1),
+        })?;
+        Ok(Self(legs))
+    }
+
+    /// Whether it can find more than one value.
+    fn is_many(&self) -> bool {
+        self.0.iter().any(|leg| matches!(leg, Leg::AnyMember | Leg::AnyIndex | Leg::Deep))
+    }
+
+    /// The values it finds, in document order.
+    fn find<'a>(&self, document: &'a Json) -> Vec<&'a Json> {
+        let mut found = vec![document];
+        for leg in &self.0 {
+            let mut next: Vec<&Json> = Vec::with_capacity(found.len());
+            for value in found {
+                leg.step(value, &mut next);
+            }
+            found = next;
+        }
+        found
+    }
+}
+
+impl Leg {
+    fn step<'a>(&self, value: &'a Json, out: &mut Vec<&'a Json>) {
+        match (self, value) {
+            (Self::Member(name), Json::Object(map)) => out.extend(map.get(name)),
+            (Self::AnyMember, Json::Object(map)) => out.extend(map.values()),
+            (Self::Index(i), Json::Array(items)) => out.extend(items.get(*i)),
+            (Self::FromEnd(i), Json::Array(items)) => {
+                out.extend(items.len().checked_sub(i + 1).and_then(|i| items.get(i)));
+            }
+            (Self::AnyIndex, Json::Array(items)) => out.extend(items),
+            // A value that is no array is an array of itself.
+            (Self::Index(0) | Self::FromEnd(0), _) => out.push(value),
+            (Self::Deep, _) => {
+                // Without recursion; the order is the document's.
+                let mut stack = vec![value];
+                while let Some(value) = stack.pop() {
+                    out.push(value);
+                    match value {
+                        Json::Array(items) => stack.extend(items.iter().rev()),
+                        Json::Object(map) => stack.extend(map.values().rev()),
+                        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
+                    }
+                }
+            }
+            (Self::Member(_) | Self::AnyMember | Self::Index(_) | Self::FromEnd(_) | Self::AnyIndex, _) => {}
+        }
+    }
+}
+
+struct PathReader<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl PathReader<'_> {
+    fn rest(&self) -> &str {
+        self.text.get(self.at..).unwrap_or("")
+    }
+
+    fn blank(&mut self) {
+        let rest = self.rest();
+        self.at += rest.len() - rest.trim_start().len();
+    }
+
+    fn take(&mut self, token: &str) -> bool {
+        let found = self.rest().starts_with(token);
+        if found {
+            self.at += token.len();
+        }
+        found
+    }
+
+    fn number(&mut self) -> Option<usize> {
+        let length = self.rest().bytes().take_while(u8::is_ascii_digit).count();
+        let number = self.rest().get(..length)?.parse().ok()?;
+        self.at += length;
+        Some(number)
+    }
+
+    fn legs(&mut self) -> Option<Vec<Leg>> {
+        let mut legs = Vec::new();
+        self.blank();
+        if !self.take("$") {
+            return None;
+        }
+        loop {
+            self.blank();
+            if self.rest().is_empty() {
+                // `**` must be followed by something.
+                return (legs.last() != Some(&Leg::Deep)).then_some(legs);
+            }
+            if legs.len() >= PATH_LEGS {
+                return None;
+            }
+            let leg = if self.take("**") {
+                Leg::Deep
+            } else if self.take(".") {
+                self.member()?
+            } else if self.take("[") {
+                self.element()?
+            } else {
+                return None;
+            };
+            legs.push(leg);
+        }
+    }
+
+    fn member(&mut self) -> Option<Leg> {
+        self.blank();
+        if self.take("*") {
+            return Some(Leg::AnyMember);
+        }
+        if self.rest().starts_with('"') {
+            // A quoted name is a JSON string.
+            let mut escaped = false;
+            let end = self.rest().char_indices().skip(1).find_map(|(i, c)| match c {
+                _ if escaped => {
+                    escaped = false;
+                    None
+                }
+                '\\' => {
+                    escaped = true;
+                    None
+                }
+                '"' => Some(i),
+                _ => None,
+            })?;
+            let name = serde_json::from_str(self.rest().get(..=end)?).ok()?;
+            self.at += end + 1;
+            return Some(Leg::Member(name));
+        }
+        let rest = self.rest();
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(rest.len());
+        let name = rest.get(..end)?.to_owned();
+        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+            return None;
+        }
+        self.at += end;
+        Some(Leg::Member(name))
+    }
+
+    fn element(&mut self) -> Option<Leg> {
+        self.blank();
+        let leg = if self.take("*") {
+            Leg::AnyIndex
+        } else if self.take("last") {
+            self.blank();
+            if self.take("-") {
+                self.blank();
+                Leg::FromEnd(self.number()?)
+            } else {
+                Leg::FromEnd(0)
+            }
+        } else {
+            Leg::Index(self.number()?)
+        };
+        self.blank();
+        self.take("]").then_some(leg)
+    }
+}
+
+/// `JSON_EXTRACT(document, path, ..)`: the value, or an array of the values when there can be several; `None` when
+/// nothing was found.
+pub(crate) fn extract(document: &Json, paths: &[Path]) -> Option<Json> {
+    let found: Vec<&Json> = paths.iter().flat_map(|path| path.find(document)).collect();
+    match (paths, found.as_slice()) {
+        (_, []) => None,
+        ([path], [one]) if !path.is_many() => Some((*one).clone()),
+        (_, many) => Some(Json::Array(many.iter().map(|v| (*v).clone()).collect())),
+    }
+}
+
+/// MySQL's normalised text: a space behind `,` and `:`, keys by length and then bytes.
+pub(crate) fn text(value: &Json) -> String {
+    let mut out = String::new();
+    write(&mut out, value, 0);
+    out
+}
+
+fn write(out: &mut String, value: &Json, depth: usize) {
+    // Documents are at most `JSON_DEPTH` deep when they are read, and constructors add at most an expression's depth.
+    if depth > 8 * JSON_DEPTH {
+        out.push_str("null");
+        return;
+    }
+    match value {
+        Json::Null => out.push_str("null"),
+        Json::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
+        Json::Number(n) => out.push_str(&n.to_string()),
+        Json::String(s) => quote(out, s),
+        Json::Array(items) => {
+            out.push('[');
+            for (i, item) in items.iter().enumerate() {
+                if i > 0 {
+                    out.push_str(", ");
+                }
+                write(out, item, depth + 1);
+            }
+            out.push(']');
+        }
+        Json::Object(map) => {
+            let mut members: Vec<_> = map.iter().collect();
+            members.sort_by(|(a, _), (b, _)| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
+            out.push('{');
+            for (i, (name, value)) in members.into_iter().enumerate() {
+                if i > 0 {
+                    out.push_str(", ");
+                }
+                quote(out, name);
+                out.push_str(": ");
+                write(out, value, depth + 1);
+            }
+            out.push('}');
+        }
+    }
+}
+
+/// Writes a JSON string.
+pub(crate) fn quote(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+/// `JSON_UNQUOTE`: the content of a string, anything else as its text.
+pub(crate) fn unquote(value: &Json) -> String {
+    match value {
+        Json::String(s) => s.clone(),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => text(value),
+    }
+}
+
+/// `JSON_UNQUOTE` of JSON text that may be anything: only what begins and ends with a quote is changed.
+///
+/// # Errors
+/// [`SqlError::Json`] when quoted text is not a JSON string.
+pub(crate) fn unquote_text(bytes: &Bytes) -> Result<Bytes, SqlError> {
+    if bytes.len() >= 2 && bytes.starts_with(b"\"") && bytes.ends_with(b"\"") {
+        return Ok(unquote(&parse(bytes)?).into());
+    }
+    Ok(bytes.clone())
+}
+
+/// `JSON_LENGTH`.
+pub(crate) fn length(value: &Json) -> usize {
+    match value {
+        Json::Array(items) => items.len(),
+        Json::Object(map) => map.len(),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => 1,
+    }
+}
+
+/// `JSON_TYPE`.
+pub(crate) fn type_name(value: &Json) -> &'static str {
+    match value {
+        Json::Null => "NULL",
+        Json::Bool(_) => "BOOLEAN",
+        Json::Number(n) if n.is_i64() => "INTEGER",
+        Json::Number(n) if n.is_u64() => "UNSIGNED INTEGER",
+        Json::Number(_) => "DOUBLE",
+        Json::String(_) => "STRING",
+        Json::Array(_) => "ARRAY",
+        Json::Object(_) => "OBJECT",
+    }
+}
+
+/// `JSON_CONTAINS`: every element of a candidate array is contained in the target array, every member of a candidate
+/// object is in the target object, a scalar equals the target or an element of it.
+pub(crate) fn contains(target: &Json, candidate: &Json) -> bool {
+    match (target, candidate) {
+        (Json::Object(target), Json::Object(candidate)) => {
+            candidate.iter().all(|(name, value)| target.get(name).is_some_and(|t| contains(t, value)))
+        }
+        (Json::Array(target), Json::Array(candidate)) => {
+            candidate.iter().all(|c| target.iter().any(|t| contains(t, c)))
+        }
+        (Json::Array(target), candidate) => target.iter().any(|t| contains(t, candidate)),
+        (target, candidate) => compare(target, candidate) == Ordering::Equal,
+    }
+}
+
+/// The number a JSON text is.
+pub(crate) fn number(text: &[u8]) -> Number {
+    match parse(text) {
+        Ok(Json::Number(n)) => json_number(&n),
+        Ok(Json::Bool(b)) => Number::int(i64::from(b)),
+        Ok(Json::String(s)) => Number::parse(s.as_bytes()),
+        Ok(Json::Null | Json::Array(_) | Json::Object(_)) | Err(_) => Number::int(0),
+    }
+}
+
+fn json_number(n: &serde_json::Number) -> Number {
+    match (n.as_i64(), n.as_u64(), n.as_f64()) {
+        (Some(n), _, _) => Number::int(n),
+        (None, Some(n), _) => Number::int(n),
+        (None, None, d) => Number::Double(d.unwrap_or(0.0)),
+    }
+}
+
+/// MySQL's order of JSON values: by type first, then by value.
+pub(crate) fn compare(a: &Json, b: &Json) -> Ordering {
+    match (a, b) {
+        (Json::Number(a), Json::Number(b)) => json_number(a).compare(json_number(b)),
+        (Json::String(a), Json::String(b)) => a.cmp(b),
+        (Json::Bool(a), Json::Bool(b)) => a.cmp(b),
+        (Json::Array(a), Json::Array(b)) => a
+            .iter()
+            .zip(b)
+            .map(|(a, b)| compare(a, b))
+            .find(|o| *o != Ordering::Equal)
+            .unwrap_or_else(|| a.len().cmp(&b.len())),
+        (Json::Object(x), Json::Object(y)) => {
+            x.len().cmp(&y.len()).then_with(|| if same_members(x, y) { Ordering::Equal } else { text(a).cmp(&text(b)) })
+        }
+        (_, _) => precedence(a).cmp(&precedence(b)),
+    }
+}
+
+fn same_members(x: &serde_json::Map<String, Json>, y: &serde_json::Map<String, Json>) -> bool {
+    x.iter().all(|(name, value)| y.get(name).is_some_and(|other| compare(value, other) == Ordering::Equal))
+}
+
+fn precedence(value: &Json) -> u8 {
+    match value {
+        Json::Null => 0,
+        Json::Number(_) => 1,
+        Json::String(_) => 2,
+        Json::Object(_) => 3,
+        Json::Array(_) => 4,
+        Json::Bool(_) => 5,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(document: &str, paths: &[&str]) -> Option<String> {
+        let paths: Vec<Path> = paths.iter().map(|p| Path::parse(p).unwrap()).collect();
+        extract(&parse(document.as_bytes()).unwrap(), &paths).map(|v| text(&v))
+    }
+
+    #[test]
+    fn paths_find_what_they_name() {
+        let doc = r#"{"a":{"b":[10,20,{"c d":"x"}]},"n":null,"long":1,"z":2}"#;
+        assert_eq!(get(doc, &["$.a.b[1]"]).as_deref(), Some("20"));
+        assert_eq!(get(doc, &["$.a.b[last].\"c d\""]).as_deref(), Some("\"x\""));
+        assert_eq!(get(doc, &["$.a.b[last-2]"]).as_deref(), Some("10"));
+        assert_eq!(get(doc, &["$.n"]).as_deref(), Some("null"), "a JSON null is a value");
+        assert_eq!(get(doc, &["$.missing"]), None);
+        assert_eq!(get(doc, &["$.z", "$.missing"]).as_deref(), Some("[2]"), "several paths give an array");
+        assert_eq!(get(doc, &["$.a.b[*]"]).as_deref(), Some(r#"[10, 20, {"c d": "x"}]"#));
+        assert_eq!(get(doc, &["$**.\"c d\""]).as_deref(), Some("[\"x\"]"));
+        assert_eq!(get(doc, &["$.long[0]"]).as_deref(), Some("1"), "a scalar is an array of itself");
+        assert_eq!(
+            get("{\"b\":1,\"a\":2,\"ccc\":3,\"bb\":4}", &["$"]).as_deref(),
+            Some(r#"{"a": 2, "b": 1, "bb": 4, "ccc": 3}"#)
+        );
+    }
+
+    #[test]
+    fn bad_paths_are_refused_with_the_place() {
+        for bad in ["", "a", "$.", "$[", "$[x]", "$.a b", "$**", "$.1a", "$.\"a"] {
+            assert!(matches!(Path::parse(bad), Err(SqlError::Json { path: true, .. })), "{bad}");
+        }
+        assert!(Path::parse(&format!("${}", "[0]".repeat(1000))).is_err());
+    }
+
+    #[test]
+    fn numbers_keep_their_digits() {
+        assert_eq!(
+            get("[18446744073709551615, -9223372036854775808, 1.5, 1.0]", &["$"]).as_deref(),
+            Some("[18446744073709551615, -9223372036854775808, 1.5, 1.0]")
+        );
+    }
+
+    #[test]
+    fn containment_looks_into_arrays_and_objects() {
+        let contains = |a: &str, b: &str| super::contains(&parse(a.as_bytes()).unwrap(), &parse(b.as_bytes()).unwrap());
+        assert!(contains("[1,2,3]", "2"));
+        assert!(contains("[1,2,3]", "[3,1]"));
+        assert!(contains(r#"{"a":1,"b":2}"#, r#"{"a":1}"#));
+        assert!(!contains(r#"{"a":1}"#, r#"{"a":2}"#));
+        assert!(!contains("1", "[1]"));
+    }
+}

@@ -1,0 +1,429 @@
+//! Exact numbers: integers, decimals and doubles, with MySQL's arithmetic and an exact order.
+
+use std::cmp::Ordering;
+
+use crate::error::SqlError;
+use crate::value::Value;
+
+/// Digits behind the point a division adds (`div_precision_increment`).
+const DIVISION_DIGITS: u32 = 4;
+/// Most digits behind the point.
+const MAX_SCALE: u32 = 30;
+
+/// A number, as exact as its type.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Number {
+    /// `mantissa / 10^scale`; an integer is of scale 0.
+    Exact {
+        /// The digits.
+        mantissa: i128,
+        /// How many of them stand behind the point.
+        scale: u32,
+    },
+    /// A double.
+    Double(f64),
+}
+
+/// What arithmetic asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arithmetic {
+    /// `+`
+    Add,
+    /// `-`
+    Subtract,
+    /// `*`
+    Multiply,
+    /// `/`
+    Divide,
+    /// `DIV`
+    IntegerDivide,
+    /// `%`, `MOD`
+    Modulo,
+}
+
+impl Number {
+    /// An integer.
+    pub fn int(n: impl Into<i128>) -> Self {
+        Self::Exact { mantissa: n.into(), scale: 0 }
+    }
+
+    /// The number text stands for: as much of its start as is a number, else 0. Exact unless it has an exponent.
+    pub fn parse(text: &[u8]) -> Self {
+        let text: &[u8] = text.trim_ascii_start();
+        let (negative, mut at) = match text.first() {
+            Some(b'-') => (true, 1),
+            Some(b'+') => (false, 1),
+            Some(_) | None => (false, 0),
+        };
+        let (mut mantissa, mut scale, mut digits, mut exact, mut in_fraction) = (0_i128, 0_u32, 0, true, false);
+        while let Some(&b) = text.get(at) {
+            match b {
+                b'0'..=b'9' => {
+                    digits += 1;
+                    let next = mantissa.checked_mul(10).and_then(|m| m.checked_add(i128::from(b - b'0')));
+                    match next {
+                        Some(m) if !in_fraction || scale < MAX_SCALE => {
+                            mantissa = m;
+                            scale += u32::from(in_fraction);
+                        }
+                        Some(_) | None => exact = false,
+                    }
+                }
+                b'.' if !in_fraction => in_fraction = true,
+                _ => break,
+            }
+            at += 1;
+        }
+        if digits == 0 {
+            return Self::int(0);
+        }
+        let mantissa = if negative { -mantissa } else { mantissa };
+        let exponent = exponent_length(text.get(at..).unwrap_or(&[]));
+        if exact && exponent == 0 {
+            return Self::Exact { mantissa, scale };
+        }
+        let written = text.get(..at + exponent).and_then(|t| std::str::from_utf8(t).ok()).unwrap_or("");
+        Self::Double(written.parse().unwrap_or(0.0))
+    }
+
+    /// The number a value is in a comparison; `None` for NULL. Text is read exactly.
+    pub fn of(value: &Value) -> Option<Self> {
+        Some(match value {
+            Value::Null => return None,
+            Value::Int(n) => Self::int(*n),
+            Value::UInt(n) => Self::int(*n),
+            Value::Double(d) => Self::Double(*d),
+            Value::Decimal(text) => Self::parse(text.as_bytes()),
+            Value::Text(bytes) | Value::Bytes(bytes) => Self::parse(bytes),
+            Value::Json(bytes) => super::json::number(bytes),
+            Value::DateTime(at) => super::time::as_number(*at),
+        })
+    }
+
+    /// The number a value is in arithmetic: text is a double.
+    pub fn operand(value: &Value) -> Option<Self> {
+        let number = Self::of(value)?;
+        Some(match value {
+            Value::Text(_) | Value::Bytes(_) | Value::Json(_) => Self::Double(number.as_f64()),
+            Value::Null
+            | Value::Int(_)
+            | Value::UInt(_)
+            | Value::Double(_)
+            | Value::Decimal(_)
+            | Value::DateTime(_) => number,
+        })
+    }
+
+    /// As a double.
+    pub fn as_f64(self) -> f64 {
+        match self {
+            Self::Exact { mantissa, scale: 0 } => mantissa as f64,
+            // Through text, so that 0.1 becomes the double nearest to it.
+            Self::Exact { mantissa, scale } => decimal_text(mantissa, scale).parse().unwrap_or(0.0),
+            Self::Double(d) => d,
+        }
+    }
+
+    /// Whether it is not zero.
+    pub fn is_true(self) -> bool {
+        match self {
+            Self::Exact { mantissa, .. } => mantissa != 0,
+            Self::Double(d) => d != 0.0,
+        }
+    }
+
+    /// The greatest integer that is not above it, and whether it is that integer.
+    pub fn floor(self) -> (i128, bool) {
+        match self {
+            Self::Exact { mantissa, scale } => {
+                let unit = pow10(scale);
+                (mantissa.div_euclid(unit), mantissa.rem_euclid(unit) == 0)
+            }
+            // The cast saturates, which keeps the order.
+            Self::Double(d) => (d.floor() as i128, d.floor() == d && d.is_finite()),
+        }
+    }
+
+    /// The nearest integer, halves away from zero.
+    pub fn round(self) -> i128 {
+        match self.rounded(0) {
+            Self::Exact { mantissa, scale } => mantissa / pow10(scale),
+            Self::Double(d) => d as i128,
+        }
+    }
+
+    /// Rounded to so many digits behind the point (negative: before it).
+    pub fn rounded(self, digits: i32) -> Self {
+        match self {
+            Self::Exact { mantissa, scale } => {
+                let Ok(drop) = u32::try_from(i64::from(scale) - i64::from(digits)) else { return self };
+                if drop == 0 {
+                    return self;
+                }
+                if drop > 38 {
+                    return Self::int(0);
+                }
+                let unit = pow10(drop);
+                let half = if mantissa < 0 { -(unit / 2) } else { unit / 2 };
+                let kept = mantissa.saturating_add(half) / unit;
+                match u32::try_from(digits) {
+                    Ok(scale) => Self::Exact { mantissa: kept, scale },
+                    Err(_) => Self::Exact { mantissa: kept.saturating_mul(pow10(digits.unsigned_abs())), scale: 0 },
+                }
+            }
+            Self::Double(d) => {
+                let unit = 10_f64.powi(digits);
+                let rounded = (d * unit).round() / unit;
+                Self::Double(if rounded.is_finite() { rounded } else { d })
+            }
+        }
+    }
+
+    /// The order of two numbers, exact even between integers and doubles.
+    pub fn compare(self, other: Self) -> Ordering {
+        match (self, other) {
+            (Self::Exact { mantissa: a, scale: x }, Self::Exact { mantissa: b, scale: y }) => {
+                let scale = x.max(y);
+                match (a.checked_mul(pow10(scale - x)), b.checked_mul(pow10(scale - y))) {
+                    (Some(a), Some(b)) => a.cmp(&b),
+                    (_, _) => order(self.as_f64(), other.as_f64()),
+                }
+            }
+            (Self::Double(a), Self::Double(b)) => order(a, b),
+            (Self::Exact { mantissa, scale: 0 }, Self::Double(d)) => int_and_double(mantissa, d),
+            (Self::Double(d), Self::Exact { mantissa, scale: 0 }) => int_and_double(mantissa, d).reverse(),
+            (Self::Exact { .. }, Self::Double(d)) => order(self.as_f64(), d),
+            (Self::Double(d), Self::Exact { .. }) => order(d, other.as_f64()),
+        }
+    }
+
+    /// Minus the number.
+    pub fn negated(self) -> Self {
+        match self {
+            Self::Exact { mantissa, scale } => Self::Exact { mantissa: -mantissa, scale },
+            Self::Double(d) => Self::Double(-d),
+        }
+    }
+
+    /// The sum, beyond the range of any integer type.
+    pub fn plus(self, other: Self) -> Self {
+        if let (Self::Exact { mantissa: a, scale: x }, Self::Exact { mantissa: b, scale: y }) = (self, other) {
+            let scale = x.max(y);
+            let a = a.checked_mul(pow10(scale - x));
+            let b = b.checked_mul(pow10(scale - y));
+            if let Some(mantissa) = a.zip(b).and_then(|(a, b)| a.checked_add(b)) {
+                return Self::Exact { mantissa, scale };
+            }
+        }
+        Self::Double(self.as_f64() + other.as_f64())
+    }
+
+    /// Text that is the same for equal numbers.
+    pub fn canonical(self) -> String {
+        match self {
+            Self::Exact { mantissa, scale } => {
+                let text = decimal_text(mantissa, scale);
+                if scale == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
+            }
+            Self::Double(d) if d.floor() == d && d.abs() < 1e18 => (d as i128).to_string(),
+            Self::Double(d) => format!("{d}"),
+        }
+    }
+
+    /// As an SQL value: BIGINT, else BIGINT UNSIGNED, else DECIMAL; a fraction is a DECIMAL; a double a DOUBLE.
+    pub fn value(self) -> Value {
+        match self {
+            Self::Exact { mantissa, scale: 0 } => match (i64::try_from(mantissa), u64::try_from(mantissa)) {
+                (Ok(n), _) => Value::Int(n),
+                (Err(_), Ok(n)) => Value::UInt(n),
+                (Err(_), Err(_)) => Value::Decimal(mantissa.to_string()),
+            },
+            Self::Exact { mantissa, scale } => Value::Decimal(decimal_text(mantissa, scale)),
+            Self::Double(d) => Value::Double(d),
+        }
+    }
+
+    /// One operation; `None` is NULL (division by zero).
+    ///
+    /// # Errors
+    /// [`SqlError::BadValue`] when the result is out of range.
+    pub fn apply(self, op: Arithmetic, other: Self) -> Result<Option<Self>, SqlError> {
+        if matches!(op, Arithmetic::Divide | Arithmetic::IntegerDivide | Arithmetic::Modulo) && !other.is_true() {
+            return Ok(None);
+        }
+        if let (Self::Exact { mantissa: a, scale: x }, Self::Exact { mantissa: b, scale: y }) = (self, other) {
+            let scale = x.max(y);
+            let aligned = || Some((a.checked_mul(pow10(scale - x))?, b.checked_mul(pow10(scale - y))?));
+            let exact = match op {
+                Arithmetic::Add => aligned().and_then(|(a, b)| a.checked_add(b)).map(|m| (m, scale)),
+                Arithmetic::Subtract => aligned().and_then(|(a, b)| a.checked_sub(b)).map(|m| (m, scale)),
+                Arithmetic::Multiply => a.checked_mul(b).map(|m| (m, x + y)),
+                Arithmetic::Divide => divide(a, x, b, y),
+                Arithmetic::IntegerDivide => aligned().map(|(a, b)| (a / b, 0)),
+                Arithmetic::Modulo => aligned().map(|(a, b)| (a % b, scale)),
+            };
+            if let Some((mantissa, scale)) = exact {
+                let number = Self::Exact { mantissa, scale };
+                let number =
+                    if scale > MAX_SCALE { number.rounded(i32::try_from(MAX_SCALE).unwrap_or(0)) } else { number };
+                return in_range(number, x == 0 && y == 0 && op != Arithmetic::Divide).map(Some);
+            }
+            // Beyond 38 digits doubles are all that is left.
+        }
+        let (a, b) = (self.as_f64(), other.as_f64());
+        let result = match op {
+            Arithmetic::Add => a + b,
+            Arithmetic::Subtract => a - b,
+            Arithmetic::Multiply => a * b,
+            Arithmetic::Divide => a / b,
+            Arithmetic::IntegerDivide => return in_range(Self::int((a / b).trunc() as i128), true).map(Some),
+            Arithmetic::Modulo => a % b,
+        };
+        if result.is_finite() { Ok(Some(Self::Double(result))) } else { Err(out_of_range("DOUBLE")) }
+    }
+}
+
+fn in_range(number: Number, integer: bool) -> Result<Number, SqlError> {
+    match number {
+        Number::Exact { mantissa, scale: 0 } if integer => {
+            if i64::try_from(mantissa).is_ok() || u64::try_from(mantissa).is_ok() {
+                Ok(number)
+            } else {
+                Err(out_of_range("BIGINT"))
+            }
+        }
+        Number::Exact { .. } | Number::Double(_) => Ok(number),
+    }
+}
+
+/// The error of a result that its type cannot hold.
+pub(crate) fn out_of_range(ty: &str) -> SqlError {
+    SqlError::BadValue { out_of_range: true, message: format!("{ty} value is out of range") }
+}
+
+fn divide(a: i128, x: u32, b: i128, y: u32) -> Option<(i128, u32)> {
+    let scale = (x + DIVISION_DIGITS).min(MAX_SCALE);
+    // a/10^x / (b/10^y) with `scale` digits, rounded half away from zero.
+    let numerator = a.checked_mul(pow10((scale + y).checked_sub(x)?))?;
+    let quotient = numerator / b;
+    let rest = (numerator % b).unsigned_abs();
+    let away = i128::from(rest >= b.unsigned_abs() - rest);
+    Some((if (numerator < 0) == (b < 0) { quotient + away } else { quotient - away }, scale))
+}
+
+fn pow10(exponent: u32) -> i128 {
+    10_i128.checked_pow(exponent).unwrap_or(i128::MAX)
+}
+
+fn order(a: f64, b: f64) -> Ordering {
+    a.partial_cmp(&b).unwrap_or(Ordering::Equal)
+}
+
+fn int_and_double(n: i128, d: f64) -> Ordering {
+    // The cast saturates far outside of what any column holds.
+    let floor = d.floor();
+    n.cmp(&(floor as i128)).then(if floor < d { Ordering::Less } else { Ordering::Equal })
+}
+
+/// The text of a decimal.
+pub(crate) fn decimal_text(mantissa: i128, scale: u32) -> String {
+    let scale = scale as usize;
+    let sign = if mantissa < 0 { "-" } else { "" };
+    let digits = format!("{:0>width$}", mantissa.unsigned_abs(), width = scale + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+}
+
+/// The text MySQL gives a double: the shortest that reads back as the same, with an exponent when it is far from 1.
+pub(crate) fn double_text(d: f64) -> String {
+    let size = d.abs();
+    if d == 0.0 {
+        return "0".into();
+    }
+    if (1e-15..1e15).contains(&size) { format!("{d}") } else { format!("{d:e}") }
+}
+
+fn exponent_length(text: &[u8]) -> usize {
+    if !matches!(text.first(), Some(b'e' | b'E')) {
+        return 0;
+    }
+    let sign = usize::from(matches!(text.get(1), Some(b'+' | b'-')));
+    let digits = text.iter().skip(1 + sign).take_while(|b| b.is_ascii_digit()).count();
+    if digits == 0 { 0 } else { 1 + sign + digits }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(number: Number) -> String {
+        match number.value() {
+            Value::Int(n) => n.to_string(),
+            Value::UInt(n) => n.to_string(),
+            Value::Decimal(text) => text,
+            Value::Double(d) => double_text(d),
+            other => format!("{other:?}"),
+        }
+    }
+
+    fn calculate(a: &str, op: Arithmetic, b: &str) -> Option<String> {
+        Number::parse(a.as_bytes()).apply(op, Number::parse(b.as_bytes())).ok().flatten().map(text)
+    }
+
+    #[test]
+    fn arithmetic_is_exact_and_divides_with_four_more_digits() {
+        assert_eq!(calculate("1", Arithmetic::Divide, "3").as_deref(), Some("0.3333"));
+        assert_eq!(calculate("2", Arithmetic::Divide, "3").as_deref(), Some("0.6667"));
+        assert_eq!(calculate("-2", Arithmetic::Divide, "3").as_deref(), Some("-0.6667"));
+        assert_eq!(calculate("0.1", Arithmetic::Add, "0.2").as_deref(), Some("0.3"));
+        assert_eq!(calculate("1.5", Arithmetic::Multiply, "1.5").as_deref(), Some("2.25"));
+        assert_eq!(calculate("-7", Arithmetic::IntegerDivide, "2").as_deref(), Some("-3"));
+        assert_eq!(calculate("-7", Arithmetic::Modulo, "2").as_deref(), Some("-1"));
+        assert_eq!(calculate("5.5", Arithmetic::Modulo, "2").as_deref(), Some("1.5"));
+        assert_eq!(calculate("1", Arithmetic::Divide, "0"), None);
+        assert_eq!(calculate("9223372036854775807", Arithmetic::Add, "1").as_deref(), Some("9223372036854775808"));
+    }
+
+    #[test]
+    fn integers_out_of_64_bits_are_an_error() {
+        let n = Number::int(u64::MAX);
+        assert!(n.apply(Arithmetic::Add, Number::int(1)).is_err());
+        assert!(Number::int(i64::MIN).apply(Arithmetic::Subtract, Number::int(1)).is_err());
+    }
+
+    #[test]
+    fn text_is_read_up_to_where_it_stops_being_a_number() {
+        assert_eq!(Number::parse(b" 12abc"), Number::int(12));
+        assert_eq!(Number::parse(b"abc"), Number::int(0));
+        assert_eq!(Number::parse(b"-1.50x"), Number::Exact { mantissa: -150, scale: 2 });
+        assert_eq!(Number::parse(b"1e3"), Number::Double(1000.0));
+        assert_eq!(Number::parse(b"1e"), Number::int(1));
+        assert_eq!(Number::parse(b"."), Number::int(0));
+    }
+
+    #[test]
+    fn integers_and_doubles_compare_exactly() {
+        let big = 9_007_199_254_740_993_i64;
+        assert_eq!(Number::int(big).compare(Number::Double(9_007_199_254_740_992.0)), Ordering::Greater);
+        assert_eq!(Number::Double(1.5).compare(Number::int(1)), Ordering::Greater);
+        assert_eq!(Number::int(2).compare(Number::Double(1.5)), Ordering::Greater);
+        assert_eq!(Number::int(i64::MAX).compare(Number::Double(f64::INFINITY)), Ordering::Less);
+    }
+
+    #[test]
+    fn doubles_print_as_mysql_prints_them() {
+        for (d, text) in [(1.5, "1.5"), (100.0, "100"), (1e20, "1e20"), (0.1, "0.1"), (-0.0, "0"), (1e-7, "0.0000001")]
+        {
+            assert_eq!(double_text(d), text);
+        }
+    }
+
+    #[test]
+    fn rounding_goes_away_from_zero() {
+        assert_eq!(text(Number::parse(b"2.5").rounded(0)), "3");
+        assert_eq!(text(Number::parse(b"-2.5").rounded(0)), "-3");
+        assert_eq!(text(Number::parse(b"1.298").rounded(1)), "1.3");
+        assert_eq!(text(Number::parse(b"155").rounded(-1)), "160");
+        assert_eq!(Number::parse(b"-1.5").floor(), (-2, false));
+    }
+}

@@ -1,0 +1,245 @@
+//! Dates and times, all in UTC, in microseconds.
+
+use cellgate_schemaless::Micros;
+
+use super::number::Number;
+
+const SECOND: i64 = 1_000_000;
+const DAY: i64 = 86_400 * SECOND;
+
+/// A calendar date and time of day.
+struct Parts {
+    year: i64,
+    month: i64,
+    day: i64,
+    hour: i64,
+    minute: i64,
+    second: i64,
+    micros: i64,
+}
+
+/// Days since 1970-01-01 of a date in the proleptic Gregorian calendar (Howard Hinnant's algorithm).
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
+
+fn date(days: i64) -> (i64, i64, i64) {
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let day_of_era = z.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let m = (5 * day_of_year + 2) / 153;
+    let month = if m < 10 { m + 3 } else { m - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month, day_of_year - (153 * m + 2) / 5 + 1)
+}
+
+impl Parts {
+    fn of(at: Micros) -> Self {
+        let (year, month, day) = date(at.0.div_euclid(DAY));
+        let rest = at.0.rem_euclid(DAY);
+        let seconds = rest / SECOND;
+        Self {
+            year,
+            month,
+            day,
+            hour: seconds / 3600,
+            minute: seconds / 60 % 60,
+            second: seconds % 60,
+            micros: rest % SECOND,
+        }
+    }
+
+    fn micros(&self) -> Option<Micros> {
+        let length = match self.month {
+            1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+            4 | 6 | 9 | 11 => 30,
+            2 if (self.year % 4 == 0 && self.year % 100 != 0) || self.year % 400 == 0 => 29,
+            2 => 28,
+            _ => return None,
+        };
+        let valid = (0..=9999).contains(&self.year)
+            && (1..=length).contains(&self.day)
+            && (0..24).contains(&self.hour)
+            && (0..60).contains(&self.minute)
+            && (0..60).contains(&self.second);
+        valid.then(|| {
+            let seconds = self.hour * 3600 + self.minute * 60 + self.second;
+            Micros(days(self.year, self.month, self.day) * DAY + seconds * SECOND + self.micros)
+        })
+    }
+}
+
+/// `YYYY-MM-DD hh:mm:ss.ffffff`.
+pub(crate) fn text(at: Micros) -> String {
+    let p = Parts::of(at);
+    format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:06}", p.year, p.month, p.day, p.hour, p.minute, p.second, p.micros)
+}
+
+/// `YYYYMMDDhhmmss.ffffff`, what a time is in a comparison with a number.
+pub(crate) fn as_number(at: Micros) -> Number {
+    let p = Parts::of(at);
+    let seconds = ((((p.year * 100 + p.month) * 100 + p.day) * 100 + p.hour) * 100 + p.minute) * 100 + p.second;
+    Number::Exact { mantissa: i128::from(seconds) * i128::from(SECOND) + i128::from(p.micros), scale: 6 }
+}
+
+/// Reads `YYYY-MM-DD[ hh:mm[:ss[.ffffff]]][Z|+hh:mm]`, with `T` for the space, or the digits alone.
+/// `None` if it is no time. Digits behind the sixth of the fraction round, as in MySQL.
+pub(crate) fn parse(text: &[u8]) -> Option<Micros> {
+    let text = std::str::from_utf8(text).ok()?.trim();
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        return digits_only(text);
+    }
+    let (text, offset) = zone(text);
+    let (day, clock) = match text.find(['T', 't', ' ']) {
+        Some(at) => (text.get(..at)?, text.get(at + 1..)?.trim_start()),
+        None => (text, ""),
+    };
+    let mut date = day.split(['-', '/', '.']);
+    let mut next = || -> Option<i64> { whole(date.next()?) };
+    let (year, month, day) = (next()?, next()?, next()?);
+    if date.next().is_some() {
+        return None;
+    }
+    let (mut hour, mut minute, mut second, mut micros) = (0, 0, 0, 0);
+    if !clock.is_empty() {
+        let (clock, fraction) = clock.split_once('.').unwrap_or((clock, ""));
+        let mut parts = clock.split(':');
+        hour = whole(parts.next()?)?;
+        minute = parts.next().map_or(Some(0), whole)?;
+        second = parts.next().map_or(Some(0), whole)?;
+        if parts.next().is_some() {
+            return None;
+        }
+        micros = fraction_micros(fraction)?;
+    }
+    let at = Parts { year, month, day, hour, minute, second, micros: 0 }.micros()?;
+    at.0.checked_add(micros)?.checked_sub(offset).map(Micros)
+}
+
+fn digits_only(text: &str) -> Option<Micros> {
+    let part = |from: usize, to: usize| text.get(from..to).map_or(Some(0), whole);
+    if !matches!(text.len(), 8 | 14) {
+        return None;
+    }
+    Parts {
+        year: part(0, 4)?,
+        month: part(4, 6)?,
+        day: part(6, 8)?,
+        hour: part(8, 10)?,
+        minute: part(10, 12)?,
+        second: part(12, 14)?,
+        micros: 0,
+    }
+    .micros()
+}
+
+/// Splits off `Z` or `+hh:mm`; the offset is in microseconds.
+fn zone(text: &str) -> (&str, i64) {
+    if let Some(rest) = text.strip_suffix(['Z', 'z']) {
+        return (rest, 0);
+    }
+    let at = text.len().saturating_sub(6);
+    match (text.get(..at), text.get(at..).and_then(offset)) {
+        // A date alone ends like `-05-17`, which is no offset because there is no clock before it.
+        (Some(rest), Some(offset)) if rest.contains(':') => (rest, offset),
+        (_, _) => (text, 0),
+    }
+}
+
+/// `+hh:mm` or `-hh:mm` in microseconds.
+pub(crate) fn offset(zone: &str) -> Option<i64> {
+    let negative = match zone.chars().next()? {
+        '+' => false,
+        '-' => true,
+        _ => return None,
+    };
+    let (hours, minutes) = zone.get(1..)?.split_once(':')?;
+    let (hours, minutes) = (whole(hours)?, whole(minutes)?);
+    if hours > 14 || minutes > 59 {
+        return None;
+    }
+    let micros = (hours * 60 + minutes) * 60 * SECOND;
+    Some(if negative { -micros } else { micros })
+}
+
+fn whole(text: &str) -> Option<i64> {
+    if text.is_empty() || text.len() > 6 || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
+}
+
+fn fraction_micros(fraction: &str) -> Option<i64> {
+    if !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let micros: i64 = format!("{:0<6}", fraction.get(..fraction.len().min(6)).unwrap_or("")).parse().ok()?;
+    let up = fraction.as_bytes().get(6).is_some_and(|&b| b >= b'5');
+    Some(micros + i64::from(up))
+}
+
+/// The units of INTERVAL that have a fixed length, in microseconds.
+pub(crate) fn unit(name: &str) -> Option<i64> {
+    Some(match name {
+        "MICROSECOND" => 1,
+        "SECOND" => SECOND,
+        "MINUTE" => 60 * SECOND,
+        "HOUR" => 3600 * SECOND,
+        "DAY" => DAY,
+        "WEEK" => 7 * DAY,
+        _ => return None,
+    })
+}
+
+/// The start of the second a time is in.
+pub(crate) fn truncate(at: Micros, digits: u32) -> Micros {
+    let step = 10_i64.pow(6_u32.saturating_sub(digits));
+    Micros(at.0.div_euclid(step) * step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_print_and_read_back() {
+        for micros in [0, 1, -1, 1_700_000_000_123_456, 951_782_400_000_000, -62_135_596_800_000_000] {
+            let printed = text(Micros(micros));
+            assert_eq!(parse(printed.as_bytes()), Some(Micros(micros)), "{printed}");
+        }
+        assert_eq!(text(Micros(951_782_400_000_000)), "2000-02-29 00:00:00.000000");
+    }
+
+    #[test]
+    fn every_usual_way_to_write_a_time_is_read() {
+        let at = Some(Micros(1_700_000_000_000_000));
+        for ok in [
+            "2023-11-14 22:13:20",
+            "2023-11-14T22:13:20Z",
+            "2023-11-14T22:13:20.000000+00:00",
+            "2023-11-15 00:13:20+02:00",
+            "20231114221320",
+            "2023/11/14 22:13:20",
+        ] {
+            assert_eq!(parse(ok.as_bytes()), at, "{ok}");
+        }
+        assert_eq!(parse(b"2023-11-14"), parse(b"2023-11-14 00:00:00"));
+        for bad in ["", "abc", "2023-13-01", "2023-02-29", "2023-11-14 25:00:00", "2023-11-14 1:2:3:4", "5"] {
+            assert_eq!(parse(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_also_a_number() {
+        assert_eq!(
+            as_number(Micros(1_700_000_000_500_000)).compare(Number::parse(b"20231114221320.5")),
+            std::cmp::Ordering::Equal
+        );
+    }
+}

@@ -1,0 +1,279 @@
+//! The type an expression has before it is evaluated: what PREPARE and result columns say.
+
+use super::number::Arithmetic;
+use super::{Aggregate, CastType, Expression, Function, Operator};
+use crate::value::{ColumnType, Value};
+
+/// Length of text that can be anything, in characters.
+const TEXT: u32 = 16_777_215;
+
+/// A type with what a result column says about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Type {
+    /// The type.
+    pub ty: ColumnType,
+    /// Longest value, in characters.
+    pub length: u32,
+    /// Digits behind the point.
+    pub decimals: u8,
+    /// Whether it can be NULL.
+    pub nullable: bool,
+}
+
+impl Type {
+    /// A type of usual length that can be NULL.
+    pub fn of(ty: ColumnType) -> Self {
+        let (length, decimals) = match ty {
+            ColumnType::Null => (0, 0),
+            ColumnType::BigInt | ColumnType::UnsignedBigInt => (20, 0),
+            ColumnType::Double => (22, 31),
+            ColumnType::Decimal => (65, 4),
+            ColumnType::Text | ColumnType::Bytes => (TEXT, 0),
+            ColumnType::Json => (u32::MAX, 0),
+            ColumnType::DateTime => (26, 6),
+        };
+        Self { ty, length, decimals, nullable: true }
+    }
+
+    /// Text of at most so many characters.
+    pub fn text(length: u32) -> Self {
+        Self { length, ..Self::of(ColumnType::Text) }
+    }
+
+    /// The type of a value.
+    pub fn of_value(value: &Value) -> Self {
+        let known = |ty, length: usize| Self {
+            length: u32::try_from(length).unwrap_or(u32::MAX),
+            nullable: false,
+            ..Self::of(ty)
+        };
+        match value {
+            Value::Null => Self::of(ColumnType::Null),
+            Value::Int(n) => known(ColumnType::BigInt, n.to_string().len()),
+            Value::UInt(n) => known(ColumnType::UnsignedBigInt, n.to_string().len()),
+            Value::Double(_) => known(ColumnType::Double, 22),
+            Value::Decimal(text) => Self {
+                decimals: u8::try_from(text.split_once('.').map_or(0, |(_, f)| f.len())).unwrap_or(30),
+                ..known(ColumnType::Decimal, text.len())
+            },
+            Value::Text(bytes) => known(ColumnType::Text, String::from_utf8_lossy(bytes).chars().count()),
+            Value::Bytes(bytes) => known(ColumnType::Bytes, bytes.len()),
+            Value::Json(_) => Self { nullable: false, ..Self::of(ColumnType::Json) },
+            Value::DateTime(_) => Self { nullable: false, ..Self::of(ColumnType::DateTime) },
+        }
+    }
+
+    fn nullable(self, nullable: bool) -> Self {
+        Self { nullable, ..self }
+    }
+
+    /// The type that holds values of both.
+    fn common(self, other: Self) -> Self {
+        use ColumnType as C;
+        let ty = match (self.ty, other.ty) {
+            (a, b) if a == b => a,
+            (C::Null, other) | (other, C::Null) => other,
+            (C::BigInt, C::UnsignedBigInt) | (C::UnsignedBigInt, C::BigInt) => C::Decimal,
+            (C::Double, C::BigInt | C::UnsignedBigInt | C::Decimal)
+            | (C::BigInt | C::UnsignedBigInt | C::Decimal, C::Double) => C::Double,
+            (C::Decimal, C::BigInt | C::UnsignedBigInt) | (C::BigInt | C::UnsignedBigInt, C::Decimal) => C::Decimal,
+            (C::Bytes, _) | (_, C::Bytes) => C::Bytes,
+            (_, _) => C::Text,
+        };
+        Self {
+            ty,
+            length: self.length.max(other.length),
+            decimals: self.decimals.max(other.decimals),
+            nullable: self.nullable || other.nullable,
+        }
+    }
+}
+
+fn common(types: impl IntoIterator<Item = Type>) -> Type {
+    types.into_iter().reduce(Type::common).unwrap_or(Type::of(ColumnType::Null))
+}
+
+fn is_number(ty: ColumnType) -> bool {
+    match ty {
+        ColumnType::BigInt | ColumnType::UnsignedBigInt | ColumnType::Double | ColumnType::Decimal => true,
+        ColumnType::Null | ColumnType::Text | ColumnType::Bytes | ColumnType::Json | ColumnType::DateTime => false,
+    }
+}
+
+fn arithmetic(op: Arithmetic, a: Type, b: Type) -> Type {
+    use ColumnType as C;
+    let inexact = |t: Type| !matches!(t.ty, C::BigInt | C::UnsignedBigInt | C::Decimal | C::Null | C::DateTime);
+    let nullable = a.nullable || b.nullable;
+    if op == Arithmetic::IntegerDivide {
+        return Type::of(C::BigInt);
+    }
+    if inexact(a) || inexact(b) {
+        return Type::of(C::Double).nullable(nullable || op == Arithmetic::Divide || op == Arithmetic::Modulo);
+    }
+    match op {
+        Arithmetic::Divide => Type { decimals: a.decimals.saturating_add(4).min(30), ..Type::of(C::Decimal) },
+        Arithmetic::Modulo => a.common(b).nullable(true),
+        Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Multiply | Arithmetic::IntegerDivide => {
+            let decimal = [a.ty, b.ty].iter().any(|t| matches!(t, C::Decimal | C::DateTime));
+            let unsigned = a.ty == C::UnsignedBigInt || b.ty == C::UnsignedBigInt;
+            let decimals = if op == Arithmetic::Multiply {
+                a.decimals.saturating_add(b.decimals).min(30)
+            } else {
+                a.decimals.max(b.decimals)
+            };
+            let ty = if decimal {
+                C::Decimal
+            } else if unsigned {
+                C::UnsignedBigInt
+            } else {
+                C::BigInt
+            };
+            Type { decimals, nullable, ..Type::of(ty) }
+        }
+    }
+}
+
+impl<L> Expression<L> {
+    /// The type of the expression, given those of its leaves.
+    pub fn ty(&self, leaf: &dyn Fn(&L) -> Type) -> Type {
+        let truth = |nullable| Type { length: 1, nullable, ..Type::of(ColumnType::BigInt) };
+        let any_null = |all: &[Self]| all.iter().any(|e| e.ty(leaf).nullable);
+        match self {
+            Self::Constant(value) => Type::of_value(value),
+            Self::Leaf(l) => leaf(l),
+            Self::And(all) | Self::Or(all) => truth(any_null(all)),
+            Self::Not(e) => truth(e.ty(leaf).nullable),
+            Self::Negate(e) => {
+                let ty = e.ty(leaf);
+                if is_number(ty.ty) {
+                    Type { length: ty.length.saturating_add(1), ..ty }
+                } else {
+                    Type::of(ColumnType::Double)
+                }
+            }
+            Self::Invert(_) => Type::of(ColumnType::UnsignedBigInt),
+            Self::Chain(first, rest) => rest.iter().fold(first.ty(leaf), |left, (op, right)| match op {
+                Operator::Arithmetic(op) => arithmetic(*op, left, right.ty(leaf)),
+                Operator::Compare(_) | Operator::Xor => truth(left.nullable || right.ty(leaf).nullable),
+                Operator::NullSafeEqual => truth(false),
+                Operator::BitAnd | Operator::BitOr | Operator::BitXor | Operator::ShiftLeft | Operator::ShiftRight => {
+                    Type::of(ColumnType::UnsignedBigInt)
+                }
+                Operator::Concat => Type::of(ColumnType::Text),
+                Operator::Extract => Type::of(ColumnType::Json),
+                Operator::ExtractUnquoted => Type::of(ColumnType::Text),
+            }),
+            Self::Is { .. } => truth(false),
+            Self::In { operand, list, .. } => truth(operand.ty(leaf).nullable || any_null(list)),
+            Self::Between { .. } | Self::Like { .. } => truth(true),
+            Self::Case { branches, otherwise, .. } => {
+                let results = branches.iter().map(|(_, then)| then.ty(leaf));
+                let otherwise = otherwise.as_ref().map_or(Type::of(ColumnType::Null), |e| e.ty(leaf));
+                common(results.chain([otherwise]))
+            }
+            Self::Call(function, arguments) => call(*function, arguments, leaf),
+            Self::Cast(_, ty) => cast(*ty),
+            Self::Tuple(_) => Type::of(ColumnType::Null),
+            Self::Aggregate { function, arguments, .. } => {
+                let argument = arguments.first().map_or(Type::of(ColumnType::BigInt), |e| e.ty(leaf));
+                aggregate(*function, argument)
+            }
+        }
+    }
+}
+
+/// The type of an aggregate over a type.
+pub(crate) fn aggregate(function: Aggregate, argument: Type) -> Type {
+    let exact =
+        matches!(argument.ty, ColumnType::BigInt | ColumnType::UnsignedBigInt | ColumnType::Decimal | ColumnType::Null);
+    match function {
+        Aggregate::Count => Type::of(ColumnType::BigInt).nullable(false),
+        Aggregate::Min | Aggregate::Max => argument.nullable(true),
+        Aggregate::Sum if exact => Type { decimals: argument.decimals, ..Type::of(ColumnType::Decimal) },
+        Aggregate::Avg if exact => {
+            Type { decimals: argument.decimals.saturating_add(4).min(30), ..Type::of(ColumnType::Decimal) }
+        }
+        Aggregate::Sum | Aggregate::Avg => Type::of(ColumnType::Double),
+    }
+}
+
+fn cast(ty: CastType) -> Type {
+    match ty {
+        CastType::Char(length) => length.map_or(Type::of(ColumnType::Text), Type::text),
+        CastType::Binary(length) => Type { length: length.unwrap_or(TEXT), ..Type::of(ColumnType::Bytes) },
+        CastType::Signed => Type::of(ColumnType::BigInt),
+        CastType::Unsigned => Type::of(ColumnType::UnsignedBigInt),
+        CastType::Decimal { scale } => {
+            Type { decimals: u8::try_from(scale).unwrap_or(30), ..Type::of(ColumnType::Decimal) }
+        }
+        CastType::Double => Type::of(ColumnType::Double),
+        CastType::DateTime(digits) => {
+            Type { decimals: u8::try_from(digits).unwrap_or(6), ..Type::of(ColumnType::DateTime) }
+        }
+        CastType::Json => Type::of(ColumnType::Json),
+    }
+}
+
+fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) -> Type) -> Type {
+    let argument = |i: usize| arguments.get(i).map_or(Type::of(ColumnType::Null), |e| e.ty(leaf));
+    let number = |t: Type| if is_number(t.ty) { t } else { Type::of(ColumnType::Double).nullable(t.nullable) };
+    match function {
+        Function::Abs => number(argument(0)),
+        Function::Round => {
+            let t = number(argument(0));
+            if t.ty == ColumnType::Decimal && arguments.len() == 1 { Type { decimals: 0, ..t } } else { t }
+        }
+        Function::Mod => arithmetic(Arithmetic::Modulo, argument(0), argument(1)),
+        Function::Floor | Function::Ceiling => {
+            let t = number(argument(0));
+            if t.ty == ColumnType::Decimal { Type::of(ColumnType::BigInt) } else { t }
+        }
+        Function::Sign
+        | Function::Length
+        | Function::CharLength
+        | Function::Instr
+        | Function::Locate
+        | Function::JsonLength
+        | Function::JsonValid
+        | Function::JsonContains
+        | Function::ShardOf => Type::of(ColumnType::BigInt),
+        Function::IsNull => Type::of(ColumnType::BigInt).nullable(false),
+        Function::UnixTimestamp => {
+            // A time without a fraction counts whole seconds.
+            let fraction = argument(0).decimals;
+            if fraction == 0 {
+                Type::of(ColumnType::BigInt)
+            } else {
+                Type { decimals: fraction, ..Type::of(ColumnType::Decimal) }
+            }
+        }
+        Function::Coalesce | Function::IfNull => {
+            let all: Vec<Type> = arguments.iter().map(|e| e.ty(leaf)).collect();
+            common(all.iter().copied()).nullable(all.iter().all(|t| t.nullable))
+        }
+        Function::Greatest | Function::Least => common(arguments.iter().map(|e| e.ty(leaf))),
+        Function::NullIf => argument(0).nullable(true),
+        Function::If => argument(1).common(argument(2)),
+        Function::Concat
+        | Function::ConcatWs
+        | Function::Hex
+        | Function::JsonQuote
+        | Function::JsonType
+        | Function::JsonUnquote
+        | Function::JsonValue
+        | Function::Left
+        | Function::Lower
+        | Function::LTrim
+        | Function::Replace
+        | Function::Right
+        | Function::RTrim
+        | Function::Substring
+        | Function::Trim
+        | Function::Upper => Type::of(ColumnType::Text),
+        Function::Unhex => Type::of(ColumnType::Bytes),
+        Function::JsonArray | Function::JsonExtract | Function::JsonKeys | Function::JsonObject => {
+            Type::of(ColumnType::Json)
+        }
+        Function::ConvertTz | Function::FromUnixTime | Function::TimeAdd => Type::of(ColumnType::DateTime),
+    }
+}

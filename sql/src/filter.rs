@@ -1,0 +1,136 @@
+//! Which rows of a SHOW are shown.
+
+use crate::error::SqlError;
+use crate::expression::{Expression, Scope, text_of};
+use crate::value::{ColumnMeta, Row, Value};
+
+/// Which rows of a SHOW: `LIKE` on the first column, or `WHERE`; and `LIMIT`.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub(crate) like: Option<String>,
+    pub(crate) condition: Option<Expression<ColumnName>>,
+    /// Offset and count.
+    pub(crate) limit: Option<(u64, u64)>,
+}
+
+/// A column of the shown rows, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ColumnName(pub String);
+
+struct Shown<'a> {
+    columns: &'a [ColumnMeta],
+    row: &'a [Value],
+}
+
+impl Scope<ColumnName> for Shown<'_> {
+    fn leaf(&self, name: &ColumnName) -> Result<Value, SqlError> {
+        self.columns
+            .iter()
+            .position(|c| c.name.eq_ignore_ascii_case(&name.0))
+            .and_then(|i| self.row.get(i))
+            .cloned()
+            .ok_or_else(|| SqlError::UnknownColumn {
+                column: name.0.clone(),
+                clause: "where clause",
+                hint: String::new(),
+            })
+    }
+
+    /// What SHOW shows are names, which compare without case.
+    fn folds_case(&self) -> bool {
+        true
+    }
+}
+
+impl Filter {
+    /// The pattern of `LIKE`.
+    pub fn like(&self) -> Option<&str> {
+        self.like.as_deref()
+    }
+
+    /// The rows it lets through, in their order. Text compares without case, as names do.
+    ///
+    /// # Errors
+    /// An unknown column in WHERE, or a value that cannot be computed.
+    pub fn apply(&self, columns: &[ColumnMeta], rows: Vec<Row>) -> Result<Vec<Row>, SqlError> {
+        if let Some(condition) = &self.condition {
+            // Named once, so that a wrong name is an error even when there is nothing to show.
+            let nulls = vec![Value::Null; columns.len()];
+            let mut unknown = None;
+            condition.visit(&mut |node| {
+                if let Expression::Leaf(name) = node {
+                    unknown = unknown.take().or(Shown { columns, row: &nulls }.leaf(name).err());
+                }
+                true
+            });
+            if let Some(error) = unknown {
+                return Err(error);
+            }
+        }
+        let mut kept = Vec::with_capacity(rows.len());
+        for row in rows {
+            if self.lets_through(columns, &row)? {
+                kept.push(row);
+            }
+        }
+        if let Some((offset, count)) = self.limit {
+            let (skip, take) = (usize::try_from(offset), usize::try_from(count));
+            kept = kept.into_iter().skip(skip.unwrap_or(usize::MAX)).take(take.unwrap_or(usize::MAX)).collect();
+        }
+        Ok(kept)
+    }
+
+    fn lets_through(&self, columns: &[ColumnMeta], row: &Row) -> Result<bool, SqlError> {
+        if let Some(like) = &self.like {
+            let first = row.first().and_then(text_of).unwrap_or_default();
+            let matching = Expression::<ColumnName>::Like {
+                operand: Box::new(Expression::text(first)),
+                pattern: Box::new(Expression::text(like.clone())),
+                escape: None,
+                negated: false,
+            };
+            if !matching.holds(&Shown { columns, row })? {
+                return Ok(false);
+            }
+        }
+        match &self.condition {
+            Some(condition) => condition.holds(&Shown { columns, row }),
+            None => Ok(true),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expression::{Comparison, Operator};
+    use crate::value::ColumnType;
+
+    fn columns() -> Vec<ColumnMeta> {
+        ["Variable_name", "Value"].map(|name| ColumnMeta::named(name, ColumnType::Text)).to_vec()
+    }
+
+    fn row(name: &'static str, value: &'static str) -> Row {
+        vec![Value::Text(name.into()), Value::Text(value.into())]
+    }
+
+    #[test]
+    fn like_looks_at_the_first_column_without_case() {
+        let filter = Filter { like: Some("WAIT\\_%".into()), ..Filter::default() };
+        let rows = vec![row("wait_timeout", "1"), row("waitx", "2"), row("autocommit", "wait_")];
+        assert_eq!(filter.apply(&columns(), rows), Ok(vec![row("wait_timeout", "1")]));
+        assert_eq!(filter.like(), Some("WAIT\\_%"));
+    }
+
+    #[test]
+    fn where_names_columns_and_limit_counts() {
+        let name = Expression::Leaf(ColumnName("variable_NAME".into()));
+        let condition =
+            Expression::Chain(Box::new(name), vec![(Operator::Compare(Comparison::NotEqual), Expression::text("B"))]);
+        let filter = Filter { condition: Some(condition), limit: Some((1, 1)), like: None };
+        let rows = vec![row("a", ""), row("b", ""), row("c", ""), row("d", "")];
+        assert_eq!(filter.apply(&columns(), rows), Ok(vec![row("c", "")]));
+        let unknown = Filter { condition: Some(Expression::Leaf(ColumnName("nope".into()))), ..Filter::default() };
+        assert!(matches!(unknown.apply(&columns(), vec![]), Err(SqlError::UnknownColumn { .. })));
+    }
+}

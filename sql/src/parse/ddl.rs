@@ -1,0 +1,516 @@
+//! CREATE, DROP and ALTER of databases and cell tables.
+
+use cellgate_schemaless::limits::{COLUMN_KEY_BYTES, IDENTIFIER_CHARS, ROW_KEY_BYTES};
+
+use super::reader::Reader;
+use super::refuse::unsupported;
+use super::tokens::{Kind, Symbol};
+use crate::ast::{DdlStatement, Name, Parsed};
+use crate::columns::CellColumn;
+use crate::command::RowColumnSpec;
+use crate::error::SqlError;
+use crate::expression::{Expression, text_of};
+use crate::value::Value;
+
+/// Bytes a character of a key column can take.
+const BYTES_PER_CHARACTER: u64 = 4;
+
+/// CREATE, from behind the word.
+pub(super) fn create(reader: &mut Reader<'_>) -> Result<DdlStatement, SqlError> {
+    if reader.take_any(&["DATABASE", "SCHEMA"]).is_some() {
+        let if_not_exists = reader.take(&["IF", "NOT", "EXISTS"]);
+        let name = identifier(reader)?;
+        options(reader)?;
+        return Ok(DdlStatement::CreateDatabase { name, if_not_exists });
+    }
+    reader.expect(&["TABLE"])?;
+    let if_not_exists = reader.take(&["IF", "NOT", "EXISTS"]);
+    let name = table(reader)?;
+    if reader.sees(&["LIKE"]) {
+        return Err(unsupported("CREATE TABLE .. LIKE", "use CREATE TABLE t ENGINE=CELLS"));
+    }
+    let mut body = Body::default();
+    if reader.take_symbol(Symbol::Open) {
+        if reader.sees(&["LIKE"]) {
+            return Err(unsupported("CREATE TABLE .. LIKE", "use CREATE TABLE t ENGINE=CELLS"));
+        }
+        loop {
+            definition(reader, &mut body)?;
+            if !reader.take_symbol(Symbol::Comma) {
+                break;
+            }
+        }
+        reader.expect_symbol(Symbol::Close, ")")?;
+    }
+    let cells = options(reader)?;
+    if reader.sees_any(&["AS", "SELECT", "IGNORE", "REPLACE"]) {
+        return Err(unsupported("CREATE TABLE .. SELECT", "create the table, then insert"));
+    }
+    if reader.sees(&["PARTITION"]) {
+        return Err(unsupported("PARTITION BY", "every table is sharded by row_key"));
+    }
+    let columns = body.finish(cells)?;
+    Ok(DdlStatement::CreateTable { name, if_not_exists, columns })
+}
+
+/// DROP, from behind the word.
+pub(super) fn drop(reader: &mut Reader<'_>) -> Result<DdlStatement, SqlError> {
+    if reader.take_any(&["DATABASE", "SCHEMA"]).is_some() {
+        let if_exists = reader.take(&["IF", "EXISTS"]);
+        return Ok(DdlStatement::DropDatabase { name: reader.name()?, if_exists });
+    }
+    if reader.take_any(&["TABLE", "TABLES"]).is_none() {
+        return Err(reader.error("expected TABLE or DATABASE"));
+    }
+    let if_exists = reader.take(&["IF", "EXISTS"]);
+    let mut names = Vec::new();
+    loop {
+        let (database, table) = reader.qualified()?;
+        names.push(Name { database, table });
+        if !reader.take_symbol(Symbol::Comma) {
+            break;
+        }
+    }
+    // These do nothing in MySQL either.
+    reader.take_any(&["RESTRICT", "CASCADE"]);
+    Ok(DdlStatement::DropTable { names, if_exists })
+}
+
+/// ALTER, from behind the word.
+pub(super) fn alter(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
+    reader.expect(&["TABLE"])?;
+    let (database, table) = reader.qualified()?;
+    let name = Name { database, table };
+    if reader.take(&["DISABLE", "KEYS"]) || reader.take(&["ENABLE", "KEYS"]) {
+        // What every dump says around its inserts; there are no keys to switch off.
+        return Ok(Parsed::Do(Vec::new()));
+    }
+    let (mut add, mut drop) = (Vec::new(), Vec::new());
+    loop {
+        if reader.take(&["ADD"]) {
+            for word in [
+                "INDEX",
+                "KEY",
+                "UNIQUE",
+                "PRIMARY",
+                "CONSTRAINT",
+                "FOREIGN",
+                "FULLTEXT",
+                "SPATIAL",
+                "CHECK",
+                "PARTITION",
+            ] {
+                if reader.sees(&[word]) {
+                    return Err(unsupported(&format!("ALTER TABLE .. ADD {word}"), ALTER));
+                }
+            }
+            reader.take(&["COLUMN"]);
+            if reader.take_symbol(Symbol::Open) {
+                loop {
+                    add.push(row_column(reader)?);
+                    if !reader.take_symbol(Symbol::Comma) {
+                        break;
+                    }
+                }
+                reader.expect_symbol(Symbol::Close, ")")?;
+            } else {
+                add.push(row_column(reader)?);
+            }
+            if reader.sees_any(&["FIRST", "AFTER"]) {
+                return Err(unsupported("ADD COLUMN .. FIRST or AFTER", "columns are appended"));
+            }
+        } else if reader.take(&["DROP"]) {
+            for word in ["INDEX", "KEY", "PRIMARY", "FOREIGN", "CONSTRAINT", "CHECK", "PARTITION"] {
+                if reader.sees(&[word]) {
+                    return Err(unsupported(&format!("ALTER TABLE .. DROP {word}"), ALTER));
+                }
+            }
+            reader.take(&["COLUMN"]);
+            let column = reader.name()?;
+            if CellColumn::named(&column).is_some() {
+                return Err(unsupported(&format!("DROP COLUMN {column}"), "every cell has it"));
+            }
+            drop.push(column);
+        } else {
+            let what = reader.peek().map_or("", |t| t.text(reader.text)).to_uppercase();
+            return Err(unsupported(&format!("ALTER TABLE .. {what}"), ALTER));
+        }
+        if !reader.take_symbol(Symbol::Comma) {
+            break;
+        }
+    }
+    twice(add.iter().map(|c| &c.name))?;
+    Ok(Parsed::Ddl(DdlStatement::AlterTable { name, add, drop }))
+}
+
+const ALTER: &str = "a cell table can ADD COLUMN name JSON and DROP COLUMN name";
+
+fn identifier(reader: &mut Reader<'_>) -> Result<String, SqlError> {
+    let name = reader.name()?;
+    if name.chars().count() > IDENTIFIER_CHARS {
+        return Err(SqlError::Limit {
+            what: "the length of a name".into(),
+            limit: IDENTIFIER_CHARS as u64,
+            name: "identifier",
+        });
+    }
+    Ok(name)
+}
+
+fn table(reader: &mut Reader<'_>) -> Result<Name, SqlError> {
+    let first = identifier(reader)?;
+    if reader.take_symbol(Symbol::Dot) {
+        return Ok(Name { database: Some(first), table: identifier(reader)? });
+    }
+    Ok(Name { database: None, table: first })
+}
+
+/// What stands between the parentheses of CREATE TABLE.
+#[derive(Default)]
+struct Body {
+    cell_columns: Vec<CellColumn>,
+    row_columns: Vec<RowColumnSpec>,
+    /// Whether a UNIQUE or PRIMARY key over the triple was declared.
+    unique: bool,
+    /// The first thing a cell table cannot have; an error only if nothing better can be said.
+    foreign: Option<String>,
+}
+
+impl Body {
+    /// Decides whether it is a cell table, and gives its row-shape columns.
+    fn finish(self, engine_cells: bool) -> Result<Vec<RowColumnSpec>, SqlError> {
+        let instead = "use CREATE TABLE t ENGINE=CELLS, or the columns row_key VARCHAR(255), column_key VARCHAR(64), \
+                       ref_key BIGINT, body JSON with UNIQUE KEY (row_key, column_key, ref_key)";
+        if let Some(what) = self.foreign {
+            return Err(unsupported(&format!("{what} in a cell table"), instead));
+        }
+        twice(self.cell_columns.iter().map(|c| c.name()))?;
+        twice(self.row_columns.iter().map(|c| &c.name))?;
+        let has = |c: &CellColumn| self.cell_columns.contains(c);
+        let needed = [CellColumn::RowKey, CellColumn::ColumnKey, CellColumn::RefKey, CellColumn::Body];
+        if needed.iter().all(has) {
+            if !self.unique {
+                return Err(unsupported(
+                    "a cell table without a unique key",
+                    "add UNIQUE KEY (row_key, column_key, ref_key), or write CREATE TABLE t ENGINE=CELLS",
+                ));
+            }
+            return Ok(self.row_columns);
+        }
+        if engine_cells && self.cell_columns.is_empty() && !self.unique {
+            return Ok(self.row_columns);
+        }
+        Err(unsupported("CREATE TABLE of anything but a cell table", instead))
+    }
+
+    fn note(&mut self, what: impl Into<String>) {
+        self.foreign.get_or_insert(what.into());
+    }
+}
+
+fn twice<'a, S: AsRef<str> + ?Sized + 'a>(names: impl Iterator<Item = &'a S>) -> Result<(), SqlError> {
+    let mut seen = std::collections::HashSet::new();
+    for name in names {
+        if !seen.insert(name.as_ref().to_lowercase()) {
+            return Err(SqlError::ColumnTwice(name.as_ref().to_owned()));
+        }
+    }
+    Ok(())
+}
+
+fn definition(reader: &mut Reader<'_>, body: &mut Body) -> Result<(), SqlError> {
+    let named_constraint = reader.take(&["CONSTRAINT"]);
+    if named_constraint && !reader.sees_any(&["PRIMARY", "UNIQUE", "FOREIGN", "CHECK"]) {
+        reader.name()?;
+    }
+    if reader.take(&["PRIMARY", "KEY"]) {
+        return key(reader, body, true);
+    }
+    if reader.take(&["UNIQUE"]) {
+        reader.take_any(&["KEY", "INDEX"]);
+        return key(reader, body, true);
+    }
+    let next_is_index = reader.sees_any(&["KEY", "INDEX"])
+        && reader.peek_at(1).is_some_and(|t| t.is_symbol(Symbol::Open))
+        || reader.sees_any(&["KEY", "INDEX"])
+            && reader.peek_at(2).is_some_and(|t| t.is_symbol(Symbol::Open))
+            && reader.peek_at(3).is_none_or(|t| t.kind != Kind::Number);
+    if next_is_index {
+        reader.next();
+        return key(reader, body, false);
+    }
+    for word in ["FULLTEXT", "SPATIAL", "FOREIGN", "CHECK"] {
+        if reader.sees(&[word]) && reader.peek_at(1).is_some_and(|t| t.kind != Kind::Word || !t.is(reader.text, "JSON"))
+        {
+            body.note(format!("{word} .."));
+            return skip_definition(reader);
+        }
+    }
+    column(reader, body)
+}
+
+/// Goes to the end of a definition that is not understood, which is refused later.
+fn skip_definition(reader: &mut Reader<'_>) -> Result<(), SqlError> {
+    while !reader.at_end() && !reader.sees_symbol(Symbol::Comma) && !reader.sees_symbol(Symbol::Close) {
+        if reader.next().is_some_and(|t| t.is_symbol(Symbol::Open)) {
+            reader.skip_parenthesis()?;
+        }
+    }
+    Ok(())
+}
+
+/// `[name] [USING BTREE] (part, ..)`, from behind KEY.
+fn key(reader: &mut Reader<'_>, body: &mut Body, unique: bool) -> Result<(), SqlError> {
+    let using = |reader: &mut Reader<'_>| reader.take(&["USING"]) && reader.take_any(&["BTREE", "HASH"]).is_some();
+    if !reader.sees_symbol(Symbol::Open) && !using(reader) {
+        reader.name()?;
+        using(reader);
+    }
+    reader.expect_symbol(Symbol::Open, "(")?;
+    let (mut parts, mut prefix) = (Vec::new(), false);
+    loop {
+        parts.push(reader.name()?);
+        if reader.take_symbol(Symbol::Open) {
+            prefix = true;
+            reader.skip_parenthesis()?;
+        }
+        reader.take_any(&["ASC", "DESC"]);
+        if !reader.take_symbol(Symbol::Comma) {
+            break;
+        }
+    }
+    reader.expect_symbol(Symbol::Close, ")")?;
+    using(reader);
+    let columns: Vec<Option<CellColumn>> = parts.iter().map(|p| CellColumn::named(p)).collect();
+    let triple = columns == [Some(CellColumn::RowKey), Some(CellColumn::ColumnKey), Some(CellColumn::RefKey)];
+    let id = columns == [Some(CellColumn::AddedId)];
+    if unique && triple && !prefix {
+        body.unique = true;
+    } else if unique && !id {
+        body.note(format!("the unique key ({})", parts.join(", ")));
+    } else if columns.contains(&None) {
+        body.note(format!("the index ({})", parts.join(", ")));
+    }
+    Ok(())
+}
+
+/// A column's type as written.
+struct Type {
+    name: String,
+    length: Option<u64>,
+}
+
+fn column_type(reader: &mut Reader<'_>) -> Result<Type, SqlError> {
+    let name = reader.name()?.to_ascii_uppercase();
+    let mut length = None;
+    if reader.take_symbol(Symbol::Open) {
+        if reader.peek().is_some_and(|t| t.kind == Kind::Number) {
+            length = Some(reader.number()?);
+        }
+        reader.skip_parenthesis()?;
+    }
+    reader.take(&["UNSIGNED"]);
+    reader.take(&["SIGNED"]);
+    Ok(Type { name, length })
+}
+
+fn column(reader: &mut Reader<'_>, body: &mut Body) -> Result<(), SqlError> {
+    let start = reader.at;
+    let name = reader.name()?;
+    let Some(column) = CellColumn::named(&name) else {
+        reader.at = start;
+        // A row-shape column, unless its type says that this is another kind of table.
+        if reader.peek_at(1).is_some_and(|t| t.is(reader.text, "JSON")) {
+            body.row_columns.push(row_column(reader)?);
+            return Ok(());
+        }
+        body.note(format!("the column {name}"));
+        return skip_definition(reader);
+    };
+    let ty = column_type(reader)?;
+    let fits = match column {
+        CellColumn::RowKey => key_column(&ty, ROW_KEY_BYTES, ROW_KEY_BYTES as u64 / BYTES_PER_CHARACTER)?,
+        CellColumn::ColumnKey => key_column(&ty, COLUMN_KEY_BYTES, COLUMN_KEY_BYTES as u64)?,
+        CellColumn::RefKey | CellColumn::AddedId => matches!(ty.name.as_str(), "BIGINT" | "INT" | "INTEGER"),
+        CellColumn::Body => matches!(ty.name.as_str(), "JSON" | "LONGTEXT"),
+        CellColumn::CreatedAt => matches!(ty.name.as_str(), "DATETIME" | "TIMESTAMP"),
+        CellColumn::Shard => false,
+    };
+    if !fits {
+        body.note(format!("{name} {}", ty.name));
+    }
+    attributes(reader, body, column)?;
+    body.cell_columns.push(column);
+    Ok(())
+}
+
+fn key_column(ty: &Type, bytes: usize, characters: u64) -> Result<bool, SqlError> {
+    let most = match ty.name.as_str() {
+        "VARCHAR" | "CHAR" => characters,
+        "VARBINARY" => bytes as u64,
+        _ => return Ok(false),
+    };
+    match ty.length {
+        Some(length) if length > most => Err(SqlError::KeyTooLong(bytes)),
+        Some(_) => Ok(true),
+        None => Ok(false),
+    }
+}
+
+/// The attributes of a cell column: all are what a cell table does anyway, or refused.
+fn attributes(reader: &mut Reader<'_>, body: &mut Body, column: CellColumn) -> Result<(), SqlError> {
+    loop {
+        if reader.take(&["NOT", "NULL"]) || reader.take(&["NULL"]) || reader.take(&["AUTO_INCREMENT"]) {
+        } else if reader.take(&["CHARACTER", "SET"]) || reader.take(&["CHARSET"]) {
+            charset(reader)?;
+        } else if reader.take(&["COLLATE"]) {
+            collation(reader)?;
+        } else if reader.take(&["COMMENT"]) {
+            reader.string()?;
+        } else if reader.take(&["DEFAULT"]) {
+            if column != CellColumn::CreatedAt {
+                body.note(format!("a default of {}", column.name()));
+            }
+            default(reader)?;
+        } else if reader.take(&["ON", "UPDATE"]) {
+            // Cells are never updated.
+            default(reader)?;
+        } else if reader.take(&["PRIMARY", "KEY"]) || reader.take(&["UNIQUE", "KEY"]) || reader.take(&["UNIQUE"]) {
+            if column != CellColumn::AddedId {
+                body.note(format!("a unique key on {} alone", column.name()));
+            }
+        } else if reader.take(&["CHECK"]) {
+            // MariaDB writes JSON columns as LONGTEXT CHECK (json_valid(body)).
+            let json = reader.peek_at(1).is_some_and(|t| t.is(reader.text, "JSON_VALID"));
+            reader.expect_symbol(Symbol::Open, "(")?;
+            reader.skip_parenthesis()?;
+            if !json || column != CellColumn::Body {
+                body.note("CHECK");
+            }
+        } else if !reader.at_end() && !reader.sees_symbol(Symbol::Comma) && !reader.sees_symbol(Symbol::Close) {
+            let what = reader.peek().map_or("", |t| t.text(reader.text)).to_owned();
+            body.note(format!("{what} on {}", column.name()));
+            return skip_definition(reader);
+        } else {
+            return Ok(());
+        }
+    }
+}
+
+/// The value behind DEFAULT, skipped: a literal, a function, or anything in parentheses.
+fn default(reader: &mut Reader<'_>) -> Result<(), SqlError> {
+    reader.take_symbol(Symbol::Minus);
+    if !reader.take_symbol(Symbol::Open) {
+        reader.next();
+        if !reader.take_symbol(Symbol::Open) {
+            return Ok(());
+        }
+    }
+    reader.skip_parenthesis()
+}
+
+/// `name JSON [NULL] [DEFAULT json] [COMMENT '..']`
+fn row_column(reader: &mut Reader<'_>) -> Result<RowColumnSpec, SqlError> {
+    let name = identifier(reader)?;
+    if CellColumn::named(&name).is_some() {
+        return Err(SqlError::ColumnTwice(name));
+    }
+    if name.len() > COLUMN_KEY_BYTES {
+        return Err(SqlError::KeyTooLong(COLUMN_KEY_BYTES));
+    }
+    let ty = column_type(reader)?;
+    if ty.name != "JSON" {
+        return Err(unsupported(&format!("the column type {}", ty.name), "columns of the row shape are JSON"));
+    }
+    let (mut missing, mut not_null) = (None, false);
+    loop {
+        if reader.take(&["NOT", "NULL"]) {
+            not_null = true;
+        } else if reader.take(&["DEFAULT"]) {
+            missing = json_default(reader, &name)?;
+        } else if reader.take(&["COMMENT"]) {
+            reader.string()?;
+        } else if !reader.take(&["NULL"]) {
+            break;
+        }
+    }
+    if not_null && missing.is_none() {
+        return Err(unsupported(
+            "a NOT NULL column without a DEFAULT",
+            "a row can lack any cell: leave NOT NULL out, or give the DEFAULT a row without the cell shows",
+        ));
+    }
+    Ok(RowColumnSpec { name, missing })
+}
+
+fn json_default(reader: &mut Reader<'_>, name: &str) -> Result<Option<String>, SqlError> {
+    struct NoLeaves;
+    impl crate::expression::Scope<crate::expression::Leaf> for NoLeaves {
+        fn leaf(&self, _: &crate::expression::Leaf) -> Result<Value, SqlError> {
+            Err(unsupported("a default that is no constant", "use a JSON literal, JSON_OBJECT(..) or JSON_ARRAY(..)"))
+        }
+    }
+    let expression = if let Some(text) = reader.take_string() {
+        Expression::text(text)
+    } else if reader.take(&["NULL"]) {
+        Expression::Constant(Value::Null)
+    } else {
+        reader.expect_symbol(Symbol::Open, "(")?;
+        let expression = reader.expression()?;
+        reader.expect_symbol(Symbol::Close, ")")?;
+        expression
+    };
+    let Some(json) = text_of(&expression.evaluate(&NoLeaves)?) else { return Ok(None) };
+    cellgate_schemaless::validate_json(&json).map_err(|invalid| SqlError::Value {
+        invalid,
+        column: name.to_owned(),
+        row: 1,
+    })?;
+    String::from_utf8(json.to_vec()).map(Some).map_err(|_| SqlError::Internal("JSON that is not UTF-8".into()))
+}
+
+fn charset(reader: &mut Reader<'_>) -> Result<(), SqlError> {
+    reader.take_symbol(Symbol::Equal);
+    let name = reader.name_or_string()?.to_lowercase();
+    if ["utf8mb4", "utf8mb3", "utf8", "ascii", "binary"].contains(&name.as_str()) {
+        return Ok(());
+    }
+    Err(unsupported(&format!("the character set {name}"), "use utf8mb4"))
+}
+
+fn collation(reader: &mut Reader<'_>) -> Result<(), SqlError> {
+    reader.take_symbol(Symbol::Equal);
+    let name = reader.name_or_string()?.to_lowercase();
+    if name.ends_with("_bin") || name == "binary" {
+        return Ok(());
+    }
+    Err(unsupported(&format!("the collation {name}"), "keys compare byte by byte: use utf8mb4_bin, or leave it out"))
+}
+
+/// Options of a table or database; whether ENGINE=CELLS is among them.
+fn options(reader: &mut Reader<'_>) -> Result<bool, SqlError> {
+    let mut cells = false;
+    loop {
+        reader.take_symbol(Symbol::Comma);
+        reader.take(&["DEFAULT"]);
+        if reader.take(&["ENGINE"]) {
+            reader.take_symbol(Symbol::Equal);
+            let engine = reader.name_or_string()?.to_uppercase();
+            match engine.as_str() {
+                "CELLS" => cells = true,
+                "INNODB" => {}
+                other => return Err(unsupported(&format!("ENGINE={other}"), "use ENGINE=CELLS")),
+            }
+        } else if reader.take(&["CHARACTER", "SET"]) || reader.take(&["CHARSET"]) {
+            charset(reader)?;
+        } else if reader.take(&["COLLATE"]) {
+            collation(reader)?;
+        } else if reader.take_any(&["COMMENT", "ROW_FORMAT", "AUTO_INCREMENT", "KEY_BLOCK_SIZE"]).is_some() {
+            // None of these changes what a statement answers.
+            reader.take_symbol(Symbol::Equal);
+            reader.next();
+        } else {
+            return Ok(cells);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! sqlparser's MySQL dialect with the precedences MySQL's grammar has.
+
+use std::any::TypeId;
+
+use sqlparser::ast::{Expr, UnaryOperator};
+use sqlparser::dialect::{Dialect, MySqlDialect, Precedence};
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Token;
+
+/// The dialect sqlparser is run with.
+#[derive(Debug)]
+pub(super) struct CellDialect {
+    /// `||` concatenates instead of being OR.
+    pub pipes_as_concat: bool,
+}
+
+/// MySQL's levels, loosest first (`sql_yacc.yy`, not the table of the manual, which is simplified).
+mod level {
+    pub(super) const ASSIGN: u8 = 1;
+    pub(super) const OR: u8 = 5;
+    pub(super) const XOR: u8 = 10;
+    pub(super) const AND: u8 = 15;
+    pub(super) const NOT: u8 = 20;
+    /// `= <=> < <= > >= <>`, IS
+    pub(super) const COMPARISON: u8 = 25;
+    /// IN, BETWEEN, LIKE, REGEXP: their operands hold no comparison.
+    pub(super) const PREDICATE: u8 = 30;
+    pub(super) const BIT_OR: u8 = 35;
+    pub(super) const BIT_AND: u8 = 40;
+    pub(super) const SHIFT: u8 = 45;
+    pub(super) const SUM: u8 = 50;
+    pub(super) const PRODUCT: u8 = 55;
+    pub(super) const BIT_XOR: u8 = 60;
+    pub(super) const CONCAT: u8 = 65;
+    pub(super) const SIGN: u8 = 70;
+    pub(super) const BANG: u8 = 75;
+    pub(super) const JSON: u8 = 85;
+    pub(super) const NAME: u8 = 100;
+}
+
+impl Dialect for CellDialect {
+    fn dialect(&self) -> TypeId {
+        TypeId::of::<MySqlDialect>()
+    }
+
+    fn is_identifier_start(&self, ch: char) -> bool {
+        MySqlDialect {}.is_identifier_start(ch)
+    }
+
+    fn is_identifier_part(&self, ch: char) -> bool {
+        MySqlDialect {}.is_identifier_part(ch)
+    }
+
+    fn supports_string_literal_concatenation(&self) -> bool {
+        true
+    }
+
+    fn supports_bitwise_shift_operators(&self) -> bool {
+        true
+    }
+
+    fn supports_double_ampersand_operator(&self) -> bool {
+        true
+    }
+
+    fn supports_match_against(&self) -> bool {
+        true
+    }
+
+    fn require_interval_qualifier(&self) -> bool {
+        true
+    }
+
+    fn supports_limit_comma(&self) -> bool {
+        true
+    }
+
+    fn supports_data_type_signed_suffix(&self) -> bool {
+        true
+    }
+
+    fn parse_infix(&self, parser: &mut Parser, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
+        MySqlDialect {}.parse_infix(parser, expr, precedence)
+    }
+
+    /// Prefix operators: sqlparser gives them one precedence each, MySQL others.
+    fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        let (op, level) = match &parser.peek_token_ref().token {
+            Token::Minus => (UnaryOperator::Minus, level::SIGN),
+            Token::Plus => (UnaryOperator::Plus, level::SIGN),
+            Token::Tilde => (UnaryOperator::BitwiseNot, level::SIGN),
+            Token::ExclamationMark => (UnaryOperator::BangNot, level::BANG),
+            Token::Word(w) if w.keyword == Keyword::NOT => (UnaryOperator::Not, level::NOT),
+            // BINARY makes bytes of its operand, which is how everything compares here anyway.
+            Token::Word(w) if w.keyword == Keyword::BINARY => (UnaryOperator::Hash, level::BANG),
+            _ => return None,
+        };
+        parser.advance_token();
+        Some(parser.parse_subexpr(level).map(|expr| Expr::UnaryOp { op, expr: Box::new(expr) }))
+    }
+
+    fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
+        Some(Ok(match &parser.peek_token_ref().token {
+            Token::Assignment => level::ASSIGN,
+            Token::StringConcat => {
+                if self.pipes_as_concat {
+                    level::CONCAT
+                } else {
+                    level::OR
+                }
+            }
+            Token::Overlap => level::AND,
+            Token::Eq | Token::Neq | Token::Lt | Token::LtEq | Token::Gt | Token::GtEq | Token::Spaceship => {
+                level::COMPARISON
+            }
+            Token::Pipe => level::BIT_OR,
+            Token::Ampersand => level::BIT_AND,
+            Token::ShiftLeft | Token::ShiftRight => level::SHIFT,
+            Token::Plus | Token::Minus => level::SUM,
+            Token::Mul | Token::Div | Token::Mod => level::PRODUCT,
+            Token::Caret => level::BIT_XOR,
+            Token::Arrow | Token::LongArrow => level::JSON,
+            Token::Word(w) => word(w.keyword, parser),
+            _ => 0,
+        }))
+    }
+
+    fn prec_value(&self, precedence: Precedence) -> u8 {
+        match precedence {
+            Precedence::Period | Precedence::DoubleColon | Precedence::AtTz => level::NAME,
+            Precedence::MulDivModOp => level::PRODUCT,
+            Precedence::PlusMinus => level::SUM,
+            Precedence::Xor => level::XOR,
+            Precedence::Ampersand => level::BIT_AND,
+            Precedence::Caret => level::BIT_XOR,
+            Precedence::Pipe => level::BIT_OR,
+            Precedence::Colon | Precedence::PgOther => level::JSON,
+            Precedence::Between | Precedence::Like => level::PREDICATE,
+            Precedence::Eq | Precedence::Is => level::COMPARISON,
+            Precedence::UnaryNot => level::NOT,
+            Precedence::And => level::AND,
+            Precedence::Or => level::OR,
+        }
+    }
+}
+
+fn word(keyword: Keyword, parser: &Parser) -> u8 {
+    let predicate = |keyword| {
+        matches!(
+            keyword,
+            Keyword::IN | Keyword::BETWEEN | Keyword::LIKE | Keyword::REGEXP | Keyword::RLIKE | Keyword::MEMBER
+        )
+    };
+    match keyword {
+        Keyword::OR => level::OR,
+        Keyword::XOR => level::XOR,
+        Keyword::AND => level::AND,
+        Keyword::IS => level::COMPARISON,
+        Keyword::DIV => level::PRODUCT,
+        Keyword::NOT => match &parser.peek_nth_token_ref(1).token {
+            Token::Word(next) if predicate(next.keyword) => level::PREDICATE,
+            _ => 0,
+        },
+        keyword if predicate(keyword) => level::PREDICATE,
+        _ => 0,
+    }
+}

@@ -1,0 +1,365 @@
+//! Statement text to [`Statement`].
+//!
+//! One tokenizer reads every text. Statements are parsed by hand over its tokens, which is what makes refusals say
+//! the name of what they refuse; expressions go through sqlparser (fed with our tokens), which never sees more of
+//! them than [`budget`] allows.
+
+mod budget;
+mod convert;
+mod ddl;
+mod dialect;
+mod expression;
+mod insert;
+mod reader;
+mod refuse;
+mod select;
+mod set;
+mod show;
+#[cfg(test)]
+mod tests;
+pub(crate) mod tokens;
+mod transaction;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) use expression::Expr;
+pub(crate) use refuse::unsupported;
+
+use crate::ast::{Limit, Parsed, Select};
+use crate::environment::SqlMode;
+use crate::error::SqlError;
+use budget::Demand;
+use reader::Reader;
+use tokens::Tokens;
+
+/// A parsed statement; cheap to clone, and to be shared between sessions.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    text: String,
+    mode: SqlMode,
+    parameters: u16,
+    kind: StatementKind,
+    max_execution_time: Option<Duration>,
+    parsed: Parsed,
+}
+
+/// What a statement is: a closed set, for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum StatementKind {
+    Select,
+    Insert,
+    Update,
+    Delete,
+    Replace,
+    Ddl,
+    Set,
+    Show,
+    Use,
+    Transaction,
+    Explain,
+    Other,
+}
+
+impl StatementKind {
+    /// All kinds.
+    pub const ALL: [Self; 12] = [
+        Self::Select,
+        Self::Insert,
+        Self::Update,
+        Self::Delete,
+        Self::Replace,
+        Self::Ddl,
+        Self::Set,
+        Self::Show,
+        Self::Use,
+        Self::Transaction,
+        Self::Explain,
+        Self::Other,
+    ];
+
+    /// Its name as a metric label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Select => "select",
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Replace => "replace",
+            Self::Ddl => "ddl",
+            Self::Set => "set",
+            Self::Show => "show",
+            Self::Use => "use",
+            Self::Transaction => "transaction",
+            Self::Explain => "explain",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl Statement {
+    /// How many parameters (`?`) it has.
+    pub fn parameters(&self) -> u16 {
+        self.inner.parameters
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> StatementKind {
+        self.inner.kind
+    }
+
+    /// Its text as written, without what stands before and behind it.
+    pub fn text(&self) -> &str {
+        &self.inner.text
+    }
+
+    /// Its text with every literal replaced by `?`: what may be logged.
+    pub fn masked(&self) -> String {
+        crate::mask::mask_in(&self.inner.text, self.inner.mode)
+    }
+
+    /// `/*+ MAX_EXECUTION_TIME(ms) */`
+    pub fn max_execution_time(&self) -> Option<Duration> {
+        self.inner.max_execution_time
+    }
+
+    pub(crate) fn parsed(&self) -> &Parsed {
+        &self.inner.parsed
+    }
+}
+
+/// Parses one or more statements separated by `;`.
+///
+/// What the dialect refuses by name is a [`Statement`] too, so that it is counted under its kind and, among several
+/// statements, those before it run; the refusal comes from [`crate::bind`] and [`crate::describe`].
+///
+/// # Errors
+/// [`SqlError::Empty`] for a text of nothing but white space and comments; a syntax error; a limit.
+pub fn parse(text: &str, mode: SqlMode) -> Result<Vec<Statement>, SqlError> {
+    let statements = tokens::tokenize(text, mode, budget::TOKENS)?;
+    if statements.is_empty() {
+        return Err(SqlError::Empty);
+    }
+    let mut deep = false;
+    for statement in &statements {
+        deep |= budget::check(text, &statement.tokens)? == Demand::Deep;
+    }
+    if !deep {
+        if let Some(done) = parse_all(text, mode, &statements, budget::shallow::RECURSION) {
+            return done;
+        }
+    }
+    on_big_stack(|| {
+        parse_all(text, mode, &statements, budget::RECURSION)
+            .unwrap_or_else(|| Err(budget::limit("the nesting of an expression", budget::NESTING, "nesting")))
+    })
+}
+
+/// Runs what may recurse deeply. The thread costs some 30 us, which only unusual statements pay.
+fn on_big_stack<T: Send>(work: impl FnOnce() -> Result<T, SqlError> + Send) -> Result<T, SqlError> {
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name("parse".into())
+            .stack_size(budget::STACK_BYTES)
+            .spawn_scoped(scope, work)
+            .map_err(|e| SqlError::Internal(format!("no thread to parse on: {e}")))?
+            .join()
+            .map_err(|_| SqlError::Internal("the parser panicked".into()))?
+    })
+}
+
+/// Parses all statements; `None` if the recursion allowed is not enough.
+fn parse_all(
+    text: &str,
+    mode: SqlMode,
+    statements: &[Tokens],
+    recursion: usize,
+) -> Option<Result<Vec<Statement>, SqlError>> {
+    let mut done = Vec::with_capacity(statements.len());
+    for tokens in statements {
+        let mut reader = Reader::new(text, &tokens.tokens, mode, recursion);
+        let (kind, parsed) = one(&mut reader);
+        if reader.too_deep.get() && recursion < budget::RECURSION {
+            return None;
+        }
+        let parsed = match parsed {
+            Ok(parsed) => parsed,
+            Err(refusal @ (SqlError::Unsupported { .. } | SqlError::Immutable { .. })) => Parsed::Refused(refusal),
+            Err(error) => return Some(Err(error)),
+        };
+        let start = tokens.tokens.first().map_or(0, |t| t.start as usize);
+        let end = tokens.tokens.last().map_or(start, |t| t.end as usize);
+        done.push(Statement {
+            inner: Arc::new(Inner {
+                text: text.get(start..end).unwrap_or("").to_owned(),
+                mode,
+                parameters: tokens.parameters,
+                kind,
+                max_execution_time: tokens.max_execution_time,
+                parsed,
+            }),
+        });
+    }
+    Some(Ok(done))
+}
+
+/// Parses the statement the reader is at, to its end.
+fn one(reader: &mut Reader<'_>) -> (StatementKind, Result<Parsed, SqlError>) {
+    let kind = kind(reader);
+    let parsed = statement(reader).and_then(|parsed| reader.end().map(|()| parsed));
+    (kind, parsed)
+}
+
+fn kind(reader: &Reader<'_>) -> StatementKind {
+    const WORDS: [(&str, StatementKind); 20] = [
+        ("SELECT", StatementKind::Select),
+        ("WITH", StatementKind::Select),
+        ("INSERT", StatementKind::Insert),
+        ("UPDATE", StatementKind::Update),
+        ("DELETE", StatementKind::Delete),
+        ("REPLACE", StatementKind::Replace),
+        ("CREATE", StatementKind::Ddl),
+        ("DROP", StatementKind::Ddl),
+        ("ALTER", StatementKind::Ddl),
+        ("TRUNCATE", StatementKind::Ddl),
+        ("SET", StatementKind::Set),
+        ("SHOW", StatementKind::Show),
+        ("USE", StatementKind::Use),
+        ("BEGIN", StatementKind::Transaction),
+        ("START", StatementKind::Transaction),
+        ("COMMIT", StatementKind::Transaction),
+        ("ROLLBACK", StatementKind::Transaction),
+        ("SAVEPOINT", StatementKind::Transaction),
+        ("RELEASE", StatementKind::Transaction),
+        ("EXPLAIN", StatementKind::Explain),
+    ];
+    if reader.sees_any(&["DESCRIBE", "DESC"]) {
+        return if explains(reader) { StatementKind::Explain } else { StatementKind::Show };
+    }
+    if reader.peek().is_some_and(|t| t.is_symbol(tokens::Symbol::Open)) {
+        return StatementKind::Select;
+    }
+    WORDS.iter().find(|(w, _)| reader.sees(&[w])).map_or(StatementKind::Other, |(_, kind)| *kind)
+}
+
+fn statement(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
+    if let Some(transaction) = transaction::transaction(reader)? {
+        return Ok(Parsed::Transaction(transaction));
+    }
+    if let Some(refusal) = refuse::refusal(reader) {
+        return Err(refusal);
+    }
+    if reader.sees_any(&["EXPLAIN", "DESCRIBE", "DESC"]) {
+        return explain(reader);
+    }
+    if reader.take(&["SELECT"]) {
+        return select::select(reader).map(|s| Parsed::Select(Box::new(s)));
+    }
+    if reader.sees_symbol(tokens::Symbol::Open) {
+        return Err(unsupported("a query in parentheses", "leave the parentheses out"));
+    }
+    if reader.take(&["INSERT"]) {
+        return insert::insert(reader).map(|i| Parsed::Insert(Box::new(i)));
+    }
+    if reader.take(&["DELETE"]) {
+        return insert::delete(reader).map(Parsed::Delete);
+    }
+    if reader.take(&["SET"]) {
+        return set::set(reader).map(Parsed::Set);
+    }
+    if reader.sees(&["SHOW", "COUNT"]) {
+        let variable = show::count(reader)?;
+        return Ok(Parsed::Select(Box::new(variable_select(variable))));
+    }
+    if reader.take(&["SHOW"]) {
+        return show::show(reader).map(Parsed::Show);
+    }
+    if reader.take(&["USE"]) {
+        return reader.name().map(Parsed::Use);
+    }
+    if reader.take(&["CREATE"]) {
+        return ddl::create(reader).map(Parsed::Ddl);
+    }
+    if reader.take(&["DROP"]) {
+        return ddl::drop(reader).map(Parsed::Ddl);
+    }
+    if reader.take(&["ALTER"]) {
+        return ddl::alter(reader);
+    }
+    if reader.take(&["DO"]) {
+        return reader.expressions().map(Parsed::Do);
+    }
+    Err(reader.error("expected a statement"))
+}
+
+/// `SHOW COUNT(*) WARNINGS` is `SELECT @@session.warning_count`.
+fn variable_select(variable: &str) -> Select {
+    let leaf = crate::expression::Leaf::SystemVariable { global: false, name: variable.to_owned() };
+    Select {
+        items: vec![crate::ast::Item::Expression {
+            expression: crate::expression::Expression::Leaf(leaf),
+            alias: None,
+            written: format!("@@session.{variable}"),
+        }],
+        distinct: false,
+        from: None,
+        condition: None,
+        group_by: Vec::new(),
+        having: None,
+        order_by: Vec::new(),
+        limit: Limit::default(),
+        locking: false,
+    }
+}
+
+/// Whether EXPLAIN, DESCRIBE or DESC is about a statement rather than a table.
+fn explains(reader: &Reader<'_>) -> bool {
+    let words = [
+        "SELECT",
+        "INSERT",
+        "DELETE",
+        "UPDATE",
+        "REPLACE",
+        "ANALYZE",
+        "FORMAT",
+        "EXTENDED",
+        "PARTITIONS",
+        "FOR",
+        "WITH",
+    ];
+    reader.peek_at(1).is_some_and(|t| words.iter().any(|w| t.is(reader.text, w)) || t.is_symbol(tokens::Symbol::Open))
+}
+
+/// EXPLAIN and its synonyms, of a statement or a table.
+fn explain(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
+    let of_statement = explains(reader);
+    reader.next();
+    if !of_statement {
+        return show::describe(reader).map(Parsed::Show);
+    }
+    let mut analyze = false;
+    loop {
+        if reader.take(&["ANALYZE"]) {
+            analyze = true;
+        } else if reader.take(&["FORMAT"]) {
+            // There is one format; the name only says how MySQL would print its own.
+            reader.expect_symbol(tokens::Symbol::Equal, "=")?;
+            reader.name_or_string()?;
+        } else if reader.take_any(&["EXTENDED", "PARTITIONS"]).is_none() {
+            break;
+        }
+    }
+    if reader.sees(&["FOR", "CONNECTION"]) {
+        return Err(unsupported("EXPLAIN FOR CONNECTION", "explain the statement itself"));
+    }
+    if !reader.sees_any(&["SELECT", "INSERT", "DELETE", "UPDATE", "REPLACE", "WITH"]) {
+        return Err(reader.error("expected SELECT, INSERT or DELETE"));
+    }
+    Ok(Parsed::Explain { analyze, statement: Box::new(statement(reader)?) })
+}

@@ -1,0 +1,85 @@
+//! Statements the dialect refuses by name, with what to write instead.
+
+use super::reader::Reader;
+use crate::error::SqlError;
+
+/// A refusal.
+pub(crate) fn unsupported(what: &str, instead: &str) -> SqlError {
+    SqlError::Unsupported { what: what.into(), instead: instead.into() }
+}
+
+/// A refusal of what would change a cell.
+pub(crate) fn immutable(what: &str) -> SqlError {
+    SqlError::Immutable {
+        what: what.into(),
+        instead: "insert the next version: INSERT .. (row_key, column_key, body) without ref_key makes it latest+1"
+            .into(),
+    }
+}
+
+/// The refusal of a statement that begins with these words, if there is one.
+pub(crate) fn refusal(reader: &Reader<'_>) -> Option<SqlError> {
+    if reader.sees(&["UPDATE"]) {
+        return Some(immutable("UPDATE"));
+    }
+    if reader.sees(&["REPLACE"]) {
+        return Some(immutable("REPLACE"));
+    }
+    STATEMENTS
+        .iter()
+        .find(|(words, _)| reader.sees(words))
+        .map(|(words, instead)| unsupported(&words.join(" "), instead))
+}
+
+const STATEMENTS: [(&[&str], &str); 47] = [
+    (
+        &["LOCK", "TABLES"],
+        "cells are immutable, there is nothing to lock; leave it out (mysqldump: --skip-lock-tables)",
+    ),
+    (&["LOCK", "TABLE"], "cells are immutable, there is nothing to lock; leave it out"),
+    (&["LOCK"], "leave it out"),
+    (&["UNLOCK"], "there is no LOCK TABLES; leave it out"),
+    (&["FLUSH"], "there is nothing to flush: every acknowledged write is durable"),
+    (&["ANALYZE"], "there are no statistics to refresh; for a statement's plan use EXPLAIN ANALYZE"),
+    (&["OPTIMIZE"], "run it on the clusters' own servers"),
+    (&["CHECK"], "run it on the clusters' own servers"),
+    (&["CHECKSUM"], "run it on the clusters' own servers"),
+    (&["REPAIR"], "run it on the clusters' own servers"),
+    (&["KILL"], "end the connection from its client"),
+    (&["CREATE", "USER"], "users are in the configuration file"),
+    (&["ALTER", "USER"], "users are in the configuration file"),
+    (&["DROP", "USER"], "users are in the configuration file"),
+    (&["RENAME", "USER"], "users are in the configuration file"),
+    (&["CREATE", "ROLE"], "users are in the configuration file"),
+    (&["DROP", "ROLE"], "users are in the configuration file"),
+    (&["GRANT"], "users and their rights are in the configuration file"),
+    (&["REVOKE"], "users and their rights are in the configuration file"),
+    (&["PREPARE"], "prepare with the protocol's COM_STMT_PREPARE, which every driver has"),
+    (&["EXECUTE"], "prepare with the protocol's COM_STMT_PREPARE, which every driver has"),
+    (&["DEALLOCATE"], "prepare with the protocol's COM_STMT_PREPARE, which every driver has"),
+    (&["CALL"], "there are no stored procedures"),
+    (&["LOAD"], "use multi-row INSERT"),
+    (&["XA"], "use BEGIN and COMMIT"),
+    (&["HANDLER"], "use SELECT"),
+    (&["TRUNCATE"], "use DROP TABLE and CREATE TABLE"),
+    (&["RENAME"], "create the table under its name"),
+    (&["ALTER", "DATABASE"], "a database has no options"),
+    (&["ALTER", "SCHEMA"], "a database has no options"),
+    (&["CREATE", "VIEW"], "read the table"),
+    (&["CREATE", "OR"], "read the table"),
+    (&["CREATE", "INDEX"], "cells are found by row_key, column_key and ref_key"),
+    (&["CREATE", "UNIQUE"], "cells are unique by row_key, column_key and ref_key"),
+    (&["CREATE", "TRIGGER"], "poll the log: SELECT .. PARTITION (p0) WHERE added_id > n"),
+    (&["CREATE", "PROCEDURE"], "there are no stored procedures"),
+    (&["CREATE", "FUNCTION"], "there are no stored functions"),
+    (&["CREATE", "EVENT"], "there is no scheduler"),
+    (&["CREATE", "TEMPORARY"], "there are no temporary tables"),
+    (&["DROP", "TEMPORARY"], "there are no temporary tables"),
+    (&["DROP", "VIEW"], "there are no views"),
+    (&["DROP", "INDEX"], "there are no secondary indexes"),
+    (&["DROP", "TRIGGER"], "there are no triggers"),
+    (&["WITH"], "common table expressions need more than one table; select from the table itself"),
+    (&["VALUES"], "use SELECT"),
+    (&["TABLE"], "use SELECT * FROM"),
+    (&["INSTALL"], "there are no plugins"),
+];

@@ -1,0 +1,188 @@
+//! SHOW and DESCRIBE.
+
+use super::reader::Reader;
+use super::refuse::unsupported;
+use super::select;
+use super::tokens::Symbol;
+use crate::ast::{Limit, Name, ShowStatement, Shown};
+use crate::error::SqlError;
+
+/// SHOW, from behind the word.
+pub(super) fn show(reader: &mut Reader<'_>) -> Result<ShowStatement, SqlError> {
+    let global = match reader.take_any(&["GLOBAL", "SESSION", "LOCAL"]) {
+        Some("GLOBAL") => Some(true),
+        Some(_) => Some(false),
+        None => None,
+    };
+    let what = if reader.take(&["VARIABLES"]) {
+        Shown::Variables { global: global.unwrap_or(false) }
+    } else if reader.take(&["STATUS"]) {
+        Shown::Status { global: global.unwrap_or(false) }
+    } else if global.is_some() {
+        return Err(reader.error("expected VARIABLES or STATUS"));
+    } else {
+        shown(reader)?
+    };
+    let mut statement = ShowStatement { what, like: None, condition: None, limit: Limit::default() };
+    if reader.take(&["LIKE"]) {
+        statement.like = Some(reader.string()?);
+    } else if reader.take(&["WHERE"]) {
+        statement.condition = Some(reader.expression()?);
+    }
+    if matches!(statement.what, Shown::Warnings | Shown::Errors) {
+        statement.limit = select::limit(reader)?;
+    }
+    Ok(statement)
+}
+
+fn shown(reader: &mut Reader<'_>) -> Result<Shown, SqlError> {
+    if reader.take(&["CREATE"]) {
+        return create(reader);
+    }
+    if reader.take(&["CHARACTER", "SET"]) || reader.take(&["CHARSET"]) {
+        return Ok(Shown::CharacterSet);
+    }
+    if reader.take(&["TABLE", "STATUS"]) {
+        return Ok(Shown::TableStatus { database: database(reader)? });
+    }
+    if reader.take(&["STORAGE", "ENGINES"]) || reader.take(&["ENGINES"]) {
+        return Ok(Shown::Engines);
+    }
+    if reader.take(&["GRANTS"]) {
+        return grants(reader);
+    }
+    // EXTENDED shows hidden columns and indexes, of which there are none.
+    reader.take(&["EXTENDED"]);
+    let full = reader.take(&["FULL"]);
+    if reader.take(&["TABLES"]) {
+        return Ok(Shown::Tables { database: database(reader)?, full });
+    }
+    if reader.take_any(&["COLUMNS", "FIELDS"]).is_some() {
+        return Ok(Shown::Columns { table: table(reader)?, full });
+    }
+    if reader.take(&["PROCESSLIST"]) {
+        return Ok(Shown::Processlist { full });
+    }
+    if full {
+        return Err(reader.error("expected TABLES, COLUMNS or PROCESSLIST"));
+    }
+    if reader.take_any(&["INDEX", "INDEXES", "KEYS"]).is_some() {
+        return Ok(Shown::Index { table: table(reader)? });
+    }
+    for (word, what) in [
+        ("DATABASES", Shown::Databases),
+        ("SCHEMAS", Shown::Databases),
+        ("WARNINGS", Shown::Warnings),
+        ("ERRORS", Shown::Errors),
+        ("COLLATION", Shown::Collation),
+        ("SHARDS", Shown::Shards),
+        ("CLUSTERS", Shown::Clusters),
+        ("TOPOLOGY", Shown::Topology),
+    ] {
+        if reader.take(&[word]) {
+            return Ok(what);
+        }
+    }
+    for word in [
+        "ENGINE",
+        "BINARY",
+        "BINLOG",
+        "MASTER",
+        "SLAVE",
+        "REPLICA",
+        "REPLICAS",
+        "RELAYLOG",
+        "PLUGINS",
+        "PRIVILEGES",
+        "PROCEDURE",
+        "FUNCTION",
+        "EVENTS",
+        "TRIGGERS",
+        "OPEN",
+        "PROFILE",
+        "PROFILES",
+        "PACKAGE",
+    ] {
+        if reader.sees(&[word]) {
+            return Err(unsupported(&format!("SHOW {word}"), "see SHOW STATUS, SHOW CLUSTERS and the metrics"));
+        }
+    }
+    Err(reader.error("expected something to show"))
+}
+
+/// `SHOW COUNT(*) WARNINGS`, `SHOW COUNT(*) ERRORS`: the variable that says it.
+pub(super) fn count(reader: &mut Reader<'_>) -> Result<&'static str, SqlError> {
+    reader.expect(&["SHOW", "COUNT"])?;
+    reader.expect_symbol(Symbol::Open, "(")?;
+    reader.expect_symbol(Symbol::Star, "*")?;
+    reader.expect_symbol(Symbol::Close, ")")?;
+    match reader.take_any(&["WARNINGS", "ERRORS"]) {
+        Some("WARNINGS") => Ok("warning_count"),
+        Some(_) => Ok("error_count"),
+        None => Err(reader.error("expected WARNINGS or ERRORS")),
+    }
+}
+
+fn create(reader: &mut Reader<'_>) -> Result<Shown, SqlError> {
+    if reader.take(&["TABLE"]) {
+        let (database, table) = reader.qualified()?;
+        return Ok(Shown::CreateTable { table: Name { database, table } });
+    }
+    if reader.take_any(&["DATABASE", "SCHEMA"]).is_some() {
+        reader.take(&["IF", "NOT", "EXISTS"]);
+        return Ok(Shown::CreateDatabase { database: reader.name()? });
+    }
+    for word in ["VIEW", "PROCEDURE", "FUNCTION", "TRIGGER", "EVENT", "USER"] {
+        if reader.sees(&[word]) {
+            return Err(unsupported(&format!("SHOW CREATE {word}"), "there are only databases and tables"));
+        }
+    }
+    Err(reader.error("expected TABLE or DATABASE"))
+}
+
+/// `SHOW GRANTS [FOR CURRENT_USER[()]]`
+fn grants(reader: &mut Reader<'_>) -> Result<Shown, SqlError> {
+    if reader.take(&["FOR"]) {
+        if !reader.take(&["CURRENT_USER"]) {
+            return Err(unsupported("SHOW GRANTS FOR another user", "users are in the configuration file"));
+        }
+        if reader.take_symbol(Symbol::Open) {
+            reader.expect_symbol(Symbol::Close, ")")?;
+        }
+    }
+    Ok(Shown::Grants)
+}
+
+fn database(reader: &mut Reader<'_>) -> Result<Option<String>, SqlError> {
+    if reader.take_any(&["FROM", "IN"]).is_some() { reader.name().map(Some) } else { Ok(None) }
+}
+
+/// `FROM [db.]t [FROM db]`
+fn table(reader: &mut Reader<'_>) -> Result<Name, SqlError> {
+    if reader.take_any(&["FROM", "IN"]).is_none() {
+        return Err(reader.error("expected FROM"));
+    }
+    let (written, table) = reader.qualified()?;
+    let database = database(reader)?.or(written);
+    Ok(Name { database, table })
+}
+
+/// `DESCRIBE t [column | 'pattern']`, from behind the word.
+pub(super) fn describe(reader: &mut Reader<'_>) -> Result<ShowStatement, SqlError> {
+    let (database, table) = reader.qualified()?;
+    let like = if reader.at_end() {
+        None
+    } else {
+        match reader.take_string() {
+            Some(pattern) => Some(pattern),
+            // A column name is itself, not a pattern.
+            None => Some(reader.name()?.replace('_', "\\_").replace('%', "\\%")),
+        }
+    };
+    Ok(ShowStatement {
+        what: Shown::Columns { table: Name { database, table }, full: false },
+        like,
+        condition: None,
+        limit: Limit::default(),
+    })
+}

@@ -1,0 +1,73 @@
+//! Transaction control.
+
+use super::reader::Reader;
+use super::refuse::unsupported;
+use super::tokens::Symbol;
+use crate::command::Transaction;
+use crate::error::SqlError;
+
+/// The transaction statement that is next, if it is one.
+pub(super) fn transaction(reader: &mut Reader<'_>) -> Result<Option<Transaction>, SqlError> {
+    if reader.take(&["BEGIN"]) {
+        reader.take(&["WORK"]);
+        if !reader.at_end() {
+            return Err(unsupported("BEGIN .. END", "there are no stored programs"));
+        }
+        return Ok(Some(Transaction::Begin { read_only: false, consistent_snapshot: false }));
+    }
+    if reader.take(&["START", "TRANSACTION"]) {
+        return start(reader).map(Some);
+    }
+    if reader.take(&["COMMIT"]) {
+        let (chain, release) = completion(reader)?;
+        return Ok(Some(Transaction::Commit { chain, release }));
+    }
+    if reader.take(&["ROLLBACK"]) {
+        reader.take(&["WORK"]);
+        if reader.take(&["TO"]) {
+            reader.take(&["SAVEPOINT"]);
+            return Ok(Some(Transaction::RollbackTo(reader.name()?)));
+        }
+        let (chain, release) = completion(reader)?;
+        return Ok(Some(Transaction::Rollback { chain, release }));
+    }
+    if reader.take(&["SAVEPOINT"]) {
+        return Ok(Some(Transaction::Savepoint(reader.name()?)));
+    }
+    if reader.take(&["RELEASE", "SAVEPOINT"]) {
+        return Ok(Some(Transaction::Release(reader.name()?)));
+    }
+    Ok(None)
+}
+
+fn start(reader: &mut Reader<'_>) -> Result<Transaction, SqlError> {
+    let (mut read_only, mut consistent_snapshot) = (false, false);
+    while !reader.at_end() {
+        if reader.take(&["READ", "ONLY"]) {
+            read_only = true;
+        } else if reader.take(&["WITH", "CONSISTENT", "SNAPSHOT"]) {
+            consistent_snapshot = true;
+        } else if !reader.take(&["READ", "WRITE"]) {
+            return Err(reader.error("expected READ ONLY, READ WRITE or WITH CONSISTENT SNAPSHOT"));
+        }
+        if !reader.take_symbol(Symbol::Comma) {
+            break;
+        }
+    }
+    Ok(Transaction::Begin { read_only, consistent_snapshot })
+}
+
+/// `[WORK] [AND [NO] CHAIN] [[NO] RELEASE]`
+fn completion(reader: &mut Reader<'_>) -> Result<(bool, bool), SqlError> {
+    reader.take(&["WORK"]);
+    let mut chain = false;
+    if reader.take(&["AND"]) {
+        chain = !reader.take(&["NO"]);
+        reader.expect(&["CHAIN"])?;
+    }
+    let release = if reader.take(&["NO", "RELEASE"]) { false } else { reader.take(&["RELEASE"]) };
+    if chain && release {
+        return Err(reader.error("AND CHAIN and RELEASE exclude each other"));
+    }
+    Ok((chain, release))
+}

@@ -1,0 +1,229 @@
+//! Cells into rows.
+//!
+//! A [`Shape`] is what a SELECT does with what was read: filter, group, project, remove doubles, sort, cut. It streams
+//! when it can; what it must collect is bounded.
+
+mod group;
+mod input;
+mod output;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use cellgate_schemaless::Cell;
+
+use crate::error::SqlError;
+use crate::expression::{Expression, Scope, Slot};
+use crate::value::{ColumnMeta, Row, Value};
+use group::Groups;
+pub(crate) use group::{AggregateSpec, Grouping};
+use input::{CellScope, Rows, ValueScope};
+pub(crate) use input::{Input, RowInput};
+use output::Output;
+
+/// How rows are made of cells.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    plan: Arc<Plan>,
+}
+
+/// Bounds on what is collected, taken from the session when the statement was bound.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Most rows.
+    pub rows: usize,
+    /// Most bytes.
+    pub bytes: usize,
+}
+
+/// What a shape does.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The result columns.
+    pub columns: Vec<ColumnMeta>,
+    /// What a row of the input is.
+    pub input: Input,
+    /// Which rows of the input count.
+    pub filter: Option<Expression<Slot>>,
+    /// Groups; the expressions below are then over what a group gives.
+    pub grouping: Option<Grouping>,
+    /// Which groups count.
+    pub having: Option<Expression<Slot>>,
+    /// The columns' values.
+    pub items: Vec<Expression<Slot>>,
+    /// What is sorted by, with "descending"; empty if rows come as they should.
+    pub order: Vec<(Expression<Slot>, bool)>,
+    /// No row twice.
+    pub distinct: bool,
+    /// Most rows.
+    pub limit: Option<u64>,
+    /// Rows left out at the start.
+    pub offset: u64,
+    /// Bounds on what is collected.
+    pub bounds: Bounds,
+}
+
+impl Shape {
+    pub(crate) fn new(plan: Plan) -> Self {
+        Self { plan: Arc::new(plan) }
+    }
+
+    /// The result columns.
+    pub fn columns(&self) -> &[ColumnMeta] {
+        &self.plan.columns
+    }
+
+    /// Begins to take cells.
+    pub fn start(&self) -> Shaping {
+        Shaping {
+            rows: Rows::new(&self.plan.input),
+            groups: self.plan.grouping.as_ref().map(Groups::new),
+            output: Output::new(),
+            plan: self.plan.clone(),
+        }
+    }
+}
+
+/// Cells being made into rows.
+#[derive(Debug)]
+pub struct Shaping {
+    plan: Arc<Plan>,
+    /// Cells of the row shape on their way to a row.
+    rows: Rows,
+    groups: Option<Groups>,
+    output: Output,
+}
+
+impl Shaping {
+    /// Takes a cell; a row if the shape streams and the cell completes one. Cells come in the order of the request
+    /// (for Get and Latest: of its keys, without those that were not found).
+    ///
+    /// # Errors
+    /// A value that cannot be computed, or [`SqlError::Limit`] when more has to be collected than the session may.
+    pub fn push(&mut self, cell: &Cell) -> Result<Option<Row>, SqlError> {
+        let plan = self.plan.clone();
+        match &plan.input {
+            Input::Once => Ok(None),
+            Input::Cells => self.take(&CellScope(cell)),
+            Input::Rows(input) => match self.rows.push(input, cell, plan.bounds)? {
+                Some(values) => self.take(&ValueScope(&values)),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// Whether no further cell can change the answer (LIMIT reached).
+    pub fn is_full(&self) -> bool {
+        self.groups.is_none() && self.output.is_full(&self.plan)
+    }
+
+    /// The remaining rows. Without a table it is here that the one row comes from.
+    ///
+    /// # Errors
+    /// Those of [`Shaping::push`].
+    pub fn finish(mut self) -> Result<Vec<Row>, SqlError> {
+        let plan = self.plan.clone();
+        let mut rows = Vec::new();
+        match &plan.input {
+            Input::Once => rows.extend(self.take(&crate::bind::NoRow)?),
+            Input::Cells => {}
+            Input::Rows(input) => {
+                for values in std::mem::take(&mut self.rows).finish(input) {
+                    if self.is_full() {
+                        break;
+                    }
+                    rows.extend(self.take(&ValueScope(&values))?);
+                }
+            }
+        }
+        if let Some(groups) = self.groups.take() {
+            for values in groups.finish(plan.grouping.as_ref())? {
+                let scope = ValueScope(&values);
+                let counts = plan.having.as_ref().map_or(Ok(true), |having| having.holds(&scope))?;
+                if counts {
+                    rows.extend(self.output.push(&plan, &scope)?);
+                }
+            }
+        }
+        rows.extend(self.output.finish(&plan)?);
+        Ok(rows)
+    }
+
+    /// Takes one row of the input.
+    fn take(&mut self, scope: &dyn Scope<Slot>) -> Result<Option<Row>, SqlError> {
+        if let Some(filter) = &self.plan.filter {
+            if !filter.holds(scope)? {
+                return Ok(None);
+            }
+        }
+        match (&mut self.groups, &self.plan.grouping) {
+            (Some(groups), Some(grouping)) => {
+                groups.push(grouping, scope, self.plan.bounds)?;
+                Ok(None)
+            }
+            (_, _) => self.output.push(&self.plan, scope),
+        }
+    }
+}
+
+/// About how many bytes a row takes.
+pub(crate) fn size(row: &[Value]) -> usize {
+    row.iter().map(|v| std::mem::size_of::<Value>() + content(v)).sum()
+}
+
+fn content(value: &Value) -> usize {
+    match value {
+        Value::Text(b) | Value::Bytes(b) | Value::Json(b) => b.len(),
+        Value::Decimal(text) => text.len(),
+        Value::Null | Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::DateTime(_) => 0,
+    }
+}
+
+/// What is collected so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Collected {
+    rows: usize,
+    bytes: usize,
+}
+
+impl Collected {
+    /// Counts a row in.
+    ///
+    /// # Errors
+    /// [`SqlError::Limit`] when it is one too many.
+    pub fn add(&mut self, bytes: usize, bounds: Bounds) -> Result<(), SqlError> {
+        self.rows += 1;
+        self.grow(bytes, bounds)?;
+        if self.rows > bounds.rows {
+            return Err(SqlError::Limit {
+                what: "the number of rows to sort, group or assemble".into(),
+                limit: bounds.rows as u64,
+                name: "limits.collect_rows",
+            });
+        }
+        Ok(())
+    }
+
+    /// Counts bytes in.
+    ///
+    /// # Errors
+    /// [`SqlError::Limit`] when they are too many.
+    pub fn grow(&mut self, bytes: usize, bounds: Bounds) -> Result<(), SqlError> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > bounds.bytes {
+            return Err(SqlError::Limit {
+                what: "the size of the rows to sort, group or assemble".into(),
+                limit: bounds.bytes as u64,
+                name: "limits.collect_bytes",
+            });
+        }
+        Ok(())
+    }
+
+    /// Counts a row out.
+    pub fn remove(&mut self, bytes: usize) {
+        self.rows = self.rows.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}

@@ -1,0 +1,205 @@
+//! GROUP BY and aggregates.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Bounds, Collected, size};
+use crate::error::SqlError;
+use crate::expression::number::{Arithmetic, Number};
+use crate::expression::{Aggregate, Expression, Scope, Slot, json, sort_order};
+use crate::value::Value;
+
+/// What is grouped by, and what is computed of each group.
+#[derive(Debug)]
+pub(crate) struct Grouping {
+    /// Slots `0..` of a group.
+    pub keys: Vec<Expression<Slot>>,
+    /// The slots behind them.
+    pub aggregates: Vec<AggregateSpec>,
+}
+
+/// One aggregate.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct AggregateSpec {
+    /// Which.
+    pub function: Aggregate,
+    /// Of each value once.
+    pub distinct: bool,
+    /// Of what; nothing is `COUNT(*)`.
+    pub arguments: Vec<Expression<Slot>>,
+}
+
+#[derive(Debug)]
+struct State {
+    count: u64,
+    /// The lowest, the highest, or nothing yet.
+    best: Option<Value>,
+    /// `None` until a value came.
+    sum: Option<Number>,
+    seen: HashSet<Vec<u8>>,
+}
+
+#[derive(Debug)]
+struct Group {
+    keys: Vec<Value>,
+    states: Vec<State>,
+}
+
+/// Groups on their way.
+#[derive(Debug)]
+pub(super) struct Groups {
+    places: HashMap<Vec<u8>, usize>,
+    /// In the order they were met.
+    groups: Vec<Group>,
+    collected: Collected,
+}
+
+impl Groups {
+    /// Without GROUP BY there is one group, even of no rows.
+    pub fn new(grouping: &Grouping) -> Self {
+        let mut groups = Self { places: HashMap::new(), groups: Vec::new(), collected: Collected::default() };
+        if grouping.keys.is_empty() {
+            groups.places.insert(Vec::new(), 0);
+            groups.groups.push(Group { keys: Vec::new(), states: states(grouping) });
+        }
+        groups
+    }
+
+    pub fn push(&mut self, grouping: &Grouping, scope: &dyn Scope<Slot>, bounds: Bounds) -> Result<(), SqlError> {
+        let keys = grouping.keys.iter().map(|e| e.evaluate(scope)).collect::<Result<Vec<_>, _>>()?;
+        let encoded = encode(&keys)?;
+        let place = match self.places.get(&encoded) {
+            Some(place) => *place,
+            None => {
+                self.collected.add(encoded.len() + size(&keys), bounds)?;
+                self.places.insert(encoded, self.groups.len());
+                self.groups.push(Group { keys, states: states(grouping) });
+                self.groups.len() - 1
+            }
+        };
+        let Some(group) = self.groups.get_mut(place) else { return Ok(()) };
+        for (state, spec) in group.states.iter_mut().zip(&grouping.aggregates) {
+            state.push(spec, scope, &mut self.collected, bounds)?;
+        }
+        Ok(())
+    }
+
+    /// The groups: their keys, then their aggregates.
+    pub fn finish(self, grouping: Option<&Grouping>) -> Result<Vec<Vec<Value>>, SqlError> {
+        let specs = grouping.map_or(&[][..], |g| &g.aggregates);
+        self.groups
+            .into_iter()
+            .map(|group| {
+                let mut values = group.keys;
+                for (state, spec) in group.states.into_iter().zip(specs) {
+                    values.push(state.finish(spec)?);
+                }
+                Ok(values)
+            })
+            .collect()
+    }
+}
+
+fn states(grouping: &Grouping) -> Vec<State> {
+    let state = |_| State { count: 0, best: None, sum: None, seen: HashSet::new() };
+    grouping.aggregates.iter().map(state).collect()
+}
+
+impl State {
+    fn push(
+        &mut self,
+        spec: &AggregateSpec,
+        scope: &dyn Scope<Slot>,
+        collected: &mut Collected,
+        bounds: Bounds,
+    ) -> Result<(), SqlError> {
+        let values = spec.arguments.iter().map(|e| e.evaluate(scope)).collect::<Result<Vec<_>, _>>()?;
+        if values.contains(&Value::Null) {
+            return Ok(());
+        }
+        if spec.distinct && !matches!(spec.function, Aggregate::Min | Aggregate::Max) {
+            let encoded = encode(&values)?;
+            if self.seen.contains(&encoded) {
+                return Ok(());
+            }
+            collected.add(encoded.len(), bounds)?;
+            self.seen.insert(encoded);
+        }
+        self.count += 1;
+        let Some(value) = values.into_iter().next() else { return Ok(()) };
+        match spec.function {
+            Aggregate::Count => {}
+            Aggregate::Min | Aggregate::Max => {
+                let better = match &self.best {
+                    None => true,
+                    Some(best) => {
+                        let order = sort_order(&value, best)?;
+                        if spec.function == Aggregate::Min { order.is_lt() } else { order.is_gt() }
+                    }
+                };
+                if better {
+                    collected.grow(size(std::slice::from_ref(&value)), bounds)?;
+                    self.best = Some(value);
+                }
+            }
+            Aggregate::Sum | Aggregate::Avg => {
+                if let Some(number) = Number::operand(&value) {
+                    self.sum = Some(self.sum.map_or(number, |sum| sum.plus(number)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, spec: &AggregateSpec) -> Result<Value, SqlError> {
+        // Sums of exact numbers are DECIMAL, whatever their size.
+        let decimal = |n: Number| match n {
+            Number::Exact { mantissa, scale } => {
+                Value::Decimal(crate::expression::number::decimal_text(mantissa, scale))
+            }
+            Number::Double(d) => Value::Double(d),
+        };
+        Ok(match spec.function {
+            Aggregate::Count => Value::Int(i64::try_from(self.count).unwrap_or(i64::MAX)),
+            Aggregate::Min | Aggregate::Max => self.best.unwrap_or(Value::Null),
+            Aggregate::Sum => self.sum.map_or(Value::Null, decimal),
+            Aggregate::Avg => match self.sum {
+                None => Value::Null,
+                Some(sum) => sum.apply(Arithmetic::Divide, Number::int(self.count))?.map_or(Value::Null, decimal),
+            },
+        })
+    }
+}
+
+/// Bytes that are equal exactly when the rows are.
+pub(super) fn encode(row: &[Value]) -> Result<Vec<u8>, SqlError> {
+    let mut out = Vec::new();
+    for value in row {
+        match value {
+            Value::Null => out.push(0),
+            Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Decimal(_) => {
+                out.push(1);
+                if let Some(n) = Number::of(value) {
+                    part(&mut out, n.canonical().as_bytes());
+                }
+            }
+            Value::Text(bytes) | Value::Bytes(bytes) => {
+                out.push(2);
+                part(&mut out, bytes);
+            }
+            Value::Json(bytes) => {
+                out.push(3);
+                part(&mut out, json::text(&json::parse(bytes)?).as_bytes());
+            }
+            Value::DateTime(at) => {
+                out.push(4);
+                out.extend(at.0.to_be_bytes());
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn part(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend((bytes.len() as u64).to_be_bytes());
+    out.extend(bytes);
+}

@@ -1,0 +1,139 @@
+//! What a row of the input is: nothing, a cell, or the latest bodies of a row's declared columns.
+
+use std::collections::BTreeMap;
+
+use cellgate_schemaless::{Body, Cell, ColumnKey, RefKey, RowKey, ShardId};
+
+use super::{Bounds, Collected};
+use crate::bind::{DECLARED, ROW_KEY, SHARD};
+use crate::columns::CellColumn;
+use crate::error::SqlError;
+use crate::expression::{Scope, Slot, column_text};
+use crate::value::Value;
+
+/// What the shape is fed with.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// Nothing: there is one row of no columns.
+    Once,
+    /// Each cell is a row.
+    Cells,
+    /// Cells are assembled to rows.
+    Rows(RowInput),
+}
+
+/// How cells are assembled to rows.
+#[derive(Debug)]
+pub(crate) struct RowInput {
+    /// The column key of each declared column, with the JSON text of a row that has no such cell.
+    pub columns: Vec<(ColumnKey, Option<String>)>,
+    /// Whether all cells of a row come together (Latest by row), so that rows stream.
+    pub grouped: bool,
+}
+
+/// The columns of a cell.
+pub(super) struct CellScope<'a>(pub &'a Cell);
+
+impl Scope<Slot> for CellScope<'_> {
+    fn leaf(&self, slot: &Slot) -> Result<Value, SqlError> {
+        let cell = self.0;
+        let column =
+            CellColumn::of_slot(slot.0).ok_or_else(|| SqlError::Internal(format!("a cell has no slot {}", slot.0)))?;
+        Ok(match column {
+            CellColumn::AddedId => Value::Int(cell.added_id.0),
+            CellColumn::RowKey => column_text(cell.triple.row.as_bytes()),
+            CellColumn::ColumnKey => column_text(cell.triple.column.as_bytes()),
+            CellColumn::RefKey => Value::Int(cell.triple.ref_key.0),
+            CellColumn::Body => cell.body.as_ref().map_or(Value::Null, json),
+            CellColumn::CreatedAt => Value::DateTime(cell.created_at),
+            CellColumn::Shard => Value::Int(i64::from(cell.shard.0)),
+        })
+    }
+}
+
+fn json(body: &Body) -> Value {
+    Value::Json(body.as_bytes().clone())
+}
+
+/// Values by slot.
+pub(super) struct ValueScope<'a>(pub &'a [Value]);
+
+impl Scope<Slot> for ValueScope<'_> {
+    fn leaf(&self, slot: &Slot) -> Result<Value, SqlError> {
+        self.0.get(slot.0).cloned().ok_or_else(|| SqlError::Internal(format!("a row has no slot {}", slot.0)))
+    }
+}
+
+/// A row on its way.
+#[derive(Debug)]
+struct Partial {
+    shard: ShardId,
+    latest: Vec<Option<(RefKey, Body)>>,
+}
+
+/// Rows being assembled.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    /// By row key; when cells come grouped there is at most one.
+    partial: BTreeMap<RowKey, Partial>,
+    collected: Collected,
+}
+
+impl Rows {
+    pub fn new(_: &Input) -> Self {
+        Self::default()
+    }
+
+    /// Takes a cell; the values of the row before, if the cell begins another and rows come one after the other.
+    pub fn push(&mut self, input: &RowInput, cell: &Cell, bounds: Bounds) -> Result<Option<Vec<Value>>, SqlError> {
+        let Some(place) = input.columns.iter().position(|(key, _)| *key == cell.triple.column) else {
+            return Ok(None);
+        };
+        let Some(body) = &cell.body else { return Ok(None) };
+        let mut done = None;
+        if !self.partial.contains_key(&cell.triple.row) {
+            if input.grouped {
+                done = std::mem::take(&mut self.partial).into_iter().next().map(|(k, p)| values(input, &k, p));
+                self.collected = Collected::default();
+            }
+            let bytes = cell.triple.row.as_bytes().len() + std::mem::size_of::<Partial>();
+            self.collected.add(bytes + input.columns.len() * std::mem::size_of::<Option<(RefKey, Body)>>(), bounds)?;
+        }
+        let partial = self
+            .partial
+            .entry(cell.triple.row.clone())
+            .or_insert_with(|| Partial { shard: cell.shard, latest: vec![None; input.columns.len()] });
+        if let Some(latest) = partial.latest.get_mut(place) {
+            // A log brings the versions of a chain in the order they were written, which need not be theirs.
+            if latest.as_ref().is_none_or(|(version, _)| *version < cell.triple.ref_key) {
+                self.collected.grow(body.as_bytes().len(), bounds)?;
+                *latest = Some((cell.triple.ref_key, body.clone()));
+            }
+        }
+        Ok(done)
+    }
+
+    /// The rows left, by row key.
+    pub fn finish(self, input: &RowInput) -> impl Iterator<Item = Vec<Value>> {
+        self.partial.into_iter().map(|(key, partial)| values(input, &key, partial))
+    }
+}
+
+/// The values of a row by slot.
+fn values(input: &RowInput, key: &RowKey, partial: Partial) -> Vec<Value> {
+    let mut values = vec![Value::Null; DECLARED];
+    if let Some(value) = values.get_mut(ROW_KEY) {
+        *value = column_text(key.as_bytes());
+    }
+    if let Some(value) = values.get_mut(SHARD) {
+        *value = Value::Int(i64::from(partial.shard.0));
+    }
+    for ((_, missing), latest) in input.columns.iter().zip(partial.latest) {
+        values.push(match (latest, missing) {
+            (Some((_, body)), _) => json(&body),
+            (None, Some(missing)) => Value::Json(missing.clone().into()),
+            (None, None) => Value::Null,
+        });
+    }
+    values
+}

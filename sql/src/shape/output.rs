@@ -1,0 +1,111 @@
+//! The end of the line: project, remove doubles, sort, cut.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+
+use super::group::encode;
+use super::{Collected, Plan, size};
+use crate::error::SqlError;
+use crate::expression::{Scope, Slot, sort_order};
+use crate::value::{Row, Value};
+
+/// How many rows beyond LIMIT are kept before the highest are thrown away.
+const SLACK: usize = 1024;
+
+/// A row with what it is sorted by.
+#[derive(Debug)]
+struct Sorted {
+    keys: Vec<Value>,
+    /// When it came, so that equal rows stay in their order.
+    number: u64,
+    row: Row,
+}
+
+#[derive(Debug)]
+pub(super) struct Output {
+    seen: HashSet<Vec<u8>>,
+    sorting: Vec<Sorted>,
+    collected: Collected,
+    number: u64,
+    /// Rows given out or skipped so far.
+    passed: u64,
+}
+
+impl Output {
+    pub fn new() -> Self {
+        Self { seen: HashSet::new(), sorting: Vec::new(), collected: Collected::default(), number: 0, passed: 0 }
+    }
+
+    /// Whether LIMIT is reached.
+    pub fn is_full(&self, plan: &Plan) -> bool {
+        match plan.limit {
+            Some(0) => true,
+            Some(limit) => plan.order.is_empty() && self.passed >= limit.saturating_add(plan.offset),
+            None => false,
+        }
+    }
+
+    /// Takes a row; gives it back if it can be sent now.
+    pub fn push(&mut self, plan: &Plan, scope: &dyn Scope<Slot>) -> Result<Option<Row>, SqlError> {
+        if self.is_full(plan) {
+            return Ok(None);
+        }
+        let row = plan.items.iter().map(|e| e.evaluate(scope)).collect::<Result<Row, _>>()?;
+        if plan.distinct {
+            let encoded = encode(&row)?;
+            if self.seen.contains(&encoded) {
+                return Ok(None);
+            }
+            self.collected.add(encoded.len(), plan.bounds)?;
+            self.seen.insert(encoded);
+        }
+        if plan.order.is_empty() {
+            self.passed += 1;
+            return Ok((self.passed > plan.offset).then_some(row));
+        }
+        let keys = plan.order.iter().map(|(e, _)| e.evaluate(scope)).collect::<Result<Vec<_>, _>>()?;
+        self.collected.add(size(&row) + size(&keys), plan.bounds)?;
+        self.sorting.push(Sorted { keys, number: self.number, row });
+        self.number += 1;
+        if let Some(keep) = keep(plan).filter(|keep| self.sorting.len() >= keep.saturating_mul(2).saturating_add(SLACK))
+        {
+            sort(plan, &mut self.sorting)?;
+            for dropped in self.sorting.drain(keep..) {
+                self.collected.remove(size(&dropped.row) + size(&dropped.keys));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The rows that had to wait.
+    pub fn finish(mut self, plan: &Plan) -> Result<Vec<Row>, SqlError> {
+        sort(plan, &mut self.sorting)?;
+        let offset = usize::try_from(plan.offset).unwrap_or(usize::MAX);
+        let limit = plan.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
+        Ok(self.sorting.into_iter().skip(offset).take(limit).map(|s| s.row).collect())
+    }
+}
+
+/// How many sorted rows can be of use.
+fn keep(plan: &Plan) -> Option<usize> {
+    plan.limit.and_then(|limit| usize::try_from(limit.saturating_add(plan.offset)).ok())
+}
+
+fn sort(plan: &Plan, rows: &mut [Sorted]) -> Result<(), SqlError> {
+    let mut failed = None;
+    rows.sort_unstable_by(|a, b| {
+        let mut order = Ordering::Equal;
+        for ((a, b), (_, descending)) in a.keys.iter().zip(&b.keys).zip(&plan.order) {
+            let this = sort_order(a, b).unwrap_or_else(|error| {
+                failed.get_or_insert(error);
+                Ordering::Equal
+            });
+            order = order.then(if *descending { this.reverse() } else { this });
+            if order != Ordering::Equal {
+                break;
+            }
+        }
+        order.then(a.number.cmp(&b.number))
+    });
+    failed.map_or(Ok(()), Err)
+}

@@ -1,0 +1,273 @@
+//! What the tests share: a session, and cells.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cellgate_schemaless::{
+    AddedId, Body, Cell, CellKind, ColumnFilter, ColumnKey, Direction, KeyForm, Micros, RefKey, Request, RowColumn,
+    RowKey, RowSet, ShardId, TableDef, TableKind, Token, Triple,
+};
+
+use crate::command::{Command, Read, Source};
+use crate::environment::{Environment, SessionFunction, SqlMode};
+use crate::error::SqlError;
+use crate::value::{Row, Value};
+
+/// A session in database `shop` with the cell tables `trips` (BASE, STATUS with a default) and `plain`.
+pub(crate) struct Session {
+    tables: HashMap<(String, String), Arc<TableDef>>,
+    pub variables: HashMap<String, Value>,
+    pub database: Option<String>,
+    pub collect_rows: usize,
+    pub shards: u32,
+}
+
+pub(crate) const SHARDS: u32 = 8;
+
+pub(crate) fn shard_of(key: &[u8]) -> u16 {
+    key.iter().fold(7_u16, |sum, b| sum.wrapping_mul(31).wrapping_add(u16::from(*b))) % 8
+}
+
+impl Session {
+    pub fn new() -> Self {
+        let table = |id, name: &str, columns: Vec<RowColumn>| {
+            let def = TableDef {
+                id,
+                database: "shop".into(),
+                name: name.into(),
+                kind: TableKind::Cells,
+                key_form: KeyForm::Bytes,
+                codec: 1,
+                columns,
+                def: 1,
+                created_at: 0,
+            };
+            (("shop".to_owned(), name.to_owned()), Arc::new(def))
+        };
+        let column = |name: &str, missing: Option<&str>| RowColumn {
+            name: name.into(),
+            storage_key: name.into(),
+            missing: missing.map(str::to_owned),
+            added_in: 1,
+        };
+        let variables = [
+            ("sql_mode", Value::Text("STRICT_TRANS_TABLES".into())),
+            ("autocommit", Value::Int(1)),
+            ("max_allowed_packet", Value::Int(67_108_864)),
+            ("time_zone", Value::Text("SYSTEM".into())),
+            ("socket", Value::Null),
+        ];
+        Self {
+            tables: HashMap::from([
+                table(1, "trips", vec![column("BASE", None), column("STATUS", Some("\"new\""))]),
+                table(2, "plain", vec![]),
+            ]),
+            variables: variables.into_iter().map(|(n, v)| (n.to_owned(), v)).collect(),
+            database: Some("shop".into()),
+            collect_rows: 1000,
+            shards: SHARDS,
+        }
+    }
+}
+
+impl Environment for Session {
+    fn database(&self) -> Option<&str> {
+        self.database.as_deref()
+    }
+
+    fn table(&self, database: &str, name: &str) -> Option<Arc<TableDef>> {
+        self.tables.get(&(database.to_owned(), name.to_owned())).cloned()
+    }
+
+    fn has_database(&self, database: &str) -> bool {
+        database == "shop"
+    }
+
+    fn variable(&self, _: bool, name: &str) -> Option<Value> {
+        self.variables.get(name).cloned()
+    }
+
+    fn user_variable(&self, name: &str) -> Value {
+        if name == "five" { Value::Int(5) } else { Value::Null }
+    }
+
+    fn function(&self, function: SessionFunction) -> Value {
+        match function {
+            SessionFunction::Database => self.database.clone().map_or(Value::Null, |d| Value::Text(d.into())),
+            SessionFunction::Version => Value::Text("8.0.36-cellgate".into()),
+            SessionFunction::User | SessionFunction::CurrentUser => Value::Text("root@localhost".into()),
+            SessionFunction::ConnectionId
+            | SessionFunction::LastInsertId
+            | SessionFunction::RowCount
+            | SessionFunction::FoundRows => Value::Int(42),
+        }
+    }
+
+    fn shard_of(&self, row_key: &[u8]) -> u16 {
+        shard_of(row_key)
+    }
+
+    fn virtual_shards(&self) -> u32 {
+        self.shards
+    }
+
+    fn now(&self) -> Micros {
+        Micros(1_700_000_000_123_456)
+    }
+
+    fn sql_mode(&self) -> SqlMode {
+        SqlMode::default()
+    }
+
+    fn collect_rows(&self) -> usize {
+        self.collect_rows
+    }
+
+    fn collect_bytes(&self) -> usize {
+        10_000_000
+    }
+}
+
+/// Parses and binds one statement.
+pub(crate) fn bound_with(env: &Session, text: &str, params: &[Value]) -> Result<Command, SqlError> {
+    let mut statements = crate::parse(text, SqlMode::default())?;
+    assert_eq!(statements.len(), 1, "{text}");
+    let statement = statements.remove(0);
+    // What PREPARE says must not depend on parameters being there.
+    if let Ok(Command::Read(read)) = crate::bind(&statement, params, env) {
+        let described = crate::describe(&statement, env).unwrap_or_else(|e| panic!("{text}: {e}"));
+        let names = |columns: &[crate::ColumnMeta]| columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&described), names(read.shape.columns()), "{text}");
+        assert!(Read::LABELS.contains(&read.label), "{text}: {}", read.label);
+    }
+    crate::bind(&statement, params, env)
+}
+
+pub(crate) fn bound(text: &str) -> Result<Command, SqlError> {
+    bound_with(&Session::new(), text, &[])
+}
+
+pub(crate) fn read_with(env: &Session, text: &str, params: &[Value]) -> Read {
+    match bound_with(env, text, params) {
+        Ok(Command::Read(read)) => read,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+pub(crate) fn read(text: &str) -> Read {
+    read_with(&Session::new(), text, &[])
+}
+
+/// A cell; its shard follows from its key.
+pub(crate) fn cell(row: &str, column: &str, version: i64, body: &str, added_id: i64) -> Cell {
+    Cell {
+        triple: Triple {
+            row: RowKey::new(row.to_owned()).unwrap(),
+            column: ColumnKey::new(column.to_owned()).unwrap(),
+            ref_key: RefKey(version),
+        },
+        body: Some(Body::json(body.to_owned()).unwrap()),
+        added_id: AddedId(added_id),
+        shard: ShardId(shard_of(row.as_bytes())),
+        created_at: Micros(1_700_000_000_000_000 + added_id * 1_000_000),
+        kind: CellKind::Cell,
+        token: Token(0),
+        txn: None,
+    }
+}
+
+/// What a store answers to a request: the plain meaning of [`Request`], over a list of cells.
+pub(crate) fn answer(cells: &[Cell], request: &Request) -> Vec<Cell> {
+    match request {
+        Request::Get { keys, .. } => {
+            keys.iter().filter_map(|k| cells.iter().find(|c| c.triple == *k)).cloned().collect()
+        }
+        Request::Latest { keys, .. } => keys
+            .iter()
+            .filter_map(|k| {
+                cells
+                    .iter()
+                    .filter(|c| c.triple.row == k.row && c.triple.column == k.column)
+                    .filter(|c| k.at_most.is_none_or(|m| c.triple.ref_key <= m))
+                    .max_by_key(|c| c.triple.ref_key)
+            })
+            .cloned()
+            .collect(),
+        Request::Rows { scan, .. } => {
+            let mut found: Vec<Cell> = cells
+                .iter()
+                .filter(|c| match &scan.set {
+                    RowSet::Rows(rows, filter) => {
+                        assert!(rows.is_sorted(), "rows are sorted");
+                        rows.contains(&c.triple.row) && passes(filter, &c.triple.column)
+                    }
+                    RowSet::Chains(chains) => {
+                        assert!(chains.is_sorted(), "chains are sorted");
+                        chains.iter().any(|k| k.row == c.triple.row && k.column == c.triple.column)
+                    }
+                })
+                .filter(|c| scan.refs.min.is_none_or(|m| c.triple.ref_key >= m))
+                .filter(|c| scan.refs.max.is_none_or(|m| c.triple.ref_key <= m))
+                .cloned()
+                .collect();
+            found.sort_by(|a, b| a.triple.cmp(&b.triple));
+            if scan.direction == Direction::Descending {
+                found.reverse();
+            }
+            found.truncate(scan.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap()));
+            found
+        }
+        Request::Log { scan, .. } => {
+            assert!(scan.shards.is_sorted(), "shards are sorted");
+            let mut found: Vec<Cell> = cells
+                .iter()
+                .filter(|c| scan.shards.contains(&c.shard))
+                .filter(|c| scan.added_after.is_none_or(|a| c.added_id > a))
+                .filter(|c| scan.created_from.is_none_or(|t| c.created_at >= t))
+                .filter(|c| passes(&scan.columns, &c.triple.column))
+                .cloned()
+                .collect();
+            found.sort_by_key(|c| (c.shard, c.added_id));
+            found.truncate(scan.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap()));
+            found
+        }
+        Request::Put { .. } | Request::Erase { .. } => panic!("not a read"),
+    }
+}
+
+fn passes(filter: &ColumnFilter, column: &ColumnKey) -> bool {
+    match filter {
+        ColumnFilter::All => true,
+        ColumnFilter::In(columns) => columns.contains(column),
+    }
+}
+
+/// Runs a bound SELECT over cells.
+pub(crate) fn run(read: &Read, cells: &[Cell]) -> Result<Vec<Row>, SqlError> {
+    let given = match &read.source {
+        Source::Once | Source::Nothing => Vec::new(),
+        Source::Cells(request) => answer(cells, request),
+    };
+    let mut shaping = read.shape.start();
+    let mut rows = Vec::new();
+    for cell in &given {
+        if shaping.is_full() {
+            break;
+        }
+        rows.extend(shaping.push(cell)?);
+    }
+    rows.extend(shaping.finish()?);
+    Ok(rows)
+}
+
+/// A row as text, for comparison in tests.
+pub(crate) fn shown(row: &Row) -> String {
+    let value = |v: &Value| v.text().map_or("NULL".to_owned(), |t| String::from_utf8_lossy(&t).into_owned());
+    row.iter().map(value).collect::<Vec<_>>().join("|")
+}
+
+/// The rows a SELECT gives over cells, as text.
+pub(crate) fn rows(text: &str, cells: &[Cell]) -> Vec<String> {
+    let rows = run(&read(text), cells).unwrap_or_else(|e| panic!("{text}: {e}"));
+    rows.iter().map(shown).collect()
+}
