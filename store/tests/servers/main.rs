@@ -27,11 +27,7 @@ macro_rules! server_suite {
             limits::a_statement_that_takes_too_long_is_a_timeout,
             limits::more_callers_than_connections_wait_for_their_turn,
             limits::a_wrong_password_is_refused_and_not_shown,
-            meta::nothing_is_there_before_it_is_created,
-            meta::documents_change_by_compare_and_set,
-            meta::documents_are_listed_by_prefix_in_order,
             meta::a_lost_answer_to_a_change_is_settled,
-            meta::the_clock_is_in_microseconds,
         }
     };
     (@stamp $name:ident, $engine:expr, $make:expr, $($module:ident::$promise:ident,)+) => {

@@ -241,11 +241,7 @@ async fn set_up(connection: &mut Conn, timeouts: &Timeouts, maria: bool, nonce: 
         .query_first(format!("SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, GET_LOCK('{nonce}', 0)"))
         .await?;
     let (packet, flush, locked) = facts.unwrap_or_default();
-    Ok(Facts {
-        packet: usize::try_from(packet).unwrap_or(usize::MAX),
-        durable: flush == 1,
-        marked: locked == Some(1),
-    })
+    Ok(Facts { packet: usize::try_from(packet).unwrap_or(usize::MAX), durable: flush == 1, marked: locked == Some(1) })
 }
 
 /// Creates a database unless it is there.
