@@ -161,6 +161,17 @@ impl Driver for MysqlDriver {
         let no_database: Option<String> = None;
         let opts = OptsBuilder::from_opts(self.opts.clone()).db_name(no_database);
         let create = async {
+            // Looked for first: whoever may use a database may not always create one.
+            match Conn::new(self.opts.clone()).await {
+                Ok(connection) => {
+                    drop(connection.disconnect().await);
+                    return Ok(());
+                }
+                Err(e) => match error::of_connecting(&e) {
+                    StoreError::NoTable { .. } => {}
+                    error => return Err(error),
+                },
+            }
             let mut connection = Conn::new(opts).await.map_err(|e| error::of_connecting(&e))?;
             let created = session::create_database(&mut connection, &self.dsn.database).await;
             // Whether it says goodbye or not makes no difference.
