@@ -19,8 +19,8 @@ use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::errors;
 use crate::http::{ClusterReadiness, HttpState, Readiness};
-use crate::signals::told;
 use crate::session::{ServerFacts, Session, Variables};
+use crate::signals::told;
 use crate::version;
 use crate::wire::{self, Greeting, Wait, WireError, WireLimits};
 

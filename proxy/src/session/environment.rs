@@ -56,9 +56,7 @@ impl Environment for Bound<'_> {
             SessionFunction::ConnectionId => Value::Int(self.session.id.into()),
             SessionFunction::LastInsertId => Value::Int(0),
             SessionFunction::RowCount => Value::Int(self.session.last.row_count),
-            SessionFunction::FoundRows => {
-                Value::Int(i64::try_from(self.session.last.found_rows).unwrap_or(i64::MAX))
-            }
+            SessionFunction::FoundRows => Value::Int(i64::try_from(self.session.last.found_rows).unwrap_or(i64::MAX)),
         }
     }
 

@@ -12,8 +12,7 @@ use super::{Answer, Session, Table};
 /// Most shards listed one by one in a line.
 const LISTED_SHARDS: usize = 16;
 
-const COLUMNS: [&str; 9] =
-    ["id", "request", "table", "shards", "cluster", "node", "statement", "cache", "scatter"];
+const COLUMNS: [&str; 9] = ["id", "request", "table", "shards", "cluster", "node", "statement", "cache", "scatter"];
 
 /// One line: what one cluster is asked.
 struct Line {
@@ -69,7 +68,9 @@ impl Session {
                 let name = table.as_ref().map(|t| t.name.clone()).unwrap_or_default();
                 self.request_lines(request.clone(), &name, *scatter)
             }
-            Command::Read(Read { source: Source::Nothing, .. }) => vec![Line::note("impossible WHERE: no cells are read")],
+            Command::Read(Read { source: Source::Nothing, .. }) => {
+                vec![Line::note("impossible WHERE: no cells are read")]
+            }
             Command::Read(Read { source: Source::Once, .. }) => vec![Line::note("no tables used")],
             Command::Put(put) => {
                 let request = Request::Put { table: put.table.table_ref(), cells: put.cells.clone() };
@@ -137,7 +138,9 @@ impl Session {
                 shards,
                 cluster: cluster.map_or_else(|| number.to_string(), |c| c.name.clone()),
                 engine: cluster.map(|c| c.engine.to_owned()).unwrap_or_default(),
-                statement: cluster.map(|c| cellgate_store::executor::statement_text(c.engine, &plan, number)).unwrap_or_default(),
+                statement: cluster
+                    .map(|c| cellgate_store::executor::statement_text(c.engine, &plan, number))
+                    .unwrap_or_default(),
                 scatter,
             }
         });

@@ -199,11 +199,7 @@ impl Session {
     }
 
     /// Sends an answer that others follow. The inner error is the end of the reply: rows that broke off.
-    async fn send_part(
-        &mut self,
-        answer: Answer,
-        reply: &mut Reply<'_>,
-    ) -> Result<Result<Ending, Replied>, WireError> {
+    async fn send_part(&mut self, answer: Answer, reply: &mut Reply<'_>) -> Result<Result<Ending, Replied>, WireError> {
         match answer {
             Answer::Done(done) => {
                 let ok = self.ok_reply(done);

@@ -22,7 +22,11 @@ impl Session {
         self.shape = Some(shape_of(read.label));
         if read.scatter {
             self.server.metrics().scatter_statement();
-            self.last.warnings.push(Level::Note, 1105, "every shard was read: name a row_key or a PARTITION to read less");
+            self.last.warnings.push(
+                Level::Note,
+                1105,
+                "every shard was read: name a row_key or a PARTITION to read less",
+            );
         }
         let cells = match read.source {
             Source::Once | Source::Nothing => Cells::None,
@@ -253,4 +257,3 @@ impl Cells {
         }
     }
 }
-

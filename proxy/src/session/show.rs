@@ -270,16 +270,31 @@ fn describe(def: &TableDef, full: bool) -> (Vec<ColumnMeta>, Vec<Row>) {
         }
     };
     let fixed = CELL_COLUMNS.into_iter().map(|c| row(c, ""));
-    let declared =
-        def.columns.iter().map(|c| row((&c.name, "json", "YES", "", c.missing.as_deref(), ""), "row shape: latest body"));
+    let declared = def
+        .columns
+        .iter()
+        .map(|c| row((&c.name, "json", "YES", "", c.missing.as_deref(), ""), "row shape: latest body"));
     (columns(names), fixed.chain(declared).collect())
 }
 
 /// SHOW INDEX.
 fn index(def: &TableDef) -> (Vec<ColumnMeta>, Vec<Row>) {
     let names = [
-        "Table", "#Non_unique", "Key_name", "#Seq_in_index", "Column_name", "Collation", "#Cardinality", "#Sub_part",
-        "Packed", "Null", "Index_type", "Comment", "Index_comment", "Visible", "Expression",
+        "Table",
+        "#Non_unique",
+        "Key_name",
+        "#Seq_in_index",
+        "Column_name",
+        "Collation",
+        "#Cardinality",
+        "#Sub_part",
+        "Packed",
+        "Null",
+        "Index_type",
+        "Comment",
+        "Index_comment",
+        "Visible",
+        "Expression",
     ];
     let row = |non_unique: i64, key: &str, seq: i64, column: &str| {
         vec![
@@ -312,9 +327,24 @@ fn index(def: &TableDef) -> (Vec<ColumnMeta>, Vec<Row>) {
 /// SHOW TABLE STATUS.
 fn table_status(catalog: &Snapshot, database: &str) -> (Vec<ColumnMeta>, Vec<Row>) {
     let names = [
-        "Name", "Engine", "#Version", "Row_format", "#Rows", "#Avg_row_length", "#Data_length", "#Max_data_length",
-        "#Index_length", "#Data_free", "#Auto_increment", "Create_time", "Update_time", "Check_time", "Collation",
-        "#Checksum", "Create_options", "Comment",
+        "Name",
+        "Engine",
+        "#Version",
+        "Row_format",
+        "#Rows",
+        "#Avg_row_length",
+        "#Data_length",
+        "#Max_data_length",
+        "#Index_length",
+        "#Data_free",
+        "#Auto_increment",
+        "Create_time",
+        "Update_time",
+        "Check_time",
+        "Collation",
+        "#Checksum",
+        "Create_options",
+        "Comment",
     ];
     let row = |t: &Arc<TableDef>| {
         let mut row = vec![Value::Null; names.len()];
