@@ -3,6 +3,8 @@
 mod condition;
 mod delete;
 mod insert;
+#[cfg(test)]
+mod lowering;
 mod request;
 mod scope;
 mod select;
