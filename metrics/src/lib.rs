@@ -1,1 +1,25 @@
-//! .
+//! What Cellgate counts: every metric family by name, help and labels, and the text exposition of them.
+//!
+//! [`Metrics`] holds one handle per series, resolved when it is built, so that counting is an array index and an
+//! atomic addition. Label values are closed sets: each label is an enum here (or the configured cluster names), never
+//! a string made from what a client sent. There are no statics: whoever counts is given its handles.
+//!
+//! A new metric is its field with name and help ([`Metrics`] or [`ClusterMetrics`]) and its call site; docs/METRICS.md
+//! is generated from the same words.
+
+mod cluster;
+mod document;
+mod error;
+mod family;
+mod label;
+mod service;
+
+#[cfg(test)]
+mod tests;
+
+pub use cluster::{ClusterMetrics, PoolState};
+pub use document::document;
+pub use error::MetricsError;
+pub use family::{Family, Kind, LabelDescription};
+pub use label::{Command, Label, LoginFailure, Operation, Outcome, Refusal, Settlement, Shape, Stage};
+pub use service::{Metrics, OpenConnection};

@@ -1,1 +1,15 @@
-//! .
+//! The proxy: MySQL's protocol in front, the cell dialect behind it.
+
+pub mod auth;
+pub mod catalog;
+pub mod cli;
+pub mod config;
+pub mod errors;
+pub mod http;
+pub mod logging;
+pub mod program;
+pub mod server;
+pub mod session;
+pub mod signals;
+pub mod version;
+pub mod wire;

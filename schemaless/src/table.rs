@@ -21,6 +21,9 @@ pub struct TableDef {
     pub codec: u16,
     /// Declared row-shape columns, in order.
     pub columns: Vec<RowColumn>,
+    /// Storage keys of dropped columns: never used again in this table.
+    #[serde(default)]
+    pub dropped_keys: Vec<String>,
     /// The definition number cells are written under; raised by every ALTER.
     pub def: u32,
     /// When it was created, microseconds UTC.

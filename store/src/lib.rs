@@ -1,11 +1,16 @@
 //! Where cells are kept: the [`Backend`] trait, its engines, the meta store, and what runs a plan on them.
 
 mod backend;
+pub mod deployment;
+pub mod engine;
 mod error;
+pub mod executor;
 pub mod meta;
+mod sql;
 
 pub use backend::{
     Backend, FORMAT, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutMode, PutOutcome, RowPage, ShardState,
     Timeouts,
 };
+pub use engine::{Engines, memory, sqlite};
 pub use error::{Reason, StoreError};

@@ -3,6 +3,11 @@
 //! It holds named documents with versions, changed by compare-and-set, in one table `cg_meta(name, version, body)` of a
 //! SQLite file, a MySQL/MariaDB or a PostgreSQL database. Which documents there are is `deployment`'s business.
 
+pub mod mysql;
+pub mod postgres;
+pub mod server;
+pub mod sqlite;
+
 use async_trait::async_trait;
 
 use crate::error::StoreError;

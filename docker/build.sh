@@ -1,0 +1,24 @@
+#!/bin/sh
+# Builds the program and lays out what the image holds beside Debian's own files, under the directory ROOTFS:
+#
+#     docker/build.sh ROOTFS
+#
+# Everything the Dockerfile runs is here, so that it can run without a container engine too. Needs Rust and a C
+# compiler; honours CARGO_TARGET_DIR.
+set -eu
+
+rootfs=${1:?usage: docker/build.sh ROOTFS}
+mkdir -p "$rootfs/usr/local/bin" "$rootfs/var/lib/cellgate"
+rootfs=$(cd "$rootfs" && pwd)
+cd "$(dirname "$0")/.."
+
+cargo build --release --locked --package cellgate
+target=${CARGO_TARGET_DIR:-target}
+
+install -m 0755 "$target/release/cellgate" "$rootfs/usr/local/bin/cellgate"
+# The lines of a panic are logged without debugging symbols as well, and they are most of the file.
+strip --strip-debug "$rootfs/usr/local/bin/cellgate"
+# COPY copies no directory that is empty on every builder.
+: > "$rootfs/var/lib/cellgate/.keep"
+
+"$rootfs/usr/local/bin/cellgate" --version

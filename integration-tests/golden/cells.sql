@@ -1,0 +1,37 @@
+-- common
+-- Putting cells and getting them back: exactly, the latest, as of a version, the cells of a row.
+CREATE TABLE trips (added_id BIGINT NOT NULL AUTO_INCREMENT, row_key VARCHAR(255) NOT NULL, column_key VARCHAR(64) NOT NULL,
+    ref_key BIGINT NOT NULL, body JSON NOT NULL, created_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+    PRIMARY KEY (added_id), UNIQUE KEY (row_key, column_key, ref_key));
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('trip-1', 'BASE', 1, '{"fare":10,"city":"Zürich"}');
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('trip-1', 'BASE', 2, '{"fare":20,"city":"Zürich"}');
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('trip-1', 'BASE', 5, '{"fare":50}'), ('trip-1', 'STATUS', 1, '"done"');
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('trip-2', 'BASE', 1, '{"fare":7}'), ('trip-3', 'BASE', 1, 'null'), ('trip-4', 'NOTES', 9, '[1, 2.50,  "x"]');
+-- Another order of columns, other quotes, a number as a string.
+insert into `trips` (`body`, `ref_key`, `column_key`, `row_key`) values ("{}", '3', "BASE", "trip-5");
+
+SELECT row_key, column_key, ref_key, body FROM trips WHERE row_key = 'trip-1' AND column_key = 'BASE' AND ref_key = 1;
+SELECT body FROM trips WHERE ref_key = 2 AND column_key = 'BASE' AND row_key = 'trip-1';
+SELECT body FROM trips WHERE row_key = 'trip-1' AND column_key = 'BASE' AND ref_key = 3;
+SELECT body FROM trips WHERE row_key = 'nobody' AND column_key = 'BASE' AND ref_key = 1;
+SELECT body FROM trips WHERE row_key = 'trip-5' AND column_key = 'BASE' AND ref_key = '3';
+SELECT body FROM trips WHERE row_key = 'trip-4' AND column_key = 'NOTES' AND ref_key = 9;
+
+-- Latest, and the version as of a ref key.
+SELECT ref_key, body FROM trips WHERE row_key = 'trip-1' AND column_key = 'BASE' ORDER BY ref_key DESC LIMIT 1;
+SELECT ref_key FROM trips WHERE row_key = 'trip-1' AND column_key = 'BASE' AND ref_key <= 4 ORDER BY ref_key DESC LIMIT 1;
+SELECT ref_key FROM trips WHERE row_key = 'trip-1' AND column_key = 'BASE' AND ref_key <= 0 ORDER BY ref_key DESC LIMIT 1;
+SELECT ref_key FROM trips WHERE row_key = 'trip-1' AND column_key = 'NONE' ORDER BY ref_key DESC LIMIT 1;
+
+-- The cells of a row.
+SELECT column_key, ref_key FROM trips WHERE row_key = 'trip-1' ORDER BY column_key, ref_key;
+SELECT column_key, ref_key FROM trips WHERE row_key = 'trip-1' ORDER BY column_key DESC, ref_key DESC;
+SELECT ref_key FROM trips WHERE row_key = 'trip-1' AND column_key = 'BASE' ORDER BY ref_key LIMIT 2;
+SELECT ref_key FROM trips WHERE row_key = 'trip-1' AND column_key = 'BASE' ORDER BY ref_key LIMIT 1 OFFSET 1;
+SELECT ref_key FROM trips WHERE row_key = 'trip-1' AND column_key = 'BASE' ORDER BY ref_key LIMIT 1, 2;
+SELECT column_key, ref_key FROM trips WHERE row_key = 'trip-1' AND column_key IN ('STATUS', 'BASE', 'NONE') ORDER BY column_key, ref_key;
+SELECT ref_key FROM trips WHERE row_key = 'trip-1' AND column_key = 'BASE' AND ref_key > 1 ORDER BY ref_key;
+SELECT ref_key FROM trips WHERE row_key = 'trip-1' AND column_key = 'BASE' AND ref_key >= 2 AND ref_key < 5 ORDER BY ref_key;
+SELECT ref_key FROM trips WHERE row_key = 'trip-1' AND column_key = 'BASE' AND ref_key BETWEEN 2 AND 5 ORDER BY ref_key;
+SELECT ref_key FROM trips WHERE row_key = 'trip-1' AND column_key = 'BASE' AND ref_key IN (5, 1, 9) ORDER BY ref_key;
+SELECT ref_key FROM trips WHERE row_key = 'trip-1' LIMIT 0;

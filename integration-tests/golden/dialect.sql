@@ -1,0 +1,28 @@
+-- What only cells have: the short form, next versions, duplicates that are done already, the row shape, shards.
+CREATE TABLE trips ENGINE=CELLS;
+-- The same cell again is done already: 0 affected, and a note.
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '{"v":1}');
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '{"v":1}');
+SHOW WARNINGS;
+-- Bytes count, not the value of the JSON.
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '{"v": 1}');
+-- Without a ref key: the next version.
+INSERT INTO trips (row_key, column_key, body) VALUES ('a', 'BASE', '{"v":2}');
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', NULL, '{"v":3}') RETURNING ref_key, body;
+INSERT INTO trips (row_key, column_key, body) VALUES ('new', 'BASE', '1') RETURNING row_key, column_key, ref_key;
+SELECT ref_key, body FROM trips WHERE row_key = 'a' AND column_key = 'BASE' ORDER BY ref_key;
+-- Bodies are JSON, kept as they are given.
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('json', 'BASE', 1, '{"b" : 1,  "a":1.50, "b":2}');
+SELECT body FROM trips WHERE row_key = 'json' AND column_key = 'BASE' AND ref_key = 1;
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('json', 'BASE', 2, 'no json');
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('json', 'BASE', 2, '');
+-- JSON by arrows.
+SELECT body->'$.v' AS v, body->>'$.v' AS t FROM trips WHERE row_key = 'a' ORDER BY ref_key;
+-- Cells are immutable.
+UPDATE trips SET body = '2' WHERE row_key = 'a';
+REPLACE INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '2');
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '2') ON DUPLICATE KEY UPDATE body = '2';
+SELECT body FROM trips WHERE added_id = 5;
+-- A shard, and its log.
+SELECT SHARD_OF('a') = SHARD_OF('a') AS same;
+DROP TABLE trips;

@@ -1,0 +1,17 @@
+-- The row shape: names of cell columns as columns, each the latest body.
+CREATE TABLE trips (BASE JSON, STATUS JSON) ENGINE=CELLS;
+INSERT INTO trips (row_key, BASE, STATUS) VALUES ('a', '{"fare":1}', '"new"');
+INSERT INTO trips (row_key, BASE) VALUES ('b', '{"fare":2}');
+INSERT INTO trips (row_key, STATUS) VALUES ('a', '"done"');
+SELECT BASE, STATUS FROM trips WHERE row_key = 'a';
+SELECT row_key, BASE, STATUS FROM trips WHERE row_key IN ('b', 'a') ORDER BY row_key;
+SELECT BASE FROM trips WHERE row_key = 'nobody';
+SELECT NOTES FROM trips WHERE row_key = 'a';
+ALTER TABLE trips ADD COLUMN NOTES JSON;
+SELECT NOTES, STATUS FROM trips WHERE row_key = 'a';
+INSERT INTO trips (row_key, NOTES) VALUES ('a', '[1]');
+SELECT NOTES, STATUS FROM trips WHERE row_key = 'a';
+-- The cells under it; the cell shape takes any column key.
+SELECT column_key, ref_key, body FROM trips WHERE row_key = 'a' ORDER BY column_key, ref_key;
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'UNDECLARED', 1, '1');
+SELECT column_key, ref_key FROM trips WHERE row_key = 'a' AND column_key = 'UNDECLARED';

@@ -1,0 +1,26 @@
+-- common
+-- A session's buffer: its own reads see it, ROLLBACK drops it.
+CREATE TABLE trips (added_id BIGINT NOT NULL AUTO_INCREMENT, row_key VARCHAR(255) NOT NULL, column_key VARCHAR(64) NOT NULL,
+    ref_key BIGINT NOT NULL, body JSON NOT NULL, created_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+    PRIMARY KEY (added_id), UNIQUE KEY (row_key, column_key, ref_key));
+BEGIN;
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '1'), ('b', 'BASE', 1, '2');
+SELECT row_key, body FROM trips ORDER BY row_key;
+ROLLBACK;
+SELECT COUNT(*) FROM trips;
+START TRANSACTION;
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '1');
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 2, '2');
+SELECT ref_key, body FROM trips WHERE row_key = 'a' AND column_key = 'BASE' ORDER BY ref_key DESC LIMIT 1;
+COMMIT;
+SELECT COUNT(*) FROM trips;
+SET autocommit = 0;
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('c', 'BASE', 1, '3');
+SELECT @@autocommit;
+ROLLBACK;
+SELECT COUNT(*) FROM trips;
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('c', 'BASE', 1, '3');
+SET autocommit = 1;
+ROLLBACK;
+SELECT COUNT(*) FROM trips;
+COMMIT;

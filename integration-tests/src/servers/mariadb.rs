@@ -1,0 +1,177 @@
+//! MariaDB.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::process::{self, Process, Signal};
+use crate::scratch::Scratch;
+use crate::settings;
+use crate::wait;
+
+/// A MariaDB server: `root` without a password, over TCP.
+#[derive(Debug)]
+pub struct MariaDb {
+    port: u16,
+    own: Option<Own>,
+}
+
+/// What a server that we started has.
+#[derive(Debug)]
+struct Own {
+    process: Option<Process>,
+    scratch: Scratch,
+    user: &'static str,
+}
+
+impl MariaDb {
+    /// The server that the environment names.
+    ///
+    /// # Panics
+    ///
+    /// If it names none.
+    pub fn shared() -> Self {
+        let url = settings::shared(settings::MYSQL_URL);
+        let port = url.rsplit(':').next().and_then(|rest| rest.trim_end_matches('/').parse().ok());
+        Self { port: port.unwrap_or_else(|| panic!("no port in {url}")), own: None }
+    }
+
+    /// A server of our own, in a temporary directory.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub fn private() -> Self {
+        let user = process::existing_user(&["mysql"]);
+        let scratch = Scratch::new();
+        process::give(scratch.path(), user);
+        process::output(
+            process::tethered("mariadb-install-db", Some(user))
+                .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
+                .arg(format!("--datadir={}", scratch.join("data").display())),
+        );
+        // The installed root is root@localhost, which a connection over TCP without name lookup never is.
+        let grants = "CREATE USER IF NOT EXISTS root@'127.0.0.1'; \
+                      GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;";
+        std::fs::write(scratch.join("init.sql"), grants.replace("; ", ";\n")).expect("a file in a new directory");
+        let mut server = Self { port: super::free_port(), own: Some(Own { process: None, scratch, user }) };
+        server.start();
+        server
+    }
+
+    /// The port, the same after every restart.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its address, for a configuration or a client.
+    pub fn url(&self, database: &str) -> String {
+        format!("mysql://root@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Starts it (again) and waits until it answers.
+    ///
+    /// # Panics
+    ///
+    /// If it is shared, or does not start.
+    pub fn start(&mut self) {
+        let port = self.port;
+        let own = self.own.as_mut().expect("only a private server is started by a test");
+        let (data, log) = (own.scratch.join("data"), own.scratch.join("log"));
+        let mut server = Process::spawn(
+            process::tethered(server_program(), Some(own.user))
+                .args(["--no-defaults", "--skip-name-resolve", "--bind-address=127.0.0.1", "--max-connections=600"])
+                .args(["--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=128M", "--sync-binlog=0"])
+                .arg(format!("--port={port}"))
+                .arg(format!("--datadir={}", data.display()))
+                .arg(format!("--socket={}", own.scratch.join("socket").display()))
+                .arg(format!("--pid-file={}", own.scratch.join("pid").display()))
+                .arg(format!("--init-file={}", own.scratch.join("init.sql").display()))
+                .stdout(File::options().create(true).append(true).open(&log).expect("a log file"))
+                .stderr(File::options().create(true).append(true).open(&log).expect("a log file")),
+        );
+        wait::until("MariaDB to answer", wait::PATIENCE, || {
+            if let Some(status) = server.ended() {
+                panic!("MariaDB ended with {status}:\n{}", super::log_tail(&log));
+            }
+            process::try_output(cli(port).args(["--execute", "SELECT 1"])).ok()
+        });
+        own.process = Some(server);
+    }
+
+    /// Kills it with signal 9.
+    ///
+    /// # Panics
+    ///
+    /// If it is shared.
+    pub fn kill(&mut self) {
+        self.own.as_mut().expect("only a private server is killed by a test").process = None;
+    }
+
+    /// Freezes it: connections stay open and are not answered.
+    pub fn freeze(&self) {
+        self.signal(Signal::Stop);
+    }
+
+    /// Lets a frozen server go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::Cont);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(process) = self.own.as_ref().and_then(|own| own.process.as_ref()) {
+            process.signal(signal);
+        }
+    }
+
+    /// Creates a database.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be created.
+    pub fn create_database(&self) -> String {
+        let name = super::database_name();
+        self.execute(&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"));
+        name
+    }
+
+    /// Creates a database whose text compares by its bytes, as Cellgate's keys do.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be created.
+    pub fn create_database_of_bytes(&self) -> String {
+        let name = super::database_name();
+        self.execute(&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"));
+        name
+    }
+
+    /// Drops a database; a server that is down has nothing to drop.
+    pub fn drop_database(&self, name: &str) {
+        let _ = process::try_output(cli(self.port).args(["--execute", &format!("DROP DATABASE IF EXISTS {name}")]));
+    }
+
+    /// Runs statements with the server's own client; answers the rows, tab separated, without column names.
+    ///
+    /// # Panics
+    ///
+    /// If one fails.
+    pub fn execute(&self, statements: &str) -> String {
+        process::output(cli(self.port).args(["--batch", "--skip-column-names", "--execute", statements]))
+    }
+}
+
+fn cli(port: u16) -> Command {
+    let mut command = Command::new("mariadb");
+    command.args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--user=root"]).arg(format!("--port={port}"));
+    command
+}
+
+/// Debian keeps the server outside the path of ordinary users.
+fn server_program() -> PathBuf {
+    ["/usr/sbin/mariadbd", "/usr/libexec/mariadbd", "/usr/bin/mariadbd"]
+        .iter()
+        .map(PathBuf::from)
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| "mariadbd".into())
+}

@@ -1,0 +1,163 @@
+//! PostgreSQL.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::process::{self, Process};
+use crate::scratch::Scratch;
+use crate::settings;
+use crate::wait;
+
+/// A PostgreSQL server: `postgres` without a password, over TCP.
+#[derive(Debug)]
+pub struct Postgres {
+    port: u16,
+    own: Option<Own>,
+}
+
+/// What a server that we started has.
+#[derive(Debug)]
+struct Own {
+    process: Option<Process>,
+    scratch: Scratch,
+    user: &'static str,
+}
+
+impl Postgres {
+    /// The server that the environment names.
+    ///
+    /// # Panics
+    ///
+    /// If it names none.
+    pub fn shared() -> Self {
+        let url = settings::shared(settings::POSTGRES_URL);
+        let port = url.rsplit(':').next().and_then(|rest| rest.split('/').next()?.parse().ok());
+        Self { port: port.unwrap_or_else(|| panic!("no port in {url}")), own: None }
+    }
+
+    /// A server of our own, in a temporary directory.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub fn private() -> Self {
+        let user = process::existing_user(&["postgres"]);
+        let scratch = Scratch::new();
+        process::give(scratch.path(), user);
+        process::output(
+            process::tethered(server_program("initdb"), Some(user))
+                .args(["--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"])
+                .arg("--pgdata")
+                .arg(scratch.join("data")),
+        );
+        let mut server = Self { port: super::free_port(), own: Some(Own { process: None, scratch, user }) };
+        server.start();
+        server
+    }
+
+    /// The port, the same after every restart.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its address, for a configuration.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Starts it (again) and waits until it answers.
+    ///
+    /// # Panics
+    ///
+    /// If it is shared, or does not start.
+    pub fn start(&mut self) {
+        let port = self.port;
+        let own = self.own.as_mut().expect("only a private server is started by a test");
+        let log = own.scratch.join("log");
+        let spawn = || {
+            Process::spawn(
+                process::tethered(server_program("postgres"), Some(own.user))
+                    .arg("-D")
+                    .arg(own.scratch.join("data"))
+                    .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400"])
+                    .args(["-c", "fsync=off", "-c", "shared_buffers=64MB"])
+                    .args(["-c", &format!("unix_socket_directories={}", own.scratch.path().display())])
+                    .stdout(File::options().create(true).append(true).open(&log).expect("a log file"))
+                    .stderr(File::options().create(true).append(true).open(&log).expect("a log file")),
+            )
+        };
+        let mut server = spawn();
+        wait::until("PostgreSQL to answer", wait::PATIENCE, || {
+            if server.ended().is_some() {
+                // After a kill the old workers hold the shared memory until they notice; the log says what else it was.
+                assert!(
+                    super::log_tail(&log).contains("shared memory block"),
+                    "PostgreSQL ended:\n{}",
+                    super::log_tail(&log)
+                );
+                server = spawn();
+            }
+            process::try_output(psql(port, "postgres").args(["--command", "SELECT 1"])).ok()
+        });
+        own.process = Some(server);
+    }
+
+    /// Kills it with signal 9; its workers notice and end.
+    ///
+    /// # Panics
+    ///
+    /// If it is shared.
+    pub fn kill(&mut self) {
+        self.own.as_mut().expect("only a private server is killed by a test").process = None;
+    }
+
+    /// Creates a database.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be created.
+    pub fn create_database(&self) -> String {
+        let name = super::database_name();
+        self.execute("postgres", &format!("CREATE DATABASE {name}"));
+        name
+    }
+
+    /// Drops a database; a server that is down has nothing to drop.
+    pub fn drop_database(&self, name: &str) {
+        let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+        let _ = process::try_output(psql(self.port, "postgres").args(["--command", &drop]));
+    }
+
+    /// Runs statements with the server's own client; answers the rows, tab separated, without column names.
+    ///
+    /// # Panics
+    ///
+    /// If one fails.
+    pub fn execute(&self, database: &str, statements: &str) -> String {
+        process::output(psql(self.port, database).args(["--command", statements]))
+    }
+}
+
+fn psql(port: u16, database: &str) -> Command {
+    let mut command = Command::new("psql");
+    command
+        .args(["--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align", "--field-separator=\t"])
+        .args(["--set", "ON_ERROR_STOP=1", "--host=127.0.0.1", "--username=postgres", "--dbname", database])
+        .arg(format!("--port={port}"))
+        .env("PGCONNECT_TIMEOUT", "5");
+    command
+}
+
+/// Debian keeps each version's programs in a directory of its own; the newest wins.
+fn server_program(name: &str) -> PathBuf {
+    let mut found: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|version| version.path().join("bin").join(name))
+        .filter(|path| path.is_file())
+        .collect();
+    found.sort();
+    found.pop().unwrap_or_else(|| name.into())
+}

@@ -1,0 +1,75 @@
+//! What a run may set through the environment. `cargo xtask test` and `cargo xtask prove` set it.
+
+use std::path::PathBuf;
+
+/// The `cellgate` program to test; without it the one beside the test's own target directory.
+pub const BINARY: &str = "CELLGATE_BIN";
+/// Address of the shared MariaDB, e.g. `mysql://root@127.0.0.1:3306/`.
+pub const MYSQL_URL: &str = "CELLGATE_TEST_MYSQL_URL";
+/// Address of the shared PostgreSQL, e.g. `postgres://postgres@127.0.0.1:5432/postgres`.
+pub const POSTGRES_URL: &str = "CELLGATE_TEST_POSTGRES_URL";
+/// Where the client programs and their packages are (`target/clients`).
+pub const CLIENTS: &str = "CELLGATE_TEST_CLIENTS";
+/// Rounds of a long proof.
+pub const ROUNDS: &str = "CELLGATE_ROUNDS";
+/// Seed of everything random; without it the clock, and the seed is printed.
+pub const SEED: &str = "CELLGATE_SEED";
+/// Set to 1, golden results are written instead of compared.
+pub const UPDATE_GOLDEN: &str = "UPDATE_GOLDEN";
+
+/// Rounds of a long proof: the environment's number, or this test's small share of it.
+///
+/// # Panics
+///
+/// If the environment's number is none.
+pub fn rounds(share: u64) -> u64 {
+    match std::env::var(ROUNDS) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{ROUNDS}={text} is not a number")),
+        Err(_) => share,
+    }
+}
+
+/// The seed of this run; printed, so that a failure can be repeated.
+///
+/// # Panics
+///
+/// If the environment's seed is not a number.
+pub fn seed() -> u64 {
+    let seed = match std::env::var(SEED) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{SEED}={text} is not a number")),
+        Err(_) => std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |since| since.as_nanos() as u64 & 0xffff_ffff),
+    };
+    println!("seed: {SEED}={seed}");
+    seed
+}
+
+/// The `cellgate` program.
+///
+/// # Panics
+///
+/// If it has not been built.
+pub fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os(BINARY) {
+        return path.into();
+    }
+    // A test's program is <target>/<profile>/deps/<name>; the product is two levels up.
+    let beside = std::env::current_exe().ok().and_then(|test| Some(test.parent()?.parent()?.join("cellgate")));
+    match beside {
+        Some(path) if path.is_file() => path,
+        Some(_) | None => panic!("no `cellgate` program: run `cargo build -p cellgate`, or set {BINARY}"),
+    }
+}
+
+/// The directory of this package, where the golden scripts are.
+pub fn package() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A variable that the `servers` program sets.
+pub(crate) fn shared(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set: run `cargo xtask test`, or put `cargo xtask servers --` in front of the command")
+    })
+}

@@ -1,0 +1,212 @@
+//! A backend is down, frozen, or killed under load: errors are clear and bounded in time, the other clusters go on, and
+//! nothing but the backend has to be started again.
+
+use std::time::{Duration, Instant};
+
+use cellgate_integration_tests::client::{self, Refusal, TRIPS, get, put, run, triple};
+use cellgate_integration_tests::deployment::{Builder, SHARDS};
+use cellgate_integration_tests::load::{Load, everything};
+use cellgate_integration_tests::random::Random;
+use cellgate_integration_tests::servers::{MariaDb, Postgres};
+use cellgate_integration_tests::{Proxy, settings, wait};
+use mysql_async::Conn;
+
+/// Backend unreachable.
+const UNREACHABLE: u16 = 1429;
+/// Time exceeded.
+const TIMEOUT: u16 = 3024;
+/// A statement's answer while a backend is away: its bounds (5 s to connect, 30 s for a statement) and some air.
+const BOUND: Duration = Duration::from_secs(50);
+/// Row keys tried: with this many every cluster has some.
+const KEYS: u32 = 60;
+/// Kills of each backend in an ordinary run; `cargo xtask prove kill-backends` does twenty and more.
+const SHARE: u64 = 2;
+
+/// A backend a test may kill.
+trait Server {
+    fn private() -> Self;
+    fn address(&self) -> String;
+    fn kill(&mut self);
+    fn start(&mut self);
+}
+
+impl Server for MariaDb {
+    fn private() -> Self {
+        let server = MariaDb::private();
+        server.execute("CREATE DATABASE cellgate");
+        server
+    }
+
+    fn address(&self) -> String {
+        self.url("cellgate")
+    }
+
+    fn kill(&mut self) {
+        MariaDb::kill(self);
+    }
+
+    fn start(&mut self) {
+        MariaDb::start(self);
+    }
+}
+
+impl Server for Postgres {
+    fn private() -> Self {
+        Postgres::private()
+    }
+
+    fn address(&self) -> String {
+        self.url("postgres")
+    }
+
+    fn kill(&mut self) {
+        Postgres::kill(self);
+    }
+
+    fn start(&mut self) {
+        Postgres::start(self);
+    }
+}
+
+/// A proxy over the server and a SQLite cluster, with a table.
+async fn proxy_over(server: &impl Server, settings: &str) -> (Proxy, Conn) {
+    let deployment = Builder::new()
+        .topology(SHARDS, None)
+        .cluster("server", &server.address())
+        .sqlite("file")
+        .text(settings)
+        .build();
+    let proxy = deployment.start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    (proxy, conn)
+}
+
+fn key(number: u32) -> String {
+    format!("key-{number}")
+}
+
+/// Which keys can be written and read, and the errors of those that cannot. Every answer is in time.
+async fn try_all(conn: &mut Conn, reference: i64) -> (Vec<u32>, Vec<Refusal>) {
+    let (mut served, mut refused) = (Vec::new(), Vec::new());
+    for number in 0..KEYS {
+        let cell = triple(&key(number), "BASE", reference);
+        let start = Instant::now();
+        let outcome = put(conn, &cell, "1").await;
+        assert!(start.elapsed() < BOUND, "an answer took {:?}", start.elapsed());
+        match outcome {
+            Ok(_) => {
+                assert_eq!(get(conn, &cell).await.unwrap().as_deref(), Some("1"));
+                served.push(number);
+            }
+            Err(error) => refused.push(Refusal::of(&error).unwrap_or_else(|| panic!("connection broke: {error}"))),
+        }
+    }
+    (served, refused)
+}
+
+async fn down_and_up_again<S: Server>() {
+    let mut server = S::private();
+    let (proxy, mut conn) = proxy_over(&server, "").await;
+    let (served, refused) = try_all(&mut conn, 1).await;
+    assert_eq!((served.len(), refused.len()), (KEYS as usize, 0));
+
+    server.kill();
+    let (served, refused) = try_all(&mut conn, 2).await;
+    assert!(!served.is_empty(), "the other cluster must go on: {refused:?}");
+    assert!(!refused.is_empty(), "some keys are on the server that is down");
+    for refusal in &refused {
+        assert_eq!(refusal.code, UNREACHABLE, "{refusal:?}");
+        assert!(!refusal.message.contains("127.0.0.1"), "an address reached a client: {refusal:?}");
+    }
+    // Reads of the server's keys are refused, never "not there".
+    let lost = (0..KEYS).find(|number| !served.contains(number)).expect("a key of the server");
+    let error = get(&mut conn, &triple(&key(lost), "BASE", 1)).await.unwrap_err();
+    assert_eq!(Refusal::of(&error).map(|refusal| refusal.code), Some(UNREACHABLE));
+
+    server.start();
+    wait::until_async("the proxy to use the server again", wait::PATIENCE, async || {
+        get(&mut conn, &triple(&key(lost), "BASE", 1)).await.ok().flatten()
+    })
+    .await;
+    let (served, refused) = try_all(&mut conn, 3).await;
+    assert_eq!(served.len(), KEYS as usize, "{refused:?}");
+    proxy.assert_no_panic();
+}
+
+#[tokio::test]
+async fn a_mariadb_that_is_down_is_1429_and_comes_back_without_a_restart() {
+    down_and_up_again::<MariaDb>().await;
+}
+
+#[tokio::test]
+async fn a_postgresql_that_is_down_is_1429_and_comes_back_without_a_restart() {
+    down_and_up_again::<Postgres>().await;
+}
+
+#[tokio::test]
+async fn a_frozen_mariadb_is_an_error_in_time_and_the_others_go_on() {
+    let server = <MariaDb as Server>::private();
+    let (proxy, mut conn) = proxy_over(&server, "[timeouts]\nconnect = \"1s\"\nstatement = \"2s\"\n").await;
+    try_all(&mut conn, 1).await;
+    server.freeze();
+    let mut codes = Vec::new();
+    let mut served = 0;
+    for number in 0..KEYS {
+        let start = Instant::now();
+        match get(&mut conn, &triple(&key(number), "BASE", 1)).await {
+            Ok(found) => {
+                assert_eq!(found.as_deref(), Some("1"));
+                served += 1;
+            }
+            Err(error) => {
+                codes.push(Refusal::of(&error).unwrap_or_else(|| panic!("connection broke: {error}")).code);
+            }
+        }
+        assert!(start.elapsed() < BOUND, "an answer took {:?}", start.elapsed());
+        // Two of them say enough; each may take its whole time.
+        if codes.len() == 2 && served > 0 {
+            break;
+        }
+    }
+    assert!(served > 0);
+    assert!(!codes.is_empty() && codes.iter().all(|code| [UNREACHABLE, TIMEOUT].contains(code)), "{codes:?}");
+    server.thaw();
+    wait::until_async("the proxy to use the server again", wait::PATIENCE, async || {
+        for number in 0..KEYS {
+            get(&mut conn, &triple(&key(number), "BASE", 1)).await.ok()?;
+        }
+        Some(())
+    })
+    .await;
+    proxy.assert_no_panic();
+}
+
+async fn killed_again_and_again<S: Server>() {
+    let mut random = Random::new(settings::seed());
+    let mut server = S::private();
+    let (proxy, _) = proxy_over(&server, "").await;
+    let load = Load::start(&[proxy.mysql()], 8, &mut random);
+    for round in 0..settings::rounds(SHARE) {
+        load.progress(100).await;
+        wait::under_load(Duration::from_millis(random.below(300))).await;
+        server.kill();
+        wait::under_load(Duration::from_millis(random.below(500))).await;
+        server.start();
+        println!("round {round}: {} statements acknowledged", load.acknowledged());
+    }
+    load.progress(200).await;
+    let ledger = load.stop().await;
+    ledger.check(everything(proxy.mysql()).await);
+    proxy.assert_no_panic();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mariadb_killed_under_load_loses_no_acknowledged_cell() {
+    killed_again_and_again::<MariaDb>().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_postgresql_killed_under_load_loses_no_acknowledged_cell() {
+    killed_again_and_again::<Postgres>().await;
+}

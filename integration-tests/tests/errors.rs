@@ -1,0 +1,137 @@
+//! Numbers and SQLSTATEs of errors, as clients and ORMs key on them.
+
+use cellgate_integration_tests::Deployment;
+use cellgate_integration_tests::client::{self, Refusal, TRIPS, refused, run};
+use cellgate_integration_tests::proxy::Options;
+use cellgate_integration_tests::raw::Raw;
+use mysql_async::prelude::Queryable;
+
+const PUT: &str = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES";
+
+#[tokio::test]
+async fn statements_are_refused_with_mysqls_numbers() {
+    let proxy = Deployment::embedded().start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    run(&mut conn, &format!("{PUT} ('a', 'BASE', 1, '{{}}')")).await;
+    let long_key = "k".repeat(1021);
+    let long_column = "c".repeat(65);
+    let cases: Vec<(String, u16, &str)> = vec![
+        (format!("{PUT} ('a', 'BASE', 1, '{{\"other\":1}}')"), 1062, "23000"),
+        (TRIPS.to_owned(), 1050, "42S01"),
+        ("DROP TABLE missing".to_owned(), 1051, "42S02"),
+        ("SELECT body FROM missing WHERE row_key = 'a'".to_owned(), 1146, "42S02"),
+        (
+            "INSERT INTO missing (row_key, column_key, ref_key, body) VALUES ('a', 'b', 1, '1')".to_owned(),
+            1146,
+            "42S02",
+        ),
+        ("SELECT nothing FROM trips WHERE row_key = 'a'".to_owned(), 1054, "42S22"),
+        ("SELECT body FROM trips WHERE nothing = 'a'".to_owned(), 1054, "42S22"),
+        ("SELECT FROM WHERE".to_owned(), 1064, "42000"),
+        ("nonsense".to_owned(), 1064, "42000"),
+        ("USE missing".to_owned(), 1049, "42000"),
+        ("SELECT @@no_such_variable".to_owned(), 1193, "HY000"),
+        ("SET SESSION no_such_variable = 1".to_owned(), 1193, "HY000"),
+        (format!("{PUT} ('a', 'BASE', 2, 'not json')"), 3140, "22032"),
+        (format!("{PUT} ('a', 'BASE', 2, NULL)"), 1048, "23000"),
+        (format!("{PUT} (NULL, 'BASE', 2, '1')"), 1048, "23000"),
+        (format!("{PUT} ('{long_key}', 'BASE', 2, '1')"), 1406, "22001"),
+        (format!("{PUT} ('a', '{long_column}', 2, '1')"), 1406, "22001"),
+        (format!("{PUT} ('a', 'BASE', 9223372036854775808, '1')"), 1264, "22003"),
+        (format!("{PUT} ('a', 'BASE', 'many', '1')"), 1366, "HY000"),
+        (format!("{PUT} ('a', 'BASE', 2)"), 1136, "21S01"),
+        ("UPDATE trips SET body = '2' WHERE row_key = 'a'".to_owned(), 1235, "42000"),
+        (
+            "REPLACE INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '2')".to_owned(),
+            1235,
+            "42000",
+        ),
+        (format!("{PUT} ('a', 'BASE', 1, '2') ON DUPLICATE KEY UPDATE body = '2'"), 1235, "42000"),
+        ("SELECT body FROM trips WHERE added_id = 1".to_owned(), 1235, "42000"),
+        ("LOCK TABLES trips WRITE, missing READ NONSENSE".to_owned(), 1064, "42000"),
+        ("CREATE FULLTEXT INDEX i ON trips (body)".to_owned(), 1235, "42000"),
+        (String::new(), 1065, "42000"),
+    ];
+    let mut wrong = Vec::new();
+    for (statement, code, state) in &cases {
+        let shown: String = statement.chars().take(90).collect();
+        match conn.query_drop(statement).await {
+            Ok(()) => wrong.push(format!("{shown}: accepted, not {code} ({state})")),
+            Err(error) => match Refusal::of(&error) {
+                Some(refusal) if (refusal.code, refusal.state.as_str()) == (*code, *state) => {}
+                Some(refusal) => wrong.push(format!("{shown}: {refusal:?}, not {code} ({state})")),
+                None => panic!("{shown}: {error}"),
+            },
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // After all that the connection is as good as new.
+    let two: Option<i64> = conn.query_first("SELECT 1 + 1").await.unwrap();
+    assert_eq!(two, Some(2));
+}
+
+#[tokio::test]
+async fn an_error_names_what_was_refused_and_what_to_write_instead() {
+    let proxy = Deployment::embedded().start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    run(&mut conn, &format!("{PUT} ('key-of-it', 'BASE', 1, '1')")).await;
+    let duplicate = refused(&mut conn, &format!("{PUT} ('key-of-it', 'BASE', 1, '2')")).await;
+    assert!(duplicate.message.starts_with("Duplicate entry '"), "{duplicate:?}");
+    assert!(duplicate.message.contains("key-of-it"), "{duplicate:?}");
+    let update = refused(&mut conn, "UPDATE trips SET body = '2' WHERE row_key = 'a'").await;
+    assert!(update.message.contains("UPDATE") && update.message.contains("ref_key"), "{update:?}");
+    let syntax = refused(&mut conn, "SELECT body FROM trips WHERE row_key ==== 'a'").await;
+    assert!(syntax.message.starts_with("You have an error in your SQL syntax"), "{syntax:?}");
+}
+
+#[tokio::test]
+async fn without_a_database_a_table_is_1046() {
+    let proxy = Deployment::embedded().start();
+    let mut conn = client::try_connect(client::options(proxy.mysql()).db_name(None::<String>)).await.unwrap();
+    let refusal = refused(&mut conn, "SELECT body FROM trips WHERE row_key = 'a'").await;
+    assert_eq!((refusal.code, refusal.state.as_str()), (1046, "3D000"));
+}
+
+#[tokio::test]
+async fn an_unknown_database_at_login_is_1049_and_a_wrong_user_1045() {
+    let proxy = Deployment::embedded().start();
+    let connect = async |options| match client::try_connect(options).await {
+        Ok(_) => panic!("accepted"),
+        Err(error) => Refusal::of(&error).unwrap_or_else(|| panic!("{error}")),
+    };
+    let refusal = connect(client::options(proxy.mysql()).db_name(Some("missing"))).await;
+    assert_eq!((refusal.code, refusal.state.as_str()), (1049, "42000"));
+    let refusal = connect(client::options(proxy.mysql()).user(Some("nobody"))).await;
+    assert_eq!((refusal.code, refusal.state.as_str()), (1045, "28000"));
+    let refusal = connect(client::options(proxy.mysql()).pass(Some("wrong"))).await;
+    assert_eq!((refusal.code, refusal.state.as_str()), (1045, "28000"));
+}
+
+#[tokio::test]
+async fn a_user_with_a_password_gets_in_with_it_and_not_without() {
+    let deployment = Deployment::configured("[[user]]\nname = \"app\"\npassword_file = \"app.pw\"\n");
+    std::fs::write(deployment.directory().join("app.pw"), "s3cret\n").unwrap();
+    let proxy = deployment.start();
+    let app = || client::options(proxy.mysql()).user(Some("app"));
+    let mut conn = client::try_connect(app().pass(Some("s3cret"))).await.unwrap();
+    let two: Option<i64> = conn.query_first("SELECT 1 + 1").await.unwrap();
+    assert_eq!(two, Some(2));
+    for wrong in [None, Some("S3cret"), Some("s3cret ")] {
+        let error = client::try_connect(app().pass(wrong)).await.err().expect("refused");
+        assert_eq!(Refusal::of(&error).map(|refusal| refusal.code), Some(1045), "{wrong:?}");
+    }
+}
+
+#[test]
+fn an_unknown_command_is_1047_and_the_connection_goes_on() {
+    let proxy = Deployment::embedded().start_with(Options::default());
+    let mut raw = Raw::login(proxy.mysql(), std::time::Duration::from_secs(20)).unwrap();
+    for command in [0x05, 0x1d, 0x77, 0xff] {
+        raw.command(command, b"?").unwrap();
+        assert_eq!(raw.reply().unwrap(), cellgate_integration_tests::raw::Reply::Error(1047), "command {command:#x}");
+    }
+    raw.command(cellgate_integration_tests::raw::COM_PING, b"").unwrap();
+    assert_eq!(raw.reply().unwrap(), cellgate_integration_tests::raw::Reply::Ok);
+}

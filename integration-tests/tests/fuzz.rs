@@ -1,0 +1,229 @@
+//! Random bytes and mutated packets and statements, at a running proxy: it neither panics, nor hangs, nor grows without bound, and
+//! goes on serving. The seed is printed.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use cellgate_integration_tests::client::TRIPS;
+use cellgate_integration_tests::golden::Script;
+use cellgate_integration_tests::random::Random;
+use cellgate_integration_tests::raw::{Raw, Reply, frame, login_packet};
+use cellgate_integration_tests::{Deployment, Proxy, settings};
+
+/// Cases of one round; `cargo xtask prove fuzz` does a hundred rounds, a million cases.
+const CASES: u64 = 10_000;
+/// A peer that neither answers nor closes for so long hangs.
+const LIMIT: Duration = Duration::from_secs(60);
+/// What the proxy may grow by while it is fed nonsense, in bytes: caches fill, tables are made; a leak of 1 KiB a case
+/// would be 1 GiB in a million.
+const GROWTH: u64 = 256 * 1024 * 1024;
+/// Connections at a time.
+const THREADS: u64 = 4;
+/// Cases sent through one connection before it is closed and drained.
+const BATCH: u64 = 50;
+
+/// Statements to start from: those of the golden scripts.
+fn corpus() -> Vec<Vec<u8>> {
+    let mut corpus: Vec<Vec<u8>> = vec![TRIPS.as_bytes().to_vec()];
+    for script in Script::all() {
+        corpus.extend(script.statements().iter().map(|statement| statement.trim_end_matches(';').as_bytes().to_vec()));
+    }
+    corpus
+}
+
+/// Changes some bytes of `input`: flips, removals, repetitions, parts of another, bytes that mean something.
+fn mutate(random: &mut Random, input: &[u8], other: &[u8]) -> Vec<u8> {
+    let mut bytes = input.to_vec();
+    for _ in 0..1 + random.below(4) {
+        let at = random.index(bytes.len() + 1);
+        let end = at + random.index((bytes.len() - at).min(40) + 1);
+        match random.below(7) {
+            0 => {
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= 1 << random.below(8);
+                }
+            }
+            1 => drop(bytes.drain(at..end)),
+            2 => {
+                let part = bytes[at..end].to_vec();
+                bytes.splice(at..at, part.repeat(1 + random.index(20)));
+            }
+            3 => {
+                let start = random.index(other.len() + 1);
+                let stop = start + random.index((other.len() - start).min(60) + 1);
+                bytes.splice(at..end, other[start..stop].iter().copied());
+            }
+            4 => {
+                let meaningful: &[&[u8]] = &[
+                    b"(",
+                    b")",
+                    b"'",
+                    b"\"",
+                    b"`",
+                    b"\\",
+                    b";",
+                    b"/*",
+                    b"*/",
+                    b"-- ",
+                    b"/*!",
+                    b"0x",
+                    b"?",
+                    b"\0",
+                    b"\xff",
+                    b"\xf0\x9f\x9a\x95",
+                    b"NULL",
+                    b"-9223372036854775808",
+                    b"1e400",
+                    b" AND ",
+                    b" OR ",
+                    b"((((((((",
+                    b"NOT ",
+                    b"\xfb",
+                    b"\xfc\xff\xff",
+                    b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff",
+                ];
+                bytes.splice(at..at, random.pick(meaningful).iter().copied());
+            }
+            5 => {
+                let len = random.index(12);
+                bytes.splice(at..end, random.bytes(len));
+            }
+            _ => bytes.truncate(at),
+        }
+    }
+    bytes
+}
+
+/// One client that talks nonsense.
+struct Fuzzer {
+    address: SocketAddr,
+    random: Random,
+    corpus: Vec<Vec<u8>>,
+}
+
+impl Fuzzer {
+    fn run(mut self, cases: u64) {
+        let mut done = 0;
+        while done < cases {
+            match self.random.below(10) {
+                0 => self.strangers(),
+                1 | 2 => self.commands(),
+                _ => self.statements(),
+            }
+            done += BATCH;
+        }
+    }
+
+    fn statement(&mut self) -> Vec<u8> {
+        let one = self.random.index(self.corpus.len());
+        let two = self.random.index(self.corpus.len());
+        mutate(&mut self.random, &self.corpus[one], &self.corpus[two])
+    }
+
+    /// Mutated statements, each of which must be answered.
+    fn statements(&mut self) {
+        let mut raw = Raw::login(self.address, LIMIT).expect("the proxy lets a client in");
+        for _ in 0..BATCH {
+            let statement = self.statement();
+            let reply = raw.query(&statement);
+            let reply = reply.unwrap_or_else(|error| {
+                panic!("no reply ({error}) to a statement: {}", String::from_utf8_lossy(&statement).escape_debug())
+            });
+            if reply == Reply::Error(1053) {
+                return;
+            }
+        }
+    }
+
+    /// Mutated commands of a client that has logged in. The server may close whenever it likes; it must not hang.
+    fn commands(&mut self) {
+        let mut raw = Raw::login(self.address, LIMIT).expect("the proxy lets a client in");
+        for _ in 0..BATCH {
+            let command = self.command();
+            let mut sequence = if self.random.one_in(8) { self.random.next() as u8 } else { 0 };
+            let mut bytes = frame(&command, &mut sequence);
+            if self.random.one_in(8) {
+                let other = self.statement();
+                bytes = mutate(&mut self.random, &bytes, &other);
+            }
+            if raw.write_bytes(&bytes).is_err() {
+                break;
+            }
+        }
+        drain(raw, "commands");
+    }
+
+    /// A command's payload: its byte, and an argument that has something of the right shape.
+    fn command(&mut self) -> Vec<u8> {
+        let code = match self.random.below(8) {
+            0..=5 => {
+                *self.random.pick(&[0x02, 0x03, 0x04, 0x09, 0x0e, 0x11, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1f])
+            }
+            _ => self.random.next() as u8,
+        };
+        let mut payload = vec![code];
+        match code {
+            0x16 => payload.extend(self.statement()),
+            // Execute: statement id, flags, iterations, NULL bitmap, types, values.
+            0x17..=0x1c => {
+                payload.extend((1 + self.random.below(4) as u32).to_le_bytes());
+                payload.extend([0, 1, 0, 0, 0, 0, 1, 0xfd, 0, 0xfd, 0, 8, 0, 0xfd, 0]);
+                payload.extend(b"\x01a\x04BASE\x01\0\0\0\0\0\0\0\x021");
+            }
+            _ => payload.extend(self.statement()),
+        }
+        if self.random.one_in(2) {
+            let other = self.statement();
+            payload = mutate(&mut self.random, &payload, &other);
+        }
+        payload
+    }
+
+    /// Strangers: mutated logins, or any bytes at all.
+    fn strangers(&mut self) {
+        for _ in 0..BATCH {
+            let mut raw = Raw::connect(self.address, LIMIT).expect("the proxy accepts a connection");
+            let bytes = if self.random.one_in(3) {
+                let len = self.random.index(300);
+                self.random.bytes(len)
+            } else {
+                let login = frame(&login_packet(), &mut 1);
+                mutate(&mut self.random, &login, b"caching_sha2_password\0root\0test\0\xfe\x01")
+            };
+            let _ = raw.write_bytes(&bytes);
+            drain(raw, "a login");
+        }
+    }
+}
+
+fn drain(raw: Raw, what: &str) {
+    raw.drain().unwrap_or_else(|error| panic!("the proxy neither answers nor closes after {what}: {error}"));
+}
+
+fn fuzz(proxy: &mut Proxy) {
+    let mut random = Random::new(settings::seed());
+    let corpus = corpus();
+    let mut raw = Raw::login(proxy.mysql(), LIMIT).unwrap();
+    raw.query(TRIPS.as_bytes()).unwrap();
+    let before = proxy.resident_bytes();
+    for round in 0..settings::rounds(1) {
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS {
+                let fuzzer = Fuzzer { address: proxy.mysql(), random: random.fork(), corpus: corpus.clone() };
+                scope.spawn(move || fuzzer.run(CASES / THREADS));
+            }
+        });
+        proxy.assert_no_panic();
+        assert!(proxy.is_running(), "the proxy is gone:\n{}", proxy.log());
+        let grown = proxy.resident_bytes().saturating_sub(before);
+        println!("round {round}: {} cases, grown by {} MiB", (round + 1) * CASES, grown / 1024 / 1024);
+        assert!(grown < GROWTH, "the proxy grew by {grown} bytes");
+    }
+    let mut raw = Raw::login(proxy.mysql(), LIMIT).unwrap();
+    assert_eq!(raw.query(b"SELECT 1").unwrap(), Reply::Rows(1));
+}
+
+#[test]
+fn nonsense_neither_panics_nor_hangs_nor_fills_the_memory() {
+    fuzz(&mut Deployment::embedded().start());
+}

@@ -1,0 +1,142 @@
+//! Bounds: connections, packet sizes both ways, what a client may send before it has logged in.
+
+use std::time::Duration;
+
+use cellgate_integration_tests::Deployment;
+use cellgate_integration_tests::client::{self, Refusal, TRIPS, run};
+use cellgate_integration_tests::raw::{COM_PING, COM_QUERY, PACKET_BYTES, Raw, Reply};
+use cellgate_integration_tests::wait;
+use mysql_async::prelude::Queryable;
+
+const LIMIT: Duration = Duration::from_secs(60);
+const MIB: usize = 1024 * 1024;
+
+#[tokio::test]
+async fn one_connection_too_many_is_1040_and_a_free_place_is_given_again() {
+    let proxy = Deployment::configured("[limits]\nmax_connections = 3\n").start();
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(client::connect(proxy.mysql()).await);
+    }
+    let error = client::try_connect(client::options(proxy.mysql())).await.err().expect("refused");
+    let refusal = Refusal::of(&error).unwrap_or_else(|| panic!("{error}"));
+    assert_eq!((refusal.code, refusal.state.as_str()), (1040, "08004"));
+    held.pop().expect("held").disconnect().await.unwrap();
+    wait::until_async("a free place", LIMIT, async || client::try_connect(client::options(proxy.mysql())).await.ok())
+        .await;
+}
+
+#[tokio::test]
+async fn bodies_up_to_the_limit_go_both_ways() {
+    let proxy = Deployment::configured("[limits]\nmax_allowed_packet = \"64MiB\"\n").start();
+    let options = client::options(proxy.mysql()).max_allowed_packet(Some(64 * MIB));
+    let mut conn = client::try_connect(options).await.unwrap();
+    run(&mut conn, TRIPS).await;
+    // A row of the result that is exactly one byte below, at and above the longest packet, and the longest body.
+    let overhead = 4;
+    let longest = 16 * MIB - 64 * 1024;
+    for (reference, len) in [(1_i64, 1), (2, MIB), (3, longest - 1), (4, longest)] {
+        let body = format!("\"{}\"", "x".repeat(len.max(2) - 2));
+        conn.exec_drop(
+            "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('big', 'BASE', ?, ?)",
+            (reference, &body),
+        )
+        .await
+        .unwrap_or_else(|error| panic!("a body of {len} bytes: {error}"));
+        let found: Option<String> = conn
+            .exec_first(
+                "SELECT body FROM trips WHERE row_key = 'big' AND column_key = 'BASE' AND ref_key = ?",
+                (reference,),
+            )
+            .await
+            .unwrap_or_else(|error| panic!("a body of {len} bytes: {error}"));
+        assert!(found.as_deref() == Some(body.as_str()), "a body of {len} bytes came back with another content");
+    }
+    // A literal in the reply makes packets of every size around the border.
+    for len in [PACKET_BYTES - 1 - overhead, PACKET_BYTES - overhead, PACKET_BYTES + 1 - overhead, PACKET_BYTES + MIB] {
+        let text = "y".repeat(len);
+        let found: Option<String> = conn
+            .query_first(format!("SELECT '{text}' AS t"))
+            .await
+            .unwrap_or_else(|error| panic!("a literal of {len} bytes: {error}"));
+        assert!(found.as_deref() == Some(text.as_str()), "a literal of {len} bytes came back with another content");
+    }
+    let error = conn
+        .exec_drop(
+            "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('big', 'BASE', 9, ?)",
+            (format!("\"{}\"", "x".repeat(longest - 1)),),
+        )
+        .await
+        .expect_err("one byte too many");
+    assert_eq!(Refusal::of(&error).map(|refusal| refusal.code), Some(1406), "{error}");
+}
+
+#[test]
+fn a_statement_of_exactly_the_longest_packet_is_one_statement() {
+    let proxy = Deployment::configured("[limits]\nmax_allowed_packet = \"64MiB\"\n").start();
+    let mut raw = Raw::login(proxy.mysql(), LIMIT).unwrap();
+    for payload in [PACKET_BYTES - 1, PACKET_BYTES, PACKET_BYTES + 1, 2 * PACKET_BYTES] {
+        let head = "SELECT 1 /*";
+        let statement = format!("{head}{}*/", "z".repeat(payload - 1 - head.len() - 2));
+        assert_eq!(statement.len() + 1, payload);
+        assert_eq!(raw.query(statement.as_bytes()).unwrap(), Reply::Rows(1), "payload of {payload} bytes");
+    }
+}
+
+#[test]
+fn a_packet_over_max_allowed_packet_is_1153() {
+    let proxy = Deployment::configured("[limits]\nmax_allowed_packet = \"1MiB\"\n").start();
+    let mut raw = Raw::login(proxy.mysql(), LIMIT).unwrap();
+    let statement = format!("SELECT 1 /*{}*/", "z".repeat(2 * MIB));
+    // The server may close while we are still writing; its answer comes first.
+    let _ = raw.command(COM_QUERY, statement.as_bytes());
+    assert_eq!(raw.reply().unwrap(), Reply::Error(1153));
+    // Others are not harmed.
+    let mut raw = Raw::login(proxy.mysql(), LIMIT).unwrap();
+    raw.command(COM_PING, b"").unwrap();
+    assert_eq!(raw.reply().unwrap(), Reply::Ok);
+}
+
+#[test]
+fn a_stranger_cannot_make_the_proxy_hold_a_big_packet() {
+    let proxy = Deployment::embedded().start();
+    let before = proxy.resident_bytes();
+    let mut strangers = Vec::new();
+    for _ in 0..20 {
+        let mut raw = Raw::connect(proxy.mysql(), LIMIT).unwrap();
+        raw.read_packet().unwrap();
+        // A login that says it has 16 MiB, and sends four of them.
+        let _ = raw.write_bytes(&[0xff, 0xff, 0xff, 0x01]);
+        let _ = raw.write_bytes(&vec![0x41; 4 * MIB]);
+        strangers.push(raw);
+    }
+    let grown = proxy.resident_bytes().saturating_sub(before);
+    assert!(grown < 32 * MIB as u64, "20 strangers cost {grown} bytes");
+    let mut raw = Raw::login(proxy.mysql(), LIMIT).unwrap();
+    assert_eq!(raw.query(b"SELECT 1").unwrap(), Reply::Rows(1));
+}
+
+#[test]
+fn pipelined_commands_are_answered_in_order() {
+    let proxy = Deployment::embedded().start();
+    let mut raw = Raw::login(proxy.mysql(), LIMIT).unwrap();
+    let mut expected = Vec::new();
+    for turn in 0..50_u64 {
+        match turn % 3 {
+            0 => {
+                raw.command(COM_PING, b"").unwrap();
+                expected.push(Reply::Ok);
+            }
+            1 => {
+                raw.command(COM_QUERY, b"SELECT 1").unwrap();
+                expected.push(Reply::Rows(1));
+            }
+            _ => {
+                raw.command(COM_QUERY, b"SELECT nothing FROM missing").unwrap();
+                expected.push(Reply::Error(1146));
+            }
+        }
+    }
+    let found: Vec<Reply> = expected.iter().map(|_| raw.reply().unwrap()).collect();
+    assert_eq!(found, expected);
+}

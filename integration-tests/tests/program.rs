@@ -1,0 +1,154 @@
+//! The program as its user meets it: starting, refusing to, stopping, health, metrics, signals.
+
+use std::time::Duration;
+
+use cellgate_integration_tests::Deployment;
+use cellgate_integration_tests::client::{self, TRIPS, get, put, run, triple};
+use cellgate_integration_tests::http;
+use cellgate_integration_tests::process::Signal;
+use cellgate_integration_tests::proxy::{self, Options};
+use cellgate_integration_tests::wait;
+use mysql_async::prelude::Queryable;
+
+const SHORT: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn the_ready_line_names_ports_that_answer() {
+    let proxy = Deployment::embedded().start();
+    assert_ne!(proxy.mysql().port(), 0);
+    assert_ne!(proxy.http().port(), 0);
+    let mut conn = client::connect(proxy.mysql()).await;
+    let two: Option<i64> = conn.query_first("SELECT 1 + 1").await.unwrap();
+    assert_eq!(two, Some(2));
+    assert_eq!(http::get(proxy.http(), "/healthz").unwrap().status, 200);
+    assert_eq!(http::get(proxy.http(), "/readyz").unwrap().status, 200);
+    assert_eq!(http::get(proxy.http(), "/nothing").unwrap().status, 404);
+}
+
+#[tokio::test]
+async fn metrics_count_what_was_put_and_read() {
+    let proxy = Deployment::embedded().start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    let before = http::metrics(proxy.http()).unwrap();
+    for reference in 1..=5 {
+        put(&mut conn, &triple("a", "BASE", reference), "{}").await.unwrap();
+        get(&mut conn, &triple("a", "BASE", reference)).await.unwrap();
+    }
+    let after = http::metrics(proxy.http()).unwrap();
+    let grown = |family: &str| http::total(&after, family) - http::total(&before, family);
+    assert_eq!(grown("cellgate_cells_written_total"), 5.0);
+    assert_eq!(grown("cellgate_cells_read_total"), 5.0);
+    assert!(grown("cellgate_queries_total") >= 10.0);
+    assert!(http::total(&after, "cellgate_connections_open") >= 1.0);
+}
+
+#[test]
+fn a_second_process_on_the_same_directory_is_refused() {
+    let deployment = Deployment::embedded();
+    let first = deployment.start();
+    let refusal = deployment.try_start(Options::default()).expect_err("two processes share a directory");
+    let status = refusal.status.expect("it ends");
+    assert!(!status.success());
+    assert!(refusal.log.contains("data"), "the reason is missing: {}", refusal.log);
+    drop(first);
+    // The lock goes with the process, however that ended.
+    deployment.start();
+}
+
+#[test]
+fn two_processes_with_directories_of_their_own_do_not_meet() {
+    let deployment = Deployment::embedded();
+    let first = deployment.start();
+    let second = deployment.start_with(Options { data: "other".to_owned(), ..Options::default() });
+    assert_ne!(first.mysql(), second.mysql());
+}
+
+#[tokio::test]
+async fn sigterm_ends_with_success_and_keeps_every_cell() {
+    let mut proxy = Deployment::embedded().start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    put(&mut conn, &triple("a", "BASE", 1), "1").await.unwrap();
+    assert_eq!(proxy.terminate().code(), Some(0), "{}", proxy.log());
+    assert!(client::try_connect(client::options(proxy.mysql())).await.is_err());
+    proxy.restart();
+    let mut conn = client::connect(proxy.mysql()).await;
+    assert_eq!(get(&mut conn, &triple("a", "BASE", 1)).await.unwrap().as_deref(), Some("1"));
+}
+
+#[test]
+fn sigint_ends_with_success() {
+    let mut proxy = Deployment::embedded().start();
+    proxy.signal(Signal::Int);
+    assert_eq!(proxy.wait().code(), Some(0), "{}", proxy.log());
+}
+
+#[tokio::test]
+async fn sighup_does_not_disturb_a_connection() {
+    let mut proxy = Deployment::mixed().start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    let lines = proxy.log().lines().count();
+    proxy.signal(Signal::Hup);
+    wait::until("a log line about the signal", SHORT, || (proxy.log().lines().count() > lines).then_some(()));
+    assert!(proxy.is_running());
+    assert_eq!(put(&mut conn, &triple("a", "BASE", 1), "1").await.unwrap(), 1);
+}
+
+#[test]
+fn an_open_address_without_passwords_is_refused_with_the_reason() {
+    let deployment = Deployment::embedded();
+    let options = Options { listen: "0.0.0.0:0".to_owned(), ..Options::default() };
+    let refusal = deployment.try_start(options).expect_err("root without a password for everybody");
+    assert!(!refusal.status.expect("it ends").success());
+    assert!(refusal.log.contains("password"), "the reason is missing: {}", refusal.log);
+}
+
+#[test]
+fn an_unknown_key_in_the_configuration_is_refused_with_the_nearest_known() {
+    let deployment = Deployment::configured("[topology]\nvirtual_shard = 16\n");
+    let refusal = deployment.try_start(Options::default()).expect_err("a misspelt key");
+    assert!(refusal.log.contains("virtual_shards"), "{}", refusal.log);
+}
+
+#[test]
+fn the_number_of_shards_is_fixed_at_creation() {
+    let deployment = Deployment::configured("[topology]\nvirtual_shards = 16\n");
+    drop(deployment.start());
+    std::fs::write(deployment.config().expect("configured"), "[topology]\nvirtual_shards = 32\n").unwrap();
+    let refusal = deployment.try_start(Options::default()).expect_err("another number of shards");
+    assert!(refusal.log.contains("16") && refusal.log.contains("32"), "{}", refusal.log);
+}
+
+#[test]
+fn help_and_version_are_printed_and_a_wrong_option_is_refused() {
+    let (status, out, _) = proxy::run(&["--version"], SHORT);
+    assert!(status.success() && out.contains(env!("CARGO_PKG_VERSION")), "{out}");
+    let (status, out, _) = proxy::run(&["--help"], SHORT);
+    assert!(status.success() && out.contains("cellgate") && out.contains("--data-dir"), "{out}");
+    let (status, _, err) = proxy::run(&["--lissten", "127.0.0.1:0"], SHORT);
+    assert!(!status.success() && err.contains("--listen"), "{err}");
+}
+
+#[test]
+fn check_prints_the_configuration_without_passwords() {
+    let deployment = Deployment::configured(
+        "[topology]\nmeta = \"mysql://cell:s3cret@127.0.0.1:3306/meta\"\n\
+         [[cluster]]\nname = \"a\"\nprimary = \"mysql://cell:s3cret@127.0.0.1:3306/cellgate\"\n",
+    );
+    let config = deployment.config().expect("configured").display().to_string();
+    let (status, out, err) = proxy::run(&["check", "--config", &config], SHORT);
+    assert!(status.success(), "{out}{err}");
+    assert!(out.contains("***") && !out.contains("s3cret") && !err.contains("s3cret"), "{out}{err}");
+}
+
+#[test]
+fn check_connect_says_which_server_does_not_answer() {
+    let deployment =
+        Deployment::configured("[[cluster]]\nname = \"gone\"\nprimary = \"mysql://cell@127.0.0.1:1/cellgate\"\n");
+    let config = deployment.config().expect("configured").display().to_string();
+    let (status, out, err) = proxy::run(&["check", "--connect", "--config", &config], SHORT);
+    assert!(!status.success(), "{out}{err}");
+    assert!(out.contains("gone") || err.contains("gone"), "{out}{err}");
+}

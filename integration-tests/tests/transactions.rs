@@ -1,0 +1,159 @@
+//! Buffered writes of a session: its own reads see them, nobody else's do, ROLLBACK drops them, COMMIT writes them.
+
+use std::sync::Arc;
+
+use cellgate_integration_tests::client::{self, Refusal, TRIPS, get, put, refused, rows, run, triple};
+use cellgate_integration_tests::{Deployment, Proxy};
+use mysql_async::Conn;
+
+async fn two_sessions(deployment: &Arc<Deployment>) -> (Proxy, Conn, Conn) {
+    let proxy = deployment.start();
+    let mut one = client::connect(proxy.mysql()).await;
+    let two = client::connect(proxy.mysql()).await;
+    run(&mut one, TRIPS).await;
+    (proxy, one, two)
+}
+
+async fn count(conn: &mut Conn) -> i64 {
+    rows::<i64>(conn, "SELECT COUNT(*) FROM trips").await[0]
+}
+
+#[tokio::test]
+async fn puts_after_begin_are_seen_by_their_own_session_only_until_commit() {
+    let (_proxy, mut one, mut two) = two_sessions(&Deployment::mixed()).await;
+    for begin in ["BEGIN", "START TRANSACTION"] {
+        let before = count(&mut two).await;
+        run(&mut one, begin).await;
+        for row in 0..9 {
+            assert_eq!(put(&mut one, &triple(&format!("{begin}-{row}"), "BASE", 1), "1").await.unwrap(), 1);
+        }
+        assert_eq!(count(&mut one).await, before + 9);
+        assert_eq!(get(&mut one, &triple(&format!("{begin}-3"), "BASE", 1)).await.unwrap().as_deref(), Some("1"));
+        assert_eq!(count(&mut two).await, before);
+        assert_eq!(get(&mut two, &triple(&format!("{begin}-3"), "BASE", 1)).await.unwrap(), None);
+        run(&mut one, "COMMIT").await;
+        assert_eq!(count(&mut two).await, before + 9);
+    }
+}
+
+#[tokio::test]
+async fn rollback_drops_the_puts() {
+    let (_proxy, mut one, mut two) = two_sessions(&Deployment::embedded()).await;
+    run(&mut one, "BEGIN").await;
+    put(&mut one, &triple("a", "BASE", 1), "1").await.unwrap();
+    run(&mut one, "ROLLBACK").await;
+    assert_eq!(count(&mut one).await, 0);
+    assert_eq!(count(&mut two).await, 0);
+    // The name is free.
+    assert_eq!(put(&mut two, &triple("a", "BASE", 1), "2").await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn autocommit_0_buffers_without_begin_and_turning_it_on_commits() {
+    let (_proxy, mut one, mut two) = two_sessions(&Deployment::embedded()).await;
+    run(&mut one, "SET autocommit=0").await;
+    put(&mut one, &triple("a", "BASE", 1), "1").await.unwrap();
+    assert_eq!((count(&mut one).await, count(&mut two).await), (1, 0));
+    run(&mut one, "COMMIT").await;
+    assert_eq!(count(&mut two).await, 1);
+    put(&mut one, &triple("a", "BASE", 2), "2").await.unwrap();
+    run(&mut one, "SET autocommit=1").await;
+    assert_eq!(count(&mut two).await, 2);
+    put(&mut one, &triple("a", "BASE", 3), "3").await.unwrap();
+    assert_eq!(count(&mut two).await, 3);
+}
+
+#[tokio::test]
+async fn a_begin_within_a_transaction_commits_it() {
+    let (_proxy, mut one, mut two) = two_sessions(&Deployment::embedded()).await;
+    run(&mut one, "BEGIN").await;
+    put(&mut one, &triple("a", "BASE", 1), "1").await.unwrap();
+    run(&mut one, "BEGIN").await;
+    assert_eq!(count(&mut two).await, 1);
+    run(&mut one, "ROLLBACK").await;
+    assert_eq!(count(&mut two).await, 1);
+}
+
+#[tokio::test]
+async fn a_session_that_ends_takes_its_buffer_with_it() {
+    let (_proxy, mut one, mut two) = two_sessions(&Deployment::embedded()).await;
+    run(&mut one, "BEGIN").await;
+    put(&mut one, &triple("a", "BASE", 1), "1").await.unwrap();
+    one.disconnect().await.unwrap();
+    assert_eq!(count(&mut two).await, 0);
+}
+
+#[tokio::test]
+async fn commit_and_rollback_with_nothing_open_are_ok() {
+    let (_proxy, mut one, _two) = two_sessions(&Deployment::embedded()).await;
+    for statement in ["COMMIT", "ROLLBACK", "COMMIT"] {
+        run(&mut one, statement).await;
+    }
+}
+
+#[tokio::test]
+async fn own_reads_merge_the_buffer_with_what_is_stored() {
+    let (_proxy, mut one, _two) = two_sessions(&Deployment::mixed()).await;
+    put(&mut one, &triple("a", "BASE", 1), "1").await.unwrap();
+    put(&mut one, &triple("a", "BASE", 3), "3").await.unwrap();
+    run(&mut one, "BEGIN").await;
+    put(&mut one, &triple("a", "BASE", 2), "2").await.unwrap();
+    put(&mut one, &triple("a", "BASE", 4), "4").await.unwrap();
+    let versions: Vec<i64> =
+        rows(&mut one, "SELECT ref_key FROM trips WHERE row_key = 'a' AND column_key = 'BASE' ORDER BY ref_key").await;
+    assert_eq!(versions, [1, 2, 3, 4]);
+    let latest: Vec<String> = rows(
+        &mut one,
+        "SELECT body FROM trips WHERE row_key = 'a' AND column_key = 'BASE' ORDER BY ref_key DESC LIMIT 1",
+    )
+    .await;
+    assert_eq!(latest, ["4"]);
+    let upto: Vec<String> = rows(
+        &mut one,
+        "SELECT body FROM trips WHERE row_key = 'a' AND column_key = 'BASE' AND ref_key <= 2 \
+         ORDER BY ref_key DESC LIMIT 1",
+    )
+    .await;
+    assert_eq!(upto, ["2"]);
+    run(&mut one, "ROLLBACK").await;
+    let versions: Vec<i64> =
+        rows(&mut one, "SELECT ref_key FROM trips WHERE row_key = 'a' AND column_key = 'BASE' ORDER BY ref_key").await;
+    assert_eq!(versions, [1, 3]);
+}
+
+#[tokio::test]
+async fn a_duplicate_is_refused_at_the_latest_at_commit_and_then_nothing_of_that_cluster_is_in() {
+    let (_proxy, mut one, mut two) = two_sessions(&Deployment::configured(
+        // One cluster: the transaction stands or falls as a whole.
+        "[topology]\nvirtual_shards = 16\n[[cluster]]\nname = \"only\"\nprimary = \"sqlite:only.db\"\n",
+    ))
+    .await;
+    run(&mut one, "BEGIN").await;
+    put(&mut one, &triple("a", "BASE", 1), "1").await.unwrap();
+    put(&mut one, &triple("b", "BASE", 1), "1").await.unwrap();
+    put(&mut two, &triple("b", "BASE", 1), "other").await.unwrap_err();
+    put(&mut two, &triple("b", "BASE", 1), "2").await.unwrap();
+    let refusal: Refusal = refused(&mut one, "COMMIT").await;
+    assert!([1062, 1213].contains(&refusal.code), "{refusal:?}");
+    assert_eq!(get(&mut two, &triple("a", "BASE", 1)).await.unwrap(), None);
+    assert_eq!(get(&mut two, &triple("b", "BASE", 1)).await.unwrap().as_deref(), Some("2"));
+    // The session goes on.
+    assert_eq!(put(&mut one, &triple("a", "BASE", 1), "3").await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn committed_cells_of_a_transaction_survive_a_kill() {
+    let (mut proxy, mut one, two) = two_sessions(&Deployment::mixed()).await;
+    run(&mut one, "BEGIN").await;
+    for row in 0..9 {
+        put(&mut one, &triple(&format!("row-{row}"), "BASE", 1), "1").await.unwrap();
+    }
+    run(&mut one, "COMMIT").await;
+    run(&mut one, "BEGIN").await;
+    put(&mut one, &triple("row-0", "BASE", 2), "2").await.unwrap();
+    proxy.kill();
+    drop((one, two));
+    proxy.restart();
+    let mut conn = client::connect(proxy.mysql()).await;
+    assert_eq!(count(&mut conn).await, 9);
+}

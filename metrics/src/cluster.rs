@@ -1,0 +1,198 @@
+//! What is counted per cluster.
+
+use std::time::Duration;
+
+use cellgate_schemaless::ErrorKind;
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+
+use crate::error::MetricsError;
+use crate::family::{By, LabelDescription, Registrar};
+use crate::label::{Operation, Settlement};
+use crate::service::LATENCY_SECONDS;
+
+/// The connections of a pool, now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolState {
+    /// Open connections.
+    pub size: usize,
+    /// Of these, how many nobody uses.
+    pub idle: usize,
+    /// Requests that wait for a connection.
+    pub waiting: usize,
+}
+
+/// The handles of one cluster, shared by whoever talks to it.
+#[derive(Debug)]
+pub struct ClusterMetrics {
+    seconds: By<Operation, Histogram>,
+    errors: By<ErrorKind, IntCounter>,
+    retries: By<Operation, IntCounter>,
+    settles: By<Settlement, IntCounter>,
+    cells_written: IntCounter,
+    cells_same: IntCounter,
+    cells_conflicting: IntCounter,
+    cells_read: IntCounter,
+    up: IntGauge,
+    pool_size: IntGauge,
+    pool_idle: IntGauge,
+    pool_waiting: IntGauge,
+}
+
+impl ClusterMetrics {
+    /// A call to the cluster took this long, whatever became of it, waiting for a connection included.
+    #[inline]
+    pub fn observe(&self, operation: Operation, took: Duration) {
+        self.seconds.of(operation).observe(took.as_secs_f64());
+    }
+
+    /// A call to the cluster failed.
+    #[inline]
+    pub fn failed(&self, kind: ErrorKind) {
+        self.errors.of(kind).inc();
+    }
+
+    /// A call is sent again.
+    #[inline]
+    pub fn retried(&self, operation: Operation) {
+        self.retries.of(operation).inc();
+    }
+
+    /// A write whose acknowledgement was lost was looked for by its token.
+    #[inline]
+    pub fn settled(&self, outcome: Settlement) {
+        self.settles.of(outcome).inc();
+    }
+
+    /// So many new cells were written.
+    #[inline]
+    pub fn cells_written(&self, cells: usize) {
+        self.cells_written.inc_by(cells as u64);
+    }
+
+    /// So many cells of puts were there already, byte for byte.
+    #[inline]
+    pub fn cells_same(&self, cells: usize) {
+        self.cells_same.inc_by(cells as u64);
+    }
+
+    /// So many groups of cells were turned down because a triple exists with other bytes, or a race was lost.
+    #[inline]
+    pub fn cells_conflicting(&self, groups: usize) {
+        self.cells_conflicting.inc_by(groups as u64);
+    }
+
+    /// So many cells were read from the cluster.
+    #[inline]
+    pub fn cells_read(&self, cells: usize) {
+        self.cells_read.inc_by(cells as u64);
+    }
+
+    /// Whether the cluster answered its last health check.
+    pub fn up(&self, up: bool) {
+        self.up.set(i64::from(up));
+    }
+
+    /// The state of the cluster's pool; set by whoever owns the pool, at the latest when metrics are scraped.
+    pub fn pool(&self, state: PoolState) {
+        let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+        self.pool_size.set(gauge(state.size));
+        self.pool_idle.set(gauge(state.idle));
+        self.pool_waiting.set(gauge(state.waiting));
+    }
+}
+
+/// The families whose series have a cluster.
+#[derive(Debug)]
+pub(crate) struct ClusterFamilies {
+    seconds: HistogramVec,
+    errors: IntCounterVec,
+    retries: IntCounterVec,
+    settles: IntCounterVec,
+    cells_written: IntCounterVec,
+    cells_same: IntCounterVec,
+    cells_conflicting: IntCounterVec,
+    cells_read: IntCounterVec,
+    up: IntGaugeVec,
+    pool_size: IntGaugeVec,
+    pool_idle: IntGaugeVec,
+    pool_waiting: IntGaugeVec,
+}
+
+impl ClusterFamilies {
+    pub(crate) fn register(r: &mut Registrar) -> Result<Self, MetricsError> {
+        let cluster = || LabelDescription::open("cluster");
+        let by = |label: LabelDescription| vec![cluster(), label];
+        Ok(Self {
+            seconds: r.histograms(
+                "cellgate_cluster_operation_seconds",
+                "Time of a call to a cluster in seconds, waiting for a connection included.",
+                LATENCY_SECONDS,
+                by(LabelDescription::of::<Operation>()),
+            )?,
+            errors: r.counters(
+                "cellgate_cluster_errors_total",
+                "Calls to a cluster that failed, by class of the error.",
+                by(LabelDescription::of::<ErrorKind>()),
+            )?,
+            retries: r.counters(
+                "cellgate_cluster_retries_total",
+                "Calls to a cluster that were sent again after a lost connection, a deadlock or a stale plan.",
+                by(LabelDescription::of::<Operation>()),
+            )?,
+            settles: r.counters(
+                "cellgate_cluster_settles_total",
+                "Writes whose acknowledgement was lost, by what the search for their token found.",
+                by(LabelDescription::of::<Settlement>()),
+            )?,
+            cells_written: r.counters("cellgate_cells_written_total", "New cells written.", vec![cluster()])?,
+            cells_same: r.counters(
+                "cellgate_cells_same_total",
+                "Cells of puts that were there already, byte for byte: done, nothing written.",
+                vec![cluster()],
+            )?,
+            cells_conflicting: r.counters(
+                "cellgate_put_conflicts_total",
+                "Groups of cells turned down because a triple exists with other bytes, or a race was lost.",
+                vec![cluster()],
+            )?,
+            cells_read: r.counters("cellgate_cells_read_total", "Cells read.", vec![cluster()])?,
+            up: r.gauges(
+                "cellgate_cluster_up",
+                "1 if the cluster answered its last health check, else 0.",
+                vec![cluster()],
+            )?,
+            pool_size: r.gauges("cellgate_pool_connections", "Open connections to the cluster.", vec![cluster()])?,
+            pool_idle: r.gauges(
+                "cellgate_pool_idle_connections",
+                "Open connections to the cluster that nobody uses.",
+                vec![cluster()],
+            )?,
+            pool_waiting: r.gauges(
+                "cellgate_pool_waiting_requests",
+                "Requests that wait for a connection to the cluster.",
+                vec![cluster()],
+            )?,
+        })
+    }
+
+    pub(crate) fn cluster(&self, name: &str) -> ClusterMetrics {
+        ClusterMetrics {
+            seconds: By::resolve(|operation: Operation| self.seconds.with_label_values(&[name, label(operation)])),
+            errors: By::resolve(|kind: ErrorKind| self.errors.with_label_values(&[name, label(kind)])),
+            retries: By::resolve(|operation: Operation| self.retries.with_label_values(&[name, label(operation)])),
+            settles: By::resolve(|outcome: Settlement| self.settles.with_label_values(&[name, label(outcome)])),
+            cells_written: self.cells_written.with_label_values(&[name]),
+            cells_same: self.cells_same.with_label_values(&[name]),
+            cells_conflicting: self.cells_conflicting.with_label_values(&[name]),
+            cells_read: self.cells_read.with_label_values(&[name]),
+            up: self.up.with_label_values(&[name]),
+            pool_size: self.pool_size.with_label_values(&[name]),
+            pool_idle: self.pool_idle.with_label_values(&[name]),
+            pool_waiting: self.pool_waiting.with_label_values(&[name]),
+        }
+    }
+}
+
+fn label<L: crate::label::Label>(value: L) -> &'static str {
+    value.label()
+}

@@ -1,0 +1,288 @@
+//! The metrics of a process.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use cellgate_schemaless::{ClusterNo, limits};
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{Histogram, IntCounter, IntGauge, TextEncoder};
+
+use crate::cluster::{ClusterFamilies, ClusterMetrics};
+use crate::error::MetricsError;
+use crate::family::{By, Family, LabelDescription, Lazy3, Registrar, failed};
+use crate::label::{Command, Label, LoginFailure, Outcome, Refusal, Shape, Stage};
+
+/// Bounds of latency buckets in seconds: from what a cached parse takes to the default statement timeout.
+pub(crate) const LATENCY_SECONDS: &[f64] = &[
+    0.000_001, 0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01,
+    0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+
+/// Bounds of the buckets of clusters per request.
+const SCATTER_CLUSTERS: &[f64] = &[1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1023.0];
+
+/// The value of the label `cluster` for a cluster that is in nobody's configuration.
+const UNLISTED: &str = "unlisted";
+
+/// Everything a process counts. One per process, shared; given to whoever counts.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: prometheus::Registry,
+    families: Vec<Family>,
+    started: Instant,
+    uptime_seconds: IntGauge,
+    queries: Lazy3<Command, Shape, Outcome>,
+    stages: By<Stage, Histogram>,
+    connections_open: IntGauge,
+    connections_accepted: IntCounter,
+    connections_refused: By<Refusal, IntCounter>,
+    login_failures: By<LoginFailure, IntCounter>,
+    bytes_received: IntCounter,
+    bytes_sent: IntCounter,
+    rows_received: IntCounter,
+    rows_sent: IntCounter,
+    request_clusters: Histogram,
+    scatter_statements: IntCounter,
+    slow_queries: IntCounter,
+    meta_up: IntGauge,
+    catalog_version: IntGauge,
+    topology_version: IntGauge,
+    clusters: Vec<(String, Arc<ClusterMetrics>)>,
+    /// By cluster number; set once, when the deployment tells the numbers.
+    numbered: Box<[OnceLock<Arc<ClusterMetrics>>]>,
+    cluster_families: ClusterFamilies,
+    unlisted: OnceLock<Arc<ClusterMetrics>>,
+}
+
+impl Metrics {
+    /// Registers every family, and resolves the series of the configured `clusters` (by name). `version` is the
+    /// program's.
+    ///
+    /// # Errors
+    /// [`MetricsError`] for a defect of this crate: a malformed or doubled name.
+    pub fn new<N: AsRef<str>>(version: &str, clusters: &[N]) -> Result<Self, MetricsError> {
+        let mut r = Registrar::default();
+        r.registry.register(Box::new(ProcessCollector::for_self())).map_err(|e| failed("process", &e))?;
+        r.gauges(
+            "cellgate_build_info",
+            "Always 1; the version is the label's value.",
+            vec![LabelDescription::open("version")],
+        )?
+        .with_label_values(&[version])
+        .set(1);
+        let started_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        r.gauge("cellgate_start_time_seconds", "When the process started, in seconds since 1970-01-01 UTC.")?
+            .set(i64::try_from(started_at).unwrap_or(i64::MAX));
+        let uptime_seconds =
+            r.gauge("cellgate_uptime_seconds", "How long the process has been running, in seconds.")?;
+        let queries = r.counters(
+            "cellgate_queries_total",
+            "Commands answered, by command, shape of the statement and outcome. A series appears with its first command.",
+            vec![
+                LabelDescription::of::<Command>(),
+                LabelDescription::of::<Shape>(),
+                LabelDescription::of::<Outcome>(),
+            ],
+        )?;
+        let stages = r.histograms(
+            "cellgate_stage_seconds",
+            "Time of a command in each stage of its way, in seconds.",
+            LATENCY_SECONDS,
+            vec![LabelDescription::of::<Stage>()],
+        )?;
+        let connections_open = r.gauge("cellgate_connections_open", "Client connections open now.")?;
+        let connections_accepted = r.counter("cellgate_connections_accepted_total", "Client connections accepted.")?;
+        let refused = r.counters(
+            "cellgate_connections_refused_total",
+            "Client connections turned away before their login, by reason.",
+            vec![LabelDescription::of::<Refusal>()],
+        )?;
+        let login_failures = r.counters(
+            "cellgate_login_failures_total",
+            "Logins that failed, by reason.",
+            vec![LabelDescription::of::<LoginFailure>()],
+        )?;
+        let bytes_received = r.counter("cellgate_received_bytes_total", "Bytes received from clients.")?;
+        let bytes_sent = r.counter("cellgate_sent_bytes_total", "Bytes sent to clients.")?;
+        let rows_received = r.counter("cellgate_received_rows_total", "Rows of INSERT statements received.")?;
+        let rows_sent = r.counter("cellgate_sent_rows_total", "Rows of result sets sent.")?;
+        let request_clusters = r.histogram(
+            "cellgate_request_clusters",
+            "Clusters that a request to cells was sent to.",
+            SCATTER_CLUSTERS,
+        )?;
+        let scatter_statements = r.counter("cellgate_scatter_statements_total", "Statements that read every shard.")?;
+        let slow_queries =
+            r.counter("cellgate_slow_queries_total", "Statements that took longer than `log.slow_query`.")?;
+        let meta_up =
+            r.gauge("cellgate_meta_up", "1 if the meta store answered the last time it was asked, else 0.")?;
+        let catalog_version = r.gauge("cellgate_catalog_version", "Version of the catalog in use.")?;
+        let topology_version = r.gauge("cellgate_topology_version", "Version of the shard map in use.")?;
+        let cluster_families = ClusterFamilies::register(&mut r)?;
+        let clusters = clusters
+            .iter()
+            .map(|name| (name.as_ref().to_owned(), Arc::new(cluster_families.cluster(name.as_ref()))))
+            .collect();
+        Ok(Self {
+            registry: r.registry,
+            families: r.families,
+            started: Instant::now(),
+            uptime_seconds,
+            queries: Lazy3::new(queries),
+            stages: By::resolve(|stage: Stage| stages.with_label_values(&[stage.label()])),
+            connections_open,
+            connections_accepted,
+            connections_refused: By::resolve(|reason: Refusal| refused.with_label_values(&[reason.label()])),
+            login_failures: By::resolve(|reason: LoginFailure| login_failures.with_label_values(&[reason.label()])),
+            bytes_received,
+            bytes_sent,
+            rows_received,
+            rows_sent,
+            request_clusters,
+            scatter_statements,
+            slow_queries,
+            meta_up,
+            catalog_version,
+            topology_version,
+            clusters,
+            numbered: (0..=limits::CLUSTER_NO_MAX).map(|_| OnceLock::new()).collect(),
+            cluster_families,
+            unlisted: OnceLock::new(),
+        })
+    }
+
+    /// A command was answered. Commands without a statement, and statements that cannot be read, have
+    /// [`Shape::Other`].
+    #[inline]
+    pub fn query(&self, command: Command, shape: Shape, outcome: Outcome) {
+        self.queries.of(command, shape, outcome).inc();
+    }
+
+    /// A command spent this long in a stage.
+    #[inline]
+    pub fn stage(&self, stage: Stage, took: Duration) {
+        self.stages.of(stage).observe(took.as_secs_f64());
+    }
+
+    /// A connection was accepted; it counts as open until the answer is dropped.
+    pub fn connection_accepted(&self) -> OpenConnection {
+        self.connections_accepted.inc();
+        self.connections_open.inc();
+        OpenConnection { open: self.connections_open.clone() }
+    }
+
+    /// A connection was turned away before its login.
+    pub fn connection_refused(&self, reason: Refusal) {
+        self.connections_refused.of(reason).inc();
+    }
+
+    /// A login failed.
+    pub fn login_failed(&self, reason: LoginFailure) {
+        self.login_failures.of(reason).inc();
+    }
+
+    /// So many bytes came from clients.
+    #[inline]
+    pub fn bytes_received(&self, bytes: usize) {
+        self.bytes_received.inc_by(bytes as u64);
+    }
+
+    /// So many bytes went to clients.
+    #[inline]
+    pub fn bytes_sent(&self, bytes: usize) {
+        self.bytes_sent.inc_by(bytes as u64);
+    }
+
+    /// So many rows came in INSERT statements.
+    #[inline]
+    pub fn rows_received(&self, rows: u64) {
+        self.rows_received.inc_by(rows);
+    }
+
+    /// So many rows of result sets went to clients.
+    #[inline]
+    pub fn rows_sent(&self, rows: u64) {
+        self.rows_sent.inc_by(rows);
+    }
+
+    /// A request was sent to so many clusters.
+    #[inline]
+    pub fn request_clusters(&self, clusters: usize) {
+        self.request_clusters.observe(clusters as f64);
+    }
+
+    /// A statement reads every shard.
+    pub fn scatter_statement(&self) {
+        self.scatter_statements.inc();
+    }
+
+    /// A statement took longer than `log.slow_query`.
+    pub fn slow_query(&self) {
+        self.slow_queries.inc();
+    }
+
+    /// Whether the meta store answered.
+    pub fn meta_up(&self, up: bool) {
+        self.meta_up.set(i64::from(up));
+    }
+
+    /// The version of the catalog in use.
+    pub fn catalog_version(&self, version: i64) {
+        self.catalog_version.set(version);
+    }
+
+    /// The version of the shard map in use.
+    pub fn topology_version(&self, version: i64) {
+        self.topology_version.set(version);
+    }
+
+    /// The handles of the configured cluster of this name; `None` for any other.
+    pub fn cluster_named(&self, name: &str) -> Option<Arc<ClusterMetrics>> {
+        self.clusters.iter().find(|(known, _)| known == name).map(|(_, metrics)| Arc::clone(metrics))
+    }
+
+    /// Tells the number of a configured cluster, so that [`Metrics::cluster`] finds it. The first number counts:
+    /// a cluster's number never changes while a process runs.
+    pub fn number_cluster(&self, number: ClusterNo, name: &str) {
+        if let (Some(slot), Some(metrics)) = (self.numbered.get(usize::from(number.get())), self.cluster_named(name)) {
+            slot.get_or_init(|| metrics);
+        }
+    }
+
+    /// The handles of a cluster by its number. A number nobody has told (see [`Metrics::number_cluster`]) is counted
+    /// under the cluster `unlisted`.
+    #[inline]
+    pub fn cluster(&self, number: ClusterNo) -> &Arc<ClusterMetrics> {
+        match self.numbered.get(usize::from(number.get())).and_then(OnceLock::get) {
+            Some(metrics) => metrics,
+            None => self.unlisted.get_or_init(|| Arc::new(self.cluster_families.cluster(UNLISTED))),
+        }
+    }
+
+    /// The description of every family of ours, in the order they are documented.
+    pub fn families(&self) -> &[Family] {
+        &self.families
+    }
+
+    /// The text exposition (`text/plain; version=0.0.4`).
+    ///
+    /// # Errors
+    /// [`MetricsError`] if a family cannot be written as text, which is a defect.
+    pub fn render(&self) -> Result<String, MetricsError> {
+        self.uptime_seconds.set(i64::try_from(self.started.elapsed().as_secs()).unwrap_or(i64::MAX));
+        TextEncoder::new().encode_to_string(&self.registry.gather()).map_err(|e| failed("all", &e))
+    }
+}
+
+/// A client connection that is open for as long as this value lives.
+#[derive(Debug)]
+#[must_use = "the connection counts as closed when this is dropped"]
+pub struct OpenConnection {
+    open: IntGauge,
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.open.dec();
+    }
+}

@@ -1,0 +1,5 @@
+//! Prints docs/CONFIGURATION.md; `cargo xtask docs` writes it.
+
+fn main() {
+    print!("{}", cellgate_proxy::config::document());
+}

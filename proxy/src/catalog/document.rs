@@ -1,0 +1,51 @@
+//! The catalog's document in the meta store. Fields are only ever added.
+
+use cellgate_schemaless::{TableDef, TableId, TableRef};
+use cellgate_store::StoreError;
+use serde::{Deserialize, Serialize};
+
+/// Its name.
+pub(super) const CATALOG: &str = "catalog";
+
+/// Databases and tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatalogDocument {
+    /// The databases.
+    pub databases: Vec<String>,
+    /// The tables.
+    pub tables: Vec<TableDef>,
+    /// The highest table id ever given; ids are never reused.
+    pub last_table_id: u32,
+    /// Physical tables that exist, wholly or in part, without being a table: not published yet, or dropped.
+    #[serde(default)]
+    pub unpublished: Vec<Unpublished>,
+}
+
+/// A physical table that is no table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unpublished {
+    /// Its id.
+    pub id: u32,
+    /// The logical name it was made for.
+    pub name: String,
+    /// Since when, microseconds UTC by the meta store's clock.
+    pub since: i64,
+    /// Whether it was a table once (to be dropped now) rather than one being created.
+    pub dropped: bool,
+}
+
+impl Unpublished {
+    /// What a store needs to know of it.
+    pub fn table_ref(&self) -> TableRef {
+        TableRef::new(&self.name, TableId(self.id), 1)
+    }
+}
+
+pub(super) fn decode(body: &[u8]) -> Result<CatalogDocument, StoreError> {
+    serde_json::from_slice(body).map_err(|error| StoreError::Corrupt { detail: format!("the catalog: {error}") })
+}
+
+pub(super) fn encode(document: &CatalogDocument) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(document)
+        .map_err(|error| StoreError::Failed { detail: format!("the catalog cannot be written: {error}") })
+}

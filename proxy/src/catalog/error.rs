@@ -1,0 +1,71 @@
+//! Why the catalog was not changed.
+
+use cellgate_schemaless::ErrorKind;
+use cellgate_store::StoreError;
+use cellgate_store::executor::RunError;
+use thiserror::Error;
+
+/// Why the catalog was not changed.
+#[derive(Clone, Debug, Error)]
+pub enum CatalogError {
+    /// The database exists.
+    #[error("Can't create database '{0}'; database exists")]
+    DatabaseExists(String),
+    /// There is no such database to drop.
+    #[error("Can't drop database '{0}'; database doesn't exist")]
+    NoDatabaseToDrop(String),
+    /// There is no such database.
+    #[error("Unknown database '{0}'")]
+    UnknownDatabase(String),
+    /// The table exists.
+    #[error("Table '{0}' already exists")]
+    TableExists(String),
+    /// There are no such tables to drop.
+    #[error("Unknown table '{0}'")]
+    NoTableToDrop(String),
+    /// There is no such table.
+    #[error("Table '{database}.{table}' doesn't exist")]
+    UnknownTable {
+        /// Its database.
+        database: String,
+        /// Its name.
+        table: String,
+    },
+    /// The column exists.
+    #[error("Duplicate column name '{0}'")]
+    ColumnExists(String),
+    /// There is no such column to drop.
+    #[error("Can't DROP '{0}'; check that column/key exists")]
+    NoColumnToDrop(String),
+    /// The meta store failed.
+    #[error("the meta store: {0}")]
+    Meta(#[from] StoreError),
+    /// A cluster failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// Other proxies changed the catalog too often meanwhile.
+    #[error("other changes of the catalog came first too often")]
+    Contended,
+    /// All table ids are used up.
+    #[error("all table ids are used up")]
+    TablesExhausted,
+}
+
+impl CatalogError {
+    /// The class of the error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::DatabaseExists(_) | Self::TableExists(_) | Self::ColumnExists(_) | Self::Contended => {
+                ErrorKind::Conflict
+            }
+            Self::NoDatabaseToDrop(_)
+            | Self::UnknownDatabase(_)
+            | Self::NoTableToDrop(_)
+            | Self::UnknownTable { .. }
+            | Self::NoColumnToDrop(_) => ErrorKind::NotFound,
+            Self::Meta(error) => error.kind(),
+            Self::Run(error) => error.kind(),
+            Self::TablesExhausted => ErrorKind::Limit,
+        }
+    }
+}

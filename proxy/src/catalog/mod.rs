@@ -1,0 +1,115 @@
+//! The catalog: databases and tables, kept as one document of the meta store.
+//!
+//! Reads take an immutable snapshot. A change is a compare-and-set of the document, so that two proxies that change it
+//! at once both see what the other did. Physical tables are made before a table is published and removed after it is
+//! unpublished; what a crash leaves half-way is listed in the document and cleaned up by whoever comes next.
+
+mod change;
+mod document;
+mod error;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use cellgate_schemaless::TableDef;
+use cellgate_store::StoreError;
+use cellgate_store::deployment::Deployment;
+
+pub use change::Changed;
+use document::CATALOG;
+pub use document::{CatalogDocument, Unpublished};
+pub use error::CatalogError;
+
+/// The database every deployment starts with.
+pub const FIRST_DATABASE: &str = "test";
+
+/// What the catalog holds, at one version.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    version: i64,
+    databases: BTreeSet<String>,
+    tables: BTreeMap<(String, String), Arc<TableDef>>,
+}
+
+impl Snapshot {
+    fn new(version: i64, document: &CatalogDocument) -> Self {
+        let tables = document.tables.iter().map(|t| ((t.database.clone(), t.name.clone()), Arc::new(t.clone())));
+        Self { version, databases: document.databases.iter().cloned().collect(), tables: tables.collect() }
+    }
+
+    /// The version of the document.
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// Whether there is such a database.
+    pub fn has_database(&self, name: &str) -> bool {
+        self.databases.contains(name)
+    }
+
+    /// The databases, by name.
+    pub fn databases(&self) -> impl Iterator<Item = &str> {
+        self.databases.iter().map(String::as_str)
+    }
+
+    /// A table, by exact names.
+    pub fn table(&self, database: &str, name: &str) -> Option<&Arc<TableDef>> {
+        self.tables.get(&(database.to_owned(), name.to_owned()))
+    }
+
+    /// The tables of a database, by name.
+    pub fn tables<'a>(&'a self, database: &'a str) -> impl Iterator<Item = &'a Arc<TableDef>> {
+        self.tables.values().filter(move |t| t.database == database)
+    }
+}
+
+/// The catalog as this proxy knows it, and the way to change it.
+#[derive(Debug)]
+pub struct Catalog {
+    deployment: Arc<Deployment>,
+    current: ArcSwap<Snapshot>,
+    poll: Duration,
+}
+
+impl Catalog {
+    /// Reads the catalog; creates it with the database [`FIRST_DATABASE`] in a new deployment. `poll` is the time
+    /// between two looks for changes of other proxies.
+    ///
+    /// # Errors
+    /// What the meta store says.
+    pub async fn open(deployment: Arc<Deployment>, poll: Duration) -> Result<Self, StoreError> {
+        let this = Self { deployment, current: ArcSwap::default(), poll };
+        let first = CatalogDocument { databases: vec![FIRST_DATABASE.into()], ..CatalogDocument::default() };
+        // Losing this race means that it is there.
+        this.deployment.meta().compare_and_set(CATALOG, 0, &document::encode(&first)?).await?;
+        this.refresh().await?;
+        Ok(this)
+    }
+
+    /// What is known now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Reads the document again.
+    ///
+    /// # Errors
+    /// What the meta store says.
+    pub async fn refresh(&self) -> Result<Arc<Snapshot>, StoreError> {
+        let (version, document) = self.load().await?;
+        let known = self.current.load();
+        if version > known.version {
+            self.current.store(Arc::new(Snapshot::new(version, &document)));
+        }
+        Ok(self.snapshot())
+    }
+
+    async fn load(&self) -> Result<(i64, CatalogDocument), StoreError> {
+        match self.deployment.meta().load(CATALOG).await? {
+            Some(stored) => Ok((stored.version, document::decode(&stored.body)?)),
+            None => Err(StoreError::Corrupt { detail: "the meta store has no catalog".into() }),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The tables of the file that are nothing but settings.
+
+use std::time::Duration;
+
+use super::section::{Applies, Key, Rendered, Section, quoted, section};
+use super::setting::{Address, Literals, LogFormat, LogLevel, Setting, Size};
+
+section! {
+    /// Where MySQL clients connect.
+    pub struct Listen in "listen" {
+        /// The address. One that other machines can reach needs at least one user with a password.
+        address: Address = "127.0.0.1:3307", Restart;
+    }
+}
+
+section! {
+    /// Where `/metrics`, `/healthz` and `/readyz` are answered.
+    pub struct Http in "http" {
+        /// The address. Nothing behind it shows keys, bodies or secrets, and nothing behind it asks for a password.
+        address: Address = "127.0.0.1:9307", Restart;
+        /// Most connections at once; further ones are answered 503. A few scrapers and probes need a handful.
+        max_connections: u32 = "64" in "1" to "4096", Restart;
+    }
+}
+
+section! {
+    /// Where the embedded engine keeps its files.
+    pub struct Data in "data" {
+        /// The directory; created if it is not there, and locked while the program runs.
+        dir: String = "./cellgate-data", Restart;
+    }
+}
+
+section! {
+    /// Bounds on what clients may use.
+    pub struct Limits in "limits" {
+        /// Most client connections at once; further ones get error 1040.
+        max_connections: u32 = "1000" in "1" to "100000", Restart;
+        /// Longest statement or parameter set, as MySQL's variable of this name. The default holds the longest body
+        /// (a little below 16 MiB) written in hex, its longest form.
+        max_allowed_packet: Size = "64MiB" in "1MiB" to "1GiB", Restart;
+        /// Most rows one statement may hold at a time to sort, group or shape them; beyond is error 1104.
+        collect_rows: usize = "100000" in "1" to "100000000", Reload;
+        /// Most bytes of rows one statement may hold at a time to sort, group or shape them.
+        collect_bytes: Size = "64MiB" in "1MiB" to "64GiB", Reload;
+        /// Most prepared statements of one connection; further ones get error 1461.
+        prepared_statements: usize = "1024" in "1" to "1000000", Reload;
+        /// Most bytes one connection may hold that were sent with COM_STMT_SEND_LONG_DATA.
+        long_data: Size = "64MiB" in "0" to "1GiB", Reload;
+        /// Most cells a transaction may write.
+        transaction_cells: usize = "10000" in "1" to "1000000", Reload;
+        /// Most bytes of cells a transaction may write; they are held in memory until COMMIT.
+        transaction_bytes: Size = "64MiB" in "1MiB" to "4GiB", Reload;
+    }
+}
+
+section! {
+    /// Bounds on waiting.
+    pub struct Timeouts in "timeouts" {
+        /// Opening a connection to a store, login included.
+        connect: Duration = "5s" in "10ms" to "10m", Restart;
+        /// One statement on a store. `max_execution_time` of a session can shorten it.
+        statement: Duration = "30s" in "10ms" to "24h", Restart;
+        /// A row lock in a store.
+        lock: Duration = "5s" in "10ms" to "10m", Restart;
+        /// A free connection of a pool.
+        queue: Duration = "5s" in "10ms" to "10m", Restart;
+        /// From a client's connection to the end of its login.
+        handshake: Duration = "10s" in "100ms" to "10m", Reload;
+        /// A client's next command (MySQL's `wait_timeout`).
+        idle: Duration = "8h" in "1s" to "8760h", Reload;
+        /// A client that does not take its result (MySQL's `net_write_timeout`).
+        write: Duration = "1m" in "100ms" to "24h", Reload;
+        /// What is running when the program is told to stop.
+        shutdown: Duration = "10s" in "0s" to "1h", Reload;
+    }
+}
+
+section! {
+    /// What is logged. Log lines go to stderr, one line per event; bodies and passwords are in none of them.
+    pub struct Log in "log" {
+        /// Text for people or JSON for machines.
+        format: LogFormat = "text", Restart;
+        /// The least grave level that is logged.
+        level: LogLevel = "info", Reload;
+        /// Statements that take longer are logged and counted; "off" logs none, "0s" all.
+        slow_query: Option<Duration> = "1s", Reload;
+        /// Whether the slow-query log shows the literals of a statement. They hold keys and bodies, which are
+        /// personal data.
+        literals: Literals = "masked", Reload;
+    }
+}
+
+section! {
+    /// How this proxy follows the meta store.
+    pub struct Meta in "meta" {
+        /// How long reads go on with the catalog and shard map that are known when the meta store does not answer.
+        max_stale: Duration = "1m" in "1s" to "24h", Reload;
+        /// Time between two looks for changes.
+        poll: Duration = "1s" in "10ms" to "1m", Restart;
+    }
+}

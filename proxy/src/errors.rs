@@ -1,0 +1,210 @@
+//! The one file that knows MySQL's error numbers.
+//!
+//! Source: MySQL 8.0 Error Message Reference, server error messages. A store's own text never gets into a reply: it
+//! goes to the log under an id that the reply names.
+
+use cellgate_schemaless::Invalid;
+use cellgate_sql::SqlError;
+use cellgate_store::executor::RunError;
+use cellgate_store::{Reason, StoreError};
+
+use crate::catalog::CatalogError;
+use crate::session::{StatementError, VariableError};
+use crate::wire::ErrorReply;
+
+/// The reply to a statement that was not run.
+pub fn reply(error: &StatementError) -> ErrorReply {
+    let (code, state) = code(error);
+    ErrorReply { code, state, message: message(error) }
+}
+
+/// The number and text of an error as SHOW WARNINGS keeps it.
+pub fn numbered(error: &StatementError) -> (u16, String) {
+    (code(error).0, error.to_string())
+}
+
+/// 1040: no room for another connection.
+pub fn too_many_connections() -> ErrorReply {
+    ErrorReply { code: 1040, state: "08004", message: "Too many connections".into() }
+}
+
+/// 1045: the login failed.
+pub fn access_denied(user: &str, host: &str, using_password: bool) -> ErrorReply {
+    let using = if using_password { "YES" } else { "NO" };
+    let message = format!("Access denied for user '{user}'@'{host}' (using password: {using})");
+    ErrorReply { code: 1045, state: "28000", message }
+}
+
+fn code(error: &StatementError) -> (u16, &'static str) {
+    match error {
+        StatementError::Sql(error) => sql_code(error),
+        StatementError::Run(error) | StatementError::Write { error, .. } => run_code(error),
+        StatementError::Catalog(error) => catalog_code(error),
+        StatementError::Variable(error) => variable_code(error),
+        StatementError::NotUtf8 { .. } => (1300, "HY000"),
+        StatementError::MultiStatementsOff => (1064, "42000"),
+        StatementError::Duplicate { .. } => (1062, "23000"),
+        StatementError::LostRace { .. } => (1213, "40001"),
+        StatementError::PartlyCommitted { .. } => (1180, "HY000"),
+        StatementError::ReadOnlyTransaction => (1792, "25006"),
+        StatementError::TransactionInProgress => (1568, "25001"),
+        StatementError::NoSavepoint(_) => (1305, "42000"),
+        StatementError::TransactionTooLarge { .. } => (1197, "HY000"),
+        StatementError::Timeout { .. } => (3024, "HY000"),
+        StatementError::Denied { .. } => (1142, "42000"),
+        StatementError::NoDatabase => (1046, "3D000"),
+        StatementError::Stale { .. } => (1429, "HY000"),
+        StatementError::Unsupported { .. } => (1235, "42000"),
+    }
+}
+
+fn sql_code(error: &SqlError) -> (u16, &'static str) {
+    match error {
+        SqlError::Syntax { .. } => (1064, "42000"),
+        SqlError::Empty => (1065, "42000"),
+        SqlError::Unsupported { .. } | SqlError::Immutable { .. } => (1235, "42000"),
+        SqlError::NoDatabase => (1046, "3D000"),
+        SqlError::UnknownDatabase(_) => (1049, "42000"),
+        SqlError::UnknownTable { .. } => (1146, "42S02"),
+        SqlError::UnknownColumn { .. } => (1054, "42S22"),
+        SqlError::UnknownVariable(_) => (1193, "HY000"),
+        SqlError::UnknownFunction(_) => (1305, "42000"),
+        SqlError::Value { invalid, .. } => match invalid {
+            Invalid::RowKeyEmpty | Invalid::ColumnKeyEmpty => (1048, "23000"),
+            Invalid::RowKeyTooLong { .. } | Invalid::ColumnKeyTooLong { .. } => (1406, "22001"),
+            Invalid::BodyTooLong { .. } => (1153, "08S01"),
+            Invalid::Json { .. } => (3140, "22032"),
+            Invalid::JsonTooDeep { .. } => (3157, "22032"),
+            Invalid::ClusterNo { .. } => (1264, "22003"),
+        },
+        SqlError::NullColumn(_) => (1048, "23000"),
+        SqlError::NoDefault(_) => (1364, "HY000"),
+        SqlError::BadValue { out_of_range: true, .. } => (1264, "22003"),
+        SqlError::BadValue { out_of_range: false, .. } => (1366, "HY000"),
+        SqlError::ColumnCount(_) => (1136, "21S01"),
+        SqlError::ColumnTwice(_) => (1110, "42000"),
+        SqlError::Json { path: true, .. } => (3143, "42000"),
+        SqlError::Json { path: false, .. } => (3141, "22032"),
+        SqlError::KeyTooLong(_) => (1071, "42000"),
+        SqlError::Limit { .. } => (1104, "42000"),
+        SqlError::Arguments(_) => (1210, "HY000"),
+        SqlError::MixedAggregate(_) => (1140, "42000"),
+        SqlError::Internal(_) => (1815, "HY000"),
+    }
+}
+
+fn run_code(error: &RunError) -> (u16, &'static str) {
+    match error {
+        RunError::Cluster { error, .. } => store_code(error),
+        RunError::Undecided { .. } => (1205, "HY000"),
+        RunError::Contended => (1213, "40001"),
+        RunError::VersionsExhausted => (1264, "22003"),
+    }
+}
+
+fn store_code(error: &StoreError) -> (u16, &'static str) {
+    match error {
+        StoreError::Unavailable { .. } | StoreError::MaybeWritten { .. } => (1429, "HY000"),
+        StoreError::Timeout { reason: Reason::Lock, .. } => (1205, "HY000"),
+        StoreError::Timeout { reason: Reason::Connect | Reason::Queue, .. } => (1429, "HY000"),
+        StoreError::Timeout { reason: Reason::Statement, .. } => (3024, "HY000"),
+        StoreError::StaleEpoch { .. } => (1213, "40001"),
+        StoreError::NoTable { .. } => (1146, "42S02"),
+        StoreError::DiskFull { .. } => (1021, "HY000"),
+        StoreError::TooLarge { .. } => (1153, "08S01"),
+        StoreError::Refused { .. } => (1290, "HY000"),
+        StoreError::Corrupt { .. } | StoreError::Failed { .. } => (1815, "HY000"),
+    }
+}
+
+fn catalog_code(error: &CatalogError) -> (u16, &'static str) {
+    match error {
+        CatalogError::DatabaseExists(_) => (1007, "HY000"),
+        CatalogError::NoDatabaseToDrop(_) => (1008, "HY000"),
+        CatalogError::UnknownDatabase(_) => (1049, "42000"),
+        CatalogError::TableExists(_) => (1050, "42S01"),
+        CatalogError::NoTableToDrop(_) => (1051, "42S02"),
+        CatalogError::UnknownTable { .. } => (1146, "42S02"),
+        CatalogError::ColumnExists(_) => (1060, "42S21"),
+        CatalogError::NoColumnToDrop(_) => (1091, "42000"),
+        CatalogError::Meta(error) => store_code(error),
+        CatalogError::Run(error) => run_code(error),
+        CatalogError::Contended => (1213, "40001"),
+        CatalogError::TablesExhausted => (1104, "42000"),
+    }
+}
+
+fn variable_code(error: &VariableError) -> (u16, &'static str) {
+    match error {
+        VariableError::Unknown(_) => (1193, "HY000"),
+        VariableError::ReadOnly(_) => (1238, "HY000"),
+        VariableError::GlobalOnly(_) => (1229, "HY000"),
+        VariableError::WrongValue { .. } => (1231, "42000"),
+        VariableError::WrongType(_) => (1232, "42000"),
+        VariableError::Charset(_) => (1115, "42000"),
+        VariableError::Collation(_) => (1273, "HY000"),
+        VariableError::TimeZone(_) => (1298, "HY000"),
+        VariableError::Refused { .. } => (1235, "42000"),
+    }
+}
+
+/// The text for the client: ours as it is, a store's replaced by what the client can do about it.
+fn message(error: &StatementError) -> String {
+    match error {
+        StatementError::Run(error) => run_message(error),
+        StatementError::Write { error, stored } => format!("{}{stored}", run_message(error)),
+        StatementError::Catalog(CatalogError::Run(error)) => run_message(error),
+        StatementError::Catalog(CatalogError::Meta(error)) => store_message("the meta store", error),
+        other => other.to_string(),
+    }
+}
+
+fn run_message(error: &RunError) -> String {
+    match error {
+        RunError::Cluster { cluster, error } => store_message(&format!("cluster '{cluster}'"), error),
+        other => other.to_string(),
+    }
+}
+
+fn store_message(place: &str, error: &StoreError) -> String {
+    let id = logged(place, error);
+    match error {
+        StoreError::Unavailable { .. } => {
+            format!("Unable to connect to foreign data source: {place} cannot be reached; nothing was written there (log id {id})")
+        }
+        StoreError::MaybeWritten { .. } => format!(
+            "Unable to connect to foreign data source: {place} was lost during a write, which may be stored; repeating the \
+             insert of explicit versions settles it (log id {id})"
+        ),
+        StoreError::Timeout { reason: Reason::Lock, .. } => {
+            format!("Lock wait timeout exceeded; try restarting transaction ({place}, log id {id})")
+        }
+        StoreError::Timeout { reason: Reason::Connect | Reason::Queue, .. } => {
+            format!("Unable to connect to foreign data source: {place} took too long to answer (log id {id})")
+        }
+        StoreError::Timeout { reason: Reason::Statement, .. } => {
+            format!("Query execution was interrupted, maximum statement execution time exceeded in {place} (log id {id})")
+        }
+        StoreError::StaleEpoch { .. } => {
+            format!("Deadlock found when trying to get lock; try restarting transaction ({place} changed hands)")
+        }
+        StoreError::NoTable { table } => format!("Table '{table}' doesn't exist in {place} (log id {id})"),
+        StoreError::DiskFull { .. } => {
+            format!("Disk full ({place}); waiting for someone to free some space... Nothing was written there (log id {id})")
+        }
+        StoreError::TooLarge { bytes, max } => {
+            format!("Got a packet bigger than 'max_allowed_packet' bytes: {place} takes {max} bytes, not {bytes}")
+        }
+        StoreError::Refused { .. } => format!("{place} does not allow it now (log id {id})"),
+        StoreError::Corrupt { .. } => format!("Internal error: corrupt data in {place} (log id {id})"),
+        StoreError::Failed { .. } => format!("Internal error: {place} failed (log id {id})"),
+    }
+}
+
+/// Writes the store's own text to the log and answers the id it has there.
+fn logged(place: &str, error: &StoreError) -> String {
+    // Random, so that ids of several proxies do not meet in one log; without randomness any text serves.
+    let id = getrandom::u32().map_or_else(|_| "none".to_owned(), |bits| format!("{bits:08x}"));
+    tracing::warn!(log_id = id, place, %error, "a store failed a statement");
+    id
+}

@@ -1,0 +1,220 @@
+//! The log: one line per event on stderr, as text or as JSON.
+//!
+//! Only our own crates are heard at the configured level, others from warnings up: what a driver logs while debugging
+//! may hold statements, and so bodies. Nothing of ours logs a body or a password.
+
+use std::io::{self, Write};
+use std::panic::PanicHookInfo;
+
+use thiserror::Error;
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, Subscriber};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{Registry, fmt, reload};
+
+use crate::config::{LogFormat, LogLevel};
+
+/// The prefix of the targets of our crates.
+const OURS: &str = "cellgate";
+
+/// Longest text of a panic that is logged, in bytes.
+const PANIC_BYTES: usize = 300;
+
+/// The log could not be set up or changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum LoggingError {
+    /// The process has a log already.
+    #[error("the log of this process is set up already")]
+    AlreadySet,
+    /// The log is gone.
+    #[error("the log of this process is gone")]
+    Gone,
+}
+
+/// Changes the log while the program runs.
+#[derive(Clone, Debug)]
+pub struct LogHandle {
+    filter: reload::Handle<Targets, Registry>,
+}
+
+impl LogHandle {
+    /// Logs events of this level and graver ones from now on.
+    ///
+    /// # Errors
+    /// [`LoggingError::Gone`] when there is no log any more.
+    pub fn set_level(&self, level: LogLevel) -> Result<(), LoggingError> {
+        self.filter.reload(filter(level)).map_err(|_| LoggingError::Gone)
+    }
+}
+
+/// Sets up the log of this process, and logs panics with it.
+///
+/// # Errors
+/// [`LoggingError::AlreadySet`] the second time.
+pub fn init(format: LogFormat, level: LogLevel) -> Result<LogHandle, LoggingError> {
+    let (subscriber, handle) = subscriber(format, level, io::stderr);
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| LoggingError::AlreadySet)?;
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(handle)
+}
+
+fn subscriber<W>(format: LogFormat, level: LogLevel, writer: W) -> (Box<dyn Subscriber + Send + Sync>, LogHandle)
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let (filter, handle) = reload::Layer::new(filter(level));
+    let registry = tracing_subscriber::registry().with(filter);
+    let lines = OneLine(writer);
+    let subscriber: Box<dyn Subscriber + Send + Sync> = match format {
+        LogFormat::Text => Box::new(registry.with(fmt::layer().with_ansi(false).with_writer(lines))),
+        LogFormat::Json => {
+            Box::new(registry.with(fmt::layer().json().flatten_event(true).with_ansi(false).with_writer(lines)))
+        }
+    };
+    (subscriber, LogHandle { filter: handle })
+}
+
+fn filter(level: LogLevel) -> Targets {
+    let ours = match level {
+        LogLevel::Error => Level::ERROR,
+        LogLevel::Warn => Level::WARN,
+        LogLevel::Info => Level::INFO,
+        LogLevel::Debug => Level::DEBUG,
+        LogLevel::Trace => Level::TRACE,
+    };
+    Targets::new().with_default(LevelFilter::from_level(ours.min(Level::WARN))).with_target(OURS, ours)
+}
+
+fn log_panic(info: &PanicHookInfo<'_>) {
+    let payload = info.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+    let end = (0..=text.len().min(PANIC_BYTES)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    let thread = std::thread::current();
+    tracing::error!(place, thread = thread.name().unwrap_or_default(), message = &text[..end], "panic");
+}
+
+/// Keeps every event on one line: the formatter writes an event with one call, and line breaks within it (from an
+/// engine's error text) are written as `\n`.
+struct OneLine<W>(W);
+
+impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for OneLine<W> {
+    type Writer = OneLineWriter<W::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        OneLineWriter(self.0.make_writer())
+    }
+}
+
+struct OneLineWriter<W>(W);
+
+impl<W: Write> Write for OneLineWriter<W> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let (line, end) = match event.split_last() {
+            Some((b'\n', line)) => (line, &b"\n"[..]),
+            Some(_) | None => (event, &b""[..]),
+        };
+        if !line.iter().any(u8::is_ascii_control) {
+            self.0.write_all(event)?;
+            return Ok(event.len());
+        }
+        let mut escaped = Vec::with_capacity(event.len() + 16);
+        for byte in line {
+            if byte.is_ascii_control() && *byte != b'\t' {
+                escaped.extend(byte.escape_ascii());
+            } else {
+                escaped.push(*byte);
+            }
+        }
+        escaped.extend_from_slice(end);
+        self.0.write_all(&escaped)?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("not poisoned").write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(format: LogFormat, level: LogLevel, run: impl FnOnce(&LogHandle)) -> Vec<String> {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let (subscriber, handle) = subscriber(format, level, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, || run(&handle));
+        let bytes = kept.0.lock().expect("not poisoned").clone();
+        String::from_utf8(bytes).expect("UTF-8").lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn an_event_is_one_line_whatever_its_text_holds() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let lines = logged(format, LogLevel::Info, |_| {
+                tracing::info!(target: "cellgate::x", detail = "a\nb\r\n\u{1b}[31mred", "two\nlines");
+                tracing::warn!(target: "cellgate::x", "next");
+            });
+            assert_eq!(lines.len(), 2, "{lines:?}");
+            assert!(!lines[0].contains('\u{1b}') && !lines[0].contains('\r'), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_json_line_is_an_object_with_level_target_message_and_fields() {
+        let lines = logged(LogFormat::Json, LogLevel::Info, |_| {
+            tracing::info!(target: "cellgate::x", cluster = "a", rows = 3, "hello");
+        });
+        let event: serde_json::Value = serde_json::from_str(&lines[0]).expect("JSON");
+        assert_eq!(event["level"], "INFO");
+        assert_eq!(event["target"], "cellgate::x");
+        assert_eq!(event["message"], "hello");
+        assert_eq!(event["cluster"], "a");
+        assert_eq!(event["rows"], 3);
+        assert!(event["timestamp"].is_string());
+    }
+
+    #[test]
+    fn the_level_holds_and_can_be_changed_while_running() {
+        let lines = logged(LogFormat::Text, LogLevel::Warn, |handle| {
+            tracing::info!(target: "cellgate_store::x", "unheard");
+            handle.set_level(LogLevel::Debug).expect("the log is there");
+            tracing::debug!(target: "cellgate_store::x", "heard");
+            tracing::trace!(target: "cellgate_store::x", "unheard");
+        });
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("heard"));
+    }
+
+    #[test]
+    fn other_crates_are_heard_from_warnings_up_only() {
+        let lines = logged(LogFormat::Text, LogLevel::Trace, |_| {
+            tracing::debug!(target: "some_driver", "SELECT 'a body'");
+            tracing::info!(target: "some_driver", "SELECT 'a body'");
+            tracing::warn!(target: "some_driver", "trouble");
+        });
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("trouble"));
+        let lines = logged(LogFormat::Text, LogLevel::Error, |_| tracing::warn!(target: "some_driver", "trouble"));
+        assert!(lines.is_empty(), "{lines:?}");
+    }
+}

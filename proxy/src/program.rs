@@ -1,0 +1,334 @@
+//! What the program does: serve, check, ask for health. `main.rs` only calls it.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use cellgate_metrics::Metrics;
+use cellgate_router::Weight;
+use cellgate_store::deployment::{ClusterSetup, Deployment, OpenError, ProxyInfo, Setup};
+use cellgate_store::meta::MetaStore;
+use cellgate_store::{Backend, Engines, StoreError, Timeouts};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::catalog::Catalog;
+use crate::cli::{Check, Command, Health, Serve};
+use crate::config::{Config, ConfigError, Target};
+use crate::logging::{self, LogHandle, LoggingError};
+use crate::server::Server;
+use crate::signals::{self, Signals};
+use crate::{http, version};
+
+/// Why the program ended early.
+#[derive(Debug, Error)]
+pub enum ProgramError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The log.
+    #[error(transparent)]
+    Logging(#[from] LoggingError),
+    /// The metrics.
+    #[error(transparent)]
+    Metrics(#[from] cellgate_metrics::MetricsError),
+    /// The deployment.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The catalog.
+    #[error("the catalog: {0}")]
+    Catalog(StoreError),
+    /// A store.
+    #[error("{place}: {error}")]
+    Store {
+        /// Which.
+        place: String,
+        /// What it said.
+        error: StoreError,
+    },
+    /// An address or a directory.
+    #[error("{what}: {source}")]
+    Io {
+        /// What could not be used.
+        what: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A weight, which the configuration has checked.
+    #[error(transparent)]
+    Weight(#[from] cellgate_router::TopologyError),
+    /// `check --connect` found something.
+    #[error("{0} of the stores cannot be used")]
+    CheckFailed(usize),
+}
+
+/// Does what the command line says; answers the exit code.
+pub fn run(command: Command) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("cellgate: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(async {
+        match command {
+            Command::Serve(serve) => self::serve(serve).await,
+            Command::Check(check) => self::check(check).await,
+            Command::Health(health) => return self::health(health).await,
+        }
+        .map(|()| ExitCode::SUCCESS)
+    });
+    // What still runs is past the shutdown timeout, and was told so.
+    runtime.shutdown_background();
+    outcome.unwrap_or_else(|error| {
+        eprintln!("cellgate: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Serves until SIGTERM or SIGINT.
+async fn serve(arguments: Serve) -> Result<(), ProgramError> {
+    let overrides = arguments.overrides();
+    let load = || Config::load(arguments.config.as_deref(), &environment, &overrides);
+    let config = load()?;
+    let log = logging::init(config.log.format, config.log.level)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let Signals { shutdown, mut reload } = signals::listen().map_err(|source| io("cannot listen for signals", source))?;
+
+    // Addresses first: a second process on the same ones should fail before it touches a store.
+    let mysql = bind(&config.listen.address.to_string()).await?;
+    let web = bind(&config.http.address.to_string()).await?;
+    let mysql_address = mysql.local_addr().map_err(|source| io("the MySQL listener", source))?;
+    let web_address = web.local_addr().map_err(|source| io("the HTTP listener", source))?;
+
+    let names: Vec<&str> = config.clusters.iter().map(|c| c.name.as_str()).collect();
+    let metrics = Arc::new(Metrics::new(version::VERSION, &names)?);
+    let hostname = hostname();
+    let proxy = ProxyInfo {
+        host: hostname.clone(),
+        pid: std::process::id(),
+        address: mysql_address.to_string(),
+        version: version::VERSION.to_owned(),
+    };
+    let deployment = Deployment::open(setup(&config, proxy)?, Arc::clone(&metrics)).await?;
+    let catalog = Catalog::open(Arc::clone(&deployment), config.meta.poll).await.map_err(ProgramError::Catalog)?;
+    let catalog = Arc::new(catalog);
+    let server = Arc::new(Server::new(
+        config,
+        Arc::clone(&deployment),
+        Arc::clone(&catalog),
+        metrics,
+        mysql_address.port(),
+        hostname,
+    ));
+
+    // What clients need outlives them: it stops when the last connection has ended.
+    let (stop_background, background) = watch::channel(false);
+    let following = tokio::spawn({
+        let (deployment, background) = (Arc::clone(&deployment), background.clone());
+        async move { deployment.run(background).await }
+    });
+    let cataloging = tokio::spawn({
+        let (catalog, background) = (Arc::clone(&catalog), background.clone());
+        async move { catalog.run(background).await }
+    });
+    let max_http = usize::try_from(server.config().http.max_connections).unwrap_or(usize::MAX);
+    let web = tokio::spawn(http::serve(web, Arc::clone(&server) as _, max_http, background));
+    let clients = tokio::spawn({
+        let (server, shutdown) = (Arc::clone(&server), shutdown.clone());
+        async move { server.serve(mysql, shutdown).await }
+    });
+
+    eprintln!("cellgate ready: mysql={mysql_address} http={web_address}");
+
+    let mut stopping = shutdown.clone();
+    loop {
+        tokio::select! {
+            () = signals::told(&mut stopping) => break,
+            wish = reload.recv() => match wish {
+                Some(()) => reload_config(&server, &log, load()),
+                None => break,
+            },
+        }
+    }
+    tracing::info!("stopping: no new connections; finishing what is running");
+    let joined = clients.await;
+    stop_background.send_replace(true);
+    let _ = tokio::join!(following, cataloging, web);
+    deployment.executor().close().await;
+    if let Err(error) = joined {
+        tracing::error!(%error, "the task that accepts clients died");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// SIGHUP: takes over what can change, names what cannot.
+fn reload_config(server: &Server, log: &LogHandle, loaded: Result<Config, ConfigError>) {
+    let new = match loaded {
+        Ok(new) => new,
+        Err(error) => {
+            tracing::error!(%error, "the configuration is not reloaded");
+            return;
+        }
+    };
+    let old = server.config();
+    let changes = Config::diff(&old, &new);
+    if !changes.needs_restart.is_empty() {
+        tracing::warn!(keys = changes.needs_restart.join(", "), "these changes need a restart");
+    }
+    let reloaded = old.reloaded(&new);
+    if let Err(error) = log.set_level(reloaded.log.level) {
+        tracing::warn!(%error, "the log level is not changed");
+    }
+    server.reload(reloaded);
+    tracing::info!(keys = changes.reloadable.join(", "), "configuration reloaded");
+}
+
+/// Prints the effective configuration; with `--connect` also tries every store, creating nothing.
+async fn check(arguments: Check) -> Result<(), ProgramError> {
+    let config = Config::load(Some(&arguments.config), &environment, &Default::default())?;
+    print!("{}", config.render());
+    for warning in &config.warnings {
+        eprintln!("warning: {warning}");
+    }
+    if !arguments.connect {
+        return Ok(());
+    }
+    let mut failed = 0;
+    let meta = open_meta(&config);
+    let answer = match meta {
+        Ok(meta) => meta.exists().await.map(|there| if there { "reached" } else { "reached, empty" }),
+        Err(error) => Err(error),
+    };
+    failed += usize::from(!report("meta store", answer));
+    for cluster in &config.clusters {
+        let backend = open_cluster(&config, &cluster.primary, &cluster.name, cluster.pool_size);
+        let answer = match backend {
+            Ok(backend) => {
+                let identity = backend.identity().await;
+                backend.close().await;
+                identity.map(|identity| if identity.is_some() { "reached" } else { "reached, empty" })
+            }
+            Err(error) => Err(error),
+        };
+        failed += usize::from(!report(&format!("cluster {}", cluster.name), answer));
+    }
+    if failed > 0 { Err(ProgramError::CheckFailed(failed)) } else { Ok(()) }
+}
+
+fn report(place: &str, answer: Result<&str, StoreError>) -> bool {
+    match answer {
+        Ok(state) => {
+            eprintln!("{place}: {state}");
+            true
+        }
+        Err(error) => {
+            eprintln!("{place}: {error}");
+            false
+        }
+    }
+}
+
+/// Asks a running Cellgate whether it is ready.
+async fn health(arguments: Health) -> Result<ExitCode, ProgramError> {
+    match tokio::task::block_in_place(|| http::probe(&arguments.http)) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            eprintln!("cellgate: {error}");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// The stores of a configuration. Nothing is created by opening them.
+fn setup(config: &Config, proxy: ProxyInfo) -> Result<Setup, ProgramError> {
+    let clusters = config.clusters.iter().map(|cluster| {
+        let backend = open_cluster(config, &cluster.primary, &cluster.name, cluster.pool_size)
+            .map_err(|error| ProgramError::Store { place: format!("cluster {}", cluster.name), error })?;
+        Ok(ClusterSetup {
+            name: cluster.name.clone(),
+            weight: Weight::new(cluster.weight)?,
+            engine: cluster.primary.engine(),
+            backend,
+            exclusive: is_file(&cluster.primary),
+        })
+    });
+    let clusters = clusters.collect::<Result<Vec<_>, ProgramError>>()?;
+    let meta = open_meta(config).map_err(|error| ProgramError::Store { place: "meta store".into(), error })?;
+    Ok(Setup {
+        virtual_shards: Some(config.topology.virtual_shards),
+        meta,
+        meta_exclusive: is_file(&config.topology.meta),
+        clusters,
+        proxy,
+        poll: config.meta.poll,
+    })
+}
+
+fn is_file(target: &Target) -> bool {
+    match target {
+        Target::Sqlite { .. } => true,
+        Target::Mysql(_) | Target::Postgres(_) => false,
+    }
+}
+
+fn timeouts(config: &Config) -> Timeouts {
+    let t = &config.timeouts;
+    Timeouts { connect: t.connect, statement: t.statement, lock: t.lock, queue: t.queue }
+}
+
+fn open_cluster(config: &Config, target: &Target, name: &str, pool_size: u32) -> Result<Arc<dyn Backend>, StoreError> {
+    let engines = Engines { timeouts: timeouts(config), pool_size: usize::try_from(pool_size).unwrap_or(usize::MAX) };
+    match target {
+        Target::Sqlite { path } => {
+            make_parent(path)?;
+            engines.sqlite(path)
+        }
+        Target::Mysql(server) => engines.mysql(name, server.url().expose()),
+        Target::Postgres(server) => engines.postgres(name, server.url().expose()),
+    }
+}
+
+fn open_meta(config: &Config) -> Result<Arc<dyn MetaStore>, StoreError> {
+    let engines = Engines { timeouts: timeouts(config), pool_size: META_CONNECTIONS };
+    match &config.topology.meta {
+        Target::Sqlite { path } => {
+            make_parent(path)?;
+            engines.sqlite_meta(path)
+        }
+        Target::Mysql(server) => engines.mysql_meta(server.url().expose()),
+        Target::Postgres(server) => engines.postgres_meta(server.url().expose()),
+    }
+}
+
+/// Connections to a meta store on a server: the poll, the lease and a change or two at once.
+const META_CONNECTIONS: usize = 4;
+
+fn make_parent(path: &Path) -> Result<(), StoreError> {
+    let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) else { return Ok(()) };
+    std::fs::create_dir_all(parent)
+        .map_err(|error| StoreError::Refused { detail: format!("cannot create directory {}: {error}", parent.display()) })
+}
+
+async fn bind(address: &str) -> Result<TcpListener, ProgramError> {
+    TcpListener::bind(address).await.map_err(|source| io(&format!("cannot listen on {address}"), source))
+}
+
+fn io(what: &str, source: std::io::Error) -> ProgramError {
+    ProgramError::Io { what: what.to_owned(), source }
+}
+
+fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

@@ -1,0 +1,395 @@
+//! What all sessions share: configuration, catalog, deployment, users, and who is connected.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use cellgate_metrics::{LoginFailure, Metrics, Refusal};
+use cellgate_sql::Value;
+use cellgate_store::deployment::Deployment;
+use cellgate_store::executor::Cluster;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::auth::Verifier;
+use crate::catalog::Catalog;
+use crate::config::Config;
+use crate::errors;
+use crate::http::{ClusterReadiness, HttpState, Readiness};
+use crate::signals::told;
+use crate::session::{ServerFacts, Session, Variables};
+use crate::version;
+use crate::wire::{self, Greeting, Wait, WireError, WireLimits};
+
+/// Longest part of a statement that the process list shows, in bytes.
+const SHOWN_STATEMENT: usize = 1024;
+
+/// Everything shared.
+#[derive(Debug)]
+pub struct Server {
+    config: ArcSwap<Config>,
+    users: ArcSwap<Vec<User>>,
+    deployment: Arc<Deployment>,
+    catalog: Arc<Catalog>,
+    metrics: Arc<Metrics>,
+    facts: ServerFacts,
+    globals: Mutex<Variables>,
+    sessions: Mutex<Sessions>,
+    started: Instant,
+}
+
+/// A user, with what can be checked of the password.
+#[derive(Debug)]
+struct User {
+    name: String,
+    verifier: Verifier,
+    erase: bool,
+}
+
+#[derive(Debug, Default)]
+struct Sessions {
+    last_id: u32,
+    statements: u64,
+    open: BTreeMap<u32, SessionInfo>,
+}
+
+/// A connection as the process list shows it.
+#[derive(Clone, Debug)]
+pub struct SessionInfo {
+    /// Its id.
+    pub id: u32,
+    /// Who.
+    pub user: String,
+    /// From where.
+    pub host: String,
+    /// The current database.
+    pub database: Option<String>,
+    /// What runs, shortened.
+    pub statement: Option<String>,
+    /// Since when it does what it does.
+    pub since: Instant,
+}
+
+impl Server {
+    /// Everything shared, of an open deployment.
+    pub fn new(
+        config: Config,
+        deployment: Arc<Deployment>,
+        catalog: Arc<Catalog>,
+        metrics: Arc<Metrics>,
+        port: u16,
+        hostname: String,
+    ) -> Self {
+        let facts = ServerFacts {
+            port,
+            hostname,
+            max_allowed_packet: config.limits.max_allowed_packet.bytes() as u64,
+            max_connections: config.limits.max_connections.into(),
+            tls: false,
+        };
+        Self {
+            users: ArcSwap::from_pointee(users_of(&config)),
+            config: ArcSwap::from_pointee(config),
+            deployment,
+            catalog,
+            metrics,
+            globals: Mutex::new(Variables::new(&facts)),
+            facts,
+            sessions: Mutex::default(),
+            started: Instant::now(),
+        }
+    }
+
+    /// The configuration as it is now.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.load_full()
+    }
+
+    /// Takes over what can change while running.
+    pub fn reload(&self, config: Config) {
+        self.users.store(Arc::new(users_of(&config)));
+        self.config.store(Arc::new(config));
+    }
+
+    /// The deployment.
+    pub fn deployment(&self) -> &Arc<Deployment> {
+        &self.deployment
+    }
+
+    /// The catalog.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// The metrics.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// What the server knows of itself.
+    pub fn facts(&self) -> &ServerFacts {
+        &self.facts
+    }
+
+    /// The variables a new session starts with.
+    pub fn globals(&self) -> Variables {
+        lock(&self.globals).clone()
+    }
+
+    /// A global variable.
+    pub fn global(&self, name: &str) -> Option<Value> {
+        lock(&self.globals).get(name).cloned()
+    }
+
+    /// SET GLOBAL, already checked. For this proxy, until it ends.
+    pub fn set_global(&self, name: &'static str, value: Value) {
+        lock(&self.globals).set(name, value);
+    }
+
+    /// The verifier of a user, if the user may come from there: without a password only from this machine.
+    pub fn verifier(&self, user: &str, host: &str) -> Option<Verifier> {
+        let users = self.users.load();
+        let found = users.iter().find(|u| u.name == user)?;
+        if found.verifier.is_empty() && !is_loopback(host) {
+            self.metrics.login_failed(LoginFailure::Remote);
+            return None;
+        }
+        Some(found.verifier.clone())
+    }
+
+    /// Whether a user may erase.
+    pub fn may_erase(&self, user: &str) -> bool {
+        self.users.load().iter().any(|u| u.name == user && u.erase)
+    }
+
+    /// A login was refused.
+    pub fn login_denied(&self, user: &str, host: &str) {
+        self.metrics.login_failed(LoginFailure::Denied);
+        tracing::warn!(user, host, "access denied");
+    }
+
+    /// Who is connected.
+    pub fn sessions(&self) -> Vec<SessionInfo> {
+        lock(&self.sessions).open.values().cloned().collect()
+    }
+
+    /// A session knows its user.
+    pub fn session_login(&self, id: u32, user: &str) {
+        if let Some(session) = lock(&self.sessions).open.get_mut(&id) {
+            user.clone_into(&mut session.user);
+            session.since = Instant::now();
+        }
+    }
+
+    /// A session changed its database.
+    pub fn session_database(&self, id: u32, database: Option<&str>) {
+        if let Some(session) = lock(&self.sessions).open.get_mut(&id)
+            && session.database.as_deref() != database
+        {
+            session.database = database.map(str::to_owned);
+        }
+    }
+
+    /// A session runs a statement, or ended one.
+    pub fn session_statement(&self, id: u32, statement: Option<&str>) {
+        let mut sessions = lock(&self.sessions);
+        sessions.statements += u64::from(statement.is_some());
+        if let Some(session) = sessions.open.get_mut(&id) {
+            session.statement = statement.map(|text| shortened(text).to_owned());
+            session.since = Instant::now();
+        }
+    }
+
+    /// The line of COM_STATISTICS.
+    pub fn statistics(&self) -> String {
+        let sessions = lock(&self.sessions);
+        let uptime = self.started.elapsed().as_secs().max(1);
+        #[allow(clippy::cast_precision_loss, reason = "a rate for people")]
+        let rate = sessions.statements as f64 / uptime as f64;
+        format!(
+            "Uptime: {uptime}  Threads: {}  Questions: {}  Slow queries: 0  Opens: 0  Open tables: 0  Queries per second avg: {rate:.3}",
+            sessions.open.len(),
+            sessions.statements
+        )
+    }
+
+    /// The rows of SHOW STATUS.
+    pub fn status(&self) -> Vec<(String, String)> {
+        let sessions = lock(&self.sessions);
+        let running = sessions.open.values().filter(|s| s.statement.is_some()).count();
+        let topology = self.deployment.executor().topology();
+        let rows = [
+            ("Connections", sessions.last_id.to_string()),
+            ("Questions", sessions.statements.to_string()),
+            ("Threads_connected", sessions.open.len().to_string()),
+            ("Threads_running", running.to_string()),
+            ("Uptime", self.started.elapsed().as_secs().to_string()),
+            ("cellgate_catalog_version", self.catalog.snapshot().version().to_string()),
+            ("cellgate_clusters", topology.clusters().len().to_string()),
+            ("cellgate_deployment", self.deployment.id().to_owned()),
+            ("cellgate_topology_version", topology.version().to_string()),
+            ("cellgate_version", version::VERSION.to_owned()),
+            ("cellgate_virtual_shards", topology.virtual_shards().to_string()),
+        ];
+        rows.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    fn session_begin(&self, host: &str) -> u32 {
+        let mut sessions = lock(&self.sessions);
+        loop {
+            sessions.last_id = sessions.last_id.checked_add(1).unwrap_or(1);
+            let id = sessions.last_id;
+            if !sessions.open.contains_key(&id) {
+                let info = SessionInfo {
+                    id,
+                    user: String::new(),
+                    host: host.to_owned(),
+                    database: None,
+                    statement: None,
+                    since: Instant::now(),
+                };
+                sessions.open.insert(id, info);
+                return id;
+            }
+        }
+    }
+
+    fn session_end(&self, id: u32) {
+        lock(&self.sessions).open.remove(&id);
+    }
+
+    /// Accepts MySQL clients until `shutdown`, then waits for what is running, at most as long as configured.
+    pub async fn serve(self: &Arc<Self>, listener: TcpListener, mut shutdown: watch::Receiver<bool>) {
+        let limit = usize::try_from(self.config().limits.max_connections).unwrap_or(usize::MAX);
+        let room = Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                () = told(&mut shutdown) => break,
+                Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+                accepted = listener.accept() => accepted,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file descriptors, most likely: the ones that end make room.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+                self.metrics.connection_refused(Refusal::TooMany);
+                connections.spawn(async move {
+                    // The client may be gone already.
+                    let _ = wire::refuse(Box::new(stream), &errors::too_many_connections()).await;
+                });
+                continue;
+            };
+            let server = Arc::clone(self);
+            let shutdown = shutdown.clone();
+            connections.spawn(async move {
+                server.connection(stream, peer.ip(), shutdown).await;
+                drop(permit);
+            });
+        }
+        drop(listener);
+        let patience = self.config().timeouts.shutdown;
+        let all_done = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(patience, all_done).await.is_err() {
+            tracing::warn!("connections still busy after the shutdown timeout are cut off");
+        }
+    }
+
+    async fn connection(self: Arc<Self>, stream: TcpStream, peer: IpAddr, shutdown: watch::Receiver<bool>) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+        let open = self.metrics.connection_accepted();
+        let host = host_name(peer);
+        let id = self.session_begin(&host);
+        let greeting = Greeting { server_version: version::server_version(), connection_id: id, tls: None };
+        let session = Session::new(Arc::clone(&self), id, host);
+        let ended = wire::serve(Box::new(stream), greeting, self.wire_limits(), session, shutdown).await;
+        self.session_end(id);
+        drop(open);
+        match ended {
+            Ok(()) | Err(WireError::Closed) => {}
+            Err(WireError::Timeout(Wait::Handshake)) => self.metrics.login_failed(LoginFailure::Timeout),
+            Err(error) => tracing::info!(connection = id, %peer, %error, "a connection broke"),
+        }
+    }
+
+    fn wire_limits(&self) -> WireLimits {
+        let config = self.config();
+        WireLimits {
+            max_allowed_packet: config.limits.max_allowed_packet.bytes(),
+            handshake_timeout: config.timeouts.handshake,
+            idle_timeout: config.timeouts.idle,
+            write_timeout: config.timeouts.write,
+            prepared_statements: config.limits.prepared_statements,
+            long_data: config.limits.long_data.bytes(),
+            ..WireLimits::default()
+        }
+    }
+}
+
+impl HttpState for Server {
+    fn metrics(&self) -> String {
+        self.metrics.render().unwrap_or_else(|error| {
+            tracing::error!(%error, "the metrics cannot be rendered");
+            String::new()
+        })
+    }
+
+    fn readiness(&self) -> Readiness {
+        let state = |cluster: &Arc<Cluster>| {
+            let ready = cluster.is_up();
+            let reason = if ready { "" } else { "unavailable" };
+            ClusterReadiness { name: cluster.name.clone(), ready, reason: reason.to_owned() }
+        };
+        let clusters: Vec<ClusterReadiness> = self.deployment.executor().clusters().map(state).collect();
+        let reason = if self.deployment.staleness() > self.config().meta.max_stale {
+            "the meta store has not been reached for longer than meta.max_stale"
+        } else if clusters.iter().any(|c| c.ready) {
+            ""
+        } else {
+            "no cluster can be reached"
+        };
+        Readiness { ready: reason.is_empty(), reason: reason.to_owned(), clusters }
+    }
+}
+
+fn users_of(config: &Config) -> Vec<User> {
+    let user = |u: &crate::config::User| User {
+        name: u.name.clone(),
+        verifier: u.password.as_ref().map_or_else(Verifier::empty, |p| Verifier::from_password(p.expose())),
+        erase: u.erase,
+    };
+    config.users.iter().map(user).collect()
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+}
+
+/// How MySQL shows where a client comes from.
+fn host_name(peer: IpAddr) -> String {
+    if peer.to_canonical().is_loopback() { "localhost".to_owned() } else { peer.to_canonical().to_string() }
+}
+
+fn shortened(text: &str) -> &str {
+    let mut end = text.len().min(SHOWN_STATEMENT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// A lock whose data is right after every single step, so that a panic elsewhere does not spoil it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

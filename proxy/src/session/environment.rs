@@ -1,0 +1,88 @@
+//! The session as the dialect sees it while a statement is bound.
+
+use std::sync::Arc;
+
+use cellgate_router::Topology;
+use cellgate_schemaless::{Micros, TableDef};
+use cellgate_sql::{Environment, SessionFunction, SqlMode, Value};
+
+use super::{Session, wall_clock};
+use crate::catalog::Snapshot;
+use crate::version;
+
+/// A session, the catalog and the map, at the time of one statement.
+pub(super) struct Bound<'a> {
+    session: &'a Session,
+    catalog: &'a Snapshot,
+    topology: Arc<Topology>,
+    now: Micros,
+}
+
+impl Session {
+    pub(super) fn environment<'a>(&'a self, catalog: &'a Snapshot) -> Bound<'a> {
+        let topology = self.server.deployment().executor().topology();
+        Bound { session: self, catalog, topology, now: wall_clock() }
+    }
+}
+
+impl Environment for Bound<'_> {
+    fn database(&self) -> Option<&str> {
+        self.session.database.as_deref()
+    }
+
+    fn table(&self, database: &str, name: &str) -> Option<Arc<TableDef>> {
+        self.catalog.table(database, name).cloned()
+    }
+
+    fn has_database(&self, database: &str) -> bool {
+        self.catalog.has_database(database)
+    }
+
+    fn variable(&self, global: bool, name: &str) -> Option<Value> {
+        if global { self.session.server.global(name) } else { self.session.variables.get(name).cloned() }
+    }
+
+    fn user_variable(&self, name: &str) -> Value {
+        self.session.user_variables.get(name).cloned().unwrap_or(Value::Null)
+    }
+
+    fn function(&self, function: SessionFunction) -> Value {
+        let text = |text: String| Value::Text(text.into());
+        match function {
+            SessionFunction::Database => self.session.database.clone().map_or(Value::Null, text),
+            SessionFunction::Version => text(version::server_version()),
+            SessionFunction::User => text(format!("{}@{}", self.session.user, self.session.host)),
+            SessionFunction::CurrentUser => text(format!("{}@%", self.session.user)),
+            SessionFunction::ConnectionId => Value::Int(self.session.id.into()),
+            SessionFunction::LastInsertId => Value::Int(0),
+            SessionFunction::RowCount => Value::Int(self.session.last.row_count),
+            SessionFunction::FoundRows => {
+                Value::Int(i64::try_from(self.session.last.found_rows).unwrap_or(i64::MAX))
+            }
+        }
+    }
+
+    fn shard_of(&self, row_key: &[u8]) -> u16 {
+        self.topology.shard_of(row_key).0
+    }
+
+    fn virtual_shards(&self) -> u32 {
+        self.topology.virtual_shards()
+    }
+
+    fn now(&self) -> Micros {
+        self.now
+    }
+
+    fn sql_mode(&self) -> SqlMode {
+        self.session.variables.sql_mode()
+    }
+
+    fn collect_rows(&self) -> usize {
+        self.session.server.config().limits.collect_rows
+    }
+
+    fn collect_bytes(&self) -> usize {
+        self.session.server.config().limits.collect_bytes.bytes()
+    }
+}

@@ -1,0 +1,179 @@
+//! Why a statement was not run, or only in part.
+
+use cellgate_schemaless::ErrorKind;
+use cellgate_sql::SqlError;
+use cellgate_store::StoreError;
+use cellgate_store::executor::RunError;
+use thiserror::Error;
+
+use super::variables::VariableError;
+use crate::catalog::CatalogError;
+
+/// Why a statement was not run.
+#[derive(Clone, Debug, Error)]
+pub enum StatementError {
+    /// The text or its values.
+    #[error(transparent)]
+    Sql(#[from] SqlError),
+    /// The stores.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The catalog.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// A SET.
+    #[error(transparent)]
+    Variable(#[from] VariableError),
+    /// The text is not UTF-8.
+    #[error(
+        "Invalid utf8mb4 character string at byte {offset} of the statement; write other bytes as X'..' or as a parameter"
+    )]
+    NotUtf8 {
+        /// Where.
+        offset: usize,
+    },
+    /// Several statements in one text from a client that did not say it would send them.
+    #[error("several statements in one text need the capability CLIENT_MULTI_STATEMENTS (SET_OPTION 0)")]
+    MultiStatementsOff,
+    /// A triple exists with another body. `stored` says which rows of the statement are in all the same.
+    #[error("Duplicate entry '{entry}' for key 'PRIMARY'{stored}")]
+    Duplicate {
+        /// `row-column-version`.
+        entry: String,
+        /// Empty, or which rows are stored.
+        stored: Stored,
+    },
+    /// A cluster failed during a write to several; `stored` says which rows are in all the same.
+    #[error("{error}{stored}")]
+    Write {
+        /// What failed.
+        error: RunError,
+        /// Which rows are stored.
+        stored: Stored,
+    },
+    /// A COMMIT was not done: another writer came first. Nothing of it was written.
+    #[error("Deadlock found when trying to get lock; try restarting transaction (cell {entry} was written by another)")]
+    LostRace {
+        /// `row-column-version`.
+        entry: String,
+    },
+    /// A COMMIT over several clusters was done in some of them.
+    #[error("COMMIT was done in part: {detail}")]
+    PartlyCommitted {
+        /// What is in and what is not.
+        detail: String,
+    },
+    /// A write in a READ ONLY transaction.
+    #[error("Cannot execute statement in a READ ONLY transaction.")]
+    ReadOnlyTransaction,
+    /// SET TRANSACTION inside one.
+    #[error("Transaction characteristics can't be changed while a transaction is in progress")]
+    TransactionInProgress,
+    /// No such savepoint.
+    #[error("SAVEPOINT {0} does not exist")]
+    NoSavepoint(String),
+    /// The transaction holds more than it may.
+    #[error("the transaction holds more than {limit} ({name}); commit in smaller parts")]
+    TransactionTooLarge {
+        /// The bound.
+        limit: u64,
+        /// Its name in the configuration.
+        name: &'static str,
+    },
+    /// The statement ran out of time.
+    #[error("Query execution was interrupted, maximum statement execution time exceeded{detail}")]
+    Timeout {
+        /// Empty, or what is known of a write.
+        detail: &'static str,
+    },
+    /// The user may not.
+    #[error("{command} command denied to user '{user}'@'{host}' for table '{table}'")]
+    Denied {
+        /// What.
+        command: &'static str,
+        /// Who.
+        user: String,
+        /// From where.
+        host: String,
+        /// On what.
+        table: String,
+    },
+    /// No database selected.
+    #[error("No database selected")]
+    NoDatabase,
+    /// The meta store has not been read for too long, so that the catalog may be out of date.
+    #[error("the meta store has not been reached for {seconds} s, longer than meta.max_stale allows")]
+    Stale {
+        /// For how long.
+        seconds: u64,
+    },
+    /// What the protocol cannot carry out here.
+    #[error("{what} is not supported; {instead}")]
+    Unsupported {
+        /// What.
+        what: &'static str,
+        /// What to do instead.
+        instead: &'static str,
+    },
+}
+
+/// Which rows of a failed statement are stored all the same, because they live in other clusters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Rows of the statement, from 1.
+    pub rows: Vec<usize>,
+}
+
+/// How many rows are listed one by one.
+const LISTED: usize = 20;
+
+impl std::fmt::Display for Stored {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let listed: Vec<String> = self.rows.iter().take(LISTED).map(usize::to_string).collect();
+        let rest = self.rows.len().saturating_sub(LISTED);
+        let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+        write!(f, "; stored in other clusters all the same: row {}{more} of the statement", listed.join(", "))
+    }
+}
+
+impl StatementError {
+    /// The class of the error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Sql(error) => error.kind(),
+            Self::Run(error) | Self::Write { error, .. } => error.kind(),
+            Self::Catalog(error) => error.kind(),
+            Self::Variable(error) => match error {
+                VariableError::Unknown(_) => ErrorKind::NotFound,
+                VariableError::ReadOnly(_) | VariableError::GlobalOnly(_) => ErrorKind::Access,
+                VariableError::WrongValue { .. } | VariableError::WrongType(_) => ErrorKind::Value,
+                VariableError::Charset(_)
+                | VariableError::Collation(_)
+                | VariableError::TimeZone(_)
+                | VariableError::Refused { .. } => ErrorKind::Unsupported,
+            },
+            Self::NotUtf8 { .. } => ErrorKind::Value,
+            Self::MultiStatementsOff => ErrorKind::Syntax,
+            Self::Duplicate { .. } | Self::LostRace { .. } | Self::PartlyCommitted { .. } => ErrorKind::Conflict,
+            Self::ReadOnlyTransaction | Self::TransactionInProgress | Self::Denied { .. } => ErrorKind::Access,
+            Self::NoSavepoint(_) | Self::NoDatabase => ErrorKind::NotFound,
+            Self::TransactionTooLarge { .. } => ErrorKind::Limit,
+            Self::Timeout { .. } => ErrorKind::Timeout,
+            Self::Stale { .. } => ErrorKind::Unavailable,
+            Self::Unsupported { .. } => ErrorKind::Unsupported,
+        }
+    }
+
+    /// Whether the catalog this proxy knows may be out of date, so that the statement should be bound once more.
+    pub fn suspects_catalog(&self) -> bool {
+        matches!(
+            self,
+            Self::Sql(SqlError::UnknownTable { .. } | SqlError::UnknownDatabase(_) | SqlError::UnknownColumn { .. })
+                | Self::Run(RunError::Cluster { error: StoreError::NoTable { .. }, .. })
+                | Self::Write { error: RunError::Cluster { error: StoreError::NoTable { .. }, .. }, .. }
+        )
+    }
+}

@@ -1,0 +1,188 @@
+//! EXPLAIN: where a statement goes and what it becomes there.
+
+use std::time::Instant;
+
+use cellgate_router::{Plan, plan};
+use cellgate_schemaless::{Chain, ClusterNo, Request, RowSet, ShardId};
+use cellgate_sql::{ColumnMeta, ColumnType, Command, Explain, Read, Row, Source, Value};
+
+use super::error::StatementError;
+use super::{Answer, Session, Table};
+
+/// Most shards listed one by one in a line.
+const LISTED_SHARDS: usize = 16;
+
+const COLUMNS: [&str; 9] =
+    ["id", "request", "table", "shards", "cluster", "node", "statement", "cache", "scatter"];
+
+/// One line: what one cluster is asked.
+struct Line {
+    request: &'static str,
+    table: String,
+    shards: Vec<ShardId>,
+    cluster: String,
+    engine: String,
+    statement: String,
+    scatter: bool,
+}
+
+impl Session {
+    /// EXPLAIN [ANALYZE].
+    pub(super) async fn explain(&mut self, explain: Explain, deadline: Instant) -> Result<Answer, StatementError> {
+        let lines = self.lines(&explain.command);
+        let analyzed = match explain.command {
+            Command::Read(read) if explain.analyze => Some(self.analyze(read, deadline).await?),
+            _ if explain.analyze => {
+                return Err(StatementError::Unsupported {
+                    what: "EXPLAIN ANALYZE of a statement that is not a SELECT",
+                    instead: "it would run the statement: write EXPLAIN, or the statement itself",
+                });
+            }
+            _ => None,
+        };
+        let mut columns: Vec<ColumnMeta> = COLUMNS.iter().map(|name| column(name)).collect();
+        if analyzed.is_some() {
+            columns.extend([column("rows"), column("time_us")]);
+        }
+        let rows = lines.into_iter().zip(1_i64..).map(|(line, id)| {
+            let mut row = line.row(id);
+            if let Some((rows, micros)) = analyzed {
+                row.extend([Value::Int(rows), Value::Int(micros)]);
+            }
+            row
+        });
+        Ok(Answer::Table(Table { rows: rows.collect(), columns }))
+    }
+
+    /// Runs a SELECT and answers its rows and microseconds.
+    async fn analyze(&mut self, read: Read, deadline: Instant) -> Result<(i64, i64), StatementError> {
+        let started = Instant::now();
+        let answer = self.read(read, deadline).await?;
+        let rows = self.collect(answer).await?.map_or(0, |table| table.rows.len());
+        let micros = started.elapsed().as_micros();
+        Ok((i64::try_from(rows).unwrap_or(i64::MAX), i64::try_from(micros).unwrap_or(i64::MAX)))
+    }
+
+    fn lines(&self, command: &Command) -> Vec<Line> {
+        match command {
+            Command::Read(Read { source: Source::Cells(request), scatter, table, .. }) => {
+                let name = table.as_ref().map(|t| t.name.clone()).unwrap_or_default();
+                self.request_lines(request.clone(), &name, *scatter)
+            }
+            Command::Read(Read { source: Source::Nothing, .. }) => vec![Line::note("impossible WHERE: no cells are read")],
+            Command::Read(Read { source: Source::Once, .. }) => vec![Line::note("no tables used")],
+            Command::Put(put) => {
+                let request = Request::Put { table: put.table.table_ref(), cells: put.cells.clone() };
+                self.request_lines(request, &put.table.name, false)
+            }
+            Command::Erase(erase) => erase
+                .what
+                .iter()
+                .flat_map(|what| {
+                    let request = Request::Erase { table: erase.table.table_ref(), what: what.clone() };
+                    self.request_lines(request, &erase.table.name, false)
+                })
+                .collect(),
+            Command::Ddl(_) => vec![Line::note("the catalog, then every cluster")],
+            Command::Use(_) | Command::Set(_) | Command::Transaction(_) | Command::Show(_) | Command::Nothing => {
+                vec![Line::note("the session alone")]
+            }
+            Command::Explain(inner) => self.lines(&inner.command),
+        }
+    }
+
+    fn request_lines(&self, request: Request, table: &str, scatter: bool) -> Vec<Line> {
+        let executor = self.server.deployment().executor();
+        let topology = executor.topology();
+        let kind = match &request {
+            Request::Get { .. } => "get",
+            Request::Latest { .. } => "latest",
+            Request::Rows { .. } => "rows",
+            Request::Log { .. } => "log",
+            Request::Put { .. } => "put",
+            Request::Erase { .. } => "erase",
+        };
+        let plan = plan(request, &topology);
+        let shard = |row: &cellgate_schemaless::RowKey| topology.shard_of(row.as_bytes());
+        let parts: Vec<(ClusterNo, Vec<ShardId>)> = match &plan {
+            Plan::Get { parts, .. } => {
+                parts.iter().map(|p| (p.cluster, p.items.iter().map(|t| shard(&t.row)).collect())).collect()
+            }
+            Plan::Latest { parts, .. } => {
+                parts.iter().map(|p| (p.cluster, p.items.iter().map(|t| shard(&t.row)).collect())).collect()
+            }
+            Plan::Rows { parts, .. } => parts
+                .iter()
+                .map(|(cluster, scan)| {
+                    let shards = match &scan.set {
+                        RowSet::Rows(rows, _) => rows.iter().map(shard).collect(),
+                        RowSet::Chains(chains) => chains.iter().map(|Chain { row, .. }| shard(row)).collect(),
+                    };
+                    (*cluster, shards)
+                })
+                .collect(),
+            Plan::Log { parts, .. } => parts.iter().map(|(c, scan)| (*c, scan.shards.clone())).collect(),
+            Plan::Put { parts, .. } => {
+                parts.iter().map(|p| (p.cluster, p.items.iter().map(|c| c.shard).collect())).collect()
+            }
+            Plan::Erase { cluster, what, .. } => vec![(*cluster, vec![shard(what.row())])],
+        };
+        let lines = parts.into_iter().map(|(number, mut shards)| {
+            shards.sort();
+            shards.dedup();
+            let cluster = executor.clusters().find(|c| c.number == number);
+            Line {
+                request: kind,
+                table: table.to_owned(),
+                shards,
+                cluster: cluster.map_or_else(|| number.to_string(), |c| c.name.clone()),
+                engine: cluster.map(|c| c.engine.to_owned()).unwrap_or_default(),
+                statement: cluster.map(|c| cellgate_store::executor::statement_text(c.engine, &plan, number)).unwrap_or_default(),
+                scatter,
+            }
+        });
+        lines.collect()
+    }
+}
+
+impl Line {
+    fn note(text: &str) -> Self {
+        let (table, cluster, engine) = (String::new(), String::new(), String::new());
+        Self { request: "none", table, shards: Vec::new(), cluster, engine, statement: text.to_owned(), scatter: false }
+    }
+
+    fn row(self, id: i64) -> Row {
+        let text = |text: String| Value::Text(text.into());
+        let listed: Vec<String> = self.shards.iter().take(LISTED_SHARDS).map(|s| format!("p{s}")).collect();
+        let rest = self.shards.len().saturating_sub(LISTED_SHARDS);
+        let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+        vec![
+            Value::Int(id),
+            text(self.request.to_owned()),
+            text(self.table),
+            text(format!("{}{more}", listed.join(","))),
+            text(self.cluster),
+            text(if self.engine.is_empty() { String::new() } else { format!("primary ({})", self.engine) }),
+            text(self.statement),
+            // There is no cache yet: the performance issue brings it.
+            text("no".to_owned()),
+            text(if self.scatter { "yes" } else { "no" }.to_owned()),
+        ]
+    }
+}
+
+fn column(name: &str) -> ColumnMeta {
+    let number = matches!(name, "id" | "rows" | "time_us");
+    ColumnMeta {
+        schema: String::new(),
+        table: String::new(),
+        org_table: String::new(),
+        name: name.to_owned(),
+        org_name: String::new(),
+        ty: if number { ColumnType::BigInt } else { ColumnType::Text },
+        length: if number { 21 } else { 65_535 },
+        decimals: 0,
+        nullable: true,
+        primary_key: false,
+    }
+}

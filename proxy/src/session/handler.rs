@@ -1,0 +1,411 @@
+//! The session as the wire calls it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cellgate_metrics::{Command as CommandLabel, Outcome, Shape as ShapeLabel, Stage};
+use cellgate_sql::{Statement, StatementKind, Value};
+
+use super::error::StatementError;
+use super::warnings::{Level, Warnings};
+use super::{Answer, Done, Last, Session};
+use crate::auth::Verifier;
+use crate::errors;
+use crate::wire::{
+    CommandKind, ErrorReply, Handler, Login, OkReply, Prepared, Replied, Reply, Status, WireError, WireEvent,
+};
+
+/// What a prepared statement keeps: the statement, shared by all of its executions.
+pub type Plan = Arc<Statement>;
+
+/// How a statement ended, for metrics and the slow-query log.
+struct Ending {
+    outcome: Outcome,
+    rows: u64,
+}
+
+#[async_trait]
+impl Handler for Session {
+    type Plan = Plan;
+
+    fn verifier(&self, user: &str) -> Option<Verifier> {
+        self.server.verifier(user, &self.host)
+    }
+
+    async fn login(&mut self, login: &Login) -> Result<Status, ErrorReply> {
+        self.user.clone_from(&login.user);
+        self.may_erase = self.server.may_erase(&login.user);
+        self.multi_statements = login.capabilities.multi_statements;
+        self.found_rows_flag = login.capabilities.found_rows;
+        self.database = None;
+        self.server.session_login(self.id, &self.user);
+        if let Some(database) = &login.database {
+            self.init_db(database).await?;
+        }
+        Ok(self.status())
+    }
+
+    fn denied(&self, user: &str, using_password: bool) -> ErrorReply {
+        self.server.login_denied(user, &self.host);
+        errors::access_denied(user, &self.host, using_password)
+    }
+
+    async fn init_db(&mut self, database: &str) -> Result<Status, ErrorReply> {
+        match self.use_database(database).await {
+            Ok(()) => {
+                self.server.session_database(self.id, self.database.as_deref());
+                Ok(self.status())
+            }
+            Err(error) => Err(errors::reply(&error)),
+        }
+    }
+
+    async fn query(&mut self, text: Bytes, reply: Reply<'_>) -> Result<Replied, WireError> {
+        let started = Instant::now();
+        let parsed = self.parse(&text);
+        self.server.metrics().stage(Stage::Parse, started.elapsed());
+        match parsed {
+            Ok(statements) => self.run_all(statements, started, reply).await,
+            Err(error) => {
+                let kind = error.kind();
+                self.server.metrics().query(CommandLabel::Query, ShapeLabel::Other, Outcome::Error(kind));
+                self.note_error(&error);
+                reply.error(&errors::reply(&error)).await
+            }
+        }
+    }
+
+    async fn prepare(&mut self, text: Bytes) -> Result<Prepared<Plan>, ErrorReply> {
+        let parsed = self.parse(&text).and_then(|statements| match <[Statement; 1]>::try_from(statements) {
+            Ok([statement]) => Ok(statement),
+            Err(_) => Err(StatementError::Unsupported {
+                what: "preparing several statements at once",
+                instead: "prepare them one by one",
+            }),
+        });
+        let outcome = match parsed {
+            Ok(statement) => self.describe(&statement).await.map(|columns| (statement, columns)),
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok((statement, columns)) => {
+                self.server.metrics().query(CommandLabel::Prepare, shape_label(&statement), Outcome::Ok);
+                let params = statement.parameters();
+                Ok(Prepared { plan: Arc::new(statement), params, columns, warnings: 0, status: self.status() })
+            }
+            Err(error) => {
+                let outcome = Outcome::Error(error.kind());
+                self.server.metrics().query(CommandLabel::Prepare, ShapeLabel::Other, outcome);
+                self.note_error(&error);
+                Err(errors::reply(&error))
+            }
+        }
+    }
+
+    async fn execute(&mut self, plan: &Plan, params: Vec<Value>, reply: Reply<'_>) -> Result<Replied, WireError> {
+        let started = Instant::now();
+        self.server.session_statement(self.id, Some(plan.text()));
+        let answer = self.run(plan, &params).await;
+        let (replied, ending) = self.send(answer, reply).await?;
+        self.finish(CommandLabel::Execute, plan, started, &ending);
+        Ok(replied)
+    }
+
+    async fn reset(&mut self) -> Status {
+        Session::reset(self);
+        self.status()
+    }
+
+    async fn statistics(&self) -> String {
+        self.server.statistics()
+    }
+
+    async fn set_multi_statements(&mut self, on: bool) -> Status {
+        self.multi_statements = on;
+        self.status()
+    }
+
+    fn status(&self) -> Status {
+        Session::status(self)
+    }
+
+    fn observe(&self, event: WireEvent) {
+        match event {
+            WireEvent::Traffic { received, sent } => {
+                self.server.metrics().bytes_received(usize::try_from(received).unwrap_or(usize::MAX));
+                self.server.metrics().bytes_sent(usize::try_from(sent).unwrap_or(usize::MAX));
+            }
+            WireEvent::Command { kind, latency } => self.observe_command(kind, latency),
+        }
+    }
+}
+
+impl Session {
+    /// Text to statements.
+    fn parse(&self, text: &[u8]) -> Result<Vec<Statement>, StatementError> {
+        let text = std::str::from_utf8(text).map_err(|e| StatementError::NotUtf8 { offset: e.valid_up_to() })?;
+        let statements = cellgate_sql::parse(text, self.variables.sql_mode())?;
+        if statements.len() > 1 && !self.multi_statements {
+            return Err(StatementError::MultiStatementsOff);
+        }
+        Ok(statements)
+    }
+
+    /// The columns of a statement's result, with the catalog read again if it may be out of date.
+    async fn describe(&mut self, statement: &Statement) -> Result<Vec<cellgate_sql::ColumnMeta>, StatementError> {
+        let snapshot = self.server.catalog().snapshot();
+        let described = cellgate_sql::describe(statement, &self.environment(&snapshot)).map_err(StatementError::from);
+        match described {
+            Err(error) if error.suspects_catalog() => {
+                let Ok(newer) = self.server.catalog().refresh().await else { return Err(error) };
+                Ok(cellgate_sql::describe(statement, &self.environment(&newer))?)
+            }
+            answer => answer,
+        }
+    }
+
+    /// Runs the statements of one text; the first that fails is the last.
+    async fn run_all(
+        &mut self,
+        statements: Vec<Statement>,
+        started: Instant,
+        mut reply: Reply<'_>,
+    ) -> Result<Replied, WireError> {
+        let mut statements = statements.into_iter().peekable();
+        let mut started = started;
+        while let Some(statement) = statements.next() {
+            self.server.session_statement(self.id, Some(statement.text()));
+            let answer = self.run(&statement, &[]).await;
+            let last = statements.peek().is_none() || answer.is_err();
+            if last {
+                let (replied, ending) = self.send(answer, reply).await?;
+                self.finish(CommandLabel::Query, &statement, started, &ending);
+                return Ok(replied);
+            }
+            let ending = match answer {
+                Ok(answer) => match self.send_part(answer, &mut reply).await? {
+                    Ok(ending) => ending,
+                    Err(replied) => return Ok(replied),
+                },
+                Err(_) => continue,
+            };
+            self.finish(CommandLabel::Query, &statement, started, &ending);
+            started = Instant::now();
+        }
+        // `parse` answers at least one statement.
+        reply.error(&errors::reply(&cellgate_sql::SqlError::Empty.into())).await
+    }
+
+    /// Sends an answer that others follow. The inner error is the end of the reply: rows that broke off.
+    async fn send_part(
+        &mut self,
+        answer: Answer,
+        reply: &mut Reply<'_>,
+    ) -> Result<Result<Ending, Replied>, WireError> {
+        match answer {
+            Answer::Done(done) => {
+                let ok = self.ok_reply(done);
+                reply.ok_part(ok).await?;
+                Ok(Ok(Ending { outcome: Outcome::Ok, rows: 0 }))
+            }
+            rows @ (Answer::Table(_) | Answer::Stream(_)) => {
+                let mut rows = RowSource::of(rows);
+                let mut writer = reply.rows_part(rows.columns(), self.status()).await?;
+                loop {
+                    match rows.next().await {
+                        Ok(Some(row)) => writer.row(&row).await?,
+                        Ok(None) => break,
+                        Err(error) => {
+                            self.note_error(&error);
+                            return Ok(Err(writer.fail(&errors::reply(&error)).await?));
+                        }
+                    }
+                }
+                let sent = self.sent_rows(rows.sent());
+                // The part is ended; the reply goes on.
+                let _part = writer.finish(self.last.warnings.count(), self.status()).await?;
+                Ok(Ok(Ending { outcome: Outcome::Ok, rows: sent }))
+            }
+        }
+    }
+
+    async fn send(
+        &mut self,
+        answer: Result<Answer, StatementError>,
+        reply: Reply<'_>,
+    ) -> Result<(Replied, Ending), WireError> {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                let outcome = Outcome::Error(error.kind());
+                self.note_error(&error);
+                return Ok((reply.error(&errors::reply(&error)).await?, Ending { outcome, rows: 0 }));
+            }
+        };
+        match answer {
+            Answer::Done(done) => {
+                let ok = self.ok_reply(done);
+                Ok((reply.ok(ok).await?, Ending { outcome: Outcome::Ok, rows: 0 }))
+            }
+            rows @ (Answer::Table(_) | Answer::Stream(_)) => {
+                let started = Instant::now();
+                let mut rows = RowSource::of(rows);
+                let mut writer = reply.rows(rows.columns(), self.status()).await?;
+                loop {
+                    match rows.next().await {
+                        Ok(Some(row)) => writer.row(&row).await?,
+                        Ok(None) => break,
+                        Err(error) => {
+                            let outcome = Outcome::Error(error.kind());
+                            self.note_error(&error);
+                            let replied = writer.fail(&errors::reply(&error)).await?;
+                            return Ok((replied, Ending { outcome, rows: rows.sent() }));
+                        }
+                    }
+                }
+                let sent = self.sent_rows(rows.sent());
+                let replied = writer.finish(self.last.warnings.count(), self.status()).await?;
+                self.server.metrics().stage(Stage::Reply, started.elapsed());
+                Ok((replied, Ending { outcome: Outcome::Ok, rows: sent }))
+            }
+        }
+    }
+
+    fn ok_reply(&mut self, done: Done) -> OkReply {
+        self.last.row_count = i64::try_from(done.affected).unwrap_or(i64::MAX);
+        OkReply {
+            affected_rows: done.affected,
+            last_insert_id: 0,
+            warnings: self.last.warnings.count(),
+            status: Session::status(self),
+            info: done.info,
+        }
+    }
+
+    fn sent_rows(&mut self, rows: u64) -> u64 {
+        self.last.row_count = -1;
+        self.last.found_rows = rows;
+        self.server.metrics().rows_sent(rows);
+        rows
+    }
+
+    /// SHOW WARNINGS and SHOW ERRORS show the error of the statement before.
+    fn note_error(&mut self, error: &StatementError) {
+        let reply = errors::numbered(error);
+        let mut warnings = std::mem::take(&mut self.last).warnings;
+        if matches!(error, StatementError::Sql(_) | StatementError::NotUtf8 { .. }) {
+            warnings = Warnings::default();
+        }
+        warnings.push(Level::Error, reply.0, reply.1);
+        self.last = Last { row_count: -1, found_rows: 0, warnings };
+    }
+
+    fn finish(&mut self, command: CommandLabel, statement: &Statement, started: Instant, ending: &Ending) {
+        self.server.session_statement(self.id, None);
+        self.server.session_database(self.id, self.database.as_deref());
+        let took = started.elapsed();
+        self.server.metrics().query(command, self.shape.take().unwrap_or(shape_label(statement)), ending.outcome);
+        self.server.metrics().stage(Stage::Total, took);
+        let config = self.server.config();
+        if config.log.slow_query.is_some_and(|threshold| took >= threshold) {
+            self.server.metrics().slow_query();
+            let shown = match config.log.literals {
+                crate::config::Literals::Masked => statement.masked(),
+                crate::config::Literals::Shown => statement.text().to_owned(),
+            };
+            let failed = matches!(ending.outcome, Outcome::Error(_));
+            tracing::warn!(
+                target: "slow_query",
+                took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+                rows = ending.rows,
+                failed,
+                connection = self.id,
+                user = self.user,
+                host = self.host,
+                database = self.database.as_deref().unwrap_or(""),
+                statement = shown,
+                "slow query"
+            );
+        }
+    }
+
+    fn observe_command(&self, kind: CommandKind, latency: Duration) {
+        let label = match kind {
+            // Counted with their statements.
+            CommandKind::Query | CommandKind::Prepare | CommandKind::Execute => return,
+            CommandKind::Ping => CommandLabel::Ping,
+            CommandKind::InitDb => CommandLabel::InitDb,
+            CommandKind::ResetConnection => CommandLabel::Reset,
+            CommandKind::ChangeUser => CommandLabel::ChangeUser,
+            CommandKind::Quit => CommandLabel::Quit,
+            CommandKind::Statistics => CommandLabel::Statistics,
+            CommandKind::SetOption
+            | CommandKind::SendLongData
+            | CommandKind::ResetStatement
+            | CommandKind::Close
+            | CommandKind::Fetch
+            | CommandKind::Unknown => CommandLabel::Other,
+        };
+        self.server.metrics().query(label, ShapeLabel::Other, Outcome::Ok);
+        self.server.metrics().stage(Stage::Total, latency);
+    }
+}
+
+/// Rows, wherever they come from.
+enum RowSource {
+    Table { columns: Vec<cellgate_sql::ColumnMeta>, rows: std::vec::IntoIter<cellgate_sql::Row>, sent: u64 },
+    Stream(Box<super::read::Stream>),
+}
+
+impl RowSource {
+    fn of(answer: Answer) -> Self {
+        match answer {
+            Answer::Done(_) => Self::Table { columns: Vec::new(), rows: Vec::new().into_iter(), sent: 0 },
+            Answer::Table(table) => Self::Table { columns: table.columns, rows: table.rows.into_iter(), sent: 0 },
+            Answer::Stream(stream) => Self::Stream(stream),
+        }
+    }
+
+    fn columns(&self) -> &[cellgate_sql::ColumnMeta] {
+        match self {
+            Self::Table { columns, .. } => columns,
+            Self::Stream(stream) => stream.columns(),
+        }
+    }
+
+    async fn next(&mut self) -> Result<Option<cellgate_sql::Row>, StatementError> {
+        match self {
+            Self::Table { rows, sent, .. } => {
+                let row = rows.next();
+                *sent += u64::from(row.is_some());
+                Ok(row)
+            }
+            Self::Stream(stream) => stream.next().await,
+        }
+    }
+
+    fn sent(&self) -> u64 {
+        match self {
+            Self::Table { sent, .. } => *sent,
+            Self::Stream(stream) => stream.sent(),
+        }
+    }
+}
+
+/// The metric label of a statement that has not been bound (its kind is all that is known).
+fn shape_label(statement: &Statement) -> ShapeLabel {
+    match statement.kind() {
+        StatementKind::Select => ShapeLabel::Constant,
+        StatementKind::Insert => ShapeLabel::Insert,
+        StatementKind::Delete => ShapeLabel::Erase,
+        StatementKind::Ddl => ShapeLabel::Ddl,
+        StatementKind::Set => ShapeLabel::Set,
+        StatementKind::Show => ShapeLabel::Show,
+        StatementKind::Use => ShapeLabel::Use,
+        StatementKind::Transaction => ShapeLabel::Transaction,
+        StatementKind::Explain => ShapeLabel::Explain,
+        StatementKind::Update | StatementKind::Replace | StatementKind::Other => ShapeLabel::Other,
+    }
+}

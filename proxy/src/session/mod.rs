@@ -1,0 +1,243 @@
+//! A session: what one client's statements do, one after the other.
+//!
+//! The wire hands in text or a prepared plan and takes a reply; the dialect turns it into a command; the session runs
+//! the command on the executor or the catalog. Everything a client can change about its connection lives here.
+
+mod buffer;
+mod control;
+mod environment;
+mod error;
+mod explain;
+mod handler;
+mod read;
+mod settings;
+mod show;
+mod variables;
+mod warnings;
+mod write;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cellgate_schemaless::Micros;
+use cellgate_sql::{ColumnMeta, Command, Row, Source, Statement, Value};
+
+use crate::catalog::Snapshot;
+use crate::server::Server;
+use crate::wire::Status;
+use buffer::Buffer;
+pub use error::{StatementError, Stored};
+use read::Stream;
+pub use variables::{ServerFacts, VariableError, Variables};
+use warnings::Warnings;
+
+/// Most user variables (`@x`) a session keeps, and most bytes of one. Clients use a handful; a loop must not fill the
+/// proxy's memory.
+const USER_VARIABLES: usize = 10_000;
+const USER_VARIABLE_BYTES: usize = 1 << 20;
+
+/// One client's session.
+pub struct Session {
+    server: Arc<Server>,
+    id: u32,
+    user: String,
+    host: String,
+    may_erase: bool,
+    database: Option<String>,
+    variables: Variables,
+    user_variables: BTreeMap<String, Value>,
+    /// Characteristics set for the next transaction only.
+    next_read_only: Option<bool>,
+    transaction: Option<Open>,
+    multi_statements: bool,
+    found_rows_flag: bool,
+    last: Last,
+    /// What the running statement turned out to be, for metrics.
+    shape: Option<cellgate_metrics::Shape>,
+}
+
+/// What is remembered of the last statement.
+#[derive(Debug, Default)]
+struct Last {
+    row_count: i64,
+    found_rows: u64,
+    warnings: Warnings,
+}
+
+/// An open transaction.
+#[derive(Debug, Default)]
+struct Open {
+    buffer: Buffer,
+    read_only: bool,
+    /// Names with the number of cells there were.
+    savepoints: Vec<(String, usize)>,
+}
+
+/// What a statement answers.
+enum Answer {
+    /// An OK packet.
+    Done(Done),
+    /// A result set that is complete.
+    Table(Table),
+    /// A result set that is read as it is sent.
+    Stream(Box<Stream>),
+}
+
+/// The content of an OK packet.
+#[derive(Debug, Default)]
+struct Done {
+    affected: u64,
+    info: String,
+}
+
+/// A result set in memory.
+struct Table {
+    columns: Vec<ColumnMeta>,
+    rows: Vec<Row>,
+}
+
+impl Session {
+    /// A session of a connection that has not logged in yet.
+    pub fn new(server: Arc<Server>, id: u32, host: String) -> Self {
+        let variables = server.globals();
+        Self {
+            server,
+            id,
+            user: String::new(),
+            host,
+            may_erase: false,
+            database: None,
+            variables,
+            user_variables: BTreeMap::new(),
+            next_read_only: None,
+            transaction: None,
+            multi_statements: false,
+            found_rows_flag: false,
+            last: Last::default(),
+            shape: None,
+        }
+    }
+
+    /// The status bits of every OK and EOF packet.
+    fn status(&self) -> Status {
+        Status {
+            autocommit: self.variables.is_on("autocommit"),
+            in_transaction: self.transaction.is_some(),
+            no_backslash_escapes: self.variables.sql_mode().no_backslash_escapes,
+            in_read_only_transaction: self.transaction.as_ref().is_some_and(|t| t.read_only),
+        }
+    }
+
+    /// Back to what it was after the login, but for the user and the database.
+    fn reset(&mut self) {
+        self.transaction = None;
+        self.next_read_only = None;
+        self.variables = self.server.globals();
+        self.user_variables.clear();
+        self.last = Last::default();
+    }
+
+    /// Runs one statement. If the catalog may be out of date, it is read again and the statement bound once more.
+    async fn run(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
+        let snapshot = self.server.catalog().snapshot();
+        match self.run_with(&snapshot, statement, params).await {
+            Err(error) if error.suspects_catalog() => {
+                let newer = self.server.catalog().refresh().await;
+                match newer {
+                    Ok(newer) if newer.version() > snapshot.version() => {
+                        self.run_with(&newer, statement, params).await
+                    }
+                    Ok(_) => Err(error),
+                    Err(unreachable) => {
+                        tracing::warn!(error = %unreachable, "the catalog could not be read again");
+                        Err(error)
+                    }
+                }
+            }
+            answer => answer,
+        }
+    }
+
+    async fn run_with(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        statement: &Statement,
+        params: &[Value],
+    ) -> Result<Answer, StatementError> {
+        let started = Instant::now();
+        let command = {
+            let environment = self.environment(snapshot);
+            cellgate_sql::bind(statement, params, &environment)?
+        };
+        self.server.metrics().stage(cellgate_metrics::Stage::Bind, started.elapsed());
+        let deadline = self.deadline(statement);
+        // SHOW WARNINGS and SHOW ERRORS show those of the statement before.
+        if !matches!(&command, Command::Show(show) if show::keeps_warnings(&show.aspect)) {
+            self.last.warnings = Warnings::default();
+        }
+        if reaches_stores(&command) {
+            self.refuse_stale()?;
+        }
+        match command {
+            Command::Read(read) => self.read(read, deadline).await,
+            Command::Put(put) => self.put(put, deadline).await,
+            Command::Erase(erase) => self.erase(erase, deadline).await,
+            Command::Ddl(ddl) => self.ddl(ddl).await,
+            Command::Use(database) => self.use_database(&database).await.map(|()| Answer::Done(Done::default())),
+            Command::Set(settings) => self.apply_settings(settings).await.map(|()| Answer::Done(Done::default())),
+            Command::Transaction(control) => self.control(control).await,
+            Command::Show(show) => self.show(show, snapshot).await,
+            Command::Explain(explain) => self.explain(*explain, deadline).await,
+            Command::Nothing => Ok(Answer::Done(Done::default())),
+        }
+    }
+
+    /// When the statement must have ended: the shorter of the client's limit and the server's.
+    fn deadline(&self, statement: &Statement) -> Instant {
+        let server = self.server.config().timeouts.statement;
+        let session = u64::try_from(self.variables.number("max_execution_time")).unwrap_or(0);
+        let own = statement.max_execution_time().or((session > 0).then(|| Duration::from_millis(session)));
+        Instant::now() + own.map_or(server, |own| own.min(server))
+    }
+
+    /// CORRECTNESS C2: an old catalog may be used only for a while.
+    fn refuse_stale(&self) -> Result<(), StatementError> {
+        let age = self.server.deployment().staleness();
+        if age > self.server.config().meta.max_stale {
+            return Err(StatementError::Stale { seconds: age.as_secs() });
+        }
+        Ok(())
+    }
+
+    async fn use_database(&mut self, database: &str) -> Result<(), StatementError> {
+        let known = self.server.catalog().snapshot().has_database(database);
+        if !known && !self.server.catalog().refresh().await.map_err(crate::catalog::CatalogError::Meta)?.has_database(database) {
+            return Err(cellgate_sql::SqlError::UnknownDatabase(database.to_owned()).into());
+        }
+        self.database = Some(database.to_owned());
+        Ok(())
+    }
+}
+
+/// Whether a command reads or writes cells, under the catalog as this proxy knows it.
+fn reaches_stores(command: &Command) -> bool {
+    match command {
+        Command::Read(read) => matches!(read.source, Source::Cells(_)),
+        Command::Put(_) | Command::Erase(_) => true,
+        Command::Explain(explain) => explain.analyze,
+        // A change of the catalog asks the meta store itself.
+        Command::Ddl(_)
+        | Command::Use(_)
+        | Command::Set(_)
+        | Command::Transaction(_)
+        | Command::Show(_)
+        | Command::Nothing => false,
+    }
+}
+
+/// Microseconds since 1970 by this machine's clock, for what needs no agreement between machines.
+fn wall_clock() -> Micros {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,256 @@
+//! SELECT: cells from the executor, the transaction's own writes laid over them, rows out of the shape.
+
+use std::cmp::Ordering;
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use cellgate_metrics::{Label, Stage};
+use cellgate_router::row_order;
+use cellgate_schemaless::{Cell, LogScan, Request, TableRef};
+use cellgate_sql::{ColumnMeta, Read, Row, Shape, Shaping, Source};
+use cellgate_store::executor::{CellStream, RunError};
+
+use super::buffer::{Buffer, lets_through};
+use super::error::StatementError;
+use super::warnings::Level;
+use super::{Answer, Session, Table};
+
+impl Session {
+    /// Runs a SELECT as far as its first rows, so that what fails early fails as an error and not as a broken result.
+    pub(super) async fn read(&mut self, read: Read, deadline: Instant) -> Result<Answer, StatementError> {
+        self.open_implicitly();
+        self.shape = Some(shape_of(read.label));
+        if read.scatter {
+            self.server.metrics().scatter_statement();
+            self.last.warnings.push(Level::Note, 1105, "every shard was read: name a row_key or a PARTITION to read less");
+        }
+        let cells = match read.source {
+            Source::Once | Source::Nothing => Cells::None,
+            Source::Cells(request) => within(deadline, self.cells(request, read.scatter)).await??,
+        };
+        let limit = u64::try_from(self.variables.number("sql_select_limit")).unwrap_or(u64::MAX);
+        let mut stream = Box::new(Stream::new(&read.shape, cells, deadline, limit));
+        stream.fill().await?;
+        Ok(Answer::Stream(stream))
+    }
+
+    /// The cells of a request, this transaction's own included.
+    async fn cells(&self, request: Request, scatter: bool) -> Result<Cells, StatementError> {
+        let executor = self.server.deployment().executor();
+        let buffer = self.transaction.as_ref().map(|t| &t.buffer).filter(|b| !b.is_empty());
+        let started = Instant::now();
+        let cells = match request {
+            Request::Get { table, keys } => {
+                let mut found = executor.get(&table, keys.clone()).await?;
+                if let Some(buffer) = buffer {
+                    for (answer, key) in found.iter_mut().zip(&keys) {
+                        if let Some(own) = buffer.get(table.id, key) {
+                            *answer = Some(own.as_cell());
+                        }
+                    }
+                }
+                Cells::Found(found.into_iter().flatten().collect())
+            }
+            Request::Latest { table, keys } => {
+                let mut found = executor.latest(&table, keys.clone()).await?;
+                if let Some(buffer) = buffer {
+                    for (answer, key) in found.iter_mut().zip(&keys) {
+                        let own = buffer.latest(table.id, key);
+                        let newer = own.filter(|own| {
+                            answer.as_ref().is_none_or(|stored| own.triple.ref_key >= stored.triple.ref_key)
+                        });
+                        if let Some(own) = newer {
+                            *answer = Some(own.as_cell());
+                        }
+                    }
+                }
+                Cells::Found(found.into_iter().flatten().collect())
+            }
+            Request::Rows { table, scan } => {
+                let order = row_order(scan.direction);
+                let mut own: Vec<Cell> =
+                    buffer.map(|b| b.matching(table.id, &scan).map(|c| c.as_cell()).collect()).unwrap_or_default();
+                own.sort_by(order);
+                let limit = scan.limit;
+                let stream = executor.stream(Request::Rows { table, scan });
+                Cells::Stream(Box::new(Overlaid { stream, own: own.into(), order: Box::new(order), limit }))
+            }
+            Request::Log { table, scan } => {
+                // A log shows what is committed; only the reading of a whole table shows the transaction's own cells.
+                let own = match buffer.filter(|_| scatter) {
+                    Some(buffer) => own_of_log(buffer, &table, &scan),
+                    None => VecDeque::new(),
+                };
+                let limit = scan.limit;
+                let stream = executor.stream(Request::Log { table, scan });
+                // They have no place in the log yet: they come last.
+                Cells::Stream(Box::new(Overlaid { stream, own, order: Box::new(|_, _| Ordering::Greater), limit }))
+            }
+            Request::Put { .. } | Request::Erase { .. } => Cells::None,
+        };
+        self.server.metrics().stage(Stage::Store, started.elapsed());
+        Ok(cells)
+    }
+
+    /// The answer of a read in memory, for EXPLAIN ANALYZE and the like.
+    pub(super) async fn collect(&mut self, answer: Answer) -> Result<Option<Table>, StatementError> {
+        match answer {
+            Answer::Done(_) => Ok(None),
+            Answer::Table(table) => Ok(Some(table)),
+            Answer::Stream(mut stream) => {
+                let columns = stream.columns().to_vec();
+                let mut rows = Vec::new();
+                while let Some(row) = stream.next().await? {
+                    rows.push(row);
+                }
+                Ok(Some(Table { columns, rows }))
+            }
+        }
+    }
+}
+
+/// The metric label of a SELECT; the dialect's labels are a part of the metric's.
+fn shape_of(label: &str) -> cellgate_metrics::Shape {
+    cellgate_metrics::Shape::all().find(|shape| shape.label() == label).unwrap_or(cellgate_metrics::Shape::Other)
+}
+
+fn own_of_log(buffer: &Buffer, table: &TableRef, scan: &LogScan) -> VecDeque<Cell> {
+    let own = buffer.of_table(table.id).filter(|c| lets_through(&scan.columns, &c.triple.column));
+    let own = own.filter(|c| scan.created_from.is_none_or(|from| c.at >= from));
+    own.map(|c| c.as_cell()).collect()
+}
+
+/// Waits at most until the deadline.
+pub(super) async fn within<T>(deadline: Instant, work: impl Future<Output = T>) -> Result<T, StatementError> {
+    tokio::time::timeout_at(deadline.into(), work).await.map_err(|_| StatementError::Timeout { detail: "" })
+}
+
+/// Where the cells of a SELECT come from.
+enum Cells {
+    /// There are none.
+    None,
+    /// They are here.
+    Found(Vec<Cell>),
+    /// They are fetched as they are needed.
+    Stream(Box<Overlaid>),
+}
+
+/// A stream with the transaction's own cells laid over it: where both have a cell of one name, the stored one wins,
+/// because it can only be the same.
+struct Overlaid {
+    stream: CellStream,
+    own: VecDeque<Cell>,
+    order: Box<dyn Fn(&Cell, &Cell) -> Ordering + Send + Sync>,
+    limit: Option<u64>,
+}
+
+impl Overlaid {
+    async fn next(&mut self) -> Result<Option<Vec<Cell>>, RunError> {
+        if self.limit == Some(0) {
+            return Ok(None);
+        }
+        let page = self.stream.next().await?;
+        let mut cells = match page {
+            Some(page) if self.own.is_empty() => page,
+            Some(page) => {
+                let mut merged = Vec::with_capacity(page.len());
+                for cell in page {
+                    while let Some(own) = self.own.pop_front_if(|own| (self.order)(own, &cell) == Ordering::Less) {
+                        merged.push(own);
+                    }
+                    self.own.pop_front_if(|own| own.triple == cell.triple);
+                    merged.push(cell);
+                }
+                merged
+            }
+            None if self.own.is_empty() => return Ok(None),
+            None => std::mem::take(&mut self.own).into(),
+        };
+        if let Some(limit) = &mut self.limit {
+            cells.truncate(usize::try_from(*limit).unwrap_or(usize::MAX));
+            *limit -= cells.len() as u64;
+        }
+        Ok(Some(cells))
+    }
+}
+
+/// The rows of a SELECT, made as they are sent.
+pub(super) struct Stream {
+    columns: Vec<ColumnMeta>,
+    /// `None` once it has finished.
+    shaping: Option<Shaping>,
+    cells: Cells,
+    ready: VecDeque<Row>,
+    deadline: Instant,
+    /// `sql_select_limit`.
+    limit: u64,
+    sent: u64,
+}
+
+impl Stream {
+    fn new(shape: &Shape, cells: Cells, deadline: Instant, limit: u64) -> Self {
+        let columns = shape.columns().to_vec();
+        Self { columns, shaping: Some(shape.start()), cells, ready: VecDeque::new(), deadline, limit, sent: 0 }
+    }
+
+    /// The result's columns.
+    pub(super) fn columns(&self) -> &[ColumnMeta] {
+        &self.columns
+    }
+
+    /// How many rows were given out.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// The next row.
+    pub(super) async fn next(&mut self) -> Result<Option<Row>, StatementError> {
+        if self.sent >= self.limit {
+            return Ok(None);
+        }
+        if self.ready.is_empty() {
+            self.fill().await?;
+        }
+        let row = self.ready.pop_front();
+        self.sent += u64::from(row.is_some());
+        Ok(row)
+    }
+
+    /// Reads until there are rows, or none will come.
+    async fn fill(&mut self) -> Result<(), StatementError> {
+        while self.ready.is_empty() {
+            let Some(shaping) = self.shaping.as_mut() else { return Ok(()) };
+            let page = if shaping.is_full() { None } else { self.cells.next(self.deadline).await? };
+            match page {
+                Some(page) => {
+                    for cell in page {
+                        if shaping.is_full() {
+                            break;
+                        }
+                        self.ready.extend(shaping.push(&cell)?);
+                    }
+                }
+                None => {
+                    if let Some(shaping) = self.shaping.take() {
+                        self.ready.extend(shaping.finish()?);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Cells {
+    async fn next(&mut self, deadline: Instant) -> Result<Option<Vec<Cell>>, StatementError> {
+        match self {
+            Self::None => Ok(None),
+            Self::Found(_) => match std::mem::replace(self, Self::None) {
+                Self::Found(cells) => Ok(Some(cells)),
+                Self::None | Self::Stream(_) => Ok(None),
+            },
+            Self::Stream(stream) => Ok(within(deadline, stream.next()).await??),
+        }
+    }
+}
+

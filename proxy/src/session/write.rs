@@ -1,0 +1,358 @@
+//! INSERT, DELETE (erasure) and DDL.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use cellgate_metrics::Stage;
+use cellgate_schemaless::{
+    AddedId, Cell, CellKind, Chain, LatestKey, NewCell, RefKey, TableDef, Token, Triple, Version, Written,
+};
+use cellgate_sql::{Ddl, Erase, Put, Row};
+use cellgate_store::executor::{CellFate, PutItem, RunError};
+
+use super::buffer::{BufferLimits, Buffered};
+use super::error::{StatementError, Stored};
+use super::read::within;
+use super::warnings::Level;
+use super::{Answer, Done, Session, Table, wall_clock};
+use crate::catalog::Changed;
+
+/// What became of each cell of an INSERT that went through: `None` was skipped (INSERT IGNORE).
+type Fates = Vec<Option<Written>>;
+
+impl Session {
+    /// INSERT.
+    pub(super) async fn put(&mut self, put: Put, deadline: Instant) -> Result<Answer, StatementError> {
+        self.open_implicitly();
+        self.refuse_read_only()?;
+        let started = Instant::now();
+        let fates = if self.transaction.is_some() {
+            within(deadline, self.buffer_put(&put)).await??
+        } else if put.ignore {
+            self.put_ignoring(&put, deadline).await?
+        } else {
+            self.put_now(&put, put.cells.clone(), deadline).await?
+        };
+        self.server.metrics().stage(Stage::Store, started.elapsed());
+        self.server.metrics().rows_received(put.cells.len() as u64);
+        for (cell, fate) in put.cells.iter().zip(&fates) {
+            if fate.as_ref().is_some_and(|w| !w.new) {
+                let entry = entry(cell, fate.as_ref().map(|w| w.ref_key));
+                self.last.warnings.push(Level::Note, 1062, format!("Cell '{entry}' exists with the same body: nothing to do"));
+            }
+        }
+        let new = put.rows.iter().zip(&fates).filter(|(_, f)| f.as_ref().is_some_and(|w| w.new)).map(|(row, _)| row);
+        let affected = new.collect::<BTreeSet<_>>().len() as u64;
+        match &put.returning {
+            Some(shape) => {
+                let mut shaping = shape.start();
+                let mut rows: Vec<Row> = Vec::new();
+                for (cell, fate) in put.cells.iter().zip(&fates) {
+                    if let Some(written) = fate {
+                        rows.extend(shaping.push(&as_cell(cell, written))?);
+                    }
+                }
+                rows.extend(shaping.finish()?);
+                Ok(Answer::Table(Table { columns: shape.columns().to_vec(), rows }))
+            }
+            None => {
+                let rows = put.rows.iter().collect::<BTreeSet<_>>().len() as u64;
+                let info = if rows > 1 {
+                    let duplicates = rows.saturating_sub(affected);
+                    format!("Records: {rows}  Duplicates: {duplicates}  Warnings: {}", self.last.warnings.count())
+                } else {
+                    String::new()
+                };
+                Ok(Answer::Done(Done { affected, info }))
+            }
+        }
+    }
+
+    /// Writes at once. What the deadline cuts off goes on, and the client is told so.
+    async fn put_now(&mut self, put: &Put, cells: Vec<NewCell>, deadline: Instant) -> Result<Fates, StatementError> {
+        let items = cells.iter().map(|cell| item(&put.table, cell.clone())).collect();
+        let executor = Arc::clone(self.server.deployment().executor());
+        let fates = within(deadline, executor.put(items)).await.map_err(|_| StatementError::Timeout {
+            detail: "; the rows may be stored: repeating an insert of explicit versions settles it",
+        })?;
+        settle(put, &cells, fates)
+    }
+
+    /// INSERT IGNORE: what exists with another body is skipped with a warning. A race lost between looking and writing
+    /// is found by looking again.
+    async fn put_ignoring(&mut self, put: &Put, deadline: Instant) -> Result<Fates, StatementError> {
+        let executor = Arc::clone(self.server.deployment().executor());
+        let table = put.table.table_ref();
+        let mut skipped: BTreeSet<usize> = BTreeSet::new();
+        loop {
+            let explicit: Vec<(usize, Triple)> = put
+                .cells
+                .iter()
+                .enumerate()
+                .filter(|(position, _)| !skipped.contains(position))
+                .filter_map(|(position, cell)| Some((position, triple(cell)?)))
+                .collect();
+            let keys = explicit.iter().map(|(_, triple)| triple.clone()).collect();
+            let found = within(deadline, executor.get(&table, keys)).await??;
+            for ((position, _), stored) in explicit.iter().zip(found) {
+                let other = stored.is_some_and(|stored| stored.body.as_ref() != Some(&put.cells[*position].body));
+                if other {
+                    skipped.insert(*position);
+                }
+            }
+            // Within the statement the first of a name wins.
+            let mut first = std::collections::BTreeMap::new();
+            let open: Vec<(usize, Triple)> = explicit.into_iter().filter(|(p, _)| !skipped.contains(p)).collect();
+            for (position, triple) in open {
+                let winner = *first.entry(triple).or_insert(position);
+                if put.cells[winner].body != put.cells[position].body {
+                    skipped.insert(position);
+                }
+            }
+            let open: Vec<usize> = (0..put.cells.len()).filter(|p| !skipped.contains(p)).collect();
+            let items = open.iter().map(|p| item(&put.table, put.cells[*p].clone())).collect();
+            let fates = within(deadline, executor.put(items)).await.map_err(|_| StatementError::Timeout {
+                detail: "; the rows may be stored: repeating an insert of explicit versions settles it",
+            })?;
+            let lost: Vec<usize> = open
+                .iter()
+                .zip(&fates)
+                .filter(|(_, fate)| matches!(fate, CellFate::Conflict(_)))
+                .map(|(position, _)| *position)
+                .collect();
+            if !lost.is_empty() {
+                skipped.extend(lost);
+                continue;
+            }
+            let cells: Vec<NewCell> = open.iter().map(|p| put.cells[*p].clone()).collect();
+            let written = settle(put, &cells, fates)?;
+            let mut all: Fates = vec![None; put.cells.len()];
+            for (position, fate) in open.into_iter().zip(written) {
+                all[position] = fate;
+            }
+            for position in skipped {
+                let message = format!("Duplicate entry '{}' for key 'PRIMARY'", entry(&put.cells[position], None));
+                self.last.warnings.push(Level::Warning, 1062, message);
+            }
+            return Ok(all);
+        }
+    }
+
+    /// Inside a transaction: checked against the stores and the transaction now, written at COMMIT.
+    async fn buffer_put(&mut self, put: &Put) -> Result<Fates, StatementError> {
+        let executor = Arc::clone(self.server.deployment().executor());
+        let topology = executor.topology();
+        let table = put.table.table_ref();
+        let explicit: Vec<Triple> = put.cells.iter().filter_map(triple).collect();
+        let mut stored = executor.get(&table, explicit).await?.into_iter();
+        let chains: BTreeSet<LatestKey> =
+            put.cells.iter().filter(|c| c.version == Version::Next).map(|c| chain_key(&chain(c))).collect();
+        let keys: Vec<LatestKey> = chains.into_iter().collect();
+        let latest = executor.latest_slots(&table, keys).await?;
+        let limits = self.buffer_limits();
+        let at = wall_clock();
+        let Some(open) = self.transaction.as_mut() else { return Ok(Vec::new()) };
+        let before = open.buffer.len();
+        let mut fates = Vec::with_capacity(put.cells.len());
+        let mut skipped = Vec::new();
+        for cell in &put.cells {
+            let chain = chain(cell);
+            let (ref_key, there) = match cell.version {
+                Version::Exact(ref_key) => (ref_key, stored.next().flatten().and_then(|c| c.body)),
+                Version::Next => {
+                    let highest = latest.get(&chain).copied().max(open.buffer.highest(table.id, &chain));
+                    let next = match highest {
+                        Some(RefKey(highest)) => highest.checked_add(1).ok_or(RunError::VersionsExhausted)?,
+                        None => 1,
+                    };
+                    (RefKey(next), None)
+                }
+            };
+            let triple = Triple { row: cell.row.clone(), column: cell.column.clone(), ref_key };
+            let there = there.or_else(|| open.buffer.get(table.id, &triple).map(|own| own.body.clone()));
+            let shard = topology.shard_of(cell.row.as_bytes());
+            let written = |new| Written { ref_key, added_id: AddedId(0), shard, created_at: at, new };
+            match there {
+                Some(body) if body == cell.body => fates.push(Some(written(false))),
+                Some(_) if put.ignore => {
+                    skipped.push(entry(cell, Some(ref_key)));
+                    fates.push(None);
+                }
+                Some(_) => {
+                    // A statement stands or falls; the transaction goes on.
+                    open.buffer.truncate(before);
+                    return Err(StatementError::Duplicate { entry: entry(cell, Some(ref_key)), stored: Stored::default() });
+                }
+                None => {
+                    let must_be_new = cell.version == Version::Next;
+                    let buffered = Buffered { table: table.clone(), triple, body: cell.body.clone(), must_be_new, at, shard };
+                    if let Err(error) = open.buffer.push(buffered, limits) {
+                        open.buffer.truncate(before);
+                        return Err(error);
+                    }
+                    fates.push(Some(written(true)));
+                }
+            }
+        }
+        for entry in skipped {
+            self.last.warnings.push(Level::Warning, 1062, format!("Duplicate entry '{entry}' for key 'PRIMARY'"));
+        }
+        Ok(fates)
+    }
+
+    fn buffer_limits(&self) -> BufferLimits {
+        let limits = &self.server.config().limits;
+        BufferLimits { cells: limits.transaction_cells as u64, bytes: limits.transaction_bytes.bytes() as u64 }
+    }
+
+    /// DELETE on a cell table.
+    pub(super) async fn erase(&mut self, erase: Erase, deadline: Instant) -> Result<Answer, StatementError> {
+        self.refuse_read_only()?;
+        if !self.may_erase {
+            return Err(StatementError::Denied {
+                command: "ERASE",
+                user: self.user.clone(),
+                host: self.host.clone(),
+                table: erase.table.name.clone(),
+            });
+        }
+        if self.transaction.as_ref().is_some_and(|t| !t.buffer.is_empty()) {
+            return Err(StatementError::Unsupported {
+                what: "DELETE (erasure) in a transaction that has written",
+                instead: "erasure cannot be rolled back: COMMIT first",
+            });
+        }
+        let executor = Arc::clone(self.server.deployment().executor());
+        let table = erase.table.table_ref();
+        let mut affected = 0;
+        for what in &erase.what {
+            affected += within(deadline, executor.erase(&table, what)).await??;
+        }
+        Ok(Answer::Done(Done { affected, info: String::new() }))
+    }
+
+    /// CREATE, DROP, ALTER. Ends an open transaction first, as in MySQL.
+    pub(super) async fn ddl(&mut self, ddl: Ddl) -> Result<Answer, StatementError> {
+        self.commit_open().await?;
+        let server = Arc::clone(&self.server);
+        let catalog = server.catalog();
+        let (changed, affected, code) = match ddl {
+            Ddl::CreateDatabase { name, if_not_exists } => {
+                (catalog.create_database(&name, if_not_exists).await?, 1, 1007)
+            }
+            Ddl::DropDatabase { name, if_exists } => {
+                let (changed, tables) = catalog.drop_database(&name, if_exists).await?;
+                if self.database.as_deref() == Some(&name) {
+                    self.database = None;
+                }
+                (changed, tables as u64, 1008)
+            }
+            Ddl::CreateTable { name, if_not_exists, columns } => {
+                (catalog.create_table(&name, if_not_exists, &columns).await?, 0, 1050)
+            }
+            Ddl::DropTable { names, if_exists } => (catalog.drop_tables(&names, if_exists).await?, 0, 1051),
+            Ddl::AlterTable { name, add, drop } => (catalog.alter_table(&name, &add, &drop).await?, 0, 0),
+        };
+        match changed {
+            Changed::Yes => Ok(Answer::Done(Done { affected, info: String::new() })),
+            Changed::No(notes) => {
+                for note in notes {
+                    self.last.warnings.push(Level::Note, code, note);
+                }
+                Ok(Answer::Done(Done::default()))
+            }
+        }
+    }
+}
+
+/// Turns the fates of all cells into the statement's: written, or its first error with what is stored all the same.
+fn settle(put: &Put, cells: &[NewCell], fates: Vec<CellFate>) -> Result<Fates, StatementError> {
+    let mut stored = BTreeSet::new();
+    let mut failure: Option<StatementError> = None;
+    let mut written = Vec::with_capacity(fates.len());
+    for (position, fate) in fates.into_iter().enumerate() {
+        let row = put.rows.get(position).copied().unwrap_or(position) + 1;
+        match fate {
+            CellFate::Written(w) => {
+                if w.new {
+                    stored.insert(row);
+                }
+                written.push(Some(w));
+            }
+            CellFate::Withheld => {}
+            CellFate::Conflict(ref_key) => {
+                failure.get_or_insert(StatementError::Duplicate {
+                    entry: entry(&cells[position], Some(ref_key)),
+                    stored: Stored::default(),
+                });
+            }
+            CellFate::Failed(error) => {
+                failure.get_or_insert(StatementError::Write { error: error.as_ref().clone(), stored: Stored::default() });
+            }
+        }
+    }
+    let rows: Vec<usize> = stored.into_iter().collect();
+    match failure {
+        None => Ok(written),
+        Some(StatementError::Duplicate { entry, .. }) => {
+            Err(StatementError::Duplicate { entry, stored: Stored { rows } })
+        }
+        Some(StatementError::Write { error, .. }) => Err(StatementError::Write { error, stored: Stored { rows } }),
+        Some(other) => Err(other),
+    }
+}
+
+fn item(table: &TableDef, cell: NewCell) -> PutItem {
+    PutItem { table: table.table_ref(), cell, must_be_new: false }
+}
+
+fn chain(cell: &NewCell) -> Chain {
+    Chain { row: cell.row.clone(), column: cell.column.clone() }
+}
+
+fn chain_key(chain: &Chain) -> LatestKey {
+    LatestKey { row: chain.row.clone(), column: chain.column.clone(), at_most: None }
+}
+
+fn triple(cell: &NewCell) -> Option<Triple> {
+    match cell.version {
+        Version::Exact(ref_key) => Some(Triple { row: cell.row.clone(), column: cell.column.clone(), ref_key }),
+        Version::Next => None,
+    }
+}
+
+/// A cell's name as MySQL writes the values of a key.
+fn entry(cell: &NewCell, ref_key: Option<RefKey>) -> String {
+    let ref_key = ref_key.or(match cell.version {
+        Version::Exact(ref_key) => Some(ref_key),
+        Version::Next => None,
+    });
+    name_of(&cell.row, &cell.column, ref_key)
+}
+
+/// `row-column-version`, with what is not text escaped.
+pub(super) fn name_of(
+    row: &cellgate_schemaless::RowKey,
+    column: &cellgate_schemaless::ColumnKey,
+    ref_key: Option<RefKey>,
+) -> String {
+    let (row, column) = (String::from_utf8_lossy(row.as_bytes()), String::from_utf8_lossy(column.as_bytes()));
+    match ref_key {
+        Some(ref_key) => format!("{row}-{column}-{ref_key}"),
+        None => format!("{row}-{column}"),
+    }
+}
+
+fn as_cell(cell: &NewCell, written: &Written) -> Cell {
+    Cell {
+        triple: Triple { row: cell.row.clone(), column: cell.column.clone(), ref_key: written.ref_key },
+        body: Some(cell.body.clone()),
+        added_id: written.added_id,
+        shard: written.shard,
+        created_at: written.created_at,
+        kind: CellKind::Cell,
+        token: Token(0),
+        txn: None,
+    }
+}

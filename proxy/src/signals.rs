@@ -1,0 +1,89 @@
+//! Signals, as channels.
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+/// What the operating system asks for.
+#[derive(Debug)]
+pub struct Signals {
+    /// Turns `true` with the first SIGTERM or SIGINT, and stays it.
+    pub shutdown: watch::Receiver<bool>,
+    /// A message per SIGHUP; those that come while one is waiting are the same wish.
+    pub reload: mpsc::Receiver<()>,
+}
+
+/// Takes over SIGTERM, SIGINT and SIGHUP for the rest of the process's life. SIGPIPE is ignored by Rust's runtime.
+///
+/// Must be called within a runtime that runs as long as the answer is used.
+///
+/// # Errors
+/// When the operating system refuses to install a handler.
+pub fn listen() -> io::Result<Signals> {
+    let terminate = signal(SignalKind::terminate())?;
+    let interrupt = signal(SignalKind::interrupt())?;
+    let hang_up = signal(SignalKind::hangup())?;
+    let (shutdown_sender, shutdown) = watch::channel(false);
+    let (reload_sender, reload) = mpsc::channel(1);
+    tokio::spawn(forward_shutdown(terminate, interrupt, shutdown_sender));
+    tokio::spawn(forward_reload(hang_up, reload_sender));
+    Ok(Signals { shutdown, reload })
+}
+
+/// Returns once `shutdown` is `true`, or nobody is left who could turn it.
+pub async fn told(shutdown: &mut watch::Receiver<bool>) {
+    // What it answers borrows the channel's lock, which must not be held over an await of the caller's.
+    let _ = shutdown.wait_for(|stop| *stop).await;
+}
+
+async fn forward_shutdown(mut terminate: Signal, mut interrupt: Signal, shutdown: watch::Sender<bool>) {
+    let name = tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    };
+    tracing::info!(signal = name, "shutting down");
+    shutdown.send_replace(true);
+    // The sender stays alive: a receiver whose sender is gone would look like a failure to whoever waits on it.
+    shutdown.closed().await;
+}
+
+async fn forward_reload(mut hang_up: Signal, reload: mpsc::Sender<()>) {
+    while hang_up.recv().await.is_some() {
+        match reload.try_send(()) {
+            // A wish that is waiting already covers this one.
+            Ok(()) | Err(mpsc::error::TrySendError::Full(())) => {}
+            Err(mpsc::error::TrySendError::Closed(())) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Sends a signal to this very process, the way an operator would.
+    fn send(name: &str) {
+        let status = Command::new("kill").arg(name).arg(std::process::id().to_string()).status();
+        assert!(status.expect("kill is there").success());
+    }
+
+    // One test, because the signals of a process reach every listener in it.
+    #[tokio::test]
+    async fn hangups_ask_for_a_reload_and_termination_for_a_shutdown_that_stays() {
+        let mut signals = listen().expect("handlers can be installed");
+        send("-HUP");
+        let reload = tokio::time::timeout(Duration::from_secs(10), signals.reload.recv());
+        assert_eq!(reload.await.expect("in time"), Some(()));
+        assert!(!*signals.shutdown.borrow(), "a reload is no shutdown");
+        send("-TERM");
+        let shutdown = tokio::time::timeout(Duration::from_secs(10), signals.shutdown.wait_for(|down| *down));
+        assert!(*shutdown.await.expect("in time").expect("the sender lives"));
+        send("-HUP");
+        let reload = tokio::time::timeout(Duration::from_secs(10), signals.reload.recv());
+        assert_eq!(reload.await.expect("in time"), Some(()), "reloads go on being noticed");
+    }
+}

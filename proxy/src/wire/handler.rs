@@ -1,0 +1,153 @@
+//! What stands behind the wire: the session, as the wire calls it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cellgate_sql::{ColumnMeta, Value};
+use mysql_common::constants::CapabilityFlags;
+
+use super::command::CommandKind;
+use super::error::{ErrorReply, WireError};
+use super::reply::{Replied, Reply};
+use super::status::Status;
+use crate::auth::Verifier;
+
+/// A session. One connection calls one handler, and waits for each answer before the next call.
+#[async_trait]
+pub trait Handler: Send {
+    /// What [`Handler::prepare`] makes of a statement; kept by the wire until the statement is closed.
+    type Plan: Send + Sync;
+
+    /// The verifier of a user's password; `None` if there is no such user (the client is not told which it was).
+    fn verifier(&self, user: &str) -> Option<Verifier>;
+
+    /// The password was right: begins the session. Called again after each CHANGE_USER, behind [`Handler::reset`].
+    ///
+    /// # Errors
+    /// E.g. an unknown database (1049). The client is told, and the connection closed.
+    async fn login(&mut self, login: &Login) -> Result<Status, ErrorReply>;
+
+    /// The refusal (1045) of a wrong password or unknown user.
+    fn denied(&self, user: &str, using_password: bool) -> ErrorReply;
+
+    /// INIT_DB.
+    ///
+    /// # Errors
+    /// E.g. an unknown database (1049).
+    async fn init_db(&mut self, database: &str) -> Result<Status, ErrorReply>;
+
+    /// QUERY. The text is whatever the client sent, in UTF-8 or not.
+    ///
+    /// # Errors
+    /// Those of [`Reply`]: the connection is closed.
+    async fn query(&mut self, text: Bytes, reply: Reply<'_>) -> Result<Replied, WireError>;
+
+    /// STMT_PREPARE. The text is whatever the client sent, in UTF-8 or not.
+    ///
+    /// # Errors
+    /// What the client is told.
+    async fn prepare(&mut self, text: Bytes) -> Result<Prepared<Self::Plan>, ErrorReply>;
+
+    /// STMT_EXECUTE: as many parameters as the plan was said to have. Text parameters that are UTF-8 come as
+    /// [`Value::Text`], all other strings as [`Value::Bytes`].
+    ///
+    /// # Errors
+    /// Those of [`Reply`]: the connection is closed.
+    async fn execute(&mut self, plan: &Self::Plan, params: Vec<Value>, reply: Reply<'_>) -> Result<Replied, WireError>;
+
+    /// RESET_CONNECTION, and before the login of a CHANGE_USER: rolls back and forgets the session's state. The wire
+    /// closes the prepared statements.
+    async fn reset(&mut self) -> Status;
+
+    /// STATISTICS: one line for humans, as `mysqladmin status` prints it.
+    async fn statistics(&self) -> String;
+
+    /// SET_OPTION: whether statements may be joined with `;`.
+    async fn set_multi_statements(&mut self, on: bool) -> Status;
+
+    /// The session's state now.
+    fn status(&self) -> Status;
+
+    /// For metrics.
+    fn observe(&self, event: WireEvent);
+}
+
+/// Who logged in, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// The user.
+    pub user: String,
+    /// The database to start in.
+    pub database: Option<String>,
+    /// The client's collation by MySQL's number, e.g. 45 for utf8mb4_general_ci.
+    pub charset: u16,
+    /// What both sides can do.
+    pub capabilities: ClientFlags,
+    /// Connection attributes (`_client_name`, `program_name`, ...) in the order they came.
+    pub attributes: Vec<(String, String)>,
+    /// The client's address, if the stream has one.
+    pub peer: Option<SocketAddr>,
+}
+
+/// What both sides of a connection can do, as far as a session needs to know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientFlags {
+    /// UPDATE answers the rows it found rather than those it changed.
+    pub found_rows: bool,
+    /// Statements may be joined with `;`.
+    pub multi_statements: bool,
+    /// A reply may have several results.
+    pub multi_results: bool,
+    /// Result sets end with an OK packet.
+    pub deprecate_eof: bool,
+    /// The connection is encrypted.
+    pub tls: bool,
+}
+
+impl ClientFlags {
+    pub(super) fn of(capabilities: CapabilityFlags) -> Self {
+        Self {
+            found_rows: capabilities.contains(CapabilityFlags::CLIENT_FOUND_ROWS),
+            multi_statements: capabilities.contains(CapabilityFlags::CLIENT_MULTI_STATEMENTS),
+            multi_results: capabilities.contains(CapabilityFlags::CLIENT_MULTI_RESULTS),
+            deprecate_eof: capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF),
+            tls: capabilities.contains(CapabilityFlags::CLIENT_SSL),
+        }
+    }
+}
+
+/// A statement that was prepared.
+#[derive(Clone, Debug)]
+pub struct Prepared<P> {
+    /// What executing it needs.
+    pub plan: P,
+    /// How many `?` it has.
+    pub params: u16,
+    /// The columns of its result; empty if it has none.
+    pub columns: Vec<ColumnMeta>,
+    /// How many warnings preparing it gave.
+    pub warnings: u16,
+    /// The session's state.
+    pub status: Status,
+}
+
+/// What happened on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WireEvent {
+    /// A command was answered (or, like STMT_CLOSE, done).
+    Command {
+        /// Which.
+        kind: CommandKind,
+        /// From the whole command being read to the whole reply being written or ready to be.
+        latency: Duration,
+    },
+    /// Bytes came and went since the last of these events.
+    Traffic {
+        /// From the client, headers included, without TLS.
+        received: u64,
+        /// To the client, headers included, without TLS.
+        sent: u64,
+    },
+}

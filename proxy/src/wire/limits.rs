@@ -1,0 +1,37 @@
+//! What one connection may use.
+
+use std::time::Duration;
+
+/// What one connection may use: bytes, statements and time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WireLimits {
+    /// Longest command, in bytes. A longer one is answered 1153, and the connection is closed. 64 MiB is MySQL 8's own
+    /// default.
+    pub max_allowed_packet: usize,
+    /// Longest packet before the login is through, in bytes: nobody unknown makes us hold more.
+    pub login_packet: usize,
+    /// From the greeting to the end of the login.
+    pub handshake_timeout: Duration,
+    /// From one command to the next (`wait_timeout`).
+    pub idle_timeout: Duration,
+    /// Longest time in which a client takes not one byte of a reply.
+    pub write_timeout: Duration,
+    /// Most prepared statements open at once. MySQL's `max_prepared_stmt_count` is 16382 for the whole server.
+    pub prepared_statements: usize,
+    /// Most bytes of SEND_LONG_DATA held at once, over all statements.
+    pub long_data: usize,
+}
+
+impl Default for WireLimits {
+    fn default() -> Self {
+        Self {
+            max_allowed_packet: 64 * 1024 * 1024,
+            login_packet: 64 * 1024,
+            handshake_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(8 * 60 * 60),
+            write_timeout: Duration::from_secs(60),
+            prepared_statements: 16_382,
+            long_data: 64 * 1024 * 1024,
+        }
+    }
+}

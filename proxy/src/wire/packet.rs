@@ -1,0 +1,279 @@
+//! Packets on a byte stream: frames, sequence numbers, and the two buffers.
+//!
+//! A packet travels in frames of at most 0xFFFFFF bytes; a frame shorter than that (perhaps empty) ends it. Replies
+//! are collected and written together: a client that waits for each reply costs one read and one write a command, and
+//! one that sends many commands at once costs few more.
+//!
+//! Nothing here knows what a packet means.
+
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::error::{Violation, Wait, WireError};
+use super::stream::BoxStream;
+
+/// Longest frame. A frame of exactly this length is followed by another one.
+const FRAME: usize = 0xff_ffff;
+/// A frame's header: three bytes of length, one of sequence.
+const HEADER: usize = 4;
+/// Room for the first read of a command, and all that an idle connection holds. Most statements are shorter.
+const FIRST_READ: usize = 4 * 1024;
+/// Room for further reads of one packet: doubled with what has come, so that a header which promises 16 MiB costs
+/// nothing until they are sent.
+const NEXT_READ: usize = 16 * 1024;
+/// Replies are written at the latest when so many bytes of them wait.
+const FLUSH_AT: usize = 64 * 1024;
+/// An output buffer larger than this is given back when the connection falls idle.
+const IDLE_OUTPUT: usize = 4 * 1024;
+/// How long a connection that is closed with an error goes on taking what the client still sends, so that the error is
+/// read before the reset.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A stream of packets, both ways.
+pub(super) struct Channel {
+    stream: BoxStream,
+    /// Read, not yet taken. Starts with a frame's header.
+    input: BytesMut,
+    /// Payloads of the frames so far of a packet of several frames.
+    partial: BytesMut,
+    /// Written by [`Channel::open`] and [`Channel::close`]; the first `written` bytes are sent.
+    output: Vec<u8>,
+    written: usize,
+    /// The number of the next packet, whichever side sends it.
+    sequence: u8,
+    write_timeout: Duration,
+    received: u64,
+    sent: u64,
+}
+
+/// Where a packet that is being written begins.
+#[must_use]
+pub(super) struct Open(usize);
+
+impl Channel {
+    pub(super) fn new(stream: BoxStream, write_timeout: Duration) -> Self {
+        Self {
+            stream,
+            input: BytesMut::new(),
+            partial: BytesMut::new(),
+            output: Vec::new(),
+            written: 0,
+            sequence: 0,
+            write_timeout,
+            received: 0,
+            sent: 0,
+        }
+    }
+
+    pub(super) fn stream(&self) -> &BoxStream {
+        &self.stream
+    }
+
+    /// Puts another stream (TLS) over this one; `wrap` gets what was read of it beyond the last packet.
+    pub(super) async fn wrap<F>(&mut self, wrap: impl FnOnce(Bytes, BoxStream) -> F) -> Result<(), WireError>
+    where
+        F: Future<Output = io::Result<BoxStream>>,
+    {
+        let ahead = std::mem::take(&mut self.input).freeze();
+        let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
+        self.stream = wrap(ahead, plain).await?;
+        Ok(())
+    }
+
+    /// Bytes received and sent so far.
+    pub(super) fn traffic(&self) -> (u64, u64) {
+        (self.received, self.sent + self.output.len() as u64)
+    }
+
+    /// Bytes of memory held by the buffers.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.input.capacity() + self.partial.capacity() + self.output.capacity()
+    }
+
+    /// The next packet begins a command or is sent unasked: numbers start again.
+    pub(super) fn restart_sequence(&mut self) {
+        self.sequence = 0;
+    }
+
+    /// Takes the next packet if all of it was read.
+    pub(super) fn take(&mut self, limit: usize) -> Result<Option<Bytes>, WireError> {
+        loop {
+            let Some([a, b, c, sequence]) = self.input.first_chunk::<HEADER>().copied() else { return Ok(None) };
+            let length = u32::from_le_bytes([a, b, c, 0]) as usize;
+            if sequence != self.sequence {
+                let violation = Violation::OutOfOrder { expected: self.sequence, found: sequence };
+                return Err(WireError::Protocol(violation));
+            }
+            if self.partial.len() + length > limit {
+                self.sequence = sequence.wrapping_add(1);
+                return Err(WireError::TooLarge { limit });
+            }
+            if self.input.len() < HEADER + length {
+                return Ok(None);
+            }
+            self.sequence = sequence.wrapping_add(1);
+            self.input.advance(HEADER);
+            let payload = self.input.split_to(length);
+            if self.partial.is_empty() && length < FRAME {
+                return Ok(Some(payload.freeze()));
+            }
+            if self.partial.is_empty() {
+                self.partial = payload;
+            } else {
+                self.partial.extend_from_slice(&payload);
+            }
+            if length < FRAME {
+                return Ok(Some(std::mem::take(&mut self.partial).freeze()));
+            }
+        }
+    }
+
+    /// The next packet; before waiting for it everything written so far is sent. `None` if the client closed between
+    /// two packets. Dropped while it waits, it loses nothing.
+    pub(super) async fn receive(
+        &mut self,
+        limit: usize,
+        patience: Duration,
+        wait: Wait,
+    ) -> Result<Option<Bytes>, WireError> {
+        loop {
+            if let Some(packet) = self.take(limit)? {
+                return Ok(Some(packet));
+            }
+            self.flush().await?;
+            let read = timeout(patience, self.fill()).await.map_err(|_| WireError::Timeout(wait))??;
+            if read == 0 {
+                return if self.input.is_empty() && self.partial.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(WireError::Closed)
+                };
+            }
+        }
+    }
+
+    async fn fill(&mut self) -> Result<usize, WireError> {
+        if self.input.is_empty() && self.partial.is_empty() {
+            // Gives back what a large command took. For a small one it is one allocation, which is nothing beside the
+            // read that follows.
+            self.input = BytesMut::with_capacity(FIRST_READ);
+            if self.output.capacity() > IDLE_OUTPUT {
+                self.output = Vec::new();
+            }
+        } else {
+            let packet = match self.input.first_chunk::<3>() {
+                Some([a, b, c]) => HEADER + u32::from_le_bytes([*a, *b, *c, 0]) as usize,
+                None => HEADER,
+            };
+            let missing = packet.saturating_sub(self.input.len());
+            self.input.reserve(missing.clamp(HEADER, self.input.len().max(NEXT_READ)));
+        }
+        let read = self.stream.read_buf(&mut self.input).await?;
+        self.received += read as u64;
+        Ok(read)
+    }
+
+    /// Begins a packet: append the payload to [`Channel::payload`], then [`Channel::close`] it.
+    pub(super) fn open(&mut self) -> Open {
+        let start = self.output.len();
+        self.output.extend_from_slice(&[0; HEADER]);
+        Open(start)
+    }
+
+    pub(super) fn payload(&mut self) -> &mut Vec<u8> {
+        &mut self.output
+    }
+
+    /// Ends the packet: fills in its header, or cuts it into frames.
+    pub(super) fn close(&mut self, Open(start): Open) {
+        let length = self.output.len() - start - HEADER;
+        if length < FRAME {
+            let header = self.header(length);
+            self.output[start..start + HEADER].copy_from_slice(&header);
+            return;
+        }
+        let packet = self.output.split_off(start);
+        self.output.reserve(packet.len() + HEADER * (length / FRAME));
+        for frame in packet[HEADER..].chunks(FRAME) {
+            let header = self.header(frame.len());
+            self.output.extend_from_slice(&header);
+            self.output.extend_from_slice(frame);
+        }
+        if length.is_multiple_of(FRAME) {
+            let header = self.header(0);
+            self.output.extend_from_slice(&header);
+        }
+    }
+
+    /// Takes back a packet that was opened.
+    pub(super) fn abandon(&mut self, Open(start): Open) {
+        self.output.truncate(start);
+    }
+
+    /// A whole packet.
+    pub(super) fn packet(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let open = self.open();
+        write(&mut self.output);
+        self.close(open);
+    }
+
+    fn header(&mut self, length: usize) -> [u8; HEADER] {
+        let [a, b, c, ..] = (length as u32).to_le_bytes();
+        let header = [a, b, c, self.sequence];
+        self.sequence = self.sequence.wrapping_add(1);
+        header
+    }
+
+    /// Sends what was written if it is much. This is where a result set waits for a client that reads slowly.
+    pub(super) async fn relieve(&mut self) -> Result<(), WireError> {
+        if self.output.len() >= FLUSH_AT { self.flush().await } else { Ok(()) }
+    }
+
+    /// Sends what was written. Dropped while it waits, it can be called again.
+    pub(super) async fn flush(&mut self) -> Result<(), WireError> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        while self.written < self.output.len() {
+            let sent = timeout(self.write_timeout, self.stream.write(&self.output[self.written..])).await;
+            let sent = sent.map_err(|_| WireError::Timeout(Wait::Write))??;
+            if sent == 0 {
+                return Err(WireError::Io(io::ErrorKind::WriteZero.into()));
+            }
+            self.written += sent;
+        }
+        // TLS keeps records back until it is told.
+        timeout(self.write_timeout, self.stream.flush()).await.map_err(|_| WireError::Timeout(Wait::Write))??;
+        self.sent += self.output.len() as u64;
+        self.output.clear();
+        self.output.shrink_to(2 * FLUSH_AT);
+        self.written = 0;
+        Ok(())
+    }
+
+    /// Sends what was written and closes.
+    pub(super) async fn shut_down(&mut self) -> Result<(), WireError> {
+        self.flush().await?;
+        // The reply is out: whether the other side still hears us closing is its own matter.
+        let _closed = timeout(self.write_timeout, self.stream.shutdown()).await;
+        Ok(())
+    }
+
+    /// As [`Channel::shut_down`], but the client may be in the midst of sending: closing at once would reset the
+    /// connection, and with it the error that was just sent.
+    pub(super) async fn shut_down_lingering(&mut self) -> Result<(), WireError> {
+        self.shut_down().await?;
+        let _drained = timeout(LINGER, async {
+            let mut rest = [0; 4096];
+            while let Ok(1..) = self.stream.read(&mut rest).await {}
+        })
+        .await;
+        Ok(())
+    }
+}

@@ -1,0 +1,308 @@
+//! Replies: OK, ERR and result sets.
+//!
+//! A handler gets one [`Reply`] a command and has to give a [`Replied`] back, which only the finishers make: a command
+//! without a reply, or with two, does not compile.
+
+use bytes::BufMut;
+use cellgate_sql::{ColumnMeta, ColumnType, Value};
+use mysql_common::constants::CapabilityFlags;
+use mysql_common::io::BufMutExt as _;
+
+use super::column::{write_column, write_param};
+use super::error::{ErrorReply, Violation, WireError};
+use super::packet::Channel;
+use super::status::{Following, Status};
+use super::value_binary::{Unfit, write_row};
+use super::value_text::write_value;
+
+/// What one client is written to by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Client {
+    /// What both sides can do.
+    pub(super) capabilities: CapabilityFlags,
+    /// The collation of text columns.
+    pub(super) text: u16,
+}
+
+impl Client {
+    fn ends_with_ok(self) -> bool {
+        self.capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF)
+    }
+}
+
+/// How the rows of a result are written: as text for QUERY, binary for STMT_EXECUTE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RowFormat {
+    Text,
+    Binary,
+}
+
+/// An OK packet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OkReply {
+    /// Rows written (or, for a client that asked for FOUND_ROWS, found).
+    pub affected_rows: u64,
+    /// The first generated id; 0 is none.
+    pub last_insert_id: u64,
+    /// How many warnings SHOW WARNINGS has.
+    pub warnings: u16,
+    /// The session's state.
+    pub status: Status,
+    /// For humans, e.g. `Records: 2  Duplicates: 0  Warnings: 0`; drivers read it.
+    pub info: String,
+}
+
+/// The reply to one command, yet to be given.
+#[must_use = "a command without a reply hangs its client"]
+pub struct Reply<'a> {
+    channel: &'a mut Channel,
+    client: Client,
+    format: RowFormat,
+}
+
+/// A reply was given.
+#[must_use = "hand it back to the wire"]
+#[derive(Debug)]
+pub struct Replied {
+    following: Following,
+}
+
+impl Replied {
+    /// Whether a part was given and the last one is still due.
+    pub(super) fn is_finished(&self) -> bool {
+        self.following == Following::Last
+    }
+}
+
+impl<'a> Reply<'a> {
+    pub(super) fn new(channel: &'a mut Channel, client: Client, format: RowFormat) -> Self {
+        Self { channel, client, format }
+    }
+
+    /// Answers OK.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub async fn ok(self, ok: OkReply) -> Result<Replied, WireError> {
+        write_ok(self.channel, &ok, Following::Last);
+        self.channel.relieve().await?;
+        Ok(Replied { following: Following::Last })
+    }
+
+    /// Answers ERR.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub async fn error(self, error: &ErrorReply) -> Result<Replied, WireError> {
+        write_error(self.channel, error);
+        self.channel.relieve().await?;
+        Ok(Replied { following: Following::Last })
+    }
+
+    /// Begins a result set; `status` is the session's state before the rows.
+    ///
+    /// # Errors
+    /// The connection is lost, or there are no columns.
+    pub async fn rows(self, columns: &[ColumnMeta], status: Status) -> Result<RowsReply<'a>, WireError> {
+        RowsReply::begin(self, columns, status, Following::Last).await
+    }
+
+    /// Answers OK to one of several statements; the last one's answer is still due.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub async fn ok_part(&mut self, ok: OkReply) -> Result<(), WireError> {
+        write_ok(self.channel, &ok, Following::More);
+        self.channel.relieve().await
+    }
+
+    /// Begins the result set of one of several statements; after it the last one's answer is still due, and the
+    /// [`Replied`] of this one's [`RowsReply::finish`] is refused as the command's. [`RowsReply::fail`] ends them all.
+    ///
+    /// # Errors
+    /// The connection is lost, or there are no columns.
+    pub async fn rows_part(&mut self, columns: &[ColumnMeta], status: Status) -> Result<RowsReply<'_>, WireError> {
+        let part = Reply { channel: &mut *self.channel, client: self.client, format: self.format };
+        RowsReply::begin(part, columns, status, Following::More).await
+    }
+}
+
+/// A result set under way.
+#[must_use = "a result set without an end hangs its client"]
+pub struct RowsReply<'a> {
+    channel: &'a mut Channel,
+    client: Client,
+    format: RowFormat,
+    columns: Vec<ColumnType>,
+    following: Following,
+}
+
+impl<'a> RowsReply<'a> {
+    async fn begin(
+        reply: Reply<'a>,
+        columns: &[ColumnMeta],
+        status: Status,
+        following: Following,
+    ) -> Result<Self, WireError> {
+        let Reply { channel, client, format } = reply;
+        if columns.is_empty() {
+            // Zero columns would read as an OK packet cut short.
+            return Err(WireError::Protocol(Violation::Width { expected: 0, found: 0 }));
+        }
+        channel.packet(|out| out.put_lenenc_int(columns.len() as u64));
+        for column in columns {
+            channel.packet(|out| write_column(out, column, client.text));
+        }
+        if !client.ends_with_ok() {
+            write_eof(channel, 0, status, following);
+        }
+        channel.relieve().await?;
+        let columns = columns.iter().map(|column| column.ty).collect();
+        Ok(Self { channel, client, format, columns, following })
+    }
+
+    /// Appends a row. Waits while the client does not take what was sent before.
+    ///
+    /// # Errors
+    /// The connection is lost; or, with nothing of the row sent, it has another width than the columns, or a value
+    /// that its column's type cannot carry ([`RowsReply::fail`] can still end the result).
+    pub async fn row(&mut self, values: &[Value]) -> Result<(), WireError> {
+        if values.len() != self.columns.len() {
+            let violation = Violation::Width { expected: self.columns.len(), found: values.len() };
+            return Err(WireError::Protocol(violation));
+        }
+        let open = self.channel.open();
+        match self.format {
+            RowFormat::Text => values.iter().for_each(|value| write_value(self.channel.payload(), value)),
+            RowFormat::Binary => {
+                if let Err(Unfit { column }) = write_row(self.channel.payload(), &self.columns, values) {
+                    self.channel.abandon(open);
+                    return Err(WireError::Protocol(Violation::Value { column }));
+                }
+            }
+        }
+        self.channel.close(open);
+        self.channel.relieve().await
+    }
+
+    /// Ends the result set.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub async fn finish(self, warnings: u16, status: Status) -> Result<Replied, WireError> {
+        write_end(self.channel, self.client, warnings, status, self.following);
+        self.channel.relieve().await?;
+        Ok(Replied { following: self.following })
+    }
+
+    /// Ends the result set, and all that was to follow it, with an error.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub async fn fail(self, error: &ErrorReply) -> Result<Replied, WireError> {
+        write_error(self.channel, error);
+        self.channel.relieve().await?;
+        Ok(Replied { following: Following::Last })
+    }
+}
+
+/// An OK packet.
+pub(super) fn write_ok(channel: &mut Channel, ok: &OkReply, following: Following) {
+    channel.packet(|out| {
+        out.put_u8(0x00);
+        out.put_lenenc_int(ok.affected_rows);
+        out.put_lenenc_int(ok.last_insert_id);
+        out.put_u16_le(ok.status.bits(following));
+        out.put_u16_le(ok.warnings);
+        if !ok.info.is_empty() {
+            // The manual has it without a length, every server writes one and every client reads it.
+            out.put_lenenc_str(ok.info.as_bytes());
+        }
+    });
+}
+
+/// An OK packet that only tells the session's state.
+pub(super) fn write_status(channel: &mut Channel, status: Status) {
+    write_ok(channel, &OkReply { status, ..OkReply::default() }, Following::Last);
+}
+
+/// An ERR packet.
+pub(super) fn write_error(channel: &mut Channel, error: &ErrorReply) {
+    channel.packet(|out| {
+        out.put_u8(0xff);
+        out.put_u16_le(error.code);
+        out.put_u8(b'#');
+        // Five bytes whatever it is: the text begins behind them.
+        out.put_slice(if error.state.len() == 5 { error.state.as_bytes() } else { b"HY000" });
+        out.put_slice(error.message.as_bytes());
+    });
+}
+
+/// An ERR packet in place of a greeting: what the client can read is not known, and the oldest form has no SQLSTATE.
+pub(super) fn write_refusal(channel: &mut Channel, error: &ErrorReply) {
+    channel.packet(|out| {
+        out.put_u8(0xff);
+        out.put_u16_le(error.code);
+        out.put_slice(error.message.as_bytes());
+    });
+}
+
+/// The end of rows, and the answer to SET_OPTION: an EOF packet, or an OK packet with its header.
+pub(super) fn write_end(channel: &mut Channel, client: Client, warnings: u16, status: Status, following: Following) {
+    if client.ends_with_ok() {
+        channel.packet(|out| {
+            out.put_u8(0xfe);
+            out.put_lenenc_int(0);
+            out.put_lenenc_int(0);
+            out.put_u16_le(status.bits(following));
+            out.put_u16_le(warnings);
+        });
+    } else {
+        write_eof(channel, warnings, status, following);
+    }
+}
+
+fn write_eof(channel: &mut Channel, warnings: u16, status: Status, following: Following) {
+    channel.packet(|out| {
+        out.put_u8(0xfe);
+        out.put_u16_le(warnings);
+        out.put_u16_le(status.bits(following));
+    });
+}
+
+/// The answer to STMT_PREPARE.
+pub(super) struct PreparedReply<'a> {
+    pub(super) statement: u32,
+    pub(super) params: u16,
+    pub(super) columns: &'a [ColumnMeta],
+    pub(super) warnings: u16,
+    pub(super) status: Status,
+}
+
+impl PreparedReply<'_> {
+    pub(super) async fn write(self, channel: &mut Channel, client: Client) -> Result<(), WireError> {
+        channel.packet(|out| {
+            out.put_u8(0x00);
+            out.put_u32_le(self.statement);
+            out.put_u16_le(self.columns.len() as u16);
+            out.put_u16_le(self.params);
+            out.put_u8(0);
+            out.put_u16_le(self.warnings);
+        });
+        for _ in 0..self.params {
+            channel.packet(write_param);
+            channel.relieve().await?;
+        }
+        if self.params > 0 && !client.ends_with_ok() {
+            write_eof(channel, 0, self.status, Following::Last);
+        }
+        for column in self.columns {
+            channel.packet(|out| write_column(out, column, client.text));
+            channel.relieve().await?;
+        }
+        if !self.columns.is_empty() && !client.ends_with_ok() {
+            write_eof(channel, 0, self.status, Following::Last);
+        }
+        channel.relieve().await
+    }
+}

@@ -1,0 +1,384 @@
+//! Greeting, passwords, plugins, TLS.
+
+use std::collections::HashMap;
+
+use mysql_common::packets::{AuthPlugin, AuthSwitchRequest, HandshakeResponse};
+use mysql_common::proto::MySerialize;
+use mysql_common::scramble::{scramble_native, scramble_sha256};
+
+use super::*;
+
+#[tokio::test]
+async fn native_password_lets_in_who_knows_it() {
+    let mut client = Setup::default().connect();
+    let salt = client.greeting().await.nonce();
+    let answer = scramble_native(&salt, b"secret").unwrap();
+    client.send(&Login41 { user: b"app", answer: &answer, ..Login41::default() }.payload(offered())).await;
+    let ok = client.ok().await;
+    assert_eq!(ok.status_flags().bits(), 0x0002);
+    client.query("ok").await;
+    client.ok().await;
+}
+
+#[tokio::test]
+async fn caching_sha2_is_answered_fast_auth_and_ok() {
+    let mut client = Setup::default().connect();
+    let salt = client.greeting().await.nonce();
+    let answer = scramble_sha256(&salt, b"secret").unwrap();
+    let login = Login41 { user: b"app", answer: &answer, plugin: b"caching_sha2_password", ..Login41::default() };
+    client.send(&login.payload(offered())).await;
+    assert_eq!(client.packet().await.unwrap(), [0x01, 0x03]);
+    client.ok().await;
+}
+
+#[tokio::test]
+async fn an_empty_password_needs_no_fast_auth() {
+    for (plugin, answer) in
+        [(&b"mysql_native_password"[..], &b""[..]), (b"caching_sha2_password", b""), (b"caching_sha2_password", b"\0")]
+    {
+        let mut client = Setup::default().connect();
+        client.greeting().await;
+        let login = Login41 { user: b"root", answer, plugin, ..Login41::default() };
+        client.send(&login.payload(offered())).await;
+        client.ok().await;
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_and_an_unknown_user_are_refused_alike() {
+    for plugin in [&b"mysql_native_password"[..], b"caching_sha2_password"] {
+        for (user, password, using) in
+            [("app", "wrong", "YES"), ("app", "", "NO"), ("who", "secret", "YES"), ("", "", "NO")]
+        {
+            let mut client = Setup::default().connect();
+            let salt = client.greeting().await.nonce();
+            let answer = if plugin.starts_with(b"mysql") {
+                scramble_native(&salt, password.as_bytes()).map(|answer| answer.to_vec())
+            } else {
+                scramble_sha256(&salt, password.as_bytes()).map(|answer| answer.to_vec())
+            };
+            let answer = answer.unwrap_or_default();
+            let login = Login41 { user: user.as_bytes(), answer: &answer, plugin, ..Login41::default() };
+            client.send(&login.payload(offered())).await;
+            let message = format!("Access denied for user '{user}'@'localhost' (using password: {using})");
+            assert_eq!(client.error().await, (1045, "28000".to_owned(), message));
+            assert!(client.calls().is_empty());
+            assert!(client.closed().await.is_ok());
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_plugin_is_switched_to_native_over_a_fresh_salt() {
+    for (password, code) in [("secret", None), ("wrong", Some(1045))] {
+        let mut client = Setup::default().connect();
+        let first = client.greeting().await.nonce();
+        let login = Login41 { user: b"app", answer: b"?", plugin: b"client_ed25519", ..Login41::default() };
+        client.send(&login.payload(offered())).await;
+        let packet = client.packet().await.unwrap();
+        let switch = AuthSwitchRequest::deserialize((), &mut ParseBuf(&packet)).unwrap();
+        assert_eq!(switch.auth_plugin(), AuthPlugin::MysqlNativePassword);
+        let salt = &switch.plugin_data()[..20];
+        assert_ne!(salt, first);
+        assert_eq!(packet.len(), 1 + b"mysql_native_password\0".len() + 20 + 1);
+        client.send(&scramble_native(salt, password.as_bytes()).unwrap()).await;
+        match code {
+            None => drop(client.ok().await),
+            Some(code) => assert_eq!(client.error_code().await, code),
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_plugin_auth_the_password_is_native() {
+    let mut client = Setup::default().connect();
+    let salt = client.greeting().await.nonce();
+    let answer = scramble_native(&salt, b"secret").unwrap();
+    let old = offered() - CapabilityFlags::CLIENT_PLUGIN_AUTH - CapabilityFlags::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA;
+    client.capabilities = old;
+    client.send(&Login41 { user: b"app", answer: &answer, ..Login41::default() }.payload(old)).await;
+    client.ok().await;
+}
+
+#[tokio::test]
+async fn flags_that_were_not_offered_do_not_change_the_layout() {
+    // Bits of query attributes, compression, session tracking, local files, SSL: claimed, not used.
+    let mut client = Setup::default().connect();
+    client.greeting().await;
+    let login = Login41 { user: b"root", database: b"shop", ..Login41::default() };
+    client.send(&login.payload_claiming(offered(), CapabilityFlags::from_bits_retain(u32::MAX))).await;
+    client.ok().await;
+    assert_eq!(client.calls(), ["login root Some(\"shop\") 45 []"]);
+}
+
+#[tokio::test]
+async fn database_charset_and_attributes_reach_the_session() {
+    let mut client = Setup::default().connect();
+    client.greeting().await;
+    let login = Login41 {
+        user: "jürgen".as_bytes(),
+        charset: 224,
+        database: b"shop",
+        attributes: &[(b"_os", b"linux"), (b"program_name", b"x")],
+        ..Login41::default()
+    };
+    client.send(&login.payload(offered())).await;
+    assert_eq!(client.error_code().await, 1045);
+
+    let mut client = Setup::default().connect();
+    client.greeting().await;
+    client.send(&Login41 { user: b"root", ..login }.payload(offered())).await;
+    client.ok().await;
+    let attributes = r#"[("_os", "linux"), ("program_name", "x")]"#;
+    assert_eq!(client.calls(), [format!("login root Some(\"shop\") 224 {attributes}")]);
+}
+
+#[tokio::test]
+async fn an_unknown_database_is_told_and_the_connection_closed() {
+    let mut client = Setup::default().connect();
+    client.greeting().await;
+    client.send(&Login41 { user: b"root", database: b"missing", ..Login41::default() }.payload(offered())).await;
+    assert_eq!(client.error_code().await, 1049);
+    assert!(client.closed().await.is_ok());
+}
+
+#[tokio::test]
+async fn the_login_of_a_known_client_library_is_read() {
+    let mut client = Setup::default().connect();
+    let salt = client.greeting().await.nonce();
+    let attributes = HashMap::from([("_client_name".to_owned(), "oracle".to_owned())]);
+    let response = HandshakeResponse::new(
+        Some(scramble_sha256(&salt, b"secret").unwrap().to_vec()),
+        (8, 0, 36),
+        Some(&b"app"[..]),
+        Some(&b"shop"[..]),
+        Some(AuthPlugin::CachingSha2Password),
+        offered(),
+        Some(attributes),
+        1 << 24,
+    );
+    let mut payload = Vec::new();
+    response.serialize(&mut payload);
+    client.send(&payload).await;
+    assert_eq!(client.packet().await.unwrap(), [1, 3]);
+    client.ok().await;
+    assert!(client.calls()[0].starts_with("login app Some(\"shop\")"));
+    assert!(client.calls()[0].ends_with(r#"[("_client_name", "oracle")]"#));
+}
+
+#[tokio::test]
+async fn a_login_cut_short_anywhere_lets_nobody_in() {
+    let whole = Login41 { user: b"who", answer: b"12345678901234567890", database: b"shop", ..Login41::default() }
+        .payload(offered());
+    for length in 0..whole.len() {
+        let mut client = Setup::default().connect();
+        client.greeting().await;
+        client.send(&whole[..length]).await;
+        client.stream.shutdown().await.unwrap();
+        let packet = client.packet().await.unwrap();
+        let code = u16::from_le_bytes([packet[1], packet[2]]);
+        let user_and_answer = 32 + 4 + 21;
+        let plugin = user_and_answer + 5 + 21;
+        if length < user_and_answer {
+            assert_eq!((packet[0], code), (0xff, 1043), "cut to {length}");
+        } else if length < plugin {
+            // Part of a plugin's name is the name of an unknown one.
+            assert_eq!(packet[0], 0xfe, "cut to {length}");
+        } else {
+            assert_eq!((packet[0], code), (0xff, 1045), "cut to {length}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_of_before_4_1_is_a_bad_handshake() {
+    let mut client = Setup::default().connect();
+    client.greeting().await;
+    let old = CapabilityFlags::CLIENT_LONG_PASSWORD;
+    client.send(&Login41 { user: b"root", ..Login41::default() }.payload(old)).await;
+    assert_eq!(client.error().await, (1043, "08S01".to_owned(), "Bad handshake".to_owned()));
+    drop(client.stream);
+    assert!(matches!(client.served.await.unwrap(), Err(WireError::Protocol(Violation::BadHandshake))));
+}
+
+#[tokio::test]
+async fn attributes_that_cannot_be_read_do_not_matter() {
+    let mut client = Setup::default().connect();
+    client.greeting().await;
+    let mut payload = Login41 { user: b"root", ..Login41::default() }.payload(offered());
+    payload.pop();
+    payload.extend_from_slice(b"\xfc\xff\xffjunk");
+    client.send(&payload).await;
+    client.ok().await;
+    assert_eq!(client.calls(), ["login root None 45 []"]);
+}
+
+#[tokio::test]
+async fn a_packet_over_64_kib_before_login_is_refused() {
+    let mut client = Setup::default().connect();
+    client.greeting().await;
+    client.stream.write_all(&[1, 0, 1, 1]).await.unwrap();
+    client.sequence = 2;
+    assert_eq!(client.error_code().await, 1153);
+    client.stream.shutdown().await.unwrap();
+    assert!(matches!(client.served.await.unwrap(), Err(WireError::TooLarge { limit: 65_536 })));
+}
+
+#[tokio::test]
+async fn a_login_that_does_not_come_in_time_is_ended() {
+    let limits = WireLimits { handshake_timeout: SOON, ..WireLimits::default() };
+    let mut client = Setup { limits, ..Setup::default() }.connect();
+    client.greeting().await;
+    assert_eq!(client.error_code().await, 1159);
+    drop(client.stream);
+    assert!(matches!(client.served.await.unwrap(), Err(WireError::Timeout(Wait::Handshake))));
+}
+
+#[tokio::test]
+async fn a_port_check_is_no_error() {
+    let mut client = Setup::default().connect();
+    client.greeting().await;
+    drop(client.stream);
+    assert!(client.served.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_within_the_login_is_told_apart() {
+    let mut client = Setup::default().connect();
+    client.greeting().await;
+    client.stream.write_all(&[100, 0, 0, 1, 0]).await.unwrap();
+    drop(client.stream);
+    assert!(matches!(client.served.await.unwrap(), Err(WireError::Closed)));
+}
+
+#[tokio::test]
+async fn a_refused_connection_gets_an_error_in_place_of_the_greeting() {
+    let (near, far) = tokio::io::duplex(1024);
+    refuse(Box::new(far), &ErrorReply::new(1040, "08004", "Too many connections")).await.unwrap();
+    let mut bytes = Vec::new();
+    let mut near = near;
+    near.read_to_end(&mut bytes).await.unwrap();
+    assert_eq!(bytes, b"\x17\x00\x00\x00\xff\x10\x04Too many connections");
+}
+
+mod tls {
+    use std::sync::Arc;
+
+    use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+    use rustls::{DigitallySignedStruct, SignatureScheme};
+    use tokio_rustls::TlsConnector;
+
+    use super::*;
+
+    const CERTIFICATE: &[u8] = include_bytes!("../testdata/cert.der");
+    const KEY: &[u8] = include_bytes!("../testdata/key.der");
+
+    fn server() -> Arc<rustls::ServerConfig> {
+        let key = PrivateKeyDer::try_from(KEY.to_vec()).unwrap();
+        let config = rustls::ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![CertificateDer::from(CERTIFICATE)], key)
+            .unwrap();
+        Arc::new(config)
+    }
+
+    /// Takes exactly the certificate of the test.
+    #[derive(Debug)]
+    struct Pinned;
+
+    impl ServerCertVerifier for Pinned {
+        fn verify_server_cert(
+            &self,
+            end_entity: &CertificateDer<'_>,
+            _: &[CertificateDer<'_>],
+            _: &ServerName<'_>,
+            _: &[u8],
+            _: UnixTime,
+        ) -> Result<ServerCertVerified, rustls::Error> {
+            assert_eq!(&end_entity[..], CERTIFICATE);
+            Ok(ServerCertVerified::assertion())
+        }
+
+        fn verify_tls12_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            Ok(HandshakeSignatureValid::assertion())
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            Ok(HandshakeSignatureValid::assertion())
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            vec![SignatureScheme::ECDSA_NISTP256_SHA256]
+        }
+    }
+
+    fn ssl_request(capabilities: CapabilityFlags) -> Vec<u8> {
+        Login41::default().payload(capabilities)[..32].to_vec()
+    }
+
+    #[tokio::test]
+    async fn a_client_that_asks_for_tls_logs_in_over_it() {
+        let mut client = Setup { tls: Some(server()), ..Setup::default() }.connect();
+        let greeting = client.greeting().await;
+        assert!(greeting.capabilities().contains(CapabilityFlags::CLIENT_SSL));
+        let with_tls = offered() | CapabilityFlags::CLIENT_SSL;
+        client.send(&ssl_request(with_tls)).await;
+
+        let config = rustls::ClientConfig::builder()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Pinned))
+            .with_no_client_auth();
+        let name = ServerName::try_from("localhost").unwrap();
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, client.stream).await.unwrap();
+        let Client { sequence, served, stop, calls, events, permits, .. } = client;
+        let mut client = Client { stream, sequence, capabilities: with_tls, served, stop, calls, events, permits };
+
+        let answer = scramble_native(&greeting.nonce(), b"secret").unwrap();
+        client.send(&Login41 { user: b"app", answer: &answer, ..Login41::default() }.payload(with_tls)).await;
+        client.ok().await;
+        client.query("big 1000000").await;
+        client.packet().await.unwrap();
+        client.packet().await.unwrap();
+        assert_eq!(client.packet().await.unwrap().len(), 1_000_004);
+        client.end().await;
+        client.command(b"\x01").await;
+        assert!(client.closed().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn tls_stays_optional() {
+        let mut client = Setup { tls: Some(server()), ..Setup::default() }.connect();
+        client.greeting().await;
+        client.send(&Login41 { user: b"root", ..Login41::default() }.payload(offered())).await;
+        client.ok().await;
+    }
+
+    #[tokio::test]
+    async fn a_request_for_tls_that_was_not_offered_is_a_bad_handshake() {
+        let mut client = Setup::default().connect();
+        client.greeting().await;
+        client.send(&ssl_request(offered() | CapabilityFlags::CLIENT_SSL)).await;
+        assert_eq!(client.error_code().await, 1043);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_tls_ends_the_connection() {
+        let mut client = Setup { tls: Some(server()), ..Setup::default() }.connect();
+        client.greeting().await;
+        client.send(&ssl_request(offered() | CapabilityFlags::CLIENT_SSL)).await;
+        client.send(&Login41 { user: b"root", ..Login41::default() }.payload(offered())).await;
+        client.stream.shutdown().await.unwrap();
+        assert!(matches!(client.served.await.unwrap(), Err(WireError::Io(_))));
+    }
+}

@@ -1,0 +1,49 @@
+//! The server stops.
+
+use super::*;
+
+#[tokio::test]
+async fn an_idle_client_is_told_1053_unasked() {
+    let mut client = enter().await;
+    client.stop.send(true).unwrap();
+    client.sequence = 0;
+    assert_eq!(client.error().await, (1053, "08S01".to_owned(), "Server shutdown in progress".to_owned()));
+    assert!(client.closed().await.is_ok());
+}
+
+#[tokio::test]
+async fn the_running_command_is_finished_and_the_next_one_refused() {
+    let mut client = enter().await;
+    let both = [frames(b"\x03wait", &mut 0), frames(b"\x0e", &mut 0)].concat();
+    client.stream.write_all(&both).await.unwrap();
+    while client.calls().last().is_none_or(|call| call != "waiting") {
+        tokio::task::yield_now().await;
+    }
+    client.stop.send(true).unwrap();
+    client.permits.add_permits(1);
+    client.sequence = 1;
+    client.ok().await;
+    client.sequence = 1;
+    assert_eq!(client.error_code().await, 1053);
+    assert!(client.closed().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_client_within_its_login_is_sent_away() {
+    let mut client = Setup::default().connect();
+    client.greeting().await;
+    client.stop.send(true).unwrap();
+    assert_eq!(client.error_code().await, 1053);
+    assert!(client.closed().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_connection_outlives_whoever_could_have_stopped_it() {
+    let client = enter().await;
+    let Client { stream, sequence, capabilities, served, stop, calls, events, permits } = client;
+    drop(stop);
+    let (stop, _) = watch::channel(false);
+    let mut client = Client { stream, sequence, capabilities, served, stop, calls, events, permits };
+    client.command(b"\x0e").await;
+    client.ok().await;
+}

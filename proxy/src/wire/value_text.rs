@@ -1,0 +1,99 @@
+//! Rows of the text protocol: every value as the text a human would read.
+
+use std::io::Write as _;
+
+use cellgate_sql::Value;
+use mysql_common::io::BufMutExt as _;
+
+use super::datetime::Civil;
+
+/// NULL in place of a length.
+const NULL: u8 = 0xfb;
+
+/// Appends a value behind its length, or NULL.
+pub(super) fn write_value(out: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::Null => out.push(NULL),
+        // No number of SQL; MySQL has NULL where others have these.
+        Value::Double(number) if !number.is_finite() => out.push(NULL),
+        Value::Decimal(text) => out.put_lenenc_str(text.as_bytes()),
+        Value::Text(bytes) | Value::Bytes(bytes) | Value::Json(bytes) => out.put_lenenc_str(bytes),
+        Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::DateTime(_) => {
+            let start = out.len();
+            out.push(0);
+            write_short(out, value);
+            // Numbers and times are far shorter than 251 bytes.
+            out[start] = (out.len() - start - 1) as u8;
+        }
+    }
+}
+
+/// Appends the text of a value without its length; nothing for NULL.
+pub(super) fn write_short(out: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::Null => {}
+        // Writing to a Vec does not fail.
+        Value::Int(number) => {
+            let _ = write!(out, "{number}");
+        }
+        Value::UInt(number) => {
+            let _ = write!(out, "{number}");
+        }
+        Value::Double(number) => write_double(out, *number),
+        Value::Decimal(text) => out.extend_from_slice(text.as_bytes()),
+        Value::Text(bytes) | Value::Bytes(bytes) | Value::Json(bytes) => out.extend_from_slice(bytes),
+        Value::DateTime(micros) => Civil::from_micros(*micros).write(out),
+    }
+}
+
+/// The shortest text that reads back as the same number; with an exponent where MySQL has one, from 1e15 on and below
+/// 1e-15.
+fn write_double(out: &mut Vec<u8>, number: f64) {
+    let size = number.abs();
+    let _ =
+        if size != 0.0 && !(1e-15..1e15).contains(&size) { write!(out, "{number:e}") } else { write!(out, "{number}") };
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use cellgate_schemaless::Micros;
+
+    use super::*;
+
+    fn text(value: &Value) -> Option<String> {
+        let mut out = Vec::new();
+        write_value(&mut out, value);
+        if out == [NULL] {
+            return None;
+        }
+        assert_eq!(usize::from(out[0]), out.len() - 1);
+        Some(String::from_utf8(out[1..].to_vec()).unwrap())
+    }
+
+    #[test]
+    fn values_are_written_as_mysql_writes_them() {
+        let expected = [
+            (Value::Int(i64::MIN), "-9223372036854775808"),
+            (Value::UInt(u64::MAX), "18446744073709551615"),
+            (Value::Double(0.0), "0"),
+            (Value::Double(1.5), "1.5"),
+            (Value::Double(-0.1), "-0.1"),
+            (Value::Double(1e14), "100000000000000"),
+            (Value::Double(1e15), "1e15"),
+            (Value::Double(1.25e-16), "1.25e-16"),
+            (Value::Double(f64::MAX), "1.7976931348623157e308"),
+            (Value::Decimal("-12.50".to_owned()), "-12.50"),
+            (Value::Text(Bytes::from_static("hällo".as_bytes())), "hällo"),
+            (Value::Json(Bytes::from_static(b"{\"a\": 1}")), "{\"a\": 1}"),
+            (Value::Bytes(Bytes::from_static(b"")), ""),
+            (Value::DateTime(Micros(0)), "1970-01-01 00:00:00.000000"),
+        ];
+        for (value, expected) in expected {
+            assert_eq!(text(&value).as_deref(), Some(expected));
+        }
+        assert_eq!(text(&Value::Null), None);
+        assert_eq!(text(&Value::Double(f64::NAN)), None);
+        assert_eq!(text(&Value::Double(f64::INFINITY)), None);
+    }
+}

@@ -1,0 +1,214 @@
+//! The files in docker/ agree with the program and with each other.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use cellgate_proxy::config::{Config, Overrides, Target};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docker")
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(folder().join(name)).unwrap_or_else(|error| panic!("docker/{name}: {error}"))
+}
+
+/// A line of a YAML file: the keys above it, its own key, and the text behind it.
+#[derive(Debug)]
+struct Entry {
+    path: Vec<String>,
+    value: String,
+}
+
+/// Reads block-style YAML (mappings, lists, plain and quoted scalars, no anchors, no block scalars): what our files
+/// use. Anything else is a failure, so that the check cannot be fooled by what it does not understand.
+fn outline(name: &str) -> Vec<Entry> {
+    let mut above: Vec<(usize, String)> = Vec::new();
+    let mut entries = Vec::new();
+    for (text, line) in read(name).lines().zip(1..) {
+        let content = text.trim_start();
+        if content.is_empty() || content.starts_with('#') {
+            continue;
+        }
+        assert!(!text.contains('\t') && text.trim_end() == text, "{name}:{line}: tabs or spaces at the end");
+        let (mut indent, mut content) = (text.len() - content.len(), content);
+        assert!(indent % 2 == 0, "{name}:{line}: indented by {indent}");
+        above.retain(|(at, _)| *at < indent);
+        if let Some(item) = content.strip_prefix("- ") {
+            let path = above.iter().map(|(_, key)| key.clone()).collect();
+            if !item.contains(": ") && !item.ends_with(':') {
+                entries.push(Entry { path, value: item.trim_matches('"').to_owned() });
+                continue;
+            }
+            (indent, content) = (indent + 2, item);
+            above.retain(|(at, _)| *at < indent);
+        }
+        let (key, value) = content.split_once(':').unwrap_or_else(|| panic!("{name}:{line}: neither key nor item"));
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        assert!(!key.is_empty() && key.chars().all(plain), "{name}:{line}: key {key:?}");
+        assert!(value.is_empty() || value.starts_with(' '), "{name}:{line}: no space behind the colon");
+        let value = value.trim();
+        assert!(!value.starts_with(['|', '>', '&', '*', '{']), "{name}:{line}: {value}");
+        assert!(value.matches('"').count() % 2 == 0, "{name}:{line}: quotes");
+        above.push((indent, key.to_owned()));
+        let path: Vec<String> = above.iter().map(|(_, key)| key.clone()).collect();
+        assert!(
+            value.is_empty() || !entries.iter().any(|e: &Entry| e.path == path && name == "compose.yaml"),
+            "{name}:{line}: {path:?} twice"
+        );
+        entries.push(Entry { path, value: value.trim_matches('"').to_owned() });
+    }
+    entries
+}
+
+/// The keys directly below `path`.
+fn keys<'a>(entries: &'a [Entry], path: &[&str]) -> HashSet<&'a str> {
+    entries
+        .iter()
+        .filter(|entry| entry.path.len() == path.len() + 1 && entry.path.iter().zip(path).all(|(a, b)| a == b))
+        .map(|entry| entry.path[path.len()].as_str())
+        .collect()
+}
+
+/// The values and items at exactly `path`.
+fn values<'a>(entries: &'a [Entry], path: &[&str]) -> Vec<&'a str> {
+    entries
+        .iter()
+        .filter(|entry| entry.path == path && !entry.value.is_empty())
+        .map(|entry| entry.value.as_str())
+        .collect()
+}
+
+/// docker/cellgate.toml with its password files replaced by one that is there, and the secrets it names.
+fn config() -> (Config, HashSet<String>) {
+    let here = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(here.path(), "x").expect("writable");
+    let mut secrets = HashSet::new();
+    let lines: Vec<String> = read("cellgate.toml")
+        .lines()
+        .map(|line| match line.split_once("password_file = ") {
+            Some((before, path)) => {
+                let name = path.trim_matches('"').strip_prefix("/run/secrets/").expect("secrets are mounted there");
+                secrets.insert(name.to_owned());
+                format!("{before}password_file = \"{}\"", here.path().display())
+            }
+            None => line.to_owned(),
+        })
+        .collect();
+    let config = Config::parse(&lines.join("\n"), None, &|_| None, &Overrides::default());
+    (config.unwrap_or_else(|error| panic!("{error}")), secrets)
+}
+
+#[test]
+fn the_services_the_configuration_names_are_there() {
+    let (config, _) = config();
+    let compose = outline("compose.yaml");
+    let services = keys(&compose, &["services"]);
+    let targets = config.clusters.iter().map(|cluster| &cluster.primary).chain([&config.topology.meta]);
+    for target in targets {
+        let (Target::Mysql(_) | Target::Postgres(_)) = target else { panic!("{target}: not a server") };
+        let shown = target.to_string();
+        let authority = shown.rsplit_once('@').expect("a user").1;
+        let (host, database) = authority.split_once('/').expect("a database");
+        let host = host.split(':').next().expect("a host");
+        assert!(services.contains(host), "{target}: no service {host}");
+        let created: Vec<_> = ["MARIADB_DATABASE", "POSTGRES_DB"]
+            .iter()
+            .flat_map(|variable| values(&compose, &["services", host, "environment", variable]))
+            .collect();
+        let by_script = read("mariadb-meta.sql").contains(&format!("CREATE DATABASE IF NOT EXISTS {database};"));
+        assert!(created == [database] || by_script, "{target}: nobody creates {database}");
+    }
+    for host in values(&outline("prometheus.yml"), &["scrape_configs", "static_configs", "targets"]) {
+        let place = host.trim_matches(|c| "[]\"".contains(c));
+        assert_eq!(place, format!("cellgate:{}", config.http.address.port()));
+    }
+}
+
+#[test]
+fn the_secrets_the_configuration_names_are_handed_to_it() {
+    let (_, named) = config();
+    let compose = outline("compose.yaml");
+    let handed: HashSet<String> =
+        values(&compose, &["services", "cellgate", "secrets"]).into_iter().map(str::to_owned).collect();
+    assert_eq!(named, handed);
+    let defined = keys(&compose, &["secrets"]);
+    assert_eq!(defined, named.iter().map(String::as_str).collect());
+    let script = read("secrets.sh");
+    for secret in &named {
+        assert_eq!(values(&compose, &["secrets", secret, "file"]), [format!("./secrets/{secret}")]);
+        assert!(script.contains(secret.as_str()), "secrets.sh does not write {secret}");
+    }
+    assert_eq!(read(".gitignore").trim(), "secrets/", "passwords are never committed");
+}
+
+#[test]
+fn ports_agree() {
+    let (config, _) = config();
+    let (mysql, http) = (config.listen.address.port(), config.http.address.port());
+    let dockerfile = read("Dockerfile");
+    assert!(dockerfile.contains(&format!("EXPOSE {mysql} {http}\n")));
+    assert!(dockerfile.contains(&format!("\"--http\", \"127.0.0.1:{http}\"")));
+    let published = values(&outline("compose.yaml"), &["services", "cellgate", "ports"]).join(" ");
+    assert_eq!(published, format!("127.0.0.1:{mysql}:{mysql} 127.0.0.1:{http}:{http}"), "only this machine is served");
+}
+
+#[test]
+fn what_is_mounted_is_there_and_every_volume_is_declared() {
+    let compose = outline("compose.yaml");
+    let declared = keys(&compose, &["volumes"]);
+    let mut used = HashSet::new();
+    for service in keys(&compose, &["services"]) {
+        for volume in values(&compose, &["services", service, "volumes"]) {
+            let from = volume.split(':').next().expect("a source");
+            if from.starts_with("./") {
+                assert!(folder().join(from).is_file(), "{service}: {from}");
+            } else {
+                used.insert(from);
+            }
+        }
+        let images = values(&compose, &["services", service, "image"]);
+        assert_eq!(images.len(), 1, "{service}");
+        assert!(service == "cellgate" || images[0].contains(':'), "{service}: {} has no version", images[0]);
+    }
+    assert_eq!(declared, used);
+    assert_eq!(values(&compose, &["services", "cellgate", "build", "dockerfile"]), ["docker/Dockerfile"]);
+}
+
+#[test]
+fn the_dockerfile_runs_the_build_script_and_nothing_else() {
+    let dockerfile = read("Dockerfile");
+    let runs: Vec<_> = dockerfile.lines().filter(|line| line.trim_start().starts_with("RUN ")).collect();
+    assert_eq!(runs, ["RUN docker/build.sh /rootfs"]);
+    assert!(dockerfile.contains("\nUSER 10001:10001\n"), "not root");
+    let version = env!("CARGO_PKG_RUST_VERSION");
+    assert!(dockerfile.contains(&format!("FROM rust:{version}-bookworm ")), "the compiler of Cargo.toml, {version}");
+}
+
+#[test]
+fn scripts_can_be_run() {
+    for name in ["build.sh", "secrets.sh"] {
+        let path = folder().join(name);
+        let checked = Command::new("sh").arg("-n").arg(&path).output().expect("a shell");
+        assert!(checked.status.success(), "{name}: {}", String::from_utf8_lossy(&checked.stderr));
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(&path).expect("there").permissions().mode();
+        assert!(mode & 0o111 == 0o111, "{name} is not executable");
+    }
+}
+
+#[test]
+fn the_builder_is_sent_every_crate_and_no_build_products() {
+    let root = folder().join("..");
+    let ignore = std::fs::read_to_string(root.join(".dockerignore")).expect("text");
+    let sent: HashSet<&str> = ignore.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).expect("text");
+    let manifest: toml::Table = manifest.parse().expect("TOML");
+    let members = manifest["workspace"]["members"].as_array().expect("members");
+    for member in members.iter().filter_map(toml::Value::as_str) {
+        assert!(sent.contains(member), ".dockerignore holds back {member}");
+    }
+    assert!(sent.contains("Cargo.lock") && sent.contains(".cargo") && sent.contains("docker/build.sh"));
+    assert!(ignore.lines().any(|line| line == "*") && ignore.lines().any(|line| line == "**/target"));
+}

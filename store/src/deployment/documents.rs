@@ -1,0 +1,93 @@
+//! The documents of the meta store, as JSON. Fields are only ever added.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::StoreError;
+
+/// Name of the [`DeploymentDocument`].
+pub const DEPLOYMENT: &str = "deployment";
+/// Name of the [`TopologyDocument`].
+pub const TOPOLOGY: &str = "topology";
+/// Prefix of the [`ProxyDocument`]s.
+pub const PROXY: &str = "proxy/";
+
+/// What is fixed when a deployment is created.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentDocument {
+    /// Its id: 32 hex digits, random.
+    pub deployment: String,
+    /// Number of virtual shards.
+    pub virtual_shards: u32,
+    /// Name of the placement hash.
+    pub hash: String,
+    /// Its seed.
+    pub seed: i64,
+    /// Version of the format of the meta store.
+    pub format: i64,
+}
+
+/// The clusters and the shard map.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TopologyDocument {
+    /// All clusters there ever were; numbers are never reused.
+    pub clusters: Vec<ClusterDocument>,
+    /// For every virtual shard the number of its cluster.
+    pub map: Vec<u16>,
+}
+
+/// One cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClusterDocument {
+    /// Its number, 1 to 1023.
+    pub number: u16,
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its weight when it was added.
+    pub weight: f64,
+    /// The epoch its log heads are at.
+    pub epoch: i64,
+    /// Whether its store has been created.
+    pub state: ClusterState,
+}
+
+/// Whether a cluster's store has been created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClusterState {
+    /// Not yet: an empty store is expected and is claimed.
+    New,
+    /// Yes: a store without identity is refused, its cells would be gone.
+    Claimed,
+}
+
+/// A running proxy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProxyDocument {
+    /// Where it runs.
+    pub host: String,
+    /// Its process id there.
+    pub pid: u32,
+    /// Its MySQL address.
+    pub address: String,
+    /// Its version.
+    pub version: String,
+    /// When it started, microseconds UTC by the meta store's clock.
+    pub started_at: i64,
+    /// Until when it is taken to be alive, likewise.
+    pub lease_until: i64,
+    /// Whether it owns SQLite files, so that it must be the only one.
+    pub exclusive: bool,
+    /// The version of the topology it has seen.
+    pub topology_seen: i64,
+}
+
+pub(super) fn decode<T: DeserializeOwned>(name: &str, body: &[u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(body)
+        .map_err(|error| StoreError::Corrupt { detail: format!("document {name} of the meta store: {error}") })
+}
+
+pub(super) fn encode<T: Serialize>(name: &str, document: &T) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(document)
+        .map_err(|error| StoreError::Failed { detail: format!("document {name} cannot be written: {error}") })
+}

@@ -1,0 +1,124 @@
+//! Why a deployment is not opened: for the operator, with what to do.
+
+use cellgate_schemaless::ErrorKind;
+use thiserror::Error;
+
+use crate::error::StoreError;
+
+/// Why a deployment is not opened.
+#[derive(Clone, Debug, Error)]
+pub enum OpenError {
+    /// The meta store failed.
+    #[error("meta store: {0}")]
+    Meta(#[source] StoreError),
+    /// A cluster failed.
+    #[error("cluster {cluster}: {error}")]
+    Cluster {
+        /// Its name.
+        cluster: String,
+        /// What it said.
+        error: StoreError,
+    },
+    /// The meta store is empty, but a cluster belongs to a deployment.
+    #[error(
+        "the meta store is empty, but cluster {cluster} belongs to deployment {deployment}: point [topology] meta at \
+         that deployment's meta store, or restore it; a new one would not know where its cells are"
+    )]
+    MetaLost {
+        /// The cluster's name.
+        cluster: String,
+        /// What it belongs to.
+        deployment: String,
+    },
+    /// A fixed property differs from the configuration or from this program.
+    #[error("{what} is {stored} in {place}, but {configured} here: it is fixed when a deployment is created")]
+    Mismatch {
+        /// Of what.
+        what: &'static str,
+        /// As stored.
+        stored: String,
+        /// As configured.
+        configured: String,
+        /// Where it is stored.
+        place: String,
+    },
+    /// Written by a newer program.
+    #[error("{place} has format {stored}, this program knows up to {known}: use a newer Cellgate")]
+    NewerFormat {
+        /// Where.
+        place: String,
+        /// Its format.
+        stored: i64,
+        /// The newest one known.
+        known: i64,
+    },
+    /// A cluster that owns shards is not configured.
+    #[error(
+        "cluster {cluster} owns {shards} virtual shards, but there is no [[cluster]] named \"{cluster}\": its cells \
+         would be missing; add it back (shards are never mapped elsewhere silently)"
+    )]
+    ClusterMissing {
+        /// Its name.
+        cluster: String,
+        /// How many shards it owns.
+        shards: usize,
+    },
+    /// A store that had been created has no identity.
+    #[error(
+        "cluster {cluster} was created before, but its store is empty: restore it or point at the right database; it \
+         is never created anew"
+    )]
+    StoreLost {
+        /// Its name.
+        cluster: String,
+    },
+    /// A store does not own shards that the map gives it.
+    #[error(
+        "cluster {cluster} does not own virtual shard {shard}, which the stored map gives it ({count} in all): the store and the meta store do not belong together, or one of them was restored from an older backup"
+    )]
+    ShardsDiffer {
+        /// Its name.
+        cluster: String,
+        /// The first of them.
+        shard: u16,
+        /// How many there are.
+        count: usize,
+    },
+    /// Another proxy is there where only one can be.
+    #[error(
+        "another proxy (pid {pid} on {host}, {address}) serves this deployment, and SQLite files belong to one process: \
+         stop it, or move every cluster and the meta store to MySQL or PostgreSQL to run several proxies"
+    )]
+    NotAlone {
+        /// Its host.
+        host: String,
+        /// Its process id.
+        pid: u32,
+        /// Its MySQL address.
+        address: String,
+    },
+    /// All cluster numbers are used up.
+    #[error("this deployment has had {max} clusters, and numbers are never reused", max = cellgate_schemaless::limits::CLUSTER_NO_MAX)]
+    ClustersExhausted,
+    /// The stored topology is not one.
+    #[error("the stored topology is corrupt: {0}")]
+    Topology(#[from] cellgate_router::TopologyError),
+}
+
+impl OpenError {
+    /// The class of the error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Meta(error) | Self::Cluster { error, .. } => error.kind(),
+            Self::MetaLost { .. }
+            | Self::Mismatch { .. }
+            | Self::NewerFormat { .. }
+            | Self::ClusterMissing { .. }
+            | Self::StoreLost { .. }
+            | Self::ShardsDiffer { .. }
+            | Self::NotAlone { .. } => ErrorKind::Access,
+            Self::ClustersExhausted => ErrorKind::Limit,
+            Self::Topology(_) => ErrorKind::Corrupt,
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! A deployment: what the meta store says it is, checked against what every cluster says it is.
+//!
+//! Opening one answers the questions that lose data when they are not asked: is this the meta store of these
+//! clusters, is this store the one it was, has it been created before, does another proxy own its files, does anything
+//! here speak a newer format. Nothing is ever silently created anew or mapped again (CORRECTNESS C2, C13).
+
+mod documents;
+mod error;
+mod open;
+mod registry;
+mod topology;
+
+pub use documents::{ClusterDocument, ClusterState, DeploymentDocument, ProxyDocument, TopologyDocument};
+pub use error::OpenError;
+pub use open::{ClusterSetup, Deployment, Setup};
+pub use registry::{LEASE, ProxyInfo};
+pub use topology::StoredTopology;

@@ -1,0 +1,463 @@
+//! Opening a deployment: create it, or check everything about it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cellgate_metrics::Metrics;
+use cellgate_router::{HASH_NAME, HASH_SEED, PlacementNode, Weight, propose};
+use cellgate_schemaless::{ClusterNo, ShardId};
+use tokio::sync::watch;
+
+use super::documents::{
+    ClusterDocument, ClusterState, DEPLOYMENT, DeploymentDocument, TOPOLOGY, TopologyDocument, decode, encode,
+};
+use super::error::OpenError;
+use super::registry::{LEASE, ProxyInfo, Registration};
+use super::topology::{StoredTopology, build};
+use crate::backend::{Backend, FORMAT, Identity};
+use crate::error::StoreError;
+use crate::executor::{Cluster, Executor};
+use crate::meta::{Document, MetaStore};
+
+/// The epoch a cluster's log heads start at.
+const FIRST_EPOCH: i64 = 1;
+/// How often two proxies that create the same deployment may get in each other's way before one gives up.
+const CREATE_ATTEMPTS: usize = 20;
+/// How often every cluster is asked for a sign of life, and one that could not be reached at the start for its
+/// identity.
+const VERIFY_EVERY: Duration = Duration::from_secs(2);
+
+/// A configured cluster.
+#[derive(Clone, Debug)]
+pub struct ClusterSetup {
+    /// Its name.
+    pub name: String,
+    /// Its weight.
+    pub weight: Weight,
+    /// Its engine's name.
+    pub engine: &'static str,
+    /// Its cells.
+    pub backend: Arc<dyn Backend>,
+    /// Whether its files belong to this process alone (SQLite).
+    pub exclusive: bool,
+}
+
+/// A configured deployment.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Number of virtual shards, if the configuration says so; what is stored otherwise.
+    pub virtual_shards: Option<u32>,
+    /// The meta store.
+    pub meta: Arc<dyn MetaStore>,
+    /// Whether the meta store's file belongs to this process alone (SQLite).
+    pub meta_exclusive: bool,
+    /// The clusters.
+    pub clusters: Vec<ClusterSetup>,
+    /// Who this proxy is.
+    pub proxy: ProxyInfo,
+    /// How often the meta store is asked for changes.
+    pub poll: Duration,
+}
+
+/// An open deployment.
+#[derive(Debug)]
+pub struct Deployment {
+    id: String,
+    meta: Arc<dyn MetaStore>,
+    topology: Arc<StoredTopology>,
+    executor: Arc<Executor>,
+    registration: Registration,
+    metrics: Arc<Metrics>,
+    poll: Duration,
+    /// When the last successful read of the meta store began.
+    fresh: watch::Sender<Instant>,
+}
+
+impl Deployment {
+    /// Creates the deployment if there is none, else checks it: see the module's documentation.
+    ///
+    /// A cluster that was created before and cannot be reached now does not prevent the start: it is checked when it
+    /// comes back (see [`Deployment::run`]), and nothing is sent to it before.
+    ///
+    /// # Errors
+    /// [`OpenError`], with what to do about it.
+    pub async fn open(setup: Setup, metrics: Arc<Metrics>) -> Result<Arc<Self>, OpenError> {
+        let meta = Arc::clone(&setup.meta);
+        if !meta.exists().await.map_err(OpenError::Meta)? {
+            refuse_claimed_clusters(&setup.clusters).await?;
+            meta.create().await.map_err(OpenError::Meta)?;
+        }
+        let fixed = fixed_properties(&setup).await?;
+        let mut document = stored_topology(&setup, &fixed).await?;
+        let mut unreachable = Vec::new();
+        for cluster in &setup.clusters {
+            let entry = entry_of(&document.1, &cluster.name)?;
+            match settle_identity(cluster, &entry, &fixed, &document.1).await {
+                Ok(()) => {}
+                Err(OpenError::Cluster {
+                    error: StoreError::Unavailable { .. } | StoreError::Timeout { .. }, ..
+                }) if entry.state == ClusterState::Claimed => {
+                    unreachable.push(entry.number);
+                }
+                Err(error) => return Err(error),
+            }
+            if entry.state == ClusterState::New {
+                document = mark_claimed(&setup, entry.number).await?;
+            }
+        }
+        let topology = build(document.0, &document.1)?;
+        let clusters = setup.clusters.iter().map(|c| {
+            let entry = entry_of(&document.1, &c.name)?;
+            let number = cluster_no(entry.number)?;
+            metrics.number_cluster(number, &c.name);
+            let verified = !unreachable.contains(&entry.number);
+            Ok(Arc::new(Cluster::new(number, &c.name, c.engine, Arc::clone(&c.backend), verified)))
+        });
+        let clusters = clusters.collect::<Result<Vec<_>, OpenError>>()?;
+        let exclusive = setup.meta_exclusive || setup.clusters.iter().any(|c| c.exclusive);
+        let id = random_id().map_err(OpenError::Meta)?;
+        let seen = topology.version();
+        let registration = Registration::enter(Arc::clone(&meta), &id, &setup.proxy, exclusive, seen).await?;
+        metrics.topology_version(seen);
+        let topology = Arc::new(StoredTopology::new(Arc::clone(&meta), topology));
+        let executor = Arc::new(Executor::new(clusters, Arc::clone(&topology) as _, Arc::clone(&metrics)));
+        let deployment = Arc::new(Self {
+            id: fixed.deployment,
+            meta,
+            topology,
+            executor,
+            registration,
+            metrics,
+            poll: setup.poll,
+            fresh: watch::Sender::new(Instant::now()),
+        });
+        Ok(deployment)
+    }
+
+    /// Its id: 32 hex digits.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Runs requests on its clusters.
+    pub fn executor(&self) -> &Arc<Executor> {
+        &self.executor
+    }
+
+    /// Its meta store.
+    pub fn meta(&self) -> &Arc<dyn MetaStore> {
+        &self.meta
+    }
+
+    /// How long ago the last successful read of the meta store began.
+    pub fn staleness(&self) -> Duration {
+        self.fresh.borrow().elapsed()
+    }
+
+    /// Follows the meta store, renews the lease and checks clusters that come back, until `shutdown`; then leaves.
+    pub async fn run(&self, mut shutdown: watch::Receiver<bool>) {
+        let mut poll = tokio::time::interval(self.poll);
+        let mut renew = tokio::time::interval(LEASE / 3);
+        let mut verify = tokio::time::interval(VERIFY_EVERY);
+        for interval in [&mut poll, &mut renew, &mut verify] {
+            interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        }
+        loop {
+            tokio::select! {
+                () = told(&mut shutdown) => break,
+                _ = poll.tick() => self.follow().await,
+                _ = verify.tick() => {
+                    self.verify_returned().await;
+                    self.executor.check_health().await;
+                }
+                _ = renew.tick() => {
+                    if let Err(error) = self.registration.renew(self.executor.topology().version()).await {
+                        tracing::warn!(%error, "could not renew the lease in the registry of proxies");
+                    }
+                }
+            }
+        }
+        self.registration.leave().await;
+    }
+
+    async fn follow(&self) {
+        let began = Instant::now();
+        match self.topology.poll().await {
+            Ok(()) => {
+                self.fresh.send_replace(began);
+                self.metrics.meta_up(true);
+                self.metrics.topology_version(self.executor.topology().version());
+            }
+            Err(error) => {
+                self.metrics.meta_up(false);
+                tracing::warn!(%error, "cannot read the meta store");
+            }
+        }
+    }
+
+    /// Checks the identity of clusters that could not be reached at the start.
+    async fn verify_returned(&self) {
+        for cluster in self.executor.clusters().filter(|c| !c.is_verified()) {
+            let answer = self.verify(cluster).await;
+            match answer {
+                Ok(()) => {
+                    cluster.set_verified();
+                    tracing::info!(cluster = cluster.name, "the cluster is back and is the one expected");
+                }
+                Err(error) => tracing::debug!(cluster = cluster.name, %error, "the cluster is not back"),
+            }
+        }
+    }
+
+    async fn verify(&self, cluster: &Cluster) -> Result<(), OpenError> {
+        let load = self.meta.load(DEPLOYMENT).await.map_err(OpenError::Meta)?;
+        let Some(document) = load else { return Err(missing(DEPLOYMENT)) };
+        let fixed: DeploymentDocument = decode(DEPLOYMENT, &document.body).map_err(OpenError::Meta)?;
+        let expected = identity(&fixed, cluster.number);
+        match cluster.backend.identity().await.map_err(|error| failed(&cluster.name, error))? {
+            None => return Err(OpenError::StoreLost { cluster: cluster.name.clone() }),
+            Some(found) => check_identity(&cluster.name, &found, &expected)?,
+        }
+        let mapped = self.executor.topology().shards_of(cluster.number).collect();
+        check_shards(&cluster.name, cluster.backend.as_ref(), &mapped).await
+    }
+}
+
+/// With an empty meta store, no cluster may belong to a deployment.
+async fn refuse_claimed_clusters(clusters: &[ClusterSetup]) -> Result<(), OpenError> {
+    for cluster in clusters {
+        if let Some(found) = cluster.backend.identity().await.map_err(|error| failed(&cluster.name, error))? {
+            return Err(OpenError::MetaLost { cluster: cluster.name.clone(), deployment: found.deployment });
+        }
+    }
+    Ok(())
+}
+
+/// The deployment document: as stored, or created from the configuration.
+async fn fixed_properties(setup: &Setup) -> Result<DeploymentDocument, OpenError> {
+    for _ in 0..CREATE_ATTEMPTS {
+        if let Some(document) = setup.meta.load(DEPLOYMENT).await.map_err(OpenError::Meta)? {
+            let stored: DeploymentDocument = decode(DEPLOYMENT, &document.body).map_err(OpenError::Meta)?;
+            check_fixed(&stored, setup.virtual_shards)?;
+            return Ok(stored);
+        }
+        refuse_claimed_clusters(&setup.clusters).await?;
+        let created = DeploymentDocument {
+            deployment: random_id().map_err(OpenError::Meta)?,
+            virtual_shards: setup.virtual_shards.unwrap_or(cellgate_schemaless::limits::VIRTUAL_SHARDS_DEFAULT),
+            hash: HASH_NAME.into(),
+            seed: HASH_SEED.cast_signed(),
+            format: FORMAT,
+        };
+        let body = encode(DEPLOYMENT, &created).map_err(OpenError::Meta)?;
+        if setup.meta.compare_and_set(DEPLOYMENT, 0, &body).await.map_err(OpenError::Meta)? {
+            tracing::info!(deployment = created.deployment, "created a new deployment");
+        }
+    }
+    Err(missing(DEPLOYMENT))
+}
+
+fn check_fixed(stored: &DeploymentDocument, configured_shards: Option<u32>) -> Result<(), OpenError> {
+    let place = "the meta store".to_owned();
+    if stored.format > FORMAT {
+        return Err(OpenError::NewerFormat { place, stored: stored.format, known: FORMAT });
+    }
+    let mismatch = |what, stored: String, configured: String| {
+        Err(OpenError::Mismatch { what, stored, configured, place: place.clone() })
+    };
+    if let Some(configured) = configured_shards.filter(|c| *c != stored.virtual_shards) {
+        return mismatch("virtual_shards", stored.virtual_shards.to_string(), configured.to_string());
+    }
+    if stored.hash != HASH_NAME {
+        return mismatch("the placement hash", stored.hash.clone(), HASH_NAME.into());
+    }
+    if stored.seed != HASH_SEED.cast_signed() {
+        return mismatch("the placement seed", stored.seed.to_string(), HASH_SEED.cast_signed().to_string());
+    }
+    Ok(())
+}
+
+/// The topology document, with an entry for every configured cluster.
+async fn stored_topology(setup: &Setup, fixed: &DeploymentDocument) -> Result<(i64, TopologyDocument), OpenError> {
+    for _ in 0..CREATE_ATTEMPTS {
+        let (version, document) = match setup.meta.load(TOPOLOGY).await.map_err(OpenError::Meta)? {
+            Some(document) => decoded(&document)?,
+            None => (0, first_topology(setup, fixed)?),
+        };
+        refuse_missing_clusters(&document, &setup.clusters)?;
+        let complete = with_new_clusters(document.clone(), &setup.clusters)?;
+        if version > 0 && complete == document {
+            return Ok((version, document));
+        }
+        let body = encode(TOPOLOGY, &complete).map_err(OpenError::Meta)?;
+        if setup.meta.compare_and_set(TOPOLOGY, version, &body).await.map_err(OpenError::Meta)? {
+            return Ok((version + 1, complete));
+        }
+    }
+    Err(missing(TOPOLOGY))
+}
+
+/// The map of a new deployment: all configured clusters share the shards by weight.
+fn first_topology(setup: &Setup, fixed: &DeploymentDocument) -> Result<TopologyDocument, OpenError> {
+    let empty = TopologyDocument { clusters: Vec::new(), map: Vec::new() };
+    let mut document = with_new_clusters(empty, &setup.clusters)?;
+    let nodes = document
+        .clusters
+        .iter()
+        .map(|c| Ok(PlacementNode { cluster: cluster_no(c.number)?, weight: Weight::new(c.weight)? }))
+        .collect::<Result<Vec<_>, OpenError>>()?;
+    document.map = propose(fixed.virtual_shards, &nodes)?.into_iter().map(ClusterNo::get).collect();
+    Ok(document)
+}
+
+/// A cluster the topology does not know gets the next number and no shards.
+fn with_new_clusters(mut document: TopologyDocument, clusters: &[ClusterSetup]) -> Result<TopologyDocument, OpenError> {
+    for cluster in clusters {
+        if document.clusters.iter().any(|c| c.name == cluster.name) {
+            continue;
+        }
+        let number = document.clusters.iter().map(|c| c.number).max().unwrap_or(0) + 1;
+        ClusterNo::new(number).map_err(|_| OpenError::ClustersExhausted)?;
+        document.clusters.push(ClusterDocument {
+            number,
+            name: cluster.name.clone(),
+            weight: cluster.weight.get(),
+            epoch: FIRST_EPOCH,
+            state: ClusterState::New,
+        });
+    }
+    Ok(document)
+}
+
+fn refuse_missing_clusters(document: &TopologyDocument, clusters: &[ClusterSetup]) -> Result<(), OpenError> {
+    for known in &document.clusters {
+        let shards = document.map.iter().filter(|n| **n == known.number).count();
+        let configured = clusters.iter().any(|c| c.name == known.name);
+        if !configured && shards > 0 {
+            return Err(OpenError::ClusterMissing { cluster: known.name.clone(), shards });
+        }
+    }
+    Ok(())
+}
+
+/// Creates the store of a new cluster, or checks that it is the one it was.
+async fn settle_identity(
+    cluster: &ClusterSetup,
+    entry: &ClusterDocument,
+    fixed: &DeploymentDocument,
+    topology: &TopologyDocument,
+) -> Result<(), OpenError> {
+    let expected = identity(fixed, cluster_no(entry.number)?);
+    let found = cluster.backend.identity().await.map_err(|error| failed(&cluster.name, error))?;
+    let stands = match (found, entry.state) {
+        (Some(found), ClusterState::New | ClusterState::Claimed) => found,
+        (None, ClusterState::Claimed) => return Err(OpenError::StoreLost { cluster: cluster.name.clone() }),
+        (None, ClusterState::New) => {
+            let shards: Vec<ShardId> =
+                (0..).zip(&topology.map).filter(|(_, n)| **n == entry.number).map(|(s, _)| ShardId(s)).collect();
+            cluster.backend.claim(&expected, &shards).await.map_err(|error| failed(&cluster.name, error))?
+        }
+    };
+    check_identity(&cluster.name, &stands, &expected)?;
+    let mapped = (0..).zip(&topology.map).filter(|(_, n)| **n == entry.number).map(|(s, _)| ShardId(s)).collect();
+    check_shards(&cluster.name, cluster.backend.as_ref(), &mapped).await
+}
+
+/// Every shard that the map gives a cluster must be its own by its own account.
+async fn check_shards(cluster: &str, backend: &dyn Backend, mapped: &BTreeSet<ShardId>) -> Result<(), OpenError> {
+    let (_, states) = backend.shards().await.map_err(|error| failed(cluster, error))?;
+    let owned: BTreeSet<ShardId> = states.iter().filter(|s| s.moved_to.is_none()).map(|s| s.shard).collect();
+    let mut missing = mapped.difference(&owned);
+    match missing.next() {
+        None => Ok(()),
+        Some(shard) => {
+            Err(OpenError::ShardsDiffer { cluster: cluster.to_owned(), shard: shard.0, count: missing.count() + 1 })
+        }
+    }
+}
+
+fn check_identity(cluster: &str, found: &Identity, expected: &Identity) -> Result<(), OpenError> {
+    let place = format!("the store of cluster {cluster}");
+    if found.format > FORMAT {
+        return Err(OpenError::NewerFormat { place, stored: found.format, known: FORMAT });
+    }
+    let pairs = [
+        ("the deployment id", found.deployment.clone(), expected.deployment.clone()),
+        ("the cluster number", found.cluster.to_string(), expected.cluster.to_string()),
+        ("virtual_shards", found.virtual_shards.to_string(), expected.virtual_shards.to_string()),
+        ("the placement hash", found.hash.clone(), expected.hash.clone()),
+        ("the placement seed", found.seed.to_string(), expected.seed.to_string()),
+    ];
+    match pairs.into_iter().find(|(_, stored, configured)| stored != configured) {
+        None => Ok(()),
+        Some((what, stored, configured)) => Err(OpenError::Mismatch { what, stored, configured, place }),
+    }
+}
+
+/// Notes that a cluster's store exists from now on.
+async fn mark_claimed(setup: &Setup, number: u16) -> Result<(i64, TopologyDocument), OpenError> {
+    for _ in 0..CREATE_ATTEMPTS {
+        let Some(document) = setup.meta.load(TOPOLOGY).await.map_err(OpenError::Meta)? else {
+            return Err(missing(TOPOLOGY));
+        };
+        let (version, mut topology) = decoded(&document)?;
+        let mut changed = false;
+        for entry in topology.clusters.iter_mut().filter(|c| c.number == number && c.state == ClusterState::New) {
+            entry.state = ClusterState::Claimed;
+            changed = true;
+        }
+        if !changed {
+            return Ok((version, topology));
+        }
+        let body = encode(TOPOLOGY, &topology).map_err(OpenError::Meta)?;
+        if setup.meta.compare_and_set(TOPOLOGY, version, &body).await.map_err(OpenError::Meta)? {
+            return Ok((version + 1, topology));
+        }
+    }
+    Err(missing(TOPOLOGY))
+}
+
+fn decoded(document: &Document) -> Result<(i64, TopologyDocument), OpenError> {
+    Ok((document.version, decode(TOPOLOGY, &document.body).map_err(OpenError::Meta)?))
+}
+
+fn entry_of(document: &TopologyDocument, name: &str) -> Result<ClusterDocument, OpenError> {
+    document.clusters.iter().find(|c| c.name == name).cloned().ok_or_else(|| missing(TOPOLOGY))
+}
+
+fn identity(fixed: &DeploymentDocument, cluster: ClusterNo) -> Identity {
+    Identity {
+        deployment: fixed.deployment.clone(),
+        cluster,
+        incarnation: 1,
+        virtual_shards: fixed.virtual_shards,
+        hash: fixed.hash.clone(),
+        seed: fixed.seed,
+        format: FORMAT,
+    }
+}
+
+fn cluster_no(number: u16) -> Result<ClusterNo, OpenError> {
+    ClusterNo::new(number).map_err(|error| OpenError::Meta(StoreError::Corrupt { detail: error.to_string() }))
+}
+
+fn failed(cluster: &str, error: StoreError) -> OpenError {
+    OpenError::Cluster { cluster: cluster.to_owned(), error }
+}
+
+fn missing(document: &str) -> OpenError {
+    OpenError::Meta(StoreError::Corrupt { detail: format!("document {document} is missing or keeps changing") })
+}
+
+fn random_id() -> Result<String, StoreError> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(|error| StoreError::Failed { detail: format!("no randomness: {error}") })?;
+    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// Returns once `shutdown` is `true`, or nobody is left who could turn it.
+async fn told(shutdown: &mut watch::Receiver<bool>) {
+    // What it answers borrows the channel's lock, which must not be held over an await of the caller's.
+    let _ = shutdown.wait_for(|stop| *stop).await;
+}

@@ -1,0 +1,127 @@
+//! The registry of running proxies, by lease.
+//!
+//! Its one consequence so far is CORRECTNESS C13: a deployment with SQLite files has one proxy.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use super::documents::{PROXY, ProxyDocument, decode, encode};
+use super::error::OpenError;
+use crate::error::StoreError;
+use crate::meta::MetaStore;
+
+/// How long a proxy is taken to be alive after it last said so. Renewed at a third of it, so that two lost renewals do
+/// no harm.
+pub const LEASE: Duration = Duration::from_secs(15);
+
+/// Entries that ended so long ago are removed by whoever starts next. Far above any pause of a process that could
+/// come back and renew.
+const FORGET: Duration = Duration::from_secs(24 * 3600);
+
+/// Who this proxy is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyInfo {
+    /// Where it runs.
+    pub host: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Its MySQL address.
+    pub address: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// This proxy's entry.
+#[derive(Debug)]
+pub(super) struct Registration {
+    meta: Arc<dyn MetaStore>,
+    name: String,
+    document: ProxyDocument,
+    version: AtomicI64,
+}
+
+impl Registration {
+    /// Enters this proxy, then looks who else is there: two that start at once see each other.
+    ///
+    /// An entry of this host that is exclusive is a dead process: its file locks are held by this one now.
+    pub(super) async fn enter(
+        meta: Arc<dyn MetaStore>,
+        id: &str,
+        info: &ProxyInfo,
+        exclusive: bool,
+        topology_seen: i64,
+    ) -> Result<Self, OpenError> {
+        let now = meta.now().await.map_err(OpenError::Meta)?;
+        let document = ProxyDocument {
+            host: info.host.clone(),
+            pid: info.pid,
+            address: info.address.clone(),
+            version: info.version.clone(),
+            started_at: now,
+            lease_until: now + micros(LEASE),
+            exclusive,
+            topology_seen,
+        };
+        let this = Self { meta, name: format!("{PROXY}{id}"), document, version: AtomicI64::new(0) };
+        this.write(&this.document).await.map_err(OpenError::Meta)?;
+        match this.others(now).await {
+            Ok(None) => Ok(this),
+            Ok(Some(other)) => {
+                this.leave().await;
+                Err(OpenError::NotAlone { host: other.host, pid: other.pid, address: other.address })
+            }
+            Err(error) => Err(OpenError::Meta(error)),
+        }
+    }
+
+    /// A living proxy that cannot be there together with this one.
+    async fn others(&self, now: i64) -> Result<Option<ProxyDocument>, StoreError> {
+        for entry in self.meta.list(PROXY).await? {
+            if entry.name == self.name {
+                continue;
+            }
+            let other: ProxyDocument = decode(&entry.name, &entry.body)?;
+            let dead_here = self.document.exclusive && other.exclusive && other.host == self.document.host;
+            if dead_here || other.lease_until + micros(FORGET) < now {
+                self.meta.remove(&entry.name, entry.version).await?;
+                continue;
+            }
+            if other.lease_until >= now && (other.exclusive || self.document.exclusive) {
+                return Ok(Some(other));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Renews the lease.
+    pub(super) async fn renew(&self, topology_seen: i64) -> Result<(), StoreError> {
+        let now = self.meta.now().await?;
+        self.write(&ProxyDocument { lease_until: now + micros(LEASE), topology_seen, ..self.document.clone() }).await
+    }
+
+    /// Removes the entry; best effort, the lease ends anyway.
+    pub(super) async fn leave(&self) {
+        if let Err(error) = self.meta.remove(&self.name, self.version.load(Ordering::Acquire)).await {
+            tracing::debug!(%error, "could not leave the registry of proxies");
+        }
+    }
+
+    async fn write(&self, document: &ProxyDocument) -> Result<(), StoreError> {
+        let body = encode(&self.name, document)?;
+        let version = self.version.load(Ordering::Acquire);
+        if self.meta.compare_and_set(&self.name, version, &body).await? {
+            self.version.store(version + 1, Ordering::Release);
+            return Ok(());
+        }
+        // Somebody took this proxy for dead and removed or changed its entry: enter again on top of what is there.
+        let found = self.meta.load(&self.name).await?.map_or(0, |d| d.version);
+        let entered = self.meta.compare_and_set(&self.name, found, &body).await?;
+        self.version.store(if entered { found + 1 } else { found }, Ordering::Release);
+        Ok(())
+    }
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 4)
+}

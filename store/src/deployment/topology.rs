@@ -1,0 +1,76 @@
+//! The stored shard map, as this proxy knows it.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use cellgate_router::{ClusterEntry, Topology, Weight};
+use cellgate_schemaless::{ClusterNo, Epoch};
+
+use super::documents::{TOPOLOGY, TopologyDocument, decode};
+use super::error::OpenError;
+use crate::error::StoreError;
+use crate::executor::TopologySource;
+use crate::meta::MetaStore;
+
+/// Follows the topology document.
+#[derive(Debug)]
+pub struct StoredTopology {
+    meta: Arc<dyn MetaStore>,
+    current: ArcSwap<Topology>,
+}
+
+impl StoredTopology {
+    pub(super) fn new(meta: Arc<dyn MetaStore>, topology: Topology) -> Self {
+        Self { meta, current: ArcSwap::from_pointee(topology) }
+    }
+
+    /// Reads the document if it is newer than what is known.
+    ///
+    /// # Errors
+    /// What the meta store says; [`StoreError::Corrupt`] for a document that is no topology.
+    pub async fn poll(&self) -> Result<(), StoreError> {
+        let Some(document) = self.meta.load(TOPOLOGY).await? else {
+            return Err(StoreError::Corrupt { detail: "the meta store has no topology".into() });
+        };
+        if document.version > self.current.load().version() {
+            let stored: TopologyDocument = decode(TOPOLOGY, &document.body)?;
+            let topology = build(document.version, &stored)
+                .map_err(|error| StoreError::Corrupt { detail: format!("the stored topology: {error}") })?;
+            tracing::info!(version = topology.version(), "new topology");
+            self.current.store(Arc::new(topology));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl TopologySource for StoredTopology {
+    fn current(&self) -> Arc<Topology> {
+        self.current.load_full()
+    }
+
+    async fn refresh(&self, seen: i64) -> Result<(), StoreError> {
+        if self.current.load().version() > seen { Ok(()) } else { self.poll().await }
+    }
+}
+
+/// The topology a document describes.
+pub(super) fn build(version: i64, document: &TopologyDocument) -> Result<Topology, OpenError> {
+    let number =
+        |n: u16| ClusterNo::new(n).map_err(|error| OpenError::Meta(StoreError::Corrupt { detail: error.to_string() }));
+    let clusters = document
+        .clusters
+        .iter()
+        .map(|c| {
+            Ok(ClusterEntry {
+                number: number(c.number)?,
+                name: c.name.clone(),
+                weight: Weight::new(c.weight)?,
+                epoch: Epoch(c.epoch),
+            })
+        })
+        .collect::<Result<Vec<_>, OpenError>>()?;
+    let map = document.map.iter().map(|n| number(*n)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Topology::new(version, clusters, map)?)
+}

@@ -1,0 +1,301 @@
+//! Data source names of database servers: `mysql://user:password@host:port/database?option=value&..`, and
+//! `postgres://..` likewise.
+//!
+//! Every part is percent-decoded. A password never shows: [`Password`] prints as `***`, and so does the whole name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use crate::engine::tls::{TlsMode, TlsOptions};
+
+/// Which protocol a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ServerKind {
+    /// MySQL or MariaDB.
+    Mysql,
+    /// PostgreSQL.
+    Postgres,
+}
+
+impl ServerKind {
+    /// The scheme of its names.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::Mysql => "mysql",
+            Self::Postgres => "postgres",
+        }
+    }
+
+    /// The port it listens on unless told otherwise.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Mysql => 3306,
+            Self::Postgres => 5432,
+        }
+    }
+}
+
+/// A password: prints as `***`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    /// Keeps a password.
+    pub fn new(password: impl Into<String>) -> Self {
+        Self(password.into())
+    }
+
+    /// The password itself, for the login alone.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Where a database is, and as whom to log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dsn {
+    /// The server's protocol.
+    pub kind: ServerKind,
+    /// The user.
+    pub user: String,
+    /// The password, if one is needed. A caller that keeps it in a file sets it after parsing.
+    pub password: Option<Password>,
+    /// Host name or address (an IPv6 address without its brackets).
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// The database; never empty.
+    pub database: String,
+    /// The schema within the database (`?schema=`, PostgreSQL only; `public` unless given).
+    pub schema: Option<String>,
+    /// Encryption (`?sslmode=`, `?ca=`).
+    pub tls: TlsOptions,
+}
+
+/// Why a text is not a data source name. Never contains the text: it may hold a password.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum DsnError {
+    /// Neither `mysql://` nor `postgres://`.
+    #[error("it must start with mysql:// or postgres://")]
+    Scheme,
+    /// No host.
+    #[error("it names no host")]
+    Host,
+    /// The port is not a number from 1 to 65535.
+    #[error("its port is not a number from 1 to 65535")]
+    Port,
+    /// No database, or more than one path element.
+    #[error("it must name one database, as in {example}")]
+    Database {
+        /// A name of the right form.
+        example: &'static str,
+    },
+    /// No user.
+    #[error("it names no user")]
+    User,
+    /// A `%` that is not followed by two hex digits, or bytes that are not UTF-8.
+    #[error("its {part} is not valid percent-encoding of UTF-8")]
+    Encoding {
+        /// Which part.
+        part: &'static str,
+    },
+    /// An option nobody knows.
+    #[error("unknown option {name}; known are sslmode, ca and (for postgres) schema")]
+    Option {
+        /// The option.
+        name: String,
+    },
+    /// An option's value that is none of those allowed.
+    #[error("option {name} must be one of {allowed}")]
+    Value {
+        /// The option.
+        name: &'static str,
+        /// What it may be.
+        allowed: &'static str,
+    },
+}
+
+impl Dsn {
+    /// The name in one line, with the password masked.
+    fn masked(&self) -> String {
+        let password = if self.password.is_some() { ":***" } else { "" };
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        format!("{}://{}{password}@{host}:{}/{}", self.kind.scheme(), self.user, self.port, self.database)
+    }
+}
+
+impl fmt::Display for Dsn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.masked())
+    }
+}
+
+impl FromStr for Dsn {
+    type Err = DsnError;
+
+    fn from_str(text: &str) -> Result<Self, DsnError> {
+        let (kind, rest) = [
+            (ServerKind::Mysql, "mysql://"),
+            (ServerKind::Mysql, "mariadb://"),
+            (ServerKind::Postgres, "postgres://"),
+            (ServerKind::Postgres, "postgresql://"),
+        ]
+        .into_iter()
+        .find_map(|(kind, scheme)| text.strip_prefix(scheme).map(|rest| (kind, rest)))
+        .ok_or(DsnError::Scheme)?;
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        // The last `@`: one in a password need not be encoded.
+        let (login, address) = authority.rsplit_once('@').ok_or(DsnError::User)?;
+        let (user, password) = match login.split_once(':') {
+            Some((user, password)) => (user, Some(Password(decode(password, "password")?))),
+            None => (login, None),
+        };
+        let user = decode(user, "user")?;
+        if user.is_empty() {
+            return Err(DsnError::User);
+        }
+        let (host, port) = split_address(address)?;
+        let host = decode(host, "host")?;
+        if host.is_empty() {
+            return Err(DsnError::Host);
+        }
+        let port = match port {
+            Some(port) => port.parse().ok().filter(|port| *port != 0).ok_or(DsnError::Port)?,
+            None => kind.default_port(),
+        };
+        let database = decode(path, "database")?;
+        if database.is_empty() || path.contains('/') {
+            return Err(DsnError::Database {
+                example: match kind {
+                    ServerKind::Mysql => "mysql://user@host:3306/cellgate",
+                    ServerKind::Postgres => "postgres://user@host:5432/cellgate",
+                },
+            });
+        }
+        let mut dsn = Self { kind, user, password, host, port, database, schema: None, tls: TlsOptions::default() };
+        dsn.read_options(query)?;
+        Ok(dsn)
+    }
+}
+
+impl Dsn {
+    fn read_options(&mut self, query: &str) -> Result<(), DsnError> {
+        let mut mode = None;
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = decode(value, "option")?;
+            match name {
+                "sslmode" | "ssl-mode" => {
+                    mode = Some(
+                        TlsMode::from_name(&value)
+                            .ok_or(DsnError::Value { name: "sslmode", allowed: TlsMode::NAMES })?,
+                    );
+                }
+                "ca" if !value.is_empty() => self.tls.ca = Some(value.into()),
+                "ca" => return Err(DsnError::Value { name: "ca", allowed: "a path to a PEM file" }),
+                "schema" if self.kind == ServerKind::Postgres => {
+                    let plain = value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+                    if value.is_empty() || !plain || value.len() > 63 {
+                        return Err(DsnError::Value { name: "schema", allowed: "names of [a-z0-9_], 1 to 63 long" });
+                    }
+                    self.schema = Some(value);
+                }
+                other => return Err(DsnError::Option { name: other.to_owned() }),
+            }
+        }
+        self.tls.mode = match (mode, &self.tls.ca) {
+            (Some(mode), _) => mode,
+            // Who names an authority wants it to be asked.
+            (None, Some(_)) => TlsMode::VerifyFull,
+            (None, None) => TlsMode::Disable,
+        };
+        Ok(())
+    }
+}
+
+fn split_address(address: &str) -> Result<(&str, Option<&str>), DsnError> {
+    if let Some(rest) = address.strip_prefix('[') {
+        let (host, rest) = rest.split_once(']').ok_or(DsnError::Host)?;
+        return match rest.strip_prefix(':') {
+            Some(port) => Ok((host, Some(port))),
+            None if rest.is_empty() => Ok((host, None)),
+            None => Err(DsnError::Port),
+        };
+    }
+    Ok(match address.rsplit_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (address, None),
+    })
+}
+
+fn decode(text: &str, part: &'static str) -> Result<String, DsnError> {
+    let wrong = || DsnError::Encoding { part };
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digit = |b: Option<u8>| b.and_then(|b| char::from(b).to_digit(16)).ok_or_else(wrong);
+        let value = digit(rest.next())? * 16 + digit(rest.next())?;
+        bytes.push(u8::try_from(value).map_err(|_| wrong())?);
+    }
+    String::from_utf8(bytes).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_is_read_and_decoded() {
+        let dsn: Dsn = "postgres://us%65r:p%40ss%2F@[::1]:7777/d%C3%BC?sslmode=verify-ca&ca=/etc/ca.pem&schema=cells"
+            .parse()
+            .unwrap();
+        assert_eq!(dsn.kind, ServerKind::Postgres);
+        assert_eq!((dsn.user.as_str(), dsn.host.as_str(), dsn.port), ("user", "::1", 7777));
+        assert_eq!(dsn.password.as_ref().map(Password::expose), Some("p@ss/"));
+        assert_eq!((dsn.database.as_str(), dsn.schema.as_deref()), ("dü", Some("cells")));
+        assert_eq!(dsn.tls, TlsOptions { mode: TlsMode::VerifyCa, ca: Some("/etc/ca.pem".into()) });
+    }
+
+    #[test]
+    fn what_is_not_given_has_its_default() {
+        let dsn: Dsn = "mysql://root@db/cellgate".parse().unwrap();
+        assert_eq!((dsn.port, dsn.password, dsn.tls.mode), (3306, None, TlsMode::Disable));
+        let dsn: Dsn = "mysql://root@db/cellgate?ca=/ca.pem".parse().unwrap();
+        assert_eq!(dsn.tls.mode, TlsMode::VerifyFull, "an authority that is named is asked");
+    }
+
+    #[test]
+    fn a_password_never_shows() {
+        let dsn: Dsn = "mysql://root:hunter2@db/cellgate".parse().unwrap();
+        assert_eq!(dsn.to_string(), "mysql://root:***@db:3306/cellgate");
+        assert!(!format!("{dsn:?} {dsn:#?} {dsn}").contains("hunter2"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let error = |text: &str| text.parse::<Dsn>().unwrap_err();
+        assert_eq!(error("http://a@b/c"), DsnError::Scheme);
+        assert_eq!(error("mysql://host/db"), DsnError::User);
+        assert_eq!(error("mysql://a@/db"), DsnError::Host);
+        assert_eq!(error("mysql://a@b:x/db"), DsnError::Port);
+        assert!(matches!(error("mysql://a@b"), DsnError::Database { .. }));
+        assert!(matches!(error("mysql://a@b/c/d"), DsnError::Database { .. }));
+        assert_eq!(error("mysql://a:%zz@b/c"), DsnError::Encoding { part: "password" });
+        assert_eq!(error("mysql://a@b/c?schema=x"), DsnError::Option { name: "schema".into() });
+        assert!(matches!(error("postgres://a@b/c?schema=x'y"), DsnError::Value { name: "schema", .. }));
+        assert!(matches!(error("mysql://a@b/c?sslmode=maybe"), DsnError::Value { name: "sslmode", .. }));
+    }
+}

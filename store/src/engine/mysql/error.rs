@@ -1,0 +1,99 @@
+//! What MariaDB and MySQL say when something fails.
+
+use mysql_async::{DriverError, Error, ServerError};
+
+use crate::engine::server::driver::Failure;
+use crate::error::{Reason, StoreError};
+
+/// A failure to open a connection or to set it up.
+pub(super) fn of_connecting(error: &Error) -> StoreError {
+    match error {
+        Error::Server(server) => match server.code {
+            // Unknown database: to whoever asks, none of its tables exists.
+            1049 => StoreError::NoTable { table: quoted(&server.message) },
+            // Wrong user, password or rights.
+            1044 | 1045 | 1698 | 2059 => StoreError::Refused { detail: server.to_string() },
+            _ => StoreError::Unavailable { reason: Reason::Connect, detail: server.to_string() },
+        },
+        Error::Driver(_) | Error::Io(_) | Error::Other(_) | Error::Url(_) => {
+            StoreError::Unavailable { reason: Reason::Connect, detail: error.to_string() }
+        }
+    }
+}
+
+/// A failure of a statement.
+pub(super) fn of_statement(error: &Error) -> Failure {
+    match error {
+        Error::Server(server) => of_server(server),
+        // The statement was never sent.
+        Error::Driver(DriverError::StmtParamsNumberExceedsLimit { .. } | DriverError::MixedParams) => {
+            Failure::Store(StoreError::Failed { detail: error.to_string() })
+        }
+        Error::Driver(_) | Error::Io(_) | Error::Other(_) | Error::Url(_) => {
+            Failure::Lost { detail: error.to_string() }
+        }
+    }
+}
+
+fn of_server(error: &ServerError) -> Failure {
+    let detail = error.to_string();
+    match error.code {
+        // Shutdown, killed, aborted, gone idle for too long: the connection ends behind these.
+        1053 | 1077 | 1079 | 1080 | 1152 | 1159 | 1161 | 1184 | 1927 | 3169 | 4031 => Failure::Lost { detail },
+        1062 | 1586 => Failure::Duplicate,
+        // The head let nothing in: there is no id to be had.
+        1048 => Failure::Stale,
+        1205 => Failure::Again { reason: Reason::Lock, detail },
+        // A deadlock; "record has changed since last read" of MariaDB's snapshot isolation.
+        1213 | 1020 => Failure::Again { reason: Reason::Statement, detail },
+        1969 | 3024 | 1317 => Failure::Store(StoreError::Timeout { reason: Reason::Statement, detail }),
+        1146 | 1049 | 1932 => Failure::Store(StoreError::NoTable { table: quoted(&error.message) }),
+        1021 | 1114 => Failure::Store(StoreError::DiskFull { detail }),
+        1030 | 1026 | 3 if is_about_space(&error.message) => Failure::Store(StoreError::DiskFull { detail }),
+        _ => Failure::Store(StoreError::Failed { detail }),
+    }
+}
+
+/// The name a message quotes, without its database.
+fn quoted(message: &str) -> String {
+    let name = message.split('\'').nth(1).unwrap_or(message);
+    name.rsplit('.').next().unwrap_or(name).to_owned()
+}
+
+/// Whether the engine's error number in a message ("Got error 28 ..") is ENOSPC.
+fn is_about_space(message: &str) -> bool {
+    message.contains("No space left") || message.contains("error 28 ") || message.contains("rrcode: 28 ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(code: u16, message: &str) -> Failure {
+        of_server(&ServerError { code, message: message.to_owned(), state: "HY000".to_owned() })
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_other_engine_errors() {
+        let full = "Got error 28 \"No space left on device\" from storage engine InnoDB";
+        assert!(matches!(server(1030, full), Failure::Store(StoreError::DiskFull { .. })));
+        assert!(matches!(server(1114, "The table 't' is full"), Failure::Store(StoreError::DiskFull { .. })));
+        assert!(matches!(server(1030, "Got error 122 from InnoDB"), Failure::Store(StoreError::Failed { .. })));
+    }
+
+    #[test]
+    fn a_missing_table_is_named() {
+        let Failure::Store(StoreError::NoTable { table }) = server(1146, "Table 'cells.trips_7' doesn't exist") else {
+            panic!("not NoTable")
+        };
+        assert_eq!(table, "trips_7");
+    }
+
+    #[test]
+    fn a_killed_connection_leaves_the_outcome_open() {
+        assert!(matches!(server(1927, "Connection was killed"), Failure::Lost { .. }));
+        assert!(matches!(server(1053, "Server shutdown in progress"), Failure::Lost { .. }));
+        assert!(matches!(server(1213, "Deadlock found"), Failure::Again { reason: Reason::Statement, .. }));
+        assert!(matches!(server(1205, "Lock wait timeout"), Failure::Again { reason: Reason::Lock, .. }));
+    }
+}

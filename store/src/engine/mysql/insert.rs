@@ -1,0 +1,194 @@
+//! Inserting cells: the log head, the rows and the commit in one packet of statements (CORRECTNESS C1, C4).
+
+use cellgate_schemaless::limits::ID_STRIDE;
+use cellgate_schemaless::{AddedId, Epoch, Micros, TableRef};
+use mysql_async::Row;
+
+use super::session::row_values;
+use crate::engine::server::driver::{Existing, Failure, NewRow, Place, Value};
+use crate::error::StoreError;
+use crate::sql::{Dialect, FIRST_HEAD, MYSQL};
+
+/// The server's clock in microseconds UTC; sessions have the time zone +00:00, so that no hour comes twice.
+pub(super) const CLOCK: &str = "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
+
+/// Longest packet, in bytes, unless a single row is longer.
+const PACKET_BYTES: usize = 1024 * 1024;
+
+/// Room for what stands behind the last row of a packet.
+const TAIL_BYTES: usize = 256;
+
+/// What an INSERT that keeps existing rows answers of every row, the existing ones too.
+const RETURNING: &str = " RETURNING added_id, row_key, column_key, ref_key, token, created_at";
+
+/// A text of several statements.
+pub(super) struct Packet {
+    /// The statements.
+    pub(super) text: Vec<u8>,
+    /// How many.
+    pub(super) statements: usize,
+}
+
+/// One transaction: `SET; BEGIN; UPDATE cg_head; INSERT ..; COMMIT`, in one packet unless the rows are too many bytes.
+/// The first takes the ids into `@b` and the time into `@t`; under another epoch `@b` stays NULL, and no row can be
+/// inserted without an id.
+pub(super) struct Plan {
+    /// To be sent in order; the last statement of the last is the COMMIT.
+    pub(super) packets: Vec<Packet>,
+}
+
+impl Plan {
+    /// Plans the insertion of these rows, of which none may be larger than `longest` bytes as a statement.
+    pub(super) fn new(
+        epoch: Epoch,
+        rows: &[NewRow<'_>],
+        existing: Existing,
+        returning: bool,
+        longest: usize,
+    ) -> Result<Self, Failure> {
+        let mut packets = Vec::new();
+        let mut packet = start(epoch, rows.len());
+        let mut table: Option<&TableRef> = None;
+        let close = |packet: &mut Packet| {
+            let text: &[u8] = match (existing, returning) {
+                (Existing::Refuse, _) => b"",
+                (Existing::Keep, _) => b" ON DUPLICATE KEY UPDATE token = token",
+            };
+            packet.text.extend_from_slice(text);
+            if returning && existing == Existing::Keep {
+                packet.text.extend_from_slice(RETURNING.as_bytes());
+            }
+        };
+        for (i, row) in rows.iter().enumerate() {
+            let size = row_size(row);
+            if row_size(row) + TAIL_BYTES + PREFIX_BYTES > longest {
+                return Err(Failure::Store(StoreError::TooLarge { bytes: row.body.as_bytes().len(), max: longest }));
+            }
+            if table.is_some() && packet.text.len() + size + TAIL_BYTES > PACKET_BYTES.min(longest) {
+                close(&mut packet);
+                packets.push(std::mem::replace(&mut packet, Packet { text: Vec::new(), statements: 0 }));
+                table = None;
+            }
+            if table == Some(row.table) {
+                packet.text.extend_from_slice(b", ");
+            } else {
+                if table.is_some() {
+                    close(&mut packet);
+                }
+                open(&mut packet, row.table);
+                table = Some(row.table);
+            }
+            push_row(&mut packet.text, i, row);
+        }
+        close(&mut packet);
+        if existing == Existing::Refuse {
+            packet.text.extend_from_slice(b"; SELECT @b, @t");
+            packet.statements += 1;
+        }
+        packet.text.extend_from_slice(b"; COMMIT");
+        packet.statements += 1;
+        packets.push(packet);
+        Ok(Self { packets })
+    }
+}
+
+/// Room for what stands before the first row of a packet.
+const PREFIX_BYTES: usize = 1024;
+
+fn start(epoch: Epoch, rows: usize) -> Packet {
+    let text = format!(
+        "SET @b = NULL; BEGIN; UPDATE cg_head SET next = (@b := next) + {rows} * {ID_STRIDE}, \
+         at = (@t := GREATEST(at + 1, {CLOCK})) WHERE head = {FIRST_HEAD} AND epoch = {epoch}"
+    );
+    Packet { text: text.into_bytes(), statements: 3 }
+}
+
+/// Opens the INSERT of a table.
+fn open(packet: &mut Packet, table: &TableRef) {
+    let mut text = if packet.statements > 0 { "; INSERT INTO ".to_owned() } else { "INSERT INTO ".to_owned() };
+    MYSQL.quote(&mut text, table.physical());
+    text.push_str(" (");
+    text.push_str(&Dialect::INSERT_COLUMNS.join(", "));
+    text.push_str(") VALUES ");
+    packet.text.extend_from_slice(text.as_bytes());
+    packet.statements += 1;
+}
+
+/// At least as many bytes as the row takes.
+fn row_size(row: &NewRow<'_>) -> usize {
+    let body = row.body.as_bytes();
+    let quotes = body.iter().filter(|b| **b == b'\'').count();
+    let keys = row.triple.row.as_bytes().len() + row.triple.column.as_bytes().len();
+    body.len() + quotes + 2 * keys + 160
+}
+
+fn push_row(text: &mut Vec<u8>, number: usize, row: &NewRow<'_>) {
+    let offset = i64::try_from(number).unwrap_or(i64::MAX).saturating_mul(ID_STRIDE);
+    let (shard, def, ref_key, token) = (row.shard, row.table.def, row.triple.ref_key, row.token);
+    // Columns in the order of INSERT_COLUMNS.
+    let mut values = format!("(@b + {offset}, {shard}, 0, {def}, {ref_key}, @t, {token}, ");
+    MYSQL.blob(&mut values, row.triple.row.as_bytes());
+    values.push_str(", ");
+    MYSQL.blob(&mut values, row.triple.column.as_bytes());
+    text.extend_from_slice(values.as_bytes());
+    // A body as hexadecimal digits would be twice as long; sessions have no backslash escapes, so that the quote is
+    // the one character to look after.
+    text.extend_from_slice(b", _binary'");
+    for (i, part) in row.body.as_bytes().split(|b| *b == b'\'').enumerate() {
+        if i > 0 {
+            text.extend_from_slice(b"''");
+        }
+        text.extend_from_slice(part);
+    }
+    text.extend_from_slice(b"')");
+}
+
+/// Reads the answers of a [`Plan`]: where each row is that was inserted, as far as they say so.
+pub(super) fn places(
+    rows: &[NewRow<'_>],
+    existing: Existing,
+    returning: bool,
+    answers: &mut Vec<Vec<Row>>,
+) -> Result<Vec<Option<Place>>, Failure> {
+    let wrong = || Failure::Store(StoreError::MaybeWritten { detail: "an insert answered what no row is".to_owned() });
+    let mut places = vec![None; rows.len()];
+    match (existing, returning) {
+        (Existing::Keep, false) => {}
+        (Existing::Refuse, _) => {
+            let base = answers.drain(..).flatten().next().map(row_values);
+            let Some([Value::Int(base), Value::Int(at)]) = base.as_deref() else { return Err(wrong()) };
+            for (place, offset) in places.iter_mut().zip(0i64..) {
+                let added_id = AddedId(base + offset * ID_STRIDE);
+                *place = Some(Place { added_id, created_at: Micros(*at) });
+            }
+        }
+        (Existing::Keep, true) => {
+            // Rows are answered in the order of VALUES; but a row is only believed by its name.
+            for (i, answer) in answers.drain(..).flatten().enumerate() {
+                let answer = row_values(answer);
+                let [
+                    Value::Int(added_id),
+                    Value::Bytes(row),
+                    Value::Bytes(column),
+                    Value::Int(ref_key),
+                    Value::Int(token),
+                    Value::Int(created_at),
+                ] = answer.as_slice()
+                else {
+                    return Err(wrong());
+                };
+                let named = |asked: &NewRow<'_>| {
+                    asked.triple.ref_key.0 == *ref_key
+                        && asked.triple.row.as_bytes() == row
+                        && asked.triple.column.as_bytes() == column
+                };
+                let at = if rows.get(i).is_some_and(named) { Some(i) } else { rows.iter().position(named) };
+                let Some(at) = at else { return Err(wrong()) };
+                if rows[at].token.0 == *token {
+                    places[at] = Some(Place { added_id: AddedId(*added_id), created_at: Micros(*created_at) });
+                }
+            }
+        }
+    }
+    Ok(places)
+}

@@ -1,0 +1,168 @@
+//! MariaDB and MySQL, by `mysql_async` without its own pool.
+//!
+//! MariaDB 10.5 and later is what this is tested with. A MySQL 8 has no `INSERT .. RETURNING`: the rows of a coalesced
+//! insert are looked up after it instead.
+
+mod error;
+mod insert;
+mod session;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
+use mysql_async::{Conn, Opts, OptsBuilder};
+
+use crate::backend::Timeouts;
+use crate::engine::dsn::{Dsn, Password, ServerKind};
+use crate::engine::server::driver::{Driver, Session};
+use crate::engine::server::{Server, ServerOptions};
+use crate::error::StoreError;
+use crate::sql::{Dialect, MYSQL};
+
+pub use session::MysqlSession;
+
+/// The cells of a cluster in a MariaDB or MySQL database.
+pub type MysqlBackend = Server<MysqlDriver>;
+
+/// How long a session may have been idle and still be handed out unasked. Longer, and it is pinged first.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// Prepared statements kept per session: a few shapes per table, in seven sizes each.
+const STATEMENTS: usize = 256;
+
+/// Longest packet the driver lets in or out, in bytes; the server's own limit is below.
+const PACKET_BYTES: usize = 1 << 30;
+
+/// Opens sessions to a MariaDB or MySQL server.
+#[derive(Debug)]
+pub struct MysqlDriver {
+    name: String,
+    dsn: Dsn,
+    opts: Opts,
+    timeouts: Timeouts,
+    returning: Returning,
+    /// Whether it was said that commits are not durable; once is enough.
+    warned: AtomicBool,
+}
+
+/// Whether `INSERT .. RETURNING` is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Returning {
+    /// If the server is one that has it.
+    IfKnown,
+    /// Never.
+    Never,
+}
+
+impl MysqlBackend {
+    /// A backend that connects when it is first asked something.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if the options cannot be used (another kind of server, unreadable authorities).
+    pub fn connect(options: &ServerOptions) -> Result<Self, StoreError> {
+        Self::with_driver(MysqlDriver::new(options, Returning::IfKnown)?, options)
+    }
+
+    /// The same, treating the server as one without `INSERT .. RETURNING`, as MySQL 8 is.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn connect_without_returning(options: &ServerOptions) -> Result<Self, StoreError> {
+        Self::with_driver(MysqlDriver::new(options, Returning::Never)?, options)
+    }
+}
+
+impl MysqlDriver {
+    pub(crate) fn new(options: &ServerOptions, returning: Returning) -> Result<Self, StoreError> {
+        let dsn = options.dsn.clone();
+        if dsn.kind != ServerKind::Mysql {
+            return Err(StoreError::Refused { detail: format!("{dsn} is not a mysql:// name") });
+        }
+        let builder = OptsBuilder::default()
+            .ip_or_hostname(dsn.host.clone())
+            .tcp_port(dsn.port)
+            .user(Some(dsn.user.clone()))
+            .pass(dsn.password.as_ref().map(Password::expose))
+            .db_name(Some(dsn.database.clone()))
+            .ssl_opts(dsn.tls.mysql()?)
+            // By default the driver looks for a socket file behind every local server and switches over to it.
+            .prefer_socket(false)
+            .tcp_nodelay(true)
+            .tcp_keepalive(Some(Duration::from_secs(30)))
+            .stmt_cache_size(STATEMENTS)
+            // Given, so that the driver does not ask the server: the session reads its own.
+            .max_allowed_packet(Some(PACKET_BYTES))
+            .wait_timeout(Some(28_800));
+        Ok(Self {
+            name: options.name.clone(),
+            dsn,
+            opts: builder.into(),
+            timeouts: options.timeouts,
+            returning,
+            warned: AtomicBool::new(false),
+        })
+    }
+
+    /// Says once that an acknowledged write may not survive a crash of the server's machine.
+    fn warn_if_not_durable(&self, session: &MysqlSession) {
+        if !session.durable() && !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                store = %self.name,
+                "innodb_flush_log_at_trx_commit is not 1: a crash of the server may lose acknowledged cells"
+            );
+        }
+    }
+}
+
+impl Manager for MysqlDriver {
+    type Type = MysqlSession;
+    type Error = StoreError;
+
+    async fn create(&self) -> Result<MysqlSession, StoreError> {
+        let connection = Conn::new(self.opts.clone()).await.map_err(|e| error::of_connecting(&e))?;
+        let session = MysqlSession::start(connection, &self.timeouts, self.returning).await?;
+        self.warn_if_not_durable(&session);
+        Ok(session)
+    }
+
+    async fn recycle(&self, session: &mut MysqlSession, metrics: &Metrics) -> RecycleResult<StoreError> {
+        if metrics.last_used() < FRESH {
+            return Ok(());
+        }
+        match session.run("DO 0").await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(RecycleError::message("the server has closed it")),
+        }
+    }
+}
+
+#[async_trait]
+impl Driver for MysqlDriver {
+    type Session = MysqlSession;
+
+    fn dialect(&self) -> &'static Dialect {
+        &MYSQL
+    }
+
+    fn clock(&self) -> &'static str {
+        insert::CLOCK
+    }
+
+    async fn create_database(&self) -> Result<(), StoreError> {
+        let no_database: Option<String> = None;
+        let opts = OptsBuilder::from_opts(self.opts.clone()).db_name(no_database);
+        let create = async {
+            let mut connection = Conn::new(opts).await.map_err(|e| error::of_connecting(&e))?;
+            let created = session::create_database(&mut connection, &self.dsn.database).await;
+            // Whether it says goodbye or not makes no difference.
+            drop(connection.disconnect().await);
+            created
+        };
+        tokio::time::timeout(self.timeouts.statement, create).await.map_err(|_| StoreError::Timeout {
+            reason: crate::error::Reason::Statement,
+            detail: "the database could not be created in time".to_owned(),
+        })?
+    }
+}

@@ -1,0 +1,137 @@
+//! PostgreSQL, by `tokio-postgres`.
+//!
+//! PostgreSQL 12 and later; 15 is what this is tested with.
+
+mod error;
+mod insert;
+mod session;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
+use rustls::ClientConfig;
+use tokio_postgres::Config;
+use tokio_postgres::config::SslMode;
+
+use crate::backend::Timeouts;
+use crate::engine::dsn::{Dsn, ServerKind};
+use crate::engine::server::driver::Driver;
+use crate::engine::server::{Server, ServerOptions};
+use crate::error::{Reason, StoreError};
+use crate::sql::{Dialect, POSTGRES};
+
+pub use session::PostgresSession;
+
+/// The cells of a cluster in a PostgreSQL database.
+pub type PostgresBackend = Server<PostgresDriver>;
+
+/// The database every server has, from which others are created.
+const MAINTENANCE: &str = "postgres";
+
+/// The schema unless another is named.
+const SCHEMA: &str = "public";
+
+/// Opens sessions to a PostgreSQL server.
+#[derive(Debug)]
+pub struct PostgresDriver {
+    name: String,
+    dsn: Dsn,
+    tls: Option<ClientConfig>,
+    timeouts: Timeouts,
+    /// Whether it was said that commits are not durable; once is enough.
+    warned: AtomicBool,
+}
+
+impl PostgresBackend {
+    /// A backend that connects when it is first asked something.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if the options cannot be used (another kind of server, unreadable authorities).
+    pub fn connect(options: &ServerOptions) -> Result<Self, StoreError> {
+        Self::with_driver(PostgresDriver::new(options)?, options)
+    }
+}
+
+impl PostgresDriver {
+    pub(crate) fn new(options: &ServerOptions) -> Result<Self, StoreError> {
+        let dsn = options.dsn.clone();
+        if dsn.kind != ServerKind::Postgres {
+            return Err(StoreError::Refused { detail: format!("{dsn} is not a postgres:// name") });
+        }
+        let tls = dsn.tls.rustls()?;
+        Ok(Self { name: options.name.clone(), dsn, tls, timeouts: options.timeouts, warned: AtomicBool::new(false) })
+    }
+
+    fn schema(&self) -> &str {
+        self.dsn.schema.as_deref().unwrap_or(SCHEMA)
+    }
+
+    async fn open(&self, database: &str) -> Result<PostgresSession, StoreError> {
+        let mut config = Config::new();
+        config
+            .host(&self.dsn.host)
+            .port(self.dsn.port)
+            .user(&self.dsn.user)
+            .dbname(database)
+            .application_name("cellgate")
+            .connect_timeout(self.timeouts.connect)
+            .keepalives_idle(Duration::from_secs(30))
+            .ssl_mode(if self.tls.is_some() { SslMode::Require } else { SslMode::Disable });
+        if let Some(password) = &self.dsn.password {
+            config.password(password.expose());
+        }
+        PostgresSession::start(&config, self.tls.as_ref(), &self.timeouts, self.schema()).await
+    }
+}
+
+impl Manager for PostgresDriver {
+    type Type = PostgresSession;
+    type Error = StoreError;
+
+    async fn create(&self) -> Result<PostgresSession, StoreError> {
+        let session = self.open(&self.dsn.database).await?;
+        if !session.durable() && !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(store = %self.name, "fsync is off: a crash of the server may lose acknowledged cells");
+        }
+        Ok(session)
+    }
+
+    async fn recycle(&self, session: &mut PostgresSession, _: &Metrics) -> RecycleResult<StoreError> {
+        // The task that reads the connection has noticed if the server closed it: no round trip is needed.
+        if session.is_closed() { Err(RecycleError::message("the server has closed it")) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Driver for PostgresDriver {
+    type Session = PostgresSession;
+
+    fn dialect(&self) -> &'static Dialect {
+        &POSTGRES
+    }
+
+    fn clock(&self) -> &'static str {
+        insert::CLOCK
+    }
+
+    async fn create_database(&self) -> Result<(), StoreError> {
+        let create = async {
+            let mut session = match self.open(&self.dsn.database).await {
+                Ok(session) => session,
+                Err(StoreError::NoTable { .. }) => {
+                    let mut maintenance = self.open(MAINTENANCE).await?;
+                    maintenance.create("DATABASE", &self.dsn.database).await?;
+                    self.open(&self.dsn.database).await?
+                }
+                Err(error) => return Err(error),
+            };
+            if self.dsn.schema.is_some() { session.create("SCHEMA IF NOT EXISTS", self.schema()).await } else { Ok(()) }
+        };
+        tokio::time::timeout(self.timeouts.statement, create).await.map_err(|_| StoreError::Timeout {
+            reason: Reason::Statement,
+            detail: "the database could not be created in time".to_owned(),
+        })?
+    }
+}

@@ -1,0 +1,344 @@
+//! One connection to a PostgreSQL server.
+
+use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::fmt;
+use std::pin::pin;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use cellgate_schemaless::{
+    AddedId, Body, Cell, CellKind, ColumnKey, Epoch, Micros, RefKey, RowKey, ShardId, Token, Triple, TxnId,
+};
+use futures_util::TryStreamExt;
+use rustls::ClientConfig;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Client, Config, NoTls, Row, RowStream, Socket, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::{error, insert};
+use crate::backend::Timeouts;
+use crate::engine::server::attempts::unsettled;
+use crate::engine::server::core::size;
+use crate::engine::server::driver::{Cells, Existing, Failure, Mark, NewRow, Place, Session, Value};
+use crate::error::{Reason, StoreError};
+use crate::sql::{POSTGRES, Param, Query};
+
+/// Prepared statements kept per session; when there are more, all are dropped and prepared again as they come.
+const STATEMENTS: usize = 512;
+
+/// Key of the advisory lock under which the schema is changed ("cellgate" in ASCII).
+const DEFINING: i64 = 0x6365_6c6c_6761_7465;
+
+/// Pause between two looks at whether a session is over.
+const LOOK_PAUSE: Duration = Duration::from_millis(5);
+
+/// A connection, logged in and set up.
+pub struct PostgresSession {
+    client: Client,
+    /// Reads and writes the connection.
+    task: JoinHandle<()>,
+    statements: HashMap<String, Statement>,
+    mark: Mark,
+    durable: bool,
+}
+
+impl fmt::Debug for PostgresSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresSession").field("mark", &self.mark).finish_non_exhaustive()
+    }
+}
+
+impl Drop for PostgresSession {
+    /// Closes the connection at once, even in the middle of an answer.
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl PostgresSession {
+    /// Opens a connection and sets it up.
+    pub(super) async fn start(
+        config: &Config,
+        tls: Option<&ClientConfig>,
+        timeouts: &Timeouts,
+        schema: &str,
+    ) -> Result<Self, StoreError> {
+        let (client, task) = match tls {
+            Some(tls) => connect(config, MakeRustlsConnect::new(tls.clone())).await?,
+            None => connect(config, NoTls).await?,
+        };
+        let mark = Mark { number: 0, nonce: String::new() };
+        let mut session = Self { client, task, statements: HashMap::new(), mark, durable: true };
+        session.set_up(timeouts, schema).await.map_err(|failure| match unsettled(failure) {
+            StoreError::Failed { detail } => StoreError::Unavailable { reason: Reason::Connect, detail },
+            error => error,
+        })?;
+        Ok(session)
+    }
+
+    async fn set_up(&mut self, timeouts: &Timeouts, schema: &str) -> Result<(), Failure> {
+        let mut path = String::new();
+        POSTGRES.quote(&mut path, schema);
+        let (statement, lock) = (timeouts.statement.as_millis(), timeouts.lock.as_millis());
+        self.run(&format!(
+            "SET search_path = {path}; SET synchronous_commit = on; SET default_transaction_isolation = \
+             'read committed'; SET client_min_messages = warning; SET statement_timeout = {statement}; \
+             SET lock_timeout = {lock}; SET idle_in_transaction_session_timeout = {lock}"
+        ))
+        .await?;
+        let facts = self
+            .fetch(&plain(
+                "SELECT pid::bigint, (extract(epoch FROM backend_start) * 1000000)::bigint, \
+                 current_setting('fsync') FROM pg_stat_activity WHERE pid = pg_backend_pid()",
+            ))
+            .await?;
+        match facts.first().map(Vec::as_slice) {
+            Some([Value::Int(pid), Value::Int(started), Value::Bytes(fsync)]) => {
+                self.mark = Mark { number: *pid, nonce: started.to_string() };
+                self.durable = fsync.as_ref() == b"on";
+                Ok(())
+            }
+            Some(_) | None => Err(Failure::Store(StoreError::Failed {
+                detail: "the server does not show a session its own entry in pg_stat_activity".to_owned(),
+            })),
+        }
+    }
+
+    /// Whether a commit is on disk when it is answered.
+    pub(super) fn durable(&self) -> bool {
+        self.durable
+    }
+
+    /// Whether the connection has ended.
+    pub(super) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Creates a database or schema unless it is there.
+    pub(super) async fn create(&mut self, what: &str, name: &str) -> Result<(), StoreError> {
+        let mut text = format!("CREATE {what} ");
+        POSTGRES.quote(&mut text, name);
+        match self.client.batch_execute(&text).await {
+            Ok(()) => Ok(()),
+            // It is there, or somebody else is creating it at this moment.
+            Err(e) if matches!(e.code().map(|c| c.code()), Some("42P04" | "42P06" | "23505")) => Ok(()),
+            Err(e) => Err(match unsettled(error::of_statement(&e)) {
+                StoreError::Failed { detail } => {
+                    StoreError::Refused { detail: format!("{name} is not there and cannot be created: {detail}") }
+                }
+                error => error,
+            }),
+        }
+    }
+
+    async fn stream(&mut self, query: &Query) -> Result<RowStream, Failure> {
+        let lost = |e: tokio_postgres::Error| error::of_statement(&e);
+        let statement = match self.statements.get(&query.text) {
+            Some(statement) => statement.clone(),
+            None => {
+                let statement = self.client.prepare(&query.text).await.map_err(lost)?;
+                if self.statements.len() >= STATEMENTS {
+                    self.statements.clear();
+                }
+                self.statements.insert(query.text.clone(), statement.clone());
+                statement
+            }
+        };
+        self.client.query_raw(&statement, query.params.iter().map(Bind)).await.map_err(lost)
+    }
+}
+
+/// Connects, and starts the task that reads and writes the connection.
+async fn connect<T>(config: &Config, tls: T) -> Result<(Client, JoinHandle<()>), StoreError>
+where
+    T: MakeTlsConnect<Socket>,
+    T::Stream: Send + 'static,
+{
+    let (client, connection) = config.connect(tls).await.map_err(|e| error::of_connecting(&e))?;
+    let task = tokio::spawn(async move {
+        // Whoever waits for an answer is told by the client half.
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "connection to PostgreSQL ended");
+        }
+    });
+    Ok((client, task))
+}
+
+#[async_trait]
+impl Session for PostgresSession {
+    async fn cells(&mut self, query: &Query, budget: usize) -> Result<Cells, Failure> {
+        let mut stream = pin!(self.stream(query).await?);
+        let mut cells = Vec::new();
+        let mut bytes = 0usize;
+        while let Some(row) = stream.try_next().await.map_err(|e| error::of_statement(&e))? {
+            let cell = cell(&row)?;
+            bytes = bytes.saturating_add(size(&cell));
+            cells.push(cell);
+            if bytes > budget {
+                // The connection's task reads on and throws away what the page's limit still lets come.
+                return Ok(Cells { cells, cut: true });
+            }
+        }
+        Ok(Cells { cells, cut: false })
+    }
+
+    async fn fetch(&mut self, query: &Query) -> Result<Vec<Vec<Value>>, Failure> {
+        let mut stream = pin!(self.stream(query).await?);
+        let mut rows = Vec::new();
+        while let Some(row) = stream.try_next().await.map_err(|e| error::of_statement(&e))? {
+            rows.push((0..row.len()).map(|i| value(&row, i)).collect::<Result<_, _>>()?);
+        }
+        Ok(rows)
+    }
+
+    async fn execute(&mut self, query: &Query) -> Result<u64, Failure> {
+        let mut stream = pin!(self.stream(query).await?);
+        while stream.try_next().await.map_err(|e| error::of_statement(&e))?.is_some() {}
+        Ok(stream.rows_affected().unwrap_or(0))
+    }
+
+    async fn run(&mut self, text: &str) -> Result<(), Failure> {
+        self.client.batch_execute(text).await.map_err(|e| error::of_statement(&e))
+    }
+
+    async fn insert(
+        &mut self,
+        epoch: Epoch,
+        rows: &[NewRow<'_>],
+        existing: Existing,
+    ) -> Result<Vec<Option<Place>>, Failure> {
+        // Not in BEGIN and COMMIT: the statement is its own transaction, and an error of the server means that it was
+        // rolled back.
+        let answer = self.fetch(&insert::query(epoch, rows, existing)).await?;
+        insert::places(rows.len(), &answer)
+    }
+
+    fn mark(&self) -> Mark {
+        self.mark.clone()
+    }
+
+    async fn end(&mut self, other: &Mark, wait: Duration) -> Result<bool, Failure> {
+        let until = Instant::now() + wait;
+        // A process number may be handed out again; not with the same start. An entry is there until after the
+        // process has committed or rolled back.
+        let running = Query {
+            text: "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1::bigint AND \
+                   (extract(epoch FROM backend_start) * 1000000)::bigint = $2::bigint"
+                .to_owned(),
+            params: vec![Param::Int(other.number), Param::Int(other.nonce.parse().unwrap_or(0))],
+        };
+        while !self.fetch(&running).await?.is_empty() {
+            if Instant::now() >= until {
+                return Ok(false);
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+        Ok(true)
+    }
+
+    fn is_idle(&self) -> bool {
+        true
+    }
+
+    async fn define(&mut self, statements: &[String]) -> Result<(), Failure> {
+        // CREATE TABLE IF NOT EXISTS fails when somebody else creates the same table at the same time.
+        let text = format!("BEGIN; SELECT pg_advisory_xact_lock({DEFINING}); {}; COMMIT", statements.join("; "));
+        match self.run(&text).await {
+            Err(failure @ (Failure::Store(_) | Failure::Again { .. } | Failure::Duplicate)) => {
+                self.run("ROLLBACK").await?;
+                Err(failure)
+            }
+            other => other,
+        }
+    }
+}
+
+fn plain(text: &str) -> Query {
+    Query { text: text.to_owned(), params: Vec::new() }
+}
+
+/// A parameter in PostgreSQL's binary form.
+#[derive(Debug)]
+struct Bind<'a>(&'a Param);
+
+impl ToSql for Bind<'_> {
+    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        match self.0 {
+            Param::Bytes(bytes) => bytes.as_ref().to_sql(ty, out),
+            Param::Int(number) => number.to_sql(ty, out),
+            Param::Text(text) => text.to_sql(ty, out),
+            Param::NullInt => Ok(IsNull::Yes),
+            Param::BytesList(list) => {
+                let list: Vec<&[u8]> = list.iter().map(AsRef::as_ref).collect();
+                list.to_sql(ty, out)
+            }
+            Param::IntList(list) => list.to_sql(ty, out),
+        }
+    }
+
+    fn accepts(_: &Type) -> bool {
+        // Every placeholder has a cast to the type its parameter is sent as.
+        true
+    }
+
+    to_sql_checked!();
+}
+
+fn corrupt(detail: impl fmt::Display) -> Failure {
+    Failure::Store(StoreError::Corrupt { detail: format!("a row is not of the form of a cell: {detail}") })
+}
+
+fn value(row: &Row, i: usize) -> Result<Value, Failure> {
+    let kind = row.columns().get(i).map(|column| column.type_().clone());
+    let int = |number: Option<i64>| number.map_or(Value::Null, Value::Int);
+    let bytes = |bytes: Option<&[u8]>| bytes.map_or(Value::Null, |b| Value::Bytes(Bytes::copy_from_slice(b)));
+    Ok(match kind {
+        Some(Type::INT8) => int(row.try_get(i).map_err(corrupt)?),
+        Some(Type::INT4) => int(row.try_get::<_, Option<i32>>(i).map_err(corrupt)?.map(i64::from)),
+        Some(Type::INT2) => int(row.try_get::<_, Option<i16>>(i).map_err(corrupt)?.map(i64::from)),
+        Some(Type::BOOL) => int(row.try_get::<_, Option<bool>>(i).map_err(corrupt)?.map(i64::from)),
+        Some(Type::BYTEA) => bytes(row.try_get(i).map_err(corrupt)?),
+        Some(Type::TEXT | Type::VARCHAR | Type::NAME) => {
+            bytes(row.try_get::<_, Option<&str>>(i).map_err(corrupt)?.map(str::as_bytes))
+        }
+        // No statement of ours asks for another type.
+        Some(_) | None => Value::Null,
+    })
+}
+
+/// A row of [`CELL_COLUMNS`](crate::sql::CELL_COLUMNS).
+fn cell(row: &Row) -> Result<Cell, Failure> {
+    let int = |i: usize| match value(row, i)? {
+        Value::Int(number) => Ok(number),
+        Value::Null | Value::Bytes(_) => Err(corrupt(i)),
+    };
+    let bytes = |i: usize| match value(row, i)? {
+        Value::Bytes(bytes) => Ok(Some(bytes)),
+        Value::Null => Ok(None),
+        Value::Int(_) => Err(corrupt(i)),
+    };
+    let txn = match value(row, 5)? {
+        Value::Int(txn) => Some(TxnId(txn)),
+        Value::Null => None,
+        Value::Bytes(_) => return Err(corrupt(5)),
+    };
+    Ok(Cell {
+        added_id: AddedId(int(0)?),
+        shard: ShardId(u16::try_from(int(1)?).map_err(corrupt)?),
+        kind: CellKind::from_code(int(2)?).ok_or_else(|| corrupt("kind"))?,
+        created_at: Micros(int(3)?),
+        token: Token(int(4)?),
+        txn,
+        triple: Triple {
+            row: RowKey::from_store(bytes(6)?.ok_or_else(|| corrupt(6))?),
+            column: ColumnKey::from_store(bytes(7)?.ok_or_else(|| corrupt(7))?),
+            ref_key: RefKey(int(8)?),
+        },
+        body: bytes(9)?.map(Body::from_store),
+    })
+}

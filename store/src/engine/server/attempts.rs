@@ -1,0 +1,175 @@
+//! Repeating a write until its outcome is known (CORRECTNESS C3).
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::backend::Timeouts;
+use crate::engine::server::driver::{Driver, Failure, Mark, Session};
+use crate::engine::server::pool::{Lease, Sessions};
+use crate::error::{Reason, StoreError};
+
+/// Most deadlocks one write takes part in. Writers queue at the log head, so that a deadlock is an outsider's doing.
+const DEADLOCKS: u32 = 10;
+
+/// Most full lock waits of one write. The lock of a writer that was stopped in the middle goes within one (its session
+/// is ended by the server), so that the second is somebody else's, and the third is worth an answer.
+const LOCK_WAITS: u32 = 3;
+
+/// What our own clock allows beyond the server's, so that the server's answer wins.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// First and longest pause between two attempts to reach a server.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));
+
+/// A write under way.
+pub(crate) struct Attempts<'a, D: Driver> {
+    sessions: &'a Sessions<D>,
+    timeouts: &'a Timeouts,
+    /// When to give up finding out what became of a lost attempt: a statement timeout after the first was lost.
+    until: Option<Instant>,
+    /// The last attempt whose outcome was not answered.
+    lost: Option<(Mark, String)>,
+    deadlocks: u32,
+    lock_waits: u32,
+}
+
+impl<'a, D: Driver> Attempts<'a, D> {
+    pub(crate) fn new(sessions: &'a Sessions<D>, timeouts: &'a Timeouts) -> Self {
+        Self { sessions, timeouts, until: None, lost: None, deadlocks: 0, lock_waits: 0 }
+    }
+
+    /// How long may still be waited.
+    fn left(&self) -> Duration {
+        self.until.map_or(self.timeouts.statement, |until| until.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether an attempt was lost: its outcome must be looked up before the next one.
+    pub(crate) fn lost_one(&self) -> bool {
+        self.lost.is_some()
+    }
+
+    /// A session for the next attempt. If one was lost before, it is over by now.
+    ///
+    /// # Errors
+    /// Of the pool, while nothing was lost; [`StoreError::MaybeWritten`] after that.
+    pub(crate) async fn session(&mut self) -> Result<Lease<D>, StoreError> {
+        let Some((mark, detail)) = &self.lost else { return self.sessions.lease().await };
+        let mut pause = PAUSE.0;
+        loop {
+            let why = match self.session_after(mark).await {
+                Ok(lease) => return Ok(lease),
+                Err(error) => error,
+            };
+            if self.left() <= pause {
+                return Err(StoreError::MaybeWritten { detail: format!("{detail}; then: {why}") });
+            }
+            tokio::time::sleep(pause).await;
+            pause = PAUSE.1.min(pause * 2);
+        }
+    }
+
+    async fn session_after(&self, lost: &Mark) -> Result<Lease<D>, StoreError> {
+        let mut lease = self.sessions.lease().await?;
+        let wait = self.left().min(self.timeouts.lock);
+        let ended = bounded(wait + GRACE, lease.session()?.end(lost, wait)).await;
+        match ended {
+            Ok(true) => Ok(lease),
+            Ok(false) => {
+                lease.give_back();
+                Err(StoreError::Timeout {
+                    reason: Reason::Statement,
+                    detail: "the lost attempt is still running".to_owned(),
+                })
+            }
+            Err(failure) => {
+                self.sessions.forget_idle();
+                Err(unsettled(failure))
+            }
+        }
+    }
+
+    /// Runs one attempt, bounded a little above the server's own limits.
+    pub(crate) async fn bounded<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        bounded(self.timeouts.statement + self.timeouts.lock + GRACE, work).await
+    }
+
+    /// An attempt in the session of `mark` failed: `Ok` if there may be another.
+    ///
+    /// # Errors
+    /// What the write failed of.
+    pub(crate) fn after(&mut self, failure: Failure, mark: Mark) -> Result<(), StoreError> {
+        match failure {
+            Failure::Lost { detail } => {
+                self.sessions.forget_idle();
+                self.until.get_or_insert_with(|| Instant::now() + self.timeouts.statement);
+                if self.left().is_zero() {
+                    return Err(StoreError::MaybeWritten { detail });
+                }
+                self.lost = Some((mark, detail));
+                Ok(())
+            }
+            Failure::Again { reason, detail } => {
+                let (count, most) = match reason {
+                    Reason::Lock => (&mut self.lock_waits, LOCK_WAITS),
+                    Reason::Connect | Reason::Statement | Reason::Queue => (&mut self.deadlocks, DEADLOCKS),
+                };
+                *count += 1;
+                if *count >= most { Err(StoreError::Timeout { reason: Reason::Lock, detail }) } else { Ok(()) }
+            }
+            Failure::Duplicate | Failure::Stale | Failure::Store(_) => Err(unsettled(failure)),
+        }
+    }
+
+    /// A look-up between two attempts failed: `Ok` if it may be tried again.
+    ///
+    /// # Errors
+    /// What the write failed of.
+    pub(crate) fn after_look(&mut self, failure: Failure) -> Result<(), StoreError> {
+        let detail = match failure {
+            Failure::Lost { detail } => detail,
+            Failure::Duplicate | Failure::Stale | Failure::Again { .. } | Failure::Store(_) => {
+                let error = unsettled(failure);
+                if !self.lost_one() {
+                    return Err(error);
+                }
+                error.to_string()
+            }
+        };
+        self.sessions.forget_idle();
+        self.until.get_or_insert_with(|| Instant::now() + self.timeouts.statement);
+        if !self.left().is_zero() {
+            return Ok(());
+        }
+        Err(if self.lost_one() {
+            StoreError::MaybeWritten { detail }
+        } else {
+            StoreError::Unavailable { reason: Reason::Statement, detail }
+        })
+    }
+
+    /// The lost attempt's outcome is known now, and accounted for.
+    pub(crate) fn looked(&mut self) {
+        self.lost = None;
+    }
+}
+
+/// Bounds a wait for the server: what does not answer in time is as good as lost.
+pub(crate) async fn bounded<T>(limit: Duration, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(done) => done,
+        Err(_) => Err(Failure::Lost { detail: format!("no answer within {limit:?}") }),
+    }
+}
+
+/// A failure as the error of something that wrote nothing.
+pub(crate) fn unsettled(failure: Failure) -> StoreError {
+    match failure {
+        Failure::Lost { detail } => StoreError::Unavailable { reason: Reason::Statement, detail },
+        Failure::Duplicate => StoreError::Failed { detail: "a row of that key exists".to_owned() },
+        Failure::Stale => StoreError::Corrupt { detail: "the log head is missing".to_owned() },
+        Failure::Again { reason, detail } => StoreError::Timeout { reason, detail },
+        Failure::Store(error) => error,
+    }
+}

@@ -1,0 +1,237 @@
+//! A cluster's cells on a database server.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cellgate_schemaless::{Cell, ClusterNo, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple};
+
+use crate::backend::{Backend, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState};
+use crate::engine::server::core::Core;
+use crate::engine::server::driver::{Driver, Guard, Value};
+use crate::engine::server::{PoolState, ServerOptions, put};
+use crate::error::StoreError;
+use crate::sql::{Query, SHARD_MOVED, SHARD_OWNED, below_hidden, match_gets, match_latest};
+
+/// Most rows of one page: with bodies of usual size it stays well below [`PAGE_BYTES`].
+const PAGE_ROWS: u64 = 4096;
+
+/// About how many bytes of cells one page has. One cell more may come, however large.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// The cells of one cluster, on a database server spoken to by `D`.
+pub struct Server<D: Driver> {
+    core: Arc<Core<D>>,
+}
+
+impl<D: Driver> fmt::Debug for Server<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("name", &self.core.name).field("driver", self.core.driver()).finish()
+    }
+}
+
+impl<D: Driver> Server<D> {
+    /// A backend that connects when it is first asked something.
+    pub(crate) fn with_driver(driver: D, options: &ServerOptions) -> Result<Self, StoreError> {
+        Ok(Self { core: Core::new(driver, options)? })
+    }
+
+    /// What the pool of connections is doing.
+    pub fn pool_state(&self) -> PoolState {
+        self.core.pool_state()
+    }
+
+    async fn latest_once(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
+        let query = self.core.dialect().latest(table, keys);
+        let page = self.core.page(|| std::iter::once(query.clone()), u64::MAX, usize::MAX).await?;
+        Ok(match_latest(keys, &page.cells))
+    }
+}
+
+#[async_trait]
+impl<D: Driver> Backend for Server<D> {
+    async fn get(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let query = self.core.dialect().get(table, keys);
+        let page = self.core.page(|| std::iter::once(query.clone()), u64::MAX, usize::MAX).await?;
+        Ok(match_gets(keys, page.cells))
+    }
+
+    async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut answers = self.latest_once(table, keys).await?;
+        // Hidden rows exist only while a transaction holds a row or a chain is being removed.
+        let mut below = below_hidden(keys, &answers);
+        while !below.is_empty() {
+            let (places, keys): (Vec<usize>, Vec<LatestKey>) = below.into_iter().unzip();
+            let lower = self.latest_once(table, &keys).await?;
+            below = below_hidden(&keys, &lower).into_iter().map(|(i, key)| (places[i], key)).collect();
+            for (place, answer) in places.into_iter().zip(lower) {
+                answers[place] = answer;
+            }
+        }
+        // What is still hidden has nothing below it.
+        Ok(answers.into_iter().map(|cell| cell.filter(|cell| !hidden(cell))).collect())
+    }
+
+    async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {
+        let limit = scan.limit.unwrap_or(PAGE_ROWS).min(PAGE_ROWS);
+        if limit == 0 {
+            return Ok(RowPage { cells: Vec::new(), more: false });
+        }
+        let dialect = self.core.dialect();
+        let page = self.core.page(|| dialect.rows(table, scan, limit), limit, PAGE_BYTES).await?;
+        Ok(RowPage { cells: page.cells, more: page.more })
+    }
+
+    async fn log(&self, table: &TableRef, scan: &LogScan) -> Result<LogPage, StoreError> {
+        let limit = scan.limit.unwrap_or(PAGE_ROWS).min(PAGE_ROWS);
+        if limit == 0 {
+            return Ok(LogPage { cells: Vec::new(), more: false });
+        }
+        let dialect = self.core.dialect();
+        let page = self.core.page(|| dialect.log(table, scan, limit), limit, PAGE_BYTES).await?;
+        Ok(LogPage { cells: page.cells, more: page.more })
+    }
+
+    async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {
+        // In a task of its own: a caller that goes away must not stop a write in the middle.
+        let core = Arc::clone(&self.core);
+        let groups = groups.to_vec();
+        finished(tokio::spawn(async move { put::put(&core.sessions, &core.timeouts, epoch, &groups).await })).await
+    }
+
+    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<u64, StoreError> {
+        let core = Arc::clone(&self.core);
+        let erase = core.dialect().erase(table, what);
+        let task = tokio::spawn(async move { core.change(Guard::Head(epoch), &[erase]).await });
+        Ok(finished(task).await?.rows)
+    }
+
+    async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {
+        self.core.define(&self.core.dialect().create_cell_table(table)).await
+    }
+
+    async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError> {
+        self.core.define(&[self.core.dialect().drop_cell_table(table)]).await
+    }
+
+    async fn identity(&self) -> Result<Option<Identity>, StoreError> {
+        match self.core.fetch(&self.core.dialect().select_identity()).await {
+            Ok(rows) => rows.first().map(|row| identity(row)).transpose(),
+            Err(StoreError::NoTable { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn claim(&self, wanted: &Identity, shards: &[ShardId]) -> Result<Identity, StoreError> {
+        let dialect = self.core.dialect();
+        self.core.driver().create_database().await?;
+        self.core.define(&dialect.create_own_tables()).await?;
+        if let Some(standing) = self.identity().await? {
+            return Ok(standing);
+        }
+        let mut changes = vec![dialect.insert_identity(wanted), dialect.insert_head(wanted.cluster)];
+        changes.extend(dialect.insert_shards(shards));
+        self.core.change(Guard::First, &changes).await?;
+        self.identity().await?.ok_or_else(|| corrupt("the identity that was just written is not there"))
+    }
+
+    async fn shards(&self) -> Result<(Epoch, Vec<ShardState>), StoreError> {
+        // One statement, so that both are of one moment.
+        let text = "SELECT h.epoch, s.shard, s.state, s.moved_to FROM cg_head h LEFT JOIN cg_shard s ON 1 = 1 \
+                    WHERE h.head = 0 ORDER BY s.shard";
+        let rows = self.core.fetch(&Query { text: text.to_owned(), params: Vec::new() }).await?;
+        let epoch = match rows.first().and_then(|row| row.first()) {
+            Some(Value::Int(epoch)) => Epoch(*epoch),
+            Some(Value::Null | Value::Bytes(_)) | None => return Err(corrupt("the log head is missing")),
+        };
+        let owned = rows.iter().filter(|row| row.get(1) != Some(&Value::Null));
+        Ok((epoch, owned.map(|row| shard_state(row)).collect::<Result<_, _>>()?))
+    }
+
+    async fn raise_epoch(&self, from: Epoch, to: Epoch) -> Result<bool, StoreError> {
+        let changed = self.core.change(Guard::Free, &[self.core.dialect().raise_epoch(from, to)]).await?;
+        if changed.rows > 0 || !changed.after_loss {
+            return Ok(changed.rows > 0);
+        }
+        // The lost attempt may have raised it.
+        let rows = self.core.fetch(&self.core.dialect().select_epoch()).await?;
+        Ok(rows.first().and_then(|row| row.first()) == Some(&Value::Int(to.0)))
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.core.ping().await
+    }
+
+    async fn close(&self) {
+        self.core.close().await;
+    }
+}
+
+/// The answer of a task of ours.
+pub(crate) async fn finished<T>(task: tokio::task::JoinHandle<Result<T, StoreError>>) -> Result<T, StoreError> {
+    match task.await {
+        Ok(answer) => answer,
+        Err(error) => Err(StoreError::MaybeWritten { detail: format!("the writing task ended: {error}") }),
+    }
+}
+
+fn hidden(cell: &Cell) -> bool {
+    match cell.kind {
+        cellgate_schemaless::CellKind::Lock | cellgate_schemaless::CellKind::Closed => true,
+        cellgate_schemaless::CellKind::Cell
+        | cellgate_schemaless::CellKind::Tombstone
+        | cellgate_schemaless::CellKind::Erased => false,
+    }
+}
+
+fn corrupt(detail: &str) -> StoreError {
+    StoreError::Corrupt { detail: detail.to_owned() }
+}
+
+fn identity(row: &[Value]) -> Result<Identity, StoreError> {
+    let wrong = || corrupt("cg_cluster holds what no identity is");
+    let text = |value: &Value| match value {
+        Value::Bytes(bytes) => String::from_utf8(bytes.to_vec()).map_err(|_| wrong()),
+        Value::Null | Value::Int(_) => Err(wrong()),
+    };
+    let [deployment, cluster, Value::Int(incarnation), virtual_shards, hash, Value::Int(seed), Value::Int(format)] =
+        row
+    else {
+        return Err(wrong());
+    };
+    let small = |value: &Value| match value {
+        Value::Int(number) => u32::try_from(*number).map_err(|_| wrong()),
+        Value::Null | Value::Bytes(_) => Err(wrong()),
+    };
+    let cluster = u16::try_from(small(cluster)?).map_err(|_| wrong())?;
+    Ok(Identity {
+        deployment: text(deployment)?,
+        cluster: ClusterNo::new(cluster).map_err(|_| wrong())?,
+        incarnation: *incarnation,
+        virtual_shards: small(virtual_shards)?,
+        hash: text(hash)?,
+        seed: *seed,
+        format: *format,
+    })
+}
+
+fn shard_state(row: &[Value]) -> Result<ShardState, StoreError> {
+    let wrong = || corrupt("cg_shard holds what no shard is");
+    let [_, Value::Int(shard), Value::Int(state), moved_to] = row else { return Err(wrong()) };
+    let shard = ShardId(u16::try_from(*shard).map_err(|_| wrong())?);
+    let moved_to = match (*state, moved_to) {
+        (SHARD_OWNED, Value::Null) => None,
+        (SHARD_MOVED, Value::Int(cluster)) => {
+            let cluster = u16::try_from(*cluster).map_err(|_| wrong())?;
+            Some(ClusterNo::new(cluster).map_err(|_| wrong())?)
+        }
+        (_, Value::Null | Value::Int(_) | Value::Bytes(_)) => return Err(wrong()),
+    };
+    Ok(ShardState { shard, moved_to })
+}

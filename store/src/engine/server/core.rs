@@ -1,0 +1,229 @@
+//! Reading and changing through a pool: what [`Server`](super::Server) and the meta store are made of.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cellgate_schemaless::Cell;
+
+use crate::backend::Timeouts;
+use crate::engine::server::attempts::{Attempts, bounded, unsettled};
+use crate::engine::server::driver::{Driver, Failure, Guard, Session, Value};
+use crate::engine::server::pool::Sessions;
+use crate::engine::server::put::stale;
+use crate::engine::server::{PoolState, ServerOptions};
+use crate::error::{Reason, StoreError};
+use crate::sql::{Dialect, Query};
+
+/// What our own clock allows a read beyond the server's statement timeout, so that the server's answer wins.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Pause between two looks at whether the sessions in use have come back.
+const CLOSE_PAUSE: Duration = Duration::from_millis(10);
+
+/// A server and its sessions.
+pub(crate) struct Core<D: Driver> {
+    pub(crate) name: String,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) sessions: Sessions<D>,
+}
+
+/// Rows of several statements.
+pub(crate) struct Page {
+    pub(crate) cells: Vec<Cell>,
+    pub(crate) more: bool,
+}
+
+/// What a change did.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Changed {
+    /// Rows the last attempt changed.
+    pub(crate) rows: u64,
+    /// Whether an attempt was lost before it: it may have changed them already.
+    pub(crate) after_loss: bool,
+}
+
+impl<D: Driver> Core<D> {
+    pub(crate) fn new(driver: D, options: &ServerOptions) -> Result<Arc<Self>, StoreError> {
+        let sessions = Sessions::new(driver, options)?;
+        Ok(Arc::new(Self { name: options.name.clone(), timeouts: options.timeouts, sessions }))
+    }
+
+    pub(crate) fn driver(&self) -> &D {
+        self.sessions.manager()
+    }
+
+    pub(crate) fn dialect(&self) -> &'static Dialect {
+        self.driver().dialect()
+    }
+
+    /// Runs statements that read cells until `limit` rows or `budget` bytes are there. If the connection is lost,
+    /// everything is read again on a new one, once.
+    pub(crate) async fn page<I>(
+        &self,
+        queries: impl Fn() -> I + Sync + Send,
+        limit: u64,
+        budget: usize,
+    ) -> Result<Page, StoreError>
+    where
+        I: Iterator<Item = Query> + Send,
+    {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut again = true;
+        loop {
+            let mut lease = self.sessions.lease().await?;
+            let session = lease.session()?;
+            let answer = self.in_time(read_page(session, queries(), limit, budget)).await?;
+            let idle = session.is_idle();
+            match answer {
+                Ok(page) => {
+                    if idle {
+                        lease.give_back();
+                    }
+                    return Ok(page);
+                }
+                Err(failure) => again = self.read_again(failure, again)?,
+            }
+        }
+    }
+
+    /// Runs a statement with a small answer; again on a new connection, once, if the connection is lost.
+    pub(crate) async fn fetch(&self, query: &Query) -> Result<Vec<Vec<Value>>, StoreError> {
+        let mut again = true;
+        loop {
+            let mut lease = self.sessions.lease().await?;
+            match self.in_time(lease.session()?.fetch(query)).await? {
+                Ok(rows) => {
+                    lease.give_back();
+                    return Ok(rows);
+                }
+                Err(failure) => again = self.read_again(failure, again)?,
+            }
+        }
+    }
+
+    /// Reads are not settled, only bounded.
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Result<T, StoreError> {
+        let limit = self.timeouts.statement + GRACE;
+        tokio::time::timeout(limit, work).await.map_err(|_| StoreError::Timeout {
+            reason: Reason::Statement,
+            detail: format!("no answer within {limit:?}"),
+        })
+    }
+
+    /// `Ok(false)` if there may be one more attempt.
+    fn read_again(&self, failure: Failure, again: bool) -> Result<bool, StoreError> {
+        match failure {
+            Failure::Lost { detail } if again => {
+                self.sessions.forget_idle();
+                tracing::debug!(store = %self.name, %detail, "connection lost, reading again");
+                Ok(false)
+            }
+            Failure::Lost { .. } | Failure::Duplicate | Failure::Stale | Failure::Again { .. } | Failure::Store(_) => {
+                Err(unsettled(failure))
+            }
+        }
+    }
+
+    /// One transaction that is harmless to repeat, repeated until its outcome is known.
+    pub(crate) async fn change(&self, guard: Guard, changes: &[Query]) -> Result<Changed, StoreError> {
+        let mut attempts = Attempts::new(&self.sessions, &self.timeouts);
+        loop {
+            let mut lease = attempts.session().await?;
+            let after_loss = attempts.lost_one();
+            let session = lease.session()?;
+            let mark = session.mark();
+            match attempts.bounded(session.transaction(self.dialect(), guard, changes)).await {
+                Ok(rows) => {
+                    lease.give_back();
+                    return Ok(Changed { rows, after_loss });
+                }
+                Err(Failure::Stale) => {
+                    let Guard::Head(epoch) = guard else { return Err(unsettled(Failure::Stale)) };
+                    return Err(stale(session, self.dialect(), epoch).await);
+                }
+                Err(failure) => {
+                    if matches!(failure, Failure::Again { .. } | Failure::Store(_)) {
+                        lease.give_back();
+                    }
+                    attempts.after(failure, mark)?;
+                }
+            }
+        }
+    }
+
+    /// Changes the schema, by statements that are harmless to repeat.
+    pub(crate) async fn define(&self, statements: &[String]) -> Result<(), StoreError> {
+        let mut attempts = Attempts::new(&self.sessions, &self.timeouts);
+        loop {
+            let mut lease = attempts.session().await?;
+            let session = lease.session()?;
+            let mark = session.mark();
+            match attempts.bounded(session.define(statements)).await {
+                Ok(()) => {
+                    lease.give_back();
+                    return Ok(());
+                }
+                Err(failure) => attempts.after(failure, mark)?,
+            }
+        }
+    }
+
+    /// The server and back.
+    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
+        let mut lease = self.sessions.lease().await?;
+        match bounded(self.timeouts.connect, lease.session()?.run("SELECT 1")).await {
+            Ok(()) => {
+                lease.give_back();
+                Ok(())
+            }
+            Err(failure) => {
+                self.sessions.forget_idle();
+                Err(unsettled(failure))
+            }
+        }
+    }
+
+    /// Lets nobody in, and waits for those inside, for at most the statement timeout.
+    pub(crate) async fn close(&self) {
+        self.sessions.close();
+        let until = Instant::now() + self.timeouts.statement;
+        while self.sessions.state().size > 0 && Instant::now() < until {
+            tokio::time::sleep(CLOSE_PAUSE).await;
+        }
+    }
+
+    pub(crate) fn pool_state(&self) -> PoolState {
+        self.sessions.state()
+    }
+}
+
+async fn read_page<S: Session>(
+    session: &mut S,
+    queries: impl Iterator<Item = Query> + Send,
+    limit: usize,
+    budget: usize,
+) -> Result<Page, Failure> {
+    let mut cells = Vec::new();
+    let mut left = budget;
+    for query in queries {
+        let answer = session.cells(&query, left).await?;
+        let bytes: usize = answer.cells.iter().map(size).sum();
+        left = left.saturating_sub(bytes);
+        if cells.is_empty() {
+            cells = answer.cells;
+        } else {
+            cells.extend(answer.cells);
+        }
+        if answer.cut || left == 0 || cells.len() >= limit {
+            cells.truncate(limit);
+            return Ok(Page { cells, more: true });
+        }
+    }
+    Ok(Page { cells, more: false })
+}
+
+/// What a cell counts against a budget, in bytes.
+pub(crate) fn size(cell: &Cell) -> usize {
+    let body = cell.body.as_ref().map_or(0, |body| body.as_bytes().len());
+    body + cell.triple.row.as_bytes().len() + cell.triple.column.as_bytes().len()
+}

@@ -1,0 +1,221 @@
+//! What a protocol must be able to do for [`Server`](super::Server).
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cellgate_schemaless::{AddedId, Body, Cell, Epoch, Micros, ShardId, TableRef, Token, Triple};
+use deadpool::managed::Manager;
+
+use crate::error::{Reason, StoreError};
+use crate::sql::{Dialect, Query};
+
+/// A protocol: opens sessions to one server. As a [`Manager`] it is what the pool asks for sessions.
+#[async_trait]
+pub trait Driver: Manager<Type = Self::Session, Error = StoreError> + std::fmt::Debug + 'static {
+    /// A connection, logged in and set up.
+    type Session: Session;
+
+    /// How the server spells the shared statements.
+    fn dialect(&self) -> &'static Dialect;
+
+    /// An expression: the server's clock, as microseconds UTC in a signed 64-bit number.
+    fn clock(&self) -> &'static str;
+
+    /// Creates the database (and schema) the sessions are for, if it is not there.
+    async fn create_database(&self) -> Result<(), StoreError>;
+}
+
+/// A connection to the server, idle and in no transaction between two calls.
+///
+/// Nothing in here repeats anything or waits for longer than the server's own timeouts; the caller does.
+#[async_trait]
+pub trait Session: Send + 'static {
+    /// Rows of [`CELL_COLUMNS`](crate::sql::CELL_COLUMNS): all of them, or as many as have `budget` bytes in them
+    /// (one more than that, so that there is progress).
+    async fn cells(&mut self, query: &Query, budget: usize) -> Result<Cells, Failure>;
+
+    /// Small answers: all rows, all columns.
+    async fn fetch(&mut self, query: &Query) -> Result<Vec<Vec<Value>>, Failure>;
+
+    /// A change; answers how many rows are now different.
+    async fn execute(&mut self, query: &Query) -> Result<u64, Failure>;
+
+    /// A statement without parameters or answer, not prepared.
+    async fn run(&mut self, text: &str) -> Result<(), Failure>;
+
+    /// One transaction: takes ids from the log head and inserts these rows, sorted by table and triple and no triple
+    /// twice. Answers where each row is that is known to be inserted; the caller looks up the others.
+    ///
+    /// # Errors
+    /// After any failure but [`Failure::Lost`] nothing was written.
+    async fn insert(
+        &mut self,
+        epoch: Epoch,
+        rows: &[NewRow<'_>],
+        existing: Existing,
+    ) -> Result<Vec<Option<Place>>, Failure>;
+
+    /// How another session can find this one on the server.
+    fn mark(&self) -> Mark;
+
+    /// Makes sure that nothing the marked session was doing goes on: ends it if it still runs, and waits for at most
+    /// `wait` until it is over. `false` if it is not over by then.
+    async fn end(&mut self, other: &Mark, wait: Duration) -> Result<bool, Failure>;
+
+    /// Whether the session can be used again; not if an answer was left half-read.
+    fn is_idle(&self) -> bool;
+
+    /// Statements that change the schema, in order, each without effect if it was done before. Safe when several
+    /// sessions do it at once.
+    async fn define(&mut self, statements: &[String]) -> Result<(), Failure>;
+
+    /// One transaction of these changes, in order; answers how many rows they changed in all.
+    async fn transaction(&mut self, dialect: &Dialect, guard: Guard, changes: &[Query]) -> Result<u64, Failure> {
+        self.run("BEGIN").await?;
+        match self.changes(dialect, guard, changes).await {
+            Ok(rows) => {
+                self.run("COMMIT").await.map_err(Failure::at_commit)?;
+                Ok(rows)
+            }
+            Err(Failure::Lost { detail }) => Err(Failure::Lost { detail }),
+            Err(failure) => {
+                self.run("ROLLBACK").await?;
+                Err(failure)
+            }
+        }
+    }
+
+    /// The inside of [`transaction`](Session::transaction).
+    async fn changes(&mut self, dialect: &Dialect, guard: Guard, changes: &[Query]) -> Result<u64, Failure> {
+        if let Guard::Head(epoch) = guard {
+            let mut lock = dialect.select_epoch();
+            lock.text.push_str(" FOR UPDATE");
+            match self.fetch(&lock).await?.first().and_then(|row| row.first()) {
+                Some(Value::Int(current)) if *current == epoch.0 => {}
+                Some(_) | None => return Err(Failure::Stale),
+            }
+        }
+        let mut rows = 0;
+        for change in changes {
+            rows += self.execute(change).await?;
+            if guard == Guard::First && rows == 0 {
+                break;
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// What a transaction depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// Nothing.
+    Free,
+    /// Nothing is changed unless the log head is at this epoch; it is locked meanwhile.
+    Head(Epoch),
+    /// If the first change changes nothing, the others are left out.
+    First,
+}
+
+/// Part of an answer.
+#[derive(Debug)]
+pub struct Cells {
+    /// The rows.
+    pub cells: Vec<Cell>,
+    /// Whether the budget ran out before the rows did.
+    pub cut: bool,
+}
+
+/// A value of a small answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// NULL.
+    Null,
+    /// A number.
+    Int(i64),
+    /// Text or bytes.
+    Bytes(Bytes),
+}
+
+/// A row to be inserted.
+#[derive(Clone, Copy, Debug)]
+pub struct NewRow<'a> {
+    /// Into which table.
+    pub table: &'a TableRef,
+    /// The shard of its row key.
+    pub shard: ShardId,
+    /// Its name.
+    pub triple: &'a Triple,
+    /// Its JSON.
+    pub body: &'a Body,
+    /// Which write it belongs to.
+    pub token: Token,
+}
+
+/// What [`Session::insert`] does about rows whose name exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// They stay as they are, and the others are inserted.
+    Keep,
+    /// Nothing is inserted: [`Failure::Duplicate`].
+    Refuse,
+}
+
+/// Where a row was put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its place in the log.
+    pub added_id: AddedId,
+    /// Its time.
+    pub created_at: Micros,
+}
+
+/// Names a session on the server, unmistakably: a connection number alone would be handed out again after a restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The server's number of the connection.
+    pub number: i64,
+    /// What tells it from any other session that ever had that number.
+    pub nonce: String,
+}
+
+/// Why a session did not do what it was asked.
+#[derive(Clone, Debug)]
+pub enum Failure {
+    /// The connection ended, or its state is not known any more: what was running may have been done, or may go on.
+    Lost {
+        /// For the log.
+        detail: String,
+    },
+    /// A row of that name exists.
+    Duplicate,
+    /// The log head is not at that epoch, or is not there.
+    Stale,
+    /// Somebody else was in the way; the same again may well succeed.
+    Again {
+        /// [`Reason::Lock`] after a full lock wait, [`Reason::Statement`] for a deadlock and the like.
+        reason: Reason,
+        /// For the log.
+        detail: String,
+    },
+    /// Anything else.
+    Store(StoreError),
+}
+
+impl Failure {
+    /// The same failure of a COMMIT: whatever the server says, the outcome is not known.
+    pub fn at_commit(self) -> Self {
+        match self {
+            Self::Lost { detail } | Self::Again { detail, .. } => Self::Lost { detail },
+            Self::Duplicate | Self::Stale => Self::Lost { detail: "the commit failed".to_owned() },
+            Self::Store(error) => Self::Lost { detail: error.to_string() },
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}

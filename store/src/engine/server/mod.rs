@@ -1,0 +1,56 @@
+//! What the engines that talk to a database server share: options, the pool, and everything of [`Backend`] and
+//! [`MetaStore`](crate::meta::MetaStore) that is SQL.
+//!
+//! A [`Driver`](driver::Driver) is a protocol: it opens sessions, runs statements, and knows how to insert in one
+//! transaction that takes its ids from the log head. The rest, and above all how a put is settled ([`put`]), is one
+//! piece of code for all of them.
+//!
+//! [`Backend`]: crate::backend::Backend
+
+pub(crate) mod attempts;
+mod backend;
+pub(crate) mod core;
+pub(crate) mod driver;
+pub(crate) mod pool;
+pub(crate) mod put;
+
+pub use backend::Server;
+pub(crate) use backend::finished;
+
+use crate::backend::Timeouts;
+use crate::engine::dsn::Dsn;
+
+/// How to reach a store on a database server.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// The cluster's name, for the log.
+    pub name: String,
+    /// Where the server is.
+    pub dsn: Dsn,
+    /// Most connections open at once.
+    pub pool_size: usize,
+    /// Bounds on waiting.
+    pub timeouts: Timeouts,
+}
+
+impl ServerOptions {
+    /// Connections of a store that is not told otherwise: the lanes in front of a store use few, and a server's
+    /// memory is per connection.
+    pub const POOL_SIZE: usize = 8;
+
+    /// Options with the defaults.
+    pub fn new(name: impl Into<String>, dsn: Dsn) -> Self {
+        Self { name: name.into(), dsn, pool_size: Self::POOL_SIZE, timeouts: Timeouts::default() }
+    }
+}
+
+/// What a pool of connections is doing, for the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct PoolState {
+    /// Open connections.
+    pub size: usize,
+    /// Of these, in nobody's hands.
+    pub idle: usize,
+    /// Requests that wait for one.
+    pub waiting: usize,
+}

@@ -1,0 +1,107 @@
+//! A bounded pool of sessions that never hands out a session somebody left in the middle of something.
+
+use deadpool::Runtime;
+use deadpool::managed::{Manager, Object, Pool, PoolError, TimeoutType};
+
+use crate::engine::server::{PoolState, ServerOptions};
+use crate::error::{Reason, StoreError};
+
+/// The sessions to one server.
+pub(crate) struct Sessions<M: Manager> {
+    pool: Pool<M>,
+}
+
+impl<M: Manager<Error = StoreError>> Sessions<M> {
+    /// A pool; no session is opened before one is needed.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if the pool cannot be made so.
+    pub(crate) fn new(manager: M, options: &ServerOptions) -> Result<Self, StoreError> {
+        let pool = Pool::builder(manager)
+            .max_size(options.pool_size.max(1))
+            .wait_timeout(Some(options.timeouts.queue))
+            .create_timeout(Some(options.timeouts.connect))
+            .recycle_timeout(Some(options.timeouts.connect))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| StoreError::Refused { detail: format!("cannot make a pool: {error}") })?;
+        Ok(Self { pool })
+    }
+
+    /// A session, for as long as the lease lives.
+    pub(crate) async fn lease(&self) -> Result<Lease<M>, StoreError> {
+        match self.pool.get().await {
+            Ok(session) => Ok(Lease { session: Some(session) }),
+            Err(PoolError::Backend(error)) => Err(error),
+            Err(PoolError::Timeout(TimeoutType::Wait)) => Err(StoreError::Timeout {
+                reason: Reason::Queue,
+                detail: "no connection became free in time".to_owned(),
+            }),
+            Err(PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle)) => {
+                Err(unavailable("the server did not answer in time"))
+            }
+            Err(PoolError::Closed) => Err(unavailable("the store was closed")),
+            Err(PoolError::NoRuntimeSpecified) => {
+                Err(StoreError::Failed { detail: "the pool has no runtime".to_owned() })
+            }
+            Err(PoolError::PostCreateHook(error)) => Err(StoreError::Failed { detail: error.to_string() }),
+        }
+    }
+
+    /// Drops every session nobody holds: when one was lost, the others of the same server probably were, too, and
+    /// the next lease shall not be one of those.
+    pub(crate) fn forget_idle(&self) {
+        drop(self.pool.retain(|_, _| false));
+    }
+
+    pub(crate) fn manager(&self) -> &M {
+        self.pool.manager()
+    }
+
+    pub(crate) fn state(&self) -> PoolState {
+        let status = self.pool.status();
+        PoolState { size: status.size, idle: status.available, waiting: status.waiting }
+    }
+
+    /// Lets nobody in any more. Sessions in use live on until their work is done.
+    pub(crate) fn close(&self) {
+        self.pool.close();
+    }
+}
+
+fn unavailable(detail: &str) -> StoreError {
+    StoreError::Unavailable { reason: Reason::Connect, detail: detail.to_owned() }
+}
+
+/// A session in one hand. It goes back to the pool only through [`Lease::give_back`]; dropped any other way, as when
+/// the future that used it was dropped between question and answer, its connection is closed.
+pub(crate) struct Lease<M: Manager> {
+    /// `None` only once it was given back.
+    session: Option<Object<M>>,
+}
+
+impl<M: Manager> Lease<M> {
+    /// The session.
+    ///
+    /// # Errors
+    /// None: there is a session for as long as there is a lease.
+    pub(crate) fn session(&mut self) -> Result<&mut M::Type, StoreError> {
+        match &mut self.session {
+            Some(session) => Ok(session),
+            None => Err(StoreError::Failed { detail: "a lease without a session".to_owned() }),
+        }
+    }
+
+    /// The session is idle and in no transaction: the next may have it.
+    pub(crate) fn give_back(mut self) {
+        drop(self.session.take());
+    }
+}
+
+impl<M: Manager> Drop for Lease<M> {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take() {
+            drop(Object::take(session));
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! How a put is written and settled, whatever the server (CORRECTNESS C1, C3, C4).
+//!
+//! Groups of one cell are coalesced: a batch of them is one transaction that leaves existing rows alone, and the rows
+//! that were not inserted are looked up and judged one by one. A group of several cells is a transaction of its own
+//! that refuses existing rows; when it met one, the existing rows are judged: the same cells are left out and the
+//! rest is tried again, and anything else is the outcome of the whole group. Every row carries the token of its
+//! write, so that an attempt whose answer was lost is settled by looking for it.
+
+use cellgate_schemaless::{Cell, Epoch, TableRef, Triple};
+
+use crate::backend::{PlacedCell, PutGroup, PutOutcome, Timeouts};
+use crate::engine::server::attempts::{Attempts, unsettled};
+use crate::engine::server::driver::{Driver, Existing, Failure, NewRow, Place, Session, Value};
+use crate::engine::server::pool::{Lease, Sessions};
+use crate::engine::settle::{Verdict, settle};
+use crate::error::StoreError;
+use crate::sql::{Dialect, match_gets};
+
+/// Most bytes of keys and bodies in one coalesced transaction; a single row may be larger. It bounds how long the
+/// log head stays locked.
+const BATCH_BYTES: usize = 1024 * 1024;
+
+/// Most rows in one coalesced transaction, for the same reason.
+const BATCH_ROWS: usize = 1024;
+
+/// Most rows looked up by one statement.
+const LOOK_ROWS: usize = 256;
+
+/// Most times a row is found to exist and then found not to. Existing rows vanish only when a chain is removed.
+const VANISHED: u32 = 5;
+
+/// Writes groups: the body of [`Backend::put`](crate::backend::Backend::put).
+pub(crate) async fn put<D: Driver>(
+    sessions: &Sessions<D>,
+    timeouts: &Timeouts,
+    epoch: Epoch,
+    groups: &[PutGroup],
+) -> Result<Vec<PutOutcome>, StoreError> {
+    let put = Put { sessions, timeouts, epoch };
+    let mut outcomes: Vec<Option<PutOutcome>> = vec![None; groups.len()];
+    let (singles, others): (Vec<usize>, Vec<usize>) = (0..groups.len()).partition(|&g| groups[g].cells.len() == 1);
+    for batch in batches(groups, singles) {
+        let members: Vec<&PutGroup> = batch.iter().map(|&g| &groups[g]).collect();
+        let settled = put.singles(&members).await.map_err(|error| after_success(&outcomes, error))?;
+        for (group, outcome) in batch.into_iter().zip(settled) {
+            outcomes[group] = Some(outcome);
+        }
+    }
+    for group in others {
+        let outcome = put.group(&groups[group]).await.map_err(|error| after_success(&outcomes, error))?;
+        outcomes[group] = Some(outcome);
+    }
+    let missing = || StoreError::Failed { detail: "a group without an outcome".to_owned() };
+    outcomes.into_iter().map(|outcome| outcome.ok_or_else(missing)).collect()
+}
+
+/// An error behind groups that were written: those that say "nothing was written" would be wrong. A stale epoch stays,
+/// for planning the same again finds what was written by its token.
+fn after_success(outcomes: &[Option<PutOutcome>], error: StoreError) -> StoreError {
+    let written = outcomes.iter().any(|outcome| matches!(outcome, Some(PutOutcome::Stored(_))));
+    match error {
+        StoreError::StaleEpoch { .. } | StoreError::MaybeWritten { .. } => error,
+        StoreError::Unavailable { .. }
+        | StoreError::Timeout { .. }
+        | StoreError::NoTable { .. }
+        | StoreError::DiskFull { .. }
+        | StoreError::TooLarge { .. }
+        | StoreError::Refused { .. }
+        | StoreError::Corrupt { .. }
+        | StoreError::Failed { .. } => {
+            if written {
+                StoreError::MaybeWritten { detail: format!("some groups were written, then: {error}") }
+            } else {
+                error
+            }
+        }
+    }
+}
+
+fn rows_of(group: &PutGroup) -> impl Iterator<Item = NewRow<'_>> {
+    group.cells.iter().map(|cell| NewRow {
+        table: &cell.table,
+        shard: cell.shard,
+        triple: &cell.triple,
+        body: &cell.body,
+        token: group.token,
+    })
+}
+
+/// Splits groups of one cell into batches, each sorted by table and triple, bounded, and with no triple twice: of
+/// groups with one name, the first comes in an earlier batch.
+fn batches(groups: &[PutGroup], mut singles: Vec<usize>) -> Vec<Vec<usize>> {
+    let cell = |g: usize| &groups[g].cells[0];
+    let name = |g: usize| (&cell(g).table, &cell(g).triple);
+    singles.sort_by(|&a, &b| name(a).cmp(&name(b)));
+    let mut batches = Vec::new();
+    while !singles.is_empty() {
+        let (mut batch, mut bytes, mut later) = (Vec::new(), 0, Vec::new());
+        for group in singles {
+            if batch.last().is_some_and(|&last| name(last) == name(group)) {
+                later.push(group);
+                continue;
+            }
+            let cell = cell(group);
+            let size = cell.body.as_bytes().len() + cell.triple.row.as_bytes().len() * 2;
+            if !batch.is_empty() && (bytes + size > BATCH_BYTES || batch.len() >= BATCH_ROWS) {
+                batches.push(std::mem::take(&mut batch));
+                bytes = 0;
+            }
+            bytes += size;
+            batch.push(group);
+        }
+        batches.push(batch);
+        singles = later;
+    }
+    batches
+}
+
+fn placed(place: Place) -> PlacedCell {
+    PlacedCell { added_id: place.added_id, created_at: place.created_at, new: true }
+}
+
+/// Gives the session back if the server answered: after that it is idle, whatever the answer was.
+fn give_back_answered<D: Driver>(lease: Lease<D>, failure: &Failure) {
+    match failure {
+        Failure::Again { .. } | Failure::Store(_) | Failure::Duplicate | Failure::Stale => lease.give_back(),
+        Failure::Lost { .. } => drop(lease),
+    }
+}
+
+struct Put<'a, D: Driver> {
+    sessions: &'a Sessions<D>,
+    timeouts: &'a Timeouts,
+    epoch: Epoch,
+}
+
+impl<D: Driver> Put<'_, D> {
+    /// Groups of one cell each, sorted by table and triple, no name twice.
+    async fn singles(&self, groups: &[&PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {
+        let rows: Vec<NewRow<'_>> = groups.iter().flat_map(|group| rows_of(group)).collect();
+        let mut outcomes: Vec<Option<PutOutcome>> = vec![None; groups.len()];
+        let mut open: Vec<usize> = (0..groups.len()).collect();
+        let mut attempts = Attempts::new(self.sessions, self.timeouts);
+        let mut vanished = 0;
+        while !open.is_empty() {
+            let mut lease = attempts.session().await?;
+            let session = lease.session()?;
+            let mark = session.mark();
+            let after_loss = attempts.lost_one();
+            if !after_loss {
+                let asked: Vec<NewRow<'_>> = open.iter().map(|&i| rows[i]).collect();
+                match attempts.bounded(session.insert(self.epoch, &asked, Existing::Keep)).await {
+                    Ok(places) => {
+                        for (&i, place) in open.iter().zip(places) {
+                            outcomes[i] = place.map(|place| PutOutcome::Stored(vec![placed(place)]));
+                        }
+                        open.retain(|&i| outcomes[i].is_none());
+                    }
+                    Err(Failure::Stale) => return Err(self.stale(session).await),
+                    Err(failure) => {
+                        give_back_answered(lease, &failure);
+                        attempts.after(failure, mark)?;
+                        continue;
+                    }
+                }
+            }
+            let asked: Vec<NewRow<'_>> = open.iter().map(|&i| rows[i]).collect();
+            match attempts.bounded(look(session, self.dialect(), &asked)).await {
+                Ok(found) => {
+                    lease.give_back();
+                    attempts.looked();
+                    for (&i, found) in open.iter().zip(found) {
+                        outcomes[i] = match settle(groups[i], &[found]) {
+                            Verdict::Done(outcome) => Some(outcome),
+                            Verdict::Insert(_) => None,
+                        };
+                    }
+                    open.retain(|&i| outcomes[i].is_none());
+                    vanished += u32::from(!after_loss);
+                    if !open.is_empty() && vanished >= VANISHED {
+                        return Err(ids_taken());
+                    }
+                }
+                Err(failure) => attempts.after_look(failure)?,
+            }
+        }
+        let missing = || StoreError::Failed { detail: "a row without an outcome".to_owned() };
+        outcomes.into_iter().map(|outcome| outcome.ok_or_else(missing)).collect()
+    }
+
+    /// A group of several cells.
+    async fn group(&self, group: &PutGroup) -> Result<PutOutcome, StoreError> {
+        let rows: Vec<NewRow<'_>> = rows_of(group).collect();
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.sort_by(|&a, &b| (rows[a].table, rows[a].triple).cmp(&(rows[b].table, rows[b].triple)));
+        let mut places: Vec<Option<PlacedCell>> = vec![None; rows.len()];
+        let mut attempts = Attempts::new(self.sessions, self.timeouts);
+        let mut vanished = 0;
+        loop {
+            let mut lease = attempts.session().await?;
+            let session = lease.session()?;
+            let mark = session.mark();
+            let after_loss = attempts.lost_one();
+            if !after_loss {
+                let open: Vec<usize> = order.iter().copied().filter(|&i| places[i].is_none()).collect();
+                let asked: Vec<NewRow<'_>> = open.iter().map(|&i| rows[i]).collect();
+                match attempts.bounded(session.insert(self.epoch, &asked, Existing::Refuse)).await {
+                    Ok(inserted) => {
+                        lease.give_back();
+                        for (i, place) in open.into_iter().zip(inserted) {
+                            places[i] = place.map(placed);
+                        }
+                        let all: Option<Vec<PlacedCell>> = places.into_iter().collect();
+                        let torn = || StoreError::Corrupt { detail: "a group was inserted in part".to_owned() };
+                        return all.map(PutOutcome::Stored).ok_or_else(torn);
+                    }
+                    Err(Failure::Duplicate) => {}
+                    Err(Failure::Stale) => return Err(self.stale(session).await),
+                    Err(failure) => {
+                        give_back_answered(lease, &failure);
+                        attempts.after(failure, mark)?;
+                        continue;
+                    }
+                }
+            }
+            // All of them, not only those still open: what is judged together is read together.
+            let asked: Vec<NewRow<'_>> = order.iter().map(|&i| rows[i]).collect();
+            match attempts.bounded(look(session, self.dialect(), &asked)).await {
+                Ok(found) => {
+                    lease.give_back();
+                    attempts.looked();
+                    let mut existing: Vec<Option<Cell>> = vec![None; rows.len()];
+                    for (&i, found) in order.iter().zip(found) {
+                        existing[i] = found;
+                    }
+                    places = match settle(group, &existing) {
+                        Verdict::Done(outcome) => return Ok(outcome),
+                        Verdict::Insert(places) => places,
+                    };
+                    vanished += u32::from(!after_loss);
+                    if vanished >= VANISHED {
+                        return Err(ids_taken());
+                    }
+                }
+                Err(failure) => attempts.after_look(failure)?,
+            }
+        }
+    }
+
+    fn dialect(&self) -> &'static Dialect {
+        self.sessions.manager().dialect()
+    }
+
+    /// Why the head let nothing in.
+    async fn stale(&self, session: &mut D::Session) -> StoreError {
+        stale(session, self.dialect(), self.epoch).await
+    }
+}
+
+/// The error of a write the head let nothing in of.
+pub(crate) async fn stale<S: Session>(session: &mut S, dialect: &Dialect, planned: Epoch) -> StoreError {
+    match session.fetch(&dialect.select_epoch()).await {
+        Ok(rows) => match rows.first().and_then(|row| row.first()) {
+            Some(Value::Int(current)) if *current != planned.0 => {
+                StoreError::StaleEpoch { planned: planned.0, current: *current }
+            }
+            // It changed there and back, which only an operator can do.
+            Some(Value::Int(_)) => StoreError::Failed { detail: "the epoch changed while it was read".to_owned() },
+            Some(Value::Null | Value::Bytes(_)) | None => unsettled(Failure::Stale),
+        },
+        Err(failure) => unsettled(failure),
+    }
+}
+
+/// The rows of these names: one answer per row.
+async fn look<S: Session>(
+    session: &mut S,
+    dialect: &'static Dialect,
+    rows: &[NewRow<'_>],
+) -> Result<Vec<Option<Cell>>, Failure> {
+    let mut found = Vec::with_capacity(rows.len());
+    for same_table in rows.chunk_by(|a, b| a.table == b.table) {
+        for chunk in same_table.chunks(LOOK_ROWS) {
+            let Some(table): Option<&TableRef> = chunk.first().map(|row| row.table) else { continue };
+            let names: Vec<Triple> = chunk.iter().map(|row| row.triple.clone()).collect();
+            let cells = session.cells(&dialect.get(table, &names), usize::MAX).await?.cells;
+            found.extend(match_gets(&names, cells));
+        }
+    }
+    Ok(found)
+}
+
+/// The server says again and again that a row exists, and it is not there: it must be an id that exists.
+fn ids_taken() -> StoreError {
+    StoreError::Corrupt {
+        detail: "the log head gives out ids that are taken; was it restored from a backup older than the table?"
+            .to_owned(),
+    }
+}

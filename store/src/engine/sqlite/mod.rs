@@ -1,0 +1,295 @@
+//! Cells in a SQLite file.
+//!
+//! One file per cluster, one process per file (CORRECTNESS C13), one thread that writes (`writer`), a few connections
+//! that read (`readers`). The log head is a row of the file like for any other engine, though only this process uses
+//! it: what is durable is one transaction.
+//!
+//! # What a kill leaves behind
+//! Everything a transaction changes (rows, their index entries, the log head) goes into the write-ahead log as one run
+//! of pages whose last one carries the commit mark and a checksum over all before it. The log is synced
+//! (`synchronous = FULL`) before COMMIT returns, and only then is any caller answered. So a process killed at any
+//! point leaves a log that ends in a whole number of transactions plus a tail without a mark, which the next open
+//! ignores:
+//! - answered: its mark was synced, it is there;
+//! - not answered: all of its batch is there, or nothing of it, and the caller's retry finds out by its token;
+//! - ids: the head is part of the transaction, so that an id that was ever visible is never handed out again.
+//!
+//! Checkpoints sync the log before they touch the file and the file before the log starts anew, so that a kill in one
+//! repeats it. The process lock is the kernel's: it goes with the process, and no stale one is left.
+
+pub(crate) mod cells;
+mod checkpoint;
+pub(crate) mod file;
+mod read;
+mod readers;
+#[cfg(test)]
+mod tests;
+mod write;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use async_trait::async_trait;
+use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple};
+
+use self::cells::execute;
+use self::file::{Access, Failure, ProcessLock, TimedConnection, make_directory};
+use self::read::PageBound;
+use self::readers::Readers;
+use self::write::check_epoch;
+use self::writer::Writer;
+use crate::sql::SQLITE;
+use crate::{Backend, Identity, LogPage, PutGroup, PutOutcome, Reason, RowPage, ShardState, StoreError, Timeouts};
+
+/// A page that is read where it is asked for: what a page of a screen or the tail of a log needs.
+const INLINE_PAGE: PageBound = PageBound { rows: 128, bytes: 256 * 1024 };
+
+/// A page that is read on a blocking thread.
+const PAGE: PageBound = PageBound { rows: 4096, bytes: 4 * 1024 * 1024 };
+
+/// How a file is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SqliteOptions {
+    /// Bounds on waiting.
+    pub timeouts: Timeouts,
+    /// Connections for point reads, and as many again for scans.
+    pub readers: usize,
+    /// Calls that may wait for the writer.
+    pub queue: usize,
+}
+
+impl Default for SqliteOptions {
+    /// Four readers (more only wait for the same two or four cores), a queue of four full batches.
+    fn default() -> Self {
+        Self { timeouts: Timeouts::default(), readers: 4, queue: 1024 }
+    }
+}
+
+/// A [`Backend`] in a SQLite file.
+#[derive(Debug)]
+pub struct SqliteBackend {
+    path: PathBuf,
+    options: SqliteOptions,
+    /// Set once the file is known to be a store of Cellgate; never before, so that looking creates nothing.
+    live: OnceLock<Live>,
+    /// The lock of a file that is there and has not been claimed. Held while claiming.
+    unclaimed: Mutex<Option<ProcessLock>>,
+}
+
+/// A claimed file in use.
+#[derive(Debug)]
+struct Live {
+    writer: Writer,
+    readers: Readers,
+}
+
+impl SqliteBackend {
+    /// Opens a file, or the place where [`Backend::claim`] will make one: a file that is not there is not created.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if another process uses the file; [`StoreError::Corrupt`] if it is not SQLite's.
+    pub fn open(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
+        let backend = Self { path: path.to_owned(), options, live: OnceLock::new(), unclaimed: Mutex::new(None) };
+        if path.exists() {
+            let lock = ProcessLock::take(path)?;
+            let connection = backend.connect(Access::Write)?;
+            if connection.has_table("cg_cluster").map_err(|e| e.outcome(path))? {
+                backend.start(connection, lock)?;
+            } else {
+                *backend.unclaimed.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
+            }
+        }
+        Ok(backend)
+    }
+
+    fn connect(&self, access: Access) -> Result<TimedConnection, StoreError> {
+        TimedConnection::open(&self.path, access, self.options.timeouts.lock).map_err(|e| e.outcome(&self.path))
+    }
+
+    /// Takes the file into use.
+    fn start(&self, connection: TimedConnection, lock: ProcessLock) -> Result<&Live, StoreError> {
+        connection.use_wal().map_err(|e| e.outcome(&self.path))?;
+        let SqliteOptions { timeouts, readers, queue } = self.options;
+        let writer = Writer::start(&self.path, timeouts, queue, connection, lock)?;
+        let readers = Readers::new(self.path.clone(), readers, timeouts);
+        Ok(self.live.get_or_init(|| Live { writer, readers }))
+    }
+
+    /// Makes the file, or takes one that is there and not Cellgate's, into use.
+    fn create(&self) -> Result<&Live, StoreError> {
+        let mut unclaimed = self.unclaimed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(live) = self.live.get() {
+            return Ok(live);
+        }
+        make_directory(&self.path)?;
+        let lock = match unclaimed.take() {
+            Some(lock) => lock,
+            None => ProcessLock::take(&self.path)?,
+        };
+        self.start(self.connect(Access::Create)?, lock)
+    }
+
+    fn live(&self) -> Result<&Live, StoreError> {
+        self.live
+            .get()
+            .ok_or_else(|| StoreError::Refused { detail: format!("{} has not been initialised", self.path.display()) })
+    }
+}
+
+#[async_trait]
+impl Backend for SqliteBackend {
+    async fn get(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
+        let readers = &self.live()?.readers;
+        match readers.inline(|sqlite| read::get(sqlite, table, keys)).await? {
+            Some(cells) => Ok(cells),
+            None => {
+                let (table, keys) = (table.clone(), keys.to_vec());
+                readers.blocking(move |sqlite| read::get(sqlite, &table, &keys)).await
+            }
+        }
+    }
+
+    async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
+        let readers = &self.live()?.readers;
+        match readers.inline(|sqlite| read::latest(sqlite, table, keys)).await? {
+            Some(cells) => Ok(cells),
+            None => {
+                let (table, keys) = (table.clone(), keys.to_vec());
+                readers.blocking(move |sqlite| read::latest(sqlite, &table, &keys)).await
+            }
+        }
+    }
+
+    async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {
+        let readers = &self.live()?.readers;
+        // The first page is small and read here; who wants more than that gets it in large pages.
+        let first = match scan.after {
+            None => readers.inline(|sqlite| read::rows(sqlite, table, scan, INLINE_PAGE)).await?,
+            Some(_) => None,
+        };
+        let (cells, more) = match first {
+            Some(page) => page,
+            None => {
+                let (table, scan) = (table.clone(), scan.clone());
+                readers.blocking(move |sqlite| read::rows(sqlite, &table, &scan, PAGE)).await?
+            }
+        };
+        Ok(RowPage { cells, more })
+    }
+
+    async fn log(&self, table: &TableRef, scan: &LogScan) -> Result<LogPage, StoreError> {
+        let readers = &self.live()?.readers;
+        let first = match scan.after {
+            None => readers.inline(|sqlite| read::log(sqlite, table, scan, INLINE_PAGE)).await?,
+            Some(_) => None,
+        };
+        let (cells, more) = match first {
+            Some(page) => page,
+            None => {
+                let (table, scan) = (table.clone(), scan.clone());
+                readers.blocking(move |sqlite| read::log(sqlite, &table, &scan, PAGE)).await?
+            }
+        };
+        Ok(LogPage { cells, more })
+    }
+
+    async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {
+        self.live()?.writer.put(epoch, groups.to_vec()).await
+    }
+
+    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<u64, StoreError> {
+        let erase = SQLITE.erase(table, what);
+        let work = move |side: &mut writer::WriteSide| {
+            let erased = side.transaction(|sqlite, _| {
+                check_epoch(sqlite, epoch)?;
+                execute(sqlite, &erase)
+            })?;
+            side.empty_log();
+            Ok(erased as u64)
+        };
+        self.live()?.writer.side(work).await
+    }
+
+    async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {
+        let texts = SQLITE.create_cell_table(table);
+        self.live()?.writer.alone(move |sqlite| Ok(sqlite.execute_batch(&texts.join("; "))?)).await
+    }
+
+    async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError> {
+        let text = SQLITE.drop_cell_table(table);
+        let work = move |side: &mut writer::WriteSide| {
+            side.forget_tables();
+            side.transaction(|sqlite, _| {
+                // Overwriting every page of a large table would keep the writer for minutes; ERASE is what promises it.
+                sqlite.pragma_update(None, "secure_delete", false)?;
+                let dropped = sqlite.execute_batch(&text);
+                sqlite.pragma_update(None, "secure_delete", true)?;
+                Ok(dropped?)
+            })
+        };
+        self.live()?.writer.side(work).await
+    }
+
+    async fn identity(&self) -> Result<Option<Identity>, StoreError> {
+        match self.live.get() {
+            Some(live) => match live.readers.blocking(read::identity).await {
+                // A claim that failed half way leaves an empty file.
+                Err(StoreError::NoTable { .. }) => Ok(None),
+                answer => answer,
+            },
+            None => Ok(None),
+        }
+    }
+
+    async fn claim(&self, identity: &Identity, shards: &[ShardId]) -> Result<Identity, StoreError> {
+        // Rare, and before anything is served: it may keep this thread for the few syncs a new file takes.
+        let live = self.create()?;
+        let (identity, shards) = (identity.clone(), shards.to_vec());
+        let work = move |sqlite: &rusqlite::Connection| {
+            for text in SQLITE.create_own_tables() {
+                sqlite.execute_batch(&text)?;
+            }
+            if execute(sqlite, &SQLITE.insert_identity(&identity))? == 1 {
+                execute(sqlite, &SQLITE.insert_head(identity.cluster))?;
+                for query in SQLITE.insert_shards(&shards) {
+                    execute(sqlite, &query)?;
+                }
+            }
+            let missing = || StoreError::Corrupt { detail: "cg_cluster has no row".to_owned() };
+            Ok(read::identity(sqlite)?.ok_or_else(missing)?)
+        };
+        live.writer.alone(work).await
+    }
+
+    async fn shards(&self) -> Result<(Epoch, Vec<ShardState>), StoreError> {
+        self.live()?.readers.blocking(read::shards).await
+    }
+
+    async fn raise_epoch(&self, from: Epoch, to: Epoch) -> Result<bool, StoreError> {
+        let raise = SQLITE.raise_epoch(from, to);
+        self.live()?.writer.alone(move |sqlite| Ok(execute(sqlite, &raise)? > 0)).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        let select = |sqlite: &rusqlite::Connection| -> Result<(), Failure> {
+            sqlite.prepare_cached("SELECT 1")?.exists([]).map(|_| ()).map_err(Failure::from)
+        };
+        match self.live.get() {
+            Some(live) => live.readers.inline(select).await.map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    async fn close(&self) {
+        if let Some(live) = self.live.get() {
+            live.readers.close();
+            live.writer.close().await;
+        }
+    }
+}
+
+/// The error of a file that has been closed.
+fn closed(path: &Path) -> StoreError {
+    StoreError::Unavailable { reason: Reason::Connect, detail: format!("{} is closed", path.display()) }
+}

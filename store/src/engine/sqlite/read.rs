@@ -1,0 +1,145 @@
+//! What is read, on one connection.
+
+use cellgate_schemaless::{Cell, ClusterNo, Epoch, LatestKey, LogScan, RefKey, RowScan, TableRef, Triple};
+use rusqlite::Connection;
+
+use super::cells::{bind, bind_key, cell, cell_of};
+use super::file::Failure;
+use crate::sql::{Query, SQLITE};
+use crate::{Identity, ShardState, StoreError};
+
+/// How much one page may hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PageBound {
+    /// Rows.
+    pub(crate) rows: u64,
+    /// Bytes of bodies; the row that exceeds it is the last one.
+    pub(crate) bytes: usize,
+}
+
+/// A page and whether rows may be behind it.
+pub(crate) type Page = (Vec<Cell>, bool);
+
+/// Runs `work` in one snapshot.
+fn snapshot<T>(sqlite: &Connection, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    sqlite.prepare_cached("BEGIN")?.raw_execute()?;
+    let result = work();
+    // An interrupt has ended it already; nothing was written, so that there is nothing to lose.
+    let ended = sqlite.prepare_cached("COMMIT").and_then(|mut s| s.raw_execute());
+    match result {
+        Ok(answer) => ended.map(|_| answer).map_err(Failure::from),
+        Err(e) => Err(e),
+    }
+}
+
+pub(crate) fn get(sqlite: &Connection, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, Failure> {
+    let text = SQLITE.get_text(table);
+    let all = || {
+        let mut statement = sqlite.prepare_cached(&text)?;
+        let mut cells = Vec::with_capacity(keys.len());
+        for key in keys {
+            bind_key(&mut statement, &key.row, &key.column, key.ref_key.0)?;
+            let mut rows = statement.raw_query();
+            cells.push(rows.next()?.map(|row| cell_of(row, &key.row, &key.column)).transpose()?);
+        }
+        Ok(cells)
+    };
+    // A single statement is its own snapshot, at half the price.
+    if keys.len() == 1 { all() } else { snapshot(sqlite, all) }
+}
+
+pub(crate) fn latest(sqlite: &Connection, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, Failure> {
+    let text = SQLITE.latest_text(table);
+    let all = || {
+        let mut statement = sqlite.prepare_cached(&text)?;
+        let mut cells = Vec::with_capacity(keys.len());
+        for key in keys {
+            let RefKey(at_most) = key.at_most.unwrap_or(RefKey(i64::MAX));
+            bind_key(&mut statement, &key.row, &key.column, at_most)?;
+            let mut rows = statement.raw_query();
+            cells.push(rows.next()?.map(|row| cell_of(row, &key.row, &key.column)).transpose()?);
+        }
+        Ok(cells)
+    };
+    if keys.len() == 1 { all() } else { snapshot(sqlite, all) }
+}
+
+pub(crate) fn rows(sqlite: &Connection, table: &TableRef, scan: &RowScan, bound: PageBound) -> Result<Page, Failure> {
+    let limit = scan.limit.map_or(bound.rows, |limit| limit.min(bound.rows));
+    page(sqlite, table, SQLITE.rows(table, scan, limit), PageBound { rows: limit, ..bound })
+}
+
+pub(crate) fn log(sqlite: &Connection, table: &TableRef, scan: &LogScan, bound: PageBound) -> Result<Page, Failure> {
+    let limit = scan.limit.map_or(bound.rows, |limit| limit.min(bound.rows));
+    page(sqlite, table, SQLITE.log(table, scan, limit), PageBound { rows: limit, ..bound })
+}
+
+/// Runs the statements of a page until it is full.
+fn page(
+    sqlite: &Connection,
+    table: &TableRef,
+    statements: impl Iterator<Item = Query>,
+    bound: PageBound,
+) -> Result<Page, Failure> {
+    snapshot(sqlite, || {
+        let (mut cells, mut bytes) = (Vec::new(), 0);
+        let mut asked = false;
+        for query in statements {
+            asked = true;
+            let mut statement = bind(sqlite, &query)?;
+            let mut found = statement.raw_query();
+            while let Some(row) = found.next()? {
+                let cell = cell(row)?;
+                bytes += cell.body.as_ref().map_or(0, |b| b.as_bytes().len());
+                cells.push(cell);
+                if cells.len() as u64 >= bound.rows || bytes >= bound.bytes {
+                    return Ok((cells, true));
+                }
+            }
+        }
+        if !asked {
+            // An empty set of rows or shards of a table that is not there is still an error.
+            sqlite.prepare_cached(&format!("SELECT 1 FROM {} LIMIT 0", table.physical()))?;
+        }
+        Ok((cells, false))
+    })
+}
+
+/// Who the store is; it has the table `cg_cluster`.
+pub(crate) fn identity(sqlite: &Connection) -> Result<Option<Identity>, Failure> {
+    let mut statement = bind(sqlite, &SQLITE.select_identity())?;
+    let mut rows = statement.raw_query();
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let corrupt = |what: &str| StoreError::Corrupt { detail: format!("cg_cluster.{what} is out of bounds") };
+    Ok(Some(Identity {
+        deployment: row.get(0)?,
+        cluster: u16::try_from(row.get::<_, i64>(1)?)
+            .ok()
+            .and_then(|number| ClusterNo::new(number).ok())
+            .ok_or_else(|| corrupt("cluster_no"))?,
+        incarnation: row.get(2)?,
+        virtual_shards: u32::try_from(row.get::<_, i64>(3)?).map_err(|_| corrupt("virtual_shards"))?,
+        hash: row.get(4)?,
+        seed: row.get(5)?,
+        format: row.get(6)?,
+    }))
+}
+
+/// The head's epoch and the shards, from one snapshot.
+pub(crate) fn shards(sqlite: &Connection) -> Result<(Epoch, Vec<ShardState>), Failure> {
+    snapshot(sqlite, || {
+        let epoch = {
+            let mut statement = bind(sqlite, &SQLITE.select_epoch())?;
+            let mut rows = statement.raw_query();
+            let missing = || StoreError::Corrupt { detail: "cg_head has no row".to_owned() };
+            rows.next()?.ok_or_else(missing)?.get(0)?
+        };
+        let mut statement = bind(sqlite, &SQLITE.select_shards())?;
+        let mut rows = statement.raw_query();
+        let mut shards = Vec::new();
+        while let Some(row) = rows.next()? {
+            shards.push(ShardState::from_columns(row.get(0)?, row.get(1)?, row.get(2)?)?);
+        }
+        Ok((Epoch(epoch), shards))
+    })
+}

@@ -1,0 +1,125 @@
+//! The connections that read.
+//!
+//! A point read takes a few microseconds, less than handing it to another thread costs, so that it runs where it is
+//! asked for, under a budget; what exceeds the budget is run again on a blocking thread, on a connection of the other
+//! lane, so that scans never keep point reads waiting.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+
+use super::file::{Access, Failure, TimedConnection};
+use crate::{Reason, StoreError, Timeouts};
+
+/// Longest a read may keep a thread of the runtime. Twenty times a batch of 64 warm keys; a tenth of what a client
+/// would notice.
+const INLINE_BUDGET: Duration = Duration::from_millis(4);
+
+/// Readers of one file.
+#[derive(Debug)]
+pub(crate) struct Readers {
+    inline: Lane,
+    blocking: Lane,
+    timeouts: Timeouts,
+}
+
+/// A bounded set of connections, opened when first needed.
+#[derive(Clone, Debug)]
+struct Lane {
+    path: Arc<PathBuf>,
+    lock_wait: Duration,
+    free: Arc<Semaphore>,
+    idle: Arc<Mutex<Vec<TimedConnection>>>,
+}
+
+impl Readers {
+    pub(crate) fn new(path: PathBuf, connections: usize, timeouts: Timeouts) -> Self {
+        let path = Arc::new(path);
+        let lane = || Lane {
+            path: path.clone(),
+            lock_wait: timeouts.lock,
+            free: Arc::new(Semaphore::new(connections.max(1))),
+            idle: Arc::new(Mutex::new(Vec::new())),
+        };
+        Self { inline: lane(), blocking: lane(), timeouts }
+    }
+
+    /// Runs a read on this thread; `None` if it took longer than a read may there.
+    pub(crate) async fn inline<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, Failure>,
+    ) -> Result<Option<T>, StoreError> {
+        let permit = self.inline.permit(self.timeouts.queue).await?;
+        match self.inline.run(INLINE_BUDGET, read) {
+            Ok(answer) => Ok(Some(answer)),
+            Err(e) if e.is_interrupt() => {
+                drop(permit);
+                Ok(None)
+            }
+            Err(e) => Err(e.outcome(&self.inline.path)),
+        }
+    }
+
+    /// Runs a read on a thread that may block.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let permit = self.blocking.permit(self.timeouts.queue).await?;
+        let (lane, bound) = (self.blocking.clone(), self.timeouts.statement);
+        let task = tokio::task::spawn_blocking(move || {
+            let result = lane.run(bound, read).map_err(|e| e.outcome(&lane.path));
+            drop(permit);
+            result
+        });
+        task.await.unwrap_or_else(|e| Err(StoreError::Failed { detail: format!("a reader ended: {e}") }))
+    }
+
+    /// Lets nobody in any more and closes what is idle; a connection in use is closed when it comes back.
+    pub(crate) fn close(&self) {
+        for lane in [&self.inline, &self.blocking] {
+            lane.free.close();
+            lane.idle().clear();
+        }
+    }
+}
+
+impl Lane {
+    async fn permit(&self, wait: Duration) -> Result<OwnedSemaphorePermit, StoreError> {
+        match self.free.clone().try_acquire_owned() {
+            Ok(permit) => return Ok(permit),
+            Err(TryAcquireError::Closed) => return Err(super::closed(&self.path)),
+            Err(TryAcquireError::NoPermits) => {}
+        }
+        match tokio::time::timeout(wait, self.free.clone().acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) => Err(super::closed(&self.path)),
+            Err(_) => Err(StoreError::Timeout {
+                reason: Reason::Queue,
+                detail: format!("{}: no reader was free for {wait:?}", self.path.display()),
+            }),
+        }
+    }
+
+    /// Runs a read on a connection of this lane; the caller has a permit.
+    fn run<T>(&self, bound: Duration, read: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Failure> {
+        let idle = self.idle().pop();
+        let mut connection = match idle {
+            Some(connection) => connection,
+            None => TimedConnection::open(&self.path, Access::Read, self.lock_wait)?,
+        };
+        let result = connection.within(bound, read);
+        // A connection that is stuck in a transaction would answer from an old snapshot for ever.
+        if connection.sqlite.is_autocommit() && !self.free.is_closed() {
+            self.idle().push(connection);
+        }
+        result
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<TimedConnection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,245 @@
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use cellgate_schemaless::{
+    Body, ClusterNo, ColumnFilter, ColumnKey, Direction, LogScan, RefKey, RefRange, RowKey, RowScan, RowSet, ShardId,
+    TableId, TableRef, Token, Triple,
+};
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::cells::bind;
+use super::*;
+use crate::sql::Query;
+use crate::{FORMAT, GroupCell, PutMode};
+
+fn table() -> TableRef {
+    TableRef::new("trips", TableId(1), 1)
+}
+
+fn triple(row: &str, ref_key: i64) -> Triple {
+    Triple {
+        row: RowKey::new(row.to_owned()).unwrap(),
+        column: ColumnKey::new("base").unwrap(),
+        ref_key: RefKey(ref_key),
+    }
+}
+
+fn group(number: i64, bytes: usize) -> PutGroup {
+    let cell = GroupCell {
+        table: table(),
+        shard: ShardId(1),
+        triple: triple("row", number),
+        body: Body::json(format!("\"{}\"", "x".repeat(bytes))).unwrap(),
+        mode: PutMode::Explicit,
+    };
+    PutGroup { token: Token(number), cells: vec![cell] }
+}
+
+async fn open(directory: &Path, options: SqliteOptions) -> (SqliteBackend, Epoch) {
+    let backend = SqliteBackend::open(&directory.join("cells.db"), options).unwrap();
+    let identity = Identity {
+        deployment: "d".repeat(32),
+        cluster: ClusterNo::new(1).unwrap(),
+        incarnation: 1,
+        virtual_shards: 16,
+        hash: "xxh3".to_owned(),
+        seed: 0,
+        format: FORMAT,
+    };
+    backend.claim(&identity, &[]).await.unwrap();
+    backend.create_table(&table()).await.unwrap();
+    let (epoch, _) = backend.shards().await.unwrap();
+    (backend, epoch)
+}
+
+/// Keeps the writer until told to go on; answers when it has it.
+async fn block(backend: &Arc<SqliteBackend>) -> (Sender<()>, JoinHandle<()>) {
+    let (release, released) = channel();
+    let (begin, begun) = oneshot::channel();
+    let wait = move |_: &mut writer::WriteSide| {
+        begin.send(()).unwrap();
+        released.recv().unwrap();
+        Ok(())
+    };
+    let backend = backend.clone();
+    let blocker = tokio::spawn(async move { backend.live().unwrap().writer.side(wait).await.unwrap() });
+    begun.await.unwrap();
+    (release, blocker)
+}
+
+/// Every transaction has a time of its own, so that times count transactions.
+fn transactions<'a>(outcomes: impl IntoIterator<Item = &'a PutOutcome>) -> usize {
+    let times: BTreeSet<i64> = outcomes
+        .into_iter()
+        .map(|outcome| match outcome {
+            PutOutcome::Stored(places) => places[0].created_at.0,
+            other => panic!("not stored: {other:?}"),
+        })
+        .collect();
+    times.len()
+}
+
+#[tokio::test]
+async fn the_groups_of_one_call_are_one_transaction() {
+    let directory = tempfile::tempdir().unwrap();
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    let groups: Vec<PutGroup> = (0..64).map(|n| group(n, 10)).collect();
+    assert_eq!(transactions(&backend.put(epoch, &groups).await.unwrap()), 1);
+}
+
+#[tokio::test]
+async fn calls_that_wait_together_are_one_transaction() {
+    let directory = tempfile::tempdir().unwrap();
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    let backend = Arc::new(backend);
+    let (release, blocker) = block(&backend).await;
+    let calls: Vec<_> = (0..64)
+        .map(|n| {
+            let backend = backend.clone();
+            tokio::spawn(async move { backend.put(epoch, &[group(n, 10)]).await.unwrap().remove(0) })
+        })
+        .collect();
+    // One thread runs all tasks: each has queued its call before it yields for the answer.
+    tokio::task::yield_now().await;
+    release.send(()).unwrap();
+    blocker.await.unwrap();
+    let mut outcomes = Vec::new();
+    for call in calls {
+        outcomes.push(call.await.unwrap());
+    }
+    assert_eq!(transactions(&outcomes), 1);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_writing_goes_on_when_there_is_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    backend.put(epoch, &[group(1, 10)]).await.unwrap();
+    let limit = |pages: i64| {
+        let text = format!("PRAGMA max_page_count = {pages}");
+        let set = move |sqlite: &rusqlite::Connection| Ok(sqlite.query_row(&text, [], |row| row.get::<_, i64>(0))?);
+        backend.live().unwrap().writer.alone(set)
+    };
+    limit(1).await.unwrap();
+    let full = backend.put(epoch, &[group(2, 10), group(3, 1 << 20)]).await;
+    assert!(matches!(full, Err(StoreError::DiskFull { .. })), "{full:?}");
+    let found = backend.get(&table(), &[triple("row", 1), triple("row", 2), triple("row", 3)]).await.unwrap();
+    assert_eq!(found.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, false], "all or nothing");
+    limit(1 << 30).await.unwrap();
+    let stored = backend.put(epoch, &[group(2, 10), group(3, 1 << 20)]).await.unwrap();
+    assert_eq!(transactions(&stored), 1);
+    let found = backend.get(&table(), &[triple("row", 2), triple("row", 3)]).await.unwrap();
+    assert!(found.iter().all(Option::is_some));
+}
+
+#[tokio::test]
+async fn a_read_that_takes_too_long_is_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let timeouts = Timeouts { statement: Duration::from_millis(50), ..Timeouts::default() };
+    let (backend, _) = open(directory.path(), SqliteOptions { timeouts, readers: 1, queue: 4 }).await;
+    let readers = &backend.live().unwrap().readers;
+    let endless = |sqlite: &rusqlite::Connection| -> Result<i64, Failure> {
+        let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+        Ok(sqlite.query_row(sql, [], |row| row.get(0))?)
+    };
+    assert_eq!(readers.inline(endless).await.unwrap(), None, "it goes on on a blocking thread");
+    let ended = readers.blocking(endless).await;
+    assert!(matches!(ended, Err(StoreError::Timeout { reason: Reason::Statement, .. })), "{ended:?}");
+    // The only connection of the lane is of use again.
+    readers.blocking(|sqlite| Ok(sqlite.query_row("SELECT 1", [], |row| row.get::<_, i64>(0))?)).await.unwrap();
+    backend.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_write_that_takes_too_long_is_ended_and_undone() {
+    let directory = tempfile::tempdir().unwrap();
+    let timeouts = Timeouts { statement: Duration::from_millis(50), ..Timeouts::default() };
+    let (backend, epoch) = open(directory.path(), SqliteOptions { timeouts, readers: 1, queue: 4 }).await;
+    let endless = |sqlite: &rusqlite::Connection| -> Result<(), Failure> {
+        sqlite.execute_batch(
+            "UPDATE cg_head SET epoch = 99; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
+             SELECT count(*) FROM n",
+        )?;
+        Ok(())
+    };
+    let ended = backend.live().unwrap().writer.alone(endless).await;
+    assert!(matches!(ended, Err(StoreError::Timeout { reason: Reason::Statement, .. })), "{ended:?}");
+    assert_eq!(transactions(&backend.put(epoch, &[group(1, 10)]).await.unwrap()), 1, "the epoch is as it was");
+}
+
+#[tokio::test]
+async fn a_full_queue_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let timeouts = Timeouts { queue: Duration::from_millis(20), ..Timeouts::default() };
+    let (backend, epoch) = open(directory.path(), SqliteOptions { timeouts, readers: 1, queue: 1 }).await;
+    let backend = Arc::new(backend);
+    let (release, blocker) = block(&backend).await;
+    let queued = {
+        let backend = backend.clone();
+        tokio::spawn(async move { backend.put(epoch, &[group(1, 10)]).await })
+    };
+    tokio::task::yield_now().await;
+    let refused = backend.put(epoch, &[group(2, 10)]).await;
+    assert!(matches!(refused, Err(StoreError::Timeout { reason: Reason::Queue, .. })), "{refused:?}");
+    release.send(()).unwrap();
+    blocker.await.unwrap();
+    assert_eq!(transactions(&queued.await.unwrap().unwrap()), 1);
+    assert_eq!(backend.get(&table(), &[triple("row", 2)]).await.unwrap(), [None], "what was refused is not there");
+}
+
+#[tokio::test]
+async fn no_statement_of_a_scan_sorts() {
+    let directory = tempfile::tempdir().unwrap();
+    let (backend, _) = open(directory.path(), SqliteOptions::default()).await;
+    let after = triple("b", 1);
+    let keys = |names: &[&str]| names.iter().map(|n| RowKey::new((*n).to_owned()).unwrap()).collect::<Vec<_>>();
+    let columns = ColumnFilter::In(vec![ColumnKey::new("base").unwrap(), ColumnKey::new("x").unwrap()]);
+    let mut queries: Vec<Query> = Vec::new();
+    for direction in [Direction::Ascending, Direction::Descending] {
+        for filter in [ColumnFilter::All, columns.clone()] {
+            for after in [None, Some(after.clone())] {
+                let refs = RefRange { min: Some(RefKey(1)), max: Some(RefKey(9)) };
+                let set = RowSet::Rows(keys(&["a", "b", "c"]), filter.clone());
+                let scan = RowScan { set, refs, direction, after, limit: None };
+                queries.extend(SQLITE.rows(&table(), &scan, 10));
+            }
+        }
+    }
+    let some: Vec<ShardId> = [1, 2, 3, 7, 9].map(ShardId).to_vec();
+    for shards in [some, (0..16).map(ShardId).collect()] {
+        for added_after in [None, Some(cellgate_schemaless::AddedId(5))] {
+            for after in [None, Some((ShardId(2), cellgate_schemaless::AddedId(7)))] {
+                let scan = LogScan {
+                    shards: shards.clone(),
+                    added_after,
+                    created_from: Some(cellgate_schemaless::Micros(1)),
+                    columns: columns.clone(),
+                    after,
+                    limit: None,
+                };
+                queries.extend(SQLITE.log(&table(), &scan, 10));
+            }
+        }
+    }
+    assert!(queries.len() > 20);
+    let explain = move |sqlite: &rusqlite::Connection| {
+        let mut plans = Vec::new();
+        for Query { text, params } in queries {
+            let explained = Query { text: format!("EXPLAIN QUERY PLAN {text}"), params };
+            let mut statement = bind(sqlite, &explained)?;
+            let mut rows = statement.raw_query();
+            while let Some(row) = rows.next()? {
+                plans.push((row.get::<_, String>(3)?, text.clone()));
+            }
+        }
+        Ok(plans)
+    };
+    for (plan, text) in backend.live().unwrap().readers.blocking(explain).await.unwrap() {
+        assert!(plan.starts_with("SEARCH") && plan.contains("USING INDEX"), "{plan}: {text}");
+    }
+}

@@ -1,0 +1,300 @@
+//! The one thread that writes to a file.
+//!
+//! It takes everything that is queued into one transaction and syncs once: the more callers wait, the more share a
+//! sync, and a lone one never waits for others. There is no timer.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use cellgate_schemaless::Epoch;
+use rusqlite::{Connection, ErrorCode};
+use tokio::sync::{mpsc, oneshot};
+
+use super::checkpoint::Checkpointer;
+use super::file::{Access, Failure, ProcessLock, TimedConnection};
+use super::write::{Outcomes, Texts, apply};
+use crate::{PutGroup, Reason, StoreError, Timeouts};
+
+/// Most groups of one transaction: 256 already cost less for their sync than for their rows.
+const BATCH_GROUPS: usize = 256;
+
+/// Most bytes of bodies of one transaction, so that a batch ends well within a statement's time.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+
+/// The writing side of a file, as seen by callers.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    path: PathBuf,
+    timeouts: Timeouts,
+    /// `None` only while it is dropped.
+    queue: Option<mpsc::Sender<Job>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Something to write.
+enum Job {
+    /// A call of `put`, which shares a transaction with its neighbours.
+    Put(Put),
+    /// Anything else, by itself.
+    Alone(Box<dyn FnOnce(&mut WriteSide) + Send>),
+    /// Finish what is queued and end.
+    Close,
+}
+
+struct Put {
+    epoch: Epoch,
+    groups: Vec<PutGroup>,
+    reply: oneshot::Sender<Outcomes>,
+}
+
+/// The writing side of a file, as its thread has it.
+pub(crate) struct WriteSide {
+    path: PathBuf,
+    timeouts: Timeouts,
+    connection: TimedConnection,
+    texts: Texts,
+    checkpointer: Checkpointer,
+    /// Given back when the thread has closed the file.
+    _lock: ProcessLock,
+}
+
+impl Writer {
+    /// Starts the thread. The file is there and has a write-ahead log.
+    pub(crate) fn start(
+        path: &Path,
+        timeouts: Timeouts,
+        queue: usize,
+        connection: TimedConnection,
+        lock: ProcessLock,
+    ) -> Result<Self, StoreError> {
+        let (sender, receiver) = mpsc::channel(queue.max(1));
+        let checkpointer = Checkpointer::start(path, timeouts.lock, &connection)?;
+        let side =
+            WriteSide { path: path.to_owned(), timeouts, connection, texts: Texts::new(), checkpointer, _lock: lock };
+        let thread = std::thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || side.run(receiver))
+            .map_err(|e| StoreError::Failed { detail: format!("cannot start a thread: {e}") })?;
+        Ok(Self { path: path.to_owned(), timeouts, queue: Some(sender), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Writes groups.
+    pub(crate) async fn put(&self, epoch: Epoch, groups: Vec<PutGroup>) -> Outcomes {
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Put(Put { epoch, groups, reply })).await?;
+        self.answer(answer).await
+    }
+
+    /// Runs `work` in a transaction of its own.
+    pub(crate) async fn alone<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.side(|side| side.transaction(|sqlite, _| work(sqlite))).await
+    }
+
+    /// Runs `work` on the writing side, between two batches.
+    pub(crate) async fn side<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut WriteSide) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        // Whoever asked may be gone; the work is done all the same.
+        let job = move |side: &mut WriteSide| drop(reply.send(work(side)));
+        self.send(Job::Alone(Box::new(job))).await?;
+        self.answer(answer).await
+    }
+
+    /// Finishes what is queued and closes the file. Waits for it at most a statement's time.
+    pub(crate) async fn close(&self) {
+        if let Some(queue) = &self.queue {
+            // A full queue: dropping the writer ends it as well.
+            let _ = tokio::time::timeout(self.timeouts.queue, queue.send(Job::Close)).await;
+        }
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let joined = tokio::task::spawn_blocking(move || thread.join());
+            if tokio::time::timeout(self.timeouts.statement, joined).await.is_err() {
+                tracing::warn!(file = %self.path.display(), "closing took too long; it goes on in the background");
+            }
+        }
+    }
+
+    async fn send(&self, job: Job) -> Result<(), StoreError> {
+        let Some(queue) = &self.queue else { return Err(super::closed(&self.path)) };
+        let job = match queue.try_send(job) {
+            Ok(()) => return Ok(()),
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(super::closed(&self.path)),
+            Err(mpsc::error::TrySendError::Full(job)) => job,
+        };
+        match tokio::time::timeout(self.timeouts.queue, queue.send(job)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(super::closed(&self.path)),
+            Err(_) => Err(StoreError::Timeout {
+                reason: Reason::Queue,
+                detail: format!("{}: the writer's queue stayed full", self.path.display()),
+            }),
+        }
+    }
+
+    async fn answer<T>(&self, answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
+        // The batch ahead and the own one are each bounded by the statement's time; a sync that hangs is not.
+        let bound = self.timeouts.statement * 2 + self.timeouts.lock;
+        let unknown = |why: &str| StoreError::MaybeWritten { detail: format!("{}: {why}", self.path.display()) };
+        match tokio::time::timeout(bound, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(unknown("the writer ended")),
+            Err(_) => Err(unknown("the writer did not answer in time")),
+        }
+    }
+}
+
+impl Drop for Writer {
+    /// Waits until the queue is written and the file closed, so that whoever opens it next finds it free.
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            // A panic of the thread has been printed by its hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl WriteSide {
+    fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+        let mut held = None;
+        while let Some(job) = held.take().or_else(|| queue.blocking_recv()) {
+            match job {
+                Job::Put(first) => held = self.batch(first, &mut queue),
+                Job::Alone(work) => work(&mut self),
+                // Nobody can queue any more; what is queued is still received, then the loop ends.
+                Job::Close => queue.close(),
+            }
+        }
+        self.finish();
+    }
+
+    /// Writes a call and those queued behind it in one transaction; answers the first job that could not join.
+    fn batch(&mut self, first: Put, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
+        let (mut groups, mut bytes) = (first.groups.len(), first.bytes());
+        let mut calls = vec![first];
+        let mut held = None;
+        while groups < BATCH_GROUPS && bytes < BATCH_BYTES {
+            match queue.try_recv() {
+                Ok(Job::Put(put)) => {
+                    groups += put.groups.len();
+                    bytes += put.bytes();
+                    calls.push(put);
+                }
+                Ok(job) => {
+                    held = Some(job);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        let result = self.transaction(|sqlite, texts| {
+            apply(sqlite, texts, calls.iter().map(|call| (call.epoch, call.groups.as_slice())))
+        });
+        // Durable now: whoever has stopped waiting will find it by its token.
+        match result {
+            Ok((outcomes, written)) => {
+                for (call, outcome) in calls.into_iter().zip(outcomes) {
+                    let _ = call.reply.send(outcome);
+                }
+                self.checkpointer.written(&self.connection, written);
+            }
+            Err(e) => {
+                for call in calls {
+                    let _ = call.reply.send(Err(e.clone()));
+                }
+            }
+        }
+        held
+    }
+
+    /// Runs `work` in a transaction: all of it is durable, or none of it is there.
+    pub(crate) fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&Connection, &mut Texts) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
+        let (path, texts) = (&self.path, &mut self.texts);
+        let result = self.connection.within(self.timeouts.statement, |sqlite| {
+            execute(sqlite, "BEGIN IMMEDIATE").map_err(|e| e.outcome(path))?;
+            let done = work(sqlite, texts).map_err(|e| e.outcome(path));
+            done.and_then(|answer| match execute(sqlite, "COMMIT") {
+                Ok(()) => Ok(answer),
+                Err(e) => Err(commit_outcome(e, path)),
+            })
+        });
+        if result.is_err() {
+            self.recover();
+        }
+        result
+    }
+
+    /// Forgets the statements of all tables: one was dropped.
+    pub(crate) fn forget_tables(&mut self) {
+        self.texts.clear();
+        self.connection.sqlite.flush_prepared_statement_cache();
+    }
+
+    /// Writes what the log still holds of overwritten pages to the file, and empties the log.
+    pub(crate) fn empty_log(&mut self) {
+        self.checkpointer.truncate(&self.connection);
+    }
+
+    /// After a failure: no transaction stays open, on a new connection if need be.
+    fn recover(&mut self) {
+        if self.connection.sqlite.is_autocommit() || self.connection.sqlite.execute_batch("ROLLBACK").is_ok() {
+            return;
+        }
+        match TimedConnection::open(&self.path, Access::Write, self.timeouts.lock) {
+            Ok(connection) => self.connection = connection,
+            // The next transaction fails at BEGIN, comes here, and tries again.
+            Err(e) => tracing::error!(file = %self.path.display(), error = ?e, "cannot open the file again"),
+        }
+    }
+
+    fn finish(mut self) {
+        self.empty_log();
+        let (checkpointer, connection) = (self.checkpointer, self.connection);
+        checkpointer.stop();
+        if let Err((_, e)) = connection.sqlite.close() {
+            tracing::warn!(file = %self.path.display(), error = %e, "closing a file failed");
+        }
+    }
+}
+
+impl Put {
+    fn bytes(&self) -> usize {
+        self.groups.iter().flat_map(|g| &g.cells).map(|c| c.body.as_bytes().len()).sum()
+    }
+}
+
+fn execute(sqlite: &Connection, text: &str) -> Result<(), Failure> {
+    sqlite.prepare_cached(text)?.raw_execute()?;
+    Ok(())
+}
+
+/// What a failed COMMIT means. A full disk cuts the log before its commit mark, so that nothing is there; after any
+/// other input or output error (a sync, the log's index) the mark may be on disk, and would count after a crash.
+fn commit_outcome(e: Failure, path: &Path) -> StoreError {
+    match &e {
+        Failure::Sqlite(sqlite) if sqlite.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) => {
+            StoreError::MaybeWritten { detail: format!("{}: {sqlite}", path.display()) }
+        }
+        Failure::Sqlite(_) | Failure::Store(_) => e.outcome(path),
+    }
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Put(_) => "Put",
+            Self::Alone(_) => "Alone",
+            Self::Close => "Close",
+        })
+    }
+}

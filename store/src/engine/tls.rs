@@ -1,0 +1,223 @@
+//! Encryption of the way to a database server, by rustls.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use mysql_async::SslOpts;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use crate::error::StoreError;
+
+/// How much of the server's identity is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum TlsMode {
+    /// No encryption.
+    #[default]
+    Disable,
+    /// Encrypted, but nobody checks who the server is.
+    Require,
+    /// The certificate must come from a known authority.
+    VerifyCa,
+    /// And it must be for the host that was asked for.
+    VerifyFull,
+}
+
+impl TlsMode {
+    /// All names, for messages.
+    pub const NAMES: &'static str = "disable, require, verify-ca, verify-full";
+
+    /// The mode of this name, as `sslmode` has it.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "disable" => Some(Self::Disable),
+            "require" => Some(Self::Require),
+            "verify-ca" => Some(Self::VerifyCa),
+            "verify-full" => Some(Self::VerifyFull),
+            _ => None,
+        }
+    }
+}
+
+/// Encryption of the way to a server.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct TlsOptions {
+    /// What is checked.
+    pub mode: TlsMode,
+    /// A PEM file of authorities to trust instead of the well-known public ones.
+    pub ca: Option<PathBuf>,
+}
+
+impl TlsOptions {
+    /// The options in rustls's form; `None` without encryption.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if the file of authorities cannot be read.
+    pub(crate) fn rustls(&self) -> Result<Option<ClientConfig>, StoreError> {
+        let name_checked = match self.mode {
+            TlsMode::Disable => return Ok(None),
+            TlsMode::Require => {
+                let verifier = NobodyAsked { provider: provider() };
+                return self.config(Arc::new(verifier)).map(Some);
+            }
+            TlsMode::VerifyCa => false,
+            TlsMode::VerifyFull => true,
+        };
+        let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(self.roots()?), provider())
+            .build()
+            .map_err(|error| refused(format!("the TLS authorities cannot be used: {error}")))?;
+        let verifier: Arc<dyn ServerCertVerifier> =
+            if name_checked { webpki } else { Arc::new(AuthorityAsked { webpki }) };
+        self.config(verifier).map(Some)
+    }
+
+    fn config(&self, verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, StoreError> {
+        Ok(ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| refused(format!("TLS cannot be set up: {error}")))?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth())
+    }
+
+    /// The options in mysql_async's form; `None` without encryption.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if the file of authorities cannot be read.
+    pub(crate) fn mysql(&self) -> Result<Option<SslOpts>, StoreError> {
+        let opts = match self.mode {
+            TlsMode::Disable => return Ok(None),
+            TlsMode::Require => {
+                SslOpts::default().with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true)
+            }
+            TlsMode::VerifyCa => SslOpts::default().with_danger_skip_domain_validation(true),
+            TlsMode::VerifyFull => SslOpts::default(),
+        };
+        Ok(Some(match &self.ca {
+            Some(path) => {
+                // Read here too, so that a wrong path is said at the start and not at the first connection.
+                self.roots()?;
+                opts.with_root_certs(vec![path.clone().into()]).with_disable_built_in_roots(true)
+            }
+            None => opts,
+        }))
+    }
+
+    fn roots(&self) -> Result<RootCertStore, StoreError> {
+        let Some(path) = &self.ca else {
+            return Ok(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() });
+        };
+        let unreadable = |error: &dyn std::fmt::Display| {
+            refused(format!("cannot read the TLS authorities in {}: {error}", path.display()))
+        };
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))? {
+            let certificate = certificate.map_err(|error| unreadable(&error))?;
+            roots.add(certificate).map_err(|error| unreadable(&error))?;
+        }
+        if roots.is_empty() {
+            return Err(unreadable(&"it holds no certificate"));
+        }
+        Ok(roots)
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn refused(detail: String) -> StoreError {
+    StoreError::Refused { detail }
+}
+
+/// `verify-ca`: any name will do.
+#[derive(Debug)]
+struct AuthorityAsked {
+    webpki: Arc<WebPkiServerVerifier>,
+}
+
+impl ServerCertVerifier for AuthorityAsked {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        // The name is checked after the chain, so that a wrong name means that the chain holds.
+        match self.webpki.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            other => other,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.webpki.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.webpki.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.webpki.supported_verify_schemes()
+    }
+}
+
+/// `require`: the certificate is not looked at; only that the server holds its key.
+#[derive(Debug)]
+struct NobodyAsked {
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for NobodyAsked {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,42 @@
+//! What can go wrong when a plan is run.
+
+use cellgate_schemaless::ErrorKind;
+use thiserror::Error;
+
+use crate::error::StoreError;
+
+/// Why a request was not answered.
+#[derive(Clone, Debug, Error)]
+pub enum RunError {
+    /// A cluster did not do its part.
+    #[error("cluster {cluster}: {error}")]
+    Cluster {
+        /// Its name.
+        cluster: String,
+        /// What it said.
+        error: StoreError,
+    },
+    /// A cell is held by a transaction that has not been settled.
+    #[error("cluster {cluster} holds an unsettled transaction on a cell that was asked for")]
+    Undecided {
+        /// The cluster's name.
+        cluster: String,
+    },
+    /// Other writers won the race for the next version too often.
+    #[error("other writers won the race for the next version too often")]
+    Contended,
+    /// The highest version of a chain is the highest number there is.
+    #[error("there is no version above the latest")]
+    VersionsExhausted,
+}
+
+impl RunError {
+    /// The class of the error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Cluster { error, .. } => error.kind(),
+            Self::Undecided { .. } | Self::Contended => ErrorKind::Conflict,
+            Self::VersionsExhausted => ErrorKind::Limit,
+        }
+    }
+}

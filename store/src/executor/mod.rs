@@ -1,0 +1,239 @@
+//! Runs plans: fans out over the clusters, merges the answers, and writes with compare-and-append.
+//!
+//! The executor knows which cluster does what; it does not know how a cluster keeps its cells ([`Backend`]) nor why
+//! it is asked. Reads see settled cells only; an intent of a transaction is an error that says so, never "not there".
+
+mod chains;
+mod error;
+mod explain;
+mod put;
+mod read;
+mod stream;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use async_trait::async_trait;
+use cellgate_metrics::{Label, Metrics, Operation};
+use cellgate_router::Topology;
+use cellgate_schemaless::{ClusterNo, Epoch, Erasure, TableRef};
+use futures_util::future::join_all;
+
+pub use error::RunError;
+pub use explain::statement_text;
+pub use put::{CellFate, PutItem};
+pub use stream::CellStream;
+
+use crate::backend::Backend;
+use crate::error::{Reason, StoreError};
+use chains::ChainQueues;
+
+/// How often a write is planned again because the topology changed under it.
+const REPLAN_ROUNDS: usize = 5;
+
+/// Where the executor learns the shard map from.
+#[async_trait]
+pub trait TopologySource: Send + Sync + std::fmt::Debug {
+    /// The newest map this proxy knows.
+    fn current(&self) -> Arc<Topology>;
+    /// Reads the stored map again, because a store refused a write planned under `seen`.
+    async fn refresh(&self, seen: i64) -> Result<(), StoreError>;
+}
+
+/// One cluster as the executor uses it.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Its number.
+    pub number: ClusterNo,
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its engine's name: `sqlite`, `mysql`, `postgres`, `memory`.
+    pub engine: &'static str,
+    /// Its cells.
+    pub backend: Arc<dyn Backend>,
+    /// Whether the store said who it is. Until then nothing is sent to it.
+    verified: AtomicBool,
+    /// Whether it answered when it was last asked.
+    up: AtomicBool,
+}
+
+impl Cluster {
+    /// A cluster; `verified` says whether its identity was checked already.
+    pub fn new(
+        number: ClusterNo,
+        name: impl Into<String>,
+        engine: &'static str,
+        backend: Arc<dyn Backend>,
+        verified: bool,
+    ) -> Self {
+        Self {
+            number,
+            name: name.into(),
+            engine,
+            backend,
+            verified: AtomicBool::new(verified),
+            up: AtomicBool::new(verified),
+        }
+    }
+
+    /// Whether the store said who it is.
+    pub fn is_verified(&self) -> bool {
+        self.verified.load(Ordering::Acquire)
+    }
+
+    /// Whether it answered when it was last asked for a sign of life, and is the one expected.
+    pub fn is_up(&self) -> bool {
+        self.is_verified() && self.up.load(Ordering::Acquire)
+    }
+
+    /// The store said who it is, and it is the one expected.
+    pub fn set_verified(&self) {
+        self.verified.store(true, Ordering::Release);
+    }
+}
+
+/// Runs requests on the clusters of a deployment.
+#[derive(Debug)]
+pub struct Executor {
+    clusters: BTreeMap<ClusterNo, Arc<Cluster>>,
+    source: Arc<dyn TopologySource>,
+    chains: ChainQueues,
+    metrics: Arc<Metrics>,
+}
+
+impl Executor {
+    /// An executor over these clusters.
+    pub fn new(clusters: Vec<Arc<Cluster>>, source: Arc<dyn TopologySource>, metrics: Arc<Metrics>) -> Self {
+        let clusters = clusters.into_iter().map(|c| (c.number, c)).collect();
+        Self { clusters, source, chains: ChainQueues::new(), metrics }
+    }
+
+    /// The shard map as this proxy knows it.
+    pub fn topology(&self) -> Arc<Topology> {
+        self.source.current()
+    }
+
+    /// The clusters, by number.
+    pub fn clusters(&self) -> impl Iterator<Item = &Arc<Cluster>> {
+        self.clusters.values()
+    }
+
+    /// Erases; answers how many cells were.
+    ///
+    /// # Errors
+    /// [`RunError::Cluster`].
+    pub async fn erase(&self, table: &TableRef, what: &Erasure) -> Result<u64, RunError> {
+        let mut last = None;
+        for _ in 0..REPLAN_ROUNDS {
+            let topology = self.topology();
+            let (_, number) = topology.locate(what.row().as_bytes());
+            let cluster = self.cluster(number)?;
+            let epoch = epoch_of(&topology, number);
+            match self.timed(cluster, Operation::Erase, cluster.backend.erase(epoch, table, what)).await {
+                Err(RunError::Cluster { error: StoreError::StaleEpoch { planned, current }, cluster }) => {
+                    self.refresh(&topology).await?;
+                    last = Some(RunError::Cluster { cluster, error: StoreError::StaleEpoch { planned, current } });
+                }
+                answer => return answer,
+            }
+        }
+        Err(last.unwrap_or(RunError::Contended))
+    }
+
+    /// Creates the physical table in every cluster.
+    ///
+    /// # Errors
+    /// The first [`RunError::Cluster`]; the others have been tried.
+    pub async fn create_table(&self, table: &TableRef) -> Result<(), RunError> {
+        let each = self.clusters.values().map(|cluster| async move {
+            let cluster = self.cluster(cluster.number)?;
+            self.timed(cluster, Operation::Ddl, cluster.backend.create_table(table)).await
+        });
+        join_all(each).await.into_iter().collect()
+    }
+
+    /// Drops the physical table in every cluster.
+    ///
+    /// # Errors
+    /// The first [`RunError::Cluster`]; the others have been tried.
+    pub async fn drop_table(&self, table: &TableRef) -> Result<(), RunError> {
+        let each = self.clusters.values().map(|cluster| async move {
+            let cluster = self.cluster(cluster.number)?;
+            self.timed(cluster, Operation::Ddl, cluster.backend.drop_table(table)).await
+        });
+        join_all(each).await.into_iter().collect()
+    }
+
+    /// Asks every cluster for a sign of life, and notes who gave one.
+    pub async fn check_health(&self) {
+        let checks = self.clusters.values().map(|cluster| async move {
+            let up = match self.cluster(cluster.number) {
+                Ok(cluster) => self.timed(cluster, Operation::Ping, cluster.backend.ping()).await.is_ok(),
+                Err(_) => false,
+            };
+            if cluster.up.swap(up, Ordering::AcqRel) != up {
+                tracing::warn!(cluster = cluster.name, up, "the cluster's health changed");
+            }
+            self.metrics.cluster(cluster.number).up(up);
+        });
+        join_all(checks).await;
+    }
+
+    /// Closes every cluster: finishes what is running, flushes.
+    pub async fn close(&self) {
+        join_all(self.clusters.values().map(|cluster| cluster.backend.close())).await;
+    }
+
+    /// A cluster that may be spoken to.
+    fn cluster(&self, number: ClusterNo) -> Result<&Arc<Cluster>, RunError> {
+        let Some(cluster) = self.clusters.get(&number) else {
+            let error = StoreError::Unavailable {
+                reason: Reason::Connect,
+                detail: format!("cluster {number} is not configured in this proxy"),
+            };
+            return Err(RunError::Cluster { cluster: number.to_string(), error });
+        };
+        if cluster.is_verified() {
+            return Ok(cluster);
+        }
+        let error = StoreError::Unavailable {
+            reason: Reason::Connect,
+            detail: "the store has not been reached since the start, so that its identity is not known yet".into(),
+        };
+        Err(RunError::Cluster { cluster: cluster.name.clone(), error })
+    }
+
+    /// Runs one backend call with its metrics.
+    async fn timed<T>(
+        &self,
+        cluster: &Cluster,
+        operation: Operation,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, RunError> {
+        let started = Instant::now();
+        let answer = call.await;
+        let metrics = self.metrics.cluster(cluster.number);
+        metrics.observe(operation, started.elapsed());
+        answer.map_err(|error| {
+            // A stale epoch is how a change of the topology is noticed, not a fault of the cluster.
+            if !matches!(error, StoreError::StaleEpoch { .. }) {
+                metrics.failed(error.kind());
+                tracing::warn!(cluster = cluster.name, operation = operation.label(), %error, "store error");
+            }
+            RunError::Cluster { cluster: cluster.name.clone(), error }
+        })
+    }
+
+    async fn refresh(&self, seen: &Topology) -> Result<(), RunError> {
+        let refreshed = self.source.refresh(seen.version()).await;
+        refreshed.map_err(|error| RunError::Cluster { cluster: "meta store".into(), error })
+    }
+}
+
+/// The epoch a write to this cluster is planned under.
+fn epoch_of(topology: &Topology, cluster: ClusterNo) -> Epoch {
+    topology.cluster(cluster).map_or(Epoch(0), |entry| entry.epoch)
+}

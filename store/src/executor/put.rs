@@ -1,0 +1,293 @@
+//! Writes: grouped by cluster, versions found by compare-and-append, planned again when the topology changed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use cellgate_metrics::Operation;
+use cellgate_router::Topology;
+use cellgate_schemaless::{
+    Body, Cell, Chain, ClusterNo, LatestKey, NewCell, RefKey, ShardId, TableId, TableRef, Token, Triple, Version,
+    Written,
+};
+use futures_util::future::join_all;
+
+use super::{Cluster, Executor, REPLAN_ROUNDS, RunError, epoch_of};
+use crate::backend::{GroupCell, PlacedCell, PutGroup, PutMode, PutOutcome};
+use crate::error::StoreError;
+
+/// How often a compare-and-append may lose its race before the client is told to try again. Appenders of one proxy
+/// take turns, so each loss is another proxy's win.
+const APPEND_ATTEMPTS: usize = 64;
+
+/// A cell to be written to a table.
+#[derive(Clone, Debug)]
+pub struct PutItem {
+    /// The table.
+    pub table: TableRef,
+    /// The cell.
+    pub cell: NewCell,
+    /// For an exact version: whether a cell with the same bytes by another write is a conflict, too. A transaction
+    /// says so of versions it has counted up itself.
+    pub must_be_new: bool,
+}
+
+/// What became of one cell of a put.
+#[derive(Clone, Debug)]
+pub enum CellFate {
+    /// It is there, durably.
+    Written(Written),
+    /// The triple exists with other bytes (this is its version); nothing in this cell's cluster was written.
+    Conflict(RefKey),
+    /// Not written, because another cell of the same cluster could not be.
+    Withheld,
+    /// The cluster failed; see [`StoreError::MaybeWritten`] for the one case in which it may be written.
+    Failed(Arc<RunError>),
+}
+
+/// A cell on its way, with its place in the statement.
+#[derive(Clone, Debug)]
+struct Pending {
+    position: usize,
+    table: TableRef,
+    shard: ShardId,
+    cell: NewCell,
+    must_be_new: bool,
+}
+
+impl Executor {
+    /// Writes cells: all that live in one cluster stand or fall together, in one transaction there.
+    ///
+    /// One fate per item, in order. The write goes on to its end even if the caller stops waiting.
+    pub async fn put(self: &Arc<Self>, items: Vec<PutItem>) -> Vec<CellFate> {
+        let count = items.len();
+        let executor = Arc::clone(self);
+        match tokio::spawn(async move { executor.put_all(items).await }).await {
+            Ok(fates) => fates,
+            Err(panic) => {
+                let error = StoreError::MaybeWritten { detail: format!("the writing task died: {panic}") };
+                let error = Arc::new(RunError::Cluster { cluster: "proxy".into(), error });
+                vec![CellFate::Failed(error); count]
+            }
+        }
+    }
+
+    async fn put_all(&self, items: Vec<PutItem>) -> Vec<CellFate> {
+        let mut fates: Vec<Option<CellFate>> = vec![None; items.len()];
+        let mut open: Vec<(usize, PutItem)> = items.into_iter().enumerate().collect();
+        for round in 1..=REPLAN_ROUNDS {
+            let topology = self.topology();
+            let parts = route(&open, &topology);
+            self.metrics.request_clusters(parts.len());
+            let writes = parts.into_iter().map(|(number, cells)| {
+                let topology = &topology;
+                async move {
+                    let positions: Vec<usize> = cells.iter().map(|c| c.position).collect();
+                    (positions, self.put_cluster(number, cells, topology).await)
+                }
+            });
+            let mut stale = BTreeSet::new();
+            for (positions, outcome) in join_all(writes).await {
+                match outcome {
+                    Err(RunError::Cluster { error: StoreError::StaleEpoch { .. }, .. }) if round < REPLAN_ROUNDS => {
+                        stale.extend(positions);
+                    }
+                    Err(error) => {
+                        let error = Arc::new(error);
+                        positions.into_iter().for_each(|p| fates[p] = Some(CellFate::Failed(Arc::clone(&error))));
+                    }
+                    Ok(settled) => settled.into_iter().for_each(|(p, fate)| fates[p] = Some(fate)),
+                }
+            }
+            open.retain(|(position, _)| stale.contains(position));
+            if open.is_empty() {
+                break;
+            }
+            if let Err(error) = self.refresh(&topology).await {
+                let error = Arc::new(error);
+                open.iter().for_each(|(p, _)| fates[*p] = Some(CellFate::Failed(Arc::clone(&error))));
+                break;
+            }
+        }
+        fates.into_iter().map(|fate| fate.unwrap_or(CellFate::Withheld)).collect()
+    }
+
+    /// The part of one cluster, as one transaction.
+    async fn put_cluster(
+        &self,
+        number: ClusterNo,
+        cells: Vec<Pending>,
+        topology: &Topology,
+    ) -> Result<Vec<(usize, CellFate)>, RunError> {
+        let cluster = self.cluster(number)?;
+        let epoch = epoch_of(topology, number);
+        let token = new_token()?;
+        let appended: BTreeSet<(TableId, Chain)> =
+            cells.iter().filter(|c| c.cell.version == Version::Next).map(Pending::chain).collect();
+        let _turn = self.chains.turn(appended.iter()).await;
+        for _ in 0..APPEND_ATTEMPTS {
+            let resolved = self.resolve(cluster, &cells).await?;
+            let Resolved::Group { cells: group, of } = resolved else {
+                let Resolved::Clash { position, ref_key } = resolved else { continue };
+                return Ok(conflict(&cells, position, ref_key));
+            };
+            let groups = [PutGroup { token, cells: group }];
+            let write = cluster.backend.put(epoch, &groups);
+            let outcome = self.timed(cluster, Operation::Put, write).await?.into_iter().next();
+            let [PutGroup { cells: group, .. }] = groups;
+            match outcome {
+                Some(PutOutcome::Stored(places)) => {
+                    self.count_written(number, &places);
+                    return Ok(written(&cells, &group, &of, &places));
+                }
+                Some(PutOutcome::Conflict { cell }) => {
+                    let position = of.iter().position(|g| *g == cell).unwrap_or_default();
+                    let lost_race = cells.get(position).is_some_and(|c| c.cell.version == Version::Next);
+                    if !lost_race {
+                        let ref_key = group.get(cell).map_or(RefKey(0), |c| c.triple.ref_key);
+                        return Ok(conflict(&cells, position, ref_key));
+                    }
+                    self.metrics.cluster(number).retried(Operation::Put);
+                }
+                Some(PutOutcome::Undecided { .. }) => {
+                    return Err(RunError::Undecided { cluster: cluster.name.clone() });
+                }
+                None => {
+                    let error = StoreError::Failed { detail: "the store answered no outcome".into() };
+                    return Err(RunError::Cluster { cluster: cluster.name.clone(), error });
+                }
+            }
+        }
+        Err(RunError::Contended)
+    }
+
+    /// Gives every cell its version, and makes cells that name the same triple one.
+    async fn resolve(&self, cluster: &Arc<Cluster>, cells: &[Pending]) -> Result<Resolved, RunError> {
+        let mut latest = self.latest_versions(cluster, cells).await?;
+        let mut group: Vec<GroupCell> = Vec::with_capacity(cells.len());
+        let mut of = Vec::with_capacity(cells.len());
+        let mut known: HashMap<(TableId, Triple), (usize, Body)> = HashMap::new();
+        for (position, pending) in cells.iter().enumerate() {
+            let chain = pending.chain();
+            let (ref_key, mode) = match pending.cell.version {
+                Version::Exact(ref_key) if pending.must_be_new => (ref_key, PutMode::Append),
+                Version::Exact(ref_key) => (ref_key, PutMode::Explicit),
+                Version::Next => {
+                    let next = match latest.get(&chain) {
+                        Some(latest) => latest.0.checked_add(1).ok_or(RunError::VersionsExhausted)?,
+                        None => 1,
+                    };
+                    (RefKey(next), PutMode::Append)
+                }
+            };
+            // Later cells of the statement see this one: the next version is above it.
+            latest.entry(chain).and_modify(|l| *l = (*l).max(ref_key)).or_insert(ref_key);
+            let NewCell { row, column, body, .. } = &pending.cell;
+            let triple = Triple { row: row.clone(), column: column.clone(), ref_key };
+            let name = (pending.table.id, triple.clone());
+            match known.get(&name) {
+                Some((index, first)) if first == body && mode == PutMode::Explicit => of.push(*index),
+                Some(_) => return Ok(Resolved::Clash { position, ref_key }),
+                None => {
+                    known.insert(name, (group.len(), body.clone()));
+                    of.push(group.len());
+                    let (table, shard, body) = (pending.table.clone(), pending.shard, body.clone());
+                    group.push(GroupCell { table, shard, triple, body, mode });
+                }
+            }
+        }
+        Ok(Resolved::Group { cells: group, of })
+    }
+
+    /// The highest version of every chain that is appended to. Erased and undecided slots count: their numbers are taken.
+    async fn latest_versions(
+        &self,
+        cluster: &Arc<Cluster>,
+        cells: &[Pending],
+    ) -> Result<BTreeMap<(TableId, Chain), RefKey>, RunError> {
+        let mut by_table: BTreeMap<&TableRef, BTreeSet<LatestKey>> = BTreeMap::new();
+        for pending in cells.iter().filter(|c| c.cell.version == Version::Next) {
+            let NewCell { row, column, .. } = &pending.cell;
+            let key = LatestKey { row: row.clone(), column: column.clone(), at_most: None };
+            by_table.entry(&pending.table).or_default().insert(key);
+        }
+        let mut versions = BTreeMap::new();
+        for (table, keys) in by_table {
+            let keys: Vec<LatestKey> = keys.into_iter().collect();
+            let found = self.timed(cluster, Operation::Latest, cluster.backend.latest(table, &keys)).await?;
+            let found = found.into_iter().flatten().map(|Cell { triple, .. }| {
+                let Triple { row, column, ref_key } = triple;
+                ((table.id, Chain { row, column }), ref_key)
+            });
+            versions.extend(found);
+        }
+        Ok(versions)
+    }
+
+    fn count_written(&self, number: ClusterNo, places: &[PlacedCell]) {
+        let new = places.iter().filter(|p| p.new).count();
+        let metrics = self.metrics.cluster(number);
+        metrics.cells_written(new);
+        metrics.cells_same(places.len() - new);
+    }
+}
+
+impl Pending {
+    fn chain(&self) -> (TableId, Chain) {
+        (self.table.id, Chain { row: self.cell.row.clone(), column: self.cell.column.clone() })
+    }
+}
+
+/// What a part looks like once every cell has its version.
+enum Resolved {
+    /// The cells to write, and for each cell of the statement the index of its group cell.
+    Group { cells: Vec<GroupCell>, of: Vec<usize> },
+    /// Two cells of the statement name one triple with different bytes.
+    Clash { position: usize, ref_key: RefKey },
+}
+
+fn route(open: &[(usize, PutItem)], topology: &Topology) -> BTreeMap<ClusterNo, Vec<Pending>> {
+    let mut parts: BTreeMap<ClusterNo, Vec<Pending>> = BTreeMap::new();
+    for (position, item) in open {
+        let (shard, cluster) = topology.locate(item.cell.row.as_bytes());
+        parts.entry(cluster).or_default().push(Pending {
+            position: *position,
+            table: item.table.clone(),
+            shard,
+            cell: item.cell.clone(),
+            must_be_new: item.must_be_new,
+        });
+    }
+    parts
+}
+
+fn conflict(cells: &[Pending], position: usize, ref_key: RefKey) -> Vec<(usize, CellFate)> {
+    let fate = |index| if index == position { CellFate::Conflict(ref_key) } else { CellFate::Withheld };
+    cells.iter().enumerate().map(|(index, cell)| (cell.position, fate(index))).collect()
+}
+
+fn written(cells: &[Pending], group: &[GroupCell], of: &[usize], places: &[PlacedCell]) -> Vec<(usize, CellFate)> {
+    let mut seen = BTreeSet::new();
+    cells
+        .iter()
+        .zip(of)
+        .filter_map(|(cell, index)| {
+            let (place, stored) = (places.get(*index)?, group.get(*index)?);
+            let written = Written {
+                ref_key: stored.triple.ref_key,
+                added_id: place.added_id,
+                shard: cell.shard,
+                created_at: place.created_at,
+                // A repetition within the statement finds the first one there.
+                new: place.new && seen.insert(*index),
+            };
+            Some((cell.position, CellFate::Written(written)))
+        })
+        .collect()
+}
+
+fn new_token() -> Result<Token, RunError> {
+    getrandom::u64().map(|bits| Token(bits.cast_signed())).map_err(|error| {
+        let error = StoreError::Failed { detail: format!("no randomness: {error}") };
+        RunError::Cluster { cluster: "proxy".into(), error }
+    })
+}

@@ -1,0 +1,124 @@
+//! The meta store on a database server.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::engine::server::core::Core;
+use crate::engine::server::driver::{Driver, Guard, Value};
+use crate::engine::server::{PoolState, ServerOptions};
+use crate::error::StoreError;
+use crate::meta::{Document, MetaStore};
+use crate::sql::Query;
+
+/// Documents on a database server spoken to by `D`.
+pub struct ServerMeta<D: Driver> {
+    core: Arc<Core<D>>,
+}
+
+impl<D: Driver> fmt::Debug for ServerMeta<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerMeta").field("name", &self.core.name).field("driver", self.core.driver()).finish()
+    }
+}
+
+impl<D: Driver> ServerMeta<D> {
+    /// A meta store that connects when it is first asked something.
+    pub(crate) fn with_driver(driver: D, options: &ServerOptions) -> Result<Self, StoreError> {
+        Ok(Self { core: Core::new(driver, options)? })
+    }
+
+    /// What the pool of connections is doing.
+    pub fn pool_state(&self) -> PoolState {
+        self.core.pool_state()
+    }
+
+    /// Runs a change of one document in a task of its own, so that a caller that goes away does not leave it open.
+    async fn change(&self, change: Query) -> Result<crate::engine::server::core::Changed, StoreError> {
+        let core = Arc::clone(&self.core);
+        let task = tokio::spawn(async move { core.change(Guard::Free, &[change]).await });
+        crate::engine::server::finished(task).await
+    }
+}
+
+#[async_trait]
+impl<D: Driver> MetaStore for ServerMeta<D> {
+    async fn exists(&self) -> Result<bool, StoreError> {
+        let text = "SELECT version FROM cg_meta WHERE version IS NULL".to_owned();
+        match self.core.fetch(&Query { text, params: Vec::new() }).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::NoTable { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create(&self) -> Result<(), StoreError> {
+        self.core.driver().create_database().await?;
+        self.core.define(&self.core.dialect().create_meta_table()).await
+    }
+
+    async fn load(&self, name: &str) -> Result<Option<Document>, StoreError> {
+        let rows = self.core.fetch(&self.core.dialect().select_document(name)).await?;
+        rows.first()
+            .map(|row| match row.as_slice() {
+                [Value::Int(version), Value::Bytes(body)] => {
+                    Ok(Document { name: name.to_owned(), version: *version, body: body.to_vec() })
+                }
+                _ => Err(corrupt()),
+            })
+            .transpose()
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<Document>, StoreError> {
+        let rows = self.core.fetch(&self.core.dialect().select_documents(prefix)).await?;
+        rows.iter()
+            .map(|row| match row.as_slice() {
+                [Value::Bytes(name), Value::Int(version), Value::Bytes(body)] => Ok(Document {
+                    name: String::from_utf8(name.to_vec()).map_err(|_| corrupt())?,
+                    version: *version,
+                    body: body.to_vec(),
+                }),
+                _ => Err(corrupt()),
+            })
+            .collect()
+    }
+
+    async fn compare_and_set(&self, name: &str, expected: i64, body: &[u8]) -> Result<bool, StoreError> {
+        let dialect = self.core.dialect();
+        let change = if expected == 0 {
+            dialect.insert_document(name, body)
+        } else {
+            dialect.update_document(name, expected, body)
+        };
+        let changed = self.change(change).await?;
+        if changed.rows > 0 || !changed.after_loss {
+            return Ok(changed.rows > 0);
+        }
+        // The lost attempt may have been ours that changed it.
+        Ok(self.load(name).await?.is_some_and(|now| now.version == expected + 1 && now.body == body))
+    }
+
+    async fn remove(&self, name: &str, expected: i64) -> Result<bool, StoreError> {
+        let changed = self.change(self.core.dialect().delete_document(name, expected)).await?;
+        if changed.rows > 0 || !changed.after_loss {
+            return Ok(changed.rows > 0);
+        }
+        Ok(self.load(name).await?.is_none())
+    }
+
+    async fn now(&self) -> Result<i64, StoreError> {
+        let text = format!("SELECT {}", self.core.driver().clock());
+        let rows = self.core.fetch(&Query { text, params: Vec::new() }).await?;
+        match rows.first().and_then(|row| row.first()) {
+            Some(Value::Int(now)) => Ok(*now),
+            Some(Value::Null | Value::Bytes(_)) | None => {
+                Err(StoreError::Failed { detail: "the server does not tell the time".to_owned() })
+            }
+        }
+    }
+}
+
+fn corrupt() -> StoreError {
+    StoreError::Corrupt { detail: "cg_meta holds what no document is".to_owned() }
+}

@@ -1,0 +1,200 @@
+//! What differs between engines, as data.
+
+use super::Param;
+
+/// How one engine spells the shared statements.
+#[derive(Debug)]
+pub struct Dialect {
+    /// Around identifiers.
+    pub(crate) quote: char,
+    /// How parameters are written.
+    pub(crate) placeholder: Placeholder,
+    /// How a statement takes many keys.
+    pub(crate) keys: KeyLists,
+    /// Where indexes are declared.
+    pub(crate) indexes: Indexes,
+    /// How a row is inserted unless its key exists.
+    pub(crate) insert_if_absent: InsertIfAbsent,
+    /// Opens a literal of hexadecimal digits; `'` closes it, followed by `blob_close`.
+    pub(crate) blob_open: &'static str,
+    /// Behind the closing quote of such a literal.
+    pub(crate) blob_close: &'static str,
+    /// Type of an unsigned 16-bit number.
+    pub(crate) small: &'static str,
+    /// Type of an unsigned 32-bit number.
+    pub(crate) int: &'static str,
+    /// Type of a signed 64-bit number.
+    pub(crate) big: &'static str,
+    /// Type of a row key.
+    pub(crate) row_key: &'static str,
+    /// Type of a column key.
+    pub(crate) column_key: &'static str,
+    /// Type of a body.
+    pub(crate) body: &'static str,
+    /// Type of a short ASCII text.
+    pub(crate) text: &'static str,
+    /// Type of the name of a document in the meta store; compared byte for byte.
+    pub(crate) document_name: &'static str,
+    /// Behind `CREATE TABLE (..)` of a table of cells.
+    pub(crate) cell_table_options: &'static str,
+    /// Behind `CREATE TABLE (..)` of a table whose few rows are updated all the time.
+    pub(crate) hot_table_options: &'static str,
+    /// Behind `CREATE TABLE (..)` of any other table.
+    pub(crate) table_options: &'static str,
+    /// Around the name of an index that a statement must use; `None` where there are no such hints.
+    pub(crate) index_hint: Option<(&'static str, &'static str)>,
+}
+
+/// How parameters are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Placeholder {
+    /// `?`
+    Question,
+    /// `$1::bigint`: with a cast, so that a driver can always bind 64-bit numbers.
+    DollarCast,
+}
+
+/// How a statement takes many keys (measured: RESEARCH-PERFORMANCE, sections 2, 4 and 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyLists {
+    /// `(a, b) IN ((?, ?), ..)`, padded to a power of two so that few texts exist.
+    TupleIn,
+    /// `unnest(..)` of array parameters: one text for any number of keys.
+    Unnest,
+    /// One statement per key, all in one read transaction.
+    Single,
+}
+
+/// Where indexes are declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Indexes {
+    /// Inside CREATE TABLE, named per table.
+    Inline,
+    /// By statements of their own, named per schema.
+    Separate,
+}
+
+/// How a row is inserted unless its key exists. Never `INSERT IGNORE`, which hides truncation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InsertIfAbsent {
+    /// `.. ON DUPLICATE KEY UPDATE key = key`
+    OnDuplicateKey,
+    /// `.. ON CONFLICT DO NOTHING`
+    OnConflict,
+}
+
+/// MariaDB and MySQL.
+pub(crate) const MYSQL: Dialect = Dialect {
+    quote: '`',
+    placeholder: Placeholder::Question,
+    keys: KeyLists::TupleIn,
+    indexes: Indexes::Inline,
+    insert_if_absent: InsertIfAbsent::OnDuplicateKey,
+    blob_open: "x'",
+    blob_close: "",
+    small: "SMALLINT UNSIGNED",
+    int: "INT UNSIGNED",
+    big: "BIGINT",
+    row_key: "VARBINARY(1024)",
+    column_key: "VARBINARY(64)",
+    body: "LONGBLOB",
+    text: "VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin",
+    document_name: "VARBINARY(255)",
+    cell_table_options: " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=binary",
+    hot_table_options: " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=binary",
+    table_options: " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=binary",
+    index_hint: Some((" FORCE INDEX (", ")")),
+};
+
+/// PostgreSQL. It has no unsigned types, so that a shard needs four bytes.
+pub(crate) const POSTGRES: Dialect = Dialect {
+    quote: '"',
+    placeholder: Placeholder::DollarCast,
+    keys: KeyLists::Unnest,
+    indexes: Indexes::Separate,
+    insert_if_absent: InsertIfAbsent::OnConflict,
+    blob_open: "'\\x",
+    blob_close: "::bytea",
+    small: "INTEGER",
+    int: "BIGINT",
+    big: "BIGINT",
+    row_key: "BYTEA",
+    column_key: "BYTEA",
+    body: "BYTEA",
+    text: "TEXT",
+    document_name: "BYTEA",
+    cell_table_options: " WITH (fillfactor=90)",
+    hot_table_options: " WITH (fillfactor=10)",
+    table_options: "",
+    index_hint: None,
+};
+
+/// SQLite.
+pub(crate) const SQLITE: Dialect = Dialect {
+    quote: '"',
+    placeholder: Placeholder::Question,
+    keys: KeyLists::Single,
+    indexes: Indexes::Separate,
+    insert_if_absent: InsertIfAbsent::OnConflict,
+    blob_open: "x'",
+    blob_close: "",
+    small: "INTEGER",
+    int: "INTEGER",
+    big: "INTEGER",
+    row_key: "BLOB",
+    column_key: "BLOB",
+    body: "BLOB",
+    text: "TEXT",
+    document_name: "BLOB",
+    cell_table_options: " STRICT",
+    hot_table_options: " STRICT",
+    table_options: " STRICT",
+    index_hint: Some((" INDEXED BY ", "")),
+};
+
+impl Dialect {
+    /// Appends `name` as an identifier.
+    pub(crate) fn quote(&self, out: &mut String, name: &str) {
+        out.push(self.quote);
+        for c in name.chars() {
+            out.push(c);
+            if c == self.quote {
+                out.push(c);
+            }
+        }
+        out.push(self.quote);
+    }
+
+    /// Appends the placeholder of parameter `number` (from 1).
+    pub(crate) fn placeholder(&self, out: &mut String, number: usize, value: &Param) {
+        match self.placeholder {
+            Placeholder::Question => out.push('?'),
+            Placeholder::DollarCast => {
+                let cast = match value {
+                    Param::Bytes(_) => "bytea",
+                    Param::Int(_) | Param::NullInt => "bigint",
+                    Param::Text(_) => "text",
+                    Param::BytesList(_) => "bytea[]",
+                    Param::IntList(_) => "bigint[]",
+                };
+                out.push('$');
+                out.push_str(&number.to_string());
+                out.push_str("::");
+                out.push_str(cast);
+            }
+        }
+    }
+
+    /// Appends `bytes` as a literal.
+    pub(crate) fn blob(&self, out: &mut String, bytes: &[u8]) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        out.reserve(self.blob_open.len() + 2 * bytes.len() + 1 + self.blob_close.len());
+        out.push_str(self.blob_open);
+        for b in bytes {
+            out.push(char::from(DIGITS[usize::from(b >> 4)]));
+            out.push(char::from(DIGITS[usize::from(b & 15)]));
+        }
+        out.push('\'');
+        out.push_str(self.blob_close);
+    }
+}

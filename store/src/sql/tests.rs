@@ -1,0 +1,85 @@
+use cellgate_schemaless::{
+    AddedId, ColumnFilter, ColumnKey, Direction, LogScan, RefKey, RefRange, RowKey, RowScan, RowSet, ShardId, TableId,
+    TableRef, Triple,
+};
+
+use super::{Dialect, MYSQL, POSTGRES, Query, SQLITE};
+
+fn table() -> TableRef {
+    TableRef::new("trips", TableId(17), 1)
+}
+
+fn triple(row: &'static str, column: &'static str, ref_key: i64) -> Triple {
+    Triple {
+        row: RowKey::from_store(row.as_bytes()),
+        column: ColumnKey::from_store(column.as_bytes()),
+        ref_key: RefKey(ref_key),
+    }
+}
+
+fn placeholders(dialect: &Dialect, query: &Query) -> usize {
+    let mark = if dialect.quote == '"' && dialect.blob_close == "::bytea" { '$' } else { '?' };
+    query.text.matches(mark).count()
+}
+
+#[test]
+fn every_placeholder_has_its_parameter() {
+    let keys = [triple("a", "c", 1), triple("b", "c", 2), triple("c", "c", 3)];
+    for (dialect, count) in [(&MYSQL, 3), (&POSTGRES, 3), (&SQLITE, 1)] {
+        let query = dialect.get(&table(), &keys[..count]);
+        assert_eq!(placeholders(dialect, &query), query.params.len(), "{}", query.text);
+    }
+}
+
+#[test]
+fn a_list_of_keys_is_padded_to_a_power_of_two() {
+    let keys = [triple("a", "c", 1), triple("b", "c", 2), triple("c", "c", 3)];
+    let query = MYSQL.get(&table(), &keys);
+    assert_eq!(query.params.len(), 4 * 3);
+    assert_eq!(query.params[6..9], query.params[9..12], "the last key is repeated");
+}
+
+#[test]
+fn a_blob_literal_is_hexadecimal_in_every_dialect() {
+    let literal = |dialect: &Dialect| {
+        let mut out = String::new();
+        dialect.blob(&mut out, b"\x00'\xff");
+        out
+    };
+    assert_eq!(literal(&MYSQL), "x'0027ff'");
+    assert_eq!(literal(&SQLITE), "x'0027ff'");
+    assert_eq!(literal(&POSTGRES), "'\\x0027ff'::bytea");
+}
+
+#[test]
+fn a_page_goes_on_in_its_chain_then_its_row_then_the_other_rows() {
+    let scan = RowScan {
+        set: RowSet::Rows(["a", "b", "c"].map(|r| RowKey::from_store(r.as_bytes())).to_vec(), ColumnFilter::All),
+        refs: RefRange::default(),
+        direction: Direction::Descending,
+        after: Some(triple("b", "k", 5)),
+        limit: None,
+    };
+    let queries: Vec<Query> = SQLITE.rows(&table(), &scan, 10).collect();
+    assert_eq!(queries.len(), 3, "{queries:?}");
+    assert!(queries[0].text.contains(r#""column_key" = ? AND "ref_key" < ?"#), "{}", queries[0].text);
+    assert!(queries[1].text.contains(r#""column_key" < ?"#), "{}", queries[1].text);
+    assert_eq!(queries[2].params[0], super::Param::Bytes("a".into()), "only the rows behind are left");
+}
+
+#[test]
+fn a_log_page_goes_on_in_its_shard_then_the_shards_behind() {
+    let scan = LogScan {
+        shards: [1, 2, 3, 4].map(ShardId).to_vec(),
+        added_after: None,
+        created_from: None,
+        columns: ColumnFilter::All,
+        after: Some((ShardId(2), AddedId(99))),
+        limit: None,
+    };
+    let queries: Vec<Query> = MYSQL.log(&table(), &scan, 10).collect();
+    assert_eq!(queries.len(), 2, "{queries:?}");
+    assert!(queries[0].text.contains("`shard` = ? AND `added_id` > ?"), "{}", queries[0].text);
+    assert!(queries[1].text.contains("`shard` >= ? AND `shard` <= ?"), "{}", queries[1].text);
+    assert_eq!(queries[1].params[..2], [super::Param::Int(3), super::Param::Int(4)]);
+}

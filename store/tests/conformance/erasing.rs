@@ -1,0 +1,114 @@
+//! Promises of `erase`.
+
+use cellgate_schemaless::{CellKind, Epoch, Erasure};
+use cellgate_store::{PutOutcome, StoreError};
+
+use crate::fixture::{
+    Bench, Fixture, SHARDS, column, latest_key, log_of, row, rows_of, shards, stored, triple, triples,
+};
+
+async fn erase(bench: &Bench, what: Erasure) -> u64 {
+    bench.backend().erase(bench.epoch, &bench.table, &what).await.unwrap()
+}
+
+pub async fn an_erased_cell_has_no_body_and_is_in_no_scan(fixture: Fixture) {
+    let bench = fixture.open().await;
+    let (gone, kept) = (triple("a", "base", 1), triple("a", "base", 2));
+    let place = bench.store(&gone, r#""secret""#).await;
+    bench.store(&kept, "2").await;
+    assert_eq!(erase(&bench, Erasure::Cell(gone.clone())).await, 1);
+    let slot = bench.get_one(&gone).await.unwrap();
+    assert_eq!((slot.kind, &slot.body), (CellKind::Erased, &None));
+    assert_eq!((slot.added_id, slot.created_at), (place.added_id, place.created_at));
+    assert!(!slot.is_visible());
+    assert_eq!(triples(&bench.all_rows(&rows_of(&["a"])).await), [kept.clone()]);
+    assert_eq!(triples(&bench.all_log(&log_of(shards(0..SHARDS))).await), [kept.clone()]);
+    assert_eq!(bench.latest(&[latest_key("a", "base", None)]).await[0].as_ref().unwrap().triple, kept);
+}
+
+pub async fn an_erased_slot_can_never_be_written_again(fixture: Fixture) {
+    let bench = fixture.open().await;
+    let name = triple("a", "base", 1);
+    bench.store(&name, "1").await;
+    erase(&bench, Erasure::Cell(name.clone())).await;
+    for text in ["1", "2"] {
+        assert_eq!(bench.put_one(&name, text).await, PutOutcome::Conflict { cell: 0 });
+        assert_eq!(bench.put(&[bench.append(&name, text)]).await, [PutOutcome::Conflict { cell: 0 }]);
+    }
+    let group = bench.group(&[(&triple("b", "base", 1), "1"), (&name, "1")]);
+    assert_eq!(bench.put(&[group]).await, [PutOutcome::Conflict { cell: 1 }]);
+    assert!(bench.get_one(&triple("b", "base", 1)).await.is_none());
+    assert_eq!(bench.get_one(&name).await.unwrap().kind, CellKind::Erased);
+}
+
+pub async fn an_erased_newest_version_does_not_free_its_ref_key(fixture: Fixture) {
+    let bench = fixture.open().await;
+    bench.store(&triple("a", "base", 1), "1").await;
+    bench.store(&triple("a", "base", 2), "2").await;
+    erase(&bench, Erasure::Cell(triple("a", "base", 2))).await;
+    let latest = bench.latest(&[latest_key("a", "base", None)]).await.remove(0).unwrap();
+    assert_eq!((latest.triple.ref_key.0, latest.kind), (2, CellKind::Erased), "who appends sees the slot");
+    let below = bench.latest(&[latest_key("a", "base", Some(1))]).await.remove(0).unwrap();
+    assert_eq!((below.triple.ref_key.0, below.kind), (1, CellKind::Cell));
+    let append = bench.put(&[bench.append(&triple("a", "base", 2), "3")]).await;
+    assert_eq!(append, [PutOutcome::Conflict { cell: 0 }]);
+}
+
+pub async fn ids_are_not_reused_after_the_newest_is_erased(fixture: Fixture) {
+    let bench = fixture.open().await;
+    let name = triple("a", "base", 1);
+    let place = bench.store(&name, "1").await;
+    erase(&bench, Erasure::Row(row("a"))).await;
+    let next = bench.store(&triple("a", "base", 2), "1").await;
+    assert!(next.added_id > place.added_id && next.created_at > place.created_at);
+}
+
+pub async fn a_column_or_a_row_is_erased_as_a_whole_and_nothing_else(fixture: Fixture) {
+    let bench = fixture.open().await;
+    let mut names = Vec::new();
+    for r in ["a", "b"] {
+        for c in ["x", "y"] {
+            names.extend((1..=3).map(|version| triple(r, c, version)));
+        }
+    }
+    for name in &names {
+        bench.store(name, "1").await;
+    }
+    assert_eq!(erase(&bench, Erasure::Column(row("a"), column("x"))).await, 3);
+    names.retain(|n| n.row != row("a") || n.column != column("x"));
+    assert_eq!(triples(&bench.all_rows(&rows_of(&["a", "b"])).await), names);
+    assert_eq!(erase(&bench, Erasure::Row(row("b"))).await, 6);
+    names.retain(|n| n.row != row("b"));
+    assert_eq!(triples(&bench.all_rows(&rows_of(&["a", "b"])).await), names);
+    assert_eq!(erase(&bench, Erasure::Row(row("nowhere"))).await, 0);
+    assert_eq!(erase(&bench, Erasure::Cell(triple("a", "y", 9))).await, 0);
+}
+
+pub async fn erasing_twice_counts_once(fixture: Fixture) {
+    let bench = fixture.open().await;
+    bench.store(&triple("a", "base", 1), "1").await;
+    assert_eq!(erase(&bench, Erasure::Row(row("a"))).await, 1);
+    assert_eq!(erase(&bench, Erasure::Row(row("a"))).await, 0);
+    assert_eq!(erase(&bench, Erasure::Cell(triple("a", "base", 1))).await, 0);
+}
+
+pub async fn a_retry_of_an_erased_write_is_still_stored(fixture: Fixture) {
+    let bench = fixture.open().await;
+    let group = bench.group(&[(&triple("a", "base", 1), "1")]);
+    let first = bench.put(std::slice::from_ref(&group)).await;
+    erase(&bench, Erasure::Row(row("a"))).await;
+    let again = bench.put(std::slice::from_ref(&group)).await;
+    assert_eq!(again, first, "the write happened; what happened to it later is no conflict of its");
+    assert_eq!(stored(&again[0]).len(), 1);
+    assert_eq!(bench.get_one(&triple("a", "base", 1)).await.unwrap().kind, CellKind::Erased);
+}
+
+pub async fn an_erasure_under_a_stale_epoch_erases_nothing(fixture: Fixture) {
+    let bench = fixture.open().await;
+    let name = triple("a", "base", 1);
+    bench.store(&name, "1").await;
+    assert!(bench.backend().raise_epoch(bench.epoch, Epoch(bench.epoch.0 + 1)).await.unwrap());
+    let erased = bench.backend().erase(bench.epoch, &bench.table, &Erasure::Row(row("a"))).await;
+    assert!(matches!(erased, Err(StoreError::StaleEpoch { .. })), "{erased:?}");
+    assert!(bench.get_one(&name).await.unwrap().is_visible());
+}

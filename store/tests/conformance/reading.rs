@@ -1,0 +1,196 @@
+//! Promises of `get` and `latest`.
+
+use cellgate_schemaless::{CellKind, Erasure, Triple};
+
+use crate::fixture::{
+    Bench, Fixture, body, is_no_table, latest_key, log_of, row, rows_of, shard_of, shards, stored, table, text_of,
+    triple,
+};
+
+pub async fn get_returns_one_answer_per_key_in_order(fixture: Fixture) {
+    let bench = fixture.open().await;
+    let place = bench.store(&triple("b", "base", 1), r#"{"n":1}"#).await;
+    bench.store(&triple("a", "base", 1), r#"{"n":2}"#).await;
+    let keys = [triple("a", "base", 1), triple("a", "base", 2), triple("b", "base", 1), triple("b", "other", 1)];
+    let found = bench.get(&keys).await;
+    assert_eq!(found.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, true, false]);
+    let cell = found[2].as_ref().unwrap();
+    assert_eq!(cell.triple, keys[2]);
+    assert_eq!(cell.body, Some(body(r#"{"n":1}"#)));
+    assert_eq!((cell.added_id, cell.created_at), (place.added_id, place.created_at));
+    assert_eq!(cell.shard, shard_of(&row("b")));
+    assert_eq!((cell.kind, cell.txn), (CellKind::Cell, None));
+    assert_eq!(text_of(found[0].as_ref().unwrap()), r#"{"n":2}"#);
+}
+
+pub async fn get_answers_a_key_asked_for_twice_twice(fixture: Fixture) {
+    let bench = fixture.open().await;
+    let key = triple("a", "base", 1);
+    bench.store(&key, "1").await;
+    let found = bench.get(&[key.clone(), triple("x", "base", 1), key.clone()]).await;
+    assert_eq!(found[0], found[2]);
+    assert!(found[0].is_some() && found[1].is_none());
+}
+
+pub async fn get_of_nothing_is_nothing(fixture: Fixture) {
+    let bench = fixture.open().await;
+    assert_eq!(bench.get(&[]).await, []);
+    assert_eq!(bench.latest(&[]).await, []);
+}
+
+pub async fn latest_returns_the_highest_ref_key(fixture: Fixture) {
+    let bench = fixture.open().await;
+    for version in [2, 10, 3, -5] {
+        bench.store(&triple("a", "base", version), &version.to_string()).await;
+    }
+    bench.store(&triple("a", "other", 99), "99").await;
+    bench.store(&triple("b", "base", -4), "-4").await;
+    let keys = [
+        latest_key("b", "base", None),
+        latest_key("a", "base", None),
+        latest_key("c", "base", None),
+        latest_key("a", "other", None),
+        latest_key("a", "base", None),
+    ];
+    let found = bench.latest(&keys).await;
+    let texts: Vec<Option<&str>> = found.iter().map(|c| c.as_ref().map(text_of)).collect();
+    assert_eq!(texts, [Some("-4"), Some("10"), None, Some("99"), Some("10")]);
+    assert_eq!(found[1].as_ref().unwrap().triple, triple("a", "base", 10));
+}
+
+pub async fn latest_at_most_returns_the_highest_up_to_it(fixture: Fixture) {
+    let bench = fixture.open().await;
+    for version in [1, 5, 9] {
+        bench.store(&triple("a", "base", version), &version.to_string()).await;
+    }
+    let at_most = |v| latest_key("a", "base", Some(v));
+    for (bound, expected) in [(9, Some("9")), (8, Some("5")), (5, Some("5")), (1, Some("1")), (0, None)] {
+        let found = bench.latest(&[at_most(bound)]).await;
+        assert_eq!(found[0].as_ref().map(text_of), expected, "at most {bound}");
+    }
+    let keys = [at_most(i64::MIN), at_most(i64::MAX)];
+    let found = bench.latest(&keys).await;
+    assert_eq!(found.iter().map(|c| c.as_ref().map(text_of)).collect::<Vec<_>>(), [None, Some("9")]);
+}
+
+pub async fn latest_answers_one_chain_under_several_bounds(fixture: Fixture) {
+    let bench = fixture.open().await;
+    for version in 1..=4 {
+        bench.store(&triple("a", "base", version), &version.to_string()).await;
+    }
+    let keys = [None, Some(2), Some(3), Some(0), None].map(|bound| latest_key("a", "base", bound));
+    let found = bench.latest(&keys).await;
+    let texts: Vec<Option<&str>> = found.iter().map(|c| c.as_ref().map(text_of)).collect();
+    assert_eq!(texts, [Some("4"), Some("2"), Some("3"), None, Some("4")]);
+}
+
+pub async fn many_keys_are_answered_in_one_call(fixture: Fixture) {
+    let bench = fixture.open().await;
+    let key = |i: usize| triple(format!("row{i:04}"), "base", 1);
+    let groups: Vec<_> = (0..300).map(|i| bench.group(&[(&key(i), i.to_string().as_str())])).collect();
+    bench.put(&groups).await.iter().for_each(|o| assert!(stored(o)[0].new));
+    // Every second key is not there; the order is not the stores' own.
+    let keys: Vec<Triple> = (0..600).rev().map(key).collect();
+    for (found, i) in bench.get(&keys).await.iter().zip((0..600).rev()) {
+        assert_eq!(found.as_ref().map(text_of), (i < 300).then(|| i.to_string()).as_deref());
+    }
+    let keys: Vec<_> = (0..600).rev().map(|i| latest_key(&format!("row{i:04}"), "base", None)).collect();
+    for (found, i) in bench.latest(&keys).await.iter().zip((0..600).rev()) {
+        assert_eq!(found.as_ref().map(text_of), (i < 300).then(|| i.to_string()).as_deref());
+    }
+}
+
+/// Keys that a text collation, a trimming or a terminator would make one.
+pub const LOOKALIKES: [&[u8]; 14] = [
+    b"a",
+    b"A",
+    b"a ",
+    b" a",
+    b"a\0",
+    b"a\0b",
+    b"\0",
+    "\u{e4}".as_bytes(),
+    "a\u{308}".as_bytes(),
+    "\u{c4}".as_bytes(),
+    "\u{1f600}".as_bytes(),
+    b"\xff\xfe",
+    b"'\"`\\;--",
+    b"%_",
+];
+
+pub async fn keys_that_differ_in_a_byte_are_different_cells(fixture: Fixture) {
+    let bench = fixture.open().await;
+    let long_row = [b'r'; 1020];
+    let (mut longer, long_column) = (long_row.to_vec(), [b'c'; 64]);
+    longer[1019] = b's';
+    let mut names: Vec<Triple> = LOOKALIKES.iter().map(|key| triple(key, "base", 1)).collect();
+    names.extend(LOOKALIKES.iter().map(|key| triple("row", key, 1)));
+    names.extend([triple(long_row, long_column, 1), triple(longer, long_column, 1)]);
+    for (i, name) in names.iter().enumerate() {
+        bench.store(name, &i.to_string()).await;
+    }
+    for (i, cell) in bench.get(&names).await.into_iter().enumerate() {
+        let cell = cell.unwrap();
+        assert_eq!((text_of(&cell), &cell.triple), (i.to_string().as_str(), &names[i]));
+    }
+    for (i, name) in names.iter().enumerate() {
+        let key = cellgate_schemaless::LatestKey { row: name.row.clone(), column: name.column.clone(), at_most: None };
+        let found = bench.latest(&[key]).await.remove(0).unwrap();
+        assert_eq!(text_of(&found), i.to_string());
+    }
+}
+
+pub async fn a_body_comes_back_byte_for_byte(fixture: Fixture) {
+    let bench = fixture.open().await;
+    let large = format!("{{\"text\":\"{}\"}}", "\u{1f600}\\u0000 \\\" ' ".repeat(1 << 16));
+    assert!(large.len() > 1 << 20);
+    let bodies = [
+        " \t\r\n{ \"b\" : 1,\n \"a\" : 2, \"a\" : 3 }\n ",
+        "null",
+        "1.0e+0010",
+        "123456789012345678901234567890.10",
+        "\"\"",
+        "\"\u{7f}\u{2028}\"",
+        "[]",
+        &large,
+    ];
+    for (i, text) in bodies.iter().enumerate() {
+        let name = triple("a", "base", i as i64);
+        bench.store(&name, text).await;
+        assert_eq!(text_of(&bench.get_one(&name).await.unwrap()), *text);
+        assert!(!stored(&bench.put_one(&name, text).await)[0].new, "the same bytes are the same");
+    }
+    let found = bench.latest(&[latest_key("a", "base", None)]).await.remove(0).unwrap();
+    assert_eq!(text_of(&found), large);
+}
+
+pub async fn ref_keys_are_signed_64_bit_numbers(fixture: Fixture) {
+    let bench = fixture.open().await;
+    let versions = [i64::MIN, i64::MIN + 1, -1, 0, 1, i64::MAX - 1, i64::MAX];
+    for version in versions {
+        bench.store(&triple("a", "base", version), &version.to_string()).await;
+    }
+    for version in versions {
+        let cell = bench.get_one(&triple("a", "base", version)).await.unwrap();
+        assert_eq!(text_of(&cell), version.to_string());
+        let latest = bench.latest(&[latest_key("a", "base", Some(version))]).await.remove(0).unwrap();
+        assert_eq!(latest.triple.ref_key.0, version);
+    }
+    let all = bench.all_rows(&rows_of(&["a"])).await;
+    assert_eq!(all.iter().map(|c| c.triple.ref_key.0).collect::<Vec<_>>(), versions);
+}
+
+pub async fn a_missing_table_is_told_by_every_method(fixture: Fixture) {
+    let bench = fixture.open().await;
+    let missing = table(404);
+    let backend = bench.backend();
+    is_no_table(backend.get(&missing, &[triple("a", "base", 1)]).await, &missing);
+    is_no_table(backend.get(&missing, &[triple("a", "base", 1), triple("b", "base", 1)]).await, &missing);
+    is_no_table(backend.latest(&missing, &[latest_key("a", "base", None)]).await, &missing);
+    is_no_table(backend.rows(&missing, &rows_of(&["a"])).await, &missing);
+    is_no_table(backend.log(&missing, &log_of(shards(0..4))).await, &missing);
+    is_no_table(backend.erase(bench.epoch, &missing, &Erasure::Row(row("a"))).await, &missing);
+    let lost = Bench { table: missing.clone(), ..bench };
+    let group = lost.group(&[(&triple("a", "base", 1), "1")]);
+    is_no_table(lost.backend().put(lost.epoch, &[group]).await, &missing);
+}

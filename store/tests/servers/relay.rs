@@ -1,0 +1,122 @@
+//! A relay in front of a server that can lose, hold back or refuse connections.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// What happens to the packet with [`MARKER`] in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The connection is cut before it gets to the server.
+    CutBefore,
+    /// The server gets it and answers; the connection is cut before the answer gets to the client.
+    CutAfter,
+    /// The server gets it; its answer, and everything else, is held back for ever.
+    Freeze,
+}
+
+/// Bytes in a statement that make the relay fail it: stands in a body, which both protocols send as it is.
+pub const MARKER: &str = "lose-this";
+
+/// How long a server that has answered is silent before the answer counts as whole.
+const SILENCE: Duration = Duration::from_millis(150);
+
+pub struct Relay {
+    pub port: u16,
+    /// The fault the next marked packet meets; it is taken by the first.
+    next: Arc<Mutex<Option<Fault>>>,
+    /// Whether connections are let through.
+    up: watch::Sender<bool>,
+}
+
+impl Relay {
+    pub async fn start(server: (String, u16)) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        let next = Arc::new(Mutex::new(None));
+        let (up, watching) = watch::channel(true);
+        let faults = Arc::clone(&next);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (server, faults, mut watching) = (server.clone(), Arc::clone(&faults), watching.clone());
+                tokio::spawn(async move {
+                    if !*watching.borrow() {
+                        return;
+                    }
+                    let Ok(server) = TcpStream::connect(server).await else { return };
+                    tokio::select! {
+                        () = pass(client, server, &faults) => {}
+                        _ = watching.wait_for(|up| !up) => {}
+                    }
+                });
+            }
+        });
+        Self { port, next, up }
+    }
+
+    pub fn fail_next(&self, fault: Fault) {
+        *self.next.lock().expect("no panic") = Some(fault);
+    }
+
+    /// Whether the fault was met.
+    pub fn met(&self) -> bool {
+        self.next.lock().expect("no panic").is_none()
+    }
+
+    /// Cuts all connections, and lets in no others.
+    pub fn down(&self) {
+        self.up.send_replace(false);
+    }
+
+    pub fn up(&self) {
+        self.up.send_replace(true);
+    }
+}
+
+async fn pass(mut client: TcpStream, mut server: TcpStream, faults: &Mutex<Option<Fault>>) {
+    let (mut asked, mut answered) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
+    loop {
+        tokio::select! {
+            n = client.read(&mut asked) => {
+                let Ok(n @ 1..) = n else { return };
+                let marked = asked[..n].windows(MARKER.len()).any(|w| w == MARKER.as_bytes());
+                let fault = if marked { faults.lock().expect("no panic").take() } else { None };
+                match fault {
+                    Some(Fault::CutBefore) => return,
+                    Some(Fault::CutAfter) => {
+                        if server.write_all(&asked[..n]).await.is_err() {
+                            return;
+                        }
+                        // The first bytes of the answer, and the rest of it.
+                        let mut got = server.read(&mut answered).await;
+                        while let Ok(1..) = got {
+                            let Ok(more) = tokio::time::timeout(SILENCE, server.read(&mut answered)).await else {
+                                return;
+                            };
+                            got = more;
+                        }
+                        return;
+                    }
+                    Some(Fault::Freeze) => {
+                        drop(server.write_all(&asked[..n]).await);
+                        std::future::pending::<()>().await;
+                    }
+                    None => {
+                        if server.write_all(&asked[..n]).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+            }
+            n = server.read(&mut answered) => {
+                let Ok(n @ 1..) = n else { return };
+                if client.write_all(&answered[..n]).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! What a SQLite file promises beside the suite: one process, nothing by looking, and what a kill leaves behind.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use cellgate_schemaless::{
+    Body, ClusterNo, ColumnFilter, ColumnKey, LogScan, RefKey, RowKey, ShardId, TableId, TableRef, Token, Triple,
+};
+use cellgate_store::meta::MetaStore;
+use cellgate_store::meta::sqlite::SqliteMeta;
+use cellgate_store::sqlite::{SqliteBackend, SqliteOptions};
+use cellgate_store::{Backend, FORMAT, GroupCell, Identity, PutGroup, PutMode, PutOutcome, StoreError};
+
+fn table() -> TableRef {
+    TableRef::new("trips", TableId(1), 1)
+}
+
+fn name(number: i64) -> Triple {
+    let row = RowKey::new(format!("row{}", number % 7)).unwrap();
+    Triple { row, column: ColumnKey::new("base").unwrap(), ref_key: RefKey(number) }
+}
+
+/// A write of two cells that stand or fall together.
+fn pair(number: i64) -> PutGroup {
+    let cell = |number: i64| GroupCell {
+        table: table(),
+        shard: ShardId(3),
+        triple: name(number),
+        body: Body::json(format!("{{\"n\":{number}}}")).unwrap(),
+        mode: PutMode::Explicit,
+    };
+    PutGroup { token: Token(number), cells: vec![cell(2 * number), cell(2 * number + 1)] }
+}
+
+async fn open(path: &Path) -> SqliteBackend {
+    let backend = SqliteBackend::open(path, SqliteOptions::default()).unwrap();
+    let identity = Identity {
+        deployment: "d".repeat(32),
+        cluster: ClusterNo::new(1).unwrap(),
+        incarnation: 1,
+        virtual_shards: 4096,
+        hash: "xxh3".to_owned(),
+        seed: 0,
+        format: FORMAT,
+    };
+    backend.claim(&identity, &[ShardId(3)]).await.unwrap();
+    backend.create_table(&table()).await.unwrap();
+    backend
+}
+
+async fn put(backend: &SqliteBackend, group: PutGroup) -> PutOutcome {
+    let (epoch, _) = backend.shards().await.unwrap();
+    backend.put(epoch, &[group]).await.unwrap().remove(0)
+}
+
+fn entries(directory: &Path) -> usize {
+    std::fs::read_dir(directory).unwrap().count()
+}
+
+#[tokio::test]
+async fn opening_a_file_that_is_not_there_creates_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data").join("cells.db");
+    let backend = SqliteBackend::open(&path, SqliteOptions::default()).unwrap();
+    assert_eq!(backend.identity().await.unwrap(), None);
+    backend.ping().await.unwrap();
+    assert!(matches!(backend.get(&table(), &[name(1)]).await, Err(StoreError::Refused { .. })));
+    backend.close().await;
+    let meta = SqliteMeta::open(&directory.path().join("meta.db")).unwrap();
+    assert!(!meta.exists().await.unwrap());
+    assert!(meta.load("topology").await.is_err());
+    assert_eq!(entries(directory.path()), 0);
+}
+
+#[tokio::test]
+async fn a_second_opening_of_a_file_is_refused_and_told_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cells.db");
+    let waiting = SqliteBackend::open(&path, SqliteOptions::default()).unwrap();
+    let first = open(&path).await;
+    let refused = |result: Result<(), StoreError>| match result {
+        Err(StoreError::Refused { detail }) => {
+            assert!(detail.contains("cells.db is in use by another process"), "{detail}");
+        }
+        other => panic!("expected a refusal, got {other:?}"),
+    };
+    refused(SqliteBackend::open(&path, SqliteOptions::default()).map(drop));
+    let identity = first.identity().await.unwrap().unwrap();
+    refused(waiting.claim(&identity, &[]).await.map(drop));
+    first.close().await;
+    let second = SqliteBackend::open(&path, SqliteOptions::default()).unwrap();
+    assert_eq!(second.identity().await.unwrap(), Some(identity));
+    drop(second);
+    SqliteBackend::open(&path, SqliteOptions::default()).unwrap();
+
+    let path = directory.path().join("meta.db");
+    let meta = SqliteMeta::open(&path).unwrap();
+    meta.create().await.unwrap();
+    assert!(matches!(SqliteMeta::open(&path), Err(StoreError::Refused { .. })));
+    drop(meta);
+    SqliteMeta::open(&path).unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_sqlite_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notes.txt");
+    let text = "these are notes, not a database. ".repeat(100);
+    std::fs::write(&path, &text).unwrap();
+    let opened = SqliteBackend::open(&path, SqliteOptions::default());
+    assert!(matches!(opened, Err(StoreError::Corrupt { .. })), "{opened:?}");
+    assert!(matches!(SqliteMeta::open(&path), Err(StoreError::Corrupt { .. })));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
+
+#[tokio::test]
+async fn a_closed_store_holds_everything_in_its_one_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cells.db");
+    let backend = open(&path).await;
+    let first = put(&backend, pair(1)).await;
+    backend.close().await;
+    let closed = backend.put(cellgate_schemaless::Epoch(1), &[pair(2)]).await;
+    assert!(matches!(closed, Err(StoreError::Unavailable { .. })), "{closed:?}");
+    assert!(matches!(backend.get(&table(), &[name(2)]).await, Err(StoreError::Unavailable { .. })));
+    let log = std::fs::metadata(directory.path().join("cells.db-wal")).map_or(0, |m| m.len());
+    assert_eq!(log, 0, "the write-ahead log is empty");
+    // A copy of the one file is a whole backup.
+    let copy = directory.path().join("copy.db");
+    std::fs::copy(&path, &copy).unwrap();
+    let copy = open(&copy).await;
+    assert_eq!(put(&copy, pair(1)).await, first);
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_counting_where_it_stopped() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cells.db");
+    let mut last = 0;
+    for start in 0..3 {
+        let backend = open(&path).await;
+        let PutOutcome::Stored(places) = put(&backend, pair(start)).await else { panic!("not stored") };
+        for place in places {
+            assert!(place.added_id.0 > last);
+            last = place.added_id.0;
+        }
+        backend.close().await;
+    }
+}
+
+/// The variable that turns [`writes_until_killed`] from a test of nothing into the victim.
+const VICTIM: &str = "CELLGATE_TEST_VICTIM_FILE";
+
+#[tokio::test]
+async fn writes_until_killed() {
+    let Some(path) = std::env::var_os(VICTIM) else { return };
+    let backend = std::sync::Arc::new(open(Path::new(&path)).await);
+    let writers: Vec<_> = (0..8)
+        .map(|writer| {
+            let backend = backend.clone();
+            tokio::spawn(async move {
+                for i in 0.. {
+                    let number = i * 8 + writer;
+                    assert!(matches!(put(&backend, pair(number)).await, PutOutcome::Stored(_)));
+                    // Told only after it was acknowledged.
+                    println!("acknowledged {number}");
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_kill_at_any_time_loses_nothing_acknowledged_and_leaves_nothing_half_done() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cells.db");
+    for round in 0..4 {
+        let mut victim = Command::new(std::env::current_exe().unwrap())
+            .args(["writes_until_killed", "--exact", "--nocapture", "--test-threads=1"])
+            .env(VICTIM, &path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut acknowledged = Vec::new();
+        for line in BufReader::new(victim.stdout.take().unwrap()).lines() {
+            let line = line.unwrap();
+            if let Some((_, number)) = line.split_once("acknowledged ") {
+                acknowledged.push(number.parse::<i64>().unwrap());
+            }
+            if acknowledged.len() == 200 + 137 * round {
+                victim.kill().unwrap();
+            }
+        }
+        victim.wait().unwrap();
+        assert!(acknowledged.len() >= 200, "the victim has written");
+
+        // The lock went with the process.
+        let backend = open(&path).await;
+        for number in acknowledged {
+            let found = backend.get(&table(), &[name(2 * number), name(2 * number + 1)]).await.unwrap();
+            assert!(found.iter().all(Option::is_some), "acknowledged and gone: {number}");
+        }
+        let (mut scan, mut halves) = (log(), std::collections::HashMap::new());
+        let mut places = Vec::new();
+        loop {
+            let page = backend.log(&table(), &scan).await.unwrap();
+            scan.after = page.cells.last().map(|c| (c.shard, c.added_id));
+            for cell in page.cells {
+                *halves.entry(cell.triple.ref_key.0 / 2).or_insert(0) += 1;
+                places.push(cell.added_id);
+            }
+            if !page.more {
+                break;
+            }
+        }
+        assert!(places.is_sorted_by(|a, b| a < b), "no id was handed out twice");
+        assert!(halves.values().all(|cells| *cells == 2), "a group is half there");
+        backend.close().await;
+    }
+}
+
+fn log() -> LogScan {
+    LogScan {
+        shards: vec![ShardId(3)],
+        added_after: None,
+        created_from: None,
+        columns: ColumnFilter::All,
+        after: None,
+        limit: None,
+    }
+}

@@ -1,0 +1,149 @@
+//! The Debian packages the tests need.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::command::{self, Failure, succeeds};
+
+/// How much is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// The database servers.
+    Servers,
+    /// Those and the stock clients of other languages.
+    All,
+}
+
+/// Something a package brings.
+struct Need {
+    package: &'static str,
+    extent: Extent,
+    present: fn() -> bool,
+}
+
+const NEEDS: &[Need] = &[
+    Need { package: "util-linux", extent: Extent::Servers, present: || program("setpriv") },
+    Need {
+        package: "mariadb-server",
+        extent: Extent::Servers,
+        present: || program("mariadb-install-db") && (program("mariadbd") || Path::new("/usr/sbin/mariadbd").is_file()),
+    },
+    Need { package: "mariadb-client", extent: Extent::Servers, present: || program("mariadb") },
+    Need { package: "postgresql", extent: Extent::Servers, present: || program("psql") && postgres_server() },
+    Need { package: "gcc", extent: Extent::Servers, present: || program("cc") },
+    Need { package: "python3-venv", extent: Extent::All, present: python },
+    Need { package: "python3-dev", extent: Extent::All, present: python },
+    Need { package: "libc6-dev", extent: Extent::All, present: || Path::new("/usr/include/stdio.h").is_file() },
+    Need { package: "pkg-config", extent: Extent::All, present: || program("pkg-config") },
+    Need {
+        package: "libmariadb-dev",
+        extent: Extent::All,
+        present: || succeeds(Command::new("pkg-config").args(["--exists", "libmariadb"])),
+    },
+    Need { package: "nodejs", extent: Extent::All, present: || program("node") },
+    Need { package: "npm", extent: Extent::All, present: || program("npm") },
+    Need { package: "golang-go", extent: Extent::All, present: || program("go") },
+    Need {
+        package: "golang-github-go-sql-driver-mysql-dev",
+        extent: Extent::All,
+        present: || Path::new("/usr/share/gocode/src/github.com/go-sql-driver/mysql").is_dir(),
+    },
+    Need { package: "default-jdk-headless", extent: Extent::All, present: || program("javac") && program("java") },
+    Need {
+        package: "libmariadb-java",
+        extent: Extent::All,
+        present: || Path::new(crate::stock::MARIADB_JAR).is_file(),
+    },
+];
+
+/// Installs what is missing; as somebody who may not, says what to install.
+pub fn run(extent: Extent) -> Result<(), Failure> {
+    let missing = missing(extent);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let by_hand = format!("apt-get install --no-install-recommends {}", missing.join(" "));
+    let Some(may_install) = Administrator::find() else {
+        return Err(Failure::new(format!(
+            "packages are missing, and this user may not install them. As root: {by_hand}"
+        )));
+    };
+    may_install.apt_get(&["update"])?;
+    let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
+    arguments.extend(&missing);
+    may_install.apt_get(&arguments)?;
+    let still = self::missing(extent);
+    if still.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!("installed, and still not usable: {}", still.join(" "))))
+}
+
+fn missing(extent: Extent) -> Vec<&'static str> {
+    NEEDS
+        .iter()
+        .filter(|need| extent == Extent::All || need.extent == Extent::Servers)
+        .filter(|need| !(need.present)())
+        .map(|need| need.package)
+        .collect()
+}
+
+/// A way to install packages.
+enum Administrator {
+    Root,
+    Sudo,
+}
+
+impl Administrator {
+    fn find() -> Option<Self> {
+        if !program("apt-get") {
+            return None;
+        }
+        if command::quietly(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0") {
+            return Some(Self::Root);
+        }
+        succeeds(Command::new("sudo").args(["-n", "true"])).then_some(Self::Sudo)
+    }
+
+    fn apt_get(&self, arguments: &[&str]) -> Result<(), Failure> {
+        let mut command = match self {
+            Self::Root => Command::new("env"),
+            Self::Sudo => {
+                let mut sudo = Command::new("sudo");
+                sudo.args(["-n", "env"]);
+                sudo
+            }
+        };
+        command::run(command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]).args(arguments))
+    }
+}
+
+/// Whether a program is on the path.
+fn program(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(name).is_file())
+}
+
+fn postgres_server() -> bool {
+    std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|version| version.path().join("bin/postgres").is_file())
+}
+
+fn python() -> bool {
+    crate::stock::python().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_need_no_package_of_the_stock_clients() {
+        let servers: Vec<_> = NEEDS.iter().filter(|need| need.extent == Extent::Servers).collect();
+        assert!(servers.iter().all(|need| !["nodejs", "golang-go", "default-jdk-headless"].contains(&need.package)));
+        assert!(servers.len() < NEEDS.len());
+    }
+}

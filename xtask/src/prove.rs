@@ -1,0 +1,99 @@
+//! `cargo xtask prove NAME`: the long proofs. Each is a test of `integration-tests` that does a small share in every run, and as
+//! many rounds as asked for here.
+
+use crate::command::{self, Failure};
+use crate::install::{self, Extent};
+use crate::test;
+use crate::workspace::Workspace;
+
+/// A long proof.
+struct Proof {
+    name: &'static str,
+    /// The integration test, and the part of its names that selects the proof.
+    test: &'static str,
+    filter: &'static str,
+    /// Rounds when nobody says how many.
+    rounds: u64,
+    /// What one round is.
+    round: &'static str,
+}
+
+const PROOFS: &[Proof] = &[
+    Proof { name: "kill-proxy", test: "kill", filter: "", rounds: 20, round: "kill -9 of the proxy under load" },
+    Proof {
+        name: "kill-backends",
+        test: "backends",
+        filter: "killed_under_load",
+        rounds: 20,
+        round: "kill -9 of each backend under load",
+    },
+    Proof { name: "log", test: "log_guarantee", filter: "", rounds: 20, round: "two proxies, writers and log readers" },
+    Proof { name: "fuzz", test: "fuzz", filter: "", rounds: 100, round: "10 000 cases" },
+    Proof { name: "model", test: "model", filter: "", rounds: 50, round: "1000 random operations on each deployment" },
+];
+
+/// Runs one.
+pub fn run(arguments: &[String]) -> Result<(), Failure> {
+    let (name, options) = arguments.split_first().ok_or_else(unknown)?;
+    let proof = PROOFS.iter().find(|proof| proof.name == name).ok_or_else(unknown)?;
+    let (rounds, seed) = parse(options, proof.rounds)?;
+    install::run(Extent::Servers)?;
+    let workspace = Workspace::read()?;
+    test::build_programs()?;
+    eprintln!("{}: {rounds} rounds, each {}", proof.name, proof.round);
+    let mut command = test::servers(&workspace);
+    command.args(["cargo", "test", "--package", "cellgate-integration-tests", "--test", proof.test, "--"]);
+    command.args(["--nocapture", "--test-threads=1"]);
+    if !proof.filter.is_empty() {
+        command.arg(proof.filter);
+    }
+    command.env("CELLGATE_ROUNDS", rounds.to_string());
+    if let Some(seed) = seed {
+        command.env("CELLGATE_SEED", seed.to_string());
+    }
+    command::run(test::environment(&mut command, &workspace))
+}
+
+fn parse(options: &[String], rounds: u64) -> Result<(u64, Option<u64>), Failure> {
+    let (mut rounds, mut seed) = (rounds, None);
+    for pair in options.chunks(2) {
+        let [name, value] = pair else {
+            return Err(Failure::new(format!("{} needs a number", pair.join(" "))));
+        };
+        let number = value.parse().map_err(|_| Failure::new(format!("{name} {value}: not a number")))?;
+        match name.as_str() {
+            "--rounds" => rounds = number,
+            "--seed" => seed = Some(number),
+            other => return Err(Failure::new(format!("`prove` does not know `{other}`; see `cargo xtask help`"))),
+        }
+    }
+    Ok((rounds, seed))
+}
+
+fn unknown() -> Failure {
+    let names: Vec<_> = PROOFS.iter().map(|proof| proof.name).collect();
+    Failure::new(format!("which proof? One of: {}", names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_proof_is_a_test_that_exists() {
+        let tests = Workspace::read().unwrap().root().join("integration-tests/tests");
+        for proof in PROOFS {
+            let text = std::fs::read_to_string(tests.join(format!("{}.rs", proof.test))).unwrap();
+            assert!(text.contains(proof.filter), "{} selects nothing", proof.name);
+            assert!(text.contains("rounds("), "{} does not ask for its rounds", proof.name);
+        }
+    }
+
+    #[test]
+    fn options_are_pairs() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(parse(&words("--rounds 7 --seed 9"), 1).unwrap(), (7, Some(9)));
+        assert!(parse(&words("--rounds"), 1).is_err());
+        assert!(parse(&words("--round 7"), 1).is_err());
+    }
+}

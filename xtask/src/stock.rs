@@ -1,0 +1,146 @@
+//! The stock clients of other languages: their packages and programs under `target/clients`.
+//!
+//! Sources are in `integration-tests/clients/<language>`. Each part is done again only when a source of it has changed: a stamp
+//! beside the result holds the sources it was made of.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::command::{self, Failure, cargo, quietly, succeeds};
+use crate::workspace::Workspace;
+
+/// Where Debian puts MariaDB Connector/J.
+pub const MARIADB_JAR: &str = "/usr/share/java/mariadb-java-client.jar";
+
+/// Prepares all of them.
+pub fn prepare(workspace: &Workspace) -> Result<(), Failure> {
+    for language in [Language::Python, Language::Node, Language::Go, Language::Java, Language::Rust] {
+        language.prepare(workspace)?;
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Language {
+    Python,
+    Node,
+    Go,
+    Java,
+    Rust,
+}
+
+impl Language {
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Python => "python",
+            Self::Node => "node",
+            Self::Go => "go",
+            Self::Java => "java",
+            Self::Rust => "rust-sqlx",
+        }
+    }
+
+    fn prepare(self, workspace: &Workspace) -> Result<(), Failure> {
+        let source = workspace.root().join("integration-tests/clients").join(self.folder());
+        let result = workspace.clients().join(self.folder());
+        let stamp = result.join("stamp");
+        let sources = sources(&source)?;
+        if fs::read_to_string(&stamp).is_ok_and(|made_of| made_of == sources) {
+            return Ok(());
+        }
+        fs::create_dir_all(&result).map_err(|error| file(&result, &error))?;
+        match self {
+            Self::Python => build_python(&source, &result)?,
+            Self::Node => build_node(&source, &result)?,
+            Self::Go => build_go(&source, &result)?,
+            Self::Java => build_java(&source, &result)?,
+            Self::Rust => build_rust(&source, &result)?,
+        }
+        fs::write(&stamp, sources).map_err(|error| file(&stamp, &error))
+    }
+}
+
+/// A Python that can make virtual environments and compile extensions: that of the path, or the system's.
+pub fn python() -> Option<&'static str> {
+    const PROBE: &str = "import venv, ensurepip, sysconfig, os, sys; \
+         sys.exit(not os.path.exists(os.path.join(sysconfig.get_path('include'), 'Python.h')))";
+    ["python3", "/usr/bin/python3"].into_iter().find(|python| succeeds(Command::new(python).args(["-c", PROBE])))
+}
+
+fn build_python(source: &Path, result: &Path) -> Result<(), Failure> {
+    let python = python().ok_or_else(|| Failure::new("no Python with venv and headers; run `cargo xtask install`"))?;
+    let environment = result.join("venv");
+    quietly(Command::new(python).args(["-m", "venv", "--clear"]).arg(&environment))?;
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
+    let requirements = source.join("requirements.txt");
+    quietly(Command::new(environment.join("bin/python")).args(pip).arg(requirements)).map(drop)
+}
+
+fn build_node(source: &Path, result: &Path) -> Result<(), Failure> {
+    // A module finds its packages from where it is, so the sources go to the packages.
+    for entry in list(source)? {
+        let name = entry.file_name().unwrap_or_default().to_owned();
+        fs::copy(&entry, result.join(name)).map_err(|error| file(&entry, &error))?;
+    }
+    quietly(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(result))
+        .map(drop)
+}
+
+fn build_go(source: &Path, result: &Path) -> Result<(), Failure> {
+    // Debian's packages are a GOPATH; nothing is fetched.
+    quietly(
+        Command::new("go")
+            .args(["build", "-o"])
+            .arg(result.join("client"))
+            .arg(source.join("main.go"))
+            .envs([("GO111MODULE", "off"), ("GOPATH", "/usr/share/gocode"), ("GOFLAGS", ""), ("GOPROXY", "off")])
+            .env("GOCACHE", result.join("cache")),
+    )
+    .map(drop)
+}
+
+fn build_java(source: &Path, result: &Path) -> Result<(), Failure> {
+    let program = source.join("Client.java");
+    quietly(Command::new("javac").args(["-cp", MARIADB_JAR, "-d"]).arg(result).arg(program)).map(drop)
+}
+
+fn build_rust(source: &Path, result: &Path) -> Result<(), Failure> {
+    // A workspace of its own: its dependencies are none of the product's.
+    command::run(
+        cargo()
+            .args(["build", "--quiet", "--locked", "--manifest-path"])
+            .arg(source.join("Cargo.toml"))
+            .arg("--target-dir")
+            .arg(result.join("target")),
+    )
+}
+
+/// Everything a client is made of, as one text.
+fn sources(source: &Path) -> Result<String, Failure> {
+    let mut text = String::new();
+    for path in list(source)? {
+        text.push_str(&format!("== {}\n", path.strip_prefix(source).unwrap_or(&path).display()));
+        text.push_str(&fs::read_to_string(&path).map_err(|error| file(&path, &error))?);
+    }
+    Ok(text)
+}
+
+/// The files below a directory, by name.
+fn list(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).map_err(|error| file(directory, &error))? {
+        let path = entry.map_err(|error| file(directory, &error))?.path();
+        if path.is_dir() {
+            files.extend(list(&path)?);
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn file(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!("{}: {error}", path.display()))
+}

@@ -1,0 +1,159 @@
+//! Rules of style that a program can check. Each says what to write instead.
+
+use std::path::{Path, PathBuf};
+
+use crate::command::Failure;
+use crate::workspace::Workspace;
+
+/// From here on a file is asked which noun wants out of it. A smell, not a law, so it is only listed.
+const LONG_FILE_LINES: usize = 500;
+/// No file is that long for a good reason.
+const LONGEST_FILE_LINES: usize = 1000;
+
+/// Files whose waiting is the point: polling with a deadline, and load that runs for a while.
+const MAY_SLEEP: &[&str] = &["integration-tests/src/wait.rs", "integration-tests/src/load.rs"];
+
+// Patterns are put together here, so that this file does not match itself.
+const UNFINISHED: &[&str] = &[concat!("to", "do!("), concat!("unimple", "mented!("), concat!("#[ig", "nore")];
+const SLEEP: &str = concat!("sle", "ep(");
+const UNSAFE: &[&str] = &[concat!("uns", "afe {"), concat!("uns", "afe fn"), concat!("uns", "afe impl")];
+
+/// `cargo xtask tidy`.
+pub fn run() -> Result<(), Failure> {
+    let workspace = Workspace::read()?;
+    let sources = Source::all(&workspace)?;
+    for source in sources.iter().filter(|source| source.lines() > LONG_FILE_LINES) {
+        println!("{:5} lines: {}", source.lines(), source.name);
+    }
+    let wrong = check(&workspace, &sources);
+    if wrong.is_empty() { Ok(()) } else { Err(Failure::new(wrong.join("\n"))) }
+}
+
+/// A Rust file of ours.
+struct Source {
+    /// Path within the workspace.
+    name: String,
+    text: String,
+}
+
+impl Source {
+    fn all(workspace: &Workspace) -> Result<Vec<Self>, Failure> {
+        let mut sources = Vec::new();
+        for package in workspace.packages() {
+            collect(&workspace.root(), &workspace.root().join(workspace.folder(package)), &mut sources)?;
+        }
+        Ok(sources)
+    }
+
+    fn lines(&self) -> usize {
+        self.text.lines().count()
+    }
+
+    /// The part that only tests run.
+    fn test_text(&self) -> &str {
+        let whole = self.name.contains("/tests/")
+            || self.name.ends_with("/tests.rs")
+            || self.name.starts_with("integration-tests/");
+        if whole {
+            return &self.text;
+        }
+        self.text.find("#[cfg(test)]").map_or("", |start| &self.text[start..])
+    }
+}
+
+fn collect(root: &Path, directory: &Path, sources: &mut Vec<Source>) -> Result<(), Failure> {
+    let failure = |path: &Path, error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(|error| failure(directory, error))? {
+        paths.push(entry.map_err(|error| failure(directory, error))?.path());
+    }
+    paths.sort();
+    for path in paths {
+        if path.is_dir() && path.file_name().is_none_or(|name| name != "target") {
+            collect(root, &path, sources)?;
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            let text = std::fs::read_to_string(&path).map_err(|error| failure(&path, error))?;
+            let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+            sources.push(Source { name, text });
+        }
+    }
+    Ok(())
+}
+
+fn check(workspace: &Workspace, sources: &[Source]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    wrong.extend(sources.iter().flat_map(check_source));
+    for package in workspace.packages() {
+        let folder = workspace.folder(package);
+        if ["common", "util", "utils", "helpers"].contains(&folder.as_str()) {
+            wrong.push(format!("{folder}: a package is named after what it is for, not after being shared"));
+        }
+        let manifest = std::fs::read_to_string(&package.manifest_path).unwrap_or_default();
+        if !manifest.contains("[lints]\nworkspace = true") {
+            wrong.push(format!(
+                "{folder}/Cargo.toml: write `[lints]` with `workspace = true`: it is what forbids unsafe code"
+            ));
+        }
+    }
+    wrong
+}
+
+fn check_source(source: &Source) -> Vec<String> {
+    let Source { name, text } = source;
+    let mut wrong = Vec::new();
+    if !text.starts_with("//!") {
+        wrong.push(format!("{name}: open with `//!`: what the module is for, what it assumes, what it refuses"));
+    }
+    for pattern in UNFINISHED.iter().filter(|pattern| text.contains(**pattern)) {
+        wrong.push(format!("{name}: `{pattern}`: finish it or delete it"));
+    }
+    for pattern in UNSAFE.iter().filter(|pattern| text.contains(**pattern)) {
+        wrong.push(format!("{name}: `{pattern}`: there is a safe way, or a crate that has proved its unsafe one"));
+    }
+    if source.test_text().contains(SLEEP) && !MAY_SLEEP.contains(&name.as_str()) && !text.contains("start_paused") {
+        wrong.push(format!(
+            "{name}: a test sleeps: ask for what it waits for with a deadline (`wait::until`), or pause tokio's time"
+        ));
+    }
+    let stem = Path::new(name).file_stem().unwrap_or_default();
+    if ["util", "utils", "common", "helpers", "misc"].iter().any(|vague| stem == *vague) {
+        wrong.push(format!("{name}: name the file after what is in it"));
+    }
+    if source.lines() > LONGEST_FILE_LINES {
+        wrong.push(format!("{name}: {} lines; which noun wants a file of its own?", source.lines()));
+    }
+    wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sources_follow_the_rules() {
+        let workspace = Workspace::read().unwrap();
+        let sources = Source::all(&workspace).unwrap();
+        assert!(sources.iter().any(|source| source.name == "proxy/src/main.rs"));
+        let wrong = check(&workspace, &sources);
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn unsafe_code_is_forbidden_in_the_whole_workspace() {
+        let manifest = std::fs::read_to_string(Workspace::read().unwrap().root().join("Cargo.toml")).unwrap();
+        assert!(manifest.contains("unsafe_code = \"forbid\""));
+    }
+
+    #[test]
+    fn each_rule_finds_what_it_forbids() {
+        let source = |name: &str, text: String| Source { name: name.to_owned(), text };
+        let count = |name: &str, text: String| check_source(&source(name, text)).len();
+        assert_eq!(count("sql/src/lib.rs", "//! Good.\n".to_owned()), 0);
+        assert_eq!(count("sql/src/lib.rs", "fn main() {}\n".to_owned()), 1);
+        assert_eq!(count("sql/src/utils.rs", "//! Vague.\n".to_owned()), 1);
+        assert_eq!(count("sql/src/lib.rs", format!("//! Stub.\n{}", UNFINISHED[0])), 1);
+        assert_eq!(count("sql/src/lib.rs", format!("//! Waits.\n{SLEEP}1)")), 0);
+        assert_eq!(count("sql/tests/x.rs", format!("//! Waits.\n{SLEEP}1)")), 1);
+        assert_eq!(count("sql/src/lib.rs", format!("//! Waits.\n#[cfg(test)]\n{SLEEP}1)")), 1);
+    }
+}
