@@ -18,6 +18,9 @@ INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('json', 'BASE', 2
 INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('json', 'BASE', 2, '');
 -- JSON by arrows.
 SELECT body->'$.v' AS v, body->>'$.v' AS t FROM trips WHERE row_key = 'a' ORDER BY ref_key;
+-- A key has at least one byte.
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('', 'BASE', 1, '1');
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', '', 1, '1');
 -- Cells are immutable.
 UPDATE trips SET body = '2' WHERE row_key = 'a';
 REPLACE INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '2');

@@ -23,7 +23,9 @@ SELECT nothing FROM trips WHERE row_key = 'a';
 SELECT body FROM trips WHERE nothing = 'a';
 SELECT body FROM missing WHERE row_key = 'a';
 SELECT FROM trips;
-CREATE TABLE trips (id INT PRIMARY KEY);
+CREATE TABLE trips (added_id BIGINT NOT NULL AUTO_INCREMENT, row_key VARCHAR(255) NOT NULL, column_key VARCHAR(64) NOT NULL,
+    ref_key BIGINT NOT NULL, body JSON NOT NULL, created_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+    PRIMARY KEY (added_id), UNIQUE KEY (row_key, column_key, ref_key));
 DROP TABLE missing;
 DROP TABLE IF EXISTS missing;
 DROP TABLE trips;

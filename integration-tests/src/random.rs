@@ -13,7 +13,7 @@ impl Random {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -23,7 +23,7 @@ impl Random {
 
     /// A number below `end`; 0 if `end` is 0.
     pub fn below(&mut self, end: u64) -> u64 {
-        if end == 0 { 0 } else { self.next() % end }
+        if end == 0 { 0 } else { self.bits() % end }
     }
 
     /// The same for places in slices.
@@ -47,12 +47,12 @@ impl Random {
 
     /// `len` random bytes.
     pub fn bytes(&mut self, len: usize) -> Vec<u8> {
-        (0..len).map(|_| self.next() as u8).collect()
+        (0..len).map(|_| self.bits() as u8).collect()
     }
 
     /// A generator of its own, for a task of its own.
     pub fn fork(&mut self) -> Self {
-        Self::new(self.next())
+        Self::new(self.bits())
     }
 }
 
@@ -64,7 +64,7 @@ mod tests {
     fn a_seed_repeats_its_sequence() {
         let mut one = Random::new(7);
         let mut two = Random::new(7);
-        assert_eq!((0..9).map(|_| one.next()).collect::<Vec<_>>(), (0..9).map(|_| two.next()).collect::<Vec<_>>());
-        assert_ne!(one.next(), Random::new(8).next());
+        assert_eq!((0..9).map(|_| one.bits()).collect::<Vec<_>>(), (0..9).map(|_| two.bits()).collect::<Vec<_>>());
+        assert_ne!(one.bits(), Random::new(8).bits());
     }
 }

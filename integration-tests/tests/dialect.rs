@@ -2,11 +2,11 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use cellgate_integration_tests::golden::{self, Script};
+use cellgate_integration_tests::golden::{self, Script, Server};
 use cellgate_integration_tests::servers::MariaDb;
 use cellgate_integration_tests::{Deployment, Proxy};
 
-async fn on_cellgate(proxy: &Proxy, name: &str) -> Vec<String> {
+async fn on_cellgate(proxy: &Proxy, server: Server) -> Vec<String> {
     let mut differences = Vec::new();
     for script in Script::all() {
         // Each script makes its own tables, in a database of its own.
@@ -15,7 +15,7 @@ async fn on_cellgate(proxy: &Proxy, name: &str) -> Vec<String> {
         cellgate_integration_tests::client::run(&mut conn, &format!("CREATE DATABASE {database}")).await;
         let mut conn = golden::connect(proxy.mysql(), &database).await;
         let transcript = script.transcript(&mut conn).await;
-        differences.extend(script.compare(name, &transcript).err());
+        differences.extend(script.compare(server, &transcript).err());
     }
     differences
 }
@@ -26,12 +26,12 @@ fn none(differences: &[String]) {
 
 #[tokio::test]
 async fn golden_scripts_answer_the_same_on_embedded_cellgate() {
-    none(&on_cellgate(&Deployment::embedded().start(), "embedded").await);
+    none(&on_cellgate(&Deployment::embedded().start(), Server::Embedded).await);
 }
 
 #[tokio::test]
 async fn golden_scripts_answer_the_same_on_a_mixed_deployment() {
-    none(&on_cellgate(&Deployment::mixed().start(), "mixed").await);
+    none(&on_cellgate(&Deployment::mixed().start(), Server::Mixed).await);
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn common_golden_scripts_answer_the_same_on_mariadb() {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
         let mut conn = golden::connect(address, &database).await;
         let transcript = script.transcript(&mut conn).await;
-        differences.extend(script.compare("MariaDB", &transcript).err());
+        differences.extend(script.compare(Server::MariaDb, &transcript).err());
         server.drop_database(&database);
     }
     assert!(common > 0, "no script is marked common");

@@ -49,7 +49,7 @@ async fn statements_are_refused_with_mysqls_numbers() {
         ),
         (format!("{PUT} ('a', 'BASE', 1, '2') ON DUPLICATE KEY UPDATE body = '2'"), 1235, "42000"),
         ("SELECT body FROM trips WHERE added_id = 1".to_owned(), 1235, "42000"),
-        ("LOCK TABLES trips WRITE, missing READ NONSENSE".to_owned(), 1064, "42000"),
+        ("LOCK TABLES trips WRITE".to_owned(), 1235, "42000"),
         ("CREATE FULLTEXT INDEX i ON trips (body)".to_owned(), 1235, "42000"),
         (String::new(), 1065, "42000"),
     ];
@@ -119,7 +119,7 @@ async fn a_user_with_a_password_gets_in_with_it_and_not_without() {
     let two: Option<i64> = conn.query_first("SELECT 1 + 1").await.unwrap();
     assert_eq!(two, Some(2));
     for wrong in [None, Some("S3cret"), Some("s3cret ")] {
-        let error = client::try_connect(app().pass(wrong)).await.err().expect("refused");
+        let error = client::try_connect(app().pass(wrong)).await.expect_err("refused");
         assert_eq!(Refusal::of(&error).map(|refusal| refusal.code), Some(1045), "{wrong:?}");
     }
 }

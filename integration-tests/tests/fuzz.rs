@@ -140,7 +140,7 @@ impl Fuzzer {
         let mut raw = Raw::login(self.address, LIMIT).expect("the proxy lets a client in");
         for _ in 0..BATCH {
             let command = self.command();
-            let mut sequence = if self.random.one_in(8) { self.random.next() as u8 } else { 0 };
+            let mut sequence = if self.random.one_in(8) { self.random.bits() as u8 } else { 0 };
             let mut bytes = frame(&command, &mut sequence);
             if self.random.one_in(8) {
                 let other = self.statement();
@@ -159,7 +159,7 @@ impl Fuzzer {
             0..=5 => {
                 *self.random.pick(&[0x02, 0x03, 0x04, 0x09, 0x0e, 0x11, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1f])
             }
-            _ => self.random.next() as u8,
+            _ => self.random.bits() as u8,
         };
         let mut payload = vec![code];
         match code {

@@ -18,9 +18,10 @@ async fn one_connection_too_many_is_1040_and_a_free_place_is_given_again() {
     for _ in 0..3 {
         held.push(client::connect(proxy.mysql()).await);
     }
-    let error = client::try_connect(client::options(proxy.mysql())).await.err().expect("refused");
+    let error = client::try_connect(client::options(proxy.mysql())).await.expect_err("refused");
     let refusal = Refusal::of(&error).unwrap_or_else(|| panic!("{error}"));
-    assert_eq!((refusal.code, refusal.state.as_str()), (1040, "08004"));
+    // Like MySQL's it comes before the client has said that it knows SQLSTATEs, so it has none.
+    assert_eq!(refusal.code, 1040, "{refusal:?}");
     held.pop().expect("held").disconnect().await.unwrap();
     wait::until_async("a free place", LIMIT, async || client::try_connect(client::options(proxy.mysql())).await.ok())
         .await;
@@ -68,7 +69,7 @@ async fn bodies_up_to_the_limit_go_both_ways() {
         )
         .await
         .expect_err("one byte too many");
-    assert_eq!(Refusal::of(&error).map(|refusal| refusal.code), Some(1406), "{error}");
+    assert_eq!(Refusal::of(&error).map(|refusal| refusal.code), Some(1153), "{error}");
 }
 
 #[test]
