@@ -9,7 +9,7 @@ use sqlparser::ast::{
 use super::budget::{RECURSION, limit};
 use super::expression::Expr;
 use super::refuse::unsupported;
-use super::tokens::{self, Kind, Token};
+use super::tokens::{self, Kind, Token, syntax};
 use crate::environment::{SessionFunction, SqlMode};
 use crate::error::SqlError;
 use crate::expression::number::{Arithmetic, Number};
@@ -70,7 +70,7 @@ impl Converter<'_> {
             Sql::BinaryOp { .. } => self.spine(tree, depth),
             Sql::UnaryOp { op, expr } => self.unary(*op, expr, depth),
             Sql::Value(value) => self.value(&value.value),
-            Sql::Identifier(name) => Ok(identifier(name)),
+            Sql::Identifier(name) => self.identifier(name),
             Sql::CompoundIdentifier(names) => {
                 Ok(Expression::Leaf(Leaf::Column(names.iter().map(|n| n.value.clone()).collect())))
             }
@@ -148,6 +148,27 @@ impl Converter<'_> {
         }
     }
 
+    /// A name without parentheses: a column, or one of the functions MySQL lets stand so.
+    fn identifier(&self, name: &Ident) -> Result<Expr> {
+        let column = || Expression::Leaf(Leaf::Column(vec![name.value.clone()]));
+        if name.quote_style.is_some() {
+            return Ok(column());
+        }
+        let upper = name.value.to_ascii_uppercase();
+        Ok(match upper.as_str() {
+            "DEFAULT" => Expression::Leaf(Leaf::Default),
+            "CURRENT_USER" => Expression::Leaf(Leaf::Session(SessionFunction::CurrentUser)),
+            "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "UTC_TIMESTAMP" => Expression::Leaf(Leaf::Now(0)),
+            "CURRENT_DATE" | "UTC_DATE" => today(),
+            word if RESERVED.contains(&word) => {
+                let place = usize::try_from(name.span.start.column).ok().and_then(|column| column.checked_sub(1));
+                let at = place.and_then(|i| self.tokens.get(i)).map_or(0, |t| t.start as usize);
+                return Err(syntax(self.text, at, "expected an expression"));
+            }
+            _ => column(),
+        })
+    }
+
     /// A chain of operators leans to the left as far as it is long, so it is walked, not recursed into.
     fn spine(&self, tree: &Sql, depth: usize) -> Result<Expr> {
         let mut operands = Vec::new();
@@ -157,14 +178,24 @@ impl Converter<'_> {
             at = left;
         }
         let mut left = self.convert(at, depth + 1)?;
+        let mut innermost = true;
         for (op, right) in operands.into_iter().rev() {
+            let right_tree = right;
             // `time +/- INTERVAL n UNIT`
             if let (BinaryOperator::Plus | BinaryOperator::Minus, Sql::Interval(interval)) = (op, &**right) {
                 left = self.shifted(left, interval, *op == BinaryOperator::Minus, depth)?;
                 continue;
             }
-            let right = self.convert(right, depth + 1)?;
-            left = match self.operator(op)? {
+            let joined = self.operator(op)?;
+            let mut right = self.convert(right, depth + 1)?;
+            if joined.takes_numbers() {
+                right = self.number(right, operand_of(right_tree));
+                if innermost {
+                    left = self.number(left, operand_of(at));
+                }
+            }
+            innermost = false;
+            left = match joined {
                 Joined::And => match left {
                     Expression::And(mut all) => {
                         all.push(right);
@@ -189,6 +220,20 @@ impl Converter<'_> {
             };
         }
         Ok(left)
+    }
+
+    /// A hexadecimal or bit literal where numbers are expected is a number.
+    fn number(&self, converted: Expr, tree: &Sql) -> Expr {
+        let literal = match tree {
+            Sql::Value(value) => matches!(value.value, SqlValue::HexStringLiteral(_) | SqlValue::Placeholder(_)),
+            _ => false,
+        };
+        match converted {
+            Expression::Constant(Value::Bytes(bytes)) if literal && bytes.len() <= 8 => {
+                Expression::Constant(Value::UInt(bytes.iter().fold(0, |n, b| (n << 8) | u64::from(*b))))
+            }
+            other => other,
+        }
     }
 
     fn operator(&self, op: &BinaryOperator) -> Result<Joined> {
@@ -460,6 +505,38 @@ enum Joined {
     Chain(Operator),
 }
 
+impl Joined {
+    /// Whether its operands are numbers, whatever they look like.
+    fn takes_numbers(&self) -> bool {
+        match self {
+            Self::And | Self::Or => true,
+            Self::Chain(op) => match op {
+                Operator::Arithmetic(_)
+                | Operator::Xor
+                | Operator::BitAnd
+                | Operator::BitOr
+                | Operator::BitXor
+                | Operator::ShiftLeft
+                | Operator::ShiftRight => true,
+                Operator::Compare(_)
+                | Operator::NullSafeEqual
+                | Operator::Concat
+                | Operator::Extract
+                | Operator::ExtractUnquoted => false,
+            },
+        }
+    }
+}
+
+/// The expression within parentheses.
+fn operand_of(tree: &Sql) -> &Sql {
+    let mut tree = tree;
+    while let Sql::Nested(inner) = tree {
+        tree = inner;
+    }
+    tree
+}
+
 fn subqueries() -> SqlError {
     unsupported("a subquery", "run it first and pass its rows, e.g. with IN (..)")
 }
@@ -509,21 +586,6 @@ fn session_function(name: &str) -> Option<SessionFunction> {
     })
 }
 
-/// A name without parentheses: a column, or one of the functions MySQL lets stand so.
-fn identifier(name: &Ident) -> Expr {
-    let column = || Expression::Leaf(Leaf::Column(vec![name.value.clone()]));
-    if name.quote_style.is_some() {
-        return column();
-    }
-    match name.value.to_ascii_uppercase().as_str() {
-        "DEFAULT" => Expression::Leaf(Leaf::Default),
-        "CURRENT_USER" => Expression::Leaf(Leaf::Session(SessionFunction::CurrentUser)),
-        "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "UTC_TIMESTAMP" => Expression::Leaf(Leaf::Now(0)),
-        "CURRENT_DATE" | "UTC_DATE" => today(),
-        _ => column(),
-    }
-}
-
 /// The date of the statement as `YYYY-MM-DD`.
 fn today() -> Expr {
     Expression::Call(Function::Left, vec![Expression::Leaf(Leaf::Now(0)), Expression::Constant(Value::Int(10))])
@@ -566,6 +628,14 @@ fn call(name: &str, arguments: Vec<Expr>) -> Result<Expr> {
         },
     }
 }
+
+/// Words that are no column unless they are quoted.
+const RESERVED: [&str; 44] = [
+    "ALTER", "AND", "AS", "ASC", "BETWEEN", "BY", "CASE", "CREATE", "CROSS", "DELETE", "DESC", "DISTINCT", "DIV",
+    "DROP", "ELSE", "FOR", "FROM", "GROUP", "HAVING", "IN", "INNER", "INSERT", "INTO", "IS", "JOIN", "LIKE", "LIMIT",
+    "NOT", "ON", "OR", "ORDER", "REPLACE", "SELECT", "SET", "TABLE", "THEN", "UNION", "UPDATE", "USING", "VALUES",
+    "WHEN", "WHERE", "WITH", "XOR",
+];
 
 /// Functions MySQL has and the dialect has not: refused by name rather than called unknown.
 const KNOWN_TO_MYSQL: [&str; 45] = [

@@ -33,7 +33,11 @@ impl Reader<'_> {
             return Err(self.error("expected an expression"));
         }
         let dialect = CellDialect { pipes_as_concat: self.mode.pipes_as_concat };
-        let fed = tokens.iter().enumerate().map(|(i, t)| self.token(i, t, tokens.get(i + 1))).collect();
+        let fed = tokens
+            .iter()
+            .enumerate()
+            .map(|(i, t)| self.token(i, t, i.checked_sub(1).and_then(|i| tokens.get(i))))
+            .collect();
         let mut parser = Parser::new(&dialect).with_recursion_limit(self.recursion).with_tokens_with_locations(fed);
         let tree = parser.parse_expr().map_err(|e| self.parser_error(e, tokens))?;
         let converter = Converter { text: self.text, mode: self.mode, tokens };
@@ -116,16 +120,12 @@ impl Reader<'_> {
 
     /// Our token as sqlparser's. Its place is its number, which is how errors find back to the text. What sqlparser
     /// does not know as one token becomes a placeholder that names ours.
-    fn token(&self, index: usize, token: &Token, next: Option<&Token>) -> TokenWithSpan {
+    fn token(&self, index: usize, token: &Token, before: Option<&Token>) -> TokenWithSpan {
         let written = token.text(self.text);
         let placeholder = || SqlToken::Placeholder(format!("?{index}"));
         let sql = match token.kind {
-            // MOD is an operator unless it is called.
-            Kind::Word
-                if written.eq_ignore_ascii_case("MOD")
-                    && index > 0
-                    && !next.is_some_and(|t| t.is_symbol(Symbol::Open)) =>
-            {
+            // MOD is an operator behind an operand, and a function elsewhere.
+            Kind::Word if written.eq_ignore_ascii_case("MOD") && before.is_some_and(|t| self.ends_operand(t)) => {
                 SqlToken::Mod
             }
             Kind::Word => SqlToken::make_word(written, None),
@@ -142,6 +142,25 @@ impl Reader<'_> {
         };
         let place = Location { line: 1, column: index as u64 + 1 };
         TokenWithSpan { token: sql, span: Span { start: place, end: place } }
+    }
+
+    /// Whether an operand can end with this token.
+    fn ends_operand(&self, token: &Token) -> bool {
+        const OPERATORS: [&str; 14] = [
+            "AND", "OR", "XOR", "NOT", "DIV", "MOD", "LIKE", "IN", "BETWEEN", "WHEN", "THEN", "ELSE", "CASE", "ESCAPE",
+        ];
+        match token.kind {
+            Kind::Word => !OPERATORS.iter().any(|w| token.is(self.text, w)),
+            Kind::Symbol(symbol) => symbol == Symbol::Close,
+            Kind::Quoted
+            | Kind::String
+            | Kind::Number
+            | Kind::Hex
+            | Kind::Bits
+            | Kind::UserVariable
+            | Kind::SystemVariable
+            | Kind::Parameter(_) => true,
+        }
     }
 
     /// sqlparser's error with the place in our text.
