@@ -3,6 +3,7 @@
 mod condition;
 mod delete;
 mod insert;
+mod keys;
 #[cfg(test)]
 mod lowering;
 mod request;

@@ -6,8 +6,9 @@ use sqlparser::tokenizer::{Location, Span, Token as SqlToken, TokenWithSpan, Wor
 use super::budget::{self, EXPRESSION_TOKENS, limit};
 use super::convert::{Converter, integer_or_decimal};
 use super::dialect::CellDialect;
+use super::literal;
 use super::reader::Reader;
-use super::tokens::{self, Kind, Symbol, Token, syntax};
+use super::tokens::{Kind, Symbol, Token, syntax};
 use crate::error::SqlError;
 use crate::expression::{DEPTH, Expression, Leaf};
 use crate::value::Value;
@@ -77,10 +78,10 @@ impl Reader<'_> {
                 let digits = self.peek_at(1)?.text(self.text);
                 value(integer_or_decimal(&format!("-{digits}")))
             }
-            Kind::String => value(Value::Text(tokens::string(token, self.text, self.mode).into_owned().into())),
-            Kind::Hex => value(Value::Bytes(tokens::hex(token, self.text).into())),
+            Kind::String => value(Value::Text(literal::string(token, self.text, self.mode).into_owned().into())),
+            Kind::Hex => value(Value::Bytes(literal::hex(token, self.text).into())),
             Kind::Parameter(n) => Some(Expression::Leaf(Leaf::Parameter(n))),
-            Kind::Quoted => Some(Expression::Leaf(Leaf::Column(vec![tokens::name(token, self.text).into_owned()]))),
+            Kind::Quoted => Some(Expression::Leaf(Leaf::Column(vec![literal::name(token, self.text).into_owned()]))),
             Kind::Word if token.is(self.text, "NULL") => value(Value::Null),
             Kind::Word if token.is(self.text, "DEFAULT") => Some(Expression::Leaf(Leaf::Default)),
             Kind::Word | Kind::Bits | Kind::UserVariable | Kind::SystemVariable | Kind::Symbol(_) => None,
@@ -130,13 +131,13 @@ impl Reader<'_> {
             }
             Kind::Word => SqlToken::make_word(written, None),
             Kind::Quoted => SqlToken::Word(Word {
-                value: tokens::name(token, self.text).into_owned(),
+                value: literal::name(token, self.text).into_owned(),
                 quote_style: Some('`'),
                 keyword: sqlparser::keywords::Keyword::NoKeyword,
             }),
-            Kind::String => SqlToken::SingleQuotedString(tokens::string(token, self.text, self.mode).into_owned()),
+            Kind::String => SqlToken::SingleQuotedString(literal::string(token, self.text, self.mode).into_owned()),
             Kind::Number => SqlToken::Number(written.to_owned(), false),
-            Kind::Hex => SqlToken::HexStringLiteral(tokens::digits(written).to_owned()),
+            Kind::Hex => SqlToken::HexStringLiteral(literal::digits(written).to_owned()),
             Kind::Bits | Kind::UserVariable | Kind::SystemVariable | Kind::Parameter(_) => placeholder(),
             Kind::Symbol(symbol) => sql_symbol(symbol, written),
         };
