@@ -10,6 +10,9 @@ use cellgate_store::engine::dsn::{Dsn, Password, ServerKind};
 use cellgate_store::engine::mysql::MysqlBackend;
 use cellgate_store::engine::postgres::PostgresBackend;
 use cellgate_store::engine::server::ServerOptions;
+use cellgate_store::meta::MetaStore;
+use cellgate_store::meta::mysql::MysqlMeta;
+use cellgate_store::meta::postgres::PostgresMeta;
 use mysql_async::prelude::Queryable;
 
 /// An engine of a database server.
@@ -62,6 +65,13 @@ impl Database {
 
     pub fn connect(&self) -> Arc<dyn Backend> {
         self.engine.connect(&self.options())
+    }
+
+    pub fn connect_meta(&self, options: &ServerOptions) -> Arc<dyn MetaStore> {
+        match self.dsn.kind {
+            ServerKind::Mysql => Arc::new(MysqlMeta::connect(options).unwrap()),
+            ServerKind::Postgres => Arc::new(PostgresMeta::connect(options).unwrap()),
+        }
     }
 
     /// Runs a statement as the administrator, outside of the database.

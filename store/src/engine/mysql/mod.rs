@@ -7,6 +7,7 @@ mod error;
 mod insert;
 mod session;
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -36,7 +37,6 @@ const STATEMENTS: usize = 256;
 const PACKET_BYTES: usize = 1 << 30;
 
 /// Opens sessions to a MariaDB or MySQL server.
-#[derive(Debug)]
 pub struct MysqlDriver {
     name: String,
     dsn: Dsn,
@@ -45,6 +45,13 @@ pub struct MysqlDriver {
     returning: Returning,
     /// Whether it was said that commits are not durable; once is enough.
     warned: AtomicBool,
+}
+
+impl fmt::Debug for MysqlDriver {
+    /// Without `opts`, which print the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MysqlDriver").field("name", &self.name).field("dsn", &self.dsn).finish_non_exhaustive()
+    }
 }
 
 /// Whether `INSERT .. RETURNING` is used.
