@@ -44,8 +44,6 @@ pub struct Read {
     pub shape: Shape,
     /// `FOR UPDATE`, `FOR SHARE`, `LOCK IN SHARE MODE`.
     pub locking: bool,
-    /// For metrics.
-    pub label: &'static str,
     /// Every shard is read (counted, and noted in SHOW WARNINGS).
     pub scatter: bool,
     /// What kind of read it is, for metrics: one of [`Read::LABELS`].

@@ -103,6 +103,7 @@ fn table() -> TableDef {
         key_form: KeyForm::Bytes,
         codec: 1,
         columns: vec![column("BASE"), column("STATUS")],
+        dropped_keys: Vec::new(),
         def: 1,
         created_at: 0,
     }

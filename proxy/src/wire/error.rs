@@ -124,8 +124,8 @@ pub enum Wait {
     /// The next command.
     #[error("next command")]
     Idle,
-    /// The client to take a reply.
-    #[error("client takes no more of a reply")]
+    /// The client to take a part of a reply.
+    #[error("client to take a reply")]
     Write,
 }
 

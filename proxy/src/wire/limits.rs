@@ -14,7 +14,7 @@ pub struct WireLimits {
     pub handshake_timeout: Duration,
     /// From one command to the next (`wait_timeout`).
     pub idle_timeout: Duration,
-    /// Longest time in which a client takes not one byte of a reply.
+    /// Longest time a client may take for each 64 KiB of a reply.
     pub write_timeout: Duration,
     /// Most prepared statements open at once. MySQL's `max_prepared_stmt_count` is 16382 for the whole server.
     pub prepared_statements: usize,

@@ -26,7 +26,8 @@ const FIRST_READ: usize = 4 * 1024;
 /// Room for further reads of one packet: doubled with what has come, so that a header which promises 16 MiB costs
 /// nothing until they are sent.
 const NEXT_READ: usize = 16 * 1024;
-/// Replies are written at the latest when so many bytes of them wait.
+/// Replies are written at the latest when so many bytes of them wait; and a client has the write timeout for each so
+/// many bytes, so that it cannot hold a result by taking it byte by byte.
 const FLUSH_AT: usize = 64 * 1024;
 /// An output buffer larger than this is given back when the connection falls idle.
 const IDLE_OUTPUT: usize = 4 * 1024;
@@ -134,28 +135,28 @@ impl Channel {
         }
     }
 
-    /// The next packet; before waiting for it everything written so far is sent. `None` if the client closed between
-    /// two packets. Dropped while it waits, it loses nothing.
+    /// The next packet; before waiting for it everything written so far is sent. `patience` is for the whole packet,
+    /// however many reads it takes. `None` if the client closed between two packets. Dropped while it waits, it loses
+    /// nothing.
     pub(super) async fn receive(
         &mut self,
         limit: usize,
         patience: Duration,
         wait: Wait,
     ) -> Result<Option<Bytes>, WireError> {
-        loop {
-            if let Some(packet) = self.take(limit)? {
-                return Ok(Some(packet));
+        let packet = async {
+            loop {
+                if let Some(packet) = self.take(limit)? {
+                    return Ok(Some(packet));
+                }
+                self.flush().await?;
+                if self.fill().await? == 0 {
+                    let between = self.input.is_empty() && self.partial.is_empty();
+                    return if between { Ok(None) } else { Err(WireError::Closed) };
+                }
             }
-            self.flush().await?;
-            let read = timeout(patience, self.fill()).await.map_err(|_| WireError::Timeout(wait))??;
-            if read == 0 {
-                return if self.input.is_empty() && self.partial.is_empty() {
-                    Ok(None)
-                } else {
-                    Err(WireError::Closed)
-                };
-            }
-        }
+        };
+        timeout(patience, packet).await.unwrap_or(Err(WireError::Timeout(wait)))
     }
 
     async fn fill(&mut self) -> Result<usize, WireError> {
@@ -241,12 +242,9 @@ impl Channel {
             return Ok(());
         }
         while self.written < self.output.len() {
-            let sent = timeout(self.write_timeout, self.stream.write(&self.output[self.written..])).await;
-            let sent = sent.map_err(|_| WireError::Timeout(Wait::Write))??;
-            if sent == 0 {
-                return Err(WireError::Io(io::ErrorKind::WriteZero.into()));
-            }
-            self.written += sent;
+            let end = self.output.len().min(self.written + FLUSH_AT);
+            let sent = timeout(self.write_timeout, self.send_until(end)).await;
+            sent.unwrap_or(Err(WireError::Timeout(Wait::Write)))?;
         }
         // TLS keeps records back until it is told.
         timeout(self.write_timeout, self.stream.flush()).await.map_err(|_| WireError::Timeout(Wait::Write))??;
@@ -254,6 +252,16 @@ impl Channel {
         self.output.clear();
         self.output.shrink_to(2 * FLUSH_AT);
         self.written = 0;
+        Ok(())
+    }
+
+    async fn send_until(&mut self, end: usize) -> Result<(), WireError> {
+        while self.written < end {
+            match self.stream.write(&self.output[self.written..end]).await? {
+                0 => return Err(WireError::Io(io::ErrorKind::WriteZero.into())),
+                sent => self.written += sent,
+            }
+        }
         Ok(())
     }
 

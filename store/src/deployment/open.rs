@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 use cellgate_metrics::Metrics;
 use cellgate_router::{HASH_NAME, HASH_SEED, PlacementNode, Weight, propose};
 use cellgate_schemaless::{ClusterNo, ShardId};
+use futures_util::future::join_all;
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 
 use super::documents::{
     ClusterDocument, ClusterState, DEPLOYMENT, DeploymentDocument, TOPOLOGY, TopologyDocument, decode, encode,
 };
 use super::error::OpenError;
-use super::registry::{LEASE, ProxyInfo, Registration};
+use super::registry::{Files, LEASE, ProxyInfo, Registration};
 use super::topology::{StoredTopology, build};
 use crate::backend::{Backend, FORMAT, Identity};
 use crate::error::StoreError;
@@ -83,11 +85,8 @@ impl Deployment {
     /// # Errors
     /// [`OpenError`], with what to do about it.
     pub async fn open(setup: Setup, metrics: Arc<Metrics>) -> Result<Arc<Self>, OpenError> {
+        let began = Instant::now();
         let meta = Arc::clone(&setup.meta);
-        if !meta.exists().await.map_err(OpenError::Meta)? {
-            refuse_claimed_clusters(&setup.clusters).await?;
-            meta.create().await.map_err(OpenError::Meta)?;
-        }
         let fixed = fixed_properties(&setup).await?;
         let mut document = stored_topology(&setup, &fixed).await?;
         let mut unreachable = Vec::new();
@@ -115,10 +114,14 @@ impl Deployment {
             Ok(Arc::new(Cluster::new(number, &c.name, c.engine, Arc::clone(&c.backend), verified)))
         });
         let clusters = clusters.collect::<Result<Vec<_>, OpenError>>()?;
-        let exclusive = setup.meta_exclusive || setup.clusters.iter().any(|c| c.exclusive);
+        let files = match (setup.meta_exclusive, setup.clusters.iter().any(|c| c.exclusive)) {
+            (true, _) => Files::Meta,
+            (false, true) => Files::Clusters,
+            (false, false) => Files::None,
+        };
         let id = random_id().map_err(OpenError::Meta)?;
         let seen = topology.version();
-        let registration = Registration::enter(Arc::clone(&meta), &id, &setup.proxy, exclusive, seen).await?;
+        let registration = Registration::enter(Arc::clone(&meta), &id, &setup.proxy, files, seen).await?;
         metrics.topology_version(seen);
         let topology = Arc::new(StoredTopology::new(Arc::clone(&meta), topology));
         let executor = Arc::new(Executor::new(clusters, Arc::clone(&topology) as _, Arc::clone(&metrics)));
@@ -130,7 +133,7 @@ impl Deployment {
             registration,
             metrics,
             poll: setup.poll,
-            fresh: watch::Sender::new(Instant::now()),
+            fresh: watch::Sender::new(began),
         });
         Ok(deployment)
     }
@@ -156,29 +159,43 @@ impl Deployment {
     }
 
     /// Follows the meta store, renews the lease and checks clusters that come back, until `shutdown`; then leaves.
+    ///
+    /// The three do not wait for each other: a cluster that hangs must not cost this proxy its lease.
     pub async fn run(&self, mut shutdown: watch::Receiver<bool>) {
-        let mut poll = tokio::time::interval(self.poll);
-        let mut renew = tokio::time::interval(LEASE / 3);
-        let mut verify = tokio::time::interval(VERIFY_EVERY);
-        for interval in [&mut poll, &mut renew, &mut verify] {
-            interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        }
-        loop {
+        let mut leaving = shutdown.clone();
+        let look = async {
+            let follow = every(self.poll, || self.follow());
+            let verify = every(VERIFY_EVERY, || async {
+                self.verify_returned().await;
+                self.executor.check_health().await;
+            });
+            // Both only read: what is running at the shutdown is cut off.
             tokio::select! {
-                () = told(&mut shutdown) => break,
-                _ = poll.tick() => self.follow().await,
-                _ = verify.tick() => {
-                    self.verify_returned().await;
-                    self.executor.check_health().await;
-                }
-                _ = renew.tick() => {
-                    if let Err(error) = self.registration.renew(self.executor.topology().version()).await {
-                        tracing::warn!(%error, "could not renew the lease in the registry of proxies");
-                    }
-                }
+                () = told(&mut shutdown) => {}
+                () = follow => {}
+                () = verify => {}
             }
+        };
+        let stay = async {
+            let mut interval = tokio::time::interval(LEASE / 3);
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    () = told(&mut leaving) => break,
+                    _ = interval.tick() => {}
+                }
+                // Not cut off: to leave, the entry's version must be known.
+                self.renew().await;
+            }
+            self.registration.leave().await;
+        };
+        tokio::join!(look, stay);
+    }
+
+    async fn renew(&self) {
+        if let Err(error) = self.registration.renew(self.executor.topology().version()).await {
+            tracing::warn!(%error, "could not renew the lease in the registry of proxies");
         }
-        self.registration.leave().await;
     }
 
     async fn follow(&self) {
@@ -198,16 +215,20 @@ impl Deployment {
 
     /// Checks the identity of clusters that could not be reached at the start.
     async fn verify_returned(&self) {
-        for cluster in self.executor.clusters().filter(|c| !c.is_verified()) {
-            let answer = self.verify(cluster).await;
-            match answer {
+        let unknown = self.executor.clusters().filter(|c| !c.is_verified());
+        let checks = unknown.map(|cluster| async move {
+            match self.verify(cluster).await {
                 Ok(()) => {
                     cluster.set_verified();
                     tracing::info!(cluster = cluster.name, "the cluster is back and is the one expected");
                 }
-                Err(error) => tracing::debug!(cluster = cluster.name, %error, "the cluster is not back"),
+                Err(error @ OpenError::Cluster { .. }) => {
+                    tracing::debug!(cluster = cluster.name, %error, "the cluster is not back");
+                }
+                Err(error) => tracing::error!(cluster = cluster.name, %error, "the cluster is not the one expected"),
             }
-        }
+        });
+        join_all(checks).await;
     }
 
     async fn verify(&self, cluster: &Cluster) -> Result<(), OpenError> {
@@ -237,12 +258,18 @@ async fn refuse_claimed_clusters(clusters: &[ClusterSetup]) -> Result<(), OpenEr
 /// The deployment document: as stored, or created from the configuration.
 async fn fixed_properties(setup: &Setup) -> Result<DeploymentDocument, OpenError> {
     for _ in 0..CREATE_ATTEMPTS {
-        if let Some(document) = setup.meta.load(DEPLOYMENT).await.map_err(OpenError::Meta)? {
-            let stored: DeploymentDocument = decode(DEPLOYMENT, &document.body).map_err(OpenError::Meta)?;
+        if let Some(stored) = stored_properties(setup).await? {
             check_fixed(&stored, setup.virtual_shards)?;
             return Ok(stored);
         }
-        refuse_claimed_clusters(&setup.clusters).await?;
+        if let Err(refused) = refuse_claimed_clusters(&setup.clusters).await {
+            // Another proxy may have created the deployment, and claimed its clusters, since the meta store was read.
+            match stored_properties(setup).await? {
+                Some(_) => continue,
+                None => return Err(refused),
+            }
+        }
+        setup.meta.create().await.map_err(OpenError::Meta)?;
         let created = DeploymentDocument {
             deployment: random_id().map_err(OpenError::Meta)?,
             virtual_shards: setup.virtual_shards.unwrap_or(cellgate_schemaless::limits::VIRTUAL_SHARDS_DEFAULT),
@@ -256,6 +283,14 @@ async fn fixed_properties(setup: &Setup) -> Result<DeploymentDocument, OpenError
         }
     }
     Err(missing(DEPLOYMENT))
+}
+
+async fn stored_properties(setup: &Setup) -> Result<Option<DeploymentDocument>, OpenError> {
+    if !setup.meta.exists().await.map_err(OpenError::Meta)? {
+        return Ok(None);
+    }
+    let document = setup.meta.load(DEPLOYMENT).await.map_err(OpenError::Meta)?;
+    document.map(|document| decode(DEPLOYMENT, &document.body).map_err(OpenError::Meta)).transpose()
 }
 
 fn check_fixed(stored: &DeploymentDocument, configured_shards: Option<u32>) -> Result<(), OpenError> {
@@ -454,6 +489,16 @@ fn random_id() -> Result<String, StoreError> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).map_err(|error| StoreError::Failed { detail: format!("no randomness: {error}") })?;
     Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// Does `work` at once and then in this interval, for ever.
+async fn every<F: Future<Output = ()>>(period: Duration, work: impl Fn() -> F) {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        work().await;
+    }
 }
 
 /// Returns once `shutdown` is `true`, or nobody is left who could turn it.

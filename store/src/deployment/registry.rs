@@ -32,24 +32,34 @@ pub struct ProxyInfo {
     pub version: String,
 }
 
+/// Which files this proxy holds the locks of (CORRECTNESS C13).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Files {
+    /// None: other proxies may serve this deployment.
+    None,
+    /// Those of clusters: no other proxy may, and what this host says of one that had them is out of date.
+    Clusters,
+    /// That of the meta store, and so of the registry itself: nobody else who is in it is alive.
+    Meta,
+}
+
 /// This proxy's entry.
 #[derive(Debug)]
 pub(super) struct Registration {
     meta: Arc<dyn MetaStore>,
     name: String,
     document: ProxyDocument,
+    files: Files,
     version: AtomicI64,
 }
 
 impl Registration {
     /// Enters this proxy, then looks who else is there: two that start at once see each other.
-    ///
-    /// An entry of this host that is exclusive is a dead process: its file locks are held by this one now.
     pub(super) async fn enter(
         meta: Arc<dyn MetaStore>,
         id: &str,
         info: &ProxyInfo,
-        exclusive: bool,
+        files: Files,
         topology_seen: i64,
     ) -> Result<Self, OpenError> {
         let now = meta.now().await.map_err(OpenError::Meta)?;
@@ -60,10 +70,10 @@ impl Registration {
             version: info.version.clone(),
             started_at: now,
             lease_until: now + micros(LEASE),
-            exclusive,
+            exclusive: files != Files::None,
             topology_seen,
         };
-        let this = Self { meta, name: format!("{PROXY}{id}"), document, version: AtomicI64::new(0) };
+        let this = Self { meta, name: format!("{PROXY}{id}"), document, files, version: AtomicI64::new(0) };
         this.write(&this.document).await.map_err(OpenError::Meta)?;
         match this.others(now).await {
             Ok(None) => Ok(this),
@@ -82,8 +92,12 @@ impl Registration {
                 continue;
             }
             let other: ProxyDocument = decode(&entry.name, &entry.body)?;
-            let dead_here = self.document.exclusive && other.exclusive && other.host == self.document.host;
-            if dead_here || other.lease_until + micros(FORGET) < now {
+            let replaced = match self.files {
+                Files::None => false,
+                Files::Clusters => other.exclusive && other.host == self.document.host,
+                Files::Meta => true,
+            };
+            if replaced || other.lease_until + micros(FORGET) < now {
                 self.meta.remove(&entry.name, entry.version).await?;
                 continue;
             }
@@ -103,7 +117,7 @@ impl Registration {
     /// Removes the entry; best effort, the lease ends anyway.
     pub(super) async fn leave(&self) {
         if let Err(error) = self.meta.remove(&self.name, self.version.load(Ordering::Acquire)).await {
-            tracing::debug!(%error, "could not leave the registry of proxies");
+            tracing::warn!(%error, "could not leave the registry of proxies");
         }
     }
 

@@ -38,7 +38,9 @@ impl StoredTopology {
             let topology = build(document.version, &stored)
                 .map_err(|error| StoreError::Corrupt { detail: format!("the stored topology: {error}") })?;
             tracing::info!(version = topology.version(), "new topology");
-            self.current.store(Arc::new(topology));
+            let read = Arc::new(topology);
+            // Another task may have read, and stored, a newer one meanwhile: the version never goes back.
+            self.current.rcu(|known| Arc::clone(if known.version() < read.version() { &read } else { known }));
         }
         Ok(())
     }

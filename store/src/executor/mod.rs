@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use cellgate_metrics::{Label, Metrics, Operation};
@@ -32,7 +32,11 @@ use crate::error::{Reason, StoreError};
 use chains::ChainQueues;
 
 /// How often a write is planned again because the topology changed under it.
-const REPLAN_ROUNDS: usize = 5;
+const REPLAN_ROUNDS: u32 = 5;
+
+/// The pause before a write is planned again although the stored topology has not changed: who changes it raises the
+/// epoch in the stores first and publishes the new map then. Doubled with every round, 300 ms in all.
+const REPLAN_PAUSE: Duration = Duration::from_millis(10);
 
 /// Where the executor learns the shard map from.
 #[async_trait]
@@ -127,14 +131,14 @@ impl Executor {
     /// [`RunError::Cluster`].
     pub async fn erase(&self, table: &TableRef, what: &Erasure) -> Result<u64, RunError> {
         let mut last = None;
-        for _ in 0..REPLAN_ROUNDS {
+        for round in 1..=REPLAN_ROUNDS {
             let topology = self.topology();
             let (_, number) = topology.locate(what.row().as_bytes());
             let cluster = self.cluster(number)?;
             let epoch = epoch_of(&topology, number);
             match self.timed(cluster, Operation::Erase, cluster.backend.erase(epoch, table, what)).await {
                 Err(RunError::Cluster { error: StoreError::StaleEpoch { planned, current }, cluster }) => {
-                    self.refresh(&topology).await?;
+                    self.plan_again(&topology, round).await?;
                     last = Some(RunError::Cluster { cluster, error: StoreError::StaleEpoch { planned, current } });
                 }
                 answer => return answer,
@@ -227,9 +231,14 @@ impl Executor {
         })
     }
 
-    async fn refresh(&self, seen: &Topology) -> Result<(), RunError> {
+    /// Learns the topology again, because a store refused what was planned under `seen` in this round.
+    async fn plan_again(&self, seen: &Topology, round: u32) -> Result<(), RunError> {
         let refreshed = self.source.refresh(seen.version()).await;
-        refreshed.map_err(|error| RunError::Cluster { cluster: "meta store".into(), error })
+        refreshed.map_err(|error| RunError::Cluster { cluster: "meta store".into(), error })?;
+        if self.topology().version() == seen.version() {
+            tokio::time::sleep(REPLAN_PAUSE * 2_u32.pow(round)).await;
+        }
+        Ok(())
     }
 }
 

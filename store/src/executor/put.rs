@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use cellgate_metrics::Operation;
 use cellgate_router::Topology;
@@ -18,6 +19,10 @@ use crate::error::StoreError;
 /// How often a compare-and-append may lose its race before the client is told to try again. Appenders of one proxy
 /// take turns, so each loss is another proxy's win.
 const APPEND_ATTEMPTS: usize = 64;
+
+/// How long an appender waits for its turn on a chain. Nothing of it has been written by then, so that giving up is safe;
+/// long enough for hundreds of durable commits before it, short enough that writers do not pile up behind a store that hangs.
+const TURN_WAIT: Duration = Duration::from_secs(10);
 
 /// A cell to be written to a table.
 #[derive(Clone, Debug)]
@@ -102,7 +107,7 @@ impl Executor {
             if open.is_empty() {
                 break;
             }
-            if let Err(error) = self.refresh(&topology).await {
+            if let Err(error) = self.plan_again(&topology, round).await {
                 let error = Arc::new(error);
                 open.iter().for_each(|(p, _)| fates[*p] = Some(CellFate::Failed(Arc::clone(&error))));
                 break;
@@ -120,17 +125,18 @@ impl Executor {
     ) -> Result<Vec<(usize, CellFate)>, RunError> {
         let cluster = self.cluster(number)?;
         let epoch = epoch_of(topology, number);
-        let token = new_token()?;
         let appended: BTreeSet<(TableId, Chain)> =
             cells.iter().filter(|c| c.cell.version == Version::Next).map(Pending::chain).collect();
-        let _turn = self.chains.turn(appended.iter()).await;
+        let turn = tokio::time::timeout(TURN_WAIT, self.chains.turn(appended.iter())).await;
+        let _turn = turn.map_err(|_| RunError::Contended)?;
         for _ in 0..APPEND_ATTEMPTS {
-            let resolved = self.resolve(cluster, &cells).await?;
-            let Resolved::Group { cells: group, of } = resolved else {
-                let Resolved::Clash { position, ref_key } = resolved else { continue };
-                return Ok(conflict(&cells, position, ref_key));
+            let (group, of) = match self.resolve(cluster, &cells).await? {
+                Resolved::Group { cells, of } => (cells, of),
+                Resolved::Clash { position, ref_key } => return Ok(conflict(&cells, position, ref_key)),
             };
-            let groups = [PutGroup { token, cells: group }];
+            // A token names one write of these triples (CORRECTNESS C3). An attempt that lost its race wrote nothing,
+            // and the next one has other triples: it is another write.
+            let groups = [PutGroup { token: new_token()?, cells: group }];
             let write = cluster.backend.put(epoch, &groups);
             let outcome = self.timed(cluster, Operation::Put, write).await?.into_iter().next();
             let [PutGroup { cells: group, .. }] = groups;

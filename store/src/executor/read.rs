@@ -5,10 +5,16 @@ use std::sync::Arc;
 
 use cellgate_metrics::Operation;
 use cellgate_router::{Part, Plan, gather, plan};
-use cellgate_schemaless::{Cell, CellKind, Chain, LatestKey, RefKey, Request, TableRef, Triple};
+use cellgate_schemaless::{
+    Cell, CellKind, Chain, Direction, LatestKey, RefKey, RefRange, Request, RowScan, RowSet, TableRef, Triple,
+};
 use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::{Cluster, Executor, RunError};
+
+/// How many chains with an erased newest slot are read at once in one cluster.
+const ERASED_READS: usize = 4;
 
 impl Executor {
     /// The cells with these names, `None` where there is none; one answer per key, in order.
@@ -77,35 +83,50 @@ impl Executor {
         Ok(found.into_iter().flatten().flatten().map(slot).collect())
     }
 
-    /// The latest visible cells of one cluster. Where the newest slot is erased, the one below it is asked for, and so
-    /// on; each round asks only for the keys that are still open.
+    /// The latest visible cells of one cluster. Where the newest slot of a chain is erased, the newest cell below it is
+    /// asked for: one more read per such chain, however many slots under it are erased, too.
     async fn latest_part(
         &self,
         cluster: &Arc<Cluster>,
         table: &TableRef,
         part: &Part<LatestKey>,
     ) -> Result<Vec<Option<Cell>>, RunError> {
-        let mut answers: Vec<Option<Cell>> = vec![None; part.items.len()];
-        let mut open: Vec<(usize, LatestKey)> = part.items.iter().cloned().enumerate().collect();
-        while !open.is_empty() {
-            let keys: Vec<LatestKey> = open.iter().map(|(_, key)| key.clone()).collect();
-            let found = self.timed(cluster, Operation::Latest, cluster.backend.latest(table, &keys)).await?;
-            let mut below = Vec::new();
-            for ((position, key), cell) in open.into_iter().zip(found) {
-                let Some(cell) = cell else { continue };
-                match settled(cluster, Some(cell.clone()))? {
-                    Some(visible) => answers[position] = Some(visible),
-                    None => {
-                        // The lowest number there is has nothing below it.
-                        if let Some(at_most) = cell.triple.ref_key.0.checked_sub(1) {
-                            below.push((position, LatestKey { at_most: Some(RefKey(at_most)), ..key }));
-                        }
-                    }
+        let found = self.timed(cluster, Operation::Latest, cluster.backend.latest(table, &part.items)).await?;
+        let below = |slot: &Cell| {
+            let erased = slot.kind == CellKind::Erased && slot.txn.is_none();
+            // The lowest number there is has nothing below it.
+            slot.triple.ref_key.0.checked_sub(1).filter(|_| erased).map(RefKey)
+        };
+        let answers = found.into_iter().map(|slot| async {
+            match slot.as_ref().and_then(below) {
+                Some(at_most) => {
+                    let name = slot.map(|s| Chain { row: s.triple.row, column: s.triple.column });
+                    self.newest_cell(cluster, table, name, at_most).await
                 }
+                None => settled(cluster, slot),
             }
-            open = below;
-        }
-        Ok(answers)
+        });
+        // A few at a time: each takes a connection, and a statement may name many erased chains.
+        stream::iter(answers).buffered(ERASED_READS).try_collect().await
+    }
+
+    /// The newest cell of a chain up to this version, whatever was erased in between.
+    async fn newest_cell(
+        &self,
+        cluster: &Arc<Cluster>,
+        table: &TableRef,
+        chain: Option<Chain>,
+        at_most: RefKey,
+    ) -> Result<Option<Cell>, RunError> {
+        let scan = RowScan {
+            set: RowSet::Chains(chain.into_iter().collect()),
+            refs: RefRange { min: None, max: Some(at_most) },
+            direction: Direction::Descending,
+            after: None,
+            limit: Some(1),
+        };
+        let page = self.timed(cluster, Operation::Latest, cluster.backend.rows(table, &scan)).await?;
+        settled(cluster, page.cells.into_iter().next())
     }
 
     fn count_read(&self, cluster: &Cluster, cells: &[Option<Cell>]) {

@@ -14,7 +14,7 @@ mod write;
 
 use bytes::Bytes;
 
-pub(crate) use dialect::{Dialect, Indexes, InsertIfAbsent, KeyLists, MYSQL, POSTGRES, Placeholder, SQLITE};
+pub(crate) use dialect::{Dialect, Indexes, InsertIfAbsent, KeyLists, MYSQL, POSTGRES, SQLITE};
 pub(crate) use own::{FIRST_EPOCH, FIRST_HEAD, SHARD_MOVED, SHARD_OWNED, first_id};
 pub(crate) use read::{below_hidden, match_gets, match_latest};
 

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use crate::common::Engine;
 use bytes::Bytes;
 use cellgate_schemaless::{
     AddedId, Body, Cell, Chain, ClusterNo, ColumnFilter, ColumnKey, Direction, Epoch, LatestKey, LogScan, RefKey,
@@ -26,6 +27,7 @@ pub struct Fixture {
     /// At least one; each is a `Backend` of its own over the same store.
     pub peers: Vec<Arc<dyn Backend>>,
     /// Keeps what the store lives in (a directory, a database) until the test ends.
+    #[allow(dead_code, reason = "it is only dropped")]
     pub guard: Box<dyn Any + Send + Sync>,
 }
 
@@ -38,6 +40,12 @@ impl Fixture {
         let directory = tempfile::tempdir().unwrap();
         let backend = SqliteBackend::open(&directory.path().join("cells.db"), SqliteOptions::default()).unwrap();
         Self { peers: vec![Arc::new(backend)], guard: Box::new(directory) }
+    }
+
+    /// Two proxies on a database of a server; `None` if servers are not to be tested.
+    pub fn server(engine: Engine) -> Option<Self> {
+        let database = engine.database()?;
+        Some(Self { peers: vec![database.connect(), database.connect()], guard: Box::new(database) })
     }
 
     pub fn backend(&self) -> &Arc<dyn Backend> {

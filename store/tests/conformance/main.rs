@@ -6,6 +6,8 @@
 //!
 //! `cargo xtask test` starts the servers and sets `CELLGATE_TEST_MYSQL_URL` and `CELLGATE_TEST_POSTGRES_URL`.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod concurrency;
 mod erasing;
 mod fixture;
@@ -17,6 +19,7 @@ mod scanning;
 mod store;
 mod writing;
 
+use common::Engine;
 use fixture::Fixture;
 use meta::MetaFixture;
 
@@ -141,3 +144,6 @@ macro_rules! meta_suite {
 conformance_suite!(memory, async { Some(Fixture::memory()) });
 conformance_suite!(sqlite, async { Some(Fixture::sqlite()) });
 meta_suite!(sqlite_meta, async { Some(MetaFixture::sqlite()) });
+conformance_suite!(mysql, async { Fixture::server(Engine::Mysql) });
+conformance_suite!(mysql_without_returning, async { Fixture::server(Engine::MysqlWithoutReturning) });
+conformance_suite!(postgres, async { Fixture::server(Engine::Postgres) });

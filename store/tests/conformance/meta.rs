@@ -11,6 +11,7 @@ pub struct MetaFixture {
     /// At least one; each is a `MetaStore` of its own over the same database.
     pub peers: Vec<Arc<dyn MetaStore>>,
     /// Keeps what it lives in until the test ends.
+    #[allow(dead_code, reason = "it is only dropped")]
     pub guard: Box<dyn Any + Send + Sync>,
 }
 

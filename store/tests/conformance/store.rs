@@ -88,7 +88,7 @@ pub async fn dropping_a_table_twice_is_one_drop(fixture: Fixture) {
     bench.store(&name, "1").await;
     bench.backend().drop_table(&bench.table).await.unwrap();
     bench.backend().drop_table(&bench.table).await.unwrap();
-    is_no_table(bench.backend().get(&bench.table, &[name.clone()]).await, &bench.table);
+    is_no_table(bench.backend().get(&bench.table, std::slice::from_ref(&name)).await, &bench.table);
     let group = bench.group(&[(&name, "1")]);
     is_no_table(bench.backend().put(bench.epoch, &[group]).await, &bench.table);
 }

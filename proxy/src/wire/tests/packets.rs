@@ -152,6 +152,25 @@ async fn a_result_waits_for_its_reader_and_a_reader_that_stopped_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_reader_that_takes_a_result_byte_by_byte_is_given_up() {
+    let limits = WireLimits { write_timeout: 3 * SOON, ..WireLimits::default() };
+    let mut client = Setup { limits, pipe: 64, ..Setup::default() }.enter().await;
+    client.query("rows 1000000").await;
+    let mut beat = tokio::time::interval(SOON / 3);
+    let trickle = async {
+        loop {
+            beat.tick().await;
+            let _ = client.stream.read_u8().await;
+        }
+    };
+    let ended = tokio::select! {
+        () = trickle => None,
+        ended = &mut client.served => Some(ended.unwrap()),
+    };
+    assert!(matches!(ended, Some(Err(WireError::Timeout(Wait::Write)))));
+}
+
+#[tokio::test]
 async fn a_slow_reader_gets_the_whole_result() {
     let mut client = Setup { pipe: 100, ..Setup::default() }.enter().await;
     client.query("rows 20000").await;

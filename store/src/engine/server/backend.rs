@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cellgate_schemaless::{Cell, ClusterNo, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple};
+use cellgate_schemaless::{
+    Cell, ClusterNo, ColumnFilter, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple,
+};
 
 use crate::backend::{Backend, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState};
 use crate::engine::server::core::Core;
@@ -90,7 +92,9 @@ impl<D: Driver> Backend for Server<D> {
 
     async fn log(&self, table: &TableRef, scan: &LogScan) -> Result<LogPage, StoreError> {
         let limit = scan.limit.unwrap_or(PAGE_ROWS).min(PAGE_ROWS);
-        if limit == 0 {
+        // An empty list is not SQL.
+        let no_column = matches!(&scan.columns, ColumnFilter::In(columns) if columns.is_empty());
+        if limit == 0 || no_column {
             return Ok(LogPage { cells: Vec::new(), more: false });
         }
         let dialect = self.core.dialect();

@@ -38,17 +38,24 @@ pub(crate) async fn put<D: Driver>(
 ) -> Result<Vec<PutOutcome>, StoreError> {
     let put = Put { sessions, timeouts, epoch };
     let mut outcomes: Vec<Option<PutOutcome>> = vec![None; groups.len()];
-    let (singles, others): (Vec<usize>, Vec<usize>) = (0..groups.len()).partition(|&g| groups[g].cells.len() == 1);
-    for batch in batches(groups, singles) {
-        let members: Vec<&PutGroup> = batch.iter().map(|&g| &groups[g]).collect();
-        let settled = put.singles(&members).await.map_err(|error| after_success(&outcomes, error))?;
-        for (group, outcome) in batch.into_iter().zip(settled) {
-            outcomes[group] = Some(outcome);
+    let numbers: Vec<usize> = (0..groups.len()).collect();
+    let single = |&g: &usize| groups[g].cells.len() == 1;
+    // In order, so that of two groups with one name the first is stored.
+    for run in numbers.chunk_by(|a, b| single(a) && single(b)) {
+        if let [group] = run
+            && !single(group)
+        {
+            let outcome = put.group(&groups[*group]).await.map_err(|error| after_success(&outcomes, error))?;
+            outcomes[*group] = Some(outcome);
+            continue;
         }
-    }
-    for group in others {
-        let outcome = put.group(&groups[group]).await.map_err(|error| after_success(&outcomes, error))?;
-        outcomes[group] = Some(outcome);
+        for batch in batches(groups, run.to_vec()) {
+            let members: Vec<&PutGroup> = batch.iter().map(|&g| &groups[g]).collect();
+            let settled = put.singles(&members).await.map_err(|error| after_success(&outcomes, error))?;
+            for (group, outcome) in batch.into_iter().zip(settled) {
+                outcomes[group] = Some(outcome);
+            }
+        }
     }
     let missing = || StoreError::Failed { detail: "a group without an outcome".to_owned() };
     outcomes.into_iter().map(|outcome| outcome.ok_or_else(missing)).collect()

@@ -2,23 +2,24 @@
 //!
 //! SQLite would do it inside the commit that fills the log, which then takes as long as hundreds of others. A thread
 //! does it beside the writer instead (a passive checkpoint blocks nobody). Only when writes never pause does the log
-//! grow all the same: then the writer finishes the little that the thread has left, and the log starts anew.
+//! grow all the same: then the writer waits for the thread's pass, finishes the little that it has left, and the log
+//! starts anew.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::file::{Access, Failure, TimedConnection};
+use super::file::{Access, TimedConnection};
 use super::write::Written;
 use crate::StoreError;
 
-/// Pages written between two checkpoints: SQLite's own default (4 MiB).
-const PAGES: u64 = 1000;
+/// Pages written between two checkpoints (16 MiB): pages that are written again meanwhile are moved once, and a read
+/// finds what is not moved yet in one or two steps.
+const PAGES: u64 = 4000;
 
 /// Pages a row dirties beside those of its body: one of the table's end is shared, one in each index is not.
 const PAGES_PER_ROW: u64 = 2;
@@ -26,8 +27,8 @@ const PAGES_PER_ROW: u64 = 2;
 /// Bytes of a page.
 const PAGE_BYTES: u64 = 4096;
 
-/// Pages the log may hold before the writer makes it start anew (128 MiB).
-const LOG_PAGES_MAX: u64 = 32 * 1024;
+/// Pages written before the writer makes the log start anew (64 MiB). Of them, few are left to move by then.
+const LOG_PAGES: u64 = 16 * 1024;
 
 /// Longest the writer waits for readers of the old log when it starts a new one.
 const RESTART_WAIT: Duration = Duration::from_millis(5);
@@ -38,39 +39,40 @@ pub(crate) struct Checkpointer {
     lock_wait: Duration,
     wake: SyncSender<()>,
     thread: JoinHandle<()>,
-    /// Pages in the log when the thread last looked.
-    log_pages: Arc<AtomicU64>,
-    /// Pages the writer has written since it last woke the thread; an estimate.
+    /// Held during a checkpoint. SQLite has such a lock as well, but does not wait for it.
+    pass: Arc<Mutex<()>>,
+    /// Pages written since the thread was last woken; an estimate.
     pages: u64,
+    /// Pages written since the log was last made to start anew; it holds no more.
+    logged: u64,
 }
 
 impl Checkpointer {
     /// Starts the thread, and leaves checkpoints of what `writer` commits to it.
     pub(crate) fn start(path: &Path, lock_wait: Duration, writer: &TimedConnection) -> Result<Self, StoreError> {
-        let off = writer.sqlite.pragma_update(None, "wal_autocheckpoint", 0);
-        off.map_err(|e| Failure::from(e).outcome(path))?;
+        writer.leave_log_alone(LOG_PAGES * PAGE_BYTES).map_err(|e| e.outcome(path))?;
         let connection = TimedConnection::open(path, Access::Write, lock_wait).map_err(|e| e.outcome(path))?;
         let (wake, woken) = sync_channel(1);
-        let log_pages = Arc::new(AtomicU64::new(0));
-        let seen = log_pages.clone();
+        let pass = Arc::new(Mutex::new(()));
+        let passing = pass.clone();
         let thread = std::thread::Builder::new()
             .name("sqlite-checkpoint".to_owned())
-            .spawn(move || run(&connection.sqlite, &woken, &seen))
+            .spawn(move || run(&connection.sqlite, &woken, &passing))
             .map_err(|e| StoreError::Failed { detail: format!("cannot start a thread: {e}") })?;
-        Ok(Self { lock_wait, wake, thread, log_pages, pages: 0 })
+        Ok(Self { lock_wait, wake, thread, pass, pages: 0, logged: 0 })
     }
 
     /// Told by the writer after each commit.
     pub(crate) fn written(&mut self, writer: &TimedConnection, written: Written) {
-        self.pages += written.rows * PAGES_PER_ROW + written.bytes / PAGE_BYTES;
-        if self.pages < PAGES {
-            return;
-        }
-        self.pages = 0;
-        // Full: it has been woken already and not looked yet.
-        let _ = self.wake.try_send(());
-        if self.log_pages.load(Ordering::Relaxed) > LOG_PAGES_MAX {
+        let pages = written.rows * PAGES_PER_ROW + written.bytes / PAGE_BYTES;
+        self.pages += pages;
+        self.logged += pages;
+        if self.logged >= LOG_PAGES {
             self.wait_at_most(writer, RESTART_WAIT, "RESTART");
+        } else if self.pages >= PAGES {
+            self.pages = 0;
+            // Full: it has been woken already and not looked yet.
+            let _ = self.wake.try_send(());
         }
     }
 
@@ -86,31 +88,28 @@ impl Checkpointer {
         let _ = self.thread.join();
     }
 
-    fn wait_at_most(&self, writer: &TimedConnection, wait: Duration, mode: &str) {
+    fn wait_at_most(&mut self, writer: &TimedConnection, wait: Duration, mode: &str) {
         let sqlite = &writer.sqlite;
-        let pages = sqlite.busy_timeout(wait).and_then(|()| checkpoint(sqlite, mode));
-        match pages.and_then(|pages| sqlite.busy_timeout(self.lock_wait).map(|()| pages)) {
-            Ok(pages) => self.log_pages.store(pages, Ordering::Relaxed),
+        let _pass = self.pass.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = sqlite.busy_timeout(wait).and_then(|()| checkpoint(sqlite, mode));
+        if let Err(e) = done.and_then(|()| sqlite.busy_timeout(self.lock_wait)) {
             // Committed pages stay safe in the log; the next checkpoint takes them.
-            Err(e) => tracing::warn!(error = %e, "a checkpoint failed"),
+            tracing::warn!(error = %e, "a checkpoint failed");
         }
+        (self.pages, self.logged) = (0, 0);
     }
 }
 
-fn run(sqlite: &Connection, woken: &Receiver<()>, seen: &AtomicU64) {
+fn run(sqlite: &Connection, woken: &Receiver<()>, pass: &Mutex<()>) {
     while woken.recv().is_ok() {
-        match checkpoint(sqlite, "PASSIVE") {
-            Ok(pages) => seen.store(pages, Ordering::Relaxed),
-            Err(e) => tracing::warn!(error = %e, "a checkpoint failed"),
+        let _pass = pass.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(e) = checkpoint(sqlite, "PASSIVE") {
+            tracing::warn!(error = %e, "a checkpoint failed");
         }
     }
 }
 
-/// Answers the pages in the log.
-fn checkpoint(sqlite: &Connection, mode: &str) -> rusqlite::Result<u64> {
-    sqlite.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
-        let (log, moved): (i64, i64) = (row.get(1)?, row.get(2)?);
-        // A log whose pages have all been moved starts anew by itself.
-        Ok(if log == moved { 0 } else { u64::try_from(log).unwrap_or(0) })
-    })
+fn checkpoint(sqlite: &Connection, mode: &str) -> rusqlite::Result<()> {
+    // Its row says how far it came before a reader of the old log was in the way.
+    sqlite.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))
 }

@@ -98,19 +98,21 @@ async fn calls_that_wait_together_are_one_transaction() {
     let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
     let backend = Arc::new(backend);
     let (release, blocker) = block(&backend).await;
-    let calls: Vec<_> = (0..64)
+    let mut calls: Vec<_> = (0..64)
         .map(|n| {
+            let groups = [group(n, 10)];
             let backend = backend.clone();
-            tokio::spawn(async move { backend.put(epoch, &[group(n, 10)]).await.unwrap().remove(0) })
+            Box::pin(async move { backend.put(epoch, &groups).await.unwrap().remove(0) })
         })
         .collect();
-    // One thread runs all tasks: each has queued its call before it yields for the answer.
-    tokio::task::yield_now().await;
+    for call in &mut calls {
+        assert!(futures_util::poll!(call).is_pending(), "queued, and waiting for its answer");
+    }
     release.send(()).unwrap();
     blocker.await.unwrap();
     let mut outcomes = Vec::new();
     for call in calls {
-        outcomes.push(call.await.unwrap());
+        outcomes.push(call.await);
     }
     assert_eq!(transactions(&outcomes), 1);
 }
@@ -179,16 +181,14 @@ async fn a_full_queue_is_told() {
     let (backend, epoch) = open(directory.path(), SqliteOptions { timeouts, readers: 1, queue: 1 }).await;
     let backend = Arc::new(backend);
     let (release, blocker) = block(&backend).await;
-    let queued = {
-        let backend = backend.clone();
-        tokio::spawn(async move { backend.put(epoch, &[group(1, 10)]).await })
-    };
-    tokio::task::yield_now().await;
+    let groups = [group(1, 10)];
+    let mut queued = backend.put(epoch, &groups);
+    assert!(futures_util::poll!(&mut queued).is_pending());
     let refused = backend.put(epoch, &[group(2, 10)]).await;
     assert!(matches!(refused, Err(StoreError::Timeout { reason: Reason::Queue, .. })), "{refused:?}");
     release.send(()).unwrap();
     blocker.await.unwrap();
-    assert_eq!(transactions(&queued.await.unwrap().unwrap()), 1);
+    assert_eq!(transactions(&queued.await.unwrap()), 1);
     assert_eq!(backend.get(&table(), &[triple("row", 2)]).await.unwrap(), [None], "what was refused is not there");
 }
 
@@ -242,4 +242,21 @@ async fn no_statement_of_a_scan_sorts() {
     for (plan, text) in backend.live().unwrap().readers.blocking(explain).await.unwrap() {
         assert!(plan.starts_with("SEARCH") && plan.contains("USING INDEX"), "{plan}: {text}");
     }
+}
+
+#[tokio::test]
+async fn a_statement_is_prepared_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    backend.put(epoch, &[group(1, 10)]).await.unwrap();
+    let key = triple("row", 1);
+    let key = LatestKey { row: key.row, column: key.column, at_most: None };
+    let prepared_again = move |sqlite: &rusqlite::Connection| {
+        for _ in 0..3 {
+            read::latest(sqlite, &table(), std::slice::from_ref(&key))?;
+        }
+        let statement = sqlite.prepare_cached(&SQLITE.latest_text(&table()))?;
+        Ok(statement.get_status(rusqlite::StatementStatus::RePrepare))
+    };
+    assert_eq!(backend.live().unwrap().readers.blocking(prepared_again).await.unwrap(), 0);
 }
