@@ -39,7 +39,14 @@ impl Environment for Bound<'_> {
     }
 
     fn variable(&self, global: bool, name: &str) -> Option<Value> {
-        if global { self.session.server.global(name) } else { self.session.variables.get(name).cloned() }
+        match (name, global) {
+            ("warning_count", _) => Some(Value::Int(self.session.last.warnings.count().into())),
+            ("error_count", _) => {
+                Some(Value::Int(i64::try_from(self.session.last.warnings.rows(true).len()).unwrap_or(i64::MAX)))
+            }
+            (name, true) => self.session.server.global(name),
+            (name, false) => self.session.variables.get(name).cloned(),
+        }
     }
 
     fn user_variable(&self, name: &str) -> Value {

@@ -39,10 +39,7 @@ impl Session {
             }
             _ => None,
         };
-        let mut columns: Vec<ColumnMeta> = COLUMNS.iter().map(|name| column(name)).collect();
-        if analyzed.is_some() {
-            columns.extend([column("rows"), column("time_us")]);
-        }
+        let columns = columns(analyzed.is_some());
         let rows = lines.into_iter().zip(1_i64..).map(|(line, id)| {
             let mut row = line.row(id);
             if let Some((rows, micros)) = analyzed {
@@ -172,6 +169,12 @@ impl Line {
             text(if self.scatter { "yes" } else { "no" }.to_owned()),
         ]
     }
+}
+
+/// The columns of EXPLAIN [ANALYZE].
+pub(super) fn columns(analyze: bool) -> Vec<ColumnMeta> {
+    let more: &[&str] = if analyze { &["rows", "time_us"] } else { &[] };
+    COLUMNS.iter().chain(more).map(|name| column(name)).collect()
 }
 
 fn column(name: &str) -> ColumnMeta {

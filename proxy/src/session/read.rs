@@ -139,12 +139,15 @@ enum Cells {
     Stream(Box<Overlaid>),
 }
 
+/// The order of a stream.
+type Order = Box<dyn Fn(&Cell, &Cell) -> Ordering + Send + Sync>;
+
 /// A stream with the transaction's own cells laid over it: where both have a cell of one name, the stored one wins,
 /// because it can only be the same.
 struct Overlaid {
     stream: CellStream,
     own: VecDeque<Cell>,
-    order: Box<dyn Fn(&Cell, &Cell) -> Ordering + Send + Sync>,
+    order: Order,
     limit: Option<u64>,
 }
 

@@ -46,6 +46,10 @@ impl Session {
                 );
             }
         }
+        if put.places_ignored {
+            let note = "added_id and created_at are given by the store: those of the statement were not used";
+            self.last.warnings.push(Level::Note, 1105, note);
+        }
         let new = put.rows.iter().zip(&fates).filter(|(_, f)| f.as_ref().is_some_and(|w| w.new)).map(|(row, _)| row);
         let affected = new.collect::<BTreeSet<_>>().len() as u64;
         match &put.returning {
