@@ -7,9 +7,9 @@ use cellgate_schemaless::{KeyForm, RowColumn, TableDef, TableKind, TableRef};
 use cellgate_sql::{RowColumnSpec, TableName};
 use tokio::sync::watch;
 
-use crate::signals::told;
 use super::document::{CATALOG, CatalogDocument, Unpublished, encode};
 use super::{Catalog, CatalogError, Snapshot};
+use crate::signals::told;
 
 /// How often a change may find that another proxy's came first.
 const ATTEMPTS: usize = 50;
@@ -90,9 +90,7 @@ impl Catalog {
             let exists = document.tables.iter().any(|t| t.database == name.database && t.name == name.table);
             match (exists, if_not_exists) {
                 (false, _) => Ok(None),
-                (true, true) => {
-                    Ok(Some(Changed::No(vec![CatalogError::TableExists(name.table.clone()).to_string()])))
-                }
+                (true, true) => Ok(Some(Changed::No(vec![CatalogError::TableExists(name.table.clone()).to_string()]))),
                 (true, false) => Err(CatalogError::TableExists(name.table.clone())),
             }
         };

@@ -112,9 +112,7 @@ impl Buffer {
 
     /// The latest cell of a chain.
     pub fn latest(&self, table: TableId, key: &LatestKey) -> Option<&Buffered> {
-        let name = |ref_key| {
-            (table, Triple { row: key.row.clone(), column: key.column.clone(), ref_key })
-        };
+        let name = |ref_key| (table, Triple { row: key.row.clone(), column: key.column.clone(), ref_key });
         let range = name(RefKey(i64::MIN))..=name(key.at_most.unwrap_or(RefKey(i64::MAX)));
         self.by_name.range(range).next_back().and_then(|(_, index)| self.cells.get(*index))
     }

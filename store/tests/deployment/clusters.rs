@@ -1,0 +1,128 @@
+//! Clusters that cannot be reached when a proxy starts.
+
+use std::sync::Arc;
+
+use cellgate_schemaless::ErrorKind;
+use cellgate_store::deployment::{Deployment, OpenError};
+use cellgate_store::executor::{CellFate, Cluster};
+use cellgate_store::memory::MemoryBackend;
+use cellgate_store::{Backend, StoreError};
+use tokio::sync::watch;
+
+use crate::faulty::Faulty;
+use crate::fixture::{Stores, is_there, put, row_in, table, use_all};
+
+/// A deployment that exists, with cluster `b` down.
+async fn with_b_down() -> Stores {
+    let stores = Stores::new(&["a", "b"]);
+    use_all(&stores.open().await.unwrap()).await;
+    stores.store("b").set_down(true);
+    stores
+}
+
+fn named<'a>(deployment: &'a Deployment, name: &str) -> &'a Arc<Cluster> {
+    deployment.executor().clusters().find(|c| c.name == name).unwrap()
+}
+
+/// Runs the deployment's background work until `done`.
+async fn run_until(deployment: &Arc<Deployment>, mut done: impl FnMut() -> bool) {
+    let (stop, stopped) = watch::channel(false);
+    let running = tokio::spawn({
+        let deployment = Arc::clone(deployment);
+        async move { deployment.run(stopped).await }
+    });
+    while !done() {
+        tokio::task::yield_now().await;
+    }
+    stop.send_replace(true);
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cluster_that_was_created_before_and_is_down_does_not_prevent_the_start_of_the_others() {
+    let stores = with_b_down().await;
+    let deployment = stores.open().await.unwrap();
+    assert!(!named(&deployment, "b").is_up());
+    assert!(named(&deployment, "a").is_up());
+    assert!(is_there(&deployment, &row_in(&deployment, "a", 0)).await);
+    assert!(matches!(put(&deployment, &row_in(&deployment, "a", 1)).await, CellFate::Written(_)));
+    let CellFate::Failed(error) = put(&deployment, &row_in(&deployment, "b", 1)).await else { panic!() };
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_to_a_store_before_it_has_said_who_it_is() {
+    let stores = with_b_down().await;
+    let deployment = stores.open().await.unwrap();
+    stores.store("b").set_down(false);
+    let before = stores.store("b").calls();
+    let row = row_in(&deployment, "b", 0);
+    assert!(matches!(put(&deployment, &row).await, CellFate::Failed(_)));
+    assert!(deployment.executor().create_table(&table()).await.is_err());
+    assert!(deployment.executor().drop_table(&table()).await.is_err());
+    deployment.executor().check_health().await;
+    assert_eq!(stores.store("b").calls(), before);
+}
+
+#[tokio::test]
+async fn a_cluster_serves_when_it_has_come_back() {
+    let stores = with_b_down().await;
+    let deployment = stores.open().await.unwrap();
+    let row = row_in(&deployment, "b", 0);
+    stores.store("b").set_down(false);
+    run_until(&deployment, || named(&deployment, "b").is_up()).await;
+    assert!(is_there(&deployment, &row).await);
+    assert!(matches!(put(&deployment, &row_in(&deployment, "b", 1)).await, CellFate::Written(_)));
+}
+
+#[tokio::test]
+async fn another_store_that_comes_back_in_its_place_is_not_used() {
+    let stores = with_b_down().await;
+    let mut other = stores.store("a").identity().await.unwrap().unwrap();
+    let deployment = stores.open().await.unwrap();
+    other.deployment = "f".repeat(32);
+    stores.store("b").pretend(other);
+    stores.store("b").set_down(false);
+    let before = stores.store("b").calls();
+    run_until(&deployment, || stores.store("b").calls() > before).await;
+    assert!(!named(&deployment, "b").is_verified());
+    assert!(matches!(put(&deployment, &row_in(&deployment, "b", 0)).await, CellFate::Failed(_)));
+}
+
+#[tokio::test]
+async fn an_empty_store_that_comes_back_in_its_place_is_not_used() {
+    let mut stores = with_b_down().await;
+    let empty = Faulty::new(Arc::new(MemoryBackend::new()));
+    empty.set_down(true);
+    stores.clusters[1].1 = Arc::clone(&empty);
+    let deployment = stores.open().await.unwrap();
+    empty.set_down(false);
+    let before = empty.calls();
+    run_until(&deployment, || empty.calls() > before).await;
+    assert!(!named(&deployment, "b").is_verified());
+    assert!(empty.identity().await.unwrap().is_none(), "it was not created anew");
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_new_and_down_prevents_the_start() {
+    let mut stores = Stores::new(&["a"]);
+    stores.open().await.unwrap();
+    let new = Faulty::new(Arc::new(MemoryBackend::new()));
+    new.set_down(true);
+    stores.clusters.push(("n", Arc::clone(&new)));
+    let error = stores.open().await.unwrap_err();
+    let OpenError::Cluster { cluster, error: StoreError::Unavailable { .. } } = &error else { panic!("{error}") };
+    assert_eq!(cluster, "n");
+    new.set_down(false);
+    use_all(&stores.open().await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn the_first_start_of_all_needs_every_cluster() {
+    let stores = Stores::new(&["a", "b"]);
+    stores.store("b").set_down(true);
+    let error = stores.open().await.unwrap_err();
+    assert!(matches!(&error, OpenError::Cluster { cluster, .. } if cluster == "b"), "{error}");
+    stores.store("b").set_down(false);
+    use_all(&stores.open().await.unwrap()).await;
+}

@@ -1,0 +1,237 @@
+//! Creation: once, by whoever comes, from wherever the last one stopped.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use cellgate_store::Backend;
+use cellgate_store::memory::MemoryBackend;
+
+use crate::faulty::{Faulty, Fuse};
+use crate::fixture::{SHARDS, Stores, close, cluster, files, open, setup, use_all};
+use crate::meta::{MemoryMeta, SeenMeta};
+
+#[tokio::test]
+async fn the_first_start_creates_the_meta_store_the_topology_and_every_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let deployment = open(files(directory.path(), "meta.db", &["a.db", "b.db", "c.db", "d.db"])).await.unwrap();
+    assert_eq!(deployment.id().len(), 32);
+    let topology = deployment.executor().topology();
+    assert_eq!(topology.virtual_shards(), SHARDS);
+    let mut all = BTreeSet::new();
+    for (cluster, number) in deployment.executor().clusters().zip(1..) {
+        assert_eq!(cluster.number.get(), number);
+        let identity = cluster.backend.identity().await.unwrap().unwrap();
+        assert_eq!((identity.deployment.as_str(), identity.cluster), (deployment.id(), cluster.number));
+        let (_, owned) = cluster.backend.shards().await.unwrap();
+        let owned: Vec<_> = owned.iter().map(|s| s.shard).collect();
+        assert_eq!(owned, topology.shards_of(cluster.number).collect::<Vec<_>>());
+        assert!(!owned.is_empty());
+        all.extend(owned);
+    }
+    assert_eq!(all.len(), usize::try_from(SHARDS).unwrap());
+    use_all(&deployment).await;
+}
+
+#[tokio::test]
+async fn the_second_start_finds_the_same_deployment() {
+    let directory = tempfile::tempdir().unwrap();
+    let again = || files(directory.path(), "meta.db", &["a.db", "b.db"]);
+    let first = open(again()).await.unwrap();
+    use_all(&first).await;
+    let (id, map) = (first.id().to_owned(), first.executor().topology());
+    close(first).await;
+
+    let second = open(again()).await.unwrap();
+    assert_eq!(second.id(), id);
+    assert_eq!(second.executor().topology().clusters(), map.clusters());
+    for name in ["a", "b"] {
+        let row = crate::fixture::row_in(&second, name, 0);
+        assert!(crate::fixture::is_there(&second, &row).await);
+    }
+}
+
+/// Opens with a process that ends at its `calls`th call, for every `calls` until one comes through.
+async fn crash_everywhere(late: bool) {
+    let mut survived = false;
+    for calls in 0..200 {
+        let meta = MemoryMeta::new();
+        let stores: Vec<Arc<dyn Backend>> = (0..3).map(|_| Arc::new(MemoryBackend::new()) as _).collect();
+        let fuse = Fuse::after(calls, late);
+        let seen = SeenMeta::with_fuse(Arc::clone(&meta) as _, Arc::clone(&fuse));
+        let clusters = ["a", "b", "c"].into_iter().zip(&stores).map(|(name, store)| {
+            cluster(name, Faulty::with_fuse(Arc::clone(store), Some(Arc::clone(&fuse))) as Arc<dyn Backend>)
+        });
+        let attempt = open(setup(seen, clusters.collect())).await;
+        survived = attempt.is_ok();
+        drop(attempt);
+
+        let clusters = ["a", "b", "c"].into_iter().zip(&stores).map(|(name, store)| cluster(name, Arc::clone(store)));
+        let deployment = open(setup(meta, clusters.collect())).await;
+        let deployment = deployment.unwrap_or_else(|error| panic!("after a crash at call {calls}: {error}"));
+        for store in &stores {
+            let identity = store.identity().await.unwrap().unwrap();
+            assert_eq!(identity.deployment, deployment.id(), "after a crash at call {calls}");
+        }
+        use_all(&deployment).await;
+        if survived {
+            assert!(calls > 10, "there were only {calls} steps to crash at");
+            break;
+        }
+    }
+    assert!(survived);
+}
+
+#[tokio::test]
+async fn a_crash_in_front_of_any_step_of_the_creation_is_made_good_by_the_next_start() {
+    crash_everywhere(false).await;
+}
+
+#[tokio::test]
+async fn a_crash_behind_any_step_of_the_creation_is_made_good_by_the_next_start() {
+    crash_everywhere(true).await;
+}
+
+#[tokio::test]
+async fn two_proxies_that_create_one_deployment_at_once_agree_whatever_the_order_of_their_steps() {
+    for seed in 0..400_u64 {
+        // Any odd multiplier spreads the seeds over the pauses of each call.
+        let pauses = [seed.wrapping_mul(0x9E37_79B9_7F4A_7C15), seed.wrapping_mul(0xD1B5_4A32_D192_ED03)];
+        let stores = Stores::new(&["a", "b", "c"]);
+        let [one, two] = pauses.map(|pauses| {
+            let mut setup = stores.setup();
+            setup.meta = SeenMeta::with_pauses(Arc::clone(&stores.meta) as _, pauses);
+            setup.clusters.iter_mut().for_each(|c| c.backend = Arc::new(Paused::new(&c.backend, pauses)));
+            setup
+        });
+        let (one, two) = tokio::join!(open(one), open(two));
+        let one = one.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        let two = two.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        assert_eq!(one.id(), two.id(), "seed {seed}");
+        let (ours, theirs) = (one.executor().topology(), two.executor().topology());
+        assert_eq!(ours.clusters(), theirs.clusters(), "seed {seed}");
+        for (_, store) in &stores.clusters {
+            assert_eq!(store.identity().await.unwrap().unwrap().deployment, one.id(), "seed {seed}");
+        }
+        use_all(&one).await;
+        use_all(&two).await;
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_added_gets_the_next_number_and_no_shards() {
+    let stores = Stores::new(&["a", "b"]);
+    let before = stores.open().await.unwrap().executor().topology();
+    let mut more = Stores { meta: Arc::clone(&stores.meta), clusters: stores.clusters.clone() };
+    more.clusters.insert(0, ("new", Faulty::new(Arc::new(MemoryBackend::new()))));
+    let deployment = more.open().await.unwrap();
+    let topology = deployment.executor().topology();
+    let entry = topology.clusters().iter().find(|c| c.name == "new").unwrap();
+    assert_eq!(entry.number.get(), 3);
+    assert_eq!(topology.shards_of(entry.number).count(), 0);
+    for old in before.clusters() {
+        let shards: Vec<_> = before.shards_of(old.number).collect();
+        assert_eq!(topology.shards_of(old.number).collect::<Vec<_>>(), shards, "nothing moves by itself");
+    }
+    use_all(&deployment).await;
+    drop(deployment);
+
+    // It owns nothing, so that it may go; its number is not given out again.
+    let mut other = Stores { meta: Arc::clone(&stores.meta), clusters: stores.clusters.clone() };
+    other.clusters.push(("newer", Faulty::new(Arc::new(MemoryBackend::new()))));
+    let topology = other.open().await.unwrap().executor().topology();
+    assert_eq!(topology.clusters().iter().find(|c| c.name == "newer").unwrap().number.get(), 4);
+}
+
+use paused::Paused;
+
+/// A backend whose answers to the questions of a start let others go first.
+mod paused {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use async_trait::async_trait;
+    use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple};
+    use cellgate_store::{Backend, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState, StoreError};
+
+    #[derive(Debug)]
+    pub struct Paused {
+        inner: Arc<dyn Backend>,
+        pauses: AtomicU64,
+    }
+
+    impl Paused {
+        pub fn new(inner: &Arc<dyn Backend>, pauses: u64) -> Self {
+            Self { inner: Arc::clone(inner), pauses: AtomicU64::new(pauses.reverse_bits()) }
+        }
+
+        async fn pause(&self) {
+            let pauses = self.pauses.load(Ordering::SeqCst);
+            self.pauses.store(pauses.rotate_right(2), Ordering::SeqCst);
+            for _ in 0..pauses % 4 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    #[async_trait]
+    impl Backend for Paused {
+        async fn get(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
+            self.inner.get(table, keys).await
+        }
+
+        async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
+            self.inner.latest(table, keys).await
+        }
+
+        async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {
+            self.inner.rows(table, scan).await
+        }
+
+        async fn log(&self, table: &TableRef, scan: &LogScan) -> Result<LogPage, StoreError> {
+            self.inner.log(table, scan).await
+        }
+
+        async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {
+            self.inner.put(epoch, groups).await
+        }
+
+        async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<u64, StoreError> {
+            self.inner.erase(epoch, table, what).await
+        }
+
+        async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {
+            self.inner.create_table(table).await
+        }
+
+        async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError> {
+            self.inner.drop_table(table).await
+        }
+
+        async fn identity(&self) -> Result<Option<Identity>, StoreError> {
+            self.pause().await;
+            self.inner.identity().await
+        }
+
+        async fn claim(&self, identity: &Identity, shards: &[ShardId]) -> Result<Identity, StoreError> {
+            self.pause().await;
+            self.inner.claim(identity, shards).await
+        }
+
+        async fn shards(&self) -> Result<(Epoch, Vec<ShardState>), StoreError> {
+            self.pause().await;
+            self.inner.shards().await
+        }
+
+        async fn raise_epoch(&self, from: Epoch, to: Epoch) -> Result<bool, StoreError> {
+            self.inner.raise_epoch(from, to).await
+        }
+
+        async fn ping(&self) -> Result<(), StoreError> {
+            self.inner.ping().await
+        }
+
+        async fn close(&self) {
+            self.inner.close().await;
+        }
+    }
+}

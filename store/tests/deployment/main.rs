@@ -1,0 +1,11 @@
+//! Opening a deployment: what is created once, what is refused, and who may be there.
+
+#[path = "../support/faulty.rs"]
+mod faulty;
+
+mod clusters;
+mod creating;
+mod fixture;
+mod meta;
+mod proxies;
+mod refusing;

@@ -1,0 +1,170 @@
+//! The registry of proxies: who may be there beside whom (CORRECTNESS C13).
+
+use std::sync::Arc;
+
+use cellgate_store::deployment::{Deployment, LEASE, OpenError, Setup};
+use cellgate_store::meta::sqlite::SqliteMeta;
+use tokio::sync::watch;
+
+use crate::fixture::{Stores, close, files, open, proxy, use_all};
+
+fn lease() -> i64 {
+    i64::try_from(LEASE.as_micros()).unwrap()
+}
+
+/// A proxy of these stores that holds the file of its clusters.
+fn exclusive(stores: &Stores, host: &str, pid: u32) -> Setup {
+    let mut setup = Setup { proxy: proxy(host, pid), ..stores.setup() };
+    setup.clusters.iter_mut().for_each(|c| c.exclusive = true);
+    setup
+}
+
+/// What the registry says of the proxies, ordered by process id.
+fn registered(stores: &Stores) -> Vec<(i64, i64)> {
+    let entries = stores.meta.all("proxy/");
+    let number = |entry: &serde_json::Value, field: &str| entry[field].as_i64().unwrap();
+    let mut entries: Vec<_> = entries.iter().map(|e| (number(e, "pid"), number(e, "lease_until"))).collect();
+    entries.sort_unstable();
+    entries
+}
+
+/// Lets others go on until `done`, which is bound to come.
+async fn until(mut done: impl FnMut() -> bool) {
+    while !done() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn proxies_without_files_serve_side_by_side() {
+    let stores = Stores::new(&["a", "b"]);
+    let one = open(Setup { proxy: proxy("one", 1), ..stores.setup() }).await.unwrap();
+    let two = open(Setup { proxy: proxy("two", 2), ..stores.setup() }).await.unwrap();
+    assert_eq!(one.id(), two.id());
+    assert_eq!(registered(&stores), [(1, lease()), (2, lease())]);
+    use_all(&one).await;
+    use_all(&two).await;
+}
+
+#[tokio::test]
+async fn a_second_proxy_beside_one_with_files_is_refused_and_told_where_that_one_is() {
+    let stores = Stores::new(&["a"]);
+    let _one = open(exclusive(&stores, "one", 11)).await.unwrap();
+    let shared = Setup { proxy: proxy("two", 22), ..stores.setup() };
+    for second in [exclusive(&stores, "two", 22), shared] {
+        let error = open(second).await.unwrap_err();
+        let OpenError::NotAlone { host, pid, address } = &error else { panic!("{error}") };
+        assert_eq!((host.as_str(), *pid, address.as_str()), ("one", 11, "one:11"));
+        assert!(error.to_string().contains("one:11"));
+    }
+    assert_eq!(registered(&stores), [(11, lease())], "who is refused leaves no entry");
+}
+
+#[tokio::test]
+async fn a_proxy_with_files_is_refused_beside_one_without() {
+    let stores = Stores::new(&["a"]);
+    let _one = open(Setup { proxy: proxy("one", 11), ..stores.setup() }).await.unwrap();
+    let error = open(exclusive(&stores, "two", 22)).await.unwrap_err();
+    assert!(matches!(&error, OpenError::NotAlone { pid: 11, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_dead_proxy_of_this_host_is_replaced_at_once() {
+    let stores = Stores::new(&["a"]);
+    drop(open(exclusive(&stores, "one", 11)).await.unwrap());
+    let again = open(exclusive(&stores, "one", 12)).await.unwrap();
+    assert_eq!(registered(&stores), [(12, lease())]);
+    use_all(&again).await;
+}
+
+#[tokio::test]
+async fn a_dead_proxy_of_another_host_is_replaced_when_its_lease_has_ended() {
+    let stores = Stores::new(&["a"]);
+    drop(open(exclusive(&stores, "one", 11)).await.unwrap());
+    stores.meta.advance(lease());
+    let error = open(exclusive(&stores, "two", 22)).await.unwrap_err();
+    assert!(matches!(error, OpenError::NotAlone { .. }), "{error}");
+    stores.meta.advance(1);
+    open(exclusive(&stores, "two", 22)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_killed_proxy_that_had_the_meta_stores_file_is_replaced_at_once_whatever_its_host_was_called() {
+    let directory = tempfile::tempdir().unwrap();
+    let setup = |host: &str, pid| Setup { proxy: proxy(host, pid), ..files(directory.path(), "meta.db", &["a.db"]) };
+    let killed = open(setup("container-1", 7)).await.unwrap();
+    // Its entry stays, its files do not: as after a kill.
+    killed.executor().close().await;
+    drop(killed);
+    use_all(&open(setup("container-2", 8)).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn the_files_of_a_running_proxy_cannot_be_opened_by_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = open(files(directory.path(), "meta.db", &["a.db"])).await.unwrap();
+    assert!(SqliteMeta::open(&directory.path().join("meta.db")).is_err());
+    close(running).await;
+    SqliteMeta::open(&directory.path().join("meta.db")).expect("a clean shutdown gives it back");
+}
+
+#[tokio::test]
+async fn leases_are_renewed_and_given_back_at_the_end() {
+    let stores = Stores::new(&["a"]);
+    let deployment = open(exclusive(&stores, "one", 11)).await.unwrap();
+    stores.meta.advance(lease() - 1);
+    let (stop, run) = start(&deployment);
+    until(|| registered(&stores) == [(11, 2 * lease() - 1)]).await;
+    stores.meta.advance(2);
+    let error = open(exclusive(&stores, "two", 22)).await.unwrap_err();
+    assert!(matches!(error, OpenError::NotAlone { .. }), "the first lease has ended, the second has not: {error}");
+    stop.send_replace(true);
+    run.await.unwrap();
+    assert_eq!(registered(&stores), []);
+    open(exclusive(&stores, "two", 22)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cluster_that_hangs_does_not_cost_the_lease() {
+    let stores = Stores::new(&["a"]);
+    let deployment = open(stores.setup()).await.unwrap();
+    stores.store("a").hang();
+    stores.meta.advance(5);
+    let (stop, run) = start(&deployment);
+    until(|| registered(&stores) == [(1, lease() + 5)]).await;
+    stop.send_replace(true);
+    run.await.expect("nor does it hold up the end");
+}
+
+#[tokio::test]
+async fn an_entry_that_somebody_removed_is_entered_again() {
+    let stores = Stores::new(&["a"]);
+    let deployment = open(stores.setup()).await.unwrap();
+    let meta: &dyn cellgate_store::meta::MetaStore = stores.meta.as_ref();
+    let entry = meta.list("proxy/").await.unwrap().remove(0);
+    assert!(meta.remove(&entry.name, entry.version).await.unwrap());
+    let (stop, run) = start(&deployment);
+    until(|| registered(&stores).len() == 1).await;
+    stop.send_replace(true);
+    run.await.unwrap();
+    assert_eq!(registered(&stores), []);
+}
+
+#[tokio::test]
+async fn a_change_of_the_stored_topology_is_followed() {
+    let stores = Stores::new(&["a", "b"]);
+    let deployment = stores.open().await.unwrap();
+    let version = deployment.executor().topology().version();
+    stores.meta.edit("topology", |json| json["clusters"][0]["epoch"] = 2.into());
+    let (stop, run) = start(&deployment);
+    until(|| deployment.executor().topology().version() > version).await;
+    assert_eq!(deployment.executor().topology().clusters()[0].epoch.0, 2);
+    stop.send_replace(true);
+    run.await.unwrap();
+}
+
+fn start(deployment: &Arc<Deployment>) -> (watch::Sender<bool>, tokio::task::JoinHandle<()>) {
+    let (stop, stopped) = watch::channel(false);
+    let deployment = Arc::clone(deployment);
+    (stop, tokio::spawn(async move { deployment.run(stopped).await }))
+}

@@ -1,0 +1,162 @@
+//! Starts that would lose cells, or find other ones, are refused with the reason.
+
+use std::sync::Arc;
+
+use cellgate_schemaless::ErrorKind;
+use cellgate_store::deployment::{OpenError, Setup};
+use cellgate_store::memory::MemoryBackend;
+use cellgate_store::{Backend, FORMAT};
+
+use crate::faulty::Faulty;
+use crate::fixture::{SHARDS, Stores, close, files, open, use_all};
+use crate::meta::MemoryMeta;
+
+async fn refusal(setup: Setup) -> OpenError {
+    open(setup).await.expect_err("this start had to be refused")
+}
+
+#[tokio::test]
+async fn another_number_of_virtual_shards_is_refused() {
+    let stores = Stores::new(&["a"]);
+    stores.open().await.unwrap();
+    let error = refusal(Setup { virtual_shards: Some(SHARDS * 2), ..stores.setup() }).await;
+    let OpenError::Mismatch { what, stored, configured, .. } = &error else { panic!("{error}") };
+    assert_eq!((*what, stored.as_str(), configured.as_str()), ("virtual_shards", "32", "64"));
+    assert_eq!(error.kind(), ErrorKind::Access);
+    open(Setup { virtual_shards: None, ..stores.setup() }).await.expect("who does not say takes what is stored");
+}
+
+#[tokio::test]
+async fn a_lost_meta_store_is_refused_and_the_deployment_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = open(files(directory.path(), "meta.db", &["a.db", "b.db"])).await.unwrap();
+    use_all(&first).await;
+    let id = first.id().to_owned();
+    close(first).await;
+
+    let error = refusal(files(directory.path(), "other.db", &["a.db", "b.db"])).await;
+    let OpenError::MetaLost { cluster, deployment } = &error else { panic!("{error}") };
+    assert_eq!((cluster.as_str(), deployment), ("a", &id));
+    assert!(error.to_string().contains(&id));
+    assert!(!directory.path().join("other.db").exists(), "a refused start leaves nothing behind");
+    open(files(directory.path(), "meta.db", &["a.db", "b.db"])).await.expect("with its meta store it starts as ever");
+}
+
+#[tokio::test]
+async fn an_empty_meta_store_is_no_reason_to_take_the_clusters_of_another_deployment() {
+    let stores = Stores::new(&["a", "b"]);
+    stores.open().await.unwrap();
+    let empty = MemoryMeta::new();
+    let error = refusal(Setup { meta: Arc::clone(&empty) as _, ..stores.setup() }).await;
+    assert!(matches!(error, OpenError::MetaLost { .. }), "{error}");
+    // Likewise when its table is there, but nothing in it.
+    cellgate_store::meta::MetaStore::create(empty.as_ref()).await.unwrap();
+    let error = refusal(Setup { meta: empty, ..stores.setup() }).await;
+    assert!(matches!(error, OpenError::MetaLost { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_lost_store_is_refused_and_never_created_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    close(open(files(directory.path(), "meta.db", &["a.db", "b.db"])).await.unwrap()).await;
+    let error = refusal(files(directory.path(), "meta.db", &["a.db", "empty.db"])).await;
+    assert!(matches!(&error, OpenError::StoreLost { cluster } if cluster == "b"), "{error}");
+    assert!(!directory.path().join("empty.db").exists());
+}
+
+#[tokio::test]
+async fn a_missing_cluster_with_shards_is_refused() {
+    let mut stores = Stores::new(&["a", "b", "c"]);
+    let deployment = stores.open().await.unwrap();
+    let topology = deployment.executor().topology();
+    let owned = topology.shards_of(topology.clusters()[1].number).count();
+    stores.clusters.remove(1);
+    let error = refusal(stores.setup()).await;
+    assert!(
+        matches!(&error, OpenError::ClusterMissing { cluster, shards } if cluster == "b" && *shards == owned),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_renamed_cluster_is_refused() {
+    let mut stores = Stores::new(&["a", "b"]);
+    stores.open().await.unwrap();
+    stores.clusters[1].0 = "z";
+    let error = refusal(stores.setup()).await;
+    assert!(matches!(&error, OpenError::ClusterMissing { cluster, .. } if cluster == "b"), "{error}");
+}
+
+#[tokio::test]
+async fn exchanged_stores_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    close(open(files(directory.path(), "meta.db", &["a.db", "b.db"])).await.unwrap()).await;
+    let error = refusal(files(directory.path(), "meta.db", &["b.db", "a.db"])).await;
+    let OpenError::Mismatch { what, stored, configured, place } = &error else { panic!("{error}") };
+    assert_eq!((*what, stored.as_str(), configured.as_str()), ("the cluster number", "2", "1"));
+    assert!(place.contains('a'), "{place}");
+}
+
+#[tokio::test]
+async fn two_clusters_that_name_one_store_are_refused() {
+    let store = Faulty::new(Arc::new(MemoryBackend::new()));
+    let stores = Stores { meta: MemoryMeta::new(), clusters: vec![("a", Arc::clone(&store)), ("b", store)] };
+    let error = refusal(stores.setup()).await;
+    assert!(matches!(&error, OpenError::Mismatch { what, .. } if *what == "the cluster number"), "{error}");
+}
+
+#[tokio::test]
+async fn a_newer_format_is_refused_in_the_meta_store_and_in_a_store() {
+    let stores = Stores::new(&["a", "b"]);
+    stores.open().await.unwrap();
+    let mut newer = stores.store("b").identity().await.unwrap().unwrap();
+    newer.format = FORMAT + 1;
+    stores.store("b").pretend(newer);
+    let error = refusal(stores.setup()).await;
+    let OpenError::NewerFormat { place, stored, known } = &error else { panic!("{error}") };
+    assert_eq!((*stored, *known), (FORMAT + 1, FORMAT));
+    assert!(place.contains("cluster b"), "{place}");
+
+    stores.meta.edit("deployment", |json| json["format"] = (FORMAT + 1).into());
+    let error = refusal(stores.setup()).await;
+    assert!(matches!(&error, OpenError::NewerFormat { place, .. } if place.contains("meta")), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_of_another_deployment_is_refused() {
+    let (ours, theirs) = (Stores::new(&["a", "b"]), Stores::new(&["a", "b"]));
+    let id = ours.open().await.unwrap().id().to_owned();
+    let other = theirs.open().await.unwrap().id().to_owned();
+    assert_ne!(id, other);
+    let mixed = Stores {
+        meta: Arc::clone(&ours.meta),
+        clusters: vec![("a", Arc::clone(ours.store("a"))), ("b", Arc::clone(theirs.store("b")))],
+    };
+    let error = refusal(mixed.setup()).await;
+    let OpenError::Mismatch { what, stored, configured, .. } = &error else { panic!("{error}") };
+    assert_eq!((*what, stored, configured), ("the deployment id", &other, &id));
+}
+
+#[tokio::test]
+async fn a_store_of_another_deployment_is_refused_as_a_new_cluster_too() {
+    let (ours, theirs) = (Stores::new(&["a"]), Stores::new(&["x"]));
+    ours.open().await.unwrap();
+    let other = theirs.open().await.unwrap().id().to_owned();
+    let mixed = Stores {
+        meta: Arc::clone(&ours.meta),
+        clusters: vec![("a", Arc::clone(ours.store("a"))), ("n", Arc::clone(theirs.store("x")))],
+    };
+    let error = refusal(mixed.setup()).await;
+    assert!(matches!(&error, OpenError::Mismatch { what: "the deployment id", .. }), "{error}");
+    let identity = theirs.store("x").identity().await.unwrap().unwrap();
+    assert_eq!(identity.deployment, other);
+}
+
+#[tokio::test]
+async fn a_map_that_gives_a_store_shards_it_does_not_own_is_refused() {
+    let stores = Stores::new(&["a", "b"]);
+    stores.open().await.unwrap();
+    stores.meta.edit("topology", |json| json["map"].as_array_mut().unwrap().fill(2.into()));
+    let error = refusal(stores.setup()).await;
+    assert!(matches!(&error, OpenError::ShardsDiffer { cluster, .. } if cluster == "b"), "{error}");
+}

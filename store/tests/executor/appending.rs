@@ -1,0 +1,128 @@
+//! Next versions: counted up by compare-and-append, in one proxy and in several.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cellgate_schemaless::{RefKey, RowKey};
+use cellgate_store::executor::{CellFate, Executor, RunError};
+
+use crate::faulty::PutFault;
+use crate::fixture::{Fixture, exact, failure, foreign, next, put_all, row_in, stored, table, triple, versions};
+
+#[tokio::test]
+async fn next_versions_count_up_from_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let fixture = Fixture::mixed(directory.path()).await;
+    let proxy = fixture.proxy();
+    for cluster in 1..=3 {
+        let row = row_in(cluster, 0);
+        for expected in 1..=3 {
+            let written = put_all(&proxy, vec![next(&row, 1)]).await.remove(0);
+            assert_eq!((written.ref_key, written.new), (RefKey(expected), true), "equal bytes are another version");
+        }
+    }
+}
+
+#[tokio::test]
+async fn next_versions_within_a_statement_follow_each_other_and_the_explicit_ones_before_them() {
+    let fixture = Fixture::memory().await;
+    let proxy = fixture.proxy();
+    let (row, other) = (row_in(1, 0), row_in(2, 0));
+    let items = vec![next(&row, 1), next(&other, 1), next(&row, 1), exact(&row, 10, 1), next(&row, 1)];
+    let written = put_all(&proxy, items).await;
+    assert_eq!(written.iter().map(|w| w.ref_key.0).collect::<Vec<_>>(), [1, 1, 2, 10, 11]);
+    assert!(written.iter().all(|w| w.new));
+    assert_eq!(put_all(&proxy, vec![next(&row, 1)]).await[0].ref_key, RefKey(12));
+}
+
+#[tokio::test]
+async fn a_lost_race_for_the_next_version_takes_the_one_above() {
+    let fixture = Fixture::memory().await;
+    let proxy = fixture.proxy();
+    let (row, beside) = (row_in(1, 0), row_in(1, 1));
+    let winner = |version| PutFault::After(vec![foreign(&row, version, 5)]);
+    fixture.backend(1).script([winner(1), winner(2)]);
+    let written = put_all(&proxy, vec![next(&beside, 5), next(&row, 5)]).await;
+    assert_eq!([written[0].ref_key, written[1].ref_key], [RefKey(1), RefKey(3)]);
+    assert_eq!(fixture.backend(1).put_calls(), 3);
+    let found = proxy.get(&table(), (1..=4).map(|n| triple(&row, n)).collect()).await.unwrap();
+    assert_eq!(versions(&found), [Some(1), Some(2), Some(3), None]);
+}
+
+#[tokio::test]
+async fn a_race_that_is_lost_every_time_ends_and_says_so() {
+    let fixture = Fixture::memory().await;
+    let proxy = fixture.proxy();
+    let row = row_in(1, 0);
+    fixture.backend(1).script((1..=1000).map(|n| PutFault::After(vec![foreign(&row, n, n)])));
+    let fates = proxy.put(vec![next(&row, 1)]).await;
+    assert!(matches!(failure(&fates[0]), RunError::Contended), "{fates:?}");
+    assert!(fixture.backend(1).put_calls() < 1000);
+}
+
+#[tokio::test]
+async fn there_is_no_version_above_the_highest_number() {
+    let fixture = Fixture::memory().await;
+    let proxy = fixture.proxy();
+    let (row, beside, far) = (row_in(1, 0), row_in(1, 1), row_in(2, 0));
+    put_all(&proxy, vec![exact(&row, i64::MAX, 1)]).await;
+    let fates = proxy.put(vec![next(&beside, 1), next(&row, 1), next(&far, 1)]).await;
+    assert!(matches!(failure(&fates[1]), RunError::VersionsExhausted), "{fates:?}");
+    assert!(matches!(failure(&fates[0]), RunError::VersionsExhausted), "the cluster's part falls as a whole");
+    assert_eq!(stored(&fates[2]).ref_key, RefKey(1));
+    assert_eq!(put_all(&proxy, vec![next(&beside, 1)]).await[0].ref_key, RefKey(1));
+    let fates = proxy.put(vec![exact(&beside, i64::MAX, 1), next(&beside, 2)]).await;
+    assert!(matches!(failure(&fates[0]), RunError::VersionsExhausted), "{fates:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_appenders_of_one_proxy_all_succeed_with_distinct_consecutive_versions() {
+    let directory = tempfile::tempdir().unwrap();
+    let fixture = Fixture::mixed(directory.path()).await;
+    let proxy = fixture.proxy();
+    for cluster in 1..=3 {
+        let row = row_in(cluster, 0);
+        append_at_once(&[Arc::clone(&proxy)], &[row], 40).await;
+    }
+    let attempts: usize = fixture.backends.iter().map(|b| b.put_calls()).sum();
+    assert_eq!(attempts, 3 * 40, "they take turns instead of racing each other");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_appenders_of_two_proxies_lose_no_version_and_write_none_twice() {
+    let directory = tempfile::tempdir().unwrap();
+    let fixture = Fixture::mixed(directory.path()).await;
+    let proxies = [fixture.proxy(), fixture.proxy()];
+    let rows: Vec<RowKey> = (1..=3).map(|cluster| row_in(cluster, 0)).collect();
+    append_at_once(&proxies, &rows, 60).await;
+}
+
+/// `count` statements at once, each appending to all `rows`, in turn by the proxies; every chain must then hold the
+/// versions 1 to `count`, each with the body of the statement that was told so.
+async fn append_at_once(proxies: &[Arc<Executor>], rows: &[RowKey], count: usize) {
+    let statements = (0..count).map(|n| {
+        let proxy = Arc::clone(&proxies[n % proxies.len()]);
+        let value = i64::try_from(n).unwrap();
+        let items = rows.iter().map(|row| next(row, value)).collect();
+        tokio::spawn(async move { (value, proxy.put(items).await) })
+    });
+    let mut told: Vec<BTreeMap<i64, i64>> = vec![BTreeMap::new(); rows.len()];
+    for statement in statements.collect::<Vec<_>>() {
+        let (value, fates): (i64, Vec<CellFate>) = statement.await.unwrap();
+        for (told, fate) in told.iter_mut().zip(&fates) {
+            let written = stored(fate);
+            assert!(written.new);
+            assert_eq!(told.insert(written.ref_key.0, value), None, "version {} was given twice", written.ref_key);
+        }
+    }
+    let last = i64::try_from(count).unwrap();
+    for (row, told) in rows.iter().zip(told) {
+        assert_eq!(told.keys().copied().collect::<Vec<_>>(), (1..=last).collect::<Vec<_>>());
+        let keys = (1..=last + 1).map(|n| triple(row, n)).collect();
+        let found = proxies[0].get(&table(), keys).await.unwrap();
+        for (cell, version) in found.iter().zip(1..) {
+            let expected = told.get(&version).map(|value| crate::fixture::body(*value));
+            assert_eq!(cell.as_ref().and_then(|c| c.body.clone()), expected, "version {version}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The executor over several clusters: what it promises while stores answer, conflict, fail, hang and change.
+
+#[path = "../support/faulty.rs"]
+mod faulty;
+
+mod appending;
+mod fixture;
+mod reading;
+mod streaming;
+mod writing;

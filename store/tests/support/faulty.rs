@@ -1,0 +1,273 @@
+//! A backend that fails on purpose: it passes everything on to another one, but for what the test has asked for.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple, TxnId};
+use cellgate_store::{Backend, Identity, LogPage, PutGroup, PutOutcome, Reason, RowPage, ShardState, StoreError};
+use tokio::sync::Semaphore;
+
+/// What happens to one put.
+#[allow(dead_code, reason = "each test program uses its part of it")]
+#[derive(Clone, Debug)]
+pub enum PutFault {
+    /// It fails, and nothing is written.
+    Fails(StoreError),
+    /// It is written, and the acknowledgement is lost.
+    Lost,
+    /// Somebody else writes these groups first.
+    After(Vec<PutGroup>),
+    /// It waits until the test lets it go: see [`Faulty::entered`] and [`Faulty::release`].
+    Held,
+}
+
+/// Ends a process at one of its calls: that call and all behind it fail.
+#[derive(Debug)]
+pub struct Fuse {
+    left: AtomicUsize,
+    /// Whether the call at which it ends still takes effect.
+    late: bool,
+}
+
+/// What a fuse does to one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Burnt {
+    /// Nothing.
+    No,
+    /// It takes effect, and nobody hears of it.
+    Late,
+    /// It does not happen.
+    Yes,
+}
+
+#[allow(dead_code, reason = "each test program uses its part of it")]
+impl Fuse {
+    /// Lets `calls` calls through.
+    pub fn after(calls: usize, late: bool) -> Arc<Self> {
+        Arc::new(Self { left: AtomicUsize::new(calls + 1), late })
+    }
+
+    pub fn is_burnt(&self) -> bool {
+        self.left.load(Ordering::SeqCst) == 0
+    }
+
+    pub fn burn(&self) -> Burnt {
+        match self.left.load(Ordering::SeqCst) {
+            0 => Burnt::Yes,
+            1 => {
+                self.left.store(0, Ordering::SeqCst);
+                if self.late { Burnt::Late } else { Burnt::Yes }
+            }
+            left => {
+                self.left.store(left - 1, Ordering::SeqCst);
+                Burnt::No
+            }
+        }
+    }
+}
+
+/// The wrapper.
+#[derive(Debug)]
+pub struct Faulty {
+    inner: Arc<dyn Backend>,
+    fuse: Option<Arc<Fuse>>,
+    down: AtomicBool,
+    hangs: AtomicBool,
+    puts: Mutex<VecDeque<PutFault>>,
+    undecided: Mutex<BTreeSet<Triple>>,
+    identity: Mutex<Option<Identity>>,
+    calls: AtomicUsize,
+    put_calls: AtomicUsize,
+    /// One permit for every held put that has begun.
+    pub entered: Semaphore,
+    /// One permit lets one held put go on.
+    pub release: Semaphore,
+    /// One permit for every held put that is over.
+    pub finished: Semaphore,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap()
+}
+
+#[allow(dead_code, reason = "each test program uses its part of it")]
+impl Faulty {
+    pub fn new(inner: Arc<dyn Backend>) -> Arc<Self> {
+        Self::with_fuse(inner, None)
+    }
+
+    /// As a process sees it that ends with its fuse.
+    pub fn with_fuse(inner: Arc<dyn Backend>, fuse: Option<Arc<Fuse>>) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            fuse,
+            down: AtomicBool::new(false),
+            hangs: AtomicBool::new(false),
+            puts: Mutex::default(),
+            undecided: Mutex::default(),
+            identity: Mutex::default(),
+            calls: AtomicUsize::new(0),
+            put_calls: AtomicUsize::new(0),
+            entered: Semaphore::new(0),
+            release: Semaphore::new(0),
+            finished: Semaphore::new(0),
+        })
+    }
+
+    /// From now on it cannot be reached, or can again.
+    pub fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::SeqCst);
+    }
+
+    /// From now on it never answers a sign of life.
+    pub fn hang(&self) {
+        self.hangs.store(true, Ordering::SeqCst);
+    }
+
+    /// What happens to the next puts, one after the other; those behind them succeed.
+    pub fn script(&self, faults: impl IntoIterator<Item = PutFault>) {
+        locked(&self.puts).extend(faults);
+    }
+
+    /// From now on this cell is held by a transaction that nobody settles.
+    pub fn undecide(&self, triple: Triple) {
+        locked(&self.undecided).insert(triple);
+    }
+
+    /// From now on it says that it is this one.
+    pub fn pretend(&self, identity: Identity) {
+        *locked(&self.identity) = Some(identity);
+    }
+
+    /// How often it was asked anything.
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    /// How often it was asked to write.
+    pub fn put_calls(&self) -> usize {
+        self.put_calls.load(Ordering::SeqCst)
+    }
+
+    fn reach(&self) -> Result<&dyn Backend, StoreError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        let burnt = self.fuse.as_ref().is_some_and(|fuse| fuse.is_burnt());
+        if burnt || self.down.load(Ordering::SeqCst) { Err(unavailable()) } else { Ok(self.inner.as_ref()) }
+    }
+
+    fn mark(&self, cell: &mut Cell) {
+        if locked(&self.undecided).contains(&cell.triple) {
+            cell.txn = Some(TxnId(1));
+        }
+    }
+}
+
+/// A store that cannot be reached.
+pub fn unavailable() -> StoreError {
+    StoreError::Unavailable { reason: Reason::Connect, detail: "down for the test".to_owned() }
+}
+
+#[async_trait]
+impl Backend for Faulty {
+    async fn get(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
+        let mut cells = self.reach()?.get(table, keys).await?;
+        cells.iter_mut().flatten().for_each(|cell| self.mark(cell));
+        Ok(cells)
+    }
+
+    async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
+        let mut cells = self.reach()?.latest(table, keys).await?;
+        cells.iter_mut().flatten().for_each(|cell| self.mark(cell));
+        Ok(cells)
+    }
+
+    async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {
+        let mut page = self.reach()?.rows(table, scan).await?;
+        page.cells.iter_mut().for_each(|cell| self.mark(cell));
+        Ok(page)
+    }
+
+    async fn log(&self, table: &TableRef, scan: &LogScan) -> Result<LogPage, StoreError> {
+        let mut page = self.reach()?.log(table, scan).await?;
+        page.cells.iter_mut().for_each(|cell| self.mark(cell));
+        Ok(page)
+    }
+
+    async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {
+        let inner = self.reach()?;
+        self.put_calls.fetch_add(1, Ordering::SeqCst);
+        let undecided = |triple: &Triple| locked(&self.undecided).contains(triple);
+        if let Some(cell) = groups.iter().find_map(|g| g.cells.iter().position(|c| undecided(&c.triple))) {
+            return Ok(groups.iter().map(|_| PutOutcome::Undecided { cell }).collect());
+        }
+        let fault = locked(&self.puts).pop_front();
+        match fault {
+            None => inner.put(epoch, groups).await,
+            Some(PutFault::Fails(error)) => Err(error),
+            Some(PutFault::Lost) => {
+                inner.put(epoch, groups).await?;
+                Err(StoreError::MaybeWritten { detail: "the acknowledgement was lost".to_owned() })
+            }
+            Some(PutFault::After(others)) => {
+                inner.put(epoch, &others).await?;
+                inner.put(epoch, groups).await
+            }
+            Some(PutFault::Held) => {
+                self.entered.add_permits(1);
+                self.release.acquire().await.unwrap().forget();
+                let outcome = inner.put(epoch, groups).await;
+                self.finished.add_permits(1);
+                outcome
+            }
+        }
+    }
+
+    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<u64, StoreError> {
+        self.reach()?.erase(epoch, table, what).await
+    }
+
+    async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {
+        self.reach()?.create_table(table).await
+    }
+
+    async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError> {
+        self.reach()?.drop_table(table).await
+    }
+
+    async fn identity(&self) -> Result<Option<Identity>, StoreError> {
+        let found = self.reach()?.identity().await?;
+        Ok(locked(&self.identity).clone().or(found))
+    }
+
+    async fn claim(&self, identity: &Identity, shards: &[ShardId]) -> Result<Identity, StoreError> {
+        let inner = self.reach()?;
+        let burnt = self.fuse.as_ref().map_or(Burnt::No, |fuse| fuse.burn());
+        if burnt == Burnt::Yes {
+            return Err(unavailable());
+        }
+        let stands = inner.claim(identity, shards).await?;
+        if burnt == Burnt::Late { Err(unavailable()) } else { Ok(stands) }
+    }
+
+    async fn shards(&self) -> Result<(Epoch, Vec<ShardState>), StoreError> {
+        self.reach()?.shards().await
+    }
+
+    async fn raise_epoch(&self, from: Epoch, to: Epoch) -> Result<bool, StoreError> {
+        self.reach()?.raise_epoch(from, to).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        let inner = self.reach()?;
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        inner.ping().await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
