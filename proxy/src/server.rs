@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use cellgate_metrics::{LoginFailure, Metrics, Refusal};
@@ -123,6 +123,11 @@ impl Server {
     /// The catalog.
     pub fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
+    }
+
+    /// How old what this proxy knows of the meta store is: its catalog or its topology, whichever is older.
+    pub fn meta_age(&self) -> Duration {
+        self.deployment.staleness().max(self.catalog.staleness())
     }
 
     /// The metrics.
@@ -277,7 +282,7 @@ impl Server {
                 Err(error) => {
                     // Out of file descriptors, most likely: the ones that end make room.
                     tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 }
             };
@@ -352,7 +357,7 @@ impl HttpState for Server {
             ClusterReadiness { name: cluster.name.clone(), ready, reason: reason.to_owned() }
         };
         let clusters: Vec<ClusterReadiness> = self.deployment.executor().clusters().map(state).collect();
-        let reason = if self.deployment.staleness() > self.config().meta.max_stale {
+        let reason = if self.meta_age() > self.config().meta.max_stale {
             "the meta store has not been reached for longer than meta.max_stale"
         } else if clusters.iter().any(|c| c.ready) {
             ""

@@ -1,23 +1,14 @@
 //! Changing the catalog.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use cellgate_schemaless::{KeyForm, RowColumn, TableDef, TableKind, TableRef};
+use cellgate_schemaless::limits::COLUMN_KEY_BYTES;
+use cellgate_schemaless::{KeyForm, RowColumn, TableDef, TableKind};
 use cellgate_sql::{RowColumnSpec, TableName};
-use tokio::sync::watch;
 
 use super::document::{CATALOG, CatalogDocument, Unpublished, encode};
-use super::{Catalog, CatalogError, Snapshot};
-use crate::signals::told;
+use super::{Catalog, CatalogError};
 
 /// How often a change may find that another proxy's came first.
 const ATTEMPTS: usize = 50;
-/// How long a table may be in the making before it counts as left behind by a crash. Far above the time that creating
-/// a table on every cluster may take.
-const ABANDONED_AFTER: Duration = Duration::from_secs(15 * 60);
-/// How often left-behind physical tables are looked for.
-const CLEAN_EVERY: Duration = Duration::from_secs(60);
 /// Version of [`KeyForm::Bytes`].
 const BYTES_CODEC: u16 = 1;
 
@@ -67,7 +58,7 @@ impl Catalog {
                 Ok(Changed::Yes)
             })
             .await?;
-        self.remove_physical(&dropped.iter().map(TableDef::table_ref).collect::<Vec<_>>()).await;
+        self.remove_now(&dropped.iter().map(|t| t.id).collect::<Vec<_>>()).await;
         Ok((changed, dropped.len()))
     }
 
@@ -94,14 +85,15 @@ impl Catalog {
                 (true, false) => Err(CatalogError::TableExists(name.table.clone())),
             }
         };
-        let mut id = 0;
+        let mut table = define(name, columns, now)?;
         let reserved = self
             .change(|document| {
                 if let Some(there) = exists(document)? {
                     return Ok(there);
                 }
-                id = document.last_table_id.checked_add(1).ok_or(CatalogError::TablesExhausted)?;
+                let id = document.last_table_id.checked_add(1).ok_or(CatalogError::TablesExhausted)?;
                 document.last_table_id = id;
+                table.id = id;
                 let making = Unpublished { id, name: name.table.clone(), since: now, dropped: false };
                 document.unpublished.push(making);
                 Ok(Changed::Yes)
@@ -110,10 +102,10 @@ impl Catalog {
         if reserved != Changed::Yes {
             return Ok(reserved);
         }
-        let table = define(id, name, columns, now);
+        let id = table.id;
         let made = self.deployment.executor().create_table(&table.table_ref()).await;
         if let Err(error) = made {
-            self.remove_physical(&[table.table_ref()]).await;
+            self.remove_now(&[id]).await;
             return Err(error.into());
         }
         let published = self
@@ -121,9 +113,7 @@ impl Catalog {
                 if let Some(there) = exists(document)? {
                     return Ok(there);
                 }
-                let before = document.unpublished.len();
-                document.unpublished.retain(|u| u.id != id);
-                if document.unpublished.len() == before {
+                if document.unpublished.extract_if(.., |u| u.id == id && !u.dropped).count() == 0 {
                     // Whoever cleans up took this for left behind: the physical tables may be gone.
                     return Err(CatalogError::Contended);
                 }
@@ -132,7 +122,7 @@ impl Catalog {
             })
             .await;
         if !matches!(published, Ok(Changed::Yes)) {
-            self.remove_physical(&[table.table_ref()]).await;
+            self.remove_now(&[id]).await;
         }
         published
     }
@@ -163,7 +153,7 @@ impl Catalog {
                 Ok(if notes.is_empty() { Changed::Yes } else { Changed::No(notes) })
             })
             .await?;
-        self.remove_physical(&dropped.iter().map(TableDef::table_ref).collect::<Vec<_>>()).await;
+        self.remove_now(&dropped.iter().map(|t| t.id).collect::<Vec<_>>()).await;
         Ok(changed)
     }
 
@@ -200,64 +190,13 @@ impl Catalog {
         .await
     }
 
-    /// Follows the document and removes what a crash left behind, until `shutdown`.
-    pub async fn run(&self, mut shutdown: watch::Receiver<bool>) {
-        let mut follow = tokio::time::interval(self.poll);
-        let mut clean = tokio::time::interval(CLEAN_EVERY);
-        follow.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = told(&mut shutdown) => return,
-                _ = follow.tick() => {
-                    // A meta store that does not answer is reported, and its age watched, where the topology is followed.
-                    if let Err(error) = self.refresh().await {
-                        tracing::debug!(%error, "the catalog could not be read");
-                    }
-                }
-                _ = clean.tick() => {
-                    if let Err(error) = self.clean().await {
-                        tracing::debug!(%error, "left-behind tables could not be looked for");
-                    }
-                }
-            }
-        }
-    }
-
-    async fn clean(&self) -> Result<(), CatalogError> {
-        let (_, document) = self.load().await?;
-        let now = self.deployment.meta().now().await?;
-        let patience = i64::try_from(ABANDONED_AFTER.as_micros()).unwrap_or(i64::MAX / 4);
-        let abandoned = document.unpublished.iter().filter(|u| u.dropped || u.since + patience < now);
-        let tables: Vec<TableRef> = abandoned.map(Unpublished::table_ref).collect();
-        if !tables.is_empty() {
-            self.remove_physical(&tables).await;
-        }
-        Ok(())
-    }
-
-    /// Drops physical tables and strikes them from the list; what cannot be reached stays on it for the next time.
-    async fn remove_physical(&self, tables: &[TableRef]) {
-        let mut gone = Vec::new();
-        for table in tables {
-            match self.deployment.executor().drop_table(table).await {
-                Ok(()) => gone.push(table.id.0),
-                Err(error) => tracing::warn!(table = table.physical(), %error, "a dropped table is left for later"),
-            }
-        }
-        let struck = self.change(|document| {
-            document.unpublished.retain(|u| !gone.contains(&u.id));
-            Ok(Changed::Yes)
-        });
-        if let Err(error) = struck.await {
-            tracing::warn!(%error, "the list of dropped tables could not be updated");
-        }
-    }
-
     /// Applies `edit` to the newest document and stores it, again if another change came first.
-    async fn change(
+    pub(super) async fn change(
         &self,
         mut edit: impl FnMut(&mut CatalogDocument) -> Result<Changed, CatalogError>,
     ) -> Result<Changed, CatalogError> {
+        // Changes of this proxy take turns, so that each lost race is another proxy's win.
+        let _turn = self.changing.lock().await;
         for _ in 0..ATTEMPTS {
             let (version, stored) = self.load().await?;
             let mut document = stored.clone();
@@ -266,13 +205,7 @@ impl Catalog {
                 return Ok(changed);
             }
             if self.deployment.meta().compare_and_set(CATALOG, version, &encode(&document)?).await? {
-                self.current.rcu(|known| {
-                    if known.version < version + 1 {
-                        Arc::new(Snapshot::new(version + 1, &document))
-                    } else {
-                        Arc::clone(known)
-                    }
-                });
+                self.know(version + 1, &document);
                 return Ok(changed);
             }
         }
@@ -284,30 +217,28 @@ fn unpublished(table: &TableDef, since: i64) -> Unpublished {
     Unpublished { id: table.id, name: table.name.clone(), since, dropped: true }
 }
 
-fn define(id: u32, name: &TableName, columns: &[RowColumnSpec], now: i64) -> TableDef {
-    TableDef {
-        id,
+/// A table without an id.
+fn define(name: &TableName, columns: &[RowColumnSpec], now: i64) -> Result<TableDef, CatalogError> {
+    let mut table = TableDef {
+        id: 0,
         database: name.database.clone(),
         name: name.table.clone(),
         kind: TableKind::Cells,
         key_form: KeyForm::Bytes,
         codec: BYTES_CODEC,
-        columns: columns
-            .iter()
-            .map(|c| RowColumn {
-                name: c.name.clone(),
-                storage_key: c.name.clone(),
-                missing: c.missing.clone(),
-                added_in: 1,
-            })
-            .collect(),
+        columns: Vec::new(),
         dropped_keys: Vec::new(),
         def: 1,
         created_at: now,
+    };
+    for column in columns {
+        add_column(&mut table, column)?;
     }
+    Ok(table)
 }
 
-/// Adds a column under a storage key that no column of the table has ever had: the name, or `name#2`, `name#3`, ...
+/// Adds a column under a storage key that no column of the table has ever had: the name, or `name#2`, `name#3`, ..., the
+/// name cut so that it is a column key.
 fn add_column(table: &mut TableDef, column: &RowColumnSpec) -> Result<(), CatalogError> {
     if table.columns.iter().any(|c| c.name.eq_ignore_ascii_case(&column.name)) {
         return Err(CatalogError::ColumnExists(column.name.clone()));
@@ -316,13 +247,18 @@ fn add_column(table: &mut TableDef, column: &RowColumnSpec) -> Result<(), Catalo
         let taken = table.columns.iter().map(|c| &c.storage_key).chain(&table.dropped_keys);
         taken.into_iter().any(|k| k.eq_ignore_ascii_case(key))
     };
-    let mut storage_key = column.name.clone();
+    let mut storage_key = suffixed(&column.name, "");
     let mut count = 2;
     while used(&storage_key) {
-        storage_key = format!("{}#{count}", column.name);
+        storage_key = suffixed(&column.name, &format!("#{count}"));
         count += 1;
     }
     let (name, missing, added_in) = (column.name.clone(), column.missing.clone(), table.def);
     table.columns.push(RowColumn { name, storage_key, missing, added_in });
     Ok(())
+}
+
+fn suffixed(name: &str, suffix: &str) -> String {
+    let end = name.floor_char_boundary(COLUMN_KEY_BYTES.saturating_sub(suffix.len()));
+    format!("{}{suffix}", &name[..end])
 }

@@ -7,15 +7,19 @@
 mod change;
 mod document;
 mod error;
+#[cfg(test)]
+mod tests;
+mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use cellgate_schemaless::TableDef;
 use cellgate_store::StoreError;
 use cellgate_store::deployment::Deployment;
+use tokio::sync::{Mutex, watch};
 
 pub use change::Changed;
 use document::CATALOG;
@@ -70,6 +74,10 @@ impl Snapshot {
 pub struct Catalog {
     deployment: Arc<Deployment>,
     current: ArcSwap<Snapshot>,
+    /// Held by the one change of this proxy that is under way.
+    changing: Mutex<()>,
+    /// When the last successful read began.
+    fresh: watch::Sender<Instant>,
     poll: Duration,
 }
 
@@ -80,7 +88,8 @@ impl Catalog {
     /// # Errors
     /// What the meta store says.
     pub async fn open(deployment: Arc<Deployment>, poll: Duration) -> Result<Self, StoreError> {
-        let this = Self { deployment, current: ArcSwap::default(), poll };
+        let fresh = watch::Sender::new(Instant::now());
+        let this = Self { deployment, current: ArcSwap::default(), changing: Mutex::new(()), fresh, poll };
         let first = CatalogDocument { databases: vec![FIRST_DATABASE.into()], ..CatalogDocument::default() };
         // Losing this race means that it is there.
         this.deployment.meta().compare_and_set(CATALOG, 0, &document::encode(&first)?).await?;
@@ -98,12 +107,20 @@ impl Catalog {
     /// # Errors
     /// What the meta store says.
     pub async fn refresh(&self) -> Result<Arc<Snapshot>, StoreError> {
+        let began = Instant::now();
         let (version, document) = self.load().await?;
-        let known = self.current.load();
-        if version > known.version {
-            self.current.store(Arc::new(Snapshot::new(version, &document)));
-        }
+        self.know(version, &document);
+        self.read_began(began);
         Ok(self.snapshot())
+    }
+
+    /// Takes over a document, unless a newer one is known: several tasks read and change it at once.
+    fn know(&self, version: i64, document: &CatalogDocument) {
+        if self.current.load().version >= version {
+            return;
+        }
+        let read = Arc::new(Snapshot::new(version, document));
+        self.current.rcu(|known| Arc::clone(if known.version < version { &read } else { known }));
     }
 
     async fn load(&self) -> Result<(i64, CatalogDocument), StoreError> {

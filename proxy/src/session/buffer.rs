@@ -148,3 +148,6 @@ pub fn lets_through(filter: &ColumnFilter, column: &cellgate_schemaless::ColumnK
         ColumnFilter::In(columns) => columns.binary_search(column).is_ok(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -173,7 +173,11 @@ impl StatementError {
             self,
             Self::Sql(SqlError::UnknownTable { .. } | SqlError::UnknownDatabase(_) | SqlError::UnknownColumn { .. })
                 | Self::Run(RunError::Cluster { error: StoreError::NoTable { .. }, .. })
-                | Self::Write { error: RunError::Cluster { error: StoreError::NoTable { .. }, .. }, .. }
+        ) || matches!(
+            self,
+            // What is stored in a part must not be written once more.
+            Self::Write { error: RunError::Cluster { error: StoreError::NoTable { .. }, .. }, stored }
+                if stored.rows.is_empty()
         )
     }
 }

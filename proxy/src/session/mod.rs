@@ -201,7 +201,7 @@ impl Session {
 
     /// CORRECTNESS C2: an old catalog may be used only for a while.
     fn refuse_stale(&self) -> Result<(), StatementError> {
-        let age = self.server.deployment().staleness();
+        let age = self.server.meta_age();
         if age > self.server.config().meta.max_stale {
             return Err(StatementError::Stale { seconds: age.as_secs() });
         }

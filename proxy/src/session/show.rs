@@ -183,7 +183,7 @@ impl Session {
                     ("clusters", topology.clusters().len().to_string()),
                     ("hash", cellgate_router::HASH_NAME.to_owned()),
                     ("catalog_version", catalog.version().to_string()),
-                    ("meta_age_ms", self.server.deployment().staleness().as_millis().to_string()),
+                    ("meta_age_ms", self.server.meta_age().as_millis().to_string()),
                     ("cellgate_version", version::VERSION.to_owned()),
                 ];
                 let rows = facts.into_iter().map(|(name, value)| vec![text(name), text(value)]).collect();

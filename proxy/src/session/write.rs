@@ -1,6 +1,6 @@
 //! INSERT, DELETE (erasure) and DDL.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -32,7 +32,7 @@ impl Session {
         } else if put.ignore {
             self.put_ignoring(&put, deadline).await?
         } else {
-            self.put_now(&put, put.cells.clone(), deadline).await?
+            self.put_now(&put, deadline).await?
         };
         self.server.metrics().stage(Stage::Store, started.elapsed());
         self.server.metrics().rows_received(put.cells.len() as u64);
@@ -78,13 +78,13 @@ impl Session {
     }
 
     /// Writes at once. What the deadline cuts off goes on, and the client is told so.
-    async fn put_now(&mut self, put: &Put, cells: Vec<NewCell>, deadline: Instant) -> Result<Fates, StatementError> {
-        let items = cells.iter().map(|cell| item(&put.table, cell.clone())).collect();
+    async fn put_now(&mut self, put: &Put, deadline: Instant) -> Result<Fates, StatementError> {
+        let items = put.cells.iter().map(|cell| item(&put.table, cell.clone())).collect();
         let executor = Arc::clone(self.server.deployment().executor());
         let fates = within(deadline, executor.put(items)).await.map_err(|_| StatementError::Timeout {
             detail: "; the rows may be stored: repeating an insert of explicit versions settles it",
         })?;
-        settle(put, &cells, fates)
+        settle(put, fates)
     }
 
     /// INSERT IGNORE: what exists with another body is skipped with a warning. A race lost between looking and writing
@@ -93,58 +93,53 @@ impl Session {
         let executor = Arc::clone(self.server.deployment().executor());
         let table = put.table.table_ref();
         let mut skipped: BTreeSet<usize> = BTreeSet::new();
-        loop {
-            let explicit: Vec<(usize, Triple)> = put
-                .cells
-                .iter()
-                .enumerate()
-                .filter(|(position, _)| !skipped.contains(position))
-                .filter_map(|(position, cell)| Some((position, triple(cell)?)))
-                .collect();
+        let mut fates: Fates = vec![None; put.cells.len()];
+        // What is neither written nor skipped. What is written is never sent again: a next version would be another one.
+        let mut open: Vec<usize> = (0..put.cells.len()).collect();
+        while !open.is_empty() {
+            let explicit: Vec<(usize, Triple)> =
+                open.iter().filter_map(|position| Some((*position, triple(&put.cells[*position])?))).collect();
             let keys = explicit.iter().map(|(_, triple)| triple.clone()).collect();
-            let found = within(deadline, executor.get(&table, keys)).await??;
-            for ((position, _), stored) in explicit.iter().zip(found) {
-                let other = stored.is_some_and(|stored| stored.body.as_ref() != Some(&put.cells[*position].body));
-                if other {
-                    skipped.insert(*position);
-                }
-            }
+            let found = within(deadline, executor.slots(&table, keys)).await??;
             // Within the statement the first of a name wins.
-            let mut first = std::collections::BTreeMap::new();
-            let open: Vec<(usize, Triple)> = explicit.into_iter().filter(|(p, _)| !skipped.contains(p)).collect();
-            for (position, triple) in open {
+            let mut first = BTreeMap::new();
+            for ((position, triple), slot) in explicit.into_iter().zip(found) {
+                let body = &put.cells[position].body;
+                let there = slot.is_some_and(|slot| slot.body.as_ref() != Some(body));
                 let winner = *first.entry(triple).or_insert(position);
-                if put.cells[winner].body != put.cells[position].body {
+                if there || put.cells[winner].body != *body {
                     skipped.insert(position);
                 }
             }
-            let open: Vec<usize> = (0..put.cells.len()).filter(|p| !skipped.contains(p)).collect();
+            open.retain(|position| !skipped.contains(position));
             let items = open.iter().map(|p| item(&put.table, put.cells[*p].clone())).collect();
-            let fates = within(deadline, executor.put(items)).await.map_err(|_| StatementError::Timeout {
+            let answers = within(deadline, executor.put(items)).await.map_err(|_| StatementError::Timeout {
                 detail: "; the rows may be stored: repeating an insert of explicit versions settles it",
             })?;
-            let lost: Vec<usize> = open
-                .iter()
-                .zip(&fates)
-                .filter(|(_, fate)| matches!(fate, CellFate::Conflict(_)))
-                .map(|(position, _)| *position)
-                .collect();
-            if !lost.is_empty() {
-                skipped.extend(lost);
-                continue;
+            let mut withheld = Vec::new();
+            let mut failure = None;
+            for (position, answer) in open.into_iter().zip(answers) {
+                match answer {
+                    CellFate::Written(written) => fates[position] = Some(written),
+                    CellFate::Conflict(_) => {
+                        skipped.insert(position);
+                    }
+                    CellFate::Withheld => withheld.push(position),
+                    CellFate::Failed(error) => {
+                        failure.get_or_insert(error);
+                    }
+                }
             }
-            let cells: Vec<NewCell> = open.iter().map(|p| put.cells[*p].clone()).collect();
-            let written = settle(put, &cells, fates)?;
-            let mut all: Fates = vec![None; put.cells.len()];
-            for (position, fate) in open.into_iter().zip(written) {
-                all[position] = fate;
+            if let Some(error) = failure {
+                return Err(StatementError::Write { error: error.as_ref().clone(), stored: stored_rows(put, &fates) });
             }
-            for position in skipped {
-                let message = format!("Duplicate entry '{}' for key 'PRIMARY'", entry(&put.cells[position], None));
-                self.last.warnings.push(Level::Warning, 1062, message);
-            }
-            return Ok(all);
+            open = withheld;
         }
+        for position in skipped {
+            let message = format!("Duplicate entry '{}' for key 'PRIMARY'", entry(&put.cells[position], None));
+            self.last.warnings.push(Level::Warning, 1062, message);
+        }
+        Ok(fates)
     }
 
     /// Inside a transaction: checked against the stores and the transaction now, written at COMMIT.
@@ -153,7 +148,7 @@ impl Session {
         let topology = executor.topology();
         let table = put.table.table_ref();
         let explicit: Vec<Triple> = put.cells.iter().filter_map(triple).collect();
-        let mut stored = executor.get(&table, explicit).await?.into_iter();
+        let mut stored = executor.slots(&table, explicit).await?.into_iter();
         let chains: BTreeSet<LatestKey> =
             put.cells.iter().filter(|c| c.version == Version::Next).map(|c| chain_key(&chain(c))).collect();
         let keys: Vec<LatestKey> = chains.into_iter().collect();
@@ -166,23 +161,24 @@ impl Session {
         let mut skipped = Vec::new();
         for cell in &put.cells {
             let chain = chain(cell);
+            // An erased slot is there, without a body: its name is taken for ever.
             let (ref_key, there) = match cell.version {
-                Version::Exact(ref_key) => (ref_key, stored.next().flatten().and_then(|c| c.body)),
+                Version::Exact(ref_key) => (ref_key, stored.next().flatten().map(|slot| slot.body)),
                 Version::Next => {
                     let highest = latest.get(&chain).copied().max(open.buffer.highest(table.id, &chain));
-                    let next = match highest {
-                        Some(RefKey(highest)) => highest.checked_add(1).ok_or(RunError::VersionsExhausted)?,
-                        None => 1,
+                    let Some(next) = highest.map_or(Some(1), |highest| highest.0.checked_add(1)) else {
+                        open.buffer.truncate(before);
+                        return Err(RunError::VersionsExhausted.into());
                     };
                     (RefKey(next), None)
                 }
             };
             let triple = Triple { row: cell.row.clone(), column: cell.column.clone(), ref_key };
-            let there = there.or_else(|| open.buffer.get(table.id, &triple).map(|own| own.body.clone()));
+            let there = there.or_else(|| open.buffer.get(table.id, &triple).map(|own| Some(own.body.clone())));
             let shard = topology.shard_of(cell.row.as_bytes());
             let written = |new| Written { ref_key, added_id: AddedId(0), shard, created_at: at, new };
             match there {
-                Some(body) if body == cell.body => fates.push(Some(written(false))),
+                Some(Some(body)) if body == cell.body => fates.push(Some(written(false))),
                 Some(_) if put.ignore => {
                     skipped.push(entry(cell, Some(ref_key)));
                     fates.push(None);
@@ -279,41 +275,42 @@ impl Session {
 }
 
 /// Turns the fates of all cells into the statement's: written, or its first error with what is stored all the same.
-fn settle(put: &Put, cells: &[NewCell], fates: Vec<CellFate>) -> Result<Fates, StatementError> {
-    let mut stored = BTreeSet::new();
+fn settle(put: &Put, fates: Vec<CellFate>) -> Result<Fates, StatementError> {
     let mut failure: Option<StatementError> = None;
-    let mut written = Vec::with_capacity(fates.len());
-    for (position, fate) in fates.into_iter().enumerate() {
-        let row = put.rows.get(position).copied().unwrap_or(position) + 1;
-        match fate {
-            CellFate::Written(w) => {
-                if w.new {
-                    stored.insert(row);
-                }
-                written.push(Some(w));
-            }
-            CellFate::Withheld => {}
+    let mut written: Fates = Vec::with_capacity(fates.len());
+    for (cell, fate) in put.cells.iter().zip(fates) {
+        let stored = Stored::default();
+        written.push(match fate {
+            CellFate::Written(written) => Some(written),
+            CellFate::Withheld => None,
             CellFate::Conflict(ref_key) => {
-                failure.get_or_insert(StatementError::Duplicate {
-                    entry: entry(&cells[position], Some(ref_key)),
-                    stored: Stored::default(),
-                });
+                let entry = entry(cell, Some(ref_key));
+                failure.get_or_insert(StatementError::Duplicate { entry, stored });
+                None
             }
             CellFate::Failed(error) => {
-                failure
-                    .get_or_insert(StatementError::Write { error: error.as_ref().clone(), stored: Stored::default() });
+                let error = error.as_ref().clone();
+                failure.get_or_insert(StatementError::Write { error, stored });
+                None
             }
-        }
+        });
     }
-    let rows: Vec<usize> = stored.into_iter().collect();
     match failure {
         None => Ok(written),
         Some(StatementError::Duplicate { entry, .. }) => {
-            Err(StatementError::Duplicate { entry, stored: Stored { rows } })
+            Err(StatementError::Duplicate { entry, stored: stored_rows(put, &written) })
         }
-        Some(StatementError::Write { error, .. }) => Err(StatementError::Write { error, stored: Stored { rows } }),
+        Some(StatementError::Write { error, .. }) => {
+            Err(StatementError::Write { error, stored: stored_rows(put, &written) })
+        }
         Some(other) => Err(other),
     }
+}
+
+/// The rows of a statement, counted from 1, of which something new is stored.
+fn stored_rows(put: &Put, fates: &Fates) -> Stored {
+    let new = put.rows.iter().zip(fates).filter(|(_, fate)| fate.as_ref().is_some_and(|written| written.new));
+    Stored { rows: new.map(|(row, _)| row + 1).collect::<BTreeSet<_>>().into_iter().collect() }
 }
 
 fn item(table: &TableDef, cell: NewCell) -> PutItem {

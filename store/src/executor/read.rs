@@ -22,6 +22,15 @@ impl Executor {
     /// # Errors
     /// [`RunError::Cluster`], [`RunError::Undecided`].
     pub async fn get(&self, table: &TableRef, keys: Vec<Triple>) -> Result<Vec<Option<Cell>>, RunError> {
+        let slots = self.slots(table, keys).await?;
+        Ok(slots.into_iter().map(|slot| slot.filter(Cell::is_visible)).collect())
+    }
+
+    /// What has these names: cells, and the slots of erased ones, whose names are taken for ever (CORRECTNESS C8).
+    ///
+    /// # Errors
+    /// [`RunError::Cluster`], [`RunError::Undecided`].
+    pub async fn slots(&self, table: &TableRef, keys: Vec<Triple>) -> Result<Vec<Option<Cell>>, RunError> {
         let topology = self.topology();
         let Plan::Get { parts, keys: count, .. } = plan(Request::Get { table: table.clone(), keys }, &topology) else {
             return Ok(Vec::new());
@@ -29,10 +38,12 @@ impl Executor {
         self.metrics.request_clusters(parts.len());
         let reads = parts.into_iter().map(|part| async move {
             let cluster = self.cluster(part.cluster)?;
-            let cells = self.timed(cluster, Operation::Get, cluster.backend.get(table, &part.items)).await?;
-            let cells = cells.into_iter().map(|cell| settled(cluster, cell)).collect::<Result<Vec<_>, _>>()?;
-            self.count_read(cluster, &cells);
-            Ok((part, cells))
+            let slots = self.timed(cluster, Operation::Get, cluster.backend.get(table, &part.items)).await?;
+            if slots.iter().flatten().any(|slot| slot.txn.is_some()) {
+                return Err(RunError::Undecided { cluster: cluster.name.clone() });
+            }
+            self.count_read(cluster, &slots);
+            Ok((part, slots))
         });
         Ok(gather(count, join_all(reads).await.into_iter().collect::<Result<Vec<_>, RunError>>()?))
     }

@@ -34,7 +34,8 @@ impl Engine {
             Self::Postgres => "CELLGATE_TEST_POSTGRES_URL",
         };
         let mut dsn: Dsn = match std::env::var(name) {
-            Ok(url) => url.parse().unwrap(),
+            // A URL that names only the server is enough: the database is made up below.
+            Ok(url) => if url.ends_with('/') { format!("{url}cellgate") } else { url }.parse().unwrap(),
             Err(_) if std::env::var("CELLGATE_TEST_ENGINES").as_deref() == Ok("embedded") => return None,
             Err(_) => panic!("{name} is not set; run `cargo xtask test`, or set CELLGATE_TEST_ENGINES=embedded"),
         };

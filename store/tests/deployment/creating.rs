@@ -8,7 +8,8 @@ use cellgate_store::memory::MemoryBackend;
 
 use crate::faulty::{Faulty, Fuse};
 use crate::fixture::{SHARDS, Stores, close, cluster, files, open, setup, use_all};
-use crate::meta::{MemoryMeta, SeenMeta};
+use crate::meta::{MemoryMeta, Pace, SeenMeta};
+use crate::paced::Paced;
 
 #[tokio::test]
 async fn the_first_start_creates_the_meta_store_the_topology_and_every_store() {
@@ -91,29 +92,46 @@ async fn a_crash_behind_any_step_of_the_creation_is_made_good_by_the_next_start(
     crash_everywhere(true).await;
 }
 
+/// Lets two proxies create one deployment, each at its pace.
+async fn create_at_once(paces: [Arc<Pace>; 2], case: &str) {
+    let stores = Stores::new(&["a", "b", "c"]);
+    let [one, two] = paces.map(|pace| {
+        let mut setup = stores.setup();
+        setup.meta = SeenMeta::with_pace(Arc::clone(&stores.meta) as _, Arc::clone(&pace));
+        setup.clusters.iter_mut().for_each(|c| c.backend = Paced::new(&c.backend, &pace));
+        setup
+    });
+    let (one, two) = tokio::join!(open(one), open(two));
+    let one = one.unwrap_or_else(|error| panic!("{case}: the first: {error}"));
+    let two = two.unwrap_or_else(|error| panic!("{case}: the second: {error}"));
+    assert_eq!(one.id(), two.id(), "{case}");
+    let (ours, theirs) = (one.executor().topology(), two.executor().topology());
+    assert_eq!(ours.clusters(), theirs.clusters(), "{case}");
+    for (_, store) in &stores.clusters {
+        assert_eq!(store.identity().await.unwrap().unwrap().deployment, one.id(), "{case}");
+    }
+    use_all(&one).await;
+    use_all(&two).await;
+}
+
 #[tokio::test]
 async fn two_proxies_that_create_one_deployment_at_once_agree_whatever_the_order_of_their_steps() {
-    for seed in 0..400_u64 {
-        // Any odd multiplier spreads the seeds over the pauses of each call.
-        let pauses = [seed.wrapping_mul(0x9E37_79B9_7F4A_7C15), seed.wrapping_mul(0xD1B5_4A32_D192_ED03)];
-        let stores = Stores::new(&["a", "b", "c"]);
-        let [one, two] = pauses.map(|pauses| {
-            let mut setup = stores.setup();
-            setup.meta = SeenMeta::with_pauses(Arc::clone(&stores.meta) as _, pauses);
-            setup.clusters.iter_mut().for_each(|c| c.backend = Arc::new(Paused::new(&c.backend, pauses)));
-            setup
-        });
-        let (one, two) = tokio::join!(open(one), open(two));
-        let one = one.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-        let two = two.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-        assert_eq!(one.id(), two.id(), "seed {seed}");
-        let (ours, theirs) = (one.executor().topology(), two.executor().topology());
-        assert_eq!(ours.clusters(), theirs.clusters(), "seed {seed}");
-        for (_, store) in &stores.clusters {
-            assert_eq!(store.identity().await.unwrap().unwrap().deployment, one.id(), "seed {seed}");
+    for seed in 0..300_u64 {
+        // Odd multipliers spread the seeds over the pauses of all calls.
+        let paces = [0x9E37_79B9_7F4A_7C15, 0xD1B5_4A32_D192_ED03].map(|odd| Pace::short(seed.wrapping_mul(odd)));
+        create_at_once(paces, &format!("seed {seed}")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_finds_the_deployment_created_between_two_of_its_steps_joins_it() {
+    for call in 0.. {
+        let slow = Pace::long(call);
+        create_at_once([Arc::clone(&slow), Pace::short(0)], &format!("a pause in front of call {call}")).await;
+        if slow.calls() <= call {
+            assert!(call > 10, "there were only {call} steps");
+            break;
         }
-        use_all(&one).await;
-        use_all(&two).await;
     }
 }
 
@@ -140,98 +158,4 @@ async fn a_cluster_that_is_added_gets_the_next_number_and_no_shards() {
     other.clusters.push(("newer", Faulty::new(Arc::new(MemoryBackend::new()))));
     let topology = other.open().await.unwrap().executor().topology();
     assert_eq!(topology.clusters().iter().find(|c| c.name == "newer").unwrap().number.get(), 4);
-}
-
-use paused::Paused;
-
-/// A backend whose answers to the questions of a start let others go first.
-mod paused {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    use async_trait::async_trait;
-    use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple};
-    use cellgate_store::{Backend, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState, StoreError};
-
-    #[derive(Debug)]
-    pub struct Paused {
-        inner: Arc<dyn Backend>,
-        pauses: AtomicU64,
-    }
-
-    impl Paused {
-        pub fn new(inner: &Arc<dyn Backend>, pauses: u64) -> Self {
-            Self { inner: Arc::clone(inner), pauses: AtomicU64::new(pauses.reverse_bits()) }
-        }
-
-        async fn pause(&self) {
-            let pauses = self.pauses.load(Ordering::SeqCst);
-            self.pauses.store(pauses.rotate_right(2), Ordering::SeqCst);
-            for _ in 0..pauses % 4 {
-                tokio::task::yield_now().await;
-            }
-        }
-    }
-
-    #[async_trait]
-    impl Backend for Paused {
-        async fn get(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
-            self.inner.get(table, keys).await
-        }
-
-        async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
-            self.inner.latest(table, keys).await
-        }
-
-        async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {
-            self.inner.rows(table, scan).await
-        }
-
-        async fn log(&self, table: &TableRef, scan: &LogScan) -> Result<LogPage, StoreError> {
-            self.inner.log(table, scan).await
-        }
-
-        async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {
-            self.inner.put(epoch, groups).await
-        }
-
-        async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<u64, StoreError> {
-            self.inner.erase(epoch, table, what).await
-        }
-
-        async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {
-            self.inner.create_table(table).await
-        }
-
-        async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError> {
-            self.inner.drop_table(table).await
-        }
-
-        async fn identity(&self) -> Result<Option<Identity>, StoreError> {
-            self.pause().await;
-            self.inner.identity().await
-        }
-
-        async fn claim(&self, identity: &Identity, shards: &[ShardId]) -> Result<Identity, StoreError> {
-            self.pause().await;
-            self.inner.claim(identity, shards).await
-        }
-
-        async fn shards(&self) -> Result<(Epoch, Vec<ShardState>), StoreError> {
-            self.pause().await;
-            self.inner.shards().await
-        }
-
-        async fn raise_epoch(&self, from: Epoch, to: Epoch) -> Result<bool, StoreError> {
-            self.inner.raise_epoch(from, to).await
-        }
-
-        async fn ping(&self) -> Result<(), StoreError> {
-            self.inner.ping().await
-        }
-
-        async fn close(&self) {
-            self.inner.close().await;
-        }
-    }
 }

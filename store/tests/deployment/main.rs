@@ -7,5 +7,6 @@ mod clusters;
 mod creating;
 mod fixture;
 mod meta;
+mod paced;
 mod proxies;
 mod refusing;

@@ -1,7 +1,7 @@
 //! A meta store in memory, shared by the proxies of a test, and what one proxy sees of it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -104,25 +104,55 @@ fn no_table() -> StoreError {
 pub struct SeenMeta {
     inner: Arc<dyn MetaStore>,
     fuse: Option<Arc<Fuse>>,
-    /// Two bits of it say how often the next call lets others go first.
-    pauses: AtomicU64,
+    pace: Arc<Pace>,
+}
+
+/// How often a proxy lets others go first, call by call.
+#[derive(Debug, Default)]
+pub struct Pace {
+    calls: AtomicUsize,
+    /// Two bits for every call.
+    short: u64,
+    /// The call in front of which it waits longer than others need for everything.
+    long: Option<usize>,
+}
+
+impl Pace {
+    /// Short pauses, as the bits say.
+    pub fn short(short: u64) -> Arc<Self> {
+        Arc::new(Self { short, ..Self::default() })
+    }
+
+    /// One long pause in front of the call with this number.
+    pub fn long(call: usize) -> Arc<Self> {
+        Arc::new(Self { long: Some(call), ..Self::default() })
+    }
+
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    pub async fn step(&self) {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        let short = self.short.rotate_right(u32::try_from(2 * (call % 32)).unwrap()) % 4;
+        let turns = if self.long == Some(call) { 10_000 } else { short };
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 impl SeenMeta {
     pub fn with_fuse(inner: Arc<dyn MetaStore>, fuse: Arc<Fuse>) -> Arc<Self> {
-        Arc::new(Self { inner, fuse: Some(fuse), pauses: AtomicU64::new(0) })
+        Arc::new(Self { inner, fuse: Some(fuse), pace: Arc::default() })
     }
 
-    pub fn with_pauses(inner: Arc<dyn MetaStore>, pauses: u64) -> Arc<Self> {
-        Arc::new(Self { inner, fuse: None, pauses: AtomicU64::new(pauses) })
+    pub fn with_pace(inner: Arc<dyn MetaStore>, pace: Arc<Pace>) -> Arc<Self> {
+        Arc::new(Self { inner, fuse: None, pace })
     }
 
     async fn call<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        let pauses = self.pauses.load(Ordering::SeqCst);
-        self.pauses.store(pauses.rotate_right(2), Ordering::SeqCst);
-        for _ in 0..pauses % 4 {
-            tokio::task::yield_now().await;
-        }
+        self.pace.step().await;
         match self.fuse.as_ref().map_or(Burnt::No, |fuse| fuse.burn()) {
             Burnt::No => call.await,
             Burnt::Late => call.await.and(Err(unavailable())),

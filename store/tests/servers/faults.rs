@@ -1,6 +1,7 @@
 //! Connections that are lost in the middle of a write, and servers that go away.
 
-use std::time::{Duration, Instant};
+use super::wait::{for_some, until};
+use std::time::Instant;
 
 use cellgate_store::{PutMode, PutOutcome, Reason, StoreError};
 
@@ -59,9 +60,7 @@ pub async fn a_write_that_cannot_be_settled_says_so(store: Store) {
         let (proxy, group) = (proxy.clone(), group.clone());
         async move { proxy.put(EPOCH, &[group]).await }
     });
-    while !relay.met() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("the fault", || relay.met()).await;
     relay.down();
     let error = put.await.unwrap().unwrap_err();
     assert!(matches!(error, StoreError::MaybeWritten { .. }), "{error:?}");
@@ -104,9 +103,7 @@ pub async fn a_proxy_stopped_in_the_middle_of_a_batch_holds_others_up_for_a_lock
     relay.fail_next(Fault::Freeze);
     let group = store.group(PutMode::Explicit, &[("free", 1, &marked(1)), ("taken", 1, "2")]);
     let stuck = tokio::spawn(async move { stopped.put(EPOCH, &[group]).await });
-    while !relay.met() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("the fault", || relay.met()).await;
     let began = Instant::now();
     let next = store.group(PutMode::Explicit, &[("other", 1, "3")]);
     assert!(all_new(&other.put(EPOCH, &[next]).await.unwrap()[0]));
@@ -139,13 +136,8 @@ pub async fn a_caller_that_goes_away_neither_stops_a_write_nor_spoils_a_session(
     // Whatever was left half done, an answer is the answer to its own question.
     for n in 0..60 {
         let key = [triple("row", n)];
-        loop {
-            if let Some(cell) = store.backend.get(&store.table, &key).await.unwrap().remove(0) {
-                assert_eq!(cell.triple, key[0]);
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let get = || async { store.backend.get(&store.table, &key).await.unwrap().remove(0) };
+        assert_eq!(for_some("the write", get).await.triple, key[0]);
     }
     assert_eq!(store.log().await.len(), expected);
 }

@@ -8,6 +8,7 @@ mod limits;
 mod meta;
 mod relay;
 mod support;
+mod wait;
 
 use common::Engine;
 

@@ -1,0 +1,218 @@
+//! A meta store and two clusters in memory, and the catalogs of as many proxies as a test wants.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cellgate_metrics::Metrics;
+use cellgate_router::Weight;
+use cellgate_store::deployment::{ClusterSetup, Deployment, ProxyInfo, Setup};
+use cellgate_store::memory::MemoryBackend;
+use cellgate_store::meta::{Document, MetaStore};
+use cellgate_store::{Backend, Reason, StoreError};
+use tokio::sync::{Notify, Semaphore};
+
+use crate::catalog::document::{CATALOG, decode};
+use crate::catalog::{Catalog, Unpublished};
+
+pub struct Stores {
+    pub meta: Arc<TrippedMeta>,
+    pub backends: Vec<Arc<dyn Backend>>,
+}
+
+impl Stores {
+    pub fn new() -> Self {
+        Self { meta: Arc::default(), backends: (0..2).map(|_| Arc::new(MemoryBackend::new()) as _).collect() }
+    }
+
+    /// The catalog of one more proxy.
+    pub async fn catalog(&self) -> Catalog {
+        let clusters = self.backends.iter().zip(["a", "b"]).map(|(backend, name)| ClusterSetup {
+            name: name.to_owned(),
+            weight: Weight::new(1.0).unwrap(),
+            engine: "memory",
+            backend: Arc::clone(backend),
+            exclusive: false,
+        });
+        let (host, address, version) = ("host".to_owned(), "host:1".to_owned(), "0".to_owned());
+        let setup = Setup {
+            virtual_shards: Some(16),
+            meta: Arc::clone(&self.meta) as _,
+            meta_exclusive: false,
+            clusters: clusters.collect(),
+            proxy: ProxyInfo { host, pid: 1, address, version },
+            poll: Duration::from_secs(1),
+        };
+        let metrics = Arc::new(Metrics::new("0", &["a", "b"]).unwrap());
+        let deployment = Deployment::open(setup, metrics).await.unwrap();
+        Catalog::open(deployment, Duration::from_secs(1)).await.unwrap()
+    }
+
+    /// The physical tables that are listed as no tables.
+    pub fn unpublished(&self) -> Vec<Unpublished> {
+        let documents = self.meta.documents.lock().unwrap();
+        decode(&documents[CATALOG].body).unwrap().unpublished
+    }
+}
+
+/// What happens to a change of the catalog.
+#[derive(Clone, Copy, Debug)]
+pub enum Trip {
+    /// It is not made.
+    Fails,
+    /// It is made, but the acknowledgement is lost.
+    Lost,
+    /// It never comes back.
+    Hangs,
+    /// It is made once [`TrippedMeta::mend`] is called.
+    Waits,
+}
+
+/// A meta store in memory, with a clock that only the test moves, that trips over one change of the catalog; from then
+/// on it is down for that caller and every other change.
+#[derive(Debug)]
+pub struct TrippedMeta {
+    documents: Mutex<BTreeMap<String, Document>>,
+    now: AtomicI64,
+    down: AtomicBool,
+    /// After how many more changes of the catalog, and how.
+    trip: Mutex<Option<(usize, Trip)>>,
+    tripped: Notify,
+    mended: Semaphore,
+}
+
+impl Default for TrippedMeta {
+    fn default() -> Self {
+        Self {
+            documents: Mutex::default(),
+            now: AtomicI64::new(0),
+            down: AtomicBool::new(false),
+            trip: Mutex::default(),
+            tripped: Notify::new(),
+            mended: Semaphore::new(0),
+        }
+    }
+}
+
+impl TrippedMeta {
+    /// Trips over the `nth` change of the catalog from now, counted from 1.
+    pub fn trip_at(&self, nth: usize, trip: Trip) {
+        *self.trip.lock().unwrap() = Some((nth, trip));
+    }
+
+    /// Returns once it has tripped.
+    pub async fn tripped(&self) {
+        self.tripped.notified().await;
+    }
+
+    /// Works again.
+    pub fn mend(&self) {
+        self.set_down(false);
+        self.mended.add_permits(1);
+    }
+
+    pub fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::SeqCst);
+    }
+
+    pub fn advance(&self, by: Duration) {
+        self.now.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
+    fn reach(&self) -> Result<(), StoreError> {
+        if self.down.load(Ordering::SeqCst) { Err(unavailable()) } else { Ok(()) }
+    }
+
+    fn set(&self, name: &str, expected: i64, body: &[u8]) -> bool {
+        let mut documents = self.documents.lock().unwrap();
+        let stands = documents.get(name).map_or(0, |d| d.version) == expected;
+        if stands {
+            let document = Document { name: name.to_owned(), version: expected + 1, body: body.to_vec() };
+            documents.insert(name.to_owned(), document);
+        }
+        stands
+    }
+
+    fn due(&self) -> Option<Trip> {
+        let mut trip = self.trip.lock().unwrap();
+        match trip.as_mut() {
+            Some((1, how)) => {
+                let how = *how;
+                *trip = None;
+                Some(how)
+            }
+            Some((left, _)) => {
+                *left -= 1;
+                None
+            }
+            None => None,
+        }
+    }
+}
+
+fn unavailable() -> StoreError {
+    StoreError::Unavailable { reason: Reason::Connect, detail: "down for the test".to_owned() }
+}
+
+#[async_trait]
+impl MetaStore for TrippedMeta {
+    async fn exists(&self) -> Result<bool, StoreError> {
+        self.reach().map(|()| true)
+    }
+
+    async fn create(&self) -> Result<(), StoreError> {
+        self.reach()
+    }
+
+    async fn load(&self, name: &str) -> Result<Option<Document>, StoreError> {
+        // So that two proxies take turns.
+        tokio::task::yield_now().await;
+        self.reach()?;
+        Ok(self.documents.lock().unwrap().get(name).cloned())
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<Document>, StoreError> {
+        self.reach()?;
+        Ok(self.documents.lock().unwrap().values().filter(|d| d.name.starts_with(prefix)).cloned().collect())
+    }
+
+    async fn compare_and_set(&self, name: &str, expected: i64, body: &[u8]) -> Result<bool, StoreError> {
+        tokio::task::yield_now().await;
+        self.reach()?;
+        let Some(trip) = Some(name).filter(|name| *name == CATALOG).and_then(|_| self.due()) else {
+            return Ok(self.set(name, expected, body));
+        };
+        self.tripped.notify_one();
+        match trip {
+            Trip::Fails | Trip::Lost => {
+                if matches!(trip, Trip::Lost) {
+                    self.set(name, expected, body);
+                }
+                self.set_down(true);
+                Err(unavailable())
+            }
+            Trip::Hangs => std::future::pending().await,
+            Trip::Waits => {
+                self.mended.acquire().await.unwrap().forget();
+                Ok(self.set(name, expected, body))
+            }
+        }
+    }
+
+    async fn remove(&self, name: &str, expected: i64) -> Result<bool, StoreError> {
+        self.reach()?;
+        let mut documents = self.documents.lock().unwrap();
+        let stands = documents.get(name).is_some_and(|d| d.version == expected);
+        if stands {
+            documents.remove(name);
+        }
+        Ok(stands)
+    }
+
+    async fn now(&self) -> Result<i64, StoreError> {
+        self.reach()?;
+        Ok(self.now.load(Ordering::SeqCst))
+    }
+}

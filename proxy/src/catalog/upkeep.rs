@@ -1,0 +1,110 @@
+//! Following the catalog, and removing physical tables that are no tables.
+
+use std::time::{Duration, Instant};
+
+use cellgate_schemaless::TableRef;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+use super::change::Changed;
+use super::document::Unpublished;
+use super::{Catalog, CatalogError};
+use crate::signals::told;
+
+/// How long a table may be in the making before it counts as left behind by a crash. Far above the time that creating
+/// a table on every cluster may take.
+pub(super) const ABANDONED_AFTER: Duration = Duration::from_secs(15 * 60);
+/// How often left-behind physical tables are looked for.
+const CLEAN_EVERY: Duration = Duration::from_secs(60);
+
+impl Catalog {
+    /// Follows the document and removes what a crash left behind, until `shutdown`.
+    ///
+    /// Neither waits for the other: a cluster that hangs must not make the catalog old.
+    pub async fn run(&self, mut shutdown: watch::Receiver<bool>) {
+        let follow = every(self.poll, || async {
+            // A meta store that does not answer is reported where the topology is followed.
+            if let Err(error) = self.refresh().await {
+                tracing::debug!(%error, "the catalog could not be read");
+            }
+        });
+        let clean = every(CLEAN_EVERY, || async {
+            if let Err(error) = self.clean().await {
+                tracing::debug!(%error, "left-behind tables could not be looked for");
+            }
+        });
+        // Both may be cut off anywhere: what is half removed stays listed.
+        tokio::select! {
+            () = told(&mut shutdown) => {}
+            () = follow => {}
+            () = clean => {}
+        }
+    }
+
+    /// How long ago the last successful read of the catalog began.
+    pub fn staleness(&self) -> Duration {
+        self.fresh.borrow().elapsed()
+    }
+
+    pub(super) fn read_began(&self, began: Instant) {
+        self.fresh.send_if_modified(|known| {
+            let newer = *known < began;
+            *known = began.max(*known);
+            newer
+        });
+    }
+
+    /// Removes what was dropped while a cluster was away, and what a crash left in the making.
+    pub(super) async fn clean(&self) -> Result<(), CatalogError> {
+        let now = self.deployment.meta().now().await?;
+        let patience = i64::try_from(ABANDONED_AFTER.as_micros()).unwrap_or(i64::MAX / 4);
+        self.remove(|entry| entry.dropped || entry.since.saturating_add(patience) < now).await
+    }
+
+    /// Removes the physical tables with these ids; what does not succeed now is done by [`Catalog::clean`].
+    pub(super) async fn remove_now(&self, ids: &[u32]) {
+        if let Err(error) = self.remove(|entry| ids.contains(&entry.id)).await {
+            tracing::warn!(%error, "dropped tables are left for later");
+        }
+    }
+
+    /// Removes physical tables that are listed as no tables, and strikes them from the list; what cannot be reached
+    /// stays on it.
+    ///
+    /// One in the making is first marked as dropped: from then on it cannot be published any more. One that has been
+    /// published meanwhile is not on the list, and so not touched.
+    async fn remove(&self, is_meant: impl Fn(&Unpublished) -> bool) -> Result<(), CatalogError> {
+        let mut doomed: Vec<TableRef> = Vec::new();
+        let marked = self.change(|document| {
+            doomed.clear();
+            for entry in document.unpublished.iter_mut().filter(|entry| is_meant(entry)) {
+                entry.dropped = true;
+                doomed.push(entry.table_ref());
+            }
+            Ok(Changed::Yes)
+        });
+        marked.await?;
+        let mut gone = Vec::new();
+        for table in doomed {
+            match self.deployment.executor().drop_table(&table).await {
+                Ok(()) => gone.push(table.id.0),
+                Err(error) => tracing::warn!(table = table.physical(), %error, "a dropped table is left for later"),
+            }
+        }
+        let struck = self.change(|document| {
+            document.unpublished.retain(|entry| !gone.contains(&entry.id));
+            Ok(Changed::Yes)
+        });
+        struck.await.map(|_| ())
+    }
+}
+
+/// Does `work` at once and then in this interval, for ever.
+async fn every<F: Future<Output = ()>>(period: Duration, work: impl Fn() -> F) {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        work().await;
+    }
+}
