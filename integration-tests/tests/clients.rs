@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
 use cellgate_integration_tests::Deployment;
-use cellgate_integration_tests::clients::{CLIENTS, STEPS, StockClient};
+use cellgate_integration_tests::clients::{CLIENTS, StockClient};
 use cellgate_integration_tests::servers::MariaDb;
 
 fn main() -> ExitCode {
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
                 failures.push(format!("{} on {target}: {failure}", client.name));
             }
             let mark = if report.failures.is_empty() { "" } else { "!" };
-            format!("{:>10}", format!("{mark}{}/{}", report.passed, STEPS.len()))
+            format!("{:>10}", format!("{mark}{}/{}", report.passed, client.steps().count()))
         });
         println!("{:24} {}", client.name, cells.concat());
     }

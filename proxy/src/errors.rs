@@ -170,7 +170,9 @@ fn store_message(place: &str, error: &StoreError) -> String {
     let id = logged(place, error);
     match error {
         StoreError::Unavailable { .. } => {
-            format!("Unable to connect to foreign data source: {place} cannot be reached; nothing was written there (log id {id})")
+            format!(
+                "Unable to connect to foreign data source: {place} cannot be reached; nothing was written there (log id {id})"
+            )
         }
         StoreError::MaybeWritten { .. } => format!(
             "Unable to connect to foreign data source: {place} was lost during a write, which may be stored; repeating the \
@@ -183,14 +185,18 @@ fn store_message(place: &str, error: &StoreError) -> String {
             format!("Unable to connect to foreign data source: {place} took too long to answer (log id {id})")
         }
         StoreError::Timeout { reason: Reason::Statement, .. } => {
-            format!("Query execution was interrupted, maximum statement execution time exceeded in {place} (log id {id})")
+            format!(
+                "Query execution was interrupted, maximum statement execution time exceeded in {place} (log id {id})"
+            )
         }
         StoreError::StaleEpoch { .. } => {
             format!("Deadlock found when trying to get lock; try restarting transaction ({place} changed hands)")
         }
         StoreError::NoTable { table } => format!("Table '{table}' doesn't exist in {place} (log id {id})"),
         StoreError::DiskFull { .. } => {
-            format!("Disk full ({place}); waiting for someone to free some space... Nothing was written there (log id {id})")
+            format!(
+                "Disk full ({place}); waiting for someone to free some space... Nothing was written there (log id {id})"
+            )
         }
         StoreError::TooLarge { bytes, max } => {
             format!("Got a packet bigger than 'max_allowed_packet' bytes: {place} takes {max} bytes, not {bytes}")

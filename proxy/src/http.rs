@@ -5,9 +5,6 @@
 
 mod probe;
 
-#[cfg(test)]
-mod tests;
-
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -170,3 +167,6 @@ fn response(status: StatusCode, content_type: &'static str, body: impl Into<Byte
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
+
+#[cfg(test)]
+mod tests;

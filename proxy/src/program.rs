@@ -97,7 +97,8 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let Signals { shutdown, mut reload } = signals::listen().map_err(|source| io("cannot listen for signals", source))?;
+    let Signals { shutdown, mut reload } =
+        signals::listen().map_err(|source| io("cannot listen for signals", source))?;
 
     // Addresses first: a second process on the same ones should fail before it touches a store.
     let mysql = bind(&config.listen.address.to_string()).await?;
@@ -311,8 +312,9 @@ const META_CONNECTIONS: usize = 4;
 
 fn make_parent(path: &Path) -> Result<(), StoreError> {
     let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) else { return Ok(()) };
-    std::fs::create_dir_all(parent)
-        .map_err(|error| StoreError::Refused { detail: format!("cannot create directory {}: {error}", parent.display()) })
+    std::fs::create_dir_all(parent).map_err(|error| StoreError::Refused {
+        detail: format!("cannot create directory {}: {error}", parent.display()),
+    })
 }
 
 async fn bind(address: &str) -> Result<TcpListener, ProgramError> {

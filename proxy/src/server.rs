@@ -1,6 +1,7 @@
 //! What all sessions share: configuration, catalog, deployment, users, and who is connected.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,8 +20,8 @@ use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::errors;
 use crate::http::{ClusterReadiness, HttpState, Readiness};
-use crate::signals::told;
 use crate::session::{ServerFacts, Session, Variables};
+use crate::signals::told;
 use crate::version;
 use crate::wire::{self, Greeting, Wait, WireError, WireLimits};
 
@@ -247,16 +248,15 @@ impl Server {
         loop {
             sessions.last_id = sessions.last_id.checked_add(1).unwrap_or(1);
             let id = sessions.last_id;
-            if !sessions.open.contains_key(&id) {
-                let info = SessionInfo {
+            if let Entry::Vacant(free) = sessions.open.entry(id) {
+                free.insert(SessionInfo {
                     id,
                     user: String::new(),
                     host: host.to_owned(),
                     database: None,
                     statement: None,
                     since: Instant::now(),
-                };
-                sessions.open.insert(id, info);
+                });
                 return id;
             }
         }

@@ -1,7 +1,7 @@
 //! Statement text without its data, for logs: bodies and keys are personal data.
 
 use crate::environment::SqlMode;
-use crate::parse::tokens::{Kind, Lexer};
+use crate::parse::{lexer::Lexer, tokens::Kind};
 
 /// The text with every literal replaced by `?`. Works on text that is no statement too: from where it stops being
 /// tokens on, everything is one `?`. Comments stay (tools put their tags there).

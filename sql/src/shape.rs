@@ -152,10 +152,10 @@ impl Shaping {
 
     /// Takes one row of the input.
     fn take(&mut self, scope: &dyn Scope<Slot>) -> Result<Option<Row>, SqlError> {
-        if let Some(filter) = &self.plan.filter {
-            if !filter.holds(scope)? {
-                return Ok(None);
-            }
+        if let Some(filter) = &self.plan.filter
+            && !filter.holds(scope)?
+        {
+            return Ok(None);
         }
         match (&mut self.groups, &self.plan.grouping) {
             (Some(groups), Some(grouping)) => {

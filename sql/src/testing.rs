@@ -39,6 +39,7 @@ impl Session {
                 key_form: KeyForm::Bytes,
                 codec: 1,
                 columns,
+                dropped_keys: Vec::new(),
                 def: 1,
                 created_at: 0,
             };

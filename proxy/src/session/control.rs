@@ -67,7 +67,8 @@ impl Session {
     fn savepoint(&mut self, name: &str) -> Result<(&mut Open, usize), StatementError> {
         let missing = || StatementError::NoSavepoint(name.to_owned());
         let open = self.transaction.as_mut().ok_or_else(missing)?;
-        let index = open.savepoints.iter().position(|(known, _)| known.eq_ignore_ascii_case(name)).ok_or_else(missing)?;
+        let index =
+            open.savepoints.iter().position(|(known, _)| known.eq_ignore_ascii_case(name)).ok_or_else(missing)?;
         Ok((open, index))
     }
 

@@ -39,7 +39,14 @@ impl Environment for Bound<'_> {
     }
 
     fn variable(&self, global: bool, name: &str) -> Option<Value> {
-        if global { self.session.server.global(name) } else { self.session.variables.get(name).cloned() }
+        match (name, global) {
+            ("warning_count", _) => Some(Value::Int(self.session.last.warnings.count().into())),
+            ("error_count", _) => {
+                Some(Value::Int(i64::try_from(self.session.last.warnings.rows(true).len()).unwrap_or(i64::MAX)))
+            }
+            (name, true) => self.session.server.global(name),
+            (name, false) => self.session.variables.get(name).cloned(),
+        }
     }
 
     fn user_variable(&self, name: &str) -> Value {
@@ -56,9 +63,7 @@ impl Environment for Bound<'_> {
             SessionFunction::ConnectionId => Value::Int(self.session.id.into()),
             SessionFunction::LastInsertId => Value::Int(0),
             SessionFunction::RowCount => Value::Int(self.session.last.row_count),
-            SessionFunction::FoundRows => {
-                Value::Int(i64::try_from(self.session.last.found_rows).unwrap_or(i64::MAX))
-            }
+            SessionFunction::FoundRows => Value::Int(i64::try_from(self.session.last.found_rows).unwrap_or(i64::MAX)),
         }
     }
 

@@ -12,8 +12,7 @@ use super::{Answer, Session, Table};
 /// Most shards listed one by one in a line.
 const LISTED_SHARDS: usize = 16;
 
-const COLUMNS: [&str; 9] =
-    ["id", "request", "table", "shards", "cluster", "node", "statement", "cache", "scatter"];
+const COLUMNS: [&str; 9] = ["id", "request", "table", "shards", "cluster", "node", "statement", "cache", "scatter"];
 
 /// One line: what one cluster is asked.
 struct Line {
@@ -40,10 +39,7 @@ impl Session {
             }
             _ => None,
         };
-        let mut columns: Vec<ColumnMeta> = COLUMNS.iter().map(|name| column(name)).collect();
-        if analyzed.is_some() {
-            columns.extend([column("rows"), column("time_us")]);
-        }
+        let columns = columns(analyzed.is_some());
         let rows = lines.into_iter().zip(1_i64..).map(|(line, id)| {
             let mut row = line.row(id);
             if let Some((rows, micros)) = analyzed {
@@ -69,7 +65,9 @@ impl Session {
                 let name = table.as_ref().map(|t| t.name.clone()).unwrap_or_default();
                 self.request_lines(request.clone(), &name, *scatter)
             }
-            Command::Read(Read { source: Source::Nothing, .. }) => vec![Line::note("impossible WHERE: no cells are read")],
+            Command::Read(Read { source: Source::Nothing, .. }) => {
+                vec![Line::note("impossible WHERE: no cells are read")]
+            }
             Command::Read(Read { source: Source::Once, .. }) => vec![Line::note("no tables used")],
             Command::Put(put) => {
                 let request = Request::Put { table: put.table.table_ref(), cells: put.cells.clone() };
@@ -137,7 +135,9 @@ impl Session {
                 shards,
                 cluster: cluster.map_or_else(|| number.to_string(), |c| c.name.clone()),
                 engine: cluster.map(|c| c.engine.to_owned()).unwrap_or_default(),
-                statement: cluster.map(|c| cellgate_store::executor::statement_text(c.engine, &plan, number)).unwrap_or_default(),
+                statement: cluster
+                    .map(|c| cellgate_store::executor::statement_text(c.engine, &plan, number))
+                    .unwrap_or_default(),
                 scatter,
             }
         });
@@ -169,6 +169,12 @@ impl Line {
             text(if self.scatter { "yes" } else { "no" }.to_owned()),
         ]
     }
+}
+
+/// The columns of EXPLAIN [ANALYZE].
+pub(super) fn columns(analyze: bool) -> Vec<ColumnMeta> {
+    let more: &[&str] = if analyze { &["rows", "time_us"] } else { &[] };
+    COLUMNS.iter().chain(more).map(|name| column(name)).collect()
 }
 
 fn column(name: &str) -> ColumnMeta {

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cellgate_metrics::{Command as CommandLabel, Outcome, Shape as ShapeLabel, Stage};
-use cellgate_sql::{Statement, StatementKind, Value};
+use cellgate_sql::{Command, Statement, StatementKind, Value};
 
 use super::error::StatementError;
 use super::warnings::{Level, Warnings};
 use super::{Answer, Done, Last, Session};
 use crate::auth::Verifier;
+use crate::catalog::Snapshot;
 use crate::errors;
 use crate::wire::{
     CommandKind, ErrorReply, Handler, Login, OkReply, Prepared, Replied, Reply, Status, WireError, WireEvent,
@@ -162,7 +163,37 @@ impl Session {
                 let Ok(newer) = self.server.catalog().refresh().await else { return Err(error) };
                 Ok(cellgate_sql::describe(statement, &self.environment(&newer))?)
             }
+            Ok(columns) if columns.is_empty() => self.describe_own(statement, &snapshot).await,
             answer => answer,
+        }
+    }
+
+    /// The columns of SHOW and EXPLAIN, which the session alone knows; none for everything else. A statement whose
+    /// parameters decide is described without them.
+    async fn describe_own(
+        &self,
+        statement: &Statement,
+        catalog: &Arc<Snapshot>,
+    ) -> Result<Vec<cellgate_sql::ColumnMeta>, StatementError> {
+        let params = vec![Value::Null; statement.parameters().into()];
+        match statement.kind() {
+            StatementKind::Show | StatementKind::Explain => {}
+            StatementKind::Select
+            | StatementKind::Insert
+            | StatementKind::Update
+            | StatementKind::Delete
+            | StatementKind::Replace
+            | StatementKind::Ddl
+            | StatementKind::Set
+            | StatementKind::Use
+            | StatementKind::Transaction
+            | StatementKind::Other => return Ok(Vec::new()),
+        }
+        let command = cellgate_sql::bind(statement, &params, &self.environment(catalog))?;
+        match command {
+            Command::Show(show) => self.show_columns(show, catalog).await,
+            Command::Explain(explain) => Ok(super::explain::columns(explain.analyze)),
+            _ => Ok(Vec::new()),
         }
     }
 
@@ -199,11 +230,7 @@ impl Session {
     }
 
     /// Sends an answer that others follow. The inner error is the end of the reply: rows that broke off.
-    async fn send_part(
-        &mut self,
-        answer: Answer,
-        reply: &mut Reply<'_>,
-    ) -> Result<Result<Ending, Replied>, WireError> {
+    async fn send_part(&mut self, answer: Answer, reply: &mut Reply<'_>) -> Result<Result<Ending, Replied>, WireError> {
         match answer {
             Answer::Done(done) => {
                 let ok = self.ok_reply(done);

@@ -145,9 +145,7 @@ impl Session {
             Err(error) if error.suspects_catalog() => {
                 let newer = self.server.catalog().refresh().await;
                 match newer {
-                    Ok(newer) if newer.version() > snapshot.version() => {
-                        self.run_with(&newer, statement, params).await
-                    }
+                    Ok(newer) if newer.version() > snapshot.version() => self.run_with(&newer, statement, params).await,
                     Ok(_) => Err(error),
                     Err(unreachable) => {
                         tracing::warn!(error = %unreachable, "the catalog could not be read again");
@@ -212,7 +210,15 @@ impl Session {
 
     async fn use_database(&mut self, database: &str) -> Result<(), StatementError> {
         let known = self.server.catalog().snapshot().has_database(database);
-        if !known && !self.server.catalog().refresh().await.map_err(crate::catalog::CatalogError::Meta)?.has_database(database) {
+        if !known
+            && !self
+                .server
+                .catalog()
+                .refresh()
+                .await
+                .map_err(crate::catalog::CatalogError::Meta)?
+                .has_database(database)
+        {
             return Err(cellgate_sql::SqlError::UnknownDatabase(database.to_owned()).into());
         }
         self.database = Some(database.to_owned());

@@ -22,7 +22,11 @@ impl Session {
         self.shape = Some(shape_of(read.label));
         if read.scatter {
             self.server.metrics().scatter_statement();
-            self.last.warnings.push(Level::Note, 1105, "every shard was read: name a row_key or a PARTITION to read less");
+            self.last.warnings.push(
+                Level::Note,
+                1105,
+                "every shard was read: name a row_key or a PARTITION to read less",
+            );
         }
         let cells = match read.source {
             Source::Once | Source::Nothing => Cells::None,
@@ -135,12 +139,15 @@ enum Cells {
     Stream(Box<Overlaid>),
 }
 
+/// The order of a stream.
+type Order = Box<dyn Fn(&Cell, &Cell) -> Ordering + Send + Sync>;
+
 /// A stream with the transaction's own cells laid over it: where both have a cell of one name, the stored one wins,
 /// because it can only be the same.
 struct Overlaid {
     stream: CellStream,
     own: VecDeque<Cell>,
-    order: Box<dyn Fn(&Cell, &Cell) -> Ordering + Send + Sync>,
+    order: Order,
     limit: Option<u64>,
 }
 
@@ -253,4 +260,3 @@ impl Cells {
         }
     }
 }
-

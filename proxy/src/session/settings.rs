@@ -82,19 +82,16 @@ impl Session {
         Ok(())
     }
 
-    fn check_session(
-        &self,
-        name: &str,
-        value: &SettingValue,
-        out: &mut Vec<Assignment>,
-    ) -> Result<(), StatementError> {
+    fn check_session(&self, name: &str, value: &SettingValue, out: &mut Vec<Assignment>) -> Result<(), StatementError> {
         let only_global = ["max_connections", "connect_timeout", "init_connect", "read_only", "super_read_only"];
         if only_global.contains(&canonical(name)) {
             return Err(VariableError::GlobalOnly(name.to_owned()).into());
         }
         for one in spelled_out(name) {
             let (known, value) = self.variables.check(one, value, self.server.facts())?;
-            if known == "character_set_connection" && let Value::Text(charset) = &value {
+            if known == "character_set_connection"
+                && let Value::Text(charset) = &value
+            {
                 let collation: &'static [u8] = match charset.as_ref() {
                     b"binary" => b"binary",
                     b"utf8" | b"utf8mb3" => b"utf8mb3_general_ci",

@@ -10,8 +10,11 @@ use super::{Answer, Session, Table};
 use crate::catalog::Snapshot;
 use crate::version;
 
-/// The columns every cell table has: name, type, nullable, key, default, extra.
-const CELL_COLUMNS: [(&str, &str, &str, &str, Option<&str>, &str); 6] = [
+/// A column as DESCRIBE shows it: name, type, nullable, key, default, extra.
+type Described<'a> = (&'a str, &'a str, &'a str, &'a str, Option<&'a str>, &'a str);
+
+/// The columns every cell table has.
+const CELL_COLUMNS: [Described<'static>; 6] = [
     ("added_id", "bigint", "NO", "MUL", None, "auto_increment"),
     ("row_key", "varchar(255)", "NO", "PRI", None, ""),
     ("column_key", "varchar(64)", "NO", "PRI", None, ""),
@@ -64,6 +67,15 @@ impl Session {
         let (columns, rows) = self.rows_of(aspect, &filter, catalog).await?;
         let rows = filter.apply(&columns, rows)?;
         Ok(Answer::Table(Table { columns, rows }))
+    }
+
+    /// The columns of a SHOW, for PREPARE.
+    pub(super) async fn show_columns(
+        &self,
+        show: Show,
+        catalog: &Arc<Snapshot>,
+    ) -> Result<Vec<ColumnMeta>, StatementError> {
+        Ok(self.rows_of(show.aspect, &show.filter, catalog).await?.0)
     }
 
     async fn rows_of(
@@ -258,7 +270,7 @@ fn describe(def: &TableDef, full: bool) -> (Vec<ColumnMeta>, Vec<Row>) {
     } else {
         &["Field", "Type", "Null", "Key", "Default", "Extra"]
     };
-    let row = |(name, ty, null, key, default, extra): (&str, &str, &str, &str, Option<&str>, &str), comment: &str| {
+    let row = |(name, ty, null, key, default, extra): Described<'_>, comment: &str| {
         let collation = if ty.starts_with("varchar") { text("utf8mb4_bin") } else { Value::Null };
         let default = default.map_or(Value::Null, text);
         let (head, tail) = ([text(name), text(ty)], [text(null), text(key), default, text(extra)]);
@@ -270,16 +282,31 @@ fn describe(def: &TableDef, full: bool) -> (Vec<ColumnMeta>, Vec<Row>) {
         }
     };
     let fixed = CELL_COLUMNS.into_iter().map(|c| row(c, ""));
-    let declared =
-        def.columns.iter().map(|c| row((&c.name, "json", "YES", "", c.missing.as_deref(), ""), "row shape: latest body"));
+    let declared = def
+        .columns
+        .iter()
+        .map(|c| row((&c.name, "json", "YES", "", c.missing.as_deref(), ""), "row shape: latest body"));
     (columns(names), fixed.chain(declared).collect())
 }
 
 /// SHOW INDEX.
 fn index(def: &TableDef) -> (Vec<ColumnMeta>, Vec<Row>) {
     let names = [
-        "Table", "#Non_unique", "Key_name", "#Seq_in_index", "Column_name", "Collation", "#Cardinality", "#Sub_part",
-        "Packed", "Null", "Index_type", "Comment", "Index_comment", "Visible", "Expression",
+        "Table",
+        "#Non_unique",
+        "Key_name",
+        "#Seq_in_index",
+        "Column_name",
+        "Collation",
+        "#Cardinality",
+        "#Sub_part",
+        "Packed",
+        "Null",
+        "Index_type",
+        "Comment",
+        "Index_comment",
+        "Visible",
+        "Expression",
     ];
     let row = |non_unique: i64, key: &str, seq: i64, column: &str| {
         vec![
@@ -312,9 +339,24 @@ fn index(def: &TableDef) -> (Vec<ColumnMeta>, Vec<Row>) {
 /// SHOW TABLE STATUS.
 fn table_status(catalog: &Snapshot, database: &str) -> (Vec<ColumnMeta>, Vec<Row>) {
     let names = [
-        "Name", "Engine", "#Version", "Row_format", "#Rows", "#Avg_row_length", "#Data_length", "#Max_data_length",
-        "#Index_length", "#Data_free", "#Auto_increment", "Create_time", "Update_time", "Check_time", "Collation",
-        "#Checksum", "Create_options", "Comment",
+        "Name",
+        "Engine",
+        "#Version",
+        "Row_format",
+        "#Rows",
+        "#Avg_row_length",
+        "#Data_length",
+        "#Max_data_length",
+        "#Index_length",
+        "#Data_free",
+        "#Auto_increment",
+        "Create_time",
+        "Update_time",
+        "Check_time",
+        "Collation",
+        "#Checksum",
+        "Create_options",
+        "Comment",
     ];
     let row = |t: &Arc<TableDef>| {
         let mut row = vec![Value::Null; names.len()];
@@ -323,7 +365,7 @@ fn table_status(catalog: &Snapshot, database: &str) -> (Vec<ColumnMeta>, Vec<Row
         row[2] = number(10);
         row[3] = text("Dynamic");
         row[11] = Value::DateTime(cellgate_schemaless::Micros(t.created_at));
-        row[14] = text("utf8mb4_0900_ai_ci");
+        row[14] = text("utf8mb4_bin");
         row[16] = text("");
         row[17] = text("");
         row
@@ -355,7 +397,7 @@ fn create_table(def: &TableDef) -> String {
     lines.push("  PRIMARY KEY (`row_key`,`column_key`,`ref_key`)".to_owned());
     lines.push("  KEY `added_id` (`added_id`)".to_owned());
     format!(
-        "CREATE TABLE {} (\n{}\n) ENGINE=CELLS DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci",
+        "CREATE TABLE {} (\n{}\n) ENGINE=CELLS DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
         quote(&def.name),
         lines.join(",\n")
     )

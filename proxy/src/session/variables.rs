@@ -105,10 +105,27 @@ const SYNONYMS: [(&str, &str); 4] = [
 ];
 
 const MODES: &[&str] = &[
-    "REAL_AS_FLOAT", "PIPES_AS_CONCAT", "ANSI_QUOTES", "IGNORE_SPACE", "ONLY_FULL_GROUP_BY", "NO_UNSIGNED_SUBTRACTION",
-    "NO_DIR_IN_CREATE", "NO_AUTO_VALUE_ON_ZERO", "NO_BACKSLASH_ESCAPES", "STRICT_TRANS_TABLES", "STRICT_ALL_TABLES",
-    "NO_ZERO_IN_DATE", "NO_ZERO_DATE", "ALLOW_INVALID_DATES", "ERROR_FOR_DIVISION_BY_ZERO", "HIGH_NOT_PRECEDENCE",
-    "NO_ENGINE_SUBSTITUTION", "PAD_CHAR_TO_FULL_LENGTH", "TIME_TRUNCATE_FRACTIONAL", "ANSI", "TRADITIONAL",
+    "REAL_AS_FLOAT",
+    "PIPES_AS_CONCAT",
+    "ANSI_QUOTES",
+    "IGNORE_SPACE",
+    "ONLY_FULL_GROUP_BY",
+    "NO_UNSIGNED_SUBTRACTION",
+    "NO_DIR_IN_CREATE",
+    "NO_AUTO_VALUE_ON_ZERO",
+    "NO_BACKSLASH_ESCAPES",
+    "STRICT_TRANS_TABLES",
+    "STRICT_ALL_TABLES",
+    "NO_ZERO_IN_DATE",
+    "NO_ZERO_DATE",
+    "ALLOW_INVALID_DATES",
+    "ERROR_FOR_DIVISION_BY_ZERO",
+    "HIGH_NOT_PRECEDENCE",
+    "NO_ENGINE_SUBSTITUTION",
+    "PAD_CHAR_TO_FULL_LENGTH",
+    "TIME_TRUNCATE_FRACTIONAL",
+    "ANSI",
+    "TRADITIONAL",
     "NO_AUTO_CREATE_USER",
 ];
 
@@ -364,8 +381,13 @@ impl Definition {
             },
             Domain::Collation => {
                 let lower = text.to_ascii_lowercase();
-                let known = lower.starts_with("utf8mb4_") || lower.starts_with("utf8_") || lower.starts_with("utf8mb3_");
-                if known || lower == "binary" { Ok(Value::Text(lower.into())) } else { Err(VariableError::Collation(text)) }
+                let known =
+                    lower.starts_with("utf8mb4_") || lower.starts_with("utf8_") || lower.starts_with("utf8mb3_");
+                if known || lower == "binary" {
+                    Ok(Value::Text(lower.into()))
+                } else {
+                    Err(VariableError::Collation(text))
+                }
             }
             Domain::TimeZone => match text.to_ascii_uppercase().as_str() {
                 "SYSTEM" | "UTC" | "+00:00" | "-00:00" | "+0:00" | "-0:00" | "ETC/UTC" => Ok(Value::Text(text.into())),
@@ -395,10 +417,17 @@ fn convert_sql_mode(name: &str, value: &Value) -> Result<Value, VariableError> {
             return Err(VariableError::WrongValue { name: name.to_owned(), value: word.to_owned() });
         };
         let parts: &[&str] = match *mode {
-            "ANSI" => &["REAL_AS_FLOAT", "PIPES_AS_CONCAT", "ANSI_QUOTES", "IGNORE_SPACE", "ONLY_FULL_GROUP_BY", "ANSI"],
+            "ANSI" => {
+                &["REAL_AS_FLOAT", "PIPES_AS_CONCAT", "ANSI_QUOTES", "IGNORE_SPACE", "ONLY_FULL_GROUP_BY", "ANSI"]
+            }
             "TRADITIONAL" => &[
-                "STRICT_TRANS_TABLES", "STRICT_ALL_TABLES", "NO_ZERO_IN_DATE", "NO_ZERO_DATE",
-                "ERROR_FOR_DIVISION_BY_ZERO", "TRADITIONAL", "NO_ENGINE_SUBSTITUTION",
+                "STRICT_TRANS_TABLES",
+                "STRICT_ALL_TABLES",
+                "NO_ZERO_IN_DATE",
+                "NO_ZERO_DATE",
+                "ERROR_FOR_DIVISION_BY_ZERO",
+                "TRADITIONAL",
+                "NO_ENGINE_SUBSTITUTION",
             ],
             // Gone since MySQL 8.0; older clients still name it, and it never had an effect on anything here.
             "NO_AUTO_CREATE_USER" => &[],
@@ -428,7 +457,13 @@ mod tests {
     use super::*;
 
     fn facts() -> ServerFacts {
-        ServerFacts { port: 3307, hostname: "host".into(), max_allowed_packet: 1 << 26, max_connections: 100, tls: false }
+        ServerFacts {
+            port: 3307,
+            hostname: "host".into(),
+            max_allowed_packet: 1 << 26,
+            max_connections: 100,
+            tls: false,
+        }
     }
 
     fn check(name: &str, value: Value) -> Result<Value, VariableError> {
@@ -471,7 +506,10 @@ mod tests {
 
     #[test]
     fn sql_mode_is_normalised_and_checked() {
-        assert_eq!(check("sql_mode", text("ansi_quotes, ,strict_all_tables")), Ok(text("ANSI_QUOTES,STRICT_ALL_TABLES")));
+        assert_eq!(
+            check("sql_mode", text("ansi_quotes, ,strict_all_tables")),
+            Ok(text("ANSI_QUOTES,STRICT_ALL_TABLES"))
+        );
         assert!(matches!(check("sql_mode", text("FAST")), Err(VariableError::WrongValue { .. })));
         assert_eq!(check("sql_mode", text("")), Ok(text("")));
     }

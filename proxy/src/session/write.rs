@@ -39,8 +39,16 @@ impl Session {
         for (cell, fate) in put.cells.iter().zip(&fates) {
             if fate.as_ref().is_some_and(|w| !w.new) {
                 let entry = entry(cell, fate.as_ref().map(|w| w.ref_key));
-                self.last.warnings.push(Level::Note, 1062, format!("Cell '{entry}' exists with the same body: nothing to do"));
+                self.last.warnings.push(
+                    Level::Note,
+                    1062,
+                    format!("Cell '{entry}' exists with the same body: nothing to do"),
+                );
             }
+        }
+        if put.places_ignored {
+            let note = "added_id and created_at are given by the store: those of the statement were not used";
+            self.last.warnings.push(Level::Note, 1105, note);
         }
         let new = put.rows.iter().zip(&fates).filter(|(_, f)| f.as_ref().is_some_and(|w| w.new)).map(|(row, _)| row);
         let affected = new.collect::<BTreeSet<_>>().len() as u64;
@@ -178,11 +186,15 @@ impl Session {
                 Some(_) => {
                     // A statement stands or falls; the transaction goes on.
                     open.buffer.truncate(before);
-                    return Err(StatementError::Duplicate { entry: entry(cell, Some(ref_key)), stored: Stored::default() });
+                    return Err(StatementError::Duplicate {
+                        entry: entry(cell, Some(ref_key)),
+                        stored: Stored::default(),
+                    });
                 }
                 None => {
                     let must_be_new = cell.version == Version::Next;
-                    let buffered = Buffered { table: table.clone(), triple, body: cell.body.clone(), must_be_new, at, shard };
+                    let buffered =
+                        Buffered { table: table.clone(), triple, body: cell.body.clone(), must_be_new, at, shard };
                     if let Err(error) = open.buffer.push(buffered, limits) {
                         open.buffer.truncate(before);
                         return Err(error);

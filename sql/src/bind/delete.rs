@@ -2,7 +2,8 @@
 
 use cellgate_schemaless::Erasure;
 
-use super::condition::{Tuples, analyse};
+use super::condition::analyse;
+use super::keys::Tuples;
 use super::scope::Session;
 use super::view::View;
 use crate::ast::Delete;

@@ -3,6 +3,9 @@
 mod condition;
 mod delete;
 mod insert;
+mod keys;
+#[cfg(test)]
+mod lowering;
 mod request;
 mod scope;
 mod select;

@@ -7,7 +7,8 @@ use cellgate_schemaless::{
     RowScan, RowSet, ShardId, TableDef,
 };
 
-use super::condition::{Dimensions, Keys, Tuples, analyse};
+use super::condition::analyse;
+use super::keys::{Dimensions, Keys, Tuples};
 use super::view::View;
 use crate::columns::CellColumn;
 use crate::command::Source;

@@ -130,13 +130,13 @@ fn expand(items: &[Item], view: Option<&View>) -> Result<Vec<(Expr, ItemName)>, 
         match item {
             Item::All | Item::AllOf(_) => {
                 let Some(view) = view else { return Err(unsupported("* without FROM", "name what to select")) };
-                if let Item::AllOf(qualifier) = item {
-                    if !view.answers_to(qualifier) {
-                        return Err(SqlError::UnknownTable {
-                            database: view.table.database.clone(),
-                            table: qualifier.join("."),
-                        });
-                    }
+                if let Item::AllOf(qualifier) = item
+                    && !view.answers_to(qualifier)
+                {
+                    return Err(SqlError::UnknownTable {
+                        database: view.table.database.clone(),
+                        table: qualifier.join("."),
+                    });
                 }
                 for column in CellColumn::ALL {
                     let leaf = Leaf::Column(vec![column.name().to_owned()]);

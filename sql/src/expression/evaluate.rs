@@ -52,15 +52,8 @@ impl<L> Expression<L> {
             }
             Self::In { operand, list, negated } => within(operand, list, *negated, scope),
             Self::Between { operand, low, high, negated } => {
-                let value = operand.evaluate(scope)?;
-                let above = compare(&value, &low.evaluate(scope)?, scope.folds_case())?.map(Ordering::is_ge);
-                let below = compare(&value, &high.evaluate(scope)?, scope.folds_case())?.map(Ordering::is_le);
-                let inside = match (above, below) {
-                    (Some(false), _) | (_, Some(false)) => Some(false),
-                    (Some(true), Some(true)) => Some(true),
-                    (None, _) | (_, None) => None,
-                };
-                Ok(boolean(inside.map(|i| i != *negated)))
+                let values = [operand.evaluate(scope)?, low.evaluate(scope)?, high.evaluate(scope)?];
+                Ok(boolean(between(values, scope.folds_case())?.map(|inside| inside != *negated)))
             }
             Self::Like { operand, pattern, escape, negated } => {
                 matches(operand, pattern, escape.as_deref(), *negated, scope)
@@ -87,6 +80,23 @@ impl<L> Expression<L> {
     pub fn holds(&self, scope: &dyn Scope<L>) -> Result<bool, SqlError> {
         Ok(truth(&self.evaluate(scope)?) == Some(true))
     }
+}
+
+/// BETWEEN compares all three as numbers if one of them is a number.
+fn between(values: [Value; 3], fold_case: bool) -> Result<Option<bool>, SqlError> {
+    let is_number = |v: &Value| matches!(v, Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Decimal(_));
+    let numbers = values.iter().any(is_number);
+    let [value, low, high] = values.map(|v| match v {
+        Value::Text(_) | Value::Bytes(_) if numbers => Number::of(&v).map_or(Value::Null, Number::value),
+        other => other,
+    });
+    let above = compare(&value, &low, fold_case)?.map(Ordering::is_ge);
+    let below = compare(&value, &high, fold_case)?.map(Ordering::is_le);
+    Ok(match (above, below) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (Some(true), Some(true)) => Some(true),
+        (None, _) | (_, None) => None,
+    })
 }
 
 /// Whether a value is true; `None` for NULL.
@@ -124,7 +134,16 @@ fn negate(value: &Value) -> Result<Value, SqlError> {
 
 /// The 64 bits of a value.
 fn bits(value: &Value) -> Option<u64> {
-    let n = Number::of(value)?.round();
+    let n = match value {
+        Value::Text(_) | Value::Bytes(_) => truncated(Number::of(value)?),
+        Value::Null
+        | Value::Int(_)
+        | Value::UInt(_)
+        | Value::Double(_)
+        | Value::Decimal(_)
+        | Value::Json(_)
+        | Value::DateTime(_) => Number::of(value)?.round(),
+    };
     // Negative numbers are their two's complement; what is beyond saturates, as in MySQL.
     Some(match (u64::try_from(n), i64::try_from(n)) {
         (Ok(n), _) => n,

@@ -399,7 +399,7 @@ fn hex(value: &Value, text: &[u8]) -> Value {
 
 fn unhex(text: &[u8]) -> Value {
     match std::str::from_utf8(text) {
-        Ok(t) if t.bytes().all(|b| b.is_ascii_hexdigit()) => Value::Bytes(crate::parse::tokens::hex_bytes(t).into()),
+        Ok(t) if t.bytes().all(|b| b.is_ascii_hexdigit()) => Value::Bytes(crate::parse::literal::hex_bytes(t).into()),
         Ok(_) | Err(_) => Value::Null,
     }
 }

@@ -238,6 +238,9 @@ pub(crate) enum Leaf {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot(pub usize);
 
+/// What answers for a whole subtree in [`Expression::map`], or leaves it to be mapped.
+pub(crate) type Rewrite<'a, L, M> = dyn FnMut(&Expression<L>) -> Result<Option<Expression<M>>, SqlError> + 'a;
+
 impl<L> Expression<L> {
     /// Text.
     pub fn text(text: impl Into<bytes::Bytes>) -> Self {
@@ -323,7 +326,7 @@ impl<L> Expression<L> {
     /// Those of `node` and `leaf`.
     pub fn map<M>(
         &self,
-        node: &mut dyn FnMut(&Self) -> Result<Option<Expression<M>>, SqlError>,
+        node: &mut Rewrite<'_, L, M>,
         leaf: &mut dyn FnMut(&L) -> Result<Expression<M>, SqlError>,
     ) -> Result<Expression<M>, SqlError> {
         if let Some(done) = node(self)? {

@@ -66,11 +66,11 @@ pub(crate) fn check(text: &str, tokens: &[Token]) -> Result<Demand, SqlError> {
             if let Some(count) = open.last_mut() {
                 *count = 0;
             }
-        } else if is_operator(text, token) {
-            if let Some(count) = open.last_mut() {
-                *count += 1;
-                longest = longest.max(*count);
-            }
+        } else if is_operator(text, token)
+            && let Some(count) = open.last_mut()
+        {
+            *count += 1;
+            longest = longest.max(*count);
         }
         prefixes = if is_prefix(text, token) { prefixes + 1 } else { 0 };
         most_prefixes = most_prefixes.max(prefixes);

@@ -7,12 +7,14 @@ use sqlparser::ast::{
 };
 
 use super::budget::{RECURSION, limit};
+use super::call::{aggregate, call, today};
 use super::expression::Expr;
+use super::literal;
 use super::refuse::unsupported;
-use super::tokens::{self, Kind, Token};
+use super::tokens::{Kind, Token, syntax};
 use crate::environment::{SessionFunction, SqlMode};
 use crate::error::SqlError;
-use crate::expression::number::{Arithmetic, Number};
+use crate::expression::number::Arithmetic;
 use crate::expression::{Aggregate, CastType, Comparison, Expression, Function, Leaf, Operator, Test, time};
 use crate::value::Value;
 
@@ -70,7 +72,7 @@ impl Converter<'_> {
             Sql::BinaryOp { .. } => self.spine(tree, depth),
             Sql::UnaryOp { op, expr } => self.unary(*op, expr, depth),
             Sql::Value(value) => self.value(&value.value),
-            Sql::Identifier(name) => Ok(identifier(name)),
+            Sql::Identifier(name) => self.identifier(name),
             Sql::CompoundIdentifier(names) => {
                 Ok(Expression::Leaf(Leaf::Column(names.iter().map(|n| n.value.clone()).collect())))
             }
@@ -148,6 +150,27 @@ impl Converter<'_> {
         }
     }
 
+    /// A name without parentheses: a column, or one of the functions MySQL lets stand so.
+    fn identifier(&self, name: &Ident) -> Result<Expr> {
+        let column = || Expression::Leaf(Leaf::Column(vec![name.value.clone()]));
+        if name.quote_style.is_some() {
+            return Ok(column());
+        }
+        let upper = name.value.to_ascii_uppercase();
+        Ok(match upper.as_str() {
+            "DEFAULT" => Expression::Leaf(Leaf::Default),
+            "CURRENT_USER" => Expression::Leaf(Leaf::Session(SessionFunction::CurrentUser)),
+            "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "UTC_TIMESTAMP" => Expression::Leaf(Leaf::Now(0)),
+            "CURRENT_DATE" | "UTC_DATE" => today(),
+            word if RESERVED.contains(&word) => {
+                let place = usize::try_from(name.span.start.column).ok().and_then(|column| column.checked_sub(1));
+                let at = place.and_then(|i| self.tokens.get(i)).map_or(0, |t| t.start as usize);
+                return Err(syntax(self.text, at, "expected an expression"));
+            }
+            _ => column(),
+        })
+    }
+
     /// A chain of operators leans to the left as far as it is long, so it is walked, not recursed into.
     fn spine(&self, tree: &Sql, depth: usize) -> Result<Expr> {
         let mut operands = Vec::new();
@@ -157,14 +180,24 @@ impl Converter<'_> {
             at = left;
         }
         let mut left = self.convert(at, depth + 1)?;
+        let mut innermost = true;
         for (op, right) in operands.into_iter().rev() {
+            let right_tree = right;
             // `time +/- INTERVAL n UNIT`
             if let (BinaryOperator::Plus | BinaryOperator::Minus, Sql::Interval(interval)) = (op, &**right) {
                 left = self.shifted(left, interval, *op == BinaryOperator::Minus, depth)?;
                 continue;
             }
-            let right = self.convert(right, depth + 1)?;
-            left = match self.operator(op)? {
+            let joined = self.operator(op)?;
+            let mut right = self.convert(right, depth + 1)?;
+            if joined.takes_numbers() {
+                right = self.number(right, operand_of(right_tree));
+                if innermost {
+                    left = self.number(left, operand_of(at));
+                }
+            }
+            innermost = false;
+            left = match joined {
                 Joined::And => match left {
                     Expression::And(mut all) => {
                         all.push(right);
@@ -189,6 +222,20 @@ impl Converter<'_> {
             };
         }
         Ok(left)
+    }
+
+    /// A hexadecimal or bit literal where numbers are expected is a number.
+    fn number(&self, converted: Expr, tree: &Sql) -> Expr {
+        let literal = match tree {
+            Sql::Value(value) => matches!(value.value, SqlValue::HexStringLiteral(_) | SqlValue::Placeholder(_)),
+            _ => false,
+        };
+        match converted {
+            Expression::Constant(Value::Bytes(bytes)) if literal && bytes.len() <= 8 => {
+                Expression::Constant(Value::UInt(bytes.iter().fold(0, |n, b| (n << 8) | u64::from(*b))))
+            }
+            other => other,
+        }
     }
 
     fn operator(&self, op: &BinaryOperator) -> Result<Joined> {
@@ -229,10 +276,10 @@ impl Converter<'_> {
 
     fn unary(&self, op: UnaryOperator, operand: &Sql, depth: usize) -> Result<Expr> {
         // A sign and a number are one literal, which keeps -9223372036854775808 an integer.
-        if let (UnaryOperator::Minus, Sql::Value(value)) = (op, operand) {
-            if let SqlValue::Number(written, _) = &value.value {
-                return Ok(Expression::Constant(integer_or_decimal(&format!("-{written}"))));
-            }
+        if let (UnaryOperator::Minus, Sql::Value(value)) = (op, operand)
+            && let SqlValue::Number(written, _) = &value.value
+        {
+            return Ok(Expression::Constant(integer_or_decimal(&format!("-{written}"))));
         }
         let operand = self.convert(operand, depth + 1)?;
         Ok(match op {
@@ -251,7 +298,7 @@ impl Converter<'_> {
         Ok(match value {
             SqlValue::Number(written, _) => Expression::Constant(integer_or_decimal(written)),
             SqlValue::SingleQuotedString(text) => Expression::text(text.clone()),
-            SqlValue::HexStringLiteral(digits) => Expression::Constant(Value::Bytes(tokens::hex_bytes(digits).into())),
+            SqlValue::HexStringLiteral(digits) => Expression::Constant(Value::Bytes(literal::hex_bytes(digits).into())),
             SqlValue::Boolean(b) => Expression::Constant(Value::Int(i64::from(*b))),
             SqlValue::Null => Expression::Constant(Value::Null),
             SqlValue::Placeholder(ours) => self.placeholder(ours)?,
@@ -264,12 +311,12 @@ impl Converter<'_> {
         let token = token.ok_or_else(|| SqlError::Internal("a token got lost".into()))?;
         Ok(match token.kind {
             Kind::Parameter(n) => Expression::Leaf(Leaf::Parameter(n)),
-            Kind::Bits => Expression::Constant(Value::Bytes(tokens::bits(token, self.text).into())),
+            Kind::Bits => Expression::Constant(Value::Bytes(literal::bits(token, self.text).into())),
             Kind::UserVariable => {
-                Expression::Leaf(Leaf::UserVariable(tokens::user_variable(token, self.text, self.mode)))
+                Expression::Leaf(Leaf::UserVariable(literal::user_variable(token, self.text, self.mode)))
             }
             Kind::SystemVariable => {
-                let (global, name) = tokens::system_variable(token, self.text);
+                let (global, name) = literal::system_variable(token, self.text);
                 Expression::Leaf(Leaf::SystemVariable { global: global.unwrap_or(false), name })
             }
             Kind::Word | Kind::Quoted | Kind::String | Kind::Number | Kind::Hex | Kind::Symbol(_) => {
@@ -408,11 +455,11 @@ impl Converter<'_> {
         if let Some(aggregate) = aggregate(&name) {
             return self.aggregate(aggregate, distinct, arguments, depth);
         }
-        if let ("DATE_ADD" | "ADDDATE" | "DATE_SUB" | "SUBDATE", [time, interval]) = (name.as_str(), arguments) {
-            if let Some(Sql::Interval(interval)) = plain_argument(interval) {
-                let time = plain_argument(time).ok_or_else(|| SqlError::Arguments(name.clone()))?;
-                return self.shifted(self.convert(time, depth + 1)?, interval, name.contains("SUB"), depth);
-            }
+        if let ("DATE_ADD" | "ADDDATE" | "DATE_SUB" | "SUBDATE", [time, interval]) = (name.as_str(), arguments)
+            && let Some(Sql::Interval(interval)) = plain_argument(interval)
+        {
+            let time = plain_argument(time).ok_or_else(|| SqlError::Arguments(name.clone()))?;
+            return self.shifted(self.convert(time, depth + 1)?, interval, name.contains("SUB"), depth);
         }
         let json = matches!(name.as_str(), "JSON_OBJECT" | "JSON_ARRAY");
         let arguments = arguments
@@ -460,6 +507,38 @@ enum Joined {
     Chain(Operator),
 }
 
+impl Joined {
+    /// Whether its operands are numbers, whatever they look like.
+    fn takes_numbers(&self) -> bool {
+        match self {
+            Self::And | Self::Or => true,
+            Self::Chain(op) => match op {
+                Operator::Arithmetic(_)
+                | Operator::Xor
+                | Operator::BitAnd
+                | Operator::BitOr
+                | Operator::BitXor
+                | Operator::ShiftLeft
+                | Operator::ShiftRight => true,
+                Operator::Compare(_)
+                | Operator::NullSafeEqual
+                | Operator::Concat
+                | Operator::Extract
+                | Operator::ExtractUnquoted => false,
+            },
+        }
+    }
+}
+
+/// The expression within parentheses.
+fn operand_of(tree: &Sql) -> &Sql {
+    let mut tree = tree;
+    while let Sql::Nested(inner) = tree {
+        tree = inner;
+    }
+    tree
+}
+
 fn subqueries() -> SqlError {
     unsupported("a subquery", "run it first and pass its rows, e.g. with IN (..)")
 }
@@ -484,134 +563,10 @@ fn json_boolean(tree: &Sql) -> Option<Expr> {
     }
 }
 
-fn aggregate(name: &str) -> Option<Aggregate> {
-    Some(match name {
-        "COUNT" => Aggregate::Count,
-        "MIN" => Aggregate::Min,
-        "MAX" => Aggregate::Max,
-        "SUM" => Aggregate::Sum,
-        "AVG" => Aggregate::Avg,
-        _ => return None,
-    })
-}
-
-fn session_function(name: &str) -> Option<SessionFunction> {
-    Some(match name {
-        "DATABASE" | "SCHEMA" => SessionFunction::Database,
-        "VERSION" => SessionFunction::Version,
-        "USER" | "SESSION_USER" | "SYSTEM_USER" => SessionFunction::User,
-        "CURRENT_USER" => SessionFunction::CurrentUser,
-        "CONNECTION_ID" => SessionFunction::ConnectionId,
-        "LAST_INSERT_ID" => SessionFunction::LastInsertId,
-        "ROW_COUNT" => SessionFunction::RowCount,
-        "FOUND_ROWS" => SessionFunction::FoundRows,
-        _ => return None,
-    })
-}
-
-/// A name without parentheses: a column, or one of the functions MySQL lets stand so.
-fn identifier(name: &Ident) -> Expr {
-    let column = || Expression::Leaf(Leaf::Column(vec![name.value.clone()]));
-    if name.quote_style.is_some() {
-        return column();
-    }
-    match name.value.to_ascii_uppercase().as_str() {
-        "DEFAULT" => Expression::Leaf(Leaf::Default),
-        "CURRENT_USER" => Expression::Leaf(Leaf::Session(SessionFunction::CurrentUser)),
-        "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "UTC_TIMESTAMP" => Expression::Leaf(Leaf::Now(0)),
-        "CURRENT_DATE" | "UTC_DATE" => today(),
-        _ => column(),
-    }
-}
-
-/// The date of the statement as `YYYY-MM-DD`.
-fn today() -> Expr {
-    Expression::Call(Function::Left, vec![Expression::Leaf(Leaf::Now(0)), Expression::Constant(Value::Int(10))])
-}
-
-fn call(name: &str, arguments: Vec<Expr>) -> Result<Expr> {
-    let known = |function: Function, arguments: Vec<Expr>| {
-        let (least, most) = function.arity();
-        if arguments.len() < least || arguments.len() > most {
-            return Err(SqlError::Arguments(function.name().into()));
-        }
-        Ok(Expression::Call(function, arguments))
-    };
-    if let (Some(function), []) = (session_function(name), arguments.as_slice()) {
-        return Ok(Expression::Leaf(Leaf::Session(function)));
-    }
-    match (name, arguments.as_slice()) {
-        ("NOW" | "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "SYSDATE" | "UTC_TIMESTAMP", []) => {
-            Ok(Expression::Leaf(Leaf::Now(0)))
-        }
-        ("NOW" | "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "SYSDATE" | "UTC_TIMESTAMP", [digits]) => {
-            let digits = digits.constant().and_then(Number::of).and_then(|n| u32::try_from(n.round()).ok());
-            match digits {
-                Some(digits @ 0..=6) => Ok(Expression::Leaf(Leaf::Now(digits))),
-                Some(_) | None => Err(SqlError::Arguments(name.into())),
-            }
-        }
-        ("CURDATE" | "CURRENT_DATE" | "UTC_DATE", []) => Ok(today()),
-        ("UNIX_TIMESTAMP", []) => known(Function::UnixTimestamp, vec![Expression::Leaf(Leaf::Now(0))]),
-        ("LAST_INSERT_ID", _) => Err(unsupported("LAST_INSERT_ID with an argument", "use a user variable")),
-        ("VALUES" | "VALUE", _) => {
-            Err(unsupported("VALUES() in an expression", "cells are immutable: insert the next ref_key"))
-        }
-        (name, _) => match Function::named(name) {
-            Some(function) => known(function, arguments),
-            None if KNOWN_TO_MYSQL.contains(&name) => {
-                Err(unsupported(&format!("the function {name}"), "compute it in the application"))
-            }
-            None => Err(SqlError::UnknownFunction(name.to_owned())),
-        },
-    }
-}
-
-/// Functions MySQL has and the dialect has not: refused by name rather than called unknown.
-const KNOWN_TO_MYSQL: [&str; 45] = [
-    "GROUP_CONCAT",
-    "JSON_ARRAYAGG",
-    "JSON_OBJECTAGG",
-    "BIT_AND",
-    "BIT_OR",
-    "BIT_XOR",
-    "STD",
-    "STDDEV",
-    "VARIANCE",
-    "UUID",
-    "RAND",
-    "SLEEP",
-    "BENCHMARK",
-    "GET_LOCK",
-    "RELEASE_LOCK",
-    "IS_FREE_LOCK",
-    "MD5",
-    "SHA1",
-    "SHA2",
-    "CRC32",
-    "DATE_FORMAT",
-    "STR_TO_DATE",
-    "DATEDIFF",
-    "TIMESTAMPDIFF",
-    "TIMESTAMPADD",
-    "YEAR",
-    "MONTH",
-    "DAY",
-    "HOUR",
-    "MINUTE",
-    "SECOND",
-    "DATE",
-    "TIME",
-    "REPEAT",
-    "REVERSE",
-    "LPAD",
-    "RPAD",
-    "FORMAT",
-    "JSON_SET",
-    "JSON_INSERT",
-    "JSON_REPLACE",
-    "JSON_REMOVE",
-    "JSON_MERGE_PATCH",
-    "JSON_SEARCH",
-    "POW",
+/// Words that are no column unless they are quoted.
+const RESERVED: [&str; 44] = [
+    "ALTER", "AND", "AS", "ASC", "BETWEEN", "BY", "CASE", "CREATE", "CROSS", "DELETE", "DESC", "DISTINCT", "DIV",
+    "DROP", "ELSE", "FOR", "FROM", "GROUP", "HAVING", "IN", "INNER", "INSERT", "INTO", "IS", "JOIN", "LIKE", "LIMIT",
+    "NOT", "ON", "OR", "ORDER", "REPLACE", "SELECT", "SET", "TABLE", "THEN", "UNION", "UPDATE", "USING", "VALUES",
+    "WHEN", "WHERE", "WITH", "XOR",
 ];

@@ -230,11 +230,10 @@ fn definition(reader: &mut Reader<'_>, body: &mut Body) -> Result<(), SqlError> 
         reader.take_any(&["KEY", "INDEX"]);
         return key(reader, body, true);
     }
-    let next_is_index = reader.sees_any(&["KEY", "INDEX"])
-        && reader.peek_at(1).is_some_and(|t| t.is_symbol(Symbol::Open))
-        || reader.sees_any(&["KEY", "INDEX"])
-            && reader.peek_at(2).is_some_and(|t| t.is_symbol(Symbol::Open))
-            && reader.peek_at(3).is_none_or(|t| t.kind != Kind::Number);
+    // A column can be called key; an index has its parts in parentheses, where a type has a number.
+    let opens = |ahead| reader.peek_at(ahead).is_some_and(|t| t.is_symbol(Symbol::Open));
+    let parts = opens(1) || (opens(2) && reader.peek_at(3).is_none_or(|t| t.kind != Kind::Number));
+    let next_is_index = reader.sees_any(&["KEY", "INDEX"]) && parts;
     if next_is_index {
         reader.next();
         return key(reader, body, false);

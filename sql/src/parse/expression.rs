@@ -6,8 +6,9 @@ use sqlparser::tokenizer::{Location, Span, Token as SqlToken, TokenWithSpan, Wor
 use super::budget::{self, EXPRESSION_TOKENS, limit};
 use super::convert::{Converter, integer_or_decimal};
 use super::dialect::CellDialect;
+use super::literal;
 use super::reader::Reader;
-use super::tokens::{self, Kind, Symbol, Token, syntax};
+use super::tokens::{Kind, Symbol, Token, syntax};
 use crate::error::SqlError;
 use crate::expression::{DEPTH, Expression, Leaf};
 use crate::value::Value;
@@ -33,7 +34,11 @@ impl Reader<'_> {
             return Err(self.error("expected an expression"));
         }
         let dialect = CellDialect { pipes_as_concat: self.mode.pipes_as_concat };
-        let fed = tokens.iter().enumerate().map(|(i, t)| self.token(i, t, tokens.get(i + 1))).collect();
+        let fed = tokens
+            .iter()
+            .enumerate()
+            .map(|(i, t)| self.token(i, t, i.checked_sub(1).and_then(|i| tokens.get(i))))
+            .collect();
         let mut parser = Parser::new(&dialect).with_recursion_limit(self.recursion).with_tokens_with_locations(fed);
         let tree = parser.parse_expr().map_err(|e| self.parser_error(e, tokens))?;
         let converter = Converter { text: self.text, mode: self.mode, tokens };
@@ -73,10 +78,10 @@ impl Reader<'_> {
                 let digits = self.peek_at(1)?.text(self.text);
                 value(integer_or_decimal(&format!("-{digits}")))
             }
-            Kind::String => value(Value::Text(tokens::string(token, self.text, self.mode).into_owned().into())),
-            Kind::Hex => value(Value::Bytes(tokens::hex(token, self.text).into())),
+            Kind::String => value(Value::Text(literal::string(token, self.text, self.mode).into_owned().into())),
+            Kind::Hex => value(Value::Bytes(literal::hex(token, self.text).into())),
             Kind::Parameter(n) => Some(Expression::Leaf(Leaf::Parameter(n))),
-            Kind::Quoted => Some(Expression::Leaf(Leaf::Column(vec![tokens::name(token, self.text).into_owned()]))),
+            Kind::Quoted => Some(Expression::Leaf(Leaf::Column(vec![literal::name(token, self.text).into_owned()]))),
             Kind::Word if token.is(self.text, "NULL") => value(Value::Null),
             Kind::Word if token.is(self.text, "DEFAULT") => Some(Expression::Leaf(Leaf::Default)),
             Kind::Word | Kind::Bits | Kind::UserVariable | Kind::SystemVariable | Kind::Symbol(_) => None,
@@ -116,32 +121,47 @@ impl Reader<'_> {
 
     /// Our token as sqlparser's. Its place is its number, which is how errors find back to the text. What sqlparser
     /// does not know as one token becomes a placeholder that names ours.
-    fn token(&self, index: usize, token: &Token, next: Option<&Token>) -> TokenWithSpan {
+    fn token(&self, index: usize, token: &Token, before: Option<&Token>) -> TokenWithSpan {
         let written = token.text(self.text);
         let placeholder = || SqlToken::Placeholder(format!("?{index}"));
         let sql = match token.kind {
-            // MOD is an operator unless it is called.
-            Kind::Word
-                if written.eq_ignore_ascii_case("MOD")
-                    && index > 0
-                    && !next.is_some_and(|t| t.is_symbol(Symbol::Open)) =>
-            {
+            // MOD is an operator behind an operand, and a function elsewhere.
+            Kind::Word if written.eq_ignore_ascii_case("MOD") && before.is_some_and(|t| self.ends_operand(t)) => {
                 SqlToken::Mod
             }
             Kind::Word => SqlToken::make_word(written, None),
             Kind::Quoted => SqlToken::Word(Word {
-                value: tokens::name(token, self.text).into_owned(),
+                value: literal::name(token, self.text).into_owned(),
                 quote_style: Some('`'),
                 keyword: sqlparser::keywords::Keyword::NoKeyword,
             }),
-            Kind::String => SqlToken::SingleQuotedString(tokens::string(token, self.text, self.mode).into_owned()),
+            Kind::String => SqlToken::SingleQuotedString(literal::string(token, self.text, self.mode).into_owned()),
             Kind::Number => SqlToken::Number(written.to_owned(), false),
-            Kind::Hex => SqlToken::HexStringLiteral(tokens::digits(written).to_owned()),
+            Kind::Hex => SqlToken::HexStringLiteral(literal::digits(written).to_owned()),
             Kind::Bits | Kind::UserVariable | Kind::SystemVariable | Kind::Parameter(_) => placeholder(),
             Kind::Symbol(symbol) => sql_symbol(symbol, written),
         };
         let place = Location { line: 1, column: index as u64 + 1 };
         TokenWithSpan { token: sql, span: Span { start: place, end: place } }
+    }
+
+    /// Whether an operand can end with this token.
+    fn ends_operand(&self, token: &Token) -> bool {
+        const OPERATORS: [&str; 14] = [
+            "AND", "OR", "XOR", "NOT", "DIV", "MOD", "LIKE", "IN", "BETWEEN", "WHEN", "THEN", "ELSE", "CASE", "ESCAPE",
+        ];
+        match token.kind {
+            Kind::Word => !OPERATORS.iter().any(|w| token.is(self.text, w)),
+            Kind::Symbol(symbol) => symbol == Symbol::Close,
+            Kind::Quoted
+            | Kind::String
+            | Kind::Number
+            | Kind::Hex
+            | Kind::Bits
+            | Kind::UserVariable
+            | Kind::SystemVariable
+            | Kind::Parameter(_) => true,
+        }
     }
 
     /// sqlparser's error with the place in our text.

@@ -114,6 +114,9 @@ pub(super) fn delete(reader: &mut Reader<'_>) -> Result<Delete, SqlError> {
     let erase = "erase by key: DELETE FROM t WHERE row_key = ? [AND column_key = ? [AND ref_key = ?]]";
     while reader.take_any(&["LOW_PRIORITY", "QUICK", "IGNORE"]).is_some() {}
     if !reader.take(&["FROM"]) {
+        if reader.at_end() {
+            return Err(reader.error("expected FROM"));
+        }
         return Err(unsupported("DELETE from several tables", erase));
     }
     let from = select::table(reader)?.ok_or_else(|| reader.error("expected a table"))?;

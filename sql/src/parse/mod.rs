@@ -5,11 +5,14 @@
 //! them than [`budget`] allows.
 
 mod budget;
+mod call;
 mod convert;
 mod ddl;
 mod dialect;
 mod expression;
 mod insert;
+pub(crate) mod lexer;
+pub(crate) mod literal;
 mod reader;
 mod refuse;
 mod select;
@@ -150,10 +153,8 @@ pub fn parse(text: &str, mode: SqlMode) -> Result<Vec<Statement>, SqlError> {
     for statement in &statements {
         deep |= budget::check(text, &statement.tokens)? == Demand::Deep;
     }
-    if !deep {
-        if let Some(done) = parse_all(text, mode, &statements, budget::shallow::RECURSION) {
-            return done;
-        }
+    if !deep && let Some(done) = parse_all(text, mode, &statements, budget::shallow::RECURSION) {
+        return done;
     }
     on_big_stack(|| {
         parse_all(text, mode, &statements, budget::RECURSION)

@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 
-use super::tokens::{self, Kind, Symbol, Token, syntax};
+use super::literal;
+use super::tokens::{Kind, Symbol, Token, syntax};
 use crate::environment::SqlMode;
 use crate::error::SqlError;
 
@@ -123,7 +124,7 @@ impl<'a> Reader<'a> {
         match self.peek() {
             Some(token) if matches!(token.kind, Kind::Word | Kind::Quoted) => {
                 self.at += 1;
-                let name = tokens::name(token, self.text).into_owned();
+                let name = literal::name(token, self.text).into_owned();
                 if name.is_empty() {
                     self.at -= 1;
                     return Err(self.error("a name cannot be empty"));
@@ -147,7 +148,7 @@ impl<'a> Reader<'a> {
     pub fn take_string(&mut self) -> Option<String> {
         let mut joined: Option<String> = None;
         while let Some(token) = self.peek().filter(|t| t.kind == Kind::String) {
-            joined.get_or_insert_default().push_str(&tokens::string(token, self.text, self.mode));
+            joined.get_or_insert_default().push_str(&literal::string(token, self.text, self.mode));
             self.at += 1;
         }
         joined

@@ -31,7 +31,7 @@ pub(crate) fn refusal(reader: &Reader<'_>) -> Option<SqlError> {
         .map(|(words, instead)| unsupported(&words.join(" "), instead))
 }
 
-const STATEMENTS: [(&[&str], &str); 47] = [
+const STATEMENTS: [(&[&str], &str); 49] = [
     (
         &["LOCK", "TABLES"],
         "cells are immutable, there is nothing to lock; leave it out (mysqldump: --skip-lock-tables)",
@@ -68,6 +68,8 @@ const STATEMENTS: [(&[&str], &str); 47] = [
     (&["CREATE", "VIEW"], "read the table"),
     (&["CREATE", "OR"], "read the table"),
     (&["CREATE", "INDEX"], "cells are found by row_key, column_key and ref_key"),
+    (&["CREATE", "FULLTEXT"], "there is no full-text search; filter on JSON values"),
+    (&["CREATE", "SPATIAL"], "there are no spatial indexes"),
     (&["CREATE", "UNIQUE"], "cells are unique by row_key, column_key and ref_key"),
     (&["CREATE", "TRIGGER"], "poll the log: SELECT .. PARTITION (p0) WHERE added_id > n"),
     (&["CREATE", "PROCEDURE"], "there are no stored procedures"),

@@ -1,8 +1,9 @@
 //! SELECT.
 
+use super::literal;
 use super::reader::Reader;
 use super::refuse::unsupported;
-use super::tokens::{self, Kind, Symbol};
+use super::tokens::{Kind, Symbol};
 use crate::ast::{From, Item, Limit, Name, Select};
 use crate::error::SqlError;
 
@@ -130,7 +131,7 @@ fn item(reader: &mut Reader<'_>) -> Result<Item, SqlError> {
 fn display_name(reader: &Reader<'_>, from: usize, written: String) -> String {
     match reader.tokens.get(from) {
         Some(token) if token.kind == Kind::String && token.text(reader.text) == written => {
-            tokens::string(token, reader.text, reader.mode).into_owned()
+            literal::string(token, reader.text, reader.mode).into_owned()
         }
         Some(_) | None => written,
     }
@@ -148,7 +149,7 @@ fn star_qualifier(reader: &mut Reader<'_>) -> Option<Vec<String>> {
         return None;
     };
     let qualifier =
-        (0..names).filter_map(|i| reader.peek_at(2 * i)).map(|t| tokens::name(t, reader.text).into_owned()).collect();
+        (0..names).filter_map(|i| reader.peek_at(2 * i)).map(|t| literal::name(t, reader.text).into_owned()).collect();
     reader.at += 2 * names + 1;
     Some(qualifier)
 }

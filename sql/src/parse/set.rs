@@ -1,8 +1,9 @@
 //! SET.
 
+use super::literal;
 use super::reader::Reader;
 use super::refuse::unsupported;
-use super::tokens::{self, Kind, Symbol};
+use super::tokens::{Kind, Symbol};
 use crate::ast::{AssignedValue, Assignment};
 use crate::command::SettingScope;
 use crate::error::SqlError;
@@ -134,11 +135,11 @@ fn target(reader: &mut Reader<'_>) -> Result<(SettingScope, String), SqlError> {
         match token.kind {
             Kind::UserVariable => {
                 reader.next();
-                return Ok((SettingScope::User, tokens::user_variable(token, reader.text, reader.mode)));
+                return Ok((SettingScope::User, literal::user_variable(token, reader.text, reader.mode)));
             }
             Kind::SystemVariable => {
                 reader.next();
-                let (global, name) = tokens::system_variable(token, reader.text);
+                let (global, name) = literal::system_variable(token, reader.text);
                 if name.starts_with("persist") && name.contains('.') {
                     return Err(unsupported("SET PERSIST", "write it into the configuration file"));
                 }

@@ -1,1 +1,858 @@
+//! What clients really send, precedence, refusals, and hostile text.
 
+use std::time::Duration;
+
+use crate::command::{Aspect, Command, Ddl, SettingScope, SettingValue, Transaction};
+use crate::environment::SqlMode;
+use crate::error::SqlError;
+use crate::parse::{StatementKind, parse};
+use crate::testing::{Session, bound, read, rows, run, shown};
+use crate::value::Value;
+
+fn one(text: &str) -> crate::Statement {
+    let mut all = parse(text, SqlMode::default()).unwrap_or_else(|e| panic!("{text}: {e}"));
+    assert_eq!(all.len(), 1, "{text}");
+    all.remove(0)
+}
+
+/// The value of a constant expression, as text.
+fn value(expression: &str) -> String {
+    let read = read(&format!("SELECT {expression}"));
+    run(&read, &[]).unwrap_or_else(|e| panic!("{expression}: {e}")).first().map(shown).unwrap_or_default()
+}
+
+fn settings(text: &str) -> Vec<(SettingScope, String, SettingValue)> {
+    match bound(text) {
+        Ok(Command::Set(all)) => all.into_iter().map(|s| (s.scope, s.name, s.value)).collect(),
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+fn text(value: &str) -> SettingValue {
+    SettingValue::Value(Value::Text(value.to_owned().into()))
+}
+
+#[test]
+fn every_set_a_client_sends_is_understood() {
+    use SettingScope::{Global, NextTransaction, Session, User};
+    let int = |n| SettingValue::Value(Value::Int(n));
+    for (statement, expected) in [
+        ("SET NAMES utf8mb4", vec![(Session, "names", text("utf8mb4"))]),
+        (
+            "SET NAMES 'utf8mb4' COLLATE 'utf8mb4_0900_ai_ci'",
+            vec![(Session, "names", text("utf8mb4")), (Session, "collation_connection", text("utf8mb4_0900_ai_ci"))],
+        ),
+        ("SET NAMES DEFAULT", vec![(Session, "names", SettingValue::Default)]),
+        ("SET AUTOCOMMIT = 0", vec![(Session, "autocommit", int(0))]),
+        ("set autocommit=0", vec![(Session, "autocommit", int(0))]),
+        ("SET @@session.autocommit = OFF", vec![(Session, "autocommit", text("OFF"))]),
+        ("SET sql_mode=STRICT_TRANS_TABLES", vec![(Session, "sql_mode", text("STRICT_TRANS_TABLES"))]),
+        ("SET time_zone='+0:00'", vec![(Session, "time_zone", text("+0:00"))]),
+        ("SET SQL_AUTO_IS_NULL = 0", vec![(Session, "sql_auto_is_null", int(0))]),
+        (
+            "SET sql_mode=(SELECT CONCAT(@@sql_mode, ',PIPES_AS_CONCAT,NO_ENGINE_SUBSTITUTION')),time_zone='+00:00',\
+             NAMES utf8mb4 COLLATE utf8mb4_unicode_ci",
+            vec![
+                (Session, "sql_mode", text("STRICT_TRANS_TABLES,PIPES_AS_CONCAT,NO_ENGINE_SUBSTITUTION")),
+                (Session, "time_zone", text("+00:00")),
+                (Session, "names", text("utf8mb4")),
+                (Session, "collation_connection", text("utf8mb4_unicode_ci")),
+            ],
+        ),
+        (
+            "SET NAMES utf8mb4, @@SESSION.sql_mode = CONCAT(CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), \
+             ',NO_AUTO_VALUE_ON_ZERO'), @@SESSION.sql_auto_is_null = 0, @@SESSION.wait_timeout = 2147483",
+            vec![
+                (Session, "names", text("utf8mb4")),
+                (Session, "sql_mode", text("STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO")),
+                (Session, "sql_auto_is_null", int(0)),
+                (Session, "wait_timeout", int(2_147_483)),
+            ],
+        ),
+        ("SET @@wait_timeout = 2147483", vec![(Session, "wait_timeout", int(2_147_483))]),
+        (
+            "set autocommit=1, session_track_system_variables='auto_increment_increment', sql_mode = \
+             concat(@@sql_mode,',STRICT_TRANS_TABLES')",
+            vec![
+                (Session, "autocommit", int(1)),
+                (Session, "session_track_system_variables", text("auto_increment_increment")),
+                (Session, "sql_mode", text("STRICT_TRANS_TABLES,STRICT_TRANS_TABLES")),
+            ],
+        ),
+        ("set @@SQL_SELECT_LIMIT=2", vec![(Session, "sql_select_limit", int(2))]),
+        (
+            "SET character_set_results = NULL",
+            vec![(Session, "character_set_results", SettingValue::Value(Value::Null))],
+        ),
+        ("SET SESSION character_set_results = 'binary'", vec![(Session, "character_set_results", text("binary"))]),
+        (
+            "SET SQL_SAFE_UPDATES=1,SQL_SELECT_LIMIT=1000,MAX_JOIN_SIZE=1000000",
+            vec![
+                (Session, "sql_safe_updates", int(1)),
+                (Session, "sql_select_limit", int(1000)),
+                (Session, "max_join_size", int(1_000_000)),
+            ],
+        ),
+        (
+            "set session sql_mode='ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES'",
+            vec![(Session, "sql_mode", text("ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES"))],
+        ),
+        ("SET lock_wait_timeout=2", vec![(Session, "lock_wait_timeout", int(2))]),
+        (
+            "SET @a := 1, @`b c` = 'x', @five = @five + 1",
+            vec![(User, "a", int(1)), (User, "b c", text("x")), (User, "five", int(6))],
+        ),
+        ("SET GLOBAL max_connections = 10", vec![(Global, "max_connections", int(10))]),
+        ("SET @@global.max_connections = DEFAULT", vec![(Global, "max_connections", SettingValue::Default)]),
+        ("SET LOCAL sql_mode = (SELECT @@sql_mode)", vec![(Session, "sql_mode", text("STRICT_TRANS_TABLES"))]),
+        ("SET CHARACTER SET utf8mb4", vec![(Session, "character_set", text("utf8mb4"))]),
+        ("SET CHARSET 'utf8mb4'", vec![(Session, "character_set", text("utf8mb4"))]),
+        (
+            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
+            vec![(NextTransaction, "transaction_isolation", text("READ-COMMITTED"))],
+        ),
+        (
+            "set transaction isolation level serializable",
+            vec![(NextTransaction, "transaction_isolation", text("SERIALIZABLE"))],
+        ),
+        (
+            "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE",
+            vec![
+                (Session, "transaction_isolation", text("REPEATABLE-READ")),
+                (Session, "transaction_read_only", int(0)),
+            ],
+        ),
+        ("SET TRANSACTION READ ONLY", vec![(NextTransaction, "transaction_read_only", int(1))]),
+        ("/*!40100 SET @@SQL_MODE='' */", vec![(Session, "sql_mode", text(""))]),
+        ("/*!40103 SET TIME_ZONE='+00:00' */", vec![(Session, "time_zone", text("+00:00"))]),
+        (
+            "/*!40101 SET @OLD_SQL_MODE=@@SQL_MODE, SQL_MODE='NO_AUTO_VALUE_ON_ZERO' */;",
+            vec![
+                (User, "old_sql_mode", text("STRICT_TRANS_TABLES")),
+                (Session, "sql_mode", text("NO_AUTO_VALUE_ON_ZERO")),
+            ],
+        ),
+        ("SET cellgate_read = 'replica'", vec![(Session, "cellgate_read", text("replica"))]),
+    ] {
+        let expected: Vec<_> = expected.into_iter().map(|(s, n, v)| (s, n.to_owned(), v)).collect();
+        assert_eq!(settings(statement), expected, "{statement}");
+    }
+    assert!(matches!(bound("SET x = @@nonsense"), Err(SqlError::UnknownVariable(_))));
+    assert!(matches!(bound("SET PASSWORD = 'x'"), Err(SqlError::Unsupported { .. })));
+    assert!(matches!(bound("SET PERSIST x = 1"), Err(SqlError::Unsupported { .. })));
+}
+
+#[test]
+fn every_select_a_client_sends_without_a_table_is_understood() {
+    let mut env = Session::new();
+    for name in [
+        "transaction_isolation",
+        "lower_case_table_names",
+        "default_storage_engine",
+        "sql_auto_is_null",
+        "wait_timeout",
+        "version_comment",
+        "version",
+        "auto_increment_increment",
+        "character_set_client",
+        "character_set_connection",
+        "character_set_results",
+        "character_set_server",
+        "character_set_database",
+        "collation_server",
+        "collation_connection",
+        "collation_database",
+        "init_connect",
+        "interactive_timeout",
+        "license",
+        "tx_isolation",
+        "net_write_timeout",
+        "performance_schema",
+        "query_cache_size",
+        "query_cache_type",
+        "system_time_zone",
+    ] {
+        env.variables.insert(name.to_owned(), Value::Text("x".into()));
+    }
+    for text in [
+        "SELECT VERSION()",
+        "SELECT DATABASE()",
+        "SELECT @@transaction_isolation",
+        "SELECT @@sql_mode",
+        "SELECT @@lower_case_table_names",
+        "\n   SELECT VERSION(), @@sql_mode, @@default_storage_engine, @@sql_auto_is_null, @@lower_case_table_names, \
+         CONVERT_TZ('2001-01-01 01:00:00','UTC','UTC') IS NOT NULL",
+        "SELECT version() as version",
+        "select version() as version",
+        "SELECT VERSION() as version",
+        "SELECT 1+1 AS result",
+        "SELECT NULL",
+        "SELECT 1",
+        "SELECT @@max_allowed_packet,@@wait_timeout,@@socket",
+        "SELECT @@max_allowed_packet,@@system_time_zone,@@time_zone,@@auto_increment_increment",
+        "SELECT @@tx_isolation",
+        "select @@version_comment limit 1",
+        "select DATABASE(), USER() limit 1",
+        "select @@character_set_client, @@character_set_connection, @@character_set_server, @@character_set_database limit 1",
+        "select connection_id()",
+        "SELECT @@version_comment, @@version",
+        "SELECT @@version",
+        "select @@collation_database",
+        "SELECT SCHEMA(), CURRENT_USER, CURRENT_USER(), SESSION_USER(), LAST_INSERT_ID(), ROW_COUNT(), FOUND_ROWS()",
+        "SELECT COALESCE(NULL, DATABASE())",
+        "SELECT `x`.1 FROM DUAL WHERE 1=0",
+        "/* mysql-connector-j-8.0.33 (Revision: 7d6b0800528b6b25c68b52dc10d6c1c8429c100c) */SELECT  \
+         @@session.auto_increment_increment AS auto_increment_increment, @@character_set_client AS character_set_client, \
+         @@character_set_connection AS character_set_connection, @@collation_server AS collation_server, @@license AS license, \
+         @@init_connect AS init_connect, @@performance_schema AS performance_schema, @@wait_timeout AS wait_timeout",
+        "SELECT True, CONNECTION_ID()",
+        "SELECT NOW(), NOW(6), CURRENT_TIMESTAMP, UTC_TIMESTAMP(), UNIX_TIMESTAMP()",
+        "SELECT SHARD_OF('key')",
+        "SHOW COUNT(*) WARNINGS",
+        "SELECT @five, @unset",
+    ] {
+        if text.contains("`x`.1") {
+            // A column without a table.
+            assert!(crate::testing::bound_with(&env, text, &[]).is_err(), "{text}");
+            continue;
+        }
+        env.variables.insert("warning_count".into(), Value::Int(0));
+        let read = crate::testing::read_with(&env, text, &[]);
+        assert_eq!(run(&read, &[]).unwrap_or_else(|e| panic!("{text}: {e}")).len(), 1, "{text}");
+    }
+    let named = crate::testing::read_with(&env, "select @@version_comment, @@SESSION.autocommit, 1 + 1, 'x'", &[]);
+    let names: Vec<_> = named.shape.columns().iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["@@version_comment", "@@SESSION.autocommit", "1 + 1", "x"]);
+    assert!(matches!(bound("select $$"), Err(SqlError::UnknownColumn { .. })), "the Oracle client's probe");
+    assert!(matches!(bound("SELECT @@query_response_time_stats"), Err(SqlError::UnknownVariable(_))));
+}
+
+fn aspect(text: &str) -> (Aspect, Option<String>) {
+    match bound(text) {
+        Ok(Command::Show(show)) => (show.aspect, show.filter.like().map(str::to_owned)),
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+#[test]
+fn every_show_a_client_sends_is_understood() {
+    let shop = || Some("shop".to_owned());
+    let trips = || crate::TableName { database: "shop".into(), table: "trips".into() };
+    let like = |p: &str| Some(p.to_owned());
+    for (text, expected, pattern) in [
+        ("show databases", Aspect::Databases, None),
+        ("SHOW schemas", Aspect::Databases, None),
+        ("SHOW DATABASES LIKE 'shop'", Aspect::Databases, like("shop")),
+        ("show tables", Aspect::Tables { database: shop(), full: false }, None),
+        (
+            "SHOW /*!50002 FULL*/ TABLES FROM `shop` LIKE 'trips'",
+            Aspect::Tables { database: shop(), full: true },
+            like("trips"),
+        ),
+        ("SHOW FULL TABLES FROM shop", Aspect::Tables { database: shop(), full: true }, None),
+        ("SHOW TABLES IN shop", Aspect::Tables { database: shop(), full: false }, None),
+        ("SHOW TABLE STATUS LIKE 'trips'", Aspect::TableStatus { database: shop() }, like("trips")),
+        ("SHOW COLUMNS FROM trips", Aspect::Columns { table: trips(), full: false }, None),
+        ("SHOW FULL FIELDS FROM `trips`", Aspect::Columns { table: trips(), full: true }, None),
+        (
+            "SHOW EXTENDED FULL COLUMNS FROM trips FROM shop LIKE 'b%'",
+            Aspect::Columns { table: trips(), full: true },
+            like("b%"),
+        ),
+        ("DESCRIBE `shop`.`trips`", Aspect::Columns { table: trips(), full: false }, None),
+        ("DESCRIBE `shop`.`trips` '%'", Aspect::Columns { table: trips(), full: false }, like("%")),
+        ("DESC trips row_key", Aspect::Columns { table: trips(), full: false }, like("row\\_key")),
+        ("EXPLAIN trips", Aspect::Columns { table: trips(), full: false }, None),
+        ("SHOW INDEX FROM trips", Aspect::Index { table: trips() }, None),
+        ("SHOW KEYS FROM `trips` IN `shop`", Aspect::Index { table: trips() }, None),
+        ("show create table `trips`", Aspect::CreateTable { table: trips() }, None),
+        ("SHOW CREATE DATABASE IF NOT EXISTS `shop`", Aspect::CreateDatabase { database: "shop".into() }, None),
+        (
+            "SHOW VARIABLES LIKE 'lower_case_table_names'",
+            Aspect::Variables { global: false },
+            like("lower_case_table_names"),
+        ),
+        (
+            "show variables like 'auto_increment_increment'",
+            Aspect::Variables { global: false },
+            like("auto_increment_increment"),
+        ),
+        ("SHOW GLOBAL VARIABLES", Aspect::Variables { global: true }, None),
+        ("SHOW SESSION STATUS LIKE 'cellgate%'", Aspect::Status { global: false }, like("cellgate%")),
+        ("SHOW GLOBAL STATUS", Aspect::Status { global: true }, None),
+        ("SHOW WARNINGS", Aspect::Warnings, None),
+        ("SHOW WARNINGS LIMIT 1, 2", Aspect::Warnings, None),
+        ("SHOW ERRORS", Aspect::Errors, None),
+        ("SHOW FULL PROCESSLIST", Aspect::Processlist { full: true }, None),
+        ("SHOW GRANTS FOR CURRENT_USER()", Aspect::Grants, None),
+        ("SHOW ENGINES", Aspect::Engines, None),
+        ("SHOW COLLATION WHERE Charset = 'utf8mb4'", Aspect::Collation, None),
+        ("SHOW CHARACTER SET", Aspect::CharacterSet, None),
+        ("SHOW SHARDS", Aspect::Shards, None),
+        ("SHOW CLUSTERS", Aspect::Clusters, None),
+        ("SHOW TOPOLOGY", Aspect::Topology, None),
+    ] {
+        assert_eq!(aspect(text), (expected, pattern), "{text}");
+    }
+    assert!(matches!(bound("SHOW SLAVE STATUS"), Err(SqlError::Unsupported { .. })));
+    assert!(matches!(bound("SHOW TABLES FROM nowhere"), Err(SqlError::UnknownDatabase(_))));
+    assert!(matches!(bound("SHOW NONSENSE"), Err(SqlError::Syntax { .. })));
+}
+
+#[test]
+fn transactions_are_understood_in_every_form() {
+    let begin = |read_only, consistent_snapshot| Transaction::Begin { read_only, consistent_snapshot };
+    for (text, expected) in [
+        ("BEGIN", begin(false, false)),
+        ("begin;", begin(false, false)),
+        ("BEGIN WORK", begin(false, false)),
+        ("START TRANSACTION", begin(false, false)),
+        ("start transaction read only", begin(true, false)),
+        ("START TRANSACTION /*!40100 WITH CONSISTENT SNAPSHOT */", begin(false, true)),
+        ("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ WRITE", begin(false, true)),
+        ("COMMIT", Transaction::Commit { chain: false, release: false }),
+        ("COMMIT WORK AND CHAIN NO RELEASE", Transaction::Commit { chain: true, release: false }),
+        ("ROLLBACK AND NO CHAIN RELEASE", Transaction::Rollback { chain: false, release: true }),
+        ("rollback", Transaction::Rollback { chain: false, release: false }),
+        ("SAVEPOINT sa_savepoint_1", Transaction::Savepoint("sa_savepoint_1".into())),
+        ("SAVEPOINT `s139802204703616_x1`", Transaction::Savepoint("s139802204703616_x1".into())),
+        ("ROLLBACK TO SAVEPOINT `x`", Transaction::RollbackTo("x".into())),
+        ("ROLLBACK WORK TO sp", Transaction::RollbackTo("sp".into())),
+        ("RELEASE SAVEPOINT trx1", Transaction::Release("trx1".into())),
+    ] {
+        match bound(text) {
+            Ok(Command::Transaction(transaction)) => assert_eq!(transaction, expected, "{text}"),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn comments_are_blanks_except_those_that_run() {
+    assert_eq!(value("1 /* a */ + -- b\n 1 # c\n + 1"), "3");
+    assert_eq!(value("1 /*!40000 + 1 */ /*!99999 + 1 */ /*M!100100 + 1 */ /*! + 1 */"), "3");
+    assert_eq!(value("5--1"), "6", "two signs are no comment without a blank");
+    assert_eq!(value("/*!50000 1 /* inner */ + 1 */"), "2");
+    for empty in ["", " ; ;; ", "/* x */", "-- x", "#", "--", "/*!99999 SELECT 1 */", "/*M! SELECT 1*/"] {
+        assert_eq!(parse(empty, SqlMode::default()).map(|s| s.len()), Err(SqlError::Empty), "{empty}");
+    }
+    assert_eq!(one("/*+ MAX_EXECUTION_TIME(5) */ SELECT 1").max_execution_time(), Some(Duration::from_millis(5)));
+    assert_eq!(
+        one("SELECT /*+ SET_VAR(x=1) max_execution_time( 250 ) */ 1").max_execution_time(),
+        Some(Duration::from_millis(250))
+    );
+    assert_eq!(one("SELECT 1").max_execution_time(), None);
+    for open in ["/* x", "/*! SELECT 1", "SELECT 'x", "SELECT `x", "SELECT \"x"] {
+        assert!(matches!(parse(open, SqlMode::default()), Err(SqlError::Syntax { .. })), "{open}");
+    }
+}
+
+#[test]
+fn several_statements_keep_their_texts_kinds_and_parameters() {
+    let all = parse(
+        " SELECT ?, ';' ; INSERT INTO t VALUES (?, ?) ;; UPDATE t SET a = 1; /*!40000 DO 1 */",
+        SqlMode::default(),
+    )
+    .unwrap();
+    let seen: Vec<_> = all.iter().map(|s| (s.text(), s.kind(), s.parameters())).collect();
+    assert_eq!(
+        seen,
+        [
+            ("SELECT ?, ';'", StatementKind::Select, 1),
+            ("INSERT INTO t VALUES (?, ?)", StatementKind::Insert, 2),
+            ("UPDATE t SET a = 1", StatementKind::Update, 0),
+            ("DO 1", StatementKind::Other, 0),
+        ]
+    );
+    assert_eq!(all[0].masked(), "SELECT ?, ?");
+    let labels: std::collections::BTreeSet<_> = StatementKind::ALL.iter().map(|k| k.label()).collect();
+    assert_eq!(labels.len(), StatementKind::ALL.len());
+}
+
+#[test]
+fn strings_and_numbers_are_read_as_mysql_reads_them() {
+    for (written, expected) in [
+        ("'it''s'", "it's"),
+        (r"'a\'b\n\t\\\%\_\0x'", "a'b\n\t\\\\%\\_\0x"),
+        ("\"say \"\"x\"\"\"", "say \"x\""),
+        ("'a' 'b' \"c\"", "abc"),
+        ("X'4142'", "AB"),
+        ("x'4142'", "AB"),
+        ("0x4142", "AB"),
+        ("b'0100000101000010'", "AB"),
+        ("0b01000001", "A"),
+        ("_binary'ab'", "ab"),
+        ("_utf8mb4'é😀'", "é😀"),
+        ("_utf8mb4 X'C3A9'", "é"),
+        ("N'n'", "n"),
+        ("1.50", "1.50"),
+        (".5", "0.5"),
+        ("5.", "5"),
+        ("1e3", "1000"),
+        ("1.5e-3", "0.0015"),
+        ("-9223372036854775808", "-9223372036854775808"),
+        ("18446744073709551615", "18446744073709551615"),
+        ("99999999999999999999", "99999999999999999999"),
+        ("TRUE + FALSE", "1"),
+    ] {
+        assert_eq!(value(written), expected, "{written}");
+    }
+    let mode = SqlMode { ansi_quotes: true, no_backslash_escapes: true, pipes_as_concat: true };
+    let env = Session::new();
+    let statement = parse(r#"SELECT 'a\' || 'b' AS "x y""#, mode).unwrap().remove(0);
+    let Ok(Command::Read(read)) = crate::bind(&statement, &[], &env) else { panic!() };
+    assert_eq!(run(&read, &[]).unwrap().iter().map(shown).collect::<Vec<_>>(), [r"a\b"]);
+    assert_eq!(read.shape.columns()[0].name, "x y");
+}
+
+#[test]
+fn operators_bind_as_tightly_as_in_mysql() {
+    for (expression, expected) in [
+        ("1 + 2 * 3", "7"),
+        ("2 * 3 DIV 4", "1"),
+        ("7 MOD 4 + 1", "4"),
+        ("MOD(7, 4)", "3"),
+        ("(7) MOD (4)", "3"),
+        ("'a' BETWEEN '1.5x' AND 0", "0"),
+        ("'b' BETWEEN 'a' AND 'c'", "1"),
+        ("3 >> '1.5x'", "1"),
+        ("0x10 + 1", "17"),
+        ("b'101' | 2", "7"),
+        ("X'4142' = 'AB'", "1"),
+        ("1 | 2 & 3", "3"),
+        ("1 << 2 + 1", "8"),
+        ("2 ^ 3 * 2", "2"),
+        ("-2 ^ 1", "18446744073709551615"),
+        ("5 & 3 = 1", "1"),
+        ("1 = 1 IS NULL", "0"),
+        ("NOT 1 = 0", "1"),
+        ("NOT 1 + 1", "0"),
+        ("! 0 + 1", "2"),
+        ("1 OR 1 XOR 1", "1"),
+        ("1 XOR 1 AND 0", "1"),
+        ("0 AND 1 OR 1", "1"),
+        ("1 || 0", "1"),
+        ("1 && 0", "0"),
+        ("2 BETWEEN 1 AND 3 AND 0", "0"),
+        ("1 IN (2, 3) = 0", "1"),
+        ("'a' LIKE 'a' AND 1", "1"),
+        ("'ab' NOT LIKE 'a_' OR 0", "0"),
+        ("1 < 2 = 1", "1"),
+        ("NULL <=> NULL", "1"),
+        ("NULL = NULL", "NULL"),
+        ("1 NOT IN (2, NULL)", "NULL"),
+        ("1 IN (1, NULL)", "1"),
+        ("NULL AND 0", "0"),
+        ("NULL OR 1", "1"),
+        ("1 IS TRUE", "1"),
+        ("0 IS NOT FALSE", "0"),
+        ("NULL IS UNKNOWN", "1"),
+        ("(1, 2) = (1, 2)", "1"),
+        ("(1, 2) < (1, 3)", "1"),
+        ("(1, NULL) = (2, 1)", "0"),
+        ("(1, 2) IN ((1, 2), (3, 4))", "1"),
+        ("BINARY 'a' = 'a'", "1"),
+        ("'a' COLLATE utf8mb4_bin = 'a'", "1"),
+        ("~0", "18446744073709551615"),
+        ("- - 5", "5"),
+        ("1 - -1", "2"),
+        ("CASE 2 WHEN 1 THEN 'a' WHEN 2 THEN 'b' END", "b"),
+        ("CASE WHEN NULL THEN 1 ELSE 2 END", "2"),
+        ("5 / 2", "2.5000"),
+        ("5 / 0", "NULL"),
+        ("'5' + '3'", "8"),
+        ("'3 apples' * 2", "6"),
+        ("'a' < 'B'", "0"),
+        ("10 = '10.0'", "1"),
+    ] {
+        assert_eq!(value(expression), expected, "{expression}");
+    }
+}
+
+#[test]
+fn functions_give_what_mysql_gives() {
+    for (expression, expected) in [
+        ("COALESCE(NULL, NULL, 3)", "3"),
+        ("IFNULL(NULL, 'x')", "x"),
+        ("NULLIF(1, 1)", "NULL"),
+        ("IF(0, 'a', 'b')", "b"),
+        ("CONCAT('a', 1, 2.5)", "a12.5"),
+        ("CONCAT('a', NULL)", "NULL"),
+        ("CONCAT_WS(',', 'a', NULL, 'b')", "a,b"),
+        ("LOWER('ÄB'), UPPER('äb')", "äb|ÄB"),
+        ("LENGTH('é'), CHAR_LENGTH('é')", "2|1"),
+        ("ABS(-5), ABS(-1.5), SIGN(-2)", "5|1.5|-1"),
+        ("ROUND(2.5), ROUND(-2.567, 2), ROUND(155, -1)", "3|-2.57|160"),
+        ("FLOOR(-1.5), CEIL(1.2), CEILING(-1.2)", "-2|2|-1"),
+        ("HEX('AB'), HEX(255), UNHEX('4142')", "4142|FF|AB"),
+        ("SUBSTRING('hello', 2, 3), SUBSTR('hello', -3), SUBSTRING('hello' FROM 2)", "ell|llo|ello"),
+        ("LEFT('hello', 2), RIGHT('hello', 2)", "he|lo"),
+        ("TRIM('  x '), LTRIM(' x'), RTRIM('x ')", "x|x|x"),
+        ("REPLACE('aXbX', 'X', '-'), INSTR('abc', 'c'), LOCATE('c', 'abcabc', 4)", "a-b-|3|6"),
+        ("GREATEST(1, 3, 2), LEAST('b', 'a')", "3|a"),
+        (
+            "CAST('12abc' AS SIGNED), CAST(-1 AS UNSIGNED), CAST(1.9 AS SIGNED), CAST('1.9' AS SIGNED)",
+            "12|18446744073709551615|2|1",
+        ),
+        ("CAST(1.256 AS DECIMAL(10,2)), CAST('5' AS DECIMAL(10,2)), CAST(12345 AS CHAR(3))", "1.26|5.00|123"),
+        ("CONVERT('x' USING utf8mb4), CONVERT('7', SIGNED)", "x|7"),
+        ("CAST('{\"b\":1,\"a\":[1,2]}' AS JSON)", "{\"a\": [1, 2], \"b\": 1}"),
+        ("CAST('2024-05-17 01:02:03' AS DATETIME)", "2024-05-17 01:02:03.000000"),
+        ("JSON_EXTRACT('{\"a\": {\"b\": [1, \"x\"]}}', '$.a.b[1]')", "\"x\""),
+        ("JSON_UNQUOTE(JSON_EXTRACT('{\"a\": \"x\"}', '$.a'))", "x"),
+        ("JSON_EXTRACT('[1,2,3]', '$[0]', '$[2]')", "[1, 3]"),
+        ("JSON_EXTRACT('1','$') = JSON_EXTRACT('1.0','$')", "1"),
+        ("JSON_VALUE('{\"a\": \"x\", \"n\": null}', '$.a'), JSON_VALUE('{\"n\": null}', '$.n')", "x|NULL"),
+        (
+            "JSON_LENGTH('[1,2]'), JSON_LENGTH('{\"a\":[1,2,3]}', '$.a'), JSON_TYPE('1.5'), JSON_VALID('{')",
+            "2|3|DOUBLE|0",
+        ),
+        ("JSON_OBJECT('k', 1, 'l', JSON_ARRAY(TRUE, NULL, 'x'))", "{\"k\": 1, \"l\": [true, null, \"x\"]}"),
+        (
+            "JSON_CONTAINS('[1,2]', '2'), JSON_KEYS('{\"b\":1,\"a\":1}'), JSON_QUOTE('a\"b')",
+            "1|[\"a\", \"b\"]|\"a\\\"b\"",
+        ),
+        ("NOW(6)", "2023-11-14 22:13:20.123456"),
+        ("NOW(), UNIX_TIMESTAMP(), CURDATE()", "2023-11-14 22:13:20.000000|1700000000|2023-11-14"),
+        ("NOW() - INTERVAL 1 DAY", "2023-11-13 22:13:20.000000"),
+        ("DATE_ADD('2024-01-01', INTERVAL 90 MINUTE)", "2024-01-01 01:30:00.000000"),
+        ("UNIX_TIMESTAMP('2023-11-14 22:13:20'), FROM_UNIXTIME(1700000000)", "1700000000|2023-11-14 22:13:20.000000"),
+        (
+            "CONVERT_TZ('2024-01-01 00:00:00', '+00:00', '+02:00'), CONVERT_TZ('2024-01-01', 'Mars', 'UTC')",
+            "2024-01-01 02:00:00.000000|NULL",
+        ),
+        ("'a|%b' LIKE '%|%b' ESCAPE '|'", "1"),
+        ("SHARD_OF('key') = SHARD_OF(CONCAT('k', 'ey'))", "1"),
+        ("ISNULL(NULL)", "1"),
+    ] {
+        assert_eq!(value(expression), expected, "{expression}");
+    }
+    assert!(matches!(bound("SELECT NO_SUCH_THING(1)"), Err(SqlError::UnknownFunction(_))));
+    assert!(matches!(bound("SELECT LOWER()"), Err(SqlError::Arguments(_))));
+    assert!(matches!(bound("SELECT SLEEP(1)"), Err(SqlError::Unsupported { .. })));
+    assert_eq!(
+        rows(
+            "SELECT SHARD_OF(row_key) = shard FROM plain WHERE row_key = 'a'",
+            &[crate::testing::cell("a", "b", 1, "1", 1)]
+        ),
+        ["1"]
+    );
+}
+
+#[test]
+fn cell_tables_are_created_in_both_forms() {
+    let columns = |text: &str| match bound(text) {
+        Ok(Command::Ddl(Ddl::CreateTable { name, columns, .. })) => {
+            assert_eq!((name.database.as_str(), name.table.as_str()), ("shop", "new"), "{text}");
+            columns.into_iter().map(|c| (c.name, c.missing)).collect::<Vec<_>>()
+        }
+        other => panic!("{text}: {other:?}"),
+    };
+    for text in [
+        "CREATE TABLE new ENGINE=CELLS",
+        "CREATE TABLE IF NOT EXISTS `shop`.`new` engine = cells DEFAULT CHARSET=utf8mb4 COMMENT 'x'",
+        "CREATE TABLE new (added_id BIGINT NOT NULL AUTO_INCREMENT, row_key VARCHAR(255) NOT NULL, column_key VARCHAR(64) NOT NULL, \
+         ref_key BIGINT NOT NULL, body JSON NOT NULL, created_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6), \
+         PRIMARY KEY (added_id), UNIQUE KEY uk (row_key, column_key, ref_key), KEY ix (created_at)) ENGINE=InnoDB \
+         DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        "CREATE TABLE new (row_key CHAR(36) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'k', column_key VARBINARY(64), \
+         ref_key BIGINT, body LONGTEXT CHECK (json_valid(`body`)), PRIMARY KEY (row_key, column_key, ref_key))",
+    ] {
+        assert_eq!(columns(text), [], "{text}");
+    }
+    assert_eq!(
+        columns(
+            "CREATE TABLE new (BASE JSON, STATUS JSON NOT NULL DEFAULT ('\"new\"'), `A b` json DEFAULT (JSON_OBJECT('x', 1))) ENGINE=CELLS"
+        ),
+        [
+            ("BASE".to_owned(), None),
+            ("STATUS".to_owned(), Some("\"new\"".to_owned())),
+            ("A b".to_owned(), Some("{\"x\": 1}".to_owned()))
+        ]
+    );
+    let long = |row: &str, column: &str| {
+        format!(
+            "CREATE TABLE new (row_key {row}, column_key {column}, ref_key BIGINT, body JSON, UNIQUE (row_key, column_key, ref_key))"
+        )
+    };
+    assert!(matches!(bound(&long("VARCHAR(256)", "VARCHAR(64)")), Err(SqlError::KeyTooLong(1020))));
+    assert!(matches!(bound(&long("VARBINARY(1021)", "VARCHAR(64)")), Err(SqlError::KeyTooLong(1020))));
+    assert!(matches!(bound(&long("VARCHAR(255)", "VARCHAR(65)")), Err(SqlError::KeyTooLong(64))));
+    for refused in [
+        "CREATE TABLE new (id INT PRIMARY KEY, x TEXT)",
+        "CREATE TABLE new (BASE JSON)",
+        "CREATE TABLE new (BASE INT) ENGINE=CELLS",
+        "CREATE TABLE new (row_key VARCHAR(255), column_key VARCHAR(64), ref_key BIGINT, body JSON)",
+        &long("TEXT", "VARCHAR(64)"),
+        "CREATE TABLE new LIKE trips",
+        "CREATE TABLE new ENGINE=CELLS AS SELECT 1",
+        "CREATE TABLE new ENGINE=CELLS COLLATE utf8mb4_general_ci",
+        "CREATE TABLE new ENGINE=MEMORY",
+        "CREATE TABLE new (BASE JSON NOT NULL) ENGINE=CELLS",
+        "CREATE TABLE new (row_key VARCHAR(255), column_key VARCHAR(64), ref_key BIGINT, body JSON, UNIQUE (row_key, column_key, ref_key), UNIQUE (body))",
+        "CREATE TEMPORARY TABLE new ENGINE=CELLS",
+    ] {
+        assert!(matches!(bound(refused), Err(SqlError::Unsupported { .. })), "{refused}: {:?}", bound(refused));
+    }
+    assert!(matches!(bound("CREATE TABLE new (A JSON, a JSON) ENGINE=CELLS"), Err(SqlError::ColumnTwice(_))));
+    assert!(bound("CREATE TABLE new (body JSON, A JSON) ENGINE=CELLS").is_err());
+    assert!(matches!(bound("CREATE TABLE new (A JSON DEFAULT '{') ENGINE=CELLS"), Err(SqlError::Value { .. })));
+}
+
+#[test]
+fn other_changes_of_the_catalog_are_understood() {
+    for (text, expected) in [
+        (
+            "CREATE DATABASE IF NOT EXISTS x DEFAULT CHARACTER SET utf8mb4",
+            Ddl::CreateDatabase { name: "x".into(), if_not_exists: true },
+        ),
+        ("create schema x", Ddl::CreateDatabase { name: "x".into(), if_not_exists: false }),
+        ("DROP DATABASE IF EXISTS x", Ddl::DropDatabase { name: "x".into(), if_exists: true }),
+    ] {
+        assert!(matches!(bound(text), Ok(Command::Ddl(ddl)) if ddl == expected), "{text}");
+    }
+    assert!(
+        matches!(bound("DROP TABLE IF EXISTS a, `x`.`b` CASCADE"), Ok(Command::Ddl(Ddl::DropTable { names, if_exists: true })) if names.len() == 2)
+    );
+    match bound("ALTER TABLE trips ADD COLUMN X JSON NULL, ADD Y JSON DEFAULT ('1'), DROP COLUMN STATUS") {
+        Ok(Command::Ddl(Ddl::AlterTable { add, drop, .. })) => {
+            assert_eq!(add.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["X", "Y"]);
+            assert_eq!(drop, ["STATUS"]);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(bound("/*!40000 ALTER TABLE `trips` DISABLE KEYS */"), Ok(Command::Nothing)));
+    for refused in [
+        "ALTER TABLE trips ADD INDEX (body)",
+        "ALTER TABLE trips MODIFY X JSON",
+        "ALTER TABLE trips DROP COLUMN body",
+        "ALTER TABLE trips ADD X INT",
+        "ALTER TABLE trips RENAME TO y",
+    ] {
+        assert!(matches!(bound(refused), Err(SqlError::Unsupported { .. })), "{refused}");
+    }
+    assert!(matches!(bound("USE `shop`"), Ok(Command::Use(name)) if name == "shop"));
+    assert!(matches!(bound("use nowhere"), Err(SqlError::UnknownDatabase(_))));
+    let mut env = Session::new();
+    env.database = None;
+    assert_eq!(crate::testing::bound_with(&env, "SELECT * FROM trips", &[]).err(), Some(SqlError::NoDatabase));
+}
+
+#[test]
+fn what_the_dialect_has_not_is_refused_by_name() {
+    for (text, name) in [
+        ("LOCK TABLES t READ /*!32311 LOCAL */", "LOCK TABLES"),
+        ("UNLOCK TABLES", "UNLOCK"),
+        ("FLUSH TABLES", "FLUSH"),
+        ("ANALYZE TABLE t", "ANALYZE"),
+        ("KILL 5", "KILL"),
+        ("CREATE USER x", "CREATE USER"),
+        ("GRANT ALL ON *.* TO x", "GRANT"),
+        ("PREPARE s FROM 'SELECT 1'", "PREPARE"),
+        ("CALL p()", "CALL"),
+        ("LOAD DATA LOCAL INFILE 'x' INTO TABLE t", "LOAD"),
+        ("XA START 'x'", "XA"),
+        ("HANDLER t OPEN", "HANDLER"),
+        ("CREATE VIEW v AS SELECT 1", "CREATE VIEW"),
+        ("CREATE INDEX i ON t (x)", "CREATE INDEX"),
+        ("CREATE TRIGGER t BEFORE INSERT ON t FOR EACH ROW SET x = 1", "CREATE TRIGGER"),
+        ("TRUNCATE trips", "TRUNCATE"),
+        ("WITH x AS (SELECT 1) SELECT * FROM x", "WITH"),
+        ("SELECT 1 UNION SELECT 2", "UNION"),
+        ("SELECT * FROM trips a JOIN trips b ON a.row_key = b.row_key", "join"),
+        ("SELECT * FROM trips, plain", "join"),
+        ("SELECT * FROM (SELECT 1) x", "derived table"),
+        ("SELECT * FROM trips WHERE row_key IN (SELECT row_key FROM plain)", "subquery"),
+        ("SELECT EXISTS (SELECT 1 FROM trips)", "subquery"),
+        ("SELECT (SELECT body FROM trips)", "subquery"),
+        ("SELECT ROW_NUMBER() OVER (ORDER BY row_key) FROM trips", "window"),
+        ("SELECT 1 INTO @x", "INTO"),
+        ("SELECT row_key FROM trips INTO OUTFILE 'x'", "INTO"),
+        ("SELECT * FROM trips FOR UPDATE NOWAIT", "NOWAIT"),
+        ("SELECT * FROM trips FOR UPDATE SKIP LOCKED", "SKIP LOCKED"),
+        ("SELECT SQL_CALC_FOUND_ROWS * FROM trips", "SQL_CALC_FOUND_ROWS"),
+        ("SELECT @x := 5", "assignment"),
+        ("SELECT 'a' REGEXP 'b'", "REGEXP"),
+        ("INSERT INTO trips SELECT * FROM plain", "INSERT .. SELECT"),
+        ("SELECT GROUP_CONCAT(row_key) FROM trips", "GROUP_CONCAT"),
+        ("SELECT 'a' COLLATE utf8mb4_general_ci", "COLLATE"),
+        ("SELECT body FROM trips WHERE MATCH(body) AGAINST ('x')", "MATCH"),
+    ] {
+        match bound(text) {
+            Err(SqlError::Unsupported { what, instead }) => {
+                assert!(what.to_lowercase().contains(&name.to_lowercase()), "{text}: {what}");
+                assert!(!instead.is_empty(), "{text}");
+            }
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn syntax_errors_say_where() {
+    match parse("SELECT *\nFROM t WHERE\n  row_key == 'x'", SqlMode::default()) {
+        Err(SqlError::Syntax { near, line, .. }) => assert_eq!((near.as_str(), line), ("= 'x'", 3)),
+        other => panic!("{other:?}"),
+    }
+    for bad in [
+        "SELEC 1",
+        "SELECT",
+        "SELECT 1 1",
+        "SELECT (1",
+        "SELECT 1)",
+        "INSERT trips",
+        "SELECT FROM t",
+        "SELECT 1,",
+        "SET",
+        "SET x",
+        "SELECT * FROM",
+        "SELECT * FROM t WHERE",
+        "SELECT * FROM t ORDER BY",
+        "SELECT a b c",
+        "SHOW",
+        "DO",
+        "SELECT [1]",
+        "SELECT {x}",
+        "SELECT ::1",
+        "SELECT 1 LIMIT",
+        "USE",
+        "CREATE",
+        "EXPLAIN",
+        "INSERT INTO t VALUES",
+        "INSERT INTO t VALUES (1",
+        "DELETE",
+        "X'123'",
+        "SELECT \\x",
+    ] {
+        let outcome = parse(bad, SqlMode::default());
+        assert!(matches!(outcome, Err(SqlError::Syntax { .. })), "{bad}: {outcome:?}");
+    }
+}
+
+#[test]
+fn locking_reads_and_explain_are_seen() {
+    for text in [
+        "SELECT * FROM trips WHERE row_key='a' FOR UPDATE",
+        "SELECT * FROM trips WHERE row_key='a' lock in share mode",
+        "SELECT * FROM trips WHERE row_key='a' LIMIT 1 FOR SHARE OF trips",
+    ] {
+        assert!(read(text).locking, "{text}");
+    }
+    for (text, analyzed) in [
+        ("EXPLAIN SELECT 1", false),
+        ("EXPLAIN ANALYZE FORMAT=TREE SELECT 1", true),
+        ("DESC FORMAT=JSON SELECT 1", false),
+        ("EXPLAIN EXTENDED INSERT INTO trips SET row_key='a', column_key='b', body='1'", false),
+    ] {
+        assert!(matches!(bound(text), Ok(Command::Explain(e)) if e.analyze == analyzed), "{text}");
+    }
+}
+
+/// Hostile text is an error or a statement, on a stack as small as a runtime's worker threads have.
+#[test]
+fn hostile_text_never_overflows_the_stack() {
+    let repeat = |before: &str, n: usize, after: &str| format!("SELECT {}1{}", before.repeat(n), after.repeat(n));
+    let mut texts = Vec::new();
+    for n in [10, 60, 199, 201, 3_000, 60_000] {
+        for (before, after) in [
+            ("(", ")"),
+            ("(", ""),
+            ("", ")"),
+            ("NOT ", ""),
+            ("- ", ""),
+            ("~", ""),
+            ("!", ""),
+            ("BINARY ", ""),
+            ("CASE WHEN ", " THEN 1 END"),
+            ("CASE ", ""),
+            ("CAST(", " AS CHAR)"),
+            ("CAST(", ""),
+            ("IF(1,", ",1)"),
+            ("CONCAT(", ")"),
+            ("1 + (", ")"),
+            ("1 OR 1 AND NOT 1 = 1 | 1 & 1 << 1 + 1 * 1 ^ - (", ")"),
+            ("(1,", ")"),
+            ("1 IN (", ")"),
+            ("1 BETWEEN 1 AND (", ")"),
+            ("INTERVAL(", ""),
+            ("INTERVAL ", " DAY"),
+            ("EXISTS(SELECT ", ")"),
+            ("(SELECT ", ")"),
+            ("[", "]"),
+            ("{", "}"),
+            ("/*", "*/"),
+            ("/*! ", "*/"),
+            ("COUNT(", ")"),
+            ("x -> ", ""),
+            ("@a := ", ""),
+            ("_utf8mb4 ", ""),
+            ("TRIM(", ")"),
+            ("a.", ""),
+            ("ARRAY[", "]"),
+            ("STRUCT<", ">"),
+            ("TIMESTAMP(", ")"),
+            ("ROW(", ")"),
+        ] {
+            texts.push(repeat(before, n, after));
+        }
+        for joined in [
+            " AND 1",
+            " OR 1",
+            " XOR 1",
+            " + 1",
+            " = 1",
+            " IS NULL",
+            " LIKE 1",
+            " IN (1)",
+            " BETWEEN 1 AND 1",
+            " -> '$'",
+            " || 1",
+            " COLLATE utf8mb4_bin",
+            " UNION SELECT 1",
+            " 'x'",
+            ", 1",
+            " DIV 1",
+            " NOT IN (1)",
+            " - INTERVAL 1 DAY",
+        ] {
+            texts.push(format!("SELECT 'x'{}", joined.repeat(n)));
+        }
+        texts.push(format!("SELECT * FROM t {}", "JOIN t ".repeat(n)));
+        texts.push(format!("SELECT * FROM {}", "(".repeat(n)));
+        texts.push(format!("EXPLAIN {} SELECT 1", "EXPLAIN ".repeat(n)));
+        texts.push(format!("SET {}", "@@x = ".repeat(n)));
+        texts.push(";".repeat(n).to_string());
+        texts.push(format!("INSERT INTO t VALUES {}", "(".repeat(n)));
+        texts.push("SELECT 1;".repeat(n.min(3_000)));
+    }
+    let worker = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(move || {
+        for text in texts {
+            let start = std::time::Instant::now();
+            crate::fuzz::fuzz_statement(text.as_bytes());
+            assert!(start.elapsed() < Duration::from_secs(20), "{} ..: {:?}", &text[..30], start.elapsed());
+        }
+    });
+    worker.unwrap().join().unwrap();
+}
+
+#[test]
+fn limits_have_names() {
+    let limited = |text: String| match parse(&text, SqlMode::default()) {
+        Err(SqlError::Limit { name, .. }) => name,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(limited(format!("SELECT {}1{}", "(".repeat(201), ")".repeat(201))), "nesting");
+    assert_eq!(limited(format!("SELECT 1{}", " + 1".repeat(10_001))), "operators");
+    assert_eq!(limited(format!("SELECT {} 1", "NOT ".repeat(201))), "operators");
+    assert_eq!(limited(format!("SELECT {}1", "1,".repeat(500_001))), "tokens");
+    assert_eq!(value(&format!("1{}", " + 1".repeat(9_999))), "10000");
+    assert_eq!(value(&format!("{}1{}", "(1 + ".repeat(199), ")".repeat(199))), "200");
+    let list = (0..5_000).map(|n| format!("'{n}'")).collect::<Vec<_>>().join(",");
+    assert_eq!(
+        rows(
+            &format!("SELECT row_key FROM trips WHERE row_key IN ({list})"),
+            &[crate::testing::cell("7", "x", 1, "1", 1)]
+        ),
+        ["7"]
+    );
+}

@@ -1,1 +1,1 @@
-
+//! What shapes make of cells.

@@ -87,14 +87,20 @@ impl TlsOptions {
     /// The options in mysql_async's form; `None` without encryption.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] if the file of authorities cannot be read.
+    /// [`StoreError::Refused`] if the file of authorities cannot be read, and for [`TlsMode::VerifyCa`].
     pub(crate) fn mysql(&self) -> Result<Option<SslOpts>, StoreError> {
         let opts = match self.mode {
             TlsMode::Disable => return Ok(None),
             TlsMode::Require => {
                 SslOpts::default().with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true)
             }
-            TlsMode::VerifyCa => SslOpts::default().with_danger_skip_domain_validation(true),
+            TlsMode::VerifyCa => {
+                // mysql_async 0.37 has a switch for it, and does not recognise the error of the rustls it uses.
+                return Err(refused(
+                    "sslmode=verify-ca is not available for mysql://; use verify-full, or require to check nothing"
+                        .to_owned(),
+                ));
+            }
             TlsMode::VerifyFull => SslOpts::default(),
         };
         Ok(Some(match &self.ca {
@@ -219,5 +225,31 @@ impl ServerCertVerifier for NobodyAsked {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorities_that_cannot_be_read_are_refused_at_once() {
+        let tls = TlsOptions { mode: TlsMode::VerifyFull, ca: Some("/nowhere/ca.pem".into()) };
+        assert!(matches!(tls.mysql(), Err(StoreError::Refused { detail }) if detail.contains("/nowhere/ca.pem")));
+        assert!(matches!(tls.rustls(), Err(StoreError::Refused { detail }) if detail.contains("/nowhere/ca.pem")));
+    }
+
+    #[test]
+    fn every_mode_can_be_set_up_without_a_file() {
+        for mode in [TlsMode::Disable, TlsMode::Require, TlsMode::VerifyCa, TlsMode::VerifyFull] {
+            let tls = TlsOptions { mode, ca: None };
+            assert_eq!(tls.rustls().unwrap().is_some(), mode != TlsMode::Disable);
+            match mode {
+                TlsMode::VerifyCa => assert!(matches!(tls.mysql(), Err(StoreError::Refused { .. }))),
+                TlsMode::Disable | TlsMode::Require | TlsMode::VerifyFull => {
+                    assert_eq!(tls.mysql().unwrap().is_some(), mode != TlsMode::Disable);
+                }
+            }
+        }
     }
 }

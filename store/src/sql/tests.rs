@@ -1,3 +1,5 @@
+//! The statements as each dialect spells them, and the plans SQLite makes of them.
+
 use cellgate_schemaless::{
     AddedId, ColumnFilter, ColumnKey, Direction, LogScan, RefKey, RefRange, RowKey, RowScan, RowSet, ShardId, TableId,
     TableRef, Triple,

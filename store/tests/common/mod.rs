@@ -10,6 +10,9 @@ use cellgate_store::engine::dsn::{Dsn, Password, ServerKind};
 use cellgate_store::engine::mysql::MysqlBackend;
 use cellgate_store::engine::postgres::PostgresBackend;
 use cellgate_store::engine::server::ServerOptions;
+use cellgate_store::meta::MetaStore;
+use cellgate_store::meta::mysql::MysqlMeta;
+use cellgate_store::meta::postgres::PostgresMeta;
 use mysql_async::prelude::Queryable;
 
 /// An engine of a database server.
@@ -31,7 +34,8 @@ impl Engine {
             Self::Postgres => "CELLGATE_TEST_POSTGRES_URL",
         };
         let mut dsn: Dsn = match std::env::var(name) {
-            Ok(url) => url.parse().unwrap(),
+            // A URL that names only the server is enough: the database is made up below.
+            Ok(url) => if url.ends_with('/') { format!("{url}cellgate") } else { url }.parse().unwrap(),
             Err(_) if std::env::var("CELLGATE_TEST_ENGINES").as_deref() == Ok("embedded") => return None,
             Err(_) => panic!("{name} is not set; run `cargo xtask test`, or set CELLGATE_TEST_ENGINES=embedded"),
         };
@@ -62,6 +66,13 @@ impl Database {
 
     pub fn connect(&self) -> Arc<dyn Backend> {
         self.engine.connect(&self.options())
+    }
+
+    pub fn connect_meta(&self, options: &ServerOptions) -> Arc<dyn MetaStore> {
+        match self.dsn.kind {
+            ServerKind::Mysql => Arc::new(MysqlMeta::connect(options).unwrap()),
+            ServerKind::Postgres => Arc::new(PostgresMeta::connect(options).unwrap()),
+        }
     }
 
     /// Runs a statement as the administrator, outside of the database.

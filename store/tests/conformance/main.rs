@@ -147,3 +147,5 @@ meta_suite!(sqlite_meta, async { Some(MetaFixture::sqlite()) });
 conformance_suite!(mysql, async { Fixture::server(Engine::Mysql) });
 conformance_suite!(mysql_without_returning, async { Fixture::server(Engine::MysqlWithoutReturning) });
 conformance_suite!(postgres, async { Fixture::server(Engine::Postgres) });
+meta_suite!(mysql_meta, async { MetaFixture::server(Engine::Mysql) });
+meta_suite!(postgres_meta, async { MetaFixture::server(Engine::Postgres) });

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use cellgate_store::meta::sqlite::SqliteMeta;
 use cellgate_store::meta::{Document, MetaStore};
 
+use crate::common::Engine;
+
 /// A meta store nobody has created, as one or more proxies see it.
 pub struct MetaFixture {
     /// At least one; each is a `MetaStore` of its own over the same database.
@@ -20,6 +22,13 @@ impl MetaFixture {
         let directory = tempfile::tempdir().unwrap();
         let meta = SqliteMeta::open(&directory.path().join("new").join("meta.db")).unwrap();
         Self { peers: vec![Arc::new(meta)], guard: Box::new(directory) }
+    }
+
+    /// Two proxies on a database of a server; `None` if servers are not to be tested.
+    pub fn server(engine: Engine) -> Option<Self> {
+        let database = engine.database()?;
+        let connect = || database.connect_meta(&database.options());
+        Some(Self { peers: vec![connect(), connect()], guard: Box::new(database) })
     }
 
     fn peer(&self, i: usize) -> &Arc<dyn MetaStore> {

@@ -1,1 +1,114 @@
+//! Large cells, slow statements, few connections.
 
+use std::time::{Duration, Instant};
+
+use cellgate_schemaless::limits::BODY_BYTES;
+use cellgate_store::engine::dsn::{Password, ServerKind};
+use cellgate_store::{PutMode, PutOutcome, Reason, StoreError};
+
+use crate::support::{EPOCH, Holder, SHORT, Store, all_new, triple};
+
+fn text_of(bytes: usize) -> String {
+    format!("\"{}\"", "x".repeat(bytes - 2))
+}
+
+pub async fn the_largest_body_is_stored_and_read(store: Store) {
+    let body = text_of(BODY_BYTES);
+    let group = store.group(PutMode::Explicit, &[("large", 1, &body)]);
+    assert!(all_new(&store.backend.put(EPOCH, std::slice::from_ref(&group)).await.unwrap()[0]));
+    let cell = store.backend.get(&store.table, &[triple("large", 1)]).await.unwrap().remove(0).unwrap();
+    assert_eq!(cell.body, Some(group.cells[0].body.clone()));
+    if store.database.dsn.kind == ServerKind::Mysql {
+        // Quotes are doubled in a statement, so that this one does not fit into the server's packet.
+        let body = text_of(BODY_BYTES).replace('x', "'");
+        let group = store.group(PutMode::Explicit, &[("quotes", 1, &body)]);
+        let error = store.backend.put(EPOCH, &[group]).await.unwrap_err();
+        assert!(matches!(error, StoreError::TooLarge { bytes: BODY_BYTES, .. }), "{error:?}");
+    }
+}
+
+pub async fn a_group_of_many_megabytes_is_one_transaction(store: Store) {
+    let body = text_of(700 * 1024);
+    let rows: Vec<String> = (0..24).map(|n| format!("row{n:02}")).collect();
+    let mut cells: Vec<(&str, i64, &str)> = rows.iter().map(|row| (row.as_str(), 1, body.as_str())).collect();
+    let group = store.group(PutMode::Explicit, &cells);
+    let outcome = store.backend.put(EPOCH, &[group]).await.unwrap().remove(0);
+    let PutOutcome::Stored(places) = &outcome else { panic!("{outcome:?}") };
+    assert!(places.iter().all(|place| place.created_at == places[0].created_at), "one transaction has one time");
+    // One that meets an existing cell at its end leaves nothing of its beginning.
+    for cell in &mut cells {
+        cell.1 = 2;
+    }
+    cells.push(("row23", 1, "\"another\""));
+    let group = store.group(PutMode::Explicit, &cells);
+    let outcome = store.backend.put(EPOCH, &[group]).await.unwrap().remove(0);
+    assert_eq!(outcome, PutOutcome::Conflict { cell: 24 });
+    assert_eq!(store.log().await.len(), 24);
+}
+
+pub async fn a_statement_that_takes_too_long_is_a_timeout(store: Store) {
+    let quick = store.proxy(None, SHORT);
+    quick.ping().await.unwrap();
+    // Somebody works on the whole table for longer than a lock is waited for, or a statement may take.
+    let holder = Holder::run(
+        &store,
+        match store.database.dsn.kind {
+            ServerKind::Mysql => "LOCK TABLES trips_7 WRITE",
+            ServerKind::Postgres => "LOCK TABLE trips_7 IN ACCESS EXCLUSIVE MODE",
+        },
+    )
+    .await;
+    let began = Instant::now();
+    let error = quick.get(&store.table, &[triple("row", 1)]).await.unwrap_err();
+    assert!(matches!(error, StoreError::Timeout { .. }), "{error:?}");
+    assert!(began.elapsed() < SHORT.statement, "{:?}", began.elapsed());
+    holder.release().await;
+    assert_eq!(quick.get(&store.table, &[triple("row", 1)]).await.unwrap(), [None]);
+}
+
+pub async fn more_callers_than_connections_wait_for_their_turn(store: Store) {
+    let mut options = store.database.options();
+    options.pool_size = 2;
+    let narrow = store.database.engine.connect(&options);
+    let callers: Vec<_> = (0..40)
+        .map(|n| {
+            let (narrow, group) = (narrow.clone(), store.group(PutMode::Explicit, &[("row", n, "1")]));
+            tokio::spawn(async move { narrow.put(EPOCH, &[group]).await.unwrap() })
+        })
+        .collect();
+    for caller in callers {
+        assert!(all_new(&caller.await.unwrap()[0]));
+    }
+    options.timeouts.queue = Duration::from_millis(50);
+    options.pool_size = 1;
+    let narrow = store.database.engine.connect(&options);
+    narrow.ping().await.unwrap();
+    // A body of megabytes keeps the one connection for a while.
+    let large = store.group(PutMode::Explicit, &[("large", 1, &text_of(BODY_BYTES))]);
+    let busy = tokio::spawn({
+        let narrow = narrow.clone();
+        async move { narrow.put(EPOCH, &[large]).await }
+    });
+    let refused = loop {
+        match narrow.ping().await {
+            Err(error) => break Some(error),
+            Ok(()) if busy.is_finished() => break None,
+            Ok(()) => {}
+        }
+    };
+    if let Some(error) = refused {
+        assert!(matches!(error, StoreError::Timeout { reason: Reason::Queue, .. }), "{error:?}");
+    }
+    assert!(all_new(&busy.await.unwrap().unwrap()[0]));
+    narrow.ping().await.unwrap();
+}
+
+pub async fn a_wrong_password_is_refused_and_not_shown(store: Store) {
+    let mut options = store.database.options();
+    options.dsn.user = "nobody_of_this_name".to_owned();
+    options.dsn.password = Some(Password::new("hunter2-secret"));
+    let stranger = store.database.engine.connect(&options);
+    let error = stranger.ping().await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
+    assert!(!format!("{error:?} {error} {stranger:?} {options:?}").contains("hunter2"));
+}

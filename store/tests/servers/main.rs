@@ -1,12 +1,52 @@
 //! What the engines of database servers promise beyond the conformance suite: lost connections, several proxies,
-//! servers that go away.
-//!
-//! The servers are named by `CELLGATE_TEST_MYSQL_URL` and `CELLGATE_TEST_POSTGRES_URL`; `cargo xtask test` starts
-//! them. With `CELLGATE_TEST_ENGINES=embedded` these tests pass without running.
+//! servers that go away. Stamped on every such engine.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod faults;
 mod limits;
 mod meta;
 mod relay;
 mod support;
-mod writers;
+mod wait;
+
+use common::Engine;
+
+macro_rules! server_suite {
+    ($name:ident, $engine:expr) => {
+        server_suite! { @stamp $name, $engine, support::Store::new,
+            faults::a_put_whose_answer_is_lost_is_applied_once,
+            faults::an_append_whose_answer_is_lost_is_applied_once,
+            faults::a_group_whose_answer_is_lost_is_applied_once,
+            faults::a_write_that_cannot_be_settled_says_so,
+            faults::a_server_that_is_down_is_said_so_at_once_and_used_again_when_it_is_back,
+            faults::a_proxy_stopped_in_the_middle_of_a_batch_holds_others_up_for_a_lock_wait_at_most,
+            faults::a_lock_that_is_never_let_go_of_is_a_timeout_and_nothing_is_written,
+            faults::a_caller_that_goes_away_neither_stops_a_write_nor_spoils_a_session,
+            limits::the_largest_body_is_stored_and_read,
+            limits::a_group_of_many_megabytes_is_one_transaction,
+            limits::a_statement_that_takes_too_long_is_a_timeout,
+            limits::more_callers_than_connections_wait_for_their_turn,
+            limits::a_wrong_password_is_refused_and_not_shown,
+            meta::a_lost_answer_to_a_change_is_settled,
+        }
+    };
+    (@stamp $name:ident, $engine:expr, $make:expr, $($module:ident::$promise:ident,)+) => {
+        mod $name {
+            use super::*;
+
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $promise() {
+                    if let Some(store) = $make($engine).await {
+                        super::$module::$promise(store).await;
+                    }
+                }
+            )+
+        }
+    };
+}
+
+server_suite!(mysql, Engine::Mysql);
+server_suite!(mysql_without_returning, Engine::MysqlWithoutReturning);
+server_suite!(postgres, Engine::Postgres);

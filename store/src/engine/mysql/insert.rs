@@ -192,3 +192,68 @@ pub(super) fn places(
     }
     Ok(places)
 }
+
+#[cfg(test)]
+mod tests {
+    use cellgate_schemaless::{Body, ColumnKey, RefKey, RowKey, ShardId, TableId, Token, Triple};
+
+    use super::*;
+
+    const LONGEST: usize = 16 * 1024 * 1024;
+
+    fn named(row: &str) -> Triple {
+        Triple {
+            row: RowKey::from_store(row.as_bytes().to_vec()),
+            column: ColumnKey::from_store(b"c".to_vec()),
+            ref_key: RefKey(-5),
+        }
+    }
+
+    fn new<'a>(table: &'a TableRef, triple: &'a Triple, body: &'a Body) -> NewRow<'a> {
+        NewRow { table, shard: ShardId(3), triple, body, token: Token(9) }
+    }
+
+    #[test]
+    fn a_coalesced_insert_is_one_packet() {
+        let (first, second) = (TableRef::new("a", TableId(1), 2), TableRef::new("b", TableId(2), 1));
+        let (triple, body) = (named("k"), Body::from_store(&br#"{"it's": "\\'"}"#[..]));
+        let rows = [new(&first, &triple, &body), new(&second, &triple, &body)];
+        let Ok(plan) = Plan::new(Epoch(4), &rows, Existing::Keep, true, LONGEST) else { panic!("no plan") };
+        let [packet] = plan.packets.as_slice() else { panic!("{} packets", plan.packets.len()) };
+        assert_eq!(packet.statements, 6);
+        let insert = |table: &str, offset: i64, def: u32| {
+            format!(
+                "INSERT INTO `{table}` (added_id, shard, kind, def, ref_key, created_at, token, row_key, column_key, \
+                 body) VALUES (@b + {offset}, 3, 0, {def}, -5, @t, 9, x'6b', x'63', _binary'{{\"it''s\": \"\\\\''\"}}') ON \
+                 DUPLICATE KEY UPDATE token = token RETURNING added_id, row_key, column_key, ref_key, token, created_at"
+            )
+        };
+        let text = format!(
+            "SET @b = NULL; BEGIN; UPDATE cg_head SET next = (@b := next) + 2 * 1024, at = (@t := GREATEST(at + 1, \
+             {CLOCK})) WHERE head = 0 AND epoch = 4; {}; {}; COMMIT",
+            insert("a_1", 0, 2),
+            insert("b_2", 1024, 1)
+        );
+        assert_eq!(std::str::from_utf8(&packet.text), Ok(text.as_str()));
+    }
+
+    #[test]
+    fn packets_are_bounded_and_the_last_one_commits() {
+        let table = TableRef::new("a", TableId(1), 1);
+        let body = Body::from_store(vec![b'1'; 600 * 1024]);
+        let triples = ["a", "b", "c"].map(named);
+        let rows: Vec<NewRow<'_>> = triples.iter().map(|triple| new(&table, triple, &body)).collect();
+        let Ok(plan) = Plan::new(Epoch(1), &rows, Existing::Refuse, true, LONGEST) else { panic!("no plan") };
+        assert_eq!(plan.packets.iter().map(|packet| packet.statements).collect::<Vec<_>>(), [4, 1, 3]);
+        assert!(plan.packets.iter().all(|packet| packet.text.len() <= PACKET_BYTES));
+        assert!(plan.packets[2].text.ends_with(b"; SELECT @b, @t; COMMIT"));
+    }
+
+    #[test]
+    fn what_no_packet_can_hold_is_too_large() {
+        let (table, triple) = (TableRef::new("a", TableId(1), 1), named("a"));
+        let body = Body::from_store(vec![b'\''; LONGEST / 2]);
+        let failure = Plan::new(Epoch(1), &[new(&table, &triple, &body)], Existing::Keep, true, LONGEST).err();
+        assert!(matches!(failure, Some(Failure::Store(StoreError::TooLarge { .. }))), "{failure:?}");
+    }
+}

@@ -7,6 +7,7 @@ mod error;
 mod insert;
 mod session;
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -36,7 +37,6 @@ const STATEMENTS: usize = 256;
 const PACKET_BYTES: usize = 1 << 30;
 
 /// Opens sessions to a MariaDB or MySQL server.
-#[derive(Debug)]
 pub struct MysqlDriver {
     name: String,
     dsn: Dsn,
@@ -45,6 +45,13 @@ pub struct MysqlDriver {
     returning: Returning,
     /// Whether it was said that commits are not durable; once is enough.
     warned: AtomicBool,
+}
+
+impl fmt::Debug for MysqlDriver {
+    /// Without `opts`, which print the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MysqlDriver").field("name", &self.name).field("dsn", &self.dsn).finish_non_exhaustive()
+    }
 }
 
 /// Whether `INSERT .. RETURNING` is used.
@@ -154,6 +161,17 @@ impl Driver for MysqlDriver {
         let no_database: Option<String> = None;
         let opts = OptsBuilder::from_opts(self.opts.clone()).db_name(no_database);
         let create = async {
+            // Looked for first: whoever may use a database may not always create one.
+            match Conn::new(self.opts.clone()).await {
+                Ok(connection) => {
+                    drop(connection.disconnect().await);
+                    return Ok(());
+                }
+                Err(e) => match error::of_connecting(&e) {
+                    StoreError::NoTable { .. } => {}
+                    error => return Err(error),
+                },
+            }
             let mut connection = Conn::new(opts).await.map_err(|e| error::of_connecting(&e))?;
             let created = session::create_database(&mut connection, &self.dsn.database).await;
             // Whether it says goodbye or not makes no difference.

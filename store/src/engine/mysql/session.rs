@@ -46,6 +46,11 @@ impl MysqlSession {
         let nonce = nonce()?;
         let maria = is_maria(&mut connection).await.map_err(|e| error::of_connecting(&e))?;
         let facts = set_up(&mut connection, timeouts, maria, &nonce).await.map_err(|e| error::of_connecting(&e))?;
+        if !facts.marked {
+            // Without it a lost write could not be settled.
+            let detail = "the server gives a session no user lock (GET_LOCK)".to_owned();
+            return Err(StoreError::Refused { detail });
+        }
         let returning = match returning {
             Returning::IfKnown => maria && connection.server_version() >= (10, 5, 0),
             Returning::Never => false,
@@ -203,6 +208,8 @@ impl Session for MysqlSession {
 struct Facts {
     packet: usize,
     durable: bool,
+    /// Whether the session holds the lock of its nonce.
+    marked: bool,
 }
 
 async fn is_maria(connection: &mut Conn) -> mysql_async::Result<bool> {
@@ -233,8 +240,8 @@ async fn set_up(connection: &mut Conn, timeouts: &Timeouts, maria: bool, nonce: 
     let facts: Option<(u64, i64, Option<i64>)> = connection
         .query_first(format!("SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, GET_LOCK('{nonce}', 0)"))
         .await?;
-    let (packet, flush, _) = facts.unwrap_or((1024 * 1024, 1, None));
-    Ok(Facts { packet: usize::try_from(packet).unwrap_or(usize::MAX), durable: flush == 1 })
+    let (packet, flush, locked) = facts.unwrap_or_default();
+    Ok(Facts { packet: usize::try_from(packet).unwrap_or(usize::MAX), durable: flush == 1, marked: locked == Some(1) })
 }
 
 /// Creates a database unless it is there.

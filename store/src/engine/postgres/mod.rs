@@ -6,6 +6,7 @@ mod error;
 mod insert;
 mod session;
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -34,7 +35,6 @@ const MAINTENANCE: &str = "postgres";
 const SCHEMA: &str = "public";
 
 /// Opens sessions to a PostgreSQL server.
-#[derive(Debug)]
 pub struct PostgresDriver {
     name: String,
     dsn: Dsn,
@@ -42,6 +42,13 @@ pub struct PostgresDriver {
     timeouts: Timeouts,
     /// Whether it was said that commits are not durable; once is enough.
     warned: AtomicBool,
+}
+
+impl fmt::Debug for PostgresDriver {
+    /// Without the pages of `tls`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresDriver").field("name", &self.name).field("dsn", &self.dsn).finish_non_exhaustive()
+    }
 }
 
 impl PostgresBackend {

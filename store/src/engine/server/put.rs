@@ -57,6 +57,10 @@ pub(crate) async fn put<D: Driver>(
             }
         }
     }
+    all_of(outcomes)
+}
+
+fn all_of(outcomes: Vec<Option<PutOutcome>>) -> Result<Vec<PutOutcome>, StoreError> {
     let missing = || StoreError::Failed { detail: "a group without an outcome".to_owned() };
     outcomes.into_iter().map(|outcome| outcome.ok_or_else(missing)).collect()
 }
@@ -144,8 +148,19 @@ struct Put<'a, D: Driver> {
 impl<D: Driver> Put<'_, D> {
     /// Groups of one cell each, sorted by table and triple, no name twice.
     async fn singles(&self, groups: &[&PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {
-        let rows: Vec<NewRow<'_>> = groups.iter().flat_map(|group| rows_of(group)).collect();
         let mut outcomes: Vec<Option<PutOutcome>> = vec![None; groups.len()];
+        match self.settle_singles(groups, &mut outcomes).await {
+            Ok(()) => all_of(outcomes),
+            Err(error) => Err(after_success(&outcomes, error)),
+        }
+    }
+
+    async fn settle_singles(
+        &self,
+        groups: &[&PutGroup],
+        outcomes: &mut [Option<PutOutcome>],
+    ) -> Result<(), StoreError> {
+        let rows: Vec<NewRow<'_>> = groups.iter().flat_map(|group| rows_of(group)).collect();
         let mut open: Vec<usize> = (0..groups.len()).collect();
         let mut attempts = Attempts::new(self.sessions, self.timeouts);
         let mut vanished = 0;
@@ -191,8 +206,7 @@ impl<D: Driver> Put<'_, D> {
                 Err(failure) => attempts.after_look(failure)?,
             }
         }
-        let missing = || StoreError::Failed { detail: "a row without an outcome".to_owned() };
-        outcomes.into_iter().map(|outcome| outcome.ok_or_else(missing)).collect()
+        Ok(())
     }
 
     /// A group of several cells.
@@ -302,5 +316,50 @@ fn ids_taken() -> StoreError {
     StoreError::Corrupt {
         detail: "the log head gives out ids that are taken; was it restored from a backup older than the table?"
             .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cellgate_schemaless::{Body, ColumnKey, RefKey, RowKey, ShardId, TableId, Token};
+
+    use super::*;
+    use crate::backend::{GroupCell, PutMode};
+
+    fn single(table: u32, row: &str, bytes: usize) -> PutGroup {
+        let triple = Triple {
+            row: RowKey::from_store(row.as_bytes().to_vec()),
+            column: ColumnKey::from_store(b"c".to_vec()),
+            ref_key: RefKey(1),
+        };
+        let body = Body::from_store(vec![b'1'; bytes]);
+        let table = TableRef::new("t", TableId(table), 1);
+        let cell = GroupCell { table, shard: ShardId(0), triple, body, mode: PutMode::Explicit };
+        PutGroup { token: Token(1), cells: vec![cell] }
+    }
+
+    fn batches_of(groups: &[PutGroup]) -> Vec<Vec<usize>> {
+        batches(groups, (0..groups.len()).collect())
+    }
+
+    #[test]
+    fn a_batch_is_sorted_by_table_and_name() {
+        let groups = [single(2, "a", 1), single(1, "b", 1), single(1, "a", 1)];
+        assert_eq!(batches_of(&groups), [[2, 1, 0]]);
+    }
+
+    #[test]
+    fn of_equal_names_the_first_comes_in_an_earlier_batch() {
+        let groups = [single(1, "b", 1), single(1, "a", 1), single(1, "a", 2), single(1, "a", 3)];
+        assert_eq!(batches_of(&groups), [vec![1, 0], vec![2], vec![3]]);
+    }
+
+    #[test]
+    fn a_batch_is_bounded_in_bytes_and_rows() {
+        let large: Vec<PutGroup> = ["a", "b", "c"].map(|row| single(1, row, 600 * 1024)).into();
+        assert_eq!(batches_of(&large), [[0], [1], [2]]);
+        let many: Vec<PutGroup> = (0..BATCH_ROWS + 1).map(|n| single(1, &format!("{n:05}"), 1)).collect();
+        let sizes: Vec<usize> = batches_of(&many).iter().map(Vec::len).collect();
+        assert_eq!(sizes, [BATCH_ROWS, 1]);
     }
 }

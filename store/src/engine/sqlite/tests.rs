@@ -1,3 +1,5 @@
+//! What only the SQLite engine promises; the rest is in the conformance suite.
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;

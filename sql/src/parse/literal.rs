@@ -1,0 +1,138 @@
+//! What a token stands for: names without their quotes, strings without their escapes, the bytes of literals.
+
+use std::borrow::Cow;
+
+use super::tokens::{Kind, Token};
+use crate::environment::SqlMode;
+
+/// The name in a quoted or unquoted identifier token.
+pub(crate) fn name<'a>(token: &Token, text: &'a str) -> Cow<'a, str> {
+    let written = token.text(text);
+    match token.kind {
+        Kind::Quoted => unquote_name(written),
+        Kind::Word
+        | Kind::String
+        | Kind::Number
+        | Kind::Hex
+        | Kind::Bits
+        | Kind::UserVariable
+        | Kind::SystemVariable
+        | Kind::Parameter(_)
+        | Kind::Symbol(_) => Cow::Borrowed(written),
+    }
+}
+
+fn unquote_name(written: &str) -> Cow<'_, str> {
+    let quote = written.chars().next().unwrap_or('`');
+    let inner = written.get(1..written.len().saturating_sub(1)).unwrap_or("");
+    if inner.contains(quote) {
+        let mut doubled = String::with_capacity(2);
+        doubled.push(quote);
+        doubled.push(quote);
+        Cow::Owned(inner.replace(&doubled, quote.encode_utf8(&mut [0; 4])))
+    } else {
+        Cow::Borrowed(inner)
+    }
+}
+
+/// The content of a string token.
+pub(crate) fn string<'a>(token: &Token, text: &'a str, mode: SqlMode) -> Cow<'a, str> {
+    let written = token.text(text).trim_start_matches(['n', 'N']);
+    unescape(written, mode)
+}
+
+fn unescape(written: &str, mode: SqlMode) -> Cow<'_, str> {
+    let quote = written.chars().next().unwrap_or('\'');
+    let inner = written.get(1..written.len().saturating_sub(1)).unwrap_or("");
+    let escapes = !mode.no_backslash_escapes;
+    let escaped = escapes && inner.contains('\\');
+    if !escaped && !inner.contains(quote) {
+        return Cow::Borrowed(inner);
+    }
+    let mut out = String::with_capacity(inner.len());
+    let mut chars = inner.chars();
+    while let Some(c) = chars.next() {
+        if c == quote {
+            // The other half of a doubled quote.
+            chars.next();
+            out.push(c);
+        } else if c == '\\' && escapes {
+            match chars.next() {
+                Some('0') => out.push('\0'),
+                Some('b') => out.push('\u{8}'),
+                Some('n') => out.push('\n'),
+                Some('r') => out.push('\r'),
+                Some('t') => out.push('\t'),
+                Some('Z') => out.push('\u{1a}'),
+                // These two stay escaped for LIKE.
+                Some(c @ ('%' | '_')) => {
+                    out.push('\\');
+                    out.push(c);
+                }
+                Some(other) => out.push(other),
+                None => {}
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// The bytes of a hexadecimal token.
+pub(crate) fn hex(token: &Token, text: &str) -> Vec<u8> {
+    hex_bytes(digits(token.text(text)))
+}
+
+/// The bytes hexadecimal digits stand for; an odd number of them gets a leading zero.
+pub(crate) fn hex_bytes(digits: &str) -> Vec<u8> {
+    let nibbles: Vec<u8> =
+        digits.bytes().filter_map(|b| (b as char).to_digit(16)).filter_map(|d| u8::try_from(d).ok()).collect();
+    let odd = nibbles.len() % 2;
+    let mut bytes = Vec::with_capacity(nibbles.len().div_ceil(2));
+    if odd == 1 {
+        bytes.extend(nibbles.first());
+    }
+    bytes.extend(nibbles.get(odd..).unwrap_or(&[]).chunks_exact(2).map(|p| p.iter().fold(0, |b, n| (b << 4) | n)));
+    bytes
+}
+
+/// The bytes of a bit token: big-endian, as few as hold the digits.
+pub(crate) fn bits(token: &Token, text: &str) -> Vec<u8> {
+    let digits = digits(token.text(text)).as_bytes();
+    let first = digits.len() % 8;
+    let (head, tail) = digits.split_at(first);
+    let byte = |bits: &[u8]| bits.iter().fold(0_u8, |b, d| (b << 1) | (d - b'0'));
+    let mut bytes = Vec::with_capacity(digits.len().div_ceil(8));
+    if !head.is_empty() {
+        bytes.push(byte(head));
+    }
+    bytes.extend(tail.chunks(8).map(byte));
+    bytes
+}
+
+/// The digits of `X'..'`, `0x..`, `b'..'` or `0b..`.
+pub(crate) fn digits(written: &str) -> &str {
+    written.get(2..).unwrap_or("").trim_end_matches('\'')
+}
+
+/// The name of a user variable token, lower case.
+pub(crate) fn user_variable(token: &Token, text: &str, mode: SqlMode) -> String {
+    let written = token.text(text).get(1..).unwrap_or("");
+    let name = match written.bytes().next() {
+        Some(b'\'' | b'"') => unescape(written, mode),
+        Some(b'`') => unquote_name(written),
+        Some(_) | None => Cow::Borrowed(written),
+    };
+    name.to_lowercase()
+}
+
+/// Whether a system variable token names the global value, and the variable's name, lower case.
+pub(crate) fn system_variable(token: &Token, text: &str) -> (Option<bool>, String) {
+    let written = token.text(text).get(2..).unwrap_or("").replace('`', "").to_lowercase();
+    match written.split_once('.') {
+        Some(("global", name)) => (Some(true), name.to_owned()),
+        Some(("session" | "local", name)) => (Some(false), name.to_owned()),
+        Some(_) | None => (None, written),
+    }
+}
