@@ -98,7 +98,7 @@ async fn create_at_once(paces: [Arc<Pace>; 2], case: &str) {
     let [one, two] = paces.map(|pace| {
         let mut setup = stores.setup();
         setup.meta = SeenMeta::with_pace(Arc::clone(&stores.meta) as _, Arc::clone(&pace));
-        setup.clusters.iter_mut().for_each(|c| c.backend = Paced::new(&c.backend, &pace));
+        setup.clusters.iter_mut().for_each(|c| c.backend = Paced::over(&c.backend, &pace));
         setup
     });
     let (one, two) = tokio::join!(open(one), open(two));

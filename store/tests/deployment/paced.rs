@@ -16,7 +16,7 @@ pub struct Paced {
 }
 
 impl Paced {
-    pub fn new(inner: &Arc<dyn Backend>, pace: &Arc<Pace>) -> Arc<dyn Backend> {
+    pub fn over(inner: &Arc<dyn Backend>, pace: &Arc<Pace>) -> Arc<dyn Backend> {
         Arc::new(Self { inner: Arc::clone(inner), pace: Arc::clone(pace) })
     }
 }
