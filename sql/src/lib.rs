@@ -1,6 +1,6 @@
 //! The dialect: statement text to [`Statement`], a statement with its parameters to a [`Command`], and cells to rows.
 //!
-//! No IO in here, and nothing of sqlparser gets out of [`parse`]. What a session knows (database, variables, the
+//! No IO in here, and nothing of sqlparser gets out of [`parse()`]. What a session knows (database, variables, the
 //! catalog) comes in through [`Environment`].
 
 mod ast;

@@ -12,7 +12,7 @@ const ATTEMPTS: usize = 50;
 /// Version of [`KeyForm::Bytes`].
 const BYTES_CODEC: u16 = 1;
 
-/// Whether a statement changed something, or found that IF [NOT] EXISTS applied.
+/// Whether a statement changed something, or found that `IF [NOT] EXISTS` applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Changed {
     /// It did.

@@ -26,7 +26,7 @@ struct Line {
 }
 
 impl Session {
-    /// EXPLAIN [ANALYZE].
+    /// `EXPLAIN [ANALYZE]`.
     pub(super) async fn explain(&mut self, explain: Explain, deadline: Instant) -> Result<Answer, StatementError> {
         let lines = self.lines(&explain.command);
         let analyzed = match explain.command {
@@ -171,7 +171,7 @@ impl Line {
     }
 }
 
-/// The columns of EXPLAIN [ANALYZE].
+/// The columns of `EXPLAIN [ANALYZE]`.
 pub(super) fn columns(analyze: bool) -> Vec<ColumnMeta> {
     let more: &[&str] = if analyze { &["rows", "time_us"] } else { &[] };
     COLUMNS.iter().chain(more).map(|name| column(name)).collect()

@@ -263,7 +263,7 @@ fn find<'a>(catalog: &'a Snapshot, name: &TableName) -> Result<&'a Arc<TableDef>
     catalog.table(&database, &table).ok_or(StatementError::Sql(SqlError::UnknownTable { database, table }))
 }
 
-/// SHOW [FULL] COLUMNS, DESCRIBE.
+/// `SHOW [FULL] COLUMNS`, `DESCRIBE`.
 fn describe(def: &TableDef, full: bool) -> (Vec<ColumnMeta>, Vec<Row>) {
     let names: &[&str] = if full {
         &["Field", "Type", "Collation", "Null", "Key", "Default", "Extra", "Privileges", "Comment"]

@@ -1,6 +1,6 @@
 //! MySQL's client/server protocol, from the greeting to QUIT: the server's side of it.
 //!
-//! [`serve`] runs one connection over any [`Stream`] and calls a [`Handler`] for what the commands mean. In here are
+//! [`serve()`] runs one connection over any [`Stream`] and calls a [`Handler`] for what the commands mean. In here are
 //! framing, login, the commands that need no session, prepared statement ids and parameters, and the encoding of
 //! replies. Statement text is bytes to this module: it does not look into it.
 //!

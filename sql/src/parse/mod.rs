@@ -140,7 +140,7 @@ impl Statement {
 /// Parses one or more statements separated by `;`.
 ///
 /// What the dialect refuses by name is a [`Statement`] too, so that it is counted under its kind and, among several
-/// statements, those before it run; the refusal comes from [`crate::bind`] and [`crate::describe`].
+/// statements, those before it run; the refusal comes from [`crate::bind()`] and [`crate::describe`].
 ///
 /// # Errors
 /// [`SqlError::Empty`] for a text of nothing but white space and comments; a syntax error; a limit.

@@ -1,3 +1,5 @@
+//! What a transaction's buffer keeps, finds and forgets.
+
 use cellgate_schemaless::{ColumnKey, Direction, RefRange, RowKey};
 
 use super::*;

@@ -1,8 +1,8 @@
 //! What the engines that talk to a database server share: options, the pool, and everything of [`Backend`] and
 //! [`MetaStore`](crate::meta::MetaStore) that is SQL.
 //!
-//! A [`Driver`](driver::Driver) is a protocol: it opens sessions, runs statements, and knows how to insert in one
-//! transaction that takes its ids from the log head. The rest, and above all how a put is settled ([`put`]), is one
+//! A `Driver` is a protocol: it opens sessions, runs statements, and knows how to insert in one
+//! transaction that takes its ids from the log head. The rest, and above all how a put is settled (`put`), is one
 //! piece of code for all of them.
 //!
 //! [`Backend`]: crate::backend::Backend
