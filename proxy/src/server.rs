@@ -262,8 +262,9 @@ impl Server {
         }
     }
 
-    fn session_end(&self, id: u32) {
-        lock(&self.sessions).open.remove(&id);
+    /// Forgets a session; answers whether its login had been accepted.
+    fn session_end(&self, id: u32) -> bool {
+        lock(&self.sessions).open.remove(&id).is_some_and(|session| !session.user.is_empty())
     }
 
     /// Accepts MySQL clients until `shutdown`, then waits for what is running, at most as long as configured.
@@ -319,12 +320,17 @@ impl Server {
         let greeting = Greeting { server_version: version::server_version(), connection_id: id, tls: None };
         let session = Session::new(Arc::clone(&self), id, host);
         let ended = wire::serve(Box::new(stream), greeting, self.wire_limits(), session, shutdown).await;
-        self.session_end(id);
+        let entered = self.session_end(id);
         drop(open);
         match ended {
             Ok(()) | Err(WireError::Closed) => {}
             Err(WireError::Timeout(Wait::Handshake)) => self.metrics.login_failed(LoginFailure::Timeout),
-            Err(error) => tracing::info!(connection = id, %peer, %error, "a connection broke"),
+            Err(error) => {
+                if !entered && matches!(error, WireError::Protocol(_) | WireError::TooLarge { .. }) {
+                    self.metrics.login_failed(LoginFailure::Protocol);
+                }
+                tracing::info!(connection = id, %peer, %error, "a connection broke");
+            }
         }
     }
 
@@ -344,6 +350,10 @@ impl Server {
 
 impl HttpState for Server {
     fn metrics(&self) -> String {
+        // What is a state and not an event is read when somebody asks.
+        self.metrics.catalog_version(self.catalog.snapshot().version());
+        self.metrics.topology_version(self.deployment.executor().topology().version());
+        self.deployment.executor().observe_pools();
         self.metrics.render().unwrap_or_else(|error| {
             tracing::error!(%error, "the metrics cannot be rendered");
             String::new()
