@@ -178,7 +178,10 @@ fn open(
         while due <= now && due < end {
             // All are busy: the request stays due, and its clock runs.
             let Some(token) = idle.pop_front() else { break };
-            tally.sent += sessions[token].ask(workload, due)? as u64;
+            let sent = sessions[token].ask(workload, due)?;
+            if due >= counts_from {
+                tally.sent += sent as u64;
+            }
             due += pace;
         }
         // What was due in the counted time is waited for, so that nothing slow is left out.

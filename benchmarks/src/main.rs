@@ -154,7 +154,11 @@ fn run(command: Command) -> std::io::Result<()> {
         Command::Load(args) => {
             let json = args.json;
             let report = load::run(&plan(args))?;
-            if json { println!("{}", serde_json::to_string(&report)?) } else { println!("{report}") }
+            if json {
+                println!("{}", serde_json::to_string(&report)?)
+            } else {
+                println!("{report}")
+            }
             Ok(())
         }
         Command::Fill(args) => fill::insert(&args.target.target(), &args.create, args.cells, args.connections),

@@ -168,7 +168,8 @@ impl Workload {
         let wanted = match self.operation {
             Operation::Get => request.names.first() == Some(&name),
             Operation::Latest => {
-                request.names.first().is_some_and(|asked| asked.key == name.key) && name.version as u64 == cells::VERSIONS
+                request.names.first().is_some_and(|asked| asked.key == name.key)
+                    && name.version as u64 == cells::VERSIONS
             }
             // The answer may come in any order.
             Operation::In100 => request.names.contains(&name),
