@@ -171,6 +171,6 @@ mod tests {
     #[test]
     fn pem_lines_have_64_characters() {
         let text = pem("X", &[0; 49]);
-        assert_eq!(text, format!("-----BEGIN X-----\n{}\nAAA=\n-----END X-----\n", "A".repeat(64)));
+        assert_eq!(text, format!("-----BEGIN X-----\n{}\nAA==\n-----END X-----\n", "A".repeat(64)));
     }
 }

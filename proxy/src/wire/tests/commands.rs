@@ -101,6 +101,9 @@ async fn a_killed_connection_ends_soon_if_what_it_runs_does_not() {
     let limits = WireLimits { kill_grace: SOON, ..WireLimits::default() };
     let mut client = Setup { limits, ..Setup::default() }.enter().await;
     client.query("wait").await;
+    while client.calls().last().is_none_or(|call| call != "waiting") {
+        tokio::task::yield_now().await;
+    }
     client.kill.kill_connection();
     assert!(matches!(client.closed().await, Err(WireError::Killed)));
 }
