@@ -9,6 +9,7 @@ mod environment;
 mod error;
 mod explain;
 mod handler;
+mod planned;
 mod read;
 mod settings;
 mod show;
@@ -21,9 +22,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_schemaless::Micros;
-use cellgate_sql::{ColumnMeta, Command, Row, Source, Statement, Value};
+use cellgate_sql::{ColumnMeta, Command, Normal, Row, Source, Statement, Value};
 
 use crate::catalog::Snapshot;
+use crate::processes::Process;
 use crate::server::Server;
 use crate::wire::Status;
 use buffer::Buffer;
@@ -40,7 +42,7 @@ const USER_VARIABLE_BYTES: usize = 1 << 20;
 /// One client's session.
 pub struct Session {
     server: Arc<Server>,
-    id: u32,
+    process: Arc<Process>,
     user: String,
     host: String,
     may_erase: bool,
@@ -55,6 +57,8 @@ pub struct Session {
     last: Last,
     /// What the running statement turned out to be, for metrics.
     shape: Option<cellgate_metrics::Shape>,
+    /// The last text in its normal form; kept for its memory.
+    normal: Normal,
 }
 
 /// What is remembered of the last statement.
@@ -99,11 +103,11 @@ struct Table {
 
 impl Session {
     /// A session of a connection that has not logged in yet.
-    pub fn new(server: Arc<Server>, id: u32, host: String) -> Self {
+    pub fn new(server: Arc<Server>, process: Arc<Process>, host: String) -> Self {
         let variables = server.globals();
         Self {
             server,
-            id,
+            process,
             user: String::new(),
             host,
             may_erase: false,
@@ -116,13 +120,14 @@ impl Session {
             found_rows_flag: false,
             last: Last::default(),
             shape: None,
+            normal: Normal::default(),
         }
     }
 
     /// The status bits of every OK and EOF packet.
     fn status(&self) -> Status {
         Status {
-            autocommit: self.variables.is_on("autocommit"),
+            autocommit: self.variables.derived().autocommit,
             in_transaction: self.transaction.is_some(),
             no_backslash_escapes: self.variables.sql_mode().no_backslash_escapes,
             in_read_only_transaction: self.transaction.as_ref().is_some_and(|t| t.read_only),

@@ -41,7 +41,7 @@ pub use error::{ErrorReply, Violation, Wait, WireError};
 pub use greeting::Greeting;
 pub use handler::{ClientFlags, Handler, Login, Prepared, WireEvent};
 pub use limits::WireLimits;
-pub use reply::{OkReply, Replied, Reply, RowsReply};
+pub use reply::{OkReply, Preamble, Replied, Reply, RowsReply};
 pub use serve::{refuse, serve};
 pub use status::Status;
 pub use stream::{BoxStream, Stream};
