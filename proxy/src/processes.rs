@@ -13,6 +13,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use cellgate_sql::Statement;
 
+use crate::wire::KillSwitch;
+
 /// Longest part of a statement that the process list shows, in bytes.
 const SHOWN_STATEMENT: usize = 1024;
 
@@ -34,6 +36,7 @@ struct List {
 pub struct Process {
     id: u32,
     host: String,
+    kill: KillSwitch,
     state: Mutex<State>,
 }
 
@@ -89,7 +92,12 @@ impl Processes {
             let id = list.last_id;
             if let Entry::Vacant(free) = list.open.entry(id) {
                 let state = State { user: String::new(), database: None, running: None, since: Instant::now() };
-                let process = Arc::new(Process { id, host: host.to_owned(), state: Mutex::new(state) });
+                let process = Arc::new(Process {
+                    id,
+                    host: host.to_owned(),
+                    kill: KillSwitch::default(),
+                    state: Mutex::new(state),
+                });
                 free.insert(Arc::clone(&process));
                 return process;
             }
@@ -141,6 +149,16 @@ impl Process {
     /// The connection's id.
     pub fn id(&self) -> u32 {
         self.id
+    }
+
+    /// How it is killed.
+    pub fn kill_switch(&self) -> &KillSwitch {
+        &self.kill
+    }
+
+    /// Whether it is this user's.
+    pub fn is_of(&self, user: &str) -> bool {
+        lock(&self.state).user == user
     }
 
     /// Who logged in.

@@ -22,8 +22,9 @@ use crate::plans::Plans;
 use crate::processes::Processes;
 use crate::session::{ServerFacts, Session, Variables};
 use crate::signals::told;
+use crate::tls::Tls;
 use crate::version;
-use crate::wire::{self, Greeting, Wait, WireError, WireLimits};
+use crate::wire::{self, Greeting, Lifetime, Wait, WireError, WireLimits};
 
 /// Everything shared.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ pub struct Server {
     catalog: Arc<Catalog>,
     metrics: Arc<Metrics>,
     facts: ServerFacts,
+    tls: Option<Arc<Tls>>,
     globals: Mutex<Variables>,
     processes: Processes,
     plans: Plans,
@@ -50,6 +52,7 @@ struct User {
 
 impl Server {
     /// Everything shared, of an open deployment.
+    #[allow(clippy::too_many_arguments, reason = "each is a part of the program, opened by itself")]
     pub fn new(
         config: Config,
         deployment: Arc<Deployment>,
@@ -57,13 +60,14 @@ impl Server {
         metrics: Arc<Metrics>,
         port: u16,
         hostname: String,
+        tls: Option<Arc<Tls>>,
     ) -> Self {
         let facts = ServerFacts {
             port,
             hostname,
             max_allowed_packet: config.limits.max_allowed_packet.bytes() as u64,
             max_connections: config.limits.max_connections.into(),
-            tls: false,
+            tls: tls.is_some(),
         };
         let plans = Plans::new(config.limits.plan_cache.bytes() as u64);
         Self {
@@ -76,6 +80,7 @@ impl Server {
             facts,
             processes: Processes::default(),
             plans,
+            tls,
             started: Instant::now(),
         }
     }
@@ -246,13 +251,15 @@ impl Server {
         let host = host_name(peer);
         let process = self.processes.enter(&host);
         let id = process.id();
-        let greeting = Greeting { server_version: version::server_version(), connection_id: id, tls: None };
+        let tls = self.tls.as_ref().map(|tls| Arc::clone(tls.server_config()));
+        let greeting = Greeting { server_version: version::server_version(), connection_id: id, tls };
         let session = Session::new(Arc::clone(&self), Arc::clone(&process), host);
-        let ended = wire::serve(Box::new(stream), greeting, self.wire_limits(), session, shutdown).await;
+        let lifetime = Lifetime { shutdown, kill: process.kill_switch().clone() };
+        let ended = wire::serve(Box::new(stream), greeting, self.wire_limits(), session, lifetime).await;
         self.processes.leave(&process);
         drop(open);
         match ended {
-            Ok(()) | Err(WireError::Closed) => {}
+            Ok(()) | Err(WireError::Closed | WireError::Killed) => {}
             Err(WireError::Timeout(Wait::Handshake)) => self.metrics.login_failed(LoginFailure::Timeout),
             Err(error) => tracing::info!(connection = id, %peer, %error, "a connection broke"),
         }

@@ -9,9 +9,9 @@ use cellgate_metrics::{Command as CommandLabel, Outcome, Shape as ShapeLabel, St
 use cellgate_sql::{Command, Statement, StatementKind, Value};
 
 use super::error::StatementError;
-use super::planned::single;
+use super::planned::{Answered, single};
 use super::warnings::{Level, Warnings};
-use super::{Answer, Done, Last, Session};
+use super::{Answer, Done, Kill, Last, Session};
 use crate::auth::Verifier;
 use crate::catalog::Snapshot;
 use crate::config::Literals;
@@ -19,7 +19,8 @@ use crate::errors;
 use crate::plans::Plan;
 use crate::processes::Running;
 use crate::wire::{
-    CommandKind, ErrorReply, Handler, Login, OkReply, Prepared, Replied, Reply, Status, WireError, WireEvent,
+    CommandKind, ErrorReply, Handler, KillSwitch, Login, OkReply, Prepared, Replied, Reply, Status, WireError,
+    WireEvent,
 };
 
 /// How a statement ended, for metrics and the slow-query log.
@@ -61,6 +62,7 @@ impl Handler for Session {
         self.may_erase = self.server.may_erase(&login.user);
         self.multi_statements = login.capabilities.multi_statements;
         self.found_rows_flag = login.capabilities.found_rows;
+        self.tls.clone_from(&login.tls);
         self.database = None;
         self.process.login(&self.user);
         if let Some(database) = &login.database {
@@ -84,14 +86,42 @@ impl Handler for Session {
         }
     }
 
-    async fn query(&mut self, text: Bytes, reply: Reply<'_>) -> Result<Replied, WireError> {
+    async fn field_list(&mut self, table: &str) -> Result<Vec<cellgate_sql::ColumnMeta>, ErrorReply> {
+        let text = format!("SELECT * FROM `{}`", table.replace('`', "``"));
+        let described = match self.parse(text.as_bytes()) {
+            Ok(statements) => match &statements[..] {
+                [statement] => self.describe(statement).await,
+                _ => Ok(Vec::new()),
+            },
+            Err(error) => Err(error),
+        };
+        described.map_err(|error| {
+            self.note_error(&error);
+            errors::reply(&error)
+        })
+    }
+
+    async fn kill(&mut self, connection: u32) -> Result<Status, ErrorReply> {
+        match self.kill_session(connection, Kill::Connection) {
+            Ok(()) => Ok(self.status()),
+            Err(error) => {
+                self.note_error(&error);
+                Err(errors::reply(&error))
+            }
+        }
+    }
+
+    async fn query(&mut self, text: Bytes, mut reply: Reply<'_>) -> Result<Replied, WireError> {
         let started = Instant::now();
         if let Ok(written) = std::str::from_utf8(&text)
             && let Some((plan, literals)) = self.normal_plan(&text)
             && let Some(ready) = self.ready(&plan, &literals, &self.server.catalog().snapshot())
         {
             self.server.processes().begin(&self.process, Running::Text(text.clone()));
-            return self.answer(CommandLabel::Query, Shown::Text(written), ready, started, reply).await;
+            match self.answer(CommandLabel::Query, Shown::Text(written), ready, started, reply).await? {
+                Answered::Replied(replied) => return Ok(replied),
+                Answered::LongWay(unused) => reply = unused,
+            }
         }
         let parsed = match self.known_statement(&text) {
             Some(statement) => Ok(vec![statement]),
@@ -133,15 +163,23 @@ impl Handler for Session {
         }
     }
 
-    async fn execute(&mut self, plan: &Arc<Plan>, params: Vec<Value>, reply: Reply<'_>) -> Result<Replied, WireError> {
+    async fn execute(
+        &mut self,
+        plan: &Arc<Plan>,
+        params: Vec<Value>,
+        mut reply: Reply<'_>,
+    ) -> Result<Replied, WireError> {
         let started = Instant::now();
         let statement = plan.statement();
         self.server.processes().begin(&self.process, Running::Statement(statement.clone()));
         let shown = Shown::Statement(statement);
         if let Some(ready) = self.ready(plan, &params, &self.server.catalog().snapshot()) {
-            return self.answer(CommandLabel::Execute, shown, ready, started, reply).await;
+            match self.answer(CommandLabel::Execute, shown, ready, started, reply).await? {
+                Answered::Replied(replied) => return Ok(replied),
+                Answered::LongWay(unused) => reply = unused,
+            }
         }
-        let answer = self.run(statement, &params).await;
+        let answer = self.run_or_die(statement, &params).await;
         let (replied, ending) = self.send(answer, reply).await?;
         self.finish(CommandLabel::Execute, shown, shape_label(statement), started, &ending);
         Ok(replied)
@@ -256,7 +294,7 @@ impl Session {
         let mut started = started;
         while let Some(statement) = statements.next() {
             self.server.processes().begin(&self.process, Running::Statement(statement.clone()));
-            let answer = self.run(&statement, &[]).await;
+            let answer = self.run_or_die(&statement, &[]).await;
             let last = statements.peek().is_none() || answer.is_err();
             if last {
                 let (replied, ending) = self.send(answer, reply).await?;
@@ -291,7 +329,7 @@ impl Session {
                 let mut rows = RowSource::of(rows);
                 let mut writer = reply.rows_part(rows.columns(), self.status()).await?;
                 loop {
-                    match rows.next().await {
+                    match rows.next(self.process.kill_switch()).await {
                         Ok(Some(row)) => writer.row(&row).await?,
                         Ok(None) => break,
                         Err(error) => {
@@ -331,7 +369,7 @@ impl Session {
                 let mut rows = RowSource::of(rows);
                 let mut writer = reply.rows(rows.columns(), self.status()).await?;
                 loop {
-                    match rows.next().await {
+                    match rows.next(self.process.kill_switch()).await {
                         Ok(Some(row)) => writer.row(&row).await?,
                         Ok(None) => break,
                         Err(error) => {
@@ -422,12 +460,14 @@ impl Session {
             CommandKind::ResetConnection => CommandLabel::Reset,
             CommandKind::ChangeUser => CommandLabel::ChangeUser,
             CommandKind::Quit => CommandLabel::Quit,
+            CommandKind::FieldList => CommandLabel::FieldList,
             CommandKind::Statistics => CommandLabel::Statistics,
             CommandKind::SetOption
             | CommandKind::SendLongData
             | CommandKind::ResetStatement
             | CommandKind::Close
             | CommandKind::Fetch
+            | CommandKind::ProcessKill
             | CommandKind::Unknown => CommandLabel::Other,
         };
         self.server.metrics().query(label, ShapeLabel::Other, Outcome::Ok);
@@ -457,7 +497,12 @@ impl RowSource {
         }
     }
 
-    async fn next(&mut self) -> Result<Option<cellgate_sql::Row>, StatementError> {
+    /// The next row, unless the statement was killed.
+    async fn next(&mut self, kill: &KillSwitch) -> Result<Option<cellgate_sql::Row>, StatementError> {
+        kill.interruptible(self.advance()).await.unwrap_or(Err(StatementError::Interrupted))
+    }
+
+    async fn advance(&mut self) -> Result<Option<cellgate_sql::Row>, StatementError> {
         match self {
             Self::Table { rows, sent, .. } => {
                 let row = rows.next();

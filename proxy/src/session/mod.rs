@@ -27,7 +27,7 @@ use cellgate_sql::{ColumnMeta, Command, Normal, Row, Source, Statement, Value};
 use crate::catalog::Snapshot;
 use crate::processes::Process;
 use crate::server::Server;
-use crate::wire::Status;
+use crate::wire::{Status, TlsSession};
 use buffer::Buffer;
 pub use error::{StatementError, Stored};
 use read::Stream;
@@ -54,6 +54,7 @@ pub struct Session {
     transaction: Option<Open>,
     multi_statements: bool,
     found_rows_flag: bool,
+    tls: Option<TlsSession>,
     last: Last,
     /// What the running statement turned out to be, for metrics.
     shape: Option<cellgate_metrics::Shape>,
@@ -76,6 +77,15 @@ struct Open {
     read_only: bool,
     /// Names with the number of cells there were.
     savepoints: Vec<(String, usize)>,
+}
+
+/// What KILL ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kill {
+    /// The connection (KILL, KILL CONNECTION, PROCESS_KILL).
+    Connection,
+    /// What it runs (KILL QUERY).
+    Statement,
 }
 
 /// What a statement answers.
@@ -118,6 +128,7 @@ impl Session {
             transaction: None,
             multi_statements: false,
             found_rows_flag: false,
+            tls: None,
             last: Last::default(),
             shape: None,
             normal: Normal::default(),
@@ -141,6 +152,29 @@ impl Session {
         self.variables = self.server.globals();
         self.user_variables.clear();
         self.last = Last::default();
+    }
+
+    /// Runs one statement until it is done or killed.
+    async fn run_or_die(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
+        let kill = self.process.kill_switch().clone();
+        kill.statement_begins();
+        kill.interruptible(self.run(statement, params)).await.unwrap_or(Err(StatementError::Interrupted))
+    }
+
+    /// KILL and KILL QUERY: ends a session of this proxy, or what it runs.
+    ///
+    /// # Errors
+    /// There is no such session, or it is not this user's to end.
+    pub fn kill_session(&mut self, id: u32, end: Kill) -> Result<(), StatementError> {
+        let process = self.server.processes().find(id).ok_or(StatementError::NoSuchConnection(id))?;
+        if !self.may_erase && !process.is_of(&self.user) {
+            return Err(StatementError::NotOwner(id));
+        }
+        match end {
+            Kill::Connection => process.kill_switch().kill_connection(),
+            Kill::Statement => process.kill_switch().kill_statement(),
+        }
+        Ok(())
     }
 
     /// Runs one statement. If the catalog may be out of date, it is read again and the statement bound once more.
@@ -182,6 +216,8 @@ impl Session {
         if reaches_stores(&command) {
             self.refuse_stale()?;
         }
+        // What writes is not cut off by KILL: it is either done or reported, within the stores' own time.
+        let _shield = writes(&command).then(|| self.process.kill_switch().shield());
         match command {
             Command::Read(read) => self.read(read, deadline).await,
             Command::Put(put) => self.put(put, deadline).await,
@@ -244,6 +280,14 @@ fn reaches_stores(command: &Command) -> bool {
         | Command::Transaction(_)
         | Command::Show(_)
         | Command::Nothing => false,
+    }
+}
+
+/// Whether a command may write cells or the catalog. SET does: turning autocommit on commits.
+fn writes(command: &Command) -> bool {
+    match command {
+        Command::Put(_) | Command::Erase(_) | Command::Ddl(_) | Command::Set(_) | Command::Transaction(_) => true,
+        Command::Read(_) | Command::Use(_) | Command::Show(_) | Command::Explain(_) | Command::Nothing => false,
     }
 }
 

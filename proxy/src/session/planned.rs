@@ -33,6 +33,14 @@ pub(super) struct Ready {
     filled: Filled,
 }
 
+/// What became of a statement that was ready.
+pub(super) enum Answered<'a> {
+    /// It was answered.
+    Replied(Replied),
+    /// Nothing was done, because the catalog may be out of date; the long way reads it again.
+    LongWay(Reply<'a>),
+}
+
 /// What a template answers.
 enum Quick {
     Row(Option<Cell>),
@@ -108,18 +116,16 @@ impl Session {
     }
 
     /// Answers a statement by its template.
-    pub(super) async fn answer(
+    pub(super) async fn answer<'r>(
         &mut self,
         command: CommandLabel,
         shown: Shown<'_>,
         ready: Ready,
         started: Instant,
-        reply: Reply<'_>,
-    ) -> Result<Replied, WireError> {
+        reply: Reply<'r>,
+    ) -> Result<Answered<'r>, WireError> {
         let Ready { compiled, filled } = ready;
-        let Some(template) = compiled.template() else {
-            return reply.error(&errors::reply(&cellgate_sql::SqlError::Empty.into())).await;
-        };
+        let Some(template) = compiled.template() else { return Ok(Answered::LongWay(reply)) };
         self.last.warnings = Warnings::default();
         self.shape = Some(match &filled {
             Filled::Get(_) => ShapeLabel::Get,
@@ -128,9 +134,9 @@ impl Session {
         });
         let stored = Instant::now();
         let answer = self.quick(template, filled, started).await;
-        let answered = Instant::now();
-        self.server.metrics().stage(Stage::Store, answered - stored);
+        self.server.metrics().stage(Stage::Store, stored.elapsed());
         let (replied, outcome, rows) = match answer {
+            Err(error) if error.suspects_catalog() => return Ok(Answered::LongWay(reply)),
             Ok(Quick::Row(cell)) => {
                 let preamble = compiled.preamble(reply.collation());
                 let mut writer = reply.rows_prepared(&preamble, template.columns(), self.status()).await?;
@@ -150,24 +156,32 @@ impl Session {
             }
         };
         self.finish(command, shown, ShapeLabel::Other, started, &Ending { outcome, rows });
-        Ok(replied)
+        Ok(Answered::Replied(replied))
     }
 
     async fn quick(&mut self, template: &Template, filled: Filled, started: Instant) -> Result<Quick, StatementError> {
         self.refuse_stale()?;
         let deadline = started + self.patience();
         let executor = self.server.deployment().executor();
-        match filled {
+        let kill = self.process.kill_switch();
+        kill.statement_begins();
+        let found = match filled {
             Filled::Get(triple) => {
-                let mut found = within(deadline, executor.get(template.table_ref(), vec![triple])).await??;
-                Ok(Quick::Row(found.pop().flatten()))
+                let read = executor.get(template.table_ref(), vec![triple]);
+                kill.interruptible(within(deadline, read)).await
             }
             Filled::Latest(key) => {
-                let mut found = within(deadline, executor.latest(template.table_ref(), vec![key])).await??;
-                Ok(Quick::Row(found.pop().flatten()))
+                let read = executor.latest(template.table_ref(), vec![key]);
+                kill.interruptible(within(deadline, read)).await
             }
-            Filled::Put(triple, body) => self.quick_put(template, triple, body, deadline).await.map(Quick::Done),
-        }
+            // What writes is not cut off.
+            Filled::Put(triple, body) => {
+                let _shield = kill.shield();
+                return self.quick_put(template, triple, body, deadline).await.map(Quick::Done);
+            }
+        };
+        let mut found = found.ok_or(StatementError::Interrupted)???;
+        Ok(Quick::Row(found.pop().flatten()))
     }
 
     async fn quick_put(
