@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use cellgate_metrics::Metrics;
+use cellgate_metrics::{ClusterMetrics, Metrics};
 use cellgate_router::Weight;
+use cellgate_store::coalesce::{CoalesceOptions, Coalescing};
 use cellgate_store::deployment::{ClusterSetup, Deployment, OpenError, ProxyInfo, Setup};
 use cellgate_store::meta::MetaStore;
 use cellgate_store::{Backend, Engines, StoreError, Timeouts};
@@ -115,7 +116,7 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
         address: mysql_address.to_string(),
         version: version::VERSION.to_owned(),
     };
-    let deployment = Deployment::open(setup(&config, proxy)?, Arc::clone(&metrics)).await?;
+    let deployment = Deployment::open(setup(&config, proxy, &metrics)?, Arc::clone(&metrics)).await?;
     let catalog = Catalog::open(Arc::clone(&deployment), config.meta.poll).await.map_err(ProgramError::Catalog)?;
     let catalog = Arc::new(catalog);
     let server = Arc::new(Server::new(
@@ -247,7 +248,7 @@ async fn health(arguments: Health) -> Result<ExitCode, ProgramError> {
 }
 
 /// The stores of a configuration. Nothing is created by opening them.
-fn setup(config: &Config, proxy: ProxyInfo) -> Result<Setup, ProgramError> {
+fn setup(config: &Config, proxy: ProxyInfo, metrics: &Metrics) -> Result<Setup, ProgramError> {
     let clusters = config.clusters.iter().map(|cluster| {
         let backend = open_cluster(config, &cluster.primary, &cluster.name, cluster.pool_size)
             .map_err(|error| ProgramError::Store { place: format!("cluster {}", cluster.name), error })?;
@@ -255,7 +256,13 @@ fn setup(config: &Config, proxy: ProxyInfo) -> Result<Setup, ProgramError> {
             name: cluster.name.clone(),
             weight: Weight::new(cluster.weight)?,
             engine: cluster.primary.engine(),
-            backend,
+            backend: coalescing(
+                config,
+                &cluster.primary,
+                backend,
+                cluster.pool_size,
+                metrics.cluster_named(&cluster.name),
+            ),
             exclusive: is_file(&cluster.primary),
         })
     });
@@ -268,6 +275,7 @@ fn setup(config: &Config, proxy: ProxyInfo) -> Result<Setup, ProgramError> {
         clusters,
         proxy,
         poll: config.meta.poll,
+        cache_bytes: config.cache.size.bytes(),
     })
 }
 
@@ -292,6 +300,31 @@ fn open_cluster(config: &Config, target: &Target, name: &str, pool_size: u32) ->
         }
         Target::Mysql(server) => engines.mysql(name, server.url().expose()),
         Target::Postgres(server) => engines.postgres(name, server.url().expose()),
+    }
+}
+
+/// Queues in front of a server. A file needs none: its reads are cheaper than a queue, and its writer commits in groups.
+fn coalescing(
+    config: &Config,
+    target: &Target,
+    backend: Arc<dyn Backend>,
+    pool_size: u32,
+    metrics: Option<Arc<ClusterMetrics>>,
+) -> Arc<dyn Backend> {
+    let c = &config.coalesce;
+    let options = CoalesceOptions {
+        batch_reads: c.batch_reads,
+        batch_writes: c.batch_writes,
+        per_request: c.per_request,
+        lanes: c.lanes,
+        queue_cells: c.queue_cells,
+    };
+    let connections = usize::try_from(pool_size).unwrap_or(usize::MAX);
+    match (target, metrics) {
+        (Target::Mysql(_) | Target::Postgres(_), Some(metrics)) if c.enabled => {
+            Arc::new(Coalescing::new(backend, options, connections, timeouts(config), &metrics))
+        }
+        (Target::Sqlite { .. } | Target::Mysql(_) | Target::Postgres(_), _) => backend,
     }
 }
 

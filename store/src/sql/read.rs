@@ -10,6 +10,8 @@ use cellgate_schemaless::{
     RowSet, TableRef, Triple,
 };
 
+use crate::hash::FastHash;
+
 use super::{CELL_COLUMNS, Dialect, KeyLists, Param, Query, Sql};
 
 /// Most chains, rows or shards one statement of a scan names. Bounded by MariaDB's optimizer, which turns longer lists
@@ -481,13 +483,35 @@ fn log_ranges(scan: &LogScan) -> impl Iterator<Item = LogRange<'_>> + Send {
 
 /// One answer per key, in the order of the keys.
 pub(crate) fn match_gets(keys: &[Triple], cells: Vec<Cell>) -> Vec<Option<Cell>> {
-    let by_name: HashMap<&Triple, &Cell> = cells.iter().map(|c| (&c.triple, c)).collect();
-    keys.iter().map(|key| by_name.get(key).map(|c| Cell::clone(c))).collect()
+    if let [key] = keys {
+        return vec![cells.into_iter().find(|cell| cell.triple == *key)];
+    }
+    let mut first: HashMap<&Triple, usize, FastHash> =
+        HashMap::with_capacity_and_hasher(keys.len(), FastHash::default());
+    for (i, key) in keys.iter().enumerate() {
+        first.entry(key).or_insert(i);
+    }
+    let mut answers = vec![None; keys.len()];
+    for cell in cells {
+        if let Some(i) = first.get(&cell.triple) {
+            answers[*i] = Some(cell);
+        }
+    }
+    if first.len() < keys.len() {
+        // Some were asked for more than once.
+        for (i, key) in keys.iter().enumerate() {
+            match first.get(key) {
+                Some(at) if *at != i => answers[i] = answers[*at].clone(),
+                Some(_) | None => {}
+            }
+        }
+    }
+    answers
 }
 
 /// One answer per key, in the order of the keys: of the rows of its chain, the highest it asks for.
 pub(crate) fn match_latest(keys: &[LatestKey], cells: &[Cell]) -> Vec<Option<Cell>> {
-    let mut by_chain: HashMap<(&RowKey, &ColumnKey), Vec<&Cell>> = HashMap::new();
+    let mut by_chain: HashMap<(&RowKey, &ColumnKey), Vec<&Cell>, FastHash> = HashMap::default();
     for cell in cells {
         by_chain.entry((&cell.triple.row, &cell.triple.column)).or_default().push(cell);
     }

@@ -44,8 +44,8 @@ impl<D: Driver> Server<D> {
     }
 
     async fn latest_once(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
-        let query = self.core.dialect().latest(table, keys);
-        let page = self.core.page(|| std::iter::once(query.clone()), u64::MAX, usize::MAX).await?;
+        let dialect = self.core.dialect();
+        let page = self.core.page(|| std::iter::once(dialect.latest(table, keys)), u64::MAX, usize::MAX).await?;
         Ok(match_latest(keys, &page.cells))
     }
 }
@@ -56,8 +56,8 @@ impl<D: Driver> Backend for Server<D> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let query = self.core.dialect().get(table, keys);
-        let page = self.core.page(|| std::iter::once(query.clone()), u64::MAX, usize::MAX).await?;
+        let dialect = self.core.dialect();
+        let page = self.core.page(|| std::iter::once(dialect.get(table, keys)), u64::MAX, usize::MAX).await?;
         Ok(match_gets(keys, page.cells))
     }
 
