@@ -224,7 +224,7 @@ async fn check(arguments: Check) -> Result<(), ProgramError> {
     };
     failed += usize::from(!report("meta store", answer));
     for cluster in &config.clusters {
-        let backend = open_cluster(&config, &cluster.primary, &cluster.name, cluster.pool_size);
+        let backend = open_cluster(&config, &cluster.primary, &cluster.name, cluster.pool_size, None);
         let answer = match backend {
             Ok(backend) => {
                 let identity = backend.identity().await;
@@ -265,10 +265,12 @@ async fn health(arguments: Health) -> Result<ExitCode, ProgramError> {
 /// The stores of a configuration. Nothing is created by opening them.
 fn setup(config: &Config, proxy: ProxyInfo, metrics: &Metrics) -> Result<Setup, ProgramError> {
     let clusters = config.clusters.iter().map(|cluster| {
-        let backend = open_cluster(config, &cluster.primary, &cluster.name, cluster.pool_size)
+        let counted = metrics.cluster_named(&cluster.name);
+        let backend = open_cluster(config, &cluster.primary, &cluster.name, cluster.pool_size, counted)
             .map_err(|error| ProgramError::Store { place: format!("cluster {}", cluster.name), error })?;
         Ok(ClusterSetup {
             name: cluster.name.clone(),
+            number: cluster.number,
             weight: Weight::new(cluster.weight)?,
             engine: cluster.primary.engine(),
             backend: coalescing(
@@ -306,15 +308,21 @@ fn timeouts(config: &Config) -> Timeouts {
     Timeouts { connect: t.connect, statement: t.statement, lock: t.lock, queue: t.queue }
 }
 
-fn open_cluster(config: &Config, target: &Target, name: &str, pool_size: u32) -> Result<Arc<dyn Backend>, StoreError> {
+fn open_cluster(
+    config: &Config,
+    target: &Target,
+    name: &str,
+    pool_size: u32,
+    metrics: Option<Arc<ClusterMetrics>>,
+) -> Result<Arc<dyn Backend>, StoreError> {
     let engines = Engines { timeouts: timeouts(config), pool_size: usize::try_from(pool_size).unwrap_or(usize::MAX) };
     match target {
         Target::Sqlite { path } => {
             make_parent(path)?;
             engines.sqlite(path)
         }
-        Target::Mysql(server) => engines.mysql(name, server.url().expose()),
-        Target::Postgres(server) => engines.postgres(name, server.url().expose()),
+        Target::Mysql(server) => engines.mysql(name, server.url().expose(), metrics),
+        Target::Postgres(server) => engines.postgres(name, server.url().expose(), metrics),
     }
 }
 
@@ -332,6 +340,7 @@ fn coalescing(
         batch_writes: c.batch_writes,
         per_request: c.per_request,
         lanes: c.lanes,
+        busy_lanes: c.busy_lanes,
         queue_cells: c.queue_cells,
     };
     let connections = usize::try_from(pool_size).unwrap_or(usize::MAX);

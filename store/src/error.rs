@@ -64,6 +64,12 @@ pub enum StoreError {
         /// The store's limit.
         max: usize,
     },
+    /// The cells asked for at once have more bytes than one answer may have; nothing was answered. Ask for fewer.
+    #[error("the answer has more than {max} bytes")]
+    AnswerTooLarge {
+        /// The bound.
+        max: usize,
+    },
     /// The store was asked to start as something it is not (identity, format, lock).
     #[error("{detail}")]
     Refused {
@@ -106,7 +112,7 @@ impl StoreError {
             Self::Overloaded { .. } => ErrorKind::Overloaded,
             Self::StaleEpoch { .. } => ErrorKind::Conflict,
             Self::NoTable { .. } => ErrorKind::NotFound,
-            Self::DiskFull { .. } | Self::TooLarge { .. } => ErrorKind::Limit,
+            Self::DiskFull { .. } | Self::TooLarge { .. } | Self::AnswerTooLarge { .. } => ErrorKind::Limit,
             Self::Refused { .. } => ErrorKind::Access,
             Self::Corrupt { .. } => ErrorKind::Corrupt,
             Self::Failed { .. } => ErrorKind::Internal,

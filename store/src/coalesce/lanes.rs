@@ -245,6 +245,7 @@ impl<K: Kind> Drop for Lane<K> {
 fn is_about_one(error: &StoreError) -> bool {
     match error {
         StoreError::TooLarge { .. }
+        | StoreError::AnswerTooLarge { .. }
         | StoreError::Refused { .. }
         | StoreError::Corrupt { .. }
         | StoreError::Failed { .. } => true,

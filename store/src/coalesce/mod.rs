@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use cellgate_metrics::{ClusterMetrics, Queue as Label};
+use cellgate_metrics::{ClusterMetrics, PoolState, Queue as Label};
 use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple, limits};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -54,13 +54,15 @@ pub struct CoalesceOptions {
     pub per_request: usize,
     /// Most shared statements of one kind of read under way at once. Writes have one.
     pub lanes: usize,
+    /// Most of them while many requests are outstanding: fewer lanes make larger batches, which cost the server less.
+    pub busy_lanes: usize,
     /// Most cells that may wait, per kind.
     pub queue_cells: usize,
 }
 
 impl Default for CoalesceOptions {
     fn default() -> Self {
-        Self { batch_reads: 64, batch_writes: 128, per_request: 16, lanes: 4, queue_cells: 8192 }
+        Self { batch_reads: 64, batch_writes: 128, per_request: 16, lanes: 4, busy_lanes: 1, queue_cells: 8192 }
     }
 }
 
@@ -94,8 +96,9 @@ impl Coalescing {
         // A small pool: every kind of read has at most a quarter of it, writes have one, the rest is for scans.
         let lanes = options.lanes.clamp(1, (connections / 4).max(1));
         let beside = connections.saturating_sub(2 * lanes + 1).max(1);
-        let reads = Bounds { batch: options.batch_reads.max(1), lanes, waiting: options.queue_cells };
-        let writes = Bounds { batch: options.batch_writes.max(1), lanes: 1, waiting: options.queue_cells };
+        let (busy_lanes, waiting) = (options.busy_lanes.clamp(1, lanes), options.queue_cells);
+        let reads = Bounds { batch: options.batch_reads.max(1), lanes, busy_lanes, waiting };
+        let writes = Bounds { batch: options.batch_writes.max(1), lanes: 1, busy_lanes: 1, waiting };
         let patience = timeouts.queue;
         let metrics = |label| metrics.queue(label).clone();
         Self {
@@ -233,6 +236,10 @@ impl Backend for Coalescing {
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.backend.ping().await
+    }
+
+    fn pool(&self) -> Option<PoolState> {
+        self.backend.pool()
     }
 
     async fn close(&self) {

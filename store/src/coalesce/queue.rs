@@ -15,6 +15,8 @@ pub(super) struct Bounds {
     pub(super) batch: usize,
     /// Most statements under way while few requests are outstanding.
     pub(super) lanes: usize,
+    /// Most statements under way while many are.
+    pub(super) busy_lanes: usize,
     /// Most items that may wait.
     pub(super) waiting: usize,
 }
@@ -106,8 +108,8 @@ impl<K: Kind> Queue<K> {
         let waiting = self.waiting + more;
         let by_load = match self.recent {
             n if n <= self.bounds.lanes => self.bounds.lanes,
-            n if n <= FEW => 2,
-            _ => 1,
+            n if n <= FEW => self.bounds.busy_lanes.max(2),
+            _ => self.bounds.busy_lanes,
         };
         let full = waiting >= self.bounds.batch;
         let far = self.fastest >= FAR;

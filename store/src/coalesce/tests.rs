@@ -114,6 +114,10 @@ impl Backend for Held {
         self.inner.ping().await
     }
 
+    fn pool(&self) -> Option<PoolState> {
+        self.inner.pool()
+    }
+
     async fn close(&self) {
         self.inner.close().await;
     }
@@ -126,7 +130,7 @@ struct Bench {
 
 /// One lane of everything, so that what waits is plain to see.
 const ONE_LANE: CoalesceOptions =
-    CoalesceOptions { batch_reads: 8, batch_writes: 8, per_request: 4, lanes: 1, queue_cells: 16 };
+    CoalesceOptions { batch_reads: 8, batch_writes: 8, per_request: 4, lanes: 1, busy_lanes: 1, queue_cells: 16 };
 
 impl Bench {
     async fn new(options: CoalesceOptions) -> Self {

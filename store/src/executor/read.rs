@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
-use cellgate_metrics::Operation;
-use cellgate_router::{Part, Plan, gather, plan};
+use cellgate_metrics::{Operation, Stage};
+use cellgate_router::{Part, Plan, gather};
 use cellgate_schemaless::{
     Cell, CellKind, Chain, Direction, LatestKey, RefKey, RefRange, Request, RowScan, RowSet, TableRef, Triple,
 };
@@ -43,7 +44,8 @@ impl Executor {
             return Ok(vec![self.slot(table, key).await?]);
         }
         let topology = self.topology();
-        let Plan::Get { parts, keys: count, .. } = plan(Request::Get { table: table.clone(), keys }, &topology) else {
+        let Plan::Get { parts, keys: count, .. } = self.route(Request::Get { table: table.clone(), keys }, &topology)
+        else {
             return Ok(Vec::new());
         };
         self.metrics.request_clusters(parts.len());
@@ -52,12 +54,14 @@ impl Executor {
             let slots = self.slots_of(cluster, table, &part.items).await?;
             Ok((part, slots))
         });
-        Ok(gather(count, join_all(reads).await.into_iter().collect::<Result<Vec<_>, RunError>>()?))
+        Ok(self.merge(count, join_all(reads).await.into_iter().collect::<Result<Vec<_>, RunError>>()?))
     }
 
     /// The usual case of [`Executor::slots`]: one name, one cluster, nothing to split and to gather.
     async fn slot(&self, table: &TableRef, key: &Triple) -> Result<Option<Cell>, RunError> {
+        let started = Instant::now();
         let (_, number) = self.topology().locate(key.row.as_bytes());
+        self.metrics.stage(Stage::Route, started.elapsed());
         self.metrics.request_clusters(1);
         let cluster = self.cluster(number)?;
         let slots = self.slots_of(cluster, table, std::slice::from_ref(key)).await?;
@@ -116,7 +120,8 @@ impl Executor {
     /// [`RunError::Cluster`], [`RunError::Undecided`].
     pub async fn latest(&self, table: &TableRef, keys: Vec<LatestKey>) -> Result<Vec<Option<Cell>>, RunError> {
         let topology = self.topology();
-        let Plan::Latest { parts, keys: count, .. } = plan(Request::Latest { table: table.clone(), keys }, &topology)
+        let Plan::Latest { parts, keys: count, .. } =
+            self.route(Request::Latest { table: table.clone(), keys }, &topology)
         else {
             return Ok(Vec::new());
         };
@@ -127,7 +132,7 @@ impl Executor {
             self.count_read(cluster, &cells);
             Ok((part, cells))
         });
-        Ok(gather(count, join_all(reads).await.into_iter().collect::<Result<Vec<_>, RunError>>()?))
+        Ok(self.merge(count, join_all(reads).await.into_iter().collect::<Result<Vec<_>, RunError>>()?))
     }
 
     /// The highest version of each chain that has one, whatever the slot holds: what is erased or held by a
@@ -141,7 +146,7 @@ impl Executor {
         keys: Vec<LatestKey>,
     ) -> Result<BTreeMap<Chain, RefKey>, RunError> {
         let topology = self.topology();
-        let Plan::Latest { parts, .. } = plan(Request::Latest { table: table.clone(), keys }, &topology) else {
+        let Plan::Latest { parts, .. } = self.route(Request::Latest { table: table.clone(), keys }, &topology) else {
             return Ok(BTreeMap::new());
         };
         let reads = parts.into_iter().map(|part| async move {
@@ -200,6 +205,14 @@ impl Executor {
         };
         let page = self.timed(cluster, Operation::Latest, cluster.backend.rows(table, &scan)).await?;
         settled(cluster, page.cells.into_iter().next())
+    }
+
+    /// The clusters' answers as one, timed.
+    fn merge<K, T>(&self, count: usize, parts: Vec<(Part<K>, Vec<Option<T>>)>) -> Vec<Option<T>> {
+        let started = Instant::now();
+        let answers = gather(count, parts);
+        self.metrics.stage(Stage::Merge, started.elapsed());
+        answers
     }
 
     fn count_read(&self, cluster: &Cluster, cells: &[Option<Cell>]) {

@@ -33,6 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use async_trait::async_trait;
+use cellgate_metrics::PoolState;
 use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableId, TableRef, Triple};
 
 use self::cells::execute;
@@ -302,6 +303,10 @@ impl Backend for SqliteBackend {
             Some(live) => live.readers.inline(select).await.map(|_| ()),
             None => Ok(()),
         }
+    }
+
+    fn pool(&self) -> Option<PoolState> {
+        None
     }
 
     async fn close(&self) {
