@@ -3,6 +3,7 @@
 //! No IO in here, and nothing of sqlparser gets out of [`parse()`]. What a session knows (database, variables, the
 //! catalog) comes in through [`Environment`].
 
+mod account;
 mod ast;
 mod bind;
 mod columns;
@@ -19,6 +20,10 @@ mod shape;
 mod testing;
 mod value;
 
+pub use account::{
+    AccountName, AccountOptions, AccountRef, AccountSpec, AccountStatement, Credential, Grant, Level, Listed, Lock,
+    Password, Privilege, Privileges, TlsNeed,
+};
 pub use bind::{bind, describe};
 pub use command::{
     Aspect, Command, Ddl, Erase, Explain, Put, Read, RowColumnSpec, Setting, SettingScope, SettingValue, Show, Source,
@@ -28,6 +33,6 @@ pub use environment::{Environment, SessionFunction, SqlMode};
 pub use error::SqlError;
 pub use filter::Filter;
 pub use mask::mask;
-pub use parse::{Statement, StatementKind, parse};
+pub use parse::{Statement, StatementKind, grant, parse};
 pub use shape::{Shape, Shaping};
 pub use value::{ColumnMeta, ColumnType, Row, Value};

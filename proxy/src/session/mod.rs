@@ -3,6 +3,8 @@
 //! The wire hands in text or a prepared plan and takes a reply; the dialect turns it into a command; the session runs
 //! the command on the executor or the catalog. Everything a client can change about its connection lives here.
 
+mod access;
+mod accounts;
 mod buffer;
 mod control;
 mod environment;
@@ -21,8 +23,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_schemaless::Micros;
-use cellgate_sql::{ColumnMeta, Command, Row, Source, Statement, Value};
+use cellgate_sql::{AccountName, ColumnMeta, Command, Row, Source, Statement, Value};
 
+use crate::access::{Access, Seat};
 use crate::catalog::Snapshot;
 use crate::server::Server;
 use crate::wire::Status;
@@ -43,7 +46,12 @@ pub struct Session {
     id: u32,
     user: String,
     host: String,
-    may_erase: bool,
+    /// The account it logged in as: `CURRENT_USER()`.
+    account: AccountName,
+    /// What that account may do, as of the last statement.
+    access: Access,
+    /// Its place among the account's connections.
+    seat: Option<Seat>,
     database: Option<String>,
     variables: Variables,
     user_variables: BTreeMap<String, Value>,
@@ -106,7 +114,9 @@ impl Session {
             id,
             user: String::new(),
             host,
-            may_erase: false,
+            account: AccountName { user: String::new(), host: String::new() },
+            access: Access::none(0),
+            seat: None,
             database: None,
             variables,
             user_variables: BTreeMap::new(),
@@ -138,8 +148,26 @@ impl Session {
         self.last = Last::default();
     }
 
-    /// Runs one statement. If the catalog may be out of date, it is read again and the statement bound once more.
+    /// Runs one statement. If it is refused and the accounts may be out of date, they are read again, and it is judged
+    /// once more.
     async fn run(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
+        self.renew_access();
+        let version = self.access.version();
+        match self.run_known(statement, params).await {
+            Err(error) if error.suspects_access() => {
+                let server = Arc::clone(&self.server);
+                if !server.accounts().look_again(version).await {
+                    return Err(error);
+                }
+                self.renew_access();
+                self.run_known(statement, params).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Runs one statement. If the catalog may be out of date, it is read again and the statement bound once more.
+    async fn run_known(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
         let snapshot = self.server.catalog().snapshot();
         match self.run_with(&snapshot, statement, params).await {
             Err(error) if error.suspects_catalog() => {
@@ -165,9 +193,10 @@ impl Session {
     ) -> Result<Answer, StatementError> {
         let started = Instant::now();
         let command = {
-            let environment = self.environment(snapshot);
-            cellgate_sql::bind(statement, params, &environment)?
+            let environment = self.environment(snapshot).running(statement.kind());
+            cellgate_sql::bind(statement, params, &environment).map_err(|e| self.veiled(e, statement.kind()))?
         };
+        self.check(&command)?;
         self.server.metrics().stage(cellgate_metrics::Stage::Bind, started.elapsed());
         let deadline = self.deadline(statement);
         // SHOW WARNINGS and SHOW ERRORS show those of the statement before.
@@ -187,6 +216,7 @@ impl Session {
             Command::Transaction(control) => self.control(control).await,
             Command::Show(show) => self.show(show, snapshot).await,
             Command::Explain(explain) => self.explain(*explain, deadline).await,
+            Command::Account(account) => self.account(&account, statement.text()).await,
             Command::Nothing => Ok(Answer::Done(Done::default())),
         }
     }
@@ -209,6 +239,7 @@ impl Session {
     }
 
     async fn use_database(&mut self, database: &str) -> Result<(), StatementError> {
+        self.need_database(database)?;
         let known = self.server.catalog().snapshot().has_database(database);
         if !known
             && !self
@@ -238,6 +269,7 @@ fn reaches_stores(command: &Command) -> bool {
         | Command::Set(_)
         | Command::Transaction(_)
         | Command::Show(_)
+        | Command::Account(_)
         | Command::Nothing => false,
     }
 }
