@@ -53,8 +53,8 @@ pub(crate) fn mask_in(text: &str, mode: SqlMode) -> String {
     }
 }
 
-/// The text as a process list may show it: as written, but for passwords.
-pub(crate) fn shown(text: &str, mode: SqlMode, kind: StatementKind) -> String {
+/// The text as a process list may show it, as written but for passwords; and whether there was one.
+pub(crate) fn shown(text: &str, mode: SqlMode, kind: StatementKind) -> (String, bool) {
     match kind {
         // Users are made and changed by these, in the text itself or in one that it carries as a string.
         StatementKind::Ddl | StatementKind::Set | StatementKind::Other => without_passwords(text, mode),
@@ -66,12 +66,12 @@ pub(crate) fn shown(text: &str, mode: SqlMode, kind: StatementKind) -> String {
         | StatementKind::Show
         | StatementKind::Use
         | StatementKind::Transaction
-        | StatementKind::Explain => text.to_owned(),
+        | StatementKind::Explain => (text.to_owned(), false),
     }
 }
 
 /// The text of one statement with `'<secret>'` for each password; a string that is itself a statement with one counts.
-fn without_passwords(text: &str, mode: SqlMode) -> String {
+fn without_passwords(text: &str, mode: SqlMode) -> (String, bool) {
     let mut lexer = Lexer::new(text, mode);
     let mut tokens = Vec::new();
     while let Ok(Some(token)) = lexer.next() {
@@ -94,7 +94,7 @@ fn without_passwords(text: &str, mode: SqlMode) -> String {
         before = Some(token);
     }
     out.push_str(text.get(copied..).unwrap_or(""));
-    out
+    (out, copied > 0)
 }
 
 /// Whether a statement is CREATE USER, GRANT, SET PASSWORD or the like.
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn passwords_are_shown_nowhere() {
-        let written = |text: &str| shown(text, SqlMode::default(), StatementKind::Other);
+        let written = |text: &str| shown(text, SqlMode::default(), StatementKind::Other).0;
         for text in [
             "CREATE USER 'app'@'%' IDENTIFIED BY 'secret'",
             "create user app identified with mysql_native_password by \"secret\", b identified by 'a' 'secret'",

@@ -39,7 +39,7 @@ impl Session {
         }
         match account.tls {
             TlsNeed::Optional => {}
-            TlsNeed::Required if login.capabilities.tls => {}
+            TlsNeed::Required if login.tls.is_some() => {}
             TlsNeed::Required => {
                 let reply = errors::access_denied(&login.user, &self.host, using_password);
                 return refuse(LoginFailure::Unencrypted, reply);

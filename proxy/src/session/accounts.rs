@@ -29,7 +29,7 @@ impl Session {
         let failed = outcome.as_ref().err().map(ToString::to_string);
         tracing::info!(
             target: "audit",
-            connection = self.id,
+            connection = self.process.id(),
             user = self.user,
             host = self.host,
             account = %self.account,

@@ -16,21 +16,37 @@ pub(super) struct Bound<'a> {
     catalog: &'a Snapshot,
     topology: Arc<Topology>,
     now: Micros,
-    /// What is needed on every table; without it, a table that may be seen is enough.
-    needed: Option<Privilege>,
+    visible: Visible,
+}
+
+/// Which tables and databases are there.
+#[derive(Clone, Copy, Debug)]
+enum Visible {
+    /// Those that the user may see.
+    Seen,
+    /// Those on which the user has this privilege.
+    With(Privilege),
+    /// All: for what is made for every session, and asked for the user's privileges when it is used.
+    All,
 }
 
 impl Session {
     pub(super) fn environment<'a>(&'a self, catalog: &'a Snapshot) -> Bound<'a> {
         let topology = self.server.deployment().executor().topology();
-        Bound { session: self, catalog, topology, now: wall_clock(), needed: None }
+        Bound { session: self, catalog, topology, now: wall_clock(), visible: Visible::Seen }
     }
 }
 
 impl Bound<'_> {
     /// For a statement of this kind: a table is there if the statement may use it.
     pub(super) fn running(self, kind: StatementKind) -> Self {
-        Self { needed: super::access::needed(kind), ..self }
+        let visible = super::access::needed(kind).map_or(Visible::Seen, Visible::With);
+        Self { visible, ..self }
+    }
+
+    /// For a plan that other sessions will use.
+    pub(super) fn for_everybody(self) -> Self {
+        Self { visible: Visible::All, ..self }
     }
 }
 
@@ -41,15 +57,20 @@ impl Environment for Bound<'_> {
 
     fn table(&self, database: &str, name: &str) -> Option<Arc<TableDef>> {
         let access = self.session.access();
-        let may = match self.needed {
-            Some(privilege) => access.may(privilege, database, Some(name)),
-            None => access.may_see_table(database, name),
+        let may = match self.visible {
+            Visible::Seen => access.may_see_table(database, name),
+            Visible::With(privilege) => access.may(privilege, database, Some(name)),
+            Visible::All => true,
         };
         if may { self.catalog.table(database, name).cloned() } else { None }
     }
 
     fn has_database(&self, database: &str) -> bool {
-        self.session.access().may_see_database(database) && self.catalog.has_database(database)
+        let may = match self.visible {
+            Visible::Seen | Visible::With(_) => self.session.access().may_see_database(database),
+            Visible::All => true,
+        };
+        may && self.catalog.has_database(database)
     }
 
     fn variable(&self, global: bool, name: &str) -> Option<Value> {
@@ -76,7 +97,7 @@ impl Environment for Bound<'_> {
             SessionFunction::CurrentUser => {
                 text(format!("{}@{}", self.session.account.user, self.session.account.host))
             }
-            SessionFunction::ConnectionId => Value::Int(self.session.id.into()),
+            SessionFunction::ConnectionId => Value::Int(self.session.process.id().into()),
             SessionFunction::LastInsertId => Value::Int(0),
             SessionFunction::RowCount => Value::Int(self.session.last.row_count),
             SessionFunction::FoundRows => Value::Int(i64::try_from(self.session.last.found_rows).unwrap_or(i64::MAX)),

@@ -87,6 +87,15 @@ pub enum StatementError {
         /// Empty, or what is known of a write.
         detail: &'static str,
     },
+    /// KILL or KILL QUERY ended the statement.
+    #[error("Query execution was interrupted")]
+    Interrupted,
+    /// KILL of a connection that is not there.
+    #[error("Unknown thread id: {0}")]
+    NoSuchConnection(u32),
+    /// KILL of another user's connection.
+    #[error("You are not owner of thread {0}")]
+    NotOwner(u32),
     /// The user may not.
     #[error("{command} command denied to user '{user}'@'{host}' for table '{table}'")]
     Denied {
@@ -176,10 +185,11 @@ impl StatementError {
             Self::ReadOnlyTransaction
             | Self::TransactionInProgress
             | Self::Denied { .. }
-            | Self::DeniedDatabase { .. } => ErrorKind::Access,
-            Self::NoSavepoint(_) | Self::NoDatabase => ErrorKind::NotFound,
+            | Self::DeniedDatabase { .. }
+            | Self::NotOwner(_) => ErrorKind::Access,
+            Self::NoSavepoint(_) | Self::NoDatabase | Self::NoSuchConnection(_) => ErrorKind::NotFound,
             Self::TransactionTooLarge { .. } => ErrorKind::Limit,
-            Self::Timeout { .. } => ErrorKind::Timeout,
+            Self::Timeout { .. } | Self::Interrupted => ErrorKind::Timeout,
             Self::Stale { .. } => ErrorKind::Unavailable,
             Self::Unsupported { .. } => ErrorKind::Unsupported,
         }

@@ -50,6 +50,7 @@ pub struct Statement {
 #[derive(Debug)]
 struct Inner {
     text: String,
+    holds_password: bool,
     mode: SqlMode,
     parameters: u16,
     kind: StatementKind,
@@ -125,6 +126,11 @@ impl Statement {
     /// Its text as written, without what stands before and behind it, passwords as `<secret>`.
     pub fn text(&self) -> &str {
         &self.inner.text
+    }
+
+    /// Whether there is a password in the text it was made of: that text is to be kept nowhere.
+    pub fn holds_password(&self) -> bool {
+        self.inner.holds_password
     }
 
     /// Its text with every literal replaced by `?`: what may be logged.
@@ -216,9 +222,11 @@ fn parse_all(
         };
         let start = tokens.tokens.first().map_or(0, |t| t.start as usize);
         let end = tokens.tokens.last().map_or(start, |t| t.end as usize);
+        let (shown, holds_password) = crate::mask::shown(text.get(start..end).unwrap_or(""), mode, kind);
         done.push(Statement {
             inner: Arc::new(Inner {
-                text: crate::mask::shown(text.get(start..end).unwrap_or(""), mode, kind),
+                text: shown,
+                holds_password,
                 mode,
                 parameters: tokens.parameters,
                 kind,
