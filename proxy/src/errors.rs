@@ -157,6 +157,7 @@ fn store_code(error: &StoreError) -> (u16, &'static str) {
         StoreError::NoTable { .. } => (1146, "42S02"),
         StoreError::DiskFull { .. } => (1021, "HY000"),
         StoreError::TooLarge { .. } => (1153, "08S01"),
+        StoreError::AnswerTooLarge { .. } => (1104, "42000"),
         StoreError::Refused { .. } => (1290, "HY000"),
         StoreError::Corrupt { .. } | StoreError::Failed { .. } => (1815, "HY000"),
     }
@@ -247,6 +248,11 @@ fn store_message(place: &str, error: &StoreError) -> String {
         }
         StoreError::TooLarge { bytes, max } => {
             format!("Got a packet bigger than 'max_allowed_packet' bytes: {place} takes {max} bytes, not {bytes}")
+        }
+        StoreError::AnswerTooLarge { max } => {
+            format!(
+                "the cells asked for in {place} have more than {max} bytes together; name fewer keys in a statement"
+            )
         }
         StoreError::Refused { .. } => format!("{place} does not allow it now (log id {id})"),
         StoreError::Corrupt { .. } => format!("Internal error: corrupt data in {place} (log id {id})"),

@@ -255,12 +255,18 @@ impl Server {
         let session = Session::new(Arc::clone(&self), Arc::clone(&process), host);
         let lifetime = Lifetime { shutdown, kill: process.kill_switch().clone() };
         let ended = wire::serve(Box::new(stream), greeting, self.wire_limits(), session, lifetime).await;
+        let entered = !process.is_of("");
         self.processes.leave(&process);
         drop(open);
         match ended {
             Ok(()) | Err(WireError::Closed | WireError::Killed) => {}
             Err(WireError::Timeout(Wait::Handshake)) => self.metrics.login_failed(LoginFailure::Timeout),
-            Err(error) => tracing::info!(connection = id, %peer, %error, "a connection broke"),
+            Err(error) => {
+                if !entered && matches!(error, WireError::Protocol(_) | WireError::TooLarge { .. }) {
+                    self.metrics.login_failed(LoginFailure::Protocol);
+                }
+                tracing::info!(connection = id, %peer, %error, "a connection broke");
+            }
         }
     }
 
@@ -280,6 +286,10 @@ impl Server {
 
 impl HttpState for Server {
     fn metrics(&self) -> String {
+        // What is a state and not an event is read when somebody asks.
+        self.metrics.catalog_version(self.catalog.snapshot().version());
+        self.metrics.topology_version(self.deployment.executor().topology().version());
+        self.deployment.executor().observe_pools();
         self.metrics.render().unwrap_or_else(|error| {
             tracing::error!(%error, "the metrics cannot be rendered");
             String::new()

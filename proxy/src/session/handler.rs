@@ -226,7 +226,10 @@ impl Handler for Session {
                 self.server.metrics().bytes_received(usize::try_from(received).unwrap_or(usize::MAX));
                 self.server.metrics().bytes_sent(usize::try_from(sent).unwrap_or(usize::MAX));
             }
-            WireEvent::Command { kind, latency } => self.observe_command(kind, latency),
+            WireEvent::Command { kind, reading, latency } => {
+                self.server.metrics().stage(Stage::Read, reading);
+                self.observe_command(kind, latency);
+            }
         }
     }
 }

@@ -158,6 +158,8 @@ pub enum WireEvent {
     Command {
         /// Which.
         kind: CommandKind,
+        /// From its first bytes to the whole of it; nothing if it came together with the command before it.
+        reading: Duration,
         /// From the whole command being read to the whole reply being written or ready to be.
         latency: Duration,
     },
