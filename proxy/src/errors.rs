@@ -52,6 +52,7 @@ fn code(error: &StatementError) -> (u16, &'static str) {
         StatementError::TransactionTooLarge { .. } => (1197, "HY000"),
         StatementError::Timeout { .. } => (3024, "HY000"),
         StatementError::Denied { .. } => (1142, "42000"),
+        StatementError::TooManyRows => (1172, "42000"),
         StatementError::NoDatabase => (1046, "3D000"),
         StatementError::Stale { .. } => (1429, "HY000"),
         StatementError::Unsupported { .. } => (1235, "42000"),
@@ -88,8 +89,10 @@ fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::KeyTooLong(_) => (1071, "42000"),
         SqlError::Limit { .. } => (1104, "42000"),
         SqlError::Arguments(_) => (1210, "HY000"),
-        SqlError::MixedAggregate(_) => (1140, "42000"),
-        SqlError::Internal(_) => (1815, "HY000"),
+        SqlError::MixedAggregate { grouped: false, .. } => (1140, "42000"),
+        SqlError::MixedAggregate { grouped: true, .. } => (1055, "42000"),
+        SqlError::IntoCount => (1222, "21000"),
+        SqlError::Pending(..) | SqlError::Internal(_) => (1815, "HY000"),
     }
 }
 
@@ -139,6 +142,7 @@ fn variable_code(error: &VariableError) -> (u16, &'static str) {
         VariableError::Unknown(_) => (1193, "HY000"),
         VariableError::ReadOnly(_) => (1238, "HY000"),
         VariableError::GlobalOnly(_) => (1229, "HY000"),
+        VariableError::SessionOnly(_) => (1228, "HY000"),
         VariableError::WrongValue { .. } => (1231, "42000"),
         VariableError::WrongType(_) => (1232, "42000"),
         VariableError::Charset(_) => (1115, "42000"),

@@ -58,6 +58,10 @@ pub(crate) struct Select {
     pub order_by: Vec<(Expr, bool)>,
     pub limit: Limit,
     pub locking: bool,
+    /// `SQL_CALC_FOUND_ROWS`
+    pub counts_all: bool,
+    /// `INTO @a, @b`
+    pub into: Vec<String>,
 }
 
 /// LIMIT.

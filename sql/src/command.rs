@@ -48,6 +48,21 @@ pub struct Read {
     pub scatter: bool,
     /// What kind of read it is, for metrics: one of [`Read::LABELS`].
     pub label: &'static str,
+    /// The statement has a LIMIT of its own, so that `sql_select_limit` does not apply.
+    pub limited: bool,
+    /// `SQL_CALC_FOUND_ROWS`: which rows are sent, of all that are made.
+    pub cut: Option<Cut>,
+    /// `INTO @a, @b`: the user variables that take the one row (names in lower case).
+    pub into: Vec<String>,
+}
+
+/// The rows of a result that are sent, while all are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Left out at the start.
+    pub offset: u64,
+    /// Sent at most; `None` is all.
+    pub count: Option<u64>,
 }
 
 impl Read {

@@ -18,16 +18,18 @@ mod shape;
 #[cfg(test)]
 mod testing;
 mod value;
+mod zone;
 
 pub use bind::{bind, describe};
 pub use command::{
-    Aspect, Command, Ddl, Erase, Explain, Put, Read, RowColumnSpec, Setting, SettingScope, SettingValue, Show, Source,
-    TableName, Transaction,
+    Aspect, Command, Cut, Ddl, Erase, Explain, Put, Read, RowColumnSpec, Setting, SettingScope, SettingValue, Show,
+    Source, TableName, Transaction,
 };
-pub use environment::{Environment, SessionFunction, SqlMode};
+pub use environment::{Environment, SessionCall, SessionFunction, SqlMode};
 pub use error::SqlError;
 pub use filter::Filter;
 pub use mask::mask;
 pub use parse::{Statement, StatementKind, parse};
 pub use shape::{Shape, Shaping};
 pub use value::{ColumnMeta, ColumnType, Row, Value};
+pub use zone::TimeZone;

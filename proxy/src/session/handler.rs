@@ -40,6 +40,8 @@ impl Handler for Session {
         self.may_erase = self.server.may_erase(&login.user);
         self.multi_statements = login.capabilities.multi_statements;
         self.found_rows_flag = login.capabilities.found_rows;
+        self.interactive = login.capabilities.interactive;
+        self.variables = self.fresh_variables();
         self.database = None;
         self.server.session_login(self.id, &self.user);
         if let Some(database) = &login.database {
@@ -130,6 +132,10 @@ impl Handler for Session {
 
     fn status(&self) -> Status {
         Session::status(self)
+    }
+
+    fn idle_timeout(&self) -> Option<Duration> {
+        u64::try_from(self.variables.number("wait_timeout")).ok().map(Duration::from_secs)
     }
 
     fn observe(&self, event: WireEvent) {
@@ -250,7 +256,7 @@ impl Session {
                         }
                     }
                 }
-                let sent = self.sent_rows(rows.sent());
+                let sent = self.sent_rows(&rows);
                 // The part is ended; the reply goes on.
                 let _part = writer.finish(self.last.warnings.count(), self.status()).await?;
                 Ok(Ok(Ending { outcome: Outcome::Ok, rows: sent }))
@@ -292,7 +298,7 @@ impl Session {
                         }
                     }
                 }
-                let sent = self.sent_rows(rows.sent());
+                let sent = self.sent_rows(&rows);
                 let replied = writer.finish(self.last.warnings.count(), self.status()).await?;
                 self.server.metrics().stage(Stage::Reply, started.elapsed());
                 Ok((replied, Ending { outcome: Outcome::Ok, rows: sent }))
@@ -304,18 +310,18 @@ impl Session {
         self.last.row_count = i64::try_from(done.affected).unwrap_or(i64::MAX);
         OkReply {
             affected_rows: done.affected,
-            last_insert_id: 0,
+            last_insert_id: done.last_insert_id,
             warnings: self.last.warnings.count(),
             status: Session::status(self),
             info: done.info,
         }
     }
 
-    fn sent_rows(&mut self, rows: u64) -> u64 {
+    fn sent_rows(&mut self, rows: &RowSource) -> u64 {
         self.last.row_count = -1;
-        self.last.found_rows = rows;
-        self.server.metrics().rows_sent(rows);
-        rows
+        self.last.found_rows = rows.found();
+        self.server.metrics().rows_sent(rows.sent());
+        rows.sent()
     }
 
     /// SHOW WARNINGS and SHOW ERRORS show the error of the statement before.
@@ -353,6 +359,7 @@ impl Session {
                 host = self.host,
                 database = self.database.as_deref().unwrap_or(""),
                 statement = shown,
+                tags = statement.tags(),
                 "slow query"
             );
         }
@@ -410,6 +417,14 @@ impl RowSource {
                 Ok(row)
             }
             Self::Stream(stream) => stream.next().await,
+        }
+    }
+
+    /// What FOUND_ROWS() answers afterwards.
+    fn found(&self) -> u64 {
+        match self {
+            Self::Table { sent, .. } => *sent,
+            Self::Stream(stream) => stream.found(),
         }
     }
 

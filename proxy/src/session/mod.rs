@@ -4,6 +4,7 @@
 //! the command on the executor or the catalog. Everything a client can change about its connection lives here.
 
 mod buffer;
+mod calls;
 mod control;
 mod environment;
 mod error;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_schemaless::Micros;
-use cellgate_sql::{ColumnMeta, Command, Row, Source, Statement, Value};
+use cellgate_sql::{ColumnMeta, Command, Row, Source, SqlError, Statement, Value};
 
 use crate::catalog::Snapshot;
 use crate::server::Server;
@@ -52,6 +53,12 @@ pub struct Session {
     transaction: Option<Open>,
     multi_statements: bool,
     found_rows_flag: bool,
+    /// The client said that a person sits there.
+    interactive: bool,
+    /// `LAST_INSERT_ID()`.
+    last_insert_id: u64,
+    /// What the session has done for the running statement.
+    calls: Vec<Value>,
     last: Last,
     /// What the running statement turned out to be, for metrics.
     shape: Option<cellgate_metrics::Shape>,
@@ -88,6 +95,7 @@ enum Answer {
 #[derive(Debug, Default)]
 struct Done {
     affected: u64,
+    last_insert_id: u64,
     info: String,
 }
 
@@ -100,7 +108,7 @@ struct Table {
 impl Session {
     /// A session of a connection that has not logged in yet.
     pub fn new(server: Arc<Server>, id: u32, host: String) -> Self {
-        let variables = server.globals();
+        let variables = server.globals().session();
         Self {
             server,
             id,
@@ -114,6 +122,9 @@ impl Session {
             transaction: None,
             multi_statements: false,
             found_rows_flag: false,
+            interactive: false,
+            last_insert_id: 0,
+            calls: Vec::new(),
             last: Last::default(),
             shape: None,
         }
@@ -122,7 +133,7 @@ impl Session {
     /// The status bits of every OK and EOF packet.
     fn status(&self) -> Status {
         Status {
-            autocommit: self.variables.is_on("autocommit"),
+            autocommit: self.variables.autocommit(),
             in_transaction: self.transaction.is_some(),
             no_backslash_escapes: self.variables.sql_mode().no_backslash_escapes,
             in_read_only_transaction: self.transaction.as_ref().is_some_and(|t| t.read_only),
@@ -133,13 +144,39 @@ impl Session {
     fn reset(&mut self) {
         self.transaction = None;
         self.next_read_only = None;
-        self.variables = self.server.globals();
+        self.variables = self.fresh_variables();
         self.user_variables.clear();
+        self.last_insert_id = 0;
         self.last = Last::default();
     }
 
-    /// Runs one statement. If the catalog may be out of date, it is read again and the statement bound once more.
+    /// The variables of a session that begins now.
+    fn fresh_variables(&self) -> Variables {
+        let mut variables = self.server.globals().session();
+        if self.interactive {
+            let timeout = variables.number("interactive_timeout");
+            variables.set("wait_timeout", Value::Int(timeout));
+        }
+        variables
+    }
+
+    /// Runs one statement: what it calls for is done first, in order, and each time it is bound again with what came of
+    /// it.
     async fn run(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
+        self.calls.clear();
+        loop {
+            match self.run_known(statement, params).await {
+                Err(StatementError::Sql(SqlError::Pending(call, arguments))) => {
+                    let value = self.call(call, &arguments, statement).await?;
+                    self.calls.push(value);
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Runs one statement. If the catalog may be out of date, it is read again and the statement bound once more.
+    async fn run_known(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
         let snapshot = self.server.catalog().snapshot();
         match self.run_with(&snapshot, statement, params).await {
             Err(error) if error.suspects_catalog() => {
@@ -169,7 +206,7 @@ impl Session {
             cellgate_sql::bind(statement, params, &environment)?
         };
         self.server.metrics().stage(cellgate_metrics::Stage::Bind, started.elapsed());
-        let deadline = self.deadline(statement);
+        let deadline = self.deadline(statement, &command);
         // SHOW WARNINGS and SHOW ERRORS show those of the statement before.
         if !matches!(&command, Command::Show(show) if show::keeps_warnings(&show.aspect)) {
             self.last.warnings = Warnings::default();
@@ -178,6 +215,7 @@ impl Session {
             self.refuse_stale()?;
         }
         match command {
+            Command::Read(read) if !read.into.is_empty() => self.read_into(read, deadline).await,
             Command::Read(read) => self.read(read, deadline).await,
             Command::Put(put) => self.put(put, deadline).await,
             Command::Erase(erase) => self.erase(erase, deadline).await,
@@ -191,12 +229,18 @@ impl Session {
         }
     }
 
-    /// When the statement must have ended: the shorter of the client's limit and the server's.
-    fn deadline(&self, statement: &Statement) -> Instant {
+    /// When the statement must have ended: the shorter of the client's limit, which is about SELECT, and the server's.
+    fn deadline(&self, statement: &Statement, command: &Command) -> Instant {
         let server = self.server.config().timeouts.statement;
-        let session = u64::try_from(self.variables.number("max_execution_time")).unwrap_or(0);
-        let own = statement.max_execution_time().or((session > 0).then(|| Duration::from_millis(session)));
+        let own = self.read_limit(statement).filter(|_| matches!(command, Command::Read(_)));
         Instant::now() + own.map_or(server, |own| own.min(server))
+    }
+
+    /// How long a SELECT may take, if the client said so.
+    fn read_limit(&self, statement: &Statement) -> Option<Duration> {
+        let session = u64::try_from(self.variables.number("max_execution_time")).unwrap_or(0);
+        let own = statement.max_execution_time().filter(|limit| !limit.is_zero());
+        own.or((session > 0).then(|| Duration::from_millis(session)))
     }
 
     /// CORRECTNESS C2: an old catalog may be used only for a while.
@@ -219,7 +263,7 @@ impl Session {
                 .map_err(crate::catalog::CatalogError::Meta)?
                 .has_database(database)
         {
-            return Err(cellgate_sql::SqlError::UnknownDatabase(database.to_owned()).into());
+            return Err(SqlError::UnknownDatabase(database.to_owned()).into());
         }
         self.database = Some(database.to_owned());
         Ok(())

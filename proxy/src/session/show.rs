@@ -6,6 +6,7 @@ use cellgate_schemaless::TableDef;
 use cellgate_sql::{Aspect, ColumnMeta, ColumnType, Filter, Row, Show, SqlError, TableName, Value};
 
 use super::error::StatementError;
+use super::variables::shown;
 use super::{Answer, Session, Table};
 use crate::catalog::Snapshot;
 use crate::version;
@@ -125,8 +126,12 @@ impl Session {
             }
             Aspect::Variables { global } => {
                 let globals = self.server.globals();
-                let shown = if global { &globals } else { &self.variables };
-                let rows = shown.show().map(|(name, value)| vec![text(name), value]).collect();
+                let all = if global { &globals } else { &self.variables };
+                let own = |name, value| match self.variable(name) {
+                    Some(own) if !global => shown(name, &own),
+                    Some(_) | None => value,
+                };
+                let rows = all.show().map(|(name, value)| vec![text(name), own(name, value)]).collect();
                 (columns(&["Variable_name", "Value"]), rows)
             }
             Aspect::Status { global: _ } => {

@@ -72,7 +72,7 @@ impl Session {
                 } else {
                     String::new()
                 };
-                Ok(Answer::Done(Done { affected, info }))
+                Ok(Answer::Done(Done { affected, info, ..Done::default() }))
             }
         }
     }
@@ -237,7 +237,7 @@ impl Session {
         for what in &erase.what {
             affected += within(deadline, executor.erase(&table, what)).await??;
         }
-        Ok(Answer::Done(Done { affected, info: String::new() }))
+        Ok(Answer::Done(Done { affected, ..Done::default() }))
     }
 
     /// CREATE, DROP, ALTER. Ends an open transaction first, as in MySQL.
@@ -263,7 +263,7 @@ impl Session {
             Ddl::AlterTable { name, add, drop } => (catalog.alter_table(&name, &add, &drop).await?, 0, 0),
         };
         match changed {
-            Changed::Yes => Ok(Answer::Done(Done { affected, info: String::new() })),
+            Changed::Yes => Ok(Answer::Done(Done { affected, ..Done::default() })),
             Changed::No(notes) => {
                 for note in notes {
                     self.last.warnings.push(Level::Note, code, note);

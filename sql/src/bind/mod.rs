@@ -80,6 +80,9 @@ fn command(parsed: &Parsed, session: &Session<'_>) -> Result<Command, SqlError> 
         }
         Parsed::Transaction(transaction) => Command::Transaction(transaction.clone()),
         Parsed::Explain { analyze, statement } => {
+            if let Parsed::Select(select) = &**statement {
+                select::refuse_calls(select)?;
+            }
             Command::Explain(Box::new(Explain { command: command(statement, session)?, analyze: *analyze }))
         }
         Parsed::Do(expressions) => {

@@ -90,6 +90,9 @@ pub(super) fn show(show: &ShowStatement, session: &Session<'_>) -> Result<Show, 
                 | Leaf::SystemVariable { .. }
                 | Leaf::Session(_)
                 | Leaf::Now(_)
+                | Leaf::UtcNow(_)
+                | Leaf::Zone
+                | Leaf::Call(..)
                 | Leaf::Default => session.value(leaf).map(Expression::Constant),
             })
         })

@@ -18,6 +18,7 @@ mod refuse;
 mod select;
 mod set;
 mod show;
+mod tags;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tokens;
@@ -49,6 +50,7 @@ struct Inner {
     parameters: u16,
     kind: StatementKind,
     max_execution_time: Option<Duration>,
+    comments: Vec<Box<str>>,
     parsed: Parsed,
 }
 
@@ -132,6 +134,13 @@ impl Statement {
         self.inner.max_execution_time
     }
 
+    /// The tags that frameworks write into comments (`traceparent='..',app='shop'`, `app:shop,job:mail`): for the log.
+    /// Comments of any other form are not among them, since anything can stand in them.
+    pub fn tags(&self) -> String {
+        let comments = self.inner.comments.iter().map(|comment| comment.trim());
+        comments.filter(|comment| tags::are_tags(comment)).collect::<Vec<_>>().join(",")
+    }
+
     pub(crate) fn parsed(&self) -> &Parsed {
         &self.inner.parsed
     }
@@ -143,7 +152,7 @@ impl Statement {
 /// statements, those before it run; the refusal comes from [`crate::bind()`] and [`crate::describe`].
 ///
 /// # Errors
-/// [`SqlError::Empty`] for a text of nothing but white space and comments; a syntax error; a limit.
+/// [`SqlError::Empty`] for a text of nothing but white space; a syntax error; a limit.
 pub fn parse(text: &str, mode: SqlMode) -> Result<Vec<Statement>, SqlError> {
     let statements = tokens::tokenize(text, mode, budget::TOKENS)?;
     if statements.is_empty() {
@@ -203,6 +212,7 @@ fn parse_all(
                 parameters: tokens.parameters,
                 kind,
                 max_execution_time: tokens.max_execution_time,
+                comments: tokens.comments.clone(),
                 parsed,
             }),
         });
@@ -250,6 +260,10 @@ fn kind(reader: &Reader<'_>) -> StatementKind {
 }
 
 fn statement(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
+    if reader.tokens.is_empty() {
+        // Nothing but comments.
+        return Ok(Parsed::Do(Vec::new()));
+    }
     if let Some(transaction) = transaction::transaction(reader)? {
         return Ok(Parsed::Transaction(transaction));
     }
@@ -316,6 +330,8 @@ fn variable_select(variable: &str) -> Select {
         order_by: Vec::new(),
         limit: Limit::default(),
         locking: false,
+        counts_all: false,
+        into: Vec::new(),
     }
 }
 

@@ -397,7 +397,7 @@ fn strings_and_numbers_are_read_as_mysql_reads_them() {
     ] {
         assert_eq!(value(written), expected, "{written}");
     }
-    let mode = SqlMode { ansi_quotes: true, no_backslash_escapes: true, pipes_as_concat: true };
+    let mode = SqlMode { ansi_quotes: true, no_backslash_escapes: true, pipes_as_concat: true, ..SqlMode::default() };
     let env = Session::new();
     let statement = parse(r#"SELECT 'a\' || 'b' AS "x y""#, mode).unwrap().remove(0);
     let Ok(Command::Read(read)) = crate::bind(&statement, &[], &env) else { panic!() };
