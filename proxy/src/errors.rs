@@ -130,6 +130,7 @@ fn catalog_code(error: &CatalogError) -> (u16, &'static str) {
         CatalogError::UnknownTable { .. } => (1146, "42S02"),
         CatalogError::ColumnExists(_) => (1060, "42S21"),
         CatalogError::NoColumnToDrop(_) => (1091, "42000"),
+        CatalogError::UnknownColumn { .. } => (1054, "42S22"),
         CatalogError::Meta(error) => store_code(error),
         CatalogError::Run(error) => run_code(error),
         CatalogError::Contended => (1213, "40001"),

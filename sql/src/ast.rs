@@ -1,6 +1,6 @@
 //! Statements as parsed: names not looked up, parameters not filled in.
 
-use crate::command::{RowColumnSpec, SettingScope, Transaction};
+use crate::command::{RowColumnSpec, SettingScope, TableChange, Transaction};
 use crate::error::SqlError;
 use crate::parse::Expr;
 
@@ -119,11 +119,15 @@ pub(crate) struct Delete {
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub(crate) enum DdlStatement {
-    CreateDatabase { name: String, if_not_exists: bool },
+    CreateDatabase { name: String, if_not_exists: bool, collation: Option<String> },
+    AlterDatabase { name: Option<String>, collation: Option<String> },
     DropDatabase { name: String, if_exists: bool },
-    CreateTable { name: Name, if_not_exists: bool, columns: Vec<RowColumnSpec> },
+    CreateTable { name: Name, if_not_exists: bool, columns: Vec<RowColumnSpec>, comment: String },
+    CreateTableLike { name: Name, if_not_exists: bool, like: Name },
     DropTable { names: Vec<Name>, if_exists: bool },
-    AlterTable { name: Name, add: Vec<RowColumnSpec>, drop: Vec<String> },
+    AlterTable { name: Name, changes: Vec<TableChange>, rename: Option<Name> },
+    RenameTables(Vec<(Name, Name)>),
+    Truncate(Name),
 }
 
 /// One assignment of a SET.

@@ -121,6 +121,8 @@ fn table() -> TableDef {
         dropped_keys: Vec::new(),
         def: 1,
         created_at: 0,
+        comment: String::new(),
+        made_as: None,
     }
 }
 

@@ -23,7 +23,7 @@ mod zone;
 pub use bind::{bind, describe};
 pub use command::{
     Aspect, Command, Cut, Ddl, Erase, Explain, Put, Read, RowColumnSpec, Setting, SettingScope, SettingValue, Show,
-    Source, TableName, Transaction,
+    Source, TableChange, TableName, Transaction,
 };
 pub use environment::{Environment, SessionCall, SessionFunction, SqlMode};
 pub use error::SqlError;

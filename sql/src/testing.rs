@@ -45,6 +45,8 @@ impl Session {
                 dropped_keys: Vec::new(),
                 def: 1,
                 created_at: 0,
+                comment: String::new(),
+                made_as: None,
             };
             (("shop".to_owned(), name.to_owned()), Arc::new(def))
         };

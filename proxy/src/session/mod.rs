@@ -6,6 +6,7 @@
 mod buffer;
 mod calls;
 mod control;
+mod ddl;
 mod environment;
 mod error;
 mod explain;

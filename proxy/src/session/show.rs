@@ -118,8 +118,10 @@ impl Session {
                 if !catalog.has_database(&database) {
                     return Err(SqlError::UnknownDatabase(database).into());
                 }
+                let collation = catalog.collation(&database);
+                let charset = collation.split('_').next().unwrap_or(collation);
                 let ddl = format!(
-                    "CREATE DATABASE `{}` /*!40100 DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci */",
+                    "CREATE DATABASE `{}` /*!40100 DEFAULT CHARACTER SET {charset} COLLATE {collation} */",
                     database.replace('`', "``")
                 );
                 (columns(&["Database", "Create Database"]), vec![vec![text(database), text(ddl)]])
@@ -372,7 +374,7 @@ fn table_status(catalog: &Snapshot, database: &str) -> (Vec<ColumnMeta>, Vec<Row
         row[11] = Value::DateTime(cellgate_schemaless::Micros(t.created_at));
         row[14] = text("utf8mb4_bin");
         row[16] = text("");
-        row[17] = text("");
+        row[17] = text(&t.comment);
         row
     };
     let mut columns = columns(&names);
@@ -401,8 +403,12 @@ fn create_table(def: &TableDef) -> String {
     }
     lines.push("  PRIMARY KEY (`row_key`,`column_key`,`ref_key`)".to_owned());
     lines.push("  KEY `added_id` (`added_id`)".to_owned());
+    let comment = match def.comment.as_str() {
+        "" => String::new(),
+        comment => format!(" COMMENT='{}'", comment.replace('\\', "\\\\").replace('\'', "''")),
+    };
     format!(
-        "CREATE TABLE {} (\n{}\n) ENGINE=CELLS DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
+        "CREATE TABLE {} (\n{}\n) ENGINE=CELLS DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin{comment}",
         quote(&def.name),
         lines.join(",\n")
     )

@@ -4,6 +4,7 @@
 //! the name of what they refuse; expressions go through sqlparser (fed with our tokens), which never sees more of
 //! them than [`budget`] allows.
 
+mod alter;
 mod budget;
 mod call;
 mod convert;
@@ -13,11 +14,14 @@ mod expression;
 mod insert;
 pub(crate) mod lexer;
 pub(crate) mod literal;
+mod options;
 mod reader;
 mod refuse;
 mod select;
 mod set;
 mod show;
+#[cfg(test)]
+mod statement_tests;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -228,7 +232,7 @@ fn one(reader: &mut Reader<'_>) -> (StatementKind, Result<Parsed, SqlError>) {
 }
 
 fn kind(reader: &Reader<'_>) -> StatementKind {
-    const WORDS: [(&str, StatementKind); 20] = [
+    const WORDS: [(&str, StatementKind); 21] = [
         ("SELECT", StatementKind::Select),
         ("WITH", StatementKind::Select),
         ("INSERT", StatementKind::Insert),
@@ -239,6 +243,7 @@ fn kind(reader: &Reader<'_>) -> StatementKind {
         ("DROP", StatementKind::Ddl),
         ("ALTER", StatementKind::Ddl),
         ("TRUNCATE", StatementKind::Ddl),
+        ("RENAME", StatementKind::Ddl),
         ("SET", StatementKind::Set),
         ("SHOW", StatementKind::Show),
         ("USE", StatementKind::Use),
@@ -305,7 +310,13 @@ fn statement(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
         return ddl::drop(reader).map(Parsed::Ddl);
     }
     if reader.take(&["ALTER"]) {
-        return ddl::alter(reader);
+        return alter::alter(reader).map(Parsed::Ddl);
+    }
+    if reader.take(&["RENAME"]) {
+        return ddl::rename(reader).map(Parsed::Ddl);
+    }
+    if reader.take(&["TRUNCATE"]) {
+        return ddl::truncate(reader).map(Parsed::Ddl);
     }
     if reader.take(&["DO"]) {
         return reader.expressions().map(Parsed::Do);
