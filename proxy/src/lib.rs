@@ -11,5 +11,6 @@ pub mod program;
 pub mod server;
 pub mod session;
 pub mod signals;
+pub mod tls;
 pub mod version;
 pub mod wire;

@@ -19,6 +19,7 @@ use crate::config::{Config, ConfigError, Target};
 use crate::logging::{self, LogHandle, LoggingError};
 use crate::server::Server;
 use crate::signals::{self, Signals};
+use crate::tls::{Tls, TlsError};
 use crate::{http, version};
 
 /// Why the program ended early.
@@ -55,6 +56,9 @@ pub enum ProgramError {
         /// Why.
         source: std::io::Error,
     },
+    /// The certificate for clients.
+    #[error("TLS for clients: {0}")]
+    Tls(#[from] TlsError),
     /// A weight, which the configuration has checked.
     #[error(transparent)]
     Weight(#[from] cellgate_router::TopologyError),
@@ -115,6 +119,7 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
         address: mysql_address.to_string(),
         version: version::VERSION.to_owned(),
     };
+    let tls = Tls::open(&config.listen, Path::new(&config.data.dir), &hostname)?.map(Arc::new);
     let deployment = Deployment::open(setup(&config, proxy)?, Arc::clone(&metrics)).await?;
     let catalog = Catalog::open(Arc::clone(&deployment), config.meta.poll).await.map_err(ProgramError::Catalog)?;
     let catalog = Arc::new(catalog);
@@ -125,6 +130,7 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
         metrics,
         mysql_address.port(),
         hostname,
+        tls.clone(),
     ));
 
     // What clients need outlives them: it stops when the last connection has ended.
@@ -137,6 +143,7 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
         let (catalog, background) = (Arc::clone(&catalog), background.clone());
         async move { catalog.run(background).await }
     });
+    let following_tls = tls.clone().map(|tls| tokio::spawn(tls.follow(background.clone())));
     let max_http = usize::try_from(server.config().http.max_connections).unwrap_or(usize::MAX);
     let web = tokio::spawn(http::serve(web, Arc::clone(&server) as _, max_http, background));
     let clients = tokio::spawn({
@@ -151,7 +158,12 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
         tokio::select! {
             () = signals::told(&mut stopping) => break,
             wish = reload.recv() => match wish {
-                Some(()) => reload_config(&server, &log, load()),
+                Some(()) => {
+                    reload_config(&server, &log, load());
+                    if let Some(tls) = &tls {
+                        tls.renew_logged();
+                    }
+                }
                 None => break,
             },
         }
@@ -160,6 +172,9 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
     let joined = clients.await;
     stop_background.send_replace(true);
     let _ = tokio::join!(following, cataloging, web);
+    if let Some(following_tls) = following_tls {
+        let _ = following_tls.await;
+    }
     deployment.executor().close().await;
     if let Err(error) = joined {
         tracing::error!(%error, "the task that accepts clients died");

@@ -22,8 +22,9 @@ use crate::errors;
 use crate::http::{ClusterReadiness, HttpState, Readiness};
 use crate::session::{ServerFacts, Session, Variables};
 use crate::signals::told;
+use crate::tls::Tls;
 use crate::version;
-use crate::wire::{self, Greeting, Wait, WireError, WireLimits};
+use crate::wire::{self, Greeting, KillSwitch, Lifetime, Wait, WireError, WireLimits};
 
 /// Longest part of a statement that the process list shows, in bytes.
 const SHOWN_STATEMENT: usize = 1024;
@@ -37,6 +38,7 @@ pub struct Server {
     catalog: Arc<Catalog>,
     metrics: Arc<Metrics>,
     facts: ServerFacts,
+    tls: Option<Arc<Tls>>,
     globals: Mutex<Variables>,
     sessions: Mutex<Sessions>,
     started: Instant,
@@ -72,10 +74,13 @@ pub struct SessionInfo {
     pub statement: Option<String>,
     /// Since when it does what it does.
     pub since: Instant,
+    /// How it is killed.
+    pub kill: KillSwitch,
 }
 
 impl Server {
     /// Everything shared, of an open deployment.
+    #[allow(clippy::too_many_arguments, reason = "each is a part of the program, opened by itself")]
     pub fn new(
         config: Config,
         deployment: Arc<Deployment>,
@@ -83,6 +88,7 @@ impl Server {
         metrics: Arc<Metrics>,
         port: u16,
         hostname: String,
+        tls: Option<Arc<Tls>>,
     ) -> Self {
         let facts = ServerFacts {
             port,
@@ -94,7 +100,7 @@ impl Server {
             handshake_seconds: config.timeouts.handshake.as_secs().max(1),
             max_allowed_packet: config.limits.max_allowed_packet.bytes() as u64,
             max_connections: config.limits.max_connections.into(),
-            tls: false,
+            tls: tls.is_some(),
         };
         Self {
             users: ArcSwap::from_pointee(users_of(&config)),
@@ -104,6 +110,7 @@ impl Server {
             metrics,
             globals: Mutex::new(Variables::new(&facts)),
             facts,
+            tls,
             sessions: Mutex::default(),
             started: Instant::now(),
         }
@@ -193,6 +200,11 @@ impl Server {
         lock(&self.sessions).open.values().cloned().collect()
     }
 
+    /// One of those who are connected.
+    pub fn session(&self, id: u32) -> Option<SessionInfo> {
+        lock(&self.sessions).open.get(&id).cloned()
+    }
+
     /// A session knows its user.
     pub fn session_login(&self, id: u32, user: &str) {
         if let Some(session) = lock(&self.sessions).open.get_mut(&id) {
@@ -254,7 +266,7 @@ impl Server {
         rows.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    fn session_begin(&self, host: &str) -> u32 {
+    fn session_begin(&self, host: &str, kill: &KillSwitch) -> u32 {
         let mut sessions = lock(&self.sessions);
         loop {
             sessions.last_id = sessions.last_id.checked_add(1).unwrap_or(1);
@@ -267,6 +279,7 @@ impl Server {
                     database: None,
                     statement: None,
                     since: Instant::now(),
+                    kill: kill.clone(),
                 });
                 return id;
             }
@@ -326,14 +339,17 @@ impl Server {
         }
         let open = self.metrics.connection_accepted();
         let host = host_name(peer);
-        let id = self.session_begin(&host);
-        let greeting = Greeting { server_version: version::server_version(), connection_id: id, tls: None };
-        let session = Session::new(Arc::clone(&self), id, host);
-        let ended = wire::serve(Box::new(stream), greeting, self.wire_limits(), session, shutdown).await;
+        let kill = KillSwitch::default();
+        let id = self.session_begin(&host, &kill);
+        let tls = self.tls.as_ref().map(|tls| Arc::clone(tls.server_config()));
+        let greeting = Greeting { server_version: version::server_version(), connection_id: id, tls };
+        let session = Session::new(Arc::clone(&self), id, host, kill.clone());
+        let lifetime = Lifetime { shutdown, kill };
+        let ended = wire::serve(Box::new(stream), greeting, self.wire_limits(), session, lifetime).await;
         self.session_end(id);
         drop(open);
         match ended {
-            Ok(()) | Err(WireError::Closed) => {}
+            Ok(()) | Err(WireError::Closed | WireError::Killed) => {}
             Err(WireError::Timeout(Wait::Handshake)) => self.metrics.login_failed(LoginFailure::Timeout),
             Err(error) => tracing::info!(connection = id, %peer, %error, "a connection broke"),
         }

@@ -4,12 +4,18 @@ use std::time::Duration;
 
 use super::section::{Applies, Key, Rendered, Section, quoted, section};
 use super::setting::{Address, Literals, LogFormat, LogLevel, Setting, Size};
+use super::tls::{TlsCertificate, TlsKey};
 
 section! {
     /// Where MySQL clients connect.
     pub struct Listen in "listen" {
         /// The address. One that other machines can reach needs at least one user with a password.
         address: Address = "127.0.0.1:3307", Restart;
+        /// The certificate, with its chain, that clients which ask for TLS are shown. "self-signed": one is made at the
+        /// first start and kept in `data.dir`. A file that changes is taken over within seconds.
+        tls_certificate: TlsCertificate = "self-signed", Restart;
+        /// The key of `tls_certificate`.
+        tls_key: TlsKey = "with-certificate", Restart;
     }
 }
 

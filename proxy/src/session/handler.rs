@@ -10,12 +10,13 @@ use cellgate_sql::{Command, Statement, StatementKind, Value};
 
 use super::error::StatementError;
 use super::warnings::{Level, Warnings};
-use super::{Answer, Done, Last, Session};
+use super::{Answer, Done, Kill, Last, Session};
 use crate::auth::Verifier;
 use crate::catalog::Snapshot;
 use crate::errors;
 use crate::wire::{
-    CommandKind, ErrorReply, Handler, Login, OkReply, Prepared, Replied, Reply, Status, WireError, WireEvent,
+    CommandKind, ErrorReply, Handler, KillSwitch, Login, OkReply, Prepared, Replied, Reply, Status, WireError,
+    WireEvent,
 };
 
 /// What a prepared statement keeps: the statement, shared by all of its executions.
@@ -42,6 +43,7 @@ impl Handler for Session {
         self.found_rows_flag = login.capabilities.found_rows;
         self.interactive = login.capabilities.interactive;
         self.variables = self.fresh_variables();
+        self.tls.clone_from(&login.tls);
         self.database = None;
         self.server.session_login(self.id, &self.user);
         if let Some(database) = &login.database {
@@ -62,6 +64,31 @@ impl Handler for Session {
                 Ok(self.status())
             }
             Err(error) => Err(errors::reply(&error)),
+        }
+    }
+
+    async fn field_list(&mut self, table: &str) -> Result<Vec<cellgate_sql::ColumnMeta>, ErrorReply> {
+        let text = format!("SELECT * FROM `{}`", table.replace('`', "``"));
+        let described = match self.parse(text.as_bytes()) {
+            Ok(statements) => match &statements[..] {
+                [statement] => self.describe(statement).await,
+                _ => Ok(Vec::new()),
+            },
+            Err(error) => Err(error),
+        };
+        described.map_err(|error| {
+            self.note_error(&error);
+            errors::reply(&error)
+        })
+    }
+
+    async fn kill(&mut self, connection: u32) -> Result<Status, ErrorReply> {
+        match self.kill_session(connection, Kill::Connection) {
+            Ok(()) => Ok(self.status()),
+            Err(error) => {
+                self.note_error(&error);
+                Err(errors::reply(&error))
+            }
         }
     }
 
@@ -110,7 +137,7 @@ impl Handler for Session {
     async fn execute(&mut self, plan: &Plan, params: Vec<Value>, reply: Reply<'_>) -> Result<Replied, WireError> {
         let started = Instant::now();
         self.server.session_statement(self.id, Some(plan.text()));
-        let answer = self.run(plan, &params).await;
+        let answer = self.run_or_die(plan, &params).await;
         let (replied, ending) = self.send(answer, reply).await?;
         self.finish(CommandLabel::Execute, plan, started, &ending);
         Ok(replied)
@@ -214,7 +241,7 @@ impl Session {
         let mut started = started;
         while let Some(statement) = statements.next() {
             self.server.session_statement(self.id, Some(statement.text()));
-            let answer = self.run(&statement, &[]).await;
+            let answer = self.run_or_die(&statement, &[]).await;
             let last = statements.peek().is_none() || answer.is_err();
             if last {
                 let (replied, ending) = self.send(answer, reply).await?;
@@ -247,7 +274,7 @@ impl Session {
                 let mut rows = RowSource::of(rows);
                 let mut writer = reply.rows_part(rows.columns(), self.status()).await?;
                 loop {
-                    match rows.next().await {
+                    match rows.next(&self.kill).await {
                         Ok(Some(row)) => writer.row(&row).await?,
                         Ok(None) => break,
                         Err(error) => {
@@ -287,7 +314,7 @@ impl Session {
                 let mut rows = RowSource::of(rows);
                 let mut writer = reply.rows(rows.columns(), self.status()).await?;
                 loop {
-                    match rows.next().await {
+                    match rows.next(&self.kill).await {
                         Ok(Some(row)) => writer.row(&row).await?,
                         Ok(None) => break,
                         Err(error) => {
@@ -374,12 +401,14 @@ impl Session {
             CommandKind::ResetConnection => CommandLabel::Reset,
             CommandKind::ChangeUser => CommandLabel::ChangeUser,
             CommandKind::Quit => CommandLabel::Quit,
+            CommandKind::FieldList => CommandLabel::FieldList,
             CommandKind::Statistics => CommandLabel::Statistics,
             CommandKind::SetOption
             | CommandKind::SendLongData
             | CommandKind::ResetStatement
             | CommandKind::Close
             | CommandKind::Fetch
+            | CommandKind::ProcessKill
             | CommandKind::Unknown => CommandLabel::Other,
         };
         self.server.metrics().query(label, ShapeLabel::Other, Outcome::Ok);
@@ -409,7 +438,12 @@ impl RowSource {
         }
     }
 
-    async fn next(&mut self) -> Result<Option<cellgate_sql::Row>, StatementError> {
+    /// The next row, unless the statement was killed.
+    async fn next(&mut self, kill: &KillSwitch) -> Result<Option<cellgate_sql::Row>, StatementError> {
+        kill.interruptible(self.advance()).await.unwrap_or(Err(StatementError::Interrupted))
+    }
+
+    async fn advance(&mut self) -> Result<Option<cellgate_sql::Row>, StatementError> {
         match self {
             Self::Table { rows, sent, .. } => {
                 let row = rows.next();

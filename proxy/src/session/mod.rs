@@ -27,7 +27,7 @@ use cellgate_sql::{ColumnMeta, Command, Row, Source, SqlError, Statement, Value}
 
 use crate::catalog::Snapshot;
 use crate::server::Server;
-use crate::wire::Status;
+use crate::wire::{KillSwitch, Status, TlsSession};
 use buffer::Buffer;
 pub use error::{StatementError, Stored};
 use read::Stream;
@@ -43,6 +43,7 @@ const USER_VARIABLE_BYTES: usize = 1 << 20;
 pub struct Session {
     server: Arc<Server>,
     id: u32,
+    kill: KillSwitch,
     user: String,
     host: String,
     may_erase: bool,
@@ -60,6 +61,7 @@ pub struct Session {
     last_insert_id: u64,
     /// What the session has done for the running statement.
     calls: Vec<Value>,
+    tls: Option<TlsSession>,
     last: Last,
     /// What the running statement turned out to be, for metrics.
     shape: Option<cellgate_metrics::Shape>,
@@ -80,6 +82,15 @@ struct Open {
     read_only: bool,
     /// Names with the number of cells there were.
     savepoints: Vec<(String, usize)>,
+}
+
+/// What KILL ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kill {
+    /// The connection (KILL, KILL CONNECTION, PROCESS_KILL).
+    Connection,
+    /// What it runs (KILL QUERY).
+    Statement,
 }
 
 /// What a statement answers.
@@ -108,11 +119,12 @@ struct Table {
 
 impl Session {
     /// A session of a connection that has not logged in yet.
-    pub fn new(server: Arc<Server>, id: u32, host: String) -> Self {
+    pub fn new(server: Arc<Server>, id: u32, host: String, kill: KillSwitch) -> Self {
         let variables = server.globals().session();
         Self {
             server,
             id,
+            kill,
             user: String::new(),
             host,
             may_erase: false,
@@ -126,6 +138,7 @@ impl Session {
             interactive: false,
             last_insert_id: 0,
             calls: Vec::new(),
+            tls: None,
             last: Last::default(),
             shape: None,
         }
@@ -159,6 +172,30 @@ impl Session {
             variables.set("wait_timeout", Value::Int(timeout));
         }
         variables
+    }
+
+    /// Runs one statement until it is done or killed.
+    async fn run_or_die(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
+        let kill = self.kill.clone();
+        kill.statement_begins();
+        kill.interruptible(self.run(statement, params)).await.unwrap_or(Err(StatementError::Interrupted))
+    }
+
+    /// KILL and KILL QUERY: ends a session of this proxy, or what it runs.
+    ///
+    /// # Errors
+    /// There is no such session, or it is not this user's to end.
+    pub fn kill_session(&mut self, id: u32, end: Kill) -> Result<(), StatementError> {
+        let kill = match self.server.session(id) {
+            Some(session) if session.user == self.user || self.may_erase => session.kill,
+            Some(_) => return Err(StatementError::NotOwner(id)),
+            None => return Err(StatementError::NoSuchConnection(id)),
+        };
+        match end {
+            Kill::Connection => kill.kill_connection(),
+            Kill::Statement => kill.kill_statement(),
+        }
+        Ok(())
     }
 
     /// Runs one statement: what it calls for is done first, in order, and each time it is bound again with what came of
@@ -215,6 +252,8 @@ impl Session {
         if reaches_stores(&command) {
             self.refuse_stale()?;
         }
+        // What writes is not cut off by KILL: it is either done or reported, within the stores' own time.
+        let _shield = writes(&command).then(|| self.kill.shield());
         match command {
             Command::Read(read) if !read.into.is_empty() => self.read_into(read, deadline).await,
             Command::Read(read) => self.read(read, deadline).await,
@@ -284,6 +323,14 @@ fn reaches_stores(command: &Command) -> bool {
         | Command::Transaction(_)
         | Command::Show(_)
         | Command::Nothing => false,
+    }
+}
+
+/// Whether a command may write cells or the catalog. SET does: turning autocommit on commits.
+fn writes(command: &Command) -> bool {
+    match command {
+        Command::Put(_) | Command::Erase(_) | Command::Ddl(_) | Command::Set(_) | Command::Transaction(_) => true,
+        Command::Read(_) | Command::Use(_) | Command::Show(_) | Command::Explain(_) | Command::Nothing => false,
     }
 }
 

@@ -22,11 +22,12 @@ use super::error::{ErrorReply, WireError};
 use super::execute::params;
 use super::greeting::{Greeting, capabilities};
 use super::handler::{Handler, Login, Prepared, WireEvent};
+use super::kill::KillSwitch;
 use super::limits::WireLimits;
 use super::login::{FirstPacket, Identity};
 use super::reader::Reader;
 use super::reply::{OkReply, Replied, Reply};
-use super::serve::serve;
+use super::serve::{Lifetime, serve};
 use super::statements::Statements;
 use super::status::Status;
 use crate::auth::Verifier;
@@ -131,7 +132,8 @@ pub async fn fuzz_connection(bytes: &[u8]) -> Result<(), Failure> {
         ..WireLimits::default()
     };
     let greeting = Greeting { server_version: "8.0.36-fuzz".to_owned(), connection_id: 1, tls: None };
-    let serving = serve(Box::new(server), greeting, limits, Puppet, shutdown);
+    let lifetime = Lifetime { shutdown, kill: KillSwitch::default() };
+    let serving = serve(Box::new(server), greeting, limits, Puppet, lifetime);
     let sending = async {
         // The server may close first.
         let _ = commands.write_all(bytes).await;
@@ -248,6 +250,14 @@ impl Handler for Puppet {
     }
 
     async fn init_db(&mut self, _database: &str) -> Result<Status, ErrorReply> {
+        Ok(Status::default())
+    }
+
+    async fn field_list(&mut self, _table: &str) -> Result<Vec<ColumnMeta>, ErrorReply> {
+        Ok(Self::columns())
+    }
+
+    async fn kill(&mut self, _connection: u32) -> Result<Status, ErrorReply> {
         Ok(Status::default())
     }
 

@@ -12,6 +12,7 @@ use super::command::CommandKind;
 use super::error::{ErrorReply, WireError};
 use super::reply::{Replied, Reply};
 use super::status::Status;
+use super::stream::TlsSession;
 use crate::auth::Verifier;
 
 /// A session. One connection calls one handler, and waits for each answer before the next call.
@@ -37,6 +38,18 @@ pub trait Handler: Send {
     /// # Errors
     /// E.g. an unknown database (1049).
     async fn init_db(&mut self, database: &str) -> Result<Status, ErrorReply>;
+
+    /// FIELD_LIST: the columns of a table in the current database, which the mariadb prompt completes names from.
+    ///
+    /// # Errors
+    /// E.g. no such table (1146).
+    async fn field_list(&mut self, table: &str) -> Result<Vec<ColumnMeta>, ErrorReply>;
+
+    /// PROCESS_KILL: ends another connection (or this one).
+    ///
+    /// # Errors
+    /// No such connection (1094), or not this user's to end (1095).
+    async fn kill(&mut self, connection: u32) -> Result<Status, ErrorReply>;
 
     /// QUERY. The text is whatever the client sent, in UTF-8 or not.
     ///
@@ -94,6 +107,8 @@ pub struct Login {
     pub attributes: Vec<(String, String)>,
     /// The client's address, if the stream has one.
     pub peer: Option<SocketAddr>,
+    /// How the connection is encrypted, if it is; seen on the stream, not the client's word.
+    pub tls: Option<TlsSession>,
 }
 
 /// What both sides of a connection can do, as far as a session needs to know.
@@ -109,8 +124,6 @@ pub struct ClientFlags {
     pub deprecate_eof: bool,
     /// A person sits there: `interactive_timeout` instead of `wait_timeout`.
     pub interactive: bool,
-    /// The connection is encrypted.
-    pub tls: bool,
 }
 
 impl ClientFlags {
@@ -121,7 +134,6 @@ impl ClientFlags {
             multi_results: capabilities.contains(CapabilityFlags::CLIENT_MULTI_RESULTS),
             deprecate_eof: capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF),
             interactive: capabilities.contains(CapabilityFlags::CLIENT_INTERACTIVE),
-            tls: capabilities.contains(CapabilityFlags::CLIENT_SSL),
         }
     }
 }
