@@ -584,7 +584,6 @@ fn cell_tables_are_created_in_both_forms() {
         "CREATE TABLE new (BASE INT) ENGINE=CELLS",
         "CREATE TABLE new (row_key VARCHAR(255), column_key VARCHAR(64), ref_key BIGINT, body JSON)",
         &long("TEXT", "VARCHAR(64)"),
-        "CREATE TABLE new LIKE trips",
         "CREATE TABLE new ENGINE=CELLS AS SELECT 1",
         "CREATE TABLE new ENGINE=CELLS COLLATE utf8mb4_general_ci",
         "CREATE TABLE new ENGINE=MEMORY",
