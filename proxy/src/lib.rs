@@ -7,6 +7,8 @@ pub mod config;
 pub mod errors;
 pub mod http;
 pub mod logging;
+pub mod plans;
+pub mod processes;
 pub mod program;
 pub mod server;
 pub mod session;

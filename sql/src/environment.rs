@@ -117,7 +117,7 @@ impl SessionCall {
 }
 
 /// Modes of `sql_mode` that change what a statement means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SqlMode {
     /// `"x"` is an identifier.
     pub ansi_quotes: bool,

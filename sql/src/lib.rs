@@ -15,6 +15,7 @@ pub mod fuzz;
 mod mask;
 mod parse;
 mod shape;
+mod template;
 #[cfg(test)]
 mod testing;
 mod value;
@@ -31,5 +32,7 @@ pub use filter::Filter;
 pub use mask::mask;
 pub use parse::{Statement, StatementKind, parse};
 pub use shape::{Shape, Shaping};
+pub use template::normal::Normal;
+pub use template::{Filled, TEMPLATE_COLUMNS, Template, TemplateRow};
 pub use value::{ColumnMeta, ColumnType, Row, Value};
 pub use zone::TimeZone;

@@ -51,6 +51,8 @@ section! {
         collect_bytes: Size = "64MiB" in "1MiB" to "64GiB", Reload;
         /// Most prepared statements of one connection; further ones get error 1461.
         prepared_statements: usize = "1024" in "1" to "1000000", Reload;
+        /// About how much memory the plans of statements take that were seen before; they are shared by all connections.
+        plan_cache: Size = "16MiB" in "64KiB" to "4GiB", Restart;
         /// Most bytes one connection may hold that were sent with COM_STMT_SEND_LONG_DATA.
         long_data: Size = "64MiB" in "0" to "1GiB", Reload;
         /// Most cells a transaction may write.

@@ -35,7 +35,7 @@ impl Session {
             "warning_count" => Some(Value::Int(self.last.warnings.count().into())),
             "error_count" => Some(number(self.last.warnings.rows(true).len())),
             "last_insert_id" | "identity" => Some(unsigned(self.last_insert_id)),
-            "pseudo_thread_id" => Some(Value::Int(self.id.into())),
+            "pseudo_thread_id" => Some(Value::Int(self.process.id().into())),
             "timestamp" => {
                 let now = self.variables.fixed_time().map_or_else(wall_clock, Micros);
                 #[allow(clippy::cast_precision_loss, reason = "what a DOUBLE of MySQL's is")]
@@ -79,7 +79,7 @@ impl Environment for Bound<'_> {
             SessionFunction::Version => text(version::server_version()),
             SessionFunction::User => text(format!("{}@{}", self.session.user, self.session.host)),
             SessionFunction::CurrentUser => text(format!("{}@%", self.session.user)),
-            SessionFunction::ConnectionId => Value::Int(self.session.id.into()),
+            SessionFunction::ConnectionId => Value::Int(self.session.process.id().into()),
             SessionFunction::LastInsertId => unsigned(self.session.last_insert_id),
             SessionFunction::RowCount => Value::Int(self.session.last.row_count),
             SessionFunction::FoundRows => Value::Int(i64::try_from(self.session.last.found_rows).unwrap_or(i64::MAX)),
@@ -94,7 +94,7 @@ impl Environment for Bound<'_> {
     }
 
     fn time_zone(&self) -> TimeZone {
-        self.session.variables.time_zone()
+        self.session.variables.derived().time_zone
     }
 
     fn shard_of(&self, row_key: &[u8]) -> u16 {

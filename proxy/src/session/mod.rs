@@ -11,6 +11,7 @@ mod environment;
 mod error;
 mod explain;
 mod handler;
+mod planned;
 mod read;
 mod settings;
 mod show;
@@ -23,11 +24,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_schemaless::Micros;
-use cellgate_sql::{ColumnMeta, Command, Row, Source, SqlError, Statement, Value};
+use cellgate_sql::{ColumnMeta, Command, Normal, Row, Source, SqlError, Statement, Value};
 
 use crate::catalog::Snapshot;
+use crate::processes::Process;
 use crate::server::Server;
-use crate::wire::{KillSwitch, Status, TlsSession};
+use crate::wire::{Status, TlsSession};
 use buffer::Buffer;
 pub use error::{StatementError, Stored};
 use read::Stream;
@@ -42,8 +44,7 @@ const USER_VARIABLE_BYTES: usize = 1 << 20;
 /// One client's session.
 pub struct Session {
     server: Arc<Server>,
-    id: u32,
-    kill: KillSwitch,
+    process: Arc<Process>,
     user: String,
     host: String,
     may_erase: bool,
@@ -65,6 +66,8 @@ pub struct Session {
     last: Last,
     /// What the running statement turned out to be, for metrics.
     shape: Option<cellgate_metrics::Shape>,
+    /// The last text in its normal form; kept for its memory.
+    normal: Normal,
 }
 
 /// What is remembered of the last statement.
@@ -119,12 +122,11 @@ struct Table {
 
 impl Session {
     /// A session of a connection that has not logged in yet.
-    pub fn new(server: Arc<Server>, id: u32, host: String, kill: KillSwitch) -> Self {
+    pub fn new(server: Arc<Server>, process: Arc<Process>, host: String) -> Self {
         let variables = server.globals().session();
         Self {
             server,
-            id,
-            kill,
+            process,
             user: String::new(),
             host,
             may_erase: false,
@@ -141,13 +143,14 @@ impl Session {
             tls: None,
             last: Last::default(),
             shape: None,
+            normal: Normal::default(),
         }
     }
 
     /// The status bits of every OK and EOF packet.
     fn status(&self) -> Status {
         Status {
-            autocommit: self.variables.autocommit(),
+            autocommit: self.variables.derived().autocommit,
             in_transaction: self.transaction.is_some(),
             no_backslash_escapes: self.variables.sql_mode().no_backslash_escapes,
             in_read_only_transaction: self.transaction.as_ref().is_some_and(|t| t.read_only),
@@ -176,7 +179,7 @@ impl Session {
 
     /// Runs one statement until it is done or killed.
     async fn run_or_die(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
-        let kill = self.kill.clone();
+        let kill = self.process.kill_switch().clone();
         kill.statement_begins();
         kill.interruptible(self.run(statement, params)).await.unwrap_or(Err(StatementError::Interrupted))
     }
@@ -186,14 +189,13 @@ impl Session {
     /// # Errors
     /// There is no such session, or it is not this user's to end.
     pub fn kill_session(&mut self, id: u32, end: Kill) -> Result<(), StatementError> {
-        let kill = match self.server.session(id) {
-            Some(session) if session.user == self.user || self.may_erase => session.kill,
-            Some(_) => return Err(StatementError::NotOwner(id)),
-            None => return Err(StatementError::NoSuchConnection(id)),
-        };
+        let process = self.server.processes().find(id).ok_or(StatementError::NoSuchConnection(id))?;
+        if !self.may_erase && !process.is_of(&self.user) {
+            return Err(StatementError::NotOwner(id));
+        }
         match end {
-            Kill::Connection => kill.kill_connection(),
-            Kill::Statement => kill.kill_statement(),
+            Kill::Connection => process.kill_switch().kill_connection(),
+            Kill::Statement => process.kill_switch().kill_statement(),
         }
         Ok(())
     }
@@ -253,7 +255,7 @@ impl Session {
             self.refuse_stale()?;
         }
         // What writes is not cut off by KILL: it is either done or reported, within the stores' own time.
-        let _shield = writes(&command).then(|| self.kill.shield());
+        let _shield = writes(&command).then(|| self.process.kill_switch().shield());
         match command {
             Command::Read(read) if !read.into.is_empty() => self.read_into(read, deadline).await,
             Command::Read(read) => self.read(read, deadline).await,
@@ -278,9 +280,8 @@ impl Session {
 
     /// How long a SELECT may take, if the client said so.
     fn read_limit(&self, statement: &Statement) -> Option<Duration> {
-        let session = u64::try_from(self.variables.number("max_execution_time")).unwrap_or(0);
         let own = statement.max_execution_time().filter(|limit| !limit.is_zero());
-        own.or((session > 0).then(|| Duration::from_millis(session)))
+        own.or(self.variables.derived().max_execution_time)
     }
 
     /// CORRECTNESS C2: an old catalog may be used only for a while.

@@ -32,7 +32,7 @@ impl Session {
             Source::Once | Source::Nothing => Cells::None,
             Source::Cells(request) => within(deadline, self.cells(request, read.scatter)).await??,
         };
-        let limit = if read.limited { u64::MAX } else { self.variables.select_limit() };
+        let limit = if read.limited { u64::MAX } else { self.variables.derived().select_limit };
         let mut stream = Box::new(Stream::new(&read.shape, cells, deadline, limit, read.cut));
         stream.fill().await?;
         Ok(Answer::Stream(stream))

@@ -26,7 +26,7 @@ impl Session {
             self.check_setting(setting, &globals, &mut assignments, &mut notes)?;
         }
         let turns_autocommit_on = |a: &Assignment| matches!(a, Assignment::Session("autocommit", Value::Int(1)));
-        if assignments.iter().any(turns_autocommit_on) && !self.variables.autocommit() {
+        if assignments.iter().any(turns_autocommit_on) && !self.variables.derived().autocommit {
             self.commit_open().await?;
         }
         for assignment in assignments {

@@ -211,7 +211,7 @@ impl Session {
 
     fn processlist(&self) -> (Vec<ColumnMeta>, Vec<Row>) {
         let names = ["#Id", "User", "Host", "db", "Command", "#Time", "State", "Info"];
-        let rows = self.server.sessions().into_iter().map(|s| {
+        let rows = self.server.processes().all().into_iter().map(|s| {
             let (command, state) = if s.statement.is_some() { ("Query", "executing") } else { ("Sleep", "") };
             vec![
                 number(s.id),

@@ -43,7 +43,7 @@ pub use greeting::Greeting;
 pub use handler::{ClientFlags, Handler, Login, Prepared, WireEvent};
 pub use kill::{KillSwitch, Shield};
 pub use limits::WireLimits;
-pub use reply::{OkReply, Replied, Reply, RowsReply};
+pub use reply::{OkReply, Preamble, Replied, Reply, RowsReply};
 pub use serve::{Lifetime, refuse, serve};
 pub use status::Status;
 pub use stream::{BoxStream, Stream, TlsSession};

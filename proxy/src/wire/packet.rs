@@ -212,6 +212,17 @@ impl Channel {
         }
     }
 
+    /// The number of the next packet.
+    pub(super) fn next_packet(&self) -> u8 {
+        self.sequence
+    }
+
+    /// Whole packets with their headers; `next` is the number of the packet behind them.
+    pub(super) fn append_frames(&mut self, frames: &[u8], next: u8) {
+        self.output.extend_from_slice(frames);
+        self.sequence = next;
+    }
+
     /// Takes back a packet that was opened.
     pub(super) fn abandon(&mut self, Open(start): Open) {
         self.output.truncate(start);

@@ -143,7 +143,7 @@ impl<'a> Session<'a> {
 
 /// What a column name stands for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bound {
+pub(crate) struct Bound {
     pub slot: Slot,
     /// Whether its values compare as keys.
     pub is_key: bool,

@@ -1,7 +1,7 @@
 //! System variables: what a client may read and set, and what setting it means.
 //!
 //! A session shares the globals as they were when it began and keeps only what it sets itself, so that an idle session
-//! costs next to nothing. What statements look at every time is kept ready in [`Hot`].
+//! costs next to nothing. What every statement asks is kept ready in [`Derived`].
 
 mod convert;
 mod error;
@@ -12,6 +12,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cellgate_sql::{SettingValue, SqlMode, TimeZone, Value};
 
@@ -137,14 +138,25 @@ pub enum Target {
     Global,
 }
 
-/// What statements look at every time.
+/// What every statement asks of the variables.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Hot {
-    autocommit: bool,
-    read_only: bool,
-    sql_mode: SqlMode,
-    time_zone: TimeZone,
-    select_limit: i64,
+pub struct Derived {
+    /// `autocommit`
+    pub autocommit: bool,
+    /// `transaction_read_only`
+    pub read_only: bool,
+    /// `sql_mode`, as far as it changes what a statement means.
+    pub sql_mode: SqlMode,
+    /// `max_execution_time`, if there is one.
+    pub max_execution_time: Option<Duration>,
+    /// Most rows of a SELECT without LIMIT.
+    pub select_limit: u64,
+    /// Whether `sql_select_limit` could cut off a single row.
+    pub limited: bool,
+    /// `time_zone`
+    pub time_zone: TimeZone,
+    /// Whether times are shown in UTC.
+    pub utc: bool,
 }
 
 /// The variables of one session, or the globals.
@@ -153,18 +165,16 @@ pub struct Variables {
     base: Arc<BTreeMap<&'static str, Value>>,
     /// What was set since.
     own: BTreeMap<&'static str, Value>,
-    hot: Hot,
+    derived: Derived,
 }
 
 impl Variables {
     /// Every variable at its default.
     pub fn new(facts: &ServerFacts) -> Self {
         let values: BTreeMap<_, _> = DEFINITIONS.iter().map(|d| (d.name, d.default_value(facts))).collect();
-        let (sql_mode, time_zone) = (SqlMode::default(), TimeZone::UTC);
-        let hot = Hot { autocommit: true, read_only: false, sql_mode, time_zone, select_limit: i64::MAX };
-        let mut this = Self { base: Arc::new(values), own: BTreeMap::new(), hot };
-        this.warm();
-        this
+        let base = Arc::new(values);
+        let own = BTreeMap::new();
+        Self { derived: Derived::of(&base, &own), base, own }
     }
 
     /// The variables of a session that begins now.
@@ -174,7 +184,7 @@ impl Variables {
         }
         let mut base = BTreeMap::clone(&self.base);
         base.extend(self.own.clone());
-        Self { base: Arc::new(base), own: BTreeMap::new(), hot: self.hot }
+        Self { base: Arc::new(base), own: BTreeMap::new(), derived: self.derived }
     }
 
     /// The value; `None` if there is no such variable.
@@ -216,7 +226,7 @@ impl Variables {
     /// Sets what [`Variables::check`] answered.
     pub fn set(&mut self, name: &'static str, value: Value) {
         self.own.insert(name, value);
-        self.warm();
+        self.derived = Derived::of(&self.base, &self.own);
     }
 
     /// All variables as SHOW VARIABLES prints them, by name.
@@ -227,20 +237,9 @@ impl Variables {
         names.into_iter().filter_map(|name| Some((name, shown(name, self.get(name)?))))
     }
 
-    /// Whether each statement commits itself.
-    pub fn autocommit(&self) -> bool {
-        self.hot.autocommit
-    }
-
-    /// Whether transactions are read only unless they say otherwise.
-    pub fn read_only(&self) -> bool {
-        self.hot.read_only
-    }
-
-    /// Most rows of a SELECT without LIMIT.
-    pub fn select_limit(&self) -> u64 {
-        // The highest number means that there is no limit.
-        u64::try_from(self.hot.select_limit).ok().filter(|_| self.hot.select_limit < i64::MAX).unwrap_or(u64::MAX)
+    /// What every statement asks.
+    pub fn derived(&self) -> &Derived {
+        &self.derived
     }
 
     /// A number; 0 for what is none.
@@ -260,26 +259,33 @@ impl Variables {
         }
     }
 
-    /// The modes that change what a statement answers.
+    /// The modes that change what a statement means.
     pub fn sql_mode(&self) -> SqlMode {
-        self.hot.sql_mode
+        self.derived.sql_mode
     }
+}
 
-    /// The time zone.
-    pub fn time_zone(&self) -> TimeZone {
-        self.hot.time_zone
-    }
-
-    fn warm(&mut self) {
-        let on = |name| matches!(self.get(name), Some(Value::Int(n)) if *n != 0);
-        let text = |name| self.get(name).map(text_of).unwrap_or_default();
-        self.hot = Hot {
-            autocommit: on("autocommit"),
-            read_only: on("transaction_read_only"),
-            sql_mode: mode::sql_mode(&text("sql_mode")),
-            time_zone: TimeZone::named(&text("time_zone")).unwrap_or(TimeZone::UTC),
-            select_limit: self.number("sql_select_limit"),
+impl Derived {
+    fn of(base: &BTreeMap<&'static str, Value>, own: &BTreeMap<&'static str, Value>) -> Self {
+        let get = |name| own.get(name).or_else(|| base.get(name));
+        let number = |name| match get(name) {
+            Some(Value::Int(number)) => u64::try_from(*number).unwrap_or(0),
+            _ => 0,
         };
+        let text = |name| get(name).map(text_of).unwrap_or_default();
+        let time_zone = TimeZone::named(&text("time_zone")).unwrap_or(TimeZone::UTC);
+        // The highest number means that there is no limit.
+        let select_limit = Some(number("sql_select_limit")).filter(|limit| *limit < i64::MAX.unsigned_abs());
+        Self {
+            autocommit: number("autocommit") != 0,
+            read_only: number("transaction_read_only") != 0,
+            sql_mode: mode::sql_mode(&text("sql_mode")),
+            max_execution_time: Some(number("max_execution_time")).filter(|ms| *ms > 0).map(Duration::from_millis),
+            select_limit: select_limit.unwrap_or(u64::MAX),
+            limited: select_limit == Some(0),
+            time_zone,
+            utc: time_zone == TimeZone::UTC,
+        }
     }
 }
 

@@ -144,8 +144,9 @@ fn old_names_are_the_same_variable() {
 #[test]
 fn what_statements_look_at_follows_what_is_set() {
     let mut variables = Variables::new(&facts());
-    assert!(variables.autocommit() && !variables.read_only());
-    assert_eq!((variables.select_limit(), variables.time_zone()), (u64::MAX, TimeZone::UTC));
+    let fresh = *variables.derived();
+    assert!(fresh.autocommit && !fresh.read_only && !fresh.limited && fresh.utc);
+    assert_eq!((fresh.select_limit, fresh.time_zone), (u64::MAX, TimeZone::UTC));
     for (name, value) in [
         ("autocommit", Value::Int(0)),
         ("transaction_read_only", Value::Int(1)),
@@ -153,12 +154,16 @@ fn what_statements_look_at_follows_what_is_set() {
         ("time_zone", text("+02:00")),
         ("sql_mode", text("ANSI_QUOTES")),
         ("timestamp", Value::Double(1.5)),
+        ("max_execution_time", Value::Int(7)),
     ] {
         variables.set(name, value);
     }
-    assert!(!variables.autocommit() && variables.read_only());
-    assert_eq!(variables.select_limit(), 3);
-    assert_eq!(Some(variables.time_zone()), TimeZone::named("+02:00"));
-    assert!(variables.sql_mode().ansi_quotes && variables.sql_mode().any_of_group);
+    let set = *variables.derived();
+    assert!(!set.autocommit && set.read_only && !set.utc);
+    assert_eq!((set.select_limit, set.max_execution_time), (3, Some(Duration::from_millis(7))));
+    assert_eq!(Some(set.time_zone), TimeZone::named("+02:00"));
+    assert!(set.sql_mode.ansi_quotes && set.sql_mode.any_of_group);
     assert_eq!(variables.fixed_time(), Some(1_500_000));
+    variables.set("sql_select_limit", Value::Int(0));
+    assert!(variables.derived().limited);
 }
