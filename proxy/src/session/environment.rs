@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use cellgate_router::Topology;
 use cellgate_schemaless::{Micros, TableDef};
-use cellgate_sql::{Environment, SessionCall, SessionFunction, SqlError, SqlMode, TimeZone, Value};
+use cellgate_sql::{
+    Environment, Privilege, SessionCall, SessionFunction, SqlError, SqlMode, StatementKind, TimeZone, Value,
+};
 
 use super::{Session, wall_clock};
 use crate::catalog::Snapshot;
@@ -19,13 +21,25 @@ pub(super) struct Bound<'a> {
     now: Micros,
     /// How many calls the statement has made while it is bound.
     called: Cell<usize>,
+    visible: Visible,
+}
+
+/// Which tables and databases are there.
+#[derive(Clone, Copy, Debug)]
+enum Visible {
+    /// Those that the user may see.
+    Seen,
+    /// Those on which the user has this privilege.
+    With(Privilege),
+    /// All: for what is made for every session, and asked for the user's privileges when it is used.
+    All,
 }
 
 impl Session {
     pub(super) fn environment<'a>(&'a self, catalog: &'a Snapshot) -> Bound<'a> {
         let topology = self.server.deployment().executor().topology();
         let now = self.variables.fixed_time().map_or_else(wall_clock, Micros);
-        Bound { session: self, catalog, topology, now, called: Cell::new(0) }
+        Bound { session: self, catalog, topology, now, called: Cell::new(0), visible: Visible::Seen }
     }
 
     /// `@@name`; `None` if there is no such variable.
@@ -46,6 +60,19 @@ impl Session {
     }
 }
 
+impl Bound<'_> {
+    /// For a statement of this kind: a table is there if the statement may use it.
+    pub(super) fn running(self, kind: StatementKind) -> Self {
+        let visible = super::access::needed(kind).map_or(Visible::Seen, Visible::With);
+        Self { visible, ..self }
+    }
+
+    /// For a plan that other sessions will use.
+    pub(super) fn for_everybody(self) -> Self {
+        Self { visible: Visible::All, ..self }
+    }
+}
+
 /// A BIGINT UNSIGNED.
 fn unsigned(n: u64) -> Value {
     i64::try_from(n).map_or(Value::UInt(n), Value::Int)
@@ -57,11 +84,21 @@ impl Environment for Bound<'_> {
     }
 
     fn table(&self, database: &str, name: &str) -> Option<Arc<TableDef>> {
-        self.catalog.table(database, name).cloned()
+        let access = self.session.access();
+        let may = match self.visible {
+            Visible::Seen => access.may_see_table(database, name),
+            Visible::With(privilege) => access.may(privilege, database, Some(name)),
+            Visible::All => true,
+        };
+        if may { self.catalog.table(database, name).cloned() } else { None }
     }
 
     fn has_database(&self, database: &str) -> bool {
-        self.catalog.has_database(database)
+        let may = match self.visible {
+            Visible::Seen | Visible::With(_) => self.session.access().may_see_database(database),
+            Visible::All => true,
+        };
+        may && self.catalog.has_database(database)
     }
 
     fn variable(&self, global: bool, name: &str) -> Option<Value> {
@@ -78,7 +115,9 @@ impl Environment for Bound<'_> {
             SessionFunction::Database => self.session.database.clone().map_or(Value::Null, text),
             SessionFunction::Version => text(version::server_version()),
             SessionFunction::User => text(format!("{}@{}", self.session.user, self.session.host)),
-            SessionFunction::CurrentUser => text(format!("{}@%", self.session.user)),
+            SessionFunction::CurrentUser => {
+                text(format!("{}@{}", self.session.account.user, self.session.account.host))
+            }
             SessionFunction::ConnectionId => Value::Int(self.session.process.id().into()),
             SessionFunction::LastInsertId => unsigned(self.session.last_insert_id),
             SessionFunction::RowCount => Value::Int(self.session.last.row_count),
