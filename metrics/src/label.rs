@@ -168,6 +168,18 @@ label! {
 }
 
 label! {
+    /// Which requests wait in a queue in front of a cluster, to share statements.
+    Queue("queue") {
+        /// For cells by name.
+        Get = "get",
+        /// For latest cells of chains.
+        Latest = "latest",
+        /// To write cells.
+        Put = "put",
+    }
+}
+
+label! {
     /// Why a connection was turned away before its login.
     Refusal("reason") {
         /// `limits.max_connections` was reached.
@@ -182,6 +194,12 @@ label! {
         Denied = "denied",
         /// A user without a password, from another machine.
         Remote = "remote",
+        /// The account is locked.
+        Locked = "locked",
+        /// The account needs TLS, and the connection had none.
+        Unencrypted = "unencrypted",
+        /// The account has as many connections as it may.
+        Limit = "limit",
         /// What the client sent is not a login.
         Protocol = "protocol",
         /// `timeouts.handshake` ran out.

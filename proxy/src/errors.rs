@@ -8,6 +8,7 @@ use cellgate_sql::SqlError;
 use cellgate_store::executor::RunError;
 use cellgate_store::{Reason, StoreError};
 
+use crate::access::{AccessError, AccessNote};
 use crate::catalog::CatalogError;
 use crate::session::{StatementError, VariableError};
 use crate::wire::ErrorReply;
@@ -35,6 +36,42 @@ pub fn access_denied(user: &str, host: &str, using_password: bool) -> ErrorReply
     ErrorReply { code: 1045, state: "28000", message }
 }
 
+/// 3118: the account is locked.
+pub fn account_locked(user: &str, host: &str) -> ErrorReply {
+    let message = format!("Access denied for user '{user}'@'{host}'. Account is locked.");
+    ErrorReply { code: 3118, state: "HY000", message }
+}
+
+/// 1226: no room for another connection of this user.
+pub fn too_many_user_connections(user: &str, limit: u32) -> ErrorReply {
+    let message = format!("User '{user}' has exceeded the 'max_user_connections' resource (current value: {limit})");
+    ErrorReply { code: 1226, state: "42000", message }
+}
+
+/// The number of a note.
+pub fn access_note(note: &AccessNote) -> u16 {
+    match note {
+        AccessNote::Exists(_) => 3163,
+        AccessNote::Missing(_) => 3162,
+        AccessNote::WithoutEffect(_) => 1235,
+    }
+}
+
+fn access_code(error: &AccessError) -> (u16, &'static str) {
+    match error {
+        AccessError::Failed { .. } | AccessError::LastAdmin { .. } => (1396, "HY000"),
+        AccessError::NeedsPrivilege(_) => (1227, "42000"),
+        AccessError::GrantToNobody(_) => (1410, "42000"),
+        AccessError::NoSuchGrant(_) => (1141, "42000"),
+        AccessError::NoSuchTableGrant { .. } => (1147, "42000"),
+        AccessError::NoAccount(_) => (1133, "42000"),
+        AccessError::Host(_) => (1235, "42000"),
+        AccessError::Limit { .. } => (1104, "42000"),
+        AccessError::Meta(error) => store_code(error),
+        AccessError::Contended => (1213, "40001"),
+    }
+}
+
 fn code(error: &StatementError) -> (u16, &'static str) {
     match error {
         StatementError::Sql(error) => sql_code(error),
@@ -55,6 +92,9 @@ fn code(error: &StatementError) -> (u16, &'static str) {
         StatementError::NoSuchConnection(_) => (1094, "HY000"),
         StatementError::NotOwner(_) => (1095, "HY000"),
         StatementError::Denied { .. } => (1142, "42000"),
+        StatementError::TooManyRows => (1172, "42000"),
+        StatementError::DeniedDatabase { .. } => (1044, "42000"),
+        StatementError::Access(error) => access_code(error),
         StatementError::NoDatabase => (1046, "3D000"),
         StatementError::Stale { .. } => (1429, "HY000"),
         StatementError::Unsupported { .. } => (1235, "42000"),
@@ -66,6 +106,9 @@ fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::Syntax { .. } => (1064, "42000"),
         SqlError::Empty => (1065, "42000"),
         SqlError::Unsupported { .. } | SqlError::Immutable { .. } => (1235, "42000"),
+        SqlError::PasswordHash => (1827, "HY000"),
+        SqlError::UnknownPlugin(_) => (1524, "HY000"),
+        SqlError::NameTooLong { .. } => (1470, "HY000"),
         SqlError::NoDatabase => (1046, "3D000"),
         SqlError::UnknownDatabase(_) => (1049, "42000"),
         SqlError::UnknownTable { .. } => (1146, "42S02"),
@@ -91,8 +134,10 @@ fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::KeyTooLong(_) => (1071, "42000"),
         SqlError::Limit { .. } => (1104, "42000"),
         SqlError::Arguments(_) => (1210, "HY000"),
-        SqlError::MixedAggregate(_) => (1140, "42000"),
-        SqlError::Internal(_) => (1815, "HY000"),
+        SqlError::MixedAggregate { grouped: false, .. } => (1140, "42000"),
+        SqlError::MixedAggregate { grouped: true, .. } => (1055, "42000"),
+        SqlError::IntoCount => (1222, "21000"),
+        SqlError::Pending(..) | SqlError::Internal(_) => (1815, "HY000"),
     }
 }
 
@@ -111,6 +156,7 @@ fn store_code(error: &StoreError) -> (u16, &'static str) {
         StoreError::Timeout { reason: Reason::Lock, .. } => (1205, "HY000"),
         StoreError::Timeout { reason: Reason::Connect | Reason::Queue, .. } => (1429, "HY000"),
         StoreError::Timeout { reason: Reason::Statement, .. } => (3024, "HY000"),
+        StoreError::Overloaded { .. } => (3168, "HY000"),
         StoreError::StaleEpoch { .. } => (1213, "40001"),
         StoreError::NoTable { .. } => (1146, "42S02"),
         StoreError::DiskFull { .. } => (1021, "HY000"),
@@ -131,6 +177,7 @@ fn catalog_code(error: &CatalogError) -> (u16, &'static str) {
         CatalogError::UnknownTable { .. } => (1146, "42S02"),
         CatalogError::ColumnExists(_) => (1060, "42S21"),
         CatalogError::NoColumnToDrop(_) => (1091, "42000"),
+        CatalogError::UnknownColumn { .. } => (1054, "42S22"),
         CatalogError::Meta(error) => store_code(error),
         CatalogError::Run(error) => run_code(error),
         CatalogError::Contended => (1213, "40001"),
@@ -143,6 +190,7 @@ fn variable_code(error: &VariableError) -> (u16, &'static str) {
         VariableError::Unknown(_) => (1193, "HY000"),
         VariableError::ReadOnly(_) => (1238, "HY000"),
         VariableError::GlobalOnly(_) => (1229, "HY000"),
+        VariableError::SessionOnly(_) => (1228, "HY000"),
         VariableError::WrongValue { .. } => (1231, "42000"),
         VariableError::WrongType(_) => (1232, "42000"),
         VariableError::Charset(_) => (1115, "42000"),
@@ -158,7 +206,9 @@ fn message(error: &StatementError) -> String {
         StatementError::Run(error) => run_message(error),
         StatementError::Write { error, stored } => format!("{}{stored}", run_message(error)),
         StatementError::Catalog(CatalogError::Run(error)) => run_message(error),
-        StatementError::Catalog(CatalogError::Meta(error)) => store_message("the meta store", error),
+        StatementError::Catalog(CatalogError::Meta(error)) | StatementError::Access(AccessError::Meta(error)) => {
+            store_message("the meta store", error)
+        }
         other => other.to_string(),
     }
 }
@@ -192,6 +242,9 @@ fn store_message(place: &str, error: &StoreError) -> String {
             format!(
                 "Query execution was interrupted, maximum statement execution time exceeded in {place} (log id {id})"
             )
+        }
+        StoreError::Overloaded { waiting } => {
+            format!("Server isn't available: {waiting} cells are waiting for {place} already; try again later")
         }
         StoreError::StaleEpoch { .. } => {
             format!("Deadlock found when trying to get lock; try restarting transaction ({place} changed hands)")

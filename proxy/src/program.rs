@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use cellgate_metrics::{ClusterMetrics, Metrics};
 use cellgate_router::Weight;
+use cellgate_store::coalesce::{CoalesceOptions, Coalescing};
 use cellgate_store::deployment::{ClusterSetup, Deployment, OpenError, ProxyInfo, Setup};
 use cellgate_store::meta::MetaStore;
 use cellgate_store::{Backend, Engines, StoreError, Timeouts};
@@ -13,6 +14,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::access::Accounts;
 use crate::catalog::Catalog;
 use crate::cli::{Check, Command, Health, Serve};
 use crate::config::{Config, ConfigError, Target};
@@ -40,6 +42,9 @@ pub enum ProgramError {
     /// The catalog.
     #[error("the catalog: {0}")]
     Catalog(StoreError),
+    /// The accounts.
+    #[error("the users: {0}")]
+    Users(StoreError),
     /// A store.
     #[error("{place}: {error}")]
     Store {
@@ -123,10 +128,14 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
     let deployment = Deployment::open(setup(&config, proxy, &metrics)?, Arc::clone(&metrics)).await?;
     let catalog = Catalog::open(Arc::clone(&deployment), config.meta.poll).await.map_err(ProgramError::Catalog)?;
     let catalog = Arc::new(catalog);
+    let accounts = Accounts::open(Arc::clone(deployment.meta()), &config.users).await.map_err(ProgramError::Users)?;
+    let accounts = Arc::new(accounts);
+    let poll = config.meta.poll;
     let server = Arc::new(Server::new(
         config,
         Arc::clone(&deployment),
         Arc::clone(&catalog),
+        Arc::clone(&accounts),
         metrics,
         mysql_address.port(),
         hostname,
@@ -142,6 +151,10 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
     let cataloging = tokio::spawn({
         let (catalog, background) = (Arc::clone(&catalog), background.clone());
         async move { catalog.run(background).await }
+    });
+    let accounting = tokio::spawn({
+        let background = background.clone();
+        async move { accounts.run(poll, background).await }
     });
     let following_tls = tls.clone().map(|tls| tokio::spawn(tls.follow(background.clone())));
     let max_http = usize::try_from(server.config().http.max_connections).unwrap_or(usize::MAX);
@@ -171,7 +184,7 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
     tracing::info!("stopping: no new connections; finishing what is running");
     let joined = clients.await;
     stop_background.send_replace(true);
-    let _ = tokio::join!(following, cataloging, web);
+    let _ = tokio::join!(following, cataloging, accounting, web);
     if let Some(following_tls) = following_tls {
         let _ = following_tls.await;
     }
@@ -272,7 +285,13 @@ fn setup(config: &Config, proxy: ProxyInfo, metrics: &Metrics) -> Result<Setup, 
             number: cluster.number,
             weight: Weight::new(cluster.weight)?,
             engine: cluster.primary.engine(),
-            backend,
+            backend: coalescing(
+                config,
+                &cluster.primary,
+                backend,
+                cluster.pool_size,
+                metrics.cluster_named(&cluster.name),
+            ),
             exclusive: is_file(&cluster.primary),
         })
     });
@@ -285,6 +304,7 @@ fn setup(config: &Config, proxy: ProxyInfo, metrics: &Metrics) -> Result<Setup, 
         clusters,
         proxy,
         poll: config.meta.poll,
+        cache_bytes: config.cache.size.bytes(),
     })
 }
 
@@ -315,6 +335,32 @@ fn open_cluster(
         }
         Target::Mysql(server) => engines.mysql(name, server.url().expose(), metrics),
         Target::Postgres(server) => engines.postgres(name, server.url().expose(), metrics),
+    }
+}
+
+/// Queues in front of a server. A file needs none: its reads are cheaper than a queue, and its writer commits in groups.
+fn coalescing(
+    config: &Config,
+    target: &Target,
+    backend: Arc<dyn Backend>,
+    pool_size: u32,
+    metrics: Option<Arc<ClusterMetrics>>,
+) -> Arc<dyn Backend> {
+    let c = &config.coalesce;
+    let options = CoalesceOptions {
+        batch_reads: c.batch_reads,
+        batch_writes: c.batch_writes,
+        per_request: c.per_request,
+        lanes: c.lanes,
+        busy_lanes: c.busy_lanes,
+        queue_cells: c.queue_cells,
+    };
+    let connections = usize::try_from(pool_size).unwrap_or(usize::MAX);
+    match (target, metrics) {
+        (Target::Mysql(_) | Target::Postgres(_), Some(metrics)) if c.enabled => {
+            Arc::new(Coalescing::new(backend, options, connections, timeouts(config), &metrics))
+        }
+        (Target::Sqlite { .. } | Target::Mysql(_) | Target::Postgres(_), _) => backend,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Statements as parsed: names not looked up, parameters not filled in.
 
-use crate::command::{RowColumnSpec, SettingScope, Transaction};
+use crate::account::{AccountRef, AccountStatement, Listed};
+use crate::command::{RowColumnSpec, SettingScope, TableChange, Transaction};
 use crate::error::SqlError;
 use crate::parse::Expr;
 
@@ -39,6 +40,10 @@ pub(crate) enum Parsed {
         /// Of what; never an EXPLAIN.
         statement: Box<Parsed>,
     },
+    /// CREATE, ALTER, DROP, RENAME USER, SET PASSWORD.
+    Account(Box<AccountStatement>),
+    /// GRANT, REVOKE.
+    Grant(Box<GrantStatement>),
     /// DO.
     Do(Vec<Expr>),
     /// Understood, and refused.
@@ -58,6 +63,10 @@ pub(crate) struct Select {
     pub order_by: Vec<(Expr, bool)>,
     pub limit: Limit,
     pub locking: bool,
+    /// `SQL_CALC_FOUND_ROWS`
+    pub counts_all: bool,
+    /// `INTO @a, @b`
+    pub into: Vec<String>,
 }
 
 /// LIMIT.
@@ -115,11 +124,44 @@ pub(crate) struct Delete {
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub(crate) enum DdlStatement {
-    CreateDatabase { name: String, if_not_exists: bool },
+    CreateDatabase { name: String, if_not_exists: bool, collation: Option<String> },
+    AlterDatabase { name: Option<String>, collation: Option<String> },
     DropDatabase { name: String, if_exists: bool },
-    CreateTable { name: Name, if_not_exists: bool, columns: Vec<RowColumnSpec> },
+    CreateTable { name: Name, if_not_exists: bool, columns: Vec<RowColumnSpec>, comment: String },
+    CreateTableLike { name: Name, if_not_exists: bool, like: Name },
     DropTable { names: Vec<Name>, if_exists: bool },
-    AlterTable { name: Name, add: Vec<RowColumnSpec>, drop: Vec<String> },
+    AlterTable { name: Name, changes: Vec<TableChange>, rename: Option<Name> },
+    RenameTables(Vec<(Name, Name)>),
+    Truncate(Name),
+}
+
+/// GRANT or REVOKE, names as written.
+#[derive(Clone, Debug)]
+pub(crate) struct GrantStatement {
+    pub granting: Granting,
+    pub listed: Listed,
+    pub on: On,
+    pub accounts: Vec<AccountRef>,
+}
+
+/// Which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Granting {
+    Grant,
+    Revoke,
+    /// `REVOKE ALL PRIVILEGES, GRANT OPTION FROM`
+    RevokeAll,
+}
+
+/// What it is on, as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum On {
+    /// `*.*`
+    Global,
+    /// `db.*`, or `*` for the current one.
+    Database(Option<String>),
+    /// `[db.]t`
+    Table(Name),
 }
 
 /// One assignment of a SET.
@@ -164,7 +206,8 @@ pub(crate) enum Shown {
     Warnings,
     Errors,
     Processlist { full: bool },
-    Grants,
+    Grants { account: AccountRef },
+    CreateUser { account: AccountRef },
     Engines,
     Collation,
     CharacterSet,

@@ -47,6 +47,15 @@ impl Shown<'_> {
             (Self::Text(text), Literals::Shown) => text.to_owned(),
         }
     }
+
+    /// What frameworks wrote into comments that are not part of the text.
+    fn tags(self) -> String {
+        match self {
+            Self::Statement(statement) => statement.tags(),
+            // Its comments are in it.
+            Self::Text(_) => String::new(),
+        }
+    }
 }
 
 #[async_trait]
@@ -57,11 +66,19 @@ impl Handler for Session {
         self.server.verifier(user, &self.host)
     }
 
+    async fn look_again(&mut self) -> bool {
+        let accounts = Arc::clone(self.server.accounts());
+        let version = accounts.current().version();
+        accounts.look_again(version).await
+    }
+
     async fn login(&mut self, login: &Login) -> Result<Status, ErrorReply> {
+        self.enter(login)?;
         self.user.clone_from(&login.user);
-        self.may_erase = self.server.may_erase(&login.user);
         self.multi_statements = login.capabilities.multi_statements;
         self.found_rows_flag = login.capabilities.found_rows;
+        self.interactive = login.capabilities.interactive;
+        self.variables = self.fresh_variables();
         self.tls.clone_from(&login.tls);
         self.database = None;
         self.process.login(&self.user);
@@ -77,7 +94,16 @@ impl Handler for Session {
     }
 
     async fn init_db(&mut self, database: &str) -> Result<Status, ErrorReply> {
-        match self.use_database(database).await {
+        self.renew_access();
+        let mut used = self.use_database(database).await;
+        if used.as_ref().is_err_and(StatementError::suspects_access) {
+            let server = Arc::clone(&self.server);
+            if server.accounts().look_again(self.access().version()).await {
+                self.renew_access();
+                used = self.use_database(database).await;
+            }
+        }
+        match used {
             Ok(()) => {
                 self.process.use_database(self.database.as_deref());
                 Ok(self.status())
@@ -113,6 +139,7 @@ impl Handler for Session {
 
     async fn query(&mut self, text: Bytes, mut reply: Reply<'_>) -> Result<Replied, WireError> {
         let started = Instant::now();
+        self.renew_access();
         if let Ok(written) = std::str::from_utf8(&text)
             && let Some((plan, literals)) = self.normal_plan(&text)
             && let Some(ready) = self.ready(&plan, &literals, &self.server.catalog().snapshot())
@@ -170,6 +197,7 @@ impl Handler for Session {
         mut reply: Reply<'_>,
     ) -> Result<Replied, WireError> {
         let started = Instant::now();
+        self.renew_access();
         let statement = plan.statement();
         self.server.processes().begin(&self.process, Running::Statement(statement.clone()));
         let shown = Shown::Statement(statement);
@@ -201,6 +229,10 @@ impl Handler for Session {
 
     fn status(&self) -> Status {
         Session::status(self)
+    }
+
+    fn idle_timeout(&self) -> Option<Duration> {
+        u64::try_from(self.variables.number("wait_timeout")).ok().map(Duration::from_secs)
     }
 
     fn observe(&self, event: WireEvent) {
@@ -245,16 +277,33 @@ impl Session {
 
     /// The columns of a statement's result, with the catalog read again if it may be out of date.
     async fn describe(&mut self, statement: &Statement) -> Result<Vec<cellgate_sql::ColumnMeta>, StatementError> {
+        self.renew_access();
         let snapshot = self.server.catalog().snapshot();
-        let described = cellgate_sql::describe(statement, &self.environment(&snapshot)).map_err(StatementError::from);
-        match described {
+        match self.describe_with(statement, &snapshot) {
+            Err(error) if error.suspects_access() => {
+                let server = Arc::clone(&self.server);
+                if !server.accounts().look_again(self.access().version()).await {
+                    return Err(error);
+                }
+                self.renew_access();
+                self.describe_with(statement, &snapshot)
+            }
             Err(error) if error.suspects_catalog() => {
                 let Ok(newer) = self.server.catalog().refresh().await else { return Err(error) };
-                Ok(cellgate_sql::describe(statement, &self.environment(&newer))?)
+                self.describe_with(statement, &newer)
             }
             Ok(columns) if columns.is_empty() => self.describe_own(statement, &snapshot).await,
             answer => answer,
         }
+    }
+
+    fn describe_with(
+        &self,
+        statement: &Statement,
+        catalog: &Snapshot,
+    ) -> Result<Vec<cellgate_sql::ColumnMeta>, StatementError> {
+        let environment = self.environment(catalog).running(statement.kind());
+        cellgate_sql::describe(statement, &environment).map_err(|e| self.veiled(e, statement.kind()))
     }
 
     /// The columns of SHOW and EXPLAIN, which the session alone knows; none for everything else. A statement whose
@@ -278,7 +327,9 @@ impl Session {
             | StatementKind::Transaction
             | StatementKind::Other => return Ok(Vec::new()),
         }
-        let command = cellgate_sql::bind(statement, &params, &self.environment(catalog))?;
+        let command = cellgate_sql::bind(statement, &params, &self.environment(catalog))
+            .map_err(|e| self.veiled(e, statement.kind()))?;
+        self.check(&command)?;
         match command {
             Command::Show(show) => self.show_columns(show, catalog).await,
             Command::Explain(explain) => Ok(super::explain::columns(explain.analyze)),
@@ -341,7 +392,7 @@ impl Session {
                         }
                     }
                 }
-                let sent = self.sent_rows(rows.sent());
+                let sent = self.sent_rows(&rows);
                 // The part is ended; the reply goes on.
                 let _part = writer.finish(self.last.warnings.count(), self.status()).await?;
                 Ok(Ok(Ending { outcome: Outcome::Ok, rows: sent }))
@@ -383,7 +434,7 @@ impl Session {
                         }
                     }
                 }
-                let sent = self.sent_rows(rows.sent());
+                let sent = self.sent_rows(&rows);
                 let replied = writer.finish(self.last.warnings.count(), self.status()).await?;
                 self.server.metrics().stage(Stage::Reply, started.elapsed());
                 Ok((replied, Ending { outcome: Outcome::Ok, rows: sent }))
@@ -395,16 +446,21 @@ impl Session {
         self.last.row_count = i64::try_from(done.affected).unwrap_or(i64::MAX);
         OkReply {
             affected_rows: done.affected,
-            last_insert_id: 0,
+            last_insert_id: done.last_insert_id,
             warnings: self.last.warnings.count(),
             status: Session::status(self),
             info: done.info,
         }
     }
 
-    pub(super) fn sent_rows(&mut self, rows: u64) -> u64 {
+    fn sent_rows(&mut self, rows: &RowSource) -> u64 {
+        self.sent(rows.sent(), rows.found())
+    }
+
+    /// So many rows were sent, of so many that were found.
+    pub(super) fn sent(&mut self, rows: u64, found: u64) -> u64 {
         self.last.row_count = -1;
-        self.last.found_rows = rows;
+        self.last.found_rows = found;
         self.server.metrics().rows_sent(rows);
         rows
     }
@@ -437,6 +493,7 @@ impl Session {
         let config = self.server.config();
         if config.log.slow_query.is_some_and(|threshold| took >= threshold) {
             self.server.metrics().slow_query();
+            let tags = shown.tags();
             let shown = shown.text(config.log.literals);
             let failed = matches!(ending.outcome, Outcome::Error(_));
             tracing::warn!(
@@ -449,6 +506,7 @@ impl Session {
                 host = self.host,
                 database = self.database.as_deref().unwrap_or(""),
                 statement = shown,
+                tags,
                 "slow query"
             );
         }
@@ -513,6 +571,14 @@ impl RowSource {
                 Ok(row)
             }
             Self::Stream(stream) => stream.next().await,
+        }
+    }
+
+    /// What FOUND_ROWS() answers afterwards.
+    fn found(&self) -> u64 {
+        match self {
+            Self::Table { sent, .. } => *sent,
+            Self::Stream(stream) => stream.found(),
         }
     }
 

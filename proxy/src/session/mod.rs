@@ -3,8 +3,12 @@
 //! The wire hands in text or a prepared plan and takes a reply; the dialect turns it into a command; the session runs
 //! the command on the executor or the catalog. Everything a client can change about its connection lives here.
 
+mod access;
+mod accounts;
 mod buffer;
+mod calls;
 mod control;
+mod ddl;
 mod environment;
 mod error;
 mod explain;
@@ -22,8 +26,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_schemaless::Micros;
-use cellgate_sql::{ColumnMeta, Command, Normal, Row, Source, Statement, Value};
+use cellgate_sql::{AccountName, ColumnMeta, Command, Normal, Row, Source, SqlError, Statement, Value};
 
+use crate::access::{Access, Seat};
 use crate::catalog::Snapshot;
 use crate::processes::Process;
 use crate::server::Server;
@@ -45,7 +50,12 @@ pub struct Session {
     process: Arc<Process>,
     user: String,
     host: String,
-    may_erase: bool,
+    /// The account it logged in as: `CURRENT_USER()`.
+    account: AccountName,
+    /// What that account may do, as of the last statement.
+    access: Access,
+    /// Its place among the account's connections.
+    seat: Option<Seat>,
     database: Option<String>,
     variables: Variables,
     user_variables: BTreeMap<String, Value>,
@@ -54,6 +64,12 @@ pub struct Session {
     transaction: Option<Open>,
     multi_statements: bool,
     found_rows_flag: bool,
+    /// The client said that a person sits there.
+    interactive: bool,
+    /// `LAST_INSERT_ID()`.
+    last_insert_id: u64,
+    /// What the session has done for the running statement.
+    calls: Vec<Value>,
     tls: Option<TlsSession>,
     last: Last,
     /// What the running statement turned out to be, for metrics.
@@ -102,6 +118,7 @@ enum Answer {
 #[derive(Debug, Default)]
 struct Done {
     affected: u64,
+    last_insert_id: u64,
     info: String,
 }
 
@@ -114,13 +131,15 @@ struct Table {
 impl Session {
     /// A session of a connection that has not logged in yet.
     pub fn new(server: Arc<Server>, process: Arc<Process>, host: String) -> Self {
-        let variables = server.globals();
+        let variables = server.globals().session();
         Self {
             server,
             process,
             user: String::new(),
             host,
-            may_erase: false,
+            account: AccountName { user: String::new(), host: String::new() },
+            access: Access::none(0),
+            seat: None,
             database: None,
             variables,
             user_variables: BTreeMap::new(),
@@ -128,6 +147,9 @@ impl Session {
             transaction: None,
             multi_statements: false,
             found_rows_flag: false,
+            interactive: false,
+            last_insert_id: 0,
+            calls: Vec::new(),
             tls: None,
             last: Last::default(),
             shape: None,
@@ -149,9 +171,20 @@ impl Session {
     fn reset(&mut self) {
         self.transaction = None;
         self.next_read_only = None;
-        self.variables = self.server.globals();
+        self.variables = self.fresh_variables();
         self.user_variables.clear();
+        self.last_insert_id = 0;
         self.last = Last::default();
+    }
+
+    /// The variables of a session that begins now.
+    fn fresh_variables(&self) -> Variables {
+        let mut variables = self.server.globals().session();
+        if self.interactive {
+            let timeout = variables.number("interactive_timeout");
+            variables.set("wait_timeout", Value::Int(timeout));
+        }
+        variables
     }
 
     /// Runs one statement until it is done or killed.
@@ -167,7 +200,7 @@ impl Session {
     /// There is no such session, or it is not this user's to end.
     pub fn kill_session(&mut self, id: u32, end: Kill) -> Result<(), StatementError> {
         let process = self.server.processes().find(id).ok_or(StatementError::NoSuchConnection(id))?;
-        if !self.may_erase && !process.is_of(&self.user) {
+        if !self.access.may_administer() && !process.is_of(&self.user) {
             return Err(StatementError::NotOwner(id));
         }
         match end {
@@ -177,8 +210,41 @@ impl Session {
         Ok(())
     }
 
-    /// Runs one statement. If the catalog may be out of date, it is read again and the statement bound once more.
+    /// Runs one statement: what it calls for is done first, in order, and each time it is bound again with what came of
+    /// it.
     async fn run(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
+        self.calls.clear();
+        loop {
+            match self.run_judged(statement, params).await {
+                Err(StatementError::Sql(SqlError::Pending(call, arguments))) => {
+                    let value = self.call(call, &arguments, statement).await?;
+                    self.calls.push(value);
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Runs one statement. If it is refused and the accounts may be out of date, they are read again, and it is judged
+    /// once more.
+    async fn run_judged(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
+        self.renew_access();
+        let version = self.access.version();
+        match self.run_known(statement, params).await {
+            Err(error) if error.suspects_access() => {
+                let server = Arc::clone(&self.server);
+                if !server.accounts().look_again(version).await {
+                    return Err(error);
+                }
+                self.renew_access();
+                self.run_known(statement, params).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Runs one statement. If the catalog may be out of date, it is read again and the statement bound once more.
+    async fn run_known(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
         let snapshot = self.server.catalog().snapshot();
         match self.run_with(&snapshot, statement, params).await {
             Err(error) if error.suspects_catalog() => {
@@ -204,11 +270,12 @@ impl Session {
     ) -> Result<Answer, StatementError> {
         let started = Instant::now();
         let command = {
-            let environment = self.environment(snapshot);
-            cellgate_sql::bind(statement, params, &environment)?
+            let environment = self.environment(snapshot).running(statement.kind());
+            cellgate_sql::bind(statement, params, &environment).map_err(|e| self.veiled(e, statement.kind()))?
         };
+        self.check(&command)?;
         self.server.metrics().stage(cellgate_metrics::Stage::Bind, started.elapsed());
-        let deadline = self.deadline(statement);
+        let deadline = self.deadline(statement, &command);
         // SHOW WARNINGS and SHOW ERRORS show those of the statement before.
         if !matches!(&command, Command::Show(show) if show::keeps_warnings(&show.aspect)) {
             self.last.warnings = Warnings::default();
@@ -219,6 +286,7 @@ impl Session {
         // What writes is not cut off by KILL: it is either done or reported, within the stores' own time.
         let _shield = writes(&command).then(|| self.process.kill_switch().shield());
         match command {
+            Command::Read(read) if !read.into.is_empty() => self.read_into(read, deadline).await,
             Command::Read(read) => self.read(read, deadline).await,
             Command::Put(put) => self.put(put, deadline).await,
             Command::Erase(erase) => self.erase(erase, deadline).await,
@@ -228,16 +296,22 @@ impl Session {
             Command::Transaction(control) => self.control(control).await,
             Command::Show(show) => self.show(show, snapshot).await,
             Command::Explain(explain) => self.explain(*explain, deadline).await,
+            Command::Account(account) => self.account(&account, statement.text()).await,
             Command::Nothing => Ok(Answer::Done(Done::default())),
         }
     }
 
-    /// When the statement must have ended: the shorter of the client's limit and the server's.
-    fn deadline(&self, statement: &Statement) -> Instant {
+    /// When the statement must have ended: the shorter of the client's limit, which is about SELECT, and the server's.
+    fn deadline(&self, statement: &Statement, command: &Command) -> Instant {
         let server = self.server.config().timeouts.statement;
-        let session = u64::try_from(self.variables.number("max_execution_time")).unwrap_or(0);
-        let own = statement.max_execution_time().or((session > 0).then(|| Duration::from_millis(session)));
+        let own = self.read_limit(statement).filter(|_| matches!(command, Command::Read(_)));
         Instant::now() + own.map_or(server, |own| own.min(server))
+    }
+
+    /// How long a SELECT may take, if the client said so.
+    fn read_limit(&self, statement: &Statement) -> Option<Duration> {
+        let own = statement.max_execution_time().filter(|limit| !limit.is_zero());
+        own.or(self.variables.derived().max_execution_time)
     }
 
     /// CORRECTNESS C2: an old catalog may be used only for a while.
@@ -250,6 +324,7 @@ impl Session {
     }
 
     async fn use_database(&mut self, database: &str) -> Result<(), StatementError> {
+        self.need_database(database)?;
         let known = self.server.catalog().snapshot().has_database(database);
         if !known
             && !self
@@ -260,7 +335,7 @@ impl Session {
                 .map_err(crate::catalog::CatalogError::Meta)?
                 .has_database(database)
         {
-            return Err(cellgate_sql::SqlError::UnknownDatabase(database.to_owned()).into());
+            return Err(SqlError::UnknownDatabase(database.to_owned()).into());
         }
         self.database = Some(database.to_owned());
         Ok(())
@@ -279,6 +354,7 @@ fn reaches_stores(command: &Command) -> bool {
         | Command::Set(_)
         | Command::Transaction(_)
         | Command::Show(_)
+        | Command::Account(_)
         | Command::Nothing => false,
     }
 }
@@ -286,7 +362,12 @@ fn reaches_stores(command: &Command) -> bool {
 /// Whether a command may write cells or the catalog. SET does: turning autocommit on commits.
 fn writes(command: &Command) -> bool {
     match command {
-        Command::Put(_) | Command::Erase(_) | Command::Ddl(_) | Command::Set(_) | Command::Transaction(_) => true,
+        Command::Put(_)
+        | Command::Erase(_)
+        | Command::Ddl(_)
+        | Command::Set(_)
+        | Command::Transaction(_)
+        | Command::Account(_) => true,
         Command::Read(_) | Command::Use(_) | Command::Show(_) | Command::Explain(_) | Command::Nothing => false,
     }
 }

@@ -182,7 +182,11 @@ async fn admit<H: Handler>(
     proof: Proof,
     entrance: Entrance,
 ) -> bool {
-    let fast_auth = match proof.judge(handler.verifier(&identity.user)) {
+    let mut verdict = proof.judge(handler.verifier(&identity.user));
+    if matches!(verdict, Verdict::Denied { .. }) && handler.look_again().await {
+        verdict = proof.judge(handler.verifier(&identity.user));
+    }
+    let fast_auth = match verdict {
         Verdict::Granted { fast_auth } => fast_auth,
         Verdict::Denied { using_password } => {
             write_error(channel, &handler.denied(&identity.user, using_password));
@@ -241,6 +245,7 @@ impl<H: Handler> Ready<'_, H> {
         loop {
             self.channel.restart_sequence();
             let limit = self.limits.max_allowed_packet;
+            let patience = self.handler.idle_timeout().unwrap_or(self.limits.idle_timeout);
             let packet = match self.channel.take(limit)? {
                 Some(packet) => Some(packet),
                 None => tokio::select! {
@@ -250,7 +255,7 @@ impl<H: Handler> Ready<'_, H> {
                         return Ok(());
                     }
                     () = kill.connection_killed() => return Ok(()),
-                    packet = self.channel.receive(limit, self.limits.idle_timeout, Wait::Idle) => packet?,
+                    packet = self.channel.receive(limit, patience, Wait::Idle) => packet?,
                 },
             };
             let Some(packet) = packet else { return Ok(()) };

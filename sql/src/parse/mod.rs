@@ -4,6 +4,11 @@
 //! the name of what they refuse; expressions go through sqlparser (fed with our tokens), which never sees more of
 //! them than [`budget`] allows.
 
+mod account;
+mod account_grant;
+#[cfg(test)]
+mod account_tests;
+mod alter;
 mod budget;
 mod call;
 mod convert;
@@ -13,11 +18,15 @@ mod expression;
 mod insert;
 pub(crate) mod lexer;
 pub(crate) mod literal;
+mod options;
 mod reader;
 mod refuse;
 mod select;
 mod set;
 mod show;
+#[cfg(test)]
+mod statement_tests;
+mod tags;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tokens;
@@ -29,6 +38,7 @@ use std::time::Duration;
 pub(crate) use expression::Expr;
 pub(crate) use refuse::unsupported;
 
+use crate::account::Grant;
 use crate::ast::{Limit, Parsed, Select};
 use crate::environment::SqlMode;
 use crate::error::SqlError;
@@ -45,10 +55,12 @@ pub struct Statement {
 #[derive(Debug)]
 struct Inner {
     text: String,
+    holds_password: bool,
     mode: SqlMode,
     parameters: u16,
     kind: StatementKind,
     max_execution_time: Option<Duration>,
+    comments: Vec<Box<str>>,
     parsed: Parsed,
 }
 
@@ -117,9 +129,14 @@ impl Statement {
         self.inner.kind
     }
 
-    /// Its text as written, without what stands before and behind it.
+    /// Its text as written, without what stands before and behind it, passwords as `<secret>`.
     pub fn text(&self) -> &str {
         &self.inner.text
+    }
+
+    /// Whether there is a password in the text it was made of: that text is to be kept nowhere.
+    pub fn holds_password(&self) -> bool {
+        self.inner.holds_password
     }
 
     /// Its text with every literal replaced by `?`: what may be logged.
@@ -130,6 +147,13 @@ impl Statement {
     /// `/*+ MAX_EXECUTION_TIME(ms) */`
     pub fn max_execution_time(&self) -> Option<Duration> {
         self.inner.max_execution_time
+    }
+
+    /// The tags that frameworks write into comments (`traceparent='..',app='shop'`, `app:shop,job:mail`): for the log.
+    /// Comments of any other form are not among them, since anything can stand in them.
+    pub fn tags(&self) -> String {
+        let comments = self.inner.comments.iter().map(|comment| comment.trim());
+        comments.filter(|comment| tags::are_tags(comment)).collect::<Vec<_>>().join(",")
     }
 
     pub(crate) fn parsed(&self) -> &Parsed {
@@ -143,7 +167,7 @@ impl Statement {
 /// statements, those before it run; the refusal comes from [`crate::bind()`] and [`crate::describe`].
 ///
 /// # Errors
-/// [`SqlError::Empty`] for a text of nothing but white space and comments; a syntax error; a limit.
+/// [`SqlError::Empty`] for a text of nothing but white space; a syntax error; a limit.
 pub fn parse(text: &str, mode: SqlMode) -> Result<Vec<Statement>, SqlError> {
     let statements = tokens::tokenize(text, mode, budget::TOKENS)?;
     if statements.is_empty() {
@@ -160,6 +184,21 @@ pub fn parse(text: &str, mode: SqlMode) -> Result<Vec<Statement>, SqlError> {
         parse_all(text, mode, &statements, budget::RECURSION)
             .unwrap_or_else(|| Err(budget::limit("the nesting of an expression", budget::NESTING, "nesting")))
     })
+}
+
+/// Reads privileges as the configuration file grants them: `SELECT, INSERT ON shop.*`.
+///
+/// # Errors
+/// A syntax error, or a privilege that does not exist here.
+pub fn grant(text: &str) -> Result<Grant, SqlError> {
+    let mode = SqlMode::default();
+    let mut statements = tokens::tokenize(text, mode, budget::TOKENS)?;
+    let tokens = match (statements.pop(), statements.is_empty()) {
+        (Some(tokens), true) => tokens,
+        (None, _) => return Err(SqlError::Empty),
+        (Some(_), false) => return Err(tokens::syntax(text, 0, "expected one grant")),
+    };
+    account_grant::configured(&mut Reader::new(text, &tokens.tokens, mode, budget::RECURSION))
 }
 
 /// Runs what may recurse deeply. The thread costs some 30 us, which only unusual statements pay.
@@ -196,13 +235,16 @@ fn parse_all(
         };
         let start = tokens.tokens.first().map_or(0, |t| t.start as usize);
         let end = tokens.tokens.last().map_or(start, |t| t.end as usize);
+        let (shown, holds_password) = crate::mask::shown(text.get(start..end).unwrap_or(""), mode, kind);
         done.push(Statement {
             inner: Arc::new(Inner {
-                text: text.get(start..end).unwrap_or("").to_owned(),
+                text: shown,
+                holds_password,
                 mode,
                 parameters: tokens.parameters,
                 kind,
                 max_execution_time: tokens.max_execution_time,
+                comments: tokens.comments.clone(),
                 parsed,
             }),
         });
@@ -218,7 +260,7 @@ fn one(reader: &mut Reader<'_>) -> (StatementKind, Result<Parsed, SqlError>) {
 }
 
 fn kind(reader: &Reader<'_>) -> StatementKind {
-    const WORDS: [(&str, StatementKind); 20] = [
+    const WORDS: [(&str, StatementKind); 23] = [
         ("SELECT", StatementKind::Select),
         ("WITH", StatementKind::Select),
         ("INSERT", StatementKind::Insert),
@@ -229,6 +271,9 @@ fn kind(reader: &Reader<'_>) -> StatementKind {
         ("DROP", StatementKind::Ddl),
         ("ALTER", StatementKind::Ddl),
         ("TRUNCATE", StatementKind::Ddl),
+        ("RENAME", StatementKind::Ddl),
+        ("GRANT", StatementKind::Ddl),
+        ("REVOKE", StatementKind::Ddl),
         ("SET", StatementKind::Set),
         ("SHOW", StatementKind::Show),
         ("USE", StatementKind::Use),
@@ -250,8 +295,18 @@ fn kind(reader: &Reader<'_>) -> StatementKind {
 }
 
 fn statement(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
+    if reader.tokens.is_empty() {
+        // Nothing but comments.
+        return Ok(Parsed::Do(Vec::new()));
+    }
     if let Some(transaction) = transaction::transaction(reader)? {
         return Ok(Parsed::Transaction(transaction));
+    }
+    if let Some(account) = account::account(reader)? {
+        return Ok(Parsed::Account(Box::new(account)));
+    }
+    if let Some(grant) = account_grant::grant(reader)? {
+        return Ok(Parsed::Grant(Box::new(grant)));
     }
     if let Some(refusal) = refuse::refusal(reader) {
         return Err(refusal);
@@ -291,7 +346,13 @@ fn statement(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
         return ddl::drop(reader).map(Parsed::Ddl);
     }
     if reader.take(&["ALTER"]) {
-        return ddl::alter(reader);
+        return alter::alter(reader).map(Parsed::Ddl);
+    }
+    if reader.take(&["RENAME"]) {
+        return ddl::rename(reader).map(Parsed::Ddl);
+    }
+    if reader.take(&["TRUNCATE"]) {
+        return ddl::truncate(reader).map(Parsed::Ddl);
     }
     if reader.take(&["DO"]) {
         return reader.expressions().map(Parsed::Do);
@@ -316,6 +377,8 @@ fn variable_select(variable: &str) -> Select {
         order_by: Vec::new(),
         limit: Limit::default(),
         locking: false,
+        counts_all: false,
+        into: Vec::new(),
     }
 }
 
