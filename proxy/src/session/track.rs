@@ -52,11 +52,11 @@ impl Session {
         }
         if self.track.database != self.database {
             self.track.database.clone_from(&self.database);
-            if self.variables.is_on("session_track_schema") {
+            if self.variables.number("session_track_schema") != 0 {
                 changes.push(SessionChange::Schema(self.database.clone().unwrap_or_default()));
             }
         }
-        if !changes.is_empty() && self.variables.is_on("session_track_state_change") {
+        if !changes.is_empty() && self.variables.number("session_track_state_change") != 0 {
             changes.push(SessionChange::State);
         }
         changes
