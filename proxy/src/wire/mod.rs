@@ -29,6 +29,7 @@ mod kill;
 mod limits;
 mod login;
 mod packet;
+mod patience;
 mod proxied;
 mod reader;
 mod ready;

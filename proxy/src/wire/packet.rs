@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::error::{Violation, Wait, WireError};
+use super::patience::Patience;
 use super::stream::BoxStream;
 
 /// Longest frame. A frame of exactly this length is followed by another one.
@@ -48,6 +49,7 @@ pub(super) struct Channel {
     /// The number of the next packet, whichever side sends it.
     sequence: u8,
     write_timeout: Duration,
+    patience: Patience,
     /// For the rest of a packet that has begun; for each so many bytes as [`FLUSH_AT`] of it.
     read_timeout: Duration,
     /// When the first bytes of the packet that is being received came.
@@ -70,6 +72,7 @@ impl Channel {
             written: 0,
             sequence: 0,
             write_timeout,
+            patience: Patience::default(),
             read_timeout: Duration::MAX,
             began: None,
             received: 0,
@@ -151,15 +154,17 @@ impl Channel {
         }
     }
 
-    /// The next packet; before waiting for it everything written so far is sent. `patience` is for the whole packet,
+    /// The next packet; before waiting for it everything written so far is sent. `time` is for the whole packet,
     /// however many reads it takes. `None` if the client closed between two packets. Dropped while it waits, it loses
     /// nothing.
     pub(super) async fn receive(
         &mut self,
         limit: usize,
-        patience: Duration,
+        time: Duration,
         wait: Wait,
     ) -> Result<Option<Bytes>, WireError> {
+        // Dropped with the wait, it is only made anew.
+        let mut patience = std::mem::take(&mut self.patience);
         let packet = async {
             // How much had come when the time for a further part of it began.
             let mut part: Option<(Instant, u64)> = None;
@@ -184,7 +189,9 @@ impl Channel {
                 self.began.get_or_insert_with(Instant::now);
             }
         };
-        timeout(patience, packet).await.unwrap_or(Err(WireError::Timeout(wait)))
+        let packet = patience.wait(time, packet).await.unwrap_or(Err(WireError::Timeout(wait)));
+        self.patience = patience;
+        packet
     }
 
     async fn fill(&mut self) -> Result<usize, WireError> {
@@ -283,13 +290,16 @@ impl Channel {
         if self.output.is_empty() {
             return Ok(());
         }
+        let mut patience = std::mem::take(&mut self.patience);
         while self.written < self.output.len() {
             let end = self.output.len().min(self.written + FLUSH_AT);
-            let sent = timeout(self.write_timeout, self.send_until(end)).await;
+            let sent = patience.wait(self.write_timeout, self.send_until(end)).await;
             sent.unwrap_or(Err(WireError::Timeout(Wait::Write)))?;
         }
         // TLS keeps records back until it is told.
-        timeout(self.write_timeout, self.stream.flush()).await.map_err(|_| WireError::Timeout(Wait::Write))??;
+        let flushed = patience.wait(self.write_timeout, self.stream.flush()).await;
+        flushed.ok_or(WireError::Timeout(Wait::Write))??;
+        self.patience = patience;
         self.sent += self.output.len() as u64;
         self.output.clear();
         self.output.shrink_to(2 * FLUSH_AT);

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use std::pin::pin;
+
 use mysql_common::constants::CapabilityFlags;
 
 use super::authenticate::{Plugin, Proof};
@@ -43,6 +45,14 @@ enum Next {
     End,
 }
 
+/// Why an idle connection ends from outside.
+enum Ended {
+    /// The server stops.
+    Stopped,
+    /// It was killed.
+    Killed,
+}
+
 impl<'a, H: Handler> Ready<'a, H> {
     pub(super) fn new(
         channel: &'a mut Channel,
@@ -58,20 +68,31 @@ impl<'a, H: Handler> Ready<'a, H> {
     /// Runs until the client quits, is killed, or breaks the connection, or the server stops.
     pub(super) async fn run(&mut self, lifetime: &mut Lifetime) -> Result<(), WireError> {
         let Lifetime { shutdown, kill } = lifetime;
+        let mut stop = shutdown.clone();
+        // One for all waits of the connection: it stays where it is entered while commands come and go.
+        let mut ended = pin!(async {
+            tokio::select! {
+                () = stopped(&mut stop) => Ended::Stopped,
+                () = kill.connection_killed() => Ended::Killed,
+            }
+        });
         loop {
             self.channel.restart_sequence();
             let limit = self.limits.max_allowed_packet;
             let patience = self.handler.idle_timeout().unwrap_or(self.limits.idle_timeout);
             let packet = match self.channel.take(limit)? {
                 Some(packet) => Some(packet),
+                // A command that is there already is not lost to a stop at the same time: it is looked at below.
                 None => tokio::select! {
                     biased;
-                    () = stopped(shutdown) => {
-                        write_error(self.channel, &ErrorReply::shutting_down());
+                    packet = self.channel.receive(limit, patience, Wait::Idle) => packet?,
+                    ended = &mut ended => {
+                        match ended {
+                            Ended::Stopped => write_error(self.channel, &ErrorReply::shutting_down()),
+                            Ended::Killed => {}
+                        }
                         return Ok(());
                     }
-                    () = kill.connection_killed() => return Ok(()),
-                    packet = self.channel.receive(limit, patience, Wait::Idle) => packet?,
                 },
             };
             let Some(packet) = packet else { return Ok(()) };
