@@ -74,6 +74,23 @@ impl Proof {
         Ok(Self { plugin, salt, answer })
     }
 
+    /// A proof that can be checked: of a user of whom only the hash of `mysql_native_password` is known, another
+    /// plugin's answer cannot.
+    pub(super) async fn checkable(
+        self,
+        verifier: Option<Verifier>,
+        channel: &mut Channel,
+        limit: usize,
+        until: Instant,
+    ) -> Result<Self, WireError> {
+        match self.plugin {
+            Plugin::CachingSha2 if verifier.is_some_and(|v| !v.knows_caching_sha2()) => {
+                Self::request(channel, Plugin::Native, limit, until).await
+            }
+            Plugin::CachingSha2 | Plugin::Native => Ok(self),
+        }
+    }
+
     /// Checks it; `None` is an unknown user, who costs the same work.
     pub(super) fn judge(&self, verifier: Option<Verifier>) -> Verdict {
         let known = verifier.is_some();

@@ -158,6 +158,7 @@ async fn enter<H: Handler>(
         Some(plugin) => Proof { plugin, salt, answer },
         None => Proof::request(channel, Plugin::Native, limit, until).await?,
     };
+    let proof = proof.checkable(handler.verifier(&identity.user), channel, limit, until).await?;
     let charset = identity.charset.unwrap_or_default();
     let client = Client { capabilities, text: text_collation(charset) };
     let admitted = admit(channel, handler, client, charset, identity, proof, Entrance::First).await;
@@ -382,6 +383,8 @@ impl<H: Handler> Ready<'_, H> {
         let plugin = Plugin::named(identity.plugin.as_deref()).unwrap_or(Plugin::Native);
         let until = tokio::time::Instant::now() + self.limits.handshake_timeout;
         let proof = Proof::request(self.channel, plugin, self.limits.login_packet, until).await?;
+        let verifier = self.handler.verifier(&identity.user);
+        let proof = proof.checkable(verifier, self.channel, self.limits.login_packet, until).await?;
         self.statements.clear();
         let (client, charset) = (self.client, self.charset);
         let admitted = admit(self.channel, self.handler, client, charset, identity, proof, Entrance::Again).await;
