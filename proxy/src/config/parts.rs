@@ -63,6 +63,39 @@ section! {
 }
 
 section! {
+    /// Cells kept in memory. A cell that was read by its exact name never changes; what is erased is in no proxy's cache
+    /// any more when ERASE is answered.
+    pub struct Cache in "cache" {
+        /// How much memory; "0" keeps none. Cells above 64 KiB are not kept.
+        size: Size = "64MiB" in "0" to "1024GiB", Restart;
+    }
+}
+
+section! {
+    /// How requests of many clients share statements on MySQL and PostgreSQL servers. A free connection takes a request
+    /// at once; while all are busy, requests wait and the next one takes all of them in one statement. Nothing waits
+    /// for a timer.
+    pub struct Coalesce in "coalesce" {
+        /// Whether they do.
+        enabled: bool = "true", Restart;
+        /// Most cells of one shared read.
+        batch_reads: usize = "64" in "1" to "512", Restart;
+        /// Most cells of one shared write, which is one durable commit.
+        batch_writes: usize = "128" in "1" to "1024", Restart;
+        /// Most keys of one statement of a client that shares; a statement about more keys runs by itself, so that it
+        /// does not fill everybody's batch.
+        per_request: usize = "16" in "1" to "512", Restart;
+        /// Most shared reads of one kind (exact, latest) under way at once in a cluster, as long as few requests are
+        /// waiting; at most a quarter of `pool_size`. Writes have one.
+        lanes: usize = "4" in "1" to "64", Restart;
+        /// Most of them while many requests are waiting: fewer lanes make larger batches, which cost the server less.
+        busy_lanes: usize = "1" in "1" to "64", Restart;
+        /// Most cells that may wait in front of a cluster, per kind of request; beyond is error 3168, at once.
+        queue_cells: usize = "8192" in "1" to "1000000", Restart;
+    }
+}
+
+section! {
     /// Bounds on waiting.
     pub struct Timeouts in "timeouts" {
         /// Opening a connection to a store, login included.
@@ -71,7 +104,7 @@ section! {
         statement: Duration = "30s" in "10ms" to "24h", Restart;
         /// A row lock in a store.
         lock: Duration = "5s" in "10ms" to "10m", Restart;
-        /// A free connection of a pool.
+        /// A free connection of a pool, or a place in a shared statement.
         queue: Duration = "5s" in "10ms" to "10m", Restart;
         /// From a client's connection to the end of its login.
         handshake: Duration = "10s" in "100ms" to "10m", Reload;
