@@ -8,6 +8,7 @@ pub mod errors;
 pub mod http;
 pub mod logging;
 pub mod program;
+pub mod relational;
 pub mod server;
 pub mod session;
 pub mod signals;

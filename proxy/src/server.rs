@@ -20,6 +20,7 @@ use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::errors;
 use crate::http::{ClusterReadiness, HttpState, Readiness};
+use crate::relational::Relational;
 use crate::session::{ServerFacts, Session, Variables};
 use crate::signals::told;
 use crate::version;
@@ -39,6 +40,7 @@ pub struct Server {
     facts: ServerFacts,
     globals: Mutex<Variables>,
     sessions: Mutex<Sessions>,
+    relational: Arc<Relational>,
     started: Instant,
 }
 
@@ -100,6 +102,7 @@ impl Server {
             globals: Mutex::new(Variables::new(&facts)),
             facts,
             sessions: Mutex::default(),
+            relational: Arc::default(),
             started: Instant::now(),
         }
     }
@@ -128,6 +131,11 @@ impl Server {
     /// How old what this proxy knows of the meta store is: its catalog or its topology, whichever is older.
     pub fn meta_age(&self) -> Duration {
         self.deployment.staleness().max(self.catalog.staleness())
+    }
+
+    /// The relational engine.
+    pub fn relational(&self) -> &Arc<Relational> {
+        &self.relational
     }
 
     /// The metrics.

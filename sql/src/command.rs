@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cellgate_schemaless::{Erasure, NewCell, Request, TableDef};
 
 use crate::filter::Filter;
+use crate::relational::Program;
 use crate::shape::Shape;
 use crate::value::Value;
 
@@ -13,6 +14,8 @@ use crate::value::Value;
 pub enum Command {
     /// Read cells (or nothing) and shape rows of them.
     Read(Read),
+    /// Run a SELECT on the relational engine.
+    Relational(Box<Program>),
     /// Write cells.
     Put(Put),
     /// Erase cells.

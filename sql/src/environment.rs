@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use cellgate_schemaless::{Micros, TableDef};
 
+use crate::relational::Relation;
 use crate::value::Value;
 
 /// The session as a statement sees it.
-pub trait Environment {
+pub trait Environment: Sync {
     /// The current database.
     fn database(&self) -> Option<&str>;
     /// A table, by exact names; `None` if the catalog has none.
@@ -20,6 +21,14 @@ pub trait Environment {
     fn user_variable(&self, name: &str) -> Value;
     /// `DATABASE()`, `VERSION()`, ...
     fn function(&self, function: SessionFunction) -> Value;
+    /// A table the relational engine can fill, whatever the case of its name; `None` if there is none.
+    fn relation(&self, _database: &str, _table: &str) -> Option<&'static Relation> {
+        None
+    }
+    /// Whether the database is one of those made of relations: `information_schema` and its like.
+    fn is_system_database(&self, _name: &str) -> bool {
+        false
+    }
     /// The virtual shard of a row key.
     fn shard_of(&self, row_key: &[u8]) -> u16;
     /// How many virtual shards there are (`PARTITION (p<n>)` is checked against it).

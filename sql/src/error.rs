@@ -3,6 +3,8 @@
 use cellgate_schemaless::{ErrorKind, Invalid};
 use thiserror::Error;
 
+use crate::relational::RelationalError;
+
 /// A statement that cannot be run.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum SqlError {
@@ -122,6 +124,9 @@ pub enum SqlError {
     /// A mixture of aggregates and plain columns (1140).
     #[error("In aggregated query without GROUP BY, expression of SELECT list contains nonaggregated column '{0}'")]
     MixedAggregate(String),
+    /// What only a relational SELECT can get wrong.
+    #[error(transparent)]
+    Relational(RelationalError),
     /// A defect of the dialect.
     #[error("internal error: {0}")]
     Internal(String),
@@ -147,6 +152,7 @@ impl SqlError {
             | Self::BadValue { .. }
             | Self::Json { .. } => ErrorKind::Value,
             Self::KeyTooLong(_) | Self::Limit { .. } => ErrorKind::Limit,
+            Self::Relational(error) => error.kind(),
             Self::Internal(_) => ErrorKind::Internal,
         }
     }

@@ -14,6 +14,7 @@ mod filter;
 pub mod fuzz;
 mod mask;
 mod parse;
+pub mod relational;
 mod shape;
 #[cfg(test)]
 mod testing;

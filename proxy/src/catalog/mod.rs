@@ -38,7 +38,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    fn new(version: i64, document: &CatalogDocument) -> Self {
+    pub(crate) fn new(version: i64, document: &CatalogDocument) -> Self {
         let tables = document.tables.iter().map(|t| ((t.database.clone(), t.name.clone()), Arc::new(t.clone())));
         Self { version, databases: document.databases.iter().cloned().collect(), tables: tables.collect() }
     }
@@ -61,6 +61,11 @@ impl Snapshot {
     /// A table, by exact names.
     pub fn table(&self, database: &str, name: &str) -> Option<&Arc<TableDef>> {
         self.tables.get(&(database.to_owned(), name.to_owned()))
+    }
+
+    /// All tables, by database and name.
+    pub fn all_tables(&self) -> impl Iterator<Item = &Arc<TableDef>> {
+        self.tables.values()
     }
 
     /// The tables of a database, by name.

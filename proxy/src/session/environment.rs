@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cellgate_router::Topology;
 use cellgate_schemaless::{Micros, TableDef};
+use cellgate_sql::relational::Relation;
 use cellgate_sql::{Environment, SessionFunction, SqlMode, Value};
 
 use super::{Session, wall_clock};
@@ -35,7 +36,15 @@ impl Environment for Bound<'_> {
     }
 
     fn has_database(&self, database: &str) -> bool {
-        self.catalog.has_database(database)
+        self.catalog.has_database(database) || self.is_system_database(database)
+    }
+
+    fn relation(&self, database: &str, table: &str) -> Option<&'static Relation> {
+        crate::relational::relation(database, table)
+    }
+
+    fn is_system_database(&self, name: &str) -> bool {
+        crate::relational::is_system_database(name)
     }
 
     fn variable(&self, global: bool, name: &str) -> Option<Value> {

@@ -10,6 +10,7 @@ mod error;
 mod explain;
 mod handler;
 mod read;
+mod relational;
 mod settings;
 mod show;
 mod variables;
@@ -179,6 +180,7 @@ impl Session {
         }
         match command {
             Command::Read(read) => self.read(read, deadline).await,
+            Command::Relational(program) => self.relational(*program, snapshot, deadline).await,
             Command::Put(put) => self.put(put, deadline).await,
             Command::Erase(erase) => self.erase(erase, deadline).await,
             Command::Ddl(ddl) => self.ddl(ddl).await,
@@ -211,6 +213,7 @@ impl Session {
     async fn use_database(&mut self, database: &str) -> Result<(), StatementError> {
         let known = self.server.catalog().snapshot().has_database(database);
         if !known
+            && !crate::relational::is_system_database(database)
             && !self
                 .server
                 .catalog()
@@ -238,6 +241,7 @@ fn reaches_stores(command: &Command) -> bool {
         | Command::Set(_)
         | Command::Transaction(_)
         | Command::Show(_)
+        | Command::Relational(_)
         | Command::Nothing => false,
     }
 }

@@ -198,7 +198,11 @@ impl Session {
     }
 
     fn processlist(&self) -> (Vec<ColumnMeta>, Vec<Row>) {
-        let names = ["#Id", "User", "Host", "db", "Command", "#Time", "State", "Info"];
+        (columns(&["#Id", "User", "Host", "db", "Command", "#Time", "State", "Info"]), self.processes())
+    }
+
+    /// The rows of the process list.
+    pub(super) fn processes(&self) -> Vec<Row> {
         let rows = self.server.sessions().into_iter().map(|s| {
             let (command, state) = if s.statement.is_some() { ("Query", "executing") } else { ("Sleep", "") };
             vec![
@@ -212,7 +216,7 @@ impl Session {
                 s.statement.map_or(Value::Null, text),
             ]
         });
-        (columns(&names), rows.collect())
+        rows.collect()
     }
 
     fn shards(&self) -> (Vec<ColumnMeta>, Vec<Row>) {

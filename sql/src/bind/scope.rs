@@ -10,7 +10,7 @@ use crate::parse::{Expr, unsupported};
 use crate::value::Value;
 
 /// A statement's parameters and session.
-pub(super) struct Session<'a> {
+pub(crate) struct Session<'a> {
     pub env: &'a dyn Environment,
     pub params: &'a [Value],
 }
@@ -134,7 +134,7 @@ impl<'a> Session<'a> {
 
 /// What a column name stands for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bound {
+pub(crate) struct Bound {
     pub slot: Slot,
     /// Whether its values compare as keys.
     pub is_key: bool,
