@@ -172,8 +172,6 @@ label! {
     Refusal("reason") {
         /// `limits.max_connections` was reached.
         TooMany = "max_connections",
-        /// The program is shutting down.
-        ShuttingDown = "shutting_down",
     }
 }
 

@@ -52,6 +52,9 @@ fn code(error: &StatementError) -> (u16, &'static str) {
         StatementError::NoSavepoint(_) => (1305, "42000"),
         StatementError::TransactionTooLarge { .. } => (1197, "HY000"),
         StatementError::Timeout { .. } => (3024, "HY000"),
+        StatementError::Interrupted => (1317, "70100"),
+        StatementError::NoSuchConnection(_) => (1094, "HY000"),
+        StatementError::NotOwner(_) => (1095, "HY000"),
         StatementError::Denied { .. } => (1142, "42000"),
         StatementError::NoDatabase => (1046, "3D000"),
         StatementError::Stale { .. } => (1429, "HY000"),
@@ -131,6 +134,7 @@ fn store_code(error: &StoreError) -> (u16, &'static str) {
         StoreError::NoTable { .. } => (1146, "42S02"),
         StoreError::DiskFull { .. } => (1021, "HY000"),
         StoreError::TooLarge { .. } => (1153, "08S01"),
+        StoreError::AnswerTooLarge { .. } => (1104, "42000"),
         StoreError::Refused { .. } => (1290, "HY000"),
         StoreError::Corrupt { .. } | StoreError::Failed { .. } => (1815, "HY000"),
     }
@@ -219,6 +223,11 @@ fn store_message(place: &str, error: &StoreError) -> String {
         }
         StoreError::TooLarge { bytes, max } => {
             format!("Got a packet bigger than 'max_allowed_packet' bytes: {place} takes {max} bytes, not {bytes}")
+        }
+        StoreError::AnswerTooLarge { max } => {
+            format!(
+                "the cells asked for in {place} have more than {max} bytes together; name fewer keys in a statement"
+            )
         }
         StoreError::Refused { .. } => format!("{place} does not allow it now (log id {id})"),
         StoreError::Corrupt { .. } => format!("Internal error: corrupt data in {place} (log id {id})"),

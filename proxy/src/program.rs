@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use cellgate_metrics::Metrics;
+use cellgate_metrics::{ClusterMetrics, Metrics};
 use cellgate_router::Weight;
 use cellgate_store::deployment::{ClusterSetup, Deployment, OpenError, ProxyInfo, Setup};
 use cellgate_store::meta::MetaStore;
@@ -19,6 +19,7 @@ use crate::config::{Config, ConfigError, Target};
 use crate::logging::{self, LogHandle, LoggingError};
 use crate::server::Server;
 use crate::signals::{self, Signals};
+use crate::tls::{Tls, TlsError};
 use crate::{http, version};
 
 /// Why the program ended early.
@@ -55,6 +56,9 @@ pub enum ProgramError {
         /// Why.
         source: std::io::Error,
     },
+    /// The certificate for clients.
+    #[error("TLS for clients: {0}")]
+    Tls(#[from] TlsError),
     /// A weight, which the configuration has checked.
     #[error(transparent)]
     Weight(#[from] cellgate_router::TopologyError),
@@ -115,7 +119,8 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
         address: mysql_address.to_string(),
         version: version::VERSION.to_owned(),
     };
-    let deployment = Deployment::open(setup(&config, proxy)?, Arc::clone(&metrics)).await?;
+    let tls = Tls::open(&config.listen, Path::new(&config.data.dir), &hostname)?.map(Arc::new);
+    let deployment = Deployment::open(setup(&config, proxy, &metrics)?, Arc::clone(&metrics)).await?;
     let catalog = Catalog::open(Arc::clone(&deployment), config.meta.poll).await.map_err(ProgramError::Catalog)?;
     let catalog = Arc::new(catalog);
     let server = Arc::new(Server::new(
@@ -125,6 +130,7 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
         metrics,
         mysql_address.port(),
         hostname,
+        tls.clone(),
     ));
 
     // What clients need outlives them: it stops when the last connection has ended.
@@ -137,6 +143,7 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
         let (catalog, background) = (Arc::clone(&catalog), background.clone());
         async move { catalog.run(background).await }
     });
+    let following_tls = tls.clone().map(|tls| tokio::spawn(tls.follow(background.clone())));
     let max_http = usize::try_from(server.config().http.max_connections).unwrap_or(usize::MAX);
     let web = tokio::spawn(http::serve(web, Arc::clone(&server) as _, max_http, background));
     let clients = tokio::spawn({
@@ -151,7 +158,12 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
         tokio::select! {
             () = signals::told(&mut stopping) => break,
             wish = reload.recv() => match wish {
-                Some(()) => reload_config(&server, &log, load()),
+                Some(()) => {
+                    reload_config(&server, &log, load());
+                    if let Some(tls) = &tls {
+                        tls.renew_logged();
+                    }
+                }
                 None => break,
             },
         }
@@ -160,6 +172,9 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
     let joined = clients.await;
     stop_background.send_replace(true);
     let _ = tokio::join!(following, cataloging, web);
+    if let Some(following_tls) = following_tls {
+        let _ = following_tls.await;
+    }
     deployment.executor().close().await;
     if let Err(error) = joined {
         tracing::error!(%error, "the task that accepts clients died");
@@ -208,7 +223,7 @@ async fn check(arguments: Check) -> Result<(), ProgramError> {
     };
     failed += usize::from(!report("meta store", answer));
     for cluster in &config.clusters {
-        let backend = open_cluster(&config, &cluster.primary, &cluster.name, cluster.pool_size);
+        let backend = open_cluster(&config, &cluster.primary, &cluster.name, cluster.pool_size, None);
         let answer = match backend {
             Ok(backend) => {
                 let identity = backend.identity().await;
@@ -247,12 +262,14 @@ async fn health(arguments: Health) -> Result<ExitCode, ProgramError> {
 }
 
 /// The stores of a configuration. Nothing is created by opening them.
-fn setup(config: &Config, proxy: ProxyInfo) -> Result<Setup, ProgramError> {
+fn setup(config: &Config, proxy: ProxyInfo, metrics: &Metrics) -> Result<Setup, ProgramError> {
     let clusters = config.clusters.iter().map(|cluster| {
-        let backend = open_cluster(config, &cluster.primary, &cluster.name, cluster.pool_size)
+        let counted = metrics.cluster_named(&cluster.name);
+        let backend = open_cluster(config, &cluster.primary, &cluster.name, cluster.pool_size, counted)
             .map_err(|error| ProgramError::Store { place: format!("cluster {}", cluster.name), error })?;
         Ok(ClusterSetup {
             name: cluster.name.clone(),
+            number: cluster.number,
             weight: Weight::new(cluster.weight)?,
             engine: cluster.primary.engine(),
             backend,
@@ -283,15 +300,21 @@ fn timeouts(config: &Config) -> Timeouts {
     Timeouts { connect: t.connect, statement: t.statement, lock: t.lock, queue: t.queue }
 }
 
-fn open_cluster(config: &Config, target: &Target, name: &str, pool_size: u32) -> Result<Arc<dyn Backend>, StoreError> {
+fn open_cluster(
+    config: &Config,
+    target: &Target,
+    name: &str,
+    pool_size: u32,
+    metrics: Option<Arc<ClusterMetrics>>,
+) -> Result<Arc<dyn Backend>, StoreError> {
     let engines = Engines { timeouts: timeouts(config), pool_size: usize::try_from(pool_size).unwrap_or(usize::MAX) };
     match target {
         Target::Sqlite { path } => {
             make_parent(path)?;
             engines.sqlite(path)
         }
-        Target::Mysql(server) => engines.mysql(name, server.url().expose()),
-        Target::Postgres(server) => engines.postgres(name, server.url().expose()),
+        Target::Mysql(server) => engines.mysql(name, server.url().expose(), metrics),
+        Target::Postgres(server) => engines.postgres(name, server.url().expose(), metrics),
     }
 }
 

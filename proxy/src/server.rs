@@ -1,7 +1,5 @@
 //! What all sessions share: configuration, catalog, deployment, users, and who is connected.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,14 +18,14 @@ use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::errors;
 use crate::http::{ClusterReadiness, HttpState, Readiness};
+use crate::plans::Plans;
+use crate::processes::Processes;
 use crate::relational::Relational;
 use crate::session::{ServerFacts, Session, Variables};
 use crate::signals::told;
+use crate::tls::Tls;
 use crate::version;
-use crate::wire::{self, Greeting, Wait, WireError, WireLimits};
-
-/// Longest part of a statement that the process list shows, in bytes.
-const SHOWN_STATEMENT: usize = 1024;
+use crate::wire::{self, Greeting, Lifetime, Wait, WireError, WireLimits};
 
 /// Everything shared.
 #[derive(Debug)]
@@ -38,8 +36,10 @@ pub struct Server {
     catalog: Arc<Catalog>,
     metrics: Arc<Metrics>,
     facts: ServerFacts,
+    tls: Option<Arc<Tls>>,
     globals: Mutex<Variables>,
-    sessions: Mutex<Sessions>,
+    processes: Processes,
+    plans: Plans,
     relational: Arc<Relational>,
     started: Instant,
 }
@@ -52,32 +52,9 @@ struct User {
     erase: bool,
 }
 
-#[derive(Debug, Default)]
-struct Sessions {
-    last_id: u32,
-    statements: u64,
-    open: BTreeMap<u32, SessionInfo>,
-}
-
-/// A connection as the process list shows it.
-#[derive(Clone, Debug)]
-pub struct SessionInfo {
-    /// Its id.
-    pub id: u32,
-    /// Who.
-    pub user: String,
-    /// From where.
-    pub host: String,
-    /// The current database.
-    pub database: Option<String>,
-    /// What runs, shortened.
-    pub statement: Option<String>,
-    /// Since when it does what it does.
-    pub since: Instant,
-}
-
 impl Server {
     /// Everything shared, of an open deployment.
+    #[allow(clippy::too_many_arguments, reason = "each is a part of the program, opened by itself")]
     pub fn new(
         config: Config,
         deployment: Arc<Deployment>,
@@ -85,14 +62,16 @@ impl Server {
         metrics: Arc<Metrics>,
         port: u16,
         hostname: String,
+        tls: Option<Arc<Tls>>,
     ) -> Self {
         let facts = ServerFacts {
             port,
             hostname,
             max_allowed_packet: config.limits.max_allowed_packet.bytes() as u64,
             max_connections: config.limits.max_connections.into(),
-            tls: false,
+            tls: tls.is_some(),
         };
+        let plans = Plans::new(config.limits.plan_cache.bytes() as u64);
         Self {
             users: ArcSwap::from_pointee(users_of(&config)),
             config: ArcSwap::from_pointee(config),
@@ -101,7 +80,9 @@ impl Server {
             metrics,
             globals: Mutex::new(Variables::new(&facts)),
             facts,
-            sessions: Mutex::default(),
+            processes: Processes::default(),
+            plans,
+            tls,
             relational: Arc::default(),
             started: Instant::now(),
         }
@@ -186,59 +167,35 @@ impl Server {
     }
 
     /// Who is connected.
-    pub fn sessions(&self) -> Vec<SessionInfo> {
-        lock(&self.sessions).open.values().cloned().collect()
+    pub fn processes(&self) -> &Processes {
+        &self.processes
     }
 
-    /// A session knows its user.
-    pub fn session_login(&self, id: u32, user: &str) {
-        if let Some(session) = lock(&self.sessions).open.get_mut(&id) {
-            user.clone_into(&mut session.user);
-            session.since = Instant::now();
-        }
-    }
-
-    /// A session changed its database.
-    pub fn session_database(&self, id: u32, database: Option<&str>) {
-        if let Some(session) = lock(&self.sessions).open.get_mut(&id)
-            && session.database.as_deref() != database
-        {
-            session.database = database.map(str::to_owned);
-        }
-    }
-
-    /// A session runs a statement, or ended one.
-    pub fn session_statement(&self, id: u32, statement: Option<&str>) {
-        let mut sessions = lock(&self.sessions);
-        sessions.statements += u64::from(statement.is_some());
-        if let Some(session) = sessions.open.get_mut(&id) {
-            session.statement = statement.map(|text| shortened(text).to_owned());
-            session.since = Instant::now();
-        }
+    /// The plan cache.
+    pub fn plans(&self) -> &Plans {
+        &self.plans
     }
 
     /// The line of COM_STATISTICS.
     pub fn statistics(&self) -> String {
-        let sessions = lock(&self.sessions);
+        let (open, _) = self.processes.count();
+        let statements = self.processes.statements();
         let uptime = self.started.elapsed().as_secs().max(1);
         #[allow(clippy::cast_precision_loss, reason = "a rate for people")]
-        let rate = sessions.statements as f64 / uptime as f64;
+        let rate = statements as f64 / uptime as f64;
         format!(
-            "Uptime: {uptime}  Threads: {}  Questions: {}  Slow queries: 0  Opens: 0  Open tables: 0  Queries per second avg: {rate:.3}",
-            sessions.open.len(),
-            sessions.statements
+            "Uptime: {uptime}  Threads: {open}  Questions: {statements}  Slow queries: 0  Opens: 0  Open tables: 0  Queries per second avg: {rate:.3}",
         )
     }
 
     /// The rows of SHOW STATUS.
     pub fn status(&self) -> Vec<(String, String)> {
-        let sessions = lock(&self.sessions);
-        let running = sessions.open.values().filter(|s| s.statement.is_some()).count();
+        let (open, running) = self.processes.count();
         let topology = self.deployment.executor().topology();
         let rows = [
-            ("Connections", sessions.last_id.to_string()),
-            ("Questions", sessions.statements.to_string()),
-            ("Threads_connected", sessions.open.len().to_string()),
+            ("Connections", self.processes.connections().to_string()),
+            ("Questions", self.processes.statements().to_string()),
+            ("Threads_connected", open.to_string()),
             ("Threads_running", running.to_string()),
             ("Uptime", self.started.elapsed().as_secs().to_string()),
             ("cellgate_catalog_version", self.catalog.snapshot().version().to_string()),
@@ -249,29 +206,6 @@ impl Server {
             ("cellgate_virtual_shards", topology.virtual_shards().to_string()),
         ];
         rows.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-    }
-
-    fn session_begin(&self, host: &str) -> u32 {
-        let mut sessions = lock(&self.sessions);
-        loop {
-            sessions.last_id = sessions.last_id.checked_add(1).unwrap_or(1);
-            let id = sessions.last_id;
-            if let Entry::Vacant(free) = sessions.open.entry(id) {
-                free.insert(SessionInfo {
-                    id,
-                    user: String::new(),
-                    host: host.to_owned(),
-                    database: None,
-                    statement: None,
-                    since: Instant::now(),
-                });
-                return id;
-            }
-        }
-    }
-
-    fn session_end(&self, id: u32) {
-        lock(&self.sessions).open.remove(&id);
     }
 
     /// Accepts MySQL clients until `shutdown`, then waits for what is running, at most as long as configured.
@@ -323,16 +257,25 @@ impl Server {
         }
         let open = self.metrics.connection_accepted();
         let host = host_name(peer);
-        let id = self.session_begin(&host);
-        let greeting = Greeting { server_version: version::server_version(), connection_id: id, tls: None };
-        let session = Session::new(Arc::clone(&self), id, host);
-        let ended = wire::serve(Box::new(stream), greeting, self.wire_limits(), session, shutdown).await;
-        self.session_end(id);
+        let process = self.processes.enter(&host);
+        let id = process.id();
+        let tls = self.tls.as_ref().map(|tls| Arc::clone(tls.server_config()));
+        let greeting = Greeting { server_version: version::server_version(), connection_id: id, tls };
+        let session = Session::new(Arc::clone(&self), Arc::clone(&process), host);
+        let lifetime = Lifetime { shutdown, kill: process.kill_switch().clone() };
+        let ended = wire::serve(Box::new(stream), greeting, self.wire_limits(), session, lifetime).await;
+        let entered = !process.is_of("");
+        self.processes.leave(&process);
         drop(open);
         match ended {
-            Ok(()) | Err(WireError::Closed) => {}
+            Ok(()) | Err(WireError::Closed | WireError::Killed) => {}
             Err(WireError::Timeout(Wait::Handshake)) => self.metrics.login_failed(LoginFailure::Timeout),
-            Err(error) => tracing::info!(connection = id, %peer, %error, "a connection broke"),
+            Err(error) => {
+                if !entered && matches!(error, WireError::Protocol(_) | WireError::TooLarge { .. }) {
+                    self.metrics.login_failed(LoginFailure::Protocol);
+                }
+                tracing::info!(connection = id, %peer, %error, "a connection broke");
+            }
         }
     }
 
@@ -352,6 +295,10 @@ impl Server {
 
 impl HttpState for Server {
     fn metrics(&self) -> String {
+        // What is a state and not an event is read when somebody asks.
+        self.metrics.catalog_version(self.catalog.snapshot().version());
+        self.metrics.topology_version(self.deployment.executor().topology().version());
+        self.deployment.executor().observe_pools();
         self.metrics.render().unwrap_or_else(|error| {
             tracing::error!(%error, "the metrics cannot be rendered");
             String::new()
@@ -392,14 +339,6 @@ fn is_loopback(host: &str) -> bool {
 /// How MySQL shows where a client comes from.
 fn host_name(peer: IpAddr) -> String {
     if peer.to_canonical().is_loopback() { "localhost".to_owned() } else { peer.to_canonical().to_string() }
-}
-
-fn shortened(text: &str) -> &str {
-    let mut end = text.len().min(SHOWN_STATEMENT);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 /// A lock whose data is right after every single step, so that a panic elsewhere does not spoil it.

@@ -65,7 +65,7 @@ pub enum SessionFunction {
 }
 
 /// Modes of `sql_mode` that change how text is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SqlMode {
     /// `"x"` is an identifier.
     pub ansi_quotes: bool,

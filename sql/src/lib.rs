@@ -16,6 +16,7 @@ mod mask;
 mod parse;
 pub mod relational;
 mod shape;
+mod template;
 #[cfg(test)]
 mod testing;
 mod value;
@@ -31,4 +32,6 @@ pub use filter::Filter;
 pub use mask::mask;
 pub use parse::{Statement, StatementKind, parse};
 pub use shape::{Shape, Shaping};
+pub use template::normal::Normal;
+pub use template::{Filled, TEMPLATE_COLUMNS, Template, TemplateRow};
 pub use value::{ColumnMeta, ColumnType, Row, Value};

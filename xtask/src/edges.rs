@@ -17,6 +17,7 @@ const TABLE: &[Row] = &[
     Row { folder: "store", may_use: &["schemaless", "router", "metrics"] },
     Row { folder: "proxy", may_use: &["schemaless", "sql", "router", "metrics", "store"] },
     Row { folder: "integration-tests", may_use: &["proxy"] },
+    Row { folder: "benchmarks", may_use: &["schemaless", "sql", "router", "proxy", "integration-tests"] },
     Row { folder: "xtask", may_use: &[] },
 ];
 

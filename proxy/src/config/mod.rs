@@ -14,6 +14,7 @@ mod section;
 mod setting;
 mod source;
 mod target;
+mod tls;
 mod user;
 
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use section::{Applies, Key};
 pub use setting::{Address, Form, Literals, LogFormat, LogLevel, Setting, Size};
 pub use source::Environment;
 pub use target::{ServerUrl, Target};
+pub use tls::{TlsCertificate, TlsKey};
 pub use user::User;
 
 use section::{Rendered, Section, kind_of, unknown};

@@ -4,12 +4,18 @@ use std::time::Duration;
 
 use super::section::{Applies, Key, Rendered, Section, quoted, section};
 use super::setting::{Address, Literals, LogFormat, LogLevel, Setting, Size};
+use super::tls::{TlsCertificate, TlsKey};
 
 section! {
     /// Where MySQL clients connect.
     pub struct Listen in "listen" {
         /// The address. One that other machines can reach needs at least one user with a password.
         address: Address = "127.0.0.1:3307", Restart;
+        /// The certificate, with its chain, that clients which ask for TLS are shown. "self-signed": one is made at the
+        /// first start and kept in `data.dir`. A file that changes is taken over within seconds.
+        tls_certificate: TlsCertificate = "self-signed", Restart;
+        /// The key of `tls_certificate`.
+        tls_key: TlsKey = "with-certificate", Restart;
     }
 }
 
@@ -45,6 +51,8 @@ section! {
         collect_bytes: Size = "64MiB" in "1MiB" to "64GiB", Reload;
         /// Most prepared statements of one connection; further ones get error 1461.
         prepared_statements: usize = "1024" in "1" to "1000000", Reload;
+        /// About how much memory the plans of statements take that were seen before; they are shared by all connections.
+        plan_cache: Size = "16MiB" in "64KiB" to "4GiB", Restart;
         /// Most bytes one connection may hold that were sent with COM_STMT_SEND_LONG_DATA.
         long_data: Size = "64MiB" in "0" to "1GiB", Reload;
         /// Most cells a transaction may write.

@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use bytes::Bytes;
 use cellgate_sql::relational::{Accumulator, Packed, Program, Relation, names};
@@ -17,7 +16,7 @@ use rusqlite::limits::Limit;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql};
 
-use super::RelationalFailure;
+use super::{RelationalFailure, Until};
 
 /// How many of SQLite's steps pass between two looks at the clock: some microseconds.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
@@ -221,7 +220,7 @@ impl<K: PartialEq> Engine<K> {
         program: &Arc<Program>,
         key: K,
         tables: Vec<Filling<'_>>,
-        deadline: Instant,
+        until: &Until,
     ) -> Result<Vec<Row>, RelationalFailure> {
         if self.key.as_ref() != Some(&key) {
             self.forget()?;
@@ -233,17 +232,18 @@ impl<K: PartialEq> Engine<K> {
         *self.running.program.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(program));
         *self.running.failed.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let mut looks = 0_u64;
+        let over = until.clone();
         self.connection.progress_handler(
             STEPS_BETWEEN_LOOKS,
             Some(move || {
                 looks += 1;
-                looks > LOOKS || Instant::now() >= deadline
+                looks > LOOKS || over.is_over()
             }),
         )?;
         let rows = self.rows(program);
         self.connection.progress_handler(0, None::<fn() -> bool>)?;
         *self.running.program.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        rows.map_err(|failure| self.explained(failure, deadline))
+        rows.map_err(|failure| self.explained(failure, until))
     }
 
     fn rows(&self, program: &Program) -> Result<Vec<Row>, RelationalFailure> {
@@ -272,7 +272,7 @@ impl<K: PartialEq> Engine<K> {
     }
 
     /// SQLite's error as what really happened.
-    fn explained(&self, failure: RelationalFailure, deadline: Instant) -> RelationalFailure {
+    fn explained(&self, failure: RelationalFailure, until: &Until) -> RelationalFailure {
         if let Some(error) = self.running.failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return RelationalFailure::Sql(error);
         }
@@ -280,7 +280,7 @@ impl<K: PartialEq> Engine<K> {
             RelationalFailure::Sqlite(error)
                 if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) =>
             {
-                if Instant::now() >= deadline {
+                if until.is_over() {
                     return RelationalFailure::Timeout;
                 }
                 RelationalFailure::Sql(SqlError::Limit {

@@ -14,6 +14,7 @@ mod tables;
 mod tests;
 mod view;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -36,6 +37,29 @@ const ENGINES: usize = 8;
 struct Key {
     catalog: i64,
     sight: String,
+}
+
+/// When a run must have ended.
+#[derive(Clone, Debug)]
+struct Until {
+    deadline: Instant,
+    abandoned: Arc<AtomicBool>,
+}
+
+impl Until {
+    fn is_over(&self) -> bool {
+        self.abandoned.load(Ordering::Relaxed) || Instant::now() >= self.deadline
+    }
+}
+
+/// Says that nobody waits any more.
+#[derive(Debug, Default)]
+struct Abandoned(Arc<AtomicBool>);
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// The engines of a server.
@@ -67,7 +91,10 @@ impl Relational {
         let _permit = permit.await.map_err(|_| RelationalFailure::Busy)?.map_err(|_| RelationalFailure::Busy)?;
         let this = Arc::clone(self);
         let program = Arc::new(program);
-        let work = move || this.run_now(&program, &catalog, &state, deadline);
+        // Whoever stops waiting (KILL, a client that goes away) stops the engine.
+        let abandoned = Abandoned::default();
+        let until = Until { deadline, abandoned: Arc::clone(&abandoned.0) };
+        let work = move || this.run_now(&program, &catalog, &state, &until);
         tokio::task::spawn_blocking(work).await.unwrap_or(Err(RelationalFailure::Panicked))
     }
 
@@ -76,7 +103,7 @@ impl Relational {
         program: &Arc<Program>,
         catalog: &Arc<Snapshot>,
         state: &State,
-        deadline: Instant,
+        until: &Until,
     ) -> Result<Vec<Row>, RelationalFailure> {
         let key = Key { catalog: catalog.version(), sight: state.sight.key() };
         let mut engine = self.take(&key)?;
@@ -87,7 +114,7 @@ impl Relational {
                 tables::Rows::Now(rows) => Source::Now(rows),
             },
         });
-        let rows = engine.run(program, key, tables.collect(), deadline);
+        let rows = engine.run(program, key, tables.collect(), until);
         // One that failed is as good as before: a run leaves nothing behind.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(engine);
         rows

@@ -7,7 +7,7 @@ use cellgate_schemaless::{KeyForm, Micros, RowColumn, TableDef, TableKind};
 use cellgate_sql::relational::Relation;
 use cellgate_sql::{Command, Environment, Row, SessionFunction, SqlError, SqlMode, Value};
 
-use super::{Key, Relational, RelationalFailure, State};
+use super::{Key, Relational, RelationalFailure, State, Until};
 use crate::catalog::{CatalogDocument, Snapshot};
 
 struct Session {
@@ -63,8 +63,7 @@ impl Session {
 
     fn run(&self, text: &str, params: &[Value]) -> Result<Vec<Row>, RelationalFailure> {
         let program = Arc::new(self.program(text, params)?);
-        let deadline = Instant::now() + Duration::from_secs(20);
-        self.engine.run_now(&program, &self.catalog, &State::default(), deadline)
+        self.engine.run_now(&program, &self.catalog, &State::default(), &until(Duration::from_secs(20)))
     }
 
     fn rows(&self, text: &str) -> Vec<String> {
@@ -82,6 +81,10 @@ impl Session {
             Err(error) => error.to_string(),
         }
     }
+}
+
+fn until(patience: Duration) -> Until {
+    Until { deadline: Instant::now() + patience, abandoned: Arc::default() }
 }
 
 fn shown(value: &Value) -> String {
@@ -255,8 +258,8 @@ fn a_statement_that_takes_too_long_ends() {
             &[],
         )
         .unwrap();
-    let deadline = Instant::now() + Duration::from_millis(50);
-    let ended = session.engine.run_now(&Arc::new(program), &session.catalog, &State::default(), deadline);
+    let soon = until(Duration::from_millis(50));
+    let ended = session.engine.run_now(&Arc::new(program), &session.catalog, &State::default(), &soon);
     assert!(matches!(ended, Err(RelationalFailure::Timeout)), "{ended:?}");
     assert_eq!(session.rows("SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = 'shop'"), ["1"]);
 }

@@ -69,7 +69,7 @@ impl Environment for Bound<'_> {
             SessionFunction::Version => text(version::server_version()),
             SessionFunction::User => text(format!("{}@{}", self.session.user, self.session.host)),
             SessionFunction::CurrentUser => text(format!("{}@%", self.session.user)),
-            SessionFunction::ConnectionId => Value::Int(self.session.id.into()),
+            SessionFunction::ConnectionId => Value::Int(self.session.process.id().into()),
             SessionFunction::LastInsertId => Value::Int(0),
             SessionFunction::RowCount => Value::Int(self.session.last.row_count),
             SessionFunction::FoundRows => Value::Int(i64::try_from(self.session.last.found_rows).unwrap_or(i64::MAX)),

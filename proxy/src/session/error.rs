@@ -86,6 +86,15 @@ pub enum StatementError {
         /// Empty, or what is known of a write.
         detail: &'static str,
     },
+    /// KILL or KILL QUERY ended the statement.
+    #[error("Query execution was interrupted")]
+    Interrupted,
+    /// KILL of a connection that is not there.
+    #[error("Unknown thread id: {0}")]
+    NoSuchConnection(u32),
+    /// KILL of another user's connection.
+    #[error("You are not owner of thread {0}")]
+    NotOwner(u32),
     /// The user may not.
     #[error("{command} command denied to user '{user}'@'{host}' for table '{table}'")]
     Denied {
@@ -158,10 +167,12 @@ impl StatementError {
             Self::NotUtf8 { .. } => ErrorKind::Value,
             Self::MultiStatementsOff => ErrorKind::Syntax,
             Self::Duplicate { .. } | Self::LostRace { .. } | Self::PartlyCommitted { .. } => ErrorKind::Conflict,
-            Self::ReadOnlyTransaction | Self::TransactionInProgress | Self::Denied { .. } => ErrorKind::Access,
-            Self::NoSavepoint(_) | Self::NoDatabase => ErrorKind::NotFound,
+            Self::ReadOnlyTransaction | Self::TransactionInProgress | Self::Denied { .. } | Self::NotOwner(_) => {
+                ErrorKind::Access
+            }
+            Self::NoSavepoint(_) | Self::NoDatabase | Self::NoSuchConnection(_) => ErrorKind::NotFound,
             Self::TransactionTooLarge { .. } => ErrorKind::Limit,
-            Self::Timeout { .. } => ErrorKind::Timeout,
+            Self::Timeout { .. } | Self::Interrupted => ErrorKind::Timeout,
             Self::Stale { .. } => ErrorKind::Unavailable,
             Self::Unsupported { .. } => ErrorKind::Unsupported,
         }

@@ -9,27 +9,49 @@ use cellgate_metrics::{Command as CommandLabel, Outcome, Shape as ShapeLabel, St
 use cellgate_sql::{Command, Statement, StatementKind, Value};
 
 use super::error::StatementError;
+use super::planned::{Answered, single};
 use super::warnings::{Level, Warnings};
-use super::{Answer, Done, Last, Session};
+use super::{Answer, Done, Kill, Last, Session};
 use crate::auth::Verifier;
 use crate::catalog::Snapshot;
+use crate::config::Literals;
 use crate::errors;
+use crate::plans::Plan;
+use crate::processes::Running;
 use crate::wire::{
-    CommandKind, ErrorReply, Handler, Login, OkReply, Prepared, Replied, Reply, Status, WireError, WireEvent,
+    CommandKind, ErrorReply, Handler, KillSwitch, Login, OkReply, Prepared, Replied, Reply, Status, WireError,
+    WireEvent,
 };
 
-/// What a prepared statement keeps: the statement, shared by all of its executions.
-pub type Plan = Arc<Statement>;
-
 /// How a statement ended, for metrics and the slow-query log.
-struct Ending {
-    outcome: Outcome,
-    rows: u64,
+pub(super) struct Ending {
+    pub(super) outcome: Outcome,
+    pub(super) rows: u64,
+}
+
+/// A statement as it is logged.
+#[derive(Clone, Copy)]
+pub(super) enum Shown<'a> {
+    /// One of perhaps several of a text.
+    Statement(&'a Statement),
+    /// A text that was not parsed, as the client sent it.
+    Text(&'a str),
+}
+
+impl Shown<'_> {
+    fn text(self, literals: Literals) -> String {
+        match (self, literals) {
+            (Self::Statement(statement), Literals::Masked) => statement.masked(),
+            (Self::Statement(statement), Literals::Shown) => statement.text().to_owned(),
+            (Self::Text(text), Literals::Masked) => cellgate_sql::mask(text),
+            (Self::Text(text), Literals::Shown) => text.to_owned(),
+        }
+    }
 }
 
 #[async_trait]
 impl Handler for Session {
-    type Plan = Plan;
+    type Plan = Arc<Plan>;
 
     fn verifier(&self, user: &str) -> Option<Verifier> {
         self.server.verifier(user, &self.host)
@@ -40,8 +62,9 @@ impl Handler for Session {
         self.may_erase = self.server.may_erase(&login.user);
         self.multi_statements = login.capabilities.multi_statements;
         self.found_rows_flag = login.capabilities.found_rows;
+        self.tls.clone_from(&login.tls);
         self.database = None;
-        self.server.session_login(self.id, &self.user);
+        self.process.login(&self.user);
         if let Some(database) = &login.database {
             self.init_db(database).await?;
         }
@@ -56,16 +79,58 @@ impl Handler for Session {
     async fn init_db(&mut self, database: &str) -> Result<Status, ErrorReply> {
         match self.use_database(database).await {
             Ok(()) => {
-                self.server.session_database(self.id, self.database.as_deref());
+                self.process.use_database(self.database.as_deref());
                 Ok(self.status())
             }
             Err(error) => Err(errors::reply(&error)),
         }
     }
 
-    async fn query(&mut self, text: Bytes, reply: Reply<'_>) -> Result<Replied, WireError> {
+    async fn field_list(&mut self, table: &str) -> Result<Vec<cellgate_sql::ColumnMeta>, ErrorReply> {
+        let text = format!("SELECT * FROM `{}`", table.replace('`', "``"));
+        let described = match self.parse(text.as_bytes()) {
+            Ok(statements) => match &statements[..] {
+                [statement] => self.describe(statement).await,
+                _ => Ok(Vec::new()),
+            },
+            Err(error) => Err(error),
+        };
+        described.map_err(|error| {
+            self.note_error(&error);
+            errors::reply(&error)
+        })
+    }
+
+    async fn kill(&mut self, connection: u32) -> Result<Status, ErrorReply> {
+        match self.kill_session(connection, Kill::Connection) {
+            Ok(()) => Ok(self.status()),
+            Err(error) => {
+                self.note_error(&error);
+                Err(errors::reply(&error))
+            }
+        }
+    }
+
+    async fn query(&mut self, text: Bytes, mut reply: Reply<'_>) -> Result<Replied, WireError> {
         let started = Instant::now();
-        let parsed = self.parse(&text);
+        if let Ok(written) = std::str::from_utf8(&text)
+            && let Some((plan, literals)) = self.normal_plan(&text)
+            && let Some(ready) = self.ready(&plan, &literals, &self.server.catalog().snapshot())
+        {
+            self.server.processes().begin(&self.process, Running::Text(text.clone()));
+            match self.answer(CommandLabel::Query, Shown::Text(written), ready, started, reply).await? {
+                Answered::Replied(replied) => return Ok(replied),
+                Answered::LongWay(unused) => reply = unused,
+            }
+        }
+        let parsed = match self.known_statement(&text) {
+            Some(statement) => Ok(vec![statement]),
+            None => self.parse(&text).inspect(|statements| {
+                if let [statement] = statements.as_slice() {
+                    self.remember(&text, statement);
+                }
+            }),
+        };
         self.server.metrics().stage(Stage::Parse, started.elapsed());
         match parsed {
             Ok(statements) => self.run_all(statements, started, reply).await,
@@ -78,23 +143,16 @@ impl Handler for Session {
         }
     }
 
-    async fn prepare(&mut self, text: Bytes) -> Result<Prepared<Plan>, ErrorReply> {
-        let parsed = self.parse(&text).and_then(|statements| match <[Statement; 1]>::try_from(statements) {
-            Ok([statement]) => Ok(statement),
-            Err(_) => Err(StatementError::Unsupported {
-                what: "preparing several statements at once",
-                instead: "prepare them one by one",
-            }),
-        });
-        let outcome = match parsed {
-            Ok(statement) => self.describe(&statement).await.map(|columns| (statement, columns)),
+    async fn prepare(&mut self, text: Bytes) -> Result<Prepared<Arc<Plan>>, ErrorReply> {
+        let outcome = match self.plan(&text) {
+            Ok(plan) => self.describe(plan.statement()).await.map(|columns| (plan, columns)),
             Err(error) => Err(error),
         };
         match outcome {
-            Ok((statement, columns)) => {
-                self.server.metrics().query(CommandLabel::Prepare, shape_label(&statement), Outcome::Ok);
-                let params = statement.parameters();
-                Ok(Prepared { plan: Arc::new(statement), params, columns, warnings: 0, status: self.status() })
+            Ok((plan, columns)) => {
+                self.server.metrics().query(CommandLabel::Prepare, shape_label(plan.statement()), Outcome::Ok);
+                let params = plan.statement().parameters();
+                Ok(Prepared { plan, params, columns, warnings: 0, status: self.status() })
             }
             Err(error) => {
                 let outcome = Outcome::Error(error.kind());
@@ -105,12 +163,25 @@ impl Handler for Session {
         }
     }
 
-    async fn execute(&mut self, plan: &Plan, params: Vec<Value>, reply: Reply<'_>) -> Result<Replied, WireError> {
+    async fn execute(
+        &mut self,
+        plan: &Arc<Plan>,
+        params: Vec<Value>,
+        mut reply: Reply<'_>,
+    ) -> Result<Replied, WireError> {
         let started = Instant::now();
-        self.server.session_statement(self.id, Some(plan.text()));
-        let answer = self.run(plan, &params).await;
+        let statement = plan.statement();
+        self.server.processes().begin(&self.process, Running::Statement(statement.clone()));
+        let shown = Shown::Statement(statement);
+        if let Some(ready) = self.ready(plan, &params, &self.server.catalog().snapshot()) {
+            match self.answer(CommandLabel::Execute, shown, ready, started, reply).await? {
+                Answered::Replied(replied) => return Ok(replied),
+                Answered::LongWay(unused) => reply = unused,
+            }
+        }
+        let answer = self.run_or_die(statement, &params).await;
         let (replied, ending) = self.send(answer, reply).await?;
-        self.finish(CommandLabel::Execute, plan, started, &ending);
+        self.finish(CommandLabel::Execute, shown, shape_label(statement), started, &ending);
         Ok(replied)
     }
 
@@ -138,7 +209,10 @@ impl Handler for Session {
                 self.server.metrics().bytes_received(usize::try_from(received).unwrap_or(usize::MAX));
                 self.server.metrics().bytes_sent(usize::try_from(sent).unwrap_or(usize::MAX));
             }
-            WireEvent::Command { kind, latency } => self.observe_command(kind, latency),
+            WireEvent::Command { kind, reading, latency } => {
+                self.server.metrics().stage(Stage::Read, reading);
+                self.observe_command(kind, latency);
+            }
         }
     }
 }
@@ -152,6 +226,21 @@ impl Session {
             return Err(StatementError::MultiStatementsOff);
         }
         Ok(statements)
+    }
+
+    /// The plan of a text to prepare, shared by all sessions that prepare the same.
+    fn plan(&self, text: &Bytes) -> Result<Arc<Plan>, StatementError> {
+        let mode = self.variables.sql_mode();
+        if let Some(plan) = self.server.plans().get(text, mode) {
+            return Ok(plan);
+        }
+        let statement = single(self.parse(text)?).ok_or(StatementError::Unsupported {
+            what: "preparing several statements at once",
+            instead: "prepare them one by one",
+        })?;
+        let plan = Arc::new(Plan::new(statement));
+        self.server.plans().insert(text, mode, &plan);
+        Ok(plan)
     }
 
     /// The columns of a statement's result, with the catalog read again if it may be out of date.
@@ -207,12 +296,13 @@ impl Session {
         let mut statements = statements.into_iter().peekable();
         let mut started = started;
         while let Some(statement) = statements.next() {
-            self.server.session_statement(self.id, Some(statement.text()));
-            let answer = self.run(&statement, &[]).await;
+            self.server.processes().begin(&self.process, Running::Statement(statement.clone()));
+            let answer = self.run_or_die(&statement, &[]).await;
             let last = statements.peek().is_none() || answer.is_err();
             if last {
                 let (replied, ending) = self.send(answer, reply).await?;
-                self.finish(CommandLabel::Query, &statement, started, &ending);
+                let shown = Shown::Statement(&statement);
+                self.finish(CommandLabel::Query, shown, shape_label(&statement), started, &ending);
                 return Ok(replied);
             }
             let ending = match answer {
@@ -222,7 +312,8 @@ impl Session {
                 },
                 Err(_) => continue,
             };
-            self.finish(CommandLabel::Query, &statement, started, &ending);
+            let shown = Shown::Statement(&statement);
+            self.finish(CommandLabel::Query, shown, shape_label(&statement), started, &ending);
             started = Instant::now();
         }
         // `parse` answers at least one statement.
@@ -241,7 +332,7 @@ impl Session {
                 let mut rows = RowSource::of(rows);
                 let mut writer = reply.rows_part(rows.columns(), self.status()).await?;
                 loop {
-                    match rows.next().await {
+                    match rows.next(self.process.kill_switch()).await {
                         Ok(Some(row)) => writer.row(&row).await?,
                         Ok(None) => break,
                         Err(error) => {
@@ -281,7 +372,7 @@ impl Session {
                 let mut rows = RowSource::of(rows);
                 let mut writer = reply.rows(rows.columns(), self.status()).await?;
                 loop {
-                    match rows.next().await {
+                    match rows.next(self.process.kill_switch()).await {
                         Ok(Some(row)) => writer.row(&row).await?,
                         Ok(None) => break,
                         Err(error) => {
@@ -300,7 +391,7 @@ impl Session {
         }
     }
 
-    fn ok_reply(&mut self, done: Done) -> OkReply {
+    pub(super) fn ok_reply(&mut self, done: Done) -> OkReply {
         self.last.row_count = i64::try_from(done.affected).unwrap_or(i64::MAX);
         OkReply {
             affected_rows: done.affected,
@@ -311,7 +402,7 @@ impl Session {
         }
     }
 
-    fn sent_rows(&mut self, rows: u64) -> u64 {
+    pub(super) fn sent_rows(&mut self, rows: u64) -> u64 {
         self.last.row_count = -1;
         self.last.found_rows = rows;
         self.server.metrics().rows_sent(rows);
@@ -319,7 +410,7 @@ impl Session {
     }
 
     /// SHOW WARNINGS and SHOW ERRORS show the error of the statement before.
-    fn note_error(&mut self, error: &StatementError) {
+    pub(super) fn note_error(&mut self, error: &StatementError) {
         let reply = errors::numbered(error);
         let mut warnings = std::mem::take(&mut self.last).warnings;
         if matches!(error, StatementError::Sql(_) | StatementError::NotUtf8 { .. }) {
@@ -329,26 +420,31 @@ impl Session {
         self.last = Last { row_count: -1, found_rows: 0, warnings };
     }
 
-    fn finish(&mut self, command: CommandLabel, statement: &Statement, started: Instant, ending: &Ending) {
-        self.server.session_statement(self.id, None);
-        self.server.session_database(self.id, self.database.as_deref());
+    /// The statement has ended. `label` is what it is if nothing more is known of it.
+    pub(super) fn finish(
+        &mut self,
+        command: CommandLabel,
+        shown: Shown<'_>,
+        label: ShapeLabel,
+        started: Instant,
+        ending: &Ending,
+    ) {
+        self.process.end();
+        self.process.use_database(self.database.as_deref());
         let took = started.elapsed();
-        self.server.metrics().query(command, self.shape.take().unwrap_or(shape_label(statement)), ending.outcome);
+        self.server.metrics().query(command, self.shape.take().unwrap_or(label), ending.outcome);
         self.server.metrics().stage(Stage::Total, took);
         let config = self.server.config();
         if config.log.slow_query.is_some_and(|threshold| took >= threshold) {
             self.server.metrics().slow_query();
-            let shown = match config.log.literals {
-                crate::config::Literals::Masked => statement.masked(),
-                crate::config::Literals::Shown => statement.text().to_owned(),
-            };
+            let shown = shown.text(config.log.literals);
             let failed = matches!(ending.outcome, Outcome::Error(_));
             tracing::warn!(
                 target: "slow_query",
                 took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
                 rows = ending.rows,
                 failed,
-                connection = self.id,
+                connection = self.process.id(),
                 user = self.user,
                 host = self.host,
                 database = self.database.as_deref().unwrap_or(""),
@@ -367,12 +463,14 @@ impl Session {
             CommandKind::ResetConnection => CommandLabel::Reset,
             CommandKind::ChangeUser => CommandLabel::ChangeUser,
             CommandKind::Quit => CommandLabel::Quit,
+            CommandKind::FieldList => CommandLabel::FieldList,
             CommandKind::Statistics => CommandLabel::Statistics,
             CommandKind::SetOption
             | CommandKind::SendLongData
             | CommandKind::ResetStatement
             | CommandKind::Close
             | CommandKind::Fetch
+            | CommandKind::ProcessKill
             | CommandKind::Unknown => CommandLabel::Other,
         };
         self.server.metrics().query(label, ShapeLabel::Other, Outcome::Ok);
@@ -402,7 +500,12 @@ impl RowSource {
         }
     }
 
-    async fn next(&mut self) -> Result<Option<cellgate_sql::Row>, StatementError> {
+    /// The next row, unless the statement was killed.
+    async fn next(&mut self, kill: &KillSwitch) -> Result<Option<cellgate_sql::Row>, StatementError> {
+        kill.interruptible(self.advance()).await.unwrap_or(Err(StatementError::Interrupted))
+    }
+
+    async fn advance(&mut self) -> Result<Option<cellgate_sql::Row>, StatementError> {
         match self {
             Self::Table { rows, sent, .. } => {
                 let row = rows.next();

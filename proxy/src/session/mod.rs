@@ -9,6 +9,7 @@ mod environment;
 mod error;
 mod explain;
 mod handler;
+mod planned;
 mod read;
 mod relational;
 mod settings;
@@ -22,11 +23,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_schemaless::Micros;
-use cellgate_sql::{ColumnMeta, Command, Row, Source, Statement, Value};
+use cellgate_sql::{ColumnMeta, Command, Normal, Row, Source, Statement, Value};
 
 use crate::catalog::Snapshot;
+use crate::processes::Process;
 use crate::server::Server;
-use crate::wire::Status;
+use crate::wire::{Status, TlsSession};
 use buffer::Buffer;
 pub use error::{StatementError, Stored};
 use read::Stream;
@@ -41,7 +43,7 @@ const USER_VARIABLE_BYTES: usize = 1 << 20;
 /// One client's session.
 pub struct Session {
     server: Arc<Server>,
-    id: u32,
+    process: Arc<Process>,
     user: String,
     host: String,
     may_erase: bool,
@@ -53,9 +55,12 @@ pub struct Session {
     transaction: Option<Open>,
     multi_statements: bool,
     found_rows_flag: bool,
+    tls: Option<TlsSession>,
     last: Last,
     /// What the running statement turned out to be, for metrics.
     shape: Option<cellgate_metrics::Shape>,
+    /// The last text in its normal form; kept for its memory.
+    normal: Normal,
 }
 
 /// What is remembered of the last statement.
@@ -73,6 +78,15 @@ struct Open {
     read_only: bool,
     /// Names with the number of cells there were.
     savepoints: Vec<(String, usize)>,
+}
+
+/// What KILL ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kill {
+    /// The connection (KILL, KILL CONNECTION, PROCESS_KILL).
+    Connection,
+    /// What it runs (KILL QUERY).
+    Statement,
 }
 
 /// What a statement answers.
@@ -100,11 +114,11 @@ struct Table {
 
 impl Session {
     /// A session of a connection that has not logged in yet.
-    pub fn new(server: Arc<Server>, id: u32, host: String) -> Self {
+    pub fn new(server: Arc<Server>, process: Arc<Process>, host: String) -> Self {
         let variables = server.globals();
         Self {
             server,
-            id,
+            process,
             user: String::new(),
             host,
             may_erase: false,
@@ -115,15 +129,17 @@ impl Session {
             transaction: None,
             multi_statements: false,
             found_rows_flag: false,
+            tls: None,
             last: Last::default(),
             shape: None,
+            normal: Normal::default(),
         }
     }
 
     /// The status bits of every OK and EOF packet.
     fn status(&self) -> Status {
         Status {
-            autocommit: self.variables.is_on("autocommit"),
+            autocommit: self.variables.derived().autocommit,
             in_transaction: self.transaction.is_some(),
             no_backslash_escapes: self.variables.sql_mode().no_backslash_escapes,
             in_read_only_transaction: self.transaction.as_ref().is_some_and(|t| t.read_only),
@@ -137,6 +153,29 @@ impl Session {
         self.variables = self.server.globals();
         self.user_variables.clear();
         self.last = Last::default();
+    }
+
+    /// Runs one statement until it is done or killed.
+    async fn run_or_die(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
+        let kill = self.process.kill_switch().clone();
+        kill.statement_begins();
+        kill.interruptible(self.run(statement, params)).await.unwrap_or(Err(StatementError::Interrupted))
+    }
+
+    /// KILL and KILL QUERY: ends a session of this proxy, or what it runs.
+    ///
+    /// # Errors
+    /// There is no such session, or it is not this user's to end.
+    pub fn kill_session(&mut self, id: u32, end: Kill) -> Result<(), StatementError> {
+        let process = self.server.processes().find(id).ok_or(StatementError::NoSuchConnection(id))?;
+        if !self.may_erase && !process.is_of(&self.user) {
+            return Err(StatementError::NotOwner(id));
+        }
+        match end {
+            Kill::Connection => process.kill_switch().kill_connection(),
+            Kill::Statement => process.kill_switch().kill_statement(),
+        }
+        Ok(())
     }
 
     /// Runs one statement. If the catalog may be out of date, it is read again and the statement bound once more.
@@ -178,6 +217,8 @@ impl Session {
         if reaches_stores(&command) {
             self.refuse_stale()?;
         }
+        // What writes is not cut off by KILL: it is either done or reported, within the stores' own time.
+        let _shield = writes(&command).then(|| self.process.kill_switch().shield());
         match command {
             Command::Read(read) => self.read(read, deadline).await,
             Command::Relational(program) => self.relational(*program, snapshot, deadline).await,
@@ -242,6 +283,19 @@ fn reaches_stores(command: &Command) -> bool {
         | Command::Transaction(_)
         | Command::Show(_)
         | Command::Relational(_)
+        | Command::Nothing => false,
+    }
+}
+
+/// Whether a command may write cells or the catalog. SET does: turning autocommit on commits.
+fn writes(command: &Command) -> bool {
+    match command {
+        Command::Put(_) | Command::Erase(_) | Command::Ddl(_) | Command::Set(_) | Command::Transaction(_) => true,
+        Command::Read(_)
+        | Command::Relational(_)
+        | Command::Use(_)
+        | Command::Show(_)
+        | Command::Explain(_)
         | Command::Nothing => false,
     }
 }

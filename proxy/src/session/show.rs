@@ -130,7 +130,12 @@ impl Session {
                 (columns(&["Variable_name", "Value"]), rows)
             }
             Aspect::Status { global: _ } => {
-                let rows = self.server.status().into_iter().map(|(name, value)| vec![text(name), text(value)]);
+                let mut status = self.server.status();
+                let (cipher, version) = self.tls.as_ref().map_or(("", ""), |tls| (&tls.cipher[..], tls.version));
+                status.push(("Ssl_cipher".to_owned(), cipher.to_owned()));
+                status.push(("Ssl_version".to_owned(), version.to_owned()));
+                status.sort();
+                let rows = status.into_iter().map(|(name, value)| vec![text(name), text(value)]);
                 (columns(&["Variable_name", "Value"]), rows.collect())
             }
             Aspect::Warnings => (columns(&["Level", "#Code", "Message"]), self.last.warnings.rows(false)),
@@ -203,7 +208,7 @@ impl Session {
 
     /// The rows of the process list.
     pub(super) fn processes(&self) -> Vec<Row> {
-        let rows = self.server.sessions().into_iter().map(|s| {
+        let rows = self.server.processes().all().into_iter().map(|s| {
             let (command, state) = if s.statement.is_some() { ("Query", "executing") } else { ("Sleep", "") };
             vec![
                 number(s.id),

@@ -1,6 +1,8 @@
 //! System variables: what a client may read and set, and what setting it means.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use cellgate_sql::{SettingValue, SqlMode, Value};
 use thiserror::Error;
@@ -231,17 +233,66 @@ pub struct ServerFacts {
     pub tls: bool,
 }
 
-/// The variables of one session.
+/// The variables of one session. Sessions that have set nothing share one copy.
 #[derive(Clone, Debug)]
 pub struct Variables {
-    values: BTreeMap<&'static str, Value>,
+    values: Arc<BTreeMap<&'static str, Value>>,
+    /// What `values` say, for what every statement asks.
+    derived: Derived,
+}
+
+/// What every statement asks of the variables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Derived {
+    /// `autocommit`
+    pub autocommit: bool,
+    /// `transaction_read_only`
+    pub read_only: bool,
+    /// `sql_mode`, as far as it changes how text is read.
+    pub sql_mode: SqlMode,
+    /// `max_execution_time`, if there is one.
+    pub max_execution_time: Option<Duration>,
+    /// Whether `sql_select_limit` could cut off a row.
+    pub limited: bool,
+    /// Whether times are shown in UTC.
+    pub utc: bool,
+}
+
+impl Derived {
+    fn of(values: &BTreeMap<&'static str, Value>) -> Self {
+        let number = |name| match values.get(name) {
+            Some(Value::Int(number)) => u64::try_from(*number).unwrap_or(0),
+            Some(Value::UInt(number)) => *number,
+            _ => 0,
+        };
+        let modes = values.get("sql_mode").map(text_of).unwrap_or_default();
+        let has = |mode: &str| modes.split(',').any(|m| m == mode);
+        let zone = values.get("time_zone").map(text_of).unwrap_or_default();
+        Self {
+            autocommit: number("autocommit") != 0,
+            read_only: number("transaction_read_only") != 0,
+            sql_mode: SqlMode {
+                ansi_quotes: has("ANSI_QUOTES"),
+                no_backslash_escapes: has("NO_BACKSLASH_ESCAPES"),
+                pipes_as_concat: has("PIPES_AS_CONCAT"),
+            },
+            max_execution_time: Some(number("max_execution_time")).filter(|ms| *ms > 0).map(Duration::from_millis),
+            limited: number("sql_select_limit") == 0,
+            utc: ["SYSTEM", "UTC", "+00:00", "-00:00", "+0:00"].contains(&zone.as_str()),
+        }
+    }
 }
 
 impl Variables {
     /// Every variable at its default.
     pub fn new(facts: &ServerFacts) -> Self {
-        let values = DEFINITIONS.iter().map(|d| (d.name, d.default_value(facts))).collect();
-        Self { values }
+        let values: BTreeMap<_, _> = DEFINITIONS.iter().map(|d| (d.name, d.default_value(facts))).collect();
+        Self { derived: Derived::of(&values), values: Arc::new(values) }
+    }
+
+    /// What every statement asks.
+    pub fn derived(&self) -> &Derived {
+        &self.derived
     }
 
     /// The value; `None` if there is no such variable.
@@ -272,7 +323,9 @@ impl Variables {
 
     /// Sets what [`Variables::check`] answered.
     pub fn set(&mut self, name: &'static str, value: Value) {
-        self.values.insert(name, value);
+        let values = Arc::make_mut(&mut self.values);
+        values.insert(name, value);
+        self.derived = Derived::of(values);
     }
 
     /// All variables as SHOW VARIABLES prints them.
@@ -307,13 +360,7 @@ impl Variables {
 
     /// The modes that change how text is read.
     pub fn sql_mode(&self) -> SqlMode {
-        let modes = self.get("sql_mode").map(text_of).unwrap_or_default();
-        let has = |mode: &str| modes.split(',').any(|m| m == mode);
-        SqlMode {
-            ansi_quotes: has("ANSI_QUOTES"),
-            no_backslash_escapes: has("NO_BACKSLASH_ESCAPES"),
-            pipes_as_concat: has("PIPES_AS_CONCAT"),
-        }
+        self.derived.sql_mode
     }
 }
 

@@ -235,7 +235,9 @@ impl Session {
         let table = erase.table.table_ref();
         let mut affected = 0;
         for what in &erase.what {
-            affected += within(deadline, executor.erase(&table, what)).await??;
+            affected += within(deadline, executor.erase(&table, what)).await.map_err(|_| {
+                StatementError::Timeout { detail: "; some or all of the cells may be erased: repeat the DELETE" }
+            })??;
         }
         Ok(Answer::Done(Done { affected, info: String::new() }))
     }

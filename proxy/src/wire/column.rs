@@ -70,6 +70,13 @@ pub(super) fn write_column(out: &mut Vec<u8>, column: &ColumnMeta, text: u16) {
     write_definition(out, names.map(|name| name.as_bytes()), &wire, column.decimals);
 }
 
+/// The payload of a column definition in the answer to FIELD_LIST, which ends with the column's default: NULL, since
+/// no client shows it.
+pub(super) fn write_field(out: &mut Vec<u8>, column: &ColumnMeta, text: u16) {
+    write_column(out, column, text);
+    out.put_u8(0xfb);
+}
+
 /// The payload of a parameter's definition. What a parameter is for is not known before it is bound, so that each is
 /// said to be a string, as MySQL before 8.0.22 did.
 pub(super) fn write_param(out: &mut Vec<u8>) {

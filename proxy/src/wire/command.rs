@@ -13,8 +13,12 @@ pub enum CommandKind {
     InitDb,
     /// COM_QUERY.
     Query,
+    /// COM_FIELD_LIST.
+    FieldList,
     /// COM_STATISTICS.
     Statistics,
+    /// COM_PROCESS_KILL.
+    ProcessKill,
     /// COM_PING.
     Ping,
     /// COM_CHANGE_USER.
@@ -41,11 +45,13 @@ pub enum CommandKind {
 
 impl CommandKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Quit,
         Self::InitDb,
         Self::Query,
+        Self::FieldList,
         Self::Statistics,
+        Self::ProcessKill,
         Self::Ping,
         Self::ChangeUser,
         Self::Prepare,
@@ -65,7 +71,9 @@ impl CommandKind {
             Self::Quit => "quit",
             Self::InitDb => "init_db",
             Self::Query => "query",
+            Self::FieldList => "field_list",
             Self::Statistics => "statistics",
+            Self::ProcessKill => "process_kill",
             Self::Ping => "ping",
             Self::ChangeUser => "change_user",
             Self::Prepare => "stmt_prepare",
@@ -80,14 +88,15 @@ impl CommandKind {
         }
     }
 
-    /// An empty packet and COM_FIELD_LIST are among the unknown: the mariadb prompt takes the error for "no names to
-    /// complete".
+    /// An empty packet is among the unknown.
     fn of(code: Option<u8>) -> Self {
         match code {
             Some(0x01) => Self::Quit,
             Some(0x02) => Self::InitDb,
             Some(0x03) => Self::Query,
+            Some(0x04) => Self::FieldList,
             Some(0x09) => Self::Statistics,
+            Some(0x0c) => Self::ProcessKill,
             Some(0x0e) => Self::Ping,
             Some(0x11) => Self::ChangeUser,
             Some(0x16) => Self::Prepare,
@@ -109,16 +118,37 @@ pub(super) enum Command {
     Quit,
     InitDb(Bytes),
     Query(Bytes),
+    FieldList {
+        table: Bytes,
+        /// Which columns, as LIKE has it; empty is all.
+        pattern: Bytes,
+    },
     Statistics,
+    ProcessKill {
+        connection: u32,
+    },
     Ping,
     ChangeUser(Reader),
     Prepare(Bytes),
-    Execute { statement: u32, rest: Reader },
-    SendLongData { statement: u32, param: u16, data: Bytes },
-    Close { statement: u32 },
-    ResetStatement { statement: u32 },
+    Execute {
+        statement: u32,
+        rest: Reader,
+    },
+    SendLongData {
+        statement: u32,
+        param: u16,
+        data: Bytes,
+    },
+    Close {
+        statement: u32,
+    },
+    ResetStatement {
+        statement: u32,
+    },
     SetOption(MultiStatements),
-    Fetch { statement: u32 },
+    Fetch {
+        statement: u32,
+    },
     ResetConnection,
     Unknown,
 }
@@ -147,7 +177,9 @@ impl Command {
             CommandKind::Quit => Self::Quit,
             CommandKind::InitDb => Self::InitDb(fields.rest()),
             CommandKind::Query => Self::Query(fields.rest()),
+            CommandKind::FieldList => Self::FieldList { table: fields.nul_terminated()?, pattern: fields.rest() },
             CommandKind::Statistics => Self::Statistics,
+            CommandKind::ProcessKill => Self::ProcessKill { connection: fields.u32()? },
             CommandKind::Ping => Self::Ping,
             CommandKind::ChangeUser => Self::ChangeUser(fields),
             CommandKind::Prepare => Self::Prepare(fields.rest()),
@@ -186,7 +218,9 @@ mod tests {
             (Code::COM_QUIT, CommandKind::Quit),
             (Code::COM_INIT_DB, CommandKind::InitDb),
             (Code::COM_QUERY, CommandKind::Query),
+            (Code::COM_FIELD_LIST, CommandKind::FieldList),
             (Code::COM_STATISTICS, CommandKind::Statistics),
+            (Code::COM_PROCESS_KILL, CommandKind::ProcessKill),
             (Code::COM_PING, CommandKind::Ping),
             (Code::COM_CHANGE_USER, CommandKind::ChangeUser),
             (Code::COM_STMT_PREPARE, CommandKind::Prepare),

@@ -110,6 +110,9 @@ pub enum WireError {
     /// One of the two sides broke the protocol.
     #[error("protocol violated: {0}")]
     Protocol(Violation),
+    /// Another session ended it (KILL), and it did not end by itself.
+    #[error("killed")]
+    Killed,
     /// The client closed in the midst of a packet or of the login.
     #[error("closed by the client")]
     Closed,
@@ -169,7 +172,7 @@ impl WireError {
     /// What the client is told before the connection is closed, if it can be told anything.
     pub(super) fn farewell(&self) -> Option<ErrorReply> {
         match self {
-            Self::Io(_) | Self::Closed | Self::Timeout(Wait::Write) => None,
+            Self::Io(_) | Self::Closed | Self::Killed | Self::Timeout(Wait::Write) => None,
             Self::Timeout(Wait::Handshake) => Some(ErrorReply::read_timeout()),
             Self::Timeout(Wait::Idle) => Some(ErrorReply::idle()),
             Self::TooLarge { .. } => Some(ErrorReply::packet_too_large()),

@@ -12,6 +12,7 @@ use super::command::CommandKind;
 use super::error::{ErrorReply, WireError};
 use super::reply::{Replied, Reply};
 use super::status::Status;
+use super::stream::TlsSession;
 use crate::auth::Verifier;
 
 /// A session. One connection calls one handler, and waits for each answer before the next call.
@@ -37,6 +38,18 @@ pub trait Handler: Send {
     /// # Errors
     /// E.g. an unknown database (1049).
     async fn init_db(&mut self, database: &str) -> Result<Status, ErrorReply>;
+
+    /// FIELD_LIST: the columns of a table in the current database, which the mariadb prompt completes names from.
+    ///
+    /// # Errors
+    /// E.g. no such table (1146).
+    async fn field_list(&mut self, table: &str) -> Result<Vec<ColumnMeta>, ErrorReply>;
+
+    /// PROCESS_KILL: ends another connection (or this one).
+    ///
+    /// # Errors
+    /// No such connection (1094), or not this user's to end (1095).
+    async fn kill(&mut self, connection: u32) -> Result<Status, ErrorReply>;
 
     /// QUERY. The text is whatever the client sent, in UTF-8 or not.
     ///
@@ -89,6 +102,8 @@ pub struct Login {
     pub attributes: Vec<(String, String)>,
     /// The client's address, if the stream has one.
     pub peer: Option<SocketAddr>,
+    /// How the connection is encrypted, if it is; seen on the stream, not the client's word.
+    pub tls: Option<TlsSession>,
 }
 
 /// What both sides of a connection can do, as far as a session needs to know.
@@ -102,8 +117,6 @@ pub struct ClientFlags {
     pub multi_results: bool,
     /// Result sets end with an OK packet.
     pub deprecate_eof: bool,
-    /// The connection is encrypted.
-    pub tls: bool,
 }
 
 impl ClientFlags {
@@ -113,7 +126,6 @@ impl ClientFlags {
             multi_statements: capabilities.contains(CapabilityFlags::CLIENT_MULTI_STATEMENTS),
             multi_results: capabilities.contains(CapabilityFlags::CLIENT_MULTI_RESULTS),
             deprecate_eof: capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF),
-            tls: capabilities.contains(CapabilityFlags::CLIENT_SSL),
         }
     }
 }
@@ -140,6 +152,8 @@ pub enum WireEvent {
     Command {
         /// Which.
         kind: CommandKind,
+        /// From its first bytes to the whole of it; nothing if it came together with the command before it.
+        reading: Duration,
         /// From the whole command being read to the whole reply being written or ready to be.
         latency: Duration,
     },

@@ -16,6 +16,8 @@ pub struct WireLimits {
     pub idle_timeout: Duration,
     /// Longest time a client may take for each 64 KiB of a reply.
     pub write_timeout: Duration,
+    /// How long a killed connection has to end by itself: to answer what it runs with an error.
+    pub kill_grace: Duration,
     /// Most prepared statements open at once. MySQL's `max_prepared_stmt_count` is 16382 for the whole server.
     pub prepared_statements: usize,
     /// Most bytes of SEND_LONG_DATA held at once, over all statements.
@@ -30,6 +32,7 @@ impl Default for WireLimits {
             handshake_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(8 * 60 * 60),
             write_timeout: Duration::from_secs(60),
+            kill_grace: Duration::from_secs(1),
             prepared_statements: 16_382,
             long_data: 64 * 1024 * 1024,
         }

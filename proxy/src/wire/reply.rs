@@ -3,7 +3,9 @@
 //! A handler gets one [`Reply`] a command and has to give a [`Replied`] back, which only the finishers make: a command
 //! without a reply, or with two, does not compile.
 
-use bytes::BufMut;
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes};
 use cellgate_sql::{ColumnMeta, ColumnType, Value};
 use mysql_common::constants::CapabilityFlags;
 use mysql_common::io::BufMutExt as _;
@@ -50,6 +52,46 @@ pub struct OkReply {
     pub status: Status,
     /// For humans, e.g. `Records: 2  Duplicates: 0  Warnings: 0`; drivers read it.
     pub info: String,
+}
+
+/// The number of a reply's first packet.
+const FIRST_OF_REPLY: u8 = 1;
+
+/// The first packets of a result set, as they are sent: how many columns there are, and each of them. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Preamble {
+    frames: Bytes,
+    columns: Arc<[ColumnType]>,
+    /// The number of the packet behind them.
+    next: u8,
+    collation: u16,
+}
+
+impl Preamble {
+    /// The preamble of a result that is a reply's first, for a client whose text has this collation.
+    pub fn new(columns: &[ColumnMeta], collation: u16) -> Self {
+        let mut frames = Vec::new();
+        let mut next = FIRST_OF_REPLY;
+        let mut packet = |write: &dyn Fn(&mut Vec<u8>)| {
+            let start = frames.len();
+            frames.extend_from_slice(&[0, 0, 0, next]);
+            write(&mut frames);
+            // A definition is its names and a few numbers: far from the longest frame.
+            let [a, b, c, ..] = ((frames.len() - start - 4) as u32).to_le_bytes();
+            frames[start..start + 3].copy_from_slice(&[a, b, c]);
+            next = next.wrapping_add(1);
+        };
+        packet(&|out| out.put_lenenc_int(columns.len() as u64));
+        for column in columns {
+            packet(&|out| write_column(out, column, collation));
+        }
+        Self { frames: frames.into(), columns: columns.iter().map(|column| column.ty).collect(), next, collation }
+    }
+
+    /// The collation it was made for.
+    pub fn collation(&self) -> u16 {
+        self.collation
+    }
 }
 
 /// The reply to one command, yet to be given.
@@ -107,6 +149,33 @@ impl<'a> Reply<'a> {
         RowsReply::begin(self, columns, status, Following::Last).await
     }
 
+    /// The collation of the client's text, for [`Preamble::new`].
+    pub fn collation(&self) -> u16 {
+        self.client.text
+    }
+
+    /// As [`Reply::rows`], with columns that were written before. A reply that does not begin with this result (or to
+    /// a command of several frames) counts its packets from elsewhere, and has them written anew.
+    ///
+    /// # Errors
+    /// The connection is lost, or there are no columns.
+    pub async fn rows_prepared(
+        self,
+        preamble: &Preamble,
+        columns: &[ColumnMeta],
+        status: Status,
+    ) -> Result<RowsReply<'a>, WireError> {
+        if self.channel.next_packet() != FIRST_OF_REPLY || preamble.columns.is_empty() {
+            return self.rows(columns, status).await;
+        }
+        let Reply { channel, client, format } = self;
+        channel.append_frames(&preamble.frames, preamble.next);
+        if !client.ends_with_ok() {
+            write_eof(channel, 0, status, Following::Last);
+        }
+        Ok(RowsReply { channel, client, format, columns: Arc::clone(&preamble.columns), following: Following::Last })
+    }
+
     /// Answers OK to one of several statements; the last one's answer is still due.
     ///
     /// # Errors
@@ -133,7 +202,7 @@ pub struct RowsReply<'a> {
     channel: &'a mut Channel,
     client: Client,
     format: RowFormat,
-    columns: Vec<ColumnType>,
+    columns: Arc<[ColumnType]>,
     following: Following,
 }
 

@@ -3,18 +3,19 @@
 //! The phases are values that consume one another: a channel is greeted and logged in, which makes a `Ready`
 //! connection, which runs until it ends. Nothing is read before the reply to the command before it has been written.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::authenticate::{Plugin, Proof, Verdict, patience, write_fast_auth};
-use super::column::text_collation;
+use super::column::{text_collation, write_field};
 use super::command::{Command, CommandKind, MultiStatements};
 use super::error::{ErrorReply, Violation, Wait, WireError};
 use super::execute::params;
 use super::greeting::{Greeting, Salt, capabilities};
 use super::handler::{ClientFlags, Handler, Login, Prepared, WireEvent};
+use super::kill::KillSwitch;
 use super::limits::WireLimits;
 use super::login::{FirstPacket, Identity, LoginPacket};
 use super::packet::Channel;
@@ -25,8 +26,17 @@ use super::statements::Statements;
 use super::status::Following;
 use super::stream::{BoxStream, Prefixed};
 
-/// Serves one client until it quits, is refused, or breaks the connection, or until `shutdown` becomes true: then the
-/// running command is finished, and the next one, or the idle client, is told 1053.
+/// What can end a connection from outside.
+#[derive(Clone, Debug)]
+pub struct Lifetime {
+    /// Becomes true when the server stops: then the running command is finished, and the next one, or the idle client,
+    /// is told 1053.
+    pub shutdown: watch::Receiver<bool>,
+    /// This connection's.
+    pub kill: KillSwitch,
+}
+
+/// Serves one client until it quits, is refused or killed, or breaks the connection, or until the server stops.
 ///
 /// # Errors
 /// Why the connection could not go on. A client that was refused or that quit is none.
@@ -35,32 +45,18 @@ pub async fn serve<H: Handler>(
     greeting: Greeting,
     limits: WireLimits,
     mut handler: H,
-    mut shutdown: watch::Receiver<bool>,
+    mut lifetime: Lifetime,
 ) -> Result<(), WireError> {
     let mut channel = Channel::new(stream, limits.write_timeout);
-    let entered = tokio::select! {
-        biased;
-        () = stopped(&mut shutdown) => {
-            write_error(&mut channel, &ErrorReply::shutting_down());
-            return channel.shut_down().await;
-        }
-        entered = enter(&mut channel, &greeting, &limits, &mut handler) => entered,
+    let kill = lifetime.kill.clone();
+    let killed = async {
+        kill.connection_killed().await;
+        tokio::time::sleep(limits.kill_grace).await;
     };
-    let outcome = match entered {
-        Ok(Some(entered)) => {
-            let mut ready = Ready {
-                statements: Statements::new(limits.prepared_statements, limits.long_data),
-                channel: &mut channel,
-                handler: &mut handler,
-                limits: &limits,
-                client: entered.client,
-                charset: entered.charset,
-                traffic: (0, 0),
-            };
-            ready.run(&mut shutdown).await
-        }
-        Ok(None) => Ok(()),
-        Err(error) => Err(error),
+    let outcome = tokio::select! {
+        biased;
+        outcome = converse(&mut channel, &greeting, &limits, &mut handler, &mut lifetime) => outcome,
+        () = killed => Err(WireError::Killed),
     };
     match &outcome {
         Ok(()) => channel.shut_down().await?,
@@ -76,6 +72,28 @@ pub async fn serve<H: Handler>(
         }
     }
     outcome
+}
+
+/// All that is said, but for the farewell of what breaks.
+async fn converse<H: Handler>(
+    channel: &mut Channel,
+    greeting: &Greeting,
+    limits: &WireLimits,
+    handler: &mut H,
+    lifetime: &mut Lifetime,
+) -> Result<(), WireError> {
+    let entered = tokio::select! {
+        biased;
+        () = stopped(&mut lifetime.shutdown) => {
+            write_error(channel, &ErrorReply::shutting_down());
+            return Ok(());
+        }
+        entered = enter(channel, greeting, limits, handler) => entered?,
+    };
+    let Some(Entered { client, charset }) = entered else { return Ok(()) };
+    let statements = Statements::new(limits.prepared_statements, limits.long_data);
+    let mut ready = Ready { statements, channel, handler, limits, client, charset, traffic: (0, 0) };
+    ready.run(lifetime).await
 }
 
 /// Sends an ERR in place of a greeting, e.g. 1040, and closes.
@@ -181,6 +199,7 @@ async fn admit<H: Handler>(
         capabilities: ClientFlags::of(client.capabilities),
         attributes: identity.attributes,
         peer: channel.stream().peer(),
+        tls: channel.stream().tls(),
     };
     if entrance == Entrance::Again {
         handler.reset().await;
@@ -217,7 +236,8 @@ enum Next {
 }
 
 impl<H: Handler> Ready<'_, H> {
-    async fn run(&mut self, shutdown: &mut watch::Receiver<bool>) -> Result<(), WireError> {
+    async fn run(&mut self, lifetime: &mut Lifetime) -> Result<(), WireError> {
+        let Lifetime { shutdown, kill } = lifetime;
         loop {
             self.channel.restart_sequence();
             let limit = self.limits.max_allowed_packet;
@@ -229,6 +249,7 @@ impl<H: Handler> Ready<'_, H> {
                         write_error(self.channel, &ErrorReply::shutting_down());
                         return Ok(());
                     }
+                    () = kill.connection_killed() => return Ok(()),
                     packet = self.channel.receive(limit, self.limits.idle_timeout, Wait::Idle) => packet?,
                 },
             };
@@ -238,6 +259,7 @@ impl<H: Handler> Ready<'_, H> {
                 return Ok(());
             }
             let started = Instant::now();
+            let reading = self.channel.began().map_or(Duration::ZERO, |began| started - began);
             let kind = Command::kind(&packet);
             let next = match Command::read(packet) {
                 Ok(command) => self.obey(command).await?,
@@ -247,15 +269,15 @@ impl<H: Handler> Ready<'_, H> {
                 }
             };
             self.channel.relieve().await?;
-            self.observe(kind, started);
-            if next == Next::End {
+            self.observe(kind, reading, started);
+            if next == Next::End || kill.is_connection_killed() {
                 return Ok(());
             }
         }
     }
 
-    fn observe(&mut self, kind: CommandKind, started: Instant) {
-        self.handler.observe(WireEvent::Command { kind, latency: started.elapsed() });
+    fn observe(&mut self, kind: CommandKind, reading: Duration, started: Instant) {
+        self.handler.observe(WireEvent::Command { kind, reading, latency: started.elapsed() });
         let (received, sent) = self.channel.traffic();
         let event = WireEvent::Traffic { received: received - self.traffic.0, sent: sent - self.traffic.1 };
         self.traffic = (received, sent);
@@ -269,6 +291,8 @@ impl<H: Handler> Ready<'_, H> {
             CommandKind::Quit
             | CommandKind::InitDb
             | CommandKind::Query
+            | CommandKind::FieldList
+            | CommandKind::ProcessKill
             | CommandKind::Statistics
             | CommandKind::Ping
             | CommandKind::ChangeUser
@@ -299,6 +323,11 @@ impl<H: Handler> Ready<'_, H> {
                     return Err(WireError::Protocol(Violation::Unfinished));
                 }
             }
+            Command::FieldList { table, pattern } => self.field_list(&table, &pattern).await?,
+            Command::ProcessKill { connection } => match self.handler.kill(connection).await {
+                Ok(status) => write_status(self.channel, status),
+                Err(error) => write_error(self.channel, &error),
+            },
             Command::Statistics => {
                 let statistics = self.handler.statistics().await;
                 self.channel.packet(|out| out.extend_from_slice(statistics.as_bytes()));
@@ -355,6 +384,25 @@ impl<H: Handler> Ready<'_, H> {
         Ok(if admitted { Next::Command } else { Next::End })
     }
 
+    /// The columns whose names fit, one packet each, without the count that a result set begins with.
+    async fn field_list(&mut self, table: &[u8], pattern: &[u8]) -> Result<(), WireError> {
+        let columns = match self.handler.field_list(&String::from_utf8_lossy(table)).await {
+            Ok(columns) => columns,
+            Err(error) => {
+                write_error(self.channel, &error);
+                return Ok(());
+            }
+        };
+        let (client, pattern) = (self.client, String::from_utf8_lossy(pattern).to_lowercase());
+        for column in columns.iter().filter(|column| pattern.is_empty() || fits(&pattern, &column.name.to_lowercase()))
+        {
+            self.channel.packet(|out| write_field(out, column, client.text));
+            self.channel.relieve().await?;
+        }
+        write_end(self.channel, client, 0, self.handler.status(), Following::Last);
+        Ok(())
+    }
+
     async fn prepare(&mut self, text: bytes::Bytes) -> Result<(), WireError> {
         if !self.statements.has_room() {
             write_error(self.channel, &ErrorReply::too_many_statements(self.limits.prepared_statements));
@@ -393,4 +441,30 @@ impl<H: Handler> Ready<'_, H> {
         }
         Ok(())
     }
+}
+
+/// Whether a name is like a pattern of `%` (any characters) and `_` (one).
+fn fits(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut p, mut n) = (0, 0);
+    // Where to go on if what follows the last `%` does not fit: one character further.
+    let mut retry = None;
+    while n < name.len() {
+        match pattern.get(p) {
+            Some('%') => {
+                retry = Some((p + 1, n + 1));
+                p += 1;
+                continue;
+            }
+            Some(one) if *one == '_' || *one == name[n] => {
+                (p, n) = (p + 1, n + 1);
+                continue;
+            }
+            Some(_) | None => {}
+        }
+        let Some((after, next)) = retry else { return false };
+        (p, n) = (after, next);
+        retry = Some((after, next + 1));
+    }
+    pattern[p..].iter().all(|rest| *rest == '%')
 }

@@ -16,6 +16,45 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
     fn peer(&self) -> Option<SocketAddr> {
         None
     }
+
+    /// How the way to the other end is encrypted, if it is.
+    fn tls(&self) -> Option<TlsSession> {
+        None
+    }
+}
+
+/// How a connection is encrypted, in the words of `SHOW STATUS LIKE 'Ssl%'`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsSession {
+    /// `TLSv1.3` or `TLSv1.2`.
+    pub version: &'static str,
+    /// The cipher by OpenSSL's name, e.g. `TLS_AES_256_GCM_SHA384` or `ECDHE-ECDSA-AES256-GCM-SHA384`.
+    pub cipher: String,
+}
+
+impl TlsSession {
+    fn of(connection: &rustls::ServerConnection) -> Self {
+        let version = match connection.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
+            // The only other one that is negotiated.
+            Some(_) | None => "TLSv1.3",
+        };
+        let suite = connection.negotiated_cipher_suite();
+        let cipher = suite.and_then(|suite| suite.suite().as_str()).map(openssl_name).unwrap_or_default();
+        Self { version, cipher }
+    }
+}
+
+/// OpenSSL's name of a cipher suite, which is what MySQL shows: `TLS13_AES_256_GCM_SHA384` is `TLS_AES_256_GCM_SHA384`,
+/// `TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384` is `ECDHE-RSA-AES256-GCM-SHA384`.
+fn openssl_name(suite: &str) -> String {
+    if let Some(rest) = suite.strip_prefix("TLS13_") {
+        return format!("TLS_{rest}");
+    }
+    let name = suite.strip_prefix("TLS_").unwrap_or(suite).replace("_WITH_", "_");
+    let name = name.replace("AES_128", "AES128").replace("AES_256", "AES256").replace('_', "-");
+    // The one suite whose hash is not in OpenSSL's name.
+    name.strip_suffix("CHACHA20-POLY1305-SHA256").map(|head| format!("{head}CHACHA20-POLY1305")).unwrap_or(name)
 }
 
 /// Any [`Stream`].
@@ -35,6 +74,10 @@ impl<S: Stream> Stream for TlsStream<S> {
     fn peer(&self) -> Option<SocketAddr> {
         self.get_ref().0.peer()
     }
+
+    fn tls(&self) -> Option<TlsSession> {
+        Some(TlsSession::of(self.get_ref().1))
+    }
 }
 
 /// A stream of which some bytes were read ahead: they come first. A client may send its TLS hello right behind the
@@ -53,6 +96,10 @@ impl Prefixed {
 impl Stream for Prefixed {
     fn peer(&self) -> Option<SocketAddr> {
         self.stream.peer()
+    }
+
+    fn tls(&self) -> Option<TlsSession> {
+        self.stream.tls()
     }
 }
 
@@ -79,5 +126,23 @@ impl AsyncWrite for Prefixed {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cipher_suites_have_openssls_names() {
+        for (suite, name) in [
+            ("TLS13_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384"),
+            ("TLS13_CHACHA20_POLY1305_SHA256", "TLS_CHACHA20_POLY1305_SHA256"),
+            ("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", "ECDHE-RSA-AES256-GCM-SHA384"),
+            ("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"),
+            ("TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-RSA-CHACHA20-POLY1305"),
+        ] {
+            assert_eq!(openssl_name(suite), name);
+        }
     }
 }

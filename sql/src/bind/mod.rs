@@ -29,7 +29,7 @@ use crate::value::{ColumnMeta, ColumnType, Value};
 use scope::Session;
 
 pub(crate) use scope::NoRow;
-pub(crate) use view::{DECLARED, ROW_KEY, SHARD};
+pub(crate) use view::{DECLARED, ROW_KEY, SHARD, View};
 
 /// Binds a statement: everything is evaluated, with all names looked up.
 ///

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use cellgate_schemaless::TableDef;
 
 use super::scope::{Bound, unknown_column};
+use crate::ast::Name;
 use crate::columns::CellColumn;
+use crate::environment::Environment;
 use crate::error::SqlError;
 use crate::expression::{Expression, Leaf, Slot, Type};
 use crate::parse::{Expr, unsupported};
@@ -20,7 +22,7 @@ pub(crate) const DECLARED: usize = 7;
 
 /// A table under the name the statement gives it.
 #[derive(Clone, Debug)]
-pub(super) struct View {
+pub(crate) struct View {
     pub table: Arc<TableDef>,
     pub alias: String,
     /// For the row shape: which of the table's declared columns are named, in order of first mention.
@@ -39,6 +41,19 @@ impl View {
     pub fn new(table: Arc<TableDef>, alias: Option<&str>) -> Self {
         let alias = alias.unwrap_or(&table.name).to_owned();
         Self { table, alias, named: Vec::new() }
+    }
+
+    /// The table of a FROM; `None` if it cannot be found, which the long way says how.
+    pub fn find(env: &dyn Environment, name: &Name, alias: Option<&str>) -> Option<Self> {
+        super::table(env, name).ok().map(|table| Self::new(table, alias))
+    }
+
+    /// The column every cell has that is meant; `None` for any other.
+    pub fn cell_column(&self, parts: &[String]) -> Option<CellColumn> {
+        match self.meaning(parts, "field list") {
+            Ok(Meaning::Cell(column)) => Some(column),
+            Ok(Meaning::Declared(_)) | Err(_) => None,
+        }
     }
 
     /// Whether it is the row shape.

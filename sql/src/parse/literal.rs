@@ -41,7 +41,8 @@ pub(crate) fn string<'a>(token: &Token, text: &'a str, mode: SqlMode) -> Cow<'a,
     unescape(written, mode)
 }
 
-fn unescape(written: &str, mode: SqlMode) -> Cow<'_, str> {
+/// The content of a string written with its quotes.
+pub(crate) fn unescape(written: &str, mode: SqlMode) -> Cow<'_, str> {
     let quote = written.chars().next().unwrap_or('\'');
     let inner = written.get(1..written.len().saturating_sub(1)).unwrap_or("");
     let escapes = !mode.no_backslash_escapes;

@@ -32,7 +32,7 @@ fn each_part_of_the_state_has_its_bit() {
 #[tokio::test]
 async fn an_unknown_command_is_1047_and_the_connection_lives() {
     let mut client = enter().await;
-    for code in [0x00, 0x04, 0x05, 0x0a, 0x0c, 0x12, 0x1d, 0x20, 0xfa, 0xff] {
+    for code in [0x00, 0x05, 0x0a, 0x12, 0x1d, 0x20, 0xfa, 0xff] {
         client.command(&[code, 1, 2, 3]).await;
         assert_eq!(client.error().await, (1047, "08S01".to_owned(), "Unknown command".to_owned()), "{code:#x}");
     }
@@ -52,6 +52,60 @@ async fn init_db_reaches_the_session() {
     client.command(b"\x02\xff").await;
     client.ok().await;
     assert_eq!(client.calls()[1..], ["init_db shop", "init_db missing", "init_db \u{fffd}"]);
+}
+
+#[tokio::test]
+async fn field_list_tells_the_columns_that_fit() {
+    for (capabilities, pattern, names) in [
+        (offered(), &b""[..], &["null", "int", "uint", "double", "decimal", "text", "bytes", "json", "datetime"][..]),
+        (old_eof(), b"%", &["null", "int", "uint", "double", "decimal", "text", "bytes", "json", "datetime"]),
+        (offered(), b"D%E", &["double", "datetime"]),
+        (offered(), b"_nt", &["int"]),
+        (offered(), b"none", &[]),
+    ] {
+        let mut client = Setup::default().enter_with(capabilities).await;
+        client.command(&[b"\x04t\0", pattern].concat()).await;
+        for name in names {
+            let packet = client.packet().await.unwrap();
+            let mut buffer = ParseBuf(&packet);
+            let column = mysql_common::packets::Column::deserialize((), &mut buffer).unwrap();
+            assert_eq!(column.name_str(), *name);
+            assert_eq!(buffer.0, [0xfb], "the default");
+        }
+        client.end().await;
+        client.command(b"\x04missing\0").await;
+        assert_eq!(client.error_code().await, 1146);
+    }
+}
+
+#[tokio::test]
+async fn process_kill_reaches_the_session() {
+    let mut client = enter().await;
+    client.command(b"\x0c\x01\0\0\0").await;
+    client.ok().await;
+    client.command(b"\x0c\x02\0\0\0").await;
+    assert_eq!(client.error_code().await, 1094);
+    client.command(b"\x0c\x02").await;
+    assert_eq!(client.error_code().await, 1835);
+}
+
+#[tokio::test]
+async fn a_killed_connection_ends_at_once_if_it_is_idle() {
+    let client = enter().await;
+    client.kill.kill_connection();
+    assert!(client.closed().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_killed_connection_ends_soon_if_what_it_runs_does_not() {
+    let limits = WireLimits { kill_grace: SOON, ..WireLimits::default() };
+    let mut client = Setup { limits, ..Setup::default() }.enter().await;
+    client.query("wait").await;
+    while client.calls().last().is_none_or(|call| call != "waiting") {
+        tokio::task::yield_now().await;
+    }
+    client.kill.kill_connection();
+    assert!(matches!(client.closed().await, Err(WireError::Killed)));
 }
 
 #[tokio::test]

@@ -364,8 +364,9 @@ mod tls {
             .with_no_client_auth();
         let name = ServerName::try_from("localhost").unwrap();
         let stream = TlsConnector::from(Arc::new(config)).connect(name, client.stream).await.unwrap();
-        let Client { sequence, served, stop, calls, events, permits, .. } = client;
-        let mut client = Client { stream, sequence, capabilities: with_tls, served, stop, calls, events, permits };
+        let Client { sequence, served, stop, kill, calls, events, permits, .. } = client;
+        let capabilities = with_tls;
+        let mut client = Client { stream, sequence, capabilities, served, stop, kill, calls, events, permits };
 
         let answer = scramble_native(&greeting.nonce(), b"secret").unwrap();
         client.send(&Login41 { user: b"app", answer: &answer, ..Login41::default() }.payload(with_tls)).await;

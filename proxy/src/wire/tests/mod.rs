@@ -215,6 +215,18 @@ impl Handler for Script {
         Ok(self.status)
     }
 
+    async fn field_list(&mut self, table: &str) -> Result<Vec<ColumnMeta>, ErrorReply> {
+        match table {
+            "missing" => Err(ErrorReply::new(1146, "42S02", "Table 'test.missing' doesn't exist")),
+            _ => Ok(all_columns()),
+        }
+    }
+
+    async fn kill(&mut self, connection: u32) -> Result<Status, ErrorReply> {
+        self.record(format!("kill {connection}"));
+        if connection == 1 { Ok(self.status) } else { Err(ErrorReply::new(1094, "HY000", "Unknown thread id")) }
+    }
+
     async fn query(&mut self, text: Bytes, reply: Reply<'_>) -> Result<Replied, WireError> {
         self.answer(&text, &[], reply).await
     }
@@ -290,9 +302,11 @@ impl Setup {
             status: Status::default(),
         };
         let (stop, shutdown) = watch::channel(false);
+        let kill = KillSwitch::default();
+        let lifetime = Lifetime { shutdown, kill: kill.clone() };
         let greeting = Greeting { server_version: "8.0.36-cellgate-test".to_owned(), connection_id: 9, tls: self.tls };
-        let served = tokio::spawn(serve(Box::new(far), greeting, self.limits, script, shutdown));
-        Client { stream: near, sequence: 0, capabilities: offered(), served, stop, calls, events, permits }
+        let served = tokio::spawn(serve(Box::new(far), greeting, self.limits, script, lifetime));
+        Client { stream: near, sequence: 0, capabilities: offered(), served, stop, kill, calls, events, permits }
     }
 
     /// Serves a client that is logged in as root, with these capabilities.
@@ -387,6 +401,7 @@ struct Client<S = DuplexStream> {
     capabilities: CapabilityFlags,
     served: JoinHandle<Result<(), WireError>>,
     stop: watch::Sender<bool>,
+    kill: KillSwitch,
     calls: Arc<Mutex<Vec<String>>>,
     events: Arc<Mutex<Vec<WireEvent>>>,
     permits: Arc<Semaphore>,

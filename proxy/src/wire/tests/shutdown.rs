@@ -40,10 +40,10 @@ async fn a_client_within_its_login_is_sent_away() {
 #[tokio::test]
 async fn a_connection_outlives_whoever_could_have_stopped_it() {
     let client = enter().await;
-    let Client { stream, sequence, capabilities, served, stop, calls, events, permits } = client;
+    let Client { stream, sequence, capabilities, served, stop, kill, calls, events, permits } = client;
     drop(stop);
     let (stop, _) = watch::channel(false);
-    let mut client = Client { stream, sequence, capabilities, served, stop, calls, events, permits };
+    let mut client = Client { stream, sequence, capabilities, served, stop, kill, calls, events, permits };
     client.command(b"\x0e").await;
     client.ok().await;
 }

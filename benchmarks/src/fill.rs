@@ -1,0 +1,90 @@
+//! Loading the data set: as statements through a server that speaks MySQL's protocol, or as a file for the loaders that
+//! databases have of their own.
+
+use std::io::{self, BufWriter, Write};
+use std::net::TcpStream;
+
+use crate::cells::{self, Name};
+use crate::protocol::mysql;
+use crate::session::Target;
+
+/// Cells of one INSERT: about 80 kB of text.
+const BATCH: usize = 200;
+
+/// Creates the table of cells with `create` unless that is empty, and inserts every cell.
+///
+/// # Errors
+/// What the server or the network says.
+pub fn insert(target: &Target, create: &str, total: u64, connections: usize) -> io::Result<()> {
+    if !create.is_empty() {
+        let (mut stream, login) = connect(target)?;
+        mysql::query(&mut stream, login, create.as_bytes())?;
+    }
+    let names: Vec<Name> = cells::all(total).collect();
+    let share = names.len().div_ceil(connections.max(1)).max(1);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = names.chunks(share).map(|part| scope.spawn(move || insert_part(target, part))).collect();
+        threads.into_iter().try_for_each(|thread| {
+            thread.join().unwrap_or_else(|_| Err(io::Error::other("a thread that loads cells panicked")))
+        })
+    })
+}
+
+fn insert_part(target: &Target, names: &[Name]) -> io::Result<()> {
+    let (mut stream, login) = connect(target)?;
+    let mut statement = Vec::new();
+    for batch in names.chunks(BATCH) {
+        statement.clear();
+        write!(statement, "INSERT INTO {} (row_key, column_key, ref_key, body) VALUES ", cells::TABLE)?;
+        for (place, name) in batch.iter().enumerate() {
+            let comma = if place > 0 { "," } else { "" };
+            write!(statement, "{comma}('{}','{}',{},'", text(*name), cells::COLUMN, name.version)?;
+            name.write_body(&mut statement);
+            statement.extend_from_slice(b"')");
+        }
+        mysql::query(&mut stream, login, &statement)?;
+    }
+    Ok(())
+}
+
+fn connect(target: &Target) -> io::Result<(TcpStream, mysql::Login)> {
+    let mut stream = TcpStream::connect(target.address)?;
+    stream.set_nodelay(true)?;
+    let login = mysql::login(&mut stream, &target.user, &target.database)?;
+    Ok((stream, login))
+}
+
+/// Writes the data set as lines of `row_key, column_key, ref_key, body`, with tabs between: for LOAD DATA and COPY.
+///
+/// # Errors
+/// What the file system says.
+pub fn write_lines(out: impl Write, total: u64) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 20, out);
+    let mut body = Vec::new();
+    for name in cells::all(total) {
+        body.clear();
+        name.write_body(&mut body);
+        write!(out, "{}\t{}\t{}\t", text(name), cells::COLUMN, name.version)?;
+        out.write_all(&body)?;
+        out.write_all(b"\n")?;
+    }
+    out.flush()
+}
+
+fn text(name: Name) -> String {
+    String::from_utf8_lossy(&name.row_key()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cell_is_one_line_of_four_fields() {
+        let mut out = Vec::new();
+        write_lines(&mut out, 10).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.lines().count(), 10);
+        assert!(text.lines().all(|line| line.split('\t').count() == 4 && !line.contains('\\')));
+    }
+}

@@ -1,0 +1,252 @@
+//! A load: many connections, one thread, closed or open loop.
+//!
+//! Closed loop: each connection asks again as soon as it has its answer. Open loop: requests are due at fixed times, and
+//! a latency counts from when its request was due, so that a server that stalls is charged for all it kept waiting.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::histogram::Histogram;
+use crate::poll::Poll;
+use crate::processes::{self, Used, Watched};
+use crate::report::{Group, Latency, Report};
+use crate::session::{Answer, Session, Target};
+use crate::workload::{Mode, Operation, Workload};
+
+/// Longest silence of all connections before a load gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How late a phase may end in a closed loop.
+const COARSE: Duration = Duration::from_millis(20);
+
+/// What to do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where.
+    pub target: Target,
+    /// What is asked.
+    pub operation: Operation,
+    /// How.
+    pub mode: Mode,
+    /// Connections.
+    pub connections: usize,
+    /// Requests per second of an open loop; a closed loop if there is none.
+    pub rate: Option<f64>,
+    /// How long before counting begins.
+    pub warmup: Duration,
+    /// How long is counted.
+    pub time: Duration,
+    /// Cells that are loaded.
+    pub cells: u64,
+    /// What the random choices follow from.
+    pub seed: u64,
+    /// Whose processor time is taken.
+    pub watched: Vec<Watched>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// If a connection cannot be opened or is lost, or nothing happens for long. A failed or wrong answer is only counted.
+pub fn run(plan: &Plan) -> io::Result<Report> {
+    let mut workload = Workload::new(plan.operation, plan.cells, plan.seed);
+    let sessions: io::Result<Vec<Session>> =
+        (0..plan.connections).map(|_| Session::open(&plan.target, &workload, plan.mode)).collect();
+    let sessions = sessions.map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot open {} connections: {error}", plan.connections))
+    })?;
+    let poll = Poll::new()?;
+    for (token, session) in sessions.iter().enumerate() {
+        poll.add(session.stream(), token as u64)?;
+    }
+    let mut tally = Tally::default();
+    let counted = match plan.rate {
+        None => closed(plan, sessions, poll, &mut workload, &mut tally)?,
+        Some(rate) => open(plan, sessions, poll, &mut workload, &mut tally, Duration::from_secs_f64(1.0 / rate))?,
+    };
+    Ok(report(plan, &tally, &counted))
+}
+
+/// What is counted.
+#[derive(Debug, Default)]
+struct Tally {
+    latencies: Histogram,
+    errors: u64,
+    first_error: Option<String>,
+    sent: u64,
+    received: u64,
+}
+
+impl Tally {
+    fn count(&mut self, latency: Duration, bytes: usize, checked: io::Result<()>) {
+        self.received += bytes as u64;
+        match checked {
+            Ok(()) => self.latencies.record(latency.as_nanos() as u64),
+            Err(error) => {
+                self.errors += 1;
+                self.first_error.get_or_insert_with(|| error.to_string());
+            }
+        }
+    }
+}
+
+/// What the counted time cost.
+#[derive(Debug)]
+struct Counted {
+    time: Duration,
+    own: Duration,
+    used: Vec<(Used, Used)>,
+}
+
+/// The start of the counted time.
+struct Start {
+    at: Instant,
+    own: Duration,
+    used: Vec<Used>,
+}
+
+impl Start {
+    fn now(plan: &Plan) -> Self {
+        let used = plan.watched.iter().map(processes::used).collect();
+        Self { own: processes::own_cpu(), used, at: Instant::now() }
+    }
+
+    fn end(self, plan: &Plan) -> Counted {
+        let (time, own) = (self.at.elapsed(), processes::own_cpu().saturating_sub(self.own));
+        let after = plan.watched.iter().map(processes::used);
+        Counted { time, own, used: self.used.into_iter().zip(after).collect() }
+    }
+}
+
+fn closed(
+    plan: &Plan,
+    mut sessions: Vec<Session>,
+    mut poll: Poll,
+    workload: &mut Workload,
+    tally: &mut Tally,
+) -> io::Result<Counted> {
+    let begin = Instant::now();
+    for session in &mut sessions {
+        session.ask(workload, Instant::now())?;
+    }
+    let mut start = None;
+    let mut heard = begin;
+    loop {
+        let now = Instant::now();
+        if start.is_none() && now >= begin + plan.warmup {
+            *tally = Tally::default();
+            start = Some(Start::now(plan));
+        }
+        if let Some(counted) = start.take_if(|start| start.at.elapsed() >= plan.time) {
+            return Ok(counted.end(plan));
+        }
+        let ready = poll.wait(COARSE)?;
+        patient(ready, &mut heard)?;
+        for token in ready {
+            let session = &mut sessions[*token as usize];
+            if let Answer::Whole { bytes, checked } = session.hear(workload)? {
+                let now = Instant::now();
+                tally.count(now - session.started(), bytes, checked);
+                tally.sent += session.ask(workload, now)? as u64;
+            }
+        }
+    }
+}
+
+fn open(
+    plan: &Plan,
+    mut sessions: Vec<Session>,
+    mut poll: Poll,
+    workload: &mut Workload,
+    tally: &mut Tally,
+    pace: Duration,
+) -> io::Result<Counted> {
+    let begin = Instant::now();
+    let (counts_from, end) = (begin + plan.warmup, begin + plan.warmup + plan.time);
+    let mut idle: VecDeque<usize> = (0..sessions.len()).collect();
+    let mut due = begin;
+    let mut heard = begin;
+    let (mut start, mut counted) = (None, None);
+    loop {
+        let now = Instant::now();
+        if start.is_none() && counted.is_none() && now >= counts_from {
+            start = Some(Start::now(plan));
+        }
+        if now >= end && counted.is_none() {
+            counted = start.take().map(|start: Start| start.end(plan));
+        }
+        while due <= now && due < end {
+            // All are busy: the request stays due, and its clock runs.
+            let Some(token) = idle.pop_front() else { break };
+            let sent = sessions[token].ask(workload, due)?;
+            if due >= counts_from {
+                tally.sent += sent as u64;
+            }
+            due += pace;
+        }
+        // What was due in the counted time is waited for, so that nothing slow is left out.
+        if due >= end
+            && idle.len() == sessions.len()
+            && let Some(counted) = counted.take()
+        {
+            return Ok(counted);
+        }
+        let until = if idle.is_empty() || due >= end { now + COARSE } else { due };
+        let ready = poll.wait_until(until)?;
+        patient(ready, &mut heard)?;
+        for token in ready {
+            let token = *token as usize;
+            if let Answer::Whole { bytes, checked } = sessions[token].hear(workload)? {
+                let started = sessions[token].started();
+                if started >= counts_from {
+                    tally.count(started.elapsed(), bytes, checked);
+                }
+                idle.push_back(token);
+            }
+        }
+    }
+}
+
+/// Gives up when no connection has said anything for long.
+fn patient(ready: &[u64], heard: &mut Instant) -> io::Result<()> {
+    if !ready.is_empty() {
+        *heard = Instant::now();
+    } else if heard.elapsed() > PATIENCE {
+        return Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer on any connection for {PATIENCE:?}")));
+    }
+    Ok(())
+}
+
+fn report(plan: &Plan, tally: &Tally, counted: &Counted) -> Report {
+    let operations = tally.latencies.count();
+    let per_operation = |cpu: Duration| cpu.as_secs_f64() * 1e6 / operations.max(1) as f64;
+    let micros = |nanos: u64| nanos as f64 / 1e3;
+    let groups = plan.watched.iter().zip(&counted.used).map(|(watched, (before, after))| Group {
+        name: watched.name.clone(),
+        cpu_us: per_operation(after.cpu.saturating_sub(before.cpu)),
+        resident: after.resident,
+    });
+    Report {
+        operation: plan.operation,
+        mode: plan.mode,
+        connections: plan.connections,
+        rate: plan.rate,
+        seconds: counted.time.as_secs_f64(),
+        operations,
+        per_second: operations as f64 / counted.time.as_secs_f64(),
+        errors: tally.errors,
+        first_error: tally.first_error.clone(),
+        latency_us: Latency {
+            mean: micros(tally.latencies.mean()),
+            p50: micros(tally.latencies.quantile(0.5)),
+            p90: micros(tally.latencies.quantile(0.9)),
+            p99: micros(tally.latencies.quantile(0.99)),
+            p999: micros(tally.latencies.quantile(0.999)),
+            most: micros(tally.latencies.most()),
+        },
+        loader_cpu_us: per_operation(counted.own),
+        groups: groups.collect(),
+        request_bytes: tally.sent.checked_div(operations).unwrap_or(0),
+        answer_bytes: tally.received.checked_div(operations).unwrap_or(0),
+    }
+}

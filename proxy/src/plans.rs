@@ -1,0 +1,193 @@
+//! The plan cache: statements that were planned, shared by all sessions.
+//!
+//! A text that was seen before, perhaps with other literals, needs no parser; a statement of a known shape
+//! ([`Template`]) needs no binder either. What is cached is what a text *is*, never what it answers, so that nothing
+//! has to be invalidated but the templates, and those carry the version of the catalog they were made under.
+
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwapOption;
+use cellgate_sql::{Environment, SqlMode, Statement, Template};
+use quick_cache::Equivalent;
+use quick_cache::sync::Cache;
+
+use crate::wire::Preamble;
+
+/// Longest text that is kept, in bytes: what is longer is mostly data, and would not come again.
+pub const PLAN_TEXT_BYTES: usize = 4096;
+
+/// About how much memory one plan takes beyond six times its text, in bytes: its tree, its columns, its place in the cache.
+const PLAN_BYTES: u64 = 2048;
+
+/// Plans by text.
+#[derive(Debug)]
+pub struct Plans {
+    plans: Cache<Key, Arc<Plan>, Weight>,
+}
+
+/// A statement, with what executing it again can use.
+#[derive(Debug)]
+pub struct Plan {
+    statement: Statement,
+    shaped: bool,
+    compiled: ArcSwapOption<Compiled>,
+}
+
+/// What a statement became under one version of the catalog, in one database.
+#[derive(Debug)]
+pub struct Compiled {
+    catalog: i64,
+    database: Option<String>,
+    template: Option<Template>,
+    preamble: OnceLock<Preamble>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Key {
+    text: Box<[u8]>,
+    mode: SqlMode,
+}
+
+/// A [`Key`] that owns nothing.
+#[derive(PartialEq, Eq)]
+struct Wanted<'a> {
+    text: &'a [u8],
+    mode: SqlMode,
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Wanted { text: &self.text, mode: self.mode }.hash(state);
+    }
+}
+
+impl Hash for Wanted<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+        self.mode.hash(state);
+    }
+}
+
+impl Equivalent<Key> for Wanted<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        *self.text == *key.text && self.mode == key.mode
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Weight;
+
+impl quick_cache::Weighter<Key, Arc<Plan>> for Weight {
+    fn weight(&self, key: &Key, _: &Arc<Plan>) -> u64 {
+        // The text, the statement's copy of it, and a tree that grows with it.
+        6 * key.text.len() as u64 + PLAN_BYTES
+    }
+}
+
+impl Plans {
+    /// A cache of about this much memory.
+    pub fn new(bytes: u64) -> Self {
+        let plans = usize::try_from(bytes / (2 * PLAN_BYTES)).unwrap_or(usize::MAX).clamp(16, 1 << 20);
+        Self { plans: Cache::with_weighter(plans, bytes, Weight) }
+    }
+
+    /// The plan of a text seen before.
+    pub fn get(&self, text: &[u8], mode: SqlMode) -> Option<Arc<Plan>> {
+        self.plans.get(&Wanted { text, mode })
+    }
+
+    /// Keeps the plan of a text, unless it is too long to be worth it.
+    pub fn insert(&self, text: &[u8], mode: SqlMode, plan: &Arc<Plan>) {
+        if text.len() <= PLAN_TEXT_BYTES {
+            self.plans.insert(Key { text: text.into(), mode }, Arc::clone(plan));
+        }
+    }
+
+    /// How many plans there are, and about how many bytes they take.
+    pub fn size(&self) -> (usize, u64) {
+        (self.plans.len(), self.plans.weight())
+    }
+}
+
+impl Plan {
+    /// The plan of a statement nothing is known of yet.
+    pub fn new(statement: Statement) -> Self {
+        Self { shaped: Template::may_be_of(&statement), statement, compiled: ArcSwapOption::empty() }
+    }
+
+    /// The statement.
+    pub fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
+    /// Whether the statement may have a template.
+    pub fn is_shaped(&self) -> bool {
+        self.shaped
+    }
+
+    /// What the statement is under this version of the catalog.
+    pub fn compiled(&self, catalog: i64, env: &impl Environment) -> Arc<Compiled> {
+        if let Some(compiled) = &*self.compiled.load()
+            && compiled.catalog == catalog
+            && compiled.database.as_deref() == env.database()
+        {
+            return Arc::clone(compiled);
+        }
+        let compiled = Arc::new(Compiled {
+            catalog,
+            database: env.database().map(str::to_owned),
+            template: Template::of(&self.statement, env),
+            preamble: OnceLock::new(),
+        });
+        self.compiled.store(Some(Arc::clone(&compiled)));
+        compiled
+    }
+}
+
+impl Compiled {
+    /// The statement's template, if it is of a known shape.
+    pub fn template(&self) -> Option<&Template> {
+        self.template.as_ref()
+    }
+
+    /// The column definitions as they are sent to a client whose text has this collation.
+    pub fn preamble(&self, collation: u16) -> Preamble {
+        let columns = self.template.as_ref().map_or(&[][..], Template::columns);
+        let preamble = self.preamble.get_or_init(|| Preamble::new(columns, collation));
+        if preamble.collation() == collation { preamble.clone() } else { Preamble::new(columns, collation) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(text: &str) -> Arc<Plan> {
+        Arc::new(Plan::new(cellgate_sql::parse(text, SqlMode::default()).unwrap().remove(0)))
+    }
+
+    #[test]
+    fn a_text_is_found_again_under_its_own_mode() {
+        let plans = Plans::new(1 << 20);
+        let (one, mode) = (plan("SELECT 1"), SqlMode::default());
+        plans.insert(b"SELECT 1", mode, &one);
+        assert!(Arc::ptr_eq(&plans.get(b"SELECT 1", mode).unwrap(), &one));
+        assert!(plans.get(b"SELECT 2", mode).is_none());
+        assert!(plans.get(b"SELECT 1", SqlMode { ansi_quotes: true, ..mode }).is_none());
+    }
+
+    #[test]
+    fn memory_is_bounded_however_many_texts_come() {
+        let plans = Plans::new(256 << 10);
+        let (one, mode) = (plan("SELECT 1"), SqlMode::default());
+        for n in 0..10_000 {
+            plans.insert(format!("SELECT {n}").as_bytes(), mode, &one);
+        }
+        assert!(plans.size().1 <= 256 << 10, "{:?}", plans.size());
+        assert!(plans.size().0 > 10);
+        let long = "x".repeat(PLAN_TEXT_BYTES + 1);
+        plans.insert(long.as_bytes(), mode, &one);
+        assert!(plans.get(long.as_bytes(), mode).is_none());
+    }
+}

@@ -1,0 +1,260 @@
+//! The process list: who is connected, and what runs for them.
+//!
+//! Every session has an entry of its own with a lock of its own, so that a statement never waits for another session's;
+//! the list's lock is taken only when a connection comes or goes, and by whoever looks at the list.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use cellgate_sql::Statement;
+
+use crate::wire::KillSwitch;
+
+/// Longest part of a statement that the process list shows, in bytes.
+const SHOWN_STATEMENT: usize = 1024;
+
+/// All connections.
+#[derive(Debug, Default)]
+pub struct Processes {
+    list: Mutex<List>,
+    statements: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct List {
+    last_id: u32,
+    open: BTreeMap<u32, Arc<Process>>,
+}
+
+/// A connection's entry.
+#[derive(Debug)]
+pub struct Process {
+    id: u32,
+    host: String,
+    kill: KillSwitch,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    user: String,
+    database: Option<String>,
+    running: Option<Running>,
+    since: Instant,
+}
+
+/// What runs.
+#[derive(Clone, Debug)]
+pub enum Running {
+    /// A statement.
+    Statement(Statement),
+    /// A text that was not parsed, in UTF-8.
+    Text(Bytes),
+}
+
+impl Running {
+    fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Statement(statement) => Cow::Borrowed(statement.text()),
+            Self::Text(text) => String::from_utf8_lossy(text),
+        }
+    }
+}
+
+/// A connection as the process list shows it.
+#[derive(Clone, Debug)]
+pub struct ProcessInfo {
+    /// Its id.
+    pub id: u32,
+    /// Who.
+    pub user: String,
+    /// From where.
+    pub host: String,
+    /// The current database.
+    pub database: Option<String>,
+    /// What runs, shortened.
+    pub statement: Option<String>,
+    /// Since when it does what it does.
+    pub since: Instant,
+}
+
+impl Processes {
+    /// Enters a connection from `host`; it stays listed until [`Processes::leave`].
+    pub fn enter(&self, host: &str) -> Arc<Process> {
+        let mut list = lock(&self.list);
+        loop {
+            list.last_id = list.last_id.checked_add(1).unwrap_or(1);
+            let id = list.last_id;
+            if let Entry::Vacant(free) = list.open.entry(id) {
+                let state = State { user: String::new(), database: None, running: None, since: Instant::now() };
+                let process = Arc::new(Process {
+                    id,
+                    host: host.to_owned(),
+                    kill: KillSwitch::default(),
+                    state: Mutex::new(state),
+                });
+                free.insert(Arc::clone(&process));
+                return process;
+            }
+        }
+    }
+
+    /// Takes a connection off the list.
+    pub fn leave(&self, process: &Process) {
+        lock(&self.list).open.remove(&process.id);
+    }
+
+    /// A statement of `process` begins.
+    pub fn begin(&self, process: &Process, running: Running) {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        let mut state = lock(&process.state);
+        state.running = Some(running);
+        state.since = Instant::now();
+    }
+
+    /// The entry of a connection that is open.
+    pub fn find(&self, id: u32) -> Option<Arc<Process>> {
+        lock(&self.list).open.get(&id).cloned()
+    }
+
+    /// Everybody, by id.
+    pub fn all(&self) -> Vec<ProcessInfo> {
+        let open: Vec<Arc<Process>> = lock(&self.list).open.values().cloned().collect();
+        open.iter().map(|process| process.info()).collect()
+    }
+
+    /// How many connections there are, and how many of them run something.
+    pub fn count(&self) -> (usize, usize) {
+        let list = lock(&self.list);
+        (list.open.len(), list.open.values().filter(|process| lock(&process.state).running.is_some()).count())
+    }
+
+    /// How many connections there have been.
+    pub fn connections(&self) -> u32 {
+        lock(&self.list).last_id
+    }
+
+    /// How many statements have begun.
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+}
+
+impl Process {
+    /// The connection's id.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// How it is killed.
+    pub fn kill_switch(&self) -> &KillSwitch {
+        &self.kill
+    }
+
+    /// Whether it is this user's.
+    pub fn is_of(&self, user: &str) -> bool {
+        lock(&self.state).user == user
+    }
+
+    /// Who logged in.
+    pub fn login(&self, user: &str) {
+        let mut state = lock(&self.state);
+        user.clone_into(&mut state.user);
+        state.since = Instant::now();
+    }
+
+    /// The current database.
+    pub fn use_database(&self, database: Option<&str>) {
+        let mut state = lock(&self.state);
+        if state.database.as_deref() != database {
+            state.database = database.map(str::to_owned);
+        }
+    }
+
+    /// The statement has ended.
+    pub fn end(&self) {
+        let mut state = lock(&self.state);
+        state.running = None;
+        state.since = Instant::now();
+    }
+
+    fn info(&self) -> ProcessInfo {
+        let state = lock(&self.state);
+        ProcessInfo {
+            id: self.id,
+            user: state.user.clone(),
+            host: self.host.clone(),
+            database: state.database.clone(),
+            statement: state.running.as_ref().map(|running| shortened(&running.text()).to_owned()),
+            since: state.since,
+        }
+    }
+}
+
+fn shortened(text: &str) -> &str {
+    let mut end = text.len().min(SHOWN_STATEMENT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// A lock whose data is right after every single step, so that a panic elsewhere does not spoil it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statement(text: &str) -> Running {
+        Running::Statement(cellgate_sql::parse(text, cellgate_sql::SqlMode::default()).unwrap().remove(0))
+    }
+
+    #[test]
+    fn a_statement_is_listed_while_it_runs() {
+        let processes = Processes::default();
+        let process = processes.enter("localhost");
+        process.login("app");
+        process.use_database(Some("test"));
+        processes.begin(&process, statement("SELECT 1"));
+        let [info] = <[ProcessInfo; 1]>::try_from(processes.all()).unwrap();
+        assert_eq!((info.id, info.user.as_str(), info.host.as_str()), (1, "app", "localhost"));
+        assert_eq!((info.database.as_deref(), info.statement.as_deref()), (Some("test"), Some("SELECT 1")));
+        assert_eq!(processes.count(), (1, 1));
+        processes.begin(&process, Running::Text("SELECT 2".into()));
+        assert_eq!(processes.all()[0].statement.as_deref(), Some("SELECT 2"));
+        process.end();
+        assert_eq!(processes.all()[0].statement, None);
+        processes.leave(&process);
+        assert_eq!(processes.count(), (0, 0));
+        assert_eq!((processes.connections(), processes.statements()), (1, 2));
+    }
+
+    #[test]
+    fn an_id_is_given_once_and_never_while_it_is_in_use() {
+        let processes = Processes::default();
+        let first = processes.enter("a");
+        processes.leave(&first);
+        let second = processes.enter("a");
+        assert_eq!((first.id(), second.id()), (1, 2));
+        lock(&processes.list).last_id = u32::MAX;
+        assert_eq!(processes.enter("a").id(), 1);
+        assert_eq!(processes.enter("a").id(), 3);
+        assert!(processes.find(2).is_some());
+        assert!(processes.find(7).is_none());
+    }
+
+    #[test]
+    fn a_long_statement_is_shown_cut_at_a_character() {
+        let text = format!("SELECT '{}'", "ü".repeat(SHOWN_STATEMENT));
+        assert!(shortened(&text).len() <= SHOWN_STATEMENT);
+        assert!(text.starts_with(shortened(&text)));
+    }
+}

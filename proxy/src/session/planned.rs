@@ -1,0 +1,231 @@
+//! Statements by their plan: the short way from a text or a prepared statement to its answer.
+//!
+//! Most of what a busy client sends is a statement of a known shape ([`Template`]), in autocommit, in a session with
+//! nothing unusual about it. Such a statement is answered here, from its parameters to its packet, without parsing,
+//! binding or shaping. Everything else goes the long way, which gives the same answers.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use cellgate_metrics::{Command as CommandLabel, Outcome, Shape as ShapeLabel, Stage};
+use cellgate_schemaless::{Body, Cell, NewCell, Triple, Version};
+use cellgate_sql::{Filled, Statement, StatementKind, Template, Value};
+use cellgate_store::executor::{CellFate, PutItem};
+
+use super::error::{StatementError, Stored};
+use super::handler::{Ending, Shown};
+use super::read::within;
+use super::warnings::{Level, Warnings};
+use super::write::name_of;
+use super::{Done, Session};
+use crate::catalog::Snapshot;
+use crate::errors;
+use crate::plans::{Compiled, Plan};
+use crate::wire::{Replied, Reply, WireError};
+
+/// Longest text that is remembered to the letter, in bytes: what drivers send at every connection, checkout and commit.
+const KNOWN_TEXT: usize = 1024;
+
+/// A statement that can be answered by its template.
+pub(super) struct Ready {
+    compiled: Arc<Compiled>,
+    filled: Filled,
+}
+
+/// What became of a statement that was ready.
+pub(super) enum Answered<'a> {
+    /// It was answered.
+    Replied(Replied),
+    /// Nothing was done, because the catalog may be out of date; the long way reads it again.
+    LongWay(Reply<'a>),
+}
+
+/// What a template answers.
+enum Quick {
+    Row(Option<Cell>),
+    Done(Done),
+}
+
+impl Session {
+    /// The plan of a text with its literals taken out, if it may be of a known shape, and the literals.
+    pub(super) fn normal_plan(&mut self, text: &Bytes) -> Option<(Arc<Plan>, Vec<Value>)> {
+        let mode = self.variables.sql_mode();
+        if !self.normal.read(text, mode) {
+            return None;
+        }
+        let key = &self.normal.key;
+        let plans = self.server.plans();
+        let plan = plans.get(key, mode).or_else(|| {
+            let statement = single(cellgate_sql::parse(std::str::from_utf8(key).ok()?, mode).ok()?)?;
+            let plan = Arc::new(Plan::new(statement));
+            plans.insert(key, mode, &plan);
+            Some(plan)
+        })?;
+        plan.is_shaped().then(|| (plan, std::mem::take(&mut self.normal.values)))
+    }
+
+    /// The statement of a text that was seen before to the letter.
+    pub(super) fn known_statement(&self, text: &[u8]) -> Option<Statement> {
+        if text.len() > KNOWN_TEXT {
+            return None;
+        }
+        self.server.plans().get(text, self.variables.sql_mode()).map(|plan| plan.statement().clone())
+    }
+
+    /// Remembers the statement of a text. What carries data is not worth it: it will not come again.
+    pub(super) fn remember(&self, text: &[u8], statement: &Statement) {
+        let comes_again = match statement.kind() {
+            StatementKind::Select
+            | StatementKind::Set
+            | StatementKind::Show
+            | StatementKind::Use
+            | StatementKind::Transaction
+            | StatementKind::Other => true,
+            StatementKind::Insert
+            | StatementKind::Update
+            | StatementKind::Delete
+            | StatementKind::Replace
+            | StatementKind::Ddl
+            | StatementKind::Explain => false,
+        };
+        if comes_again && text.len() <= KNOWN_TEXT {
+            let plan = Arc::new(Plan::new(statement.clone()));
+            self.server.plans().insert(text, self.variables.sql_mode(), &plan);
+        }
+    }
+
+    /// The template of a plan, filled in, if this session may answer by it now.
+    pub(super) fn ready(&self, plan: &Plan, params: &[Value], catalog: &Arc<Snapshot>) -> Option<Ready> {
+        if !plan.is_shaped() || !self.is_plain() {
+            return None;
+        }
+        let compiled = plan.compiled(catalog.version(), &self.environment(catalog));
+        let template = compiled.template()?;
+        if template.shows_time() && !self.variables.derived().utc {
+            return None;
+        }
+        let filled = template.fill(params)?;
+        Some(Ready { compiled, filled })
+    }
+
+    /// Whether nothing about the session changes what a plain read or write does.
+    fn is_plain(&self) -> bool {
+        let derived = self.variables.derived();
+        self.transaction.is_none() && derived.autocommit && !derived.read_only && !derived.limited
+    }
+
+    /// Answers a statement by its template.
+    pub(super) async fn answer<'r>(
+        &mut self,
+        command: CommandLabel,
+        shown: Shown<'_>,
+        ready: Ready,
+        started: Instant,
+        reply: Reply<'r>,
+    ) -> Result<Answered<'r>, WireError> {
+        let Ready { compiled, filled } = ready;
+        let Some(template) = compiled.template() else { return Ok(Answered::LongWay(reply)) };
+        self.last.warnings = Warnings::default();
+        self.shape = Some(match &filled {
+            Filled::Get(_) => ShapeLabel::Get,
+            Filled::Latest(_) => ShapeLabel::Latest,
+            Filled::Put(..) => ShapeLabel::Insert,
+        });
+        let stored = Instant::now();
+        let answer = self.quick(template, filled, started).await;
+        self.server.metrics().stage(Stage::Store, stored.elapsed());
+        let (replied, outcome, rows) = match answer {
+            Err(error) if error.suspects_catalog() => return Ok(Answered::LongWay(reply)),
+            Ok(Quick::Row(cell)) => {
+                let preamble = compiled.preamble(reply.collation());
+                let mut writer = reply.rows_prepared(&preamble, template.columns(), self.status()).await?;
+                if let Some(cell) = &cell {
+                    writer.row(&template.row(cell)[..template.columns().len()]).await?;
+                }
+                let rows = self.sent_rows(u64::from(cell.is_some()));
+                (writer.finish(self.last.warnings.count(), self.status()).await?, Outcome::Ok, rows)
+            }
+            Ok(Quick::Done(done)) => {
+                let ok = self.ok_reply(done);
+                (reply.ok(ok).await?, Outcome::Ok, 0)
+            }
+            Err(error) => {
+                self.note_error(&error);
+                (reply.error(&errors::reply(&error)).await?, Outcome::Error(error.kind()), 0)
+            }
+        };
+        self.finish(command, shown, ShapeLabel::Other, started, &Ending { outcome, rows });
+        Ok(Answered::Replied(replied))
+    }
+
+    async fn quick(&mut self, template: &Template, filled: Filled, started: Instant) -> Result<Quick, StatementError> {
+        self.refuse_stale()?;
+        let deadline = started + self.patience();
+        let executor = self.server.deployment().executor();
+        let kill = self.process.kill_switch();
+        kill.statement_begins();
+        let found = match filled {
+            Filled::Get(triple) => {
+                let read = executor.get(template.table_ref(), vec![triple]);
+                kill.interruptible(within(deadline, read)).await
+            }
+            Filled::Latest(key) => {
+                let read = executor.latest(template.table_ref(), vec![key]);
+                kill.interruptible(within(deadline, read)).await
+            }
+            // What writes is not cut off.
+            Filled::Put(triple, body) => {
+                let _shield = kill.shield();
+                return self.quick_put(template, triple, body, deadline).await.map(Quick::Done);
+            }
+        };
+        let mut found = found.ok_or(StatementError::Interrupted)???;
+        Ok(Quick::Row(found.pop().flatten()))
+    }
+
+    async fn quick_put(
+        &mut self,
+        template: &Template,
+        triple: Triple,
+        body: Body,
+        deadline: Instant,
+    ) -> Result<Done, StatementError> {
+        let executor = self.server.deployment().executor();
+        let Triple { row, column, ref_key } = triple.clone();
+        let cell = NewCell { row, column, version: Version::Exact(ref_key), body };
+        let item = PutItem { table: template.table_ref().clone(), cell, must_be_new: false };
+        let fates = within(deadline, executor.put(vec![item])).await.map_err(|_| StatementError::Timeout {
+            detail: "; the rows may be stored: repeating an insert of explicit versions settles it",
+        })?;
+        self.server.metrics().rows_received(1);
+        let entry = || name_of(&triple.row, &triple.column, Some(triple.ref_key));
+        match fates.into_iter().next() {
+            Some(CellFate::Written(written)) if written.new => Ok(Done { affected: 1, info: String::new() }),
+            Some(CellFate::Written(_)) => {
+                let note = format!("Cell '{}' exists with the same body: nothing to do", entry());
+                self.last.warnings.push(Level::Note, 1062, note);
+                Ok(Done::default())
+            }
+            Some(CellFate::Conflict(_)) => Err(StatementError::Duplicate { entry: entry(), stored: Stored::default() }),
+            Some(CellFate::Failed(error)) => {
+                Err(StatementError::Write { error: error.as_ref().clone(), stored: Stored::default() })
+            }
+            // One cell alone is not withheld for another.
+            Some(CellFate::Withheld) | None => {
+                Err(cellgate_sql::SqlError::Internal("a put without an outcome".into()).into())
+            }
+        }
+    }
+
+    /// How long a statement may take: the shorter of the session's limit and the server's.
+    fn patience(&self) -> Duration {
+        let server = self.server.config().timeouts.statement;
+        self.variables.derived().max_execution_time.map_or(server, |own| own.min(server))
+    }
+}
+
+/// The statement of a text that has exactly one.
+pub(super) fn single(statements: Vec<Statement>) -> Option<Statement> {
+    <[Statement; 1]>::try_from(statements).ok().map(|[statement]| statement)
+}

@@ -1,0 +1,235 @@
+//! TLS towards clients: where the certificate comes from, and taking over a new one while the program runs.
+//!
+//! A certificate is read from the files of the configuration, or made at the first start and kept in the data directory,
+//! so that clients that ask for encryption get it out of the box. New files are noticed within [`CHECK_EVERY`] and at
+//! SIGHUP; connections that are open keep theirs. Files that cannot be used change nothing and are logged.
+//!
+//! What it does not do: ask clients for certificates.
+
+mod self_signed;
+
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use thiserror::Error;
+use tokio::sync::watch;
+
+use crate::config::{Listen, TlsCertificate, TlsKey};
+use crate::signals::told;
+use self_signed::SelfSigned;
+
+/// How often the files are looked at. Certificates are renewed days before they end: this is for whoever tries it out.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
+/// Certificate and key of a first start, in the data directory; readable by its owner only.
+const OWN_FILE: &str = "tls.pem";
+/// The certificate of [`OWN_FILE`] alone, to be given to clients (`--ssl-ca`).
+const OWN_CERTIFICATE: &str = "tls-certificate.pem";
+
+/// Why TLS cannot be offered.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// A file cannot be read or written.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file has no certificate or no key in it.
+    #[error("{path}: there is no {what} in PEM form in it", path = path.display())]
+    Missing {
+        /// Which.
+        path: PathBuf,
+        /// What is missing.
+        what: &'static str,
+    },
+    /// Certificate and key cannot be used, or not together.
+    #[error("the certificate of {path} cannot be used: {source}", path = path.display())]
+    Unusable {
+        /// Where the certificate is.
+        path: PathBuf,
+        /// Why.
+        source: rustls::Error,
+    },
+    /// The library has no randomness or the like.
+    #[error("no certificate could be made")]
+    NotMade,
+}
+
+/// The certificate that clients are shown, and what is needed to renew it.
+#[derive(Debug)]
+pub struct Tls {
+    certificate: PathBuf,
+    key: PathBuf,
+    shown: Arc<Shown>,
+    config: Arc<rustls::ServerConfig>,
+}
+
+/// What is in use now.
+#[derive(Debug)]
+struct Shown(ArcSwap<Loaded>);
+
+#[derive(Debug)]
+struct Loaded {
+    key: Arc<CertifiedKey>,
+    stamp: Stamp,
+}
+
+/// When the two files were written last; `None` if that cannot be told.
+type Stamp = [Option<SystemTime>; 2];
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.load().key))
+    }
+}
+
+impl Tls {
+    /// What `[listen]` asks for; `None` without TLS. Without files of its own a proxy makes a certificate, once, and
+    /// keeps it in `data`.
+    ///
+    /// # Errors
+    /// [`TlsError`]: the files cannot be used, or none can be written.
+    pub fn open(listen: &Listen, data: &Path, hostname: &str) -> Result<Option<Self>, TlsError> {
+        let (certificate, key) = match (&listen.tls_certificate, &listen.tls_key) {
+            (TlsCertificate::Off, _) => return Ok(None),
+            (TlsCertificate::SelfSigned, _) => {
+                let path = data.join(OWN_FILE);
+                if !path.exists() {
+                    make_own(data, &path, listen.address.host(), hostname)?;
+                }
+                (path.clone(), path)
+            }
+            (TlsCertificate::File(certificate), TlsKey::WithCertificate) => (certificate.clone(), certificate.clone()),
+            (TlsCertificate::File(certificate), TlsKey::File(key)) => (certificate.clone(), key.clone()),
+        };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let shown = Arc::new(Shown(ArcSwap::from_pointee(Loaded::read(&certificate, &key, &provider)?)));
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|source| TlsError::Unusable { path: certificate.clone(), source })?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(&shown) as _);
+        Ok(Some(Self { certificate, key, shown, config: Arc::new(config) }))
+    }
+
+    /// What a connection is accepted with.
+    pub fn server_config(&self) -> &Arc<rustls::ServerConfig> {
+        &self.config
+    }
+
+    /// Takes over the files if they were written since they were read; whether they were.
+    ///
+    /// # Errors
+    /// [`TlsError`]; the certificate in use stays.
+    pub fn renew(&self) -> Result<bool, TlsError> {
+        if stamp(&self.certificate, &self.key) == self.shown.0.load().stamp {
+            return Ok(false);
+        }
+        let loaded = Loaded::read(&self.certificate, &self.key, self.config.crypto_provider())?;
+        self.shown.0.store(Arc::new(loaded));
+        Ok(true)
+    }
+
+    /// [`Tls::renew`], with what came of it in the log.
+    pub fn renew_logged(&self) {
+        match self.renew() {
+            Ok(true) => tracing::info!(certificate = %self.certificate.display(), "new TLS certificate in use"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "the TLS certificate is not renewed"),
+        }
+    }
+
+    /// Looks for new files until `shutdown`.
+    pub async fn follow(self: Arc<Self>, mut shutdown: watch::Receiver<bool>) {
+        let mut beat = tokio::time::interval(CHECK_EVERY);
+        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = told(&mut shutdown) => return,
+                _ = beat.tick() => {
+                    let tls = Arc::clone(&self);
+                    // A file system may hang.
+                    if let Err(error) = tokio::task::spawn_blocking(move || tls.renew_logged()).await {
+                        tracing::error!(%error, "looking at the TLS files failed");
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Loaded {
+    fn read(certificate: &Path, key: &Path, provider: &CryptoProvider) -> Result<Self, TlsError> {
+        // Taken before the files are read: what is written in between is seen the next time.
+        let stamp = stamp(certificate, key);
+        let unusable = |source| TlsError::Unusable { path: certificate.to_owned(), source };
+        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&read(certificate)?)
+            .collect::<Result<_, _>>()
+            .map_err(|_| TlsError::Missing { path: certificate.to_owned(), what: "certificate" })?;
+        if chain.is_empty() {
+            return Err(TlsError::Missing { path: certificate.to_owned(), what: "certificate" });
+        }
+        let private = PrivateKeyDer::from_pem_slice(&read(key)?)
+            .map_err(|_| TlsError::Missing { path: key.to_owned(), what: "private key without a passphrase" })?;
+        let key = CertifiedKey::from_der(chain, private, provider).map_err(unusable)?;
+        Ok(Self { key: Arc::new(key), stamp })
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path).map_err(|source| TlsError::File { path: path.to_owned(), source })
+}
+
+fn stamp(certificate: &Path, key: &Path) -> Stamp {
+    [certificate, key].map(|path| std::fs::metadata(path).and_then(|of| of.modified()).ok())
+}
+
+/// Makes the certificate of a first start. The file appears whole: two proxies that start at once may both make one,
+/// and use the one that came last.
+fn make_own(data: &Path, path: &Path, listens: &str, hostname: &str) -> Result<(), TlsError> {
+    let mut names = vec!["localhost"];
+    let mut addresses = vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    for name in [hostname, listens] {
+        match name.parse::<IpAddr>() {
+            Ok(address) if address.is_unspecified() || addresses.contains(&address) => {}
+            Ok(address) => addresses.push(address),
+            Err(_) if names.contains(&name) || !name.is_ascii() => {}
+            Err(_) => names.push(name),
+        }
+    }
+    let own = SelfSigned::generate(&names, &addresses).map_err(|_| TlsError::NotMade)?;
+    std::fs::create_dir_all(data).map_err(|source| TlsError::File { path: data.to_owned(), source })?;
+    write(&data.join(OWN_CERTIFICATE), &own.certificate, 0o644)?;
+    write(path, &format!("{}{}", own.certificate, own.key), 0o600)?;
+    tracing::info!(file = %path.display(), "made a TLS certificate of this proxy's own");
+    Ok(())
+}
+
+/// Writes a file that is there whole or not at all.
+fn write(path: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
+    let new = path.with_extension(format!("{}.new", std::process::id()));
+    let written = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(&new)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&new, path));
+    written.map_err(|source| TlsError::File { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests;
