@@ -13,6 +13,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::access::Accounts;
 use crate::catalog::Catalog;
 use crate::cli::{Check, Command, Health, Serve};
 use crate::config::{Config, ConfigError, Target};
@@ -40,6 +41,9 @@ pub enum ProgramError {
     /// The catalog.
     #[error("the catalog: {0}")]
     Catalog(StoreError),
+    /// The accounts.
+    #[error("the users: {0}")]
+    Users(StoreError),
     /// A store.
     #[error("{place}: {error}")]
     Store {
@@ -123,10 +127,14 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
     let deployment = Deployment::open(setup(&config, proxy, &metrics)?, Arc::clone(&metrics)).await?;
     let catalog = Catalog::open(Arc::clone(&deployment), config.meta.poll).await.map_err(ProgramError::Catalog)?;
     let catalog = Arc::new(catalog);
+    let accounts = Accounts::open(Arc::clone(deployment.meta()), &config.users).await.map_err(ProgramError::Users)?;
+    let accounts = Arc::new(accounts);
+    let poll = config.meta.poll;
     let server = Arc::new(Server::new(
         config,
         Arc::clone(&deployment),
         Arc::clone(&catalog),
+        Arc::clone(&accounts),
         metrics,
         mysql_address.port(),
         hostname,
@@ -142,6 +150,10 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
     let cataloging = tokio::spawn({
         let (catalog, background) = (Arc::clone(&catalog), background.clone());
         async move { catalog.run(background).await }
+    });
+    let accounting = tokio::spawn({
+        let background = background.clone();
+        async move { accounts.run(poll, background).await }
     });
     let following_tls = tls.clone().map(|tls| tokio::spawn(tls.follow(background.clone())));
     let max_http = usize::try_from(server.config().http.max_connections).unwrap_or(usize::MAX);
@@ -171,7 +183,7 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
     tracing::info!("stopping: no new connections; finishing what is running");
     let joined = clients.await;
     stop_background.send_replace(true);
-    let _ = tokio::join!(following, cataloging, web);
+    let _ = tokio::join!(following, cataloging, accounting, web);
     if let Some(following_tls) = following_tls {
         let _ = following_tls.await;
     }

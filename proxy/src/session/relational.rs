@@ -38,6 +38,20 @@ impl Session {
     fn state_for(&self, program: &Program) -> State {
         let reads = |name: &str| program.relations().iter().any(|r| r.name.eq_ignore_ascii_case(name));
         let mut state = State { sight: self.sight(), ..State::default() };
+        let accounts = self.server.accounts().snapshot();
+        let access = self.access();
+        if reads("user") {
+            state.users = accounts.user_rows(access);
+        }
+        if reads("user_privileges") {
+            state.user_privileges = accounts.user_privileges(access);
+        }
+        if reads("schema_privileges") {
+            state.schema_privileges = accounts.schema_privileges(access);
+        }
+        if reads("table_privileges") {
+            state.table_privileges = accounts.table_privileges(access);
+        }
         if reads("processlist") {
             state.processes = self.processes();
         }
@@ -55,7 +69,7 @@ impl Session {
 
     /// What the user may see.
     pub(super) fn sight(&self) -> Sight {
-        Sight::default()
+        Sight::of(self.access())
     }
 }
 

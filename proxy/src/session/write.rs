@@ -217,14 +217,6 @@ impl Session {
     /// DELETE on a cell table.
     pub(super) async fn erase(&mut self, erase: Erase, deadline: Instant) -> Result<Answer, StatementError> {
         self.refuse_read_only()?;
-        if !self.may_erase {
-            return Err(StatementError::Denied {
-                command: "ERASE",
-                user: self.user.clone(),
-                host: self.host.clone(),
-                table: erase.table.name.clone(),
-            });
-        }
         if self.transaction.as_ref().is_some_and(|t| !t.buffer.is_empty()) {
             return Err(StatementError::Unsupported {
                 what: "DELETE (erasure) in a transaction that has written",

@@ -182,7 +182,11 @@ async fn admit<H: Handler>(
     proof: Proof,
     entrance: Entrance,
 ) -> bool {
-    let fast_auth = match proof.judge(handler.verifier(&identity.user)) {
+    let mut verdict = proof.judge(handler.verifier(&identity.user));
+    if matches!(verdict, Verdict::Denied { .. }) && handler.look_again().await {
+        verdict = proof.judge(handler.verifier(&identity.user));
+    }
+    let fast_auth = match verdict {
         Verdict::Granted { fast_auth } => fast_auth,
         Verdict::Denied { using_password } => {
             write_error(channel, &handler.denied(&identity.user, using_password));

@@ -88,6 +88,8 @@ impl Template {
                 | Parsed::Use(_)
                 | Parsed::Transaction(_)
                 | Parsed::Explain { .. }
+                | Parsed::Account(_)
+                | Parsed::Grant(_)
                 | Parsed::Do(_)
                 | Parsed::Refused(_) => false,
             }
@@ -109,6 +111,8 @@ impl Template {
             | Parsed::Use(_)
             | Parsed::Transaction(_)
             | Parsed::Explain { .. }
+            | Parsed::Account(_)
+            | Parsed::Grant(_)
             | Parsed::Do(_)
             | Parsed::Refused(_) => None,
         }

@@ -18,7 +18,7 @@ const NAME_COLLATION: &str = "utf8mb3_general_ci";
 
 /// The tables that may be seen.
 fn visible<'a>(catalog: &'a Snapshot, sight: &'a Sight) -> impl Iterator<Item = TableView<'a>> {
-    let seen = |t: &&'a std::sync::Arc<TableDef>| sight.table(&t.database, &t.name);
+    let seen = |t: &&'a std::sync::Arc<TableDef>| sight.table(t);
     catalog.all_tables().filter(seen).map(|t| TableView::of(t))
 }
 
@@ -99,7 +99,7 @@ pub(super) fn columns(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
                 text(&column.column_type),
                 text(column.key),
                 text(column.extra),
-                text(privileges),
+                text(&privileges),
                 text(column.comment),
                 text(""),
                 Value::Null,

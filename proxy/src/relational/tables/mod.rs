@@ -12,6 +12,7 @@ use cellgate_sql::relational::Relation;
 use cellgate_sql::{Row, Value};
 
 use super::Sight;
+use crate::access::{SchemaPrivilege, TablePrivilege, UserPrivilege, UserRow};
 use crate::catalog::Snapshot;
 
 /// The databases that are made of relations.
@@ -33,10 +34,14 @@ pub struct State {
     pub global_variables: Vec<(String, Value)>,
     /// Names and values of what SHOW STATUS shows.
     pub status: Vec<(String, String)>,
-    /// Account names: user and host.
-    pub users: Vec<(String, String)>,
-    /// Grantee, privilege, whether it may be given away.
-    pub user_privileges: Vec<(String, String, bool)>,
+    /// Accounts, as `mysql.user` has them.
+    pub users: Vec<UserRow>,
+    /// Privileges on everything.
+    pub user_privileges: Vec<UserPrivilege>,
+    /// Privileges on databases.
+    pub schema_privileges: Vec<SchemaPrivilege>,
+    /// Privileges on tables.
+    pub table_privileges: Vec<TablePrivilege>,
 }
 
 /// A table's rows.
@@ -82,6 +87,8 @@ pub(super) fn rows<'a>(relation: &'static Relation, catalog: &'a Arc<Snapshot>, 
             "KEYWORDS" => of_catalog(|_, _| static_rows::keywords()),
             "PROCESSLIST" => Rows::Now(server::processes(state)),
             "USER_PRIVILEGES" => Rows::Now(server::user_privileges(state)),
+            "SCHEMA_PRIVILEGES" => Rows::Now(server::schema_privileges(state)),
+            "TABLE_PRIVILEGES" => Rows::Now(server::table_privileges(state)),
             _ => Rows::Now(Vec::new()),
         },
         ("performance_schema", name) => match name {
