@@ -61,6 +61,11 @@ impl Server {
         let facts = ServerFacts {
             port,
             hostname,
+            deployment: deployment.id().to_owned(),
+            prepared_statements: config.limits.prepared_statements as u64,
+            idle_seconds: config.timeouts.idle.as_secs(),
+            write_seconds: config.timeouts.write.as_secs().max(1),
+            handshake_seconds: config.timeouts.handshake.as_secs().max(1),
             max_allowed_packet: config.limits.max_allowed_packet.bytes() as u64,
             max_connections: config.limits.max_connections.into(),
             tls: tls.is_some(),
@@ -89,6 +94,12 @@ impl Server {
 
     /// Takes over what can change while running.
     pub fn reload(&self, config: Config) {
+        if config.timeouts.idle != self.config().timeouts.idle {
+            let seconds = Value::Int(config.timeouts.idle.as_secs().cast_signed());
+            for name in ["wait_timeout", "interactive_timeout"] {
+                self.set_global(name, seconds.clone());
+            }
+        }
         self.accounts.configure(&config.users);
         self.config.store(Arc::new(config));
     }

@@ -28,12 +28,18 @@ pub struct TableDef {
     pub def: u32,
     /// When it was created, microseconds UTC.
     pub created_at: i64,
+    /// `COMMENT`
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub comment: String,
+    /// The name it was created under, if it has been renamed: the physical tables keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_as: Option<String>,
 }
 
 impl TableDef {
     /// What a store needs to know of the table.
     pub fn table_ref(&self) -> TableRef {
-        TableRef::new(&self.name, TableId(self.id), self.def)
+        TableRef::new(self.made_as.as_deref().unwrap_or(&self.name), TableId(self.id), self.def)
     }
 }
 

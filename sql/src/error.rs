@@ -3,7 +3,9 @@
 use cellgate_schemaless::{ErrorKind, Invalid};
 use thiserror::Error;
 
+use crate::environment::SessionCall;
 use crate::relational::RelationalError;
+use crate::value::Value;
 
 /// A statement that cannot be run.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -140,12 +142,26 @@ pub enum SqlError {
     /// A wrong number of arguments or parameters (1582 / 1210).
     #[error("Incorrect arguments to {0}")]
     Arguments(String),
-    /// A mixture of aggregates and plain columns (1140).
-    #[error("In aggregated query without GROUP BY, expression of SELECT list contains nonaggregated column '{0}'")]
-    MixedAggregate(String),
     /// What only a relational SELECT can get wrong.
     #[error(transparent)]
     Relational(RelationalError),
+    /// A mixture of aggregates and plain columns (1140, with GROUP BY 1055).
+    #[error(
+        "{} contains nonaggregated column '{column}'; this is incompatible with sql_mode=only_full_group_by",
+        if *.grouped { "Expression is not in GROUP BY clause and" } else { "In aggregated query without GROUP BY, expression" }
+    )]
+    MixedAggregate {
+        /// The column.
+        column: String,
+        /// Whether there is a GROUP BY.
+        grouped: bool,
+    },
+    /// INTO with another number of variables than columns (1222).
+    #[error("The used SELECT statements have a different number of columns")]
+    IntoCount,
+    /// The session has to do this first ([`crate::Environment::call`]). Never seen by a client.
+    #[error("{} is pending", .0.name())]
+    Pending(SessionCall, Vec<Value>),
     /// A defect of the dialect.
     #[error("internal error: {0}")]
     Internal(String),
@@ -155,10 +171,13 @@ impl SqlError {
     /// The class of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Syntax { .. } | Self::Empty | Self::ColumnCount(_) | Self::ColumnTwice(_) | Self::Arguments(_) => {
-                ErrorKind::Syntax
-            }
-            Self::Unsupported { .. } | Self::Immutable { .. } | Self::MixedAggregate(_) => ErrorKind::Unsupported,
+            Self::Syntax { .. }
+            | Self::Empty
+            | Self::IntoCount
+            | Self::ColumnCount(_)
+            | Self::ColumnTwice(_)
+            | Self::Arguments(_) => ErrorKind::Syntax,
+            Self::Unsupported { .. } | Self::Immutable { .. } | Self::MixedAggregate { .. } => ErrorKind::Unsupported,
             Self::NoDatabase
             | Self::UnknownDatabase(_)
             | Self::UnknownTable { .. }
@@ -174,7 +193,7 @@ impl SqlError {
             | Self::Json { .. } => ErrorKind::Value,
             Self::KeyTooLong(_) | Self::NameTooLong { .. } | Self::Limit { .. } => ErrorKind::Limit,
             Self::Relational(error) => error.kind(),
-            Self::Internal(_) => ErrorKind::Internal,
+            Self::Pending(..) | Self::Internal(_) => ErrorKind::Internal,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use cellgate_schemaless::{KeyForm, Micros, RowColumn, TableDef, TableKind};
 use cellgate_sql::relational::Relation;
-use cellgate_sql::{Command, Environment, Row, SessionFunction, SqlError, SqlMode, Value};
+use cellgate_sql::{Command, Environment, Row, SessionCall, SessionFunction, SqlError, SqlMode, TimeZone, Value};
 
 use super::{Key, Relational, RelationalFailure, State, Until};
 use crate::catalog::{CatalogDocument, Snapshot};
@@ -32,6 +32,8 @@ fn table(id: u32, database: &str, name: &str, columns: &[(&str, Option<&str>)]) 
         codec: 1,
         columns: columns.iter().map(column).collect(),
         dropped_keys: Vec::new(),
+        comment: String::new(),
+        made_as: None,
         def: 1,
         created_at: 1_700_000_000_000_000,
     }
@@ -47,7 +49,7 @@ impl Session {
                 table(3, "Other", "trips", &[]),
             ],
             last_table_id: 3,
-            unpublished: Vec::new(),
+            ..CatalogDocument::default()
         };
         let catalog = Arc::new(Snapshot::new(1, &document));
         Self { database: Some("shop"), catalog, engine: Arc::default() }
@@ -125,6 +127,14 @@ impl Environment for Session {
 
     fn is_system_database(&self, name: &str) -> bool {
         super::is_system_database(name)
+    }
+
+    fn call(&self, call: SessionCall, arguments: &[Value]) -> Result<Value, SqlError> {
+        Err(SqlError::Pending(call, arguments.to_vec()))
+    }
+
+    fn time_zone(&self) -> TimeZone {
+        TimeZone::UTC
     }
 
     fn shard_of(&self, _: &[u8]) -> u16 {

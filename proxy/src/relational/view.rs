@@ -19,6 +19,8 @@ pub struct TableView<'a> {
     pub engine: &'static str,
     /// Its default collation.
     pub collation: &'static str,
+    /// Its comment.
+    pub comment: &'a str,
     /// When it was created.
     pub created_at: Micros,
     /// Its columns, in order.
@@ -110,6 +112,7 @@ impl<'a> TableView<'a> {
             name: &def.name,
             engine: "CELLS",
             collation: KEY_COLLATION,
+            comment: &def.comment,
             created_at: Micros(def.created_at),
             columns,
             indexes: vec![
@@ -131,8 +134,12 @@ impl<'a> TableView<'a> {
                 (name, false) => format!("  KEY {} ({columns})", quote(name)),
             });
         }
+        let comment = match self.comment {
+            "" => String::new(),
+            comment => format!(" COMMENT='{}'", comment.replace('\\', "\\\\").replace('\'', "''")),
+        };
         format!(
-            "CREATE TABLE {} (\n{}\n) ENGINE={} DEFAULT CHARSET={CHARSET} COLLATE={}",
+            "CREATE TABLE {} (\n{}\n) ENGINE={} DEFAULT CHARSET={CHARSET} COLLATE={}{comment}",
             quote(self.name),
             lines.join(",\n"),
             self.engine,

@@ -47,6 +47,15 @@ impl Shown<'_> {
             (Self::Text(text), Literals::Shown) => text.to_owned(),
         }
     }
+
+    /// What frameworks wrote into comments that are not part of the text.
+    fn tags(self) -> String {
+        match self {
+            Self::Statement(statement) => statement.tags(),
+            // Its comments are in it.
+            Self::Text(_) => String::new(),
+        }
+    }
 }
 
 #[async_trait]
@@ -68,6 +77,8 @@ impl Handler for Session {
         self.user.clone_from(&login.user);
         self.multi_statements = login.capabilities.multi_statements;
         self.found_rows_flag = login.capabilities.found_rows;
+        self.interactive = login.capabilities.interactive;
+        self.variables = self.fresh_variables();
         self.tls.clone_from(&login.tls);
         self.database = None;
         self.process.login(&self.user);
@@ -218,6 +229,10 @@ impl Handler for Session {
 
     fn status(&self) -> Status {
         Session::status(self)
+    }
+
+    fn idle_timeout(&self) -> Option<Duration> {
+        u64::try_from(self.variables.number("wait_timeout")).ok().map(Duration::from_secs)
     }
 
     fn observe(&self, event: WireEvent) {
@@ -377,7 +392,7 @@ impl Session {
                         }
                     }
                 }
-                let sent = self.sent_rows(rows.sent());
+                let sent = self.sent_rows(&rows);
                 // The part is ended; the reply goes on.
                 let _part = writer.finish(self.last.warnings.count(), self.status()).await?;
                 Ok(Ok(Ending { outcome: Outcome::Ok, rows: sent }))
@@ -419,7 +434,7 @@ impl Session {
                         }
                     }
                 }
-                let sent = self.sent_rows(rows.sent());
+                let sent = self.sent_rows(&rows);
                 let replied = writer.finish(self.last.warnings.count(), self.status()).await?;
                 self.server.metrics().stage(Stage::Reply, started.elapsed());
                 Ok((replied, Ending { outcome: Outcome::Ok, rows: sent }))
@@ -431,16 +446,21 @@ impl Session {
         self.last.row_count = i64::try_from(done.affected).unwrap_or(i64::MAX);
         OkReply {
             affected_rows: done.affected,
-            last_insert_id: 0,
+            last_insert_id: done.last_insert_id,
             warnings: self.last.warnings.count(),
             status: Session::status(self),
             info: done.info,
         }
     }
 
-    pub(super) fn sent_rows(&mut self, rows: u64) -> u64 {
+    fn sent_rows(&mut self, rows: &RowSource) -> u64 {
+        self.sent(rows.sent(), rows.found())
+    }
+
+    /// So many rows were sent, of so many that were found.
+    pub(super) fn sent(&mut self, rows: u64, found: u64) -> u64 {
         self.last.row_count = -1;
-        self.last.found_rows = rows;
+        self.last.found_rows = found;
         self.server.metrics().rows_sent(rows);
         rows
     }
@@ -473,6 +493,7 @@ impl Session {
         let config = self.server.config();
         if config.log.slow_query.is_some_and(|threshold| took >= threshold) {
             self.server.metrics().slow_query();
+            let tags = shown.tags();
             let shown = shown.text(config.log.literals);
             let failed = matches!(ending.outcome, Outcome::Error(_));
             tracing::warn!(
@@ -485,6 +506,7 @@ impl Session {
                 host = self.host,
                 database = self.database.as_deref().unwrap_or(""),
                 statement = shown,
+                tags,
                 "slow query"
             );
         }
@@ -549,6 +571,14 @@ impl RowSource {
                 Ok(row)
             }
             Self::Stream(stream) => stream.next().await,
+        }
+    }
+
+    /// What FOUND_ROWS() answers afterwards.
+    fn found(&self) -> u64 {
+        match self {
+            Self::Table { sent, .. } => *sent,
+            Self::Stream(stream) => stream.found(),
         }
     }
 

@@ -152,7 +152,8 @@ impl Session {
                 if let Some(cell) = &cell {
                     writer.row(&template.row(cell)[..template.columns().len()]).await?;
                 }
-                let rows = self.sent_rows(u64::from(cell.is_some()));
+                let rows = u64::from(cell.is_some());
+                let rows = self.sent(rows, rows);
                 (writer.finish(self.last.warnings.count(), self.status()).await?, Outcome::Ok, rows)
             }
             Ok(Quick::Done(done)) => {
@@ -170,7 +171,7 @@ impl Session {
 
     async fn quick(&mut self, template: &Template, filled: Filled, started: Instant) -> Result<Quick, StatementError> {
         self.refuse_stale()?;
-        let deadline = started + self.patience();
+        let deadline = started + self.patience(&filled);
         let executor = self.server.deployment().executor();
         let kill = self.process.kill_switch();
         kill.statement_begins();
@@ -210,7 +211,7 @@ impl Session {
         self.server.metrics().rows_received(1);
         let entry = || name_of(&triple.row, &triple.column, Some(triple.ref_key));
         match fates.into_iter().next() {
-            Some(CellFate::Written(written)) if written.new => Ok(Done { affected: 1, info: String::new() }),
+            Some(CellFate::Written(written)) if written.new => Ok(Done { affected: 1, ..Done::default() }),
             Some(CellFate::Written(_)) => {
                 let note = format!("Cell '{}' exists with the same body: nothing to do", entry());
                 self.last.warnings.push(Level::Note, 1062, note);
@@ -227,10 +228,14 @@ impl Session {
         }
     }
 
-    /// How long a statement may take: the shorter of the session's limit and the server's.
-    fn patience(&self) -> Duration {
+    /// How long a statement may take: the shorter of the session's limit, which is about reads, and the server's.
+    fn patience(&self, filled: &Filled) -> Duration {
         let server = self.server.config().timeouts.statement;
-        self.variables.derived().max_execution_time.map_or(server, |own| own.min(server))
+        let own = match filled {
+            Filled::Get(_) | Filled::Latest(_) => self.variables.derived().max_execution_time,
+            Filled::Put(..) => None,
+        };
+        own.map_or(server, |own| own.min(server))
     }
 }
 

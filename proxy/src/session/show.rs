@@ -6,6 +6,7 @@ use cellgate_schemaless::TableDef;
 use cellgate_sql::{Aspect, ColumnMeta, ColumnType, Filter, Row, Show, SqlError, TableName, Value};
 
 use super::error::StatementError;
+use super::variables::shown;
 use super::{Answer, Session, Table};
 use crate::catalog::Snapshot;
 use crate::version;
@@ -118,16 +119,22 @@ impl Session {
                 if !catalog.has_database(&database) {
                     return Err(SqlError::UnknownDatabase(database).into());
                 }
+                let collation = catalog.collation(&database);
+                let charset = collation.split('_').next().unwrap_or(collation);
                 let ddl = format!(
-                    "CREATE DATABASE `{}` /*!40100 DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci */",
+                    "CREATE DATABASE `{}` /*!40100 DEFAULT CHARACTER SET {charset} COLLATE {collation} */",
                     database.replace('`', "``")
                 );
                 (columns(&["Database", "Create Database"]), vec![vec![text(database), text(ddl)]])
             }
             Aspect::Variables { global } => {
                 let globals = self.server.globals();
-                let shown = if global { &globals } else { &self.variables };
-                let rows = shown.show().map(|(name, value)| vec![text(name), value]).collect();
+                let all = if global { &globals } else { &self.variables };
+                let own = |name, value| match self.variable(name) {
+                    Some(own) if !global => shown(name, &own),
+                    Some(_) | None => value,
+                };
+                let rows = all.show().map(|(name, value)| vec![text(name), own(name, value)]).collect();
                 (columns(&["Variable_name", "Value"]), rows)
             }
             Aspect::Status { global: _ } => {
@@ -387,7 +394,7 @@ fn table_status<'a>(tables: impl Iterator<Item = &'a Arc<TableDef>>) -> (Vec<Col
         row[11] = Value::DateTime(cellgate_schemaless::Micros(t.created_at));
         row[14] = text("utf8mb4_bin");
         row[16] = text("");
-        row[17] = text("");
+        row[17] = text(&t.comment);
         row
     };
     let mut columns = columns(&names);
@@ -416,8 +423,12 @@ fn create_table(def: &TableDef) -> String {
     }
     lines.push("  PRIMARY KEY (`row_key`,`column_key`,`ref_key`)".to_owned());
     lines.push("  KEY `added_id` (`added_id`)".to_owned());
+    let comment = match def.comment.as_str() {
+        "" => String::new(),
+        comment => format!(" COMMENT='{}'", comment.replace('\\', "\\\\").replace('\'', "''")),
+    };
     format!(
-        "CREATE TABLE {} (\n{}\n) ENGINE=CELLS DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
+        "CREATE TABLE {} (\n{}\n) ENGINE=CELLS DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin{comment}",
         quote(&def.name),
         lines.join(",\n")
     )

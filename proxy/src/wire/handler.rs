@@ -89,6 +89,11 @@ pub trait Handler: Send {
     /// The session's state now.
     fn status(&self) -> Status;
 
+    /// How long the client may now be idle; `None` for [`super::WireLimits::idle_timeout`].
+    fn idle_timeout(&self) -> Option<Duration> {
+        None
+    }
+
     /// For metrics.
     fn observe(&self, event: WireEvent);
 }
@@ -123,6 +128,8 @@ pub struct ClientFlags {
     pub multi_results: bool,
     /// Result sets end with an OK packet.
     pub deprecate_eof: bool,
+    /// A person sits there: `interactive_timeout` instead of `wait_timeout`.
+    pub interactive: bool,
 }
 
 impl ClientFlags {
@@ -132,6 +139,7 @@ impl ClientFlags {
             multi_statements: capabilities.contains(CapabilityFlags::CLIENT_MULTI_STATEMENTS),
             multi_results: capabilities.contains(CapabilityFlags::CLIENT_MULTI_RESULTS),
             deprecate_eof: capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF),
+            interactive: capabilities.contains(CapabilityFlags::CLIENT_INTERACTIVE),
         }
     }
 }

@@ -245,6 +245,7 @@ impl<H: Handler> Ready<'_, H> {
         loop {
             self.channel.restart_sequence();
             let limit = self.limits.max_allowed_packet;
+            let patience = self.handler.idle_timeout().unwrap_or(self.limits.idle_timeout);
             let packet = match self.channel.take(limit)? {
                 Some(packet) => Some(packet),
                 None => tokio::select! {
@@ -254,7 +255,7 @@ impl<H: Handler> Ready<'_, H> {
                         return Ok(());
                     }
                     () = kill.connection_killed() => return Ok(()),
-                    packet = self.channel.receive(limit, self.limits.idle_timeout, Wait::Idle) => packet?,
+                    packet = self.channel.receive(limit, patience, Wait::Idle) => packet?,
                 },
             };
             let Some(packet) = packet else { return Ok(()) };

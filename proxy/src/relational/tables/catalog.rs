@@ -62,7 +62,7 @@ pub(super) fn tables(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
         row[14] = Value::DateTime(table.created_at);
         row[17] = text(table.collation);
         row[19] = text("");
-        row[20] = text("");
+        row[20] = text(table.comment);
         row
     });
     system.chain(own).collect()

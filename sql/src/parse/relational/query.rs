@@ -83,7 +83,10 @@ impl Parser<'_, '_> {
 
     /// SELECT up to HAVING, from behind the word.
     fn core(&mut self) -> Result<Core, SqlError> {
-        let distinct = crate::parse::select::modifiers(self.reader)?;
+        let (distinct, counts) = crate::parse::select::modifiers(self.reader)?;
+        if counts {
+            return Err(unsupported("SQL_CALC_FOUND_ROWS here", "count with SELECT COUNT(*)"));
+        }
         let mut items = vec![self.item()?];
         while self.reader.take_symbol(Symbol::Comma) {
             items.push(self.item()?);
