@@ -53,7 +53,7 @@ impl Session {
             state.table_privileges = accounts.table_privileges(access);
         }
         if reads("processlist") {
-            state.processes = self.processes();
+            state.processes = self.processes(false);
         }
         if reads("session_variables") {
             state.session_variables = named(self.variables.show());
