@@ -161,6 +161,7 @@ fn store_code(error: &StoreError) -> (u16, &'static str) {
         StoreError::Timeout { reason: Reason::Lock, .. } => (1205, "HY000"),
         StoreError::Timeout { reason: Reason::Connect | Reason::Queue, .. } => (1429, "HY000"),
         StoreError::Timeout { reason: Reason::Statement, .. } => (3024, "HY000"),
+        StoreError::Overloaded { .. } => (3168, "HY000"),
         StoreError::StaleEpoch { .. } => (1213, "40001"),
         StoreError::NoTable { .. } => (1146, "42S02"),
         StoreError::DiskFull { .. } => (1021, "HY000"),
@@ -246,6 +247,9 @@ fn store_message(place: &str, error: &StoreError) -> String {
             format!(
                 "Query execution was interrupted, maximum statement execution time exceeded in {place} (log id {id})"
             )
+        }
+        StoreError::Overloaded { waiting } => {
+            format!("Server isn't available: {waiting} cells are waiting for {place} already; try again later")
         }
         StoreError::StaleEpoch { .. } => {
             format!("Deadlock found when trying to get lock; try restarting transaction ({place} changed hands)")

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::access::Accounts;
 use crate::auth::Verifier;
+use crate::auth::delays::LoginDelays;
 use crate::catalog::Catalog;
 use crate::config::{Config, Target};
 use crate::errors;
@@ -26,7 +27,7 @@ use crate::session::{ServerFacts, Session, Variables};
 use crate::signals::told;
 use crate::tls::Tls;
 use crate::version;
-use crate::wire::{self, Greeting, Lifetime, Wait, WireError, WireLimits};
+use crate::wire::{self, BoxStream, Greeting, Lifetime, Wait, WireError, WireLimits};
 
 /// Everything shared.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ pub struct Server {
     facts: ServerFacts,
     locks: Arc<Locks>,
     tls: Option<Arc<Tls>>,
+    delays: LoginDelays,
     globals: Mutex<Variables>,
     processes: Processes,
     plans: Plans,
@@ -84,6 +86,7 @@ impl Server {
             processes: Processes::default(),
             plans,
             tls,
+            delays: LoginDelays::default(),
             started: Instant::now(),
         }
     }
@@ -166,8 +169,19 @@ impl Server {
         Some(found.verifier.clone())
     }
 
+    /// How long a login has to wait for its judgement, because others of this user from there failed.
+    pub fn login_delay(&self, user: &str, host: &str) -> Duration {
+        self.delays.delay(user, host, self.config.load().limits.login_delay)
+    }
+
+    /// A login succeeded.
+    pub fn login_granted(&self, user: &str, host: &str) {
+        self.delays.succeeded(user, host);
+    }
+
     /// A login was refused.
     pub fn login_denied(&self, user: &str, host: &str) {
+        self.delays.failed(user, host);
         self.login_refused(LoginFailure::Denied, user, host);
     }
 
@@ -267,6 +281,14 @@ impl Server {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
         let open = self.metrics.connection_accepted();
+        let (stream, peer) = match self.unwrapped(stream, peer).await {
+            Ok(unwrapped) => unwrapped,
+            Err(error) => {
+                self.metrics.login_failed(LoginFailure::Protocol);
+                tracing::info!(%peer, %error, "a connection without the PROXY header that was expected");
+                return;
+            }
+        };
         let host = host_name(peer);
         let process = self.processes.enter(&host);
         let id = process.id();
@@ -274,7 +296,7 @@ impl Server {
         let greeting = Greeting { server_version: version::server_version(), connection_id: id, tls };
         let session = Session::new(Arc::clone(&self), Arc::clone(&process), host);
         let lifetime = Lifetime { shutdown, kill: process.kill_switch().clone() };
-        let ended = wire::serve(Box::new(stream), greeting, self.wire_limits(), session, lifetime).await;
+        let ended = wire::serve(stream, greeting, self.wire_limits(), session, lifetime).await;
         let entered = !process.is_of("");
         self.processes.leave(&process);
         self.locks.ended(id).await;
@@ -291,14 +313,26 @@ impl Server {
         }
     }
 
+    /// The connection behind a PROXY header, if it comes from who sends one.
+    async fn unwrapped(&self, stream: TcpStream, peer: IpAddr) -> Result<(BoxStream, IpAddr), WireError> {
+        let config = self.config();
+        if !config.listen.proxy_protocol_from.contains(peer) {
+            return Ok((Box::new(stream), peer));
+        }
+        let (stream, client) = wire::proxied(Box::new(stream), config.timeouts.handshake).await?;
+        Ok((stream, client.map_or(peer, |client| client.ip())))
+    }
+
     fn wire_limits(&self) -> WireLimits {
         let config = self.config();
         WireLimits {
             max_allowed_packet: config.limits.max_allowed_packet.bytes(),
             handshake_timeout: config.timeouts.handshake,
             idle_timeout: config.timeouts.idle,
+            read_timeout: config.timeouts.read,
             write_timeout: config.timeouts.write,
             prepared_statements: config.limits.prepared_statements,
+            cursors: config.limits.cursors,
             long_data: config.limits.long_data.bytes(),
             ..WireLimits::default()
         }

@@ -1,5 +1,7 @@
 //! Tables as the catalog knows them. Everything here is stored as JSON in the meta store, so fields are only ever added.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::keys::TableId;
@@ -79,7 +81,8 @@ pub struct TableRef {
     pub id: TableId,
     /// The definition number to write cells under.
     pub def: u32,
-    physical: String,
+    /// Shared: a reference is cloned with every request.
+    physical: Arc<str>,
 }
 
 impl TableRef {
@@ -95,7 +98,7 @@ impl TableRef {
             .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
             .take(Self::NAME_BYTES)
             .collect();
-        Self { id, def, physical: format!("{readable}_{id}") }
+        Self { id, def, physical: format!("{readable}_{id}").into() }
     }
 
     /// The table's name in every cluster: `[a-z0-9_]+`, safe to quote in any engine.

@@ -18,6 +18,7 @@ mod planned;
 mod read;
 mod settings;
 mod show;
+mod track;
 mod variables;
 mod warnings;
 mod write;
@@ -34,11 +35,12 @@ use crate::catalog::Snapshot;
 use crate::locks::Key;
 use crate::processes::Process;
 use crate::server::Server;
-use crate::wire::{Status, TlsSession};
+use crate::wire::{Attributes, Status, TlsSession};
 use buffer::Buffer;
 pub use error::{StatementError, Stored};
 use locking::Held;
 use read::Stream;
+use track::Track;
 pub use variables::{ServerFacts, VariableError, Variables};
 use warnings::Warnings;
 
@@ -75,6 +77,11 @@ pub struct Session {
     calls: Vec<Value>,
     held: Held,
     tls: Option<TlsSession>,
+    /// Connection attributes (`program_name`, `_client_name`, ..).
+    client: Attributes,
+    /// Query attributes of the statement that runs, or comes next.
+    attributes: Attributes,
+    track: Track,
     last: Last,
     /// What the running statement turned out to be, for metrics.
     shape: Option<cellgate_metrics::Shape>,
@@ -158,6 +165,9 @@ impl Session {
             calls: Vec::new(),
             held: Held::default(),
             tls: None,
+            client: Attributes::new(),
+            attributes: Attributes::new(),
+            track: Track::default(),
             last: Last::default(),
             shape: None,
             normal: Normal::default(),
@@ -302,7 +312,12 @@ impl Session {
             Command::Erase(erase) => self.erase(erase, deadline).await,
             Command::Ddl(ddl) => self.ddl(ddl).await,
             Command::Use(database) => self.use_database(&database).await.map(|()| Answer::Done(Done::default())),
-            Command::Set(settings) => self.apply_settings(settings).await.map(|()| Answer::Done(Done::default())),
+            Command::Set(settings) => {
+                let before = self.tracked();
+                self.apply_settings(settings).await?;
+                self.note_variables(before);
+                Ok(Answer::Done(Done::default()))
+            }
             Command::Transaction(control) => self.control(control).await,
             Command::Show(show) => self.show(show, snapshot).await,
             Command::Explain(explain) => self.explain(*explain, deadline).await,
