@@ -162,11 +162,7 @@ impl Server {
     pub fn verifier(&self, user: &str, host: &str) -> Option<Verifier> {
         let accounts = self.accounts.current();
         let found = accounts.matching(user, host)?;
-        if found.verifier.is_empty() && !is_loopback(host) {
-            self.metrics.login_failed(LoginFailure::Remote);
-            return None;
-        }
-        Some(found.verifier.clone())
+        (!found.verifier.is_empty() || is_loopback(host)).then(|| found.verifier.clone())
     }
 
     /// How long a login has to wait for its judgement, because others of this user from there failed.
@@ -182,7 +178,10 @@ impl Server {
     /// A login was refused.
     pub fn login_denied(&self, user: &str, host: &str) {
         self.delays.failed(user, host);
-        self.login_refused(LoginFailure::Denied, user, host);
+        let accounts = self.accounts.current();
+        let found = accounts.matching(user, host);
+        let remote = found.is_some_and(|account| account.verifier.is_empty()) && !is_loopback(host);
+        self.login_refused(if remote { LoginFailure::Remote } else { LoginFailure::Denied }, user, host);
     }
 
     /// A login was refused, for this reason.
