@@ -23,7 +23,7 @@ usage: cargo xtask COMMAND
                                    --quick: without the stock clients of other languages
                                    --only:  a folder of the workspace, or a test of integration-tests
   prove NAME [--rounds N] [--seed S]
-                                   a long proof: kill-proxy, kill-backends, log, fuzz, model
+                                   a long proof: kill-proxy, kill-backends, log, fuzz, idle, model
   servers -- COMMAND...            run COMMAND with a MariaDB and a PostgreSQL of its own
   clients                          install and build the stock clients under target/clients
   install [--quick]                install the Debian packages that are missing

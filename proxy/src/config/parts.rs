@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::networks::Networks;
 use super::section::{Applies, Key, Rendered, Section, quoted, section};
 use super::setting::{Address, Literals, LogFormat, LogLevel, Setting, Size};
 use super::tls::{TlsCertificate, TlsKey};
@@ -11,6 +12,10 @@ section! {
     pub struct Listen in "listen" {
         /// The address. One that other machines can reach needs at least one user with a password.
         address: Address = "127.0.0.1:3307", Restart;
+        /// Who puts a PROXY protocol header (version 1 or 2) in front of each connection, to say whose it is: addresses
+        /// and networks, with commas between. Connections from there must begin with one; from elsewhere it is an
+        /// error of the client's.
+        proxy_protocol_from: Networks = "none", Reload;
         /// The certificate, with its chain, that clients which ask for TLS are shown. "self-signed": one is made at the
         /// first start and kept in `data.dir`. A file that changes is taken over within seconds.
         tls_certificate: TlsCertificate = "self-signed", Restart;
@@ -51,6 +56,12 @@ section! {
         collect_bytes: Size = "64MiB" in "1MiB" to "64GiB", Reload;
         /// Most prepared statements of one connection; further ones get error 1461.
         prepared_statements: usize = "1024" in "1" to "1000000", Reload;
+        /// Most results one connection may leave on the server to fetch them in parts (cursors); further ones are sent
+        /// at once. Each holds a page of rows.
+        cursors: usize = "16" in "0" to "1000", Reload;
+        /// Longest wait before a login is judged, after others of the same user from the same host failed: nothing for
+        /// the first three, then 250 ms, doubled with each. "0s" is no delay.
+        login_delay: Duration = "5s" in "0s" to "1m", Reload;
         /// About how much memory the plans of statements take that were seen before; they are shared by all connections.
         plan_cache: Size = "16MiB" in "64KiB" to "4GiB", Restart;
         /// Most bytes one connection may hold that were sent with COM_STMT_SEND_LONG_DATA.
@@ -110,6 +121,8 @@ section! {
         handshake: Duration = "10s" in "100ms" to "10m", Reload;
         /// A client's next command (MySQL's `wait_timeout`).
         idle: Duration = "8h" in "1s" to "8760h", Reload;
+        /// A client that does not send the rest of a command it has begun, for each 64 KiB (MySQL's `net_read_timeout`).
+        read: Duration = "1m" in "100ms" to "24h", Reload;
         /// A client that does not take its result (MySQL's `net_write_timeout`).
         write: Duration = "1m" in "100ms" to "24h", Reload;
         /// What is running when the program is told to stop.

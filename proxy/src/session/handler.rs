@@ -19,8 +19,8 @@ use crate::errors;
 use crate::plans::Plan;
 use crate::processes::Running;
 use crate::wire::{
-    CommandKind, ErrorReply, Handler, KillSwitch, Login, OkReply, Prepared, Replied, Reply, Status, WireError,
-    WireEvent,
+    Attributes, CommandKind, ErrorReply, Handler, KillSwitch, Login, OkReply, Opened, Prepared, Replied, Reply,
+    SessionChange, Status, WireError, WireEvent,
 };
 
 /// How a statement ended, for metrics and the slow-query log.
@@ -61,9 +61,14 @@ impl Shown<'_> {
 #[async_trait]
 impl Handler for Session {
     type Plan = Arc<Plan>;
+    type Cursor = Cursor;
 
     fn verifier(&self, user: &str) -> Option<Verifier> {
         self.server.verifier(user, &self.host)
+    }
+
+    fn delay(&self, user: &str) -> Duration {
+        self.server.login_delay(user, &self.host)
     }
 
     async fn look_again(&mut self) -> bool {
@@ -80,8 +85,11 @@ impl Handler for Session {
         self.interactive = login.capabilities.interactive;
         self.variables = self.fresh_variables();
         self.tls.clone_from(&login.tls);
+        self.client = bounded(&login.attributes);
+        self.begin_tracking(login.capabilities.session_track);
+        self.server.login_granted(&login.user, &self.host);
         self.database = None;
-        self.process.login(&self.user);
+        self.process.login(&self.user, listed(&self.client));
         if let Some(database) = &login.database {
             self.init_db(database).await?;
         }
@@ -211,6 +219,56 @@ impl Handler for Session {
         let (replied, ending) = self.send(answer, reply).await?;
         self.finish(CommandLabel::Execute, shown, shape_label(statement), started, &ending);
         Ok(replied)
+    }
+
+    fn attributes(&mut self, attributes: Attributes) {
+        self.process.describe(listed(&attributes));
+        self.attributes = attributes;
+    }
+
+    async fn open(&mut self, plan: &Arc<Plan>, params: Vec<Value>) -> Result<Opened<Cursor>, ErrorReply> {
+        let started = Instant::now();
+        let statement = plan.statement();
+        self.server.processes().begin(&self.process, Running::Statement(statement.clone()));
+        let answer = self.run_or_die(statement, &params).await;
+        let (opened, outcome) = match answer {
+            Ok(Answer::Done(done)) => (Ok(Opened::Done(self.ok_reply(done))), Outcome::Ok),
+            Ok(rows @ (Answer::Table(_) | Answer::Stream(_))) => {
+                let cursor = RowSource::of(rows);
+                let columns = cursor.columns().to_vec();
+                self.last.row_count = -1;
+                (Ok(Opened::Rows { cursor: Cursor(cursor), columns, status: Session::status(self) }), Outcome::Ok)
+            }
+            Err(error) => {
+                self.note_error(&error);
+                (Err(errors::reply(&error)), Outcome::Error(error.kind()))
+            }
+        };
+        let shown = Shown::Statement(statement);
+        self.finish(CommandLabel::Execute, shown, shape_label(statement), started, &Ending { outcome, rows: 0 });
+        opened
+    }
+
+    async fn fetch(&mut self, Cursor(cursor): &mut Cursor) -> Result<Option<cellgate_sql::Row>, ErrorReply> {
+        cursor.prolong(Instant::now() + self.server.config().timeouts.statement);
+        match cursor.next(self.process.kill_switch()).await {
+            Ok(Some(row)) => {
+                self.server.metrics().rows_sent(1);
+                Ok(Some(row))
+            }
+            Ok(None) => {
+                self.last.found_rows = cursor.sent();
+                Ok(None)
+            }
+            Err(error) => {
+                self.note_error(&error);
+                Err(errors::reply(&error))
+            }
+        }
+    }
+
+    fn changes(&mut self) -> Vec<SessionChange> {
+        self.take_changes()
     }
 
     async fn reset(&mut self) -> Status {
@@ -450,6 +508,7 @@ impl Session {
             warnings: self.last.warnings.count(),
             status: Session::status(self),
             info: done.info,
+            changes: self.take_changes(),
         }
     }
 
@@ -505,10 +564,15 @@ impl Session {
                 user = self.user,
                 host = self.host,
                 database = self.database.as_deref().unwrap_or(""),
+                client = listed(&self.client),
+                attributes = listed(&self.attributes),
                 statement = shown,
                 tags,
                 "slow query"
             );
+        }
+        if !self.attributes.is_empty() {
+            self.attributes = Attributes::new();
         }
     }
 
@@ -536,7 +600,25 @@ impl Session {
     }
 }
 
-/// Rows, wherever they come from.
+/// The rows of an execution that are fetched in parts.
+pub struct Cursor(RowSource);
+
+/// Most connection attributes that are kept of a client, and most bytes of a name or value. Clients send about ten.
+const MOST_ATTRIBUTES: usize = 32;
+const ATTRIBUTE_BYTES: usize = 256;
+
+/// As much of a client's connection attributes as is kept.
+fn bounded(attributes: &[(String, String)]) -> Attributes {
+    let cut = |text: &String| text[..text.floor_char_boundary(ATTRIBUTE_BYTES)].to_owned();
+    attributes.iter().take(MOST_ATTRIBUTES).map(|(name, value)| (cut(name), cut(value))).collect()
+}
+
+/// Attributes on one line.
+fn listed(attributes: &Attributes) -> String {
+    attributes.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+}
+
+/// Rows, wherever they come from: a table that is all there, or a stream that is read as they are taken.
 enum RowSource {
     Table { columns: Vec<cellgate_sql::ColumnMeta>, rows: std::vec::IntoIter<cellgate_sql::Row>, sent: u64 },
     Stream(Box<super::read::Stream>),
@@ -548,6 +630,13 @@ impl RowSource {
             Answer::Done(_) => Self::Table { columns: Vec::new(), rows: Vec::new().into_iter(), sent: 0 },
             Answer::Table(table) => Self::Table { columns: table.columns, rows: table.rows.into_iter(), sent: 0 },
             Answer::Stream(stream) => Self::Stream(stream),
+        }
+    }
+
+    fn prolong(&mut self, deadline: Instant) {
+        match self {
+            Self::Table { .. } => {}
+            Self::Stream(stream) => stream.prolong(deadline),
         }
     }
 

@@ -17,6 +17,7 @@ mod planned;
 mod read;
 mod settings;
 mod show;
+mod track;
 mod variables;
 mod warnings;
 mod write;
@@ -32,10 +33,11 @@ use crate::access::{Access, Seat};
 use crate::catalog::Snapshot;
 use crate::processes::Process;
 use crate::server::Server;
-use crate::wire::{Status, TlsSession};
+use crate::wire::{Attributes, Status, TlsSession};
 use buffer::Buffer;
 pub use error::{StatementError, Stored};
 use read::Stream;
+use track::Track;
 pub use variables::{ServerFacts, VariableError, Variables};
 use warnings::Warnings;
 
@@ -71,6 +73,11 @@ pub struct Session {
     /// What the session has done for the running statement.
     calls: Vec<Value>,
     tls: Option<TlsSession>,
+    /// Connection attributes (`program_name`, `_client_name`, ..).
+    client: Attributes,
+    /// Query attributes of the statement that runs, or comes next.
+    attributes: Attributes,
+    track: Track,
     last: Last,
     /// What the running statement turned out to be, for metrics.
     shape: Option<cellgate_metrics::Shape>,
@@ -151,6 +158,9 @@ impl Session {
             last_insert_id: 0,
             calls: Vec::new(),
             tls: None,
+            client: Attributes::new(),
+            attributes: Attributes::new(),
+            track: Track::default(),
             last: Last::default(),
             shape: None,
             normal: Normal::default(),
@@ -292,7 +302,12 @@ impl Session {
             Command::Erase(erase) => self.erase(erase, deadline).await,
             Command::Ddl(ddl) => self.ddl(ddl).await,
             Command::Use(database) => self.use_database(&database).await.map(|()| Answer::Done(Done::default())),
-            Command::Set(settings) => self.apply_settings(settings).await.map(|()| Answer::Done(Done::default())),
+            Command::Set(settings) => {
+                let before = self.tracked();
+                self.apply_settings(settings).await?;
+                self.note_variables(before);
+                Ok(Answer::Done(Done::default()))
+            }
             Command::Transaction(control) => self.control(control).await,
             Command::Show(show) => self.show(show, snapshot).await,
             Command::Explain(explain) => self.explain(*explain, deadline).await,

@@ -100,7 +100,9 @@ impl Session {
         if !plan.is_shaped() || !self.is_plain() {
             return None;
         }
-        let compiled = plan.compiled(catalog.version(), &self.environment(catalog).for_everybody());
+        let compiled = plan.compiled(catalog.version(), self.database.as_deref(), |statement| {
+            Template::of(statement, &self.environment(catalog).for_everybody())
+        });
         let template = compiled.template()?;
         if template.shows_time() && !self.variables.derived().utc {
             return None;
@@ -177,6 +179,9 @@ impl Session {
         kill.statement_begins();
         let found = match filled {
             Filled::Get(triple) => {
+                if let Some(cell) = executor.cached(template.table_ref(), &triple) {
+                    return Ok(Quick::Row(Some(cell)));
+                }
                 let read = executor.get(template.table_ref(), vec![triple]);
                 kill.interruptible(within(deadline, read)).await
             }

@@ -251,6 +251,11 @@ impl Stream {
         &self.columns
     }
 
+    /// Gives the rest until then: rows that are fetched later are not late.
+    pub(super) fn prolong(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+    }
+
     /// How many rows were given out.
     pub(super) fn sent(&self) -> u64 {
         self.sent

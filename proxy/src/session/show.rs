@@ -148,7 +148,7 @@ impl Session {
             }
             Aspect::Warnings => (columns(&["Level", "#Code", "Message"]), self.last.warnings.rows(false)),
             Aspect::Errors => (columns(&["Level", "#Code", "Message"]), self.last.warnings.rows(true)),
-            Aspect::Processlist { full: _ } => self.processlist(),
+            Aspect::Processlist { full } => self.processlist(full),
             Aspect::Grants { account } => {
                 let (name, lines) = self.shown_grants(&account)?;
                 let rows = lines.into_iter().map(|line| vec![text(line)]);
@@ -217,14 +217,16 @@ impl Session {
         catalog.tables(database).filter(|t| self.access().may_see_table(&t.database, &t.name))
     }
 
-    fn processlist(&self) -> (Vec<ColumnMeta>, Vec<Row>) {
-        let names = ["#Id", "User", "Host", "db", "Command", "#Time", "State", "Info"];
+    /// MySQL's columns; FULL has what the clients say of themselves behind them.
+    fn processlist(&self, full: bool) -> (Vec<ColumnMeta>, Vec<Row>) {
+        let mut names = vec!["#Id", "User", "Host", "db", "Command", "#Time", "State", "Info"];
+        names.extend(full.then_some("Attributes"));
         // Other users' statements are theirs: without ADMIN one sees one's own.
         let all = self.access().may_administer();
         let seen = self.server.processes().all().into_iter().filter(|s| all || s.user == self.user);
         let rows = seen.map(|s| {
             let (command, state) = if s.statement.is_some() { ("Query", "executing") } else { ("Sleep", "") };
-            vec![
+            let mut row = vec![
                 number(s.id),
                 text(s.user),
                 text(s.host),
@@ -233,7 +235,9 @@ impl Session {
                 number(s.since.elapsed().as_secs()),
                 text(state),
                 s.statement.map_or(Value::Null, text),
-            ]
+            ];
+            row.extend(full.then(|| text(s.attributes)));
+            row
         });
         (columns(&names), rows.collect())
     }
