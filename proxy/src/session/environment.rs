@@ -94,11 +94,12 @@ impl Environment for Bound<'_> {
     }
 
     fn has_database(&self, database: &str) -> bool {
-        let may = match self.visible {
-            Visible::Seen | Visible::With(_) => self.session.access().may_see_database(database),
-            Visible::All => true,
+        // One that may not be seen might be there: whoever names it is refused, whether it is or not.
+        let hidden = match self.visible {
+            Visible::Seen | Visible::With(_) => !self.session.access().may_see_database(database),
+            Visible::All => false,
         };
-        may && self.catalog.has_database(database)
+        hidden || self.catalog.has_database(database)
     }
 
     fn variable(&self, global: bool, name: &str) -> Option<Value> {

@@ -75,6 +75,23 @@ impl Proof {
         Ok(Self { plugin, salt, answer })
     }
 
+    /// A proof that can be checked: of a user of whom only the hash of `mysql_native_password` is known, another
+    /// plugin's answer cannot.
+    pub(super) async fn checkable(
+        self,
+        verifier: Option<Verifier>,
+        channel: &mut Channel,
+        limit: usize,
+        until: Instant,
+    ) -> Result<Self, WireError> {
+        match self.plugin {
+            Plugin::CachingSha2 if verifier.is_some_and(|v| !v.knows_caching_sha2()) => {
+                Self::request(channel, Plugin::Native, limit, until).await
+            }
+            Plugin::CachingSha2 | Plugin::Native => Ok(self),
+        }
+    }
+
     /// Checks it; `None` is an unknown user, who costs the same work. A client that sends the password itself instead of
     /// an answer, as the slow path of `caching_sha2_password` has it, may do so where it is encrypted (`secure`).
     pub(super) fn judge(&self, verifier: Option<Verifier>, secure: bool) -> Verdict {

@@ -60,6 +60,7 @@ pub(super) async fn enter<H: Handler>(
         Some(plugin) => Proof { plugin, salt, answer },
         None => Proof::request(channel, Plugin::Native, limit, until).await?,
     };
+    let proof = proof.checkable(handler.verifier(&identity.user), channel, limit, until).await?;
     let charset = identity.charset.unwrap_or_default();
     let client = Client { capabilities, text: text_collation(charset) };
     let admitted = admit(channel, handler, client, charset, identity, proof, Entrance::First { until }).await?;

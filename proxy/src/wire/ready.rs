@@ -220,6 +220,8 @@ impl<'a, H: Handler> Ready<'a, H> {
         let plugin = Plugin::named(identity.plugin.as_deref()).unwrap_or(Plugin::Native);
         let until = tokio::time::Instant::now() + self.limits.handshake_timeout;
         let proof = Proof::request(self.channel, plugin, self.limits.login_packet, until).await?;
+        let verifier = self.handler.verifier(&identity.user);
+        let proof = proof.checkable(verifier, self.channel, self.limits.login_packet, until).await?;
         self.forget();
         let (client, charset, entrance) = (self.client, self.charset, Entrance::Again { until });
         let admitted = admit(self.channel, self.handler, client, charset, identity, proof, entrance).await?;
