@@ -58,7 +58,8 @@ impl Source {
         if whole {
             return &self.text;
         }
-        self.text.find("#[cfg(test)]").map_or("", |start| &self.text[start..])
+        // A module of its own in another file is looked at there.
+        self.text.find("#[cfg(test)]\nmod tests {").map_or("", |start| &self.text[start..])
     }
 }
 
@@ -155,6 +156,6 @@ mod tests {
         assert_eq!(count("sql/src/lib.rs", format!("//! Stub.\n{}", UNFINISHED[0])), 1);
         assert_eq!(count("sql/src/lib.rs", format!("//! Waits.\n{SLEEP}1)")), 0);
         assert_eq!(count("sql/tests/x.rs", format!("//! Waits.\n{SLEEP}1)")), 1);
-        assert_eq!(count("sql/src/lib.rs", format!("//! Waits.\n#[cfg(test)]\n{SLEEP}1)")), 1);
+        assert_eq!(count("sql/src/lib.rs", format!("//! Waits.\n#[cfg(test)]\nmod tests {{\n{SLEEP}1)")), 1);
     }
 }

@@ -120,7 +120,7 @@ async fn a_command_that_trickles_in_is_ended() {
     assert!(matches!(served.await.unwrap(), Err(WireError::Timeout(Wait::Read))));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_slow_command_is_taken_as_long_as_it_keeps_coming() {
     let limits = WireLimits { read_timeout: 10 * SOON, ..WireLimits::default() };
     let mut client = Setup { limits, pipe: 64 * 1024, ..Setup::default() }.enter().await;
