@@ -239,7 +239,11 @@ impl ClusterFamilies {
                 "1 if the cluster answered its last health check, else 0.",
                 vec![cluster()],
             )?,
-            pool_size: r.gauges("cellgate_pool_connections", "Open connections to the cluster.", vec![cluster()])?,
+            pool_size: r.gauges(
+                "cellgate_pool_connections",
+                "Open connections to the cluster, if it is on a server; nought for SQLite files.",
+                vec![cluster()],
+            )?,
             pool_idle: r.gauges(
                 "cellgate_pool_idle_connections",
                 "Open connections to the cluster that nobody uses.",

@@ -1,9 +1,12 @@
 //! Statements as parsed: names not looked up, parameters not filled in.
 
 use crate::account::{AccountRef, AccountStatement, Listed};
-use crate::command::{RowColumnSpec, SettingScope, TableChange, Transaction};
+use crate::command::{KillScope, LockMode, RowColumnSpec, SettingScope, TableChange, Transaction};
 use crate::error::SqlError;
 use crate::parse::Expr;
+
+/// The databases every MySQL server has for itself.
+const SYSTEM_DATABASES: [&str; 4] = ["information_schema", "mysql", "performance_schema", "sys"];
 
 /// A table as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +22,13 @@ pub(crate) struct Name {
 pub(crate) enum Parsed {
     /// SELECT.
     Select(Box<Select>),
+    /// A SELECT for the relational engine.
+    Relational {
+        /// What.
+        query: Box<crate::relational::ast::Query>,
+        /// What the cell dialect says of it, for tables the engine does not hold.
+        refusal: Option<SqlError>,
+    },
     /// INSERT.
     Insert(Box<Insert>),
     /// DELETE.
@@ -46,6 +56,15 @@ pub(crate) enum Parsed {
     Grant(Box<GrantStatement>),
     /// DO.
     Do(Vec<Expr>),
+    /// LOCK TABLES and its kin.
+    Lock(LockStatement),
+    /// KILL.
+    Kill {
+        /// Which connection.
+        id: Expr,
+        /// How much of it.
+        scope: KillScope,
+    },
     /// Understood, and refused.
     Refused(SqlError),
 }
@@ -67,6 +86,14 @@ pub(crate) struct Select {
     pub counts_all: bool,
     /// `INTO @a, @b`
     pub into: Vec<String>,
+}
+
+impl Select {
+    /// Whether FROM names one of the databases every MySQL server has for itself.
+    pub fn names_system_database(&self) -> bool {
+        let database = self.from.as_ref().and_then(|from| from.name.database.as_deref());
+        database.is_some_and(|d| SYSTEM_DATABASES.iter().any(|s| d.eq_ignore_ascii_case(s)))
+    }
 }
 
 /// LIMIT.
@@ -162,6 +189,15 @@ pub(crate) enum On {
     Database(Option<String>),
     /// `[db.]t`
     Table(Name),
+}
+
+/// LOCK TABLES, FLUSH TABLES WITH READ LOCK, UNLOCK TABLES, names as written.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub(crate) enum LockStatement {
+    Tables(Vec<(Name, LockMode)>),
+    Everything,
+    Unlock,
 }
 
 /// One assignment of a SET.

@@ -6,6 +6,7 @@ use cellgate_schemaless::{Erasure, NewCell, Request, TableDef};
 
 use crate::account::{AccountRef, AccountStatement};
 use crate::filter::Filter;
+use crate::relational::Program;
 use crate::shape::Shape;
 use crate::value::Value;
 
@@ -14,6 +15,8 @@ use crate::value::Value;
 pub enum Command {
     /// Read cells (or nothing) and shape rows of them.
     Read(Read),
+    /// Run a SELECT on the relational engine.
+    Relational(Box<Program>),
     /// Write cells.
     Put(Put),
     /// Erase cells.
@@ -32,6 +35,15 @@ pub enum Command {
     Explain(Box<Explain>),
     /// Users and their privileges.
     Account(Box<AccountStatement>),
+    /// Locking and unlocking of tables.
+    Lock(TableLock),
+    /// `KILL`.
+    Kill {
+        /// The connection's id.
+        id: u64,
+        /// How much of it ends.
+        scope: KillScope,
+    },
     /// Accepted, no effect, because it cannot have one here (e.g. `FLUSH STATUS` is not among them; `DO 1` is).
     Nothing,
 }
@@ -230,6 +242,35 @@ pub enum TableChange {
     },
     /// `COMMENT = '..'`.
     Comment(String),
+}
+
+/// Locking of tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TableLock {
+    /// `LOCK TABLES`, `FLUSH TABLES t WITH READ LOCK`.
+    Tables(Vec<(TableName, LockMode)>),
+    /// `FLUSH TABLES WITH READ LOCK`.
+    Everything,
+    /// `UNLOCK TABLES`.
+    Unlock,
+}
+
+/// How a table is locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockMode {
+    /// Others may read, nobody may write.
+    Read,
+    /// Nobody else may use it.
+    Write,
+}
+
+/// What KILL ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KillScope {
+    /// The connection.
+    Connection,
+    /// The statement it runs.
+    Query,
 }
 
 /// One assignment of a SET.

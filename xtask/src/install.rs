@@ -30,6 +30,7 @@ const NEEDS: &[Need] = &[
     },
     Need { package: "mariadb-client", extent: Extent::Servers, present: || program("mariadb") },
     Need { package: "postgresql", extent: Extent::Servers, present: || program("psql") && postgres_server() },
+    Need { package: "openssl", extent: Extent::Servers, present: || program("openssl") },
     Need { package: "gcc", extent: Extent::Servers, present: || program("cc") },
     Need { package: "python3-venv", extent: Extent::All, present: python },
     Need { package: "python3-dev", extent: Extent::All, present: python },

@@ -20,7 +20,7 @@ pub(super) fn aggregate(name: &str) -> Option<Aggregate> {
     })
 }
 
-fn session_function(name: &str) -> Option<SessionFunction> {
+pub(super) fn session_function(name: &str) -> Option<SessionFunction> {
     Some(match name {
         "DATABASE" | "SCHEMA" => SessionFunction::Database,
         "VERSION" => SessionFunction::Version,
@@ -88,6 +88,11 @@ pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Result<Expr, SqlError> {
         ("FROM_UNIXTIME", [time]) => known(Function::FromUnixTime, vec![time.clone(), Expression::Leaf(Leaf::Zone)]),
         ("UNIX_TIMESTAMP", _) => Err(SqlError::Arguments(name.into())),
         ("FROM_UNIXTIME", _) => Err(unsupported("FROM_UNIXTIME with a format", "format it in the application")),
+        (
+            "GET_LOCK" | "RELEASE_LOCK" | "RELEASE_ALL_LOCKS" | "IS_FREE_LOCK" | "IS_USED_LOCK" | "SLEEP" | "UUID"
+            | "LAST_INSERT_ID",
+            _,
+        ) => Err(SqlError::Arguments(name.into())),
         ("VALUES" | "VALUE", _) => {
             Err(unsupported("VALUES() in an expression", "cells are immutable: insert the next ref_key"))
         }
@@ -101,8 +106,13 @@ pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Result<Expr, SqlError> {
     }
 }
 
+/// Whether MySQL has a function of this name (upper case) that the dialect has not.
+pub(super) fn is_known_to_mysql(name: &str) -> bool {
+    KNOWN_TO_MYSQL.contains(&name)
+}
+
 /// Functions MySQL has and the dialect has not: refused by name rather than called unknown.
-const KNOWN_TO_MYSQL: [&str; 43] = [
+const KNOWN_TO_MYSQL: [&str; 40] = [
     "GROUP_CONCAT",
     "JSON_ARRAYAGG",
     "JSON_OBJECTAGG",
@@ -114,9 +124,6 @@ const KNOWN_TO_MYSQL: [&str; 43] = [
     "VARIANCE",
     "RAND",
     "BENCHMARK",
-    "GET_LOCK",
-    "RELEASE_LOCK",
-    "IS_FREE_LOCK",
     "MD5",
     "SHA1",
     "SHA2",

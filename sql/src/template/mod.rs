@@ -81,6 +81,7 @@ impl Template {
                 Parsed::Select(select) => is_plain(select) && select.condition.is_some() && columns(&select.items),
                 Parsed::Insert(insert) => is_single(insert),
                 Parsed::Delete(_)
+                | Parsed::Relational { .. }
                 | Parsed::Ddl(_)
                 | Parsed::Set(_)
                 | Parsed::Show(_)
@@ -89,6 +90,8 @@ impl Template {
                 | Parsed::Explain { .. }
                 | Parsed::Account(_)
                 | Parsed::Grant(_)
+                | Parsed::Lock(_)
+                | Parsed::Kill { .. }
                 | Parsed::Do(_)
                 | Parsed::Refused(_) => false,
             }
@@ -103,6 +106,7 @@ impl Template {
             Parsed::Select(select) => Self::of_select(select, env),
             Parsed::Insert(insert) => Self::of_insert(insert, env),
             Parsed::Delete(_)
+            | Parsed::Relational { .. }
             | Parsed::Ddl(_)
             | Parsed::Set(_)
             | Parsed::Show(_)
@@ -111,6 +115,8 @@ impl Template {
             | Parsed::Explain { .. }
             | Parsed::Account(_)
             | Parsed::Grant(_)
+            | Parsed::Lock(_)
+            | Parsed::Kill { .. }
             | Parsed::Do(_)
             | Parsed::Refused(_) => None,
         }
@@ -268,6 +274,8 @@ impl Template {
 fn is_plain(select: &Select) -> bool {
     !select.distinct
         && !select.locking
+        && !select.counts_all
+        && select.into.is_empty()
         && select.group_by.is_empty()
         && select.having.is_none()
         && select.limit.offset.is_none()
