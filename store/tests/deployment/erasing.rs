@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cellgate_schemaless::{ColumnKey, Erasure, RefKey, RowKey, Triple};
 use cellgate_store::cache::LEASE;
