@@ -1,6 +1,7 @@
 //! JSON: paths, extraction, MySQL's normalised text, and its order.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 use bytes::Bytes;
 use cellgate_schemaless::limits::JSON_DEPTH;
@@ -62,22 +63,47 @@ impl Path {
         self.0.iter().any(|leg| matches!(leg, Leg::AnyMember | Leg::AnyIndex | Leg::Deep))
     }
 
-    /// The values it finds, in document order.
+    /// The values it finds, in document order; none twice, though `**` comes by the same value on many ways.
     fn find<'a>(&self, document: &'a Json) -> Vec<&'a Json> {
         let mut found = vec![document];
-        for leg in &self.0 {
-            let mut next: Vec<&Json> = Vec::with_capacity(found.len());
+        for (place, leg) in self.0.iter().enumerate() {
+            let doubles = self.0[..=place].contains(&Leg::Deep);
+            let mut next = Found { values: Vec::with_capacity(found.len()), seen: doubles.then(HashSet::new) };
             for value in found {
                 leg.step(value, &mut next);
             }
-            found = next;
+            found = next.values;
         }
         found
     }
 }
 
+/// What a leg finds.
+struct Found<'a> {
+    values: Vec<&'a Json>,
+    /// Where the values are, if some may be found twice.
+    seen: Option<HashSet<*const Json>>,
+}
+
+impl<'a> Found<'a> {
+    /// Takes a value; false if it was there already.
+    fn push(&mut self, value: &'a Json) -> bool {
+        let new = self.seen.as_mut().is_none_or(|seen| seen.insert(std::ptr::from_ref(value)));
+        if new {
+            self.values.push(value);
+        }
+        new
+    }
+
+    fn extend(&mut self, values: impl IntoIterator<Item = &'a Json>) {
+        values.into_iter().for_each(|value| {
+            self.push(value);
+        });
+    }
+}
+
 impl Leg {
-    fn step<'a>(&self, value: &'a Json, out: &mut Vec<&'a Json>) {
+    fn step<'a>(&self, value: &'a Json, out: &mut Found<'a>) {
         match (self, value) {
             (Self::Member(name), Json::Object(map)) => out.extend(map.get(name)),
             (Self::AnyMember, Json::Object(map)) => out.extend(map.values()),
@@ -87,12 +113,16 @@ impl Leg {
             }
             (Self::AnyIndex, Json::Array(items)) => out.extend(items),
             // A value that is no array is an array of itself.
-            (Self::Index(0) | Self::FromEnd(0), _) => out.push(value),
+            (Self::Index(0) | Self::FromEnd(0), _) => {
+                out.push(value);
+            }
             (Self::Deep, _) => {
-                // Without recursion; the order is the document's.
+                // Without recursion; the order is the document's. Below a value that was met all was met.
                 let mut stack = vec![value];
                 while let Some(value) = stack.pop() {
-                    out.push(value);
+                    if !out.push(value) {
+                        continue;
+                    }
                     match value {
                         Json::Array(items) => stack.extend(items.iter().rev()),
                         Json::Object(map) => stack.extend(map.values().rev()),
@@ -420,6 +450,10 @@ mod tests {
         assert_eq!(get(doc, &["$.missing"]), None);
         assert_eq!(get(doc, &["$.z", "$.missing"]).as_deref(), Some("[2]"), "several paths give an array");
         assert_eq!(get(doc, &["$.a.b[*]"]).as_deref(), Some(r#"[10, 20, {"c d": "x"}]"#));
+        // Every way down a nest meets the same values: none comes twice, and nothing grows with the number of ways.
+        let nest = format!("{}{}", "[".repeat(90), "]".repeat(90));
+        let path = format!("${}", "**[0]".repeat(40));
+        assert!(get(&nest, &[&path]).is_some_and(|found| found.len() < nest.len() * nest.len()));
         assert_eq!(get(doc, &["$**.\"c d\""]).as_deref(), Some("[\"x\"]"));
         assert_eq!(get(doc, &["$.long[0]"]).as_deref(), Some("1"), "a scalar is an array of itself");
         assert_eq!(
