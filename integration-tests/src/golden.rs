@@ -127,7 +127,8 @@ pub async fn connect(address: SocketAddr, database: &str) -> Conn {
     client::try_connect(options).await.unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"))
 }
 
-async fn answer(conn: &mut Conn, statement: &str, with_message: bool) -> String {
+/// Runs one statement: its part of a transcript.
+pub(crate) async fn answer(conn: &mut Conn, statement: &str, with_message: bool) -> String {
     let rows = match conn.query_iter(statement).await {
         Ok(mut result) => {
             let columns = result.columns();
@@ -178,7 +179,7 @@ fn show(value: &Value) -> String {
 }
 
 /// Cuts a script into statements, comments left out.
-fn statements(text: &str) -> Vec<String> {
+pub(crate) fn statements(text: &str) -> Vec<String> {
     let mut statements = Vec::new();
     let mut statement = String::new();
     for line in text.lines() {
@@ -198,7 +199,7 @@ fn statements(text: &str) -> Vec<String> {
 }
 
 /// The first lines that differ, with those before.
-fn difference(expected: &str, found: &str) -> String {
+pub(crate) fn difference(expected: &str, found: &str) -> String {
     let (expected, found): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), found.lines().collect());
     let at = expected.iter().zip(&found).take_while(|(one, two)| one == two).count();
     let show = |lines: &[&str], mark: &str| {

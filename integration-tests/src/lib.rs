@@ -11,6 +11,7 @@
 pub mod client;
 pub mod clients;
 pub mod deployment;
+pub mod documents;
 pub mod golden;
 pub mod http;
 pub mod load;

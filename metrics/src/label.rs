@@ -172,8 +172,6 @@ label! {
     Refusal("reason") {
         /// `limits.max_connections` was reached.
         TooMany = "max_connections",
-        /// The program is shutting down.
-        ShuttingDown = "shutting_down",
     }
 }
 
@@ -184,6 +182,12 @@ label! {
         Denied = "denied",
         /// A user without a password, from another machine.
         Remote = "remote",
+        /// The account is locked.
+        Locked = "locked",
+        /// The account needs TLS, and the connection had none.
+        Unencrypted = "unencrypted",
+        /// The account has as many connections as it may.
+        Limit = "limit",
         /// What the client sent is not a login.
         Protocol = "protocol",
         /// `timeouts.handshake` ran out.

@@ -12,6 +12,7 @@ mod document;
 mod error;
 mod family;
 mod label;
+mod process;
 mod service;
 
 #[cfg(test)]

@@ -4,13 +4,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cellgate_schemaless::{ClusterNo, limits};
-use prometheus::process_collector::ProcessCollector;
 use prometheus::{Histogram, IntCounter, IntGauge, TextEncoder};
 
 use crate::cluster::{ClusterFamilies, ClusterMetrics};
 use crate::error::MetricsError;
 use crate::family::{By, Family, LabelDescription, Lazy3, Registrar, failed};
 use crate::label::{Command, Label, LoginFailure, Outcome, Refusal, Shape, Stage};
+use crate::process::ProcessMetrics;
 
 /// Bounds of latency buckets in seconds: from what a cached parse takes to the default statement timeout.
 pub(crate) const LATENCY_SECONDS: &[f64] = &[
@@ -30,6 +30,7 @@ pub struct Metrics {
     registry: prometheus::Registry,
     families: Vec<Family>,
     started: Instant,
+    process: ProcessMetrics,
     uptime_seconds: IntGauge,
     queries: Lazy3<Command, Shape, Outcome>,
     stages: By<Stage, Histogram>,
@@ -62,7 +63,7 @@ impl Metrics {
     /// [`MetricsError`] for a defect of this crate: a malformed or doubled name.
     pub fn new<N: AsRef<str>>(version: &str, clusters: &[N]) -> Result<Self, MetricsError> {
         let mut r = Registrar::default();
-        r.registry.register(Box::new(ProcessCollector::for_self())).map_err(|e| failed("process", &e))?;
+        let process = ProcessMetrics::register(&mut r)?;
         r.gauges(
             "cellgate_build_info",
             "Always 1; the version is the label's value.",
@@ -127,6 +128,7 @@ impl Metrics {
             registry: r.registry,
             families: r.families,
             started: Instant::now(),
+            process,
             uptime_seconds,
             queries: Lazy3::new(queries),
             stages: By::resolve(|stage: Stage| stages.with_label_values(&[stage.label()])),
@@ -269,6 +271,7 @@ impl Metrics {
     /// # Errors
     /// [`MetricsError`] if a family cannot be written as text, which is a defect.
     pub fn render(&self) -> Result<String, MetricsError> {
+        self.process.refresh();
         self.uptime_seconds.set(i64::try_from(self.started.elapsed().as_secs()).unwrap_or(i64::MAX));
         TextEncoder::new().encode_to_string(&self.registry.gather()).map_err(|e| failed("all", &e))
     }

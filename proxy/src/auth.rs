@@ -17,7 +17,12 @@ pub struct Verifier(Kind);
 #[derive(Clone)]
 enum Kind {
     Empty,
-    Hashed { sha1: [u8; 20], sha256: [u8; 32] },
+    /// Of `mysql_native_password` and `caching_sha2_password`: each the password hashed twice. The second is missing
+    /// where only the first was ever given.
+    Hashed {
+        sha1: [u8; 20],
+        sha256: Option<[u8; 32]>,
+    },
 }
 
 impl Verifier {
@@ -28,7 +33,7 @@ impl Verifier {
         }
         Self(Kind::Hashed {
             sha1: Sha1::digest(Sha1::digest(password.as_bytes())).into(),
-            sha256: Sha256::digest(Sha256::digest(password.as_bytes())).into(),
+            sha256: Some(Sha256::digest(Sha256::digest(password.as_bytes())).into()),
         })
     }
 
@@ -40,7 +45,28 @@ impl Verifier {
     /// A verifier that an unknown user is checked against, so that the refusal takes the same work. That some answer
     /// passes it is as unlikely as a guessed hash, and the caller refuses whatever it says.
     pub fn nobody() -> Self {
-        Self(Kind::Hashed { sha1: [0; 20], sha256: [0; 32] })
+        Self(Kind::Hashed { sha1: [0; 20], sha256: Some([0; 32]) })
+    }
+
+    /// The verifier of a password of which only the hashes are known.
+    pub fn from_hashes(sha1: [u8; 20], sha256: Option<[u8; 32]>) -> Self {
+        Self(Kind::Hashed { sha1, sha256 })
+    }
+
+    /// The hashes, to be stored; `None` for the empty password.
+    pub fn hashes(&self) -> Option<(&[u8; 20], Option<&[u8; 32]>)> {
+        match &self.0 {
+            Kind::Empty => None,
+            Kind::Hashed { sha1, sha256 } => Some((sha1, sha256.as_ref())),
+        }
+    }
+
+    /// Whether an answer of `caching_sha2_password` can be checked.
+    pub fn knows_caching_sha2(&self) -> bool {
+        match &self.0 {
+            Kind::Empty => true,
+            Kind::Hashed { sha256, .. } => sha256.is_some(),
+        }
     }
 
     /// Whether it is the empty password's.
@@ -71,7 +97,7 @@ impl Verifier {
         match &self.0 {
             Kind::Empty => answer.is_empty() || answer == [0],
             Kind::Hashed { sha256, .. } => {
-                let Ok(mut once) = <[u8; 32]>::try_from(answer) else { return false };
+                let (Ok(mut once), Some(sha256)) = (<[u8; 32]>::try_from(answer), sha256) else { return false };
                 let mask = Sha256::new().chain_update(sha256).chain_update(salt).finalize();
                 once.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
                 same(&Sha256::digest(once), sha256)
@@ -93,7 +119,12 @@ impl PartialEq for Verifier {
         match (&self.0, &other.0) {
             (Kind::Empty, Kind::Empty) => true,
             (Kind::Hashed { sha1, sha256 }, Kind::Hashed { sha1: other1, sha256: other256 }) => {
-                same(sha1, other1) & same(sha256, other256)
+                let second = match (sha256, other256) {
+                    (Some(sha256), Some(other256)) => same(sha256, other256),
+                    (None, None) => true,
+                    (Some(_), None) | (None, Some(_)) => false,
+                };
+                same(sha1, other1) & second
             }
             (Kind::Empty, Kind::Hashed { .. }) | (Kind::Hashed { .. }, Kind::Empty) => false,
         }

@@ -8,6 +8,7 @@ use cellgate_sql::SqlError;
 use cellgate_store::executor::RunError;
 use cellgate_store::{Reason, StoreError};
 
+use crate::access::{AccessError, AccessNote};
 use crate::catalog::CatalogError;
 use crate::session::{StatementError, VariableError};
 use crate::wire::ErrorReply;
@@ -35,6 +36,42 @@ pub fn access_denied(user: &str, host: &str, using_password: bool) -> ErrorReply
     ErrorReply { code: 1045, state: "28000", message }
 }
 
+/// 3118: the account is locked.
+pub fn account_locked(user: &str, host: &str) -> ErrorReply {
+    let message = format!("Access denied for user '{user}'@'{host}'. Account is locked.");
+    ErrorReply { code: 3118, state: "HY000", message }
+}
+
+/// 1226: no room for another connection of this user.
+pub fn too_many_user_connections(user: &str, limit: u32) -> ErrorReply {
+    let message = format!("User '{user}' has exceeded the 'max_user_connections' resource (current value: {limit})");
+    ErrorReply { code: 1226, state: "42000", message }
+}
+
+/// The number of a note.
+pub fn access_note(note: &AccessNote) -> u16 {
+    match note {
+        AccessNote::Exists(_) => 3163,
+        AccessNote::Missing(_) => 3162,
+        AccessNote::WithoutEffect(_) => 1235,
+    }
+}
+
+fn access_code(error: &AccessError) -> (u16, &'static str) {
+    match error {
+        AccessError::Failed { .. } | AccessError::LastAdmin { .. } => (1396, "HY000"),
+        AccessError::NeedsPrivilege(_) => (1227, "42000"),
+        AccessError::GrantToNobody(_) => (1410, "42000"),
+        AccessError::NoSuchGrant(_) => (1141, "42000"),
+        AccessError::NoSuchTableGrant { .. } => (1147, "42000"),
+        AccessError::NoAccount(_) => (1133, "42000"),
+        AccessError::Host(_) => (1235, "42000"),
+        AccessError::Limit { .. } => (1104, "42000"),
+        AccessError::Meta(error) => store_code(error),
+        AccessError::Contended => (1213, "40001"),
+    }
+}
+
 fn code(error: &StatementError) -> (u16, &'static str) {
     match error {
         StatementError::Sql(error) => sql_code(error),
@@ -55,6 +92,8 @@ fn code(error: &StatementError) -> (u16, &'static str) {
         StatementError::NoSuchConnection(_) => (1094, "HY000"),
         StatementError::NotOwner(_) => (1095, "HY000"),
         StatementError::Denied { .. } => (1142, "42000"),
+        StatementError::DeniedDatabase { .. } => (1044, "42000"),
+        StatementError::Access(error) => access_code(error),
         StatementError::NoDatabase => (1046, "3D000"),
         StatementError::Stale { .. } => (1429, "HY000"),
         StatementError::Unsupported { .. } => (1235, "42000"),
@@ -66,6 +105,9 @@ fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::Syntax { .. } => (1064, "42000"),
         SqlError::Empty => (1065, "42000"),
         SqlError::Unsupported { .. } | SqlError::Immutable { .. } => (1235, "42000"),
+        SqlError::PasswordHash => (1827, "HY000"),
+        SqlError::UnknownPlugin(_) => (1524, "HY000"),
+        SqlError::NameTooLong { .. } => (1470, "HY000"),
         SqlError::NoDatabase => (1046, "3D000"),
         SqlError::UnknownDatabase(_) => (1049, "42000"),
         SqlError::UnknownTable { .. } => (1146, "42S02"),
@@ -115,6 +157,7 @@ fn store_code(error: &StoreError) -> (u16, &'static str) {
         StoreError::NoTable { .. } => (1146, "42S02"),
         StoreError::DiskFull { .. } => (1021, "HY000"),
         StoreError::TooLarge { .. } => (1153, "08S01"),
+        StoreError::AnswerTooLarge { .. } => (1104, "42000"),
         StoreError::Refused { .. } => (1290, "HY000"),
         StoreError::Corrupt { .. } | StoreError::Failed { .. } => (1815, "HY000"),
     }
@@ -157,7 +200,9 @@ fn message(error: &StatementError) -> String {
         StatementError::Run(error) => run_message(error),
         StatementError::Write { error, stored } => format!("{}{stored}", run_message(error)),
         StatementError::Catalog(CatalogError::Run(error)) => run_message(error),
-        StatementError::Catalog(CatalogError::Meta(error)) => store_message("the meta store", error),
+        StatementError::Catalog(CatalogError::Meta(error)) | StatementError::Access(AccessError::Meta(error)) => {
+            store_message("the meta store", error)
+        }
         other => other.to_string(),
     }
 }
@@ -203,6 +248,11 @@ fn store_message(place: &str, error: &StoreError) -> String {
         }
         StoreError::TooLarge { bytes, max } => {
             format!("Got a packet bigger than 'max_allowed_packet' bytes: {place} takes {max} bytes, not {bytes}")
+        }
+        StoreError::AnswerTooLarge { max } => {
+            format!(
+                "the cells asked for in {place} have more than {max} bytes together; name fewer keys in a statement"
+            )
         }
         StoreError::Refused { .. } => format!("{place} does not allow it now (log id {id})"),
         StoreError::Corrupt { .. } => format!("Internal error: corrupt data in {place} (log id {id})"),

@@ -1,5 +1,6 @@
 //! The proxy: MySQL's protocol in front, the cell dialect behind it.
 
+pub mod access;
 pub mod auth;
 pub mod catalog;
 pub mod cli;

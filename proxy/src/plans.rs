@@ -97,9 +97,9 @@ impl Plans {
         self.plans.get(&Wanted { text, mode })
     }
 
-    /// Keeps the plan of a text, unless it is too long to be worth it.
+    /// Keeps the plan of a text, unless it is too long to be worth it, or holds a password.
     pub fn insert(&self, text: &[u8], mode: SqlMode, plan: &Arc<Plan>) {
-        if text.len() <= PLAN_TEXT_BYTES {
+        if text.len() <= PLAN_TEXT_BYTES && !plan.statement.holds_password() {
             self.plans.insert(Key { text: text.into(), mode }, Arc::clone(plan));
         }
     }

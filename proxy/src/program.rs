@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use cellgate_metrics::Metrics;
+use cellgate_metrics::{ClusterMetrics, Metrics};
 use cellgate_router::Weight;
 use cellgate_store::deployment::{ClusterSetup, Deployment, OpenError, ProxyInfo, Setup};
 use cellgate_store::meta::MetaStore;
@@ -13,6 +13,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::access::Accounts;
 use crate::catalog::Catalog;
 use crate::cli::{Check, Command, Health, Serve};
 use crate::config::{Config, ConfigError, Target};
@@ -40,6 +41,9 @@ pub enum ProgramError {
     /// The catalog.
     #[error("the catalog: {0}")]
     Catalog(StoreError),
+    /// The accounts.
+    #[error("the users: {0}")]
+    Users(StoreError),
     /// A store.
     #[error("{place}: {error}")]
     Store {
@@ -120,13 +124,17 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
         version: version::VERSION.to_owned(),
     };
     let tls = Tls::open(&config.listen, Path::new(&config.data.dir), &hostname)?.map(Arc::new);
-    let deployment = Deployment::open(setup(&config, proxy)?, Arc::clone(&metrics)).await?;
+    let deployment = Deployment::open(setup(&config, proxy, &metrics)?, Arc::clone(&metrics)).await?;
     let catalog = Catalog::open(Arc::clone(&deployment), config.meta.poll).await.map_err(ProgramError::Catalog)?;
     let catalog = Arc::new(catalog);
+    let accounts = Accounts::open(Arc::clone(deployment.meta()), &config.users).await.map_err(ProgramError::Users)?;
+    let accounts = Arc::new(accounts);
+    let poll = config.meta.poll;
     let server = Arc::new(Server::new(
         config,
         Arc::clone(&deployment),
         Arc::clone(&catalog),
+        Arc::clone(&accounts),
         metrics,
         mysql_address.port(),
         hostname,
@@ -142,6 +150,10 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
     let cataloging = tokio::spawn({
         let (catalog, background) = (Arc::clone(&catalog), background.clone());
         async move { catalog.run(background).await }
+    });
+    let accounting = tokio::spawn({
+        let background = background.clone();
+        async move { accounts.run(poll, background).await }
     });
     let following_tls = tls.clone().map(|tls| tokio::spawn(tls.follow(background.clone())));
     let max_http = usize::try_from(server.config().http.max_connections).unwrap_or(usize::MAX);
@@ -171,7 +183,7 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
     tracing::info!("stopping: no new connections; finishing what is running");
     let joined = clients.await;
     stop_background.send_replace(true);
-    let _ = tokio::join!(following, cataloging, web);
+    let _ = tokio::join!(following, cataloging, accounting, web);
     if let Some(following_tls) = following_tls {
         let _ = following_tls.await;
     }
@@ -223,7 +235,7 @@ async fn check(arguments: Check) -> Result<(), ProgramError> {
     };
     failed += usize::from(!report("meta store", answer));
     for cluster in &config.clusters {
-        let backend = open_cluster(&config, &cluster.primary, &cluster.name, cluster.pool_size);
+        let backend = open_cluster(&config, &cluster.primary, &cluster.name, cluster.pool_size, None);
         let answer = match backend {
             Ok(backend) => {
                 let identity = backend.identity().await;
@@ -262,12 +274,14 @@ async fn health(arguments: Health) -> Result<ExitCode, ProgramError> {
 }
 
 /// The stores of a configuration. Nothing is created by opening them.
-fn setup(config: &Config, proxy: ProxyInfo) -> Result<Setup, ProgramError> {
+fn setup(config: &Config, proxy: ProxyInfo, metrics: &Metrics) -> Result<Setup, ProgramError> {
     let clusters = config.clusters.iter().map(|cluster| {
-        let backend = open_cluster(config, &cluster.primary, &cluster.name, cluster.pool_size)
+        let counted = metrics.cluster_named(&cluster.name);
+        let backend = open_cluster(config, &cluster.primary, &cluster.name, cluster.pool_size, counted)
             .map_err(|error| ProgramError::Store { place: format!("cluster {}", cluster.name), error })?;
         Ok(ClusterSetup {
             name: cluster.name.clone(),
+            number: cluster.number,
             weight: Weight::new(cluster.weight)?,
             engine: cluster.primary.engine(),
             backend,
@@ -298,15 +312,21 @@ fn timeouts(config: &Config) -> Timeouts {
     Timeouts { connect: t.connect, statement: t.statement, lock: t.lock, queue: t.queue }
 }
 
-fn open_cluster(config: &Config, target: &Target, name: &str, pool_size: u32) -> Result<Arc<dyn Backend>, StoreError> {
+fn open_cluster(
+    config: &Config,
+    target: &Target,
+    name: &str,
+    pool_size: u32,
+    metrics: Option<Arc<ClusterMetrics>>,
+) -> Result<Arc<dyn Backend>, StoreError> {
     let engines = Engines { timeouts: timeouts(config), pool_size: usize::try_from(pool_size).unwrap_or(usize::MAX) };
     match target {
         Target::Sqlite { path } => {
             make_parent(path)?;
             engines.sqlite(path)
         }
-        Target::Mysql(server) => engines.mysql(name, server.url().expose()),
-        Target::Postgres(server) => engines.postgres(name, server.url().expose()),
+        Target::Mysql(server) => engines.mysql(name, server.url().expose(), metrics),
+        Target::Postgres(server) => engines.postgres(name, server.url().expose(), metrics),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use cellgate_metrics::{LoginFailure, Metrics, Refusal};
+use cellgate_metrics::{Label, LoginFailure, Metrics, Refusal};
 use cellgate_sql::Value;
 use cellgate_store::deployment::Deployment;
 use cellgate_store::executor::Cluster;
@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::access::Accounts;
 use crate::auth::Verifier;
 use crate::catalog::Catalog;
 use crate::config::Config;
@@ -30,9 +31,9 @@ use crate::wire::{self, Greeting, Lifetime, Wait, WireError, WireLimits};
 #[derive(Debug)]
 pub struct Server {
     config: ArcSwap<Config>,
-    users: ArcSwap<Vec<User>>,
     deployment: Arc<Deployment>,
     catalog: Arc<Catalog>,
+    accounts: Arc<Accounts>,
     metrics: Arc<Metrics>,
     facts: ServerFacts,
     tls: Option<Arc<Tls>>,
@@ -42,14 +43,6 @@ pub struct Server {
     started: Instant,
 }
 
-/// A user, with what can be checked of the password.
-#[derive(Debug)]
-struct User {
-    name: String,
-    verifier: Verifier,
-    erase: bool,
-}
-
 impl Server {
     /// Everything shared, of an open deployment.
     #[allow(clippy::too_many_arguments, reason = "each is a part of the program, opened by itself")]
@@ -57,6 +50,7 @@ impl Server {
         config: Config,
         deployment: Arc<Deployment>,
         catalog: Arc<Catalog>,
+        accounts: Arc<Accounts>,
         metrics: Arc<Metrics>,
         port: u16,
         hostname: String,
@@ -71,10 +65,10 @@ impl Server {
         };
         let plans = Plans::new(config.limits.plan_cache.bytes() as u64);
         Self {
-            users: ArcSwap::from_pointee(users_of(&config)),
             config: ArcSwap::from_pointee(config),
             deployment,
             catalog,
+            accounts,
             metrics,
             globals: Mutex::new(Variables::new(&facts)),
             facts,
@@ -92,7 +86,7 @@ impl Server {
 
     /// Takes over what can change while running.
     pub fn reload(&self, config: Config) {
-        self.users.store(Arc::new(users_of(&config)));
+        self.accounts.configure(&config.users);
         self.config.store(Arc::new(config));
     }
 
@@ -104,6 +98,11 @@ impl Server {
     /// The catalog.
     pub fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
+    }
+
+    /// The users, and what they may do.
+    pub fn accounts(&self) -> &Arc<Accounts> {
+        &self.accounts
     }
 
     /// How old what this proxy knows of the meta store is: its catalog or its topology, whichever is older.
@@ -138,8 +137,8 @@ impl Server {
 
     /// The verifier of a user, if the user may come from there: without a password only from this machine.
     pub fn verifier(&self, user: &str, host: &str) -> Option<Verifier> {
-        let users = self.users.load();
-        let found = users.iter().find(|u| u.name == user)?;
+        let accounts = self.accounts.current();
+        let found = accounts.matching(user, host)?;
         if found.verifier.is_empty() && !is_loopback(host) {
             self.metrics.login_failed(LoginFailure::Remote);
             return None;
@@ -147,15 +146,15 @@ impl Server {
         Some(found.verifier.clone())
     }
 
-    /// Whether a user may erase.
-    pub fn may_erase(&self, user: &str) -> bool {
-        self.users.load().iter().any(|u| u.name == user && u.erase)
-    }
-
     /// A login was refused.
     pub fn login_denied(&self, user: &str, host: &str) {
-        self.metrics.login_failed(LoginFailure::Denied);
-        tracing::warn!(user, host, "access denied");
+        self.login_refused(LoginFailure::Denied, user, host);
+    }
+
+    /// A login was refused, for this reason.
+    pub fn login_refused(&self, reason: LoginFailure, user: &str, host: &str) {
+        self.metrics.login_failed(reason);
+        tracing::warn!(user, host, reason = reason.label(), "access denied");
     }
 
     /// Who is connected.
@@ -256,12 +255,18 @@ impl Server {
         let session = Session::new(Arc::clone(&self), Arc::clone(&process), host);
         let lifetime = Lifetime { shutdown, kill: process.kill_switch().clone() };
         let ended = wire::serve(Box::new(stream), greeting, self.wire_limits(), session, lifetime).await;
+        let entered = !process.is_of("");
         self.processes.leave(&process);
         drop(open);
         match ended {
             Ok(()) | Err(WireError::Closed | WireError::Killed) => {}
             Err(WireError::Timeout(Wait::Handshake)) => self.metrics.login_failed(LoginFailure::Timeout),
-            Err(error) => tracing::info!(connection = id, %peer, %error, "a connection broke"),
+            Err(error) => {
+                if !entered && matches!(error, WireError::Protocol(_) | WireError::TooLarge { .. }) {
+                    self.metrics.login_failed(LoginFailure::Protocol);
+                }
+                tracing::info!(connection = id, %peer, %error, "a connection broke");
+            }
         }
     }
 
@@ -281,6 +286,10 @@ impl Server {
 
 impl HttpState for Server {
     fn metrics(&self) -> String {
+        // What is a state and not an event is read when somebody asks.
+        self.metrics.catalog_version(self.catalog.snapshot().version());
+        self.metrics.topology_version(self.deployment.executor().topology().version());
+        self.deployment.executor().observe_pools();
         self.metrics.render().unwrap_or_else(|error| {
             tracing::error!(%error, "the metrics cannot be rendered");
             String::new()
@@ -303,15 +312,6 @@ impl HttpState for Server {
         };
         Readiness { ready: reason.is_empty(), reason: reason.to_owned(), clusters }
     }
-}
-
-fn users_of(config: &Config) -> Vec<User> {
-    let user = |u: &crate::config::User| User {
-        name: u.name.clone(),
-        verifier: u.password.as_ref().map_or_else(Verifier::empty, |p| Verifier::from_password(p.expose())),
-        erase: u.erase,
-    };
-    config.users.iter().map(user).collect()
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -1,5 +1,6 @@
 //! Statements as parsed: names not looked up, parameters not filled in.
 
+use crate::account::{AccountRef, AccountStatement, Listed};
 use crate::command::{RowColumnSpec, SettingScope, Transaction};
 use crate::error::SqlError;
 use crate::parse::Expr;
@@ -39,6 +40,10 @@ pub(crate) enum Parsed {
         /// Of what; never an EXPLAIN.
         statement: Box<Parsed>,
     },
+    /// CREATE, ALTER, DROP, RENAME USER, SET PASSWORD.
+    Account(Box<AccountStatement>),
+    /// GRANT, REVOKE.
+    Grant(Box<GrantStatement>),
     /// DO.
     Do(Vec<Expr>),
     /// Understood, and refused.
@@ -122,6 +127,35 @@ pub(crate) enum DdlStatement {
     AlterTable { name: Name, add: Vec<RowColumnSpec>, drop: Vec<String> },
 }
 
+/// GRANT or REVOKE, names as written.
+#[derive(Clone, Debug)]
+pub(crate) struct GrantStatement {
+    pub granting: Granting,
+    pub listed: Listed,
+    pub on: On,
+    pub accounts: Vec<AccountRef>,
+}
+
+/// Which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Granting {
+    Grant,
+    Revoke,
+    /// `REVOKE ALL PRIVILEGES, GRANT OPTION FROM`
+    RevokeAll,
+}
+
+/// What it is on, as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum On {
+    /// `*.*`
+    Global,
+    /// `db.*`, or `*` for the current one.
+    Database(Option<String>),
+    /// `[db.]t`
+    Table(Name),
+}
+
 /// One assignment of a SET.
 #[derive(Clone, Debug)]
 pub(crate) struct Assignment {
@@ -164,7 +198,8 @@ pub(crate) enum Shown {
     Warnings,
     Errors,
     Processlist { full: bool },
-    Grants,
+    Grants { account: AccountRef },
+    CreateUser { account: AccountRef },
     Engines,
     Collation,
     CharacterSet,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cellgate_schemaless::{Erasure, NewCell, Request, TableDef};
 
+use crate::account::{AccountRef, AccountStatement};
 use crate::filter::Filter;
 use crate::shape::Shape;
 use crate::value::Value;
@@ -29,6 +30,8 @@ pub enum Command {
     Show(Show),
     /// `EXPLAIN` of a statement.
     Explain(Box<Explain>),
+    /// Users and their privileges.
+    Account(Box<AccountStatement>),
     /// Accepted, no effect, because it cannot have one here (e.g. `FLUSH STATUS` is not among them; `DO 1` is).
     Nothing,
 }
@@ -250,7 +253,8 @@ pub enum Aspect {
     Warnings,
     Errors,
     Processlist { full: bool },
-    Grants,
+    Grants { account: AccountRef },
+    CreateUser { account: AccountRef },
     Engines,
     Collation,
     CharacterSet,

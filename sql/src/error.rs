@@ -35,6 +35,25 @@ pub enum SqlError {
         /// What to write instead.
         instead: String,
     },
+    /// A password hash that is none (1827).
+    #[error("The password hash doesn't have the expected format: '*' and 40 hexadecimal digits.")]
+    PasswordHash,
+    /// A way to log in that does not exist here (1524).
+    #[error(
+        "Plugin '{0}' is not loaded; users are identified with mysql_native_password or caching_sha2_password, whichever \
+         the client asks for"
+    )]
+    UnknownPlugin(String),
+    /// A name that is too long for what it names (1470).
+    #[error("String '{name}' is too long for {what} (should be no longer than {limit})")]
+    NameTooLong {
+        /// The name.
+        name: String,
+        /// `user name`, `host name`.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
     /// No database selected (1046).
     #[error("No database selected")]
     NoDatabase,
@@ -141,12 +160,14 @@ impl SqlError {
             | Self::UnknownColumn { .. }
             | Self::UnknownVariable(_)
             | Self::UnknownFunction(_) => ErrorKind::NotFound,
+            Self::UnknownPlugin(_) => ErrorKind::NotFound,
             Self::Value { .. }
+            | Self::PasswordHash
             | Self::NullColumn(_)
             | Self::NoDefault(_)
             | Self::BadValue { .. }
             | Self::Json { .. } => ErrorKind::Value,
-            Self::KeyTooLong(_) | Self::Limit { .. } => ErrorKind::Limit,
+            Self::KeyTooLong(_) | Self::NameTooLong { .. } | Self::Limit { .. } => ErrorKind::Limit,
             Self::Internal(_) => ErrorKind::Internal,
         }
     }

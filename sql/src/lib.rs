@@ -3,6 +3,7 @@
 //! No IO in here, and nothing of sqlparser gets out of [`parse()`]. What a session knows (database, variables, the
 //! catalog) comes in through [`Environment`].
 
+mod account;
 mod ast;
 mod bind;
 mod columns;
@@ -20,6 +21,10 @@ mod template;
 mod testing;
 mod value;
 
+pub use account::{
+    AccountName, AccountOptions, AccountRef, AccountSpec, AccountStatement, Credential, Grant, Level, Listed, Lock,
+    Password, Privilege, Privileges, TlsNeed,
+};
 pub use bind::{bind, describe};
 pub use command::{
     Aspect, Command, Ddl, Erase, Explain, Put, Read, RowColumnSpec, Setting, SettingScope, SettingValue, Show, Source,
@@ -29,7 +34,7 @@ pub use environment::{Environment, SessionFunction, SqlMode};
 pub use error::SqlError;
 pub use filter::Filter;
 pub use mask::mask;
-pub use parse::{Statement, StatementKind, parse};
+pub use parse::{Statement, StatementKind, grant, parse};
 pub use shape::{Shape, Shaping};
 pub use template::normal::Normal;
 pub use template::{Filled, TEMPLATE_COLUMNS, Template, TemplateRow};

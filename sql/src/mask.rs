@@ -1,7 +1,12 @@
-//! Statement text without its data, for logs: bodies and keys are personal data.
+//! Statement text without its data, for logs: bodies and keys are personal data, and passwords are passwords.
 
 use crate::environment::SqlMode;
-use crate::parse::{lexer::Lexer, tokens::Kind};
+use crate::parse::StatementKind;
+use crate::parse::lexer::Lexer;
+use crate::parse::tokens::{Kind, Symbol, Token};
+
+/// What stands for a password, as in MySQL's own logs.
+const SECRET: &str = "'<secret>'";
 
 /// The text with every literal replaced by `?`. Works on text that is no statement too: from where it stops being
 /// tokens on, everything is one `?`. Comments stay (tools put their tags there).
@@ -48,6 +53,71 @@ pub(crate) fn mask_in(text: &str, mode: SqlMode) -> String {
     }
 }
 
+/// The text as a process list may show it, as written but for passwords; and whether there was one.
+pub(crate) fn shown(text: &str, mode: SqlMode, kind: StatementKind) -> (String, bool) {
+    match kind {
+        // Users are made and changed by these, in the text itself or in one that it carries as a string.
+        StatementKind::Ddl | StatementKind::Set | StatementKind::Other => without_passwords(text, mode),
+        StatementKind::Select
+        | StatementKind::Insert
+        | StatementKind::Update
+        | StatementKind::Delete
+        | StatementKind::Replace
+        | StatementKind::Show
+        | StatementKind::Use
+        | StatementKind::Transaction
+        | StatementKind::Explain => (text.to_owned(), false),
+    }
+}
+
+/// The text of one statement with `'<secret>'` for each password; a string that is itself a statement with one counts.
+fn without_passwords(text: &str, mode: SqlMode) -> (String, bool) {
+    let mut lexer = Lexer::new(text, mode);
+    let mut tokens = Vec::new();
+    while let Ok(Some(token)) = lexer.next() {
+        tokens.push(token);
+    }
+    let about_users = is_about_users(&tokens, text);
+    let mut out = String::with_capacity(text.len());
+    let mut copied = 0;
+    let mut before: Option<&Token> = None;
+    let mut hidden = false;
+    for token in &tokens {
+        let literal = matches!(token.kind, Kind::String | Kind::Hex | Kind::Bits | Kind::Quoted);
+        let password = about_users && literal && (hidden || before.is_some_and(|b| leads_to_password(b, text)));
+        hidden = password || (token.kind == Kind::String && carries_password(token.text(text)));
+        if hidden {
+            out.push_str(text.get(copied..token.start as usize).unwrap_or(""));
+            out.push_str(SECRET);
+            copied = token.end as usize;
+        }
+        before = Some(token);
+    }
+    out.push_str(text.get(copied..).unwrap_or(""));
+    (out, copied > 0)
+}
+
+/// Whether a statement is CREATE USER, GRANT, SET PASSWORD or the like.
+fn is_about_users(tokens: &[Token], text: &str) -> bool {
+    let is = |at: usize, words: &[&str]| tokens.get(at).is_some_and(|t| words.iter().any(|w| t.is(text, w)));
+    is(0, &["GRANT", "REVOKE"])
+        || is(0, &["CREATE", "ALTER", "DROP", "RENAME"]) && is(1, &["USER"])
+        || is(0, &["SET"]) && is(1, &["PASSWORD"])
+}
+
+/// Whether a literal behind this token is a password or a hash of one.
+fn leads_to_password(token: &Token, text: &str) -> bool {
+    let words = ["BY", "AS", "USING", "PASSWORD", "REPLACE"];
+    words.iter().any(|word| token.is(text, word))
+        || [Symbol::Equal, Symbol::Assign, Symbol::Open].iter().any(|symbol| token.is_symbol(*symbol))
+}
+
+/// Whether a string is the text of a statement with a password (PREPARE, or a variable it is prepared from).
+fn carries_password(string: &str) -> bool {
+    let has = |word: &str| string.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()));
+    has("IDENTIFIED") || has("PASSWORD")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +132,32 @@ mod tests {
             mask("SELECT `a 1`, @@x, @u, ? FROM t1 WHERE c = \"x\""),
             "SELECT `a 1`, @@x, @u, ? FROM t1 WHERE c = ?"
         );
+    }
+
+    #[test]
+    fn passwords_are_shown_nowhere() {
+        let written = |text: &str| shown(text, SqlMode::default(), StatementKind::Other).0;
+        for text in [
+            "CREATE USER 'app'@'%' IDENTIFIED BY 'secret'",
+            "create user app identified with mysql_native_password by \"secret\", b identified by 'a' 'secret'",
+            "ALTER USER app IDENTIFIED WITH mysql_native_password AS 'secret' REQUIRE SSL",
+            "ALTER USER app IDENTIFIED BY 'x' REPLACE 'secret'",
+            "ALTER USER app IDENTIFIED WITH mysql_native_password USING PASSWORD('secret')",
+            "SET PASSWORD = 'secret'",
+            "SET PASSWORD FOR app@localhost = PASSWORD ( /* c */ 'secret')",
+            "GRANT ALL ON *.* TO app IDENTIFIED BY 'secret'",
+            "GRANT ALL ON *.* TO app IDENTIFIED BY PASSWORD 'secret'",
+            "PREPARE s FROM 'CREATE USER app IDENTIFIED BY ''secret'''",
+            "SET @s = 'ALTER USER app identified by \"secret\"'",
+        ] {
+            assert!(!written(text).replace("<secret>", "").contains("secret"), "{}", written(text));
+            assert!(written(text).contains("<secret>"), "{}", written(text));
+            assert!(!mask(text).contains("secret"), "{}", mask(text));
+        }
+        assert_eq!(written("SET PASSWORD FOR 'app'@'%' = 'x'"), "SET PASSWORD FOR 'app'@'%' = '<secret>'");
+        for text in ["SET sql_mode = 'ANSI'", "CREATE TABLE t (a JSON DEFAULT '1')", "GRANT SELECT ON a.b TO 'u'@'h'"] {
+            assert_eq!(written(text), text);
+        }
     }
 
     #[test]

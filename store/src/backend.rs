@@ -7,12 +7,17 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use cellgate_metrics::PoolState;
 use cellgate_schemaless::{
     AddedId, Body, Cell, ClusterNo, Epoch, Erasure, LatestKey, LogScan, Micros, RowScan, ShardId, TableRef, Token,
     Triple,
 };
 
 use crate::error::StoreError;
+
+/// Most bytes of keys and bodies that one call of [`Backend::get`] or [`Backend::latest`] answers, for the memory of the
+/// proxy; more is [`StoreError::AnswerTooLarge`]. Four bodies of the largest size there is.
+pub const ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
 /// The cells of one cluster.
 ///
@@ -22,12 +27,12 @@ use crate::error::StoreError;
 #[async_trait]
 pub trait Backend: Send + Sync + std::fmt::Debug {
     /// The cells with these names: one answer per key, in order, all from one snapshot. Rows of every kind are
-    /// returned, undecided ones too: the caller looks at [`Cell::is_visible`].
+    /// returned, undecided ones too: the caller looks at [`Cell::is_visible`]. At most [`ANSWER_BYTES`].
     async fn get(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError>;
 
     /// The row with the highest `ref_key` (at most `at_most`) of each chain, of whatever kind but lock and closed:
     /// one answer per key, in order, all from one snapshot. Erased rows are skipped over only by the caller asking
-    /// again below them.
+    /// again below them. At most [`ANSWER_BYTES`].
     async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError>;
 
     /// One page of a row scan, in its order: rows of kind cell, undecided ones included. `scan.limit` bounds the
@@ -72,6 +77,9 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
 
     /// Reaches the store and back (health checks; no table is read).
     async fn ping(&self) -> Result<(), StoreError>;
+
+    /// What the pool of connections is doing now; `None` for an engine without one, as an embedded store.
+    fn pool(&self) -> Option<PoolState>;
 
     /// Finishes what is running and closes. Bounded by the statement timeout.
     async fn close(&self);

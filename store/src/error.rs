@@ -58,6 +58,12 @@ pub enum StoreError {
         /// The store's limit.
         max: usize,
     },
+    /// The cells asked for at once have more bytes than one answer may have; nothing was answered. Ask for fewer.
+    #[error("the answer has more than {max} bytes")]
+    AnswerTooLarge {
+        /// The bound.
+        max: usize,
+    },
     /// The store was asked to start as something it is not (identity, format, lock).
     #[error("{detail}")]
     Refused {
@@ -99,7 +105,7 @@ impl StoreError {
             Self::Timeout { .. } => ErrorKind::Timeout,
             Self::StaleEpoch { .. } => ErrorKind::Conflict,
             Self::NoTable { .. } => ErrorKind::NotFound,
-            Self::DiskFull { .. } | Self::TooLarge { .. } => ErrorKind::Limit,
+            Self::DiskFull { .. } | Self::TooLarge { .. } | Self::AnswerTooLarge { .. } => ErrorKind::Limit,
             Self::Refused { .. } => ErrorKind::Access,
             Self::Corrupt { .. } => ErrorKind::Corrupt,
             Self::Failed { .. } => ErrorKind::Internal,

@@ -54,7 +54,22 @@ pub fn succeeds(command: &mut Command) -> bool {
 
 /// The cargo that runs us.
 pub fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    without_our_package(&mut cargo);
+    cargo
+}
+
+/// Takes out of a command's environment what cargo says to us about this package. Build scripts that watch these variables,
+/// as that of `ring` does, would be run again by a cargo that we start, and all behind them compiled again.
+pub fn without_our_package(command: &mut Command) {
+    std::env::vars_os().map(|(name, _)| name).filter(|name| is_of_package(&name.to_string_lossy())).for_each(|name| {
+        command.env_remove(name);
+    });
+}
+
+fn is_of_package(name: &str) -> bool {
+    let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_PACKAGE"];
+    of_package.iter().any(|start| name.starts_with(start))
 }
 
 fn line(command: &Command) -> String {
@@ -64,4 +79,21 @@ fn line(command: &Command) -> String {
         line.push_str(&argument.to_string_lossy());
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cargo_of_ours_is_not_told_about_our_package_and_keeps_what_a_person_set() {
+        assert!(["CARGO_PKG_NAME", "CARGO_MANIFEST_DIR", "CARGO_PRIMARY_PACKAGE"].into_iter().all(is_of_package));
+        assert!(
+            !["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_PROFILE_DEV_OPT_LEVEL", "CARGO"].into_iter().any(is_of_package)
+        );
+        // Cargo tells this test about its package, too.
+        let mut command = Command::new("true");
+        without_our_package(&mut command);
+        assert!(command.get_envs().any(|(name, value)| name == "CARGO_PKG_NAME" && value.is_none()));
+    }
 }

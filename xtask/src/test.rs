@@ -121,6 +121,7 @@ pub fn build_programs() -> Result<(), Failure> {
 pub fn servers(workspace: &Workspace) -> Command {
     // Servers must not outlive us, and they end with their starter.
     let mut command = Command::new("setpriv");
+    command::without_our_package(&mut command);
     command.args(["--pdeathsig", "TERM", "--"]).arg(workspace.target().join("debug/servers")).arg("--");
     command
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use cellgate_schemaless::TableDef;
+use cellgate_schemaless::{ClusterNo, TableDef};
 use cellgate_store::StoreError;
 use cellgate_store::deployment::Deployment;
 use tokio::sync::{Mutex, watch};
@@ -63,6 +63,11 @@ impl Snapshot {
         self.tables.get(&(database.to_owned(), name.to_owned()))
     }
 
+    /// All tables.
+    pub fn all_tables(&self) -> impl Iterator<Item = &Arc<TableDef>> {
+        self.tables.values()
+    }
+
     /// The tables of a database, by name.
     pub fn tables<'a>(&'a self, database: &'a str) -> impl Iterator<Item = &'a Arc<TableDef>> {
         self.tables.values().filter(move |t| t.database == database)
@@ -76,6 +81,8 @@ pub struct Catalog {
     current: ArcSwap<Snapshot>,
     /// Held by the one change of this proxy that is under way.
     changing: Mutex<()>,
+    /// Tables by id, by cluster without shards, that are known to be there.
+    complete: Mutex<BTreeSet<(ClusterNo, u32)>>,
     /// When the last successful read began.
     fresh: watch::Sender<Instant>,
     poll: Duration,
@@ -89,7 +96,8 @@ impl Catalog {
     /// What the meta store says.
     pub async fn open(deployment: Arc<Deployment>, poll: Duration) -> Result<Self, StoreError> {
         let fresh = watch::Sender::new(Instant::now());
-        let this = Self { deployment, current: ArcSwap::default(), changing: Mutex::new(()), fresh, poll };
+        let (current, changing, complete) = (ArcSwap::default(), Mutex::new(()), Mutex::default());
+        let this = Self { deployment, current, changing, complete, fresh, poll };
         let first = CatalogDocument { databases: vec![FIRST_DATABASE.into()], ..CatalogDocument::default() };
         // Losing this race means that it is there.
         this.deployment.meta().compare_and_set(CATALOG, 0, &document::encode(&first)?).await?;

@@ -8,7 +8,7 @@ use cellgate_store::StoreError;
 use fixture::{Stores, Trip};
 
 use super::upkeep::ABANDONED_AFTER;
-use super::{Catalog, CatalogError, Changed, FIRST_DATABASE};
+use super::{Catalog, CatalogError, Changed, FIRST_DATABASE, Unpublished};
 
 fn name(table: &str) -> TableName {
     TableName { database: FIRST_DATABASE.to_owned(), table: table.to_owned() }
@@ -334,4 +334,94 @@ async fn a_dropped_database_takes_its_tables_with_it_and_no_others() {
     }
     assert!(!catalog.snapshot().has_database("other"));
     assert_eq!(made_in(&stores, &table(&catalog, "stays").await.unwrap()).await, stores.backends.len());
+}
+
+/// The table that ids are looked up by, as a creation that failed would have published it.
+fn unmade(stores: &Stores, id: u32) -> TableDef {
+    let entry = Unpublished { id, name: "trips".to_owned(), since: 0, dropped: false };
+    let listed = stores.unpublished().iter().any(|u| u.id == id);
+    assert!(listed, "table {id} is not listed as unpublished");
+    TableDef {
+        id: entry.id,
+        database: FIRST_DATABASE.to_owned(),
+        name: entry.name,
+        kind: cellgate_schemaless::TableKind::Cells,
+        key_form: cellgate_schemaless::KeyForm::Bytes,
+        codec: 1,
+        columns: Vec::new(),
+        dropped_keys: Vec::new(),
+        def: 1,
+        created_at: 0,
+    }
+}
+
+#[tokio::test]
+async fn a_creation_that_fails_in_one_cluster_publishes_nothing_and_leaves_nothing() {
+    for trip in [Trip::Fails, Trip::Lost] {
+        let (stores, cluster) = Stores::with_relay();
+        let catalog = stores.catalog().await;
+        cluster.trip(trip);
+        let error = create(&catalog, "trips").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{trip:?}");
+        assert_eq!(table(&catalog, "trips").await, None, "{trip:?}");
+        assert_eq!(stores.unpublished(), [], "{trip:?}: it was cleaned up at once");
+        // The same name again is another table, which is made everywhere.
+        create(&catalog, "trips").await.unwrap();
+        let made = table(&catalog, "trips").await.unwrap();
+        assert_eq!((made.id, made_in(&stores, &made).await), (2, 2), "{trip:?}");
+        let first = TableDef { id: 1, ..made };
+        assert_eq!(made_in(&stores, &first).await, 0, "{trip:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_crash_between_the_clusters_of_a_creation_is_cleaned_up_by_another_proxy_later() {
+    let (stores, cluster) = Stores::with_relay();
+    let crashing = stores.catalog().await;
+    let other = stores.catalog().await;
+    cluster.trip(Trip::Hangs);
+    {
+        let creation = create(&crashing, "trips");
+        tokio::select! {
+            _ = creation => panic!("it hangs"),
+            () = cluster.tripped() => {}
+        }
+        // The proxy ends here: one cluster has the table, the other has not.
+    }
+    drop(crashing);
+    let half = unmade(&stores, 1);
+    assert_eq!(made_in(&stores, &half).await, 1);
+    assert_eq!(table(&other, "trips").await, None);
+
+    // Not before nobody can be making it any more.
+    other.clean().await.unwrap();
+    assert_eq!(made_in(&stores, &half).await, 1);
+    stores.meta.advance(ABANDONED_AFTER + std::time::Duration::from_secs(1));
+    other.clean().await.unwrap();
+    assert_eq!(made_in(&stores, &half).await, 0);
+    assert_eq!(stores.unpublished(), []);
+    create(&other, "trips").await.unwrap();
+    let made = table(&other, "trips").await.unwrap();
+    assert_eq!((made.id, made_in(&stores, &made).await), (2, 2));
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_added_later_gets_the_tables_that_exist_and_no_others() {
+    let mut stores = Stores::new();
+    let old = stores.catalog().await;
+    create(&old, "trips").await.unwrap();
+    create(&old, "gone").await.unwrap();
+    let gone = table(&old, "gone").await.unwrap();
+    old.drop_tables(&[name("gone")], false).await.unwrap();
+    stores.backends.push(std::sync::Arc::new(cellgate_store::memory::MemoryBackend::new()));
+    let new = stores.catalog().await;
+    new.complete().await.unwrap();
+    assert_eq!(made_in(&stores, &table(&new, "trips").await.unwrap()).await, 3);
+    assert_eq!(made_in(&stores, &gone).await, 0);
+    // A proxy that does not know the cluster yet creates its tables in the others.
+    create(&old, "riders").await.unwrap();
+    let riders = table(&new, "riders").await.unwrap();
+    assert_eq!(made_in(&stores, &riders).await, 2);
+    new.complete().await.unwrap();
+    assert_eq!(made_in(&stores, &riders).await, 3);
 }

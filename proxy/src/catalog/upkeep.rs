@@ -32,6 +32,9 @@ impl Catalog {
             if let Err(error) = self.clean().await {
                 tracing::debug!(%error, "left-behind tables could not be looked for");
             }
+            if let Err(error) = self.complete().await {
+                tracing::debug!(%error, "the tables of a new cluster could not be made");
+            }
         });
         // Both may be cut off anywhere: what is half removed stays listed.
         tokio::select! {
@@ -59,6 +62,31 @@ impl Catalog {
         let now = self.deployment.meta().now().await?;
         let patience = i64::try_from(ABANDONED_AFTER.as_micros()).unwrap_or(i64::MAX / 4);
         self.remove(|entry| entry.dropped || entry.since.saturating_add(patience) < now).await
+    }
+
+    /// Makes the tables that exist in clusters that own no shards yet: such a cluster may have been added after a table, or
+    /// the table may have been created through a proxy that does not know the cluster. Before it is given shards it has
+    /// all tables then.
+    pub(super) async fn complete(&self) -> Result<(), CatalogError> {
+        let executor = self.deployment.executor();
+        let topology = executor.topology();
+        let mut complete = self.complete.lock().await;
+        let empty = executor.clusters().filter(|c| c.is_up() && topology.shards_of(c.number).next().is_none());
+        for cluster in empty {
+            for table in self.snapshot().all_tables() {
+                if complete.contains(&(cluster.number, table.id)) {
+                    continue;
+                }
+                executor.create_table_in(cluster.number, &table.table_ref()).await?;
+                // Dropped between reading the catalog and now, nobody else knows that it was made here.
+                if self.refresh().await?.all_tables().any(|t| t.id == table.id) {
+                    complete.insert((cluster.number, table.id));
+                } else {
+                    executor.drop_table_in(cluster.number, &table.table_ref()).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Removes the physical tables with these ids; what does not succeed now is done by [`Catalog::clean`].

@@ -126,7 +126,7 @@ const NUMBER: Key = Key {
     default: None,
     bounds: Some(("1", "1023")),
     applies: Applies::Restart,
-    doc: " Its number in the deployment. Only needed to attach a store under the number it was created with.\n",
+    doc: " Its number in the deployment, which the ids of its cells carry. Only a new cluster takes it from here; for one that\n exists it must be the stored one, which `SHOW CLUSTERS` shows. Without it a new cluster gets the next free number.\n",
 };
 
 pub(super) const TOPOLOGY_DOC: &str = " How cells are spread, and where that is written down.\n";

@@ -166,6 +166,31 @@ impl<'a, 'f> Section<'a, 'f> {
         Some(Some(value))
     }
 
+    /// The texts of a key that is an array of them, with their variables filled in; `None` if it is absent or wrong.
+    pub(super) fn texts(&mut self, key: &Key) -> Option<Given<Vec<String>>> {
+        let value = self.lookup(key)?;
+        let line = Some(self.source.line(&value.span()));
+        let DeValue::Array(items) = value.get_ref() else {
+            self.problem(key, line, format!("expected {}, not {}", key.expected, kind_of(value.get_ref())));
+            return None;
+        };
+        let mut texts = Vec::new();
+        for item in items {
+            let text = match item.get_ref() {
+                DeValue::String(raw) => self.source.expand(raw),
+                other => Err(format!("expected {}, not one with {}", key.expected, kind_of(other))),
+            };
+            match text {
+                Ok(text) => texts.push(text),
+                Err(message) => {
+                    self.problem(key, line, message);
+                    return None;
+                }
+            }
+        }
+        Some(Given { value: texts, line })
+    }
+
     /// The line a key stands on.
     pub(super) fn line_of(&self, key: &Key) -> Option<usize> {
         let (_, value) = self.table?.iter().find(|(name, _)| name.get_ref().as_ref() == key.name)?;

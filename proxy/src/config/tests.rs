@@ -69,7 +69,10 @@ fn no_file_is_four_embedded_clusters_for_this_machine_only() {
     assert_eq!(config.topology.meta, Target::Sqlite { path: PathBuf::from("./cellgate-data/meta.db") });
     let clusters: Vec<_> = config.clusters.iter().map(|c| (c.name.as_str(), c.primary.to_string())).collect();
     assert_eq!(clusters, ["c1", "c2", "c3", "c4"].map(|name| (name, format!("sqlite:./cellgate-data/{name}.db"))));
-    assert_eq!(config.users, [User { name: "root".to_owned(), password: None, erase: true }]);
+    assert_eq!(config.users.len(), 1);
+    let root = &config.users[0];
+    assert_eq!((root.name.as_str(), &root.password, root.erase), ("root", &None, true));
+    assert_eq!(root.grants.iter().map(ToString::to_string).collect::<Vec<_>>(), ["ALL ON *.*"]);
     assert!(config.warnings.is_empty());
 }
 
@@ -132,6 +135,9 @@ fn a_whole_file_reads_as_it_is_written() {
         name = "app"
         password_file = "{file}"
         erase = true
+        grants = ["SELECT, INSERT ON shop.*", "ALL ON `my_app`.*"]
+        require_tls = true
+        max_connections = 5
         [limits]
         max_connections = 0x10
         max_allowed_packet = 16777216
@@ -155,6 +161,9 @@ fn a_whole_file_reads_as_it_is_written() {
     assert_eq!(config.clusters[1].number.map(|number| number.get()), Some(7));
     assert_eq!(config.users.len(), 1);
     assert!(config.users[0].erase);
+    let grants: Vec<String> = config.users[0].grants.iter().map(ToString::to_string).collect();
+    assert_eq!(grants, ["SELECT, INSERT ON `shop`.*", "ALL ON `my_app`.*"]);
+    assert_eq!((config.users[0].require_tls, config.users[0].max_connections), (true, 5));
     assert_eq!(config.users[0].password.as_ref().map(Secret::expose), Some("from file"));
     assert_eq!(config.limits.max_connections, 16);
     assert_eq!(config.limits.max_allowed_packet.bytes(), 16 << 20);
@@ -448,6 +457,9 @@ fn other_machines_can_only_reach_what_has_a_password() {
 fn users_are_told_apart_and_named_within_bounds() {
     refused("[[user]]\nname = \"u\"\n[[user]]\nname = \"u\"", 3, "users #1 and #2 have one name");
     refused("[[user]]\nerase = true", 1, "user #1 name: is missing");
+    refused("[[user]]\nname = \"u\"\ngrants = \"ALL\"", 3, "user 'u' grants: expected an array of grants");
+    refused("[[user]]\nname = \"u\"\ngrants = [\"SUPER ON *.*\"]", 3, "the privilege SUPER is not supported");
+    refused("[[user]]\nname = \"u\"\ngrants = [\"ALL ON shop\"]", 3, "a grant without a database");
     refused(&format!("[[user]]\nname = \"{}\"", "x".repeat(33)), 2, "at most 32 characters");
     refused("[[user]]\nname = \"\"", 2, "at most 32 characters");
     assert!(!valid("[[user]]\nname = \"u\"").users[0].erase, "erasure is granted, not given");

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use cellgate_sql::{Grant, Level, Privileges};
+
 use super::secret::Secret;
-use super::section::{Applies, Key, Rendered, Section, quoted};
+use super::section::{Applies, Key, Rendered, Section, quoted, toml_string};
 use super::setting::Setting;
 use super::source::read_password;
 
@@ -17,8 +19,14 @@ pub struct User {
     pub name: String,
     /// The password; without one the user may only log in from this machine.
     pub password: Option<Secret>,
-    /// Whether the user may erase (run DELETE on cell tables).
+    /// Whether the user may erase (run DELETE on cell tables) everywhere.
     pub erase: bool,
+    /// What else the user may do.
+    pub grants: Vec<Grant>,
+    /// Whether the user must log in over TLS.
+    pub require_tls: bool,
+    /// Most connections of the user at once; 0 is no limit.
+    pub max_connections: u32,
 }
 
 const NAME: Key = Key {
@@ -58,16 +66,53 @@ const ERASE: Key = Key {
     default: Some("false"),
     bounds: None,
     applies: Applies::Reload,
-    doc: " Whether the user may erase: DELETE on cell tables removes bodies for good.\n",
+    doc: " Whether the user may erase everywhere: DELETE on cell tables removes bodies for good. The grant ERASE does the same for one database or table.\n",
+};
+
+const GRANTS: Key = Key {
+    section: "user",
+    name: "grants",
+    expected: "an array of grants such as \"SELECT, INSERT ON shop.*\"",
+    default: Some("[\"ALL ON *.*\"]"),
+    bounds: None,
+    applies: Applies::Reload,
+    doc: " What the user may do: SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX and ERASE on `*.*`, `database.*` or `database.table`, and ADMIN (accounts, global variables, other sessions) on `*.*`. ALL is all of them but ERASE.\n",
+};
+
+const REQUIRE_TLS: Key = Key {
+    section: "user",
+    name: "require_tls",
+    expected: bool::EXPECTED,
+    default: Some("false"),
+    bounds: None,
+    applies: Applies::Reload,
+    doc: " Whether the user must log in over TLS; without it the login is refused as if the password were wrong.\n",
+};
+
+const MAX_CONNECTIONS: Key = Key {
+    section: "user",
+    name: "max_connections",
+    expected: u32::EXPECTED,
+    default: Some("0"),
+    bounds: Some(("0", "100000")),
+    applies: Applies::Reload,
+    doc: " Most connections of the user to this proxy at once; further ones get error 1226. 0 is no limit.\n",
 };
 
 pub(super) const USER_DOC: &str = " Somebody who may log in; any number of these tables. Without any: `root`, without a password, from this machine\n only, who may erase.\n";
-pub(super) const USER_KEYS: &[Key] = &[NAME, PASSWORD, PASSWORD_FILE, ERASE];
+pub(super) const USER_KEYS: &[Key] = &[NAME, PASSWORD, PASSWORD_FILE, ERASE, GRANTS, REQUIRE_TLS, MAX_CONNECTIONS];
 
 impl User {
     /// The users of a configuration that names none.
     pub(super) fn embedded() -> Vec<Self> {
-        vec![Self { name: "root".to_owned(), password: None, erase: true }]
+        vec![Self {
+            name: "root".to_owned(),
+            password: None,
+            erase: true,
+            grants: everything(),
+            require_tls: false,
+            max_connections: 0,
+        }]
     }
 
     /// Reads `[[user]]` number `place` (from 1).
@@ -113,15 +158,49 @@ impl User {
             (None, None) => None,
         };
         let erase = section.setting(&ERASE);
+        let grants = grants(section);
+        let require_tls = section.setting(&REQUIRE_TLS);
+        let max_connections = section.setting(&MAX_CONNECTIONS);
         // A password that could not be read must not turn into none.
         let password = if given { Some(password?) } else { None };
-        Some(Self { name: name?, password, erase: erase? })
+        Some(Self {
+            name: name?,
+            password,
+            erase: erase?,
+            grants: grants?,
+            require_tls: require_tls?,
+            max_connections: max_connections?,
+        })
     }
 
     pub(super) fn rendered(&self) -> Vec<Rendered> {
         let mut rendered = vec![(NAME, quoted(&self.name))];
         rendered.extend(self.password.as_ref().map(|password| (PASSWORD, quoted(&password.to_string()))));
         rendered.push((ERASE, quoted(&self.erase)));
+        let grants: Vec<String> = self.grants.iter().map(|grant| toml_string(&grant.to_string())).collect();
+        rendered.push((GRANTS, format!("[{}]", grants.join(", "))));
+        rendered.push((REQUIRE_TLS, quoted(&self.require_tls)));
+        rendered.push((MAX_CONNECTIONS, quoted(&self.max_connections)));
         rendered
     }
+}
+
+/// What a user may do whose grants are not given.
+fn everything() -> Vec<Grant> {
+    vec![Grant { privileges: Privileges::ALL_ON_EVERYTHING, level: Level::Global }]
+}
+
+/// The key `grants`; `None` after a problem was noted.
+fn grants(section: &mut Section<'_, '_>) -> Option<Vec<Grant>> {
+    let Some(given) = section.texts(&GRANTS) else {
+        return if section.line_of(&GRANTS).is_some() { None } else { Some(everything()) };
+    };
+    let mut grants = Vec::new();
+    for text in &given.value {
+        match cellgate_sql::grant(text) {
+            Ok(grant) => grants.push(grant),
+            Err(error) => section.problem(&GRANTS, given.line, format!("`{text}`: {error}")),
+        }
+    }
+    (grants.len() == given.value.len()).then_some(grants)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cellgate_router::Topology;
 use cellgate_schemaless::{Micros, TableDef};
-use cellgate_sql::{Environment, SessionFunction, SqlMode, Value};
+use cellgate_sql::{Environment, Privilege, SessionFunction, SqlMode, StatementKind, Value};
 
 use super::{Session, wall_clock};
 use crate::catalog::Snapshot;
@@ -16,12 +16,37 @@ pub(super) struct Bound<'a> {
     catalog: &'a Snapshot,
     topology: Arc<Topology>,
     now: Micros,
+    visible: Visible,
+}
+
+/// Which tables and databases are there.
+#[derive(Clone, Copy, Debug)]
+enum Visible {
+    /// Those that the user may see.
+    Seen,
+    /// Those on which the user has this privilege.
+    With(Privilege),
+    /// All: for what is made for every session, and asked for the user's privileges when it is used.
+    All,
 }
 
 impl Session {
     pub(super) fn environment<'a>(&'a self, catalog: &'a Snapshot) -> Bound<'a> {
         let topology = self.server.deployment().executor().topology();
-        Bound { session: self, catalog, topology, now: wall_clock() }
+        Bound { session: self, catalog, topology, now: wall_clock(), visible: Visible::Seen }
+    }
+}
+
+impl Bound<'_> {
+    /// For a statement of this kind: a table is there if the statement may use it.
+    pub(super) fn running(self, kind: StatementKind) -> Self {
+        let visible = super::access::needed(kind).map_or(Visible::Seen, Visible::With);
+        Self { visible, ..self }
+    }
+
+    /// For a plan that other sessions will use.
+    pub(super) fn for_everybody(self) -> Self {
+        Self { visible: Visible::All, ..self }
     }
 }
 
@@ -31,11 +56,21 @@ impl Environment for Bound<'_> {
     }
 
     fn table(&self, database: &str, name: &str) -> Option<Arc<TableDef>> {
-        self.catalog.table(database, name).cloned()
+        let access = self.session.access();
+        let may = match self.visible {
+            Visible::Seen => access.may_see_table(database, name),
+            Visible::With(privilege) => access.may(privilege, database, Some(name)),
+            Visible::All => true,
+        };
+        if may { self.catalog.table(database, name).cloned() } else { None }
     }
 
     fn has_database(&self, database: &str) -> bool {
-        self.catalog.has_database(database)
+        let may = match self.visible {
+            Visible::Seen | Visible::With(_) => self.session.access().may_see_database(database),
+            Visible::All => true,
+        };
+        may && self.catalog.has_database(database)
     }
 
     fn variable(&self, global: bool, name: &str) -> Option<Value> {
@@ -59,7 +94,9 @@ impl Environment for Bound<'_> {
             SessionFunction::Database => self.session.database.clone().map_or(Value::Null, text),
             SessionFunction::Version => text(version::server_version()),
             SessionFunction::User => text(format!("{}@{}", self.session.user, self.session.host)),
-            SessionFunction::CurrentUser => text(format!("{}@%", self.session.user)),
+            SessionFunction::CurrentUser => {
+                text(format!("{}@{}", self.session.account.user, self.session.account.host))
+            }
             SessionFunction::ConnectionId => Value::Int(self.session.process.id().into()),
             SessionFunction::LastInsertId => Value::Int(0),
             SessionFunction::RowCount => Value::Int(self.session.last.row_count),

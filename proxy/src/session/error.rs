@@ -7,6 +7,7 @@ use cellgate_store::executor::RunError;
 use thiserror::Error;
 
 use super::variables::VariableError;
+use crate::access::AccessError;
 use crate::catalog::CatalogError;
 
 /// Why a statement was not run.
@@ -107,6 +108,19 @@ pub enum StatementError {
         /// On what.
         table: String,
     },
+    /// The user may not use the database.
+    #[error("Access denied for user '{user}'@'{host}' to database '{database}'")]
+    DeniedDatabase {
+        /// The account's user.
+        user: String,
+        /// The account's host.
+        host: String,
+        /// The database.
+        database: String,
+    },
+    /// Accounts and privileges.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// No database selected.
     #[error("No database selected")]
     NoDatabase,
@@ -167,15 +181,24 @@ impl StatementError {
             Self::NotUtf8 { .. } => ErrorKind::Value,
             Self::MultiStatementsOff => ErrorKind::Syntax,
             Self::Duplicate { .. } | Self::LostRace { .. } | Self::PartlyCommitted { .. } => ErrorKind::Conflict,
-            Self::ReadOnlyTransaction | Self::TransactionInProgress | Self::Denied { .. } | Self::NotOwner(_) => {
-                ErrorKind::Access
-            }
+            Self::Access(error) => error.kind(),
+            Self::ReadOnlyTransaction
+            | Self::TransactionInProgress
+            | Self::Denied { .. }
+            | Self::DeniedDatabase { .. }
+            | Self::NotOwner(_) => ErrorKind::Access,
             Self::NoSavepoint(_) | Self::NoDatabase | Self::NoSuchConnection(_) => ErrorKind::NotFound,
             Self::TransactionTooLarge { .. } => ErrorKind::Limit,
             Self::Timeout { .. } | Self::Interrupted => ErrorKind::Timeout,
             Self::Stale { .. } => ErrorKind::Unavailable,
             Self::Unsupported { .. } => ErrorKind::Unsupported,
         }
+    }
+
+    /// Whether the privileges this proxy knows may be out of date, so that the statement, of which nothing has run,
+    /// should be judged once more.
+    pub fn suspects_access(&self) -> bool {
+        matches!(self, Self::Denied { .. } | Self::DeniedDatabase { .. } | Self::Access(AccessError::NeedsPrivilege(_)))
     }
 
     /// Whether the catalog this proxy knows may be out of date, so that the statement should be bound once more.

@@ -82,7 +82,12 @@ impl Session {
                 })
                 .collect(),
             Command::Ddl(_) => vec![Line::note("the catalog, then every cluster")],
-            Command::Use(_) | Command::Set(_) | Command::Transaction(_) | Command::Show(_) | Command::Nothing => {
+            Command::Use(_)
+            | Command::Set(_)
+            | Command::Transaction(_)
+            | Command::Show(_)
+            | Command::Account(_)
+            | Command::Nothing => {
                 vec![Line::note("the session alone")]
             }
             Command::Explain(inner) => self.lines(&inner.command),

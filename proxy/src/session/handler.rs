@@ -57,9 +57,15 @@ impl Handler for Session {
         self.server.verifier(user, &self.host)
     }
 
+    async fn look_again(&mut self) -> bool {
+        let accounts = Arc::clone(self.server.accounts());
+        let version = accounts.current().version();
+        accounts.look_again(version).await
+    }
+
     async fn login(&mut self, login: &Login) -> Result<Status, ErrorReply> {
+        self.enter(login)?;
         self.user.clone_from(&login.user);
-        self.may_erase = self.server.may_erase(&login.user);
         self.multi_statements = login.capabilities.multi_statements;
         self.found_rows_flag = login.capabilities.found_rows;
         self.tls.clone_from(&login.tls);
@@ -77,7 +83,16 @@ impl Handler for Session {
     }
 
     async fn init_db(&mut self, database: &str) -> Result<Status, ErrorReply> {
-        match self.use_database(database).await {
+        self.renew_access();
+        let mut used = self.use_database(database).await;
+        if used.as_ref().is_err_and(StatementError::suspects_access) {
+            let server = Arc::clone(&self.server);
+            if server.accounts().look_again(self.access().version()).await {
+                self.renew_access();
+                used = self.use_database(database).await;
+            }
+        }
+        match used {
             Ok(()) => {
                 self.process.use_database(self.database.as_deref());
                 Ok(self.status())
@@ -113,6 +128,7 @@ impl Handler for Session {
 
     async fn query(&mut self, text: Bytes, mut reply: Reply<'_>) -> Result<Replied, WireError> {
         let started = Instant::now();
+        self.renew_access();
         if let Ok(written) = std::str::from_utf8(&text)
             && let Some((plan, literals)) = self.normal_plan(&text)
             && let Some(ready) = self.ready(&plan, &literals, &self.server.catalog().snapshot())
@@ -170,6 +186,7 @@ impl Handler for Session {
         mut reply: Reply<'_>,
     ) -> Result<Replied, WireError> {
         let started = Instant::now();
+        self.renew_access();
         let statement = plan.statement();
         self.server.processes().begin(&self.process, Running::Statement(statement.clone()));
         let shown = Shown::Statement(statement);
@@ -209,7 +226,10 @@ impl Handler for Session {
                 self.server.metrics().bytes_received(usize::try_from(received).unwrap_or(usize::MAX));
                 self.server.metrics().bytes_sent(usize::try_from(sent).unwrap_or(usize::MAX));
             }
-            WireEvent::Command { kind, latency } => self.observe_command(kind, latency),
+            WireEvent::Command { kind, reading, latency } => {
+                self.server.metrics().stage(Stage::Read, reading);
+                self.observe_command(kind, latency);
+            }
         }
     }
 }
@@ -242,16 +262,33 @@ impl Session {
 
     /// The columns of a statement's result, with the catalog read again if it may be out of date.
     async fn describe(&mut self, statement: &Statement) -> Result<Vec<cellgate_sql::ColumnMeta>, StatementError> {
+        self.renew_access();
         let snapshot = self.server.catalog().snapshot();
-        let described = cellgate_sql::describe(statement, &self.environment(&snapshot)).map_err(StatementError::from);
-        match described {
+        match self.describe_with(statement, &snapshot) {
+            Err(error) if error.suspects_access() => {
+                let server = Arc::clone(&self.server);
+                if !server.accounts().look_again(self.access().version()).await {
+                    return Err(error);
+                }
+                self.renew_access();
+                self.describe_with(statement, &snapshot)
+            }
             Err(error) if error.suspects_catalog() => {
                 let Ok(newer) = self.server.catalog().refresh().await else { return Err(error) };
-                Ok(cellgate_sql::describe(statement, &self.environment(&newer))?)
+                self.describe_with(statement, &newer)
             }
             Ok(columns) if columns.is_empty() => self.describe_own(statement, &snapshot).await,
             answer => answer,
         }
+    }
+
+    fn describe_with(
+        &self,
+        statement: &Statement,
+        catalog: &Snapshot,
+    ) -> Result<Vec<cellgate_sql::ColumnMeta>, StatementError> {
+        let environment = self.environment(catalog).running(statement.kind());
+        cellgate_sql::describe(statement, &environment).map_err(|e| self.veiled(e, statement.kind()))
     }
 
     /// The columns of SHOW and EXPLAIN, which the session alone knows; none for everything else. A statement whose
@@ -275,7 +312,9 @@ impl Session {
             | StatementKind::Transaction
             | StatementKind::Other => return Ok(Vec::new()),
         }
-        let command = cellgate_sql::bind(statement, &params, &self.environment(catalog))?;
+        let command = cellgate_sql::bind(statement, &params, &self.environment(catalog))
+            .map_err(|e| self.veiled(e, statement.kind()))?;
+        self.check(&command)?;
         match command {
             Command::Show(show) => self.show_columns(show, catalog).await,
             Command::Explain(explain) => Ok(super::explain::columns(explain.analyze)),

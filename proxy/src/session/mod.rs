@@ -3,6 +3,8 @@
 //! The wire hands in text or a prepared plan and takes a reply; the dialect turns it into a command; the session runs
 //! the command on the executor or the catalog. Everything a client can change about its connection lives here.
 
+mod access;
+mod accounts;
 mod buffer;
 mod control;
 mod environment;
@@ -22,8 +24,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_schemaless::Micros;
-use cellgate_sql::{ColumnMeta, Command, Normal, Row, Source, Statement, Value};
+use cellgate_sql::{AccountName, ColumnMeta, Command, Normal, Row, Source, Statement, Value};
 
+use crate::access::{Access, Seat};
 use crate::catalog::Snapshot;
 use crate::processes::Process;
 use crate::server::Server;
@@ -45,7 +48,12 @@ pub struct Session {
     process: Arc<Process>,
     user: String,
     host: String,
-    may_erase: bool,
+    /// The account it logged in as: `CURRENT_USER()`.
+    account: AccountName,
+    /// What that account may do, as of the last statement.
+    access: Access,
+    /// Its place among the account's connections.
+    seat: Option<Seat>,
     database: Option<String>,
     variables: Variables,
     user_variables: BTreeMap<String, Value>,
@@ -120,7 +128,9 @@ impl Session {
             process,
             user: String::new(),
             host,
-            may_erase: false,
+            account: AccountName { user: String::new(), host: String::new() },
+            access: Access::none(0),
+            seat: None,
             database: None,
             variables,
             user_variables: BTreeMap::new(),
@@ -167,7 +177,7 @@ impl Session {
     /// There is no such session, or it is not this user's to end.
     pub fn kill_session(&mut self, id: u32, end: Kill) -> Result<(), StatementError> {
         let process = self.server.processes().find(id).ok_or(StatementError::NoSuchConnection(id))?;
-        if !self.may_erase && !process.is_of(&self.user) {
+        if !self.access.may_administer() && !process.is_of(&self.user) {
             return Err(StatementError::NotOwner(id));
         }
         match end {
@@ -177,8 +187,26 @@ impl Session {
         Ok(())
     }
 
-    /// Runs one statement. If the catalog may be out of date, it is read again and the statement bound once more.
+    /// Runs one statement. If it is refused and the accounts may be out of date, they are read again, and it is judged
+    /// once more.
     async fn run(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
+        self.renew_access();
+        let version = self.access.version();
+        match self.run_known(statement, params).await {
+            Err(error) if error.suspects_access() => {
+                let server = Arc::clone(&self.server);
+                if !server.accounts().look_again(version).await {
+                    return Err(error);
+                }
+                self.renew_access();
+                self.run_known(statement, params).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Runs one statement. If the catalog may be out of date, it is read again and the statement bound once more.
+    async fn run_known(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
         let snapshot = self.server.catalog().snapshot();
         match self.run_with(&snapshot, statement, params).await {
             Err(error) if error.suspects_catalog() => {
@@ -204,9 +232,10 @@ impl Session {
     ) -> Result<Answer, StatementError> {
         let started = Instant::now();
         let command = {
-            let environment = self.environment(snapshot);
-            cellgate_sql::bind(statement, params, &environment)?
+            let environment = self.environment(snapshot).running(statement.kind());
+            cellgate_sql::bind(statement, params, &environment).map_err(|e| self.veiled(e, statement.kind()))?
         };
+        self.check(&command)?;
         self.server.metrics().stage(cellgate_metrics::Stage::Bind, started.elapsed());
         let deadline = self.deadline(statement);
         // SHOW WARNINGS and SHOW ERRORS show those of the statement before.
@@ -228,6 +257,7 @@ impl Session {
             Command::Transaction(control) => self.control(control).await,
             Command::Show(show) => self.show(show, snapshot).await,
             Command::Explain(explain) => self.explain(*explain, deadline).await,
+            Command::Account(account) => self.account(&account, statement.text()).await,
             Command::Nothing => Ok(Answer::Done(Done::default())),
         }
     }
@@ -250,6 +280,7 @@ impl Session {
     }
 
     async fn use_database(&mut self, database: &str) -> Result<(), StatementError> {
+        self.need_database(database)?;
         let known = self.server.catalog().snapshot().has_database(database);
         if !known
             && !self
@@ -279,6 +310,7 @@ fn reaches_stores(command: &Command) -> bool {
         | Command::Set(_)
         | Command::Transaction(_)
         | Command::Show(_)
+        | Command::Account(_)
         | Command::Nothing => false,
     }
 }
@@ -286,7 +318,12 @@ fn reaches_stores(command: &Command) -> bool {
 /// Whether a command may write cells or the catalog. SET does: turning autocommit on commits.
 fn writes(command: &Command) -> bool {
     match command {
-        Command::Put(_) | Command::Erase(_) | Command::Ddl(_) | Command::Set(_) | Command::Transaction(_) => true,
+        Command::Put(_)
+        | Command::Erase(_)
+        | Command::Ddl(_)
+        | Command::Set(_)
+        | Command::Transaction(_)
+        | Command::Account(_) => true,
         Command::Read(_) | Command::Use(_) | Command::Show(_) | Command::Explain(_) | Command::Nothing => false,
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use cellgate_metrics::{Command as CommandLabel, Outcome, Shape as ShapeLabel, Stage};
 use cellgate_schemaless::{Body, Cell, NewCell, Triple, Version};
-use cellgate_sql::{Filled, Statement, StatementKind, Template, Value};
+use cellgate_sql::{Filled, Privilege, Statement, StatementKind, Template, Value};
 use cellgate_store::executor::{CellFate, PutItem};
 
 use super::error::{StatementError, Stored};
@@ -100,12 +100,21 @@ impl Session {
         if !plan.is_shaped() || !self.is_plain() {
             return None;
         }
-        let compiled = plan.compiled(catalog.version(), &self.environment(catalog));
+        let compiled = plan.compiled(catalog.version(), &self.environment(catalog).for_everybody());
         let template = compiled.template()?;
         if template.shows_time() && !self.variables.derived().utc {
             return None;
         }
         let filled = template.fill(params)?;
+        let needed = match filled {
+            Filled::Get(_) | Filled::Latest(_) => Privilege::Select,
+            Filled::Put(..) => Privilege::Insert,
+        };
+        // The long way says why not.
+        let table = template.table();
+        if !self.access().may(needed, &table.database, Some(&table.name)) {
+            return None;
+        }
         Some(Ready { compiled, filled })
     }
 

@@ -1,12 +1,12 @@
 //! SELECT: cells from the executor, the transaction's own writes laid over them, rows out of the shape.
 
 use std::cmp::Ordering;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 use cellgate_metrics::{Label, Stage};
 use cellgate_router::row_order;
-use cellgate_schemaless::{Cell, LogScan, Request, TableRef};
+use cellgate_schemaless::{Cell, LogScan, Request, TableRef, Triple};
 use cellgate_sql::{ColumnMeta, Read, Row, Shape, Shaping, Source};
 use cellgate_store::executor::{CellStream, RunError};
 
@@ -77,7 +77,7 @@ impl Session {
                 own.sort_by(order);
                 let limit = scan.limit;
                 let stream = executor.stream(Request::Rows { table, scan });
-                Cells::Stream(Box::new(Overlaid { stream, own: own.into(), order: Box::new(order), limit }))
+                Cells::Stream(Box::new(Overlaid::new(stream, own.into(), Box::new(order), limit)))
             }
             Request::Log { table, scan } => {
                 // A log shows what is committed; only the reading of a whole table shows the transaction's own cells.
@@ -88,7 +88,7 @@ impl Session {
                 let limit = scan.limit;
                 let stream = executor.stream(Request::Log { table, scan });
                 // They have no place in the log yet: they come last.
-                Cells::Stream(Box::new(Overlaid { stream, own, order: Box::new(|_, _| Ordering::Greater), limit }))
+                Cells::Stream(Box::new(Overlaid::new(stream, own, Box::new(|_, _| Ordering::Greater), limit)))
             }
             Request::Put { .. } | Request::Erase { .. } => Cells::None,
         };
@@ -147,11 +147,25 @@ type Order = Box<dyn Fn(&Cell, &Cell) -> Ordering + Send + Sync>;
 struct Overlaid {
     stream: CellStream,
     own: VecDeque<Cell>,
+    /// Of all of `own`, those given out already included.
+    names: BTreeSet<Triple>,
     order: Order,
     limit: Option<u64>,
 }
 
 impl Overlaid {
+    fn new(stream: CellStream, own: VecDeque<Cell>, order: Order, limit: Option<u64>) -> Self {
+        let names = own.iter().map(|cell| cell.triple.clone()).collect();
+        Self { stream, own, names, order, limit }
+    }
+
+    /// Another writer has stored a cell that this transaction wants to write, too: it is shown once, in its place.
+    fn forget(&mut self, stored: &Triple) {
+        if self.names.remove(stored) {
+            self.own.retain(|own| own.triple != *stored);
+        }
+    }
+
     async fn next(&mut self) -> Result<Option<Vec<Cell>>, RunError> {
         if self.limit == Some(0) {
             return Ok(None);
@@ -165,7 +179,7 @@ impl Overlaid {
                     while let Some(own) = self.own.pop_front_if(|own| (self.order)(own, &cell) == Ordering::Less) {
                         merged.push(own);
                     }
-                    self.own.pop_front_if(|own| own.triple == cell.triple);
+                    self.forget(&cell.triple);
                     merged.push(cell);
                 }
                 merged

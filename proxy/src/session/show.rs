@@ -87,7 +87,8 @@ impl Session {
         let suffix = filter.like().map(|like| format!(" ({like})")).unwrap_or_default();
         Ok(match aspect {
             Aspect::Databases => {
-                let rows = catalog.databases().map(|d| vec![text(d)]).collect();
+                let seen = catalog.databases().filter(|d| self.access().may_see_database(d));
+                let rows = seen.map(|d| vec![text(d)]).collect();
                 (columns(&[&format!("Database{suffix}")]), rows)
             }
             Aspect::Tables { database, full } => {
@@ -101,11 +102,11 @@ impl Session {
                     }
                     row
                 };
-                (columns(names), catalog.tables(&database).map(row).collect())
+                (columns(names), self.seen_tables(catalog, &database).map(row).collect())
             }
             Aspect::TableStatus { database } => {
                 let database = self.named_database(database, catalog)?;
-                table_status(catalog, &database)
+                table_status(self.seen_tables(catalog, &database))
             }
             Aspect::Columns { table, full } => describe(find(catalog, &table)?, full),
             Aspect::Index { table } => index(find(catalog, &table)?),
@@ -141,12 +142,14 @@ impl Session {
             Aspect::Warnings => (columns(&["Level", "#Code", "Message"]), self.last.warnings.rows(false)),
             Aspect::Errors => (columns(&["Level", "#Code", "Message"]), self.last.warnings.rows(true)),
             Aspect::Processlist { full: _ } => self.processlist(),
-            Aspect::Grants => {
-                let mut rows = vec![vec![text(format!("GRANT ALL PRIVILEGES ON *.* TO `{}`@`%`", self.user))]];
-                if self.may_erase {
-                    rows.push(vec![text(format!("GRANT ERASE ON *.* TO `{}`@`%`", self.user))]);
-                }
-                (columns(&[&format!("Grants for {}@%", self.user)]), rows)
+            Aspect::Grants { account } => {
+                let (name, lines) = self.shown_grants(&account)?;
+                let rows = lines.into_iter().map(|line| vec![text(line)]);
+                (columns(&[&format!("Grants for {}@{}", name.user, name.host)]), rows.collect())
+            }
+            Aspect::CreateUser { account } => {
+                let (name, line) = self.shown_account(&account)?;
+                (columns(&[&format!("CREATE USER for {}@{}", name.user, name.host)]), vec![vec![text(line)]])
             }
             Aspect::Engines => {
                 let names = ["Engine", "Support", "Comment", "Transactions", "XA", "Savepoints"];
@@ -202,9 +205,17 @@ impl Session {
         if catalog.has_database(&database) { Ok(database) } else { Err(SqlError::UnknownDatabase(database).into()) }
     }
 
+    /// The tables of a database that the user may see.
+    fn seen_tables<'a>(&'a self, catalog: &'a Snapshot, database: &'a str) -> impl Iterator<Item = &'a Arc<TableDef>> {
+        catalog.tables(database).filter(|t| self.access().may_see_table(&t.database, &t.name))
+    }
+
     fn processlist(&self) -> (Vec<ColumnMeta>, Vec<Row>) {
         let names = ["#Id", "User", "Host", "db", "Command", "#Time", "State", "Info"];
-        let rows = self.server.processes().all().into_iter().map(|s| {
+        // Other users' statements are theirs: without ADMIN one sees one's own.
+        let all = self.access().may_administer();
+        let seen = self.server.processes().all().into_iter().filter(|s| all || s.user == self.user);
+        let rows = seen.map(|s| {
             let (command, state) = if s.statement.is_some() { ("Query", "executing") } else { ("Sleep", "") };
             vec![
                 number(s.id),
@@ -342,7 +353,7 @@ fn index(def: &TableDef) -> (Vec<ColumnMeta>, Vec<Row>) {
 }
 
 /// SHOW TABLE STATUS.
-fn table_status(catalog: &Snapshot, database: &str) -> (Vec<ColumnMeta>, Vec<Row>) {
+fn table_status<'a>(tables: impl Iterator<Item = &'a Arc<TableDef>>) -> (Vec<ColumnMeta>, Vec<Row>) {
     let names = [
         "Name",
         "Engine",
@@ -378,7 +389,7 @@ fn table_status(catalog: &Snapshot, database: &str) -> (Vec<ColumnMeta>, Vec<Row
     let mut columns = columns(&names);
     columns[11].ty = ColumnType::DateTime;
     columns[11].decimals = 6;
-    (columns, catalog.tables(database).map(row).collect())
+    (columns, tables.map(row).collect())
 }
 
 /// SHOW CREATE TABLE, in MySQL's layout: a text that creates the same table again.

@@ -24,6 +24,12 @@ pub trait Handler: Send {
     /// The verifier of a user's password; `None` if there is no such user (the client is not told which it was).
     fn verifier(&self, user: &str) -> Option<Verifier>;
 
+    /// A proof did not pass: whether anything is known of users that was not when [`Handler::verifier`] was asked, so
+    /// that the proof is to be judged once more.
+    async fn look_again(&mut self) -> bool {
+        false
+    }
+
     /// The password was right: begins the session. Called again after each CHANGE_USER, behind [`Handler::reset`].
     ///
     /// # Errors
@@ -152,6 +158,8 @@ pub enum WireEvent {
     Command {
         /// Which.
         kind: CommandKind,
+        /// From its first bytes to the whole of it; nothing if it came together with the command before it.
+        reading: Duration,
         /// From the whole command being read to the whole reply being written or ready to be.
         latency: Duration,
     },

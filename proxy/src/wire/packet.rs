@@ -8,7 +8,7 @@
 
 use std::future::Future;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -48,6 +48,8 @@ pub(super) struct Channel {
     /// The number of the next packet, whichever side sends it.
     sequence: u8,
     write_timeout: Duration,
+    /// When the first bytes of the packet that is being received came.
+    began: Option<Instant>,
     received: u64,
     sent: u64,
 }
@@ -66,6 +68,7 @@ impl Channel {
             written: 0,
             sequence: 0,
             write_timeout,
+            began: None,
             received: 0,
             sent: 0,
         }
@@ -89,6 +92,11 @@ impl Channel {
     /// Bytes received and sent so far.
     pub(super) fn traffic(&self) -> (u64, u64) {
         (self.received, self.sent + self.output.len() as u64)
+    }
+
+    /// When the packet just received began to come; `None` if it came together with the one before it.
+    pub(super) fn began(&mut self) -> Option<Instant> {
+        self.began.take()
     }
 
     /// Bytes of memory held by the buffers.
@@ -154,6 +162,7 @@ impl Channel {
                     let between = self.input.is_empty() && self.partial.is_empty();
                     return if between { Ok(None) } else { Err(WireError::Closed) };
                 }
+                self.began.get_or_insert_with(Instant::now);
             }
         };
         timeout(patience, packet).await.unwrap_or(Err(WireError::Timeout(wait)))

@@ -3,7 +3,7 @@
 //! The phases are values that consume one another: a channel is greeted and logged in, which makes a `Ready`
 //! connection, which runs until it ends. Nothing is read before the reply to the command before it has been written.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -182,7 +182,11 @@ async fn admit<H: Handler>(
     proof: Proof,
     entrance: Entrance,
 ) -> bool {
-    let fast_auth = match proof.judge(handler.verifier(&identity.user)) {
+    let mut verdict = proof.judge(handler.verifier(&identity.user));
+    if matches!(verdict, Verdict::Denied { .. }) && handler.look_again().await {
+        verdict = proof.judge(handler.verifier(&identity.user));
+    }
+    let fast_auth = match verdict {
         Verdict::Granted { fast_auth } => fast_auth,
         Verdict::Denied { using_password } => {
             write_error(channel, &handler.denied(&identity.user, using_password));
@@ -259,6 +263,7 @@ impl<H: Handler> Ready<'_, H> {
                 return Ok(());
             }
             let started = Instant::now();
+            let reading = self.channel.began().map_or(Duration::ZERO, |began| started - began);
             let kind = Command::kind(&packet);
             let next = match Command::read(packet) {
                 Ok(command) => self.obey(command).await?,
@@ -268,15 +273,15 @@ impl<H: Handler> Ready<'_, H> {
                 }
             };
             self.channel.relieve().await?;
-            self.observe(kind, started);
+            self.observe(kind, reading, started);
             if next == Next::End || kill.is_connection_killed() {
                 return Ok(());
             }
         }
     }
 
-    fn observe(&mut self, kind: CommandKind, started: Instant) {
-        self.handler.observe(WireEvent::Command { kind, latency: started.elapsed() });
+    fn observe(&mut self, kind: CommandKind, reading: Duration, started: Instant) {
+        self.handler.observe(WireEvent::Command { kind, reading, latency: started.elapsed() });
         let (received, sent) = self.channel.traffic();
         let event = WireEvent::Traffic { received: received - self.traffic.0, sent: sent - self.traffic.1 };
         self.traffic = (received, sent);

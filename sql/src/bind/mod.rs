@@ -60,6 +60,8 @@ pub fn describe(statement: &Statement, env: &dyn Environment) -> Result<Vec<Colu
         | Parsed::Use(_)
         | Parsed::Transaction(_)
         | Parsed::Explain { .. }
+        | Parsed::Account(_)
+        | Parsed::Grant(_)
         | Parsed::Do(_) => Ok(Vec::new()),
     }
 }
@@ -79,6 +81,8 @@ fn command(parsed: &Parsed, session: &Session<'_>) -> Result<Command, SqlError> 
             Command::Use(database.clone())
         }
         Parsed::Transaction(transaction) => Command::Transaction(transaction.clone()),
+        Parsed::Account(statement) => Command::Account(statement.clone()),
+        Parsed::Grant(grant) => Command::Account(Box::new(session::grant(grant, session)?)),
         Parsed::Explain { analyze, statement } => {
             Command::Explain(Box::new(Explain { command: command(statement, session)?, analyze: *analyze }))
         }

@@ -2,8 +2,9 @@
 
 use super::scope::Session;
 use super::{full_name, select};
-use crate::ast::{AssignedValue, Assignment, DdlStatement, ShowStatement, Shown};
-use crate::command::{Aspect, Ddl, Setting, SettingScope, SettingValue, Show};
+use crate::account::{AccountStatement, Level};
+use crate::ast::{AssignedValue, Assignment, DdlStatement, GrantStatement, Granting, On, ShowStatement, Shown};
+use crate::command::{Aspect, Ddl, Setting, SettingScope, SettingValue, Show, TableName};
 use crate::error::SqlError;
 use crate::expression::{Expression, Leaf};
 use crate::filter::{ColumnName, Filter};
@@ -48,6 +49,27 @@ pub(super) fn ddl(ddl: &DdlStatement, session: &Session<'_>) -> Result<Ddl, SqlE
     })
 }
 
+/// GRANT and REVOKE: the database filled in. Neither it nor a table has to exist.
+pub(super) fn grant(grant: &GrantStatement, session: &Session<'_>) -> Result<AccountStatement, SqlError> {
+    let current = || session.env.database().map(str::to_owned).ok_or(SqlError::NoDatabase);
+    let level = match &grant.on {
+        On::Global => Level::Global,
+        On::Database(Some(database)) => Level::Database(database.clone()),
+        // The name of the current database is no pattern.
+        On::Database(None) => Level::Database(current()?.replace('\\', "\\\\").replace('_', "\\_").replace('%', "\\%")),
+        On::Table(name) => {
+            let TableName { database, table } = full_name(session.env, name)?;
+            Level::Table { database, table }
+        }
+    };
+    let (listed, accounts) = (grant.listed.clone(), grant.accounts.clone());
+    Ok(match grant.granting {
+        Granting::Grant => AccountStatement::Grant { listed, level, accounts },
+        Granting::Revoke => AccountStatement::Revoke { listed, level, accounts },
+        Granting::RevokeAll => AccountStatement::RevokeAll(accounts),
+    })
+}
+
 /// SHOW: names filled in, the filter ready to be applied.
 pub(super) fn show(show: &ShowStatement, session: &Session<'_>) -> Result<Show, SqlError> {
     let env = session.env;
@@ -71,7 +93,8 @@ pub(super) fn show(show: &ShowStatement, session: &Session<'_>) -> Result<Show, 
         Shown::Warnings => Aspect::Warnings,
         Shown::Errors => Aspect::Errors,
         Shown::Processlist { full } => Aspect::Processlist { full: *full },
-        Shown::Grants => Aspect::Grants,
+        Shown::Grants { account } => Aspect::Grants { account: account.clone() },
+        Shown::CreateUser { account } => Aspect::CreateUser { account: account.clone() },
         Shown::Engines => Aspect::Engines,
         Shown::Collation => Aspect::Collation,
         Shown::CharacterSet => Aspect::CharacterSet,

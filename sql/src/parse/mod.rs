@@ -4,6 +4,10 @@
 //! the name of what they refuse; expressions go through sqlparser (fed with our tokens), which never sees more of
 //! them than [`budget`] allows.
 
+mod account;
+mod account_grant;
+#[cfg(test)]
+mod account_tests;
 mod budget;
 mod call;
 mod convert;
@@ -29,6 +33,7 @@ use std::time::Duration;
 pub(crate) use expression::Expr;
 pub(crate) use refuse::unsupported;
 
+use crate::account::Grant;
 use crate::ast::{Limit, Parsed, Select};
 use crate::environment::SqlMode;
 use crate::error::SqlError;
@@ -45,6 +50,7 @@ pub struct Statement {
 #[derive(Debug)]
 struct Inner {
     text: String,
+    holds_password: bool,
     mode: SqlMode,
     parameters: u16,
     kind: StatementKind,
@@ -117,9 +123,14 @@ impl Statement {
         self.inner.kind
     }
 
-    /// Its text as written, without what stands before and behind it.
+    /// Its text as written, without what stands before and behind it, passwords as `<secret>`.
     pub fn text(&self) -> &str {
         &self.inner.text
+    }
+
+    /// Whether there is a password in the text it was made of: that text is to be kept nowhere.
+    pub fn holds_password(&self) -> bool {
+        self.inner.holds_password
     }
 
     /// Its text with every literal replaced by `?`: what may be logged.
@@ -162,6 +173,21 @@ pub fn parse(text: &str, mode: SqlMode) -> Result<Vec<Statement>, SqlError> {
     })
 }
 
+/// Reads privileges as the configuration file grants them: `SELECT, INSERT ON shop.*`.
+///
+/// # Errors
+/// A syntax error, or a privilege that does not exist here.
+pub fn grant(text: &str) -> Result<Grant, SqlError> {
+    let mode = SqlMode::default();
+    let mut statements = tokens::tokenize(text, mode, budget::TOKENS)?;
+    let tokens = match (statements.pop(), statements.is_empty()) {
+        (Some(tokens), true) => tokens,
+        (None, _) => return Err(SqlError::Empty),
+        (Some(_), false) => return Err(tokens::syntax(text, 0, "expected one grant")),
+    };
+    account_grant::configured(&mut Reader::new(text, &tokens.tokens, mode, budget::RECURSION))
+}
+
 /// Runs what may recurse deeply. The thread costs some 30 us, which only unusual statements pay.
 fn on_big_stack<T: Send>(work: impl FnOnce() -> Result<T, SqlError> + Send) -> Result<T, SqlError> {
     std::thread::scope(|scope| {
@@ -196,9 +222,11 @@ fn parse_all(
         };
         let start = tokens.tokens.first().map_or(0, |t| t.start as usize);
         let end = tokens.tokens.last().map_or(start, |t| t.end as usize);
+        let (shown, holds_password) = crate::mask::shown(text.get(start..end).unwrap_or(""), mode, kind);
         done.push(Statement {
             inner: Arc::new(Inner {
-                text: text.get(start..end).unwrap_or("").to_owned(),
+                text: shown,
+                holds_password,
                 mode,
                 parameters: tokens.parameters,
                 kind,
@@ -218,7 +246,7 @@ fn one(reader: &mut Reader<'_>) -> (StatementKind, Result<Parsed, SqlError>) {
 }
 
 fn kind(reader: &Reader<'_>) -> StatementKind {
-    const WORDS: [(&str, StatementKind); 20] = [
+    const WORDS: [(&str, StatementKind); 22] = [
         ("SELECT", StatementKind::Select),
         ("WITH", StatementKind::Select),
         ("INSERT", StatementKind::Insert),
@@ -229,6 +257,8 @@ fn kind(reader: &Reader<'_>) -> StatementKind {
         ("DROP", StatementKind::Ddl),
         ("ALTER", StatementKind::Ddl),
         ("TRUNCATE", StatementKind::Ddl),
+        ("GRANT", StatementKind::Ddl),
+        ("REVOKE", StatementKind::Ddl),
         ("SET", StatementKind::Set),
         ("SHOW", StatementKind::Show),
         ("USE", StatementKind::Use),
@@ -252,6 +282,12 @@ fn kind(reader: &Reader<'_>) -> StatementKind {
 fn statement(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
     if let Some(transaction) = transaction::transaction(reader)? {
         return Ok(Parsed::Transaction(transaction));
+    }
+    if let Some(account) = account::account(reader)? {
+        return Ok(Parsed::Account(Box::new(account)));
+    }
+    if let Some(grant) = account_grant::grant(reader)? {
+        return Ok(Parsed::Grant(Box::new(grant)));
     }
     if let Some(refusal) = refuse::refusal(reader) {
         return Err(refusal);

@@ -31,7 +31,7 @@ pub(crate) fn refusal(reader: &Reader<'_>) -> Option<SqlError> {
         .map(|(words, instead)| unsupported(&words.join(" "), instead))
 }
 
-const STATEMENTS: [(&[&str], &str); 49] = [
+const STATEMENTS: [(&[&str], &str); 43] = [
     (
         &["LOCK", "TABLES"],
         "cells are immutable, there is nothing to lock; leave it out (mysqldump: --skip-lock-tables)",
@@ -46,14 +46,8 @@ const STATEMENTS: [(&[&str], &str); 49] = [
     (&["CHECKSUM"], "run it on the clusters' own servers"),
     (&["REPAIR"], "run it on the clusters' own servers"),
     (&["KILL"], "end the connection from its client"),
-    (&["CREATE", "USER"], "users are in the configuration file"),
-    (&["ALTER", "USER"], "users are in the configuration file"),
-    (&["DROP", "USER"], "users are in the configuration file"),
-    (&["RENAME", "USER"], "users are in the configuration file"),
-    (&["CREATE", "ROLE"], "users are in the configuration file"),
-    (&["DROP", "ROLE"], "users are in the configuration file"),
-    (&["GRANT"], "users and their rights are in the configuration file"),
-    (&["REVOKE"], "users and their rights are in the configuration file"),
+    (&["CREATE", "ROLE"], "grant privileges to the users themselves"),
+    (&["DROP", "ROLE"], "there are no roles"),
     (&["PREPARE"], "prepare with the protocol's COM_STMT_PREPARE, which every driver has"),
     (&["EXECUTE"], "prepare with the protocol's COM_STMT_PREPARE, which every driver has"),
     (&["DEALLOCATE"], "prepare with the protocol's COM_STMT_PREPARE, which every driver has"),

@@ -11,8 +11,8 @@ use crate::expression::Expression;
 
 /// SET, from behind the word.
 pub(super) fn set(reader: &mut Reader<'_>) -> Result<Vec<Assignment>, SqlError> {
-    if reader.sees(&["PASSWORD"]) || reader.sees(&["DEFAULT", "ROLE"]) || reader.sees(&["ROLE"]) {
-        return Err(unsupported("SET PASSWORD and SET ROLE", "users and their rights are in the configuration file"));
+    if reader.sees(&["DEFAULT", "ROLE"]) || reader.sees(&["ROLE"]) {
+        return Err(unsupported("SET ROLE", "there are no roles; grant privileges to the user"));
     }
     if reader.sees_any(&["PERSIST", "PERSIST_ONLY"]) {
         return Err(unsupported("SET PERSIST", "write it into the configuration file"));

@@ -4,6 +4,7 @@ use super::reader::Reader;
 use super::refuse::unsupported;
 use super::select;
 use super::tokens::Symbol;
+use crate::account::AccountRef;
 use crate::ast::{Limit, Name, ShowStatement, Shown};
 use crate::error::SqlError;
 
@@ -132,7 +133,10 @@ fn create(reader: &mut Reader<'_>) -> Result<Shown, SqlError> {
         reader.take(&["IF", "NOT", "EXISTS"]);
         return Ok(Shown::CreateDatabase { database: reader.name()? });
     }
-    for word in ["VIEW", "PROCEDURE", "FUNCTION", "TRIGGER", "EVENT", "USER"] {
+    if reader.take(&["USER"]) {
+        return Ok(Shown::CreateUser { account: account(reader)? });
+    }
+    for word in ["VIEW", "PROCEDURE", "FUNCTION", "TRIGGER", "EVENT"] {
         if reader.sees(&[word]) {
             return Err(unsupported(&format!("SHOW CREATE {word}"), "there are only databases and tables"));
         }
@@ -140,17 +144,18 @@ fn create(reader: &mut Reader<'_>) -> Result<Shown, SqlError> {
     Err(reader.error("expected TABLE or DATABASE"))
 }
 
-/// `SHOW GRANTS [FOR CURRENT_USER[()]]`
+/// `SHOW GRANTS [FOR account]`
 fn grants(reader: &mut Reader<'_>) -> Result<Shown, SqlError> {
-    if reader.take(&["FOR"]) {
-        if !reader.take(&["CURRENT_USER"]) {
-            return Err(unsupported("SHOW GRANTS FOR another user", "users are in the configuration file"));
-        }
-        if reader.take_symbol(Symbol::Open) {
-            reader.expect_symbol(Symbol::Close, ")")?;
-        }
+    let account = if reader.take(&["FOR"]) { account(reader)? } else { AccountRef::Current };
+    if reader.sees(&["USING"]) {
+        return Err(unsupported("SHOW GRANTS .. USING", "there are no roles"));
     }
-    Ok(Shown::Grants)
+    Ok(Shown::Grants { account })
+}
+
+/// An account, or nothing for one's own.
+fn account(reader: &mut Reader<'_>) -> Result<AccountRef, SqlError> {
+    if reader.at_end() { Ok(AccountRef::Current) } else { super::account::name(reader) }
 }
 
 fn database(reader: &mut Reader<'_>) -> Result<Option<String>, SqlError> {

@@ -284,7 +284,7 @@ fn every_show_a_client_sends_is_understood() {
         ("SHOW WARNINGS LIMIT 1, 2", Aspect::Warnings, None),
         ("SHOW ERRORS", Aspect::Errors, None),
         ("SHOW FULL PROCESSLIST", Aspect::Processlist { full: true }, None),
-        ("SHOW GRANTS FOR CURRENT_USER()", Aspect::Grants, None),
+        ("SHOW GRANTS FOR CURRENT_USER()", Aspect::Grants { account: crate::AccountRef::Current }, None),
         ("SHOW ENGINES", Aspect::Engines, None),
         ("SHOW COLLATION WHERE Charset = 'utf8mb4'", Aspect::Collation, None),
         ("SHOW CHARACTER SET", Aspect::CharacterSet, None),

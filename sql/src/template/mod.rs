@@ -87,6 +87,8 @@ impl Template {
                 | Parsed::Use(_)
                 | Parsed::Transaction(_)
                 | Parsed::Explain { .. }
+                | Parsed::Account(_)
+                | Parsed::Grant(_)
                 | Parsed::Do(_)
                 | Parsed::Refused(_) => false,
             }
@@ -107,6 +109,8 @@ impl Template {
             | Parsed::Use(_)
             | Parsed::Transaction(_)
             | Parsed::Explain { .. }
+            | Parsed::Account(_)
+            | Parsed::Grant(_)
             | Parsed::Do(_)
             | Parsed::Refused(_) => None,
         }

@@ -84,6 +84,46 @@ pub enum OpenError {
         /// How many there are.
         count: usize,
     },
+    /// A store is at a later epoch than the meta store knows.
+    #[error(
+        "cluster {cluster} is at epoch {store}, but the meta store knows epoch {meta}: the meta store is older than the \
+         cluster, as after restoring an old backup of it; every write would be refused as out of date. Restore the newest \
+         backup of the meta store, one that was made after the last change of the shard map"
+    )]
+    MetaOlder {
+        /// Its name.
+        cluster: String,
+        /// The store's epoch.
+        store: i64,
+        /// The meta store's.
+        meta: i64,
+    },
+    /// A store is at an earlier epoch than the meta store knows.
+    #[error(
+        "cluster {cluster} is at epoch {store}, but the meta store knows epoch {meta}: the cluster is older than the meta \
+         store, as after restoring an old backup of it. Restore one that was made after the last change of the shard map"
+    )]
+    StoreOlder {
+        /// Its name.
+        cluster: String,
+        /// The store's epoch.
+        store: i64,
+        /// The meta store's.
+        meta: i64,
+    },
+    /// A number that the configuration gives a new cluster was another's.
+    #[error(
+        "[[cluster]] {cluster} has number {number}, which is or was that of cluster {owner}: numbers are never used again; \
+         leave it out, and the next free one is taken"
+    )]
+    NumberTaken {
+        /// Its name.
+        cluster: String,
+        /// The number.
+        number: u16,
+        /// Whose it is.
+        owner: String,
+    },
     /// Another proxy is there where only one can be.
     #[error(
         "another proxy (pid {pid} on {host}, {address}) serves this deployment, and SQLite files belong to one process: \
@@ -116,6 +156,9 @@ impl OpenError {
             | Self::ClusterMissing { .. }
             | Self::StoreLost { .. }
             | Self::ShardsDiffer { .. }
+            | Self::MetaOlder { .. }
+            | Self::StoreOlder { .. }
+            | Self::NumberTaken { .. }
             | Self::NotAlone { .. } => ErrorKind::Access,
             Self::ClustersExhausted => ErrorKind::Limit,
             Self::Topology(_) => ErrorKind::Corrupt,

@@ -1,12 +1,13 @@
 //! Opening a deployment: create it, or check everything about it.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_metrics::Metrics;
 use cellgate_router::{HASH_NAME, HASH_SEED, PlacementNode, Weight, propose};
-use cellgate_schemaless::{ClusterNo, ShardId};
+use cellgate_schemaless::{ClusterNo, Epoch, ShardId};
 use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
@@ -35,6 +36,8 @@ const VERIFY_EVERY: Duration = Duration::from_secs(2);
 pub struct ClusterSetup {
     /// Its name.
     pub name: String,
+    /// Its number, if the configuration says so; the next free one otherwise.
+    pub number: Option<ClusterNo>,
     /// Its weight.
     pub weight: Weight,
     /// Its engine's name.
@@ -89,20 +92,42 @@ impl Deployment {
         let meta = Arc::clone(&setup.meta);
         let fixed = fixed_properties(&setup).await?;
         let mut document = stored_topology(&setup, &fixed).await?;
-        let mut unreachable = Vec::new();
+        let (mut unreachable, mut new, mut own_files) = (Vec::new(), Vec::new(), false);
         for cluster in &setup.clusters {
             let entry = entry_of(&document.1, &cluster.name)?;
-            match settle_identity(cluster, &entry, &fixed, &document.1).await {
-                Ok(()) => {}
-                Err(OpenError::Cluster {
-                    error: StoreError::Unavailable { .. } | StoreError::Timeout { .. }, ..
-                }) if entry.state == ClusterState::Claimed => {
-                    unreachable.push(entry.number);
-                }
-                Err(error) => return Err(error),
+            match entry.state {
+                ClusterState::New => new.push((cluster, entry)),
+                ClusterState::Claimed => match settle_identity(cluster, &entry, &fixed, &document.1).await {
+                    Ok(()) => own_files |= cluster.exclusive,
+                    Err(OpenError::Cluster {
+                        error: StoreError::Unavailable { .. } | StoreError::Timeout { .. },
+                        ..
+                    }) => unreachable.push(entry.number),
+                    Err(error) => return Err(error),
+                },
             }
-            if entry.state == ClusterState::New {
-                document = mark_claimed(&setup, entry.number).await?;
+        }
+        let files = match (setup.meta_exclusive, setup.clusters.iter().any(|c| c.exclusive), own_files) {
+            (true, _, _) => Files::Meta,
+            (false, true, true) => Files::Clusters,
+            (false, true, false) => Files::NewClusters,
+            (false, false, _) => Files::None,
+        };
+        // Before anything is claimed: of two that start at once with files of their own, none may claim what belongs to
+        // the other's deployment.
+        let id = random_id().map_err(OpenError::Meta)?;
+        let registration = Registration::enter(Arc::clone(&meta), &id, &setup.proxy, files, document.0).await?;
+        for (cluster, entry) in new {
+            let claimed = match settle_identity(cluster, &entry, &fixed, &document.1).await {
+                Ok(()) => mark_claimed(&setup, entry.number).await,
+                Err(error) => Err(error),
+            };
+            match claimed {
+                Ok(newer) => document = newer,
+                Err(error) => {
+                    registration.leave().await;
+                    return Err(error);
+                }
             }
         }
         let topology = build(document.0, &document.1)?;
@@ -114,15 +139,7 @@ impl Deployment {
             Ok(Arc::new(Cluster::new(number, &c.name, c.engine, Arc::clone(&c.backend), verified)))
         });
         let clusters = clusters.collect::<Result<Vec<_>, OpenError>>()?;
-        let files = match (setup.meta_exclusive, setup.clusters.iter().any(|c| c.exclusive)) {
-            (true, _) => Files::Meta,
-            (false, true) => Files::Clusters,
-            (false, false) => Files::None,
-        };
-        let id = random_id().map_err(OpenError::Meta)?;
-        let seen = topology.version();
-        let registration = Registration::enter(Arc::clone(&meta), &id, &setup.proxy, files, seen).await?;
-        metrics.topology_version(seen);
+        metrics.topology_version(topology.version());
         let topology = Arc::new(StoredTopology::new(Arc::clone(&meta), topology));
         let executor = Arc::new(Executor::new(clusters, Arc::clone(&topology) as _, Arc::clone(&metrics)));
         let deployment = Arc::new(Self {
@@ -240,8 +257,10 @@ impl Deployment {
             None => return Err(OpenError::StoreLost { cluster: cluster.name.clone() }),
             Some(found) => check_identity(&cluster.name, &found, &expected)?,
         }
-        let mapped = self.executor.topology().shards_of(cluster.number).collect();
-        check_shards(&cluster.name, cluster.backend.as_ref(), &mapped).await
+        let topology = self.executor.topology();
+        let mapped = topology.shards_of(cluster.number).collect();
+        let epoch = topology.cluster(cluster.number).map_or(Epoch(FIRST_EPOCH), |entry| entry.epoch);
+        check_shards(&cluster.name, cluster.backend.as_ref(), &mapped, epoch).await
     }
 }
 
@@ -346,14 +365,31 @@ fn first_topology(setup: &Setup, fixed: &DeploymentDocument) -> Result<TopologyD
     Ok(document)
 }
 
-/// A cluster the topology does not know gets the next number and no shards.
+/// A cluster the topology does not know gets the number that the configuration gives it, else the next, and no shards.
 fn with_new_clusters(mut document: TopologyDocument, clusters: &[ClusterSetup]) -> Result<TopologyDocument, OpenError> {
-    for cluster in clusters {
-        if document.clusters.iter().any(|c| c.name == cluster.name) {
-            continue;
+    // Those with a number of their own first, so that nobody else is given it.
+    let (numbered, free): (Vec<_>, Vec<_>) = clusters.iter().partition(|cluster| cluster.number.is_some());
+    for cluster in numbered.into_iter().chain(free) {
+        if let Some(known) = document.clusters.iter().find(|c| c.name == cluster.name) {
+            match cluster.number {
+                Some(wanted) if wanted.get() != known.number => {
+                    return Err(OpenError::Mismatch {
+                        what: "the number of a cluster",
+                        stored: format!("{} ({})", known.number, known.name),
+                        configured: wanted.to_string(),
+                        place: "the meta store".to_owned(),
+                    });
+                }
+                Some(_) | None => continue,
+            }
         }
-        let number = document.clusters.iter().map(|c| c.number).max().unwrap_or(0) + 1;
+        let next = || document.clusters.iter().map(|c| c.number).max().unwrap_or(0) + 1;
+        let number = cluster.number.map_or_else(next, ClusterNo::get);
         ClusterNo::new(number).map_err(|_| OpenError::ClustersExhausted)?;
+        if let Some(owner) = document.clusters.iter().find(|c| c.number == number) {
+            let (cluster, owner) = (cluster.name.clone(), owner.name.clone());
+            return Err(OpenError::NumberTaken { cluster, number, owner });
+        }
         document.clusters.push(ClusterDocument {
             number,
             name: cluster.name.clone(),
@@ -396,12 +432,24 @@ async fn settle_identity(
     };
     check_identity(&cluster.name, &stands, &expected)?;
     let mapped = (0..).zip(&topology.map).filter(|(_, n)| **n == entry.number).map(|(s, _)| ShardId(s)).collect();
-    check_shards(&cluster.name, cluster.backend.as_ref(), &mapped).await
+    check_shards(&cluster.name, cluster.backend.as_ref(), &mapped, Epoch(entry.epoch)).await
 }
 
-/// Every shard that the map gives a cluster must be its own by its own account.
-async fn check_shards(cluster: &str, backend: &dyn Backend, mapped: &BTreeSet<ShardId>) -> Result<(), OpenError> {
-    let (_, states) = backend.shards().await.map_err(|error| failed(cluster, error))?;
+/// Every shard that the map gives a cluster must be its own by its own account, and both must be at one epoch: they are
+/// of one moment then.
+async fn check_shards(
+    cluster: &str,
+    backend: &dyn Backend,
+    mapped: &BTreeSet<ShardId>,
+    stored: Epoch,
+) -> Result<(), OpenError> {
+    let (epoch, states) = backend.shards().await.map_err(|error| failed(cluster, error))?;
+    let (cluster_name, meta) = (|| cluster.to_owned(), stored.0);
+    match epoch.cmp(&stored) {
+        Ordering::Equal => {}
+        Ordering::Greater => return Err(OpenError::MetaOlder { cluster: cluster_name(), store: epoch.0, meta }),
+        Ordering::Less => return Err(OpenError::StoreOlder { cluster: cluster_name(), store: epoch.0, meta }),
+    }
     let owned: BTreeSet<ShardId> = states.iter().filter(|s| s.moved_to.is_none()).map(|s| s.shard).collect();
     let mut missing = mapped.difference(&owned);
     match missing.next() {

@@ -37,8 +37,12 @@ pub struct ProxyInfo {
 pub(super) enum Files {
     /// None: other proxies may serve this deployment.
     None,
-    /// Those of clusters: no other proxy may, and what this host says of one that had them is out of date.
+    /// Those of clusters that were created before: no other proxy may, and what this host says of one that had them is
+    /// out of date.
     Clusters,
+    /// Those of clusters that are yet to be created: no other proxy may, and nothing is proven by their locks, for
+    /// another process of this host may be about to create the same clusters in files of its own.
+    NewClusters,
     /// That of the meta store, and so of the registry itself: nobody else who is in it is alive.
     Meta,
 }
@@ -93,7 +97,7 @@ impl Registration {
             }
             let other: ProxyDocument = decode(&entry.name, &entry.body)?;
             let replaced = match self.files {
-                Files::None => false,
+                Files::None | Files::NewClusters => false,
                 Files::Clusters => other.exclusive && other.host == self.document.host,
                 Files::Meta => true,
             };

@@ -8,6 +8,7 @@ use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use cellgate_metrics::PoolState;
 use cellgate_schemaless::{
     AddedId, Cell, CellKind, ClusterNo, ColumnFilter, ColumnKey, Direction, Epoch, Erasure, LatestKey, LogScan, Micros,
     RefKey, RowKey, RowScan, RowSet, ShardId, TableRef, Triple, limits,
@@ -15,6 +16,7 @@ use cellgate_schemaless::{
 
 use super::now_micros;
 use super::settle::{Verdict, settle};
+use crate::backend::ANSWER_BYTES;
 use crate::sql::{FIRST_EPOCH, first_id};
 use crate::{Backend, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutOutcome, RowPage, ShardState, StoreError};
 
@@ -68,14 +70,21 @@ impl MemoryBackend {
     }
 }
 
+/// The answers, unless they are too large together.
+fn bounded(answers: Vec<Option<Cell>>) -> Result<Vec<Option<Cell>>, StoreError> {
+    let bodies = answers.iter().flatten().filter_map(|cell| cell.body.as_ref());
+    let bytes: usize = bodies.map(|body| body.as_bytes().len()).sum();
+    if bytes > ANSWER_BYTES { Err(StoreError::AnswerTooLarge { max: ANSWER_BYTES }) } else { Ok(answers) }
+}
+
 #[async_trait]
 impl Backend for MemoryBackend {
     async fn get(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
-        self.read(table, |t| keys.iter().map(|key| t.cells.get(key).cloned()).collect())
+        bounded(self.read(table, |t| keys.iter().map(|key| t.cells.get(key).cloned()).collect())?)
     }
 
     async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
-        self.read(table, |t| keys.iter().map(|key| t.latest(key)).collect())
+        bounded(self.read(table, |t| keys.iter().map(|key| t.latest(key)).collect())?)
     }
 
     async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {
@@ -186,6 +195,10 @@ impl Backend for MemoryBackend {
 
     async fn ping(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    fn pool(&self) -> Option<PoolState> {
+        None
     }
 
     async fn close(&self) {}

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use cellgate_metrics::ClusterMetrics;
+
 use crate::engine::dsn::{Dsn, DsnError};
 use crate::engine::mysql::MysqlBackend;
 use crate::engine::postgres::PostgresBackend;
@@ -41,12 +43,18 @@ impl Engines {
         Ok(Arc::new(SqliteMeta::open(path)?))
     }
 
-    /// Cells in a MySQL or MariaDB database. Connects when it is first asked something.
+    /// Cells in a MySQL or MariaDB database. Connects when it is first asked something; counts its retries and settled
+    /// writes in `metrics`.
     ///
     /// # Errors
     /// [`StoreError::Refused`] for a URL or certificates that cannot be used.
-    pub fn mysql(&self, name: &str, url: &str) -> Result<Arc<dyn Backend>, StoreError> {
-        Ok(Arc::new(MysqlBackend::connect(&self.server(name, url)?)?))
+    pub fn mysql(
+        &self,
+        name: &str,
+        url: &str,
+        metrics: Option<Arc<ClusterMetrics>>,
+    ) -> Result<Arc<dyn Backend>, StoreError> {
+        Ok(Arc::new(MysqlBackend::connect(&self.server(name, url, metrics)?)?))
     }
 
     /// A meta store in a MySQL or MariaDB database. Connects when it is first asked something.
@@ -54,15 +62,20 @@ impl Engines {
     /// # Errors
     /// As [`Engines::mysql`].
     pub fn mysql_meta(&self, url: &str) -> Result<Arc<dyn MetaStore>, StoreError> {
-        Ok(Arc::new(MysqlMeta::connect(&self.server("meta", url)?)?))
+        Ok(Arc::new(MysqlMeta::connect(&self.server("meta", url, None)?)?))
     }
 
-    /// Cells in a PostgreSQL database. Connects when it is first asked something.
+    /// Cells in a PostgreSQL database. Connects when it is first asked something; counts like [`Engines::mysql`].
     ///
     /// # Errors
     /// As [`Engines::mysql`].
-    pub fn postgres(&self, name: &str, url: &str) -> Result<Arc<dyn Backend>, StoreError> {
-        Ok(Arc::new(PostgresBackend::connect(&self.server(name, url)?)?))
+    pub fn postgres(
+        &self,
+        name: &str,
+        url: &str,
+        metrics: Option<Arc<ClusterMetrics>>,
+    ) -> Result<Arc<dyn Backend>, StoreError> {
+        Ok(Arc::new(PostgresBackend::connect(&self.server(name, url, metrics)?)?))
     }
 
     /// A meta store in a PostgreSQL database. Connects when it is first asked something.
@@ -70,12 +83,12 @@ impl Engines {
     /// # Errors
     /// As [`Engines::mysql`].
     pub fn postgres_meta(&self, url: &str) -> Result<Arc<dyn MetaStore>, StoreError> {
-        Ok(Arc::new(PostgresMeta::connect(&self.server("meta", url)?)?))
+        Ok(Arc::new(PostgresMeta::connect(&self.server("meta", url, None)?)?))
     }
 
-    fn server(&self, name: &str, url: &str) -> Result<ServerOptions, StoreError> {
+    fn server(&self, name: &str, url: &str, metrics: Option<Arc<ClusterMetrics>>) -> Result<ServerOptions, StoreError> {
         let dsn: Dsn = url.parse().map_err(|error: DsnError| StoreError::Refused { detail: error.to_string() })?;
         let (pool_size, timeouts) = (self.pool_size, self.timeouts);
-        Ok(ServerOptions { name: name.to_owned(), dsn, pool_size, timeouts })
+        Ok(ServerOptions { name: name.to_owned(), dsn, pool_size, timeouts, metrics })
     }
 }

@@ -17,9 +17,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use cellgate_metrics::{Label, Metrics, Operation};
-use cellgate_router::Topology;
-use cellgate_schemaless::{ClusterNo, Epoch, Erasure, TableRef};
+use cellgate_metrics::{Label, Metrics, Operation, Stage};
+use cellgate_router::{Plan, Topology};
+use cellgate_schemaless::{ClusterNo, Epoch, Erasure, Request, TableRef};
 use futures_util::future::join_all;
 
 pub use error::RunError;
@@ -138,6 +138,7 @@ impl Executor {
             let epoch = epoch_of(&topology, number);
             match self.timed(cluster, Operation::Erase, cluster.backend.erase(epoch, table, what)).await {
                 Err(RunError::Cluster { error: StoreError::StaleEpoch { planned, current }, cluster }) => {
+                    self.metrics.cluster(number).retried(Operation::Erase);
                     self.plan_again(&topology, round).await?;
                     last = Some(RunError::Cluster { cluster, error: StoreError::StaleEpoch { planned, current } });
                 }
@@ -152,11 +153,26 @@ impl Executor {
     /// # Errors
     /// The first [`RunError::Cluster`]; the others have been tried.
     pub async fn create_table(&self, table: &TableRef) -> Result<(), RunError> {
-        let each = self.clusters.values().map(|cluster| async move {
-            let cluster = self.cluster(cluster.number)?;
-            self.timed(cluster, Operation::Ddl, cluster.backend.create_table(table)).await
-        });
+        let each = self.clusters.keys().map(|number| self.create_table_in(*number, table));
         join_all(each).await.into_iter().collect()
+    }
+
+    /// Creates the physical table in one cluster.
+    ///
+    /// # Errors
+    /// [`RunError::Cluster`].
+    pub async fn create_table_in(&self, number: ClusterNo, table: &TableRef) -> Result<(), RunError> {
+        let cluster = self.cluster(number)?;
+        self.timed(cluster, Operation::Ddl, cluster.backend.create_table(table)).await
+    }
+
+    /// Drops the physical table in one cluster.
+    ///
+    /// # Errors
+    /// [`RunError::Cluster`].
+    pub async fn drop_table_in(&self, number: ClusterNo, table: &TableRef) -> Result<(), RunError> {
+        let cluster = self.cluster(number)?;
+        self.timed(cluster, Operation::Ddl, cluster.backend.drop_table(table)).await
     }
 
     /// Drops the physical table in every cluster.
@@ -164,10 +180,7 @@ impl Executor {
     /// # Errors
     /// The first [`RunError::Cluster`]; the others have been tried.
     pub async fn drop_table(&self, table: &TableRef) -> Result<(), RunError> {
-        let each = self.clusters.values().map(|cluster| async move {
-            let cluster = self.cluster(cluster.number)?;
-            self.timed(cluster, Operation::Ddl, cluster.backend.drop_table(table)).await
-        });
+        let each = self.clusters.keys().map(|number| self.drop_table_in(*number, table));
         join_all(each).await.into_iter().collect()
     }
 
@@ -186,9 +199,26 @@ impl Executor {
         join_all(checks).await;
     }
 
+    /// Notes the state of every pool of connections in the metrics.
+    pub fn observe_pools(&self) {
+        for cluster in self.clusters.values() {
+            if let Some(state) = cluster.backend.pool() {
+                self.metrics.cluster(cluster.number).pool(state);
+            }
+        }
+    }
+
     /// Closes every cluster: finishes what is running, flushes.
     pub async fn close(&self) {
         join_all(self.clusters.values().map(|cluster| cluster.backend.close())).await;
+    }
+
+    /// A request as a plan, timed.
+    fn route(&self, request: Request, topology: &Topology) -> Plan {
+        let started = Instant::now();
+        let plan = cellgate_router::plan(request, topology);
+        self.metrics.stage(Stage::Route, started.elapsed());
+        plan
     }
 
     /// A cluster that may be spoken to.

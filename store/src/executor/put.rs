@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use cellgate_metrics::Operation;
+use cellgate_metrics::{Operation, Stage};
 use cellgate_router::Topology;
 use cellgate_schemaless::{
     Body, Cell, Chain, ClusterNo, LatestKey, NewCell, RefKey, ShardId, TableId, TableRef, Token, Triple, Version,
@@ -81,19 +81,22 @@ impl Executor {
         let mut open: Vec<(usize, PutItem)> = items.into_iter().enumerate().collect();
         for round in 1..=REPLAN_ROUNDS {
             let topology = self.topology();
+            let started = Instant::now();
             let parts = route(&open, &topology);
+            self.metrics.stage(Stage::Route, started.elapsed());
             self.metrics.request_clusters(parts.len());
             let writes = parts.into_iter().map(|(number, cells)| {
                 let topology = &topology;
                 async move {
                     let positions: Vec<usize> = cells.iter().map(|c| c.position).collect();
-                    (positions, self.put_cluster(number, cells, topology).await)
+                    (number, positions, self.put_cluster(number, cells, topology).await)
                 }
             });
             let mut stale = BTreeSet::new();
-            for (positions, outcome) in join_all(writes).await {
+            for (number, positions, outcome) in join_all(writes).await {
                 match outcome {
                     Err(RunError::Cluster { error: StoreError::StaleEpoch { .. }, .. }) if round < REPLAN_ROUNDS => {
+                        self.metrics.cluster(number).retried(Operation::Put);
                         stale.extend(positions);
                     }
                     Err(error) => {
@@ -146,6 +149,7 @@ impl Executor {
                     return Ok(written(&cells, &group, &of, &places));
                 }
                 Some(PutOutcome::Conflict { cell }) => {
+                    self.metrics.cluster(number).cells_conflicting(1);
                     let position = of.iter().position(|g| *g == cell).unwrap_or_default();
                     let lost_race = cells.get(position).is_some_and(|c| c.cell.version == Version::Next);
                     if !lost_race {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
-use cellgate_metrics::Operation;
-use cellgate_router::{Part, Plan, gather, plan};
+use cellgate_metrics::{Operation, Stage};
+use cellgate_router::{Part, Plan, gather};
 use cellgate_schemaless::{
     Cell, CellKind, Chain, Direction, LatestKey, RefKey, RefRange, Request, RowScan, RowSet, TableRef, Triple,
 };
@@ -32,7 +33,8 @@ impl Executor {
     /// [`RunError::Cluster`], [`RunError::Undecided`].
     pub async fn slots(&self, table: &TableRef, keys: Vec<Triple>) -> Result<Vec<Option<Cell>>, RunError> {
         let topology = self.topology();
-        let Plan::Get { parts, keys: count, .. } = plan(Request::Get { table: table.clone(), keys }, &topology) else {
+        let Plan::Get { parts, keys: count, .. } = self.route(Request::Get { table: table.clone(), keys }, &topology)
+        else {
             return Ok(Vec::new());
         };
         self.metrics.request_clusters(parts.len());
@@ -45,7 +47,7 @@ impl Executor {
             self.count_read(cluster, &slots);
             Ok((part, slots))
         });
-        Ok(gather(count, join_all(reads).await.into_iter().collect::<Result<Vec<_>, RunError>>()?))
+        Ok(self.merge(count, join_all(reads).await.into_iter().collect::<Result<Vec<_>, RunError>>()?))
     }
 
     /// The latest cell of each chain, `None` where there is none; one answer per key, in order.
@@ -54,7 +56,8 @@ impl Executor {
     /// [`RunError::Cluster`], [`RunError::Undecided`].
     pub async fn latest(&self, table: &TableRef, keys: Vec<LatestKey>) -> Result<Vec<Option<Cell>>, RunError> {
         let topology = self.topology();
-        let Plan::Latest { parts, keys: count, .. } = plan(Request::Latest { table: table.clone(), keys }, &topology)
+        let Plan::Latest { parts, keys: count, .. } =
+            self.route(Request::Latest { table: table.clone(), keys }, &topology)
         else {
             return Ok(Vec::new());
         };
@@ -65,7 +68,7 @@ impl Executor {
             self.count_read(cluster, &cells);
             Ok((part, cells))
         });
-        Ok(gather(count, join_all(reads).await.into_iter().collect::<Result<Vec<_>, RunError>>()?))
+        Ok(self.merge(count, join_all(reads).await.into_iter().collect::<Result<Vec<_>, RunError>>()?))
     }
 
     /// The highest version of each chain that has one, whatever the slot holds: what is erased or held by a
@@ -79,7 +82,7 @@ impl Executor {
         keys: Vec<LatestKey>,
     ) -> Result<BTreeMap<Chain, RefKey>, RunError> {
         let topology = self.topology();
-        let Plan::Latest { parts, .. } = plan(Request::Latest { table: table.clone(), keys }, &topology) else {
+        let Plan::Latest { parts, .. } = self.route(Request::Latest { table: table.clone(), keys }, &topology) else {
             return Ok(BTreeMap::new());
         };
         let reads = parts.into_iter().map(|part| async move {
@@ -138,6 +141,14 @@ impl Executor {
         };
         let page = self.timed(cluster, Operation::Latest, cluster.backend.rows(table, &scan)).await?;
         settled(cluster, page.cells.into_iter().next())
+    }
+
+    /// The clusters' answers as one, timed.
+    fn merge<K, T>(&self, count: usize, parts: Vec<(Part<K>, Vec<Option<T>>)>) -> Vec<Option<T>> {
+        let started = Instant::now();
+        let answers = gather(count, parts);
+        self.metrics.stage(Stage::Merge, started.elapsed());
+        answers
     }
 
     fn count_read(&self, cluster: &Cluster, cells: &[Option<Cell>]) {

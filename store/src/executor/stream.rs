@@ -2,9 +2,10 @@
 
 use std::cmp::Ordering;
 use std::sync::Arc;
+use std::time::Instant;
 
-use cellgate_metrics::Operation;
-use cellgate_router::{Merge, Plan, log_order, plan, row_order};
+use cellgate_metrics::{Operation, Stage};
+use cellgate_router::{Merge, Plan, log_order, row_order};
 use cellgate_schemaless::{Cell, ClusterNo, LogScan, Request, RowScan, TableRef};
 use futures_util::future::join_all;
 
@@ -36,7 +37,7 @@ impl Executor {
     /// Starts a [`Request::Rows`] or [`Request::Log`]. Any other request streams nothing.
     pub fn stream(self: &Arc<Self>, request: Request) -> CellStream {
         let topology = self.topology();
-        let (table, parts, order, remaining): (_, Vec<_>, Order, _) = match plan(request, &topology) {
+        let (table, parts, order, remaining): (_, Vec<_>, Order, _) = match self.route(request, &topology) {
             Plan::Rows { table, parts } => {
                 let (direction, limit) = match parts.first() {
                     Some((_, scan)) => (scan.direction, scan.limit),
@@ -75,11 +76,13 @@ impl CellStream {
             let wanting: Vec<usize> = self.merge.wanting().collect();
             let pages = wanting.iter().map(|index| self.page(*index));
             let pages = join_all(pages).await.into_iter().collect::<Result<Vec<_>, RunError>>()?;
+            let started = Instant::now();
             for (index, (cells, more, cursor)) in wanting.into_iter().zip(pages) {
                 self.parts[index].1 = cursor;
                 self.merge.deliver(index, cells, more);
             }
             let mut cells = self.merge.drain();
+            self.executor.metrics.stage(Stage::Merge, started.elapsed());
             if let Some(remaining) = &mut self.remaining {
                 cells.truncate(usize::try_from(*remaining).unwrap_or(usize::MAX));
                 *remaining -= cells.len() as u64;

@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use cellgate_metrics::Operation;
 
+use crate::engine::server::ServerOptions;
 use crate::engine::server::core::Core;
 use crate::engine::server::driver::{Driver, Guard, Value};
-use crate::engine::server::{PoolState, ServerOptions};
 use crate::error::StoreError;
 use crate::meta::{Document, MetaStore};
 use crate::sql::Query;
@@ -29,15 +30,10 @@ impl<D: Driver> ServerMeta<D> {
         Ok(Self { core: Core::new(driver, options)? })
     }
 
-    /// What the pool of connections is doing.
-    pub fn pool_state(&self) -> PoolState {
-        self.core.pool_state()
-    }
-
     /// Runs a change of one document in a task of its own, so that a caller that goes away does not leave it open.
     async fn change(&self, change: Query) -> Result<crate::engine::server::core::Changed, StoreError> {
         let core = Arc::clone(&self.core);
-        let task = tokio::spawn(async move { core.change(Guard::Free, &[change]).await });
+        let task = tokio::spawn(async move { core.change(Operation::Ddl, Guard::Free, &[change]).await });
         crate::engine::server::finished(task).await
     }
 }
@@ -46,7 +42,7 @@ impl<D: Driver> ServerMeta<D> {
 impl<D: Driver> MetaStore for ServerMeta<D> {
     async fn exists(&self) -> Result<bool, StoreError> {
         let text = "SELECT version FROM cg_meta WHERE version IS NULL".to_owned();
-        match self.core.fetch(&Query { text, params: Vec::new() }).await {
+        match self.core.fetch(Operation::Ping, &Query { text, params: Vec::new() }).await {
             Ok(_) => Ok(true),
             Err(StoreError::NoTable { .. }) => Ok(false),
             Err(error) => Err(error),
@@ -59,7 +55,7 @@ impl<D: Driver> MetaStore for ServerMeta<D> {
     }
 
     async fn load(&self, name: &str) -> Result<Option<Document>, StoreError> {
-        let rows = self.core.fetch(&self.core.dialect().select_document(name)).await?;
+        let rows = self.core.fetch(Operation::Ping, &self.core.dialect().select_document(name)).await?;
         rows.first()
             .map(|row| match row.as_slice() {
                 [Value::Int(version), Value::Bytes(body)] => {
@@ -71,7 +67,7 @@ impl<D: Driver> MetaStore for ServerMeta<D> {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<Document>, StoreError> {
-        let rows = self.core.fetch(&self.core.dialect().select_documents(prefix)).await?;
+        let rows = self.core.fetch(Operation::Ping, &self.core.dialect().select_documents(prefix)).await?;
         rows.iter()
             .map(|row| match row.as_slice() {
                 [Value::Bytes(name), Value::Int(version), Value::Bytes(body)] => Ok(Document {
@@ -109,7 +105,7 @@ impl<D: Driver> MetaStore for ServerMeta<D> {
 
     async fn now(&self) -> Result<i64, StoreError> {
         let text = format!("SELECT {}", self.core.driver().clock());
-        let rows = self.core.fetch(&Query { text, params: Vec::new() }).await?;
+        let rows = self.core.fetch(Operation::Ping, &Query { text, params: Vec::new() }).await?;
         match rows.first().and_then(|row| row.first()) {
             Some(Value::Int(now)) => Ok(*now),
             Some(Value::Null | Value::Bytes(_)) | None => {

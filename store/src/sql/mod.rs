@@ -8,6 +8,7 @@ mod dialect;
 mod own;
 mod read;
 mod schema;
+mod search;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -16,7 +17,8 @@ use bytes::Bytes;
 
 pub(crate) use dialect::{Dialect, Indexes, InsertIfAbsent, KeyLists, MYSQL, POSTGRES, SQLITE};
 pub(crate) use own::{FIRST_EPOCH, FIRST_HEAD, SHARD_MOVED, SHARD_OWNED, first_id};
-pub(crate) use read::{below_hidden, match_gets, match_latest};
+pub(crate) use read::{BATCH_BODY, below_hidden, left_out, match_gets, match_latest};
+pub(crate) use search::{TimeSearch, by_shard};
 
 /// The columns every read of cells returns, in this order.
 pub(crate) const CELL_COLUMNS: [&str; 10] =

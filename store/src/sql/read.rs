@@ -12,6 +12,10 @@ use cellgate_schemaless::{
 
 use super::{CELL_COLUMNS, Dialect, KeyLists, Param, Query, Sql};
 
+/// Longest body that a statement with several keys answers, in bytes (CORRECTNESS C16). A longer one is NULL there
+/// ([`left_out`]) and fetched alone, so that small cells never wait behind large ones and an answer has a bound.
+pub(crate) const BATCH_BODY: usize = 256 * 1024;
+
 /// Most chains, rows or shards one statement of a scan names. Bounded by MariaDB's optimizer, which turns longer lists
 /// (1000 by default) into a join with a temporary table.
 const SCAN_KEYS: usize = 512;
@@ -50,7 +54,8 @@ impl Dialect {
                 sql.push(" AND ").name("ref_key").push(" = ").int(keys[0].ref_key.0);
             }
             KeyLists::Single | KeyLists::TupleIn => {
-                sql.select("", table).push(" WHERE (").names("", &["row_key", "column_key", "ref_key"]);
+                sql.select_several("", keys.len()).push(" FROM ").name(table.physical());
+                sql.push(" WHERE (").names("", &["row_key", "column_key", "ref_key"]);
                 sql.push(") IN (");
                 for (i, key) in padded(keys).enumerate() {
                     sql.push(if i > 0 { ", (" } else { "(" }).bytes(key.row.as_bytes()).push(", ");
@@ -59,7 +64,7 @@ impl Dialect {
                 sql.push(")");
             }
             KeyLists::Unnest => {
-                sql.push("SELECT ").names("c.", &CELL_COLUMNS).push(" FROM unnest(");
+                sql.select_several("c.", keys.len()).push(" FROM unnest(");
                 sql.param(Param::BytesList(keys.iter().map(|k| k.row.as_bytes().clone()).collect())).push(", ");
                 sql.param(Param::BytesList(keys.iter().map(|k| k.column.as_bytes().clone()).collect())).push(", ");
                 sql.param(Param::IntList(keys.iter().map(|k| k.ref_key.0).collect()));
@@ -86,10 +91,10 @@ impl Dialect {
         let mut sql = Sql::new(self);
         match self.keys {
             KeyLists::Single => {
-                sql.latest_of(table, &keys[0]);
+                sql.latest_of(table, &keys[0], 1);
             }
             KeyLists::TupleIn if keys.len() == 1 => {
-                sql.latest_of(table, &keys[0]);
+                sql.latest_of(table, &keys[0], 1);
             }
             KeyLists::TupleIn => {
                 let (bounded, open): (Vec<_>, Vec<_>) = keys.iter().partition(|k| k.at_most.is_some());
@@ -98,11 +103,11 @@ impl Dialect {
                 }
                 for (i, key) in bounded.into_iter().enumerate() {
                     sql.push(if i > 0 || !open.is_empty() { " UNION ALL (" } else { "(" });
-                    sql.latest_of(table, key).push(")");
+                    sql.latest_of(table, key, keys.len()).push(")");
                 }
             }
             KeyLists::Unnest => {
-                sql.push("SELECT ").names("x.", &CELL_COLUMNS).push(" FROM unnest(");
+                sql.select_several("x.", keys.len()).push(" FROM unnest(");
                 sql.param(Param::BytesList(keys.iter().map(|k| k.row.as_bytes().clone()).collect())).push(", ");
                 sql.param(Param::BytesList(keys.iter().map(|k| k.column.as_bytes().clone()).collect())).push(", ");
                 sql.param(Param::IntList(keys.iter().map(highest).collect()));
@@ -250,7 +255,24 @@ impl Sql<'_> {
         self.push("SELECT ").names(prefix, &CELL_COLUMNS).push(" FROM ").name(table.physical())
     }
 
-    fn use_index(&mut self, index: &str) -> &mut Self {
+    /// The columns of cells for a statement of so many keys: of several, a body is NULL if it is longer than
+    /// [`BATCH_BODY`].
+    fn select_several(&mut self, prefix: &str, keys: usize) -> &mut Self {
+        if keys == 1 {
+            return self.push("SELECT ").names(prefix, &CELL_COLUMNS);
+        }
+        let (body, others) = ("body", &CELL_COLUMNS[..CELL_COLUMNS.len() - 1]);
+        self.push("SELECT ").names(prefix, others).push(", CASE WHEN LENGTH(").push(prefix).name(body);
+        self.push(") <= ")
+            .push(&BATCH_BODY.to_string())
+            .push(" THEN ")
+            .push(prefix)
+            .name(body)
+            .push(" END AS ")
+            .name(body)
+    }
+
+    pub(super) fn use_index(&mut self, index: &str) -> &mut Self {
         if let Some((open, close)) = self.dialect.index_hint {
             self.push(open).name(index).push(close);
         }
@@ -283,14 +305,18 @@ impl Sql<'_> {
         self.push(")")
     }
 
-    fn latest_of(&mut self, table: &TableRef, key: &LatestKey) -> &mut Self {
-        self.select("", table).push(" WHERE ").key_equals(&key.row, &key.column);
+    fn latest_of(&mut self, table: &TableRef, key: &LatestKey, keys: usize) -> &mut Self {
+        self.select_several("", keys)
+            .push(" FROM ")
+            .name(table.physical())
+            .push(" WHERE ")
+            .key_equals(&key.row, &key.column);
         self.push(" AND ").name("ref_key").push(" <= ").int(highest(key)).push(" AND ").not_hidden();
         self.push(" ORDER BY ").name("ref_key").push(" DESC LIMIT 1")
     }
 
     fn latest_by_maximum(&mut self, table: &TableRef, keys: &[&LatestKey]) -> &mut Self {
-        self.push("SELECT ").names("c.", &CELL_COLUMNS).push(" FROM (SELECT ");
+        self.select_several("c.", usize::MAX).push(" FROM (SELECT ");
         self.names("", &["row_key", "column_key"]).push(", MAX(").name("ref_key").push(") AS v FROM ");
         self.name(table.physical()).push(" WHERE (").names("", &["row_key", "column_key"]).push(") IN (");
         for (i, key) in padded(keys).enumerate() {
@@ -483,6 +509,11 @@ fn log_ranges(scan: &LogScan) -> impl Iterator<Item = LogRange<'_>> + Send {
 pub(crate) fn match_gets(keys: &[Triple], cells: Vec<Cell>) -> Vec<Option<Cell>> {
     let by_name: HashMap<&Triple, &Cell> = cells.iter().map(|c| (&c.triple, c)).collect();
     keys.iter().map(|key| by_name.get(key).map(|c| Cell::clone(c))).collect()
+}
+
+/// Whether a statement of several keys left the body of this row out, because it is longer than [`BATCH_BODY`].
+pub(crate) fn left_out(cell: &Cell) -> bool {
+    cell.kind == CellKind::Cell && cell.body.is_none()
 }
 
 /// One answer per key, in the order of the keys: of the rows of its chain, the highest it asks for.

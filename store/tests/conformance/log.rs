@@ -1,11 +1,11 @@
 //! Promises of `log`.
 
-use cellgate_schemaless::{ColumnFilter, LogScan, Micros, ShardId};
+use cellgate_schemaless::{Cell, ColumnFilter, LogScan, Micros, ShardId, Triple};
 
-use crate::fixture::{Bench, Fixture, SHARDS, column, ids, log_of, shard_of, shards, triple, triples};
+use crate::fixture::{Bench, Fixture, SHARDS, column, ids, log_of, row, shard_of, shards, triple, triples};
 
 /// Cells in all shards, written one by one; answers their names in the order of writing.
-async fn filled(fixture: Fixture) -> (Bench, Vec<cellgate_schemaless::Triple>) {
+async fn filled(fixture: Fixture) -> (Bench, Vec<Triple>) {
     let bench = fixture.open().await;
     let mut names = Vec::new();
     for i in 0..60_u8 {
@@ -118,4 +118,27 @@ pub async fn a_duplicate_is_not_in_the_log_twice(fixture: Fixture) {
     bench.store(&triple("a", "base", 2), "2").await;
     let log = bench.all_log(&log_of(shards(0..SHARDS))).await;
     assert_eq!(triples(&log), [name, triple("a", "base", 2)]);
+}
+
+pub async fn a_time_is_found_in_a_long_log(fixture: Fixture) {
+    let bench = fixture.open().await;
+    // More cells in a shard than a search leaves to be filtered, and another shard behind it.
+    for batch in 0..6 {
+        let names: Vec<Triple> = (0..60).map(|n| triple("a", "base", batch * 100 + n)).collect();
+        bench.put(&[bench.group(&names.iter().map(|name| (name, "1")).collect::<Vec<_>>())]).await;
+        bench.store(&triple("b", "base", batch), "2").await;
+    }
+    let both = vec![shard_of(&row("a")), shard_of(&row("b"))];
+    let whole = bench.all_log(&log_of(both.clone())).await;
+    assert_eq!(whole.len(), 366);
+    let mut times: Vec<i64> = whole.iter().map(|c| c.created_at.0).collect();
+    times.dedup();
+    for from in times.iter().flat_map(|time| [time - 1, *time, time + 1]) {
+        for (shards, limit) in [(both.clone(), None), (both[..1].to_vec(), Some(50)), (both.clone(), Some(7))] {
+            let matches = |c: &&Cell| c.created_at.0 >= from && shards.contains(&c.shard);
+            let expected: Vec<Cell> = whole.iter().filter(matches).cloned().collect();
+            let scan = LogScan { created_from: Some(Micros(from)), limit, ..log_of(shards.clone()) };
+            assert_eq!(bench.all_log(&scan).await, expected, "from {from}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Promises of `get` and `latest`.
 
 use cellgate_schemaless::{CellKind, Erasure, Triple};
+use cellgate_store::{ANSWER_BYTES, PutOutcome, StoreError};
 
 use crate::fixture::{
     Bench, Fixture, body, is_no_table, latest_key, log_of, row, rows_of, shard_of, shards, stored, table, text_of,
@@ -193,4 +194,46 @@ pub async fn a_missing_table_is_told_by_every_method(fixture: Fixture) {
     let lost = Bench { table: missing.clone(), ..bench };
     let group = lost.group(&[(&triple("a", "base", 1), "1")]);
     is_no_table(lost.backend().put(lost.epoch, &[group]).await, &missing);
+}
+
+pub async fn large_bodies_are_answered_among_small_ones(fixture: Fixture) {
+    let bench = fixture.open().await;
+    // Around the length from which on a batch leaves a body to be fetched alone: 256 KiB.
+    let text = |bytes: usize, fill: &str| format!("\"{}\"", fill.repeat(bytes - 2));
+    let bodies = [text(5, "s"), text(256 * 1024, "e"), text(256 * 1024 + 1, "l"), text(1024 * 1024, "m")];
+    let keys: Vec<Triple> = ["a", "b", "c", "d"].map(|row| triple(row, "base", 1)).into();
+    for (key, body) in keys.iter().zip(&bodies) {
+        bench.store(key, body).await;
+    }
+    let found = bench.get(&keys).await;
+    assert!(
+        found.iter().zip(&bodies).all(|(cell, text)| cell.as_ref().and_then(|c| c.body.clone()) == Some(body(text)))
+    );
+    let chains = ["d", "c", "nobody", "a"].map(|row| latest_key(row, "base", None));
+    let found = bench.latest(&chains).await;
+    let lengths: Vec<Option<usize>> = found.iter().map(|cell| cell.as_ref().map(|cell| text_of(cell).len())).collect();
+    assert_eq!(lengths, [Some(1024 * 1024), Some(256 * 1024 + 1), None, Some(5)]);
+    let bounded = ["d", "b"].map(|row| latest_key(row, "base", Some(7)));
+    assert!(bench.latest(&bounded).await.iter().flatten().all(|cell| cell.body.is_some()));
+    // The same again is the same, other bytes are not, whatever their length.
+    let again: Vec<(&Triple, &str)> = keys.iter().zip(bodies.iter().map(String::as_str)).collect();
+    assert!(stored(&bench.put(&[bench.group(&again)]).await[0]).iter().all(|place| !place.new));
+    let other = [text(1024 * 1024, "o"), text(7, "o")];
+    for body in &other {
+        let group = bench.group(&[(&keys[0], bodies[0].as_str()), (&keys[3], body)]);
+        assert_eq!(bench.put(&[group]).await, [PutOutcome::Conflict { cell: 1 }]);
+    }
+}
+
+pub async fn an_answer_is_bounded_in_bytes(fixture: Fixture) {
+    let bench = fixture.open().await;
+    let key = triple("a", "base", 1);
+    bench.store(&key, &format!("\"{}\"", "x".repeat(8 * 1024 * 1024))).await;
+    assert!(bench.get(&vec![key.clone(); ANSWER_BYTES / (8 * 1024 * 1024) - 1]).await.iter().all(Option::is_some));
+    let many = vec![key; ANSWER_BYTES / (8 * 1024 * 1024)];
+    let error = bench.backend().get(&bench.table, &many).await.unwrap_err();
+    assert!(matches!(error, StoreError::AnswerTooLarge { max: ANSWER_BYTES }), "{error:?}");
+    let chains = vec![latest_key("a", "base", None); many.len()];
+    let error = bench.backend().latest(&bench.table, &chains).await.unwrap_err();
+    assert!(matches!(error, StoreError::AnswerTooLarge { max: ANSWER_BYTES }), "{error:?}");
 }

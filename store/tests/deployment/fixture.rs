@@ -25,6 +25,7 @@ pub const SHARDS: u32 = 32;
 pub fn cluster(name: &str, backend: Arc<dyn Backend>) -> ClusterSetup {
     ClusterSetup {
         name: name.to_owned(),
+        number: None,
         weight: Weight::new(1.0).unwrap(),
         engine: "memory",
         backend,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use cellgate_metrics::PoolState;
 use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple};
 use cellgate_store::{Backend, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState, StoreError};
 
@@ -76,6 +77,10 @@ impl Backend for Paced {
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.inner.ping().await
+    }
+
+    fn pool(&self) -> Option<PoolState> {
+        self.inner.pool()
     }
 
     async fn close(&self) {

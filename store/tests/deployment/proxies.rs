@@ -6,7 +6,11 @@ use cellgate_store::deployment::{Deployment, LEASE, OpenError, Setup};
 use cellgate_store::meta::sqlite::SqliteMeta;
 use tokio::sync::watch;
 
+use cellgate_store::Backend;
+
 use crate::fixture::{Stores, close, files, open, proxy, use_all};
+use crate::meta::{Pace, SeenMeta};
+use crate::paced::Paced;
 
 fn lease() -> i64 {
     i64::try_from(LEASE.as_micros()).unwrap()
@@ -167,4 +171,35 @@ fn start(deployment: &Arc<Deployment>) -> (watch::Sender<bool>, tokio::task::Joi
     let (stop, stopped) = watch::channel(false);
     let deployment = Arc::clone(deployment);
     (stop, tokio::spawn(async move { deployment.run(stopped).await }))
+}
+
+#[tokio::test]
+async fn of_two_proxies_that_start_at_once_with_files_of_their_own_at_most_one_claims_them() {
+    let (mut refused, mut served) = (0, 0);
+    for seed in 0..60_u64 {
+        let one = Stores::new(&["a", "b"]);
+        let two = Stores { meta: Arc::clone(&one.meta), clusters: Stores::new(&["a", "b"]).clusters };
+        // Of one host, so that neither can tell the other from a dead one by its name.
+        let setups =
+            [(&one, 11, 0x9E37_79B9_7F4A_7C15), (&two, 22, 0xD1B5_4A32_D192_ED03)].map(|(stores, pid, odd)| {
+                let pace = Pace::short(seed.wrapping_mul(odd));
+                let mut setup = exclusive(stores, "one", pid);
+                setup.meta = SeenMeta::with_pace(Arc::clone(&stores.meta) as _, Arc::clone(&pace));
+                setup.clusters.iter_mut().for_each(|c| c.backend = Paced::over(&c.backend, &pace));
+                setup
+            });
+        let [first, second] = setups.map(open);
+        let (first, second) = tokio::join!(first, second);
+        assert!(first.is_err() || second.is_err(), "seed {seed}: both serve one deployment with other files");
+        for (outcome, stores) in [(&first, &one), (&second, &two)] {
+            let mut claimed = 0;
+            for (_, store) in &stores.clusters {
+                claimed += usize::from(store.identity().await.unwrap().is_some());
+            }
+            assert_eq!(claimed, if outcome.is_ok() { 2 } else { 0 }, "seed {seed}: {:?}", outcome.as_ref().err());
+            refused += usize::from(outcome.is_err());
+            served += usize::from(outcome.is_ok());
+        }
+    }
+    assert!(refused > 0 && served > 0, "{refused} refused, {served} served");
 }

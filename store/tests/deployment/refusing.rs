@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cellgate_schemaless::ErrorKind;
+use cellgate_schemaless::{ClusterNo, Epoch, ErrorKind};
 use cellgate_store::deployment::{OpenError, Setup};
 use cellgate_store::memory::MemoryBackend;
 use cellgate_store::{Backend, FORMAT};
@@ -159,4 +159,56 @@ async fn a_map_that_gives_a_store_shards_it_does_not_own_is_refused() {
     stores.meta.edit("topology", |json| json["map"].as_array_mut().unwrap().fill(2.into()));
     let error = refusal(stores.setup()).await;
     assert!(matches!(&error, OpenError::ShardsDiffer { cluster, .. } if cluster == "b"), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_and_a_meta_store_of_different_epochs_are_refused_and_the_older_one_is_named() {
+    let stores = Stores::new(&["a", "b"]);
+    stores.open().await.unwrap();
+    // What a change of the shard map does; the meta store is then restored from before it.
+    assert!(stores.store("b").raise_epoch(Epoch(1), Epoch(2)).await.unwrap());
+    let error = refusal(stores.setup()).await;
+    assert!(matches!(&error, OpenError::MetaOlder { cluster, store: 2, meta: 1 } if cluster == "b"), "{error}");
+    assert!(error.to_string().contains("the meta store is older"), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Access);
+
+    stores.meta.edit("topology", |document| {
+        document["clusters"].as_array_mut().unwrap().iter_mut().for_each(|cluster| cluster["epoch"] = 2.into());
+    });
+    let error = refusal(stores.setup()).await;
+    assert!(matches!(&error, OpenError::StoreOlder { cluster, store: 1, meta: 2 } if cluster == "a"), "{error}");
+    assert!(stores.store("a").raise_epoch(Epoch(1), Epoch(2)).await.unwrap());
+    use_all(&stores.open().await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_configured_number_is_that_of_the_cluster_or_refused() {
+    let stores = Stores::new(&["a", "b", "c"]);
+    let numbered = |numbers: [Option<u16>; 3]| {
+        let mut setup = stores.setup();
+        for (cluster, number) in setup.clusters.iter_mut().zip(numbers) {
+            cluster.number = number.map(|number| ClusterNo::new(number).unwrap());
+        }
+        setup
+    };
+    // The others are given numbers above it.
+    let deployment = open(numbered([None, Some(7), None])).await.unwrap();
+    let numbers: Vec<(String, u16)> =
+        deployment.executor().clusters().map(|cluster| (cluster.name.clone(), cluster.number.get())).collect();
+    assert_eq!(numbers, [("b".to_owned(), 7), ("a".to_owned(), 8), ("c".to_owned(), 9)]);
+    assert_eq!(stores.store("b").identity().await.unwrap().unwrap().cluster.get(), 7);
+    drop(deployment);
+
+    open(numbered([Some(8), None, Some(9)])).await.expect("the numbers they have");
+    let error = refusal(numbered([Some(9), None, None])).await;
+    let OpenError::Mismatch { stored, configured, .. } = &error else { panic!("{error}") };
+    assert_eq!((stored.as_str(), configured.as_str()), ("8 (a)", "9"));
+
+    let mut more = stores.setup();
+    let new = Faulty::new(Arc::new(MemoryBackend::new()));
+    more.clusters.push(crate::fixture::cluster("new", Arc::clone(&new) as _));
+    more.clusters[3].number = Some(ClusterNo::new(9).unwrap());
+    let error = refusal(more).await;
+    assert!(matches!(&error, OpenError::NumberTaken { number: 9, owner, .. } if owner == "c"), "{error}");
+    assert!(new.identity().await.unwrap().is_none());
 }

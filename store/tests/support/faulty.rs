@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
+use cellgate_metrics::PoolState;
 use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple, TxnId};
 use cellgate_store::{Backend, Identity, LogPage, PutGroup, PutOutcome, Reason, RowPage, ShardState, StoreError};
 use tokio::sync::Semaphore;
@@ -265,6 +266,10 @@ impl Backend for Faulty {
             std::future::pending::<()>().await;
         }
         inner.ping().await
+    }
+
+    fn pool(&self) -> Option<PoolState> {
+        self.inner.pool()
     }
 
     async fn close(&self) {

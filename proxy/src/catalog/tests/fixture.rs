@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cellgate_metrics::Metrics;
+use cellgate_metrics::{Metrics, PoolState};
 use cellgate_router::Weight;
+use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple};
 use cellgate_store::deployment::{ClusterSetup, Deployment, ProxyInfo, Setup};
 use cellgate_store::memory::MemoryBackend;
 use cellgate_store::meta::{Document, MetaStore};
-use cellgate_store::{Backend, Reason, StoreError};
+use cellgate_store::{Backend, Identity, LogPage, PutGroup, PutOutcome, Reason, RowPage, ShardState, StoreError};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::catalog::document::{CATALOG, decode};
@@ -27,10 +28,19 @@ impl Stores {
         Self { meta: Arc::default(), backends: (0..2).map(|_| Arc::new(MemoryBackend::new()) as _).collect() }
     }
 
+    /// Puts a relay in front of the second cluster: it can be made to trip over CREATE TABLE.
+    pub fn with_relay() -> (Self, Arc<TrippedCluster>) {
+        let mut stores = Self::new();
+        let relay = TrippedCluster::over(&stores.backends[1]);
+        stores.backends[1] = Arc::clone(&relay) as _;
+        (stores, relay)
+    }
+
     /// The catalog of one more proxy.
     pub async fn catalog(&self) -> Catalog {
-        let clusters = self.backends.iter().zip(["a", "b"]).map(|(backend, name)| ClusterSetup {
+        let clusters = self.backends.iter().zip(["a", "b", "c"]).map(|(backend, name)| ClusterSetup {
             name: name.to_owned(),
+            number: None,
             weight: Weight::new(1.0).unwrap(),
             engine: "memory",
             backend: Arc::clone(backend),
@@ -45,7 +55,7 @@ impl Stores {
             proxy: ProxyInfo { host, pid: 1, address, version },
             poll: Duration::from_secs(1),
         };
-        let metrics = Arc::new(Metrics::new("0", &["a", "b"]).unwrap());
+        let metrics = Arc::new(Metrics::new("0", &["a", "b", "c"]).unwrap());
         let deployment = Deployment::open(setup, metrics).await.unwrap();
         Catalog::open(deployment, Duration::from_secs(1)).await.unwrap()
     }
@@ -214,5 +224,107 @@ impl MetaStore for TrippedMeta {
     async fn now(&self) -> Result<i64, StoreError> {
         self.reach()?;
         Ok(self.now.load(Ordering::SeqCst))
+    }
+}
+
+/// A cluster that trips over CREATE TABLE as often as it is told.
+#[derive(Debug)]
+pub struct TrippedCluster {
+    inner: Arc<dyn Backend>,
+    trip: Mutex<Option<Trip>>,
+    tripped: Notify,
+    mended: Semaphore,
+}
+
+impl TrippedCluster {
+    fn over(inner: &Arc<dyn Backend>) -> Arc<Self> {
+        let (trip, tripped, mended) = (Mutex::new(None), Notify::new(), Semaphore::new(0));
+        Arc::new(Self { inner: Arc::clone(inner), trip, tripped, mended })
+    }
+
+    /// Trips over the next CREATE TABLE.
+    pub fn trip(&self, trip: Trip) {
+        *self.trip.lock().unwrap() = Some(trip);
+    }
+
+    /// Returns once it has tripped.
+    pub async fn tripped(&self) {
+        self.tripped.notified().await;
+    }
+}
+
+#[async_trait]
+impl Backend for TrippedCluster {
+    async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {
+        let Some(trip) = self.trip.lock().unwrap().take() else { return self.inner.create_table(table).await };
+        self.tripped.notify_one();
+        match trip {
+            Trip::Fails => Err(unavailable()),
+            Trip::Lost => {
+                self.inner.create_table(table).await?;
+                Err(unavailable())
+            }
+            Trip::Hangs => std::future::pending().await,
+            Trip::Waits => {
+                self.mended.acquire().await.unwrap().forget();
+                self.inner.create_table(table).await
+            }
+        }
+    }
+
+    async fn get(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
+        self.inner.get(table, keys).await
+    }
+
+    async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
+        self.inner.latest(table, keys).await
+    }
+
+    async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {
+        self.inner.rows(table, scan).await
+    }
+
+    async fn log(&self, table: &TableRef, scan: &LogScan) -> Result<LogPage, StoreError> {
+        self.inner.log(table, scan).await
+    }
+
+    async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {
+        self.inner.put(epoch, groups).await
+    }
+
+    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<u64, StoreError> {
+        self.inner.erase(epoch, table, what).await
+    }
+
+    async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError> {
+        self.inner.drop_table(table).await
+    }
+
+    async fn identity(&self) -> Result<Option<Identity>, StoreError> {
+        self.inner.identity().await
+    }
+
+    async fn claim(&self, identity: &Identity, shards: &[ShardId]) -> Result<Identity, StoreError> {
+        self.inner.claim(identity, shards).await
+    }
+
+    async fn shards(&self) -> Result<(Epoch, Vec<ShardState>), StoreError> {
+        self.inner.shards().await
+    }
+
+    async fn raise_epoch(&self, from: Epoch, to: Epoch) -> Result<bool, StoreError> {
+        self.inner.raise_epoch(from, to).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.inner.ping().await
+    }
+
+    fn pool(&self) -> Option<PoolState> {
+        self.inner.pool()
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
     }
 }

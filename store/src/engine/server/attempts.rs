@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use cellgate_metrics::{Operation, Settlement};
 use tokio::time::Instant;
 
 use crate::backend::Timeouts;
@@ -27,6 +28,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_mi
 pub(crate) struct Attempts<'a, D: Driver> {
     sessions: &'a Sessions<D>,
     timeouts: &'a Timeouts,
+    operation: Operation,
     /// When to give up finding out what became of a lost attempt: a statement timeout after the first was lost.
     until: Option<Instant>,
     /// The last attempt whose outcome was not answered.
@@ -36,8 +38,8 @@ pub(crate) struct Attempts<'a, D: Driver> {
 }
 
 impl<'a, D: Driver> Attempts<'a, D> {
-    pub(crate) fn new(sessions: &'a Sessions<D>, timeouts: &'a Timeouts) -> Self {
-        Self { sessions, timeouts, until: None, lost: None, deadlocks: 0, lock_waits: 0 }
+    pub(crate) fn new(sessions: &'a Sessions<D>, timeouts: &'a Timeouts, operation: Operation) -> Self {
+        Self { sessions, timeouts, operation, until: None, lost: None, deadlocks: 0, lock_waits: 0 }
     }
 
     /// How long may still be waited.
@@ -63,6 +65,7 @@ impl<'a, D: Driver> Attempts<'a, D> {
                 Err(error) => error,
             };
             if self.left() <= pause {
+                self.unknown();
                 return Err(StoreError::MaybeWritten { detail: format!("{detail}; then: {why}") });
             }
             tokio::time::sleep(pause).await;
@@ -105,7 +108,11 @@ impl<'a, D: Driver> Attempts<'a, D> {
                 self.sessions.forget_idle();
                 self.until.get_or_insert_with(|| Instant::now() + self.timeouts.statement);
                 if self.left().is_zero() {
+                    self.unknown();
                     return Err(StoreError::MaybeWritten { detail });
+                }
+                if self.operation != Operation::Put {
+                    self.sessions.retried(self.operation);
                 }
                 self.lost = Some((mark, detail));
                 Ok(())
@@ -116,7 +123,11 @@ impl<'a, D: Driver> Attempts<'a, D> {
                     Reason::Connect | Reason::Statement | Reason::Queue => (&mut self.deadlocks, DEADLOCKS),
                 };
                 *count += 1;
-                if *count >= most { Err(StoreError::Timeout { reason: Reason::Lock, detail }) } else { Ok(()) }
+                if *count >= most {
+                    return Err(StoreError::Timeout { reason: Reason::Lock, detail });
+                }
+                self.sessions.retried(self.operation);
+                Ok(())
             }
             Failure::Duplicate | Failure::Stale | Failure::Store(_) => Err(unsettled(failure)),
         }
@@ -143,15 +154,34 @@ impl<'a, D: Driver> Attempts<'a, D> {
             return Ok(());
         }
         Err(if self.lost_one() {
+            self.unknown();
             StoreError::MaybeWritten { detail }
         } else {
             StoreError::Unavailable { reason: Reason::Statement, detail }
         })
     }
 
-    /// The lost attempt's outcome is known now, and accounted for.
-    pub(crate) fn looked(&mut self) {
-        self.lost = None;
+    /// Existing rows were looked up. If an attempt had been lost, its outcome is known now, and accounted for; `found` says
+    /// for each write whether it had been done.
+    pub(crate) fn looked(&mut self, found: impl Iterator<Item = bool>) {
+        if self.lost.take().is_none() {
+            return;
+        }
+        for written in found {
+            if written {
+                self.sessions.settled(Settlement::Written);
+            } else {
+                self.sessions.settled(Settlement::Absent);
+                self.sessions.retried(self.operation);
+            }
+        }
+    }
+
+    /// What became of a write cannot be found out. Other changes have no token that is looked for.
+    fn unknown(&self) {
+        if self.operation == Operation::Put {
+            self.sessions.settled(Settlement::Unknown);
+        }
     }
 }
 

@@ -4,16 +4,20 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use cellgate_metrics::{Operation, PoolState};
 use cellgate_schemaless::{
-    Cell, ClusterNo, ColumnFilter, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple,
+    AddedId, Cell, ClusterNo, ColumnFilter, Epoch, Erasure, LatestKey, LogScan, Micros, RowScan, ShardId, TableRef,
+    Triple,
 };
 
-use crate::backend::{Backend, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState};
-use crate::engine::server::core::Core;
+use crate::backend::{ANSWER_BYTES, Backend, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState};
+use crate::engine::server::core::{Core, size};
 use crate::engine::server::driver::{Driver, Guard, Value};
-use crate::engine::server::{PoolState, ServerOptions, put};
+use crate::engine::server::{ServerOptions, put};
 use crate::error::StoreError;
-use crate::sql::{Query, SHARD_MOVED, SHARD_OWNED, below_hidden, match_gets, match_latest};
+use crate::sql::{
+    Query, SHARD_MOVED, SHARD_OWNED, TimeSearch, below_hidden, by_shard, left_out, match_gets, match_latest,
+};
 
 /// Most rows of one page: with bodies of usual size it stays well below [`PAGE_BYTES`].
 const PAGE_ROWS: u64 = 4096;
@@ -38,15 +42,56 @@ impl<D: Driver> Server<D> {
         Ok(Self { core: Core::new(driver, options)? })
     }
 
-    /// What the pool of connections is doing.
-    pub fn pool_state(&self) -> PoolState {
-        self.core.pool_state()
-    }
-
     async fn latest_once(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
         let query = self.core.dialect().latest(table, keys);
-        let page = self.core.page(|| std::iter::once(query.clone()), u64::MAX, usize::MAX).await?;
-        Ok(match_latest(keys, &page.cells))
+        Ok(match_latest(keys, &self.answer(Operation::Latest, &query).await?))
+    }
+
+    async fn log_page(&self, table: &TableRef, scan: &LogScan, limit: u64) -> Result<LogPage, StoreError> {
+        let dialect = self.core.dialect();
+        let page = self.core.page(Operation::Log, || dialect.log(table, scan, limit), limit, PAGE_BYTES).await?;
+        Ok(LogPage { cells: page.cells, more: page.more })
+    }
+
+    /// An id in a shard's log up to which every row is older than `from`, near to where that ends.
+    async fn search(&self, table: &TableRef, shard: ShardId, from: Micros) -> Result<AddedId, StoreError> {
+        let dialect = self.core.dialect();
+        let mut search = TimeSearch::new(from, self.place(&dialect.last_of_log(table, shard)).await?);
+        while let Some(probe) = search.probe() {
+            search.found(probe, self.place(&dialect.first_of_log(table, shard, probe)).await?);
+        }
+        Ok(search.older())
+    }
+
+    /// The `added_id` and `created_at` of a row, if the statement finds one.
+    async fn place(&self, query: &Query) -> Result<Option<(AddedId, Micros)>, StoreError> {
+        match self.core.fetch(Operation::Log, query).await?.first().map(Vec::as_slice) {
+            Some([Value::Int(id), Value::Int(at)]) => Ok(Some((AddedId(*id), Micros(*at)))),
+            Some(_) => Err(corrupt("a row has no place in the log")),
+            None => Ok(None),
+        }
+    }
+
+    /// The rows of a statement that names its cells.
+    async fn answer(&self, operation: Operation, query: &Query) -> Result<Vec<Cell>, StoreError> {
+        let page = self.core.page(operation, || std::iter::once(query.clone()), u64::MAX, ANSWER_BYTES).await?;
+        if page.more { Err(StoreError::AnswerTooLarge { max: ANSWER_BYTES }) } else { Ok(page.cells) }
+    }
+
+    /// Fetches the bodies that a statement of several keys left out, one at a time. Cells do not change, so that these
+    /// are the ones of the statement's moment; one that was erased since is answered as erased.
+    async fn complete(&self, table: &TableRef, answers: &mut [Option<Cell>]) -> Result<(), StoreError> {
+        let mut bytes: usize = answers.iter().flatten().map(size).sum();
+        for answer in answers.iter_mut().filter(|answer| answer.as_ref().is_some_and(left_out)) {
+            if let Some(cell) = answer.take() {
+                *answer = self.answer(Operation::Get, &self.core.dialect().get(table, &[cell.triple])).await?.pop();
+            }
+            bytes = bytes.saturating_add(answer.as_ref().map_or(0, size));
+            if bytes > ANSWER_BYTES {
+                return Err(StoreError::AnswerTooLarge { max: ANSWER_BYTES });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -56,9 +101,9 @@ impl<D: Driver> Backend for Server<D> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let query = self.core.dialect().get(table, keys);
-        let page = self.core.page(|| std::iter::once(query.clone()), u64::MAX, usize::MAX).await?;
-        Ok(match_gets(keys, page.cells))
+        let mut answers = match_gets(keys, self.answer(Operation::Get, &self.core.dialect().get(table, keys)).await?);
+        self.complete(table, &mut answers).await?;
+        Ok(answers)
     }
 
     async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
@@ -77,7 +122,9 @@ impl<D: Driver> Backend for Server<D> {
             }
         }
         // What is still hidden has nothing below it.
-        Ok(answers.into_iter().map(|cell| cell.filter(|cell| !hidden(cell))).collect())
+        answers.iter_mut().for_each(|answer| drop(answer.take_if(|cell| hidden(cell))));
+        self.complete(table, &mut answers).await?;
+        Ok(answers)
     }
 
     async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {
@@ -86,7 +133,7 @@ impl<D: Driver> Backend for Server<D> {
             return Ok(RowPage { cells: Vec::new(), more: false });
         }
         let dialect = self.core.dialect();
-        let page = self.core.page(|| dialect.rows(table, scan, limit), limit, PAGE_BYTES).await?;
+        let page = self.core.page(Operation::Rows, || dialect.rows(table, scan, limit), limit, PAGE_BYTES).await?;
         Ok(RowPage { cells: page.cells, more: page.more })
     }
 
@@ -97,9 +144,19 @@ impl<D: Driver> Backend for Server<D> {
         if limit == 0 || no_column {
             return Ok(LogPage { cells: Vec::new(), more: false });
         }
-        let dialect = self.core.dialect();
-        let page = self.core.page(|| dialect.log(table, scan, limit), limit, PAGE_BYTES).await?;
-        Ok(LogPage { cells: page.cells, more: page.more })
+        let Some(shards) = by_shard(scan) else { return self.log_page(table, scan, limit).await };
+        for (from, mut shard) in shards {
+            if shard.after.is_none() {
+                let older = self.search(table, shard.shards[0], from).await?;
+                shard.added_after = shard.added_after.max(Some(older));
+            }
+            let page = self.log_page(table, &shard, limit).await?;
+            if !page.cells.is_empty() {
+                let last = scan.shards.last() == shard.shards.last();
+                return Ok(LogPage { more: page.more || !last, ..page });
+            }
+        }
+        Ok(LogPage { cells: Vec::new(), more: false })
     }
 
     async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {
@@ -112,7 +169,7 @@ impl<D: Driver> Backend for Server<D> {
     async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<u64, StoreError> {
         let core = Arc::clone(&self.core);
         let erase = core.dialect().erase(table, what);
-        let task = tokio::spawn(async move { core.change(Guard::Head(epoch), &[erase]).await });
+        let task = tokio::spawn(async move { core.change(Operation::Erase, Guard::Head(epoch), &[erase]).await });
         Ok(finished(task).await?.rows)
     }
 
@@ -125,7 +182,7 @@ impl<D: Driver> Backend for Server<D> {
     }
 
     async fn identity(&self) -> Result<Option<Identity>, StoreError> {
-        match self.core.fetch(&self.core.dialect().select_identity()).await {
+        match self.core.fetch(Operation::Ping, &self.core.dialect().select_identity()).await {
             Ok(rows) => rows.first().map(|row| identity(row)).transpose(),
             Err(StoreError::NoTable { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -141,7 +198,7 @@ impl<D: Driver> Backend for Server<D> {
         }
         let mut changes = vec![dialect.insert_identity(wanted), dialect.insert_head(wanted.cluster)];
         changes.extend(dialect.insert_shards(shards));
-        self.core.change(Guard::First, &changes).await?;
+        self.core.change(Operation::Ddl, Guard::First, &changes).await?;
         self.identity().await?.ok_or_else(|| corrupt("the identity that was just written is not there"))
     }
 
@@ -149,7 +206,7 @@ impl<D: Driver> Backend for Server<D> {
         // One statement, so that both are of one moment.
         let text = "SELECT h.epoch, s.shard, s.state, s.moved_to FROM cg_head h LEFT JOIN cg_shard s ON 1 = 1 \
                     WHERE h.head = 0 ORDER BY s.shard";
-        let rows = self.core.fetch(&Query { text: text.to_owned(), params: Vec::new() }).await?;
+        let rows = self.core.fetch(Operation::Ping, &Query { text: text.to_owned(), params: Vec::new() }).await?;
         let epoch = match rows.first().and_then(|row| row.first()) {
             Some(Value::Int(epoch)) => Epoch(*epoch),
             Some(Value::Null | Value::Bytes(_)) | None => return Err(corrupt("the log head is missing")),
@@ -159,17 +216,22 @@ impl<D: Driver> Backend for Server<D> {
     }
 
     async fn raise_epoch(&self, from: Epoch, to: Epoch) -> Result<bool, StoreError> {
-        let changed = self.core.change(Guard::Free, &[self.core.dialect().raise_epoch(from, to)]).await?;
+        let changed =
+            self.core.change(Operation::Ddl, Guard::Free, &[self.core.dialect().raise_epoch(from, to)]).await?;
         if changed.rows > 0 || !changed.after_loss {
             return Ok(changed.rows > 0);
         }
         // The lost attempt may have raised it.
-        let rows = self.core.fetch(&self.core.dialect().select_epoch()).await?;
+        let rows = self.core.fetch(Operation::Ping, &self.core.dialect().select_epoch()).await?;
         Ok(rows.first().and_then(|row| row.first()) == Some(&Value::Int(to.0)))
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.core.ping().await
+    }
+
+    fn pool(&self) -> Option<PoolState> {
+        Some(self.core.sessions.state())
     }
 
     async fn close(&self) {

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cellgate_metrics::Operation;
 use cellgate_schemaless::Cell;
 
 use crate::backend::Timeouts;
+use crate::engine::server::ServerOptions;
 use crate::engine::server::attempts::{Attempts, bounded, unsettled};
 use crate::engine::server::driver::{Driver, Failure, Guard, Session, Value};
 use crate::engine::server::pool::Sessions;
 use crate::engine::server::put::stale;
-use crate::engine::server::{PoolState, ServerOptions};
 use crate::error::{Reason, StoreError};
 use crate::sql::{Dialect, Query};
 
@@ -60,6 +61,7 @@ impl<D: Driver> Core<D> {
     /// everything is read again on a new one, once.
     pub(crate) async fn page<I>(
         &self,
+        operation: Operation,
         queries: impl Fn() -> I + Sync + Send,
         limit: u64,
         budget: usize,
@@ -81,13 +83,13 @@ impl<D: Driver> Core<D> {
                     }
                     return Ok(page);
                 }
-                Err(failure) => again = self.read_again(failure, again)?,
+                Err(failure) => again = self.read_again(operation, failure, again)?,
             }
         }
     }
 
     /// Runs a statement with a small answer; again on a new connection, once, if the connection is lost.
-    pub(crate) async fn fetch(&self, query: &Query) -> Result<Vec<Vec<Value>>, StoreError> {
+    pub(crate) async fn fetch(&self, operation: Operation, query: &Query) -> Result<Vec<Vec<Value>>, StoreError> {
         let mut again = true;
         loop {
             let mut lease = self.sessions.lease().await?;
@@ -96,7 +98,7 @@ impl<D: Driver> Core<D> {
                     lease.give_back();
                     return Ok(rows);
                 }
-                Err(failure) => again = self.read_again(failure, again)?,
+                Err(failure) => again = self.read_again(operation, failure, again)?,
             }
         }
     }
@@ -111,10 +113,11 @@ impl<D: Driver> Core<D> {
     }
 
     /// `Ok(false)` if there may be one more attempt.
-    fn read_again(&self, failure: Failure, again: bool) -> Result<bool, StoreError> {
+    fn read_again(&self, operation: Operation, failure: Failure, again: bool) -> Result<bool, StoreError> {
         match failure {
             Failure::Lost { detail } if again => {
                 self.sessions.forget_idle();
+                self.sessions.retried(operation);
                 tracing::debug!(store = %self.name, %detail, "connection lost, reading again");
                 Ok(false)
             }
@@ -125,8 +128,13 @@ impl<D: Driver> Core<D> {
     }
 
     /// One transaction that is harmless to repeat, repeated until its outcome is known.
-    pub(crate) async fn change(&self, guard: Guard, changes: &[Query]) -> Result<Changed, StoreError> {
-        let mut attempts = Attempts::new(&self.sessions, &self.timeouts);
+    pub(crate) async fn change(
+        &self,
+        operation: Operation,
+        guard: Guard,
+        changes: &[Query],
+    ) -> Result<Changed, StoreError> {
+        let mut attempts = Attempts::new(&self.sessions, &self.timeouts, operation);
         loop {
             let mut lease = attempts.session().await?;
             let after_loss = attempts.lost_one();
@@ -153,7 +161,7 @@ impl<D: Driver> Core<D> {
 
     /// Changes the schema, by statements that are harmless to repeat.
     pub(crate) async fn define(&self, statements: &[String]) -> Result<(), StoreError> {
-        let mut attempts = Attempts::new(&self.sessions, &self.timeouts);
+        let mut attempts = Attempts::new(&self.sessions, &self.timeouts, Operation::Ddl);
         loop {
             let mut lease = attempts.session().await?;
             let session = lease.session()?;
@@ -190,10 +198,6 @@ impl<D: Driver> Core<D> {
         while self.sessions.state().size > 0 && Instant::now() < until {
             tokio::time::sleep(CLOSE_PAUSE).await;
         }
-    }
-
-    pub(crate) fn pool_state(&self) -> PoolState {
-        self.sessions.state()
     }
 }
 

@@ -17,6 +17,10 @@ pub(crate) mod put;
 pub use backend::Server;
 pub(crate) use backend::finished;
 
+use std::sync::Arc;
+
+use cellgate_metrics::ClusterMetrics;
+
 use crate::backend::Timeouts;
 use crate::engine::dsn::Dsn;
 
@@ -31,6 +35,8 @@ pub struct ServerOptions {
     pub pool_size: usize,
     /// Bounds on waiting.
     pub timeouts: Timeouts,
+    /// Where retries and settled writes are counted, if anywhere.
+    pub metrics: Option<Arc<ClusterMetrics>>,
 }
 
 impl ServerOptions {
@@ -40,17 +46,6 @@ impl ServerOptions {
 
     /// Options with the defaults.
     pub fn new(name: impl Into<String>, dsn: Dsn) -> Self {
-        Self { name: name.into(), dsn, pool_size: Self::POOL_SIZE, timeouts: Timeouts::default() }
+        Self { name: name.into(), dsn, pool_size: Self::POOL_SIZE, timeouts: Timeouts::default(), metrics: None }
     }
-}
-
-/// What a pool of connections is doing, for the metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct PoolState {
-    /// Open connections.
-    pub size: usize,
-    /// Of these, in nobody's hands.
-    pub idle: usize,
-    /// Requests that wait for one.
-    pub waiting: usize,
 }

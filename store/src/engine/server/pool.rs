@@ -1,14 +1,18 @@
 //! A bounded pool of sessions that never hands out a session somebody left in the middle of something.
 
+use std::sync::Arc;
+
+use cellgate_metrics::{ClusterMetrics, Operation, PoolState, Settlement};
 use deadpool::Runtime;
 use deadpool::managed::{Manager, Object, Pool, PoolError, TimeoutType};
 
-use crate::engine::server::{PoolState, ServerOptions};
+use crate::engine::server::ServerOptions;
 use crate::error::{Reason, StoreError};
 
 /// The sessions to one server.
 pub(crate) struct Sessions<M: Manager> {
     pool: Pool<M>,
+    metrics: Option<Arc<ClusterMetrics>>,
 }
 
 impl<M: Manager<Error = StoreError>> Sessions<M> {
@@ -25,7 +29,7 @@ impl<M: Manager<Error = StoreError>> Sessions<M> {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| StoreError::Refused { detail: format!("cannot make a pool: {error}") })?;
-        Ok(Self { pool })
+        Ok(Self { pool, metrics: options.metrics.clone() })
     }
 
     /// A session, for as long as the lease lives.
@@ -61,6 +65,20 @@ impl<M: Manager<Error = StoreError>> Sessions<M> {
     pub(crate) fn state(&self) -> PoolState {
         let status = self.pool.status();
         PoolState { size: status.size, idle: status.available, waiting: status.waiting }
+    }
+
+    /// Something is sent again.
+    pub(crate) fn retried(&self, operation: Operation) {
+        if let Some(metrics) = &self.metrics {
+            metrics.retried(operation);
+        }
+    }
+
+    /// A write was looked for by its token.
+    pub(crate) fn settled(&self, outcome: Settlement) {
+        if let Some(metrics) = &self.metrics {
+            metrics.settled(outcome);
+        }
     }
 
     /// Lets nobody in any more. Sessions in use live on until their work is done.

@@ -6,6 +6,7 @@
 //! rest is tried again, and anything else is the outcome of the whole group. Every row carries the token of its
 //! write, so that an attempt whose answer was lost is settled by looking for it.
 
+use cellgate_metrics::Operation;
 use cellgate_schemaless::{Cell, Epoch, TableRef, Triple};
 
 use crate::backend::{PlacedCell, PutGroup, PutOutcome, Timeouts};
@@ -14,7 +15,7 @@ use crate::engine::server::driver::{Driver, Existing, Failure, NewRow, Place, Se
 use crate::engine::server::pool::{Lease, Sessions};
 use crate::engine::settle::{Verdict, settle};
 use crate::error::StoreError;
-use crate::sql::{Dialect, match_gets};
+use crate::sql::{BATCH_BODY, Dialect, left_out, match_gets};
 
 /// Most bytes of keys and bodies in one coalesced transaction; a single row may be larger. It bounds how long the
 /// log head stays locked.
@@ -76,6 +77,7 @@ fn after_success(outcomes: &[Option<PutOutcome>], error: StoreError) -> StoreErr
         | StoreError::NoTable { .. }
         | StoreError::DiskFull { .. }
         | StoreError::TooLarge { .. }
+        | StoreError::AnswerTooLarge { .. }
         | StoreError::Refused { .. }
         | StoreError::Corrupt { .. }
         | StoreError::Failed { .. } => {
@@ -162,7 +164,7 @@ impl<D: Driver> Put<'_, D> {
     ) -> Result<(), StoreError> {
         let rows: Vec<NewRow<'_>> = groups.iter().flat_map(|group| rows_of(group)).collect();
         let mut open: Vec<usize> = (0..groups.len()).collect();
-        let mut attempts = Attempts::new(self.sessions, self.timeouts);
+        let mut attempts = Attempts::new(self.sessions, self.timeouts, Operation::Put);
         let mut vanished = 0;
         while !open.is_empty() {
             let mut lease = attempts.session().await?;
@@ -190,7 +192,7 @@ impl<D: Driver> Put<'_, D> {
             match attempts.bounded(look(session, self.dialect(), &asked)).await {
                 Ok(found) => {
                     lease.give_back();
-                    attempts.looked();
+                    attempts.looked(open.iter().zip(&found).map(|(&i, row)| made(groups[i], row)));
                     for (&i, found) in open.iter().zip(found) {
                         outcomes[i] = match settle(groups[i], &[found]) {
                             Verdict::Done(outcome) => Some(outcome),
@@ -215,7 +217,7 @@ impl<D: Driver> Put<'_, D> {
         let mut order: Vec<usize> = (0..rows.len()).collect();
         order.sort_by(|&a, &b| (rows[a].table, rows[a].triple).cmp(&(rows[b].table, rows[b].triple)));
         let mut places: Vec<Option<PlacedCell>> = vec![None; rows.len()];
-        let mut attempts = Attempts::new(self.sessions, self.timeouts);
+        let mut attempts = Attempts::new(self.sessions, self.timeouts, Operation::Put);
         let mut vanished = 0;
         loop {
             let mut lease = attempts.session().await?;
@@ -249,7 +251,7 @@ impl<D: Driver> Put<'_, D> {
             match attempts.bounded(look(session, self.dialect(), &asked)).await {
                 Ok(found) => {
                     lease.give_back();
-                    attempts.looked();
+                    attempts.looked(std::iter::once(found.iter().any(|row| made(group, row))));
                     let mut existing: Vec<Option<Cell>> = vec![None; rows.len()];
                     for (&i, found) in order.iter().zip(found) {
                         existing[i] = found;
@@ -293,6 +295,11 @@ pub(crate) async fn stale<S: Session>(session: &mut S, dialect: &Dialect, planne
     }
 }
 
+/// Whether this very write made the row that exists.
+fn made(group: &PutGroup, row: &Option<Cell>) -> bool {
+    row.as_ref().is_some_and(|row| row.token == group.token)
+}
+
 /// The rows of these names: one answer per row.
 async fn look<S: Session>(
     session: &mut S,
@@ -305,7 +312,18 @@ async fn look<S: Session>(
             let Some(table): Option<&TableRef> = chunk.first().map(|row| row.table) else { continue };
             let names: Vec<Triple> = chunk.iter().map(|row| row.triple.clone()).collect();
             let cells = session.cells(&dialect.get(table, &names), usize::MAX).await?.cells;
-            found.extend(match_gets(&names, cells));
+            let answers = match_gets(&names, cells);
+            for (row, mut answer) in chunk.iter().zip(answers) {
+                // A long body can only be that of a row as long: the others are told apart without it.
+                if let Some(cell) = answer.as_mut().filter(|cell| left_out(cell))
+                    && row.body.as_bytes().len() > BATCH_BODY
+                {
+                    let alone = dialect.get(table, std::slice::from_ref(row.triple));
+                    let body = session.cells(&alone, usize::MAX).await?.cells.pop().and_then(|cell| cell.body);
+                    cell.body = body.filter(|body| body == row.body);
+                }
+                found.push(answer);
+            }
         }
     }
     Ok(found)

@@ -31,6 +31,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
+use cellgate_metrics::PoolState;
 use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple};
 
 use self::cells::execute;
@@ -279,6 +280,10 @@ impl Backend for SqliteBackend {
             Some(live) => live.readers.inline(select).await.map(|_| ()),
             None => Ok(()),
         }
+    }
+
+    fn pool(&self) -> Option<PoolState> {
+        None
     }
 
     async fn close(&self) {

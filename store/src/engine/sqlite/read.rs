@@ -1,11 +1,14 @@
 //! What is read, on one connection.
 
-use cellgate_schemaless::{Cell, ClusterNo, Epoch, LatestKey, LogScan, RefKey, RowScan, TableRef, Triple};
+use cellgate_schemaless::{
+    AddedId, Cell, ClusterNo, Epoch, LatestKey, LogScan, Micros, RefKey, RowScan, ShardId, TableRef, Triple,
+};
 use rusqlite::Connection;
 
 use super::cells::{bind, bind_key, cell, cell_of};
 use super::file::Failure;
-use crate::sql::{Query, SQLITE};
+use crate::backend::ANSWER_BYTES;
+use crate::sql::{Query, SQLITE, TimeSearch, by_shard};
 use crate::{Identity, ShardState, StoreError};
 
 /// How much one page may hold.
@@ -36,11 +39,13 @@ pub(crate) fn get(sqlite: &Connection, table: &TableRef, keys: &[Triple]) -> Res
     let text = SQLITE.get_text(table);
     let all = || {
         let mut statement = sqlite.prepare_cached(&text)?;
-        let mut cells = Vec::with_capacity(keys.len());
+        let (mut cells, mut bytes) = (Vec::with_capacity(keys.len()), 0);
         for key in keys {
             bind_key(&mut statement, &key.row, &key.column, key.ref_key.0)?;
             let mut rows = statement.raw_query();
-            cells.push(rows.next()?.map(|row| cell_of(row, &key.row, &key.column)).transpose()?);
+            let cell = rows.next()?.map(|row| cell_of(row, &key.row, &key.column)).transpose()?;
+            count_bytes(&mut bytes, cell.as_ref())?;
+            cells.push(cell);
         }
         Ok(cells)
     };
@@ -52,16 +57,27 @@ pub(crate) fn latest(sqlite: &Connection, table: &TableRef, keys: &[LatestKey]) 
     let text = SQLITE.latest_text(table);
     let all = || {
         let mut statement = sqlite.prepare_cached(&text)?;
-        let mut cells = Vec::with_capacity(keys.len());
+        let (mut cells, mut bytes) = (Vec::with_capacity(keys.len()), 0);
         for key in keys {
             let RefKey(at_most) = key.at_most.unwrap_or(RefKey(i64::MAX));
             bind_key(&mut statement, &key.row, &key.column, at_most)?;
             let mut rows = statement.raw_query();
-            cells.push(rows.next()?.map(|row| cell_of(row, &key.row, &key.column)).transpose()?);
+            let cell = rows.next()?.map(|row| cell_of(row, &key.row, &key.column)).transpose()?;
+            count_bytes(&mut bytes, cell.as_ref())?;
+            cells.push(cell);
         }
         Ok(cells)
     };
     if keys.len() == 1 { all() } else { snapshot(sqlite, all) }
+}
+
+/// Adds up the bodies of an answer.
+fn count_bytes(bytes: &mut usize, cell: Option<&Cell>) -> Result<(), Failure> {
+    *bytes += cell.and_then(|cell| cell.body.as_ref()).map_or(0, |body| body.as_bytes().len());
+    if *bytes > ANSWER_BYTES {
+        return Err(StoreError::AnswerTooLarge { max: ANSWER_BYTES }.into());
+    }
+    Ok(())
 }
 
 pub(crate) fn rows(sqlite: &Connection, table: &TableRef, scan: &RowScan, bound: PageBound) -> Result<Page, Failure> {
@@ -71,7 +87,33 @@ pub(crate) fn rows(sqlite: &Connection, table: &TableRef, scan: &RowScan, bound:
 
 pub(crate) fn log(sqlite: &Connection, table: &TableRef, scan: &LogScan, bound: PageBound) -> Result<Page, Failure> {
     let limit = scan.limit.map_or(bound.rows, |limit| limit.min(bound.rows));
-    page(sqlite, table, SQLITE.log(table, scan, limit), PageBound { rows: limit, ..bound })
+    let bound = PageBound { rows: limit, ..bound };
+    let Some(shards) = by_shard(scan) else { return page(sqlite, table, SQLITE.log(table, scan, limit), bound) };
+    for (from, mut shard) in shards {
+        if shard.after.is_none() {
+            let older = search(sqlite, table, shard.shards[0], from)?;
+            shard.added_after = shard.added_after.max(Some(older));
+        }
+        let (cells, more) = page(sqlite, table, SQLITE.log(table, &shard, limit), bound)?;
+        if !cells.is_empty() {
+            return Ok((cells, more || scan.shards.last() != shard.shards.last()));
+        }
+    }
+    Ok((Vec::new(), false))
+}
+
+/// An id in a shard's log up to which every row is older than `from`, near to where that ends.
+fn search(sqlite: &Connection, table: &TableRef, shard: ShardId, from: Micros) -> Result<AddedId, Failure> {
+    let place = |query: &Query| -> Result<Option<(AddedId, Micros)>, Failure> {
+        let mut statement = bind(sqlite, query)?;
+        let mut rows = statement.raw_query();
+        Ok(rows.next()?.map(|row| Ok::<_, Failure>((AddedId(row.get(0)?), Micros(row.get(1)?)))).transpose()?)
+    };
+    let mut search = TimeSearch::new(from, place(&SQLITE.last_of_log(table, shard))?);
+    while let Some(probe) = search.probe() {
+        search.found(probe, place(&SQLITE.first_of_log(table, shard, probe))?);
+    }
+    Ok(search.older())
 }
 
 /// Runs the statements of a page until it is full.

@@ -1,0 +1,118 @@
+//! Changing the stored accounts: compare-and-set of the document.
+
+use std::sync::Arc;
+
+use cellgate_sql::AccountName;
+
+use super::account::Account;
+use super::document::{StoredAccount, USERS, UsersDocument, encode};
+use super::error::AccessError;
+use super::host::HostPattern;
+use super::snapshot::has_admin;
+use super::{Accounts, lock};
+
+/// How often a change may find that another proxy's came first.
+const ATTEMPTS: usize = 50;
+/// Most stored accounts. The document is read by every proxy after every change; at this size it has a few megabytes.
+const ACCOUNTS: usize = 10_000;
+/// Most levels on which one account may hold privileges: they are looked through for every statement.
+const LEVELS: usize = 1000;
+
+/// The newest accounts while they are being changed.
+pub(super) struct Draft<'a> {
+    document: &'a mut UsersDocument,
+    config: &'a [Arc<Account>],
+}
+
+impl Draft<'_> {
+    /// An account, wherever it is defined.
+    pub(super) fn find(&self, name: &AccountName) -> Option<Arc<Account>> {
+        let configured = self.config.iter().find(|account| account.name == *name).cloned();
+        configured.or_else(|| self.stored(name).and_then(StoredAccount::read))
+    }
+
+    /// Whether the name is taken, even by an account that cannot be understood.
+    pub(super) fn exists(&self, name: &AccountName) -> bool {
+        self.is_configured(name) || self.stored(name).is_some()
+    }
+
+    /// Whether the configuration defines it.
+    pub(super) fn is_configured(&self, name: &AccountName) -> bool {
+        self.config.iter().any(|account| account.name == *name)
+    }
+
+    fn stored(&self, name: &AccountName) -> Option<&StoredAccount> {
+        self.document.accounts.iter().find(|stored| stored.is_named(name))
+    }
+
+    /// Adds a stored account, or replaces the one of that name.
+    pub(super) fn put(&mut self, account: &Account) -> Result<(), AccessError> {
+        if account.grants.levels().count() > LEVELS {
+            return Err(AccessError::Limit { what: "databases and tables with grants of one account", limit: LEVELS });
+        }
+        let new = StoredAccount::write(account);
+        let full = self.document.accounts.len() >= ACCOUNTS;
+        match self.document.accounts.iter_mut().find(|stored| stored.is_named(&account.name)) {
+            Some(stored) => *stored = new,
+            None if full => return Err(AccessError::Limit { what: "accounts", limit: ACCOUNTS }),
+            None => self.document.accounts.push(new),
+        }
+        Ok(())
+    }
+
+    /// Removes a stored account; whether there was one.
+    pub(super) fn remove(&mut self, name: &AccountName) -> bool {
+        let before = self.document.accounts.len();
+        self.document.accounts.retain(|stored| !stored.is_named(name));
+        self.document.accounts.len() < before
+    }
+
+    fn all(&self) -> Vec<Arc<Account>> {
+        let stored = self.document.accounts.iter().filter_map(StoredAccount::read);
+        self.config.iter().cloned().chain(stored).collect()
+    }
+}
+
+impl StoredAccount {
+    fn is_named(&self, name: &AccountName) -> bool {
+        self.user == name.user && self.host == name.host
+    }
+}
+
+impl Accounts {
+    /// Applies `edit` to the newest accounts and stores them, again if another change came first. Nothing is stored if
+    /// it fails, or if nobody would be left to administer accounts.
+    pub(super) async fn change<T>(
+        &self,
+        operation: &'static str,
+        mut edit: impl FnMut(&mut Draft<'_>) -> Result<T, AccessError>,
+    ) -> Result<T, AccessError> {
+        // Changes of this proxy take turns, so that each lost race is another proxy's win.
+        let _turn = self.changing.lock().await;
+        let config = lock(&self.known).config.clone();
+        for _ in 0..ATTEMPTS {
+            let (version, stored) = self.load().await?;
+            let mut document = stored.clone();
+            let mut draft = Draft { document: &mut document, config: &config };
+            let had_admin = has_admin(&draft.all());
+            let done = edit(&mut draft)?;
+            if had_admin && !has_admin(&draft.all()) {
+                return Err(AccessError::LastAdmin { operation });
+            }
+            if document == stored {
+                self.know_document(version, &document);
+                return Ok(done);
+            }
+            if self.meta.compare_and_set(USERS, version, &encode(&document)?).await? {
+                self.know_document(version + 1, &document);
+                return Ok(done);
+            }
+        }
+        Err(AccessError::Contended)
+    }
+}
+
+/// The host of a new account.
+pub(super) fn host_of(name: &AccountName) -> Result<HostPattern, AccessError> {
+    HostPattern::parse(&name.host).ok_or_else(|| AccessError::Host(name.host.clone()))
+}

@@ -1,0 +1,254 @@
+//! Users and what they may do: the accounts of the configuration file and those of the meta store.
+//!
+//! Sessions take an immutable [`Snapshot`]; a question about a privilege reads memory that nobody writes. A change is a
+//! compare-and-set of one document, so that two proxies that change accounts at once both see what the other did, and
+//! the rights of whoever asks for the change are judged by the newest document. Other proxies follow within
+//! `meta.poll`, and look at once when a login or a statement is refused. While the meta store is silent, what is known
+//! stays in force.
+//!
+//! Accounts of the configuration belong to one proxy and cannot be changed by SQL. If both name an account, the
+//! configuration's counts.
+
+mod account;
+mod change;
+mod document;
+mod error;
+mod grants;
+mod host;
+mod pattern;
+mod show;
+mod snapshot;
+mod statement;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::{ArcSwap, Guard};
+use cellgate_sql::{AccountName, Lock, Privileges, TlsNeed};
+use cellgate_store::StoreError;
+use cellgate_store::meta::MetaStore;
+use tokio::sync::{Mutex, watch};
+use tokio::time::MissedTickBehavior;
+
+pub use account::{Access, Account, Origin};
+pub use error::{AccessError, AccessNote};
+pub use grants::Grants;
+pub use host::HostPattern;
+pub use show::{SchemaPrivilege, TablePrivilege, UserPrivilege, UserRow, create, grants};
+pub use snapshot::Snapshot;
+
+use crate::auth::Verifier;
+use crate::config;
+use crate::signals::told;
+use document::{USERS, UsersDocument};
+
+/// Least time between two looks of [`Accounts::look_again`]: refused logins cost the meta store at most ten reads a
+/// second, however many there are.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How long a refused client waits for the meta store before the refusal stands.
+const LOOK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The accounts as this proxy knows them, and the way to change them.
+#[derive(Debug)]
+pub struct Accounts {
+    meta: Arc<dyn MetaStore>,
+    current: ArcSwap<Snapshot>,
+    known: SyncMutex<Known>,
+    /// Held by the one change of this proxy that is under way.
+    changing: Mutex<()>,
+    /// When the last look because of a refusal began.
+    looked: Mutex<Option<Instant>>,
+    /// Connections of each account with a limit.
+    seats: Arc<SyncMutex<BTreeMap<AccountName, u32>>>,
+}
+
+/// What the current snapshot was made of.
+#[derive(Debug, Default)]
+struct Known {
+    config: Vec<Arc<Account>>,
+    stored: Vec<Arc<Account>>,
+    /// The version of the stored document; 0 as long as there is none.
+    document: i64,
+    /// The version of the snapshot.
+    version: u64,
+}
+
+impl Accounts {
+    /// Reads the stored accounts.
+    ///
+    /// # Errors
+    /// What the meta store says.
+    pub async fn open(meta: Arc<dyn MetaStore>, users: &[config::User]) -> Result<Self, StoreError> {
+        let this = Self {
+            meta,
+            current: ArcSwap::default(),
+            known: SyncMutex::default(),
+            changing: Mutex::new(()),
+            looked: Mutex::new(None),
+            seats: Arc::default(),
+        };
+        this.configure(users);
+        this.refresh().await?;
+        Ok(this)
+    }
+
+    /// Takes over the users of a configuration.
+    pub fn configure(&self, users: &[config::User]) {
+        let config = users.iter().map(configured).collect();
+        self.know(|known| {
+            known.config = config;
+            true
+        });
+    }
+
+    /// What is known now, for a short look: no lock, no allocation.
+    pub fn current(&self) -> Guard<Arc<Snapshot>> {
+        self.current.load()
+    }
+
+    /// What is known now, to keep.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Reads the document again.
+    ///
+    /// # Errors
+    /// What the meta store says.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        let (version, document) = self.load().await?;
+        self.know_document(version, &document);
+        Ok(())
+    }
+
+    /// Reads the document again because somebody was refused; whether anything is known now that was not before
+    /// `version`. Bounded: see [`LOOK_AGAIN`].
+    pub async fn look_again(&self, version: u64) -> bool {
+        let asked = Instant::now();
+        let looking = async {
+            let mut looked = self.looked.lock().await;
+            // Whoever waited for the lock needs no look of their own if another began meanwhile.
+            if self.current().version() > version || looked.is_some_and(|began| began > asked) {
+                return;
+            }
+            if let Some(last) = *looked {
+                tokio::time::sleep(LOOK_AGAIN.saturating_sub(last.elapsed())).await;
+            }
+            *looked = Some(Instant::now());
+            if let Err(error) = self.refresh().await {
+                tracing::debug!(%error, "the users could not be read");
+            }
+        };
+        // What is known stays in force: a meta store that does not answer changes nothing.
+        let _ = tokio::time::timeout(LOOK_PATIENCE, looking).await;
+        self.current().version() > version
+    }
+
+    /// Follows the document until `shutdown`; `poll` is the time between two looks.
+    pub async fn run(&self, poll: Duration, mut shutdown: watch::Receiver<bool>) {
+        let follow = async {
+            let mut interval = tokio::time::interval(poll);
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                interval.tick().await;
+                // A meta store that does not answer is reported where the topology is followed.
+                if let Err(error) = self.refresh().await {
+                    tracing::debug!(%error, "the users could not be read");
+                }
+            }
+        };
+        tokio::select! {
+            () = told(&mut shutdown) => {}
+            () = follow => {}
+        }
+    }
+
+    /// Takes a connection's place among those of its account.
+    ///
+    /// # Errors
+    /// The account's limit, if it is reached.
+    pub fn seat(&self, account: &Account) -> Result<Seat, u32> {
+        let limit = account.max_connections;
+        let mut seats = lock(&self.seats);
+        let taken = seats.get(&account.name).copied().unwrap_or(0);
+        if limit > 0 && taken >= limit {
+            return Err(limit);
+        }
+        seats.insert(account.name.clone(), taken + 1);
+        Ok(Seat { name: account.name.clone(), seats: Arc::clone(&self.seats) })
+    }
+
+    async fn load(&self) -> Result<(i64, UsersDocument), StoreError> {
+        match self.meta.load(USERS).await? {
+            Some(stored) => Ok((stored.version, document::decode(&stored.body)?)),
+            None => Ok((0, UsersDocument::default())),
+        }
+    }
+
+    /// Takes over a document, unless a newer one is known: several tasks read and change it at once.
+    fn know_document(&self, version: i64, document: &UsersDocument) {
+        self.know(|known| {
+            if known.document >= version {
+                return false;
+            }
+            known.stored = document.accounts.iter().filter_map(document::StoredAccount::read).collect();
+            known.document = version;
+            true
+        });
+    }
+
+    /// Changes what is known; if `change` says that it did, sessions see it from now on.
+    fn know(&self, change: impl FnOnce(&mut Known) -> bool) {
+        let mut known = lock(&self.known);
+        if change(&mut known) {
+            known.version += 1;
+            self.current.store(Arc::new(Snapshot::new(known.version, &known.config, &known.stored)));
+        }
+    }
+}
+
+/// A connection's place among those of its account; dropped, it is free again.
+#[derive(Debug)]
+pub struct Seat {
+    name: AccountName,
+    seats: Arc<SyncMutex<BTreeMap<AccountName, u32>>>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut seats = lock(&self.seats);
+        let left = seats.get(&self.name).map_or(0, |taken| taken.saturating_sub(1));
+        if left == 0 {
+            seats.remove(&self.name);
+        } else {
+            seats.insert(self.name.clone(), left);
+        }
+    }
+}
+
+/// A lock whose data is right after every single step, so that a panic elsewhere does not spoil it.
+fn lock<T>(mutex: &SyncMutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The account of a `[[user]]`.
+fn configured(user: &config::User) -> Arc<Account> {
+    let mut grants: Grants = user.grants.iter().map(|grant| (grant.level.clone(), grant.privileges)).collect();
+    if user.erase {
+        grants.grant(&cellgate_sql::Level::Global, Privileges::of(cellgate_sql::Privilege::Erase));
+    }
+    let host = HostPattern::anywhere();
+    Arc::new(Account {
+        name: AccountName { user: user.name.clone(), host: host.as_str().to_owned() },
+        host,
+        verifier: user.password.as_ref().map_or_else(Verifier::empty, |p| Verifier::from_password(p.expose())),
+        origin: Origin::Config,
+        lock: Lock::Open,
+        tls: if user.require_tls { TlsNeed::Required } else { TlsNeed::Optional },
+        max_connections: user.max_connections,
+        grants,
+    })
+}

@@ -1,0 +1,227 @@
+//! What a session may do: asked once for every statement, after it is bound and before it runs.
+//!
+//! What a user may not see does not exist while a statement is bound, see [`super::environment`]; here the error it
+//! then is becomes MySQL's refusal, so that nobody learns from it whether there is such a table.
+
+use cellgate_metrics::LoginFailure;
+use cellgate_schemaless::TableDef;
+use cellgate_sql::{Aspect, Command, Ddl, Lock, Privilege, SettingScope, SqlError, StatementKind, TableName, TlsNeed};
+
+use super::Session;
+use super::error::StatementError;
+use crate::access::{Access, AccessError};
+use crate::errors;
+use crate::wire::{ErrorReply, Login};
+
+impl Session {
+    /// What this session may do, as of the statement that runs.
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// The password was right: becomes the account, if the account lets it.
+    pub(super) fn enter(&mut self, login: &Login) -> Result<(), ErrorReply> {
+        let accounts = self.server.accounts();
+        let found = accounts.current().privileges_of(&login.user, &self.host);
+        let using_password = found.account().is_some_and(|account| !account.verifier.is_empty());
+        let refuse = |reason, reply| {
+            self.server.login_refused(reason, &login.user, &self.host);
+            Err(reply)
+        };
+        // Gone since the password was checked.
+        let Some(account) = found.account() else {
+            let reply = errors::access_denied(&login.user, &self.host, using_password);
+            return refuse(LoginFailure::Denied, reply);
+        };
+        match account.lock {
+            Lock::Open => {}
+            Lock::Locked => return refuse(LoginFailure::Locked, errors::account_locked(&login.user, &self.host)),
+        }
+        match account.tls {
+            TlsNeed::Optional => {}
+            TlsNeed::Required if login.tls.is_some() => {}
+            TlsNeed::Required => {
+                let reply = errors::access_denied(&login.user, &self.host, using_password);
+                return refuse(LoginFailure::Unencrypted, reply);
+            }
+        }
+        // The place of the user before (CHANGE_USER) is free first: it may be of the same account.
+        self.seat = None;
+        match accounts.seat(account) {
+            Ok(seat) => self.seat = Some(seat),
+            Err(limit) => {
+                let reply = errors::too_many_user_connections(&login.user, limit);
+                return refuse(LoginFailure::Limit, reply);
+            }
+        }
+        self.account = account.name.clone();
+        self.access = found;
+        Ok(())
+    }
+
+    /// Takes over what changed since the last statement. One atomic read if nothing did.
+    pub(super) fn renew_access(&mut self) {
+        let current = self.server.accounts().current();
+        if current.version() != self.access.version() {
+            self.access = current.access(&self.account);
+        }
+    }
+
+    /// Whether the command may run.
+    pub(super) fn check(&self, command: &Command) -> Result<(), StatementError> {
+        match command {
+            Command::Read(read) => match &read.table {
+                Some(table) => self.need(Privilege::Select, table),
+                None => Ok(()),
+            },
+            Command::Put(put) => {
+                self.need(Privilege::Insert, &put.table)?;
+                if put.returning.is_some() { self.need(Privilege::Select, &put.table) } else { Ok(()) }
+            }
+            Command::Erase(erase) => self.need(Privilege::Erase, &erase.table),
+            Command::Ddl(ddl) => self.check_ddl(ddl),
+            Command::Use(database) => self.need_database(database),
+            Command::Set(settings) if settings.iter().any(|s| s.scope == SettingScope::Global) => self.need_admin(),
+            Command::Show(show) => self.check_show(&show.aspect),
+            Command::Explain(explain) => self.check(&explain.command),
+            // What an account may do to accounts is judged by the newest document.
+            Command::Account(_) => Ok(()),
+            Command::Set(_) | Command::Transaction(_) | Command::Nothing => Ok(()),
+        }
+    }
+
+    fn check_ddl(&self, ddl: &Ddl) -> Result<(), StatementError> {
+        let whole = |privilege, database: &str| {
+            let may = self.access.may(privilege, database, None);
+            if may { Ok(()) } else { Err(self.denied_database(database)) }
+        };
+        match ddl {
+            Ddl::CreateDatabase { name, .. } => whole(Privilege::Create, name),
+            Ddl::DropDatabase { name, .. } => whole(Privilege::Drop, name),
+            Ddl::CreateTable { name, .. } => self.need_named(Privilege::Create, name),
+            Ddl::DropTable { names, .. } => names.iter().try_for_each(|name| self.need_named(Privilege::Drop, name)),
+            Ddl::AlterTable { name, .. } => self.need_named(Privilege::Alter, name),
+        }
+    }
+
+    fn check_show(&self, aspect: &Aspect) -> Result<(), StatementError> {
+        match aspect {
+            Aspect::Tables { database, .. } | Aspect::TableStatus { database } => {
+                match database.as_ref().or(self.database.as_ref()) {
+                    Some(database) => self.need_database(database),
+                    None => Ok(()),
+                }
+            }
+            Aspect::CreateDatabase { database } => self.need_database(database),
+            Aspect::Columns { table, .. } | Aspect::Index { table } | Aspect::CreateTable { table } => {
+                let seen = self.access.may_see_table(&table.database, &table.table);
+                if seen { Ok(()) } else { Err(self.denied(Privilege::Select.name(), &table.table)) }
+            }
+            // Databases, processes and accounts are shown as far as they may be seen.
+            Aspect::Databases
+            | Aspect::Processlist { .. }
+            | Aspect::Grants { .. }
+            | Aspect::CreateUser { .. }
+            | Aspect::Variables { .. }
+            | Aspect::Status { .. }
+            | Aspect::Warnings
+            | Aspect::Errors
+            | Aspect::Engines
+            | Aspect::Collation
+            | Aspect::CharacterSet
+            | Aspect::Shards
+            | Aspect::Clusters
+            | Aspect::Topology => Ok(()),
+        }
+    }
+
+    /// What a user may not see does not exist for them; what does not exist and could not be seen is refused.
+    pub(super) fn veiled(&self, error: SqlError, kind: StatementKind) -> StatementError {
+        match &error {
+            SqlError::UnknownTable { database, table } => {
+                let privilege = needed(kind);
+                let may = privilege.is_some_and(|p| self.access.may(p, database, Some(table)));
+                if may || privilege.is_none() && self.access.may_see_table(database, table) {
+                    return error.into();
+                }
+                self.denied(verb(kind), table)
+            }
+            SqlError::UnknownDatabase(database) if !self.access.may_see_database(database) => {
+                self.denied_database(database)
+            }
+            _ => error.into(),
+        }
+    }
+
+    fn need(&self, privilege: Privilege, table: &TableDef) -> Result<(), StatementError> {
+        if self.access.may(privilege, &table.database, Some(&table.name)) {
+            return Ok(());
+        }
+        Err(self.denied(privilege.name(), &table.name))
+    }
+
+    fn need_named(&self, privilege: Privilege, name: &TableName) -> Result<(), StatementError> {
+        if self.access.may(privilege, &name.database, Some(&name.table)) {
+            return Ok(());
+        }
+        Err(self.denied(privilege.name(), &name.table))
+    }
+
+    /// 1044 for a database that may not be seen, whether there is one or not.
+    pub(super) fn need_database(&self, database: &str) -> Result<(), StatementError> {
+        if self.access.may_see_database(database) { Ok(()) } else { Err(self.denied_database(database)) }
+    }
+
+    /// 1227 for what is about the server.
+    pub(super) fn need_admin(&self) -> Result<(), StatementError> {
+        if self.access.may_administer() {
+            return Ok(());
+        }
+        Err(AccessError::NeedsPrivilege(Privilege::Admin.name().to_owned()).into())
+    }
+
+    fn denied(&self, command: &'static str, table: &str) -> StatementError {
+        let (user, host, table) = (self.user.clone(), self.host.clone(), table.to_owned());
+        StatementError::Denied { command, user, host, table }
+    }
+
+    fn denied_database(&self, database: &str) -> StatementError {
+        let (user, host) = (self.account.user.clone(), self.account.host.clone());
+        StatementError::DeniedDatabase { user, host, database: database.to_owned() }
+    }
+}
+
+/// The one privilege that a statement needs on every table it names, if there is one.
+pub(super) fn needed(kind: StatementKind) -> Option<Privilege> {
+    match kind {
+        StatementKind::Select => Some(Privilege::Select),
+        StatementKind::Insert
+        | StatementKind::Update
+        | StatementKind::Delete
+        | StatementKind::Replace
+        | StatementKind::Ddl
+        | StatementKind::Set
+        | StatementKind::Show
+        | StatementKind::Use
+        | StatementKind::Transaction
+        | StatementKind::Explain
+        | StatementKind::Other => None,
+    }
+}
+
+/// How a refusal calls the statement.
+fn verb(kind: StatementKind) -> &'static str {
+    match kind {
+        StatementKind::Insert | StatementKind::Replace => "INSERT",
+        StatementKind::Update => "UPDATE",
+        StatementKind::Delete => "DELETE",
+        StatementKind::Select
+        | StatementKind::Ddl
+        | StatementKind::Set
+        | StatementKind::Show
+        | StatementKind::Use
+        | StatementKind::Transaction
+        | StatementKind::Explain
+        | StatementKind::Other => "SELECT",
+    }
+}
