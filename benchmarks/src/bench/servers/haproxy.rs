@@ -1,7 +1,7 @@
 //! HAProxy in TCP mode, with one thread, before one server.
 
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cellgate_integration_tests::process::{self, Process};
@@ -30,7 +30,7 @@ impl HaProxy {
         );
         std::fs::write(&file, text).expect("a file in a new directory");
         // -db: in the foreground, one process.
-        let mut process = start(process::tethered("haproxy", None).args(["-db", "-f"]).arg(&file), &log);
+        let mut process = start(process::tethered(program(), None).args(["-db", "-f"]).arg(&file), &log);
         until_ready("HAProxy", &mut process, &log, || TcpStream::connect(loopback(port)).is_ok());
         Self { process, port }
     }
@@ -46,8 +46,14 @@ impl HaProxy {
     }
 }
 
+/// Debian keeps it where only administrators look.
+fn program() -> PathBuf {
+    let place = PathBuf::from("/usr/sbin/haproxy");
+    if place.is_file() { place } else { "haproxy".into() }
+}
+
 /// Its version, for the page.
 pub fn version() -> String {
-    let text = process::try_output(Command::new("haproxy").arg("-v")).unwrap_or_default();
+    let text = process::try_output(Command::new(program()).arg("-v")).unwrap_or_default();
     text.lines().next().unwrap_or_default().to_owned()
 }
