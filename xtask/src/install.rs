@@ -53,6 +53,7 @@ const NEEDS: &[Need] = &[
         extent: Extent::Benchmarks,
         present: || Path::new("/usr/lib/mysql/plugin/ha_spider.so").is_file(),
     },
+    Need { package: "linux-perf", extent: Extent::Benchmarks, present: || program("perf") },
     Need { package: "valgrind", extent: Extent::Instructions, present: || program("valgrind") },
     Need { package: "python3-venv", extent: Extent::All, present: python },
     Need { package: "python3-dev", extent: Extent::All, present: python },

@@ -16,6 +16,7 @@ const CONNECTIONS: usize = 5_000;
 /// Connections that prepare, and statements of each: 100,000 in all.
 const PREPARING: usize = 100;
 const STATEMENTS: usize = 1_000;
+const TOTAL: f64 = (PREPARING * STATEMENTS) as f64;
 /// How long memory may take to come to rest.
 const REST: Duration = Duration::from_millis(500);
 /// A plan cache is bounded if as many new texts again take no more than this share of what the first took.
@@ -28,8 +29,8 @@ const BOUNDED: f64 = 0.25;
 pub fn judge(stage: &Stage) -> Vec<Judged> {
     let proxy = stage.empty_cellgate("memory");
     let idle = idle(&proxy).map_err(|error| error.to_string());
-    let proxy = stage.empty_cellgate("prepared");
-    let prepared = prepared(&proxy).map_err(|error| error.to_string());
+    let same = same(&stage.empty_cellgate("same")).map_err(|error| error.to_string());
+    let different = different(&stage.empty_cellgate("different")).map_err(|error| error.to_string());
     let row = |id: &str, what: String, unit: &str, floor, goal, figure: Result<f64, String>| Judged {
         id: id.to_owned(),
         group: "memory".to_owned(),
@@ -42,20 +43,20 @@ pub fn judge(stage: &Stage) -> Vec<Judged> {
         remark: figure.clone().err().unwrap_or_default(),
         figure: figure.ok().and_then(|figure| Spread::of(vec![figure])),
     };
-    let split = |of: fn(&Prepared) -> f64| prepared.as_ref().map(of).map_err(Clone::clone);
+    let split = |of: fn(&Different) -> f64| different.as_ref().map(of).map_err(Clone::clone);
     let total = PREPARING * STATEMENTS;
     vec![
         row("16a", format!("memory of an idle connection, of {CONNECTIONS}"), "kB", 20.0, 8.0, idle),
-        row("16b", format!("{total} prepared statements of one text: each"), "kB", 2.0, 1.0, split(|p| p.same_kb)),
+        row("16b", format!("{total} prepared statements of one text: each"), "kB", 2.0, 1.0, same),
         row(
             "16c",
             format!("{total} prepared statements of different texts: each"),
             "kB",
             8.0,
             4.0,
-            split(|p| p.different_kb),
+            split(|d| d.each_kb),
         ),
-        row("16d", format!("the same again after those were closed: growth"), "x", BOUNDED, 0.1, split(|p| p.growth)),
+        row("16d", format!("the same again after those were closed: growth"), "x", BOUNDED, 0.1, split(|d| d.growth)),
     ]
 }
 
@@ -83,46 +84,47 @@ fn idle(proxy: &Cellgate) -> io::Result<f64> {
     Ok((after - before) / 1024.0 / many.len() as f64)
 }
 
-/// Memory of prepared statements.
-struct Prepared {
-    same_kb: f64,
-    different_kb: f64,
+/// Memory of one of many prepared statements of the same text, in kB.
+fn same(proxy: &Cellgate) -> io::Result<f64> {
+    let mut connections = preparing(proxy)?;
+    let before = resident(proxy)?;
+    let text = "SELECT body FROM cells WHERE row_key = ? AND column_key = 'BASE' AND ref_key = 1";
+    prepare(&mut connections, &|_| text.to_owned())?;
+    Ok((resident(proxy)? - before) / 1024.0 / TOTAL)
+}
+
+/// Memory of prepared statements of different texts.
+struct Different {
+    each_kb: f64,
     growth: f64,
 }
 
-fn prepared(proxy: &Cellgate) -> io::Result<Prepared> {
-    {
-        let (mut stream, login) = connect(proxy.port())?;
-        mysql::query(&mut stream, login, b"CREATE TABLE cells ENGINE=CELLS")?;
-    }
-    let each = |bytes: f64| bytes / 1024.0 / (PREPARING * STATEMENTS) as f64;
-    let connections = || (0..PREPARING).map(|_| connect(proxy.port())).collect::<io::Result<Vec<_>>>();
-    let mut same = connections()?;
-    let start = resident(proxy)?;
-    prepare(&mut same, &|_| {
-        "SELECT body FROM cells WHERE row_key = ? AND column_key = 'BASE' AND ref_key = 1".to_owned()
-    })?;
-    let with_same = resident(proxy)?;
-    drop(same);
-    let mut first = connections()?;
-    let base = resident(proxy)?;
+fn different(proxy: &Cellgate) -> io::Result<Different> {
     let text = |seed: usize| {
         move |n: usize| {
             format!("SELECT body AS b{seed}_{n} FROM cells WHERE row_key = ? AND column_key = 'C{n}' AND ref_key = 1")
         }
     };
-    prepare(&mut first, &text(1))?;
+    let mut connections = preparing(proxy)?;
+    let before = resident(proxy)?;
+    prepare(&mut connections, &text(1))?;
     let with_first = resident(proxy)?;
-    drop(first);
-    let mut second = connections()?;
-    prepare(&mut second, &text(2))?;
-    let with_second = resident(proxy)?;
-    let grown = (with_first - base).max(1.0);
-    Ok(Prepared {
-        same_kb: each(with_same - start),
-        different_kb: each(grown),
-        growth: (with_second - with_first).max(0.0) / grown,
-    })
+    drop(connections);
+    let mut connections = connect_all(proxy)?;
+    prepare(&mut connections, &text(2))?;
+    let grown = (with_first - before).max(1.0);
+    Ok(Different { each_kb: grown / 1024.0 / TOTAL, growth: (resident(proxy)? - with_first).max(0.0) / grown })
+}
+
+/// Connections to a proxy that has the table.
+fn preparing(proxy: &Cellgate) -> io::Result<Vec<(TcpStream, mysql::Login)>> {
+    let (mut stream, login) = connect(proxy.port())?;
+    mysql::query(&mut stream, login, b"CREATE TABLE cells ENGINE=CELLS")?;
+    connect_all(proxy)
+}
+
+fn connect_all(proxy: &Cellgate) -> io::Result<Vec<(TcpStream, mysql::Login)>> {
+    (0..PREPARING).map(|_| connect(proxy.port())).collect()
 }
 
 fn prepare(connections: &mut [(TcpStream, mysql::Login)], text: &dyn Fn(usize) -> String) -> io::Result<()> {

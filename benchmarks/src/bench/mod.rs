@@ -11,6 +11,7 @@ mod memory;
 mod overload;
 mod page;
 mod plot;
+mod profile;
 mod results;
 mod rows;
 mod servers;
@@ -23,12 +24,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use loader::Pace;
-use results::{Judged, Results, Series};
+use results::{Results, Series};
 use rows::Row;
 use stage::Stage;
 use subject::Subject;
 
 use crate::cells::CELLS;
+use crate::workload::{Mode, Operation};
 
 /// What is run.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -81,7 +83,7 @@ impl Options {
 }
 
 /// Groups that are no comparison of two loads.
-const OTHER_GROUPS: &[&str] = &["memory", "overload"];
+const OTHER_GROUPS: &[&str] = &["memory", "overload", "profile"];
 
 /// Runs what was asked for; answers whether every floor held.
 ///
@@ -98,8 +100,9 @@ pub fn run(options: &Options) -> std::io::Result<bool> {
     std::panic::set_hook(Box::new(|_| {}));
     let mut setting = machine::setting(stage.directory());
     (setting.cells, setting.rounds, setting.seconds) = (extent.cells, extent.rounds, extent.pace.time.as_secs_f64());
-    let mut results = Results { setting, series: Vec::new(), judged: Vec::new() };
+    let mut results = Results { setting, series: Vec::new(), judged: Vec::new(), shares: Vec::new() };
     let mut seed = 1;
+    let mut sampled = None;
     for group in rows::groups(&rows) {
         let chosen: Vec<&Row> = rows.iter().filter(|row| row.group == group && options.wants(group, row.id)).collect();
         if chosen.is_empty() {
@@ -118,7 +121,11 @@ pub fn run(options: &Options) -> std::io::Result<bool> {
         eprintln!("== {group} ({:.0} s)", begin.elapsed().as_secs_f64());
         let judged = attempt(|| match *group {
             "memory" => memory::judge(&stage),
-            _ => overload::judge(&mut stage, extent.pace, extent.rounds.min(3), &mut seed),
+            "overload" => overload::judge(&mut stage, extent.pace, extent.rounds.min(3), &mut seed),
+            _ => {
+                sampled = Some(profile::run(&mut stage, seed + 1).unwrap_or_else(|failure| panic!("{failure}")));
+                Vec::new()
+            }
         });
         match judged {
             Ok(judged) => {
@@ -129,10 +136,17 @@ pub fn run(options: &Options) -> std::io::Result<bool> {
         }
     }
     drop(stage);
+    if let Some(profile) = &sampled {
+        results.shares.clone_from(&profile.shares);
+        println!("{}", page::shares(&results.shares));
+    }
     println!("{}", page::table(&results.judged));
     println!("{}", page::figures(&results.series));
     eprintln!("== done in {:.0} s", begin.elapsed().as_secs_f64());
     if options.write || (options.names.is_empty() && !options.quick) {
+        if let Some(profile) = &sampled {
+            profile::write(&options.root, profile)?;
+        }
         write(&options.root, &results)?;
     }
     Ok(results.judged.iter().all(|judged| matches!(judged.verdict(), results::Verdict::Goal | results::Verdict::Floor)))
@@ -186,7 +200,9 @@ fn run_group(stage: &mut Stage, group: &str, rows: &[&Row], extent: &Extent, see
                 Err(series.failure.clone().unwrap_or_else(|| "did not start".to_owned()))
             } else {
                 attempt(|| ready(stage, measure.subject))
-                    .inspect_err(|_| drop(absent.insert(measure.subject)))
+                    .inspect_err(|_| {
+                        absent.insert(measure.subject);
+                    })
                     .and_then(|endpoint| {
                         *seed += 1;
                         loader::run(&endpoint, &measure, extent.pace, extent.cells, *seed)
@@ -195,13 +211,14 @@ fn run_group(stage: &mut Stage, group: &str, rows: &[&Row], extent: &Extent, see
             match &outcome {
                 Ok(report) => eprintln!("  {round} {:<28} {:<22} {report}", measure.subject.label(), measure.label()),
                 Err(failure) => {
-                    let line = results::first_line(failure);
+                    let line = results::one_line(failure);
                     eprintln!("  {round} {:<28} {:<22} failed: {line}", measure.subject.label(), measure.label());
                     series.failure.get_or_insert_with(|| failure.clone());
                 }
             }
             if let Ok(report) = &outcome
                 && measure.subject == Subject::Cellgate
+                && (measure.operation, measure.mode) == (Operation::Get, Mode::Prepared)
             {
                 stage.learn_sizes(report.request_bytes, report.answer_bytes);
             }

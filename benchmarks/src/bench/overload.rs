@@ -49,7 +49,8 @@ fn overload(stage: &mut Stage, pace: Pace, rounds: usize, seed: &mut u64) -> Vec
     let (mut ratios, mut tails, mut growth) = (Vec::new(), Vec::new(), Vec::new());
     let best = best.map_or(STEPS[0], |(connections, _)| connections);
     let mut resident = None;
-    for _ in 0..rounds {
+    // Growth is between rounds, so one is not enough.
+    for _ in 0..rounds.max(2) {
         match (run(best), run(4 * best)) {
             (Ok(saturated), Ok(over)) => {
                 ratios.push(over.per_second / saturated.per_second);

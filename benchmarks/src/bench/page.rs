@@ -74,6 +74,18 @@ pub fn figures(series: &[Series]) -> String {
     text
 }
 
+/// Where a proxy's time went, as a table of the page; what is less than one percent is summed up.
+pub fn shares(shares: &[(String, f64)]) -> String {
+    let mut text = String::from("| work | share of the proxy's time |\n|---|---|\n");
+    let (large, small): (Vec<_>, Vec<_>) = shares.iter().partition(|(_, share)| *share >= 0.01);
+    for (kind, share) in large {
+        let _ = writeln!(text, "| {} | {:.0} % |", cell(kind), share * 100.0);
+    }
+    let rest: f64 = small.iter().map(|(_, share)| share).sum();
+    let _ = writeln!(text, "| everything else | {:.0} % |", rest * 100.0);
+    text
+}
+
 /// Writes everything between the markers of the page, and the plots beside it.
 pub fn write(root: &Path, results: &Results) -> io::Result<()> {
     let plots = [
@@ -91,6 +103,11 @@ pub fn write(root: &Path, results: &Results) -> io::Result<()> {
     }
     let _ = writeln!(text, "Medians over the rounds; the last three columns are processor time per operation in us.\n");
     text.push_str(&figures(&results.series));
+    if !results.shares.is_empty() {
+        let _ =
+            writeln!(text, "\nGets of 64 connections over one MariaDB server, sampled:\n\n{}", shares(&results.shares));
+        let _ = writeln!(text, "![Flame graph of the proxy](performance/flame.svg)");
+    }
     let page = root.join(PAGE);
     let old = std::fs::read_to_string(&page)?;
     std::fs::write(&page, between(&old, &text)?)

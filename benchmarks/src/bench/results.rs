@@ -14,6 +14,8 @@ pub struct Results {
     pub series: Vec<Series>,
     /// Rows of the table.
     pub judged: Vec<Judged>,
+    /// What share of a proxy's time went where, under gets of 64 connections.
+    pub shares: Vec<(String, f64)>,
 }
 
 /// Machine and versions.
@@ -161,11 +163,11 @@ pub fn judge(row: &Row, series: &[Series]) -> Judged {
         for side in [ours, theirs] {
             let label = side.measure.subject.label();
             if let Some(failure) = &side.failure {
-                remark = format!("{label}: {}", first_line(failure));
+                remark = format!("{label}: {}", one_line(failure));
             } else if side.errors() > 0 {
                 let first = side.rounds.iter().flatten().find_map(|report| report.first_error.clone());
                 remark =
-                    format!("{label}: {} errors, the first: {}", side.errors(), first_line(&first.unwrap_or_default()));
+                    format!("{label}: {} errors, the first: {}", side.errors(), one_line(&first.unwrap_or_default()));
             }
         }
     }
@@ -189,9 +191,9 @@ pub fn judge(row: &Row, series: &[Series]) -> Judged {
     }
 }
 
-/// The first line of a message, shortened.
-pub fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().chars().take(160).collect()
+/// A message as one line, shortened.
+pub fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect()
 }
 
 fn median(mut numbers: Vec<f64>) -> Option<f64> {
