@@ -56,14 +56,22 @@ impl Raw {
     ///
     /// The socket's, and `PermissionDenied` if the server refuses.
     pub fn login(address: SocketAddr, limit: Duration) -> Result<Self> {
-        let mut raw = Self::connect(address, limit)?;
-        raw.read_packet()?;
-        raw.write_packet(&login_packet())?;
+        Self::connect(address, limit)?.log_in()
+    }
+
+    /// Logs in a connection that has read nothing yet: [`Raw::login`] behind what was written before.
+    ///
+    /// # Errors
+    ///
+    /// The socket's, and `PermissionDenied` if the server refuses.
+    pub fn log_in(mut self) -> Result<Self> {
+        self.read_packet()?;
+        self.write_packet(&login_packet())?;
         // The server may ask for another method first; an empty password is an empty answer in every one.
         for _ in 0..3 {
-            match raw.read_packet()?.first() {
-                Some(0x00) => return Ok(raw),
-                Some(0xfe | 0x01) => raw.write_packet(&[])?,
+            match self.read_packet()?.first() {
+                Some(0x00) => return Ok(self),
+                Some(0xfe | 0x01) => self.write_packet(&[])?,
                 Some(_) | None => return Err(ErrorKind::PermissionDenied.into()),
             }
         }

@@ -1,7 +1,11 @@
 //! What README and DIALECT.md show is what happens, on a fresh Cellgate without a configuration.
 
+use std::process::Command;
+
 use cellgate_integration_tests::documents::{self, Example};
-use cellgate_integration_tests::{Deployment, Proxy, golden, http};
+use cellgate_integration_tests::proxy::Options;
+use cellgate_integration_tests::servers::MariaDb;
+use cellgate_integration_tests::{Deployment, Proxy, client, golden, http, settings};
 
 /// Runs the examples of a document from top to bottom, and says all that is wrong with them.
 async fn run(document: &str, proxy: &Proxy) {
@@ -34,4 +38,54 @@ async fn the_walkthrough_of_the_readme_answers_as_it_says() {
         let sample = format!("cellgate_{sample}");
         assert!(metrics.lines().any(|line| line == sample), "the README shows {sample}, but /metrics has\n{metrics}");
     }
+}
+
+/// The README's chapter on three servers.
+fn three_servers() -> String {
+    let readme = documents::text("README.md");
+    let chapter = readme.split("\n## ").find(|chapter| chapter.starts_with("The same on three MariaDB servers"));
+    chapter.expect("the README has the chapter").to_owned()
+}
+
+#[tokio::test]
+async fn the_walkthrough_on_three_mariadb_servers_works_as_it_is_written() {
+    let chapter = three_servers();
+    let servers = [MariaDb::private(), MariaDb::private(), MariaDb::private()];
+    let mut config = chapter.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap().to_owned();
+    for (number, server) in (1..).zip(&servers) {
+        let asked = format!("    $ mariadb -h db{number}.example -u root -p -e \"");
+        let statements = chapter.lines().find_map(|line| line.strip_prefix(&asked)).expect("a line for each server");
+        server.execute(statements.trim_end_matches('"'));
+        config = config.replace(&format!("db{number}.example:3306"), &format!("127.0.0.1:{}", server.port()));
+    }
+    let exports = chapter.lines().find_map(|line| line.strip_prefix("    $ export ")).expect("it sets passwords");
+    let environment: Vec<(String, String)> =
+        exports.split(' ').filter_map(|pair| pair.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+    let deployment = Deployment::configured(&config);
+
+    let mut check = Command::new(settings::binary());
+    check.args(["check", "--connect", "--config"]).arg(deployment.config().unwrap()).envs(environment.iter().cloned());
+    let checked = check.output().unwrap();
+    let (printed, said) = (String::from_utf8_lossy(&checked.stdout), String::from_utf8_lossy(&checked.stderr));
+    assert!(checked.status.success(), "{said}");
+    for (_, secret) in &environment {
+        assert!(
+            !printed.contains(secret.as_str()) && !said.contains(secret.as_str()),
+            "a password is shown: {printed}"
+        );
+    }
+
+    let (_, password) = environment.iter().find(|(name, _)| name == "APP_PW").expect("the user's password").clone();
+    let proxy = deployment.start_with(Options { environment, ..Options::default() });
+    let options = client::options(proxy.mysql()).user(Some("app")).pass(Some(password));
+    let mut conn = client::try_connect(options).await.unwrap();
+    // "The statements are the same."
+    for example in documents::examples("README.md") {
+        example.run(&mut conn).await.unwrap();
+    }
+    let clusters: Vec<mysql_async::Row> = client::rows(&mut conn, "SHOW CLUSTERS").await;
+    let shards: Vec<(String, u64)> =
+        clusters.iter().map(|row| (row.get("Cluster").unwrap(), row.get("Shards").unwrap())).collect();
+    assert_eq!(shards.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+    assert!(shards.iter().all(|(_, shards)| *shards > 1000), "{shards:?}");
 }

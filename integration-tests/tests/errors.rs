@@ -1,9 +1,11 @@
 //! Numbers and SQLSTATEs of errors, as clients and ORMs key on them.
 
 use cellgate_integration_tests::Deployment;
-use cellgate_integration_tests::client::{self, Refusal, TRIPS, refused, run};
+use cellgate_integration_tests::client::{self, Refusal, TRIPS, get, put, refused, run, triple};
+use cellgate_integration_tests::deployment::{Builder, SHARDS};
 use cellgate_integration_tests::proxy::Options;
 use cellgate_integration_tests::raw::Raw;
+use cellgate_integration_tests::servers::MariaDb;
 use mysql_async::prelude::Queryable;
 
 const PUT: &str = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES";
@@ -134,4 +136,32 @@ fn an_unknown_command_is_1047_and_the_connection_goes_on() {
     }
     raw.command(cellgate_integration_tests::raw::COM_PING, b"").unwrap();
     assert_eq!(raw.reply().unwrap(), cellgate_integration_tests::raw::Reply::Ok);
+}
+
+#[tokio::test]
+async fn a_write_that_is_cut_off_by_its_time_says_what_may_be_done() {
+    let mut builder = Builder::new();
+    let url = builder.shared_mariadb_database();
+    let (_, database) = url.rsplit_once('/').unwrap();
+    let proxy = builder.topology(SHARDS, None).cluster("m", &url).build().start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    put(&mut conn, &triple("a", "BASE", 1), "1").await.unwrap();
+    // Somebody holds the log head: writes wait.
+    let address = (std::net::Ipv4Addr::LOCALHOST, MariaDb::shared().port()).into();
+    let mut holder = client::try_connect(client::options(address).db_name(Some(database))).await.unwrap();
+    run(&mut holder, "BEGIN").await;
+    run(&mut holder, "SELECT * FROM cg_head FOR UPDATE").await;
+    run(&mut conn, "SET max_execution_time = 300").await;
+    let insert = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 2, '2')";
+    let refusal = refused(&mut conn, insert).await;
+    assert!(refusal.code == 3024 && refusal.message.contains("may be stored"), "{refusal:?}");
+    let refusal =
+        refused(&mut conn, "DELETE FROM trips WHERE row_key = 'a' AND column_key = 'BASE' AND ref_key = 1").await;
+    assert!(refusal.code == 3024 && refusal.message.contains("may be erased"), "{refusal:?}");
+    run(&mut holder, "ROLLBACK").await;
+    // What was cut off goes on: a repetition settles it.
+    run(&mut conn, "SET max_execution_time = 0").await;
+    run(&mut conn, insert).await;
+    assert_eq!(get(&mut conn, &triple("a", "BASE", 2)).await.unwrap().as_deref(), Some("2"));
 }

@@ -96,6 +96,38 @@ async fn sighup_does_not_disturb_a_connection() {
     assert_eq!(put(&mut conn, &triple("a", "BASE", 1), "1").await.unwrap(), 1);
 }
 
+#[tokio::test]
+async fn sighup_takes_over_what_can_change_and_names_what_needs_a_restart() {
+    let deployment = Deployment::configured("[log]\nslow_query = \"0s\"\n");
+    let proxy = deployment.start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    put(&mut conn, &triple("a", "BASE", 1), "\"very-private\"").await.unwrap();
+    wait::until("the slow-query log", SHORT, || proxy.log().contains("INSERT INTO trips").then_some(()));
+    assert!(!proxy.log().contains("very-private"), "literals are masked:\n{}", proxy.log());
+
+    let file = deployment.config().expect("configured").to_owned();
+    let changed = "[log]\nslow_query = \"off\"\n[limits]\nmax_connections = 7\n[[user]]\nname = \"root\"\n\
+                   [[user]]\nname = \"late\"\npassword = \"secret-word\"\n";
+    std::fs::write(&file, changed).unwrap();
+    proxy.signal(Signal::Hup);
+    let late = || client::options(proxy.mysql()).user(Some("late")).pass(Some("secret-word"));
+    wait::until_async("the new user", SHORT, async || client::try_connect(late()).await.ok()).await;
+    assert!(
+        proxy.log().contains("need a restart") && proxy.log().contains("limits.max_connections"),
+        "{}",
+        proxy.log()
+    );
+    assert!(!proxy.log().contains("secret-word"), "a password is logged");
+
+    // A file with an error changes nothing.
+    std::fs::write(&file, "[limits]\nmax_conections = 7\n").unwrap();
+    proxy.signal(Signal::Hup);
+    wait::until("the refusal", SHORT, || proxy.log().contains("not reloaded").then_some(()));
+    client::try_connect(late()).await.unwrap();
+    assert_eq!(put(&mut conn, &triple("a", "BASE", 2), "1").await.unwrap(), 1);
+}
+
 #[test]
 fn an_open_address_without_passwords_is_refused_with_the_reason() {
     let deployment = Deployment::embedded();

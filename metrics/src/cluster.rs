@@ -7,7 +7,7 @@ use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, I
 
 use crate::error::MetricsError;
 use crate::family::{By, LabelDescription, Registrar};
-use crate::label::{Operation, Settlement};
+use crate::label::{Operation, Queue, Settlement};
 use crate::service::LATENCY_SECONDS;
 
 /// The connections of a pool, now.
@@ -21,6 +21,9 @@ pub struct PoolState {
     pub waiting: usize,
 }
 
+/// Bounds of the buckets of cells per statement.
+const BATCH_CELLS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+
 /// The handles of one cluster, shared by whoever talks to it.
 #[derive(Debug)]
 pub struct ClusterMetrics {
@@ -32,10 +35,48 @@ pub struct ClusterMetrics {
     cells_same: IntCounter,
     cells_conflicting: IntCounter,
     cells_read: IntCounter,
+    queues: By<Queue, QueueMetrics>,
     up: IntGauge,
     pool_size: IntGauge,
     pool_idle: IntGauge,
     pool_waiting: IntGauge,
+}
+
+/// The handles of one queue in front of a cluster.
+#[derive(Clone, Debug)]
+pub struct QueueMetrics {
+    batch_cells: Histogram,
+    wait_seconds: Histogram,
+    waiting: IntGauge,
+    lanes: IntGauge,
+    refused: IntCounter,
+}
+
+impl QueueMetrics {
+    /// A statement about so many cells is sent.
+    #[inline]
+    pub fn batch(&self, cells: usize) {
+        self.batch_cells.observe(cells as f64);
+    }
+
+    /// A request has waited this long for its statement to be sent.
+    #[inline]
+    pub fn waited(&self, took: Duration) {
+        self.wait_seconds.observe(took.as_secs_f64());
+    }
+
+    /// So many cells wait, and so many statements are under way.
+    #[inline]
+    pub fn state(&self, waiting: usize, lanes: usize) {
+        self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.lanes.set(i64::try_from(lanes).unwrap_or(i64::MAX));
+    }
+
+    /// A request was turned away, because the queue is full.
+    #[inline]
+    pub fn refused(&self) {
+        self.refused.inc();
+    }
 }
 
 impl ClusterMetrics {
@@ -87,6 +128,11 @@ impl ClusterMetrics {
         self.cells_read.inc_by(cells as u64);
     }
 
+    /// The handles of a queue in front of the cluster.
+    pub fn queue(&self, queue: Queue) -> &QueueMetrics {
+        self.queues.of(queue)
+    }
+
     /// Whether the cluster answered its last health check.
     pub fn up(&self, up: bool) {
         self.up.set(i64::from(up));
@@ -112,6 +158,11 @@ pub(crate) struct ClusterFamilies {
     cells_same: IntCounterVec,
     cells_conflicting: IntCounterVec,
     cells_read: IntCounterVec,
+    batch_cells: HistogramVec,
+    wait_seconds: HistogramVec,
+    waiting: IntGaugeVec,
+    lanes: IntGaugeVec,
+    refused: IntCounterVec,
     up: IntGaugeVec,
     pool_size: IntGaugeVec,
     pool_idle: IntGaugeVec,
@@ -156,12 +207,43 @@ impl ClusterFamilies {
                 vec![cluster()],
             )?,
             cells_read: r.counters("cellgate_cells_read_total", "Cells read.", vec![cluster()])?,
+            batch_cells: r.histograms(
+                "cellgate_batch_cells",
+                "Cells per statement that requests of several clients can share.",
+                BATCH_CELLS,
+                by(LabelDescription::of::<Queue>()),
+            )?,
+            wait_seconds: r.histograms(
+                "cellgate_queue_wait_seconds",
+                "Time a request waited until its statement was sent, in seconds. Requests that need not wait are not in it.",
+                LATENCY_SECONDS,
+                by(LabelDescription::of::<Queue>()),
+            )?,
+            waiting: r.gauges(
+                "cellgate_queue_cells",
+                "Cells that requests wait for, in front of the cluster.",
+                by(LabelDescription::of::<Queue>()),
+            )?,
+            lanes: r.gauges(
+                "cellgate_queue_lanes",
+                "Statements of the queue that are under way.",
+                by(LabelDescription::of::<Queue>()),
+            )?,
+            refused: r.counters(
+                "cellgate_queue_refused_total",
+                "Requests turned away at once because the queue was full (`coalesce.queue_cells`).",
+                by(LabelDescription::of::<Queue>()),
+            )?,
             up: r.gauges(
                 "cellgate_cluster_up",
                 "1 if the cluster answered its last health check, else 0.",
                 vec![cluster()],
             )?,
-            pool_size: r.gauges("cellgate_pool_connections", "Open connections to the cluster.", vec![cluster()])?,
+            pool_size: r.gauges(
+                "cellgate_pool_connections",
+                "Open connections to the cluster, if it is on a server; nought for SQLite files.",
+                vec![cluster()],
+            )?,
             pool_idle: r.gauges(
                 "cellgate_pool_idle_connections",
                 "Open connections to the cluster that nobody uses.",
@@ -185,6 +267,13 @@ impl ClusterFamilies {
             cells_same: self.cells_same.with_label_values(&[name]),
             cells_conflicting: self.cells_conflicting.with_label_values(&[name]),
             cells_read: self.cells_read.with_label_values(&[name]),
+            queues: By::resolve(|queue: Queue| QueueMetrics {
+                batch_cells: self.batch_cells.with_label_values(&[name, label(queue)]),
+                wait_seconds: self.wait_seconds.with_label_values(&[name, label(queue)]),
+                waiting: self.waiting.with_label_values(&[name, label(queue)]),
+                lanes: self.lanes.with_label_values(&[name, label(queue)]),
+                refused: self.refused.with_label_values(&[name, label(queue)]),
+            }),
             up: self.up.with_label_values(&[name]),
             pool_size: self.pool_size.with_label_values(&[name]),
             pool_idle: self.pool_idle.with_label_values(&[name]),

@@ -168,6 +168,18 @@ label! {
 }
 
 label! {
+    /// Which requests wait in a queue in front of a cluster, to share statements.
+    Queue("queue") {
+        /// For cells by name.
+        Get = "get",
+        /// For latest cells of chains.
+        Latest = "latest",
+        /// To write cells.
+        Put = "put",
+    }
+}
+
+label! {
     /// Why a connection was turned away before its login.
     Refusal("reason") {
         /// `limits.max_connections` was reached.

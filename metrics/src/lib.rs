@@ -18,9 +18,9 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-pub use cluster::{ClusterMetrics, PoolState};
+pub use cluster::{ClusterMetrics, PoolState, QueueMetrics};
 pub use document::document;
 pub use error::MetricsError;
 pub use family::{Family, Kind, LabelDescription};
-pub use label::{Command, Label, LoginFailure, Operation, Outcome, Refusal, Settlement, Shape, Stage};
+pub use label::{Command, Label, LoginFailure, Operation, Outcome, Queue, Refusal, Settlement, Shape, Stage};
 pub use service::{Metrics, OpenConnection};

@@ -45,6 +45,10 @@ pub struct Metrics {
     request_clusters: Histogram,
     scatter_statements: IntCounter,
     slow_queries: IntCounter,
+    cache_hits: IntCounter,
+    cache_misses: IntCounter,
+    cache_cells: IntGauge,
+    cache_bytes: IntGauge,
     meta_up: IntGauge,
     catalog_version: IntGauge,
     topology_version: IntGauge,
@@ -115,6 +119,12 @@ impl Metrics {
         let scatter_statements = r.counter("cellgate_scatter_statements_total", "Statements that read every shard.")?;
         let slow_queries =
             r.counter("cellgate_slow_queries_total", "Statements that took longer than `log.slow_query`.")?;
+        let cache_hits = r.counter("cellgate_cache_hits_total", "Exact cells answered from memory.")?;
+        let cache_misses =
+            r.counter("cellgate_cache_misses_total", "Exact cells looked for in memory and not found there.")?;
+        let cache_cells = r.gauge("cellgate_cache_cells", "Cells in memory.")?;
+        let cache_bytes =
+            r.gauge("cellgate_cache_bytes", "Bytes of the cells in memory, with what they cost beside.")?;
         let meta_up =
             r.gauge("cellgate_meta_up", "1 if the meta store answered the last time it was asked, else 0.")?;
         let catalog_version = r.gauge("cellgate_catalog_version", "Version of the catalog in use.")?;
@@ -143,6 +153,10 @@ impl Metrics {
             request_clusters,
             scatter_statements,
             slow_queries,
+            cache_hits,
+            cache_misses,
+            cache_cells,
+            cache_bytes,
             meta_up,
             catalog_version,
             topology_version,
@@ -221,6 +235,18 @@ impl Metrics {
     /// A statement took longer than `log.slow_query`.
     pub fn slow_query(&self) {
         self.slow_queries.inc();
+    }
+
+    /// An exact cell was looked for in memory.
+    #[inline]
+    pub fn cache_lookup(&self, found: bool) {
+        if found { self.cache_hits.inc() } else { self.cache_misses.inc() }
+    }
+
+    /// What the cache of exact cells holds.
+    pub fn cache_state(&self, cells: usize, bytes: u64) {
+        self.cache_cells.set(i64::try_from(cells).unwrap_or(i64::MAX));
+        self.cache_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// Whether the meta store answered.

@@ -92,6 +92,7 @@ fn code(error: &StatementError) -> (u16, &'static str) {
         StatementError::NoSuchConnection(_) => (1094, "HY000"),
         StatementError::NotOwner(_) => (1095, "HY000"),
         StatementError::Denied { .. } => (1142, "42000"),
+        StatementError::TooManyRows => (1172, "42000"),
         StatementError::DeniedDatabase { .. } => (1044, "42000"),
         StatementError::Access(error) => access_code(error),
         StatementError::NoDatabase => (1046, "3D000"),
@@ -133,8 +134,10 @@ fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::KeyTooLong(_) => (1071, "42000"),
         SqlError::Limit { .. } => (1104, "42000"),
         SqlError::Arguments(_) => (1210, "HY000"),
-        SqlError::MixedAggregate(_) => (1140, "42000"),
-        SqlError::Internal(_) => (1815, "HY000"),
+        SqlError::MixedAggregate { grouped: false, .. } => (1140, "42000"),
+        SqlError::MixedAggregate { grouped: true, .. } => (1055, "42000"),
+        SqlError::IntoCount => (1222, "21000"),
+        SqlError::Pending(..) | SqlError::Internal(_) => (1815, "HY000"),
     }
 }
 
@@ -153,6 +156,7 @@ fn store_code(error: &StoreError) -> (u16, &'static str) {
         StoreError::Timeout { reason: Reason::Lock, .. } => (1205, "HY000"),
         StoreError::Timeout { reason: Reason::Connect | Reason::Queue, .. } => (1429, "HY000"),
         StoreError::Timeout { reason: Reason::Statement, .. } => (3024, "HY000"),
+        StoreError::Overloaded { .. } => (3168, "HY000"),
         StoreError::StaleEpoch { .. } => (1213, "40001"),
         StoreError::NoTable { .. } => (1146, "42S02"),
         StoreError::DiskFull { .. } => (1021, "HY000"),
@@ -173,6 +177,7 @@ fn catalog_code(error: &CatalogError) -> (u16, &'static str) {
         CatalogError::UnknownTable { .. } => (1146, "42S02"),
         CatalogError::ColumnExists(_) => (1060, "42S21"),
         CatalogError::NoColumnToDrop(_) => (1091, "42000"),
+        CatalogError::UnknownColumn { .. } => (1054, "42S22"),
         CatalogError::Meta(error) => store_code(error),
         CatalogError::Run(error) => run_code(error),
         CatalogError::Contended => (1213, "40001"),
@@ -185,6 +190,7 @@ fn variable_code(error: &VariableError) -> (u16, &'static str) {
         VariableError::Unknown(_) => (1193, "HY000"),
         VariableError::ReadOnly(_) => (1238, "HY000"),
         VariableError::GlobalOnly(_) => (1229, "HY000"),
+        VariableError::SessionOnly(_) => (1228, "HY000"),
         VariableError::WrongValue { .. } => (1231, "42000"),
         VariableError::WrongType(_) => (1232, "42000"),
         VariableError::Charset(_) => (1115, "42000"),
@@ -236,6 +242,9 @@ fn store_message(place: &str, error: &StoreError) -> String {
             format!(
                 "Query execution was interrupted, maximum statement execution time exceeded in {place} (log id {id})"
             )
+        }
+        StoreError::Overloaded { waiting } => {
+            format!("Server isn't available: {waiting} cells are waiting for {place} already; try again later")
         }
         StoreError::StaleEpoch { .. } => {
             format!("Deadlock found when trying to get lock; try restarting transaction ({place} changed hands)")

@@ -8,7 +8,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
-use cellgate_sql::{Environment, SqlMode, Statement, Template};
+use cellgate_sql::{SqlMode, Statement, Template};
 use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
@@ -126,18 +126,24 @@ impl Plan {
         self.shaped
     }
 
-    /// What the statement is under this version of the catalog.
-    pub fn compiled(&self, catalog: i64, env: &impl Environment) -> Arc<Compiled> {
+    /// What the statement is under this version of the catalog, in this database; `template` makes it anew if it is
+    /// not known.
+    pub fn compiled(
+        &self,
+        catalog: i64,
+        database: Option<&str>,
+        template: impl FnOnce(&Statement) -> Option<Template>,
+    ) -> Arc<Compiled> {
         if let Some(compiled) = &*self.compiled.load()
             && compiled.catalog == catalog
-            && compiled.database.as_deref() == env.database()
+            && compiled.database.as_deref() == database
         {
             return Arc::clone(compiled);
         }
         let compiled = Arc::new(Compiled {
             catalog,
-            database: env.database().map(str::to_owned),
-            template: Template::of(&self.statement, env),
+            database: database.map(str::to_owned),
+            template: template(&self.statement),
             preamble: OnceLock::new(),
         });
         self.compiled.store(Some(Arc::clone(&compiled)));

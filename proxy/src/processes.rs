@@ -46,6 +46,10 @@ struct State {
     database: Option<String>,
     running: Option<Running>,
     since: Instant,
+    /// What the client says of itself, on one line.
+    client: String,
+    /// What the client says of the statement.
+    attributes: String,
 }
 
 /// What runs.
@@ -81,6 +85,8 @@ pub struct ProcessInfo {
     pub statement: Option<String>,
     /// Since when it does what it does.
     pub since: Instant,
+    /// What the client says of itself and of the statement: connection and query attributes, on one line.
+    pub attributes: String,
 }
 
 impl Processes {
@@ -91,7 +97,14 @@ impl Processes {
             list.last_id = list.last_id.checked_add(1).unwrap_or(1);
             let id = list.last_id;
             if let Entry::Vacant(free) = list.open.entry(id) {
-                let state = State { user: String::new(), database: None, running: None, since: Instant::now() };
+                let state = State {
+                    user: String::new(),
+                    database: None,
+                    running: None,
+                    since: Instant::now(),
+                    client: String::new(),
+                    attributes: String::new(),
+                };
                 let process = Arc::new(Process {
                     id,
                     host: host.to_owned(),
@@ -161,10 +174,11 @@ impl Process {
         lock(&self.state).user == user
     }
 
-    /// Who logged in.
-    pub fn login(&self, user: &str) {
+    /// Who logged in, and with what: its connection attributes.
+    pub fn login(&self, user: &str, client: String) {
         let mut state = lock(&self.state);
         user.clone_into(&mut state.user);
+        state.client = client;
         state.since = Instant::now();
     }
 
@@ -176,10 +190,16 @@ impl Process {
         }
     }
 
+    /// The attributes of the statement that comes next.
+    pub fn describe(&self, attributes: String) {
+        lock(&self.state).attributes = attributes;
+    }
+
     /// The statement has ended.
     pub fn end(&self) {
         let mut state = lock(&self.state);
         state.running = None;
+        state.attributes = String::new();
         state.since = Instant::now();
     }
 
@@ -192,6 +212,7 @@ impl Process {
             database: state.database.clone(),
             statement: state.running.as_ref().map(|running| shortened(&running.text()).to_owned()),
             since: state.since,
+            attributes: [&state.client[..], &state.attributes[..]].join(" ").trim().to_owned(),
         }
     }
 }
@@ -221,16 +242,19 @@ mod tests {
     fn a_statement_is_listed_while_it_runs() {
         let processes = Processes::default();
         let process = processes.enter("localhost");
-        process.login("app");
+        process.login("app", "program_name=x".to_owned());
+        process.describe("trace=1".to_owned());
         process.use_database(Some("test"));
         processes.begin(&process, statement("SELECT 1"));
         let [info] = <[ProcessInfo; 1]>::try_from(processes.all()).unwrap();
         assert_eq!((info.id, info.user.as_str(), info.host.as_str()), (1, "app", "localhost"));
         assert_eq!((info.database.as_deref(), info.statement.as_deref()), (Some("test"), Some("SELECT 1")));
+        assert_eq!(info.attributes, "program_name=x trace=1");
         assert_eq!(processes.count(), (1, 1));
         processes.begin(&process, Running::Text("SELECT 2".into()));
         assert_eq!(processes.all()[0].statement.as_deref(), Some("SELECT 2"));
         process.end();
+        assert_eq!(processes.all()[0].attributes, "program_name=x");
         assert_eq!(processes.all()[0].statement, None);
         processes.leave(&process);
         assert_eq!(processes.count(), (0, 0));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use cellgate_metrics::{ClusterMetrics, Metrics};
 use cellgate_router::Weight;
+use cellgate_store::coalesce::{CoalesceOptions, Coalescing};
 use cellgate_store::deployment::{ClusterSetup, Deployment, OpenError, ProxyInfo, Setup};
 use cellgate_store::meta::MetaStore;
 use cellgate_store::{Backend, Engines, StoreError, Timeouts};
@@ -284,7 +285,13 @@ fn setup(config: &Config, proxy: ProxyInfo, metrics: &Metrics) -> Result<Setup, 
             number: cluster.number,
             weight: Weight::new(cluster.weight)?,
             engine: cluster.primary.engine(),
-            backend,
+            backend: coalescing(
+                config,
+                &cluster.primary,
+                backend,
+                cluster.pool_size,
+                metrics.cluster_named(&cluster.name),
+            ),
             exclusive: is_file(&cluster.primary),
         })
     });
@@ -297,6 +304,7 @@ fn setup(config: &Config, proxy: ProxyInfo, metrics: &Metrics) -> Result<Setup, 
         clusters,
         proxy,
         poll: config.meta.poll,
+        cache_bytes: config.cache.size.bytes(),
     })
 }
 
@@ -327,6 +335,32 @@ fn open_cluster(
         }
         Target::Mysql(server) => engines.mysql(name, server.url().expose(), metrics),
         Target::Postgres(server) => engines.postgres(name, server.url().expose(), metrics),
+    }
+}
+
+/// Queues in front of a server. A file needs none: its reads are cheaper than a queue, and its writer commits in groups.
+fn coalescing(
+    config: &Config,
+    target: &Target,
+    backend: Arc<dyn Backend>,
+    pool_size: u32,
+    metrics: Option<Arc<ClusterMetrics>>,
+) -> Arc<dyn Backend> {
+    let c = &config.coalesce;
+    let options = CoalesceOptions {
+        batch_reads: c.batch_reads,
+        batch_writes: c.batch_writes,
+        per_request: c.per_request,
+        lanes: c.lanes,
+        busy_lanes: c.busy_lanes,
+        queue_cells: c.queue_cells,
+    };
+    let connections = usize::try_from(pool_size).unwrap_or(usize::MAX);
+    match (target, metrics) {
+        (Target::Mysql(_) | Target::Postgres(_), Some(metrics)) if c.enabled => {
+            Arc::new(Coalescing::new(backend, options, connections, timeouts(config), &metrics))
+        }
+        (Target::Sqlite { .. } | Target::Mysql(_) | Target::Postgres(_), _) => backend,
     }
 }
 

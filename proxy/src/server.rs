@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::access::Accounts;
 use crate::auth::Verifier;
+use crate::auth::delays::LoginDelays;
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::errors;
@@ -25,7 +26,7 @@ use crate::session::{ServerFacts, Session, Variables};
 use crate::signals::told;
 use crate::tls::Tls;
 use crate::version;
-use crate::wire::{self, Greeting, Lifetime, Wait, WireError, WireLimits};
+use crate::wire::{self, BoxStream, Greeting, Lifetime, Wait, WireError, WireLimits};
 
 /// Everything shared.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ pub struct Server {
     metrics: Arc<Metrics>,
     facts: ServerFacts,
     tls: Option<Arc<Tls>>,
+    delays: LoginDelays,
     globals: Mutex<Variables>,
     processes: Processes,
     plans: Plans,
@@ -59,6 +61,11 @@ impl Server {
         let facts = ServerFacts {
             port,
             hostname,
+            deployment: deployment.id().to_owned(),
+            prepared_statements: config.limits.prepared_statements as u64,
+            idle_seconds: config.timeouts.idle.as_secs(),
+            write_seconds: config.timeouts.write.as_secs().max(1),
+            handshake_seconds: config.timeouts.handshake.as_secs().max(1),
             max_allowed_packet: config.limits.max_allowed_packet.bytes() as u64,
             max_connections: config.limits.max_connections.into(),
             tls: tls.is_some(),
@@ -75,6 +82,7 @@ impl Server {
             processes: Processes::default(),
             plans,
             tls,
+            delays: LoginDelays::default(),
             started: Instant::now(),
         }
     }
@@ -86,6 +94,12 @@ impl Server {
 
     /// Takes over what can change while running.
     pub fn reload(&self, config: Config) {
+        if config.timeouts.idle != self.config().timeouts.idle {
+            let seconds = Value::Int(config.timeouts.idle.as_secs().cast_signed());
+            for name in ["wait_timeout", "interactive_timeout"] {
+                self.set_global(name, seconds.clone());
+            }
+        }
         self.accounts.configure(&config.users);
         self.config.store(Arc::new(config));
     }
@@ -139,16 +153,26 @@ impl Server {
     pub fn verifier(&self, user: &str, host: &str) -> Option<Verifier> {
         let accounts = self.accounts.current();
         let found = accounts.matching(user, host)?;
-        if found.verifier.is_empty() && !is_loopback(host) {
-            self.metrics.login_failed(LoginFailure::Remote);
-            return None;
-        }
-        Some(found.verifier.clone())
+        (!found.verifier.is_empty() || is_loopback(host)).then(|| found.verifier.clone())
+    }
+
+    /// How long a login has to wait for its judgement, because others of this user from there failed.
+    pub fn login_delay(&self, user: &str, host: &str) -> Duration {
+        self.delays.delay(user, host, self.config.load().limits.login_delay)
+    }
+
+    /// A login succeeded.
+    pub fn login_granted(&self, user: &str, host: &str) {
+        self.delays.succeeded(user, host);
     }
 
     /// A login was refused.
     pub fn login_denied(&self, user: &str, host: &str) {
-        self.login_refused(LoginFailure::Denied, user, host);
+        self.delays.failed(user, host);
+        let accounts = self.accounts.current();
+        let found = accounts.matching(user, host);
+        let remote = found.is_some_and(|account| account.verifier.is_empty()) && !is_loopback(host);
+        self.login_refused(if remote { LoginFailure::Remote } else { LoginFailure::Denied }, user, host);
     }
 
     /// A login was refused, for this reason.
@@ -247,6 +271,14 @@ impl Server {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
         let open = self.metrics.connection_accepted();
+        let (stream, peer) = match self.unwrapped(stream, peer).await {
+            Ok(unwrapped) => unwrapped,
+            Err(error) => {
+                self.metrics.login_failed(LoginFailure::Protocol);
+                tracing::info!(%peer, %error, "a connection without the PROXY header that was expected");
+                return;
+            }
+        };
         let host = host_name(peer);
         let process = self.processes.enter(&host);
         let id = process.id();
@@ -254,7 +286,7 @@ impl Server {
         let greeting = Greeting { server_version: version::server_version(), connection_id: id, tls };
         let session = Session::new(Arc::clone(&self), Arc::clone(&process), host);
         let lifetime = Lifetime { shutdown, kill: process.kill_switch().clone() };
-        let ended = wire::serve(Box::new(stream), greeting, self.wire_limits(), session, lifetime).await;
+        let ended = wire::serve(stream, greeting, self.wire_limits(), session, lifetime).await;
         let entered = !process.is_of("");
         self.processes.leave(&process);
         drop(open);
@@ -270,14 +302,26 @@ impl Server {
         }
     }
 
+    /// The connection behind a PROXY header, if it comes from who sends one.
+    async fn unwrapped(&self, stream: TcpStream, peer: IpAddr) -> Result<(BoxStream, IpAddr), WireError> {
+        let config = self.config();
+        if !config.listen.proxy_protocol_from.contains(peer) {
+            return Ok((Box::new(stream), peer));
+        }
+        let (stream, client) = wire::proxied(Box::new(stream), config.timeouts.handshake).await?;
+        Ok((stream, client.map_or(peer, |client| client.ip())))
+    }
+
     fn wire_limits(&self) -> WireLimits {
         let config = self.config();
         WireLimits {
             max_allowed_packet: config.limits.max_allowed_packet.bytes(),
             handshake_timeout: config.timeouts.handshake,
             idle_timeout: config.timeouts.idle,
+            read_timeout: config.timeouts.read,
             write_timeout: config.timeouts.write,
             prepared_statements: config.limits.prepared_statements,
+            cursors: config.limits.cursors,
             long_data: config.limits.long_data.bytes(),
             ..WireLimits::default()
         }

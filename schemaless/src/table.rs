@@ -1,5 +1,7 @@
 //! Tables as the catalog knows them. Everything here is stored as JSON in the meta store, so fields are only ever added.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::keys::TableId;
@@ -28,12 +30,18 @@ pub struct TableDef {
     pub def: u32,
     /// When it was created, microseconds UTC.
     pub created_at: i64,
+    /// `COMMENT`
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub comment: String,
+    /// The name it was created under, if it has been renamed: the physical tables keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_as: Option<String>,
 }
 
 impl TableDef {
     /// What a store needs to know of the table.
     pub fn table_ref(&self) -> TableRef {
-        TableRef::new(&self.name, TableId(self.id), self.def)
+        TableRef::new(self.made_as.as_deref().unwrap_or(&self.name), TableId(self.id), self.def)
     }
 }
 
@@ -73,7 +81,8 @@ pub struct TableRef {
     pub id: TableId,
     /// The definition number to write cells under.
     pub def: u32,
-    physical: String,
+    /// Shared: a reference is cloned with every request.
+    physical: Arc<str>,
 }
 
 impl TableRef {
@@ -89,7 +98,7 @@ impl TableRef {
             .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
             .take(Self::NAME_BYTES)
             .collect();
-        Self { id, def, physical: format!("{readable}_{id}") }
+        Self { id, def, physical: format!("{readable}_{id}").into() }
     }
 
     /// The table's name in every cluster: `[a-z0-9_]+`, safe to quote in any engine.

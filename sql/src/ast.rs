@@ -1,7 +1,7 @@
 //! Statements as parsed: names not looked up, parameters not filled in.
 
 use crate::account::{AccountRef, AccountStatement, Listed};
-use crate::command::{RowColumnSpec, SettingScope, Transaction};
+use crate::command::{RowColumnSpec, SettingScope, TableChange, Transaction};
 use crate::error::SqlError;
 use crate::parse::Expr;
 
@@ -63,6 +63,10 @@ pub(crate) struct Select {
     pub order_by: Vec<(Expr, bool)>,
     pub limit: Limit,
     pub locking: bool,
+    /// `SQL_CALC_FOUND_ROWS`
+    pub counts_all: bool,
+    /// `INTO @a, @b`
+    pub into: Vec<String>,
 }
 
 /// LIMIT.
@@ -120,11 +124,15 @@ pub(crate) struct Delete {
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub(crate) enum DdlStatement {
-    CreateDatabase { name: String, if_not_exists: bool },
+    CreateDatabase { name: String, if_not_exists: bool, collation: Option<String> },
+    AlterDatabase { name: Option<String>, collation: Option<String> },
     DropDatabase { name: String, if_exists: bool },
-    CreateTable { name: Name, if_not_exists: bool, columns: Vec<RowColumnSpec> },
+    CreateTable { name: Name, if_not_exists: bool, columns: Vec<RowColumnSpec>, comment: String },
+    CreateTableLike { name: Name, if_not_exists: bool, like: Name },
     DropTable { names: Vec<Name>, if_exists: bool },
-    AlterTable { name: Name, add: Vec<RowColumnSpec>, drop: Vec<String> },
+    AlterTable { name: Name, changes: Vec<TableChange>, rename: Option<Name> },
+    RenameTables(Vec<(Name, Name)>),
+    Truncate(Name),
 }
 
 /// GRANT or REVOKE, names as written.

@@ -51,6 +51,21 @@ pub struct Read {
     pub scatter: bool,
     /// What kind of read it is, for metrics: one of [`Read::LABELS`].
     pub label: &'static str,
+    /// The statement has a LIMIT of its own, so that `sql_select_limit` does not apply.
+    pub limited: bool,
+    /// `SQL_CALC_FOUND_ROWS`: which rows are sent, of all that are made.
+    pub cut: Option<Cut>,
+    /// `INTO @a, @b`: the user variables that take the one row (names in lower case).
+    pub into: Vec<String>,
+}
+
+/// The rows of a result that are sent, while all are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Left out at the start.
+    pub offset: u64,
+    /// Sent at most; `None` is all.
+    pub count: Option<u64>,
 }
 
 impl Read {
@@ -126,6 +141,15 @@ pub enum Ddl {
         name: String,
         /// `IF NOT EXISTS`.
         if_not_exists: bool,
+        /// Its default collation, if one (or a character set) was named.
+        collation: Option<String>,
+    },
+    /// `ALTER DATABASE`.
+    AlterDatabase {
+        /// Its name.
+        name: String,
+        /// Its new default collation.
+        collation: Option<String>,
     },
     /// `DROP DATABASE`.
     DropDatabase {
@@ -142,6 +166,17 @@ pub enum Ddl {
         if_not_exists: bool,
         /// The declared row-shape columns.
         columns: Vec<RowColumnSpec>,
+        /// `COMMENT`.
+        comment: String,
+    },
+    /// `CREATE TABLE .. LIKE`.
+    CreateTableLike {
+        /// Its name.
+        name: TableName,
+        /// `IF NOT EXISTS`.
+        if_not_exists: bool,
+        /// The table whose columns it gets.
+        like: TableName,
     },
     /// `DROP TABLE`.
     DropTable {
@@ -150,15 +185,51 @@ pub enum Ddl {
         /// `IF EXISTS`.
         if_exists: bool,
     },
-    /// `ALTER TABLE .. ADD COLUMN`, `.. DROP COLUMN` of row-shape columns.
+    /// `ALTER TABLE`.
     AlterTable {
         /// Its name.
         name: TableName,
-        /// Added, in order.
-        add: Vec<RowColumnSpec>,
-        /// Dropped.
-        drop: Vec<String>,
+        /// What changes, in order.
+        changes: Vec<TableChange>,
+        /// `RENAME TO`.
+        rename: Option<TableName>,
     },
+    /// `RENAME TABLE a TO b, ..`, from left to right.
+    RenameTables(Vec<(TableName, TableName)>),
+    /// `TRUNCATE`.
+    Truncate(TableName),
+}
+
+/// A change of one table by ALTER TABLE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TableChange {
+    /// `ADD COLUMN`.
+    Add(RowColumnSpec),
+    /// `DROP COLUMN`.
+    Drop(String),
+    /// `RENAME COLUMN a TO b`.
+    Rename {
+        /// Its name.
+        from: String,
+        /// Its new name.
+        to: String,
+    },
+    /// `CHANGE COLUMN a b JSON ..`, `MODIFY COLUMN a JSON ..`.
+    Redefine {
+        /// Its name.
+        from: String,
+        /// What it is to be.
+        column: RowColumnSpec,
+    },
+    /// `ALTER COLUMN a SET DEFAULT ..`, `.. DROP DEFAULT`.
+    SetDefault {
+        /// Its name.
+        column: String,
+        /// The JSON text, or NULL.
+        missing: Option<String>,
+    },
+    /// `COMMENT = '..'`.
+    Comment(String),
 }
 
 /// One assignment of a SET.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use cellgate_schemaless::{Micros, TableDef};
 
+use crate::error::SqlError;
 use crate::value::Value;
+use crate::zone::TimeZone;
 
 /// The session as a statement sees it.
 pub trait Environment {
@@ -20,12 +22,19 @@ pub trait Environment {
     fn user_variable(&self, name: &str) -> Value;
     /// `DATABASE()`, `VERSION()`, ...
     fn function(&self, function: SessionFunction) -> Value;
+    /// `GET_LOCK(..)`, `SLEEP(..)`, ...: what the session does, with the values of its arguments.
+    ///
+    /// # Errors
+    /// [`SqlError::Pending`] if it has to wait: the session does it, and binds the statement again.
+    fn call(&self, call: SessionCall, arguments: &[Value]) -> Result<Value, SqlError>;
     /// The virtual shard of a row key.
     fn shard_of(&self, row_key: &[u8]) -> u16;
     /// How many virtual shards there are (`PARTITION (p<n>)` is checked against it).
     fn virtual_shards(&self) -> u32;
-    /// The time of the statement.
+    /// The time of the statement, in UTC.
     fn now(&self) -> Micros;
+    /// The session's time zone.
+    fn time_zone(&self) -> TimeZone;
     /// The session's sql_mode, as far as it changes results.
     fn sql_mode(&self) -> SqlMode;
     /// Most rows a statement may collect for sorting, grouping or the row shape.
@@ -55,7 +64,59 @@ pub enum SessionFunction {
     FoundRows,
 }
 
-/// Modes of `sql_mode` that change how text is read.
+/// Functions that do something in the session, in the order they stand in the statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionCall {
+    /// `GET_LOCK(name, seconds)`.
+    GetLock,
+    /// `RELEASE_LOCK(name)`.
+    ReleaseLock,
+    /// `RELEASE_ALL_LOCKS()`.
+    ReleaseAllLocks,
+    /// `IS_FREE_LOCK(name)`.
+    IsFreeLock,
+    /// `IS_USED_LOCK(name)`.
+    IsUsedLock,
+    /// `LAST_INSERT_ID(n)`.
+    SetLastInsertId,
+    /// `SLEEP(seconds)`.
+    Sleep,
+    /// `UUID()`.
+    Uuid,
+}
+
+impl SessionCall {
+    /// The function of this name (upper case) with so many arguments.
+    pub(crate) fn named(name: &str, arguments: usize) -> Option<Self> {
+        Some(match (name, arguments) {
+            ("GET_LOCK", 2) => Self::GetLock,
+            ("RELEASE_LOCK", 1) => Self::ReleaseLock,
+            ("RELEASE_ALL_LOCKS", 0) => Self::ReleaseAllLocks,
+            ("IS_FREE_LOCK", 1) => Self::IsFreeLock,
+            ("IS_USED_LOCK", 1) => Self::IsUsedLock,
+            ("LAST_INSERT_ID", 1) => Self::SetLastInsertId,
+            ("SLEEP", 1) => Self::Sleep,
+            ("UUID", 0) => Self::Uuid,
+            _ => return None,
+        })
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GetLock => "GET_LOCK",
+            Self::ReleaseLock => "RELEASE_LOCK",
+            Self::ReleaseAllLocks => "RELEASE_ALL_LOCKS",
+            Self::IsFreeLock => "IS_FREE_LOCK",
+            Self::IsUsedLock => "IS_USED_LOCK",
+            Self::SetLastInsertId => "LAST_INSERT_ID",
+            Self::Sleep => "SLEEP",
+            Self::Uuid => "UUID",
+        }
+    }
+}
+
+/// Modes of `sql_mode` that change what a statement means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SqlMode {
     /// `"x"` is an identifier.
@@ -64,4 +125,8 @@ pub struct SqlMode {
     pub no_backslash_escapes: bool,
     /// `||` concatenates.
     pub pipes_as_concat: bool,
+    /// `NOT a BETWEEN b AND c` is `(NOT a) BETWEEN b AND c`.
+    pub high_not_precedence: bool,
+    /// Without ONLY_FULL_GROUP_BY: a column that is not grouped by has the value of any row of its group.
+    pub any_of_group: bool,
 }

@@ -3,6 +3,9 @@
 use cellgate_schemaless::{ErrorKind, Invalid};
 use thiserror::Error;
 
+use crate::environment::SessionCall;
+use crate::value::Value;
+
 /// A statement that cannot be run.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum SqlError {
@@ -138,9 +141,23 @@ pub enum SqlError {
     /// A wrong number of arguments or parameters (1582 / 1210).
     #[error("Incorrect arguments to {0}")]
     Arguments(String),
-    /// A mixture of aggregates and plain columns (1140).
-    #[error("In aggregated query without GROUP BY, expression of SELECT list contains nonaggregated column '{0}'")]
-    MixedAggregate(String),
+    /// A mixture of aggregates and plain columns (1140, with GROUP BY 1055).
+    #[error(
+        "{} contains nonaggregated column '{column}'; this is incompatible with sql_mode=only_full_group_by",
+        if *.grouped { "Expression is not in GROUP BY clause and" } else { "In aggregated query without GROUP BY, expression" }
+    )]
+    MixedAggregate {
+        /// The column.
+        column: String,
+        /// Whether there is a GROUP BY.
+        grouped: bool,
+    },
+    /// INTO with another number of variables than columns (1222).
+    #[error("The used SELECT statements have a different number of columns")]
+    IntoCount,
+    /// The session has to do this first ([`crate::Environment::call`]). Never seen by a client.
+    #[error("{} is pending", .0.name())]
+    Pending(SessionCall, Vec<Value>),
     /// A defect of the dialect.
     #[error("internal error: {0}")]
     Internal(String),
@@ -150,10 +167,13 @@ impl SqlError {
     /// The class of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Syntax { .. } | Self::Empty | Self::ColumnCount(_) | Self::ColumnTwice(_) | Self::Arguments(_) => {
-                ErrorKind::Syntax
-            }
-            Self::Unsupported { .. } | Self::Immutable { .. } | Self::MixedAggregate(_) => ErrorKind::Unsupported,
+            Self::Syntax { .. }
+            | Self::Empty
+            | Self::IntoCount
+            | Self::ColumnCount(_)
+            | Self::ColumnTwice(_)
+            | Self::Arguments(_) => ErrorKind::Syntax,
+            Self::Unsupported { .. } | Self::Immutable { .. } | Self::MixedAggregate { .. } => ErrorKind::Unsupported,
             Self::NoDatabase
             | Self::UnknownDatabase(_)
             | Self::UnknownTable { .. }
@@ -168,7 +188,7 @@ impl SqlError {
             | Self::BadValue { .. }
             | Self::Json { .. } => ErrorKind::Value,
             Self::KeyTooLong(_) | Self::NameTooLong { .. } | Self::Limit { .. } => ErrorKind::Limit,
-            Self::Internal(_) => ErrorKind::Internal,
+            Self::Pending(..) | Self::Internal(_) => ErrorKind::Internal,
         }
     }
 }

@@ -8,8 +8,10 @@ use cellgate_schemaless::{
 };
 
 use crate::command::Command;
-use crate::environment::{Environment, SessionFunction, SqlMode};
+use crate::environment::{Environment, SessionCall, SessionFunction, SqlMode};
+use crate::error::SqlError;
 use crate::value::Value;
+use crate::zone::TimeZone;
 
 /// A session that knows the database `d` with the cell table `t`.
 #[derive(Debug)]
@@ -54,6 +56,14 @@ impl Environment for Fixed {
         Micros(1_700_000_000_000_000)
     }
 
+    fn time_zone(&self) -> TimeZone {
+        TimeZone::UTC
+    }
+
+    fn call(&self, _: SessionCall, _: &[Value]) -> Result<Value, SqlError> {
+        Ok(Value::Int(1))
+    }
+
     fn sql_mode(&self) -> SqlMode {
         SqlMode::default()
     }
@@ -74,7 +84,12 @@ pub fn fuzz_statement(bytes: &[u8]) {
     let masked = crate::mask(&text);
     debug_assert!(masked.len() <= text.len().saturating_mul(2) + 2);
     for ansi_quotes in [false, true] {
-        let mode = SqlMode { ansi_quotes, no_backslash_escapes: ansi_quotes, pipes_as_concat: ansi_quotes };
+        let mode = SqlMode {
+            ansi_quotes,
+            no_backslash_escapes: ansi_quotes,
+            pipes_as_concat: ansi_quotes,
+            ..SqlMode::default()
+        };
         let Ok(statements) = crate::parse(&text, mode) else { continue };
         let env = Fixed { table: Arc::new(table()) };
         for statement in statements {
@@ -106,6 +121,8 @@ fn table() -> TableDef {
         dropped_keys: Vec::new(),
         def: 1,
         created_at: 0,
+        comment: String::new(),
+        made_as: None,
     }
 }
 

@@ -20,6 +20,7 @@ mod template;
 #[cfg(test)]
 mod testing;
 mod value;
+mod zone;
 
 pub use account::{
     AccountName, AccountOptions, AccountRef, AccountSpec, AccountStatement, Credential, Grant, Level, Listed, Lock,
@@ -27,10 +28,10 @@ pub use account::{
 };
 pub use bind::{bind, describe};
 pub use command::{
-    Aspect, Command, Ddl, Erase, Explain, Put, Read, RowColumnSpec, Setting, SettingScope, SettingValue, Show, Source,
-    TableName, Transaction,
+    Aspect, Command, Cut, Ddl, Erase, Explain, Put, Read, RowColumnSpec, Setting, SettingScope, SettingValue, Show,
+    Source, TableChange, TableName, Transaction,
 };
-pub use environment::{Environment, SessionFunction, SqlMode};
+pub use environment::{Environment, SessionCall, SessionFunction, SqlMode};
 pub use error::SqlError;
 pub use filter::Filter;
 pub use mask::mask;
@@ -39,3 +40,4 @@ pub use shape::{Shape, Shaping};
 pub use template::normal::Normal;
 pub use template::{Filled, TEMPLATE_COLUMNS, Template, TemplateRow};
 pub use value::{ColumnMeta, ColumnType, Row, Value};
+pub use zone::TimeZone;

@@ -16,6 +16,7 @@ use cellgate_schemaless::Cell;
 use crate::error::SqlError;
 use crate::expression::{Expression, Scope, Slot};
 use crate::value::{ColumnMeta, Row, Value};
+use crate::zone::TimeZone;
 use group::Groups;
 pub(crate) use group::{AggregateSpec, Grouping};
 use input::{CellScope, Rows, ValueScope};
@@ -62,6 +63,8 @@ pub(crate) struct Plan {
     pub offset: u64,
     /// Bounds on what is collected.
     pub bounds: Bounds,
+    /// The zone in which times are shown.
+    pub zone: TimeZone,
 }
 
 impl Shape {
@@ -105,7 +108,7 @@ impl Shaping {
         let plan = self.plan.clone();
         match &plan.input {
             Input::Once => Ok(None),
-            Input::Cells => self.take(&CellScope(cell)),
+            Input::Cells => self.take(&CellScope(cell, plan.zone)),
             Input::Rows(input) => match self.rows.push(input, cell, plan.bounds)? {
                 Some(values) => self.take(&ValueScope(&values)),
                 None => Ok(None),

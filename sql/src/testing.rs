@@ -9,9 +9,11 @@ use cellgate_schemaless::{
 };
 
 use crate::command::{Command, Read, Source};
-use crate::environment::{Environment, SessionFunction, SqlMode};
+use crate::environment::{Environment, SessionCall, SessionFunction, SqlMode};
 use crate::error::SqlError;
+use crate::expression::text_of;
 use crate::value::{Row, Value};
+use crate::zone::TimeZone;
 
 /// A session in database `shop` with the cell tables `trips` (BASE, STATUS with a default) and `plain`.
 pub(crate) struct Session {
@@ -20,6 +22,7 @@ pub(crate) struct Session {
     pub database: Option<String>,
     pub collect_rows: usize,
     pub shards: u32,
+    pub mode: SqlMode,
 }
 
 pub(crate) const SHARDS: u32 = 8;
@@ -42,6 +45,8 @@ impl Session {
                 dropped_keys: Vec::new(),
                 def: 1,
                 created_at: 0,
+                comment: String::new(),
+                made_as: None,
             };
             (("shop".to_owned(), name.to_owned()), Arc::new(def))
         };
@@ -67,6 +72,7 @@ impl Session {
             database: Some("shop".into()),
             collect_rows: 1000,
             shards: SHARDS,
+            mode: SqlMode::default(),
         }
     }
 }
@@ -116,8 +122,19 @@ impl Environment for Session {
         Micros(1_700_000_000_123_456)
     }
 
+    fn call(&self, call: SessionCall, _: &[Value]) -> Result<Value, SqlError> {
+        Err(SqlError::Pending(call, Vec::new()))
+    }
+
+    fn time_zone(&self) -> TimeZone {
+        self.variables
+            .get("time_zone")
+            .and_then(text_of)
+            .map_or(TimeZone::UTC, |name| TimeZone::named(&String::from_utf8_lossy(&name)).expect("a known zone"))
+    }
+
     fn sql_mode(&self) -> SqlMode {
-        SqlMode::default()
+        self.mode
     }
 
     fn collect_rows(&self) -> usize {

@@ -45,7 +45,8 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
 
     /// Writes groups. The cells of a group stand or fall together; groups do not depend on each other, and a group
     /// that fails never fails its neighbours. Ids, times and commit order come from the log head (CORRECTNESS C1):
-    /// nothing is written unless the head is at `epoch`.
+    /// nothing is written unless the head is at `epoch`. A put that has begun goes on to its end, whoever stops waiting
+    /// for it.
     ///
     /// # Errors
     /// For the whole call only: [`StoreError::StaleEpoch`], [`StoreError::Unavailable`], [`StoreError::DiskFull`]

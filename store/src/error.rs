@@ -30,6 +30,12 @@ pub enum StoreError {
         /// For the log.
         detail: String,
     },
+    /// Too many requests wait for the store already; nothing was sent to it.
+    #[error("{waiting} cells are waiting for the store already, and no more may")]
+    Overloaded {
+        /// How many cells the waiting requests are about.
+        waiting: usize,
+    },
     /// The write was planned under another epoch than the store's; nothing was written. Plan again.
     #[error("planned under epoch {planned}, the store is at {current}")]
     StaleEpoch {
@@ -103,6 +109,7 @@ impl StoreError {
         match self {
             Self::Unavailable { .. } | Self::MaybeWritten { .. } => ErrorKind::Unavailable,
             Self::Timeout { .. } => ErrorKind::Timeout,
+            Self::Overloaded { .. } => ErrorKind::Overloaded,
             Self::StaleEpoch { .. } => ErrorKind::Conflict,
             Self::NoTable { .. } => ErrorKind::NotFound,
             Self::DiskFull { .. } | Self::TooLarge { .. } | Self::AnswerTooLarge { .. } => ErrorKind::Limit,

@@ -1,10 +1,13 @@
 //! Where cells are kept: the [`Backend`] trait, its engines, the meta store, and what runs a plan on them.
 
 mod backend;
+pub mod cache;
+pub mod coalesce;
 pub mod deployment;
 pub mod engine;
 mod error;
 pub mod executor;
+mod hash;
 pub mod meta;
 mod sql;
 

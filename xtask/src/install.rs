@@ -46,6 +46,7 @@ const NEEDS: &[Need] = &[
     },
     Need { package: "mariadb-client", extent: Extent::Servers, present: || program("mariadb") },
     Need { package: "postgresql", extent: Extent::Servers, present: || program("psql") && postgres_server() },
+    Need { package: "openssl", extent: Extent::Servers, present: || program("openssl") },
     Need { package: "gcc", extent: Extent::Servers, present: || program("cc") },
     Need { package: "haproxy", extent: Extent::Benchmarks, present: || program("haproxy") || sbin("haproxy") },
     Need {

@@ -25,7 +25,7 @@ usage: cargo xtask COMMAND
                                    --quick: without the stock clients of other languages
                                    --only:  a folder of the workspace, or a test of integration-tests
   prove NAME [--rounds N] [--seed S]
-                                   a long proof: kill-proxy, kill-backends, log, fuzz, model
+                                   a long proof: kill-proxy, kill-backends, log, fuzz, idle, model
   bench [NAME]... [--quick] [--rounds N] [--seconds S] [--write]
                                    compare with what users would use instead; all of it writes docs/PERFORMANCE.md
   instructions [--update]          count instructions of the parts, and compare with what is kept for this compiler

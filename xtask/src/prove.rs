@@ -29,6 +29,7 @@ const PROOFS: &[Proof] = &[
     },
     Proof { name: "log", test: "log_guarantee", filter: "", rounds: 20, round: "two proxies, writers and log readers" },
     Proof { name: "fuzz", test: "fuzz", filter: "", rounds: 100, round: "10 000 cases at a proxy, 10 000 in process" },
+    Proof { name: "idle", test: "hostile", filter: "idle", rounds: 10, round: "1000 idle connections" },
     Proof { name: "model", test: "model", filter: "", rounds: 50, round: "1000 random operations on each deployment" },
 ];
 

@@ -1,9 +1,10 @@
 //! MariaDB.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::Certificate;
 use crate::process::{self, Process, Signal};
 use crate::scratch::Scratch;
 use crate::settings;
@@ -22,6 +23,8 @@ struct Own {
     process: Option<Process>,
     scratch: Scratch,
     user: &'static str,
+    /// Options beside those that every server has.
+    options: Vec<String>,
 }
 
 impl MariaDb {
@@ -42,6 +45,23 @@ impl MariaDb {
     ///
     /// If it does not start.
     pub fn private() -> Self {
+        Self::private_with(|_, _| Vec::new())
+    }
+
+    /// The same with this certificate; over TCP it lets nobody in without encryption.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub fn private_with_tls(certificate: &Certificate) -> Self {
+        Self::private_with(|directory, user| {
+            let [cert, key] = certificate.give(directory, user);
+            let files = [format!("--ssl-cert={}", cert.display()), format!("--ssl-key={}", key.display())];
+            [files.as_slice(), &["--require-secure-transport=ON".to_owned()]].concat()
+        })
+    }
+
+    fn private_with(options: impl FnOnce(&Path, &str) -> Vec<String>) -> Self {
         let user = process::existing_user(&["mysql"]);
         let scratch = Scratch::new();
         process::give(scratch.path(), user);
@@ -54,7 +74,8 @@ impl MariaDb {
         let grants = "CREATE USER IF NOT EXISTS root@'127.0.0.1'; \
                       GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;";
         std::fs::write(scratch.join("init.sql"), grants.replace("; ", ";\n")).expect("a file in a new directory");
-        let mut server = Self { port: super::free_port(), own: Some(Own { process: None, scratch, user }) };
+        let options = options(scratch.path(), user);
+        let mut server = Self { port: super::free_port(), own: Some(Own { process: None, scratch, user, options }) };
         server.start();
         server
     }
@@ -86,6 +107,7 @@ impl MariaDb {
                 .arg(format!("--datadir={}", data.display()))
                 .arg(format!("--socket={}", own.scratch.join("socket").display()))
                 .arg(format!("--pid-file={}", own.scratch.join("pid").display()))
+                .args(&own.options)
                 .arg(format!("--init-file={}", own.scratch.join("init.sql").display()))
                 .stdout(File::options().create(true).append(true).open(&log).expect("a log file"))
                 .stderr(File::options().create(true).append(true).open(&log).expect("a log file")),
@@ -94,7 +116,7 @@ impl MariaDb {
             if let Some(status) = server.ended() {
                 panic!("MariaDB ended with {status}:\n{}", super::log_tail(&log));
             }
-            process::try_output(cli(port).args(["--execute", "SELECT 1"])).ok()
+            process::try_output(cli(port, &own.options).args(["--execute", "SELECT 1"])).ok()
         });
         own.process = Some(server);
     }
@@ -124,6 +146,10 @@ impl MariaDb {
         }
     }
 
+    fn cli(&self) -> Command {
+        cli(self.port, self.own.as_ref().map(|own| own.options.as_slice()).unwrap_or_default())
+    }
+
     /// Creates a database.
     ///
     /// # Panics
@@ -148,7 +174,7 @@ impl MariaDb {
 
     /// Drops a database; a server that is down has nothing to drop.
     pub fn drop_database(&self, name: &str) {
-        let _ = process::try_output(cli(self.port).args(["--execute", &format!("DROP DATABASE IF EXISTS {name}")]));
+        let _ = process::try_output(self.cli().args(["--execute", &format!("DROP DATABASE IF EXISTS {name}")]));
     }
 
     /// Runs statements with the server's own client; answers the rows, tab separated, without column names.
@@ -157,13 +183,17 @@ impl MariaDb {
     ///
     /// If one fails.
     pub fn execute(&self, statements: &str) -> String {
-        process::output(cli(self.port).args(["--batch", "--skip-column-names", "--execute", statements]))
+        process::output(self.cli().args(["--batch", "--skip-column-names", "--execute", statements]))
     }
 }
 
-fn cli(port: u16) -> Command {
+/// The server's own client, for a server with these options beside the usual ones: all there are are about encryption.
+fn cli(port: u16, options: &[String]) -> Command {
     let mut command = Command::new("mariadb");
     command.args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--user=root"]).arg(format!("--port={port}"));
+    if !options.is_empty() {
+        command.arg("--ssl");
+    }
     command
 }
 

@@ -3,9 +3,11 @@
 //! They keep the operating system's cache in place of fsync: killing a process loses nothing that way, and what a power
 //! cut would do is not tested here.
 
+mod certificate;
 mod mariadb;
 mod postgres;
 
+pub use certificate::Certificate;
 pub use mariadb::MariaDb;
 pub use postgres::Postgres;
 

@@ -1,9 +1,10 @@
 //! PostgreSQL.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::Certificate;
 use crate::process::{self, Process};
 use crate::scratch::Scratch;
 use crate::settings;
@@ -22,6 +23,8 @@ struct Own {
     process: Option<Process>,
     scratch: Scratch,
     user: &'static str,
+    /// Options beside those that every server has.
+    options: Vec<String>,
 }
 
 impl Postgres {
@@ -42,6 +45,25 @@ impl Postgres {
     ///
     /// If it does not start.
     pub fn private() -> Self {
+        Self::private_with(|_, _| Vec::new())
+    }
+
+    /// The same with this certificate; it lets nobody in without encryption.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub fn private_with_tls(certificate: &Certificate) -> Self {
+        Self::private_with(|directory, user| {
+            let [cert, key] = certificate.give(directory, user);
+            let rule = "hostssl all all 127.0.0.1/32 trust\n";
+            std::fs::write(directory.join("data/pg_hba.conf"), rule).expect("a file of the new server");
+            let (cert, key) = (format!("ssl_cert_file={}", cert.display()), format!("ssl_key_file={}", key.display()));
+            ["-c", "ssl=on", "-c", &cert, "-c", &key].map(str::to_owned).into()
+        })
+    }
+
+    fn private_with(options: impl FnOnce(&Path, &str) -> Vec<String>) -> Self {
         let user = process::existing_user(&["postgres"]);
         let scratch = Scratch::new();
         process::give(scratch.path(), user);
@@ -51,7 +73,8 @@ impl Postgres {
                 .arg("--pgdata")
                 .arg(scratch.join("data")),
         );
-        let mut server = Self { port: super::free_port(), own: Some(Own { process: None, scratch, user }) };
+        let options = options(scratch.path(), user);
+        let mut server = Self { port: super::free_port(), own: Some(Own { process: None, scratch, user, options }) };
         server.start();
         server
     }
@@ -81,6 +104,7 @@ impl Postgres {
                     .arg("-D")
                     .arg(own.scratch.join("data"))
                     .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400"])
+                    .args(&own.options)
                     .args(["-c", "fsync=off", "-c", "shared_buffers=64MB"])
                     .args(["-c", &format!("unix_socket_directories={}", own.scratch.path().display())])
                     .stdout(File::options().create(true).append(true).open(&log).expect("a log file"))

@@ -56,8 +56,11 @@ impl Grants {
         let here = self.at(level);
         match level {
             Level::Global => here,
-            // A pattern is covered by itself and, like a name, by every pattern that it matches as text.
-            Level::Database(database) => self.covering(database).with(here).with(self.global),
+            Level::Database(database) => match pattern::literal(database) {
+                Some(name) => self.covering(&name).with(here).with(self.global),
+                // Which patterns one covers is not worked out: itself, and what holds everywhere.
+                None => self.at(&Level::Database("%".to_owned())).with(here).with(self.global),
+            },
             Level::Table { database, .. } => self.covering(database).with(here).with(self.global),
         }
     }

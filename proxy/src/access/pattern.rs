@@ -46,6 +46,20 @@ pub(super) fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
+/// The one name that the pattern stands for; `None` if it may stand for several.
+pub(super) fn literal(pattern: &str) -> Option<String> {
+    let mut name = String::with_capacity(pattern.len());
+    let mut characters = pattern.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '%' | '_' => return None,
+            '\\' => name.push(characters.next().unwrap_or('\\')),
+            other => name.push(other),
+        }
+    }
+    Some(name)
+}
+
 /// The length of the UTF-8 character that starts with this byte.
 fn character(first: u8) -> usize {
     match first {
@@ -79,5 +93,12 @@ mod tests {
                 assert!(!matches(pattern, name), "{pattern} {name}");
             }
         }
+    }
+    #[test]
+    fn a_pattern_without_wildcards_is_one_name() {
+        assert_eq!(literal("shop").as_deref(), Some("shop"));
+        assert_eq!(literal("a\\_b\\%").as_deref(), Some("a_b%"));
+        assert_eq!(literal("a_b"), None);
+        assert_eq!(literal("a%"), None);
     }
 }

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use cellgate_sql::{AccountName, AccountStatement, Environment, SessionFunction, SqlMode, Value};
+use cellgate_sql::{
+    AccountName, AccountStatement, Environment, SessionCall, SessionFunction, SqlError, SqlMode, TimeZone, Value,
+};
 use cellgate_store::meta::{Document, MetaStore};
 use cellgate_store::{Reason, StoreError};
 
@@ -118,6 +120,14 @@ impl Environment for Shop {
 
     fn now(&self) -> cellgate_schemaless::Micros {
         cellgate_schemaless::Micros(0)
+    }
+
+    fn time_zone(&self) -> TimeZone {
+        TimeZone::UTC
+    }
+
+    fn call(&self, call: SessionCall, arguments: &[Value]) -> Result<Value, SqlError> {
+        Err(SqlError::Pending(call, arguments.to_vec()))
     }
 
     fn sql_mode(&self) -> SqlMode {

@@ -1,5 +1,7 @@
 //! The catalog's document in the meta store. Fields are only ever added.
 
+use std::collections::BTreeMap;
+
 use cellgate_schemaless::{TableDef, TableId, TableRef};
 use cellgate_store::StoreError;
 use serde::{Deserialize, Serialize};
@@ -19,6 +21,16 @@ pub struct CatalogDocument {
     /// Physical tables that exist, wholly or in part, without being a table: not published yet, or dropped.
     #[serde(default)]
     pub unpublished: Vec<Unpublished>,
+    /// What databases were given beside their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub database_options: BTreeMap<String, DatabaseOptions>,
+}
+
+/// The options of a database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseOptions {
+    /// Its default collation.
+    pub collation: String,
 }
 
 /// A physical table that is no table.

@@ -37,6 +37,14 @@ pub enum CatalogError {
     /// There is no such column to drop.
     #[error("Can't DROP '{0}'; check that column/key exists")]
     NoColumnToDrop(String),
+    /// There is no such column to change.
+    #[error("Unknown column '{column}' in '{table}'")]
+    UnknownColumn {
+        /// Its name.
+        column: String,
+        /// The table.
+        table: String,
+    },
     /// The meta store failed.
     #[error("the meta store: {0}")]
     Meta(#[from] StoreError),
@@ -62,6 +70,7 @@ impl CatalogError {
             | Self::UnknownDatabase(_)
             | Self::NoTableToDrop(_)
             | Self::UnknownTable { .. }
+            | Self::UnknownColumn { .. }
             | Self::NoColumnToDrop(_) => ErrorKind::NotFound,
             Self::Meta(error) => error.kind(),
             Self::Run(error) => error.kind(),

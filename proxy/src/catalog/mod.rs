@@ -5,8 +5,10 @@
 //! unpublished; what a crash leaves half-way is listed in the document and cleaned up by whoever comes next.
 
 mod change;
+mod columns;
 mod document;
 mod error;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod upkeep;
@@ -25,22 +27,32 @@ pub use change::Changed;
 use document::CATALOG;
 pub use document::{CatalogDocument, Unpublished};
 pub use error::CatalogError;
+pub use tables::NewTable;
 
 /// The database every deployment starts with.
 pub const FIRST_DATABASE: &str = "test";
+
+/// The default collation of a database that did not name one.
+const DEFAULT_COLLATION: &str = "utf8mb4_0900_ai_ci";
 
 /// What the catalog holds, at one version.
 #[derive(Debug, Default)]
 pub struct Snapshot {
     version: i64,
-    databases: BTreeSet<String>,
+    /// The databases, with their default collations.
+    databases: BTreeMap<String, String>,
     tables: BTreeMap<(String, String), Arc<TableDef>>,
 }
 
 impl Snapshot {
     fn new(version: i64, document: &CatalogDocument) -> Self {
         let tables = document.tables.iter().map(|t| ((t.database.clone(), t.name.clone()), Arc::new(t.clone())));
-        Self { version, databases: document.databases.iter().cloned().collect(), tables: tables.collect() }
+        let collation = |database: &String| {
+            let options = document.database_options.get(database);
+            options.map_or_else(|| DEFAULT_COLLATION.to_owned(), |options| options.collation.clone())
+        };
+        let databases = document.databases.iter().map(|name| (name.clone(), collation(name)));
+        Self { version, databases: databases.collect(), tables: tables.collect() }
     }
 
     /// The version of the document.
@@ -50,12 +62,17 @@ impl Snapshot {
 
     /// Whether there is such a database.
     pub fn has_database(&self, name: &str) -> bool {
-        self.databases.contains(name)
+        self.databases.contains_key(name)
+    }
+
+    /// The default collation of a database: what CREATE and ALTER DATABASE said, for whoever asks. Tables compare bytes.
+    pub fn collation(&self, database: &str) -> &str {
+        self.databases.get(database).map_or(DEFAULT_COLLATION, String::as_str)
     }
 
     /// The databases, by name.
     pub fn databases(&self) -> impl Iterator<Item = &str> {
-        self.databases.iter().map(String::as_str)
+        self.databases.keys().map(String::as_str)
     }
 
     /// A table, by exact names.

@@ -1,14 +1,15 @@
 //! The catalog, changed by several proxies and by ones that end half-way.
 
+mod ddl;
 mod fixture;
 
 use cellgate_schemaless::{ColumnKey, ErrorKind, RefKey, RowKey, TableDef, Triple};
-use cellgate_sql::{RowColumnSpec, TableName};
+use cellgate_sql::{RowColumnSpec, TableChange, TableName};
 use cellgate_store::StoreError;
 use fixture::{Stores, Trip};
 
 use super::upkeep::ABANDONED_AFTER;
-use super::{Catalog, CatalogError, Changed, FIRST_DATABASE, Unpublished};
+use super::{Catalog, CatalogError, Changed, FIRST_DATABASE, NewTable, Unpublished};
 
 fn name(table: &str) -> TableName {
     TableName { database: FIRST_DATABASE.to_owned(), table: table.to_owned() }
@@ -37,8 +38,24 @@ async fn made_in(stores: &Stores, table: &TableDef) -> usize {
     made
 }
 
+fn declared(columns: &[RowColumnSpec]) -> NewTable<'_> {
+    NewTable::Declared { columns, comment: "" }
+}
+
+/// Adds and drops columns.
+async fn alter(
+    catalog: &Catalog,
+    table: &TableName,
+    add: &[RowColumnSpec],
+    drop: &[String],
+) -> Result<Changed, CatalogError> {
+    let added = add.iter().cloned().map(TableChange::Add);
+    let changes: Vec<TableChange> = added.chain(drop.iter().cloned().map(TableChange::Drop)).collect();
+    catalog.alter_table(table, &changes, None).await
+}
+
 async fn create(catalog: &Catalog, table: &str) -> Result<Changed, CatalogError> {
-    catalog.create_table(&name(table), false, &[]).await
+    catalog.create_table(&name(table), false, declared(&[])).await
 }
 
 #[tokio::test]
@@ -54,7 +71,7 @@ async fn a_table_is_there_for_every_proxy_and_in_every_cluster_once_it_is_create
     let stores = Stores::new();
     let (here, there) = (stores.catalog().await, stores.catalog().await);
     let columns = [RowColumnSpec { name: "BASE".to_owned(), missing: Some("{}".to_owned()) }, column("STATUS")];
-    assert_eq!(here.create_table(&name("trips"), false, &columns).await.unwrap(), Changed::Yes);
+    assert_eq!(here.create_table(&name("trips"), false, declared(&columns)).await.unwrap(), Changed::Yes);
 
     let known = here.snapshot().table(FIRST_DATABASE, "trips").cloned().expect("the creator knows it at once");
     assert_eq!(table(&there, "trips").await.as_ref(), Some(known.as_ref()));
@@ -89,8 +106,10 @@ async fn of_two_proxies_that_create_one_table_at_once_one_does_and_the_other_is_
         let stores = Stores::new();
         let (one, two) = (stores.catalog().await, stores.catalog().await);
         let trips = name("trips");
-        let outcomes =
-            tokio::join!(one.create_table(&trips, if_not_exists, &[]), two.create_table(&trips, if_not_exists, &[]),);
+        let outcomes = tokio::join!(
+            one.create_table(&trips, if_not_exists, declared(&[])),
+            two.create_table(&trips, if_not_exists, declared(&[])),
+        );
         let outcomes = [outcomes.0, outcomes.1];
         let did = outcomes.iter().filter(|o| matches!(o, Ok(Changed::Yes))).count();
         assert_eq!(did, 1, "{outcomes:?}");
@@ -131,7 +150,7 @@ async fn ids_are_never_reused_not_even_those_of_the_newest_tables_and_of_failed_
     create(&catalog, "a").await.unwrap();
     create(&catalog, "b").await.unwrap();
     catalog.drop_database(FIRST_DATABASE, false).await.unwrap();
-    catalog.create_database(FIRST_DATABASE, false).await.unwrap();
+    catalog.create_database(FIRST_DATABASE, false, None).await.unwrap();
     stores.meta.trip_at(2, Trip::Fails);
     create(&catalog, "c").await.expect_err("it cannot be published");
     stores.meta.mend();
@@ -222,11 +241,11 @@ async fn storage_keys_of_dropped_columns_are_not_used_again() {
     let stores = Stores::new();
     let catalog = stores.catalog().await;
     let trips = name("trips");
-    catalog.create_table(&trips, false, &[column("x"), column("y")]).await.unwrap();
+    catalog.create_table(&trips, false, declared(&[column("x"), column("y")])).await.unwrap();
     let mut keys = vec!["x".to_owned()];
     for round in 2..=4 {
-        catalog.alter_table(&trips, &[], &["X".to_owned()]).await.unwrap();
-        catalog.alter_table(&trips, &[column("x")], &[]).await.unwrap();
+        alter(&catalog, &trips, &[], &["X".to_owned()]).await.unwrap();
+        alter(&catalog, &trips, &[column("x")], &[]).await.unwrap();
         let known = table(&catalog, "trips").await.unwrap();
         let added = known.columns.iter().find(|c| c.name == "x").unwrap();
         assert!(!keys.contains(&added.storage_key), "{} comes back", added.storage_key);
@@ -243,8 +262,8 @@ async fn storage_keys_of_dropped_columns_are_not_used_again() {
 async fn a_column_replaced_in_one_statement_gets_a_new_storage_key() {
     let catalog = Stores::new().catalog().await;
     let trips = name("trips");
-    catalog.create_table(&trips, false, &[column("x")]).await.unwrap();
-    catalog.alter_table(&trips, &[column("x")], &["x".to_owned()]).await.unwrap();
+    catalog.create_table(&trips, false, declared(&[column("x")])).await.unwrap();
+    alter(&catalog, &trips, &[column("x")], &["x".to_owned()]).await.unwrap();
     let known = table(&catalog, "trips").await.unwrap();
     assert_eq!(known.columns.len(), 1);
     assert_eq!(known.columns[0].storage_key, "x#2");
@@ -256,8 +275,8 @@ async fn the_storage_key_of_the_longest_name_is_a_column_key_too() {
     let trips = name("trips");
     for long in ["n".repeat(64), "ü".repeat(32)] {
         catalog.drop_tables(std::slice::from_ref(&trips), true).await.unwrap();
-        catalog.create_table(&trips, false, &[column(&long)]).await.unwrap();
-        catalog.alter_table(&trips, &[column(&long)], std::slice::from_ref(&long)).await.unwrap();
+        catalog.create_table(&trips, false, declared(&[column(&long)])).await.unwrap();
+        alter(&catalog, &trips, &[column(&long)], std::slice::from_ref(&long)).await.unwrap();
         let key = table(&catalog, "trips").await.unwrap().columns[0].storage_key.clone();
         assert_ne!(key, long);
         ColumnKey::new(key.into_bytes()).expect("cells can be stored under it");
@@ -268,13 +287,13 @@ async fn the_storage_key_of_the_longest_name_is_a_column_key_too() {
 async fn an_alter_that_fails_changes_nothing() {
     let catalog = Stores::new().catalog().await;
     let trips = name("trips");
-    catalog.create_table(&trips, false, &[column("x")]).await.unwrap();
+    catalog.create_table(&trips, false, declared(&[column("x")])).await.unwrap();
     let before = table(&catalog, "trips").await;
-    let error = catalog.alter_table(&trips, &[column("y")], &["z".to_owned()]).await.unwrap_err();
+    let error = alter(&catalog, &trips, &[column("y")], &["z".to_owned()]).await.unwrap_err();
     assert!(matches!(error, CatalogError::NoColumnToDrop(column) if column == "z"));
-    let error = catalog.alter_table(&trips, &[column("y"), column("X")], &[]).await.unwrap_err();
+    let error = alter(&catalog, &trips, &[column("y"), column("X")], &[]).await.unwrap_err();
     assert!(matches!(error, CatalogError::ColumnExists(_)));
-    let error = catalog.alter_table(&name("none"), &[column("y")], &[]).await.unwrap_err();
+    let error = alter(&catalog, &name("none"), &[column("y")], &[]).await.unwrap_err();
     assert!(matches!(error, CatalogError::UnknownTable { .. }));
     assert_eq!(table(&catalog, "trips").await, before);
 }
@@ -286,18 +305,18 @@ async fn what_exists_or_does_not_is_an_error_or_with_if_a_note() {
     create(&catalog, "t").await.unwrap();
 
     assert_eq!(create(&catalog, "t").await.unwrap_err().to_string(), "Table 't' already exists");
-    let again = catalog.create_table(&name("t"), true, &[]).await.unwrap();
+    let again = catalog.create_table(&name("t"), true, declared(&[])).await.unwrap();
     assert_eq!(again, note("Table 't' already exists"));
-    let error = catalog.create_database("test", false).await.unwrap_err();
+    let error = catalog.create_database("test", false, None).await.unwrap_err();
     assert_eq!(error.to_string(), "Can't create database 'test'; database exists");
-    let again = catalog.create_database("test", true).await.unwrap();
+    let again = catalog.create_database("test", true, None).await.unwrap();
     assert_eq!(again, note("Can't create database 'test'; database exists"));
     let error = catalog.drop_database("none", false).await.unwrap_err();
     assert_eq!(error.to_string(), "Can't drop database 'none'; database doesn't exist");
     let none = catalog.drop_database("none", true).await.unwrap();
     assert_eq!(none, (note("Can't drop database 'none'; database doesn't exist"), 0));
     let elsewhere = TableName { database: "none".to_owned(), table: "t".to_owned() };
-    let error = catalog.create_table(&elsewhere, true, &[]).await.unwrap_err();
+    let error = catalog.create_table(&elsewhere, true, declared(&[])).await.unwrap_err();
     assert!(matches!(error, CatalogError::UnknownDatabase(_)), "IF NOT EXISTS is about the table");
 }
 
@@ -321,11 +340,11 @@ async fn a_drop_of_several_tables_drops_all_or_names_every_missing_one() {
 async fn a_dropped_database_takes_its_tables_with_it_and_no_others() {
     let stores = Stores::new();
     let catalog = stores.catalog().await;
-    catalog.create_database("other", false).await.unwrap();
+    catalog.create_database("other", false, None).await.unwrap();
     create(&catalog, "stays").await.unwrap();
     for table in ["a", "b"] {
         let name = TableName { database: "other".to_owned(), table: table.to_owned() };
-        catalog.create_table(&name, false, &[]).await.unwrap();
+        catalog.create_table(&name, false, declared(&[])).await.unwrap();
     }
     let gone: Vec<_> = catalog.snapshot().tables("other").cloned().collect();
     assert_eq!(catalog.drop_database("other", false).await.unwrap(), (Changed::Yes, 2));
@@ -352,6 +371,8 @@ fn unmade(stores: &Stores, id: u32) -> TableDef {
         dropped_keys: Vec::new(),
         def: 1,
         created_at: 0,
+        comment: String::new(),
+        made_as: None,
     }
 }
 

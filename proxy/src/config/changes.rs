@@ -44,6 +44,8 @@ impl Config {
         config.http.adopt(&new.http);
         config.data.adopt(&new.data);
         config.limits.adopt(&new.limits);
+        config.cache.adopt(&new.cache);
+        config.coalesce.adopt(&new.coalesce);
         config.timeouts.adopt(&new.timeouts);
         config.log.adopt(&new.log);
         config.meta.adopt(&new.meta);

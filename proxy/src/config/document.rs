@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::section::{Applies, Key};
-use super::{Data, Http, Limits, Listen, Log, Meta, Timeouts, cluster, user};
+use super::{Cache, Coalesce, Data, Http, Limits, Listen, Log, Meta, Timeouts, cluster, user};
 
 const HEAD: &str = r#"# Configuration
 
@@ -47,7 +47,7 @@ password = "${APP_PW}"
 /// The text of docs/CONFIGURATION.md.
 pub fn document() -> String {
     let mut text = String::from(HEAD);
-    let sections: [(&str, &str, &[Key]); 10] = [
+    let sections: [(&str, &str, &[Key]); 12] = [
         ("[listen]", Listen::DOC, Listen::KEYS),
         ("[http]", Http::DOC, Http::KEYS),
         ("[data]", Data::DOC, Data::KEYS),
@@ -55,6 +55,8 @@ pub fn document() -> String {
         ("[[cluster]]", cluster::CLUSTER_DOC, cluster::CLUSTER_KEYS),
         ("[[user]]", user::USER_DOC, user::USER_KEYS),
         ("[limits]", Limits::DOC, Limits::KEYS),
+        ("[cache]", Cache::DOC, Cache::KEYS),
+        ("[coalesce]", Coalesce::DOC, Coalesce::KEYS),
         ("[timeouts]", Timeouts::DOC, Timeouts::KEYS),
         ("[log]", Log::DOC, Log::KEYS),
         ("[meta]", Meta::DOC, Meta::KEYS),

@@ -8,6 +8,7 @@ mod changes;
 mod cluster;
 mod document;
 mod error;
+mod networks;
 mod parts;
 mod secret;
 mod section;
@@ -31,7 +32,8 @@ pub use changes::Changes;
 pub use cluster::{Cluster, Topology};
 pub use document::document;
 pub use error::{ConfigError, Problem};
-pub use parts::{Data, Http, Limits, Listen, Log, Meta, Timeouts};
+pub use networks::Networks;
+pub use parts::{Cache, Coalesce, Data, Http, Limits, Listen, Log, Meta, Timeouts};
 pub use secret::Secret;
 pub use section::{Applies, Key};
 pub use setting::{Address, Form, Literals, LogFormat, LogLevel, Setting, Size};
@@ -60,6 +62,10 @@ pub struct Config {
     pub users: Vec<User>,
     /// Bounds on what clients may use.
     pub limits: Limits,
+    /// Cells kept in memory.
+    pub cache: Cache,
+    /// How requests share statements.
+    pub coalesce: Coalesce,
     /// Bounds on waiting.
     pub timeouts: Timeouts,
     /// What is logged.
@@ -84,8 +90,9 @@ pub struct Overrides {
 }
 
 /// The tables of the file.
-const SECTIONS: &[&str] =
-    &["listen", "http", "data", "topology", "cluster", "user", "limits", "timeouts", "log", "meta"];
+const SECTIONS: &[&str] = &[
+    "listen", "http", "data", "topology", "cluster", "user", "limits", "cache", "coalesce", "timeouts", "log", "meta",
+];
 
 impl Config {
     /// Reads the file (`None`: everything has its default), fills in variables from `environment`, and lets the
@@ -163,6 +170,8 @@ impl Config {
             (Data::SECTION, self.data.rendered()),
             ("topology", self.topology.rendered()),
             (Limits::SECTION, self.limits.rendered()),
+            (Cache::SECTION, self.cache.rendered()),
+            (Coalesce::SECTION, self.coalesce.rendered()),
             (Timeouts::SECTION, self.timeouts.rendered()),
             (Log::SECTION, self.log.rendered()),
             (Meta::SECTION, self.meta.rendered()),
@@ -207,6 +216,8 @@ impl<'a, 'f> Reader<'a, 'f> {
             .tables("user", |section, place| User::read(section, place, &mut warnings))
             .map(|users| if users.is_empty() { User::embedded() } else { users });
         let limits = self.section("limits", |section| Limits::read(section));
+        let cache = self.section("cache", |section| Cache::read(section));
+        let coalesce = self.section("coalesce", |section| Coalesce::read(section));
         let timeouts = self.section("timeouts", |section| Timeouts::read(section));
         let meta = self.section("meta", |section| Meta::read(section));
         let mut config = Config {
@@ -217,6 +228,8 @@ impl<'a, 'f> Reader<'a, 'f> {
             clusters: clusters?,
             users: users?,
             limits: limits?,
+            cache: cache?,
+            coalesce: coalesce?,
             timeouts: timeouts?,
             log: log?,
             meta: meta?,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::networks::Networks;
 use super::section::{Applies, Key, Rendered, Section, quoted, section};
 use super::setting::{Address, Literals, LogFormat, LogLevel, Setting, Size};
 use super::tls::{TlsCertificate, TlsKey};
@@ -11,6 +12,10 @@ section! {
     pub struct Listen in "listen" {
         /// The address. One that other machines can reach needs at least one user with a password.
         address: Address = "127.0.0.1:3307", Restart;
+        /// Who puts a PROXY protocol header (version 1 or 2) in front of each connection, to say whose it is: addresses
+        /// and networks, with commas between. Connections from there must begin with one; from elsewhere it is an
+        /// error of the client's.
+        proxy_protocol_from: Networks = "none", Reload;
         /// The certificate, with its chain, that clients which ask for TLS are shown. "self-signed": one is made at the
         /// first start and kept in `data.dir`. A file that changes is taken over within seconds.
         tls_certificate: TlsCertificate = "self-signed", Restart;
@@ -51,6 +56,12 @@ section! {
         collect_bytes: Size = "64MiB" in "1MiB" to "64GiB", Reload;
         /// Most prepared statements of one connection; further ones get error 1461.
         prepared_statements: usize = "1024" in "1" to "1000000", Reload;
+        /// Most results one connection may leave on the server to fetch them in parts (cursors); further ones are sent
+        /// at once. Each holds a page of rows.
+        cursors: usize = "16" in "0" to "1000", Reload;
+        /// Longest wait before a login is judged, after others of the same user from the same host failed: nothing for
+        /// the first three, then 250 ms, doubled with each. "0s" is no delay.
+        login_delay: Duration = "5s" in "0s" to "1m", Reload;
         /// About how much memory the plans of statements take that were seen before; they are shared by all connections.
         plan_cache: Size = "16MiB" in "64KiB" to "4GiB", Restart;
         /// Most bytes one connection may hold that were sent with COM_STMT_SEND_LONG_DATA.
@@ -63,6 +74,39 @@ section! {
 }
 
 section! {
+    /// Cells kept in memory. A cell that was read by its exact name never changes; what is erased is in no proxy's cache
+    /// any more when ERASE is answered.
+    pub struct Cache in "cache" {
+        /// How much memory; "0" keeps none. Cells above 64 KiB are not kept.
+        size: Size = "64MiB" in "0" to "1024GiB", Restart;
+    }
+}
+
+section! {
+    /// How requests of many clients share statements on MySQL and PostgreSQL servers. A free connection takes a request
+    /// at once; while all are busy, requests wait and the next one takes all of them in one statement. Nothing waits
+    /// for a timer.
+    pub struct Coalesce in "coalesce" {
+        /// Whether they do.
+        enabled: bool = "true", Restart;
+        /// Most cells of one shared read.
+        batch_reads: usize = "64" in "1" to "512", Restart;
+        /// Most cells of one shared write, which is one durable commit.
+        batch_writes: usize = "128" in "1" to "1024", Restart;
+        /// Most keys of one statement of a client that shares; a statement about more keys runs by itself, so that it
+        /// does not fill everybody's batch.
+        per_request: usize = "16" in "1" to "512", Restart;
+        /// Most shared reads of one kind (exact, latest) under way at once in a cluster, as long as few requests are
+        /// waiting; at most a quarter of `pool_size`. Writes have one.
+        lanes: usize = "4" in "1" to "64", Restart;
+        /// Most of them while many requests are waiting: fewer lanes make larger batches, which cost the server less.
+        busy_lanes: usize = "1" in "1" to "64", Restart;
+        /// Most cells that may wait in front of a cluster, per kind of request; beyond is error 3168, at once.
+        queue_cells: usize = "8192" in "1" to "1000000", Restart;
+    }
+}
+
+section! {
     /// Bounds on waiting.
     pub struct Timeouts in "timeouts" {
         /// Opening a connection to a store, login included.
@@ -71,12 +115,14 @@ section! {
         statement: Duration = "30s" in "10ms" to "24h", Restart;
         /// A row lock in a store.
         lock: Duration = "5s" in "10ms" to "10m", Restart;
-        /// A free connection of a pool.
+        /// A free connection of a pool, or a place in a shared statement.
         queue: Duration = "5s" in "10ms" to "10m", Restart;
         /// From a client's connection to the end of its login.
         handshake: Duration = "10s" in "100ms" to "10m", Reload;
         /// A client's next command (MySQL's `wait_timeout`).
         idle: Duration = "8h" in "1s" to "8760h", Reload;
+        /// A client that does not send the rest of a command it has begun, for each 64 KiB (MySQL's `net_read_timeout`).
+        read: Duration = "1m" in "100ms" to "24h", Reload;
         /// A client that does not take its result (MySQL's `net_write_timeout`).
         write: Duration = "1m" in "100ms" to "24h", Reload;
         /// What is running when the program is told to stop.

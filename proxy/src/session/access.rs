@@ -95,12 +95,28 @@ impl Session {
             let may = self.access.may(privilege, database, None);
             if may { Ok(()) } else { Err(self.denied_database(database)) }
         };
+        let renamed = |from: &TableName, to: &TableName| {
+            self.need_named(Privilege::Alter, from)?;
+            self.need_named(Privilege::Drop, from)?;
+            self.need_named(Privilege::Create, to)?;
+            self.need_named(Privilege::Insert, to)
+        };
         match ddl {
             Ddl::CreateDatabase { name, .. } => whole(Privilege::Create, name),
+            Ddl::AlterDatabase { name, .. } => whole(Privilege::Alter, name),
             Ddl::DropDatabase { name, .. } => whole(Privilege::Drop, name),
             Ddl::CreateTable { name, .. } => self.need_named(Privilege::Create, name),
+            Ddl::CreateTableLike { name, like, .. } => {
+                self.need_named(Privilege::Create, name)?;
+                self.need_named(Privilege::Select, like)
+            }
             Ddl::DropTable { names, .. } => names.iter().try_for_each(|name| self.need_named(Privilege::Drop, name)),
-            Ddl::AlterTable { name, .. } => self.need_named(Privilege::Alter, name),
+            Ddl::AlterTable { name, rename, .. } => match rename {
+                Some(to) => renamed(name, to),
+                None => self.need_named(Privilege::Alter, name),
+            },
+            Ddl::RenameTables(pairs) => pairs.iter().try_for_each(|(from, to)| renamed(from, to)),
+            Ddl::Truncate(name) => self.need_named(Privilege::Drop, name),
         }
     }
 

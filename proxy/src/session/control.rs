@@ -75,13 +75,13 @@ impl Session {
     /// Opens a transaction; its characteristics are those of the statement, of SET TRANSACTION, or the session's.
     fn begin(&mut self, read_only: Option<bool>) {
         let next = self.next_read_only.take();
-        let read_only = read_only.or(next).unwrap_or_else(|| self.variables.is_on("transaction_read_only"));
+        let read_only = read_only.or(next).unwrap_or_else(|| self.variables.derived().read_only);
         self.transaction = Some(Open { read_only, ..Open::default() });
     }
 
     /// With autocommit off, the first statement that reads or writes opens a transaction.
     pub(super) fn open_implicitly(&mut self) {
-        if self.transaction.is_none() && !self.variables.is_on("autocommit") {
+        if self.transaction.is_none() && !self.variables.derived().autocommit {
             self.begin(None);
         }
     }
@@ -90,7 +90,7 @@ impl Session {
     pub(super) fn refuse_read_only(&self) -> Result<(), StatementError> {
         let read_only = match &self.transaction {
             Some(open) => open.read_only,
-            None => self.variables.is_on("transaction_read_only"),
+            None => self.variables.derived().read_only,
         };
         if read_only { Err(StatementError::ReadOnlyTransaction) } else { Ok(()) }
     }

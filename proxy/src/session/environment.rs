@@ -1,10 +1,13 @@
 //! The session as the dialect sees it while a statement is bound.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use cellgate_router::Topology;
 use cellgate_schemaless::{Micros, TableDef};
-use cellgate_sql::{Environment, Privilege, SessionFunction, SqlMode, StatementKind, Value};
+use cellgate_sql::{
+    Environment, Privilege, SessionCall, SessionFunction, SqlError, SqlMode, StatementKind, TimeZone, Value,
+};
 
 use super::{Session, wall_clock};
 use crate::catalog::Snapshot;
@@ -16,6 +19,8 @@ pub(super) struct Bound<'a> {
     catalog: &'a Snapshot,
     topology: Arc<Topology>,
     now: Micros,
+    /// How many calls the statement has made while it is bound.
+    called: Cell<usize>,
     visible: Visible,
 }
 
@@ -33,7 +38,25 @@ enum Visible {
 impl Session {
     pub(super) fn environment<'a>(&'a self, catalog: &'a Snapshot) -> Bound<'a> {
         let topology = self.server.deployment().executor().topology();
-        Bound { session: self, catalog, topology, now: wall_clock(), visible: Visible::Seen }
+        let now = self.variables.fixed_time().map_or_else(wall_clock, Micros);
+        Bound { session: self, catalog, topology, now, called: Cell::new(0), visible: Visible::Seen }
+    }
+
+    /// `@@name`; `None` if there is no such variable.
+    pub(super) fn variable(&self, name: &str) -> Option<Value> {
+        let number = |n: usize| Value::Int(i64::try_from(n).unwrap_or(i64::MAX));
+        match name {
+            "warning_count" => Some(Value::Int(self.last.warnings.count().into())),
+            "error_count" => Some(number(self.last.warnings.rows(true).len())),
+            "last_insert_id" | "identity" => Some(unsigned(self.last_insert_id)),
+            "pseudo_thread_id" => Some(Value::Int(self.process.id().into())),
+            "timestamp" => {
+                let now = self.variables.fixed_time().map_or_else(wall_clock, Micros);
+                #[allow(clippy::cast_precision_loss, reason = "what a DOUBLE of MySQL's is")]
+                Some(Value::Double(now.0 as f64 / 1e6))
+            }
+            name => self.variables.get(name).cloned(),
+        }
     }
 }
 
@@ -48,6 +71,11 @@ impl Bound<'_> {
     pub(super) fn for_everybody(self) -> Self {
         Self { visible: Visible::All, ..self }
     }
+}
+
+/// A BIGINT UNSIGNED.
+fn unsigned(n: u64) -> Value {
+    i64::try_from(n).map_or(Value::UInt(n), Value::Int)
 }
 
 impl Environment for Bound<'_> {
@@ -66,22 +94,16 @@ impl Environment for Bound<'_> {
     }
 
     fn has_database(&self, database: &str) -> bool {
-        let may = match self.visible {
-            Visible::Seen | Visible::With(_) => self.session.access().may_see_database(database),
-            Visible::All => true,
+        // One that may not be seen might be there: whoever names it is refused, whether it is or not.
+        let hidden = match self.visible {
+            Visible::Seen | Visible::With(_) => !self.session.access().may_see_database(database),
+            Visible::All => false,
         };
-        may && self.catalog.has_database(database)
+        hidden || self.catalog.has_database(database)
     }
 
     fn variable(&self, global: bool, name: &str) -> Option<Value> {
-        match (name, global) {
-            ("warning_count", _) => Some(Value::Int(self.session.last.warnings.count().into())),
-            ("error_count", _) => {
-                Some(Value::Int(i64::try_from(self.session.last.warnings.rows(true).len()).unwrap_or(i64::MAX)))
-            }
-            (name, true) => self.session.server.global(name),
-            (name, false) => self.session.variables.get(name).cloned(),
-        }
+        if global { self.session.server.global(name) } else { self.session.variable(name) }
     }
 
     fn user_variable(&self, name: &str) -> Value {
@@ -98,10 +120,21 @@ impl Environment for Bound<'_> {
                 text(format!("{}@{}", self.session.account.user, self.session.account.host))
             }
             SessionFunction::ConnectionId => Value::Int(self.session.process.id().into()),
-            SessionFunction::LastInsertId => Value::Int(0),
+            SessionFunction::LastInsertId => unsigned(self.session.last_insert_id),
             SessionFunction::RowCount => Value::Int(self.session.last.row_count),
             SessionFunction::FoundRows => Value::Int(i64::try_from(self.session.last.found_rows).unwrap_or(i64::MAX)),
         }
+    }
+
+    fn call(&self, call: SessionCall, arguments: &[Value]) -> Result<Value, SqlError> {
+        let place = self.called.get();
+        self.called.set(place + 1);
+        let done = self.session.calls.get(place).cloned();
+        done.ok_or_else(|| SqlError::Pending(call, arguments.to_vec()))
+    }
+
+    fn time_zone(&self) -> TimeZone {
+        self.session.variables.derived().time_zone
     }
 
     fn shard_of(&self, row_key: &[u8]) -> u16 {

@@ -108,6 +108,9 @@ pub enum StatementError {
         /// On what.
         table: String,
     },
+    /// SELECT .. INTO with several rows.
+    #[error("Result consisted of more than one row")]
+    TooManyRows,
     /// The user may not use the database.
     #[error("Access denied for user '{user}'@'{host}' to database '{database}'")]
     DeniedDatabase {
@@ -171,14 +174,16 @@ impl StatementError {
             Self::Catalog(error) => error.kind(),
             Self::Variable(error) => match error {
                 VariableError::Unknown(_) => ErrorKind::NotFound,
-                VariableError::ReadOnly(_) | VariableError::GlobalOnly(_) => ErrorKind::Access,
+                VariableError::ReadOnly(_) | VariableError::GlobalOnly(_) | VariableError::SessionOnly(_) => {
+                    ErrorKind::Access
+                }
                 VariableError::WrongValue { .. } | VariableError::WrongType(_) => ErrorKind::Value,
                 VariableError::Charset(_)
                 | VariableError::Collation(_)
                 | VariableError::TimeZone(_)
                 | VariableError::Refused { .. } => ErrorKind::Unsupported,
             },
-            Self::NotUtf8 { .. } => ErrorKind::Value,
+            Self::NotUtf8 { .. } | Self::TooManyRows => ErrorKind::Value,
             Self::MultiStatementsOff => ErrorKind::Syntax,
             Self::Duplicate { .. } | Self::LostRace { .. } | Self::PartlyCommitted { .. } => ErrorKind::Conflict,
             Self::Access(error) => error.kind(),

@@ -19,8 +19,8 @@ use crate::errors;
 use crate::plans::Plan;
 use crate::processes::Running;
 use crate::wire::{
-    CommandKind, ErrorReply, Handler, KillSwitch, Login, OkReply, Prepared, Replied, Reply, Status, WireError,
-    WireEvent,
+    Attributes, CommandKind, ErrorReply, Handler, KillSwitch, Login, OkReply, Opened, Prepared, Replied, Reply,
+    SessionChange, Status, WireError, WireEvent,
 };
 
 /// How a statement ended, for metrics and the slow-query log.
@@ -47,14 +47,28 @@ impl Shown<'_> {
             (Self::Text(text), Literals::Shown) => text.to_owned(),
         }
     }
+
+    /// What frameworks wrote into comments that are not part of the text.
+    fn tags(self) -> String {
+        match self {
+            Self::Statement(statement) => statement.tags(),
+            // Its comments are in it.
+            Self::Text(_) => String::new(),
+        }
+    }
 }
 
 #[async_trait]
 impl Handler for Session {
     type Plan = Arc<Plan>;
+    type Cursor = Cursor;
 
     fn verifier(&self, user: &str) -> Option<Verifier> {
         self.server.verifier(user, &self.host)
+    }
+
+    fn delay(&self, user: &str) -> Duration {
+        self.server.login_delay(user, &self.host)
     }
 
     async fn look_again(&mut self) -> bool {
@@ -68,9 +82,14 @@ impl Handler for Session {
         self.user.clone_from(&login.user);
         self.multi_statements = login.capabilities.multi_statements;
         self.found_rows_flag = login.capabilities.found_rows;
+        self.interactive = login.capabilities.interactive;
+        self.variables = self.fresh_variables();
         self.tls.clone_from(&login.tls);
+        self.client = bounded(&login.attributes);
+        self.begin_tracking(login.capabilities.session_track);
+        self.server.login_granted(&login.user, &self.host);
         self.database = None;
-        self.process.login(&self.user);
+        self.process.login(&self.user, listed(&self.client));
         if let Some(database) = &login.database {
             self.init_db(database).await?;
         }
@@ -202,6 +221,56 @@ impl Handler for Session {
         Ok(replied)
     }
 
+    fn attributes(&mut self, attributes: Attributes) {
+        self.process.describe(listed(&attributes));
+        self.attributes = attributes;
+    }
+
+    async fn open(&mut self, plan: &Arc<Plan>, params: Vec<Value>) -> Result<Opened<Cursor>, ErrorReply> {
+        let started = Instant::now();
+        let statement = plan.statement();
+        self.server.processes().begin(&self.process, Running::Statement(statement.clone()));
+        let answer = self.run_or_die(statement, &params).await;
+        let (opened, outcome) = match answer {
+            Ok(Answer::Done(done)) => (Ok(Opened::Done(self.ok_reply(done))), Outcome::Ok),
+            Ok(rows @ (Answer::Table(_) | Answer::Stream(_))) => {
+                let cursor = RowSource::of(rows);
+                let columns = cursor.columns().to_vec();
+                self.last.row_count = -1;
+                (Ok(Opened::Rows { cursor: Cursor(cursor), columns, status: Session::status(self) }), Outcome::Ok)
+            }
+            Err(error) => {
+                self.note_error(&error);
+                (Err(errors::reply(&error)), Outcome::Error(error.kind()))
+            }
+        };
+        let shown = Shown::Statement(statement);
+        self.finish(CommandLabel::Execute, shown, shape_label(statement), started, &Ending { outcome, rows: 0 });
+        opened
+    }
+
+    async fn fetch(&mut self, Cursor(cursor): &mut Cursor) -> Result<Option<cellgate_sql::Row>, ErrorReply> {
+        cursor.prolong(Instant::now() + self.server.config().timeouts.statement);
+        match cursor.next(self.process.kill_switch()).await {
+            Ok(Some(row)) => {
+                self.server.metrics().rows_sent(1);
+                Ok(Some(row))
+            }
+            Ok(None) => {
+                self.last.found_rows = cursor.sent();
+                Ok(None)
+            }
+            Err(error) => {
+                self.note_error(&error);
+                Err(errors::reply(&error))
+            }
+        }
+    }
+
+    fn changes(&mut self) -> Vec<SessionChange> {
+        self.take_changes()
+    }
+
     async fn reset(&mut self) -> Status {
         Session::reset(self);
         self.status()
@@ -218,6 +287,10 @@ impl Handler for Session {
 
     fn status(&self) -> Status {
         Session::status(self)
+    }
+
+    fn idle_timeout(&self) -> Option<Duration> {
+        u64::try_from(self.variables.number("wait_timeout")).ok().map(Duration::from_secs)
     }
 
     fn observe(&self, event: WireEvent) {
@@ -377,7 +450,7 @@ impl Session {
                         }
                     }
                 }
-                let sent = self.sent_rows(rows.sent());
+                let sent = self.sent_rows(&rows);
                 // The part is ended; the reply goes on.
                 let _part = writer.finish(self.last.warnings.count(), self.status()).await?;
                 Ok(Ok(Ending { outcome: Outcome::Ok, rows: sent }))
@@ -419,7 +492,7 @@ impl Session {
                         }
                     }
                 }
-                let sent = self.sent_rows(rows.sent());
+                let sent = self.sent_rows(&rows);
                 let replied = writer.finish(self.last.warnings.count(), self.status()).await?;
                 self.server.metrics().stage(Stage::Reply, started.elapsed());
                 Ok((replied, Ending { outcome: Outcome::Ok, rows: sent }))
@@ -431,16 +504,22 @@ impl Session {
         self.last.row_count = i64::try_from(done.affected).unwrap_or(i64::MAX);
         OkReply {
             affected_rows: done.affected,
-            last_insert_id: 0,
+            last_insert_id: done.last_insert_id,
             warnings: self.last.warnings.count(),
             status: Session::status(self),
             info: done.info,
+            changes: self.take_changes(),
         }
     }
 
-    pub(super) fn sent_rows(&mut self, rows: u64) -> u64 {
+    fn sent_rows(&mut self, rows: &RowSource) -> u64 {
+        self.sent(rows.sent(), rows.found())
+    }
+
+    /// So many rows were sent, of so many that were found.
+    pub(super) fn sent(&mut self, rows: u64, found: u64) -> u64 {
         self.last.row_count = -1;
-        self.last.found_rows = rows;
+        self.last.found_rows = found;
         self.server.metrics().rows_sent(rows);
         rows
     }
@@ -473,6 +552,7 @@ impl Session {
         let config = self.server.config();
         if config.log.slow_query.is_some_and(|threshold| took >= threshold) {
             self.server.metrics().slow_query();
+            let tags = shown.tags();
             let shown = shown.text(config.log.literals);
             let failed = matches!(ending.outcome, Outcome::Error(_));
             tracing::warn!(
@@ -484,9 +564,15 @@ impl Session {
                 user = self.user,
                 host = self.host,
                 database = self.database.as_deref().unwrap_or(""),
+                client = listed(&self.client),
+                attributes = listed(&self.attributes),
                 statement = shown,
+                tags,
                 "slow query"
             );
+        }
+        if !self.attributes.is_empty() {
+            self.attributes = Attributes::new();
         }
     }
 
@@ -514,7 +600,25 @@ impl Session {
     }
 }
 
-/// Rows, wherever they come from.
+/// The rows of an execution that are fetched in parts.
+pub struct Cursor(RowSource);
+
+/// Most connection attributes that are kept of a client, and most bytes of a name or value. Clients send about ten.
+const MOST_ATTRIBUTES: usize = 32;
+const ATTRIBUTE_BYTES: usize = 256;
+
+/// As much of a client's connection attributes as is kept.
+fn bounded(attributes: &[(String, String)]) -> Attributes {
+    let cut = |text: &String| text[..text.floor_char_boundary(ATTRIBUTE_BYTES)].to_owned();
+    attributes.iter().take(MOST_ATTRIBUTES).map(|(name, value)| (cut(name), cut(value))).collect()
+}
+
+/// Attributes on one line.
+fn listed(attributes: &Attributes) -> String {
+    attributes.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+}
+
+/// Rows, wherever they come from: a table that is all there, or a stream that is read as they are taken.
 enum RowSource {
     Table { columns: Vec<cellgate_sql::ColumnMeta>, rows: std::vec::IntoIter<cellgate_sql::Row>, sent: u64 },
     Stream(Box<super::read::Stream>),
@@ -526,6 +630,13 @@ impl RowSource {
             Answer::Done(_) => Self::Table { columns: Vec::new(), rows: Vec::new().into_iter(), sent: 0 },
             Answer::Table(table) => Self::Table { columns: table.columns, rows: table.rows.into_iter(), sent: 0 },
             Answer::Stream(stream) => Self::Stream(stream),
+        }
+    }
+
+    fn prolong(&mut self, deadline: Instant) {
+        match self {
+            Self::Table { .. } => {}
+            Self::Stream(stream) => stream.prolong(deadline),
         }
     }
 
@@ -549,6 +660,14 @@ impl RowSource {
                 Ok(row)
             }
             Self::Stream(stream) => stream.next().await,
+        }
+    }
+
+    /// What FOUND_ROWS() answers afterwards.
+    fn found(&self) -> u64 {
+        match self {
+            Self::Table { sent, .. } => *sent,
+            Self::Stream(stream) => stream.found(),
         }
     }
 

@@ -6,7 +6,9 @@
 mod access;
 mod accounts;
 mod buffer;
+mod calls;
 mod control;
+mod ddl;
 mod environment;
 mod error;
 mod explain;
@@ -15,6 +17,7 @@ mod planned;
 mod read;
 mod settings;
 mod show;
+mod track;
 mod variables;
 mod warnings;
 mod write;
@@ -24,16 +27,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_schemaless::Micros;
-use cellgate_sql::{AccountName, ColumnMeta, Command, Normal, Row, Source, Statement, Value};
+use cellgate_sql::{AccountName, ColumnMeta, Command, Normal, Row, Source, SqlError, Statement, Value};
 
 use crate::access::{Access, Seat};
 use crate::catalog::Snapshot;
 use crate::processes::Process;
 use crate::server::Server;
-use crate::wire::{Status, TlsSession};
+use crate::wire::{Attributes, Status, TlsSession};
 use buffer::Buffer;
 pub use error::{StatementError, Stored};
 use read::Stream;
+use track::Track;
 pub use variables::{ServerFacts, VariableError, Variables};
 use warnings::Warnings;
 
@@ -62,7 +66,18 @@ pub struct Session {
     transaction: Option<Open>,
     multi_statements: bool,
     found_rows_flag: bool,
+    /// The client said that a person sits there.
+    interactive: bool,
+    /// `LAST_INSERT_ID()`.
+    last_insert_id: u64,
+    /// What the session has done for the running statement.
+    calls: Vec<Value>,
     tls: Option<TlsSession>,
+    /// Connection attributes (`program_name`, `_client_name`, ..).
+    client: Attributes,
+    /// Query attributes of the statement that runs, or comes next.
+    attributes: Attributes,
+    track: Track,
     last: Last,
     /// What the running statement turned out to be, for metrics.
     shape: Option<cellgate_metrics::Shape>,
@@ -110,6 +125,7 @@ enum Answer {
 #[derive(Debug, Default)]
 struct Done {
     affected: u64,
+    last_insert_id: u64,
     info: String,
 }
 
@@ -122,7 +138,7 @@ struct Table {
 impl Session {
     /// A session of a connection that has not logged in yet.
     pub fn new(server: Arc<Server>, process: Arc<Process>, host: String) -> Self {
-        let variables = server.globals();
+        let variables = server.globals().session();
         Self {
             server,
             process,
@@ -138,7 +154,13 @@ impl Session {
             transaction: None,
             multi_statements: false,
             found_rows_flag: false,
+            interactive: false,
+            last_insert_id: 0,
+            calls: Vec::new(),
             tls: None,
+            client: Attributes::new(),
+            attributes: Attributes::new(),
+            track: Track::default(),
             last: Last::default(),
             shape: None,
             normal: Normal::default(),
@@ -159,9 +181,20 @@ impl Session {
     fn reset(&mut self) {
         self.transaction = None;
         self.next_read_only = None;
-        self.variables = self.server.globals();
+        self.variables = self.fresh_variables();
         self.user_variables.clear();
+        self.last_insert_id = 0;
         self.last = Last::default();
+    }
+
+    /// The variables of a session that begins now.
+    fn fresh_variables(&self) -> Variables {
+        let mut variables = self.server.globals().session();
+        if self.interactive {
+            let timeout = variables.number("interactive_timeout");
+            variables.set("wait_timeout", Value::Int(timeout));
+        }
+        variables
     }
 
     /// Runs one statement until it is done or killed.
@@ -187,9 +220,24 @@ impl Session {
         Ok(())
     }
 
+    /// Runs one statement: what it calls for is done first, in order, and each time it is bound again with what came of
+    /// it.
+    async fn run(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
+        self.calls.clear();
+        loop {
+            match self.run_judged(statement, params).await {
+                Err(StatementError::Sql(SqlError::Pending(call, arguments))) => {
+                    let value = self.call(call, &arguments, statement).await?;
+                    self.calls.push(value);
+                }
+                answer => return answer,
+            }
+        }
+    }
+
     /// Runs one statement. If it is refused and the accounts may be out of date, they are read again, and it is judged
     /// once more.
-    async fn run(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
+    async fn run_judged(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
         self.renew_access();
         let version = self.access.version();
         match self.run_known(statement, params).await {
@@ -237,7 +285,7 @@ impl Session {
         };
         self.check(&command)?;
         self.server.metrics().stage(cellgate_metrics::Stage::Bind, started.elapsed());
-        let deadline = self.deadline(statement);
+        let deadline = self.deadline(statement, &command);
         // SHOW WARNINGS and SHOW ERRORS show those of the statement before.
         if !matches!(&command, Command::Show(show) if show::keeps_warnings(&show.aspect)) {
             self.last.warnings = Warnings::default();
@@ -248,12 +296,18 @@ impl Session {
         // What writes is not cut off by KILL: it is either done or reported, within the stores' own time.
         let _shield = writes(&command).then(|| self.process.kill_switch().shield());
         match command {
+            Command::Read(read) if !read.into.is_empty() => self.read_into(read, deadline).await,
             Command::Read(read) => self.read(read, deadline).await,
             Command::Put(put) => self.put(put, deadline).await,
             Command::Erase(erase) => self.erase(erase, deadline).await,
             Command::Ddl(ddl) => self.ddl(ddl).await,
             Command::Use(database) => self.use_database(&database).await.map(|()| Answer::Done(Done::default())),
-            Command::Set(settings) => self.apply_settings(settings).await.map(|()| Answer::Done(Done::default())),
+            Command::Set(settings) => {
+                let before = self.tracked();
+                self.apply_settings(settings).await?;
+                self.note_variables(before);
+                Ok(Answer::Done(Done::default()))
+            }
             Command::Transaction(control) => self.control(control).await,
             Command::Show(show) => self.show(show, snapshot).await,
             Command::Explain(explain) => self.explain(*explain, deadline).await,
@@ -262,12 +316,17 @@ impl Session {
         }
     }
 
-    /// When the statement must have ended: the shorter of the client's limit and the server's.
-    fn deadline(&self, statement: &Statement) -> Instant {
+    /// When the statement must have ended: the shorter of the client's limit, which is about SELECT, and the server's.
+    fn deadline(&self, statement: &Statement, command: &Command) -> Instant {
         let server = self.server.config().timeouts.statement;
-        let session = u64::try_from(self.variables.number("max_execution_time")).unwrap_or(0);
-        let own = statement.max_execution_time().or((session > 0).then(|| Duration::from_millis(session)));
+        let own = self.read_limit(statement).filter(|_| matches!(command, Command::Read(_)));
         Instant::now() + own.map_or(server, |own| own.min(server))
+    }
+
+    /// How long a SELECT may take, if the client said so.
+    fn read_limit(&self, statement: &Statement) -> Option<Duration> {
+        let own = statement.max_execution_time().filter(|limit| !limit.is_zero());
+        own.or(self.variables.derived().max_execution_time)
     }
 
     /// CORRECTNESS C2: an old catalog may be used only for a while.
@@ -291,7 +350,7 @@ impl Session {
                 .map_err(crate::catalog::CatalogError::Meta)?
                 .has_database(database)
         {
-            return Err(cellgate_sql::SqlError::UnknownDatabase(database.to_owned()).into());
+            return Err(SqlError::UnknownDatabase(database.to_owned()).into());
         }
         self.database = Some(database.to_owned());
         Ok(())

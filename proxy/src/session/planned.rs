@@ -100,7 +100,9 @@ impl Session {
         if !plan.is_shaped() || !self.is_plain() {
             return None;
         }
-        let compiled = plan.compiled(catalog.version(), &self.environment(catalog).for_everybody());
+        let compiled = plan.compiled(catalog.version(), self.database.as_deref(), |statement| {
+            Template::of(statement, &self.environment(catalog).for_everybody())
+        });
         let template = compiled.template()?;
         if template.shows_time() && !self.variables.derived().utc {
             return None;
@@ -152,7 +154,8 @@ impl Session {
                 if let Some(cell) = &cell {
                     writer.row(&template.row(cell)[..template.columns().len()]).await?;
                 }
-                let rows = self.sent_rows(u64::from(cell.is_some()));
+                let rows = u64::from(cell.is_some());
+                let rows = self.sent(rows, rows);
                 (writer.finish(self.last.warnings.count(), self.status()).await?, Outcome::Ok, rows)
             }
             Ok(Quick::Done(done)) => {
@@ -170,12 +173,15 @@ impl Session {
 
     async fn quick(&mut self, template: &Template, filled: Filled, started: Instant) -> Result<Quick, StatementError> {
         self.refuse_stale()?;
-        let deadline = started + self.patience();
+        let deadline = started + self.patience(&filled);
         let executor = self.server.deployment().executor();
         let kill = self.process.kill_switch();
         kill.statement_begins();
         let found = match filled {
             Filled::Get(triple) => {
+                if let Some(cell) = executor.cached(template.table_ref(), &triple) {
+                    return Ok(Quick::Row(Some(cell)));
+                }
                 let read = executor.get(template.table_ref(), vec![triple]);
                 kill.interruptible(within(deadline, read)).await
             }
@@ -210,7 +216,7 @@ impl Session {
         self.server.metrics().rows_received(1);
         let entry = || name_of(&triple.row, &triple.column, Some(triple.ref_key));
         match fates.into_iter().next() {
-            Some(CellFate::Written(written)) if written.new => Ok(Done { affected: 1, info: String::new() }),
+            Some(CellFate::Written(written)) if written.new => Ok(Done { affected: 1, ..Done::default() }),
             Some(CellFate::Written(_)) => {
                 let note = format!("Cell '{}' exists with the same body: nothing to do", entry());
                 self.last.warnings.push(Level::Note, 1062, note);
@@ -227,10 +233,14 @@ impl Session {
         }
     }
 
-    /// How long a statement may take: the shorter of the session's limit and the server's.
-    fn patience(&self) -> Duration {
+    /// How long a statement may take: the shorter of the session's limit, which is about reads, and the server's.
+    fn patience(&self, filled: &Filled) -> Duration {
         let server = self.server.config().timeouts.statement;
-        self.variables.derived().max_execution_time.map_or(server, |own| own.min(server))
+        let own = match filled {
+            Filled::Get(_) | Filled::Latest(_) => self.variables.derived().max_execution_time,
+            Filled::Put(..) => None,
+        };
+        own.map_or(server, |own| own.min(server))
     }
 }
 

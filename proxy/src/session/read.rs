@@ -7,13 +7,13 @@ use std::time::Instant;
 use cellgate_metrics::{Label, Stage};
 use cellgate_router::row_order;
 use cellgate_schemaless::{Cell, LogScan, Request, TableRef, Triple};
-use cellgate_sql::{ColumnMeta, Read, Row, Shape, Shaping, Source};
+use cellgate_sql::{ColumnMeta, Cut, Read, Row, Shape, Shaping, Source};
 use cellgate_store::executor::{CellStream, RunError};
 
 use super::buffer::{Buffer, lets_through};
 use super::error::StatementError;
 use super::warnings::Level;
-use super::{Answer, Session, Table};
+use super::{Answer, Done, Session, Table};
 
 impl Session {
     /// Runs a SELECT as far as its first rows, so that what fails early fails as an error and not as a broken result.
@@ -32,10 +32,30 @@ impl Session {
             Source::Once | Source::Nothing => Cells::None,
             Source::Cells(request) => within(deadline, self.cells(request, read.scatter)).await??,
         };
-        let limit = u64::try_from(self.variables.number("sql_select_limit")).unwrap_or(u64::MAX);
-        let mut stream = Box::new(Stream::new(&read.shape, cells, deadline, limit));
+        let limit = if read.limited { u64::MAX } else { self.variables.derived().select_limit };
+        let mut stream = Box::new(Stream::new(&read.shape, cells, deadline, limit, read.cut));
         stream.fill().await?;
         Ok(Answer::Stream(stream))
+    }
+
+    /// `SELECT .. INTO @a, @b`: the one row there may be becomes the values of user variables.
+    pub(super) async fn read_into(&mut self, mut read: Read, deadline: Instant) -> Result<Answer, StatementError> {
+        let names = std::mem::take(&mut read.into);
+        let answer = self.read(read, deadline).await?;
+        let Answer::Stream(mut stream) = answer else { return Ok(answer) };
+        let row = stream.next().await?;
+        if stream.next().await?.is_some() {
+            return Err(StatementError::TooManyRows);
+        }
+        self.last.found_rows = stream.found();
+        let Some(row) = row else {
+            self.last.warnings.push(Level::Warning, 1329, "No data - zero rows fetched, selected, or processed");
+            return Ok(Answer::Done(Done::default()));
+        };
+        for (name, value) in names.into_iter().zip(row) {
+            self.set_user_variable(name, value)?;
+        }
+        Ok(Answer::Done(Done { affected: 1, ..Done::default() }))
     }
 
     /// The cells of a request, this transaction's own included.
@@ -203,15 +223,27 @@ pub(super) struct Stream {
     cells: Cells,
     ready: VecDeque<Row>,
     deadline: Instant,
-    /// `sql_select_limit`.
+    /// Most rows to send.
     limit: u64,
+    /// Rows that are made and not sent at the start, if all are to be counted.
+    uncut: Option<u64>,
+    made: u64,
     sent: u64,
 }
 
 impl Stream {
-    fn new(shape: &Shape, cells: Cells, deadline: Instant, limit: u64) -> Self {
-        let columns = shape.columns().to_vec();
-        Self { columns, shaping: Some(shape.start()), cells, ready: VecDeque::new(), deadline, limit, sent: 0 }
+    fn new(shape: &Shape, cells: Cells, deadline: Instant, limit: u64, cut: Option<Cut>) -> Self {
+        Self {
+            columns: shape.columns().to_vec(),
+            shaping: Some(shape.start()),
+            cells,
+            ready: VecDeque::new(),
+            deadline,
+            limit: cut.and_then(|cut| cut.count).unwrap_or(limit),
+            uncut: cut.map(|cut| cut.offset),
+            made: 0,
+            sent: 0,
+        }
     }
 
     /// The result's columns.
@@ -219,22 +251,38 @@ impl Stream {
         &self.columns
     }
 
+    /// Gives the rest until then: rows that are fetched later are not late.
+    pub(super) fn prolong(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+    }
+
     /// How many rows were given out.
     pub(super) fn sent(&self) -> u64 {
         self.sent
     }
 
+    /// How many rows there are, the ones that LIMIT left out included if they had to be counted.
+    pub(super) fn found(&self) -> u64 {
+        if self.uncut.is_some() { self.made } else { self.sent }
+    }
+
     /// The next row.
     pub(super) async fn next(&mut self) -> Result<Option<Row>, StatementError> {
-        if self.sent >= self.limit {
+        if self.uncut.is_none() && self.sent >= self.limit {
             return Ok(None);
         }
-        if self.ready.is_empty() {
-            self.fill().await?;
+        loop {
+            if self.ready.is_empty() {
+                self.fill().await?;
+            }
+            let Some(row) = self.ready.pop_front() else { return Ok(None) };
+            self.made += 1;
+            if self.uncut.is_some_and(|offset| self.made <= offset) || self.sent >= self.limit {
+                continue;
+            }
+            self.sent += 1;
+            return Ok(Some(row));
         }
-        let row = self.ready.pop_front();
-        self.sent += u64::from(row.is_some());
-        Ok(row)
     }
 
     /// Reads until there are rows, or none will come.

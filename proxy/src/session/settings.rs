@@ -3,7 +3,8 @@
 use cellgate_sql::{Setting, SettingScope, SettingValue, Value};
 
 use super::error::StatementError;
-use super::variables::{VariableError, canonical};
+use super::variables::{Checked, Target, VariableError, Variables};
+use super::warnings::Level;
 use super::{Session, USER_VARIABLE_BYTES, USER_VARIABLES};
 
 /// One checked assignment.
@@ -11,6 +12,7 @@ enum Assignment {
     Session(&'static str, Value),
     Global(&'static str, Value),
     User(String, Value),
+    LastInsertId(u64),
     NextReadOnly(bool),
     Nothing,
 }
@@ -18,91 +20,116 @@ enum Assignment {
 impl Session {
     /// Applies a SET: all of its assignments or, if one cannot be made, none.
     pub(super) async fn apply_settings(&mut self, settings: Vec<Setting>) -> Result<(), StatementError> {
-        let mut assignments = Vec::new();
+        let globals = self.server.globals();
+        let (mut assignments, mut notes) = (Vec::new(), Vec::new());
         for setting in settings {
-            self.check_setting(setting, &mut assignments)?;
+            self.check_setting(setting, &globals, &mut assignments, &mut notes)?;
         }
         let turns_autocommit_on = |a: &Assignment| matches!(a, Assignment::Session("autocommit", Value::Int(1)));
-        if assignments.iter().any(turns_autocommit_on) && !self.variables.is_on("autocommit") {
+        if assignments.iter().any(turns_autocommit_on) && !self.variables.derived().autocommit {
             self.commit_open().await?;
         }
         for assignment in assignments {
             match assignment {
                 Assignment::Session(name, value) => self.variables.set(name, value),
                 Assignment::Global(name, value) => self.server.set_global(name, value),
-                Assignment::User(name, value) => {
-                    self.user_variables.insert(name, value);
-                }
+                Assignment::User(name, value) => self.set_user_variable(name, value)?,
+                Assignment::LastInsertId(id) => self.last_insert_id = id,
                 Assignment::NextReadOnly(read_only) => self.next_read_only = Some(read_only),
                 Assignment::Nothing => {}
             }
         }
+        for note in notes {
+            self.last.warnings.push(Level::Warning, 1292, note);
+        }
         Ok(())
     }
 
-    fn check_setting(&self, setting: Setting, out: &mut Vec<Assignment>) -> Result<(), StatementError> {
+    /// Sets `@name`.
+    pub(super) fn set_user_variable(&mut self, name: String, value: Value) -> Result<(), VariableError> {
+        self.check_user_variable(&name, &value)?;
+        self.user_variables.insert(name, value);
+        Ok(())
+    }
+
+    fn check_user_variable(&self, name: &str, value: &Value) -> Result<(), VariableError> {
+        let refused = |reason| VariableError::Refused { name: name.to_owned(), value: String::new(), reason };
+        if self.user_variables.len() >= USER_VARIABLES && !self.user_variables.contains_key(name) {
+            return Err(refused("the session has too many user variables"));
+        }
+        match value {
+            Value::Text(b) | Value::Bytes(b) | Value::Json(b) if b.len() > USER_VARIABLE_BYTES => {
+                Err(refused("it is longer than a user variable may be (1 MiB)"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_setting(
+        &self,
+        setting: Setting,
+        globals: &Variables,
+        out: &mut Vec<Assignment>,
+        notes: &mut Vec<String>,
+    ) -> Result<(), StatementError> {
         let Setting { scope, name, value } = setting;
+        let mut check = |name: &str, target| {
+            let Checked { name, value, note } = Variables::check(name, &value, target, globals, self.server.facts())?;
+            notes.extend(note);
+            Ok::<_, VariableError>((name, value))
+        };
         match scope {
             SettingScope::User => {
                 let SettingValue::Value(value) = value else {
                     return Err(VariableError::WrongType(name).into());
                 };
-                if self.user_variables.len() >= USER_VARIABLES && !self.user_variables.contains_key(&name) {
-                    let (value, reason) = (String::new(), "the session has too many user variables");
-                    return Err(VariableError::Refused { name, value, reason }.into());
-                }
-                if let Value::Text(b) | Value::Bytes(b) | Value::Json(b) = &value
-                    && b.len() > USER_VARIABLE_BYTES
-                {
-                    let (value, reason) = (String::new(), "it is longer than a user variable may be (1 MiB)");
-                    return Err(VariableError::Refused { name, value, reason }.into());
-                }
+                self.check_user_variable(&name, &value)?;
                 out.push(Assignment::User(name, value));
             }
             SettingScope::NextTransaction => {
                 if self.transaction.is_some() {
                     return Err(StatementError::TransactionInProgress);
                 }
-                let (known, value) = self.variables.check(&name, &value, self.server.facts())?;
-                out.push(match (known, value) {
+                out.push(match check(&name, Target::Session)? {
                     ("transaction_read_only", Value::Int(on)) => Assignment::NextReadOnly(on != 0),
-                    // What a level gives is the same for every level so far: READ COMMITTED.
+                    // What a level gives is the same for every level: READ COMMITTED.
                     _ => Assignment::Nothing,
                 });
             }
-            SettingScope::Session => self.check_session(&name, &value, out)?,
+            SettingScope::Session => {
+                for one in spelled_out(&name) {
+                    let (known, value) = check(one, Target::Session)?;
+                    follow(known, &value, out);
+                    out.push(match (known, &value) {
+                        ("last_insert_id", Value::Int(id)) => Assignment::LastInsertId(id.unsigned_abs()),
+                        _ => Assignment::Session(known, value),
+                    });
+                }
+            }
             SettingScope::Global => {
-                let names: Vec<&str> = spelled_out(&name);
-                for one in names {
-                    let (known, value) = self.variables.check(one, &value, self.server.facts())?;
+                for one in spelled_out(&name) {
+                    let (known, value) = check(one, Target::Global)?;
                     out.push(Assignment::Global(known, value));
                 }
             }
         }
         Ok(())
     }
+}
 
-    fn check_session(&self, name: &str, value: &SettingValue, out: &mut Vec<Assignment>) -> Result<(), StatementError> {
-        let only_global = ["max_connections", "connect_timeout", "init_connect", "read_only", "super_read_only"];
-        if only_global.contains(&canonical(name)) {
-            return Err(VariableError::GlobalOnly(name.to_owned()).into());
-        }
-        for one in spelled_out(name) {
-            let (known, value) = self.variables.check(one, value, self.server.facts())?;
-            if known == "character_set_connection"
-                && let Value::Text(charset) = &value
-            {
-                let collation: &'static [u8] = match charset.as_ref() {
-                    b"binary" => b"binary",
-                    b"utf8" | b"utf8mb3" => b"utf8mb3_general_ci",
-                    _ => b"utf8mb4_0900_ai_ci",
-                };
-                out.push(Assignment::Session("collation_connection", Value::Text(collation.into())));
-            }
-            out.push(Assignment::Session(known, value));
-        }
-        Ok(())
-    }
+/// A connection's character set brings its collation with it, and the other way around.
+fn follow(name: &str, value: &Value, out: &mut Vec<Assignment>) {
+    let Value::Text(set) = value else { return };
+    let (other, follows): (_, &'static [u8]) = match (name, set.as_ref()) {
+        ("character_set_connection", b"binary") => ("collation_connection", b"binary"),
+        ("character_set_connection", b"utf8mb3") => ("collation_connection", b"utf8mb3_general_ci"),
+        ("character_set_connection", _) => ("collation_connection", b"utf8mb4_0900_ai_ci"),
+        ("collation_connection", b"binary") => ("character_set_connection", b"binary"),
+        ("collation_connection", set) if set.starts_with(b"utf8mb4") => ("character_set_connection", b"utf8mb4"),
+        ("collation_connection", _) => ("character_set_connection", b"utf8mb3"),
+        (_, _) => return,
+    };
+    out.push(Assignment::Session(other, Value::Text(follows.into())));
 }
 
 /// The variables behind `SET NAMES` and `SET CHARACTER SET`; any other name is itself.

@@ -6,6 +6,7 @@ use cellgate_schemaless::TableDef;
 use cellgate_sql::{Aspect, ColumnMeta, ColumnType, Filter, Row, Show, SqlError, TableName, Value};
 
 use super::error::StatementError;
+use super::variables::shown;
 use super::{Answer, Session, Table};
 use crate::catalog::Snapshot;
 use crate::version;
@@ -118,16 +119,22 @@ impl Session {
                 if !catalog.has_database(&database) {
                     return Err(SqlError::UnknownDatabase(database).into());
                 }
+                let collation = catalog.collation(&database);
+                let charset = collation.split('_').next().unwrap_or(collation);
                 let ddl = format!(
-                    "CREATE DATABASE `{}` /*!40100 DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci */",
+                    "CREATE DATABASE `{}` /*!40100 DEFAULT CHARACTER SET {charset} COLLATE {collation} */",
                     database.replace('`', "``")
                 );
                 (columns(&["Database", "Create Database"]), vec![vec![text(database), text(ddl)]])
             }
             Aspect::Variables { global } => {
                 let globals = self.server.globals();
-                let shown = if global { &globals } else { &self.variables };
-                let rows = shown.show().map(|(name, value)| vec![text(name), value]).collect();
+                let all = if global { &globals } else { &self.variables };
+                let own = |name, value| match self.variable(name) {
+                    Some(own) if !global => shown(name, &own),
+                    Some(_) | None => value,
+                };
+                let rows = all.show().map(|(name, value)| vec![text(name), own(name, value)]).collect();
                 (columns(&["Variable_name", "Value"]), rows)
             }
             Aspect::Status { global: _ } => {
@@ -141,7 +148,7 @@ impl Session {
             }
             Aspect::Warnings => (columns(&["Level", "#Code", "Message"]), self.last.warnings.rows(false)),
             Aspect::Errors => (columns(&["Level", "#Code", "Message"]), self.last.warnings.rows(true)),
-            Aspect::Processlist { full: _ } => self.processlist(),
+            Aspect::Processlist { full } => self.processlist(full),
             Aspect::Grants { account } => {
                 let (name, lines) = self.shown_grants(&account)?;
                 let rows = lines.into_iter().map(|line| vec![text(line)]);
@@ -210,14 +217,16 @@ impl Session {
         catalog.tables(database).filter(|t| self.access().may_see_table(&t.database, &t.name))
     }
 
-    fn processlist(&self) -> (Vec<ColumnMeta>, Vec<Row>) {
-        let names = ["#Id", "User", "Host", "db", "Command", "#Time", "State", "Info"];
+    /// MySQL's columns; FULL has what the clients say of themselves behind them.
+    fn processlist(&self, full: bool) -> (Vec<ColumnMeta>, Vec<Row>) {
+        let mut names = vec!["#Id", "User", "Host", "db", "Command", "#Time", "State", "Info"];
+        names.extend(full.then_some("Attributes"));
         // Other users' statements are theirs: without ADMIN one sees one's own.
         let all = self.access().may_administer();
         let seen = self.server.processes().all().into_iter().filter(|s| all || s.user == self.user);
         let rows = seen.map(|s| {
             let (command, state) = if s.statement.is_some() { ("Query", "executing") } else { ("Sleep", "") };
-            vec![
+            let mut row = vec![
                 number(s.id),
                 text(s.user),
                 text(s.host),
@@ -226,7 +235,9 @@ impl Session {
                 number(s.since.elapsed().as_secs()),
                 text(state),
                 s.statement.map_or(Value::Null, text),
-            ]
+            ];
+            row.extend(full.then(|| text(s.attributes)));
+            row
         });
         (columns(&names), rows.collect())
     }
@@ -383,7 +394,7 @@ fn table_status<'a>(tables: impl Iterator<Item = &'a Arc<TableDef>>) -> (Vec<Col
         row[11] = Value::DateTime(cellgate_schemaless::Micros(t.created_at));
         row[14] = text("utf8mb4_bin");
         row[16] = text("");
-        row[17] = text("");
+        row[17] = text(&t.comment);
         row
     };
     let mut columns = columns(&names);
@@ -412,8 +423,12 @@ fn create_table(def: &TableDef) -> String {
     }
     lines.push("  PRIMARY KEY (`row_key`,`column_key`,`ref_key`)".to_owned());
     lines.push("  KEY `added_id` (`added_id`)".to_owned());
+    let comment = match def.comment.as_str() {
+        "" => String::new(),
+        comment => format!(" COMMENT='{}'", comment.replace('\\', "\\\\").replace('\'', "''")),
+    };
     format!(
-        "CREATE TABLE {} (\n{}\n) ENGINE=CELLS DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
+        "CREATE TABLE {} (\n{}\n) ENGINE=CELLS DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin{comment}",
         quote(&def.name),
         lines.join(",\n")
     )

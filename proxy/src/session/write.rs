@@ -8,7 +8,7 @@ use cellgate_metrics::Stage;
 use cellgate_schemaless::{
     AddedId, Cell, CellKind, Chain, LatestKey, NewCell, RefKey, TableDef, Token, Triple, Version, Written,
 };
-use cellgate_sql::{Ddl, Erase, Put, Row};
+use cellgate_sql::{Erase, Put, Row};
 use cellgate_store::executor::{CellFate, PutItem, RunError};
 
 use super::buffer::{BufferLimits, Buffered};
@@ -16,7 +16,6 @@ use super::error::{StatementError, Stored};
 use super::read::within;
 use super::warnings::Level;
 use super::{Answer, Done, Session, Table, wall_clock};
-use crate::catalog::Changed;
 
 /// What became of each cell of an INSERT that went through: `None` was skipped (INSERT IGNORE).
 type Fates = Vec<Option<Written>>;
@@ -72,7 +71,7 @@ impl Session {
                 } else {
                     String::new()
                 };
-                Ok(Answer::Done(Done { affected, info }))
+                Ok(Answer::Done(Done { affected, info, ..Done::default() }))
             }
         }
     }
@@ -231,40 +230,7 @@ impl Session {
                 StatementError::Timeout { detail: "; some or all of the cells may be erased: repeat the DELETE" }
             })??;
         }
-        Ok(Answer::Done(Done { affected, info: String::new() }))
-    }
-
-    /// CREATE, DROP, ALTER. Ends an open transaction first, as in MySQL.
-    pub(super) async fn ddl(&mut self, ddl: Ddl) -> Result<Answer, StatementError> {
-        self.commit_open().await?;
-        let server = Arc::clone(&self.server);
-        let catalog = server.catalog();
-        let (changed, affected, code) = match ddl {
-            Ddl::CreateDatabase { name, if_not_exists } => {
-                (catalog.create_database(&name, if_not_exists).await?, 1, 1007)
-            }
-            Ddl::DropDatabase { name, if_exists } => {
-                let (changed, tables) = catalog.drop_database(&name, if_exists).await?;
-                if self.database.as_deref() == Some(&name) {
-                    self.database = None;
-                }
-                (changed, tables as u64, 1008)
-            }
-            Ddl::CreateTable { name, if_not_exists, columns } => {
-                (catalog.create_table(&name, if_not_exists, &columns).await?, 0, 1050)
-            }
-            Ddl::DropTable { names, if_exists } => (catalog.drop_tables(&names, if_exists).await?, 0, 1051),
-            Ddl::AlterTable { name, add, drop } => (catalog.alter_table(&name, &add, &drop).await?, 0, 0),
-        };
-        match changed {
-            Changed::Yes => Ok(Answer::Done(Done { affected, info: String::new() })),
-            Changed::No(notes) => {
-                for note in notes {
-                    self.last.warnings.push(Level::Note, code, note);
-                }
-                Ok(Answer::Done(Done::default()))
-            }
-        }
+        Ok(Answer::Done(Done { affected, ..Done::default() }))
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Two plugins are accepted in whichever the client answers with, because both hashes are stored. A client with any
 //! other plugin is switched to `mysql_native_password`, which every client has. The answer of `caching_sha2_password`
-//! can always be verified at once, so that its slow path (a clear-text password over TLS or RSA) is never taken.
+//! can always be verified at once, so that its slow path is never asked for: there is no RSA key, and a password in clear
+//! is taken over TLS only, from a client that sends it unasked.
 
 use std::time::Duration;
 
@@ -74,14 +75,36 @@ impl Proof {
         Ok(Self { plugin, salt, answer })
     }
 
-    /// Checks it; `None` is an unknown user, who costs the same work.
-    pub(super) fn judge(&self, verifier: Option<Verifier>) -> Verdict {
+    /// A proof that can be checked: of a user of whom only the hash of `mysql_native_password` is known, another
+    /// plugin's answer cannot.
+    pub(super) async fn checkable(
+        self,
+        verifier: Option<Verifier>,
+        channel: &mut Channel,
+        limit: usize,
+        until: Instant,
+    ) -> Result<Self, WireError> {
+        match self.plugin {
+            Plugin::CachingSha2 if verifier.is_some_and(|v| !v.knows_caching_sha2()) => {
+                Self::request(channel, Plugin::Native, limit, until).await
+            }
+            Plugin::CachingSha2 | Plugin::Native => Ok(self),
+        }
+    }
+
+    /// Checks it; `None` is an unknown user, who costs the same work. A client that sends the password itself instead of
+    /// an answer, as the slow path of `caching_sha2_password` has it, may do so where it is encrypted (`secure`).
+    pub(super) fn judge(&self, verifier: Option<Verifier>, secure: bool) -> Verdict {
         let known = verifier.is_some();
         let verifier = verifier.unwrap_or_else(Verifier::nobody);
         let salt = self.salt.as_bytes();
         let right = match self.plugin {
             Plugin::Native => verifier.verify_native(salt, &self.answer),
-            Plugin::CachingSha2 => verifier.verify_caching_sha2(salt, &self.answer),
+            Plugin::CachingSha2 => {
+                let clear = self.answer.strip_suffix(&[0]).filter(|password| secure && !password.is_empty());
+                verifier.verify_caching_sha2(salt, &self.answer)
+                    || clear.is_some_and(|password| verifier.verify_password(password))
+            }
         };
         let using_password = !(self.answer.is_empty() || self.answer[..] == [0]);
         if right & known {

@@ -1,7 +1,9 @@
 //! The commands of a client.
 
 use bytes::Bytes;
+use mysql_common::constants::CapabilityFlags;
 
+use super::execute::{self, Attributes};
 use super::reader::{Malformed, Reader};
 
 /// What kind of command it is: a closed set, for metrics.
@@ -117,7 +119,10 @@ impl CommandKind {
 pub(super) enum Command {
     Quit,
     InitDb(Bytes),
-    Query(Bytes),
+    Query {
+        text: Bytes,
+        attributes: Attributes,
+    },
     FieldList {
         table: Bytes,
         /// Which columns, as LIKE has it; empty is all.
@@ -132,6 +137,7 @@ pub(super) enum Command {
     Prepare(Bytes),
     Execute {
         statement: u32,
+        flags: ExecuteFlags,
         rest: Reader,
     },
     SendLongData {
@@ -148,9 +154,26 @@ pub(super) enum Command {
     SetOption(MultiStatements),
     Fetch {
         statement: u32,
+        rows: u32,
     },
     ResetConnection,
     Unknown,
+}
+
+/// What a client wants of an execution besides its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ExecuteFlags(u8);
+
+impl ExecuteFlags {
+    /// The rows are to stay here until they are fetched. Scrollable and writable cursors are not known to anybody.
+    pub(super) fn cursor(self) -> bool {
+        self.0 & 0x01 != 0
+    }
+
+    /// The number of parameters is in the packet, even if the statement has none.
+    pub(super) fn counted(self) -> bool {
+        self.0 & 0x08 != 0
+    }
 }
 
 /// The two options of SET_OPTION.
@@ -166,8 +189,8 @@ impl Command {
         CommandKind::of(packet.first().copied())
     }
 
-    /// Reads a command. What is behind its fields is ignored, as MySQL does.
-    pub(super) fn read(packet: Bytes) -> Result<Self, Malformed> {
+    /// Reads a command of a client with these capabilities. What is behind its fields is ignored, as MySQL does.
+    pub(super) fn read(packet: Bytes, capabilities: CapabilityFlags) -> Result<Self, Malformed> {
         let kind = Self::kind(&packet);
         let mut fields = Reader::new(packet);
         if kind != CommandKind::Unknown {
@@ -176,7 +199,14 @@ impl Command {
         Ok(match kind {
             CommandKind::Quit => Self::Quit,
             CommandKind::InitDb => Self::InitDb(fields.rest()),
-            CommandKind::Query => Self::Query(fields.rest()),
+            CommandKind::Query => {
+                let attributes = if capabilities.contains(CapabilityFlags::CLIENT_QUERY_ATTRIBUTES) {
+                    execute::query_attributes(&mut fields)?
+                } else {
+                    Attributes::new()
+                };
+                Self::Query { text: fields.rest(), attributes }
+            }
             CommandKind::FieldList => Self::FieldList { table: fields.nul_terminated()?, pattern: fields.rest() },
             CommandKind::Statistics => Self::Statistics,
             CommandKind::ProcessKill => Self::ProcessKill { connection: fields.u32()? },
@@ -185,9 +215,9 @@ impl Command {
             CommandKind::Prepare => Self::Prepare(fields.rest()),
             CommandKind::Execute => {
                 let statement = fields.u32()?;
-                // Cursor type: a plain result is a legal answer to any. Iteration count: always 1.
-                fields.skip(1 + 4)?;
-                Self::Execute { statement, rest: fields }
+                let flags = ExecuteFlags(fields.u8()?);
+                let _iterations_always_one = fields.u32()?;
+                Self::Execute { statement, flags, rest: fields }
             }
             CommandKind::SendLongData => {
                 Self::SendLongData { statement: fields.u32()?, param: fields.u16()?, data: fields.rest() }
@@ -199,7 +229,7 @@ impl Command {
                 1 => Self::SetOption(MultiStatements::Off),
                 2.. => Self::Unknown,
             },
-            CommandKind::Fetch => Self::Fetch { statement: fields.u32()? },
+            CommandKind::Fetch => Self::Fetch { statement: fields.u32()?, rows: fields.u32()? },
             CommandKind::ResetConnection => Self::ResetConnection,
             CommandKind::Unknown => Self::Unknown,
         })
@@ -209,6 +239,10 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use mysql_common::constants::Command as Code;
+
+    fn read(packet: &[u8]) -> Result<Command, Malformed> {
+        Command::read(Bytes::copy_from_slice(packet), CapabilityFlags::empty())
+    }
 
     use super::*;
 
@@ -241,11 +275,11 @@ mod tests {
 
     #[test]
     fn a_command_cut_short_is_malformed() {
-        for (packet, least) in [(&[0x17; 10][..], 10), (&[0x18; 7], 7), (&[0x19; 5], 5), (&[0x1b; 3], 3)] {
-            assert!(Command::read(Bytes::copy_from_slice(packet)).is_ok(), "{packet:?}");
-            for length in 1..least {
-                let cut = Bytes::copy_from_slice(&packet[..length]);
-                assert_eq!(Command::read(cut).err(), Some(Malformed), "{packet:?} cut to {length}");
+        let whole = [&[0x17; 10][..], &[0x18; 7], &[0x19; 5], &[0x1b; 3], &[0x1c; 9], &[0x0c; 5], &[0x04, 0x74, 0]];
+        for packet in whole {
+            assert!(read(packet).is_ok(), "{packet:?}");
+            for length in 1..packet.len() {
+                assert_eq!(read(&packet[..length]).err(), Some(Malformed), "{packet:?} cut to {length}");
             }
         }
     }

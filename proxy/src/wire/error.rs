@@ -127,6 +127,9 @@ pub enum Wait {
     /// The next command.
     #[error("next command")]
     Idle,
+    /// The rest of a command.
+    #[error("rest of a command")]
+    Read,
     /// The client to take a part of a reply.
     #[error("client to take a reply")]
     Write,
@@ -146,6 +149,9 @@ pub enum Violation {
     /// By the client: a login that cannot be read.
     #[error("malformed login")]
     BadHandshake,
+    /// By who passes the connection on: no PROXY header, or one that cannot be read.
+    #[error("malformed PROXY header")]
+    BadProxyHeader,
     /// By the client: a CHANGE_USER that cannot be read.
     #[error("malformed CHANGE_USER")]
     BadChangeUser,
@@ -173,12 +179,12 @@ impl WireError {
     pub(super) fn farewell(&self) -> Option<ErrorReply> {
         match self {
             Self::Io(_) | Self::Closed | Self::Killed | Self::Timeout(Wait::Write) => None,
-            Self::Timeout(Wait::Handshake) => Some(ErrorReply::read_timeout()),
+            Self::Timeout(Wait::Handshake | Wait::Read) => Some(ErrorReply::read_timeout()),
             Self::Timeout(Wait::Idle) => Some(ErrorReply::idle()),
             Self::TooLarge { .. } => Some(ErrorReply::packet_too_large()),
             Self::Protocol(violation) => match violation {
                 Violation::OutOfOrder { .. } => Some(ErrorReply::out_of_order()),
-                Violation::BadHandshake => Some(ErrorReply::bad_handshake()),
+                Violation::BadHandshake | Violation::BadProxyHeader => Some(ErrorReply::bad_handshake()),
                 Violation::BadChangeUser => Some(ErrorReply::malformed()),
                 // A reply is under way: an ERR packet of our own could be taken for a part of it.
                 Violation::Width { .. } | Violation::Value { .. } | Violation::Unfinished => None,

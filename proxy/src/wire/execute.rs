@@ -179,41 +179,151 @@ fn is_decimal(text: &str) -> bool {
     all_digits(whole) && all_digits(fraction) && whole.len() + fraction.len() > 0
 }
 
-/// Reads `count` parameters. `types` are those of the last execution, and replaced if the client gives new ones.
+/// What a client said about a statement besides its text: name and value, in their order. Only told on: the process
+/// list and the slow-query log show them.
+pub type Attributes = Vec<(String, String)>;
+
+/// Most attributes of one statement, and most bytes kept of a value. They are for tracing ids and the like.
+const MOST_ATTRIBUTES: usize = 64;
+const ATTRIBUTE_BYTES: usize = 1024;
+
+/// Whether parameters come with their number and names, which is how attributes travel (QUERY_ATTRIBUTES).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// As ever: the statement's parameters, without names.
+    Bare,
+    /// With names; if the statement has no parameters, only when the client says so.
+    Named { counted: bool },
+}
+
+/// The types a client gave with an execution, which it need not repeat.
+#[derive(Debug, Default)]
+pub(super) struct Declared {
+    types: Vec<ParamType>,
+    /// The names of those beyond the statement's own parameters.
+    attributes: Vec<String>,
+}
+
+/// What an execution is given.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Bound {
+    pub(super) values: Vec<Value>,
+    pub(super) attributes: Attributes,
+}
+
+/// Reads the parameters of a statement that has `own` of them, and attributes behind them. `declared` are the types of
+/// the last execution, and replaced if the client gives new ones.
 ///
 /// # Errors
 /// What the client is told: 1835 for bytes that cannot be read, 1210 for types that were never given.
 pub(super) fn params(
     mut fields: Reader,
-    count: u16,
-    types: &mut Vec<ParamType>,
+    own: u16,
+    declared: &mut Declared,
     mut long_data: LongData,
-) -> Result<Vec<Value>, ErrorReply> {
+    naming: Naming,
+) -> Result<Bound, ErrorReply> {
     let malformed = |Malformed| ErrorReply::malformed();
+    let count = match naming {
+        Naming::Bare => own,
+        Naming::Named { counted: false } if own == 0 => 0,
+        Naming::Named { .. } => count(&mut fields).map_err(malformed)?,
+    };
+    let Some(attributes) = count.checked_sub(own).map(usize::from) else { return Err(ErrorReply::wrong_arguments()) };
+    if attributes > MOST_ATTRIBUTES {
+        return Err(ErrorReply::malformed());
+    }
     if count == 0 {
-        return Ok(Vec::new());
+        return Ok(Bound::default());
     }
     let nulls = fields.bytes(usize::from(count).div_ceil(8)).map_err(malformed)?;
     if fields.u8().map_err(malformed)? == 1 {
-        // Two bytes each: checked before room is made for them.
-        if fields.len() < 2 * usize::from(count) {
-            return Err(ErrorReply::malformed());
-        }
-        let new: Result<Vec<_>, Malformed> = (0..count).map(|_| ParamType::read(&mut fields)).collect();
-        *types = new.map_err(malformed)?;
+        *declared = declare(&mut fields, count, own, naming).map_err(malformed)?;
     }
-    if types.len() != usize::from(count) {
+    if declared.types.len() != usize::from(count) || declared.attributes.len() != attributes {
         return Err(ErrorReply::wrong_arguments());
     }
-    let mut values = Vec::with_capacity(types.len());
-    for (param, ty) in (0..count).zip(types.iter()) {
+    let mut bound = Bound { values: Vec::with_capacity(usize::from(own)), attributes: Vec::new() };
+    for (param, ty) in (0..count).zip(declared.types.iter()) {
         let null = nulls[usize::from(param / 8)] & (1 << (param % 8)) != 0;
-        values.push(match long_data.take(param) {
+        let value = match long_data.take(param) {
             // Sent ahead: nothing of it is in this packet, whatever the bit says.
             Some(bytes) => ty.string(bytes),
             None if null => Value::Null,
             None => ty.value(&mut fields).map_err(malformed)?,
-        });
+        };
+        match param.checked_sub(own) {
+            None => bound.values.push(value),
+            Some(place) => bound.attributes.push((declared.attributes[usize::from(place)].clone(), shown(&value))),
+        }
     }
-    Ok(values)
+    Ok(bound)
+}
+
+/// Reads the attributes in front of the text of a QUERY.
+pub(super) fn query_attributes(fields: &mut Reader) -> Result<Attributes, Malformed> {
+    let count = count(fields)?;
+    let _sets_always_one = fields.lenenc()?;
+    if count == 0 {
+        return Ok(Attributes::new());
+    }
+    if usize::from(count) > MOST_ATTRIBUTES {
+        return Err(Malformed);
+    }
+    let nulls = fields.bytes(usize::from(count).div_ceil(8))?;
+    if fields.u8()? != 1 {
+        // There is no execution before this one that could have declared them.
+        return Err(Malformed);
+    }
+    let declared = declare(fields, count, 0, Naming::Named { counted: true })?;
+    let mut attributes = Attributes::with_capacity(usize::from(count));
+    for ((place, ty), name) in (0..count).zip(&declared.types).zip(declared.attributes) {
+        let null = nulls[usize::from(place / 8)] & (1 << (place % 8)) != 0;
+        let value = if null { Value::Null } else { ty.value(fields)? };
+        attributes.push((name, shown(&value)));
+    }
+    Ok(attributes)
+}
+
+fn count(fields: &mut Reader) -> Result<u16, Malformed> {
+    u16::try_from(fields.lenenc()?).map_err(|_| Malformed)
+}
+
+fn declare(fields: &mut Reader, count: u16, own: u16, naming: Naming) -> Result<Declared, Malformed> {
+    let mut declared = Declared::default();
+    // Two bytes each, at least: checked before room is made for them.
+    if fields.len() < 2 * usize::from(count) {
+        return Err(Malformed);
+    }
+    for param in 0..count {
+        declared.types.push(ParamType::read(fields)?);
+        if naming != Naming::Bare {
+            let name = fields.lenenc_bytes()?;
+            if param >= own {
+                declared.attributes.push(shortened(&name));
+            }
+        }
+    }
+    Ok(declared)
+}
+
+/// The value of an attribute, as text.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "NULL".to_owned(),
+        Value::Int(number) => number.to_string(),
+        Value::UInt(number) => number.to_string(),
+        Value::Double(number) => number.to_string(),
+        Value::Decimal(text) => shortened(text.as_bytes()),
+        Value::Text(bytes) | Value::Bytes(bytes) | Value::Json(bytes) => shortened(bytes),
+        Value::DateTime(micros) => {
+            let mut text = Vec::new();
+            Civil::from_micros(*micros).write(&mut text);
+            shortened(&text)
+        }
+    }
+}
+
+fn shortened(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(ATTRIBUTE_BYTES)]).into_owned()
 }

@@ -11,21 +11,23 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cellgate_schemaless::Micros;
-use cellgate_sql::{ColumnMeta, ColumnType, Value};
+use cellgate_sql::{ColumnMeta, ColumnType, Row, Value};
 use mysql_common::constants::CapabilityFlags;
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
+use super::changes::SessionChange;
 use super::command::Command;
 use super::error::{ErrorReply, WireError};
-use super::execute::params;
+use super::execute::{Attributes, Bound, Naming, params};
 use super::greeting::{Greeting, capabilities};
-use super::handler::{Handler, Login, Prepared, WireEvent};
+use super::handler::{Handler, Login, Opened, Prepared, WireEvent};
 use super::kill::KillSwitch;
 use super::limits::WireLimits;
 use super::login::{FirstPacket, Identity};
-use super::reader::Reader;
+use super::proxied::header_length;
+use super::reader::{Malformed, Reader};
 use super::reply::{OkReply, Replied, Reply};
 use super::serve::{Lifetime, serve};
 use super::statements::Statements;
@@ -34,8 +36,9 @@ use crate::auth::Verifier;
 use sessions::{Random, Session};
 
 /// Most bytes a reply may have for each byte received. The largest reply of the handler in here is a result set of
-/// 1.5 KB to a command of nine bytes.
-const GROWTH: usize = 256;
+/// 1.5 KB to a command of nine bytes; a compressed frame unpacks to a thousand times its length, all of which may be
+/// commands.
+const GROWTH: usize = 1024;
 /// Most random bytes of a case.
 const RANDOM_BYTES: u64 = 300;
 /// Longer than any case takes, by far: a connection that lives on is stuck.
@@ -93,6 +96,9 @@ pub fn run(seed: u64, cases: u64) -> Result<(), Failure> {
 /// It became more than its bytes are a reason for.
 pub fn fuzz_packets(bytes: &[u8]) -> Result<(), Failure> {
     let packet = Bytes::copy_from_slice(bytes);
+    if header_length(bytes) > bytes.len() {
+        return Err(Failure::Growth { input: bytes.to_vec(), output: header_length(bytes) });
+    }
     let old = CapabilityFlags::CLIENT_PROTOCOL_41 | CapabilityFlags::CLIENT_CONNECT_WITH_DB;
     for offered in [capabilities(false), capabilities(true), old, old | CapabilityFlags::CLIENT_SECURE_CONNECTION] {
         if let Ok(FirstPacket::Login(login)) = FirstPacket::read(packet.clone(), offered) {
@@ -102,22 +108,36 @@ pub fn fuzz_packets(bytes: &[u8]) -> Result<(), Failure> {
             bounded(bytes, size_of_identity(&identity))?;
         }
     }
-    if let Ok(Command::Execute { rest, .. }) = Command::read(packet.clone()) {
-        fuzz_params(bytes, rest)?;
+    for capabilities in [CapabilityFlags::empty(), CapabilityFlags::CLIENT_QUERY_ATTRIBUTES] {
+        match Command::read(packet.clone(), capabilities) {
+            Ok(Command::Execute { rest, .. }) => fuzz_params(bytes, rest)?,
+            Ok(Command::Query { text, attributes }) => bounded(bytes, text.len() + size_of_pairs(&attributes))?,
+            Ok(_) | Err(Malformed) => {}
+        }
     }
     fuzz_params(bytes, Reader::new(packet))
 }
 
-/// Binds parameters, twice: the second time types may be re-used. Some are sent ahead.
+/// Binds parameters with and without names.
 fn fuzz_params(bytes: &[u8], fields: Reader) -> Result<(), Failure> {
+    for naming in [Naming::Bare, Naming::Named { counted: false }, Naming::Named { counted: true }] {
+        fuzz_params_named(bytes, &fields, naming)?;
+    }
+    Ok(())
+}
+
+/// Binds parameters, twice: the second time types may be re-used. Some are sent ahead.
+fn fuzz_params_named(bytes: &[u8], fields: &Reader, naming: Naming) -> Result<(), Failure> {
     for count in [0, 1, 3, 8, 9, u16::MAX] {
         let mut statements = Statements::new(1, 64);
         let id = statements.insert((), count);
         statements.append_long_data(id, count / 2, b"sent ahead");
         for _ in 0..2 {
             let Ok((statement, long_data)) = statements.execute(id) else { continue };
-            if let Ok(values) = params(fields.clone(), count, &mut statement.types, long_data) {
-                bounded(bytes, values.len() + values.iter().map(size_of_value).sum::<usize>())?;
+            let declared = &mut statement.declared;
+            if let Ok(Bound { values, attributes }) = params(fields.clone(), count, declared, long_data, naming) {
+                let values = values.len() + values.iter().map(size_of_value).sum::<usize>();
+                bounded(bytes, values + size_of_pairs(&attributes))?;
             }
         }
     }
@@ -166,8 +186,12 @@ fn bounded(input: &[u8], output: usize) -> Result<(), Failure> {
 
 fn size_of_identity(identity: &Identity) -> usize {
     let Identity { user, database, charset: _, plugin, attributes } = identity;
-    let attributes: usize = attributes.iter().map(|(name, value)| 1 + name.len() + value.len()).sum();
+    let attributes = size_of_pairs(attributes);
     user.len() + database.as_ref().map_or(0, String::len) + plugin.as_ref().map_or(0, Bytes::len) + attributes
+}
+
+fn size_of_pairs(pairs: &[(String, String)]) -> usize {
+    pairs.iter().map(|(name, value)| 1 + name.len() + value.len()).sum()
 }
 
 fn size_of_value(value: &Value) -> usize {
@@ -244,9 +268,15 @@ impl Puppet {
 #[async_trait]
 impl Handler for Puppet {
     type Plan = Bytes;
+    /// How many rows are left.
+    type Cursor = u32;
 
     fn verifier(&self, user: &str) -> Option<Verifier> {
         (user != "nobody").then(Verifier::empty)
+    }
+
+    fn delay(&self, _user: &str) -> Duration {
+        Duration::ZERO
     }
 
     async fn login(&mut self, _login: &Login) -> Result<Status, ErrorReply> {
@@ -281,6 +311,26 @@ impl Handler for Puppet {
 
     async fn execute(&mut self, plan: &Bytes, _params: Vec<Value>, reply: Reply<'_>) -> Result<Replied, WireError> {
         Self::answer(plan, reply).await
+    }
+
+    fn attributes(&mut self, _attributes: Attributes) {}
+
+    async fn open(&mut self, plan: &Bytes, _params: Vec<Value>) -> Result<Opened<u32>, ErrorReply> {
+        match plan.first() {
+            Some(b'r') => Ok(Opened::Rows { cursor: 4, columns: Self::columns(), status: Status::default() }),
+            Some(b'e') => Err(ErrorReply::new(1064, "42000", "no")),
+            Some(_) | None => Ok(Opened::Done(OkReply::default())),
+        }
+    }
+
+    async fn fetch(&mut self, cursor: &mut u32) -> Result<Option<Row>, ErrorReply> {
+        let more = *cursor > 0;
+        *cursor = cursor.saturating_sub(1);
+        Ok(more.then(Self::row))
+    }
+
+    fn changes(&mut self) -> Vec<SessionChange> {
+        vec![SessionChange::Schema("test".to_owned()), SessionChange::State]
     }
 
     async fn reset(&mut self) -> Status {

@@ -43,6 +43,10 @@ pub(super) fn capabilities(tls: bool) -> CapabilityFlags {
         | CapabilityFlags::CLIENT_PLUGIN_AUTH
         | CapabilityFlags::CLIENT_CONNECT_ATTRS
         | CapabilityFlags::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA
+        | CapabilityFlags::CLIENT_COMPRESS
+        | CapabilityFlags::CLIENT_INTERACTIVE
+        | CapabilityFlags::CLIENT_SESSION_TRACK
+        | CapabilityFlags::CLIENT_QUERY_ATTRIBUTES
         | CapabilityFlags::CLIENT_DEPRECATE_EOF;
     if tls { offered | CapabilityFlags::CLIENT_SSL } else { offered }
 }
@@ -125,14 +129,12 @@ mod tests {
         assert_eq!(packet.default_collation(), 255);
         assert_eq!(packet.status_flags().bits(), 0x0002);
         assert_eq!(packet.auth_plugin(), Some(AuthPlugin::CachingSha2Password));
-        assert_eq!(packet.capabilities().bits(), 0x013f_a20f);
+        assert_eq!(packet.capabilities().bits(), 0x09bf_a62f);
         assert_eq!(packet.mariadb_ext_capabilities().bits(), 0);
         for absent in [
             CapabilityFlags::CLIENT_SSL,
-            CapabilityFlags::CLIENT_COMPRESS,
             CapabilityFlags::CLIENT_LOCAL_FILES,
-            CapabilityFlags::CLIENT_SESSION_TRACK,
-            CapabilityFlags::CLIENT_QUERY_ATTRIBUTES,
+            CapabilityFlags::CLIENT_ZSTD_COMPRESSION_ALGORITHM,
         ] {
             assert!(!packet.capabilities().contains(absent), "{absent:?}");
         }

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cellgate_sql::{ColumnMeta, Value};
+use cellgate_sql::{ColumnMeta, Row, Value};
 use mysql_common::constants::CapabilityFlags;
 
+use super::changes::SessionChange;
 use super::command::CommandKind;
 use super::error::{ErrorReply, WireError};
-use super::reply::{Replied, Reply};
+use super::execute::Attributes;
+use super::reply::{OkReply, Replied, Reply};
 use super::status::Status;
 use super::stream::TlsSession;
 use crate::auth::Verifier;
@@ -20,9 +22,15 @@ use crate::auth::Verifier;
 pub trait Handler: Send {
     /// What [`Handler::prepare`] makes of a statement; kept by the wire until the statement is closed.
     type Plan: Send + Sync;
+    /// The rows of a statement that are fetched in parts; kept by the wire until they end, or the statement is executed
+    /// again, reset or closed.
+    type Cursor: Send;
 
     /// The verifier of a user's password; `None` if there is no such user (the client is not told which it was).
     fn verifier(&self, user: &str) -> Option<Verifier>;
+
+    /// How long this user has to wait for the judgement of a login, because others failed before it.
+    fn delay(&self, user: &str) -> Duration;
 
     /// A proof did not pass: whether anything is known of users that was not when [`Handler::verifier`] was asked, so
     /// that the proof is to be judged once more.
@@ -63,6 +71,9 @@ pub trait Handler: Send {
     /// Those of [`Reply`]: the connection is closed.
     async fn query(&mut self, text: Bytes, reply: Reply<'_>) -> Result<Replied, WireError>;
 
+    /// Attributes of the statement that comes next, if it has any; they are for whoever looks at what runs.
+    fn attributes(&mut self, attributes: Attributes);
+
     /// STMT_PREPARE. The text is whatever the client sent, in UTF-8 or not.
     ///
     /// # Errors
@@ -76,6 +87,21 @@ pub trait Handler: Send {
     /// Those of [`Reply`]: the connection is closed.
     async fn execute(&mut self, plan: &Self::Plan, params: Vec<Value>, reply: Reply<'_>) -> Result<Replied, WireError>;
 
+    /// STMT_EXECUTE of a client that wants to fetch the rows in parts.
+    ///
+    /// # Errors
+    /// What the client is told.
+    async fn open(&mut self, plan: &Self::Plan, params: Vec<Value>) -> Result<Opened<Self::Cursor>, ErrorReply>;
+
+    /// STMT_FETCH: the next row of a cursor.
+    ///
+    /// # Errors
+    /// What the client is told; the cursor is closed then.
+    async fn fetch(&mut self, cursor: &mut Self::Cursor) -> Result<Option<Row>, ErrorReply>;
+
+    /// What changed of the session since it was asked last, for clients that want to be told.
+    fn changes(&mut self) -> Vec<SessionChange>;
+
     /// RESET_CONNECTION, and before the login of a CHANGE_USER: rolls back and forgets the session's state. The wire
     /// closes the prepared statements.
     async fn reset(&mut self) -> Status;
@@ -88,6 +114,11 @@ pub trait Handler: Send {
 
     /// The session's state now.
     fn status(&self) -> Status;
+
+    /// How long the client may now be idle; `None` for [`super::WireLimits::idle_timeout`].
+    fn idle_timeout(&self) -> Option<Duration> {
+        None
+    }
 
     /// For metrics.
     fn observe(&self, event: WireEvent);
@@ -123,6 +154,10 @@ pub struct ClientFlags {
     pub multi_results: bool,
     /// Result sets end with an OK packet.
     pub deprecate_eof: bool,
+    /// OK packets tell what changed of the session.
+    pub session_track: bool,
+    /// A person sits there: `interactive_timeout` instead of `wait_timeout`.
+    pub interactive: bool,
 }
 
 impl ClientFlags {
@@ -132,6 +167,8 @@ impl ClientFlags {
             multi_statements: capabilities.contains(CapabilityFlags::CLIENT_MULTI_STATEMENTS),
             multi_results: capabilities.contains(CapabilityFlags::CLIENT_MULTI_RESULTS),
             deprecate_eof: capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF),
+            session_track: capabilities.contains(CapabilityFlags::CLIENT_SESSION_TRACK),
+            interactive: capabilities.contains(CapabilityFlags::CLIENT_INTERACTIVE),
         }
     }
 }
@@ -149,6 +186,21 @@ pub struct Prepared<P> {
     pub warnings: u16,
     /// The session's state.
     pub status: Status,
+}
+
+/// What an execution with a cursor answers.
+pub enum Opened<C> {
+    /// There are no rows to be fetched.
+    Done(OkReply),
+    /// Rows.
+    Rows {
+        /// Where they come from.
+        cursor: C,
+        /// Their columns.
+        columns: Vec<ColumnMeta>,
+        /// The session's state.
+        status: Status,
+    },
 }
 
 /// What happened on a connection.

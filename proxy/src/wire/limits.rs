@@ -14,12 +14,16 @@ pub struct WireLimits {
     pub handshake_timeout: Duration,
     /// From one command to the next (`wait_timeout`).
     pub idle_timeout: Duration,
+    /// Longest time a client may take to send each 64 KiB of a command that it has begun.
+    pub read_timeout: Duration,
     /// Longest time a client may take for each 64 KiB of a reply.
     pub write_timeout: Duration,
     /// How long a killed connection has to end by itself: to answer what it runs with an error.
     pub kill_grace: Duration,
     /// Most prepared statements open at once. MySQL's `max_prepared_stmt_count` is 16382 for the whole server.
     pub prepared_statements: usize,
+    /// Most cursors open at once; beyond them a result is sent at once. Each holds a page of rows.
+    pub cursors: usize,
     /// Most bytes of SEND_LONG_DATA held at once, over all statements.
     pub long_data: usize,
 }
@@ -31,9 +35,11 @@ impl Default for WireLimits {
             login_packet: 64 * 1024,
             handshake_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(8 * 60 * 60),
+            read_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(60),
             kill_grace: Duration::from_secs(1),
             prepared_statements: 16_382,
+            cursors: 16,
             long_data: 64 * 1024 * 1024,
         }
     }

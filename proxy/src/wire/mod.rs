@@ -13,10 +13,17 @@
 //! opinion: they are a client's, and some of them panic on what a hostile client may send.
 
 mod authenticate;
+<<<<<<< HEAD
 pub mod bench;
+=======
+mod changes;
+>>>>>>> main
 mod column;
 mod command;
+mod compress;
+mod cursors;
 mod datetime;
+mod enter;
 mod error;
 mod execute;
 pub mod fuzz;
@@ -26,7 +33,10 @@ mod kill;
 mod limits;
 mod login;
 mod packet;
+mod patience;
+mod proxied;
 mod reader;
+mod ready;
 mod reply;
 mod serve;
 mod statements;
@@ -38,12 +48,15 @@ mod value_text;
 #[cfg(test)]
 mod tests;
 
+pub use changes::SessionChange;
 pub use command::CommandKind;
 pub use error::{ErrorReply, Violation, Wait, WireError};
+pub use execute::Attributes;
 pub use greeting::Greeting;
-pub use handler::{ClientFlags, Handler, Login, Prepared, WireEvent};
+pub use handler::{ClientFlags, Handler, Login, Opened, Prepared, WireEvent};
 pub use kill::{KillSwitch, Shield};
 pub use limits::WireLimits;
+pub use proxied::proxied;
 pub use reply::{OkReply, Preamble, Replied, Reply, RowsReply};
 pub use serve::{Lifetime, refuse, serve};
 pub use status::Status;

@@ -15,13 +15,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::error::{Violation, Wait, WireError};
+use super::patience::Patience;
 use super::stream::BoxStream;
 
 /// Longest frame. A frame of exactly this length is followed by another one.
 const FRAME: usize = 0xff_ffff;
 /// A frame's header: three bytes of length, one of sequence.
 const HEADER: usize = 4;
-/// Room for the first read of a command, and all that an idle connection holds. Most statements are shorter.
+/// Room for the first read of a command. Most statements are shorter.
 const FIRST_READ: usize = 4 * 1024;
 /// Room for further reads of one packet: doubled with what has come, so that a header which promises 16 MiB costs
 /// nothing until they are sent.
@@ -30,7 +31,7 @@ const NEXT_READ: usize = 16 * 1024;
 /// many bytes, so that it cannot hold a result by taking it byte by byte.
 const FLUSH_AT: usize = 64 * 1024;
 /// An output buffer larger than this is given back when the connection falls idle.
-const IDLE_OUTPUT: usize = 4 * 1024;
+const IDLE_OUTPUT: usize = 1024;
 /// How long a connection that is closed with an error goes on taking what the client still sends, so that the error is
 /// read before the reset.
 const LINGER: Duration = Duration::from_secs(2);
@@ -48,6 +49,9 @@ pub(super) struct Channel {
     /// The number of the next packet, whichever side sends it.
     sequence: u8,
     write_timeout: Duration,
+    patience: Patience,
+    /// For the rest of a packet that has begun; for each so many bytes as [`FLUSH_AT`] of it.
+    read_timeout: Duration,
     /// When the first bytes of the packet that is being received came.
     began: Option<Instant>,
     received: u64,
@@ -68,10 +72,17 @@ impl Channel {
             written: 0,
             sequence: 0,
             write_timeout,
+            patience: Patience::default(),
+            read_timeout: Duration::MAX,
             began: None,
             received: 0,
             sent: 0,
         }
+    }
+
+    /// Bounds the time that a client may take for the rest of a packet, once it has begun to send it.
+    pub(super) fn with_read_timeout(self, read_timeout: Duration) -> Self {
+        Self { read_timeout, ..self }
     }
 
     pub(super) fn stream(&self) -> &BoxStream {
@@ -143,39 +154,57 @@ impl Channel {
         }
     }
 
-    /// The next packet; before waiting for it everything written so far is sent. `patience` is for the whole packet,
+    /// The next packet; before waiting for it everything written so far is sent. `time` is for the whole packet,
     /// however many reads it takes. `None` if the client closed between two packets. Dropped while it waits, it loses
     /// nothing.
     pub(super) async fn receive(
         &mut self,
         limit: usize,
-        patience: Duration,
+        time: Duration,
         wait: Wait,
     ) -> Result<Option<Bytes>, WireError> {
+        // Dropped with the wait, it is only made anew.
+        let mut patience = std::mem::take(&mut self.patience);
         let packet = async {
+            // How much had come when the time for a further part of it began.
+            let mut part: Option<(Instant, u64)> = None;
             loop {
                 if let Some(packet) = self.take(limit)? {
                     return Ok(Some(packet));
                 }
                 self.flush().await?;
-                if self.fill().await? == 0 {
-                    let between = self.input.is_empty() && self.partial.is_empty();
+                let between = self.input.is_empty() && self.partial.is_empty();
+                let read = if between {
+                    self.fill().await?
+                } else {
+                    let (begun, before) = part.unwrap_or((Instant::now(), self.received));
+                    let left = self.read_timeout.saturating_sub(begun.elapsed());
+                    let read = timeout(left, self.fill()).await.unwrap_or(Err(WireError::Timeout(Wait::Read)))?;
+                    part = Some((begun, before)).filter(|_| self.received - before < FLUSH_AT as u64);
+                    read
+                };
+                if read == 0 {
                     return if between { Ok(None) } else { Err(WireError::Closed) };
                 }
                 self.began.get_or_insert_with(Instant::now);
             }
         };
-        timeout(patience, packet).await.unwrap_or(Err(WireError::Timeout(wait)))
+        let packet = patience.wait(time, packet).await.unwrap_or(Err(WireError::Timeout(wait)));
+        self.patience = patience;
+        packet
     }
 
     async fn fill(&mut self) -> Result<usize, WireError> {
         if self.input.is_empty() && self.partial.is_empty() {
-            // Gives back what a large command took. For a small one it is one allocation, which is nothing beside the
-            // read that follows.
-            self.input = BytesMut::with_capacity(FIRST_READ);
+            // Gives back what the last command took: an idle connection holds no buffers. For a busy one it is one
+            // allocation, which is nothing beside the read that follows.
+            self.input = BytesMut::new();
             if self.output.capacity() > IDLE_OUTPUT {
                 self.output = Vec::new();
             }
+            let stream = &mut self.stream;
+            std::future::poll_fn(move |cx| stream.poll_readable(cx)).await?;
+            self.input.reserve(FIRST_READ);
         } else {
             let packet = match self.input.first_chunk::<3>() {
                 Some([a, b, c]) => HEADER + u32::from_le_bytes([*a, *b, *c, 0]) as usize,
@@ -261,13 +290,16 @@ impl Channel {
         if self.output.is_empty() {
             return Ok(());
         }
+        let mut patience = std::mem::take(&mut self.patience);
         while self.written < self.output.len() {
             let end = self.output.len().min(self.written + FLUSH_AT);
-            let sent = timeout(self.write_timeout, self.send_until(end)).await;
+            let sent = patience.wait(self.write_timeout, self.send_until(end)).await;
             sent.unwrap_or(Err(WireError::Timeout(Wait::Write)))?;
         }
         // TLS keeps records back until it is told.
-        timeout(self.write_timeout, self.stream.flush()).await.map_err(|_| WireError::Timeout(Wait::Write))??;
+        let flushed = patience.wait(self.write_timeout, self.stream.flush()).await;
+        flushed.ok_or(WireError::Timeout(Wait::Write))??;
+        self.patience = patience;
         self.sent += self.output.len() as u64;
         self.output.clear();
         self.output.shrink_to(2 * FLUSH_AT);

@@ -11,6 +11,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
+/// What stands for a limit that no clock reaches.
+const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
 /// A timer for one connection's waits, one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Patience {
@@ -27,7 +30,10 @@ impl Patience {
                 return Poll::Ready(Some(done));
             }
             // From the first time there is something to wait for.
-            let deadline = *deadline.get_or_insert_with(|| Instant::now() + limit);
+            let deadline = *deadline.get_or_insert_with(|| {
+                let now = Instant::now();
+                now.checked_add(limit).unwrap_or(now + FOREVER)
+            });
             let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
             if timer.deadline() > deadline {
                 timer.as_mut().reset(deadline);

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes};
 use cellgate_sql::{ColumnMeta, ColumnType, Value};
-use mysql_common::constants::CapabilityFlags;
+use mysql_common::constants::{CapabilityFlags, StatusFlags};
 use mysql_common::io::BufMutExt as _;
 
+use super::changes::{SessionChange, write_changes};
 use super::column::{write_column, write_param};
 use super::error::{ErrorReply, Violation, WireError};
 use super::packet::Channel;
@@ -29,6 +30,15 @@ pub(super) struct Client {
 impl Client {
     fn ends_with_ok(self) -> bool {
         self.capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF)
+    }
+
+    /// Whether what follows the login is compressed.
+    pub(super) fn compresses(self) -> bool {
+        self.capabilities.contains(CapabilityFlags::CLIENT_COMPRESS)
+    }
+
+    fn is_told_changes(self) -> bool {
+        self.capabilities.contains(CapabilityFlags::CLIENT_SESSION_TRACK)
     }
 }
 
@@ -52,6 +62,8 @@ pub struct OkReply {
     pub status: Status,
     /// For humans, e.g. `Records: 2  Duplicates: 0  Warnings: 0`; drivers read it.
     pub info: String,
+    /// What changed of the session; told to clients that asked for it (SESSION_TRACK).
+    pub changes: Vec<SessionChange>,
 }
 
 /// The number of a reply's first packet.
@@ -126,7 +138,7 @@ impl<'a> Reply<'a> {
     /// # Errors
     /// The connection is lost.
     pub async fn ok(self, ok: OkReply) -> Result<Replied, WireError> {
-        write_ok(self.channel, &ok, Following::Last);
+        write_ok(self.channel, self.client, &ok, Following::Last);
         self.channel.relieve().await?;
         Ok(Replied { following: Following::Last })
     }
@@ -181,7 +193,7 @@ impl<'a> Reply<'a> {
     /// # Errors
     /// The connection is lost.
     pub async fn ok_part(&mut self, ok: OkReply) -> Result<(), WireError> {
-        write_ok(self.channel, &ok, Following::More);
+        write_ok(self.channel, self.client, &ok, Following::More);
         self.channel.relieve().await
     }
 
@@ -214,20 +226,24 @@ impl<'a> RowsReply<'a> {
         following: Following,
     ) -> Result<Self, WireError> {
         let Reply { channel, client, format } = reply;
-        if columns.is_empty() {
-            // Zero columns would read as an OK packet cut short.
-            return Err(WireError::Protocol(Violation::Width { expected: 0, found: 0 }));
-        }
-        channel.packet(|out| out.put_lenenc_int(columns.len() as u64));
-        for column in columns {
-            channel.packet(|out| write_column(out, column, client.text));
-        }
+        write_columns(channel, client, columns)?;
         if !client.ends_with_ok() {
             write_eof(channel, 0, status, following);
         }
         channel.relieve().await?;
         let columns = columns.iter().map(|column| column.ty).collect();
         Ok(Self { channel, client, format, columns, following })
+    }
+
+    /// Goes on with the rows of a cursor, whose columns have been told.
+    pub(super) fn resume(channel: &'a mut Channel, client: Client, columns: Arc<[ColumnType]>) -> Self {
+        Self { channel, client, format: RowFormat::Binary, columns, following: Following::Cursor }
+    }
+
+    /// Ends a part of a cursor's rows.
+    pub(super) async fn pause(self, status: Status, following: Following) -> Result<(), WireError> {
+        write_end(self.channel, self.client, 0, status, following);
+        self.channel.relieve().await
     }
 
     /// Appends a row. Waits while the client does not take what was sent before.
@@ -275,24 +291,58 @@ impl<'a> RowsReply<'a> {
     }
 }
 
+/// What a result set begins with.
+fn write_columns(channel: &mut Channel, client: Client, columns: &[ColumnMeta]) -> Result<(), WireError> {
+    if columns.is_empty() {
+        // Zero columns would read as an OK packet cut short.
+        return Err(WireError::Protocol(Violation::Width { expected: 0, found: 0 }));
+    }
+    channel.packet(|out| out.put_lenenc_int(columns.len() as u64));
+    for column in columns {
+        channel.packet(|out| write_column(out, column, client.text));
+    }
+    Ok(())
+}
+
+/// The columns of a cursor that was opened. They end in one packet for every client: who asks for cursors reads it.
+pub(super) fn write_cursor(
+    channel: &mut Channel,
+    client: Client,
+    columns: &[ColumnMeta],
+    status: Status,
+) -> Result<(), WireError> {
+    write_columns(channel, client, columns)?;
+    write_end(channel, client, 0, status, Following::Cursor);
+    Ok(())
+}
+
 /// An OK packet.
-pub(super) fn write_ok(channel: &mut Channel, ok: &OkReply, following: Following) {
+pub(super) fn write_ok(channel: &mut Channel, client: Client, ok: &OkReply, following: Following) {
+    let told = client.is_told_changes();
+    let changed = told && !ok.changes.is_empty();
     channel.packet(|out| {
         out.put_u8(0x00);
         out.put_lenenc_int(ok.affected_rows);
         out.put_lenenc_int(ok.last_insert_id);
-        out.put_u16_le(ok.status.bits(following));
+        out.put_u16_le(ok.status.bits(following) | if changed { STATE_CHANGED } else { 0 });
         out.put_u16_le(ok.warnings);
-        if !ok.info.is_empty() {
-            // The manual has it without a length, every server writes one and every client reads it.
+        if !ok.info.is_empty() || changed {
+            // The manual has it without a length for who is not told changes, every server writes one and every client
+            // reads it.
             out.put_lenenc_str(ok.info.as_bytes());
+        }
+        if changed {
+            write_changes(out, &ok.changes);
         }
     });
 }
 
-/// An OK packet that only tells the session's state.
-pub(super) fn write_status(channel: &mut Channel, status: Status) {
-    write_ok(channel, &OkReply { status, ..OkReply::default() }, Following::Last);
+/// The status bit of an OK packet that tells of changes.
+const STATE_CHANGED: u16 = StatusFlags::SERVER_SESSION_STATE_CHANGED.bits();
+
+/// An OK packet that only tells the session's state and what changed of it.
+pub(super) fn write_status(channel: &mut Channel, client: Client, status: Status, changes: Vec<SessionChange>) {
+    write_ok(channel, client, &OkReply { status, changes, ..OkReply::default() }, Following::Last);
 }
 
 /// An ERR packet.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use bytes::{Bytes, BytesMut};
 
 use super::error::ErrorReply;
-use super::execute::ParamType;
+use super::execute::Declared;
 
 /// The prepared statements of a connection, and the bounds on them.
 pub(super) struct Statements<P> {
@@ -24,7 +24,7 @@ pub(super) struct Statement<P> {
     pub(super) plan: P,
     pub(super) params: u16,
     /// As the client last gave them; empty before that. It need not repeat them.
-    pub(super) types: Vec<ParamType>,
+    pub(super) declared: Declared,
     long_data: BTreeMap<u16, BytesMut>,
     /// What was wrong with long data, which has no reply: the next execution tells it.
     failure: Option<ErrorReply>,
@@ -59,7 +59,8 @@ impl<P> Statements<P> {
         }
         let id = self.next;
         self.next = self.next.wrapping_add(1);
-        let statement = Statement { plan, params, types: Vec::new(), long_data: BTreeMap::new(), failure: None };
+        let statement =
+            Statement { plan, params, declared: Declared::default(), long_data: BTreeMap::new(), failure: None };
         self.open.insert(id, statement);
         id
     }

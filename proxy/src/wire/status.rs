@@ -23,11 +23,17 @@ impl Default for Status {
     }
 }
 
-/// Whether further results follow this one.
+/// What follows this part of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Following {
+    /// Nothing.
     Last,
+    /// Further results.
     More,
+    /// Nothing, but there is a cursor that rows can be fetched from.
+    Cursor,
+    /// Nothing, and the cursor has no more rows.
+    CursorEnd,
 }
 
 impl Status {
@@ -37,7 +43,12 @@ impl Status {
         flags.set(StatusFlags::SERVER_STATUS_IN_TRANS, self.in_transaction);
         flags.set(StatusFlags::SERVER_STATUS_NO_BACKSLASH_ESCAPES, self.no_backslash_escapes);
         flags.set(StatusFlags::SERVER_STATUS_IN_TRANS_READONLY, self.in_read_only_transaction);
-        flags.set(StatusFlags::SERVER_MORE_RESULTS_EXISTS, following == Following::More);
+        match following {
+            Following::Last => {}
+            Following::More => flags |= StatusFlags::SERVER_MORE_RESULTS_EXISTS,
+            Following::Cursor => flags |= StatusFlags::SERVER_STATUS_CURSOR_EXISTS,
+            Following::CursorEnd => flags |= StatusFlags::SERVER_STATUS_LAST_ROW_SENT,
+        }
         flags.bits()
     }
 }

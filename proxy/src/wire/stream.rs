@@ -17,6 +17,11 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
         None
     }
 
+    /// Ready when a read would find something, as far as that can be told without a buffer to read into.
+    fn poll_readable(&self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
     /// How the way to the other end is encrypted, if it is.
     fn tls(&self) -> Option<TlsSession> {
         None
@@ -64,6 +69,10 @@ impl Stream for TcpStream {
     fn peer(&self) -> Option<SocketAddr> {
         self.peer_addr().ok()
     }
+
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_read_ready(cx)
+    }
 }
 
 impl Stream for DuplexStream {}
@@ -73,6 +82,12 @@ impl Stream for Empty {}
 impl<S: Stream> Stream for TlsStream<S> {
     fn peer(&self) -> Option<SocketAddr> {
         self.get_ref().0.peer()
+    }
+
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let (stream, session) = self.get_ref();
+        // What was decrypted and not read is there without the stream.
+        if session.wants_read() { stream.poll_readable(cx) } else { Poll::Ready(Ok(())) }
     }
 
     fn tls(&self) -> Option<TlsSession> {
@@ -85,17 +100,28 @@ impl<S: Stream> Stream for TlsStream<S> {
 pub(super) struct Prefixed {
     prefix: Bytes,
     stream: BoxStream,
+    /// Who is at the other end, if it is not who the stream comes from.
+    peer: Option<SocketAddr>,
 }
 
 impl Prefixed {
     pub(super) fn new(prefix: Bytes, stream: BoxStream) -> Self {
-        Self { prefix, stream }
+        Self { prefix, stream, peer: None }
+    }
+
+    /// A stream that somebody passes on for `peer`.
+    pub(super) fn on_behalf(prefix: Bytes, stream: BoxStream, peer: Option<SocketAddr>) -> Self {
+        Self { prefix, stream, peer }
     }
 }
 
 impl Stream for Prefixed {
     fn peer(&self) -> Option<SocketAddr> {
-        self.stream.peer()
+        self.peer.or_else(|| self.stream.peer())
+    }
+
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.prefix.is_empty() { self.stream.poll_readable(cx) } else { Poll::Ready(Ok(())) }
     }
 
     fn tls(&self) -> Option<TlsSession> {

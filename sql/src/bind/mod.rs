@@ -84,6 +84,9 @@ fn command(parsed: &Parsed, session: &Session<'_>) -> Result<Command, SqlError> 
         Parsed::Account(statement) => Command::Account(statement.clone()),
         Parsed::Grant(grant) => Command::Account(Box::new(session::grant(grant, session)?)),
         Parsed::Explain { analyze, statement } => {
+            if let Parsed::Select(select) = &**statement {
+                select::refuse_calls(select)?;
+            }
             Command::Explain(Box::new(Explain { command: command(statement, session)?, analyze: *analyze }))
         }
         Parsed::Do(expressions) => {

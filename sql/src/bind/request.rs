@@ -235,7 +235,7 @@ fn by_log(
     let scan = LogScan {
         shards,
         added_after: keys.added_after.map(AddedId),
-        created_from: keys.created_from.map(Micros),
+        created_from: keys.created_from.map(|local| env.time_zone().utc(Micros(local))),
         columns: column_filter(keys),
         after: None,
         limit,

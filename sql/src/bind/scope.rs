@@ -33,7 +33,13 @@ impl<'a> Session<'a> {
                 self.env.variable(*global, name).ok_or_else(|| SqlError::UnknownVariable(name.clone()))
             }
             Leaf::Session(function) => Ok(self.env.function(*function)),
-            Leaf::Now(digits) => Ok(Value::DateTime(self.now(*digits))),
+            Leaf::Now(digits) => Ok(Value::DateTime(self.env.time_zone().local(self.now(*digits)))),
+            Leaf::UtcNow(digits) => Ok(Value::DateTime(self.now(*digits))),
+            Leaf::Zone => Ok(Value::Int(self.env.time_zone().ahead())),
+            Leaf::Call(call, arguments) => {
+                let arguments = arguments.iter().map(|a| self.evaluate(a)).collect::<Result<Vec<_>, _>>()?;
+                self.env.call(*call, &arguments)
+            }
             Leaf::Column(parts) => Err(unknown_column(parts, "field list")),
             Leaf::Default => Err(unsupported("DEFAULT in an expression", "write it as a value of its own")),
         }
@@ -79,6 +85,9 @@ impl<'a> Session<'a> {
             | Leaf::SystemVariable { .. }
             | Leaf::Session(_)
             | Leaf::Now(_)
+            | Leaf::UtcNow(_)
+            | Leaf::Zone
+            | Leaf::Call(..)
             | Leaf::Default => self.value(leaf).map(Expression::Constant),
         })?;
         let keyed = if keys.is_empty() { bound } else { compare_as_keys(&bound, &keys)? };

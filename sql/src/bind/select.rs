@@ -1,5 +1,6 @@
 //! SELECT: what is read, and how rows are made of it.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -8,11 +9,11 @@ use super::scope::{Bound, Session, unknown_column};
 use super::view::View;
 use crate::ast::{From, Item, Limit, Select};
 use crate::columns::CellColumn;
-use crate::command::{Read, Source};
-use crate::environment::Environment;
+use crate::command::{Cut, Read, Source};
+use crate::environment::{Environment, SessionCall};
 use crate::error::SqlError;
 use crate::expression::number::Number;
-use crate::expression::{Expression, Leaf, Slot, Type};
+use crate::expression::{Aggregate, Expression, Leaf, Slot, Type};
 use crate::parse::{Expr, unsupported};
 use crate::shape::{AggregateSpec, Bounds, Grouping, Input, Plan, Shape};
 use crate::value::{ColumnMeta, ColumnType, Value};
@@ -167,7 +168,10 @@ fn columns(
         Leaf::UserVariable(name) => of_value(&env.user_variable(name)),
         Leaf::SystemVariable { global, name } => of_value(&env.variable(*global, name).unwrap_or(Value::Null)),
         Leaf::Session(function) => of_value(&env.function(*function)),
-        Leaf::Now(digits) => {
+        Leaf::Zone => Type::of(ColumnType::BigInt),
+        Leaf::Call(SessionCall::Uuid, _) => Type { nullable: false, ..Type::text(36) },
+        Leaf::Call(_, _) => Type::of(ColumnType::BigInt),
+        Leaf::Now(digits) | Leaf::UtcNow(digits) => {
             Type { decimals: u8::try_from(*digits).unwrap_or(6), nullable: false, ..Type::of(ColumnType::DateTime) }
         }
         Leaf::Default => Type::of(ColumnType::Null),
@@ -259,6 +263,7 @@ pub(super) fn returning(items: &[Item], mut view: View, session: &Session<'_>) -
         limit: None,
         offset: 0,
         bounds: bounds(session),
+        zone: session.env.time_zone(),
     }))
 }
 
@@ -320,6 +325,9 @@ struct Parts {
 /// Binds a SELECT.
 pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlError> {
     let resolved = Resolved::new(select, session.env)?;
+    if resolved.view.is_some() {
+        refuse_calls(select)?;
+    }
     let slot = |parts: &[String], clause| -> Result<Bound, SqlError> {
         match &resolved.view {
             Some(view) => view.slot(parts, clause),
@@ -344,7 +352,7 @@ pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlEr
     let aggregated = resolved.aggregated();
     let parts = if aggregated {
         let keys: Vec<_> = resolved.group_by.iter().map(|e| bound(e, "group statement")).collect::<Result<_, _>>()?;
-        group(parts, keys, resolved.view.as_ref())?
+        group(parts, keys, resolved.view.as_ref(), session.env.sql_mode().any_of_group)?
     } else {
         // Without groups HAVING is a condition like any other.
         let Parts { items, order, having, grouping } = parts;
@@ -354,7 +362,16 @@ pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlEr
         };
         Parts { items, order, having: None, grouping }
     };
-    let (limit, offset) = limit(&select.limit, session)?;
+    let (count, offset) = limit(&select.limit, session)?;
+    // All rows have to be made to be counted: the limit then applies to what is sent.
+    let (cut, (count, offset)) = match select.counts_all {
+        true => (Some(Cut { offset, count }), (None, 0)),
+        false => (None, (count, offset)),
+    };
+    let limited = select.limit.count.is_some();
+    if !select.into.is_empty() && select.into.len() != resolved.items.len() {
+        return Err(SqlError::IntoCount);
+    }
     let plan = Plan {
         columns: resolved.columns(session.env, &parameter_types(session))?,
         input: Input::Once,
@@ -364,9 +381,10 @@ pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlEr
         items: parts.items,
         order: parts.order.into_iter().filter(|(e, _)| e.constant().is_none()).collect(),
         distinct: select.distinct,
-        limit,
+        limit: count,
         offset,
         bounds: bounds(session),
+        zone: session.env.time_zone(),
     };
     match &resolved.view {
         None => Ok(Read {
@@ -376,11 +394,15 @@ pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlEr
             locking: false,
             scatter: false,
             label: "constant",
+            limited,
+            cut,
+            into: select.into.clone(),
         }),
         Some(view) => {
             let from = select.from.as_ref();
             let partitions = from.map_or(Ok(None), |from| partitions(from, session.env))?;
-            over_table(view, condition, partitions, plan, aggregated, select.locking, session)
+            let read = over_table(view, condition, partitions, plan, aggregated, select.locking, session)?;
+            Ok(Read { limited, cut, into: select.into.clone(), ..read })
         }
     }
 }
@@ -410,15 +432,50 @@ fn over_table(
         locking,
         scatter: source.scatter,
         label: source.label,
+        limited: false,
+        cut: None,
+        into: Vec::new(),
     })
 }
 
+/// What does something in the session is done once for a statement, so that it has no place over the rows of a table.
+pub(super) fn refuse_calls(select: &Select) -> Result<(), SqlError> {
+    let items = select.items.iter().filter_map(|item| match item {
+        Item::Expression { expression, .. } => Some(expression),
+        Item::All | Item::AllOf(_) => None,
+    });
+    let all = items.chain(&select.condition).chain(&select.group_by).chain(&select.having);
+    let mut found = None;
+    for expression in all.chain(select.order_by.iter().map(|(e, _)| e)) {
+        expression.visit(&mut |node| {
+            if let Expression::Leaf(Leaf::Call(call, _)) = node {
+                found = Some(*call);
+            }
+            found.is_none()
+        });
+    }
+    match found {
+        Some(call) => Err(unsupported(&format!("{} here", call.name()), "select it by itself, from no table")),
+        None => Ok(()),
+    }
+}
+
 /// Rewrites everything behind the grouping to be over what a group gives: its keys, then its aggregates.
-fn group(parts: Parts, keys: Vec<Expression<Slot>>, view: Option<&View>) -> Result<Parts, SqlError> {
+///
+/// A column that is no key is refused or, if it may be that of `any` row, aggregated as such.
+fn group(parts: Parts, keys: Vec<Expression<Slot>>, view: Option<&View>, any: bool) -> Result<Parts, SqlError> {
     if keys.iter().any(Expression::has_aggregate) {
         return Err(unsupported("an aggregate in GROUP BY", "group by columns"));
     }
-    let mut aggregates: Vec<AggregateSpec> = Vec::new();
+    let aggregates: RefCell<Vec<AggregateSpec>> = RefCell::default();
+    let place_of = |spec: AggregateSpec| {
+        let mut aggregates = aggregates.borrow_mut();
+        let place = aggregates.iter().position(|a| *a == spec).unwrap_or_else(|| {
+            aggregates.push(spec);
+            aggregates.len() - 1
+        });
+        Expression::Leaf(Slot(keys.len() + place))
+    };
     let mut regrouped = |expression: &Expression<Slot>| {
         expression.map(
             &mut |node| {
@@ -427,17 +484,21 @@ fn group(parts: Parts, keys: Vec<Expression<Slot>>, view: Option<&View>) -> Resu
                 }
                 let Expression::Aggregate { function, distinct, arguments } = node else { return Ok(None) };
                 let spec = AggregateSpec { function: *function, distinct: *distinct, arguments: arguments.clone() };
-                let place = aggregates.iter().position(|a| *a == spec).unwrap_or_else(|| {
-                    aggregates.push(spec);
-                    aggregates.len() - 1
-                });
-                Ok(Some(Expression::Leaf(Slot(keys.len() + place))))
+                Ok(Some(place_of(spec)))
             },
-            &mut |slot| Err(SqlError::MixedAggregate(view.map_or(String::new(), |v| v.name(*slot)))),
+            &mut |slot| {
+                if any {
+                    let arguments = vec![Expression::Leaf(*slot)];
+                    return Ok(place_of(AggregateSpec { function: Aggregate::Any, distinct: false, arguments }));
+                }
+                let column = view.map_or(String::new(), |v| v.name(*slot));
+                Err(SqlError::MixedAggregate { column, grouped: !keys.is_empty() })
+            },
         )
     };
     let items = parts.items.iter().map(&mut regrouped).collect::<Result<_, _>>()?;
     let having = parts.having.as_ref().map(&mut regrouped).transpose()?;
     let order = parts.order.iter().map(|(e, d)| Ok((regrouped(e)?, *d))).collect::<Result<_, SqlError>>()?;
+    let aggregates = aggregates.into_inner();
     Ok(Parts { items, order, having, grouping: Some(Grouping { keys, aggregates }) })
 }

@@ -3,7 +3,7 @@
 use super::scope::Session;
 use super::{full_name, select};
 use crate::account::{AccountStatement, Level};
-use crate::ast::{AssignedValue, Assignment, DdlStatement, GrantStatement, Granting, On, ShowStatement, Shown};
+use crate::ast::{AssignedValue, Assignment, DdlStatement, GrantStatement, Granting, Name, On, ShowStatement, Shown};
 use crate::command::{Aspect, Ddl, Setting, SettingScope, SettingValue, Show, TableName};
 use crate::error::SqlError;
 use crate::expression::{Expression, Leaf};
@@ -29,23 +29,43 @@ pub(super) fn set(assignments: &[Assignment], session: &Session<'_>) -> Result<V
 /// CREATE, DROP, ALTER: names filled in. Whether they exist is decided when the catalog is changed.
 pub(super) fn ddl(ddl: &DdlStatement, session: &Session<'_>) -> Result<Ddl, SqlError> {
     let env = session.env;
+    let one = |name: &Name| full_name(env, name);
     Ok(match ddl {
-        DdlStatement::CreateDatabase { name, if_not_exists } => {
-            Ddl::CreateDatabase { name: name.clone(), if_not_exists: *if_not_exists }
+        DdlStatement::CreateDatabase { name, if_not_exists, collation } => {
+            Ddl::CreateDatabase { name: name.clone(), if_not_exists: *if_not_exists, collation: collation.clone() }
+        }
+        DdlStatement::AlterDatabase { name, collation } => {
+            let name = name.as_deref().or(env.database()).ok_or(SqlError::NoDatabase)?.to_owned();
+            Ddl::AlterDatabase { name, collation: collation.clone() }
         }
         DdlStatement::DropDatabase { name, if_exists } => {
             Ddl::DropDatabase { name: name.clone(), if_exists: *if_exists }
         }
-        DdlStatement::CreateTable { name, if_not_exists, columns } => {
-            Ddl::CreateTable { name: full_name(env, name)?, if_not_exists: *if_not_exists, columns: columns.clone() }
-        }
-        DdlStatement::DropTable { names, if_exists } => Ddl::DropTable {
-            names: names.iter().map(|n| full_name(env, n)).collect::<Result<_, _>>()?,
-            if_exists: *if_exists,
+        DdlStatement::CreateTable { name, if_not_exists, columns, comment } => Ddl::CreateTable {
+            name: one(name)?,
+            if_not_exists: *if_not_exists,
+            columns: columns.clone(),
+            comment: comment.clone(),
         },
-        DdlStatement::AlterTable { name, add, drop } => {
-            Ddl::AlterTable { name: full_name(env, name)?, add: add.clone(), drop: drop.clone() }
+        DdlStatement::CreateTableLike { name, if_not_exists, like } => {
+            Ddl::CreateTableLike { name: one(name)?, if_not_exists: *if_not_exists, like: one(like)? }
         }
+        DdlStatement::DropTable { names, if_exists } => {
+            Ddl::DropTable { names: names.iter().map(one).collect::<Result<_, _>>()?, if_exists: *if_exists }
+        }
+        DdlStatement::AlterTable { name, changes, rename } => {
+            let name = one(name)?;
+            // A new name without a database stays in the table's.
+            let rename = rename.as_ref().map(|to| TableName {
+                database: to.database.clone().unwrap_or_else(|| name.database.clone()),
+                table: to.table.clone(),
+            });
+            Ddl::AlterTable { name, changes: changes.clone(), rename }
+        }
+        DdlStatement::RenameTables(pairs) => Ddl::RenameTables(
+            pairs.iter().map(|(from, to)| Ok((one(from)?, one(to)?))).collect::<Result<_, SqlError>>()?,
+        ),
+        DdlStatement::Truncate(name) => Ddl::Truncate(one(name)?),
     })
 }
 
@@ -113,6 +133,9 @@ pub(super) fn show(show: &ShowStatement, session: &Session<'_>) -> Result<Show, 
                 | Leaf::SystemVariable { .. }
                 | Leaf::Session(_)
                 | Leaf::Now(_)
+                | Leaf::UtcNow(_)
+                | Leaf::Zone
+                | Leaf::Call(..)
                 | Leaf::Default => session.value(leaf).map(Expression::Constant),
             })
         })

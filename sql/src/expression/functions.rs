@@ -1,6 +1,7 @@
 //! The functions of the dialect that depend on nothing but their arguments.
 
 use bytes::Bytes;
+use cellgate_schemaless::Micros;
 use serde_json::Value as Json;
 
 use super::evaluate::{arithmetic, boolean, column_text, text_of};
@@ -57,7 +58,7 @@ functions! {
     ConcatWs "CONCAT_WS" (2, usize::MAX),
     ConvertTz "CONVERT_TZ" (3, 3),
     Floor "FLOOR" (1, 1),
-    FromUnixTime "FROM_UNIXTIME" (1, 1),
+    FromUnixTime "FROM_UNIXTIME" (2, 2),
     Greatest "GREATEST" (2, usize::MAX),
     Hex "HEX" (1, 1),
     If "IF" (3, 3),
@@ -94,7 +95,7 @@ functions! {
     TimeAdd "(time + interval)" (2, 2),
     Trim "TRIM" (1, 1),
     Unhex "UNHEX" (1, 1),
-    UnixTimestamp "UNIX_TIMESTAMP" (1, 1),
+    UnixTimestamp "UNIX_TIMESTAMP" (2, 2),
     Upper "UPPER" (1, 1),
 }
 
@@ -187,25 +188,6 @@ fn one(function: Function, value: &Value) -> Result<Value, SqlError> {
         Function::RTrim => changed(value, &text, |t| t.trim_end_matches(' ').to_owned()),
         Function::Hex => hex(value, &text),
         Function::Unhex => unhex(&text),
-        Function::UnixTimestamp => match value {
-            Value::DateTime(at) => unix_time(*at),
-            Value::Null
-            | Value::Int(_)
-            | Value::UInt(_)
-            | Value::Double(_)
-            | Value::Decimal(_)
-            | Value::Text(_)
-            | Value::Bytes(_)
-            | Value::Json(_) => time::parse(&text).map_or(Value::Null, unix_time),
-        },
-        Function::FromUnixTime => {
-            let micros =
-                Number::of(value).and_then(|n| n.apply(Arithmetic::Multiply, Number::int(1_000_000)).ok().flatten());
-            match micros.map(|n| i64::try_from(n.round())) {
-                Some(Ok(micros)) => Value::DateTime(cellgate_schemaless::Micros(micros)),
-                Some(Err(_)) | None => Value::Null,
-            }
-        }
         Function::JsonUnquote => match value {
             Value::Json(bytes) => Value::Text(json::unquote(&json::parse(bytes)?).into()),
             Value::Null
@@ -302,6 +284,29 @@ fn several(function: Function, values: &[Value], fold_case: bool) -> Result<Valu
             let target = if values.len() > 2 { at_path(target, &string(2))? } else { Some(document(target)?) };
             boolean(target.map(|t| json::contains(&t, &candidate)))
         }
+        (Function::UnixTimestamp, [at, zone]) => {
+            let local = match at {
+                Value::DateTime(at) => Some(*at),
+                Value::Null
+                | Value::Int(_)
+                | Value::UInt(_)
+                | Value::Double(_)
+                | Value::Decimal(_)
+                | Value::Text(_)
+                | Value::Bytes(_)
+                | Value::Json(_) => time::parse(&text(0)),
+            };
+            local.map_or(Value::Null, |local| unix_time(Micros(local.0.saturating_sub(offset(zone)))))
+        }
+        (Function::FromUnixTime, [seconds, zone]) => {
+            let micros = Number::of(seconds);
+            let micros = micros.and_then(|n| n.apply(Arithmetic::Multiply, Number::int(1_000_000)).ok().flatten());
+            match micros.map(|n| i64::try_from(n.round())) {
+                // MySQL's bounds: 1970 to 3001-01-18.
+                Some(Ok(micros @ 0..=32_536_771_199_999_999)) => Value::DateTime(Micros(micros + offset(zone))),
+                Some(_) | None => Value::Null,
+            }
+        }
         (Function::TimeAdd, [at, micros]) => {
             let at = match at {
                 Value::DateTime(at) => Some(*at),
@@ -316,7 +321,7 @@ fn several(function: Function, values: &[Value], fold_case: bool) -> Result<Valu
             };
             let micros = Number::of(micros).and_then(|n| i64::try_from(n.round()).ok());
             match at.zip(micros).and_then(|(at, micros)| at.0.checked_add(micros)) {
-                Some(at) => Value::DateTime(cellgate_schemaless::Micros(at)),
+                Some(at) => Value::DateTime(Micros(at)),
                 None => Value::Null,
             }
         }
@@ -327,7 +332,7 @@ fn several(function: Function, values: &[Value], fold_case: bool) -> Result<Valu
                 other => time::offset(other),
             };
             match (time::parse(&text(0)), zone(1), zone(2)) {
-                (Some(at), Some(from), Some(to)) => Value::DateTime(cellgate_schemaless::Micros(at.0 - from + to)),
+                (Some(at), Some(from), Some(to)) => Value::DateTime(Micros(at.0 - from + to)),
                 (_, _, _) => Value::Null,
             }
         }
@@ -404,7 +409,22 @@ fn unhex(text: &[u8]) -> Value {
     }
 }
 
-fn unix_time(at: cellgate_schemaless::Micros) -> Value {
+/// The microseconds ahead of UTC that a time zone is.
+fn offset(zone: &Value) -> i64 {
+    match zone {
+        Value::Int(micros) => *micros,
+        Value::Null
+        | Value::UInt(_)
+        | Value::Double(_)
+        | Value::Decimal(_)
+        | Value::Text(_)
+        | Value::Bytes(_)
+        | Value::Json(_)
+        | Value::DateTime(_) => 0,
+    }
+}
+
+fn unix_time(at: Micros) -> Value {
     let (seconds, micros) = (at.0.div_euclid(1_000_000), at.0.rem_euclid(1_000_000));
     if micros == 0 { Value::Int(seconds) } else { Value::Decimal(super::number::decimal_text(i128::from(at.0), 6)) }
 }

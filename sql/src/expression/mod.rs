@@ -18,7 +18,7 @@ pub(crate) use evaluate::{Scope, column_text, text_of, truth};
 pub(crate) use functions::Function;
 pub(crate) use types::Type;
 
-use crate::environment::SessionFunction;
+use crate::environment::{SessionCall, SessionFunction};
 use crate::error::SqlError;
 use crate::value::Value;
 
@@ -208,6 +208,8 @@ pub(crate) enum Aggregate {
     Max,
     Sum,
     Avg,
+    /// The value of any row: what a bare column is without ONLY_FULL_GROUP_BY.
+    Any,
 }
 
 /// What a name in the text can be, before binding.
@@ -228,8 +230,14 @@ pub(crate) enum Leaf {
     },
     /// `DATABASE()`, ..
     Session(SessionFunction),
-    /// `NOW(digits)`
+    /// `NOW(digits)`, in the session's time zone
     Now(u32),
+    /// `UTC_TIMESTAMP(digits)`
+    UtcNow(u32),
+    /// The session's time zone: microseconds ahead of UTC
+    Zone,
+    /// `GET_LOCK(..)`, ..
+    Call(SessionCall, Vec<Expression<Leaf>>),
     /// `DEFAULT` as a value
     Default,
 }

@@ -161,10 +161,12 @@ pub(crate) fn offset(zone: &str) -> Option<i64> {
     };
     let (hours, minutes) = zone.get(1..)?.split_once(':')?;
     let (hours, minutes) = (whole(hours)?, whole(minutes)?);
-    if hours > 14 || minutes > 59 {
+    let total = hours * 60 + minutes;
+    // MySQL's bounds: -13:59 to +14:00.
+    if minutes > 59 || total > if negative { 14 * 60 - 1 } else { 14 * 60 } {
         return None;
     }
-    let micros = (hours * 60 + minutes) * 60 * SECOND;
+    let micros = total * 60 * SECOND;
     Some(if negative { -micros } else { micros })
 }
 

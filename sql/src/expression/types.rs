@@ -188,7 +188,7 @@ pub(crate) fn aggregate(function: Aggregate, argument: Type) -> Type {
         matches!(argument.ty, ColumnType::BigInt | ColumnType::UnsignedBigInt | ColumnType::Decimal | ColumnType::Null);
     match function {
         Aggregate::Count => Type::of(ColumnType::BigInt).nullable(false),
-        Aggregate::Min | Aggregate::Max => argument.nullable(true),
+        Aggregate::Min | Aggregate::Max | Aggregate::Any => argument.nullable(true),
         Aggregate::Sum if exact => Type { decimals: argument.decimals, ..Type::of(ColumnType::Decimal) },
         Aggregate::Avg if exact => {
             Type { decimals: argument.decimals.saturating_add(4).min(30), ..Type::of(ColumnType::Decimal) }

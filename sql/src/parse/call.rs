@@ -2,7 +2,7 @@
 
 use super::expression::Expr;
 use super::refuse::unsupported;
-use crate::environment::SessionFunction;
+use crate::environment::{SessionCall, SessionFunction};
 use crate::error::SqlError;
 use crate::expression::number::Number;
 use crate::expression::{Aggregate, Expression, Function, Leaf};
@@ -34,9 +34,20 @@ fn session_function(name: &str) -> Option<SessionFunction> {
     })
 }
 
-/// The date of the statement as `YYYY-MM-DD`.
-pub(super) fn today() -> Expr {
-    Expression::Call(Function::Left, vec![Expression::Leaf(Leaf::Now(0)), Expression::Constant(Value::Int(10))])
+/// The date of a time as `YYYY-MM-DD`.
+pub(super) fn today(now: Leaf) -> Expr {
+    Expression::Call(Function::Left, vec![Expression::Leaf(now), Expression::Constant(Value::Int(10))])
+}
+
+/// The digits behind the point that NOW and the like are asked for.
+fn fraction(name: &str, arguments: &[Expr]) -> Result<u32, SqlError> {
+    match arguments {
+        [] => Ok(0),
+        [digits, ..] => {
+            let digits = digits.constant().and_then(Number::of).and_then(|n| u32::try_from(n.round()).ok());
+            digits.filter(|digits| *digits <= 6).ok_or_else(|| SqlError::Arguments(name.into()))
+        }
+    }
 }
 
 /// A function called by name (upper case).
@@ -54,20 +65,29 @@ pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Result<Expr, SqlError> {
     if let (Some(function), []) = (session_function(name), arguments.as_slice()) {
         return Ok(Expression::Leaf(Leaf::Session(function)));
     }
+    if let Some(call) = SessionCall::named(name, arguments.len()) {
+        let nested = |e: &Expr| e.any(|node| matches!(node, Expression::Leaf(Leaf::Call(..))));
+        if arguments.iter().any(nested) {
+            return Err(unsupported(&format!("{name} of another such function"), "call them one after the other"));
+        }
+        return Ok(Expression::Leaf(Leaf::Call(call, arguments)));
+    }
     match (name, arguments.as_slice()) {
-        ("NOW" | "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "SYSDATE" | "UTC_TIMESTAMP", []) => {
-            Ok(Expression::Leaf(Leaf::Now(0)))
+        ("NOW" | "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "SYSDATE", [] | [_]) => {
+            Ok(Expression::Leaf(Leaf::Now(fraction(name, &arguments)?)))
         }
-        ("NOW" | "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "SYSDATE" | "UTC_TIMESTAMP", [digits]) => {
-            let digits = digits.constant().and_then(Number::of).and_then(|n| u32::try_from(n.round()).ok());
-            match digits {
-                Some(digits @ 0..=6) => Ok(Expression::Leaf(Leaf::Now(digits))),
-                Some(_) | None => Err(SqlError::Arguments(name.into())),
-            }
+        ("UTC_TIMESTAMP", [] | [_]) => Ok(Expression::Leaf(Leaf::UtcNow(fraction(name, &arguments)?))),
+        ("CURDATE" | "CURRENT_DATE", []) => Ok(today(Leaf::Now(0))),
+        ("UTC_DATE", []) => Ok(today(Leaf::UtcNow(0))),
+        ("UNIX_TIMESTAMP", []) => {
+            let zone = Expression::Constant(Value::Int(0));
+            known(Function::UnixTimestamp, vec![Expression::Leaf(Leaf::UtcNow(0)), zone])
         }
-        ("CURDATE" | "CURRENT_DATE" | "UTC_DATE", []) => Ok(today()),
-        ("UNIX_TIMESTAMP", []) => known(Function::UnixTimestamp, vec![Expression::Leaf(Leaf::Now(0))]),
-        ("LAST_INSERT_ID", _) => Err(unsupported("LAST_INSERT_ID with an argument", "use a user variable")),
+        // Both are about the session's time zone, which their second argument is.
+        ("UNIX_TIMESTAMP", [time]) => known(Function::UnixTimestamp, vec![time.clone(), Expression::Leaf(Leaf::Zone)]),
+        ("FROM_UNIXTIME", [time]) => known(Function::FromUnixTime, vec![time.clone(), Expression::Leaf(Leaf::Zone)]),
+        ("UNIX_TIMESTAMP", _) => Err(SqlError::Arguments(name.into())),
+        ("FROM_UNIXTIME", _) => Err(unsupported("FROM_UNIXTIME with a format", "format it in the application")),
         ("VALUES" | "VALUE", _) => {
             Err(unsupported("VALUES() in an expression", "cells are immutable: insert the next ref_key"))
         }
@@ -82,7 +102,7 @@ pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Result<Expr, SqlError> {
 }
 
 /// Functions MySQL has and the dialect has not: refused by name rather than called unknown.
-const KNOWN_TO_MYSQL: [&str; 45] = [
+const KNOWN_TO_MYSQL: [&str; 43] = [
     "GROUP_CONCAT",
     "JSON_ARRAYAGG",
     "JSON_OBJECTAGG",
@@ -92,9 +112,7 @@ const KNOWN_TO_MYSQL: [&str; 45] = [
     "STD",
     "STDDEV",
     "VARIANCE",
-    "UUID",
     "RAND",
-    "SLEEP",
     "BENCHMARK",
     "GET_LOCK",
     "RELEASE_LOCK",

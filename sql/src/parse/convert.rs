@@ -160,8 +160,10 @@ impl Converter<'_> {
         Ok(match upper.as_str() {
             "DEFAULT" => Expression::Leaf(Leaf::Default),
             "CURRENT_USER" => Expression::Leaf(Leaf::Session(SessionFunction::CurrentUser)),
-            "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "UTC_TIMESTAMP" => Expression::Leaf(Leaf::Now(0)),
-            "CURRENT_DATE" | "UTC_DATE" => today(),
+            "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" => Expression::Leaf(Leaf::Now(0)),
+            "UTC_TIMESTAMP" => Expression::Leaf(Leaf::UtcNow(0)),
+            "CURRENT_DATE" => today(Leaf::Now(0)),
+            "UTC_DATE" => today(Leaf::UtcNow(0)),
             word if RESERVED.contains(&word) => {
                 let place = usize::try_from(name.span.start.column).ok().and_then(|column| column.checked_sub(1));
                 let at = place.and_then(|i| self.tokens.get(i)).map_or(0, |t| t.start as usize);

@@ -1,11 +1,12 @@
-//! CREATE, DROP and ALTER of databases and cell tables.
+//! CREATE, DROP, RENAME and TRUNCATE of databases and cell tables.
 
 use cellgate_schemaless::limits::{COLUMN_KEY_BYTES, IDENTIFIER_CHARS, ROW_KEY_BYTES};
 
+use super::options::{self, charset, collation};
 use super::reader::Reader;
 use super::refuse::unsupported;
 use super::tokens::{Kind, Symbol};
-use crate::ast::{DdlStatement, Name, Parsed};
+use crate::ast::{DdlStatement, Name};
 use crate::columns::CellColumn;
 use crate::command::RowColumnSpec;
 use crate::error::SqlError;
@@ -20,20 +21,22 @@ pub(super) fn create(reader: &mut Reader<'_>) -> Result<DdlStatement, SqlError> 
     if reader.take_any(&["DATABASE", "SCHEMA"]).is_some() {
         let if_not_exists = reader.take(&["IF", "NOT", "EXISTS"]);
         let name = identifier(reader)?;
-        options(reader)?;
-        return Ok(DdlStatement::CreateDatabase { name, if_not_exists });
+        let collation = options::database(reader)?;
+        return Ok(DdlStatement::CreateDatabase { name, if_not_exists, collation });
     }
     reader.expect(&["TABLE"])?;
     let if_not_exists = reader.take(&["IF", "NOT", "EXISTS"]);
     let name = table(reader)?;
-    if reader.sees(&["LIKE"]) {
-        return Err(unsupported("CREATE TABLE .. LIKE", "use CREATE TABLE t ENGINE=CELLS"));
-    }
     let mut body = Body::default();
-    if reader.take_symbol(Symbol::Open) {
-        if reader.sees(&["LIKE"]) {
-            return Err(unsupported("CREATE TABLE .. LIKE", "use CREATE TABLE t ENGINE=CELLS"));
+    let parenthesis = reader.take_symbol(Symbol::Open);
+    if reader.take(&["LIKE"]) {
+        let like = table(reader)?;
+        if parenthesis {
+            reader.expect_symbol(Symbol::Close, ")")?;
         }
+        return Ok(DdlStatement::CreateTableLike { name, if_not_exists, like });
+    }
+    if parenthesis {
         loop {
             definition(reader, &mut body)?;
             if !reader.take_symbol(Symbol::Comma) {
@@ -42,15 +45,15 @@ pub(super) fn create(reader: &mut Reader<'_>) -> Result<DdlStatement, SqlError> 
         }
         reader.expect_symbol(Symbol::Close, ")")?;
     }
-    let cells = options(reader)?;
+    let options = options::table(reader)?;
     if reader.sees_any(&["AS", "SELECT", "IGNORE", "REPLACE"]) {
         return Err(unsupported("CREATE TABLE .. SELECT", "create the table, then insert"));
     }
     if reader.sees(&["PARTITION"]) {
         return Err(unsupported("PARTITION BY", "every table is sharded by row_key"));
     }
-    let columns = body.finish(cells)?;
-    Ok(DdlStatement::CreateTable { name, if_not_exists, columns })
+    let columns = body.finish(options.cells)?;
+    Ok(DdlStatement::CreateTable { name, if_not_exists, columns, comment: options.comment.unwrap_or_default() })
 }
 
 /// DROP, from behind the word.
@@ -63,89 +66,38 @@ pub(super) fn drop(reader: &mut Reader<'_>) -> Result<DdlStatement, SqlError> {
         return Err(reader.error("expected TABLE or DATABASE"));
     }
     let if_exists = reader.take(&["IF", "EXISTS"]);
-    let mut names = Vec::new();
-    loop {
-        let (database, table) = reader.qualified()?;
-        names.push(Name { database, table });
-        if !reader.take_symbol(Symbol::Comma) {
-            break;
-        }
+    let mut names = vec![existing(reader)?];
+    while reader.take_symbol(Symbol::Comma) {
+        names.push(existing(reader)?);
     }
     // These do nothing in MySQL either.
     reader.take_any(&["RESTRICT", "CASCADE"]);
     Ok(DdlStatement::DropTable { names, if_exists })
 }
 
-/// ALTER, from behind the word.
-pub(super) fn alter(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
-    reader.expect(&["TABLE"])?;
-    let (database, table) = reader.qualified()?;
-    let name = Name { database, table };
-    if reader.take(&["DISABLE", "KEYS"]) || reader.take(&["ENABLE", "KEYS"]) {
-        // What every dump says around its inserts; there are no keys to switch off.
-        return Ok(Parsed::Do(Vec::new()));
+/// RENAME, from behind the word.
+pub(super) fn rename(reader: &mut Reader<'_>) -> Result<DdlStatement, SqlError> {
+    if reader.take_any(&["TABLE", "TABLES"]).is_none() {
+        return Err(reader.error("expected TABLE"));
     }
-    let (mut add, mut drop) = (Vec::new(), Vec::new());
+    let mut pairs = Vec::new();
     loop {
-        if reader.take(&["ADD"]) {
-            for word in [
-                "INDEX",
-                "KEY",
-                "UNIQUE",
-                "PRIMARY",
-                "CONSTRAINT",
-                "FOREIGN",
-                "FULLTEXT",
-                "SPATIAL",
-                "CHECK",
-                "PARTITION",
-            ] {
-                if reader.sees(&[word]) {
-                    return Err(unsupported(&format!("ALTER TABLE .. ADD {word}"), ALTER));
-                }
-            }
-            reader.take(&["COLUMN"]);
-            if reader.take_symbol(Symbol::Open) {
-                loop {
-                    add.push(row_column(reader)?);
-                    if !reader.take_symbol(Symbol::Comma) {
-                        break;
-                    }
-                }
-                reader.expect_symbol(Symbol::Close, ")")?;
-            } else {
-                add.push(row_column(reader)?);
-            }
-            if reader.sees_any(&["FIRST", "AFTER"]) {
-                return Err(unsupported("ADD COLUMN .. FIRST or AFTER", "columns are appended"));
-            }
-        } else if reader.take(&["DROP"]) {
-            for word in ["INDEX", "KEY", "PRIMARY", "FOREIGN", "CONSTRAINT", "CHECK", "PARTITION"] {
-                if reader.sees(&[word]) {
-                    return Err(unsupported(&format!("ALTER TABLE .. DROP {word}"), ALTER));
-                }
-            }
-            reader.take(&["COLUMN"]);
-            let column = reader.name()?;
-            if CellColumn::named(&column).is_some() {
-                return Err(unsupported(&format!("DROP COLUMN {column}"), "every cell has it"));
-            }
-            drop.push(column);
-        } else {
-            let what = reader.peek().map_or("", |t| t.text(reader.text)).to_uppercase();
-            return Err(unsupported(&format!("ALTER TABLE .. {what}"), ALTER));
-        }
+        let from = existing(reader)?;
+        reader.expect(&["TO"])?;
+        pairs.push((from, table(reader)?));
         if !reader.take_symbol(Symbol::Comma) {
-            break;
+            return Ok(DdlStatement::RenameTables(pairs));
         }
     }
-    twice(add.iter().map(|c| &c.name))?;
-    Ok(Parsed::Ddl(DdlStatement::AlterTable { name, add, drop }))
 }
 
-const ALTER: &str = "a cell table can ADD COLUMN name JSON and DROP COLUMN name";
+/// TRUNCATE, from behind the word.
+pub(super) fn truncate(reader: &mut Reader<'_>) -> Result<DdlStatement, SqlError> {
+    reader.take(&["TABLE"]);
+    Ok(DdlStatement::Truncate(existing(reader)?))
+}
 
-fn identifier(reader: &mut Reader<'_>) -> Result<String, SqlError> {
+pub(super) fn identifier(reader: &mut Reader<'_>) -> Result<String, SqlError> {
     let name = reader.name()?;
     if name.chars().count() > IDENTIFIER_CHARS {
         return Err(SqlError::Limit {
@@ -157,12 +109,19 @@ fn identifier(reader: &mut Reader<'_>) -> Result<String, SqlError> {
     Ok(name)
 }
 
-fn table(reader: &mut Reader<'_>) -> Result<Name, SqlError> {
+/// The name of a table that is to be there afterwards.
+pub(super) fn table(reader: &mut Reader<'_>) -> Result<Name, SqlError> {
     let first = identifier(reader)?;
     if reader.take_symbol(Symbol::Dot) {
         return Ok(Name { database: Some(first), table: identifier(reader)? });
     }
     Ok(Name { database: None, table: first })
+}
+
+/// The name of a table that is to be there already.
+pub(super) fn existing(reader: &mut Reader<'_>) -> Result<Name, SqlError> {
+    let (database, table) = reader.qualified()?;
+    Ok(Name { database, table })
 }
 
 /// What stands between the parentheses of CREATE TABLE.
@@ -208,7 +167,7 @@ impl Body {
     }
 }
 
-fn twice<'a, S: AsRef<str> + ?Sized + 'a>(names: impl Iterator<Item = &'a S>) -> Result<(), SqlError> {
+pub(super) fn twice<'a, S: AsRef<str> + ?Sized + 'a>(names: impl Iterator<Item = &'a S>) -> Result<(), SqlError> {
     let mut seen = std::collections::HashSet::new();
     for name in names {
         if !seen.insert(name.as_ref().to_lowercase()) {
@@ -409,7 +368,7 @@ fn default(reader: &mut Reader<'_>) -> Result<(), SqlError> {
 }
 
 /// `name JSON [NULL] [DEFAULT json] [COMMENT '..']`
-fn row_column(reader: &mut Reader<'_>) -> Result<RowColumnSpec, SqlError> {
+pub(super) fn row_column(reader: &mut Reader<'_>) -> Result<RowColumnSpec, SqlError> {
     let name = identifier(reader)?;
     if CellColumn::named(&name).is_some() {
         return Err(SqlError::ColumnTwice(name));
@@ -442,7 +401,7 @@ fn row_column(reader: &mut Reader<'_>) -> Result<RowColumnSpec, SqlError> {
     Ok(RowColumnSpec { name, missing })
 }
 
-fn json_default(reader: &mut Reader<'_>, name: &str) -> Result<Option<String>, SqlError> {
+pub(super) fn json_default(reader: &mut Reader<'_>, name: &str) -> Result<Option<String>, SqlError> {
     struct NoLeaves;
     impl crate::expression::Scope<crate::expression::Leaf> for NoLeaves {
         fn leaf(&self, _: &crate::expression::Leaf) -> Result<Value, SqlError> {
@@ -466,50 +425,4 @@ fn json_default(reader: &mut Reader<'_>, name: &str) -> Result<Option<String>, S
         row: 1,
     })?;
     String::from_utf8(json.to_vec()).map(Some).map_err(|_| SqlError::Internal("JSON that is not UTF-8".into()))
-}
-
-fn charset(reader: &mut Reader<'_>) -> Result<(), SqlError> {
-    reader.take_symbol(Symbol::Equal);
-    let name = reader.name_or_string()?.to_lowercase();
-    if ["utf8mb4", "utf8mb3", "utf8", "ascii", "binary"].contains(&name.as_str()) {
-        return Ok(());
-    }
-    Err(unsupported(&format!("the character set {name}"), "use utf8mb4"))
-}
-
-fn collation(reader: &mut Reader<'_>) -> Result<(), SqlError> {
-    reader.take_symbol(Symbol::Equal);
-    let name = reader.name_or_string()?.to_lowercase();
-    if name.ends_with("_bin") || name == "binary" {
-        return Ok(());
-    }
-    Err(unsupported(&format!("the collation {name}"), "keys compare byte by byte: use utf8mb4_bin, or leave it out"))
-}
-
-/// Options of a table or database; whether ENGINE=CELLS is among them.
-fn options(reader: &mut Reader<'_>) -> Result<bool, SqlError> {
-    let mut cells = false;
-    loop {
-        reader.take_symbol(Symbol::Comma);
-        reader.take(&["DEFAULT"]);
-        if reader.take(&["ENGINE"]) {
-            reader.take_symbol(Symbol::Equal);
-            let engine = reader.name_or_string()?.to_uppercase();
-            match engine.as_str() {
-                "CELLS" => cells = true,
-                "INNODB" => {}
-                other => return Err(unsupported(&format!("ENGINE={other}"), "use ENGINE=CELLS")),
-            }
-        } else if reader.take(&["CHARACTER", "SET"]) || reader.take(&["CHARSET"]) {
-            charset(reader)?;
-        } else if reader.take(&["COLLATE"]) {
-            collation(reader)?;
-        } else if reader.take_any(&["COMMENT", "ROW_FORMAT", "AUTO_INCREMENT", "KEY_BLOCK_SIZE"]).is_some() {
-            // None of these changes what a statement answers.
-            reader.take_symbol(Symbol::Equal);
-            reader.next();
-        } else {
-            return Ok(cells);
-        }
-    }
 }

@@ -13,6 +13,8 @@ use sqlparser::tokenizer::Token;
 pub(super) struct CellDialect {
     /// `||` concatenates instead of being OR.
     pub pipes_as_concat: bool,
+    /// NOT binds like `!`.
+    pub high_not_precedence: bool,
 }
 
 /// MySQL's levels, loosest first (`sql_yacc.yy`, not the table of the manual, which is simplified).
@@ -91,7 +93,9 @@ impl Dialect for CellDialect {
             Token::Plus => (UnaryOperator::Plus, level::SIGN),
             Token::Tilde => (UnaryOperator::BitwiseNot, level::SIGN),
             Token::ExclamationMark => (UnaryOperator::BangNot, level::BANG),
-            Token::Word(w) if w.keyword == Keyword::NOT => (UnaryOperator::Not, level::NOT),
+            Token::Word(w) if w.keyword == Keyword::NOT => {
+                (UnaryOperator::Not, if self.high_not_precedence { level::BANG } else { level::NOT })
+            }
             // BINARY makes bytes of its operand, which is how everything compares here anyway.
             Token::Word(w) if w.keyword == Keyword::BINARY => (UnaryOperator::Hash, level::BANG),
             _ => return None,

@@ -33,7 +33,10 @@ impl Reader<'_> {
         if tokens.is_empty() {
             return Err(self.error("expected an expression"));
         }
-        let dialect = CellDialect { pipes_as_concat: self.mode.pipes_as_concat };
+        let dialect = CellDialect {
+            pipes_as_concat: self.mode.pipes_as_concat,
+            high_not_precedence: self.mode.high_not_precedence,
+        };
         let fed = tokens
             .iter()
             .enumerate()

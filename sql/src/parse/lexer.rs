@@ -12,6 +12,11 @@ use crate::error::SqlError;
 /// The MySQL version executable comments are compared with (`/*!80037 ..*/` is a comment).
 const COMMENT_VERSION: u32 = 80_036;
 
+/// How many comments of a statement are kept, and how long they may be, in bytes: enough for the tags that frameworks
+/// write.
+const KEPT_COMMENTS: usize = 8;
+const KEPT_COMMENT_BYTES: usize = 1024;
+
 /// Reads tokens one by one.
 pub(crate) struct Lexer<'a> {
     text: &'a str,
@@ -24,6 +29,10 @@ pub(crate) struct Lexer<'a> {
     hint: Option<Duration>,
     /// Whether the last token was a `.`, behind which a name may start with a digit.
     after_dot: bool,
+    /// Whether there was a comment of any kind.
+    commented: bool,
+    /// What stands in the comments of the statement, as far as it is kept.
+    comments: Vec<Box<str>>,
 }
 
 impl<'a> Lexer<'a> {
@@ -37,6 +46,8 @@ impl<'a> Lexer<'a> {
             parameters: 0,
             hint: None,
             after_dot: false,
+            commented: false,
+            comments: Vec::new(),
         }
     }
 
@@ -44,7 +55,13 @@ impl<'a> Lexer<'a> {
     pub(super) fn close(&mut self, tokens: &mut Tokens) {
         tokens.parameters = u16::try_from(self.parameters).unwrap_or(u16::MAX);
         tokens.max_execution_time = self.hint.take();
+        tokens.comments = std::mem::take(&mut self.comments);
         self.parameters = 0;
+    }
+
+    /// Whether there was a comment so far.
+    pub(super) fn commented(&self) -> bool {
+        self.commented
     }
 
     /// How far the text has been read, in bytes.
@@ -108,12 +125,14 @@ impl<'a> Lexer<'a> {
     }
 
     fn skip_line(&mut self) {
+        self.commented = true;
         self.at = self.rest().iter().position(|&b| b == b'\n').map_or(self.bytes.len(), |n| self.at + n + 1);
     }
 
     /// At `/*`: goes behind the comment, or into an executable one.
     fn comment(&mut self) -> Result<(), SqlError> {
         let start = self.at;
+        self.commented = true;
         if self.byte(2) == b'!' && !self.in_executable {
             let digits = self.rest().iter().skip(3).take(6).take_while(|b| b.is_ascii_digit()).count();
             // A version has five digits, or six; fewer are part of the code.
@@ -129,9 +148,11 @@ impl<'a> Lexer<'a> {
         else {
             return Err(syntax(self.text, start, "the comment is not closed"));
         };
-        if self.byte(2) == b'+' {
-            let hint = self.text.get(start + 3..start + 2 + length).unwrap_or("");
+        let content = self.text.get(start + 2..start + 2 + length).unwrap_or("");
+        if let Some(hint) = content.strip_prefix('+') {
             self.hint = max_execution_time(hint).or(self.hint);
+        } else if self.comments.len() < KEPT_COMMENTS && (1..=KEPT_COMMENT_BYTES).contains(&content.len()) {
+            self.comments.push(content.into());
         }
         self.at = start + length + 4;
         Ok(())

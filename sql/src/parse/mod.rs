@@ -8,6 +8,7 @@ mod account;
 mod account_grant;
 #[cfg(test)]
 mod account_tests;
+mod alter;
 mod budget;
 mod call;
 mod convert;
@@ -17,11 +18,15 @@ mod expression;
 mod insert;
 pub(crate) mod lexer;
 pub(crate) mod literal;
+mod options;
 mod reader;
 mod refuse;
 mod select;
 mod set;
 mod show;
+#[cfg(test)]
+mod statement_tests;
+mod tags;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tokens;
@@ -55,6 +60,7 @@ struct Inner {
     parameters: u16,
     kind: StatementKind,
     max_execution_time: Option<Duration>,
+    comments: Vec<Box<str>>,
     parsed: Parsed,
 }
 
@@ -143,6 +149,13 @@ impl Statement {
         self.inner.max_execution_time
     }
 
+    /// The tags that frameworks write into comments (`traceparent='..',app='shop'`, `app:shop,job:mail`): for the log.
+    /// Comments of any other form are not among them, since anything can stand in them.
+    pub fn tags(&self) -> String {
+        let comments = self.inner.comments.iter().map(|comment| comment.trim());
+        comments.filter(|comment| tags::are_tags(comment)).collect::<Vec<_>>().join(",")
+    }
+
     pub(crate) fn parsed(&self) -> &Parsed {
         &self.inner.parsed
     }
@@ -154,7 +167,7 @@ impl Statement {
 /// statements, those before it run; the refusal comes from [`crate::bind()`] and [`crate::describe`].
 ///
 /// # Errors
-/// [`SqlError::Empty`] for a text of nothing but white space and comments; a syntax error; a limit.
+/// [`SqlError::Empty`] for a text of nothing but white space; a syntax error; a limit.
 pub fn parse(text: &str, mode: SqlMode) -> Result<Vec<Statement>, SqlError> {
     let statements = tokens::tokenize(text, mode, budget::TOKENS)?;
     if statements.is_empty() {
@@ -231,6 +244,7 @@ fn parse_all(
                 parameters: tokens.parameters,
                 kind,
                 max_execution_time: tokens.max_execution_time,
+                comments: tokens.comments.clone(),
                 parsed,
             }),
         });
@@ -246,7 +260,7 @@ fn one(reader: &mut Reader<'_>) -> (StatementKind, Result<Parsed, SqlError>) {
 }
 
 fn kind(reader: &Reader<'_>) -> StatementKind {
-    const WORDS: [(&str, StatementKind); 22] = [
+    const WORDS: [(&str, StatementKind); 23] = [
         ("SELECT", StatementKind::Select),
         ("WITH", StatementKind::Select),
         ("INSERT", StatementKind::Insert),
@@ -257,6 +271,7 @@ fn kind(reader: &Reader<'_>) -> StatementKind {
         ("DROP", StatementKind::Ddl),
         ("ALTER", StatementKind::Ddl),
         ("TRUNCATE", StatementKind::Ddl),
+        ("RENAME", StatementKind::Ddl),
         ("GRANT", StatementKind::Ddl),
         ("REVOKE", StatementKind::Ddl),
         ("SET", StatementKind::Set),
@@ -280,6 +295,10 @@ fn kind(reader: &Reader<'_>) -> StatementKind {
 }
 
 fn statement(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
+    if reader.tokens.is_empty() {
+        // Nothing but comments.
+        return Ok(Parsed::Do(Vec::new()));
+    }
     if let Some(transaction) = transaction::transaction(reader)? {
         return Ok(Parsed::Transaction(transaction));
     }
@@ -327,7 +346,13 @@ fn statement(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
         return ddl::drop(reader).map(Parsed::Ddl);
     }
     if reader.take(&["ALTER"]) {
-        return ddl::alter(reader);
+        return alter::alter(reader).map(Parsed::Ddl);
+    }
+    if reader.take(&["RENAME"]) {
+        return ddl::rename(reader).map(Parsed::Ddl);
+    }
+    if reader.take(&["TRUNCATE"]) {
+        return ddl::truncate(reader).map(Parsed::Ddl);
     }
     if reader.take(&["DO"]) {
         return reader.expressions().map(Parsed::Do);
@@ -352,6 +377,8 @@ fn variable_select(variable: &str) -> Select {
         order_by: Vec::new(),
         limit: Limit::default(),
         locking: false,
+        counts_all: false,
+        into: Vec::new(),
     }
 }
 

@@ -47,11 +47,9 @@ const CLAUSES: [&str; 34] = [
 
 /// SELECT, from behind the word.
 pub(super) fn select(reader: &mut Reader<'_>) -> Result<Select, SqlError> {
-    let distinct = modifiers(reader)?;
+    let (distinct, counts_all) = modifiers(reader)?;
     let items = items(reader)?;
-    if reader.sees(&["INTO"]) {
-        return Err(unsupported("SELECT .. INTO", "read the rows in the application, or use SET @name = expression"));
-    }
+    let mut into = into(reader)?;
     let from = if reader.take(&["FROM"]) { table(reader)? } else { None };
     let condition = if reader.take(&["WHERE"]) { Some(reader.expression()?) } else { None };
     let mut group_by = Vec::new();
@@ -67,21 +65,47 @@ pub(super) fn select(reader: &mut Reader<'_>) -> Result<Select, SqlError> {
     }
     let order_by = order_by(reader)?;
     let limit = limit(reader)?;
-    if reader.sees(&["INTO"]) {
-        return Err(unsupported("SELECT .. INTO", "read the rows in the application, or use SET @name = expression"));
+    if into.is_empty() {
+        into = self::into(reader)?;
     }
     let locking = locking(reader)?;
+    if into.is_empty() {
+        into = self::into(reader)?;
+    }
     if let Some(word) = reader.take_any(&["UNION", "EXCEPT", "INTERSECT"]) {
         return Err(unsupported(word, "run the queries one by one, or use IN (..) for several keys"));
     }
     if reader.sees(&["PROCEDURE"]) {
         return Err(unsupported("PROCEDURE", "leave it out"));
     }
-    Ok(Select { items, distinct, from, condition, group_by, having, order_by, limit, locking })
+    Ok(Select { items, distinct, from, condition, group_by, having, order_by, limit, locking, counts_all, into })
 }
 
-/// What may stand between SELECT and its list; whether DISTINCT is among it.
-fn modifiers(reader: &mut Reader<'_>) -> Result<bool, SqlError> {
+/// `INTO @a, @b`, if it is next.
+fn into(reader: &mut Reader<'_>) -> Result<Vec<String>, SqlError> {
+    let mut names = Vec::new();
+    if !reader.take(&["INTO"]) {
+        return Ok(names);
+    }
+    if reader.sees_any(&["OUTFILE", "DUMPFILE"]) {
+        return Err(unsupported("SELECT .. INTO a file", "read the rows in the application"));
+    }
+    loop {
+        match reader.peek() {
+            Some(token) if token.kind == Kind::UserVariable => {
+                names.push(literal::user_variable(token, reader.text, reader.mode));
+                reader.next();
+            }
+            Some(_) | None => return Err(reader.error("expected a user variable")),
+        }
+        if !reader.take_symbol(Symbol::Comma) {
+            return Ok(names);
+        }
+    }
+}
+
+/// What may stand between SELECT and its list; whether DISTINCT and SQL_CALC_FOUND_ROWS are among it.
+fn modifiers(reader: &mut Reader<'_>) -> Result<(bool, bool), SqlError> {
     // These change how MySQL runs the statement, never what it answers.
     const HINTS: [&str; 7] = [
         "HIGH_PRIORITY",
@@ -92,14 +116,14 @@ fn modifiers(reader: &mut Reader<'_>) -> Result<bool, SqlError> {
         "SQL_NO_CACHE",
         "SQL_CACHE",
     ];
-    let mut distinct = false;
+    let (mut distinct, mut counts_all) = (false, false);
     loop {
         if reader.take_any(&["DISTINCT", "DISTINCTROW"]).is_some() {
             distinct = true;
-        } else if reader.sees(&["SQL_CALC_FOUND_ROWS"]) {
-            return Err(unsupported("SQL_CALC_FOUND_ROWS", "count with SELECT COUNT(*)"));
+        } else if reader.take(&["SQL_CALC_FOUND_ROWS"]) {
+            counts_all = true;
         } else if !reader.take(&["ALL"]) && reader.take_any(&HINTS).is_none() {
-            return Ok(distinct);
+            return Ok((distinct, counts_all));
         }
     }
 }

@@ -333,7 +333,7 @@ fn comments_are_blanks_except_those_that_run() {
     assert_eq!(value("1 /*!40000 + 1 */ /*!99999 + 1 */ /*M!100100 + 1 */ /*! + 1 */"), "3");
     assert_eq!(value("5--1"), "6", "two signs are no comment without a blank");
     assert_eq!(value("/*!50000 1 /* inner */ + 1 */"), "2");
-    for empty in ["", " ; ;; ", "/* x */", "-- x", "#", "--", "/*!99999 SELECT 1 */", "/*M! SELECT 1*/"] {
+    for empty in ["", " ; ;; "] {
         assert_eq!(parse(empty, SqlMode::default()).map(|s| s.len()), Err(SqlError::Empty), "{empty}");
     }
     assert_eq!(one("/*+ MAX_EXECUTION_TIME(5) */ SELECT 1").max_execution_time(), Some(Duration::from_millis(5)));
@@ -397,7 +397,7 @@ fn strings_and_numbers_are_read_as_mysql_reads_them() {
     ] {
         assert_eq!(value(written), expected, "{written}");
     }
-    let mode = SqlMode { ansi_quotes: true, no_backslash_escapes: true, pipes_as_concat: true };
+    let mode = SqlMode { ansi_quotes: true, no_backslash_escapes: true, pipes_as_concat: true, ..SqlMode::default() };
     let env = Session::new();
     let statement = parse(r#"SELECT 'a\' || 'b' AS "x y""#, mode).unwrap().remove(0);
     let Ok(Command::Read(read)) = crate::bind(&statement, &[], &env) else { panic!() };
@@ -529,7 +529,7 @@ fn functions_give_what_mysql_gives() {
     }
     assert!(matches!(bound("SELECT NO_SUCH_THING(1)"), Err(SqlError::UnknownFunction(_))));
     assert!(matches!(bound("SELECT LOWER()"), Err(SqlError::Arguments(_))));
-    assert!(matches!(bound("SELECT SLEEP(1)"), Err(SqlError::Unsupported { .. })));
+    assert!(matches!(bound("SELECT RAND()"), Err(SqlError::Unsupported { .. })));
     assert_eq!(
         rows(
             "SELECT SHARD_OF(row_key) = shard FROM plain WHERE row_key = 'a'",
@@ -584,7 +584,6 @@ fn cell_tables_are_created_in_both_forms() {
         "CREATE TABLE new (BASE INT) ENGINE=CELLS",
         "CREATE TABLE new (row_key VARCHAR(255), column_key VARCHAR(64), ref_key BIGINT, body JSON)",
         &long("TEXT", "VARCHAR(64)"),
-        "CREATE TABLE new LIKE trips",
         "CREATE TABLE new ENGINE=CELLS AS SELECT 1",
         "CREATE TABLE new ENGINE=CELLS COLLATE utf8mb4_general_ci",
         "CREATE TABLE new ENGINE=MEMORY",
@@ -604,9 +603,9 @@ fn other_changes_of_the_catalog_are_understood() {
     for (text, expected) in [
         (
             "CREATE DATABASE IF NOT EXISTS x DEFAULT CHARACTER SET utf8mb4",
-            Ddl::CreateDatabase { name: "x".into(), if_not_exists: true },
+            Ddl::CreateDatabase { name: "x".into(), if_not_exists: true, collation: Some("utf8mb4_0900_ai_ci".into()) },
         ),
-        ("create schema x", Ddl::CreateDatabase { name: "x".into(), if_not_exists: false }),
+        ("create schema x", Ddl::CreateDatabase { name: "x".into(), if_not_exists: false, collation: None }),
         ("DROP DATABASE IF EXISTS x", Ddl::DropDatabase { name: "x".into(), if_exists: true }),
     ] {
         assert!(matches!(bound(text), Ok(Command::Ddl(ddl)) if ddl == expected), "{text}");
@@ -614,21 +613,9 @@ fn other_changes_of_the_catalog_are_understood() {
     assert!(
         matches!(bound("DROP TABLE IF EXISTS a, `x`.`b` CASCADE"), Ok(Command::Ddl(Ddl::DropTable { names, if_exists: true })) if names.len() == 2)
     );
-    match bound("ALTER TABLE trips ADD COLUMN X JSON NULL, ADD Y JSON DEFAULT ('1'), DROP COLUMN STATUS") {
-        Ok(Command::Ddl(Ddl::AlterTable { add, drop, .. })) => {
-            assert_eq!(add.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["X", "Y"]);
-            assert_eq!(drop, ["STATUS"]);
-        }
-        other => panic!("{other:?}"),
-    }
-    assert!(matches!(bound("/*!40000 ALTER TABLE `trips` DISABLE KEYS */"), Ok(Command::Nothing)));
-    for refused in [
-        "ALTER TABLE trips ADD INDEX (body)",
-        "ALTER TABLE trips MODIFY X JSON",
-        "ALTER TABLE trips DROP COLUMN body",
-        "ALTER TABLE trips ADD X INT",
-        "ALTER TABLE trips RENAME TO y",
-    ] {
+    for refused in
+        ["ALTER TABLE trips ADD INDEX (body)", "ALTER TABLE trips DROP COLUMN body", "ALTER TABLE trips ADD X INT"]
+    {
         assert!(matches!(bound(refused), Err(SqlError::Unsupported { .. })), "{refused}");
     }
     assert!(matches!(bound("USE `shop`"), Ok(Command::Use(name)) if name == "shop"));
@@ -656,7 +643,6 @@ fn what_the_dialect_has_not_is_refused_by_name() {
         ("CREATE VIEW v AS SELECT 1", "CREATE VIEW"),
         ("CREATE INDEX i ON t (x)", "CREATE INDEX"),
         ("CREATE TRIGGER t BEFORE INSERT ON t FOR EACH ROW SET x = 1", "CREATE TRIGGER"),
-        ("TRUNCATE trips", "TRUNCATE"),
         ("WITH x AS (SELECT 1) SELECT * FROM x", "WITH"),
         ("SELECT 1 UNION SELECT 2", "UNION"),
         ("SELECT * FROM trips a JOIN trips b ON a.row_key = b.row_key", "join"),
@@ -666,11 +652,14 @@ fn what_the_dialect_has_not_is_refused_by_name() {
         ("SELECT EXISTS (SELECT 1 FROM trips)", "subquery"),
         ("SELECT (SELECT body FROM trips)", "subquery"),
         ("SELECT ROW_NUMBER() OVER (ORDER BY row_key) FROM trips", "window"),
-        ("SELECT 1 INTO @x", "INTO"),
         ("SELECT row_key FROM trips INTO OUTFILE 'x'", "INTO"),
         ("SELECT * FROM trips FOR UPDATE NOWAIT", "NOWAIT"),
         ("SELECT * FROM trips FOR UPDATE SKIP LOCKED", "SKIP LOCKED"),
-        ("SELECT SQL_CALC_FOUND_ROWS * FROM trips", "SQL_CALC_FOUND_ROWS"),
+        ("SELECT SLEEP(1) FROM trips", "SLEEP"),
+        ("EXPLAIN SELECT GET_LOCK('a', 1)", "GET_LOCK"),
+        ("SELECT GET_LOCK(UUID(), 1)", "GET_LOCK"),
+        ("CREATE TEMPORARY TABLE t (a INT)", "CREATE TEMPORARY"),
+        ("ALTER VIEW v AS SELECT 1", "ALTER VIEW"),
         ("SELECT @x := 5", "assignment"),
         ("SELECT 'a' REGEXP 'b'", "REGEXP"),
         ("INSERT INTO trips SELECT * FROM plain", "INSERT .. SELECT"),

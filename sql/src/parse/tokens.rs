@@ -111,9 +111,12 @@ pub(crate) struct Tokens {
     pub parameters: u16,
     /// `MAX_EXECUTION_TIME(n)` of an optimizer hint.
     pub max_execution_time: Option<Duration>,
+    /// What stands in its comments.
+    pub comments: Vec<Box<str>>,
 }
 
-/// Splits the text into statements of tokens. Statements without tokens are left out.
+/// Splits the text into statements of tokens. Statements without tokens are left out; but a text of nothing but
+/// comments is a statement that does nothing, as in MySQL.
 ///
 /// # Errors
 /// An unterminated string, quoted identifier or comment, more than `max_tokens` tokens, or too many parameters.
@@ -141,7 +144,7 @@ pub(crate) fn tokenize(text: &str, mode: SqlMode, max_tokens: usize) -> Result<V
         current.tokens.push(token);
     }
     lexer.close(&mut current);
-    if !current.tokens.is_empty() {
+    if !current.tokens.is_empty() || (statements.is_empty() && lexer.commented()) {
         statements.push(current);
     }
     Ok(statements)

@@ -128,6 +128,12 @@ impl State {
         let Some(value) = values.into_iter().next() else { return Ok(()) };
         match spec.function {
             Aggregate::Count => {}
+            Aggregate::Any => {
+                if self.best.is_none() {
+                    collected.grow(size(std::slice::from_ref(&value)), bounds)?;
+                    self.best = Some(value);
+                }
+            }
             Aggregate::Min | Aggregate::Max => {
                 let better = match &self.best {
                     None => true,
@@ -160,7 +166,7 @@ impl State {
         };
         Ok(match spec.function {
             Aggregate::Count => Value::Int(i64::try_from(self.count).unwrap_or(i64::MAX)),
-            Aggregate::Min | Aggregate::Max => self.best.unwrap_or(Value::Null),
+            Aggregate::Min | Aggregate::Max | Aggregate::Any => self.best.unwrap_or(Value::Null),
             Aggregate::Sum => self.sum.map_or(Value::Null, decimal),
             Aggregate::Avg => match self.sum {
                 None => Value::Null,

@@ -10,6 +10,7 @@ use crate::columns::CellColumn;
 use crate::error::SqlError;
 use crate::expression::{Scope, Slot, column_text};
 use crate::value::Value;
+use crate::zone::TimeZone;
 
 /// What the shape is fed with.
 #[derive(Debug)]
@@ -31,8 +32,8 @@ pub(crate) struct RowInput {
     pub grouped: bool,
 }
 
-/// The columns of a cell.
-pub(super) struct CellScope<'a>(pub &'a Cell);
+/// The columns of a cell, its time in the session's zone.
+pub(super) struct CellScope<'a>(pub &'a Cell, pub TimeZone);
 
 impl Scope<Slot> for CellScope<'_> {
     fn leaf(&self, slot: &Slot) -> Result<Value, SqlError> {
@@ -45,7 +46,7 @@ impl Scope<Slot> for CellScope<'_> {
             CellColumn::ColumnKey => column_text(cell.triple.column.as_bytes()),
             CellColumn::RefKey => Value::Int(cell.triple.ref_key.0),
             CellColumn::Body => cell.body.as_ref().map_or(Value::Null, json),
-            CellColumn::CreatedAt => Value::DateTime(cell.created_at),
+            CellColumn::CreatedAt => Value::DateTime(self.1.local(cell.created_at)),
             CellColumn::Shard => Value::Int(i64::from(cell.shard.0)),
         })
     }

@@ -5,6 +5,7 @@
 //! here speak a newer format. Nothing is ever silently created anew or mapped again (CORRECTNESS C2, C13).
 
 mod documents;
+mod erasing;
 mod error;
 mod open;
 mod registry;

@@ -1,7 +1,7 @@
 //! Opening a deployment: create it, or check everything about it.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,10 +15,12 @@ use tokio::time::MissedTickBehavior;
 use super::documents::{
     ClusterDocument, ClusterState, DEPLOYMENT, DeploymentDocument, TOPOLOGY, TopologyDocument, decode, encode,
 };
+use super::erasing::{ErasureLog, LOOK_EVERY};
 use super::error::OpenError;
 use super::registry::{Files, LEASE, ProxyInfo, Registration};
 use super::topology::{StoredTopology, build};
 use crate::backend::{Backend, FORMAT, Identity};
+use crate::cache::CellCache;
 use crate::error::StoreError;
 use crate::executor::{Cluster, Executor};
 use crate::meta::{Document, MetaStore};
@@ -63,6 +65,8 @@ pub struct Setup {
     pub proxy: ProxyInfo,
     /// How often the meta store is asked for changes.
     pub poll: Duration,
+    /// Bytes of memory for cells that were read before; 0 for none.
+    pub cache_bytes: usize,
 }
 
 /// An open deployment.
@@ -72,7 +76,8 @@ pub struct Deployment {
     meta: Arc<dyn MetaStore>,
     topology: Arc<StoredTopology>,
     executor: Arc<Executor>,
-    registration: Registration,
+    registration: Arc<Registration>,
+    erasures: Arc<ErasureLog>,
     metrics: Arc<Metrics>,
     poll: Duration,
     /// When the last successful read of the meta store began.
@@ -92,17 +97,22 @@ impl Deployment {
         let meta = Arc::clone(&setup.meta);
         let fixed = fixed_properties(&setup).await?;
         let mut document = stored_topology(&setup, &fixed).await?;
-        let (mut unreachable, mut new, mut own_files) = (Vec::new(), Vec::new(), false);
+        // By cluster number: the incarnation of those that were reached.
+        let mut reached = BTreeMap::new();
+        let (mut new, mut own_files) = (Vec::new(), false);
         for cluster in &setup.clusters {
             let entry = entry_of(&document.1, &cluster.name)?;
             match entry.state {
                 ClusterState::New => new.push((cluster, entry)),
                 ClusterState::Claimed => match settle_identity(cluster, &entry, &fixed, &document.1).await {
-                    Ok(()) => own_files |= cluster.exclusive,
+                    Ok(incarnation) => {
+                        own_files |= cluster.exclusive;
+                        reached.insert(entry.number, incarnation);
+                    }
                     Err(OpenError::Cluster {
                         error: StoreError::Unavailable { .. } | StoreError::Timeout { .. },
                         ..
-                    }) => unreachable.push(entry.number),
+                    }) => {}
                     Err(error) => return Err(error),
                 },
             }
@@ -119,7 +129,10 @@ impl Deployment {
         let registration = Registration::enter(Arc::clone(&meta), &id, &setup.proxy, files, document.0).await?;
         for (cluster, entry) in new {
             let claimed = match settle_identity(cluster, &entry, &fixed, &document.1).await {
-                Ok(()) => mark_claimed(&setup, entry.number).await,
+                Ok(incarnation) => {
+                    reached.insert(entry.number, incarnation);
+                    mark_claimed(&setup, entry.number).await
+                }
                 Err(error) => Err(error),
             };
             match claimed {
@@ -135,19 +148,32 @@ impl Deployment {
             let entry = entry_of(&document.1, &c.name)?;
             let number = cluster_no(entry.number)?;
             metrics.number_cluster(number, &c.name);
-            let verified = !unreachable.contains(&entry.number);
-            Ok(Arc::new(Cluster::new(number, &c.name, c.engine, Arc::clone(&c.backend), verified)))
+            let incarnation = reached.get(&entry.number);
+            let cluster = Cluster::new(number, &c.name, c.engine, Arc::clone(&c.backend), incarnation.is_some());
+            if let Some(incarnation) = incarnation {
+                cluster.set_verified(*incarnation);
+            }
+            Ok(Arc::new(cluster))
         });
         let clusters = clusters.collect::<Result<Vec<_>, OpenError>>()?;
+        let registration = Arc::new(registration);
+        let cache = (setup.cache_bytes > 0).then(|| Arc::new(CellCache::new(setup.cache_bytes, Arc::clone(&metrics))));
+        if let Some(cache) = cache.as_ref().filter(|_| registration.is_exclusive()) {
+            cache.trust();
+        }
+        let erasures = Arc::new(ErasureLog::new(Arc::clone(&meta), cache.clone(), Arc::clone(&registration)));
         metrics.topology_version(topology.version());
         let topology = Arc::new(StoredTopology::new(Arc::clone(&meta), topology));
-        let executor = Arc::new(Executor::new(clusters, Arc::clone(&topology) as _, Arc::clone(&metrics)));
+        let executor = Executor::new(clusters, Arc::clone(&topology) as _, Arc::clone(&metrics))
+            .with_cache(cache, Arc::clone(&erasures) as _);
+        let executor = Arc::new(executor);
         let deployment = Arc::new(Self {
             id: fixed.deployment,
             meta,
             topology,
             executor,
             registration,
+            erasures,
             metrics,
             poll: setup.poll,
             fresh: watch::Sender::new(began),
@@ -186,11 +212,18 @@ impl Deployment {
                 self.verify_returned().await;
                 self.executor.check_health().await;
             });
-            // Both only read: what is running at the shutdown is cut off.
+            let erasures = async {
+                if !self.erasures.is_followed() {
+                    std::future::pending::<()>().await;
+                }
+                every(LOOK_EVERY, || self.erasures.look()).await;
+            };
+            // All only read: what is running at the shutdown is cut off.
             tokio::select! {
                 () = told(&mut shutdown) => {}
                 () = follow => {}
                 () = verify => {}
+                () = erasures => {}
             }
         };
         let stay = async {
@@ -235,8 +268,8 @@ impl Deployment {
         let unknown = self.executor.clusters().filter(|c| !c.is_verified());
         let checks = unknown.map(|cluster| async move {
             match self.verify(cluster).await {
-                Ok(()) => {
-                    cluster.set_verified();
+                Ok(incarnation) => {
+                    cluster.set_verified(incarnation);
                     tracing::info!(cluster = cluster.name, "the cluster is back and is the one expected");
                 }
                 Err(error @ OpenError::Cluster { .. }) => {
@@ -248,19 +281,20 @@ impl Deployment {
         join_all(checks).await;
     }
 
-    async fn verify(&self, cluster: &Cluster) -> Result<(), OpenError> {
+    /// Checks who a cluster is; answers its incarnation.
+    async fn verify(&self, cluster: &Cluster) -> Result<i64, OpenError> {
         let load = self.meta.load(DEPLOYMENT).await.map_err(OpenError::Meta)?;
         let Some(document) = load else { return Err(missing(DEPLOYMENT)) };
         let fixed: DeploymentDocument = decode(DEPLOYMENT, &document.body).map_err(OpenError::Meta)?;
         let expected = identity(&fixed, cluster.number);
-        match cluster.backend.identity().await.map_err(|error| failed(&cluster.name, error))? {
-            None => return Err(OpenError::StoreLost { cluster: cluster.name.clone() }),
-            Some(found) => check_identity(&cluster.name, &found, &expected)?,
-        }
+        let found = cluster.backend.identity().await.map_err(|error| failed(&cluster.name, error))?;
+        let Some(found) = found else { return Err(OpenError::StoreLost { cluster: cluster.name.clone() }) };
+        check_identity(&cluster.name, &found, &expected)?;
         let topology = self.executor.topology();
         let mapped = topology.shards_of(cluster.number).collect();
         let epoch = topology.cluster(cluster.number).map_or(Epoch(FIRST_EPOCH), |entry| entry.epoch);
-        check_shards(&cluster.name, cluster.backend.as_ref(), &mapped, epoch).await
+        check_shards(&cluster.name, cluster.backend.as_ref(), &mapped, epoch).await?;
+        Ok(found.incarnation)
     }
 }
 
@@ -412,13 +446,13 @@ fn refuse_missing_clusters(document: &TopologyDocument, clusters: &[ClusterSetup
     Ok(())
 }
 
-/// Creates the store of a new cluster, or checks that it is the one it was.
+/// Creates the store of a new cluster, or checks that it is the one it was; answers its incarnation.
 async fn settle_identity(
     cluster: &ClusterSetup,
     entry: &ClusterDocument,
     fixed: &DeploymentDocument,
     topology: &TopologyDocument,
-) -> Result<(), OpenError> {
+) -> Result<i64, OpenError> {
     let expected = identity(fixed, cluster_no(entry.number)?);
     let found = cluster.backend.identity().await.map_err(|error| failed(&cluster.name, error))?;
     let stands = match (found, entry.state) {
@@ -432,7 +466,8 @@ async fn settle_identity(
     };
     check_identity(&cluster.name, &stands, &expected)?;
     let mapped = (0..).zip(&topology.map).filter(|(_, n)| **n == entry.number).map(|(s, _)| ShardId(s)).collect();
-    check_shards(&cluster.name, cluster.backend.as_ref(), &mapped, Epoch(entry.epoch)).await
+    check_shards(&cluster.name, cluster.backend.as_ref(), &mapped, Epoch(entry.epoch)).await?;
+    Ok(stands.incarnation)
 }
 
 /// Every shard that the map gives a cluster must be its own by its own account, and both must be at one epoch: they are

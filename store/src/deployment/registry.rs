@@ -19,6 +19,9 @@ pub const LEASE: Duration = Duration::from_secs(15);
 /// come back and renew.
 const FORGET: Duration = Duration::from_secs(24 * 3600);
 
+/// A proxy that has not said for so long that it is alive is not waited for.
+const GONE: Duration = Duration::from_secs(600);
+
 /// Who this proxy is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyInfo {
@@ -110,6 +113,26 @@ impl Registration {
             }
         }
         Ok(None)
+    }
+
+    /// Whether no other proxy can ever serve this deployment while this one runs.
+    pub(super) fn is_exclusive(&self) -> bool {
+        self.files != Files::None
+    }
+
+    /// Whether no other proxy can be serving now. One whose lease has ended may only have been slow to renew it.
+    pub(super) async fn is_alone(&self) -> Result<bool, StoreError> {
+        if self.is_exclusive() {
+            return Ok(true);
+        }
+        let now = self.meta.now().await?;
+        for entry in self.meta.list(PROXY).await? {
+            let other: ProxyDocument = decode(&entry.name, &entry.body)?;
+            if entry.name != self.name && other.lease_until + micros(GONE) >= now {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Renews the lease.

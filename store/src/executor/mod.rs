@@ -13,7 +13,7 @@ mod stream;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -28,6 +28,7 @@ pub use put::{CellFate, PutItem};
 pub use stream::CellStream;
 
 use crate::backend::Backend;
+use crate::cache::{CellCache, Source};
 use crate::error::{Reason, StoreError};
 use chains::ChainQueues;
 
@@ -38,6 +39,9 @@ const REPLAN_ROUNDS: u32 = 5;
 /// epoch in the stores first and publishes the new map then. Doubled with every round, 300 ms in all.
 const REPLAN_PAUSE: Duration = Duration::from_millis(10);
 
+/// The incarnation of a cluster that was never promoted.
+const FIRST_INCARNATION: i64 = 1;
+
 /// Where the executor learns the shard map from.
 #[async_trait]
 pub trait TopologySource: Send + Sync + std::fmt::Debug {
@@ -45,6 +49,13 @@ pub trait TopologySource: Send + Sync + std::fmt::Debug {
     fn current(&self) -> Arc<Topology>;
     /// Reads the stored map again, because a store refused a write planned under `seen`.
     async fn refresh(&self, seen: i64) -> Result<(), StoreError>;
+}
+
+/// What makes sure that erased cells are in no cache.
+#[async_trait]
+pub trait ErasureFence: Send + Sync + std::fmt::Debug {
+    /// Cells of this table were erased on their primary. When this returns, no proxy answers them any more.
+    async fn erased(&self, table: &TableRef) -> Result<(), StoreError>;
 }
 
 /// One cluster as the executor uses it.
@@ -62,6 +73,8 @@ pub struct Cluster {
     verified: AtomicBool,
     /// Whether it answered when it was last asked.
     up: AtomicBool,
+    /// Raised by a promotion; what was read under another is not what is there now.
+    incarnation: AtomicI64,
 }
 
 impl Cluster {
@@ -80,6 +93,7 @@ impl Cluster {
             backend,
             verified: AtomicBool::new(verified),
             up: AtomicBool::new(verified),
+            incarnation: AtomicI64::new(FIRST_INCARNATION),
         }
     }
 
@@ -93,8 +107,9 @@ impl Cluster {
         self.is_verified() && self.up.load(Ordering::Acquire)
     }
 
-    /// The store said who it is, and it is the one expected.
-    pub fn set_verified(&self) {
+    /// The store said who it is, and it is the one expected, in this incarnation.
+    pub fn set_verified(&self, incarnation: i64) {
+        self.incarnation.store(incarnation, Ordering::Release);
         self.verified.store(true, Ordering::Release);
     }
 }
@@ -105,6 +120,8 @@ pub struct Executor {
     clusters: BTreeMap<ClusterNo, Arc<Cluster>>,
     source: Arc<dyn TopologySource>,
     chains: ChainQueues,
+    cache: Option<Arc<CellCache>>,
+    fence: Option<Arc<dyn ErasureFence>>,
     metrics: Arc<Metrics>,
 }
 
@@ -112,7 +129,13 @@ impl Executor {
     /// An executor over these clusters.
     pub fn new(clusters: Vec<Arc<Cluster>>, source: Arc<dyn TopologySource>, metrics: Arc<Metrics>) -> Self {
         let clusters = clusters.into_iter().map(|c| (c.number, c)).collect();
-        Self { clusters, source, chains: ChainQueues::new(), metrics }
+        Self { clusters, source, chains: ChainQueues::new(), cache: None, fence: None, metrics }
+    }
+
+    /// The same with a cache of exact cells, and with what keeps erased cells out of those of all proxies.
+    #[must_use]
+    pub fn with_cache(self, cache: Option<Arc<CellCache>>, fence: Arc<dyn ErasureFence>) -> Self {
+        Self { cache, fence: Some(fence), ..self }
     }
 
     /// The shard map as this proxy knows it.
@@ -125,10 +148,11 @@ impl Executor {
         self.clusters.values()
     }
 
-    /// Erases; answers how many cells were.
+    /// Erases; answers how many cells were, when no proxy answers them any more.
     ///
     /// # Errors
-    /// [`RunError::Cluster`].
+    /// [`RunError::Cluster`]; of the meta store, if the cells are erased and caches could not be told. Erasing again
+    /// tells them.
     pub async fn erase(&self, table: &TableRef, what: &Erasure) -> Result<u64, RunError> {
         let mut last = None;
         for round in 1..=REPLAN_ROUNDS {
@@ -142,7 +166,14 @@ impl Executor {
                     self.plan_again(&topology, round).await?;
                     last = Some(RunError::Cluster { cluster, error: StoreError::StaleEpoch { planned, current } });
                 }
-                answer => return answer,
+                Err(error) => return Err(error),
+                Ok(erased) => {
+                    // Also when nothing was erased: an earlier attempt may have ended between the two steps.
+                    if let Some(fence) = &self.fence {
+                        fence.erased(table).await.map_err(of_meta)?;
+                    }
+                    return Ok(erased);
+                }
             }
         }
         Err(last.unwrap_or(RunError::Contended))
@@ -197,6 +228,9 @@ impl Executor {
             self.metrics.cluster(cluster.number).up(up);
         });
         join_all(checks).await;
+        if let Some(cache) = &self.cache {
+            cache.note();
+        }
     }
 
     /// Notes the state of every pool of connections in the metrics.
@@ -211,6 +245,12 @@ impl Executor {
     /// Closes every cluster: finishes what is running, flushes.
     pub async fn close(&self) {
         join_all(self.clusters.values().map(|cluster| cluster.backend.close())).await;
+    }
+
+    /// Where a cell of this table in this cluster is read.
+    fn source_of(table: &TableRef, cluster: &Cluster) -> Source {
+        let incarnation = cluster.incarnation.load(Ordering::Acquire);
+        Source { table: table.id, cluster: cluster.number, incarnation }
     }
 
     /// A request as a plan, timed.
@@ -264,12 +304,17 @@ impl Executor {
     /// Learns the topology again, because a store refused what was planned under `seen` in this round.
     async fn plan_again(&self, seen: &Topology, round: u32) -> Result<(), RunError> {
         let refreshed = self.source.refresh(seen.version()).await;
-        refreshed.map_err(|error| RunError::Cluster { cluster: "meta store".into(), error })?;
+        refreshed.map_err(of_meta)?;
         if self.topology().version() == seen.version() {
             tokio::time::sleep(REPLAN_PAUSE * 2_u32.pow(round)).await;
         }
         Ok(())
     }
+}
+
+/// A failure of the meta store.
+fn of_meta(error: StoreError) -> RunError {
+    RunError::Cluster { cluster: "meta store".into(), error }
 }
 
 /// The epoch a write to this cluster is planned under.

@@ -18,6 +18,14 @@ use super::{Cluster, Executor, RunError};
 const ERASED_READS: usize = 4;
 
 impl Executor {
+    /// The cell of this name if it is in memory and may be answered from there: without waiting, and without a store.
+    pub fn cached(&self, table: &TableRef, key: &Triple) -> Option<Cell> {
+        let cache = self.cache.as_ref()?;
+        let (_, number) = self.topology().locate(key.row.as_bytes());
+        let cluster = self.clusters.get(&number)?;
+        cache.get(Self::source_of(table, cluster), key)
+    }
+
     /// The cells with these names, `None` where there is none; one answer per key, in order.
     ///
     /// # Errors
@@ -32,6 +40,9 @@ impl Executor {
     /// # Errors
     /// [`RunError::Cluster`], [`RunError::Undecided`].
     pub async fn slots(&self, table: &TableRef, keys: Vec<Triple>) -> Result<Vec<Option<Cell>>, RunError> {
+        if let [key] = keys.as_slice() {
+            return Ok(vec![self.slot(table, key).await?]);
+        }
         let topology = self.topology();
         let Plan::Get { parts, keys: count, .. } = self.route(Request::Get { table: table.clone(), keys }, &topology)
         else {
@@ -40,14 +51,67 @@ impl Executor {
         self.metrics.request_clusters(parts.len());
         let reads = parts.into_iter().map(|part| async move {
             let cluster = self.cluster(part.cluster)?;
-            let slots = self.timed(cluster, Operation::Get, cluster.backend.get(table, &part.items)).await?;
-            if slots.iter().flatten().any(|slot| slot.txn.is_some()) {
-                return Err(RunError::Undecided { cluster: cluster.name.clone() });
-            }
-            self.count_read(cluster, &slots);
+            let slots = self.slots_of(cluster, table, &part.items).await?;
             Ok((part, slots))
         });
         Ok(self.merge(count, join_all(reads).await.into_iter().collect::<Result<Vec<_>, RunError>>()?))
+    }
+
+    /// The usual case of [`Executor::slots`]: one name, one cluster, nothing to split and to gather.
+    async fn slot(&self, table: &TableRef, key: &Triple) -> Result<Option<Cell>, RunError> {
+        let started = Instant::now();
+        let (_, number) = self.topology().locate(key.row.as_bytes());
+        self.metrics.stage(Stage::Route, started.elapsed());
+        self.metrics.request_clusters(1);
+        let cluster = self.cluster(number)?;
+        let slots = self.slots_of(cluster, table, std::slice::from_ref(key)).await?;
+        Ok(slots.into_iter().next().flatten())
+    }
+
+    /// What has these names in one cluster: from memory, or else from one snapshot of its store. A cell in memory is in
+    /// every later snapshot, too.
+    async fn slots_of(
+        &self,
+        cluster: &Arc<Cluster>,
+        table: &TableRef,
+        keys: &[Triple],
+    ) -> Result<Vec<Option<Cell>>, RunError> {
+        let Some(cache) = &self.cache else { return self.read_slots(cluster, table, keys).await };
+        let source = Self::source_of(table, cluster);
+        let mut answers: Vec<Option<Cell>> = keys.iter().map(|key| cache.get(source, key)).collect();
+        let missing: Vec<usize> = (0..keys.len()).filter(|i| answers[*i].is_none()).collect();
+        if missing.is_empty() {
+            return Ok(answers);
+        }
+        let ticket = cache.ticket();
+        if missing.len() == keys.len() {
+            answers = self.read_slots(cluster, table, keys).await?;
+            answers.iter().flatten().for_each(|cell| cache.fill(ticket, source, cell));
+            return Ok(answers);
+        }
+        let asked: Vec<Triple> = missing.iter().map(|i| keys[*i].clone()).collect();
+        let found = self.read_slots(cluster, table, &asked).await?;
+        for (i, slot) in missing.into_iter().zip(found) {
+            if let Some(cell) = &slot {
+                cache.fill(ticket, source, cell);
+            }
+            answers[i] = slot;
+        }
+        Ok(answers)
+    }
+
+    async fn read_slots(
+        &self,
+        cluster: &Arc<Cluster>,
+        table: &TableRef,
+        keys: &[Triple],
+    ) -> Result<Vec<Option<Cell>>, RunError> {
+        let slots = self.timed(cluster, Operation::Get, cluster.backend.get(table, keys)).await?;
+        if slots.iter().flatten().any(|slot| slot.txn.is_some()) {
+            return Err(RunError::Undecided { cluster: cluster.name.clone() });
+        }
+        self.count_read(cluster, &slots);
+        Ok(slots)
     }
 
     /// The latest cell of each chain, `None` where there is none; one answer per key, in order.

@@ -10,6 +10,8 @@ use cellgate_schemaless::{
     RowSet, TableRef, Triple,
 };
 
+use crate::hash::FastHash;
+
 use super::{CELL_COLUMNS, Dialect, KeyLists, Param, Query, Sql};
 
 /// Longest body that a statement with several keys answers, in bytes (CORRECTNESS C16). A longer one is NULL there
@@ -507,8 +509,30 @@ fn log_ranges(scan: &LogScan) -> impl Iterator<Item = LogRange<'_>> + Send {
 
 /// One answer per key, in the order of the keys.
 pub(crate) fn match_gets(keys: &[Triple], cells: Vec<Cell>) -> Vec<Option<Cell>> {
-    let by_name: HashMap<&Triple, &Cell> = cells.iter().map(|c| (&c.triple, c)).collect();
-    keys.iter().map(|key| by_name.get(key).map(|c| Cell::clone(c))).collect()
+    if let [key] = keys {
+        return vec![cells.into_iter().find(|cell| cell.triple == *key)];
+    }
+    let mut first: HashMap<&Triple, usize, FastHash> =
+        HashMap::with_capacity_and_hasher(keys.len(), FastHash::default());
+    for (i, key) in keys.iter().enumerate() {
+        first.entry(key).or_insert(i);
+    }
+    let mut answers = vec![None; keys.len()];
+    for cell in cells {
+        if let Some(i) = first.get(&cell.triple) {
+            answers[*i] = Some(cell);
+        }
+    }
+    if first.len() < keys.len() {
+        // Some were asked for more than once.
+        for (i, key) in keys.iter().enumerate() {
+            match first.get(key) {
+                Some(at) if *at != i => answers[i] = answers[*at].clone(),
+                Some(_) | None => {}
+            }
+        }
+    }
+    answers
 }
 
 /// Whether a statement of several keys left the body of this row out, because it is longer than [`BATCH_BODY`].
@@ -518,7 +542,7 @@ pub(crate) fn left_out(cell: &Cell) -> bool {
 
 /// One answer per key, in the order of the keys: of the rows of its chain, the highest it asks for.
 pub(crate) fn match_latest(keys: &[LatestKey], cells: &[Cell]) -> Vec<Option<Cell>> {
-    let mut by_chain: HashMap<(&RowKey, &ColumnKey), Vec<&Cell>> = HashMap::new();
+    let mut by_chain: HashMap<(&RowKey, &ColumnKey), Vec<&Cell>, FastHash> = HashMap::default();
     for cell in cells {
         by_chain.entry((&cell.triple.row, &cell.triple.column)).or_default().push(cell);
     }

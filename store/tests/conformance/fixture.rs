@@ -6,14 +6,17 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::common::Engine;
 use bytes::Bytes;
+use cellgate_metrics::Metrics;
 use cellgate_schemaless::{
     AddedId, Body, Cell, Chain, ClusterNo, ColumnFilter, ColumnKey, Direction, Epoch, LatestKey, LogScan, RefKey,
     RefRange, RowKey, RowScan, RowSet, ShardId, TableId, TableRef, Token, Triple,
 };
+use cellgate_store::coalesce::{CoalesceOptions, Coalescing};
 use cellgate_store::memory::MemoryBackend;
 use cellgate_store::sqlite::{SqliteBackend, SqliteOptions};
 use cellgate_store::{
     Backend, FORMAT, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutMode, PutOutcome, RowPage, StoreError,
+    Timeouts,
 };
 
 /// Shards of the store under test.
@@ -46,6 +49,15 @@ impl Fixture {
     pub fn server(engine: Engine) -> Option<Self> {
         let database = engine.database()?;
         Some(Self { peers: vec![database.connect(), database.connect()], guard: Box::new(database) })
+    }
+
+    /// The same with queues in front. One lane and small batches, so that requests meet in them.
+    pub fn coalescing(mut self) -> Self {
+        let options = CoalesceOptions { batch_reads: 8, batch_writes: 8, lanes: 1, ..CoalesceOptions::default() };
+        let metrics = Metrics::new("test", &["c"]).unwrap().cluster_named("c").unwrap();
+        let queues = |peer| Arc::new(Coalescing::new(peer, options, 8, Timeouts::default(), &metrics)) as _;
+        self.peers = self.peers.into_iter().map(queues).collect();
+        self
     }
 
     pub fn backend(&self) -> &Arc<dyn Backend> {

@@ -145,10 +145,13 @@ macro_rules! meta_suite {
 }
 
 conformance_suite!(memory, async { Some(Fixture::memory()) });
+conformance_suite!(memory_coalescing, async { Some(Fixture::memory().coalescing()) });
 conformance_suite!(sqlite, async { Some(Fixture::sqlite()) });
 meta_suite!(sqlite_meta, async { Some(MetaFixture::sqlite()) });
 conformance_suite!(mysql, async { Fixture::server(Engine::Mysql) });
 conformance_suite!(mysql_without_returning, async { Fixture::server(Engine::MysqlWithoutReturning) });
+conformance_suite!(mysql_coalescing, async { Fixture::server(Engine::Mysql).map(Fixture::coalescing) });
+conformance_suite!(postgres_coalescing, async { Fixture::server(Engine::Postgres).map(Fixture::coalescing) });
 conformance_suite!(postgres, async { Fixture::server(Engine::Postgres) });
 meta_suite!(mysql_meta, async { MetaFixture::server(Engine::Mysql) });
 meta_suite!(postgres_meta, async { MetaFixture::server(Engine::Postgres) });

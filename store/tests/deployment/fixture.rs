@@ -47,6 +47,7 @@ pub fn setup(meta: Arc<dyn MetaStore>, clusters: Vec<ClusterSetup>) -> Setup {
         clusters,
         proxy: proxy("host", 1),
         poll: Duration::from_millis(5),
+        cache_bytes: 0,
     }
 }
 

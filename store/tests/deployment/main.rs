@@ -5,6 +5,7 @@ mod faulty;
 
 mod clusters;
 mod creating;
+mod erasing;
 mod fixture;
 mod meta;
 mod paced;

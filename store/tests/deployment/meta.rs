@@ -1,7 +1,7 @@
 //! A meta store in memory, shared by the proxies of a test, and what one proxy sees of it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -15,6 +15,7 @@ use crate::faulty::{Burnt, Fuse, unavailable};
 pub struct MemoryMeta {
     documents: Mutex<Option<BTreeMap<String, Document>>>,
     now: AtomicI64,
+    down: AtomicBool,
 }
 
 impl MemoryMeta {
@@ -24,6 +25,11 @@ impl MemoryMeta {
 
     pub fn advance(&self, micros: i64) {
         self.now.fetch_add(micros, Ordering::SeqCst);
+    }
+
+    /// From now on no document can be read, or can again.
+    pub fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::SeqCst);
     }
 
     fn documents(&self) -> MutexGuard<'_, Option<BTreeMap<String, Document>>> {
@@ -60,6 +66,9 @@ impl MetaStore for MemoryMeta {
     }
 
     async fn load(&self, name: &str) -> Result<Option<Document>, StoreError> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(unavailable());
+        }
         Ok(self.documents().as_ref().ok_or_else(no_table)?.get(name).cloned())
     }
 

@@ -7,6 +7,7 @@ mod faults;
 mod limits;
 mod meta;
 mod relay;
+mod sharing;
 mod support;
 mod wait;
 
@@ -28,6 +29,8 @@ macro_rules! server_suite {
             limits::a_statement_that_takes_too_long_is_a_timeout,
             limits::more_callers_than_connections_wait_for_their_turn,
             limits::a_wrong_password_is_refused_and_not_shown,
+            sharing::a_shared_write_whose_answer_is_lost_settles_each_by_its_token,
+            sharing::one_request_a_store_does_not_take_fails_alone,
             meta::a_lost_answer_to_a_change_is_settled,
         }
     };

@@ -1,7 +1,7 @@
 //! Cellgate: the release build of this tree.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cellgate_integration_tests::process::{self, Process};
 use cellgate_integration_tests::servers::free_port;
@@ -89,6 +89,9 @@ impl Cellgate {
     }
 }
 
-fn check(file: &PathBuf) -> Result<String, String> {
-    process::try_output(process::tethered(settings::binary(), None).args(["check", "--config"]).arg(file))
+/// What the program says about a configuration; its path is this run's and of no interest.
+fn check(file: &Path) -> Result<String, String> {
+    let checked =
+        process::try_output(process::tethered(settings::binary(), None).args(["check", "--config"]).arg(file));
+    checked.map_err(|refused| refused.replace(&file.display().to_string(), "cellgate.toml"))
 }

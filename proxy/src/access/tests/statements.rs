@@ -177,6 +177,21 @@ async fn who_may_change_accounts_is_judged_by_what_they_hold() {
 }
 
 #[tokio::test]
+async fn a_pattern_is_not_given_away_wider_than_it_is_held() {
+    let meta = Arc::<Memory>::default();
+    let accounts = proxy(&meta).await;
+    run(&accounts, "CREATE USER app, friend").await;
+    run(&accounts, "GRANT SELECT ON `app_`.* TO app WITH GRANT OPTION").await;
+    let app = name("app", "%");
+    for wider in ["`app%`.*", "`%`.*", "`a___`.*", "*.*"] {
+        assert!(run_as(&accounts, &app, &format!("GRANT SELECT ON {wider} TO friend")).await.is_err(), "{wider}");
+    }
+    for covered in ["`app_`.*", "app1.*", "`app\\_`.*", "appx.t"] {
+        run_as(&accounts, &app, &format!("GRANT SELECT ON {covered} TO friend")).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn the_last_who_may_administer_stays() {
     let meta = Arc::<Memory>::default();
     let config = "[[user]]\nname = \"app\"\ngrants = [\"SELECT ON shop.*\"]";

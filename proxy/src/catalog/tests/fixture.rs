@@ -54,6 +54,7 @@ impl Stores {
             clusters: clusters.collect(),
             proxy: ProxyInfo { host, pid: 1, address, version },
             poll: Duration::from_secs(1),
+            cache_bytes: 0,
         };
         let metrics = Arc::new(Metrics::new("0", &["a", "b", "c"]).unwrap());
         let deployment = Deployment::open(setup, metrics).await.unwrap();

@@ -1,6 +1,7 @@
 //! What hostile clients send: sessions that are right, but for a few changes.
 
 use bytes::BufMut;
+use flate2::{Compress, Compression, FlushCompress};
 use mysql_common::constants::{CapabilityFlags, ColumnType as WireType};
 use mysql_common::io::BufMutExt as _;
 
@@ -13,6 +14,8 @@ const MOST_INSERTED: u64 = 64;
 /// What a client sends, before it is cut into frames.
 pub(super) struct Session {
     pub(super) packets: Vec<Packet>,
+    /// From this packet on they travel compressed.
+    compressed_from: Option<usize>,
 }
 
 #[derive(Clone)]
@@ -23,9 +26,11 @@ pub(super) struct Packet {
 
 impl Session {
     pub(super) fn generate(random: &mut Random) -> Self {
-        let mut packets = login(random);
+        let (mut packets, capabilities) = login(random);
+        let compressed_from = capabilities.contains(CapabilityFlags::CLIENT_COMPRESS).then_some(packets.len());
+        let naming = capabilities.contains(CapabilityFlags::CLIENT_QUERY_ATTRIBUTES);
         for _ in 0..random.below(MOST_PACKETS) {
-            packets.extend(command(random));
+            packets.extend(command(random, naming));
         }
         for _ in 0..random.below(4) {
             let which = random.below(packets.len() as u64) as usize;
@@ -39,16 +44,18 @@ impl Session {
                 break;
             }
         }
-        Self { packets }
+        Self { packets, compressed_from }
     }
 
     /// The bytes on the wire: mostly well framed.
     pub(super) fn bytes(&self, random: &mut Random) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for Packet { sequence, payload } in &self.packets {
-            bytes.put_u24_le(payload.len() as u32);
-            bytes.put_u8(*sequence);
-            bytes.put_slice(payload);
+        let plain = self.compressed_from.unwrap_or(self.packets.len()).min(self.packets.len());
+        let mut bytes = framed(&self.packets[..plain]);
+        let mut rest = &framed(&self.packets[plain..])[..];
+        while !rest.is_empty() {
+            let length = 1 + random.below(rest.len() as u64) as usize;
+            compressed(random, &rest[..length], &mut bytes);
+            rest = &rest[length..];
         }
         if random.below(4) == 0 {
             mutate(random, &mut bytes);
@@ -57,9 +64,44 @@ impl Session {
     }
 }
 
-fn login(random: &mut Random) -> Vec<Packet> {
+fn framed(packets: &[Packet]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for Packet { sequence, payload } in packets {
+        bytes.put_u24_le(payload.len() as u32);
+        bytes.put_u8(*sequence);
+        bytes.put_slice(payload);
+    }
+    bytes
+}
+
+/// A frame of the compressed protocol, packed or not, and now and then not what it says.
+fn compressed(random: &mut Random, bytes: &[u8], out: &mut Vec<u8>) {
+    let mut packed = Vec::with_capacity(bytes.len() + 64);
+    let mut before = 0;
+    if random.below(3) == 0 {
+        packed.extend_from_slice(bytes);
+    } else {
+        before = bytes.len() as u32;
+        // A Vec with room takes all of it.
+        let _ = Compress::new(Compression::fast(), true).compress_vec(bytes, &mut packed, FlushCompress::Finish);
+    }
+    match random.below(16) {
+        0 => before = random.next() as u32 & 0xff_ffff,
+        1 => mutate(random, &mut packed),
+        _ => {}
+    }
+    out.put_u24_le(packed.len() as u32);
+    out.put_u8(random.next() as u8);
+    out.put_u24_le(before);
+    out.put_slice(&packed);
+}
+
+fn login(random: &mut Random) -> (Vec<Packet>, CapabilityFlags) {
     let offered = capabilities(false);
-    let capabilities = match random.below(4) {
+    let capabilities = match random.below(6) {
+        // Mutations then meet the commands themselves, not what is packed around them.
+        4 => offered - CapabilityFlags::CLIENT_COMPRESS,
+        5 => offered - CapabilityFlags::CLIENT_COMPRESS - CapabilityFlags::CLIENT_QUERY_ATTRIBUTES,
         0 => offered - CapabilityFlags::CLIENT_PLUGIN_AUTH,
         1 => offered - CapabilityFlags::CLIENT_DEPRECATE_EOF,
         2 => offered - CapabilityFlags::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA,
@@ -85,24 +127,27 @@ fn login(random: &mut Random) -> Vec<Packet> {
     if capabilities.contains(CapabilityFlags::CLIENT_PLUGIN_AUTH) && plugin != NATIVE && plugin != CACHING_SHA2 {
         packets.push(Packet { sequence: 3, payload: Vec::new() });
     }
-    packets
+    (packets, capabilities)
 }
 
-fn command(random: &mut Random) -> Vec<Packet> {
+fn command(random: &mut Random, naming: bool) -> Vec<Packet> {
     let text = [&b"rows ?"[..], b"many ?, ?", b"error", b"ok", b"ok ???????????"][random.below(5) as usize];
     let statement = 1 + random.below(3) as u32;
     let mut payload = Vec::new();
     let mut answer = None;
-    match random.below(14) {
+    match random.below(16) {
         0..=2 => {
             payload.put_u8(0x03);
+            if naming {
+                query_attributes(random, &mut payload);
+            }
             payload.put_slice(text);
         }
         3..=5 => {
             payload.put_u8(0x16);
             payload.put_slice(text);
         }
-        6..=8 => execute(random, &mut payload, statement, text),
+        6..=8 => execute(random, &mut payload, statement, text, naming),
         9 => {
             payload.put_u8(0x18);
             payload.put_u32_le(statement);
@@ -117,6 +162,12 @@ fn command(random: &mut Random) -> Vec<Packet> {
             payload.put_slice(b"\0\0");
             answer = Some(Packet { sequence: 2, payload: Vec::new() });
         }
+        11 => {
+            payload.put_u8(0x1c);
+            payload.put_u32_le(statement);
+            payload.put_u32_le(random.below(6) as u32);
+        }
+        12 => payload.put_slice(b"\x04t\0%"),
         _ => {
             // Any command, most of which have an id or nothing behind the code.
             payload.put_u8(random.below(0x21) as u8);
@@ -128,12 +179,41 @@ fn command(random: &mut Random) -> Vec<Packet> {
     packets
 }
 
-fn execute(random: &mut Random, payload: &mut Vec<u8>, statement: u32, text: &[u8]) {
-    let count = text.iter().filter(|byte| **byte == b'?').count();
+/// Types and values of parameters.
+const VALUES: [(WireType, &[u8]); 9] = [
+    (WireType::MYSQL_TYPE_LONGLONG, &[1, 2, 3, 4, 5, 6, 7, 8]),
+    (WireType::MYSQL_TYPE_TINY, &[255]),
+    (WireType::MYSQL_TYPE_DOUBLE, &[0, 0, 0, 0, 0, 0, 0xf8, 0x3f]),
+    (WireType::MYSQL_TYPE_VAR_STRING, b"\x04text"),
+    (WireType::MYSQL_TYPE_BLOB, &[3, 0, 255, 1]),
+    (WireType::MYSQL_TYPE_DATETIME, &[11, 0xe8, 0x07, 2, 29, 1, 2, 3, 4, 0, 0, 0]),
+    (WireType::MYSQL_TYPE_TIME, &[8, 1, 1, 0, 0, 0, 2, 3, 4]),
+    (WireType::MYSQL_TYPE_NEWDECIMAL, b"\x041.50"),
+    (WireType::MYSQL_TYPE_NULL, &[]),
+];
+
+fn execute(random: &mut Random, payload: &mut Vec<u8>, statement: u32, text: &[u8], naming: bool) {
+    let own = text.iter().filter(|byte| **byte == b'?').count();
     payload.put_u8(0x17);
     payload.put_u32_le(statement);
-    payload.put_u8(0);
+    let cursor = u8::from(random.below(3) == 0);
+    payload.put_u8(if naming { cursor | 0x08 } else { cursor });
     payload.put_u32_le(1);
+    let attributes = if naming { random.below(3) as usize } else { 0 };
+    if naming {
+        payload.put_lenenc_int((own + attributes) as u64);
+    }
+    bind(random, payload, own + attributes, naming);
+}
+
+fn query_attributes(random: &mut Random, payload: &mut Vec<u8>) {
+    let count = random.below(4).saturating_sub(1);
+    payload.put_lenenc_int(count);
+    payload.put_lenenc_int(1);
+    bind(random, payload, count as usize, true);
+}
+
+fn bind(random: &mut Random, payload: &mut Vec<u8>, count: usize, naming: bool) {
     if count == 0 {
         return;
     }
@@ -141,20 +221,12 @@ fn execute(random: &mut Random, payload: &mut Vec<u8>, statement: u32, text: &[u
         payload.put_u8(if random.below(4) == 0 { random.next() as u8 } else { 0 });
     }
     payload.put_u8(u8::from(random.below(4) != 0));
-    let types = [
-        (WireType::MYSQL_TYPE_LONGLONG, &[1, 2, 3, 4, 5, 6, 7, 8][..]),
-        (WireType::MYSQL_TYPE_TINY, &[255]),
-        (WireType::MYSQL_TYPE_DOUBLE, &[0, 0, 0, 0, 0, 0, 0xf8, 0x3f]),
-        (WireType::MYSQL_TYPE_VAR_STRING, b"\x04text"),
-        (WireType::MYSQL_TYPE_BLOB, &[3, 0, 255, 1]),
-        (WireType::MYSQL_TYPE_DATETIME, &[11, 0xe8, 0x07, 2, 29, 1, 2, 3, 4, 0, 0, 0]),
-        (WireType::MYSQL_TYPE_TIME, &[8, 1, 1, 0, 0, 0, 2, 3, 4]),
-        (WireType::MYSQL_TYPE_NEWDECIMAL, b"\x041.50"),
-        (WireType::MYSQL_TYPE_NULL, &[]),
-    ];
-    let chosen: Vec<_> = (0..count).map(|_| types[random.below(types.len() as u64) as usize]).collect();
+    let chosen: Vec<_> = (0..count).map(|_| VALUES[random.below(VALUES.len() as u64) as usize]).collect();
     for (ty, _) in &chosen {
         payload.put_slice(&[*ty as u8, random.next() as u8 & 0x80]);
+        if naming {
+            payload.put_lenenc_str(&b"name"[..random.below(5) as usize]);
+        }
     }
     for (_, value) in &chosen {
         payload.put_slice(value);

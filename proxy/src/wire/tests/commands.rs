@@ -109,6 +109,31 @@ async fn a_killed_connection_ends_soon_if_what_it_runs_does_not() {
 }
 
 #[tokio::test]
+async fn a_command_that_trickles_in_is_ended() {
+    let limits = WireLimits { read_timeout: SOON, ..WireLimits::default() };
+    let mut client = Setup { limits, ..Setup::default() }.enter().await;
+    client.stream.write_all(&[200, 0, 0, 0, 3]).await.unwrap();
+    client.sequence = 0;
+    assert_eq!(client.error_code().await, 1159);
+    let Client { stream, served, .. } = client;
+    drop(stream);
+    assert!(matches!(served.await.unwrap(), Err(WireError::Timeout(Wait::Read))));
+}
+
+#[tokio::test]
+async fn a_slow_command_is_taken_as_long_as_it_keeps_coming() {
+    let limits = WireLimits { read_timeout: 10 * SOON, ..WireLimits::default() };
+    let mut client = Setup { limits, pipe: 64 * 1024, ..Setup::default() }.enter().await;
+    let text = [b"\x03echo ".to_vec(), vec![b'x'; 1 << 20]].concat();
+    for part in frames(&text, &mut 0).chunks(64 * 1024) {
+        client.stream.write_all(part).await.unwrap();
+        tokio::time::sleep(SOON).await;
+    }
+    client.sequence = 1;
+    assert_eq!(client.packet().await.unwrap(), [1]);
+}
+
+#[tokio::test]
 async fn statistics_is_a_bare_string() {
     let mut client = enter().await;
     client.command(b"\x09").await;

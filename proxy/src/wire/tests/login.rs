@@ -69,6 +69,28 @@ async fn a_wrong_password_and_an_unknown_user_are_refused_alike() {
 }
 
 #[tokio::test]
+async fn who_failed_before_waits_for_the_judgement_within_the_time_for_the_login() {
+    for (handshake_timeout, code) in [(Duration::from_secs(10), 1045), (SOON / 2, 1159)] {
+        let limits = WireLimits { handshake_timeout, ..WireLimits::default() };
+        let mut client = Setup { limits, ..Setup::default() }.connect();
+        client.greeting().await;
+        let started = std::time::Instant::now();
+        client.send(&Login41 { user: b"slow", ..Login41::default() }.payload(offered())).await;
+        assert_eq!(client.error_code().await, code);
+        assert_eq!(started.elapsed() >= SOON, code == 1045);
+    }
+}
+
+#[tokio::test]
+async fn a_password_in_clear_is_not_taken_without_tls() {
+    let mut client = Setup::default().connect();
+    client.greeting().await;
+    let plugin = b"caching_sha2_password";
+    client.send(&Login41 { user: b"app", answer: b"secret\0", plugin, ..Login41::default() }.payload(offered())).await;
+    assert_eq!(client.error_code().await, 1045);
+}
+
+#[tokio::test]
 async fn an_unknown_plugin_is_switched_to_native_over_a_fresh_salt() {
     for (password, code) in [("secret", None), ("wrong", Some(1045))] {
         let mut client = Setup::default().connect();
@@ -291,6 +313,7 @@ mod tls {
     use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
     use rustls::{DigitallySignedStruct, SignatureScheme};
     use tokio_rustls::TlsConnector;
+    use tokio_rustls::client::TlsStream;
 
     use super::*;
 
@@ -350,6 +373,17 @@ mod tls {
         Login41::default().payload(capabilities)[..32].to_vec()
     }
 
+    async fn encrypted(client: Client, capabilities: CapabilityFlags) -> Client<TlsStream<DuplexStream>> {
+        let config = rustls::ClientConfig::builder()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Pinned))
+            .with_no_client_auth();
+        let name = ServerName::try_from("localhost").unwrap();
+        let Client { stream, sequence, served, stop, kill, calls, events, permits, .. } = client;
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+        Client { stream, sequence, capabilities, served, stop, kill, calls, events, permits }
+    }
+
     #[tokio::test]
     async fn a_client_that_asks_for_tls_logs_in_over_it() {
         let mut client = Setup { tls: Some(server()), ..Setup::default() }.connect();
@@ -358,16 +392,7 @@ mod tls {
         let with_tls = offered() | CapabilityFlags::CLIENT_SSL;
         client.send(&ssl_request(with_tls)).await;
 
-        let config = rustls::ClientConfig::builder()
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Pinned))
-            .with_no_client_auth();
-        let name = ServerName::try_from("localhost").unwrap();
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, client.stream).await.unwrap();
-        let Client { sequence, served, stop, kill, calls, events, permits, .. } = client;
-        let capabilities = with_tls;
-        let mut client = Client { stream, sequence, capabilities, served, stop, kill, calls, events, permits };
-
+        let mut client = encrypted(client, with_tls).await;
         let answer = scramble_native(&greeting.nonce(), b"secret").unwrap();
         client.send(&Login41 { user: b"app", answer: &answer, ..Login41::default() }.payload(with_tls)).await;
         client.ok().await;
@@ -378,6 +403,27 @@ mod tls {
         client.end().await;
         client.command(b"\x01").await;
         assert!(client.closed().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_password_in_clear_is_taken_over_tls() {
+        for (password, right) in [(&b"secret\0"[..], true), (b"wrong\0", false), (b"secret", false)] {
+            let mut client = Setup { tls: Some(server()), ..Setup::default() }.connect();
+            client.greeting().await;
+            let with_tls = offered() | CapabilityFlags::CLIENT_SSL;
+            client.send(&ssl_request(with_tls)).await;
+            let mut client = encrypted(client, with_tls).await;
+            let plugin = b"caching_sha2_password";
+            let login = Login41 { user: b"app", answer: password, plugin, ..Login41::default() };
+            client.send(&login.payload(with_tls)).await;
+            if right {
+                assert_eq!(client.packet().await.unwrap(), [0x01, 0x03]);
+                client.ok().await;
+                assert!(client.calls()[0].ends_with("TLSv1.3"), "{:?}", client.calls());
+            } else {
+                assert_eq!(client.error_code().await, 1045);
+            }
+        }
     }
 
     #[tokio::test]

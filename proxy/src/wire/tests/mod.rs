@@ -1,11 +1,15 @@
 //! One connection at a time over a pipe: the client's side is written by hand, and read with mysql_common's parsers.
 
+mod attributes;
 mod commands;
+mod compressed;
+mod cursors;
 mod login;
 mod packets;
 mod prepared;
 mod results;
 mod shutdown;
+mod tracking;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,7 +17,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{BufMut, Bytes};
 use cellgate_schemaless::Micros;
-use cellgate_sql::{ColumnMeta, ColumnType, Value};
+use cellgate_sql::{ColumnMeta, ColumnType, Row, Value};
 use mysql_common::constants::CapabilityFlags;
 use mysql_common::io::{BufMutExt as _, ParseBuf};
 use mysql_common::packets::{CommonOkPacket, HandshakePacket, OkPacket, OkPacketDeserializer};
@@ -84,8 +88,17 @@ impl Script {
                     warnings: 2,
                     status: self.status,
                     info: "Records: 300".to_owned(),
+                    changes: Vec::new(),
                 };
                 reply.ok(ok).await
+            }
+            b"set" => {
+                let changes = vec![
+                    SessionChange::Variable { name: "autocommit".to_owned(), value: "OFF".to_owned() },
+                    SessionChange::Schema("shop".to_owned()),
+                    SessionChange::State,
+                ];
+                reply.ok(OkReply { status: self.status, changes, ..OkReply::default() }).await
             }
             b"error" => reply.error(&ErrorReply::new(1064, "42000", "You have an error")).await,
             b"echo" => {
@@ -183,6 +196,8 @@ fn all_values() -> Vec<Value> {
 #[async_trait]
 impl Handler for Script {
     type Plan = Bytes;
+    /// The next row and the one behind the last.
+    type Cursor = (i64, i64);
 
     /// `root` has no password, `app` has `secret`.
     fn verifier(&self, user: &str) -> Option<Verifier> {
@@ -193,8 +208,14 @@ impl Handler for Script {
         }
     }
 
+    fn delay(&self, user: &str) -> Duration {
+        if user == "slow" { SOON } else { Duration::ZERO }
+    }
+
     async fn login(&mut self, login: &Login) -> Result<Status, ErrorReply> {
-        self.record(format!("login {} {:?} {} {:?}", login.user, login.database, login.charset, login.attributes));
+        let tls = login.tls.as_ref().map(|tls| format!(" {}", tls.version)).unwrap_or_default();
+        let Login { user, database, charset, attributes, .. } = login;
+        self.record(format!("login {user} {database:?} {charset} {attributes:?}{tls}"));
         match login.database.as_deref() {
             Some("missing") => Err(ErrorReply::new(1049, "42000", "Unknown database 'missing'")),
             Some(_) | None => Ok(self.status),
@@ -248,6 +269,37 @@ impl Handler for Script {
     async fn execute(&mut self, plan: &Bytes, params: Vec<Value>, reply: Reply<'_>) -> Result<Replied, WireError> {
         self.record(format!("execute {params:?}"));
         self.answer(plan, &params, reply).await
+    }
+
+    fn attributes(&mut self, attributes: Attributes) {
+        self.record(format!("attributes {attributes:?}"));
+    }
+
+    async fn open(&mut self, plan: &Bytes, params: Vec<Value>) -> Result<Opened<(i64, i64)>, ErrorReply> {
+        self.record(format!("open {params:?}"));
+        let text = std::str::from_utf8(plan).unwrap();
+        match text.split_once(' ') {
+            Some(("rows", count)) => {
+                let cursor = (0, count.parse().unwrap());
+                Ok(Opened::Rows { cursor, columns: vec![meta("n", ColumnType::BigInt)], status: self.status })
+            }
+            Some(_) | None if text.starts_with("error") || text.starts_with("breaks") => {
+                Err(ErrorReply::new(1317, "70100", "interrupted"))
+            }
+            Some(_) | None => Ok(Opened::Done(OkReply { affected_rows: 7, status: self.status, ..OkReply::default() })),
+        }
+    }
+
+    async fn fetch(&mut self, (next, end): &mut (i64, i64)) -> Result<Option<Row>, ErrorReply> {
+        if *next == 99 {
+            return Err(ErrorReply::new(1429, "HY000", "lost"));
+        }
+        *next += 1;
+        Ok((*next <= *end).then(|| vec![Value::Int(*next)]))
+    }
+
+    fn changes(&mut self) -> Vec<SessionChange> {
+        vec![SessionChange::Schema("told".to_owned())]
     }
 
     async fn reset(&mut self) -> Status {
@@ -329,8 +381,12 @@ async fn enter() -> Client {
     Setup::default().enter().await
 }
 
+/// What most tests use of what is offered: no compression, no attributes, no changes told.
 fn offered() -> CapabilityFlags {
     super::greeting::capabilities(false)
+        - CapabilityFlags::CLIENT_COMPRESS
+        - CapabilityFlags::CLIENT_QUERY_ATTRIBUTES
+        - CapabilityFlags::CLIENT_SESSION_TRACK
 }
 
 fn old_eof() -> CapabilityFlags {

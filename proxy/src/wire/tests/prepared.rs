@@ -335,16 +335,15 @@ async fn closing_has_no_reply_whether_or_not_the_statement_is_there() {
 }
 
 #[tokio::test]
-async fn a_fetch_without_a_cursor_is_refused_and_cursors_are_answered_by_plain_results() {
+async fn a_fetch_without_a_cursor_is_refused() {
     let mut client = enter().await;
     let (id, _, _) = client.prepare("rows 2").await;
-    let mut payload = vec![0x17];
-    payload.put_u32_le(id);
-    payload.put_slice(&[1, 1, 0, 0, 0]);
-    client.command(&payload).await;
+    client.execute(id, &[]).await;
     assert_eq!(client.binary_rows().await, [[Read::Int(0)], [Read::Int(1)]]);
     client.command(&[&b"\x1c"[..], &id.to_le_bytes(), &[1, 0, 0, 0]].concat()).await;
     assert_eq!(client.error_code().await, 1421);
+    client.command(&[&b"\x1c"[..], &id.to_le_bytes()].concat()).await;
+    assert_eq!(client.error_code().await, 1835);
 }
 
 #[tokio::test]

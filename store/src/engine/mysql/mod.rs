@@ -30,7 +30,8 @@ pub type MysqlBackend = Server<MysqlDriver>;
 /// How long a session may have been idle and still be handed out unasked. Longer, and it is pinged first.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// Prepared statements kept per session: a few shapes per table, in seven sizes each.
+/// Prepared statements kept per session: a few shapes per table, in seven sizes each. When there are more, all are closed
+/// and prepared again as they come.
 const STATEMENTS: usize = 256;
 
 /// Longest packet the driver lets in or out, in bytes; the server's own limit is below.
@@ -98,7 +99,8 @@ impl MysqlDriver {
             .prefer_socket(false)
             .tcp_nodelay(true)
             .tcp_keepalive(Some(Duration::from_secs(30)))
-            .stmt_cache_size(STATEMENTS)
+            // Sessions keep their own.
+            .stmt_cache_size(0)
             // Given, so that the driver does not ask the server: the session reads its own.
             .max_allowed_packet(Some(PACKET_BYTES))
             .wait_timeout(Some(28_800));

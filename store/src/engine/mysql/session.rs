@@ -1,25 +1,30 @@
 //! One connection to a MariaDB or MySQL server.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use cellgate_schemaless::{
     AddedId, Body, Cell, CellKind, ColumnKey, Epoch, Micros, RefKey, RowKey, ShardId, Token, Triple, TxnId,
 };
 use mysql_async::prelude::{Protocol, Queryable};
-use mysql_async::{Column, Conn, Params, QueryResult, Row};
+use mysql_async::{Column, Conn, Params, QueryResult, Row, Statement};
 
-use super::{Returning, error, insert};
+use super::{Returning, STATEMENTS, error, insert};
 use crate::backend::Timeouts;
 use crate::engine::server::core::size;
 use crate::engine::server::driver::{Cells, Existing, Failure, Mark, NewRow, Place, Session, Value};
 use crate::error::{Reason, StoreError};
+use crate::hash::FastHash;
 use crate::sql::{MYSQL, Param, Query};
 
 /// A connection, logged in and set up.
 pub struct MysqlSession {
     connection: Conn,
+    /// Prepared by text; the driver's own cache would look through the text at every use.
+    statements: HashMap<String, Statement, FastHash>,
     mark: Mark,
     /// Whether the server has `INSERT .. RETURNING`.
     returning: bool,
@@ -56,12 +61,37 @@ impl MysqlSession {
             Returning::Never => false,
         };
         let mark = Mark { number: i64::from(connection.id()), nonce };
-        Ok(Self { connection, mark, returning, packet: facts.packet, durable: facts.durable, half_read: false })
+        let statements = HashMap::default();
+        Ok(Self {
+            connection,
+            statements,
+            mark,
+            returning,
+            packet: facts.packet,
+            durable: facts.durable,
+            half_read: false,
+        })
     }
 
     /// Whether a commit is on disk when it is answered.
     pub(super) fn durable(&self) -> bool {
         self.durable
+    }
+
+    /// Prepares a text, or finds it prepared.
+    async fn prepared(&mut self, text: &str) -> Result<Statement, Failure> {
+        if let Some(statement) = self.statements.get(text) {
+            return Ok(statement.clone());
+        }
+        let lost = |e: mysql_async::Error| error::of_statement(&e);
+        if self.statements.len() >= STATEMENTS {
+            for (_, statement) in self.statements.drain() {
+                self.connection.close(statement).await.map_err(lost)?;
+            }
+        }
+        let statement = self.connection.prep(text).await.map_err(lost)?;
+        self.statements.insert(text.to_owned(), statement.clone());
+        Ok(statement)
     }
 
     /// Runs a packet of statements, all of which are answered: one list of rows per statement.
@@ -106,7 +136,8 @@ impl MysqlSession {
 impl Session for MysqlSession {
     async fn cells(&mut self, query: &Query, budget: usize) -> Result<Cells, Failure> {
         let lost = |e: mysql_async::Error| error::of_statement(&e);
-        let mut result = self.connection.exec_iter(query.text.as_str(), bind(&query.params)?).await.map_err(lost)?;
+        let (statement, params) = (self.prepared(&query.text).await?, bind(&query.params)?);
+        let mut result = self.connection.exec_iter(statement, params).await.map_err(lost)?;
         let mut cells = Vec::new();
         let mut bytes = 0usize;
         while let Some(row) = result.next().await.map_err(lost)? {
@@ -127,13 +158,15 @@ impl Session for MysqlSession {
             let result = self.connection.query_iter(query.text.as_str()).await.map_err(lost)?;
             return values(result).await;
         }
-        let result = self.connection.exec_iter(query.text.as_str(), bind(&query.params)?).await.map_err(lost)?;
+        let (statement, params) = (self.prepared(&query.text).await?, bind(&query.params)?);
+        let result = self.connection.exec_iter(statement, params).await.map_err(lost)?;
         values(result).await
     }
 
     async fn execute(&mut self, query: &Query) -> Result<u64, Failure> {
         let lost = |e: mysql_async::Error| error::of_statement(&e);
-        self.connection.exec_drop(query.text.as_str(), bind(&query.params)?).await.map_err(lost)?;
+        let (statement, params) = (self.prepared(&query.text).await?, bind(&query.params)?);
+        self.connection.exec_drop(statement, params).await.map_err(lost)?;
         Ok(self.connection.affected_rows())
     }
 
@@ -328,22 +361,21 @@ pub(super) fn row_values(row: Row) -> Vec<Value> {
 /// A row of [`CELL_COLUMNS`](crate::sql::CELL_COLUMNS).
 fn cell(row: Row) -> Result<Cell, Failure> {
     let wrong = || Failure::Store(StoreError::Corrupt { detail: "a row is not of the form of a cell".to_owned() });
-    let values: [Value; 10] = row_values(row).try_into().map_err(|_| wrong())?;
-    let [
-        Value::Int(added_id),
-        Value::Int(shard),
-        Value::Int(kind),
-        Value::Int(created_at),
-        Value::Int(token),
-        txn,
-        Value::Bytes(row),
-        Value::Bytes(column),
-        Value::Int(ref_key),
-        body,
-    ] = values
-    else {
-        return Err(wrong());
+    // Of a prepared statement, so that numbers are numbers.
+    let mut values = row.unwrap_raw().into_iter();
+    let mut next = || values.next().flatten().unwrap_or(mysql_async::Value::NULL);
+    let int = |value| match value {
+        mysql_async::Value::Int(number) => Ok(number),
+        mysql_async::Value::UInt(number) => i64::try_from(number).map_err(|_| wrong()),
+        _ => Err(wrong()),
     };
+    let bytes = |value| match value {
+        mysql_async::Value::Bytes(bytes) => Ok(Bytes::from(bytes)),
+        _ => Err(wrong()),
+    };
+    let (added_id, shard, kind) = (int(next())?, int(next())?, int(next())?);
+    let (created_at, token, txn) = (int(next())?, int(next())?, next());
+    let (row, column, ref_key, body) = (bytes(next())?, bytes(next())?, int(next())?, next());
     Ok(Cell {
         triple: Triple {
             row: RowKey::from_store(row),
@@ -351,9 +383,8 @@ fn cell(row: Row) -> Result<Cell, Failure> {
             ref_key: RefKey(ref_key),
         },
         body: match body {
-            Value::Bytes(bytes) => Some(Body::from_store(bytes)),
-            Value::Null => None,
-            Value::Int(_) => return Err(wrong()),
+            mysql_async::Value::NULL => None,
+            body => Some(Body::from_store(bytes(body)?)),
         },
         added_id: AddedId(added_id),
         shard: ShardId(u16::try_from(shard).map_err(|_| wrong())?),
@@ -361,9 +392,8 @@ fn cell(row: Row) -> Result<Cell, Failure> {
         kind: CellKind::from_code(kind).ok_or_else(wrong)?,
         token: Token(token),
         txn: match txn {
-            Value::Int(txn) => Some(TxnId(txn)),
-            Value::Null => None,
-            Value::Bytes(_) => return Err(wrong()),
+            mysql_async::Value::NULL => None,
+            txn => Some(TxnId(int(txn)?)),
         },
     })
 }

@@ -26,6 +26,7 @@ use crate::engine::server::attempts::unsettled;
 use crate::engine::server::core::size;
 use crate::engine::server::driver::{Cells, Existing, Failure, Mark, NewRow, Place, Session, Value};
 use crate::error::{Reason, StoreError};
+use crate::hash::FastHash;
 use crate::sql::{POSTGRES, Param, Query};
 
 /// Prepared statements kept per session; when there are more, all are dropped and prepared again as they come.
@@ -42,7 +43,7 @@ pub struct PostgresSession {
     client: Client,
     /// Reads and writes the connection.
     task: JoinHandle<()>,
-    statements: HashMap<String, Statement>,
+    statements: HashMap<String, Statement, FastHash>,
     mark: Mark,
     durable: bool,
 }
@@ -73,7 +74,7 @@ impl PostgresSession {
             None => connect(config, NoTls).await?,
         };
         let mark = Mark { number: 0, nonce: String::new() };
-        let mut session = Self { client, task, statements: HashMap::new(), mark, durable: true };
+        let mut session = Self { client, task, statements: HashMap::default(), mark, durable: true };
         session.set_up(timeouts, schema).await.map_err(|failure| match unsettled(failure) {
             StoreError::Failed { detail } => StoreError::Unavailable { reason: Reason::Connect, detail },
             error => error,
@@ -294,16 +295,16 @@ fn corrupt(detail: impl fmt::Display) -> Failure {
 }
 
 fn value(row: &Row, i: usize) -> Result<Value, Failure> {
-    let kind = row.columns().get(i).map(|column| column.type_().clone());
+    let kind = row.columns().get(i).map(|column| column.type_());
     let int = |number: Option<i64>| number.map_or(Value::Null, Value::Int);
     let bytes = |bytes: Option<&[u8]>| bytes.map_or(Value::Null, |b| Value::Bytes(Bytes::copy_from_slice(b)));
     Ok(match kind {
-        Some(Type::INT8) => int(row.try_get(i).map_err(corrupt)?),
-        Some(Type::INT4) => int(row.try_get::<_, Option<i32>>(i).map_err(corrupt)?.map(i64::from)),
-        Some(Type::INT2) => int(row.try_get::<_, Option<i16>>(i).map_err(corrupt)?.map(i64::from)),
-        Some(Type::BOOL) => int(row.try_get::<_, Option<bool>>(i).map_err(corrupt)?.map(i64::from)),
-        Some(Type::BYTEA) => bytes(row.try_get(i).map_err(corrupt)?),
-        Some(Type::TEXT | Type::VARCHAR | Type::NAME) => {
+        Some(&Type::INT8) => int(row.try_get(i).map_err(corrupt)?),
+        Some(&Type::INT4) => int(row.try_get::<_, Option<i32>>(i).map_err(corrupt)?.map(i64::from)),
+        Some(&Type::INT2) => int(row.try_get::<_, Option<i16>>(i).map_err(corrupt)?.map(i64::from)),
+        Some(&Type::BOOL) => int(row.try_get::<_, Option<bool>>(i).map_err(corrupt)?.map(i64::from)),
+        Some(&Type::BYTEA) => bytes(row.try_get(i).map_err(corrupt)?),
+        Some(&(Type::TEXT | Type::VARCHAR | Type::NAME)) => {
             bytes(row.try_get::<_, Option<&str>>(i).map_err(corrupt)?.map(str::as_bytes))
         }
         // No statement of ours asks for another type.

@@ -43,8 +43,8 @@ impl<D: Driver> Server<D> {
     }
 
     async fn latest_once(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
-        let query = self.core.dialect().latest(table, keys);
-        Ok(match_latest(keys, &self.answer(Operation::Latest, &query).await?))
+        let dialect = self.core.dialect();
+        Ok(match_latest(keys, &self.answer(Operation::Latest, || dialect.latest(table, keys)).await?))
     }
 
     async fn log_page(&self, table: &TableRef, scan: &LogScan, limit: u64) -> Result<LogPage, StoreError> {
@@ -73,8 +73,12 @@ impl<D: Driver> Server<D> {
     }
 
     /// The rows of a statement that names its cells.
-    async fn answer(&self, operation: Operation, query: &Query) -> Result<Vec<Cell>, StoreError> {
-        let page = self.core.page(operation, || std::iter::once(query.clone()), u64::MAX, ANSWER_BYTES).await?;
+    async fn answer(
+        &self,
+        operation: Operation,
+        query: impl Fn() -> Query + Send + Sync,
+    ) -> Result<Vec<Cell>, StoreError> {
+        let page = self.core.page(operation, || std::iter::once(query()), u64::MAX, ANSWER_BYTES).await?;
         if page.more { Err(StoreError::AnswerTooLarge { max: ANSWER_BYTES }) } else { Ok(page.cells) }
     }
 
@@ -84,7 +88,8 @@ impl<D: Driver> Server<D> {
         let mut bytes: usize = answers.iter().flatten().map(size).sum();
         for answer in answers.iter_mut().filter(|answer| answer.as_ref().is_some_and(left_out)) {
             if let Some(cell) = answer.take() {
-                *answer = self.answer(Operation::Get, &self.core.dialect().get(table, &[cell.triple])).await?.pop();
+                let name = [cell.triple];
+                *answer = self.answer(Operation::Get, || self.core.dialect().get(table, &name)).await?.pop();
             }
             bytes = bytes.saturating_add(answer.as_ref().map_or(0, size));
             if bytes > ANSWER_BYTES {
@@ -101,7 +106,8 @@ impl<D: Driver> Backend for Server<D> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let mut answers = match_gets(keys, self.answer(Operation::Get, &self.core.dialect().get(table, keys)).await?);
+        let dialect = self.core.dialect();
+        let mut answers = match_gets(keys, self.answer(Operation::Get, || dialect.get(table, keys)).await?);
         self.complete(table, &mut answers).await?;
         Ok(answers)
     }

@@ -74,6 +74,7 @@ fn after_success(outcomes: &[Option<PutOutcome>], error: StoreError) -> StoreErr
         StoreError::StaleEpoch { .. } | StoreError::MaybeWritten { .. } => error,
         StoreError::Unavailable { .. }
         | StoreError::Timeout { .. }
+        | StoreError::Overloaded { .. }
         | StoreError::NoTable { .. }
         | StoreError::DiskFull { .. }
         | StoreError::TooLarge { .. }

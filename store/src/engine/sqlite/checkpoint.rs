@@ -14,6 +14,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::file::{Access, TimedConnection};
+use super::snapshots::Snapshots;
 use super::write::Written;
 use crate::StoreError;
 
@@ -41,6 +42,7 @@ pub(crate) struct Checkpointer {
     thread: JoinHandle<()>,
     /// Held during a checkpoint. SQLite has such a lock as well, but does not wait for it.
     pass: Arc<Mutex<()>>,
+    snapshots: Arc<Snapshots>,
     /// Pages written since the thread was last woken; an estimate.
     pages: u64,
     /// Pages written since the log was last made to start anew; it holds no more.
@@ -49,17 +51,22 @@ pub(crate) struct Checkpointer {
 
 impl Checkpointer {
     /// Starts the thread, and leaves checkpoints of what `writer` commits to it.
-    pub(crate) fn start(path: &Path, lock_wait: Duration, writer: &TimedConnection) -> Result<Self, StoreError> {
+    pub(crate) fn start(
+        path: &Path,
+        lock_wait: Duration,
+        writer: &TimedConnection,
+        snapshots: Arc<Snapshots>,
+    ) -> Result<Self, StoreError> {
         writer.leave_log_alone(LOG_PAGES * PAGE_BYTES).map_err(|e| e.outcome(path))?;
         let connection = TimedConnection::open(path, Access::Write, lock_wait).map_err(|e| e.outcome(path))?;
         let (wake, woken) = sync_channel(1);
         let pass = Arc::new(Mutex::new(()));
-        let passing = pass.clone();
+        let (passing, reading) = (pass.clone(), snapshots.clone());
         let thread = std::thread::Builder::new()
             .name("sqlite-checkpoint".to_owned())
-            .spawn(move || run(&connection.sqlite, &woken, &passing))
+            .spawn(move || run(&connection.sqlite, &woken, &passing, &reading))
             .map_err(|e| StoreError::Failed { detail: format!("cannot start a thread: {e}") })?;
-        Ok(Self { lock_wait, wake, thread, pass, pages: 0, logged: 0 })
+        Ok(Self { lock_wait, wake, thread, pass, snapshots, pages: 0, logged: 0 })
     }
 
     /// Told by the writer after each commit.
@@ -91,6 +98,9 @@ impl Checkpointer {
     fn wait_at_most(&mut self, writer: &TimedConnection, wait: Duration, mode: &str) {
         let sqlite = &writer.sqlite;
         let _pass = self.pass.lock().unwrap_or_else(PoisonError::into_inner);
+        // The log starts anew only when nobody reads from it.
+        let _changing = self.snapshots.changing();
+        self.snapshots.release();
         let done = sqlite.busy_timeout(wait).and_then(|()| checkpoint(sqlite, mode));
         if let Err(e) = done.and_then(|()| sqlite.busy_timeout(self.lock_wait)) {
             // Committed pages stay safe in the log; the next checkpoint takes them.
@@ -100,9 +110,11 @@ impl Checkpointer {
     }
 }
 
-fn run(sqlite: &Connection, woken: &Receiver<()>, pass: &Mutex<()>) {
+fn run(sqlite: &Connection, woken: &Receiver<()>, pass: &Mutex<()>, snapshots: &Snapshots) {
     while woken.recv().is_ok() {
         let _pass = pass.lock().unwrap_or_else(PoisonError::into_inner);
+        // It goes as far as the oldest snapshot.
+        snapshots.release();
         if let Err(e) = checkpoint(sqlite, "PASSIVE") {
             tracing::warn!(error = %e, "a checkpoint failed");
         }

@@ -22,22 +22,25 @@ mod checkpoint;
 pub(crate) mod file;
 mod read;
 mod readers;
+mod snapshots;
 #[cfg(test)]
 mod tests;
 mod write;
 mod writer;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use cellgate_metrics::PoolState;
-use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple};
+use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableId, TableRef, Triple};
 
 use self::cells::execute;
 use self::file::{Access, Failure, ProcessLock, TimedConnection, make_directory};
-use self::read::PageBound;
+use self::read::{PageBound, ReadTexts};
 use self::readers::Readers;
+use self::snapshots::Snapshots;
 use self::write::check_epoch;
 use self::writer::Writer;
 use crate::sql::SQLITE;
@@ -83,6 +86,22 @@ pub struct SqliteBackend {
 struct Live {
     writer: Writer,
     readers: Readers,
+    /// By table, whose ids are never reused; as many as there are tables.
+    texts: RwLock<HashMap<TableId, Arc<ReadTexts>>>,
+}
+
+impl Live {
+    fn texts(&self, table: &TableRef) -> Arc<ReadTexts> {
+        if let Some(texts) = self.texts.read().unwrap_or_else(PoisonError::into_inner).get(&table.id) {
+            return Arc::clone(texts);
+        }
+        let mut known = self.texts.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.entry(table.id).or_insert_with(|| Arc::new(ReadTexts::new(table))))
+    }
+
+    fn forget(&self, table: &TableRef) {
+        self.texts.write().unwrap_or_else(PoisonError::into_inner).remove(&table.id);
+    }
 }
 
 impl SqliteBackend {
@@ -112,9 +131,10 @@ impl SqliteBackend {
     fn start(&self, connection: TimedConnection, lock: ProcessLock) -> Result<&Live, StoreError> {
         connection.use_wal().map_err(|e| e.outcome(&self.path))?;
         let SqliteOptions { timeouts, readers, queue } = self.options;
-        let writer = Writer::start(&self.path, timeouts, queue, connection, lock)?;
-        let readers = Readers::new(self.path.clone(), readers, timeouts);
-        Ok(self.live.get_or_init(|| Live { writer, readers }))
+        let snapshots = Arc::new(Snapshots::default());
+        let writer = Writer::start(&self.path, timeouts, queue, connection, lock, Arc::clone(&snapshots))?;
+        let readers = Readers::new(self.path.clone(), readers, timeouts, snapshots);
+        Ok(self.live.get_or_init(|| Live { writer, readers, texts: RwLock::default() }))
     }
 
     /// Makes the file, or takes one that is there and not Cellgate's, into use.
@@ -141,23 +161,25 @@ impl SqliteBackend {
 #[async_trait]
 impl Backend for SqliteBackend {
     async fn get(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
-        let readers = &self.live()?.readers;
-        match readers.inline(|sqlite| read::get(sqlite, table, keys)).await? {
+        let live = self.live()?;
+        let texts = live.texts(table);
+        match live.readers.inline(|sqlite| read::get(sqlite, &texts, keys)).await? {
             Some(cells) => Ok(cells),
             None => {
-                let (table, keys) = (table.clone(), keys.to_vec());
-                readers.blocking(move |sqlite| read::get(sqlite, &table, &keys)).await
+                let keys = keys.to_vec();
+                live.readers.blocking(move |sqlite| read::get(sqlite, &texts, &keys)).await
             }
         }
     }
 
     async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
-        let readers = &self.live()?.readers;
-        match readers.inline(|sqlite| read::latest(sqlite, table, keys)).await? {
+        let live = self.live()?;
+        let texts = live.texts(table);
+        match live.readers.inline(|sqlite| read::latest(sqlite, &texts, keys)).await? {
             Some(cells) => Ok(cells),
             None => {
-                let (table, keys) = (table.clone(), keys.to_vec());
-                readers.blocking(move |sqlite| read::latest(sqlite, &table, &keys)).await
+                let keys = keys.to_vec();
+                live.readers.blocking(move |sqlite| read::latest(sqlite, &texts, &keys)).await
             }
         }
     }
@@ -219,6 +241,7 @@ impl Backend for SqliteBackend {
 
     async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError> {
         let text = SQLITE.drop_cell_table(table);
+        self.live()?.forget(table);
         let work = move |side: &mut writer::WriteSide| {
             side.forget_tables();
             side.transaction(|sqlite, _| {

@@ -25,6 +25,10 @@ pub(crate) type Page = (Vec<Cell>, bool);
 
 /// Runs `work` in one snapshot.
 fn snapshot<T>(sqlite: &Connection, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    if !sqlite.is_autocommit() {
+        // The reader has one open.
+        return work();
+    }
     sqlite.prepare_cached("BEGIN")?.raw_execute()?;
     let result = work();
     // An interrupt has ended it already; nothing was written, so that there is nothing to lose.
@@ -35,10 +39,22 @@ fn snapshot<T>(sqlite: &Connection, work: impl FnOnce() -> Result<T, Failure>) -
     }
 }
 
-pub(crate) fn get(sqlite: &Connection, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, Failure> {
-    let text = SQLITE.get_text(table);
+/// Texts of the statements that read cells of a table.
+#[derive(Debug)]
+pub(crate) struct ReadTexts {
+    get: String,
+    latest: String,
+}
+
+impl ReadTexts {
+    pub(crate) fn new(table: &TableRef) -> Self {
+        Self { get: SQLITE.get_text(table), latest: SQLITE.latest_text(table) }
+    }
+}
+
+pub(crate) fn get(sqlite: &Connection, texts: &ReadTexts, keys: &[Triple]) -> Result<Vec<Option<Cell>>, Failure> {
     let all = || {
-        let mut statement = sqlite.prepare_cached(&text)?;
+        let mut statement = sqlite.prepare_cached(&texts.get)?;
         let (mut cells, mut bytes) = (Vec::with_capacity(keys.len()), 0);
         for key in keys {
             bind_key(&mut statement, &key.row, &key.column, key.ref_key.0)?;
@@ -53,10 +69,9 @@ pub(crate) fn get(sqlite: &Connection, table: &TableRef, keys: &[Triple]) -> Res
     if keys.len() == 1 { all() } else { snapshot(sqlite, all) }
 }
 
-pub(crate) fn latest(sqlite: &Connection, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, Failure> {
-    let text = SQLITE.latest_text(table);
+pub(crate) fn latest(sqlite: &Connection, texts: &ReadTexts, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, Failure> {
     let all = || {
-        let mut statement = sqlite.prepare_cached(&text)?;
+        let mut statement = sqlite.prepare_cached(&texts.latest)?;
         let (mut cells, mut bytes) = (Vec::with_capacity(keys.len()), 0);
         for key in keys {
             let RefKey(at_most) = key.at_most.unwrap_or(RefKey(i64::MAX));

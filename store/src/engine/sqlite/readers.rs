@@ -2,7 +2,8 @@
 //!
 //! A point read takes a few microseconds, less than handing it to another thread costs, so that it runs where it is
 //! asked for, under a budget; what exceeds the budget is run again on a blocking thread, on a connection of the other
-//! lane, so that scans never keep point reads waiting.
+//! lane, so that scans never keep point reads waiting. Reads of the first kind go on in each other's snapshot as long
+//! as nothing was written (`snapshots`).
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +13,7 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use super::file::{Access, Failure, TimedConnection};
+use super::snapshots::{Reader, Snapshots};
 use crate::{Reason, StoreError, Timeouts};
 
 /// Longest a read may keep a thread of the runtime. Twenty times a batch of 64 warm keys; a tenth of what a client
@@ -32,19 +34,29 @@ struct Lane {
     path: Arc<PathBuf>,
     lock_wait: Duration,
     free: Arc<Semaphore>,
-    idle: Arc<Mutex<Vec<TimedConnection>>>,
+    idle: Idle,
+}
+
+/// Where the connections of a lane are that nobody uses.
+#[derive(Clone, Debug)]
+enum Idle {
+    /// Each read has a snapshot of its own.
+    Plain(Arc<Mutex<Vec<TimedConnection>>>),
+    /// Reads go on in each other's snapshot.
+    Kept(Arc<Snapshots>),
 }
 
 impl Readers {
-    pub(crate) fn new(path: PathBuf, connections: usize, timeouts: Timeouts) -> Self {
+    pub(crate) fn new(path: PathBuf, connections: usize, timeouts: Timeouts, snapshots: Arc<Snapshots>) -> Self {
         let path = Arc::new(path);
-        let lane = || Lane {
+        let lane = |idle| Lane {
             path: path.clone(),
             lock_wait: timeouts.lock,
             free: Arc::new(Semaphore::new(connections.max(1))),
-            idle: Arc::new(Mutex::new(Vec::new())),
+            idle,
         };
-        Self { inline: lane(), blocking: lane(), timeouts }
+        let (kept, plain) = (Idle::Kept(snapshots), Idle::Plain(Arc::new(Mutex::new(Vec::new()))));
+        Self { inline: lane(kept), blocking: lane(plain), timeouts }
     }
 
     /// Runs a read on this thread; `None` if it took longer than a read may there.
@@ -82,7 +94,10 @@ impl Readers {
     pub(crate) fn close(&self) {
         for lane in [&self.inline, &self.blocking] {
             lane.free.close();
-            lane.idle().clear();
+            match &lane.idle {
+                Idle::Plain(idle) => locked(idle).clear(),
+                Idle::Kept(snapshots) => snapshots.clear(),
+            }
         }
     }
 }
@@ -106,20 +121,44 @@ impl Lane {
 
     /// Runs a read on a connection of this lane; the caller has a permit.
     fn run<T>(&self, bound: Duration, read: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Failure> {
-        let idle = self.idle().pop();
-        let mut connection = match idle {
-            Some(connection) => connection,
-            None => TimedConnection::open(&self.path, Access::Read, self.lock_wait)?,
-        };
-        let result = connection.within(bound, read);
-        // A connection that is stuck in a transaction would answer from an old snapshot for ever.
-        if connection.sqlite.is_autocommit() && !self.free.is_closed() {
-            self.idle().push(connection);
+        match &self.idle {
+            Idle::Plain(idle) => {
+                let reused = locked(idle).pop();
+                let mut connection = match reused {
+                    Some(connection) => connection,
+                    None => self.open()?,
+                };
+                let result = connection.within(bound, read);
+                // A connection that is stuck in a transaction would answer from an old snapshot for ever.
+                if connection.sqlite.is_autocommit() && !self.free.is_closed() {
+                    locked(idle).push(connection);
+                }
+                result
+            }
+            Idle::Kept(snapshots) => {
+                let mut reader = match snapshots.take() {
+                    Some(reader) => reader,
+                    None => Reader::new(self.open()?),
+                };
+                snapshots.refresh(&mut reader)?;
+                let result = reader.connection.within(bound, read);
+                if result.is_err() {
+                    // What failed may have ended the transaction, or may fail for it.
+                    reader.end()?;
+                }
+                if reader.is_sound() && !self.free.is_closed() {
+                    snapshots.give(reader)?;
+                }
+                result
+            }
         }
-        result
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<TimedConnection>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn open(&self) -> Result<TimedConnection, Failure> {
+        TimedConnection::open(&self.path, Access::Read, self.lock_wait)
     }
+}
+
+fn locked(idle: &Mutex<Vec<TimedConnection>>) -> std::sync::MutexGuard<'_, Vec<TimedConnection>> {
+    idle.lock().unwrap_or_else(PoisonError::into_inner)
 }

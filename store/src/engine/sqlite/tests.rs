@@ -255,7 +255,7 @@ async fn a_statement_is_prepared_once() {
     let key = LatestKey { row: key.row, column: key.column, at_most: None };
     let prepared_again = move |sqlite: &rusqlite::Connection| {
         for _ in 0..3 {
-            read::latest(sqlite, &table(), std::slice::from_ref(&key))?;
+            read::latest(sqlite, &read::ReadTexts::new(&table()), std::slice::from_ref(&key))?;
         }
         let statement = sqlite.prepare_cached(&SQLITE.latest_text(&table()))?;
         Ok(statement.get_status(rusqlite::StatementStatus::RePrepare))

@@ -4,7 +4,7 @@
 //! sync, and a lone one never waits for others. There is no timer.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use cellgate_schemaless::Epoch;
@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::checkpoint::Checkpointer;
 use super::file::{Access, Failure, ProcessLock, TimedConnection};
+use super::snapshots::Snapshots;
 use super::write::{Outcomes, Texts, apply};
 use crate::{PutGroup, Reason, StoreError, Timeouts};
 
@@ -55,6 +56,7 @@ pub(crate) struct WriteSide {
     connection: TimedConnection,
     texts: Texts,
     checkpointer: Checkpointer,
+    snapshots: Arc<Snapshots>,
     /// Given back when the thread has closed the file.
     _lock: ProcessLock,
 }
@@ -67,11 +69,12 @@ impl Writer {
         queue: usize,
         connection: TimedConnection,
         lock: ProcessLock,
+        snapshots: Arc<Snapshots>,
     ) -> Result<Self, StoreError> {
         let (sender, receiver) = mpsc::channel(queue.max(1));
-        let checkpointer = Checkpointer::start(path, timeouts.lock, &connection)?;
-        let side =
-            WriteSide { path: path.to_owned(), timeouts, connection, texts: Texts::new(), checkpointer, _lock: lock };
+        let checkpointer = Checkpointer::start(path, timeouts.lock, &connection, Arc::clone(&snapshots))?;
+        let (owned, texts) = (path.to_owned(), Texts::new());
+        let side = WriteSide { path: owned, timeouts, connection, texts, checkpointer, snapshots, _lock: lock };
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || side.run(receiver))
@@ -219,10 +222,12 @@ impl WriteSide {
         &mut self,
         work: impl FnOnce(&Connection, &mut Texts) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
-        let (path, texts) = (&self.path, &mut self.texts);
+        let (path, texts, snapshots) = (&self.path, &mut self.texts, &self.snapshots);
         let result = self.connection.within(self.timeouts.statement, |sqlite| {
             execute(sqlite, "BEGIN IMMEDIATE").map_err(|e| e.outcome(path))?;
             let done = work(sqlite, texts).map_err(|e| e.outcome(path));
+            // Over before anybody is answered.
+            let _changing = snapshots.changing();
             done.and_then(|answer| match execute(sqlite, "COMMIT") {
                 Ok(()) => Ok(answer),
                 Err(e) => Err(commit_outcome(e, path)),

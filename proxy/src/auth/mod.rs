@@ -4,6 +4,8 @@
 //! hashed password is kept, from which every answer can be verified: there is no cache that has to be warm first, as
 //! MySQL's own `caching_sha2_password` has.
 
+pub mod delays;
+
 use std::fmt;
 use std::hint::black_box;
 
@@ -74,6 +76,14 @@ impl Verifier {
         match self.0 {
             Kind::Empty => true,
             Kind::Hashed { .. } => false,
+        }
+    }
+
+    /// Checks a password itself.
+    pub fn verify_password(&self, password: &[u8]) -> bool {
+        match &self.0 {
+            Kind::Empty => password.is_empty(),
+            Kind::Hashed { sha1, .. } => same(&Sha1::digest(Sha1::digest(password)), sha1),
         }
     }
 
@@ -158,6 +168,8 @@ mod tests {
             let sha2 = scramble_sha256(&SALT, password.as_bytes()).unwrap();
             assert!(verifier.verify_native(&SALT, &native));
             assert!(verifier.verify_caching_sha2(&SALT, &sha2));
+            assert!(verifier.verify_password(password.as_bytes()));
+            assert!(!verifier.verify_password(b"") && !verifier.verify_password(b"wrong"));
             let wrong = format!("{password}x");
             assert!(!verifier.verify_native(&SALT, &scramble_native(&SALT, wrong.as_bytes()).unwrap()));
             assert!(!verifier.verify_caching_sha2(&SALT, &scramble_sha256(&SALT, wrong.as_bytes()).unwrap()));

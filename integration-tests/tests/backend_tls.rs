@@ -1,0 +1,54 @@
+//! The way to backends is encrypted when it is asked for, and the server's certificate is checked as far as it is asked for.
+
+use cellgate_integration_tests::client::{self, TRIPS, get, put, run, triple};
+use cellgate_integration_tests::deployment::{Builder, SHARDS};
+use cellgate_integration_tests::proxy::Options;
+use cellgate_integration_tests::servers::{Certificate, MariaDb, Postgres};
+
+/// One cluster at this address; the log of a start that was refused, else the proxy is used.
+async fn start(address: &str) -> Result<(), String> {
+    let deployment = Builder::new().topology(SHARDS, None).cluster("c", address).build();
+    let proxy = match deployment.try_start(Options::default()) {
+        Ok(proxy) => proxy,
+        Err(refused) => return Err(refused.to_string()),
+    };
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    let cell = triple("a", "BASE", 1);
+    assert_eq!(put(&mut conn, &cell, "1").await.unwrap(), 1);
+    assert_eq!(get(&mut conn, &cell).await.unwrap().as_deref(), Some("1"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn mariadb_is_spoken_to_over_tls_and_its_certificate_is_checked() {
+    let certificate = Certificate::new();
+    let server = MariaDb::private_with_tls(&certificate);
+    let ca = certificate.authority();
+    for (database, mode) in [("full", format!("verify-full&ca={}", ca.display())), ("any", "require".to_owned())] {
+        server.execute(&format!("CREATE DATABASE {database}"));
+        start(&format!("{}?sslmode={mode}", server.url(database))).await.unwrap();
+    }
+    server.execute("CREATE DATABASE refused");
+    // The public authorities know nothing of this one; and the server lets nobody in without encryption.
+    let unknown = start(&format!("{}?sslmode=verify-full", server.url("refused"))).await.unwrap_err();
+    assert!(unknown.contains("cluster c"), "{unknown}");
+    let plain = start(&server.url("refused")).await.unwrap_err();
+    assert!(plain.contains("cluster c"), "{plain}");
+    assert_eq!(server.execute("SHOW TABLES IN refused"), "", "nothing was made over a way that was refused");
+}
+
+#[tokio::test]
+async fn postgresql_is_spoken_to_over_tls_and_its_certificate_is_checked() {
+    let certificate = Certificate::new();
+    let server = Postgres::private_with_tls(&certificate);
+    let ca = certificate.authority();
+    let checked = |mode: &str, database: &str| format!("{}?sslmode={mode}&ca={}", server.url(database), ca.display());
+    start(&checked("verify-full", "full")).await.unwrap();
+    start(&checked("verify-ca", "ca")).await.unwrap();
+    start(&format!("{}?sslmode=require", server.url("any"))).await.unwrap();
+    let unknown = start(&format!("{}?sslmode=verify-full", server.url("refused"))).await.unwrap_err();
+    assert!(unknown.contains("cluster c"), "{unknown}");
+    let plain = start(&server.url("refused")).await.unwrap_err();
+    assert!(plain.contains("cluster c"), "{plain}");
+}

@@ -1,0 +1,101 @@
+//! Clients that cost: many that do nothing, and some that take without reading or ask without end.
+
+use std::time::Duration;
+
+use cellgate_integration_tests::Deployment;
+use cellgate_integration_tests::client;
+use cellgate_integration_tests::proxy::Proxy;
+use cellgate_integration_tests::raw::{COM_QUERY, Raw, Reply};
+use cellgate_integration_tests::settings;
+use cellgate_integration_tests::wait;
+use mysql_async::prelude::Queryable;
+
+const LIMIT: Duration = Duration::from_secs(60);
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+/// What an idle connection may cost, in bytes of the proxy's memory.
+const IDLE_BYTES: u64 = 20 * KIB;
+const COM_STMT_PREPARE: u8 = 0x16;
+const COM_STMT_CLOSE: u8 = 0x19;
+const COM_PROCESS_KILL: u8 = 0x0c;
+
+/// Opens connections that have run a statement each.
+fn idle(proxy: &Proxy, count: u64) -> Vec<Raw> {
+    let connect = |_| {
+        let mut raw = Raw::login(proxy.mysql(), LIMIT).expect("a place");
+        assert_eq!(raw.query(b"SELECT 1").unwrap(), Reply::Rows(1));
+        raw
+    };
+    (0..count).map(connect).collect()
+}
+
+#[test]
+fn idle_connections_cost_little() {
+    let count = 1000 * settings::rounds(1);
+    let proxy = Deployment::configured("[limits]\nmax_connections = 100000\n").start();
+    // The allocator and the first connection of each kind are not what an idle connection costs.
+    let first = idle(&proxy, count / 10);
+    let before = proxy.resident_bytes();
+    let mut all = idle(&proxy, count - count / 10);
+    let after = proxy.resident_bytes();
+    let each = after.saturating_sub(before) / all.len() as u64;
+    println!("{count} idle connections: {} MiB, {each} bytes each", after / MIB);
+    assert!(each <= IDLE_BYTES, "{each} bytes each");
+    assert!(after <= 300 * MIB, "{after} bytes");
+    all.extend(first);
+    for raw in &mut all {
+        assert_eq!(raw.query(b"SELECT 1").unwrap(), Reply::Rows(1), "each of them still works");
+    }
+}
+
+#[test]
+fn prepared_statements_are_bounded_and_room_is_given_back() {
+    let proxy = Deployment::configured("[limits]\nprepared_statements = 500\n").start();
+    let mut raw = Raw::login(proxy.mysql(), LIMIT).unwrap();
+    let prepare = |raw: &mut Raw| {
+        raw.command(COM_STMT_PREPARE, b"COMMIT").unwrap();
+        raw.reply().unwrap()
+    };
+    for _ in 0..500 {
+        assert_eq!(prepare(&mut raw), Reply::Ok);
+    }
+    let before = proxy.resident_bytes();
+    for _ in 0..10_000 {
+        assert_eq!(prepare(&mut raw), Reply::Error(1461));
+    }
+    let grown = proxy.resident_bytes().saturating_sub(before);
+    assert!(grown < 8 * MIB, "{grown} bytes");
+    raw.command(COM_STMT_CLOSE, &[1, 0, 0, 0]).unwrap();
+    assert_eq!(prepare(&mut raw), Reply::Ok);
+}
+
+#[tokio::test]
+async fn who_does_not_read_is_not_read_from_and_can_be_killed() {
+    let proxy = Deployment::configured("[timeouts]\nwrite = \"1h\"\n").start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    let own: u32 = conn.query_first("SELECT CONNECTION_ID()").await.unwrap().unwrap();
+    let before = proxy.resident_bytes();
+    let mut greedy = Raw::login(proxy.mysql(), Duration::from_secs(5)).unwrap();
+    let statement = format!("SELECT '{}' AS t", "x".repeat(MIB as usize));
+    // It goes on until nothing more is taken.
+    let sent = (0..2000).take_while(|_| greedy.command(COM_QUERY, statement.as_bytes()).is_ok()).count();
+    assert!(sent < 1000, "{sent} MiB were taken of who reads nothing");
+    let grown = proxy.resident_bytes().saturating_sub(before);
+    println!("{sent} MiB taken, {} KiB held", grown / KIB);
+    assert!(grown < 64 * MIB, "{grown} bytes");
+    let ids: Vec<u32> = conn.query_map("SHOW PROCESSLIST", |row: mysql_async::Row| row.get(0).unwrap()).await.unwrap();
+    let stuck: Vec<u32> = ids.into_iter().filter(|id| *id != own).collect();
+    assert_eq!(stuck.len(), 1);
+    let mut killer = Raw::login(proxy.mysql(), LIMIT).unwrap();
+    killer.command(COM_PROCESS_KILL, &stuck[0].to_le_bytes()).unwrap();
+    assert_eq!(killer.reply().unwrap(), Reply::Ok);
+    wait::until_async("the killed connection to be gone", LIMIT, async || {
+        let ids: Vec<u32> =
+            conn.query_map("SHOW PROCESSLIST", |row: mysql_async::Row| row.get(0).unwrap()).await.unwrap();
+        (!ids.contains(&stuck[0])).then_some(())
+    })
+    .await;
+    killer.command(COM_PROCESS_KILL, &stuck[0].to_le_bytes()).unwrap();
+    assert_eq!(killer.reply().unwrap(), Reply::Error(1094));
+    proxy.assert_no_panic();
+}

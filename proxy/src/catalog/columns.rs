@@ -1,0 +1,125 @@
+//! ALTER TABLE: the declared columns of the row shape, and what else a table has beside its cells.
+//!
+//! Cells are not touched: a dropped column's cells stay readable in the cell shape, and a column added again under the
+//! same name gets a storage key of its own (CORRECTNESS C10).
+
+use cellgate_schemaless::limits::COLUMN_KEY_BYTES;
+use cellgate_schemaless::{RowColumn, TableDef};
+use cellgate_sql::{RowColumnSpec, TableChange, TableName};
+
+use super::change::Changed;
+use super::tables::{find, rename};
+use super::{Catalog, CatalogError};
+
+impl Catalog {
+    /// `ALTER TABLE`: all of the changes or none.
+    ///
+    /// What is dropped goes first, so that a column can be replaced by one of its name.
+    ///
+    /// # Errors
+    /// [`CatalogError::UnknownTable`], [`CatalogError::ColumnExists`], [`CatalogError::NoColumnToDrop`],
+    /// [`CatalogError::UnknownColumn`], those of a rename.
+    pub async fn alter_table(
+        &self,
+        name: &TableName,
+        changes: &[TableChange],
+        to: Option<&TableName>,
+    ) -> Result<Changed, CatalogError> {
+        self.change(|document| {
+            let table = find(document, name)?;
+            if !changes.is_empty() {
+                table.def += 1;
+            }
+            for change in changes {
+                if let TableChange::Drop(column) = change {
+                    drop_column(table, column)?;
+                }
+            }
+            for change in changes {
+                apply(table, change)?;
+            }
+            if let Some(to) = to {
+                rename(document, name, to)?;
+            }
+            Ok(Changed::Yes)
+        })
+        .await
+    }
+}
+
+fn apply(table: &mut TableDef, change: &TableChange) -> Result<(), CatalogError> {
+    match change {
+        // Done before all others.
+        TableChange::Drop(_) => Ok(()),
+        TableChange::Add(column) => add_column(table, column),
+        TableChange::Rename { from, to } => {
+            let place = place(table, from)?;
+            name_column(table, place, to)
+        }
+        TableChange::Redefine { from, column } => {
+            let place = place(table, from)?;
+            name_column(table, place, &column.name)?;
+            table.columns[place].missing.clone_from(&column.missing);
+            Ok(())
+        }
+        TableChange::SetDefault { column, missing } => {
+            let place = place(table, column)?;
+            table.columns[place].missing.clone_from(missing);
+            Ok(())
+        }
+        TableChange::Comment(comment) => {
+            table.comment.clone_from(comment);
+            Ok(())
+        }
+    }
+}
+
+fn place(table: &TableDef, column: &str) -> Result<usize, CatalogError> {
+    let place = table.columns.iter().position(|c| c.name.eq_ignore_ascii_case(column));
+    place.ok_or_else(|| CatalogError::UnknownColumn { column: column.to_owned(), table: table.name.clone() })
+}
+
+/// Gives a column another name; its cells stay where they are.
+fn name_column(table: &mut TableDef, place: usize, name: &str) -> Result<(), CatalogError> {
+    let taken = |(other, c): (usize, &RowColumn)| other != place && c.name.eq_ignore_ascii_case(name);
+    if table.columns.iter().enumerate().any(taken) {
+        return Err(CatalogError::ColumnExists(name.to_owned()));
+    }
+    name.clone_into(&mut table.columns[place].name);
+    Ok(())
+}
+
+fn drop_column(table: &mut TableDef, column: &str) -> Result<(), CatalogError> {
+    let gone: Vec<RowColumn> = table.columns.extract_if(.., |c| c.name.eq_ignore_ascii_case(column)).collect();
+    if gone.is_empty() {
+        return Err(CatalogError::NoColumnToDrop(column.to_owned()));
+    }
+    table.dropped_keys.extend(gone.into_iter().map(|c| c.storage_key));
+    Ok(())
+}
+
+/// Adds a column under a storage key that no column of the table has ever had: the name, or `name#2`, `name#3`, ..., the
+/// name cut so that it is a column key.
+pub(super) fn add_column(table: &mut TableDef, column: &RowColumnSpec) -> Result<(), CatalogError> {
+    if table.columns.iter().any(|c| c.name.eq_ignore_ascii_case(&column.name)) {
+        return Err(CatalogError::ColumnExists(column.name.clone()));
+    }
+    let used = |key: &str| {
+        let taken = table.columns.iter().map(|c| &c.storage_key).chain(&table.dropped_keys);
+        taken.into_iter().any(|k| k.eq_ignore_ascii_case(key))
+    };
+    let mut storage_key = suffixed(&column.name, "");
+    let mut count = 2;
+    while used(&storage_key) {
+        storage_key = suffixed(&column.name, &format!("#{count}"));
+        count += 1;
+    }
+    let (name, missing, added_in) = (column.name.clone(), column.missing.clone(), table.def);
+    table.columns.push(RowColumn { name, storage_key, missing, added_in });
+    Ok(())
+}
+
+fn suffixed(name: &str, suffix: &str) -> String {
+    let end = name.floor_char_boundary(COLUMN_KEY_BYTES.saturating_sub(suffix.len()));
+    format!("{}{suffix}", &name[..end])
+}

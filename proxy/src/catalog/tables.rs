@@ -1,0 +1,269 @@
+//! Tables as wholes: CREATE, DROP, RENAME and TRUNCATE.
+//!
+//! What needs physical tables is done in three steps: an id is reserved, the physical table is made in every cluster,
+//! the table is published. Whoever crashes between them leaves an entry in the list of unpublished ones.
+
+use cellgate_schemaless::{KeyForm, RowColumn, TableDef, TableKind};
+use cellgate_sql::{RowColumnSpec, TableName};
+
+use super::change::{Changed, unpublished};
+use super::columns::add_column;
+use super::document::{CatalogDocument, Unpublished};
+use super::{Catalog, CatalogError};
+
+/// Version of [`KeyForm::Bytes`].
+const BYTES_CODEC: u16 = 1;
+
+/// What a new table is made of.
+#[derive(Clone, Debug)]
+pub enum NewTable<'a> {
+    /// CREATE TABLE: its declared columns and its comment.
+    Declared {
+        /// The columns of the row shape.
+        columns: &'a [RowColumnSpec],
+        /// `COMMENT`
+        comment: &'a str,
+    },
+    /// CREATE TABLE .. LIKE: those of a table that exists.
+    Like(&'a TableName),
+}
+
+impl Catalog {
+    /// `CREATE TABLE` of a cell table: reserves an id, makes the physical table in every cluster, publishes it.
+    ///
+    /// # Errors
+    /// [`CatalogError::TableExists`], [`CatalogError::UnknownDatabase`], [`CatalogError::UnknownTable`] for that of
+    /// LIKE, or what a store says: then nothing is published, and what was made is cleaned up.
+    pub async fn create_table(
+        &self,
+        name: &TableName,
+        if_not_exists: bool,
+        new: NewTable<'_>,
+    ) -> Result<Changed, CatalogError> {
+        let now = self.deployment.meta().now().await?;
+        let exists = |document: &CatalogDocument| {
+            if !document.databases.contains(&name.database) {
+                return Err(CatalogError::UnknownDatabase(name.database.clone()));
+            }
+            match (document.tables.iter().any(|t| is(t, name)), if_not_exists) {
+                (false, _) => Ok(None),
+                (true, true) => Ok(Some(Changed::No(vec![CatalogError::TableExists(name.table.clone()).to_string()]))),
+                (true, false) => Err(CatalogError::TableExists(name.table.clone())),
+            }
+        };
+        let mut reserved: Option<TableDef> = None;
+        let outcome = self
+            .change(|document| {
+                reserved = None;
+                // The table of LIKE must be there even if IF NOT EXISTS applies, as in MySQL.
+                let mut table = define(name, &new, document, now)?;
+                if let Some(there) = exists(document)? {
+                    return Ok(there);
+                }
+                table.id = reserve(document, &name.table, now)?;
+                reserved = Some(table);
+                Ok(Changed::Yes)
+            })
+            .await?;
+        let Some(table) = reserved else { return Ok(outcome) };
+        self.make(&table).await?;
+        let published = self
+            .change(|document| {
+                if let Some(there) = exists(document)? {
+                    return Ok(there);
+                }
+                publish(document, table.id)?;
+                document.tables.push(table.clone());
+                Ok(Changed::Yes)
+            })
+            .await;
+        if !matches!(published, Ok(Changed::Yes)) {
+            self.remove_now(&[table.id]).await;
+        }
+        published
+    }
+
+    /// `TRUNCATE`: the table goes on with new, empty physical tables, from one moment to the next; the old ones are
+    /// removed. Cells that another client writes meanwhile are either there before and gone, or there afterwards.
+    ///
+    /// # Errors
+    /// [`CatalogError::UnknownTable`], also if it is dropped meanwhile, or what a store says: then the table is as it
+    /// was.
+    pub async fn truncate(&self, name: &TableName) -> Result<(), CatalogError> {
+        let now = self.deployment.meta().now().await?;
+        let mut planned: Option<(u32, TableDef)> = None;
+        self.change(|document| {
+            let mut table = find(document, name)?.clone();
+            let old = table.id;
+            table.made_as = None;
+            table.id = reserve(document, &name.table, now)?;
+            planned = Some((old, table));
+            Ok(Changed::Yes)
+        })
+        .await?;
+        let Some((old, empty)) = planned else { return Ok(()) };
+        self.make(&empty).await?;
+        let published = self
+            .change(|document| {
+                // By id: it may have been renamed or altered meanwhile, and it may be another one of the same name.
+                let Some(place) = document.tables.iter().position(|table| table.id == old) else {
+                    // Somebody else emptied it meanwhile, which was all that was asked for; or it is gone.
+                    return find(document, name).map(|_| Changed::No(Vec::new()));
+                };
+                publish(document, empty.id)?;
+                let table = &mut document.tables[place];
+                let gone = unpublished(table, now);
+                // The physical table has the name that it was made under.
+                table.made_as = Some(empty.name.clone()).filter(|made_as| *made_as != table.name);
+                table.id = empty.id;
+                table.def += 1;
+                table.created_at = now;
+                document.unpublished.push(gone);
+                Ok(Changed::Yes)
+            })
+            .await;
+        let doomed = if matches!(published, Ok(Changed::Yes)) { old } else { empty.id };
+        self.remove_now(&[doomed]).await;
+        published.map(|_| ())
+    }
+
+    /// `DROP TABLE`: all of the names or, if one does not exist and IF EXISTS is not given, none.
+    ///
+    /// # Errors
+    /// [`CatalogError::NoTableToDrop`] with all the names that do not exist, or what the meta store says.
+    pub async fn drop_tables(&self, names: &[TableName], if_exists: bool) -> Result<Changed, CatalogError> {
+        let now = self.deployment.meta().now().await?;
+        let mut dropped: Vec<TableDef> = Vec::new();
+        let changed = self
+            .change(|document| {
+                dropped.clear();
+                let missing: Vec<String> = names
+                    .iter()
+                    .filter(|n| !document.tables.iter().any(|t| is(t, n)))
+                    .map(|n| format!("{}.{}", n.database, n.table))
+                    .collect();
+                if !missing.is_empty() && !if_exists {
+                    return Err(CatalogError::NoTableToDrop(missing.join(",")));
+                }
+                dropped = document.tables.extract_if(.., |t| names.iter().any(|n| is(t, n))).collect();
+                document.unpublished.extend(dropped.iter().map(|t| unpublished(t, now)));
+                let notes: Vec<String> =
+                    missing.into_iter().map(|name| CatalogError::NoTableToDrop(name).to_string()).collect();
+                Ok(if notes.is_empty() { Changed::Yes } else { Changed::No(notes) })
+            })
+            .await?;
+        self.remove_now(&dropped.iter().map(|t| t.id).collect::<Vec<_>>()).await;
+        Ok(changed)
+    }
+
+    /// `RENAME TABLE`: all pairs, from left to right, or none. Physical tables keep the names they were made under.
+    ///
+    /// # Errors
+    /// [`CatalogError::UnknownTable`], [`CatalogError::UnknownDatabase`], [`CatalogError::TableExists`].
+    pub async fn rename_tables(&self, pairs: &[(TableName, TableName)]) -> Result<Changed, CatalogError> {
+        self.change(|document| {
+            for (from, to) in pairs {
+                rename(document, from, to)?;
+            }
+            Ok(Changed::Yes)
+        })
+        .await
+    }
+
+    /// Makes the physical table in every cluster; removes it again if that fails.
+    async fn make(&self, table: &TableDef) -> Result<(), CatalogError> {
+        let made = self.deployment.executor().create_table(&table.table_ref()).await;
+        if let Err(error) = made {
+            self.remove_now(&[table.id]).await;
+            return Err(error.into());
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn is(table: &TableDef, name: &TableName) -> bool {
+    table.database == name.database && table.name == name.table
+}
+
+pub(super) fn find<'a>(document: &'a mut CatalogDocument, name: &TableName) -> Result<&'a mut TableDef, CatalogError> {
+    document.tables.iter_mut().find(|t| is(t, name)).ok_or_else(|| unknown(name))
+}
+
+fn unknown(name: &TableName) -> CatalogError {
+    CatalogError::UnknownTable { database: name.database.clone(), table: name.table.clone() }
+}
+
+/// Gives a table another name, in a document.
+pub(super) fn rename(document: &mut CatalogDocument, from: &TableName, to: &TableName) -> Result<(), CatalogError> {
+    if from == to {
+        return find(document, from).map(|_| ());
+    }
+    find(document, from)?;
+    if !document.databases.contains(&to.database) {
+        return Err(CatalogError::UnknownDatabase(to.database.clone()));
+    }
+    if document.tables.iter().any(|t| is(t, to)) {
+        return Err(CatalogError::TableExists(to.table.clone()));
+    }
+    let table = find(document, from)?;
+    let old = std::mem::replace(&mut table.name, to.table.clone());
+    table.database.clone_from(&to.database);
+    table.made_as.get_or_insert(old);
+    Ok(())
+}
+
+/// Takes an id for a physical table that is about to be made.
+fn reserve(document: &mut CatalogDocument, name: &str, since: i64) -> Result<u32, CatalogError> {
+    let id = document.last_table_id.checked_add(1).ok_or(CatalogError::TablesExhausted)?;
+    document.last_table_id = id;
+    document.unpublished.push(Unpublished { id, name: name.to_owned(), since, dropped: false });
+    Ok(id)
+}
+
+/// Strikes an id from the list of what is no table.
+fn publish(document: &mut CatalogDocument, id: u32) -> Result<(), CatalogError> {
+    if document.unpublished.extract_if(.., |u| u.id == id && !u.dropped).count() == 0 {
+        // Whoever cleans up took this for left behind: the physical tables may be gone.
+        return Err(CatalogError::Contended);
+    }
+    Ok(())
+}
+
+/// A table without an id.
+fn define(
+    name: &TableName,
+    new: &NewTable<'_>,
+    document: &mut CatalogDocument,
+    now: i64,
+) -> Result<TableDef, CatalogError> {
+    let mut table = TableDef {
+        id: 0,
+        database: name.database.clone(),
+        name: name.table.clone(),
+        kind: TableKind::Cells,
+        key_form: KeyForm::Bytes,
+        codec: BYTES_CODEC,
+        columns: Vec::new(),
+        dropped_keys: Vec::new(),
+        def: 1,
+        created_at: now,
+        comment: String::new(),
+        made_as: None,
+    };
+    match new {
+        NewTable::Declared { columns, comment } => {
+            (*comment).clone_into(&mut table.comment);
+            for column in *columns {
+                add_column(&mut table, column)?;
+            }
+        }
+        NewTable::Like(like) => {
+            let like = find(document, like)?;
+            table.comment.clone_from(&like.comment);
+            for RowColumn { name, missing, .. } in &like.columns {
+                add_column(&mut table, &RowColumnSpec { name: name.clone(), missing: missing.clone() })?;
+            }
+        }
+    }
+    Ok(table)
+}

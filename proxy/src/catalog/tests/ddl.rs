@@ -1,0 +1,190 @@
+//! RENAME, TRUNCATE, LIKE and the changes of ALTER TABLE, by several proxies and by ones that end half-way.
+
+use cellgate_sql::{RowColumnSpec, TableChange};
+
+use super::fixture::{Stores, Trip};
+use super::{column, create, declared, made_in, name, table};
+use crate::catalog::{CatalogError, Changed, FIRST_DATABASE, NewTable};
+
+#[tokio::test]
+async fn a_renamed_table_keeps_its_physical_tables_and_can_be_dropped() {
+    let stores = Stores::new();
+    let (here, there) = (stores.catalog().await, stores.catalog().await);
+    create(&here, "a").await.unwrap();
+    let before = table(&here, "a").await.unwrap();
+    there.rename_tables(&[(name("a"), name("b"))]).await.unwrap();
+    assert_eq!(table(&here, "a").await, None);
+    let after = table(&here, "b").await.unwrap();
+    assert_eq!(after.table_ref().physical(), before.table_ref().physical());
+    assert_eq!(made_in(&stores, &after).await, stores.backends.len());
+    here.drop_tables(&[name("b")], false).await.unwrap();
+    assert_eq!(made_in(&stores, &after).await, 0);
+    assert!(stores.unpublished().is_empty());
+}
+
+#[tokio::test]
+async fn two_tables_swap_their_names_in_one_statement() {
+    let catalog = Stores::new().catalog().await;
+    for table in ["a", "b"] {
+        create(&catalog, table).await.unwrap();
+    }
+    let ids = (table(&catalog, "a").await.unwrap().id, table(&catalog, "b").await.unwrap().id);
+    let swap = [(name("a"), name("c")), (name("b"), name("a")), (name("c"), name("b"))];
+    catalog.rename_tables(&swap).await.unwrap();
+    assert_eq!((table(&catalog, "b").await.unwrap().id, table(&catalog, "a").await.unwrap().id), ids);
+    // One that fails renames nothing.
+    let error = catalog.rename_tables(&[(name("a"), name("c")), (name("none"), name("d"))]).await.unwrap_err();
+    assert!(matches!(error, CatalogError::UnknownTable { .. }));
+    let error = catalog.rename_tables(&[(name("a"), name("b"))]).await.unwrap_err();
+    assert!(matches!(error, CatalogError::TableExists(_)));
+    let mut elsewhere = name("a");
+    elsewhere.database = "none".to_owned();
+    let error = catalog.rename_tables(&[(name("a"), elsewhere)]).await.unwrap_err();
+    assert!(matches!(error, CatalogError::UnknownDatabase(_)));
+    assert_eq!((table(&catalog, "b").await.unwrap().id, table(&catalog, "a").await.unwrap().id), ids);
+}
+
+#[tokio::test]
+async fn a_truncated_table_goes_on_with_new_physical_tables_and_the_old_are_gone() {
+    let stores = Stores::new();
+    let (here, there) = (stores.catalog().await, stores.catalog().await);
+    let columns = [column("x")];
+    here.create_table(&name("t"), false, NewTable::Declared { columns: &columns, comment: "why" }).await.unwrap();
+    here.rename_tables(&[(name("t"), name("u"))]).await.unwrap();
+    let before = table(&here, "u").await.unwrap();
+    there.truncate(&name("u")).await.unwrap();
+    let after = table(&here, "u").await.unwrap();
+    assert!(after.id > before.id && after.def > before.def);
+    assert_eq!((&after.columns[0].name, after.comment.as_str()), (&before.columns[0].name, "why"));
+    assert_eq!(made_in(&stores, &after).await, stores.backends.len());
+    assert_eq!(made_in(&stores, &before).await, 0);
+    assert!(stores.unpublished().is_empty());
+    let error = here.truncate(&name("none")).await.unwrap_err();
+    assert!(matches!(error, CatalogError::UnknownTable { .. }));
+}
+
+#[tokio::test]
+async fn two_proxies_that_truncate_at_once_both_do_and_leave_one_table() {
+    let stores = Stores::new();
+    let (one, two) = (stores.catalog().await, stores.catalog().await);
+    create(&one, "t").await.unwrap();
+    let name = name("t");
+    let outcomes = tokio::join!(one.truncate(&name), two.truncate(&name));
+    assert!(outcomes.0.is_ok() && outcomes.1.is_ok(), "{outcomes:?}");
+    let stands = table(&one, "t").await.unwrap();
+    assert_eq!(made_in(&stores, &stands).await, stores.backends.len());
+    assert!(stores.unpublished().is_empty());
+    for id in (1..=3).filter(|id| *id != stands.id) {
+        assert_eq!(made_in(&stores, &cellgate_schemaless::TableDef { id, ..stands.clone() }).await, 0, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_crash_anywhere_in_truncate_leaves_the_table_whole_and_is_cleaned_up() {
+    // The changes of the catalog: reserve, publish, mark for removal.
+    for (change, how) in [
+        (1, Trip::Fails),
+        (1, Trip::Lost),
+        (1, Trip::Hangs),
+        (2, Trip::Fails),
+        (2, Trip::Lost),
+        (2, Trip::Hangs),
+        (3, Trip::Fails),
+        (3, Trip::Hangs),
+    ] {
+        let stores = Stores::new();
+        let (crashing, other) = (stores.catalog().await, stores.catalog().await);
+        create(&crashing, "t").await.unwrap();
+        stores.meta.trip_at(change, how);
+        let target = name("t");
+        tokio::select! {
+            _ = crashing.truncate(&target) => {}
+            () = async { if matches!(how, Trip::Hangs) { stores.meta.tripped().await } else { std::future::pending().await } } => {}
+        }
+        stores.meta.mend();
+        let stands = table(&other, "t").await.unwrap_or_else(|| panic!("{change} {how:?}: the table is gone"));
+        assert_eq!(made_in(&stores, &stands).await, stores.backends.len(), "{change} {how:?}");
+        stores.meta.advance(crate::catalog::upkeep::ABANDONED_AFTER * 2);
+        other.clean().await.unwrap();
+        assert!(stores.unpublished().is_empty(), "{change} {how:?}");
+        assert_eq!(made_in(&stores, &stands).await, stores.backends.len(), "{change} {how:?}");
+        for id in (1..=3).filter(|id| *id != stands.id) {
+            let gone = cellgate_schemaless::TableDef { id, ..stands.clone() };
+            assert_eq!(made_in(&stores, &gone).await, 0, "{change} {how:?}: {id}");
+        }
+        other.truncate(&target).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_table_like_another_has_its_columns_and_none_of_its_past() {
+    let catalog = Stores::new().catalog().await;
+    let columns = [RowColumnSpec { name: "x".to_owned(), missing: Some("1".to_owned()) }, column("y")];
+    catalog.create_table(&name("t"), false, NewTable::Declared { columns: &columns, comment: "c" }).await.unwrap();
+    let replace = [TableChange::Drop("y".to_owned()), TableChange::Add(column("y"))];
+    catalog.alter_table(&name("t"), &replace, None).await.unwrap();
+    assert_eq!(catalog.create_table(&name("u"), false, NewTable::Like(&name("t"))).await.unwrap(), Changed::Yes);
+    let copy = table(&catalog, "u").await.unwrap();
+    let keys: Vec<&str> = copy.columns.iter().map(|c| c.storage_key.as_str()).collect();
+    assert_eq!((keys, copy.columns[0].missing.as_deref(), copy.comment.as_str()), (vec!["x", "y"], Some("1"), "c"));
+    let error = catalog.create_table(&name("v"), false, NewTable::Like(&name("none"))).await.unwrap_err();
+    assert!(matches!(error, CatalogError::UnknownTable { .. }));
+    let note = Changed::No(vec!["Table 'u' already exists".to_owned()]);
+    assert_eq!(catalog.create_table(&name("u"), true, NewTable::Like(&name("t"))).await.unwrap(), note);
+}
+
+#[tokio::test]
+async fn a_renamed_column_keeps_its_cells_and_a_new_one_of_the_old_name_has_its_own() {
+    let catalog = Stores::new().catalog().await;
+    catalog.create_table(&name("t"), false, declared(&[column("a"), column("b")])).await.unwrap();
+    let rename = |from: &str, to: &str| TableChange::Rename { from: from.to_owned(), to: to.to_owned() };
+    catalog.alter_table(&name("t"), &[rename("A", "c"), TableChange::Add(column("a"))], None).await.unwrap();
+    let known = table(&catalog, "t").await.unwrap();
+    let columns: Vec<(&str, &str)> = known.columns.iter().map(|c| (c.name.as_str(), c.storage_key.as_str())).collect();
+    assert_eq!(columns, [("c", "a"), ("b", "b"), ("a", "a#2")]);
+    let error = catalog.alter_table(&name("t"), &[rename("b", "A")], None).await.unwrap_err();
+    assert!(matches!(error, CatalogError::ColumnExists(_)));
+    let error = catalog.alter_table(&name("t"), &[rename("none", "d")], None).await.unwrap_err();
+    assert_eq!(error.to_string(), "Unknown column 'none' in 't'");
+    assert_eq!(table(&catalog, "t").await.unwrap(), known);
+}
+
+#[tokio::test]
+async fn one_alter_changes_defaults_the_comment_and_the_name_or_nothing() {
+    let catalog = Stores::new().catalog().await;
+    catalog.create_table(&name("t"), false, declared(&[column("a")])).await.unwrap();
+    let changes = [
+        TableChange::SetDefault { column: "a".to_owned(), missing: Some("1".to_owned()) },
+        TableChange::Comment("new".to_owned()),
+        TableChange::Redefine {
+            from: "a".to_owned(),
+            column: RowColumnSpec { name: "b".to_owned(), missing: Some("2".to_owned()) },
+        },
+    ];
+    create(&catalog, "taken").await.unwrap();
+    let before = table(&catalog, "t").await;
+    let error = catalog.alter_table(&name("t"), &changes, Some(&name("taken"))).await.unwrap_err();
+    assert!(matches!(error, CatalogError::TableExists(_)));
+    assert_eq!(table(&catalog, "t").await, before);
+    catalog.alter_table(&name("t"), &changes, Some(&name("u"))).await.unwrap();
+    let known = table(&catalog, "u").await.unwrap();
+    assert_eq!((known.comment.as_str(), known.columns[0].name.as_str()), ("new", "b"));
+    assert_eq!(known.columns[0].missing.as_deref(), Some("2"));
+    // What changes nothing still needs the table.
+    let error = catalog.alter_table(&name("none"), &[], None).await.unwrap_err();
+    assert!(matches!(error, CatalogError::UnknownTable { .. }));
+}
+
+#[tokio::test]
+async fn a_database_keeps_its_collation_until_it_is_dropped() {
+    let catalog = Stores::new().catalog().await;
+    catalog.create_database("d", false, Some("utf8mb4_bin")).await.unwrap();
+    assert_eq!(catalog.snapshot().collation("d"), "utf8mb4_bin");
+    assert_eq!(catalog.snapshot().collation(FIRST_DATABASE), "utf8mb4_0900_ai_ci");
+    catalog.alter_database("d", Some("utf8mb4_unicode_ci")).await.unwrap();
+    assert_eq!(catalog.snapshot().collation("d"), "utf8mb4_unicode_ci");
+    assert!(matches!(catalog.alter_database("none", None).await, Err(CatalogError::UnknownDatabase(_))));
+    catalog.drop_database("d", false).await.unwrap();
+    catalog.create_database("d", false, None).await.unwrap();
+    assert_eq!(catalog.snapshot().collation("d"), "utf8mb4_0900_ai_ci");
+}

@@ -1,0 +1,93 @@
+//! Functions that do something in the session: LAST_INSERT_ID(n), SLEEP, UUID.
+//!
+//! Binding a statement is a plain function and cannot wait. When it meets one of these it stops with what is to be
+//! done; the session does it and binds again.
+
+use std::time::{Duration, Instant};
+
+use cellgate_sql::{SessionCall, SqlError, Statement, Value};
+
+use super::Session;
+use super::error::StatementError;
+use super::variables::text_of;
+
+impl Session {
+    /// Does what a function stands for, and answers its value.
+    pub(super) async fn call(
+        &mut self,
+        call: SessionCall,
+        arguments: &[Value],
+        statement: &Statement,
+    ) -> Result<Value, StatementError> {
+        match call {
+            SessionCall::SetLastInsertId => {
+                let id = match arguments {
+                    [Value::Null] => return Ok(Value::Null),
+                    [value] => integer(value),
+                    _ => 0,
+                };
+                self.last_insert_id = id.cast_unsigned();
+                Ok(Value::Int(id))
+            }
+            SessionCall::Sleep => {
+                let seconds = match arguments {
+                    [value] => seconds(value).filter(|seconds| *seconds >= 0.0),
+                    _ => None,
+                };
+                let wait = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+                let wait = wait.ok_or_else(|| SqlError::Arguments("sleep".to_owned()))?;
+                let cut = self.read_limit(statement).filter(|limit| *limit < wait);
+                tokio::time::sleep_until((Instant::now() + cut.unwrap_or(wait).min(LONGEST_WAIT)).into()).await;
+                if cut.is_some() { Err(StatementError::Timeout { detail: "" }) } else { Ok(Value::Int(0)) }
+            }
+            SessionCall::Uuid => Ok(Value::Text(uuid().into())),
+            SessionCall::GetLock
+            | SessionCall::ReleaseLock
+            | SessionCall::ReleaseAllLocks
+            | SessionCall::IsFreeLock
+            | SessionCall::IsUsedLock => Err(SqlError::Unsupported {
+                what: format!("the function {}", call.name()),
+                instead: "lock in the application".to_owned(),
+            }
+            .into()),
+        }
+    }
+}
+
+/// No statement waits longer: MySQL's own bound of `lock_wait_timeout`.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(31_536_000);
+
+/// A number of seconds; `None` for what is no number.
+pub(super) fn seconds(value: &Value) -> Option<f64> {
+    match value {
+        #[allow(clippy::cast_precision_loss, reason = "seconds to wait")]
+        Value::Int(n) => Some(*n as f64),
+        #[allow(clippy::cast_precision_loss, reason = "seconds to wait")]
+        Value::UInt(n) => Some(*n as f64),
+        Value::Double(n) => Some(*n),
+        Value::Decimal(_) | Value::Text(_) | Value::Bytes(_) | Value::Json(_) => text_of(value).trim().parse().ok(),
+        Value::Null | Value::DateTime(_) => None,
+    }
+}
+
+fn integer(value: &Value) -> i64 {
+    match value {
+        Value::Int(n) => *n,
+        Value::UInt(n) => n.cast_signed(),
+        #[allow(clippy::cast_possible_truncation, reason = "saturates, as MySQL does")]
+        other => seconds(other).map_or(0, |n| n.round() as i64),
+    }
+}
+
+/// A random UUID (version 4). MySQL's are of version 1; they are as unique, and nobody reads their time.
+fn uuid() -> String {
+    let mut bytes = [0_u8; 16];
+    if getrandom::fill(&mut bytes).is_err() {
+        // Without randomness the clock is what is left.
+        bytes.copy_from_slice(&super::wall_clock().0.unsigned_abs().to_be_bytes().repeat(2));
+    }
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}

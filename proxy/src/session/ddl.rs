@@ -1,0 +1,59 @@
+//! CREATE, DROP, ALTER, RENAME, TRUNCATE: the catalog does it; the session commits first and passes on notes.
+
+use std::sync::Arc;
+
+use cellgate_sql::Ddl;
+
+use super::error::StatementError;
+use super::warnings::Level;
+use super::{Answer, Done, Session};
+use crate::catalog::{Changed, NewTable};
+
+impl Session {
+    /// A change of the catalog. Ends an open transaction first, as in MySQL.
+    pub(super) async fn ddl(&mut self, ddl: Ddl) -> Result<Answer, StatementError> {
+        self.commit_open().await?;
+        let server = Arc::clone(&self.server);
+        let catalog = server.catalog();
+        let (changed, affected, code) = match ddl {
+            Ddl::CreateDatabase { name, if_not_exists, collation } => {
+                (catalog.create_database(&name, if_not_exists, collation.as_deref()).await?, 1, 1007)
+            }
+            Ddl::AlterDatabase { name, collation } => {
+                (catalog.alter_database(&name, collation.as_deref()).await?, 1, 0)
+            }
+            Ddl::DropDatabase { name, if_exists } => {
+                let (changed, tables) = catalog.drop_database(&name, if_exists).await?;
+                if self.database.as_deref() == Some(&name) {
+                    self.database = None;
+                }
+                (changed, tables as u64, 1008)
+            }
+            Ddl::CreateTable { name, if_not_exists, columns, comment } => {
+                let new = NewTable::Declared { columns: &columns, comment: &comment };
+                (catalog.create_table(&name, if_not_exists, new).await?, 0, 1050)
+            }
+            Ddl::CreateTableLike { name, if_not_exists, like } => {
+                (catalog.create_table(&name, if_not_exists, NewTable::Like(&like)).await?, 0, 1050)
+            }
+            Ddl::DropTable { names, if_exists } => (catalog.drop_tables(&names, if_exists).await?, 0, 1051),
+            Ddl::AlterTable { name, changes, rename } => {
+                (catalog.alter_table(&name, &changes, rename.as_ref()).await?, 0, 0)
+            }
+            Ddl::RenameTables(pairs) => (catalog.rename_tables(&pairs).await?, 0, 0),
+            Ddl::Truncate(name) => {
+                catalog.truncate(&name).await?;
+                (Changed::Yes, 0, 0)
+            }
+        };
+        match changed {
+            Changed::Yes => Ok(Answer::Done(Done { affected, ..Done::default() })),
+            Changed::No(notes) => {
+                for note in notes {
+                    self.last.warnings.push(Level::Note, code, note);
+                }
+                Ok(Answer::Done(Done::default()))
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Why a variable was not set.
+
+use thiserror::Error;
+
+/// Why a variable was not set.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum VariableError {
+    /// There is no such variable.
+    #[error("Unknown system variable '{0}'")]
+    Unknown(String),
+    /// It cannot be set.
+    #[error("Variable '{0}' is a read only variable")]
+    ReadOnly(String),
+    /// It cannot be set for one session.
+    #[error("Variable '{0}' is a GLOBAL variable and should be set with SET GLOBAL")]
+    GlobalOnly(String),
+    /// It cannot be set for all sessions.
+    #[error("Variable '{0}' is a SESSION variable and can't be used with SET GLOBAL")]
+    SessionOnly(String),
+    /// It cannot be set to this.
+    #[error("Variable '{name}' can't be set to the value of '{value}'")]
+    WrongValue {
+        /// The variable.
+        name: String,
+        /// The value.
+        value: String,
+    },
+    /// A value of the wrong type.
+    #[error("Incorrect argument type to variable '{0}'")]
+    WrongType(String),
+    /// A character set other than those of UTF-8.
+    #[error("Unknown character set: '{0}'; Cellgate speaks utf8mb4")]
+    Charset(String),
+    /// A collation other than those of utf8mb4.
+    #[error("Unknown collation: '{0}'; Cellgate speaks utf8mb4")]
+    Collation(String),
+    /// A time zone by name.
+    #[error("Unknown or incorrect time zone: '{0}'; write an offset like '+02:00', 'UTC' or 'SYSTEM' (which is UTC)")]
+    TimeZone(String),
+    /// Setting it would change results in a way that is not built.
+    #[error("Variable '{name}' cannot be set to '{value}': {reason}")]
+    Refused {
+        /// The variable.
+        name: String,
+        /// The value.
+        value: String,
+        /// Why, and what to do instead.
+        reason: &'static str,
+    },
+}

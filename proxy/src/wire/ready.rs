@@ -1,0 +1,376 @@
+//! A connection that takes commands.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use std::pin::pin;
+
+use mysql_common::constants::CapabilityFlags;
+
+use super::authenticate::{Plugin, Proof};
+use super::column::{text_collation, write_field};
+use super::command::{Command, CommandKind, ExecuteFlags, MultiStatements};
+use super::cursors::{Cursor, Cursors};
+use super::enter::{Entered, Entrance, admit};
+use super::error::{ErrorReply, Violation, Wait, WireError};
+use super::execute::{Bound, Naming, params};
+use super::handler::{Handler, Opened, Prepared, WireEvent};
+use super::limits::WireLimits;
+use super::login::Identity;
+use super::packet::Channel;
+use super::reader::{Malformed, Reader};
+use super::reply::{Client, PreparedReply, Reply, RowFormat, RowsReply};
+use super::reply::{write_cursor, write_end, write_error, write_ok, write_status};
+use super::serve::{Lifetime, stopped};
+use super::statements::Statements;
+use super::status::{Following, Status};
+
+/// A connection that takes commands.
+pub(super) struct Ready<'a, H: Handler> {
+    channel: &'a mut Channel,
+    handler: &'a mut H,
+    limits: &'a WireLimits,
+    client: Client,
+    charset: u16,
+    statements: Statements<H::Plan>,
+    cursors: Cursors<H::Cursor>,
+    /// Bytes received and sent that have been observed.
+    traffic: (u64, u64),
+}
+
+/// What is to happen after a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Command,
+    End,
+}
+
+/// Why an idle connection ends from outside.
+enum Ended {
+    /// The server stops.
+    Stopped,
+    /// It was killed.
+    Killed,
+}
+
+impl<'a, H: Handler> Ready<'a, H> {
+    pub(super) fn new(
+        channel: &'a mut Channel,
+        handler: &'a mut H,
+        limits: &'a WireLimits,
+        Entered { client, charset }: Entered,
+    ) -> Self {
+        let statements = Statements::new(limits.prepared_statements, limits.long_data);
+        let cursors = Cursors::new(limits.cursors);
+        Self { channel, handler, limits, client, charset, statements, cursors, traffic: (0, 0) }
+    }
+
+    /// Runs until the client quits, is killed, or breaks the connection, or the server stops.
+    pub(super) async fn run(&mut self, lifetime: &mut Lifetime) -> Result<(), WireError> {
+        let Lifetime { shutdown, kill } = lifetime;
+        let mut stop = shutdown.clone();
+        // One for all waits of the connection: it stays where it is entered while commands come and go.
+        let mut ended = pin!(async {
+            tokio::select! {
+                () = stopped(&mut stop) => Ended::Stopped,
+                () = kill.connection_killed() => Ended::Killed,
+            }
+        });
+        loop {
+            self.channel.restart_sequence();
+            let limit = self.limits.max_allowed_packet;
+            let patience = self.handler.idle_timeout().unwrap_or(self.limits.idle_timeout);
+            let packet = match self.channel.take(limit)? {
+                Some(packet) => Some(packet),
+                // A command that is there already is not lost to a stop at the same time: it is looked at below.
+                None => tokio::select! {
+                    biased;
+                    packet = self.channel.receive(limit, patience, Wait::Idle) => packet?,
+                    ended = &mut ended => {
+                        match ended {
+                            Ended::Stopped => write_error(self.channel, &ErrorReply::shutting_down()),
+                            Ended::Killed => {}
+                        }
+                        return Ok(());
+                    }
+                },
+            };
+            let Some(packet) = packet else { return Ok(()) };
+            if *shutdown.borrow() {
+                write_error(self.channel, &ErrorReply::shutting_down());
+                return Ok(());
+            }
+            let started = Instant::now();
+            let reading = self.channel.began().map_or(Duration::ZERO, |began| started - began);
+            let kind = Command::kind(&packet);
+            let next = match Command::read(packet, self.client.capabilities) {
+                Ok(command) => self.obey(command).await?,
+                Err(Malformed) => {
+                    self.reject(kind);
+                    Next::Command
+                }
+            };
+            self.channel.relieve().await?;
+            self.observe(kind, reading, started);
+            if next == Next::End || kill.is_connection_killed() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn observe(&mut self, kind: CommandKind, reading: Duration, started: Instant) {
+        self.handler.observe(WireEvent::Command { kind, reading, latency: started.elapsed() });
+        let (received, sent) = self.channel.traffic();
+        let event = WireEvent::Traffic { received: received - self.traffic.0, sent: sent - self.traffic.1 };
+        self.traffic = (received, sent);
+        self.handler.observe(event);
+    }
+
+    /// Answers a command whose fields cannot be read, unless it is one that has no answer.
+    fn reject(&mut self, kind: CommandKind) {
+        match kind {
+            CommandKind::Close | CommandKind::SendLongData => {}
+            CommandKind::Quit
+            | CommandKind::InitDb
+            | CommandKind::Query
+            | CommandKind::FieldList
+            | CommandKind::ProcessKill
+            | CommandKind::Statistics
+            | CommandKind::Ping
+            | CommandKind::ChangeUser
+            | CommandKind::Prepare
+            | CommandKind::Execute
+            | CommandKind::ResetStatement
+            | CommandKind::SetOption
+            | CommandKind::Fetch
+            | CommandKind::ResetConnection
+            | CommandKind::Unknown => write_error(self.channel, &ErrorReply::malformed()),
+        }
+    }
+
+    async fn obey(&mut self, command: Command) -> Result<Next, WireError> {
+        match command {
+            Command::Quit => return Ok(Next::End),
+            Command::InitDb(name) => {
+                let answer = self.handler.init_db(&String::from_utf8_lossy(&name)).await;
+                match answer {
+                    Ok(status) => self.tell(status),
+                    Err(error) => write_error(self.channel, &error),
+                }
+            }
+            Command::Query { text, attributes } => {
+                if !attributes.is_empty() {
+                    self.handler.attributes(attributes);
+                }
+                let reply = Reply::new(self.channel, self.client, RowFormat::Text);
+                let replied = self.handler.query(text, reply).await?;
+                if !replied.is_finished() {
+                    return Err(WireError::Protocol(Violation::Unfinished));
+                }
+            }
+            Command::FieldList { table, pattern } => self.field_list(&table, &pattern).await?,
+            Command::ProcessKill { connection } => match self.handler.kill(connection).await {
+                Ok(status) => self.tell(status),
+                Err(error) => write_error(self.channel, &error),
+            },
+            Command::Statistics => {
+                let statistics = self.handler.statistics().await;
+                self.channel.packet(|out| out.extend_from_slice(statistics.as_bytes()));
+            }
+            Command::Ping => write_status(self.channel, self.client, self.handler.status(), Vec::new()),
+            Command::ChangeUser(fields) => return self.change_user(fields).await,
+            Command::Prepare(text) => self.prepare(text).await?,
+            Command::Execute { statement, flags, rest } => self.execute(statement, flags, rest).await?,
+            Command::SendLongData { statement, param, data } => {
+                self.statements.append_long_data(statement, param, &data);
+            }
+            Command::Close { statement } => {
+                self.cursors.close(statement);
+                self.statements.close(statement);
+            }
+            Command::ResetStatement { statement } => {
+                self.cursors.close(statement);
+                if self.statements.reset(statement) {
+                    write_status(self.channel, self.client, self.handler.status(), Vec::new());
+                } else {
+                    write_error(self.channel, &ErrorReply::unknown_statement(statement, "mysqld_stmt_reset"));
+                }
+            }
+            Command::SetOption(multi_statements) => {
+                let status = self.handler.set_multi_statements(multi_statements == MultiStatements::On).await;
+                write_end(self.channel, self.client, 0, status, Following::Last);
+            }
+            Command::Fetch { statement, rows } => self.fetch(statement, rows).await?,
+            Command::ResetConnection => {
+                self.forget();
+                let status = self.handler.reset().await;
+                self.tell(status);
+            }
+            Command::Unknown => write_error(self.channel, &ErrorReply::unknown_command()),
+        }
+        Ok(Next::Command)
+    }
+
+    /// Asks for a proof over a fresh salt, as MySQL does: the one in the packet was made with a salt that was used.
+    async fn change_user(&mut self, fields: Reader) -> Result<Next, WireError> {
+        let identity = Identity::read_change_user(fields, self.client.capabilities)
+            .map_err(|Malformed| WireError::Protocol(Violation::BadChangeUser))?;
+        self.charset = identity.charset.unwrap_or(self.charset);
+        self.client.text = text_collation(self.charset);
+        let plugin = Plugin::named(identity.plugin.as_deref()).unwrap_or(Plugin::Native);
+        let until = tokio::time::Instant::now() + self.limits.handshake_timeout;
+        let proof = Proof::request(self.channel, plugin, self.limits.login_packet, until).await?;
+        let verifier = self.handler.verifier(&identity.user);
+        let proof = proof.checkable(verifier, self.channel, self.limits.login_packet, until).await?;
+        self.forget();
+        let (client, charset, entrance) = (self.client, self.charset, Entrance::Again { until });
+        let admitted = admit(self.channel, self.handler, client, charset, identity, proof, entrance).await?;
+        Ok(if admitted { Next::Command } else { Next::End })
+    }
+
+    /// The columns whose names fit, one packet each, without the count that a result set begins with.
+    async fn field_list(&mut self, table: &[u8], pattern: &[u8]) -> Result<(), WireError> {
+        let columns = match self.handler.field_list(&String::from_utf8_lossy(table)).await {
+            Ok(columns) => columns,
+            Err(error) => {
+                write_error(self.channel, &error);
+                return Ok(());
+            }
+        };
+        let (client, pattern) = (self.client, String::from_utf8_lossy(pattern).to_lowercase());
+        for column in columns.iter().filter(|column| pattern.is_empty() || fits(&pattern, &column.name.to_lowercase()))
+        {
+            self.channel.packet(|out| write_field(out, column, client.text));
+            self.channel.relieve().await?;
+        }
+        write_end(self.channel, client, 0, self.handler.status(), Following::Last);
+        Ok(())
+    }
+
+    async fn prepare(&mut self, text: bytes::Bytes) -> Result<(), WireError> {
+        if !self.statements.has_room() {
+            write_error(self.channel, &ErrorReply::too_many_statements(self.limits.prepared_statements));
+            return Ok(());
+        }
+        match self.handler.prepare(text).await {
+            Ok(prepared) if prepared.columns.len() > usize::from(u16::MAX) => {
+                write_error(self.channel, &ErrorReply::too_many_columns());
+            }
+            Ok(Prepared { plan, params, columns, warnings, status }) => {
+                let statement = self.statements.insert(plan, params);
+                let reply = PreparedReply { statement, params, columns: &columns, warnings, status };
+                reply.write(self.channel, self.client).await?;
+            }
+            Err(error) => write_error(self.channel, &error),
+        }
+        Ok(())
+    }
+
+    async fn execute(&mut self, id: u32, flags: ExecuteFlags, rest: Reader) -> Result<(), WireError> {
+        self.cursors.close(id);
+        let naming = if self.client.capabilities.contains(CapabilityFlags::CLIENT_QUERY_ATTRIBUTES) {
+            Naming::Named { counted: flags.counted() }
+        } else {
+            Naming::Bare
+        };
+        let bound = self.statements.execute(id).and_then(|(statement, long_data)| {
+            let bound = params(rest, statement.params, &mut statement.declared, long_data, naming)?;
+            Ok((&statement.plan, bound))
+        });
+        let (plan, Bound { values, attributes }) = match bound {
+            Ok(bound) => bound,
+            Err(error) => {
+                write_error(self.channel, &error);
+                return Ok(());
+            }
+        };
+        if !attributes.is_empty() {
+            self.handler.attributes(attributes);
+        }
+        if flags.cursor() && self.cursors.has_room() {
+            match self.handler.open(plan, values).await {
+                Ok(Opened::Done(ok)) => write_ok(self.channel, self.client, &ok, Following::Last),
+                Ok(Opened::Rows { cursor: rows, columns, status }) => {
+                    write_cursor(self.channel, self.client, &columns, status)?;
+                    let columns = columns.iter().map(|column| column.ty).collect();
+                    self.cursors.insert(id, Cursor { rows, columns });
+                }
+                Err(error) => write_error(self.channel, &error),
+            }
+            return Ok(());
+        }
+        let reply = Reply::new(self.channel, self.client, RowFormat::Binary);
+        let replied = self.handler.execute(plan, values, reply).await?;
+        if !replied.is_finished() {
+            return Err(WireError::Protocol(Violation::Unfinished));
+        }
+        Ok(())
+    }
+
+    /// Sends up to so many rows of a cursor.
+    async fn fetch(&mut self, id: u32, most: u32) -> Result<(), WireError> {
+        let Some(cursor) = self.cursors.get(id) else {
+            let error = if self.statements.is_open(id) {
+                ErrorReply::no_cursor(id)
+            } else {
+                ErrorReply::unknown_statement(id, "mysqld_stmt_fetch")
+            };
+            write_error(self.channel, &error);
+            return Ok(());
+        };
+        let mut reply = RowsReply::resume(self.channel, self.client, Arc::clone(&cursor.columns));
+        for _ in 0..most {
+            match self.handler.fetch(&mut cursor.rows).await {
+                Ok(Some(row)) => reply.row(&row).await?,
+                Ok(None) => {
+                    self.cursors.close(id);
+                    return reply.pause(self.handler.status(), Following::CursorEnd).await;
+                }
+                Err(error) => {
+                    self.cursors.close(id);
+                    let _failed = reply.fail(&error).await?;
+                    return Ok(());
+                }
+            }
+        }
+        reply.pause(self.handler.status(), Following::Cursor).await
+    }
+
+    /// Answers OK, with what changed of the session.
+    fn tell(&mut self, status: Status) {
+        let changes = self.handler.changes();
+        write_status(self.channel, self.client, status, changes);
+    }
+
+    /// Closes statements and cursors.
+    fn forget(&mut self) {
+        self.cursors.clear();
+        self.statements.clear();
+    }
+}
+
+/// Whether a name is like a pattern of `%` (any characters) and `_` (one).
+fn fits(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut p, mut n) = (0, 0);
+    // Where to go on if what follows the last `%` does not fit: one character further.
+    let mut retry = None;
+    while n < name.len() {
+        match pattern.get(p) {
+            Some('%') => {
+                retry = Some((p + 1, n + 1));
+                p += 1;
+                continue;
+            }
+            Some(one) if *one == '_' || *one == name[n] => {
+                (p, n) = (p + 1, n + 1);
+                continue;
+            }
+            Some(_) | None => {}
+        }
+        let Some((after, next)) = retry else { return false };
+        (p, n) = (after, next);
+        retry = Some((after, next + 1));
+    }
+    pattern[p..].iter().all(|rest| *rest == '%')
+}

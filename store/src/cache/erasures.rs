@@ -1,0 +1,66 @@
+//! What has been erased when, as far as a cache must know.
+
+use std::collections::BTreeMap;
+
+use cellgate_schemaless::TableId;
+use serde::{Deserialize, Serialize};
+
+/// Most tables that are listed one by one; beyond, an erasure counts for all tables.
+const TABLES: usize = 1024;
+
+/// The numbers of the last erasures. A document of the meta store, so that fields are only ever added.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasures {
+    /// How many erasures there were in all.
+    pub number: i64,
+    /// The number of the last one that counts for every table.
+    #[serde(default)]
+    all: i64,
+    /// The number of the last one in a table.
+    #[serde(default)]
+    tables: BTreeMap<u32, i64>,
+}
+
+impl Erasures {
+    /// The number of the last erasure in this table; 0 if there was none.
+    pub fn last(&self, table: TableId) -> i64 {
+        self.tables.get(&table.0).copied().unwrap_or(0).max(self.all)
+    }
+
+    /// Counts an erasure in this table.
+    pub fn note(&mut self, table: TableId) {
+        self.number += 1;
+        if self.tables.len() >= TABLES && !self.tables.contains_key(&table.0) {
+            self.tables.clear();
+            self.all = self.number;
+        }
+        self.tables.insert(table.0, self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_erasure_counts_for_its_table() {
+        let mut erasures = Erasures::default();
+        erasures.note(TableId(1));
+        erasures.note(TableId(2));
+        erasures.note(TableId(1));
+        assert_eq!([1, 2, 3].map(|table| erasures.last(TableId(table))), [3, 2, 0]);
+    }
+
+    #[test]
+    fn the_list_of_tables_is_bounded_and_no_erasure_is_forgotten() {
+        let mut erasures = Erasures::default();
+        let tables = u32::try_from(TABLES).unwrap() + 2;
+        for table in 0..tables {
+            erasures.note(TableId(table));
+        }
+        assert!(erasures.tables.len() <= TABLES);
+        for table in 0..tables {
+            assert!(erasures.last(TableId(table)) > i64::from(table));
+        }
+    }
+}

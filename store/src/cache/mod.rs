@@ -1,0 +1,254 @@
+//! Cells that were read before, kept in memory.
+//!
+//! A cell that was found under an exact name can never change, so that it needs no invalidation, in any number of
+//! proxies. Only settled rows of kind cell, read from a primary, are kept; never "not there" and never "latest", which
+//! are not immutable.
+//!
+//! The one exception to immutability is erasure (CORRECTNESS C9). The meta store keeps, per table, the number of the
+//! last erasure. Every proxy reads it again and again; an entry answers only if its read began under a number at least
+//! as high as the last erasure in its table, and only while the last successful look at the meta store began less than
+//! a lease ago. Who erases waits out that lease. So a fill that was in flight during an erasure is never seen, and
+//! nothing has to be searched and dropped.
+//!
+//! A key carries table id, cluster and the cluster's incarnation: a promotion may lose a cell and then take another one
+//! under its name.
+
+mod erasures;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use bytes::BytesMut;
+use cellgate_metrics::Metrics;
+use cellgate_schemaless::{Body, Cell, CellKind, ClusterNo, ColumnKey, RowKey, TableId, Triple};
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{Equivalent, Weighter};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+pub use erasures::Erasures;
+
+/// How long a proxy that has read the number of the last erasure may go by it, and how long an erasure waits before it
+/// is answered.
+pub const LEASE: Duration = Duration::from_secs(2);
+
+/// Largest entry, in bytes. Larger bodies are read from their store: a few of them would push out thousands of others.
+const LARGEST: usize = 64 * 1024;
+
+/// What an entry costs beside its keys and body: the cell, its key, their places in the table and the queue.
+const OVERHEAD: usize = 416;
+
+/// Bytes of an entry of usual size: how many entries the table is first made for.
+const USUAL: usize = 1024;
+
+/// Where a cell was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Its table.
+    pub table: TableId,
+    /// The cluster.
+    pub cluster: ClusterNo,
+    /// The cluster's incarnation.
+    pub incarnation: i64,
+}
+
+/// The number of the last erasure that was known when a read began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(i64);
+
+/// The cache of a proxy.
+pub struct CellCache {
+    cells: Cache<Key, Kept, Weight, BuildHasherDefault<Digest>, DefaultLifecycle<Key, Kept>>,
+    seed: u64,
+    erasures: ArcSwap<Erasures>,
+    started: Instant,
+    /// When the last successful look at the erasures began: microseconds after `started`, plus one; 0 is never, the
+    /// highest number is "for ever".
+    looked: AtomicU64,
+    metrics: Arc<Metrics>,
+}
+
+/// An entry.
+#[derive(Clone)]
+struct Kept {
+    cell: Cell,
+    ticket: Ticket,
+}
+
+/// The name of an entry.
+struct Key {
+    digest: u64,
+    source: Source,
+    triple: Triple,
+}
+
+/// The same, borrowed.
+struct Asked<'a> {
+    digest: u64,
+    source: Source,
+    triple: &'a Triple,
+}
+
+/// Bytes of an entry.
+#[derive(Clone)]
+struct Weight;
+
+/// Keys come with a hash.
+#[derive(Default)]
+struct Digest(u64);
+
+impl CellCache {
+    /// A cache of `bytes`, without a look at the erasures yet: it answers nothing.
+    pub fn new(bytes: usize, metrics: Arc<Metrics>) -> Self {
+        let items = (bytes / USUAL).max(1);
+        Self {
+            cells: Cache::with(items, bytes as u64, Weight, BuildHasherDefault::default(), DefaultLifecycle::default()),
+            // Row keys are a client's choice: without it, one could choose keys that meet in one place.
+            seed: getrandom::u64().unwrap_or(0x9e37_79b9_7f4a_7c15),
+            erasures: ArcSwap::from_pointee(Erasures::default()),
+            started: Instant::now(),
+            looked: AtomicU64::new(0),
+            metrics,
+        }
+    }
+
+    /// The cell of this name, if it is known and may be answered now.
+    pub fn get(&self, source: Source, triple: &Triple) -> Option<Cell> {
+        let found = self.look_up(source, triple);
+        self.metrics.cache_lookup(found.is_some());
+        found
+    }
+
+    fn look_up(&self, source: Source, triple: &Triple) -> Option<Cell> {
+        if !self.is_fresh() {
+            return None;
+        }
+        let kept = self.cells.get(&Asked { digest: self.digest(source, triple), source, triple })?;
+        // Looked at after the entry was taken: what was erased in between is known by then, or its eraser still waits.
+        (kept.ticket.0 >= self.erasures.load().last(source.table)).then_some(kept.cell)
+    }
+
+    /// To be taken before a read begins whose cells are to be filled in.
+    pub fn ticket(&self) -> Ticket {
+        Ticket(self.erasures.load().number)
+    }
+
+    /// Keeps a cell that was read after `ticket` was taken, unless it is not one that can be kept.
+    pub fn fill(&self, ticket: Ticket, source: Source, cell: &Cell) {
+        let settled = cell.txn.is_none() && cell.kind == CellKind::Cell;
+        let Some(body) = cell.body.as_ref().filter(|_| settled) else { return };
+        let (row, column) = (cell.triple.row.as_bytes(), cell.triple.column.as_bytes());
+        let bytes = row.len() + column.len() + body.as_bytes().len();
+        if bytes > LARGEST || ticket.0 < self.erasures.load().last(source.table) {
+            return;
+        }
+        // A copy of its own: the cell may be a slice of a much larger packet, which would be kept with it.
+        let mut text = BytesMut::with_capacity(bytes);
+        text.extend_from_slice(row);
+        text.extend_from_slice(column);
+        text.extend_from_slice(body.as_bytes());
+        let mut text = text.freeze();
+        let triple = Triple {
+            row: RowKey::from_store(text.split_to(row.len())),
+            column: ColumnKey::from_store(text.split_to(column.len())),
+            ref_key: cell.triple.ref_key,
+        };
+        let digest = self.digest(source, &triple);
+        let body = Some(Body::from_store(text));
+        let cell = Cell { triple: triple.clone(), body, ..*cell };
+        self.cells.insert(Key { digest, source, triple }, Kept { cell, ticket });
+    }
+
+    /// A look at the erasures that began at `began` has found these.
+    pub fn learn(&self, began: Instant, erasures: Erasures) {
+        let erasures = Arc::new(erasures);
+        // A slower look may end after a later one: numbers never go back.
+        self.erasures.rcu(|known| Arc::clone(if known.number < erasures.number { &erasures } else { known }));
+        let looked = began.saturating_duration_since(self.started).as_micros();
+        self.looked.fetch_max(u64::try_from(looked).unwrap_or(u64::MAX - 1).saturating_add(1), Ordering::AcqRel);
+    }
+
+    /// Tells the metrics what is kept.
+    pub fn note(&self) {
+        self.metrics.cache_state(self.cells.len(), self.cells.weight());
+    }
+
+    /// No other process can erase: there is nothing to look at.
+    pub fn trust(&self) {
+        self.looked.store(u64::MAX, Ordering::Release);
+    }
+
+    fn is_fresh(&self) -> bool {
+        match self.looked.load(Ordering::Acquire) {
+            0 => false,
+            u64::MAX => true,
+            looked => self.started.elapsed() < Duration::from_micros(looked - 1) + LEASE,
+        }
+    }
+
+    fn digest(&self, source: Source, triple: &Triple) -> u64 {
+        let place = (u64::from(source.table.0) << 16) | u64::from(source.cluster.get());
+        let version = triple.ref_key.0.cast_unsigned() ^ source.incarnation.cast_unsigned().rotate_left(32);
+        let row = xxh3_64_with_seed(triple.row.as_bytes(), self.seed ^ place);
+        xxh3_64_with_seed(triple.column.as_bytes(), row ^ version.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+}
+
+impl fmt::Debug for CellCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CellCache").field("cells", &self.cells.len()).field("bytes", &self.cells.weight()).finish()
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source && self.triple == other.triple
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.digest);
+    }
+}
+
+impl Hash for Asked<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.digest);
+    }
+}
+
+impl Equivalent<Key> for Asked<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        self.source == key.source && *self.triple == key.triple
+    }
+}
+
+impl Hasher for Digest {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // Not called for our keys.
+        self.0 = xxh3_64_with_seed(bytes, self.0);
+    }
+
+    fn write_u64(&mut self, digest: u64) {
+        self.0 = digest;
+    }
+}
+
+impl Weighter<Key, Kept> for Weight {
+    fn weight(&self, key: &Key, kept: &Kept) -> u64 {
+        let body = kept.cell.body.as_ref().map_or(0, |body| body.as_bytes().len());
+        (key.triple.row.as_bytes().len() + key.triple.column.as_bytes().len() + body + OVERHEAD) as u64
+    }
+}

@@ -1,0 +1,90 @@
+//! The kinds of requests that share statements.
+
+use std::future::Future;
+
+use cellgate_schemaless::{Cell, Epoch, LatestKey, TableRef, Triple};
+
+use crate::backend::{Backend, PutGroup, PutOutcome};
+use crate::error::StoreError;
+
+/// A kind of request.
+pub(super) trait Kind: Send + Sync + 'static {
+    /// What a statement is about several of.
+    type Item: Clone + Send + Sync;
+    /// What becomes of one item.
+    type Answer: Send;
+    /// Requests of one scope can share a statement.
+    type Scope: Clone + PartialEq + Send + Sync;
+
+    /// Whether a request goes on to its end though nobody waits for it any more.
+    const LASTING: bool;
+
+    /// Runs one statement: one answer per item, in order.
+    fn run(
+        backend: &dyn Backend,
+        scope: &Self::Scope,
+        items: &[Self::Item],
+    ) -> impl Future<Output = Result<Vec<Self::Answer>, StoreError>> + Send;
+
+    /// The error of requests whose statement ended without an answer (a defect).
+    fn ended() -> StoreError;
+}
+
+/// Cells by name.
+pub(super) struct Gets;
+
+/// Latest cells of chains.
+pub(super) struct Latests;
+
+/// Groups of one cell.
+pub(super) struct Puts;
+
+impl Kind for Gets {
+    type Item = Triple;
+    type Answer = Option<Cell>;
+    type Scope = TableRef;
+    const LASTING: bool = false;
+
+    async fn run(backend: &dyn Backend, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
+        backend.get(table, keys).await
+    }
+
+    fn ended() -> StoreError {
+        StoreError::Failed { detail: "the task of a shared read ended".to_owned() }
+    }
+}
+
+impl Kind for Latests {
+    type Item = LatestKey;
+    type Answer = Option<Cell>;
+    type Scope = TableRef;
+    const LASTING: bool = false;
+
+    async fn run(backend: &dyn Backend, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
+        backend.latest(table, keys).await
+    }
+
+    fn ended() -> StoreError {
+        Gets::ended()
+    }
+}
+
+impl Kind for Puts {
+    type Item = PutGroup;
+    type Answer = PutOutcome;
+    /// Writes planned under different epochs have different fates.
+    type Scope = (Epoch, TableRef);
+    const LASTING: bool = true;
+
+    async fn run(
+        backend: &dyn Backend,
+        (epoch, _): &(Epoch, TableRef),
+        groups: &[PutGroup],
+    ) -> Result<Vec<PutOutcome>, StoreError> {
+        backend.put(*epoch, groups).await
+    }
+
+    fn ended() -> StoreError {
+        StoreError::MaybeWritten { detail: "the task of a shared write ended".to_owned() }
+    }
+}

@@ -1,0 +1,253 @@
+//! Requests of many clients in one statement: a queue in front of a backend.
+//!
+//! For every cluster there are lanes per kind of request: reads by name, reads of the latest, writes. A lane has one
+//! statement under way. While a lane is free, a request takes it at once and alone; while all are busy, requests queue,
+//! and the next free lane takes everything that waits (up to a bound) as one statement. Nothing ever waits for a timer,
+//! so that at low load this costs nothing, and the more clients there are, the less each of them costs the server.
+//!
+//! # What is promised
+//! - Everybody gets its own outcome. What can be wrong with one request is checked before it is queued, and a batch
+//!   that fails of one member is run one by one.
+//! - The keys of one call are read by one statement, from one snapshot (CORRECTNESS C7).
+//! - Writes: one batch at a time, and only groups of one cell share one (CORRECTNESS C4); what must stand or fall
+//!   together is its own transaction. A write that was taken in goes on to its end, whoever stops waiting.
+//! - Fairness: a call about more keys than `per_request` runs beside the lanes, and so do scans; all of these together
+//!   leave connections for every lane.
+//! - A full queue refuses at once; who waits longer than its patience is told so, though statements hang.
+//!
+//! # What is refused
+//! Nothing else: every other method goes to the backend as it is.
+
+mod kinds;
+mod lanes;
+mod queue;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use cellgate_metrics::{ClusterMetrics, PoolState, Queue as Label};
+use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple, limits};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use self::kinds::{Gets, Latests, Puts};
+use self::lanes::Lanes;
+use self::queue::Bounds;
+use crate::backend::{Backend, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState, Timeouts};
+use crate::error::{Reason, StoreError};
+
+/// Pause between two looks at whether the lanes have finished.
+const CLOSE_PAUSE: Duration = Duration::from_millis(5);
+
+/// How requests share statements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CoalesceOptions {
+    /// Most cells of one shared read. Measured: at 64 a cell costs MariaDB a fifth of a statement of its own, and
+    /// twice as many keys gain little.
+    pub batch_reads: usize,
+    /// Most cells of one shared write; it is one durable commit.
+    pub batch_writes: usize,
+    /// Most keys of one call in a shared statement; a call about more runs by itself.
+    pub per_request: usize,
+    /// Most shared statements of one kind of read under way at once. Writes have one.
+    pub lanes: usize,
+    /// Most of them while many requests are outstanding: fewer lanes make larger batches, which cost the server less.
+    pub busy_lanes: usize,
+    /// Most cells that may wait, per kind.
+    pub queue_cells: usize,
+}
+
+impl Default for CoalesceOptions {
+    fn default() -> Self {
+        Self { batch_reads: 64, batch_writes: 128, per_request: 16, lanes: 4, busy_lanes: 1, queue_cells: 8192 }
+    }
+}
+
+/// A [`Backend`] behind queues.
+pub struct Coalescing {
+    backend: Arc<dyn Backend>,
+    options: CoalesceOptions,
+    timeouts: Timeouts,
+    gets: Arc<Lanes<Gets>>,
+    latests: Arc<Lanes<Latests>>,
+    puts: Arc<Lanes<Puts>>,
+    /// Connections for what runs beside the lanes.
+    beside: Semaphore,
+}
+
+impl fmt::Debug for Coalescing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Coalescing").field("backend", &self.backend).field("options", &self.options).finish()
+    }
+}
+
+impl Coalescing {
+    /// Queues in front of `backend`, which has `connections` connections.
+    pub fn new(
+        backend: Arc<dyn Backend>,
+        options: CoalesceOptions,
+        connections: usize,
+        timeouts: Timeouts,
+        metrics: &ClusterMetrics,
+    ) -> Self {
+        // A small pool: every kind of read has at most a quarter of it, writes have one, the rest is for scans.
+        let lanes = options.lanes.clamp(1, (connections / 4).max(1));
+        let beside = connections.saturating_sub(2 * lanes + 1).max(1);
+        let (busy_lanes, waiting) = (options.busy_lanes.clamp(1, lanes), options.queue_cells);
+        let reads = Bounds { batch: options.batch_reads.max(1), lanes, busy_lanes, waiting };
+        let writes = Bounds { batch: options.batch_writes.max(1), lanes: 1, busy_lanes: 1, waiting };
+        let patience = timeouts.queue;
+        let metrics = |label| metrics.queue(label).clone();
+        Self {
+            gets: Lanes::new(Arc::clone(&backend), reads, patience, metrics(Label::Get)),
+            latests: Lanes::new(Arc::clone(&backend), reads, patience, metrics(Label::Latest)),
+            puts: Lanes::new(Arc::clone(&backend), writes, patience, metrics(Label::Put)),
+            beside: Semaphore::new(beside),
+            backend,
+            options,
+            timeouts,
+        }
+    }
+
+    /// Whether a call about so many keys may share a statement.
+    fn shares(&self, keys: usize) -> bool {
+        keys <= self.options.per_request.min(self.options.batch_reads)
+    }
+
+    /// The right to use a connection beside the lanes.
+    async fn beside(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        let late = || StoreError::Timeout {
+            reason: Reason::Queue,
+            detail: format!("no connection for a long request was free for {:?}", self.timeouts.queue),
+        };
+        match tokio::time::timeout(self.timeouts.queue, self.beside.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => Err(late()),
+        }
+    }
+}
+
+/// The table of a write that can share a statement: groups of one cell, all of one table.
+fn shared_table(groups: &[PutGroup]) -> Option<&TableRef> {
+    let mut tables = groups.iter().map(|group| match group.cells.as_slice() {
+        [cell] => Some(&cell.table),
+        _ => None,
+    });
+    let first = tables.next()??;
+    tables.all(|table| table == Some(first)).then_some(first)
+}
+
+/// Refuses what no store takes, before it can spoil a batch.
+fn check(groups: &[PutGroup]) -> Result<(), StoreError> {
+    for cell in groups.iter().flat_map(|group| &group.cells) {
+        let triple = &cell.triple;
+        let sizes = [
+            (cell.body.as_bytes().len(), limits::BODY_BYTES),
+            (triple.row.as_bytes().len(), limits::STORED_ROW_KEY_BYTES),
+            (triple.column.as_bytes().len(), limits::COLUMN_KEY_BYTES),
+        ];
+        if let Some((bytes, max)) = sizes.into_iter().find(|(bytes, max)| bytes > max) {
+            return Err(StoreError::TooLarge { bytes, max });
+        }
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Backend for Coalescing {
+    async fn get(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
+        match keys {
+            [] => Ok(Vec::new()),
+            keys if self.shares(keys.len()) => self.gets.submit(table, keys).await,
+            keys => {
+                let _permit = self.beside().await?;
+                self.backend.get(table, keys).await
+            }
+        }
+    }
+
+    async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
+        // A bound on the version makes another statement of it; AS OF is rare.
+        let open = keys.iter().all(|key| key.at_most.is_none());
+        match keys {
+            [] => Ok(Vec::new()),
+            keys if open && self.shares(keys.len()) => self.latests.submit(table, keys).await,
+            keys => {
+                let _permit = self.beside().await?;
+                self.backend.latest(table, keys).await
+            }
+        }
+    }
+
+    async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {
+        let _permit = self.beside().await?;
+        self.backend.rows(table, scan).await
+    }
+
+    async fn log(&self, table: &TableRef, scan: &LogScan) -> Result<LogPage, StoreError> {
+        let _permit = self.beside().await?;
+        self.backend.log(table, scan).await
+    }
+
+    async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {
+        check(groups)?;
+        match shared_table(groups) {
+            Some(table) if groups.len() <= self.options.per_request.min(self.options.batch_writes) => {
+                self.puts.submit(&(epoch, table.clone()), groups).await
+            }
+            Some(_) | None => {
+                let _permit = self.beside().await?;
+                self.backend.put(epoch, groups).await
+            }
+        }
+    }
+
+    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<u64, StoreError> {
+        let _permit = self.beside().await?;
+        self.backend.erase(epoch, table, what).await
+    }
+
+    async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {
+        self.backend.create_table(table).await
+    }
+
+    async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError> {
+        self.backend.drop_table(table).await
+    }
+
+    async fn identity(&self) -> Result<Option<Identity>, StoreError> {
+        self.backend.identity().await
+    }
+
+    async fn claim(&self, identity: &Identity, shards: &[ShardId]) -> Result<Identity, StoreError> {
+        self.backend.claim(identity, shards).await
+    }
+
+    async fn shards(&self) -> Result<(Epoch, Vec<ShardState>), StoreError> {
+        self.backend.shards().await
+    }
+
+    async fn raise_epoch(&self, from: Epoch, to: Epoch) -> Result<bool, StoreError> {
+        self.backend.raise_epoch(from, to).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.backend.ping().await
+    }
+
+    fn pool(&self) -> Option<PoolState> {
+        self.backend.pool()
+    }
+
+    async fn close(&self) {
+        let until = Instant::now() + self.timeouts.statement;
+        let idle = || self.gets.is_idle() && self.latests.is_idle() && self.puts.is_idle();
+        while !idle() && Instant::now() < until {
+            tokio::time::sleep(CLOSE_PAUSE).await;
+        }
+        self.backend.close().await;
+    }
+}

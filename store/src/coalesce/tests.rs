@@ -1,0 +1,485 @@
+//! What the queues promise, on a backend whose statements wait until they are let go.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use cellgate_metrics::Metrics;
+use cellgate_schemaless::{Body, ClusterNo, ColumnKey, RefKey, RowKey, TableId, Token};
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::backend::{FORMAT, GroupCell, PutMode};
+use crate::memory::MemoryBackend;
+
+const EPOCH: Epoch = Epoch(1);
+
+/// What a statement was about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Call {
+    Get(String, usize),
+    Latest(usize),
+    Put(usize),
+    Rows,
+}
+
+/// A backend whose statements wait until they are let go.
+#[derive(Debug)]
+struct Held {
+    inner: MemoryBackend,
+    calls: Mutex<Vec<Call>>,
+    /// One permit per statement that has begun.
+    begun: Semaphore,
+    /// One permit lets one statement go on.
+    go: Semaphore,
+    /// Errors of the next statements, by how many items they must have to fail.
+    failing: Mutex<Vec<(usize, StoreError)>>,
+}
+
+impl Held {
+    async fn hold(&self, call: Call, items: usize) -> Result<(), StoreError> {
+        self.calls.lock().unwrap().push(call);
+        self.begun.add_permits(1);
+        self.go.acquire().await.unwrap().forget();
+        let mut failing = self.failing.lock().unwrap();
+        match failing.first() {
+            Some((size, _)) if *size == items => Err(failing.remove(0).1),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    async fn begun(&self, statements: u32) {
+        self.begun.acquire_many(statements).await.unwrap().forget();
+    }
+}
+
+#[async_trait]
+impl Backend for Held {
+    async fn get(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
+        self.hold(Call::Get(table.physical().to_owned(), keys.len()), keys.len()).await?;
+        self.inner.get(table, keys).await
+    }
+
+    async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
+        self.hold(Call::Latest(keys.len()), keys.len()).await?;
+        self.inner.latest(table, keys).await
+    }
+
+    async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {
+        self.hold(Call::Rows, 1).await?;
+        self.inner.rows(table, scan).await
+    }
+
+    async fn log(&self, table: &TableRef, scan: &LogScan) -> Result<LogPage, StoreError> {
+        self.inner.log(table, scan).await
+    }
+
+    async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {
+        self.hold(Call::Put(groups.len()), groups.len()).await?;
+        self.inner.put(epoch, groups).await
+    }
+
+    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<u64, StoreError> {
+        self.inner.erase(epoch, table, what).await
+    }
+
+    async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {
+        self.inner.create_table(table).await
+    }
+
+    async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError> {
+        self.inner.drop_table(table).await
+    }
+
+    async fn identity(&self) -> Result<Option<Identity>, StoreError> {
+        self.inner.identity().await
+    }
+
+    async fn claim(&self, identity: &Identity, shards: &[ShardId]) -> Result<Identity, StoreError> {
+        self.inner.claim(identity, shards).await
+    }
+
+    async fn shards(&self) -> Result<(Epoch, Vec<ShardState>), StoreError> {
+        self.inner.shards().await
+    }
+
+    async fn raise_epoch(&self, from: Epoch, to: Epoch) -> Result<bool, StoreError> {
+        self.inner.raise_epoch(from, to).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.inner.ping().await
+    }
+
+    fn pool(&self) -> Option<PoolState> {
+        self.inner.pool()
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+struct Bench {
+    held: Arc<Held>,
+    coalescing: Arc<Coalescing>,
+}
+
+/// One lane of everything, so that what waits is plain to see.
+const ONE_LANE: CoalesceOptions =
+    CoalesceOptions { batch_reads: 8, batch_writes: 8, per_request: 4, lanes: 1, busy_lanes: 1, queue_cells: 16 };
+
+impl Bench {
+    async fn new(options: CoalesceOptions) -> Self {
+        Self::with_patience(options, Duration::from_secs(60)).await
+    }
+
+    async fn with_patience(options: CoalesceOptions, queue: Duration) -> Self {
+        let inner = MemoryBackend::new();
+        let identity = Identity {
+            deployment: "0123456789abcdef0123456789abcdef".to_owned(),
+            cluster: ClusterNo::new(5).unwrap(),
+            incarnation: 1,
+            virtual_shards: 4,
+            hash: "xxh3".to_owned(),
+            seed: -7,
+            format: FORMAT,
+        };
+        inner.claim(&identity, &[ShardId(0)]).await.unwrap();
+        for number in [1, 2] {
+            inner.create_table(&table(number)).await.unwrap();
+        }
+        let held = Arc::new(Held {
+            inner,
+            calls: Mutex::default(),
+            begun: Semaphore::new(0),
+            go: Semaphore::new(0),
+            failing: Mutex::default(),
+        });
+        let metrics = Metrics::new("test", &["c"]).unwrap().cluster_named("c").unwrap();
+        let timeouts = Timeouts { queue, ..Timeouts::default() };
+        let coalescing = Arc::new(Coalescing::new(Arc::clone(&held) as _, options, 16, timeouts, &metrics));
+        Self { held, coalescing }
+    }
+
+    fn get(&self, number: u32, rows: &[&str]) -> JoinHandle<Result<Vec<Option<Cell>>, StoreError>> {
+        let keys: Vec<Triple> = rows.iter().map(|row| triple(row)).collect();
+        let coalescing = Arc::clone(&self.coalescing);
+        tokio::spawn(async move { coalescing.get(&table(number), &keys).await })
+    }
+
+    fn put(&self, group: PutGroup) -> JoinHandle<Result<PutOutcome, StoreError>> {
+        let coalescing = Arc::clone(&self.coalescing);
+        tokio::spawn(async move { coalescing.put(EPOCH, &[group]).await.map(|mut outcomes| outcomes.remove(0)) })
+    }
+
+    /// Waits until that many cells wait for reads by name, and for writes.
+    async fn waiting(&self, gets: usize, puts: usize) {
+        while self.coalescing.gets.waiting() != gets || self.coalescing.puts.waiting() != puts {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn go(&self, statements: usize) {
+        self.held.go.add_permits(statements);
+    }
+}
+
+fn table(number: u32) -> TableRef {
+    TableRef::new("t", TableId(number), 1)
+}
+
+fn triple(row: &str) -> Triple {
+    Triple {
+        row: RowKey::from_store(row.as_bytes().to_vec()),
+        column: ColumnKey::from_store(b"c".to_vec()),
+        ref_key: RefKey(1),
+    }
+}
+
+fn group(row: &str, body: &str) -> PutGroup {
+    static TOKENS: AtomicI64 = AtomicI64::new(1);
+    let body = Body::from_store(body.as_bytes().to_vec());
+    let cell = GroupCell { table: table(1), shard: ShardId(0), triple: triple(row), body, mode: PutMode::Explicit };
+    PutGroup { token: Token(TOKENS.fetch_add(1, Ordering::Relaxed)), cells: vec![cell] }
+}
+
+fn is_stored(outcome: &Result<PutOutcome, StoreError>) -> bool {
+    matches!(outcome, Ok(PutOutcome::Stored(places)) if places.iter().all(|place| place.new))
+}
+
+fn failed() -> StoreError {
+    StoreError::Failed { detail: "for the test".to_owned() }
+}
+
+fn gets(sizes: &[usize]) -> Vec<Call> {
+    sizes.iter().map(|size| Call::Get("t_1".to_owned(), *size)).collect()
+}
+
+#[tokio::test]
+async fn a_free_lane_takes_a_request_at_once_and_the_next_one_all_that_wait() {
+    let bench = Bench::new(ONE_LANE).await;
+    bench.go(1);
+    bench.put(group("b", "1")).await.unwrap().unwrap();
+    let first = bench.get(1, &["a"]);
+    bench.held.begun(2).await;
+    let others: Vec<_> = ["b", "c", "b"].map(|row| bench.get(1, &[row])).into();
+    bench.waiting(3, 0).await;
+    bench.go(2);
+    assert_eq!(first.await.unwrap().unwrap(), [None]);
+    let mut found = Vec::new();
+    for other in others {
+        found.push(other.await.unwrap().unwrap()[0].as_ref().map(|cell| cell.triple.clone()));
+    }
+    assert_eq!(found, [Some(triple("b")), None, Some(triple("b"))]);
+    assert_eq!(bench.held.calls()[1..], gets(&[1, 3]));
+}
+
+#[tokio::test]
+async fn few_requests_have_lanes_of_their_own_and_many_share_one() {
+    let bench = Bench::new(CoalesceOptions { lanes: 4, ..CoalesceOptions::default() }).await;
+    let few: Vec<_> = ["a", "b", "c", "d"].map(|row| bench.get(1, &[row])).into();
+    bench.held.begun(4).await;
+    let more: Vec<_> = (0..20).map(|n| bench.get(1, &[&format!("{n}")])).collect();
+    bench.waiting(20, 0).await;
+    bench.go(1000);
+    for one in few.into_iter().chain(more) {
+        one.await.unwrap().unwrap();
+    }
+    assert_eq!(bench.held.calls(), gets(&[1, 1, 1, 1, 20]));
+}
+
+#[tokio::test]
+async fn a_full_batch_takes_another_lane() {
+    let bench = Bench::new(CoalesceOptions { batch_reads: 8, lanes: 2, ..ONE_LANE }).await;
+    let first: Vec<_> = ["a", "b"].map(|row| bench.get(1, &[row])).into();
+    bench.held.begun(2).await;
+    let more: Vec<_> = (0..16).map(|n| bench.get(1, &[&format!("{n}")])).collect();
+    bench.waiting(16, 0).await;
+    bench.go(2);
+    for one in first {
+        one.await.unwrap().unwrap();
+    }
+    // Both lanes are in use, for there is a full batch for each.
+    bench.held.begun(2).await;
+    bench.go(2);
+    for one in more {
+        one.await.unwrap().unwrap();
+    }
+    assert_eq!(bench.held.calls(), gets(&[1, 1, 8, 8]));
+}
+
+#[tokio::test]
+async fn the_keys_of_one_call_are_read_by_one_statement() {
+    let bench = Bench::new(ONE_LANE).await;
+    let first = bench.get(1, &["a"]);
+    bench.held.begun(1).await;
+    let calls: Vec<_> = (0..3).map(|_| bench.get(1, &["a", "b", "c"])).collect();
+    bench.waiting(9, 0).await;
+    bench.go(3);
+    assert_eq!(first.await.unwrap().unwrap(), [None]);
+    for call in calls {
+        assert_eq!(call.await.unwrap().unwrap(), [None, None, None]);
+    }
+    // Eight keys fit, and yet the third call goes with none of its keys before the others.
+    assert_eq!(bench.held.calls(), gets(&[1, 6, 3]));
+}
+
+#[tokio::test]
+async fn a_call_about_many_keys_leaves_the_batch_to_others() {
+    let bench = Bench::new(ONE_LANE).await;
+    let first = bench.get(1, &["a"]);
+    bench.held.begun(1).await;
+    let greedy = bench.get(1, &["a", "b", "c", "d", "e"]);
+    bench.held.begun(1).await;
+    let small = bench.get(1, &["b"]);
+    bench.waiting(1, 0).await;
+    bench.go(3);
+    for one in [first, greedy, small] {
+        one.await.unwrap().unwrap();
+    }
+    assert_eq!(bench.held.calls(), gets(&[1, 5, 1]));
+}
+
+#[tokio::test]
+async fn a_scan_is_on_no_lane() {
+    let bench = Bench::new(ONE_LANE).await;
+    let scan = RowScan {
+        set: cellgate_schemaless::RowSet::Rows(Vec::new(), cellgate_schemaless::ColumnFilter::All),
+        refs: cellgate_schemaless::RefRange::default(),
+        direction: cellgate_schemaless::Direction::Ascending,
+        after: None,
+        limit: None,
+    };
+    let coalescing = Arc::clone(&bench.coalescing);
+    let scanning = tokio::spawn(async move { coalescing.rows(&table(1), &scan).await });
+    bench.held.begun(1).await;
+    let get = bench.get(1, &["a"]);
+    bench.held.begun(1).await;
+    assert_eq!(bench.held.calls(), [Call::Rows, Call::Get("t_1".to_owned(), 1)]);
+    bench.go(2);
+    get.await.unwrap().unwrap();
+    scanning.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn tables_do_not_share_a_statement() {
+    let bench = Bench::new(ONE_LANE).await;
+    let first = bench.get(1, &["a"]);
+    bench.held.begun(1).await;
+    let mut others = Vec::new();
+    for (n, number) in [1, 2, 1, 2].into_iter().enumerate() {
+        others.push(bench.get(number, &["a"]));
+        bench.waiting(n + 1, 0).await;
+    }
+    bench.go(3);
+    first.await.unwrap().unwrap();
+    for other in others {
+        other.await.unwrap().unwrap();
+    }
+    let call = |name: &str, size| Call::Get(name.to_owned(), size);
+    assert_eq!(bench.held.calls(), [call("t_1", 1), call("t_1", 2), call("t_2", 2)]);
+}
+
+#[tokio::test]
+async fn writes_go_one_batch_at_a_time_and_equal_triples_settle_first_wins() {
+    let bench = Bench::new(CoalesceOptions { lanes: 4, ..ONE_LANE }).await;
+    let first = bench.put(group("a", "1"));
+    bench.held.begun(1).await;
+    let mut others = Vec::new();
+    for (n, (row, body)) in [("b", "1"), ("b", "2"), ("b", "1"), ("c", "1")].into_iter().enumerate() {
+        others.push(bench.put(group(row, body)));
+        bench.waiting(0, n + 1).await;
+    }
+    bench.go(2);
+    assert!(is_stored(&first.await.unwrap()));
+    let mut outcomes = Vec::new();
+    for other in others {
+        outcomes.push(other.await.unwrap());
+    }
+    assert!(is_stored(&outcomes[0]) && is_stored(&outcomes[3]), "{outcomes:?}");
+    assert_eq!(outcomes[1].as_ref().unwrap(), &PutOutcome::Conflict { cell: 0 });
+    assert!(matches!(&outcomes[2], Ok(PutOutcome::Stored(places)) if !places[0].new), "{outcomes:?}");
+    assert_eq!(bench.held.calls(), [Call::Put(1), Call::Put(4)]);
+}
+
+#[tokio::test]
+async fn an_oversized_request_fails_alone_before_it_is_queued() {
+    let bench = Bench::new(ONE_LANE).await;
+    let first = bench.put(group("a", "1"));
+    bench.held.begun(1).await;
+    let good = bench.put(group("b", "1"));
+    let bad = bench.put(group(&"x".repeat(limits::STORED_ROW_KEY_BYTES + 1), "1"));
+    let error = bad.await.unwrap().unwrap_err();
+    assert!(matches!(error, StoreError::TooLarge { max: limits::STORED_ROW_KEY_BYTES, .. }), "{error:?}");
+    bench.waiting(0, 1).await;
+    bench.go(2);
+    assert!(is_stored(&first.await.unwrap()) && is_stored(&good.await.unwrap()));
+}
+
+#[tokio::test]
+async fn a_batch_that_fails_of_one_member_is_run_one_by_one() {
+    let bench = Bench::new(ONE_LANE).await;
+    let first = bench.put(group("a", "1"));
+    bench.held.begun(1).await;
+    let others: Vec<_> = ["b", "c", "d"].map(|row| bench.put(group(row, "1"))).into();
+    bench.waiting(0, 3).await;
+    // The batch of three fails, then the second of them alone; scripted from the batch on, by size.
+    bench.held.failing.lock().unwrap().push((3, failed()));
+    bench.go(3);
+    bench.held.begun(3).await;
+    bench.held.failing.lock().unwrap().push((1, failed()));
+    bench.go(2);
+    assert!(is_stored(&first.await.unwrap()));
+    let mut outcomes = Vec::new();
+    for other in others {
+        outcomes.push(other.await.unwrap());
+    }
+    assert!(is_stored(&outcomes[0]) && is_stored(&outcomes[2]), "{outcomes:?}");
+    assert!(matches!(outcomes[1], Err(StoreError::Failed { .. })), "{outcomes:?}");
+    assert_eq!(bench.held.calls(), [1, 3, 1, 1, 1].map(Call::Put));
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_is_not_asked_once_per_request() {
+    let bench = Bench::new(ONE_LANE).await;
+    let down = || StoreError::Unavailable { reason: Reason::Connect, detail: "for the test".to_owned() };
+    let first = bench.get(1, &["a"]);
+    bench.held.begun(1).await;
+    let others: Vec<_> = ["b", "c"].map(|row| bench.get(1, &[row])).into();
+    bench.waiting(2, 0).await;
+    bench.held.failing.lock().unwrap().push((2, down()));
+    bench.go(2);
+    first.await.unwrap().unwrap();
+    for other in others {
+        assert!(matches!(other.await.unwrap(), Err(StoreError::Unavailable { .. })));
+    }
+    assert_eq!(bench.held.calls(), gets(&[1, 2]));
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_at_once() {
+    let bench = Bench::new(ONE_LANE).await;
+    let first = bench.get(1, &["a"]);
+    bench.held.begun(1).await;
+    let others: Vec<_> = (0..4).map(|_| bench.get(1, &["a", "b", "c", "d"])).collect();
+    bench.waiting(16, 0).await;
+    let refused = bench.get(1, &["a"]).await.unwrap().unwrap_err();
+    assert!(matches!(refused, StoreError::Overloaded { waiting: 16 }), "{refused:?}");
+    bench.go(3);
+    first.await.unwrap().unwrap();
+    for other in others {
+        other.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn who_waits_longer_than_the_limit_is_told_so_though_the_lane_hangs() {
+    let bench = Bench::with_patience(ONE_LANE, Duration::from_millis(50)).await;
+    let stuck = bench.get(1, &["a"]);
+    bench.held.begun(1).await;
+    let waiting = bench.get(1, &["b"]);
+    let error = waiting.await.unwrap().unwrap_err();
+    assert!(matches!(error, StoreError::Timeout { reason: Reason::Queue, .. }), "{error:?}");
+    bench.go(2);
+    stuck.await.unwrap().unwrap();
+    // The lane is free again.
+    bench.get(1, &["c"]).await.unwrap().unwrap();
+    assert_eq!(bench.held.calls(), gets(&[1, 1]));
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_leaves_its_lane_to_those_who_wait() {
+    let bench = Bench::new(ONE_LANE).await;
+    let first = bench.get(1, &["a"]);
+    bench.held.begun(1).await;
+    let (gone, waiting) = (bench.get(1, &["b"]), bench.get(1, &["c"]));
+    bench.waiting(2, 0).await;
+    gone.abort();
+    assert!(gone.await.unwrap_err().is_cancelled());
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    bench.go(1);
+    assert_eq!(waiting.await.unwrap().unwrap(), [None]);
+    assert!(bench.held.calls().len() == 2, "{:?}", bench.held.calls());
+}
+
+#[tokio::test]
+async fn a_write_goes_on_though_its_caller_goes_away() {
+    let bench = Bench::new(ONE_LANE).await;
+    let first = bench.put(group("a", "1"));
+    bench.held.begun(1).await;
+    let second = bench.put(group("b", "1"));
+    bench.waiting(0, 1).await;
+    for gone in [first, second] {
+        gone.abort();
+        assert!(gone.await.unwrap_err().is_cancelled());
+    }
+    bench.go(3);
+    bench.coalescing.close().await;
+    let found = bench.held.inner.get(&table(1), &[triple("a"), triple("b")]).await.unwrap();
+    assert!(found.iter().all(Option::is_some), "{found:?}");
+}
