@@ -16,7 +16,8 @@ const UNREACHABLE: u16 = 1429;
 /// Time exceeded.
 const TIMEOUT: u16 = 3024;
 /// Bounds on waiting for a backend, so that the tests are short. A write that lost its connection is settled within them too.
-const TIMEOUTS: &str = "[timeouts]\nconnect = \"1s\"\nstatement = \"3s\"\n";
+/// And no cache, which would answer in a backend's stead.
+const BOUNDS: &str = "[timeouts]\nconnect = \"1s\"\nstatement = \"3s\"\n\n[cache]\nsize = \"0\"\n";
 /// A statement's answer while a backend is away: its bounds and much air for a loaded machine.
 const BOUND: Duration = Duration::from_secs(20);
 /// Row keys tried: with this many every cluster has some.
@@ -72,12 +73,8 @@ impl Server for Postgres {
 
 /// A proxy over the server and a SQLite cluster, with a table.
 async fn proxy_over(server: &impl Server) -> (Proxy, Conn) {
-    let deployment = Builder::new()
-        .topology(SHARDS, None)
-        .cluster("server", &server.address())
-        .sqlite("file")
-        .text(TIMEOUTS)
-        .build();
+    let deployment =
+        Builder::new().topology(SHARDS, None).cluster("server", &server.address()).sqlite("file").text(BOUNDS).build();
     let proxy = deployment.start();
     let mut conn = client::connect(proxy.mysql()).await;
     run(&mut conn, TRIPS).await;

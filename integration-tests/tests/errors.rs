@@ -51,7 +51,8 @@ async fn statements_are_refused_with_mysqls_numbers() {
         ),
         (format!("{PUT} ('a', 'BASE', 1, '2') ON DUPLICATE KEY UPDATE body = '2'"), 1235, "42000"),
         ("SELECT body FROM trips WHERE added_id = 1".to_owned(), 1235, "42000"),
-        ("LOCK TABLES trips WRITE".to_owned(), 1235, "42000"),
+        ("LOCK TABLES missing WRITE".to_owned(), 1146, "42S02"),
+        ("KILL 4000000000".to_owned(), 1094, "HY000"),
         ("CREATE FULLTEXT INDEX i ON trips (body)".to_owned(), 1235, "42000"),
         (String::new(), 1065, "42000"),
     ];

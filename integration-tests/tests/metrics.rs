@@ -10,7 +10,8 @@ use cellgate_integration_tests::{documents, http, wait};
 use mysql_async::Conn;
 
 /// Families that are nought when all is well: their series must be there.
-const MAY_BE_NOUGHT: [&str; 1] = ["cellgate_pool_waiting_requests"];
+const MAY_BE_NOUGHT: [&str; 4] =
+    ["cellgate_queue_cells", "cellgate_queue_lanes", "cellgate_queue_refused_total", "cellgate_pool_waiting_requests"];
 
 /// Families in the order of the page.
 fn documented() -> Vec<String> {
@@ -76,11 +77,17 @@ async fn after_one_of_everything_every_family_has_moved() {
         assert_eq!(put(&mut conn, &cell, "1").await.unwrap(), 0);
         put(&mut conn, &cell, "2").await.unwrap_err();
         run(&mut conn, &format!("INSERT INTO trips (row_key, column_key, body) VALUES ('{key}', 'NEXT', '1')")).await;
+        // From the store, and from memory.
+        get(&mut conn, &cell).await.unwrap();
         get(&mut conn, &cell).await.unwrap();
         run(&mut conn, &format!("SELECT * FROM trips WHERE row_key = '{key}'")).await;
         run(&mut conn, &format!("DELETE FROM trips WHERE row_key = '{key}' AND column_key = 'NEXT'")).await;
     }
     run(&mut conn, "SELECT COUNT(*) FROM trips").await;
+    let several = format!(
+        "SELECT body FROM trips WHERE row_key IN ('{on_server}', 'nobody') AND column_key = 'BASE' AND ref_key = 1"
+    );
+    run(&mut conn, &several).await;
 
     // A user that is not there; a client that speaks another protocol; one connection too many.
     let stranger = client::options(proxy.mysql()).user(Some("stranger"));
@@ -96,7 +103,8 @@ async fn after_one_of_everything_every_family_has_moved() {
     second.disconnect().await.unwrap();
 
     cut_idle(&server, "cells");
-    get(&mut conn, &triple(&on_server, "BASE", 1)).await.unwrap();
+    // One that is not in memory, for it was erased.
+    get(&mut conn, &triple(&on_server, "NEXT", 1)).await.unwrap();
 
     // Somebody holds the log head; the write that waits for it loses its connection, and is settled.
     let address = (std::net::Ipv4Addr::LOCALHOST, server.port()).into();
@@ -119,7 +127,7 @@ async fn after_one_of_everything_every_family_has_moved() {
     );
     server.execute(&format!("DROP TABLE cells.{}", physical.trim()));
     let missing =
-        format!("SELECT body FROM trips WHERE row_key = '{on_server}' AND column_key = 'BASE' AND ref_key = 1");
+        format!("SELECT body FROM trips WHERE row_key = '{on_server}' AND column_key = 'NEXT' AND ref_key = 1");
     assert_eq!(refused(&mut conn, &missing).await.code, 1146);
 
     let moved = |samples: &BTreeMap<String, f64>, family: &str| {

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod errors;
 pub mod http;
+pub mod locks;
 pub mod logging;
 pub mod plans;
 pub mod processes;

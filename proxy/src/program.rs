@@ -156,6 +156,10 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
         let background = background.clone();
         async move { accounts.run(poll, background).await }
     });
+    let locking = tokio::spawn({
+        let (locks, background) = (Arc::clone(server.locks()), background.clone());
+        async move { locks.run(poll, background).await }
+    });
     let following_tls = tls.clone().map(|tls| tokio::spawn(tls.follow(background.clone())));
     let max_http = usize::try_from(server.config().http.max_connections).unwrap_or(usize::MAX);
     let web = tokio::spawn(http::serve(web, Arc::clone(&server) as _, max_http, background));
@@ -184,7 +188,7 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
     tracing::info!("stopping: no new connections; finishing what is running");
     let joined = clients.await;
     stop_background.send_replace(true);
-    let _ = tokio::join!(following, cataloging, accounting, web);
+    let _ = tokio::join!(following, cataloging, accounting, locking, web);
     if let Some(following_tls) = following_tls {
         let _ = following_tls.await;
     }

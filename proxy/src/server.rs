@@ -17,9 +17,10 @@ use crate::access::Accounts;
 use crate::auth::Verifier;
 use crate::auth::delays::LoginDelays;
 use crate::catalog::Catalog;
-use crate::config::Config;
+use crate::config::{Config, Target};
 use crate::errors;
 use crate::http::{ClusterReadiness, HttpState, Readiness};
+use crate::locks::Locks;
 use crate::plans::Plans;
 use crate::processes::Processes;
 use crate::session::{ServerFacts, Session, Variables};
@@ -37,6 +38,7 @@ pub struct Server {
     accounts: Arc<Accounts>,
     metrics: Arc<Metrics>,
     facts: ServerFacts,
+    locks: Arc<Locks>,
     tls: Option<Arc<Tls>>,
     delays: LoginDelays,
     globals: Mutex<Variables>,
@@ -70,6 +72,7 @@ impl Server {
             max_connections: config.limits.max_connections.into(),
             tls: tls.is_some(),
         };
+        let locks = Arc::new(locks_of(&config, &deployment, &facts));
         let plans = Plans::new(config.limits.plan_cache.bytes() as u64);
         Self {
             config: ArcSwap::from_pointee(config),
@@ -79,6 +82,7 @@ impl Server {
             metrics,
             globals: Mutex::new(Variables::new(&facts)),
             facts,
+            locks,
             processes: Processes::default(),
             plans,
             tls,
@@ -122,6 +126,11 @@ impl Server {
     /// How old what this proxy knows of the meta store is: its catalog or its topology, whichever is older.
     pub fn meta_age(&self) -> Duration {
         self.deployment.staleness().max(self.catalog.staleness())
+    }
+
+    /// Locks between sessions.
+    pub fn locks(&self) -> &Arc<Locks> {
+        &self.locks
     }
 
     /// The metrics.
@@ -289,6 +298,7 @@ impl Server {
         let ended = wire::serve(stream, greeting, self.wire_limits(), session, lifetime).await;
         let entered = !process.is_of("");
         self.processes.leave(&process);
+        self.locks.ended(id).await;
         drop(open);
         match ended {
             Ok(()) | Err(WireError::Closed | WireError::Killed) => {}
@@ -326,6 +336,21 @@ impl Server {
             ..WireLimits::default()
         }
     }
+}
+
+/// Locks between the sessions of this proxy or, if others can serve the deployment, of all proxies.
+fn locks_of(config: &Config, deployment: &Deployment, facts: &ServerFacts) -> Locks {
+    let is_file = |target: &Target| match target {
+        Target::Sqlite { .. } => true,
+        Target::Mysql(_) | Target::Postgres(_) => false,
+    };
+    if is_file(&config.topology.meta) || config.clusters.iter().any(|cluster| is_file(&cluster.primary)) {
+        return Locks::alone();
+    }
+    // A proxy that starts again must not be taken for the one that held locks.
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let name = format!("{}-{}-{}-{}", facts.hostname, facts.port, std::process::id(), since.as_nanos());
+    Locks::shared(Arc::clone(deployment.meta()), name)
 }
 
 impl HttpState for Server {

@@ -1,7 +1,7 @@
 //! Statements as parsed: names not looked up, parameters not filled in.
 
 use crate::account::{AccountRef, AccountStatement, Listed};
-use crate::command::{RowColumnSpec, SettingScope, TableChange, Transaction};
+use crate::command::{KillScope, LockMode, RowColumnSpec, SettingScope, TableChange, Transaction};
 use crate::error::SqlError;
 use crate::parse::Expr;
 
@@ -46,6 +46,15 @@ pub(crate) enum Parsed {
     Grant(Box<GrantStatement>),
     /// DO.
     Do(Vec<Expr>),
+    /// LOCK TABLES and its kin.
+    Lock(LockStatement),
+    /// KILL.
+    Kill {
+        /// Which connection.
+        id: Expr,
+        /// How much of it.
+        scope: KillScope,
+    },
     /// Understood, and refused.
     Refused(SqlError),
 }
@@ -162,6 +171,15 @@ pub(crate) enum On {
     Database(Option<String>),
     /// `[db.]t`
     Table(Name),
+}
+
+/// LOCK TABLES, FLUSH TABLES WITH READ LOCK, UNLOCK TABLES, names as written.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub(crate) enum LockStatement {
+    Tables(Vec<(Name, LockMode)>),
+    Everything,
+    Unlock,
 }
 
 /// One assignment of a SET.

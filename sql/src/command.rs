@@ -32,6 +32,15 @@ pub enum Command {
     Explain(Box<Explain>),
     /// Users and their privileges.
     Account(Box<AccountStatement>),
+    /// Locking and unlocking of tables.
+    Lock(TableLock),
+    /// `KILL`.
+    Kill {
+        /// The connection's id.
+        id: u64,
+        /// How much of it ends.
+        scope: KillScope,
+    },
     /// Accepted, no effect, because it cannot have one here (e.g. `FLUSH STATUS` is not among them; `DO 1` is).
     Nothing,
 }
@@ -230,6 +239,35 @@ pub enum TableChange {
     },
     /// `COMMENT = '..'`.
     Comment(String),
+}
+
+/// Locking of tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TableLock {
+    /// `LOCK TABLES`, `FLUSH TABLES t WITH READ LOCK`.
+    Tables(Vec<(TableName, LockMode)>),
+    /// `FLUSH TABLES WITH READ LOCK`.
+    Everything,
+    /// `UNLOCK TABLES`.
+    Unlock,
+}
+
+/// How a table is locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockMode {
+    /// Others may read, nobody may write.
+    Read,
+    /// Nobody else may use it.
+    Write,
+}
+
+/// What KILL ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KillScope {
+    /// The connection.
+    Connection,
+    /// The statement it runs.
+    Query,
 }
 
 /// One assignment of a SET.

@@ -28,8 +28,8 @@ pub use account::{
 };
 pub use bind::{bind, describe};
 pub use command::{
-    Aspect, Command, Cut, Ddl, Erase, Explain, Put, Read, RowColumnSpec, Setting, SettingScope, SettingValue, Show,
-    Source, TableChange, TableName, Transaction,
+    Aspect, Command, Cut, Ddl, Erase, Explain, KillScope, LockMode, Put, Read, RowColumnSpec, Setting, SettingScope,
+    SettingValue, Show, Source, TableChange, TableLock, TableName, Transaction,
 };
 pub use environment::{Environment, SessionCall, SessionFunction, SqlMode};
 pub use error::SqlError;

@@ -5,7 +5,9 @@
 
 use cellgate_metrics::LoginFailure;
 use cellgate_schemaless::TableDef;
-use cellgate_sql::{Aspect, Command, Ddl, Lock, Privilege, SettingScope, SqlError, StatementKind, TableName, TlsNeed};
+use cellgate_sql::{
+    Aspect, Command, Ddl, Lock, Privilege, SettingScope, SqlError, StatementKind, TableLock, TableName, TlsNeed,
+};
 
 use super::Session;
 use super::error::StatementError;
@@ -86,7 +88,13 @@ impl Session {
             Command::Explain(explain) => self.check(&explain.command),
             // What an account may do to accounts is judged by the newest document.
             Command::Account(_) => Ok(()),
-            Command::Set(_) | Command::Transaction(_) | Command::Nothing => Ok(()),
+            Command::Lock(TableLock::Tables(tables)) => {
+                tables.iter().try_for_each(|(name, _)| self.need_named(Privilege::Select, name))
+            }
+            Command::Lock(TableLock::Everything) => self.need_admin(),
+            // Whose connection it is decides when it is found.
+            Command::Kill { .. } => Ok(()),
+            Command::Lock(TableLock::Unlock) | Command::Set(_) | Command::Transaction(_) | Command::Nothing => Ok(()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Functions that do something in the session: LAST_INSERT_ID(n), SLEEP, UUID.
+//! Functions that do something in the session: LAST_INSERT_ID(n), SLEEP, UUID; those of locks are in [`super::locking`].
 //!
 //! Binding a statement is a plain function and cannot wait. When it meets one of these it stops with what is to be
 //! done; the session does it and binds again.
@@ -41,15 +41,16 @@ impl Session {
                 if cut.is_some() { Err(StatementError::Timeout { detail: "" }) } else { Ok(Value::Int(0)) }
             }
             SessionCall::Uuid => Ok(Value::Text(uuid().into())),
-            SessionCall::GetLock
-            | SessionCall::ReleaseLock
-            | SessionCall::ReleaseAllLocks
-            | SessionCall::IsFreeLock
-            | SessionCall::IsUsedLock => Err(SqlError::Unsupported {
-                what: format!("the function {}", call.name()),
-                instead: "lock in the application".to_owned(),
+            SessionCall::GetLock => self.get_lock(arguments, self.read_limit(statement)).await,
+            SessionCall::ReleaseLock => self.release_lock(arguments).await,
+            SessionCall::ReleaseAllLocks => self.release_all_locks().await,
+            SessionCall::IsFreeLock | SessionCall::IsUsedLock => {
+                let holder = self.lock_holder(arguments).await?;
+                Ok(match call {
+                    SessionCall::IsFreeLock => Value::Int(i64::from(holder.is_none())),
+                    _ => holder.map_or(Value::Null, |id| Value::Int(id.into())),
+                })
             }
-            .into()),
         }
     }
 }

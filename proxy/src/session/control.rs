@@ -23,6 +23,7 @@ impl Session {
         match control {
             Transaction::Begin { read_only, consistent_snapshot: _ } => {
                 self.commit_open().await?;
+                self.unlock_tables().await?;
                 self.begin(Some(read_only).filter(|r| *r));
             }
             Transaction::Commit { chain, release: _ } => {
@@ -100,6 +101,8 @@ impl Session {
     /// Not bounded by the statement's deadline: what is being written is either done or reported (the stores' own
     /// timeouts bound it).
     pub(super) async fn commit_open(&mut self) -> Result<(), StatementError> {
+        let server = Arc::clone(&self.server);
+        let _entered = self.enter_commit(&server).await?;
         let Some(open) = self.transaction.take() else { return Ok(()) };
         if open.buffer.is_empty() {
             return Ok(());

@@ -108,6 +108,24 @@ pub enum StatementError {
         /// On what.
         table: String,
     },
+    /// A table that the session's own LOCK TABLES did not name.
+    #[error("Table '{0}' was not locked with LOCK TABLES")]
+    NotLocked(String),
+    /// A write to a table that the session locked for reading.
+    #[error("Table '{0}' was locked with a READ lock and can't be updated")]
+    LockedForReading(String),
+    /// A write under the session's own FLUSH TABLES WITH READ LOCK.
+    #[error("Can't execute the query because you have a conflicting read lock")]
+    ReadLock,
+    /// Another session held a lock for too long.
+    #[error("Lock wait timeout exceeded; try restarting transaction ({0} is locked by another session)")]
+    LockTimeout(String),
+    /// The session's locks are gone: the meta store was away for longer than a lease.
+    #[error("The locks of this session were lost, because the meta store could not be reached; take them again")]
+    LocksLost,
+    /// A name that GET_LOCK does not take.
+    #[error("Incorrect user-level lock name '{0}': it must have 1 to 64 characters")]
+    LockName(String),
     /// SELECT .. INTO with several rows.
     #[error("Result consisted of more than one row")]
     TooManyRows,
@@ -194,6 +212,10 @@ impl StatementError {
             | Self::NotOwner(_) => ErrorKind::Access,
             Self::NoSavepoint(_) | Self::NoDatabase | Self::NoSuchConnection(_) => ErrorKind::NotFound,
             Self::TransactionTooLarge { .. } => ErrorKind::Limit,
+            Self::NotLocked(_) | Self::LockedForReading(_) | Self::ReadLock => ErrorKind::Access,
+            Self::LockTimeout(_) => ErrorKind::Timeout,
+            Self::LocksLost => ErrorKind::Unavailable,
+            Self::LockName(_) => ErrorKind::Value,
             Self::Timeout { .. } | Self::Interrupted => ErrorKind::Timeout,
             Self::Stale { .. } => ErrorKind::Unavailable,
             Self::Unsupported { .. } => ErrorKind::Unsupported,

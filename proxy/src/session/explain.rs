@@ -87,6 +87,8 @@ impl Session {
             | Command::Transaction(_)
             | Command::Show(_)
             | Command::Account(_)
+            | Command::Lock(_)
+            | Command::Kill { .. }
             | Command::Nothing => {
                 vec![Line::note("the session alone")]
             }

@@ -272,6 +272,7 @@ impl Handler for Session {
     }
 
     async fn reset(&mut self) -> Status {
+        self.server.locks().ended(self.process.id()).await;
         Session::reset(self);
         self.status()
     }

@@ -13,6 +13,7 @@ mod environment;
 mod error;
 mod explain;
 mod handler;
+mod locking;
 mod planned;
 mod read;
 mod settings;
@@ -22,7 +23,7 @@ mod variables;
 mod warnings;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,11 +32,13 @@ use cellgate_sql::{AccountName, ColumnMeta, Command, Normal, Row, Source, SqlErr
 
 use crate::access::{Access, Seat};
 use crate::catalog::Snapshot;
+use crate::locks::Key;
 use crate::processes::Process;
 use crate::server::Server;
 use crate::wire::{Attributes, Status, TlsSession};
 use buffer::Buffer;
 pub use error::{StatementError, Stored};
+use locking::Held;
 use read::Stream;
 use track::Track;
 pub use variables::{ServerFacts, VariableError, Variables};
@@ -72,6 +75,7 @@ pub struct Session {
     last_insert_id: u64,
     /// What the session has done for the running statement.
     calls: Vec<Value>,
+    held: Held,
     tls: Option<TlsSession>,
     /// Connection attributes (`program_name`, `_client_name`, ..).
     client: Attributes,
@@ -97,6 +101,8 @@ struct Last {
 #[derive(Debug, Default)]
 struct Open {
     buffer: Buffer,
+    /// The tables it has written to.
+    tables: BTreeSet<Key>,
     read_only: bool,
     /// Names with the number of cells there were.
     savepoints: Vec<(String, usize)>,
@@ -157,6 +163,7 @@ impl Session {
             interactive: false,
             last_insert_id: 0,
             calls: Vec::new(),
+            held: Held::default(),
             tls: None,
             client: Attributes::new(),
             attributes: Attributes::new(),
@@ -184,6 +191,7 @@ impl Session {
         self.variables = self.fresh_variables();
         self.user_variables.clear();
         self.last_insert_id = 0;
+        self.held = Held::default();
         self.last = Last::default();
     }
 
@@ -293,6 +301,8 @@ impl Session {
         if reaches_stores(&command) {
             self.refuse_stale()?;
         }
+        let server = Arc::clone(&self.server);
+        let _entered = self.enter_tables(&server, &command).await?;
         // What writes is not cut off by KILL: it is either done or reported, within the stores' own time.
         let _shield = writes(&command).then(|| self.process.kill_switch().shield());
         match command {
@@ -312,6 +322,8 @@ impl Session {
             Command::Show(show) => self.show(show, snapshot).await,
             Command::Explain(explain) => self.explain(*explain, deadline).await,
             Command::Account(account) => self.account(&account, statement.text()).await,
+            Command::Lock(lock) => self.lock(lock).await,
+            Command::Kill { id, scope } => self.kill_statement(id, scope),
             Command::Nothing => Ok(Answer::Done(Done::default())),
         }
     }
@@ -370,6 +382,8 @@ fn reaches_stores(command: &Command) -> bool {
         | Command::Transaction(_)
         | Command::Show(_)
         | Command::Account(_)
+        | Command::Lock(_)
+        | Command::Kill { .. }
         | Command::Nothing => false,
     }
 }
@@ -383,7 +397,14 @@ fn writes(command: &Command) -> bool {
         | Command::Set(_)
         | Command::Transaction(_)
         | Command::Account(_) => true,
-        Command::Read(_) | Command::Use(_) | Command::Show(_) | Command::Explain(_) | Command::Nothing => false,
+        // Locking waits; what it commits first it shields itself.
+        Command::Read(_)
+        | Command::Use(_)
+        | Command::Show(_)
+        | Command::Explain(_)
+        | Command::Lock(_)
+        | Command::Kill { .. }
+        | Command::Nothing => false,
     }
 }
 

@@ -21,6 +21,7 @@ use super::write::name_of;
 use super::{Done, Session};
 use crate::catalog::Snapshot;
 use crate::errors;
+use crate::locks::{Locks, QuickWrite};
 use crate::plans::{Compiled, Plan};
 use crate::wire::{Replied, Reply, WireError};
 
@@ -29,6 +30,8 @@ const KNOWN_TEXT: usize = 1024;
 
 /// A statement that can be answered by its template.
 pub(super) struct Ready {
+    /// Keeps whoever locks tables waiting until it is over; a read has none.
+    write: Option<QuickWrite>,
     compiled: Arc<Compiled>,
     filled: Filled,
 }
@@ -117,7 +120,15 @@ impl Session {
         if !self.access().may(needed, &table.database, Some(&table.name)) {
             return None;
         }
-        Some(Ready { compiled, filled })
+        // Whether tables are locked is asked behind the announcement of the write, so that one of the two sees the other.
+        let write = match filled {
+            Filled::Get(_) | Filled::Latest(_) => None,
+            Filled::Put(..) => Some(Locks::quick_write(self.server.locks())),
+        };
+        if !self.is_unlocked() || !self.server.locks().is_open() {
+            return None;
+        }
+        Some(Ready { write, compiled, filled })
     }
 
     /// Whether nothing about the session changes what a plain read or write does.
@@ -135,7 +146,7 @@ impl Session {
         started: Instant,
         reply: Reply<'r>,
     ) -> Result<Answered<'r>, WireError> {
-        let Ready { compiled, filled } = ready;
+        let Ready { write: _write, compiled, filled } = ready;
         let Some(template) = compiled.template() else { return Ok(Answered::LongWay(reply)) };
         self.last.warnings = Warnings::default();
         self.shape = Some(match &filled {

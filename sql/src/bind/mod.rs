@@ -62,6 +62,8 @@ pub fn describe(statement: &Statement, env: &dyn Environment) -> Result<Vec<Colu
         | Parsed::Explain { .. }
         | Parsed::Account(_)
         | Parsed::Grant(_)
+        | Parsed::Lock(_)
+        | Parsed::Kill { .. }
         | Parsed::Do(_) => Ok(Vec::new()),
     }
 }
@@ -95,6 +97,8 @@ fn command(parsed: &Parsed, session: &Session<'_>) -> Result<Command, SqlError> 
             }
             Command::Nothing
         }
+        Parsed::Lock(lock) => Command::Lock(session::lock(lock, session)?),
+        Parsed::Kill { id, scope } => Command::Kill { id: session::connection(id, session)?, scope: *scope },
         Parsed::Refused(error) => return Err(error.clone()),
     })
 }

@@ -3,11 +3,15 @@
 use super::scope::Session;
 use super::{full_name, select};
 use crate::account::{AccountStatement, Level};
-use crate::ast::{AssignedValue, Assignment, DdlStatement, GrantStatement, Granting, Name, On, ShowStatement, Shown};
-use crate::command::{Aspect, Ddl, Setting, SettingScope, SettingValue, Show, TableName};
+use crate::ast::{
+    AssignedValue, Assignment, DdlStatement, GrantStatement, Granting, LockStatement, Name, On, ShowStatement, Shown,
+};
+use crate::command::{Aspect, Ddl, LockMode, Setting, SettingScope, SettingValue, Show, TableLock, TableName};
 use crate::error::SqlError;
+use crate::expression::number::Number;
 use crate::expression::{Expression, Leaf};
 use crate::filter::{ColumnName, Filter};
+use crate::parse::Expr;
 
 /// SET: all values are computed before any is assigned.
 pub(super) fn set(assignments: &[Assignment], session: &Session<'_>) -> Result<Vec<Setting>, SqlError> {
@@ -88,6 +92,28 @@ pub(super) fn grant(grant: &GrantStatement, session: &Session<'_>) -> Result<Acc
         Granting::Revoke => AccountStatement::Revoke { listed, level, accounts },
         Granting::RevokeAll => AccountStatement::RevokeAll(accounts),
     })
+}
+
+/// LOCK TABLES: the tables must be there.
+pub(super) fn lock(lock: &LockStatement, session: &Session<'_>) -> Result<TableLock, SqlError> {
+    Ok(match lock {
+        LockStatement::Tables(tables) => {
+            let one = |(name, mode): &(Name, LockMode)| {
+                super::table(session.env, name)?;
+                Ok((full_name(session.env, name)?, *mode))
+            };
+            TableLock::Tables(tables.iter().map(one).collect::<Result<_, SqlError>>()?)
+        }
+        LockStatement::Everything => TableLock::Everything,
+        LockStatement::Unlock => TableLock::Unlock,
+    })
+}
+
+/// The connection KILL names.
+pub(super) fn connection(id: &Expr, session: &Session<'_>) -> Result<u64, SqlError> {
+    let value = session.evaluate(id)?;
+    let number = Number::of(&value).and_then(|n| u64::try_from(n.round()).ok());
+    number.ok_or_else(|| SqlError::Arguments("KILL".into()))
 }
 
 /// SHOW: names filled in, the filter ready to be applied.

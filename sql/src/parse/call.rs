@@ -88,6 +88,11 @@ pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Result<Expr, SqlError> {
         ("FROM_UNIXTIME", [time]) => known(Function::FromUnixTime, vec![time.clone(), Expression::Leaf(Leaf::Zone)]),
         ("UNIX_TIMESTAMP", _) => Err(SqlError::Arguments(name.into())),
         ("FROM_UNIXTIME", _) => Err(unsupported("FROM_UNIXTIME with a format", "format it in the application")),
+        (
+            "GET_LOCK" | "RELEASE_LOCK" | "RELEASE_ALL_LOCKS" | "IS_FREE_LOCK" | "IS_USED_LOCK" | "SLEEP" | "UUID"
+            | "LAST_INSERT_ID",
+            _,
+        ) => Err(SqlError::Arguments(name.into())),
         ("VALUES" | "VALUE", _) => {
             Err(unsupported("VALUES() in an expression", "cells are immutable: insert the next ref_key"))
         }
@@ -102,7 +107,7 @@ pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Result<Expr, SqlError> {
 }
 
 /// Functions MySQL has and the dialect has not: refused by name rather than called unknown.
-const KNOWN_TO_MYSQL: [&str; 43] = [
+const KNOWN_TO_MYSQL: [&str; 40] = [
     "GROUP_CONCAT",
     "JSON_ARRAYAGG",
     "JSON_OBJECTAGG",
@@ -114,9 +119,6 @@ const KNOWN_TO_MYSQL: [&str; 43] = [
     "VARIANCE",
     "RAND",
     "BENCHMARK",
-    "GET_LOCK",
-    "RELEASE_LOCK",
-    "IS_FREE_LOCK",
     "MD5",
     "SHA1",
     "SHA2",

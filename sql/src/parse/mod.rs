@@ -18,6 +18,7 @@ mod expression;
 mod insert;
 pub(crate) mod lexer;
 pub(crate) mod literal;
+mod lock;
 mod options;
 mod reader;
 mod refuse;
@@ -307,6 +308,9 @@ fn statement(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
     }
     if let Some(grant) = account_grant::grant(reader)? {
         return Ok(Parsed::Grant(Box::new(grant)));
+    }
+    if let Some(lock) = lock::lock(reader)? {
+        return Ok(lock);
     }
     if let Some(refusal) = refuse::refusal(reader) {
         return Err(refusal);

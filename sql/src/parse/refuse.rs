@@ -31,21 +31,14 @@ pub(crate) fn refusal(reader: &Reader<'_>) -> Option<SqlError> {
         .map(|(words, instead)| unsupported(&words.join(" "), instead))
 }
 
-const STATEMENTS: [(&[&str], &str); 65] = [
-    (
-        &["LOCK", "TABLES"],
-        "cells are immutable, there is nothing to lock; leave it out (mysqldump: --skip-lock-tables)",
-    ),
-    (&["LOCK", "TABLE"], "cells are immutable, there is nothing to lock; leave it out"),
-    (&["LOCK"], "leave it out"),
-    (&["UNLOCK"], "there is no LOCK TABLES; leave it out"),
-    (&["FLUSH"], "there is nothing to flush: every acknowledged write is durable"),
+const STATEMENTS: [(&[&str], &str); 61] = [
+    (&["LOCK"], "use LOCK TABLES, or back up the stores with their own tools"),
+    (&["UNLOCK"], "use UNLOCK TABLES"),
     (&["ANALYZE"], "there are no statistics to refresh; for a statement's plan use EXPLAIN ANALYZE"),
     (&["OPTIMIZE"], "run it on the clusters' own servers"),
     (&["CHECK"], "run it on the clusters' own servers"),
     (&["CHECKSUM"], "run it on the clusters' own servers"),
     (&["REPAIR"], "run it on the clusters' own servers"),
-    (&["KILL"], "end the connection from its client"),
     (&["CREATE", "ROLE"], "grant privileges to the users themselves"),
     (&["DROP", "ROLE"], "there are no roles"),
     (&["PREPARE"], "prepare with the protocol's COM_STMT_PREPARE, which every driver has"),

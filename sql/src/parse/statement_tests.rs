@@ -1,6 +1,6 @@
 //! Statements about sessions and tables: comments, SELECT .. INTO, time zones, ALTER and its kin.
 
-use crate::command::{Command, Cut, Ddl, RowColumnSpec, TableChange, TableName};
+use crate::command::{Command, Cut, Ddl, KillScope, LockMode, RowColumnSpec, TableChange, TableLock, TableName};
 use crate::environment::SqlMode;
 use crate::error::SqlError;
 use crate::parse;
@@ -126,7 +126,7 @@ fn what_the_session_does_is_asked_for_with_its_arguments() {
             other => panic!("{text}: {other:?}"),
         }
     }
-    assert!(matches!(bound("SELECT GET_LOCK('a')"), Err(SqlError::Unsupported { .. })));
+    assert!(matches!(bound("SELECT GET_LOCK('a')"), Err(SqlError::Arguments(_))));
 }
 
 #[test]
@@ -215,4 +215,40 @@ fn tables_are_renamed_emptied_and_made_like_others() {
     assert!(matches!(bound("CREATE DATABASE x CHARACTER SET latin1"), Err(SqlError::Unsupported { .. })));
     let env = testing::Session::new();
     assert!(bound_with(&env, "RENAME TABLE a", &[]).is_err());
+}
+
+#[test]
+fn tables_are_locked_as_mysql_writes_it() {
+    let lock = |text: &str| match bound(text) {
+        Ok(Command::Lock(lock)) => lock,
+        other => panic!("{text}: {other:?}"),
+    };
+    let read = |name: &str| (table(name), LockMode::Read);
+    assert_eq!(lock("LOCK TABLES `trips` READ /*!32311 LOCAL */"), TableLock::Tables(vec![read("trips")]));
+    assert_eq!(
+        lock("LOCK TABLES trips AS t READ, plain p LOW_PRIORITY WRITE"),
+        TableLock::Tables(vec![read("trips"), (table("plain"), LockMode::Write)])
+    );
+    assert_eq!(lock("FLUSH TABLES WITH READ LOCK"), TableLock::Everything);
+    assert_eq!(lock("FLUSH TABLES trips, plain WITH READ LOCK"), TableLock::Tables(vec![read("trips"), read("plain")]));
+    assert_eq!(lock("UNLOCK TABLES"), TableLock::Unlock);
+    for nothing in ["FLUSH TABLES", "FLUSH LOCAL TABLES trips", "FLUSH PRIVILEGES"] {
+        assert!(matches!(bound(nothing), Ok(Command::Nothing)), "{nothing}");
+    }
+    assert!(matches!(bound("LOCK TABLES none READ"), Err(SqlError::UnknownTable { .. })));
+    assert!(matches!(bound("LOCK TABLES trips"), Err(SqlError::Syntax { .. })));
+}
+
+#[test]
+fn kill_names_a_connection_or_its_statement() {
+    for (text, expected) in [
+        ("KILL 5", KillScope::Connection),
+        ("KILL CONNECTION 5", KillScope::Connection),
+        ("KILL QUERY 2 + 3", KillScope::Query),
+        ("KILL QUERY '5'", KillScope::Query),
+    ] {
+        assert!(matches!(bound(text), Ok(Command::Kill { id: 5, scope }) if scope == expected), "{text}");
+    }
+    assert!(matches!(bound("KILL -1"), Err(SqlError::Arguments(_))));
+    assert!(matches!(bound("KILL"), Err(SqlError::Syntax { .. })));
 }

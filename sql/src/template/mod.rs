@@ -89,6 +89,8 @@ impl Template {
                 | Parsed::Explain { .. }
                 | Parsed::Account(_)
                 | Parsed::Grant(_)
+                | Parsed::Lock(_)
+                | Parsed::Kill { .. }
                 | Parsed::Do(_)
                 | Parsed::Refused(_) => false,
             }
@@ -111,6 +113,8 @@ impl Template {
             | Parsed::Explain { .. }
             | Parsed::Account(_)
             | Parsed::Grant(_)
+            | Parsed::Lock(_)
+            | Parsed::Kill { .. }
             | Parsed::Do(_)
             | Parsed::Refused(_) => None,
         }
@@ -268,6 +272,8 @@ impl Template {
 fn is_plain(select: &Select) -> bool {
     !select.distinct
         && !select.locking
+        && !select.counts_all
+        && select.into.is_empty()
         && select.group_by.is_empty()
         && select.having.is_none()
         && select.limit.offset.is_none()

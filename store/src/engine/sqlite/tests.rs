@@ -262,3 +262,36 @@ async fn a_statement_is_prepared_once() {
     };
     assert_eq!(backend.live().unwrap().readers.blocking(prepared_again).await.unwrap(), 0);
 }
+
+#[tokio::test]
+async fn reads_go_on_in_one_snapshot_until_something_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let (backend, epoch) = open(directory.path(), SqliteOptions { readers: 1, ..SqliteOptions::default() }).await;
+    backend.put(epoch, &[group(1, 10)]).await.unwrap();
+    let keys = [triple("row", 1), triple("row", 2)];
+    let there = async || {
+        let found = backend.get(&table(), &keys).await.unwrap();
+        found.iter().map(Option::is_some).collect::<Vec<bool>>()
+    };
+    let in_snapshot = async || {
+        let readers = &backend.live().unwrap().readers;
+        readers.inline(|sqlite| Ok(!sqlite.is_autocommit())).await.unwrap()
+    };
+    assert_eq!(there().await, [true, false]);
+    assert_eq!(in_snapshot().await, Some(true));
+    backend.put(epoch, &[group(2, 10)]).await.unwrap();
+    assert_eq!(there().await, [true, true], "what was written is read");
+}
+
+#[tokio::test]
+async fn a_snapshot_that_lives_on_keeps_no_erased_body_in_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    backend.put(epoch, &[group(1, 10)]).await.unwrap();
+    // The reader keeps its snapshot, which is one of the log.
+    assert!(backend.get(&table(), &[triple("row", 1)]).await.unwrap()[0].is_some());
+    backend.erase(epoch, &table(), &Erasure::Cell(triple("row", 1))).await.unwrap();
+    let log = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
+    let log = log.into_iter().find(|path| path.to_string_lossy().ends_with("-wal")).unwrap();
+    assert_eq!(std::fs::metadata(log).unwrap().len(), 0);
+}

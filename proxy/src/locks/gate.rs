@@ -1,0 +1,93 @@
+//! Writes under way: whoever locks a table waits until those that were let in before are over.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::Notify;
+
+use super::table::{Key, Mode};
+use super::{Locks, lock};
+
+/// Counts the writes under way by table.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    writes: Mutex<HashMap<Key, usize>>,
+    /// Writes under way that are counted for all tables together: those of the short way.
+    quick: AtomicUsize,
+    left: Notify,
+}
+
+/// A statement that was let in.
+#[must_use]
+#[derive(Debug)]
+pub struct Entered<'a> {
+    gate: &'a Gate,
+    /// `None` for a read, which nobody has to wait for: what it sees was there before.
+    write: Option<Key>,
+}
+
+impl Gate {
+    pub(super) fn enter(&self, table: &Key, mode: Mode) -> Entered<'_> {
+        let write = (mode == Mode::Write).then(|| table.clone());
+        if let Some(key) = &write {
+            *lock(&self.writes).entry(key.clone()).or_default() += 1;
+        }
+        Entered { gate: self, write }
+    }
+
+    /// Completes once no write of the table (of any, for [`Key::Tables`]) is under way.
+    pub(super) async fn empty(&self, key: &Key) {
+        loop {
+            let left = self.left.notified();
+            let busy = {
+                let writes = lock(&self.writes);
+                let slow = match key {
+                    Key::Tables => !writes.is_empty(),
+                    Key::Table(..) => writes.contains_key(key),
+                    Key::Name(_) => return,
+                };
+                slow || self.quick.load(Ordering::SeqCst) > 0
+            };
+            if !busy {
+                return;
+            }
+            left.await;
+        }
+    }
+}
+
+/// A write of the short way that is under way.
+#[must_use]
+#[derive(Debug)]
+pub struct QuickWrite(Arc<Locks>);
+
+impl QuickWrite {
+    pub(super) fn new(locks: Arc<Locks>) -> Self {
+        locks.gate.quick.fetch_add(1, Ordering::SeqCst);
+        Self(locks)
+    }
+}
+
+impl Drop for QuickWrite {
+    fn drop(&mut self) {
+        let gate = &self.0.gate;
+        if gate.quick.fetch_sub(1, Ordering::SeqCst) == 1 && !self.0.is_open() {
+            gate.left.notify_waiters();
+        }
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        let Some(key) = &self.write else { return };
+        let mut writes = lock(&self.gate.writes);
+        if let Some(count) = writes.get_mut(key) {
+            *count -= 1;
+            if *count == 0 {
+                writes.remove(key);
+                self.gate.left.notify_waiters();
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Who holds what: plain data, the same whether it lives in memory or in a document.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What is locked.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Key {
+    /// A name of GET_LOCK, in lower case.
+    Name(String),
+    /// A table, by database and name.
+    Table(String, String),
+    /// Every table: FLUSH TABLES WITH READ LOCK.
+    Tables,
+}
+
+/// How it is locked, or is to be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Together with others who read.
+    Read,
+    /// Alone.
+    Write,
+}
+
+/// A session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The proxy it is connected to; empty if there is only one.
+    pub proxy: String,
+    /// Its connection id there.
+    pub connection: u32,
+}
+
+/// What came of letting go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Released {
+    /// It was held, and is held once less.
+    Yes,
+    /// Somebody else holds it.
+    NotYours,
+    /// Nobody holds it.
+    Nobody,
+}
+
+/// One hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Held {
+    key: Key,
+    mode: Mode,
+    owner: Owner,
+    /// How often it was taken: each has to be let go of.
+    count: u32,
+}
+
+/// All holds, and until when each proxy's are valid (microseconds UTC by the meta store's clock).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockTable {
+    held: Vec<Held>,
+    #[serde(default)]
+    leases: BTreeMap<String, i64>,
+}
+
+impl LockTable {
+    /// Takes all of these or none; answers whether it did.
+    pub fn acquire(&mut self, owner: &Owner, wanted: &[(Key, Mode)]) -> bool {
+        let conflict = |key: &Key, mode: Mode| {
+            let others = self.held.iter().filter(|held| held.owner != *owner);
+            others.filter(|held| overlap(&held.key, key)).any(|held| held.mode == Mode::Write || mode == Mode::Write)
+        };
+        if wanted.iter().any(|(key, mode)| conflict(key, *mode)) {
+            return false;
+        }
+        for (key, mode) in wanted {
+            match self.held.iter_mut().find(|held| held.owner == *owner && held.key == *key) {
+                Some(held) => {
+                    held.count = held.count.saturating_add(1);
+                    if *mode == Mode::Write {
+                        held.mode = Mode::Write;
+                    }
+                }
+                None => self.held.push(Held { key: key.clone(), mode: *mode, owner: owner.clone(), count: 1 }),
+            }
+        }
+        true
+    }
+
+    /// Lets go of one hold.
+    pub fn release(&mut self, owner: &Owner, key: &Key) -> Released {
+        let Some(place) = self.held.iter().position(|held| held.owner == *owner && held.key == *key) else {
+            let by_others = self.held.iter().any(|held| held.key == *key);
+            return if by_others { Released::NotYours } else { Released::Nobody };
+        };
+        let held = &mut self.held[place];
+        held.count = held.count.saturating_sub(1);
+        if held.count == 0 {
+            self.held.remove(place);
+        }
+        Released::Yes
+    }
+
+    /// Lets go of everything that is chosen; answers how many holds there were.
+    pub fn release_all(&mut self, owner: &Owner, which: &dyn Fn(&Key) -> bool) -> u32 {
+        let gone = self.held.extract_if(.., |held| held.owner == *owner && which(&held.key));
+        gone.map(|held| held.count).fold(0, u32::saturating_add)
+    }
+
+    /// Who holds it.
+    pub fn holder(&self, key: &Key) -> Option<&Owner> {
+        self.held.iter().find(|held| held.key == *key).map(|held| &held.owner)
+    }
+
+    /// Whether a statement of this session may use a table now. What the session itself has locked it knows itself.
+    pub fn lets(&self, owner: &Owner, table: &Key, mode: Mode) -> bool {
+        let others = self.held.iter().filter(|held| held.owner != *owner && overlap(&held.key, table));
+        !others.into_iter().any(|held| held.mode == Mode::Write || mode == Mode::Write)
+    }
+
+    /// Whether any table is locked.
+    pub fn has_tables(&self) -> bool {
+        self.held.iter().any(|held| !matches!(held.key, Key::Name(_)))
+    }
+
+    /// Whether the session holds anything.
+    pub fn holds(&self, owner: &Owner) -> bool {
+        self.held.iter().any(|held| held.owner == *owner)
+    }
+
+    /// Whether any session of the proxy holds anything.
+    pub fn holds_any(&self, proxy: &str) -> bool {
+        self.held.iter().any(|held| held.owner.proxy == proxy)
+    }
+
+    /// Whether everything that the proxy's sessions hold in `other` is held here as well.
+    pub fn holds_all_of(&self, other: &Self, proxy: &str) -> bool {
+        other.held.iter().filter(|held| held.owner.proxy == proxy).all(|held| self.held.contains(held))
+    }
+
+    /// What the proxy holds is valid until then.
+    pub fn renew(&mut self, proxy: &str, until: i64) {
+        self.leases.insert(proxy.to_owned(), until);
+    }
+
+    /// Forgets what belongs to proxies whose lease has ended, and leases of proxies that hold nothing.
+    pub fn expire(&mut self, now: i64) {
+        let leases = &mut self.leases;
+        self.held.retain(|held| leases.get(&held.owner.proxy).is_some_and(|until| *until >= now));
+        let held = &self.held;
+        leases.retain(|proxy, _| held.iter().any(|held| held.owner.proxy == *proxy));
+    }
+}
+
+/// Whether two keys can be about the same thing.
+fn overlap(one: &Key, other: &Key) -> bool {
+    match (one, other) {
+        (Key::Tables, Key::Table(..) | Key::Tables) | (Key::Table(..), Key::Tables) => true,
+        (Key::Name(_), _) | (_, Key::Name(_)) | (Key::Table(..), Key::Table(..)) => one == other,
+    }
+}

@@ -1,0 +1,208 @@
+//! Locks between sessions of one proxy and of several, and what becomes of those of a proxy that ended.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicI64;
+
+use async_trait::async_trait;
+use cellgate_store::meta::Document;
+
+use super::*;
+
+fn name(name: &str) -> Key {
+    Key::Name(name.to_owned())
+}
+
+fn table(name: &str) -> Key {
+    Key::Table("d".to_owned(), name.to_owned())
+}
+
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(60)
+}
+
+/// Documents in memory, and a clock that the test moves.
+#[derive(Debug, Default)]
+struct Meta {
+    documents: Mutex<BTreeMap<String, Document>>,
+    now: AtomicI64,
+}
+
+#[async_trait]
+impl MetaStore for Meta {
+    async fn exists(&self) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn create(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn load(&self, name: &str) -> Result<Option<Document>, StoreError> {
+        tokio::task::yield_now().await;
+        Ok(lock(&self.documents).get(name).cloned())
+    }
+
+    async fn list(&self, _: &str) -> Result<Vec<Document>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn compare_and_set(&self, name: &str, expected: i64, body: &[u8]) -> Result<bool, StoreError> {
+        let mut documents = lock(&self.documents);
+        let stands = documents.get(name).map_or(0, |d| d.version) == expected;
+        if stands {
+            let document = Document { name: name.to_owned(), version: expected + 1, body: body.to_vec() };
+            documents.insert(name.to_owned(), document);
+        }
+        Ok(stands)
+    }
+
+    async fn remove(&self, _: &str, _: i64) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn now(&self) -> Result<i64, StoreError> {
+        Ok(self.now.load(Ordering::SeqCst))
+    }
+}
+
+async fn take(locks: &Locks, connection: u32, key: Key, mode: Mode, until: Instant) -> bool {
+    locks.acquire(connection, &[(key, mode)], until).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_name_is_held_by_one_session_as_often_as_it_took_it() {
+    for locks in [Locks::alone(), Locks::shared(Arc::new(Meta::default()), "p".to_owned())] {
+        assert!(take(&locks, 1, name("a"), Mode::Write, now()).await);
+        assert!(take(&locks, 1, name("a"), Mode::Write, now()).await, "again");
+        assert!(!take(&locks, 2, name("a"), Mode::Write, now()).await);
+        assert_eq!(locks.holder(&name("a")).await.unwrap(), Some(1));
+        assert_eq!(locks.release(2, &name("a")).await.unwrap(), Released::NotYours);
+        assert_eq!(locks.release(1, &name("a")).await.unwrap(), Released::Yes);
+        assert!(!take(&locks, 2, name("a"), Mode::Write, now()).await, "it is held once more");
+        assert_eq!(locks.release(1, &name("a")).await.unwrap(), Released::Yes);
+        assert_eq!(locks.release(1, &name("a")).await.unwrap(), Released::Nobody);
+        assert!(take(&locks, 2, name("a"), Mode::Write, now()).await);
+        assert!(take(&locks, 2, name("b"), Mode::Write, now()).await);
+        assert_eq!(locks.release_all(2, |_| true).await.unwrap(), 2);
+        assert_eq!(locks.holder(&name("a")).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn who_waits_gets_the_lock_when_it_is_let_go_of_or_its_holder_ends() {
+    let locks = Arc::new(Locks::alone());
+    assert!(take(&locks, 1, name("a"), Mode::Write, now()).await);
+    let waiting = tokio::spawn({
+        let locks = Arc::clone(&locks);
+        async move { take(&locks, 2, name("a"), Mode::Write, soon()).await }
+    });
+    tokio::task::yield_now().await;
+    locks.ended(1).await;
+    assert!(waiting.await.unwrap());
+    assert_eq!(locks.holder(&name("a")).await.unwrap(), Some(2));
+}
+
+#[tokio::test]
+async fn readers_share_a_table_and_a_writer_has_it_alone() {
+    let locks = Locks::alone();
+    assert!(locks.is_open());
+    assert!(take(&locks, 1, table("t"), Mode::Read, now()).await);
+    assert!(take(&locks, 2, table("t"), Mode::Read, now()).await);
+    assert!(!take(&locks, 3, table("t"), Mode::Write, now()).await);
+    assert!(!locks.is_open());
+    assert!(locks.enter(3, &table("t"), Mode::Read, now()).await.is_some());
+    assert!(locks.enter(3, &table("t"), Mode::Write, now()).await.is_none());
+    assert!(locks.enter(3, &table("u"), Mode::Write, now()).await.is_some(), "another table");
+    locks.ended(1).await;
+    locks.ended(2).await;
+    assert!(take(&locks, 3, table("t"), Mode::Write, now()).await);
+    assert!(locks.enter(1, &table("t"), Mode::Read, now()).await.is_none());
+    assert!(locks.enter(3, &table("t"), Mode::Write, now()).await.is_some(), "its own");
+    locks.ended(3).await;
+    assert!(take(&locks, 1, Key::Tables, Mode::Read, now()).await);
+    assert!(locks.enter(2, &table("any"), Mode::Write, now()).await.is_none());
+    assert!(!take(&locks, 2, table("t"), Mode::Write, now()).await);
+    assert!(locks.enter(2, &table("any"), Mode::Read, now()).await.is_some());
+}
+
+#[tokio::test]
+async fn several_tables_are_locked_together_or_not_at_all() {
+    let locks = Locks::alone();
+    assert!(take(&locks, 1, table("b"), Mode::Write, now()).await);
+    let both = [(table("a"), Mode::Write), (table("b"), Mode::Write)];
+    assert!(!locks.acquire(2, &both, now()).await.unwrap());
+    assert!(take(&locks, 3, table("a"), Mode::Write, now()).await, "nothing of it was taken");
+}
+
+#[tokio::test]
+async fn a_lock_waits_for_the_writes_that_were_let_in_before() {
+    let locks = Arc::new(Locks::alone());
+    let write = locks.enter(1, &table("t"), Mode::Write, now()).await.unwrap();
+    assert!(!take(&locks, 2, table("t"), Mode::Read, now()).await);
+    assert!(locks.is_open(), "what could not be had is not held");
+    let quick = Locks::quick_write(&locks);
+    drop(write);
+    let waiting = tokio::spawn({
+        let locks = Arc::clone(&locks);
+        async move { take(&locks, 2, table("t"), Mode::Read, soon()).await }
+    });
+    while locks.is_open() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!waiting.is_finished());
+    drop(quick);
+    assert!(waiting.await.unwrap());
+}
+
+#[tokio::test]
+async fn proxies_of_one_deployment_see_each_others_locks() {
+    let meta = Arc::new(Meta::default());
+    let (one, two) = (Locks::shared(meta.clone(), "one".into()), Locks::shared(meta.clone(), "two".into()));
+    // The ids of connections are a proxy's own.
+    assert!(take(&one, 1, name("a"), Mode::Write, now()).await);
+    assert!(!take(&two, 1, name("a"), Mode::Write, now()).await);
+    let key = name("a");
+    let (released, took) = tokio::join!(one.release(1, &key), take(&two, 1, name("a"), Mode::Write, soon()));
+    assert_eq!((released.unwrap(), took), (Released::Yes, true));
+    assert!(take(&one, 1, table("t"), Mode::Write, now()).await);
+    assert!(!take(&two, 2, table("t"), Mode::Read, now()).await);
+    two.look().await.unwrap();
+    assert!(two.enter(2, &table("t"), Mode::Read, now()).await.is_none(), "it has looked");
+    one.ended(1).await;
+    two.look().await.unwrap();
+    assert!(two.enter(2, &table("t"), Mode::Read, now()).await.is_some());
+}
+
+#[tokio::test]
+async fn locks_of_a_proxy_that_is_gone_end_with_its_lease_and_it_learns_of_it() {
+    let meta = Arc::new(Meta::default());
+    let (one, two) = (Locks::shared(meta.clone(), "one".into()), Locks::shared(meta.clone(), "two".into()));
+    assert!(take(&one, 1, name("a"), Mode::Write, now()).await);
+    let lease = i64::try_from(LEASE.as_micros()).unwrap();
+    meta.now.store(lease, Ordering::SeqCst);
+    assert!(!take(&two, 1, name("a"), Mode::Write, now()).await, "not before it has ended");
+    meta.now.store(lease + 1, Ordering::SeqCst);
+    assert!(take(&two, 1, name("a"), Mode::Write, now()).await);
+    assert_eq!(one.losses(), 0);
+    one.look().await.unwrap();
+    assert_eq!(one.losses(), 1);
+    assert_eq!(one.release(1, &name("a")).await.unwrap(), Released::NotYours);
+}
+
+#[tokio::test]
+async fn a_renewed_lease_goes_on() {
+    let meta = Arc::new(Meta::default());
+    let (one, two) = (Locks::shared(meta.clone(), "one".into()), Locks::shared(meta.clone(), "two".into()));
+    assert!(take(&one, 1, name("a"), Mode::Write, now()).await);
+    let lease = i64::try_from(LEASE.as_micros()).unwrap();
+    for round in 1..5 {
+        meta.now.store(round * lease / 2, Ordering::SeqCst);
+        one.change(|_| ()).await.unwrap();
+        assert!(!take(&two, 1, name("a"), Mode::Write, now()).await);
+    }
+    assert_eq!(one.losses(), 0);
+}

@@ -1,0 +1,303 @@
+//! Locks as a session takes and meets them: GET_LOCK, LOCK TABLES, and every statement that uses a table.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use cellgate_sql::{Command, Ddl, KillScope, LockMode, TableLock, TableName, Value};
+
+use super::calls::{LONGEST_WAIT, seconds};
+use super::error::StatementError;
+use super::variables::text_of;
+use super::{Answer, Done, Kill, Session};
+use crate::catalog::CatalogError;
+use crate::locks::{Entered, Key, Mode, Released};
+use crate::server::Server;
+
+/// Longest name of GET_LOCK, in characters, as in MySQL.
+const LOCK_NAME_CHARS: usize = 64;
+
+/// What this session has locked.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// The tables of its LOCK TABLES: it may use no others.
+    tables: Option<BTreeMap<Key, Mode>>,
+    /// It did FLUSH TABLES WITH READ LOCK.
+    everything: bool,
+    /// How often this proxy had lost locks when the first of these was taken.
+    since: Option<u64>,
+}
+
+impl Session {
+    /// `GET_LOCK(name, seconds)`: 1, or 0 if somebody else had it all the time.
+    pub(super) async fn get_lock(
+        &mut self,
+        arguments: &[Value],
+        limit: Option<Duration>,
+    ) -> Result<Value, StatementError> {
+        let key = named(arguments)?;
+        let asked = arguments.get(1).and_then(seconds).unwrap_or(0.0);
+        // MySQL waits for ever when asked for less than nothing.
+        let wait = if asked < 0.0 { LONGEST_WAIT } else { Duration::try_from_secs_f64(asked).unwrap_or(LONGEST_WAIT) };
+        let cut = limit.filter(|limit| *limit < wait);
+        let until = Instant::now() + cut.unwrap_or(wait).min(LONGEST_WAIT);
+        self.keeps_locks()?;
+        let took = self
+            .server
+            .locks()
+            .acquire(self.process.id(), &[(key, Mode::Write)], until)
+            .await
+            .map_err(CatalogError::Meta)?;
+        match (took, cut) {
+            (false, Some(_)) => Err(StatementError::Timeout { detail: "" }),
+            (took, _) => Ok(Value::Int(i64::from(took))),
+        }
+    }
+
+    /// `RELEASE_LOCK(name)`: 1, 0 if somebody else has it, NULL if nobody has.
+    pub(super) async fn release_lock(&mut self, arguments: &[Value]) -> Result<Value, StatementError> {
+        let key = named(arguments)?;
+        let released = self.server.locks().release(self.process.id(), &key).await.map_err(CatalogError::Meta)?;
+        Ok(match released {
+            Released::Yes => Value::Int(1),
+            Released::NotYours => Value::Int(0),
+            Released::Nobody => Value::Null,
+        })
+    }
+
+    /// `RELEASE_ALL_LOCKS()`: how many there were.
+    pub(super) async fn release_all_locks(&mut self) -> Result<Value, StatementError> {
+        let names = |key: &Key| matches!(key, Key::Name(_));
+        let released = self.server.locks().release_all(self.process.id(), names).await.map_err(CatalogError::Meta)?;
+        Ok(Value::Int(released.into()))
+    }
+
+    /// The connection that holds a lock of GET_LOCK.
+    pub(super) async fn lock_holder(&self, arguments: &[Value]) -> Result<Option<u32>, StatementError> {
+        let key = named(arguments)?;
+        Ok(self.server.locks().holder(&key).await.map_err(CatalogError::Meta)?)
+    }
+
+    /// LOCK TABLES and its kin. They end a transaction and what was locked before.
+    pub(super) async fn lock(&mut self, lock: TableLock) -> Result<Answer, StatementError> {
+        let (wanted, place): (Vec<(Key, Mode)>, _) = match lock {
+            TableLock::Unlock => {
+                if self.held.tables.is_some() {
+                    let kill = self.process.kill_switch().clone();
+                    let shield = kill.shield();
+                    self.commit_open().await?;
+                    drop(shield);
+                }
+                self.unlock_tables().await?;
+                return Ok(Answer::Done(Done::default()));
+            }
+            TableLock::Tables(tables) => {
+                let place = tables.first().map_or_else(String::new, |(name, _)| name.table.clone());
+                (tables.iter().map(|(name, mode)| (key(name), as_mode(*mode))).collect(), place)
+            }
+            TableLock::Everything => (vec![(Key::Tables, Mode::Read)], "a table".to_owned()),
+        };
+        let kill = self.process.kill_switch().clone();
+        let shield = kill.shield();
+        self.commit_open().await?;
+        self.unlock_tables().await?;
+        drop(shield);
+        self.keeps_locks()?;
+        // Remembered first: whatever a KILL cuts off is let go of by UNLOCK TABLES.
+        match wanted.as_slice() {
+            [(Key::Tables, _)] => self.held.everything = true,
+            tables => {
+                let mut held = BTreeMap::new();
+                for (key, mode) in tables {
+                    let known = held.entry(key.clone()).or_insert(*mode);
+                    if *mode == Mode::Write {
+                        *known = Mode::Write;
+                    }
+                }
+                self.held.tables = Some(held);
+            }
+        }
+        let until = Instant::now() + self.lock_patience();
+        let took = self.server.locks().acquire(self.process.id(), &wanted, until).await.map_err(CatalogError::Meta);
+        match took {
+            Ok(true) => Ok(Answer::Done(Done::default())),
+            Ok(false) => {
+                self.unlock_tables().await?;
+                Err(StatementError::LockTimeout(place))
+            }
+            Err(error) => {
+                self.held = Held::default();
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Lets go of all tables.
+    pub(super) async fn unlock_tables(&mut self) -> Result<(), StatementError> {
+        if self.held.tables.is_none() && !self.held.everything {
+            return Ok(());
+        }
+        self.held = Held { since: self.held.since, ..Held::default() };
+        let tables = |key: &Key| !matches!(key, Key::Name(_));
+        self.server.locks().release_all(self.process.id(), tables).await.map_err(CatalogError::Meta)?;
+        Ok(())
+    }
+
+    /// KILL.
+    pub(super) fn kill_statement(&mut self, id: u64, scope: KillScope) -> Result<Answer, StatementError> {
+        let end = match scope {
+            KillScope::Connection => Kill::Connection,
+            KillScope::Query => Kill::Statement,
+        };
+        // There are no ids that high.
+        self.kill_session(u32::try_from(id).unwrap_or(u32::MAX), end)?;
+        Ok(Answer::Done(Done::default()))
+    }
+
+    /// Waits until a statement may use its tables, and refuses those that the session's own locks forbid.
+    pub(super) async fn enter_tables<'a>(
+        &mut self,
+        server: &'a Server,
+        command: &Command,
+    ) -> Result<Vec<Entered<'a>>, StatementError> {
+        let tables = tables_of(command);
+        if tables.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.check_losses()?;
+        for (key, mode) in &tables {
+            self.may_use(key, *mode)?;
+        }
+        let writes = tables.iter().any(|(_, mode)| *mode == Mode::Write);
+        if !writes && server.locks().is_open() {
+            return Ok(Vec::new());
+        }
+        self.enter_all(server, tables, self.lock_patience()).await
+    }
+
+    /// The same for what a COMMIT writes. It does not wait for longer than a statement may take.
+    pub(super) async fn enter_commit<'a>(&self, server: &'a Server) -> Result<Vec<Entered<'a>>, StatementError> {
+        let Some(open) = self.transaction.as_ref().filter(|open| !open.buffer.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let tables = open.tables.iter().map(|key| (key.clone(), Mode::Write)).collect();
+        let patience = self.lock_patience().min(server.config().timeouts.statement);
+        self.enter_all(server, tables, patience).await
+    }
+
+    async fn enter_all<'a>(
+        &self,
+        server: &'a Server,
+        tables: Vec<(Key, Mode)>,
+        patience: Duration,
+    ) -> Result<Vec<Entered<'a>>, StatementError> {
+        let until = Instant::now() + patience;
+        let mut entered = Vec::with_capacity(tables.len());
+        for (key, mode) in tables {
+            let one = server.locks().enter(self.process.id(), &key, mode, until).await;
+            entered.push(one.ok_or_else(|| StatementError::LockTimeout(shown(&key)))?);
+        }
+        Ok(entered)
+    }
+
+    /// Whether nothing that this session has locked or lost changes what a statement may use.
+    pub(super) fn is_unlocked(&self) -> bool {
+        self.held.tables.is_none() && !self.held.everything && self.held.since.is_none()
+    }
+
+    fn may_use(&self, key: &Key, mode: Mode) -> Result<(), StatementError> {
+        if self.held.everything && mode == Mode::Write {
+            return Err(StatementError::ReadLock);
+        }
+        match self.held.tables.as_ref().map(|tables| tables.get(key)) {
+            None => Ok(()),
+            Some(None) => Err(StatementError::NotLocked(shown(key))),
+            Some(Some(Mode::Read)) if mode == Mode::Write => Err(StatementError::LockedForReading(shown(key))),
+            Some(Some(_)) => Ok(()),
+        }
+    }
+
+    /// From now on a loss of locks is a loss of this session's.
+    fn keeps_locks(&mut self) -> Result<(), StatementError> {
+        self.check_losses()?;
+        self.held.since.get_or_insert(self.server.locks().losses());
+        Ok(())
+    }
+
+    /// What relies on a lock must not go on without it.
+    fn check_losses(&mut self) -> Result<(), StatementError> {
+        match self.held.since {
+            Some(since) if since != self.server.locks().losses() => {
+                self.held = Held::default();
+                Err(StatementError::LocksLost)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// `lock_wait_timeout`.
+    fn lock_patience(&self) -> Duration {
+        let seconds = u64::try_from(self.variables.number("lock_wait_timeout")).unwrap_or(1);
+        Duration::from_secs(seconds).min(LONGEST_WAIT)
+    }
+}
+
+/// The lock that is named by the first argument.
+fn named(arguments: &[Value]) -> Result<Key, StatementError> {
+    let name = match arguments.first() {
+        Some(Value::Null) | None => return Err(StatementError::LockName("NULL".to_owned())),
+        Some(name) => text_of(name),
+    };
+    if name.is_empty() || name.chars().count() > LOCK_NAME_CHARS {
+        return Err(StatementError::LockName(name));
+    }
+    Ok(Key::Name(name.to_lowercase()))
+}
+
+fn key(name: &TableName) -> Key {
+    Key::Table(name.database.clone(), name.table.clone())
+}
+
+fn shown(key: &Key) -> String {
+    match key {
+        Key::Name(name) | Key::Table(_, name) => name.clone(),
+        Key::Tables => "a table".to_owned(),
+    }
+}
+
+fn as_mode(mode: LockMode) -> Mode {
+    match mode {
+        LockMode::Read => Mode::Read,
+        LockMode::Write => Mode::Write,
+    }
+}
+
+/// The tables a command uses, and how.
+fn tables_of(command: &Command) -> Vec<(Key, Mode)> {
+    let def =
+        |table: &cellgate_schemaless::TableDef, mode| (Key::Table(table.database.clone(), table.name.clone()), mode);
+    match command {
+        Command::Read(read) => read.table.iter().map(|table| def(table, Mode::Read)).collect(),
+        Command::Put(put) => vec![def(&put.table, Mode::Write)],
+        Command::Erase(erase) => vec![def(&erase.table, Mode::Write)],
+        Command::Explain(explain) if explain.analyze => tables_of(&explain.command),
+        Command::Ddl(ddl) => {
+            let names: Vec<&TableName> = match ddl {
+                Ddl::CreateDatabase { .. } | Ddl::AlterDatabase { .. } | Ddl::DropDatabase { .. } => Vec::new(),
+                Ddl::CreateTable { name, .. } | Ddl::CreateTableLike { name, .. } | Ddl::Truncate(name) => vec![name],
+                Ddl::DropTable { names, .. } => names.iter().collect(),
+                Ddl::AlterTable { name, rename, .. } => std::iter::once(name).chain(rename).collect(),
+                Ddl::RenameTables(pairs) => pairs.iter().flat_map(|(from, to)| [from, to]).collect(),
+            };
+            names.into_iter().map(|name| (key(name), Mode::Write)).collect()
+        }
+        Command::Explain(_)
+        | Command::Use(_)
+        | Command::Set(_)
+        | Command::Transaction(_)
+        | Command::Show(_)
+        | Command::Account(_)
+        | Command::Lock(_)
+        | Command::Kill { .. }
+        | Command::Nothing => Vec::new(),
+    }
+}
