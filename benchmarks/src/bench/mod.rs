@@ -23,6 +23,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use interrupt::Interrupted;
 use loader::Pace;
 use results::{Results, Series};
 use rows::Row;
@@ -95,7 +96,7 @@ pub fn run(options: &Options) -> std::io::Result<bool> {
     let extent = options.extent();
     let begin = Instant::now();
     let mut stage = Stage::new(extent.cells);
-    interrupt::clean_up_on_signals(stage.directory().to_owned());
+    let interrupted = interrupt::clean_up_on_signals(stage.directory().to_owned());
     // One line per failure is in the table; the hook's backtraces would tear it apart.
     std::panic::set_hook(Box::new(|_| {}));
     let mut setting = machine::setting(stage.directory());
@@ -109,7 +110,7 @@ pub fn run(options: &Options) -> std::io::Result<bool> {
             continue;
         }
         eprintln!("== {group} ({:.0} s)", begin.elapsed().as_secs_f64());
-        let series = run_group(&mut stage, group, &chosen, &extent, &mut seed);
+        let series = run_group(&mut stage, group, &chosen, &extent, &mut seed, &interrupted);
         for row in chosen {
             let judged = results::judge(row, &series);
             eprintln!("  {}", page::line(&judged));
@@ -119,7 +120,7 @@ pub fn run(options: &Options) -> std::io::Result<bool> {
     }
     for group in OTHER_GROUPS.iter().filter(|group| options.wants(group, group)) {
         eprintln!("== {group} ({:.0} s)", begin.elapsed().as_secs_f64());
-        let judged = attempt(|| match *group {
+        let judged = attempt(&interrupted, || match *group {
             "memory" => memory::judge(&stage),
             "overload" => overload::judge(&mut stage, extent.pace, extent.rounds.min(3), &mut seed),
             _ => {
@@ -185,7 +186,14 @@ fn check_names(names: &[String], rows: &[Row]) -> std::io::Result<()> {
     }
 }
 
-fn run_group(stage: &mut Stage, group: &str, rows: &[&Row], extent: &Extent, seed: &mut u64) -> Vec<Series> {
+fn run_group(
+    stage: &mut Stage,
+    group: &str,
+    rows: &[&Row],
+    extent: &Extent,
+    seed: &mut u64,
+    interrupted: &Interrupted,
+) -> Vec<Series> {
     let measures = rows::measures(rows.iter().copied());
     let mut series: Vec<Series> = measures
         .into_iter()
@@ -199,7 +207,7 @@ fn run_group(stage: &mut Stage, group: &str, rows: &[&Row], extent: &Extent, see
             let outcome = if absent.contains(&measure.subject) {
                 Err(series.failure.clone().unwrap_or_else(|| "did not start".to_owned()))
             } else {
-                attempt(|| ready(stage, measure.subject))
+                attempt(interrupted, || ready(stage, measure.subject))
                     .inspect_err(|_| {
                         absent.insert(measure.subject);
                     })
@@ -238,8 +246,11 @@ fn ready(stage: &mut Stage, subject: Subject) -> stage::Endpoint {
 }
 
 /// What a step answers, or what it panicked with.
-fn attempt<T>(step: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(step)).map_err(|panic| {
+fn attempt<T>(interrupted: &Interrupted, step: impl FnOnce() -> T) -> Result<T, String> {
+    interrupted.stop_here();
+    let outcome = catch_unwind(AssertUnwindSafe(step));
+    interrupted.stop_here();
+    outcome.map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
         text.unwrap_or("a panic without a message").to_owned()
     })

@@ -13,11 +13,8 @@
 //! opinion: they are a client's, and some of them panic on what a hostile client may send.
 
 mod authenticate;
-<<<<<<< HEAD
 pub mod bench;
-=======
 mod changes;
->>>>>>> main
 mod column;
 mod command;
 mod compress;
