@@ -5,6 +5,7 @@
 
 use cellgate_schemaless::Invalid;
 use cellgate_sql::SqlError;
+use cellgate_sql::relational::RelationalError;
 use cellgate_store::executor::RunError;
 use cellgate_store::{Reason, StoreError};
 
@@ -139,10 +140,28 @@ fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::KeyTooLong(_) => (1071, "42000"),
         SqlError::Limit { .. } => (1104, "42000"),
         SqlError::Arguments(_) => (1210, "HY000"),
+        SqlError::Relational(error) => relational_code(error),
         SqlError::MixedAggregate { grouped: false, .. } => (1140, "42000"),
         SqlError::MixedAggregate { grouped: true, .. } => (1055, "42000"),
         SqlError::IntoCount => (1222, "21000"),
         SqlError::Pending(..) | SqlError::Internal(_) => (1815, "HY000"),
+    }
+}
+
+fn relational_code(error: &RelationalError) -> (u16, &'static str) {
+    match error {
+        RelationalError::UnknownTable { .. } => (1109, "42S02"),
+        RelationalError::Ambiguous { .. } => (1052, "23000"),
+        RelationalError::UnknownQualifier(_) => (1051, "42S02"),
+        RelationalError::NotUnique(_) => (1066, "42000"),
+        RelationalError::DuplicateColumn(_) => (1060, "42S21"),
+        RelationalError::NoAlias => (1248, "42000"),
+        RelationalError::Operand(_) => (1241, "21000"),
+        RelationalError::SeveralRows => (1242, "21000"),
+        RelationalError::Widths => (1222, "21000"),
+        RelationalError::GroupFunction => (1111, "HY000"),
+        RelationalError::NoTables => (1096, "HY000"),
+        RelationalError::NameCount => (1353, "HY000"),
     }
 }
 
@@ -274,10 +293,21 @@ fn store_message(place: &str, error: &StoreError) -> String {
     }
 }
 
+/// Writes a defect of ours to the log and answers the id it has there.
+pub fn logged_defect(place: &str, error: &dyn std::fmt::Display) -> String {
+    let id = log_id();
+    tracing::error!(log_id = id, place, %error, "a statement met a defect");
+    id
+}
+
+/// Random, so that ids of several proxies do not meet in one log; without randomness any text serves.
+fn log_id() -> String {
+    getrandom::u32().map_or_else(|_| "none".to_owned(), |bits| format!("{bits:08x}"))
+}
+
 /// Writes the store's own text to the log and answers the id it has there.
 fn logged(place: &str, error: &StoreError) -> String {
-    // Random, so that ids of several proxies do not meet in one log; without randomness any text serves.
-    let id = getrandom::u32().map_or_else(|_| "none".to_owned(), |bits| format!("{bits:08x}"));
+    let id = log_id();
     tracing::warn!(log_id = id, place, %error, "a store failed a statement");
     id
 }

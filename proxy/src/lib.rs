@@ -12,6 +12,7 @@ pub mod logging;
 pub mod plans;
 pub mod processes;
 pub mod program;
+pub mod relational;
 pub mod server;
 pub mod session;
 pub mod signals;

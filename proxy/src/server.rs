@@ -23,6 +23,7 @@ use crate::http::{ClusterReadiness, HttpState, Readiness};
 use crate::locks::Locks;
 use crate::plans::Plans;
 use crate::processes::Processes;
+use crate::relational::Relational;
 use crate::session::{ServerFacts, Session, Variables};
 use crate::signals::told;
 use crate::tls::Tls;
@@ -44,6 +45,7 @@ pub struct Server {
     globals: Mutex<Variables>,
     processes: Processes,
     plans: Plans,
+    relational: Arc<Relational>,
     started: Instant,
 }
 
@@ -86,6 +88,7 @@ impl Server {
             processes: Processes::default(),
             plans,
             tls,
+            relational: Arc::default(),
             delays: LoginDelays::default(),
             started: Instant::now(),
         }
@@ -126,6 +129,11 @@ impl Server {
     /// How old what this proxy knows of the meta store is: its catalog or its topology, whichever is older.
     pub fn meta_age(&self) -> Duration {
         self.deployment.staleness().max(self.catalog.staleness())
+    }
+
+    /// The relational engine.
+    pub fn relational(&self) -> &Arc<Relational> {
+        &self.relational
     }
 
     /// Locks between sessions.

@@ -5,6 +5,9 @@ use crate::command::{KillScope, LockMode, RowColumnSpec, SettingScope, TableChan
 use crate::error::SqlError;
 use crate::parse::Expr;
 
+/// The databases every MySQL server has for itself.
+const SYSTEM_DATABASES: [&str; 4] = ["information_schema", "mysql", "performance_schema", "sys"];
+
 /// A table as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Name {
@@ -19,6 +22,13 @@ pub(crate) struct Name {
 pub(crate) enum Parsed {
     /// SELECT.
     Select(Box<Select>),
+    /// A SELECT for the relational engine.
+    Relational {
+        /// What.
+        query: Box<crate::relational::ast::Query>,
+        /// What the cell dialect says of it, for tables the engine does not hold.
+        refusal: Option<SqlError>,
+    },
     /// INSERT.
     Insert(Box<Insert>),
     /// DELETE.
@@ -76,6 +86,14 @@ pub(crate) struct Select {
     pub counts_all: bool,
     /// `INTO @a, @b`
     pub into: Vec<String>,
+}
+
+impl Select {
+    /// Whether FROM names one of the databases every MySQL server has for itself.
+    pub fn names_system_database(&self) -> bool {
+        let database = self.from.as_ref().and_then(|from| from.name.database.as_deref());
+        database.is_some_and(|d| SYSTEM_DATABASES.iter().any(|s| d.eq_ignore_ascii_case(s)))
+    }
 }
 
 /// LIMIT.

@@ -6,6 +6,7 @@ use cellgate_schemaless::{Erasure, NewCell, Request, TableDef};
 
 use crate::account::{AccountRef, AccountStatement};
 use crate::filter::Filter;
+use crate::relational::Program;
 use crate::shape::Shape;
 use crate::value::Value;
 
@@ -14,6 +15,8 @@ use crate::value::Value;
 pub enum Command {
     /// Read cells (or nothing) and shape rows of them.
     Read(Read),
+    /// Run a SELECT on the relational engine.
+    Relational(Box<Program>),
     /// Write cells.
     Put(Put),
     /// Erase cells.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use cellgate_schemaless::{Micros, TableDef};
 
 use crate::error::SqlError;
+use crate::relational::Relation;
 use crate::value::Value;
 use crate::zone::TimeZone;
 
 /// The session as a statement sees it.
-pub trait Environment {
+pub trait Environment: Sync {
     /// The current database.
     fn database(&self) -> Option<&str>;
     /// A table, by exact names; `None` if the catalog has none.
@@ -22,6 +23,14 @@ pub trait Environment {
     fn user_variable(&self, name: &str) -> Value;
     /// `DATABASE()`, `VERSION()`, ...
     fn function(&self, function: SessionFunction) -> Value;
+    /// A table the relational engine can fill, whatever the case of its name; `None` if there is none.
+    fn relation(&self, _database: &str, _table: &str) -> Option<&'static Relation> {
+        None
+    }
+    /// Whether the database is one of those made of relations: `information_schema` and its like.
+    fn is_system_database(&self, _name: &str) -> bool {
+        false
+    }
     /// `GET_LOCK(..)`, `SLEEP(..)`, ...: what the session does, with the values of its arguments.
     ///
     /// # Errors

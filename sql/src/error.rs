@@ -4,6 +4,7 @@ use cellgate_schemaless::{ErrorKind, Invalid};
 use thiserror::Error;
 
 use crate::environment::SessionCall;
+use crate::relational::RelationalError;
 use crate::value::Value;
 
 /// A statement that cannot be run.
@@ -141,6 +142,9 @@ pub enum SqlError {
     /// A wrong number of arguments or parameters (1582 / 1210).
     #[error("Incorrect arguments to {0}")]
     Arguments(String),
+    /// What only a relational SELECT can get wrong.
+    #[error(transparent)]
+    Relational(RelationalError),
     /// A mixture of aggregates and plain columns (1140, with GROUP BY 1055).
     #[error(
         "{} contains nonaggregated column '{column}'; this is incompatible with sql_mode=only_full_group_by",
@@ -188,6 +192,7 @@ impl SqlError {
             | Self::BadValue { .. }
             | Self::Json { .. } => ErrorKind::Value,
             Self::KeyTooLong(_) | Self::NameTooLong { .. } | Self::Limit { .. } => ErrorKind::Limit,
+            Self::Relational(error) => error.kind(),
             Self::Pending(..) | Self::Internal(_) => ErrorKind::Internal,
         }
     }

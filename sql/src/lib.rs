@@ -15,6 +15,7 @@ mod filter;
 pub mod fuzz;
 mod mask;
 mod parse;
+pub mod relational;
 mod shape;
 mod template;
 #[cfg(test)]

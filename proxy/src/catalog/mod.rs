@@ -45,7 +45,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    fn new(version: i64, document: &CatalogDocument) -> Self {
+    pub(crate) fn new(version: i64, document: &CatalogDocument) -> Self {
         let tables = document.tables.iter().map(|t| ((t.database.clone(), t.name.clone()), Arc::new(t.clone())));
         let collation = |database: &String| {
             let options = document.database_options.get(database);
@@ -80,7 +80,7 @@ impl Snapshot {
         self.tables.get(&(database.to_owned(), name.to_owned()))
     }
 
-    /// All tables.
+    /// All tables, by database and name.
     pub fn all_tables(&self) -> impl Iterator<Item = &Arc<TableDef>> {
         self.tables.values()
     }

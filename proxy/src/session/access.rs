@@ -13,6 +13,7 @@ use super::Session;
 use super::error::StatementError;
 use crate::access::{Access, AccessError};
 use crate::errors;
+use crate::relational::is_system_database;
 use crate::wire::{ErrorReply, Login};
 
 impl Session {
@@ -88,6 +89,8 @@ impl Session {
             Command::Explain(explain) => self.check(&explain.command),
             // What an account may do to accounts is judged by the newest document.
             Command::Account(_) => Ok(()),
+            // Its tables hold what may be seen.
+            Command::Relational(_) => Ok(()),
             Command::Lock(TableLock::Tables(tables)) => {
                 tables.iter().try_for_each(|(name, _)| self.need_named(Privilege::Select, name))
             }
@@ -100,7 +103,7 @@ impl Session {
 
     fn check_ddl(&self, ddl: &Ddl) -> Result<(), StatementError> {
         let whole = |privilege, database: &str| {
-            let may = self.access.may(privilege, database, None);
+            let may = !is_system_database(database) && self.access.may(privilege, database, None);
             if may { Ok(()) } else { Err(self.denied_database(database)) }
         };
         let renamed = |from: &TableName, to: &TableName| {
@@ -138,7 +141,8 @@ impl Session {
             }
             Aspect::CreateDatabase { database } => self.need_database(database),
             Aspect::Columns { table, .. } | Aspect::Index { table } | Aspect::CreateTable { table } => {
-                let seen = self.access.may_see_table(&table.database, &table.table);
+                let access = &self.access;
+                let seen = is_system_database(&table.database) || access.may_see_table(&table.database, &table.table);
                 if seen { Ok(()) } else { Err(self.denied(Privilege::Select.name(), &table.table)) }
             }
             // Databases, processes and accounts are shown as far as they may be seen.
@@ -193,7 +197,9 @@ impl Session {
 
     /// 1044 for a database that may not be seen, whether there is one or not.
     pub(super) fn need_database(&self, database: &str) -> Result<(), StatementError> {
-        if self.access.may_see_database(database) { Ok(()) } else { Err(self.denied_database(database)) }
+        // What is in the system databases is shown as far as it may be seen.
+        let open = is_system_database(database) || self.access.may_see_database(database);
+        if open { Ok(()) } else { Err(self.denied_database(database)) }
     }
 
     /// 1227 for what is about the server.

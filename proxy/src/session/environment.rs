@@ -1,10 +1,11 @@
 //! The session as the dialect sees it while a statement is bound.
 
-use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cellgate_router::Topology;
 use cellgate_schemaless::{Micros, TableDef};
+use cellgate_sql::relational::Relation;
 use cellgate_sql::{
     Environment, Privilege, SessionCall, SessionFunction, SqlError, SqlMode, StatementKind, TimeZone, Value,
 };
@@ -20,7 +21,7 @@ pub(super) struct Bound<'a> {
     topology: Arc<Topology>,
     now: Micros,
     /// How many calls the statement has made while it is bound.
-    called: Cell<usize>,
+    called: AtomicUsize,
     visible: Visible,
 }
 
@@ -39,7 +40,7 @@ impl Session {
     pub(super) fn environment<'a>(&'a self, catalog: &'a Snapshot) -> Bound<'a> {
         let topology = self.server.deployment().executor().topology();
         let now = self.variables.fixed_time().map_or_else(wall_clock, Micros);
-        Bound { session: self, catalog, topology, now, called: Cell::new(0), visible: Visible::Seen }
+        Bound { session: self, catalog, topology, now, called: AtomicUsize::new(0), visible: Visible::Seen }
     }
 
     /// `@@name`; `None` if there is no such variable.
@@ -99,7 +100,15 @@ impl Environment for Bound<'_> {
             Visible::Seen | Visible::With(_) => !self.session.access().may_see_database(database),
             Visible::All => false,
         };
-        hidden || self.catalog.has_database(database)
+        hidden || self.catalog.has_database(database) || self.is_system_database(database)
+    }
+
+    fn relation(&self, database: &str, table: &str) -> Option<&'static Relation> {
+        crate::relational::relation(database, table)
+    }
+
+    fn is_system_database(&self, name: &str) -> bool {
+        crate::relational::is_system_database(name)
     }
 
     fn variable(&self, global: bool, name: &str) -> Option<Value> {
@@ -127,8 +136,7 @@ impl Environment for Bound<'_> {
     }
 
     fn call(&self, call: SessionCall, arguments: &[Value]) -> Result<Value, SqlError> {
-        let place = self.called.get();
-        self.called.set(place + 1);
+        let place = self.called.fetch_add(1, Ordering::Relaxed);
         let done = self.session.calls.get(place).cloned();
         done.ok_or_else(|| SqlError::Pending(call, arguments.to_vec()))
     }

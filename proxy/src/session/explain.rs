@@ -69,6 +69,7 @@ impl Session {
                 vec![Line::note("impossible WHERE: no cells are read")]
             }
             Command::Read(Read { source: Source::Once, .. }) => vec![Line::note("no tables used")],
+            Command::Relational(program) => vec![Line::note(&format!("relational engine: {}", program.sql()))],
             Command::Put(put) => {
                 let request = Request::Put { table: put.table.table_ref(), cells: put.cells.clone() };
                 self.request_lines(request, &put.table.name, false)

@@ -291,6 +291,7 @@ fn tables_of(command: &Command) -> Vec<(Key, Mode)> {
             names.into_iter().map(|name| (key(name), Mode::Write)).collect()
         }
         Command::Explain(_)
+        | Command::Relational(_)
         | Command::Use(_)
         | Command::Set(_)
         | Command::Transaction(_)

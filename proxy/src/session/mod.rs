@@ -16,6 +16,7 @@ mod handler;
 mod locking;
 mod planned;
 mod read;
+mod relational;
 mod settings;
 mod show;
 mod track;
@@ -308,6 +309,7 @@ impl Session {
         match command {
             Command::Read(read) if !read.into.is_empty() => self.read_into(read, deadline).await,
             Command::Read(read) => self.read(read, deadline).await,
+            Command::Relational(program) => self.relational(*program, snapshot, deadline).await,
             Command::Put(put) => self.put(put, deadline).await,
             Command::Erase(erase) => self.erase(erase, deadline).await,
             Command::Ddl(ddl) => self.ddl(ddl).await,
@@ -354,6 +356,7 @@ impl Session {
         self.need_database(database)?;
         let known = self.server.catalog().snapshot().has_database(database);
         if !known
+            && !crate::relational::is_system_database(database)
             && !self
                 .server
                 .catalog()
@@ -381,6 +384,7 @@ fn reaches_stores(command: &Command) -> bool {
         | Command::Set(_)
         | Command::Transaction(_)
         | Command::Show(_)
+        | Command::Relational(_)
         | Command::Account(_)
         | Command::Lock(_)
         | Command::Kill { .. }
@@ -399,6 +403,7 @@ fn writes(command: &Command) -> bool {
         | Command::Account(_) => true,
         // Locking waits; what it commits first it shields itself.
         Command::Read(_)
+        | Command::Relational(_)
         | Command::Use(_)
         | Command::Show(_)
         | Command::Explain(_)

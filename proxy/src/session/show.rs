@@ -221,6 +221,11 @@ impl Session {
     fn processlist(&self, full: bool) -> (Vec<ColumnMeta>, Vec<Row>) {
         let mut names = vec!["#Id", "User", "Host", "db", "Command", "#Time", "State", "Info"];
         names.extend(full.then_some("Attributes"));
+        (columns(&names), self.processes(full))
+    }
+
+    /// The rows of the process list; FULL has what the clients say of themselves.
+    pub(super) fn processes(&self, full: bool) -> Vec<Row> {
         // Other users' statements are theirs: without ADMIN one sees one's own.
         let all = self.access().may_administer();
         let seen = self.server.processes().all().into_iter().filter(|s| all || s.user == self.user);
@@ -239,7 +244,7 @@ impl Session {
             row.extend(full.then(|| text(s.attributes)));
             row
         });
-        (columns(&names), rows.collect())
+        rows.collect()
     }
 
     fn shards(&self) -> (Vec<ColumnMeta>, Vec<Row>) {

@@ -7,7 +7,7 @@ mod keys;
 #[cfg(test)]
 mod lowering;
 mod request;
-mod scope;
+pub(crate) mod scope;
 mod select;
 mod session;
 #[cfg(test)]
@@ -24,6 +24,7 @@ use crate::environment::Environment;
 use crate::error::SqlError;
 use crate::expression::Type;
 use crate::parse::Statement;
+use crate::relational::ast::Query;
 use crate::value::{ColumnMeta, ColumnType, Value};
 use scope::Session;
 
@@ -39,7 +40,42 @@ pub fn bind(statement: &Statement, params: &[Value], env: &dyn Environment) -> R
     if params.len() != usize::from(statement.parameters()) {
         return Err(SqlError::Arguments("EXECUTE".into()));
     }
-    command(statement.parsed(), &Session { env, params })
+    let session = Session { env, params };
+    if let Some(query) = relational_by_database(statement, env)? {
+        return relational(&query, None, &session);
+    }
+    command(statement.parsed(), &session)
+}
+
+/// A plain SELECT from a table without a database is for the relational engine when the session is in a database that
+/// is.
+fn relational_by_database(statement: &Statement, env: &dyn Environment) -> Result<Option<Query>, SqlError> {
+    let Parsed::Select(select) = statement.parsed() else { return Ok(None) };
+    match (&select.from, env.database()) {
+        (Some(from), Some(database)) if from.name.database.is_none() && env.is_system_database(database) => {
+            crate::parse::relational(statement).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+fn relational(query: &Query, refusal: Option<&SqlError>, session: &Session<'_>) -> Result<Command, SqlError> {
+    check_tables(query, refusal, session.env)?;
+    crate::relational::bind(query, session).map(|program| Command::Relational(Box::new(program)))
+}
+
+/// Over a table of the catalog the engine cannot run: the cell dialect's own refusal says what to write instead.
+fn check_tables(query: &Query, refusal: Option<&SqlError>, env: &dyn Environment) -> Result<(), SqlError> {
+    for name in query.tables() {
+        let TableName { database, .. } = full_name(env, name)?;
+        if !env.is_system_database(&database) {
+            table(env, name)?;
+            if let Some(refusal) = refusal {
+                return Err(refusal.clone());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The result columns of a statement whose parameters are not known yet; none if it has no result set, or one that
@@ -50,7 +86,14 @@ pub fn bind(statement: &Statement, params: &[Value], env: &dyn Environment) -> R
 pub fn describe(statement: &Statement, env: &dyn Environment) -> Result<Vec<ColumnMeta>, SqlError> {
     let parameter = |_| Type::of(ColumnType::Text);
     match statement.parsed() {
-        Parsed::Select(select) => select::describe(select, env, &parameter),
+        Parsed::Select(select) => match relational_by_database(statement, env)? {
+            Some(query) => crate::relational::describe(&query, env),
+            None => select::describe(select, env, &parameter),
+        },
+        Parsed::Relational { query, refusal } => {
+            check_tables(query, refusal.as_ref(), env)?;
+            crate::relational::describe(query, env)
+        }
         Parsed::Insert(insert) => insert::describe(insert, env, &parameter),
         Parsed::Refused(error) => Err(error.clone()),
         Parsed::Delete(delete) => table(env, &delete.from.name).map(|_| Vec::new()),
@@ -71,6 +114,7 @@ pub fn describe(statement: &Statement, env: &dyn Environment) -> Result<Vec<Colu
 fn command(parsed: &Parsed, session: &Session<'_>) -> Result<Command, SqlError> {
     Ok(match parsed {
         Parsed::Select(select) => Command::Read(read(select, session)?),
+        Parsed::Relational { query, refusal } => return relational(query, refusal.as_ref(), session),
         Parsed::Insert(insert) => Command::Put(insert::bind(insert, session)?),
         Parsed::Delete(delete) => Command::Erase(delete::bind(delete, session)?),
         Parsed::Ddl(ddl) => Command::Ddl(session::ddl(ddl, session)?),

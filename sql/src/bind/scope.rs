@@ -10,7 +10,7 @@ use crate::parse::{Expr, unsupported};
 use crate::value::Value;
 
 /// A statement's parameters and session.
-pub(super) struct Session<'a> {
+pub(crate) struct Session<'a> {
     pub env: &'a dyn Environment,
     pub params: &'a [Value],
 }

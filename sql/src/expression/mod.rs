@@ -16,7 +16,7 @@ mod types;
 pub(crate) use compare::{compare, sort_order};
 pub(crate) use evaluate::{Scope, column_text, text_of, truth};
 pub(crate) use functions::Function;
-pub(crate) use types::Type;
+pub(crate) use types::{Type, aggregate as aggregate_type};
 
 use crate::environment::{SessionCall, SessionFunction};
 use crate::error::SqlError;
@@ -245,6 +245,16 @@ pub(crate) enum Leaf {
 /// A place in the row at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot(pub usize);
+
+/// The leaf of an expression that has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoLeaf;
+
+impl Scope<NoLeaf> for NoLeaf {
+    fn leaf(&self, _: &NoLeaf) -> Result<Value, SqlError> {
+        Err(SqlError::Internal("a leaf where there is none".into()))
+    }
+}
 
 /// What answers for a whole subtree in [`Expression::map`], or leaves it to be mapped.
 pub(crate) type Rewrite<'a, L, M> = dyn FnMut(&Expression<L>) -> Result<Option<Expression<M>>, SqlError> + 'a;

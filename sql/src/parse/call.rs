@@ -20,7 +20,7 @@ pub(super) fn aggregate(name: &str) -> Option<Aggregate> {
     })
 }
 
-fn session_function(name: &str) -> Option<SessionFunction> {
+pub(super) fn session_function(name: &str) -> Option<SessionFunction> {
     Some(match name {
         "DATABASE" | "SCHEMA" => SessionFunction::Database,
         "VERSION" => SessionFunction::Version,
@@ -104,6 +104,11 @@ pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Result<Expr, SqlError> {
             None => Err(SqlError::UnknownFunction(name.to_owned())),
         },
     }
+}
+
+/// Whether MySQL has a function of this name (upper case) that the dialect has not.
+pub(super) fn is_known_to_mysql(name: &str) -> bool {
+    KNOWN_TO_MYSQL.contains(&name)
 }
 
 /// Functions MySQL has and the dialect has not: refused by name rather than called unknown.

@@ -566,7 +566,7 @@ fn json_boolean(tree: &Sql) -> Option<Expr> {
 }
 
 /// Words that are no column unless they are quoted.
-const RESERVED: [&str; 44] = [
+pub(super) const RESERVED: [&str; 44] = [
     "ALTER", "AND", "AS", "ASC", "BETWEEN", "BY", "CASE", "CREATE", "CROSS", "DELETE", "DESC", "DISTINCT", "DIV",
     "DROP", "ELSE", "FOR", "FROM", "GROUP", "HAVING", "IN", "INNER", "INSERT", "INTO", "IS", "JOIN", "LIKE", "LIMIT",
     "NOT", "ON", "OR", "ORDER", "REPLACE", "SELECT", "SET", "TABLE", "THEN", "UNION", "UPDATE", "USING", "VALUES",

@@ -9,7 +9,7 @@ mod account_grant;
 #[cfg(test)]
 mod account_tests;
 mod alter;
-mod budget;
+pub(crate) mod budget;
 mod call;
 mod convert;
 mod ddl;
@@ -22,6 +22,7 @@ mod lock;
 mod options;
 mod reader;
 mod refuse;
+mod relational;
 mod select;
 mod set;
 mod show;
@@ -203,7 +204,7 @@ pub fn grant(text: &str) -> Result<Grant, SqlError> {
 }
 
 /// Runs what may recurse deeply. The thread costs some 30 us, which only unusual statements pay.
-fn on_big_stack<T: Send>(work: impl FnOnce() -> Result<T, SqlError> + Send) -> Result<T, SqlError> {
+pub(crate) fn on_big_stack<T: Send>(work: impl FnOnce() -> Result<T, SqlError> + Send) -> Result<T, SqlError> {
     std::thread::scope(|scope| {
         std::thread::Builder::new()
             .name("parse".into())
@@ -318,11 +319,11 @@ fn statement(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
     if reader.sees_any(&["EXPLAIN", "DESCRIBE", "DESC"]) {
         return explain(reader);
     }
-    if reader.take(&["SELECT"]) {
-        return select::select(reader).map(|s| Parsed::Select(Box::new(s)));
+    if reader.sees(&["SELECT"]) {
+        return select_of_either_kind(reader);
     }
     if reader.sees_symbol(tokens::Symbol::Open) {
-        return Err(unsupported("a query in parentheses", "leave the parentheses out"));
+        return relational::query(reader).map(|q| Parsed::Relational { query: Box::new(q), refusal: None });
     }
     if reader.take(&["INSERT"]) {
         return insert::insert(reader).map(|i| Parsed::Insert(Box::new(i)));
@@ -362,6 +363,41 @@ fn statement(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
         return reader.expressions().map(Parsed::Do);
     }
     Err(reader.error("expected a statement"))
+}
+
+/// A SELECT of the cell dialect if it is one, else of the relational engine.
+fn select_of_either_kind(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
+    let start = reader.at;
+    reader.take(&["SELECT"]);
+    let plain = select::select(reader).and_then(|select| reader.end().map(|()| select));
+    let refusal = match plain {
+        Ok(select) if !select.names_system_database() => return Ok(Parsed::Select(Box::new(select))),
+        Ok(_) => None,
+        // Another parser needs no less stack.
+        Err(error) if reader.too_deep.get() => return Err(error),
+        Err(error) => Some(error),
+    };
+    reader.at = start;
+    match (relational::query(reader), refusal) {
+        (Ok(query), refusal) => Ok(Parsed::Relational { query: Box::new(query), refusal }),
+        // Neither can: what is wrong to the simpler one is said, unless it only does not have it.
+        (Err(error), None)
+        | (Err(error @ (SqlError::Syntax { .. } | SqlError::Unsupported { .. })), Some(SqlError::Unsupported { .. })) => {
+            Err(error)
+        }
+        (Err(_), Some(refusal)) => Err(refusal),
+    }
+}
+
+/// The SELECT of a statement as the relational engine reads it.
+///
+/// # Errors
+/// Those of parsing.
+pub(crate) fn relational(statement: &Statement) -> Result<crate::relational::ast::Query, SqlError> {
+    let (text, mode) = (statement.text(), statement.inner.mode);
+    let statements = tokens::tokenize(text, mode, budget::TOKENS)?;
+    let Some(tokens) = statements.first() else { return Err(SqlError::Empty) };
+    on_big_stack(|| relational::query(&mut Reader::new(text, &tokens.tokens, mode, budget::RECURSION)))
 }
 
 /// `SHOW COUNT(*) WARNINGS` is `SELECT @@session.warning_count`.

@@ -8,7 +8,7 @@ use crate::ast::{From, Item, Limit, Name, Select};
 use crate::error::SqlError;
 
 /// Words that end an item of a select list or a table, and so are no alias without AS.
-const CLAUSES: [&str; 34] = [
+pub(super) const CLAUSES: [&str; 34] = [
     "FROM",
     "WHERE",
     "GROUP",
@@ -105,7 +105,7 @@ fn into(reader: &mut Reader<'_>) -> Result<Vec<String>, SqlError> {
 }
 
 /// What may stand between SELECT and its list; whether DISTINCT and SQL_CALC_FOUND_ROWS are among it.
-fn modifiers(reader: &mut Reader<'_>) -> Result<(bool, bool), SqlError> {
+pub(super) fn modifiers(reader: &mut Reader<'_>) -> Result<(bool, bool), SqlError> {
     // These change how MySQL runs the statement, never what it answers.
     const HINTS: [&str; 7] = [
         "HIGH_PRIORITY",
@@ -152,7 +152,7 @@ fn item(reader: &mut Reader<'_>) -> Result<Item, SqlError> {
 }
 
 /// MySQL names a column after the text of its expression; a string after its content.
-fn display_name(reader: &Reader<'_>, from: usize, written: String) -> String {
+pub(super) fn display_name(reader: &Reader<'_>, from: usize, written: String) -> String {
     match reader.tokens.get(from) {
         Some(token) if token.kind == Kind::String && token.text(reader.text) == written => {
             literal::string(token, reader.text, reader.mode).into_owned()
@@ -162,7 +162,7 @@ fn display_name(reader: &Reader<'_>, from: usize, written: String) -> String {
 }
 
 /// `t.*`, `d.t.*`
-fn star_qualifier(reader: &mut Reader<'_>) -> Option<Vec<String>> {
+pub(super) fn star_qualifier(reader: &mut Reader<'_>) -> Option<Vec<String>> {
     let is_name = |ahead| reader.peek_at(ahead).is_some_and(|t| matches!(t.kind, Kind::Word | Kind::Quoted));
     let is = |ahead, symbol| reader.peek_at(ahead).is_some_and(|t| t.is_symbol(symbol));
     let names = if is_name(0) && is(1, Symbol::Dot) && is(2, Symbol::Star) {
@@ -179,7 +179,7 @@ fn star_qualifier(reader: &mut Reader<'_>) -> Option<Vec<String>> {
 }
 
 /// `[AS] name`; in a select list also `[AS] 'name'`.
-fn alias(reader: &mut Reader<'_>, strings: bool) -> Result<Option<String>, SqlError> {
+pub(super) fn alias(reader: &mut Reader<'_>, strings: bool) -> Result<Option<String>, SqlError> {
     if reader.take(&["AS"]) {
         return if strings { reader.name_or_string().map(Some) } else { reader.name().map(Some) };
     }

@@ -81,6 +81,7 @@ impl Template {
                 Parsed::Select(select) => is_plain(select) && select.condition.is_some() && columns(&select.items),
                 Parsed::Insert(insert) => is_single(insert),
                 Parsed::Delete(_)
+                | Parsed::Relational { .. }
                 | Parsed::Ddl(_)
                 | Parsed::Set(_)
                 | Parsed::Show(_)
@@ -105,6 +106,7 @@ impl Template {
             Parsed::Select(select) => Self::of_select(select, env),
             Parsed::Insert(insert) => Self::of_insert(insert, env),
             Parsed::Delete(_)
+            | Parsed::Relational { .. }
             | Parsed::Ddl(_)
             | Parsed::Set(_)
             | Parsed::Show(_)

@@ -1,0 +1,349 @@
+//! One in-memory SQLite that runs programs.
+//!
+//! It knows nothing of what its tables hold: rows are given to it, and kept until others are given for another key.
+//! What is bounded: the time of a run and its steps (a progress handler), rows and bytes of the result, the length of
+//! one value, and the depth of expressions.
+
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use cellgate_sql::relational::{Accumulator, Packed, Program, Relation, names};
+use cellgate_sql::{Row, SqlError};
+use rusqlite::functions::{Aggregate, Context, FunctionFlags};
+use rusqlite::limits::Limit;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ToSql};
+
+use super::{RelationalFailure, Until};
+
+/// How many of SQLite's steps pass between two looks at the clock: some microseconds.
+const STEPS_BETWEEN_LOOKS: i32 = 10_000;
+/// Most looks, which bounds the memory of sorting and joining: each step stores one row at most.
+const LOOKS: u64 = 20_000;
+/// Longest value, in bytes.
+const VALUE_BYTES: i32 = 64 << 20;
+/// Deepest expression of SQLite's parser.
+const EXPRESSION_DEPTH: i32 = 500;
+
+/// What the functions of a running program share with who runs it.
+#[derive(Debug, Default)]
+struct Running {
+    program: Mutex<Option<Arc<Program>>>,
+    /// What went wrong in a function: SQLite passes on a text only.
+    failed: Mutex<Option<SqlError>>,
+}
+
+impl Running {
+    fn program(&self) -> Option<Arc<Program>> {
+        self.program.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn fail(&self, error: SqlError) -> rusqlite::Error {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        rusqlite::Error::UserFunctionError("see the running program".into())
+    }
+}
+
+/// An engine with what it holds.
+#[derive(Debug)]
+pub(super) struct Engine<K> {
+    connection: Connection,
+    running: Arc<Running>,
+    /// What the kept rows were made for.
+    key: Option<K>,
+    kept: BTreeSet<String>,
+}
+
+/// Rows for a table that hold for one run only, or for as long as the key does.
+pub(super) struct Filling<'a> {
+    pub relation: &'static Relation,
+    pub rows: Source<'a>,
+}
+
+/// Where rows come from.
+pub(super) enum Source<'a> {
+    /// Made when they are not kept from an earlier run.
+    Kept(Box<dyn FnOnce() -> Vec<Row> + Send + 'a>),
+    /// For this run.
+    Now(Vec<Row>),
+}
+
+struct Borrowed<'a>(&'a Packed);
+
+impl ToSql for Borrowed<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            Packed::Null => ValueRef::Null,
+            Packed::Int(n) => ValueRef::Integer(*n),
+            Packed::Double(d) => ValueRef::Real(*d),
+            Packed::Text(text) => ValueRef::Text(text),
+            Packed::Blob(blob) => ValueRef::Blob(blob),
+        }))
+    }
+}
+
+/// A value a function gives back.
+struct Owned(Packed);
+
+impl ToSql for Owned {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Owned(match &self.0 {
+            Packed::Null => rusqlite::types::Value::Null,
+            Packed::Int(n) => rusqlite::types::Value::Integer(*n),
+            Packed::Double(d) => rusqlite::types::Value::Real(*d),
+            Packed::Text(text) => match std::str::from_utf8(text) {
+                Ok(text) => rusqlite::types::Value::Text(text.to_owned()),
+                Err(_) => rusqlite::types::Value::Blob(text.to_vec()),
+            },
+            Packed::Blob(blob) => rusqlite::types::Value::Blob(blob.clone()),
+        }))
+    }
+}
+
+fn packed(value: ValueRef<'_>) -> Packed {
+    match value {
+        ValueRef::Null => Packed::Null,
+        ValueRef::Integer(n) => Packed::Int(n),
+        ValueRef::Real(d) => Packed::Double(d),
+        ValueRef::Text(text) => Packed::Text(Bytes::copy_from_slice(text)),
+        ValueRef::Blob(blob) => Packed::Blob(blob.to_vec()),
+    }
+}
+
+/// The number a call begins with, and its operands.
+fn operands(context: &Context<'_>) -> (usize, Vec<Packed>) {
+    let number = match context.get_raw(0) {
+        ValueRef::Integer(n) => usize::try_from(n).unwrap_or(usize::MAX),
+        ValueRef::Null | ValueRef::Real(_) | ValueRef::Text(_) | ValueRef::Blob(_) => usize::MAX,
+    };
+    (number, (1..context.len()).map(|i| packed(context.get_raw(i))).collect())
+}
+
+struct Aggregates(Arc<Running>);
+
+impl Aggregate<Option<Accumulator>, Owned> for Aggregates {
+    fn init(&self, _: &mut Context<'_>) -> rusqlite::Result<Option<Accumulator>> {
+        Ok(None)
+    }
+
+    fn step(&self, context: &mut Context<'_>, state: &mut Option<Accumulator>) -> rusqlite::Result<()> {
+        let (number, operands) = operands(context);
+        let accumulator = match state {
+            Some(accumulator) => accumulator,
+            None => state.insert(self.begin(number)?),
+        };
+        accumulator.push(operands).map_err(|error| self.0.fail(error))
+    }
+
+    fn finalize(&self, context: &mut Context<'_>, state: Option<Option<Accumulator>>) -> rusqlite::Result<Owned> {
+        let _ = context;
+        match state.flatten() {
+            Some(accumulator) => accumulator.finish().map(Owned).map_err(|error| self.0.fail(error)),
+            // No rows: a sum of nothing is NULL. Counts of nothing are SQLite's own or 0 below.
+            None => Ok(Owned(Packed::Null)),
+        }
+    }
+}
+
+impl Aggregates {
+    fn begin(&self, number: usize) -> rusqlite::Result<Accumulator> {
+        let gone = || self.0.fail(SqlError::Internal("no program is running".into()));
+        self.0.program().ok_or_else(gone)?.accumulator(number).map_err(|error| self.0.fail(error))
+    }
+}
+
+/// The one value of a subquery.
+struct Only(Arc<Running>);
+
+impl Aggregate<Option<Packed>, Owned> for Only {
+    fn init(&self, _: &mut Context<'_>) -> rusqlite::Result<Option<Packed>> {
+        Ok(None)
+    }
+
+    fn step(&self, context: &mut Context<'_>, state: &mut Option<Packed>) -> rusqlite::Result<()> {
+        if state.is_some() {
+            return Err(self.0.fail(Program::several_rows()));
+        }
+        *state = Some(packed(context.get_raw(0)));
+        Ok(())
+    }
+
+    fn finalize(&self, _: &mut Context<'_>, state: Option<Option<Packed>>) -> rusqlite::Result<Owned> {
+        Ok(Owned(state.flatten().unwrap_or(Packed::Null)))
+    }
+}
+
+impl<K: PartialEq> Engine<K> {
+    /// An engine that holds nothing.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn new() -> rusqlite::Result<Self> {
+        let connection = Connection::open_in_memory()?;
+        connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")?;
+        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES)?;
+        connection.set_limit(Limit::SQLITE_LIMIT_EXPR_DEPTH, EXPRESSION_DEPTH)?;
+        connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+        let running = Arc::new(Running::default());
+        let pure = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+        let shared = AssertUnwindSafe(Arc::clone(&running));
+        connection.create_scalar_function(names::SCALAR, -1, pure, move |context| {
+            let running = &*shared;
+            let (number, operands) = operands(context);
+            let program = running.program().ok_or_else(|| running.fail(SqlError::Internal("no program".into())))?;
+            program.call(number, operands).map(Owned).map_err(|error| running.fail(error))
+        })?;
+        let shared = AssertUnwindSafe(Arc::clone(&running));
+        connection.create_scalar_function(names::KEY, 1, pure, move |context| {
+            Program::key(packed(context.get_raw(0))).map(Owned).map_err(|error| shared.fail(error))
+        })?;
+        let utf8 = FunctionFlags::SQLITE_UTF8;
+        connection.create_aggregate_function(names::AGGREGATE, -1, utf8, Aggregates(Arc::clone(&running)))?;
+        connection.create_aggregate_function(names::ONLY, 1, utf8, Only(Arc::clone(&running)))?;
+        connection.create_collation(names::FOLDED, Program::collate)?;
+        Ok(Self { connection, running, key: None, kept: BTreeSet::new() })
+    }
+
+    /// What the kept rows were made for.
+    pub fn key(&self) -> Option<&K> {
+        self.key.as_ref()
+    }
+
+    /// Runs a program over the rows given.
+    ///
+    /// # Errors
+    /// What a value makes of an operator, a bound that is exceeded, or a defect.
+    pub fn run(
+        &mut self,
+        program: &Arc<Program>,
+        key: K,
+        tables: Vec<Filling<'_>>,
+        until: &Until,
+    ) -> Result<Vec<Row>, RelationalFailure> {
+        if self.key.as_ref() != Some(&key) {
+            self.forget()?;
+            self.key = Some(key);
+        }
+        for table in tables {
+            self.fill(table)?;
+        }
+        *self.running.program.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(program));
+        *self.running.failed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let mut looks = 0_u64;
+        let over = until.clone();
+        self.connection.progress_handler(
+            STEPS_BETWEEN_LOOKS,
+            Some(move || {
+                looks += 1;
+                looks > LOOKS || over.is_over()
+            }),
+        )?;
+        let rows = self.rows(program);
+        self.connection.progress_handler(0, None::<fn() -> bool>)?;
+        *self.running.program.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        rows.map_err(|failure| self.explained(failure, until))
+    }
+
+    fn rows(&self, program: &Program) -> Result<Vec<Row>, RelationalFailure> {
+        let (most_rows, most_bytes) = program.bounds();
+        let mut statement = self.connection.prepare(program.sql())?;
+        let parameters = rusqlite::params_from_iter(program.parameters().iter().map(Borrowed));
+        let width = program.columns().len();
+        let mut cursor = statement.query(parameters)?;
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = cursor.next()? {
+            let values = (0..width).map(|i| row.get_ref(i).map(packed)).collect::<rusqlite::Result<Vec<_>>>()?;
+            let row = program.row(values)?;
+            bytes += Program::weight(&row);
+            let limit = |what: &str, limit: usize, name| {
+                RelationalFailure::Sql(SqlError::Limit { what: what.into(), limit: limit as u64, name })
+            };
+            if rows.len() >= most_rows {
+                return Err(limit("the number of rows", most_rows, "limits.collect_rows"));
+            }
+            if bytes > most_bytes {
+                return Err(limit("the size of the rows", most_bytes, "limits.collect_bytes"));
+            }
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+
+    /// SQLite's error as what really happened.
+    fn explained(&self, failure: RelationalFailure, until: &Until) -> RelationalFailure {
+        if let Some(error) = self.running.failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return RelationalFailure::Sql(error);
+        }
+        match failure {
+            RelationalFailure::Sqlite(error)
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) =>
+            {
+                if until.is_over() {
+                    return RelationalFailure::Timeout;
+                }
+                RelationalFailure::Sql(SqlError::Limit {
+                    what: "the number of steps of the statement".into(),
+                    limit: LOOKS * u64::from(STEPS_BETWEEN_LOOKS.unsigned_abs()),
+                    name: "steps",
+                })
+            }
+            failure @ (RelationalFailure::Sqlite(_)
+            | RelationalFailure::Sql(_)
+            | RelationalFailure::Timeout
+            | RelationalFailure::Busy
+            | RelationalFailure::Panicked) => failure,
+        }
+    }
+
+    fn fill(&mut self, filling: Filling<'_>) -> rusqlite::Result<()> {
+        let name = Program::table_name(filling.relation);
+        let rows = match filling.rows {
+            Source::Kept(_) if self.kept.contains(&name) => return Ok(()),
+            Source::Kept(make) => {
+                self.kept.insert(name.clone());
+                make()
+            }
+            Source::Now(rows) => rows,
+        };
+        // Columns have no type: SQLite is to compare and convert nothing by itself.
+        let columns: Vec<String> = filling.relation.columns.iter().map(|c| format!("\"{}\"", c.name)).collect();
+        self.connection.execute_batch(&format!(
+            "BEGIN; DROP TABLE IF EXISTS \"{name}\"; CREATE TABLE \"{name}\" ({})",
+            columns.join(",")
+        ))?;
+        let places = vec!["?"; columns.len()].join(",");
+        {
+            let mut insert = self.connection.prepare(&format!("INSERT INTO \"{name}\" VALUES ({places})"))?;
+            for row in &rows {
+                let row: Vec<Packed> = row.iter().map(Packed::of).collect();
+                insert.execute(rusqlite::params_from_iter(row.iter().map(Borrowed)))?;
+            }
+        }
+        // Clients ask for one table's rows in almost every statement.
+        let indexed: Vec<&str> = ["TABLE_SCHEMA", "TABLE_NAME"]
+            .into_iter()
+            .filter(|c| filling.relation.columns.iter().any(|column| column.name == *c))
+            .collect();
+        if indexed.len() == 2 && rows.len() > 64 {
+            self.connection.execute_batch(&format!(
+                "CREATE INDEX \"{name}.by_table\" ON \"{name}\" (\"TABLE_SCHEMA\", \"TABLE_NAME\")"
+            ))?;
+        }
+        self.connection.execute_batch("COMMIT")
+    }
+
+    /// Drops what is held.
+    fn forget(&mut self) -> rusqlite::Result<()> {
+        let names: Vec<String> = {
+            let mut statement = self.connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
+            statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?
+        };
+        for name in names {
+            self.connection.execute_batch(&format!("DROP TABLE \"{name}\""))?;
+        }
+        self.kept.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,134 @@
+//! The relational engine: `information_schema` and its like, and every SELECT the cell dialect does not have.
+//!
+//! A [`Program`] is SQL of our own for an in-memory SQLite ([`engine`]); what its tables hold is made of the catalog
+//! and of the server's state ([`tables`]). Engines are kept between statements with the rows they were filled with,
+//! each for one version of the catalog and one user's sight, so that a client that browses fills them once.
+//!
+//! Engines are bounded in number; a statement that finds none free waits for one until its deadline.
+
+mod engine;
+mod error;
+mod sight;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use cellgate_sql::Row;
+use cellgate_sql::relational::Program;
+use tokio::sync::Semaphore;
+
+use crate::catalog::Snapshot;
+use engine::{Engine, Filling, Source};
+pub use error::RelationalFailure;
+pub use sight::Sight;
+pub use tables::{SYSTEM_DATABASES, State, is_system_database, relation, static_rows};
+pub use view::{ColumnView, IndexView, TableView};
+
+/// Most engines: each is a thread at work and the memory of what it holds.
+const ENGINES: usize = 8;
+
+/// What an engine's rows were made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Key {
+    catalog: i64,
+    sight: String,
+}
+
+/// When a run must have ended.
+#[derive(Clone, Debug)]
+struct Until {
+    deadline: Instant,
+    abandoned: Arc<AtomicBool>,
+}
+
+impl Until {
+    fn is_over(&self) -> bool {
+        self.abandoned.load(Ordering::Relaxed) || Instant::now() >= self.deadline
+    }
+}
+
+/// Says that nobody waits any more.
+#[derive(Debug, Default)]
+struct Abandoned(Arc<AtomicBool>);
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The engines of a server.
+#[derive(Debug)]
+pub struct Relational {
+    idle: Mutex<Vec<Engine<Key>>>,
+    room: Semaphore,
+}
+
+impl Default for Relational {
+    fn default() -> Self {
+        Self { idle: Mutex::default(), room: Semaphore::new(ENGINES) }
+    }
+}
+
+impl Relational {
+    /// Runs a program over the catalog as `sight` sees it.
+    ///
+    /// # Errors
+    /// What a value makes of an operator, a bound that is exceeded, or no engine free before the deadline.
+    pub async fn run(
+        self: &Arc<Self>,
+        program: Program,
+        catalog: Arc<Snapshot>,
+        state: State,
+        deadline: Instant,
+    ) -> Result<Vec<Row>, RelationalFailure> {
+        let permit = tokio::time::timeout_at(deadline.into(), self.room.acquire());
+        let _permit = permit.await.map_err(|_| RelationalFailure::Busy)?.map_err(|_| RelationalFailure::Busy)?;
+        let this = Arc::clone(self);
+        let program = Arc::new(program);
+        // Whoever stops waiting (KILL, a client that goes away) stops the engine.
+        let abandoned = Abandoned::default();
+        let until = Until { deadline, abandoned: Arc::clone(&abandoned.0) };
+        let work = move || this.run_now(&program, &catalog, &state, &until);
+        tokio::task::spawn_blocking(work).await.unwrap_or(Err(RelationalFailure::Panicked))
+    }
+
+    fn run_now(
+        &self,
+        program: &Arc<Program>,
+        catalog: &Arc<Snapshot>,
+        state: &State,
+        until: &Until,
+    ) -> Result<Vec<Row>, RelationalFailure> {
+        let key = Key { catalog: catalog.version(), sight: state.sight.key() };
+        let mut engine = self.take(&key)?;
+        let tables = program.relations().iter().map(|relation| Filling {
+            relation,
+            rows: match tables::rows(relation, catalog, state) {
+                tables::Rows::OfCatalog(make) => Source::Kept(make),
+                tables::Rows::Now(rows) => Source::Now(rows),
+            },
+        });
+        let rows = engine.run(program, key, tables.collect(), until);
+        // One that failed is as good as before: a run leaves nothing behind.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(engine);
+        rows
+    }
+
+    /// An engine, that of the key if there is one.
+    fn take(&self, key: &Key) -> Result<Engine<Key>, RelationalFailure> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let fitting = idle.iter().position(|engine| engine.key() == Some(key));
+        // The one unused for longest stands first.
+        let place = fitting.or((idle.len() >= ENGINES).then_some(0));
+        match place {
+            Some(place) => Ok(idle.remove(place)),
+            None => Ok(Engine::new()?),
+        }
+    }
+}

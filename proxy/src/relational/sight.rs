@@ -1,0 +1,54 @@
+//! What a user may see of the catalog.
+
+use cellgate_schemaless::TableDef;
+use cellgate_sql::Privilege;
+
+use crate::access::Access;
+
+/// Which databases and tables introspection shows.
+#[derive(Clone, Debug, Default)]
+pub struct Sight {
+    /// Whose; `None` sees everything.
+    access: Option<Access>,
+}
+
+impl Sight {
+    /// What a session with this access sees.
+    pub fn of(access: &Access) -> Self {
+        Self { access: Some(access.clone()) }
+    }
+
+    /// What two sights that show the same have in common.
+    pub fn key(&self) -> String {
+        match &self.access {
+            None => String::new(),
+            Some(access) => {
+                let name = access.account().map(|account| account.name.to_string());
+                format!("{} {}", access.version(), name.unwrap_or_default())
+            }
+        }
+    }
+
+    /// Whether a database is shown.
+    pub fn database(&self, database: &str) -> bool {
+        self.access.as_ref().is_none_or(|access| access.may_see_database(database))
+    }
+
+    /// Whether a table is shown.
+    pub fn table(&self, table: &TableDef) -> bool {
+        self.access.as_ref().is_none_or(|access| access.may_see_table(&table.database, &table.name))
+    }
+
+    /// What may be done with a table's columns, as MySQL writes it.
+    pub fn column_privileges(&self, database: &str, table: &str) -> String {
+        let may = |privilege| self.access.as_ref().is_none_or(|a| a.may(privilege, database, Some(table)));
+        let names = [
+            (Privilege::Select, "select"),
+            (Privilege::Insert, "insert"),
+            (Privilege::Update, "update"),
+            (Privilege::Alter, "references"),
+        ];
+        let held: Vec<&str> = names.into_iter().filter(|(p, _)| may(*p)).map(|(_, name)| name).collect();
+        held.join(",")
+    }
+}

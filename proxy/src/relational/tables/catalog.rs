@@ -1,0 +1,250 @@
+//! Rows made of the catalog.
+
+use cellgate_schemaless::TableDef;
+use cellgate_sql::relational::{Relation, RelationColumn};
+use cellgate_sql::{ColumnType, Row, Value};
+
+use super::super::Sight;
+use super::super::view::{CHARSET, TableView};
+use super::{LISTED_DATABASES, all, number, text, yes};
+use crate::catalog::Snapshot;
+
+/// The catalog everything is in.
+const DEF: &str = "def";
+/// The character set of names.
+const NAMES: &str = "utf8mb3";
+/// The collation of names.
+const NAME_COLLATION: &str = "utf8mb3_general_ci";
+
+/// The tables that may be seen.
+fn visible<'a>(catalog: &'a Snapshot, sight: &'a Sight) -> impl Iterator<Item = TableView<'a>> {
+    let seen = |t: &&'a std::sync::Arc<TableDef>| sight.table(t);
+    catalog.all_tables().filter(seen).map(|t| TableView::of(t))
+}
+
+fn listed() -> impl Iterator<Item = &'static Relation> {
+    all().filter(|r| LISTED_DATABASES.contains(&r.database))
+}
+
+pub(super) fn schemata(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
+    let row = |name: &str, charset: &str, collation: &str| {
+        vec![text(DEF), text(name), text(charset), text(collation), Value::Null, text("NO")]
+    };
+    let system = LISTED_DATABASES.into_iter().map(|name| row(name, NAMES, NAME_COLLATION));
+    let own = catalog.databases().filter(|name| sight.database(name));
+    system.chain(own.map(|name| row(name, CHARSET, "utf8mb4_0900_ai_ci"))).collect()
+}
+
+pub(super) fn tables(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
+    let system = listed().map(|relation| {
+        let mut row = vec![Value::Null; 21];
+        row[0] = text(DEF);
+        row[1] = text(relation.database);
+        row[2] = text(relation.name);
+        let is_schema = relation.database == "information_schema";
+        row[3] = text(if is_schema { "SYSTEM VIEW" } else { "BASE TABLE" });
+        row[4] = if is_schema { Value::Null } else { text("PERFORMANCE_SCHEMA") };
+        row[5] = number(10);
+        row[7] = number(0);
+        row[19] = text("");
+        row[20] = text("");
+        row
+    });
+    let own = visible(catalog, sight).map(|table| {
+        let mut row = vec![Value::Null; 21];
+        row[0] = text(DEF);
+        row[1] = text(table.database);
+        row[2] = text(table.name);
+        row[3] = text("BASE TABLE");
+        row[4] = text(table.engine);
+        row[5] = number(10);
+        row[6] = text("Dynamic");
+        row[14] = Value::DateTime(table.created_at);
+        row[17] = text(table.collation);
+        row[19] = text("");
+        row[20] = text(table.comment);
+        row
+    });
+    system.chain(own).collect()
+}
+
+pub(super) fn columns(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for relation in listed() {
+        for (i, column) in relation.columns.iter().enumerate() {
+            rows.push(relation_column(relation, column, i + 1));
+        }
+    }
+    for table in visible(catalog, sight) {
+        let privileges = sight.column_privileges(table.database, table.name);
+        for (i, column) in table.columns.iter().enumerate() {
+            let optional = |n: Option<i64>| n.map_or(Value::Null, Value::Int);
+            let unsigned = |n: Option<u64>| n.map_or(Value::Null, number);
+            rows.push(vec![
+                text(DEF),
+                text(table.database),
+                text(table.name),
+                text(column.name),
+                number(i + 1),
+                column.default.clone().map_or(Value::Null, text),
+                yes(column.nullable),
+                text(column.data_type),
+                optional(column.length.map(|(characters, _)| characters)),
+                optional(column.length.map(|(_, bytes)| bytes)),
+                unsigned(column.precision.map(|(digits, _)| digits)),
+                unsigned(column.precision.map(|(_, scale)| scale)),
+                unsigned(column.datetime_precision),
+                column.collation.map_or(Value::Null, |_| text(CHARSET)),
+                column.collation.map_or(Value::Null, text),
+                text(&column.column_type),
+                text(column.key),
+                text(column.extra),
+                text(&privileges),
+                text(column.comment),
+                text(""),
+                Value::Null,
+            ]);
+        }
+    }
+    rows
+}
+
+/// A column of a relation, as COLUMNS has it.
+fn relation_column(relation: &Relation, column: &RelationColumn, position: usize) -> Row {
+    let (data_type, column_type) = relation_type(column);
+    let length = i64::from(column.length);
+    let is_text = column.ty == ColumnType::Text;
+    let null = |value: Value, shown: bool| if shown { value } else { Value::Null };
+    let is_number = matches!(column.ty, ColumnType::BigInt | ColumnType::UnsignedBigInt);
+    vec![
+        text(DEF),
+        text(relation.database),
+        text(relation.name),
+        text(column.name),
+        number(position),
+        null(text(""), is_text && !column.nullable),
+        yes(column.nullable),
+        text(data_type),
+        null(number(length), is_text),
+        null(number(length * 3), is_text),
+        null(number(if column.ty == ColumnType::BigInt { 19 } else { 20 }), is_number),
+        null(number(0), is_number),
+        null(number(0), column.ty == ColumnType::DateTime),
+        null(text(NAMES), is_text),
+        null(text(NAME_COLLATION), is_text),
+        text(column_type),
+        text(""),
+        text(""),
+        text("select"),
+        text(""),
+        text(""),
+        Value::Null,
+    ]
+}
+
+/// The type of a relation's column, as DATA_TYPE and COLUMN_TYPE have it.
+pub(super) fn relation_type(column: &RelationColumn) -> (&'static str, String) {
+    match column.ty {
+        ColumnType::BigInt => ("bigint", "bigint".to_owned()),
+        ColumnType::UnsignedBigInt => ("bigint", "bigint unsigned".to_owned()),
+        ColumnType::Double => ("double", "double".to_owned()),
+        ColumnType::Decimal => ("decimal", "decimal(65,4)".to_owned()),
+        ColumnType::DateTime => ("datetime", "datetime".to_owned()),
+        ColumnType::Json => ("json", "json".to_owned()),
+        ColumnType::Null | ColumnType::Bytes => ("binary", "binary(0)".to_owned()),
+        ColumnType::Text if column.length > 65_535 => ("longtext", "longtext".to_owned()),
+        ColumnType::Text => ("varchar", format!("varchar({})", column.length)),
+    }
+}
+
+pub(super) fn statistics(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for table in visible(catalog, sight) {
+        for index in &table.indexes {
+            for (i, name) in index.columns.iter().enumerate() {
+                let nullable = table.columns.iter().any(|c| c.name == *name && c.nullable);
+                rows.push(vec![
+                    text(DEF),
+                    text(table.database),
+                    text(table.name),
+                    number(i64::from(!index.unique)),
+                    text(table.database),
+                    text(index.name),
+                    number(i + 1),
+                    text(*name),
+                    text("A"),
+                    Value::Null,
+                    Value::Null,
+                    Value::Null,
+                    text(if nullable { "YES" } else { "" }),
+                    text("BTREE"),
+                    text(""),
+                    text(""),
+                    text("YES"),
+                    Value::Null,
+                ]);
+            }
+        }
+    }
+    rows
+}
+
+pub(super) fn key_column_usage(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for table in visible(catalog, sight) {
+        for index in table.indexes.iter().filter(|i| i.unique) {
+            for (i, name) in index.columns.iter().enumerate() {
+                rows.push(vec![
+                    text(DEF),
+                    text(table.database),
+                    text(index.name),
+                    text(DEF),
+                    text(table.database),
+                    text(table.name),
+                    text(*name),
+                    number(i + 1),
+                    Value::Null,
+                    Value::Null,
+                    Value::Null,
+                    Value::Null,
+                ]);
+            }
+        }
+    }
+    rows
+}
+
+pub(super) fn table_constraints(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for table in visible(catalog, sight) {
+        for index in table.indexes.iter().filter(|i| i.unique) {
+            let kind = if index.name == "PRIMARY" { "PRIMARY KEY" } else { "UNIQUE" };
+            rows.push(vec![
+                text(DEF),
+                text(table.database),
+                text(index.name),
+                text(table.database),
+                text(table.name),
+                text(kind),
+                text("YES"),
+            ]);
+        }
+    }
+    rows
+}
+
+/// One row a table, as for every table without partitions: the shards are the deployment's, not the table's (SHOW
+/// SHARDS).
+pub(super) fn partitions(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
+    let row = |table: TableView<'_>| {
+        let mut row = vec![Value::Null; 25];
+        row[0] = text(DEF);
+        row[1] = text(table.database);
+        row[2] = text(table.name);
+        row[18] = Value::DateTime(table.created_at);
+        row[22] = text("");
+        row[23] = text("");
+        row
+    };
+    visible(catalog, sight).map(row).collect()
+}

@@ -1,0 +1,301 @@
+//! The engine over a small catalog, without a server.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cellgate_schemaless::{KeyForm, Micros, RowColumn, TableDef, TableKind};
+use cellgate_sql::relational::Relation;
+use cellgate_sql::{Command, Environment, Row, SessionCall, SessionFunction, SqlError, SqlMode, TimeZone, Value};
+
+use super::{Key, Relational, RelationalFailure, State, Until};
+use crate::catalog::{CatalogDocument, Snapshot};
+
+struct Session {
+    database: Option<&'static str>,
+    catalog: Arc<Snapshot>,
+    engine: Arc<Relational>,
+}
+
+fn table(id: u32, database: &str, name: &str, columns: &[(&str, Option<&str>)]) -> TableDef {
+    let column = |(name, missing): &(&str, Option<&str>)| RowColumn {
+        name: (*name).into(),
+        storage_key: (*name).into(),
+        missing: missing.map(str::to_owned),
+        added_in: 1,
+    };
+    TableDef {
+        id,
+        database: database.into(),
+        name: name.into(),
+        kind: TableKind::Cells,
+        key_form: KeyForm::Bytes,
+        codec: 1,
+        columns: columns.iter().map(column).collect(),
+        dropped_keys: Vec::new(),
+        comment: String::new(),
+        made_as: None,
+        def: 1,
+        created_at: 1_700_000_000_000_000,
+    }
+}
+
+impl Session {
+    fn new() -> Self {
+        let document = CatalogDocument {
+            databases: vec!["shop".into(), "Other".into()],
+            tables: vec![
+                table(1, "shop", "trips", &[("BASE", None), ("status", Some("\"new\""))]),
+                table(2, "shop", "riders", &[]),
+                table(3, "Other", "trips", &[]),
+            ],
+            last_table_id: 3,
+            ..CatalogDocument::default()
+        };
+        let catalog = Arc::new(Snapshot::new(1, &document));
+        Self { database: Some("shop"), catalog, engine: Arc::default() }
+    }
+
+    fn program(&self, text: &str, params: &[Value]) -> Result<cellgate_sql::relational::Program, SqlError> {
+        let statements = cellgate_sql::parse(text, SqlMode::default())?;
+        match cellgate_sql::bind(&statements[0], params, self)? {
+            Command::Relational(program) => Ok(*program),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    fn run(&self, text: &str, params: &[Value]) -> Result<Vec<Row>, RelationalFailure> {
+        let program = Arc::new(self.program(text, params)?);
+        self.engine.run_now(&program, &self.catalog, &State::default(), &until(Duration::from_secs(20)))
+    }
+
+    fn rows(&self, text: &str) -> Vec<String> {
+        let rows = self.run(text, &[]).unwrap_or_else(|error| panic!("{text}: {error}"));
+        rows.iter().map(|row| row.iter().map(shown).collect::<Vec<_>>().join("|")).collect()
+    }
+
+    fn columns(&self, text: &str) -> Vec<String> {
+        self.program(text, &[]).unwrap().columns().iter().map(|c| c.name.clone()).collect()
+    }
+
+    fn error(&self, text: &str) -> String {
+        match self.run(text, &[]) {
+            Ok(rows) => panic!("{text}: {rows:?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+}
+
+fn until(patience: Duration) -> Until {
+    Until { deadline: Instant::now() + patience, abandoned: Arc::default() }
+}
+
+fn shown(value: &Value) -> String {
+    value.text().map_or("NULL".to_owned(), |text| String::from_utf8_lossy(&text).into_owned())
+}
+
+impl Environment for Session {
+    fn database(&self) -> Option<&str> {
+        self.database
+    }
+
+    fn table(&self, database: &str, name: &str) -> Option<Arc<TableDef>> {
+        self.catalog.table(database, name).cloned()
+    }
+
+    fn has_database(&self, database: &str) -> bool {
+        self.catalog.has_database(database)
+    }
+
+    fn variable(&self, _: bool, name: &str) -> Option<Value> {
+        (name == "version").then(|| Value::Text("8.0.36".into()))
+    }
+
+    fn user_variable(&self, _: &str) -> Value {
+        Value::Null
+    }
+
+    fn function(&self, function: SessionFunction) -> Value {
+        match function {
+            SessionFunction::Database => self.database.map_or(Value::Null, |d| Value::Text(d.into())),
+            _ => Value::Int(7),
+        }
+    }
+
+    fn relation(&self, database: &str, table: &str) -> Option<&'static Relation> {
+        super::relation(database, table)
+    }
+
+    fn is_system_database(&self, name: &str) -> bool {
+        super::is_system_database(name)
+    }
+
+    fn call(&self, call: SessionCall, arguments: &[Value]) -> Result<Value, SqlError> {
+        Err(SqlError::Pending(call, arguments.to_vec()))
+    }
+
+    fn time_zone(&self) -> TimeZone {
+        TimeZone::UTC
+    }
+
+    fn shard_of(&self, _: &[u8]) -> u16 {
+        0
+    }
+
+    fn virtual_shards(&self) -> u32 {
+        8
+    }
+
+    fn now(&self) -> Micros {
+        Micros(1_700_000_000_123_456)
+    }
+
+    fn sql_mode(&self) -> SqlMode {
+        SqlMode::default()
+    }
+
+    fn collect_rows(&self) -> usize {
+        1000
+    }
+
+    fn collect_bytes(&self) -> usize {
+        1 << 20
+    }
+}
+
+#[test]
+fn tables_and_columns_join() {
+    let session = Session::new();
+    let text = "select t.table_name, c.column_name as Col, ordinal_position from information_schema.tables t \
+                join INFORMATION_SCHEMA.COLUMNS c on c.table_schema = t.table_schema and c.table_name = t.table_name \
+                where t.table_schema = database() and t.table_name like 'tr%' and c.column_key = 'pri' order by 3 desc";
+    assert_eq!(session.columns(text), ["TABLE_NAME", "Col", "ORDINAL_POSITION"]);
+    assert_eq!(session.rows(text), ["trips|ref_key|4", "trips|column_key|3", "trips|row_key|2"]);
+}
+
+#[test]
+fn names_of_tables_compare_exactly_and_other_text_without_case() {
+    let session = Session::new();
+    let count = |condition: &str| {
+        let text =
+            format!("SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'shop' AND {condition}");
+        session.rows(&text).remove(0)
+    };
+    assert_eq!(count("table_name = 'trips' and column_name = 'base'"), "1");
+    assert_eq!(count("table_name = 'TRIPS'"), "0");
+    assert_eq!(count("table_name collate utf8mb4_general_ci = 'TRIPS' and ordinal_position = '1'"), "1");
+    assert_eq!(count("binary column_name = 'base'"), "0");
+    assert_eq!(count("table_name in ('Trips', 'riders') and data_type in ('JSON')"), "1");
+}
+
+#[test]
+fn what_has_no_table_runs_too() {
+    let session = Session::new();
+    for (text, rows) in [
+        ("SELECT 'TABLE' TABLE_TYPE UNION SELECT 'VIEW' UNION SELECT 'table'", &["TABLE", "VIEW"][..]),
+        ("SELECT EXISTS(SELECT 1 FROM (SELECT 1 AS a) x WHERE a = '1')", &["1"]),
+        (
+            "SELECT a + 1, 1/2 FROM (SELECT 1 AS a UNION ALL SELECT 2.5) t ORDER BY a DESC",
+            &["3.5|0.5000", "2.0|0.5000"],
+        ),
+        ("(SELECT 1) UNION ALL (SELECT 'x') ORDER BY 1 LIMIT 1", &["1"]),
+        (
+            "SELECT GROUP_CONCAT(a ORDER BY a DESC SEPARATOR '-'), SUM(a), COUNT(DISTINCT a) FROM (SELECT 1 AS a UNION ALL \
+          SELECT 3 UNION ALL SELECT 3) t",
+            &["3-3-1|7|2"],
+        ),
+        (
+            "SELECT (SELECT MAX(b) FROM (SELECT 5 AS b) y WHERE b > x.a) m FROM (SELECT 4 a UNION SELECT 6) x",
+            &["5", "NULL"],
+        ),
+        ("SELECT COALESCE(NULL, DATABASE()) d FROM (SELECT 1) q WHERE 'A' = 'a' AND '5' = 5", &["shop"]),
+        (
+            "SELECT a, COUNT(*) n FROM (SELECT 'x' a UNION ALL SELECT 'X' UNION ALL SELECT 'y') t GROUP BY a HAVING n > 1",
+            &["x|2"],
+        ),
+        ("SELECT CASE a WHEN 1 THEN 'one' ELSE a END FROM (SELECT 1 a UNION SELECT 2) t", &["one", "2"]),
+        ("SELECT * FROM (SELECT 1 a, 2 b) x JOIN (SELECT 1 a, 3 c) y USING (a)", &["1|2|3"]),
+        (
+            "SELECT x.a FROM (SELECT 1 a UNION SELECT 2) x LEFT JOIN (SELECT 2 a) y ON x.a = y.a WHERE y.a IS NULL",
+            &["1"],
+        ),
+        (
+            "SELECT y.a FROM (SELECT 1 a UNION SELECT 2) x RIGHT JOIN (SELECT 2 a UNION SELECT 3) y ON x.a = y.a ORDER BY 1",
+            &["2", "3"],
+        ),
+        (
+            "SELECT a, ROW_NUMBER() OVER (ORDER BY a DESC) r FROM (SELECT 1 a UNION SELECT 2) t ORDER BY a",
+            &["1|2", "2|1"],
+        ),
+        ("SELECT '' TABLE_SCHEM FROM (SELECT 1) q WHERE 1=0", &[]),
+    ] {
+        assert_eq!(session.rows(text), rows, "{text}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_as_mysql_says_it() {
+    let session = Session::new();
+    for (text, error) in [
+        ("SELECT 1 FROM information_schema.nope", "Unknown table 'NOPE' in information_schema"),
+        ("SELECT nope FROM information_schema.tables", "Unknown column 'nope' in 'field list'"),
+        ("SELECT 1 FROM information_schema.tables WHERE x.nope = 1", "Unknown column 'x.nope' in 'where clause'"),
+        (
+            "SELECT table_name FROM information_schema.tables a, information_schema.columns b",
+            "Column 'table_name' in field list is ambiguous",
+        ),
+        ("SELECT 1 FROM information_schema.tables a, information_schema.columns a", "Not unique table/alias: 'a'"),
+        ("SELECT (SELECT table_name FROM information_schema.tables)", "Subquery returns more than 1 row"),
+        ("SELECT 1 FROM (SELECT 1, 1) x", "Duplicate column name '1'"),
+        ("SELECT 1 UNION SELECT 1, 2", "The used SELECT statements have a different number of columns"),
+        ("SELECT 1 FROM information_schema.tables WHERE COUNT(*) > 1", "Invalid use of group function"),
+        ("SELECT 1 FROM mysql.nope", "Table 'mysql.nope' doesn't exist"),
+        (
+            "SELECT * FROM trips JOIN riders",
+            "a join is not supported; read the tables one by one; IN (..) takes many keys at once",
+        ),
+    ] {
+        assert_eq!(session.error(text), error, "{text}");
+    }
+}
+
+#[test]
+fn a_statement_that_takes_too_long_ends() {
+    let session = Session::new();
+    let program = session
+        .program(
+            "SELECT COUNT(*) FROM information_schema.columns a, information_schema.columns b, \
+             information_schema.columns c, information_schema.columns d, information_schema.columns e",
+            &[],
+        )
+        .unwrap();
+    let soon = until(Duration::from_millis(50));
+    let ended = session.engine.run_now(&Arc::new(program), &session.catalog, &State::default(), &soon);
+    assert!(matches!(ended, Err(RelationalFailure::Timeout)), "{ended:?}");
+    assert_eq!(session.rows("SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = 'shop'"), ["1"]);
+}
+
+#[test]
+fn an_engine_is_used_again_for_the_same_catalog_and_filled_anew_for_another() {
+    let mut session = Session::new();
+    let count = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'shop'";
+    assert_eq!(session.rows(count), ["2"]);
+    assert_eq!(session.rows(count), ["2"]);
+    assert_eq!(session.engine.idle.lock().unwrap().len(), 1);
+    let document = CatalogDocument { databases: vec!["shop".into()], ..CatalogDocument::default() };
+    session.catalog = Arc::new(Snapshot::new(2, &document));
+    assert_eq!(session.rows(count), ["0"]);
+    let idle = session.engine.idle.lock().unwrap();
+    assert!(idle.iter().any(|e| e.key() == Some(&Key { catalog: 2, sight: String::new() })));
+}
+
+#[test]
+fn use_information_schema_makes_its_tables_the_sessions() {
+    let mut session = Session::new();
+    session.database = Some("information_schema");
+    assert_eq!(
+        session.rows("SELECT schema_name FROM schemata WHERE schema_name = ?".replace('?', "'shop'").as_str()),
+        ["shop"]
+    );
+    let rows = session.run("SELECT 1 FROM schemata LIMIT ?", &[Value::Text("1".into())]).unwrap();
+    assert_eq!(rows.len(), 1);
+}

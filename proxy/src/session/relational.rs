@@ -1,0 +1,78 @@
+//! SELECTs on the relational engine.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use cellgate_sql::relational::Program;
+use cellgate_sql::{SqlError, Value};
+
+use super::error::StatementError;
+use super::{Answer, Session, Table};
+use crate::catalog::Snapshot;
+use crate::errors;
+use crate::relational::{RelationalFailure, Sight, State};
+
+impl Session {
+    /// Runs a SELECT on the relational engine.
+    pub(super) async fn relational(
+        &mut self,
+        program: Program,
+        catalog: &Arc<Snapshot>,
+        deadline: Instant,
+    ) -> Result<Answer, StatementError> {
+        let columns = program.columns().to_vec();
+        let state = self.state_for(&program);
+        let engine = self.server.relational();
+        match engine.run(program, Arc::clone(catalog), state, deadline).await {
+            Ok(rows) => Ok(Answer::Table(Table { columns, rows })),
+            Err(RelationalFailure::Sql(error)) => Err(error.into()),
+            Err(RelationalFailure::Timeout | RelationalFailure::Busy) => Err(StatementError::Timeout { detail: "" }),
+            Err(failure @ (RelationalFailure::Sqlite(_) | RelationalFailure::Panicked)) => {
+                let id = errors::logged_defect("the relational engine", &failure);
+                Err(SqlError::Internal(format!("the relational engine failed (log id {id})")).into())
+            }
+        }
+    }
+
+    /// What the tables that the program reads show of the server and the session.
+    fn state_for(&self, program: &Program) -> State {
+        let reads = |name: &str| program.relations().iter().any(|r| r.name.eq_ignore_ascii_case(name));
+        let mut state = State { sight: self.sight(), ..State::default() };
+        let accounts = self.server.accounts().snapshot();
+        let access = self.access();
+        if reads("user") {
+            state.users = accounts.user_rows(access);
+        }
+        if reads("user_privileges") {
+            state.user_privileges = accounts.user_privileges(access);
+        }
+        if reads("schema_privileges") {
+            state.schema_privileges = accounts.schema_privileges(access);
+        }
+        if reads("table_privileges") {
+            state.table_privileges = accounts.table_privileges(access);
+        }
+        if reads("processlist") {
+            state.processes = self.processes(false);
+        }
+        if reads("session_variables") {
+            state.session_variables = named(self.variables.show());
+        }
+        if reads("global_variables") {
+            state.global_variables = named(self.server.globals().show());
+        }
+        if reads("global_status") || reads("session_status") {
+            state.status = self.server.status();
+        }
+        state
+    }
+
+    /// What the user may see.
+    pub(super) fn sight(&self) -> Sight {
+        Sight::of(self.access())
+    }
+}
+
+fn named(variables: impl Iterator<Item = (&'static str, Value)>) -> Vec<(String, Value)> {
+    variables.map(|(name, value)| (name.to_owned(), value)).collect()
+}

@@ -1,0 +1,510 @@
+//! Queries: names looked up, and printed as SQLite's.
+
+use super::aggregate::AggregateSpec;
+use super::ast::{Body, Core, Query, RelExpr, RelItem, RelLeaf, RelLimit, SetOperator};
+use super::packed::Packed;
+use super::print::{Aggregates, Place, Printed, What, common};
+use super::program::{Program, Scalar};
+use super::scope::{Collation, Column, Origin, Scope};
+use super::{Relation, RelationalError};
+use crate::bind::scope::Session;
+use crate::environment::Environment;
+use crate::error::SqlError;
+use crate::expression::number::Number;
+use crate::expression::{CastType, Expression, Leaf, Type};
+use crate::parse::{budget, on_big_stack, unsupported};
+use crate::value::{ColumnMeta, ColumnType, Value};
+
+/// Longest SQL for the engine, in bytes.
+const SQL_BYTES: usize = 16 << 20;
+/// How deep a query may nest and be bound on the caller's stack.
+const SHALLOW: usize = 24;
+
+type Result<T> = std::result::Result<T, SqlError>;
+
+/// What is known while a statement is bound.
+pub(super) struct Binder<'a> {
+    pub env: &'a dyn Environment,
+    /// The parameters; `None` while a statement is described.
+    pub session: Option<&'a Session<'a>>,
+    pub parameters: Vec<Packed>,
+    pub scalars: Vec<Scalar>,
+    pub aggregates: Vec<AggregateSpec>,
+    pub relations: Vec<&'static Relation>,
+    /// The next number of a table or a query in the SQL.
+    next: usize,
+    /// How many nodes have been printed.
+    pub nodes: usize,
+}
+
+/// A query as SQL.
+pub(super) struct Bound {
+    pub sql: String,
+    /// Its columns; `sql` is the name of the column within the query.
+    pub columns: Vec<Column>,
+    /// The alias its table had, for the description of the result.
+    aliases: Vec<String>,
+    /// Whether it has at most one row.
+    pub one_row: bool,
+}
+
+/// Binds a relational SELECT.
+///
+/// # Errors
+/// Unknown names, and what is refused.
+pub(crate) fn bind(query: &Query, session: &Session<'_>) -> Result<Program> {
+    with_stack(query, session.env, Some(session))
+}
+
+/// The result columns of a relational SELECT whose parameters are not known yet.
+///
+/// # Errors
+/// Unknown names, and what is refused.
+pub(crate) fn describe(query: &Query, env: &dyn Environment) -> Result<Vec<ColumnMeta>> {
+    with_stack(query, env, None).map(|program| program.columns)
+}
+
+fn with_stack(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) -> Result<Program> {
+    if query.depth > SHALLOW { on_big_stack(|| program(query, env, session)) } else { program(query, env, session) }
+}
+
+fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) -> Result<Program> {
+    let mut binder = Binder {
+        env,
+        session,
+        parameters: Vec::new(),
+        scalars: Vec::new(),
+        aggregates: Vec::new(),
+        relations: Vec::new(),
+        next: 0,
+        nodes: 0,
+    };
+    let bound = binder.query(query, None)?;
+    if bound.sql.len() > SQL_BYTES {
+        return Err(budget::limit("the size of the statement", SQL_BYTES, "bytes"));
+    }
+    let columns = bound.columns.iter().zip(bound.aliases).map(|(column, table)| meta(column, table)).collect();
+    Ok(Program {
+        sql: bound.sql,
+        parameters: binder.parameters,
+        scalars: binder.scalars,
+        aggregates: binder.aggregates,
+        relations: binder.relations,
+        columns,
+        rows: env.collect_rows(),
+        bytes: env.collect_bytes(),
+    })
+}
+
+fn meta(column: &Column, table: String) -> ColumnMeta {
+    let mut meta = ColumnMeta::typed(column.name.clone(), column.ty);
+    if let Some(origin) = &column.origin {
+        meta.schema = origin.database.to_owned();
+        meta.table = table;
+        meta.org_table = origin.table.to_owned();
+        meta.org_name = origin.column.to_owned();
+    }
+    meta
+}
+
+/// An item of the select list, printed.
+struct Item {
+    printed: Printed,
+    name: String,
+    alias: Option<String>,
+    origin: Option<Origin>,
+    table: String,
+}
+
+impl Binder<'_> {
+    /// A new number for a table or query.
+    pub fn number(&mut self) -> usize {
+        self.next += 1;
+        self.next
+    }
+
+    pub fn value(&self, leaf: &Leaf) -> Result<Value> {
+        match self.session {
+            Some(session) => session.value(leaf),
+            None => Session { env: self.env, params: &[] }.value(leaf),
+        }
+    }
+
+    pub fn group_concat_max_len(&self) -> usize {
+        match self.env.variable(false, "group_concat_max_len") {
+            Some(Value::Int(n)) => usize::try_from(n).unwrap_or(usize::MAX),
+            Some(Value::UInt(n)) => usize::try_from(n).unwrap_or(usize::MAX),
+            Some(_) | None => 1024,
+        }
+    }
+
+    /// A query, within the queries around it.
+    pub fn query(&mut self, query: &Query, outer: Option<&Scope<'_>>) -> Result<Bound> {
+        let plain = query.order_by.is_empty() && query.limit == RelLimit::default();
+        match &query.body {
+            Body::Select(core) => self.select(core, &query.order_by, &query.limit, outer),
+            Body::Query(inner) if plain => self.query(inner, outer),
+            body @ (Body::Query(_) | Body::Set(..)) => {
+                let bound = self.body(body, outer)?;
+                if plain { Ok(bound) } else { self.ordered(bound, query, outer) }
+            }
+        }
+    }
+
+    fn body(&mut self, body: &Body, outer: Option<&Scope<'_>>) -> Result<Bound> {
+        match body {
+            Body::Select(core) => self.select(core, &[], &RelLimit::default(), outer),
+            Body::Query(query) => self.query(query, outer),
+            Body::Set(first, rest) => self.set(first, rest, outer),
+        }
+    }
+
+    /// ORDER BY and LIMIT of what is no plain SELECT: over its columns.
+    fn ordered(&mut self, bound: Bound, query: &Query, outer: Option<&Scope<'_>>) -> Result<Bound> {
+        let mut scope = Scope::new(outer);
+        let columns = bound.columns.clone();
+        scope.sources.push(super::scope::Source { database: None, alias: String::new(), columns });
+        let order = self.order_of(&query.order_by, &bound.columns, &[], &scope)?;
+        let (limit, one_row) = self.limit(&query.limit)?;
+        let names: Vec<&str> = bound.columns.iter().map(|c| c.sql.as_str()).collect();
+        let sql = format!("SELECT {} FROM ({}){order}{limit}", names.join(","), bound.sql);
+        Ok(Bound { sql, one_row: one_row || bound.one_row, ..bound })
+    }
+
+    fn set(&mut self, first: &Body, rest: &[(SetOperator, Body)], outer: Option<&Scope<'_>>) -> Result<Bound> {
+        let first = self.body(first, outer)?;
+        let mut operands = vec![(None, first)];
+        for (operator, body) in rest {
+            let bound = self.body(body, outer)?;
+            if bound.columns.len() != operands[0].1.columns.len() {
+                return Err(RelationalError::Widths.into());
+            }
+            operands.push((Some(*operator), bound));
+        }
+        let width = operands[0].1.columns.len();
+        let types: Vec<Type> = (0..width)
+            .map(|i| common(&operands.iter().map(|(_, b)| Printed::column(&b.columns[i])).collect::<Vec<_>>()))
+            .collect();
+        let number = self.number();
+        let names: Vec<String> = (0..width).map(|i| format!("q{number}c{i}")).collect();
+        let names = names.join(",");
+        // SQLite's UNION keeps the last of equal texts, MySQL's the first: so it is DISTINCT over UNION ALL, once for a
+        // run of UNIONs.
+        let mut sql = String::new();
+        for (i, (operator, bound)) in operands.iter().enumerate() {
+            let next = self.set_operand(bound, &types, number)?;
+            let followed = operands.get(i + 1).is_some_and(|(next, _)| *next == Some(SetOperator::Union));
+            sql = match operator {
+                None => next,
+                Some(SetOperator::UnionAll) => format!("{sql} UNION ALL {next}"),
+                Some(SetOperator::Union) if followed => format!("{sql} UNION ALL {next}"),
+                Some(SetOperator::Union) => {
+                    format!("SELECT DISTINCT {} FROM ({sql} UNION ALL {next})", self.keyed(&types, &operands, number))
+                }
+                Some(SetOperator::Except) => format!("SELECT {names} FROM ({sql}) EXCEPT {next}"),
+                Some(SetOperator::Intersect) => format!("SELECT {names} FROM ({sql}) INTERSECT {next}"),
+            };
+        }
+        let mut columns = operands.swap_remove(0).1.columns;
+        let one = columns.len();
+        for (i, (column, ty)) in columns.iter_mut().zip(types).enumerate() {
+            column.sql = format!("q{number}c{i}");
+            column.ty = ty;
+            column.origin = None;
+        }
+        // In parentheses, so that it can be an operand again.
+        let sql = format!("SELECT {names} FROM ({sql})");
+        Ok(Bound { sql, columns, aliases: vec![String::new(); one], one_row: false })
+    }
+
+    /// An operand with its columns as the set has them.
+    fn set_operand(&mut self, bound: &Bound, types: &[Type], number: usize) -> Result<String> {
+        let mut items = Vec::with_capacity(types.len());
+        for (i, (column, ty)) in bound.columns.iter().zip(types).enumerate() {
+            let printed = self.converted(Printed::column(column), *ty)?;
+            let text = self.text(&printed)?;
+            items.push(format!("{text}{} AS q{number}c{i}", collate(*ty, column.collation)));
+        }
+        Ok(format!("SELECT {} FROM ({})", items.join(","), bound.sql))
+    }
+
+    /// The columns of a set as DISTINCT compares them.
+    fn keyed(&self, types: &[Type], operands: &[(Option<SetOperator>, Bound)], number: usize) -> String {
+        let keyed = types.iter().enumerate().map(|(i, ty)| {
+            let collations = operands.iter().filter_map(|(_, bound)| bound.columns.get(i)).map(|c| c.collation);
+            let collation = collations.reduce(Collation::merge).unwrap_or(Collation::WEAK);
+            format!("q{number}c{i}{} AS q{number}c{i}", collate(*ty, collation))
+        });
+        keyed.collect::<Vec<_>>().join(",")
+    }
+
+    /// A value of the type all operands of a set have in common.
+    fn converted(&mut self, printed: Printed, ty: Type) -> Result<Printed> {
+        let same = printed.ty.ty == ty.ty && printed.ty.decimals == ty.decimals;
+        match ty.ty {
+            _ if printed.ty.ty == ColumnType::Null || same => Ok(printed),
+            ColumnType::Decimal => self.cast(&printed, CastType::Decimal { scale: ty.decimals.into() }),
+            ColumnType::Double => self.cast(&printed, CastType::Double),
+            ColumnType::Text => self.coerced(printed, ty),
+            ColumnType::Null
+            | ColumnType::BigInt
+            | ColumnType::UnsignedBigInt
+            | ColumnType::Bytes
+            | ColumnType::Json
+            | ColumnType::DateTime => Ok(printed),
+        }
+    }
+
+    fn select(
+        &mut self,
+        core: &Core,
+        order_by: &[(RelExpr, bool)],
+        limit: &RelLimit,
+        outer: Option<&Scope<'_>>,
+    ) -> Result<Bound> {
+        let mut scope = Scope::new(outer);
+        let from = match &core.from {
+            Some(from) => format!(" FROM {}", self.from(from, &mut scope, outer)?),
+            None => String::new(),
+        };
+        let items = self.items(core, &scope)?;
+        let query = self.number();
+        let columns: Vec<Column> = items
+            .iter()
+            .enumerate()
+            .map(|(i, item)| Column {
+                name: item.alias.clone().unwrap_or(item.name.clone()),
+                sql: format!("q{query}c{i}"),
+                ty: item.printed.ty,
+                collation: item.printed.collation,
+                origin: item.origin.clone(),
+                hidden: false,
+                merged: false,
+            })
+            .collect();
+        // Only what has an alias can be named by it: the others are the tables' columns.
+        let aliases: Vec<Column> =
+            columns.iter().zip(&items).filter(|(_, item)| item.alias.is_some()).map(|(c, _)| c.clone()).collect();
+        let aggregated = !core.group_by.is_empty() || aggregates(core, order_by);
+        let mut condition = Vec::new();
+        if let Some(e) = &core.condition {
+            let printed = self.print(e, Place::new(&scope, "where clause", Aggregates::Forbidden))?;
+            condition.push(self.condition(&printed)?);
+        }
+        let group_by = self.group_by(core, &columns, &aliases, &scope)?;
+        let mut having = String::new();
+        if let Some(e) = &core.having {
+            let place = Place::new(&scope, "having clause", Aggregates::Allowed);
+            let printed = self.print(e, Place { aliases: &aliases, aliases_first: true, ..place })?;
+            let printed = self.condition(&printed)?;
+            // Without groups HAVING is a condition like any other.
+            if aggregated { having = format!(" HAVING {printed}") } else { condition.push(printed) }
+        }
+        let order = self.order_of(order_by, &columns, &aliases, &scope)?;
+        let (limit, one_row) = self.limit(limit)?;
+        let distinct = if core.distinct { "DISTINCT " } else { "" };
+        let mut list = Vec::with_capacity(items.len());
+        for (item, column) in items.iter().zip(&columns) {
+            let text = self.text(&item.printed)?;
+            let collation =
+                if core.distinct { collate(item.printed.ty, item.printed.collation) } else { String::new() };
+            list.push(format!("{text}{collation} AS {}", column.sql));
+        }
+        let condition = match condition.as_slice() {
+            [] => String::new(),
+            conditions => format!(" WHERE {}", conditions.join(" AND ")),
+        };
+        let sql = format!("SELECT {distinct}{}{from}{condition}{group_by}{having}{order}{limit}", list.join(","));
+        let one_row = one_row || (aggregated && core.group_by.is_empty()) || core.from.is_none();
+        Ok(Bound { sql, columns, aliases: items.into_iter().map(|i| i.table).collect(), one_row })
+    }
+
+    /// The select list, `*` written out.
+    fn items(&mut self, core: &Core, scope: &Scope<'_>) -> Result<Vec<Item>> {
+        let mut items = Vec::new();
+        for item in &core.items {
+            match item {
+                RelItem::All => {
+                    if scope.sources.is_empty() {
+                        return Err(RelationalError::NoTables.into());
+                    }
+                    // What USING made one comes first.
+                    for merged in [true, false] {
+                        for source in &scope.sources {
+                            let shown = source.columns.iter().filter(|c| !c.hidden && c.merged == merged);
+                            items.extend(shown.map(|c| starred(c, &source.alias)));
+                        }
+                    }
+                }
+                RelItem::AllOf(qualifier) => {
+                    let (database, table) = match qualifier.as_slice() {
+                        [database, table] => (Some(database.as_str()), table.as_str()),
+                        [table] => (None, table.as_str()),
+                        _ => (None, ""),
+                    };
+                    let found = scope.sources.iter().find(|s| s.answers_to(database, table));
+                    let source = found.ok_or_else(|| RelationalError::UnknownQualifier(qualifier.join(".")))?;
+                    items.extend(source.columns.iter().map(|c| starred(c, &source.alias)));
+                }
+                RelItem::Expression { expression, alias, written } => {
+                    let place = Place::new(scope, "field list", Aggregates::Allowed);
+                    let printed = self.print(expression, place)?;
+                    let (mut name, mut origin, mut table) = (written.clone(), None, String::new());
+                    if let Expression::Leaf(RelLeaf::Plain(Leaf::Column(parts))) = expression {
+                        let (source, column) = scope.resolve(parts, "field list")?;
+                        // MySQL's system tables are views, whose columns are called as they are there.
+                        name = match (&column.origin, parts.last()) {
+                            (Some(origin), _) => origin.column.to_owned(),
+                            (None, Some(last)) => last.clone(),
+                            (None, None) => name,
+                        };
+                        origin.clone_from(&column.origin);
+                        table.clone_from(&source.alias);
+                    }
+                    items.push(Item { printed, name, alias: alias.clone(), origin, table });
+                }
+            }
+        }
+        Ok(items)
+    }
+
+    fn group_by(&mut self, core: &Core, columns: &[Column], aliases: &[Column], scope: &Scope<'_>) -> Result<String> {
+        if core.group_by.is_empty() {
+            return Ok(String::new());
+        }
+        let mut keys = Vec::new();
+        for e in &core.group_by {
+            let printed = match position(e, columns, "group statement")? {
+                Some(column) => Printed::column(column),
+                None => {
+                    let place = Place::new(scope, "group statement", Aggregates::Forbidden);
+                    self.print(e, Place { aliases, ..place })?
+                }
+            };
+            if matches!(printed.what, What::Sql(_)) {
+                keys.push(self.key(&printed)?);
+            }
+        }
+        // A group of constants is one group.
+        if keys.is_empty() {
+            keys.push("NULL".to_owned());
+        }
+        Ok(format!(" GROUP BY {}", keys.join(",")))
+    }
+
+    fn order_of(
+        &mut self,
+        order_by: &[(RelExpr, bool)],
+        columns: &[Column],
+        aliases: &[Column],
+        scope: &Scope<'_>,
+    ) -> Result<String> {
+        let mut keys = Vec::new();
+        for (e, descending) in order_by {
+            let printed = match position(e, columns, "order clause")? {
+                Some(column) => Printed::column(column),
+                None => {
+                    let place = Place::new(scope, "order clause", Aggregates::Allowed);
+                    self.print(e, Place { aliases, aliases_first: true, ..place })?
+                }
+            };
+            if matches!(printed.what, What::Sql(_)) {
+                keys.push(format!("{}{}", self.key(&printed)?, if *descending { " DESC" } else { "" }));
+            }
+        }
+        Ok(if keys.is_empty() { String::new() } else { format!(" ORDER BY {}", keys.join(",")) })
+    }
+
+    /// LIMIT as SQL, and whether it leaves at most one row.
+    fn limit(&mut self, limit: &RelLimit) -> Result<(String, bool)> {
+        let scope = Scope::new(None);
+        let mut number = |e: &Option<RelExpr>| -> Result<Option<u64>> {
+            let Some(e) = e else { return Ok(None) };
+            let printed = self.print(e, Place::new(&scope, "limit clause", Aggregates::Forbidden))?;
+            let What::Constant(value) = printed.what else { return Ok(None) };
+            // mysql2 and others bind numbers as text or doubles.
+            let is_number = match &value {
+                Value::Text(text) | Value::Bytes(text) => {
+                    std::str::from_utf8(text).is_ok_and(|t| t.trim().parse::<f64>().is_ok())
+                }
+                Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Decimal(_) => true,
+                Value::Null | Value::Json(_) | Value::DateTime(_) => false,
+            };
+            match Number::of(&value).map(Number::floor) {
+                Some((n, true)) if is_number && n >= 0 => Ok(Some(u64::try_from(n).unwrap_or(u64::MAX))),
+                Some(_) | None => Err(SqlError::Arguments("LIMIT".into())),
+            }
+        };
+        let (count, offset) = (number(&limit.count)?, number(&limit.offset)?);
+        let bounded = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        Ok(match (count, offset) {
+            (None, _) => (String::new(), false),
+            (Some(count), None) => (format!(" LIMIT {}", bounded(count)), count <= 1),
+            (Some(count), Some(offset)) => {
+                (format!(" LIMIT {} OFFSET {}", bounded(count), bounded(offset)), count <= 1)
+            }
+        })
+    }
+}
+
+/// How a column's values compare, if they are text.
+fn collate(ty: Type, collation: Collation) -> String {
+    match (ty.ty, collation.fold) {
+        (ColumnType::Text, true) => format!(" COLLATE {}", super::names::FOLDED),
+        (ColumnType::Text, false) => " COLLATE BINARY".to_owned(),
+        (_, _) => String::new(),
+    }
+}
+
+fn starred(column: &Column, table: &str) -> Item {
+    Item {
+        printed: Printed::column(column),
+        name: column.name.clone(),
+        alias: None,
+        origin: column.origin.clone(),
+        table: table.to_owned(),
+    }
+}
+
+/// The column a position in ORDER BY or GROUP BY stands for.
+fn position<'c>(e: &RelExpr, columns: &'c [Column], clause: &'static str) -> Result<Option<&'c Column>> {
+    let Expression::Constant(Value::Int(position)) = e else { return Ok(None) };
+    let place = usize::try_from(*position).ok().and_then(|p| p.checked_sub(1));
+    match place.and_then(|p| columns.get(p)) {
+        Some(column) => Ok(Some(column)),
+        None => Err(SqlError::UnknownColumn { column: position.to_string(), clause, hint: String::new() }),
+    }
+}
+
+/// Whether a SELECT without GROUP BY has aggregates of its own.
+fn aggregates(core: &Core, order_by: &[(RelExpr, bool)]) -> bool {
+    let items = core.items.iter().filter_map(|item| match item {
+        RelItem::Expression { expression, .. } => Some(expression),
+        RelItem::All | RelItem::AllOf(_) => None,
+    });
+    items.chain(&core.having).chain(order_by.iter().map(|(e, _)| e)).any(is_aggregated)
+}
+
+fn is_aggregated(e: &RelExpr) -> bool {
+    e.any(|node| match node {
+        Expression::Leaf(RelLeaf::Aggregate(aggregated)) => match &aggregated.over {
+            None => true,
+            Some(_) => aggregated.arguments.iter().any(is_aggregated),
+        },
+        Expression::Leaf(RelLeaf::Collate { operand, .. } | RelLeaf::In { operand, .. }) => is_aggregated(operand),
+        _ => false,
+    })
+}
+
+/// The refusal of a table the engine does not hold.
+pub(super) fn not_held(name: &str) -> SqlError {
+    unsupported(
+        &format!("a join, subquery or set operation over the table {name}"),
+        "read the tables one by one; IN (..) takes many keys at once",
+    )
+}
+
+/// The collation of a column of a relation.
+pub(super) fn column_collation(fold: bool) -> Collation {
+    Collation { fold, strength: 1 }
+}

@@ -1,0 +1,197 @@
+//! FROM: which columns can be named, and how the tables are joined.
+
+use super::ast::{JoinKind, JoinOn, TableRef};
+use super::bind::{Binder, Bound, column_collation, not_held};
+use super::print::{Aggregates, Place};
+use super::scope::{Column, Origin, Scope, Source};
+use super::{Program, Relation, RelationalError};
+use crate::ast::Name;
+use crate::error::SqlError;
+use crate::expression::{Comparison, Operator, Type};
+
+type Result<T> = std::result::Result<T, SqlError>;
+
+impl Binder<'_> {
+    /// The SQL of a FROM; its tables become part of `scope`.
+    pub fn from(&mut self, from: &TableRef, scope: &mut Scope<'_>, outer: Option<&Scope<'_>>) -> Result<String> {
+        match from {
+            TableRef::Named { name, alias } => self.named(name, alias.as_deref(), scope),
+            TableRef::Derived { query, alias, columns } => {
+                let bound = self.query(query, outer)?;
+                self.derived(bound, alias, columns, scope)
+            }
+            TableRef::Join { kind, left, right, on } => self.join(*kind, left, right, on, scope, outer),
+        }
+    }
+
+    fn named(&mut self, name: &Name, alias: Option<&str>, scope: &mut Scope<'_>) -> Result<String> {
+        let database = match (&name.database, self.env.database()) {
+            (Some(database), _) => database.clone(),
+            (None, Some(database)) => database.to_owned(),
+            (None, None) => return Err(SqlError::NoDatabase),
+        };
+        let relation = self.relation(&database, &name.table)?;
+        let number = self.number();
+        let column = |c: &'static super::RelationColumn| Column {
+            name: c.name.to_owned(),
+            sql: format!("t{number}.\"{}\"", c.name),
+            ty: Type { length: c.length, nullable: c.nullable, ..Type::of(c.ty) },
+            collation: column_collation(c.fold),
+            origin: Some(Origin { database: relation.database, table: relation.name, column: c.name }),
+            hidden: false,
+            merged: false,
+        };
+        let alias = alias.unwrap_or(relation.name).to_owned();
+        let database = Some(relation.database.to_owned());
+        add(scope, Source { database, alias, columns: relation.columns.iter().map(column).collect() })?;
+        Ok(format!("\"{}\" AS t{number}", Program::table_name(relation)))
+    }
+
+    fn relation(&mut self, database: &str, table: &str) -> Result<&'static Relation> {
+        if let Some(relation) = self.env.relation(database, table) {
+            if !self.relations.contains(&relation) {
+                self.relations.push(relation);
+            }
+            return Ok(relation);
+        }
+        if self.env.is_system_database(database) {
+            // information_schema says "Unknown table 'X' in information_schema"; the others are databases like any.
+            return Err(if database.eq_ignore_ascii_case("information_schema") {
+                let database = "information_schema".to_owned();
+                RelationalError::UnknownTable { table: table.to_uppercase(), database }.into()
+            } else {
+                SqlError::UnknownTable { database: database.to_owned(), table: table.to_owned() }
+            });
+        }
+        if self.env.table(database, table).is_some() {
+            return Err(not_held(table));
+        }
+        Err(if self.env.has_database(database) {
+            SqlError::UnknownTable { database: database.to_owned(), table: table.to_owned() }
+        } else {
+            SqlError::UnknownDatabase(database.to_owned())
+        })
+    }
+
+    fn derived(&mut self, bound: Bound, alias: &str, names: &[String], scope: &mut Scope<'_>) -> Result<String> {
+        if !names.is_empty() && names.len() != bound.columns.len() {
+            return Err(RelationalError::NameCount.into());
+        }
+        let number = self.number();
+        let mut columns: Vec<Column> = Vec::with_capacity(bound.columns.len());
+        for (i, column) in bound.columns.into_iter().enumerate() {
+            let name = names.get(i).cloned().unwrap_or(column.name);
+            if columns.iter().any(|c| c.name.to_lowercase() == name.to_lowercase()) {
+                return Err(RelationalError::DuplicateColumn(name).into());
+            }
+            let sql = format!("t{number}.{}", column.sql);
+            columns.push(Column { name, sql, origin: None, merged: false, hidden: false, ..column });
+        }
+        add(scope, Source { database: None, alias: alias.to_owned(), columns })?;
+        Ok(format!("({}) AS t{number}", bound.sql))
+    }
+
+    fn join(
+        &mut self,
+        kind: JoinKind,
+        left: &TableRef,
+        right: &TableRef,
+        on: &JoinOn,
+        scope: &mut Scope<'_>,
+        outer: Option<&Scope<'_>>,
+    ) -> Result<String> {
+        let start = scope.sources.len();
+        let left_sql = self.from(left, scope, outer)?;
+        let middle = scope.sources.len();
+        let right_sql = self.from(right, scope, outer)?;
+        let right_sql = match right {
+            TableRef::Join { .. } => format!("({right_sql})"),
+            TableRef::Named { .. } | TableRef::Derived { .. } => right_sql,
+        };
+        let joiner = match kind {
+            JoinKind::Inner => "JOIN",
+            JoinKind::Left => "LEFT JOIN",
+            JoinKind::Right => "RIGHT JOIN",
+        };
+        let condition = match on {
+            JoinOn::Always => String::new(),
+            JoinOn::On(e) => {
+                let printed = self.print(e, Place::new(scope, "on clause", Aggregates::Forbidden))?;
+                format!(" ON {}", self.condition(&printed)?)
+            }
+            JoinOn::Using(names) => self.using(kind, names, scope, start, middle)?,
+            JoinOn::Natural => {
+                let names = common_names(&scope.sources[start..middle], &scope.sources[middle..]);
+                if names.is_empty() { String::new() } else { self.using(kind, &names, scope, start, middle)? }
+            }
+        };
+        Ok(format!("{left_sql} {joiner} {right_sql}{condition}"))
+    }
+
+    /// Columns of one name become one column: that of the side that always has a row.
+    fn using(
+        &mut self,
+        kind: JoinKind,
+        names: &[String],
+        scope: &mut Scope<'_>,
+        start: usize,
+        middle: usize,
+    ) -> Result<String> {
+        let mut conditions = Vec::new();
+        for name in names {
+            let left = find(&scope.sources[start..middle], name)?;
+            let right = find(&scope.sources[middle..], name)?;
+            let left_at = (start + left.0, left.1);
+            let right_at = (middle + right.0, right.1);
+            let (a, b) = (
+                super::print::Printed::column(&scope.sources[left_at.0].columns[left_at.1]),
+                super::print::Printed::column(&scope.sources[right_at.0].columns[right_at.1]),
+            );
+            let equal = self.operate(Operator::Compare(Comparison::Equal), a, b)?;
+            conditions.push(self.condition(&equal)?);
+            let (kept, hidden) = if kind == JoinKind::Right { (right_at, left_at) } else { (left_at, right_at) };
+            scope.sources[kept.0].columns[kept.1].merged = true;
+            scope.sources[hidden.0].columns[hidden.1].hidden = true;
+        }
+        Ok(format!(" ON {}", conditions.join(" AND ")))
+    }
+}
+
+fn add(scope: &mut Scope<'_>, source: Source) -> Result<()> {
+    let same = |s: &Source| {
+        s.alias.eq_ignore_ascii_case(&source.alias) && (s.database == source.database || s.database.is_none())
+    };
+    if scope.sources.iter().any(same) {
+        return Err(RelationalError::NotUnique(source.alias).into());
+    }
+    scope.sources.push(source);
+    Ok(())
+}
+
+/// The place of the one visible column of this name.
+fn find(sources: &[Source], name: &str) -> Result<(usize, usize)> {
+    let mut found = None;
+    for (i, source) in sources.iter().enumerate() {
+        for (j, column) in source.columns.iter().enumerate() {
+            if column.hidden || column.name.to_lowercase() != name.to_lowercase() {
+                continue;
+            }
+            if found.is_some() {
+                let column = name.to_owned();
+                return Err(RelationalError::Ambiguous { column, clause: "from clause" }.into());
+            }
+            found = Some((i, j));
+        }
+    }
+    let column = || SqlError::UnknownColumn { column: name.to_owned(), clause: "from clause", hint: String::new() };
+    found.ok_or_else(column)
+}
+
+fn common_names(left: &[Source], right: &[Source]) -> Vec<String> {
+    let visible = |sources: &[Source]| -> Vec<String> {
+        sources.iter().flat_map(|s| s.columns.iter().filter(|c| !c.hidden).map(|c| c.name.clone())).collect()
+    };
+    let right = visible(right);
+    let is_common = |name: &String| right.iter().any(|r| r.to_lowercase() == name.to_lowercase());
+    visible(left).into_iter().filter(is_common).collect()
+}

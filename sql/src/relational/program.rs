@@ -1,0 +1,167 @@
+//! A bound relational SELECT: SQL for the engine, and what answers its calls.
+
+use bytes::Bytes;
+
+use super::aggregate::{Accumulator, AggregateSpec};
+use super::packed::{Packed, typed};
+use super::{Relation, RelationalError};
+use crate::error::SqlError;
+use crate::expression::{Expression, Scope, Slot};
+use crate::value::{ColumnMeta, Row, Value};
+
+/// The names a [`Program`]'s SQL uses for what the engine must answer.
+pub mod names {
+    /// The scalar function: the number of the expression, then its operands. Answered by [`super::Program::call`].
+    pub const SCALAR: &str = "mysql";
+    /// The aggregate: the number of the specification, then its operands. [`super::Program::accumulator`].
+    pub const AGGREGATE: &str = "mysql_aggregate";
+    /// The aggregate that is the one value it was given, an error at the second. [`super::Program::several_rows`].
+    pub const ONLY: &str = "mysql_only";
+    /// The scalar function that makes of one value what it is grouped by. [`super::Program::key`].
+    pub const KEY: &str = "mysql_key";
+    /// The collation of text that compares without case. [`super::Program::collate`].
+    pub const FOLDED: &str = "mysql_ci";
+}
+
+/// A relational SELECT with its parameters, ready to run.
+#[derive(Clone, Debug)]
+pub struct Program {
+    pub(super) sql: String,
+    pub(super) parameters: Vec<Packed>,
+    pub(super) scalars: Vec<Scalar>,
+    pub(super) aggregates: Vec<AggregateSpec>,
+    pub(super) relations: Vec<&'static Relation>,
+    pub(super) columns: Vec<ColumnMeta>,
+    pub(super) rows: usize,
+    pub(super) bytes: usize,
+}
+
+/// An expression the engine calls back for.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Scalar {
+    pub expression: Expression<Slot>,
+    pub fold: bool,
+}
+
+struct Operands<'a> {
+    values: &'a [Value],
+    fold: bool,
+}
+
+impl Scope<Slot> for Operands<'_> {
+    fn leaf(&self, slot: &Slot) -> Result<Value, SqlError> {
+        self.values.get(slot.0).cloned().ok_or_else(|| SqlError::Internal(format!("operand {} is missing", slot.0)))
+    }
+
+    fn folds_case(&self) -> bool {
+        self.fold
+    }
+}
+
+impl Scalar {
+    pub(super) fn evaluate(&self, values: &[Value]) -> Result<Value, SqlError> {
+        self.expression.evaluate(&Operands { values, fold: self.fold })
+    }
+}
+
+impl Program {
+    /// The SQL to run. Tables are called `"database.table"` as in [`Relation`].
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    /// The values of its parameters `?1`, `?2`, ..
+    pub fn parameters(&self) -> &[Packed] {
+        &self.parameters
+    }
+
+    /// The tables it reads, each once.
+    pub fn relations(&self) -> &[&'static Relation] {
+        &self.relations
+    }
+
+    /// The result columns.
+    pub fn columns(&self) -> &[ColumnMeta] {
+        &self.columns
+    }
+
+    /// Most rows of the result, and most bytes of them.
+    pub fn bounds(&self) -> (usize, usize) {
+        (self.rows, self.bytes)
+    }
+
+    /// The name of a table in the SQL.
+    pub fn table_name(relation: &Relation) -> String {
+        format!("{}.{}", relation.database, relation.name)
+    }
+
+    /// Answers [`names::SCALAR`].
+    ///
+    /// # Errors
+    /// Those of evaluation.
+    pub fn call(&self, number: usize, operands: Vec<Packed>) -> Result<Packed, SqlError> {
+        let scalar = self.scalars.get(number).ok_or_else(|| SqlError::Internal("no such expression".into()))?;
+        let values: Vec<Value> = operands.into_iter().map(Packed::value).collect();
+        Ok(Packed::of(&scalar.evaluate(&values)?))
+    }
+
+    /// Answers [`names::AGGREGATE`], given row by row.
+    ///
+    /// # Errors
+    /// A defect: no such aggregate.
+    pub fn accumulator(&self, number: usize) -> Result<Accumulator, SqlError> {
+        let spec = self.aggregates.get(number).ok_or_else(|| SqlError::Internal("no such aggregate".into()))?;
+        Ok(Accumulator::new(spec.clone(), self.bytes))
+    }
+
+    /// The error of [`names::ONLY`] at its second value.
+    pub fn several_rows() -> SqlError {
+        RelationalError::SeveralRows.into()
+    }
+
+    /// Answers [`names::KEY`]: values that are equal have equal keys, and the order of keys is that of the values.
+    ///
+    /// # Errors
+    /// JSON that cannot be read.
+    pub fn key(value: Packed) -> Result<Packed, SqlError> {
+        super::aggregate::key(&value.value())
+    }
+
+    /// Answers [`names::FOLDED`].
+    pub fn collate(a: &str, b: &str) -> std::cmp::Ordering {
+        if a.is_ascii() && b.is_ascii() {
+            let lower = |s: &str| s.bytes().map(|b| b.to_ascii_lowercase()).collect::<Vec<_>>();
+            if a.len() == b.len() && a.eq_ignore_ascii_case(b) {
+                return std::cmp::Ordering::Equal;
+            }
+            return lower(a).cmp(&lower(b));
+        }
+        a.to_lowercase().cmp(&b.to_lowercase())
+    }
+
+    /// A row of the result.
+    ///
+    /// # Errors
+    /// A value that its column's type cannot hold.
+    pub fn row(&self, values: Vec<Packed>) -> Result<Row, SqlError> {
+        let typed_values = values.into_iter().zip(&self.columns);
+        typed_values.map(|(value, column)| typed(value.value(), column.ty, column.decimals)).collect()
+    }
+
+    /// What a row counts for in [`Program::bounds`], in bytes.
+    pub fn weight(row: &[Value]) -> usize {
+        let of = |value: &Value| match value {
+            Value::Text(bytes) | Value::Bytes(bytes) | Value::Json(bytes) => bytes.len(),
+            Value::Decimal(text) => text.len(),
+            Value::Null | Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::DateTime(_) => 0,
+        };
+        row.iter().map(|value| of(value) + std::mem::size_of::<Value>()).sum()
+    }
+}
+
+/// A program's text parameters are shared, not copied.
+impl From<Bytes> for Packed {
+    fn from(text: Bytes) -> Self {
+        Self::Text(text)
+    }
+}
