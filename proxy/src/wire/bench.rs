@@ -3,10 +3,11 @@
 
 use bytes::Bytes;
 use cellgate_sql::{ColumnType, Value};
+use mysql_common::constants::CapabilityFlags;
 
 use super::command::Command;
 use super::error::ErrorReply;
-use super::execute::{ParamType, params};
+use super::execute::{Declared, Naming, params};
 use super::statements::LongData;
 use super::value_binary;
 
@@ -14,13 +15,13 @@ use super::value_binary;
 #[derive(Debug)]
 pub struct Executions {
     params: u16,
-    types: Vec<ParamType>,
+    declared: Declared,
 }
 
 impl Executions {
     /// Of a statement with so many parameters.
     pub fn new(params: u16) -> Self {
-        Self { params, types: Vec::new() }
+        Self { params, declared: Declared::default() }
     }
 
     /// Reads an EXECUTE packet, without its header: its statement's number and its parameters.
@@ -28,9 +29,11 @@ impl Executions {
     /// # Errors
     /// What the client would be told.
     pub fn read(&mut self, packet: Bytes) -> Result<(u32, Vec<Value>), ErrorReply> {
-        match Command::read(packet) {
-            Ok(Command::Execute { statement, rest }) => {
-                Ok((statement, params(rest, self.params, &mut self.types, LongData::default())?))
+        // Attributes of queries are for clients that ask for them.
+        match Command::read(packet, CapabilityFlags::empty()) {
+            Ok(Command::Execute { statement, rest, .. }) => {
+                let bound = params(rest, self.params, &mut self.declared, LongData::default(), Naming::Bare)?;
+                Ok((statement, bound.values))
             }
             Ok(_) | Err(_) => Err(ErrorReply::malformed()),
         }
