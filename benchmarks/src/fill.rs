@@ -1,11 +1,11 @@
 //! Loading the data set: as statements through a server that speaks MySQL's protocol, or as a file for the loaders that
 //! databases have of their own.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::net::TcpStream;
 
 use crate::cells::{self, Name};
-use crate::protocol::mysql;
+use crate::protocol::{Outcome, Step, mysql};
 use crate::session::Target;
 
 /// Cells of one INSERT: about 80 kB of text.
@@ -43,6 +43,53 @@ fn insert_part(target: &Target, names: &[Name]) -> io::Result<()> {
             statement.extend_from_slice(b"')");
         }
         mysql::query(&mut stream, login, &statement)?;
+    }
+    Ok(())
+}
+
+/// Reads every cell once, by name: what keeps cells in memory has them all afterwards.
+///
+/// # Errors
+/// What the server or the network says.
+pub fn read_all(target: &Target, total: u64) -> io::Result<()> {
+    let (mut stream, login) = connect(target)?;
+    let names: Vec<Name> = cells::all(total).collect();
+    let mut out = Vec::new();
+    let mut answer = Vec::new();
+    let mut chunk = vec![0; 64 << 10];
+    for batch in names.chunks(BATCH) {
+        // One statement per cell, as a client would read it, but many under way.
+        out.clear();
+        for name in batch {
+            let statement = format!(
+                "SELECT row_key, column_key, ref_key, body, added_id, created_at FROM {} \
+                 WHERE row_key = '{}' AND column_key = '{}' AND ref_key = {}",
+                cells::TABLE,
+                text(*name),
+                cells::COLUMN,
+                name.version
+            );
+            mysql::write_query(&mut out, statement.as_bytes());
+        }
+        stream.write_all(&out)?;
+        answer.clear();
+        let mut left = batch.len();
+        while left > 0 {
+            while let Step::Whole { length, outcome } = mysql::reply(&answer, login)? {
+                answer.drain(..length);
+                left -= 1;
+                if outcome != (Outcome::Rows { rows: 1 }) {
+                    return Err(io::Error::other(format!("a cell of the data set was answered with {outcome:?}")));
+                }
+            }
+            if left > 0 {
+                let read = stream.read(&mut chunk)?;
+                if read == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                answer.extend_from_slice(&chunk[..read]);
+            }
+        }
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! itself, with one write and one read per request, and checks what comes back against a data set that it can
 //! recompute ([`cells`]). `cargo xtask bench` runs the comparisons of docs/PERFORMANCE.md with it.
 
+pub mod bench;
 pub mod cells;
 pub mod echo;
 pub mod fill;

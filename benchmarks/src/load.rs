@@ -166,14 +166,11 @@ fn open(
     let mut idle: VecDeque<usize> = (0..sessions.len()).collect();
     let mut due = begin;
     let mut heard = begin;
-    let (mut start, mut counted) = (None, None);
+    let mut start = None;
     loop {
         let now = Instant::now();
-        if start.is_none() && counted.is_none() && now >= counts_from {
+        if start.is_none() && now >= counts_from {
             start = Some(Start::now(plan));
-        }
-        if now >= end && counted.is_none() {
-            counted = start.take().map(|start: Start| start.end(plan));
         }
         while due <= now && due < end {
             // All are busy: the request stays due, and its clock runs.
@@ -184,12 +181,14 @@ fn open(
             }
             due += pace;
         }
-        // What was due in the counted time is waited for, so that nothing slow is left out.
+        // What was due in the counted time is waited for, so that nothing slow is left out, neither its latency nor
+        // its cost.
         if due >= end
+            && now >= end
             && idle.len() == sessions.len()
-            && let Some(counted) = counted.take()
+            && let Some(start) = start.take()
         {
-            return Ok(counted);
+            return Ok(start.end(plan));
         }
         let until = if idle.is_empty() || due >= end { now + COARSE } else { due };
         let ready = poll.wait_until(until)?;

@@ -9,7 +9,7 @@ use cellgate_benchmarks::load::{self, Plan};
 use cellgate_benchmarks::processes::Watched;
 use cellgate_benchmarks::session::{Protocol, Target};
 use cellgate_benchmarks::workload::{Mode, Operation};
-use cellgate_benchmarks::{echo, fill, relay};
+use cellgate_benchmarks::{bench, echo, fill, relay};
 use clap::{Args, Parser, Subcommand};
 use rustix::process::{Resource, Rlimit};
 
@@ -30,6 +30,14 @@ enum Command {
     Echo(EchoArgs),
     /// A relay that delays every byte in each direction.
     Relay(RelayArgs),
+    /// The comparisons of docs/PERFORMANCE.md, or some of them; `cargo xtask bench` prepares what they need.
+    Bench(bench::Options),
+    /// Writes docs/PERFORMANCE.md and its plots again from the results of the last full run.
+    Render {
+        /// The workspace.
+        #[arg(long, default_value = ".")]
+        root: std::path::PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -162,6 +170,13 @@ fn run(command: Command) -> std::io::Result<()> {
             Ok(())
         }
         Command::Fill(args) => fill::insert(&args.target.target(), &args.create, args.cells, args.connections),
+        Command::Bench(options) => {
+            if !bench::run(&options)? {
+                eprintln!("cellgate-benchmarks: not every floor held");
+            }
+            Ok(())
+        }
+        Command::Render { root } => bench::render(&root),
         Command::Echo(args) => echo::serve(&listen(args.listen)?, args.request_bytes, args.answer_bytes),
         Command::Relay(args) => relay::serve(&listen(args.listen)?, args.to, Duration::from_micros(args.delay_us)),
     }

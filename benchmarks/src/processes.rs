@@ -52,6 +52,19 @@ pub fn used(watched: &Watched) -> Used {
     used
 }
 
+/// All children of a process and theirs that still run; those that only wait to be reaped are not among them.
+pub fn descendants(process: u32) -> Vec<u32> {
+    let all = children();
+    let mut found = vec![process];
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        found.extend(all.iter().filter(|(of, _)| *of == parent).map(|(_, child)| *child));
+        next += 1;
+    }
+    found.retain(|one| *one != process && Stat::read(*one).is_some_and(|stat| !stat.ended));
+    found
+}
+
 /// Processor time of this process.
 pub fn own_cpu() -> Duration {
     Stat::read(std::process::id()).map_or(Duration::ZERO, |stat| stat.cpu)
@@ -75,6 +88,8 @@ fn children() -> Vec<(u32, u32)> {
 struct Stat {
     parent: u32,
     cpu: Duration,
+    /// A zombie: nothing of it runs any more.
+    ended: bool,
 }
 
 impl Stat {
@@ -85,11 +100,12 @@ impl Stat {
     fn parse(text: &str) -> Option<Self> {
         // The name stands in parentheses and may hold anything, also parentheses.
         let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+        let ended = *fields.first()? == "Z";
         let parent = fields.get(1)?.parse().ok()?;
         // utime, stime, and those of children that are gone.
         let ticks: Option<Vec<u64>> = fields.get(11..15)?.iter().map(|field| field.parse().ok()).collect();
         let ticks: u64 = ticks?.iter().sum();
-        Some(Self { parent, cpu: Duration::from_millis(ticks * 1000 / TICKS) })
+        Some(Self { parent, ended, cpu: Duration::from_millis(ticks * 1000 / TICKS) })
     }
 }
 

@@ -97,7 +97,8 @@ impl Workload {
             Operation::In100 => {
                 // Neighbours by number are strangers by key, and never twice the same.
                 let first = self.random.below(self.rows);
-                request.names.extend((0..IN_KEYS).map(|n| Name::of_row((first + n) % self.rows, 1)));
+                let version = 1 + self.random.below(cells::VERSIONS) as i64;
+                request.names.extend((0..IN_KEYS).map(|n| Name::of_row((first + n) % self.rows, version)));
             }
             Operation::Scan => {}
         }

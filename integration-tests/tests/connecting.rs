@@ -304,7 +304,7 @@ const SEQUENCES: &[(&str, &[Step])] = &[
                 &["utf8mb4", "utf8mb4", "utf8mb4", "utf8mb4"],
             ),
             Text("SET SQL_SAFE_UPDATES=1,SQL_SELECT_LIMIT=1000,MAX_JOIN_SIZE=1000000"),
-            Refused(1064, "select $$"),
+            Refused(1054, "select $$"),
         ],
     ),
     (

@@ -16,6 +16,8 @@ use tracing_subscriber::{Registry, fmt, reload};
 
 use crate::config::{LogFormat, LogLevel};
 
+/// The target of what is logged whatever the level: statements about accounts.
+pub const AUDIT: &str = "audit";
 /// The prefix of the targets of our crates.
 const OURS: &str = "cellgate";
 
@@ -84,7 +86,10 @@ fn filter(level: LogLevel) -> Targets {
         LogLevel::Debug => Level::DEBUG,
         LogLevel::Trace => Level::TRACE,
     };
-    Targets::new().with_default(LevelFilter::from_level(ours.min(Level::WARN))).with_target(OURS, ours)
+    Targets::new()
+        .with_default(LevelFilter::from_level(ours.min(Level::WARN)))
+        .with_target(OURS, ours)
+        .with_target(AUDIT, LevelFilter::INFO)
 }
 
 fn log_panic(info: &PanicHookInfo<'_>) {

@@ -10,8 +10,24 @@ use crate::command::{self, Failure, succeeds};
 pub enum Extent {
     /// The database servers.
     Servers,
-    /// Those and the stock clients of other languages.
+    /// Those and what they are compared with.
+    Benchmarks,
+    /// The database servers and the stock clients of other languages.
     All,
+    /// What counts instructions.
+    Instructions,
+}
+
+impl Extent {
+    /// Whether what is needed for `other` is needed for this.
+    fn includes(self, other: Self) -> bool {
+        match self {
+            Self::Servers => other == Self::Servers,
+            Self::Benchmarks => matches!(other, Self::Servers | Self::Benchmarks),
+            Self::All => matches!(other, Self::Servers | Self::All),
+            Self::Instructions => other == Self::Instructions,
+        }
+    }
 }
 
 /// Something a package brings.
@@ -32,6 +48,14 @@ const NEEDS: &[Need] = &[
     Need { package: "postgresql", extent: Extent::Servers, present: || program("psql") && postgres_server() },
     Need { package: "openssl", extent: Extent::Servers, present: || program("openssl") },
     Need { package: "gcc", extent: Extent::Servers, present: || program("cc") },
+    Need { package: "haproxy", extent: Extent::Benchmarks, present: || program("haproxy") || sbin("haproxy") },
+    Need {
+        package: "mariadb-plugin-spider",
+        extent: Extent::Benchmarks,
+        present: || Path::new("/usr/lib/mysql/plugin/ha_spider.so").is_file(),
+    },
+    Need { package: "linux-perf", extent: Extent::Benchmarks, present: || program("perf") },
+    Need { package: "valgrind", extent: Extent::Instructions, present: || program("valgrind") },
     Need { package: "python3-venv", extent: Extent::All, present: python },
     Need { package: "python3-dev", extent: Extent::All, present: python },
     Need { package: "libc6-dev", extent: Extent::All, present: || Path::new("/usr/include/stdio.h").is_file() },
@@ -83,7 +107,7 @@ pub fn run(extent: Extent) -> Result<(), Failure> {
 fn missing(extent: Extent) -> Vec<&'static str> {
     NEEDS
         .iter()
-        .filter(|need| extent == Extent::All || need.extent == Extent::Servers)
+        .filter(|need| extent.includes(need.extent))
         .filter(|need| !(need.present)())
         .map(|need| need.package)
         .collect()
@@ -125,6 +149,11 @@ fn program(name: &str) -> bool {
     std::env::split_paths(&path).any(|directory| directory.join(name).is_file())
 }
 
+/// Whether it is where only administrators look.
+fn sbin(name: &str) -> bool {
+    Path::new("/usr/sbin").join(name).is_file()
+}
+
 fn postgres_server() -> bool {
     std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
@@ -140,6 +169,18 @@ fn python() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn benchmarks_need_the_servers_and_instruction_counts_do_not() {
+        let names = |extent: Extent| {
+            let needs = NEEDS.iter().filter(|need| extent.includes(need.extent));
+            needs.map(|need| need.package).collect::<Vec<_>>()
+        };
+        let benchmarks = names(Extent::Benchmarks);
+        assert!(names(Extent::Servers).iter().all(|package| benchmarks.contains(package)));
+        assert!(benchmarks.contains(&"haproxy") && !names(Extent::All).contains(&"haproxy"));
+        assert_eq!(names(Extent::Instructions), ["valgrind"]);
+    }
 
     #[test]
     fn the_servers_need_no_package_of_the_stock_clients() {

@@ -1,11 +1,13 @@
-//! The project's chores: `cargo xtask test`, `prove`, `edges`, `docs`, and what they need.
+//! The project's chores: `cargo xtask test`, `prove`, `bench`, `edges`, `docs`, and what they need.
 //!
 //! Only the standard library and `cargo_metadata`: this is compiled before anything else can be said about the project.
 
+mod bench;
 mod command;
 mod docs;
 mod edges;
 mod install;
+mod instructions;
 mod prove;
 mod stock;
 mod test;
@@ -24,6 +26,9 @@ usage: cargo xtask COMMAND
                                    --only:  a folder of the workspace, or a test of integration-tests
   prove NAME [--rounds N] [--seed S]
                                    a long proof: kill-proxy, kill-backends, log, fuzz, idle, model
+  bench [NAME]... [--quick] [--rounds N] [--seconds S] [--write]
+                                   compare with what users would use instead; all of it writes docs/PERFORMANCE.md
+  instructions [--update]          count instructions of the parts, and compare with what is kept for this compiler
   servers -- COMMAND...            run COMMAND with a MariaDB and a PostgreSQL of its own
   clients                          install and build the stock clients under target/clients
   install [--quick]                install the Debian packages that are missing
@@ -48,6 +53,8 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
     match name.as_str() {
         "test" => test::run(&test::Selection::parse(rest)?),
         "prove" => prove::run(rest),
+        "bench" => bench::run(rest),
+        "instructions" => instructions::run(rest),
         "servers" => test::with_servers(rest),
         "clients" => stock::prepare(&workspace::Workspace::read()?),
         "install" => install::run(if rest == ["--quick"] { install::Extent::Servers } else { install::Extent::All }),

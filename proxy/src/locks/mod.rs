@@ -210,9 +210,8 @@ impl Locks {
         let Place::Shared(_) = self.place else { return };
         let mut renewed = Instant::now();
         loop {
-            tokio::select! {
-                () = told(&mut shutdown) => return,
-                () = tokio::time::sleep(poll.min(RENEW_EVERY)) => {}
+            if tokio::time::timeout(poll.min(RENEW_EVERY), told(&mut shutdown)).await.is_ok() {
+                return;
             }
             let outcome = if renewed.elapsed() >= RENEW_EVERY && self.read(|table| table.holds_any(&self.proxy)) {
                 renewed = Instant::now();

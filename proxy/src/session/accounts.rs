@@ -9,6 +9,7 @@ use super::warnings;
 use super::{Answer, Done, Session};
 use crate::access;
 use crate::errors;
+use crate::logging;
 
 impl Session {
     /// Runs a statement about accounts, and writes to the log that it was tried: `shown` is its text without passwords.
@@ -28,7 +29,7 @@ impl Session {
         };
         let failed = outcome.as_ref().err().map(ToString::to_string);
         tracing::info!(
-            target: "audit",
+            target: logging::AUDIT,
             connection = self.process.id(),
             user = self.user,
             host = self.host,

@@ -13,6 +13,7 @@
 //! opinion: they are a client's, and some of them panic on what a hostile client may send.
 
 mod authenticate;
+pub mod bench;
 mod changes;
 mod column;
 mod command;

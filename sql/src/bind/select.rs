@@ -364,10 +364,8 @@ pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlEr
     };
     let (count, offset) = limit(&select.limit, session)?;
     // All rows have to be made to be counted: the limit then applies to what is sent.
-    let (cut, (count, offset)) = match select.counts_all {
-        true => (Some(Cut { offset, count }), (None, 0)),
-        false => (None, (count, offset)),
-    };
+    let (cut, (count, offset)) =
+        if select.counts_all { (Some(Cut { offset, count }), (None, 0)) } else { (None, (count, offset)) };
     let limited = select.limit.count.is_some();
     if !select.into.is_empty() && select.into.len() != resolved.items.len() {
         return Err(SqlError::IntoCount);

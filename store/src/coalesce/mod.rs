@@ -21,8 +21,6 @@
 mod kinds;
 mod lanes;
 mod queue;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -251,3 +249,6 @@ impl Backend for Coalescing {
         self.backend.close().await;
     }
 }
+
+#[cfg(test)]
+mod tests;

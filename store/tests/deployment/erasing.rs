@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cellgate_schemaless::{ColumnKey, Erasure, RefKey, RowKey, Triple};
 use cellgate_store::cache::LEASE;
@@ -36,7 +36,7 @@ fn is_cached(deployment: &Deployment, row: &RowKey) -> bool {
 async fn cache(deployment: &Deployment, row: &RowKey) {
     while !is_cached(deployment, row) {
         assert!(is_there(deployment, row).await);
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::task::yield_now().await;
     }
 }
 

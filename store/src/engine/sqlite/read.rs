@@ -122,7 +122,7 @@ fn search(sqlite: &Connection, table: &TableRef, shard: ShardId, from: Micros) -
     let place = |query: &Query| -> Result<Option<(AddedId, Micros)>, Failure> {
         let mut statement = bind(sqlite, query)?;
         let mut rows = statement.raw_query();
-        Ok(rows.next()?.map(|row| Ok::<_, Failure>((AddedId(row.get(0)?), Micros(row.get(1)?)))).transpose()?)
+        rows.next()?.map(|row| Ok((AddedId(row.get(0)?), Micros(row.get(1)?)))).transpose()
     };
     let mut search = TimeSearch::new(from, place(&SQLITE.last_of_log(table, shard))?);
     while let Some(probe) = search.probe() {

@@ -1,0 +1,102 @@
+//! A load as a process of its own: its processor time is its own, and a load that fails fails alone.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use cellgate_integration_tests::process;
+
+use super::rows::Measure;
+use super::stage::Endpoint;
+use crate::report::Report;
+use crate::session::Protocol;
+use crate::workload::{Mode, Operation};
+
+/// How long a load warms up and counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Before counting begins.
+    pub warmup: Duration,
+    /// What is counted.
+    pub time: Duration,
+}
+
+/// Runs a load to its end.
+///
+/// # Errors
+/// What the loader said.
+pub fn run(endpoint: &Endpoint, measure: &Measure, pace: Pace, cells: u64, seed: u64) -> Result<Report, String> {
+    read(&process::try_output(&mut command(endpoint, measure, pace, cells, seed))?)
+}
+
+/// A load that goes on beside others, until it is ended or its time is over.
+#[derive(Debug)]
+pub struct Beside(Child);
+
+impl Beside {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn start(endpoint: &Endpoint, measure: &Measure, pace: Pace, cells: u64, seed: u64) -> Result<Self, String> {
+        let mut command = command(endpoint, measure, pace, cells, seed);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        child.map(Self).map_err(|error| error.to_string())
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// What the loader said.
+    pub fn finish(self) -> Result<Report, String> {
+        let output = self.0.wait_with_output().map_err(|error| error.to_string())?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+        }
+        read(&String::from_utf8_lossy(&output.stdout))
+    }
+}
+
+fn read(text: &str) -> Result<Report, String> {
+    serde_json::from_str(text.trim()).map_err(|error| format!("the loader's report: {error}"))
+}
+
+fn command(endpoint: &Endpoint, measure: &Measure, pace: Pace, cells: u64, seed: u64) -> Command {
+    let target = &endpoint.target;
+    let mut command = process::tethered(std::env::current_exe().unwrap_or_else(|_| "cellgate-benchmarks".into()), None);
+    let protocol = match target.protocol {
+        Protocol::Mysql => "mysql",
+        Protocol::Postgres => "postgres",
+        Protocol::Echo => "echo",
+    };
+    let operation = match measure.operation {
+        Operation::Get => "get",
+        Operation::Latest => "latest",
+        Operation::Put => "put",
+        Operation::In100 => "in100",
+        Operation::Scan => "scan",
+    };
+    let mode = match measure.mode {
+        Mode::Prepared => "prepared",
+        Mode::Text => "text",
+    };
+    command
+        .args(["load", "--json", "--protocol", protocol, "--operation", operation, "--mode", mode])
+        .arg(format!("--address={}", target.address))
+        .arg(format!("--user={}", target.user))
+        .arg(format!("--database={}", target.database))
+        .arg(format!("--connections={}", measure.connections))
+        .arg(format!("--request-bytes={}", target.echo.0))
+        .arg(format!("--answer-bytes={}", target.echo.1))
+        .arg(format!("--warmup={}", pace.warmup.as_secs_f64()))
+        .arg(format!("--seconds={}", pace.time.as_secs_f64()))
+        .arg(format!("--cells={cells}"))
+        .arg(format!("--seed={seed}"));
+    if let Some(rate) = measure.rate {
+        command.arg(format!("--rate={rate}"));
+    }
+    for watched in &endpoint.watched {
+        let processes: Vec<String> = watched.processes.iter().map(u32::to_string).collect();
+        command.arg(format!("--watch={}={}", watched.name, processes.join(",")));
+    }
+    command
+}

@@ -1,0 +1,59 @@
+//! Where a run took place, for the page.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use cellgate_integration_tests::process;
+
+use super::results::Setting;
+use super::servers;
+
+/// What is known before the first load.
+pub fn setting(directory: &Path) -> Setting {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = field(&cpu, "model name").unwrap_or("unknown processor").to_owned();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let memory = field(&memory, "MemTotal").and_then(|text| text.split(' ').next()?.parse::<u64>().ok()).unwrap_or(0);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let kernel = kernel.trim().split('-').next().unwrap_or_default();
+    Setting {
+        machine: vec![
+            format!("{model}, {cores} cores used, {} GiB of memory", memory >> 20),
+            format!("Linux {kernel}, {} under the data", file_system(directory)),
+        ],
+        versions: [servers::versions(), vec![output("rustc", &["--version"])]].concat(),
+        commit: std::env::var("CELLGATE_COMMIT").unwrap_or_else(|_| "unknown".to_owned()),
+        date: output("date", &["-u", "+%Y-%m-%d"]),
+        load_average: fs::read_to_string("/proc/loadavg")
+            .unwrap_or_default()
+            .split(' ')
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+        ..Setting::default()
+    }
+}
+
+fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find(|line| line.starts_with(name))?.split_once(':').map(|(_, value)| value.trim())
+}
+
+/// The type of the file system a directory is on.
+fn file_system(directory: &Path) -> String {
+    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let mut best = ("", "unknown file system");
+    for line in mounts.lines() {
+        let mut words = line.split(' ').skip(1);
+        let (Some(place), Some(kind)) = (words.next(), words.next()) else { continue };
+        if directory.starts_with(place) && place.len() >= best.0.len() {
+            best = (place, kind);
+        }
+    }
+    best.1.to_owned()
+}
+
+fn output(program: &str, arguments: &[&str]) -> String {
+    process::try_output(Command::new(program).args(arguments)).unwrap_or_default().trim().to_owned()
+}

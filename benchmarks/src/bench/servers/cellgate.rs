@@ -1,0 +1,97 @@
+//! Cellgate: the release build of this tree.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use cellgate_integration_tests::process::{self, Process};
+use cellgate_integration_tests::servers::free_port;
+use cellgate_integration_tests::settings;
+
+use super::{start, tail, until_ready};
+
+/// Most connections of a client; the measurement of idle ones needs more than the default.
+const MAX_CONNECTIONS: u32 = 20_000;
+
+/// Whether cells are kept in memory. Off where what is behind it is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cache {
+    /// None.
+    Off,
+    /// More than the data set needs.
+    On,
+}
+
+impl Cache {
+    fn section(self) -> &'static str {
+        match self {
+            Self::Off => "[cache]\nsize = \"0\"\n",
+            Self::On => "[cache]\nsize = \"1GiB\"\n",
+        }
+    }
+}
+
+/// A running proxy.
+#[derive(Debug)]
+pub struct Cellgate {
+    process: Process,
+    port: u16,
+}
+
+impl Cellgate {
+    /// Starts one in `dir`, over clusters at these addresses, or over its four SQLite files if there are none.
+    ///
+    /// # Panics
+    /// If it does not become ready, or has no cache and one is wanted.
+    pub fn start(dir: &Path, meta: Option<&str>, clusters: &[String], cache: Cache) -> Self {
+        std::fs::create_dir_all(dir).expect("a directory in the run's directory");
+        let (port, http) = (free_port(), free_port());
+        let mut text = format!(
+            "[listen]\naddress = \"127.0.0.1:{port}\"\n[http]\naddress = \"127.0.0.1:{http}\"\n[data]\ndir = \"{}\"\n\
+             [limits]\nmax_connections = {MAX_CONNECTIONS}\n",
+            dir.join("data").display()
+        );
+        if let Some(meta) = meta {
+            let _ = writeln!(text, "[topology]\nmeta = \"{meta}\"");
+        }
+        for (place, cluster) in clusters.iter().enumerate() {
+            let _ = writeln!(text, "[[cluster]]\nname = \"c{}\"\nprimary = \"{cluster}\"", place + 1);
+        }
+        let (file, log) = (dir.join("cellgate.toml"), dir.join("log"));
+        let with_cache = format!("{text}{}", cache.section());
+        std::fs::write(&file, &with_cache).expect("a file in a new directory");
+        if let Err(refused) = check(&file) {
+            // A build without a cache does not know the section, and needs none where the cache is to be off.
+            assert!(refused.contains("cache") && cache == Cache::Off, "configuration refused: {refused}");
+            std::fs::write(&file, &text).expect("a file in a new directory");
+        }
+        let mut process = start(process::tethered(settings::binary(), None).arg("--config").arg(&file), &log);
+        until_ready("Cellgate", &mut process, &log, || tail(&log).contains("cellgate ready"));
+        Self { process, port }
+    }
+
+    /// Addresses of `count` SQLite files in a directory, for [`start`](Self::start).
+    ///
+    /// # Panics
+    /// If the directory cannot be made.
+    pub fn sqlite_files(dir: &Path, count: usize) -> Vec<String> {
+        std::fs::create_dir_all(dir).expect("a directory in the run's directory");
+        (1..=count).map(|n| format!("sqlite:{}", dir.join(format!("cells{n}.db")).display())).collect()
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+/// What the program says about a configuration; its path is this run's and of no interest.
+fn check(file: &Path) -> Result<String, String> {
+    let checked =
+        process::try_output(process::tethered(settings::binary(), None).args(["check", "--config"]).arg(file));
+    checked.map_err(|refused| refused.replace(&file.display().to_string(), "cellgate.toml"))
+}

@@ -1,0 +1,137 @@
+//! MariaDB.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use cellgate_integration_tests::process::{self, Process};
+use cellgate_integration_tests::servers::free_port;
+
+use super::{start, until_ready};
+
+/// The table of the clients that use the server directly: what its users would create, with bytes as keys.
+const TABLE: &str = "CREATE TABLE cells (added_id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, \
+     row_key VARBINARY(255) NOT NULL, column_key VARBINARY(64) NOT NULL, ref_key BIGINT NOT NULL, \
+     body MEDIUMBLOB NOT NULL, created_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6), \
+     UNIQUE KEY cell (row_key, column_key, ref_key)) ENGINE=InnoDB";
+
+/// How the server runs its connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threads {
+    /// A thread for each: its default.
+    PerConnection,
+    /// A pool of as many groups as there are cores.
+    Pool,
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct MariaDb {
+    process: Process,
+    port: u16,
+    dir: PathBuf,
+}
+
+impl MariaDb {
+    /// Starts one with its data in `dir`, which does not exist yet; `more` are further options.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start(dir: &Path, threads: Threads, buffer_pool_mb: u32, more: &[String]) -> Self {
+        let user = process::existing_user(&["mysql"]);
+        std::fs::create_dir_all(dir).expect("a directory in the run's directory");
+        process::give(dir, user);
+        process::output(
+            process::tethered("mariadb-install-db", Some(user))
+                .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
+                .arg(format!("--datadir={}", dir.join("data").display())),
+        );
+        // The installed root is root@localhost, which a connection over TCP without name lookup never is.
+        let init = dir.join("init.sql");
+        let grants =
+            "CREATE USER IF NOT EXISTS root@'127.0.0.1';\nGRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;\n";
+        std::fs::write(&init, grants).expect("a file in a new directory");
+        let (port, log) = (free_port(), dir.join("log"));
+        let mut command = process::tethered(program(), Some(user));
+        command
+            .args(["--no-defaults", "--skip-name-resolve", "--bind-address=127.0.0.1", "--max-connections=3000"])
+            .args(["--innodb-flush-log-at-trx-commit=1", "--skip-log-bin", "--innodb-log-file-size=512M"])
+            .args(["--secure-file-priv=", "--max-allowed-packet=64M", "--table-open-cache=4000"])
+            .arg(format!("--innodb-buffer-pool-size={buffer_pool_mb}M"))
+            .arg(format!("--port={port}"))
+            .arg(format!("--datadir={}", dir.join("data").display()))
+            .arg(format!("--socket={}", dir.join("socket").display()))
+            .arg(format!("--pid-file={}", dir.join("pid").display()))
+            .arg(format!("--init-file={}", init.display()))
+            .args(more);
+        if threads == Threads::Pool {
+            command.args(["--thread-handling=pool-of-threads", "--thread-pool-size=2"]);
+        }
+        let mut process = start(&mut command, &log);
+        let ask = || process::try_output(cli(port).args(["--execute", "SELECT 1"])).is_ok();
+        until_ready("MariaDB", &mut process, &log, ask);
+        Self { process, port, dir: dir.to_owned() }
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Its directory, which it may read and write.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// An address for Cellgate's configuration; the database is created.
+    ///
+    /// # Panics
+    /// If it cannot be created.
+    pub fn database(&self, name: &str) -> String {
+        self.execute(&format!("CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4"));
+        format!("mysql://root@127.0.0.1:{}/{name}", self.port)
+    }
+
+    /// Creates the table of direct clients in the database `bench`, and loads it from a file of lines.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn load_table(&self, lines: &Path) {
+        self.database("bench");
+        self.execute(&format!("USE bench; {TABLE}; {}; ANALYZE TABLE cells", load_lines(lines)));
+    }
+
+    /// Runs statements with the server's own client; answers the rows, tab separated, without column names.
+    ///
+    /// # Panics
+    /// If one fails.
+    pub fn execute(&self, statements: &str) -> String {
+        process::output(cli(self.port).args(["--batch", "--skip-column-names", "--execute", statements]))
+    }
+}
+
+/// The statement that loads a file that `fill::write_lines` or SELECT INTO OUTFILE wrote.
+pub(super) fn load_lines(lines: &Path) -> String {
+    format!("LOAD DATA INFILE '{}' INTO TABLE cells (row_key, column_key, ref_key, body)", lines.display())
+}
+
+fn cli(port: u16) -> Command {
+    let mut command = Command::new("mariadb");
+    command.args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--user=root"]).arg(format!("--port={port}"));
+    command
+}
+
+/// Debian keeps the server outside the path of ordinary users.
+fn program() -> PathBuf {
+    let places = ["/usr/sbin/mariadbd", "/usr/libexec/mariadbd", "/usr/bin/mariadbd"];
+    places.iter().map(PathBuf::from).find(|path| path.is_file()).unwrap_or_else(|| "mariadbd".into())
+}
+
+/// Its version, for the page.
+pub fn version() -> String {
+    process::try_output(Command::new(program()).arg("--version")).unwrap_or_default().trim().to_owned()
+}

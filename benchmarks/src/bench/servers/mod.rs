@@ -1,0 +1,65 @@
+//! The servers that are compared: each a process of its own on loopback, with its data in the run's directory.
+//!
+//! They are started as a careful administrator would set them up for durable writes on a machine of two cores. What
+//! is not the server's default stands in these files, and the page says it.
+
+mod cellgate;
+mod haproxy;
+mod helper;
+mod mariadb;
+mod postgres;
+mod spider;
+
+pub use cellgate::{Cache, Cellgate};
+pub use haproxy::HaProxy;
+pub use helper::Helper;
+pub use mariadb::{MariaDb, Threads};
+pub use postgres::Postgres;
+pub use spider::Spider;
+
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use cellgate_integration_tests::process::Process;
+use cellgate_integration_tests::wait;
+
+/// An address on loopback.
+pub fn loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// Starts a command with its output in a file.
+///
+/// # Panics
+/// If it cannot be started.
+fn start(command: &mut Command, log: &Path) -> Process {
+    let open = || File::options().create(true).append(true).open(log).expect("a log file in the run's directory");
+    Process::spawn(command.stdin(Stdio::null()).stdout(open()).stderr(open()))
+}
+
+/// Waits until `ask` succeeds.
+///
+/// # Panics
+/// If the process ends first, with the end of its log, or it takes too long.
+fn until_ready(what: &str, process: &mut Process, log: &Path, mut ask: impl FnMut() -> bool) {
+    wait::until(what, wait::PATIENCE, || {
+        if let Some(status) = process.ended() {
+            panic!("{what} ended with {status}:\n{}", tail(log));
+        }
+        ask().then_some(())
+    });
+}
+
+/// The last lines of a log.
+fn tail(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(15)..].join("\n")
+}
+
+/// The versions of what is compared, for the page.
+pub fn versions() -> Vec<String> {
+    vec![mariadb::version(), postgres::version(), haproxy::version()]
+}

@@ -1,0 +1,109 @@
+//! PostgreSQL.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use cellgate_integration_tests::process::{self, Process};
+use cellgate_integration_tests::servers::free_port;
+
+use super::{start, until_ready};
+
+/// The table of the clients that use the server directly.
+const TABLE: &str = "CREATE TABLE cells (added_id BIGSERIAL PRIMARY KEY, row_key TEXT COLLATE \"C\" NOT NULL, \
+     column_key TEXT COLLATE \"C\" NOT NULL, ref_key BIGINT NOT NULL, body TEXT NOT NULL, \
+     created_at TIMESTAMPTZ NOT NULL DEFAULT now(), UNIQUE (row_key, column_key, ref_key))";
+
+/// A running server.
+#[derive(Debug)]
+pub struct Postgres {
+    process: Process,
+    port: u16,
+}
+
+impl Postgres {
+    /// Starts one with its data in `dir`, which does not exist yet.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start(dir: &Path) -> Self {
+        let user = process::existing_user(&["postgres"]);
+        std::fs::create_dir_all(dir).expect("a directory in the run's directory");
+        process::give(dir, user);
+        process::output(
+            process::tethered(program("initdb"), Some(user))
+                .args(["--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"])
+                .arg("--pgdata")
+                .arg(dir.join("data")),
+        );
+        let (port, log) = (free_port(), dir.join("log"));
+        let mut command = process::tethered(program("postgres"), Some(user));
+        command.arg("-D").arg(dir.join("data")).args(["-p", &port.to_string()]);
+        for setting in [
+            "listen_addresses=127.0.0.1",
+            "max_connections=600",
+            "shared_buffers=512MB",
+            "max_wal_size=4GB",
+            &format!("unix_socket_directories={}", dir.display()),
+        ] {
+            command.args(["-c", setting]);
+        }
+        let mut process = start(&mut command, &log);
+        let ask = || process::try_output(psql(port, "postgres").args(["--command", "SELECT 1"])).is_ok();
+        until_ready("PostgreSQL", &mut process, &log, ask);
+        Self { process, port }
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its process; connections are children of it.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// An address for Cellgate's configuration; the database is created.
+    ///
+    /// # Panics
+    /// If it cannot be created.
+    pub fn database(&self, name: &str) -> String {
+        process::output(psql(self.port, "postgres").args(["--command", &format!("CREATE DATABASE {name}")]));
+        format!("postgres://postgres@127.0.0.1:{}/{name}", self.port)
+    }
+
+    /// Creates the table of direct clients in the database `bench`, and loads it from a file of lines.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn load_table(&self, lines: &Path) {
+        self.database("bench");
+        let copy = format!("\\copy cells (row_key, column_key, ref_key, body) from '{}'", lines.display());
+        process::output(psql(self.port, "bench").args(["--command", TABLE, "--command", &copy]));
+        process::output(psql(self.port, "bench").args(["--command", "VACUUM ANALYZE cells"]));
+    }
+}
+
+fn psql(port: u16, database: &str) -> Command {
+    let mut command = Command::new("psql");
+    command
+        .args(["--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align"])
+        .args(["--set", "ON_ERROR_STOP=1", "--host=127.0.0.1", "--username=postgres", "--dbname", database])
+        .arg(format!("--port={port}"))
+        .env("PGCONNECT_TIMEOUT", "5");
+    command
+}
+
+/// Debian keeps each version's programs in a directory of its own; the newest wins.
+fn program(name: &str) -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> =
+        versions.map(|version| version.path().join("bin").join(name)).filter(|path| path.is_file()).collect();
+    found.sort();
+    found.pop().unwrap_or_else(|| name.into())
+}
+
+/// Its version, for the page.
+pub fn version() -> String {
+    process::try_output(Command::new(program("postgres")).arg("--version")).unwrap_or_default().trim().to_owned()
+}

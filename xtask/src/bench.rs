@@ -1,0 +1,43 @@
+//! `cargo xtask bench`: builds the release programs and runs the comparisons of `benchmarks` with them.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::command::{self, Failure, cargo, quietly};
+use crate::install::{self, Extent};
+use crate::workspace::Workspace;
+
+/// Cores for everything that is compared, the loader included.
+const CORES: usize = 2;
+
+/// Runs what `arguments` ask for; `cellgate-benchmarks bench --help` says what that may be.
+pub fn run(arguments: &[String]) -> Result<(), Failure> {
+    install::run(Extent::Benchmarks)?;
+    let workspace = Workspace::read()?;
+    command::run(cargo().args(["build", "--release", "--package", "cellgate", "--package", "cellgate-benchmarks"]))?;
+    let release = workspace.target().join("release");
+    // The servers end with the program, and the program with us.
+    let mut bench = Command::new("setpriv");
+    bench.args(["--pdeathsig", "TERM", "--"]);
+    if std::thread::available_parallelism().is_ok_and(|cores| usize::from(cores) > CORES) {
+        bench.args(["taskset", "--cpu-list", "0,1"]);
+    }
+    bench.arg(release.join("cellgate-benchmarks")).arg("bench").args(arguments);
+    bench.arg("--root").arg(workspace.root());
+    bench.env("CELLGATE_BIN", release.join("cellgate"));
+    bench.env("CELLGATE_COMMIT", commit(&workspace.root()));
+    if std::env::var_os("TMPDIR").is_none() {
+        // Unlike /tmp it is never in memory, where a durable write costs nothing.
+        bench.env("TMPDIR", "/var/tmp");
+    }
+    command::run(&mut bench)
+}
+
+/// The commit of the tree, and whether there is more in it.
+fn commit(root: &Path) -> String {
+    let git = |arguments: &[&str]| quietly(Command::new("git").arg("-C").arg(root).args(arguments));
+    let Ok(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else { return "unknown".to_owned() };
+    let changed =
+        git(&["status", "--porcelain", "--untracked-files=no"]).is_ok_and(|changes| !changes.trim().is_empty());
+    format!("{}{}", commit.trim(), if changed { " with changes" } else { "" })
+}
