@@ -250,4 +250,6 @@ pub(crate) enum Shown {
     Shards,
     Clusters,
     Topology,
+    Privileges,
+    Absent(crate::command::Absent),
 }

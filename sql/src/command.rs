@@ -373,6 +373,25 @@ pub enum Aspect {
     Shards,
     Clusters,
     Topology,
+    Privileges,
+    Absent(Absent),
+}
+
+/// What a MySQL server can show and there is none of here: an empty result with MySQL's columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Absent {
+    Triggers,
+    Events,
+    Routines,
+    OpenTables,
+    Plugins,
+    BinaryLogStatus,
+    SlaveStatus,
+    ReplicaStatus,
+    SlaveHosts,
+    Replicas,
+    Profiles,
 }
 
 /// An EXPLAIN.

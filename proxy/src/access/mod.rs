@@ -13,6 +13,7 @@ mod account;
 mod change;
 mod document;
 mod error;
+mod follow;
 mod grants;
 mod host;
 mod pattern;
@@ -24,14 +25,13 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arc_swap::{ArcSwap, Guard};
 use cellgate_sql::{AccountName, Lock, Privileges, TlsNeed};
 use cellgate_store::StoreError;
 use cellgate_store::meta::MetaStore;
-use tokio::sync::{Mutex, watch};
-use tokio::time::MissedTickBehavior;
+use tokio::sync::Mutex;
 
 pub use account::{Access, Account, Origin};
 pub use error::{AccessError, AccessNote};
@@ -42,14 +42,7 @@ pub use snapshot::Snapshot;
 
 use crate::auth::Verifier;
 use crate::config;
-use crate::signals::told;
 use document::{USERS, UsersDocument};
-
-/// Least time between two looks of [`Accounts::look_again`]: refused logins cost the meta store at most ten reads a
-/// second, however many there are.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// How long a refused client waits for the meta store before the refusal stands.
-const LOOK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The accounts as this proxy knows them, and the way to change them.
 #[derive(Debug)]
@@ -122,48 +115,6 @@ impl Accounts {
         let (version, document) = self.load().await?;
         self.know_document(version, &document);
         Ok(())
-    }
-
-    /// Reads the document again because somebody was refused; whether anything is known now that was not before
-    /// `version`. Bounded: see [`LOOK_AGAIN`].
-    pub async fn look_again(&self, version: u64) -> bool {
-        let asked = Instant::now();
-        let looking = async {
-            let mut looked = self.looked.lock().await;
-            // Whoever waited for the lock needs no look of their own if another began meanwhile.
-            if self.current().version() > version || looked.is_some_and(|began| began > asked) {
-                return;
-            }
-            if let Some(last) = *looked {
-                tokio::time::sleep(LOOK_AGAIN.saturating_sub(last.elapsed())).await;
-            }
-            *looked = Some(Instant::now());
-            if let Err(error) = self.refresh().await {
-                tracing::debug!(%error, "the users could not be read");
-            }
-        };
-        // What is known stays in force: a meta store that does not answer changes nothing.
-        let _ = tokio::time::timeout(LOOK_PATIENCE, looking).await;
-        self.current().version() > version
-    }
-
-    /// Follows the document until `shutdown`; `poll` is the time between two looks.
-    pub async fn run(&self, poll: Duration, mut shutdown: watch::Receiver<bool>) {
-        let follow = async {
-            let mut interval = tokio::time::interval(poll);
-            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            loop {
-                interval.tick().await;
-                // A meta store that does not answer is reported where the topology is followed.
-                if let Err(error) = self.refresh().await {
-                    tracing::debug!(%error, "the users could not be read");
-                }
-            }
-        };
-        tokio::select! {
-            () = told(&mut shutdown) => {}
-            () = follow => {}
-        }
     }
 
     /// Takes a connection's place among those of its account.

@@ -26,7 +26,9 @@ use crate::catalog::Snapshot;
 use engine::{Engine, Filling, Source};
 pub use error::RelationalFailure;
 pub use sight::Sight;
-pub use tables::{SYSTEM_DATABASES, State, is_system_database, relation, static_rows};
+pub use tables::{
+    LISTED_DATABASES, SYSTEM_DATABASES, State, column_type, is_system_database, relation, relations, static_rows,
+};
 pub use view::{ColumnView, IndexView, TableView};
 
 /// Most engines: each is a thread at work and the memory of what it holds.

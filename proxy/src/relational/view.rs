@@ -113,7 +113,8 @@ impl<'a> TableView<'a> {
             engine: "CELLS",
             collation: KEY_COLLATION,
             comment: &def.comment,
-            created_at: Micros(def.created_at),
+            // MySQL's is without a fraction.
+            created_at: Micros(def.created_at.div_euclid(1_000_000) * 1_000_000),
             columns,
             indexes: vec![
                 IndexView { name: "PRIMARY", unique: true, columns: vec!["row_key", "column_key", "ref_key"] },
@@ -187,8 +188,9 @@ impl<'a> ColumnView<'a> {
             line.push_str(" NOT NULL");
         }
         match &self.default {
-            Some(default) if self.default_is_expression && self.data_type == "json" => {
-                line.push_str(&format!(" DEFAULT ({default})"));
+            // MySQL has no plain default of JSON.
+            Some(default) if self.data_type == "json" => {
+                line.push_str(&format!(" DEFAULT ('{}')", default.replace('\'', "''")));
             }
             Some(default) if self.default_is_expression => line.push_str(&format!(" DEFAULT {default}")),
             Some(default) => line.push_str(&format!(" DEFAULT '{}'", default.replace('\'', "''"))),
@@ -207,12 +209,9 @@ impl<'a> ColumnView<'a> {
 
 /// A declared column of the row shape.
 fn declared(column: &RowColumn) -> ColumnView<'_> {
-    let default = column.missing.as_ref().map(|json| format!("'{}'", json.replace('\'', "''")));
     ColumnView {
         nullable: true,
-        default_is_expression: default.is_some(),
-        extra: if default.is_some() { "DEFAULT_GENERATED" } else { "" },
-        default,
+        default: column.missing.clone(),
         ..ColumnView::new(&column.name, "json", "json".to_owned())
     }
 }

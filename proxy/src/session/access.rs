@@ -159,7 +159,9 @@ impl Session {
             | Aspect::CharacterSet
             | Aspect::Shards
             | Aspect::Clusters
-            | Aspect::Topology => Ok(()),
+            | Aspect::Topology
+            | Aspect::Privileges
+            | Aspect::Absent(_) => Ok(()),
         }
     }
 

@@ -1,28 +1,19 @@
 //! SHOW, DESCRIBE, and what a session knows of the deployment.
 
+mod absent;
+mod tables;
+
 use std::sync::Arc;
 
 use cellgate_schemaless::TableDef;
-use cellgate_sql::{Aspect, ColumnMeta, ColumnType, Filter, Row, Show, SqlError, TableName, Value};
+use cellgate_sql::{Aspect, ColumnMeta, ColumnType, Filter, Row, Show, SqlError, Value};
 
 use super::error::StatementError;
 use super::variables::shown;
 use super::{Answer, Session, Table};
 use crate::catalog::Snapshot;
+use crate::relational::is_system_database;
 use crate::version;
-
-/// A column as DESCRIBE shows it: name, type, nullable, key, default, extra.
-type Described<'a> = (&'a str, &'a str, &'a str, &'a str, Option<&'a str>, &'a str);
-
-/// The columns every cell table has.
-const CELL_COLUMNS: [Described<'static>; 6] = [
-    ("added_id", "bigint", "NO", "MUL", None, "auto_increment"),
-    ("row_key", "varchar(255)", "NO", "PRI", None, ""),
-    ("column_key", "varchar(64)", "NO", "PRI", None, ""),
-    ("ref_key", "bigint", "NO", "PRI", None, ""),
-    ("body", "json", "NO", "", None, ""),
-    ("created_at", "datetime(6)", "NO", "", Some("CURRENT_TIMESTAMP(6)"), "DEFAULT_GENERATED"),
-];
 
 /// Whether a SHOW is about the statement before it, whose warnings must stay.
 pub(super) fn keeps_warnings(aspect: &Aspect) -> bool {
@@ -87,34 +78,19 @@ impl Session {
     ) -> Result<(Vec<ColumnMeta>, Vec<Row>), StatementError> {
         let suffix = filter.like().map(|like| format!(" ({like})")).unwrap_or_default();
         Ok(match aspect {
-            Aspect::Databases => {
-                let seen = catalog.databases().filter(|d| self.access().may_see_database(d));
-                let rows = seen.map(|d| vec![text(d)]).collect();
-                (columns(&[&format!("Database{suffix}")]), rows)
-            }
+            Aspect::Databases => self.shown_databases(catalog, &suffix),
             Aspect::Tables { database, full } => {
                 let database = self.named_database(database, catalog)?;
-                let name = format!("Tables_in_{database}{suffix}");
-                let names: &[&str] = if full { &[&name, "Table_type"] } else { &[&name] };
-                let row = |t: &Arc<TableDef>| {
-                    let mut row = vec![text(&t.name)];
-                    if full {
-                        row.push(text("BASE TABLE"));
-                    }
-                    row
-                };
-                (columns(names), self.seen_tables(catalog, &database).map(row).collect())
+                self.shown_tables(catalog, &database, full, &suffix)
             }
             Aspect::TableStatus { database } => {
                 let database = self.named_database(database, catalog)?;
-                table_status(self.seen_tables(catalog, &database))
+                let seen = self.seen_tables(catalog, &database).map(AsRef::as_ref);
+                tables::status(seen, &database)
             }
-            Aspect::Columns { table, full } => describe(find(catalog, &table)?, full),
-            Aspect::Index { table } => index(find(catalog, &table)?),
-            Aspect::CreateTable { table } => {
-                let def = find(catalog, &table)?;
-                (columns(&["Table", "Create Table"]), vec![vec![text(&def.name), text(create_table(def))]])
-            }
+            Aspect::Columns { table, full } => self.shown_columns(catalog, &table, full)?,
+            Aspect::Index { table } => tables::index(catalog, &table)?,
+            Aspect::CreateTable { table } => Self::shown_create(catalog, &table)?,
             Aspect::CreateDatabase { database } => {
                 if !catalog.has_database(&database) {
                     return Err(SqlError::UnknownDatabase(database).into());
@@ -158,35 +134,11 @@ impl Session {
                 let (name, line) = self.shown_account(&account)?;
                 (columns(&[&format!("CREATE USER for {}@{}", name.user, name.host)]), vec![vec![text(line)]])
             }
-            Aspect::Engines => {
-                let names = ["Engine", "Support", "Comment", "Transactions", "XA", "Savepoints"];
-                let comment = "Immutable, versioned JSON cells on sharded stores";
-                let row = vec![text("CELLS"), text("DEFAULT"), text(comment), text("YES"), text("NO"), text("YES")];
-                (columns(&names), vec![row])
-            }
-            Aspect::Collation => {
-                let names = ["Collation", "Charset", "#Id", "Default", "Compiled", "#Sortlen", "Pad_attribute"];
-                let row = |name: &str, charset: &str, id: i64, default: &str, pad: &str| {
-                    let (default, yes) = (text(default), text("Yes"));
-                    vec![text(name), text(charset), number(id), default, yes, number(1), text(pad)]
-                };
-                let rows = vec![
-                    row("binary", "binary", 63, "Yes", "NO PAD"),
-                    row("utf8mb4_0900_ai_ci", "utf8mb4", 255, "Yes", "NO PAD"),
-                    row("utf8mb4_bin", "utf8mb4", 46, "", "PAD SPACE"),
-                    row("utf8mb4_general_ci", "utf8mb4", 45, "", "PAD SPACE"),
-                    row("utf8mb4_unicode_ci", "utf8mb4", 224, "", "PAD SPACE"),
-                ];
-                (columns(&names), rows)
-            }
-            Aspect::CharacterSet => {
-                let names = ["Charset", "Description", "Default collation", "#Maxlen"];
-                let rows = vec![
-                    vec![text("binary"), text("Binary pseudo charset"), text("binary"), number(1)],
-                    vec![text("utf8mb4"), text("UTF-8 Unicode"), text("utf8mb4_0900_ai_ci"), number(4)],
-                ];
-                (columns(&names), rows)
-            }
+            Aspect::Engines => tables::engines(),
+            Aspect::Collation => tables::collations(),
+            Aspect::CharacterSet => tables::character_sets(),
+            Aspect::Privileges => absent::privileges(),
+            Aspect::Absent(absent) => absent::shown(absent),
             Aspect::Shards => self.shards(),
             Aspect::Clusters => self.clusters(),
             Aspect::Topology => {
@@ -209,7 +161,11 @@ impl Session {
 
     fn named_database(&self, named: Option<String>, catalog: &Snapshot) -> Result<String, StatementError> {
         let database = named.or_else(|| self.database.clone()).ok_or(StatementError::NoDatabase)?;
-        if catalog.has_database(&database) { Ok(database) } else { Err(SqlError::UnknownDatabase(database).into()) }
+        if catalog.has_database(&database) || is_system_database(&database) {
+            Ok(database)
+        } else {
+            Err(SqlError::UnknownDatabase(database).into())
+        }
     }
 
     /// The tables of a database that the user may see.
@@ -288,153 +244,4 @@ impl Session {
         columns[3].decimals = 31;
         (columns, rows.collect())
     }
-}
-
-fn find<'a>(catalog: &'a Snapshot, name: &TableName) -> Result<&'a Arc<TableDef>, StatementError> {
-    let TableName { database, table } = name.clone();
-    catalog.table(&database, &table).ok_or(StatementError::Sql(SqlError::UnknownTable { database, table }))
-}
-
-/// `SHOW [FULL] COLUMNS`, `DESCRIBE`.
-fn describe(def: &TableDef, full: bool) -> (Vec<ColumnMeta>, Vec<Row>) {
-    let names: &[&str] = if full {
-        &["Field", "Type", "Collation", "Null", "Key", "Default", "Extra", "Privileges", "Comment"]
-    } else {
-        &["Field", "Type", "Null", "Key", "Default", "Extra"]
-    };
-    let row = |(name, ty, null, key, default, extra): Described<'_>, comment: &str| {
-        let collation = if ty.starts_with("varchar") { text("utf8mb4_bin") } else { Value::Null };
-        let default = default.map_or(Value::Null, text);
-        let (head, tail) = ([text(name), text(ty)], [text(null), text(key), default, text(extra)]);
-        if full {
-            let rest = [text("select,insert,update,references"), text(comment)];
-            head.into_iter().chain([collation]).chain(tail).chain(rest).collect()
-        } else {
-            head.into_iter().chain(tail).collect::<Row>()
-        }
-    };
-    let fixed = CELL_COLUMNS.into_iter().map(|c| row(c, ""));
-    let declared = def
-        .columns
-        .iter()
-        .map(|c| row((&c.name, "json", "YES", "", c.missing.as_deref(), ""), "row shape: latest body"));
-    (columns(names), fixed.chain(declared).collect())
-}
-
-/// SHOW INDEX.
-fn index(def: &TableDef) -> (Vec<ColumnMeta>, Vec<Row>) {
-    let names = [
-        "Table",
-        "#Non_unique",
-        "Key_name",
-        "#Seq_in_index",
-        "Column_name",
-        "Collation",
-        "#Cardinality",
-        "#Sub_part",
-        "Packed",
-        "Null",
-        "Index_type",
-        "Comment",
-        "Index_comment",
-        "Visible",
-        "Expression",
-    ];
-    let row = |non_unique: i64, key: &str, seq: i64, column: &str| {
-        vec![
-            text(&def.name),
-            number(non_unique),
-            text(key),
-            number(seq),
-            text(column),
-            text("A"),
-            Value::Null,
-            Value::Null,
-            Value::Null,
-            text(""),
-            text("BTREE"),
-            text(""),
-            text(""),
-            text("YES"),
-            Value::Null,
-        ]
-    };
-    let rows = vec![
-        row(0, "PRIMARY", 1, "row_key"),
-        row(0, "PRIMARY", 2, "column_key"),
-        row(0, "PRIMARY", 3, "ref_key"),
-        row(1, "added_id", 1, "added_id"),
-    ];
-    (columns(&names), rows)
-}
-
-/// SHOW TABLE STATUS.
-fn table_status<'a>(tables: impl Iterator<Item = &'a Arc<TableDef>>) -> (Vec<ColumnMeta>, Vec<Row>) {
-    let names = [
-        "Name",
-        "Engine",
-        "#Version",
-        "Row_format",
-        "#Rows",
-        "#Avg_row_length",
-        "#Data_length",
-        "#Max_data_length",
-        "#Index_length",
-        "#Data_free",
-        "#Auto_increment",
-        "Create_time",
-        "Update_time",
-        "Check_time",
-        "Collation",
-        "#Checksum",
-        "Create_options",
-        "Comment",
-    ];
-    let row = |t: &Arc<TableDef>| {
-        let mut row = vec![Value::Null; names.len()];
-        row[0] = text(&t.name);
-        row[1] = text("CELLS");
-        row[2] = number(10);
-        row[3] = text("Dynamic");
-        row[11] = Value::DateTime(cellgate_schemaless::Micros(t.created_at));
-        row[14] = text("utf8mb4_bin");
-        row[16] = text("");
-        row[17] = text(&t.comment);
-        row
-    };
-    let mut columns = columns(&names);
-    columns[11].ty = ColumnType::DateTime;
-    columns[11].decimals = 6;
-    (columns, tables.map(row).collect())
-}
-
-/// SHOW CREATE TABLE, in MySQL's layout: a text that creates the same table again.
-fn create_table(def: &TableDef) -> String {
-    let quote = |name: &str| format!("`{}`", name.replace('`', "``"));
-    let mut lines = vec![
-        "  `added_id` bigint NOT NULL AUTO_INCREMENT".to_owned(),
-        "  `row_key` varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL".to_owned(),
-        "  `column_key` varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL".to_owned(),
-        "  `ref_key` bigint NOT NULL".to_owned(),
-        "  `body` json NOT NULL".to_owned(),
-        "  `created_at` datetime(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)".to_owned(),
-    ];
-    for column in &def.columns {
-        let default = match &column.missing {
-            Some(json) => format!("DEFAULT ('{}')", json.replace('\'', "''")),
-            None => "DEFAULT NULL".to_owned(),
-        };
-        lines.push(format!("  {} json {default}", quote(&column.name)));
-    }
-    lines.push("  PRIMARY KEY (`row_key`,`column_key`,`ref_key`)".to_owned());
-    lines.push("  KEY `added_id` (`added_id`)".to_owned());
-    let comment = match def.comment.as_str() {
-        "" => String::new(),
-        comment => format!(" COMMENT='{}'", comment.replace('\\', "\\\\").replace('\'', "''")),
-    };
-    format!(
-        "CREATE TABLE {} (\n{}\n) ENGINE=CELLS DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin{comment}",
-        quote(&def.name),
-        lines.join(",\n")
-    )
 }

@@ -147,6 +147,8 @@ pub(super) fn show(show: &ShowStatement, session: &Session<'_>) -> Result<Show, 
         Shown::Shards => Aspect::Shards,
         Shown::Clusters => Aspect::Clusters,
         Shown::Topology => Aspect::Topology,
+        Shown::Privileges => Aspect::Privileges,
+        Shown::Absent(absent) => Aspect::Absent(*absent),
     };
     let condition = show
         .condition

@@ -32,6 +32,7 @@ macro_rules! functions {
                     "LCASE" => Some(Self::Lower),
                     "UCASE" => Some(Self::Upper),
                     "SUBSTR" | "MID" => Some(Self::Substring),
+                    "POWER" => Some(Self::Pow),
                     _ => None,
                 }
             }
@@ -84,6 +85,7 @@ functions! {
     LTrim "LTRIM" (1, 1),
     Mod "MOD" (2, 2),
     NullIf "NULLIF" (2, 2),
+    Pow "POW" (2, 2),
     Replace "REPLACE" (3, 3),
     Right "RIGHT" (2, 2),
     Round "ROUND" (1, 2),
@@ -91,6 +93,7 @@ functions! {
     ShardOf "SHARD_OF" (1, 1),
     Sign "SIGN" (1, 1),
     Substring "SUBSTRING" (2, 3),
+    SubstringIndex "SUBSTRING_INDEX" (3, 3),
     // Time plus so many microseconds: what DATE_ADD, DATE_SUB and +/- INTERVAL become.
     TimeAdd "(time + interval)" (2, 2),
     Trim "TRIM" (1, 1),
@@ -266,6 +269,15 @@ fn several(function: Function, values: &[Value], fold_case: bool) -> Result<Valu
                 text_value(string.replace(&from, &to))
             }
         }
+        (Function::Pow, [base, exponent]) => {
+            let double = |v| Number::of(v).map_or(0.0, Number::as_f64);
+            let power = double(base).powf(double(exponent));
+            if !power.is_finite() {
+                return Err(super::number::out_of_range("DOUBLE"));
+            }
+            Value::Double(power)
+        }
+        (Function::SubstringIndex, [_, _, _]) => text_value(substring_index(&string(0), &string(1), int(2))),
         (Function::Instr, [_, _]) => locate(&string(1), &string(0), 1),
         (Function::Locate, [_, _]) => locate(&string(0), &string(1), 1),
         (Function::Locate, [_, _, _]) => locate(&string(0), &string(1), int(2)),
@@ -338,6 +350,20 @@ fn several(function: Function, values: &[Value], fold_case: bool) -> Result<Valu
         }
         (other, _) => return Err(SqlError::Arguments(other.name().into())),
     })
+}
+
+/// What stands before the `count`th separator from the left or, if that is negative, behind it from the right.
+fn substring_index(text: &str, separator: &str, count: i64) -> String {
+    if separator.is_empty() || count == 0 {
+        return String::new();
+    }
+    let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+    if count > 0 {
+        let cut = text.match_indices(separator).nth(wanted - 1).map_or(text.len(), |(at, _)| at);
+        return text.get(..cut).unwrap_or("").to_owned();
+    }
+    let cut = text.rmatch_indices(separator).nth(wanted - 1).map_or(0, |(at, _)| at + separator.len());
+    text.get(cut..).unwrap_or("").to_owned()
 }
 
 fn text_value(text: String) -> Value {

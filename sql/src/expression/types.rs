@@ -219,6 +219,7 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
     let number = |t: Type| if is_number(t.ty) { t } else { Type::of(ColumnType::Double).nullable(t.nullable) };
     match function {
         Function::Abs => number(argument(0)),
+        Function::Pow => Type::of(ColumnType::Double),
         Function::Round => {
             let t = number(argument(0));
             if t.ty == ColumnType::Decimal && arguments.len() == 1 { Type { decimals: 0, ..t } } else { t }
@@ -268,6 +269,7 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
         | Function::Right
         | Function::RTrim
         | Function::Substring
+        | Function::SubstringIndex
         | Function::Trim
         | Function::Upper => Type::of(ColumnType::Text),
         Function::Unhex => Type::of(ColumnType::Bytes),

@@ -112,7 +112,7 @@ pub(super) fn is_known_to_mysql(name: &str) -> bool {
 }
 
 /// Functions MySQL has and the dialect has not: refused by name rather than called unknown.
-const KNOWN_TO_MYSQL: [&str; 40] = [
+const KNOWN_TO_MYSQL: [&str; 39] = [
     "GROUP_CONCAT",
     "JSON_ARRAYAGG",
     "JSON_OBJECTAGG",
@@ -152,5 +152,4 @@ const KNOWN_TO_MYSQL: [&str; 40] = [
     "JSON_REMOVE",
     "JSON_MERGE_PATCH",
     "JSON_SEARCH",
-    "POW",
 ];

@@ -6,6 +6,7 @@ use super::select;
 use super::tokens::Symbol;
 use crate::account::AccountRef;
 use crate::ast::{Limit, Name, ShowStatement, Shown};
+use crate::command::Absent;
 use crate::error::SqlError;
 
 /// SHOW, from behind the word.
@@ -79,10 +80,14 @@ fn shown(reader: &mut Reader<'_>) -> Result<Shown, SqlError> {
         ("SHARDS", Shown::Shards),
         ("CLUSTERS", Shown::Clusters),
         ("TOPOLOGY", Shown::Topology),
+        ("PRIVILEGES", Shown::Privileges),
     ] {
         if reader.take(&[word]) {
             return Ok(what);
         }
+    }
+    if let Some(absent) = absent(reader)? {
+        return Ok(Shown::Absent(absent));
     }
     for word in [
         "ENGINE",
@@ -91,17 +96,11 @@ fn shown(reader: &mut Reader<'_>) -> Result<Shown, SqlError> {
         "MASTER",
         "SLAVE",
         "REPLICA",
-        "REPLICAS",
         "RELAYLOG",
-        "PLUGINS",
-        "PRIVILEGES",
         "PROCEDURE",
         "FUNCTION",
-        "EVENTS",
-        "TRIGGERS",
         "OPEN",
         "PROFILE",
-        "PROFILES",
         "PACKAGE",
     ] {
         if reader.sees(&[word]) {
@@ -109,6 +108,42 @@ fn shown(reader: &mut Reader<'_>) -> Result<Shown, SqlError> {
         }
     }
     Err(reader.error("expected something to show"))
+}
+
+/// What there is none of here.
+fn absent(reader: &mut Reader<'_>) -> Result<Option<Absent>, SqlError> {
+    const SHOWN: [(&[&str], Absent); 12] = [
+        (&["TRIGGERS"], Absent::Triggers),
+        (&["EVENTS"], Absent::Events),
+        (&["PROCEDURE", "STATUS"], Absent::Routines),
+        (&["FUNCTION", "STATUS"], Absent::Routines),
+        (&["OPEN", "TABLES"], Absent::OpenTables),
+        (&["PLUGINS"], Absent::Plugins),
+        (&["MASTER", "STATUS"], Absent::BinaryLogStatus),
+        (&["SLAVE", "STATUS"], Absent::SlaveStatus),
+        (&["REPLICA", "STATUS"], Absent::ReplicaStatus),
+        (&["SLAVE", "HOSTS"], Absent::SlaveHosts),
+        (&["REPLICAS"], Absent::Replicas),
+        (&["PROFILES"], Absent::Profiles),
+    ];
+    let Some((_, absent)) = SHOWN.into_iter().find(|(words, _)| reader.take(words)) else { return Ok(None) };
+    match absent {
+        Absent::Triggers | Absent::Events | Absent::OpenTables => {
+            database(reader)?;
+        }
+        Absent::SlaveStatus | Absent::ReplicaStatus => {
+            if reader.take(&["FOR", "CHANNEL"]) {
+                reader.name_or_string()?;
+            }
+        }
+        Absent::Routines
+        | Absent::Plugins
+        | Absent::BinaryLogStatus
+        | Absent::SlaveHosts
+        | Absent::Replicas
+        | Absent::Profiles => {}
+    }
+    Ok(Some(absent))
 }
 
 /// `SHOW COUNT(*) WARNINGS`, `SHOW COUNT(*) ERRORS`: the variable that says it.

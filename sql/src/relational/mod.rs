@@ -15,8 +15,6 @@ mod packed;
 mod print;
 mod program;
 mod scope;
-#[cfg(test)]
-mod tests;
 
 pub use aggregate::Accumulator;
 pub(crate) use bind::{bind, describe};

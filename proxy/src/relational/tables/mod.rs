@@ -19,7 +19,7 @@ use crate::catalog::Snapshot;
 pub const SYSTEM_DATABASES: [&str; 4] = ["information_schema", "mysql", "performance_schema", "sys"];
 
 /// Those that are listed: the others answer what clients ask of them, and are nothing to browse or to dump.
-pub(super) const LISTED_DATABASES: [&str; 2] = ["information_schema", "performance_schema"];
+pub const LISTED_DATABASES: [&str; 2] = ["information_schema", "performance_schema"];
 
 /// What the tables show of the server and the session, at the time of the statement.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +60,16 @@ pub fn is_system_database(name: &str) -> bool {
 /// The relation of this name, whatever its case.
 pub fn relation(database: &str, table: &str) -> Option<&'static Relation> {
     all().find(|r| r.database.eq_ignore_ascii_case(database) && r.name.eq_ignore_ascii_case(table))
+}
+
+/// The type of a relation's column as DESCRIBE has it.
+pub fn column_type(column: &cellgate_sql::relational::RelationColumn) -> String {
+    catalog::relation_type(column).1
+}
+
+/// All relations.
+pub fn relations() -> impl Iterator<Item = &'static Relation> {
+    all()
 }
 
 /// All relations.
