@@ -48,6 +48,8 @@ pub(super) struct Channel {
     written: usize,
     /// The number of the next packet, whichever side sends it.
     sequence: u8,
+    /// Whether the client has to keep to the numbers.
+    ordered: bool,
     write_timeout: Duration,
     patience: Patience,
     /// For the rest of a packet that has begun; for each so many bytes as [`FLUSH_AT`] of it.
@@ -71,6 +73,7 @@ impl Channel {
             output: Vec::new(),
             written: 0,
             sequence: 0,
+            ordered: true,
             write_timeout,
             patience: Patience::default(),
             read_timeout: Duration::MAX,
@@ -121,11 +124,18 @@ impl Channel {
         self.sequence = 0;
     }
 
+    /// From here on the packets are within numbered frames of the compressed protocol. Their own numbers are not looked
+    /// at, as in MySQL: there are clients (MariaDB Connector/J 2.7) that do not start them again with each command.
+    pub(super) fn ignore_order(&mut self) {
+        self.ordered = false;
+    }
+
     /// Takes the next packet if all of it was read.
     pub(super) fn take(&mut self, limit: usize) -> Result<Option<Bytes>, WireError> {
         loop {
             let Some([a, b, c, sequence]) = self.input.first_chunk::<HEADER>().copied() else { return Ok(None) };
             let length = u32::from_le_bytes([a, b, c, 0]) as usize;
+            let sequence = if self.ordered { sequence } else { self.sequence };
             if sequence != self.sequence {
                 let violation = Violation::OutOfOrder { expected: self.sequence, found: sequence };
                 return Err(WireError::Protocol(violation));

@@ -89,6 +89,7 @@ async fn converse<H: Handler>(
         channel
             .wrap(async |ahead, plain| Ok(Box::new(Compressed::new(Box::new(Prefixed::new(ahead, plain)))) as _))
             .await?;
+        channel.ignore_order();
     }
     Ready::new(channel, handler, limits, entered).run(lifetime).await
 }

@@ -484,7 +484,7 @@ fn document(value: &Value) -> Result<Json, SqlError> {
 
 fn at_path(value: &Value, path: &str) -> Result<Option<Json>, SqlError> {
     let path = Path::parse(path)?;
-    Ok(json::extract(&document(value)?, &[path]))
+    json::extract(&document(value)?, &[path])
 }
 
 fn json_keys(document: &Json) -> Value {
@@ -505,7 +505,8 @@ pub(super) fn json_extract(values: &[Value]) -> Result<Value, SqlError> {
     let paths: Option<Vec<Bytes>> = paths.iter().map(text_of).collect();
     let (Some(_), Some(paths)) = (text_of(first), paths) else { return Ok(Value::Null) };
     let paths = paths.iter().map(|p| Path::parse(&String::from_utf8_lossy(p))).collect::<Result<Vec<_>, _>>()?;
-    Ok(json::extract(&document(first)?, &paths).map_or(Value::Null, |found| Value::Json(json::text(&found).into())))
+    let found = json::extract(&document(first)?, &paths)?;
+    Ok(found.map_or(Value::Null, |found| Value::Json(json::text(&found).into())))
 }
 
 fn json_object(values: &[Value]) -> Result<Value, SqlError> {
