@@ -144,7 +144,8 @@ async fn a_write_that_is_cut_off_by_its_time_says_what_may_be_done() {
     let mut builder = Builder::new();
     let url = builder.shared_mariadb_database();
     let (_, database) = url.rsplit_once('/').unwrap();
-    let proxy = builder.topology(SHARDS, None).cluster("m", &url).build().start();
+    let times = "[timeouts]\nstatement = \"1s\"\nlock = \"20s\"\n";
+    let proxy = builder.text(times).topology(SHARDS, None).cluster("m", &url).build().start();
     let mut conn = client::connect(proxy.mysql()).await;
     run(&mut conn, TRIPS).await;
     put(&mut conn, &triple("a", "BASE", 1), "1").await.unwrap();
@@ -153,7 +154,8 @@ async fn a_write_that_is_cut_off_by_its_time_says_what_may_be_done() {
     let mut holder = client::try_connect(client::options(address).db_name(Some(database))).await.unwrap();
     run(&mut holder, "BEGIN").await;
     run(&mut holder, "SELECT * FROM cg_head FOR UPDATE").await;
-    run(&mut conn, "SET max_execution_time = 300").await;
+    // `max_execution_time` is about reads.
+    run(&mut conn, "SET max_execution_time = 1").await;
     let insert = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 2, '2')";
     let refusal = refused(&mut conn, insert).await;
     assert!(refusal.code == 3024 && refusal.message.contains("may be stored"), "{refusal:?}");

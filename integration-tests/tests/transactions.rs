@@ -157,3 +157,23 @@ async fn committed_cells_of_a_transaction_survive_a_kill() {
     let mut conn = client::connect(proxy.mysql()).await;
     assert_eq!(count(&mut conn).await, 9);
 }
+
+#[tokio::test]
+async fn a_commit_to_a_table_that_is_gone_writes_nothing_at_all() {
+    let (_proxy, mut one, mut two) = two_sessions(&Deployment::embedded()).await;
+    run(&mut one, "CREATE TABLE gone ENGINE=CELLS").await;
+    for empty in ["TRUNCATE TABLE gone", "DROP TABLE gone"] {
+        run(&mut one, "BEGIN").await;
+        for row in 0..9 {
+            put(&mut one, &triple(&format!("kept-{row}"), "BASE", 1), "1").await.unwrap();
+            let text = format!("INSERT INTO gone (row_key, column_key, ref_key, body) VALUES ('g{row}', 'BASE', 1, '1')");
+            run(&mut one, &text).await;
+        }
+        run(&mut two, empty).await;
+        assert_eq!(refused(&mut one, "COMMIT").await.code, 1412, "{empty}");
+        assert_eq!(count(&mut two).await, 0, "{empty}");
+        // The transaction is over, and an empty one commits.
+        run(&mut one, "COMMIT").await;
+        assert_eq!(count(&mut one).await, 0, "{empty}");
+    }
+}

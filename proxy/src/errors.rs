@@ -83,6 +83,7 @@ fn code(error: &StatementError) -> (u16, &'static str) {
         StatementError::MultiStatementsOff => (1064, "42000"),
         StatementError::Duplicate { .. } => (1062, "23000"),
         StatementError::LostRace { .. } => (1213, "40001"),
+        StatementError::TableGone => (1412, "HY000"),
         StatementError::PartlyCommitted { .. } => (1180, "HY000"),
         StatementError::ReadOnlyTransaction => (1792, "25006"),
         StatementError::TransactionInProgress => (1568, "25001"),

@@ -3,11 +3,13 @@
 //! A transaction is a buffer of cells. COMMIT hands it to the executor, which writes it as one transaction in each
 //! cluster; over several clusters it is not atomic yet, and says so when it matters.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cellgate_schemaless::{NewCell, Version};
 use cellgate_sql::Transaction;
-use cellgate_store::executor::{CellFate, PutItem};
+use cellgate_store::StoreError;
+use cellgate_store::executor::{CellFate, PutItem, RunError};
 
 use super::buffer::Buffered;
 use super::error::{StatementError, Stored};
@@ -108,6 +110,12 @@ impl Session {
             return Ok(());
         }
         let cells = open.buffer.into_cells();
+        // One cluster could have what another refuses: looked at before anything is written.
+        let catalog = self.server.catalog().snapshot();
+        let known: BTreeSet<u32> = catalog.all_tables().map(|table| table.id).collect();
+        if cells.iter().any(|cell| !known.contains(&cell.table.id.0)) {
+            return Err(StatementError::TableGone);
+        }
         let executor = Arc::clone(self.server.deployment().executor());
         let fates = executor.put(cells.iter().map(item).collect()).await;
         judge(&cells, fates)
@@ -130,9 +138,11 @@ fn judge(cells: &[Buffered], fates: Vec<CellFate>) -> Result<(), StatementError>
     let written = fates.iter().filter(|fate| matches!(fate, CellFate::Written(_))).count();
     let failure = cells.iter().zip(&fates).find_map(|(cell, fate)| match fate {
         CellFate::Conflict(_) => Some(StatementError::LostRace { entry: entry(cell) }),
-        CellFate::Failed(error) => {
-            Some(StatementError::Write { error: error.as_ref().clone(), stored: Stored::default() })
-        }
+        // Not the error of a statement that may be bound once more: the transaction is over.
+        CellFate::Failed(error) => Some(match error.as_ref() {
+            RunError::Cluster { error: StoreError::NoTable { .. }, .. } => StatementError::TableGone,
+            error => StatementError::Write { error: error.clone(), stored: Stored::default() },
+        }),
         CellFate::Written(_) | CellFate::Withheld => None,
     });
     match failure {

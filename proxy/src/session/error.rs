@@ -58,6 +58,12 @@ pub enum StatementError {
         /// `row-column-version`.
         entry: String,
     },
+    /// A COMMIT was not done: a table it writes to was dropped or emptied since. Nothing of it was written.
+    #[error(
+        "Table definition has changed, please retry transaction: a table it writes to was dropped or emptied meanwhile; \
+         nothing of the transaction was written"
+    )]
+    TableGone,
     /// A COMMIT over several clusters was done in some of them.
     #[error("COMMIT was done in part: {detail}")]
     PartlyCommitted {
@@ -203,7 +209,9 @@ impl StatementError {
             },
             Self::NotUtf8 { .. } | Self::TooManyRows => ErrorKind::Value,
             Self::MultiStatementsOff => ErrorKind::Syntax,
-            Self::Duplicate { .. } | Self::LostRace { .. } | Self::PartlyCommitted { .. } => ErrorKind::Conflict,
+            Self::Duplicate { .. } | Self::LostRace { .. } | Self::TableGone | Self::PartlyCommitted { .. } => {
+                ErrorKind::Conflict
+            }
             Self::Access(error) => error.kind(),
             Self::ReadOnlyTransaction
             | Self::TransactionInProgress

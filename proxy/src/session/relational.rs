@@ -22,9 +22,13 @@ impl Session {
     ) -> Result<Answer, StatementError> {
         let columns = program.columns().to_vec();
         let state = self.state_for(&program);
+        let most = if program.is_limited() { u64::MAX } else { self.variables.derived().select_limit };
         let engine = self.server.relational();
         match engine.run(program, Arc::clone(catalog), state, deadline).await {
-            Ok(rows) => Ok(Answer::Table(Table { columns, rows })),
+            Ok(mut rows) => {
+                rows.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+                Ok(Answer::Table(Table { columns, rows }))
+            }
             Err(RelationalFailure::Sql(error)) => Err(error.into()),
             Err(RelationalFailure::Timeout | RelationalFailure::Busy) => Err(StatementError::Timeout { detail: "" }),
             Err(failure @ (RelationalFailure::Sqlite(_) | RelationalFailure::Panicked)) => {

@@ -93,6 +93,7 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
         columns,
         rows: env.collect_rows(),
         bytes: env.collect_bytes(),
+        limited: query.limit != RelLimit::default(),
     })
 }
 

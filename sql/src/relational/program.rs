@@ -34,6 +34,7 @@ pub struct Program {
     pub(super) columns: Vec<ColumnMeta>,
     pub(super) rows: usize,
     pub(super) bytes: usize,
+    pub(super) limited: bool,
 }
 
 /// An expression the engine calls back for.
@@ -73,6 +74,11 @@ impl Program {
     /// The values of its parameters `?1`, `?2`, ..
     pub fn parameters(&self) -> &[Packed] {
         &self.parameters
+    }
+
+    /// Whether it says itself how many rows it wants: then `sql_select_limit` does not matter.
+    pub fn is_limited(&self) -> bool {
+        self.limited
     }
 
     /// The tables it reads, each once.
