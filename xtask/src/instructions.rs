@@ -110,7 +110,7 @@ fn compare(kept: &Counts, counted: &Counts) -> Vec<String> {
             wrong.push(format!("{part} is new: keep its count with `cargo xtask instructions --update`"));
             continue;
         };
-        let percent = (*count as f64 / *before as f64 - 1.0) * 100.0;
+        let percent = (*count as f64 - *before as f64) * 100.0 / *before as f64;
         if percent.abs() > TOLERANCE_PERCENT {
             wrong.push(format!(
                 "{part}: {count} instructions instead of {before} ({percent:+.1} %). If that is meant, keep it with \

@@ -16,7 +16,7 @@ const LOOK_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Accounts {
     /// Reads the document again because somebody was refused; whether anything is known now that was not before
-    /// `version`. Bounded: see [`LOOK_AGAIN`].
+    /// `version`. Bounded: the meta store is read ten times a second at most.
     pub async fn look_again(&self, version: u64) -> bool {
         let asked = Instant::now();
         let looking = async {

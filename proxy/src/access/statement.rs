@@ -244,7 +244,7 @@ impl Running<'_, '_> {
         if self.draft.is_configured(name) {
             self.check(vec![name.clone()], CONFIGURED)?;
         }
-        self.draft.find(name).map(|account| Arc::unwrap_or_clone(account)).ok_or_else(missing)
+        self.draft.find(name).map(Arc::unwrap_or_clone).ok_or_else(missing)
     }
 
     /// The error 1396, if it failed for anybody.
