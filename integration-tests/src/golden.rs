@@ -101,7 +101,7 @@ impl Script {
     ///
     /// What differs.
     pub fn compare(&self, server: Server, transcript: &str) -> Result<(), String> {
-        let update = std::env::var(settings::UPDATE_GOLDEN).is_ok_and(|value| value == "1");
+        let update = settings::updates_golden();
         if update && self.common == (server == Server::MariaDb) {
             return std::fs::write(&self.result, transcript).map_err(|error| error.to_string());
         }

@@ -17,6 +17,11 @@ pub const SEED: &str = "CELLGATE_SEED";
 /// Set to 1, golden results are written instead of compared.
 pub const UPDATE_GOLDEN: &str = "UPDATE_GOLDEN";
 
+/// Whether golden results are written instead of compared.
+pub fn updates_golden() -> bool {
+    std::env::var(UPDATE_GOLDEN).is_ok_and(|value| value == "1")
+}
+
 /// Rounds of a long proof: the environment's number, or this test's small share of it.
 ///
 /// # Panics

@@ -36,7 +36,7 @@ pub use environment::{Environment, SessionCall, SessionFunction, SqlMode};
 pub use error::SqlError;
 pub use filter::Filter;
 pub use mask::mask;
-pub use parse::{Statement, StatementKind, grant, parse};
+pub use parse::{Statement, StatementKind, grant, parse, spell_bytes};
 pub use shape::{Shape, Shaping};
 pub use template::normal::Normal;
 pub use template::{Filled, TEMPLATE_COLUMNS, Template, TemplateRow};

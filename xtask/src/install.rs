@@ -79,6 +79,26 @@ const NEEDS: &[Need] = &[
         extent: Extent::All,
         present: || Path::new(crate::stock::MARIADB_JAR).is_file(),
     },
+    Need { package: "php-cli", extent: Extent::All, present: || program("php") },
+    Need {
+        package: "php-mysql",
+        extent: Extent::All,
+        present: || runs("php", &["-r", "exit((int) !class_exists('mysqli'));"]),
+    },
+    Need { package: "ruby-mysql2", extent: Extent::All, present: || ruby("mysql2") },
+    Need { package: "ruby-sequel", extent: Extent::All, present: || ruby("sequel") },
+    Need { package: "ruby-activerecord", extent: Extent::All, present: || ruby("active_record") },
+    Need { package: "libdbd-mysql-perl", extent: Extent::All, present: || runs("perl", &["-MDBD::mysql", "-e", "1"]) },
+    Need {
+        package: "libdbd-mariadb-perl",
+        extent: Extent::All,
+        present: || runs("perl", &["-MDBD::MariaDB", "-e", "1"]),
+    },
+    Need {
+        package: "prometheus-mysqld-exporter",
+        extent: Extent::All,
+        present: || program("prometheus-mysqld-exporter"),
+    },
 ];
 
 /// Installs what is missing; as somebody who may not, says what to install.
@@ -147,6 +167,16 @@ impl Administrator {
 fn program(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|directory| directory.join(name).is_file())
+}
+
+/// Whether a program runs to a good end.
+fn runs(name: &str, arguments: &[&str]) -> bool {
+    succeeds(Command::new(name).args(arguments))
+}
+
+/// Whether Ruby has a library. Debian's Ruby: another one on the path has libraries of its own.
+fn ruby(library: &str) -> bool {
+    runs("ruby", &["-e", &format!("require '{library}'")])
 }
 
 /// Whether it is where only administrators look.

@@ -1,7 +1,7 @@
 //! The stock clients of other languages: their packages and programs under `target/clients`.
 //!
-//! Sources are in `integration-tests/clients/<language>`. Each part is done again only when a source of it has changed: a stamp
-//! beside the result holds the sources it was made of.
+//! Sources are in `integration-tests/clients/<language>`. Each part is done again only when what it is made of has changed: a
+//! stamp beside the result holds that. Scripts of PHP, Perl and Ruby run as they are, on Debian's packages.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,17 @@ impl Language {
             Self::Node => "node",
             Self::Go => "go",
             Self::Java => "java",
-            Self::Rust => "rust-sqlx",
+            Self::Rust => "rust",
+        }
+    }
+
+    /// Whether a file goes into what is built here: a script that runs from where it is does not.
+    fn is_input(self, path: &Path) -> bool {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        match self {
+            Self::Python => name.ends_with(".txt"),
+            Self::Node => name.ends_with(".json") || name == ".npmrc",
+            Self::Go | Self::Java | Self::Rust => true,
         }
     }
 
@@ -45,19 +55,33 @@ impl Language {
         let source = workspace.root().join("integration-tests/clients").join(self.folder());
         let result = workspace.clients().join(self.folder());
         let stamp = result.join("stamp");
-        let sources = sources(&source)?;
+        if matches!(self, Self::Node) {
+            // A module finds its packages from where it is, so the modules go to the packages.
+            copy(&source, &result)?;
+        }
+        let sources = self.sources(&source)?;
         if fs::read_to_string(&stamp).is_ok_and(|made_of| made_of == sources) {
             return Ok(());
         }
         fs::create_dir_all(&result).map_err(|error| file(&result, &error))?;
         match self {
             Self::Python => build_python(&source, &result)?,
-            Self::Node => build_node(&source, &result)?,
+            Self::Node => build_node(&result)?,
             Self::Go => build_go(&source, &result)?,
             Self::Java => build_java(&source, &result)?,
             Self::Rust => build_rust(&source, &result)?,
         }
         fs::write(&stamp, sources).map_err(|error| file(&stamp, &error))
+    }
+
+    /// Everything the result is made of, as one text.
+    fn sources(self, source: &Path) -> Result<String, Failure> {
+        let mut text = String::new();
+        for path in list(source)?.iter().filter(|path| self.is_input(path)) {
+            text.push_str(&format!("== {}\n", path.strip_prefix(source).unwrap_or(path).display()));
+            text.push_str(&fs::read_to_string(path).map_err(|error| file(path, &error))?);
+        }
+        Ok(text)
     }
 }
 
@@ -72,17 +96,28 @@ fn build_python(source: &Path, result: &Path) -> Result<(), Failure> {
     let python = python().ok_or_else(|| Failure::new("no Python with venv and headers; run `cargo xtask install`"))?;
     let environment = result.join("venv");
     quietly(Command::new(python).args(["-m", "venv", "--clear"]).arg(&environment))?;
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
-    let requirements = source.join("requirements.txt");
-    quietly(Command::new(environment.join("bin/python")).args(pip).arg(requirements)).map(drop)
+    let pip = |more: &[&str], requirements: &str| {
+        let arguments = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-warn-script-location"];
+        let mut command = Command::new(environment.join("bin/python"));
+        command.args(arguments).args(more).arg("--requirement").arg(source.join(requirements));
+        command
+    };
+    quietly(&mut pip(&[], "requirements.txt"))?;
+    // A second version of a package, beside the environment: the one client that wants it puts it first in its path.
+    let older = result.join("older-connector");
+    quietly(pip(&["--no-deps", "--upgrade"], "requirements-older-connector.txt").arg("--target").arg(older)).map(drop)
 }
 
-fn build_node(source: &Path, result: &Path) -> Result<(), Failure> {
-    // A module finds its packages from where it is, so the sources go to the packages.
+fn copy(source: &Path, result: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(result).map_err(|error| file(result, &error))?;
     for entry in list(source)? {
         let name = entry.file_name().unwrap_or_default().to_owned();
         fs::copy(&entry, result.join(name)).map_err(|error| file(&entry, &error))?;
     }
+    Ok(())
+}
+
+fn build_node(result: &Path) -> Result<(), Failure> {
     quietly(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(result))
         .map(drop)
 }
@@ -114,16 +149,6 @@ fn build_rust(source: &Path, result: &Path) -> Result<(), Failure> {
             .arg("--target-dir")
             .arg(result.join("target")),
     )
-}
-
-/// Everything a client is made of, as one text.
-fn sources(source: &Path) -> Result<String, Failure> {
-    let mut text = String::new();
-    for path in list(source)? {
-        text.push_str(&format!("== {}\n", path.strip_prefix(source).unwrap_or(&path).display()));
-        text.push_str(&fs::read_to_string(&path).map_err(|error| file(&path, &error))?);
-    }
-    Ok(text)
 }
 
 /// The files below a directory, by name.

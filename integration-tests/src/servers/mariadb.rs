@@ -39,13 +39,13 @@ impl MariaDb {
         Self { port: port.unwrap_or_else(|| panic!("no port in {url}")), own: None }
     }
 
-    /// A server of our own, in a temporary directory.
+    /// A server of our own, in a temporary directory. Clients that ask for TLS get it.
     ///
     /// # Panics
     ///
     /// If it does not start.
     pub fn private() -> Self {
-        Self::private_with(|_, _| Vec::new())
+        Self::private_with(|directory, user| tls_options(&Certificate::new(), directory, user))
     }
 
     /// The same with this certificate; over TCP it lets nobody in without encryption.
@@ -55,9 +55,7 @@ impl MariaDb {
     /// If it does not start.
     pub fn private_with_tls(certificate: &Certificate) -> Self {
         Self::private_with(|directory, user| {
-            let [cert, key] = certificate.give(directory, user);
-            let files = [format!("--ssl-cert={}", cert.display()), format!("--ssl-key={}", key.display())];
-            [files.as_slice(), &["--require-secure-transport=ON".to_owned()]].concat()
+            [tls_options(certificate, directory, user), vec!["--require-secure-transport=ON".to_owned()]].concat()
         })
     }
 
@@ -188,6 +186,12 @@ impl MariaDb {
 }
 
 /// The server's own client, for a server with these options beside the usual ones: all there are are about encryption.
+/// The options that make a server offer TLS with this certificate.
+fn tls_options(certificate: &Certificate, directory: &Path, user: &str) -> Vec<String> {
+    let [cert, key] = certificate.give(directory, user);
+    vec![format!("--ssl-cert={}", cert.display()), format!("--ssl-key={}", key.display())]
+}
+
 fn cli(port: u16, options: &[String]) -> Command {
     let mut command = Command::new("mariadb");
     command.args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--user=root"]).arg(format!("--port={port}"));

@@ -311,8 +311,15 @@ impl Handler for Session {
 impl Session {
     /// Text to statements.
     fn parse(&self, text: &[u8]) -> Result<Vec<Statement>, StatementError> {
-        let text = std::str::from_utf8(text).map_err(|e| StatementError::NotUtf8 { offset: e.valid_up_to() })?;
-        let statements = cellgate_sql::parse(text, self.variables.sql_mode())?;
+        let mode = self.variables.sql_mode();
+        let statements = match std::str::from_utf8(text) {
+            Ok(text) => cellgate_sql::parse(text, mode)?,
+            Err(error) => {
+                let spelled = cellgate_sql::spell_bytes(text, mode);
+                let wrong = StatementError::NotUtf8 { offset: error.valid_up_to() };
+                cellgate_sql::parse(&spelled.ok_or(wrong)?, mode)?
+            }
+        };
         if statements.len() > 1 && !self.multi_statements {
             return Err(StatementError::MultiStatementsOff);
         }

@@ -20,6 +20,7 @@ pub(crate) mod lexer;
 pub(crate) mod literal;
 mod lock;
 mod options;
+mod raw_bytes;
 mod reader;
 mod refuse;
 mod relational;
@@ -38,6 +39,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use expression::Expr;
+pub use raw_bytes::spell_bytes;
 pub(crate) use refuse::unsupported;
 
 use crate::account::Grant;
