@@ -179,7 +179,7 @@ impl Workload {
         if !wanted {
             return Err(io::Error::other(format!("asked for {:?}, got {name:?}", request.names.first())));
         }
-        let care = if self.answers % EVERY_BYTE_OF == 0 { Care::EveryByte } else { Care::Name };
+        let care = if self.answers.is_multiple_of(EVERY_BYTE_OF) { Care::EveryByte } else { Care::Name };
         if name.has_body(row.body, care) {
             return Ok(());
         }

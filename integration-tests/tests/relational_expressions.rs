@@ -25,7 +25,8 @@ struct Generator {
 
 impl Generator {
     fn pick(&mut self, items: &[&'static str]) -> &'static str {
-        *self.random.pick(items)
+        let item: &&str = self.random.pick(items);
+        item
     }
 
     fn number(&mut self, depth: usize) -> String {

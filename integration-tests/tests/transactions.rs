@@ -166,7 +166,8 @@ async fn a_commit_to_a_table_that_is_gone_writes_nothing_at_all() {
         run(&mut one, "BEGIN").await;
         for row in 0..9 {
             put(&mut one, &triple(&format!("kept-{row}"), "BASE", 1), "1").await.unwrap();
-            let text = format!("INSERT INTO gone (row_key, column_key, ref_key, body) VALUES ('g{row}', 'BASE', 1, '1')");
+            let text =
+                format!("INSERT INTO gone (row_key, column_key, ref_key, body) VALUES ('g{row}', 'BASE', 1, '1')");
             run(&mut one, &text).await;
         }
         run(&mut two, empty).await;

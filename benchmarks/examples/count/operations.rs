@@ -18,8 +18,11 @@ use cellgate_sql::{ColumnType, Normal, SqlMode, Value, parse};
 /// Something that is done many times.
 pub type Operation = Box<dyn FnMut()>;
 
+/// Makes an operation ready to be repeated.
+pub type Prepare = fn() -> Operation;
+
 /// All of them, by name.
-pub const ALL: &[(&str, fn() -> Operation)] = &[
+pub const ALL: &[(&str, Prepare)] = &[
     ("decode_execute_get", decode_execute_get),
     ("decode_execute_put", decode_execute_put),
     ("normalise_and_find_plan", normalise_and_find_plan),

@@ -56,7 +56,7 @@ pub fn judge(stage: &Stage) -> Vec<Judged> {
             4.0,
             split(|d| d.each_kb),
         ),
-        row("16d", format!("the same again after those were closed: growth"), "x", BOUNDED, 0.1, split(|d| d.growth)),
+        row("16d", "the same again after those were closed: growth".to_owned(), "x", BOUNDED, 0.1, split(|d| d.growth)),
     ]
 }
 

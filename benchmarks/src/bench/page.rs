@@ -52,7 +52,7 @@ pub fn figures(series: &[Series]) -> String {
         "| load | of | ops/s | p50 us | p99 us | server | proxy | loader |\n|---|---|---|---|---|---|---|---|\n",
     );
     for one in series {
-        let number = |figure: Option<f64>| figure.map_or("-".to_owned(), |figure| grouped(figure));
+        let number = |figure: Option<f64>| figure.map_or("-".to_owned(), grouped);
         let cpu = |name: &str| {
             let figure = one.median(|report| report.cpu_us(name)).filter(|cpu| *cpu > 0.0);
             figure.map_or("-".to_owned(), |figure| format!("{figure:.1}"))

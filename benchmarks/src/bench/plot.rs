@@ -153,7 +153,8 @@ pub fn latency(series: &[Series]) -> String {
         series.group == "get" && series.measure.mode == Mode::Prepared && series.measure.subject != Subject::Echo
     };
     let loads: Vec<&Series> = series.iter().filter(wanted).collect();
-    let quantiles: [(&str, fn(&Report) -> f64); 5] = [
+    type Quantile = (&'static str, fn(&Report) -> f64);
+    let quantiles: [Quantile; 5] = [
         ("p50", |report| report.latency_us.p50),
         ("p90", |report| report.latency_us.p90),
         ("p99", |report| report.latency_us.p99),

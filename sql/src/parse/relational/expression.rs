@@ -664,7 +664,8 @@ impl Parser<'_, '_> {
         }
         self.reader.expect_symbol(Symbol::Close, ")")?;
         let concat = matches!(aggregated.kind, AggregateKind::GroupConcat { .. });
-        if !concat && !windowed && aggregated.arguments.len() > 1 && !(counts && distinct) {
+        let takes_several = concat || windowed || (counts && distinct);
+        if !takes_several && aggregated.arguments.len() > 1 {
             return Err(SqlError::Arguments("an aggregate".into()));
         }
         if self.reader.take(&["OVER"]) {
