@@ -92,7 +92,7 @@ fn write(counts: &Counts) -> String {
     format!("{{\n{}\n}}\n", lines.join(",\n"))
 }
 
-/// Reads what [`write`] wrote: one level of names and numbers.
+/// Reads what [`write()`] wrote: one level of names and numbers.
 fn read(text: &str) -> Result<Counts, Failure> {
     let inner = text.trim().trim_start_matches('{').trim_end_matches('}');
     let pairs = inner.split(',').map(|pair| {

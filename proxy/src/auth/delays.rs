@@ -1,10 +1,10 @@
 //! Delays after failed logins, so that guessing passwords takes time.
 //!
-//! Failures are counted by user and host. The first [`FREE`] cost nothing: people mistype. From then on each attempt,
+//! Failures are counted by user and host. The first `FREE` cost nothing: people mistype. From then on each attempt,
 //! right or wrong, waits before it is judged, twice as long each time up to a limit. A login that succeeds, or
-//! [`FORGET`] without a failure, ends it.
+//! `FORGET` without a failure, ends it.
 //!
-//! Memory is bounded: at most [`MOST`] pairs are counted each for itself; when there are more, all further ones share
+//! Memory is bounded: at most `MOST` pairs are counted each for itself; when there are more, all further ones share
 //! one count, so that nobody escapes by making others up.
 
 use std::collections::HashMap;

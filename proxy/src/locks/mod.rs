@@ -2,7 +2,7 @@
 //!
 //! Whoever holds what is one [`LockTable`]. If no other proxy can serve the deployment it lives here; if others can, it
 //! is a document of the meta store, changed by compare-and-set, and what a proxy holds there is valid as long as its
-//! lease. Waiting is asking again: at once when somebody here lets go, and every [`ASK_AGAIN`] for what other proxies
+//! lease. Waiting is asking again: at once when somebody here lets go, and every `ASK_AGAIN` for what other proxies
 //! hold.
 //!
 //! Table locks exclude each other everywhere. Statements of other sessions are held up by them: those of this proxy at

@@ -1,7 +1,7 @@
 //! The relational engine: `information_schema` and its like, and every SELECT the cell dialect does not have.
 //!
-//! A [`Program`] is SQL of our own for an in-memory SQLite ([`engine`]); what its tables hold is made of the catalog
-//! and of the server's state ([`tables`]). Engines are kept between statements with the rows they were filled with,
+//! A [`Program`] is SQL of our own for an in-memory SQLite (`engine`); what its tables hold is made of the catalog
+//! and of the server's state (`tables`). Engines are kept between statements with the rows they were filled with,
 //! each for one version of the catalog and one user's sight, so that a client that browses fills them once.
 //!
 //! Engines are bounded in number; a statement that finds none free waits for one until its deadline.

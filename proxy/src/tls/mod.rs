@@ -1,7 +1,7 @@
 //! TLS towards clients: where the certificate comes from, and taking over a new one while the program runs.
 //!
 //! A certificate is read from the files of the configuration, or made at the first start and kept in the data directory,
-//! so that clients that ask for encryption get it out of the box. New files are noticed within [`CHECK_EVERY`] and at
+//! so that clients that ask for encryption get it out of the box. New files are noticed within `CHECK_EVERY` and at
 //! SIGHUP; connections that are open keep theirs. Files that cannot be used change nothing and are logged.
 //!
 //! What it does not do: ask clients for certificates.
