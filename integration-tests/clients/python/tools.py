@@ -176,7 +176,10 @@ def interactive():
         # Names of columns come by COM_FIELD_LIST.
         os.write(terminal[0].terminal, f"SELECT {TABLE}.column_k\t".encode())
         terminal[0].read(re.compile(re.escape(f"{TABLE}.column_key")))
-        contains(terminal[0].say("\x15SELECT 1;"), "1 row in set")
+        # The line is taken back, which draws the prompt anew: only the one behind the answer counts.
+        os.write(terminal[0].terminal, b"\x15SELECT 1;\r")
+        terminal[0].read(re.compile("1 row in set"))
+        terminal[0].read(terminal[0].prompt)
 
     def use():
         contains(terminal[0].say("use information_schema"), "Database changed")
