@@ -155,7 +155,10 @@ async fn after_one_of_everything_every_family_has_moved() {
         assert!(samples.get(&name).is_some_and(|count| *count > 0.0), "{name} is not fed");
     }
     for reason in ["denied", "protocol"] {
+        // Counted when the connection has ended, which lets the client read its error first.
         let name = format!("cellgate_login_failures_total{{reason=\"{reason}\"}}");
-        assert!(samples.get(&name).is_some_and(|count| *count > 0.0), "{name} is not fed");
+        wait::until(&name, wait::PATIENCE, || {
+            http::metrics(proxy.http()).unwrap().get(&name).is_some_and(|count| *count > 0.0).then_some(())
+        });
     }
 }
