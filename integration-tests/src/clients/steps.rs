@@ -213,13 +213,6 @@ pub const REFUSALS: &[Refusal] = &[
         why: "its dropTable() drops the indexes first; a cell table has none but its key: 1235",
     },
     Refusal {
-        step: "compression",
-        client: None,
-        error: "",
-        standing: Standing::NotYet,
-        why: "COMPRESS is not offered",
-    },
-    Refusal {
         step: "password",
         client: Some("sqlx"),
         error: "1045",

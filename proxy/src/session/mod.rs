@@ -78,6 +78,8 @@ pub struct Session {
     calls: Vec<Value>,
     held: Held,
     tls: Option<TlsSession>,
+    /// Whether the connection's packets are compressed.
+    compressed: bool,
     /// Connection attributes (`program_name`, `_client_name`, ..).
     client: Attributes,
     /// Query attributes of the statement that runs, or comes next.
@@ -166,6 +168,7 @@ impl Session {
             calls: Vec::new(),
             held: Held::default(),
             tls: None,
+            compressed: false,
             client: Attributes::new(),
             attributes: Attributes::new(),
             track: Track::default(),

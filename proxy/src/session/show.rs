@@ -117,6 +117,8 @@ impl Session {
                 let mut status = self.server.status();
                 let (cipher, version) = self.tls.as_ref().map_or(("", ""), |tls| (&tls.cipher[..], tls.version));
                 status.push(("Ssl_cipher".to_owned(), cipher.to_owned()));
+                let compressed = if self.compressed { "ON" } else { "OFF" };
+                status.push(("Compression".to_owned(), compressed.to_owned()));
                 status.push(("Ssl_version".to_owned(), version.to_owned()));
                 status.sort();
                 let rows = status.into_iter().map(|(name, value)| vec![text(name), text(value)]);

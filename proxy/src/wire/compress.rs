@@ -20,8 +20,9 @@ use std::net::SocketAddr;
 const HEADER: usize = 7;
 /// Shorter frames are sent as they are, as MySQL does: packing them saves nothing.
 const LEAST_PACKED: usize = 50;
-/// Most bytes put into one frame; what the wire hands over at once.
-const MOST_PACKED: usize = 64 * 1024;
+/// Most bytes put into one frame, the most there can be. Everything up to a flush is one frame if it fits: there are
+/// clients (mysql-connector-python) that read a packet from two frames at the most.
+const MOST_PACKED: usize = 0xff_ffff;
 /// Bytes of a packed frame that are held at a time.
 const PIECE: usize = 4 * 1024;
 
@@ -29,6 +30,8 @@ const PIECE: usize = 4 * 1024;
 pub(super) struct Compressed {
     stream: BoxStream,
     reading: Reading,
+    /// Written, not yet in a frame.
+    pending: Vec<u8>,
     /// A frame on its way out; the first `sent` bytes have left.
     output: Vec<u8>,
     sent: usize,
@@ -112,7 +115,7 @@ impl Packed {
 
 impl Compressed {
     pub(super) fn new(stream: BoxStream) -> Self {
-        Self { stream, reading: Reading::START, output: Vec::new(), sent: 0, sequence: 0 }
+        Self { stream, reading: Reading::START, pending: Vec::new(), output: Vec::new(), sent: 0, sequence: 0 }
     }
 
     /// Sends the frame that is on its way.
@@ -126,6 +129,16 @@ impl Compressed {
         self.output = Vec::new();
         self.sent = 0;
         Poll::Ready(Ok(()))
+    }
+
+    /// Sends everything that was written.
+    fn poll_pending(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_output(cx))?;
+        if !self.pending.is_empty() {
+            let bytes = std::mem::take(&mut self.pending);
+            self.pack(&bytes);
+        }
+        self.poll_output(cx)
     }
 
     /// Makes a frame of these bytes.
@@ -228,21 +241,21 @@ impl AsyncRead for Compressed {
 
 impl AsyncWrite for Compressed {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.poll_output(cx))?;
-        let taken = bytes.len().min(MOST_PACKED);
-        if taken > 0 {
-            self.pack(&bytes[..taken]);
+        if self.pending.len() == MOST_PACKED {
+            ready!(self.poll_pending(cx))?;
         }
+        let taken = bytes.len().min(MOST_PACKED - self.pending.len());
+        self.pending.extend_from_slice(&bytes[..taken]);
         Poll::Ready(Ok(taken))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_output(cx))?;
+        ready!(self.poll_pending(cx))?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_output(cx))?;
+        ready!(self.poll_pending(cx))?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
@@ -308,7 +321,10 @@ mod tests {
     async fn dull_bytes_are_packed_and_short_ones_are_not() {
         let (near, mut far) = tokio::io::duplex(100_000);
         let mut near = Compressed::new(Box::new(near));
-        near.write_all(&[1; 10_000]).await.unwrap();
+        // What is written up to a flush is one frame.
+        near.write_all(&[1; 4_000]).await.unwrap();
+        near.write_all(&[1; 6_000]).await.unwrap();
+        near.flush().await.unwrap();
         near.write_all(b"short").await.unwrap();
         near.shutdown().await.unwrap();
         let mut out = Vec::new();

@@ -158,6 +158,8 @@ pub struct ClientFlags {
     pub session_track: bool,
     /// A person sits there: `interactive_timeout` instead of `wait_timeout`.
     pub interactive: bool,
+    /// Packets are compressed both ways.
+    pub compress: bool,
 }
 
 impl ClientFlags {
@@ -169,6 +171,7 @@ impl ClientFlags {
             deprecate_eof: capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF),
             session_track: capabilities.contains(CapabilityFlags::CLIENT_SESSION_TRACK),
             interactive: capabilities.contains(CapabilityFlags::CLIENT_INTERACTIVE),
+            compress: capabilities.contains(CapabilityFlags::CLIENT_COMPRESS),
         }
     }
 }
