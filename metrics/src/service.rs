@@ -232,6 +232,11 @@ impl Metrics {
         self.scatter_statements.inc();
     }
 
+    /// How many statements took longer than `log.slow_query` so far.
+    pub fn slow_queries(&self) -> u64 {
+        self.slow_queries.get()
+    }
+
     /// A statement took longer than `log.slow_query`.
     pub fn slow_query(&self) {
         self.slow_queries.inc();

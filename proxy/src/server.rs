@@ -212,11 +212,12 @@ impl Server {
     pub fn statistics(&self) -> String {
         let (open, _) = self.processes.count();
         let statements = self.processes.statements();
+        let slow = self.metrics.slow_queries();
         let uptime = self.started.elapsed().as_secs().max(1);
         #[allow(clippy::cast_precision_loss, reason = "a rate for people")]
         let rate = statements as f64 / uptime as f64;
         format!(
-            "Uptime: {uptime}  Threads: {open}  Questions: {statements}  Slow queries: 0  Opens: 0  Open tables: 0  Queries per second avg: {rate:.3}",
+            "Uptime: {uptime}  Threads: {open}  Questions: {statements}  Slow queries: {slow}  Opens: 0  Open tables: 0  Queries per second avg: {rate:.3}",
         )
     }
 
@@ -232,7 +233,7 @@ impl Server {
             ("Opened_tables", "0".to_owned()),
             ("Queries", self.processes.statements().to_string()),
             ("Questions", self.processes.statements().to_string()),
-            ("Slow_queries", "0".to_owned()),
+            ("Slow_queries", self.metrics.slow_queries().to_string()),
             ("Threads_connected", open.to_string()),
             ("Threads_running", running.to_string()),
             ("Uptime", self.started.elapsed().as_secs().to_string()),
