@@ -10,6 +10,9 @@ use crate::scratch::Scratch;
 use crate::settings;
 use crate::wait;
 
+/// Where a server keeps its temporary tables. When it starts it removes all there are: two servers must never share the directory.
+const TEMPORARY: &str = "TMPDIR";
+
 /// A MariaDB server: `root` without a password, over TCP.
 #[derive(Debug)]
 pub struct MariaDb {
@@ -66,7 +69,8 @@ impl MariaDb {
         process::output(
             process::tethered("mariadb-install-db", Some(user))
                 .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
-                .arg(format!("--datadir={}", scratch.join("data").display())),
+                .arg(format!("--datadir={}", scratch.join("data").display()))
+                .env(TEMPORARY, scratch.path()),
         );
         // The installed root is root@localhost, which a connection over TCP without name lookup never is.
         let grants = "CREATE USER IF NOT EXISTS root@'127.0.0.1'; \
@@ -106,6 +110,7 @@ impl MariaDb {
                 .arg(format!("--socket={}", own.scratch.join("socket").display()))
                 .arg(format!("--pid-file={}", own.scratch.join("pid").display()))
                 .args(&own.options)
+                .env(TEMPORARY, own.scratch.path())
                 .arg(format!("--init-file={}", own.scratch.join("init.sql").display()))
                 .stdout(File::options().create(true).append(true).open(&log).expect("a log file"))
                 .stderr(File::options().create(true).append(true).open(&log).expect("a log file")),

@@ -43,7 +43,9 @@ impl MariaDb {
         process::output(
             process::tethered("mariadb-install-db", Some(user))
                 .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
-                .arg(format!("--datadir={}", dir.join("data").display())),
+                .arg(format!("--datadir={}", dir.join("data").display()))
+                // At its start a server removes the temporary tables of everybody who shares the directory.
+                .env("TMPDIR", dir),
         );
         // The installed root is root@localhost, which a connection over TCP without name lookup never is.
         let init = dir.join("init.sql");
@@ -62,6 +64,7 @@ impl MariaDb {
             .arg(format!("--socket={}", dir.join("socket").display()))
             .arg(format!("--pid-file={}", dir.join("pid").display()))
             .arg(format!("--init-file={}", init.display()))
+            .env("TMPDIR", dir)
             .args(more);
         if threads == Threads::Pool {
             command.args(["--thread-handling=pool-of-threads", "--thread-pool-size=2"]);
