@@ -13,6 +13,7 @@ use super::planned::{Answered, single};
 use super::warnings::{Level, Warnings};
 use super::{Answer, Done, Kill, Last, Session};
 use crate::auth::Verifier;
+use crate::auth::login_key::LoginKey;
 use crate::catalog::Snapshot;
 use crate::config::Literals;
 use crate::errors;
@@ -69,6 +70,10 @@ impl Handler for Session {
 
     fn delay(&self, user: &str) -> Duration {
         self.server.login_delay(user, &self.host)
+    }
+
+    fn login_key(&self) -> Option<Arc<LoginKey>> {
+        Some(Arc::clone(self.server.login_key()))
     }
 
     async fn look_again(&mut self) -> bool {
