@@ -15,6 +15,7 @@ use super::planned::Answered;
 use super::rows::{Cursor, RowSource};
 use super::{Answer, Kill, Session};
 use crate::auth::Verifier;
+use crate::auth::login_key::LoginKey;
 use crate::errors;
 use crate::plans::Plan;
 use crate::processes::Running;
@@ -34,6 +35,10 @@ impl Handler for Session {
 
     fn delay(&self, user: &str) -> Duration {
         self.server.login_delay(user, &self.host)
+    }
+
+    fn login_key(&self) -> Option<Arc<LoginKey>> {
+        Some(Arc::clone(self.server.login_key()))
     }
 
     async fn look_again(&mut self) -> bool {
