@@ -1,11 +1,12 @@
 //! Inserting cells: the log head, the rows and the commit in one packet of statements (CORRECTNESS C1, C4).
 
+use std::io::Write as _;
+
 use cellgate_schemaless::limits::ID_STRIDE;
 use cellgate_schemaless::{AddedId, Epoch, Micros, TableRef};
-use mysql_async::Row;
 
-use super::session::row_values;
-use crate::engine::server::driver::{Existing, Failure, NewRow, Place, Value};
+use super::wire::{Done, Field, Flow, Row, Sink, WireError};
+use crate::engine::server::driver::{Existing, Failure, NewRow, Place};
 use crate::error::StoreError;
 use crate::sql::{Dialect, FIRST_HEAD, MYSQL};
 
@@ -126,11 +127,11 @@ fn push_row(text: &mut Vec<u8>, number: usize, row: &NewRow<'_>) {
     let offset = i64::try_from(number).unwrap_or(i64::MAX).saturating_mul(ID_STRIDE);
     let (shard, def, ref_key, token) = (row.shard, row.table.def, row.triple.ref_key, row.token);
     // Columns in the order of INSERT_COLUMNS.
-    let mut values = format!("(@b + {offset}, {shard}, 0, {def}, {ref_key}, @t, {token}, ");
-    MYSQL.blob(&mut values, row.triple.row.as_bytes());
-    values.push_str(", ");
-    MYSQL.blob(&mut values, row.triple.column.as_bytes());
-    text.extend_from_slice(values.as_bytes());
+    // Writing to a vector does not fail.
+    let _ = write!(text, "(@b + {offset}, {shard}, 0, {def}, {ref_key}, @t, {token}, ");
+    MYSQL.blob(text, row.triple.row.as_bytes());
+    text.extend_from_slice(b", ");
+    MYSQL.blob(text, row.triple.column.as_bytes());
     // A body as hexadecimal digits would be twice as long; sessions have no backslash escapes, so that the quote is
     // the one character to look after.
     text.extend_from_slice(b", _binary'");
@@ -144,53 +145,92 @@ fn push_row(text: &mut Vec<u8>, number: usize, row: &NewRow<'_>) {
 }
 
 /// Reads the answers of a [`Plan`]: where each row is that was inserted, as far as they say so.
-pub(super) fn places(
-    rows: &[NewRow<'_>],
+pub(super) struct Placing<'a> {
+    rows: &'a [NewRow<'a>],
     existing: Existing,
-    returning: bool,
-    answers: &mut Vec<Vec<Row>>,
-) -> Result<Vec<Option<Place>>, Failure> {
-    let wrong = || Failure::Store(StoreError::MaybeWritten { detail: "an insert answered what no row is".to_owned() });
-    let mut places = vec![None; rows.len()];
-    match (existing, returning) {
-        (Existing::Keep, false) => {}
-        (Existing::Refuse, _) => {
-            let base = answers.drain(..).flatten().next().map(row_values);
-            let Some([Value::Int(base), Value::Int(at)]) = base.as_deref() else { return Err(wrong()) };
-            for (place, offset) in places.iter_mut().zip(0i64..) {
-                let added_id = AddedId(base + offset * ID_STRIDE);
-                *place = Some(Place { added_id, created_at: Micros(*at) });
-            }
-        }
-        (Existing::Keep, true) => {
-            // Rows are answered in the order of VALUES; but a row is only believed by its name.
-            for (i, answer) in answers.drain(..).flatten().enumerate() {
-                let answer = row_values(answer);
-                let [
-                    Value::Int(added_id),
-                    Value::Bytes(row),
-                    Value::Bytes(column),
-                    Value::Int(ref_key),
-                    Value::Int(token),
-                    Value::Int(created_at),
-                ] = answer.as_slice()
-                else {
-                    return Err(wrong());
-                };
-                let named = |asked: &NewRow<'_>| {
-                    asked.triple.ref_key.0 == *ref_key
-                        && asked.triple.row.as_bytes() == row
-                        && asked.triple.column.as_bytes() == column
-                };
-                let at = if rows.get(i).is_some_and(named) { Some(i) } else { rows.iter().position(named) };
-                let Some(at) = at else { return Err(wrong()) };
-                if rows[at].token.0 == *token {
-                    places[at] = Some(Place { added_id: AddedId(*added_id), created_at: Micros(*created_at) });
-                }
-            }
-        }
+    places: Vec<Option<Place>>,
+    /// The row the next answer is probably of: they come in the order of VALUES.
+    next: usize,
+    /// Statements of this packet that are done.
+    statements: usize,
+    /// Whether an answer was one to none of the rows.
+    wrong: bool,
+}
+
+impl<'a> Placing<'a> {
+    pub(super) fn new(rows: &'a [NewRow<'a>], existing: Existing) -> Self {
+        Self { rows, existing, places: vec![None; rows.len()], next: 0, statements: 0, wrong: false }
     }
-    Ok(places)
+
+    /// Another packet is sent.
+    pub(super) fn begin(&mut self) {
+        self.statements = 0;
+    }
+
+    /// How many statements of the packet were done.
+    pub(super) fn statements(&self) -> usize {
+        self.statements
+    }
+
+    /// Where the rows are.
+    pub(super) fn places(self) -> Result<Vec<Option<Place>>, Failure> {
+        let missing = self.existing == Existing::Refuse && self.places.iter().any(Option::is_none);
+        if self.wrong || missing {
+            let detail = "an insert answered what no row is".to_owned();
+            return Err(Failure::Store(StoreError::MaybeWritten { detail }));
+        }
+        Ok(self.places)
+    }
+
+    /// The row of `@b, @t`: all rows were inserted, from the first id on.
+    fn base(&mut self, mut row: Row<'_>) -> Result<bool, WireError> {
+        let (Field::Int(base), Field::Int(at)) = (row.field()?, row.field()?) else { return Ok(false) };
+        for (place, offset) in self.places.iter_mut().zip(0i64..) {
+            let added_id = AddedId(base.saturating_add(offset * ID_STRIDE));
+            *place = Some(Place { added_id, created_at: Micros(at) });
+        }
+        Ok(true)
+    }
+
+    /// A row of `RETURNING`; it is only believed by its name.
+    fn returned(&mut self, mut row: Row<'_>) -> Result<bool, WireError> {
+        let (added_id, row_key, column_key) = (row.field()?, row.field()?, row.field()?);
+        let (ref_key, token, created_at) = (row.field()?, row.field()?, row.field()?);
+        let (Field::Int(added_id), Field::Bytes(row_key), Field::Bytes(column_key)) = (added_id, row_key, column_key)
+        else {
+            return Ok(false);
+        };
+        let (Field::Int(ref_key), Field::Int(token), Field::Int(created_at)) = (ref_key, token, created_at) else {
+            return Ok(false);
+        };
+        let named = |asked: &NewRow<'_>| {
+            asked.triple.ref_key.0 == ref_key
+                && asked.triple.row.as_bytes() == row_key
+                && asked.triple.column.as_bytes() == column_key
+        };
+        let expected = self.rows.get(self.next).is_some_and(named).then_some(self.next);
+        let Some(at) = expected.or_else(|| self.rows.iter().position(named)) else { return Ok(false) };
+        self.next = at + 1;
+        if self.rows[at].token.0 == token {
+            self.places[at] = Some(Place { added_id: AddedId(added_id), created_at: Micros(created_at) });
+        }
+        Ok(true)
+    }
+}
+
+impl Sink for Placing<'_> {
+    fn row(&mut self, row: Row<'_>) -> Result<Flow, WireError> {
+        let right = match self.existing {
+            Existing::Refuse => self.base(row)?,
+            Existing::Keep => self.returned(row)?,
+        };
+        self.wrong |= !right;
+        Ok(Flow::More)
+    }
+
+    fn done(&mut self, _: Done) {
+        self.statements += 1;
+    }
 }
 
 #[cfg(test)]

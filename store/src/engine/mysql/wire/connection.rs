@@ -1,0 +1,250 @@
+//! Commands of a connection that is logged in.
+
+use super::answer::{Answer, Preparing, Shape, Sink, Step};
+use super::channel::Channel;
+use super::error::WireError;
+use super::fields::{Kind, Protocol, put_string};
+use crate::sql::Param;
+
+/// Codes of commands.
+mod code {
+    pub(super) const QUIT: u8 = 0x01;
+    pub(super) const QUERY: u8 = 0x03;
+    pub(super) const PREPARE: u8 = 0x16;
+    pub(super) const EXECUTE: u8 = 0x17;
+    pub(super) const CLOSE: u8 = 0x19;
+}
+
+/// Types of parameters, each with a byte of flags behind it.
+mod bound {
+    pub(super) const INT: [u8; 2] = [0x08, 0];
+    pub(super) const BLOB: [u8; 2] = [0xfc, 0];
+    pub(super) const TEXT: [u8; 2] = [0xfd, 0];
+}
+
+/// A connection that is logged in.
+///
+/// Between two commands nothing of an answer is unread, unless [`is_idle`](Connection::is_idle) says so.
+pub(in crate::engine::mysql) struct Connection {
+    channel: Channel,
+    shape: Shape,
+    /// The server's number of it.
+    id: u32,
+    /// Whether a command is under way, or its answer was not read to the end.
+    busy: bool,
+    /// The columns of the last answer to a text.
+    columns: Vec<Kind>,
+}
+
+/// A prepared statement of one connection.
+#[derive(Debug)]
+pub(in crate::engine::mysql) struct Prepared {
+    number: u32,
+    params: u16,
+    columns: Vec<Kind>,
+    /// The types of the parameters as they were sent last.
+    types: Vec<u8>,
+}
+
+/// How an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine::mysql) enum Ended {
+    /// All of it was read.
+    Whole,
+    /// The sink did not want the rest.
+    Cut,
+}
+
+impl Connection {
+    pub(super) fn new(channel: Channel, shape: Shape, id: u32) -> Self {
+        Self { channel, shape, id, busy: false, columns: Vec::new() }
+    }
+
+    /// The server's number of the connection.
+    pub(in crate::engine::mysql) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Whether it can take a command.
+    pub(in crate::engine::mysql) fn is_idle(&self) -> bool {
+        !self.busy
+    }
+
+    /// Runs a text of one or several statements.
+    ///
+    /// # Errors
+    /// [`WireError::Server`] if a statement failed; those behind it were not run.
+    pub(in crate::engine::mysql) async fn query(
+        &mut self,
+        text: &[u8],
+        sink: &mut (dyn Sink + Send),
+    ) -> Result<Ended, WireError> {
+        self.channel.command(|out| {
+            out.push(code::QUERY);
+            out.extend_from_slice(text);
+        });
+        let mut columns = std::mem::take(&mut self.columns);
+        let ended = self.answer(Protocol::Text, &mut columns, sink).await;
+        self.columns = columns;
+        ended
+    }
+
+    /// Prepares a statement.
+    pub(in crate::engine::mysql) async fn prepare(&mut self, text: &str) -> Result<Prepared, WireError> {
+        self.channel.command(|out| {
+            out.push(code::PREPARE);
+            out.extend_from_slice(text.as_bytes());
+        });
+        self.busy = true;
+        self.channel.send().await?;
+        let mut preparing: Option<Preparing> = None;
+        loop {
+            match self.channel.received() {
+                Ok(Some(packet)) => match &mut preparing {
+                    Some(preparing) => preparing.packet(packet)?,
+                    None => match Preparing::new(packet, self.shape) {
+                        Ok(begun) => preparing = Some(begun),
+                        Err(error) => return self.failed(error),
+                    },
+                },
+                Ok(None) => {
+                    self.channel.receive().await?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            if let Some(whole) = preparing.take_if(|preparing| preparing.is_whole()) {
+                self.idle()?;
+                let Preparing { number, params, columns, .. } = whole;
+                return Ok(Prepared { number, params, columns, types: Vec::new() });
+            }
+        }
+    }
+
+    /// Runs a prepared statement.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query); [`WireError::Unsendable`] for parameters that do not fit.
+    pub(in crate::engine::mysql) async fn execute(
+        &mut self,
+        statement: &mut Prepared,
+        params: &[Param],
+        sink: &mut (dyn Sink + Send),
+    ) -> Result<Ended, WireError> {
+        if params.len() != usize::from(statement.params) {
+            return Err(WireError::Unsendable("it has another number of parameters"));
+        }
+        if params.iter().any(|param| matches!(param, Param::BytesList(_) | Param::IntList(_))) {
+            return Err(WireError::Unsendable("this protocol has no lists"));
+        }
+        self.channel.command(|out| write_execute(out, statement, params));
+        let mut columns = std::mem::take(&mut statement.columns);
+        let ended = self.answer(Protocol::Binary, &mut columns, sink).await;
+        statement.columns = columns;
+        ended
+    }
+
+    /// Forgets a prepared statement; the server is told with the next command.
+    pub(in crate::engine::mysql) fn close(&mut self, statement: Prepared) {
+        self.channel.command(|out| {
+            out.push(code::CLOSE);
+            out.extend_from_slice(&statement.number.to_le_bytes());
+        });
+    }
+
+    /// Sends what was appended, and reads the answer.
+    async fn answer(
+        &mut self,
+        protocol: Protocol,
+        columns: &mut Vec<Kind>,
+        sink: &mut (dyn Sink + Send),
+    ) -> Result<Ended, WireError> {
+        self.busy = true;
+        self.channel.send().await?;
+        let mut answer = Answer::new(self.shape, protocol, columns);
+        loop {
+            let Some(packet) = self.channel.received()? else {
+                self.channel.receive().await?;
+                continue;
+            };
+            match answer.packet(packet, sink) {
+                Ok(Step::More) => {}
+                Ok(Step::Last) => {
+                    self.idle()?;
+                    return Ok(Ended::Whole);
+                }
+                Ok(Step::Enough) => return Ok(Ended::Cut),
+                Err(error) => return self.failed(error),
+            }
+        }
+    }
+
+    /// An answer has come to its end.
+    fn idle(&mut self) -> Result<(), WireError> {
+        self.channel.rest()?;
+        self.busy = false;
+        Ok(())
+    }
+
+    /// A command failed: an error of the server is the end of its answer.
+    fn failed<T>(&mut self, error: WireError) -> Result<T, WireError> {
+        if matches!(error, WireError::Server(_)) {
+            self.idle()?;
+        }
+        Err(error)
+    }
+}
+
+impl Drop for Connection {
+    /// Says goodbye, so that the server does not count the connection among those that were aborted.
+    fn drop(&mut self) {
+        if !self.busy {
+            self.channel.command(|out| out.push(code::QUIT));
+            self.channel.send_now();
+        }
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("id", &self.id).field("busy", &self.busy).finish_non_exhaustive()
+    }
+}
+
+/// Appends the command that runs a statement. The types of its parameters are sent when they are others than last time.
+fn write_execute(out: &mut Vec<u8>, statement: &mut Prepared, params: &[Param]) {
+    out.push(code::EXECUTE);
+    out.extend_from_slice(&statement.number.to_le_bytes());
+    // No cursor; run once.
+    out.extend_from_slice(&[0, 1, 0, 0, 0]);
+    if params.is_empty() {
+        return;
+    }
+    let nulls = out.len();
+    out.resize(nulls + params.len().div_ceil(8), 0);
+    let known = statement.types.len() == 2 * params.len()
+        && statement.types.chunks_exact(2).zip(params).all(|(known, param)| known == type_of(param));
+    out.push(u8::from(!known));
+    if !known {
+        statement.types.clear();
+        statement.types.extend(params.iter().flat_map(type_of));
+        out.extend_from_slice(&statement.types);
+    }
+    for (i, param) in params.iter().enumerate() {
+        match param {
+            Param::Bytes(bytes) => put_string(out, bytes),
+            Param::Text(text) => put_string(out, text.as_bytes()),
+            Param::Int(number) => out.extend_from_slice(&number.to_le_bytes()),
+            // Lists are refused before.
+            Param::NullInt | Param::BytesList(_) | Param::IntList(_) => out[nulls + i / 8] |= 1 << (i % 8),
+        }
+    }
+}
+
+fn type_of(param: &Param) -> [u8; 2] {
+    match param {
+        Param::Bytes(_) | Param::BytesList(_) => bound::BLOB,
+        Param::Text(_) => bound::TEXT,
+        Param::Int(_) | Param::NullInt | Param::IntList(_) => bound::INT,
+    }
+}
