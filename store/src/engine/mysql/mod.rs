@@ -4,6 +4,7 @@
 //! insert are looked up after it instead.
 
 mod error;
+mod finding;
 mod insert;
 mod session;
 mod sinks;

@@ -5,23 +5,24 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cellgate_schemaless::Epoch;
+use cellgate_schemaless::{Cell, Epoch, TableRef};
 
+use super::finding::{Finding, NameArguments, Shape};
 use super::insert::Placing;
 use super::sinks::{CellRows, Count, Values};
-use super::wire::{Connection, Ended, Prepared, Sink, WireError};
+use super::wire::{Argument, Arguments, Connection, Ended, Prepared, Sink, WireError};
 use super::{Returning, STATEMENTS, error, insert};
 use crate::backend::Timeouts;
-use crate::engine::server::driver::{Cells, Existing, Failure, Mark, NewRow, Place, Session, Value};
+use crate::engine::server::driver::{Cells, Existing, Failure, Mark, Names, NewRow, Place, Session, Value};
 use crate::error::{Reason, StoreError};
 use crate::hash::FastHash;
-use crate::sql::{MYSQL, Query};
+use crate::sql::{Dialect, MYSQL, Param, Query};
 
 /// A connection, logged in and set up.
 pub struct MysqlSession {
     connection: Connection,
-    /// Prepared by text.
-    statements: HashMap<String, Prepared, FastHash>,
+    /// Prepared, by what they are about.
+    statements: HashMap<Key, Prepared, FastHash>,
     mark: Mark,
     /// Whether the server has `INSERT .. RETURNING`.
     returning: bool,
@@ -30,6 +31,15 @@ pub struct MysqlSession {
     durable: bool,
     /// Whether a transaction could not be rolled back.
     stuck: bool,
+}
+
+/// What a prepared statement is found by.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Key {
+    /// Its text.
+    Text(String),
+    /// Its shape, from which the text follows.
+    Shape(Shape),
 }
 
 impl fmt::Debug for MysqlSession {
@@ -68,20 +78,35 @@ impl MysqlSession {
         self.durable
     }
 
-    /// Runs a statement that is kept prepared.
-    async fn prepared(&mut self, query: &Query, sink: &mut (dyn Sink + Send)) -> Result<Ended, WireError> {
-        if let Some(statement) = self.statements.get_mut(&query.text) {
-            return self.connection.execute(statement, &query.params, sink).await;
+    /// Runs a statement that is kept prepared; `text` makes its text.
+    async fn prepared(
+        &mut self,
+        key: Key,
+        text: impl FnOnce(&Key) -> String + Send,
+        arguments: &dyn Arguments,
+        sink: &mut (dyn Sink + Send),
+    ) -> Result<Ended, WireError> {
+        if let Some(statement) = self.statements.get_mut(&key) {
+            return self.connection.execute(statement, arguments, sink).await;
         }
         if self.statements.len() >= STATEMENTS {
             for (_, statement) in self.statements.drain() {
                 self.connection.close(statement);
             }
         }
-        let mut statement = self.connection.prepare(&query.text).await?;
-        let ended = self.connection.execute(&mut statement, &query.params, sink).await;
-        self.statements.insert(query.text.clone(), statement);
+        let mut statement = self.connection.prepare(&text(&key)).await?;
+        let ended = self.connection.execute(&mut statement, arguments, sink).await;
+        self.statements.insert(key, statement);
         ended
+    }
+
+    /// Runs a query that is kept prepared.
+    async fn query(&mut self, query: &Query, sink: &mut (dyn Sink + Send)) -> Result<Ended, WireError> {
+        let text = |key: &Key| match key {
+            Key::Text(text) => text.clone(),
+            Key::Shape(_) => query.text.clone(),
+        };
+        self.prepared(Key::Text(query.text.clone()), text, &Params(&query.params), sink).await
     }
 
     /// Ends the transaction a failed script left open, and passes the failure on.
@@ -104,15 +129,32 @@ impl MysqlSession {
 impl Session for MysqlSession {
     async fn cells(&mut self, query: &Query, budget: usize) -> Result<Cells, Failure> {
         let mut rows = CellRows::new(budget);
-        let ended = self.prepared(query, &mut rows).await.map_err(|e| match e {
-            // A read leaves nothing to be settled.
-            WireError::TooLong { max } => Failure::Store(StoreError::AnswerTooLarge { max }),
-            e => error::of_statement(&e),
-        })?;
+        let ended = self.query(query, &mut rows).await.map_err(|e| of_reading(&e))?;
         match rows.wrong {
             Some(wrong) => Err(wrong),
             None => Ok(Cells { cells: rows.cells, cut: ended == Ended::Cut }),
         }
+    }
+
+    async fn find(
+        &mut self,
+        dialect: &Dialect,
+        table: &TableRef,
+        names: Names<'_>,
+        budget: usize,
+    ) -> Result<Option<Vec<Option<Cell>>>, Failure> {
+        let mut finding = Finding::new(names, budget);
+        let ended = match Shape::new(table.id, names) {
+            Some(shape) => {
+                let arguments = NameArguments { names, shape };
+                let text = |_: &Key| names.query(dialect, table).text;
+                self.prepared(Key::Shape(shape), text, &arguments, &mut finding).await
+            }
+            None => self.query(&names.query(dialect, table), &mut finding).await,
+        };
+        let ended = ended.map_err(|e| of_reading(&e))?;
+        let answers = finding.answers()?;
+        Ok((ended == Ended::Whole).then_some(answers))
     }
 
     async fn fetch(&mut self, query: &Query) -> Result<Vec<Vec<Value>>, Failure> {
@@ -120,7 +162,7 @@ impl Session for MysqlSession {
         let ended = if query.params.is_empty() {
             self.connection.query(query.text.as_bytes(), &mut values).await
         } else {
-            self.prepared(query, &mut values).await
+            self.query(query, &mut values).await
         };
         ended.map_err(|e| error::of_statement(&e))?;
         Ok(values.rows)
@@ -128,7 +170,7 @@ impl Session for MysqlSession {
 
     async fn execute(&mut self, query: &Query) -> Result<u64, Failure> {
         let mut count = Count::default();
-        self.prepared(query, &mut count).await.map_err(|e| error::of_statement(&e))?;
+        self.query(query, &mut count).await.map_err(|e| error::of_statement(&e))?;
         Ok(count.affected)
     }
 
@@ -293,6 +335,40 @@ fn nonce() -> Result<String, StoreError> {
 
 fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+/// The failure of a read, which leaves nothing to be settled.
+fn of_reading(error: &WireError) -> Failure {
+    match error {
+        WireError::TooLong { max } => Failure::Store(StoreError::AnswerTooLarge { max: *max }),
+        WireError::Io(_)
+        | WireError::Closed
+        | WireError::Malformed(_)
+        | WireError::Unsendable(_)
+        | WireError::Server(_)
+        | WireError::Login(_) => error::of_statement(error),
+    }
+}
+
+/// The parameters of a query.
+struct Params<'a>(&'a [Param]);
+
+impl Arguments for Params<'_> {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn each(&self, take: &mut dyn FnMut(Argument<'_>)) {
+        for param in self.0 {
+            take(match param {
+                Param::Bytes(bytes) => Argument::Bytes(bytes),
+                Param::Int(number) => Argument::Int(*number),
+                Param::Text(text) => Argument::Text(text),
+                // Lists are PostgreSQL's.
+                Param::NullInt | Param::BytesList(_) | Param::IntList(_) => Argument::Null,
+            });
+        }
+    }
 }
 
 fn plain(text: String) -> Query {

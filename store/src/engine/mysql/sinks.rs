@@ -69,13 +69,16 @@ impl CellRows {
 
 impl Sink for CellRows {
     fn row(&mut self, row: Row<'_>) -> Result<Flow, WireError> {
-        // The cells of one answer have few columns, mostly the same one behind another.
-        let column = self.cells.last().map(|cell| &cell.triple.column);
-        let Some(cell) = cell(row, column)? else {
-            let detail = "a row is not of the form of a cell".to_owned();
-            self.wrong = Some(Failure::Store(StoreError::Corrupt { detail }));
+        let Some(raw) = RawCell::read(row)? else {
+            self.wrong = Some(no_cell());
             return Ok(Flow::Enough);
         };
+        // The cells of one answer have few columns, mostly the same one behind another.
+        let column = match self.cells.last().map(|cell| &cell.triple.column) {
+            Some(known) if known.as_bytes() == raw.column => known.clone(),
+            Some(_) | None => ColumnKey::from_store(Bytes::copy_from_slice(raw.column)),
+        };
+        let cell = raw.named(RowKey::from_store(Bytes::copy_from_slice(raw.row)), column);
         self.bytes = self.bytes.saturating_add(size(&cell));
         self.cells.push(cell);
         Ok(if self.bytes > self.budget { Flow::Enough } else { Flow::More })
@@ -84,40 +87,64 @@ impl Sink for CellRows {
     fn done(&mut self, _: Done) {}
 }
 
-/// A row of [`CELL_COLUMNS`](crate::sql::CELL_COLUMNS), if it is one. `column` is shared if it is the cell's.
-fn cell(mut row: Row<'_>, column: Option<&ColumnKey>) -> Result<Option<Cell>, WireError> {
-    let (added_id, shard, kind) = (row.field()?, row.field()?, row.field()?);
-    let (created_at, token, txn) = (row.field()?, row.field()?, row.field()?);
-    let (row_key, column_key, ref_key, body) = (row.field()?, row.field()?, row.field()?, row.field()?);
-    let (Field::Int(added_id), Field::Int(shard), Field::Int(kind)) = (added_id, shard, kind) else { return Ok(None) };
-    let (Field::Int(created_at), Field::Int(token)) = (created_at, token) else { return Ok(None) };
-    let (Field::Bytes(row_key), Field::Bytes(column_key), Field::Int(ref_key)) = (row_key, column_key, ref_key) else {
-        return Ok(None);
-    };
-    let txn = match txn {
-        Field::Null => None,
-        Field::Int(txn) => Some(TxnId(txn)),
-        Field::Bytes(_) | Field::Other => return Ok(None),
-    };
-    let body = match body {
-        Field::Null => None,
-        Field::Bytes(body) => Some(Body::from_store(Bytes::copy_from_slice(body))),
-        Field::Int(_) | Field::Other => return Ok(None),
-    };
-    let (Ok(shard), Some(kind)) = (u16::try_from(shard), CellKind::from_code(kind)) else { return Ok(None) };
-    let column = match column {
-        Some(known) if known.as_bytes() == column_key => known.clone(),
-        Some(_) | None => ColumnKey::from_store(Bytes::copy_from_slice(column_key)),
-    };
-    let triple = Triple { row: RowKey::from_store(Bytes::copy_from_slice(row_key)), column, ref_key: RefKey(ref_key) };
-    Ok(Some(Cell {
-        triple,
-        body,
-        added_id: AddedId(added_id),
-        shard: ShardId(shard),
-        created_at: Micros(created_at),
-        kind,
-        token: Token(token),
-        txn,
-    }))
+/// A cell where its row was received.
+#[derive(Clone, Copy)]
+pub(super) struct RawCell<'a> {
+    pub(super) row: &'a [u8],
+    pub(super) column: &'a [u8],
+    pub(super) ref_key: i64,
+    body: Option<&'a [u8]>,
+    added_id: i64,
+    shard: u16,
+    created_at: i64,
+    kind: CellKind,
+    token: i64,
+    txn: Option<i64>,
+}
+
+impl<'a> RawCell<'a> {
+    /// A row of [`CELL_COLUMNS`](crate::sql::CELL_COLUMNS), if it is one.
+    pub(super) fn read(mut row: Row<'a>) -> Result<Option<Self>, WireError> {
+        let (added_id, shard, kind) = (row.field()?, row.field()?, row.field()?);
+        let (created_at, token, txn) = (row.field()?, row.field()?, row.field()?);
+        let (row_key, column, ref_key, body) = (row.field()?, row.field()?, row.field()?, row.field()?);
+        let (Field::Int(added_id), Field::Int(shard), Field::Int(kind)) = (added_id, shard, kind) else {
+            return Ok(None);
+        };
+        let (Field::Int(created_at), Field::Int(token)) = (created_at, token) else { return Ok(None) };
+        let (Field::Bytes(row), Field::Bytes(column), Field::Int(ref_key)) = (row_key, column, ref_key) else {
+            return Ok(None);
+        };
+        let txn = match txn {
+            Field::Null => None,
+            Field::Int(txn) => Some(txn),
+            Field::Bytes(_) | Field::Other => return Ok(None),
+        };
+        let body = match body {
+            Field::Null => None,
+            Field::Bytes(body) => Some(body),
+            Field::Int(_) | Field::Other => return Ok(None),
+        };
+        let (Ok(shard), Some(kind)) = (u16::try_from(shard), CellKind::from_code(kind)) else { return Ok(None) };
+        Ok(Some(Self { row, column, ref_key, body, added_id, shard, created_at, kind, token, txn }))
+    }
+
+    /// The cell, whose keys are these: they are not copied once more.
+    pub(super) fn named(&self, row: RowKey, column: ColumnKey) -> Cell {
+        Cell {
+            triple: Triple { row, column, ref_key: RefKey(self.ref_key) },
+            body: self.body.map(|body| Body::from_store(Bytes::copy_from_slice(body))),
+            added_id: AddedId(self.added_id),
+            shard: ShardId(self.shard),
+            created_at: Micros(self.created_at),
+            kind: self.kind,
+            token: Token(self.token),
+            txn: self.txn.map(TxnId),
+        }
+    }
+}
+
+/// The failure of a row that is no cell.
+pub(super) fn no_cell() -> Failure {
+    Failure::Store(StoreError::Corrupt { detail: "a row is not of the form of a cell".to_owned() })
 }

@@ -4,7 +4,6 @@ use super::answer::{Answer, Preparing, Shape, Sink, Step};
 use super::channel::Channel;
 use super::error::WireError;
 use super::fields::{Kind, Protocol, put_string};
-use crate::sql::Param;
 
 /// Codes of commands.
 mod code {
@@ -44,6 +43,28 @@ pub(in crate::engine::mysql) struct Prepared {
     columns: Vec<Kind>,
     /// The types of the parameters as they were sent last.
     types: Vec<u8>,
+}
+
+/// A parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine::mysql) enum Argument<'a> {
+    /// NULL, of a number.
+    Null,
+    /// A number.
+    Int(i64),
+    /// Bytes.
+    Bytes(&'a [u8]),
+    /// Text in the session's charset.
+    Text(&'a str),
+}
+
+/// The parameters of a statement, in order.
+pub(in crate::engine::mysql) trait Arguments: Sync {
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// Tells `take` each of them.
+    fn each(&self, take: &mut dyn FnMut(Argument<'_>));
 }
 
 /// How an answer ended.
@@ -128,16 +149,13 @@ impl Connection {
     pub(in crate::engine::mysql) async fn execute(
         &mut self,
         statement: &mut Prepared,
-        params: &[Param],
+        arguments: &dyn Arguments,
         sink: &mut (dyn Sink + Send),
     ) -> Result<Ended, WireError> {
-        if params.len() != usize::from(statement.params) {
+        if arguments.count() != usize::from(statement.params) {
             return Err(WireError::Unsendable("it has another number of parameters"));
         }
-        if params.iter().any(|param| matches!(param, Param::BytesList(_) | Param::IntList(_))) {
-            return Err(WireError::Unsendable("this protocol has no lists"));
-        }
-        self.channel.command(|out| write_execute(out, statement, params));
+        self.channel.command(|out| write_execute(out, statement, arguments));
         let mut columns = std::mem::take(&mut statement.columns);
         let ended = self.answer(Protocol::Binary, &mut columns, sink).await;
         statement.columns = columns;
@@ -212,39 +230,43 @@ impl std::fmt::Debug for Connection {
 }
 
 /// Appends the command that runs a statement. The types of its parameters are sent when they are others than last time.
-fn write_execute(out: &mut Vec<u8>, statement: &mut Prepared, params: &[Param]) {
+fn write_execute(out: &mut Vec<u8>, statement: &mut Prepared, arguments: &dyn Arguments) {
     out.push(code::EXECUTE);
     out.extend_from_slice(&statement.number.to_le_bytes());
     // No cursor; run once.
     out.extend_from_slice(&[0, 1, 0, 0, 0]);
-    if params.is_empty() {
+    if statement.params == 0 {
         return;
     }
     let nulls = out.len();
-    out.resize(nulls + params.len().div_ceil(8), 0);
-    let known = statement.types.len() == 2 * params.len()
-        && statement.types.chunks_exact(2).zip(params).all(|(known, param)| known == type_of(param));
+    out.resize(nulls + usize::from(statement.params).div_ceil(8), 0);
+    let mut types = statement.types.chunks_exact(2);
+    let mut known = true;
+    arguments.each(&mut |argument| known &= types.next() == Some(&argument.type_code()));
     out.push(u8::from(!known));
     if !known {
         statement.types.clear();
-        statement.types.extend(params.iter().flat_map(type_of));
+        arguments.each(&mut |argument| statement.types.extend_from_slice(&argument.type_code()));
         out.extend_from_slice(&statement.types);
     }
-    for (i, param) in params.iter().enumerate() {
-        match param {
-            Param::Bytes(bytes) => put_string(out, bytes),
-            Param::Text(text) => put_string(out, text.as_bytes()),
-            Param::Int(number) => out.extend_from_slice(&number.to_le_bytes()),
-            // Lists are refused before.
-            Param::NullInt | Param::BytesList(_) | Param::IntList(_) => out[nulls + i / 8] |= 1 << (i % 8),
+    let mut i = 0;
+    arguments.each(&mut |argument| {
+        match argument {
+            Argument::Null => out[nulls + i / 8] |= 1 << (i % 8),
+            Argument::Int(number) => out.extend_from_slice(&number.to_le_bytes()),
+            Argument::Bytes(bytes) => put_string(out, bytes),
+            Argument::Text(text) => put_string(out, text.as_bytes()),
         }
-    }
+        i += 1;
+    });
 }
 
-fn type_of(param: &Param) -> [u8; 2] {
-    match param {
-        Param::Bytes(_) | Param::BytesList(_) => bound::BLOB,
-        Param::Text(_) => bound::TEXT,
-        Param::Int(_) | Param::NullInt | Param::IntList(_) => bound::INT,
+impl Argument<'_> {
+    fn type_code(self) -> [u8; 2] {
+        match self {
+            Self::Null | Self::Int(_) => bound::INT,
+            Self::Bytes(_) => bound::BLOB,
+            Self::Text(_) => bound::TEXT,
+        }
     }
 }
