@@ -5,18 +5,23 @@
 
 mod access;
 mod accounts;
+mod attributes;
 mod buffer;
 mod calls;
 mod control;
 mod ddl;
+mod ending;
 mod environment;
 mod error;
 mod explain;
 mod handler;
 mod locking;
 mod planned;
+mod prepare;
 mod read;
 mod relational;
+mod rows;
+mod send;
 mod settings;
 mod show;
 mod track;

@@ -13,8 +13,8 @@ use cellgate_schemaless::{Body, Cell, NewCell, Triple, Version};
 use cellgate_sql::{Filled, Privilege, Statement, StatementKind, Template, Value};
 use cellgate_store::executor::{CellFate, PutItem};
 
+use super::ending::{Ending, Shown};
 use super::error::{StatementError, Stored};
-use super::handler::{Ending, Shown};
 use super::read::within;
 use super::warnings::{Level, Warnings};
 use super::write::name_of;

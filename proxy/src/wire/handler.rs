@@ -1,6 +1,7 @@
 //! What stands behind the wire: the session, as the wire calls it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,6 +17,7 @@ use super::reply::{OkReply, Replied, Reply};
 use super::status::Status;
 use super::stream::TlsSession;
 use crate::auth::Verifier;
+use crate::auth::login_key::LoginKey;
 
 /// A session. One connection calls one handler, and waits for each answer before the next call.
 #[async_trait]
@@ -31,6 +33,11 @@ pub trait Handler: Send {
 
     /// How long this user has to wait for the judgement of a login, because others failed before it.
     fn delay(&self, user: &str) -> Duration;
+
+    /// The key that passwords are encrypted with by a client without TLS; without one such a client cannot send any.
+    fn login_key(&self) -> Option<Arc<LoginKey>> {
+        None
+    }
 
     /// A proof did not pass: whether anything is known of users that was not when [`Handler::verifier`] was asked, so
     /// that the proof is to be judged once more.

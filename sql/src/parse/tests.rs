@@ -737,6 +737,12 @@ fn locking_reads_and_explain_are_seen() {
 }
 
 /// Hostile text is an error or a statement, on a stack as small as a runtime's worker threads have.
+/// What this thread has computed so far: unlike the clock on the wall it does not depend on what else the machine is doing.
+fn computed() -> Duration {
+    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(statistics.split(' ').next().unwrap().parse().unwrap())
+}
+
 #[test]
 fn hostile_text_never_overflows_the_stack() {
     let repeat = |before: &str, n: usize, after: &str| format!("SELECT {}1{}", before.repeat(n), after.repeat(n));
@@ -815,9 +821,10 @@ fn hostile_text_never_overflows_the_stack() {
     }
     let worker = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(move || {
         for text in texts {
-            let start = std::time::Instant::now();
+            let start = computed();
             crate::fuzz::fuzz_statement(text.as_bytes());
-            assert!(start.elapsed() < Duration::from_secs(20), "{} ..: {:?}", &text[..30], start.elapsed());
+            let took = computed() - start;
+            assert!(took < Duration::from_secs(2), "{} ..: {took:?}", &text[..30]);
         }
     });
     worker.unwrap().join().unwrap();
