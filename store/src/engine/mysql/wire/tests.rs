@@ -324,7 +324,8 @@ async fn columns_and_types_that_are_known_are_not_sent_again() {
                 server.send(&[&[1, 0], &row, &end]).await;
             }
         };
-        let (ended, ()) = tokio::join!(connection.execute(&mut statement, &Given(&params), &mut values), answer);
+        let given = Given(&params);
+        let (ended, ()) = tokio::join!(connection.execute(&mut statement, &given, &mut values), answer);
         assert_eq!(ended.unwrap(), Ended::Whole);
         assert_eq!(values.rows, [[Value::Int(-9)]]);
     }
