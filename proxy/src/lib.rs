@@ -19,5 +19,6 @@ pub mod server;
 pub mod session;
 pub mod signals;
 pub mod tls;
+mod until;
 pub mod version;
 pub mod wire;

@@ -26,7 +26,7 @@ use crate::locks::Locks;
 use crate::plans::Plans;
 use crate::processes::Processes;
 use crate::relational::Relational;
-use crate::session::{ServerFacts, Session, Variables};
+use crate::session::{ServerFacts, Session, Variables, Workshop};
 use crate::signals::told;
 use crate::tls::Tls;
 use crate::version;
@@ -49,6 +49,7 @@ pub struct Server {
     processes: Processes,
     plans: Plans,
     relational: Arc<Relational>,
+    workshop: Workshop,
     started: Instant,
 }
 
@@ -93,6 +94,7 @@ impl Server {
             plans,
             tls,
             relational: Arc::default(),
+            workshop: Workshop::default(),
             login_key,
             delays: LoginDelays::default(),
             started: Instant::now(),
@@ -134,6 +136,11 @@ impl Server {
     /// How old what this proxy knows of the meta store is: its catalog or its topology, whichever is older.
     pub fn meta_age(&self) -> Duration {
         self.deployment.staleness().max(self.catalog.staleness())
+    }
+
+    /// Where expressions over much data are computed.
+    pub fn workshop(&self) -> &Workshop {
+        &self.workshop
     }
 
     /// The relational engine.

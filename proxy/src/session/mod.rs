@@ -27,6 +27,7 @@ mod show;
 mod track;
 mod variables;
 mod warnings;
+mod workshop;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +50,7 @@ use read::Stream;
 use track::Track;
 pub use variables::{ServerFacts, VariableError, Variables};
 use warnings::Warnings;
+pub use workshop::Workshop;
 
 /// Most user variables (`@x`) a session keeps, and most bytes of one. Clients use a handful; a loop must not fill the
 /// proxy's memory.
