@@ -95,7 +95,7 @@ fn samples() -> Vec<Vec<Vec<u8>>> {
 #[test]
 fn no_server_makes_the_client_panic() {
     let samples = samples();
-    let mut random = Random(0x5eed_0f_a_11);
+    let mut random = Random(0x5eed_fa11);
     for case in 0..CASES {
         if case % 8 == 7 {
             let bytes: Vec<u8> = (0..random.below(RANDOM_BYTES)).map(|_| random.next() as u8).collect();
