@@ -136,6 +136,8 @@ fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::NoDefault(_) => (1364, "HY000"),
         SqlError::BadValue { out_of_range: true, .. } => (1264, "22003"),
         SqlError::BadValue { out_of_range: false, .. } => (1366, "HY000"),
+        SqlError::IdentifierTooLong(_) => (1059, "42000"),
+        SqlError::SystemDatabase { .. } => (1044, "42000"),
         SqlError::OutOfRange(_) => (1690, "22003"),
         SqlError::ResultTooLong { .. } => (1301, "HY000"),
         SqlError::RowTooLong(_) => (1153, "08S01"),
@@ -213,6 +215,7 @@ fn catalog_code(error: &CatalogError) -> (u16, &'static str) {
         CatalogError::Run(error) => run_code(error),
         CatalogError::Contended => (1213, "40001"),
         CatalogError::TablesExhausted => (1104, "42000"),
+        CatalogError::TooManyColumns => (1117, "42000"),
     }
 }
 

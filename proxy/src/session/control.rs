@@ -113,6 +113,11 @@ impl Session {
         if open.buffer.is_empty() {
             return Ok(());
         }
+        // As for every write: by a catalog that is too old, it could go to a table that is dropped.
+        if let Err(stale) = self.refuse_stale() {
+            self.transaction = Some(open);
+            return Err(stale);
+        }
         let cells = open.buffer.into_cells();
         // One cluster could have what another refuses: looked at before anything is written.
         let catalog = self.server.catalog().snapshot();

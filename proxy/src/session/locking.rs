@@ -104,7 +104,10 @@ impl Session {
         self.keeps_locks()?;
         // Remembered first: whatever a KILL cuts off is let go of by UNLOCK TABLES.
         match wanted.as_slice() {
-            [(Key::Tables, _)] => self.held.everything = true,
+            [(Key::Tables, _)] => {
+                self.held.everything = true;
+                self.server.flushed();
+            }
             tables => {
                 let mut held = BTreeMap::new();
                 for (key, mode) in tables {

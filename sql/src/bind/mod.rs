@@ -21,9 +21,9 @@ use cellgate_schemaless::TableDef;
 
 use crate::ast::{Name, Parsed};
 use crate::command::{Command, Explain, Read, TableName};
-use crate::environment::Environment;
+use crate::environment::{Environment, SessionFunction};
 use crate::error::SqlError;
-use crate::expression::Type;
+use crate::expression::{Type, text_of};
 use crate::parse::Statement;
 use crate::relational::ast::Query;
 use crate::value::{ColumnMeta, ColumnType, Value};
@@ -208,6 +208,23 @@ fn full_name(env: &dyn Environment, name: &Name) -> Result<TableName, SqlError> 
         (None, None) => return Err(SqlError::NoDatabase),
     };
     Ok(TableName { database, table: name.table.clone() })
+}
+
+/// Refuses the databases that are made of what the server knows.
+fn not_of_the_system(env: &dyn Environment, database: &str) -> Result<(), SqlError> {
+    if !env.is_system_database(database) {
+        return Ok(());
+    }
+    let user = text_of(&env.function(SessionFunction::CurrentUser)).unwrap_or_default();
+    let user = String::from_utf8_lossy(&user).into_owned();
+    let (name, host) = user.rsplit_once('@').unwrap_or((&user, ""));
+    Err(SqlError::SystemDatabase { user: format!("'{name}'@'{host}'"), database: database.to_owned() })
+}
+
+/// The definition of a table that is written to.
+fn written(env: &dyn Environment, name: &Name) -> Result<Arc<TableDef>, SqlError> {
+    not_of_the_system(env, &full_name(env, name)?.database)?;
+    table(env, name)
 }
 
 /// The definition of a table.

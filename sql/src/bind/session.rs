@@ -38,16 +38,23 @@ pub(super) fn set(assignments: &[Assignment], session: &Session<'_>) -> Result<V
 /// CREATE, DROP, ALTER: names filled in. Whether they exist is decided when the catalog is changed.
 pub(super) fn ddl(ddl: &DdlStatement, session: &Session<'_>) -> Result<Ddl, SqlError> {
     let env = session.env;
-    let one = |name: &Name| full_name(env, name);
+    let own = |database: &str| super::not_of_the_system(env, database);
+    let one = |name: &Name| {
+        let name = full_name(env, name)?;
+        own(&name.database).map(|()| name)
+    };
     Ok(match ddl {
         DdlStatement::CreateDatabase { name, if_not_exists, collation } => {
+            own(name)?;
             Ddl::CreateDatabase { name: name.clone(), if_not_exists: *if_not_exists, collation: collation.clone() }
         }
         DdlStatement::AlterDatabase { name, collation } => {
             let name = name.as_deref().or(env.database()).ok_or(SqlError::NoDatabase)?.to_owned();
+            own(&name)?;
             Ddl::AlterDatabase { name, collation: collation.clone() }
         }
         DdlStatement::DropDatabase { name, if_exists } => {
+            own(name)?;
             Ddl::DropDatabase { name: name.clone(), if_exists: *if_exists }
         }
         DdlStatement::CreateTable { name, if_not_exists, columns, comment } => Ddl::CreateTable {

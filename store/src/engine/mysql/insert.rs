@@ -1,11 +1,16 @@
-//! Inserting cells: the log head, the rows and the commit in one packet of statements (CORRECTNESS C1, C4).
+//! Inserting cells: the log head, the rows and the commit in one write (CORRECTNESS C1, C4).
+//!
+//! The usual shared write, cells of one table of which existing ones are kept, is a [`Batch`]: head, a prepared INSERT and
+//! commit are three commands that the server finds one behind the other. Reading a row from text costs it a quarter of
+//! what storing it does, so that only what a batch cannot be (several tables, rows that must not exist, megabytes) is a
+//! [`Plan`]: packets of text.
 
 use std::io::Write as _;
 
 use cellgate_schemaless::limits::ID_STRIDE;
-use cellgate_schemaless::{AddedId, Epoch, Micros, TableRef};
+use cellgate_schemaless::{AddedId, Epoch, Micros, TableId, TableRef};
 
-use super::wire::{Done, Field, Flow, Row, Sink, WireError};
+use super::wire::{Argument, Arguments, Done, Field, Flow, Row, Sink, WireError};
 use crate::engine::server::driver::{Existing, Failure, NewRow, Place};
 use crate::error::StoreError;
 use crate::sql::{Dialect, FIRST_HEAD, MYSQL};
@@ -21,6 +26,109 @@ const TAIL_BYTES: usize = 256;
 
 /// What an INSERT that keeps existing rows answers of every row, the existing ones too.
 const RETURNING: &str = " RETURNING added_id, row_key, column_key, ref_key, token, created_at";
+
+/// Most rows of a [`Batch`].
+const BATCH_ROWS: usize = 128;
+
+/// Values of a row that are parameters.
+const ROW_PARAMS: usize = 7;
+
+/// How many rows the text of a batch has room for: few texts exist, and few rows are repeated to fill one.
+fn room(rows: usize) -> usize {
+    let step = match rows {
+        0..=16 => 1,
+        17..=32 => 2,
+        33..=64 => 4,
+        _ => 8,
+    };
+    rows.next_multiple_of(step)
+}
+
+/// One transaction of three commands: the head, one prepared INSERT, the commit.
+///
+/// The server runs each of them whatever became of the one before, so that it must not matter:
+/// - `@c` is the first id, and set only behind the head's update in the same command. It is NULL before: [`COMMIT`] and
+///   [`ROLLBACK`] make it so, and a session in which neither was done is not used again. No row can be inserted without
+///   an id.
+/// - There is one INSERT: all of it is there, or nothing. Rolled back alone or with its transaction, there is nothing left
+///   that the commit could make visible but ids nobody has.
+#[derive(Clone, Copy)]
+pub(super) struct Batch<'a> {
+    rows: &'a [NewRow<'a>],
+    table: &'a TableRef,
+}
+
+/// The last command of a [`Batch`].
+pub(super) const COMMIT: &[u8] = b"COMMIT; SET @c = NULL";
+
+/// What a failed insert is followed by.
+pub(super) const ROLLBACK: &[u8] = b"ROLLBACK; SET @c = NULL";
+
+impl<'a> Batch<'a> {
+    /// The batch of these rows, if they can be one that is no longer than `longest` bytes.
+    pub(super) fn new(rows: &'a [NewRow<'a>], existing: Existing, longest: usize) -> Option<Self> {
+        let table = rows.first()?.table;
+        let bytes: usize = rows.iter().map(row_size).sum();
+        // Rows that are repeated are never longer than the last one.
+        let last = rows.last().map_or(0, row_size) * (room(rows.len()) - rows.len());
+        let fits = rows.len() <= BATCH_ROWS && bytes + last + PREFIX_BYTES < PACKET_BYTES.min(longest);
+        let alike = rows.iter().all(|row| row.table.id == table.id);
+        (fits && alike && existing == Existing::Keep).then_some(Self { rows, table })
+    }
+
+    /// The command that takes ids and a time.
+    pub(super) fn head(&self, epoch: Epoch) -> Vec<u8> {
+        let mut text = start(epoch, self.rows.len()).text;
+        text.extend_from_slice(b"; SET @c = @b");
+        text
+    }
+
+    /// Table and rows: what the text of the INSERT follows from.
+    pub(super) fn shape(&self) -> (TableId, usize) {
+        (self.table.id, room(self.rows.len()))
+    }
+
+    /// The text of the INSERT.
+    pub(super) fn text(&self, returning: bool) -> String {
+        let mut packet = Packet { text: Vec::new(), statements: 0 };
+        open(&mut packet, self.table);
+        let mut text = String::from_utf8_lossy(&packet.text).into_owned();
+        for row in 0..room(self.rows.len()) {
+            text.push_str(if row > 0 { ", " } else { "" });
+            // Whatever the variables were when the statement was prepared, they are whole numbers.
+            let id = format!("CAST(@c AS SIGNED) + {}", row as i64 * ID_STRIDE);
+            text.push_str(&format!("({id}, ?, 0, ?, ?, CAST(@t AS SIGNED), ?, ?, ?, ?)"));
+        }
+        text.push_str(KEEP);
+        if returning {
+            text.push_str(RETURNING);
+        }
+        text
+    }
+}
+
+impl Arguments for Batch<'_> {
+    fn count(&self) -> usize {
+        room(self.rows.len()) * ROW_PARAMS
+    }
+
+    fn each(&self, take: &mut dyn FnMut(Argument<'_>)) {
+        // The last row is repeated: met again, it is one that exists, by its own token.
+        let padding = self.rows.last().into_iter().cycle();
+        for row in self.rows.iter().chain(padding).take(room(self.rows.len())) {
+            take(Argument::Int(i64::from(row.shard.0)));
+            take(Argument::Int(i64::from(row.table.def)));
+            take(Argument::Int(row.triple.ref_key.0));
+            take(Argument::Int(row.token.0));
+            take(Argument::Bytes(row.triple.row.as_bytes()));
+            take(Argument::Bytes(row.triple.column.as_bytes()));
+            take(Argument::Bytes(row.body.as_bytes()));
+        }
+    }
+}
+
+/// Leaves rows as they are that exist.
+const KEEP: &str = " ON DUPLICATE KEY UPDATE token = token";
 
 /// A text of several statements.
 pub(super) struct Packet {
@@ -53,7 +161,7 @@ impl Plan {
         let close = |packet: &mut Packet| {
             let text: &[u8] = match (existing, returning) {
                 (Existing::Refuse, _) => b"",
-                (Existing::Keep, _) => b" ON DUPLICATE KEY UPDATE token = token",
+                (Existing::Keep, _) => KEEP.as_bytes(),
             };
             packet.text.extend_from_slice(text);
             if returning && existing == Existing::Keep {
@@ -281,6 +389,41 @@ mod tests {
             insert("b_2", 1024, 1)
         );
         assert_eq!(std::str::from_utf8(&packet.text), Ok(text.as_str()));
+    }
+
+    #[test]
+    fn a_shared_write_is_one_prepared_insert() {
+        let table = TableRef::new("a", TableId(1), 2);
+        let (triple, body) = (named("k"), Body::from_store(&b"{}"[..]));
+        let rows = vec![new(&table, &triple, &body); 18];
+        let batch = Batch::new(&rows[..2], Existing::Keep, LONGEST).unwrap();
+        assert_eq!(
+            batch.text(true),
+            "INSERT INTO `a_1` (added_id, shard, kind, def, ref_key, created_at, token, row_key, column_key, body) VALUES \
+             (CAST(@c AS SIGNED) + 0, ?, 0, ?, ?, CAST(@t AS SIGNED), ?, ?, ?, ?), \
+             (CAST(@c AS SIGNED) + 1024, ?, 0, ?, ?, CAST(@t AS SIGNED), ?, ?, ?, ?) ON DUPLICATE KEY UPDATE token = \
+             token RETURNING added_id, row_key, column_key, ref_key, token, created_at"
+        );
+        for rows in [&rows[..1], &rows[..17], &rows] {
+            let batch = Batch::new(rows, Existing::Keep, LONGEST).unwrap();
+            let mut told = 0;
+            batch.each(&mut |_| told += 1);
+            assert_eq!((told, batch.text(false).matches('?').count()), (batch.count(), batch.count()));
+        }
+    }
+
+    #[test]
+    fn what_must_be_told_apart_by_statements_is_no_batch() {
+        let (first, second) = (TableRef::new("a", TableId(1), 2), TableRef::new("b", TableId(2), 1));
+        let (triple, body) = (named("k"), Body::from_store(vec![b'1'; 600 * 1024]));
+        let one = new(&first, &triple, &body);
+        assert!(Batch::new(&[one], Existing::Keep, LONGEST).is_some());
+        assert!(Batch::new(&[one], Existing::Refuse, LONGEST).is_none());
+        assert!(Batch::new(&[one, one], Existing::Keep, LONGEST).is_none(), "more than a packet");
+        assert!(Batch::new(&[one], Existing::Keep, 500 * 1024).is_none(), "more than the server takes");
+        let small = Body::from_store(&b"{}"[..]);
+        let rows = [new(&first, &triple, &small), new(&second, &triple, &small)];
+        assert!(Batch::new(&rows, Existing::Keep, LONGEST).is_none());
     }
 
     #[test]

@@ -5,12 +5,12 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cellgate_schemaless::{Cell, Epoch, TableRef};
+use cellgate_schemaless::{Cell, Epoch, TableId, TableRef};
 
 use super::finding::{Finding, NameArguments, Shape};
-use super::insert::Placing;
+use super::insert::{Batch, COMMIT, Placing, ROLLBACK};
 use super::sinks::{CellRows, Count, Values};
-use super::wire::{Argument, Arguments, Connection, Ended, Prepared, Sink, WireError};
+use super::wire::{Argument, Arguments, Command, Connection, Ended, Failed, Prepared, Sink, WireError};
 use super::{Returning, STATEMENTS, error, insert};
 use crate::backend::Timeouts;
 use crate::engine::server::driver::{Cells, Existing, Failure, Mark, Names, NewRow, Place, Session, Value};
@@ -29,7 +29,7 @@ pub struct MysqlSession {
     /// Longest statement the server takes, in bytes.
     packet: usize,
     durable: bool,
-    /// Whether a transaction could not be rolled back.
+    /// Whether a transaction could not be ended.
     stuck: bool,
 }
 
@@ -40,6 +40,8 @@ enum Key {
     Text(String),
     /// Its shape, from which the text follows.
     Shape(Shape),
+    /// An INSERT of a batch: its table and how many rows it has room for.
+    Insert(TableId, usize),
 }
 
 impl fmt::Debug for MysqlSession {
@@ -89,32 +91,60 @@ impl MysqlSession {
         if let Some(statement) = self.statements.get_mut(&key) {
             return self.connection.execute(statement, arguments, sink).await;
         }
+        let mut statement = self.prepare(&text(&key)).await?;
+        let ended = self.connection.execute(&mut statement, arguments, sink).await;
+        self.statements.insert(key, statement);
+        ended
+    }
+
+    /// Prepares a statement, and makes room for it.
+    async fn prepare(&mut self, text: &str) -> Result<Prepared, WireError> {
         if self.statements.len() >= STATEMENTS {
             for (_, statement) in self.statements.drain() {
                 self.connection.close(statement);
             }
         }
-        let mut statement = self.connection.prepare(&text(&key)).await?;
-        let ended = self.connection.execute(&mut statement, arguments, sink).await;
-        self.statements.insert(key, statement);
-        ended
+        self.connection.prepare(text).await
+    }
+
+    /// Inserts a batch: one write, one transaction.
+    async fn insert_batch(&mut self, epoch: Epoch, batch: Batch<'_>, placing: &mut Placing<'_>) -> Result<(), Failure> {
+        let (table, room) = batch.shape();
+        let key = Key::Insert(table, room);
+        let mut insert = match self.statements.remove(&key) {
+            Some(statement) => statement,
+            None => self.prepare(&batch.text(self.returning)).await.map_err(|e| error::of_statement(&e))?,
+        };
+        let head = batch.head(epoch);
+        let mut commands = [Command::Text(&head), Command::Prepared(&mut insert, &batch), Command::Text(COMMIT)];
+        let last = commands.len() - 1;
+        let done = self.connection.pipeline(&mut commands, placing).await;
+        self.statements.insert(key, insert);
+        match done {
+            Ok(()) => Ok(()),
+            Err(Failed { command, error }) => {
+                let failure = error::of_statement(&error);
+                // What became of the commands behind the one that failed first is not asked.
+                Err(self.roll_back(if command == last { failure.at_commit() } else { failure }).await)
+            }
+        }
     }
 
     /// Runs a query that is kept prepared.
     async fn query(&mut self, query: &Query, sink: &mut (dyn Sink + Send)) -> Result<Ended, WireError> {
         let text = |key: &Key| match key {
             Key::Text(text) => text.clone(),
-            Key::Shape(_) => query.text.clone(),
+            Key::Shape(_) | Key::Insert(..) => query.text.clone(),
         };
         self.prepared(Key::Text(query.text.clone()), text, &Params(&query.params), sink).await
     }
 
-    /// Ends the transaction a failed script left open, and passes the failure on.
+    /// Ends the transaction a failed insert may have left open, and passes the failure on.
     async fn roll_back(&mut self, failure: Failure) -> Failure {
         match failure {
             Failure::Lost { detail } => Failure::Lost { detail },
             // Nothing was committed, so that a connection lost now is not a lost attempt; but it is of no use.
-            other => match self.connection.query(b"ROLLBACK", &mut Count::default()).await {
+            other => match self.connection.query(ROLLBACK, &mut Count::default()).await {
                 Ok(_) => other,
                 Err(e) => {
                     self.stuck = true;
@@ -188,6 +218,11 @@ impl Session for MysqlSession {
         rows: &[NewRow<'_>],
         existing: Existing,
     ) -> Result<Vec<Option<Place>>, Failure> {
+        if let Some(batch) = Batch::new(rows, existing, self.packet) {
+            let mut placing = Placing::new(rows, existing);
+            self.insert_batch(epoch, batch, &mut placing).await?;
+            return placing.places();
+        }
         let plan = insert::Plan::new(epoch, rows, existing, self.returning, self.packet)?;
         let last = plan.packets.len().saturating_sub(1);
         let mut placing = Placing::new(rows, existing);

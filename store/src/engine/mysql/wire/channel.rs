@@ -54,6 +54,11 @@ impl Channel {
         self.number = frames::end(&mut self.out, begun, self.number);
     }
 
+    /// The next packet is the first of the answer to a command of one frame.
+    pub(super) fn begin_answer(&mut self) {
+        self.number = 1;
+    }
+
     /// Sends what was appended.
     pub(super) async fn send(&mut self) -> Result<(), WireError> {
         self.link.write_all(&self.out).await?;

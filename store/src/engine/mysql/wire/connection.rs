@@ -67,6 +67,23 @@ pub(in crate::engine::mysql) trait Arguments: Sync {
     fn each(&self, take: &mut dyn FnMut(Argument<'_>));
 }
 
+/// One of several commands that are sent together.
+pub(in crate::engine::mysql) enum Command<'a> {
+    /// A text of one or several statements.
+    Text(&'a [u8]),
+    /// A prepared statement.
+    Prepared(&'a mut Prepared, &'a dyn Arguments),
+}
+
+/// Which of several commands failed first.
+#[derive(Debug)]
+pub(in crate::engine::mysql) struct Failed {
+    /// Its place among them.
+    pub(in crate::engine::mysql) command: usize,
+    /// What went wrong. After anything but an error of the server, nothing is known of the others.
+    pub(in crate::engine::mysql) error: WireError,
+}
+
 /// How an answer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine::mysql) enum Ended {
@@ -162,6 +179,57 @@ impl Connection {
         ended
     }
 
+    /// Sends commands in one write and reads all their answers. The server runs one after the other, each of them also if
+    /// one before it failed. Each must be shorter than a frame, and no answer of theirs may be cut short by the sink.
+    ///
+    /// # Errors
+    /// For the first that failed, when all answers were read.
+    pub(in crate::engine::mysql) async fn pipeline(
+        &mut self,
+        commands: &mut [Command<'_>],
+        sink: &mut (dyn Sink + Send),
+    ) -> Result<(), Failed> {
+        self.busy = true;
+        for (command, failed) in commands.iter_mut().zip(0..) {
+            match command {
+                Command::Text(text) => self.channel.command(|out| {
+                    out.push(code::QUERY);
+                    out.extend_from_slice(text);
+                }),
+                Command::Prepared(statement, arguments) => {
+                    if arguments.count() != usize::from(statement.params) {
+                        let error = WireError::Unsendable("it has another number of parameters");
+                        return Err(Failed { command: failed, error });
+                    }
+                    self.channel.command(|out| write_execute(out, statement, *arguments));
+                }
+            }
+        }
+        self.channel.send().await.map_err(|error| Failed { command: 0, error })?;
+        let mut failed: Option<Failed> = None;
+        let mut columns = std::mem::take(&mut self.columns);
+        for (at, command) in commands.iter_mut().enumerate() {
+            self.channel.begin_answer();
+            let answered = match command {
+                Command::Text(_) => self.read_answer(Protocol::Text, &mut columns, sink).await,
+                Command::Prepared(statement, _) => {
+                    self.read_answer(Protocol::Binary, &mut statement.columns, sink).await
+                }
+            };
+            match answered {
+                Ok(_) => {}
+                Err(error @ WireError::Server(_)) => {
+                    failed.get_or_insert(Failed { command: at, error });
+                }
+                Err(error) => return Err(Failed { command: at, error }),
+            }
+        }
+        self.columns = columns;
+        let last = commands.len().saturating_sub(1);
+        self.idle().map_err(|error| Failed { command: last, error })?;
+        failed.map_or(Ok(()), Err)
+    }
+
     /// Forgets a prepared statement; the server is told with the next command.
     pub(in crate::engine::mysql) fn close(&mut self, statement: Prepared) {
         self.channel.command(|out| {
@@ -179,20 +247,33 @@ impl Connection {
     ) -> Result<Ended, WireError> {
         self.busy = true;
         self.channel.send().await?;
+        match self.read_answer(protocol, columns, sink).await {
+            Ok(Ended::Whole) => {
+                self.idle()?;
+                Ok(Ended::Whole)
+            }
+            Ok(Ended::Cut) => Ok(Ended::Cut),
+            Err(error) => self.failed(error),
+        }
+    }
+
+    /// Reads the answer to one command.
+    async fn read_answer(
+        &mut self,
+        protocol: Protocol,
+        columns: &mut Vec<Kind>,
+        sink: &mut (dyn Sink + Send),
+    ) -> Result<Ended, WireError> {
         let mut answer = Answer::new(self.shape, protocol, columns);
         loop {
             let Some(packet) = self.channel.received()? else {
                 self.channel.receive().await?;
                 continue;
             };
-            match answer.packet(packet, sink) {
-                Ok(Step::More) => {}
-                Ok(Step::Last) => {
-                    self.idle()?;
-                    return Ok(Ended::Whole);
-                }
-                Ok(Step::Enough) => return Ok(Ended::Cut),
-                Err(error) => return self.failed(error),
+            match answer.packet(packet, sink)? {
+                Step::More => {}
+                Step::Last => return Ok(Ended::Whole),
+                Step::Enough => return Ok(Ended::Cut),
             }
         }
     }

@@ -33,7 +33,7 @@ mod scramble;
 mod tests;
 
 pub(super) use answer::{Done, Flow, Sink};
-pub(super) use connection::{Argument, Arguments, Connection, Ended, Prepared};
+pub(super) use connection::{Argument, Arguments, Command, Connection, Ended, Failed, Prepared};
 pub(super) use error::{LoginError, ServerError, WireError};
 pub(super) use fields::{Field, Row};
 pub(super) use login::{Encryption, Target};

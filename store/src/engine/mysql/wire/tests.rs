@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::answer::{Done, Flow, Sink};
-use super::connection::{Argument, Arguments, Connection, Ended};
+use super::connection::{Argument, Arguments, Command, Connection, Ended};
 use super::error::{LoginError, WireError};
 use super::fields::{Row, put_number, put_string};
 use super::frames::{self, FRAME, Received};
@@ -342,6 +342,38 @@ async fn columns_and_types_that_are_known_are_not_sent_again() {
     ended.unwrap();
     drop(connection);
     assert_eq!(server.command().await, b"\x01");
+}
+
+#[tokio::test]
+async fn commands_that_are_sent_together_are_all_answered() {
+    let (mut connection, mut server) = connected(Kind::NoEof).await;
+    let (statement, ()) = tokio::join!(connection.prepare("SELECT ?"), prepared(&mut server));
+    let mut statement = statement.unwrap();
+    let row = [&[0, 0][..], &7i64.to_le_bytes()].concat();
+    for fails in [None, Some(0), Some(1), Some(2)] {
+        let mut values = Values::default();
+        let given = Given(&[Argument::Int(1)]);
+        let mut commands =
+            [Command::Text(b"BEGIN"), Command::Prepared(&mut statement, &given), Command::Text(b"COMMIT")];
+        let answers = async {
+            // All three are there before the first is answered.
+            let said = [server.command().await, server.command().await, server.command().await];
+            assert_eq!((said[0].as_slice(), said[2].as_slice()), (&b"\x03BEGIN"[..], &b"\x03COMMIT"[..]));
+            let failed = error(1213, "Deadlock found");
+            for at in 0..3 {
+                server.number = 1;
+                match (fails == Some(at), at) {
+                    (true, _) => server.send(&[&failed]).await,
+                    (false, 1) => server.send(&[&[1], &column(8), &row, &end(Kind::NoEof, 2)]).await,
+                    (false, _) => server.send(&[OK]).await,
+                }
+            }
+        };
+        let (done, ()) = tokio::join!(connection.pipeline(&mut commands, &mut values), answers);
+        assert_eq!(done.err().map(|failed| failed.command), fails);
+        assert_eq!(values.rows.len(), usize::from(fails != Some(1)));
+        assert!(connection.is_idle());
+    }
 }
 
 /// Logs in at a server that says these packets, each behind one of ours.
