@@ -124,6 +124,11 @@ impl CellCache {
         found
     }
 
+    /// Whether [`CellCache::get`] would find it; nothing is counted.
+    pub fn has(&self, source: Source, triple: &Triple) -> bool {
+        self.look_up(source, triple).is_some()
+    }
+
     fn look_up(&self, source: Source, triple: &Triple) -> Option<Cell> {
         if !self.is_fresh() {
             return None;
