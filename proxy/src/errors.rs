@@ -104,6 +104,8 @@ fn code(error: &StatementError) -> (u16, &'static str) {
         StatementError::Access(error) => access_code(error),
         StatementError::NoDatabase => (1046, "3D000"),
         StatementError::Stale { .. } => (1429, "HY000"),
+        StatementError::UnknownPrepared { .. } => (1243, "HY000"),
+        StatementError::TooManyPrepared(_) => (1461, "42000"),
         StatementError::Unsupported { .. } => (1235, "42000"),
     }
 }
@@ -149,6 +151,7 @@ fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::Relational(error) => relational_code(error),
         SqlError::MixedAggregate { grouped: false, .. } => (1140, "42000"),
         SqlError::MixedAggregate { grouped: true, .. } => (1055, "42000"),
+        SqlError::NotPreparable => (1295, "HY000"),
         SqlError::IntoCount => (1222, "21000"),
         SqlError::Pending(..) | SqlError::Internal(_) => (1815, "HY000"),
     }

@@ -210,6 +210,16 @@ impl Server {
         self.delays.succeeded(user, host);
     }
 
+    /// FLUSH HOSTS: nobody has to wait for failures of before.
+    pub fn forget_failed_logins(&self) {
+        self.delays.forget();
+    }
+
+    /// What clients are shown, if they can have TLS.
+    pub fn tls(&self) -> Option<&Arc<Tls>> {
+        self.tls.as_ref()
+    }
+
     /// A login was refused.
     pub fn login_denied(&self, user: &str, host: &str) {
         self.delays.failed(user, host);

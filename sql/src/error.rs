@@ -181,6 +181,9 @@ pub enum SqlError {
         /// Whether there is a GROUP BY.
         grouped: bool,
     },
+    /// A statement about prepared statements that is to be prepared (1295).
+    #[error("This command is not supported in the prepared statement protocol yet")]
+    NotPreparable,
     /// INTO with another number of variables than columns (1222).
     #[error("The used SELECT statements have a different number of columns")]
     IntoCount,
@@ -202,7 +205,9 @@ impl SqlError {
             | Self::ColumnCount(_)
             | Self::ColumnTwice(_)
             | Self::Arguments(_) => ErrorKind::Syntax,
-            Self::Unsupported { .. } | Self::Immutable { .. } | Self::MixedAggregate { .. } => ErrorKind::Unsupported,
+            Self::Unsupported { .. } | Self::Immutable { .. } | Self::MixedAggregate { .. } | Self::NotPreparable => {
+                ErrorKind::Unsupported
+            }
             Self::NoDatabase
             | Self::UnknownDatabase(_)
             | Self::UnknownTable { .. }

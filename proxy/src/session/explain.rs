@@ -113,6 +113,8 @@ impl Session {
             | Command::Show(_)
             | Command::Account(_)
             | Command::Lock(_)
+            | Command::Prepared(_)
+            | Command::Flush(_)
             | Command::Kill { .. }
             | Command::Nothing => {
                 vec![Line::note("the session alone")]

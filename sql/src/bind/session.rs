@@ -1,15 +1,20 @@
 //! Statements about the session and the catalog: SET, SHOW, CREATE, DROP, ALTER.
 
+use bytes::Bytes;
+
 use super::scope::Session;
 use super::{full_name, select};
 use crate::account::{AccountStatement, Level};
 use crate::ast::{
-    AssignedValue, Assignment, DdlStatement, GrantStatement, Granting, LockStatement, Name, On, ShowStatement, Shown,
+    AssignedValue, Assignment, DdlStatement, GrantStatement, Granting, LockStatement, Name, On, PreparedStatement,
+    ShowStatement, Shown,
 };
-use crate::command::{Aspect, Ddl, LockMode, Setting, SettingScope, SettingValue, Show, TableLock, TableName};
+use crate::command::{
+    Aspect, Ddl, LockMode, Prepared, Setting, SettingScope, SettingValue, Show, TableLock, TableName,
+};
 use crate::error::SqlError;
 use crate::expression::number::Number;
-use crate::expression::{Expression, Leaf};
+use crate::expression::{Expression, Leaf, text_of};
 use crate::filter::{ColumnName, Filter};
 use crate::parse::Expr;
 
@@ -113,6 +118,21 @@ pub(super) fn lock(lock: &LockStatement, session: &Session<'_>) -> Result<TableL
         }
         LockStatement::Everything => TableLock::Everything,
         LockStatement::Unlock => TableLock::Unlock,
+    })
+}
+
+/// PREPARE, EXECUTE, DEALLOCATE PREPARE: names in lower case, variables read.
+pub(super) fn prepared(prepared: &PreparedStatement, session: &Session<'_>) -> Result<Prepared, SqlError> {
+    Ok(match prepared {
+        PreparedStatement::Prepare { name, text } => {
+            let text = text_of(&session.evaluate(text)?).unwrap_or_else(|| Bytes::from_static(b"NULL"));
+            Prepared::Prepare { name: name.to_lowercase(), text }
+        }
+        PreparedStatement::Execute { name, values } => Prepared::Execute {
+            name: name.to_lowercase(),
+            values: values.iter().map(|value| session.evaluate(value)).collect::<Result<_, _>>()?,
+        },
+        PreparedStatement::Deallocate { name } => Prepared::Deallocate { name: name.to_lowercase() },
     })
 }
 
