@@ -71,60 +71,14 @@ pub type TemplateRow = [Value; TEMPLATE_COLUMNS];
 impl Template {
     /// Whether a statement may have a template, as far as its text alone says.
     pub fn may_be_of(statement: &Statement) -> bool {
-        let columns = |items: &[Item]| {
-            items.iter().all(|item| {
-                matches!(item, Item::All | Item::Expression { expression: Expression::Leaf(Leaf::Column(_)), .. })
-            })
-        };
-        statement.max_execution_time().is_none()
-            && match statement.parsed() {
-                Parsed::Select(select) => is_plain(select) && select.condition.is_some() && columns(&select.items),
-                Parsed::Insert(insert) => is_single(insert),
-                Parsed::Delete(_)
-                | Parsed::Relational { .. }
-                | Parsed::Wrapped(_)
-                | Parsed::Prepared(_)
-                | Parsed::Flush(_)
-                | Parsed::Ddl(_)
-                | Parsed::Set(_)
-                | Parsed::Show(_)
-                | Parsed::Use(_)
-                | Parsed::Transaction(_)
-                | Parsed::Explain { .. }
-                | Parsed::Account(_)
-                | Parsed::Grant(_)
-                | Parsed::Lock(_)
-                | Parsed::Kill { .. }
-                | Parsed::Do(_)
-                | Parsed::Refused(_) => false,
-            }
+        Candidate::of(statement).is_some()
     }
 
     /// The template of a statement, if it is of a known shape.
     pub fn of(statement: &Statement, env: &dyn Environment) -> Option<Self> {
-        if !Self::may_be_of(statement) {
-            return None;
-        }
-        match statement.parsed() {
-            Parsed::Select(select) => Self::of_select(select, env),
-            Parsed::Insert(insert) => Self::of_insert(insert, env),
-            Parsed::Delete(_)
-            | Parsed::Relational { .. }
-            | Parsed::Wrapped(_)
-            | Parsed::Prepared(_)
-            | Parsed::Flush(_)
-            | Parsed::Ddl(_)
-            | Parsed::Set(_)
-            | Parsed::Show(_)
-            | Parsed::Use(_)
-            | Parsed::Transaction(_)
-            | Parsed::Explain { .. }
-            | Parsed::Account(_)
-            | Parsed::Grant(_)
-            | Parsed::Lock(_)
-            | Parsed::Kill { .. }
-            | Parsed::Do(_)
-            | Parsed::Refused(_) => None,
+        match Candidate::of(statement)? {
+            Candidate::Select(select) => Self::of_select(select, env),
+            Candidate::Insert(insert) => Self::of_insert(insert, env),
         }
     }
 
@@ -273,6 +227,48 @@ impl Template {
             columns: Box::default(),
             items: Box::default(),
         })
+    }
+}
+
+/// What may have a template.
+enum Candidate<'a> {
+    Select(&'a Select),
+    Insert(&'a Insert),
+}
+
+impl<'a> Candidate<'a> {
+    /// A statement that may have one, as far as its text alone says.
+    fn of(statement: &'a Statement) -> Option<Self> {
+        let is_column = |item: &Item| {
+            matches!(item, Item::All | Item::Expression { expression: Expression::Leaf(Leaf::Column(_)), .. })
+        };
+        if statement.max_execution_time().is_some() {
+            return None;
+        }
+        match statement.parsed() {
+            Parsed::Select(select) => {
+                let fits = is_plain(select) && select.condition.is_some() && select.items.iter().all(is_column);
+                fits.then_some(Self::Select(select))
+            }
+            Parsed::Insert(insert) => is_single(insert).then_some(Self::Insert(insert)),
+            Parsed::Delete(_)
+            | Parsed::Relational { .. }
+            | Parsed::Wrapped(_)
+            | Parsed::Prepared(_)
+            | Parsed::Flush(_)
+            | Parsed::Ddl(_)
+            | Parsed::Set(_)
+            | Parsed::Show(_)
+            | Parsed::Use(_)
+            | Parsed::Transaction(_)
+            | Parsed::Explain { .. }
+            | Parsed::Account(_)
+            | Parsed::Grant(_)
+            | Parsed::Lock(_)
+            | Parsed::Kill { .. }
+            | Parsed::Do(_)
+            | Parsed::Refused(_) => None,
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 //! parser that met it.
 
 mod expression;
+mod function;
+mod operand;
 mod query;
 
 use super::budget;

@@ -1,0 +1,173 @@
+//! Functions, aggregates and casts, from sqlparser's tree into ours.
+
+use sqlparser::ast::{
+    CharacterLength, DataType, DateTimeField, DuplicateTreatment, ExactNumberInfo, Expr as Sql,
+    Function as SqlFunction, FunctionArg, FunctionArgExpr, FunctionArguments, Interval, ObjectNamePart,
+    Value as SqlValue,
+};
+
+use super::operators::number;
+use super::{Converter, Result, boxed, subqueries};
+use crate::error::SqlError;
+use crate::expression::number::Arithmetic;
+use crate::expression::{Aggregate, CastType, Expression, Function, Operator, time};
+use crate::parse::call::{aggregate, call};
+use crate::parse::expression::Expr;
+use crate::parse::hex;
+use crate::parse::unsupported;
+use crate::value::Value;
+
+impl Converter<'_> {
+    pub(super) fn cast(&self, operand: &Sql, ty: &DataType, depth: usize) -> Result<Expr> {
+        let characters = |length: &Option<CharacterLength>| match length {
+            Some(CharacterLength::IntegerLength { length, .. }) => Some(u32::try_from(*length).unwrap_or(u32::MAX)),
+            Some(CharacterLength::Max) | None => None,
+        };
+        let digits = |n: &Option<u64>| n.and_then(|n| u32::try_from(n).ok()).unwrap_or(0).min(6);
+        let ty = match ty {
+            DataType::Char(length) | DataType::Character(length) | DataType::Nvarchar(length) => {
+                CastType::Char(characters(length))
+            }
+            DataType::Binary(length) => CastType::Binary(length.map(|n| u32::try_from(n).unwrap_or(u32::MAX))),
+            DataType::Signed | DataType::SignedInteger => CastType::Signed,
+            DataType::Unsigned | DataType::UnsignedInteger => CastType::Unsigned,
+            DataType::Decimal(info) | DataType::Dec(info) => CastType::Decimal {
+                scale: match info {
+                    ExactNumberInfo::None | ExactNumberInfo::Precision(_) => 0,
+                    ExactNumberInfo::PrecisionAndScale(_, scale) => u32::try_from(*scale).unwrap_or(0).min(30),
+                },
+            },
+            DataType::Double(_) | DataType::Real | DataType::Float(_) => CastType::Double,
+            DataType::Datetime(n) => CastType::DateTime(digits(n)),
+            DataType::JSON => {
+                // TRUE and FALSE are JSON's own here, not numbers.
+                if let Some(literal) = json_boolean(operand) {
+                    return Ok(literal);
+                }
+                CastType::Json
+            }
+            other => {
+                return Err(unsupported(
+                    &format!("CAST AS {other}"),
+                    "use CHAR, BINARY, SIGNED, UNSIGNED, DECIMAL, DOUBLE, DATETIME or JSON",
+                ));
+            }
+        };
+        let converted = self.convert(operand, depth + 1)?;
+        let converted = if hex::casts_number(ty) { number(converted, operand) } else { converted };
+        Ok(Expression::Cast(boxed(converted), ty))
+    }
+
+    pub(super) fn shifted(&self, time: Expr, interval: &Interval, back: bool, depth: usize) -> Result<Expr> {
+        let unit = match &interval.leading_field {
+            Some(DateTimeField::Week(None)) => "WEEK".to_owned(),
+            Some(field) => field.to_string().to_ascii_uppercase(),
+            None => String::new(),
+        };
+        let micros = time::unit(&unit).filter(|_| interval.last_field.is_none()).ok_or_else(|| {
+            unsupported(&format!("INTERVAL .. {unit}"), "use MICROSECOND, SECOND, MINUTE, HOUR, DAY or WEEK")
+        })?;
+        let micros = Value::Int(if back { -micros } else { micros });
+        let count = self.convert(&interval.value, depth + 1)?;
+        let total = Expression::Chain(
+            boxed(count),
+            vec![(Operator::Arithmetic(Arithmetic::Multiply), Expression::Constant(micros))],
+        );
+        Ok(Expression::Call(Function::TimeAdd, vec![time, total]))
+    }
+
+    pub(super) fn function(&self, function: &SqlFunction, depth: usize) -> Result<Expr> {
+        let name = match function.name.0.as_slice() {
+            [ObjectNamePart::Identifier(name)] => name.value.to_ascii_uppercase(),
+            _ => return Err(SqlError::UnknownFunction(function.name.to_string())),
+        };
+        if function.over.is_some() {
+            return Err(unsupported("a window function", "read the rows and compute it in the application"));
+        }
+        let plain = function.filter.is_none() && function.within_group.is_empty() && function.null_treatment.is_none();
+        let (arguments, distinct, clauses): (&[FunctionArg], bool, bool) = match &function.args {
+            FunctionArguments::None => (&[], false, false),
+            FunctionArguments::Subquery(_) => return Err(subqueries()),
+            FunctionArguments::List(list) => (
+                &list.args,
+                matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct)),
+                !list.clauses.is_empty(),
+            ),
+        };
+        if !plain || clauses {
+            return Err(unsupported(&format!("this form of {name}"), "pass plain arguments"));
+        }
+        if let Some(aggregate) = aggregate(&name) {
+            return self.aggregate(aggregate, distinct, arguments, depth);
+        }
+        if let ("DATE_ADD" | "ADDDATE" | "DATE_SUB" | "SUBDATE", [time, interval]) = (name.as_str(), arguments)
+            && let Some(Sql::Interval(interval)) = plain_argument(interval)
+        {
+            let time = plain_argument(time).ok_or_else(|| SqlError::Arguments(name.clone()))?;
+            return self.shifted(self.convert(time, depth + 1)?, interval, name.contains("SUB"), depth);
+        }
+        let json = matches!(name.as_str(), "JSON_OBJECT" | "JSON_ARRAY");
+        let arguments = arguments
+            .iter()
+            .map(|argument| {
+                let e = plain_argument(argument).ok_or_else(|| SqlError::Arguments(name.clone()))?;
+                match json_boolean(e) {
+                    Some(literal) if json => Ok(literal),
+                    Some(_) | None if hex::calls_for_numbers(&name) => Ok(number(self.convert(e, depth + 1)?, e)),
+                    Some(_) | None => self.convert(e, depth + 1),
+                }
+            })
+            .collect::<Result<Vec<_>>>()?;
+        call(&name, arguments)
+    }
+
+    pub(super) fn aggregate(
+        &self,
+        function: Aggregate,
+        distinct: bool,
+        arguments: &[FunctionArg],
+        depth: usize,
+    ) -> Result<Expr> {
+        let arguments = match arguments {
+            [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] if function == Aggregate::Count && !distinct => {
+                Vec::new()
+            }
+            all => all
+                .iter()
+                .map(|a| {
+                    let e = plain_argument(a).ok_or_else(|| SqlError::Arguments("an aggregate".into()))?;
+                    self.convert(e, depth + 1)
+                })
+                .collect::<Result<Vec<_>>>()?,
+        };
+        let counts_all = function == Aggregate::Count && arguments.is_empty();
+        let several = function == Aggregate::Count && distinct && !arguments.is_empty();
+        if !counts_all && !several && arguments.len() != 1 {
+            return Err(SqlError::Arguments("an aggregate".into()));
+        }
+        if arguments.iter().any(Expression::has_aggregate) {
+            return Err(unsupported("an aggregate of an aggregate", "aggregate once"));
+        }
+        Ok(Expression::Aggregate { function, distinct, arguments })
+    }
+}
+
+fn plain_argument(argument: &FunctionArg) -> Option<&Sql> {
+    match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => Some(e),
+        FunctionArg::Unnamed(_) | FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. } => None,
+    }
+}
+
+/// TRUE and FALSE as JSON.
+fn json_boolean(tree: &Sql) -> Option<Expr> {
+    match tree {
+        Sql::Value(value) => match value.value {
+            SqlValue::Boolean(b) => {
+                Some(Expression::Constant(Value::Json(if b { "true".into() } else { "false".into() })))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}

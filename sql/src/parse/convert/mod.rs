@@ -1,0 +1,281 @@
+//! sqlparser's expression tree into ours, once, refusing by name what the dialect does not have. Operators, and
+//! functions with casts, have a file each.
+
+mod functions;
+mod operators;
+
+use sqlparser::ast::{
+    CastKind, DataType, Expr as Sql, GroupByExpr, Ident, InTarget, ObjectName, Query, SelectItem, SetExpr,
+    Value as SqlValue,
+};
+
+use super::budget::{RECURSION, limit};
+use super::call::today;
+use super::expression::Expr;
+use super::literal;
+use super::refuse::unsupported;
+use super::tokens::{Kind, Token, syntax};
+use crate::environment::{SessionFunction, SqlMode};
+use crate::error::SqlError;
+use crate::expression::{CastType, Expression, Function, Leaf, Test};
+use crate::value::Value;
+use operators::number;
+
+/// Converts the tree of one expression.
+pub(super) struct Converter<'a> {
+    pub text: &'a str,
+    pub mode: SqlMode,
+    /// The tokens of the expression, which placeholders name.
+    pub tokens: &'a [Token],
+}
+
+type Result<T> = std::result::Result<T, SqlError>;
+
+/// The value of a number as written: an integer, a decimal, or with an exponent a double.
+pub(super) fn integer_or_decimal(written: &str) -> Value {
+    if written.contains(['e', 'E']) {
+        return Value::Double(written.parse().unwrap_or(0.0));
+    }
+    if written.contains('.') {
+        let written = written.strip_prefix('-').map_or_else(|| (false, written), |rest| (true, rest));
+        let (negative, digits) = written;
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let whole = if whole.is_empty() { "0" } else { whole };
+        let sign = if negative { "-" } else { "" };
+        return Value::Decimal(if fraction.is_empty() {
+            format!("{sign}{whole}")
+        } else {
+            format!("{sign}{whole}.{fraction}")
+        });
+    }
+    match (written.parse(), written.parse()) {
+        (Ok(n), _) => Value::Int(n),
+        (Err(_), Ok(n)) => Value::UInt(n),
+        (Err(_), Err(_)) => Value::Decimal(written.to_owned()),
+    }
+}
+
+fn boxed(e: Expr) -> Box<Expr> {
+    Box::new(e)
+}
+impl Converter<'_> {
+    /// Converts a tree. Recursion is bounded by how deep sqlparser was allowed to go.
+    pub fn convert(&self, tree: &Sql, depth: usize) -> Result<Expr> {
+        if depth > RECURSION {
+            return Err(limit("the nesting of an expression", RECURSION, "nesting"));
+        }
+        let mut tree = tree;
+        while let Sql::Nested(inner) = tree {
+            tree = inner;
+        }
+        let one = |e: &Sql| self.convert(e, depth + 1).map(boxed);
+        let is = |operand: &Sql, test, negated| Ok(Expression::Is { operand: one(operand)?, test, negated });
+        let is_truth = |operand: &Sql, test, negated| {
+            let operand = boxed(number(self.convert(operand, depth + 1)?, operand));
+            Ok(Expression::Is { operand, test, negated })
+        };
+        match tree {
+            Sql::BinaryOp { .. } => self.spine(tree, depth),
+            Sql::UnaryOp { op, expr } => self.unary(*op, expr, depth),
+            Sql::Value(value) => self.value(&value.value),
+            Sql::Identifier(name) => self.identifier(name),
+            Sql::CompoundIdentifier(names) => {
+                Ok(Expression::Leaf(Leaf::Column(names.iter().map(|n| n.value.clone()).collect())))
+            }
+            Sql::Function(function) => self.function(function, depth),
+            Sql::IsNull(e) => is(e, Test::Null, false),
+            Sql::IsNotNull(e) => is(e, Test::Null, true),
+            Sql::IsUnknown(e) => is(e, Test::Null, false),
+            Sql::IsNotUnknown(e) => is(e, Test::Null, true),
+            Sql::IsTrue(e) => is_truth(e, Test::True, false),
+            Sql::IsNotTrue(e) => is_truth(e, Test::True, true),
+            Sql::IsFalse(e) => is_truth(e, Test::False, false),
+            Sql::IsNotFalse(e) => is_truth(e, Test::False, true),
+            Sql::In { expr, target: InTarget::List(list), negated, global: false } => {
+                let trees: Vec<&Sql> = std::iter::once(&**expr).chain(list).collect();
+                let mut all = self.alike(&trees, depth)?;
+                let operand = boxed(all.remove(0));
+                Ok(Expression::In { operand, list: all, negated: *negated })
+            }
+            Sql::Between { expr, negated, low, high } => {
+                let mut all = self.alike(&[expr, low, high], depth)?.into_iter().map(boxed);
+                match (all.next(), all.next(), all.next()) {
+                    (Some(operand), Some(low), Some(high)) => {
+                        Ok(Expression::Between { operand, low, high, negated: *negated })
+                    }
+                    _ => Err(SqlError::Internal("BETWEEN lost an operand".into())),
+                }
+            }
+            Sql::Like { negated, any: false, expr, pattern, escape_char } => Ok(Expression::Like {
+                operand: one(expr)?,
+                pattern: one(pattern)?,
+                escape: escape_char.as_deref().map(one).transpose()?,
+                negated: *negated,
+            }),
+            Sql::Case { operand, conditions, else_result, .. } => Ok(Expression::Case {
+                operand: operand.as_deref().map(one).transpose()?,
+                branches: conditions
+                    .iter()
+                    .map(|c| Ok((self.convert(&c.condition, depth + 1)?, self.convert(&c.result, depth + 1)?)))
+                    .collect::<Result<_>>()?,
+                otherwise: else_result.as_deref().map(one).transpose()?,
+            }),
+            Sql::Cast { kind: CastKind::Cast, expr, data_type, format: None } => self.cast(expr, data_type, depth),
+            Sql::Convert { is_try: false, expr, data_type, charset, .. } => match (data_type, charset) {
+                (Some(ty), _) => self.cast(expr, ty, depth),
+                (None, Some(charset)) if charset.to_string().eq_ignore_ascii_case("binary") => {
+                    Ok(Expression::Cast(one(expr)?, CastType::Binary(None)))
+                }
+                (None, _) => Ok(Expression::Cast(one(expr)?, CastType::Char(None))),
+            },
+            Sql::Tuple(all) => {
+                Ok(Expression::Tuple(all.iter().map(|e| self.convert(e, depth + 1)).collect::<Result<_>>()?))
+            }
+            Sql::Collate { expr, collation } => self.collate(expr, collation, depth),
+            Sql::Prefixed { prefix, value } => self.introduced(&prefix.value, value, depth),
+            Sql::Substring { expr, substring_from: Some(from), substring_for, .. } => {
+                let mut arguments = vec![*one(expr)?, *one(from)?];
+                if let Some(length) = substring_for {
+                    arguments.push(*one(length)?);
+                }
+                Ok(Expression::Call(Function::Substring, arguments))
+            }
+            Sql::Trim { trim_where: None, trim_what: None, expr, trim_characters: None } => {
+                Ok(Expression::Call(Function::Trim, vec![*one(expr)?]))
+            }
+            Sql::Ceil { expr, .. } => Ok(Expression::Call(Function::Ceiling, vec![*one(expr)?])),
+            Sql::Floor { expr, .. } => Ok(Expression::Call(Function::Floor, vec![*one(expr)?])),
+            Sql::Position { expr, r#in } => Ok(Expression::Call(Function::Locate, vec![*one(expr)?, *one(r#in)?])),
+            Sql::TypedString(typed)
+                if matches!(typed.data_type, DataType::Timestamp(..) | DataType::Datetime(_) | DataType::Date) =>
+            {
+                let text = self.value(&typed.value.value)?;
+                Ok(Expression::Cast(boxed(text), CastType::DateTime(6)))
+            }
+            Sql::Subquery(query) => self.scalar_subquery(query, depth),
+            Sql::In { .. } | Sql::Exists { .. } | Sql::AnyOp { .. } | Sql::AllOp { .. } => Err(subqueries()),
+            Sql::RLike { .. } => Err(unsupported("REGEXP", "use LIKE")),
+            Sql::MatchAgainst { .. } => Err(unsupported("MATCH .. AGAINST", "there is no full-text index")),
+            Sql::Interval(_) => Err(unsupported("INTERVAL here", "add it to a time, or subtract it from one")),
+            Sql::Extract { .. } => Err(unsupported("EXTRACT", "compare created_at with times as text")),
+            Sql::Trim { .. } => Err(unsupported("TRIM with characters", "use TRIM(x), LTRIM(x), RTRIM(x)")),
+            _ => Err(unsupported("this form of expression", "see the dialect's list of operators and functions")),
+        }
+    }
+
+    /// A name without parentheses: a column, or one of the functions MySQL lets stand so.
+    fn identifier(&self, name: &Ident) -> Result<Expr> {
+        let column = || Expression::Leaf(Leaf::Column(vec![name.value.clone()]));
+        if name.quote_style.is_some() {
+            return Ok(column());
+        }
+        let upper = name.value.to_ascii_uppercase();
+        Ok(match upper.as_str() {
+            "DEFAULT" => Expression::Leaf(Leaf::Default),
+            "CURRENT_USER" => Expression::Leaf(Leaf::Session(SessionFunction::CurrentUser)),
+            "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" => Expression::Leaf(Leaf::Now(0)),
+            "UTC_TIMESTAMP" => Expression::Leaf(Leaf::UtcNow(0)),
+            "CURRENT_DATE" => today(Leaf::Now(0)),
+            "UTC_DATE" => today(Leaf::UtcNow(0)),
+            word if RESERVED.contains(&word) => {
+                let place = usize::try_from(name.span.start.column).ok().and_then(|column| column.checked_sub(1));
+                let at = place.and_then(|i| self.tokens.get(i)).map_or(0, |t| t.start as usize);
+                return Err(syntax(self.text, at, "expected an expression"));
+            }
+            _ => column(),
+        })
+    }
+
+    fn value(&self, value: &SqlValue) -> Result<Expr> {
+        Ok(match value {
+            SqlValue::Number(written, _) => Expression::Constant(integer_or_decimal(written)),
+            SqlValue::SingleQuotedString(text) => Expression::text(text.clone()),
+            SqlValue::HexStringLiteral(digits) => Expression::Constant(Value::Bytes(literal::hex_bytes(digits).into())),
+            SqlValue::Boolean(b) => Expression::Constant(Value::Int(i64::from(*b))),
+            SqlValue::Null => Expression::Constant(Value::Null),
+            SqlValue::Placeholder(ours) => self.placeholder(ours)?,
+            other => return Err(unsupported(&format!("the literal {other}"), "use a string, number, X'..' or b'..'")),
+        })
+    }
+
+    fn placeholder(&self, ours: &str) -> Result<Expr> {
+        let token = ours.get(1..).and_then(|i| i.parse::<usize>().ok()).and_then(|i| self.tokens.get(i));
+        let token = token.ok_or_else(|| SqlError::Internal("a token got lost".into()))?;
+        Ok(match token.kind {
+            Kind::Parameter(n) => Expression::Leaf(Leaf::Parameter(n)),
+            Kind::Bits => Expression::Constant(Value::Bytes(literal::bits(token, self.text).into())),
+            Kind::UserVariable => {
+                Expression::Leaf(Leaf::UserVariable(literal::user_variable(token, self.text, self.mode)))
+            }
+            Kind::SystemVariable => {
+                let (global, name) = literal::system_variable(token, self.text);
+                Expression::Leaf(Leaf::SystemVariable { global: global.unwrap_or(false), name })
+            }
+            Kind::Word | Kind::Quoted | Kind::String | Kind::Number | Kind::Hex | Kind::Symbol(_) => {
+                return Err(SqlError::Internal("a token became another".into()));
+            }
+        })
+    }
+
+    /// `_binary 'x'`, `_utf8mb4 X'..'`.
+    fn introduced(&self, prefix: &str, value: &Sql, depth: usize) -> Result<Expr> {
+        let bytes = match self.convert(value, depth + 1)? {
+            Expression::Constant(Value::Text(bytes) | Value::Bytes(bytes)) => bytes,
+            other => return Ok(other),
+        };
+        match prefix.to_ascii_lowercase().as_str() {
+            "_binary" => Ok(Expression::Constant(Value::Bytes(bytes))),
+            "_utf8mb4" | "_utf8mb3" | "_utf8" | "_ascii" if std::str::from_utf8(&bytes).is_ok() => {
+                Ok(Expression::Constant(Value::Text(bytes)))
+            }
+            // ASCII is the same in every character set a client could name.
+            _ if bytes.is_ascii() => Ok(Expression::Constant(Value::Text(bytes))),
+            other => Err(unsupported(&format!("the introducer {other}"), "write the text in utf8mb4")),
+        }
+    }
+
+    fn collate(&self, operand: &Sql, collation: &ObjectName, depth: usize) -> Result<Expr> {
+        let name = collation.to_string().to_ascii_lowercase();
+        if name.ends_with("_bin") || name == "binary" {
+            return self.convert(operand, depth + 1);
+        }
+        Err(unsupported(&format!("COLLATE {name}"), "text compares byte by byte; use LOWER(x) to ignore case"))
+    }
+
+    /// `(SELECT expression)`: a subquery that reads nothing is its expression.
+    fn scalar_subquery(&self, query: &Query, depth: usize) -> Result<Expr> {
+        let plain = query.with.is_none()
+            && query.order_by.is_none()
+            && query.limit_clause.is_none()
+            && query.locks.is_empty()
+            && query.fetch.is_none();
+        let SetExpr::Select(select) = &*query.body else { return Err(subqueries()) };
+        let grouped = match &select.group_by {
+            GroupByExpr::All(_) => true,
+            GroupByExpr::Expressions(by, modifiers) => !by.is_empty() || !modifiers.is_empty(),
+        };
+        let reads = !select.from.is_empty()
+            || select.selection.is_some()
+            || select.having.is_some()
+            || select.into.is_some()
+            || grouped;
+        match select.projection.as_slice() {
+            [SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. }] if plain && !reads => {
+                self.convert(e, depth + 1)
+            }
+            _ => Err(subqueries()),
+        }
+    }
+}
+
+fn subqueries() -> SqlError {
+    unsupported("a subquery", "run it first and pass its rows, e.g. with IN (..)")
+}
+
+/// Words that are no column unless they are quoted.
+pub(super) const RESERVED: [&str; 44] = [
+    "ALTER", "AND", "AS", "ASC", "BETWEEN", "BY", "CASE", "CREATE", "CROSS", "DELETE", "DESC", "DISTINCT", "DIV",
+    "DROP", "ELSE", "FOR", "FROM", "GROUP", "HAVING", "IN", "INNER", "INSERT", "INTO", "IS", "JOIN", "LIKE", "LIMIT",
+    "NOT", "ON", "OR", "ORDER", "REPLACE", "SELECT", "SET", "TABLE", "THEN", "UNION", "UPDATE", "USING", "VALUES",
+    "WHEN", "WHERE", "WITH", "XOR",
+];
