@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use cellgate_schemaless::{ClusterNo, TableDef};
 use cellgate_store::StoreError;
 use cellgate_store::deployment::Deployment;
@@ -122,9 +122,14 @@ impl Catalog {
         Ok(this)
     }
 
-    /// What is known now.
+    /// What is known now, to keep.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// What is known now, for a short look.
+    pub fn current(&self) -> Guard<Arc<Snapshot>> {
+        self.current.load()
     }
 
     /// Reads the document again.

@@ -19,8 +19,8 @@ use crate::errors;
 use crate::plans::Plan;
 use crate::processes::Running;
 use crate::wire::{
-    Attributes, CommandKind, ErrorReply, Handler, KillSwitch, Login, OkReply, Opened, Prepared, Replied, Reply,
-    SessionChange, Status, WireError, WireEvent,
+    Answering, Attributes, CommandKind, ErrorReply, Handler, KillSwitch, Login, OkReply, Opened, Prepared, Replied,
+    Reply, SessionChange, Status, WireError, WireEvent,
 };
 
 /// How a statement ended, for metrics and the slow-query log.
@@ -34,8 +34,8 @@ pub(super) struct Ending {
 pub(super) enum Shown<'a> {
     /// One of perhaps several of a text.
     Statement(&'a Statement),
-    /// A text that was not parsed, as the client sent it.
-    Text(&'a str),
+    /// A text in UTF-8 that was not parsed, as the client sent it.
+    Text(&'a [u8]),
 }
 
 impl Shown<'_> {
@@ -43,8 +43,8 @@ impl Shown<'_> {
         match (self, literals) {
             (Self::Statement(statement), Literals::Masked) => statement.masked(),
             (Self::Statement(statement), Literals::Shown) => statement.text().to_owned(),
-            (Self::Text(text), Literals::Masked) => cellgate_sql::mask(text),
-            (Self::Text(text), Literals::Shown) => text.to_owned(),
+            (Self::Text(text), Literals::Masked) => cellgate_sql::mask(&String::from_utf8_lossy(text)),
+            (Self::Text(text), Literals::Shown) => String::from_utf8_lossy(text).into_owned(),
         }
     }
 
@@ -146,37 +146,26 @@ impl Handler for Session {
         }
     }
 
-    async fn query(&mut self, text: Bytes, mut reply: Reply<'_>) -> Result<Replied, WireError> {
-        let started = Instant::now();
+    fn query<'a>(&'a mut self, text: Bytes, reply: Reply<'a>) -> Answering<'a> {
+        let started = reply.started();
         self.renew_access();
-        if let Ok(written) = std::str::from_utf8(&text)
+        if std::str::from_utf8(&text).is_ok()
             && let Some((plan, literals)) = self.normal_plan(&text)
-            && let Some(ready) = self.ready(&plan, &literals, &self.server.catalog().snapshot())
+            && let Some(ready) = self.ready(&plan, &literals)
         {
-            self.server.processes().begin(&self.process, Running::Text(text.clone()));
-            match self.answer(CommandLabel::Query, Shown::Text(written), ready, started, reply).await? {
-                Answered::Replied(replied) => return Ok(replied),
-                Answered::LongWay(unused) => reply = unused,
+            if let Some(cell) = self.in_memory(&ready, started) {
+                return Answering::Now(self.answer_now(CommandLabel::Query, Shown::Text(&text), &ready, &cell, reply));
             }
-        }
-        let parsed = match self.known_statement(&text) {
-            Some(statement) => Ok(vec![statement]),
-            None => self.parse(&text).inspect(|statements| {
-                if let [statement] = statements.as_slice() {
-                    self.remember(&text, statement);
+            self.server.processes().begin(&self.process, Running::Text(text.clone()), started);
+            return Answering::later(async move {
+                let shown = Shown::Text(&text);
+                match self.answer(CommandLabel::Query, shown, ready, reply).await? {
+                    Answered::Replied(replied) => Ok(replied),
+                    Answered::LongWay(reply) => self.query_long(text, started, reply).await,
                 }
-            }),
-        };
-        self.server.metrics().stage(Stage::Parse, started.elapsed());
-        match parsed {
-            Ok(statements) => self.run_all(statements, started, reply).await,
-            Err(error) => {
-                let kind = error.kind();
-                self.server.metrics().query(CommandLabel::Query, ShapeLabel::Other, Outcome::Error(kind));
-                self.note_error(&error);
-                reply.error(&errors::reply(&error)).await
-            }
+            });
         }
+        Answering::later(self.query_long(text, started, reply))
     }
 
     async fn prepare(&mut self, text: Bytes) -> Result<Prepared<Arc<Plan>>, ErrorReply> {
@@ -199,27 +188,24 @@ impl Handler for Session {
         }
     }
 
-    async fn execute(
-        &mut self,
-        plan: &Arc<Plan>,
-        params: Vec<Value>,
-        mut reply: Reply<'_>,
-    ) -> Result<Replied, WireError> {
-        let started = Instant::now();
+    fn execute<'a>(&'a mut self, plan: &'a Arc<Plan>, params: Vec<Value>, reply: Reply<'a>) -> Answering<'a> {
+        let started = reply.started();
         self.renew_access();
-        let statement = plan.statement();
-        self.server.processes().begin(&self.process, Running::Statement(statement.clone()));
-        let shown = Shown::Statement(statement);
-        if let Some(ready) = self.ready(plan, &params, &self.server.catalog().snapshot()) {
-            match self.answer(CommandLabel::Execute, shown, ready, started, reply).await? {
-                Answered::Replied(replied) => return Ok(replied),
-                Answered::LongWay(unused) => reply = unused,
+        let shown = Shown::Statement(plan.statement());
+        if let Some(ready) = self.ready(plan, &params) {
+            if let Some(cell) = self.in_memory(&ready, started) {
+                return Answering::Now(self.answer_now(CommandLabel::Execute, shown, &ready, &cell, reply));
             }
+            self.server.processes().begin(&self.process, Running::Statement(plan.statement().clone()), started);
+            return Answering::later(async move {
+                match self.answer(CommandLabel::Execute, shown, ready, reply).await? {
+                    Answered::Replied(replied) => Ok(replied),
+                    Answered::LongWay(reply) => self.execute_long(plan.statement(), params, started, reply).await,
+                }
+            });
         }
-        let answer = self.run_or_die(statement, &params).await;
-        let (replied, ending) = self.send(answer, reply).await?;
-        self.finish(CommandLabel::Execute, shown, shape_label(statement), started, &ending);
-        Ok(replied)
+        self.server.processes().begin(&self.process, Running::Statement(plan.statement().clone()), started);
+        Answering::later(self.execute_long(plan.statement(), params, started, reply))
     }
 
     fn attributes(&mut self, attributes: Attributes) {
@@ -230,7 +216,7 @@ impl Handler for Session {
     async fn open(&mut self, plan: &Arc<Plan>, params: Vec<Value>) -> Result<Opened<Cursor>, ErrorReply> {
         let started = Instant::now();
         let statement = plan.statement();
-        self.server.processes().begin(&self.process, Running::Statement(statement.clone()));
+        self.server.processes().begin(&self.process, Running::Statement(statement.clone()), started);
         let answer = self.run_or_die(statement, &params).await;
         let (opened, outcome) = match answer {
             Ok(Answer::Done(done)) => (Ok(Opened::Done(self.ok_reply(done))), Outcome::Ok),
@@ -292,7 +278,7 @@ impl Handler for Session {
     }
 
     fn idle_timeout(&self) -> Option<Duration> {
-        u64::try_from(self.variables.number("wait_timeout")).ok().map(Duration::from_secs)
+        Some(self.variables.derived().wait_timeout)
     }
 
     fn observe(&self, event: WireEvent) {
@@ -301,15 +287,51 @@ impl Handler for Session {
                 self.server.metrics().bytes_received(usize::try_from(received).unwrap_or(usize::MAX));
                 self.server.metrics().bytes_sent(usize::try_from(sent).unwrap_or(usize::MAX));
             }
-            WireEvent::Command { kind, reading, latency } => {
+            WireEvent::Command { kind, reading, started } => {
                 self.server.metrics().stage(Stage::Read, reading);
-                self.observe_command(kind, latency);
+                self.observe_command(kind, started);
             }
         }
     }
 }
 
 impl Session {
+    /// Answers a text the long way.
+    async fn query_long(&mut self, text: Bytes, started: Instant, reply: Reply<'_>) -> Result<Replied, WireError> {
+        let parsed = match self.known_statement(&text) {
+            Some(statement) => Ok(vec![statement]),
+            None => self.parse(&text).inspect(|statements| {
+                if let [statement] = statements.as_slice() {
+                    self.remember(&text, statement);
+                }
+            }),
+        };
+        self.server.metrics().stage(Stage::Parse, started.elapsed());
+        match parsed {
+            Ok(statements) => self.run_all(statements, started, reply).await,
+            Err(error) => {
+                let kind = error.kind();
+                self.server.metrics().query(CommandLabel::Query, ShapeLabel::Other, Outcome::Error(kind));
+                self.note_error(&error);
+                reply.error(&errors::reply(&error)).await
+            }
+        }
+    }
+
+    /// Answers a prepared statement the long way.
+    async fn execute_long(
+        &mut self,
+        statement: &Statement,
+        params: Vec<Value>,
+        started: Instant,
+        reply: Reply<'_>,
+    ) -> Result<Replied, WireError> {
+        let answer = self.run_or_die(statement, &params).await;
+        let (replied, ending) = self.send(answer, reply).await?;
+        self.finish(CommandLabel::Execute, Shown::Statement(statement), shape_label(statement), started, &ending);
+        Ok(replied)
+    }
+
     /// Text to statements.
     fn parse(&self, text: &[u8]) -> Result<Vec<Statement>, StatementError> {
         let mode = self.variables.sql_mode();
@@ -414,7 +436,7 @@ impl Session {
         let mut statements = statements.into_iter().peekable();
         let mut started = started;
         while let Some(statement) = statements.next() {
-            self.server.processes().begin(&self.process, Running::Statement(statement.clone()));
+            self.server.processes().begin(&self.process, Running::Statement(statement.clone()), started);
             let answer = self.run_or_die(&statement, &[]).await;
             let last = statements.peek().is_none() || answer.is_err();
             if last {
@@ -553,10 +575,25 @@ impl Session {
         started: Instant,
         ending: &Ending,
     ) {
-        self.process.end();
-        self.process.use_database(self.database.as_deref());
-        let took = started.elapsed();
-        self.server.metrics().query(command, self.shape.take().unwrap_or(label), ending.outcome);
+        let ended = Instant::now();
+        self.process.end(ended, self.database.as_deref());
+        let label = self.shape.take().unwrap_or(label);
+        self.count(command, shown, label, ended.saturating_duration_since(started), ending);
+        if !self.attributes.is_empty() {
+            self.attributes = Attributes::new();
+        }
+    }
+
+    /// Counts a statement that has ended, and logs it if it was slow.
+    pub(super) fn count(
+        &self,
+        command: CommandLabel,
+        shown: Shown<'_>,
+        label: ShapeLabel,
+        took: Duration,
+        ending: &Ending,
+    ) {
+        self.server.metrics().query(command, label, ending.outcome);
         self.server.metrics().stage(Stage::Total, took);
         let config = self.server.config();
         if config.log.slow_query.is_some_and(|threshold| took >= threshold) {
@@ -580,12 +617,9 @@ impl Session {
                 "slow query"
             );
         }
-        if !self.attributes.is_empty() {
-            self.attributes = Attributes::new();
-        }
     }
 
-    fn observe_command(&self, kind: CommandKind, latency: Duration) {
+    fn observe_command(&self, kind: CommandKind, started: Instant) {
         let label = match kind {
             // Counted with their statements.
             CommandKind::Query | CommandKind::Prepare | CommandKind::Execute => return,
@@ -605,7 +639,7 @@ impl Session {
             | CommandKind::Unknown => CommandLabel::Other,
         };
         self.server.metrics().query(label, ShapeLabel::Other, Outcome::Ok);
-        self.server.metrics().stage(Stage::Total, latency);
+        self.server.metrics().stage(Stage::Total, started.elapsed());
     }
 }
 

@@ -36,7 +36,7 @@ use crate::catalog::Snapshot;
 use crate::locks::Key;
 use crate::processes::Process;
 use crate::server::Server;
-use crate::wire::{Attributes, Status, TlsSession};
+use crate::wire::{Attributes, Patience, Status, TlsSession};
 use buffer::Buffer;
 pub use error::{StatementError, Stored};
 use locking::Held;
@@ -90,6 +90,8 @@ pub struct Session {
     shape: Option<cellgate_metrics::Shape>,
     /// The last text in its normal form; kept for its memory.
     normal: Normal,
+    /// For the statements of the short way.
+    patience: Patience,
 }
 
 /// What is remembered of the last statement.
@@ -175,6 +177,7 @@ impl Session {
             last: Last::default(),
             shape: None,
             normal: Normal::default(),
+            patience: Patience::default(),
         }
     }
 
@@ -303,7 +306,7 @@ impl Session {
             self.last.warnings = Warnings::default();
         }
         if reaches_stores(&command) {
-            self.refuse_stale()?;
+            self.refuse_stale(Instant::now())?;
         }
         let server = Arc::clone(&self.server);
         let _entered = self.enter_tables(&server, &command).await?;
@@ -347,8 +350,8 @@ impl Session {
     }
 
     /// CORRECTNESS C2: an old catalog may be used only for a while.
-    fn refuse_stale(&self) -> Result<(), StatementError> {
-        let age = self.server.meta_age();
+    fn refuse_stale(&self, now: Instant) -> Result<(), StatementError> {
+        let age = now.saturating_duration_since(self.server.meta_read());
         if age > self.server.config().meta.max_stale {
             return Err(StatementError::Stale { seconds: age.as_secs() });
         }

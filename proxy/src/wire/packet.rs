@@ -54,10 +54,19 @@ pub(super) struct Channel {
     patience: Patience,
     /// For the rest of a packet that has begun; for each so many bytes as [`FLUSH_AT`] of it.
     read_timeout: Duration,
-    /// When the first bytes of the packet that is being received came.
-    began: Option<Instant>,
+    /// When the first and the last bytes of the packet that is being received came.
+    came: Option<Came>,
     received: u64,
     sent: u64,
+}
+
+/// When a packet came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Came {
+    /// Its first bytes.
+    pub(super) began: Instant,
+    /// The last of them.
+    pub(super) whole: Instant,
 }
 
 /// Where a packet that is being written begins.
@@ -77,7 +86,7 @@ impl Channel {
             write_timeout,
             patience: Patience::default(),
             read_timeout: Duration::MAX,
-            began: None,
+            came: None,
             received: 0,
             sent: 0,
         }
@@ -108,9 +117,9 @@ impl Channel {
         (self.received, self.sent + self.output.len() as u64)
     }
 
-    /// When the packet just received began to come; `None` if it came together with the one before it.
-    pub(super) fn began(&mut self) -> Option<Instant> {
-        self.began.take()
+    /// When the packet just received came; `None` if it came together with the one before it.
+    pub(super) fn came(&mut self) -> Option<Came> {
+        self.came.take()
     }
 
     /// Bytes of memory held by the buffers.
@@ -196,7 +205,8 @@ impl Channel {
                 if read == 0 {
                     return if between { Ok(None) } else { Err(WireError::Closed) };
                 }
-                self.began.get_or_insert_with(Instant::now);
+                let now = Instant::now();
+                self.came.get_or_insert(Came { began: now, whole: now }).whole = now;
             }
         };
         let packet = patience.wait(time, packet).await.unwrap_or(Err(WireError::Timeout(wait)));
