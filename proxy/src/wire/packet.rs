@@ -32,6 +32,8 @@ const NEXT_READ: usize = 16 * 1024;
 const FLUSH_AT: usize = 64 * 1024;
 /// An output buffer larger than this is given back when the connection falls idle.
 const IDLE_OUTPUT: usize = 1024;
+/// Room that the first packet of a reply makes for those behind it: most replies fit.
+const FIRST_REPLY: usize = 2048;
 /// How long a connection that is closed with an error goes on taking what the client still sends, so that the error is
 /// read before the reset.
 const LINGER: Duration = Duration::from_secs(2);
@@ -240,6 +242,7 @@ impl Channel {
 
     /// Begins a packet: append the payload to [`Channel::payload`], then [`Channel::close`] it.
     pub(super) fn open(&mut self) -> Open {
+        self.make_room();
         let start = self.output.len();
         self.output.extend_from_slice(&[0; HEADER]);
         Open(start)
@@ -277,8 +280,16 @@ impl Channel {
 
     /// Whole packets with their headers; `next` is the number of the packet behind them.
     pub(super) fn append_frames(&mut self, frames: &[u8], next: u8) {
+        self.make_room();
         self.output.extend_from_slice(frames);
         self.sequence = next;
+    }
+
+    /// One allocation for a whole reply, instead of one whenever it has grown out of the last.
+    fn make_room(&mut self) {
+        if self.output.capacity() == 0 {
+            self.output.reserve(FIRST_REPLY);
+        }
     }
 
     /// Takes back a packet that was opened.
