@@ -161,7 +161,7 @@ impl Handler for Session {
                 let shown = Shown::Text(&text);
                 match self.answer(CommandLabel::Query, shown, ready, reply).await? {
                     Answered::Replied(replied) => Ok(replied),
-                    Answered::LongWay(reply) => self.query_long(text, started, reply).await,
+                    Answered::LongWay(reply) => Box::pin(self.query_long(text, started, reply)).await,
                 }
             });
         }
@@ -200,7 +200,9 @@ impl Handler for Session {
             return Answering::later(async move {
                 match self.answer(CommandLabel::Execute, shown, ready, reply).await? {
                     Answered::Replied(replied) => Ok(replied),
-                    Answered::LongWay(reply) => self.execute_long(plan.statement(), params, started, reply).await,
+                    Answered::LongWay(reply) => {
+                        Box::pin(self.execute_long(plan.statement(), params, started, reply)).await
+                    }
                 }
             });
         }

@@ -25,6 +25,7 @@ mod warnings;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -216,7 +217,8 @@ impl Session {
     async fn run_or_die(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
         let kill = self.process.kill_switch().clone();
         kill.statement_begins();
-        kill.interruptible(self.run(statement, params)).await.unwrap_or(Err(StatementError::Interrupted))
+        let run = pin!(self.run(statement, params));
+        kill.interruptible(run).await.unwrap_or(Err(StatementError::Interrupted))
     }
 
     /// KILL and KILL QUERY: ends a session of this proxy, or what it runs.
@@ -242,7 +244,7 @@ impl Session {
         loop {
             match self.run_judged(statement, params).await {
                 Err(StatementError::Sql(SqlError::Pending(call, arguments))) => {
-                    let value = self.call(call, &arguments, statement).await?;
+                    let value = Box::pin(self.call(call, &arguments, statement)).await?;
                     self.calls.push(value);
                 }
                 answer => return answer,
@@ -309,28 +311,31 @@ impl Session {
             self.refuse_stale(Instant::now())?;
         }
         let server = Arc::clone(&self.server);
-        let _entered = self.enter_tables(&server, &command).await?;
+        let _entered = Box::pin(self.enter_tables(&server, &command)).await?;
         // What writes is not cut off by KILL: it is either done or reported, within the stores' own time.
         let _shield = writes(&command).then(|| self.process.kill_switch().shield());
+        // Each in a place of its own: in one of theirs together every statement would carry the room of the largest.
         match command {
-            Command::Read(read) if !read.into.is_empty() => self.read_into(read, deadline).await,
-            Command::Read(read) => self.read(read, deadline).await,
-            Command::Relational(program) => self.relational(*program, snapshot, deadline).await,
-            Command::Put(put) => self.put(put, deadline).await,
-            Command::Erase(erase) => self.erase(erase, deadline).await,
-            Command::Ddl(ddl) => self.ddl(ddl).await,
-            Command::Use(database) => self.use_database(&database).await.map(|()| Answer::Done(Done::default())),
+            Command::Read(read) if !read.into.is_empty() => Box::pin(self.read_into(read, deadline)).await,
+            Command::Read(read) => Box::pin(self.read(read, deadline)).await,
+            Command::Relational(program) => Box::pin(self.relational(*program, snapshot, deadline)).await,
+            Command::Put(put) => Box::pin(self.put(put, deadline)).await,
+            Command::Erase(erase) => Box::pin(self.erase(erase, deadline)).await,
+            Command::Ddl(ddl) => Box::pin(self.ddl(ddl)).await,
+            Command::Use(database) => {
+                Box::pin(self.use_database(&database)).await.map(|()| Answer::Done(Done::default()))
+            }
             Command::Set(settings) => {
                 let before = self.tracked();
-                self.apply_settings(settings).await?;
+                Box::pin(self.apply_settings(settings)).await?;
                 self.note_variables(before);
                 Ok(Answer::Done(Done::default()))
             }
-            Command::Transaction(control) => self.control(control).await,
-            Command::Show(show) => self.show(show, snapshot).await,
-            Command::Explain(explain) => self.explain(*explain, deadline).await,
-            Command::Account(account) => self.account(&account, statement.text()).await,
-            Command::Lock(lock) => self.lock(lock).await,
+            Command::Transaction(control) => Box::pin(self.control(control)).await,
+            Command::Show(show) => Box::pin(self.show(show, snapshot)).await,
+            Command::Explain(explain) => Box::pin(self.explain(*explain, deadline)).await,
+            Command::Account(account) => Box::pin(self.account(&account, statement.text())).await,
+            Command::Lock(lock) => Box::pin(self.lock(lock)).await,
             Command::Kill { id, scope } => self.kill_statement(id, scope),
             Command::Nothing => Ok(Answer::Done(Done::default())),
         }

@@ -4,6 +4,7 @@
 //! nothing unusual about it. Such a statement is answered here, from its parameters to its packet, without parsing,
 //! binding or shaping. Everything else goes the long way, which gives the same answers.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -227,11 +228,11 @@ impl Session {
         kill.statement_begins();
         let found = match filled {
             Filled::Get(triple) => {
-                let read = executor.cell(template.table_ref(), &triple);
+                let read = pin!(executor.cell(template.table_ref(), &triple));
                 kill.interruptible(self.patience.wait_until(deadline, read)).await
             }
             Filled::Latest(key) => {
-                let read = executor.latest_cell(template.table_ref(), key);
+                let read = pin!(executor.latest_cell(template.table_ref(), key));
                 kill.interruptible(self.patience.wait_until(deadline, read)).await
             }
             // What writes is not cut off.
@@ -252,7 +253,7 @@ impl Session {
         deadline: tokio::time::Instant,
     ) -> Result<Done, StatementError> {
         let executor = self.server.deployment().executor();
-        let write = executor.put_cell(template.table_ref(), &triple, body);
+        let write = pin!(executor.put_cell(template.table_ref(), &triple, body));
         let fate = self.patience.wait_until(deadline, write).await.ok_or(StatementError::Timeout {
             detail: "; the rows may be stored: repeating an insert of explicit versions settles it",
         })?;

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, VecDeque};
+use std::pin::pin;
 use std::time::Instant;
 
 use cellgate_metrics::{Label, Stage};
@@ -30,7 +31,7 @@ impl Session {
         }
         let cells = match read.source {
             Source::Once | Source::Nothing => Cells::None,
-            Source::Cells(request) => within(deadline, self.cells(request, read.scatter)).await??,
+            Source::Cells(request) => within(deadline, pin!(self.cells(request, read.scatter))).await??,
         };
         let limit = if read.limited { u64::MAX } else { self.variables.derived().select_limit };
         let mut stream = Box::new(Stream::new(&read.shape, cells, deadline, limit, read.cut));
@@ -144,7 +145,7 @@ fn own_of_log(buffer: &Buffer, table: &TableRef, scan: &LogScan) -> VecDeque<Cel
     own.map(|c| c.as_cell()).collect()
 }
 
-/// Waits at most until the deadline.
+/// Waits at most until the deadline. Given a future that is pinned where it is, it does not take the room of another one.
 pub(super) async fn within<T>(deadline: Instant, work: impl Future<Output = T>) -> Result<T, StatementError> {
     tokio::time::timeout_at(deadline.into(), work).await.map_err(|_| StatementError::Timeout { detail: "" })
 }
@@ -318,7 +319,7 @@ impl Cells {
                 Self::Found(cells) => Ok(Some(cells)),
                 Self::None | Self::Stream(_) => Ok(None),
             },
-            Self::Stream(stream) => Ok(within(deadline, stream.next()).await??),
+            Self::Stream(stream) => Ok(within(deadline, pin!(stream.next())).await??),
         }
     }
 }

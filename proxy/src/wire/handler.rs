@@ -125,6 +125,9 @@ pub trait Handler: Send {
     fn observe(&self, event: WireEvent);
 }
 
+/// Most bytes of the state of a statement that waits for its answer, without what is in boxes of its own.
+const ANSWER_ROOM: usize = 8 * 1024;
+
 /// A statement that is being answered. One whose answer is at hand needs neither a future nor memory for it.
 #[must_use = "a command without a reply hangs its client"]
 pub enum Answering<'a> {
@@ -135,8 +138,10 @@ pub enum Answering<'a> {
 }
 
 impl<'a> Answering<'a> {
-    /// What is answered later.
-    pub fn later(answer: impl Future<Output = Result<Replied, WireError>> + Send + 'a) -> Self {
+    /// What is answered later. Such a future is made for every statement, and moved: how much room it takes is looked
+    /// at when it is compiled.
+    pub fn later<F: Future<Output = Result<Replied, WireError>> + Send + 'a>(answer: F) -> Self {
+        const { assert!(size_of::<F>() <= ANSWER_ROOM, "what is seldom needed belongs into a box of its own") }
         Self::Later(Box::pin(answer))
     }
 
