@@ -22,8 +22,10 @@ use super::stream::BoxStream;
 const FRAME: usize = 0xff_ffff;
 /// A frame's header: three bytes of length, one of sequence.
 const HEADER: usize = 4;
-/// Room for the first read of a command. Most statements are shorter.
-const FIRST_READ: usize = 4 * 1024;
+/// Room for the first read of a command. Most statements are shorter; allocating no more than this is quicker.
+const FIRST_READ: usize = 1024;
+/// Room for it behind one that was filled: the client sends long statements, or many at once.
+const LONG_READ: usize = 4 * 1024;
 /// Room for further reads of one packet: doubled with what has come, so that a header which promises 16 MiB costs
 /// nothing until they are sent.
 const NEXT_READ: usize = 16 * 1024;
@@ -33,7 +35,7 @@ const FLUSH_AT: usize = 64 * 1024;
 /// An output buffer larger than this is given back when the connection falls idle.
 const IDLE_OUTPUT: usize = 1024;
 /// Room that the first packet of a reply makes for those behind it: most replies fit.
-const FIRST_REPLY: usize = 2048;
+const FIRST_REPLY: usize = IDLE_OUTPUT;
 /// How long a connection that is closed with an error goes on taking what the client still sends, so that the error is
 /// read before the reset.
 const LINGER: Duration = Duration::from_secs(2);
@@ -43,6 +45,8 @@ pub(super) struct Channel {
     stream: BoxStream,
     /// Read, not yet taken. Starts with a frame's header.
     input: BytesMut,
+    /// Room for the first read of the next command.
+    first_read: usize,
     /// Payloads of the frames so far of a packet of several frames.
     partial: BytesMut,
     /// Written by [`Channel::open`] and [`Channel::close`]; the first `written` bytes are sent.
@@ -80,6 +84,7 @@ impl Channel {
         Self {
             stream,
             input: BytesMut::new(),
+            first_read: FIRST_READ,
             partial: BytesMut::new(),
             output: Vec::new(),
             written: 0,
@@ -226,7 +231,7 @@ impl Channel {
             }
             let stream = &mut self.stream;
             std::future::poll_fn(move |cx| stream.poll_readable(cx)).await?;
-            self.input.reserve(FIRST_READ);
+            self.input.reserve(self.first_read);
         } else {
             let packet = match self.input.first_chunk::<3>() {
                 Some([a, b, c]) => HEADER + u32::from_le_bytes([*a, *b, *c, 0]) as usize,
@@ -236,6 +241,7 @@ impl Channel {
             self.input.reserve(missing.clamp(HEADER, self.input.len().max(NEXT_READ)));
         }
         let read = self.stream.read_buf(&mut self.input).await?;
+        self.first_read = if self.input.len() == self.input.capacity() { LONG_READ } else { FIRST_READ };
         self.received += read as u64;
         Ok(read)
     }

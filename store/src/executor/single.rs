@@ -1,6 +1,7 @@
 //! One cell: what most statements are about. The same as reading or writing several, with nothing to split, to gather or
 //! to wait for in between.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -37,7 +38,17 @@ impl Executor {
             self.metrics.cache_lookup(false);
             (cache, cache.ticket(), Self::source_of(table, cluster))
         });
-        let slot = self.read_slots(cluster, table, std::slice::from_ref(key)).await?.pop().flatten();
+        let read = async {
+            match cluster.backend.queues() {
+                Some(queues) => queues.get_one(table, key.clone())?.await,
+                None => Ok(cluster.backend.get(table, std::slice::from_ref(key)).await?.pop().flatten()),
+            }
+        };
+        let slot = self.timed(cluster, Operation::Get, pin!(read)).await?;
+        if slot.as_ref().is_some_and(|slot| slot.txn.is_some()) {
+            return Err(RunError::Undecided { cluster: cluster.name.clone() });
+        }
+        self.count_read(cluster, std::slice::from_ref(&slot));
         if let (Some((cache, ticket, source)), Some(slot)) = (cache, &slot) {
             cache.fill(ticket, source, slot);
         }
@@ -52,10 +63,16 @@ impl Executor {
         let (_, number) = self.topology().locate(key.row.as_bytes());
         self.metrics.request_clusters(1);
         let cluster = self.cluster(number)?;
-        let read = cluster.backend.latest(table, std::slice::from_ref(&key));
-        let slot = self.timed(cluster, Operation::Latest, read).await?.pop().flatten();
+        let read = async {
+            match cluster.backend.queues() {
+                // A bound on the version makes another statement of it.
+                Some(queues) if key.at_most.is_none() => queues.latest_one(table, key)?.await,
+                Some(_) | None => Ok(cluster.backend.latest(table, std::slice::from_ref(&key)).await?.pop().flatten()),
+            }
+        };
+        let slot = self.timed(cluster, Operation::Latest, pin!(read)).await?;
         let cell = match slot.as_ref().and_then(below_erased) {
-            Some(at_most) => self.newest_cell(cluster, table, slot, at_most).await?,
+            Some(at_most) => Box::pin(self.newest_cell(cluster, table, slot, at_most)).await?,
             None => settled(cluster, slot)?,
         };
         self.count_read(cluster, std::slice::from_ref(&cell));
@@ -88,7 +105,7 @@ impl Executor {
                 return CellFate::Failed(Arc::new(error));
             }
             self.metrics.cluster(number).retried(Operation::Put);
-            if let Err(error) = self.plan_again(&topology, round).await {
+            if let Err(error) = Box::pin(self.plan_again(&topology, round)).await {
                 return CellFate::Failed(Arc::new(error));
             }
             round += 1;
@@ -98,9 +115,15 @@ impl Executor {
     async fn put_group(&self, number: ClusterNo, epoch: Epoch, cell: GroupCell) -> Result<CellFate, RunError> {
         let cluster = self.cluster(number)?;
         let (shard, ref_key) = (cell.shard, cell.triple.ref_key);
-        let groups = [PutGroup { token: self.tokens.next()?, cells: vec![cell] }];
-        let outcome = self.timed(cluster, Operation::Put, cluster.backend.put(epoch, &groups)).await?.pop();
-        match outcome {
+        let table = cell.table.clone();
+        let group = PutGroup { token: self.tokens.next()?, cells: vec![cell] };
+        let write = async {
+            match cluster.backend.queues() {
+                Some(queues) => queues.put_one(epoch, &table, group)?.await.map(Some),
+                None => Ok(cluster.backend.put(epoch, &[group]).await?.pop()),
+            }
+        };
+        match self.timed(cluster, Operation::Put, pin!(write)).await? {
             Some(PutOutcome::Stored(places)) if !places.is_empty() => {
                 self.count_written(number, &places);
                 let PlacedCell { added_id, created_at, new } = places[0];
