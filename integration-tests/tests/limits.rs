@@ -141,3 +141,69 @@ fn pipelined_commands_are_answered_in_order() {
     let found: Vec<Reply> = expected.iter().map(|_| raw.reply().unwrap()).collect();
     assert_eq!(found, expected);
 }
+
+#[tokio::test]
+async fn what_an_expression_makes_is_bounded_by_the_longest_packet() {
+    let proxy = Deployment::configured("[limits]\nmax_allowed_packet = \"1MiB\"\n").start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    let body = format!("\"{}\"", "x".repeat(600 * 1024));
+    let insert = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('r', 'c', 1, ?)";
+    conn.exec_drop(insert, (&body,)).await.unwrap();
+    let of_it = |expression: &str| format!("SELECT {expression} FROM trips WHERE row_key = 'r'");
+    for (expression, code) in [
+        ("CONCAT(body, body)", 1301),
+        ("JSON_ARRAY(body, body)", 1301),
+        ("JSON_OBJECT('a', body, 'b', body)", 1301),
+        ("HEX(body)", 1301),
+        ("REPLACE(body->>'$', 'x', 'xx')", 1301),
+        ("body, body", 1153),
+    ] {
+        let error = conn.query_drop(of_it(expression)).await.expect_err(expression);
+        let refusal = Refusal::of(&error).unwrap_or_else(|| panic!("{expression}: {error}"));
+        assert_eq!(refusal.code, code, "{expression}: {refusal:?}");
+    }
+    let length: Option<usize> = conn.query_first(of_it("LENGTH(JSON_ARRAY(body))")).await.unwrap();
+    assert_eq!(length, Some(body.len() + 2));
+}
+
+#[tokio::test]
+async fn heavy_expressions_over_cells_keep_nobody_else_waiting() {
+    let proxy = Deployment::embedded().start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    let insert = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES (?, 'c', 1, ?)";
+    conn.exec_drop(insert, ("heavy", format!("\"{}\"", "a".repeat(MIB)))).await.unwrap();
+    conn.exec_drop(insert, ("light", "{\"n\":1}")).await.unwrap();
+    // Thousands of comparisons at each of a million places: more than a match may take.
+    let pattern = format!("%{}b", "a".repeat(4000));
+    let heavy = format!("SELECT ref_key FROM trips WHERE row_key = 'heavy' AND body LIKE '{pattern}'");
+    let mut running = tokio::task::JoinSet::new();
+    let mut ids = Vec::new();
+    for _ in 0..8 {
+        let mut conn = client::connect(proxy.mysql()).await;
+        ids.push(conn.id());
+        let heavy = heavy.clone();
+        running.spawn(async move { conn.query_drop(heavy).await });
+    }
+    let all_run = async || {
+        let shown: Vec<mysql_async::Row> = conn.query("SHOW PROCESSLIST").await.ok()?;
+        let busy = shown.iter().filter(|row| row.get::<String, _>("Command").is_some_and(|c| c == "Query")).count();
+        (busy > ids.len()).then_some(())
+    };
+    wait::until_async("the heavy statements", LIMIT, all_run).await;
+    let light = "SELECT body->'$.n' AS n FROM trips WHERE row_key = 'light'";
+    for _ in 0..100 {
+        let n: Option<i64> = conn.query_first(light).await.unwrap();
+        assert_eq!(n, Some(1));
+    }
+    assert!(running.try_join_next().is_none(), "a hundred light statements took longer than one heavy one");
+    for id in ids {
+        conn.query_drop(format!("KILL QUERY {id}")).await.unwrap();
+    }
+    while let Some(ended) = running.join_next().await {
+        let error = ended.unwrap().expect_err("a match that takes too long");
+        let code = Refusal::of(&error).map(|refusal| refusal.code);
+        assert!(matches!(code, Some(1317 | 1104)), "{error}");
+    }
+}

@@ -1,6 +1,7 @@
 //! What all sessions share: configuration, catalog, deployment, users, and who is connected.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use tokio::task::JoinSet;
 use crate::access::Accounts;
 use crate::auth::Verifier;
 use crate::auth::delays::LoginDelays;
+use crate::auth::login_key::LoginKey;
 use crate::catalog::Catalog;
 use crate::config::{Config, Target};
 use crate::errors;
@@ -24,7 +26,7 @@ use crate::locks::Locks;
 use crate::plans::Plans;
 use crate::processes::Processes;
 use crate::relational::Relational;
-use crate::session::{ServerFacts, Session, Variables};
+use crate::session::{ServerFacts, Session, Variables, Workshop};
 use crate::signals::told;
 use crate::tls::Tls;
 use crate::version;
@@ -41,11 +43,13 @@ pub struct Server {
     facts: ServerFacts,
     locks: Arc<Locks>,
     tls: Option<Arc<Tls>>,
+    login_key: Arc<LoginKey>,
     delays: LoginDelays,
     globals: Mutex<Variables>,
     processes: Processes,
     plans: Plans,
     relational: Arc<Relational>,
+    workshop: Workshop,
     started: Instant,
 }
 
@@ -75,6 +79,7 @@ impl Server {
             tls: tls.is_some(),
         };
         let locks = Arc::new(locks_of(&config, &deployment, &facts));
+        let login_key = Arc::new(LoginKey::within(Path::new(&config.data.dir)));
         let plans = Plans::new(config.limits.plan_cache.bytes() as u64);
         Self {
             config: ArcSwap::from_pointee(config),
@@ -89,6 +94,8 @@ impl Server {
             plans,
             tls,
             relational: Arc::default(),
+            workshop: Workshop::default(),
+            login_key,
             delays: LoginDelays::default(),
             started: Instant::now(),
         }
@@ -136,6 +143,11 @@ impl Server {
         self.deployment.fresh_at().min(self.catalog.fresh_at())
     }
 
+    /// Where expressions over much data are computed.
+    pub fn workshop(&self) -> &Workshop {
+        &self.workshop
+    }
+
     /// The relational engine.
     pub fn relational(&self) -> &Arc<Relational> {
         &self.relational
@@ -176,6 +188,11 @@ impl Server {
         let accounts = self.accounts.current();
         let found = accounts.matching(user, host)?;
         (!found.verifier.is_empty() || is_loopback(host)).then(|| found.verifier.clone())
+    }
+
+    /// The key that passwords are encrypted with where there is no TLS.
+    pub fn login_key(&self) -> &Arc<LoginKey> {
+        &self.login_key
     }
 
     /// How long a login has to wait for its judgement, because others of this user from there failed.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cellgate_schemaless::{Micros, TableDef};
 
 use crate::error::SqlError;
+use crate::expression::VALUE_BYTES;
 use crate::relational::Relation;
 use crate::value::Value;
 use crate::zone::TimeZone;
@@ -50,6 +51,13 @@ pub trait Environment: Sync {
     fn collect_rows(&self) -> usize;
     /// Most bytes of rows a statement may collect.
     fn collect_bytes(&self) -> usize;
+    /// Longest value an expression may have, and longest row, in bytes: `max_allowed_packet`.
+    fn longest_value(&self) -> usize {
+        match self.variable(false, "max_allowed_packet") {
+            Some(Value::Int(bytes)) => usize::try_from(bytes).unwrap_or(VALUE_BYTES),
+            Some(_) | None => VALUE_BYTES,
+        }
+    }
 }
 
 /// Functions whose value is the session's.

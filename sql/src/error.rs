@@ -112,6 +112,20 @@ pub enum SqlError {
         /// The message.
         message: String,
     },
+    /// Arithmetic beyond what a type holds (1690).
+    #[error("{0} value is out of range")]
+    OutOfRange(&'static str),
+    /// A value of an expression is longer than max_allowed_packet (1301).
+    #[error("Result of {function}() was larger than max_allowed_packet ({limit})")]
+    ResultTooLong {
+        /// The function, as it is written in lower case.
+        function: String,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The values of a row are longer than max_allowed_packet together (1153).
+    #[error("Got a packet bigger than 'max_allowed_packet' bytes: a row of more than {0} bytes; select less of it")]
+    RowTooLong(usize),
     /// Number of columns and values differ (1136).
     #[error("Column count doesn't match value count at row {0}")]
     ColumnCount(usize),
@@ -190,8 +204,13 @@ impl SqlError {
             | Self::NullColumn(_)
             | Self::NoDefault(_)
             | Self::BadValue { .. }
+            | Self::OutOfRange(_)
             | Self::Json { .. } => ErrorKind::Value,
-            Self::KeyTooLong(_) | Self::NameTooLong { .. } | Self::Limit { .. } => ErrorKind::Limit,
+            Self::KeyTooLong(_)
+            | Self::NameTooLong { .. }
+            | Self::ResultTooLong { .. }
+            | Self::RowTooLong(_)
+            | Self::Limit { .. } => ErrorKind::Limit,
             Self::Relational(error) => error.kind(),
             Self::Pending(..) | Self::Internal(_) => ErrorKind::Internal,
         }

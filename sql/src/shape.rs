@@ -3,6 +3,7 @@
 //! A [`Shape`] is what a SELECT does with what was read: filter, group, project, remove doubles, sort, cut. It streams
 //! when it can; what it must collect is bounded.
 
+mod effort;
 mod group;
 mod input;
 mod output;
@@ -17,6 +18,7 @@ use crate::error::SqlError;
 use crate::expression::{Expression, Scope, Slot};
 use crate::value::{ColumnMeta, Row, Value};
 use crate::zone::TimeZone;
+use effort::Effort;
 use group::Groups;
 pub(crate) use group::{AggregateSpec, Grouping};
 use input::{CellScope, Rows, ValueScope};
@@ -36,6 +38,8 @@ pub(crate) struct Bounds {
     pub rows: usize,
     /// Most bytes.
     pub bytes: usize,
+    /// Longest value that is computed, and longest row, in bytes: `max_allowed_packet`.
+    pub value: usize,
 }
 
 /// What a shape does.
@@ -108,12 +112,28 @@ impl Shaping {
         let plan = self.plan.clone();
         match &plan.input {
             Input::Once => Ok(None),
-            Input::Cells => self.take(&CellScope(cell, plan.zone)),
+            Input::Cells => self.take(&CellScope { cell, zone: plan.zone, longest: plan.bounds.value }),
             Input::Rows(input) => match self.rows.push(input, cell, plan.bounds)? {
-                Some(values) => self.take(&ValueScope(&values)),
+                Some(values) => self.take(&ValueScope { values: &values, longest: plan.bounds.value }),
                 None => Ok(None),
             },
         }
+    }
+
+    /// About how many bytes the expressions look at when they are given cells of so many bytes; 0 if there is nothing to
+    /// compute.
+    pub fn work(&self, cells: usize, bytes: usize) -> usize {
+        Effort::of(&self.plan).over(cells, bytes)
+    }
+
+    /// About how many bytes the expressions look at in [`Shaping::finish`].
+    pub fn rest(&self) -> usize {
+        let groups = self.groups.as_ref().map_or(Collected::default(), Groups::collected);
+        let held = [groups, self.rows.collected(), self.output.collected()];
+        let (rows, bytes) = held.iter().fold((0, 0), |(rows, bytes), c| (rows + c.rows, bytes + c.bytes));
+        // Sorting looks at a row as often as there are doublings of rows.
+        let looks = if self.plan.order.is_empty() { 0 } else { rows.max(1).ilog2() as usize };
+        bytes.saturating_mul(looks).saturating_add(Effort::of(&self.plan).over(rows.max(1), bytes))
     }
 
     /// Whether no further cell can change the answer (LIMIT reached).
@@ -129,20 +149,20 @@ impl Shaping {
         let plan = self.plan.clone();
         let mut rows = Vec::new();
         match &plan.input {
-            Input::Once => rows.extend(self.take(&crate::bind::NoRow)?),
+            Input::Once => rows.extend(self.take(&ValueScope { values: &[], longest: plan.bounds.value })?),
             Input::Cells => {}
             Input::Rows(input) => {
                 for values in std::mem::take(&mut self.rows).finish(input) {
                     if self.is_full() {
                         break;
                     }
-                    rows.extend(self.take(&ValueScope(&values))?);
+                    rows.extend(self.take(&ValueScope { values: &values, longest: plan.bounds.value })?);
                 }
             }
         }
         if let Some(groups) = self.groups.take() {
             for values in groups.finish(plan.grouping.as_ref())? {
-                let scope = ValueScope(&values);
+                let scope = ValueScope { values: &values, longest: plan.bounds.value };
                 let counts = plan.having.as_ref().map_or(Ok(true), |having| having.holds(&scope))?;
                 if counts {
                     rows.extend(self.output.push(&plan, &scope)?);
@@ -175,7 +195,8 @@ pub(crate) fn size(row: &[Value]) -> usize {
     row.iter().map(|v| std::mem::size_of::<Value>() + content(v)).sum()
 }
 
-fn content(value: &Value) -> usize {
+/// How many bytes a value has beside its place in a row.
+pub(crate) fn content(value: &Value) -> usize {
     match value {
         Value::Text(b) | Value::Bytes(b) | Value::Json(b) => b.len(),
         Value::Decimal(text) => text.len(),

@@ -43,7 +43,8 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     test::build_programs()?;
     eprintln!("{}: {rounds} rounds, each {}", proof.name, proof.round);
     let mut command = test::servers(&workspace);
-    command.args(["cargo", "test", "--package", "cellgate-integration-tests", "--test", proof.test, "--"]);
+    // The whole workspace, so that its dependencies have the features that they are compiled with already.
+    command.args(["cargo", "test", "--workspace", "--test", proof.test, "--"]);
     command.args(["--nocapture", "--test-threads=1"]);
     if !proof.filter.is_empty() {
         command.arg(proof.filter);

@@ -213,20 +213,6 @@ pub const REFUSALS: &[Refusal] = &[
         why: "its dropTable() drops the indexes first; a cell table has none but its key: 1235",
     },
     Refusal {
-        step: "password",
-        client: Some("sqlx"),
-        error: "1045",
-        standing: Standing::NotYet,
-        why: "sqlx's short answer is hashed in another order than MySQL's; it counts on the full exchange",
-    },
-    Refusal {
-        step: "change-user",
-        client: Some("mysqlclient"),
-        error: "1045",
-        standing: Standing::NotYet,
-        why: "no fresh salt is sent",
-    },
-    Refusal {
         step: "transaction",
         client: Some("peewee"),
         error: "a derived table is not supported",

@@ -1,10 +1,13 @@
 //! Password verifiers: what is stored of a password, and how a client's answer to a salt is checked against it.
 //!
-//! Both of MySQL's schemes are challenge and response, so that a password is never sent in clear. For each the doubly
-//! hashed password is kept, from which every answer can be verified: there is no cache that has to be warm first, as
-//! MySQL's own `caching_sha2_password` has.
+//! Both of MySQL's schemes are challenge and response, so that a password need not be sent. For each the doubly hashed
+//! password is kept, from which every answer can be verified: there is no cache that has to be warm first, as MySQL's own
+//! `caching_sha2_password` has. A client whose answer does not fit may send the password itself, over TLS or encrypted
+//! with the key of [`login_key`].
 
 pub mod delays;
+pub mod login_key;
+pub mod rsa;
 
 use std::fmt;
 use std::hint::black_box;

@@ -16,7 +16,8 @@ use rusqlite::limits::Limit;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql};
 
-use super::{RelationalFailure, Until};
+use super::RelationalFailure;
+use crate::until::Until;
 
 /// How many of SQLite's steps pass between two looks at the clock: some microseconds.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;

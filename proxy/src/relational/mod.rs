@@ -14,7 +14,6 @@ mod tables;
 mod tests;
 mod view;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -23,6 +22,7 @@ use cellgate_sql::relational::Program;
 use tokio::sync::Semaphore;
 
 use crate::catalog::Snapshot;
+use crate::until::Until;
 use engine::{Engine, Filling, Source};
 pub use error::RelationalFailure;
 pub use sight::Sight;
@@ -39,29 +39,6 @@ const ENGINES: usize = 8;
 struct Key {
     catalog: i64,
     sight: String,
-}
-
-/// When a run must have ended.
-#[derive(Clone, Debug)]
-struct Until {
-    deadline: Instant,
-    abandoned: Arc<AtomicBool>,
-}
-
-impl Until {
-    fn is_over(&self) -> bool {
-        self.abandoned.load(Ordering::Relaxed) || Instant::now() >= self.deadline
-    }
-}
-
-/// Says that nobody waits any more.
-#[derive(Debug, Default)]
-struct Abandoned(Arc<AtomicBool>);
-
-impl Drop for Abandoned {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// The engines of a server.
@@ -94,8 +71,7 @@ impl Relational {
         let this = Arc::clone(self);
         let program = Arc::new(program);
         // Whoever stops waiting (KILL, a client that goes away) stops the engine.
-        let abandoned = Abandoned::default();
-        let until = Until { deadline, abandoned: Arc::clone(&abandoned.0) };
+        let (until, _waiting) = Until::new(deadline);
         let work = move || this.run_now(&program, &catalog, &state, &until);
         tokio::task::spawn_blocking(work).await.unwrap_or(Err(RelationalFailure::Panicked))
     }

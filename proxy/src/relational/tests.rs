@@ -7,8 +7,9 @@ use cellgate_schemaless::{KeyForm, Micros, RowColumn, TableDef, TableKind};
 use cellgate_sql::relational::Relation;
 use cellgate_sql::{Command, Environment, Row, SessionCall, SessionFunction, SqlError, SqlMode, TimeZone, Value};
 
-use super::{Key, Relational, RelationalFailure, State, Until};
+use super::{Key, Relational, RelationalFailure, State};
 use crate::catalog::{CatalogDocument, Snapshot};
+use crate::until::{Until, Waiting};
 
 struct Session {
     database: Option<&'static str>,
@@ -65,7 +66,8 @@ impl Session {
 
     fn run(&self, text: &str, params: &[Value]) -> Result<Vec<Row>, RelationalFailure> {
         let program = Arc::new(self.program(text, params)?);
-        self.engine.run_now(&program, &self.catalog, &State::default(), &until(Duration::from_secs(20)))
+        let (until, _waiting) = until(Duration::from_secs(20));
+        self.engine.run_now(&program, &self.catalog, &State::default(), &until)
     }
 
     fn rows(&self, text: &str) -> Vec<String> {
@@ -85,8 +87,8 @@ impl Session {
     }
 }
 
-fn until(patience: Duration) -> Until {
-    Until { deadline: Instant::now() + patience, abandoned: Arc::default() }
+fn until(patience: Duration) -> (Until, Waiting) {
+    Until::new(Instant::now() + patience)
 }
 
 fn shown(value: &Value) -> String {
@@ -268,7 +270,7 @@ fn a_statement_that_takes_too_long_ends() {
             &[],
         )
         .unwrap();
-    let soon = until(Duration::from_millis(50));
+    let (soon, _waiting) = until(Duration::from_millis(50));
     let ended = session.engine.run_now(&Arc::new(program), &session.catalog, &State::default(), &soon);
     assert!(matches!(ended, Err(RelationalFailure::Timeout)), "{ended:?}");
     assert_eq!(session.rows("SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = 'shop'"), ["1"]);

@@ -5,23 +5,29 @@
 
 mod access;
 mod accounts;
+mod attributes;
 mod buffer;
 mod calls;
 mod control;
 mod ddl;
+mod ending;
 mod environment;
 mod error;
 mod explain;
 mod handler;
 mod locking;
 mod planned;
+mod prepare;
 mod read;
 mod relational;
+mod rows;
+mod send;
 mod settings;
 mod show;
 mod track;
 mod variables;
 mod warnings;
+mod workshop;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +51,7 @@ use read::Stream;
 use track::Track;
 pub use variables::{ServerFacts, VariableError, Variables};
 use warnings::Warnings;
+pub use workshop::Workshop;
 
 /// Most user variables (`@x`) a session keeps, and most bytes of one. Clients use a handful; a loop must not fill the
 /// proxy's memory.

@@ -14,8 +14,8 @@ use cellgate_schemaless::{Body, Cell, Triple};
 use cellgate_sql::{Filled, Privilege, Statement, StatementKind, Template, Value};
 use cellgate_store::executor::CellFate;
 
+use super::ending::{Ending, Shown};
 use super::error::{StatementError, Stored};
-use super::handler::{Ending, Shown};
 use super::warnings::{Level, Warnings};
 use super::write::name_of;
 use super::{Done, Session};

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, VecDeque};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Instant;
 
 use cellgate_metrics::{Label, Stage};
@@ -14,7 +15,9 @@ use cellgate_store::executor::{CellStream, RunError};
 use super::buffer::{Buffer, lets_through};
 use super::error::StatementError;
 use super::warnings::Level;
+use super::workshop::AT_ONCE;
 use super::{Answer, Done, Session, Table};
+use crate::server::Server;
 
 impl Session {
     /// Runs a SELECT as far as its first rows, so that what fails early fails as an error and not as a broken result.
@@ -34,7 +37,8 @@ impl Session {
             Source::Cells(request) => within(deadline, pin!(self.cells(request, read.scatter))).await??,
         };
         let limit = if read.limited { u64::MAX } else { self.variables.derived().select_limit };
-        let mut stream = Box::new(Stream::new(&read.shape, cells, deadline, limit, read.cut));
+        let server = Arc::clone(&self.server);
+        let mut stream = Box::new(Stream::new(server, &read.shape, cells, deadline, limit, read.cut));
         stream.fill().await?;
         Ok(Answer::Stream(stream))
     }
@@ -218,6 +222,7 @@ impl Overlaid {
 
 /// The rows of a SELECT, made as they are sent.
 pub(super) struct Stream {
+    server: Arc<Server>,
     columns: Vec<ColumnMeta>,
     /// `None` once it has finished.
     shaping: Option<Shaping>,
@@ -233,8 +238,9 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    fn new(shape: &Shape, cells: Cells, deadline: Instant, limit: u64, cut: Option<Cut>) -> Self {
+    fn new(server: Arc<Server>, shape: &Shape, cells: Cells, deadline: Instant, limit: u64, cut: Option<Cut>) -> Self {
         Self {
+            server,
             columns: shape.columns().to_vec(),
             shaping: Some(shape.start()),
             cells,
@@ -292,6 +298,13 @@ impl Stream {
             let Some(shaping) = self.shaping.as_mut() else { return Ok(()) };
             let page = if shaping.is_full() { None } else { self.cells.next(self.deadline).await? };
             match page {
+                Some(page) if is_much(shaping, &page) => {
+                    // Taken: if it fails, nothing more comes.
+                    let Some(shaping) = self.shaping.take() else { return Ok(()) };
+                    let (shaping, rows) = self.server.workshop().page(shaping, page, self.deadline).await?;
+                    self.shaping = Some(shaping);
+                    self.ready.extend(rows);
+                }
                 Some(page) => {
                     for cell in page {
                         if shaping.is_full() {
@@ -299,16 +312,29 @@ impl Stream {
                         }
                         self.ready.extend(shaping.push(&cell)?);
                     }
+                    // A page is no more than a moment, but a statement may have many that are all there already.
+                    tokio::task::consume_budget().await;
                 }
                 None => {
-                    if let Some(shaping) = self.shaping.take() {
-                        self.ready.extend(shaping.finish()?);
-                    }
+                    let Some(shaping) = self.shaping.take() else { return Ok(()) };
+                    let rows = if shaping.rest() > AT_ONCE {
+                        self.server.workshop().rest(shaping, self.deadline).await?
+                    } else {
+                        shaping.finish()?
+                    };
+                    self.ready.extend(rows);
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Whether shaping the page would keep others waiting.
+fn is_much(shaping: &Shaping, page: &[Cell]) -> bool {
+    let body = |cell: &Cell| cell.body.as_ref().map_or(0, |body| body.as_bytes().len());
+    let bytes = page.iter().map(body).sum();
+    shaping.work(page.len(), bytes) > AT_ONCE
 }
 
 impl Cells {

@@ -8,9 +8,7 @@
 
 mod self_signed;
 
-use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -25,6 +23,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::config::{Listen, TlsCertificate, TlsKey};
+use crate::files::write_whole;
 use crate::signals::told;
 use self_signed::SelfSigned;
 
@@ -211,24 +210,13 @@ fn make_own(data: &Path, path: &Path, listens: &str, hostname: &str) -> Result<(
     }
     let own = SelfSigned::generate(&names, &addresses).map_err(|_| TlsError::NotMade)?;
     std::fs::create_dir_all(data).map_err(|source| TlsError::File { path: data.to_owned(), source })?;
+    let write = |path: &Path, text: &str, mode| {
+        write_whole(path, text, mode).map_err(|source| TlsError::File { path: path.to_owned(), source })
+    };
     write(&data.join(OWN_CERTIFICATE), &own.certificate, 0o644)?;
     write(path, &format!("{}{}", own.certificate, own.key), 0o600)?;
     tracing::info!(file = %path.display(), "made a TLS certificate of this proxy's own");
     Ok(())
-}
-
-/// Writes a file that is there whole or not at all.
-fn write(path: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
-    let new = path.with_extension(format!("{}.new", std::process::id()));
-    let written = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode)
-        .open(&new)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&new, path));
-    written.map_err(|source| TlsError::File { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

@@ -1,14 +1,13 @@
 //! A certificate of a proxy's own, for the first start: P-256, signed by itself, good for this machine's names.
 //!
-//! It encrypts; it proves nothing to a client that has not been given it as an authority. A library for certificates
-//! would be a score of packages for one fixed form, so that the form is written out here.
+//! It encrypts; it proves nothing to a client that has not been given it as an authority.
 
 use std::net::IpAddr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
+
+use crate::der::{bits, der, oid, pem, tag};
 
 /// The crypto library could not make a key or a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,26 +18,6 @@ pub(super) struct KeyFailure;
 pub(super) struct SelfSigned {
     pub(super) certificate: String,
     pub(super) key: String,
-}
-
-/// DER's tags.
-mod tag {
-    pub(super) const BOOLEAN: u8 = 0x01;
-    pub(super) const INTEGER: u8 = 0x02;
-    pub(super) const BIT_STRING: u8 = 0x03;
-    pub(super) const OCTET_STRING: u8 = 0x04;
-    pub(super) const OBJECT_ID: u8 = 0x06;
-    pub(super) const UTF8_STRING: u8 = 0x0c;
-    pub(super) const UTC_TIME: u8 = 0x17;
-    pub(super) const GENERALIZED_TIME: u8 = 0x18;
-    pub(super) const SEQUENCE: u8 = 0x30;
-    pub(super) const SET: u8 = 0x31;
-    /// `[0]`: the version; `[3]`: the extensions.
-    pub(super) const VERSION: u8 = 0xa0;
-    pub(super) const EXTENSIONS: u8 = 0xa3;
-    /// Within subjectAltName: `[2]` a name, `[7]` an address.
-    pub(super) const DNS_NAME: u8 = 0x82;
-    pub(super) const IP_ADDRESS: u8 = 0x87;
 }
 
 /// Object identifiers, in DER without their heads.
@@ -115,62 +94,4 @@ fn to_be_signed(serial: &[u8], public_key: &[u8], names: &[&str], addresses: &[I
 
 fn algorithm() -> Vec<u8> {
     der(tag::SEQUENCE, &[&oid(id::ECDSA_WITH_SHA256)])
-}
-
-fn oid(id: &[u8]) -> Vec<u8> {
-    der(tag::OBJECT_ID, &[id])
-}
-
-/// A bit string of whole bytes.
-fn bits(bytes: &[u8]) -> Vec<u8> {
-    der(tag::BIT_STRING, &[&[0], bytes])
-}
-
-/// Tag, length and content.
-fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let length: usize = parts.iter().map(|part| part.len()).sum();
-    let mut out = vec![tag];
-    if length < 0x80 {
-        out.push(length as u8);
-    } else {
-        let bytes = length.to_be_bytes();
-        let significant = &bytes[length.leading_zeros() as usize / 8..];
-        out.push(0x80 | significant.len() as u8);
-        out.extend_from_slice(significant);
-    }
-    parts.iter().for_each(|part| out.extend_from_slice(part));
-    out
-}
-
-/// The text form of a certificate or key: base64 in lines of 64.
-fn pem(label: &str, bytes: &[u8]) -> String {
-    let mut text = format!("-----BEGIN {label}-----\n");
-    let mut rest = &STANDARD.encode(bytes)[..];
-    while !rest.is_empty() {
-        let (line, behind) = rest.split_at(rest.len().min(64));
-        text.push_str(line);
-        text.push('\n');
-        rest = behind;
-    }
-    text.push_str(&format!("-----END {label}-----\n"));
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lengths_take_the_short_form_as_long_as_they_can() {
-        assert_eq!(der(4, &[&[1, 2], &[3]]), [4, 3, 1, 2, 3]);
-        assert_eq!(der(4, &[&[0; 127]])[..2], [4, 127]);
-        assert_eq!(der(4, &[&[0; 128]])[..3], [4, 0x81, 128]);
-        assert_eq!(der(4, &[&[0; 256]])[..4], [4, 0x82, 1, 0]);
-    }
-
-    #[test]
-    fn pem_lines_have_64_characters() {
-        let text = pem("X", &[0; 49]);
-        assert_eq!(text, format!("-----BEGIN X-----\n{}\nAA==\n-----END X-----\n", "A".repeat(64)));
-    }
 }

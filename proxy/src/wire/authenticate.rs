@@ -1,10 +1,14 @@
 //! The exchange that proves a password.
 //!
 //! Two plugins are accepted in whichever the client answers with, because both hashes are stored. A client with any
-//! other plugin is switched to `mysql_native_password`, which every client has. The answer of `caching_sha2_password`
-//! can always be verified at once, so that its slow path is never asked for: there is no RSA key, and a password in clear
-//! is taken over TLS only, from a client that sends it unasked.
+//! other plugin is switched to `mysql_native_password`, which every client has.
+//!
+//! The answer of `caching_sha2_password` can be verified at once. If it does not fit, the client is asked for the password
+//! itself (the full exchange), as MySQL does: over TLS in clear, else encrypted with the key of the handler. That lets in
+//! a client that hashes in another way, and one whose account has the hash of the other plugin only. A password in clear
+//! is never taken without TLS.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes};
@@ -14,6 +18,7 @@ use super::error::{Wait, WireError};
 use super::greeting::{CACHING_SHA2, NATIVE, Salt};
 use super::packet::Channel;
 use crate::auth::Verifier;
+use crate::auth::login_key::LoginKey;
 
 /// The two plugins whose answers can be verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +81,7 @@ impl Proof {
     }
 
     /// A proof that can be checked: of a user of whom only the hash of `mysql_native_password` is known, another
-    /// plugin's answer cannot.
+    /// plugin's answer cannot. Over TLS the full exchange can, which needs nothing of the client that it may not have.
     pub(super) async fn checkable(
         self,
         verifier: Option<Verifier>,
@@ -84,8 +89,9 @@ impl Proof {
         limit: usize,
         until: Instant,
     ) -> Result<Self, WireError> {
+        let secure = channel.stream().tls().is_some();
         match self.plugin {
-            Plugin::CachingSha2 if verifier.is_some_and(|v| !v.knows_caching_sha2()) => {
+            Plugin::CachingSha2 if !secure && verifier.is_some_and(|v| !v.knows_caching_sha2()) => {
                 Self::request(channel, Plugin::Native, limit, until).await
             }
             Plugin::CachingSha2 | Plugin::Native => Ok(self),
@@ -101,23 +107,96 @@ impl Proof {
         let right = match self.plugin {
             Plugin::Native => verifier.verify_native(salt, &self.answer),
             Plugin::CachingSha2 => {
-                let clear = self.answer.strip_suffix(&[0]).filter(|password| secure && !password.is_empty());
+                let clear = self.in_clear().filter(|_| secure);
                 verifier.verify_caching_sha2(salt, &self.answer)
                     || clear.is_some_and(|password| verifier.verify_password(password))
             }
         };
-        let using_password = !(self.answer.is_empty() || self.answer[..] == [0]);
+        let using_password = self.uses_password();
         if right & known {
             Verdict::Granted { fast_auth: using_password && self.plugin == Plugin::CachingSha2 }
         } else {
             Verdict::Denied { using_password }
         }
     }
+
+    fn uses_password(&self) -> bool {
+        !(self.answer.is_empty() || self.answer[..] == [0])
+    }
+
+    /// The answer as a password, if it may be one.
+    fn in_clear(&self) -> Option<&[u8]> {
+        self.answer.strip_suffix(&[0]).filter(|password| !password.is_empty())
+    }
+
+    /// Whether the password itself may follow where the answer did not pass: not if it was the answer.
+    pub(super) fn has_more(&self, secure: bool) -> bool {
+        match self.plugin {
+            Plugin::Native => false,
+            Plugin::CachingSha2 => self.uses_password() && !(secure && self.in_clear().is_some()),
+        }
+    }
+
+    /// Asks for the password itself; `None` if what comes is none, or the client would rather leave.
+    pub(super) async fn password(
+        &self,
+        channel: &mut Channel,
+        key: Option<Arc<LoginKey>>,
+        limit: usize,
+        until: Instant,
+    ) -> Result<Option<Vec<u8>>, WireError> {
+        let secure = channel.stream().tls().is_some();
+        if !secure && key.is_none() {
+            return Ok(None);
+        }
+        write_full_auth(channel);
+        let Some(mut answer) = channel.receive(limit, patience(until), Wait::Handshake).await? else { return Ok(None) };
+        let Some(key) = key.filter(|_| !secure) else { return Ok(answer.strip_suffix(&[0]).map(<[u8]>::to_vec)) };
+        let pair = match key.pair().await {
+            Ok(pair) => pair,
+            Err(error) => {
+                tracing::error!(%error, "a client without TLS cannot send its password: there is no key for it");
+                return Ok(None);
+            }
+        };
+        if answer[..] == PUBLIC_KEY_PLEASE {
+            channel.packet(|out| {
+                out.put_u8(MORE);
+                out.put_slice(pair.public_pem().as_bytes());
+            });
+            let Some(encrypted) = channel.receive(limit, patience(until), Wait::Handshake).await? else {
+                return Ok(None);
+            };
+            answer = encrypted;
+        }
+        // Some milliseconds of computing.
+        let decrypted = tokio::task::spawn_blocking(move || pair.decrypt(&answer)).await;
+        let mut password = match decrypted {
+            Ok(Ok(Some(password))) => password,
+            Ok(Ok(None)) | Err(_) => return Ok(None),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a password could not be decrypted");
+                return Ok(None);
+            }
+        };
+        password.iter_mut().zip(self.salt.as_bytes().iter().cycle()).for_each(|(byte, salt)| *byte ^= salt);
+        Ok((password.pop() == Some(0)).then_some(password))
+    }
+}
+
+/// The head of a packet that belongs to a plugin's exchange.
+const MORE: u8 = 0x01;
+/// What a client sends that has not got the public key.
+const PUBLIC_KEY_PLEASE: [u8; 1] = [0x02];
+
+/// "The answer did not do: send the password."
+fn write_full_auth(channel: &mut Channel) {
+    channel.packet(|out| out.put_slice(&[MORE, 0x04]));
 }
 
 /// "The password was right, send nothing more": what `caching_sha2_password` expects before the OK.
 pub(super) fn write_fast_auth(channel: &mut Channel) {
-    channel.packet(|out| out.put_slice(&[0x01, 0x03]));
+    channel.packet(|out| out.put_slice(&[MORE, 0x03]));
 }
 
 /// What is left of the time until then.

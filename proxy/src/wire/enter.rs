@@ -14,11 +14,14 @@ use super::packet::Channel;
 use super::reader::Malformed;
 use super::reply::{Client, write_error, write_status};
 use super::stream::{BoxStream, Prefixed};
+use crate::auth::Verifier;
 
 /// A client that is logged in.
 pub(super) struct Entered {
     pub(super) client: Client,
     pub(super) charset: u16,
+    /// What the client answered the greeting by.
+    pub(super) plugin: Plugin,
 }
 
 /// Greets a client and logs it in; `None` if it was refused, or left before it said anything (a port check).
@@ -60,29 +63,33 @@ pub(super) async fn enter<H: Handler>(
         Some(plugin) => Proof { plugin, salt, answer },
         None => Proof::request(channel, Plugin::Native, limit, until).await?,
     };
+    let plugin = proof.plugin;
     let proof = proof.checkable(handler.verifier(&identity.user), channel, limit, until).await?;
     let charset = identity.charset.unwrap_or_default();
     let client = Client { capabilities, text: text_collation(charset) };
-    let admitted = admit(channel, handler, client, charset, identity, proof, Entrance::First { until }).await?;
-    Ok(admitted.then_some(Entered { client, charset }))
+    let entrance = Entrance::First { until, limit };
+    let admitted = admit(channel, handler, client, charset, identity, proof, entrance).await?;
+    Ok(admitted.then_some(Entered { client, charset, plugin }))
 }
 
-/// Whether a login is a connection's first.
+/// Whether a login is a connection's first; and by when it has to be through, and how long its packets may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Entrance {
     First {
         until: Instant,
+        limit: usize,
     },
     /// A CHANGE_USER: the session before it has to be forgotten.
     Again {
         until: Instant,
+        limit: usize,
     },
 }
 
 impl Entrance {
-    fn until(self) -> Instant {
+    fn bounds(self) -> (Instant, usize) {
         match self {
-            Self::First { until } | Self::Again { until } => until,
+            Self::First { until, limit } | Self::Again { until, limit } => (until, limit),
         }
     }
 }
@@ -99,9 +106,10 @@ pub(super) async fn admit<H: Handler>(
     proof: Proof,
     entrance: Entrance,
 ) -> Result<bool, WireError> {
+    let (until, limit) = entrance.bounds();
     let delay = handler.delay(&identity.user);
     if !delay.is_zero() {
-        if delay > patience(entrance.until()) {
+        if delay > patience(until) {
             return Err(WireError::Timeout(Wait::Handshake));
         }
         tokio::time::sleep(delay).await;
@@ -114,8 +122,25 @@ pub(super) async fn admit<H: Handler>(
     let fast_auth = match verdict {
         Verdict::Granted { fast_auth } => fast_auth,
         Verdict::Denied { using_password } => {
-            write_error(channel, &handler.denied(&identity.user, using_password));
-            return Ok(false);
+            let password = if proof.has_more(tls.is_some()) {
+                let password = proof.password(channel, handler.login_key(), limit, until).await;
+                if password.is_err() {
+                    // A guess that is not waited for to be refused is one all the same.
+                    drop(handler.denied(&identity.user, using_password));
+                }
+                password?
+            } else {
+                None
+            };
+            // Who is unknown costs the same work, as in `Proof::judge`.
+            let verifier = handler.verifier(&identity.user);
+            let known = verifier.is_some();
+            let verifier = verifier.unwrap_or_else(Verifier::nobody);
+            if !(password.is_some_and(|password| verifier.verify_password(&password)) & known) {
+                write_error(channel, &handler.denied(&identity.user, using_password));
+                return Ok(false);
+            }
+            false
         }
     };
     if fast_auth {

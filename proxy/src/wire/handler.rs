@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -17,6 +18,7 @@ use super::reply::{OkReply, Replied, Reply};
 use super::status::Status;
 use super::stream::TlsSession;
 use crate::auth::Verifier;
+use crate::auth::login_key::LoginKey;
 
 /// A session. One connection calls one handler, and waits for each answer before the next call.
 #[async_trait]
@@ -32,6 +34,11 @@ pub trait Handler: Send {
 
     /// How long this user has to wait for the judgement of a login, because others failed before it.
     fn delay(&self, user: &str) -> Duration;
+
+    /// The key that passwords are encrypted with by a client without TLS; without one such a client cannot send any.
+    fn login_key(&self) -> Option<Arc<LoginKey>> {
+        None
+    }
 
     /// A proof did not pass: whether anything is known of users that was not when [`Handler::verifier`] was asked, so
     /// that the proof is to be judged once more.

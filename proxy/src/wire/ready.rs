@@ -32,6 +32,8 @@ pub(super) struct Ready<'a, H: Handler> {
     limits: &'a WireLimits,
     client: Client,
     charset: u16,
+    /// What the client logged in by, and can again.
+    plugin: Plugin,
     statements: Statements<H::Plan>,
     cursors: Cursors<H::Cursor>,
     /// Bytes received and sent that have been observed.
@@ -58,11 +60,11 @@ impl<'a, H: Handler> Ready<'a, H> {
         channel: &'a mut Channel,
         handler: &'a mut H,
         limits: &'a WireLimits,
-        Entered { client, charset }: Entered,
+        Entered { client, charset, plugin }: Entered,
     ) -> Self {
         let statements = Statements::new(limits.prepared_statements, limits.long_data);
         let cursors = Cursors::new(limits.cursors);
-        Self { channel, handler, limits, client, charset, statements, cursors, traffic: (0, 0) }
+        Self { channel, handler, limits, client, charset, plugin, statements, cursors, traffic: (0, 0) }
     }
 
     /// Runs until the client quits, is killed, or breaks the connection, or the server stops.
@@ -214,19 +216,25 @@ impl<'a, H: Handler> Ready<'a, H> {
         Ok(Next::Command)
     }
 
-    /// Asks for a proof over a fresh salt, as MySQL does: the one in the packet was made with a salt that was used.
+    /// Asks for a proof over a fresh salt, as MySQL does: the one in the packet was made with a salt that was used. By
+    /// the newer plugin if the client has shown that it has it, whatever it names here: MariaDB's C library always names
+    /// `mysql_native_password`, and then answers to the salt before, as only a MariaDB lets it.
     async fn change_user(&mut self, fields: Reader) -> Result<Next, WireError> {
         let identity = Identity::read_change_user(fields, self.client.capabilities)
             .map_err(|Malformed| WireError::Protocol(Violation::BadChangeUser))?;
         self.charset = identity.charset.unwrap_or(self.charset);
         self.client.text = text_collation(self.charset);
-        let plugin = Plugin::named(identity.plugin.as_deref()).unwrap_or(Plugin::Native);
         let until = tokio::time::Instant::now() + self.limits.handshake_timeout;
-        let proof = Proof::request(self.channel, plugin, self.limits.login_packet, until).await?;
+        let limit = self.limits.login_packet;
+        let plugin = match (self.plugin, Plugin::named(identity.plugin.as_deref()).unwrap_or(Plugin::Native)) {
+            (Plugin::CachingSha2, _) | (_, Plugin::CachingSha2) => Plugin::CachingSha2,
+            (Plugin::Native, Plugin::Native) => Plugin::Native,
+        };
+        let proof = Proof::request(self.channel, plugin, limit, until).await?;
         let verifier = self.handler.verifier(&identity.user);
-        let proof = proof.checkable(verifier, self.channel, self.limits.login_packet, until).await?;
+        let proof = proof.checkable(verifier, self.channel, limit, until).await?;
         self.forget();
-        let (client, charset, entrance) = (self.client, self.charset, Entrance::Again { until });
+        let (client, charset, entrance) = (self.client, self.charset, Entrance::Again { until, limit });
         let admitted = admit(self.channel, self.handler, client, charset, identity, proof, entrance).await?;
         Ok(if admitted { Next::Command } else { Next::End })
     }

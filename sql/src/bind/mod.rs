@@ -28,7 +28,6 @@ use crate::relational::ast::Query;
 use crate::value::{ColumnMeta, ColumnType, Value};
 use scope::Session;
 
-pub(crate) use scope::NoRow;
 pub(crate) use view::{DECLARED, ROW_KEY, SHARD, View};
 
 /// Binds a statement: everything is evaluated, with all names looked up.
@@ -40,7 +39,7 @@ pub fn bind(statement: &Statement, params: &[Value], env: &dyn Environment) -> R
     if params.len() != usize::from(statement.parameters()) {
         return Err(SqlError::Arguments("EXECUTE".into()));
     }
-    let session = Session { env, params };
+    let session = Session::new(env, params);
     if let Some(query) = relational_by_database(statement, env)? {
         return relational(&query, None, &session);
     }

@@ -1,5 +1,7 @@
 //! Leaves into values and slots.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use cellgate_schemaless::Micros;
 
 use crate::columns::CellColumn;
@@ -7,15 +9,36 @@ use crate::environment::Environment;
 use crate::error::SqlError;
 use crate::expression::{CastType, Expression, Function, Leaf, Operator, Scope, Slot, text_of, time};
 use crate::parse::{Expr, unsupported};
+use crate::shape::content;
 use crate::value::Value;
 
 /// A statement's parameters and session.
 pub(crate) struct Session<'a> {
     pub env: &'a dyn Environment,
     pub params: &'a [Value],
+    /// What functions may still make while the statement is bound, in bytes: binding does not give way to others.
+    room: AtomicUsize,
 }
 
+/// What functions may make while one statement is bound, in bytes: several times what its values can take.
+pub(crate) const BIND_BYTES: usize = 256 << 20;
+/// What is folded, in bytes: whatever is longer is computed with the rows, where it stops nobody.
+const FOLD_BYTES: usize = 64 << 10;
+
 impl<'a> Session<'a> {
+    /// The session of a statement that is being bound.
+    pub fn new(env: &'a dyn Environment, params: &'a [Value]) -> Self {
+        Self { env, params, room: AtomicUsize::new(BIND_BYTES) }
+    }
+
+    /// Hears of a value a function has made.
+    ///
+    /// # Errors
+    /// When it was too much altogether.
+    pub fn made(&self, bytes: usize) -> Result<(), SqlError> {
+        take_room(&self.room, bytes)
+    }
+
     /// The value of a leaf that is no column.
     ///
     /// # Errors
@@ -57,7 +80,9 @@ impl<'a> Session<'a> {
         match expression {
             Expression::Constant(value) => Ok(value.clone()),
             Expression::Leaf(leaf) => self.value(leaf),
-            other => self.bind(other, &mut |parts| Err(unknown_column(parts, "field list")))?.evaluate(&NoRow),
+            other => self
+                .bind(other, &mut |parts| Err(unknown_column(parts, "field list")))?
+                .evaluate(&NoRow { longest: self.env.longest_value(), room: &self.room }),
         }
     }
 
@@ -107,7 +132,16 @@ impl<'a> Session<'a> {
                 if matches!(node, Expression::Constant(_) | Expression::Tuple(_)) || node.any(depends) {
                     return Ok(None);
                 }
-                Ok(node.evaluate(&NoRow).ok().map(Expression::Constant))
+                let mut bytes = 0;
+                node.visit(&mut |n| {
+                    bytes += n.constant().map_or(0, content);
+                    true
+                });
+                if bytes > FOLD_BYTES {
+                    return Ok(None);
+                }
+                let scope = NoRow { longest: FOLD_BYTES, room: &AtomicUsize::new(BIND_BYTES / 64) };
+                Ok(node.evaluate(&scope).ok().map(Expression::Constant))
             },
             &mut |slot| Ok(Expression::Leaf(*slot)),
         )?;
@@ -154,12 +188,32 @@ pub(super) fn unknown_column(parts: &[String], clause: &'static str) -> SqlError
     SqlError::UnknownColumn { column: parts.join("."), clause, hint: String::new() }
 }
 
-/// Where there is no row.
-pub(crate) struct NoRow;
+fn take_room(room: &AtomicUsize, bytes: usize) -> Result<(), SqlError> {
+    let taken = room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(bytes));
+    taken.map(|_| ()).map_err(|_| SqlError::Limit {
+        what: "what functions make of the statement's values, in bytes,".into(),
+        limit: BIND_BYTES as u64,
+        name: "bind_bytes",
+    })
+}
 
-impl Scope<Slot> for NoRow {
+/// Where there is no row.
+struct NoRow<'a> {
+    longest: usize,
+    room: &'a AtomicUsize,
+}
+
+impl Scope<Slot> for NoRow<'_> {
     fn leaf(&self, slot: &Slot) -> Result<Value, SqlError> {
         Err(SqlError::Internal(format!("slot {} without a row", slot.0)))
+    }
+
+    fn longest(&self) -> usize {
+        self.longest
+    }
+
+    fn made(&self, bytes: usize) -> Result<(), SqlError> {
+        take_room(self.room, bytes)
     }
 }
 

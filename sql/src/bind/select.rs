@@ -234,7 +234,7 @@ fn parameter_types<'a>(session: &'a Session<'_>) -> impl Fn(u16) -> Type + 'a {
 }
 
 fn bounds(session: &Session<'_>) -> Bounds {
-    Bounds { rows: session.env.collect_rows(), bytes: session.env.collect_bytes() }
+    Bounds { rows: session.env.collect_rows(), bytes: session.env.collect_bytes(), value: session.env.longest_value() }
 }
 
 /// The shape of a RETURNING, over the cells as written.

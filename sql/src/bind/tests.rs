@@ -374,3 +374,101 @@ fn columns_say_what_they_are() {
     assert!(key.primary_key && !key.nullable);
     assert_eq!((columns[1].org_name.as_str(), columns[3].decimals, columns[7].decimals), ("body", 6, 2));
 }
+
+/// What evaluating one expression over no table ends with.
+fn failure(expression: &str) -> SqlError {
+    let text = format!("SELECT {expression}");
+    match bound(&text).map(|command| match command {
+        Command::Read(read) => run(&read, &[]),
+        other => panic!("{text}: {other:?}"),
+    }) {
+        Err(error) | Ok(Err(error)) => error,
+        Ok(Ok(rows)) => panic!("{text} is {rows:?}"),
+    }
+}
+
+#[test]
+fn arithmetic_beyond_a_type_is_out_of_range() {
+    for (expression, ty) in [
+        ("9223372036854775807 + 1", "BIGINT"),
+        ("9223372036854775807 * 2", "BIGINT"),
+        ("-9223372036854775808 - 1", "BIGINT"),
+        ("-9223372036854775808 DIV -1", "BIGINT"),
+        ("ABS(-9223372036854775808)", "BIGINT"),
+        ("18446744073709551615 + 1", "BIGINT UNSIGNED"),
+        ("18446744073709551615 * 18446744073709551615", "BIGINT UNSIGNED"),
+        ("1 - CAST(2 AS UNSIGNED)", "BIGINT UNSIGNED"),
+        ("CAST(5 AS UNSIGNED) * -1", "BIGINT UNSIGNED"),
+        ("CAST(1 AS UNSIGNED) + 1 - 3", "BIGINT UNSIGNED"),
+        ("18446744073709551615 DIV -1", "BIGINT UNSIGNED"),
+        ("1e308 * 10", "DOUBLE"),
+        ("POW(10, 400)", "DOUBLE"),
+    ] {
+        assert_eq!(failure(expression), SqlError::OutOfRange(ty), "{expression}");
+    }
+    assert_eq!(
+        rows("SELECT 9223372036854775808 + 1, 9223372036854775807 + 0.5, -5 % CAST(3 AS UNSIGNED)", &[]),
+        ["9223372036854775809|9223372036854775807.5|-2"]
+    );
+}
+
+#[test]
+fn functions_mysql_has_are_refused_by_name_and_others_are_unknown() {
+    assert!(matches!(failure("REPEAT('a', 3)"), SqlError::Unsupported { .. }));
+    assert!(matches!(failure("ST_ASTEXT(1)"), SqlError::Unsupported { .. }));
+    assert_eq!(failure("nosuch(1)"), SqlError::UnknownFunction("NOSUCH".into()));
+}
+
+#[test]
+fn what_functions_make_is_bounded_by_max_allowed_packet() {
+    // The session of these tests has max_allowed_packet of 64 MiB.
+    let mebibyte = "x".repeat(1 << 20);
+    let many = vec!["a.v"; 65].join(", ");
+    let statement = |e: &str| format!("SELECT {e} FROM trips WHERE row_key = 'r'").replace("a.v", "body");
+    let body = format!("\"{mebibyte}\"");
+    let cells = [cell("r", "c", 1, &body, 11)];
+    for (function, expression) in [
+        ("concat", format!("LENGTH(CONCAT({many}))")),
+        ("concat_ws", format!("LENGTH(CONCAT_WS(',', {many}))")),
+        ("json_array", format!("JSON_ARRAY({many})")),
+        ("replace", "LENGTH(REPLACE(body, 'x', REPLACE(body->>'$', 'x', 'xx')))".to_owned()),
+    ] {
+        let error = run(&read(&statement(&expression)), &cells).unwrap_err();
+        assert!(
+            matches!(&error, SqlError::ResultTooLong { function: f, limit } if f == function && *limit == 64 << 20),
+            "{expression}: {error}"
+        );
+    }
+    let members: Vec<String> = (0..65).map(|i| format!("'k{i}', body")).collect();
+    let error = run(&read(&statement(&format!("JSON_OBJECT({})", members.join(", ")))), &cells).unwrap_err();
+    assert!(matches!(error, SqlError::ResultTooLong { .. }), "{error}");
+    // A row of many values, each of them within the bound.
+    let error = run(&read(&statement(&many)), &cells).unwrap_err();
+    assert_eq!(error, SqlError::RowTooLong(64 << 20));
+    let fits = run(&read(&statement("LENGTH(JSON_OBJECT('k', a.v))")), &cells).unwrap();
+    assert_eq!(shown(&fits[0]), ((1 << 20) + 9).to_string());
+}
+
+#[test]
+fn what_is_computed_while_binding_is_bounded() {
+    // Within a statement of no length values of megabytes can be made, again and again.
+    let mut value = "'aaaaaaaa'".to_owned();
+    for _ in 0..6 {
+        value = format!("REPLACE({value}, 'a', 'aaaaaaaaaaaa')");
+    }
+    for _ in 0..40 {
+        value = format!("UPPER({value})");
+    }
+    let text = format!("INSERT INTO trips (row_key, column_key, body) VALUES ('r', 'c', {value})");
+    assert!(matches!(bound(&text).unwrap_err(), SqlError::Limit { name: "bind_bytes", .. }));
+}
+
+#[test]
+fn a_shape_tells_how_much_work_its_cells_are() {
+    let work = |text: &str, bytes| read(text).shape.start().work(1, bytes);
+    assert_eq!(work("SELECT body FROM trips WHERE row_key = 'r'", 1 << 20), 0);
+    let small = work("SELECT body->'$.a' FROM trips WHERE row_key = 'r'", 100);
+    let large = work("SELECT body->'$.a' FROM trips WHERE row_key = 'r'", 1 << 20);
+    assert!(small < 1000 && large > 1 << 20, "{small} {large}");
+    assert!(work("SELECT body LIKE '%abcdefghijklmnop%' FROM trips WHERE row_key = 'r'", 1 << 20) > large);
+}

@@ -4,11 +4,14 @@ use std::cmp::Ordering;
 
 use bytes::Bytes;
 
+use super::cast::{cast, truncated};
 use super::number::{Arithmetic, Number, double_text, out_of_range};
-use super::{CastType, Comparison, Expression, Operator, Test, compare, functions, json, like, time};
+use super::{Comparison, Expression, Operator, Test, compare, documents, functions, json, like, text, time};
 use crate::error::SqlError;
 use crate::value::Value;
 
+/// Longest value of an expression where nothing else is said, in bytes: the default of `limits.max_allowed_packet`.
+pub(crate) const VALUE_BYTES: usize = 64 << 20;
 /// Longest LIKE pattern, in bytes: matching takes pattern times text in the worst case.
 const PATTERN_BYTES: usize = 16 * 1024;
 
@@ -23,6 +26,19 @@ pub(crate) trait Scope<L> {
     /// Whether text compares without case (names in SHOW).
     fn folds_case(&self) -> bool {
         false
+    }
+
+    /// Longest value a function makes, in bytes: `max_allowed_packet`.
+    fn longest(&self) -> usize {
+        VALUE_BYTES
+    }
+
+    /// Hears of every value a function has made, of so many bytes.
+    ///
+    /// # Errors
+    /// When it was too much altogether.
+    fn made(&self, _bytes: usize) -> Result<(), SqlError> {
+        Ok(())
     }
 }
 
@@ -62,7 +78,11 @@ impl<L> Expression<L> {
                 case(operand.as_deref(), branches, otherwise.as_deref(), scope)
             }
             Self::Call(function, arguments) => functions::call(*function, arguments, scope),
-            Self::Cast(e, ty) => cast(e.evaluate(scope)?, *ty),
+            Self::Cast(e, ty) => {
+                let value = cast(e.evaluate(scope)?, *ty)?;
+                scope.made(functions::bounded("cast", &value, scope.longest())?)?;
+                Ok(value)
+            }
             Self::Tuple(_) => {
                 Err(SqlError::BadValue { out_of_range: false, message: "Operand should contain 1 column(s)".into() })
             }
@@ -172,12 +192,13 @@ fn chain<L>(
         (first, _) => first.evaluate(scope)?,
     };
     for (op, operand) in rest {
-        value = operate(*op, value, operand.evaluate(scope)?, scope.folds_case())?;
+        value = operate(*op, value, operand.evaluate(scope)?, scope)?;
     }
     Ok(value)
 }
 
-fn operate(op: Operator, a: Value, b: Value, fold_case: bool) -> Result<Value, SqlError> {
+fn operate<L>(op: Operator, a: Value, b: Value, scope: &dyn Scope<L>) -> Result<Value, SqlError> {
+    let fold_case = scope.folds_case();
     Ok(match op {
         Operator::Arithmetic(op) => arithmetic(op, &a, &b)?,
         Operator::Compare(op) => boolean(compare(&a, &b, fold_case)?.map(|o| op.holds(o))),
@@ -196,9 +217,13 @@ fn operate(op: Operator, a: Value, b: Value, fold_case: bool) -> Result<Value, S
         Operator::ShiftRight => {
             bitwise(&a, &b, |a, b| u32::try_from(b).ok().and_then(|b| a.checked_shr(b)).unwrap_or(0))
         }
-        Operator::Concat => functions::concat(&[a, b]),
-        Operator::Extract => functions::json_extract(&[a, b])?,
-        Operator::ExtractUnquoted => match functions::json_extract(&[a, b])? {
+        Operator::Concat => {
+            let value = text::concat(&[a, b], scope.longest())?;
+            scope.made(functions::bounded("concat", &value, scope.longest())?)?;
+            value
+        }
+        Operator::Extract => documents::json_extract(&[a, b])?,
+        Operator::ExtractUnquoted => match documents::json_extract(&[a, b])? {
             Value::Json(found) => Value::Text(json::unquote(&json::parse(&found)?).into()),
             other => other,
         },
@@ -211,8 +236,30 @@ fn bitwise(a: &Value, b: &Value, f: fn(u64, u64) -> u64) -> Value {
 
 /// One arithmetic operation on two values.
 pub(super) fn arithmetic(op: Arithmetic, a: &Value, b: &Value) -> Result<Value, SqlError> {
-    let (Some(a), Some(b)) = (Number::operand(a), Number::operand(b)) else { return Ok(Value::Null) };
-    Ok(a.apply(op, b)?.map_or(Value::Null, Number::value))
+    let (Some(x), Some(y)) = (Number::operand(a), Number::operand(b)) else { return Ok(Value::Null) };
+    // One unsigned operand makes the result unsigned; of a remainder it is the first that decides.
+    let unsigned = match op {
+        Arithmetic::Modulo => matches!(a, Value::UInt(_)),
+        Arithmetic::Add
+        | Arithmetic::Subtract
+        | Arithmetic::Multiply
+        | Arithmetic::Divide
+        | Arithmetic::IntegerDivide => matches!((a, b), (Value::UInt(_), _) | (_, Value::UInt(_))),
+    };
+    let integers = matches!((a, b), (Value::Int(_) | Value::UInt(_), Value::Int(_) | Value::UInt(_)));
+    if !integers || op == Arithmetic::Divide {
+        return Ok(x.apply(op, y)?.map_or(Value::Null, Number::value));
+    }
+    let beyond = || out_of_range(if unsigned { "BIGINT UNSIGNED" } else { "BIGINT" });
+    match x.apply(op, y).map_err(|_| beyond())? {
+        None => Ok(Value::Null),
+        Some(Number::Exact { mantissa, .. }) if unsigned => {
+            u64::try_from(mantissa).map(Value::UInt).map_err(|_| beyond())
+        }
+        Some(Number::Exact { mantissa, .. }) => i64::try_from(mantissa).map(Value::Int).map_err(|_| beyond()),
+        // Beyond 38 digits.
+        Some(Number::Double(_)) => Err(beyond()),
+    }
 }
 
 /// `(a, b) = (c, d)` and the like: the first difference decides.
@@ -232,7 +279,7 @@ fn compare_rows<L>(
         Operator::Compare(comparison) => comparison,
         Operator::NullSafeEqual => {
             for (a, b) in left.iter().zip(right) {
-                if operate(op, a.evaluate(scope)?, b.evaluate(scope)?, scope.folds_case())? != Value::Int(1) {
+                if operate(op, a.evaluate(scope)?, b.evaluate(scope)?, scope)? != Value::Int(1) {
                     return Ok(Some(false));
                 }
             }
@@ -337,8 +384,12 @@ fn matches<L>(
             }
         },
     };
-    let found =
-        like::matches(&String::from_utf8_lossy(&text), &String::from_utf8_lossy(&pattern), escape, scope.folds_case());
+    let (text, pattern) = (String::from_utf8_lossy(&text), String::from_utf8_lossy(&pattern));
+    let found = like::matches(&text, &pattern, escape, scope.folds_case()).ok_or_else(|| SqlError::Limit {
+        what: "the work of a LIKE, in characters compared,".into(),
+        limit: like::STEPS,
+        name: "like_steps",
+    })?;
     Ok(Value::Int(i64::from(found != negated)))
 }
 
@@ -378,103 +429,4 @@ pub(crate) fn text_of(value: &Value) -> Option<Bytes> {
 /// A key or any other bytes as a value: text if they are UTF-8.
 pub(crate) fn column_text(bytes: &Bytes) -> Value {
     if std::str::from_utf8(bytes).is_ok() { Value::Text(bytes.clone()) } else { Value::Bytes(bytes.clone()) }
-}
-
-/// CAST.
-pub(super) fn cast(value: Value, ty: CastType) -> Result<Value, SqlError> {
-    let Some(text) = text_of(&value) else { return Ok(Value::Null) };
-    let is_text = matches!(value, Value::Text(_) | Value::Bytes(_));
-    let number = || Number::of(&value).unwrap_or(Number::int(0));
-    let integer = || if is_text { truncated(number()) } else { number().round() };
-    Ok(match ty {
-        CastType::Char(length) => {
-            let text = match length {
-                Some(n) => String::from_utf8_lossy(&text).chars().take(n as usize).collect::<String>().into(),
-                None => text,
-            };
-            column_text(&text)
-        }
-        CastType::Binary(length) => {
-            let mut bytes = text.to_vec();
-            if let Some(n) = length {
-                bytes.truncate(n as usize);
-            }
-            Value::Bytes(bytes.into())
-        }
-        CastType::Signed => {
-            let n = integer();
-            // An unsigned number beyond the signed ones is read as its bits.
-            Value::Int(match (i64::try_from(n), u64::try_from(n)) {
-                (Ok(n), _) => n,
-                (Err(_), Ok(n)) if !is_text => n.cast_signed(),
-                (Err(_), _) => {
-                    if n < 0 {
-                        i64::MIN
-                    } else {
-                        i64::MAX
-                    }
-                }
-            })
-        }
-        CastType::Unsigned => {
-            let n = integer();
-            Value::UInt(match (u64::try_from(n), i64::try_from(n)) {
-                (Ok(n), _) => n,
-                (Err(_), Ok(n)) => n.cast_unsigned(),
-                (Err(_), Err(_)) => {
-                    if n < 0 {
-                        i64::MIN.cast_unsigned()
-                    } else {
-                        u64::MAX
-                    }
-                }
-            })
-        }
-        CastType::Decimal { scale } => to_decimal(number(), scale),
-        CastType::Double => Value::Double(number().as_f64()),
-        CastType::DateTime(digits) => match &value {
-            Value::DateTime(at) => Value::DateTime(time::truncate(*at, digits)),
-            Value::Null
-            | Value::Int(_)
-            | Value::UInt(_)
-            | Value::Double(_)
-            | Value::Decimal(_)
-            | Value::Text(_)
-            | Value::Bytes(_)
-            | Value::Json(_) => {
-                let read = time::parse(&text);
-                read.map_or(Value::Null, |at| Value::DateTime(time::truncate(at, digits)))
-            }
-        },
-        CastType::Json => {
-            let document = functions::to_json_document(&value)?;
-            Value::Json(json::text(&document).into())
-        }
-    })
-}
-
-fn truncated(number: Number) -> i128 {
-    let (floor, whole) = number.floor();
-    if floor < 0 && !whole { floor + 1 } else { floor }
-}
-
-fn to_decimal(number: Number, scale: u32) -> Value {
-    let exact = match number {
-        Number::Exact { .. } => number,
-        Number::Double(d) => match Number::parse(format!("{d:.*}", scale.min(30) as usize + 1).as_bytes()) {
-            exact @ Number::Exact { .. } => exact,
-            Number::Double(_) => return Value::Decimal(double_text(d)),
-        },
-    };
-    let Number::Exact { mut mantissa, scale: mut have } = exact.rounded(i32::try_from(scale).unwrap_or(0)) else {
-        return Value::Decimal(double_text(exact.as_f64()));
-    };
-    while have < scale {
-        match mantissa.checked_mul(10) {
-            Some(m) => mantissa = m,
-            None => break,
-        }
-        have += 1;
-    }
-    Value::Decimal(super::number::decimal_text(mantissa, have))
 }

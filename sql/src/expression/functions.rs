@@ -1,18 +1,19 @@
 //! The functions of the dialect that depend on nothing but their arguments.
 
-use bytes::Bytes;
 use cellgate_schemaless::Micros;
 use serde_json::Value as Json;
 
-use super::evaluate::{arithmetic, boolean, column_text, text_of};
-use super::json::Path;
-use super::number::{Arithmetic, Number};
+use super::documents::{at_path, document, json_array, json_extract, json_keys, json_object};
+use super::evaluate::{arithmetic, boolean, text_of};
+use super::number::{Arithmetic, Number, out_of_range};
+use super::text::{
+    changed, concat, concat_ws, hex, locate, replace, size, substring, substring_index, text_value, unhex,
+    value_as_text,
+};
 use super::{Expression, Scope, compare, json, time};
 use crate::error::SqlError;
+use crate::shape::content;
 use crate::value::Value;
-
-/// Longest text a function makes, in bytes; beyond it the result is NULL, as with MySQL's max_allowed_packet.
-const TEXT_BYTES: usize = 64 * 1024 * 1024;
 
 macro_rules! functions {
     ($($name:ident $sql:literal ($min:literal, $max:expr)),* $(,)?) => {
@@ -125,52 +126,79 @@ pub(super) fn call<L>(
         (_, _) => {}
     }
     let values = arguments.iter().map(|e| e.evaluate(scope)).collect::<Result<Vec<_>, _>>()?;
-    apply(function, &values, scope.folds_case())
+    let value = apply(function, &values, scope.folds_case(), scope.longest())?;
+    scope.made(bounded(&function.name().to_ascii_lowercase(), &value, scope.longest())?)?;
+    Ok(value)
 }
 
-fn apply(function: Function, values: &[Value], fold_case: bool) -> Result<Value, SqlError> {
-    if let Some(done) = null_tolerant(function, values, fold_case)? {
+/// The size of a value that is within the bound.
+///
+/// # Errors
+/// [`SqlError::ResultTooLong`].
+pub(super) fn bounded(function: &str, value: &Value, longest: usize) -> Result<usize, SqlError> {
+    let bytes = content(value);
+    within(function, bytes, longest)?;
+    Ok(bytes)
+}
+
+/// Whether a result of so many bytes may be made.
+///
+/// # Errors
+/// [`SqlError::ResultTooLong`] if not.
+pub(super) fn within(function: &str, bytes: usize, longest: usize) -> Result<(), SqlError> {
+    if bytes > longest {
+        return Err(SqlError::ResultTooLong { function: function.to_owned(), limit: longest });
+    }
+    Ok(())
+}
+
+fn apply(function: Function, values: &[Value], fold_case: bool, longest: usize) -> Result<Value, SqlError> {
+    if let Some(done) = null_tolerant(function, values, fold_case, longest)? {
         return Ok(done);
     }
     if values.contains(&Value::Null) {
         return Ok(Value::Null);
     }
     match values {
-        [value] => one(function, value),
-        _ => several(function, values, fold_case),
+        [value] => one(function, value, longest),
+        _ => several(function, values, fold_case, longest),
     }
 }
 
 /// The functions for which a NULL argument does not simply make NULL.
-fn null_tolerant(function: Function, values: &[Value], fold_case: bool) -> Result<Option<Value>, SqlError> {
+fn null_tolerant(
+    function: Function,
+    values: &[Value],
+    fold_case: bool,
+    longest: usize,
+) -> Result<Option<Value>, SqlError> {
     Ok(Some(match (function, values) {
         (Function::IsNull, [value]) => Value::Int(i64::from(*value == Value::Null)),
         (Function::NullIf, [a, b]) => match compare(a, b, fold_case)? {
             Some(std::cmp::Ordering::Equal) => Value::Null,
             Some(_) | None => a.clone(),
         },
-        (Function::JsonArray, _) => {
-            let items = values.iter().map(to_json).collect::<Result<Vec<_>, _>>()?;
-            Value::Json(json::text(&Json::Array(items)).into())
-        }
-        (Function::JsonObject, _) => json_object(values)?,
-        (Function::ConcatWs, [separator, rest @ ..]) => {
-            let Some(separator) = text_of(separator) else { return Ok(Some(Value::Null)) };
-            let parts: Vec<Bytes> = rest.iter().filter_map(text_of).collect();
-            bounded(parts.join(&separator[..]))
-        }
+        (Function::JsonArray, _) => json_array(values, longest)?,
+        (Function::JsonObject, _) => json_object(values, longest)?,
+        (Function::ConcatWs, [separator, rest @ ..]) => concat_ws(separator, rest, longest)?,
         (_, _) => return Ok(None),
     }))
 }
 
-fn one(function: Function, value: &Value) -> Result<Value, SqlError> {
+fn one(function: Function, value: &Value, longest: usize) -> Result<Value, SqlError> {
     let text = text_of(value).unwrap_or_default();
     let number = || Number::operand(value).unwrap_or(Number::int(0));
     let characters = || String::from_utf8_lossy(&text);
     Ok(match function {
         Function::Abs => {
             let n = number();
-            if n.compare(Number::int(0)).is_lt() { n.negated().value() } else { n.value() }
+            if n.compare(Number::int(0)).is_ge() {
+                n.value()
+            } else if *value == Value::Int(i64::MIN) {
+                return Err(out_of_range("BIGINT"));
+            } else {
+                n.negated().value()
+            }
         }
         Function::Sign => Value::Int(match number().compare(Number::int(0)) {
             std::cmp::Ordering::Less => -1,
@@ -189,7 +217,10 @@ fn one(function: Function, value: &Value) -> Result<Value, SqlError> {
         Function::Trim => changed(value, &text, |t| t.trim_matches(' ').to_owned()),
         Function::LTrim => changed(value, &text, |t| t.trim_start_matches(' ').to_owned()),
         Function::RTrim => changed(value, &text, |t| t.trim_end_matches(' ').to_owned()),
-        Function::Hex => hex(value, &text),
+        Function::Hex => {
+            within("hex", text.len().saturating_mul(2), longest)?;
+            hex(value, &text)
+        }
         Function::Unhex => unhex(&text),
         Function::JsonUnquote => match value {
             Value::Json(bytes) => Value::Text(json::unquote(&json::parse(bytes)?).into()),
@@ -226,12 +257,12 @@ fn one(function: Function, value: &Value) -> Result<Value, SqlError> {
     })
 }
 
-fn several(function: Function, values: &[Value], fold_case: bool) -> Result<Value, SqlError> {
+fn several(function: Function, values: &[Value], fold_case: bool, longest: usize) -> Result<Value, SqlError> {
     let text = |i: usize| values.get(i).and_then(text_of).unwrap_or_default();
     let string = |i: usize| String::from_utf8_lossy(&text(i)).into_owned();
     let int = |i: usize| values.get(i).and_then(Number::of).map_or(0, |n| i64::try_from(n.round()).unwrap_or(i64::MAX));
     Ok(match (function, values) {
-        (Function::Concat, _) => concat(values),
+        (Function::Concat, _) => concat(values, longest)?,
         (Function::Mod, [a, b]) => arithmetic(Arithmetic::Modulo, a, b)?,
         (Function::Round, [value, _]) => {
             let digits = i32::try_from(int(1).clamp(-30, 30)).unwrap_or(0);
@@ -259,21 +290,12 @@ fn several(function: Function, values: &[Value], fold_case: bool) -> Result<Valu
             text_value(string.chars().skip(skip).collect())
         }
         (Function::Substring, [_, _, ..]) => substring(&string(0), int(1), (values.len() > 2).then(|| int(2))),
-        (Function::Replace, [_, _, _]) => {
-            let (string, from, to) = (string(0), string(1), string(2));
-            if from.is_empty() {
-                text_value(string)
-            } else if string.matches(&from).count().saturating_mul(to.len()) > TEXT_BYTES {
-                Value::Null
-            } else {
-                text_value(string.replace(&from, &to))
-            }
-        }
+        (Function::Replace, [_, _, _]) => replace(&string(0), &string(1), &string(2), longest)?,
         (Function::Pow, [base, exponent]) => {
             let double = |v| Number::of(v).map_or(0.0, Number::as_f64);
             let power = double(base).powf(double(exponent));
             if !power.is_finite() {
-                return Err(super::number::out_of_range("DOUBLE"));
+                return Err(out_of_range("DOUBLE"));
             }
             Value::Double(power)
         }
@@ -352,54 +374,6 @@ fn several(function: Function, values: &[Value], fold_case: bool) -> Result<Valu
     })
 }
 
-/// What stands before the `count`th separator from the left or, if that is negative, behind it from the right.
-fn substring_index(text: &str, separator: &str, count: i64) -> String {
-    if separator.is_empty() || count == 0 {
-        return String::new();
-    }
-    let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
-    if count > 0 {
-        let cut = text.match_indices(separator).nth(wanted - 1).map_or(text.len(), |(at, _)| at);
-        return text.get(..cut).unwrap_or("").to_owned();
-    }
-    let cut = text.rmatch_indices(separator).nth(wanted - 1).map_or(0, |(at, _)| at + separator.len());
-    text.get(cut..).unwrap_or("").to_owned()
-}
-
-fn text_value(text: String) -> Value {
-    Value::Text(text.into())
-}
-
-fn value_as_text(value: &Value) -> Value {
-    text_of(value).map_or(Value::Null, |t| column_text(&t))
-}
-
-fn size(n: usize) -> Value {
-    Value::Int(i64::try_from(n).unwrap_or(i64::MAX))
-}
-
-fn bounded(bytes: Vec<u8>) -> Value {
-    if bytes.len() > TEXT_BYTES { Value::Null } else { column_text(&bytes.into()) }
-}
-
-/// CONCAT: NULL if any is NULL.
-pub(super) fn concat(values: &[Value]) -> Value {
-    let parts: Option<Vec<Bytes>> = values.iter().map(text_of).collect();
-    match parts {
-        Some(parts) if parts.iter().map(Bytes::len).sum::<usize>() <= TEXT_BYTES => bounded(parts.concat()),
-        Some(_) | None => Value::Null,
-    }
-}
-
-/// Text changed as characters; bytes without a character set stay as they are.
-fn changed(value: &Value, text: &Bytes, f: impl Fn(&str) -> String) -> Value {
-    match (value, std::str::from_utf8(text)) {
-        (Value::Bytes(bytes), _) => Value::Bytes(bytes.clone()),
-        (_, Ok(t)) => text_value(f(t)),
-        (_, Err(_)) => Value::Bytes(text.clone()),
-    }
-}
-
 fn whole(number: Number, up: bool) -> Value {
     match number {
         Number::Double(d) => Value::Double(if up { d.ceil() } else { d.floor() }),
@@ -407,31 +381,6 @@ fn whole(number: Number, up: bool) -> Value {
             let (floor, exact) = number.floor();
             Number::int(floor + i128::from(up && !exact)).value()
         }
-    }
-}
-
-fn hex(value: &Value, text: &[u8]) -> Value {
-    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
-    let mut out = String::with_capacity(text.len() * 2);
-    match value {
-        Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Decimal(_) => {
-            let n = Number::of(value).map_or(0, Number::round);
-            let bits = u64::try_from(n).unwrap_or_else(|_| i64::try_from(n).unwrap_or(i64::MIN).cast_unsigned());
-            out = format!("{bits:X}");
-        }
-        Value::Null | Value::Text(_) | Value::Bytes(_) | Value::Json(_) | Value::DateTime(_) => {
-            for b in text {
-                out.extend([b >> 4, b & 15].iter().filter_map(|n| DIGITS.get(usize::from(*n))));
-            }
-        }
-    }
-    text_value(out)
-}
-
-fn unhex(text: &[u8]) -> Value {
-    match std::str::from_utf8(text) {
-        Ok(t) if t.bytes().all(|b| b.is_ascii_hexdigit()) => Value::Bytes(crate::parse::literal::hex_bytes(t).into()),
-        Ok(_) | Err(_) => Value::Null,
     }
 }
 
@@ -453,109 +402,4 @@ fn offset(zone: &Value) -> i64 {
 fn unix_time(at: Micros) -> Value {
     let (seconds, micros) = (at.0.div_euclid(1_000_000), at.0.rem_euclid(1_000_000));
     if micros == 0 { Value::Int(seconds) } else { Value::Decimal(super::number::decimal_text(i128::from(at.0), 6)) }
-}
-
-fn substring(text: &str, from: i64, length: Option<i64>) -> Value {
-    let count = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
-    let start = match from {
-        0 => return text_value(String::new()),
-        1.. => from - 1,
-        _ if -from > count => return text_value(String::new()),
-        _ => count + from,
-    };
-    let length = length.unwrap_or(i64::MAX).max(0);
-    let chars = text.chars().skip(usize::try_from(start).unwrap_or(usize::MAX));
-    text_value(chars.take(usize::try_from(length).unwrap_or(usize::MAX)).collect())
-}
-
-fn locate(needle: &str, text: &str, from: i64) -> Value {
-    let Some(skip) = from.checked_sub(1).and_then(|n| usize::try_from(n).ok()) else { return Value::Int(0) };
-    let Some((start, _)) = text.char_indices().chain([(text.len(), ' ')]).nth(skip) else { return Value::Int(0) };
-    match text.get(start..).and_then(|rest| rest.find(needle)) {
-        Some(at) => size(text.get(..start + at).unwrap_or("").chars().count() + 1),
-        None => Value::Int(0),
-    }
-}
-
-/// The JSON document a value holds: JSON, or text that is JSON.
-fn document(value: &Value) -> Result<Json, SqlError> {
-    json::parse(&text_of(value).unwrap_or_default())
-}
-
-fn at_path(value: &Value, path: &str) -> Result<Option<Json>, SqlError> {
-    let path = Path::parse(path)?;
-    json::extract(&document(value)?, &[path])
-}
-
-fn json_keys(document: &Json) -> Value {
-    match document {
-        Json::Object(map) => {
-            let mut names: Vec<&String> = map.keys().collect();
-            names.sort_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
-            let names = Json::Array(names.into_iter().cloned().map(Json::String).collect());
-            Value::Json(json::text(&names).into())
-        }
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => Value::Null,
-    }
-}
-
-/// `JSON_EXTRACT(document, path, ..)` over values.
-pub(super) fn json_extract(values: &[Value]) -> Result<Value, SqlError> {
-    let Some((first, paths)) = values.split_first() else { return Ok(Value::Null) };
-    let paths: Option<Vec<Bytes>> = paths.iter().map(text_of).collect();
-    let (Some(_), Some(paths)) = (text_of(first), paths) else { return Ok(Value::Null) };
-    let paths = paths.iter().map(|p| Path::parse(&String::from_utf8_lossy(p))).collect::<Result<Vec<_>, _>>()?;
-    let found = json::extract(&document(first)?, &paths)?;
-    Ok(found.map_or(Value::Null, |found| Value::Json(json::text(&found).into())))
-}
-
-fn json_object(values: &[Value]) -> Result<Value, SqlError> {
-    if values.len() % 2 == 1 {
-        return Err(SqlError::Arguments("JSON_OBJECT".into()));
-    }
-    let mut map = serde_json::Map::new();
-    for pair in values.chunks_exact(2) {
-        let [name, value] = pair else { continue };
-        let name = text_of(name).ok_or_else(|| SqlError::Json {
-            path: false,
-            message: "JSON documents may not contain NULL member names.".into(),
-        })?;
-        map.insert(String::from_utf8_lossy(&name).into_owned(), to_json(value)?);
-    }
-    Ok(Value::Json(json::text(&Json::Object(map)).into()))
-}
-
-/// The JSON document CAST makes of a value: text is read as JSON.
-pub(super) fn to_json_document(value: &Value) -> Result<Json, SqlError> {
-    match value {
-        Value::Text(bytes) => json::parse(bytes),
-        Value::Null
-        | Value::Int(_)
-        | Value::UInt(_)
-        | Value::Double(_)
-        | Value::Decimal(_)
-        | Value::Bytes(_)
-        | Value::Json(_)
-        | Value::DateTime(_) => to_json(value),
-    }
-}
-
-/// A value as JSON: text becomes a string.
-fn to_json(value: &Value) -> Result<Json, SqlError> {
-    Ok(match value {
-        Value::Null => Json::Null,
-        Value::Int(n) => Json::from(*n),
-        Value::UInt(n) => Json::from(*n),
-        Value::Double(d) => Json::from(*d),
-        Value::Decimal(text) => Json::from(Number::parse(text.as_bytes()).as_f64()),
-        Value::Text(bytes) => Json::String(String::from_utf8_lossy(bytes).into_owned()),
-        Value::Bytes(_) => {
-            return Err(SqlError::Json {
-                path: false,
-                message: "Cannot create a JSON value from a string with CHARACTER SET 'binary'.".into(),
-            });
-        }
-        Value::Json(bytes) => json::parse(bytes)?,
-        Value::DateTime(at) => Json::String(time::text(*at)),
-    })
 }

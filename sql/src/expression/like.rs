@@ -1,39 +1,52 @@
-//! LIKE, without backtracking beyond the last `%`: linear in pattern times text, no recursion.
+//! LIKE, without backtracking beyond the last `%`: no recursion, and bounded in its steps.
+
+use std::borrow::Cow;
+
+/// Most steps of one match, each a character compared: about a second. A text of `max_allowed_packet` takes them all
+/// only with a pattern that was made for it.
+pub(crate) const STEPS: u64 = 1 << 29;
 
 /// Whether the text matches the pattern: `%` is any run of characters, `_` one character, `escape` takes the next
-/// character as itself.
-pub(crate) fn matches(text: &str, pattern: &str, escape: Option<char>, fold_case: bool) -> bool {
-    let text: Vec<char> = folded(text, fold_case);
+/// character as itself. `None` after [`STEPS`] steps.
+pub(crate) fn matches(text: &str, pattern: &str, escape: Option<char>, fold_case: bool) -> Option<bool> {
+    matches_within(STEPS, text, pattern, escape, fold_case)
+}
+
+fn matches_within(steps: u64, text: &str, pattern: &str, escape: Option<char>, fold_case: bool) -> Option<bool> {
+    let text: Cow<'_, str> = if fold_case { text.to_lowercase().into() } else { text.into() };
     let pattern = compile(pattern, escape, fold_case);
+    let at = |place: usize| text.get(place..).and_then(|rest| rest.chars().next());
     let (mut t, mut p) = (0, 0);
     // Where to go on when the characters behind the last `%` do not fit: (pattern place, text place).
     let mut resume: Option<(usize, usize)> = None;
-    loop {
-        match (pattern.get(p), text.get(t)) {
+    for _ in 0..steps {
+        match (pattern.get(p), at(t)) {
             (Some(Piece::Any), _) => {
+                // Nothing behind it has to fit.
+                if p + 1 == pattern.len() {
+                    return Some(true);
+                }
                 resume = Some((p + 1, t));
                 p += 1;
                 continue;
             }
-            (Some(Piece::One), Some(_)) => {
-                (t, p) = (t + 1, p + 1);
+            (Some(Piece::One), Some(c)) => {
+                (t, p) = (t + c.len_utf8(), p + 1);
                 continue;
             }
-            (Some(Piece::Literal(l)), Some(c)) if l == c => {
-                (t, p) = (t + 1, p + 1);
+            (Some(Piece::Literal(l)), Some(c)) if *l == c => {
+                (t, p) = (t + c.len_utf8(), p + 1);
                 continue;
             }
-            (None, None) => return true,
+            (None, None) => return Some(true),
             (Some(Piece::One | Piece::Literal(_)) | None, _) => {}
         }
-        match resume {
-            Some((again, from)) if from < text.len() => {
-                resume = Some((again, from + 1));
-                (p, t) = (again, from + 1);
-            }
-            Some(_) | None => return false,
-        }
+        let Some((again, from)) = resume else { return Some(false) };
+        let Some(skipped) = at(from) else { return Some(false) };
+        resume = Some((again, from + skipped.len_utf8()));
+        (p, t) = (again, from + skipped.len_utf8());
     }
+    None
 }
 
 enum Piece {
@@ -90,16 +103,23 @@ mod tests {
             ("mississippi", "%iss%ip%", true),
             ("mississippi", "%iss%ix%", false),
         ] {
-            assert_eq!(matches(text, pattern, Some('\\'), false), expected, "{text} LIKE {pattern}");
+            assert_eq!(matches(text, pattern, Some('\\'), false), Some(expected), "{text} LIKE {pattern}");
         }
-        assert!(matches("Wait_Timeout", "wait\\_time%", Some('\\'), true));
-        assert!(matches("a|b", "a||b", Some('|'), false));
-        assert!(matches("a\\b", "a\\b", None, false));
+        assert_eq!(matches("Wait_Timeout", "wait\\_time%", Some('\\'), true), Some(true));
+        assert_eq!(matches("a|b", "a||b", Some('|'), false), Some(true));
+        assert_eq!(matches("a\\b", "a\\b", None, false), Some(true));
     }
 
     #[test]
     fn a_hostile_pattern_is_not_slow() {
         let text = "a".repeat(5_000);
-        assert!(!matches(&text, &format!("{}b", "a%".repeat(500)), Some('\\'), false));
+        assert_eq!(matches(&text, &format!("{}b", "a%".repeat(500)), Some('\\'), false), Some(false));
+    }
+
+    #[test]
+    fn a_match_ends_after_its_steps() {
+        let (text, pattern) = ("a".repeat(1_000), format!("%{}b", "a".repeat(100)));
+        assert_eq!(matches_within(10_000, &text, &pattern, None, false), None);
+        assert_eq!(matches_within(200_000, &text, &pattern, None, false), Some(false));
     }
 }

@@ -4,17 +4,20 @@
 //! (places in the row at hand) and nothing of the session. Trees are at most [`DEPTH`] deep (the parser refuses
 //! deeper ones; long chains of operators are flat), so recursion over them is bounded.
 
+mod cast;
 mod compare;
+mod documents;
 mod evaluate;
 mod functions;
 pub(crate) mod json;
 mod like;
 pub(crate) mod number;
+mod text;
 pub(crate) mod time;
 mod types;
 
 pub(crate) use compare::{compare, sort_order};
-pub(crate) use evaluate::{Scope, column_text, text_of, truth};
+pub(crate) use evaluate::{Scope, VALUE_BYTES, column_text, text_of, truth};
 pub(crate) use functions::Function;
 pub(crate) use types::{Type, aggregate as aggregate_type};
 

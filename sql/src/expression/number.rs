@@ -246,7 +246,7 @@ impl Number {
     /// One operation; `None` is NULL (division by zero).
     ///
     /// # Errors
-    /// [`SqlError::BadValue`] when the result is out of range.
+    /// [`SqlError::OutOfRange`] when no type of the result's kind holds it.
     pub fn apply(self, op: Arithmetic, other: Self) -> Result<Option<Self>, SqlError> {
         if matches!(op, Arithmetic::Divide | Arithmetic::IntegerDivide | Arithmetic::Modulo) && !other.is_true() {
             return Ok(None);
@@ -297,8 +297,8 @@ fn in_range(number: Number, integer: bool) -> Result<Number, SqlError> {
 }
 
 /// The error of a result that its type cannot hold.
-pub(crate) fn out_of_range(ty: &str) -> SqlError {
-    SqlError::BadValue { out_of_range: true, message: format!("{ty} value is out of range") }
+pub(crate) fn out_of_range(ty: &'static str) -> SqlError {
+    SqlError::OutOfRange(ty)
 }
 
 fn divide(a: i128, x: u32, b: i128, y: u32) -> Option<(i128, u32)> {

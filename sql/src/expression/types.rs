@@ -63,6 +63,11 @@ impl Type {
         }
     }
 
+    /// Whether its values are numbers.
+    pub fn is_number(self) -> bool {
+        is_number(self.ty)
+    }
+
     fn nullable(self, nullable: bool) -> Self {
         Self { nullable, ..self }
     }

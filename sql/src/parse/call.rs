@@ -1,6 +1,7 @@
 //! Functions by name.
 
 use super::expression::Expr;
+use super::mysql_functions::is_known_to_mysql;
 use super::refuse::unsupported;
 use crate::environment::{SessionCall, SessionFunction};
 use crate::error::SqlError;
@@ -98,58 +99,10 @@ pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Result<Expr, SqlError> {
         }
         (name, _) => match Function::named(name) {
             Some(function) => known(function, arguments),
-            None if KNOWN_TO_MYSQL.contains(&name) => {
+            None if is_known_to_mysql(name) => {
                 Err(unsupported(&format!("the function {name}"), "compute it in the application"))
             }
             None => Err(SqlError::UnknownFunction(name.to_owned())),
         },
     }
 }
-
-/// Whether MySQL has a function of this name (upper case) that the dialect has not.
-pub(super) fn is_known_to_mysql(name: &str) -> bool {
-    KNOWN_TO_MYSQL.contains(&name)
-}
-
-/// Functions MySQL has and the dialect has not: refused by name rather than called unknown.
-const KNOWN_TO_MYSQL: [&str; 39] = [
-    "GROUP_CONCAT",
-    "JSON_ARRAYAGG",
-    "JSON_OBJECTAGG",
-    "BIT_AND",
-    "BIT_OR",
-    "BIT_XOR",
-    "STD",
-    "STDDEV",
-    "VARIANCE",
-    "RAND",
-    "BENCHMARK",
-    "MD5",
-    "SHA1",
-    "SHA2",
-    "CRC32",
-    "DATE_FORMAT",
-    "STR_TO_DATE",
-    "DATEDIFF",
-    "TIMESTAMPDIFF",
-    "TIMESTAMPADD",
-    "YEAR",
-    "MONTH",
-    "DAY",
-    "HOUR",
-    "MINUTE",
-    "SECOND",
-    "DATE",
-    "TIME",
-    "REPEAT",
-    "REVERSE",
-    "LPAD",
-    "RPAD",
-    "FORMAT",
-    "JSON_SET",
-    "JSON_INSERT",
-    "JSON_REPLACE",
-    "JSON_REMOVE",
-    "JSON_MERGE_PATCH",
-    "JSON_SEARCH",
-];

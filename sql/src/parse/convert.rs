@@ -9,9 +9,9 @@ use sqlparser::ast::{
 use super::budget::{RECURSION, limit};
 use super::call::{aggregate, call, today};
 use super::expression::Expr;
-use super::literal;
 use super::refuse::unsupported;
 use super::tokens::{Kind, Token, syntax};
+use super::{hex, literal};
 use crate::environment::{SessionFunction, SqlMode};
 use crate::error::SqlError;
 use crate::expression::number::Arithmetic;
@@ -68,6 +68,10 @@ impl Converter<'_> {
         }
         let one = |e: &Sql| self.convert(e, depth + 1).map(boxed);
         let is = |operand: &Sql, test, negated| Ok(Expression::Is { operand: one(operand)?, test, negated });
+        let is_truth = |operand: &Sql, test, negated| {
+            let operand = boxed(number(self.convert(operand, depth + 1)?, operand));
+            Ok(Expression::Is { operand, test, negated })
+        };
         match tree {
             Sql::BinaryOp { .. } => self.spine(tree, depth),
             Sql::UnaryOp { op, expr } => self.unary(*op, expr, depth),
@@ -81,17 +85,24 @@ impl Converter<'_> {
             Sql::IsNotNull(e) => is(e, Test::Null, true),
             Sql::IsUnknown(e) => is(e, Test::Null, false),
             Sql::IsNotUnknown(e) => is(e, Test::Null, true),
-            Sql::IsTrue(e) => is(e, Test::True, false),
-            Sql::IsNotTrue(e) => is(e, Test::True, true),
-            Sql::IsFalse(e) => is(e, Test::False, false),
-            Sql::IsNotFalse(e) => is(e, Test::False, true),
-            Sql::In { expr, target: InTarget::List(list), negated, global: false } => Ok(Expression::In {
-                operand: one(expr)?,
-                list: list.iter().map(|e| self.convert(e, depth + 1)).collect::<Result<_>>()?,
-                negated: *negated,
-            }),
+            Sql::IsTrue(e) => is_truth(e, Test::True, false),
+            Sql::IsNotTrue(e) => is_truth(e, Test::True, true),
+            Sql::IsFalse(e) => is_truth(e, Test::False, false),
+            Sql::IsNotFalse(e) => is_truth(e, Test::False, true),
+            Sql::In { expr, target: InTarget::List(list), negated, global: false } => {
+                let trees: Vec<&Sql> = std::iter::once(&**expr).chain(list).collect();
+                let mut all = self.alike(&trees, depth)?;
+                let operand = boxed(all.remove(0));
+                Ok(Expression::In { operand, list: all, negated: *negated })
+            }
             Sql::Between { expr, negated, low, high } => {
-                Ok(Expression::Between { operand: one(expr)?, low: one(low)?, high: one(high)?, negated: *negated })
+                let mut all = self.alike(&[expr, low, high], depth)?.into_iter().map(boxed);
+                match (all.next(), all.next(), all.next()) {
+                    (Some(operand), Some(low), Some(high)) => {
+                        Ok(Expression::Between { operand, low, high, negated: *negated })
+                    }
+                    _ => Err(SqlError::Internal("BETWEEN lost an operand".into())),
+                }
             }
             Sql::Like { negated, any: false, expr, pattern, escape_char } => Ok(Expression::Like {
                 operand: one(expr)?,
@@ -192,11 +203,12 @@ impl Converter<'_> {
             }
             let joined = self.operator(op)?;
             let mut right = self.convert(right, depth + 1)?;
-            if joined.takes_numbers() {
-                right = self.number(right, operand_of(right_tree));
-                if innermost {
-                    left = self.number(left, operand_of(at));
-                }
+            let numbers = joined.takes_numbers();
+            if numbers || (joined.compares() && is_literal(right_tree) && is_bytes(&right) && is_number(&left)) {
+                right = number(right, right_tree);
+            }
+            if innermost && (numbers || (joined.compares() && is_literal(at) && is_bytes(&left) && is_number(&right))) {
+                left = number(left, at);
             }
             innermost = false;
             left = match joined {
@@ -226,18 +238,13 @@ impl Converter<'_> {
         Ok(left)
     }
 
-    /// A hexadecimal or bit literal where numbers are expected is a number.
-    fn number(&self, converted: Expr, tree: &Sql) -> Expr {
-        let literal = match tree {
-            Sql::Value(value) => matches!(value.value, SqlValue::HexStringLiteral(_) | SqlValue::Placeholder(_)),
-            _ => false,
-        };
-        match converted {
-            Expression::Constant(Value::Bytes(bytes)) if literal && bytes.len() <= 8 => {
-                Expression::Constant(Value::UInt(bytes.iter().fold(0, |n, b| (n << 8) | u64::from(*b))))
-            }
-            other => other,
+    /// Operands that are compared with each other: if one is a number, literals among them are.
+    fn alike(&self, trees: &[&Sql], depth: usize) -> Result<Vec<Expr>> {
+        let mut all = trees.iter().map(|e| self.convert(e, depth + 1)).collect::<Result<Vec<_>>>()?;
+        if all.iter().zip(trees).any(|(e, tree)| is_bytes(e) && is_literal(tree)) && all.iter().any(is_number) {
+            all = all.into_iter().zip(trees).map(|(e, tree)| number(e, tree)).collect();
         }
+        Ok(all)
     }
 
     fn operator(&self, op: &BinaryOperator) -> Result<Joined> {
@@ -283,7 +290,14 @@ impl Converter<'_> {
         {
             return Ok(Expression::Constant(integer_or_decimal(&format!("-{written}"))));
         }
+        let tree = operand;
         let operand = self.convert(operand, depth + 1)?;
+        let operand = match op {
+            UnaryOperator::Not | UnaryOperator::BangNot | UnaryOperator::Minus | UnaryOperator::BitwiseNot => {
+                number(operand, tree)
+            }
+            _ => operand,
+        };
         Ok(match op {
             UnaryOperator::Not | UnaryOperator::BangNot => Expression::Not(boxed(operand)),
             UnaryOperator::Minus => Expression::Negate(boxed(operand)),
@@ -387,7 +401,9 @@ impl Converter<'_> {
                 ));
             }
         };
-        Ok(Expression::Cast(boxed(self.convert(operand, depth + 1)?), ty))
+        let converted = self.convert(operand, depth + 1)?;
+        let converted = if hex::casts_number(ty) { number(converted, operand) } else { converted };
+        Ok(Expression::Cast(boxed(converted), ty))
     }
 
     /// `(SELECT expression)`: a subquery that reads nothing is its expression.
@@ -470,6 +486,7 @@ impl Converter<'_> {
                 let e = plain_argument(argument).ok_or_else(|| SqlError::Arguments(name.clone()))?;
                 match json_boolean(e) {
                     Some(literal) if json => Ok(literal),
+                    Some(_) | None if hex::calls_for_numbers(&name) => Ok(number(self.convert(e, depth + 1)?, e)),
                     Some(_) | None => self.convert(e, depth + 1),
                 }
             })
@@ -530,6 +547,34 @@ impl Joined {
             },
         }
     }
+}
+
+impl Joined {
+    /// Whether its operands are what each other is.
+    fn compares(&self) -> bool {
+        matches!(self, Self::Chain(Operator::Compare(_) | Operator::NullSafeEqual))
+    }
+}
+
+/// Whether it is a literal of bytes, in parentheses or not.
+fn is_literal(tree: &Sql) -> bool {
+    match operand_of(tree) {
+        Sql::Value(value) => matches!(value.value, SqlValue::HexStringLiteral(_) | SqlValue::Placeholder(_)),
+        _ => false,
+    }
+}
+
+/// A literal of bytes as a number.
+fn number(converted: Expr, tree: &Sql) -> Expr {
+    if is_literal(tree) { hex::number(converted) } else { converted }
+}
+
+fn is_bytes(expression: &Expr) -> bool {
+    matches!(expression, Expression::Constant(Value::Bytes(_)))
+}
+
+fn is_number(expression: &Expr) -> bool {
+    hex::is_number(expression, &hex::leaf_type)
 }
 
 /// The expression within parentheses.

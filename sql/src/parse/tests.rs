@@ -421,6 +421,25 @@ fn operators_bind_as_tightly_as_in_mysql() {
         ("3 >> '1.5x'", "1"),
         ("0x10 + 1", "17"),
         ("b'101' | 2", "7"),
+        ("1 = 0x01", "1"),
+        ("0x41 = 65", "1"),
+        ("(0x41) <=> 65", "1"),
+        ("'A' = 0x41", "1"),
+        ("0x41 = 0x41", "1"),
+        ("65 IN (1, 0x41)", "1"),
+        ("0x41 IN ('B', 65)", "1"),
+        ("0x41 BETWEEN 60 AND 70", "1"),
+        ("0.5 < 0x01", "1"),
+        ("-0x41", "-65"),
+        ("CAST(0x41 AS UNSIGNED)", "65"),
+        ("CAST(0x41 AS CHAR)", "A"),
+        ("ABS(0x41)", "65"),
+        ("CONCAT(0x41)", "A"),
+        ("1 = b'1'", "1"),
+        ("0x01 IS TRUE", "1"),
+        ("0x00 IS TRUE", "0"),
+        ("NOT 0x00", "1"),
+        ("1 = _binary 0x01", "0"),
         ("X'4142' = 'AB'", "1"),
         ("1 | 2 & 3", "3"),
         ("1 << 2 + 1", "8"),
@@ -737,6 +756,12 @@ fn locking_reads_and_explain_are_seen() {
 }
 
 /// Hostile text is an error or a statement, on a stack as small as a runtime's worker threads have.
+/// What this thread has computed so far: unlike the clock on the wall it does not depend on what else the machine is doing.
+fn computed() -> Duration {
+    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(statistics.split(' ').next().unwrap().parse().unwrap())
+}
+
 #[test]
 fn hostile_text_never_overflows_the_stack() {
     let repeat = |before: &str, n: usize, after: &str| format!("SELECT {}1{}", before.repeat(n), after.repeat(n));
@@ -815,9 +840,10 @@ fn hostile_text_never_overflows_the_stack() {
     }
     let worker = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(move || {
         for text in texts {
-            let start = std::time::Instant::now();
+            let start = computed();
             crate::fuzz::fuzz_statement(text.as_bytes());
-            assert!(start.elapsed() < Duration::from_secs(20), "{} ..: {:?}", &text[..30], start.elapsed());
+            let took = computed() - start;
+            assert!(took < Duration::from_secs(2), "{} ..: {took:?}", &text[..30]);
         }
     });
     worker.unwrap().join().unwrap();

@@ -127,7 +127,7 @@ impl Binder<'_> {
     pub fn value(&self, leaf: &Leaf) -> Result<Value> {
         match self.session {
             Some(session) => session.value(leaf),
-            None => Session { env: self.env, params: &[] }.value(leaf),
+            None => Session::new(self.env, &[]).value(leaf),
         }
     }
 

@@ -5,8 +5,9 @@ use bytes::Bytes;
 use super::aggregate::{Accumulator, AggregateSpec};
 use super::packed::{Packed, typed};
 use super::{Relation, RelationalError};
+use crate::bind::scope::Session;
 use crate::error::SqlError;
-use crate::expression::{Expression, Scope, Slot};
+use crate::expression::{Expression, Scope, Slot, VALUE_BYTES};
 use crate::value::{ColumnMeta, Row, Value};
 
 /// The names a [`Program`]'s SQL uses for what the engine must answer.
@@ -47,6 +48,8 @@ pub(super) struct Scalar {
 struct Operands<'a> {
     values: &'a [Value],
     fold: bool,
+    /// While the statement is bound.
+    session: Option<&'a Session<'a>>,
 }
 
 impl Scope<Slot> for Operands<'_> {
@@ -57,11 +60,24 @@ impl Scope<Slot> for Operands<'_> {
     fn folds_case(&self) -> bool {
         self.fold
     }
+
+    fn longest(&self) -> usize {
+        self.session.map_or(VALUE_BYTES, |session| session.env.longest_value())
+    }
+
+    fn made(&self, bytes: usize) -> Result<(), SqlError> {
+        self.session.map_or(Ok(()), |session| session.made(bytes))
+    }
 }
 
 impl Scalar {
     pub(super) fn evaluate(&self, values: &[Value]) -> Result<Value, SqlError> {
-        self.expression.evaluate(&Operands { values, fold: self.fold })
+        self.expression.evaluate(&Operands { values, fold: self.fold, session: None })
+    }
+
+    /// The value of one without operands, while the statement is bound.
+    pub(super) fn constant(&self, session: Option<&Session<'_>>) -> Result<Value, SqlError> {
+        self.expression.evaluate(&Operands { values: &[], fold: self.fold, session })
     }
 }
 

@@ -83,6 +83,11 @@ impl Groups {
         Ok(())
     }
 
+    /// What is held.
+    pub fn collected(&self) -> Collected {
+        self.collected
+    }
+
     /// The groups: their keys, then their aggregates.
     pub fn finish(self, grouping: Option<&Grouping>) -> Result<Vec<Vec<Value>>, SqlError> {
         let specs = grouping.map_or(&[][..], |g| &g.aggregates);

@@ -33,11 +33,15 @@ pub(crate) struct RowInput {
 }
 
 /// The columns of a cell, its time in the session's zone.
-pub(super) struct CellScope<'a>(pub &'a Cell, pub TimeZone);
+pub(super) struct CellScope<'a> {
+    pub cell: &'a Cell,
+    pub zone: TimeZone,
+    pub longest: usize,
+}
 
 impl Scope<Slot> for CellScope<'_> {
     fn leaf(&self, slot: &Slot) -> Result<Value, SqlError> {
-        let cell = self.0;
+        let cell = self.cell;
         let column =
             CellColumn::of_slot(slot.0).ok_or_else(|| SqlError::Internal(format!("a cell has no slot {}", slot.0)))?;
         Ok(match column {
@@ -46,9 +50,13 @@ impl Scope<Slot> for CellScope<'_> {
             CellColumn::ColumnKey => column_text(cell.triple.column.as_bytes()),
             CellColumn::RefKey => Value::Int(cell.triple.ref_key.0),
             CellColumn::Body => cell.body.as_ref().map_or(Value::Null, json),
-            CellColumn::CreatedAt => Value::DateTime(self.1.local(cell.created_at)),
+            CellColumn::CreatedAt => Value::DateTime(self.zone.local(cell.created_at)),
             CellColumn::Shard => Value::Int(i64::from(cell.shard.0)),
         })
+    }
+
+    fn longest(&self) -> usize {
+        self.longest
     }
 }
 
@@ -57,11 +65,18 @@ fn json(body: &Body) -> Value {
 }
 
 /// Values by slot.
-pub(super) struct ValueScope<'a>(pub &'a [Value]);
+pub(super) struct ValueScope<'a> {
+    pub values: &'a [Value],
+    pub longest: usize,
+}
 
 impl Scope<Slot> for ValueScope<'_> {
     fn leaf(&self, slot: &Slot) -> Result<Value, SqlError> {
-        self.0.get(slot.0).cloned().ok_or_else(|| SqlError::Internal(format!("a row has no slot {}", slot.0)))
+        self.values.get(slot.0).cloned().ok_or_else(|| SqlError::Internal(format!("a row has no slot {}", slot.0)))
+    }
+
+    fn longest(&self) -> usize {
+        self.longest
     }
 }
 
@@ -112,6 +127,11 @@ impl Rows {
             }
         }
         Ok(done)
+    }
+
+    /// What is held.
+    pub fn collected(&self) -> Collected {
+        self.collected
     }
 
     /// The rows left, by row key.

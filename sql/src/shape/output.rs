@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use super::group::encode;
-use super::{Collected, Plan, size};
+use super::{Collected, Plan, content, size};
 use crate::error::SqlError;
 use crate::expression::{Scope, Slot, sort_order};
 use crate::value::{Row, Value};
@@ -50,7 +50,16 @@ impl Output {
         if self.is_full(plan) {
             return Ok(None);
         }
-        let row = plan.items.iter().map(|e| e.evaluate(scope)).collect::<Result<Row, _>>()?;
+        let mut row = Row::with_capacity(plan.items.len());
+        let mut bytes = 0_usize;
+        for item in &plan.items {
+            let value = item.evaluate(scope)?;
+            bytes = bytes.saturating_add(content(&value));
+            if bytes > plan.bounds.value {
+                return Err(SqlError::RowTooLong(plan.bounds.value));
+            }
+            row.push(value);
+        }
         if plan.distinct {
             let encoded = encode(&row)?;
             if self.seen.contains(&encoded) {
@@ -75,6 +84,11 @@ impl Output {
             }
         }
         Ok(None)
+    }
+
+    /// What is held.
+    pub fn collected(&self) -> Collected {
+        self.collected
     }
 
     /// The rows that had to wait.

@@ -4,6 +4,7 @@ mod attributes;
 mod commands;
 mod compressed;
 mod cursors;
+mod full_exchange;
 mod login;
 mod packets;
 mod prepared;
@@ -29,6 +30,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::auth::Verifier;
+use crate::auth::login_key::LoginKey;
 
 /// A column of that name and type.
 pub(super) fn meta(name: &str, ty: ColumnType) -> ColumnMeta {
@@ -57,6 +59,8 @@ struct Script {
     /// `wait` takes one.
     permits: Arc<Semaphore>,
     status: Status,
+    login_key: Option<Arc<LoginKey>>,
+    denials: Arc<Mutex<Vec<String>>>,
 }
 
 impl Script {
@@ -199,9 +203,10 @@ impl Handler for Script {
     /// The next row and the one behind the last.
     type Cursor = (i64, i64);
 
-    /// `root` has no password, `app` has `secret`.
+    /// `root` has no password, `app` has `secret`, and so has `old`, of whom only the older hash is known.
     fn verifier(&self, user: &str) -> Option<Verifier> {
         match user {
+            "old" => Some(Verifier::from_hashes(*Verifier::from_password("secret").hashes()?.0, None)),
             "root" => Some(Verifier::empty()),
             "app" => Some(Verifier::from_password("secret")),
             _ => None,
@@ -210,6 +215,10 @@ impl Handler for Script {
 
     fn delay(&self, user: &str) -> Duration {
         if user == "slow" { SOON } else { Duration::ZERO }
+    }
+
+    fn login_key(&self) -> Option<Arc<LoginKey>> {
+        self.login_key.clone()
     }
 
     async fn login(&mut self, login: &Login) -> Result<Status, ErrorReply> {
@@ -223,6 +232,7 @@ impl Handler for Script {
     }
 
     fn denied(&self, user: &str, using_password: bool) -> ErrorReply {
+        self.denials.lock().unwrap().push(user.to_owned());
         let using = if using_password { "YES" } else { "NO" };
         let message = format!("Access denied for user '{user}'@'localhost' (using password: {using})");
         ErrorReply::new(1045, "28000", message)
@@ -330,13 +340,16 @@ impl Handler for Script {
 struct Setup {
     limits: WireLimits,
     tls: Option<Arc<rustls::ServerConfig>>,
+    login_key: Option<Arc<LoginKey>>,
+    /// Users that were refused.
+    denials: Arc<Mutex<Vec<String>>>,
     /// Bytes the pipe holds before a writer has to wait.
     pipe: usize,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { limits: WireLimits::default(), tls: None, pipe: 1 << 20 }
+        Self { limits: WireLimits::default(), tls: None, login_key: None, denials: Arc::default(), pipe: 1 << 20 }
     }
 }
 
@@ -352,6 +365,8 @@ impl Setup {
             events: Arc::clone(&events),
             permits: Arc::clone(&permits),
             status: Status::default(),
+            login_key: self.login_key,
+            denials: self.denials,
         };
         let (stop, shutdown) = watch::channel(false);
         let kill = KillSwitch::default();

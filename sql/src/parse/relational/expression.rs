@@ -4,14 +4,16 @@ use super::Parser;
 use crate::environment::SessionFunction;
 use crate::error::SqlError;
 use crate::expression::number::Arithmetic;
-use crate::expression::{CastType, Comparison, Expression, Function, Leaf, Operator, Test, time};
-use crate::parse::call::{is_known_to_mysql, session_function};
+use crate::expression::{CastType, Comparison, Expression, Function, Leaf, Operator, Test, Type, time};
+use crate::parse::call::session_function;
 use crate::parse::convert::{RESERVED, integer_or_decimal};
+use crate::parse::hex::{self, number};
+use crate::parse::mysql_functions::is_known_to_mysql;
 use crate::parse::tokens::{Kind, Symbol, Token};
 use crate::parse::{literal, unsupported};
 use crate::relational::RelationalError;
 use crate::relational::ast::{AggregateKind, Aggregated, RelExpr, RelLeaf, Window, quantified_as_in};
-use crate::value::Value;
+use crate::value::{ColumnType, Value};
 
 /// MySQL's levels, loosest first.
 mod level {
@@ -254,7 +256,13 @@ impl Parser<'_, '_> {
                 | Operator::ShiftRight
         );
         let right = self.climb(level + 1)?;
-        let (left, right) = if numbers { (as_number(left), as_number(right)) } else { (left, right) };
+        let compares = matches!(op, Operator::Compare(_) | Operator::NullSafeEqual);
+        let (left, right) = match compares {
+            _ if numbers => (number(left), number(right)),
+            true if is_number(&left) => (left, number(right)),
+            true if is_number(&right) => (number(left), right),
+            true | false => (left, right),
+        };
         Ok((
             match left {
                 Expression::Chain(first, mut rest) if own => {
@@ -278,12 +286,20 @@ impl Parser<'_, '_> {
             self.reader.expect_symbol(Symbol::Open, "(")?;
             let list = self.expressions()?;
             self.reader.expect_symbol(Symbol::Close, ")")?;
+            if is_number(&operand) || list.iter().any(is_number) {
+                let list = list.into_iter().map(number).collect();
+                return Ok(Expression::In { operand: boxed(number(*operand)), list, negated });
+            }
             return Ok(Expression::In { operand, list, negated });
         }
         if self.reader.take(&["BETWEEN"]) {
             let low = boxed(self.climb(level::BIT_OR)?);
             self.reader.expect(&["AND"])?;
             let high = boxed(self.climb(level::PREDICATE)?);
+            if [&operand, &low, &high].into_iter().any(|e| is_number(e)) {
+                let [operand, low, high] = [operand, low, high].map(|e| boxed(number(*e)));
+                return Ok(Expression::Between { operand, low, high, negated });
+            }
             return Ok(Expression::Between { operand, low, high, negated });
         }
         if self.reader.take(&["LIKE"]) {
@@ -319,7 +335,7 @@ impl Parser<'_, '_> {
                     let written = format!("-{}", number.text(self.reader.text));
                     return Ok(Expression::Constant(integer_or_decimal(&written)));
                 }
-                self.climb(level::SIGN).map(|e| Expression::Negate(boxed(e)))
+                self.climb(level::SIGN).map(|e| Expression::Negate(boxed(number(e))))
             }
             Kind::Symbol(Symbol::Plus) => {
                 self.reader.next();
@@ -327,7 +343,7 @@ impl Parser<'_, '_> {
             }
             Kind::Symbol(Symbol::Tilde) => {
                 self.reader.next();
-                self.climb(level::SIGN).map(|e| Expression::Invert(boxed(as_number(e))))
+                self.climb(level::SIGN).map(|e| Expression::Invert(boxed(number(e))))
             }
             Kind::Symbol(Symbol::Not) => {
                 self.reader.next();
@@ -517,7 +533,7 @@ impl Parser<'_, '_> {
                 let e = self.expression()?;
                 self.reader.expect(&["AS"])?;
                 let ty = self.cast_type()?;
-                Expression::Cast(boxed(e), ty)
+                Expression::Cast(boxed(if hex::casts_number(ty) { number(e) } else { e }), ty)
             }
             "CONVERT" => {
                 let e = self.expression()?;
@@ -560,7 +576,11 @@ impl Parser<'_, '_> {
             }
             "EXTRACT" => return Err(unsupported("EXTRACT", "compare times as text")),
             _ => {
-                let arguments = if self.reader.sees_symbol(Symbol::Close) { Vec::new() } else { self.expressions()? };
+                let mut arguments =
+                    if self.reader.sees_symbol(Symbol::Close) { Vec::new() } else { self.expressions()? };
+                if hex::calls_for_numbers(name) {
+                    arguments = arguments.into_iter().map(number).collect();
+                }
                 call(name, arguments)?
             }
         };
@@ -694,14 +714,16 @@ impl Parser<'_, '_> {
     }
 }
 
-/// A hexadecimal or bit literal where numbers are expected is a number.
-fn as_number(e: RelExpr) -> RelExpr {
-    match e {
-        Expression::Constant(Value::Bytes(bytes)) if bytes.len() <= 8 => {
-            Expression::Constant(Value::UInt(bytes.iter().fold(0, |n, b| (n << 8) | u64::from(*b))))
-        }
-        other => other,
-    }
+fn is_number(expression: &RelExpr) -> bool {
+    hex::is_number(expression, &|leaf| match leaf {
+        RelLeaf::Plain(leaf) => hex::leaf_type(leaf),
+        RelLeaf::Aggregate(aggregated) if aggregated.kind == AggregateKind::Count => Type::of(ColumnType::BigInt),
+        RelLeaf::Query(_)
+        | RelLeaf::Exists(_)
+        | RelLeaf::In { .. }
+        | RelLeaf::Aggregate(_)
+        | RelLeaf::Collate { .. } => Type::of(ColumnType::Text),
+    })
 }
 
 fn today() -> RelExpr {

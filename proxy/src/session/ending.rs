@@ -1,0 +1,140 @@
+//! How statements end: what is counted of them, and what the slow-query log says.
+
+use std::time::{Duration, Instant};
+
+use cellgate_metrics::{Command as CommandLabel, Outcome, Shape as ShapeLabel, Stage};
+use cellgate_sql::{Statement, StatementKind};
+
+use super::Session;
+use super::attributes::listed;
+use crate::config::Literals;
+use crate::wire::{Attributes, CommandKind};
+
+/// How a statement ended, for metrics and the slow-query log.
+pub(super) struct Ending {
+    pub(super) outcome: Outcome,
+    pub(super) rows: u64,
+}
+
+/// A statement as it is logged.
+#[derive(Clone, Copy)]
+pub(super) enum Shown<'a> {
+    /// One of perhaps several of a text.
+    Statement(&'a Statement),
+    /// A text in UTF-8 that was not parsed, as the client sent it.
+    Text(&'a [u8]),
+}
+
+impl Shown<'_> {
+    fn text(self, literals: Literals) -> String {
+        match (self, literals) {
+            (Self::Statement(statement), Literals::Masked) => statement.masked(),
+            (Self::Statement(statement), Literals::Shown) => statement.text().to_owned(),
+            (Self::Text(text), Literals::Masked) => cellgate_sql::mask(&String::from_utf8_lossy(text)),
+            (Self::Text(text), Literals::Shown) => String::from_utf8_lossy(text).into_owned(),
+        }
+    }
+
+    /// What frameworks wrote into comments that are not part of the text.
+    fn tags(self) -> String {
+        match self {
+            Self::Statement(statement) => statement.tags(),
+            // Its comments are in it.
+            Self::Text(_) => String::new(),
+        }
+    }
+}
+
+impl Session {
+    /// The statement has ended. `label` is what it is if nothing more is known of it.
+    pub(super) fn finish(
+        &mut self,
+        command: CommandLabel,
+        shown: Shown<'_>,
+        label: ShapeLabel,
+        started: Instant,
+        ending: &Ending,
+    ) {
+        let ended = Instant::now();
+        self.process.end(ended, self.database.as_deref());
+        let label = self.shape.take().unwrap_or(label);
+        self.count(command, shown, label, ended.saturating_duration_since(started), ending);
+        if !self.attributes.is_empty() {
+            self.attributes = Attributes::new();
+        }
+    }
+
+    /// Counts a statement that has ended, and logs it if it was slow.
+    pub(super) fn count(
+        &self,
+        command: CommandLabel,
+        shown: Shown<'_>,
+        label: ShapeLabel,
+        took: Duration,
+        ending: &Ending,
+    ) {
+        self.server.metrics().query(command, label, ending.outcome);
+        self.server.metrics().stage(Stage::Total, took);
+        let config = self.server.config();
+        if config.log.slow_query.is_some_and(|threshold| took >= threshold) {
+            self.server.metrics().slow_query();
+            let tags = shown.tags();
+            let shown = shown.text(config.log.literals);
+            let failed = matches!(ending.outcome, Outcome::Error(_));
+            tracing::warn!(
+                target: "slow_query",
+                took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+                rows = ending.rows,
+                failed,
+                connection = self.process.id(),
+                user = self.user,
+                host = self.host,
+                database = self.database.as_deref().unwrap_or(""),
+                client = listed(&self.client),
+                attributes = listed(&self.attributes),
+                statement = shown,
+                tags,
+                "slow query"
+            );
+        }
+    }
+
+    pub(super) fn observe_command(&self, kind: CommandKind, started: Instant) {
+        let label = match kind {
+            // Counted with their statements.
+            CommandKind::Query | CommandKind::Prepare | CommandKind::Execute => return,
+            CommandKind::Ping => CommandLabel::Ping,
+            CommandKind::InitDb => CommandLabel::InitDb,
+            CommandKind::ResetConnection => CommandLabel::Reset,
+            CommandKind::ChangeUser => CommandLabel::ChangeUser,
+            CommandKind::Quit => CommandLabel::Quit,
+            CommandKind::FieldList => CommandLabel::FieldList,
+            CommandKind::Statistics => CommandLabel::Statistics,
+            CommandKind::SetOption
+            | CommandKind::SendLongData
+            | CommandKind::ResetStatement
+            | CommandKind::Close
+            | CommandKind::Fetch
+            | CommandKind::ProcessKill
+            | CommandKind::Unknown => CommandLabel::Other,
+        };
+        self.server.metrics().query(label, ShapeLabel::Other, Outcome::Ok);
+        self.server.metrics().stage(Stage::Total, started.elapsed());
+    }
+}
+
+/// The metric label of a statement that has not been bound (its kind is all that is known).
+pub(super) fn shape_label(statement: &Statement) -> ShapeLabel {
+    match statement.kind() {
+        StatementKind::Select => ShapeLabel::Constant,
+        StatementKind::Insert => ShapeLabel::Insert,
+        StatementKind::Delete => ShapeLabel::Erase,
+        StatementKind::Ddl => ShapeLabel::Ddl,
+        StatementKind::Set => ShapeLabel::Set,
+        StatementKind::Show => ShapeLabel::Show,
+        StatementKind::Use => ShapeLabel::Use,
+        StatementKind::Transaction => ShapeLabel::Transaction,
+        StatementKind::Explain => ShapeLabel::Explain,
+        StatementKind::Update | StatementKind::Replace | StatementKind::Other => ShapeLabel::Other,
+    }
+}

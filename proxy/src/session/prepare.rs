@@ -1,0 +1,103 @@
+//! From text to statements and plans, and what their results look like before they run.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cellgate_sql::{ColumnMeta, Command, Statement, StatementKind, Value};
+
+use super::planned::single;
+use super::{Session, StatementError, explain};
+use crate::catalog::Snapshot;
+use crate::plans::Plan;
+
+impl Session {
+    /// Text to statements.
+    pub(super) fn parse(&self, text: &[u8]) -> Result<Vec<Statement>, StatementError> {
+        let mode = self.variables.sql_mode();
+        let statements = match std::str::from_utf8(text) {
+            Ok(text) => cellgate_sql::parse(text, mode)?,
+            Err(error) => {
+                let spelled = cellgate_sql::spell_bytes(text, mode);
+                let wrong = StatementError::NotUtf8 { offset: error.valid_up_to() };
+                cellgate_sql::parse(&spelled.ok_or(wrong)?, mode)?
+            }
+        };
+        if statements.len() > 1 && !self.multi_statements {
+            return Err(StatementError::MultiStatementsOff);
+        }
+        Ok(statements)
+    }
+
+    /// The plan of a text to prepare, shared by all sessions that prepare the same.
+    pub(super) fn plan(&self, text: &Bytes) -> Result<Arc<Plan>, StatementError> {
+        let mode = self.variables.sql_mode();
+        if let Some(plan) = self.server.plans().get(text, mode) {
+            return Ok(plan);
+        }
+        let statement = single(self.parse(text)?).ok_or(StatementError::Unsupported {
+            what: "preparing several statements at once",
+            instead: "prepare them one by one",
+        })?;
+        let plan = Arc::new(Plan::new(statement));
+        self.server.plans().insert(text, mode, &plan);
+        Ok(plan)
+    }
+
+    /// The columns of a statement's result, with the catalog read again if it may be out of date.
+    pub(super) async fn describe(&mut self, statement: &Statement) -> Result<Vec<ColumnMeta>, StatementError> {
+        self.renew_access();
+        let snapshot = self.server.catalog().snapshot();
+        match self.describe_with(statement, &snapshot) {
+            Err(error) if error.suspects_access() => {
+                let server = Arc::clone(&self.server);
+                if !server.accounts().look_again(self.access().version()).await {
+                    return Err(error);
+                }
+                self.renew_access();
+                self.describe_with(statement, &snapshot)
+            }
+            Err(error) if error.suspects_catalog() => {
+                let Ok(newer) = self.server.catalog().refresh().await else { return Err(error) };
+                self.describe_with(statement, &newer)
+            }
+            Ok(columns) if columns.is_empty() => self.describe_own(statement, &snapshot).await,
+            answer => answer,
+        }
+    }
+
+    fn describe_with(&self, statement: &Statement, catalog: &Snapshot) -> Result<Vec<ColumnMeta>, StatementError> {
+        let environment = self.environment(catalog).running(statement.kind());
+        cellgate_sql::describe(statement, &environment).map_err(|e| self.veiled(e, statement.kind()))
+    }
+
+    /// The columns of SHOW and EXPLAIN, which the session alone knows; none for everything else. A statement whose
+    /// parameters decide is described without them.
+    async fn describe_own(
+        &self,
+        statement: &Statement,
+        catalog: &Arc<Snapshot>,
+    ) -> Result<Vec<ColumnMeta>, StatementError> {
+        let params = vec![Value::Null; statement.parameters().into()];
+        match statement.kind() {
+            StatementKind::Show | StatementKind::Explain => {}
+            StatementKind::Select
+            | StatementKind::Insert
+            | StatementKind::Update
+            | StatementKind::Delete
+            | StatementKind::Replace
+            | StatementKind::Ddl
+            | StatementKind::Set
+            | StatementKind::Use
+            | StatementKind::Transaction
+            | StatementKind::Other => return Ok(Vec::new()),
+        }
+        let command = cellgate_sql::bind(statement, &params, &self.environment(catalog))
+            .map_err(|e| self.veiled(e, statement.kind()))?;
+        self.check(&command)?;
+        match command {
+            Command::Show(show) => self.show_columns(show, catalog).await,
+            Command::Explain(explain) => Ok(explain::columns(explain.analyze)),
+            _ => Ok(Vec::new()),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Sending answers: OK packets, result sets row by row, errors, and what is remembered of them.
+
+use std::time::Instant;
+
+use cellgate_metrics::{Command as CommandLabel, Outcome, Stage};
+use cellgate_sql::Statement;
+
+use super::ending::{Ending, Shown, shape_label};
+use super::rows::RowSource;
+use super::warnings::{Level, Warnings};
+use super::{Answer, Done, Last, Session, StatementError};
+use crate::errors;
+use crate::processes::Running;
+use crate::wire::{OkReply, Replied, Reply, WireError};
+
+impl Session {
+    /// Runs the statements of one text; the first that fails is the last.
+    pub(super) async fn run_all(
+        &mut self,
+        statements: Vec<Statement>,
+        started: Instant,
+        mut reply: Reply<'_>,
+    ) -> Result<Replied, WireError> {
+        let mut statements = statements.into_iter().peekable();
+        let mut started = started;
+        while let Some(statement) = statements.next() {
+            self.server.processes().begin(&self.process, Running::Statement(statement.clone()), started);
+            let answer = self.run_or_die(&statement, &[]).await;
+            let last = statements.peek().is_none() || answer.is_err();
+            if last {
+                let (replied, ending) = self.send(answer, reply).await?;
+                let shown = Shown::Statement(&statement);
+                self.finish(CommandLabel::Query, shown, shape_label(&statement), started, &ending);
+                return Ok(replied);
+            }
+            let ending = match answer {
+                Ok(answer) => match self.send_part(answer, &mut reply).await? {
+                    Ok(ending) => ending,
+                    Err(replied) => return Ok(replied),
+                },
+                Err(_) => continue,
+            };
+            let shown = Shown::Statement(&statement);
+            self.finish(CommandLabel::Query, shown, shape_label(&statement), started, &ending);
+            started = Instant::now();
+        }
+        // `parse` answers at least one statement.
+        reply.error(&errors::reply(&cellgate_sql::SqlError::Empty.into())).await
+    }
+
+    /// Sends an answer that others follow. The inner error is the end of the reply: rows that broke off.
+    async fn send_part(&mut self, answer: Answer, reply: &mut Reply<'_>) -> Result<Result<Ending, Replied>, WireError> {
+        match answer {
+            Answer::Done(done) => {
+                let ok = self.ok_reply(done);
+                reply.ok_part(ok).await?;
+                Ok(Ok(Ending { outcome: Outcome::Ok, rows: 0 }))
+            }
+            rows @ (Answer::Table(_) | Answer::Stream(_)) => {
+                let mut rows = RowSource::of(rows);
+                let mut writer = reply.rows_part(rows.columns(), self.status()).await?;
+                loop {
+                    match rows.next(self.process.kill_switch()).await {
+                        Ok(Some(row)) => writer.row(&row).await?,
+                        Ok(None) => break,
+                        Err(error) => {
+                            self.note_error(&error);
+                            return Ok(Err(writer.fail(&errors::reply(&error)).await?));
+                        }
+                    }
+                }
+                let sent = self.sent_rows(&rows);
+                // The part is ended; the reply goes on.
+                let _part = writer.finish(self.last.warnings.count(), self.status()).await?;
+                Ok(Ok(Ending { outcome: Outcome::Ok, rows: sent }))
+            }
+        }
+    }
+
+    pub(super) async fn send(
+        &mut self,
+        answer: Result<Answer, StatementError>,
+        reply: Reply<'_>,
+    ) -> Result<(Replied, Ending), WireError> {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                let outcome = Outcome::Error(error.kind());
+                self.note_error(&error);
+                return Ok((reply.error(&errors::reply(&error)).await?, Ending { outcome, rows: 0 }));
+            }
+        };
+        match answer {
+            Answer::Done(done) => {
+                let ok = self.ok_reply(done);
+                Ok((reply.ok(ok).await?, Ending { outcome: Outcome::Ok, rows: 0 }))
+            }
+            rows @ (Answer::Table(_) | Answer::Stream(_)) => {
+                let started = Instant::now();
+                let mut rows = RowSource::of(rows);
+                let mut writer = reply.rows(rows.columns(), self.status()).await?;
+                loop {
+                    match rows.next(self.process.kill_switch()).await {
+                        Ok(Some(row)) => writer.row(&row).await?,
+                        Ok(None) => break,
+                        Err(error) => {
+                            let outcome = Outcome::Error(error.kind());
+                            self.note_error(&error);
+                            let replied = writer.fail(&errors::reply(&error)).await?;
+                            return Ok((replied, Ending { outcome, rows: rows.sent() }));
+                        }
+                    }
+                }
+                let sent = self.sent_rows(&rows);
+                let replied = writer.finish(self.last.warnings.count(), self.status()).await?;
+                self.server.metrics().stage(Stage::Reply, started.elapsed());
+                Ok((replied, Ending { outcome: Outcome::Ok, rows: sent }))
+            }
+        }
+    }
+
+    pub(super) fn ok_reply(&mut self, done: Done) -> OkReply {
+        self.last.row_count = i64::try_from(done.affected).unwrap_or(i64::MAX);
+        OkReply {
+            affected_rows: done.affected,
+            last_insert_id: done.last_insert_id,
+            warnings: self.last.warnings.count(),
+            status: Session::status(self),
+            info: done.info,
+            changes: self.take_changes(),
+        }
+    }
+
+    fn sent_rows(&mut self, rows: &RowSource) -> u64 {
+        self.sent(rows.sent(), rows.found())
+    }
+
+    /// So many rows were sent, of so many that were found.
+    pub(super) fn sent(&mut self, rows: u64, found: u64) -> u64 {
+        self.last.row_count = -1;
+        self.last.found_rows = found;
+        self.server.metrics().rows_sent(rows);
+        rows
+    }
+
+    /// SHOW WARNINGS and SHOW ERRORS show the error of the statement before.
+    pub(super) fn note_error(&mut self, error: &StatementError) {
+        let reply = errors::numbered(error);
+        let mut warnings = std::mem::take(&mut self.last).warnings;
+        if matches!(error, StatementError::Sql(_) | StatementError::NotUtf8 { .. }) {
+            warnings = Warnings::default();
+        }
+        warnings.push(Level::Error, reply.0, reply.1);
+        self.last = Last { row_count: -1, found_rows: 0, warnings };
+    }
+}

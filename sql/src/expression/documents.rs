@@ -1,0 +1,127 @@
+//! The functions that make and take apart JSON.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde_json::Value as Json;
+
+use super::evaluate::text_of;
+use super::functions::within;
+use super::json::Path;
+use super::number::Number;
+use super::{json, time};
+use crate::error::SqlError;
+use crate::value::Value;
+
+/// The JSON document a value holds: JSON, or text that is JSON.
+pub(super) fn document(value: &Value) -> Result<Json, SqlError> {
+    json::parse(&text_of(value).unwrap_or_default())
+}
+
+pub(super) fn at_path(value: &Value, path: &str) -> Result<Option<Json>, SqlError> {
+    let path = Path::parse(path)?;
+    json::extract(&document(value)?, &[path])
+}
+
+pub(super) fn json_keys(document: &Json) -> Value {
+    match document {
+        Json::Object(map) => {
+            let mut names: Vec<&String> = map.keys().collect();
+            names.sort_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
+            let names = Json::Array(names.into_iter().cloned().map(Json::String).collect());
+            Value::Json(json::text(&names).into())
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => Value::Null,
+    }
+}
+
+/// `JSON_EXTRACT(document, path, ..)` over values.
+pub(super) fn json_extract(values: &[Value]) -> Result<Value, SqlError> {
+    let Some((first, paths)) = values.split_first() else { return Ok(Value::Null) };
+    let paths: Option<Vec<Bytes>> = paths.iter().map(text_of).collect();
+    let (Some(_), Some(paths)) = (text_of(first), paths) else { return Ok(Value::Null) };
+    let paths = paths.iter().map(|p| Path::parse(&String::from_utf8_lossy(p))).collect::<Result<Vec<_>, _>>()?;
+    let found = json::extract(&document(first)?, &paths)?;
+    Ok(found.map_or(Value::Null, |found| Value::Json(json::text(&found).into())))
+}
+
+/// `JSON_ARRAY(value, ..)`. Its text is made item by item: what was made already is the bound of what is read next.
+pub(super) fn json_array(values: &[Value], longest: usize) -> Result<Value, SqlError> {
+    let mut out = String::from("[");
+    for (i, value) in values.iter().enumerate() {
+        if i > 0 {
+            out.push_str(", ");
+        }
+        out.push_str(&json::text(&to_json(value)?));
+        within("json_array", out.len(), longest)?;
+    }
+    out.push(']');
+    Ok(Value::Json(out.into()))
+}
+
+/// `JSON_OBJECT(name, value, ..)`: of a name that comes again the last value counts.
+pub(super) fn json_object(values: &[Value], longest: usize) -> Result<Value, SqlError> {
+    if values.len() % 2 == 1 {
+        return Err(SqlError::Arguments("JSON_OBJECT".into()));
+    }
+    let (mut members, mut bytes) = (BTreeMap::new(), 0);
+    for pair in values.chunks_exact(2) {
+        let [name, value] = pair else { continue };
+        let name = text_of(name).ok_or_else(|| SqlError::Json {
+            path: false,
+            message: "JSON documents may not contain NULL member names.".into(),
+        })?;
+        let name = String::from_utf8_lossy(&name).into_owned();
+        let text = json::text(&to_json(value)?);
+        bytes += name.len() + text.len();
+        within("json_object", bytes, longest)?;
+        // MySQL's order of members: the shorter name first.
+        members.insert((name.len(), name), text);
+    }
+    let mut out = String::from("{");
+    for (i, ((_, name), text)) in members.iter().enumerate() {
+        if i > 0 {
+            out.push_str(", ");
+        }
+        json::quote(&mut out, name);
+        out.push_str(": ");
+        out.push_str(text);
+    }
+    out.push('}');
+    Ok(Value::Json(out.into()))
+}
+
+/// The JSON document CAST makes of a value: text is read as JSON.
+pub(super) fn to_json_document(value: &Value) -> Result<Json, SqlError> {
+    match value {
+        Value::Text(bytes) => json::parse(bytes),
+        Value::Null
+        | Value::Int(_)
+        | Value::UInt(_)
+        | Value::Double(_)
+        | Value::Decimal(_)
+        | Value::Bytes(_)
+        | Value::Json(_)
+        | Value::DateTime(_) => to_json(value),
+    }
+}
+
+/// A value as JSON: text becomes a string.
+fn to_json(value: &Value) -> Result<Json, SqlError> {
+    Ok(match value {
+        Value::Null => Json::Null,
+        Value::Int(n) => Json::from(*n),
+        Value::UInt(n) => Json::from(*n),
+        Value::Double(d) => Json::from(*d),
+        Value::Decimal(text) => Json::from(Number::parse(text.as_bytes()).as_f64()),
+        Value::Text(bytes) => Json::String(String::from_utf8_lossy(bytes).into_owned()),
+        Value::Bytes(_) => {
+            return Err(SqlError::Json {
+                path: false,
+                message: "Cannot create a JSON value from a string with CHARACTER SET 'binary'.".into(),
+            });
+        }
+        Value::Json(bytes) => json::parse(bytes)?,
+        Value::DateTime(at) => Json::String(time::text(*at)),
+    })
+}

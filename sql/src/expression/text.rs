@@ -1,0 +1,129 @@
+//! The functions that make and take apart text.
+
+use bytes::Bytes;
+
+use super::evaluate::{column_text, text_of};
+use super::functions::within;
+use super::number::Number;
+use crate::error::SqlError;
+use crate::value::Value;
+
+/// What stands before the `count`th separator from the left or, if that is negative, behind it from the right.
+pub(super) fn substring_index(text: &str, separator: &str, count: i64) -> String {
+    if separator.is_empty() || count == 0 {
+        return String::new();
+    }
+    let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+    if count > 0 {
+        let cut = text.match_indices(separator).nth(wanted - 1).map_or(text.len(), |(at, _)| at);
+        return text.get(..cut).unwrap_or("").to_owned();
+    }
+    let cut = text.rmatch_indices(separator).nth(wanted - 1).map_or(0, |(at, _)| at + separator.len());
+    text.get(cut..).unwrap_or("").to_owned()
+}
+
+pub(super) fn text_value(text: String) -> Value {
+    Value::Text(text.into())
+}
+
+pub(super) fn value_as_text(value: &Value) -> Value {
+    text_of(value).map_or(Value::Null, |t| column_text(&t))
+}
+
+pub(super) fn size(n: usize) -> Value {
+    Value::Int(i64::try_from(n).unwrap_or(i64::MAX))
+}
+
+/// CONCAT: NULL if any is NULL.
+///
+/// # Errors
+/// [`SqlError::ResultTooLong`].
+pub(super) fn concat(values: &[Value], longest: usize) -> Result<Value, SqlError> {
+    let parts: Option<Vec<Bytes>> = values.iter().map(text_of).collect();
+    let Some(parts) = parts else { return Ok(Value::Null) };
+    within("concat", parts.iter().map(Bytes::len).sum(), longest)?;
+    Ok(column_text(&parts.concat().into()))
+}
+
+/// CONCAT_WS of what is not NULL.
+///
+/// # Errors
+/// [`SqlError::ResultTooLong`].
+pub(super) fn concat_ws(separator: &Value, values: &[Value], longest: usize) -> Result<Value, SqlError> {
+    let Some(separator) = text_of(separator) else { return Ok(Value::Null) };
+    let parts: Vec<Bytes> = values.iter().filter_map(text_of).collect();
+    let separators = separator.len().saturating_mul(parts.len().saturating_sub(1));
+    within("concat_ws", parts.iter().map(Bytes::len).sum::<usize>().saturating_add(separators), longest)?;
+    Ok(column_text(&parts.join(&separator[..]).into()))
+}
+
+/// REPLACE: every `from` becomes `to`.
+///
+/// # Errors
+/// [`SqlError::ResultTooLong`].
+pub(super) fn replace(text: &str, from: &str, to: &str, longest: usize) -> Result<Value, SqlError> {
+    if from.is_empty() {
+        return Ok(text_value(text.to_owned()));
+    }
+    if to.len() > from.len() {
+        let grows = text.matches(from).count().saturating_mul(to.len() - from.len());
+        within("replace", text.len().saturating_add(grows), longest)?;
+    }
+    Ok(text_value(text.replace(from, to)))
+}
+
+/// Text changed as characters; bytes without a character set stay as they are.
+pub(super) fn changed(value: &Value, text: &Bytes, f: impl Fn(&str) -> String) -> Value {
+    match (value, std::str::from_utf8(text)) {
+        (Value::Bytes(bytes), _) => Value::Bytes(bytes.clone()),
+        (_, Ok(t)) => text_value(f(t)),
+        (_, Err(_)) => Value::Bytes(text.clone()),
+    }
+}
+
+pub(super) fn hex(value: &Value, text: &[u8]) -> Value {
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+    let mut out = String::with_capacity(text.len() * 2);
+    match value {
+        Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Decimal(_) => {
+            let n = Number::of(value).map_or(0, Number::round);
+            let bits = u64::try_from(n).unwrap_or_else(|_| i64::try_from(n).unwrap_or(i64::MIN).cast_unsigned());
+            out = format!("{bits:X}");
+        }
+        Value::Null | Value::Text(_) | Value::Bytes(_) | Value::Json(_) | Value::DateTime(_) => {
+            for b in text {
+                out.extend([b >> 4, b & 15].iter().filter_map(|n| DIGITS.get(usize::from(*n))));
+            }
+        }
+    }
+    text_value(out)
+}
+
+pub(super) fn unhex(text: &[u8]) -> Value {
+    match std::str::from_utf8(text) {
+        Ok(t) if t.bytes().all(|b| b.is_ascii_hexdigit()) => Value::Bytes(crate::parse::literal::hex_bytes(t).into()),
+        Ok(_) | Err(_) => Value::Null,
+    }
+}
+
+pub(super) fn substring(text: &str, from: i64, length: Option<i64>) -> Value {
+    let count = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
+    let start = match from {
+        0 => return text_value(String::new()),
+        1.. => from - 1,
+        _ if -from > count => return text_value(String::new()),
+        _ => count + from,
+    };
+    let length = length.unwrap_or(i64::MAX).max(0);
+    let chars = text.chars().skip(usize::try_from(start).unwrap_or(usize::MAX));
+    text_value(chars.take(usize::try_from(length).unwrap_or(usize::MAX)).collect())
+}
+
+pub(super) fn locate(needle: &str, text: &str, from: i64) -> Value {
+    let Some(skip) = from.checked_sub(1).and_then(|n| usize::try_from(n).ok()) else { return Value::Int(0) };
+    let Some((start, _)) = text.char_indices().chain([(text.len(), ' ')]).nth(skip) else { return Value::Int(0) };
+    match text.get(start..).and_then(|rest| rest.find(needle)) {
+        Some(at) => size(text.get(..start + at).unwrap_or("").chars().count() + 1),
+        None => Value::Int(0),
+    }
+}
