@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cellgate_schemaless::{Epoch, Erasure, LatestKey, RefKey};
-use cellgate_store::StoreError;
 use cellgate_store::executor::{CellFate, Executor, RunError};
+use cellgate_store::{Backend, StoreError};
 
 use crate::fixture::{Fixture, body, column, exact, latest, put_all, row_in, table, topology, triple};
 
