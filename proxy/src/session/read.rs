@@ -311,9 +311,9 @@ impl Stream {
                             break;
                         }
                         self.ready.extend(shaping.push(&cell)?);
+                        // A page is a moment, but one that others would wait for.
+                        tokio::task::consume_budget().await;
                     }
-                    // A page is no more than a moment, but a statement may have many that are all there already.
-                    tokio::task::consume_budget().await;
                 }
                 None => {
                     let Some(shaping) = self.shaping.take() else { return Ok(()) };
