@@ -104,7 +104,7 @@ section! {
         /// waiting; at most a quarter of `pool_size`. Writes have one.
         lanes: usize = "4" in "1" to "64", Restart;
         /// Most of them while many requests are waiting: fewer lanes make larger batches, which cost the server less.
-        busy_lanes: usize = "1" in "1" to "64", Restart;
+        busy_lanes: usize = "2" in "1" to "64", Restart;
         /// Most cells that may wait in front of a cluster, per kind of request; beyond is error 3168, at once.
         queue_cells: usize = "8192" in "1" to "1000000", Restart;
     }

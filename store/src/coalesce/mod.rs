@@ -55,6 +55,8 @@ pub struct CoalesceOptions {
     /// Most shared statements of one kind of read under way at once. Writes have one.
     pub lanes: usize,
     /// Most of them while many requests are outstanding: fewer lanes make larger batches, which cost the server less.
+    /// Measured with one MariaDB and 64 clients: with two, one is under way while the answers of the other are sent, for
+    /// 15 to 30 % more reads than with one; a third gains nothing.
     pub busy_lanes: usize,
     /// Most cells that may wait, per kind.
     pub queue_cells: usize,
@@ -62,7 +64,7 @@ pub struct CoalesceOptions {
 
 impl Default for CoalesceOptions {
     fn default() -> Self {
-        Self { batch_reads: 64, batch_writes: 128, per_request: 16, lanes: 4, busy_lanes: 1, queue_cells: 8192 }
+        Self { batch_reads: 64, batch_writes: 128, per_request: 16, lanes: 4, busy_lanes: 2, queue_cells: 8192 }
     }
 }
 

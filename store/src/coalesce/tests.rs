@@ -276,7 +276,7 @@ async fn a_request_about_one_cell_fails_by_itself() {
 
 #[tokio::test]
 async fn few_requests_have_lanes_of_their_own_and_many_share_one() {
-    let bench = Bench::new(CoalesceOptions { lanes: 4, ..CoalesceOptions::default() }).await;
+    let bench = Bench::new(CoalesceOptions { lanes: 4, busy_lanes: 1, ..CoalesceOptions::default() }).await;
     let few: Vec<_> = ["a", "b", "c", "d"].map(|row| bench.get(1, &[row])).into();
     bench.held.begun(4).await;
     let more: Vec<_> = (0..20).map(|n| bench.get(1, &[&format!("{n}")])).collect();
