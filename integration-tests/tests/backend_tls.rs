@@ -25,7 +25,11 @@ async fn mariadb_is_spoken_to_over_tls_and_its_certificate_is_checked() {
     let certificate = Certificate::new();
     let server = MariaDb::private_with_tls(&certificate);
     let ca = certificate.authority();
-    for (database, mode) in [("full", format!("verify-full&ca={}", ca.display())), ("any", "require".to_owned())] {
+    for (database, mode) in [
+        ("full", format!("verify-full&ca={}", ca.display())),
+        ("ca", format!("verify-ca&ca={}", ca.display())),
+        ("any", "require".to_owned()),
+    ] {
         server.execute(&format!("CREATE DATABASE {database}"));
         start(&format!("{}?sslmode={mode}", server.url(database))).await.unwrap();
     }

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mysql_async::SslOpts;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -82,35 +81,6 @@ impl TlsOptions {
             .dangerous()
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth())
-    }
-
-    /// The options in mysql_async's form; `None` without encryption.
-    ///
-    /// # Errors
-    /// [`StoreError::Refused`] if the file of authorities cannot be read, and for [`TlsMode::VerifyCa`].
-    pub(crate) fn mysql(&self) -> Result<Option<SslOpts>, StoreError> {
-        let opts = match self.mode {
-            TlsMode::Disable => return Ok(None),
-            TlsMode::Require => {
-                SslOpts::default().with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true)
-            }
-            TlsMode::VerifyCa => {
-                // mysql_async 0.37 has a switch for it, and does not recognise the error of the rustls it uses.
-                return Err(refused(
-                    "sslmode=verify-ca is not available for mysql://; use verify-full, or require to check nothing"
-                        .to_owned(),
-                ));
-            }
-            TlsMode::VerifyFull => SslOpts::default(),
-        };
-        Ok(Some(match &self.ca {
-            Some(path) => {
-                // Read here too, so that a wrong path is said at the start and not at the first connection.
-                self.roots()?;
-                opts.with_root_certs(vec![path.clone().into()]).with_disable_built_in_roots(true)
-            }
-            None => opts,
-        }))
     }
 
     fn roots(&self) -> Result<RootCertStore, StoreError> {
@@ -235,7 +205,6 @@ mod tests {
     #[test]
     fn authorities_that_cannot_be_read_are_refused_at_once() {
         let tls = TlsOptions { mode: TlsMode::VerifyFull, ca: Some("/nowhere/ca.pem".into()) };
-        assert!(matches!(tls.mysql(), Err(StoreError::Refused { detail }) if detail.contains("/nowhere/ca.pem")));
         assert!(matches!(tls.rustls(), Err(StoreError::Refused { detail }) if detail.contains("/nowhere/ca.pem")));
     }
 
@@ -244,12 +213,6 @@ mod tests {
         for mode in [TlsMode::Disable, TlsMode::Require, TlsMode::VerifyCa, TlsMode::VerifyFull] {
             let tls = TlsOptions { mode, ca: None };
             assert_eq!(tls.rustls().unwrap().is_some(), mode != TlsMode::Disable);
-            match mode {
-                TlsMode::VerifyCa => assert!(matches!(tls.mysql(), Err(StoreError::Refused { .. }))),
-                TlsMode::Disable | TlsMode::Require | TlsMode::VerifyFull => {
-                    assert_eq!(tls.mysql().unwrap().is_some(), mode != TlsMode::Disable);
-                }
-            }
         }
     }
 }

@@ -186,15 +186,14 @@ impl Dialect {
     }
 
     /// Appends `bytes` as a literal.
-    pub(crate) fn blob(&self, out: &mut String, bytes: &[u8]) {
+    pub(crate) fn blob(&self, out: &mut Vec<u8>, bytes: &[u8]) {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         out.reserve(self.blob_open.len() + 2 * bytes.len() + 1 + self.blob_close.len());
-        out.push_str(self.blob_open);
+        out.extend_from_slice(self.blob_open.as_bytes());
         for b in bytes {
-            out.push(char::from(DIGITS[usize::from(b >> 4)]));
-            out.push(char::from(DIGITS[usize::from(b & 15)]));
+            out.extend_from_slice(&[DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]);
         }
-        out.push('\'');
-        out.push_str(self.blob_close);
+        out.push(b'\'');
+        out.extend_from_slice(self.blob_close.as_bytes());
     }
 }

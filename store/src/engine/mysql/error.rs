@@ -1,37 +1,42 @@
 //! What MariaDB and MySQL say when something fails.
 
-use mysql_async::{DriverError, Error, ServerError};
-
+use super::wire::{LoginError, ServerError, WireError};
 use crate::engine::server::driver::Failure;
 use crate::error::{Reason, StoreError};
 
 /// A failure to open a connection or to set it up.
-pub(super) fn of_connecting(error: &Error) -> StoreError {
+pub(super) fn of_connecting(error: &WireError) -> StoreError {
+    let unavailable = || StoreError::Unavailable { reason: Reason::Connect, detail: error.to_string() };
     match error {
-        Error::Server(server) => match server.code {
+        WireError::Server(server) => match server.code {
             // Unknown database: to whoever asks, none of its tables exists.
             1049 => StoreError::NoTable { table: quoted(&server.message) },
             // Wrong user, password or rights.
             1044 | 1045 | 1698 | 2059 => StoreError::Refused { detail: server.to_string() },
-            _ => StoreError::Unavailable { reason: Reason::Connect, detail: server.to_string() },
+            _ => unavailable(),
         },
-        Error::Driver(_) | Error::Io(_) | Error::Other(_) | Error::Url(_) => {
-            StoreError::Unavailable { reason: Reason::Connect, detail: error.to_string() }
+        WireError::Login(LoginError::NoTls | LoginError::Random) => unavailable(),
+        WireError::Login(LoginError::Plugin { .. } | LoginError::Key | LoginError::Host { .. }) => {
+            StoreError::Refused { detail: error.to_string() }
         }
+        WireError::Io(_)
+        | WireError::Closed
+        | WireError::Malformed(_)
+        | WireError::TooLong { .. }
+        | WireError::Unsendable(_) => unavailable(),
     }
 }
 
 /// A failure of a statement.
-pub(super) fn of_statement(error: &Error) -> Failure {
+pub(super) fn of_statement(error: &WireError) -> Failure {
     match error {
-        Error::Server(server) => of_server(server),
-        // The statement was never sent.
-        Error::Driver(DriverError::StmtParamsNumberExceedsLimit { .. } | DriverError::MixedParams) => {
-            Failure::Store(StoreError::Failed { detail: error.to_string() })
-        }
-        Error::Driver(_) | Error::Io(_) | Error::Other(_) | Error::Url(_) => {
-            Failure::Lost { detail: error.to_string() }
-        }
+        WireError::Server(server) => of_server(server),
+        WireError::Unsendable(_) => Failure::Store(StoreError::Failed { detail: error.to_string() }),
+        WireError::Io(_)
+        | WireError::Closed
+        | WireError::Malformed(_)
+        | WireError::TooLong { .. }
+        | WireError::Login(_) => Failure::Lost { detail: error.to_string() },
     }
 }
 

@@ -1,11 +1,17 @@
-//! Inserting cells: the log head, the rows and the commit in one packet of statements (CORRECTNESS C1, C4).
+//! Inserting cells: the log head, the rows and the commit in one write (CORRECTNESS C1, C4).
+//!
+//! The usual shared write, cells of one table of which existing ones are kept, is a [`Batch`]: head, a prepared INSERT and
+//! commit are three commands that the server finds one behind the other. Reading a row from text costs it a quarter of
+//! what storing it does, so that only what a batch cannot be (several tables, rows that must not exist, megabytes) is a
+//! [`Plan`]: packets of text.
+
+use std::io::Write as _;
 
 use cellgate_schemaless::limits::ID_STRIDE;
-use cellgate_schemaless::{AddedId, Epoch, Micros, TableRef};
-use mysql_async::Row;
+use cellgate_schemaless::{AddedId, Epoch, Micros, TableId, TableRef};
 
-use super::session::row_values;
-use crate::engine::server::driver::{Existing, Failure, NewRow, Place, Value};
+use super::wire::{Argument, Arguments, Done, Field, Flow, Row, Sink, WireError};
+use crate::engine::server::driver::{Existing, Failure, NewRow, Place};
 use crate::error::StoreError;
 use crate::sql::{Dialect, FIRST_HEAD, MYSQL};
 
@@ -20,6 +26,109 @@ const TAIL_BYTES: usize = 256;
 
 /// What an INSERT that keeps existing rows answers of every row, the existing ones too.
 const RETURNING: &str = " RETURNING added_id, row_key, column_key, ref_key, token, created_at";
+
+/// Most rows of a [`Batch`].
+const BATCH_ROWS: usize = 128;
+
+/// Values of a row that are parameters.
+const ROW_PARAMS: usize = 7;
+
+/// How many rows the text of a batch has room for: few texts exist, and few rows are repeated to fill one.
+fn room(rows: usize) -> usize {
+    let step = match rows {
+        0..=16 => 1,
+        17..=32 => 2,
+        33..=64 => 4,
+        _ => 8,
+    };
+    rows.next_multiple_of(step)
+}
+
+/// One transaction of three commands: the head, one prepared INSERT, the commit.
+///
+/// The server runs each of them whatever became of the one before, so that it must not matter:
+/// - `@c` is the first id, and set only behind the head's update in the same command. It is NULL before: [`COMMIT`] and
+///   [`ROLLBACK`] make it so, and a session in which neither was done is not used again. No row can be inserted without
+///   an id.
+/// - There is one INSERT: all of it is there, or nothing. Rolled back alone or with its transaction, there is nothing left
+///   that the commit could make visible but ids nobody has.
+#[derive(Clone, Copy)]
+pub(super) struct Batch<'a> {
+    rows: &'a [NewRow<'a>],
+    table: &'a TableRef,
+}
+
+/// The last command of a [`Batch`].
+pub(super) const COMMIT: &[u8] = b"COMMIT; SET @c = NULL";
+
+/// What a failed insert is followed by.
+pub(super) const ROLLBACK: &[u8] = b"ROLLBACK; SET @c = NULL";
+
+impl<'a> Batch<'a> {
+    /// The batch of these rows, if they can be one that is no longer than `longest` bytes.
+    pub(super) fn new(rows: &'a [NewRow<'a>], existing: Existing, longest: usize) -> Option<Self> {
+        let table = rows.first()?.table;
+        let bytes: usize = rows.iter().map(row_size).sum();
+        // Rows that are repeated are never longer than the last one.
+        let last = rows.last().map_or(0, row_size) * (room(rows.len()) - rows.len());
+        let fits = rows.len() <= BATCH_ROWS && bytes + last + PREFIX_BYTES < PACKET_BYTES.min(longest);
+        let alike = rows.iter().all(|row| row.table.id == table.id);
+        (fits && alike && existing == Existing::Keep).then_some(Self { rows, table })
+    }
+
+    /// The command that takes ids and a time.
+    pub(super) fn head(&self, epoch: Epoch) -> Vec<u8> {
+        let mut text = start(epoch, self.rows.len()).text;
+        text.extend_from_slice(b"; SET @c = @b");
+        text
+    }
+
+    /// Table and rows: what the text of the INSERT follows from.
+    pub(super) fn shape(&self) -> (TableId, usize) {
+        (self.table.id, room(self.rows.len()))
+    }
+
+    /// The text of the INSERT.
+    pub(super) fn text(&self, returning: bool) -> String {
+        let mut packet = Packet { text: Vec::new(), statements: 0 };
+        open(&mut packet, self.table);
+        let mut text = String::from_utf8_lossy(&packet.text).into_owned();
+        for row in 0..room(self.rows.len()) {
+            text.push_str(if row > 0 { ", " } else { "" });
+            // Whatever the variables were when the statement was prepared, they are whole numbers.
+            let id = format!("CAST(@c AS SIGNED) + {}", row as i64 * ID_STRIDE);
+            text.push_str(&format!("({id}, ?, 0, ?, ?, CAST(@t AS SIGNED), ?, ?, ?, ?)"));
+        }
+        text.push_str(KEEP);
+        if returning {
+            text.push_str(RETURNING);
+        }
+        text
+    }
+}
+
+impl Arguments for Batch<'_> {
+    fn count(&self) -> usize {
+        room(self.rows.len()) * ROW_PARAMS
+    }
+
+    fn each(&self, take: &mut dyn FnMut(Argument<'_>)) {
+        // The last row is repeated: met again, it is one that exists, by its own token.
+        let padding = self.rows.last().into_iter().cycle();
+        for row in self.rows.iter().chain(padding).take(room(self.rows.len())) {
+            take(Argument::Int(i64::from(row.shard.0)));
+            take(Argument::Int(i64::from(row.table.def)));
+            take(Argument::Int(row.triple.ref_key.0));
+            take(Argument::Int(row.token.0));
+            take(Argument::Bytes(row.triple.row.as_bytes()));
+            take(Argument::Bytes(row.triple.column.as_bytes()));
+            take(Argument::Bytes(row.body.as_bytes()));
+        }
+    }
+}
+
+/// Leaves rows as they are that exist.
+const KEEP: &str = " ON DUPLICATE KEY UPDATE token = token";
 
 /// A text of several statements.
 pub(super) struct Packet {
@@ -52,7 +161,7 @@ impl Plan {
         let close = |packet: &mut Packet| {
             let text: &[u8] = match (existing, returning) {
                 (Existing::Refuse, _) => b"",
-                (Existing::Keep, _) => b" ON DUPLICATE KEY UPDATE token = token",
+                (Existing::Keep, _) => KEEP.as_bytes(),
             };
             packet.text.extend_from_slice(text);
             if returning && existing == Existing::Keep {
@@ -61,7 +170,7 @@ impl Plan {
         };
         for (i, row) in rows.iter().enumerate() {
             let size = row_size(row);
-            if row_size(row) + TAIL_BYTES + PREFIX_BYTES > longest {
+            if size + TAIL_BYTES + PREFIX_BYTES > longest {
                 return Err(Failure::Store(StoreError::TooLarge { bytes: row.body.as_bytes().len(), max: longest }));
             }
             if table.is_some() && packet.text.len() + size + TAIL_BYTES > PACKET_BYTES.min(longest) {
@@ -117,7 +226,8 @@ fn open(packet: &mut Packet, table: &TableRef) {
 /// At least as many bytes as the row takes.
 fn row_size(row: &NewRow<'_>) -> usize {
     let body = row.body.as_bytes();
-    let quotes = body.iter().filter(|b| **b == b'\'').count();
+    // Searched at once, counted only if there is something to count: most JSON has none.
+    let quotes = if body.contains(&b'\'') { body.iter().filter(|b| **b == b'\'').count() } else { 0 };
     let keys = row.triple.row.as_bytes().len() + row.triple.column.as_bytes().len();
     body.len() + quotes + 2 * keys + 160
 }
@@ -126,71 +236,115 @@ fn push_row(text: &mut Vec<u8>, number: usize, row: &NewRow<'_>) {
     let offset = i64::try_from(number).unwrap_or(i64::MAX).saturating_mul(ID_STRIDE);
     let (shard, def, ref_key, token) = (row.shard, row.table.def, row.triple.ref_key, row.token);
     // Columns in the order of INSERT_COLUMNS.
-    let mut values = format!("(@b + {offset}, {shard}, 0, {def}, {ref_key}, @t, {token}, ");
-    MYSQL.blob(&mut values, row.triple.row.as_bytes());
-    values.push_str(", ");
-    MYSQL.blob(&mut values, row.triple.column.as_bytes());
-    text.extend_from_slice(values.as_bytes());
+    // Writing to a vector does not fail.
+    let _ = write!(text, "(@b + {offset}, {shard}, 0, {def}, {ref_key}, @t, {token}, ");
+    MYSQL.blob(text, row.triple.row.as_bytes());
+    text.extend_from_slice(b", ");
+    MYSQL.blob(text, row.triple.column.as_bytes());
     // A body as hexadecimal digits would be twice as long; sessions have no backslash escapes, so that the quote is
     // the one character to look after.
     text.extend_from_slice(b", _binary'");
-    for (i, part) in row.body.as_bytes().split(|b| *b == b'\'').enumerate() {
-        if i > 0 {
-            text.extend_from_slice(b"''");
+    let body = row.body.as_bytes();
+    if body.contains(&b'\'') {
+        for (i, part) in body.split(|b| *b == b'\'').enumerate() {
+            if i > 0 {
+                text.extend_from_slice(b"''");
+            }
+            text.extend_from_slice(part);
         }
-        text.extend_from_slice(part);
+    } else {
+        text.extend_from_slice(body);
     }
     text.extend_from_slice(b"')");
 }
 
 /// Reads the answers of a [`Plan`]: where each row is that was inserted, as far as they say so.
-pub(super) fn places(
-    rows: &[NewRow<'_>],
+pub(super) struct Placing<'a> {
+    rows: &'a [NewRow<'a>],
     existing: Existing,
-    returning: bool,
-    answers: &mut Vec<Vec<Row>>,
-) -> Result<Vec<Option<Place>>, Failure> {
-    let wrong = || Failure::Store(StoreError::MaybeWritten { detail: "an insert answered what no row is".to_owned() });
-    let mut places = vec![None; rows.len()];
-    match (existing, returning) {
-        (Existing::Keep, false) => {}
-        (Existing::Refuse, _) => {
-            let base = answers.drain(..).flatten().next().map(row_values);
-            let Some([Value::Int(base), Value::Int(at)]) = base.as_deref() else { return Err(wrong()) };
-            for (place, offset) in places.iter_mut().zip(0i64..) {
-                let added_id = AddedId(base + offset * ID_STRIDE);
-                *place = Some(Place { added_id, created_at: Micros(*at) });
-            }
-        }
-        (Existing::Keep, true) => {
-            // Rows are answered in the order of VALUES; but a row is only believed by its name.
-            for (i, answer) in answers.drain(..).flatten().enumerate() {
-                let answer = row_values(answer);
-                let [
-                    Value::Int(added_id),
-                    Value::Bytes(row),
-                    Value::Bytes(column),
-                    Value::Int(ref_key),
-                    Value::Int(token),
-                    Value::Int(created_at),
-                ] = answer.as_slice()
-                else {
-                    return Err(wrong());
-                };
-                let named = |asked: &NewRow<'_>| {
-                    asked.triple.ref_key.0 == *ref_key
-                        && asked.triple.row.as_bytes() == row
-                        && asked.triple.column.as_bytes() == column
-                };
-                let at = if rows.get(i).is_some_and(named) { Some(i) } else { rows.iter().position(named) };
-                let Some(at) = at else { return Err(wrong()) };
-                if rows[at].token.0 == *token {
-                    places[at] = Some(Place { added_id: AddedId(*added_id), created_at: Micros(*created_at) });
-                }
-            }
-        }
+    places: Vec<Option<Place>>,
+    /// The row the next answer is probably of: they come in the order of VALUES.
+    next: usize,
+    /// Statements of this packet that are done.
+    statements: usize,
+    /// Whether an answer was one to none of the rows.
+    wrong: bool,
+}
+
+impl<'a> Placing<'a> {
+    pub(super) fn new(rows: &'a [NewRow<'a>], existing: Existing) -> Self {
+        Self { rows, existing, places: vec![None; rows.len()], next: 0, statements: 0, wrong: false }
     }
-    Ok(places)
+
+    /// Another packet is sent.
+    pub(super) fn begin(&mut self) {
+        self.statements = 0;
+    }
+
+    /// How many statements of the packet were done.
+    pub(super) fn statements(&self) -> usize {
+        self.statements
+    }
+
+    /// Where the rows are.
+    pub(super) fn places(self) -> Result<Vec<Option<Place>>, Failure> {
+        let missing = self.existing == Existing::Refuse && self.places.iter().any(Option::is_none);
+        if self.wrong || missing {
+            let detail = "an insert answered what no row is".to_owned();
+            return Err(Failure::Store(StoreError::MaybeWritten { detail }));
+        }
+        Ok(self.places)
+    }
+
+    /// The row of `@b, @t`: all rows were inserted, from the first id on.
+    fn base(&mut self, mut row: Row<'_>) -> Result<bool, WireError> {
+        let (Field::Int(base), Field::Int(at)) = (row.field()?, row.field()?) else { return Ok(false) };
+        for (place, offset) in self.places.iter_mut().zip(0i64..) {
+            let added_id = AddedId(base.saturating_add(offset * ID_STRIDE));
+            *place = Some(Place { added_id, created_at: Micros(at) });
+        }
+        Ok(true)
+    }
+
+    /// A row of `RETURNING`; it is only believed by its name.
+    fn returned(&mut self, mut row: Row<'_>) -> Result<bool, WireError> {
+        let (added_id, row_key, column_key) = (row.field()?, row.field()?, row.field()?);
+        let (ref_key, token, created_at) = (row.field()?, row.field()?, row.field()?);
+        let (Field::Int(added_id), Field::Bytes(row_key), Field::Bytes(column_key)) = (added_id, row_key, column_key)
+        else {
+            return Ok(false);
+        };
+        let (Field::Int(ref_key), Field::Int(token), Field::Int(created_at)) = (ref_key, token, created_at) else {
+            return Ok(false);
+        };
+        let named = |asked: &NewRow<'_>| {
+            asked.triple.ref_key.0 == ref_key
+                && asked.triple.row.as_bytes() == row_key
+                && asked.triple.column.as_bytes() == column_key
+        };
+        let expected = self.rows.get(self.next).is_some_and(named).then_some(self.next);
+        let Some(at) = expected.or_else(|| self.rows.iter().position(named)) else { return Ok(false) };
+        self.next = at + 1;
+        if self.rows[at].token.0 == token {
+            self.places[at] = Some(Place { added_id: AddedId(added_id), created_at: Micros(created_at) });
+        }
+        Ok(true)
+    }
+}
+
+impl Sink for Placing<'_> {
+    fn row(&mut self, row: Row<'_>) -> Result<Flow, WireError> {
+        let right = match self.existing {
+            Existing::Refuse => self.base(row)?,
+            Existing::Keep => self.returned(row)?,
+        };
+        self.wrong |= !right;
+        Ok(Flow::More)
+    }
+
+    fn done(&mut self, _: Done) {
+        self.statements += 1;
+    }
 }
 
 #[cfg(test)]
@@ -235,6 +389,41 @@ mod tests {
             insert("b_2", 1024, 1)
         );
         assert_eq!(std::str::from_utf8(&packet.text), Ok(text.as_str()));
+    }
+
+    #[test]
+    fn a_shared_write_is_one_prepared_insert() {
+        let table = TableRef::new("a", TableId(1), 2);
+        let (triple, body) = (named("k"), Body::from_store(&b"{}"[..]));
+        let rows = vec![new(&table, &triple, &body); 18];
+        let batch = Batch::new(&rows[..2], Existing::Keep, LONGEST).unwrap();
+        assert_eq!(
+            batch.text(true),
+            "INSERT INTO `a_1` (added_id, shard, kind, def, ref_key, created_at, token, row_key, column_key, body) VALUES \
+             (CAST(@c AS SIGNED) + 0, ?, 0, ?, ?, CAST(@t AS SIGNED), ?, ?, ?, ?), \
+             (CAST(@c AS SIGNED) + 1024, ?, 0, ?, ?, CAST(@t AS SIGNED), ?, ?, ?, ?) ON DUPLICATE KEY UPDATE token = \
+             token RETURNING added_id, row_key, column_key, ref_key, token, created_at"
+        );
+        for rows in [&rows[..1], &rows[..17], &rows] {
+            let batch = Batch::new(rows, Existing::Keep, LONGEST).unwrap();
+            let mut told = 0;
+            batch.each(&mut |_| told += 1);
+            assert_eq!((told, batch.text(false).matches('?').count()), (batch.count(), batch.count()));
+        }
+    }
+
+    #[test]
+    fn what_must_be_told_apart_by_statements_is_no_batch() {
+        let (first, second) = (TableRef::new("a", TableId(1), 2), TableRef::new("b", TableId(2), 1));
+        let (triple, body) = (named("k"), Body::from_store(vec![b'1'; 600 * 1024]));
+        let one = new(&first, &triple, &body);
+        assert!(Batch::new(&[one], Existing::Keep, LONGEST).is_some());
+        assert!(Batch::new(&[one], Existing::Refuse, LONGEST).is_none());
+        assert!(Batch::new(&[one, one], Existing::Keep, LONGEST).is_none(), "more than a packet");
+        assert!(Batch::new(&[one], Existing::Keep, 500 * 1024).is_none(), "more than the server takes");
+        let small = Body::from_store(&b"{}"[..]);
+        let rows = [new(&first, &triple, &small), new(&second, &triple, &small)];
+        assert!(Batch::new(&rows, Existing::Keep, LONGEST).is_none());
     }
 
     #[test]

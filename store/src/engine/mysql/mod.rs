@@ -1,20 +1,24 @@
-//! MariaDB and MySQL, by `mysql_async` without its own pool.
+//! MariaDB and MySQL, by a client of our own (`wire`).
 //!
 //! MariaDB 10.5 and later is what this is tested with. A MySQL 8 has no `INSERT .. RETURNING`: the rows of a coalesced
 //! insert are looked up after it instead.
 
 mod error;
+mod finding;
 mod insert;
 mod session;
+mod sinks;
+mod wire;
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
-use mysql_async::{Conn, Opts, OptsBuilder};
 
+use self::wire::{Connection, Encryption, Target, WireError};
 use crate::backend::Timeouts;
 use crate::engine::dsn::{Dsn, Password, ServerKind};
 use crate::engine::server::driver::{Driver, Session};
@@ -34,14 +38,11 @@ const FRESH: Duration = Duration::from_secs(5);
 /// and prepared again as they come.
 const STATEMENTS: usize = 256;
 
-/// Longest packet the driver lets in or out, in bytes; the server's own limit is below.
-const PACKET_BYTES: usize = 1 << 30;
-
 /// Opens sessions to a MariaDB or MySQL server.
 pub struct MysqlDriver {
     name: String,
     dsn: Dsn,
-    opts: Opts,
+    encryption: Encryption,
     timeouts: Timeouts,
     returning: Returning,
     /// Whether it was said that commits are not durable; once is enough.
@@ -49,7 +50,6 @@ pub struct MysqlDriver {
 }
 
 impl fmt::Debug for MysqlDriver {
-    /// Without `opts`, which print the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MysqlDriver").field("name", &self.name).field("dsn", &self.dsn).finish_non_exhaustive()
     }
@@ -88,30 +88,32 @@ impl MysqlDriver {
         if dsn.kind != ServerKind::Mysql {
             return Err(StoreError::Refused { detail: format!("{dsn} is not a mysql:// name") });
         }
-        let builder = OptsBuilder::default()
-            .ip_or_hostname(dsn.host.clone())
-            .tcp_port(dsn.port)
-            .user(Some(dsn.user.clone()))
-            .pass(dsn.password.as_ref().map(Password::expose))
-            .db_name(Some(dsn.database.clone()))
-            .ssl_opts(dsn.tls.mysql()?)
-            // By default the driver looks for a socket file behind every local server and switches over to it.
-            .prefer_socket(false)
-            .tcp_nodelay(true)
-            .tcp_keepalive(Some(Duration::from_secs(30)))
-            // Sessions keep their own.
-            .stmt_cache_size(0)
-            // Given, so that the driver does not ask the server: the session reads its own.
-            .max_allowed_packet(Some(PACKET_BYTES))
-            .wait_timeout(Some(28_800));
+        let encryption = match dsn.tls.rustls()? {
+            Some(config) => Encryption::Tls(Arc::new(config)),
+            None => Encryption::None,
+        };
         Ok(Self {
             name: options.name.clone(),
             dsn,
-            opts: builder.into(),
+            encryption,
             timeouts: options.timeouts,
             returning,
             warned: AtomicBool::new(false),
         })
+    }
+
+    /// Logs in, into this database.
+    async fn open(&self, database: Option<&str>) -> Result<Connection, WireError> {
+        let dsn = &self.dsn;
+        let target = Target {
+            host: &dsn.host,
+            port: dsn.port,
+            user: &dsn.user,
+            password: dsn.password.as_ref().map_or("", Password::expose),
+            database,
+            encryption: &self.encryption,
+        };
+        Connection::open(&target).await
     }
 
     /// Says once that an acknowledged write may not survive a crash of the server's machine.
@@ -130,13 +132,16 @@ impl Manager for MysqlDriver {
     type Error = StoreError;
 
     async fn create(&self) -> Result<MysqlSession, StoreError> {
-        let connection = Conn::new(self.opts.clone()).await.map_err(|e| error::of_connecting(&e))?;
+        let connection = self.open(Some(&self.dsn.database)).await.map_err(|e| error::of_connecting(&e))?;
         let session = MysqlSession::start(connection, &self.timeouts, self.returning).await?;
         self.warn_if_not_durable(&session);
         Ok(session)
     }
 
     async fn recycle(&self, session: &mut MysqlSession, metrics: &Metrics) -> RecycleResult<StoreError> {
+        if !session.is_idle() {
+            return Err(RecycleError::message("it was left in the middle of an answer"));
+        }
         if metrics.last_used() < FRESH {
             return Ok(());
         }
@@ -160,25 +165,17 @@ impl Driver for MysqlDriver {
     }
 
     async fn create_database(&self) -> Result<(), StoreError> {
-        let no_database: Option<String> = None;
-        let opts = OptsBuilder::from_opts(self.opts.clone()).db_name(no_database);
         let create = async {
             // Looked for first: whoever may use a database may not always create one.
-            match Conn::new(self.opts.clone()).await {
-                Ok(connection) => {
-                    drop(connection.disconnect().await);
-                    return Ok(());
-                }
+            match self.open(Some(&self.dsn.database)).await {
+                Ok(_) => return Ok(()),
                 Err(e) => match error::of_connecting(&e) {
                     StoreError::NoTable { .. } => {}
                     error => return Err(error),
                 },
             }
-            let mut connection = Conn::new(opts).await.map_err(|e| error::of_connecting(&e))?;
-            let created = session::create_database(&mut connection, &self.dsn.database).await;
-            // Whether it says goodbye or not makes no difference.
-            drop(connection.disconnect().await);
-            created
+            let mut connection = self.open(None).await.map_err(|e| error::of_connecting(&e))?;
+            session::create_database(&mut connection, &self.dsn.database).await
         };
         tokio::time::timeout(self.timeouts.statement, create).await.map_err(|_| StoreError::Timeout {
             reason: crate::error::Reason::Statement,

@@ -5,34 +5,43 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use cellgate_schemaless::{
-    AddedId, Body, Cell, CellKind, ColumnKey, Epoch, Micros, RefKey, RowKey, ShardId, Token, Triple, TxnId,
-};
-use mysql_async::prelude::{Protocol, Queryable};
-use mysql_async::{Column, Conn, Params, QueryResult, Row, Statement};
+use cellgate_schemaless::{Cell, Epoch, TableId, TableRef};
 
+use super::finding::{Finding, NameArguments, Shape};
+use super::insert::{Batch, COMMIT, Placing, ROLLBACK};
+use super::sinks::{CellRows, Count, Values};
+use super::wire::{Argument, Arguments, Command, Connection, Ended, Failed, Prepared, Sink, WireError};
 use super::{Returning, STATEMENTS, error, insert};
 use crate::backend::Timeouts;
-use crate::engine::server::core::size;
-use crate::engine::server::driver::{Cells, Existing, Failure, Mark, NewRow, Place, Session, Value};
+use crate::engine::server::driver::{Cells, Existing, Failure, Mark, Names, NewRow, Place, Session, Value};
 use crate::error::{Reason, StoreError};
 use crate::hash::FastHash;
-use crate::sql::{MYSQL, Param, Query};
+use crate::sql::{Dialect, MYSQL, Param, Query};
 
 /// A connection, logged in and set up.
 pub struct MysqlSession {
-    connection: Conn,
-    /// Prepared by text; the driver's own cache would look through the text at every use.
-    statements: HashMap<String, Statement, FastHash>,
+    connection: Connection,
+    /// Prepared, by what they are about.
+    statements: HashMap<Key, Prepared, FastHash>,
     mark: Mark,
     /// Whether the server has `INSERT .. RETURNING`.
     returning: bool,
     /// Longest statement the server takes, in bytes.
     packet: usize,
     durable: bool,
-    /// Whether an answer was left half-read.
-    half_read: bool,
+    /// Whether a transaction could not be ended.
+    stuck: bool,
+}
+
+/// What a prepared statement is found by.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Key {
+    /// Its text.
+    Text(String),
+    /// Its shape, from which the text follows.
+    Shape(Shape),
+    /// An INSERT of a batch: its table and how many rows it has room for.
+    Insert(TableId, usize),
 }
 
 impl fmt::Debug for MysqlSession {
@@ -44,12 +53,13 @@ impl fmt::Debug for MysqlSession {
 impl MysqlSession {
     /// Sets a new connection up.
     pub(super) async fn start(
-        mut connection: Conn,
+        mut connection: Connection,
         timeouts: &Timeouts,
         returning: Returning,
     ) -> Result<Self, StoreError> {
         let nonce = nonce()?;
-        let maria = is_maria(&mut connection).await.map_err(|e| error::of_connecting(&e))?;
+        let version = version(&mut connection).await.map_err(|e| error::of_connecting(&e))?;
+        let maria = version.to_ascii_lowercase().contains("mariadb");
         let facts = set_up(&mut connection, timeouts, maria, &nonce).await.map_err(|e| error::of_connecting(&e))?;
         if !facts.marked {
             // Without it a lost write could not be settled.
@@ -57,20 +67,12 @@ impl MysqlSession {
             return Err(StoreError::Refused { detail });
         }
         let returning = match returning {
-            Returning::IfKnown => maria && connection.server_version() >= (10, 5, 0),
+            Returning::IfKnown => maria && numbers(&version) >= [10, 5],
             Returning::Never => false,
         };
         let mark = Mark { number: i64::from(connection.id()), nonce };
         let statements = HashMap::default();
-        Ok(Self {
-            connection,
-            statements,
-            mark,
-            returning,
-            packet: facts.packet,
-            durable: facts.durable,
-            half_read: false,
-        })
+        Ok(Self { connection, statements, mark, returning, packet: facts.packet, durable: facts.durable, stuck: false })
     }
 
     /// Whether a commit is on disk when it is answered.
@@ -78,53 +80,74 @@ impl MysqlSession {
         self.durable
     }
 
-    /// Prepares a text, or finds it prepared.
-    async fn prepared(&mut self, text: &str) -> Result<Statement, Failure> {
-        if let Some(statement) = self.statements.get(text) {
-            return Ok(statement.clone());
+    /// Runs a statement that is kept prepared; `text` makes its text.
+    async fn prepared(
+        &mut self,
+        key: Key,
+        text: impl FnOnce(&Key) -> String + Send,
+        arguments: &dyn Arguments,
+        sink: &mut (dyn Sink + Send),
+    ) -> Result<Ended, WireError> {
+        if let Some(statement) = self.statements.get_mut(&key) {
+            return self.connection.execute(statement, arguments, sink).await;
         }
-        let lost = |e: mysql_async::Error| error::of_statement(&e);
+        let mut statement = self.prepare(&text(&key)).await?;
+        let ended = self.connection.execute(&mut statement, arguments, sink).await;
+        self.statements.insert(key, statement);
+        ended
+    }
+
+    /// Prepares a statement, and makes room for it.
+    async fn prepare(&mut self, text: &str) -> Result<Prepared, WireError> {
         if self.statements.len() >= STATEMENTS {
             for (_, statement) in self.statements.drain() {
-                self.connection.close(statement).await.map_err(lost)?;
+                self.connection.close(statement);
             }
         }
-        let statement = self.connection.prep(text).await.map_err(lost)?;
-        self.statements.insert(text.to_owned(), statement.clone());
-        Ok(statement)
+        self.connection.prepare(text).await
     }
 
-    /// Runs a packet of statements, all of which are answered: one list of rows per statement.
-    ///
-    /// # Errors
-    /// With the number of the statement that failed, from 0. Those behind it were not run.
-    async fn script(&mut self, text: Vec<u8>, statements: usize) -> Result<Vec<Vec<Row>>, (usize, Failure)> {
-        let mut answers = Vec::with_capacity(statements);
-        let failed = |at: usize| move |e: mysql_async::Error| (at, error::of_statement(&e));
-        let mut result = self.connection.query_iter(text).await.map_err(failed(0))?;
-        while answers.len() < statements {
-            let mut rows = Vec::new();
-            loop {
-                match result.next().await {
-                    Ok(Some(row)) => rows.push(row),
-                    Ok(None) => break,
-                    Err(e) => return Err(failed(answers.len())(e)),
-                }
+    /// Inserts a batch: one write, one transaction.
+    async fn insert_batch(&mut self, epoch: Epoch, batch: Batch<'_>, placing: &mut Placing<'_>) -> Result<(), Failure> {
+        let (table, room) = batch.shape();
+        let key = Key::Insert(table, room);
+        let mut insert = match self.statements.remove(&key) {
+            Some(statement) => statement,
+            None => self.prepare(&batch.text(self.returning)).await.map_err(|e| error::of_statement(&e))?,
+        };
+        let head = batch.head(epoch);
+        let mut commands = [Command::Text(&head), Command::Prepared(&mut insert, &batch), Command::Text(COMMIT)];
+        let last = commands.len() - 1;
+        let done = self.connection.pipeline(&mut commands, placing).await;
+        self.statements.insert(key, insert);
+        match done {
+            Ok(()) => Ok(()),
+            Err(Failed { command, error }) => {
+                let failure = error::of_statement(&error);
+                // What became of the commands behind the one that failed first is not asked.
+                Err(self.roll_back(if command == last { failure.at_commit() } else { failure }).await)
             }
-            answers.push(rows);
         }
-        Ok(answers)
     }
 
-    /// Ends the transaction a failed script left open, and passes the failure on.
+    /// Runs a query that is kept prepared.
+    async fn query(&mut self, query: &Query, sink: &mut (dyn Sink + Send)) -> Result<Ended, WireError> {
+        let text = |key: &Key| match key {
+            Key::Text(text) => text.clone(),
+            Key::Shape(_) | Key::Insert(..) => query.text.clone(),
+        };
+        self.prepared(Key::Text(query.text.clone()), text, &Params(&query.params), sink).await
+    }
+
+    /// Ends the transaction a failed insert may have left open, and passes the failure on.
     async fn roll_back(&mut self, failure: Failure) -> Failure {
         match failure {
             Failure::Lost { detail } => Failure::Lost { detail },
             // Nothing was committed, so that a connection lost now is not a lost attempt; but it is of no use.
-            other => match self.connection.query_drop("ROLLBACK").await {
-                Ok(()) => other,
+            other => match self.connection.query(ROLLBACK, &mut Count::default()).await {
+                Ok(_) => other,
                 Err(e) => {
-                    self.half_read = true;
+                    self.stuck = true;
                     Failure::Again { reason: Reason::Statement, detail: e.to_string() }
                 }
             },
@@ -135,43 +158,58 @@ impl MysqlSession {
 #[async_trait]
 impl Session for MysqlSession {
     async fn cells(&mut self, query: &Query, budget: usize) -> Result<Cells, Failure> {
-        let lost = |e: mysql_async::Error| error::of_statement(&e);
-        let (statement, params) = (self.prepared(&query.text).await?, bind(&query.params)?);
-        let mut result = self.connection.exec_iter(statement, params).await.map_err(lost)?;
-        let mut cells = Vec::new();
-        let mut bytes = 0usize;
-        while let Some(row) = result.next().await.map_err(lost)? {
-            let cell = cell(row)?;
-            bytes = bytes.saturating_add(size(&cell));
-            cells.push(cell);
-            if bytes > budget {
-                self.half_read = true;
-                return Ok(Cells { cells, cut: true });
-            }
+        let mut rows = CellRows::new(budget);
+        let ended = self.query(query, &mut rows).await.map_err(|e| of_reading(&e))?;
+        match rows.wrong {
+            Some(wrong) => Err(wrong),
+            None => Ok(Cells { cells: rows.cells, cut: ended == Ended::Cut }),
         }
-        Ok(Cells { cells, cut: false })
+    }
+
+    async fn find(
+        &mut self,
+        dialect: &Dialect,
+        table: &TableRef,
+        names: Names<'_>,
+        budget: usize,
+    ) -> Result<Option<Vec<Option<Cell>>>, Failure> {
+        let mut finding = Finding::new(names, budget);
+        let ended = match Shape::new(table.id, names) {
+            Some(shape) => {
+                let arguments = NameArguments { names, shape };
+                let text = |_: &Key| names.query(dialect, table).text;
+                self.prepared(Key::Shape(shape), text, &arguments, &mut finding).await
+            }
+            None => self.query(&names.query(dialect, table), &mut finding).await,
+        };
+        let ended = ended.map_err(|e| of_reading(&e))?;
+        let answers = finding.answers()?;
+        Ok((ended == Ended::Whole).then_some(answers))
     }
 
     async fn fetch(&mut self, query: &Query) -> Result<Vec<Vec<Value>>, Failure> {
-        let lost = |e: mysql_async::Error| error::of_statement(&e);
-        if query.params.is_empty() {
-            let result = self.connection.query_iter(query.text.as_str()).await.map_err(lost)?;
-            return values(result).await;
-        }
-        let (statement, params) = (self.prepared(&query.text).await?, bind(&query.params)?);
-        let result = self.connection.exec_iter(statement, params).await.map_err(lost)?;
-        values(result).await
+        let mut values = Values::default();
+        let ended = if query.params.is_empty() {
+            self.connection.query(query.text.as_bytes(), &mut values).await
+        } else {
+            self.query(query, &mut values).await
+        };
+        ended.map_err(|e| error::of_statement(&e))?;
+        Ok(values.rows)
     }
 
     async fn execute(&mut self, query: &Query) -> Result<u64, Failure> {
-        let lost = |e: mysql_async::Error| error::of_statement(&e);
-        let (statement, params) = (self.prepared(&query.text).await?, bind(&query.params)?);
-        self.connection.exec_drop(statement, params).await.map_err(lost)?;
-        Ok(self.connection.affected_rows())
+        let mut count = Count::default();
+        self.query(query, &mut count).await.map_err(|e| error::of_statement(&e))?;
+        Ok(count.affected)
     }
 
     async fn run(&mut self, text: &str) -> Result<(), Failure> {
-        self.connection.query_drop(text).await.map_err(|e| error::of_statement(&e))
+        self.connection
+            .query(text.as_bytes(), &mut Count::default())
+            .await
+            .map(drop)
+            .map_err(|e| error::of_statement(&e))
     }
 
     async fn insert(
@@ -180,21 +218,25 @@ impl Session for MysqlSession {
         rows: &[NewRow<'_>],
         existing: Existing,
     ) -> Result<Vec<Option<Place>>, Failure> {
+        if let Some(batch) = Batch::new(rows, existing, self.packet) {
+            let mut placing = Placing::new(rows, existing);
+            self.insert_batch(epoch, batch, &mut placing).await?;
+            return placing.places();
+        }
         let plan = insert::Plan::new(epoch, rows, existing, self.returning, self.packet)?;
         let last = plan.packets.len().saturating_sub(1);
-        let mut answers = Vec::new();
-        for (i, packet) in plan.packets.into_iter().enumerate() {
-            match self.script(packet.text, packet.statements).await {
-                Ok(more) => answers.extend(more),
-                Err((at, failure)) => {
-                    // The last statement of the last packet is the COMMIT.
-                    let commit = i == last && at + 1 == packet.statements;
-                    let failure = if commit { failure.at_commit() } else { failure };
-                    return Err(self.roll_back(failure).await);
-                }
+        let mut placing = Placing::new(rows, existing);
+        for (i, packet) in plan.packets.iter().enumerate() {
+            placing.begin();
+            if let Err(e) = self.connection.query(&packet.text, &mut placing).await {
+                let failure = error::of_statement(&e);
+                // The last statement of the last packet is the COMMIT.
+                let commit = i == last && placing.statements() + 1 == packet.statements;
+                let failure = if commit { failure.at_commit() } else { failure };
+                return Err(self.roll_back(failure).await);
             }
         }
-        insert::places(rows, existing, self.returning, &mut answers)
+        placing.places()
     }
 
     fn mark(&self) -> Mark {
@@ -226,7 +268,7 @@ impl Session for MysqlSession {
     }
 
     fn is_idle(&self) -> bool {
-        !self.half_read
+        self.connection.is_idle() && !self.stuck
     }
 
     async fn define(&mut self, statements: &[String]) -> Result<(), Failure> {
@@ -245,12 +287,30 @@ struct Facts {
     marked: bool,
 }
 
-async fn is_maria(connection: &mut Conn) -> mysql_async::Result<bool> {
-    let version: Option<String> = connection.query_first("SELECT VERSION()").await?;
-    Ok(version.is_some_and(|version| version.to_ascii_lowercase().contains("mariadb")))
+/// What the server calls itself, as `10.11.6-MariaDB-log`.
+async fn version(connection: &mut Connection) -> Result<String, WireError> {
+    let mut values = Values::default();
+    connection.query(b"SELECT VERSION()", &mut values).await?;
+    match first(&values.rows) {
+        Some(Value::Bytes(version)) => Ok(String::from_utf8_lossy(version).into_owned()),
+        Some(Value::Null | Value::Int(_)) | None => Err(WireError::Malformed("version")),
+    }
 }
 
-async fn set_up(connection: &mut Conn, timeouts: &Timeouts, maria: bool, nonce: &str) -> mysql_async::Result<Facts> {
+/// The first two numbers of a version.
+fn numbers(version: &str) -> [u32; 2] {
+    // What stands before MariaDB's own version for old replicas to read.
+    let version = version.strip_prefix("5.5.5-").unwrap_or(version);
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
+    [numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)]
+}
+
+async fn set_up(
+    connection: &mut Connection,
+    timeouts: &Timeouts,
+    maria: bool,
+    nonce: &str,
+) -> Result<Facts, WireError> {
     let lock = whole_seconds(timeouts.lock).min(5);
     let statement = timeouts.statement;
     // A session that was left in a transaction, as by a proxy that was stopped, must not hold the log head for longer
@@ -269,19 +329,27 @@ async fn set_up(connection: &mut Conn, timeouts: &Timeouts, maria: bool, nonce: 
          SET SESSION sql_mode='STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION', time_zone='+00:00', \
          autocommit=1, innodb_lock_wait_timeout={lock}, lock_wait_timeout={lock}, {of_engine}"
     );
-    connection.query_drop(settings).await?;
-    let facts: Option<(u64, i64, Option<i64>)> = connection
-        .query_first(format!("SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, GET_LOCK('{nonce}', 0)"))
-        .await?;
-    let (packet, flush, locked) = facts.unwrap_or_default();
-    Ok(Facts { packet: usize::try_from(packet).unwrap_or(usize::MAX), durable: flush == 1, marked: locked == Some(1) })
+    connection.query(settings.as_bytes(), &mut Count::default()).await?;
+    let facts =
+        format!("SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, GET_LOCK('{nonce}', 0)").into_bytes();
+    let mut values = Values::default();
+    connection.query(&facts, &mut values).await?;
+    match values.rows.first().map(Vec::as_slice) {
+        Some([Value::Int(packet), Value::Int(flush), locked]) => Ok(Facts {
+            packet: usize::try_from(*packet).unwrap_or(usize::MAX),
+            durable: *flush == 1,
+            marked: *locked == Value::Int(1),
+        }),
+        Some(_) | None => Err(WireError::Malformed("settings")),
+    }
 }
 
 /// Creates a database unless it is there.
-pub(super) async fn create_database(connection: &mut Conn, name: &str) -> Result<(), StoreError> {
+pub(super) async fn create_database(connection: &mut Connection, name: &str) -> Result<(), StoreError> {
     let mut text = "CREATE DATABASE IF NOT EXISTS ".to_owned();
     MYSQL.quote(&mut text, name);
-    connection.query_drop(text).await.map_err(|e| match error::of_statement(&e) {
+    let created = connection.query(text.as_bytes(), &mut Count::default()).await;
+    created.map(drop).map_err(|e| match error::of_statement(&e) {
         Failure::Store(StoreError::Failed { detail }) => {
             StoreError::Refused { detail: format!("the database {name} is not there and cannot be created: {detail}") }
         }
@@ -304,6 +372,40 @@ fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
+/// The failure of a read, which leaves nothing to be settled.
+fn of_reading(error: &WireError) -> Failure {
+    match error {
+        WireError::TooLong { max } => Failure::Store(StoreError::AnswerTooLarge { max: *max }),
+        WireError::Io(_)
+        | WireError::Closed
+        | WireError::Malformed(_)
+        | WireError::Unsendable(_)
+        | WireError::Server(_)
+        | WireError::Login(_) => error::of_statement(error),
+    }
+}
+
+/// The parameters of a query.
+struct Params<'a>(&'a [Param]);
+
+impl Arguments for Params<'_> {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn each(&self, take: &mut dyn FnMut(Argument<'_>)) {
+        for param in self.0 {
+            take(match param {
+                Param::Bytes(bytes) => Argument::Bytes(bytes),
+                Param::Int(number) => Argument::Int(*number),
+                Param::Text(text) => Argument::Text(text),
+                // Lists are PostgreSQL's.
+                Param::NullInt | Param::BytesList(_) | Param::IntList(_) => Argument::Null,
+            });
+        }
+    }
+}
+
 fn plain(text: String) -> Query {
     Query { text, params: Vec::new() }
 }
@@ -312,88 +414,15 @@ fn first(rows: &[Vec<Value>]) -> Option<&Value> {
     rows.first().and_then(|row| row.first())
 }
 
-fn bind(params: &[Param]) -> Result<Params, Failure> {
-    if params.is_empty() {
-        return Ok(Params::Empty);
+#[cfg(test)]
+mod tests {
+    use super::numbers;
+
+    #[test]
+    fn a_version_is_read_with_or_without_what_stands_before_it() {
+        assert_eq!(numbers("10.11.6-MariaDB-0+deb12u1"), [10, 11]);
+        assert_eq!(numbers("5.5.5-10.4.1-MariaDB"), [10, 4]);
+        assert_eq!(numbers("8.0.36"), [8, 0]);
+        assert_eq!(numbers("none"), [0, 0]);
     }
-    let value = |param: &Param| match param {
-        Param::Bytes(bytes) => Ok(mysql_async::Value::Bytes(bytes.to_vec())),
-        Param::Int(number) => Ok(mysql_async::Value::Int(*number)),
-        Param::Text(text) => Ok(mysql_async::Value::Bytes(text.clone().into_bytes())),
-        Param::NullInt => Ok(mysql_async::Value::NULL),
-        Param::BytesList(_) | Param::IntList(_) => {
-            Err(Failure::Store(StoreError::Failed { detail: "a list cannot be bound by this protocol".to_owned() }))
-        }
-    };
-    Ok(Params::Positional(params.iter().map(value).collect::<Result<_, _>>()?))
-}
-
-async fn values<P: Protocol>(mut result: QueryResult<'_, '_, P>) -> Result<Vec<Vec<Value>>, Failure> {
-    let mut rows = Vec::new();
-    while let Some(row) = result.next().await.map_err(|e| error::of_statement(&e))? {
-        rows.push(row_values(row));
-    }
-    Ok(rows)
-}
-
-/// The values of a row. The text protocol sends numbers as text, so that the column's type decides.
-pub(super) fn row_values(row: Row) -> Vec<Value> {
-    let columns = row.columns();
-    let value = |(value, column): (Option<mysql_async::Value>, &Column)| match value {
-        None | Some(mysql_async::Value::NULL) => Value::Null,
-        Some(mysql_async::Value::Int(number)) => Value::Int(number),
-        Some(mysql_async::Value::UInt(number)) => i64::try_from(number).map_or(Value::Null, Value::Int),
-        Some(mysql_async::Value::Bytes(bytes)) if column.column_type().is_numeric_type() => {
-            std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok()).map_or(Value::Null, Value::Int)
-        }
-        Some(mysql_async::Value::Bytes(bytes)) => Value::Bytes(bytes.into()),
-        // No statement of ours asks for these.
-        Some(
-            mysql_async::Value::Float(_)
-            | mysql_async::Value::Double(_)
-            | mysql_async::Value::Date(..)
-            | mysql_async::Value::Time(..),
-        ) => Value::Null,
-    };
-    row.unwrap_raw().into_iter().zip(columns.iter()).map(value).collect()
-}
-
-/// A row of [`CELL_COLUMNS`](crate::sql::CELL_COLUMNS).
-fn cell(row: Row) -> Result<Cell, Failure> {
-    let wrong = || Failure::Store(StoreError::Corrupt { detail: "a row is not of the form of a cell".to_owned() });
-    // Of a prepared statement, so that numbers are numbers.
-    let mut values = row.unwrap_raw().into_iter();
-    let mut next = || values.next().flatten().unwrap_or(mysql_async::Value::NULL);
-    let int = |value| match value {
-        mysql_async::Value::Int(number) => Ok(number),
-        mysql_async::Value::UInt(number) => i64::try_from(number).map_err(|_| wrong()),
-        _ => Err(wrong()),
-    };
-    let bytes = |value| match value {
-        mysql_async::Value::Bytes(bytes) => Ok(Bytes::from(bytes)),
-        _ => Err(wrong()),
-    };
-    let (added_id, shard, kind) = (int(next())?, int(next())?, int(next())?);
-    let (created_at, token, txn) = (int(next())?, int(next())?, next());
-    let (row, column, ref_key, body) = (bytes(next())?, bytes(next())?, int(next())?, next());
-    Ok(Cell {
-        triple: Triple {
-            row: RowKey::from_store(row),
-            column: ColumnKey::from_store(column),
-            ref_key: RefKey(ref_key),
-        },
-        body: match body {
-            mysql_async::Value::NULL => None,
-            body => Some(Body::from_store(bytes(body)?)),
-        },
-        added_id: AddedId(added_id),
-        shard: ShardId(u16::try_from(shard).map_err(|_| wrong())?),
-        created_at: Micros(created_at),
-        kind: CellKind::from_code(kind).ok_or_else(wrong)?,
-        token: Token(token),
-        txn: match txn {
-            mysql_async::Value::NULL => None,
-            txn => Some(TxnId(int(txn)?)),
-        },
-    })
 }

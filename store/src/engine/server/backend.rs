@@ -12,12 +12,10 @@ use cellgate_schemaless::{
 
 use crate::backend::{ANSWER_BYTES, Backend, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState};
 use crate::engine::server::core::{Core, size};
-use crate::engine::server::driver::{Driver, Guard, Value};
+use crate::engine::server::driver::{Driver, Guard, Names, Value};
 use crate::engine::server::{ServerOptions, put};
 use crate::error::StoreError;
-use crate::sql::{
-    Query, SHARD_MOVED, SHARD_OWNED, TimeSearch, below_hidden, by_shard, left_out, match_gets, match_latest,
-};
+use crate::sql::{Query, SHARD_MOVED, SHARD_OWNED, TimeSearch, below_hidden, by_shard, left_out};
 
 /// Most rows of one page: with bodies of usual size it stays well below [`PAGE_BYTES`].
 const PAGE_ROWS: u64 = 4096;
@@ -40,11 +38,6 @@ impl<D: Driver> Server<D> {
     /// A backend that connects when it is first asked something.
     pub(crate) fn with_driver(driver: D, options: &ServerOptions) -> Result<Self, StoreError> {
         Ok(Self { core: Core::new(driver, options)? })
-    }
-
-    async fn latest_once(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
-        let dialect = self.core.dialect();
-        Ok(match_latest(keys, &self.answer(Operation::Latest, || dialect.latest(table, keys)).await?))
     }
 
     async fn log_page(&self, table: &TableRef, scan: &LogScan, limit: u64) -> Result<LogPage, StoreError> {
@@ -72,24 +65,14 @@ impl<D: Driver> Server<D> {
         }
     }
 
-    /// The rows of a statement that names its cells.
-    async fn answer(
-        &self,
-        operation: Operation,
-        query: impl Fn() -> Query + Send + Sync,
-    ) -> Result<Vec<Cell>, StoreError> {
-        let page = self.core.page(operation, || std::iter::once(query()), u64::MAX, ANSWER_BYTES).await?;
-        if page.more { Err(StoreError::AnswerTooLarge { max: ANSWER_BYTES }) } else { Ok(page.cells) }
-    }
-
     /// Fetches the bodies that a statement of several keys left out, one at a time. Cells do not change, so that these
     /// are the ones of the statement's moment; one that was erased since is answered as erased.
     async fn complete(&self, table: &TableRef, answers: &mut [Option<Cell>]) -> Result<(), StoreError> {
         let mut bytes: usize = answers.iter().flatten().map(size).sum();
         for answer in answers.iter_mut().filter(|answer| answer.as_ref().is_some_and(left_out)) {
             if let Some(cell) = answer.take() {
-                let name = [cell.triple];
-                *answer = self.answer(Operation::Get, || self.core.dialect().get(table, &name)).await?.pop();
+                let name = Names::Exact(std::slice::from_ref(&cell.triple));
+                *answer = self.core.find(Operation::Get, table, name).await?.pop().flatten();
             }
             bytes = bytes.saturating_add(answer.as_ref().map_or(0, size));
             if bytes > ANSWER_BYTES {
@@ -106,8 +89,7 @@ impl<D: Driver> Backend for Server<D> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let dialect = self.core.dialect();
-        let mut answers = match_gets(keys, self.answer(Operation::Get, || dialect.get(table, keys)).await?);
+        let mut answers = self.core.find(Operation::Get, table, Names::Exact(keys)).await?;
         self.complete(table, &mut answers).await?;
         Ok(answers)
     }
@@ -116,12 +98,12 @@ impl<D: Driver> Backend for Server<D> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let mut answers = self.latest_once(table, keys).await?;
+        let mut answers = self.core.find(Operation::Latest, table, Names::Latest(keys)).await?;
         // Hidden rows exist only while a transaction holds a row or a chain is being removed.
         let mut below = below_hidden(keys, &answers);
         while !below.is_empty() {
             let (places, keys): (Vec<usize>, Vec<LatestKey>) = below.into_iter().unzip();
-            let lower = self.latest_once(table, &keys).await?;
+            let lower = self.core.find(Operation::Latest, table, Names::Latest(&keys)).await?;
             below = below_hidden(&keys, &lower).into_iter().map(|(i, key)| (places[i], key)).collect();
             for (place, answer) in places.into_iter().zip(lower) {
                 answers[place] = answer;

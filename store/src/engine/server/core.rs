@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_metrics::Operation;
-use cellgate_schemaless::Cell;
+use cellgate_schemaless::{Cell, TableRef};
 
-use crate::backend::Timeouts;
+use crate::backend::{ANSWER_BYTES, Timeouts};
 use crate::engine::server::ServerOptions;
 use crate::engine::server::attempts::{Attempts, bounded, unsettled};
-use crate::engine::server::driver::{Driver, Failure, Guard, Session, Value};
+use crate::engine::server::driver::{Driver, Failure, Guard, Names, Session, Value};
 use crate::engine::server::pool::Sessions;
 use crate::engine::server::put::stale;
 use crate::error::{Reason, StoreError};
@@ -83,6 +83,28 @@ impl<D: Driver> Core<D> {
                     }
                     return Ok(page);
                 }
+                Err(failure) => again = self.read_again(operation, failure, again)?,
+            }
+        }
+    }
+
+    /// Reads cells by name; again on a new connection, once, if the connection is lost.
+    pub(crate) async fn find(
+        &self,
+        operation: Operation,
+        table: &TableRef,
+        names: Names<'_>,
+    ) -> Result<Vec<Option<Cell>>, StoreError> {
+        let mut again = true;
+        loop {
+            let mut lease = self.sessions.lease().await?;
+            let session = lease.session()?;
+            match self.in_time(session.find(self.dialect(), table, names, ANSWER_BYTES)).await? {
+                Ok(Some(answers)) => {
+                    lease.give_back();
+                    return Ok(answers);
+                }
+                Ok(None) => return Err(StoreError::AnswerTooLarge { max: ANSWER_BYTES }),
                 Err(failure) => again = self.read_again(operation, failure, again)?,
             }
         }

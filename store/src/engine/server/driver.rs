@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cellgate_schemaless::{AddedId, Body, Cell, Epoch, Micros, ShardId, TableRef, Token, Triple};
+use cellgate_schemaless::{AddedId, Body, Cell, Epoch, LatestKey, Micros, ShardId, TableRef, Token, Triple};
 use deadpool::managed::Manager;
 
 use crate::error::{Reason, StoreError};
-use crate::sql::{Dialect, Query};
+use crate::sql::{Dialect, Query, match_gets, match_latest};
 
 /// A protocol: opens sessions to one server. As a [`Manager`] it is what the pool asks for sessions.
 #[async_trait]
@@ -34,6 +34,19 @@ pub trait Session: Send + 'static {
     /// Rows of [`CELL_COLUMNS`](crate::sql::CELL_COLUMNS): all of them, or as many as have `budget` bytes in them
     /// (one more than that, so that there is progress).
     async fn cells(&mut self, query: &Query, budget: usize) -> Result<Cells, Failure>;
+
+    /// The rows of these names, in one statement: one answer per name, in order. `None` if they have more than `budget`
+    /// bytes in them.
+    async fn find(
+        &mut self,
+        dialect: &Dialect,
+        table: &TableRef,
+        names: Names<'_>,
+        budget: usize,
+    ) -> Result<Option<Vec<Option<Cell>>>, Failure> {
+        let answer = self.cells(&names.query(dialect, table), budget).await?;
+        Ok((!answer.cut).then(|| names.matched(answer.cells)))
+    }
 
     /// Small answers: all rows, all columns.
     async fn fetch(&mut self, query: &Query) -> Result<Vec<Vec<Value>>, Failure>;
@@ -104,6 +117,33 @@ pub trait Session: Send + 'static {
             }
         }
         Ok(rows)
+    }
+}
+
+/// Cells asked for by their names, at least one.
+#[derive(Clone, Copy, Debug)]
+pub enum Names<'a> {
+    /// These very cells.
+    Exact(&'a [Triple]),
+    /// The latest of these chains.
+    Latest(&'a [LatestKey]),
+}
+
+impl Names<'_> {
+    /// The statement that reads them.
+    pub(crate) fn query(&self, dialect: &Dialect, table: &TableRef) -> Query {
+        match self {
+            Self::Exact(keys) => dialect.get(table, keys),
+            Self::Latest(keys) => dialect.latest(table, keys),
+        }
+    }
+
+    /// Its rows, one per name.
+    fn matched(&self, cells: Vec<Cell>) -> Vec<Option<Cell>> {
+        match self {
+            Self::Exact(keys) => match_gets(keys, cells),
+            Self::Latest(keys) => match_latest(keys, &cells),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cellgate_metrics::{ClusterMetrics, Operation, PoolState, Settlement};
 use deadpool::Runtime;
-use deadpool::managed::{Manager, Object, Pool, PoolError, TimeoutType};
+use deadpool::managed::{Manager, Object, Pool, PoolError, QueueMode, TimeoutType};
 
 use crate::engine::server::ServerOptions;
 use crate::error::{Reason, StoreError};
@@ -23,6 +23,8 @@ impl<M: Manager<Error = StoreError>> Sessions<M> {
     pub(crate) fn new(manager: M, options: &ServerOptions) -> Result<Self, StoreError> {
         let pool = Pool::builder(manager)
             .max_size(options.pool_size.max(1))
+            // The session used last has the statements prepared that are asked for now.
+            .queue_mode(QueueMode::Lifo)
             .wait_timeout(Some(options.timeouts.queue))
             .create_timeout(Some(options.timeouts.connect))
             .recycle_timeout(Some(options.timeouts.connect))
