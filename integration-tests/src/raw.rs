@@ -64,9 +64,18 @@ impl Raw {
     /// # Errors
     ///
     /// The socket's, and `PermissionDenied` if the server refuses.
-    pub fn log_in(mut self) -> Result<Self> {
+    pub fn log_in(self) -> Result<Self> {
+        self.log_in_with(0)
+    }
+
+    /// Logs in with these capabilities, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Raw::log_in`].
+    pub fn log_in_with(mut self, capabilities: u32) -> Result<Self> {
         self.read_packet()?;
-        self.write_packet(&login_packet())?;
+        self.write_packet(&login_packet_with(capabilities))?;
         // The server may ask for another method first; an empty password is an empty answer in every one.
         for _ in 0..3 {
             match self.read_packet()?.first() {
@@ -212,8 +221,13 @@ pub fn frame(payload: &[u8], sequence: &mut u8) -> Vec<u8> {
 
 /// The login of `root` without a password.
 pub fn login_packet() -> Vec<u8> {
+    login_packet_with(0)
+}
+
+/// The same of a client that can do more.
+fn login_packet_with(capabilities: u32) -> Vec<u8> {
     let mut packet = Vec::new();
-    packet.extend_from_slice(&CAPABILITIES.to_le_bytes());
+    packet.extend_from_slice(&(CAPABILITIES | capabilities).to_le_bytes());
     packet.extend_from_slice(&MAX_PACKET.to_le_bytes());
     packet.push(UTF8MB4_GENERAL_CI);
     packet.extend_from_slice(&[0; 23]);

@@ -6,7 +6,7 @@ use cellgate_integration_tests::client::{self, Refusal, TRIPS, refused, rows, ru
 use cellgate_integration_tests::deployment::{Builder, SHARDS};
 use cellgate_integration_tests::{Deployment, Proxy, wait};
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, OptsBuilder};
+use mysql_async::{Conn, OptsBuilder, SslOpts};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const PUT: &str = "INSERT INTO shop.trips (row_key, column_key, ref_key, body) VALUES";
@@ -168,6 +168,10 @@ async fn logins_are_refused_with_mysqls_numbers() {
 
     run(&mut root, "ALTER USER safe REQUIRE SSL").await;
     assert_eq!(turned_away(options(&proxy, "safe", "pw")).await.code, 1045);
+    let encrypted = SslOpts::default().with_danger_accept_invalid_certs(true);
+    let mut safe = client::try_connect(options(&proxy, "safe", "pw").ssl_opts(encrypted.clone())).await.unwrap();
+    assert_eq!(rows::<String>(&mut safe, "SELECT CURRENT_USER()").await, ["safe@%"]);
+    assert_eq!(turned_away(options(&proxy, "safe", "wrong").ssl_opts(encrypted)).await.code, 1045);
 
     run(&mut root, "ALTER USER small WITH MAX_USER_CONNECTIONS 2").await;
     let held = [login(&proxy, "small", "pw").await, login(&proxy, "small", "pw").await];

@@ -1,4 +1,5 @@
-//! The door: TLS, compression, certificates that change, PROXY headers, logins that fail, by real clients.
+//! The door: TLS, compression, certificates that change, PROXY headers, logins that fail, sessions that are told of what
+//! changed or are ended, by real clients.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,10 +8,10 @@ use std::time::{Duration, Instant};
 use cellgate_integration_tests::Deployment;
 use cellgate_integration_tests::client::{self, Refusal};
 use cellgate_integration_tests::proxy::Proxy;
-use cellgate_integration_tests::raw::{Raw, Reply};
+use cellgate_integration_tests::raw::{COM_QUERY, Raw, Reply};
 use cellgate_integration_tests::wait;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Compression, SslOpts};
+use mysql_async::{Compression, Conn, SslOpts};
 
 const COM_STMT_PREPARE: u8 = 0x16;
 const COM_STMT_EXECUTE: u8 = 0x17;
@@ -22,7 +23,7 @@ fn authority(proxy: &Proxy) -> PathBuf {
     proxy.deployment().directory().join("data/tls-certificate.pem")
 }
 
-async fn status(conn: &mut mysql_async::Conn, name: &str) -> String {
+async fn status(conn: &mut Conn, name: &str) -> String {
     let row: Option<(String, String)> = conn.query_first(format!("SHOW STATUS LIKE '{name}'")).await.unwrap();
     row.expect("there is such a status").1
 }
@@ -194,4 +195,176 @@ async fn guessing_takes_time_and_shows_no_password() {
     let log = proxy.log();
     assert!(log.contains("access denied"), "{log}");
     assert!(!log.contains("wrong-one") && !log.contains("right-one"), "{log}");
+}
+
+/// What a connection is told of its transaction behind a statement: the statements that open one like it, and its state.
+fn told(raw: &mut Raw, statement: &str) -> (Option<String>, Option<String>) {
+    raw.command(COM_QUERY, statement.as_bytes()).unwrap();
+    let first = raw.read_packet().unwrap();
+    let end = match first[0] {
+        0x00 => first,
+        0xff => panic!("{statement}: {}", String::from_utf8_lossy(&first)),
+        _ => loop {
+            let packet = raw.read_packet().unwrap();
+            if packet[0] == 0xfe {
+                break packet;
+            }
+        },
+    };
+    // Affected rows and the last id take a byte each here, status and warnings two each; then a text, and the changes.
+    let mut rest = &end[7..];
+    let (mut characteristics, mut state) = (None, None);
+    if rest.is_empty() {
+        return (characteristics, state);
+    }
+    let mut take = |length: usize| {
+        let (taken, behind) = rest.split_at(length);
+        rest = behind;
+        taken
+    };
+    let info = usize::from(take(1)[0]);
+    take(info);
+    let mut left = usize::from(take(1)[0]);
+    while left > 0 {
+        let (kind, length) = (take(1)[0], usize::from(take(1)[0]));
+        let text = take(length).get(1..).map(|text| String::from_utf8_lossy(text).into_owned());
+        match kind {
+            4 => characteristics = text,
+            5 => state = text,
+            _ => {}
+        }
+        left -= 2 + length;
+    }
+    (characteristics, state)
+}
+
+#[tokio::test]
+async fn a_session_is_told_what_its_transaction_is_and_does() {
+    const SESSION_TRACK: u32 = 0x80_0000;
+    const DEPRECATE_EOF: u32 = 0x100_0000;
+    let proxy = Deployment::embedded().start();
+    client::run(&mut client::connect(proxy.mysql()).await, client::TRIPS).await;
+    let mut raw = Raw::connect(proxy.mysql(), LIMIT).unwrap().log_in_with(SESSION_TRACK | DEPRECATE_EOF).unwrap();
+    let put = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '1')";
+    let get = "SELECT body FROM trips WHERE row_key = 'a'";
+    assert_eq!(told(&mut raw, "BEGIN"), (None, None), "nobody asked");
+    for (statement, characteristics, state) in [
+        ("ROLLBACK", None, None),
+        ("SET SESSION session_track_transaction_info = 'CHARACTERISTICS'", Some(""), Some("________")),
+        (get, None, None),
+        ("BEGIN", Some("START TRANSACTION;"), Some("T_______")),
+        (get, None, Some("T_R___S_")),
+        (get, None, None),
+        (put, None, Some("T_R_W_S_")),
+        ("COMMIT", Some(""), Some("________")),
+        (
+            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
+            Some("SET TRANSACTION ISOLATION LEVEL READ COMMITTED;"),
+            None,
+        ),
+        (
+            "START TRANSACTION READ ONLY",
+            Some("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION READ ONLY;"),
+            Some("T_______"),
+        ),
+        ("ROLLBACK", Some(""), Some("________")),
+        ("SET autocommit = 0", None, None),
+        (get, None, Some("I_R___S_")),
+        ("SET SESSION session_track_transaction_info = 'STATE', autocommit = 1", None, Some("________")),
+        ("LOCK TABLES trips READ", None, Some("_______L")),
+        ("UNLOCK TABLES", None, Some("________")),
+        ("SET SESSION session_track_transaction_info = 'OFF'", None, None),
+        ("BEGIN", None, None),
+    ] {
+        let expected = (characteristics.map(str::to_owned), state.map(str::to_owned));
+        assert_eq!(told(&mut raw, statement), expected, "{statement}");
+    }
+}
+
+/// The number of the one refusal there must be.
+fn number<T>(outcome: Result<T, mysql_async::Error>) -> u16 {
+    let error = outcome.err().expect("refused");
+    Refusal::of(&error).unwrap_or_else(|| panic!("{error}")).code
+}
+
+/// Ends what a connection runs as soon as it runs it.
+async fn kill_query(root: &mut Conn, id: u32, statement: &str) {
+    let running =
+        format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {id} AND info LIKE '{statement}%'");
+    wait::until_async("the statement runs", LIMIT, async || {
+        let found: Option<u8> = root.query_first(&running).await.unwrap();
+        found.filter(|found| *found == 1)
+    })
+    .await;
+    root.query_drop(format!("KILL QUERY {id}")).await.unwrap();
+}
+
+#[tokio::test]
+async fn kill_query_ends_a_long_select_and_nothing_else() {
+    let proxy = Deployment::embedded().start();
+    let mut root = client::connect(proxy.mysql()).await;
+    let mut conn = client::connect(proxy.mysql()).await;
+    let id = conn.id();
+    // Hundreds of columns, each with each, and with each again: minutes.
+    let long = "SELECT COUNT(*) FROM information_schema.columns a, information_schema.columns b, \
+                information_schema.columns c WHERE a.column_name < b.column_name";
+    let started = Instant::now();
+    let (outcome, ()) = tokio::join!(conn.query_drop(long), kill_query(&mut root, id, "SELECT COUNT"));
+    assert_eq!(number(outcome), 1317);
+    assert!(started.elapsed() < LIMIT);
+    // And one whose rows are under way.
+    client::run(&mut root, client::TRIPS).await;
+    let body = "x".repeat(20_000);
+    for part in 0..10 {
+        let rows: Vec<String> = (0..100).map(|row| format!("('{part}-{row}', 'BASE', 1, '\"{body}\"')")).collect();
+        let insert = format!("INSERT INTO trips (row_key, column_key, ref_key, body) VALUES {}", rows.join(", "));
+        client::run(&mut root, &insert).await;
+    }
+    let mut result = conn.query_iter("SELECT row_key, body FROM trips").await.unwrap();
+    assert!(result.next().await.unwrap().is_some());
+    root.query_drop(format!("KILL QUERY {id}")).await.unwrap();
+    let failed = loop {
+        match result.next().await {
+            Ok(Some(_)) => {}
+            Ok(None) => break None,
+            Err(error) => break Some(error),
+        }
+    };
+    drop(result);
+    assert_eq!(failed.and_then(|error| Refusal::of(&error)).map(|refusal| refusal.code), Some(1317));
+    let still: Option<u8> = conn.query_first("SELECT 1").await.unwrap();
+    assert_eq!(still, Some(1), "the connection goes on");
+}
+
+#[tokio::test]
+async fn who_kills_itself_is_told_so() {
+    let proxy = Deployment::embedded().start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    assert_eq!(number(conn.query_drop("KILL QUERY CONNECTION_ID()").await), 1317);
+    let still: Option<u8> = conn.query_first("SELECT 1").await.unwrap();
+    assert_eq!(still, Some(1));
+    assert_eq!(number(conn.query_drop("KILL CONNECTION_ID()").await), 1317);
+    assert!(conn.query_drop("SELECT 1").await.is_err(), "the connection is gone");
+}
+
+#[tokio::test]
+async fn flush_hosts_forgets_failed_logins() {
+    let user = "[[user]]\nname = \"app\"\npassword = \"right-one\"\ngrants = [\"SELECT ON *.*\"]\n\
+                [[user]]\nname = \"root\"\n";
+    let proxy = Deployment::configured(&format!("[limits]\nlogin_delay = \"30s\"\n{user}")).start();
+    let attempt = async |password: &str| {
+        let options = client::options(proxy.mysql()).user(Some("app")).pass(Some(password)).prefer_socket(false);
+        client::try_connect(options).await
+    };
+    for _ in 0..6 {
+        assert_eq!(number(attempt("wrong-one").await), 1045);
+    }
+    let mut root = client::connect(proxy.mysql()).await;
+    root.query_drop("FLUSH HOSTS").await.unwrap();
+    let started = Instant::now();
+    let mut app = attempt("right-one").await.unwrap();
+    // The seventh would have waited for four seconds.
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    assert_eq!(number(app.query_drop("FLUSH HOSTS").await), 1227);
+    app.query_drop("FLUSH LOGS").await.unwrap();
 }

@@ -322,7 +322,119 @@ async fn errors_have_mysqls_numbers() {
         ("SELECT table_name FROM information_schema.tables, information_schema.columns", 1052),
         ("SELECT (SELECT table_name FROM information_schema.tables)", 1242),
         ("CREATE DATABASE information_schema", 1044),
+        ("DROP DATABASE information_schema", 1044),
+        ("DROP DATABASE IF EXISTS mysql", 1044),
+        ("CREATE TABLE information_schema.t ENGINE=CELLS", 1044),
+        ("DROP TABLE information_schema.tables", 1044),
+        ("INSERT INTO information_schema.tables VALUES (1)", 1044),
+        ("DELETE FROM performance_schema.threads WHERE row_key = 'a'", 1044),
+        ("TRUNCATE information_schema.columns", 1044),
     ] {
         assert_eq!(client::refused(&mut conn, statement).await.code, code, "{statement}");
     }
+}
+
+#[tokio::test]
+async fn names_and_tables_are_as_long_and_as_wide_as_they_may_be() {
+    let proxy = Deployment::embedded().start();
+    let mut conn = golden::connect(proxy.mysql(), "test").await;
+    let (longest, longer) = ("n".repeat(64), "n".repeat(65));
+    client::run(&mut conn, &format!("CREATE DATABASE {longest}")).await;
+    client::run(&mut conn, &format!("CREATE TABLE {longest}.{longest} ({longest} JSON) ENGINE=CELLS")).await;
+    for statement in [
+        format!("CREATE DATABASE {longer}"),
+        format!("CREATE TABLE {longer} ENGINE=CELLS"),
+        format!("CREATE TABLE t ({longer} JSON) ENGINE=CELLS"),
+        format!("ALTER TABLE {longest}.{longest} ADD COLUMN {longer} JSON"),
+        format!("RENAME TABLE {longest}.{longest} TO {longer}"),
+    ] {
+        assert_eq!(client::refused(&mut conn, &statement).await.code, 1059, "{statement}");
+    }
+    let columns = |count: usize| (0..count).map(|i| format!("c{i} JSON")).collect::<Vec<_>>().join(", ");
+    for count in [1_001, 20_000] {
+        let statement = format!("CREATE TABLE wide ({}) ENGINE=CELLS", columns(count));
+        assert_eq!(client::refused(&mut conn, &statement).await.code, 1117, "{count} columns");
+    }
+    client::run(&mut conn, &format!("CREATE TABLE wide ({}) ENGINE=CELLS", columns(1_000))).await;
+    assert_eq!(client::refused(&mut conn, "ALTER TABLE wide ADD COLUMN one_more JSON").await.code, 1117);
+    client::run(&mut conn, "ALTER TABLE wide DROP COLUMN c0, ADD COLUMN one_more JSON").await;
+}
+
+#[tokio::test]
+async fn when_a_table_was_created_is_shown_in_the_time_zone_of_the_session() {
+    let proxy = Deployment::embedded().start();
+    let mut conn = golden::connect(proxy.mysql(), "test").await;
+    client::run(&mut conn, TRIPS).await;
+    let mut shown = Vec::new();
+    for zone in ["+00:00", "+05:30"] {
+        client::run(&mut conn, &format!("SET time_zone = '{zone}'")).await;
+        let table = "SELECT CREATE_TIME FROM information_schema.TABLES WHERE TABLE_NAME = 'trips'";
+        let partition = "SELECT CREATE_TIME FROM information_schema.PARTITIONS WHERE TABLE_NAME = 'trips'";
+        let table: Option<Value> = conn.query_first(table).await.unwrap();
+        let partition: Option<Value> = conn.query_first(partition).await.unwrap();
+        let status: Option<Row> = conn.query_first("SHOW TABLE STATUS LIKE 'trips'").await.unwrap();
+        let status: Option<Value> = status.and_then(|row| row.get("Create_time"));
+        assert_eq!(table, status);
+        assert_eq!(table, partition);
+        let ahead = "SELECT CAST(UNIX_TIMESTAMP(CREATE_TIME) AS SIGNED) FROM information_schema.TABLES \
+                     WHERE TABLE_NAME = 'trips'";
+        let seconds: Option<i64> = conn.query_first(ahead).await.unwrap();
+        shown.push((table.expect("shown"), seconds.expect("a time")));
+    }
+    assert_ne!(shown[0].0, shown[1].0);
+    // It is the same moment in both, and not long ago.
+    assert_eq!(shown[0].1, shown[1].1);
+    let now: Option<i64> = conn.query_first("SELECT UNIX_TIMESTAMP()").await.unwrap();
+    assert!((0..600).contains(&(now.expect("a time") - shown[0].1)), "{shown:?} {now:?}");
+}
+
+#[tokio::test]
+async fn show_status_counts_tables_and_flushes() {
+    let proxy = Deployment::embedded().start();
+    let mut conn = golden::connect(proxy.mysql(), "test").await;
+    let status = async |conn: &mut Conn| {
+        let mut values = Vec::new();
+        for name in ["Open_tables", "Opened_tables", "Flush_commands"] {
+            let row: Option<(String, u64)> = conn.query_first(format!("SHOW STATUS LIKE '{name}'")).await.unwrap();
+            values.push(row.expect("a counter").1);
+        }
+        values
+    };
+    assert_eq!(status(&mut conn).await, [0, 0, 0]);
+    client::run(&mut conn, TRIPS).await;
+    client::run(&mut conn, "CREATE TABLE other ENGINE=CELLS").await;
+    assert_eq!(status(&mut conn).await, [2, 2, 0]);
+    client::run(&mut conn, "ALTER TABLE other ADD COLUMN c JSON").await;
+    client::run(&mut conn, "DROP TABLE trips").await;
+    client::run(&mut conn, "FLUSH TABLES WITH READ LOCK").await;
+    client::run(&mut conn, "UNLOCK TABLES").await;
+    assert_eq!(status(&mut conn).await, [1, 3, 1]);
+}
+
+#[tokio::test]
+async fn explain_says_what_the_cache_has() {
+    let proxy = Deployment::embedded().start();
+    let mut conn = golden::connect(proxy.mysql(), "test").await;
+    client::run(&mut conn, TRIPS).await;
+    client::run(
+        &mut conn,
+        "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'c', 1, '1'), ('a', 'c', 2, '2')",
+    )
+    .await;
+    let cache = async |conn: &mut Conn, statement: &str| {
+        let row: Option<Row> = conn.query_first(statement).await.unwrap();
+        row.and_then(|row| row.get::<String, _>("cache")).expect("a line")
+    };
+    let one = "SELECT body FROM trips WHERE row_key = 'a' AND column_key = 'c' AND ref_key = 1";
+    let two = "SELECT body FROM trips WHERE row_key = 'a' AND column_key = 'c' AND ref_key IN (1, 2)";
+    assert_eq!(cache(&mut conn, &format!("EXPLAIN {one}")).await, "miss");
+    // It looks before it runs the statement.
+    assert_eq!(cache(&mut conn, &format!("EXPLAIN ANALYZE {one}")).await, "miss");
+    assert_eq!(cache(&mut conn, &format!("EXPLAIN ANALYZE {one}")).await, "hit");
+    assert_eq!(cache(&mut conn, &format!("EXPLAIN {two}")).await, "1 of 2");
+    assert_eq!(cache(&mut conn, "EXPLAIN SELECT body FROM trips WHERE row_key = 'a'").await, "no");
+    let off = Deployment::configured("[cache]\nsize = \"0\"\n").start();
+    let mut conn = golden::connect(off.mysql(), "test").await;
+    client::run(&mut conn, TRIPS).await;
+    assert_eq!(cache(&mut conn, &format!("EXPLAIN {one}")).await, "off");
 }

@@ -184,3 +184,15 @@ fn check_connect_says_which_server_does_not_answer() {
     assert!(!status.success(), "{out}{err}");
     assert!(out.contains("gone") || err.contains("gone"), "{out}{err}");
 }
+
+#[test]
+fn check_connect_creates_nothing() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let data = home.path().join("data");
+    let config = home.path().join("cellgate.toml");
+    std::fs::write(&config, format!("[data]\ndir = \"{}\"\n", data.display())).expect("writable");
+    let (status, out, err) = proxy::run(&["check", "--connect", "--config", &config.display().to_string()], SHORT);
+    assert!(status.success(), "{out}{err}");
+    assert!(err.contains("meta store: no file yet") && err.contains("cluster c1: no file yet"), "{out}{err}");
+    assert!(!data.exists(), "{} was created", data.display());
+}

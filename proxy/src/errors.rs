@@ -104,6 +104,8 @@ fn code(error: &StatementError) -> (u16, &'static str) {
         StatementError::Access(error) => access_code(error),
         StatementError::NoDatabase => (1046, "3D000"),
         StatementError::Stale { .. } => (1429, "HY000"),
+        StatementError::UnknownPrepared { .. } => (1243, "HY000"),
+        StatementError::TooManyPrepared(_) => (1461, "42000"),
         StatementError::Unsupported { .. } => (1235, "42000"),
     }
 }
@@ -134,6 +136,8 @@ fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::NoDefault(_) => (1364, "HY000"),
         SqlError::BadValue { out_of_range: true, .. } => (1264, "22003"),
         SqlError::BadValue { out_of_range: false, .. } => (1366, "HY000"),
+        SqlError::IdentifierTooLong(_) => (1059, "42000"),
+        SqlError::SystemDatabase { .. } => (1044, "42000"),
         SqlError::OutOfRange(_) => (1690, "22003"),
         SqlError::ResultTooLong { .. } => (1301, "HY000"),
         SqlError::RowTooLong(_) => (1153, "08S01"),
@@ -147,6 +151,7 @@ fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::Relational(error) => relational_code(error),
         SqlError::MixedAggregate { grouped: false, .. } => (1140, "42000"),
         SqlError::MixedAggregate { grouped: true, .. } => (1055, "42000"),
+        SqlError::NotPreparable => (1295, "HY000"),
         SqlError::IntoCount => (1222, "21000"),
         SqlError::Pending(..) | SqlError::Internal(_) => (1815, "HY000"),
     }
@@ -210,6 +215,7 @@ fn catalog_code(error: &CatalogError) -> (u16, &'static str) {
         CatalogError::Run(error) => run_code(error),
         CatalogError::Contended => (1213, "40001"),
         CatalogError::TablesExhausted => (1104, "42000"),
+        CatalogError::TooManyColumns => (1117, "42000"),
     }
 }
 

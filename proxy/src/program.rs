@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::access::Accounts;
 use crate::catalog::Catalog;
 use crate::cli::{Check, Command, Health, Serve};
-use crate::config::{Config, ConfigError, Target};
+use crate::config::{Cluster, Config, ConfigError, Target};
 use crate::logging::{self, LogHandle, LoggingError};
 use crate::server::Server;
 use crate::signals::{self, Signals};
@@ -141,11 +141,11 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     };
     let tls = Tls::open(&config.listen, Path::new(&config.data.dir), &hostname)?.map(Arc::new);
     let deployment = Deployment::open(setup(&config, proxy, &metrics)?, Arc::clone(&metrics)).await?;
-    let catalog = Catalog::open(Arc::clone(&deployment), config.meta.poll).await.map_err(ProgramError::Catalog)?;
+    let (poll, max_stale) = (config.meta.poll, config.meta.max_stale);
+    let catalog = Catalog::open(Arc::clone(&deployment), poll, max_stale).await.map_err(ProgramError::Catalog)?;
     let catalog = Arc::new(catalog);
     let accounts = Accounts::open(Arc::clone(deployment.meta()), &config.users).await.map_err(ProgramError::Users)?;
     let accounts = Arc::new(accounts);
-    let poll = config.meta.poll;
     let server = Arc::new(Server::new(
         config,
         Arc::clone(&deployment),
@@ -248,25 +248,39 @@ async fn check(arguments: Check) -> Result<(), ProgramError> {
         return Ok(());
     }
     let mut failed = 0;
-    let meta = open_meta(&config);
-    let answer = match meta {
-        Ok(meta) => meta.exists().await.map(|there| if there { "reached" } else { "reached, empty" }),
-        Err(error) => Err(error),
-    };
-    failed += usize::from(!report("meta store", answer));
+    failed += usize::from(!report("meta store", check_meta(&config).await));
     for cluster in &config.clusters {
-        let backend = open_cluster(&config, &cluster.primary, &cluster.name, cluster.pool_size, None);
-        let answer = match backend {
-            Ok(backend) => {
-                let identity = backend.identity().await;
-                backend.close().await;
-                identity.map(|identity| if identity.is_some() { "reached" } else { "reached, empty" })
-            }
-            Err(error) => Err(error),
-        };
-        failed += usize::from(!report(&format!("cluster {}", cluster.name), answer));
+        failed += usize::from(!report(&format!("cluster {}", cluster.name), check_cluster(&config, cluster).await));
     }
     if failed > 0 { Err(ProgramError::CheckFailed(failed)) } else { Ok(()) }
+}
+
+/// What the check says of a file that the first start will make: opening it would make it now.
+const NO_FILE_YET: &str = "no file yet";
+
+async fn check_meta(config: &Config) -> Result<&'static str, StoreError> {
+    if is_missing(&config.topology.meta) {
+        return Ok(NO_FILE_YET);
+    }
+    open_meta(config)?.exists().await.map(|there| if there { "reached" } else { "reached, empty" })
+}
+
+async fn check_cluster(config: &Config, cluster: &Cluster) -> Result<&'static str, StoreError> {
+    if is_missing(&cluster.primary) {
+        return Ok(NO_FILE_YET);
+    }
+    let backend = open_cluster(config, &cluster.primary, &cluster.name, cluster.pool_size, None)?;
+    let identity = backend.identity().await;
+    backend.close().await;
+    identity.map(|identity| if identity.is_some() { "reached" } else { "reached, empty" })
+}
+
+/// Whether it is a file that is not there.
+fn is_missing(target: &Target) -> bool {
+    match target {
+        Target::Sqlite { path } => !path.exists(),
+        Target::Mysql(_) | Target::Postgres(_) => false,
+    }
 }
 
 fn report(place: &str, answer: Result<&str, StoreError>) -> bool {

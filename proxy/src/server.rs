@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -50,6 +51,8 @@ pub struct Server {
     plans: Plans,
     relational: Arc<Relational>,
     workshop: Workshop,
+    /// How often all tables were locked by FLUSH.
+    flushes: AtomicU64,
     started: Instant,
 }
 
@@ -95,6 +98,7 @@ impl Server {
             tls,
             relational: Arc::default(),
             workshop: Workshop::default(),
+            flushes: AtomicU64::new(0),
             login_key,
             delays: LoginDelays::default(),
             started: Instant::now(),
@@ -115,6 +119,7 @@ impl Server {
             }
         }
         self.accounts.configure(&config.users);
+        self.catalog.set_max_stale(config.meta.max_stale);
         self.config.store(Arc::new(config));
     }
 
@@ -141,6 +146,11 @@ impl Server {
     /// When what this proxy knows of the meta store was read: its catalog or its topology, whichever is older.
     pub fn meta_read(&self) -> Instant {
         self.deployment.fresh_at().min(self.catalog.fresh_at())
+    }
+
+    /// Counts a FLUSH TABLES WITH READ LOCK.
+    pub fn flushed(&self) {
+        self.flushes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Where expressions over much data are computed.
@@ -205,6 +215,16 @@ impl Server {
         self.delays.succeeded(user, host);
     }
 
+    /// FLUSH HOSTS: nobody has to wait for failures of before.
+    pub fn forget_failed_logins(&self) {
+        self.delays.forget();
+    }
+
+    /// What clients are shown, if they can have TLS.
+    pub fn tls(&self) -> Option<&Arc<Tls>> {
+        self.tls.as_ref()
+    }
+
     /// A login was refused.
     pub fn login_denied(&self, user: &str, host: &str) {
         self.delays.failed(user, host);
@@ -238,28 +258,29 @@ impl Server {
         let uptime = self.started.elapsed().as_secs().max(1);
         #[allow(clippy::cast_precision_loss, reason = "a rate for people")]
         let rate = statements as f64 / uptime as f64;
+        let (opened, tables) = (self.catalog.opened(), self.catalog.snapshot().all_tables().count());
         format!(
-            "Uptime: {uptime}  Threads: {open}  Questions: {statements}  Slow queries: {slow}  Opens: 0  Open tables: 0  Queries per second avg: {rate:.3}",
+            "Uptime: {uptime}  Threads: {open}  Questions: {statements}  Slow queries: {slow}  Opens: {opened}  Open tables: {tables}  Queries per second avg: {rate:.3}",
         )
     }
 
     /// The rows of SHOW STATUS.
     pub fn status(&self) -> Vec<(String, String)> {
         let (open, running) = self.processes.count();
+        let catalog = self.catalog.snapshot();
         let topology = self.deployment.executor().topology();
         let rows = [
             ("Connections", self.processes.connections().to_string()),
-            // What `status` of mycli cannot do without; zero as in `statistics`.
-            ("Flush_commands", "0".to_owned()),
-            ("Open_tables", "0".to_owned()),
-            ("Opened_tables", "0".to_owned()),
+            ("Flush_commands", self.flushes.load(Ordering::Relaxed).to_string()),
+            ("Open_tables", catalog.all_tables().count().to_string()),
+            ("Opened_tables", self.catalog.opened().to_string()),
             ("Queries", self.processes.statements().to_string()),
             ("Questions", self.processes.statements().to_string()),
             ("Slow_queries", self.metrics.slow_queries().to_string()),
             ("Threads_connected", open.to_string()),
             ("Threads_running", running.to_string()),
             ("Uptime", self.started.elapsed().as_secs().to_string()),
-            ("cellgate_catalog_version", self.catalog.snapshot().version().to_string()),
+            ("cellgate_catalog_version", catalog.version().to_string()),
             ("cellgate_clusters", topology.clusters().len().to_string()),
             ("cellgate_deployment", self.deployment.id().to_owned()),
             ("cellgate_topology_version", topology.version().to_string()),

@@ -19,5 +19,8 @@ pub const VIRTUAL_SHARDS_DEFAULT: u32 = 4096;
 pub const CLUSTER_NO_MAX: u16 = 1023;
 /// Distance between two ids of one cluster, so that ids are unique over all clusters.
 pub const ID_STRIDE: i64 = 1024;
+/// Most columns a table may declare. Each is in the catalog, which is one document that every proxy reads and keeps;
+/// a table of a MySQL server has at most 1017 of InnoDB.
+pub const DECLARED_COLUMNS: usize = 1000;
 /// Longest table, column or database name, in characters (MySQL's own limit).
 pub const IDENTIFIER_CHARS: usize = 64;

@@ -29,6 +29,8 @@ pub(crate) enum Parsed {
         /// What the cell dialect says of it, for tables the engine does not hold.
         refusal: Option<SqlError>,
     },
+    /// A SELECT whose rows are only counted, or asked for.
+    Wrapped(Box<Wrapped>),
     /// INSERT.
     Insert(Box<Insert>),
     /// DELETE.
@@ -58,6 +60,10 @@ pub(crate) enum Parsed {
     Do(Vec<Expr>),
     /// LOCK TABLES and its kin.
     Lock(LockStatement),
+    /// FLUSH of anything but tables.
+    Flush(Vec<crate::command::Flush>),
+    /// PREPARE, EXECUTE, DEALLOCATE PREPARE.
+    Prepared(PreparedStatement),
     /// KILL.
     Kill {
         /// Which connection.
@@ -94,6 +100,33 @@ impl Select {
         let database = self.from.as_ref().and_then(|from| from.name.database.as_deref());
         database.is_some_and(|d| SYSTEM_DATABASES.iter().any(|s| d.eq_ignore_ascii_case(s)))
     }
+}
+
+/// A SELECT within another, which makes one row of it or none.
+#[derive(Clone, Debug)]
+pub(crate) struct Wrapped {
+    pub select: Select,
+    pub around: Around,
+}
+
+/// What the outer SELECT asks of the rows of the inner one.
+#[derive(Clone, Debug)]
+pub(crate) enum Around {
+    /// How many they are.
+    Count { name: String },
+    /// Whether there are any, as a value.
+    Exists { name: String },
+    /// Whether there are any: a row of constants if so.
+    IfAny { items: Vec<Item> },
+}
+
+/// Prepared statements in text, names as written.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub(crate) enum PreparedStatement {
+    Prepare { name: String, text: Expr },
+    Execute { name: String, values: Vec<Expr> },
+    Deallocate { name: String },
 }
 
 /// LIMIT.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use cellgate_schemaless::{Erasure, NewCell, Request, TableDef};
 
 use crate::account::{AccountRef, AccountStatement};
@@ -37,6 +38,10 @@ pub enum Command {
     Account(Box<AccountStatement>),
     /// Locking and unlocking of tables.
     Lock(TableLock),
+    /// `FLUSH`, with an effect.
+    Flush(Vec<Flush>),
+    /// `PREPARE`, `EXECUTE`, `DEALLOCATE PREPARE`.
+    Prepared(Prepared),
     /// `KILL`.
     Kill {
         /// The connection's id.
@@ -44,7 +49,7 @@ pub enum Command {
         /// How much of it ends.
         scope: KillScope,
     },
-    /// Accepted, no effect, because it cannot have one here (e.g. `FLUSH STATUS` is not among them; `DO 1` is).
+    /// Accepted, no effect, because it cannot have one here (e.g. `FLUSH STATUS` is not among them; `FLUSH LOGS` is).
     Nothing,
 }
 
@@ -253,6 +258,39 @@ pub enum TableLock {
     Everything,
     /// `UNLOCK TABLES`.
     Unlock,
+}
+
+/// What FLUSH does here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flush {
+    /// `HOSTS`: failed logins are forgotten.
+    LoginDelays,
+    /// `SSL`: the certificate's files are looked at now.
+    Certificate,
+}
+
+/// Prepared statements by name, in lower case.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Prepared {
+    /// `PREPARE name FROM ..`
+    Prepare {
+        /// Its name.
+        name: String,
+        /// The text, in whatever encoding a user variable has it.
+        text: Bytes,
+    },
+    /// `EXECUTE name USING ..`
+    Execute {
+        /// Its name.
+        name: String,
+        /// Its parameters.
+        values: Vec<Value>,
+    },
+    /// `DEALLOCATE PREPARE name`
+    Deallocate {
+        /// Its name.
+        name: String,
+    },
 }
 
 /// How a table is locked.

@@ -58,6 +58,17 @@ pub enum SqlError {
         /// The limit.
         limit: usize,
     },
+    /// The name of a database, table or column is too long (1059).
+    #[error("Identifier name '{0}' is too long")]
+    IdentifierTooLong(String),
+    /// Writing to `information_schema` and its like, whoever asks (1044).
+    #[error("Access denied for user {user} to database '{database}'")]
+    SystemDatabase {
+        /// Who asks, as MySQL writes it.
+        user: String,
+        /// The database.
+        database: String,
+    },
     /// No database selected (1046).
     #[error("No database selected")]
     NoDatabase,
@@ -170,6 +181,9 @@ pub enum SqlError {
         /// Whether there is a GROUP BY.
         grouped: bool,
     },
+    /// A statement about prepared statements that is to be prepared (1295).
+    #[error("This command is not supported in the prepared statement protocol yet")]
+    NotPreparable,
     /// INTO with another number of variables than columns (1222).
     #[error("The used SELECT statements have a different number of columns")]
     IntoCount,
@@ -191,7 +205,9 @@ impl SqlError {
             | Self::ColumnCount(_)
             | Self::ColumnTwice(_)
             | Self::Arguments(_) => ErrorKind::Syntax,
-            Self::Unsupported { .. } | Self::Immutable { .. } | Self::MixedAggregate { .. } => ErrorKind::Unsupported,
+            Self::Unsupported { .. } | Self::Immutable { .. } | Self::MixedAggregate { .. } | Self::NotPreparable => {
+                ErrorKind::Unsupported
+            }
             Self::NoDatabase
             | Self::UnknownDatabase(_)
             | Self::UnknownTable { .. }
@@ -199,6 +215,7 @@ impl SqlError {
             | Self::UnknownVariable(_)
             | Self::UnknownFunction(_) => ErrorKind::NotFound,
             Self::UnknownPlugin(_) => ErrorKind::NotFound,
+            Self::SystemDatabase { .. } => ErrorKind::Unsupported,
             Self::Value { .. }
             | Self::PasswordHash
             | Self::NullColumn(_)
@@ -209,6 +226,7 @@ impl SqlError {
             Self::KeyTooLong(_)
             | Self::NameTooLong { .. }
             | Self::ResultTooLong { .. }
+            | Self::IdentifierTooLong(_)
             | Self::RowTooLong(_)
             | Self::Limit { .. } => ErrorKind::Limit,
             Self::Relational(error) => error.kind(),

@@ -29,6 +29,19 @@ use output::Output;
 #[derive(Clone, Debug)]
 pub struct Shape {
     plan: Arc<Plan>,
+    /// What another SELECT around it makes of its rows, and that one's columns.
+    outer: Option<Arc<(Around, Vec<ColumnMeta>)>>,
+}
+
+/// What is made of the rows of a shape by a SELECT around it.
+#[derive(Clone, Debug)]
+pub(crate) enum Around {
+    /// Their number.
+    Count,
+    /// Whether there are any: 1 or 0.
+    Exists,
+    /// This row, if there are any.
+    IfAny(Row),
 }
 
 /// Bounds on what is collected, taken from the session when the statement was bound.
@@ -73,12 +86,20 @@ pub(crate) struct Plan {
 
 impl Shape {
     pub(crate) fn new(plan: Plan) -> Self {
-        Self { plan: Arc::new(plan) }
+        Self { plan: Arc::new(plan), outer: None }
+    }
+
+    /// The same within another SELECT, which has these columns.
+    pub(crate) fn wrapped(self, around: Around, columns: Vec<ColumnMeta>) -> Self {
+        Self { outer: Some(Arc::new((around, columns))), ..self }
     }
 
     /// The result columns.
     pub fn columns(&self) -> &[ColumnMeta] {
-        &self.plan.columns
+        match &self.outer {
+            Some(outer) => &outer.1,
+            None => &self.plan.columns,
+        }
     }
 
     /// Begins to take cells.
@@ -88,6 +109,8 @@ impl Shape {
             groups: self.plan.grouping.as_ref().map(Groups::new),
             output: Output::new(),
             plan: self.plan.clone(),
+            outer: self.outer.clone(),
+            made: 0,
         }
     }
 }
@@ -100,6 +123,10 @@ pub struct Shaping {
     rows: Rows,
     groups: Option<Groups>,
     output: Output,
+    /// See [`Shape::outer`].
+    outer: Option<Arc<(Around, Vec<ColumnMeta>)>>,
+    /// Rows made so far that are only counted.
+    made: u64,
 }
 
 impl Shaping {
@@ -109,6 +136,15 @@ impl Shaping {
     /// # Errors
     /// A value that cannot be computed, or [`SqlError::Limit`] when more has to be collected than the session may.
     pub fn push(&mut self, cell: &Cell) -> Result<Option<Row>, SqlError> {
+        let row = self.push_inner(cell)?;
+        if self.outer.is_none() {
+            return Ok(row);
+        }
+        self.made += u64::from(row.is_some());
+        Ok(None)
+    }
+
+    fn push_inner(&mut self, cell: &Cell) -> Result<Option<Row>, SqlError> {
         let plan = self.plan.clone();
         match &plan.input {
             Input::Once => Ok(None),
@@ -145,7 +181,19 @@ impl Shaping {
     ///
     /// # Errors
     /// Those of [`Shaping::push`].
-    pub fn finish(mut self) -> Result<Vec<Row>, SqlError> {
+    pub fn finish(self) -> Result<Vec<Row>, SqlError> {
+        let Some(outer) = self.outer.clone() else { return self.finish_inner() };
+        let made = self.made;
+        let made = made + self.finish_inner()?.len() as u64;
+        Ok(match &outer.0 {
+            Around::Count => vec![vec![Value::Int(i64::try_from(made).unwrap_or(i64::MAX))]],
+            Around::Exists => vec![vec![Value::Int(i64::from(made > 0))]],
+            Around::IfAny(row) if made > 0 => vec![row.clone()],
+            Around::IfAny(_) => Vec::new(),
+        })
+    }
+
+    fn finish_inner(mut self) -> Result<Vec<Row>, SqlError> {
         let plan = self.plan.clone();
         let mut rows = Vec::new();
         match &plan.input {

@@ -85,6 +85,11 @@ const NEEDS: &[Need] = &[
         extent: Extent::All,
         present: || runs("php", &["-r", "exit((int) !class_exists('mysqli'));"]),
     },
+    Need {
+        package: "php-doctrine-dbal",
+        extent: Extent::All,
+        present: || Path::new("/usr/share/php/Doctrine/DBAL/autoload.php").is_file(),
+    },
     Need { package: "ruby-mysql2", extent: Extent::All, present: || ruby("mysql2") },
     Need { package: "ruby-sequel", extent: Extent::All, present: || ruby("sequel") },
     Need { package: "ruby-activerecord", extent: Extent::All, present: || ruby("active_record") },

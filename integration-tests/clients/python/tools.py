@@ -217,6 +217,29 @@ def admin():
     def ask(*words):
         return call("mariadb-admin", *options(), *words)
 
+    def change_password():
+        user = f"{TABLE}_admin"
+        sql(f"DROP USER IF EXISTS {user}; CREATE USER {user} IDENTIFIED BY 'before'; GRANT ALL ON *.* TO {user}")
+        call("mariadb-admin", *options(user), "--password=before", "password", "after")
+        contains(call("mariadb-admin", *options(user), "--password=after", "ping"), "is alive")
+        contains(call("mariadb-admin", *options(user), "--password=before", "status", check=False), "Access denied")
+        sql(f"DROP USER {user}")
+
+    def kill_another():
+        other = subprocess.Popen(["mariadb", *options(), "--execute", "SELECT SLEEP(60)"], stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT)
+        try:
+            until = time.monotonic() + PATIENCE
+            found = ""
+            while not found:
+                found = sql("SELECT id FROM information_schema.processlist WHERE info = 'SELECT SLEEP(60)' LIMIT 1").strip()
+                if time.monotonic() > until:
+                    raise AssertionError("it is not in the process list")
+            ask("kill", found)
+            other.wait(PATIENCE)
+        finally:
+            other.kill()
+
     return first_line("mariadb-admin", "--version"), [
         ("ping", lambda: contains(ask("ping"), "is alive")),
         ("status", lambda: contains(ask("status"), "Uptime:", "Threads:", "Questions:")),
@@ -225,6 +248,11 @@ def admin():
         ("variables", lambda: contains(ask("variables"), "max_allowed_packet", "version_comment")),
         ("extended-status", lambda: contains(ask("extended-status"), "Uptime", "Threads_connected")),
         ("create-and-drop", lambda: (ask("create", f"{TABLE}_db"), contains(ask("--force", "drop", f"{TABLE}_db"), "dropped"))),
+        ("flush", lambda: [ask(word) for word in (
+            "refresh", "reload", "flush-privileges", "flush-tables", "flush-threads", "flush-hosts", "flush-logs",
+            "flush-error-log", "flush-general-log", "flush-slow-log", "flush-engine-log", "flush-user-resources")]),
+        ("password", change_password),
+        ("kill", kill_another),
         ("wrong-password", lambda: contains(
             call("mariadb-admin", *options(APP_USER), "--password=wrong", "status", check=False), "Access denied")),
     ]

@@ -132,6 +132,9 @@ pub(super) const ADMIN: &[Step] = &[
     step("variables", "SHOW VARIABLES"),
     step("extended-status", "SHOW STATUS"),
     step("create-and-drop", "a database"),
+    step("flush", "`refresh`, `reload` and what of `flush-*` Cellgate has"),
+    step("password", "a user changes its own"),
+    step("kill", "a connection that sleeps"),
     step("wrong-password", "access denied"),
 ];
 
@@ -211,19 +214,5 @@ pub const REFUSALS: &[Refusal] = &[
         error: "DROP INDEX is not supported",
         standing: Standing::OnPurpose,
         why: "its dropTable() drops the indexes first; a cell table has none but its key: 1235",
-    },
-    Refusal {
-        step: "transaction",
-        client: Some("peewee"),
-        error: "a derived table is not supported",
-        standing: Standing::NotYet,
-        why: "its count() is of a derived table",
-    },
-    Refusal {
-        step: "savepoint",
-        client: Some("peewee"),
-        error: "a derived table is not supported",
-        standing: Standing::NotYet,
-        why: "its count() is of a derived table",
     },
 ];

@@ -89,6 +89,7 @@ pub const CLIENTS: &[StockClient] = &[
     mapper("SQLAlchemy", Program::Python("mappers.py", "sqlalchemy")),
     mapper("Django", Program::Python("mappers.py", "django")),
     mapper("peewee", Program::Python("mappers.py", "peewee")),
+    mapper("Doctrine DBAL", Program::Php("mappers.php", "doctrine")),
     mapper("Knex", Program::Node("mappers.mjs", "knex")),
     mapper("Sequelize", Program::Node("mappers.mjs", "sequelize")),
     mapper("TypeORM", Program::Node("mappers.mjs", "typeorm")),

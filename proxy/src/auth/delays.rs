@@ -69,6 +69,11 @@ impl LoginDelays {
         self.lock().by_pair.remove(&pair(user, host));
     }
 
+    /// All failures are forgotten.
+    pub fn forget(&self) {
+        *self.lock() = Counts::default();
+    }
+
     fn delay_at(&self, now: Instant, user: &str, host: &str, longest: Duration) -> Duration {
         let counts = self.lock();
         let full = counts.by_pair.len() >= MOST;

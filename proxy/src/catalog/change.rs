@@ -76,7 +76,7 @@ impl Catalog {
                 Ok(Changed::Yes)
             })
             .await?;
-        self.remove_now(&dropped.iter().map(|t| t.id).collect::<Vec<_>>()).await;
+        self.remove_used(&dropped.iter().map(|t| t.id).collect::<Vec<_>>()).await;
         Ok((changed, dropped.len()))
     }
 

@@ -3,7 +3,7 @@
 //! Cells are not touched: a dropped column's cells stay readable in the cell shape, and a column added again under the
 //! same name gets a storage key of its own (CORRECTNESS C10).
 
-use cellgate_schemaless::limits::COLUMN_KEY_BYTES;
+use cellgate_schemaless::limits::{COLUMN_KEY_BYTES, DECLARED_COLUMNS};
 use cellgate_schemaless::{RowColumn, TableDef};
 use cellgate_sql::{RowColumnSpec, TableChange, TableName};
 
@@ -103,6 +103,9 @@ fn drop_column(table: &mut TableDef, column: &str) -> Result<(), CatalogError> {
 pub(super) fn add_column(table: &mut TableDef, column: &RowColumnSpec) -> Result<(), CatalogError> {
     if table.columns.iter().any(|c| c.name.eq_ignore_ascii_case(&column.name)) {
         return Err(CatalogError::ColumnExists(column.name.clone()));
+    }
+    if table.columns.len() >= DECLARED_COLUMNS {
+        return Err(CatalogError::TooManyColumns);
     }
     let used = |key: &str| {
         let taken = table.columns.iter().map(|c| &c.storage_key).chain(&table.dropped_keys);

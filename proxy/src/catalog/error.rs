@@ -1,6 +1,7 @@
 //! Why the catalog was not changed.
 
 use cellgate_schemaless::ErrorKind;
+use cellgate_schemaless::limits::DECLARED_COLUMNS;
 use cellgate_store::StoreError;
 use cellgate_store::executor::RunError;
 use thiserror::Error;
@@ -57,6 +58,9 @@ pub enum CatalogError {
     /// All table ids are used up.
     #[error("all table ids are used up")]
     TablesExhausted,
+    /// More columns than a table may declare.
+    #[error("Too many columns; a table can declare {most} (declared_columns)", most = DECLARED_COLUMNS)]
+    TooManyColumns,
 }
 
 impl CatalogError {
@@ -74,7 +78,7 @@ impl CatalogError {
             | Self::NoColumnToDrop(_) => ErrorKind::NotFound,
             Self::Meta(error) => error.kind(),
             Self::Run(error) => error.kind(),
-            Self::TablesExhausted => ErrorKind::Limit,
+            Self::TablesExhausted | Self::TooManyColumns => ErrorKind::Limit,
         }
     }
 }

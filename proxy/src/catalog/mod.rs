@@ -15,6 +15,7 @@ mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
@@ -103,23 +104,37 @@ pub struct Catalog {
     /// When the last successful read began.
     fresh: watch::Sender<Instant>,
     poll: Duration,
+    /// How long a proxy may use an old catalog, in microseconds.
+    max_stale: AtomicU64,
+    /// How many definitions of tables were read that were not known before.
+    opened: AtomicU64,
 }
 
 impl Catalog {
     /// Reads the catalog; creates it with the database [`FIRST_DATABASE`] in a new deployment. `poll` is the time
-    /// between two looks for changes of other proxies.
+    /// between two looks for changes of other proxies, `max_stale` how long each may go on without one.
     ///
     /// # Errors
     /// What the meta store says.
-    pub async fn open(deployment: Arc<Deployment>, poll: Duration) -> Result<Self, StoreError> {
+    pub async fn open(deployment: Arc<Deployment>, poll: Duration, max_stale: Duration) -> Result<Self, StoreError> {
         let fresh = watch::Sender::new(Instant::now());
         let (current, changing, complete) = (ArcSwap::default(), Mutex::new(()), Mutex::default());
-        let this = Self { deployment, current, changing, complete, fresh, poll };
+        let (max_stale, opened) = (AtomicU64::new(micros(max_stale)), AtomicU64::new(0));
+        let this = Self { deployment, current, changing, complete, fresh, poll, max_stale, opened };
         let first = CatalogDocument { databases: vec![FIRST_DATABASE.into()], ..CatalogDocument::default() };
         // Losing this race means that it is there.
         this.deployment.meta().compare_and_set(CATALOG, 0, &document::encode(&first)?).await?;
         this.refresh().await?;
         Ok(this)
+    }
+
+    /// `meta.max_stale` is another from now on.
+    pub fn set_max_stale(&self, max_stale: Duration) {
+        self.max_stale.store(micros(max_stale), Ordering::Relaxed);
+    }
+
+    fn max_stale(&self) -> Duration {
+        Duration::from_micros(self.max_stale.load(Ordering::Relaxed))
     }
 
     /// What is known now, to keep.
@@ -150,7 +165,17 @@ impl Catalog {
             return;
         }
         let read = Arc::new(Snapshot::new(version, document));
-        self.current.rcu(|known| Arc::clone(if known.version < version { &read } else { known }));
+        let before = self.current.rcu(|known| Arc::clone(if known.version < version { &read } else { known }));
+        if before.version < version {
+            let is_new = |(name, table): &(&(String, String), &Arc<TableDef>)| before.tables.get(*name) != Some(*table);
+            let new = read.tables.iter().filter(is_new).count();
+            self.opened.fetch_add(new as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// How many definitions of tables were read since this proxy started; a changed one counts again.
+    pub fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
     }
 
     async fn load(&self) -> Result<(i64, CatalogDocument), StoreError> {
@@ -159,4 +184,8 @@ impl Catalog {
             None => Err(StoreError::Corrupt { detail: "the meta store has no catalog".into() }),
         }
     }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

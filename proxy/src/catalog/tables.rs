@@ -84,7 +84,8 @@ impl Catalog {
     }
 
     /// `TRUNCATE`: the table goes on with new, empty physical tables, from one moment to the next; the old ones are
-    /// removed. Cells that another client writes meanwhile are either there before and gone, or there afterwards.
+    /// removed. Cells that another client writes meanwhile are either there before and gone, or there afterwards; those
+    /// of a write that begins after this has returned are there, whatever catalog its proxy has.
     ///
     /// # Errors
     /// [`CatalogError::UnknownTable`], also if it is dropped meanwhile, or what a store says: then the table is as it
@@ -122,8 +123,11 @@ impl Catalog {
                 Ok(Changed::Yes)
             })
             .await;
-        let doomed = if matches!(published, Ok(Changed::Yes)) { old } else { empty.id };
-        self.remove_now(&[doomed]).await;
+        if matches!(published, Ok(Changed::Yes)) {
+            self.remove_used(&[old]).await;
+        } else {
+            self.remove_now(&[empty.id]).await;
+        }
         published.map(|_| ())
     }
 
@@ -152,7 +156,7 @@ impl Catalog {
                 Ok(if notes.is_empty() { Changed::Yes } else { Changed::No(notes) })
             })
             .await?;
-        self.remove_now(&dropped.iter().map(|t| t.id).collect::<Vec<_>>()).await;
+        self.remove_used(&dropped.iter().map(|t| t.id).collect::<Vec<_>>()).await;
         Ok(changed)
     }
 

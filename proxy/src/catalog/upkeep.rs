@@ -16,6 +16,8 @@ use crate::signals::told;
 pub(super) const ABANDONED_AFTER: Duration = Duration::from_secs(15 * 60);
 /// How often left-behind physical tables are looked for.
 const CLEAN_EVERY: Duration = Duration::from_secs(60);
+/// How soon the removal of a table is tried again while its DROP or TRUNCATE waits for it.
+const REMOVE_AGAIN: Duration = Duration::from_millis(250);
 
 impl Catalog {
     /// Follows the document and removes what a crash left behind, until `shutdown`.
@@ -61,7 +63,7 @@ impl Catalog {
     pub(super) async fn clean(&self) -> Result<(), CatalogError> {
         let now = self.deployment.meta().now().await?;
         let patience = i64::try_from(ABANDONED_AFTER.as_micros()).unwrap_or(i64::MAX / 4);
-        self.remove(|entry| entry.dropped || entry.since.saturating_add(patience) < now).await
+        self.remove(|entry| entry.dropped || entry.since.saturating_add(patience) < now).await.map(|_| ())
     }
 
     /// Makes the tables that exist in clusters that own no shards yet: such a cluster may have been added after a table, or
@@ -89,19 +91,40 @@ impl Catalog {
         Ok(())
     }
 
-    /// Removes the physical tables with these ids; what does not succeed now is done by [`Catalog::clean`].
-    pub(super) async fn remove_now(&self, ids: &[u32]) {
-        if let Err(error) = self.remove(|entry| ids.contains(&entry.id)).await {
-            tracing::warn!(%error, "dropped tables are left for later");
+    /// Removes physical tables that were in use, and answers when nobody can write to them any more: when they are gone
+    /// in every cluster or, where a cluster does not answer, when every proxy's catalog of before is too old to be used
+    /// (`meta.max_stale`). Only then may the statement be acknowledged: a write that begins after it must not go where
+    /// it will be removed. A proxy that serves the deployment alone has the new catalog already.
+    pub(super) async fn remove_used(&self, ids: &[u32]) {
+        let settled = Instant::now() + self.max_stale();
+        while !self.remove_now(ids).await {
+            // Not known is not alone.
+            if self.deployment.is_alone().await.unwrap_or(false) || Instant::now() >= settled {
+                return;
+            }
+            let again = Instant::now() + self.poll.min(REMOVE_AGAIN);
+            tokio::time::sleep_until(again.min(settled).into()).await;
+        }
+    }
+
+    /// Removes the physical tables with these ids, and answers whether they are gone; what does not succeed now is done
+    /// by [`Catalog::clean`].
+    pub(super) async fn remove_now(&self, ids: &[u32]) -> bool {
+        match self.remove(|entry| ids.contains(&entry.id)).await {
+            Ok(gone) => gone,
+            Err(error) => {
+                tracing::warn!(%error, "dropped tables are left for later");
+                false
+            }
         }
     }
 
     /// Removes physical tables that are listed as no tables, and strikes them from the list; what cannot be reached
-    /// stays on it.
+    /// stays on it. Answers whether none is left.
     ///
     /// One in the making is first marked as dropped: from then on it cannot be published any more. One that has been
     /// published meanwhile is not on the list, and so not touched.
-    async fn remove(&self, is_meant: impl Fn(&Unpublished) -> bool) -> Result<(), CatalogError> {
+    async fn remove(&self, is_meant: impl Fn(&Unpublished) -> bool) -> Result<bool, CatalogError> {
         let mut doomed: Vec<TableRef> = Vec::new();
         let marked = self.change(|document| {
             doomed.clear();
@@ -113,8 +136,8 @@ impl Catalog {
         });
         marked.await?;
         let mut gone = Vec::new();
-        for table in doomed {
-            match self.deployment.executor().drop_table(&table).await {
+        for table in &doomed {
+            match self.deployment.executor().drop_table(table).await {
                 Ok(()) => gone.push(table.id.0),
                 Err(error) => tracing::warn!(table = table.physical(), %error, "a dropped table is left for later"),
             }
@@ -123,7 +146,7 @@ impl Catalog {
             document.unpublished.retain(|entry| !gone.contains(&entry.id));
             Ok(Changed::Yes)
         });
-        struck.await.map(|_| ())
+        struck.await.map(|_| gone.len() == doomed.len())
     }
 }
 

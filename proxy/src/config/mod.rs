@@ -162,6 +162,19 @@ impl Config {
         text
     }
 
+    /// Warns of what a file among the clusters means.
+    fn warn_of_files(&mut self) {
+        let is_file = |cluster: &&Cluster| matches!(cluster.primary, Target::Sqlite { .. });
+        let files: Vec<_> = self.clusters.iter().filter(is_file).map(|cluster| cluster.name.as_str()).collect();
+        if !files.is_empty() && !matches!(self.topology.meta, Target::Sqlite { .. }) {
+            self.warnings.push(format!(
+                "the meta store is on a server that several proxies could share, but cluster {} is a SQLite file: this \
+                 deployment can have only this one proxy",
+                files.join(", ")
+            ));
+        }
+    }
+
     /// The settings of every table that is there once.
     fn tables(&self) -> Vec<(&'static str, Vec<Rendered>)> {
         vec![
@@ -211,22 +224,35 @@ impl<'a, 'f> Reader<'a, 'f> {
         let topology = self.section("topology", |section| Topology::read(section, source, &data_dir, &mut warnings));
         let clusters = self
             .tables("cluster", |section, place| Cluster::read(section, place, source, &mut warnings))
-            .map(|clusters| if clusters.is_empty() { Cluster::embedded(&data_dir) } else { clusters });
+            .map(|clusters| {
+                if clusters.is_empty() {
+                    Cluster::embedded(&data_dir).into_iter().map(Some).collect()
+                } else {
+                    clusters
+                }
+            });
         let users = self
             .tables("user", |section, place| User::read(section, place, &mut warnings))
-            .map(|users| if users.is_empty() { User::embedded() } else { users });
+            .map(|users| if users.is_empty() { User::embedded().into_iter().map(Some).collect() } else { users });
         let limits = self.section("limits", |section| Limits::read(section));
         let cache = self.section("cache", |section| Cache::read(section));
         let coalesce = self.section("coalesce", |section| Coalesce::read(section));
         let timeouts = self.section("timeouts", |section| Timeouts::read(section));
         let meta = self.section("meta", |section| Meta::read(section));
+        // All that is wrong is said at once: what could be read is compared whatever else is wrong.
+        self.check_twice("cluster");
+        self.check_twice("user");
+        self.check_clusters(topology.as_ref(), clusters.as_deref().unwrap_or_default());
+        if let (Some(listen), Some(users)) = (&listen, &users) {
+            self.check_reach(listen, users);
+        }
         let mut config = Config {
             listen: listen?,
             http: http?,
             data: data?,
             topology: topology?,
-            clusters: clusters?,
-            users: users?,
+            clusters: clusters?.into_iter().collect::<Option<_>>()?,
+            users: users?.into_iter().collect::<Option<_>>()?,
             limits: limits?,
             cache: cache?,
             coalesce: coalesce?,
@@ -235,7 +261,7 @@ impl<'a, 'f> Reader<'a, 'f> {
             meta: meta?,
             warnings,
         };
-        self.check(&mut config);
+        config.warn_of_files();
         Some(config)
     }
 
@@ -277,12 +303,12 @@ impl<'a, 'f> Reader<'a, 'f> {
         value
     }
 
-    /// Reads the tables `[[name]]`, counted from 1. `None` if any of them is wrong.
+    /// Reads the tables `[[name]]`, counted from 1; `None` in the place of one that is wrong.
     fn tables<T>(
         &mut self,
         name: &'static str,
         mut read: impl FnMut(&mut Section<'_, 'f>, usize) -> Option<T>,
-    ) -> Option<Vec<T>> {
+    ) -> Option<Vec<Option<T>>> {
         let Some((value, span)) = self.value(name) else { return Some(Vec::new()) };
         let DeValue::Array(array) = value else {
             self.wrong_form(name, &format!("tables [[{name}]]"), value, &span);
@@ -299,22 +325,36 @@ impl<'a, 'f> Reader<'a, 'f> {
             values.push(read(&mut section, place));
             section.finish();
         }
-        values.into_iter().collect()
+        Some(values)
     }
 
-    /// What no single value shows.
-    fn check(&mut self, config: &mut Config) {
+    /// Refuses two `[[table]]`s of one name, readable or not.
+    fn check_twice(&mut self, table: &'static str) {
+        let Some((DeValue::Array(array), _)) = self.value(table) else { return };
         let mut names = HashMap::new();
+        for (item, place) in array.iter().zip(1_usize..) {
+            let DeValue::Table(settings) = item.get_ref() else { continue };
+            let named = settings.iter().find(|(key, _)| key.get_ref().as_ref() == "name");
+            let Some(DeValue::String(name)) = named.map(|(_, value)| value.get_ref()) else { continue };
+            if let Some(other) = names.insert(name.as_ref(), place) {
+                let message = format!("{table}s #{other} and #{place} have one name");
+                self.clash(table, place, &format!("{table} '{name}'"), message);
+            }
+        }
+    }
+
+    /// Refuses clusters that share a number or a database.
+    fn check_clusters(&mut self, topology: Option<&Topology>, clusters: &[Option<Cluster>]) {
         let mut numbers = HashMap::new();
         let mut places = HashMap::new();
-        if let Target::Sqlite { .. } = config.topology.meta {
-            places.insert(config.topology.meta.place(), "the meta store".to_owned());
+        if let Some(topology) = topology
+            && let Target::Sqlite { .. } = topology.meta
+        {
+            places.insert(topology.meta.place(), "the meta store".to_owned());
         }
-        for (cluster, place) in config.clusters.iter().zip(1..) {
+        for (cluster, place) in clusters.iter().zip(1..) {
+            let Some(cluster) = cluster else { continue };
             let this = format!("cluster '{}'", cluster.name);
-            if let Some(other) = names.insert(cluster.name.clone(), place) {
-                self.clash("cluster", place, &this, format!("clusters #{other} and #{place} have one name"));
-            }
             if let Some(number) = cluster.number
                 && let Some(other) = numbers.insert(number, this.clone())
             {
@@ -324,35 +364,22 @@ impl<'a, 'f> Reader<'a, 'f> {
                 self.clash("cluster", place, &this, format!("names the same database as {other}"));
             }
         }
-        let mut users = HashMap::new();
-        for (user, place) in config.users.iter().zip(1..) {
-            let this = format!("user '{}'", user.name);
-            if let Some(other) = users.insert(user.name.clone(), place) {
-                self.clash("user", place, &this, format!("users #{other} and #{place} have one name"));
-            }
+    }
+
+    /// Refuses an address that others reach without any user that has a password. A user who could not be read may have
+    /// one.
+    fn check_reach(&mut self, listen: &Listen, users: &[Option<User>]) {
+        let passwordless = |user: &Option<User>| user.as_ref().is_some_and(|user| user.password.is_none());
+        if listen.address.is_loopback() || !users.iter().all(passwordless) {
+            return;
         }
-        if !config.listen.address.is_loopback() && config.users.iter().all(|user| user.password.is_none()) {
-            let line = self.value("listen").map(|(_, span)| self.source.line(&span));
-            let message = format!(
-                "other machines can reach {}, and no user has a password: add a [[user]] with one (users without a \
-                 password may only log in from this machine)",
-                config.listen.address
-            );
-            self.problems.push(Problem { line, key: "listen.address".to_owned(), message });
-        }
-        let embedded: Vec<_> = config
-            .clusters
-            .iter()
-            .filter(|cluster| matches!(cluster.primary, Target::Sqlite { .. }))
-            .map(|cluster| cluster.name.as_str())
-            .collect();
-        if !embedded.is_empty() && !matches!(config.topology.meta, Target::Sqlite { .. }) {
-            config.warnings.push(format!(
-                "the meta store is on a server that several proxies could share, but cluster {} is a SQLite file: this \
-                 deployment can have only this one proxy",
-                embedded.join(", ")
-            ));
-        }
+        let line = self.value("listen").map(|(_, span)| self.source.line(&span));
+        let message = format!(
+            "other machines can reach {}, and no user has a password: add a [[user]] with one (users without a password \
+             may only log in from this machine)",
+            listen.address
+        );
+        self.problems.push(Problem { line, key: "listen.address".to_owned(), message });
     }
 
     /// Notes a problem of `[[name]]` number `place`.

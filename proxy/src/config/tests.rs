@@ -564,3 +564,26 @@ fn configuration_files_and_examples_are_valid() {
     }
     assert!(checked >= 2, "docker/cellgate.toml and the example of docs/CONFIGURATION.md at least, not {checked}");
 }
+
+#[test]
+fn all_mistakes_are_said_at_once() {
+    let text = "[listen]\naddress = \"0.0.0.0:3307\"\nnonsense = 1\n\
+         [[cluster]]\nname = \"a\"\nprimary = \"mysql://u@h/d\"\n\
+         [[cluster]]\nname = \"a\"\nprimary = \"oracle://u@h/e\"\n\
+         [[cluster]]\nname = \"c\"\nprimary = \"mysql://u@h/d\"\n\
+         [[user]]\nname = \"u\"\n[[user]]\nname = \"u\"\nbad = 2\n\
+         [limits]\nmax_connections = -1\n";
+    let told: Vec<String> = problems(text).iter().map(|p| format!("{}: {}", p.key, p.message)).collect();
+    let told = told.join("\n");
+    for needle in [
+        "clusters #1 and #2 have one name",
+        "cluster 'a' primary: expected",
+        "names the same database as cluster 'a'",
+        "users #1 and #2 have one name",
+        "nonsense",
+        "bad",
+        "max_connections",
+    ] {
+        assert!(told.contains(needle), "{needle} is not among\n{told}");
+    }
+}

@@ -1,21 +1,34 @@
 //! What a user may see of the catalog.
 
-use cellgate_schemaless::TableDef;
-use cellgate_sql::Privilege;
+use cellgate_schemaless::{Micros, TableDef};
+use cellgate_sql::{Privilege, TimeZone, Value};
 
 use crate::access::Access;
 
-/// Which databases and tables introspection shows.
-#[derive(Clone, Debug, Default)]
+/// Which databases and tables introspection shows, and in which time zone.
+#[derive(Clone, Debug)]
 pub struct Sight {
     /// Whose; `None` sees everything.
     access: Option<Access>,
+    zone: TimeZone,
+}
+
+/// Everything, in UTC.
+impl Default for Sight {
+    fn default() -> Self {
+        Self { access: None, zone: TimeZone::UTC }
+    }
 }
 
 impl Sight {
-    /// What a session with this access sees.
-    pub fn of(access: &Access) -> Self {
-        Self { access: Some(access.clone()) }
+    /// What a session with this access sees, in its time zone.
+    pub fn of(access: &Access, zone: TimeZone) -> Self {
+        Self { access: Some(access.clone()), zone }
+    }
+
+    /// A time as it is shown.
+    pub fn time(&self, utc: Micros) -> Value {
+        Value::DateTime(self.zone.local(utc))
     }
 
     /// What two sights that show the same have in common.
@@ -24,7 +37,8 @@ impl Sight {
             None => String::new(),
             Some(access) => {
                 let name = access.account().map(|account| account.name.to_string());
-                format!("{} {}", access.version(), name.unwrap_or_default())
+                let ahead = self.zone.local(Micros(0)).0;
+                format!("{} {} {ahead}", access.version(), name.unwrap_or_default())
             }
         }
     }

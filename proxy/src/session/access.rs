@@ -97,6 +97,9 @@ impl Session {
             Command::Lock(TableLock::Everything) => self.need_admin(),
             // Whose connection it is decides when it is found.
             Command::Kill { .. } => Ok(()),
+            Command::Flush(_) => self.need_admin(),
+            // What it runs is checked when it does.
+            Command::Prepared(_) => Ok(()),
             Command::Lock(TableLock::Unlock) | Command::Set(_) | Command::Transaction(_) | Command::Nothing => Ok(()),
         }
     }

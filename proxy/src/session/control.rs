@@ -14,7 +14,7 @@ use cellgate_store::executor::{CellFate, PutItem, RunError};
 use super::buffer::Buffered;
 use super::error::{StatementError, Stored};
 use super::write::name_of;
-use super::{Answer, Done, Open, Session};
+use super::{Answer, Done, Open, Session, Start};
 
 /// Most savepoints of one transaction. Frameworks nest a few; a loop must not fill the proxy's memory.
 const SAVEPOINTS: usize = 1000;
@@ -23,22 +23,25 @@ impl Session {
     /// Transaction control.
     pub(super) async fn control(&mut self, control: Transaction) -> Result<Answer, StatementError> {
         match control {
-            Transaction::Begin { read_only, consistent_snapshot: _ } => {
+            Transaction::Begin { read_only, consistent_snapshot } => {
                 self.commit_open().await?;
                 self.unlock_tables().await?;
-                self.begin(Some(read_only).filter(|r| *r));
+                self.begin(
+                    Some(read_only).filter(|r| *r),
+                    if consistent_snapshot { Start::Snapshot } else { Start::Explicit },
+                );
             }
             Transaction::Commit { chain, release: _ } => {
                 let read_only = self.transaction.as_ref().map(|t| t.read_only);
                 self.commit_open().await?;
                 if chain {
-                    self.begin(read_only);
+                    self.begin(read_only, Start::Explicit);
                 }
             }
             Transaction::Rollback { chain, release: _ } => {
                 let read_only = self.transaction.take().map(|t| t.read_only);
                 if chain {
-                    self.begin(read_only);
+                    self.begin(read_only, Start::Explicit);
                 }
             }
             Transaction::Savepoint(name) => {
@@ -76,16 +79,17 @@ impl Session {
     }
 
     /// Opens a transaction; its characteristics are those of the statement, of SET TRANSACTION, or the session's.
-    fn begin(&mut self, read_only: Option<bool>) {
-        let next = self.next_read_only.take();
-        let read_only = read_only.or(next).unwrap_or_else(|| self.variables.derived().read_only);
-        self.transaction = Some(Open { read_only, ..Open::default() });
+    fn begin(&mut self, read_only: Option<bool>, start: Start) {
+        let mut asked = std::mem::take(&mut self.next);
+        asked.read_only = read_only.or(asked.read_only);
+        let read_only = asked.read_only.unwrap_or_else(|| self.variables.derived().read_only);
+        self.transaction = Some(Open { read_only, start, asked, ..Open::default() });
     }
 
     /// With autocommit off, the first statement that reads or writes opens a transaction.
     pub(super) fn open_implicitly(&mut self) {
         if self.transaction.is_none() && !self.variables.derived().autocommit {
-            self.begin(None);
+            self.begin(None, Start::Implicit);
         }
     }
 
@@ -108,6 +112,11 @@ impl Session {
         let Some(open) = self.transaction.take() else { return Ok(()) };
         if open.buffer.is_empty() {
             return Ok(());
+        }
+        // As for every write: by a catalog that is too old, it could go to a table that is dropped.
+        if let Err(stale) = self.refuse_stale(Instant::now()) {
+            self.transaction = Some(open);
+            return Err(stale);
         }
         let cells = open.buffer.into_cells();
         // One cluster could have what another refuses: looked at before anything is written.

@@ -116,6 +116,7 @@ impl Session {
             | CommandKind::Close
             | CommandKind::Fetch
             | CommandKind::ProcessKill
+            | CommandKind::Refresh
             | CommandKind::Unknown => CommandLabel::Other,
         };
         self.server.metrics().query(label, ShapeLabel::Other, Outcome::Ok);

@@ -157,6 +157,17 @@ pub enum StatementError {
         /// For how long.
         seconds: u64,
     },
+    /// There is no statement prepared by that name.
+    #[error("Unknown prepared statement handler ({name}) given to {given_to}")]
+    UnknownPrepared {
+        /// The name.
+        name: String,
+        /// What it was given to.
+        given_to: &'static str,
+    },
+    /// No room for another statement prepared by name.
+    #[error("Can't create more than max_prepared_stmt_count statements (current value: {0})")]
+    TooManyPrepared(usize),
     /// What the protocol cannot carry out here.
     #[error("{what} is not supported; {instead}")]
     Unsupported {
@@ -218,8 +229,10 @@ impl StatementError {
             | Self::Denied { .. }
             | Self::DeniedDatabase { .. }
             | Self::NotOwner(_) => ErrorKind::Access,
-            Self::NoSavepoint(_) | Self::NoDatabase | Self::NoSuchConnection(_) => ErrorKind::NotFound,
-            Self::TransactionTooLarge { .. } => ErrorKind::Limit,
+            Self::NoSavepoint(_) | Self::NoDatabase | Self::NoSuchConnection(_) | Self::UnknownPrepared { .. } => {
+                ErrorKind::NotFound
+            }
+            Self::TransactionTooLarge { .. } | Self::TooManyPrepared(_) => ErrorKind::Limit,
             Self::NotLocked(_) | Self::LockedForReading(_) | Self::ReadLock => ErrorKind::Access,
             Self::LockTimeout(_) => ErrorKind::Timeout,
             Self::LocksLost => ErrorKind::Unavailable,

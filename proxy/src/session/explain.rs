@@ -22,7 +22,31 @@ struct Line {
     cluster: String,
     engine: String,
     statement: String,
+    cache: Cached,
     scatter: bool,
+}
+
+/// What the cache of this proxy does for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cached {
+    /// It is not asked: it knows cells by their exact names only.
+    NotAsked,
+    /// There is none.
+    Off,
+    /// It has so many of the cells asked for.
+    Has { cells: usize, of: usize },
+}
+
+impl Cached {
+    fn text(self) -> String {
+        match self {
+            Self::NotAsked => "no".to_owned(),
+            Self::Off => "off".to_owned(),
+            Self::Has { cells: 0, .. } => "miss".to_owned(),
+            Self::Has { cells, of } if cells >= of => "hit".to_owned(),
+            Self::Has { cells, of } => format!("{cells} of {of}"),
+        }
+    }
 }
 
 impl Session {
@@ -89,6 +113,8 @@ impl Session {
             | Command::Show(_)
             | Command::Account(_)
             | Command::Lock(_)
+            | Command::Prepared(_)
+            | Command::Flush(_)
             | Command::Kill { .. }
             | Command::Nothing => {
                 vec![Line::note("the session alone")]
@@ -108,7 +134,23 @@ impl Session {
             Request::Put { .. } => "put",
             Request::Erase { .. } => "erase",
         };
+        let table_ref = match &request {
+            Request::Get { table, .. } => Some(table.clone()),
+            Request::Latest { .. }
+            | Request::Rows { .. }
+            | Request::Log { .. }
+            | Request::Put { .. }
+            | Request::Erase { .. } => None,
+        };
         let plan = plan(request, &topology);
+        let cached = |number: ClusterNo| match (&plan, &table_ref) {
+            (Plan::Get { parts, .. }, Some(table)) => {
+                let keys = parts.iter().find(|p| p.cluster == number).map_or(&[][..], |p| &p.items);
+                let cells = executor.cached_of(table, keys);
+                cells.map_or(Cached::Off, |cells| Cached::Has { cells, of: keys.len() })
+            }
+            (_, _) => Cached::NotAsked,
+        };
         let shard = |row: &cellgate_schemaless::RowKey| topology.shard_of(row.as_bytes());
         let parts: Vec<(ClusterNo, Vec<ShardId>)> = match &plan {
             Plan::Get { parts, .. } => {
@@ -146,6 +188,7 @@ impl Session {
                 statement: cluster
                     .map(|c| cellgate_store::executor::statement_text(c.engine, &plan, number))
                     .unwrap_or_default(),
+                cache: cached(number),
                 scatter,
             }
         });
@@ -156,7 +199,8 @@ impl Session {
 impl Line {
     fn note(text: &str) -> Self {
         let (table, cluster, engine) = (String::new(), String::new(), String::new());
-        Self { request: "none", table, shards: Vec::new(), cluster, engine, statement: text.to_owned(), scatter: false }
+        let (statement, cache) = (text.to_owned(), Cached::NotAsked);
+        Self { request: "none", table, shards: Vec::new(), cluster, engine, statement, cache, scatter: false }
     }
 
     fn row(self, id: i64) -> Row {
@@ -172,8 +216,7 @@ impl Line {
             text(self.cluster),
             text(if self.engine.is_empty() { String::new() } else { format!("primary ({})", self.engine) }),
             text(self.statement),
-            // There is no cache yet: the performance issue brings it.
-            text("no".to_owned()),
+            text(self.cache.text()),
             text(if self.scatter { "yes" } else { "no" }.to_owned()),
         ]
     }

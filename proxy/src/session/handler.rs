@@ -106,8 +106,17 @@ impl Handler for Session {
         })
     }
 
+    async fn refresh(&mut self, what: u8) -> Result<Status, ErrorReply> {
+        self.renew_access();
+        self.refreshed(what).await
+    }
+
     async fn kill(&mut self, connection: u32) -> Result<Status, ErrorReply> {
-        match self.kill_session(connection, Kill::Connection) {
+        let killed = match self.kill_session(connection, Kill::Connection) {
+            Ok(()) if connection == self.process.id() => Err(StatementError::Interrupted),
+            killed => killed,
+        };
+        match killed {
             Ok(()) => Ok(self.status()),
             Err(error) => {
                 self.note_error(&error);

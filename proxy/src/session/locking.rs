@@ -104,7 +104,10 @@ impl Session {
         self.keeps_locks()?;
         // Remembered first: whatever a KILL cuts off is let go of by UNLOCK TABLES.
         match wanted.as_slice() {
-            [(Key::Tables, _)] => self.held.everything = true,
+            [(Key::Tables, _)] => {
+                self.held.everything = true;
+                self.server.flushed();
+            }
             tables => {
                 let mut held = BTreeMap::new();
                 for (key, mode) in tables {
@@ -149,8 +152,10 @@ impl Session {
             KillScope::Query => Kill::Statement,
         };
         // There are no ids that high.
-        self.kill_session(u32::try_from(id).unwrap_or(u32::MAX), end)?;
-        Ok(Answer::Done(Done::default()))
+        let id = u32::try_from(id).unwrap_or(u32::MAX);
+        self.kill_session(id, end)?;
+        // Who kills itself is the statement that is interrupted.
+        if id == self.process.id() { Err(StatementError::Interrupted) } else { Ok(Answer::Done(Done::default())) }
     }
 
     /// Waits until a statement may use its tables, and refuses those that the session's own locks forbid.
@@ -197,6 +202,11 @@ impl Session {
             entered.push(one.ok_or_else(|| StatementError::LockTimeout(shown(&key)))?);
         }
         Ok(entered)
+    }
+
+    /// Whether it holds LOCK TABLES.
+    pub(super) fn locks_tables(&self) -> bool {
+        self.held.tables.is_some()
     }
 
     /// Whether nothing that this session has locked or lost changes what a statement may use.
@@ -298,6 +308,8 @@ fn tables_of(command: &Command) -> Vec<(Key, Mode)> {
         | Command::Show(_)
         | Command::Account(_)
         | Command::Lock(_)
+        | Command::Prepared(_)
+        | Command::Flush(_)
         | Command::Kill { .. }
         | Command::Nothing => Vec::new(),
     }

@@ -14,6 +14,7 @@ mod ending;
 mod environment;
 mod error;
 mod explain;
+mod flush;
 mod handler;
 mod locking;
 mod planned;
@@ -36,11 +37,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_schemaless::Micros;
-use cellgate_sql::{AccountName, ColumnMeta, Command, Normal, Row, Source, SqlError, Statement, Value};
+use cellgate_sql::{AccountName, ColumnMeta, Command, Normal, Prepared, Row, Source, SqlError, Statement, Value};
 
 use crate::access::{Access, Seat};
 use crate::catalog::Snapshot;
 use crate::locks::Key;
+use crate::plans::Plan;
 use crate::processes::Process;
 use crate::server::Server;
 use crate::wire::{Attributes, Patience, Status, TlsSession};
@@ -74,7 +76,7 @@ pub struct Session {
     variables: Variables,
     user_variables: BTreeMap<String, Value>,
     /// Characteristics set for the next transaction only.
-    next_read_only: Option<bool>,
+    next: Characteristics,
     transaction: Option<Open>,
     multi_statements: bool,
     found_rows_flag: bool,
@@ -85,6 +87,8 @@ pub struct Session {
     /// What the session has done for the running statement.
     calls: Vec<Value>,
     held: Held,
+    /// Statements that were prepared by name.
+    prepared: BTreeMap<String, Arc<Plan>>,
     tls: Option<TlsSession>,
     /// Whether the connection's packets are compressed.
     compressed: bool,
@@ -117,8 +121,42 @@ struct Open {
     /// The tables it has written to.
     tables: BTreeSet<Key>,
     read_only: bool,
+    start: Start,
+    /// What was asked for it with SET TRANSACTION.
+    asked: Characteristics,
+    /// What it has done, for clients that follow it.
+    done: Deeds,
     /// Names with the number of cells there were.
     savepoints: Vec<(String, usize)>,
+}
+
+/// How a transaction was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Start {
+    /// By a statement that reads or writes, with autocommit off.
+    #[default]
+    Implicit,
+    /// By BEGIN or START TRANSACTION.
+    Explicit,
+    /// `START TRANSACTION WITH CONSISTENT SNAPSHOT`
+    Snapshot,
+}
+
+/// SET TRANSACTION, as far as it was said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Characteristics {
+    /// `READ-COMMITTED`
+    isolation: Option<String>,
+    read_only: Option<bool>,
+}
+
+/// What a transaction has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Deeds {
+    read: bool,
+    wrote: bool,
+    /// A result set was sent.
+    sent: bool,
 }
 
 /// What KILL ends.
@@ -169,7 +207,7 @@ impl Session {
             database: None,
             variables,
             user_variables: BTreeMap::new(),
-            next_read_only: None,
+            next: Characteristics::default(),
             transaction: None,
             multi_statements: false,
             found_rows_flag: false,
@@ -177,6 +215,7 @@ impl Session {
             last_insert_id: 0,
             calls: Vec::new(),
             held: Held::default(),
+            prepared: BTreeMap::new(),
             tls: None,
             compressed: false,
             client: Attributes::new(),
@@ -202,11 +241,12 @@ impl Session {
     /// Back to what it was after the login, but for the user and the database.
     fn reset(&mut self) {
         self.transaction = None;
-        self.next_read_only = None;
+        self.next = Characteristics::default();
         self.variables = self.fresh_variables();
         self.user_variables.clear();
         self.last_insert_id = 0;
         self.held = Held::default();
+        self.prepared.clear();
         self.last = Last::default();
     }
 
@@ -311,7 +351,7 @@ impl Session {
         self.server.metrics().stage(cellgate_metrics::Stage::Bind, started.elapsed());
         let deadline = self.deadline(statement, &command);
         // SHOW WARNINGS and SHOW ERRORS show those of the statement before.
-        if !matches!(&command, Command::Show(show) if show::keeps_warnings(&show.aspect)) {
+        if !keeps_warnings(&command) {
             self.last.warnings = Warnings::default();
         }
         if reaches_stores(&command) {
@@ -343,6 +383,8 @@ impl Session {
             Command::Explain(explain) => Box::pin(self.explain(*explain, deadline)).await,
             Command::Account(account) => Box::pin(self.account(&account, statement.text())).await,
             Command::Lock(lock) => Box::pin(self.lock(lock)).await,
+            Command::Prepared(prepared) => Box::pin(self.prepared(prepared)).await,
+            Command::Flush(what) => Box::pin(self.flush(&what)).await,
             Command::Kill { id, scope } => self.kill_statement(id, scope),
             Command::Nothing => Ok(Answer::Done(Done::default())),
         }
@@ -390,6 +432,29 @@ impl Session {
     }
 }
 
+/// Whether SHOW WARNINGS still shows those of the statement before. What EXECUTE runs decides for itself.
+fn keeps_warnings(command: &Command) -> bool {
+    match command {
+        Command::Show(show) => show::keeps_warnings(&show.aspect),
+        Command::Prepared(Prepared::Execute { .. }) => true,
+        Command::Prepared(Prepared::Prepare { .. } | Prepared::Deallocate { .. })
+        | Command::Read(_)
+        | Command::Relational(_)
+        | Command::Put(_)
+        | Command::Erase(_)
+        | Command::Ddl(_)
+        | Command::Use(_)
+        | Command::Set(_)
+        | Command::Transaction(_)
+        | Command::Explain(_)
+        | Command::Account(_)
+        | Command::Lock(_)
+        | Command::Flush(_)
+        | Command::Kill { .. }
+        | Command::Nothing => false,
+    }
+}
+
 /// Whether a command reads or writes cells, under the catalog as this proxy knows it.
 fn reaches_stores(command: &Command) -> bool {
     match command {
@@ -405,6 +470,9 @@ fn reaches_stores(command: &Command) -> bool {
         | Command::Relational(_)
         | Command::Account(_)
         | Command::Lock(_)
+        // What it runs is asked itself.
+        | Command::Prepared(_)
+        | Command::Flush(_)
         | Command::Kill { .. }
         | Command::Nothing => false,
     }
@@ -426,6 +494,9 @@ fn writes(command: &Command) -> bool {
         | Command::Show(_)
         | Command::Explain(_)
         | Command::Lock(_)
+        // What it runs is asked itself.
+        | Command::Prepared(_)
+        | Command::Flush(_)
         | Command::Kill { .. }
         | Command::Nothing => false,
     }

@@ -1,12 +1,12 @@
-//! From text to statements and plans, and what their results look like before they run.
+//! From text to statements and plans, and what their results look like before they run; and statements prepared by name.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cellgate_sql::{ColumnMeta, Command, Statement, StatementKind, Value};
+use cellgate_sql::{ColumnMeta, Command, Prepared, SqlError, Statement, StatementKind, Value};
 
 use super::planned::single;
-use super::{Session, StatementError, explain};
+use super::{Answer, Done, Session, StatementError, explain};
 use crate::catalog::Snapshot;
 use crate::plans::Plan;
 
@@ -41,6 +41,37 @@ impl Session {
         let plan = Arc::new(Plan::new(statement));
         self.server.plans().insert(text, mode, &plan);
         Ok(plan)
+    }
+
+    /// PREPARE, EXECUTE, DEALLOCATE PREPARE: the same plans as those of the protocol's own prepared statements.
+    pub(super) async fn prepared(&mut self, prepared: Prepared) -> Result<Answer, StatementError> {
+        match prepared {
+            Prepared::Prepare { name, text } => {
+                // Whatever comes of it, the statement that had the name before is gone.
+                self.prepared.remove(&name);
+                let most = self.server.config().limits.prepared_statements;
+                if self.prepared.len() >= most {
+                    return Err(StatementError::TooManyPrepared(most));
+                }
+                let plan = self.plan(&text)?;
+                self.describe(plan.statement()).await?;
+                self.prepared.insert(name, plan);
+                Ok(Answer::Done(Done::default()))
+            }
+            Prepared::Execute { name, values } => {
+                let unknown = StatementError::UnknownPrepared { name: name.clone(), given_to: "EXECUTE" };
+                let plan = Arc::clone(self.prepared.get(&name).ok_or(unknown)?);
+                if values.len() != usize::from(plan.statement().parameters()) {
+                    return Err(SqlError::Arguments("EXECUTE".to_owned()).into());
+                }
+                // One deep: what prepares cannot be prepared.
+                Box::pin(self.run_known(plan.statement(), &values)).await
+            }
+            Prepared::Deallocate { name } => match self.prepared.remove(&name) {
+                Some(_) => Ok(Answer::Done(Done::default())),
+                None => Err(StatementError::UnknownPrepared { name, given_to: "DEALLOCATE PREPARE" }),
+            },
+        }
     }
 
     /// The columns of a statement's result, with the catalog read again if it may be out of date.

@@ -23,6 +23,9 @@ impl Session {
     /// Runs a SELECT as far as its first rows, so that what fails early fails as an error and not as a broken result.
     pub(super) async fn read(&mut self, read: Read, deadline: Instant) -> Result<Answer, StatementError> {
         self.open_implicitly();
+        if let Some(open) = &mut self.transaction {
+            open.done.read |= matches!(read.source, Source::Cells(_));
+        }
         self.shape = Some(shape_of(read.label));
         if read.scatter {
             self.server.metrics().scatter_statement();

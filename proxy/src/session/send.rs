@@ -71,7 +71,8 @@ impl Session {
                 }
                 let sent = self.sent_rows(&rows);
                 // The part is ended; the reply goes on.
-                let _part = writer.finish(self.last.warnings.count(), self.status()).await?;
+                let changes = if writer.tells_changes() { self.take_changes() } else { Vec::new() };
+                let _part = writer.finish_with(self.last.warnings.count(), self.status(), changes).await?;
                 Ok(Ok(Ending { outcome: Outcome::Ok, rows: sent }))
             }
         }
@@ -112,7 +113,8 @@ impl Session {
                     }
                 }
                 let sent = self.sent_rows(&rows);
-                let replied = writer.finish(self.last.warnings.count(), self.status()).await?;
+                let changes = if writer.tells_changes() { self.take_changes() } else { Vec::new() };
+                let replied = writer.finish_with(self.last.warnings.count(), self.status(), changes).await?;
                 self.server.metrics().stage(Stage::Reply, started.elapsed());
                 Ok((replied, Ending { outcome: Outcome::Ok, rows: sent }))
             }
@@ -139,6 +141,9 @@ impl Session {
     pub(super) fn sent(&mut self, rows: u64, found: u64) -> u64 {
         self.last.row_count = -1;
         self.last.found_rows = found;
+        if let Some(open) = &mut self.transaction {
+            open.done.sent = true;
+        }
         self.server.metrics().rows_sent(rows);
         rows
     }

@@ -14,6 +14,7 @@ enum Assignment {
     User(String, Value),
     LastInsertId(u64),
     NextReadOnly(bool),
+    NextIsolation(String),
     Nothing,
 }
 
@@ -35,7 +36,8 @@ impl Session {
                 Assignment::Global(name, value) => self.server.set_global(name, value),
                 Assignment::User(name, value) => self.set_user_variable(name, value)?,
                 Assignment::LastInsertId(id) => self.last_insert_id = id,
-                Assignment::NextReadOnly(read_only) => self.next_read_only = Some(read_only),
+                Assignment::NextReadOnly(read_only) => self.next.read_only = Some(read_only),
+                Assignment::NextIsolation(level) => self.next.isolation = Some(level),
                 Assignment::Nothing => {}
             }
         }
@@ -92,7 +94,10 @@ impl Session {
                 }
                 out.push(match check(&name, Target::Session)? {
                     ("transaction_read_only", Value::Int(on)) => Assignment::NextReadOnly(on != 0),
-                    // What a level gives is the same for every level: READ COMMITTED.
+                    // What a level gives is the same for every level, READ COMMITTED; it is kept to be told.
+                    ("transaction_isolation", Value::Text(level)) => {
+                        Assignment::NextIsolation(String::from_utf8_lossy(&level).into_owned())
+                    }
                     _ => Assignment::Nothing,
                 });
             }

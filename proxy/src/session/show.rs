@@ -86,7 +86,7 @@ impl Session {
             Aspect::TableStatus { database } => {
                 let database = self.named_database(database, catalog)?;
                 let seen = self.seen_tables(catalog, &database).map(AsRef::as_ref);
-                tables::status(seen, &database)
+                tables::status(seen, &database, &self.sight())
             }
             Aspect::Columns { table, full } => self.shown_columns(catalog, &table, full)?,
             Aspect::Index { table } => tables::index(catalog, &table)?,

@@ -1,9 +1,9 @@
-//! What a client is told of changes to its session (SESSION_TRACK): the current database, and the system variables that
-//! `session_track_system_variables` names.
+//! What a client is told of changes to its session (SESSION_TRACK): the current database, the system variables that
+//! `session_track_system_variables` names, and the transaction as far as `session_track_transaction_info` says.
 
 use cellgate_sql::Value;
 
-use super::Session;
+use super::{Characteristics, Deeds, Open, Session, Start};
 use crate::wire::SessionChange;
 
 /// What is remembered between two replies.
@@ -15,6 +15,9 @@ pub(super) struct Track {
     database: Option<String>,
     /// Variables that have changed since.
     variables: Vec<SessionChange>,
+    /// The state and the characteristics of the transaction as told last; none while they are not told.
+    state: Option<String>,
+    characteristics: Option<String>,
 }
 
 /// The variables of a client that are told, at one time.
@@ -56,10 +59,71 @@ impl Session {
                 changes.push(SessionChange::Schema(self.database.clone().unwrap_or_default()));
             }
         }
+        self.note_transaction(&mut changes);
         if !changes.is_empty() && self.variables.number("session_track_state_change") != 0 {
             changes.push(SessionChange::State);
         }
         changes
+    }
+
+    /// What is new of the transaction.
+    fn note_transaction(&mut self, changes: &mut Vec<SessionChange>) {
+        let (state, characteristics) = match self.variables.get("session_track_transaction_info") {
+            Some(Value::Text(wanted)) if wanted.eq_ignore_ascii_case(b"CHARACTERISTICS") => {
+                (Some(self.transaction_state()), Some(self.transaction_characteristics()))
+            }
+            Some(Value::Text(wanted)) if wanted.eq_ignore_ascii_case(b"STATE") => {
+                (Some(self.transaction_state()), None)
+            }
+            Some(_) | None => (None, None),
+        };
+        if self.track.characteristics != characteristics {
+            changes.extend(characteristics.clone().map(SessionChange::TransactionCharacteristics));
+            self.track.characteristics = characteristics;
+        }
+        if self.track.state != state {
+            changes.extend(state.clone().map(SessionChange::TransactionState));
+            self.track.state = state;
+        }
+    }
+
+    /// Eight characters, as MySQL has them: how it was opened, two for what is read, two for what is written, unsafe
+    /// statements, result sets, LOCK TABLES. Nothing here is outside of transactions, so that three of them never show.
+    fn transaction_state(&self) -> String {
+        let (start, done) = match &self.transaction {
+            None => ('_', Deeds::default()),
+            Some(Open { start: Start::Implicit, done, .. }) => ('I', *done),
+            Some(Open { start: Start::Explicit | Start::Snapshot, done, .. }) => ('T', *done),
+        };
+        let shown = |so: bool, letter| if so { letter } else { '_' };
+        let locked = self.locks_tables();
+        [start, '_', shown(done.read, 'R'), '_', shown(done.wrote, 'W'), '_', shown(done.sent, 'S'), shown(locked, 'L')]
+            .iter()
+            .collect()
+    }
+
+    /// The statements that open such a transaction elsewhere.
+    fn transaction_characteristics(&self) -> String {
+        let (start, Characteristics { isolation, read_only }) = match &self.transaction {
+            Some(open) => (open.start, &open.asked),
+            None => (Start::Implicit, &self.next),
+        };
+        let access = read_only.map(|read_only| if read_only { "READ ONLY" } else { "READ WRITE" });
+        let mut statements = Vec::new();
+        if let Some(level) = isolation {
+            statements.push(format!("SET TRANSACTION ISOLATION LEVEL {};", level.replace('-', " ")));
+        }
+        match (start, access) {
+            (Start::Implicit, None) => {}
+            (Start::Implicit, Some(access)) => statements.push(format!("SET TRANSACTION {access};")),
+            (Start::Explicit, None) => statements.push("START TRANSACTION;".to_owned()),
+            (Start::Explicit, Some(access)) => statements.push(format!("START TRANSACTION {access};")),
+            (Start::Snapshot, None) => statements.push("START TRANSACTION WITH CONSISTENT SNAPSHOT;".to_owned()),
+            (Start::Snapshot, Some(access)) => {
+                statements.push(format!("START TRANSACTION WITH CONSISTENT SNAPSHOT, {access};"));
+            }
+        }
+        statements.join(" ")
     }
 
     /// A client begins: it is told from here on.

@@ -27,6 +27,9 @@ impl Session {
     pub(super) async fn put(&mut self, put: Put, deadline: Instant) -> Result<Answer, StatementError> {
         self.open_implicitly();
         self.refuse_read_only()?;
+        if let Some(open) = &mut self.transaction {
+            open.done.wrote = true;
+        }
         let started = Instant::now();
         let fates = if self.transaction.is_some() {
             within(deadline, pin!(self.buffer_put(&put))).await??

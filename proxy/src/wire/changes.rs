@@ -17,6 +17,10 @@ pub enum SessionChange {
     Schema(String),
     /// Something changed, whatever it was.
     State,
+    /// The statements that open a transaction like this one; empty if none is open and none was described.
+    TransactionCharacteristics(String),
+    /// What the transaction has done, in MySQL's eight characters.
+    TransactionState(String),
 }
 
 impl SessionChange {
@@ -35,6 +39,14 @@ impl SessionChange {
             Self::State => {
                 data.put_lenenc_str(b"1");
                 2
+            }
+            Self::TransactionCharacteristics(statements) => {
+                data.put_lenenc_str(statements.as_bytes());
+                4
+            }
+            Self::TransactionState(state) => {
+                data.put_lenenc_str(state.as_bytes());
+                5
             }
         };
         out.put_u8(kind);

@@ -17,6 +17,8 @@ pub enum CommandKind {
     Query,
     /// COM_FIELD_LIST.
     FieldList,
+    /// COM_REFRESH.
+    Refresh,
     /// COM_STATISTICS.
     Statistics,
     /// COM_PROCESS_KILL.
@@ -47,11 +49,12 @@ pub enum CommandKind {
 
 impl CommandKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Quit,
         Self::InitDb,
         Self::Query,
         Self::FieldList,
+        Self::Refresh,
         Self::Statistics,
         Self::ProcessKill,
         Self::Ping,
@@ -74,6 +77,7 @@ impl CommandKind {
             Self::InitDb => "init_db",
             Self::Query => "query",
             Self::FieldList => "field_list",
+            Self::Refresh => "refresh",
             Self::Statistics => "statistics",
             Self::ProcessKill => "process_kill",
             Self::Ping => "ping",
@@ -97,6 +101,7 @@ impl CommandKind {
             Some(0x02) => Self::InitDb,
             Some(0x03) => Self::Query,
             Some(0x04) => Self::FieldList,
+            Some(0x07) => Self::Refresh,
             Some(0x09) => Self::Statistics,
             Some(0x0c) => Self::ProcessKill,
             Some(0x0e) => Self::Ping,
@@ -127,6 +132,9 @@ pub(super) enum Command {
         table: Bytes,
         /// Which columns, as LIKE has it; empty is all.
         pattern: Bytes,
+    },
+    Refresh {
+        what: u8,
     },
     Statistics,
     ProcessKill {
@@ -208,6 +216,7 @@ impl Command {
                 Self::Query { text: fields.rest(), attributes }
             }
             CommandKind::FieldList => Self::FieldList { table: fields.nul_terminated()?, pattern: fields.rest() },
+            CommandKind::Refresh => Self::Refresh { what: fields.u8()? },
             CommandKind::Statistics => Self::Statistics,
             CommandKind::ProcessKill => Self::ProcessKill { connection: fields.u32()? },
             CommandKind::Ping => Self::Ping,
@@ -253,6 +262,7 @@ mod tests {
             (Code::COM_INIT_DB, CommandKind::InitDb),
             (Code::COM_QUERY, CommandKind::Query),
             (Code::COM_FIELD_LIST, CommandKind::FieldList),
+            (Code::COM_REFRESH, CommandKind::Refresh),
             (Code::COM_STATISTICS, CommandKind::Statistics),
             (Code::COM_PROCESS_KILL, CommandKind::ProcessKill),
             (Code::COM_PING, CommandKind::Ping),
@@ -275,7 +285,8 @@ mod tests {
 
     #[test]
     fn a_command_cut_short_is_malformed() {
-        let whole = [&[0x17; 10][..], &[0x18; 7], &[0x19; 5], &[0x1b; 3], &[0x1c; 9], &[0x0c; 5], &[0x04, 0x74, 0]];
+        let whole =
+            [&[0x17; 10][..], &[0x18; 7], &[0x19; 5], &[0x1b; 3], &[0x1c; 9], &[0x0c; 5], &[0x04, 0x74, 0], &[0x07; 2]];
         for packet in whole {
             assert!(read(packet).is_ok(), "{packet:?}");
             for length in 1..packet.len() {

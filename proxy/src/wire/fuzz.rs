@@ -295,6 +295,10 @@ impl Handler for Puppet {
         Ok(Self::columns())
     }
 
+    async fn refresh(&mut self, _what: u8) -> Result<Status, ErrorReply> {
+        Ok(Status::default())
+    }
+
     async fn kill(&mut self, _connection: u32) -> Result<Status, ErrorReply> {
         Ok(Status::default())
     }

@@ -67,6 +67,12 @@ pub trait Handler: Send {
     /// E.g. no such table (1146).
     async fn field_list(&mut self, table: &str) -> Result<Vec<ColumnMeta>, ErrorReply>;
 
+    /// REFRESH: flushes what the bits say, as `mariadb-admin refresh` sends them.
+    ///
+    /// # Errors
+    /// What cannot be flushed (1235), or not by this user (1227).
+    async fn refresh(&mut self, what: u8) -> Result<Status, ErrorReply>;
+
     /// PROCESS_KILL: ends another connection (or this one).
     ///
     /// # Errors

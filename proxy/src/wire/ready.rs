@@ -140,6 +140,7 @@ impl<'a, H: Handler> Ready<'a, H> {
             | CommandKind::Query
             | CommandKind::FieldList
             | CommandKind::ProcessKill
+            | CommandKind::Refresh
             | CommandKind::Statistics
             | CommandKind::Ping
             | CommandKind::ChangeUser
@@ -175,6 +176,10 @@ impl<'a, H: Handler> Ready<'a, H> {
             }
             Command::FieldList { table, pattern } => self.field_list(&table, &pattern).await?,
             Command::ProcessKill { connection } => match self.handler.kill(connection).await {
+                Ok(status) => self.tell(status),
+                Err(error) => write_error(self.channel, &error),
+            },
+            Command::Refresh { what } => match self.handler.refresh(what).await {
                 Ok(status) => self.tell(status),
                 Err(error) => write_error(self.channel, &error),
             },

@@ -290,6 +290,30 @@ impl<'a> RowsReply<'a> {
         Ok(Replied { following: self.following })
     }
 
+    /// Whether the end of the rows can tell what changed of the session, and is to.
+    pub fn tells_changes(&self) -> bool {
+        self.client.ends_with_ok() && self.client.is_told_changes()
+    }
+
+    /// As [`RowsReply::finish`], and tells what changed of the session if it can.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub async fn finish_with(
+        self,
+        warnings: u16,
+        status: Status,
+        changes: Vec<SessionChange>,
+    ) -> Result<Replied, WireError> {
+        if !self.tells_changes() || changes.is_empty() {
+            return self.finish(warnings, status).await;
+        }
+        let ok = OkReply { warnings, status, changes, ..OkReply::default() };
+        write_ok_as(END_OF_ROWS, self.channel, self.client, &ok, self.following);
+        self.channel.relieve().await?;
+        Ok(Replied { following: self.following })
+    }
+
     /// Ends the result set, and all that was to follow it, with an error.
     ///
     /// # Errors
@@ -353,10 +377,18 @@ pub(super) fn write_cursor(
 
 /// An OK packet.
 pub(super) fn write_ok(channel: &mut Channel, client: Client, ok: &OkReply, following: Following) {
+    write_ok_as(OK, channel, client, ok, following);
+}
+
+/// The first byte of an OK packet, and of one that ends rows.
+const OK: u8 = 0x00;
+const END_OF_ROWS: u8 = 0xfe;
+
+fn write_ok_as(head: u8, channel: &mut Channel, client: Client, ok: &OkReply, following: Following) {
     let told = client.is_told_changes();
     let changed = told && !ok.changes.is_empty();
     channel.packet(|out| {
-        out.put_u8(0x00);
+        out.put_u8(head);
         out.put_lenenc_int(ok.affected_rows);
         out.put_lenenc_int(ok.last_insert_id);
         out.put_u16_le(ok.status.bits(following) | if changed { STATE_CHANGED } else { 0 });
@@ -405,7 +437,7 @@ pub(super) fn write_refusal(channel: &mut Channel, error: &ErrorReply) {
 pub(super) fn write_end(channel: &mut Channel, client: Client, warnings: u16, status: Status, following: Following) {
     if client.ends_with_ok() {
         channel.packet(|out| {
-            out.put_u8(0xfe);
+            out.put_u8(END_OF_ROWS);
             out.put_lenenc_int(0);
             out.put_lenenc_int(0);
             out.put_u16_le(status.bits(following));

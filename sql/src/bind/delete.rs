@@ -16,7 +16,7 @@ pub(super) fn bind(delete: &Delete, session: &Session<'_>) -> Result<Erase, SqlE
     let refused = |what: &str| {
         unsupported(what, "erase by key: DELETE FROM t WHERE row_key = ? [AND column_key = ? [AND ref_key = ?]]")
     };
-    let table = super::table(session.env, &delete.from.name)?;
+    let table = super::written(session.env, &delete.from.name)?;
     if delete.from.partitions.is_some() {
         return Err(refused("DELETE .. PARTITION"));
     }

@@ -28,9 +28,10 @@ enum Target {
 
 /// Binds an INSERT.
 pub(super) fn bind(insert: &Insert, session: &Session<'_>) -> Result<Put, SqlError> {
-    let table = super::table(session.env, &insert.table)?;
+    let table = super::written(session.env, &insert.table)?;
     let targets = targets(&table, insert)?;
-    let with_list = insert.columns.is_some();
+    // All columns in a list are as no list: a dump with --complete-insert.
+    let with_list = insert.columns.is_some() && !has_all_cell_columns(&targets);
     let mut put = Put {
         returning: returning(insert, &table, session)?,
         table: table.clone(),
@@ -63,7 +64,7 @@ pub(super) fn describe(
     env: &dyn Environment,
     parameter: &dyn Fn(u16) -> Type,
 ) -> Result<Vec<ColumnMeta>, SqlError> {
-    let table = super::table(env, &insert.table)?;
+    let table = super::written(env, &insert.table)?;
     targets(&table, insert)?;
     match &insert.returning {
         None => Ok(Vec::new()),
@@ -82,7 +83,13 @@ fn returning(
 
 fn targets(table: &TableDef, insert: &Insert) -> Result<Vec<Target>, SqlError> {
     let Some(columns) = &insert.columns else {
-        return Ok(CellColumn::ALL.into_iter().map(Target::Cell).collect());
+        let mut targets: Vec<Target> = CellColumn::ALL.into_iter().map(Target::Cell).collect();
+        // With as many values as SHOW COLUMNS has columns: a dump.
+        let all = targets.len() + table.columns.len();
+        if insert.rows.iter().all(|values| values.len() == all) {
+            targets.extend((0..table.columns.len()).map(Target::Declared));
+        }
+        return Ok(targets);
     };
     let mut targets = Vec::with_capacity(columns.len());
     for name in columns {
@@ -114,13 +121,23 @@ fn targets(table: &TableDef, insert: &Insert) -> Result<Vec<Target>, SqlError> {
     let cells = targets
         .iter()
         .find(|t| matches!(t, Target::Cell(CellColumn::ColumnKey | CellColumn::RefKey | CellColumn::Body)));
-    if let (true, Some(Target::Cell(column))) = (rows, cells) {
-        return Err(unsupported(
-            &format!("{} beside row-shape columns", column.name()),
-            "insert either a cell (row_key, column_key, ref_key, body) or a row (row_key and declared columns)",
-        ));
+    if let (true, Some(Target::Cell(column))) = (rows, cells)
+        && !has_all_cell_columns(&targets)
+    {
+        return Err(mixed(*column));
     }
     Ok(targets)
+}
+
+fn has_all_cell_columns(targets: &[Target]) -> bool {
+    CellColumn::ALL.into_iter().all(|column| targets.contains(&Target::Cell(column)))
+}
+
+fn mixed(column: CellColumn) -> SqlError {
+    unsupported(
+        &format!("{} beside row-shape columns", column.name()),
+        "insert either a cell (row_key, column_key, ref_key, body) or a row (row_key and declared columns)",
+    )
 }
 
 /// A value as given: `None` for DEFAULT.
@@ -183,7 +200,13 @@ impl Row<'_> {
     fn cells(&self, given: &Given) -> Result<Vec<NewCell>, SqlError> {
         let key = self.value(given, CellColumn::RowKey)?;
         let row = RowKey::new(text(key)).map_err(|e| self.invalid("row_key", e))?;
-        if !given.iter().any(|(t, _)| matches!(t, Target::Declared(_))) {
+        let declared = || given.iter().filter(|(t, _)| matches!(t, Target::Declared(_)));
+        let is_cell = given.iter().any(|(t, _)| *t == Target::Cell(CellColumn::ColumnKey));
+        // Beside the columns of a cell, as in a dump, declared columns say nothing.
+        if is_cell && declared().any(|(_, value)| !matches!(value, None | Some(Value::Null))) {
+            return Err(mixed(CellColumn::ColumnKey));
+        }
+        if is_cell || declared().next().is_none() {
             let column = ColumnKey::new(text(self.value(given, CellColumn::ColumnKey)?))
                 .map_err(|e| self.invalid("column_key", e))?;
             let body = self.body("body", self.value(given, CellColumn::Body)?)?;

@@ -13,6 +13,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 mod view;
+mod wrapped;
 
 use std::sync::Arc;
 
@@ -20,9 +21,9 @@ use cellgate_schemaless::TableDef;
 
 use crate::ast::{Name, Parsed};
 use crate::command::{Command, Explain, Read, TableName};
-use crate::environment::Environment;
+use crate::environment::{Environment, SessionFunction};
 use crate::error::SqlError;
-use crate::expression::Type;
+use crate::expression::{Type, text_of};
 use crate::parse::Statement;
 use crate::relational::ast::Query;
 use crate::value::{ColumnMeta, ColumnType, Value};
@@ -49,7 +50,27 @@ pub fn bind(statement: &Statement, params: &[Value], env: &dyn Environment) -> R
 /// A plain SELECT from a table without a database is for the relational engine when the session is in a database that
 /// is.
 fn relational_by_database(statement: &Statement, env: &dyn Environment) -> Result<Option<Query>, SqlError> {
-    let Parsed::Select(select) = statement.parsed() else { return Ok(None) };
+    let select = match statement.parsed() {
+        Parsed::Select(select) => &**select,
+        Parsed::Wrapped(wrapped) => &wrapped.select,
+        Parsed::Relational { .. }
+        | Parsed::Insert(_)
+        | Parsed::Delete(_)
+        | Parsed::Ddl(_)
+        | Parsed::Set(_)
+        | Parsed::Show(_)
+        | Parsed::Use(_)
+        | Parsed::Transaction(_)
+        | Parsed::Explain { .. }
+        | Parsed::Account(_)
+        | Parsed::Grant(_)
+        | Parsed::Lock(_)
+        | Parsed::Prepared(_)
+        | Parsed::Flush(_)
+        | Parsed::Kill { .. }
+        | Parsed::Do(_)
+        | Parsed::Refused(_) => return Ok(None),
+    };
     match (&select.from, env.database()) {
         (Some(from), Some(database)) if from.name.database.is_none() && env.is_system_database(database) => {
             crate::parse::relational(statement).map(Some)
@@ -89,6 +110,12 @@ pub fn describe(statement: &Statement, env: &dyn Environment) -> Result<Vec<Colu
             Some(query) => crate::relational::describe(&query, env),
             None => select::describe(select, env, &parameter),
         },
+        Parsed::Wrapped(wrapped) => match relational_by_database(statement, env)? {
+            Some(query) => crate::relational::describe(&query, env),
+            None => wrapped::describe(wrapped, env, &parameter),
+        },
+        // These are prepared themselves.
+        Parsed::Prepared(_) => Err(SqlError::NotPreparable),
         Parsed::Relational { query, refusal } => {
             check_tables(query, refusal.as_ref(), env)?;
             crate::relational::describe(query, env)
@@ -105,6 +132,7 @@ pub fn describe(statement: &Statement, env: &dyn Environment) -> Result<Vec<Colu
         | Parsed::Account(_)
         | Parsed::Grant(_)
         | Parsed::Lock(_)
+        | Parsed::Flush(_)
         | Parsed::Kill { .. }
         | Parsed::Do(_) => Ok(Vec::new()),
     }
@@ -114,6 +142,8 @@ fn command(parsed: &Parsed, session: &Session<'_>) -> Result<Command, SqlError> 
     Ok(match parsed {
         Parsed::Select(select) => Command::Read(read(select, session)?),
         Parsed::Relational { query, refusal } => return relational(query, refusal.as_ref(), session),
+        Parsed::Wrapped(wrapped) => Command::Read(wrapped::bind(wrapped, session)?),
+        Parsed::Prepared(prepared) => Command::Prepared(session::prepared(prepared, session)?),
         Parsed::Insert(insert) => Command::Put(insert::bind(insert, session)?),
         Parsed::Delete(delete) => Command::Erase(delete::bind(delete, session)?),
         Parsed::Ddl(ddl) => Command::Ddl(session::ddl(ddl, session)?),
@@ -129,8 +159,26 @@ fn command(parsed: &Parsed, session: &Session<'_>) -> Result<Command, SqlError> 
         Parsed::Account(statement) => Command::Account(statement.clone()),
         Parsed::Grant(grant) => Command::Account(Box::new(session::grant(grant, session)?)),
         Parsed::Explain { analyze, statement } => {
-            if let Parsed::Select(select) = &**statement {
-                select::refuse_calls(select)?;
+            match &**statement {
+                Parsed::Select(select) => select::refuse_calls(select)?,
+                Parsed::Wrapped(wrapped) => select::refuse_calls(&wrapped.select)?,
+                Parsed::Relational { .. }
+                | Parsed::Insert(_)
+                | Parsed::Delete(_)
+                | Parsed::Ddl(_)
+                | Parsed::Set(_)
+                | Parsed::Show(_)
+                | Parsed::Use(_)
+                | Parsed::Transaction(_)
+                | Parsed::Explain { .. }
+                | Parsed::Account(_)
+                | Parsed::Grant(_)
+                | Parsed::Lock(_)
+                | Parsed::Prepared(_)
+                | Parsed::Flush(_)
+                | Parsed::Kill { .. }
+                | Parsed::Do(_)
+                | Parsed::Refused(_) => {}
             }
             Command::Explain(Box::new(Explain { command: command(statement, session)?, analyze: *analyze }))
         }
@@ -140,6 +188,8 @@ fn command(parsed: &Parsed, session: &Session<'_>) -> Result<Command, SqlError> 
             }
             Command::Nothing
         }
+        Parsed::Flush(what) if what.is_empty() => Command::Nothing,
+        Parsed::Flush(what) => Command::Flush(what.clone()),
         Parsed::Lock(lock) => Command::Lock(session::lock(lock, session)?),
         Parsed::Kill { id, scope } => Command::Kill { id: session::connection(id, session)?, scope: *scope },
         Parsed::Refused(error) => return Err(error.clone()),
@@ -158,6 +208,23 @@ fn full_name(env: &dyn Environment, name: &Name) -> Result<TableName, SqlError> 
         (None, None) => return Err(SqlError::NoDatabase),
     };
     Ok(TableName { database, table: name.table.clone() })
+}
+
+/// Refuses the databases that are made of what the server knows.
+fn not_of_the_system(env: &dyn Environment, database: &str) -> Result<(), SqlError> {
+    if !env.is_system_database(database) {
+        return Ok(());
+    }
+    let user = text_of(&env.function(SessionFunction::CurrentUser)).unwrap_or_default();
+    let user = String::from_utf8_lossy(&user).into_owned();
+    let (name, host) = user.rsplit_once('@').unwrap_or((&user, ""));
+    Err(SqlError::SystemDatabase { user: format!("'{name}'@'{host}'"), database: database.to_owned() })
+}
+
+/// The definition of a table that is written to.
+fn written(env: &dyn Environment, name: &Name) -> Result<Arc<TableDef>, SqlError> {
+    not_of_the_system(env, &full_name(env, name)?.database)?;
+    table(env, name)
 }
 
 /// The definition of a table.

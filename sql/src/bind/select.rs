@@ -13,7 +13,7 @@ use crate::command::{Cut, Read, Source};
 use crate::environment::{Environment, SessionCall};
 use crate::error::SqlError;
 use crate::expression::number::Number;
-use crate::expression::{Aggregate, Expression, Leaf, Slot, Type};
+use crate::expression::{Aggregate, CastType, Expression, Leaf, Slot, Type};
 use crate::parse::{Expr, unsupported};
 use crate::shape::{AggregateSpec, Bounds, Grouping, Input, Plan, Shape};
 use crate::value::{ColumnMeta, ColumnType, Value};
@@ -40,7 +40,7 @@ impl Resolved {
             None => None,
         };
         let mut resolved = Self {
-            items: expand(&select.items, view.as_ref())?,
+            items: everything_as_cells(&select.items, expand(&select.items, view.as_ref())?, view.as_ref()),
             view,
             group_by: Vec::new(),
             having: None,
@@ -150,6 +150,37 @@ fn expand(items: &[Item], view: Option<&View>) -> Result<Vec<(Expr, ItemName)>, 
         }
     }
     Ok(expanded)
+}
+
+/// A list of all columns that a cell has, and declared ones beside them, is what dumps read: the cells are everything
+/// there is, and the declared columns, which show some of them once more, are NULL.
+fn everything_as_cells(
+    written: &[Item],
+    mut items: Vec<(Expr, ItemName)>,
+    view: Option<&View>,
+) -> Vec<(Expr, ItemName)> {
+    let Some(view) = view else { return items };
+    // `*` is the cells and nothing else; nobody writes declared columns beside it without meaning them.
+    if written.iter().any(|item| matches!(item, Item::All | Item::AllOf(_))) {
+        return items;
+    }
+    let cell_column = |(e, _): &(Expr, ItemName)| match e {
+        Expression::Leaf(Leaf::Column(parts)) => view.cell_column(parts),
+        _ => None,
+    };
+    let has = |column| items.iter().any(|item| cell_column(item) == Some(column));
+    if !CellColumn::ALL.into_iter().all(has) {
+        return items;
+    }
+    for (item, name) in &mut items {
+        if let Expression::Leaf(Leaf::Column(parts)) = &item
+            && let Some(declared) = view.declared_name(parts)
+        {
+            name.alias.get_or_insert(declared);
+            *item = Expression::Cast(Box::new(Expression::Constant(Value::Null)), CastType::Json);
+        }
+    }
+    items
 }
 
 fn columns(

@@ -1,15 +1,20 @@
 //! Statements about the session and the catalog: SET, SHOW, CREATE, DROP, ALTER.
 
+use bytes::Bytes;
+
 use super::scope::Session;
 use super::{full_name, select};
 use crate::account::{AccountStatement, Level};
 use crate::ast::{
-    AssignedValue, Assignment, DdlStatement, GrantStatement, Granting, LockStatement, Name, On, ShowStatement, Shown,
+    AssignedValue, Assignment, DdlStatement, GrantStatement, Granting, LockStatement, Name, On, PreparedStatement,
+    ShowStatement, Shown,
 };
-use crate::command::{Aspect, Ddl, LockMode, Setting, SettingScope, SettingValue, Show, TableLock, TableName};
+use crate::command::{
+    Aspect, Ddl, LockMode, Prepared, Setting, SettingScope, SettingValue, Show, TableLock, TableName,
+};
 use crate::error::SqlError;
 use crate::expression::number::Number;
-use crate::expression::{Expression, Leaf};
+use crate::expression::{Expression, Leaf, text_of};
 use crate::filter::{ColumnName, Filter};
 use crate::parse::Expr;
 
@@ -33,16 +38,23 @@ pub(super) fn set(assignments: &[Assignment], session: &Session<'_>) -> Result<V
 /// CREATE, DROP, ALTER: names filled in. Whether they exist is decided when the catalog is changed.
 pub(super) fn ddl(ddl: &DdlStatement, session: &Session<'_>) -> Result<Ddl, SqlError> {
     let env = session.env;
-    let one = |name: &Name| full_name(env, name);
+    let own = |database: &str| super::not_of_the_system(env, database);
+    let one = |name: &Name| {
+        let name = full_name(env, name)?;
+        own(&name.database).map(|()| name)
+    };
     Ok(match ddl {
         DdlStatement::CreateDatabase { name, if_not_exists, collation } => {
+            own(name)?;
             Ddl::CreateDatabase { name: name.clone(), if_not_exists: *if_not_exists, collation: collation.clone() }
         }
         DdlStatement::AlterDatabase { name, collation } => {
             let name = name.as_deref().or(env.database()).ok_or(SqlError::NoDatabase)?.to_owned();
+            own(&name)?;
             Ddl::AlterDatabase { name, collation: collation.clone() }
         }
         DdlStatement::DropDatabase { name, if_exists } => {
+            own(name)?;
             Ddl::DropDatabase { name: name.clone(), if_exists: *if_exists }
         }
         DdlStatement::CreateTable { name, if_not_exists, columns, comment } => Ddl::CreateTable {
@@ -106,6 +118,21 @@ pub(super) fn lock(lock: &LockStatement, session: &Session<'_>) -> Result<TableL
         }
         LockStatement::Everything => TableLock::Everything,
         LockStatement::Unlock => TableLock::Unlock,
+    })
+}
+
+/// PREPARE, EXECUTE, DEALLOCATE PREPARE: names in lower case, variables read.
+pub(super) fn prepared(prepared: &PreparedStatement, session: &Session<'_>) -> Result<Prepared, SqlError> {
+    Ok(match prepared {
+        PreparedStatement::Prepare { name, text } => {
+            let text = text_of(&session.evaluate(text)?).unwrap_or_else(|| Bytes::from_static(b"NULL"));
+            Prepared::Prepare { name: name.to_lowercase(), text }
+        }
+        PreparedStatement::Execute { name, values } => Prepared::Execute {
+            name: name.to_lowercase(),
+            values: values.iter().map(|value| session.evaluate(value)).collect::<Result<_, _>>()?,
+        },
+        PreparedStatement::Deallocate { name } => Prepared::Deallocate { name: name.to_lowercase() },
     })
 }
 

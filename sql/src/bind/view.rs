@@ -56,6 +56,14 @@ impl View {
         }
     }
 
+    /// The name of the declared column that is meant; `None` for any other.
+    pub fn declared_name(&self, parts: &[String]) -> Option<String> {
+        match self.meaning(parts, "field list") {
+            Ok(Meaning::Declared(declared)) => self.table.columns.get(declared).map(|column| column.name.clone()),
+            Ok(Meaning::Cell(_)) | Err(_) => None,
+        }
+    }
+
     /// Whether it is the row shape.
     pub fn is_rows(&self) -> bool {
         !self.named.is_empty()

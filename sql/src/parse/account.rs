@@ -299,10 +299,18 @@ fn set_password(reader: &mut Reader<'_>) -> Result<AccountStatement, SqlError> {
         reader.expect_symbol(Symbol::Close, ")")?;
         given
     } else {
-        password(reader)?
+        let written = reader.string()?;
+        // mariadb-admin hashes what it sends here, whatever the server; a password that is itself such a hash is nobody's.
+        native_hash(&written).unwrap_or_else(|_| Credential::Password(Password::new(written)))
     };
     if reader.sees_any(&["REPLACE", "RETAIN"]) {
         return Err(unsupported("REPLACE and RETAIN of a password", "leave it out"));
+    }
+    // mariadb-admin turns its own logging on again in the same statement; there is no log of statements to be kept out of.
+    if reader.take_symbol(Symbol::Comma) {
+        reader.expect(&["SQL_LOG_OFF"])?;
+        reader.expect_symbol(Symbol::Equal, "=")?;
+        reader.number()?;
     }
     Ok(AccountStatement::SetPassword { account, credential })
 }

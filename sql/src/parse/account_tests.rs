@@ -90,12 +90,16 @@ fn users_are_altered_dropped_and_renamed() {
     );
     for (text, account) in [
         ("SET PASSWORD = 'x'", AccountRef::Current),
+        ("set password='x',sql_log_off=0", AccountRef::Current),
         ("SET PASSWORD FOR a@localhost = 'x'", named("a", "localhost")),
         ("SET PASSWORD FOR CURRENT_USER = PASSWORD('x')", AccountRef::Current),
     ] {
         let credential = Credential::Password(Password::new("x".into()));
         assert_eq!(statement(text), AccountStatement::SetPassword { account, credential }, "{text}");
     }
+    let hash = format!("SET PASSWORD = '*{}'", "0F".repeat(20));
+    let credential = Credential::NativeHash([0x0f; 20]);
+    assert_eq!(statement(&hash), AccountStatement::SetPassword { account: AccountRef::Current, credential });
 }
 
 #[test]

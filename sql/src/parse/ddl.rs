@@ -100,11 +100,7 @@ pub(super) fn truncate(reader: &mut Reader<'_>) -> Result<DdlStatement, SqlError
 pub(super) fn identifier(reader: &mut Reader<'_>) -> Result<String, SqlError> {
     let name = reader.name()?;
     if name.chars().count() > IDENTIFIER_CHARS {
-        return Err(SqlError::Limit {
-            what: "the length of a name".into(),
-            limit: IDENTIFIER_CHARS as u64,
-            name: "identifier",
-        });
+        return Err(SqlError::IdentifierTooLong(name));
     }
     Ok(name)
 }

@@ -5,7 +5,7 @@ use super::reader::Reader;
 use super::refuse::unsupported;
 use super::tokens::Symbol;
 use crate::ast::{LockStatement, Name, Parsed};
-use crate::command::{KillScope, LockMode};
+use crate::command::{Flush, KillScope, LockMode};
 use crate::error::SqlError;
 
 /// The statement that is next, if it is one of these.
@@ -56,16 +56,14 @@ fn locked(reader: &mut Reader<'_>) -> Result<Vec<(Name, LockMode)>, SqlError> {
 /// FLUSH, from behind the word.
 fn flush(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
     reader.take_any(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
-    if reader.take(&["PRIVILEGES"]) {
-        // Rights are in force as soon as they are given.
-        return Ok(Parsed::Do(Vec::new()));
-    }
     if reader.take_any(&["TABLES", "TABLE"]).is_none() {
-        let what = reader.peek().map_or("", |token| token.text(reader.text)).to_uppercase();
-        return Err(unsupported(
-            &format!("FLUSH {what}"),
-            "every acknowledged write is durable, and there are no caches",
-        ));
+        let mut flushed = Vec::new();
+        loop {
+            flushed.extend(flush_one(reader)?);
+            if !reader.take_symbol(Symbol::Comma) {
+                return Ok(Parsed::Flush(flushed));
+            }
+        }
     }
     let mut tables = Vec::new();
     if !reader.at_end() && !reader.sees(&["WITH"]) {
@@ -83,4 +81,38 @@ fn flush(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
     }
     let lock = if tables.is_empty() { LockStatement::Everything } else { LockStatement::Tables(tables) };
     Ok(Parsed::Lock(lock))
+}
+
+/// One of the things FLUSH can name; nothing for what has nothing to be flushed here.
+fn flush_one(reader: &mut Reader<'_>) -> Result<Option<Flush>, SqlError> {
+    // Rights are in force as soon as they are given, there are no limits per hour, and logs go to stderr, which stays open.
+    let without_effect: [&[&str]; 7] = [
+        &["PRIVILEGES"],
+        &["USER_RESOURCES"],
+        &["LOGS"],
+        &["ERROR", "LOGS"],
+        &["GENERAL", "LOGS"],
+        &["SLOW", "LOGS"],
+        &["ENGINE", "LOGS"],
+    ];
+    if without_effect.iter().any(|words| reader.take(words)) {
+        return Ok(None);
+    }
+    if reader.take(&["HOSTS"]) {
+        return Ok(Some(Flush::LoginDelays));
+    }
+    if reader.take(&["SSL"]) {
+        return Ok(Some(Flush::Certificate));
+    }
+    let refused: [(&[&str], &str); 4] = [
+        (&["STATUS"], "counters go on; take the difference of two readings"),
+        (&["BINARY", "LOGS"], "there are no binary logs; poll a table's log instead"),
+        (&["RELAY", "LOGS"], "replication is the business of the clusters' own servers"),
+        (&["OPTIMIZER_COSTS"], "there is no optimizer that estimates costs"),
+    ];
+    if let Some((words, instead)) = refused.iter().find(|(words, _)| reader.sees(words)) {
+        return Err(unsupported(&format!("FLUSH {}", words.join(" ")), instead));
+    }
+    let what = reader.peek().map_or("", |token| token.text(reader.text)).to_uppercase();
+    Err(unsupported(&format!("FLUSH {what}"), "every acknowledged write is durable, and there are no caches"))
 }

@@ -22,6 +22,7 @@ pub(crate) mod literal;
 mod lock;
 mod mysql_functions;
 mod options;
+mod prepare;
 mod raw_bytes;
 mod reader;
 mod refuse;
@@ -36,6 +37,7 @@ mod tags;
 mod tests;
 pub(crate) mod tokens;
 mod transaction;
+mod wrapped;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -317,6 +319,9 @@ fn statement(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
     if let Some(lock) = lock::lock(reader)? {
         return Ok(lock);
     }
+    if let Some(prepared) = prepare::prepare(reader)? {
+        return Ok(Parsed::Prepared(prepared));
+    }
     if let Some(refusal) = refuse::refusal(reader) {
         return Err(refusal);
     }
@@ -327,6 +332,12 @@ fn statement(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
         return select_of_either_kind(reader);
     }
     if reader.sees_symbol(tokens::Symbol::Open) {
+        let start = reader.at;
+        match wrapped::parenthesized(reader) {
+            Ok(Some(select)) if !select.names_system_database() => return Ok(Parsed::Select(Box::new(select))),
+            Err(error) if reader.too_deep.get() => return Err(error),
+            Ok(_) | Err(_) => reader.at = start,
+        }
         return relational::query(reader).map(|q| Parsed::Relational { query: Box::new(q), refusal: None });
     }
     if reader.take(&["INSERT"]) {
@@ -382,6 +393,11 @@ fn select_of_either_kind(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
         Err(error) => Some(error),
     };
     reader.at = start;
+    match wrapped::wrapped(reader) {
+        Ok(Some(wrapped)) if !wrapped.select.names_system_database() => return Ok(Parsed::Wrapped(Box::new(wrapped))),
+        Err(error) if reader.too_deep.get() => return Err(error),
+        Ok(_) | Err(_) => reader.at = start,
+    }
     match (relational::query(reader), refusal) {
         (Ok(query), refusal) => Ok(Parsed::Relational { query: Box::new(query), refusal }),
         // Neither can: what is wrong to the simpler one is said, unless it only does not have it.

@@ -31,7 +31,7 @@ pub(crate) fn refusal(reader: &Reader<'_>) -> Option<SqlError> {
         .map(|(words, instead)| unsupported(&words.join(" "), instead))
 }
 
-const STATEMENTS: [(&[&str], &str); 61] = [
+const STATEMENTS: [(&[&str], &str); 64] = [
     (&["LOCK"], "use LOCK TABLES, or back up the stores with their own tools"),
     (&["UNLOCK"], "use UNLOCK TABLES"),
     (&["ANALYZE"], "there are no statistics to refresh; for a statement's plan use EXPLAIN ANALYZE"),
@@ -41,9 +41,6 @@ const STATEMENTS: [(&[&str], &str); 61] = [
     (&["REPAIR"], "run it on the clusters' own servers"),
     (&["CREATE", "ROLE"], "grant privileges to the users themselves"),
     (&["DROP", "ROLE"], "there are no roles"),
-    (&["PREPARE"], "prepare with the protocol's COM_STMT_PREPARE, which every driver has"),
-    (&["EXECUTE"], "prepare with the protocol's COM_STMT_PREPARE, which every driver has"),
-    (&["DEALLOCATE"], "prepare with the protocol's COM_STMT_PREPARE, which every driver has"),
     (&["CALL"], "there are no stored procedures"),
     (&["LOAD"], "use multi-row INSERT"),
     (&["XA"], "use BEGIN and COMMIT"),
@@ -86,6 +83,12 @@ const STATEMENTS: [(&[&str], &str); 61] = [
     (&["RESET"], "there are no binary logs; poll a table's log instead"),
     (&["PURGE"], "there are no binary logs; poll a table's log instead"),
     (&["CHANGE"], "replication is the business of the clusters' own servers"),
+    (&["START", "SLAVE"], "replication is the business of the clusters' own servers"),
+    (&["START", "REPLICA"], "replication is the business of the clusters' own servers"),
+    (&["START", "ALL"], "replication is the business of the clusters' own servers"),
+    (&["START", "GROUP_REPLICATION"], "replication is the business of the clusters' own servers"),
+    (&["STOP"], "replication is the business of the clusters' own servers"),
+    (&["BINLOG"], "there are no binary logs; poll a table's log instead"),
     (&["SIGNAL"], "there are no stored programs"),
     (&["GET", "DIAGNOSTICS"], "use SHOW WARNINGS"),
     (&["SHUTDOWN"], "send the process SIGTERM"),

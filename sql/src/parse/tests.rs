@@ -650,10 +650,14 @@ fn other_changes_of_the_catalog_are_understood() {
 #[test]
 fn what_the_dialect_has_not_is_refused_by_name() {
     for (text, name) in [
-        ("FLUSH LOGS", "FLUSH LOGS"),
+        ("FLUSH STATUS", "FLUSH STATUS"),
+        ("FLUSH HOSTS, BINARY LOGS", "FLUSH BINARY LOGS"),
+        ("FLUSH QUERY CACHE", "FLUSH QUERY"),
+        ("START SLAVE", "START SLAVE"),
+        ("STOP REPLICA", "STOP"),
         ("LOCK INSTANCE FOR BACKUP", "LOCK"),
         ("ANALYZE TABLE t", "ANALYZE"),
-        ("PREPARE s FROM 'SELECT 1'", "PREPARE"),
+        ("EXECUTE IMMEDIATE 'SELECT 1'", "EXECUTE IMMEDIATE"),
         ("CALL p()", "CALL"),
         ("LOAD DATA LOCAL INFILE 'x' INTO TABLE t", "LOAD"),
         ("XA START 'x'", "XA"),
@@ -667,7 +671,10 @@ fn what_the_dialect_has_not_is_refused_by_name() {
         ("SELECT * FROM trips, plain", "join"),
         ("SELECT * FROM (SELECT body FROM trips) x", "derived table"),
         ("SELECT * FROM trips WHERE row_key IN (SELECT row_key FROM plain)", "subquery"),
-        ("SELECT EXISTS (SELECT 1 FROM trips)", "subquery"),
+        ("SELECT EXISTS (SELECT 1 FROM trips) + 1", "subquery"),
+        ("SELECT COUNT(*), 1 FROM (SELECT body FROM trips) x", "derived table"),
+        ("SELECT COUNT(*) FROM (SELECT body FROM trips) x WHERE 1", "derived table"),
+        ("SELECT COUNT(*) FROM (SELECT body FROM trips JOIN plain) x", "derived table"),
         ("SELECT (SELECT body FROM trips)", "subquery"),
         ("SELECT ROW_NUMBER() OVER (ORDER BY row_key) FROM trips", "window"),
         ("SELECT row_key FROM trips INTO OUTFILE 'x'", "INTO"),
@@ -752,6 +759,74 @@ fn locking_reads_and_explain_are_seen() {
         ("EXPLAIN EXTENDED INSERT INTO trips SET row_key='a', column_key='b', body='1'", false),
     ] {
         assert!(matches!(bound(text), Ok(Command::Explain(e)) if e.analyze == analyzed), "{text}");
+    }
+}
+
+#[test]
+fn rows_are_counted_and_asked_for_through_another_select() {
+    let cells: Vec<_> = (1..=3).map(|r| crate::testing::cell("row", "BASE", r, "{}", r)).collect();
+    let inner = "SELECT row_key FROM trips WHERE row_key = 'row'";
+    for (text, expected) in [
+        (format!("SELECT COUNT(*) FROM ({inner}) AS t"), &["3"][..]),
+        (format!("select count(1) n from ({inner} ORDER BY ref_key) t LIMIT 1"), &["3"]),
+        (format!("SELECT COUNT(*) FROM ({inner} LIMIT 2) t"), &["2"]),
+        (format!("SELECT COUNT(*) FROM ({inner} LIMIT 5 OFFSET 2) t"), &["1"]),
+        (format!("SELECT COUNT(*) FROM ({inner} AND ref_key > 2) t"), &["1"]),
+        ("SELECT COUNT(*) FROM (SELECT DISTINCT row_key FROM trips WHERE row_key = 'row') t".into(), &["1"]),
+        ("SELECT COUNT(*) FROM (SELECT COUNT(*) FROM trips WHERE row_key = 'row') t".into(), &["1"]),
+        (format!("SELECT EXISTS ({inner})"), &["1"]),
+        (format!("SELECT EXISTS({inner} AND ref_key > 9) AS e FROM DUAL LIMIT 1"), &["0"]),
+        (format!("SELECT 7 AS x FROM DUAL WHERE EXISTS ({inner})"), &["7"]),
+        (format!("SELECT 7 FROM (SELECT 1 AS dummy) d WHERE EXISTS ({inner}) LIMIT 1"), &["7"]),
+        (format!("SELECT 7 FROM (SELECT 1 AS dummy) d WHERE EXISTS ({inner} AND ref_key > 9)"), &[]),
+        (format!("({inner})"), &["row", "row", "row"]),
+    ] {
+        assert_eq!(rows(&text, &cells), expected, "{text}");
+    }
+    let names = |text: &str| read(text).shape.columns().iter().map(|c| c.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names("SELECT count(*) FROM (SELECT 1 FROM trips) t"), ["count(*)"]);
+    assert_eq!(names("SELECT EXISTS (SELECT 1 FROM trips) AS there"), ["there"]);
+    assert_eq!(names("SELECT 1 AS a, 'b' FROM DUAL WHERE EXISTS (SELECT 1 FROM trips)"), ["a", "b"]);
+    assert!(
+        !read("SELECT EXISTS (SELECT 1 FROM trips WHERE row_key = 'a')").scatter,
+        "the inner keys say what is read"
+    );
+    // Parameters of the inner one are the statement's.
+    let params = [Value::Text("row".into()), Value::Int(2)];
+    let text = "SELECT COUNT(*) FROM (SELECT 1 FROM trips WHERE row_key = ? LIMIT ?) t";
+    assert!(matches!(crate::testing::bound_with(&Session::new(), text, &params), Ok(Command::Read(_))));
+}
+
+#[test]
+fn statements_are_prepared_by_name() {
+    use crate::command::Prepared;
+    let prepared = |text: &str| match bound(text) {
+        Ok(Command::Prepared(prepared)) => prepared,
+        other => panic!("{text}: {other:?}"),
+    };
+    let prepare = |text: &'static str| Prepared::Prepare { name: "s".into(), text: text.into() };
+    assert_eq!(prepared("PREPARE S FROM 'SELECT ''x'' '"), prepare("SELECT 'x' "));
+    assert_eq!(prepared("PREPARE `s` FROM @nothing"), prepare("NULL"));
+    let execute = |values| Prepared::Execute { name: "s".into(), values };
+    assert_eq!(prepared("EXECUTE s"), execute(Vec::new()));
+    assert_eq!(prepared("EXECUTE s USING @a, @b"), execute(vec![Value::Null, Value::Null]));
+    for text in ["DEALLOCATE PREPARE s", "drop prepare S"] {
+        assert_eq!(prepared(text), Prepared::Deallocate { name: "s".into() });
+    }
+    for bad in ["PREPARE s", "PREPARE s FROM", "PREPARE s FROM 1", "EXECUTE s USING 1", "EXECUTE", "DEALLOCATE s"] {
+        assert!(matches!(parse(bad, SqlMode::default()), Err(SqlError::Syntax { .. })), "{bad}");
+    }
+    assert_eq!(crate::describe(&one("EXECUTE s"), &Session::new()).err(), Some(SqlError::NotPreparable));
+}
+
+#[test]
+fn flush_does_what_there_is_to_do() {
+    use crate::command::Flush;
+    for text in ["FLUSH PRIVILEGES", "FLUSH LOGS", "FLUSH ERROR LOGS, SLOW LOGS", "FLUSH LOCAL USER_RESOURCES"] {
+        assert!(matches!(bound(text), Ok(Command::Nothing)), "{text}");
+    }
+    for (text, what) in [("FLUSH HOSTS", vec![Flush::LoginDelays]), ("FLUSH SSL, LOGS", vec![Flush::Certificate])] {
+        assert!(matches!(bound(text), Ok(Command::Flush(found)) if found == what), "{text}");
     }
 }
 

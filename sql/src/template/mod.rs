@@ -82,6 +82,9 @@ impl Template {
                 Parsed::Insert(insert) => is_single(insert),
                 Parsed::Delete(_)
                 | Parsed::Relational { .. }
+                | Parsed::Wrapped(_)
+                | Parsed::Prepared(_)
+                | Parsed::Flush(_)
                 | Parsed::Ddl(_)
                 | Parsed::Set(_)
                 | Parsed::Show(_)
@@ -107,6 +110,9 @@ impl Template {
             Parsed::Insert(insert) => Self::of_insert(insert, env),
             Parsed::Delete(_)
             | Parsed::Relational { .. }
+            | Parsed::Wrapped(_)
+            | Parsed::Prepared(_)
+            | Parsed::Flush(_)
             | Parsed::Ddl(_)
             | Parsed::Set(_)
             | Parsed::Show(_)

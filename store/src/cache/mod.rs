@@ -124,6 +124,11 @@ impl CellCache {
         found
     }
 
+    /// Whether [`CellCache::get`] would find it; nothing is counted.
+    pub fn has(&self, source: Source, triple: &Triple) -> bool {
+        self.look_up(source, triple, Instant::now()).is_some()
+    }
+
     /// The same for who asked at `now`, not counted.
     pub(crate) fn look_up(&self, source: Source, triple: &Triple, now: Instant) -> Option<Cell> {
         if !self.is_fresh(now) {

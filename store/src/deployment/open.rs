@@ -196,6 +196,14 @@ impl Deployment {
         &self.meta
     }
 
+    /// Whether no other proxy can be serving the deployment now.
+    ///
+    /// # Errors
+    /// What the meta store says: then it is not known.
+    pub async fn is_alone(&self) -> Result<bool, StoreError> {
+        self.registration.is_alone().await
+    }
+
     /// When the last successful read of the meta store began.
     pub fn fresh_at(&self) -> Instant {
         *self.fresh.borrow()

@@ -18,6 +18,17 @@ use super::{Cluster, Executor, RunError};
 const ERASED_READS: usize = 4;
 
 impl Executor {
+    /// How many of these cells are in memory and may be answered from there now; `None` without a cache.
+    pub fn cached_of(&self, table: &TableRef, keys: &[Triple]) -> Option<usize> {
+        let cache = self.cache.as_ref()?;
+        let topology = self.topology();
+        let has = |key: &&Triple| {
+            let (_, number) = topology.locate(key.row.as_bytes());
+            self.clusters.get(&number).is_some_and(|cluster| cache.has(Self::source_of(table, cluster), key))
+        };
+        Some(keys.iter().filter(has).count())
+    }
+
     /// The cells with these names, `None` where there is none; one answer per key, in order.
     ///
     /// # Errors

@@ -1,8 +1,10 @@
 //! RENAME, TRUNCATE, LIKE and the changes of ALTER TABLE, by several proxies and by ones that end half-way.
 
+use std::time::Instant;
+
 use cellgate_sql::{RowColumnSpec, TableChange};
 
-use super::fixture::{Stores, Trip};
+use super::fixture::{MAX_STALE, Stores, Trip};
 use super::{column, create, declared, made_in, name, table};
 use crate::catalog::{CatalogError, Changed, FIRST_DATABASE, NewTable};
 
@@ -114,6 +116,52 @@ async fn a_crash_anywhere_in_truncate_leaves_the_table_whole_and_is_cleaned_up()
         }
         other.truncate(&target).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_table_is_not_said_to_be_empty_or_gone_while_another_proxy_can_write_to_it() {
+    let (stores, cluster) = Stores::with_relay();
+    let (here, _there) = (stores.catalog().await, stores.catalog().await);
+    for round in ["truncate", "drop"] {
+        create(&here, "t").await.unwrap();
+        let before = table(&here, "t").await.unwrap();
+        cluster.keep_tables(3);
+        let began = Instant::now();
+        match round {
+            "truncate" => here.truncate(&name("t")).await.unwrap(),
+            _ => assert_eq!(here.drop_tables(&[name("t")], false).await.unwrap(), Changed::Yes),
+        }
+        // It tried again until the cluster answered, and did not wait any longer.
+        assert_eq!(cluster.kept(), 0, "{round}");
+        assert_eq!(made_in(&stores, &before).await, 0, "{round}");
+        assert!(began.elapsed() < MAX_STALE, "{round}");
+        here.drop_tables(&[name("t")], true).await.unwrap();
+    }
+    // A cluster that does not answer at all: until no proxy may use a catalog that has the table.
+    create(&here, "t").await.unwrap();
+    let before = table(&here, "t").await.unwrap();
+    cluster.keep_tables(usize::MAX);
+    let began = Instant::now();
+    here.truncate(&name("t")).await.unwrap();
+    assert!(began.elapsed() >= MAX_STALE);
+    assert_eq!(made_in(&stores, &before).await, 1);
+    // It is removed when the cluster answers again.
+    cluster.keep_tables(0);
+    here.clean().await.unwrap();
+    assert_eq!(made_in(&stores, &before).await, 0);
+}
+
+#[tokio::test]
+async fn a_proxy_alone_waits_for_no_other_when_a_cluster_keeps_a_dropped_table() {
+    let (stores, cluster) = Stores::with_relay();
+    let alone = stores.catalog().await;
+    create(&alone, "t").await.unwrap();
+    cluster.keep_tables(usize::MAX);
+    let began = Instant::now();
+    alone.drop_tables(&[name("t")], false).await.unwrap();
+    assert!(began.elapsed() < MAX_STALE);
+    assert_eq!(table(&alone, "t").await, None);
+    assert_eq!(stores.unpublished().len(), 1);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A meta store and two clusters in memory, and the catalogs of as many proxies as a test wants.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::catalog::document::{CATALOG, decode};
 use crate::catalog::{Catalog, Unpublished};
+
+/// How long the proxies of these tests may use an old catalog.
+pub const MAX_STALE: Duration = Duration::from_secs(2);
 
 pub struct Stores {
     pub meta: Arc<TrippedMeta>,
@@ -58,7 +61,7 @@ impl Stores {
         };
         let metrics = Arc::new(Metrics::new("0", &["a", "b", "c"]).unwrap());
         let deployment = Deployment::open(setup, metrics).await.unwrap();
-        Catalog::open(deployment, Duration::from_secs(1)).await.unwrap()
+        Catalog::open(deployment, Duration::from_secs(1), MAX_STALE).await.unwrap()
     }
 
     /// The physical tables that are listed as no tables.
@@ -235,17 +238,29 @@ pub struct TrippedCluster {
     trip: Mutex<Option<Trip>>,
     tripped: Notify,
     mended: Semaphore,
+    /// How many more DROP TABLEs fail.
+    keeps: AtomicUsize,
 }
 
 impl TrippedCluster {
     fn over(inner: &Arc<dyn Backend>) -> Arc<Self> {
         let (trip, tripped, mended) = (Mutex::new(None), Notify::new(), Semaphore::new(0));
-        Arc::new(Self { inner: Arc::clone(inner), trip, tripped, mended })
+        Arc::new(Self { inner: Arc::clone(inner), trip, tripped, mended, keeps: AtomicUsize::new(0) })
     }
 
     /// Trips over the next CREATE TABLE.
     pub fn trip(&self, trip: Trip) {
         *self.trip.lock().unwrap() = Some(trip);
+    }
+
+    /// Fails so many DROP TABLEs.
+    pub fn keep_tables(&self, times: usize) {
+        self.keeps.store(times, Ordering::Relaxed);
+    }
+
+    /// How many DROP TABLEs are still to fail.
+    pub fn kept(&self) -> usize {
+        self.keeps.load(Ordering::Relaxed)
     }
 
     /// Returns once it has tripped.
@@ -298,6 +313,10 @@ impl Backend for TrippedCluster {
     }
 
     async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError> {
+        let left = self.keeps.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if left.is_ok() {
+            return Err(unavailable());
+        }
         self.inner.drop_table(table).await
     }
 

@@ -59,7 +59,7 @@ pub(super) fn tables(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
         row[4] = text(table.engine);
         row[5] = number(10);
         row[6] = text("Dynamic");
-        row[14] = Value::DateTime(table.created_at);
+        row[14] = sight.time(table.created_at);
         row[17] = text(table.collation);
         row[19] = text("");
         row[20] = text(table.comment);
@@ -241,7 +241,7 @@ pub(super) fn partitions(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
         row[0] = text(DEF);
         row[1] = text(table.database);
         row[2] = text(table.name);
-        row[18] = Value::DateTime(table.created_at);
+        row[18] = sight.time(table.created_at);
         row[22] = text("");
         row[23] = text("");
         row

@@ -8,7 +8,7 @@ use super::super::Session;
 use super::super::error::StatementError;
 use super::{columns, number, text};
 use crate::catalog::Snapshot;
-use crate::relational::{LISTED_DATABASES, TableView, is_system_database, relation, relations, static_rows};
+use crate::relational::{LISTED_DATABASES, Sight, TableView, is_system_database, relation, relations, static_rows};
 
 /// A result set.
 type Shown = (Vec<ColumnMeta>, Vec<Row>);
@@ -183,7 +183,7 @@ pub(super) fn index(catalog: &Snapshot, table: &TableName) -> Result<Shown, Stat
 }
 
 /// SHOW TABLE STATUS.
-pub(super) fn status<'a>(tables: impl Iterator<Item = &'a TableDef>, database: &str) -> Shown {
+pub(super) fn status<'a>(tables: impl Iterator<Item = &'a TableDef>, database: &str, sight: &Sight) -> Shown {
     let names = [
         "Name",
         "Engine",
@@ -211,7 +211,7 @@ pub(super) fn status<'a>(tables: impl Iterator<Item = &'a TableDef>, database: &
         row[1] = text(view.engine);
         row[2] = number(10);
         row[3] = text("Dynamic");
-        row[11] = Value::DateTime(view.created_at);
+        row[11] = sight.time(view.created_at);
         row[14] = text(view.collation);
         row[16] = text("");
         row[17] = text("");

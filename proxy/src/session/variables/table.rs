@@ -147,6 +147,8 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     var("net_retry_count", number(10), within(1, UNLIMITED)),
     var("net_write_timeout", Initial::Fact(Fact::WriteSeconds), within(1, YEAR_SECONDS)),
     var("old_alter_table", OFF, Domain::Switch),
+    // MySQL 8 has none any more, but mariadb-admin hashes a new password the way of before 4.1 where there is none.
+    fact("old_passwords", OFF),
     var("optimizer_prune_level", number(1), within(0, 1)),
     var("optimizer_search_depth", number(62), within(0, 62)),
     var("optimizer_switch", text(""), Domain::Text),

@@ -79,6 +79,18 @@ async fn field_list_tells_the_columns_that_fit() {
 }
 
 #[tokio::test]
+async fn refresh_reaches_the_session() {
+    let mut client = enter().await;
+    client.command(b"\x07\x2e").await;
+    client.ok().await;
+    client.command(b"\x07\x10").await;
+    assert_eq!(client.error_code().await, 1235);
+    client.command(b"\x07").await;
+    assert_eq!(client.error_code().await, 1835);
+    assert_eq!(client.calls()[1..], ["refresh 46", "refresh 16"]);
+}
+
+#[tokio::test]
 async fn process_kill_reaches_the_session() {
     let mut client = enter().await;
     client.command(b"\x0c\x01\0\0\0").await;

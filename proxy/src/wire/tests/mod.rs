@@ -104,6 +104,15 @@ impl Script {
                 ];
                 reply.ok(OkReply { status: self.status, changes, ..OkReply::default() }).await
             }
+            b"told" => {
+                let mut rows = reply.rows(&one, self.status).await?;
+                rows.row(&[Value::Int(1)]).await?;
+                let changes = vec![
+                    SessionChange::TransactionCharacteristics("START TRANSACTION;".to_owned()),
+                    SessionChange::TransactionState("T_R___S_".to_owned()),
+                ];
+                rows.finish_with(0, self.status, changes).await
+            }
             b"error" => reply.error(&ErrorReply::new(1064, "42000", "You have an error")).await,
             b"echo" => {
                 let mut rows = reply.rows(&one, self.status).await?;
@@ -251,6 +260,11 @@ impl Handler for Script {
             "missing" => Err(ErrorReply::new(1146, "42S02", "Table 'test.missing' doesn't exist")),
             _ => Ok(all_columns()),
         }
+    }
+
+    async fn refresh(&mut self, what: u8) -> Result<Status, ErrorReply> {
+        self.record(format!("refresh {what}"));
+        if what == 0x10 { Err(ErrorReply::new(1235, "42000", "FLUSH STATUS")) } else { Ok(self.status) }
     }
 
     async fn kill(&mut self, connection: u32) -> Result<Status, ErrorReply> {

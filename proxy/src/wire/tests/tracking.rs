@@ -49,3 +49,31 @@ async fn changes_are_not_told_to_who_did_not_ask() {
     client.query("set").await;
     assert_eq!(behind(&client.packet().await.unwrap()), (0x0002, &b""[..]));
 }
+
+#[tokio::test]
+async fn the_end_of_rows_tells_changes_too() {
+    let mut client = Setup::default().connect();
+    client.capabilities = tracking();
+    client.greeting().await;
+    client.send(&Login41 { user: b"root", ..Login41::default() }.payload(tracking())).await;
+    client.packet().await.unwrap();
+    client.query("told").await;
+    for _ in 0..3 {
+        client.packet().await.unwrap();
+    }
+    let end = client.packet().await.unwrap();
+    let mut all = vec![0, 0];
+    all.extend_from_slice(b"\x04\x13\x12START TRANSACTION;");
+    all.extend_from_slice(b"\x05\x09\x08T_R___S_");
+    all[1] = all.len() as u8 - 2;
+    assert_eq!(end[..7], [0xfe, 0, 0, 2, 0x40, 0, 0]);
+    assert_eq!(end[7..], all);
+
+    // Who is not told gets the end as it was.
+    let mut client = enter().await;
+    client.query("told").await;
+    for _ in 0..3 {
+        client.packet().await.unwrap();
+    }
+    assert_eq!(client.packet().await.unwrap(), [0xfe, 0, 0, 2, 0, 0, 0]);
+}

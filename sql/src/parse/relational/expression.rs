@@ -471,8 +471,10 @@ impl Parser<'_, '_> {
                 self.function(&upper)
             }
             "CURRENT_USER" => now(self, plain(Leaf::Session(SessionFunction::CurrentUser))),
-            "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "UTC_TIMESTAMP" => now(self, plain(Leaf::Now(0))),
-            "CURRENT_DATE" | "UTC_DATE" => now(self, today()),
+            "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" => now(self, plain(Leaf::Now(0))),
+            "UTC_TIMESTAMP" => now(self, plain(Leaf::UtcNow(0))),
+            "CURRENT_DATE" => now(self, today(Leaf::Now(0))),
+            "UTC_DATE" => now(self, today(Leaf::UtcNow(0))),
             word if RESERVED.contains(&word) => Err(self.reader.error("expected an expression")),
             _ => self.column(),
         }
@@ -726,8 +728,8 @@ fn is_number(expression: &RelExpr) -> bool {
     })
 }
 
-fn today() -> RelExpr {
-    Expression::Call(Function::Left, vec![plain(Leaf::Now(0)), Expression::Constant(Value::Int(10))])
+fn today(now: Leaf) -> RelExpr {
+    Expression::Call(Function::Left, vec![plain(now), Expression::Constant(Value::Int(10))])
 }
 
 fn aggregate(name: &str) -> Option<AggregateKind> {
@@ -759,15 +761,26 @@ fn call(name: &str, arguments: Vec<RelExpr>) -> Result<RelExpr, SqlError> {
         return Ok(plain(Leaf::Session(function)));
     }
     match (name, arguments.as_slice()) {
-        ("NOW" | "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "SYSDATE" | "UTC_TIMESTAMP", []) => {
-            Ok(plain(Leaf::Now(0)))
-        }
+        ("NOW" | "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "SYSDATE", []) => Ok(plain(Leaf::Now(0))),
         (
-            "NOW" | "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "SYSDATE" | "UTC_TIMESTAMP",
+            "NOW" | "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "SYSDATE",
             [Expression::Constant(Value::Int(digits @ 0..=6))],
         ) => Ok(plain(Leaf::Now(u32::try_from(*digits).unwrap_or(6)))),
-        ("CURDATE" | "CURRENT_DATE" | "UTC_DATE", []) => Ok(today()),
-        ("UNIX_TIMESTAMP", []) => known(Function::UnixTimestamp, vec![plain(Leaf::Now(0))]),
+        ("UTC_TIMESTAMP", []) => Ok(plain(Leaf::UtcNow(0))),
+        ("UTC_TIMESTAMP", [Expression::Constant(Value::Int(digits @ 0..=6))]) => {
+            Ok(plain(Leaf::UtcNow(u32::try_from(*digits).unwrap_or(6))))
+        }
+        ("CURDATE" | "CURRENT_DATE", []) => Ok(today(Leaf::Now(0))),
+        ("UTC_DATE", []) => Ok(today(Leaf::UtcNow(0))),
+        ("UNIX_TIMESTAMP", []) => {
+            let zone = Expression::Constant(Value::Int(0));
+            known(Function::UnixTimestamp, vec![plain(Leaf::UtcNow(0)), zone])
+        }
+        // Both are about the session's time zone, which their second argument is.
+        ("UNIX_TIMESTAMP", [time]) => known(Function::UnixTimestamp, vec![time.clone(), plain(Leaf::Zone)]),
+        ("FROM_UNIXTIME", [time]) => known(Function::FromUnixTime, vec![time.clone(), plain(Leaf::Zone)]),
+        ("UNIX_TIMESTAMP", _) => Err(SqlError::Arguments(name.into())),
+        ("FROM_UNIXTIME", _) => Err(unsupported("FROM_UNIXTIME with a format", "format it in the application")),
         ("CHARSET" | "COLLATION" | "COERCIBILITY", _) => {
             Err(unsupported(&format!("the function {name}"), "text is utf8mb4 throughout"))
         }

@@ -1,0 +1,142 @@
+//! Aggregates and window functions, printed.
+
+use super::{Aggregates, OPERANDS, Place, Printed, Result};
+use crate::expression::{Aggregate, Type, aggregate_type};
+use crate::parse::{budget, unsupported};
+use crate::relational::RelationalError;
+use crate::relational::aggregate::{AggregateSpec, Kind};
+use crate::relational::ast::{AggregateKind, Aggregated, Window};
+use crate::relational::bind::Binder;
+use crate::relational::program::names;
+use crate::relational::scope::Collation;
+use crate::value::ColumnType;
+
+impl Binder<'_> {
+    pub(super) fn aggregate(&mut self, aggregated: &Aggregated, place: Place<'_>) -> Result<Printed> {
+        if place.aggregates == Aggregates::Forbidden {
+            return Err(RelationalError::GroupFunction.into());
+        }
+        let inner = Place { aggregates: Aggregates::Forbidden, aliases: &[], clause: "field list", ..place };
+        let arguments = aggregated.arguments.iter().map(|e| self.print(e, inner)).collect::<Result<Vec<_>>>()?;
+        let first = arguments.first();
+        let ty = |function| aggregate_type(function, first.map_or(Type::of(ColumnType::BigInt), |p| p.ty));
+        if let Some(window) = &aggregated.over {
+            return self.window(aggregated, window, &arguments, inner);
+        }
+        let native = |sql: String, ty| Ok(Printed { plain: true, ..Printed::sql(sql, ty) });
+        let collation = first.map_or(Collation::WEAK, |p| p.collation);
+        match (&aggregated.kind, first) {
+            (AggregateKind::Count, None) => native("count(*)".to_owned(), ty(Aggregate::Count)),
+            (AggregateKind::Count, Some(one)) if arguments.len() == 1 => {
+                let sql = if aggregated.distinct {
+                    format!("count(DISTINCT {})", self.key(one)?)
+                } else {
+                    format!("count({})", self.text(one)?)
+                };
+                native(sql, ty(Aggregate::Count))
+            }
+            (AggregateKind::Count, Some(_)) => self.own(Kind::CountDistinct, true, &arguments, ty(Aggregate::Count)),
+            (AggregateKind::Min, Some(one)) if one.is_text() || one.is_native() => {
+                let sql = format!("min({})", self.key(one)?);
+                native(sql, ty(Aggregate::Min)).map(|p| p.with(collation))
+            }
+            (AggregateKind::Max, Some(one)) if one.is_text() || one.is_native() => {
+                let sql = format!("max({})", self.key(one)?);
+                native(sql, ty(Aggregate::Max)).map(|p| p.with(collation))
+            }
+            (AggregateKind::Min, _) => self.own(Kind::Min, false, &arguments, ty(Aggregate::Min)),
+            (AggregateKind::Max, _) => self.own(Kind::Max, false, &arguments, ty(Aggregate::Max)),
+            (AggregateKind::Sum, _) => self.own(Kind::Sum, aggregated.distinct, &arguments, ty(Aggregate::Sum)),
+            (AggregateKind::Avg, _) => self.own(Kind::Avg, aggregated.distinct, &arguments, ty(Aggregate::Avg)),
+            (AggregateKind::GroupConcat { separator }, _) => {
+                let mut operands = arguments.clone();
+                let mut descending = Vec::new();
+                for (e, down) in &aggregated.order {
+                    operands.push(self.print(e, inner)?);
+                    descending.push(*down);
+                }
+                let values = arguments.len();
+                let longest = self.group_concat_max_len();
+                let kind = Kind::Concat { values, descending, separator: separator.clone(), longest };
+                self.own(kind, aggregated.distinct, &operands, Type::of(ColumnType::Text)).map(|p| p.with(collation))
+            }
+            (AggregateKind::RowNumber | AggregateKind::Rank | AggregateKind::DenseRank, _) => {
+                Err(RelationalError::GroupFunction.into())
+            }
+        }
+    }
+
+    /// An aggregate the engine calls back for.
+    pub(super) fn own(&mut self, kind: Kind, distinct: bool, operands: &[Printed], ty: Type) -> Result<Printed> {
+        if operands.len() > OPERANDS {
+            return Err(budget::limit("the number of operands", OPERANDS, "operands"));
+        }
+        let fold = operands.iter().map(|p| p.collation).reduce(Collation::merge).is_none_or(|c| c.fold);
+        let spec = AggregateSpec { kind, distinct, fold };
+        let number = match self.aggregates.iter().position(|a| *a == spec) {
+            Some(number) => number,
+            None => {
+                self.aggregates.push(spec);
+                self.aggregates.len() - 1
+            }
+        };
+        let texts = operands.iter().map(|p| self.text(p)).collect::<Result<Vec<_>>>()?;
+        Ok(Printed::sql(format!("{}({number},{})", names::AGGREGATE, texts.join(",")), ty))
+    }
+
+    pub(super) fn window(
+        &mut self,
+        aggregated: &Aggregated,
+        window: &Window,
+        arguments: &[Printed],
+        place: Place<'_>,
+    ) -> Result<Printed> {
+        let refused = || unsupported("this aggregate as a window function", "compute it in a derived table");
+        let big = Type { nullable: false, ..Type::of(ColumnType::UnsignedBigInt) };
+        let one = arguments.first();
+        let (call, ty) = match (&aggregated.kind, one) {
+            (AggregateKind::RowNumber, _) => ("row_number()".to_owned(), big),
+            (AggregateKind::Rank, _) => ("rank()".to_owned(), big),
+            (AggregateKind::DenseRank, _) => ("dense_rank()".to_owned(), big),
+            (AggregateKind::Count, None) => ("count(*)".to_owned(), Type { ty: ColumnType::BigInt, ..big }),
+            (AggregateKind::Count, Some(one)) => {
+                (format!("count({})", self.text(one)?), Type { ty: ColumnType::BigInt, ..big })
+            }
+            (AggregateKind::Min, Some(one)) if one.is_text() || one.is_native() => {
+                (format!("min({})", self.key(one)?), aggregate_type(Aggregate::Min, one.ty))
+            }
+            (AggregateKind::Max, Some(one)) if one.is_text() || one.is_native() => {
+                (format!("max({})", self.key(one)?), aggregate_type(Aggregate::Max, one.ty))
+            }
+            (AggregateKind::Sum, Some(one)) if one.ty.ty == ColumnType::BigInt => {
+                (format!("sum({})", self.text(one)?), aggregate_type(Aggregate::Sum, one.ty))
+            }
+            (
+                AggregateKind::Min
+                | AggregateKind::Max
+                | AggregateKind::Sum
+                | AggregateKind::Avg
+                | AggregateKind::GroupConcat { .. },
+                _,
+            ) => return Err(refused()),
+        };
+        let mut over = String::new();
+        if !window.partition.is_empty() {
+            let keys = window.partition.iter().map(|e| {
+                let e = self.print(e, place)?;
+                self.key(&e)
+            });
+            let keys = keys.collect::<Result<Vec<_>>>()?;
+            over.push_str(&format!("PARTITION BY {}", keys.join(",")));
+        }
+        if !window.order.is_empty() {
+            let mut keys = Vec::new();
+            for (e, down) in &window.order {
+                let e = self.print(e, place)?;
+                keys.push(format!("{}{}", self.key(&e)?, if *down { " DESC" } else { "" }));
+            }
+            over.push_str(&format!(" ORDER BY {}", keys.join(",")));
+        }
+        Ok(Printed { plain: true, ..Printed::sql(format!("{call} OVER ({over})"), ty) })
+    }
+}

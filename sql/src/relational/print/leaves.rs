@@ -1,0 +1,100 @@
+//! Columns, variables and subqueries, printed.
+
+use super::class::{Class, class, collated};
+use super::{Place, Printed, Result};
+use crate::expression::{CastType, Expression, Leaf, Type};
+use crate::relational::RelationalError;
+use crate::relational::ast::{Query, RelExpr, RelLeaf};
+use crate::relational::bind::{Binder, Bound};
+use crate::relational::program::names;
+use crate::relational::scope::Collation;
+use crate::value::ColumnType;
+
+impl Binder<'_> {
+    pub(super) fn leaf(&mut self, leaf: &RelLeaf, place: Place<'_>) -> Result<Printed> {
+        match leaf {
+            RelLeaf::Plain(Leaf::Column(parts)) => self.column(parts, place),
+            RelLeaf::Plain(Leaf::Parameter(_)) if self.session.is_none() => {
+                Ok(Printed::sql("NULL".to_owned(), Type::of(ColumnType::Text)))
+            }
+            RelLeaf::Plain(leaf) => {
+                let value = self.value(leaf)?;
+                let printed = Printed::constant(value);
+                Ok(Printed { ty: Type { nullable: true, ..printed.ty }, ..printed })
+            }
+            RelLeaf::Query(query) => self.scalar_query(query, place),
+            RelLeaf::Exists(query) => {
+                let bound = self.query(query, Some(place.scope))?;
+                Ok(Printed::sql(format!("(EXISTS ({}))", bound.sql), self.truth_type(false)))
+            }
+            RelLeaf::In { operand, query, negated } => self.in_query(operand, query, *negated, place),
+            RelLeaf::Aggregate(aggregated) => self.aggregate(aggregated, place),
+            RelLeaf::Collate { operand, fold } => {
+                let printed = self.print(operand, place)?;
+                let printed = self.coerced(printed, Type::of(ColumnType::Text))?;
+                Ok(printed.with(Collation { fold: *fold, strength: 2 }))
+            }
+        }
+    }
+
+    pub(super) fn column(&mut self, parts: &[String], place: Place<'_>) -> Result<Printed> {
+        let aliased = match parts {
+            [name] => place.aliases.iter().find(|c| c.name.to_lowercase() == name.to_lowercase()),
+            _ => None,
+        };
+        match aliased {
+            Some(alias) if place.aliases_first || !place.scope.has(parts) => Ok(Printed::column(alias)),
+            Some(_) | None => place.scope.resolve(parts, place.clause).map(|(_, column)| Printed::column(column)),
+        }
+    }
+
+    /// `(SELECT ..)` as a value: of one column and at most one row.
+    pub(super) fn scalar_query(&mut self, query: &Query, place: Place<'_>) -> Result<Printed> {
+        let bound = self.query(query, Some(place.scope))?;
+        let [column] = bound.columns.as_slice() else { return Err(RelationalError::Operand(1).into()) };
+        let (ty, collation, name) = (Type { nullable: true, ..column.ty }, column.collation, column.sql.clone());
+        let sql = if bound.one_row {
+            format!("({})", bound.sql)
+        } else {
+            format!("(SELECT {}({name}) FROM ({}))", names::ONLY, bound.sql)
+        };
+        Ok(Printed { plain: true, ..Printed::sql(sql, ty) }.with(collation))
+    }
+
+    pub(super) fn in_query(
+        &mut self,
+        operand: &RelExpr,
+        query: &Query,
+        negated: bool,
+        place: Place<'_>,
+    ) -> Result<Printed> {
+        let operands = match operand {
+            Expression::Tuple(all) => all.iter().map(|e| self.print(e, place)).collect::<Result<Vec<_>>>()?,
+            one => vec![self.print(one, place)?],
+        };
+        let Bound { sql, columns, .. } = self.query(query, Some(place.scope))?;
+        if operands.len() != columns.len() {
+            return Err(RelationalError::Operand(operands.len()).into());
+        }
+        let (mut left, mut right) = (Vec::new(), Vec::new());
+        for (operand, column) in operands.iter().zip(&columns) {
+            let found = Printed::column(column);
+            match class(operand, &found) {
+                Class::Dialect => {
+                    // Both as numbers, which is what MySQL compares when it is not text with text.
+                    let operand = self.cast(operand, CastType::Decimal { scale: 30 })?;
+                    left.push(self.key(&operand)?);
+                    let found = self.cast(&found, CastType::Decimal { scale: 30 })?;
+                    right.push(self.key(&found)?);
+                }
+                class => {
+                    left.push(collated(&self.text(operand)?, class));
+                    right.push(column.sql.clone());
+                }
+            }
+        }
+        let not = if negated { "NOT " } else { "" };
+        let sql = format!("(({}) {not}IN (SELECT {} FROM ({sql})))", left.join(","), right.join(","));
+        Ok(Printed::sql(sql, self.truth_type(true)))
+    }
+}

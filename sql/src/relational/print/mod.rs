@@ -1,0 +1,302 @@
+//! Expressions, printed as SQLite's: what a printed expression is, and the walk over the tree. Operators, CASE and
+//! functions, leaves and aggregates have a file each; `class` says how two values are compared.
+
+mod aggregates;
+mod cases;
+mod class;
+mod leaves;
+mod operators;
+
+use super::RelationalError;
+use super::ast::RelExpr;
+use super::bind::Binder;
+use super::packed::Packed;
+use super::program::{Scalar, names};
+use super::scope::{Collation, Column, Scope};
+use crate::error::SqlError;
+use crate::expression::{CastType, Expression, Slot, Type, truth};
+use crate::parse::budget;
+use crate::value::{ColumnType, Value};
+pub(super) use cases::common;
+use class::collation_name;
+
+/// Most nodes printed for one statement.
+const NODES: usize = 200_000;
+/// Most operands of one call: SQLite takes 100.
+const OPERANDS: usize = 90;
+/// Most parameters: SQLite takes 32,766.
+const PARAMETERS: usize = 32_000;
+/// Integers within these bounds are printed as they are.
+const PLAIN: i64 = 1 << 53;
+
+type Result<T> = std::result::Result<T, SqlError>;
+
+/// An expression as SQL, with what is known of its values.
+#[derive(Clone, Debug)]
+pub(super) struct Printed {
+    pub what: What,
+    pub ty: Type,
+    pub collation: Collation,
+    /// Whether its integers are SQLite integers, even if their type is unsigned.
+    plain: bool,
+}
+
+/// A constant is not printed before it is known where it goes.
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    Constant(Value),
+    Sql(String),
+}
+
+/// Where an expression stands.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'p> {
+    pub scope: &'p Scope<'p>,
+    /// For error messages.
+    pub clause: &'static str,
+    pub aggregates: Aggregates,
+    /// The columns of the select list by alias, and whether they come before those of the tables.
+    pub aliases: &'p [Column],
+    pub aliases_first: bool,
+}
+
+/// Whether aggregates can stand here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aggregates {
+    Allowed,
+    Forbidden,
+}
+
+impl<'p> Place<'p> {
+    pub fn new(scope: &'p Scope<'p>, clause: &'static str, aggregates: Aggregates) -> Self {
+        Self { scope, clause, aggregates, aliases: &[], aliases_first: false }
+    }
+}
+
+impl Printed {
+    pub fn constant(value: Value) -> Self {
+        let ty = Type::of_value(&value);
+        Self { what: What::Constant(value), ty, collation: Collation::WEAK, plain: true }
+    }
+
+    pub fn sql(sql: String, ty: Type) -> Self {
+        Self { what: What::Sql(sql), ty, collation: Collation::WEAK, plain: false }
+    }
+
+    pub fn column(column: &Column) -> Self {
+        let what = What::Sql(column.sql.clone());
+        Self { what, ty: column.ty, collation: column.collation, plain: true }
+    }
+
+    fn with(self, collation: Collation) -> Self {
+        Self { collation, ..self }
+    }
+
+    fn is_text(&self) -> bool {
+        self.ty.ty == ColumnType::Text
+    }
+
+    /// Whether SQLite orders its values as MySQL does.
+    fn is_native(&self) -> bool {
+        match self.ty.ty {
+            ColumnType::Null | ColumnType::BigInt | ColumnType::Double | ColumnType::DateTime => true,
+            ColumnType::UnsignedBigInt => self.plain,
+            ColumnType::Decimal | ColumnType::Text | ColumnType::Bytes | ColumnType::Json => false,
+        }
+    }
+}
+
+impl Binder<'_> {
+    /// The SQL of what is printed; a constant becomes a parameter.
+    pub fn text(&mut self, printed: &Printed) -> Result<String> {
+        match &printed.what {
+            What::Sql(sql) => Ok(sql.clone()),
+            What::Constant(Value::Null) => Ok("NULL".to_owned()),
+            What::Constant(Value::Int(n)) if (-PLAIN..=PLAIN).contains(n) => {
+                Ok(if *n < 0 { format!("({n})") } else { n.to_string() })
+            }
+            What::Constant(value) => {
+                if self.parameters.len() >= PARAMETERS {
+                    return Err(budget::limit("the number of values in the statement", PARAMETERS, "values"));
+                }
+                self.parameters.push(Packed::of(value));
+                Ok(format!("?{}", self.parameters.len()))
+            }
+        }
+    }
+
+    /// A call of the dialect's own evaluation over the operands.
+    fn call(
+        &mut self,
+        operands: &[Printed],
+        make: impl FnOnce(Vec<Expression<Slot>>) -> Expression<Slot>,
+    ) -> Result<Printed> {
+        let collation = operands
+            .iter()
+            .filter(|p| matches!(p.ty.ty, ColumnType::Text))
+            .map(|p| p.collation)
+            .reduce(Collation::merge)
+            .unwrap_or(Collation::WEAK);
+        let bytes = operands.iter().any(|p| p.ty.ty == ColumnType::Bytes);
+        let (mut texts, mut types) = (Vec::new(), Vec::new());
+        let mut parts = Vec::with_capacity(operands.len());
+        for operand in operands {
+            parts.push(match &operand.what {
+                What::Constant(value) => Expression::Constant(value.clone()),
+                What::Sql(sql) => {
+                    texts.push(sql.clone());
+                    types.push(operand.ty);
+                    Expression::Leaf(Slot(texts.len() - 1))
+                }
+            });
+        }
+        let expression = make(parts);
+        let ty = expression.ty(&|slot: &Slot| types.get(slot.0).copied().unwrap_or(Type::of(ColumnType::Null)));
+        let scalar = Scalar { expression, fold: collation.fold && !bytes };
+        if texts.is_empty() {
+            return Ok(Printed::constant(scalar.constant(self.session)?));
+        }
+        if texts.len() > OPERANDS {
+            return Err(budget::limit("the number of operands", OPERANDS, "operands"));
+        }
+        let number = match self.scalars.iter().position(|s| *s == scalar) {
+            Some(number) => number,
+            None => {
+                self.scalars.push(scalar);
+                self.scalars.len() - 1
+            }
+        };
+        let sql = format!("{}({number},{})", names::SCALAR, texts.join(","));
+        Ok(Printed::sql(sql, ty).with(collation))
+    }
+
+    /// The SQL of a condition: true where MySQL takes the value for true.
+    pub fn condition(&mut self, printed: &Printed) -> Result<String> {
+        if let What::Constant(value) = &printed.what {
+            return Ok(match truth(value) {
+                Some(true) => "1",
+                Some(false) => "0",
+                None => "NULL",
+            }
+            .to_owned());
+        }
+        match printed.ty.ty {
+            ColumnType::Null | ColumnType::BigInt | ColumnType::Double => self.text(printed),
+            ColumnType::UnsignedBigInt
+            | ColumnType::Decimal
+            | ColumnType::Text
+            | ColumnType::Bytes
+            | ColumnType::Json
+            | ColumnType::DateTime => {
+                let truth = self.call(std::slice::from_ref(printed), Expression::Or)?;
+                self.text(&truth)
+            }
+        }
+    }
+
+    /// What the value is sorted, grouped or made distinct by.
+    pub fn key(&mut self, printed: &Printed) -> Result<String> {
+        let sql = self.text(printed)?;
+        Ok(if printed.is_text() {
+            format!("{sql} COLLATE {}", collation_name(printed.collation.fold))
+        } else if printed.is_native() {
+            sql
+        } else {
+            format!("{}({sql})", names::KEY)
+        })
+    }
+
+    /// Text, if the others it stands for are text.
+    pub fn coerced(&mut self, printed: Printed, ty: Type) -> Result<Printed> {
+        if ty.ty != ColumnType::Text || matches!(printed.ty.ty, ColumnType::Text | ColumnType::Null) {
+            return Ok(printed);
+        }
+        self.cast(&printed, CastType::Char(None))
+    }
+
+    pub fn cast(&mut self, printed: &Printed, ty: CastType) -> Result<Printed> {
+        self.call(std::slice::from_ref(printed), |parts| {
+            Expression::Cast(Box::new(parts.into_iter().next().unwrap_or(Expression::Constant(Value::Null))), ty)
+        })
+    }
+
+    /// Prints an expression.
+    ///
+    /// # Errors
+    /// Unknown and ambiguous names, what is refused, and what a constant part of it evaluates to.
+    pub fn print(&mut self, e: &RelExpr, place: Place<'_>) -> Result<Printed> {
+        self.nodes += 1;
+        if self.nodes > NODES {
+            return Err(budget::limit("the size of the statement", NODES, "nodes"));
+        }
+        match e {
+            Expression::Constant(value) => Ok(Printed::constant(value.clone())),
+            Expression::Leaf(leaf) => self.leaf(leaf, place),
+            Expression::And(all) => self.connective(all, place, false),
+            Expression::Or(all) => self.connective(all, place, true),
+            Expression::Not(e) => {
+                let e = self.print(e, place)?;
+                if matches!(e.what, What::Constant(_)) {
+                    return self.call(&[e], |parts| Expression::Not(Box::new(only(parts))));
+                }
+                let ty = self.truth_type(e.ty.nullable);
+                let condition = self.condition(&e)?;
+                Ok(Printed::sql(format!("(NOT {condition})"), ty))
+            }
+            Expression::Is { operand, test, negated } => self.is(operand, *test, *negated, place),
+            Expression::Chain(first, rest) => self.chain(first, rest, place),
+            Expression::In { operand, list, negated } => self.within(operand, list, *negated, place),
+            Expression::Between { operand, low, high, negated } => {
+                let parts = [self.print(operand, place)?, self.print(low, place)?, self.print(high, place)?];
+                self.between(&parts, *negated)
+            }
+            Expression::Case { operand, branches, otherwise } => {
+                self.case(operand.as_deref(), branches, otherwise.as_deref(), place)
+            }
+            Expression::Call(function, arguments) => self.function(*function, arguments, place),
+            Expression::Cast(e, CastType::Binary(None)) => {
+                let e = self.print(e, place)?;
+                // Text as bytes compares exactly; it need not become bytes for that.
+                if e.is_text() {
+                    return Ok(e.with(Collation { fold: false, strength: 2 }));
+                }
+                self.cast(&e, CastType::Binary(None))
+            }
+            Expression::Cast(e, ty) => {
+                let e = self.print(e, place)?;
+                self.cast(&e, *ty)
+            }
+            Expression::Negate(e) => {
+                let e = self.print(e, place)?;
+                self.call(&[e], |parts| Expression::Negate(Box::new(only(parts))))
+            }
+            Expression::Invert(e) => {
+                let e = self.print(e, place)?;
+                self.call(&[e], |parts| Expression::Invert(Box::new(only(parts))))
+            }
+            Expression::Like { operand, pattern, escape, negated } => {
+                let mut parts = vec![self.print(operand, place)?, self.print(pattern, place)?];
+                if let Some(escape) = escape {
+                    parts.push(self.print(escape, place)?);
+                }
+                let negated = *negated;
+                self.call(&parts, |parts| {
+                    let mut parts = parts.into_iter().map(Box::new);
+                    let mut next = || parts.next().unwrap_or(Box::new(Expression::Constant(Value::Null)));
+                    let (operand, pattern) = (next(), next());
+                    Expression::Like { operand, pattern, escape: parts.next(), negated }
+                })
+            }
+            Expression::Tuple(all) => Err(RelationalError::Operand(if all.len() == 1 { 2 } else { 1 }).into()),
+            Expression::Aggregate { .. } => Err(RelationalError::GroupFunction.into()),
+        }
+    }
+
+    fn truth_type(&self, nullable: bool) -> Type {
+        Type { length: 1, nullable, ..Type::of(ColumnType::BigInt) }
+    }
+}
+
+pub(super) fn only(parts: Vec<Expression<Slot>>) -> Expression<Slot> {
+    parts.into_iter().next().unwrap_or(Expression::Constant(Value::Null))
+}

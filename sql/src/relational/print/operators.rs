@@ -1,0 +1,174 @@
+//! Operators, printed.
+
+use super::class::{Class, balanced, class, class_of_all, collated, comparison_sql};
+use super::{Place, Printed, Result, What, only};
+use crate::expression::{Comparison, Expression, Operator, Test};
+use crate::parse::unsupported;
+use crate::relational::RelationalError;
+use crate::relational::ast::RelExpr;
+use crate::relational::bind::Binder;
+use crate::value::Value;
+
+impl Binder<'_> {
+    pub(super) fn connective(&mut self, all: &[RelExpr], place: Place<'_>, or: bool) -> Result<Printed> {
+        let mut parts = Vec::with_capacity(all.len());
+        let mut constant = true;
+        let mut nullable = false;
+        for e in all {
+            let e = self.print(e, place)?;
+            constant &= matches!(e.what, What::Constant(_));
+            nullable |= e.ty.nullable;
+            parts.push(e);
+        }
+        if constant {
+            return self.call(&parts, if or { Expression::Or } else { Expression::And });
+        }
+        let parts = parts.iter().map(|e| self.condition(e)).collect::<Result<Vec<_>>>()?;
+        let ty = self.truth_type(nullable);
+        Ok(Printed::sql(balanced(&parts, if or { " OR " } else { " AND " }), ty))
+    }
+
+    pub(super) fn is(&mut self, operand: &RelExpr, test: Test, negated: bool, place: Place<'_>) -> Result<Printed> {
+        let e = self.print(operand, place)?;
+        if matches!(e.what, What::Constant(_)) {
+            return self.call(&[e], |parts| Expression::Is { operand: Box::new(only(parts)), test, negated });
+        }
+        let not = if negated { "NOT " } else { "" };
+        let sql = match test {
+            Test::Null => format!("({} IS {not}NULL)", self.text(&e)?),
+            Test::True => format!("({} IS {not}TRUE)", self.condition(&e)?),
+            Test::False => format!("({} IS {not}FALSE)", self.condition(&e)?),
+        };
+        Ok(Printed::sql(sql, self.truth_type(false)))
+    }
+
+    pub(super) fn chain(&mut self, first: &RelExpr, rest: &[(Operator, RelExpr)], place: Place<'_>) -> Result<Printed> {
+        let mut rest = rest;
+        let mut left = match (first, rest.split_first()) {
+            (Expression::Tuple(left), Some(((op, Expression::Tuple(right)), tail))) => {
+                rest = tail;
+                self.rows(*op, left, right, place)?
+            }
+            (first, _) => self.print(first, place)?,
+        };
+        for (op, right) in rest {
+            let right = self.print(right, place)?;
+            left = self.operate(*op, left, right)?;
+        }
+        Ok(left)
+    }
+
+    /// `(a, b) = (c, d)`
+    pub(super) fn rows(
+        &mut self,
+        op: Operator,
+        left: &[RelExpr],
+        right: &[RelExpr],
+        place: Place<'_>,
+    ) -> Result<Printed> {
+        if left.len() != right.len() {
+            return Err(RelationalError::Operand(left.len()).into());
+        }
+        let negated = match op {
+            Operator::Compare(Comparison::Equal) => false,
+            Operator::Compare(Comparison::NotEqual) => true,
+            _ => return Err(unsupported("a comparison of rows other than = and <>", "compare the columns one by one")),
+        };
+        let mut parts = Vec::with_capacity(left.len());
+        for (a, b) in left.iter().zip(right) {
+            let (a, b) = (self.print(a, place)?, self.print(b, place)?);
+            let equal = self.operate(Operator::Compare(Comparison::Equal), a, b)?;
+            parts.push(self.condition(&equal)?);
+        }
+        let all = balanced(&parts, " AND ");
+        Ok(Printed::sql(if negated { format!("(NOT {all})") } else { all }, self.truth_type(true)))
+    }
+
+    pub fn operate(&mut self, op: Operator, left: Printed, right: Printed) -> Result<Printed> {
+        let constant = |p: &Printed| matches!(p.what, What::Constant(_));
+        let class = class(&left, &right);
+        let nullable = left.ty.nullable || right.ty.nullable;
+        if !(constant(&left) && constant(&right)) && class != Class::Dialect {
+            match op {
+                Operator::Compare(comparison) => {
+                    let (a, b) = (self.text(&left)?, self.text(&right)?);
+                    let sql = format!("({a} {} {})", comparison_sql(comparison), collated(&b, class));
+                    return Ok(Printed::sql(sql, self.truth_type(nullable)));
+                }
+                Operator::NullSafeEqual => {
+                    let (a, b) = (self.text(&left)?, self.text(&right)?);
+                    let sql = format!("({a} IS {})", collated(&b, class));
+                    return Ok(Printed::sql(sql, self.truth_type(false)));
+                }
+                Operator::Arithmetic(_)
+                | Operator::Xor
+                | Operator::BitAnd
+                | Operator::BitOr
+                | Operator::BitXor
+                | Operator::ShiftLeft
+                | Operator::ShiftRight
+                | Operator::Concat
+                | Operator::Extract
+                | Operator::ExtractUnquoted => {}
+            }
+        }
+        self.call(&[left, right], |parts| {
+            let mut parts = parts.into_iter();
+            let mut next = || parts.next().unwrap_or(Expression::Constant(Value::Null));
+            Expression::Chain(Box::new(next()), vec![(op, next())])
+        })
+    }
+
+    pub(super) fn within(
+        &mut self,
+        operand: &RelExpr,
+        list: &[RelExpr],
+        negated: bool,
+        place: Place<'_>,
+    ) -> Result<Printed> {
+        if let Expression::Tuple(left) = operand {
+            let mut parts = Vec::with_capacity(list.len());
+            for item in list {
+                let Expression::Tuple(right) = item else { return Err(RelationalError::Operand(left.len()).into()) };
+                let equal = self.rows(Operator::Compare(Comparison::Equal), left, right, place)?;
+                parts.push(self.condition(&equal)?);
+            }
+            let any = balanced(&parts, " OR ");
+            let sql = if negated { format!("(NOT {any})") } else { any };
+            return Ok(Printed::sql(sql, self.truth_type(true)));
+        }
+        let operand = self.print(operand, place)?;
+        let list = list.iter().map(|e| self.print(e, place)).collect::<Result<Vec<_>>>()?;
+        let constant = |p: &Printed| matches!(p.what, What::Constant(_));
+        let class = class_of_all(&operand, &list);
+        if class == Class::Dialect || (constant(&operand) && list.iter().all(constant)) {
+            let operands: Vec<Printed> = std::iter::once(operand).chain(list).collect();
+            return self.call(&operands, |parts| {
+                let mut parts = parts.into_iter();
+                let operand = Box::new(parts.next().unwrap_or(Expression::Constant(Value::Null)));
+                Expression::In { operand, list: parts.collect(), negated }
+            });
+        }
+        let sql = collated(&self.text(&operand)?, class);
+        let texts = list.iter().map(|p| self.text(p)).collect::<Result<Vec<_>>>()?;
+        let not = if negated { "NOT " } else { "" };
+        Ok(Printed::sql(format!("({sql} {not}IN ({}))", texts.join(",")), self.truth_type(true)))
+    }
+
+    pub(super) fn between(&mut self, parts: &[Printed; 3], negated: bool) -> Result<Printed> {
+        let [operand, low, high] = parts;
+        let class = class_of_all(operand, [low, high]);
+        let constant = parts.iter().all(|p| matches!(p.what, What::Constant(_)));
+        if class == Class::Dialect || constant {
+            return self.call(parts, |parts| {
+                let mut parts = parts.into_iter().map(Box::new);
+                let mut next = || parts.next().unwrap_or(Box::new(Expression::Constant(Value::Null)));
+                Expression::Between { operand: next(), low: next(), high: next(), negated }
+            });
+        }
+        let operand = collated(&self.text(operand)?, class);
+        let (low, high) = (self.text(low)?, self.text(high)?);
+        let not = if negated { "NOT " } else { "" };
+        Ok(Printed::sql(format!("({operand} {not}BETWEEN {low} AND {high})"), self.truth_type(true)))
+    }
+}
