@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use cellgate_schemaless::{NewCell, Version};
 use cellgate_sql::Transaction;
