@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use cellgate_schemaless::ErrorKind;
-use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
+use crate::distribution::{Distribution, DistributionFamily, Unit};
 use crate::error::MetricsError;
 use crate::family::{By, LabelDescription, Registrar};
 use crate::label::{Operation, Queue, Settlement};
@@ -27,7 +28,7 @@ const BATCH_CELLS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0
 /// The handles of one cluster, shared by whoever talks to it.
 #[derive(Debug)]
 pub struct ClusterMetrics {
-    seconds: By<Operation, Histogram>,
+    seconds: By<Operation, Distribution>,
     errors: By<ErrorKind, IntCounter>,
     retries: By<Operation, IntCounter>,
     settles: By<Settlement, IntCounter>,
@@ -45,8 +46,8 @@ pub struct ClusterMetrics {
 /// The handles of one queue in front of a cluster.
 #[derive(Clone, Debug)]
 pub struct QueueMetrics {
-    batch_cells: Histogram,
-    wait_seconds: Histogram,
+    batch_cells: Distribution,
+    wait_seconds: Distribution,
     waiting: IntGauge,
     lanes: IntGauge,
     refused: IntCounter,
@@ -56,13 +57,13 @@ impl QueueMetrics {
     /// A statement about so many cells is sent.
     #[inline]
     pub fn batch(&self, cells: usize) {
-        self.batch_cells.observe(cells as f64);
+        self.batch_cells.observe(cells as u64);
     }
 
     /// A request has waited this long for its statement to be sent.
     #[inline]
     pub fn waited(&self, took: Duration) {
-        self.wait_seconds.observe(took.as_secs_f64());
+        self.wait_seconds.took(took);
     }
 
     /// So many cells wait, and so many statements are under way.
@@ -83,7 +84,7 @@ impl ClusterMetrics {
     /// A call to the cluster took this long, whatever became of it, waiting for a connection included.
     #[inline]
     pub fn observe(&self, operation: Operation, took: Duration) {
-        self.seconds.of(operation).observe(took.as_secs_f64());
+        self.seconds.of(operation).took(took);
     }
 
     /// A call to the cluster failed.
@@ -150,7 +151,7 @@ impl ClusterMetrics {
 /// The families whose series have a cluster.
 #[derive(Debug)]
 pub(crate) struct ClusterFamilies {
-    seconds: HistogramVec,
+    seconds: DistributionFamily,
     errors: IntCounterVec,
     retries: IntCounterVec,
     settles: IntCounterVec,
@@ -158,8 +159,8 @@ pub(crate) struct ClusterFamilies {
     cells_same: IntCounterVec,
     cells_conflicting: IntCounterVec,
     cells_read: IntCounterVec,
-    batch_cells: HistogramVec,
-    wait_seconds: HistogramVec,
+    batch_cells: DistributionFamily,
+    wait_seconds: DistributionFamily,
     waiting: IntGaugeVec,
     lanes: IntGaugeVec,
     refused: IntCounterVec,
@@ -174,10 +175,11 @@ impl ClusterFamilies {
         let cluster = || LabelDescription::open("cluster");
         let by = |label: LabelDescription| vec![cluster(), label];
         Ok(Self {
-            seconds: r.histograms(
+            seconds: r.distributions(
                 "cellgate_cluster_operation_seconds",
                 "Time of a call to a cluster in seconds, waiting for a connection included.",
                 LATENCY_SECONDS,
+                Unit::Nanoseconds,
                 by(LabelDescription::of::<Operation>()),
             )?,
             errors: r.counters(
@@ -207,16 +209,18 @@ impl ClusterFamilies {
                 vec![cluster()],
             )?,
             cells_read: r.counters("cellgate_cells_read_total", "Cells read.", vec![cluster()])?,
-            batch_cells: r.histograms(
+            batch_cells: r.distributions(
                 "cellgate_batch_cells",
                 "Cells per statement that requests of several clients can share.",
                 BATCH_CELLS,
+                Unit::Pieces,
                 by(LabelDescription::of::<Queue>()),
             )?,
-            wait_seconds: r.histograms(
+            wait_seconds: r.distributions(
                 "cellgate_queue_wait_seconds",
                 "Time a request waited until its statement was sent, in seconds. Requests that need not wait are not in it.",
                 LATENCY_SECONDS,
+                Unit::Nanoseconds,
                 by(LabelDescription::of::<Queue>()),
             )?,
             waiting: r.gauges(

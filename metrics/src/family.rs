@@ -4,8 +4,9 @@ use std::marker::PhantomData;
 use std::sync::OnceLock;
 
 use prometheus::core::Collector;
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
 
+use crate::distribution::{Distribution, DistributionFamily, Unit};
 use crate::error::MetricsError;
 use crate::label::Label;
 
@@ -95,17 +96,14 @@ impl Registrar {
         Ok(gauge)
     }
 
-    pub(crate) fn histogram(
+    pub(crate) fn distribution(
         &mut self,
         name: &'static str,
         help: &'static str,
-        buckets: &[f64],
-    ) -> Result<Histogram, MetricsError> {
-        let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))
-            .map_err(|error| failed(name, &error))?;
-        self.register(name, histogram.clone())?;
-        self.describe(name, help, Kind::Histogram, Vec::new());
-        Ok(histogram)
+        bounds: &[f64],
+        unit: Unit,
+    ) -> Result<Distribution, MetricsError> {
+        Ok(self.distributions(name, help, bounds, unit, Vec::new())?.with_label_values(&[]))
     }
 
     pub(crate) fn counters(
@@ -132,18 +130,19 @@ impl Registrar {
         Ok(gauges)
     }
 
-    pub(crate) fn histograms(
+    pub(crate) fn distributions(
         &mut self,
         name: &'static str,
         help: &'static str,
-        buckets: &[f64],
+        bounds: &[f64],
+        unit: Unit,
         labels: Vec<LabelDescription>,
-    ) -> Result<HistogramVec, MetricsError> {
-        let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-        let histograms = HistogramVec::new(options, &names(&labels)).map_err(|e| failed(name, &e))?;
-        self.register(name, histograms.clone())?;
+    ) -> Result<DistributionFamily, MetricsError> {
+        let family =
+            DistributionFamily::new(name, help, &names(&labels), bounds, unit).map_err(|e| failed(name, &e))?;
+        self.register(name, family.clone())?;
         self.describe(name, help, Kind::Histogram, labels);
-        Ok(histograms)
+        Ok(family)
     }
 }
 

@@ -8,6 +8,7 @@
 //! is generated from the same words.
 
 mod cluster;
+mod distribution;
 mod document;
 mod error;
 mod family;

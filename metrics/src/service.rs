@@ -4,9 +4,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cellgate_schemaless::{ClusterNo, limits};
-use prometheus::{Histogram, IntCounter, IntGauge, TextEncoder};
+use prometheus::{IntCounter, IntGauge, TextEncoder};
 
 use crate::cluster::{ClusterFamilies, ClusterMetrics};
+use crate::distribution::{Distribution, Unit};
 use crate::error::MetricsError;
 use crate::family::{By, Family, LabelDescription, Lazy3, Registrar, failed};
 use crate::label::{Command, Label, LoginFailure, Outcome, Refusal, Shape, Stage};
@@ -33,7 +34,7 @@ pub struct Metrics {
     process: ProcessMetrics,
     uptime_seconds: IntGauge,
     queries: Lazy3<Command, Shape, Outcome>,
-    stages: By<Stage, Histogram>,
+    stages: By<Stage, Distribution>,
     connections_open: IntGauge,
     connections_accepted: IntCounter,
     connections_refused: By<Refusal, IntCounter>,
@@ -42,7 +43,7 @@ pub struct Metrics {
     bytes_sent: IntCounter,
     rows_received: IntCounter,
     rows_sent: IntCounter,
-    request_clusters: Histogram,
+    request_clusters: Distribution,
     scatter_statements: IntCounter,
     slow_queries: IntCounter,
     cache_hits: IntCounter,
@@ -89,10 +90,11 @@ impl Metrics {
                 LabelDescription::of::<Outcome>(),
             ],
         )?;
-        let stages = r.histograms(
+        let stages = r.distributions(
             "cellgate_stage_seconds",
             "Time of a command in each stage of its way, in seconds.",
             LATENCY_SECONDS,
+            Unit::Nanoseconds,
             vec![LabelDescription::of::<Stage>()],
         )?;
         let connections_open = r.gauge("cellgate_connections_open", "Client connections open now.")?;
@@ -111,10 +113,11 @@ impl Metrics {
         let bytes_sent = r.counter("cellgate_sent_bytes_total", "Bytes sent to clients.")?;
         let rows_received = r.counter("cellgate_received_rows_total", "Rows of INSERT statements received.")?;
         let rows_sent = r.counter("cellgate_sent_rows_total", "Rows of result sets sent.")?;
-        let request_clusters = r.histogram(
+        let request_clusters = r.distribution(
             "cellgate_request_clusters",
             "Clusters that a request to cells was sent to.",
             SCATTER_CLUSTERS,
+            Unit::Pieces,
         )?;
         let scatter_statements = r.counter("cellgate_scatter_statements_total", "Statements that read every shard.")?;
         let slow_queries =
@@ -177,7 +180,7 @@ impl Metrics {
     /// A command spent this long in a stage.
     #[inline]
     pub fn stage(&self, stage: Stage, took: Duration) {
-        self.stages.of(stage).observe(took.as_secs_f64());
+        self.stages.of(stage).took(took);
     }
 
     /// A connection was accepted; it counts as open until the answer is dropped.
@@ -224,7 +227,7 @@ impl Metrics {
     /// A request was sent to so many clusters.
     #[inline]
     pub fn request_clusters(&self, clusters: usize) {
-        self.request_clusters.observe(clusters as f64);
+        self.request_clusters.observe(clusters as u64);
     }
 
     /// A statement reads every shard.

@@ -4,6 +4,7 @@
 //! ([`Template`]) needs no binder either. What is cached is what a text *is*, never what it answers, so that nothing
 //! has to be invalidated but the templates, and those carry the version of the catalog they were made under.
 
+use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
@@ -158,10 +159,14 @@ impl Compiled {
     }
 
     /// The column definitions as they are sent to a client whose text has this collation.
-    pub fn preamble(&self, collation: u16) -> Preamble {
+    pub fn preamble(&self, collation: u16) -> Cow<'_, Preamble> {
         let columns = self.template.as_ref().map_or(&[][..], Template::columns);
         let preamble = self.preamble.get_or_init(|| Preamble::new(columns, collation));
-        if preamble.collation() == collation { preamble.clone() } else { Preamble::new(columns, collation) }
+        if preamble.collation() == collation {
+            Cow::Borrowed(preamble)
+        } else {
+            Cow::Owned(Preamble::new(columns, collation))
+        }
     }
 }
 

@@ -122,12 +122,22 @@ impl Processes {
         lock(&self.list).open.remove(&process.id);
     }
 
-    /// A statement of `process` begins.
-    pub fn begin(&self, process: &Process, running: Running) {
+    /// A statement of `process` began then.
+    pub fn begin(&self, process: &Process, running: Running, began: Instant) {
         self.statements.fetch_add(1, Ordering::Relaxed);
         let mut state = lock(&process.state);
         state.running = Some(running);
-        state.since = Instant::now();
+        state.since = began;
+    }
+
+    /// A statement of `process` that was over before anybody could look began and ended.
+    pub fn passed(&self, process: &Process, ended: Instant) {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        let mut state = lock(&process.state);
+        state.since = ended;
+        if !state.attributes.is_empty() {
+            state.attributes = String::new();
+        }
     }
 
     /// The entry of a connection that is open.
@@ -195,12 +205,15 @@ impl Process {
         lock(&self.state).attributes = attributes;
     }
 
-    /// The statement has ended.
-    pub fn end(&self) {
+    /// The statement ended then, in this database.
+    pub fn end(&self, ended: Instant, database: Option<&str>) {
         let mut state = lock(&self.state);
         state.running = None;
         state.attributes = String::new();
-        state.since = Instant::now();
+        state.since = ended;
+        if state.database.as_deref() != database {
+            state.database = database.map(str::to_owned);
+        }
     }
 
     fn info(&self) -> ProcessInfo {
@@ -245,15 +258,15 @@ mod tests {
         process.login("app", "program_name=x".to_owned());
         process.describe("trace=1".to_owned());
         process.use_database(Some("test"));
-        processes.begin(&process, statement("SELECT 1"));
+        processes.begin(&process, statement("SELECT 1"), Instant::now());
         let [info] = <[ProcessInfo; 1]>::try_from(processes.all()).unwrap();
         assert_eq!((info.id, info.user.as_str(), info.host.as_str()), (1, "app", "localhost"));
         assert_eq!((info.database.as_deref(), info.statement.as_deref()), (Some("test"), Some("SELECT 1")));
         assert_eq!(info.attributes, "program_name=x trace=1");
         assert_eq!(processes.count(), (1, 1));
-        processes.begin(&process, Running::Text("SELECT 2".into()));
+        processes.begin(&process, Running::Text("SELECT 2".into()), Instant::now());
         assert_eq!(processes.all()[0].statement.as_deref(), Some("SELECT 2"));
-        process.end();
+        process.end(Instant::now(), Some("test"));
         assert_eq!(processes.all()[0].attributes, "program_name=x");
         assert_eq!(processes.all()[0].statement, None);
         processes.leave(&process);

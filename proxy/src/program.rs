@@ -74,34 +74,49 @@ pub enum ProgramError {
 
 /// Does what the command line says; answers the exit code.
 pub fn run(command: Command) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("cellgate: cannot start: {error}");
-            return ExitCode::FAILURE;
-        }
+    let outcome = match command {
+        Command::Serve(serve) => load(&serve).map_err(ProgramError::from).and_then(|config| {
+            let threads = threads(&config);
+            on_threads(threads, self::serve(serve, config))?.map(|()| ExitCode::SUCCESS)
+        }),
+        Command::Check(check) => on_threads(1, self::check(check)).and_then(|done| done.map(|()| ExitCode::SUCCESS)),
+        Command::Health(health) => on_threads(1, self::health(health)).and_then(|done| done),
     };
-    let outcome = runtime.block_on(async {
-        match command {
-            Command::Serve(serve) => self::serve(serve).await,
-            Command::Check(check) => self::check(check).await,
-            Command::Health(health) => return self::health(health).await,
-        }
-        .map(|()| ExitCode::SUCCESS)
-    });
-    // What still runs is past the shutdown timeout, and was told so.
-    runtime.shutdown_background();
     outcome.unwrap_or_else(|error| {
         eprintln!("cellgate: {error}");
         ExitCode::FAILURE
     })
 }
 
+/// Runs a program on so many threads.
+fn on_threads<T>(threads: usize, program: impl Future<Output = T>) -> Result<T, ProgramError> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(threads).enable_all().build();
+    let runtime = runtime.map_err(|source| io("cannot start", source))?;
+    let outcome = runtime.block_on(program);
+    // What still runs is past the shutdown timeout, and was told so.
+    runtime.shutdown_background();
+    Ok(outcome)
+}
+
+/// How many threads serve clients.
+fn threads(config: &Config) -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let embedded = config.clusters.iter().any(|cluster| is_file(&cluster.primary));
+    match config.limits.threads {
+        0 if embedded => processors,
+        0 => processors.div_ceil(2),
+        given => given,
+    }
+}
+
+/// The configuration that the command line names, with what it says itself.
+fn load(arguments: &Serve) -> Result<Config, ConfigError> {
+    Config::load(arguments.config.as_deref(), &environment, &arguments.overrides())
+}
+
 /// Serves until SIGTERM or SIGINT.
-async fn serve(arguments: Serve) -> Result<(), ProgramError> {
-    let overrides = arguments.overrides();
-    let load = || Config::load(arguments.config.as_deref(), &environment, &overrides);
-    let config = load()?;
+async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     let log = logging::init(config.log.format, config.log.level)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -176,7 +191,7 @@ async fn serve(arguments: Serve) -> Result<(), ProgramError> {
             () = signals::told(&mut stopping) => break,
             wish = reload.recv() => match wish {
                 Some(()) => {
-                    reload_config(&server, &log, load());
+                    reload_config(&server, &log, load(&arguments));
                     if let Some(tls) = &tls {
                         tls.renew_logged();
                     }

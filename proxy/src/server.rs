@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use cellgate_metrics::{Label, LoginFailure, Metrics, Refusal};
 use cellgate_sql::Value;
 use cellgate_store::deployment::Deployment;
@@ -105,9 +105,9 @@ impl Server {
         }
     }
 
-    /// The configuration as it is now.
-    pub fn config(&self) -> Arc<Config> {
-        self.config.load_full()
+    /// The configuration as it is now, for a short look.
+    pub fn config(&self) -> Guard<Arc<Config>> {
+        self.config.load()
     }
 
     /// Takes over what can change while running.
@@ -140,7 +140,12 @@ impl Server {
 
     /// How old what this proxy knows of the meta store is: its catalog or its topology, whichever is older.
     pub fn meta_age(&self) -> Duration {
-        self.deployment.staleness().max(self.catalog.staleness())
+        self.meta_read().elapsed()
+    }
+
+    /// When what this proxy knows of the meta store was read: its catalog or its topology, whichever is older.
+    pub fn meta_read(&self) -> Instant {
+        self.deployment.fresh_at().min(self.catalog.fresh_at())
     }
 
     /// Counts a FLUSH TABLES WITH READ LOCK.

@@ -13,6 +13,7 @@ use cellgate_schemaless::{
     Triple,
 };
 
+use crate::coalesce::Coalescing;
 use crate::error::StoreError;
 
 /// Most bytes of keys and bodies that one call of [`Backend::get`] or [`Backend::latest`] answers, for the memory of the
@@ -81,6 +82,11 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
 
     /// What the pool of connections is doing now; `None` for an engine without one, as an embedded store.
     fn pool(&self) -> Option<PoolState>;
+
+    /// The queues in front of it, for whoever asks about one cell; `None` if there are none.
+    fn queues(&self) -> Option<&Coalescing> {
+        None
+    }
 
     /// Finishes what is running and closes. Bounded by the statement timeout.
     async fn close(&self);

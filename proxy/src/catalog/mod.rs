@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use cellgate_schemaless::{ClusterNo, TableDef};
 use cellgate_store::StoreError;
 use cellgate_store::deployment::Deployment;
@@ -137,9 +137,14 @@ impl Catalog {
         Duration::from_micros(self.max_stale.load(Ordering::Relaxed))
     }
 
-    /// What is known now.
+    /// What is known now, to keep.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// What is known now, for a short look.
+    pub fn current(&self) -> Guard<Arc<Snapshot>> {
+        self.current.load()
     }
 
     /// Reads the document again.

@@ -46,9 +46,9 @@ impl Catalog {
         }
     }
 
-    /// How long ago the last successful read of the catalog began.
-    pub fn staleness(&self) -> Duration {
-        self.fresh.borrow().elapsed()
+    /// When the last successful read of the catalog began.
+    pub fn fresh_at(&self) -> Instant {
+        *self.fresh.borrow()
     }
 
     pub(super) fn read_began(&self, began: Instant) {

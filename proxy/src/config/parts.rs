@@ -47,6 +47,10 @@ section! {
     pub struct Limits in "limits" {
         /// Most client connections at once; further ones get error 1040.
         max_connections: u32 = "1000" in "1" to "100000", Restart;
+        /// Threads that serve clients; "0" is half of the processors this process may use, at least one, because what
+        /// keeps one thread busy keeps a store busier; or all of them if a cluster is a SQLite file, whose work is done
+        /// here. A thread more than needed costs the others: they wake each other.
+        threads: usize = "0" in "0" to "1024", Restart;
         /// Longest statement or parameter set, as MySQL's variable of this name. The default holds the longest body
         /// (a little below 16 MiB) written in hex, its longest form.
         max_allowed_packet: Size = "64MiB" in "1MiB" to "1GiB", Restart;
@@ -100,7 +104,7 @@ section! {
         /// waiting; at most a quarter of `pool_size`. Writes have one.
         lanes: usize = "4" in "1" to "64", Restart;
         /// Most of them while many requests are waiting: fewer lanes make larger batches, which cost the server less.
-        busy_lanes: usize = "1" in "1" to "64", Restart;
+        busy_lanes: usize = "2" in "1" to "64", Restart;
         /// Most cells that may wait in front of a cluster, per kind of request; beyond is error 3168, at once.
         queue_cells: usize = "8192" in "1" to "1000000", Restart;
     }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use cellgate_schemaless::{NewCell, Version};
 use cellgate_sql::Transaction;
@@ -114,7 +115,7 @@ impl Session {
             return Ok(());
         }
         // As for every write: by a catalog that is too old, it could go to a table that is dropped.
-        if let Err(stale) = self.refuse_stale() {
+        if let Err(stale) = self.refuse_stale(Instant::now()) {
             self.transaction = Some(open);
             return Err(stale);
         }

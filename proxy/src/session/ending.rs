@@ -21,8 +21,8 @@ pub(super) struct Ending {
 pub(super) enum Shown<'a> {
     /// One of perhaps several of a text.
     Statement(&'a Statement),
-    /// A text that was not parsed, as the client sent it.
-    Text(&'a str),
+    /// A text in UTF-8 that was not parsed, as the client sent it.
+    Text(&'a [u8]),
 }
 
 impl Shown<'_> {
@@ -30,8 +30,8 @@ impl Shown<'_> {
         match (self, literals) {
             (Self::Statement(statement), Literals::Masked) => statement.masked(),
             (Self::Statement(statement), Literals::Shown) => statement.text().to_owned(),
-            (Self::Text(text), Literals::Masked) => cellgate_sql::mask(text),
-            (Self::Text(text), Literals::Shown) => text.to_owned(),
+            (Self::Text(text), Literals::Masked) => cellgate_sql::mask(&String::from_utf8_lossy(text)),
+            (Self::Text(text), Literals::Shown) => String::from_utf8_lossy(text).into_owned(),
         }
     }
 
@@ -44,6 +44,7 @@ impl Shown<'_> {
         }
     }
 }
+
 impl Session {
     /// The statement has ended. `label` is what it is if nothing more is known of it.
     pub(super) fn finish(
@@ -54,10 +55,25 @@ impl Session {
         started: Instant,
         ending: &Ending,
     ) {
-        self.process.end();
-        self.process.use_database(self.database.as_deref());
-        let took = started.elapsed();
-        self.server.metrics().query(command, self.shape.take().unwrap_or(label), ending.outcome);
+        let ended = Instant::now();
+        self.process.end(ended, self.database.as_deref());
+        let label = self.shape.take().unwrap_or(label);
+        self.count(command, shown, label, ended.saturating_duration_since(started), ending);
+        if !self.attributes.is_empty() {
+            self.attributes = Attributes::new();
+        }
+    }
+
+    /// Counts a statement that has ended, and logs it if it was slow.
+    pub(super) fn count(
+        &self,
+        command: CommandLabel,
+        shown: Shown<'_>,
+        label: ShapeLabel,
+        took: Duration,
+        ending: &Ending,
+    ) {
+        self.server.metrics().query(command, label, ending.outcome);
         self.server.metrics().stage(Stage::Total, took);
         let config = self.server.config();
         if config.log.slow_query.is_some_and(|threshold| took >= threshold) {
@@ -81,12 +97,9 @@ impl Session {
                 "slow query"
             );
         }
-        if !self.attributes.is_empty() {
-            self.attributes = Attributes::new();
-        }
     }
 
-    pub(super) fn observe_command(&self, kind: CommandKind, latency: Duration) {
+    pub(super) fn observe_command(&self, kind: CommandKind, started: Instant) {
         let label = match kind {
             // Counted with their statements.
             CommandKind::Query | CommandKind::Prepare | CommandKind::Execute => return,
@@ -107,7 +120,7 @@ impl Session {
             | CommandKind::Unknown => CommandLabel::Other,
         };
         self.server.metrics().query(label, ShapeLabel::Other, Outcome::Ok);
-        self.server.metrics().stage(Stage::Total, latency);
+        self.server.metrics().stage(Stage::Total, started.elapsed());
     }
 }
 

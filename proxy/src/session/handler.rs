@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cellgate_metrics::{Command as CommandLabel, Outcome, Shape as ShapeLabel, Stage};
-use cellgate_sql::Value;
+use cellgate_sql::{Statement, Value};
 
 use super::attributes::{bounded, listed};
 use super::ending::{Ending, Shown, shape_label};
@@ -20,8 +20,8 @@ use crate::errors;
 use crate::plans::Plan;
 use crate::processes::Running;
 use crate::wire::{
-    Attributes, ErrorReply, Handler, Login, Opened, Prepared, Replied, Reply, SessionChange, Status, WireError,
-    WireEvent,
+    Answering, Attributes, ErrorReply, Handler, Login, Opened, Prepared, Replied, Reply, SessionChange, Status,
+    WireError, WireEvent,
 };
 
 #[async_trait]
@@ -125,37 +125,26 @@ impl Handler for Session {
         }
     }
 
-    async fn query(&mut self, text: Bytes, mut reply: Reply<'_>) -> Result<Replied, WireError> {
-        let started = Instant::now();
+    fn query<'a>(&'a mut self, text: Bytes, reply: Reply<'a>) -> Answering<'a> {
+        let started = reply.started();
         self.renew_access();
-        if let Ok(written) = std::str::from_utf8(&text)
+        if std::str::from_utf8(&text).is_ok()
             && let Some((plan, literals)) = self.normal_plan(&text)
-            && let Some(ready) = self.ready(&plan, &literals, &self.server.catalog().snapshot())
+            && let Some(ready) = self.ready(&plan, &literals)
         {
-            self.server.processes().begin(&self.process, Running::Text(text.clone()));
-            match self.answer(CommandLabel::Query, Shown::Text(written), ready, started, reply).await? {
-                Answered::Replied(replied) => return Ok(replied),
-                Answered::LongWay(unused) => reply = unused,
+            if let Some(cell) = self.in_memory(&ready, started) {
+                return Answering::Now(self.answer_now(CommandLabel::Query, Shown::Text(&text), &ready, &cell, reply));
             }
-        }
-        let parsed = match self.known_statement(&text) {
-            Some(statement) => Ok(vec![statement]),
-            None => self.parse(&text).inspect(|statements| {
-                if let [statement] = statements.as_slice() {
-                    self.remember(&text, statement);
+            self.server.processes().begin(&self.process, Running::Text(text.clone()), started);
+            return Answering::later(async move {
+                let shown = Shown::Text(&text);
+                match self.answer(CommandLabel::Query, shown, ready, reply).await? {
+                    Answered::Replied(replied) => Ok(replied),
+                    Answered::LongWay(reply) => Box::pin(self.query_long(text, started, reply)).await,
                 }
-            }),
-        };
-        self.server.metrics().stage(Stage::Parse, started.elapsed());
-        match parsed {
-            Ok(statements) => self.run_all(statements, started, reply).await,
-            Err(error) => {
-                let kind = error.kind();
-                self.server.metrics().query(CommandLabel::Query, ShapeLabel::Other, Outcome::Error(kind));
-                self.note_error(&error);
-                reply.error(&errors::reply(&error)).await
-            }
+            });
         }
+        Answering::later(self.query_long(text, started, reply))
     }
 
     async fn prepare(&mut self, text: Bytes) -> Result<Prepared<Arc<Plan>>, ErrorReply> {
@@ -178,27 +167,26 @@ impl Handler for Session {
         }
     }
 
-    async fn execute(
-        &mut self,
-        plan: &Arc<Plan>,
-        params: Vec<Value>,
-        mut reply: Reply<'_>,
-    ) -> Result<Replied, WireError> {
-        let started = Instant::now();
+    fn execute<'a>(&'a mut self, plan: &'a Arc<Plan>, params: Vec<Value>, reply: Reply<'a>) -> Answering<'a> {
+        let started = reply.started();
         self.renew_access();
-        let statement = plan.statement();
-        self.server.processes().begin(&self.process, Running::Statement(statement.clone()));
-        let shown = Shown::Statement(statement);
-        if let Some(ready) = self.ready(plan, &params, &self.server.catalog().snapshot()) {
-            match self.answer(CommandLabel::Execute, shown, ready, started, reply).await? {
-                Answered::Replied(replied) => return Ok(replied),
-                Answered::LongWay(unused) => reply = unused,
+        let shown = Shown::Statement(plan.statement());
+        if let Some(ready) = self.ready(plan, &params) {
+            if let Some(cell) = self.in_memory(&ready, started) {
+                return Answering::Now(self.answer_now(CommandLabel::Execute, shown, &ready, &cell, reply));
             }
+            self.server.processes().begin(&self.process, Running::Statement(plan.statement().clone()), started);
+            return Answering::later(async move {
+                match self.answer(CommandLabel::Execute, shown, ready, reply).await? {
+                    Answered::Replied(replied) => Ok(replied),
+                    Answered::LongWay(reply) => {
+                        Box::pin(self.execute_long(plan.statement(), params, started, reply)).await
+                    }
+                }
+            });
         }
-        let answer = self.run_or_die(statement, &params).await;
-        let (replied, ending) = self.send(answer, reply).await?;
-        self.finish(CommandLabel::Execute, shown, shape_label(statement), started, &ending);
-        Ok(replied)
+        self.server.processes().begin(&self.process, Running::Statement(plan.statement().clone()), started);
+        Answering::later(self.execute_long(plan.statement(), params, started, reply))
     }
 
     fn attributes(&mut self, attributes: Attributes) {
@@ -209,7 +197,7 @@ impl Handler for Session {
     async fn open(&mut self, plan: &Arc<Plan>, params: Vec<Value>) -> Result<Opened<Cursor>, ErrorReply> {
         let started = Instant::now();
         let statement = plan.statement();
-        self.server.processes().begin(&self.process, Running::Statement(statement.clone()));
+        self.server.processes().begin(&self.process, Running::Statement(statement.clone()), started);
         let answer = self.run_or_die(statement, &params).await;
         let (opened, outcome) = match answer {
             Ok(Answer::Done(done)) => (Ok(Opened::Done(self.ok_reply(done))), Outcome::Ok),
@@ -271,7 +259,7 @@ impl Handler for Session {
     }
 
     fn idle_timeout(&self) -> Option<Duration> {
-        u64::try_from(self.variables.number("wait_timeout")).ok().map(Duration::from_secs)
+        Some(self.variables.derived().wait_timeout)
     }
 
     fn observe(&self, event: WireEvent) {
@@ -280,10 +268,48 @@ impl Handler for Session {
                 self.server.metrics().bytes_received(usize::try_from(received).unwrap_or(usize::MAX));
                 self.server.metrics().bytes_sent(usize::try_from(sent).unwrap_or(usize::MAX));
             }
-            WireEvent::Command { kind, reading, latency } => {
+            WireEvent::Command { kind, reading, started } => {
                 self.server.metrics().stage(Stage::Read, reading);
-                self.observe_command(kind, latency);
+                self.observe_command(kind, started);
             }
         }
+    }
+}
+
+impl Session {
+    /// Answers a text the long way.
+    async fn query_long(&mut self, text: Bytes, started: Instant, reply: Reply<'_>) -> Result<Replied, WireError> {
+        let parsed = match self.known_statement(&text) {
+            Some(statement) => Ok(vec![statement]),
+            None => self.parse(&text).inspect(|statements| {
+                if let [statement] = statements.as_slice() {
+                    self.remember(&text, statement);
+                }
+            }),
+        };
+        self.server.metrics().stage(Stage::Parse, started.elapsed());
+        match parsed {
+            Ok(statements) => self.run_all(statements, started, reply).await,
+            Err(error) => {
+                let kind = error.kind();
+                self.server.metrics().query(CommandLabel::Query, ShapeLabel::Other, Outcome::Error(kind));
+                self.note_error(&error);
+                reply.error(&errors::reply(&error)).await
+            }
+        }
+    }
+
+    /// Answers a prepared statement the long way.
+    async fn execute_long(
+        &mut self,
+        statement: &Statement,
+        params: Vec<Value>,
+        started: Instant,
+        reply: Reply<'_>,
+    ) -> Result<Replied, WireError> {
+        let answer = self.run_or_die(statement, &params).await;
+        let (replied, ending) = self.send(answer, reply).await?;
+        self.finish(CommandLabel::Execute, Shown::Statement(statement), shape_label(statement), started, &ending);
+        Ok(replied)
     }
 }

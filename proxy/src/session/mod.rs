@@ -32,6 +32,7 @@ mod workshop;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,7 +45,7 @@ use crate::locks::Key;
 use crate::plans::Plan;
 use crate::processes::Process;
 use crate::server::Server;
-use crate::wire::{Attributes, Status, TlsSession};
+use crate::wire::{Attributes, Patience, Status, TlsSession};
 use buffer::Buffer;
 pub use error::{StatementError, Stored};
 use locking::Held;
@@ -101,6 +102,8 @@ pub struct Session {
     shape: Option<cellgate_metrics::Shape>,
     /// The last text in its normal form; kept for its memory.
     normal: Normal,
+    /// For the statements of the short way.
+    patience: Patience,
 }
 
 /// What is remembered of the last statement.
@@ -221,6 +224,7 @@ impl Session {
             last: Last::default(),
             shape: None,
             normal: Normal::default(),
+            patience: Patience::default(),
         }
     }
 
@@ -260,7 +264,8 @@ impl Session {
     async fn run_or_die(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
         let kill = self.process.kill_switch().clone();
         kill.statement_begins();
-        kill.interruptible(self.run(statement, params)).await.unwrap_or(Err(StatementError::Interrupted))
+        let run = pin!(self.run(statement, params));
+        kill.interruptible(run).await.unwrap_or(Err(StatementError::Interrupted))
     }
 
     /// KILL and KILL QUERY: ends a session of this proxy, or what it runs.
@@ -286,7 +291,7 @@ impl Session {
         loop {
             match self.run_judged(statement, params).await {
                 Err(StatementError::Sql(SqlError::Pending(call, arguments))) => {
-                    let value = self.call(call, &arguments, statement).await?;
+                    let value = Box::pin(self.call(call, &arguments, statement)).await?;
                     self.calls.push(value);
                 }
                 answer => return answer,
@@ -350,33 +355,36 @@ impl Session {
             self.last.warnings = Warnings::default();
         }
         if reaches_stores(&command) {
-            self.refuse_stale()?;
+            self.refuse_stale(Instant::now())?;
         }
         let server = Arc::clone(&self.server);
-        let _entered = self.enter_tables(&server, &command).await?;
+        let _entered = Box::pin(self.enter_tables(&server, &command)).await?;
         // What writes is not cut off by KILL: it is either done or reported, within the stores' own time.
         let _shield = writes(&command).then(|| self.process.kill_switch().shield());
+        // Each in a place of its own: in one of theirs together every statement would carry the room of the largest.
         match command {
-            Command::Read(read) if !read.into.is_empty() => self.read_into(read, deadline).await,
-            Command::Read(read) => self.read(read, deadline).await,
-            Command::Relational(program) => self.relational(*program, snapshot, deadline).await,
-            Command::Put(put) => self.put(put, deadline).await,
-            Command::Erase(erase) => self.erase(erase, deadline).await,
-            Command::Ddl(ddl) => self.ddl(ddl).await,
-            Command::Use(database) => self.use_database(&database).await.map(|()| Answer::Done(Done::default())),
+            Command::Read(read) if !read.into.is_empty() => Box::pin(self.read_into(read, deadline)).await,
+            Command::Read(read) => Box::pin(self.read(read, deadline)).await,
+            Command::Relational(program) => Box::pin(self.relational(*program, snapshot, deadline)).await,
+            Command::Put(put) => Box::pin(self.put(put, deadline)).await,
+            Command::Erase(erase) => Box::pin(self.erase(erase, deadline)).await,
+            Command::Ddl(ddl) => Box::pin(self.ddl(ddl)).await,
+            Command::Use(database) => {
+                Box::pin(self.use_database(&database)).await.map(|()| Answer::Done(Done::default()))
+            }
             Command::Set(settings) => {
                 let before = self.tracked();
-                self.apply_settings(settings).await?;
+                Box::pin(self.apply_settings(settings)).await?;
                 self.note_variables(before);
                 Ok(Answer::Done(Done::default()))
             }
-            Command::Transaction(control) => self.control(control).await,
-            Command::Show(show) => self.show(show, snapshot).await,
-            Command::Explain(explain) => self.explain(*explain, deadline).await,
-            Command::Account(account) => self.account(&account, statement.text()).await,
-            Command::Lock(lock) => self.lock(lock).await,
-            Command::Prepared(prepared) => self.prepared(prepared).await,
-            Command::Flush(what) => self.flush(&what).await,
+            Command::Transaction(control) => Box::pin(self.control(control)).await,
+            Command::Show(show) => Box::pin(self.show(show, snapshot)).await,
+            Command::Explain(explain) => Box::pin(self.explain(*explain, deadline)).await,
+            Command::Account(account) => Box::pin(self.account(&account, statement.text())).await,
+            Command::Lock(lock) => Box::pin(self.lock(lock)).await,
+            Command::Prepared(prepared) => Box::pin(self.prepared(prepared)).await,
+            Command::Flush(what) => Box::pin(self.flush(&what)).await,
             Command::Kill { id, scope } => self.kill_statement(id, scope),
             Command::Nothing => Ok(Answer::Done(Done::default())),
         }
@@ -396,8 +404,8 @@ impl Session {
     }
 
     /// CORRECTNESS C2: an old catalog may be used only for a while.
-    fn refuse_stale(&self) -> Result<(), StatementError> {
-        let age = self.server.meta_age();
+    fn refuse_stale(&self, now: Instant) -> Result<(), StatementError> {
+        let age = now.saturating_duration_since(self.server.meta_read());
         if age > self.server.config().meta.max_stale {
             return Err(StatementError::Stale { seconds: age.as_secs() });
         }

@@ -4,26 +4,25 @@
 //! nothing unusual about it. Such a statement is answered here, from its parameters to its packet, without parsing,
 //! binding or shaping. Everything else goes the long way, which gives the same answers.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use cellgate_metrics::{Command as CommandLabel, Outcome, Shape as ShapeLabel, Stage};
-use cellgate_schemaless::{Body, Cell, NewCell, Triple, Version};
+use cellgate_schemaless::{Body, Cell, Triple};
 use cellgate_sql::{Filled, Privilege, Statement, StatementKind, Template, Value};
-use cellgate_store::executor::{CellFate, PutItem};
+use cellgate_store::executor::CellFate;
 
 use super::ending::{Ending, Shown};
 use super::error::{StatementError, Stored};
-use super::read::within;
 use super::warnings::{Level, Warnings};
 use super::write::name_of;
 use super::{Done, Session};
-use crate::catalog::Snapshot;
 use crate::errors;
 use crate::locks::{Locks, QuickWrite};
 use crate::plans::{Compiled, Plan};
-use crate::wire::{Replied, Reply, WireError};
+use crate::wire::{Attributes, Known, Replied, Reply, WireError};
 
 /// Longest text that is remembered to the letter, in bytes: what drivers send at every connection, checkout and commit.
 const KNOWN_TEXT: usize = 1024;
@@ -99,12 +98,13 @@ impl Session {
     }
 
     /// The template of a plan, filled in, if this session may answer by it now.
-    pub(super) fn ready(&self, plan: &Plan, params: &[Value], catalog: &Arc<Snapshot>) -> Option<Ready> {
+    pub(super) fn ready(&self, plan: &Plan, params: &[Value]) -> Option<Ready> {
         if !plan.is_shaped() || !self.is_plain() {
             return None;
         }
+        let catalog = self.server.catalog().current();
         let compiled = plan.compiled(catalog.version(), self.database.as_deref(), |statement| {
-            Template::of(statement, &self.environment(catalog).for_everybody())
+            Template::of(statement, &self.environment(&catalog).for_everybody())
         });
         let template = compiled.template()?;
         if template.shows_time() && !self.variables.derived().utc {
@@ -137,37 +137,75 @@ impl Session {
         self.transaction.is_none() && derived.autocommit && !derived.read_only && !derived.limited
     }
 
+    /// The cell that a statement asks for, if it is in memory.
+    pub(super) fn in_memory(&self, ready: &Ready, now: Instant) -> Option<Cell> {
+        let Filled::Get(triple) = &ready.filled else { return None };
+        let template = ready.compiled.template()?;
+        // The long way says why not.
+        self.refuse_stale(now).ok()?;
+        self.server.deployment().executor().cached(template.table_ref(), triple, now)
+    }
+
+    /// Answers a statement with a cell from memory: nobody can have seen it run.
+    pub(super) fn answer_now(
+        &mut self,
+        command: CommandLabel,
+        shown: Shown<'_>,
+        ready: &Ready,
+        cell: &Cell,
+        reply: Reply<'_>,
+    ) -> Result<Replied, WireError> {
+        let started = reply.started();
+        self.last.warnings = Warnings::default();
+        let replied = self.give_cell(&ready.compiled, Some(cell), reply)?;
+        let ended = Instant::now();
+        self.server.processes().passed(&self.process, ended);
+        let ending = Ending { outcome: Outcome::Ok, rows: 1 };
+        self.count(command, shown, ShapeLabel::Get, ended.saturating_duration_since(started), &ending);
+        if !self.attributes.is_empty() {
+            self.attributes = Attributes::new();
+        }
+        Ok(replied)
+    }
+
+    /// The answer of a template to a read.
+    fn give_cell(&mut self, compiled: &Compiled, cell: Option<&Cell>, reply: Reply<'_>) -> Result<Replied, WireError> {
+        let rows = u64::from(cell.is_some());
+        self.sent(rows, rows);
+        let preamble = compiled.preamble(reply.collation());
+        let (columns, row) = match compiled.template() {
+            Some(template) => (template.columns(), cell.map(|cell| template.row(cell))),
+            None => (&[][..], None),
+        };
+        let row = row.as_ref().map(|row| &row[..columns.len()]);
+        reply.one_row(Known { preamble: &preamble, columns }, row, self.last.warnings.count(), self.status())
+    }
+
     /// Answers a statement by its template.
     pub(super) async fn answer<'r>(
         &mut self,
         command: CommandLabel,
         shown: Shown<'_>,
         ready: Ready,
-        started: Instant,
         reply: Reply<'r>,
     ) -> Result<Answered<'r>, WireError> {
         let Ready { write: _write, compiled, filled } = ready;
         let Some(template) = compiled.template() else { return Ok(Answered::LongWay(reply)) };
+        let started = reply.started();
         self.last.warnings = Warnings::default();
-        self.shape = Some(match &filled {
+        let shape = match &filled {
             Filled::Get(_) => ShapeLabel::Get,
             Filled::Latest(_) => ShapeLabel::Latest,
             Filled::Put(..) => ShapeLabel::Insert,
-        });
+        };
         let stored = Instant::now();
         let answer = self.quick(template, filled, started).await;
         self.server.metrics().stage(Stage::Store, stored.elapsed());
         let (replied, outcome, rows) = match answer {
             Err(error) if error.suspects_catalog() => return Ok(Answered::LongWay(reply)),
             Ok(Quick::Row(cell)) => {
-                let preamble = compiled.preamble(reply.collation());
-                let mut writer = reply.rows_prepared(&preamble, template.columns(), self.status()).await?;
-                if let Some(cell) = &cell {
-                    writer.row(&template.row(cell)[..template.columns().len()]).await?;
-                }
                 let rows = u64::from(cell.is_some());
-                let rows = self.sent(rows, rows);
-                (writer.finish(self.last.warnings.count(), self.status()).await?, Outcome::Ok, rows)
+                (self.give_cell(&compiled, cell.as_ref(), reply)?, Outcome::Ok, rows)
             }
             Ok(Quick::Done(done)) => {
                 let ok = self.ok_reply(done);
@@ -178,27 +216,24 @@ impl Session {
                 (reply.error(&errors::reply(&error)).await?, Outcome::Error(error.kind()), 0)
             }
         };
-        self.finish(command, shown, ShapeLabel::Other, started, &Ending { outcome, rows });
+        self.finish(command, shown, shape, started, &Ending { outcome, rows });
         Ok(Answered::Replied(replied))
     }
 
     async fn quick(&mut self, template: &Template, filled: Filled, started: Instant) -> Result<Quick, StatementError> {
-        self.refuse_stale()?;
-        let deadline = started + self.patience(&filled);
+        self.refuse_stale(started)?;
+        let deadline = (started + self.limit(&filled)).into();
         let executor = self.server.deployment().executor();
         let kill = self.process.kill_switch();
         kill.statement_begins();
         let found = match filled {
             Filled::Get(triple) => {
-                if let Some(cell) = executor.cached(template.table_ref(), &triple) {
-                    return Ok(Quick::Row(Some(cell)));
-                }
-                let read = executor.get(template.table_ref(), vec![triple]);
-                kill.interruptible(within(deadline, read)).await
+                let read = pin!(executor.cell(template.table_ref(), &triple));
+                kill.interruptible(self.patience.wait_until(deadline, read)).await
             }
             Filled::Latest(key) => {
-                let read = executor.latest(template.table_ref(), vec![key]);
-                kill.interruptible(within(deadline, read)).await
+                let read = pin!(executor.latest_cell(template.table_ref(), key));
+                kill.interruptible(self.patience.wait_until(deadline, read)).await
             }
             // What writes is not cut off.
             Filled::Put(triple, body) => {
@@ -206,8 +241,8 @@ impl Session {
                 return self.quick_put(template, triple, body, deadline).await.map(Quick::Done);
             }
         };
-        let mut found = found.ok_or(StatementError::Interrupted)???;
-        Ok(Quick::Row(found.pop().flatten()))
+        let found = found.ok_or(StatementError::Interrupted)?;
+        Ok(Quick::Row(found.ok_or(StatementError::Timeout { detail: "" })??))
     }
 
     async fn quick_put(
@@ -215,37 +250,33 @@ impl Session {
         template: &Template,
         triple: Triple,
         body: Body,
-        deadline: Instant,
+        deadline: tokio::time::Instant,
     ) -> Result<Done, StatementError> {
         let executor = self.server.deployment().executor();
-        let Triple { row, column, ref_key } = triple.clone();
-        let cell = NewCell { row, column, version: Version::Exact(ref_key), body };
-        let item = PutItem { table: template.table_ref().clone(), cell, must_be_new: false };
-        let fates = within(deadline, executor.put(vec![item])).await.map_err(|_| StatementError::Timeout {
+        let write = pin!(executor.put_cell(template.table_ref(), &triple, body));
+        let fate = self.patience.wait_until(deadline, write).await.ok_or(StatementError::Timeout {
             detail: "; the rows may be stored: repeating an insert of explicit versions settles it",
         })?;
         self.server.metrics().rows_received(1);
         let entry = || name_of(&triple.row, &triple.column, Some(triple.ref_key));
-        match fates.into_iter().next() {
-            Some(CellFate::Written(written)) if written.new => Ok(Done { affected: 1, ..Done::default() }),
-            Some(CellFate::Written(_)) => {
+        match fate {
+            CellFate::Written(written) if written.new => Ok(Done { affected: 1, ..Done::default() }),
+            CellFate::Written(_) => {
                 let note = format!("Cell '{}' exists with the same body: nothing to do", entry());
                 self.last.warnings.push(Level::Note, 1062, note);
                 Ok(Done::default())
             }
-            Some(CellFate::Conflict(_)) => Err(StatementError::Duplicate { entry: entry(), stored: Stored::default() }),
-            Some(CellFate::Failed(error)) => {
+            CellFate::Conflict(_) => Err(StatementError::Duplicate { entry: entry(), stored: Stored::default() }),
+            CellFate::Failed(error) => {
                 Err(StatementError::Write { error: error.as_ref().clone(), stored: Stored::default() })
             }
             // One cell alone is not withheld for another.
-            Some(CellFate::Withheld) | None => {
-                Err(cellgate_sql::SqlError::Internal("a put without an outcome".into()).into())
-            }
+            CellFate::Withheld => Err(cellgate_sql::SqlError::Internal("a put without an outcome".into()).into()),
         }
     }
 
     /// How long a statement may take: the shorter of the session's limit, which is about reads, and the server's.
-    fn patience(&self, filled: &Filled) -> Duration {
+    fn limit(&self, filled: &Filled) -> Duration {
         let server = self.server.config().timeouts.statement;
         let own = match filled {
             Filled::Get(_) | Filled::Latest(_) => self.variables.derived().max_execution_time,

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, VecDeque};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -36,7 +37,7 @@ impl Session {
         }
         let cells = match read.source {
             Source::Once | Source::Nothing => Cells::None,
-            Source::Cells(request) => within(deadline, self.cells(request, read.scatter)).await??,
+            Source::Cells(request) => within(deadline, pin!(self.cells(request, read.scatter))).await??,
         };
         let limit = if read.limited { u64::MAX } else { self.variables.derived().select_limit };
         let server = Arc::clone(&self.server);
@@ -151,7 +152,7 @@ fn own_of_log(buffer: &Buffer, table: &TableRef, scan: &LogScan) -> VecDeque<Cel
     own.map(|c| c.as_cell()).collect()
 }
 
-/// Waits at most until the deadline.
+/// Waits at most until the deadline. Given a future that is pinned where it is, it does not take the room of another one.
 pub(super) async fn within<T>(deadline: Instant, work: impl Future<Output = T>) -> Result<T, StatementError> {
     tokio::time::timeout_at(deadline.into(), work).await.map_err(|_| StatementError::Timeout { detail: "" })
 }
@@ -313,9 +314,9 @@ impl Stream {
                             break;
                         }
                         self.ready.extend(shaping.push(&cell)?);
+                        // A page is a moment, but one that others would wait for.
+                        tokio::task::consume_budget().await;
                     }
-                    // A page is no more than a moment, but a statement may have many that are all there already.
-                    tokio::task::consume_budget().await;
                 }
                 None => {
                     let Some(shaping) = self.shaping.take() else { return Ok(()) };
@@ -347,7 +348,7 @@ impl Cells {
                 Self::Found(cells) => Ok(Some(cells)),
                 Self::None | Self::Stream(_) => Ok(None),
             },
-            Self::Stream(stream) => Ok(within(deadline, stream.next()).await??),
+            Self::Stream(stream) => Ok(within(deadline, pin!(stream.next())).await??),
         }
     }
 }

@@ -46,6 +46,8 @@ impl RowSource {
     }
 
     async fn advance(&mut self) -> Result<Option<Row>, StatementError> {
+        // Rows that are there already would be sent without a pause: others' statements come in between.
+        tokio::task::consume_budget().await;
         match self {
             Self::Table { rows, sent, .. } => {
                 let row = rows.next();

@@ -24,7 +24,7 @@ impl Session {
         let mut statements = statements.into_iter().peekable();
         let mut started = started;
         while let Some(statement) = statements.next() {
-            self.server.processes().begin(&self.process, Running::Statement(statement.clone()));
+            self.server.processes().begin(&self.process, Running::Statement(statement.clone()), started);
             let answer = self.run_or_die(&statement, &[]).await;
             let last = statements.peek().is_none() || answer.is_err();
             if last {

@@ -1,6 +1,7 @@
 //! INSERT, DELETE (erasure) and DDL.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -31,7 +32,7 @@ impl Session {
         }
         let started = Instant::now();
         let fates = if self.transaction.is_some() {
-            within(deadline, self.buffer_put(&put)).await??
+            within(deadline, pin!(self.buffer_put(&put))).await??
         } else if put.ignore {
             self.put_ignoring(&put, deadline).await?
         } else {
@@ -84,7 +85,7 @@ impl Session {
     async fn put_now(&mut self, put: &Put, deadline: Instant) -> Result<Fates, StatementError> {
         let items = put.cells.iter().map(|cell| item(&put.table, cell.clone())).collect();
         let executor = Arc::clone(self.server.deployment().executor());
-        let fates = within(deadline, executor.put(items)).await.map_err(|_| StatementError::Timeout {
+        let fates = within(deadline, pin!(executor.put(items))).await.map_err(|_| StatementError::Timeout {
             detail: "; the rows may be stored: repeating an insert of explicit versions settles it",
         })?;
         settle(put, fates)
@@ -103,7 +104,7 @@ impl Session {
             let explicit: Vec<(usize, Triple)> =
                 open.iter().filter_map(|position| Some((*position, triple(&put.cells[*position])?))).collect();
             let keys = explicit.iter().map(|(_, triple)| triple.clone()).collect();
-            let found = within(deadline, executor.slots(&table, keys)).await??;
+            let found = within(deadline, pin!(executor.slots(&table, keys))).await??;
             // Within the statement the first of a name wins.
             let mut first = BTreeMap::new();
             for ((position, triple), slot) in explicit.into_iter().zip(found) {
@@ -116,7 +117,7 @@ impl Session {
             }
             open.retain(|position| !skipped.contains(position));
             let items = open.iter().map(|p| item(&put.table, put.cells[*p].clone())).collect();
-            let answers = within(deadline, executor.put(items)).await.map_err(|_| StatementError::Timeout {
+            let answers = within(deadline, pin!(executor.put(items))).await.map_err(|_| StatementError::Timeout {
                 detail: "; the rows may be stored: repeating an insert of explicit versions settles it",
             })?;
             let mut withheld = Vec::new();
@@ -231,7 +232,7 @@ impl Session {
         let table = erase.table.table_ref();
         let mut affected = 0;
         for what in &erase.what {
-            affected += within(deadline, executor.erase(&table, what)).await.map_err(|_| {
+            affected += within(deadline, pin!(executor.erase(&table, what))).await.map_err(|_| {
                 StatementError::Timeout { detail: "; some or all of the cells may be erased: repeat the DELETE" }
             })??;
         }

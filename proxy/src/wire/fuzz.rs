@@ -22,7 +22,7 @@ use super::command::Command;
 use super::error::{ErrorReply, WireError};
 use super::execute::{Attributes, Bound, Naming, params};
 use super::greeting::{Greeting, capabilities};
-use super::handler::{Handler, Login, Opened, Prepared, WireEvent};
+use super::handler::{Answering, Handler, Login, Opened, Prepared, WireEvent};
 use super::kill::KillSwitch;
 use super::limits::WireLimits;
 use super::login::{FirstPacket, Identity};
@@ -303,8 +303,8 @@ impl Handler for Puppet {
         Ok(Status::default())
     }
 
-    async fn query(&mut self, text: Bytes, reply: Reply<'_>) -> Result<Replied, WireError> {
-        Self::answer(&text, reply).await
+    fn query<'a>(&'a mut self, text: Bytes, reply: Reply<'a>) -> Answering<'a> {
+        Answering::later(async move { Self::answer(&text, reply).await })
     }
 
     async fn prepare(&mut self, text: Bytes) -> Result<Prepared<Bytes>, ErrorReply> {
@@ -313,8 +313,8 @@ impl Handler for Puppet {
         Ok(Prepared { plan: text, params, columns, warnings: 0, status: Status::default() })
     }
 
-    async fn execute(&mut self, plan: &Bytes, _params: Vec<Value>, reply: Reply<'_>) -> Result<Replied, WireError> {
-        Self::answer(plan, reply).await
+    fn execute<'a>(&'a mut self, plan: &'a Bytes, _params: Vec<Value>, reply: Reply<'a>) -> Answering<'a> {
+        Answering::later(Self::answer(plan, reply))
     }
 
     fn attributes(&mut self, _attributes: Attributes) {}

@@ -1,8 +1,9 @@
 //! What stands behind the wire: the session, as the wire calls it.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -82,7 +83,7 @@ pub trait Handler: Send {
     ///
     /// # Errors
     /// Those of [`Reply`]: the connection is closed.
-    async fn query(&mut self, text: Bytes, reply: Reply<'_>) -> Result<Replied, WireError>;
+    fn query<'a>(&'a mut self, text: Bytes, reply: Reply<'a>) -> Answering<'a>;
 
     /// Attributes of the statement that comes next, if it has any; they are for whoever looks at what runs.
     fn attributes(&mut self, attributes: Attributes);
@@ -98,7 +99,7 @@ pub trait Handler: Send {
     ///
     /// # Errors
     /// Those of [`Reply`]: the connection is closed.
-    async fn execute(&mut self, plan: &Self::Plan, params: Vec<Value>, reply: Reply<'_>) -> Result<Replied, WireError>;
+    fn execute<'a>(&'a mut self, plan: &'a Self::Plan, params: Vec<Value>, reply: Reply<'a>) -> Answering<'a>;
 
     /// STMT_EXECUTE of a client that wants to fetch the rows in parts.
     ///
@@ -135,6 +136,35 @@ pub trait Handler: Send {
 
     /// For metrics.
     fn observe(&self, event: WireEvent);
+}
+
+/// Most bytes of the state of a statement that waits for its answer, without what is in boxes of its own.
+const ANSWER_ROOM: usize = 8 * 1024;
+
+/// A statement that is being answered. One whose answer is at hand needs neither a future nor memory for it.
+#[must_use = "a command without a reply hangs its client"]
+pub enum Answering<'a> {
+    /// It was answered.
+    Now(Result<Replied, WireError>),
+    /// It waits for something.
+    Later(Pin<Box<dyn Future<Output = Result<Replied, WireError>> + Send + 'a>>),
+}
+
+impl<'a> Answering<'a> {
+    /// What is answered later. Such a future is made for every statement, and moved: how much room it takes is looked
+    /// at when it is compiled.
+    pub fn later<F: Future<Output = Result<Replied, WireError>> + Send + 'a>(answer: F) -> Self {
+        const { assert!(size_of::<F>() <= ANSWER_ROOM, "what is seldom needed belongs into a box of its own") }
+        Self::Later(Box::pin(answer))
+    }
+
+    /// Waits until it is answered.
+    pub(super) async fn replied(self) -> Result<Replied, WireError> {
+        match self {
+            Self::Now(replied) => replied,
+            Self::Later(answer) => answer.await,
+        }
+    }
 }
 
 /// Who logged in, and how.
@@ -228,8 +258,8 @@ pub enum WireEvent {
         kind: CommandKind,
         /// From its first bytes to the whole of it; nothing if it came together with the command before it.
         reading: Duration,
-        /// From the whole command being read to the whole reply being written or ready to be.
-        latency: Duration,
+        /// When the whole of it was read. Its reply is written now, or ready to be.
+        started: Instant,
     },
     /// Bytes came and went since the last of these events.
     Traffic {

@@ -2,11 +2,17 @@
 //!
 //! A wish is a bit that whoever runs the connection looks at, and is woken for. What must not be cut off half-way (a
 //! COMMIT that is being written) is done under a [`Shield`]: the wish is granted behind it.
+//!
+//! All that waits for a wish waits in the one task of its connection, so that one waker is enough, and waiting costs a
+//! statement an atomic read.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::Poll;
 
-use tokio::sync::Notify;
+use futures_util::task::AtomicWaker;
 
 /// The running statement is to end.
 const STATEMENT: u8 = 1;
@@ -22,7 +28,8 @@ pub struct KillSwitch(Arc<State>);
 #[derive(Debug, Default)]
 struct State {
     bits: AtomicU8,
-    changed: Notify,
+    /// The connection's task.
+    waker: AtomicWaker,
 }
 
 /// As long as it lives, statements are not interrupted.
@@ -62,7 +69,11 @@ impl KillSwitch {
 
     /// Completes once the connection is to end.
     pub async fn connection_killed(&self) {
-        self.until(Self::is_connection_killed).await;
+        poll_fn(|cx| {
+            self.0.waker.register(cx.waker());
+            if self.is_connection_killed() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// Does a part of a statement; `None` if the statement was killed in it, which is dropped then.
@@ -70,11 +81,16 @@ impl KillSwitch {
         if self.is_statement_killed() {
             return None;
         }
-        tokio::select! {
-            biased;
-            done = work => Some(done),
-            () = self.until(Self::is_statement_killed) => None,
-        }
+        let mut work = pin!(work);
+        poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => {
+                // Before looking, so that a wish in between is not missed.
+                self.0.waker.register(cx.waker());
+                if self.is_statement_killed() { Poll::Ready(None) } else { Poll::Pending }
+            }
+        })
+        .await
     }
 
     /// Keeps what follows from being cut off.
@@ -85,19 +101,7 @@ impl KillSwitch {
 
     fn set(&self, bit: u8) {
         self.0.bits.fetch_or(bit, Ordering::Relaxed);
-        self.0.changed.notify_waiters();
-    }
-
-    async fn until(&self, so: impl Fn(&Self) -> bool) {
-        loop {
-            let mut changed = std::pin::pin!(self.0.changed.notified());
-            // Before looking, so that a change in between is not missed.
-            changed.as_mut().enable();
-            if so(self) {
-                return;
-            }
-            changed.await;
-        }
+        self.0.waker.wake();
     }
 }
 
@@ -105,7 +109,7 @@ impl Drop for Shield {
     fn drop(&mut self) {
         if !self.outer {
             self.switch.0.bits.fetch_and(!SHIELDED, Ordering::Relaxed);
-            self.switch.0.changed.notify_waiters();
+            self.switch.0.waker.wake();
         }
     }
 }

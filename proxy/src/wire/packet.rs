@@ -22,8 +22,10 @@ use super::stream::BoxStream;
 const FRAME: usize = 0xff_ffff;
 /// A frame's header: three bytes of length, one of sequence.
 const HEADER: usize = 4;
-/// Room for the first read of a command. Most statements are shorter.
-const FIRST_READ: usize = 4 * 1024;
+/// Room for the first read of a command. Most statements are shorter; allocating no more than this is quicker.
+const FIRST_READ: usize = 1024;
+/// Room for it behind one that was filled: the client sends long statements, or many at once.
+const LONG_READ: usize = 4 * 1024;
 /// Room for further reads of one packet: doubled with what has come, so that a header which promises 16 MiB costs
 /// nothing until they are sent.
 const NEXT_READ: usize = 16 * 1024;
@@ -32,6 +34,8 @@ const NEXT_READ: usize = 16 * 1024;
 const FLUSH_AT: usize = 64 * 1024;
 /// An output buffer larger than this is given back when the connection falls idle.
 const IDLE_OUTPUT: usize = 1024;
+/// Room that the first packet of a reply makes for those behind it: most replies fit.
+const FIRST_REPLY: usize = IDLE_OUTPUT;
 /// How long a connection that is closed with an error goes on taking what the client still sends, so that the error is
 /// read before the reset.
 const LINGER: Duration = Duration::from_secs(2);
@@ -41,6 +45,8 @@ pub(super) struct Channel {
     stream: BoxStream,
     /// Read, not yet taken. Starts with a frame's header.
     input: BytesMut,
+    /// Room for the first read of the next command.
+    first_read: usize,
     /// Payloads of the frames so far of a packet of several frames.
     partial: BytesMut,
     /// Written by [`Channel::open`] and [`Channel::close`]; the first `written` bytes are sent.
@@ -54,10 +60,19 @@ pub(super) struct Channel {
     patience: Patience,
     /// For the rest of a packet that has begun; for each so many bytes as [`FLUSH_AT`] of it.
     read_timeout: Duration,
-    /// When the first bytes of the packet that is being received came.
-    began: Option<Instant>,
+    /// When the first and the last bytes of the packet that is being received came.
+    came: Option<Came>,
     received: u64,
     sent: u64,
+}
+
+/// When a packet came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Came {
+    /// Its first bytes.
+    pub(super) began: Instant,
+    /// The last of them.
+    pub(super) whole: Instant,
 }
 
 /// Where a packet that is being written begins.
@@ -69,6 +84,7 @@ impl Channel {
         Self {
             stream,
             input: BytesMut::new(),
+            first_read: FIRST_READ,
             partial: BytesMut::new(),
             output: Vec::new(),
             written: 0,
@@ -77,7 +93,7 @@ impl Channel {
             write_timeout,
             patience: Patience::default(),
             read_timeout: Duration::MAX,
-            began: None,
+            came: None,
             received: 0,
             sent: 0,
         }
@@ -108,9 +124,9 @@ impl Channel {
         (self.received, self.sent + self.output.len() as u64)
     }
 
-    /// When the packet just received began to come; `None` if it came together with the one before it.
-    pub(super) fn began(&mut self) -> Option<Instant> {
-        self.began.take()
+    /// When the packet just received came; `None` if it came together with the one before it.
+    pub(super) fn came(&mut self) -> Option<Came> {
+        self.came.take()
     }
 
     /// Bytes of memory held by the buffers.
@@ -196,7 +212,8 @@ impl Channel {
                 if read == 0 {
                     return if between { Ok(None) } else { Err(WireError::Closed) };
                 }
-                self.began.get_or_insert_with(Instant::now);
+                let now = Instant::now();
+                self.came.get_or_insert(Came { began: now, whole: now }).whole = now;
             }
         };
         let packet = patience.wait(time, packet).await.unwrap_or(Err(WireError::Timeout(wait)));
@@ -214,7 +231,7 @@ impl Channel {
             }
             let stream = &mut self.stream;
             std::future::poll_fn(move |cx| stream.poll_readable(cx)).await?;
-            self.input.reserve(FIRST_READ);
+            self.input.reserve(self.first_read);
         } else {
             let packet = match self.input.first_chunk::<3>() {
                 Some([a, b, c]) => HEADER + u32::from_le_bytes([*a, *b, *c, 0]) as usize,
@@ -224,12 +241,14 @@ impl Channel {
             self.input.reserve(missing.clamp(HEADER, self.input.len().max(NEXT_READ)));
         }
         let read = self.stream.read_buf(&mut self.input).await?;
+        self.first_read = if self.input.len() == self.input.capacity() { LONG_READ } else { FIRST_READ };
         self.received += read as u64;
         Ok(read)
     }
 
     /// Begins a packet: append the payload to [`Channel::payload`], then [`Channel::close`] it.
     pub(super) fn open(&mut self) -> Open {
+        self.make_room();
         let start = self.output.len();
         self.output.extend_from_slice(&[0; HEADER]);
         Open(start)
@@ -267,8 +286,16 @@ impl Channel {
 
     /// Whole packets with their headers; `next` is the number of the packet behind them.
     pub(super) fn append_frames(&mut self, frames: &[u8], next: u8) {
+        self.make_room();
         self.output.extend_from_slice(frames);
         self.sequence = next;
+    }
+
+    /// One allocation for a whole reply, instead of one whenever it has grown out of the last.
+    fn make_room(&mut self) {
+        if self.output.capacity() == 0 {
+            self.output.reserve(FIRST_REPLY);
+        }
     }
 
     /// Takes back a packet that was opened.

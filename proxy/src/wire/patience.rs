@@ -16,24 +16,34 @@ const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
 /// A timer for one connection's waits, one after the other.
 #[derive(Debug, Default)]
-pub(super) struct Patience {
+pub struct Patience {
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Patience {
     /// The outcome of `work`, or `None` if it takes longer than `limit`.
-    pub(super) async fn wait<T>(&mut self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    pub async fn wait<T>(&mut self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+        // From the first time there is something to wait for.
+        let deadline = || {
+            let now = Instant::now();
+            now.checked_add(limit).unwrap_or(now + FOREVER)
+        };
+        self.until(deadline, work).await
+    }
+
+    /// The outcome of `work`, or `None` if there is none by the deadline.
+    pub async fn wait_until<T>(&mut self, deadline: Instant, work: impl Future<Output = T>) -> Option<T> {
+        self.until(|| deadline, work).await
+    }
+
+    async fn until<T>(&mut self, limit: impl Fn() -> Instant, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         let mut deadline = None;
         poll_fn(|cx| {
             if let Poll::Ready(done) = work.as_mut().poll(cx) {
                 return Poll::Ready(Some(done));
             }
-            // From the first time there is something to wait for.
-            let deadline = *deadline.get_or_insert_with(|| {
-                let now = Instant::now();
-                now.checked_add(limit).unwrap_or(now + FOREVER)
-            });
+            let deadline = *deadline.get_or_insert_with(&limit);
             let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
             if timer.deadline() > deadline {
                 timer.as_mut().reset(deadline);

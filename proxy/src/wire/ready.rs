@@ -74,6 +74,7 @@ impl<'a, H: Handler> Ready<'a, H> {
         // One for all waits of the connection: it stays where it is entered while commands come and go.
         let mut ended = pin!(async {
             tokio::select! {
+                biased;
                 () = stopped(&mut stop) => Ended::Stopped,
                 () = kill.connection_killed() => Ended::Killed,
             }
@@ -102,11 +103,13 @@ impl<'a, H: Handler> Ready<'a, H> {
                 write_error(self.channel, &ErrorReply::shutting_down());
                 return Ok(());
             }
-            let started = Instant::now();
-            let reading = self.channel.began().map_or(Duration::ZERO, |began| started - began);
+            let (started, reading) = match self.channel.came() {
+                Some(came) => (came.whole, came.whole - came.began),
+                None => (Instant::now(), Duration::ZERO),
+            };
             let kind = Command::kind(&packet);
             let next = match Command::read(packet, self.client.capabilities) {
-                Ok(command) => self.obey(command).await?,
+                Ok(command) => self.obey(command, started).await?,
                 Err(Malformed) => {
                     self.reject(kind);
                     Next::Command
@@ -121,7 +124,7 @@ impl<'a, H: Handler> Ready<'a, H> {
     }
 
     fn observe(&mut self, kind: CommandKind, reading: Duration, started: Instant) {
-        self.handler.observe(WireEvent::Command { kind, reading, latency: started.elapsed() });
+        self.handler.observe(WireEvent::Command { kind, reading, started });
         let (received, sent) = self.channel.traffic();
         let event = WireEvent::Traffic { received: received - self.traffic.0, sent: sent - self.traffic.1 };
         self.traffic = (received, sent);
@@ -151,7 +154,7 @@ impl<'a, H: Handler> Ready<'a, H> {
         }
     }
 
-    async fn obey(&mut self, command: Command) -> Result<Next, WireError> {
+    async fn obey(&mut self, command: Command, started: Instant) -> Result<Next, WireError> {
         match command {
             Command::Quit => return Ok(Next::End),
             Command::InitDb(name) => {
@@ -165,8 +168,8 @@ impl<'a, H: Handler> Ready<'a, H> {
                 if !attributes.is_empty() {
                     self.handler.attributes(attributes);
                 }
-                let reply = Reply::new(self.channel, self.client, RowFormat::Text);
-                let replied = self.handler.query(text, reply).await?;
+                let reply = Reply::new(self.channel, self.client, RowFormat::Text, started);
+                let replied = self.handler.query(text, reply).replied().await?;
                 if !replied.is_finished() {
                     return Err(WireError::Protocol(Violation::Unfinished));
                 }
@@ -187,7 +190,7 @@ impl<'a, H: Handler> Ready<'a, H> {
             Command::Ping => write_status(self.channel, self.client, self.handler.status(), Vec::new()),
             Command::ChangeUser(fields) => return self.change_user(fields).await,
             Command::Prepare(text) => self.prepare(text).await?,
-            Command::Execute { statement, flags, rest } => self.execute(statement, flags, rest).await?,
+            Command::Execute { statement, flags, rest } => self.execute(statement, flags, rest, started).await?,
             Command::SendLongData { statement, param, data } => {
                 self.statements.append_long_data(statement, param, &data);
             }
@@ -279,7 +282,7 @@ impl<'a, H: Handler> Ready<'a, H> {
         Ok(())
     }
 
-    async fn execute(&mut self, id: u32, flags: ExecuteFlags, rest: Reader) -> Result<(), WireError> {
+    async fn execute(&mut self, id: u32, flags: ExecuteFlags, rest: Reader, started: Instant) -> Result<(), WireError> {
         self.cursors.close(id);
         let naming = if self.client.capabilities.contains(CapabilityFlags::CLIENT_QUERY_ATTRIBUTES) {
             Naming::Named { counted: flags.counted() }
@@ -312,8 +315,8 @@ impl<'a, H: Handler> Ready<'a, H> {
             }
             return Ok(());
         }
-        let reply = Reply::new(self.channel, self.client, RowFormat::Binary);
-        let replied = self.handler.execute(plan, values, reply).await?;
+        let reply = Reply::new(self.channel, self.client, RowFormat::Binary, started);
+        let replied = self.handler.execute(plan, values, reply).replied().await?;
         if !replied.is_finished() {
             return Err(WireError::Protocol(Violation::Unfinished));
         }

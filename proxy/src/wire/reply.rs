@@ -4,6 +4,7 @@
 //! without a reply, or with two, does not compile.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::{BufMut, Bytes};
 use cellgate_sql::{ColumnMeta, ColumnType, Value};
@@ -106,12 +107,22 @@ impl Preamble {
     }
 }
 
+/// Columns that were written before.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// As they are sent.
+    pub preamble: &'a Preamble,
+    /// What they are.
+    pub columns: &'a [ColumnMeta],
+}
+
 /// The reply to one command, yet to be given.
 #[must_use = "a command without a reply hangs its client"]
 pub struct Reply<'a> {
     channel: &'a mut Channel,
     client: Client,
     format: RowFormat,
+    started: Instant,
 }
 
 /// A reply was given.
@@ -129,8 +140,13 @@ impl Replied {
 }
 
 impl<'a> Reply<'a> {
-    pub(super) fn new(channel: &'a mut Channel, client: Client, format: RowFormat) -> Self {
-        Self { channel, client, format }
+    pub(super) fn new(channel: &'a mut Channel, client: Client, format: RowFormat, started: Instant) -> Self {
+        Self { channel, client, format, started }
+    }
+
+    /// When the whole command was read.
+    pub fn started(&self) -> Instant {
+        self.started
     }
 
     /// Answers OK.
@@ -166,26 +182,33 @@ impl<'a> Reply<'a> {
         self.client.text
     }
 
-    /// As [`Reply::rows`], with columns that were written before. A reply that does not begin with this result (or to
-    /// a command of several frames) counts its packets from elsewhere, and has them written anew.
+    /// Answers with at most one row, under columns that were written before. A reply that does not begin with this
+    /// result (or to a command of several frames) counts its packets from elsewhere, and has them written anew. Nothing
+    /// is sent yet, however long the row is.
     ///
     /// # Errors
-    /// The connection is lost, or there are no columns.
-    pub async fn rows_prepared(
+    /// As those of [`RowsReply::row`].
+    pub fn one_row(
         self,
-        preamble: &Preamble,
-        columns: &[ColumnMeta],
+        Known { preamble, columns }: Known<'_>,
+        row: Option<&[Value]>,
+        warnings: u16,
         status: Status,
-    ) -> Result<RowsReply<'a>, WireError> {
-        if self.channel.next_packet() != FIRST_OF_REPLY || preamble.columns.is_empty() {
-            return self.rows(columns, status).await;
+    ) -> Result<Replied, WireError> {
+        let Reply { channel, client, format, .. } = self;
+        if channel.next_packet() == FIRST_OF_REPLY && !preamble.columns.is_empty() {
+            channel.append_frames(&preamble.frames, preamble.next);
+        } else {
+            write_columns(channel, client, columns)?;
         }
-        let Reply { channel, client, format } = self;
-        channel.append_frames(&preamble.frames, preamble.next);
         if !client.ends_with_ok() {
             write_eof(channel, 0, status, Following::Last);
         }
-        Ok(RowsReply { channel, client, format, columns: Arc::clone(&preamble.columns), following: Following::Last })
+        if let Some(row) = row {
+            write_values(channel, format, &preamble.columns, row)?;
+        }
+        write_end(channel, client, warnings, status, Following::Last);
+        Ok(Replied { following: Following::Last })
     }
 
     /// Answers OK to one of several statements; the last one's answer is still due.
@@ -203,7 +226,8 @@ impl<'a> Reply<'a> {
     /// # Errors
     /// The connection is lost, or there are no columns.
     pub async fn rows_part(&mut self, columns: &[ColumnMeta], status: Status) -> Result<RowsReply<'_>, WireError> {
-        let part = Reply { channel: &mut *self.channel, client: self.client, format: self.format };
+        let part =
+            Reply { channel: &mut *self.channel, client: self.client, format: self.format, started: self.started };
         RowsReply::begin(part, columns, status, Following::More).await
     }
 }
@@ -225,7 +249,7 @@ impl<'a> RowsReply<'a> {
         status: Status,
         following: Following,
     ) -> Result<Self, WireError> {
-        let Reply { channel, client, format } = reply;
+        let Reply { channel, client, format, .. } = reply;
         write_columns(channel, client, columns)?;
         if !client.ends_with_ok() {
             write_eof(channel, 0, status, following);
@@ -252,21 +276,7 @@ impl<'a> RowsReply<'a> {
     /// The connection is lost; or, with nothing of the row sent, it has another width than the columns, or a value
     /// that its column's type cannot carry ([`RowsReply::fail`] can still end the result).
     pub async fn row(&mut self, values: &[Value]) -> Result<(), WireError> {
-        if values.len() != self.columns.len() {
-            let violation = Violation::Width { expected: self.columns.len(), found: values.len() };
-            return Err(WireError::Protocol(violation));
-        }
-        let open = self.channel.open();
-        match self.format {
-            RowFormat::Text => values.iter().for_each(|value| write_value(self.channel.payload(), value)),
-            RowFormat::Binary => {
-                if let Err(Unfit { column }) = write_row(self.channel.payload(), &self.columns, values) {
-                    self.channel.abandon(open);
-                    return Err(WireError::Protocol(Violation::Value { column }));
-                }
-            }
-        }
-        self.channel.close(open);
+        write_values(self.channel, self.format, &self.columns, values)?;
         self.channel.relieve().await
     }
 
@@ -313,6 +323,31 @@ impl<'a> RowsReply<'a> {
         self.channel.relieve().await?;
         Ok(Replied { following: Following::Last })
     }
+}
+
+/// A row; nothing of it, if it is an error.
+fn write_values(
+    channel: &mut Channel,
+    format: RowFormat,
+    columns: &[ColumnType],
+    values: &[Value],
+) -> Result<(), WireError> {
+    if values.len() != columns.len() {
+        let violation = Violation::Width { expected: columns.len(), found: values.len() };
+        return Err(WireError::Protocol(violation));
+    }
+    let open = channel.open();
+    match format {
+        RowFormat::Text => values.iter().for_each(|value| write_value(channel.payload(), value)),
+        RowFormat::Binary => {
+            if let Err(Unfit { column }) = write_row(channel.payload(), columns, values) {
+                channel.abandon(open);
+                return Err(WireError::Protocol(Violation::Value { column }));
+            }
+        }
+    }
+    channel.close(open);
+    Ok(())
 }
 
 /// What a result set begins with.

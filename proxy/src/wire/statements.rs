@@ -1,6 +1,6 @@
 //! The prepared statements of a connection.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
 
@@ -9,7 +9,7 @@ use super::execute::Declared;
 
 /// The prepared statements of a connection, and the bounds on them.
 pub(super) struct Statements<P> {
-    open: HashMap<u32, Statement<P>>,
+    open: BTreeMap<u32, Statement<P>>,
     /// The id to try next. Ids count up: one that is used after it was closed is most likely still unknown, not
     /// another statement.
     next: u32,
@@ -43,7 +43,7 @@ impl LongData {
 
 impl<P> Statements<P> {
     pub(super) fn new(most: usize, most_long_bytes: usize) -> Self {
-        Self { open: HashMap::new(), next: 1, most, long_bytes: 0, most_long_bytes }
+        Self { open: BTreeMap::new(), next: 1, most, long_bytes: 0, most_long_bytes }
     }
 
     /// Whether another one may be prepared.
@@ -72,8 +72,9 @@ impl<P> Statements<P> {
     /// A statement to execute, with the long data sent for it, which are used up whatever comes of it.
     pub(super) fn execute(&mut self, id: u32) -> Result<(&mut Statement<P>, LongData), ErrorReply> {
         let unknown = || ErrorReply::unknown_statement(id, "mysqld_stmt_execute");
-        let long_data = self.take_long_data(id).ok_or_else(unknown)?;
         let statement = self.open.get_mut(&id).ok_or_else(unknown)?;
+        let long_data = LongData(std::mem::take(&mut statement.long_data));
+        self.long_bytes -= long_data.0.values().map(BytesMut::len).sum::<usize>();
         match statement.failure.take() {
             None => Ok((statement, long_data)),
             Some(failure) => Err(failure),
@@ -108,7 +109,7 @@ impl<P> Statements<P> {
 
     /// Closes all. Ids go on counting.
     pub(super) fn clear(&mut self) {
-        self.open = HashMap::new();
+        self.open = BTreeMap::new();
         self.long_bytes = 0;
     }
 

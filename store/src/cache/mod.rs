@@ -119,18 +119,19 @@ impl CellCache {
 
     /// The cell of this name, if it is known and may be answered now.
     pub fn get(&self, source: Source, triple: &Triple) -> Option<Cell> {
-        let found = self.look_up(source, triple);
+        let found = self.look_up(source, triple, Instant::now());
         self.metrics.cache_lookup(found.is_some());
         found
     }
 
     /// Whether [`CellCache::get`] would find it; nothing is counted.
     pub fn has(&self, source: Source, triple: &Triple) -> bool {
-        self.look_up(source, triple).is_some()
+        self.look_up(source, triple, Instant::now()).is_some()
     }
 
-    fn look_up(&self, source: Source, triple: &Triple) -> Option<Cell> {
-        if !self.is_fresh() {
+    /// The same for who asked at `now`, not counted.
+    pub(crate) fn look_up(&self, source: Source, triple: &Triple, now: Instant) -> Option<Cell> {
+        if !self.is_fresh(now) {
             return None;
         }
         let kept = self.cells.get(&Asked { digest: self.digest(source, triple), source, triple })?;
@@ -188,11 +189,11 @@ impl CellCache {
         self.looked.store(u64::MAX, Ordering::Release);
     }
 
-    fn is_fresh(&self) -> bool {
+    fn is_fresh(&self, now: Instant) -> bool {
         match self.looked.load(Ordering::Acquire) {
             0 => false,
             u64::MAX => true,
-            looked => self.started.elapsed() < Duration::from_micros(looked - 1) + LEASE,
+            looked => now.saturating_duration_since(self.started) < Duration::from_micros(looked - 1) + LEASE,
         }
     }
 

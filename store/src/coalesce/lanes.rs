@@ -8,13 +8,12 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use cellgate_metrics::QueueMetrics;
-use tokio::sync::oneshot;
-
+use super::asked::{Asked, Waiting};
 use super::kinds::Kind;
 use super::queue::{Arrival, Batch, Bounds, Entry, Queue};
 use crate::backend::Backend;
 use crate::error::{Reason, StoreError};
+use cellgate_metrics::QueueMetrics;
 
 /// The queue of one kind, and what its lanes need.
 pub(super) struct Lanes<K: Kind> {
@@ -66,40 +65,55 @@ impl<K: Kind> Lanes<K> {
         scope: &K::Scope,
         items: &[K::Item],
     ) -> Result<Vec<K::Answer>, StoreError> {
-        let waiting = {
-            let mut queue = self.lock();
-            // What must go on to its end runs in a task of its own from the start.
-            let arrival = queue.arrive(items.len(), !K::LASTING);
-            match arrival {
-                Arrival::Runs => None,
-                Arrival::Full => {
-                    let waiting = queue.waiting();
-                    drop(queue);
-                    self.metrics.refused();
-                    return Err(StoreError::Overloaded { waiting });
-                }
-                Arrival::Waits | Arrival::WaitsForNewLane => {
-                    let (reply, answer) = oneshot::channel();
-                    let (scope, items) = (scope.clone(), items.to_vec());
-                    queue.push(Entry { scope, items, arrived: Instant::now(), reply });
-                    let (waiting, lanes) = (queue.waiting(), queue.lanes());
-                    drop(queue);
-                    self.metrics.state(waiting, lanes);
-                    if matches!(arrival, Arrival::WaitsForNewLane) {
-                        self.spawn();
-                    }
-                    Some(answer)
-                }
-            }
-        };
-        match waiting {
-            Some(answer) => answer.await.unwrap_or_else(|_| Err(K::ended())),
+        // What must go on to its end runs in a task of its own from the start.
+        match self.enter(scope, items.len(), !K::LASTING, || Asked::several(items.to_vec()))? {
+            Some(answer) => answer.await,
             None => {
                 self.metrics.batch(items.len());
                 let lane = Lane::new(self, items.len());
                 let answer = self.attend(K::run(self.backend.as_ref(), scope, items)).await;
                 drop(lane);
                 answer
+            }
+        }
+    }
+
+    /// Queues a request of one item; it goes on to its end though nobody should wait for it.
+    ///
+    /// # Errors
+    /// [`StoreError::Overloaded`] if the queue is full.
+    pub(super) fn join(self: &Arc<Self>, scope: &K::Scope, item: K::Item) -> Result<Waiting<K::Answer>, StoreError> {
+        self.enter(scope, 1, false, || Asked::one(item))?.ok_or_else(K::ended)
+    }
+
+    /// Queues a request, with a new lane if one is free; `None` if it may run by itself, has a lane and is not queued.
+    fn enter<T>(
+        self: &Arc<Self>,
+        scope: &K::Scope,
+        size: usize,
+        may_run: bool,
+        asked: impl FnOnce() -> (Asked<K>, Waiting<T>),
+    ) -> Result<Option<Waiting<T>>, StoreError> {
+        let mut queue = self.lock();
+        let arrival = queue.arrive(size, may_run);
+        match arrival {
+            Arrival::Runs => Ok(None),
+            Arrival::Full => {
+                let waiting = queue.waiting();
+                drop(queue);
+                self.metrics.refused();
+                Err(StoreError::Overloaded { waiting })
+            }
+            Arrival::Waits | Arrival::WaitsForNewLane => {
+                let (asked, answer) = asked();
+                queue.push(Entry { scope: scope.clone(), asked, arrived: Instant::now() });
+                let (waiting, lanes) = (queue.waiting(), queue.lanes());
+                drop(queue);
+                self.metrics.state(waiting, lanes);
+                if matches!(arrival, Arrival::WaitsForNewLane) {
+                    self.spawn();
+                }
+                Ok(Some(answer))
             }
         }
     }
@@ -134,7 +148,7 @@ impl<K: Kind> Lanes<K> {
         for entry in expired {
             self.metrics.waited(now - entry.arrived);
             let detail = format!("no statement could be sent within {:?}", self.patience);
-            let _ = entry.reply.send(Err(StoreError::Timeout { reason: Reason::Queue, detail }));
+            entry.asked.fail(StoreError::Timeout { reason: Reason::Queue, detail });
         }
         oldest.unwrap_or(now) + self.patience
     }
@@ -145,35 +159,30 @@ impl<K: Kind> Lanes<K> {
         let Batch { scope, entries, size } = batch;
         let mut replies = Vec::with_capacity(entries.len());
         let mut items = Vec::with_capacity(size);
-        for mut entry in entries {
+        for entry in entries {
             self.metrics.waited(now.saturating_duration_since(entry.arrived));
-            replies.push((entry.reply, entry.items.len()));
-            items.append(&mut entry.items);
+            replies.push(entry.asked.join(&mut items));
         }
         self.metrics.batch(size);
         let answers = self.attend(K::run(self.backend.as_ref(), &scope, &items)).await;
         match answers {
             Ok(answers) => {
                 let mut answers = answers.into_iter();
-                for (reply, count) in replies {
-                    let own: Vec<K::Answer> = answers.by_ref().take(count).collect();
-                    let own = if own.len() == count { Ok(own) } else { Err(K::ended()) };
-                    // Whoever asked may be gone.
-                    let _ = reply.send(own);
-                }
+                replies.into_iter().for_each(|reply| reply.send(&mut answers));
             }
             Err(error) if replies.len() > 1 && is_about_one(&error) => {
                 let mut from = 0;
-                for (reply, count) in replies {
-                    let own = K::run(self.backend.as_ref(), &scope, &items[from..from + count]);
-                    let _ = reply.send(self.attend(own).await);
-                    from += count;
+                for reply in replies {
+                    let own = from..from + reply.count();
+                    from = own.end;
+                    match self.attend(K::run(self.backend.as_ref(), &scope, &items[own])).await {
+                        Ok(answers) => reply.send(&mut answers.into_iter()),
+                        Err(error) => reply.fail(error),
+                    }
                 }
             }
             Err(error) => {
-                for (reply, _) in replies {
-                    let _ = reply.send(Err(error.clone()));
-                }
+                replies.into_iter().for_each(|reply| reply.fail(error.clone()));
             }
         }
     }

@@ -18,6 +18,7 @@
 //! # What is refused
 //! Nothing else: every other method goes to the backend as it is.
 
+mod asked;
 mod kinds;
 mod lanes;
 mod queue;
@@ -31,6 +32,7 @@ use cellgate_metrics::{ClusterMetrics, PoolState, Queue as Label};
 use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple, limits};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+pub use self::asked::Waiting;
 use self::kinds::{Gets, Latests, Puts};
 use self::lanes::Lanes;
 use self::queue::Bounds;
@@ -53,6 +55,8 @@ pub struct CoalesceOptions {
     /// Most shared statements of one kind of read under way at once. Writes have one.
     pub lanes: usize,
     /// Most of them while many requests are outstanding: fewer lanes make larger batches, which cost the server less.
+    /// Measured with one MariaDB and 64 clients: with two, one is under way while the answers of the other are sent, for
+    /// 15 to 30 % more reads than with one; a third gains nothing.
     pub busy_lanes: usize,
     /// Most cells that may wait, per kind.
     pub queue_cells: usize,
@@ -60,7 +64,7 @@ pub struct CoalesceOptions {
 
 impl Default for CoalesceOptions {
     fn default() -> Self {
-        Self { batch_reads: 64, batch_writes: 128, per_request: 16, lanes: 4, busy_lanes: 1, queue_cells: 8192 }
+        Self { batch_reads: 64, batch_writes: 128, per_request: 16, lanes: 4, busy_lanes: 2, queue_cells: 8192 }
     }
 }
 
@@ -108,6 +112,31 @@ impl Coalescing {
             options,
             timeouts,
         }
+    }
+
+    /// Asks for one cell, as [`Backend::get`].
+    ///
+    /// # Errors
+    /// [`StoreError::Overloaded`] if the queue is full.
+    pub fn get_one(&self, table: &TableRef, key: Triple) -> Result<Waiting<Option<Cell>>, StoreError> {
+        self.gets.join(table, key)
+    }
+
+    /// Asks for the latest cell of one chain, as [`Backend::latest`].
+    ///
+    /// # Errors
+    /// [`StoreError::Overloaded`] if the queue is full.
+    pub fn latest_one(&self, table: &TableRef, key: LatestKey) -> Result<Waiting<Option<Cell>>, StoreError> {
+        self.latests.join(table, key)
+    }
+
+    /// Writes a group of one cell, as [`Backend::put`].
+    ///
+    /// # Errors
+    /// [`StoreError::Overloaded`] if the queue is full, [`StoreError::TooLarge`].
+    pub fn put_one(&self, epoch: Epoch, table: &TableRef, group: PutGroup) -> Result<Waiting<PutOutcome>, StoreError> {
+        check(std::slice::from_ref(&group))?;
+        self.puts.join(&(epoch, table.clone()), group)
     }
 
     /// Whether a call about so many keys may share a statement.
@@ -238,6 +267,10 @@ impl Backend for Coalescing {
 
     fn pool(&self) -> Option<PoolState> {
         self.backend.pool()
+    }
+
+    fn queues(&self) -> Option<&Coalescing> {
+        Some(self)
     }
 
     async fn close(&self) {

@@ -3,10 +3,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
+use super::asked::Asked;
 use super::kinds::Kind;
-use crate::error::StoreError;
 
 /// Bounds of one queue.
 #[derive(Clone, Copy, Debug)]
@@ -32,9 +30,8 @@ const FAR: Duration = Duration::from_millis(2);
 /// A request that waits.
 pub(super) struct Entry<K: Kind> {
     pub(super) scope: K::Scope,
-    pub(super) items: Vec<K::Item>,
+    pub(super) asked: Asked<K>,
     pub(super) arrived: Instant,
-    pub(super) reply: oneshot::Sender<Result<Vec<K::Answer>, StoreError>>,
 }
 
 /// What becomes of a request that has just arrived.
@@ -139,7 +136,7 @@ impl<K: Kind> Queue<K> {
     }
 
     pub(super) fn push(&mut self, entry: Entry<K>) {
-        self.waiting += entry.items.len();
+        self.waiting += entry.asked.len();
         self.entries.push_back(entry);
     }
 
@@ -157,8 +154,8 @@ impl<K: Kind> Queue<K> {
     /// The next batch for a lane that has nothing under way; without one (or with too many lanes) the lane is given up.
     pub(super) fn next(&mut self) -> Option<Batch<K>> {
         // Those who stopped waiting need no answer.
-        while let Some(entry) = self.entries.pop_front_if(|entry| entry.reply.is_closed() && !K::LASTING) {
-            self.waiting -= entry.items.len();
+        while let Some(entry) = self.entries.pop_front_if(|entry| entry.asked.is_abandoned() && !K::LASTING) {
+            self.waiting -= entry.asked.len();
         }
         if self.entries.is_empty() || self.lanes > self.allowed(0) {
             self.lanes -= 1;
@@ -180,7 +177,7 @@ impl<K: Kind> Queue<K> {
         let mut at = 0;
         let mut scope = None;
         while let Some(entry) = self.entries.get(at) {
-            let fits = size == 0 || size + entry.items.len() <= self.bounds.batch;
+            let fits = size == 0 || size + entry.asked.len() <= self.bounds.batch;
             let same = scope.as_ref().is_none_or(|scope| *scope == entry.scope);
             if !fits {
                 break;
@@ -191,7 +188,7 @@ impl<K: Kind> Queue<K> {
             }
             // At the front this is a pop; behind entries of other tables it moves the fewer of the two sides.
             let Some(entry) = self.entries.remove(at) else { break };
-            size += entry.items.len();
+            size += entry.asked.len();
             scope.get_or_insert_with(|| entry.scope.clone());
             entries.push(entry);
             if size >= self.bounds.batch {
@@ -208,7 +205,7 @@ impl<K: Kind> Queue<K> {
     pub(super) fn expire(&mut self, limit: Instant) -> Vec<Entry<K>> {
         let mut expired = Vec::new();
         while let Some(entry) = self.entries.pop_front_if(|entry| entry.arrived <= limit) {
-            self.waiting -= entry.items.len();
+            self.waiting -= entry.asked.len();
             expired.push(entry);
         }
         expired

@@ -239,8 +239,44 @@ async fn a_free_lane_takes_a_request_at_once_and_the_next_one_all_that_wait() {
 }
 
 #[tokio::test]
+async fn a_request_about_one_cell_shares_with_those_about_several_and_gets_its_own_answer() {
+    let bench = Bench::new(ONE_LANE).await;
+    bench.go(1);
+    bench.put(group("b", "1")).await.unwrap().unwrap();
+    let first = bench.coalescing.get_one(&table(1), triple("b")).unwrap();
+    bench.held.begun(2).await;
+    let several = bench.get(1, &["a", "b"]);
+    bench.waiting(2, 0).await;
+    let one = bench.coalescing.get_one(&table(1), triple("b")).unwrap();
+    let missing = bench.coalescing.get_one(&table(1), triple("c")).unwrap();
+    bench.go(2);
+    let name = |cell: Option<Cell>| cell.map(|cell| cell.triple);
+    assert_eq!(name(first.await.unwrap()), Some(triple("b")));
+    assert_eq!(several.await.unwrap().unwrap().into_iter().map(name).collect::<Vec<_>>(), [None, Some(triple("b"))]);
+    assert_eq!(name(one.await.unwrap()), Some(triple("b")));
+    assert_eq!(name(missing.await.unwrap()), None);
+    assert_eq!(bench.held.calls()[1..], gets(&[1, 4]));
+}
+
+#[tokio::test]
+async fn a_request_about_one_cell_fails_by_itself() {
+    let bench = Bench::new(ONE_LANE).await;
+    let first = bench.coalescing.get_one(&table(1), triple("a")).unwrap();
+    bench.held.begun(1).await;
+    let one = bench.coalescing.get_one(&table(1), triple("b")).unwrap();
+    let several = bench.get(1, &["c", "d"]);
+    bench.waiting(3, 0).await;
+    bench.held.failing.lock().unwrap().extend([(3, failed()), (1, failed())]);
+    bench.go(10);
+    assert_eq!(first.await.unwrap(), None);
+    assert!(matches!(one.await, Err(StoreError::Failed { .. })));
+    assert_eq!(several.await.unwrap().unwrap(), [None, None]);
+    assert_eq!(bench.held.calls(), gets(&[1, 3, 1, 2]));
+}
+
+#[tokio::test]
 async fn few_requests_have_lanes_of_their_own_and_many_share_one() {
-    let bench = Bench::new(CoalesceOptions { lanes: 4, ..CoalesceOptions::default() }).await;
+    let bench = Bench::new(CoalesceOptions { lanes: 4, busy_lanes: 1, ..CoalesceOptions::default() }).await;
     let few: Vec<_> = ["a", "b", "c", "d"].map(|row| bench.get(1, &[row])).into();
     bench.held.begun(4).await;
     let more: Vec<_> = (0..20).map(|n| bench.get(1, &[&format!("{n}")])).collect();

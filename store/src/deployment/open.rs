@@ -204,9 +204,9 @@ impl Deployment {
         self.registration.is_alone().await
     }
 
-    /// How long ago the last successful read of the meta store began.
-    pub fn staleness(&self) -> Duration {
-        self.fresh.borrow().elapsed()
+    /// When the last successful read of the meta store began.
+    pub fn fresh_at(&self) -> Instant {
+        *self.fresh.borrow()
     }
 
     /// Follows the meta store, renews the lease and checks clusters that come back, until `shutdown`; then leaves.

@@ -8,7 +8,9 @@ mod error;
 mod explain;
 mod put;
 mod read;
+mod single;
 mod stream;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -31,6 +33,7 @@ use crate::backend::Backend;
 use crate::cache::{CellCache, Source};
 use crate::error::{Reason, StoreError};
 use chains::ChainQueues;
+use tokens::Tokens;
 
 /// How often a write is planned again because the topology changed under it.
 const REPLAN_ROUNDS: u32 = 5;
@@ -120,6 +123,7 @@ pub struct Executor {
     clusters: BTreeMap<ClusterNo, Arc<Cluster>>,
     source: Arc<dyn TopologySource>,
     chains: ChainQueues,
+    tokens: Tokens,
     cache: Option<Arc<CellCache>>,
     fence: Option<Arc<dyn ErasureFence>>,
     metrics: Arc<Metrics>,
@@ -129,7 +133,15 @@ impl Executor {
     /// An executor over these clusters.
     pub fn new(clusters: Vec<Arc<Cluster>>, source: Arc<dyn TopologySource>, metrics: Arc<Metrics>) -> Self {
         let clusters = clusters.into_iter().map(|c| (c.number, c)).collect();
-        Self { clusters, source, chains: ChainQueues::new(), cache: None, fence: None, metrics }
+        Self {
+            clusters,
+            source,
+            chains: ChainQueues::new(),
+            tokens: Tokens::default(),
+            cache: None,
+            fence: None,
+            metrics,
+        }
     }
 
     /// The same with a cache of exact cells, and with what keeps erased cells out of those of all proxies.

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use cellgate_metrics::{Operation, Stage};
 use cellgate_router::Topology;
 use cellgate_schemaless::{
-    Body, Cell, Chain, ClusterNo, LatestKey, NewCell, RefKey, ShardId, TableId, TableRef, Token, Triple, Version,
-    Written,
+    Body, Cell, Chain, ClusterNo, LatestKey, NewCell, RefKey, ShardId, TableId, TableRef, Triple, Version, Written,
 };
 use futures_util::future::join_all;
 
@@ -64,10 +63,6 @@ impl Executor {
     ///
     /// One fate per item, in order. The write goes on to its end even if the caller stops waiting.
     pub async fn put(self: &Arc<Self>, items: Vec<PutItem>) -> Vec<CellFate> {
-        if matches!(items.as_slice(), [one] if matches!(one.cell.version, Version::Exact(_))) {
-            // One cell is one call of one backend, which goes on to its end by itself.
-            return self.put_all(items).await;
-        }
         let count = items.len();
         let executor = Arc::clone(self);
         match tokio::spawn(async move { executor.put_all(items).await }).await {
@@ -143,7 +138,7 @@ impl Executor {
             };
             // A token names one write of these triples (CORRECTNESS C3). An attempt that lost its race wrote nothing,
             // and the next one has other triples: it is another write.
-            let groups = [PutGroup { token: new_token()?, cells: group }];
+            let groups = [PutGroup { token: self.tokens.next()?, cells: group }];
             let write = cluster.backend.put(epoch, &groups);
             let outcome = self.timed(cluster, Operation::Put, write).await?.into_iter().next();
             let [PutGroup { cells: group, .. }] = groups;
@@ -237,7 +232,7 @@ impl Executor {
         Ok(versions)
     }
 
-    fn count_written(&self, number: ClusterNo, places: &[PlacedCell]) {
+    pub(super) fn count_written(&self, number: ClusterNo, places: &[PlacedCell]) {
         let new = places.iter().filter(|p| p.new).count();
         let metrics = self.metrics.cluster(number);
         metrics.cells_written(new);
@@ -297,11 +292,4 @@ fn written(cells: &[Pending], group: &[GroupCell], of: &[usize], places: &[Place
             Some((cell.position, CellFate::Written(written)))
         })
         .collect()
-}
-
-fn new_token() -> Result<Token, RunError> {
-    getrandom::u64().map(|bits| Token(bits.cast_signed())).map_err(|error| {
-        let error = StoreError::Failed { detail: format!("no randomness: {error}") };
-        RunError::Cluster { cluster: "proxy".into(), error }
-    })
 }

@@ -18,14 +18,6 @@ use super::{Cluster, Executor, RunError};
 const ERASED_READS: usize = 4;
 
 impl Executor {
-    /// The cell of this name if it is in memory and may be answered from there: without waiting, and without a store.
-    pub fn cached(&self, table: &TableRef, key: &Triple) -> Option<Cell> {
-        let cache = self.cache.as_ref()?;
-        let (_, number) = self.topology().locate(key.row.as_bytes());
-        let cluster = self.clusters.get(&number)?;
-        cache.get(Self::source_of(table, cluster), key)
-    }
-
     /// How many of these cells are in memory and may be answered from there now; `None` without a cache.
     pub fn cached_of(&self, table: &TableRef, keys: &[Triple]) -> Option<usize> {
         let cache = self.cache.as_ref()?;
@@ -51,9 +43,6 @@ impl Executor {
     /// # Errors
     /// [`RunError::Cluster`], [`RunError::Undecided`].
     pub async fn slots(&self, table: &TableRef, keys: Vec<Triple>) -> Result<Vec<Option<Cell>>, RunError> {
-        if let [key] = keys.as_slice() {
-            return Ok(vec![self.slot(table, key).await?]);
-        }
         let topology = self.topology();
         let Plan::Get { parts, keys: count, .. } = self.route(Request::Get { table: table.clone(), keys }, &topology)
         else {
@@ -66,17 +55,6 @@ impl Executor {
             Ok((part, slots))
         });
         Ok(self.merge(count, join_all(reads).await.into_iter().collect::<Result<Vec<_>, RunError>>()?))
-    }
-
-    /// The usual case of [`Executor::slots`]: one name, one cluster, nothing to split and to gather.
-    async fn slot(&self, table: &TableRef, key: &Triple) -> Result<Option<Cell>, RunError> {
-        let started = Instant::now();
-        let (_, number) = self.topology().locate(key.row.as_bytes());
-        self.metrics.stage(Stage::Route, started.elapsed());
-        self.metrics.request_clusters(1);
-        let cluster = self.cluster(number)?;
-        let slots = self.slots_of(cluster, table, std::slice::from_ref(key)).await?;
-        Ok(slots.into_iter().next().flatten())
     }
 
     /// What has these names in one cluster: from memory, or else from one snapshot of its store. A cell in memory is in
@@ -111,7 +89,7 @@ impl Executor {
         Ok(answers)
     }
 
-    async fn read_slots(
+    pub(super) async fn read_slots(
         &self,
         cluster: &Arc<Cluster>,
         table: &TableRef,
@@ -181,17 +159,9 @@ impl Executor {
         part: &Part<LatestKey>,
     ) -> Result<Vec<Option<Cell>>, RunError> {
         let found = self.timed(cluster, Operation::Latest, cluster.backend.latest(table, &part.items)).await?;
-        let below = |slot: &Cell| {
-            let erased = slot.kind == CellKind::Erased && slot.txn.is_none();
-            // The lowest number there is has nothing below it.
-            slot.triple.ref_key.0.checked_sub(1).filter(|_| erased).map(RefKey)
-        };
         let answers = found.into_iter().map(|slot| async {
-            match slot.as_ref().and_then(below) {
-                Some(at_most) => {
-                    let name = slot.map(|s| Chain { row: s.triple.row, column: s.triple.column });
-                    self.newest_cell(cluster, table, name, at_most).await
-                }
+            match slot.as_ref().and_then(below_erased) {
+                Some(at_most) => self.newest_cell(cluster, table, slot, at_most).await,
                 None => settled(cluster, slot),
             }
         });
@@ -199,14 +169,15 @@ impl Executor {
         stream::iter(answers).buffered(ERASED_READS).try_collect().await
     }
 
-    /// The newest cell of a chain up to this version, whatever was erased in between.
-    async fn newest_cell(
+    /// The newest cell of the chain of `slot` up to this version, whatever was erased in between.
+    pub(super) async fn newest_cell(
         &self,
         cluster: &Arc<Cluster>,
         table: &TableRef,
-        chain: Option<Chain>,
+        slot: Option<Cell>,
         at_most: RefKey,
     ) -> Result<Option<Cell>, RunError> {
+        let chain = slot.map(|slot| Chain { row: slot.triple.row, column: slot.triple.column });
         let scan = RowScan {
             set: RowSet::Chains(chain.into_iter().collect()),
             refs: RefRange { min: None, max: Some(at_most) },
@@ -226,9 +197,15 @@ impl Executor {
         answers
     }
 
-    fn count_read(&self, cluster: &Cluster, cells: &[Option<Cell>]) {
+    pub(super) fn count_read(&self, cluster: &Cluster, cells: &[Option<Cell>]) {
         self.metrics.cluster(cluster.number).cells_read(cells.iter().flatten().count());
     }
+}
+
+/// Up to which version a cell may be below a newest slot that is erased; `None` for a slot that is not, or is the lowest.
+pub(super) fn below_erased(slot: &Cell) -> Option<RefKey> {
+    let erased = slot.kind == CellKind::Erased && slot.txn.is_none();
+    slot.triple.ref_key.0.checked_sub(1).filter(|_| erased).map(RefKey)
 }
 
 /// What a reader sees of a stored row: the cell, nothing, or that it cannot be said yet.

@@ -5,16 +5,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use cellgate_metrics::Metrics;
+use cellgate_metrics::{ClusterMetrics, Metrics};
 use cellgate_router::{ClusterEntry, PlacementNode, Topology, Weight, propose};
 use cellgate_schemaless::{
     Body, Cell, ClusterNo, ColumnKey, Epoch, LatestKey, NewCell, RefKey, RowKey, TableId, TableRef, Token, Triple,
     Version, Written,
 };
+use cellgate_store::coalesce::{CoalesceOptions, Coalescing};
 use cellgate_store::executor::{CellFate, Cluster, Executor, PutItem, RunError, TopologySource};
 use cellgate_store::memory::MemoryBackend;
 use cellgate_store::sqlite::{SqliteBackend, SqliteOptions};
-use cellgate_store::{Backend, FORMAT, GroupCell, Identity, PutGroup, PutMode, StoreError};
+use cellgate_store::{Backend, FORMAT, GroupCell, Identity, PutGroup, PutMode, StoreError, Timeouts};
 
 use crate::faulty::Faulty;
 
@@ -105,11 +106,24 @@ impl Fixture {
 
     /// The executor of one more proxy on these clusters.
     pub fn proxy(&self) -> Arc<Executor> {
+        self.proxy_over(|backend, _| backend)
+    }
+
+    /// The same with queues in front of the clusters.
+    pub fn proxy_with_queues(&self) -> Arc<Executor> {
+        self.proxy_over(|backend, metrics| {
+            let options = CoalesceOptions::default();
+            Arc::new(Coalescing::new(backend, options, 16, Timeouts::default(), metrics))
+        })
+    }
+
+    fn proxy_over(&self, wrap: impl Fn(Arc<dyn Backend>, &ClusterMetrics) -> Arc<dyn Backend>) -> Arc<Executor> {
         let metrics = Arc::new(Metrics::new("0", &["c1", "c2", "c3"]).unwrap());
         let clusters = (1..).map(cluster).zip(&self.backends).map(|(number, backend)| {
             let name = format!("c{number}");
+            let backend = wrap(Arc::clone(backend) as _, &metrics.cluster_named(&name).unwrap());
             metrics.number_cluster(number, &name);
-            Arc::new(Cluster::new(number, name, "memory", Arc::clone(backend) as _, true))
+            Arc::new(Cluster::new(number, name, "memory", backend, true))
         });
         let clusters = clusters.collect();
         Arc::new(Executor::new(clusters, Arc::clone(&self.map) as _, metrics))

@@ -6,5 +6,6 @@ mod faulty;
 mod appending;
 mod fixture;
 mod reading;
+mod single;
 mod streaming;
 mod writing;

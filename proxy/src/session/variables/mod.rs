@@ -157,6 +157,8 @@ pub struct Derived {
     pub time_zone: TimeZone,
     /// Whether times are shown in UTC.
     pub utc: bool,
+    /// `wait_timeout`
+    pub wait_timeout: Duration,
 }
 
 /// The variables of one session, or the globals.
@@ -285,6 +287,7 @@ impl Derived {
             limited: select_limit == Some(0),
             time_zone,
             utc: time_zone == TimeZone::UTC,
+            wait_timeout: Duration::from_secs(number("wait_timeout")),
         }
     }
 }

@@ -272,8 +272,8 @@ impl Handler for Script {
         if connection == 1 { Ok(self.status) } else { Err(ErrorReply::new(1094, "HY000", "Unknown thread id")) }
     }
 
-    async fn query(&mut self, text: Bytes, reply: Reply<'_>) -> Result<Replied, WireError> {
-        self.answer(&text, &[], reply).await
+    fn query<'a>(&'a mut self, text: Bytes, reply: Reply<'a>) -> Answering<'a> {
+        Answering::later(async move { self.answer(&text, &[], reply).await })
     }
 
     async fn prepare(&mut self, text: Bytes) -> Result<Prepared<Bytes>, ErrorReply> {
@@ -290,9 +290,9 @@ impl Handler for Script {
         Ok(Prepared { plan: text, params, columns, warnings: 1, status: self.status })
     }
 
-    async fn execute(&mut self, plan: &Bytes, params: Vec<Value>, reply: Reply<'_>) -> Result<Replied, WireError> {
+    fn execute<'a>(&'a mut self, plan: &'a Bytes, params: Vec<Value>, reply: Reply<'a>) -> Answering<'a> {
         self.record(format!("execute {params:?}"));
-        self.answer(plan, &params, reply).await
+        Answering::later(async move { self.answer(plan, &params, reply).await })
     }
 
     fn attributes(&mut self, attributes: Attributes) {

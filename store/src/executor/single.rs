@@ -1,0 +1,143 @@
+//! One cell: what most statements are about. The same as reading or writing several, with nothing to split, to gather or
+//! to wait for in between.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use cellgate_metrics::Operation;
+use cellgate_schemaless::{Body, Cell, ClusterNo, Epoch, LatestKey, TableRef, Triple, Written};
+
+use super::put::CellFate;
+use super::read::{below_erased, settled};
+use super::{Executor, REPLAN_ROUNDS, RunError, epoch_of};
+use crate::backend::{GroupCell, PlacedCell, PutGroup, PutMode, PutOutcome};
+use crate::error::StoreError;
+
+impl Executor {
+    /// The cell of this name if it is in memory and may be answered from there to who asked at `now`: without waiting,
+    /// and without a store. Who finds none goes on with [`Executor::cell`].
+    pub fn cached(&self, table: &TableRef, key: &Triple, now: Instant) -> Option<Cell> {
+        let cache = self.cache.as_ref()?;
+        let (_, number) = self.topology().locate(key.row.as_bytes());
+        let cluster = self.clusters.get(&number)?;
+        let found = cache.look_up(Self::source_of(table, cluster), key, now)?;
+        self.metrics.cache_lookup(true);
+        Some(found)
+    }
+
+    /// The cell of this name from its store, `None` if there is none.
+    ///
+    /// # Errors
+    /// [`RunError::Cluster`], [`RunError::Undecided`].
+    pub async fn cell(&self, table: &TableRef, key: &Triple) -> Result<Option<Cell>, RunError> {
+        let (_, number) = self.topology().locate(key.row.as_bytes());
+        self.metrics.request_clusters(1);
+        let cluster = self.cluster(number)?;
+        let cache = self.cache.as_ref().map(|cache| {
+            self.metrics.cache_lookup(false);
+            (cache, cache.ticket(), Self::source_of(table, cluster))
+        });
+        let read = async {
+            match cluster.backend.queues() {
+                Some(queues) => queues.get_one(table, key.clone())?.await,
+                None => Ok(cluster.backend.get(table, std::slice::from_ref(key)).await?.pop().flatten()),
+            }
+        };
+        let slot = self.timed(cluster, Operation::Get, pin!(read)).await?;
+        if slot.as_ref().is_some_and(|slot| slot.txn.is_some()) {
+            return Err(RunError::Undecided { cluster: cluster.name.clone() });
+        }
+        self.count_read(cluster, std::slice::from_ref(&slot));
+        if let (Some((cache, ticket, source)), Some(slot)) = (cache, &slot) {
+            cache.fill(ticket, source, slot);
+        }
+        Ok(slot.filter(Cell::is_visible))
+    }
+
+    /// The latest cell of a chain, `None` if it has none.
+    ///
+    /// # Errors
+    /// [`RunError::Cluster`], [`RunError::Undecided`].
+    pub async fn latest_cell(&self, table: &TableRef, key: LatestKey) -> Result<Option<Cell>, RunError> {
+        let (_, number) = self.topology().locate(key.row.as_bytes());
+        self.metrics.request_clusters(1);
+        let cluster = self.cluster(number)?;
+        let read = async {
+            match cluster.backend.queues() {
+                // A bound on the version makes another statement of it.
+                Some(queues) if key.at_most.is_none() => queues.latest_one(table, key)?.await,
+                Some(_) | None => Ok(cluster.backend.latest(table, std::slice::from_ref(&key)).await?.pop().flatten()),
+            }
+        };
+        let slot = self.timed(cluster, Operation::Latest, pin!(read)).await?;
+        let cell = match slot.as_ref().and_then(below_erased) {
+            Some(at_most) => Box::pin(self.newest_cell(cluster, table, slot, at_most)).await?,
+            None => settled(cluster, slot)?,
+        };
+        self.count_read(cluster, std::slice::from_ref(&cell));
+        Ok(cell)
+    }
+
+    /// Writes a cell of an explicit version: the same bytes are no conflict. The write goes on to its end even if the
+    /// caller stops waiting.
+    pub async fn put_cell(&self, table: &TableRef, triple: &Triple, body: Body) -> CellFate {
+        let mut round = 1;
+        loop {
+            let topology = self.topology();
+            let (shard, number) = topology.locate(triple.row.as_bytes());
+            self.metrics.request_clusters(1);
+            let cell = GroupCell {
+                table: table.clone(),
+                shard,
+                triple: triple.clone(),
+                body: body.clone(),
+                mode: PutMode::Explicit,
+            };
+            let put = self.put_group(number, epoch_of(&topology, number), cell);
+            let error = match put.await {
+                Ok(fate) => return fate,
+                Err(error) => error,
+            };
+            if !matches!(error, RunError::Cluster { error: StoreError::StaleEpoch { .. }, .. })
+                || round >= REPLAN_ROUNDS
+            {
+                return CellFate::Failed(Arc::new(error));
+            }
+            self.metrics.cluster(number).retried(Operation::Put);
+            if let Err(error) = Box::pin(self.plan_again(&topology, round)).await {
+                return CellFate::Failed(Arc::new(error));
+            }
+            round += 1;
+        }
+    }
+
+    async fn put_group(&self, number: ClusterNo, epoch: Epoch, cell: GroupCell) -> Result<CellFate, RunError> {
+        let cluster = self.cluster(number)?;
+        let (shard, ref_key) = (cell.shard, cell.triple.ref_key);
+        let table = cell.table.clone();
+        let group = PutGroup { token: self.tokens.next()?, cells: vec![cell] };
+        let write = async {
+            match cluster.backend.queues() {
+                Some(queues) => queues.put_one(epoch, &table, group)?.await.map(Some),
+                None => Ok(cluster.backend.put(epoch, &[group]).await?.pop()),
+            }
+        };
+        match self.timed(cluster, Operation::Put, pin!(write)).await? {
+            Some(PutOutcome::Stored(places)) if !places.is_empty() => {
+                self.count_written(number, &places);
+                let PlacedCell { added_id, created_at, new } = places[0];
+                Ok(CellFate::Written(Written { ref_key, added_id, shard, created_at, new }))
+            }
+            Some(PutOutcome::Conflict { .. }) => {
+                self.metrics.cluster(number).cells_conflicting(1);
+                Ok(CellFate::Conflict(ref_key))
+            }
+            Some(PutOutcome::Undecided { .. }) => Err(RunError::Undecided { cluster: cluster.name.clone() }),
+            Some(PutOutcome::Stored(_)) | None => {
+                let error = StoreError::Failed { detail: "the store answered no outcome".into() };
+                Err(RunError::Cluster { cluster: cluster.name.clone(), error })
+            }
+        }
+    }
+}
