@@ -75,6 +75,33 @@ pub(crate) enum Parsed {
     Refused(SqlError),
 }
 
+impl Parsed {
+    /// The SELECT of the cell dialect that it is, or whose rows it counts or asks for.
+    pub(crate) fn cell_select(&self) -> Option<&Select> {
+        match self {
+            Self::Select(select) => Some(select),
+            Self::Wrapped(wrapped) => Some(&wrapped.select),
+            Self::Relational { .. }
+            | Self::Insert(_)
+            | Self::Delete(_)
+            | Self::Ddl(_)
+            | Self::Set(_)
+            | Self::Show(_)
+            | Self::Use(_)
+            | Self::Transaction(_)
+            | Self::Explain { .. }
+            | Self::Account(_)
+            | Self::Grant(_)
+            | Self::Lock(_)
+            | Self::Prepared(_)
+            | Self::Flush(_)
+            | Self::Kill { .. }
+            | Self::Do(_)
+            | Self::Refused(_) => None,
+        }
+    }
+}
+
 /// SELECT.
 #[derive(Clone, Debug)]
 pub(crate) struct Select {

@@ -3,6 +3,7 @@
 //! A page of cells with large bodies, a sort, a LIKE over megabytes: such work would keep a thread of the runtime from
 //! all other clients. It is done on a thread of its own, few at a time, and ends when nobody waits for it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use cellgate_schemaless::Cell;
@@ -18,14 +19,14 @@ pub(super) const AT_ONCE: usize = 128 << 10;
 /// Where much work is done.
 #[derive(Debug)]
 pub struct Workshop {
-    room: Semaphore,
+    room: Arc<Semaphore>,
 }
 
 impl Default for Workshop {
     /// As many at a time as the machine has processors.
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { room: Semaphore::new(threads) }
+        Self { room: Arc::new(Semaphore::new(threads)) }
     }
 }
 
@@ -57,11 +58,17 @@ impl Workshop {
         work: impl FnOnce(Until) -> Result<T, StatementError> + Send + 'static,
     ) -> Result<T, StatementError> {
         let late = StatementError::Timeout { detail: "" };
-        let Ok(Ok(_permit)) = tokio::time::timeout_at(deadline.into(), self.room.acquire()).await else {
+        let room = Arc::clone(&self.room).acquire_owned();
+        let Ok(Ok(permit)) = tokio::time::timeout_at(deadline.into(), room).await else {
             return Err(late);
         };
         let (until, _waiting) = Until::new(deadline);
-        match tokio::time::timeout_at(deadline.into(), tokio::task::spawn_blocking(move || work(until))).await {
+        // Work that nobody waits for any more takes its place until it has noticed: the room bounds threads, not callers.
+        let placed = move || {
+            let _permit = permit;
+            work(until)
+        };
+        match tokio::time::timeout_at(deadline.into(), tokio::task::spawn_blocking(placed)).await {
             Ok(Ok(done)) => done,
             Ok(Err(_)) => Err(cellgate_sql::SqlError::Internal("an expression panicked".into()).into()),
             Err(_) => Err(late),

@@ -50,27 +50,7 @@ pub fn bind(statement: &Statement, params: &[Value], env: &dyn Environment) -> R
 /// A plain SELECT from a table without a database is for the relational engine when the session is in a database that
 /// is.
 fn relational_by_database(statement: &Statement, env: &dyn Environment) -> Result<Option<Query>, SqlError> {
-    let select = match statement.parsed() {
-        Parsed::Select(select) => &**select,
-        Parsed::Wrapped(wrapped) => &wrapped.select,
-        Parsed::Relational { .. }
-        | Parsed::Insert(_)
-        | Parsed::Delete(_)
-        | Parsed::Ddl(_)
-        | Parsed::Set(_)
-        | Parsed::Show(_)
-        | Parsed::Use(_)
-        | Parsed::Transaction(_)
-        | Parsed::Explain { .. }
-        | Parsed::Account(_)
-        | Parsed::Grant(_)
-        | Parsed::Lock(_)
-        | Parsed::Prepared(_)
-        | Parsed::Flush(_)
-        | Parsed::Kill { .. }
-        | Parsed::Do(_)
-        | Parsed::Refused(_) => return Ok(None),
-    };
+    let Some(select) = statement.parsed().cell_select() else { return Ok(None) };
     match (&select.from, env.database()) {
         (Some(from), Some(database)) if from.name.database.is_none() && env.is_system_database(database) => {
             crate::parse::relational(statement).map(Some)
@@ -159,26 +139,8 @@ fn command(parsed: &Parsed, session: &Session<'_>) -> Result<Command, SqlError> 
         Parsed::Account(statement) => Command::Account(statement.clone()),
         Parsed::Grant(grant) => Command::Account(Box::new(session::grant(grant, session)?)),
         Parsed::Explain { analyze, statement } => {
-            match &**statement {
-                Parsed::Select(select) => select::refuse_calls(select)?,
-                Parsed::Wrapped(wrapped) => select::refuse_calls(&wrapped.select)?,
-                Parsed::Relational { .. }
-                | Parsed::Insert(_)
-                | Parsed::Delete(_)
-                | Parsed::Ddl(_)
-                | Parsed::Set(_)
-                | Parsed::Show(_)
-                | Parsed::Use(_)
-                | Parsed::Transaction(_)
-                | Parsed::Explain { .. }
-                | Parsed::Account(_)
-                | Parsed::Grant(_)
-                | Parsed::Lock(_)
-                | Parsed::Prepared(_)
-                | Parsed::Flush(_)
-                | Parsed::Kill { .. }
-                | Parsed::Do(_)
-                | Parsed::Refused(_) => {}
+            if let Some(select) = statement.cell_select() {
+                select::refuse_calls(select)?;
             }
             Command::Explain(Box::new(Explain { command: command(statement, session)?, analyze: *analyze }))
         }

@@ -97,23 +97,15 @@ impl<'a> Session<'a> {
         column: &mut dyn FnMut(&[String]) -> Result<Bound, SqlError>,
     ) -> Result<Expression<Slot>, SqlError> {
         let mut keys = Vec::new();
-        let bound = expression.map(&mut |_| Ok(None), &mut |leaf| match leaf {
-            Leaf::Column(parts) => {
+        let bound = expression.map(&mut |_| Ok(None), &mut |leaf| match leaf.as_column() {
+            Some(parts) => {
                 let bound = column(parts)?;
                 if bound.is_key && !keys.contains(&bound.slot) {
                     keys.push(bound.slot);
                 }
                 Ok(Expression::Leaf(bound.slot))
             }
-            Leaf::Parameter(_)
-            | Leaf::UserVariable(_)
-            | Leaf::SystemVariable { .. }
-            | Leaf::Session(_)
-            | Leaf::Now(_)
-            | Leaf::UtcNow(_)
-            | Leaf::Zone
-            | Leaf::Call(..)
-            | Leaf::Default => self.value(leaf).map(Expression::Constant),
+            None => self.value(leaf).map(Expression::Constant),
         })?;
         let keyed = if keys.is_empty() { bound } else { compare_as_keys(&bound, &keys)? };
         self.fold(&keyed)

@@ -14,7 +14,7 @@ use crate::command::{
 };
 use crate::error::SqlError;
 use crate::expression::number::Number;
-use crate::expression::{Expression, Leaf, text_of};
+use crate::expression::{Expression, text_of};
 use crate::filter::{ColumnName, Filter};
 use crate::parse::Expr;
 
@@ -181,17 +181,9 @@ pub(super) fn show(show: &ShowStatement, session: &Session<'_>) -> Result<Show, 
         .condition
         .as_ref()
         .map(|condition| {
-            condition.map(&mut |_| Ok(None), &mut |leaf| match leaf {
-                Leaf::Column(parts) => Ok(Expression::Leaf(ColumnName(parts.last().cloned().unwrap_or_default()))),
-                Leaf::Parameter(_)
-                | Leaf::UserVariable(_)
-                | Leaf::SystemVariable { .. }
-                | Leaf::Session(_)
-                | Leaf::Now(_)
-                | Leaf::UtcNow(_)
-                | Leaf::Zone
-                | Leaf::Call(..)
-                | Leaf::Default => session.value(leaf).map(Expression::Constant),
+            condition.map(&mut |_| Ok(None), &mut |leaf| match leaf.as_column() {
+                Some(parts) => Ok(Expression::Leaf(ColumnName(parts.last().cloned().unwrap_or_default()))),
+                None => session.value(leaf).map(Expression::Constant),
             })
         })
         .transpose()?;

@@ -245,6 +245,24 @@ pub(crate) enum Leaf {
     Default,
 }
 
+impl Leaf {
+    /// The parts of the name, if it is a column.
+    pub(crate) fn as_column(&self) -> Option<&[String]> {
+        match self {
+            Self::Column(parts) => Some(parts),
+            Self::Parameter(_)
+            | Self::UserVariable(_)
+            | Self::SystemVariable { .. }
+            | Self::Session(_)
+            | Self::Now(_)
+            | Self::UtcNow(_)
+            | Self::Zone
+            | Self::Call(..)
+            | Self::Default => None,
+        }
+    }
+}
+
 /// A place in the row at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot(pub usize);

@@ -56,22 +56,11 @@ pub(super) fn is_number<L>(expression: &Expression<L>, leaf: &dyn Fn(&L) -> Type
 
 /// The type of a leaf, as far as its form tells: three columns of a cell are numbers.
 pub(super) fn leaf_type(leaf: &Leaf) -> Type {
-    match leaf {
-        Leaf::Column(parts) => match parts.last().and_then(|name| CellColumn::named(name)) {
-            Some(CellColumn::AddedId | CellColumn::RefKey | CellColumn::Shard) => Type::of(ColumnType::BigInt),
-            Some(CellColumn::RowKey | CellColumn::ColumnKey | CellColumn::Body | CellColumn::CreatedAt) | None => {
-                Type::of(ColumnType::Text)
-            }
-        },
-        Leaf::Parameter(_)
-        | Leaf::UserVariable(_)
-        | Leaf::SystemVariable { .. }
-        | Leaf::Session(_)
-        | Leaf::Now(_)
-        | Leaf::UtcNow(_)
-        | Leaf::Zone
-        | Leaf::Call(..)
-        | Leaf::Default => Type::of(ColumnType::Text),
+    match leaf.as_column().and_then(|parts| parts.last()).and_then(|name| CellColumn::named(name)) {
+        Some(CellColumn::AddedId | CellColumn::RefKey | CellColumn::Shard) => Type::of(ColumnType::BigInt),
+        Some(CellColumn::RowKey | CellColumn::ColumnKey | CellColumn::Body | CellColumn::CreatedAt) | None => {
+            Type::of(ColumnType::Text)
+        }
     }
 }
 
