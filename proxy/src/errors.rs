@@ -229,7 +229,7 @@ fn variable_code(error: &VariableError) -> (u16, &'static str) {
         VariableError::WrongType(_) => (1232, "42000"),
         VariableError::Charset(_) => (1115, "42000"),
         VariableError::Collation(_) => (1273, "HY000"),
-        VariableError::TimeZone(_) => (1298, "HY000"),
+        VariableError::TimeZone(_) | VariableError::NoTimeZones(_) => (1298, "HY000"),
         VariableError::Refused { .. } => (1235, "42000"),
     }
 }

@@ -41,4 +41,4 @@ pub use shape::{Shape, Shaping};
 pub use template::normal::Normal;
 pub use template::{Filled, TEMPLATE_COLUMNS, Template, TemplateRow};
 pub use value::{ColumnMeta, ColumnType, Row, Value};
-pub use zone::TimeZone;
+pub use zone::{TimeZone, Zone, ZoneError};

@@ -148,7 +148,7 @@ impl Shaping {
         let plan = self.plan.clone();
         match &plan.input {
             Input::Once => Ok(None),
-            Input::Cells => self.take(&CellScope { cell, zone: plan.zone, longest: plan.bounds.value }),
+            Input::Cells => self.take(&CellScope { cell, zone: &plan.zone, longest: plan.bounds.value }),
             Input::Rows(input) => match self.rows.push(input, cell, plan.bounds)? {
                 Some(values) => self.take(&ValueScope { values: &values, longest: plan.bounds.value }),
                 None => Ok(None),

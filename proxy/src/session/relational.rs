@@ -73,7 +73,7 @@ impl Session {
 
     /// What the user may see.
     pub(super) fn sight(&self) -> Sight {
-        Sight::of(self.access(), self.variables.derived().time_zone)
+        Sight::of(self.access(), self.variables.derived().time_zone.clone())
     }
 }
 

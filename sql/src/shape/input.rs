@@ -35,7 +35,7 @@ pub(crate) struct RowInput {
 /// The columns of a cell, its time in the session's zone.
 pub(super) struct CellScope<'a> {
     pub cell: &'a Cell,
-    pub zone: TimeZone,
+    pub zone: &'a TimeZone,
     pub longest: usize,
 }
 
