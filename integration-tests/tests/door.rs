@@ -368,3 +368,20 @@ async fn flush_hosts_forgets_failed_logins() {
     assert_eq!(number(app.query_drop("FLUSH HOSTS").await), 1227);
     app.query_drop("FLUSH LOGS").await.unwrap();
 }
+
+#[tokio::test]
+async fn the_key_for_passwords_without_tls_is_shown_to_who_asks_for_it_by_name() {
+    let deployment = Deployment::embedded();
+    let proxy = deployment.start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    let everything: Vec<(String, String)> = client::rows(&mut conn, "SHOW STATUS").await;
+    let of = |rows: &[(String, String)]| {
+        rows.iter().find(|(name, _)| name == "Caching_sha2_password_rsa_public_key").map(|(_, key)| key.clone())
+    };
+    assert_eq!(of(&everything).as_deref(), Some(""), "nobody has needed it yet");
+    let asked = "SHOW STATUS LIKE 'Caching_sha2_password_rsa_public_key'";
+    let key = of(&client::rows(&mut conn, asked).await).unwrap();
+    assert!(key.starts_with("-----BEGIN PUBLIC KEY-----"), "{key}");
+    let everything: Vec<(String, String)> = client::rows(&mut conn, "SHOW GLOBAL STATUS").await;
+    assert_eq!(of(&everything), Some(key));
+}

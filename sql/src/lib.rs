@@ -37,7 +37,7 @@ pub use error::SqlError;
 pub use filter::Filter;
 pub use mask::mask;
 pub use parse::{Statement, StatementKind, grant, parse, spell_bytes};
-pub use shape::{Shape, Shaping};
+pub use shape::{Notes, Shape, Shaping};
 pub use template::normal::Normal;
 pub use template::{Filled, TEMPLATE_COLUMNS, Template, TemplateRow};
 pub use value::{ColumnMeta, ColumnType, Row, Value};

@@ -226,6 +226,7 @@ impl Handler for Session {
             }
             Ok(None) => {
                 self.last.found_rows = cursor.sent();
+                self.warn_of(cursor.notes());
                 Ok(None)
             }
             Err(error) => {

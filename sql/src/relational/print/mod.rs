@@ -155,7 +155,7 @@ impl Binder<'_> {
         let ty = expression.ty(&|slot: &Slot| types.get(slot.0).copied().unwrap_or(Type::of(ColumnType::Null)));
         let scalar = Scalar { expression, fold: collation.fold && !bytes };
         if texts.is_empty() {
-            return Ok(Printed::constant(scalar.constant(self.session)?));
+            return Ok(Printed::constant(scalar.constant(self.session, &self.notes)?));
         }
         if texts.len() > OPERANDS {
             return Err(budget::limit("the number of operands", OPERANDS, "operands"));
