@@ -88,6 +88,17 @@ fn the_command_line_client_comes_in_encrypted_and_compressed() {
     }
 }
 
+/// No client that could be installed here speaks zstd; the script packs and unpacks with the C library.
+#[test]
+fn a_client_that_packs_with_the_real_zstd_is_understood_and_understands() {
+    let proxy = Deployment::embedded().start();
+    let output = Command::new("python3")
+        .args(["-c", include_str!("zstd_client.py"), &proxy.mysql().port().to_string()])
+        .output()
+        .expect("python3");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "zstd\nok\n", "{output:?}");
+}
+
 /// Makes a certificate with another proxy, and copies it.
 fn new_certificate(to: &Path) {
     let other = Deployment::embedded().start();

@@ -14,6 +14,7 @@ use super::{Answer, Session, Table};
 use crate::catalog::Snapshot;
 use crate::relational::is_system_database;
 use crate::version;
+use crate::wire::Algorithm;
 
 /// Whether a SHOW is about the statement before it, whose warnings must stay.
 pub(super) fn keeps_warnings(aspect: &Aspect) -> bool {
@@ -123,8 +124,10 @@ impl Session {
                 let key = key.map_or_else(String::new, |pair| pair.public_pem().to_owned());
                 status.push(("Caching_sha2_password_rsa_public_key".to_owned(), key));
                 status.push(("Ssl_cipher".to_owned(), cipher.to_owned()));
-                let compressed = if self.compressed { "ON" } else { "OFF" };
+                let compressed = if self.compression.is_some() { "ON" } else { "OFF" };
                 status.push(("Compression".to_owned(), compressed.to_owned()));
+                let algorithm = self.compression.map_or("", Algorithm::name);
+                status.push(("Compression_algorithm".to_owned(), algorithm.to_owned()));
                 status.push(("Ssl_version".to_owned(), version.to_owned()));
                 status.sort();
                 let rows = status.into_iter().map(|(name, value)| vec![text(name), text(value)]);
