@@ -56,7 +56,7 @@ async fn every_size(mut client: Client<Compressed>) {
 async fn a_bomb_is_a_packet_too_large_and_no_memory() {
     let limits = WireLimits { max_allowed_packet: 1 << 20, ..WireLimits::default() };
     for capability in [ZLIB, ZSTD] {
-        let mut client = enter_compressed(Setup { limits: limits.clone(), ..Setup::default() }, capability).await;
+        let mut client = enter_compressed(Setup { limits, ..Setup::default() }, capability).await;
         let dull = [b"\x03".to_vec(), vec![0; 2 << 20]].concat();
         client.compressed(&dull).await;
         assert_eq!(client.error_code().await, 1153);
