@@ -410,7 +410,7 @@ const SEQUENCES: &[(&str, &[Step])] = &[
             Refused(1231, "SET sql_mode = NULL"),
             Refused(1232, "SET wait_timeout = 'long'"),
             Refused(1232, "SET wait_timeout = 1.5"),
-            Refused(1298, "SET time_zone = 'Europe/Paris'"),
+            Refused(1298, "SET time_zone = 'Europe/Atlantis'"),
             Refused(1115, "SET NAMES latin1"),
             Refused(1273, "SET NAMES utf8mb4 COLLATE utf8mb4_nonsense"),
             // All or nothing.

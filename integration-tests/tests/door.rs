@@ -88,6 +88,17 @@ fn the_command_line_client_comes_in_encrypted_and_compressed() {
     }
 }
 
+/// No client that could be installed here speaks zstd; the script packs and unpacks with the C library.
+#[test]
+fn a_client_that_packs_with_the_real_zstd_is_understood_and_understands() {
+    let proxy = Deployment::embedded().start();
+    let output = Command::new("python3")
+        .args(["-c", include_str!("zstd_client.py"), &proxy.mysql().port().to_string()])
+        .output()
+        .expect("python3");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "zstd\nok\n", "{output:?}");
+}
+
 /// Makes a certificate with another proxy, and copies it.
 fn new_certificate(to: &Path) {
     let other = Deployment::embedded().start();
@@ -367,4 +378,21 @@ async fn flush_hosts_forgets_failed_logins() {
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     assert_eq!(number(app.query_drop("FLUSH HOSTS").await), 1227);
     app.query_drop("FLUSH LOGS").await.unwrap();
+}
+
+#[tokio::test]
+async fn the_key_for_passwords_without_tls_is_shown_to_who_asks_for_it_by_name() {
+    let deployment = Deployment::embedded();
+    let proxy = deployment.start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    let everything: Vec<(String, String)> = client::rows(&mut conn, "SHOW STATUS").await;
+    let of = |rows: &[(String, String)]| {
+        rows.iter().find(|(name, _)| name == "Caching_sha2_password_rsa_public_key").map(|(_, key)| key.clone())
+    };
+    assert_eq!(of(&everything).as_deref(), Some(""), "nobody has needed it yet");
+    let asked = "SHOW STATUS LIKE 'Caching_sha2_password_rsa_public_key'";
+    let key = of(&client::rows(&mut conn, asked).await).unwrap();
+    assert!(key.starts_with("-----BEGIN PUBLIC KEY-----"), "{key}");
+    let everything: Vec<(String, String)> = client::rows(&mut conn, "SHOW GLOBAL STATUS").await;
+    assert_eq!(of(&everything), Some(key));
 }

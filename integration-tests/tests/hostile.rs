@@ -70,6 +70,22 @@ fn prepared_statements_are_bounded_and_room_is_given_back() {
 }
 
 #[tokio::test]
+async fn statements_prepared_by_name_are_bounded_as_well() {
+    let proxy = Deployment::configured("[limits]\nprepared_statements = 20\n").start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    for name in 0..20 {
+        client::run(&mut conn, &format!("PREPARE s{name} FROM 'SELECT {name}'")).await;
+    }
+    assert_eq!(client::refused(&mut conn, "PREPARE one_more FROM 'SELECT 1'").await.code, 1461);
+    // One that takes the place of another needs no more room, and what is let go of makes room.
+    client::run(&mut conn, "PREPARE s7 FROM 'SELECT 70'").await;
+    client::run(&mut conn, "DEALLOCATE PREPARE s8").await;
+    client::run(&mut conn, "PREPARE one_more FROM 'SELECT 1'").await;
+    let found: Option<u64> = mysql_async::prelude::Queryable::query_first(&mut conn, "EXECUTE s7").await.unwrap();
+    assert_eq!(found, Some(70));
+}
+
+#[tokio::test]
 async fn who_does_not_read_is_not_read_from_and_can_be_killed() {
     let proxy = Deployment::configured("[timeouts]\nwrite = \"1h\"\n").start();
     let mut conn = client::connect(proxy.mysql()).await;

@@ -151,17 +151,37 @@ async fn what_an_expression_makes_is_bounded_by_the_longest_packet() {
     let insert = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('r', 'c', 1, ?)";
     conn.exec_drop(insert, (&body,)).await.unwrap();
     let of_it = |expression: &str| format!("SELECT {expression} FROM trips WHERE row_key = 'r'");
-    for (expression, code) in [
-        ("CONCAT(body, body)", 1301),
-        ("JSON_ARRAY(body, body)", 1301),
-        ("JSON_OBJECT('a', body, 'b', body)", 1301),
-        ("HEX(body)", 1301),
-        ("REPLACE(body->>'$', 'x', 'xx')", 1301),
-        ("body, body", 1153),
+    for expression in [
+        "CONCAT(body, body)",
+        "JSON_ARRAY(body, body)",
+        "JSON_OBJECT('a', body, 'b', body)",
+        "HEX(body)",
+        "REPLACE(body->>'$', 'x', 'xx')",
+        "LENGTH(CONCAT_WS(',', body, 'and', body))",
     ] {
-        let error = conn.query_drop(of_it(expression)).await.expect_err(expression);
-        let refusal = Refusal::of(&error).unwrap_or_else(|| panic!("{expression}: {error}"));
-        assert_eq!(refusal.code, code, "{expression}: {refusal:?}");
+        let value: Vec<Option<String>> = conn.query(of_it(expression)).await.unwrap();
+        assert_eq!((value, conn.get_warnings()), (vec![None], 1), "{expression}");
+        let warnings: Vec<(String, u16, String)> = conn.query("SHOW WARNINGS").await.unwrap();
+        assert!(matches!(&warnings[..], [(level, 1301, _)] if level == "Warning"), "{expression}: {warnings:?}");
+    }
+    // In a variable, prepared, and in the relational engine.
+    conn.exec_drop("SET @half = ?", (&body,)).await.unwrap();
+    for statement in [
+        "SELECT CONCAT(@half, @half)",
+        "SELECT CONCAT(@half, x.more) FROM (SELECT @half AS more) AS x",
+        "SELECT CONCAT(@half, @half, x.more) FROM (SELECT 'a' AS more) AS x",
+    ] {
+        assert_eq!(conn.query_first::<Option<String>, _>(statement).await.unwrap(), Some(None), "{statement}");
+        assert_eq!(conn.get_warnings(), 1, "{statement}");
+    }
+    for (statement, code) in [
+        (of_it("body, body"), 1153),
+        ("SET @whole = CONCAT(@half, @half)".to_owned(), 1301),
+        (insert.replace('?', "JSON_ARRAY(@half, @half)").replace(" 1,", " 2,"), 1301),
+    ] {
+        let error = conn.query_drop(&statement).await.expect_err(&statement);
+        let refusal = Refusal::of(&error).unwrap_or_else(|| panic!("{statement}: {error}"));
+        assert_eq!(refusal.code, code, "{statement}: {refusal:?}");
     }
     let length: Option<usize> = conn.query_first(of_it("LENGTH(JSON_ARRAY(body))")).await.unwrap();
     assert_eq!(length, Some(body.len() + 2));

@@ -110,7 +110,8 @@ fn code(error: &StatementError) -> (u16, &'static str) {
     }
 }
 
-fn sql_code(error: &SqlError) -> (u16, &'static str) {
+/// Number and SQLSTATE of an error of the dialect.
+pub(crate) fn sql_code(error: &SqlError) -> (u16, &'static str) {
     match error {
         SqlError::Syntax { .. } => (1064, "42000"),
         SqlError::Empty => (1065, "42000"),
@@ -140,6 +141,7 @@ fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::SystemDatabase { .. } => (1044, "42000"),
         SqlError::OutOfRange(_) => (1690, "22003"),
         SqlError::ResultTooLong { .. } => (1301, "HY000"),
+        SqlError::GivenUp => (3024, "HY000"),
         SqlError::RowTooLong(_) => (1153, "08S01"),
         SqlError::ColumnCount(_) => (1136, "21S01"),
         SqlError::ColumnTwice(_) => (1110, "42000"),
@@ -229,7 +231,7 @@ fn variable_code(error: &VariableError) -> (u16, &'static str) {
         VariableError::WrongType(_) => (1232, "42000"),
         VariableError::Charset(_) => (1115, "42000"),
         VariableError::Collation(_) => (1273, "HY000"),
-        VariableError::TimeZone(_) => (1298, "HY000"),
+        VariableError::TimeZone(_) | VariableError::NoTimeZones(_) => (1298, "HY000"),
         VariableError::Refused { .. } => (1235, "42000"),
     }
 }

@@ -22,3 +22,4 @@ pub mod tls;
 mod until;
 pub mod version;
 pub mod wire;
+pub mod zones;

@@ -32,6 +32,7 @@ use crate::signals::told;
 use crate::tls::Tls;
 use crate::version;
 use crate::wire::{self, BoxStream, Greeting, Lifetime, Wait, WireError, WireLimits};
+use crate::zones::Zones;
 
 /// Everything shared.
 #[derive(Debug)]
@@ -80,6 +81,7 @@ impl Server {
             max_allowed_packet: config.limits.max_allowed_packet.bytes() as u64,
             max_connections: config.limits.max_connections.into(),
             tls: tls.is_some(),
+            zones: Arc::new(Zones::of_the_system()),
         };
         let locks = Arc::new(locks_of(&config, &deployment, &facts));
         let login_key = Arc::new(LoginKey::within(Path::new(&config.data.dir)));

@@ -45,6 +45,10 @@ pub trait Environment: Sync {
     fn now(&self) -> Micros;
     /// The session's time zone.
     fn time_zone(&self) -> TimeZone;
+    /// The time zone of this name, whatever its case, `+hh:mm` among them; `None` if there is none.
+    fn zone(&self, name: &str) -> Option<TimeZone> {
+        TimeZone::named(name)
+    }
     /// The session's sql_mode, as far as it changes results.
     fn sql_mode(&self) -> SqlMode;
     /// Most rows a statement may collect for sorting, grouping or the row shape.

@@ -134,6 +134,9 @@ pub enum SqlError {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// The work was given up: nobody waits for it any more, or the statement is late (3024).
+    #[error("the statement took too long")]
+    GivenUp,
     /// The values of a row are longer than max_allowed_packet together (1153).
     #[error("Got a packet bigger than 'max_allowed_packet' bytes: a row of more than {0} bytes; select less of it")]
     RowTooLong(usize),
@@ -230,6 +233,7 @@ impl SqlError {
             | Self::RowTooLong(_)
             | Self::Limit { .. } => ErrorKind::Limit,
             Self::Relational(error) => error.kind(),
+            Self::GivenUp => ErrorKind::Timeout,
             Self::Pending(..) | Self::Internal(_) => ErrorKind::Internal,
         }
     }

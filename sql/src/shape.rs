@@ -6,7 +6,9 @@
 mod effort;
 mod group;
 mod input;
+mod notes;
 mod output;
+mod sort;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +25,8 @@ use group::Groups;
 pub(crate) use group::{AggregateSpec, Grouping};
 use input::{CellScope, Rows, ValueScope};
 pub(crate) use input::{Input, RowInput};
+pub use notes::Notes;
+pub(crate) use notes::Patience;
 use output::Output;
 
 /// How rows are made of cells.
@@ -111,6 +115,8 @@ impl Shape {
             plan: self.plan.clone(),
             outer: self.outer.clone(),
             made: 0,
+            notes: Notes::default(),
+            patience: Patience::default(),
         }
     }
 }
@@ -127,9 +133,21 @@ pub struct Shaping {
     outer: Option<Arc<(Around, Vec<ColumnMeta>)>>,
     /// Rows made so far that are only counted.
     made: u64,
+    notes: Notes,
+    patience: Patience,
 }
 
 impl Shaping {
+    /// What the expressions will tell beside the rows.
+    pub fn notes(&self) -> Notes {
+        self.notes.clone()
+    }
+
+    /// From now on what takes long asks this, and gives up ([`SqlError::GivenUp`]) when it answers true.
+    pub fn give_up_when(&mut self, over: impl Fn() -> bool + Send + Sync + 'static) {
+        self.patience = Patience::new(over);
+    }
+
     /// Takes a cell; a row if the shape streams and the cell completes one. Cells come in the order of the request
     /// (for Get and Latest: of its keys, without those that were not found).
     ///
@@ -145,12 +163,12 @@ impl Shaping {
     }
 
     fn push_inner(&mut self, cell: &Cell) -> Result<Option<Row>, SqlError> {
-        let plan = self.plan.clone();
+        let (plan, notes) = (self.plan.clone(), self.notes.clone());
         match &plan.input {
             Input::Once => Ok(None),
-            Input::Cells => self.take(&CellScope { cell, zone: plan.zone, longest: plan.bounds.value }),
+            Input::Cells => self.take(&CellScope { cell, zone: &plan.zone, longest: plan.bounds.value, notes: &notes }),
             Input::Rows(input) => match self.rows.push(input, cell, plan.bounds)? {
-                Some(values) => self.take(&ValueScope { values: &values, longest: plan.bounds.value }),
+                Some(values) => self.take(&ValueScope::new(&values, &plan, &notes)),
                 None => Ok(None),
             },
         }
@@ -194,30 +212,32 @@ impl Shaping {
     }
 
     fn finish_inner(mut self) -> Result<Vec<Row>, SqlError> {
-        let plan = self.plan.clone();
+        let (plan, notes) = (self.plan.clone(), self.notes.clone());
         let mut rows = Vec::new();
         match &plan.input {
-            Input::Once => rows.extend(self.take(&ValueScope { values: &[], longest: plan.bounds.value })?),
+            Input::Once => rows.extend(self.take(&ValueScope::new(&[], &plan, &notes))?),
             Input::Cells => {}
             Input::Rows(input) => {
                 for values in std::mem::take(&mut self.rows).finish(input) {
                     if self.is_full() {
                         break;
                     }
-                    rows.extend(self.take(&ValueScope { values: &values, longest: plan.bounds.value })?);
+                    self.patience.check()?;
+                    rows.extend(self.take(&ValueScope::new(&values, &plan, &notes))?);
                 }
             }
         }
         if let Some(groups) = self.groups.take() {
             for values in groups.finish(plan.grouping.as_ref())? {
-                let scope = ValueScope { values: &values, longest: plan.bounds.value };
+                self.patience.check()?;
+                let scope = ValueScope::new(&values, &plan, &notes);
                 let counts = plan.having.as_ref().map_or(Ok(true), |having| having.holds(&scope))?;
                 if counts {
-                    rows.extend(self.output.push(&plan, &scope)?);
+                    rows.extend(self.output.push(&plan, &scope, &self.patience)?);
                 }
             }
         }
-        rows.extend(self.output.finish(&plan)?);
+        rows.extend(self.output.finish(&plan, &self.patience)?);
         Ok(rows)
     }
 
@@ -233,7 +253,7 @@ impl Shaping {
                 groups.push(grouping, scope, self.plan.bounds)?;
                 Ok(None)
             }
-            (_, _) => self.output.push(&self.plan, scope),
+            (_, _) => self.output.push(&self.plan, scope, &self.patience),
         }
     }
 }

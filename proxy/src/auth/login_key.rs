@@ -75,6 +75,11 @@ impl LoginKey {
         };
         self.pair.get_or_try_init(make).await.cloned()
     }
+
+    /// The pair, if somebody has asked for it.
+    pub fn made(&self) -> Option<Arc<KeyPair>> {
+        self.pair.get().cloned()
+    }
 }
 
 /// Two proxies with one directory that make it at the same time use one each, and the one that came last later on.

@@ -190,6 +190,12 @@ impl Locks {
         }
     }
 
+    /// Whether the session holds anything, as far as it is known here.
+    pub fn holds(&self, connection: u32) -> bool {
+        let owner = self.owner(connection);
+        self.read(|table| table.holds(&owner))
+    }
+
     /// How often locks of this proxy's sessions were lost: the meta store was away for longer than the lease.
     pub fn losses(&self) -> u64 {
         self.losses.load(Ordering::Acquire)

@@ -37,8 +37,7 @@ impl Sight {
             None => String::new(),
             Some(access) => {
                 let name = access.account().map(|account| account.name.to_string());
-                let ahead = self.zone.local(Micros(0)).0;
-                format!("{} {} {ahead}", access.version(), name.unwrap_or_default())
+                format!("{} {} {}", access.version(), name.unwrap_or_default(), self.zone)
             }
         }
     }

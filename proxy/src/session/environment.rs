@@ -142,7 +142,11 @@ impl Environment for Bound<'_> {
     }
 
     fn time_zone(&self) -> TimeZone {
-        self.session.variables.derived().time_zone
+        self.session.variables.derived().time_zone.clone()
+    }
+
+    fn zone(&self, name: &str) -> Option<TimeZone> {
+        self.session.server.facts().zones.find(name)
     }
 
     fn shard_of(&self, row_key: &[u8]) -> u16 {

@@ -216,6 +216,7 @@ impl StatementError {
                 VariableError::Charset(_)
                 | VariableError::Collation(_)
                 | VariableError::TimeZone(_)
+                | VariableError::NoTimeZones(_)
                 | VariableError::Refused { .. } => ErrorKind::Unsupported,
             },
             Self::NotUtf8 { .. } | Self::TooManyRows => ErrorKind::Value,

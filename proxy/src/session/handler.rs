@@ -55,7 +55,7 @@ impl Handler for Session {
         self.interactive = login.capabilities.interactive;
         self.variables = self.fresh_variables();
         self.tls.clone_from(&login.tls);
-        self.compressed = login.capabilities.compress;
+        self.compression = login.capabilities.compression;
         self.client = bounded(&login.attributes);
         self.begin_tracking(login.capabilities.session_track);
         self.server.login_granted(&login.user, &self.host);
@@ -226,6 +226,7 @@ impl Handler for Session {
             }
             Ok(None) => {
                 self.last.found_rows = cursor.sent();
+                self.warn_of(cursor.notes());
                 Ok(None)
             }
             Err(error) => {

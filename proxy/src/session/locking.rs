@@ -27,6 +27,19 @@ pub(super) struct Held {
     since: Option<u64>,
 }
 
+impl Held {
+    /// Who has let go of everything relies on nothing any more, unless something was lost that it has not been told of.
+    fn settle(&mut self, losses: u64, holds: bool) {
+        if self.since == Some(losses) && !holds {
+            self.since = None;
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.tables.is_none() && !self.everything && self.since.is_none()
+    }
+}
+
 impl Session {
     /// `GET_LOCK(name, seconds)`: 1, or 0 if somebody else had it all the time.
     pub(super) async fn get_lock(
@@ -49,7 +62,10 @@ impl Session {
             .map_err(CatalogError::Meta)?;
         match (took, cut) {
             (false, Some(_)) => Err(StatementError::Timeout { detail: "" }),
-            (took, _) => Ok(Value::Int(i64::from(took))),
+            (took, _) => {
+                self.forgets_locks();
+                Ok(Value::Int(i64::from(took)))
+            }
         }
     }
 
@@ -57,6 +73,7 @@ impl Session {
     pub(super) async fn release_lock(&mut self, arguments: &[Value]) -> Result<Value, StatementError> {
         let key = named(arguments)?;
         let released = self.server.locks().release(self.process.id(), &key).await.map_err(CatalogError::Meta)?;
+        self.forgets_locks();
         Ok(match released {
             Released::Yes => Value::Int(1),
             Released::NotYours => Value::Int(0),
@@ -68,6 +85,7 @@ impl Session {
     pub(super) async fn release_all_locks(&mut self) -> Result<Value, StatementError> {
         let names = |key: &Key| matches!(key, Key::Name(_));
         let released = self.server.locks().release_all(self.process.id(), names).await.map_err(CatalogError::Meta)?;
+        self.forgets_locks();
         Ok(Value::Int(released.into()))
     }
 
@@ -142,7 +160,14 @@ impl Session {
         self.held = Held { since: self.held.since, ..Held::default() };
         let tables = |key: &Key| !matches!(key, Key::Name(_));
         self.server.locks().release_all(self.process.id(), tables).await.map_err(CatalogError::Meta)?;
+        self.forgets_locks();
         Ok(())
+    }
+
+    /// Some of what it held is let go of.
+    fn forgets_locks(&mut self) {
+        let locks = self.server.locks();
+        self.held.settle(locks.losses(), locks.holds(self.process.id()));
     }
 
     /// KILL.
@@ -211,7 +236,7 @@ impl Session {
 
     /// Whether nothing that this session has locked or lost changes what a statement may use.
     pub(super) fn is_unlocked(&self) -> bool {
-        self.held.tables.is_none() && !self.held.everything && self.held.since.is_none()
+        self.held.is_nothing()
     }
 
     fn may_use(&self, key: &Key, mode: Mode) -> Result<(), StatementError> {
@@ -312,5 +337,24 @@ fn tables_of(command: &Command) -> Vec<(Key, Mode)> {
         | Command::Flush(_)
         | Command::Kill { .. }
         | Command::Nothing => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_let_go_of_everything_goes_the_short_way_again_unless_something_was_lost() {
+        let mut held = Held { since: Some(3), ..Held::default() };
+        held.settle(3, true);
+        assert!(!held.is_nothing(), "there is more that it holds");
+        held.settle(4, false);
+        assert_eq!(held.since, Some(3), "it has not been told of the loss");
+        held.settle(3, false);
+        assert!(held.is_nothing());
+        let mut tables = Held { tables: Some(BTreeMap::new()), since: Some(3), ..Held::default() };
+        tables.settle(3, false);
+        assert!(!tables.is_nothing(), "what it may use is still decided by LOCK TABLES");
     }
 }

@@ -45,7 +45,7 @@ use crate::locks::Key;
 use crate::plans::Plan;
 use crate::processes::Process;
 use crate::server::Server;
-use crate::wire::{Attributes, Patience, Status, TlsSession};
+use crate::wire::{Algorithm, Attributes, Patience, Status, TlsSession};
 use buffer::Buffer;
 pub use error::{StatementError, Stored};
 use locking::Held;
@@ -90,8 +90,8 @@ pub struct Session {
     /// Statements that were prepared by name.
     prepared: BTreeMap<String, Arc<Plan>>,
     tls: Option<TlsSession>,
-    /// Whether the connection's packets are compressed.
-    compressed: bool,
+    /// How the connection's packets are compressed.
+    compression: Option<Algorithm>,
     /// Connection attributes (`program_name`, `_client_name`, ..).
     client: Attributes,
     /// Query attributes of the statement that runs, or comes next.
@@ -217,7 +217,7 @@ impl Session {
             held: Held::default(),
             prepared: BTreeMap::new(),
             tls: None,
-            compressed: false,
+            compression: None,
             client: Attributes::new(),
             attributes: Attributes::new(),
             track: Track::default(),

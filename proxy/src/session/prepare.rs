@@ -10,6 +10,16 @@ use super::{Answer, Done, Session, StatementError, explain};
 use crate::catalog::Snapshot;
 use crate::plans::Plan;
 
+/// The error of preparing several statements: to MySQL it is one of syntax, where the second one begins.
+fn several(text: &str, second: &Statement) -> SqlError {
+    let before = text.find(second.text()).and_then(|at| text.get(..at)).unwrap_or_default();
+    SqlError::Syntax {
+        detail: "one statement is prepared at a time".to_owned(),
+        near: second.text().chars().take(80).collect(),
+        line: 1 + before.matches('\n').count() as u64,
+    }
+}
+
 impl Session {
     /// Text to statements.
     pub(super) fn parse(&self, text: &[u8]) -> Result<Vec<Statement>, StatementError> {
@@ -34,10 +44,11 @@ impl Session {
         if let Some(plan) = self.server.plans().get(text, mode) {
             return Ok(plan);
         }
-        let statement = single(self.parse(text)?).ok_or(StatementError::Unsupported {
-            what: "preparing several statements at once",
-            instead: "prepare them one by one",
-        })?;
+        let statements = self.parse(text)?;
+        if let [_, second, ..] = statements.as_slice() {
+            return Err(several(&String::from_utf8_lossy(text), second).into());
+        }
+        let statement = single(statements).ok_or(SqlError::Empty)?;
         let plan = Arc::new(Plan::new(statement));
         self.server.plans().insert(text, mode, &plan);
         Ok(plan)

@@ -9,7 +9,7 @@ use std::time::Instant;
 use cellgate_metrics::{Label, Stage};
 use cellgate_router::row_order;
 use cellgate_schemaless::{Cell, LogScan, Request, TableRef, Triple};
-use cellgate_sql::{ColumnMeta, Cut, Read, Row, Shape, Shaping, Source};
+use cellgate_sql::{ColumnMeta, Cut, Notes, Read, Row, Shape, Shaping, Source, SqlError};
 use cellgate_store::executor::{CellStream, RunError};
 
 use super::buffer::{Buffer, lets_through};
@@ -17,6 +17,7 @@ use super::error::StatementError;
 use super::warnings::Level;
 use super::workshop::AT_ONCE;
 use super::{Answer, Done, Session, Table};
+use crate::errors;
 use crate::server::Server;
 
 impl Session {
@@ -56,6 +57,7 @@ impl Session {
             return Err(StatementError::TooManyRows);
         }
         self.last.found_rows = stream.found();
+        self.warn_of(stream.notes());
         let Some(row) = row else {
             self.last.warnings.push(Level::Warning, 1329, "No data - zero rows fetched, selected, or processed");
             return Ok(Answer::Done(Done::default()));
@@ -64,6 +66,14 @@ impl Session {
             self.set_user_variable(name, value)?;
         }
         Ok(Answer::Done(Done { affected: 1, ..Done::default() }))
+    }
+
+    /// Warns of values that could not be made.
+    pub(super) fn warn_of(&mut self, notes: Vec<SqlError>) {
+        for note in notes {
+            let (code, _) = errors::sql_code(&note);
+            self.last.warnings.push(Level::Warning, code, note.to_string());
+        }
     }
 
     /// The cells of a request, this transaction's own included.
@@ -135,6 +145,7 @@ impl Session {
                 while let Some(row) = stream.next().await? {
                     rows.push(row);
                 }
+                self.warn_of(stream.notes());
                 Ok(Some(Table { columns, rows }))
             }
         }
@@ -238,14 +249,17 @@ pub(super) struct Stream {
     uncut: Option<u64>,
     made: u64,
     sent: u64,
+    notes: Notes,
 }
 
 impl Stream {
     fn new(server: Arc<Server>, shape: &Shape, cells: Cells, deadline: Instant, limit: u64, cut: Option<Cut>) -> Self {
+        let shaping = shape.start();
         Self {
             server,
             columns: shape.columns().to_vec(),
-            shaping: Some(shape.start()),
+            notes: shaping.notes(),
+            shaping: Some(shaping),
             cells,
             ready: VecDeque::new(),
             deadline,
@@ -264,6 +278,11 @@ impl Stream {
     /// Gives the rest until then: rows that are fetched later are not late.
     pub(super) fn prolong(&mut self, deadline: Instant) {
         self.deadline = deadline;
+    }
+
+    /// What is to be said of the rows so far.
+    pub(super) fn notes(&self) -> Vec<SqlError> {
+        self.notes.take()
     }
 
     /// How many rows were given out.

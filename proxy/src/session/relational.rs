@@ -20,12 +20,13 @@ impl Session {
         catalog: &Arc<Snapshot>,
         deadline: Instant,
     ) -> Result<Answer, StatementError> {
-        let columns = program.columns().to_vec();
+        let (columns, notes) = (program.columns().to_vec(), program.notes());
         let state = self.state_for(&program);
         let most = if program.is_limited() { u64::MAX } else { self.variables.derived().select_limit };
         let engine = self.server.relational();
         match engine.run(program, Arc::clone(catalog), state, deadline).await {
             Ok(mut rows) => {
+                self.warn_of(notes.take());
                 rows.truncate(usize::try_from(most).unwrap_or(usize::MAX));
                 Ok(Answer::Table(Table { columns, rows }))
             }
@@ -73,7 +74,7 @@ impl Session {
 
     /// What the user may see.
     pub(super) fn sight(&self) -> Sight {
-        Sight::of(self.access(), self.variables.derived().time_zone)
+        Sight::of(self.access(), self.variables.derived().time_zone.clone())
     }
 }
 

@@ -66,6 +66,14 @@ impl RowSource {
         }
     }
 
+    /// What is to be said of the rows so far.
+    pub(super) fn notes(&self) -> Vec<cellgate_sql::SqlError> {
+        match self {
+            Self::Table { .. } => Vec::new(),
+            Self::Stream(stream) => stream.notes(),
+        }
+    }
+
     pub(super) fn sent(&self) -> u64 {
         match self {
             Self::Table { sent, .. } => *sent,

@@ -134,6 +134,7 @@ impl Session {
     }
 
     fn sent_rows(&mut self, rows: &RowSource) -> u64 {
+        self.warn_of(rows.notes());
         self.sent(rows.sent(), rows.found())
     }
 

@@ -49,7 +49,12 @@ impl Workshop {
     /// # Errors
     /// Those of [`Shaping::finish`], and a deadline that has passed.
     pub(super) async fn rest(&self, shaping: Shaping, deadline: Instant) -> Result<Vec<Row>, StatementError> {
-        self.run(deadline, move |_| Ok(shaping.finish()?)).await
+        self.run(deadline, move |until| {
+            let mut shaping = shaping;
+            shaping.give_up_when(move || until.is_over());
+            Ok(shaping.finish()?)
+        })
+        .await
     }
 
     async fn run<T: Send + 'static>(
@@ -78,6 +83,8 @@ impl Workshop {
 
 fn push_all(mut shaping: Shaping, page: Vec<Cell>, until: &Until) -> Result<(Shaping, Vec<Row>), StatementError> {
     let mut rows = Vec::new();
+    let sorting = until.clone();
+    shaping.give_up_when(move || sorting.is_over());
     for cell in page {
         if shaping.is_full() {
             break;

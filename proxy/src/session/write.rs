@@ -65,7 +65,9 @@ impl Session {
                         rows.extend(shaping.push(&as_cell(cell, written))?);
                     }
                 }
+                let notes = shaping.notes();
                 rows.extend(shaping.finish()?);
+                self.warn_of(notes.take());
                 Ok(Answer::Table(Table { columns: shape.columns().to_vec(), rows }))
             }
             None => {

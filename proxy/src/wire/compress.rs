@@ -3,15 +3,20 @@
 //! Once both sides agreed on it, everything behind the login travels in frames with a header of seven bytes: length on
 //! the wire, a sequence number, and the length before compression, or 0 for bytes that are sent as they are.
 //!
-//! A frame is unpacked as it is read, into the reader's own buffer: what is held is a small piece of it and the
-//! unpacker's window, however much the frame promises. What unpacks to more, or to less, than its header says ends the
-//! connection. Between frames nothing is held.
+//! A frame is unpacked into the reader's own buffer as far as the reader asks: what is held is the unpacker's window and,
+//! of zlib, a small piece of the frame, of zstd the frame, however much it promises. What unpacks to more, or to less,
+//! than its header says ends the connection. Between frames nothing is held.
+
+#[cfg(test)]
+mod tests;
+mod zlib;
+mod zstd;
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use mysql_common::constants::CapabilityFlags;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::stream::{BoxStream, Stream, TlsSession};
@@ -23,12 +28,41 @@ const LEAST_PACKED: usize = 50;
 /// Most bytes put into one frame, the most there can be. Everything up to a flush is one frame if it fits: there are
 /// clients (mysql-connector-python) that read a packet from two frames at the most.
 const MOST_PACKED: usize = 0xff_ffff;
-/// Bytes of a packed frame that are held at a time.
-const PIECE: usize = 4 * 1024;
+
+/// How frames are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// CLIENT_COMPRESS
+    Zlib,
+    /// CLIENT_ZSTD_COMPRESSION_ALGORITHM
+    Zstd,
+}
+
+impl Algorithm {
+    /// What both sides agreed on. Who would take either takes zlib, as with MySQL.
+    pub(super) fn of(capabilities: CapabilityFlags) -> Option<Self> {
+        if capabilities.contains(CapabilityFlags::CLIENT_COMPRESS) {
+            Some(Self::Zlib)
+        } else if capabilities.contains(CapabilityFlags::CLIENT_ZSTD_COMPRESSION_ALGORITHM) {
+            Some(Self::Zstd)
+        } else {
+            None
+        }
+    }
+
+    /// Its name, as in `protocol_compression_algorithms`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Zlib => "zlib",
+            Self::Zstd => "zstd",
+        }
+    }
+}
 
 /// A stream whose other end compresses.
 pub(super) struct Compressed {
     stream: BoxStream,
+    algorithm: Algorithm,
     reading: Reading,
     /// Written, not yet in a frame.
     pending: Vec<u8>,
@@ -43,38 +77,31 @@ pub(super) struct Compressed {
 enum Reading {
     Header { bytes: [u8; HEADER], have: usize },
     Plain { left: usize },
-    Packed(Box<Packed>),
-}
-
-/// A frame that is being unpacked.
-struct Packed {
-    /// Bytes of it that are still to be read.
-    left: usize,
-    /// Bytes that are still to come out of it.
-    promised: usize,
-    inflate: Decompress,
-    piece: [u8; PIECE],
-    start: usize,
-    end: usize,
+    Zlib(Box<zlib::Packed>),
+    Zstd(Box<zstd::Packed>),
 }
 
 impl Reading {
     const START: Self = Self::Header { bytes: [0; HEADER], have: 0 };
 
-    fn frame(bytes: [u8; HEADER]) -> Self {
+    fn frame(bytes: [u8; HEADER], algorithm: Algorithm) -> Self {
         let length = |a, b, c| u32::from_le_bytes([a, b, c, 0]) as usize;
         let left = length(bytes[0], bytes[1], bytes[2]);
         match length(bytes[4], bytes[5], bytes[6]) {
             0 => Self::Plain { left },
-            promised => Self::Packed(Box::new(Packed {
-                left,
-                promised,
-                inflate: Decompress::new(true),
-                piece: [0; PIECE],
-                start: 0,
-                end: 0,
-            })),
+            promised => match algorithm {
+                Algorithm::Zlib => Self::Zlib(Box::new(zlib::Packed::new(left, promised))),
+                Algorithm::Zstd => Self::Zstd(Box::new(zstd::Packed::new(left, promised))),
+            },
         }
+    }
+}
+
+/// Appends these bytes packed; false if that failed.
+pub(super) fn pack(algorithm: Algorithm, bytes: &[u8], out: &mut Vec<u8>) -> bool {
+    match algorithm {
+        Algorithm::Zlib => zlib::pack(bytes, out),
+        Algorithm::Zstd => zstd::pack(bytes, out),
     }
 }
 
@@ -82,40 +109,17 @@ fn broken(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-impl Packed {
-    /// Unpacks into `out`: how many bytes came, and whether that was the end of the frame. No bytes and no end: more of
-    /// the frame has to be read.
-    fn unpack(&mut self, out: &mut [u8]) -> io::Result<(usize, bool)> {
-        let mut beyond = [0];
-        let most = out.len().min(self.promised);
-        // The unpacker may hold bytes back, so that the end is not known before it says so.
-        let room = if self.promised == 0 { &mut beyond[..] } else { &mut out[..most] };
-        let (read, written) = (self.inflate.total_in(), self.inflate.total_out());
-        let status = self
-            .inflate
-            .decompress(&self.piece[self.start..self.end], room, FlushDecompress::None)
-            .map_err(|_| broken("a compressed frame cannot be unpacked"))?;
-        let taken = (self.inflate.total_in() - read) as usize;
-        let came = (self.inflate.total_out() - written) as usize;
-        self.start += taken;
-        self.promised =
-            self.promised.checked_sub(came).ok_or_else(|| broken("a compressed frame is longer than it says"))?;
-        let all_read = self.start == self.end && self.left == 0;
-        match status {
-            Status::StreamEnd if self.promised > 0 => Err(broken("a compressed frame is shorter than it says")),
-            Status::StreamEnd if !all_read => Err(broken("a compressed frame has more in it than it unpacks to")),
-            Status::StreamEnd => Ok((came, true)),
-            Status::Ok | Status::BufError if came == 0 && taken == 0 && (all_read || self.start < self.end) => {
-                Err(broken("a compressed frame is cut off"))
-            }
-            Status::Ok | Status::BufError => Ok((came, false)),
-        }
-    }
-}
-
 impl Compressed {
-    pub(super) fn new(stream: BoxStream) -> Self {
-        Self { stream, reading: Reading::START, pending: Vec::new(), output: Vec::new(), sent: 0, sequence: 0 }
+    pub(super) fn new(stream: BoxStream, algorithm: Algorithm) -> Self {
+        Self {
+            stream,
+            algorithm,
+            reading: Reading::START,
+            pending: Vec::new(),
+            output: Vec::new(),
+            sent: 0,
+            sequence: 0,
+        }
     }
 
     /// Sends the frame that is on its way.
@@ -145,7 +149,7 @@ impl Compressed {
     fn pack(&mut self, bytes: &[u8]) {
         self.output = Vec::with_capacity(HEADER + bytes.len());
         self.output.resize(HEADER, 0);
-        let packed = bytes.len() >= LEAST_PACKED && self.deflate(bytes);
+        let packed = bytes.len() >= LEAST_PACKED && self.shrink(bytes);
         if !packed {
             self.output.truncate(HEADER);
             self.output.extend_from_slice(bytes);
@@ -157,11 +161,8 @@ impl Compressed {
     }
 
     /// Appends the packed bytes; false if they do not become fewer.
-    fn deflate(&mut self, bytes: &[u8]) -> bool {
-        // The packer's window is given back with each frame: it is larger than all that an idle connection holds.
-        let mut deflate = Compress::new(Compression::fast(), true);
-        let status = deflate.compress_vec(bytes, &mut self.output, FlushCompress::Finish);
-        matches!(status, Ok(Status::StreamEnd)) && self.output.len() - HEADER < bytes.len()
+    fn shrink(&mut self, bytes: &[u8]) -> bool {
+        pack(self.algorithm, bytes, &mut self.output) && self.output.len() - HEADER < bytes.len()
     }
 }
 
@@ -182,7 +183,7 @@ fn poll_some(
 
 impl AsyncRead for Compressed {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, reading, sequence, .. } = &mut *self;
+        let Self { stream, algorithm, reading, sequence, .. } = &mut *self;
         if buffer.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
@@ -198,7 +199,7 @@ impl AsyncRead for Compressed {
                     *have += read;
                     if *have == HEADER {
                         *sequence = bytes[3].wrapping_add(1);
-                        *reading = Reading::frame(*bytes);
+                        *reading = Reading::frame(*bytes, *algorithm);
                     }
                 }
                 Reading::Plain { left: 0 } => *reading = Reading::START,
@@ -213,9 +214,29 @@ impl AsyncRead for Compressed {
                     }
                     return Poll::Ready(Ok(()));
                 }
-                Reading::Packed(packed) => {
+                Reading::Zstd(packed) => {
+                    while packed.left > 0 {
+                        let mut piece = [0; zlib::PIECE];
+                        let most = packed.left.min(piece.len());
+                        let mut piece = ReadBuf::new(&mut piece[..most]);
+                        ready!(Pin::new(&mut *stream).poll_read(cx, &mut piece))?;
+                        if piece.filled().is_empty() {
+                            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                        }
+                        packed.take(piece.filled());
+                    }
+                    let (came, over) = packed.unpack(buffer.initialize_unfilled())?;
+                    if over {
+                        *reading = Reading::START;
+                    }
+                    if came > 0 {
+                        buffer.advance(came);
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+                Reading::Zlib(packed) => {
                     if packed.start == packed.end && packed.left > 0 {
-                        let most = packed.left.min(PIECE);
+                        let most = packed.left.min(zlib::PIECE);
                         let mut piece = ReadBuf::new(&mut packed.piece[..most]);
                         ready!(Pin::new(&mut *stream).poll_read(cx, &mut piece))?;
                         let read = piece.filled().len();
@@ -267,112 +288,5 @@ impl Stream for Compressed {
 
     fn tls(&self) -> Option<TlsSession> {
         self.stream.tls()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
-    use super::*;
-
-    fn zlib(bytes: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(bytes.len() + 100);
-        let status = Compress::new(Compression::best(), true).compress_vec(bytes, &mut out, FlushCompress::Finish);
-        assert_eq!(status.unwrap(), Status::StreamEnd);
-        out
-    }
-
-    fn frame(sequence: u8, payload: &[u8], before: usize) -> Vec<u8> {
-        let [a, b, c, _] = (payload.len() as u32).to_le_bytes();
-        let [d, e, f, _] = (before as u32).to_le_bytes();
-        [&[a, b, c, sequence, d, e, f], payload].concat()
-    }
-
-    async fn read(bytes: &[u8]) -> io::Result<Vec<u8>> {
-        let (mut near, far) = tokio::io::duplex(bytes.len().max(1));
-        near.write_all(bytes).await.unwrap();
-        drop(near);
-        let mut out = Vec::new();
-        Compressed::new(Box::new(far)).read_to_end(&mut out).await.map(|_| out)
-    }
-
-    #[tokio::test]
-    async fn what_one_end_writes_the_other_reads() {
-        let (near, far) = tokio::io::duplex(1000);
-        let (mut near, mut far) = (Compressed::new(Box::new(near)), Compressed::new(Box::new(far)));
-        let texts =
-            [b"short".to_vec(), b"long and dull ".repeat(20_000), (0..=255).collect(), vec![7; 49], vec![7; 50]];
-        let all = texts.concat();
-        let writing = async {
-            for text in &texts {
-                near.write_all(text).await.unwrap();
-                near.flush().await.unwrap();
-            }
-            near.shutdown().await.unwrap();
-        };
-        let mut out = Vec::new();
-        let (read, ()) = tokio::join!(far.read_to_end(&mut out), writing);
-        assert_eq!(read.unwrap(), all.len());
-        assert!(out == all);
-    }
-
-    #[tokio::test]
-    async fn dull_bytes_are_packed_and_short_ones_are_not() {
-        let (near, mut far) = tokio::io::duplex(100_000);
-        let mut near = Compressed::new(Box::new(near));
-        // What is written up to a flush is one frame.
-        near.write_all(&[1; 4_000]).await.unwrap();
-        near.write_all(&[1; 6_000]).await.unwrap();
-        near.flush().await.unwrap();
-        near.write_all(b"short").await.unwrap();
-        near.shutdown().await.unwrap();
-        let mut out = Vec::new();
-        far.read_to_end(&mut out).await.unwrap();
-        let length = usize::from(out[0]) | usize::from(out[1]) << 8;
-        assert!(length < 200, "{length}");
-        assert_eq!(out[3..7], [0, 0x10, 0x27, 0]);
-        assert_eq!(out[HEADER + length..], frame(1, b"short", 0));
-    }
-
-    #[tokio::test]
-    async fn frames_of_both_kinds_are_read_and_empty_ones_passed_over() {
-        let dull = vec![9; 100_000];
-        let bytes =
-            [frame(0, b"ab", 0), frame(1, b"", 0), frame(2, &zlib(&dull), dull.len()), frame(3, b"c", 0)].concat();
-        assert_eq!(read(&bytes).await.unwrap(), [b"ab", &dull[..], b"c"].concat());
-    }
-
-    #[tokio::test]
-    async fn a_frame_that_is_not_what_it_says_is_an_error() {
-        let dull = vec![9; 100_000];
-        let packed = zlib(&dull);
-        for (what, bytes) in [
-            ("longer", frame(0, &packed, dull.len() - 1)),
-            ("much longer", frame(0, &packed, 1)),
-            ("shorter", frame(0, &packed, dull.len() + 1)),
-            ("more behind", frame(0, &[&packed[..], b"x"].concat(), dull.len())),
-            ("cut off", frame(0, &packed[..packed.len() - 1], dull.len())),
-            ("no zlib", frame(0, b"nonsense", 10)),
-            ("empty", frame(0, b"", 10)),
-        ] {
-            assert_eq!(read(&bytes).await.unwrap_err().kind(), io::ErrorKind::InvalidData, "{what}");
-        }
-        for cut in [1, 6, HEADER, HEADER + 5] {
-            let bytes = frame(0, &packed, dull.len());
-            assert_eq!(read(&bytes[..cut]).await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof, "{cut}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_bomb_is_unpacked_no_faster_than_it_is_read() {
-        let huge = vec![0; 0xff_ffff];
-        let (mut near, far) = tokio::io::duplex(1 << 20);
-        near.write_all(&frame(0, &zlib(&huge), huge.len())).await.unwrap();
-        let mut far = Compressed::new(Box::new(far));
-        let mut buffer = vec![0; 1000];
-        far.read_exact(&mut buffer).await.unwrap();
-        let Reading::Packed(packed) = &far.reading else { panic!("the frame is not over") };
-        assert_eq!(packed.promised, 0xff_ffff - 1000);
     }
 }

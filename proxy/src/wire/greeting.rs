@@ -44,6 +44,7 @@ pub(super) fn capabilities(tls: bool) -> CapabilityFlags {
         | CapabilityFlags::CLIENT_CONNECT_ATTRS
         | CapabilityFlags::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA
         | CapabilityFlags::CLIENT_COMPRESS
+        | CapabilityFlags::CLIENT_ZSTD_COMPRESSION_ALGORITHM
         | CapabilityFlags::CLIENT_INTERACTIVE
         | CapabilityFlags::CLIENT_SESSION_TRACK
         | CapabilityFlags::CLIENT_QUERY_ATTRIBUTES
@@ -129,13 +130,9 @@ mod tests {
         assert_eq!(packet.default_collation(), 255);
         assert_eq!(packet.status_flags().bits(), 0x0002);
         assert_eq!(packet.auth_plugin(), Some(AuthPlugin::CachingSha2Password));
-        assert_eq!(packet.capabilities().bits(), 0x09bf_a62f);
+        assert_eq!(packet.capabilities().bits(), 0x0dbf_a62f);
         assert_eq!(packet.mariadb_ext_capabilities().bits(), 0);
-        for absent in [
-            CapabilityFlags::CLIENT_SSL,
-            CapabilityFlags::CLIENT_LOCAL_FILES,
-            CapabilityFlags::CLIENT_ZSTD_COMPRESSION_ALGORITHM,
-        ] {
+        for absent in [CapabilityFlags::CLIENT_SSL, CapabilityFlags::CLIENT_LOCAL_FILES] {
             assert!(!packet.capabilities().contains(absent), "{absent:?}");
         }
     }

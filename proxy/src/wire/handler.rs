@@ -12,6 +12,7 @@ use mysql_common::constants::CapabilityFlags;
 
 use super::changes::SessionChange;
 use super::command::CommandKind;
+use super::compress::Algorithm;
 use super::error::{ErrorReply, WireError};
 use super::execute::Attributes;
 use super::reply::{OkReply, Replied, Reply};
@@ -201,8 +202,8 @@ pub struct ClientFlags {
     pub session_track: bool,
     /// A person sits there: `interactive_timeout` instead of `wait_timeout`.
     pub interactive: bool,
-    /// Packets are compressed both ways.
-    pub compress: bool,
+    /// How packets are compressed, both ways.
+    pub compression: Option<Algorithm>,
 }
 
 impl ClientFlags {
@@ -214,7 +215,7 @@ impl ClientFlags {
             deprecate_eof: capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF),
             session_track: capabilities.contains(CapabilityFlags::CLIENT_SESSION_TRACK),
             interactive: capabilities.contains(CapabilityFlags::CLIENT_INTERACTIVE),
-            compress: capabilities.contains(CapabilityFlags::CLIENT_COMPRESS),
+            compression: Algorithm::of(capabilities),
         }
     }
 }

@@ -47,6 +47,7 @@ mod tests;
 
 pub use changes::SessionChange;
 pub use command::CommandKind;
+pub use compress::Algorithm;
 pub use error::{ErrorReply, Violation, Wait, WireError};
 pub use execute::Attributes;
 pub use greeting::Greeting;

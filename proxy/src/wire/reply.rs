@@ -13,6 +13,7 @@ use mysql_common::io::BufMutExt as _;
 
 use super::changes::{SessionChange, write_changes};
 use super::column::{write_column, write_param};
+use super::compress::Algorithm;
 use super::error::{ErrorReply, Violation, WireError};
 use super::packet::Channel;
 use super::status::{Following, Status};
@@ -33,9 +34,9 @@ impl Client {
         self.capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF)
     }
 
-    /// Whether what follows the login is compressed.
-    pub(super) fn compresses(self) -> bool {
-        self.capabilities.contains(CapabilityFlags::CLIENT_COMPRESS)
+    /// How what follows the login is compressed, if it is.
+    pub(super) fn compression(self) -> Option<Algorithm> {
+        Algorithm::of(self.capabilities)
     }
 
     fn is_told_changes(self) -> bool {

@@ -83,11 +83,13 @@ async fn converse<H: Handler>(
         entered = enter(channel, greeting, limits, handler) => entered?,
     };
     let Some(entered) = entered else { return Ok(()) };
-    if entered.client.compresses() {
+    if let Some(algorithm) = entered.client.compression() {
         // Everything behind the OK of the login, both ways.
         channel.flush().await?;
         channel
-            .wrap(async |ahead, plain| Ok(Box::new(Compressed::new(Box::new(Prefixed::new(ahead, plain)))) as _))
+            .wrap(async |ahead, plain| {
+                Ok(Box::new(Compressed::new(Box::new(Prefixed::new(ahead, plain)), algorithm)) as _)
+            })
             .await?;
         channel.ignore_order();
     }

@@ -160,6 +160,7 @@ fn by_key(table: &TableDef, conjuncts: Conjuncts, keys: Keys, rows: &BTreeSet<Ro
         };
     }
     // A list of versions is read as the range around it.
+    // Where an hour comes twice, what is shown after a time is not all that came after it.
     let expressed = Dimensions { refs: fixed_refs, ..all };
     let refs = reference_range(&keys);
     let residual = conjuncts.residual(expressed);
@@ -224,7 +225,13 @@ fn by_log(
     let direction = order(demand.order, &[CellColumn::Shard, CellColumn::AddedId], &fixed);
     // A log is read forwards only.
     let ordered = direction == Some(Direction::Ascending);
-    let expressed = Dimensions { columns: true, shards: true, added: true, created: true, ..Dimensions::default() };
+    let expressed = Dimensions {
+        columns: true,
+        shards: true,
+        added: true,
+        created: env.time_zone().is_fixed(),
+        ..Dimensions::default()
+    };
     let residual = conjuncts.residual(expressed);
     let wanted = demand.limit.map(|n| n.saturating_add(demand.offset));
     let limit = if residual.is_none() && demand.row_per_cell && ordered { wanted } else { None };

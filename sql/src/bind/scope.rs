@@ -11,6 +11,7 @@ use crate::expression::{CastType, Expression, Function, Leaf, Operator, Scope, S
 use crate::parse::{Expr, unsupported};
 use crate::shape::content;
 use crate::value::Value;
+use crate::zone::TimeZone;
 
 /// A statement's parameters and session.
 pub(crate) struct Session<'a> {
@@ -58,7 +59,7 @@ impl<'a> Session<'a> {
             Leaf::Session(function) => Ok(self.env.function(*function)),
             Leaf::Now(digits) => Ok(Value::DateTime(self.env.time_zone().local(self.now(*digits)))),
             Leaf::UtcNow(digits) => Ok(Value::DateTime(self.now(*digits))),
-            Leaf::Zone => Ok(Value::Int(self.env.time_zone().ahead())),
+            Leaf::Zone => Ok(self.env.time_zone().value()),
             Leaf::Call(call, arguments) => {
                 let arguments = arguments.iter().map(|a| self.evaluate(a)).collect::<Result<Vec<_>, _>>()?;
                 self.env.call(*call, &arguments)
@@ -108,7 +109,7 @@ impl<'a> Session<'a> {
             None => self.value(leaf).map(Expression::Constant),
         })?;
         let keyed = if keys.is_empty() { bound } else { compare_as_keys(&bound, &keys)? };
-        self.fold(&keyed)
+        self.fold(&with_zones(keyed, self.env)?)
     }
 
     /// Evaluates what is constant. What cannot be evaluated stays, so that its error comes only if it is needed.
@@ -173,6 +174,37 @@ pub(crate) struct Bound {
     pub slot: Slot,
     /// Whether its values compare as keys.
     pub is_key: bool,
+}
+
+/// Looks up the zones CONVERT_TZ names, each once: no later step knows them by name.
+///
+/// # Errors
+/// None of its own.
+pub(crate) fn with_zones(expression: Expression<Slot>, env: &dyn Environment) -> Result<Expression<Slot>, SqlError> {
+    if !expression.any(|node| matches!(node, Expression::Call(Function::ConvertTz, _))) {
+        return Ok(expression);
+    }
+    expression.map(
+        &mut |node| {
+            let Expression::Call(Function::ConvertTz, arguments) = node else { return Ok(None) };
+            let [at, from, to] = arguments.as_slice() else { return Ok(None) };
+            let arguments = vec![with_zones(at.clone(), env)?, zone(from, env), zone(to, env)];
+            Ok(Some(Expression::Call(Function::ConvertTz, arguments)))
+        },
+        &mut |slot| Ok(Expression::Leaf(*slot)),
+    )
+}
+
+/// A zone as CONVERT_TZ takes it, NULL if it is not known; what comes out of a row stays what it is.
+fn zone(written: &Expression<Slot>, env: &dyn Environment) -> Expression<Slot> {
+    let scope = NoRow { longest: FOLD_BYTES, room: &AtomicUsize::new(FOLD_BYTES) };
+    let Ok(value) = written.evaluate(&scope) else { return written.clone() };
+    let zone = text_of(&value).and_then(|name| env.zone(&String::from_utf8_lossy(&name)));
+    Expression::Constant(match zone {
+        Some(zone @ TimeZone::Offset(_)) => Value::Text(zone.to_string().into()),
+        Some(zone @ TimeZone::Place(_)) => zone.value(),
+        None => Value::Null,
+    })
 }
 
 /// The error of a column that is not there.

@@ -40,6 +40,14 @@ pub(crate) trait Scope<L> {
     fn made(&self, _bytes: usize) -> Result<(), SqlError> {
         Ok(())
     }
+
+    /// What becomes of a function whose value would be too long: NULL where a warning can be told of it.
+    ///
+    /// # Errors
+    /// The error given, where none can.
+    fn too_long(&self, error: SqlError) -> Result<Value, SqlError> {
+        Err(error)
+    }
 }
 
 impl<L> Expression<L> {
@@ -77,11 +85,13 @@ impl<L> Expression<L> {
             Self::Case { operand, branches, otherwise } => {
                 case(operand.as_deref(), branches, otherwise.as_deref(), scope)
             }
-            Self::Call(function, arguments) => functions::call(*function, arguments, scope),
+            Self::Call(function, arguments) => or_null(functions::call(*function, arguments, scope), scope),
             Self::Cast(e, ty) => {
                 let value = cast(e.evaluate(scope)?, *ty)?;
-                scope.made(functions::bounded("cast", &value, scope.longest())?)?;
-                Ok(value)
+                match functions::bounded("cast", &value, scope.longest()) {
+                    Ok(bytes) => scope.made(bytes).map(|()| value),
+                    Err(error) => or_null(Err(error), scope),
+                }
             }
             Self::Tuple(_) => {
                 Err(SqlError::BadValue { out_of_range: false, message: "Operand should contain 1 column(s)".into() })
@@ -218,7 +228,7 @@ fn operate<L>(op: Operator, a: Value, b: Value, scope: &dyn Scope<L>) -> Result<
             bitwise(&a, &b, |a, b| u32::try_from(b).ok().and_then(|b| a.checked_shr(b)).unwrap_or(0))
         }
         Operator::Concat => {
-            let value = text::concat(&[a, b], scope.longest())?;
+            let value = or_null(text::concat(&[a, b], scope.longest()), scope)?;
             scope.made(functions::bounded("concat", &value, scope.longest())?)?;
             value
         }
@@ -228,6 +238,14 @@ fn operate<L>(op: Operator, a: Value, b: Value, scope: &dyn Scope<L>) -> Result<
             other => other,
         },
     })
+}
+
+/// The value, or what becomes of one that is too long.
+fn or_null<L>(value: Result<Value, SqlError>, scope: &dyn Scope<L>) -> Result<Value, SqlError> {
+    match value {
+        Err(error @ SqlError::ResultTooLong { .. }) => scope.too_long(error),
+        value => value,
+    }
 }
 
 fn bitwise(a: &Value, b: &Value, f: fn(u64, u64) -> u64) -> Value {

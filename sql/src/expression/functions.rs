@@ -12,8 +12,13 @@ use super::text::{
 };
 use super::{Expression, Scope, compare, json, time};
 use crate::error::SqlError;
+use crate::parse::unsupported;
 use crate::shape::content;
 use crate::value::Value;
+use crate::zone::{Clock, TimeZone};
+
+/// The last microsecond of a timestamp, 3001-01-18 23:59:59.999999: MySQL's bound.
+const LAST: i64 = 32_536_771_199_999_999;
 
 macro_rules! functions {
     ($($name:ident $sql:literal ($min:literal, $max:expr)),* $(,)?) => {
@@ -330,14 +335,13 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
                 | Value::Bytes(_)
                 | Value::Json(_) => time::parse(&text(0)),
             };
-            local.map_or(Value::Null, |local| unix_time(Micros(local.0.saturating_sub(offset(zone)))))
+            local.map_or(Value::Null, |local| unix_time(clock(zone).utc(local)))
         }
         (Function::FromUnixTime, [seconds, zone]) => {
             let micros = Number::of(seconds);
             let micros = micros.and_then(|n| n.apply(Arithmetic::Multiply, Number::int(1_000_000)).ok().flatten());
             match micros.map(|n| i64::try_from(n.round())) {
-                // MySQL's bounds: 1970 to 3001-01-18.
-                Some(Ok(micros @ 0..=32_536_771_199_999_999)) => Value::DateTime(Micros(micros + offset(zone))),
+                Some(Ok(micros @ 0..=LAST)) => Value::DateTime(clock(zone).local(Micros(micros))),
                 Some(_) | None => Value::Null,
             }
         }
@@ -359,14 +363,14 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
                 None => Value::Null,
             }
         }
-        (Function::ConvertTz, [_, _, _]) => {
-            // Zones by offset, and UTC by name; others are not known, which MySQL answers with NULL.
-            let zone = |i| match string(i).to_ascii_uppercase().as_str() {
-                "UTC" | "SYSTEM" => Some(0),
-                other => time::offset(other),
-            };
-            match (time::parse(&text(0)), zone(1), zone(2)) {
-                (Some(at), Some(from), Some(to)) => Value::DateTime(Micros(at.0 - from + to)),
+        (Function::ConvertTz, [_, from, to]) => {
+            let (from, to) = (zone(from)?, zone(to)?);
+            match (time::parse(&text(0)), from, to) {
+                (Some(at), Some(from), Some(to)) => {
+                    let utc = from.utc(at);
+                    // Out of a timestamp's range nothing is converted.
+                    Value::DateTime(if (1_000_000..=LAST).contains(&utc.0) { to.local(utc) } else { at })
+                }
                 (_, _, _) => Value::Null,
             }
         }
@@ -384,22 +388,36 @@ fn whole(number: Number, up: bool) -> Value {
     }
 }
 
-/// The microseconds ahead of UTC that a time zone is.
-fn offset(zone: &Value) -> i64 {
-    match zone {
-        Value::Int(micros) => *micros,
-        Value::Null
-        | Value::UInt(_)
-        | Value::Double(_)
-        | Value::Decimal(_)
-        | Value::Text(_)
-        | Value::Bytes(_)
-        | Value::Json(_)
-        | Value::DateTime(_) => 0,
+/// The session's zone, as its leaf gives it.
+fn clock(zone: &Value) -> Clock<'_> {
+    Clock::of(zone).unwrap_or(Clock::Offset(0))
+}
+
+/// The zone CONVERT_TZ is given: one that was looked up, an offset, or the text of one; `None` for NULL.
+///
+/// # Errors
+/// A zone's name out of a row: files are not read for each.
+fn zone(value: &Value) -> Result<Option<Clock<'_>>, SqlError> {
+    if let Value::Bytes(packed) = value
+        && let Some(clock) = Clock::packed(packed)
+    {
+        return Ok(Some(clock));
+    }
+    let Some(text) = text_of(value) else { return Ok(None) };
+    match TimeZone::named(&String::from_utf8_lossy(&text)) {
+        Some(TimeZone::Offset(ahead)) => Ok(Some(Clock::Offset(ahead))),
+        Some(TimeZone::Place(_)) | None => Err(unsupported(
+            "CONVERT_TZ with a zone by name that comes out of a row",
+            "write the name as a constant or a parameter, or keep offsets like '+02:00' in the rows",
+        )),
     }
 }
 
+/// A time as seconds since 1970; 0 for what is out of a timestamp's range.
 fn unix_time(at: Micros) -> Value {
+    if !(0..=LAST).contains(&at.0) {
+        return Value::Int(0);
+    }
     let (seconds, micros) = (at.0.div_euclid(1_000_000), at.0.rem_euclid(1_000_000));
     if micros == 0 { Value::Int(seconds) } else { Value::Decimal(super::number::decimal_text(i128::from(at.0), 6)) }
 }

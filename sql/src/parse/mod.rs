@@ -50,6 +50,7 @@ use crate::account::Grant;
 use crate::ast::{Limit, Parsed, Select};
 use crate::environment::SqlMode;
 use crate::error::SqlError;
+use crate::relational::RelationalError;
 use budget::Demand;
 use reader::Reader;
 use tokens::Tokens;
@@ -402,6 +403,7 @@ fn select_of_either_kind(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
         (Ok(query), refusal) => Ok(Parsed::Relational { query: Box::new(query), refusal }),
         // Neither can: what is wrong to the simpler one is said, unless it only does not have it.
         (Err(error), None)
+        | (Err(error @ SqlError::Relational(RelationalError::NoAlias)), Some(_))
         | (Err(error @ (SqlError::Syntax { .. } | SqlError::Unsupported { .. })), Some(SqlError::Unsupported { .. })) => {
             Err(error)
         }

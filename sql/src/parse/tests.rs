@@ -945,3 +945,17 @@ fn limits_have_names() {
         ["7"]
     );
 }
+
+#[test]
+fn a_derived_table_without_a_name_is_said_to_be_one_whatever_it_is_of() {
+    use crate::relational::RelationalError;
+    for text in [
+        "SELECT * FROM (SELECT 1)",
+        "SELECT COUNT(*) FROM (SELECT body FROM trips)",
+        "SELECT * FROM (SELECT body FROM trips) WHERE 1",
+        "SELECT 1 FROM (SELECT 1) AS a, (SELECT 2)",
+    ] {
+        let error = parse(text, SqlMode::default()).err();
+        assert_eq!(error, Some(SqlError::Relational(RelationalError::NoAlias)), "{text}");
+    }
+}

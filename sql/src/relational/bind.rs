@@ -13,6 +13,7 @@ use crate::error::SqlError;
 use crate::expression::number::Number;
 use crate::expression::{CastType, Expression, Leaf, Type};
 use crate::parse::{budget, on_big_stack, unsupported};
+use crate::shape::Notes;
 use crate::value::{ColumnMeta, ColumnType, Value};
 
 /// Longest SQL for the engine, in bytes.
@@ -35,6 +36,7 @@ pub(super) struct Binder<'a> {
     next: usize,
     /// How many nodes have been printed.
     pub nodes: usize,
+    pub notes: Notes,
 }
 
 /// A query as SQL.
@@ -78,6 +80,7 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
         relations: Vec::new(),
         next: 0,
         nodes: 0,
+        notes: Notes::default(),
     };
     let bound = binder.query(query, None)?;
     if bound.sql.len() > SQL_BYTES {
@@ -94,6 +97,8 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
         rows: env.collect_rows(),
         bytes: env.collect_bytes(),
         limited: query.limit != RelLimit::default(),
+        notes: binder.notes,
+        longest: env.longest_value(),
     })
 }
 

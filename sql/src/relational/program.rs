@@ -8,6 +8,7 @@ use super::{Relation, RelationalError};
 use crate::bind::scope::Session;
 use crate::error::SqlError;
 use crate::expression::{Expression, Scope, Slot, VALUE_BYTES};
+use crate::shape::Notes;
 use crate::value::{ColumnMeta, Row, Value};
 
 /// The names a [`Program`]'s SQL uses for what the engine must answer.
@@ -36,6 +37,9 @@ pub struct Program {
     pub(super) rows: usize,
     pub(super) bytes: usize,
     pub(super) limited: bool,
+    pub(super) notes: Notes,
+    /// Longest value a function makes, in bytes.
+    pub(super) longest: usize,
 }
 
 /// An expression the engine calls back for.
@@ -50,6 +54,8 @@ struct Operands<'a> {
     fold: bool,
     /// While the statement is bound.
     session: Option<&'a Session<'a>>,
+    notes: &'a Notes,
+    longest: usize,
 }
 
 impl Scope<Slot> for Operands<'_> {
@@ -62,22 +68,28 @@ impl Scope<Slot> for Operands<'_> {
     }
 
     fn longest(&self) -> usize {
-        self.session.map_or(VALUE_BYTES, |session| session.env.longest_value())
+        self.longest
     }
 
     fn made(&self, bytes: usize) -> Result<(), SqlError> {
         self.session.map_or(Ok(()), |session| session.made(bytes))
     }
+
+    fn too_long(&self, error: SqlError) -> Result<Value, SqlError> {
+        self.notes.add(error);
+        Ok(Value::Null)
+    }
 }
 
 impl Scalar {
-    pub(super) fn evaluate(&self, values: &[Value]) -> Result<Value, SqlError> {
-        self.expression.evaluate(&Operands { values, fold: self.fold, session: None })
+    pub(super) fn evaluate(&self, values: &[Value], notes: &Notes, longest: usize) -> Result<Value, SqlError> {
+        self.expression.evaluate(&Operands { values, fold: self.fold, session: None, notes, longest })
     }
 
     /// The value of one without operands, while the statement is bound.
-    pub(super) fn constant(&self, session: Option<&Session<'_>>) -> Result<Value, SqlError> {
-        self.expression.evaluate(&Operands { values: &[], fold: self.fold, session })
+    pub(super) fn constant(&self, session: Option<&Session<'_>>, notes: &Notes) -> Result<Value, SqlError> {
+        let longest = session.map_or(VALUE_BYTES, |session| session.env.longest_value());
+        self.expression.evaluate(&Operands { values: &[], fold: self.fold, session, notes, longest })
     }
 }
 
@@ -102,6 +114,11 @@ impl Program {
         &self.relations
     }
 
+    /// What its expressions will tell beside its rows.
+    pub fn notes(&self) -> Notes {
+        self.notes.clone()
+    }
+
     /// The result columns.
     pub fn columns(&self) -> &[ColumnMeta] {
         &self.columns
@@ -124,7 +141,7 @@ impl Program {
     pub fn call(&self, number: usize, operands: Vec<Packed>) -> Result<Packed, SqlError> {
         let scalar = self.scalars.get(number).ok_or_else(|| SqlError::Internal("no such expression".into()))?;
         let values: Vec<Value> = operands.into_iter().map(Packed::value).collect();
-        Ok(Packed::of(&scalar.evaluate(&values)?))
+        Ok(Packed::of(&scalar.evaluate(&values, &self.notes, self.longest)?))
     }
 
     /// Answers [`names::AGGREGATE`], given row by row.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cellgate_schemaless::{Body, Cell, ColumnKey, RefKey, RowKey, ShardId};
 
-use super::{Bounds, Collected};
+use super::{Bounds, Collected, Notes, Plan};
 use crate::bind::{DECLARED, ROW_KEY, SHARD};
 use crate::columns::CellColumn;
 use crate::error::SqlError;
@@ -35,8 +35,9 @@ pub(crate) struct RowInput {
 /// The columns of a cell, its time in the session's zone.
 pub(super) struct CellScope<'a> {
     pub cell: &'a Cell,
-    pub zone: TimeZone,
+    pub zone: &'a TimeZone,
     pub longest: usize,
+    pub notes: &'a Notes,
 }
 
 impl Scope<Slot> for CellScope<'_> {
@@ -58,6 +59,11 @@ impl Scope<Slot> for CellScope<'_> {
     fn longest(&self) -> usize {
         self.longest
     }
+
+    fn too_long(&self, error: SqlError) -> Result<Value, SqlError> {
+        self.notes.add(error);
+        Ok(Value::Null)
+    }
 }
 
 fn json(body: &Body) -> Value {
@@ -66,8 +72,15 @@ fn json(body: &Body) -> Value {
 
 /// Values by slot.
 pub(super) struct ValueScope<'a> {
-    pub values: &'a [Value],
-    pub longest: usize,
+    values: &'a [Value],
+    longest: usize,
+    notes: &'a Notes,
+}
+
+impl<'a> ValueScope<'a> {
+    pub fn new(values: &'a [Value], plan: &Plan, notes: &'a Notes) -> Self {
+        Self { values, longest: plan.bounds.value, notes }
+    }
 }
 
 impl Scope<Slot> for ValueScope<'_> {
@@ -77,6 +90,11 @@ impl Scope<Slot> for ValueScope<'_> {
 
     fn longest(&self) -> usize {
         self.longest
+    }
+
+    fn too_long(&self, error: SqlError) -> Result<Value, SqlError> {
+        self.notes.add(error);
+        Ok(Value::Null)
     }
 }
 

@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use super::group::encode;
-use super::{Collected, Plan, content, size};
+use super::sort::sort;
+use super::{Collected, Patience, Plan, content, size};
 use crate::error::SqlError;
 use crate::expression::{Scope, Slot, sort_order};
 use crate::value::{Row, Value};
@@ -46,7 +47,7 @@ impl Output {
     }
 
     /// Takes a row; gives it back if it can be sent now.
-    pub fn push(&mut self, plan: &Plan, scope: &dyn Scope<Slot>) -> Result<Option<Row>, SqlError> {
+    pub fn push(&mut self, plan: &Plan, scope: &dyn Scope<Slot>, patience: &Patience) -> Result<Option<Row>, SqlError> {
         if self.is_full(plan) {
             return Ok(None);
         }
@@ -78,7 +79,7 @@ impl Output {
         self.number += 1;
         if let Some(keep) = keep(plan).filter(|keep| self.sorting.len() >= keep.saturating_mul(2).saturating_add(SLACK))
         {
-            sort(plan, &mut self.sorting)?;
+            self.sorting = sorted(plan, std::mem::take(&mut self.sorting), patience)?;
             for dropped in self.sorting.drain(keep..) {
                 self.collected.remove(size(&dropped.row) + size(&dropped.keys));
             }
@@ -92,11 +93,11 @@ impl Output {
     }
 
     /// The rows that had to wait.
-    pub fn finish(mut self, plan: &Plan) -> Result<Vec<Row>, SqlError> {
-        sort(plan, &mut self.sorting)?;
+    pub fn finish(self, plan: &Plan, patience: &Patience) -> Result<Vec<Row>, SqlError> {
+        let sorting = sorted(plan, self.sorting, patience)?;
         let offset = usize::try_from(plan.offset).unwrap_or(usize::MAX);
         let limit = plan.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
-        Ok(self.sorting.into_iter().skip(offset).take(limit).map(|s| s.row).collect())
+        Ok(sorting.into_iter().skip(offset).take(limit).map(|s| s.row).collect())
     }
 }
 
@@ -105,21 +106,14 @@ fn keep(plan: &Plan) -> Option<usize> {
     plan.limit.and_then(|limit| usize::try_from(limit.saturating_add(plan.offset)).ok())
 }
 
-fn sort(plan: &Plan, rows: &mut [Sorted]) -> Result<(), SqlError> {
-    let mut failed = None;
-    rows.sort_unstable_by(|a, b| {
-        let mut order = Ordering::Equal;
+fn sorted(plan: &Plan, rows: Vec<Sorted>, patience: &Patience) -> Result<Vec<Sorted>, SqlError> {
+    sort(rows, patience, |a, b| {
         for ((a, b), (_, descending)) in a.keys.iter().zip(&b.keys).zip(&plan.order) {
-            let this = sort_order(a, b).unwrap_or_else(|error| {
-                failed.get_or_insert(error);
-                Ordering::Equal
-            });
-            order = order.then(if *descending { this.reverse() } else { this });
+            let order = sort_order(a, b)?;
             if order != Ordering::Equal {
-                break;
+                return Ok(if *descending { order.reverse() } else { order });
             }
         }
-        order.then(a.number.cmp(&b.number))
-    });
-    failed.map_or(Ok(()), Err)
+        Ok(a.number.cmp(&b.number))
+    })
 }

@@ -145,8 +145,11 @@ impl Definition {
                     return Err(VariableError::Collation(text));
                 }
             }
-            Domain::TimeZone => match TimeZone::named(&text) {
-                Some(_) => Value::Text(text.into()),
+            Domain::TimeZone => match facts.zones.find(&text) {
+                Some(TimeZone::Offset(_)) => Value::Text(text.into()),
+                // As it is written, whatever its case was in the statement.
+                Some(TimeZone::Place(zone)) => Value::Text(zone.name().to_owned().into()),
+                None if facts.zones.is_empty() => return Err(VariableError::NoTimeZones(text)),
                 None => return Err(VariableError::TimeZone(text)),
             },
             Domain::Fixed(reason) => {

@@ -34,9 +34,14 @@ pub enum VariableError {
     /// A collation other than those of utf8mb4.
     #[error("Unknown collation: '{0}'; Cellgate speaks utf8mb4")]
     Collation(String),
-    /// A time zone by name.
-    #[error("Unknown or incorrect time zone: '{0}'; write an offset like '+02:00', 'UTC' or 'SYSTEM' (which is UTC)")]
+    /// A time zone that is not known.
+    #[error("Unknown or incorrect time zone: '{0}'; write a name like 'Europe/Paris' or an offset like '+02:00'")]
     TimeZone(String),
+    /// A time zone by name, where no names are known.
+    #[error(
+        "Unknown or incorrect time zone: '{0}'; the machine Cellgate runs on has no zone files (package tzdata):          install them, or write an offset like '+02:00'"
+    )]
+    NoTimeZones(String),
     /// Setting it would change results in a way that is not built.
     #[error("Variable '{name}' cannot be set to '{value}': {reason}")]
     Refused {

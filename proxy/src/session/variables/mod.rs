@@ -19,6 +19,8 @@ use cellgate_sql::{SettingValue, SqlMode, TimeZone, Value};
 pub use error::VariableError;
 use table::{DEFINITIONS, SYNONYMS};
 
+use crate::zones::Zones;
+
 /// What values a variable takes.
 #[derive(Clone, Copy, Debug)]
 enum Domain {
@@ -116,6 +118,8 @@ pub struct ServerFacts {
     pub handshake_seconds: u64,
     /// Whether TLS is offered to clients.
     pub tls: bool,
+    /// The time zones there are.
+    pub zones: Arc<Zones>,
 }
 
 /// A value that was checked and can be set.
@@ -139,7 +143,7 @@ pub enum Target {
 }
 
 /// What every statement asks of the variables.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Derived {
     /// `autocommit`
     pub autocommit: bool,
@@ -168,6 +172,8 @@ pub struct Variables {
     /// What was set since.
     own: BTreeMap<&'static str, Value>,
     derived: Derived,
+    /// Where the zone behind `time_zone` is found.
+    zones: Arc<Zones>,
 }
 
 impl Variables {
@@ -176,7 +182,7 @@ impl Variables {
         let values: BTreeMap<_, _> = DEFINITIONS.iter().map(|d| (d.name, d.default_value(facts))).collect();
         let base = Arc::new(values);
         let own = BTreeMap::new();
-        Self { derived: Derived::of(&base, &own), base, own }
+        Self { derived: Derived::of(&base, &own, TimeZone::UTC), base, own, zones: Arc::clone(&facts.zones) }
     }
 
     /// The variables of a session that begins now.
@@ -186,7 +192,8 @@ impl Variables {
         }
         let mut base = BTreeMap::clone(&self.base);
         base.extend(self.own.clone());
-        Self { base: Arc::new(base), own: BTreeMap::new(), derived: self.derived }
+        let (derived, zones) = (self.derived.clone(), Arc::clone(&self.zones));
+        Self { base: Arc::new(base), own: BTreeMap::new(), derived, zones }
     }
 
     /// The value; `None` if there is no such variable.
@@ -227,8 +234,12 @@ impl Variables {
 
     /// Sets what [`Variables::check`] answered.
     pub fn set(&mut self, name: &'static str, value: Value) {
+        let time_zone = match name {
+            "time_zone" => self.zones.find(&text_of(&value)).unwrap_or(TimeZone::UTC),
+            _ => self.derived.time_zone.clone(),
+        };
         self.own.insert(name, value);
-        self.derived = Derived::of(&self.base, &self.own);
+        self.derived = Derived::of(&self.base, &self.own, time_zone);
     }
 
     /// All variables as SHOW VARIABLES prints them, by name.
@@ -268,14 +279,13 @@ impl Variables {
 }
 
 impl Derived {
-    fn of(base: &BTreeMap<&'static str, Value>, own: &BTreeMap<&'static str, Value>) -> Self {
+    fn of(base: &BTreeMap<&'static str, Value>, own: &BTreeMap<&'static str, Value>, time_zone: TimeZone) -> Self {
         let get = |name| own.get(name).or_else(|| base.get(name));
         let number = |name| match get(name) {
             Some(Value::Int(number)) => u64::try_from(*number).unwrap_or(0),
             _ => 0,
         };
         let text = |name| get(name).map(text_of).unwrap_or_default();
-        let time_zone = TimeZone::named(&text("time_zone")).unwrap_or(TimeZone::UTC);
         // The highest number means that there is no limit.
         let select_limit = Some(number("sql_select_limit")).filter(|limit| *limit < i64::MAX.unsigned_abs());
         Self {
@@ -285,8 +295,8 @@ impl Derived {
             max_execution_time: Some(number("max_execution_time")).filter(|ms| *ms > 0).map(Duration::from_millis),
             select_limit: select_limit.unwrap_or(u64::MAX),
             limited: select_limit == Some(0),
-            time_zone,
             utc: time_zone == TimeZone::UTC,
+            time_zone,
             wait_timeout: Duration::from_secs(number("wait_timeout")),
         }
     }

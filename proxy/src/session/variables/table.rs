@@ -157,6 +157,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     var("preload_buffer_size", number(32_768), within(1024, 1_073_741_824)),
     var("print_identified_with_as_hex", OFF, Domain::Switch),
     var("profiling", OFF, Domain::Fixed("use EXPLAIN ANALYZE")),
+    fact("protocol_compression_algorithms", text("zlib,zstd,uncompressed")),
     fact("protocol_version", number(10)),
     own("pseudo_thread_id", number(0), ANY_SIZE),
     var("query_alloc_block_size", number(8192), within(1024, u32::MAX as i64)),

@@ -1,10 +1,10 @@
 //! What hostile clients send: sessions that are right, but for a few changes.
 
 use bytes::BufMut;
-use flate2::{Compress, Compression, FlushCompress};
 use mysql_common::constants::{CapabilityFlags, ColumnType as WireType};
 use mysql_common::io::BufMutExt as _;
 
+use crate::wire::compress::{self, Algorithm};
 use crate::wire::greeting::{CACHING_SHA2, NATIVE, capabilities};
 
 /// Most packets of a generated session, and most bytes inserted into one of them at once.
@@ -14,8 +14,8 @@ const MOST_INSERTED: u64 = 64;
 /// What a client sends, before it is cut into frames.
 pub(super) struct Session {
     pub(super) packets: Vec<Packet>,
-    /// From this packet on they travel compressed.
-    compressed_from: Option<usize>,
+    /// From this packet on they travel compressed, and how.
+    compressed: Option<(usize, Algorithm)>,
 }
 
 #[derive(Clone)]
@@ -27,7 +27,7 @@ pub(super) struct Packet {
 impl Session {
     pub(super) fn generate(random: &mut Random) -> Self {
         let (mut packets, capabilities) = login(random);
-        let compressed_from = capabilities.contains(CapabilityFlags::CLIENT_COMPRESS).then_some(packets.len());
+        let compressed = Algorithm::of(capabilities).map(|algorithm| (packets.len(), algorithm));
         let naming = capabilities.contains(CapabilityFlags::CLIENT_QUERY_ATTRIBUTES);
         for _ in 0..random.below(MOST_PACKETS) {
             packets.extend(command(random, naming));
@@ -44,17 +44,18 @@ impl Session {
                 break;
             }
         }
-        Self { packets, compressed_from }
+        Self { packets, compressed }
     }
 
     /// The bytes on the wire: mostly well framed.
     pub(super) fn bytes(&self, random: &mut Random) -> Vec<u8> {
-        let plain = self.compressed_from.unwrap_or(self.packets.len()).min(self.packets.len());
+        let (plain, algorithm) = self.compressed.unwrap_or((self.packets.len(), Algorithm::Zlib));
+        let plain = plain.min(self.packets.len());
         let mut bytes = framed(&self.packets[..plain]);
         let mut rest = &framed(&self.packets[plain..])[..];
         while !rest.is_empty() {
             let length = 1 + random.below(rest.len() as u64) as usize;
-            compressed(random, &rest[..length], &mut bytes);
+            compressed(random, &rest[..length], algorithm, &mut bytes);
             rest = &rest[length..];
         }
         if random.below(4) == 0 {
@@ -75,7 +76,7 @@ fn framed(packets: &[Packet]) -> Vec<u8> {
 }
 
 /// A frame of the compressed protocol, packed or not, and now and then not what it says.
-fn compressed(random: &mut Random, bytes: &[u8], out: &mut Vec<u8>) {
+fn compressed(random: &mut Random, bytes: &[u8], algorithm: Algorithm, out: &mut Vec<u8>) {
     let mut packed = Vec::with_capacity(bytes.len() + 64);
     let mut before = 0;
     if random.below(3) == 0 {
@@ -83,7 +84,7 @@ fn compressed(random: &mut Random, bytes: &[u8], out: &mut Vec<u8>) {
     } else {
         before = bytes.len() as u32;
         // A Vec with room takes all of it.
-        let _ = Compress::new(Compression::fast(), true).compress_vec(bytes, &mut packed, FlushCompress::Finish);
+        compress::pack(algorithm, bytes, &mut packed);
     }
     match random.below(16) {
         0 => before = random.next() as u32 & 0xff_ffff,
@@ -98,10 +99,15 @@ fn compressed(random: &mut Random, bytes: &[u8], out: &mut Vec<u8>) {
 
 fn login(random: &mut Random) -> (Vec<Packet>, CapabilityFlags) {
     let offered = capabilities(false);
-    let capabilities = match random.below(6) {
+    let zlib = CapabilityFlags::CLIENT_COMPRESS;
+    let capabilities = match random.below(7) {
         // Mutations then meet the commands themselves, not what is packed around them.
-        4 => offered - CapabilityFlags::CLIENT_COMPRESS,
-        5 => offered - CapabilityFlags::CLIENT_COMPRESS - CapabilityFlags::CLIENT_QUERY_ATTRIBUTES,
+        4 => offered - zlib - CapabilityFlags::CLIENT_ZSTD_COMPRESSION_ALGORITHM,
+        5 => {
+            let zstd = CapabilityFlags::CLIENT_ZSTD_COMPRESSION_ALGORITHM;
+            offered - zlib - zstd - CapabilityFlags::CLIENT_QUERY_ATTRIBUTES
+        }
+        6 => offered - zlib,
         0 => offered - CapabilityFlags::CLIENT_PLUGIN_AUTH,
         1 => offered - CapabilityFlags::CLIENT_DEPRECATE_EOF,
         2 => offered - CapabilityFlags::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA,

@@ -414,6 +414,7 @@ async fn enter() -> Client {
 fn offered() -> CapabilityFlags {
     super::greeting::capabilities(false)
         - CapabilityFlags::CLIENT_COMPRESS
+        - CapabilityFlags::CLIENT_ZSTD_COMPRESSION_ALGORITHM
         - CapabilityFlags::CLIENT_QUERY_ATTRIBUTES
         - CapabilityFlags::CLIENT_SESSION_TRACK
 }

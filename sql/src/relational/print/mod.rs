@@ -13,6 +13,7 @@ use super::bind::Binder;
 use super::packed::Packed;
 use super::program::{Scalar, names};
 use super::scope::{Collation, Column, Scope};
+use crate::bind::scope::with_zones;
 use crate::error::SqlError;
 use crate::expression::{CastType, Expression, Slot, Type, truth};
 use crate::parse::budget;
@@ -150,11 +151,11 @@ impl Binder<'_> {
                 }
             });
         }
-        let expression = make(parts);
+        let expression = with_zones(make(parts), self.env)?;
         let ty = expression.ty(&|slot: &Slot| types.get(slot.0).copied().unwrap_or(Type::of(ColumnType::Null)));
         let scalar = Scalar { expression, fold: collation.fold && !bytes };
         if texts.is_empty() {
-            return Ok(Printed::constant(scalar.constant(self.session)?));
+            return Ok(Printed::constant(scalar.constant(self.session, &self.notes)?));
         }
         if texts.len() > OPERANDS {
             return Err(budget::limit("the number of operands", OPERANDS, "operands"));
