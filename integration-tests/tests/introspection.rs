@@ -225,6 +225,82 @@ const ASKED: &[Asked] = &[
     ("dbeaver", "SHOW EVENTS FROM `shop`", &[]),
     ("dbeaver", "SHOW PROCEDURE STATUS WHERE Db = 'shop'", &[]),
     ("dbeaver", "SELECT * FROM information_schema.PARTITIONS WHERE TABLE_SCHEMA='shop' AND TABLE_NAME='trips'", &[]),
+    (
+        "mysqldump 8.0",
+        "SELECT COLUMN_NAME, JSON_EXTRACT(HISTOGRAM, '$.\"number-of-buckets-specified\"') FROM \
+         information_schema.COLUMN_STATISTICS WHERE SCHEMA_NAME = 'shop' AND TABLE_NAME = 'trips'",
+        &[],
+    ),
+    (
+        "mysqldump 8.0",
+        "SELECT LOGFILE_GROUP_NAME, FILE_NAME, TOTAL_EXTENTS, INITIAL_SIZE, ENGINE, EXTRA FROM INFORMATION_SCHEMA.FILES \
+         WHERE ENGINE = 'ndbcluster' AND FILE_TYPE = 'UNDO LOG' AND FILE_NAME IS NOT NULL AND LOGFILE_GROUP_NAME IN \
+         (SELECT DISTINCT LOGFILE_GROUP_NAME FROM INFORMATION_SCHEMA.FILES WHERE FILE_TYPE = 'DATAFILE' AND \
+         TABLESPACE_NAME IN (SELECT DISTINCT TABLESPACE_NAME FROM INFORMATION_SCHEMA.PARTITIONS WHERE TABLE_SCHEMA IN \
+         ('shop'))) GROUP BY LOGFILE_GROUP_NAME, FILE_NAME, ENGINE, TOTAL_EXTENTS, INITIAL_SIZE ORDER BY \
+         LOGFILE_GROUP_NAME",
+        &["LOGFILE_GROUP_NAME", "FILE_NAME", "TOTAL_EXTENTS", "INITIAL_SIZE", "ENGINE", "EXTRA"],
+    ),
+    (
+        "mariadb-dump --system",
+        "SELECT CONCAT(QUOTE(u.user), '@', QUOTE(u.Host)) AS u FROM mysql.user u /*!80001 LEFT JOIN mysql.role_edges e \
+         ON u.user=e.from_user AND u.host=e.from_host WHERE e.from_user IS NULL */",
+        &["u"],
+    ),
+    (
+        "heidisql",
+        "SELECT `user`, `host`, IF(LENGTH(authentication_string)>0, 1, 0) AS `password`, Select_priv, Super_priv, \
+         account_locked FROM `mysql`.`user`",
+        &["User", "Host", "password", "Select_priv", "Super_priv", "account_locked"],
+    ),
+    ("heidisql", "SHOW OPEN TABLES FROM `shop` WHERE in_use!=0", &["Database", "Table", "In_use", "Name_locked"]),
+    ("dbeaver", "SELECT * FROM mysql.user ORDER BY User", &[]),
+    ("dbeaver", "SELECT USER(), CURRENT_ROLE()", &["USER()", "CURRENT_ROLE()"]),
+    (
+        "phpmyadmin",
+        "SELECT 1 FROM (SELECT `GRANTEE`, `IS_GRANTABLE` FROM `INFORMATION_SCHEMA`.`COLUMN_PRIVILEGES` UNION SELECT \
+         `GRANTEE`, `IS_GRANTABLE` FROM `INFORMATION_SCHEMA`.`SCHEMA_PRIVILEGES` UNION SELECT `GRANTEE`, `IS_GRANTABLE` \
+         FROM `INFORMATION_SCHEMA`.`USER_PRIVILEGES`) t WHERE `IS_GRANTABLE` = 'YES' AND '''root''@''%''' LIKE `GRANTEE` \
+         LIMIT 1",
+        &["1"],
+    ),
+    (
+        "prisma",
+        "SELECT DISTINCT BINARY table_info.table_name AS table_name, table_info.create_options AS create_options FROM \
+         information_schema.tables AS table_info JOIN information_schema.columns AS column_info ON BINARY \
+         column_info.table_name = BINARY table_info.table_name WHERE table_info.table_schema = 'shop' AND \
+         table_info.table_type = 'BASE TABLE' ORDER BY BINARY table_info.table_name",
+        &["table_name", "create_options"],
+    ),
+    (
+        "prisma",
+        "SELECT DISTINCT index_name AS index_name, non_unique AS non_unique, Binary column_name AS column_name, \
+         seq_in_index AS seq_in_index, sub_part AS partial, Binary collation AS column_order, expression AS expression \
+         FROM information_schema.statistics WHERE table_schema = 'shop' ORDER BY BINARY table_name, BINARY index_name, \
+         seq_in_index",
+        &["index_name", "non_unique", "column_name", "seq_in_index", "partial", "column_order", "expression"],
+    ),
+    (
+        "drizzle",
+        "SELECT table_name, column_name, ordinal_position FROM information_schema.table_constraints t LEFT JOIN \
+         information_schema.key_column_usage k USING(constraint_name,table_schema,table_name) WHERE \
+         t.constraint_type='PRIMARY KEY' and table_name != '__drizzle_migrations' AND t.table_schema = 'shop' ORDER BY \
+         ordinal_position",
+        &["TABLE_NAME", "COLUMN_NAME", "ORDINAL_POSITION"],
+    ),
+    (
+        "gorm",
+        "SELECT SCHEMA_NAME from Information_schema.SCHEMATA where SCHEMA_NAME LIKE 'shop%' ORDER BY SCHEMA_NAME='shop' \
+         DESC,SCHEMA_NAME limit 1",
+        &["SCHEMA_NAME"],
+    ),
+    (
+        "flyway",
+        "SELECT COUNT(*) FROM (SELECT 1 FROM information_schema.tables WHERE table_schema='shop' UNION ALL SELECT 1 FROM \
+         information_schema.views WHERE table_schema='shop' UNION ALL SELECT 1 FROM information_schema.routines WHERE \
+         routine_schema='shop' LIMIT 1) AS x",
+        &["COUNT(*)"],
+    ),
 ];
 
 /// What a table made by [`TRIPS`] says of itself that MySQL and MariaDB agree on.

@@ -75,6 +75,8 @@ pub enum SessionFunction {
     User,
     /// `CURRENT_USER`, `CURRENT_USER()`.
     CurrentUser,
+    /// `CURRENT_ROLE()`: there are no roles.
+    CurrentRole,
     /// `CONNECTION_ID()`.
     ConnectionId,
     /// `LAST_INSERT_ID()`.

@@ -102,7 +102,9 @@ impl Environment for Session {
         match function {
             SessionFunction::Database => self.database.clone().map_or(Value::Null, |d| Value::Text(d.into())),
             SessionFunction::Version => Value::Text("8.0.36-cellgate".into()),
-            SessionFunction::User | SessionFunction::CurrentUser => Value::Text("root@localhost".into()),
+            SessionFunction::User | SessionFunction::CurrentUser | SessionFunction::CurrentRole => {
+                Value::Text("root@localhost".into())
+            }
             SessionFunction::ConnectionId
             | SessionFunction::LastInsertId
             | SessionFunction::RowCount

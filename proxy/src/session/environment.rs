@@ -128,6 +128,7 @@ impl Environment for Bound<'_> {
             SessionFunction::CurrentUser => {
                 text(format!("{}@{}", self.session.account.user, self.session.account.host))
             }
+            SessionFunction::CurrentRole => text("NONE".to_owned()),
             SessionFunction::ConnectionId => Value::Int(self.session.process.id().into()),
             SessionFunction::LastInsertId => unsigned(self.session.last_insert_id),
             SessionFunction::RowCount => Value::Int(self.session.last.row_count),

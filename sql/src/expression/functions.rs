@@ -7,7 +7,7 @@ use super::documents::{at_path, document, json_array, json_extract, json_keys, j
 use super::evaluate::{arithmetic, boolean, text_of};
 use super::number::{Arithmetic, Number, out_of_range};
 use super::text::{
-    changed, concat, concat_ws, hex, locate, replace, size, substring, substring_index, text_value, unhex,
+    changed, concat, concat_ws, hex, locate, quote, replace, size, substring, substring_index, text_value, unhex,
     value_as_text,
 };
 use super::{Expression, Scope, compare, json, time};
@@ -92,6 +92,7 @@ functions! {
     Mod "MOD" (2, 2),
     NullIf "NULLIF" (2, 2),
     Pow "POW" (2, 2),
+    Quote "QUOTE" (1, 1),
     Replace "REPLACE" (3, 3),
     Right "RIGHT" (2, 2),
     Round "ROUND" (1, 2),
@@ -185,6 +186,7 @@ fn null_tolerant(
         },
         (Function::JsonArray, _) => json_array(values, longest)?,
         (Function::JsonObject, _) => json_object(values, longest)?,
+        (Function::Quote, [Value::Null]) => text_value("NULL".to_owned()),
         (Function::ConcatWs, [separator, rest @ ..]) => concat_ws(separator, rest, longest)?,
         (_, _) => return Ok(None),
     }))
@@ -225,6 +227,10 @@ fn one(function: Function, value: &Value, longest: usize) -> Result<Value, SqlEr
         Function::Hex => {
             within("hex", text.len().saturating_mul(2), longest)?;
             hex(value, &text)
+        }
+        Function::Quote => {
+            within("quote", text.len(), longest)?;
+            quote(&text)
         }
         Function::Unhex => unhex(&text),
         Function::JsonUnquote => match value {

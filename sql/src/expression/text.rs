@@ -99,6 +99,22 @@ pub(super) fn hex(value: &Value, text: &[u8]) -> Value {
     text_value(out)
 }
 
+/// The text as a literal of SQL.
+pub(super) fn quote(text: &[u8]) -> Value {
+    let mut out = Vec::with_capacity(text.len() + 2);
+    out.push(b'\'');
+    for &byte in text {
+        match byte {
+            b'\'' | b'\\' => out.extend([b'\\', byte]),
+            0 => out.extend(b"\\0"),
+            0x1a => out.extend(b"\\Z"),
+            byte => out.push(byte),
+        }
+    }
+    out.push(b'\'');
+    column_text(&out.into())
+}
+
 pub(super) fn unhex(text: &[u8]) -> Value {
     match std::str::from_utf8(text) {
         Ok(t) if t.bytes().all(|b| b.is_ascii_hexdigit()) => Value::Bytes(crate::parse::literal::hex_bytes(t).into()),

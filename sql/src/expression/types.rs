@@ -270,6 +270,7 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
         | Function::Left
         | Function::Lower
         | Function::LTrim
+        | Function::Quote
         | Function::Replace
         | Function::Right
         | Function::RTrim

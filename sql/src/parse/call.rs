@@ -27,6 +27,7 @@ pub(super) fn session_function(name: &str) -> Option<SessionFunction> {
         "VERSION" => SessionFunction::Version,
         "USER" | "SESSION_USER" | "SYSTEM_USER" => SessionFunction::User,
         "CURRENT_USER" => SessionFunction::CurrentUser,
+        "CURRENT_ROLE" => SessionFunction::CurrentRole,
         "CONNECTION_ID" => SessionFunction::ConnectionId,
         "LAST_INSERT_ID" => SessionFunction::LastInsertId,
         "ROW_COUNT" => SessionFunction::RowCount,

@@ -8,7 +8,7 @@ pub(super) fn is_known_to_mysql(name: &str) -> bool {
 }
 
 /// Sorted.
-const NAMES: [&str; 293] = [
+const NAMES: [&str; 291] = [
     "ACOS",
     "ADDTIME",
     "AES_DECRYPT",
@@ -43,7 +43,6 @@ const NAMES: [&str; 293] = [
     "COUNT",
     "CRC32",
     "CUME_DIST",
-    "CURRENT_ROLE",
     "CURRENT_TIME",
     "CURTIME",
     "DATE",
@@ -161,7 +160,6 @@ const NAMES: [&str; 293] = [
     "PS_CURRENT_THREAD_ID",
     "PS_THREAD_ID",
     "QUARTER",
-    "QUOTE",
     "RADIANS",
     "RAND",
     "RANDOM_BYTES",

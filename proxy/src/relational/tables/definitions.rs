@@ -115,6 +115,13 @@ pub(super) static ALL: &[Relation] = &[
         C::text("INFO", 65535),
     ] },
     Relation { database: "mysql", name: "user", columns: &[
-        C::text("Host", 255).required(), C::text("User", 32).required(),
+        C::text("Host", 255).required(), C::text("User", 32).required(), C::text("Select_priv", 1).required(),
+        C::text("Insert_priv", 1).required(), C::text("Update_priv", 1).required(), C::text("Delete_priv", 1).required(),
+        C::text("Create_priv", 1).required(), C::text("Drop_priv", 1).required(), C::text("Grant_priv", 1).required(),
+        C::text("Index_priv", 1).required(), C::text("Alter_priv", 1).required(), C::text("Super_priv", 1).required(),
+        C::text("Create_user_priv", 1).required(), C::text("ssl_type", 9).required(),
+        C::unsigned("max_user_connections").required(), C::text("plugin", 64).required(),
+        C::long_text("authentication_string"), C::text("password_expired", 1).required(),
+        C::text("account_locked", 1).required(),
     ] },
 ];

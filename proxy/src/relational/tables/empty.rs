@@ -157,6 +157,47 @@ pub(super) static ALL: &[Relation] = &[
         C::name("TABLE_CATALOG"), C::name("TABLE_SCHEMA"), C::name("TABLE_NAME"), C::text("COLUMN_NAME", 64),
         C::text("SRS_NAME", 80), C::unsigned("SRS_ID"), C::long_text("GEOMETRY_TYPE_NAME"),
     ] },
+    Relation { database: "information_schema", name: "COLUMN_STATISTICS", columns: &[
+        C::name("SCHEMA_NAME").required(), C::name("TABLE_NAME").required(), C::text("COLUMN_NAME", 64).required(),
+        C::long_text("HISTOGRAM").required(),
+    ] },
+    Relation { database: "information_schema", name: "PROFILING", columns: &[
+        C::int("QUERY_ID").required(), C::int("SEQ").required(), C::text("STATE", 30).required(),
+        C::text("DURATION", 11).required(), C::text("CPU_USER", 11), C::text("CPU_SYSTEM", 11),
+        C::int("CONTEXT_VOLUNTARY"), C::int("CONTEXT_INVOLUNTARY"), C::int("BLOCK_OPS_IN"), C::int("BLOCK_OPS_OUT"),
+        C::int("MESSAGES_SENT"), C::int("MESSAGES_RECEIVED"), C::int("PAGE_FAULTS_MAJOR"), C::int("PAGE_FAULTS_MINOR"),
+        C::int("SWAPS"), C::text("SOURCE_FUNCTION", 30), C::text("SOURCE_FILE", 20), C::int("SOURCE_LINE"),
+    ] },
+    Relation { database: "information_schema", name: "RESOURCE_GROUPS", columns: &[
+        C::text("RESOURCE_GROUP_NAME", 64).required(), C::text("RESOURCE_GROUP_TYPE", 6).required(),
+        C::int("RESOURCE_GROUP_ENABLED").required(), C::long_text("VCPU_IDS"), C::int("THREAD_PRIORITY").required(),
+    ] },
+    Relation { database: "information_schema", name: "INNODB_TABLES", columns: &[
+        C::unsigned("TABLE_ID").required(), C::text("NAME", 655).required(), C::int("FLAG").required(),
+        C::int("N_COLS").required(), C::int("SPACE").required(), C::text("ROW_FORMAT", 12),
+        C::unsigned("ZIP_PAGE_SIZE").required(), C::text("SPACE_TYPE", 10), C::int("INSTANT_COLS").required(),
+        C::int("TOTAL_ROW_VERSIONS").required(),
+    ] },
+    Relation { database: "mysql", name: "role_edges", columns: &[
+        C::text("FROM_HOST", 255).required(), C::text("FROM_USER", 32).required(), C::text("TO_HOST", 255).required(),
+        C::text("TO_USER", 32).required(), C::text("WITH_ADMIN_OPTION", 1).required(),
+    ] },
+    Relation { database: "mysql", name: "default_roles", columns: &[
+        C::text("HOST", 255).required(), C::text("USER", 32).required(), C::text("DEFAULT_ROLE_HOST", 255).required(),
+        C::text("DEFAULT_ROLE_USER", 32).required(),
+    ] },
+    Relation { database: "mysql", name: "func", columns: &[
+        C::text("name", 64).required(), C::int("ret").required(), C::text("dl", 128).required(),
+        C::text("type", 9).required(),
+    ] },
+    Relation { database: "mysql", name: "plugin", columns: &[
+        C::text("name", 64).required(), C::text("dl", 128).required(),
+    ] },
+    Relation { database: "mysql", name: "servers", columns: &[
+        C::text("Server_name", 64).required(), C::text("Host", 255).required(), C::text("Db", 64).required(),
+        C::text("Username", 64).required(), C::text("Password", 64).required(), C::int("Port").required(),
+        C::text("Socket", 64).required(), C::text("Wrapper", 64).required(), C::text("Owner", 64).required(),
+    ] },
     Relation { database: "mysql", name: "time_zone", columns: &[
         C::unsigned("Time_zone_id").required(), C::text("Use_leap_seconds", 1).required(),
     ] },

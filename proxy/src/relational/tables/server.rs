@@ -1,9 +1,9 @@
 //! Rows about the server and its sessions.
 
-use cellgate_sql::{Row, Value};
+use cellgate_sql::{Privilege, Row, Value};
 
 use super::{State, text, yes};
-use crate::access::{SchemaPrivilege, TablePrivilege, UserPrivilege};
+use crate::access::{SchemaPrivilege, TablePrivilege, UserPrivilege, UserRow};
 
 pub(super) fn processes(state: &State) -> Vec<Row> {
     state.processes.clone()
@@ -37,5 +37,37 @@ pub(super) fn table_privileges(state: &State) -> Vec<Row> {
 }
 
 pub(super) fn users(state: &State) -> Vec<Row> {
-    state.users.iter().map(|u| vec![text(u.name.host.as_str()), text(&u.name.user)]).collect()
+    let flag = |yes: bool| text(if yes { "Y" } else { "N" });
+    let row = |user: &UserRow| {
+        let may = |privilege| flag(user.global.has(privilege));
+        let mut row = vec![text(user.name.host.as_str()), text(&user.name.user)];
+        // MySQL's privileges of the last two columns are one here.
+        row.extend(
+            [
+                Privilege::Select,
+                Privilege::Insert,
+                Privilege::Update,
+                Privilege::Delete,
+                Privilege::Create,
+                Privilege::Drop,
+                Privilege::GrantOption,
+                Privilege::Index,
+                Privilege::Alter,
+                Privilege::Admin,
+                Privilege::Admin,
+            ]
+            .map(may),
+        );
+        row.extend([
+            text(if user.requires_tls { "ANY" } else { "" }),
+            Value::Int(user.max_connections.into()),
+            text("caching_sha2_password"),
+            // Hashes of passwords are shown to nobody.
+            Value::Null,
+            flag(false),
+            flag(user.locked),
+        ]);
+        row
+    };
+    state.users.iter().map(row).collect()
 }
