@@ -49,6 +49,11 @@ impl<K: Kind> Lanes<K> {
         self.lock().is_idle()
     }
 
+    /// Whether a statement began not longer than `time` before `now`.
+    pub(super) fn ran_within(&self, time: Duration, now: Instant) -> bool {
+        self.lock().began().is_some_and(|began| now.saturating_duration_since(began) <= time)
+    }
+
     /// Items that wait.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {

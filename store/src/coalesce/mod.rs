@@ -47,6 +47,13 @@ use crate::sql::Dialect;
 /// Pause between two looks at whether the lanes have finished.
 const CLOSE_PAUSE: Duration = Duration::from_millis(5);
 
+/// Most rows of a page of a scan while cells are asked for by name: a server is busy with a page of a thousand for
+/// milliseconds, and who asks for one cell meanwhile waits for a processor.
+const PAGE_BESIDE: u64 = 128;
+
+/// How long after the last shared statement pages stay short.
+const BESIDE: Duration = Duration::from_millis(50);
+
 /// How requests share statements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CoalesceOptions {
@@ -150,6 +157,13 @@ impl Coalescing {
         keys <= self.options.per_request.min(self.options.batch_reads)
     }
 
+    /// How many rows the next page of a scan has at most that wants so many.
+    fn page(&self, wanted: Option<u64>) -> Option<u64> {
+        let now = Instant::now();
+        let busy = self.gets.ran_within(BESIDE, now) || self.latests.ran_within(BESIDE, now);
+        if busy { Some(wanted.map_or(PAGE_BESIDE, |rows| rows.min(PAGE_BESIDE))) } else { wanted }
+    }
+
     /// The right to use a connection beside the lanes.
     async fn beside(&self) -> Result<SemaphorePermit<'_>, StoreError> {
         let late = || StoreError::Timeout {
@@ -217,12 +231,18 @@ impl Backend for Coalescing {
 
     async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {
         let _permit = self.beside().await?;
-        self.backend.rows(table, scan).await
+        match self.page(scan.limit) {
+            limit if limit == scan.limit => self.backend.rows(table, scan).await,
+            limit => self.backend.rows(table, &RowScan { limit, ..scan.clone() }).await,
+        }
     }
 
     async fn log(&self, table: &TableRef, scan: &LogScan) -> Result<LogPage, StoreError> {
         let _permit = self.beside().await?;
-        self.backend.log(table, scan).await
+        match self.page(scan.limit) {
+            limit if limit == scan.limit => self.backend.log(table, scan).await,
+            limit => self.backend.log(table, &LogScan { limit, ..scan.clone() }).await,
+        }
     }
 
     async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {

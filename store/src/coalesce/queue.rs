@@ -93,6 +93,11 @@ impl<K: Kind> Queue<K> {
         self.lanes == 0 && self.waiting == 0
     }
 
+    /// When the last statement began.
+    pub(super) fn began(&self) -> Option<Instant> {
+        self.began
+    }
+
     /// When the request that has waited longest arrived.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.entries.front().map(|entry| entry.arrived)
