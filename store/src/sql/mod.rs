@@ -4,9 +4,11 @@
 //! [`Dialect`] value. A driver binds [`Param`]s, runs the [`Query`], and reads rows of [`CELL_COLUMNS`].
 //! Nothing in here performs IO.
 
+mod clauses;
 mod dialect;
+mod names;
 mod own;
-mod read;
+mod scan;
 mod schema;
 mod search;
 #[cfg(test)]
@@ -17,8 +19,8 @@ use bytes::Bytes;
 
 pub use dialect::Dialect;
 pub(crate) use dialect::{Indexes, InsertIfAbsent, KeyLists, MARIADB, MYSQL, Newest, POSTGRES, SQLITE};
+pub(crate) use names::{BATCH_BODY, below_hidden, left_out, match_gets, match_latest};
 pub(crate) use own::{FIRST_EPOCH, FIRST_HEAD, SHARD_MOVED, SHARD_OWNED, first_id};
-pub(crate) use read::{BATCH_BODY, below_hidden, left_out, match_gets, match_latest};
 pub(crate) use search::{TimeSearch, by_shard};
 
 /// The columns every read of cells returns, in this order.

@@ -1,30 +1,19 @@
-//! Statements that read cells.
+//! Statements that scan rows and logs.
 //!
 //! A page of a scan is a short list of statements, each a plain range of one index in index order, so that no engine
 //! ever sorts or reads more than the page. The list is lazy: a driver runs statements until its page is full.
 
-use std::collections::HashMap;
-
 use cellgate_schemaless::{
-    Cell, CellKind, Chain, ColumnFilter, ColumnKey, Direction, LatestKey, LogScan, RefKey, RefRange, RowKey, RowScan,
-    RowSet, TableRef, Triple,
+    CellKind, Chain, ColumnFilter, ColumnKey, Direction, LogScan, RefKey, RefRange, RowKey, RowScan, RowSet, TableRef,
+    Triple,
 };
 
-use crate::hash::FastHash;
-
-use super::{CELL_COLUMNS, Dialect, KeyLists, Newest, Param, Query, Sql};
-
-/// Longest body that a statement with several keys answers, in bytes (CORRECTNESS C16). A longer one is NULL there
-/// ([`left_out`]) and fetched alone, so that small cells never wait behind large ones and an answer has a bound.
-pub(crate) const BATCH_BODY: usize = 256 * 1024;
+use super::clauses::padded;
+use super::{CELL_COLUMNS, Dialect, KeyLists, Param, Query, Sql};
 
 /// Most chains, rows or shards one statement of a scan names. Bounded by MariaDB's optimizer, which turns longer lists
 /// (1000 by default) into a join with a temporary table.
 const SCAN_KEYS: usize = 512;
-
-/// Most keys of a statement with a subselect for each ([`Newest::Maxima`]). In longer lists the join is as cheap, and a server
-/// keeps some kilobytes for each subselect of a prepared statement.
-const MAXIMA: usize = 64;
 
 /// A part of a row scan that is one index range.
 #[derive(Clone, Copy)]
@@ -50,98 +39,6 @@ enum LogRange<'a> {
 }
 
 impl Dialect {
-    /// The cells with these names, in any order ([`match_gets`] puts them back). At least one key; exactly one with
-    /// [`KeyLists::Single`]. Parameters of one key: row, column, version.
-    pub(crate) fn get(&self, table: &TableRef, keys: &[Triple]) -> Query {
-        let mut sql = Sql::new(self);
-        match self.keys {
-            KeyLists::Single | KeyLists::TupleIn if keys.len() == 1 => {
-                sql.select("", table).push(" WHERE ").key_equals(&keys[0].row, &keys[0].column);
-                sql.push(" AND ").name("ref_key").push(" = ").int(keys[0].ref_key.0);
-            }
-            KeyLists::Single | KeyLists::TupleIn => {
-                sql.select_several("", keys.len()).push(" FROM ").name(table.physical());
-                sql.push(" WHERE (").names("", &["row_key", "column_key", "ref_key"]);
-                sql.push(") IN (");
-                for (i, key) in padded(keys).enumerate() {
-                    sql.push(if i > 0 { ", (" } else { "(" }).bytes(key.row.as_bytes()).push(", ");
-                    sql.bytes(key.column.as_bytes()).push(", ").int(key.ref_key.0).push(")");
-                }
-                sql.push(")");
-            }
-            KeyLists::Unnest => {
-                sql.select_several("c.", keys.len()).push(" FROM unnest(");
-                sql.param(Param::BytesList(keys.iter().map(|k| k.row.as_bytes().clone()).collect())).push(", ");
-                sql.param(Param::BytesList(keys.iter().map(|k| k.column.as_bytes().clone()).collect())).push(", ");
-                sql.param(Param::IntList(keys.iter().map(|k| k.ref_key.0).collect()));
-                sql.push(") AS q(r, c, v) JOIN ").name(table.physical()).push(" AS c ON c.").name("row_key");
-                sql.push(" = q.r AND c.").name("column_key").push(" = q.c AND c.").name("ref_key").push(" = q.v");
-            }
-        }
-        sql.finish()
-    }
-
-    /// The text of [`get`](Self::get) for one key.
-    pub(crate) fn get_text(&self, table: &TableRef) -> String {
-        let any =
-            Triple { row: RowKey::from_store(&b""[..]), column: ColumnKey::from_store(&b""[..]), ref_key: RefKey(0) };
-        self.get(table, &[any]).text
-    }
-
-    /// The latest row of each chain, in any order ([`match_latest`] puts them back). At least one key; exactly one
-    /// with [`KeyLists::Single`]. Parameters of one key: row, column, highest version; with [`Newest::Maxima`] and without
-    /// bounds row and column, twice.
-    ///
-    /// With [`KeyLists::TupleIn`] the answer may be a lock or closed row, which the maximum is taken over for being
-    /// in the index alone: [`below_hidden`] says what to ask again.
-    pub(crate) fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Query {
-        let mut sql = Sql::new(self);
-        match self.keys {
-            KeyLists::Single => {
-                sql.latest_of(table, &keys[0], 1);
-            }
-            KeyLists::TupleIn if self.takes_maxima(keys) => {
-                sql.latest_by_maxima(table, keys);
-            }
-            KeyLists::TupleIn if keys.len() == 1 => {
-                sql.latest_of(table, &keys[0], 1);
-            }
-            KeyLists::TupleIn => {
-                let (bounded, open): (Vec<_>, Vec<_>) = keys.iter().partition(|k| k.at_most.is_some());
-                if !open.is_empty() {
-                    sql.latest_by_maximum(table, &open);
-                }
-                for (i, key) in bounded.into_iter().enumerate() {
-                    sql.push(if i > 0 || !open.is_empty() { " UNION ALL (" } else { "(" });
-                    sql.latest_of(table, key, keys.len()).push(")");
-                }
-            }
-            KeyLists::Unnest => {
-                sql.select_several("x.", keys.len()).push(" FROM unnest(");
-                sql.param(Param::BytesList(keys.iter().map(|k| k.row.as_bytes().clone()).collect())).push(", ");
-                sql.param(Param::BytesList(keys.iter().map(|k| k.column.as_bytes().clone()).collect())).push(", ");
-                sql.param(Param::IntList(keys.iter().map(highest).collect()));
-                sql.push(") AS q(r, c, v) CROSS JOIN LATERAL (").select("", table).push(" WHERE ").name("row_key");
-                sql.push(" = q.r AND ").name("column_key").push(" = q.c AND ").name("ref_key").push(" <= q.v AND ");
-                sql.not_hidden().push(" ORDER BY ").name("ref_key").push(" DESC LIMIT 1) AS x");
-            }
-        }
-        sql.finish()
-    }
-
-    /// Whether [`latest`](Self::latest) of these keys is by [`Newest::Maxima`].
-    pub(crate) fn takes_maxima(&self, keys: &[LatestKey]) -> bool {
-        let open = || keys.iter().all(|key| key.at_most.is_none());
-        self.newest == Newest::Maxima && keys.len() <= MAXIMA && open()
-    }
-
-    /// The text of [`latest`](Self::latest) for one key.
-    pub(crate) fn latest_text(&self, table: &TableRef) -> String {
-        let any =
-            LatestKey { row: RowKey::from_store(&b""[..]), column: ColumnKey::from_store(&b""[..]), at_most: None };
-        self.latest(table, &[any]).text
-    }
-
     /// A page of `limit` rows of a scan: statements to run in order, each answering in the scan's order, until the
     /// page is full. No statement answers more than `limit` rows.
     pub(crate) fn rows<'a>(
@@ -267,39 +164,6 @@ impl Dialect {
 }
 
 impl Sql<'_> {
-    fn select(&mut self, prefix: &str, table: &TableRef) -> &mut Self {
-        self.push("SELECT ").names(prefix, &CELL_COLUMNS).push(" FROM ").name(table.physical())
-    }
-
-    /// The columns of cells for a statement of so many keys: of several, a body is NULL if it is longer than
-    /// [`BATCH_BODY`].
-    fn select_several(&mut self, prefix: &str, keys: usize) -> &mut Self {
-        if keys == 1 {
-            return self.push("SELECT ").names(prefix, &CELL_COLUMNS);
-        }
-        let (body, others) = ("body", &CELL_COLUMNS[..CELL_COLUMNS.len() - 1]);
-        self.push("SELECT ").names(prefix, others).push(", CASE WHEN LENGTH(").push(prefix).name(body);
-        self.push(") <= ")
-            .push(&BATCH_BODY.to_string())
-            .push(" THEN ")
-            .push(prefix)
-            .name(body)
-            .push(" END AS ")
-            .name(body)
-    }
-
-    pub(super) fn use_index(&mut self, index: &str) -> &mut Self {
-        if let Some((open, close)) = self.dialect.index_hint {
-            self.push(open).name(index).push(close);
-        }
-        self
-    }
-
-    fn key_equals(&mut self, row: &RowKey, column: &ColumnKey) -> &mut Self {
-        self.name("row_key").push(" = ").bytes(row.as_bytes());
-        self.push(" AND ").name("column_key").push(" = ").bytes(column.as_bytes())
-    }
-
     fn key_in(&mut self, ranges: &[Range<'_>]) -> &mut Self {
         let chains = matches!(ranges.first(), Some(Range::Chain(..)));
         if chains {
@@ -319,46 +183,6 @@ impl Sql<'_> {
             }
         }
         self.push(")")
-    }
-
-    fn latest_of(&mut self, table: &TableRef, key: &LatestKey, keys: usize) -> &mut Self {
-        self.select_several("", keys)
-            .push(" FROM ")
-            .name(table.physical())
-            .push(" WHERE ")
-            .key_equals(&key.row, &key.column);
-        self.push(" AND ").name("ref_key").push(" <= ").int(highest(key)).push(" AND ").not_hidden();
-        self.push(" ORDER BY ").name("ref_key").push(" DESC LIMIT 1")
-    }
-
-    fn latest_by_maximum(&mut self, table: &TableRef, keys: &[&LatestKey]) -> &mut Self {
-        self.select_several("c.", usize::MAX).push(" FROM (SELECT ");
-        self.names("", &["row_key", "column_key"]).push(", MAX(").name("ref_key").push(") AS v FROM ");
-        self.name(table.physical()).push(" WHERE (").names("", &["row_key", "column_key"]).push(") IN (");
-        for (i, key) in padded(keys).enumerate() {
-            self.push(if i > 0 { ", (" } else { "(" }).bytes(key.row.as_bytes()).push(", ");
-            self.bytes(key.column.as_bytes()).push(")");
-        }
-        self.push(") GROUP BY ").names("", &["row_key", "column_key"]).push(") AS m JOIN ").name(table.physical());
-        self.push(" AS c ON c.").name("row_key").push(" = m.").name("row_key").push(" AND c.").name("column_key");
-        self.push(" = m.").name("column_key").push(" AND c.").name("ref_key").push(" = m.v")
-    }
-
-    fn latest_by_maxima(&mut self, table: &TableRef, keys: &[LatestKey]) -> &mut Self {
-        self.select_several("", keys.len()).push(" FROM ").name(table.physical()).push(" WHERE (");
-        self.names("", &["row_key", "column_key", "ref_key"]).push(") IN (");
-        for (i, key) in padded(keys).enumerate() {
-            self.push(if i > 0 { ", (" } else { "(" }).bytes(key.row.as_bytes()).push(", ");
-            self.bytes(key.column.as_bytes()).push(", (SELECT MAX(").name("ref_key").push(") FROM ");
-            self.name(table.physical()).push(" WHERE ").key_equals(&key.row, &key.column).push("))");
-        }
-        self.push(")")
-    }
-
-    /// Neither lock nor closed.
-    fn not_hidden(&mut self) -> &mut Self {
-        let (lock, closed) = (CellKind::Lock.code().to_string(), CellKind::Closed.code().to_string());
-        self.name("kind").push(" NOT IN (").push(&lock).push(", ").push(&closed).push(")")
     }
 
     /// Rows of kind cell within bounds.
@@ -399,18 +223,6 @@ impl Sql<'_> {
         }
         self.push(" AND ").name("kind").push(" = ").push(&CellKind::Cell.code().to_string())
     }
-
-    fn order_by(&mut self, prefix: &str, columns: &[&str], order: &str) -> &mut Self {
-        self.push(" ORDER BY ");
-        for (i, column) in columns.iter().enumerate() {
-            self.push(if i > 0 { ", " } else { "" }).push(prefix).name(column).push(order);
-        }
-        self
-    }
-
-    fn limit(&mut self, limit: u64) -> &mut Self {
-        self.push(" LIMIT ").int(i64::try_from(limit).unwrap_or(i64::MAX))
-    }
 }
 
 impl<'a> Range<'a> {
@@ -428,17 +240,6 @@ impl<'a> Range<'a> {
             Self::Row(_) | Self::RowBehind(..) | Self::ChainBehind(_) => None,
         }
     }
-}
-
-/// The highest version a key asks for.
-fn highest(key: &LatestKey) -> i64 {
-    key.at_most.map_or(i64::MAX, |v| v.0)
-}
-
-/// The keys, the last one repeated up to the next power of two: a list of keys then has few different texts.
-fn padded<T>(keys: &[T]) -> impl Iterator<Item = &T> {
-    let missing = keys.len().next_power_of_two() - keys.len();
-    keys.iter().chain(keys.last().into_iter().cycle().take(missing))
 }
 
 /// The rest of the chain and row in which the page before ended.
@@ -530,69 +331,4 @@ fn log_ranges(scan: &LogScan) -> impl Iterator<Item = LogRange<'_>> + Send {
     at.into_iter()
         .chain(whole)
         .chain(chunks.chunks(SCAN_KEYS).map(move |chunk| single(chunk).unwrap_or(LogRange::In(chunk, floor))))
-}
-
-/// One answer per key, in the order of the keys.
-pub(crate) fn match_gets(keys: &[Triple], cells: Vec<Cell>) -> Vec<Option<Cell>> {
-    if let [key] = keys {
-        return vec![cells.into_iter().find(|cell| cell.triple == *key)];
-    }
-    let mut first: HashMap<&Triple, usize, FastHash> =
-        HashMap::with_capacity_and_hasher(keys.len(), FastHash::default());
-    for (i, key) in keys.iter().enumerate() {
-        first.entry(key).or_insert(i);
-    }
-    let mut answers = vec![None; keys.len()];
-    for cell in cells {
-        if let Some(i) = first.get(&cell.triple) {
-            answers[*i] = Some(cell);
-        }
-    }
-    if first.len() < keys.len() {
-        // Some were asked for more than once.
-        for (i, key) in keys.iter().enumerate() {
-            match first.get(key) {
-                Some(at) if *at != i => answers[i] = answers[*at].clone(),
-                Some(_) | None => {}
-            }
-        }
-    }
-    answers
-}
-
-/// Whether a statement of several keys left the body of this row out, because it is longer than [`BATCH_BODY`].
-pub(crate) fn left_out(cell: &Cell) -> bool {
-    cell.kind == CellKind::Cell && cell.body.is_none()
-}
-
-/// One answer per key, in the order of the keys: of the rows of its chain, the highest it asks for.
-pub(crate) fn match_latest(keys: &[LatestKey], cells: &[Cell]) -> Vec<Option<Cell>> {
-    let mut by_chain: HashMap<(&RowKey, &ColumnKey), Vec<&Cell>, FastHash> = HashMap::default();
-    for cell in cells {
-        by_chain.entry((&cell.triple.row, &cell.triple.column)).or_default().push(cell);
-    }
-    let answer = |key: &LatestKey| {
-        let rows = by_chain.get(&(&key.row, &key.column))?;
-        rows.iter()
-            .filter(|c| c.triple.ref_key.0 <= highest(key))
-            .max_by_key(|c| c.triple.ref_key)
-            .map(|c| (*c).clone())
-    };
-    keys.iter().map(answer).collect()
-}
-
-/// The keys whose answer is a lock or closed row, each with its index and bounded to what is below that row. Keys
-/// with nothing below are left out.
-pub(crate) fn below_hidden(keys: &[LatestKey], answers: &[Option<Cell>]) -> Vec<(usize, LatestKey)> {
-    let below = |(i, (key, answer)): (usize, (&LatestKey, &Option<Cell>))| {
-        let cell = answer.as_ref()?;
-        match cell.kind {
-            CellKind::Lock | CellKind::Closed => {
-                let at_most = Some(RefKey(cell.triple.ref_key.0.checked_sub(1)?));
-                Some((i, LatestKey { at_most, ..key.clone() }))
-            }
-            CellKind::Cell | CellKind::Tombstone | CellKind::Erased => None,
-        }
-    };
-    keys.iter().zip(answers).enumerate().filter_map(below).collect()
 }
