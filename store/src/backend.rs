@@ -15,6 +15,7 @@ use cellgate_schemaless::{
 
 use crate::coalesce::Coalescing;
 use crate::error::StoreError;
+use crate::sql::Dialect;
 
 /// Most bytes of keys and bodies that one call of [`Backend::get`] or [`Backend::latest`] answers, for the memory of the
 /// proxy; more is [`StoreError::AnswerTooLarge`]. Four bodies of the largest size there is.
@@ -82,6 +83,11 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
 
     /// What the pool of connections is doing now; `None` for an engine without one, as an embedded store.
     fn pool(&self) -> Option<PoolState>;
+
+    /// How it spells statements, as far as it knows yet; `None` for an engine without any.
+    fn dialect(&self) -> Option<&'static Dialect> {
+        None
+    }
 
     /// The queues in front of it, for whoever asks about one cell; `None` if there are none.
     fn queues(&self) -> Option<&Coalescing> {

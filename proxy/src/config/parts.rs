@@ -100,11 +100,11 @@ section! {
         /// Most keys of one statement of a client that shares; a statement about more keys runs by itself, so that it
         /// does not fill everybody's batch.
         per_request: usize = "16" in "1" to "512", Restart;
-        /// Most shared reads of one kind (exact, latest) under way at once in a cluster, as long as few requests are
-        /// waiting; at most a quarter of `pool_size`. Writes have one.
+        /// Most shared reads of one kind (exact, latest) under way at once in a cluster; at most a quarter of `pool_size`.
+        /// So many are if batches are full or statements slow (2 ms). Writes have one.
         lanes: usize = "4" in "1" to "64", Restart;
-        /// Most of them while many requests are waiting: fewer lanes make larger batches, which cost the server less.
-        busy_lanes: usize = "2" in "1" to "64", Restart;
+        /// How many of them there are as a rule: fewer lanes make larger batches, which cost the server less.
+        busy_lanes: usize = "1" in "1" to "64", Restart;
         /// Most cells that may wait in front of a cluster, per kind of request; beyond is error 3168, at once.
         queue_cells: usize = "8192" in "1" to "1000000", Restart;
     }

@@ -186,7 +186,7 @@ impl Session {
                 cluster: cluster.map_or_else(|| number.to_string(), |c| c.name.clone()),
                 engine: cluster.map(|c| c.engine.to_owned()).unwrap_or_default(),
                 statement: cluster
-                    .map(|c| cellgate_store::executor::statement_text(c.engine, &plan, number))
+                    .map(|c| cellgate_store::executor::statement_text(c.backend.as_ref(), &plan, number))
                     .unwrap_or_default(),
                 cache: cached(number),
                 scatter,

@@ -238,7 +238,8 @@ impl Session {
             // What writes is not cut off.
             Filled::Put(triple, body) => {
                 let _shield = kill.shield();
-                return self.quick_put(template, triple, body, deadline).await.map(Quick::Done);
+                // A durable write takes longer than making a box, and a read does not move its room.
+                return Box::pin(self.quick_put(template, triple, body, deadline)).await.map(Quick::Done);
             }
         };
         let found = found.ok_or(StatementError::Interrupted)?;

@@ -8,10 +8,12 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::error::{Violation, Wait, WireError};
@@ -31,7 +33,7 @@ const LONG_READ: usize = 4 * 1024;
 const NEXT_READ: usize = 16 * 1024;
 /// Replies are written at the latest when so many bytes of them wait; and a client has the write timeout for each so
 /// many bytes, so that it cannot hold a result by taking it byte by byte.
-const FLUSH_AT: usize = 64 * 1024;
+const FLUSH_AT: usize = 32 * 1024;
 /// An output buffer larger than this is given back when the connection falls idle.
 const IDLE_OUTPUT: usize = 1024;
 /// Room that the first packet of a reply makes for those behind it: most replies fit.
@@ -191,32 +193,36 @@ impl Channel {
     ) -> Result<Option<Bytes>, WireError> {
         // Dropped with the wait, it is only made anew.
         let mut patience = std::mem::take(&mut self.patience);
-        let packet = async {
-            // How much had come when the time for a further part of it began.
-            let mut part: Option<(Instant, u64)> = None;
-            loop {
-                if let Some(packet) = self.take(limit)? {
-                    return Ok(Some(packet));
+        let packet = {
+            let packet = pin!(async {
+                // How much had come when the time for a further part of it began.
+                let mut part: Option<(Instant, u64)> = None;
+                loop {
+                    if let Some(packet) = self.take(limit)? {
+                        return Ok(Some(packet));
+                    }
+                    self.flush().await?;
+                    let between = self.input.is_empty() && self.partial.is_empty();
+                    let read = if between {
+                        self.fill().await?
+                    } else {
+                        let (begun, before) = part.unwrap_or((Instant::now(), self.received));
+                        let left = self.read_timeout.saturating_sub(begun.elapsed());
+                        // Seldom, and then it takes longer than making a box.
+                        let rest = Box::pin(timeout(left, self.fill()));
+                        let read = rest.await.unwrap_or(Err(WireError::Timeout(Wait::Read)))?;
+                        part = Some((begun, before)).filter(|_| self.received - before < FLUSH_AT as u64);
+                        read
+                    };
+                    if read == 0 {
+                        return if between { Ok(None) } else { Err(WireError::Closed) };
+                    }
+                    let now = Instant::now();
+                    self.came.get_or_insert(Came { began: now, whole: now }).whole = now;
                 }
-                self.flush().await?;
-                let between = self.input.is_empty() && self.partial.is_empty();
-                let read = if between {
-                    self.fill().await?
-                } else {
-                    let (begun, before) = part.unwrap_or((Instant::now(), self.received));
-                    let left = self.read_timeout.saturating_sub(begun.elapsed());
-                    let read = timeout(left, self.fill()).await.unwrap_or(Err(WireError::Timeout(Wait::Read)))?;
-                    part = Some((begun, before)).filter(|_| self.received - before < FLUSH_AT as u64);
-                    read
-                };
-                if read == 0 {
-                    return if between { Ok(None) } else { Err(WireError::Closed) };
-                }
-                let now = Instant::now();
-                self.came.get_or_insert(Came { began: now, whole: now }).whole = now;
-            }
+            });
+            patience.wait(time, packet).await.unwrap_or(Err(WireError::Timeout(wait)))
         };
-        let packet = patience.wait(time, packet).await.unwrap_or(Err(WireError::Timeout(wait)));
         self.patience = patience;
         packet
     }
@@ -317,9 +323,14 @@ impl Channel {
         header
     }
 
-    /// Sends what was written if it is much. This is where a result set waits for a client that reads slowly.
+    /// Sends what was written if it is much. This is where a result set waits for a client that reads slowly, and lets others
+    /// run if the client does not.
     pub(super) async fn relieve(&mut self) -> Result<(), WireError> {
-        if self.output.len() >= FLUSH_AT { self.flush().await } else { Ok(()) }
+        if self.output.len() >= FLUSH_AT {
+            self.flush().await?;
+            tokio::task::yield_now().await;
+        }
+        Ok(())
     }
 
     /// Sends what was written. Dropped while it waits, it can be called again.
@@ -327,20 +338,42 @@ impl Channel {
         if self.output.is_empty() {
             return Ok(());
         }
-        let mut patience = std::mem::take(&mut self.patience);
-        while self.written < self.output.len() {
-            let end = self.output.len().min(self.written + FLUSH_AT);
-            let sent = patience.wait(self.write_timeout, self.send_until(end)).await;
-            sent.unwrap_or(Err(WireError::Timeout(Wait::Write)))?;
+        let taken = std::future::poll_fn(|cx| Poll::Ready(self.poll_send(cx))).await?;
+        if !taken {
+            Box::pin(self.send_patiently()).await?;
         }
-        // TLS keeps records back until it is told.
-        let flushed = patience.wait(self.write_timeout, self.stream.flush()).await;
-        flushed.ok_or(WireError::Timeout(Wait::Write))??;
-        self.patience = patience;
         self.sent += self.output.len() as u64;
         self.output.clear();
         self.output.shrink_to(2 * FLUSH_AT);
         self.written = 0;
+        Ok(())
+    }
+
+    /// Whether all was taken without waiting, as most replies are.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Result<bool, WireError> {
+        while self.written < self.output.len() {
+            match Pin::new(&mut self.stream).poll_write(cx, &self.output[self.written..])? {
+                Poll::Ready(0) => return Err(WireError::Io(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(sent) => self.written += sent,
+                Poll::Pending => return Ok(false),
+            }
+        }
+        // TLS keeps records back until it is told.
+        Ok(Pin::new(&mut self.stream).poll_flush(cx)?.is_ready())
+    }
+
+    /// Sends what was written as the client takes it.
+    async fn send_patiently(&mut self) -> Result<(), WireError> {
+        let mut patience = std::mem::take(&mut self.patience);
+        let limit = self.write_timeout;
+        while self.written < self.output.len() {
+            let end = self.output.len().min(self.written + FLUSH_AT);
+            let sent = patience.wait(limit, pin!(self.send_until(end))).await;
+            sent.unwrap_or(Err(WireError::Timeout(Wait::Write)))?;
+        }
+        let flushed = patience.wait(limit, pin!(self.stream.flush())).await;
+        flushed.ok_or(WireError::Timeout(Wait::Write))??;
+        self.patience = patience;
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 //! for commands that costs a few wake-ups, and nothing per command.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -21,25 +21,37 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// The outcome of `work`, or `None` if it takes longer than `limit`.
-    pub async fn wait<T>(&mut self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    /// The outcome of `work`, or `None` if it takes longer than `limit`. The work stays where it is: handed over, it would be
+    /// copied for every command.
+    pub fn wait<'a, F: Future>(
+        &'a mut self,
+        limit: Duration,
+        work: Pin<&'a mut F>,
+    ) -> impl Future<Output = Option<F::Output>> + use<'a, F> {
         // From the first time there is something to wait for.
-        let deadline = || {
+        let deadline = move || {
             let now = Instant::now();
             now.checked_add(limit).unwrap_or(now + FOREVER)
         };
-        self.until(deadline, work).await
+        self.until(deadline, work)
     }
 
     /// The outcome of `work`, or `None` if there is none by the deadline.
-    pub async fn wait_until<T>(&mut self, deadline: Instant, work: impl Future<Output = T>) -> Option<T> {
-        self.until(|| deadline, work).await
+    pub fn wait_until<'a, F: Future>(
+        &'a mut self,
+        deadline: Instant,
+        work: Pin<&'a mut F>,
+    ) -> impl Future<Output = Option<F::Output>> + use<'a, F> {
+        self.until(move || deadline, work)
     }
 
-    async fn until<T>(&mut self, limit: impl Fn() -> Instant, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
+    fn until<'a, F: Future, L: Fn() -> Instant>(
+        &'a mut self,
+        limit: L,
+        mut work: Pin<&'a mut F>,
+    ) -> impl Future<Output = Option<F::Output>> + use<'a, F, L> {
         let mut deadline = None;
-        poll_fn(|cx| {
+        poll_fn(move |cx| {
             if let Poll::Ready(done) = work.as_mut().poll(cx) {
                 return Poll::Ready(Some(done));
             }
@@ -58,12 +70,13 @@ impl Patience {
             }
             Poll::Pending
         })
-        .await
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use tokio::time::sleep;
 
     use super::*;
@@ -74,20 +87,20 @@ mod tests {
     async fn each_wait_has_its_own_limit_whatever_came_before() {
         let mut patience = Patience::default();
         let start = Instant::now();
-        assert_eq!(patience.wait(10 * SECOND, sleep(9 * SECOND)).await, Some(()));
-        assert_eq!(patience.wait(10 * SECOND, sleep(9 * SECOND)).await, Some(()));
+        assert_eq!(patience.wait(10 * SECOND, pin!(sleep(9 * SECOND))).await, Some(()));
+        assert_eq!(patience.wait(10 * SECOND, pin!(sleep(9 * SECOND))).await, Some(()));
         assert_eq!(start.elapsed().as_secs(), 18);
-        assert_eq!(patience.wait(3 * SECOND, sleep(9 * SECOND)).await, None);
+        assert_eq!(patience.wait(3 * SECOND, pin!(sleep(9 * SECOND))).await, None);
         assert_eq!(start.elapsed().as_secs(), 21);
-        assert_eq!(patience.wait(SECOND, sleep(9 * SECOND)).await, None);
-        assert_eq!(patience.wait(20 * SECOND, sleep(19 * SECOND)).await, Some(()));
+        assert_eq!(patience.wait(SECOND, pin!(sleep(9 * SECOND))).await, None);
+        assert_eq!(patience.wait(20 * SECOND, pin!(sleep(19 * SECOND))).await, Some(()));
         assert_eq!(start.elapsed().as_secs(), 41);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_done_at_once_sets_no_timer() {
         let mut patience = Patience::default();
-        assert_eq!(patience.wait(SECOND, async { 7 }).await, Some(7));
+        assert_eq!(patience.wait(SECOND, pin!(async { 7 })).await, Some(7));
         assert!(patience.timer.is_none());
     }
 }

@@ -86,17 +86,24 @@ impl<'a, H: Handler> Ready<'a, H> {
             let packet = match self.channel.take(limit)? {
                 Some(packet) => Some(packet),
                 // A command that is there already is not lost to a stop at the same time: it is looked at below.
-                None => tokio::select! {
-                    biased;
-                    packet = self.channel.receive(limit, patience, Wait::Idle) => packet?,
-                    ended = &mut ended => {
-                        match ended {
-                            Ended::Stopped => write_error(self.channel, &ErrorReply::shutting_down()),
-                            Ended::Killed => {}
+                None => {
+                    let came = {
+                        let mut receiving = pin!(self.channel.receive(limit, patience, Wait::Idle));
+                        tokio::select! {
+                            biased;
+                            packet = &mut receiving => Ok(packet?),
+                            ended = &mut ended => Err(ended),
                         }
-                        return Ok(());
+                    };
+                    match came {
+                        Ok(packet) => packet,
+                        Err(Ended::Killed) => return Ok(()),
+                        Err(Ended::Stopped) => {
+                            write_error(self.channel, &ErrorReply::shutting_down());
+                            return Ok(());
+                        }
                     }
-                },
+                }
             };
             let Some(packet) = packet else { return Ok(()) };
             if *shutdown.borrow() {
@@ -154,6 +161,8 @@ impl<'a, H: Handler> Ready<'a, H> {
         }
     }
 
+    /// Answers a command. The room of this future is filled and emptied with every command: what is seldom needed, or takes
+    /// longer than making a box, is in one.
     async fn obey(&mut self, command: Command, started: Instant) -> Result<Next, WireError> {
         match command {
             Command::Quit => return Ok(Next::End),
@@ -174,7 +183,7 @@ impl<'a, H: Handler> Ready<'a, H> {
                     return Err(WireError::Protocol(Violation::Unfinished));
                 }
             }
-            Command::FieldList { table, pattern } => self.field_list(&table, &pattern).await?,
+            Command::FieldList { table, pattern } => Box::pin(self.field_list(&table, &pattern)).await?,
             Command::ProcessKill { connection } => match self.handler.kill(connection).await {
                 Ok(status) => self.tell(status),
                 Err(error) => write_error(self.channel, &error),
@@ -188,8 +197,8 @@ impl<'a, H: Handler> Ready<'a, H> {
                 self.channel.packet(|out| out.extend_from_slice(statistics.as_bytes()));
             }
             Command::Ping => write_status(self.channel, self.client, self.handler.status(), Vec::new()),
-            Command::ChangeUser(fields) => return self.change_user(fields).await,
-            Command::Prepare(text) => self.prepare(text).await?,
+            Command::ChangeUser(fields) => return Box::pin(self.change_user(fields)).await,
+            Command::Prepare(text) => Box::pin(self.prepare(text)).await?,
             Command::Execute { statement, flags, rest } => self.execute(statement, flags, rest, started).await?,
             Command::SendLongData { statement, param, data } => {
                 self.statements.append_long_data(statement, param, &data);
@@ -210,7 +219,7 @@ impl<'a, H: Handler> Ready<'a, H> {
                 let status = self.handler.set_multi_statements(multi_statements == MultiStatements::On).await;
                 write_end(self.channel, self.client, 0, status, Following::Last);
             }
-            Command::Fetch { statement, rows } => self.fetch(statement, rows).await?,
+            Command::Fetch { statement, rows } => Box::pin(self.fetch(statement, rows)).await?,
             Command::ResetConnection => {
                 self.forget();
                 let status = self.handler.reset().await;

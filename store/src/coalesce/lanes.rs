@@ -94,8 +94,9 @@ impl<K: Kind> Lanes<K> {
         may_run: bool,
         asked: impl FnOnce() -> (Asked<K>, Waiting<T>),
     ) -> Result<Option<Waiting<T>>, StoreError> {
+        let now = Instant::now();
         let mut queue = self.lock();
-        let arrival = queue.arrive(size, may_run);
+        let arrival = queue.arrive(size, may_run, now);
         match arrival {
             Arrival::Runs => Ok(None),
             Arrival::Full => {
@@ -106,7 +107,7 @@ impl<K: Kind> Lanes<K> {
             }
             Arrival::Waits | Arrival::WaitsForNewLane => {
                 let (asked, answer) = asked();
-                queue.push(Entry { scope: scope.clone(), asked, arrived: Instant::now() });
+                queue.push(Entry { scope: scope.clone(), asked, arrived: now });
                 let (waiting, lanes) = (queue.waiting(), queue.lanes());
                 drop(queue);
                 self.metrics.state(waiting, lanes);
@@ -154,8 +155,7 @@ impl<K: Kind> Lanes<K> {
     }
 
     /// Runs a batch and answers everybody in it.
-    async fn serve(&self, batch: Batch<K>) {
-        let now = Instant::now();
+    async fn serve(&self, batch: Batch<K>, now: Instant) {
         let Batch { scope, entries, size } = batch;
         let mut replies = Vec::with_capacity(entries.len());
         let mut items = Vec::with_capacity(size);
@@ -199,27 +199,38 @@ impl<K: Kind> Lane<K> {
 
     /// Serves batches until nothing waits.
     async fn drain(mut self) {
+        self.gather().await;
         while let Some(batch) = self.next() {
-            self.size = batch.size;
-            self.began = Instant::now();
-            self.lanes.serve(batch).await;
-            if self.size > 1 {
-                // Those just answered are ready to run: let them ask their next question before the next batch goes.
-                let lanes = Arc::clone(&self.lanes);
-                lanes.lock().over(std::mem::take(&mut self.size), self.began.elapsed());
-                tokio::task::yield_now().await;
-            }
+            self.lanes.serve(batch, self.began).await;
+            let size = std::mem::take(&mut self.size);
+            self.lanes.lock().over(size, self.began.elapsed());
+            self.gather().await;
         }
     }
 
-    /// What is under way is over; the next batch, or the lane is given up.
+    /// Lets those run who are ready to ask, the ones just answered among them, as long as that makes the batch larger.
+    async fn gather(&self) {
+        let mut before = None;
+        loop {
+            let (waiting, grows) = {
+                let queue = self.lanes.lock();
+                (queue.waiting(), queue.grows())
+            };
+            if !grows || before == Some(waiting) {
+                return;
+            }
+            before = Some(waiting);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The next batch, or the lane is given up.
     fn next(&mut self) -> Option<Batch<K>> {
         let mut queue = self.lanes.lock();
-        if self.size > 0 {
-            queue.over(std::mem::take(&mut self.size), self.began.elapsed());
-        }
-        let batch = queue.next();
+        self.began = Instant::now();
+        let batch = queue.next(self.began);
         self.given_up = batch.is_none();
+        self.size = batch.as_ref().map_or(0, |batch| batch.size);
         let (waiting, lanes) = (queue.waiting(), queue.lanes());
         drop(queue);
         self.lanes.metrics.state(waiting, lanes);

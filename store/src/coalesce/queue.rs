@@ -11,20 +11,19 @@ use super::kinds::Kind;
 pub(super) struct Bounds {
     /// Most items of one statement.
     pub(super) batch: usize,
-    /// Most statements under way while few requests are outstanding.
+    /// Most statements under way.
     pub(super) lanes: usize,
-    /// Most statements under way while many are.
+    /// How many are, as long as one more would not help.
     pub(super) busy_lanes: usize,
     /// Most items that may wait.
     pub(super) waiting: usize,
 }
 
-/// Items outstanding up to which two statements go at once. Measured with one MariaDB: with 4 clients two lanes win
-/// over one, with 16 one lane already wins over four, because it makes larger batches.
-const FEW: usize = 12;
+/// Items outstanding up to which nobody is waited for, not even those who are ready to ask.
+const FEW: usize = 3;
 
 /// A statement that never takes less than this spends its time on the way and not on the server's processor: then
-/// waiting for larger batches saves nothing, and all lanes are used.
+/// waiting for larger batches saves nothing, and all lanes are used. And nobody waits behind a statement that takes longer.
 const FAR: Duration = Duration::from_millis(2);
 
 /// A request that waits.
@@ -67,6 +66,8 @@ pub(super) struct Queue<K: Kind> {
     /// How many items were outstanding (waiting or under way) at the most; falls by an eighth per statement. A batch that
     /// has just been answered leaves nobody outstanding, and all of them about to come back.
     recent: usize,
+    /// When the last statement began.
+    began: Option<Instant>,
     /// What the fastest of the recent statements took; rises by a sixty-fourth per statement.
     fastest: Duration,
 }
@@ -74,7 +75,7 @@ pub(super) struct Queue<K: Kind> {
 impl<K: Kind> Queue<K> {
     pub(super) fn new(bounds: Bounds) -> Self {
         let entries = VecDeque::new();
-        Self { bounds, entries, waiting: 0, under_way: 0, lanes: 0, recent: 0, fastest: Duration::ZERO }
+        Self { bounds, entries, waiting: 0, under_way: 0, lanes: 0, recent: 0, began: None, fastest: Duration::ZERO }
     }
 
     /// Items that wait.
@@ -99,29 +100,40 @@ impl<K: Kind> Queue<K> {
 
     /// How many statements may be under way, with `more` items than now wait.
     ///
-    /// While there are as few requests as lanes, each gets a lane of its own, as without this queue. The more there are,
-    /// the fewer lanes, for larger batches cost the server less per cell; but a full batch gains nothing by waiting.
-    fn allowed(&self, more: usize) -> usize {
+    /// Few, for larger batches cost the server less per cell, and a statement that waits for a processor beside another one
+    /// is no quicker. But a full batch gains nothing by waiting, and nobody waits for what is slow.
+    fn allowed(&self, more: usize, now: Instant) -> usize {
         let waiting = self.waiting + more;
-        let by_load = match self.recent {
-            n if n <= self.bounds.lanes => self.bounds.lanes,
-            n if n <= FEW => self.bounds.busy_lanes.max(2),
-            _ => self.bounds.busy_lanes,
-        };
         let full = waiting >= self.bounds.batch;
         let far = self.fastest >= FAR;
-        let allowed = if full || far { self.bounds.lanes } else { by_load };
-        allowed.min(self.bounds.lanes)
+        let slow = self.began.is_some_and(|began| now.saturating_duration_since(began) >= FAR);
+        match self.bounds.busy_lanes {
+            _ if full || far || slow => self.bounds.lanes,
+            _ if waiting < self.share() => 1,
+            lanes => lanes.min(self.bounds.lanes),
+        }
+    }
+
+    /// From how many items on a batch is not worth waiting for a larger one. Of those outstanding a third is under way, a
+    /// third on the way to their clients or from them, and a third waits.
+    fn share(&self) -> usize {
+        self.recent.div_ceil(3).min(self.bounds.batch)
+    }
+
+    /// Whether a batch grows by letting those run first who are about to ask: many are outstanding, and few wait.
+    pub(super) fn grows(&self) -> bool {
+        self.recent > FEW && self.waiting < self.share()
     }
 
     /// A request of `size` items arrives. After [`Arrival::Runs`] the caller runs it, after the two others it calls
     /// [`Queue::push`].
-    pub(super) fn arrive(&mut self, size: usize, may_run: bool) -> Arrival {
+    pub(super) fn arrive(&mut self, size: usize, may_run: bool, now: Instant) -> Arrival {
         self.recent = self.recent.max(self.waiting + self.under_way + size);
-        let free = self.lanes < self.allowed(size);
-        if free && may_run && self.entries.is_empty() {
+        let free = self.lanes < self.allowed(size, now);
+        if free && may_run && self.entries.is_empty() && !self.grows() {
             self.lanes += 1;
             self.under_way += size;
+            self.began = Some(now);
             return Arrival::Runs;
         }
         // One request always fits, or a bound below its size would refuse it for ever.
@@ -152,15 +164,16 @@ impl<K: Kind> Queue<K> {
     }
 
     /// The next batch for a lane that has nothing under way; without one (or with too many lanes) the lane is given up.
-    pub(super) fn next(&mut self) -> Option<Batch<K>> {
+    pub(super) fn next(&mut self, now: Instant) -> Option<Batch<K>> {
         // Those who stopped waiting need no answer.
         while let Some(entry) = self.entries.pop_front_if(|entry| entry.asked.is_abandoned() && !K::LASTING) {
             self.waiting -= entry.asked.len();
         }
-        if self.entries.is_empty() || self.lanes > self.allowed(0) {
+        if self.entries.is_empty() || self.lanes > self.allowed(0, now) {
             self.lanes -= 1;
             return None;
         }
+        self.began = Some(now);
         Some(self.take())
     }
 

@@ -275,37 +275,73 @@ async fn a_request_about_one_cell_fails_by_itself() {
 }
 
 #[tokio::test]
-async fn few_requests_have_lanes_of_their_own_and_many_share_one() {
-    let bench = Bench::new(CoalesceOptions { lanes: 4, busy_lanes: 1, ..CoalesceOptions::default() }).await;
-    let few: Vec<_> = ["a", "b", "c", "d"].map(|row| bench.get(1, &[row])).into();
-    bench.held.begun(4).await;
-    let more: Vec<_> = (0..20).map(|n| bench.get(1, &[&format!("{n}")])).collect();
-    bench.waiting(20, 0).await;
-    bench.go(1000);
-    for one in few.into_iter().chain(more) {
+async fn requests_share_one_lane_however_few_they_are() {
+    let bench = Bench::new(CoalesceOptions::default()).await;
+    let first = bench.get(1, &["a"]);
+    bench.held.begun(1).await;
+    let more: Vec<_> = ["b", "c", "d"].map(|row| bench.get(1, &[row])).into();
+    bench.waiting(3, 0).await;
+    bench.go(2);
+    first.await.unwrap().unwrap();
+    for one in more {
         one.await.unwrap().unwrap();
     }
-    assert_eq!(bench.held.calls(), gets(&[1, 1, 1, 1, 20]));
+    assert_eq!(bench.held.calls(), gets(&[1, 3]));
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_statement_that_is_slow() {
+    let bench = Bench::new(CoalesceOptions::default()).await;
+    let slow = bench.get(1, &["a"]);
+    bench.held.begun(1).await;
+    // Its time is told by the system's clock, which cannot be turned.
+    let long_ago = Instant::now() + Duration::from_millis(2);
+    while Instant::now() < long_ago {
+        tokio::task::yield_now().await;
+    }
+    let quick = bench.get(1, &["b"]);
+    bench.held.begun(1).await;
+    bench.go(2);
+    slow.await.unwrap().unwrap();
+    quick.await.unwrap().unwrap();
+    assert_eq!(bench.held.calls(), gets(&[1, 1]));
+}
+
+#[tokio::test]
+async fn one_that_comes_just_before_many_takes_them_along() {
+    let bench = Bench::new(CoalesceOptions::default()).await;
+    let first = bench.get(1, &["a"]);
+    bench.held.begun(1).await;
+    let many: Vec<_> = (0..20).map(|n| bench.get(1, &[&format!("{n}")])).collect();
+    bench.waiting(20, 0).await;
+    bench.go(2);
+    first.await.unwrap().unwrap();
+    for one in many {
+        one.await.unwrap().unwrap();
+    }
+    // All of them come back at once, and the first to come is not sent alone.
+    let again: Vec<_> = (0..20).map(|n| bench.get(1, &[&format!("{n}")])).collect();
+    bench.go(2);
+    for one in again {
+        one.await.unwrap().unwrap();
+    }
+    assert_eq!(bench.held.calls(), gets(&[1, 20, 20]));
 }
 
 #[tokio::test]
 async fn a_full_batch_takes_another_lane() {
     let bench = Bench::new(CoalesceOptions { batch_reads: 8, lanes: 2, ..ONE_LANE }).await;
-    let first: Vec<_> = ["a", "b"].map(|row| bench.get(1, &[row])).into();
-    bench.held.begun(2).await;
-    let more: Vec<_> = (0..16).map(|n| bench.get(1, &[&format!("{n}")])).collect();
-    bench.waiting(16, 0).await;
+    let first = bench.get(1, &["a"]);
+    bench.held.begun(1).await;
+    let more: Vec<_> = (0..8).map(|n| bench.get(1, &[&format!("{n}")])).collect();
+    // The first is still under way.
+    bench.held.begun(1).await;
     bench.go(2);
-    for one in first {
-        one.await.unwrap().unwrap();
-    }
-    // Both lanes are in use, for there is a full batch for each.
-    bench.held.begun(2).await;
-    bench.go(2);
+    first.await.unwrap().unwrap();
     for one in more {
         one.await.unwrap().unwrap();
     }
-    assert_eq!(bench.held.calls(), gets(&[1, 1, 8, 8]));
+    assert_eq!(bench.held.calls(), gets(&[1, 8]));
 }
 
 #[tokio::test]

@@ -3,25 +3,24 @@
 use cellgate_router::Plan;
 use cellgate_schemaless::{ClusterNo, TableRef};
 
-use crate::sql::{Dialect, MYSQL, POSTGRES, Query, SQLITE};
+use crate::backend::Backend;
+use crate::sql::{Dialect, KeyLists, Query};
 
-/// The statement that `cluster`, of this engine, is sent for its part of a plan: the first one, where a page or a list of
+/// The statement that `cluster`, kept by this backend, is sent for its part of a plan: the first one, where a page or a list of
 /// keys takes several. Placeholders stand for keys and bodies. Empty for a cluster without a part, and for the memory
 /// engine, which has no statements.
-pub fn statement_text(engine: &str, plan: &Plan, cluster: ClusterNo) -> String {
-    let dialect = match engine {
-        "mysql" => &MYSQL,
-        "postgres" => &POSTGRES,
-        "sqlite" => &SQLITE,
-        _ => return String::new(),
-    };
+pub fn statement_text(backend: &dyn Backend, plan: &Plan, cluster: ClusterNo) -> String {
+    let Some(dialect) = backend.dialect() else { return String::new() };
     let texts = |first: Option<Query>, statements: usize| match (first, statements) {
         (None, _) => String::new(),
         (Some(query), 0 | 1) => query.text,
         (Some(query), n) => format!("{} (x {n}, in one read transaction)", query.text),
     };
-    // SQLite takes one statement per key, all in one read transaction.
-    let per_key = |keys: usize| if engine == "sqlite" { (1, keys) } else { (keys, 1) };
+    // Without lists there is one statement per key, all in one read transaction.
+    let per_key = |keys: usize| match dialect.keys {
+        KeyLists::Single => (1, keys),
+        KeyLists::TupleIn | KeyLists::Unnest => (keys, 1),
+    };
     match plan {
         Plan::Get { table, parts, .. } => {
             parts.iter().find(|p| p.cluster == cluster).map_or_else(String::new, |part| {

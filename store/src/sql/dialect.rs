@@ -11,6 +11,8 @@ pub struct Dialect {
     pub(crate) placeholder: Placeholder,
     /// How a statement takes many keys.
     pub(crate) keys: KeyLists,
+    /// How a list of keys finds the newest version of each chain; only where [`Dialect::keys`] is a list.
+    pub(crate) newest: Newest,
     /// Where indexes are declared.
     pub(crate) indexes: Indexes,
     /// How a row is inserted unless its key exists.
@@ -65,6 +67,18 @@ pub(crate) enum KeyLists {
     Single,
 }
 
+/// How the newest versions of many chains are found where keys are [`KeyLists::TupleIn`]. In both the maximum is taken over
+/// the index alone, rows that are hidden included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Newest {
+    /// A join with `SELECT .. MAX(ref_key) .. GROUP BY`.
+    Join,
+    /// `(row_key, column_key, ref_key) IN ((?, ?, (SELECT MAX(ref_key) ..)), ..)`, also for one chain. MariaDB answers such a
+    /// maximum from the index while it plans, and then reads by name. Measured there: 23 to 26 us of processor time per
+    /// chain in lists of 8 to 64, where the join takes 86 to 31, and 53 instead of 69 for one chain alone.
+    Maxima,
+}
+
 /// Where indexes are declared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Indexes {
@@ -83,11 +97,15 @@ pub(crate) enum InsertIfAbsent {
     OnConflict,
 }
 
-/// MariaDB and MySQL.
+/// MariaDB.
+pub(crate) const MARIADB: Dialect = Dialect { newest: Newest::Maxima, ..MYSQL };
+
+/// MySQL, and what MariaDB has in common with it.
 pub(crate) const MYSQL: Dialect = Dialect {
     quote: '`',
     placeholder: Placeholder::Question,
     keys: KeyLists::TupleIn,
+    newest: Newest::Join,
     indexes: Indexes::Inline,
     insert_if_absent: InsertIfAbsent::OnDuplicateKey,
     blob_open: "x'",
@@ -111,6 +129,7 @@ pub(crate) const POSTGRES: Dialect = Dialect {
     quote: '"',
     placeholder: Placeholder::DollarCast,
     keys: KeyLists::Unnest,
+    newest: Newest::Join,
     indexes: Indexes::Separate,
     insert_if_absent: InsertIfAbsent::OnConflict,
     blob_open: "'\\x",
@@ -134,6 +153,7 @@ pub(crate) const SQLITE: Dialect = Dialect {
     quote: '"',
     placeholder: Placeholder::Question,
     keys: KeyLists::Single,
+    newest: Newest::Join,
     indexes: Indexes::Separate,
     insert_if_absent: InsertIfAbsent::OnConflict,
     blob_open: "x'",

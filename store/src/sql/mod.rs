@@ -15,7 +15,8 @@ mod write;
 
 use bytes::Bytes;
 
-pub(crate) use dialect::{Dialect, Indexes, InsertIfAbsent, KeyLists, MYSQL, POSTGRES, SQLITE};
+pub use dialect::Dialect;
+pub(crate) use dialect::{Indexes, InsertIfAbsent, KeyLists, MARIADB, MYSQL, Newest, POSTGRES, SQLITE};
 pub(crate) use own::{FIRST_EPOCH, FIRST_HEAD, SHARD_MOVED, SHARD_OWNED, first_id};
 pub(crate) use read::{BATCH_BODY, below_hidden, left_out, match_gets, match_latest};
 pub(crate) use search::{TimeSearch, by_shard};

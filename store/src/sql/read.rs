@@ -12,7 +12,7 @@ use cellgate_schemaless::{
 
 use crate::hash::FastHash;
 
-use super::{CELL_COLUMNS, Dialect, KeyLists, Param, Query, Sql};
+use super::{CELL_COLUMNS, Dialect, KeyLists, Newest, Param, Query, Sql};
 
 /// Longest body that a statement with several keys answers, in bytes (CORRECTNESS C16). A longer one is NULL there
 /// ([`left_out`]) and fetched alone, so that small cells never wait behind large ones and an answer has a bound.
@@ -21,6 +21,10 @@ pub(crate) const BATCH_BODY: usize = 256 * 1024;
 /// Most chains, rows or shards one statement of a scan names. Bounded by MariaDB's optimizer, which turns longer lists
 /// (1000 by default) into a join with a temporary table.
 const SCAN_KEYS: usize = 512;
+
+/// Most keys of a statement with a subselect for each ([`Newest::Maxima`]). In longer lists the join is as cheap, and a server
+/// keeps some kilobytes for each subselect of a prepared statement.
+const MAXIMA: usize = 64;
 
 /// A part of a row scan that is one index range.
 #[derive(Clone, Copy)]
@@ -85,7 +89,8 @@ impl Dialect {
     }
 
     /// The latest row of each chain, in any order ([`match_latest`] puts them back). At least one key; exactly one
-    /// with [`KeyLists::Single`]. Parameters of one key: row, column, highest version.
+    /// with [`KeyLists::Single`]. Parameters of one key: row, column, highest version; with [`Newest::Maxima`] and without
+    /// bounds row and column, twice.
     ///
     /// With [`KeyLists::TupleIn`] the answer may be a lock or closed row, which the maximum is taken over for being
     /// in the index alone: [`below_hidden`] says what to ask again.
@@ -94,6 +99,9 @@ impl Dialect {
         match self.keys {
             KeyLists::Single => {
                 sql.latest_of(table, &keys[0], 1);
+            }
+            KeyLists::TupleIn if self.takes_maxima(keys) => {
+                sql.latest_by_maxima(table, keys);
             }
             KeyLists::TupleIn if keys.len() == 1 => {
                 sql.latest_of(table, &keys[0], 1);
@@ -119,6 +127,12 @@ impl Dialect {
             }
         }
         sql.finish()
+    }
+
+    /// Whether [`latest`](Self::latest) of these keys is by [`Newest::Maxima`].
+    pub(crate) fn takes_maxima(&self, keys: &[LatestKey]) -> bool {
+        let open = || keys.iter().all(|key| key.at_most.is_none());
+        self.newest == Newest::Maxima && keys.len() <= MAXIMA && open()
     }
 
     /// The text of [`latest`](Self::latest) for one key.
@@ -328,6 +342,17 @@ impl Sql<'_> {
         self.push(") GROUP BY ").names("", &["row_key", "column_key"]).push(") AS m JOIN ").name(table.physical());
         self.push(" AS c ON c.").name("row_key").push(" = m.").name("row_key").push(" AND c.").name("column_key");
         self.push(" = m.").name("column_key").push(" AND c.").name("ref_key").push(" = m.v")
+    }
+
+    fn latest_by_maxima(&mut self, table: &TableRef, keys: &[LatestKey]) -> &mut Self {
+        self.select_several("", keys.len()).push(" FROM ").name(table.physical()).push(" WHERE (");
+        self.names("", &["row_key", "column_key", "ref_key"]).push(") IN (");
+        for (i, key) in padded(keys).enumerate() {
+            self.push(if i > 0 { ", (" } else { "(" }).bytes(key.row.as_bytes()).push(", ");
+            self.bytes(key.column.as_bytes()).push(", (SELECT MAX(").name("ref_key").push(") FROM ");
+            self.name(table.physical()).push(" WHERE ").key_equals(&key.row, &key.column).push("))");
+        }
+        self.push(")")
     }
 
     /// Neither lock nor closed.

@@ -1,11 +1,11 @@
 //! The statements as each dialect spells them, and the plans SQLite makes of them.
 
 use cellgate_schemaless::{
-    AddedId, ColumnFilter, ColumnKey, Direction, LogScan, RefKey, RefRange, RowKey, RowScan, RowSet, ShardId, TableId,
-    TableRef, Triple,
+    AddedId, ColumnFilter, ColumnKey, Direction, LatestKey, LogScan, RefKey, RefRange, RowKey, RowScan, RowSet,
+    ShardId, TableId, TableRef, Triple,
 };
 
-use super::{Dialect, MYSQL, POSTGRES, Query, SQLITE};
+use super::{Dialect, MARIADB, MYSQL, POSTGRES, Query, SQLITE};
 
 fn table() -> TableRef {
     TableRef::new("trips", TableId(17), 1)
@@ -39,6 +39,25 @@ fn a_list_of_keys_is_padded_to_a_power_of_two() {
     let query = MYSQL.get(&table(), &keys);
     assert_eq!(query.params.len(), 4 * 3);
     assert_eq!(query.params[6..9], query.params[9..12], "the last key is repeated");
+}
+
+#[test]
+fn a_mariadb_finds_the_latest_of_many_by_a_maximum_for_each() {
+    let key = |row: &'static str, at_most: Option<i64>| {
+        let Triple { row, column, .. } = triple(row, "c", 0);
+        LatestKey { row, column, at_most: at_most.map(RefKey) }
+    };
+    let open = [key("a", None), key("b", None), key("c", None)];
+    let query = MARIADB.latest(&table(), &open);
+    assert_eq!(query.text.matches("(SELECT MAX(`ref_key`) FROM").count(), 4, "{}", query.text);
+    assert_eq!(query.params.len(), 4 * 4);
+    assert_eq!(placeholders(&MARIADB, &query), query.params.len());
+    // MySQL does not look into its index for them while it plans; neither does a bound on the version let it.
+    assert!(!MYSQL.latest(&table(), &open).text.contains("IN ((?, ?, (SELECT"));
+    let bounded = [key("a", None), key("b", Some(7))];
+    assert!(!MARIADB.latest(&table(), &bounded).text.contains("IN ((?, ?, (SELECT"));
+    let many: Vec<LatestKey> = std::iter::repeat_n(open[0].clone(), 65).collect();
+    assert!(!MARIADB.latest(&table(), &many).text.contains("IN ((?, ?, (SELECT"));
 }
 
 #[test]

@@ -12,25 +12,47 @@ use super::wire::{Argument, Arguments, Done, Flow, Row, Sink, WireError};
 use crate::engine::server::core::size;
 use crate::engine::server::driver::{Failure, Names};
 use crate::hash::FastHash;
+use crate::sql::Dialect;
 
 /// Statements of equal shape have equal texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Shape {
     table: TableId,
-    latest: bool,
+    about: About,
     /// How many names its text has room for.
     room: usize,
 }
 
+/// What the parameters of a name are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum About {
+    /// Row, column, version: one very cell.
+    Exact,
+    /// Row, column, highest version: the latest of one chain.
+    LatestOfOne,
+    /// Row, column: the latest of each, by the join with maxima.
+    LatestByJoin,
+    /// Row, column, row, column: the latest of each, by a maximum for each.
+    LatestByMaxima,
+}
+
 impl Shape {
     /// The shape of the statement about these names; `None` if its text depends on what they are.
-    pub(super) fn new(table: TableId, names: Names<'_>) -> Option<Self> {
-        let (latest, count) = match names {
-            Names::Exact(keys) => (false, keys.len()),
-            Names::Latest(keys) if keys.len() > 1 && keys.iter().any(|key| key.at_most.is_some()) => return None,
-            Names::Latest(keys) => (true, keys.len()),
+    pub(super) fn new(dialect: &Dialect, table: TableId, names: Names<'_>) -> Option<Self> {
+        let (about, count) = match names {
+            Names::Exact(keys) => (About::Exact, keys.len()),
+            Names::Latest(keys) => {
+                let open = keys.iter().all(|key| key.at_most.is_none());
+                let about = match keys.len() {
+                    _ if dialect.takes_maxima(keys) => About::LatestByMaxima,
+                    1 => About::LatestOfOne,
+                    _ if open => About::LatestByJoin,
+                    _ => return None,
+                };
+                (about, keys.len())
+            }
         };
-        Some(Self { table, latest, room: count.next_power_of_two() })
+        Some(Self { table, about, room: count.next_power_of_two() })
     }
 }
 
@@ -42,7 +64,12 @@ pub(super) struct NameArguments<'a> {
 
 impl Arguments for NameArguments<'_> {
     fn count(&self) -> usize {
-        self.shape.room * if self.shape.latest && self.shape.room > 1 { 2 } else { 3 }
+        let each = match self.shape.about {
+            About::Exact | About::LatestOfOne => 3,
+            About::LatestByJoin => 2,
+            About::LatestByMaxima => 4,
+        };
+        self.shape.room * each
     }
 
     fn each(&self, take: &mut dyn FnMut(Argument<'_>)) {
@@ -54,15 +81,18 @@ impl Arguments for NameArguments<'_> {
                     take(Argument::Int(key.ref_key.0));
                 }
             }
-            Names::Latest([LatestKey { row, column, at_most }]) => {
-                take(Argument::Bytes(row.as_bytes()));
-                take(Argument::Bytes(column.as_bytes()));
-                take(Argument::Int(at_most.map_or(i64::MAX, |most| most.0)));
-            }
             Names::Latest(keys) => {
-                for key in padded(keys, self.shape.room) {
-                    take(Argument::Bytes(key.row.as_bytes()));
-                    take(Argument::Bytes(key.column.as_bytes()));
+                for LatestKey { row, column, at_most } in padded(keys, self.shape.room) {
+                    let mut chain = || {
+                        take(Argument::Bytes(row.as_bytes()));
+                        take(Argument::Bytes(column.as_bytes()));
+                    };
+                    chain();
+                    match self.shape.about {
+                        About::LatestByMaxima => chain(),
+                        About::LatestOfOne => take(Argument::Int(at_most.map_or(i64::MAX, |most| most.0))),
+                        About::LatestByJoin | About::Exact => {}
+                    }
                 }
             }
         }

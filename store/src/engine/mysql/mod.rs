@@ -24,7 +24,7 @@ use crate::engine::dsn::{Dsn, Password, ServerKind};
 use crate::engine::server::driver::{Driver, Session};
 use crate::engine::server::{Server, ServerOptions};
 use crate::error::StoreError;
-use crate::sql::{Dialect, MYSQL};
+use crate::sql::{Dialect, MARIADB, MYSQL};
 
 pub use session::MysqlSession;
 
@@ -45,6 +45,8 @@ pub struct MysqlDriver {
     encryption: Encryption,
     timeouts: Timeouts,
     returning: Returning,
+    /// Whether the server it connected to last is a MariaDB.
+    maria: AtomicBool,
     /// Whether it was said that commits are not durable; once is enough.
     warned: AtomicBool,
 }
@@ -98,6 +100,7 @@ impl MysqlDriver {
             encryption,
             timeouts: options.timeouts,
             returning,
+            maria: AtomicBool::new(false),
             warned: AtomicBool::new(false),
         })
     }
@@ -134,6 +137,7 @@ impl Manager for MysqlDriver {
     async fn create(&self) -> Result<MysqlSession, StoreError> {
         let connection = self.open(Some(&self.dsn.database)).await.map_err(|e| error::of_connecting(&e))?;
         let session = MysqlSession::start(connection, &self.timeouts, self.returning).await?;
+        self.maria.store(session.is_maria(), Ordering::Relaxed);
         self.warn_if_not_durable(&session);
         Ok(session)
     }
@@ -157,7 +161,7 @@ impl Driver for MysqlDriver {
     type Session = MysqlSession;
 
     fn dialect(&self) -> &'static Dialect {
-        &MYSQL
+        if self.maria.load(Ordering::Relaxed) { &MARIADB } else { &MYSQL }
     }
 
     fn clock(&self) -> &'static str {

@@ -16,7 +16,7 @@ use crate::backend::Timeouts;
 use crate::engine::server::driver::{Cells, Existing, Failure, Mark, Names, NewRow, Place, Session, Value};
 use crate::error::{Reason, StoreError};
 use crate::hash::FastHash;
-use crate::sql::{Dialect, MYSQL, Param, Query};
+use crate::sql::{Dialect, MARIADB, MYSQL, Param, Query};
 
 /// A connection, logged in and set up.
 pub struct MysqlSession {
@@ -24,6 +24,8 @@ pub struct MysqlSession {
     /// Prepared, by what they are about.
     statements: HashMap<Key, Prepared, FastHash>,
     mark: Mark,
+    /// How this server spells things; which kind it is shows only once it is connected.
+    dialect: &'static Dialect,
     /// Whether the server has `INSERT .. RETURNING`.
     returning: bool,
     /// Longest statement the server takes, in bytes.
@@ -71,8 +73,21 @@ impl MysqlSession {
             Returning::Never => false,
         };
         let mark = Mark { number: i64::from(connection.id()), nonce };
-        let statements = HashMap::default();
-        Ok(Self { connection, statements, mark, returning, packet: facts.packet, durable: facts.durable, stuck: false })
+        Ok(Self {
+            connection,
+            statements: HashMap::default(),
+            mark,
+            dialect: if maria { &MARIADB } else { &MYSQL },
+            returning,
+            packet: facts.packet,
+            durable: facts.durable,
+            stuck: false,
+        })
+    }
+
+    /// Whether the server is a MariaDB.
+    pub(super) fn is_maria(&self) -> bool {
+        self.dialect.newest == MARIADB.newest
     }
 
     /// Whether a commit is on disk when it is answered.
@@ -168,13 +183,14 @@ impl Session for MysqlSession {
 
     async fn find(
         &mut self,
-        dialect: &Dialect,
+        _: &Dialect,
         table: &TableRef,
         names: Names<'_>,
         budget: usize,
     ) -> Result<Option<Vec<Option<Cell>>>, Failure> {
+        let dialect = self.dialect;
         let mut finding = Finding::new(names, budget);
-        let ended = match Shape::new(table.id, names) {
+        let ended = match Shape::new(dialect, table.id, names) {
             Some(shape) => {
                 let arguments = NameArguments { names, shape };
                 let text = |_: &Key| names.query(dialect, table).text;

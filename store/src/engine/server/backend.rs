@@ -15,7 +15,7 @@ use crate::engine::server::core::{Core, size};
 use crate::engine::server::driver::{Driver, Guard, Names, Value};
 use crate::engine::server::{ServerOptions, put};
 use crate::error::StoreError;
-use crate::sql::{Query, SHARD_MOVED, SHARD_OWNED, TimeSearch, below_hidden, by_shard, left_out};
+use crate::sql::{Dialect, Query, SHARD_MOVED, SHARD_OWNED, TimeSearch, below_hidden, by_shard, left_out};
 
 /// Most rows of one page: with bodies of usual size it stays well below [`PAGE_BYTES`].
 const PAGE_ROWS: u64 = 4096;
@@ -216,6 +216,10 @@ impl<D: Driver> Backend for Server<D> {
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.core.ping().await
+    }
+
+    fn dialect(&self) -> Option<&'static Dialect> {
+        Some(self.core.dialect())
     }
 
     fn pool(&self) -> Option<PoolState> {

@@ -43,7 +43,7 @@ use self::readers::Readers;
 use self::snapshots::Snapshots;
 use self::write::check_epoch;
 use self::writer::Writer;
-use crate::sql::SQLITE;
+use crate::sql::{Dialect, SQLITE};
 use crate::{Backend, Identity, LogPage, PutGroup, PutOutcome, Reason, RowPage, ShardState, StoreError, Timeouts};
 
 /// A page that is read where it is asked for: what a page of a screen or the tail of a log needs.
@@ -303,6 +303,10 @@ impl Backend for SqliteBackend {
             Some(live) => live.readers.inline(select).await.map(|_| ()),
             None => Ok(()),
         }
+    }
+
+    fn dialect(&self) -> Option<&'static Dialect> {
+        Some(&SQLITE)
     }
 
     fn pool(&self) -> Option<PoolState> {

@@ -14,6 +14,10 @@ mod code {
     pub(super) const CLOSE: u8 = 0x19;
 }
 
+/// Reads of an answer after which others are let run between two: the pages of a scan are long, and come faster than they are
+/// read. The answer of a shared read is one or two.
+const UNINTERRUPTED: usize = 2;
+
 /// Types of parameters, each with a byte of flags behind it.
 mod bound {
     pub(super) const INT: [u8; 2] = [0x08, 0];
@@ -265,8 +269,13 @@ impl Connection {
         sink: &mut (dyn Sink + Send),
     ) -> Result<Ended, WireError> {
         let mut answer = Answer::new(self.shape, protocol, columns);
+        let mut reads = 0;
         loop {
             let Some(packet) = self.channel.received()? else {
+                reads += 1;
+                if reads > UNINTERRUPTED {
+                    tokio::task::yield_now().await;
+                }
                 self.channel.receive().await?;
                 continue;
             };
