@@ -348,6 +348,19 @@ async fn kill_query_ends_a_long_select_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn what_a_killed_call_leaves_to_show_is_its_own_error() {
+    let proxy = Deployment::embedded().start();
+    let mut root = client::connect(proxy.mysql()).await;
+    let mut conn = client::connect(proxy.mysql()).await;
+    let id = conn.id();
+    assert_eq!(client::refused(&mut conn, "SELEC 1").await.code, 1064);
+    let (outcome, ()) = tokio::join!(conn.query_drop("SELECT SLEEP(60)"), kill_query(&mut root, id, "SELECT SLEEP"));
+    assert_eq!(number(outcome), 1317);
+    let shown: Vec<(String, u16, String)> = client::rows(&mut conn, "SHOW WARNINGS").await;
+    assert_eq!(shown.iter().map(|(_, code, _)| *code).collect::<Vec<_>>(), [1317]);
+}
+
+#[tokio::test]
 async fn who_kills_itself_is_told_so() {
     let proxy = Deployment::embedded().start();
     let mut conn = client::connect(proxy.mysql()).await;

@@ -26,9 +26,10 @@ impl Sight {
         Self { access: Some(access.clone()), zone }
     }
 
-    /// A time as it is shown.
+    /// A time as it is shown: in whole seconds.
     pub fn time(&self, utc: Micros) -> Value {
-        Value::DateTime(self.zone.local(utc))
+        const SECOND: i64 = 1_000_000;
+        Value::DateTime(self.zone.local(Micros(utc.0.div_euclid(SECOND) * SECOND)))
     }
 
     /// What two sights that show the same have in common.

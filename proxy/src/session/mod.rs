@@ -291,6 +291,8 @@ impl Session {
         loop {
             match self.run_judged(statement, params).await {
                 Err(StatementError::Sql(SqlError::Pending(call, arguments))) => {
+                    // If the call fails, its error is the only one of this statement.
+                    self.last.warnings = Warnings::default();
                     let value = Box::pin(self.call(call, &arguments, statement)).await?;
                     self.calls.push(value);
                 }

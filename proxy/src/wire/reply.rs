@@ -18,7 +18,7 @@ use super::error::{ErrorReply, Violation, WireError};
 use super::packet::Channel;
 use super::status::{Following, Status};
 use super::value_binary::{Unfit, write_row};
-use super::value_text::write_value;
+use super::value_text::{write_timed, write_value};
 
 /// What one client is written to by.
 #[derive(Clone, Copy, Debug)]
@@ -206,7 +206,7 @@ impl<'a> Reply<'a> {
             write_eof(channel, 0, status, Following::Last);
         }
         if let Some(row) = row {
-            write_values(channel, format, &preamble.columns, row)?;
+            write_values(channel, format, &preamble.columns, None, row)?;
         }
         write_end(channel, client, warnings, status, Following::Last);
         Ok(Replied { following: Following::Last })
@@ -240,6 +240,8 @@ pub struct RowsReply<'a> {
     client: Client,
     format: RowFormat,
     columns: Arc<[ColumnType]>,
+    /// The digits of each column's fraction, if there are times with fewer than six.
+    digits: Option<Box<[u8]>>,
     following: Following,
 }
 
@@ -256,13 +258,15 @@ impl<'a> RowsReply<'a> {
             write_eof(channel, 0, status, following);
         }
         channel.relieve().await?;
+        let is_short = |column: &ColumnMeta| column.ty == ColumnType::DateTime && column.decimals < 6;
+        let digits = columns.iter().any(is_short).then(|| columns.iter().map(|column| column.decimals).collect());
         let columns = columns.iter().map(|column| column.ty).collect();
-        Ok(Self { channel, client, format, columns, following })
+        Ok(Self { channel, client, format, columns, digits, following })
     }
 
     /// Goes on with the rows of a cursor, whose columns have been told.
     pub(super) fn resume(channel: &'a mut Channel, client: Client, columns: Arc<[ColumnType]>) -> Self {
-        Self { channel, client, format: RowFormat::Binary, columns, following: Following::Cursor }
+        Self { channel, client, format: RowFormat::Binary, columns, digits: None, following: Following::Cursor }
     }
 
     /// Ends a part of a cursor's rows.
@@ -277,7 +281,7 @@ impl<'a> RowsReply<'a> {
     /// The connection is lost; or, with nothing of the row sent, it has another width than the columns, or a value
     /// that its column's type cannot carry ([`RowsReply::fail`] can still end the result).
     pub async fn row(&mut self, values: &[Value]) -> Result<(), WireError> {
-        write_values(self.channel, self.format, &self.columns, values)?;
+        write_values(self.channel, self.format, &self.columns, self.digits.as_deref(), values)?;
         self.channel.relieve().await
     }
 
@@ -331,6 +335,7 @@ fn write_values(
     channel: &mut Channel,
     format: RowFormat,
     columns: &[ColumnType],
+    digits: Option<&[u8]>,
     values: &[Value],
 ) -> Result<(), WireError> {
     if values.len() != columns.len() {
@@ -339,7 +344,12 @@ fn write_values(
     }
     let open = channel.open();
     match format {
-        RowFormat::Text => values.iter().for_each(|value| write_value(channel.payload(), value)),
+        RowFormat::Text => match digits {
+            None => values.iter().for_each(|value| write_value(channel.payload(), value)),
+            Some(digits) => {
+                values.iter().zip(digits).for_each(|(value, digits)| write_timed(channel.payload(), value, *digits));
+            }
+        },
         RowFormat::Binary => {
             if let Err(Unfit { column }) = write_row(channel.payload(), columns, values) {
                 channel.abandon(open);

@@ -28,6 +28,26 @@ pub(super) fn write_value(out: &mut Vec<u8>, value: &Value) {
     }
 }
 
+/// The same for a column whose times have so many digits behind the point. Digits that are not zero are never left out.
+pub(super) fn write_timed(out: &mut Vec<u8>, value: &Value, digits: u8) {
+    let Value::DateTime(micros) = value else { return write_value(out, value) };
+    let start = out.len();
+    out.push(0);
+    Civil::from_micros(*micros).write(out);
+    let mut end = out.len();
+    for _ in digits..6 {
+        if out[end - 1] != b'0' {
+            break;
+        }
+        end -= 1;
+    }
+    if out[end - 1] == b'.' {
+        end -= 1;
+    }
+    out.truncate(end);
+    out[start] = (end - start - 1) as u8;
+}
+
 /// Appends the text of a value without its length; nothing for NULL.
 pub(super) fn write_short(out: &mut Vec<u8>, value: &Value) {
     match value {
@@ -95,5 +115,26 @@ mod tests {
         assert_eq!(text(&Value::Null), None);
         assert_eq!(text(&Value::Double(f64::NAN)), None);
         assert_eq!(text(&Value::Double(f64::INFINITY)), None);
+    }
+
+    #[test]
+    fn a_time_has_as_many_digits_as_its_column_and_none_is_lost() {
+        for (micros, digits, text) in [
+            (0, 0, "1970-01-01 00:00:00"),
+            (0, 3, "1970-01-01 00:00:00.000"),
+            (10, 0, "1970-01-01 00:00:00.00001"),
+            (1_500_000, 0, "1970-01-01 00:00:01.5"),
+            (1_500_000, 3, "1970-01-01 00:00:01.500"),
+            (1_500_000, 6, "1970-01-01 00:00:01.500000"),
+            (10_000_000, 0, "1970-01-01 00:00:10"),
+        ] {
+            let mut out = Vec::new();
+            write_timed(&mut out, &Value::DateTime(Micros(micros)), digits);
+            assert_eq!(usize::from(out[0]), text.len());
+            assert_eq!(std::str::from_utf8(&out[1..]).unwrap(), text);
+        }
+        let mut out = Vec::new();
+        write_timed(&mut out, &Value::Int(100), 0);
+        assert_eq!(out, b"\x03100");
     }
 }

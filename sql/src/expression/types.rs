@@ -219,6 +219,38 @@ fn cast(ty: CastType) -> Type {
     }
 }
 
+fn time(decimals: u8) -> Type {
+    Type { decimals, ..Type::of(ColumnType::DateTime) }
+}
+
+/// The digits of the fraction of a time that is made of this: those it has, or those of the text that it is.
+fn fraction<L>(of: Option<&Expression<L>>, ty: Type) -> u8 {
+    match (ty.ty, of.and_then(Expression::constant)) {
+        (ColumnType::DateTime | ColumnType::Decimal, _) => ty.decimals.min(6),
+        (ColumnType::BigInt | ColumnType::UnsignedBigInt, _) => 0,
+        (_, Some(Value::Text(text))) => {
+            let digits = text.rsplit(|byte| *byte == b'.').next().filter(|digits| digits.len() < text.len());
+            // What stands behind the last point of a date written with points is its day.
+            let digits = digits.filter(|_| text.contains(&b':')).map_or(0, <[u8]>::len);
+            u8::try_from(digits.min(6)).unwrap_or(6)
+        }
+        (_, _) => 6,
+    }
+}
+
+/// Whether a number of microseconds is one of whole seconds, whatever the values in it.
+fn is_of_seconds<L>(micros: &Expression<L>) -> bool {
+    let whole = |value: &Value| matches!(value, Value::Int(n) if n % 1_000_000 == 0);
+    if let Some(value) = micros.constant() {
+        return whole(value);
+    }
+    let Expression::Chain(count, rest) = micros else { return false };
+    let [(Operator::Arithmetic(Arithmetic::Multiply), Expression::Constant(unit))] = rest.as_slice() else {
+        return false;
+    };
+    whole(unit) && matches!(count.constant(), Some(Value::Int(_)))
+}
+
 fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) -> Type) -> Type {
     let argument = |i: usize| arguments.get(i).map_or(Type::of(ColumnType::Null), |e| e.ty(leaf));
     let number = |t: Type| if is_number(t.ty) { t } else { Type::of(ColumnType::Double).nullable(t.nullable) };
@@ -282,6 +314,11 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
         Function::JsonArray | Function::JsonExtract | Function::JsonKeys | Function::JsonObject => {
             Type::of(ColumnType::Json)
         }
-        Function::ConvertTz | Function::FromUnixTime | Function::TimeAdd => Type::of(ColumnType::DateTime),
+        Function::ConvertTz => time(fraction(arguments.first(), argument(0))),
+        Function::FromUnixTime => time(fraction(arguments.first(), argument(0))),
+        Function::TimeAdd => {
+            let step = if arguments.get(1).is_some_and(is_of_seconds) { 0 } else { 6 };
+            time(fraction(arguments.first(), argument(0)).max(step))
+        }
     }
 }

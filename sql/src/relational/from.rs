@@ -35,7 +35,8 @@ impl Binder<'_> {
         let column = |c: &'static super::RelationColumn| Column {
             name: c.name.to_owned(),
             sql: format!("t{number}.\"{}\"", c.name),
-            ty: Type { length: c.length, nullable: c.nullable, ..Type::of(c.ty) },
+            // Times of relations are in whole seconds.
+            ty: Type { length: c.length, decimals: 0, nullable: c.nullable, ..Type::of(c.ty) },
             collation: column_collation(c.fold),
             origin: Some(Origin { database: relation.database, table: relation.name, column: c.name }),
             hidden: false,
