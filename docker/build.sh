@@ -12,10 +12,10 @@ mkdir -p "$rootfs/usr/local/bin" "$rootfs/var/lib/cellgate"
 rootfs=$(cd "$rootfs" && pwd)
 cd "$(dirname "$0")/.."
 
-cargo build --release --locked --package cellgate
+cargo build --profile dist --locked --package cellgate
 target=${CARGO_TARGET_DIR:-target}
 
-install -m 0755 "$target/release/cellgate" "$rootfs/usr/local/bin/cellgate"
+install -m 0755 "$target/dist/cellgate" "$rootfs/usr/local/bin/cellgate"
 # The lines of a panic are logged without debugging symbols as well, and they are most of the file.
 strip --strip-debug "$rootfs/usr/local/bin/cellgate"
 # COPY copies no directory that is empty on every builder.

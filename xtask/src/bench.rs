@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds the release programs and runs the comparisons of `benchmarks` with them.
+//! `cargo xtask bench`: builds the program as it is distributed, and the loader, and runs the comparisons of `benchmarks`.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +14,8 @@ const CORES: usize = 2;
 pub fn run(arguments: &[String]) -> Result<(), Failure> {
     install::run(Extent::Benchmarks)?;
     let workspace = Workspace::read()?;
-    command::run(cargo().args(["build", "--release", "--package", "cellgate", "--package", "cellgate-benchmarks"]))?;
+    command::run(cargo().args(["build", "--release", "--package", "cellgate-benchmarks"]))?;
+    command::run(cargo().args(["build", "--profile", "dist", "--package", "cellgate"]))?;
     let release = workspace.target().join("release");
     // The servers end with the program, and the program with us.
     let mut bench = Command::new("setpriv");
@@ -24,7 +25,7 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     }
     bench.arg(release.join("cellgate-benchmarks")).arg("bench").args(arguments);
     bench.arg("--root").arg(workspace.root());
-    bench.env("CELLGATE_BIN", release.join("cellgate"));
+    bench.env("CELLGATE_BIN", workspace.target().join("dist").join("cellgate"));
     bench.env("CELLGATE_COMMIT", commit(&workspace.root()));
     if std::env::var_os("TMPDIR").is_none() {
         // Unlike /tmp it is never in memory, where a durable write costs nothing.

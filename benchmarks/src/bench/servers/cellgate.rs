@@ -1,4 +1,4 @@
-//! Cellgate: the release build of this tree.
+//! Cellgate: this tree, built as it is distributed.
 
 use std::fmt::Write;
 use std::path::Path;
