@@ -129,11 +129,13 @@ impl Proof {
         self.answer.strip_suffix(&[0]).filter(|password| !password.is_empty())
     }
 
-    /// Whether the password itself may follow where the answer did not pass: not if it was the answer.
+    /// Whether the password itself may follow where the answer did not pass: not if it was the answer. What is as long as a
+    /// scramble may be one: the last byte of every 256th is the nought that ends a password.
     pub(super) fn has_more(&self, secure: bool) -> bool {
+        let was_password = || secure && self.answer.len() != SCRAMBLE && self.in_clear().is_some();
         match self.plugin {
             Plugin::Native => false,
-            Plugin::CachingSha2 => self.uses_password() && !(secure && self.in_clear().is_some()),
+            Plugin::CachingSha2 => self.uses_password() && !was_password(),
         }
     }
 
@@ -183,6 +185,9 @@ impl Proof {
         Ok((password.pop() == Some(0)).then_some(password))
     }
 }
+
+/// Bytes of an answer of `caching_sha2_password`.
+const SCRAMBLE: usize = 32;
 
 /// The head of a packet that belongs to a plugin's exchange.
 const MORE: u8 = 0x01;

@@ -143,6 +143,22 @@ async fn over_tls_the_password_comes_in_clear() {
 }
 
 #[tokio::test]
+async fn an_answer_that_ends_like_a_password_is_none() {
+    let mut answer = OTHER_ANSWER.to_vec();
+    answer[31] = 0;
+    let mut client = Setup { tls: Some(server()), ..Setup::default() }.connect();
+    client.greeting().await;
+    let with_tls = offered() | CapabilityFlags::CLIENT_SSL;
+    client.send(&ssl_request(with_tls)).await;
+    let mut client = encrypted(client, with_tls).await;
+    let login = Login41 { user: b"old", answer: &answer, plugin: PLUGIN, ..Login41::default() };
+    client.send(&login.payload(with_tls)).await;
+    assert_eq!(client.packet().await.unwrap(), [1, 4]);
+    client.send(b"secret\0").await;
+    client.ok().await;
+}
+
+#[tokio::test]
 async fn an_account_of_the_older_hash_is_switched_to_its_plugin_without_tls() {
     let login_key = Some(Arc::new(LoginKey::of(pair())));
     let mut client = Setup { login_key, ..Setup::default() }.connect();
