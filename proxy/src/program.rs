@@ -386,6 +386,7 @@ fn coalescing(
         per_request: c.per_request,
         lanes: c.lanes,
         busy_lanes: c.busy_lanes,
+        slow: c.slow,
         queue_cells: c.queue_cells,
     };
     let connections = usize::try_from(pool_size).unwrap_or(usize::MAX);

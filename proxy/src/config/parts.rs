@@ -87,9 +87,8 @@ section! {
 }
 
 section! {
-    /// How requests of many clients share statements on MySQL and PostgreSQL servers. A free connection takes a request
-    /// at once; while all are busy, requests wait and the next one takes all of them in one statement. Nothing waits
-    /// for a timer.
+    /// How requests of many clients share statements on MySQL and PostgreSQL servers. While a statement is under way,
+    /// requests wait, and the next one takes all of them. Nothing waits for a timer.
     pub struct Coalesce in "coalesce" {
         /// Whether they do.
         enabled: bool = "true", Restart;
@@ -101,10 +100,12 @@ section! {
         /// does not fill everybody's batch.
         per_request: usize = "16" in "1" to "512", Restart;
         /// Most shared reads of one kind (exact, latest) under way at once in a cluster; at most a quarter of `pool_size`.
-        /// So many are if batches are full or statements slow (2 ms). Writes have one.
+        /// So many are if batches are full or statements slow. Writes have one.
         lanes: usize = "4" in "1" to "64", Restart;
         /// How many of them there are as a rule: fewer lanes make larger batches, which cost the server less.
         busy_lanes: usize = "1" in "1" to "64", Restart;
+        /// From how much time on a statement is slow: nobody waits behind it, as long as there are lanes.
+        slow: Duration = "2ms" in "100us" to "1m", Restart;
         /// Most cells that may wait in front of a cluster, per kind of request; beyond is error 3168, at once.
         queue_cells: usize = "8192" in "1" to "1000000", Restart;
     }

@@ -73,13 +73,24 @@ pub struct CoalesceOptions {
     /// processors: with one lane instead of two, four, eight and 16 clients get a fifth to a third more reads, and 64 clients
     /// have batches of 31 instead of 20 to 26, a seventh less processor time for a read, and a shorter tail.
     pub busy_lanes: usize,
+    /// A statement under way for so long keeps nobody waiting: all lanes are used beside it. They are, too, if none takes
+    /// less: then the time goes by on the way and not on the server's processor, and larger batches save nothing.
+    pub slow: Duration,
     /// Most cells that may wait, per kind.
     pub queue_cells: usize,
 }
 
 impl Default for CoalesceOptions {
     fn default() -> Self {
-        Self { batch_reads: 64, batch_writes: 128, per_request: 16, lanes: 4, busy_lanes: 1, queue_cells: 8192 }
+        Self {
+            batch_reads: 64,
+            batch_writes: 128,
+            per_request: 16,
+            lanes: 4,
+            busy_lanes: 1,
+            slow: Duration::from_millis(2),
+            queue_cells: 8192,
+        }
     }
 }
 
@@ -113,9 +124,9 @@ impl Coalescing {
         // A small pool: every kind of read has at most a quarter of it, writes have one, the rest is for scans.
         let lanes = options.lanes.clamp(1, (connections / 4).max(1));
         let beside = connections.saturating_sub(2 * lanes + 1).max(1);
-        let (busy_lanes, waiting) = (options.busy_lanes.clamp(1, lanes), options.queue_cells);
-        let reads = Bounds { batch: options.batch_reads.max(1), lanes, busy_lanes, waiting };
-        let writes = Bounds { batch: options.batch_writes.max(1), lanes: 1, busy_lanes: 1, waiting };
+        let (busy_lanes, slow, waiting) = (options.busy_lanes.clamp(1, lanes), options.slow, options.queue_cells);
+        let reads = Bounds { batch: options.batch_reads.max(1), lanes, busy_lanes, slow, waiting };
+        let writes = Bounds { batch: options.batch_writes.max(1), lanes: 1, busy_lanes: 1, slow, waiting };
         let patience = timeouts.queue;
         let metrics = |label| metrics.queue(label).clone();
         Self {

@@ -15,16 +15,14 @@ pub(super) struct Bounds {
     pub(super) lanes: usize,
     /// How many are, as long as one more would not help.
     pub(super) busy_lanes: usize,
+    /// From how much time on a statement is slow ([`CoalesceOptions::slow`](super::CoalesceOptions::slow)).
+    pub(super) slow: Duration,
     /// Most items that may wait.
     pub(super) waiting: usize,
 }
 
 /// Items outstanding up to which nobody is waited for, not even those who are ready to ask.
 const FEW: usize = 3;
-
-/// A statement that never takes less than this spends its time on the way and not on the server's processor: then
-/// waiting for larger batches saves nothing, and all lanes are used. And nobody waits behind a statement that takes longer.
-const FAR: Duration = Duration::from_millis(2);
 
 /// A request that waits.
 pub(super) struct Entry<K: Kind> {
@@ -110,8 +108,8 @@ impl<K: Kind> Queue<K> {
     fn allowed(&self, more: usize, now: Instant) -> usize {
         let waiting = self.waiting + more;
         let full = waiting >= self.bounds.batch;
-        let far = self.fastest >= FAR;
-        let slow = self.began.is_some_and(|began| now.saturating_duration_since(began) >= FAR);
+        let far = self.fastest >= self.bounds.slow;
+        let slow = self.began.is_some_and(|began| now.saturating_duration_since(began) >= self.bounds.slow);
         match self.bounds.busy_lanes {
             _ if full || far || slow => self.bounds.lanes,
             _ if waiting < self.share() => 1,

@@ -129,8 +129,18 @@ struct Bench {
 }
 
 /// One lane of everything, so that what waits is plain to see.
-const ONE_LANE: CoalesceOptions =
-    CoalesceOptions { batch_reads: 8, batch_writes: 8, per_request: 4, lanes: 1, busy_lanes: 1, queue_cells: 16 };
+const ONE_LANE: CoalesceOptions = CoalesceOptions {
+    batch_reads: 8,
+    batch_writes: 8,
+    per_request: 4,
+    lanes: 1,
+    busy_lanes: 1,
+    slow: NEVER,
+    queue_cells: 16,
+};
+
+/// No statement of a test is slow unless it is about that, however long the machine takes for it.
+const NEVER: Duration = Duration::from_secs(3600);
 
 impl Bench {
     async fn new(options: CoalesceOptions) -> Self {
@@ -276,7 +286,7 @@ async fn a_request_about_one_cell_fails_by_itself() {
 
 #[tokio::test]
 async fn requests_share_one_lane_however_few_they_are() {
-    let bench = Bench::new(CoalesceOptions::default()).await;
+    let bench = Bench::new(CoalesceOptions { slow: NEVER, ..CoalesceOptions::default() }).await;
     let first = bench.get(1, &["a"]);
     bench.held.begun(1).await;
     let more: Vec<_> = ["b", "c", "d"].map(|row| bench.get(1, &[row])).into();
@@ -309,7 +319,7 @@ async fn nobody_waits_for_a_statement_that_is_slow() {
 
 #[tokio::test]
 async fn one_that_comes_just_before_many_takes_them_along() {
-    let bench = Bench::new(CoalesceOptions::default()).await;
+    let bench = Bench::new(CoalesceOptions { slow: NEVER, ..CoalesceOptions::default() }).await;
     let first = bench.get(1, &["a"]);
     bench.held.begun(1).await;
     let many: Vec<_> = (0..20).map(|n| bench.get(1, &[&format!("{n}")])).collect();
@@ -326,6 +336,40 @@ async fn one_that_comes_just_before_many_takes_them_along() {
         one.await.unwrap().unwrap();
     }
     assert_eq!(bench.held.calls(), gets(&[1, 20, 20]));
+}
+
+#[tokio::test]
+async fn a_scan_beside_gets_has_short_pages_and_misses_nothing() {
+    let bench = Bench::new(CoalesceOptions { slow: NEVER, ..CoalesceOptions::default() }).await;
+    let cells: Vec<String> = (0..300).map(|n| format!("{n:03}")).collect();
+    for cell in &cells {
+        let stored = bench.held.inner.put(EPOCH, &[group(cell, "1")]).await;
+        assert!(stored.is_ok(), "{stored:?}");
+    }
+    bench.go(1000);
+    let mut scan = RowScan {
+        set: cellgate_schemaless::RowSet::Rows(
+            cells.iter().map(|cell| RowKey::from_store(cell.as_bytes().to_vec())).collect(),
+            cellgate_schemaless::ColumnFilter::All,
+        ),
+        refs: cellgate_schemaless::RefRange::default(),
+        direction: cellgate_schemaless::Direction::Ascending,
+        after: None,
+        limit: Some(1000),
+    };
+    let (mut pages, mut found) = (Vec::new(), Vec::new());
+    loop {
+        bench.get(1, &["000"]).await.unwrap().unwrap();
+        let page = bench.coalescing.rows(&table(1), &scan).await.unwrap();
+        scan.after = page.cells.last().map(|cell| cell.triple.clone());
+        pages.push(page.cells.len());
+        found.extend(page.cells.into_iter().map(|cell| cell.triple.row));
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(found.len(), 300, "{pages:?}");
+    assert!(pages.contains(&128), "{pages:?}");
 }
 
 #[tokio::test]
