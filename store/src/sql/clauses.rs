@@ -40,8 +40,15 @@ impl Sql<'_> {
     }
 }
 
-/// The keys, the last one repeated up to the next power of two: a list of keys then has few different texts.
+/// How many keys the text of a list of so many has room for: a quarter of a power of two, or a multiple of it up to that
+/// power. So a list has few different texts (twelve up to 64), and as a rule an eighth of it is repetition.
+pub(crate) fn room(keys: usize) -> usize {
+    let step = (keys.next_power_of_two() / 4).max(1);
+    keys.next_multiple_of(step)
+}
+
+/// The keys, the last one repeated up to the room a text has for them.
 pub(super) fn padded<T>(keys: &[T]) -> impl Iterator<Item = &T> {
-    let missing = keys.len().next_power_of_two() - keys.len();
+    let missing = room(keys.len()) - keys.len();
     keys.iter().chain(keys.last().into_iter().cycle().take(missing))
 }

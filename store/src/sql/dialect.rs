@@ -11,8 +11,8 @@ pub struct Dialect {
     pub(crate) placeholder: Placeholder,
     /// How a statement takes many keys.
     pub(crate) keys: KeyLists,
-    /// How a list of keys finds the newest version of each chain; only where [`Dialect::keys`] is a list.
-    pub(crate) newest: Newest,
+    /// How long lists are written; only where [`Dialect::keys`] is a list.
+    pub(crate) lists: Lists,
     /// Where indexes are declared.
     pub(crate) indexes: Indexes,
     /// How a row is inserted unless its key exists.
@@ -59,7 +59,7 @@ pub(crate) enum Placeholder {
 /// How a statement takes many keys (measured: RESEARCH-PERFORMANCE, sections 2, 4 and 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyLists {
-    /// `(a, b) IN ((?, ?), ..)`, padded to a power of two so that few texts exist.
+    /// `(a, b) IN ((?, ?), ..)`, padded ([`room`](super::room)) so that few texts exist.
     TupleIn,
     /// `unnest(..)` of array parameters: one text for any number of keys.
     Unnest,
@@ -67,16 +67,21 @@ pub(crate) enum KeyLists {
     Single,
 }
 
-/// How the newest versions of many chains are found where keys are [`KeyLists::TupleIn`]. In both the maximum is taken over
-/// the index alone, rows that are hidden included.
+/// How long lists of names are written where keys are [`KeyLists::TupleIn`], and how the newest versions of many chains are
+/// found there. In all of them the maximum is taken over the index alone, rows that are hidden included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Newest {
-    /// A join with `SELECT .. MAX(ref_key) .. GROUP BY`.
-    Join,
-    /// `(row_key, column_key, ref_key) IN ((?, ?, (SELECT MAX(ref_key) ..)), ..)`, also for one chain. MariaDB answers such a
-    /// maximum from the index while it plans, and then reads by name. Measured there: 23 to 26 us of processor time per
-    /// chain in lists of 8 to 64, where the join takes 86 to 31, and 53 instead of 69 for one chain alone.
-    Maxima,
+pub(crate) enum Lists {
+    /// Names by `IN`, newest versions by a join with `SELECT .. MAX(ref_key) .. GROUP BY`.
+    Plain,
+    /// What a MariaDB is quickest at, as measured there in processor time of the server.
+    ///
+    /// - Names by `IN` up to [`VALUES_GETS`](super::names::VALUES_GETS), then as a table of values joined with the cells, for
+    ///   which it plans nothing per name: 13 instead of 15 us per cell in lists of 64.
+    /// - Newest versions by `(row_key, column_key, ref_key) IN ((?, ?, (SELECT MAX(ref_key) ..)), ..)`, also for one chain: it
+    ///   answers such a maximum from the index while it plans (23 us per chain in lists of 8, where the join takes 86). From
+    ///   [`VALUES_LATEST`](super::names::VALUES_LATEST) chains on by a table of values, too, with a subselect of the highest
+    ///   version: 17, 18 and 16 us per chain in lists of 16, 32 and 64, where a maximum for each takes 21, 24 and 26.
+    MariaDb,
 }
 
 /// Where indexes are declared.
@@ -98,14 +103,14 @@ pub(crate) enum InsertIfAbsent {
 }
 
 /// MariaDB.
-pub(crate) const MARIADB: Dialect = Dialect { newest: Newest::Maxima, ..MYSQL };
+pub(crate) const MARIADB: Dialect = Dialect { lists: Lists::MariaDb, ..MYSQL };
 
 /// MySQL, and what MariaDB has in common with it.
 pub(crate) const MYSQL: Dialect = Dialect {
     quote: '`',
     placeholder: Placeholder::Question,
     keys: KeyLists::TupleIn,
-    newest: Newest::Join,
+    lists: Lists::Plain,
     indexes: Indexes::Inline,
     insert_if_absent: InsertIfAbsent::OnDuplicateKey,
     blob_open: "x'",
@@ -129,7 +134,7 @@ pub(crate) const POSTGRES: Dialect = Dialect {
     quote: '"',
     placeholder: Placeholder::DollarCast,
     keys: KeyLists::Unnest,
-    newest: Newest::Join,
+    lists: Lists::Plain,
     indexes: Indexes::Separate,
     insert_if_absent: InsertIfAbsent::OnConflict,
     blob_open: "'\\x",
@@ -153,7 +158,7 @@ pub(crate) const SQLITE: Dialect = Dialect {
     quote: '"',
     placeholder: Placeholder::Question,
     keys: KeyLists::Single,
-    newest: Newest::Join,
+    lists: Lists::Plain,
     indexes: Indexes::Separate,
     insert_if_absent: InsertIfAbsent::OnConflict,
     blob_open: "x'",

@@ -5,16 +5,34 @@ use std::collections::HashMap;
 use cellgate_schemaless::{Cell, CellKind, ColumnKey, LatestKey, RefKey, RowKey, TableRef, Triple};
 
 use super::clauses::padded;
-use super::{CELL_COLUMNS, Dialect, KeyLists, Newest, Param, Query, Sql};
+use super::{CELL_COLUMNS, Dialect, KeyLists, Lists, Param, Query, Sql};
 use crate::hash::FastHash;
 
 /// Longest body that a statement with several keys answers, in bytes (CORRECTNESS C16). A longer one is NULL there
 /// ([`left_out`]) and fetched alone, so that small cells never wait behind large ones and an answer has a bound.
 pub(crate) const BATCH_BODY: usize = 256 * 1024;
 
-/// Most keys of a statement with a subselect for each ([`Newest::Maxima`]). In longer lists the join is as cheap, and a server
-/// keeps some kilobytes for each subselect of a prepared statement.
-const MAXIMA: usize = 64;
+/// From how many exact names on a MariaDB reads them by [`Lists::MariaDb`]'s table of values: in shorter lists making the table
+/// costs more than it saves.
+pub(super) const VALUES_GETS: usize = 24;
+
+/// From how many chains on a MariaDB finds their newest versions by such a table.
+pub(super) const VALUES_LATEST: usize = 12;
+
+/// How one statement finds the newest versions of chains, of [`KeyLists::TupleIn`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum LatestBy {
+    /// One chain, with a bound or without, read downwards. Parameters: row, column, highest version.
+    Order,
+    /// A join with the maxima of the chains. Parameters of a chain: row, column.
+    Join,
+    /// A list of names with a subselect of the maximum for each. Parameters of a chain: row, column, row, column.
+    Maxima,
+    /// A table of values joined with the cells. Parameters of a chain: row, column.
+    Values,
+    /// Chains with bounds and such without, put together by UNION: the text depends on which is which.
+    Mixed,
+}
 
 impl Dialect {
     /// The cells with these names, in any order ([`match_gets`] puts them back). At least one key; exactly one with
@@ -25,6 +43,12 @@ impl Dialect {
             KeyLists::Single | KeyLists::TupleIn if keys.len() == 1 => {
                 sql.select("", table).push(" WHERE ").key_equals(&keys[0].row, &keys[0].column);
                 sql.push(" AND ").name("ref_key").push(" = ").int(keys[0].ref_key.0);
+            }
+            KeyLists::TupleIn if self.gets_by_values(keys.len()) => {
+                sql.values(&["r", "c", "v"], padded(keys), |sql, key| {
+                    sql.bytes(key.row.as_bytes()).push(", ").bytes(key.column.as_bytes()).push(", ").int(key.ref_key.0);
+                });
+                sql.joined_with_values(table, keys.len()).push("k.v");
             }
             KeyLists::Single | KeyLists::TupleIn => {
                 sql.select_several("", keys.len()).push(" FROM ").name(table.physical());
@@ -55,9 +79,13 @@ impl Dialect {
         self.get(table, &[any]).text
     }
 
+    /// Whether [`get`](Self::get) of so many keys is by a table of values.
+    pub(crate) fn gets_by_values(&self, keys: usize) -> bool {
+        self.lists == Lists::MariaDb && keys >= VALUES_GETS
+    }
+
     /// The latest row of each chain, in any order ([`match_latest`] puts them back). At least one key; exactly one
-    /// with [`KeyLists::Single`]. Parameters of one key: row, column, highest version; with [`Newest::Maxima`] and without
-    /// bounds row and column, twice.
+    /// with [`KeyLists::Single`]. Parameters of one key: those of its [`LatestBy`], or row, column, highest version.
     ///
     /// With [`KeyLists::TupleIn`] the answer may be a lock or closed row, which the maximum is taken over for being
     /// in the index alone: [`below_hidden`] says what to ask again.
@@ -67,22 +95,30 @@ impl Dialect {
             KeyLists::Single => {
                 sql.latest_of(table, &keys[0], 1);
             }
-            KeyLists::TupleIn if self.takes_maxima(keys) => {
-                sql.latest_by_maxima(table, keys);
-            }
-            KeyLists::TupleIn if keys.len() == 1 => {
-                sql.latest_of(table, &keys[0], 1);
-            }
-            KeyLists::TupleIn => {
-                let (bounded, open): (Vec<_>, Vec<_>) = keys.iter().partition(|k| k.at_most.is_some());
-                if !open.is_empty() {
-                    sql.latest_by_maximum(table, &open);
+            KeyLists::TupleIn => match self.latest_by(keys) {
+                LatestBy::Order => {
+                    sql.latest_of(table, &keys[0], 1);
                 }
-                for (i, key) in bounded.into_iter().enumerate() {
-                    sql.push(if i > 0 || !open.is_empty() { " UNION ALL (" } else { "(" });
-                    sql.latest_of(table, key, keys.len()).push(")");
+                LatestBy::Join => {
+                    sql.latest_by_maximum(table, keys);
                 }
-            }
+                LatestBy::Maxima => {
+                    sql.latest_by_maxima(table, keys);
+                }
+                LatestBy::Values => {
+                    sql.latest_by_values(table, keys);
+                }
+                LatestBy::Mixed => {
+                    let (bounded, open): (Vec<_>, Vec<_>) = keys.iter().cloned().partition(|k| k.at_most.is_some());
+                    if !open.is_empty() {
+                        sql.latest_by_maximum(table, &open);
+                    }
+                    for (i, key) in bounded.iter().enumerate() {
+                        sql.push(if i > 0 || !open.is_empty() { " UNION ALL (" } else { "(" });
+                        sql.latest_of(table, key, keys.len()).push(")");
+                    }
+                }
+            },
             KeyLists::Unnest => {
                 sql.select_several("x.", keys.len()).push(" FROM unnest(");
                 sql.param(Param::BytesList(keys.iter().map(|k| k.row.as_bytes().clone()).collect())).push(", ");
@@ -96,10 +132,16 @@ impl Dialect {
         sql.finish()
     }
 
-    /// Whether [`latest`](Self::latest) of these keys is by [`Newest::Maxima`].
-    pub(crate) fn takes_maxima(&self, keys: &[LatestKey]) -> bool {
-        let open = || keys.iter().all(|key| key.at_most.is_none());
-        self.newest == Newest::Maxima && keys.len() <= MAXIMA && open()
+    /// How [`latest`](Self::latest) finds these keys where keys are [`KeyLists::TupleIn`].
+    pub(crate) fn latest_by(&self, keys: &[LatestKey]) -> LatestBy {
+        let open = keys.iter().all(|key| key.at_most.is_none());
+        match (self.lists, keys.len()) {
+            (Lists::MariaDb, count) if open && count >= VALUES_LATEST => LatestBy::Values,
+            (Lists::MariaDb, _) if open => LatestBy::Maxima,
+            (Lists::Plain | Lists::MariaDb, 1) => LatestBy::Order,
+            (Lists::Plain | Lists::MariaDb, _) if open => LatestBy::Join,
+            (Lists::Plain | Lists::MariaDb, _) => LatestBy::Mixed,
+        }
     }
 
     /// The text of [`latest`](Self::latest) for one key.
@@ -121,7 +163,7 @@ impl Sql<'_> {
         self.push(" ORDER BY ").name("ref_key").push(" DESC LIMIT 1")
     }
 
-    fn latest_by_maximum(&mut self, table: &TableRef, keys: &[&LatestKey]) -> &mut Self {
+    fn latest_by_maximum(&mut self, table: &TableRef, keys: &[LatestKey]) -> &mut Self {
         self.select_several("c.", usize::MAX).push(" FROM (SELECT ");
         self.names("", &["row_key", "column_key"]).push(", MAX(").name("ref_key").push(") AS v FROM ");
         self.name(table.physical()).push(" WHERE (").names("", &["row_key", "column_key"]).push(") IN (");
@@ -143,6 +185,43 @@ impl Sql<'_> {
             self.name(table.physical()).push(" WHERE ").key_equals(&key.row, &key.column).push("))");
         }
         self.push(")")
+    }
+
+    fn latest_by_values(&mut self, table: &TableRef, keys: &[LatestKey]) -> &mut Self {
+        self.values(&["r", "c"], padded(keys), |sql, key| {
+            sql.bytes(key.row.as_bytes()).push(", ").bytes(key.column.as_bytes());
+        });
+        let index = self.dialect.cell_index(table.id);
+        self.joined_with_values(table, keys.len()).push("(SELECT m.").name("ref_key").push(" FROM ");
+        self.name(table.physical()).push(" AS m").use_index(&index).push(" WHERE m.").name("row_key");
+        self.push(" = k.r AND m.").name("column_key").push(" = k.c ORDER BY m.").name("ref_key").push(" DESC LIMIT 1)")
+    }
+
+    /// Opens a statement that has a table `k` of these keys, with up to three columns. Its first row is NULL, which joins with
+    /// nothing: it gives the columns their types, for those of parameters would be too short.
+    fn values<'k, K: 'k>(
+        &mut self,
+        columns: &[&str],
+        keys: impl Iterator<Item = &'k K>,
+        row: impl Fn(&mut Self, &K),
+    ) -> &mut Self {
+        let types = ["CAST(NULL AS BINARY(1024))", "CAST(NULL AS BINARY(64))", "CAST(NULL AS SIGNED)"];
+        self.push("WITH k(").push(&columns.join(", ")).push(") AS (VALUES (");
+        self.push(&types[..columns.len()].join(", ")).push(")");
+        for key in keys {
+            self.push(", (");
+            row(self, key);
+            self.push(")");
+        }
+        self.push(") ")
+    }
+
+    /// Goes on behind [`values`](Self::values) up to where the version stands.
+    fn joined_with_values(&mut self, table: &TableRef, keys: usize) -> &mut Self {
+        let index = self.dialect.cell_index(table.id);
+        self.select_several("c.", keys).push(" FROM k STRAIGHT_JOIN ").name(table.physical()).push(" AS c");
+        self.use_index(&index).push(" ON c.").name("row_key").push(" = k.r AND c.").name("column_key");
+        self.push(" = k.c AND c.").name("ref_key").push(" = ")
     }
 
     /// The columns of cells for a statement of so many keys: of several, a body is NULL if it is longer than

@@ -5,7 +5,7 @@ use cellgate_schemaless::{
     ShardId, TableId, TableRef, Triple,
 };
 
-use super::{Dialect, MARIADB, MYSQL, POSTGRES, Query, SQLITE};
+use super::{Dialect, LatestBy, MARIADB, MYSQL, POSTGRES, Query, SQLITE, room};
 
 fn table() -> TableRef {
     TableRef::new("trips", TableId(17), 1)
@@ -34,30 +34,48 @@ fn every_placeholder_has_its_parameter() {
 }
 
 #[test]
-fn a_list_of_keys_is_padded_to_a_power_of_two() {
-    let keys = [triple("a", "c", 1), triple("b", "c", 2), triple("c", "c", 3)];
+fn a_list_of_keys_has_few_lengths_and_little_padding() {
+    let keys: Vec<Triple> = (0..9).map(|n| triple("a", "c", n)).collect();
     let query = MYSQL.get(&table(), &keys);
-    assert_eq!(query.params.len(), 4 * 3);
-    assert_eq!(query.params[6..9], query.params[9..12], "the last key is repeated");
+    assert_eq!(query.params.len(), 12 * 3);
+    assert_eq!(query.params[24..27], query.params[33..], "the last key is repeated");
+    let rooms: std::collections::BTreeSet<usize> = (1..=64).map(room).collect();
+    assert_eq!(rooms.into_iter().collect::<Vec<_>>(), [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64]);
+    assert_eq!((room(65), room(97), room(1000)), (96, 128, 1024));
 }
 
 #[test]
-fn a_mariadb_finds_the_latest_of_many_by_a_maximum_for_each() {
+fn a_mariadb_finds_the_latest_of_few_by_a_maximum_for_each_and_of_many_by_a_table_of_values() {
     let key = |row: &'static str, at_most: Option<i64>| {
         let Triple { row, column, .. } = triple(row, "c", 0);
         LatestKey { row, column, at_most: at_most.map(RefKey) }
     };
     let open = [key("a", None), key("b", None), key("c", None)];
     let query = MARIADB.latest(&table(), &open);
-    assert_eq!(query.text.matches("(SELECT MAX(`ref_key`) FROM").count(), 4, "{}", query.text);
-    assert_eq!(query.params.len(), 4 * 4);
+    assert_eq!(query.text.matches("(SELECT MAX(`ref_key`) FROM").count(), 3, "{}", query.text);
+    assert_eq!(query.params.len(), 3 * 4);
     assert_eq!(placeholders(&MARIADB, &query), query.params.len());
     // MySQL does not look into its index for them while it plans; neither does a bound on the version let it.
+    assert_eq!(MYSQL.latest_by(&open), LatestBy::Join);
     assert!(!MYSQL.latest(&table(), &open).text.contains("IN ((?, ?, (SELECT"));
     let bounded = [key("a", None), key("b", Some(7))];
-    assert!(!MARIADB.latest(&table(), &bounded).text.contains("IN ((?, ?, (SELECT"));
-    let many: Vec<LatestKey> = std::iter::repeat_n(open[0].clone(), 65).collect();
-    assert!(!MARIADB.latest(&table(), &many).text.contains("IN ((?, ?, (SELECT"));
+    assert_eq!(MARIADB.latest_by(&bounded), LatestBy::Mixed);
+    let many: Vec<LatestKey> = std::iter::repeat_n(open[0].clone(), 13).collect();
+    let query = MARIADB.latest(&table(), &many);
+    assert_eq!(MARIADB.latest_by(&many), LatestBy::Values);
+    assert!(query.text.starts_with("WITH k(r, c) AS (VALUES (CAST(NULL AS"), "{}", query.text);
+    assert_eq!((placeholders(&MARIADB, &query), query.params.len()), (16 * 2, 16 * 2));
+    assert_eq!(MYSQL.latest_by(&many), LatestBy::Join);
+}
+
+#[test]
+fn a_mariadb_reads_many_names_by_a_table_of_values() {
+    let keys: Vec<Triple> = (0..24).map(|n| triple("a", "c", n)).collect();
+    assert!(!MARIADB.get(&table(), &keys[..23]).text.contains("VALUES"));
+    let query = MARIADB.get(&table(), &keys);
+    assert!(query.text.contains("STRAIGHT_JOIN `trips_17` AS c FORCE INDEX (`cell`)"), "{}", query.text);
+    assert_eq!((placeholders(&MARIADB, &query), query.params.len()), (24 * 3, 24 * 3));
+    assert!(!MYSQL.get(&table(), &keys).text.contains("VALUES"));
 }
 
 #[test]

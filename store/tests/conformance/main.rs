@@ -34,6 +34,7 @@ macro_rules! conformance_suite {
             reading::latest_at_most_returns_the_highest_up_to_it,
             reading::latest_answers_one_chain_under_several_bounds,
             reading::many_keys_are_answered_in_one_call,
+            reading::lists_of_every_length_are_answered,
             reading::keys_that_differ_in_a_byte_are_different_cells,
             reading::a_body_comes_back_byte_for_byte,
             reading::large_bodies_are_answered_among_small_ones,

@@ -1,6 +1,6 @@
 //! Promises of `get` and `latest`.
 
-use cellgate_schemaless::{CellKind, Erasure, Triple};
+use cellgate_schemaless::{Cell, CellKind, Erasure, LatestKey, Triple};
 use cellgate_store::{ANSWER_BYTES, PutOutcome, StoreError};
 
 use crate::fixture::{
@@ -101,6 +101,34 @@ pub async fn many_keys_are_answered_in_one_call(fixture: Fixture) {
     }
 }
 
+/// A server may read lists of other lengths by other statements, and not know how long a name can be before it sees one.
+pub async fn lists_of_every_length_are_answered(fixture: Fixture) {
+    let bench = fixture.open().await;
+    let mut chains: Vec<(Vec<u8>, Vec<u8>)> = LOOKALIKES.iter().map(|key| (key.to_vec(), b"base".to_vec())).collect();
+    chains.extend(LOOKALIKES.iter().map(|key| (b"row".to_vec(), key.to_vec())));
+    chains.extend((0..16u8).map(|n| (vec![n; 1020], vec![n; 64])));
+    let stored = |n: usize| n % 4 != 3;
+    for (n, (row, column)) in chains.iter().enumerate().filter(|(n, _)| stored(*n)) {
+        bench.store(&triple(row, column, -1), "-1").await;
+        bench.store(&triple(row, column, n as i64 + 7), &n.to_string()).await;
+    }
+    for length in (1..=70).chain([127, 300]) {
+        // In another order for each length; beyond the chains there are, some come twice.
+        let asked: Vec<usize> = (0..length).map(|i| (i * 17 + length) % chains.len()).collect();
+        let names: Vec<Triple> = asked.iter().map(|&n| triple(&chains[n].0, &chains[n].1, n as i64 + 7)).collect();
+        let open = |name: &Triple| LatestKey { row: name.row.clone(), column: name.column.clone(), at_most: None };
+        let keys: Vec<LatestKey> = names.iter().map(open).collect();
+        let (exact, latest) = (bench.get(&names).await, bench.latest(&keys).await);
+        for (((&n, name), exact), latest) in asked.iter().zip(&names).zip(exact).zip(latest) {
+            let expected = stored(n).then(|| (name, n.to_string()));
+            let seen = |cell: &Option<Cell>| cell.as_ref().map(|cell| (cell.triple.clone(), text_of(cell).to_owned()));
+            let expected = expected.map(|(name, text)| (name.clone(), text));
+            assert_eq!(seen(&exact), expected, "chain {n} in a list of {length}");
+            assert_eq!(seen(&latest), expected, "the latest of chain {n} in a list of {length}");
+        }
+    }
+}
+
 /// Keys that a text collation, a trimming or a terminator would make one.
 pub const LOOKALIKES: [&[u8]; 14] = [
     b"a",
@@ -135,7 +163,7 @@ pub async fn keys_that_differ_in_a_byte_are_different_cells(fixture: Fixture) {
         assert_eq!((text_of(&cell), &cell.triple), (i.to_string().as_str(), &names[i]));
     }
     for (i, name) in names.iter().enumerate() {
-        let key = cellgate_schemaless::LatestKey { row: name.row.clone(), column: name.column.clone(), at_most: None };
+        let key = LatestKey { row: name.row.clone(), column: name.column.clone(), at_most: None };
         let found = bench.latest(&[key]).await.remove(0).unwrap();
         assert_eq!(text_of(&found), i.to_string());
     }

@@ -12,7 +12,7 @@ use super::wire::{Argument, Arguments, Done, Flow, Row, Sink, WireError};
 use crate::engine::server::core::size;
 use crate::engine::server::driver::{Failure, Names};
 use crate::hash::FastHash;
-use crate::sql::Dialect;
+use crate::sql::{Dialect, LatestBy, room};
 
 /// Statements of equal shape have equal texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,37 +26,36 @@ pub(super) struct Shape {
 /// What the parameters of a name are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum About {
-    /// Row, column, version: one very cell.
+    /// Row, column, version: one very cell, in a list.
     Exact,
-    /// Row, column, highest version: the latest of one chain.
-    LatestOfOne,
-    /// Row, column: the latest of each, by the join with maxima.
-    LatestByJoin,
-    /// Row, column, row, column: the latest of each, by a maximum for each.
-    LatestByMaxima,
+    /// The same, in a table of values.
+    ExactByValues,
+    /// The latest of each chain.
+    Latest(LatestBy),
 }
 
 impl Shape {
     /// The shape of the statement about these names; `None` if its text depends on what they are.
     pub(super) fn new(dialect: &Dialect, table: TableId, names: Names<'_>) -> Option<Self> {
         let (about, count) = match names {
+            Names::Exact(keys) if dialect.gets_by_values(keys.len()) => (About::ExactByValues, keys.len()),
             Names::Exact(keys) => (About::Exact, keys.len()),
-            Names::Latest(keys) => {
-                let open = keys.iter().all(|key| key.at_most.is_none());
-                let about = match keys.len() {
-                    _ if dialect.takes_maxima(keys) => About::LatestByMaxima,
-                    1 => About::LatestOfOne,
-                    _ if open => About::LatestByJoin,
-                    _ => return None,
-                };
-                (about, keys.len())
-            }
+            Names::Latest(keys) => match dialect.latest_by(keys) {
+                LatestBy::Mixed => return None,
+                by => (About::Latest(by), keys.len()),
+            },
         };
-        Some(Self { table, about, room: count.next_power_of_two() })
+        Some(Self { table, about, room: room(count) })
+    }
+
+    /// Whether the text has a table of values.
+    fn has_values(self) -> bool {
+        matches!(self.about, About::ExactByValues | About::Latest(LatestBy::Values))
     }
 }
 
-/// The parameters of a statement about names: the last name is repeated until the text has no room left.
+/// The parameters of a statement about names. Where its text has room for more, the last name is repeated, which finds its
+/// cell once; in a table of values it would be found again, so that a name is taken that nobody asked for.
 pub(super) struct NameArguments<'a> {
     pub(super) names: Names<'a>,
     pub(super) shape: Shape,
@@ -65,35 +64,47 @@ pub(super) struct NameArguments<'a> {
 impl Arguments for NameArguments<'_> {
     fn count(&self) -> usize {
         let each = match self.shape.about {
-            About::Exact | About::LatestOfOne => 3,
-            About::LatestByJoin => 2,
-            About::LatestByMaxima => 4,
+            About::Exact | About::ExactByValues | About::Latest(LatestBy::Order) => 3,
+            About::Latest(LatestBy::Join | LatestBy::Values | LatestBy::Mixed) => 2,
+            About::Latest(LatestBy::Maxima) => 4,
         };
         self.shape.room * each
     }
 
     fn each(&self, take: &mut dyn FnMut(Argument<'_>)) {
-        match self.names {
+        let room = if self.shape.has_values() { 0 } else { self.shape.room };
+        let given = match self.names {
             Names::Exact(keys) => {
-                for key in padded(keys, self.shape.room) {
+                for key in padded(keys, room.max(keys.len())) {
                     take(Argument::Bytes(key.row.as_bytes()));
                     take(Argument::Bytes(key.column.as_bytes()));
                     take(Argument::Int(key.ref_key.0));
                 }
+                keys.len()
             }
             Names::Latest(keys) => {
-                for LatestKey { row, column, at_most } in padded(keys, self.shape.room) {
+                for LatestKey { row, column, at_most } in padded(keys, room.max(keys.len())) {
                     let mut chain = || {
                         take(Argument::Bytes(row.as_bytes()));
                         take(Argument::Bytes(column.as_bytes()));
                     };
                     chain();
                     match self.shape.about {
-                        About::LatestByMaxima => chain(),
-                        About::LatestOfOne => take(Argument::Int(at_most.map_or(i64::MAX, |most| most.0))),
-                        About::LatestByJoin | About::Exact => {}
+                        About::Latest(LatestBy::Maxima) => chain(),
+                        About::Latest(LatestBy::Order) => take(Argument::Int(at_most.map_or(i64::MAX, |most| most.0))),
+                        About::Latest(LatestBy::Join | LatestBy::Values | LatestBy::Mixed)
+                        | About::Exact
+                        | About::ExactByValues => {}
                     }
                 }
+                keys.len()
+            }
+        };
+        for _ in given.max(room)..self.shape.room {
+            take(Argument::Bytes(b""));
+            take(Argument::Bytes(b""));
+            if self.shape.about == About::ExactByValues {
+                take(Argument::Int(i64::MIN));
             }
         }
     }

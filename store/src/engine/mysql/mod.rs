@@ -34,7 +34,7 @@ pub type MysqlBackend = Server<MysqlDriver>;
 /// How long a session may have been idle and still be handed out unasked. Longer, and it is pinged first.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// Prepared statements kept per session: a few shapes per table, in seven sizes each. When there are more, all are closed
+/// Prepared statements kept per session: a few shapes per table, in a dozen sizes each. When there are more, all are closed
 /// and prepared again as they come.
 const STATEMENTS: usize = 256;
 

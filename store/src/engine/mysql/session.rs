@@ -87,7 +87,7 @@ impl MysqlSession {
 
     /// Whether the server is a MariaDB.
     pub(super) fn is_maria(&self) -> bool {
-        self.dialect.newest == MARIADB.newest
+        self.dialect.lists == MARIADB.lists
     }
 
     /// Whether a commit is on disk when it is answered.
