@@ -17,6 +17,64 @@ use crate::shape::content;
 use crate::value::Value;
 use crate::zone::{Clock, TimeZone};
 
+impl Function {
+    /// Whether it reads its arguments as text.
+    pub fn reads_text(self) -> bool {
+        match self {
+            Self::CharLength
+            | Self::Concat
+            | Self::ConcatWs
+            | Self::Hex
+            | Self::Instr
+            | Self::Left
+            | Self::Length
+            | Self::Locate
+            | Self::Lower
+            | Self::LTrim
+            | Self::Quote
+            | Self::Replace
+            | Self::Right
+            | Self::RTrim
+            | Self::Substring
+            | Self::SubstringIndex
+            | Self::Trim
+            | Self::Upper => true,
+            Self::Abs
+            | Self::Ceiling
+            | Self::Coalesce
+            | Self::ConvertTz
+            | Self::Floor
+            | Self::FromUnixTime
+            | Self::Greatest
+            | Self::If
+            | Self::IfNull
+            | Self::IsNull
+            | Self::JsonArray
+            | Self::JsonContains
+            | Self::JsonExtract
+            | Self::JsonKeys
+            | Self::JsonLength
+            | Self::JsonObject
+            | Self::JsonQuote
+            | Self::JsonType
+            | Self::JsonUnquote
+            | Self::JsonValid
+            | Self::JsonValue
+            | Self::Least
+            | Self::Mod
+            | Self::NullIf
+            | Self::Pow
+            | Self::Round
+            | Self::ShardOf
+            | Self::Sign
+            | Self::TimeAdd
+            | Self::TimeText
+            | Self::Unhex
+            | Self::UnixTimestamp => false,
+        }
+    }
+}
+
 /// The last microsecond of a timestamp, 3001-01-18 23:59:59.999999: MySQL's bound.
 const LAST: i64 = 32_536_771_199_999_999;
 
@@ -103,6 +161,8 @@ functions! {
     SubstringIndex "SUBSTRING_INDEX" (3, 3),
     // Time plus so many microseconds: what DATE_ADD, DATE_SUB and +/- INTERVAL become.
     TimeAdd "(time + interval)" (2, 2),
+    // A time with so many digits of its fraction: what it becomes where text is read.
+    TimeText "(time as text)" (2, 2),
     Trim "TRIM" (1, 1),
     Unhex "UNHEX" (1, 1),
     UnixTimestamp "UNIX_TIMESTAMP" (2, 2),
@@ -369,6 +429,12 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
                 None => Value::Null,
             }
         }
+        (Function::TimeText, [Value::DateTime(at), digits]) => {
+            let digits = Number::of(digits).map_or(0, |n| usize::try_from(n.round()).unwrap_or(0));
+            text_value(time::text_with(*at, digits))
+        }
+        // The text of another time, or NULL.
+        (Function::TimeText, [other, _]) => other.clone(),
         (Function::ConvertTz, [_, from, to]) => {
             let (from, to) = (zone(from)?, zone(to)?);
             match (time::parse(&text(0)), from, to) {

@@ -81,6 +81,13 @@ pub(crate) fn text(at: Micros) -> String {
     format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:06}", p.year, p.month, p.day, p.hour, p.minute, p.second, p.micros)
 }
 
+/// The same with so many digits behind the point, at most six; without any there is no point.
+pub(crate) fn text_with(at: Micros, digits: usize) -> String {
+    let mut text = text(at);
+    text.truncate(if digits == 0 { text.len() - 7 } else { text.len() - 6 + digits.min(6) });
+    text
+}
+
 /// `YYYYMMDDhhmmss.ffffff`, what a time is in a comparison with a number.
 pub(crate) fn as_number(at: Micros) -> Number {
     let p = Parts::of(at);

@@ -308,6 +308,7 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
         | Function::RTrim
         | Function::Substring
         | Function::SubstringIndex
+        | Function::TimeText
         | Function::Trim
         | Function::Upper => Type::of(ColumnType::Text),
         Function::Unhex => Type::of(ColumnType::Bytes),

@@ -3,6 +3,7 @@
 use super::expression::Expr;
 use super::mysql_functions::is_known_to_mysql;
 use super::refuse::unsupported;
+use super::shown::called;
 use crate::environment::{SessionCall, SessionFunction};
 use crate::error::SqlError;
 use crate::expression::number::Number;
@@ -62,7 +63,7 @@ pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Result<Expr, SqlError> {
         if arguments.len() < least || arguments.len() > most {
             return Err(SqlError::Arguments(function.name().into()));
         }
-        Ok(Expression::Call(function, arguments))
+        Ok(called(function, arguments))
     };
     if let (Some(function), []) = (session_function(name), arguments.as_slice()) {
         return Ok(Expression::Leaf(Leaf::Session(function)));

@@ -30,6 +30,7 @@ mod relational;
 mod select;
 mod set;
 mod show;
+mod shown;
 #[cfg(test)]
 mod statement_tests;
 mod tags;

@@ -14,6 +14,7 @@ use crate::expression::{Aggregate, CastType, Expression, Function, Operator, tim
 use crate::parse::call::{aggregate, call};
 use crate::parse::expression::Expr;
 use crate::parse::hex;
+use crate::parse::shown::casted;
 use crate::parse::unsupported;
 use crate::value::Value;
 
@@ -55,7 +56,7 @@ impl Converter<'_> {
         };
         let converted = self.convert(operand, depth + 1)?;
         let converted = if hex::casts_number(ty) { number(converted, operand) } else { converted };
-        Ok(Expression::Cast(boxed(converted), ty))
+        Ok(casted(converted, ty))
     }
 
     pub(super) fn shifted(&self, time: Expr, interval: &Interval, back: bool, depth: usize) -> Result<Expr> {

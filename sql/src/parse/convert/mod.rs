@@ -14,6 +14,7 @@ use super::call::today;
 use super::expression::Expr;
 use super::literal;
 use super::refuse::unsupported;
+use super::shown::{called, casted};
 use super::tokens::{Kind, Token, syntax};
 use crate::environment::{SessionFunction, SqlMode};
 use crate::error::SqlError;
@@ -124,9 +125,9 @@ impl Converter<'_> {
             Sql::Convert { is_try: false, expr, data_type, charset, .. } => match (data_type, charset) {
                 (Some(ty), _) => self.cast(expr, ty, depth),
                 (None, Some(charset)) if charset.to_string().eq_ignore_ascii_case("binary") => {
-                    Ok(Expression::Cast(one(expr)?, CastType::Binary(None)))
+                    Ok(casted(*one(expr)?, CastType::Binary(None)))
                 }
-                (None, _) => Ok(Expression::Cast(one(expr)?, CastType::Char(None))),
+                (None, _) => Ok(casted(*one(expr)?, CastType::Char(None))),
             },
             Sql::Tuple(all) => {
                 Ok(Expression::Tuple(all.iter().map(|e| self.convert(e, depth + 1)).collect::<Result<_>>()?))
@@ -138,14 +139,14 @@ impl Converter<'_> {
                 if let Some(length) = substring_for {
                     arguments.push(*one(length)?);
                 }
-                Ok(Expression::Call(Function::Substring, arguments))
+                Ok(called(Function::Substring, arguments))
             }
             Sql::Trim { trim_where: None, trim_what: None, expr, trim_characters: None } => {
-                Ok(Expression::Call(Function::Trim, vec![*one(expr)?]))
+                Ok(called(Function::Trim, vec![*one(expr)?]))
             }
             Sql::Ceil { expr, .. } => Ok(Expression::Call(Function::Ceiling, vec![*one(expr)?])),
             Sql::Floor { expr, .. } => Ok(Expression::Call(Function::Floor, vec![*one(expr)?])),
-            Sql::Position { expr, r#in } => Ok(Expression::Call(Function::Locate, vec![*one(expr)?, *one(r#in)?])),
+            Sql::Position { expr, r#in } => Ok(called(Function::Locate, vec![*one(expr)?, *one(r#in)?])),
             Sql::TypedString(typed)
                 if matches!(typed.data_type, DataType::Timestamp(..) | DataType::Datetime(_) | DataType::Date) =>
             {

@@ -8,6 +8,7 @@ use crate::expression::{CastType, Expression, Function, Leaf, Operator, time};
 use crate::parse::call::session_function;
 use crate::parse::hex::{self, number};
 use crate::parse::mysql_functions::is_known_to_mysql;
+use crate::parse::shown::{Shown, called, casted};
 use crate::parse::tokens::Symbol;
 use crate::parse::unsupported;
 use crate::relational::ast::{AggregateKind, Aggregated, RelExpr, RelLeaf, Window};
@@ -25,18 +26,18 @@ impl Parser<'_, '_> {
                 let e = self.expression()?;
                 self.reader.expect(&["AS"])?;
                 let ty = self.cast_type()?;
-                Expression::Cast(boxed(if hex::casts_number(ty) { number(e) } else { e }), ty)
+                casted(if hex::casts_number(ty) { number(e) } else { e }, ty)
             }
             "CONVERT" => {
                 let e = self.expression()?;
                 if self.reader.take(&["USING"]) {
                     let charset = self.reader.name_or_string()?;
                     let binary = charset.eq_ignore_ascii_case("binary");
-                    Expression::Cast(boxed(e), if binary { CastType::Binary(None) } else { CastType::Char(None) })
+                    casted(e, if binary { CastType::Binary(None) } else { CastType::Char(None) })
                 } else {
                     self.reader.expect_symbol(Symbol::Comma, ",")?;
                     let ty = self.cast_type()?;
-                    Expression::Cast(boxed(e), ty)
+                    casted(e, ty)
                 }
             }
             "TRIM" => self.trim()?,
@@ -89,7 +90,7 @@ impl Parser<'_, '_> {
         };
         if sides.is_some() && self.reader.take(&["FROM"]) {
             let e = self.expression()?;
-            return Ok(Expression::Call(function, vec![e]));
+            return Ok(called(function, vec![e]));
         }
         let e = self.expression()?;
         if self.reader.take(&["FROM"]) {
@@ -98,9 +99,9 @@ impl Parser<'_, '_> {
                 return Err(unsupported("TRIM with characters", "use REPLACE, or TRIM of spaces"));
             }
             let e = self.expression()?;
-            return Ok(Expression::Call(function, vec![e]));
+            return Ok(called(function, vec![e]));
         }
-        Ok(Expression::Call(function, vec![e]))
+        Ok(called(function, vec![e]))
     }
 
     /// The type of a CAST.
@@ -206,6 +207,15 @@ impl Parser<'_, '_> {
     }
 }
 
+impl Shown for RelLeaf {
+    fn fraction(&self) -> Option<u32> {
+        match self {
+            Self::Plain(leaf) => leaf.fraction(),
+            Self::Query(_) | Self::Exists(_) | Self::In { .. } | Self::Aggregate(_) | Self::Collate { .. } => None,
+        }
+    }
+}
+
 pub(super) fn today(now: Leaf) -> RelExpr {
     Expression::Call(Function::Left, vec![plain(now), Expression::Constant(Value::Int(10))])
 }
@@ -230,7 +240,7 @@ fn known(function: Function, arguments: Vec<RelExpr>) -> Result<RelExpr, SqlErro
     if arguments.len() < least || arguments.len() > most {
         return Err(SqlError::Arguments(function.name().into()));
     }
-    Ok(Expression::Call(function, arguments))
+    Ok(called(function, arguments))
 }
 
 /// A function called by name (upper case).
