@@ -7,7 +7,9 @@
 mod documents;
 mod erasing;
 mod error;
+mod identity;
 mod open;
+mod properties;
 mod registry;
 mod topology;
 

@@ -1,0 +1,213 @@
+//! The two documents of a deployment: what is fixed for its life, and which shards are where. As stored, or made of the
+//! configuration the first time.
+
+use cellgate_router::{HASH_NAME, HASH_SEED, PlacementNode, Weight, propose};
+use cellgate_schemaless::ClusterNo;
+
+use super::documents::{
+    ClusterDocument, ClusterState, DEPLOYMENT, DeploymentDocument, TOPOLOGY, TopologyDocument, decode, encode,
+};
+use super::error::OpenError;
+use super::identity::failed;
+use super::open::{ClusterSetup, Setup, random_id};
+use crate::backend::FORMAT;
+use crate::error::StoreError;
+use crate::meta::Document;
+
+/// The epoch a cluster's log heads start at.
+pub(super) const FIRST_EPOCH: i64 = 1;
+/// How often two proxies that create the same deployment may get in each other's way before one gives up.
+const CREATE_ATTEMPTS: usize = 20;
+
+/// With an empty meta store, no cluster may belong to a deployment.
+pub(super) async fn refuse_claimed_clusters(clusters: &[ClusterSetup]) -> Result<(), OpenError> {
+    for cluster in clusters {
+        if let Some(found) = cluster.backend.identity().await.map_err(|error| failed(&cluster.name, error))? {
+            return Err(OpenError::MetaLost { cluster: cluster.name.clone(), deployment: found.deployment });
+        }
+    }
+    Ok(())
+}
+
+/// The deployment document: as stored, or created from the configuration.
+pub(super) async fn fixed_properties(setup: &Setup) -> Result<DeploymentDocument, OpenError> {
+    for _ in 0..CREATE_ATTEMPTS {
+        if let Some(stored) = stored_properties(setup).await? {
+            check_fixed(&stored, setup.virtual_shards)?;
+            return Ok(stored);
+        }
+        if let Err(refused) = refuse_claimed_clusters(&setup.clusters).await {
+            // Another proxy may have created the deployment, and claimed its clusters, since the meta store was read.
+            match stored_properties(setup).await? {
+                Some(_) => continue,
+                None => return Err(refused),
+            }
+        }
+        setup.meta.create().await.map_err(OpenError::Meta)?;
+        let created = DeploymentDocument {
+            deployment: random_id().map_err(OpenError::Meta)?,
+            virtual_shards: setup.virtual_shards.unwrap_or(cellgate_schemaless::limits::VIRTUAL_SHARDS_DEFAULT),
+            hash: HASH_NAME.into(),
+            seed: HASH_SEED.cast_signed(),
+            format: FORMAT,
+        };
+        let body = encode(DEPLOYMENT, &created).map_err(OpenError::Meta)?;
+        if setup.meta.compare_and_set(DEPLOYMENT, 0, &body).await.map_err(OpenError::Meta)? {
+            tracing::info!(deployment = created.deployment, "created a new deployment");
+        }
+    }
+    Err(missing(DEPLOYMENT))
+}
+
+pub(super) async fn stored_properties(setup: &Setup) -> Result<Option<DeploymentDocument>, OpenError> {
+    if !setup.meta.exists().await.map_err(OpenError::Meta)? {
+        return Ok(None);
+    }
+    let document = setup.meta.load(DEPLOYMENT).await.map_err(OpenError::Meta)?;
+    document.map(|document| decode(DEPLOYMENT, &document.body).map_err(OpenError::Meta)).transpose()
+}
+
+pub(super) fn check_fixed(stored: &DeploymentDocument, configured_shards: Option<u32>) -> Result<(), OpenError> {
+    let place = "the meta store".to_owned();
+    if stored.format > FORMAT {
+        return Err(OpenError::NewerFormat { place, stored: stored.format, known: FORMAT });
+    }
+    let mismatch = |what, stored: String, configured: String| {
+        Err(OpenError::Mismatch { what, stored, configured, place: place.clone() })
+    };
+    if let Some(configured) = configured_shards.filter(|c| *c != stored.virtual_shards) {
+        return mismatch("virtual_shards", stored.virtual_shards.to_string(), configured.to_string());
+    }
+    if stored.hash != HASH_NAME {
+        return mismatch("the placement hash", stored.hash.clone(), HASH_NAME.into());
+    }
+    if stored.seed != HASH_SEED.cast_signed() {
+        return mismatch("the placement seed", stored.seed.to_string(), HASH_SEED.cast_signed().to_string());
+    }
+    Ok(())
+}
+
+/// The topology document, with an entry for every configured cluster.
+pub(super) async fn stored_topology(
+    setup: &Setup,
+    fixed: &DeploymentDocument,
+) -> Result<(i64, TopologyDocument), OpenError> {
+    for _ in 0..CREATE_ATTEMPTS {
+        let (version, document) = match setup.meta.load(TOPOLOGY).await.map_err(OpenError::Meta)? {
+            Some(document) => decoded(&document)?,
+            None => (0, first_topology(setup, fixed)?),
+        };
+        refuse_missing_clusters(&document, &setup.clusters)?;
+        let complete = with_new_clusters(document.clone(), &setup.clusters)?;
+        if version > 0 && complete == document {
+            return Ok((version, document));
+        }
+        let body = encode(TOPOLOGY, &complete).map_err(OpenError::Meta)?;
+        if setup.meta.compare_and_set(TOPOLOGY, version, &body).await.map_err(OpenError::Meta)? {
+            return Ok((version + 1, complete));
+        }
+    }
+    Err(missing(TOPOLOGY))
+}
+
+/// The map of a new deployment: all configured clusters share the shards by weight.
+pub(super) fn first_topology(setup: &Setup, fixed: &DeploymentDocument) -> Result<TopologyDocument, OpenError> {
+    let empty = TopologyDocument { clusters: Vec::new(), map: Vec::new() };
+    let mut document = with_new_clusters(empty, &setup.clusters)?;
+    let nodes = document
+        .clusters
+        .iter()
+        .map(|c| Ok(PlacementNode { cluster: cluster_no(c.number)?, weight: Weight::new(c.weight)? }))
+        .collect::<Result<Vec<_>, OpenError>>()?;
+    document.map = propose(fixed.virtual_shards, &nodes)?.into_iter().map(ClusterNo::get).collect();
+    Ok(document)
+}
+
+/// A cluster the topology does not know gets the number that the configuration gives it, else the next, and no shards.
+pub(super) fn with_new_clusters(
+    mut document: TopologyDocument,
+    clusters: &[ClusterSetup],
+) -> Result<TopologyDocument, OpenError> {
+    // Those with a number of their own first, so that nobody else is given it.
+    let (numbered, free): (Vec<_>, Vec<_>) = clusters.iter().partition(|cluster| cluster.number.is_some());
+    for cluster in numbered.into_iter().chain(free) {
+        if let Some(known) = document.clusters.iter().find(|c| c.name == cluster.name) {
+            match cluster.number {
+                Some(wanted) if wanted.get() != known.number => {
+                    return Err(OpenError::Mismatch {
+                        what: "the number of a cluster",
+                        stored: format!("{} ({})", known.number, known.name),
+                        configured: wanted.to_string(),
+                        place: "the meta store".to_owned(),
+                    });
+                }
+                Some(_) | None => continue,
+            }
+        }
+        let next = || document.clusters.iter().map(|c| c.number).max().unwrap_or(0) + 1;
+        let number = cluster.number.map_or_else(next, ClusterNo::get);
+        ClusterNo::new(number).map_err(|_| OpenError::ClustersExhausted)?;
+        if let Some(owner) = document.clusters.iter().find(|c| c.number == number) {
+            let (cluster, owner) = (cluster.name.clone(), owner.name.clone());
+            return Err(OpenError::NumberTaken { cluster, number, owner });
+        }
+        document.clusters.push(ClusterDocument {
+            number,
+            name: cluster.name.clone(),
+            weight: cluster.weight.get(),
+            epoch: FIRST_EPOCH,
+            state: ClusterState::New,
+        });
+    }
+    Ok(document)
+}
+
+pub(super) fn refuse_missing_clusters(document: &TopologyDocument, clusters: &[ClusterSetup]) -> Result<(), OpenError> {
+    for known in &document.clusters {
+        let shards = document.map.iter().filter(|n| **n == known.number).count();
+        let configured = clusters.iter().any(|c| c.name == known.name);
+        if !configured && shards > 0 {
+            return Err(OpenError::ClusterMissing { cluster: known.name.clone(), shards });
+        }
+    }
+    Ok(())
+}
+
+/// Notes that a cluster's store exists from now on.
+pub(super) async fn mark_claimed(setup: &Setup, number: u16) -> Result<(i64, TopologyDocument), OpenError> {
+    for _ in 0..CREATE_ATTEMPTS {
+        let Some(document) = setup.meta.load(TOPOLOGY).await.map_err(OpenError::Meta)? else {
+            return Err(missing(TOPOLOGY));
+        };
+        let (version, mut topology) = decoded(&document)?;
+        let mut changed = false;
+        for entry in topology.clusters.iter_mut().filter(|c| c.number == number && c.state == ClusterState::New) {
+            entry.state = ClusterState::Claimed;
+            changed = true;
+        }
+        if !changed {
+            return Ok((version, topology));
+        }
+        let body = encode(TOPOLOGY, &topology).map_err(OpenError::Meta)?;
+        if setup.meta.compare_and_set(TOPOLOGY, version, &body).await.map_err(OpenError::Meta)? {
+            return Ok((version + 1, topology));
+        }
+    }
+    Err(missing(TOPOLOGY))
+}
+
+pub(super) fn decoded(document: &Document) -> Result<(i64, TopologyDocument), OpenError> {
+    Ok((document.version, decode(TOPOLOGY, &document.body).map_err(OpenError::Meta)?))
+}
+
+pub(super) fn entry_of(document: &TopologyDocument, name: &str) -> Result<ClusterDocument, OpenError> {
+    document.clusters.iter().find(|c| c.name == name).cloned().ok_or_else(|| missing(TOPOLOGY))
+}
+
+pub(super) fn cluster_no(number: u16) -> Result<ClusterNo, OpenError> {
+    ClusterNo::new(number).map_err(|error| OpenError::Meta(StoreError::Corrupt { detail: error.to_string() }))
+}
+
+pub(super) fn missing(document: &str) -> OpenError {
+    OpenError::Meta(StoreError::Corrupt { detail: format!("document {document} is missing or keeps changing") })
+}
