@@ -38,7 +38,10 @@ impl<C> Cursors<C> {
     }
 
     pub(super) fn close(&mut self, statement: u32) {
-        self.open.remove(&statement);
+        // Before every execution, and hardly any client has a cursor.
+        if !self.open.is_empty() {
+            self.open.remove(&statement);
+        }
     }
 
     pub(super) fn clear(&mut self) {

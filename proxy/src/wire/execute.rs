@@ -199,6 +199,8 @@ pub(super) enum Naming {
 /// The types a client gave with an execution, which it need not repeat.
 #[derive(Debug, Default)]
 pub(super) struct Declared {
+    /// As they were sent, of an execution without names: most clients give the same with every execution.
+    sent: Bytes,
     types: Vec<ParamType>,
     /// The names of those beyond the statement's own parameters.
     attributes: Vec<String>,
@@ -238,7 +240,7 @@ pub(super) fn params(
     }
     let nulls = fields.bytes(usize::from(count).div_ceil(8)).map_err(malformed)?;
     if fields.u8().map_err(malformed)? == 1 {
-        *declared = declare(&mut fields, count, own, naming).map_err(malformed)?;
+        redeclare(declared, &mut fields, count, own, naming).map_err(malformed)?;
     }
     if declared.types.len() != usize::from(count) || declared.attributes.len() != attributes {
         return Err(ErrorReply::wrong_arguments());
@@ -287,6 +289,29 @@ pub(super) fn query_attributes(fields: &mut Reader) -> Result<Attributes, Malfor
 
 fn count(fields: &mut Reader) -> Result<u16, Malformed> {
     u16::try_from(fields.lenenc()?).map_err(|_| Malformed)
+}
+
+/// Reads the types again, unless they are what they were.
+fn redeclare(
+    declared: &mut Declared,
+    fields: &mut Reader,
+    count: u16,
+    own: u16,
+    naming: Naming,
+) -> Result<(), Malformed> {
+    if naming != Naming::Bare {
+        *declared = declare(fields, count, own, naming)?;
+        return Ok(());
+    }
+    let length = 2 * usize::from(count);
+    if declared.sent.len() == length && fields.starts_with(&declared.sent) {
+        return fields.skip(length);
+    }
+    let sent = fields.bytes(length)?;
+    *declared = declare(&mut Reader::new(sent.clone()), count, own, naming)?;
+    // A copy: it would keep all of the packet.
+    declared.sent = Bytes::copy_from_slice(&sent);
+    Ok(())
 }
 
 fn declare(fields: &mut Reader, count: u16, own: u16, naming: Naming) -> Result<Declared, Malformed> {

@@ -23,6 +23,11 @@ impl Reader {
         self.0.len()
     }
 
+    /// Whether these are the next bytes.
+    pub(super) fn starts_with(&self, bytes: &[u8]) -> bool {
+        self.0.starts_with(bytes)
+    }
+
     pub(super) fn bytes(&mut self, length: usize) -> Result<Bytes, Malformed> {
         if length > self.0.len() {
             return Err(Malformed);

@@ -1,11 +1,13 @@
 //! A connection that takes commands.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use std::pin::pin;
-
 use mysql_common::constants::CapabilityFlags;
+use tokio::sync::watch;
 
 use super::authenticate::{Plugin, Proof};
 use super::column::{text_collation, write_field};
@@ -15,6 +17,7 @@ use super::enter::{Entered, Entrance, admit};
 use super::error::{ErrorReply, Violation, Wait, WireError};
 use super::execute::{Bound, Naming, params};
 use super::handler::{Handler, Opened, Prepared, WireEvent};
+use super::kill::KillSwitch;
 use super::limits::WireLimits;
 use super::login::Identity;
 use super::packet::Channel;
@@ -55,6 +58,11 @@ enum Ended {
     Killed,
 }
 
+/// Whether a connection may have been ended from outside: what is looked at for every command, without a lock.
+fn is_news(shutdown: &watch::Receiver<bool>, kill: &KillSwitch) -> bool {
+    kill.is_connection_killed() || !matches!(shutdown.has_changed(), Ok(false))
+}
+
 impl<'a, H: Handler> Ready<'a, H> {
     pub(super) fn new(
         channel: &'a mut Channel,
@@ -79,6 +87,7 @@ impl<'a, H: Handler> Ready<'a, H> {
                 () = kill.connection_killed() => Ended::Killed,
             }
         });
+        let mut asked = false;
         loop {
             self.channel.restart_sequence();
             let limit = self.limits.max_allowed_packet;
@@ -89,11 +98,16 @@ impl<'a, H: Handler> Ready<'a, H> {
                 None => {
                     let came = {
                         let mut receiving = pin!(self.channel.receive(limit, patience, Wait::Idle));
-                        tokio::select! {
-                            biased;
-                            packet = &mut receiving => Ok(packet?),
-                            ended = &mut ended => Err(ended),
-                        }
+                        poll_fn(|cx| match receiving.as_mut().poll(cx) {
+                            Poll::Ready(packet) => Poll::Ready(packet.map(Ok)),
+                            // Asked once, it wakes this task when there is news.
+                            Poll::Pending if asked && !is_news(shutdown, kill) => Poll::Pending,
+                            Poll::Pending => {
+                                asked = true;
+                                ended.as_mut().poll(cx).map(|ended| Ok(Err(ended)))
+                            }
+                        })
+                        .await?
                     };
                     match came {
                         Ok(packet) => packet,
@@ -106,7 +120,7 @@ impl<'a, H: Handler> Ready<'a, H> {
                 }
             };
             let Some(packet) = packet else { return Ok(()) };
-            if *shutdown.borrow() {
+            if is_news(shutdown, kill) && *shutdown.borrow() {
                 write_error(self.channel, &ErrorReply::shutting_down());
                 return Ok(());
             }

@@ -37,7 +37,7 @@ pub(super) struct LongData(BTreeMap<u16, BytesMut>);
 impl LongData {
     /// The value of a parameter, if it was sent ahead.
     pub(super) fn take(&mut self, param: u16) -> Option<Bytes> {
-        self.0.remove(&param).map(BytesMut::freeze)
+        if self.0.is_empty() { None } else { self.0.remove(&param).map(BytesMut::freeze) }
     }
 }
 

@@ -231,6 +231,29 @@ async fn types_need_not_be_repeated() {
 }
 
 #[tokio::test]
+async fn types_that_are_given_again_are_those_and_others_replace_them() {
+    let mut client = enter().await;
+    let (id, _, _) = client.prepare("insert ? ?").await;
+    let (bytes, text_of_one) = ([[1, 0], [252, 0]], [[1, 128], [253, 0]]);
+    let given: [(&[[u8; 2]], Value, Value); 4] = [
+        (&bytes, Value::Int(-1), Value::Bytes(Bytes::from_static(b"x"))),
+        (&bytes, Value::Int(-1), Value::Bytes(Bytes::from_static(b"x"))),
+        (&text_of_one, Value::UInt(255), text("x")),
+        (&bytes, Value::Int(-1), Value::Bytes(Bytes::from_static(b"x"))),
+    ];
+    for (types, first, second) in given {
+        client.execute_raw(id, &[0], Some(types), b"\xff\x01x").await;
+        client.ok().await;
+        assert_eq!(client.executed(), format!("execute {:?}", [first, second]), "{types:?}");
+    }
+    // Types that are refused do not take the place of those that were good.
+    client.execute_raw(id, &[0], Some(&[[100, 0], [252, 0]]), b"\xff\x01x").await;
+    assert_eq!(client.error_code().await, 1835);
+    client.execute_raw(id, &[0], None, b"\xff\x01x").await;
+    client.ok().await;
+}
+
+#[tokio::test]
 async fn an_execution_cut_short_anywhere_is_malformed_and_the_connection_lives() {
     let mut client = enter().await;
     let (id, _, _) = client.prepare("insert ? ?").await;
