@@ -12,7 +12,7 @@ mkdir -p "$rootfs/usr/local/bin" "$rootfs/var/lib/cellgate"
 rootfs=$(cd "$rootfs" && pwd)
 cd "$(dirname "$0")/.."
 
-cargo build --profile dist --locked --package cellgate
+cargo xtask dist
 target=${CARGO_TARGET_DIR:-target}
 
 install -m 0755 "$target/dist/cellgate" "$rootfs/usr/local/bin/cellgate"

@@ -32,6 +32,8 @@ enum Command {
     Relay(RelayArgs),
     /// The comparisons of docs/PERFORMANCE.md, or some of them; `cargo xtask bench` prepares what they need.
     Bench(bench::Options),
+    /// Short loads of every kind, for a program that counts what it does; `cargo xtask dist` builds one.
+    Train,
     /// Writes docs/PERFORMANCE.md and its plots again from the results of the last full run.
     Render {
         /// The workspace.
@@ -176,6 +178,7 @@ fn run(command: Command) -> std::io::Result<()> {
             }
             Ok(())
         }
+        Command::Train => bench::train(),
         Command::Render { root } => bench::render(&root),
         Command::Echo(args) => echo::serve(&listen(args.listen)?, args.request_bytes, args.answer_bytes),
         Command::Relay(args) => relay::serve(&listen(args.listen)?, args.to, Duration::from_micros(args.delay_us)),

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::command::{self, Failure, cargo, quietly};
+use crate::command::{self, Failure, quietly};
+use crate::dist;
 use crate::install::{self, Extent};
 use crate::workspace::Workspace;
 
@@ -14,8 +15,7 @@ const CORES: usize = 2;
 pub fn run(arguments: &[String]) -> Result<(), Failure> {
     install::run(Extent::Benchmarks)?;
     let workspace = Workspace::read()?;
-    command::run(cargo().args(["build", "--release", "--package", "cellgate-benchmarks"]))?;
-    command::run(cargo().args(["build", "--profile", "dist", "--package", "cellgate"]))?;
+    let program = dist::build(&workspace)?;
     let release = workspace.target().join("release");
     // The servers end with the program, and the program with us.
     let mut bench = Command::new("setpriv");
@@ -25,7 +25,7 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     }
     bench.arg(release.join("cellgate-benchmarks")).arg("bench").args(arguments);
     bench.arg("--root").arg(workspace.root());
-    bench.env("CELLGATE_BIN", workspace.target().join("dist").join("cellgate"));
+    bench.env("CELLGATE_BIN", program);
     bench.env("CELLGATE_COMMIT", commit(&workspace.root()));
     if std::env::var_os("TMPDIR").is_none() {
         // Unlike /tmp it is never in memory, where a durable write costs nothing.

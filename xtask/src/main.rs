@@ -1,9 +1,10 @@
-//! The project's chores: `cargo xtask test`, `prove`, `bench`, `edges`, `docs`, and what they need.
+//! The project's chores: `cargo xtask test`, `prove`, `bench`, `dist`, `edges`, `docs`, and what they need.
 //!
 //! Only the standard library and `cargo_metadata`: this is compiled before anything else can be said about the project.
 
 mod bench;
 mod command;
+mod dist;
 mod docs;
 mod edges;
 mod install;
@@ -28,6 +29,7 @@ usage: cargo xtask COMMAND
                                    a long proof: kill-proxy, kill-backends, log, fuzz, idle, model
   bench [NAME]... [--quick] [--rounds N] [--seconds S] [--write]
                                    compare with what users would use instead; all of it writes docs/PERFORMANCE.md
+  dist                             the program as it is distributed, in target/dist: built, loaded, built again
   instructions [--update]          count instructions of the parts, and compare with what is kept for this compiler
   servers -- COMMAND...            run COMMAND with a MariaDB and a PostgreSQL of its own
   clients                          install and build the stock clients under target/clients
@@ -54,6 +56,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         "test" => test::run(&test::Selection::parse(rest)?),
         "prove" => prove::run(rest),
         "bench" => bench::run(rest),
+        "dist" => dist::run(rest),
         "instructions" => instructions::run(rest),
         "servers" => test::with_servers(rest),
         "clients" => stock::prepare(&workspace::Workspace::read()?),

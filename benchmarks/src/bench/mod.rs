@@ -17,6 +17,7 @@ mod rows;
 mod servers;
 mod stage;
 mod subject;
+mod train;
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,6 +30,7 @@ use results::{Results, Series};
 use rows::Row;
 use stage::Stage;
 use subject::Subject;
+pub use train::run as train;
 
 use crate::cells::CELLS;
 use crate::workload::{Mode, Operation};

@@ -213,6 +213,14 @@ impl Stage {
         Cellgate::start(&self.scratch.join(name), None, &[], Cache::Off)
     }
 
+    /// Stops the proxies as an operator does, so that they end by themselves.
+    ///
+    /// # Panics
+    /// If one does not end.
+    pub fn stop_proxies(&mut self) {
+        self.proxies.drain().for_each(|(_, proxy)| proxy.stop());
+    }
+
     fn mariadb(&mut self) -> &MariaDb {
         if self.mariadb.is_none() {
             let lines = self.lines();

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use cellgate_integration_tests::process::{self, Process};
+use cellgate_integration_tests::process::{self, Process, Signal};
 use cellgate_integration_tests::servers::free_port;
-use cellgate_integration_tests::settings;
+use cellgate_integration_tests::{settings, wait};
 
 use super::{start, tail, until_ready};
 
@@ -81,6 +81,15 @@ impl Cellgate {
     /// Its port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Stops it as an operator does, and waits until it has ended.
+    ///
+    /// # Panics
+    /// If it does not end.
+    pub fn stop(mut self) {
+        self.process.signal(Signal::Term);
+        wait::until("the end of Cellgate", wait::PATIENCE, || self.process.ended());
     }
 
     /// Its process.
