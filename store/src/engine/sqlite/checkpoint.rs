@@ -1,12 +1,14 @@
 //! Moving committed pages from the write-ahead log into the file.
 //!
 //! SQLite would do it inside the commit that fills the log, which then takes as long as hundreds of others. A thread
-//! does it beside the writer instead (a passive checkpoint blocks nobody). Only when writes never pause does the log
-//! grow all the same: then the writer waits for the thread's pass, finishes the little that it has left, and the log
-//! starts anew.
+//! does it beside the writer instead (a passive checkpoint blocks nobody): when much has been written, and when writes
+//! pause, because a read from a log with nothing left to move need not look into it. Only when writes never pause does
+//! the log grow all the same: then the writer waits for the thread's pass, finishes the little that it has left, and the
+//! log starts anew.
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -31,6 +33,9 @@ const PAGE_BYTES: u64 = 4096;
 /// Pages written before the writer makes the log start anew (64 MiB). Of them, few are left to move by then.
 const LOG_PAGES: u64 = 16 * 1024;
 
+/// Without a write for so long, what is in the log is moved however little it is.
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// Longest the writer waits for readers of the old log when it starts a new one.
 const RESTART_WAIT: Duration = Duration::from_millis(5);
 
@@ -43,8 +48,8 @@ pub(crate) struct Checkpointer {
     /// Held during a checkpoint. SQLite has such a lock as well, but does not wait for it.
     pass: Arc<Mutex<()>>,
     snapshots: Arc<Snapshots>,
-    /// Pages written since the thread was last woken; an estimate.
-    pages: u64,
+    /// Pages written since the last pass began; an estimate.
+    pages: Arc<AtomicU64>,
     /// Pages written since the log was last made to start anew; it holds no more.
     logged: u64,
 }
@@ -61,23 +66,26 @@ impl Checkpointer {
         let connection = TimedConnection::open(path, Access::Write, lock_wait).map_err(|e| e.outcome(path))?;
         let (wake, woken) = sync_channel(1);
         let pass = Arc::new(Mutex::new(()));
-        let (passing, reading) = (pass.clone(), snapshots.clone());
+        let pages = Arc::new(AtomicU64::new(0));
+        let side = Side { connection, woken, pass: pass.clone(), snapshots: snapshots.clone(), pages: pages.clone() };
         let thread = std::thread::Builder::new()
             .name("sqlite-checkpoint".to_owned())
-            .spawn(move || run(&connection.sqlite, &woken, &passing, &reading))
+            .spawn(move || side.run())
             .map_err(|e| StoreError::Failed { detail: format!("cannot start a thread: {e}") })?;
-        Ok(Self { lock_wait, wake, thread, pass, snapshots, pages: 0, logged: 0 })
+        Ok(Self { lock_wait, wake, thread, pass, snapshots, pages, logged: 0 })
     }
 
     /// Told by the writer after each commit.
     pub(crate) fn written(&mut self, writer: &TimedConnection, written: Written) {
         let pages = written.rows * PAGES_PER_ROW + written.bytes / PAGE_BYTES;
-        self.pages += pages;
+        if pages == 0 {
+            return;
+        }
+        let before = self.pages.fetch_add(pages, Ordering::SeqCst);
         self.logged += pages;
         if self.logged >= LOG_PAGES {
             self.wait_at_most(writer, RESTART_WAIT, "RESTART");
-        } else if self.pages >= PAGES {
-            self.pages = 0;
+        } else if before == 0 || before + pages >= PAGES {
             // Full: it has been woken already and not looked yet.
             let _ = self.wake.try_send(());
         }
@@ -106,18 +114,56 @@ impl Checkpointer {
             // Committed pages stay safe in the log; the next checkpoint takes them.
             tracing::warn!(error = %e, "a checkpoint failed");
         }
-        (self.pages, self.logged) = (0, 0);
+        self.pages.store(0, Ordering::SeqCst);
+        self.logged = 0;
     }
 }
 
-fn run(sqlite: &Connection, woken: &Receiver<()>, pass: &Mutex<()>, snapshots: &Snapshots) {
-    while woken.recv().is_ok() {
-        let _pass = pass.lock().unwrap_or_else(PoisonError::into_inner);
+/// What the thread has.
+struct Side {
+    connection: TimedConnection,
+    woken: Receiver<()>,
+    pass: Arc<Mutex<()>>,
+    snapshots: Arc<Snapshots>,
+    pages: Arc<AtomicU64>,
+}
+
+impl Side {
+    fn run(self) {
+        while self.woken.recv().is_ok() && self.wait() {
+            self.pass();
+        }
+    }
+
+    /// Waits until much is written, or nothing has been for a while; `false` if the writer has ended.
+    fn wait(&self) -> bool {
+        let mut written = self.pages.load(Ordering::SeqCst);
+        while written < PAGES {
+            let woken = self.woken.recv_timeout(PAUSE);
+            let before = std::mem::replace(&mut written, self.pages.load(Ordering::SeqCst));
+            match woken {
+                Ok(()) => {}
+                Err(RecvTimeoutError::Timeout) if before == written => break,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return false,
+            }
+        }
+        true
+    }
+
+    fn pass(&self) {
+        let _pass = self.pass.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.pages.swap(0, Ordering::SeqCst) == 0 {
+            // The writer has done it meanwhile.
+            return;
+        }
         // It goes as far as the oldest snapshot.
-        snapshots.release();
-        if let Err(e) = checkpoint(sqlite, "PASSIVE") {
+        self.snapshots.release();
+        if let Err(e) = checkpoint(&self.connection.sqlite, "PASSIVE") {
             tracing::warn!(error = %e, "a checkpoint failed");
         }
+        // Snapshots that begin now need not look into a log of which nothing is left to move.
+        drop(self.snapshots.changing());
     }
 }
 

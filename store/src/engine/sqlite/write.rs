@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use cellgate_schemaless::{AddedId, Cell, CellKind, Epoch, Micros, TableRef, limits};
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection};
 
 use super::cells::{bind_key, cell_of};
 use super::file::Failure;
@@ -52,13 +52,14 @@ pub(crate) fn apply<'j>(
 ) -> Result<(Vec<Outcomes>, Written), Failure> {
     let mut head = Head::load(sqlite)?;
     let mut outcomes = Vec::new();
+    let mut inserts = Inserts { sqlite, last: None };
     for (epoch, groups) in calls {
-        outcomes.push(match head.check(epoch).and_then(|()| know_tables(sqlite, texts, groups)) {
+        outcomes.push(match head.check(epoch).and_then(|()| know_tables(texts, &inserts, groups)) {
             // Judged before the first row goes in, so that a call that fails has written nothing.
             Err(Failure::Store(e)) => Err(e),
             Err(e @ Failure::Sqlite(_)) => return Err(e),
             Ok(()) => {
-                let put = |group| put_group(sqlite, texts, &mut head, group);
+                let put = |group| put_group(texts, &mut inserts, &mut head, group);
                 Ok(groups.iter().map(put).collect::<Result<Vec<PutOutcome>, Failure>>()?)
             }
         });
@@ -126,13 +127,13 @@ impl Head {
 }
 
 /// Makes sure that all tables of a call are there.
-fn know_tables(sqlite: &Connection, texts: &mut Texts, groups: &[PutGroup]) -> Result<(), Failure> {
+fn know_tables(texts: &mut Texts, inserts: &Inserts<'_, '_>, groups: &[PutGroup]) -> Result<(), Failure> {
     for table in groups.iter().flat_map(|g| &g.cells).map(|c| &c.table) {
-        if texts.contains_key(table) {
+        if inserts.is_at(table) || texts.contains_key(table) {
             continue;
         }
         let known = TableTexts::new(table);
-        if let Err(e) = sqlite.prepare_cached(&known.insert) {
+        if let Err(e) = inserts.sqlite.prepare_cached(&known.insert) {
             return Err(match Failure::from(e).missing_table() {
                 Ok(table) => Failure::Store(StoreError::NoTable { table }),
                 Err(e) => e,
@@ -143,17 +144,44 @@ fn know_tables(sqlite: &Connection, texts: &mut Texts, groups: &[PutGroup]) -> R
     Ok(())
 }
 
-fn put_group(sqlite: &Connection, texts: &Texts, head: &mut Head, group: &PutGroup) -> Result<PutOutcome, Failure> {
+/// The statement that inserts into the table of the last cell: the next one is nearly always of the same.
+struct Inserts<'c, 'j> {
+    sqlite: &'c Connection,
+    last: Option<(&'j TableRef, CachedStatement<'c>)>,
+}
+
+impl<'c, 'j> Inserts<'c, 'j> {
+    fn is_at(&self, table: &TableRef) -> bool {
+        self.last.as_ref().is_some_and(|(last, _)| *last == table)
+    }
+
+    fn statement(&mut self, texts: &Texts, table: &'j TableRef) -> Result<&mut CachedStatement<'c>, Failure> {
+        let last = self.last.take().filter(|(last, _)| *last == table);
+        let last = match last {
+            Some(last) => last,
+            None => (table, self.sqlite.prepare_cached(&of(texts, table)?.insert)?),
+        };
+        Ok(&mut self.last.insert(last).1)
+    }
+}
+
+fn put_group<'j>(
+    texts: &Texts,
+    inserts: &mut Inserts<'_, 'j>,
+    head: &mut Head,
+    group: &'j PutGroup,
+) -> Result<PutOutcome, Failure> {
     // One cell alone is tried at once: most cells are new.
     if let [cell] = group.cells.as_slice() {
         let place = head.take(cell.body.as_bytes().len());
-        if insert(sqlite, texts, group, cell, place)? {
+        if insert(texts, inserts, group, cell, place)? {
             return Ok(PutOutcome::Stored(vec![place]));
         }
         head.give_back(cell.body.as_bytes().len());
     }
     // The cells of several stand or fall together, so that the first insert waits until all are known to be free.
-    let existing = group.cells.iter().map(|cell| find(sqlite, texts, cell)).collect::<Result<Vec<_>, Failure>>()?;
+    let existing =
+        group.cells.iter().map(|cell| find(inserts.sqlite, texts, cell)).collect::<Result<Vec<_>, Failure>>()?;
     let places = match settle(group, &existing) {
         Verdict::Done(outcome) => return Ok(outcome),
         Verdict::Insert(places) => places,
@@ -164,7 +192,7 @@ fn put_group(sqlite: &Connection, texts: &Texts, head: &mut Head, group: &PutGro
             Some(place) => place,
             None => {
                 let place = head.take(cell.body.as_bytes().len());
-                if !insert(sqlite, texts, group, cell, place)? {
+                if !insert(texts, inserts, group, cell, place)? {
                     let detail = format!("a group of {} has a triple twice", cell.table.physical());
                     return Err(Failure::Store(StoreError::Failed { detail }));
                 }
@@ -177,14 +205,14 @@ fn put_group(sqlite: &Connection, texts: &Texts, head: &mut Head, group: &PutGro
 }
 
 /// Inserts a cell unless its triple is taken; answers whether it did.
-fn insert(
-    sqlite: &Connection,
+fn insert<'j>(
     texts: &Texts,
+    inserts: &mut Inserts<'_, 'j>,
     group: &PutGroup,
-    cell: &GroupCell,
+    cell: &'j GroupCell,
     place: PlacedCell,
 ) -> Result<bool, Failure> {
-    let mut statement = sqlite.prepare_cached(&of(texts, &cell.table)?.insert)?;
+    let statement = inserts.statement(texts, &cell.table)?;
     statement.raw_bind_parameter(1, place.added_id.0)?;
     statement.raw_bind_parameter(2, cell.shard.0)?;
     statement.raw_bind_parameter(3, CellKind::Cell.code())?;
