@@ -215,7 +215,7 @@ fn run_group(
                     })
                     .and_then(|endpoint| {
                         *seed += 1;
-                        loader::run(&endpoint, &measure, extent.pace, extent.cells, *seed)
+                        loader::run(&endpoint, &measure, extent.pace.of(&measure), extent.cells, *seed)
                     })
             };
             match &outcome {
