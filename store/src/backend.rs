@@ -21,6 +21,15 @@ use crate::sql::Dialect;
 /// proxy; more is [`StoreError::AnswerTooLarge`]. Four bodies of the largest size there is.
 pub const ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
+/// What is known of a row without waiting.
+#[derive(Clone, Debug)]
+pub enum AtOnce {
+    /// This is the row, or there is none.
+    Row(Option<Cell>),
+    /// Nothing, also not whether asking would be an error: the other method has to be asked.
+    Ask,
+}
+
 /// The cells of one cluster.
 ///
 /// All methods are safe to call concurrently and from several proxies. A read that fails because its connection was
@@ -36,6 +45,16 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// one answer per key, in order, all from one snapshot. Erased rows are skipped over only by the caller asking
     /// again below them. At most [`ANSWER_BYTES`].
     async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError>;
+
+    /// What [`Backend::get`] answers about one key, from an engine that needs not wait for it.
+    fn get_at_once(&self, _table: &TableRef, _key: &Triple) -> AtOnce {
+        AtOnce::Ask
+    }
+
+    /// What [`Backend::latest`] answers about one key, from an engine that needs not wait for it.
+    fn latest_at_once(&self, _table: &TableRef, _key: &LatestKey) -> AtOnce {
+        AtOnce::Ask
+    }
 
     /// One page of a row scan, in its order: rows of kind cell, undecided ones included. `scan.limit` bounds the
     /// page; an engine may answer fewer (bounded bytes) and then says there is more.

@@ -12,8 +12,8 @@ pub mod meta;
 mod sql;
 
 pub use backend::{
-    ANSWER_BYTES, Backend, FORMAT, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutMode, PutOutcome, RowPage,
-    ShardState, Timeouts,
+    ANSWER_BYTES, AtOnce, Backend, FORMAT, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutMode, PutOutcome,
+    RowPage, ShardState, Timeouts,
 };
 pub use engine::{Engines, memory, sqlite};
 pub use error::{Reason, StoreError};

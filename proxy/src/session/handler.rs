@@ -132,8 +132,14 @@ impl Handler for Session {
             && let Some((plan, literals)) = self.normal_plan(&text)
             && let Some(ready) = self.ready(&plan, &literals)
         {
-            if let Some(cell) = self.in_memory(&ready, started) {
-                return Answering::Now(self.answer_now(CommandLabel::Query, Shown::Text(&text), &ready, &cell, reply));
+            if let Some(cell) = self.at_once(&ready, started) {
+                return Answering::Now(self.answer_now(
+                    CommandLabel::Query,
+                    Shown::Text(&text),
+                    &ready,
+                    cell.as_ref(),
+                    reply,
+                ));
             }
             self.server.processes().begin(&self.process, Running::Text(text.clone()), started);
             return Answering::later(async move {
@@ -172,8 +178,8 @@ impl Handler for Session {
         self.renew_access();
         let shown = Shown::Statement(plan.statement());
         if let Some(ready) = self.ready(plan, &params) {
-            if let Some(cell) = self.in_memory(&ready, started) {
-                return Answering::Now(self.answer_now(CommandLabel::Execute, shown, &ready, &cell, reply));
+            if let Some(cell) = self.at_once(&ready, started) {
+                return Answering::Now(self.answer_now(CommandLabel::Execute, shown, &ready, cell.as_ref(), reply));
             }
             self.server.processes().begin(&self.process, Running::Statement(plan.statement().clone()), started);
             return Answering::later(async move {

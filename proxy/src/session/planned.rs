@@ -137,31 +137,40 @@ impl Session {
         self.transaction.is_none() && derived.autocommit && !derived.read_only && !derived.limited
     }
 
-    /// The cell that a statement asks for, if it is in memory.
-    pub(super) fn in_memory(&self, ready: &Ready, now: Instant) -> Option<Cell> {
-        let Filled::Get(triple) = &ready.filled else { return None };
-        let template = ready.compiled.template()?;
+    /// What a statement that asks for a cell is answered, if that is known without waiting.
+    pub(super) fn at_once(&self, ready: &Ready, now: Instant) -> Option<Option<Cell>> {
+        let table = ready.compiled.template()?.table_ref();
+        let executor = self.server.deployment().executor();
         // The long way says why not.
-        self.refuse_stale(now).ok()?;
-        self.server.deployment().executor().cached(template.table_ref(), triple, now)
+        match &ready.filled {
+            Filled::Get(triple) => {
+                self.refuse_stale(now).ok()?;
+                executor.cell_at_once(table, triple, now)
+            }
+            Filled::Latest(key) => {
+                self.refuse_stale(now).ok()?;
+                executor.latest_at_once(table, key)
+            }
+            Filled::Put(..) => None,
+        }
     }
 
-    /// Answers a statement with a cell from memory: nobody can have seen it run.
+    /// Answers a statement with what was known without waiting: nobody can have seen it run.
     pub(super) fn answer_now(
         &mut self,
         command: CommandLabel,
         shown: Shown<'_>,
         ready: &Ready,
-        cell: &Cell,
+        cell: Option<&Cell>,
         reply: Reply<'_>,
     ) -> Result<Replied, WireError> {
         let started = reply.started();
         self.last.warnings = Warnings::default();
-        let replied = self.give_cell(&ready.compiled, Some(cell), reply)?;
+        let replied = self.give_cell(&ready.compiled, cell, reply)?;
         let ended = Instant::now();
         self.server.processes().passed(&self.process, ended);
-        let ending = Ending { outcome: Outcome::Ok, rows: 1 };
-        self.count(command, shown, ShapeLabel::Get, ended.saturating_duration_since(started), &ending);
+        let ending = Ending { outcome: Outcome::Ok, rows: u64::from(cell.is_some()) };
+        self.count(command, shown, shape_of(&ready.filled), ended.saturating_duration_since(started), &ending);
         if !self.attributes.is_empty() {
             self.attributes = Attributes::new();
         }
@@ -193,11 +202,7 @@ impl Session {
         let Some(template) = compiled.template() else { return Ok(Answered::LongWay(reply)) };
         let started = reply.started();
         self.last.warnings = Warnings::default();
-        let shape = match &filled {
-            Filled::Get(_) => ShapeLabel::Get,
-            Filled::Latest(_) => ShapeLabel::Latest,
-            Filled::Put(..) => ShapeLabel::Insert,
-        };
+        let shape = shape_of(&filled);
         let stored = Instant::now();
         let answer = self.quick(template, filled, started).await;
         self.server.metrics().stage(Stage::Store, stored.elapsed());
@@ -284,6 +289,15 @@ impl Session {
             Filled::Put(..) => None,
         };
         own.map_or(server, |own| own.min(server))
+    }
+}
+
+/// What a filled template is in the metrics.
+fn shape_of(filled: &Filled) -> ShapeLabel {
+    match filled {
+        Filled::Get(_) => ShapeLabel::Get,
+        Filled::Latest(_) => ShapeLabel::Latest,
+        Filled::Put(..) => ShapeLabel::Insert,
     }
 }
 

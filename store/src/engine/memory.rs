@@ -18,7 +18,9 @@ use super::now_micros;
 use super::settle::{Verdict, settle};
 use crate::backend::ANSWER_BYTES;
 use crate::sql::{FIRST_EPOCH, first_id};
-use crate::{Backend, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutOutcome, RowPage, ShardState, StoreError};
+use crate::{
+    AtOnce, Backend, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutOutcome, RowPage, ShardState, StoreError,
+};
 
 /// A [`Backend`] whose cells live in this process.
 #[derive(Debug, Default)]
@@ -85,6 +87,14 @@ impl Backend for MemoryBackend {
 
     async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
         bounded(self.read(table, |t| keys.iter().map(|key| t.latest(key)).collect())?)
+    }
+
+    fn get_at_once(&self, table: &TableRef, key: &Triple) -> AtOnce {
+        self.read(table, |t| t.cells.get(key).cloned()).map_or(AtOnce::Ask, AtOnce::Row)
+    }
+
+    fn latest_at_once(&self, table: &TableRef, key: &LatestKey) -> AtOnce {
+        self.read(table, |t| t.latest(key)).map_or(AtOnce::Ask, AtOnce::Row)
     }
 
     async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {

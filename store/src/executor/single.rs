@@ -5,25 +5,66 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use cellgate_metrics::Operation;
-use cellgate_schemaless::{Body, Cell, ClusterNo, Epoch, LatestKey, TableRef, Triple, Written};
+use cellgate_metrics::{Operation, Stage};
+use cellgate_schemaless::{Body, Cell, ClusterNo, Epoch, LatestKey, RowKey, TableRef, Triple, Written};
 
 use super::put::CellFate;
 use super::read::{below_erased, settled};
-use super::{Executor, REPLAN_ROUNDS, RunError, epoch_of};
-use crate::backend::{GroupCell, PlacedCell, PutGroup, PutMode, PutOutcome};
+use super::{Cluster, Executor, REPLAN_ROUNDS, RunError, epoch_of};
+use crate::backend::{AtOnce, GroupCell, PlacedCell, PutGroup, PutMode, PutOutcome};
 use crate::error::StoreError;
 
 impl Executor {
-    /// The cell of this name if it is in memory and may be answered from there to who asked at `now`: without waiting,
-    /// and without a store. Who finds none goes on with [`Executor::cell`].
-    pub fn cached(&self, table: &TableRef, key: &Triple, now: Instant) -> Option<Cell> {
-        let cache = self.cache.as_ref()?;
-        let (_, number) = self.topology().locate(key.row.as_bytes());
-        let cluster = self.clusters.get(&number)?;
-        let found = cache.look_up(Self::source_of(table, cluster), key, now)?;
-        self.metrics.cache_lookup(true);
-        Some(found)
+    /// What [`Executor::cell`] answers to who asked at `now`, if it is known without waiting: from the cache, or from a
+    /// store that is part of this process. Who is told nothing goes on with the other, which also says what is wrong.
+    pub fn cell_at_once(&self, table: &TableRef, key: &Triple, now: Instant) -> Option<Option<Cell>> {
+        let cluster = self.near(&key.row)?;
+        let cache = self.cache.as_ref().map(|cache| (cache, Self::source_of(table, cluster)));
+        if let Some((cache, source)) = cache
+            && let Some(found) = cache.look_up(source, key, now)
+        {
+            self.metrics.cache_lookup(true);
+            return Some(Some(found));
+        }
+        let ticket = cache.map(|(cache, _)| cache.ticket());
+        let slot = self.at_once(cluster, Operation::Get, || cluster.backend.get_at_once(table, key))?;
+        if let (Some((cache, source)), Some(ticket)) = (cache, ticket) {
+            self.metrics.cache_lookup(false);
+            if let Some(slot) = &slot {
+                cache.fill(ticket, source, slot);
+            }
+        }
+        Some(slot.filter(Cell::is_visible))
+    }
+
+    /// What [`Executor::latest_cell`] answers, if it is known without waiting.
+    pub fn latest_at_once(&self, table: &TableRef, key: &LatestKey) -> Option<Option<Cell>> {
+        let cluster = self.near(&key.row)?;
+        let slot = self.at_once(cluster, Operation::Latest, || cluster.backend.latest_at_once(table, key))?;
+        // Below an erased one there may be others.
+        slot.as_ref().and_then(below_erased).is_none().then(|| slot.filter(Cell::is_visible))
+    }
+
+    /// The cluster of a row, if it may be asked.
+    fn near(&self, row: &RowKey) -> Option<&Cluster> {
+        let (_, number) = self.topology().locate(row.as_bytes());
+        self.clusters.get(&number).map(Arc::as_ref).filter(|cluster| cluster.is_verified())
+    }
+
+    /// Asks for a slot that is known without waiting, and counts it like one that was waited for. An undecided one is for
+    /// the way that can say so.
+    fn at_once(&self, cluster: &Cluster, operation: Operation, ask: impl FnOnce() -> AtOnce) -> Option<Option<Cell>> {
+        let started = Instant::now();
+        let AtOnce::Row(slot) = ask() else { return None };
+        if slot.as_ref().is_some_and(|slot| slot.txn.is_some()) {
+            return None;
+        }
+        let took = started.elapsed();
+        self.metrics.request_clusters(1);
+        self.metrics.cluster(cluster.number).observe(operation, took);
+        self.metrics.stage(Stage::Store, took);
+        self.count_read(cluster, std::slice::from_ref(&slot));
+        Some(slot)
     }
 
     /// The cell of this name from its store, `None` if there is none.

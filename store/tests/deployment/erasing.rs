@@ -29,7 +29,7 @@ fn name(row: &RowKey) -> Triple {
 }
 
 fn is_cached(deployment: &Deployment, row: &RowKey) -> bool {
-    deployment.executor().cached(&table(), &name(row), Instant::now()).is_some()
+    deployment.executor().cached_of(&table(), &[name(row)]) == Some(1)
 }
 
 /// Reads until the cell is in the cache, which it is after a look at the erasures.

@@ -1,6 +1,7 @@
 //! One cell at a time: the short way answers as the long way does, with queues in front of the stores and without.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use cellgate_schemaless::{Epoch, Erasure, LatestKey, RefKey};
 use cellgate_store::executor::{CellFate, Executor, RunError};
@@ -20,17 +21,23 @@ async fn a_cell_and_the_latest_of_a_chain_are_those_of_a_read_of_several() {
     put_all(&fixture.proxy(), rows.iter().flat_map(|row| (1..=3).map(|n| exact(row, n, n))).collect()).await;
     fixture.proxy().erase(&table(), &Erasure::Cell(triple(&rows[1], 3))).await.unwrap();
     fixture.proxy().erase(&table(), &Erasure::Row(rows[2].clone())).await.unwrap();
+    let known = fixture.proxy().cell_at_once(&table(), &triple(&rows[0], 1), Instant::now());
+    assert!(known.flatten().is_some(), "this store need not be waited for");
     for executor in both(&fixture) {
         for row in rows.iter().chain([&row_in(3, 9)]) {
             for version in 0..=4 {
                 let key = triple(row, version);
                 let several = executor.get(&table(), vec![key.clone(), triple(&rows[0], 1)]).await.unwrap();
                 assert_eq!(executor.cell(&table(), &key).await.unwrap(), several[0], "{key:?}");
+                let at_once = executor.cell_at_once(&table(), &key, Instant::now());
+                assert!(at_once.is_none_or(|known| known == several[0]), "{key:?}");
             }
             for at_most in [None, Some(RefKey(2)), Some(RefKey(0))] {
                 let key = LatestKey { row: row.clone(), column: column(), at_most };
                 let several = executor.latest(&table(), vec![key.clone(), latest(&rows[0])]).await.unwrap();
                 assert_eq!(executor.latest_cell(&table(), key.clone()).await.unwrap(), several[0], "{key:?}");
+                let at_once = executor.latest_at_once(&table(), &key);
+                assert!(at_once.is_none_or(|known| known == several[0]), "{key:?}");
             }
         }
     }
@@ -45,6 +52,10 @@ async fn what_is_undecided_is_an_error_and_not_an_answer() {
     for executor in both(&fixture) {
         let cell = executor.cell(&table(), &triple(&row, 1)).await;
         assert!(matches!(cell, Err(RunError::Undecided { .. })), "{cell:?}");
+        let at_once = executor.cell_at_once(&table(), &triple(&row, 1), Instant::now());
+        assert!(at_once.is_none(), "{at_once:?}");
+        let at_once = executor.latest_at_once(&table(), &latest(&row));
+        assert!(at_once.is_none(), "{at_once:?}");
         let cell = executor.latest_cell(&table(), latest(&row)).await;
         assert!(matches!(cell, Err(RunError::Undecided { .. })), "{cell:?}");
     }

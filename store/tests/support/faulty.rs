@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use cellgate_metrics::PoolState;
 use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple, TxnId};
-use cellgate_store::{Backend, Identity, LogPage, PutGroup, PutOutcome, Reason, RowPage, ShardState, StoreError};
+use cellgate_store::{
+    AtOnce, Backend, Identity, LogPage, PutGroup, PutOutcome, Reason, RowPage, ShardState, StoreError,
+};
 use tokio::sync::Semaphore;
 
 /// What happens to one put.
@@ -158,6 +160,13 @@ impl Faulty {
         if burnt || self.down.load(Ordering::SeqCst) { Err(unavailable()) } else { Ok(self.inner.as_ref()) }
     }
 
+    fn marked(&self, mut known: AtOnce) -> AtOnce {
+        if let AtOnce::Row(Some(cell)) = &mut known {
+            self.mark(cell);
+        }
+        known
+    }
+
     fn mark(&self, cell: &mut Cell) {
         if locked(&self.undecided).contains(&cell.triple) {
             cell.txn = Some(TxnId(1));
@@ -182,6 +191,14 @@ impl Backend for Faulty {
         let mut cells = self.reach()?.latest(table, keys).await?;
         cells.iter_mut().flatten().for_each(|cell| self.mark(cell));
         Ok(cells)
+    }
+
+    fn get_at_once(&self, table: &TableRef, key: &Triple) -> AtOnce {
+        self.reach().map_or(AtOnce::Ask, |inner| self.marked(inner.get_at_once(table, key)))
+    }
+
+    fn latest_at_once(&self, table: &TableRef, key: &LatestKey) -> AtOnce {
+        self.reach().map_or(AtOnce::Ask, |inner| self.marked(inner.latest_at_once(table, key)))
     }
 
     async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {

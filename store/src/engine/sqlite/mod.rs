@@ -30,8 +30,9 @@ mod writer;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use cellgate_metrics::PoolState;
 use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableId, TableRef, Triple};
@@ -44,7 +45,9 @@ use self::snapshots::Snapshots;
 use self::write::check_epoch;
 use self::writer::Writer;
 use crate::sql::{Dialect, SQLITE};
-use crate::{Backend, Identity, LogPage, PutGroup, PutOutcome, Reason, RowPage, ShardState, StoreError, Timeouts};
+use crate::{
+    AtOnce, Backend, Identity, LogPage, PutGroup, PutOutcome, Reason, RowPage, ShardState, StoreError, Timeouts,
+};
 
 /// A page that is read where it is asked for: what a page of a screen or the tail of a log needs.
 const INLINE_PAGE: PageBound = PageBound { rows: 128, bytes: 256 * 1024 };
@@ -87,20 +90,29 @@ struct Live {
     writer: Writer,
     readers: Readers,
     /// By table, whose ids are never reused; as many as there are tables.
-    texts: RwLock<HashMap<TableId, Arc<ReadTexts>>>,
+    texts: ArcSwap<HashMap<TableId, Arc<ReadTexts>>>,
 }
 
 impl Live {
     fn texts(&self, table: &TableRef) -> Arc<ReadTexts> {
-        if let Some(texts) = self.texts.read().unwrap_or_else(PoisonError::into_inner).get(&table.id) {
+        if let Some(texts) = self.texts.load().get(&table.id) {
             return Arc::clone(texts);
         }
-        let mut known = self.texts.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(known.entry(table.id).or_insert_with(|| Arc::new(ReadTexts::new(table))))
+        let texts = Arc::new(ReadTexts::new(table));
+        self.texts.rcu(|known| {
+            let mut known = HashMap::clone(known);
+            known.insert(table.id, Arc::clone(&texts));
+            known
+        });
+        texts
     }
 
     fn forget(&self, table: &TableRef) {
-        self.texts.write().unwrap_or_else(PoisonError::into_inner).remove(&table.id);
+        self.texts.rcu(|known| {
+            let mut known = HashMap::clone(known);
+            known.remove(&table.id);
+            known
+        });
     }
 }
 
@@ -134,7 +146,7 @@ impl SqliteBackend {
         let snapshots = Arc::new(Snapshots::default());
         let writer = Writer::start(&self.path, timeouts, queue, connection, lock, Arc::clone(&snapshots))?;
         let readers = Readers::new(self.path.clone(), readers, timeouts, snapshots);
-        Ok(self.live.get_or_init(|| Live { writer, readers, texts: RwLock::default() }))
+        Ok(self.live.get_or_init(|| Live { writer, readers, texts: ArcSwap::default() }))
     }
 
     /// Makes the file, or takes one that is there and not Cellgate's, into use.
@@ -182,6 +194,18 @@ impl Backend for SqliteBackend {
                 live.readers.blocking(move |sqlite| read::latest(sqlite, &texts, &keys)).await
             }
         }
+    }
+
+    fn get_at_once(&self, table: &TableRef, key: &Triple) -> AtOnce {
+        let Some(live) = self.live.get() else { return AtOnce::Ask };
+        let texts = live.texts(table);
+        live.readers.at_once(|sqlite| read::get_one(sqlite, &texts, key)).map_or(AtOnce::Ask, AtOnce::Row)
+    }
+
+    fn latest_at_once(&self, table: &TableRef, key: &LatestKey) -> AtOnce {
+        let Some(live) = self.live.get() else { return AtOnce::Ask };
+        let texts = live.texts(table);
+        live.readers.at_once(|sqlite| read::latest_one(sqlite, &texts, key)).map_or(AtOnce::Ask, AtOnce::Row)
     }
 
     async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {

@@ -1,9 +1,10 @@
 //! What is read, on one connection.
 
 use cellgate_schemaless::{
-    AddedId, Cell, ClusterNo, Epoch, LatestKey, LogScan, Micros, RefKey, RowScan, ShardId, TableRef, Triple,
+    AddedId, Cell, ClusterNo, ColumnKey, Epoch, LatestKey, LogScan, Micros, RefKey, RowKey, RowScan, ShardId, TableRef,
+    Triple,
 };
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection};
 
 use super::cells::{bind, bind_key, cell, cell_of};
 use super::file::Failure;
@@ -52,14 +53,36 @@ impl ReadTexts {
     }
 }
 
+/// Of a chain without a bound on its version.
+const NEWEST: RefKey = RefKey(i64::MAX);
+
+/// The row that a statement of [`ReadTexts`] finds.
+fn one(
+    statement: &mut CachedStatement<'_>,
+    row: &RowKey,
+    column: &ColumnKey,
+    number: RefKey,
+) -> Result<Option<Cell>, Failure> {
+    bind_key(statement, row, column, number.0)?;
+    statement.raw_query().next()?.map(|found| cell_of(found, row, column)).transpose()
+}
+
+/// One of [`get`]: a single statement is its own snapshot.
+pub(crate) fn get_one(sqlite: &Connection, texts: &ReadTexts, key: &Triple) -> Result<Option<Cell>, Failure> {
+    one(&mut sqlite.prepare_cached(&texts.get)?, &key.row, &key.column, key.ref_key)
+}
+
+/// One of [`latest`].
+pub(crate) fn latest_one(sqlite: &Connection, texts: &ReadTexts, key: &LatestKey) -> Result<Option<Cell>, Failure> {
+    one(&mut sqlite.prepare_cached(&texts.latest)?, &key.row, &key.column, key.at_most.unwrap_or(NEWEST))
+}
+
 pub(crate) fn get(sqlite: &Connection, texts: &ReadTexts, keys: &[Triple]) -> Result<Vec<Option<Cell>>, Failure> {
     let all = || {
         let mut statement = sqlite.prepare_cached(&texts.get)?;
         let (mut cells, mut bytes) = (Vec::with_capacity(keys.len()), 0);
         for key in keys {
-            bind_key(&mut statement, &key.row, &key.column, key.ref_key.0)?;
-            let mut rows = statement.raw_query();
-            let cell = rows.next()?.map(|row| cell_of(row, &key.row, &key.column)).transpose()?;
+            let cell = one(&mut statement, &key.row, &key.column, key.ref_key)?;
             count_bytes(&mut bytes, cell.as_ref())?;
             cells.push(cell);
         }
@@ -74,10 +97,8 @@ pub(crate) fn latest(sqlite: &Connection, texts: &ReadTexts, keys: &[LatestKey])
         let mut statement = sqlite.prepare_cached(&texts.latest)?;
         let (mut cells, mut bytes) = (Vec::with_capacity(keys.len()), 0);
         for key in keys {
-            let RefKey(at_most) = key.at_most.unwrap_or(RefKey(i64::MAX));
-            bind_key(&mut statement, &key.row, &key.column, at_most)?;
-            let mut rows = statement.raw_query();
-            let cell = rows.next()?.map(|row| cell_of(row, &key.row, &key.column)).transpose()?;
+            let at_most = key.at_most.unwrap_or(NEWEST);
+            let cell = one(&mut statement, &key.row, &key.column, at_most)?;
             count_bytes(&mut bytes, cell.as_ref())?;
             cells.push(cell);
         }

@@ -59,6 +59,12 @@ impl Readers {
         Self { inline: lane(kept), blocking: lane(plain), timeouts }
     }
 
+    /// Runs a read on this thread now; `None` if no reader is free, or it took longer than a read may there, or failed.
+    pub(crate) fn at_once<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Failure>) -> Option<T> {
+        let _permit = self.inline.free.try_acquire().ok()?;
+        self.inline.run(INLINE_BUDGET, read).ok()
+    }
+
     /// Runs a read on this thread; `None` if it took longer than a read may there.
     pub(crate) async fn inline<T>(
         &self,

@@ -295,3 +295,69 @@ async fn a_snapshot_that_lives_on_keeps_no_erased_body_in_the_log() {
     let log = log.into_iter().find(|path| path.to_string_lossy().ends_with("-wal")).unwrap();
     assert_eq!(std::fs::metadata(log).unwrap().len(), 0);
 }
+
+#[tokio::test]
+async fn what_the_log_holds_is_moved_into_the_file_when_writes_pause() {
+    let directory = tempfile::tempdir().unwrap();
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    // Far fewer pages than what is moved without a pause.
+    let groups: Vec<PutGroup> = (0..64).map(|n| group(n, 4000)).collect();
+    backend.put(epoch, &groups).await.unwrap();
+    let until = std::time::Instant::now() + Duration::from_secs(30);
+    while std::fs::metadata(directory.path().join("cells.db")).unwrap().len() < 64 * 4000 {
+        assert!(std::time::Instant::now() < until, "nothing is moved");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_known_at_once_is_what_asking_answers() {
+    let directory = tempfile::tempdir().unwrap();
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    let latest = LatestKey { row: triple("row", 1).row, column: triple("row", 1).column, at_most: None };
+    for number in 1..50 {
+        let name = triple("row", number);
+        assert!(matches!(backend.get_at_once(&table(), &name), AtOnce::Row(None)), "not there yet");
+        backend.put(epoch, &[group(number, 10)]).await.unwrap();
+        let asked = backend.get(&table(), std::slice::from_ref(&name)).await.unwrap().remove(0).unwrap();
+        for known in [backend.get_at_once(&table(), &name), backend.latest_at_once(&table(), &latest)] {
+            let AtOnce::Row(Some(cell)) = known else { panic!("not known: {known:?}") };
+            assert_eq!((cell.triple, cell.body, cell.added_id), (name.clone(), asked.body.clone(), asked.added_id));
+        }
+    }
+    let below = LatestKey { at_most: Some(RefKey(7)), ..latest };
+    let AtOnce::Row(Some(cell)) = backend.latest_at_once(&table(), &below) else { panic!("not known") };
+    assert_eq!(cell.triple.ref_key, RefKey(7));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_at_once_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let nowhere = SqliteBackend::open(&directory.path().join("none.db"), SqliteOptions::default()).unwrap();
+    assert!(matches!(nowhere.get_at_once(&table(), &triple("row", 1)), AtOnce::Ask), "no file");
+    let (backend, _) = open(directory.path(), SqliteOptions::default()).await;
+    let other = TableRef::new("other", TableId(2), 1);
+    assert!(matches!(backend.get_at_once(&other, &triple("row", 1)), AtOnce::Ask), "no table: asking says so");
+    backend.close().await;
+    assert!(matches!(backend.get_at_once(&table(), &triple("row", 1)), AtOnce::Ask), "closed");
+}
+
+#[tokio::test]
+async fn the_groups_of_one_call_may_be_of_several_tables() {
+    let directory = tempfile::tempdir().unwrap();
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    let other = TableRef::new("other", TableId(2), 1);
+    backend.create_table(&other).await.unwrap();
+    let mut groups: Vec<PutGroup> = (0..8).map(|n| group(n, 10)).collect();
+    for group in groups.iter_mut().skip(1).step_by(2) {
+        group.cells[0].table = other.clone();
+    }
+    let outcomes = backend.put(epoch, &groups).await.unwrap();
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, PutOutcome::Stored(_))), "{outcomes:?}");
+    for (table, first) in [(table(), 0), (other, 1)] {
+        let names: Vec<Triple> = (0..8).map(|n| triple("row", n)).collect();
+        let found = backend.get(&table, &names).await.unwrap();
+        let there: Vec<bool> = found.iter().map(Option::is_some).collect();
+        assert_eq!(there, (0..8).map(|n| n % 2 == first).collect::<Vec<bool>>());
+    }
+}
