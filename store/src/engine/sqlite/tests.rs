@@ -361,3 +361,16 @@ async fn the_groups_of_one_call_may_be_of_several_tables() {
         assert_eq!(there, (0..8).map(|n| n % 2 == first).collect::<Vec<bool>>());
     }
 }
+
+#[tokio::test]
+async fn the_log_starts_anew_although_writes_never_pause() {
+    let directory = tempfile::tempdir().unwrap();
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    let log = || std::fs::metadata(directory.path().join("cells.db-wal")).unwrap().len();
+    // 180 MiB, nearly three times what the log is meant to hold.
+    for n in 0..180 {
+        backend.put(epoch, &[group(n, 1 << 20)]).await.unwrap();
+    }
+    // Each page has a header there; and one batch more, the one behind which it was found to be long.
+    assert!(log() < (checkpoint::MOST_LOG_PAGES + 1000) * 4200, "{} bytes", log());
+}
