@@ -306,7 +306,7 @@ async fn what_the_log_holds_is_moved_into_the_file_when_writes_pause() {
     let until = std::time::Instant::now() + Duration::from_secs(30);
     while std::fs::metadata(directory.path().join("cells.db")).unwrap().len() < 64 * 4000 {
         assert!(std::time::Instant::now() < until, "nothing is moved");
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::task::yield_now().await;
     }
 }
 
@@ -360,4 +360,17 @@ async fn the_groups_of_one_call_may_be_of_several_tables() {
         let there: Vec<bool> = found.iter().map(Option::is_some).collect();
         assert_eq!(there, (0..8).map(|n| n % 2 == first).collect::<Vec<bool>>());
     }
+}
+
+#[tokio::test]
+async fn the_log_starts_anew_although_writes_never_pause() {
+    let directory = tempfile::tempdir().unwrap();
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    let log = || std::fs::metadata(directory.path().join("cells.db-wal")).unwrap().len();
+    // 180 MiB, nearly three times what the log is meant to hold.
+    for n in 0..180 {
+        backend.put(epoch, &[group(n, 1 << 20)]).await.unwrap();
+    }
+    // Each page has a header there; and one batch more, the one behind which it was found to be long.
+    assert!(log() < (checkpoint::MOST_LOG_PAGES + 1000) * 4200, "{} bytes", log());
 }
