@@ -165,7 +165,7 @@ async fn what_is_no_zone_is_refused_by_name() {
     client::run(&mut next, "INSERT INTO zoned (row_key, column_key, ref_key, body) VALUES ('+02:00', 'b', 1, '{}')")
         .await;
     let by_row = "SELECT CAST(CONVERT_TZ('2024-01-01 00:00:00', 'UTC', row_key) AS CHAR) FROM zoned";
-    assert_eq!(next.query_first::<String, _>(by_row).await.unwrap().as_deref(), Some("2024-01-01 02:00:00.000000"));
+    assert_eq!(next.query_first::<String, _>(by_row).await.unwrap().as_deref(), Some("2024-01-01 02:00:00"));
     client::run(
         &mut next,
         "INSERT INTO zoned (row_key, column_key, ref_key, body) VALUES ('Asia/Tokyo', 'b', 1, '{}')",
