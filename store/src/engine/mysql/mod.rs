@@ -45,7 +45,7 @@ pub struct MysqlDriver {
     encryption: Encryption,
     timeouts: Timeouts,
     returning: Returning,
-    /// Whether the server it connected to last is a MariaDB.
+    /// Whether the server it connected to last is spoken to as [`MARIADB`].
     maria: AtomicBool,
     /// Whether it was said that commits are not durable; once is enough.
     warned: AtomicBool,
@@ -137,7 +137,7 @@ impl Manager for MysqlDriver {
     async fn create(&self) -> Result<MysqlSession, StoreError> {
         let connection = self.open(Some(&self.dsn.database)).await.map_err(|e| error::of_connecting(&e))?;
         let session = MysqlSession::start(connection, &self.timeouts, self.returning).await?;
-        self.maria.store(session.is_maria(), Ordering::Relaxed);
+        self.maria.store(session.dialect().lists == MARIADB.lists, Ordering::Relaxed);
         self.warn_if_not_durable(&session);
         Ok(session)
     }

@@ -61,7 +61,7 @@ impl MysqlSession {
     ) -> Result<Self, StoreError> {
         let nonce = nonce()?;
         let version = version(&mut connection).await.map_err(|e| error::of_connecting(&e))?;
-        let maria = version.to_ascii_lowercase().contains("mariadb");
+        let maria = is_maria(&version);
         let facts = set_up(&mut connection, timeouts, maria, &nonce).await.map_err(|e| error::of_connecting(&e))?;
         if !facts.marked {
             // Without it a lost write could not be settled.
@@ -77,7 +77,7 @@ impl MysqlSession {
             connection,
             statements: HashMap::default(),
             mark,
-            dialect: if maria { &MARIADB } else { &MYSQL },
+            dialect: dialect_of(&version),
             returning,
             packet: facts.packet,
             durable: facts.durable,
@@ -85,9 +85,9 @@ impl MysqlSession {
         })
     }
 
-    /// Whether the server is a MariaDB.
-    pub(super) fn is_maria(&self) -> bool {
-        self.dialect.lists == MARIADB.lists
+    /// How the server spells things.
+    pub(super) fn dialect(&self) -> &'static Dialect {
+        self.dialect
     }
 
     /// Whether a commit is on disk when it is answered.
@@ -313,6 +313,15 @@ async fn version(connection: &mut Connection) -> Result<String, WireError> {
     }
 }
 
+fn is_maria(version: &str) -> bool {
+    version.to_ascii_lowercase().contains("mariadb")
+}
+
+/// How a server of this version spells things. MariaDB has tables of values since 10.3.
+fn dialect_of(version: &str) -> &'static Dialect {
+    if is_maria(version) && numbers(version) >= [10, 3] { &MARIADB } else { &MYSQL }
+}
+
 /// The first two numbers of a version.
 fn numbers(version: &str) -> [u32; 2] {
     // What stands before MariaDB's own version for old replicas to read.
@@ -432,7 +441,20 @@ fn first(rows: &[Vec<Value>]) -> Option<&Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::numbers;
+    use super::{dialect_of, numbers};
+    use crate::sql::Lists;
+
+    #[test]
+    fn what_a_server_can_read_follows_from_its_version() {
+        for (version, lists) in [
+            ("10.11.6-MariaDB-0+deb12u1", Lists::MariaDb),
+            ("5.5.5-10.3.39-MariaDB", Lists::MariaDb),
+            ("10.2.44-MariaDB", Lists::Plain),
+            ("8.0.36", Lists::Plain),
+        ] {
+            assert_eq!(dialect_of(version).lists, lists, "{version}");
+        }
+    }
 
     #[test]
     fn a_version_is_read_with_or_without_what_stands_before_it() {
