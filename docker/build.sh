@@ -4,7 +4,8 @@
 #     docker/build.sh ROOTFS
 #
 # Everything the Dockerfile runs is here, so that it can run without a container engine too. Needs Rust and a C
-# compiler; honours CARGO_TARGET_DIR.
+# compiler; honours CARGO_TARGET_DIR. `cargo xtask dist` installs the servers for its loads if it may, and does without
+# them if not.
 set -eu
 
 rootfs=${1:?usage: docker/build.sh ROOTFS}

@@ -10,7 +10,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
 
@@ -69,11 +69,14 @@ impl KillSwitch {
 
     /// Completes once the connection is to end.
     pub async fn connection_killed(&self) {
-        poll_fn(|cx| {
-            self.0.waker.register(cx.waker());
-            if self.is_connection_killed() { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
+        poll_fn(|cx| self.poll_connection_killed(cx)).await;
+    }
+
+    /// The same, for who waits for something else as well. To be asked again at every poll: a wish of either kind takes the
+    /// waker with it.
+    pub fn poll_connection_killed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.waker.register(cx.waker());
+        if self.is_connection_killed() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Does a part of a statement; `None` if the statement was killed in it, which is dropped then.

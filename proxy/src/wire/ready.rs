@@ -17,7 +17,6 @@ use super::enter::{Entered, Entrance, admit};
 use super::error::{ErrorReply, Violation, Wait, WireError};
 use super::execute::{Bound, Naming, params};
 use super::handler::{Handler, Opened, Prepared, WireEvent};
-use super::kill::KillSwitch;
 use super::limits::WireLimits;
 use super::login::Identity;
 use super::packet::Channel;
@@ -58,9 +57,9 @@ enum Ended {
     Killed,
 }
 
-/// Whether a connection may have been ended from outside: what is looked at for every command, without a lock.
-fn is_news(shutdown: &watch::Receiver<bool>, kill: &KillSwitch) -> bool {
-    kill.is_connection_killed() || !matches!(shutdown.has_changed(), Ok(false))
+/// Whether the server may have been told to stop: what is looked at for every command, without a lock.
+fn is_news(shutdown: &watch::Receiver<bool>) -> bool {
+    !matches!(shutdown.has_changed(), Ok(false))
 }
 
 impl<'a, H: Handler> Ready<'a, H> {
@@ -80,13 +79,7 @@ impl<'a, H: Handler> Ready<'a, H> {
         let Lifetime { shutdown, kill } = lifetime;
         let mut stop = shutdown.clone();
         // One for all waits of the connection: it stays where it is entered while commands come and go.
-        let mut ended = pin!(async {
-            tokio::select! {
-                biased;
-                () = stopped(&mut stop) => Ended::Stopped,
-                () = kill.connection_killed() => Ended::Killed,
-            }
-        });
+        let mut stopping = pin!(stopped(&mut stop));
         let mut asked = false;
         loop {
             self.channel.restart_sequence();
@@ -100,11 +93,14 @@ impl<'a, H: Handler> Ready<'a, H> {
                         let mut receiving = pin!(self.channel.receive(limit, patience, Wait::Idle));
                         poll_fn(|cx| match receiving.as_mut().poll(cx) {
                             Poll::Ready(packet) => Poll::Ready(packet.map(Ok)),
+                            Poll::Pending if kill.poll_connection_killed(cx).is_ready() => {
+                                Poll::Ready(Ok(Err(Ended::Killed)))
+                            }
                             // Asked once, it wakes this task when there is news.
-                            Poll::Pending if asked && !is_news(shutdown, kill) => Poll::Pending,
+                            Poll::Pending if asked && !is_news(shutdown) => Poll::Pending,
                             Poll::Pending => {
                                 asked = true;
-                                ended.as_mut().poll(cx).map(|ended| Ok(Err(ended)))
+                                stopping.as_mut().poll(cx).map(|()| Ok(Err(Ended::Stopped)))
                             }
                         })
                         .await?
@@ -120,7 +116,7 @@ impl<'a, H: Handler> Ready<'a, H> {
                 }
             };
             let Some(packet) = packet else { return Ok(()) };
-            if is_news(shutdown, kill) && *shutdown.borrow() {
+            if is_news(shutdown) && *shutdown.borrow() {
                 write_error(self.channel, &ErrorReply::shutting_down());
                 return Ok(());
             }

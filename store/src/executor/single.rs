@@ -27,7 +27,7 @@ impl Executor {
             return Some(Some(found));
         }
         let ticket = cache.map(|(cache, _)| cache.ticket());
-        let slot = self.at_once(cluster, Operation::Get, || cluster.backend.get_at_once(table, key))?;
+        let slot = self.at_once(cluster, Operation::Get, |_| false, || cluster.backend.get_at_once(table, key))?;
         if let (Some((cache, source)), Some(ticket)) = (cache, ticket) {
             self.metrics.cache_lookup(false);
             if let Some(slot) = &slot {
@@ -40,9 +40,10 @@ impl Executor {
     /// What [`Executor::latest_cell`] answers, if it is known without waiting.
     pub fn latest_at_once(&self, table: &TableRef, key: &LatestKey) -> Option<Option<Cell>> {
         let cluster = self.near(&key.row)?;
-        let slot = self.at_once(cluster, Operation::Latest, || cluster.backend.latest_at_once(table, key))?;
         // Below an erased one there may be others.
-        slot.as_ref().and_then(below_erased).is_none().then(|| slot.filter(Cell::is_visible))
+        let more = |slot: &Cell| below_erased(slot).is_some();
+        let slot = self.at_once(cluster, Operation::Latest, more, || cluster.backend.latest_at_once(table, key))?;
+        Some(slot.filter(Cell::is_visible))
     }
 
     /// The cluster of a row, if it may be asked.
@@ -51,12 +52,18 @@ impl Executor {
         self.clusters.get(&number).map(Arc::as_ref).filter(|cluster| cluster.is_verified())
     }
 
-    /// Asks for a slot that is known without waiting, and counts it like one that was waited for. An undecided one is for
-    /// the way that can say so.
-    fn at_once(&self, cluster: &Cluster, operation: Operation, ask: impl FnOnce() -> AtOnce) -> Option<Option<Cell>> {
+    /// Asks for a slot that is known without waiting, and counts it like one that was waited for. An undecided one, and one
+    /// there is `more` to ask about, are for the other way, which counts them.
+    fn at_once(
+        &self,
+        cluster: &Cluster,
+        operation: Operation,
+        more: impl Fn(&Cell) -> bool,
+        ask: impl FnOnce() -> AtOnce,
+    ) -> Option<Option<Cell>> {
         let started = Instant::now();
         let AtOnce::Row(slot) = ask() else { return None };
-        if slot.as_ref().is_some_and(|slot| slot.txn.is_some()) {
+        if slot.as_ref().is_some_and(|slot| slot.txn.is_some() || more(slot)) {
             return None;
         }
         let took = started.elapsed();

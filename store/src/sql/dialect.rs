@@ -76,11 +76,11 @@ pub(crate) enum Lists {
     /// What a MariaDB is quickest at, as measured there in processor time of the server.
     ///
     /// - Names by `IN` up to [`VALUES_GETS`](super::names::VALUES_GETS), then as a table of values joined with the cells, for
-    ///   which it plans nothing per name: 13 instead of 15 us per cell in lists of 64.
+    ///   which it plans nothing per name: 16 instead of 19 us per cell in lists of 64.
     /// - Newest versions by `(row_key, column_key, ref_key) IN ((?, ?, (SELECT MAX(ref_key) ..)), ..)`, also for one chain: it
     ///   answers such a maximum from the index while it plans (23 us per chain in lists of 8, where the join takes 86). From
     ///   [`VALUES_LATEST`](super::names::VALUES_LATEST) chains on by a table of values, too, with a subselect of the highest
-    ///   version: 17, 18 and 16 us per chain in lists of 16, 32 and 64, where a maximum for each takes 21, 24 and 26.
+    ///   version: 23, 18 and 24 us per chain in lists of 16, 32 and 64, where a maximum for each takes 28, 24 and 37.
     MariaDb,
 }
 

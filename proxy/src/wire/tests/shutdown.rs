@@ -47,3 +47,25 @@ async fn a_connection_outlives_whoever_could_have_stopped_it() {
     client.command(b"\x0e").await;
     client.ok().await;
 }
+
+#[tokio::test]
+async fn an_idle_client_that_has_waited_often_is_told_or_ended_all_the_same() {
+    for stops in [true, false] {
+        let mut client = enter().await;
+        for _ in 0..3 {
+            client.command(b"\x0e").await;
+            client.ok().await;
+            // Meant for a statement, and none runs: it wakes the connection, which goes on waiting.
+            client.kill.kill_statement();
+            tokio::task::yield_now().await;
+        }
+        if stops {
+            client.stop.send(true).unwrap();
+            client.sequence = 0;
+            assert_eq!(client.error_code().await, 1053);
+        } else {
+            client.kill.kill_connection();
+        }
+        assert!(client.closed().await.is_ok(), "stops: {stops}");
+    }
+}
