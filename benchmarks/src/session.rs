@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{Format, Outcome, Step, mysql, postgres};
+use crate::protocol::{Format, Outcome, RowView, Step, mysql, postgres};
 use crate::workload::{Marks, Mode, Request, Workload};
 
 /// How long logging in and preparing may take.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(30);
-/// First size of the buffer for answers; it grows with them.
+/// First size of the buffer for answers. It grows while answers fill it, up to so much for one read, and for a packet that is
+/// longer.
 const BUFFER: usize = 8 << 10;
+const READ: usize = 64 << 10;
 
 /// What a server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
@@ -50,6 +52,21 @@ enum Wire {
     Echo { request: usize, answer: usize },
 }
 
+/// What has come of an answer and been looked at.
+#[derive(Debug)]
+struct Reading {
+    mysql: mysql::Reading,
+    postgres: postgres::Reading,
+    bytes: usize,
+    checked: io::Result<()>,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self { mysql: mysql::Reading::default(), postgres: postgres::Reading::default(), bytes: 0, checked: Ok(()) }
+    }
+}
+
 /// A connection, with at most one request under way.
 #[derive(Debug)]
 pub struct Session {
@@ -60,6 +77,7 @@ pub struct Session {
     scratch: Vec<u8>,
     inbox: Vec<u8>,
     filled: usize,
+    answer: Reading,
     request: Request,
     started: Instant,
 }
@@ -114,6 +132,7 @@ impl Session {
             scratch: Vec::new(),
             inbox: vec![0; BUFFER],
             filled: 0,
+            answer: Reading::default(),
             request: Request::default(),
             started: Instant::now(),
         })
@@ -162,55 +181,58 @@ impl Session {
         Ok(sent)
     }
 
-    /// Reads once, and checks the answer if that was the rest of it.
+    /// Reads once, and checks what has come of the answer.
     ///
     /// # Errors
     /// What the network says, or bytes that are not the protocol.
     pub fn hear(&mut self, workload: &mut Workload) -> io::Result<Answer> {
-        if self.filled == self.inbox.len() {
-            self.inbox.resize(self.inbox.len() * 4, 0);
-        }
         match self.stream.read(&mut self.inbox[self.filled..]) {
             Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
             Ok(read) => self.filled += read,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Answer::Wait),
             Err(error) => return Err(error),
         }
-        let buffer = &self.inbox[..self.filled];
-        let step = match self.wire {
-            Wire::Mysql { login, .. } => mysql::reply(buffer, login)?,
-            Wire::Postgres => postgres::reply(buffer)?,
-            Wire::Echo { answer, .. } if self.filled < answer => Step::Incomplete,
-            Wire::Echo { answer, .. } => Step::Whole { length: answer, outcome: Outcome::Rows { rows: 0 } },
-        };
-        let Step::Whole { length, outcome } = step else { return Ok(Answer::Wait) };
-        let checked = self.check(&outcome, length, workload);
-        // One request under way: what follows an answer was not asked for.
-        if length != self.filled {
-            return Err(io::Error::other(format!("{} bytes behind the answer", self.filled - length)));
-        }
-        self.filled = 0;
-        Ok(Answer::Whole { bytes: length, checked })
-    }
-
-    fn check(&self, outcome: &Outcome, length: usize, workload: &mut Workload) -> io::Result<()> {
-        if matches!(self.wire, Wire::Echo { .. }) {
-            return Ok(());
-        }
-        workload.check_outcome(outcome)?;
-        if !workload.has_rows() {
-            return Ok(());
-        }
+        let Self { inbox, filled, answer, request, .. } = self;
         let format = match self.mode {
             Mode::Prepared => Format::Binary,
             Mode::Text => Format::Text,
         };
-        let answer = &self.inbox[..length];
-        let each = |row| workload.check_row(&self.request, row);
-        match self.wire {
-            Wire::Mysql { login, .. } => mysql::rows(answer, login, format, each),
-            Wire::Postgres => postgres::rows(answer, format, each),
-            Wire::Echo { .. } => Ok(()),
+        let buffer = &inbox[..*filled];
+        let Reading { mysql, postgres, bytes, checked } = answer;
+        let each = |row: io::Result<RowView>| {
+            if checked.is_ok() && workload.has_rows() {
+                *checked = row.and_then(|row| workload.check_row(request, row));
+            }
+        };
+        let step = match self.wire {
+            Wire::Mysql { login, .. } => mysql.read(buffer, login, format, each)?,
+            Wire::Postgres => postgres.read(buffer, format, each),
+            Wire::Echo { answer, .. } if *filled < answer => Step::Incomplete { taken: 0 },
+            Wire::Echo { answer, .. } => Step::Whole { length: answer, outcome: Outcome::Rows { rows: 0 } },
+        };
+        match step {
+            Step::Incomplete { taken } => {
+                if *filled == inbox.len() && (taken == 0 || *filled < READ) {
+                    inbox.resize(*filled * 4, 0);
+                }
+                inbox.copy_within(taken..*filled, 0);
+                *filled -= taken;
+                *bytes += taken;
+                Ok(Answer::Wait)
+            }
+            // One request under way: what follows an answer was not asked for.
+            Step::Whole { length, .. } if length != *filled => {
+                Err(io::Error::other(format!("{} bytes behind the answer", *filled - length)))
+            }
+            Step::Whole { length, outcome } => {
+                *filled = 0;
+                let Reading { bytes, checked, .. } = std::mem::take(answer);
+                let counted = match self.wire {
+                    Wire::Mysql { .. } | Wire::Postgres => workload.check_outcome(&outcome),
+                    Wire::Echo { .. } => Ok(()),
+                };
+                Ok(Answer::Whole { bytes: bytes + length, checked: counted.and(checked) })
+            }
         }
     }
 }

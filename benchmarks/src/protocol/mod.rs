@@ -1,7 +1,7 @@
 //! The client's side of two protocols, as little of it as a load needs.
 //!
-//! Logging in and preparing wait for the socket; requests are bytes to send, and replies are taken out of a buffer as
-//! soon as they are whole. No passwords, no TLS: what is measured listens on loopback and was started for it.
+//! Logging in and preparing wait for the socket; requests are bytes to send, and replies are read as they come, each byte
+//! once: a long one would otherwise keep the processor from what is measured, just before its end. No passwords, no TLS: what is measured listens on loopback and was started for it.
 
 pub mod mysql;
 pub mod postgres;
@@ -40,11 +40,14 @@ pub struct RowView<'a> {
 /// What is in the buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Not a whole reply yet.
-    Incomplete,
-    /// A whole reply of so many bytes.
+    /// Not the end of a reply yet.
+    Incomplete {
+        /// Bytes that have been read and need not come again.
+        taken: usize,
+    },
+    /// The end of a reply.
     Whole {
-        /// Its length.
+        /// Bytes up to it.
         length: usize,
         /// What it says.
         outcome: Outcome,

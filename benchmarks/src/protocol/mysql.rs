@@ -174,60 +174,60 @@ pub fn write_query(out: &mut Vec<u8>, statement: &[u8]) {
 /// # Errors
 /// Bytes that are not the protocol.
 pub fn reply(buffer: &[u8], login: Login) -> io::Result<Step> {
-    walk(buffer, login, |_| Ok(()))
+    Reading::default().read(buffer, login, Format::Binary, |_| {})
 }
 
-/// The rows of a whole reply.
-///
-/// # Errors
-/// Rows that do not start with the columns of a cell, and what `each` says.
-pub fn rows<'a>(
-    buffer: &'a [u8],
-    login: Login,
-    format: Format,
-    mut each: impl FnMut(RowView<'a>) -> io::Result<()>,
-) -> io::Result<()> {
-    let each = |row: &'a [u8]| {
-        let view = match format {
-            Format::Binary => binary_row(row, column_count(buffer)),
-            Format::Text => text_row(row),
-        };
-        each(view.ok_or_else(|| malformed("row"))?)
-    };
-    walk(buffer, login, each).map(drop)
+/// How far a reply has been read whose bytes come one after the other.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reading {
+    /// Columns, once it is known that rows come.
+    columns: Option<usize>,
+    /// Packets before the first row.
+    before: usize,
+    rows: usize,
 }
 
-/// Goes through a reply; `each` gets the rows.
-fn walk<'a>(buffer: &'a [u8], login: Login, mut each: impl FnMut(&'a [u8]) -> io::Result<()>) -> io::Result<Step> {
-    let mut at = 0;
-    let Some(first) = next_packet(buffer, &mut at) else { return Ok(Step::Incomplete) };
-    let whole = |length, outcome| Ok(Step::Whole { length, outcome });
-    let columns = match first.first() {
-        Some(0x00) => {
-            let affected = Fields(&first[1..]).length().unwrap_or(0);
-            return whole(at, Outcome::Done { affected });
-        }
-        Some(0xff) => return whole(at, Outcome::Failed { message: refused(first).to_string() }),
-        Some(count @ 1..=0xfa) => usize::from(*count),
-        Some(_) | None => return Err(malformed("reply")),
-    };
-    for _ in 0..columns + usize::from(!login.deprecate_eof) {
-        if next_packet(buffer, &mut at).is_none() {
-            return Ok(Step::Incomplete);
-        }
-    }
-    let mut rows = 0;
-    loop {
-        let Some(packet) = next_packet(buffer, &mut at) else { return Ok(Step::Incomplete) };
-        match packet.first() {
-            Some(0xff) => return whole(at, Outcome::Failed { message: refused(packet).to_string() }),
-            // No row is that long and starts like this.
-            Some(0xfe) if packet.len() < LONGEST => return whole(at, Outcome::Rows { rows }),
-            Some(_) => {
-                each(packet)?;
-                rows += 1;
+impl Reading {
+    /// Goes on with `buffer`, which begins behind what was taken so far; `each` gets the rows, or what is wrong with one.
+    ///
+    /// # Errors
+    /// Bytes that are not the protocol.
+    pub fn read<'a>(
+        &mut self,
+        buffer: &'a [u8],
+        login: Login,
+        format: Format,
+        mut each: impl FnMut(io::Result<RowView<'a>>),
+    ) -> io::Result<Step> {
+        let mut at = 0;
+        let whole = |length, outcome| Ok(Step::Whole { length, outcome });
+        loop {
+            let taken = at;
+            let Some(packet) = next_packet(buffer, &mut at) else { return Ok(Step::Incomplete { taken }) };
+            match (self.columns, packet.first()) {
+                (None, Some(0x00)) => {
+                    let affected = Fields(&packet[1..]).length().unwrap_or(0);
+                    return whole(at, Outcome::Done { affected });
+                }
+                (None, Some(count @ 1..=0xfa)) => {
+                    let columns = usize::from(*count);
+                    self.columns = Some(columns);
+                    self.before = columns + usize::from(!login.deprecate_eof);
+                }
+                (Some(_), Some(_)) if self.before > 0 => self.before -= 1,
+                (_, Some(0xff)) => return whole(at, Outcome::Failed { message: refused(packet).to_string() }),
+                // No row is that long and starts like this.
+                (Some(_), Some(0xfe)) if packet.len() < LONGEST => return whole(at, Outcome::Rows { rows: self.rows }),
+                (Some(columns), Some(_)) => {
+                    let row = match format {
+                        Format::Binary => binary_row(packet, columns),
+                        Format::Text => text_row(packet),
+                    };
+                    each(row.ok_or_else(|| malformed("row")));
+                    self.rows += 1;
+                }
+                (None | Some(_), Some(_) | None) => return Err(malformed("reply")),
             }
-            None => return Err(malformed("row")),
         }
     }
 }
@@ -238,11 +238,6 @@ fn next_packet<'a>(buffer: &'a [u8], at: &mut usize) -> Option<&'a [u8]> {
     let packet = buffer.get(*at + 4..*at + 4 + length)?;
     *at += 4 + length;
     Some(packet)
-}
-
-/// The number of columns of a reply with rows.
-fn column_count(buffer: &[u8]) -> usize {
-    buffer.get(4).map_or(0, |count| usize::from(*count))
 }
 
 fn binary_row(row: &[u8], columns: usize) -> Option<RowView<'_>> {
@@ -363,17 +358,29 @@ mod tests {
         for login in [Login { deprecate_eof: true }, Login { deprecate_eof: false }] {
             let all = answer(login);
             for length in 0..all.len() {
-                assert_eq!(reply(&all[..length], login).unwrap(), Step::Incomplete);
+                assert!(matches!(reply(&all[..length], login).unwrap(), Step::Incomplete { .. }));
             }
             let whole = Step::Whole { length: all.len(), outcome: Outcome::Rows { rows: 1 } };
             assert_eq!(reply(&all, login).unwrap(), whole);
-            let mut seen = Vec::new();
-            rows(&all, login, Format::Binary, |row| {
-                seen.push(row);
-                Ok(())
-            })
-            .unwrap();
-            assert_eq!(seen, [RowView { row_key: b"key", version: 2, body: b"{}" }]);
+        }
+    }
+
+    #[test]
+    fn a_reply_that_comes_in_parts_is_read_once() {
+        for login in [Login { deprecate_eof: true }, Login { deprecate_eof: false }] {
+            let all = answer(login);
+            for part in 1..all.len() {
+                let (mut reading, mut seen, mut from, mut to) = (Reading::default(), Vec::new(), 0, 0);
+                let outcome = loop {
+                    to = all.len().min(to + part);
+                    match reading.read(&all[from..to], login, Format::Binary, |row| seen.push(row.unwrap())).unwrap() {
+                        Step::Incomplete { taken } => from += taken,
+                        Step::Whole { length, outcome } => break (from + length, outcome),
+                    }
+                };
+                assert_eq!(outcome, (all.len(), Outcome::Rows { rows: 1 }), "in parts of {part}");
+                assert_eq!(seen, [RowView { row_key: b"key", version: 2, body: b"{}" }]);
+            }
         }
     }
 

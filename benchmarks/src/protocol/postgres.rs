@@ -91,48 +91,44 @@ pub fn write_query(out: &mut Vec<u8>, statement: &[u8]) {
     });
 }
 
-/// Looks for a whole reply at the start of `buffer`: everything up to ReadyForQuery.
-///
-/// # Errors
-/// Bytes that are not the protocol.
-pub fn reply(buffer: &[u8]) -> io::Result<Step> {
-    walk(buffer, |_| Ok(()))
+/// How far a reply has been read whose bytes come one after the other. It ends with ReadyForQuery.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    rows: usize,
+    affected: Option<u64>,
+    failure: Option<String>,
 }
 
-/// The rows of a whole reply.
-///
-/// # Errors
-/// Rows that do not start with the columns of a cell, and what `each` says.
-pub fn rows<'a>(
-    buffer: &'a [u8],
-    format: Format,
-    mut each: impl FnMut(RowView<'a>) -> io::Result<()>,
-) -> io::Result<()> {
-    walk(buffer, |body| each(row(body, format).ok_or_else(|| malformed("row"))?)).map(drop)
-}
-
-fn walk<'a>(buffer: &'a [u8], mut each: impl FnMut(&'a [u8]) -> io::Result<()>) -> io::Result<Step> {
-    let mut rest = Fields(buffer);
-    let (mut rows, mut affected, mut failure) = (0, None, None);
-    loop {
-        let Some((kind, body)) = next_message(&mut rest) else { return Ok(Step::Incomplete) };
-        match kind {
-            b'D' => {
-                each(body)?;
-                rows += 1;
+impl Reading {
+    /// Goes on with `buffer`, which begins behind what was taken so far; `each` gets the rows, or what is wrong with one.
+    pub fn read<'a>(
+        &mut self,
+        buffer: &'a [u8],
+        format: Format,
+        mut each: impl FnMut(io::Result<RowView<'a>>),
+    ) -> Step {
+        let mut rest = Fields(buffer);
+        loop {
+            let taken = buffer.len() - rest.0.len();
+            let Some((kind, body)) = next_message(&mut rest) else { return Step::Incomplete { taken } };
+            match kind {
+                b'D' => {
+                    each(row(body, format).ok_or_else(|| malformed("row")));
+                    self.rows += 1;
+                }
+                b'C' if body.starts_with(b"INSERT") => self.affected = Some(last_number(body)),
+                b'E' => self.failure = Some(error_text(body)),
+                b'Z' => break,
+                _ => {}
             }
-            b'C' if body.starts_with(b"INSERT") => affected = Some(last_number(body)),
-            b'E' => failure = Some(error_text(body)),
-            b'Z' => break,
-            _ => {}
         }
+        let outcome = match (self.failure.take(), self.affected) {
+            (Some(message), _) => Outcome::Failed { message },
+            (None, Some(affected)) => Outcome::Done { affected },
+            (None, None) => Outcome::Rows { rows: self.rows },
+        };
+        Step::Whole { length: buffer.len() - rest.0.len(), outcome }
     }
-    let outcome = match (failure, affected) {
-        (Some(message), _) => Outcome::Failed { message },
-        (None, Some(affected)) => Outcome::Done { affected },
-        (None, None) => Outcome::Rows { rows },
-    };
-    Ok(Step::Whole { length: buffer.len() - rest.0.len(), outcome })
 }
 
 fn next_message<'a>(rest: &mut Fields<'a>) -> Option<(u8, &'a [u8])> {
@@ -200,6 +196,10 @@ fn message(out: &mut Vec<u8>, kind: u8, write: impl FnOnce(&mut Vec<u8>)) {
 mod tests {
     use super::*;
 
+    fn reply(buffer: &[u8]) -> Step {
+        Reading::default().read(buffer, Format::Binary, |_| {})
+    }
+
     fn answer() -> Vec<u8> {
         let mut out = Vec::new();
         message(&mut out, b'2', |_| {});
@@ -218,18 +218,19 @@ mod tests {
     #[test]
     fn a_reply_is_whole_when_it_is_ready_for_the_next_query() {
         let all = answer();
-        for length in 0..all.len() {
-            assert_eq!(reply(&all[..length]).unwrap(), Step::Incomplete);
+        for part in 1..=all.len() {
+            let (mut reading, mut seen, mut from, mut to) = (Reading::default(), Vec::new(), 0, 0);
+            let outcome = loop {
+                to = all.len().min(to + part);
+                match reading.read(&all[from..to], Format::Binary, |row| seen.push(row.unwrap())) {
+                    Step::Incomplete { taken } => from += taken,
+                    Step::Whole { length, outcome } => break (from + length, outcome),
+                }
+                assert!(to < all.len(), "not whole at its end");
+            };
+            assert_eq!(outcome, (all.len(), Outcome::Rows { rows: 1 }), "in parts of {part}");
+            assert_eq!(seen, [RowView { row_key: b"key", version: 2, body: b"{}" }]);
         }
-        let whole = Step::Whole { length: all.len(), outcome: Outcome::Rows { rows: 1 } };
-        assert_eq!(reply(&all).unwrap(), whole);
-        let mut seen = Vec::new();
-        rows(&all, Format::Binary, |row| {
-            seen.push(row);
-            Ok(())
-        })
-        .unwrap();
-        assert_eq!(seen, [RowView { row_key: b"key", version: 2, body: b"{}" }]);
     }
 
     #[test]
@@ -238,11 +239,11 @@ mod tests {
         message(&mut out, b'C', |out| out.extend_from_slice(b"INSERT 0 1\0"));
         message(&mut out, b'Z', |out| out.push(b'I'));
         let outcome = Outcome::Done { affected: 1 };
-        assert_eq!(reply(&out).unwrap(), Step::Whole { length: out.len(), outcome });
+        assert_eq!(reply(&out), Step::Whole { length: out.len(), outcome });
         let mut out = Vec::new();
         message(&mut out, b'E', |out| out.extend_from_slice(b"SERROR\0C23505\0Mtwice\0\0"));
         message(&mut out, b'Z', |out| out.push(b'I'));
         let outcome = Outcome::Failed { message: "error 23505: twice".to_owned() };
-        assert_eq!(reply(&out).unwrap(), Step::Whole { length: out.len(), outcome });
+        assert_eq!(reply(&out), Step::Whole { length: out.len(), outcome });
     }
 }
