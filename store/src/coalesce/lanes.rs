@@ -54,6 +54,11 @@ impl<K: Kind> Lanes<K> {
         self.lock().began().is_some_and(|began| now.saturating_duration_since(began) <= time)
     }
 
+    /// What the fastest of the recent statements took; zero before the first is over.
+    pub(super) fn fastest(&self) -> Duration {
+        self.lock().fastest()
+    }
+
     /// Items that wait.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {

@@ -25,6 +25,7 @@
 mod asked;
 mod kinds;
 mod lanes;
+mod pages;
 mod queue;
 
 use std::fmt;
@@ -39,6 +40,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 pub use self::asked::Waiting;
 use self::kinds::{Gets, Latests, Puts};
 use self::lanes::Lanes;
+use self::pages::Pages;
 use self::queue::Bounds;
 use crate::backend::{Backend, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState, Timeouts};
 use crate::error::{Reason, StoreError};
@@ -46,12 +48,6 @@ use crate::sql::Dialect;
 
 /// Pause between two looks at whether the lanes have finished.
 const CLOSE_PAUSE: Duration = Duration::from_millis(5);
-
-/// Most rows of a page of a scan while cells are asked for by name: a server is busy with a page of a thousand for
-/// milliseconds, and who asks for one cell meanwhile waits for a processor. Measured on two of them: the 99th percentile of
-/// gets beside a scan is 2 ms instead of 5, for a tenth of the scan's speed; pages of 32 with pauses of 2 ms between them
-/// made it 1.4 for four fifths of it.
-const PAGE_BESIDE: u64 = 128;
 
 /// How long after the last shared statement pages stay short.
 const BESIDE: Duration = Duration::from_millis(50);
@@ -104,6 +100,7 @@ pub struct Coalescing {
     puts: Arc<Lanes<Puts>>,
     /// Connections for what runs beside the lanes.
     beside: Semaphore,
+    pages: Pages,
 }
 
 impl fmt::Debug for Coalescing {
@@ -134,6 +131,7 @@ impl Coalescing {
             latests: Lanes::new(Arc::clone(&backend), reads, patience, metrics(Label::Latest)),
             puts: Lanes::new(Arc::clone(&backend), writes, patience, metrics(Label::Put)),
             beside: Semaphore::new(beside),
+            pages: Pages::new(),
             backend,
             options,
             timeouts,
@@ -170,11 +168,29 @@ impl Coalescing {
         keys <= self.options.per_request.min(self.options.batch_reads)
     }
 
-    /// How many rows the next page of a scan has at most that wants so many.
-    fn page(&self, wanted: Option<u64>) -> Option<u64> {
+    /// What a statement about cells takes at least, while there are such statements.
+    fn busy(&self) -> Option<Duration> {
         let now = Instant::now();
-        let busy = self.gets.ran_within(BESIDE, now) || self.latests.ran_within(BESIDE, now);
-        if busy { Some(wanted.map_or(PAGE_BESIDE, |rows| rows.min(PAGE_BESIDE))) } else { wanted }
+        let gets = self.gets.ran_within(BESIDE, now).then(|| self.gets.fastest());
+        let latests = self.latests.ran_within(BESIDE, now).then(|| self.latests.fastest());
+        // Before the first is over it is not known.
+        gets.into_iter().chain(latests).filter(|fastest| !fastest.is_zero()).min()
+    }
+
+    /// Reads a page of a scan that wants so many rows.
+    async fn page<P>(
+        &self,
+        wanted: Option<u64>,
+        read: impl AsyncFnOnce(Option<u64>) -> Result<P, StoreError>,
+        rows: impl FnOnce(&P) -> usize,
+    ) -> Result<P, StoreError> {
+        let _permit = self.beside().await?;
+        let Some(one) = self.busy() else { return read(wanted).await };
+        let most = wanted.unwrap_or(u64::MAX).min(self.pages.rows());
+        let began = Instant::now();
+        let page = read(Some(most)).await?;
+        self.pages.took(most, rows(&page), began.elapsed(), one);
+        Ok(page)
     }
 
     /// The right to use a connection beside the lanes.
@@ -243,19 +259,19 @@ impl Backend for Coalescing {
     }
 
     async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {
-        let _permit = self.beside().await?;
-        match self.page(scan.limit) {
-            limit if limit == scan.limit => self.backend.rows(table, scan).await,
-            limit => self.backend.rows(table, &RowScan { limit, ..scan.clone() }).await,
-        }
+        let read = async |limit| match limit == scan.limit {
+            true => self.backend.rows(table, scan).await,
+            false => self.backend.rows(table, &RowScan { limit, ..scan.clone() }).await,
+        };
+        self.page(scan.limit, read, |page| page.cells.len()).await
     }
 
     async fn log(&self, table: &TableRef, scan: &LogScan) -> Result<LogPage, StoreError> {
-        let _permit = self.beside().await?;
-        match self.page(scan.limit) {
-            limit if limit == scan.limit => self.backend.log(table, scan).await,
-            limit => self.backend.log(table, &LogScan { limit, ..scan.clone() }).await,
-        }
+        let read = async |limit| match limit == scan.limit {
+            true => self.backend.log(table, scan).await,
+            false => self.backend.log(table, &LogScan { limit, ..scan.clone() }).await,
+        };
+        self.page(scan.limit, read, |page| page.cells.len()).await
     }
 
     async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {

@@ -96,6 +96,11 @@ impl<K: Kind> Queue<K> {
         self.began
     }
 
+    /// What the fastest of the recent statements took; zero before the first is over.
+    pub(super) fn fastest(&self) -> Duration {
+        self.fastest
+    }
+
     /// When the request that has waited longest arrived.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.entries.front().map(|entry| entry.arrived)

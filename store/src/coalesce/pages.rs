@@ -1,0 +1,80 @@
+//! How long the pages of scans are while cells are asked for by name.
+//!
+//! A server is busy with a page of a thousand rows for milliseconds, and who asks for one cell meanwhile waits for a
+//! processor. So a page is to take no more than a few times what the shortest statements about cells take: rows by rows on a
+//! store next door, where the time is work; many at once on a store far away, where it is the way.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Rows of the shortest page: with fewer, a page is little but the statement.
+const SHORTEST: u64 = 8;
+
+/// Rows of the first page.
+const FIRST: u64 = 32;
+
+/// Rows of the longest page, which is as long as any.
+const LONGEST: u64 = 1024;
+
+/// A page may take so many times what a statement about cells takes.
+const TIMES: u32 = 2;
+
+/// The length that pages have, found from what they took.
+#[derive(Debug)]
+pub(super) struct Pages(AtomicU64);
+
+impl Pages {
+    pub(super) fn new() -> Self {
+        Self(AtomicU64::new(FIRST))
+    }
+
+    /// Most rows of the next page.
+    pub(super) fn rows(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// A page of at most `asked` rows had `came` of them and took `took`, where a statement about cells takes `one`. Scans
+    /// beside each other may overwrite what the other found: both look for the same.
+    pub(super) fn took(&self, asked: u64, came: usize, took: Duration, one: Duration) {
+        let rows = if took > one * TIMES {
+            (asked / 2).max(SHORTEST)
+        } else if came as u64 >= asked {
+            (asked + asked / 4).min(LONGEST)
+        } else {
+            return;
+        };
+        self.0.store(rows, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: Duration = Duration::from_micros(100);
+
+    /// The length that pages come to where one of `rows` takes this.
+    fn settled(takes: impl Fn(u64) -> Duration) -> u64 {
+        let pages = Pages::new();
+        for _ in 0..100 {
+            let rows = pages.rows();
+            pages.took(rows, rows as usize, takes(rows), ONE);
+        }
+        pages.rows()
+    }
+
+    #[test]
+    fn pages_take_a_few_times_what_a_statement_takes() {
+        let near = settled(|rows| Duration::from_micros(80 + 5 * rows));
+        assert!((12..=30).contains(&near), "{near}");
+        assert_eq!(settled(|_| Duration::from_millis(5)), SHORTEST);
+        assert_eq!(settled(|_| ONE), LONGEST);
+    }
+
+    #[test]
+    fn the_last_page_of_a_scan_says_nothing_about_longer_ones() {
+        let pages = Pages::new();
+        pages.took(FIRST, 3, ONE, ONE);
+        assert_eq!(pages.rows(), FIRST);
+    }
+}
