@@ -127,26 +127,17 @@ impl Plan {
         self.shaped
     }
 
-    /// What the statement is under this version of the catalog, in this database; `template` makes it anew if it is
-    /// not known.
-    pub fn compiled(
-        &self,
-        catalog: i64,
-        database: Option<&str>,
-        template: impl FnOnce(&Statement) -> Option<Template>,
-    ) -> Arc<Compiled> {
-        if let Some(compiled) = &*self.compiled.load()
-            && compiled.catalog == catalog
-            && compiled.database.as_deref() == database
-        {
-            return Arc::clone(compiled);
-        }
-        let compiled = Arc::new(Compiled {
-            catalog,
-            database: database.map(str::to_owned),
-            template: template(&self.statement),
-            preamble: OnceLock::new(),
-        });
+    /// What the statement is under this version of the catalog, in this database, if that is known.
+    pub fn compiled(&self, catalog: i64, database: Option<&str>) -> Option<Arc<Compiled>> {
+        let known = self.compiled.load();
+        let compiled = known.as_ref()?;
+        (compiled.catalog == catalog && compiled.database.as_deref() == database).then(|| Arc::clone(compiled))
+    }
+
+    /// Keeps what the statement is under this version of the catalog, in this database.
+    pub fn compile(&self, catalog: i64, database: Option<&str>, template: Option<Template>) -> Arc<Compiled> {
+        let database = database.map(str::to_owned);
+        let compiled = Arc::new(Compiled { catalog, database, template, preamble: OnceLock::new() });
         self.compiled.store(Some(Arc::clone(&compiled)));
         compiled
     }

@@ -39,6 +39,6 @@ pub use mask::mask;
 pub use parse::{Statement, StatementKind, grant, parse, spell_bytes};
 pub use shape::{Notes, Shape, Shaping};
 pub use template::normal::Normal;
-pub use template::{Filled, TEMPLATE_COLUMNS, Template, TemplateRow};
+pub use template::{CellValue, Filled, TEMPLATE_COLUMNS, Template, TemplateRow};
 pub use value::{ColumnMeta, ColumnType, Row, Value};
 pub use zone::{TimeZone, Zone, ZoneError};

@@ -10,10 +10,10 @@ use bytes::Bytes;
 use cellgate_benchmarks::cells::{COLUMN, Name};
 use cellgate_benchmarks::protocol::{Param, mysql};
 use cellgate_proxy::plans::{Plan, Plans};
-use cellgate_proxy::wire::bench::{Executions, write_row};
+use cellgate_proxy::wire::bench::{Executions, write_cell, write_row};
 use cellgate_router::{ClusterEntry, PlacementNode, Topology, Weight, propose};
 use cellgate_schemaless::{ClusterNo, ColumnKey, Epoch, Micros, RefKey, Request, RowKey, TableId, TableRef, Triple};
-use cellgate_sql::{ColumnType, Normal, SqlMode, Value, parse};
+use cellgate_sql::{CellValue, ColumnType, Normal, SqlMode, Value, parse};
 
 /// Something that is done many times.
 pub type Operation = Box<dyn FnMut()>;
@@ -29,6 +29,7 @@ pub const ALL: &[(&str, Prepare)] = &[
     ("parse_get", parse_get),
     ("route_get", route_get),
     ("encode_row", encode_row),
+    ("encode_cell", encode_cell),
 ];
 
 const GET: &str = "SELECT row_key, column_key, ref_key, body, added_id, created_at FROM cells \
@@ -111,6 +112,16 @@ fn route_get() -> Operation {
     })
 }
 
+/// The columns of a cell as clients ask for them.
+const COLUMNS: [ColumnType; 6] = [
+    ColumnType::Text,
+    ColumnType::Text,
+    ColumnType::BigInt,
+    ColumnType::Json,
+    ColumnType::BigInt,
+    ColumnType::DateTime,
+];
+
 fn encode_row() -> Operation {
     let mut body = Vec::new();
     name().write_body(&mut body);
@@ -122,17 +133,28 @@ fn encode_row() -> Operation {
         Value::Int(123_456),
         Value::DateTime(Micros(1_700_000_000_123_456)),
     ];
-    let columns = [
-        ColumnType::Text,
-        ColumnType::Text,
-        ColumnType::BigInt,
-        ColumnType::Json,
-        ColumnType::BigInt,
-        ColumnType::DateTime,
-    ];
     let mut out = Vec::with_capacity(1024);
     Box::new(move || {
         out.clear();
-        assert!(write_row(black_box(&mut out), &columns, &values));
+        assert!(write_row(black_box(&mut out), &COLUMNS, &values));
+    })
+}
+
+/// The same row, from the cell itself: what a statement of a known shape is answered.
+fn encode_cell() -> Operation {
+    let (key, mut body) = (name().row_key(), Vec::new());
+    name().write_body(&mut body);
+    let mut out = Vec::with_capacity(1024);
+    Box::new(move || {
+        let values = [
+            CellValue::Bytes(&key),
+            CellValue::Bytes(COLUMN.as_bytes()),
+            CellValue::Int(2),
+            CellValue::Bytes(&body),
+            CellValue::Int(123_456),
+            CellValue::DateTime(Micros(1_700_000_000_123_456)),
+        ];
+        out.clear();
+        assert!(write_cell(black_box(&mut out), &COLUMNS, black_box(&values)));
     })
 }

@@ -24,6 +24,7 @@ mod statement;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::Instant;
 
@@ -49,6 +50,8 @@ use document::{USERS, UsersDocument};
 pub struct Accounts {
     meta: Arc<dyn MetaStore>,
     current: ArcSwap<Snapshot>,
+    /// The version of the current snapshot.
+    version: AtomicU64,
     known: SyncMutex<Known>,
     /// Held by the one change of this proxy that is under way.
     changing: Mutex<()>,
@@ -78,6 +81,7 @@ impl Accounts {
         let this = Self {
             meta,
             current: ArcSwap::default(),
+            version: AtomicU64::new(0),
             known: SyncMutex::default(),
             changing: Mutex::new(()),
             looked: Mutex::new(None),
@@ -100,6 +104,11 @@ impl Accounts {
     /// What is known now, for a short look: no lock, no allocation.
     pub fn current(&self) -> Guard<Arc<Snapshot>> {
         self.current.load()
+    }
+
+    /// The version of what is known now: what every statement asks.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
     }
 
     /// What is known now, to keep.
@@ -157,6 +166,7 @@ impl Accounts {
         if change(&mut known) {
             known.version += 1;
             self.current.store(Arc::new(Snapshot::new(known.version, &known.config, &known.stored)));
+            self.version.store(known.version, Ordering::Release);
         }
     }
 }

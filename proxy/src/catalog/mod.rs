@@ -15,7 +15,7 @@ mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
@@ -97,6 +97,8 @@ impl Snapshot {
 pub struct Catalog {
     deployment: Arc<Deployment>,
     current: ArcSwap<Snapshot>,
+    /// The version of what is known now.
+    version: AtomicI64,
     /// Held by the one change of this proxy that is under way.
     changing: Mutex<()>,
     /// Tables by id, by cluster without shards, that are known to be there.
@@ -120,7 +122,8 @@ impl Catalog {
         let fresh = watch::Sender::new(Instant::now());
         let (current, changing, complete) = (ArcSwap::default(), Mutex::new(()), Mutex::default());
         let (max_stale, opened) = (AtomicU64::new(micros(max_stale)), AtomicU64::new(0));
-        let this = Self { deployment, current, changing, complete, fresh, poll, max_stale, opened };
+        let version = AtomicI64::new(0);
+        let this = Self { deployment, current, version, changing, complete, fresh, poll, max_stale, opened };
         let first = CatalogDocument { databases: vec![FIRST_DATABASE.into()], ..CatalogDocument::default() };
         // Losing this race means that it is there.
         this.deployment.meta().compare_and_set(CATALOG, 0, &document::encode(&first)?).await?;
@@ -140,6 +143,11 @@ impl Catalog {
     /// What is known now, to keep.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// The version of what is known now: what a statement asks that is bound already.
+    pub fn version(&self) -> i64 {
+        self.version.load(Ordering::Acquire)
     }
 
     /// What is known now, for a short look.
@@ -166,6 +174,7 @@ impl Catalog {
         }
         let read = Arc::new(Snapshot::new(version, document));
         let before = self.current.rcu(|known| Arc::clone(if known.version < version { &read } else { known }));
+        self.version.fetch_max(version, Ordering::AcqRel);
         if before.version < version {
             let is_new = |(name, table): &(&(String, String), &Arc<TableDef>)| before.tables.get(*name) != Some(*table);
             let new = read.tables.iter().filter(is_new).count();

@@ -64,9 +64,9 @@ impl Session {
 
     /// Takes over what changed since the last statement. One atomic read if nothing did.
     pub(super) fn renew_access(&mut self) {
-        let current = self.server.accounts().current();
-        if current.version() != self.access.version() {
-            self.access = current.access(&self.account);
+        let accounts = self.server.accounts();
+        if accounts.version() != self.access.version() {
+            self.access = accounts.current().access(&self.account);
         }
     }
 

@@ -142,11 +142,14 @@ impl Handler for Session {
                 ));
             }
             self.server.processes().begin(&self.process, Running::Text(text.clone()), started);
-            return Answering::later(async move {
+            return Answering::soon(async move {
                 let shown = Shown::Text(&text);
-                match self.answer(CommandLabel::Query, shown, ready, reply).await? {
+                match self.answer(CommandLabel::Query, shown, &ready, reply).await? {
                     Answered::Replied(replied) => Ok(replied),
-                    Answered::LongWay(reply) => Box::pin(self.query_long(text, started, reply)).await,
+                    Answered::LongWay(reply) => {
+                        drop(ready);
+                        Box::pin(self.query_long(text, started, reply)).await
+                    }
                 }
             });
         }
@@ -182,10 +185,11 @@ impl Handler for Session {
                 return Answering::Now(self.answer_now(CommandLabel::Execute, shown, &ready, cell.as_ref(), reply));
             }
             self.server.processes().begin(&self.process, Running::Statement(plan.statement().clone()), started);
-            return Answering::later(async move {
-                match self.answer(CommandLabel::Execute, shown, ready, reply).await? {
+            return Answering::soon(async move {
+                match self.answer(CommandLabel::Execute, shown, &ready, reply).await? {
                     Answered::Replied(replied) => Ok(replied),
                     Answered::LongWay(reply) => {
+                        drop(ready);
                         Box::pin(self.execute_long(plan.statement(), params, started, reply)).await
                     }
                 }
@@ -301,7 +305,7 @@ impl Session {
                 let kind = error.kind();
                 self.server.metrics().query(CommandLabel::Query, ShapeLabel::Other, Outcome::Error(kind));
                 self.note_error(&error);
-                reply.error(&errors::reply(&error)).await
+                Ok(reply.error(&errors::reply(&error)))
             }
         }
     }

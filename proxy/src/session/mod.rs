@@ -60,6 +60,9 @@ pub use workshop::Workshop;
 const USER_VARIABLES: usize = 10_000;
 const USER_VARIABLE_BYTES: usize = 1 << 20;
 
+/// How long a look at how old the catalog is holds at most: a changed `meta.max_stale` counts from then on.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
 /// One client's session.
 pub struct Session {
     server: Arc<Server>,
@@ -104,6 +107,8 @@ pub struct Session {
     normal: Normal,
     /// For the statements of the short way.
     patience: Patience,
+    /// Until when the catalog need not be asked how old it is.
+    fresh_until: Instant,
 }
 
 /// What is remembered of the last statement.
@@ -225,6 +230,7 @@ impl Session {
             shape: None,
             normal: Normal::default(),
             patience: Patience::default(),
+            fresh_until: Instant::now(),
         }
     }
 
@@ -406,11 +412,16 @@ impl Session {
     }
 
     /// CORRECTNESS C2: an old catalog may be used only for a while.
-    fn refuse_stale(&self, now: Instant) -> Result<(), StatementError> {
-        let age = now.saturating_duration_since(self.server.meta_read());
-        if age > self.server.config().meta.max_stale {
+    fn refuse_stale(&mut self, now: Instant) -> Result<(), StatementError> {
+        if now < self.fresh_until {
+            return Ok(());
+        }
+        let (read, max_stale) = (self.server.meta_read(), self.server.config().meta.max_stale);
+        let age = now.saturating_duration_since(read);
+        if age > max_stale {
             return Err(StatementError::Stale { seconds: age.as_secs() });
         }
+        self.fresh_until = (read + max_stale).min(now + LOOK_AGAIN);
         Ok(())
     }
 

@@ -30,7 +30,7 @@ const KNOWN_TEXT: usize = 1024;
 /// A statement that can be answered by its template.
 pub(super) struct Ready {
     /// Keeps whoever locks tables waiting until it is over; a read has none.
-    write: Option<QuickWrite>,
+    _write: Option<QuickWrite>,
     compiled: Arc<Compiled>,
     filled: Filled,
 }
@@ -102,9 +102,11 @@ impl Session {
         if !plan.is_shaped() || !self.is_plain() {
             return None;
         }
-        let catalog = self.server.catalog().current();
-        let compiled = plan.compiled(catalog.version(), self.database.as_deref(), |statement| {
-            Template::of(statement, &self.environment(&catalog).for_everybody())
+        let catalog = self.server.catalog();
+        let compiled = plan.compiled(catalog.version(), self.database.as_deref()).unwrap_or_else(|| {
+            let catalog = catalog.current();
+            let template = Template::of(plan.statement(), &self.environment(&catalog).for_everybody());
+            plan.compile(catalog.version(), self.database.as_deref(), template)
         });
         let template = compiled.template()?;
         if template.shows_time() && !self.variables.derived().utc {
@@ -128,7 +130,7 @@ impl Session {
         if !self.is_unlocked() || !self.server.locks().is_open() {
             return None;
         }
-        Some(Ready { write, compiled, filled })
+        Some(Ready { _write: write, compiled, filled })
     }
 
     /// Whether nothing about the session changes what a plain read or write does.
@@ -138,19 +140,14 @@ impl Session {
     }
 
     /// What a statement that asks for a cell is answered, if that is known without waiting.
-    pub(super) fn at_once(&self, ready: &Ready, now: Instant) -> Option<Option<Cell>> {
+    pub(super) fn at_once(&mut self, ready: &Ready, now: Instant) -> Option<Option<Cell>> {
+        // The long way says why not.
+        self.refuse_stale(now).ok()?;
         let table = ready.compiled.template()?.table_ref();
         let executor = self.server.deployment().executor();
-        // The long way says why not.
         match &ready.filled {
-            Filled::Get(triple) => {
-                self.refuse_stale(now).ok()?;
-                executor.cell_at_once(table, triple, now)
-            }
-            Filled::Latest(key) => {
-                self.refuse_stale(now).ok()?;
-                executor.latest_at_once(table, key)
-            }
+            Filled::Get(triple) => executor.cell_at_once(table, triple, now),
+            Filled::Latest(key) => executor.latest_at_once(table, key),
             Filled::Put(..) => None,
         }
     }
@@ -195,14 +192,13 @@ impl Session {
         &mut self,
         command: CommandLabel,
         shown: Shown<'_>,
-        ready: Ready,
+        ready: &Ready,
         reply: Reply<'r>,
     ) -> Result<Answered<'r>, WireError> {
-        let Ready { write: _write, compiled, filled } = ready;
+        let Ready { compiled, filled, .. } = ready;
         let Some(template) = compiled.template() else { return Ok(Answered::LongWay(reply)) };
         let started = reply.started();
         self.last.warnings = Warnings::default();
-        let shape = shape_of(&filled);
         let stored = Instant::now();
         let answer = self.quick(template, filled, started).await;
         self.server.metrics().stage(Stage::Store, stored.elapsed());
@@ -210,30 +206,30 @@ impl Session {
             Err(error) if error.suspects_catalog() => return Ok(Answered::LongWay(reply)),
             Ok(Quick::Row(cell)) => {
                 let rows = u64::from(cell.is_some());
-                (self.give_cell(&compiled, cell.as_ref(), reply)?, Outcome::Ok, rows)
+                (self.give_cell(compiled, cell.as_ref(), reply)?, Outcome::Ok, rows)
             }
             Ok(Quick::Done(done)) => {
                 let ok = self.ok_reply(done);
-                (reply.ok(ok).await?, Outcome::Ok, 0)
+                (reply.ok(&ok), Outcome::Ok, 0)
             }
             Err(error) => {
                 self.note_error(&error);
-                (reply.error(&errors::reply(&error)).await?, Outcome::Error(error.kind()), 0)
+                (reply.error(&errors::reply(&error)), Outcome::Error(error.kind()), 0)
             }
         };
-        self.finish(command, shown, shape, started, &Ending { outcome, rows });
+        self.finish(command, shown, shape_of(filled), started, &Ending { outcome, rows });
         Ok(Answered::Replied(replied))
     }
 
-    async fn quick(&mut self, template: &Template, filled: Filled, started: Instant) -> Result<Quick, StatementError> {
+    async fn quick(&mut self, template: &Template, filled: &Filled, started: Instant) -> Result<Quick, StatementError> {
         self.refuse_stale(started)?;
-        let deadline = (started + self.limit(&filled)).into();
+        let deadline = (started + self.limit(filled)).into();
         let executor = self.server.deployment().executor();
         let kill = self.process.kill_switch();
         kill.statement_begins();
         let found = match filled {
             Filled::Get(triple) => {
-                let read = pin!(executor.cell(template.table_ref(), &triple));
+                let read = pin!(executor.cell(template.table_ref(), triple));
                 kill.interruptible(self.patience.wait_until(deadline, read)).await
             }
             Filled::Latest(key) => {
@@ -244,7 +240,7 @@ impl Session {
             Filled::Put(triple, body) => {
                 let _shield = kill.shield();
                 // A durable write takes longer than making a box, and a read does not move its room.
-                return Box::pin(self.quick_put(template, triple, body, deadline)).await.map(Quick::Done);
+                return Box::pin(self.quick_put(template, triple, body.clone(), deadline)).await.map(Quick::Done);
             }
         };
         let found = found.ok_or(StatementError::Interrupted)?;
@@ -254,12 +250,12 @@ impl Session {
     async fn quick_put(
         &mut self,
         template: &Template,
-        triple: Triple,
+        triple: &Triple,
         body: Body,
         deadline: tokio::time::Instant,
     ) -> Result<Done, StatementError> {
         let executor = self.server.deployment().executor();
-        let write = pin!(executor.put_cell(template.table_ref(), &triple, body));
+        let write = pin!(executor.put_cell(template.table_ref(), triple, body));
         let fate = self.patience.wait_until(deadline, write).await.ok_or(StatementError::Timeout {
             detail: "; the rows may be stored: repeating an insert of explicit versions settles it",
         })?;

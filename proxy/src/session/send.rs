@@ -45,7 +45,7 @@ impl Session {
             started = Instant::now();
         }
         // `parse` answers at least one statement.
-        reply.error(&errors::reply(&cellgate_sql::SqlError::Empty.into())).await
+        Ok(reply.error(&errors::reply(&cellgate_sql::SqlError::Empty.into())))
     }
 
     /// Sends an answer that others follow. The inner error is the end of the reply: rows that broke off.
@@ -88,13 +88,13 @@ impl Session {
             Err(error) => {
                 let outcome = Outcome::Error(error.kind());
                 self.note_error(&error);
-                return Ok((reply.error(&errors::reply(&error)).await?, Ending { outcome, rows: 0 }));
+                return Ok((reply.error(&errors::reply(&error)), Ending { outcome, rows: 0 }));
             }
         };
         match answer {
             Answer::Done(done) => {
                 let ok = self.ok_reply(done);
-                Ok((reply.ok(ok).await?, Ending { outcome: Outcome::Ok, rows: 0 }))
+                Ok((reply.ok(&ok), Ending { outcome: Outcome::Ok, rows: 0 }))
             }
             rows @ (Answer::Table(_) | Answer::Stream(_)) => {
                 let started = Instant::now();

@@ -2,7 +2,7 @@
 //! nothing else does.
 
 use bytes::Bytes;
-use cellgate_sql::{ColumnType, Value};
+use cellgate_sql::{CellValue, ColumnType, Value};
 use mysql_common::constants::CapabilityFlags;
 
 use super::command::Command;
@@ -38,6 +38,11 @@ impl Executions {
             Ok(_) | Err(_) => Err(ErrorReply::malformed()),
         }
     }
+}
+
+/// Appends the row of a cell; `false` for values that do not fit their columns.
+pub fn write_cell(out: &mut Vec<u8>, columns: &[ColumnType], values: &[CellValue]) -> bool {
+    value_binary::write_cell(out, columns, values).is_ok()
 }
 
 /// Appends a row of the binary protocol; `false` for values that do not fit their columns.

@@ -257,10 +257,10 @@ impl Puppet {
                 let mut rows = reply.rows_part(&Self::columns(), status).await?;
                 rows.row(&Self::row()).await?;
                 let _part = rows.finish(0, status).await?;
-                reply.ok(OkReply::default()).await
+                Ok(reply.ok(&OkReply::default()))
             }
-            Some(b'e') => reply.error(&ErrorReply::new(1064, "42000", "no")).await,
-            Some(_) | None => reply.ok(OkReply::default()).await,
+            Some(b'e') => Ok(reply.error(&ErrorReply::new(1064, "42000", "no"))),
+            Some(_) | None => Ok(reply.ok(&OkReply::default())),
         }
     }
 }

@@ -142,6 +142,9 @@ pub trait Handler: Send {
 /// Most bytes of the state of a statement that waits for its answer, without what is in boxes of its own.
 const ANSWER_ROOM: usize = 8 * 1024;
 
+/// The same of what most statements are: as much as an allocator has at hand.
+const SHORT_ROOM: usize = 1024;
+
 /// A statement that is being answered. One whose answer is at hand needs neither a future nor memory for it.
 #[must_use = "a command without a reply hangs its client"]
 pub enum Answering<'a> {
@@ -152,6 +155,12 @@ pub enum Answering<'a> {
 }
 
 impl<'a> Answering<'a> {
+    /// What is answered soon, by the short way of most statements.
+    pub fn soon<F: Future<Output = Result<Replied, WireError>> + Send + 'a>(answer: F) -> Self {
+        const { assert!(size_of::<F>() <= SHORT_ROOM, "what is seldom needed belongs into a box of its own") }
+        Self::Later(Box::pin(answer))
+    }
+
     /// What is answered later. Such a future is made for every statement, and moved: how much room it takes is looked
     /// at when it is compiled.
     pub fn later<F: Future<Output = Result<Replied, WireError>> + Send + 'a>(answer: F) -> Self {

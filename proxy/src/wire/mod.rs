@@ -35,6 +35,7 @@ mod proxied;
 mod reader;
 mod ready;
 mod reply;
+mod row;
 mod serve;
 mod statements;
 mod status;

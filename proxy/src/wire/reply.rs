@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{BufMut, Bytes};
-use cellgate_sql::{ColumnMeta, ColumnType, Value};
+use cellgate_sql::{CellValue, ColumnMeta, ColumnType, Value};
 use mysql_common::constants::{CapabilityFlags, StatusFlags};
 use mysql_common::io::BufMutExt as _;
 
@@ -16,9 +16,8 @@ use super::column::{write_column, write_param};
 use super::compress::Algorithm;
 use super::error::{ErrorReply, Violation, WireError};
 use super::packet::Channel;
+use super::row::{write_cell_values, write_values};
 use super::status::{Following, Status};
-use super::value_binary::{Unfit, write_row};
-use super::value_text::{write_timed, write_value};
 
 /// What one client is written to by.
 #[derive(Clone, Copy, Debug)]
@@ -150,24 +149,16 @@ impl<'a> Reply<'a> {
         self.started
     }
 
-    /// Answers OK.
-    ///
-    /// # Errors
-    /// The connection is lost.
-    pub async fn ok(self, ok: OkReply) -> Result<Replied, WireError> {
-        write_ok(self.channel, self.client, &ok, Following::Last);
-        self.channel.relieve().await?;
-        Ok(Replied { following: Following::Last })
+    /// Answers OK. It is sent when the command is over.
+    pub fn ok(self, ok: &OkReply) -> Replied {
+        write_ok(self.channel, self.client, ok, Following::Last);
+        Replied { following: Following::Last }
     }
 
-    /// Answers ERR.
-    ///
-    /// # Errors
-    /// The connection is lost.
-    pub async fn error(self, error: &ErrorReply) -> Result<Replied, WireError> {
+    /// Answers ERR. It is sent when the command is over.
+    pub fn error(self, error: &ErrorReply) -> Replied {
         write_error(self.channel, error);
-        self.channel.relieve().await?;
-        Ok(Replied { following: Following::Last })
+        Replied { following: Following::Last }
     }
 
     /// Begins a result set; `status` is the session's state before the rows.
@@ -192,7 +183,7 @@ impl<'a> Reply<'a> {
     pub fn one_row(
         self,
         Known { preamble, columns }: Known<'_>,
-        row: Option<&[Value]>,
+        row: Option<&[CellValue]>,
         warnings: u16,
         status: Status,
     ) -> Result<Replied, WireError> {
@@ -206,7 +197,7 @@ impl<'a> Reply<'a> {
             write_eof(channel, 0, status, Following::Last);
         }
         if let Some(row) = row {
-            write_values(channel, format, &preamble.columns, None, row)?;
+            write_cell_values(channel, format, &preamble.columns, row)?;
         }
         write_end(channel, client, warnings, status, Following::Last);
         Ok(Replied { following: Following::Last })
@@ -330,37 +321,6 @@ impl<'a> RowsReply<'a> {
     }
 }
 
-/// A row; nothing of it, if it is an error.
-fn write_values(
-    channel: &mut Channel,
-    format: RowFormat,
-    columns: &[ColumnType],
-    digits: Option<&[u8]>,
-    values: &[Value],
-) -> Result<(), WireError> {
-    if values.len() != columns.len() {
-        let violation = Violation::Width { expected: columns.len(), found: values.len() };
-        return Err(WireError::Protocol(violation));
-    }
-    let open = channel.open();
-    match format {
-        RowFormat::Text => match digits {
-            None => values.iter().for_each(|value| write_value(channel.payload(), value)),
-            Some(digits) => {
-                values.iter().zip(digits).for_each(|(value, digits)| write_timed(channel.payload(), value, *digits));
-            }
-        },
-        RowFormat::Binary => {
-            if let Err(Unfit { column }) = write_row(channel.payload(), columns, values) {
-                channel.abandon(open);
-                return Err(WireError::Protocol(Violation::Value { column }));
-            }
-        }
-    }
-    channel.close(open);
-    Ok(())
-}
-
 /// What a result set begins with.
 fn write_columns(channel: &mut Channel, client: Client, columns: &[ColumnMeta]) -> Result<(), WireError> {
     if columns.is_empty() {
@@ -447,13 +407,9 @@ pub(super) fn write_refusal(channel: &mut Channel, error: &ErrorReply) {
 /// The end of rows, and the answer to SET_OPTION: an EOF packet, or an OK packet with its header.
 pub(super) fn write_end(channel: &mut Channel, client: Client, warnings: u16, status: Status, following: Following) {
     if client.ends_with_ok() {
-        channel.packet(|out| {
-            out.put_u8(END_OF_ROWS);
-            out.put_lenenc_int(0);
-            out.put_lenenc_int(0);
-            out.put_u16_le(status.bits(following));
-            out.put_u16_le(warnings);
-        });
+        let ([s0, s1], [w0, w1]) = (status.bits(following).to_le_bytes(), warnings.to_le_bytes());
+        // No rows changed, no id.
+        channel.packet(|out| out.extend_from_slice(&[END_OF_ROWS, 0, 0, s0, s1, w0, w1]));
     } else {
         write_eof(channel, warnings, status, following);
     }

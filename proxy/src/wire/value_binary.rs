@@ -1,10 +1,10 @@
 //! Rows of the binary protocol: every value in the form of its column's type.
 
 use bytes::BufMut;
-use cellgate_sql::{ColumnType, Value};
+use cellgate_sql::{CellValue, ColumnType, Value};
 
 use super::datetime::Civil;
-use super::value_text::{write_short, write_value};
+use super::value_text::{LENGTH, write_bytes, write_short, write_value};
 
 /// A value that its column's type cannot carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,40 @@ pub(super) fn write_row(out: &mut Vec<u8>, columns: &[ColumnType], values: &[Val
         }
     }
     Ok(())
+}
+
+/// The same of the values of a cell.
+pub(super) fn write_cell(out: &mut Vec<u8>, columns: &[ColumnType], values: &[CellValue]) -> Result<(), Unfit> {
+    out.reserve(room(values));
+    out.push(0);
+    let bitmap = out.len();
+    out.resize(bitmap + (columns.len() + 2).div_ceil(8), 0);
+    for (column, (ty, value)) in columns.iter().zip(values).enumerate() {
+        match (*ty, *value) {
+            (_, CellValue::Null) => {
+                let bit = column + 2;
+                out[bitmap + bit / 8] |= 1 << (bit % 8);
+            }
+            (ColumnType::BigInt, CellValue::Int(number)) => out.extend_from_slice(&number.to_le_bytes()),
+            (ColumnType::UnsignedBigInt, CellValue::Int(number @ 0..)) => out.extend_from_slice(&number.to_le_bytes()),
+            (ColumnType::Text | ColumnType::Bytes | ColumnType::Json, CellValue::Bytes(bytes)) => {
+                write_bytes(out, bytes);
+            }
+            (ColumnType::DateTime, CellValue::DateTime(micros)) => write_datetime(out, Civil::from_micros(micros)),
+            (_, CellValue::Int(_) | CellValue::Bytes(_) | CellValue::DateTime(_)) => return Err(Unfit { column }),
+        }
+    }
+    Ok(())
+}
+
+/// How many bytes the values take at most, in this protocol or as text.
+pub(super) fn room(values: &[CellValue]) -> usize {
+    let each = |value: &CellValue| match value {
+        CellValue::Bytes(bytes) => LENGTH + bytes.len(),
+        // As text: with a sign, a time with its length and six digits behind the point.
+        CellValue::Null | CellValue::Int(_) | CellValue::DateTime(_) => 28,
+    };
+    values.iter().map(each).sum::<usize>() + 1 + (values.len() + 2).div_ceil(8)
 }
 
 fn is_null(value: &Value) -> bool {
@@ -105,15 +139,10 @@ fn write_datetime(out: &mut Vec<u8>, civil: Civil) {
     } else {
         4
     };
-    out.put_u8(length);
-    out.put_u16_le(civil.year);
-    out.put_slice(&[civil.month, civil.day]);
-    if length >= 7 {
-        out.put_slice(&[civil.hour, civil.minute, civil.second]);
-    }
-    if length == 11 {
-        out.put_u32_le(civil.micros);
-    }
+    let ([y0, y1], [u0, u1, u2, u3]) = (civil.year.to_le_bytes(), civil.micros.to_le_bytes());
+    let Civil { month, day, hour, minute, second, .. } = civil;
+    let all = [length, y0, y1, month, day, hour, minute, second, u0, u1, u2, u3];
+    out.extend_from_slice(&all[..=usize::from(length)]);
 }
 
 #[cfg(test)]
@@ -138,6 +167,36 @@ mod tests {
         assert_eq!(row(&columns, &values).unwrap(), [0, 0b0111_1100, 0b1, 1, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(row(&[], &[]).unwrap(), [0, 0]);
         assert_eq!(row(&[ColumnType::Double], &[Value::Double(f64::NAN)]).unwrap(), [0, 0b100]);
+    }
+
+    #[test]
+    fn the_values_of_a_cell_are_written_as_any_others() {
+        let long = vec![b'x'; 70_000];
+        let fields = [
+            (ColumnType::BigInt, CellValue::Int(-5), Value::Int(-5)),
+            (ColumnType::UnsignedBigInt, CellValue::Int(5), Value::UInt(5)),
+            (ColumnType::Json, CellValue::Null, Value::Null),
+            (ColumnType::Text, CellValue::Bytes(b"key"), Value::Text(Bytes::from_static(b"key"))),
+            (ColumnType::Bytes, CellValue::Bytes(b"\xff"), Value::Bytes(Bytes::from_static(b"\xff"))),
+            (ColumnType::Json, CellValue::Bytes(&long[..300]), Value::Json(long[..300].to_vec().into())),
+            (ColumnType::DateTime, CellValue::DateTime(Micros(1)), Value::DateTime(Micros(1))),
+            (ColumnType::Text, CellValue::Bytes(&long), Value::Text(long.clone().into())),
+        ];
+        let columns = fields.each_ref().map(|(ty, ..)| *ty);
+        let (own, any) = (fields.each_ref().map(|(_, own, _)| *own), fields.each_ref().map(|(.., any)| any.clone()));
+        let mut out = Vec::new();
+        write_cell(&mut out, &columns, &own).unwrap();
+        assert_eq!(out, row(&columns, &any).unwrap());
+        assert!(out.len() <= room(&own));
+        let mut text = [Vec::new(), Vec::new()];
+        own.iter().for_each(|value| super::super::value_text::write_cell_value(&mut text[0], *value));
+        any.iter().for_each(|value| write_value(&mut text[1], value));
+        assert_eq!(text[0], text[1]);
+        assert!(text[0].len() <= room(&own));
+        for (ty, value) in [(ColumnType::UnsignedBigInt, -1), (ColumnType::Text, 1), (ColumnType::Double, 1)] {
+            let unfit = write_cell(&mut Vec::new(), &[ty], &[CellValue::Int(value)]);
+            assert_eq!(unfit, Err(Unfit { column: 0 }));
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use cellgate_sql::Value;
+use cellgate_sql::{CellValue, Value};
 use mysql_common::io::BufMutExt as _;
 
 use super::datetime::Civil;
@@ -26,6 +26,28 @@ pub(super) fn write_value(out: &mut Vec<u8>, value: &Value) {
             out[start] = (out.len() - start - 1) as u8;
         }
     }
+}
+
+/// Most bytes of a length.
+pub(super) const LENGTH: usize = 9;
+
+/// Appends a value of a cell as [`write_value`] does any.
+pub(super) fn write_cell_value(out: &mut Vec<u8>, value: CellValue) {
+    match value {
+        CellValue::Null => out.push(NULL),
+        CellValue::Bytes(bytes) => write_bytes(out, bytes),
+        CellValue::Int(number) => write_value(out, &Value::Int(number)),
+        CellValue::DateTime(micros) => write_value(out, &Value::DateTime(micros)),
+    }
+}
+
+/// Appends bytes behind their length.
+pub(super) fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    match u8::try_from(bytes.len()) {
+        Ok(short @ ..NULL) => out.push(short),
+        Ok(_) | Err(_) => out.put_lenenc_int(bytes.len() as u64),
+    }
+    out.extend_from_slice(bytes);
 }
 
 /// The same for a column whose times have so many digits behind the point. Digits that are not zero are never left out.

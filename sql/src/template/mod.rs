@@ -12,13 +12,13 @@ mod tests;
 
 use std::sync::Arc;
 
-use cellgate_schemaless::{Body, Cell, ColumnKey, LatestKey, RefKey, RowKey, TableDef, TableRef, Triple};
+use cellgate_schemaless::{Body, Cell, ColumnKey, LatestKey, Micros, RefKey, RowKey, TableDef, TableRef, Triple};
 
 use crate::ast::{Insert, Item, Parsed, Select};
 use crate::bind::View;
 use crate::columns::CellColumn;
 use crate::environment::Environment;
-use crate::expression::{Comparison, Expression, Leaf, Operator, Slot, column_text};
+use crate::expression::{Comparison, Expression, Leaf, Operator, Slot};
 use crate::parse::{Expr, Statement};
 use crate::value::{ColumnMeta, Value};
 
@@ -65,8 +65,22 @@ pub enum Filled {
     Put(Triple, Body),
 }
 
+/// A value of a cell, where it is. What the text of keys is (text, or bytes that are none) makes no difference to its form in
+/// a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CellValue<'a> {
+    /// NULL.
+    Null,
+    /// A number: a version, an id, a shard.
+    Int(i64),
+    /// A key or a body.
+    Bytes(&'a [u8]),
+    /// A time.
+    DateTime(Micros),
+}
+
 /// The values of a row, in the order of the columns.
-pub type TemplateRow = [Value; TEMPLATE_COLUMNS];
+pub type TemplateRow<'a> = [CellValue<'a>; TEMPLATE_COLUMNS];
 
 impl Template {
     /// Whether a statement may have a template, as far as its text alone says.
@@ -143,17 +157,20 @@ impl Template {
     }
 
     /// The values of a cell; as many as there are columns, the rest is NULL.
-    pub fn row(&self, cell: &Cell) -> TemplateRow {
-        let mut row = [const { Value::Null }; TEMPLATE_COLUMNS];
+    pub fn row<'a>(&self, cell: &'a Cell) -> TemplateRow<'a> {
+        let mut row = [CellValue::Null; TEMPLATE_COLUMNS];
         for (value, item) in row.iter_mut().zip(&self.items) {
             *value = match item {
-                CellColumn::AddedId => Value::Int(cell.added_id.0),
-                CellColumn::RowKey => column_text(cell.triple.row.as_bytes()),
-                CellColumn::ColumnKey => column_text(cell.triple.column.as_bytes()),
-                CellColumn::RefKey => Value::Int(cell.triple.ref_key.0),
-                CellColumn::Body => cell.body.as_ref().map_or(Value::Null, |body| Value::Json(body.as_bytes().clone())),
-                CellColumn::CreatedAt => Value::DateTime(cell.created_at),
-                CellColumn::Shard => Value::Int(i64::from(cell.shard.0)),
+                CellColumn::AddedId => CellValue::Int(cell.added_id.0),
+                CellColumn::RowKey => CellValue::Bytes(cell.triple.row.as_bytes()),
+                CellColumn::ColumnKey => CellValue::Bytes(cell.triple.column.as_bytes()),
+                CellColumn::RefKey => CellValue::Int(cell.triple.ref_key.0),
+                CellColumn::Body => match &cell.body {
+                    Some(body) => CellValue::Bytes(body.as_bytes()),
+                    None => CellValue::Null,
+                },
+                CellColumn::CreatedAt => CellValue::DateTime(cell.created_at),
+                CellColumn::Shard => CellValue::Int(i64::from(cell.shard.0)),
             };
         }
         row

@@ -20,7 +20,7 @@ mod tests;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -66,6 +66,8 @@ pub struct CellCache {
     cells: Cache<Key, Kept, Weight, BuildHasherDefault<Digest>, DefaultLifecycle<Key, Kept>>,
     seed: u64,
     erasures: ArcSwap<Erasures>,
+    /// How many erasures are known: an entry that is younger than all of them needs no look at the others.
+    erased: AtomicI64,
     started: Instant,
     /// When the last successful look at the erasures began: microseconds after `started`, plus one; 0 is never, the
     /// highest number is "for ever".
@@ -111,6 +113,7 @@ impl CellCache {
             // Row keys are a client's choice: without it, one could choose keys that meet in one place.
             seed: getrandom::u64().unwrap_or(0x9e37_79b9_7f4a_7c15),
             erasures: ArcSwap::from_pointee(Erasures::default()),
+            erased: AtomicI64::new(0),
             started: Instant::now(),
             looked: AtomicU64::new(0),
             metrics,
@@ -136,7 +139,8 @@ impl CellCache {
         }
         let kept = self.cells.get(&Asked { digest: self.digest(source, triple), source, triple })?;
         // Looked at after the entry was taken: what was erased in between is known by then, or its eraser still waits.
-        (kept.ticket.0 >= self.erasures.load().last(source.table)).then_some(kept.cell)
+        let young = kept.ticket.0 >= self.erased.load(Ordering::Acquire);
+        (young || kept.ticket.0 >= self.erasures.load().last(source.table)).then_some(kept.cell)
     }
 
     /// To be taken before a read begins whose cells are to be filled in.
@@ -175,6 +179,8 @@ impl CellCache {
         let erasures = Arc::new(erasures);
         // A slower look may end after a later one: numbers never go back.
         self.erasures.rcu(|known| Arc::clone(if known.number < erasures.number { &erasures } else { known }));
+        // Before it is said that this look was made.
+        self.erased.fetch_max(self.erasures.load().number, Ordering::AcqRel);
         let looked = began.saturating_duration_since(self.started).as_micros();
         self.looked.fetch_max(u64::try_from(looked).unwrap_or(u64::MAX - 1).saturating_add(1), Ordering::AcqRel);
     }

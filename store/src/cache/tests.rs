@@ -107,7 +107,7 @@ fn a_fill_that_lands_behind_the_news_is_not_answered() {
     erasures.note(TableId(1));
     // As when the fill's own check came just before the news: the entry itself carries its ticket.
     cache.fill(before, source(1), &kept);
-    cache.erasures.store(Arc::new(erasures));
+    cache.learn(Instant::now(), erasures);
     assert_eq!(cache.get(source(1), &kept.triple), None);
 }
 

@@ -26,6 +26,10 @@ impl Executor {
             self.metrics.cache_lookup(true);
             return Some(Some(found));
         }
+        // What shares statements is never known at once.
+        if cluster.backend.queues().is_some() {
+            return None;
+        }
         let ticket = cache.map(|(cache, _)| cache.ticket());
         let slot = self.at_once(cluster, Operation::Get, |_| false, || cluster.backend.get_at_once(table, key))?;
         if let (Some((cache, source)), Some(ticket)) = (cache, ticket) {
@@ -39,7 +43,7 @@ impl Executor {
 
     /// What [`Executor::latest_cell`] answers, if it is known without waiting.
     pub fn latest_at_once(&self, table: &TableRef, key: &LatestKey) -> Option<Option<Cell>> {
-        let cluster = self.near(&key.row)?;
+        let cluster = self.near(&key.row).filter(|cluster| cluster.backend.queues().is_none())?;
         // Below an erased one there may be others.
         let more = |slot: &Cell| below_erased(slot).is_some();
         let slot = self.at_once(cluster, Operation::Latest, more, || cluster.backend.latest_at_once(table, key))?;
@@ -107,15 +111,15 @@ impl Executor {
     ///
     /// # Errors
     /// [`RunError::Cluster`], [`RunError::Undecided`].
-    pub async fn latest_cell(&self, table: &TableRef, key: LatestKey) -> Result<Option<Cell>, RunError> {
+    pub async fn latest_cell(&self, table: &TableRef, key: &LatestKey) -> Result<Option<Cell>, RunError> {
         let (_, number) = self.topology().locate(key.row.as_bytes());
         self.metrics.request_clusters(1);
         let cluster = self.cluster(number)?;
         let read = async {
             match cluster.backend.queues() {
                 // A bound on the version makes another statement of it.
-                Some(queues) if key.at_most.is_none() => queues.latest_one(table, key)?.await,
-                Some(_) | None => Ok(cluster.backend.latest(table, std::slice::from_ref(&key)).await?.pop().flatten()),
+                Some(queues) if key.at_most.is_none() => queues.latest_one(table, key.clone())?.await,
+                Some(_) | None => Ok(cluster.backend.latest(table, std::slice::from_ref(key)).await?.pop().flatten()),
             }
         };
         let slot = self.timed(cluster, Operation::Latest, pin!(read)).await?;

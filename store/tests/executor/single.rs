@@ -35,7 +35,7 @@ async fn a_cell_and_the_latest_of_a_chain_are_those_of_a_read_of_several() {
             for at_most in [None, Some(RefKey(2)), Some(RefKey(0))] {
                 let key = LatestKey { row: row.clone(), column: column(), at_most };
                 let several = executor.latest(&table(), vec![key.clone(), latest(&rows[0])]).await.unwrap();
-                assert_eq!(executor.latest_cell(&table(), key.clone()).await.unwrap(), several[0], "{key:?}");
+                assert_eq!(executor.latest_cell(&table(), &key).await.unwrap(), several[0], "{key:?}");
                 let at_once = executor.latest_at_once(&table(), &key);
                 assert!(at_once.is_none_or(|known| known == several[0]), "{key:?}");
             }
@@ -56,7 +56,7 @@ async fn what_is_undecided_is_an_error_and_not_an_answer() {
         assert!(at_once.is_none(), "{at_once:?}");
         let at_once = executor.latest_at_once(&table(), &latest(&row));
         assert!(at_once.is_none(), "{at_once:?}");
-        let cell = executor.latest_cell(&table(), latest(&row)).await;
+        let cell = executor.latest_cell(&table(), &latest(&row)).await;
         assert!(matches!(cell, Err(RunError::Undecided { .. })), "{cell:?}");
     }
 }

@@ -79,11 +79,11 @@ impl Script {
             b"wait" => {
                 self.record("waiting".to_owned());
                 self.permits.acquire().await.unwrap().forget();
-                reply.ok(OkReply { status: self.status, ..OkReply::default() }).await
+                Ok(reply.ok(&OkReply { status: self.status, ..OkReply::default() }))
             }
             b"begin" => {
                 self.status.in_transaction = true;
-                reply.ok(OkReply { status: self.status, ..OkReply::default() }).await
+                Ok(reply.ok(&OkReply { status: self.status, ..OkReply::default() }))
             }
             b"insert" => {
                 let ok = OkReply {
@@ -94,7 +94,7 @@ impl Script {
                     info: "Records: 300".to_owned(),
                     changes: Vec::new(),
                 };
-                reply.ok(ok).await
+                Ok(reply.ok(&ok))
             }
             b"set" => {
                 let changes = vec![
@@ -102,7 +102,7 @@ impl Script {
                     SessionChange::Schema("shop".to_owned()),
                     SessionChange::State,
                 ];
-                reply.ok(OkReply { status: self.status, changes, ..OkReply::default() }).await
+                Ok(reply.ok(&OkReply { status: self.status, changes, ..OkReply::default() }))
             }
             b"told" => {
                 let mut rows = reply.rows(&one, self.status).await?;
@@ -113,7 +113,7 @@ impl Script {
                 ];
                 rows.finish_with(0, self.status, changes).await
             }
-            b"error" => reply.error(&ErrorReply::new(1064, "42000", "You have an error")).await,
+            b"error" => Ok(reply.error(&ErrorReply::new(1064, "42000", "You have an error"))),
             b"echo" => {
                 let mut rows = reply.rows(&one, self.status).await?;
                 rows.row(&[Value::Bytes(Bytes::copy_from_slice(rest))]).await?;
@@ -161,7 +161,7 @@ impl Script {
                 let mut rows = reply.rows_part(&one, self.status).await?;
                 rows.row(&[Value::Text(Bytes::from_static(b"second"))]).await?;
                 let _part = rows.finish(0, self.status).await?;
-                reply.ok(OkReply { affected_rows: 3, status: self.status, ..OkReply::default() }).await
+                Ok(reply.ok(&OkReply { affected_rows: 3, status: self.status, ..OkReply::default() }))
             }
             b"unfinished" => {
                 let rows = reply.rows_part(&one, self.status).await?;
@@ -173,7 +173,7 @@ impl Script {
                 rows.row(&[Value::Null, Value::Null]).await?;
                 rows.finish(0, self.status).await
             }
-            _ => reply.ok(OkReply { status: self.status, ..OkReply::default() }).await,
+            _ => Ok(reply.ok(&OkReply { status: self.status, ..OkReply::default() })),
         }
     }
 }
