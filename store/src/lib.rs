@@ -9,6 +9,7 @@ mod error;
 pub mod executor;
 mod hash;
 pub mod meta;
+mod passing;
 mod sql;
 
 pub use backend::{
@@ -17,3 +18,4 @@ pub use backend::{
 };
 pub use engine::{Engines, memory, sqlite};
 pub use error::{Reason, StoreError};
+pub use passing::Passing;

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::backend::{FORMAT, GroupCell, PutMode};
 use crate::memory::MemoryBackend;
+use crate::passing::Passing;
 
 const EPOCH: Epoch = Epoch(1);
 
@@ -57,7 +58,11 @@ impl Held {
 }
 
 #[async_trait]
-impl Backend for Held {
+impl Passing for Held {
+    fn inner(&self) -> &dyn Backend {
+        &self.inner
+    }
+
     async fn get(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
         self.hold(Call::Get(table.physical().to_owned(), keys.len()), keys.len()).await?;
         self.inner.get(table, keys).await
@@ -73,53 +78,9 @@ impl Backend for Held {
         self.inner.rows(table, scan).await
     }
 
-    async fn log(&self, table: &TableRef, scan: &LogScan) -> Result<LogPage, StoreError> {
-        self.inner.log(table, scan).await
-    }
-
     async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {
         self.hold(Call::Put(groups.len()), groups.len()).await?;
         self.inner.put(epoch, groups).await
-    }
-
-    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<u64, StoreError> {
-        self.inner.erase(epoch, table, what).await
-    }
-
-    async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {
-        self.inner.create_table(table).await
-    }
-
-    async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError> {
-        self.inner.drop_table(table).await
-    }
-
-    async fn identity(&self) -> Result<Option<Identity>, StoreError> {
-        self.inner.identity().await
-    }
-
-    async fn claim(&self, identity: &Identity, shards: &[ShardId]) -> Result<Identity, StoreError> {
-        self.inner.claim(identity, shards).await
-    }
-
-    async fn shards(&self) -> Result<(Epoch, Vec<ShardState>), StoreError> {
-        self.inner.shards().await
-    }
-
-    async fn raise_epoch(&self, from: Epoch, to: Epoch) -> Result<bool, StoreError> {
-        self.inner.raise_epoch(from, to).await
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.inner.ping().await
-    }
-
-    fn pool(&self) -> Option<PoolState> {
-        self.inner.pool()
-    }
-
-    async fn close(&self) {
-        self.inner.close().await;
     }
 }
 

@@ -5,11 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use cellgate_metrics::PoolState;
-use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple, TxnId};
-use cellgate_store::{
-    AtOnce, Backend, Identity, LogPage, PutGroup, PutOutcome, Reason, RowPage, ShardState, StoreError,
-};
+use cellgate_schemaless::{Cell, Epoch, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple, TxnId};
+use cellgate_store::{AtOnce, Backend, Identity, LogPage, Passing, PutGroup, PutOutcome, Reason, RowPage, StoreError};
 use tokio::sync::Semaphore;
 
 /// What happens to one put.
@@ -154,12 +151,6 @@ impl Faulty {
         self.put_calls.load(Ordering::SeqCst)
     }
 
-    fn reach(&self) -> Result<&dyn Backend, StoreError> {
-        self.calls.fetch_add(1, Ordering::SeqCst);
-        let burnt = self.fuse.as_ref().is_some_and(|fuse| fuse.is_burnt());
-        if burnt || self.down.load(Ordering::SeqCst) { Err(unavailable()) } else { Ok(self.inner.as_ref()) }
-    }
-
     fn marked(&self, mut known: AtOnce) -> AtOnce {
         if let AtOnce::Row(Some(cell)) = &mut known {
             self.mark(cell);
@@ -180,7 +171,17 @@ pub fn unavailable() -> StoreError {
 }
 
 #[async_trait]
-impl Backend for Faulty {
+impl Passing for Faulty {
+    fn inner(&self) -> &dyn Backend {
+        self.inner.as_ref()
+    }
+
+    fn reach(&self) -> Result<&dyn Backend, StoreError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        let burnt = self.fuse.as_ref().is_some_and(|fuse| fuse.is_burnt());
+        if burnt || self.down.load(Ordering::SeqCst) { Err(unavailable()) } else { Ok(self.inner.as_ref()) }
+    }
+
     async fn get(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
         let mut cells = self.reach()?.get(table, keys).await?;
         cells.iter_mut().flatten().for_each(|cell| self.mark(cell));
@@ -242,18 +243,6 @@ impl Backend for Faulty {
         }
     }
 
-    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<u64, StoreError> {
-        self.reach()?.erase(epoch, table, what).await
-    }
-
-    async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {
-        self.reach()?.create_table(table).await
-    }
-
-    async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError> {
-        self.reach()?.drop_table(table).await
-    }
-
     async fn identity(&self) -> Result<Option<Identity>, StoreError> {
         let found = self.reach()?.identity().await?;
         Ok(locked(&self.identity).clone().or(found))
@@ -269,27 +258,11 @@ impl Backend for Faulty {
         if burnt == Burnt::Late { Err(unavailable()) } else { Ok(stands) }
     }
 
-    async fn shards(&self) -> Result<(Epoch, Vec<ShardState>), StoreError> {
-        self.reach()?.shards().await
-    }
-
-    async fn raise_epoch(&self, from: Epoch, to: Epoch) -> Result<bool, StoreError> {
-        self.reach()?.raise_epoch(from, to).await
-    }
-
     async fn ping(&self) -> Result<(), StoreError> {
         let inner = self.reach()?;
         if self.hangs.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
         inner.ping().await
-    }
-
-    fn pool(&self) -> Option<PoolState> {
-        self.inner.pool()
-    }
-
-    async fn close(&self) {
-        self.inner.close().await;
     }
 }

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cellgate_metrics::{Metrics, PoolState};
+use cellgate_metrics::Metrics;
 use cellgate_router::Weight;
-use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple};
+use cellgate_schemaless::TableRef;
 use cellgate_store::deployment::{ClusterSetup, Deployment, ProxyInfo, Setup};
 use cellgate_store::memory::MemoryBackend;
 use cellgate_store::meta::{Document, MetaStore};
-use cellgate_store::{Backend, Identity, LogPage, PutGroup, PutOutcome, Reason, RowPage, ShardState, StoreError};
+use cellgate_store::{Backend, Passing, Reason, StoreError};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::catalog::document::{CATALOG, decode};
@@ -270,7 +270,11 @@ impl TrippedCluster {
 }
 
 #[async_trait]
-impl Backend for TrippedCluster {
+impl Passing for TrippedCluster {
+    fn inner(&self) -> &dyn Backend {
+        self.inner.as_ref()
+    }
+
     async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {
         let Some(trip) = self.trip.lock().unwrap().take() else { return self.inner.create_table(table).await };
         self.tripped.notify_one();
@@ -288,63 +292,11 @@ impl Backend for TrippedCluster {
         }
     }
 
-    async fn get(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
-        self.inner.get(table, keys).await
-    }
-
-    async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
-        self.inner.latest(table, keys).await
-    }
-
-    async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {
-        self.inner.rows(table, scan).await
-    }
-
-    async fn log(&self, table: &TableRef, scan: &LogScan) -> Result<LogPage, StoreError> {
-        self.inner.log(table, scan).await
-    }
-
-    async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {
-        self.inner.put(epoch, groups).await
-    }
-
-    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<u64, StoreError> {
-        self.inner.erase(epoch, table, what).await
-    }
-
     async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError> {
         let left = self.keeps.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         if left.is_ok() {
             return Err(unavailable());
         }
         self.inner.drop_table(table).await
-    }
-
-    async fn identity(&self) -> Result<Option<Identity>, StoreError> {
-        self.inner.identity().await
-    }
-
-    async fn claim(&self, identity: &Identity, shards: &[ShardId]) -> Result<Identity, StoreError> {
-        self.inner.claim(identity, shards).await
-    }
-
-    async fn shards(&self) -> Result<(Epoch, Vec<ShardState>), StoreError> {
-        self.inner.shards().await
-    }
-
-    async fn raise_epoch(&self, from: Epoch, to: Epoch) -> Result<bool, StoreError> {
-        self.inner.raise_epoch(from, to).await
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.inner.ping().await
-    }
-
-    fn pool(&self) -> Option<PoolState> {
-        self.inner.pool()
-    }
-
-    async fn close(&self) {
-        self.inner.close().await;
     }
 }
