@@ -7,6 +7,7 @@ mod keys;
 #[cfg(test)]
 mod lowering;
 mod request;
+mod resolved;
 pub(crate) mod scope;
 mod select;
 mod session;

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::evaluate::text_of;
 use super::functions::within;
-use super::json::Path;
+use super::json_path::Path;
 use super::number::Number;
 use super::{json, time};
 use crate::error::SqlError;

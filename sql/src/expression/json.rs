@@ -1,17 +1,15 @@
-//! JSON: paths, extraction, MySQL's normalised text, and its order.
+//! JSON: extraction, MySQL's normalised text, and its order.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
 
 use bytes::Bytes;
 use cellgate_schemaless::limits::JSON_DEPTH;
 use serde_json::Value as Json;
 
+use super::json_path::Path;
 use super::number::Number;
 use crate::error::SqlError;
 
-/// Longest path, in legs.
-const PATH_LEGS: usize = 100;
 /// Most that what is found may weigh, if it is found in several places: as much as the longest body, which has two bytes
 /// or more to a value. A value within a value is found with it, so that `**` could find a long body a hundred times.
 const FOUND_WEIGHT: usize = 8 * 1024 * 1024;
@@ -28,207 +26,6 @@ pub(crate) fn parse(text: &[u8]) -> Result<Json, SqlError> {
             path: false,
             message: format!("Invalid JSON text in argument 1 to function json: \"{why}\""),
         })
-}
-
-/// One step of a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Leg {
-    Member(String),
-    AnyMember,
-    Index(usize),
-    /// So many before the last.
-    FromEnd(usize),
-    AnyIndex,
-    /// `**`: this value and everything below it.
-    Deep,
-}
-
-/// A JSON path: `$.a."b c"[0][last].*[*]**.x`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Path(Vec<Leg>);
-
-impl Path {
-    /// Reads a path.
-    ///
-    /// # Errors
-    /// [`SqlError::Json`] with `path` set.
-    pub fn parse(text: &str) -> Result<Self, SqlError> {
-        let mut reader = PathReader { text, at: 0 };
-        let legs = reader.legs().ok_or_else(|| SqlError::Json {
-            path: true,
-            message: format!("Invalid JSON path expression. The error is around character position {}.", reader.at + 1),
-        })?;
-        Ok(Self(legs))
-    }
-
-    /// Whether it can find more than one value.
-    fn is_many(&self) -> bool {
-        self.0.iter().any(|leg| matches!(leg, Leg::AnyMember | Leg::AnyIndex | Leg::Deep))
-    }
-
-    /// The values it finds, in document order, each once: several `**` lead to a value in many ways.
-    fn find<'a>(&self, document: &'a Json) -> Vec<&'a Json> {
-        let deep = self.0.contains(&Leg::Deep);
-        let mut found = vec![document];
-        for leg in &self.0 {
-            let mut next: Vec<&Json> = Vec::with_capacity(found.len());
-            let mut seen = HashSet::new();
-            for value in found {
-                leg.step(value, &mut seen, &mut next);
-            }
-            if deep && *leg != Leg::Deep {
-                seen.clear();
-                next.retain(|value| seen.insert(std::ptr::from_ref::<Json>(value)));
-            }
-            found = next;
-        }
-        found
-    }
-}
-
-impl Leg {
-    /// Goes on from a value. `seen` is what `**` has been at.
-    fn step<'a>(&self, value: &'a Json, seen: &mut HashSet<*const Json>, out: &mut Vec<&'a Json>) {
-        match (self, value) {
-            (Self::Member(name), Json::Object(map)) => out.extend(map.get(name)),
-            (Self::AnyMember, Json::Object(map)) => out.extend(map.values()),
-            (Self::Index(i), Json::Array(items)) => out.extend(items.get(*i)),
-            (Self::FromEnd(i), Json::Array(items)) => {
-                out.extend(items.len().checked_sub(i + 1).and_then(|i| items.get(i)));
-            }
-            (Self::AnyIndex, Json::Array(items)) => out.extend(items),
-            // A value that is no array is an array of itself.
-            (Self::Index(0) | Self::FromEnd(0), _) => out.push(value),
-            (Self::Deep, _) => {
-                // Without recursion; the order is the document's.
-                let mut stack = vec![value];
-                while let Some(value) = stack.pop() {
-                    if !seen.insert(std::ptr::from_ref::<Json>(value)) {
-                        continue;
-                    }
-                    out.push(value);
-                    match value {
-                        Json::Array(items) => stack.extend(items.iter().rev()),
-                        Json::Object(map) => stack.extend(map.values().rev()),
-                        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
-                    }
-                }
-            }
-            (Self::Member(_) | Self::AnyMember | Self::Index(_) | Self::FromEnd(_) | Self::AnyIndex, _) => {}
-        }
-    }
-}
-
-struct PathReader<'a> {
-    text: &'a str,
-    at: usize,
-}
-
-impl PathReader<'_> {
-    fn rest(&self) -> &str {
-        self.text.get(self.at..).unwrap_or("")
-    }
-
-    fn blank(&mut self) {
-        let rest = self.rest();
-        self.at += rest.len() - rest.trim_start().len();
-    }
-
-    fn take(&mut self, token: &str) -> bool {
-        let found = self.rest().starts_with(token);
-        if found {
-            self.at += token.len();
-        }
-        found
-    }
-
-    fn number(&mut self) -> Option<usize> {
-        let length = self.rest().bytes().take_while(u8::is_ascii_digit).count();
-        let number = self.rest().get(..length)?.parse().ok()?;
-        self.at += length;
-        Some(number)
-    }
-
-    fn legs(&mut self) -> Option<Vec<Leg>> {
-        let mut legs = Vec::new();
-        self.blank();
-        if !self.take("$") {
-            return None;
-        }
-        loop {
-            self.blank();
-            if self.rest().is_empty() {
-                // `**` must be followed by something.
-                return (legs.last() != Some(&Leg::Deep)).then_some(legs);
-            }
-            if legs.len() >= PATH_LEGS {
-                return None;
-            }
-            let leg = if self.take("**") {
-                Leg::Deep
-            } else if self.take(".") {
-                self.member()?
-            } else if self.take("[") {
-                self.element()?
-            } else {
-                return None;
-            };
-            legs.push(leg);
-        }
-    }
-
-    fn member(&mut self) -> Option<Leg> {
-        self.blank();
-        if self.take("*") {
-            return Some(Leg::AnyMember);
-        }
-        if self.rest().starts_with('"') {
-            // A quoted name is a JSON string.
-            let mut escaped = false;
-            let end = self.rest().char_indices().skip(1).find_map(|(i, c)| match c {
-                _ if escaped => {
-                    escaped = false;
-                    None
-                }
-                '\\' => {
-                    escaped = true;
-                    None
-                }
-                '"' => Some(i),
-                _ => None,
-            })?;
-            let name = serde_json::from_str(self.rest().get(..=end)?).ok()?;
-            self.at += end + 1;
-            return Some(Leg::Member(name));
-        }
-        let rest = self.rest();
-        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(rest.len());
-        let name = rest.get(..end)?.to_owned();
-        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
-            return None;
-        }
-        self.at += end;
-        Some(Leg::Member(name))
-    }
-
-    fn element(&mut self) -> Option<Leg> {
-        self.blank();
-        let leg = if self.take("*") {
-            Leg::AnyIndex
-        } else if self.take("last") {
-            self.blank();
-            if self.take("-") {
-                self.blank();
-                Leg::FromEnd(self.number()?)
-            } else {
-                Leg::FromEnd(0)
-            }
-        } else {
-            Leg::Index(self.number()?)
-        };
-        self.blank();
-        self.take("]").then_some(leg)
-    }
 }
 
 /// `JSON_EXTRACT(document, path, ..)`: the value, or an array of the values when there can be several; `None` when

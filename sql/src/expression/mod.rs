@@ -10,6 +10,7 @@ mod documents;
 mod evaluate;
 mod functions;
 pub(crate) mod json;
+mod json_path;
 mod like;
 pub(crate) mod number;
 mod text;

@@ -4,12 +4,10 @@ use super::ast::{JoinKind, JoinOn, TableRef};
 use super::bind::{Binder, Bound, column_collation, not_held};
 use super::print::{Aggregates, Place};
 use super::scope::{Column, Origin, Scope, Source};
-use super::{Program, Relation, RelationalError};
+use super::{Program, Relation, RelationalError, Result};
 use crate::ast::Name;
 use crate::error::SqlError;
 use crate::expression::{Comparison, Operator, Type};
-
-type Result<T> = std::result::Result<T, SqlError>;
 
 impl Binder<'_> {
     /// The SQL of a FROM; its tables become part of `scope`.

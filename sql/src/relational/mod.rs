@@ -15,6 +15,7 @@ mod packed;
 mod print;
 mod program;
 mod scope;
+mod sets;
 
 pub use aggregate::Accumulator;
 pub(crate) use bind::{bind, describe};
@@ -22,7 +23,10 @@ pub use error::RelationalError;
 pub use packed::Packed;
 pub use program::{Program, names};
 
+use crate::error::SqlError;
 use crate::value::ColumnType;
+
+type Result<T> = std::result::Result<T, SqlError>;
 
 /// A table the relational engine can fill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

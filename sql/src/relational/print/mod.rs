@@ -7,14 +7,13 @@ mod class;
 mod leaves;
 mod operators;
 
-use super::RelationalError;
 use super::ast::RelExpr;
 use super::bind::Binder;
 use super::packed::Packed;
 use super::program::{Scalar, names};
 use super::scope::{Collation, Column, Scope};
+use super::{RelationalError, Result};
 use crate::bind::scope::with_zones;
-use crate::error::SqlError;
 use crate::expression::{CastType, Expression, Slot, Type, truth};
 use crate::parse::budget;
 use crate::value::{ColumnType, Value};
@@ -29,8 +28,6 @@ const OPERANDS: usize = 90;
 const PARAMETERS: usize = 32_000;
 /// Integers within these bounds are printed as they are.
 const PLAIN: i64 = 1 << 53;
-
-type Result<T> = std::result::Result<T, SqlError>;
 
 /// An expression as SQL, with what is known of its values.
 #[derive(Clone, Debug)]

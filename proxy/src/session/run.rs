@@ -1,0 +1,234 @@
+//! Running one statement, the long way: bound under the catalog of the moment, checked, and handed to what does it.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cellgate_sql::{Command, Prepared, Source, SqlError, Statement, Value};
+
+use super::error::StatementError;
+use super::warnings::Warnings;
+use super::{Answer, Done, Session, show};
+use crate::catalog::Snapshot;
+
+/// How long a look at how old the catalog is holds at most: a changed `meta.max_stale` counts from then on.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+impl Session {
+    /// Runs one statement until it is done or killed.
+    pub(super) async fn run_or_die(
+        &mut self,
+        statement: &Statement,
+        params: &[Value],
+    ) -> Result<Answer, StatementError> {
+        let kill = self.process.kill_switch().clone();
+        kill.statement_begins();
+        let run = pin!(self.run(statement, params));
+        kill.interruptible(run).await.unwrap_or(Err(StatementError::Interrupted))
+    }
+
+    /// Runs one statement: what it calls for is done first, in order, and each time it is bound again with what came of
+    /// it.
+    async fn run(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
+        self.calls.clear();
+        loop {
+            match self.run_judged(statement, params).await {
+                Err(StatementError::Sql(SqlError::Pending(call, arguments))) => {
+                    // If the call fails, its error is the only one of this statement.
+                    self.last.warnings = Warnings::default();
+                    let value = Box::pin(self.call(call, &arguments, statement)).await?;
+                    self.calls.push(value);
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Runs one statement. If it is refused and the accounts may be out of date, they are read again, and it is judged
+    /// once more.
+    async fn run_judged(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
+        self.renew_access();
+        let version = self.access.version();
+        match self.run_known(statement, params).await {
+            Err(error) if error.suspects_access() => {
+                let server = Arc::clone(&self.server);
+                if !server.accounts().look_again(version).await {
+                    return Err(error);
+                }
+                self.renew_access();
+                self.run_known(statement, params).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Runs one statement. If the catalog may be out of date, it is read again and the statement bound once more.
+    pub(super) async fn run_known(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
+        let snapshot = self.server.catalog().snapshot();
+        match self.run_with(&snapshot, statement, params).await {
+            Err(error) if error.suspects_catalog() => {
+                let newer = self.server.catalog().refresh().await;
+                match newer {
+                    Ok(newer) if newer.version() > snapshot.version() => self.run_with(&newer, statement, params).await,
+                    Ok(_) => Err(error),
+                    Err(unreachable) => {
+                        tracing::warn!(error = %unreachable, "the catalog could not be read again");
+                        Err(error)
+                    }
+                }
+            }
+            answer => answer,
+        }
+    }
+
+    async fn run_with(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        statement: &Statement,
+        params: &[Value],
+    ) -> Result<Answer, StatementError> {
+        let started = Instant::now();
+        let command = {
+            let environment = self.environment(snapshot).running(statement.kind());
+            cellgate_sql::bind(statement, params, &environment).map_err(|e| self.veiled(e, statement.kind()))?
+        };
+        self.check(&command)?;
+        self.server.metrics().stage(cellgate_metrics::Stage::Bind, started.elapsed());
+        let deadline = self.deadline(statement, &command);
+        // SHOW WARNINGS and SHOW ERRORS show those of the statement before.
+        if !keeps_warnings(&command) {
+            self.last.warnings = Warnings::default();
+        }
+        if reaches_stores(&command) {
+            self.refuse_stale(Instant::now())?;
+        }
+        let server = Arc::clone(&self.server);
+        let _entered = Box::pin(self.enter_tables(&server, &command)).await?;
+        // What writes is not cut off by KILL: it is either done or reported, within the stores' own time.
+        let _shield = writes(&command).then(|| self.process.kill_switch().shield());
+        // Each in a place of its own: in one of theirs together every statement would carry the room of the largest.
+        match command {
+            Command::Read(read) if !read.into.is_empty() => Box::pin(self.read_into(read, deadline)).await,
+            Command::Read(read) => Box::pin(self.read(read, deadline)).await,
+            Command::Relational(program) => Box::pin(self.relational(*program, snapshot, deadline)).await,
+            Command::Put(put) => Box::pin(self.put(put, deadline)).await,
+            Command::Erase(erase) => Box::pin(self.erase(erase, deadline)).await,
+            Command::Ddl(ddl) => Box::pin(self.ddl(ddl)).await,
+            Command::Use(database) => {
+                Box::pin(self.use_database(&database)).await.map(|()| Answer::Done(Done::default()))
+            }
+            Command::Set(settings) => {
+                let before = self.tracked();
+                Box::pin(self.apply_settings(settings)).await?;
+                self.note_variables(before);
+                Ok(Answer::Done(Done::default()))
+            }
+            Command::Transaction(control) => Box::pin(self.control(control)).await,
+            Command::Show(show) => Box::pin(self.show(show, snapshot)).await,
+            Command::Explain(explain) => Box::pin(self.explain(*explain, deadline)).await,
+            Command::Account(account) => Box::pin(self.account(&account, statement.text())).await,
+            Command::Lock(lock) => Box::pin(self.lock(lock)).await,
+            Command::Prepared(prepared) => Box::pin(self.prepared(prepared)).await,
+            Command::Flush(what) => Box::pin(self.flush(&what)).await,
+            Command::Kill { id, scope } => self.kill_statement(id, scope),
+            Command::Nothing => Ok(Answer::Done(Done::default())),
+        }
+    }
+
+    /// When the statement must have ended: the shorter of the client's limit, which is about SELECT, and the server's.
+    fn deadline(&self, statement: &Statement, command: &Command) -> Instant {
+        let server = self.server.config().timeouts.statement;
+        let own = self.read_limit(statement).filter(|_| matches!(command, Command::Read(_)));
+        Instant::now() + own.map_or(server, |own| own.min(server))
+    }
+
+    /// How long a SELECT may take, if the client said so.
+    pub(super) fn read_limit(&self, statement: &Statement) -> Option<Duration> {
+        let own = statement.max_execution_time().filter(|limit| !limit.is_zero());
+        own.or(self.variables.derived().max_execution_time)
+    }
+
+    /// CORRECTNESS C2: an old catalog may be used only for a while.
+    pub(super) fn refuse_stale(&mut self, now: Instant) -> Result<(), StatementError> {
+        if now < self.fresh_until {
+            return Ok(());
+        }
+        let (read, max_stale) = (self.server.meta_read(), self.server.config().meta.max_stale);
+        let age = now.saturating_duration_since(read);
+        if age > max_stale {
+            return Err(StatementError::Stale { seconds: age.as_secs() });
+        }
+        self.fresh_until = (read + max_stale).min(now + LOOK_AGAIN);
+        Ok(())
+    }
+}
+
+/// Whether SHOW WARNINGS still shows those of the statement before. What EXECUTE runs decides for itself.
+fn keeps_warnings(command: &Command) -> bool {
+    match command {
+        Command::Show(show) => show::keeps_warnings(&show.aspect),
+        Command::Prepared(Prepared::Execute { .. }) => true,
+        Command::Prepared(Prepared::Prepare { .. } | Prepared::Deallocate { .. })
+        | Command::Read(_)
+        | Command::Relational(_)
+        | Command::Put(_)
+        | Command::Erase(_)
+        | Command::Ddl(_)
+        | Command::Use(_)
+        | Command::Set(_)
+        | Command::Transaction(_)
+        | Command::Explain(_)
+        | Command::Account(_)
+        | Command::Lock(_)
+        | Command::Flush(_)
+        | Command::Kill { .. }
+        | Command::Nothing => false,
+    }
+}
+
+/// Whether a command reads or writes cells, under the catalog as this proxy knows it.
+fn reaches_stores(command: &Command) -> bool {
+    match command {
+        Command::Read(read) => matches!(read.source, Source::Cells(_)),
+        Command::Put(_) | Command::Erase(_) => true,
+        Command::Explain(explain) => explain.analyze,
+        // A change of the catalog asks the meta store itself.
+        Command::Ddl(_)
+        | Command::Use(_)
+        | Command::Set(_)
+        | Command::Transaction(_)
+        | Command::Show(_)
+        | Command::Relational(_)
+        | Command::Account(_)
+        | Command::Lock(_)
+        // What it runs is asked itself.
+        | Command::Prepared(_)
+        | Command::Flush(_)
+        | Command::Kill { .. }
+        | Command::Nothing => false,
+    }
+}
+
+/// Whether a command may write cells or the catalog. SET does: turning autocommit on commits.
+fn writes(command: &Command) -> bool {
+    match command {
+        Command::Put(_)
+        | Command::Erase(_)
+        | Command::Ddl(_)
+        | Command::Set(_)
+        | Command::Transaction(_)
+        | Command::Account(_) => true,
+        // Locking waits; what it commits first it shields itself.
+        Command::Read(_)
+        | Command::Relational(_)
+        | Command::Use(_)
+        | Command::Show(_)
+        | Command::Explain(_)
+        | Command::Lock(_)
+        // What it runs is asked itself.
+        | Command::Prepared(_)
+        | Command::Flush(_)
+        | Command::Kill { .. }
+        | Command::Nothing => false,
+    }
+}

@@ -1,0 +1,100 @@
+//! UNION, EXCEPT and INTERSECT.
+
+use super::ast::{Body, SetOperator};
+use super::bind::{Binder, Bound, collate};
+use super::print::{Printed, common};
+use super::scope::{Collation, Scope};
+use super::{RelationalError, Result};
+use crate::expression::{CastType, Type};
+use crate::value::ColumnType;
+
+impl Binder<'_> {
+    pub(super) fn set(
+        &mut self,
+        first: &Body,
+        rest: &[(SetOperator, Body)],
+        outer: Option<&Scope<'_>>,
+    ) -> Result<Bound> {
+        let first = self.body(first, outer)?;
+        let mut operands = vec![(None, first)];
+        for (operator, body) in rest {
+            let bound = self.body(body, outer)?;
+            if bound.columns.len() != operands[0].1.columns.len() {
+                return Err(RelationalError::Widths.into());
+            }
+            operands.push((Some(*operator), bound));
+        }
+        let width = operands[0].1.columns.len();
+        let types: Vec<Type> = (0..width)
+            .map(|i| common(&operands.iter().map(|(_, b)| Printed::column(&b.columns[i])).collect::<Vec<_>>()))
+            .collect();
+        let number = self.number();
+        let names: Vec<String> = (0..width).map(|i| format!("q{number}c{i}")).collect();
+        let names = names.join(",");
+        // SQLite's UNION keeps the last of equal texts, MySQL's the first: so it is DISTINCT over UNION ALL, once for a
+        // run of UNIONs.
+        let mut sql = String::new();
+        for (i, (operator, bound)) in operands.iter().enumerate() {
+            let next = self.set_operand(bound, &types, number)?;
+            let followed = operands.get(i + 1).is_some_and(|(next, _)| *next == Some(SetOperator::Union));
+            sql = match operator {
+                None => next,
+                Some(SetOperator::UnionAll) => format!("{sql} UNION ALL {next}"),
+                Some(SetOperator::Union) if followed => format!("{sql} UNION ALL {next}"),
+                Some(SetOperator::Union) => {
+                    format!("SELECT DISTINCT {} FROM ({sql} UNION ALL {next})", self.keyed(&types, &operands, number))
+                }
+                Some(SetOperator::Except) => format!("SELECT {names} FROM ({sql}) EXCEPT {next}"),
+                Some(SetOperator::Intersect) => format!("SELECT {names} FROM ({sql}) INTERSECT {next}"),
+            };
+        }
+        let mut columns = operands.swap_remove(0).1.columns;
+        let one = columns.len();
+        for (i, (column, ty)) in columns.iter_mut().zip(types).enumerate() {
+            column.sql = format!("q{number}c{i}");
+            column.ty = ty;
+            column.origin = None;
+        }
+        // In parentheses, so that it can be an operand again.
+        let sql = format!("SELECT {names} FROM ({sql})");
+        Ok(Bound { sql, columns, aliases: vec![String::new(); one], one_row: false })
+    }
+
+    /// An operand with its columns as the set has them.
+    fn set_operand(&mut self, bound: &Bound, types: &[Type], number: usize) -> Result<String> {
+        let mut items = Vec::with_capacity(types.len());
+        for (i, (column, ty)) in bound.columns.iter().zip(types).enumerate() {
+            let printed = self.converted(Printed::column(column), *ty)?;
+            let text = self.text(&printed)?;
+            items.push(format!("{text}{} AS q{number}c{i}", collate(*ty, column.collation)));
+        }
+        Ok(format!("SELECT {} FROM ({})", items.join(","), bound.sql))
+    }
+
+    /// The columns of a set as DISTINCT compares them.
+    fn keyed(&self, types: &[Type], operands: &[(Option<SetOperator>, Bound)], number: usize) -> String {
+        let keyed = types.iter().enumerate().map(|(i, ty)| {
+            let collations = operands.iter().filter_map(|(_, bound)| bound.columns.get(i)).map(|c| c.collation);
+            let collation = collations.reduce(Collation::merge).unwrap_or(Collation::WEAK);
+            format!("q{number}c{i}{} AS q{number}c{i}", collate(*ty, collation))
+        });
+        keyed.collect::<Vec<_>>().join(",")
+    }
+
+    /// A value of the type all operands of a set have in common.
+    fn converted(&mut self, printed: Printed, ty: Type) -> Result<Printed> {
+        let same = printed.ty.ty == ty.ty && printed.ty.decimals == ty.decimals;
+        match ty.ty {
+            _ if printed.ty.ty == ColumnType::Null || same => Ok(printed),
+            ColumnType::Decimal => self.cast(&printed, CastType::Decimal { scale: ty.decimals.into() }),
+            ColumnType::Double => self.cast(&printed, CastType::Double),
+            ColumnType::Text => self.coerced(printed, ty),
+            ColumnType::Null
+            | ColumnType::BigInt
+            | ColumnType::UnsignedBigInt
+            | ColumnType::Bytes
+            | ColumnType::Json
+            | ColumnType::DateTime => Ok(printed),
+        }
+    }
+}
