@@ -8,7 +8,30 @@ use crate::limits;
 /// # Errors
 /// [`Invalid::Json`] with the byte offset at which the text stops being JSON, or [`Invalid::JsonTooDeep`].
 pub fn validate(bytes: &[u8]) -> Result<(), Invalid> {
-    // Depth first, over bytes, so that the parser below never sees text that could exhaust its stack.
+    // Depth first, over bytes, so that the parser below never sees text nested deeper. Most texts have fewer brackets than
+    // may be open, in strings and all, which is told without going through them byte by byte.
+    if brackets(bytes) > limits::JSON_DEPTH {
+        let depth = depth(bytes);
+        if depth > limits::JSON_DEPTH {
+            return Err(Invalid::JsonTooDeep { depth });
+        }
+    }
+    let text = std::str::from_utf8(bytes).map_err(|e| Invalid::Json { offset: e.valid_up_to() })?;
+    serde_json::from_str::<serde::de::IgnoredAny>(text).map(|_| ()).map_err(|e| {
+        // serde_json reports line and column; clients are told a byte offset, as MySQL does.
+        let line_start: usize = text.split_inclusive('\n').take(e.line().saturating_sub(1)).map(str::len).sum();
+        Invalid::Json { offset: (line_start + e.column().saturating_sub(1)).min(bytes.len()) }
+    })
+}
+
+/// How many brackets open, in strings too. Counted in bytes, of which a processor adds many at a time.
+fn brackets(bytes: &[u8]) -> usize {
+    let opens = |chunk: &[u8]| chunk.iter().map(|b| u8::from(*b | 0x20 == b'{')).sum::<u8>();
+    bytes.chunks(usize::from(u8::MAX)).map(|chunk| usize::from(opens(chunk))).sum()
+}
+
+/// How deep the brackets outside of strings nest.
+fn depth(bytes: &[u8]) -> usize {
     let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0_usize, false, false);
     for &b in bytes {
         if in_string {
@@ -30,15 +53,7 @@ pub fn validate(bytes: &[u8]) -> Result<(), Invalid> {
             _ => {}
         }
     }
-    if deepest > limits::JSON_DEPTH {
-        return Err(Invalid::JsonTooDeep { depth: deepest });
-    }
-    let text = std::str::from_utf8(bytes).map_err(|e| Invalid::Json { offset: e.valid_up_to() })?;
-    serde_json::from_str::<serde::de::IgnoredAny>(text).map(|_| ()).map_err(|e| {
-        // serde_json reports line and column; clients are told a byte offset, as MySQL does.
-        let line_start: usize = text.split_inclusive('\n').take(e.line().saturating_sub(1)).map(str::len).sum();
-        Invalid::Json { offset: (line_start + e.column().saturating_sub(1)).min(bytes.len()) }
-    })
+    deepest
 }
 
 #[cfg(test)]
@@ -69,6 +84,14 @@ mod tests {
             validate(&nest(limits::JSON_DEPTH + 1)),
             Err(Invalid::JsonTooDeep { depth: limits::JSON_DEPTH + 1 })
         );
+        let objects = |n: usize| [b"{\"a\":".repeat(n), b"1".to_vec(), vec![b'}'; n]].concat();
+        assert_eq!(validate(&objects(limits::JSON_DEPTH)), Ok(()));
+        assert_eq!(
+            validate(&objects(limits::JSON_DEPTH + 1)),
+            Err(Invalid::JsonTooDeep { depth: limits::JSON_DEPTH + 1 })
+        );
+        let wide = [b"[".to_vec(), b"{},[],".repeat(1000), b"0]".to_vec()].concat();
+        assert_eq!(validate(&wide), Ok(()), "many brackets, of which few are open at a time");
         assert_eq!(validate(&nest(1_000_000)), Err(Invalid::JsonTooDeep { depth: 1_000_000 }));
         assert_eq!(
             validate(format!("\"{}\"", "[".repeat(1000)).as_bytes()),

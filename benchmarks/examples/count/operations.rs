@@ -12,7 +12,9 @@ use cellgate_benchmarks::protocol::{Param, mysql};
 use cellgate_proxy::plans::{Plan, Plans};
 use cellgate_proxy::wire::bench::{Executions, write_cell, write_row};
 use cellgate_router::{ClusterEntry, PlacementNode, Topology, Weight, propose};
-use cellgate_schemaless::{ClusterNo, ColumnKey, Epoch, Micros, RefKey, Request, RowKey, TableId, TableRef, Triple};
+use cellgate_schemaless::{
+    ClusterNo, ColumnKey, Epoch, Micros, RefKey, Request, RowKey, TableId, TableRef, Triple, validate_json,
+};
 use cellgate_sql::{CellValue, ColumnType, Normal, SqlMode, Value, parse};
 
 /// Something that is done many times.
@@ -25,6 +27,7 @@ pub type Prepare = fn() -> Operation;
 pub const ALL: &[(&str, Prepare)] = &[
     ("decode_execute_get", decode_execute_get),
     ("decode_execute_put", decode_execute_put),
+    ("validate_body", validate_body),
     ("normalise_and_find_plan", normalise_and_find_plan),
     ("parse_get", parse_get),
     ("route_get", route_get),
@@ -63,6 +66,14 @@ fn decode_execute_put() -> Operation {
     name().write_body(&mut body);
     let params = [Param::Bytes(&key), Param::Bytes(COLUMN.as_bytes()), Param::Int(2), Param::Bytes(&body)];
     decode(execution(&params), 4)
+}
+
+fn validate_body() -> Operation {
+    let mut body = Vec::new();
+    name().write_body(&mut body);
+    Box::new(move || {
+        assert!(validate_json(black_box(&body)).is_ok());
+    })
 }
 
 /// What a statement sent as text costs instead of the parser, when its like was seen before.

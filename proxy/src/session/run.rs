@@ -63,7 +63,11 @@ impl Session {
     }
 
     /// Runs one statement. If the catalog may be out of date, it is read again and the statement bound once more.
-    pub(super) async fn run_known(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
+    pub(super) async fn run_known(
+        &mut self,
+        statement: &Statement,
+        params: &[Value],
+    ) -> Result<Answer, StatementError> {
         let snapshot = self.server.catalog().snapshot();
         match self.run_with(&snapshot, statement, params).await {
             Err(error) if error.suspects_catalog() => {
