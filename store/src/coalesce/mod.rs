@@ -186,10 +186,14 @@ impl Coalescing {
     ) -> Result<P, StoreError> {
         let _permit = self.beside().await?;
         let Some(one) = self.busy() else { return read(wanted).await };
-        let most = wanted.unwrap_or(u64::MAX).min(self.pages.rows());
+        let bound = self.pages.rows();
+        // Who wants fewer rows shows nothing about how long a page may be.
+        if let Some(rows) = wanted.filter(|rows| *rows < bound) {
+            return read(Some(rows)).await;
+        }
         let began = Instant::now();
-        let page = read(Some(most)).await?;
-        self.pages.took(most, rows(&page), began.elapsed(), one);
+        let page = read(Some(bound)).await?;
+        self.pages.took(bound, rows(&page), began.elapsed(), one);
         Ok(page)
     }
 
