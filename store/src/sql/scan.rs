@@ -15,6 +15,9 @@ use super::{CELL_COLUMNS, Dialect, KeyLists, Param, Query, Sql};
 /// (1000 by default) into a join with a temporary table.
 const SCAN_KEYS: usize = 512;
 
+/// Keys that every statement of a scan names, if there are so many, however few rows are wanted.
+const SCAN_KEYS_LEAST: usize = 16;
+
 /// A part of a row scan that is one index range.
 #[derive(Clone, Copy)]
 enum Range<'a> {
@@ -49,7 +52,10 @@ impl Dialect {
     ) -> impl Iterator<Item = Query> + Send + 'a {
         let size = match self.keys {
             KeyLists::Single => 1,
-            KeyLists::TupleIn | KeyLists::Unnest => SCAN_KEYS,
+            // Most have a row: more keys than rows that are wanted would be planned in vain, page after page.
+            KeyLists::TupleIn | KeyLists::Unnest => {
+                usize::try_from(limit).unwrap_or(SCAN_KEYS).clamp(SCAN_KEYS_LEAST, SCAN_KEYS)
+            }
         };
         let mut rest = ranges_behind(scan);
         let mut started = ranges_at(scan).into_iter();

@@ -107,6 +107,23 @@ fn a_page_goes_on_in_its_chain_then_its_row_then_the_other_rows() {
 }
 
 #[test]
+fn a_short_page_names_few_keys_at_a_time() {
+    let scan = RowScan {
+        set: RowSet::Rows((0..600).map(|n| RowKey::from_store(format!("{n:03}"))).collect(), ColumnFilter::All),
+        refs: RefRange::default(),
+        direction: Direction::Ascending,
+        after: None,
+        limit: None,
+    };
+    for (limit, statements) in [(1, 38), (100, 6), (1000, 2)] {
+        let queries: Vec<Query> = MARIADB.rows(&table(), &scan, limit).collect();
+        assert_eq!(queries.len(), statements, "for {limit} rows");
+        let keys = |query: &Query| query.params.iter().filter(|param| matches!(param, super::Param::Bytes(_))).count();
+        assert!(queries.iter().map(keys).sum::<usize>() >= 600);
+    }
+}
+
+#[test]
 fn a_log_page_goes_on_in_its_shard_then_the_shards_behind() {
     let scan = LogScan {
         shards: [1, 2, 3, 4].map(ShardId).to_vec(),
