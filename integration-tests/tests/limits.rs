@@ -227,3 +227,29 @@ async fn heavy_expressions_over_cells_keep_nobody_else_waiting() {
         assert!(matches!(code, Some(1317 | 1104)), "{error}");
     }
 }
+
+#[tokio::test]
+async fn groups_and_sorts_of_more_than_a_page_are_answered() {
+    let proxy = Deployment::embedded().start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    // Pages that are worked on elsewhere, and little that is left behind them.
+    for chunk in (0..2000).collect::<Vec<_>>().chunks(500) {
+        let rows: Vec<String> =
+            chunk.iter().map(|n| format!("('r{n:04}', 'c{}', 1, '\"{}\"')", n % 2, "x".repeat(100))).collect();
+        let insert = format!("INSERT INTO trips (row_key, column_key, ref_key, body) VALUES {}", rows.join(","));
+        run(&mut conn, &insert).await;
+    }
+    let grouped: Vec<(String, i64)> =
+        conn.query("SELECT column_key, COUNT(*) FROM trips GROUP BY column_key ORDER BY column_key").await.unwrap();
+    assert_eq!(grouped, [("c0".to_owned(), 1000), ("c1".to_owned(), 1000)]);
+    let distinct: Vec<String> = conn.query("SELECT DISTINCT column_key FROM trips ORDER BY column_key").await.unwrap();
+    assert_eq!(distinct, ["c0", "c1"]);
+    let liked: Option<i64> = conn.query_first("SELECT COUNT(*) FROM trips WHERE body LIKE '%x%'").await.unwrap();
+    assert_eq!(liked, Some(2000));
+    let last: Option<String> = conn
+        .query_first("SELECT row_key FROM trips WHERE ref_key > 0 ORDER BY body, row_key DESC LIMIT 1")
+        .await
+        .unwrap();
+    assert_eq!(last.as_deref(), Some("r1999"));
+}

@@ -148,6 +148,11 @@ impl Shaping {
         self.patience = Patience::new(over);
     }
 
+    /// Nothing is asked any more: what was asked so far is over.
+    pub fn never_give_up(&mut self) {
+        self.patience = Patience::default();
+    }
+
     /// Takes a cell; a row if the shape streams and the cell completes one. Cells come in the order of the request
     /// (for Get and Latest: of its keys, without those that were not found).
     ///

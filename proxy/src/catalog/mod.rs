@@ -170,6 +170,8 @@ impl Catalog {
     /// Takes over a document, unless a newer one is known: several tasks read and change it at once.
     fn know(&self, version: i64, document: &CatalogDocument) {
         if self.current.load().version >= version {
+            // Who made it the current one may not have come to say so.
+            self.version.fetch_max(version, Ordering::AcqRel);
             return;
         }
         let read = Arc::new(Snapshot::new(version, document));

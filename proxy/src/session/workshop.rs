@@ -94,5 +94,7 @@ fn push_all(mut shaping: Shaping, page: Vec<Cell>, until: &Until) -> Result<(Sha
         }
         rows.extend(shaping.push(&cell)?);
     }
+    // What comes next may be done elsewhere, when nobody waits for this page any more.
+    shaping.never_give_up();
     Ok((shaping, rows))
 }
