@@ -49,8 +49,8 @@ use crate::sql::Dialect;
 /// Pause between two looks at whether the lanes have finished.
 const CLOSE_PAUSE: Duration = Duration::from_millis(5);
 
-/// How long after the last shared statement pages stay short.
-const BESIDE: Duration = Duration::from_millis(50);
+/// How long after the last shared statement pages stay short: where there are fewer of them, few wait behind a page.
+const BESIDE: Duration = Duration::from_millis(10);
 
 /// How requests share statements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +100,9 @@ pub struct Coalescing {
     puts: Arc<Lanes<Puts>>,
     /// Connections for what runs beside the lanes.
     beside: Semaphore,
-    pages: Pages,
+    /// How long pages are, of logs and of rows.
+    log_pages: Pages,
+    row_pages: Pages,
 }
 
 impl fmt::Debug for Coalescing {
@@ -131,7 +133,8 @@ impl Coalescing {
             latests: Lanes::new(Arc::clone(&backend), reads, patience, metrics(Label::Latest)),
             puts: Lanes::new(Arc::clone(&backend), writes, patience, metrics(Label::Put)),
             beside: Semaphore::new(beside),
-            pages: Pages::new(),
+            log_pages: Pages::of_logs(),
+            row_pages: Pages::of_rows(),
             backend,
             options,
             timeouts,
@@ -180,20 +183,21 @@ impl Coalescing {
     /// Reads a page of a scan that wants so many rows.
     async fn page<P>(
         &self,
+        pages: &Pages,
         wanted: Option<u64>,
         read: impl AsyncFnOnce(Option<u64>) -> Result<P, StoreError>,
         rows: impl FnOnce(&P) -> usize,
     ) -> Result<P, StoreError> {
         let _permit = self.beside().await?;
         let Some(one) = self.busy() else { return read(wanted).await };
-        let bound = self.pages.rows();
+        let bound = pages.rows();
         // Who wants fewer rows shows nothing about how long a page may be.
         if let Some(rows) = wanted.filter(|rows| *rows < bound) {
             return read(Some(rows)).await;
         }
         let began = Instant::now();
         let page = read(Some(bound)).await?;
-        self.pages.took(bound, rows(&page), began.elapsed(), one);
+        pages.took(bound, rows(&page), began.elapsed(), one);
         Ok(page)
     }
 
@@ -267,7 +271,7 @@ impl Backend for Coalescing {
             true => self.backend.rows(table, scan).await,
             false => self.backend.rows(table, &RowScan { limit, ..scan.clone() }).await,
         };
-        self.page(scan.limit, read, |page| page.cells.len()).await
+        self.page(&self.row_pages, scan.limit, read, |page| page.cells.len()).await
     }
 
     async fn log(&self, table: &TableRef, scan: &LogScan) -> Result<LogPage, StoreError> {
@@ -275,7 +279,7 @@ impl Backend for Coalescing {
             true => self.backend.log(table, scan).await,
             false => self.backend.log(table, &LogScan { limit, ..scan.clone() }).await,
         };
-        self.page(scan.limit, read, |page| page.cells.len()).await
+        self.page(&self.log_pages, scan.limit, read, |page| page.cells.len()).await
     }
 
     async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {

@@ -7,8 +7,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Rows of the shortest page: with fewer, a page is little but the statement.
+/// Rows of the shortest page of a log, which is one range: with fewer, a page is little but the statement.
 const SHORTEST: u64 = 8;
+
+/// The same of rows that are named: a page is the rest of a chain, the rest of a row and the next of many, a statement each.
+const SHORTEST_NAMED: u64 = 64;
 
 /// Rows of the first page.
 const FIRST: u64 = 32;
@@ -21,29 +24,38 @@ const TIMES: u32 = 2;
 
 /// The length that pages have, found from what they took.
 #[derive(Debug)]
-pub(super) struct Pages(AtomicU64);
+pub(super) struct Pages {
+    rows: AtomicU64,
+    shortest: u64,
+}
 
 impl Pages {
-    pub(super) fn new() -> Self {
-        Self(AtomicU64::new(FIRST))
+    /// Of logs.
+    pub(super) fn of_logs() -> Self {
+        Self { rows: AtomicU64::new(FIRST), shortest: SHORTEST }
+    }
+
+    /// Of rows that are named.
+    pub(super) fn of_rows() -> Self {
+        Self { rows: AtomicU64::new(SHORTEST_NAMED), shortest: SHORTEST_NAMED }
     }
 
     /// Most rows of the next page.
     pub(super) fn rows(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.rows.load(Ordering::Relaxed)
     }
 
     /// A page of at most `asked` rows had `came` of them and took `took`, where a statement about cells takes `one`. Scans
     /// beside each other may overwrite what the other found: both look for the same.
     pub(super) fn took(&self, asked: u64, came: usize, took: Duration, one: Duration) {
         let rows = if took > one * TIMES {
-            (asked / 2).max(SHORTEST)
+            (asked / 2).max(self.shortest)
         } else if came as u64 >= asked {
             (asked + asked / 4).min(LONGEST)
         } else {
             return;
         };
-        self.0.store(rows, Ordering::Relaxed);
+        self.rows.store(rows, Ordering::Relaxed);
     }
 }
 
@@ -54,8 +66,7 @@ mod tests {
     const ONE: Duration = Duration::from_micros(100);
 
     /// The length that pages come to where one of `rows` takes this.
-    fn settled(takes: impl Fn(u64) -> Duration) -> u64 {
-        let pages = Pages::new();
+    fn settled(pages: &Pages, takes: impl Fn(u64) -> Duration) -> u64 {
         for _ in 0..100 {
             let rows = pages.rows();
             pages.took(rows, rows as usize, takes(rows), ONE);
@@ -65,15 +76,16 @@ mod tests {
 
     #[test]
     fn pages_take_a_few_times_what_a_statement_takes() {
-        let near = settled(|rows| Duration::from_micros(80 + 5 * rows));
+        let near = settled(&Pages::of_logs(), |rows| Duration::from_micros(80 + 5 * rows));
         assert!((12..=30).contains(&near), "{near}");
-        assert_eq!(settled(|_| Duration::from_millis(5)), SHORTEST);
-        assert_eq!(settled(|_| ONE), LONGEST);
+        assert_eq!(settled(&Pages::of_logs(), |_| Duration::from_millis(5)), SHORTEST);
+        assert_eq!(settled(&Pages::of_logs(), |_| ONE), LONGEST);
+        assert_eq!(settled(&Pages::of_rows(), |_| Duration::from_millis(5)), SHORTEST_NAMED);
     }
 
     #[test]
     fn the_last_page_of_a_scan_says_nothing_about_longer_ones() {
-        let pages = Pages::new();
+        let pages = Pages::of_logs();
         pages.took(FIRST, 3, ONE, ONE);
         assert_eq!(pages.rows(), FIRST);
     }

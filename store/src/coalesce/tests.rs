@@ -330,15 +330,15 @@ async fn a_scan_beside_gets_has_short_pages_and_misses_nothing() {
         }
     }
     assert_eq!(found.len(), 300, "{pages:?}");
-    assert_eq!(pages[0], 32, "{pages:?}");
+    assert_eq!(pages[0], 64, "{pages:?}");
     // Scans of a few rows leave the pages of others as they are.
     let few = RowScan { after: None, limit: Some(2), ..scan };
-    let length = bench.coalescing.pages.rows();
+    let length = bench.coalescing.row_pages.rows();
     for _ in 0..10 {
         bench.get(1, &["000"]).await.unwrap().unwrap();
         assert_eq!(bench.coalescing.rows(&table(1), &few).await.unwrap().cells.len(), 2);
     }
-    assert_eq!(bench.coalescing.pages.rows(), length);
+    assert_eq!(bench.coalescing.row_pages.rows(), length);
 }
 
 #[tokio::test]
