@@ -1,7 +1,8 @@
 //! The client's side of two protocols, as little of it as a load needs.
 //!
 //! Logging in and preparing wait for the socket; requests are bytes to send, and replies are read as they come, each byte
-//! once: a long one would otherwise keep the processor from what is measured, just before its end. No passwords, no TLS: what is measured listens on loopback and was started for it.
+//! once: a long one would otherwise keep the processor from what is measured, just before its end. No passwords, no TLS: what
+//! is measured listens on loopback and was started for it.
 
 pub mod mysql;
 pub mod postgres;

@@ -377,6 +377,7 @@ mod tests {
                         Step::Incomplete { taken } => from += taken,
                         Step::Whole { length, outcome } => break (from + length, outcome),
                     }
+                    assert!(to < all.len(), "not whole at its end");
                 };
                 assert_eq!(outcome, (all.len(), Outcome::Rows { rows: 1 }), "in parts of {part}");
                 assert_eq!(seen, [RowView { row_key: b"key", version: 2, body: b"{}" }]);

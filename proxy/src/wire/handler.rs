@@ -142,8 +142,9 @@ pub trait Handler: Send {
 /// Most bytes of the state of a statement that waits for its answer, without what is in boxes of its own.
 const ANSWER_ROOM: usize = 8 * 1024;
 
-/// The same of what most statements are: as much as an allocator has at hand.
-const SHORT_ROOM: usize = 1024;
+/// The same of what most statements are. It is below 1 KiB, which an allocator has at hand, by the compiler this was written
+/// with; others may lay futures out otherwise, and are to build it too.
+const SHORT_ROOM: usize = 2 * 1024;
 
 /// A statement that is being answered. One whose answer is at hand needs neither a future nor memory for it.
 #[must_use = "a command without a reply hangs its client"]

@@ -1,8 +1,8 @@
 //! How long the pages of scans are while cells are asked for by name.
 //!
 //! A server is busy with a page of a thousand rows for milliseconds, and who asks for one cell meanwhile waits for a
-//! processor. So a page is to take no more than a few times what the shortest statements about cells take: rows by rows on a
-//! store next door, where the time is work; many at once on a store far away, where it is the way.
+//! processor. So a page is to take no more than a few times what the shortest statements about cells take: few rows on a
+//! store next door, where the time is work; many on a store far away, where it is the way.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
