@@ -29,3 +29,9 @@ SELECT body FROM trips WHERE added_id = 5;
 -- A shard, and its log.
 SELECT SHARD_OF('a') = SHARD_OF('a') AS same;
 DROP TABLE trips;
+
+-- Errors and edges where MySQL and MariaDB differ: these are MySQL's.
+SELECT (1, 2) = 1;
+SELECT CAST('2024-02-29 12:34:56' AS DATETIME) < 'A';
+SELECT CAST(CAST('1999-12-31 23:59:59.999999' AS DATETIME(6)) AS SIGNED);
+SELECT CASE ('1.5' LIKE '5.') WHEN '1e1' THEN 1 ELSE DATE_ADD(CAST('2024-03-31' AS DATETIME), INTERVAL '1 2' DAY_HOUR) END;

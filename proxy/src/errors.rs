@@ -4,8 +4,8 @@
 //! goes to the log under an id that the reply names.
 
 use cellgate_schemaless::Invalid;
-use cellgate_sql::SqlError;
 use cellgate_sql::relational::RelationalError;
+use cellgate_sql::{DecimalError, SqlError};
 use cellgate_store::executor::RunError;
 use cellgate_store::{Reason, StoreError};
 
@@ -139,7 +139,12 @@ pub(crate) fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::BadValue { out_of_range: false, .. } => (1366, "HY000"),
         SqlError::IdentifierTooLong(_) => (1059, "42000"),
         SqlError::SystemDatabase { .. } => (1044, "42000"),
+        SqlError::OperandColumns(_) => (1241, "21000"),
+        SqlError::WrongTime(_) => (1525, "HY000"),
         SqlError::OutOfRange(_) => (1690, "22003"),
+        SqlError::Decimal(DecimalError::Scale(_)) => (1425, "42000"),
+        SqlError::Decimal(DecimalError::Precision(_)) => (1426, "42000"),
+        SqlError::Decimal(DecimalError::ScaleAbovePrecision) => (1427, "42000"),
         SqlError::ResultTooLong { .. } => (1301, "HY000"),
         SqlError::GivenUp => (3024, "HY000"),
         SqlError::RowTooLong(_) => (1153, "08S01"),
@@ -167,7 +172,6 @@ fn relational_code(error: &RelationalError) -> (u16, &'static str) {
         RelationalError::NotUnique(_) => (1066, "42000"),
         RelationalError::DuplicateColumn(_) => (1060, "42S21"),
         RelationalError::NoAlias => (1248, "42000"),
-        RelationalError::Operand(_) => (1241, "21000"),
         RelationalError::SeveralRows => (1242, "21000"),
         RelationalError::Widths => (1222, "21000"),
         RelationalError::GroupFunction => (1111, "HY000"),

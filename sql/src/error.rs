@@ -7,6 +7,20 @@ use crate::environment::SessionCall;
 use crate::relational::RelationalError;
 use crate::value::Value;
 
+/// Digits a decimal cannot have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum DecimalError {
+    /// So many behind the point (1425).
+    #[error("Too big scale {0} specified for DECIMAL. Maximum is 30.")]
+    Scale(u32),
+    /// So many altogether (1426).
+    #[error("Too big precision {0} specified for DECIMAL. Maximum is 65.")]
+    Precision(u32),
+    /// More behind the point than altogether (1427).
+    #[error("For DECIMAL(M,D), M must be >= D")]
+    ScaleAbovePrecision,
+}
+
 /// A statement that cannot be run.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum SqlError {
@@ -123,9 +137,18 @@ pub enum SqlError {
         /// The message.
         message: String,
     },
+    /// A row of values, or a subquery, of another number of columns than is needed (1241).
+    #[error("Operand should contain {0} column(s)")]
+    OperandColumns(usize),
+    /// Text that is compared with a time and is none (1525).
+    #[error("Incorrect DATETIME value: '{0}'")]
+    WrongTime(String),
     /// Arithmetic beyond what a type holds (1690).
     #[error("{0} value is out of range")]
     OutOfRange(&'static str),
+    /// DECIMAL with digits there cannot be (1425, 1426, 1427).
+    #[error(transparent)]
+    Decimal(DecimalError),
     /// A value of an expression is longer than max_allowed_packet (1301).
     #[error("Result of {function}() was larger than max_allowed_packet ({limit})")]
     ResultTooLong {
@@ -224,7 +247,10 @@ impl SqlError {
             | Self::NullColumn(_)
             | Self::NoDefault(_)
             | Self::BadValue { .. }
+            | Self::OperandColumns(_)
+            | Self::WrongTime(_)
             | Self::OutOfRange(_)
+            | Self::Decimal(_)
             | Self::Json { .. } => ErrorKind::Value,
             Self::KeyTooLong(_)
             | Self::NameTooLong { .. }

@@ -33,7 +33,7 @@ pub use command::{
     Setting, SettingScope, SettingValue, Show, Source, TableChange, TableLock, TableName, Transaction,
 };
 pub use environment::{Environment, SessionCall, SessionFunction, SqlMode};
-pub use error::SqlError;
+pub use error::{DecimalError, SqlError};
 pub use filter::Filter;
 pub use mask::mask;
 pub use parse::{Statement, StatementKind, grant, parse, spell_bytes};

@@ -1,16 +1,18 @@
 //! Leaves into values and slots.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cellgate_schemaless::Micros;
 
+use super::branches::alike;
 use crate::columns::CellColumn;
 use crate::environment::Environment;
 use crate::error::SqlError;
-use crate::expression::{CastType, Expression, Function, Leaf, Operator, Scope, Slot, text_of, time};
+use crate::expression::{CastType, Expression, Function, Leaf, Operator, Scope, Slot, Type, text_of, time};
 use crate::parse::{Expr, unsupported};
 use crate::shape::content;
-use crate::value::Value;
+use crate::value::{ColumnType, Value};
 use crate::zone::TimeZone;
 
 /// A statement's parameters and session.
@@ -97,19 +99,21 @@ impl<'a> Session<'a> {
         expression: &Expr,
         column: &mut dyn FnMut(&[String]) -> Result<Bound, SqlError>,
     ) -> Result<Expression<Slot>, SqlError> {
-        let mut keys = Vec::new();
+        let (mut keys, mut types) = (Vec::new(), HashMap::new());
         let bound = expression.map(&mut |_| Ok(None), &mut |leaf| match leaf.as_column() {
             Some(parts) => {
                 let bound = column(parts)?;
                 if bound.is_key && !keys.contains(&bound.slot) {
                     keys.push(bound.slot);
                 }
+                types.insert(bound.slot, bound.ty);
                 Ok(Expression::Leaf(bound.slot))
             }
             None => self.value(leaf).map(Expression::Constant),
         })?;
         let keyed = if keys.is_empty() { bound } else { compare_as_keys(&bound, &keys)? };
-        self.fold(&with_zones(keyed, self.env)?)
+        let ty = |slot: &Slot| types.get(slot).copied().unwrap_or(Type::of(ColumnType::Null));
+        self.fold(&with_zones(alike(keyed, &ty)?, self.env)?)
     }
 
     /// Evaluates what is constant. What cannot be evaluated stays, so that its error comes only if it is needed.
@@ -174,6 +178,8 @@ pub(crate) struct Bound {
     pub slot: Slot,
     /// Whether its values compare as keys.
     pub is_key: bool,
+    /// The type of its values.
+    pub ty: Type,
 }
 
 /// Looks up the zones CONVERT_TZ names, each once: no later step knows them by name.

@@ -86,6 +86,33 @@ fn the_cells_of_rows_come_in_key_order() {
 }
 
 #[test]
+fn what_a_choice_gives_is_of_one_type() {
+    let versions = [2, 10, 9].map(|version| cell("a", "BASE", version, "{}", version));
+    let sorted = |by: &str| rows(&format!("SELECT ref_key FROM trips ORDER BY {by}"), &versions);
+    assert_eq!(sorted("ref_key"), ["2", "9", "10"]);
+    assert_eq!(sorted("IF(ref_key > 100, row_key, ref_key)"), ["10", "2", "9"]);
+    assert_eq!(sorted("COALESCE(ref_key, 'x')"), ["10", "2", "9"]);
+    assert_eq!(
+        sorted("CASE WHEN ref_key = 9 THEN x'00' WHEN ref_key = 2 THEN created_at ELSE NULL END"),
+        ["10", "9", "2"]
+    );
+    let given = |e: &str| rows(&format!("SELECT {e} FROM trips WHERE ref_key = 2"), &versions);
+    assert_eq!(given("IF(ref_key > 1, ref_key, 0.25)"), ["2.00"]);
+    assert_eq!(given("IFNULL(MAX(ref_key), 0e0) / 3"), ["0.6666666666666666"]);
+    assert_eq!(given("COALESCE(body->'$.none', 'none')"), ["none"]);
+}
+
+#[test]
+fn values_of_several_kinds_are_sorted_by_their_kinds() {
+    let cells: Vec<_> = (1..200).map(|version| cell("a", "BASE", version, "{}", version)).collect();
+    let text =
+        "SELECT ref_key FROM trips ORDER BY IF(ref_key % 3 = 0, ?, IF(ref_key % 3 = 1, body, created_at)), ref_key";
+    let sorted = run(&read_with(&Session::new(), text, &[Value::Int(5)]), &cells).unwrap();
+    assert_eq!(sorted.len(), cells.len());
+    assert_eq!(sorted.iter().take(3).map(shown).collect::<Vec<_>>(), ["2", "5", "8"]);
+}
+
+#[test]
 fn a_number_as_a_key_is_its_text() {
     let mut cells = cells();
     cells.push(cell("5", "X", 1, "1", 50));

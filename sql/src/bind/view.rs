@@ -135,12 +135,13 @@ impl View {
                     return Err(self.mixed(column.name()));
                 }
                 let is_key = matches!(column, CellColumn::RowKey | CellColumn::ColumnKey);
-                Ok(Bound { slot: Slot(column.slot()), is_key })
+                Ok(Bound { slot: Slot(column.slot()), is_key, ty: column.ty() })
             }
             Meaning::Declared(declared) => {
                 let place = self.named.iter().position(|n| *n == declared);
                 let place = place.ok_or_else(|| SqlError::Internal("a column was not noted".into()))?;
-                Ok(Bound { slot: Slot(DECLARED + place), is_key: false })
+                let slot = Slot(DECLARED + place);
+                Ok(Bound { slot, is_key: false, ty: self.ty(slot) })
             }
         }
     }

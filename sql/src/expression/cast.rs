@@ -1,7 +1,8 @@
 //! CAST: a value as another type's.
 
-use super::evaluate::{column_text, text_of};
+use super::evaluate::{column_text, text_of, whole};
 use super::number::{Number, decimal_text, double_text};
+use super::text::first_letters;
 use super::{CastType, documents, json, time};
 use crate::error::SqlError;
 use crate::value::Value;
@@ -11,11 +12,11 @@ pub(super) fn cast(value: Value, ty: CastType) -> Result<Value, SqlError> {
     let Some(text) = text_of(&value) else { return Ok(Value::Null) };
     let is_text = matches!(value, Value::Text(_) | Value::Bytes(_));
     let number = || Number::of(&value).unwrap_or(Number::int(0));
-    let integer = || if is_text { truncated(number()) } else { number().round() };
+    let integer = || if is_text { truncated(number()) } else { whole(&value) };
     Ok(match ty {
         CastType::Char(length) => {
             let text = match length {
-                Some(n) => String::from_utf8_lossy(&text).chars().take(n as usize).collect::<String>().into(),
+                Some(n) => first_letters(&text, n as usize),
                 None => text,
             };
             column_text(&text)
@@ -23,7 +24,7 @@ pub(super) fn cast(value: Value, ty: CastType) -> Result<Value, SqlError> {
         CastType::Binary(length) => {
             let mut bytes = text.to_vec();
             if let Some(n) = length {
-                bytes.truncate(n as usize);
+                bytes.resize(n as usize, 0);
             }
             Value::Bytes(bytes.into())
         }
@@ -32,7 +33,7 @@ pub(super) fn cast(value: Value, ty: CastType) -> Result<Value, SqlError> {
             // An unsigned number beyond the signed ones is read as its bits.
             Value::Int(match (i64::try_from(n), u64::try_from(n)) {
                 (Ok(n), _) => n,
-                (Err(_), Ok(n)) if !is_text => n.cast_signed(),
+                (Err(_), Ok(n)) if matches!(value, Value::UInt(_)) => n.cast_signed(),
                 (Err(_), _) => {
                     if n < 0 {
                         i64::MIN
@@ -56,7 +57,7 @@ pub(super) fn cast(value: Value, ty: CastType) -> Result<Value, SqlError> {
                 }
             })
         }
-        CastType::Decimal { scale } => to_decimal(number(), scale),
+        CastType::Decimal { precision, scale } => to_decimal(number(), precision, scale),
         CastType::Double => Value::Double(number().as_f64()),
         CastType::DateTime(digits) => match &value {
             Value::DateTime(at) => Value::DateTime(time::truncate(*at, digits)),
@@ -85,12 +86,20 @@ pub(super) fn truncated(number: Number) -> i128 {
     if floor < 0 && !whole { floor + 1 } else { floor }
 }
 
-fn to_decimal(number: Number, scale: u32) -> Value {
+/// The decimal nearest to a number that has so many digits at most, so many of them behind the point.
+fn to_decimal(number: Number, precision: u32, scale: u32) -> Value {
+    // More digits than are counted here bound nothing.
+    let most = 10_i128.checked_pow(precision).map(|beyond| beyond - 1);
     let exact = match number {
         Number::Exact { .. } => number,
         Number::Double(d) => match Number::parse(format!("{d:.*}", scale.min(30) as usize + 1).as_bytes()) {
             exact @ Number::Exact { .. } => exact,
-            Number::Double(_) => return Value::Decimal(double_text(d)),
+            Number::Double(_) => {
+                return match most {
+                    Some(most) => Value::Decimal(decimal_text(if d < 0.0 { -most } else { most }, scale)),
+                    None => Value::Decimal(double_text(d)),
+                };
+            }
         },
     };
     let Number::Exact { mut mantissa, scale: mut have } = exact.rounded(i32::try_from(scale).unwrap_or(0)) else {
@@ -102,6 +111,11 @@ fn to_decimal(number: Number, scale: u32) -> Value {
             None => break,
         }
         have += 1;
+    }
+    if have == scale
+        && let Some(most) = most
+    {
+        mantissa = mantissa.clamp(-most, most);
     }
     Value::Decimal(decimal_text(mantissa, have))
 }

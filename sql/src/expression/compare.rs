@@ -13,7 +13,7 @@ use crate::value::Value;
 /// `fold_case` (names in SHOW).
 ///
 /// # Errors
-/// [`SqlError::BadValue`] when text compared with a time is no time, [`SqlError::Json`] when JSON cannot be read.
+/// [`SqlError::WrongTime`] when text compared with a time is no time, [`SqlError::Json`] when JSON cannot be read.
 pub(crate) fn compare(a: &Value, b: &Value, fold_case: bool) -> Result<Option<Ordering>, SqlError> {
     Ok(Some(match (a, b) {
         (Value::Null, _) | (_, Value::Null) => return Ok(None),
@@ -38,16 +38,39 @@ pub(crate) fn compare(a: &Value, b: &Value, fold_case: bool) -> Result<Option<Or
     }))
 }
 
-/// A total order for ORDER BY, MIN and MAX: NULL first, then as [`compare`].
+/// A total order for ORDER BY, MIN and MAX: NULL first, then values of a kind as [`compare`] has them. Values of several
+/// kinds, which come from variables and parameters only, are ordered by their kinds.
 ///
 /// # Errors
-/// Those of [`compare`].
+/// [`SqlError::Json`] when JSON cannot be read.
 pub(crate) fn sort_order(a: &Value, b: &Value) -> Result<Ordering, SqlError> {
-    match (a, b) {
-        (Value::Null, Value::Null) => Ok(Ordering::Equal),
-        (Value::Null, _) => Ok(Ordering::Less),
-        (_, Value::Null) => Ok(Ordering::Greater),
-        (a, b) => Ok(compare(a, b, false)?.unwrap_or(Ordering::Equal)),
+    let (kind_a, kind_b) = (kind(a), kind(b));
+    if kind_a != kind_b {
+        return Ok(kind_a.cmp(&kind_b));
+    }
+    match (kind_a, Number::of(a), Number::of(b)) {
+        (Kind::Number, Some(a), Some(b)) => Ok(a.total_order(b)),
+        _ => Ok(compare(a, b, false)?.unwrap_or(Ordering::Equal)),
+    }
+}
+
+/// What values can be compared in one way, in the order they are sorted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Null,
+    Number,
+    Time,
+    Text,
+    Json,
+}
+
+fn kind(value: &Value) -> Kind {
+    match value {
+        Value::Null => Kind::Null,
+        Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Decimal(_) => Kind::Number,
+        Value::DateTime(_) => Kind::Time,
+        Value::Text(_) | Value::Bytes(_) => Kind::Text,
+        Value::Json(_) => Kind::Json,
     }
 }
 
@@ -58,12 +81,9 @@ fn fold(text: &[u8]) -> String {
 /// The time text stands for.
 ///
 /// # Errors
-/// [`SqlError::BadValue`] when it is none.
+/// [`SqlError::WrongTime`] when it is none.
 pub(crate) fn read_time(text: &[u8]) -> Result<cellgate_schemaless::Micros, SqlError> {
-    time::parse(text).ok_or_else(|| SqlError::BadValue {
-        out_of_range: false,
-        message: format!("Incorrect DATETIME value: '{}'", String::from_utf8_lossy(text)),
-    })
+    time::parse(text).ok_or_else(|| SqlError::WrongTime(String::from_utf8_lossy(text).into_owned()))
 }
 
 /// JSON with something that is not JSON: a string with text by content, a number or boolean with a number, and an
@@ -87,4 +107,44 @@ fn json_and(text: &[u8], other: &Value) -> Result<Ordering, SqlError> {
             json::compare(&document, &Json::from(""))
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use cellgate_schemaless::Micros;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn value() -> impl Strategy<Value = Value> {
+        let large = 9_007_199_254_740_990_i64;
+        prop_oneof![
+            Just(Value::Null),
+            (0..6_i64).prop_map(move |n| Value::Int(large + n)),
+            (0..6_i64).prop_map(move |n| Value::Double((large + n) as f64)),
+            (0..6_i64, 0..3_u8).prop_map(move |(n, tenth)| Value::Decimal(format!("{}.{tenth}", large + n))),
+            (-2..3_i64).prop_map(Value::Int),
+            (-2..3_i64).prop_map(|n| Value::Double(n as f64 / 2.0)),
+            "[ab9]{0,2}".prop_map(|text| Value::Text(text.into())),
+            prop::collection::vec(0x60..0xff_u8, 0..2).prop_map(|bytes| Value::Bytes(bytes.into())),
+            (0..3_i64).prop_map(|at| Value::DateTime(Micros(at))),
+            prop::sample::select(&["null", "1", "1.0", "2", "\"a\"", "[1]", "{\"a\":1}", "true"][..])
+                .prop_map(|text| Value::Json(text.into())),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn whatever_is_sorted_has_one_order(a in value(), b in value(), c in value()) {
+            let order = |x: &Value, y: &Value| sort_order(x, y).unwrap();
+            prop_assert_eq!(order(&a, &b), order(&b, &a).reverse());
+            if order(&a, &b) == order(&b, &c) {
+                prop_assert_eq!(order(&a, &c), order(&a, &b));
+            }
+            if order(&a, &b).is_eq() {
+                prop_assert_eq!(order(&a, &c), order(&b, &c));
+            }
+        }
+    }
 }

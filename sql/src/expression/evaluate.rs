@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use super::cast::{cast, truncated};
 use super::number::{Arithmetic, Number, double_text, out_of_range};
-use super::{Comparison, Expression, Operator, Test, compare, documents, functions, json, like, text, time};
+use super::text::Letters;
+use super::{CastType, Comparison, Expression, Operator, Test, compare, documents, functions, json, like, text, time};
 use crate::error::SqlError;
 use crate::value::Value;
 
@@ -87,15 +88,18 @@ impl<L> Expression<L> {
             }
             Self::Call(function, arguments) => or_null(functions::call(*function, arguments, scope), scope),
             Self::Cast(e, ty) => {
+                if let CastType::Binary(Some(length)) = ty
+                    && *length as usize > scope.longest()
+                {
+                    return or_null(Err(functions::too_long("cast", scope.longest())), scope);
+                }
                 let value = cast(e.evaluate(scope)?, *ty)?;
                 match functions::bounded("cast", &value, scope.longest()) {
                     Ok(bytes) => scope.made(bytes).map(|()| value),
                     Err(error) => or_null(Err(error), scope),
                 }
             }
-            Self::Tuple(_) => {
-                Err(SqlError::BadValue { out_of_range: false, message: "Operand should contain 1 column(s)".into() })
-            }
+            Self::Tuple(_) => Err(SqlError::OperandColumns(1)),
             Self::Aggregate { .. } => Err(SqlError::Unsupported {
                 what: "an aggregate function here".into(),
                 instead: "aggregates can stand in the select list, HAVING and ORDER BY".into(),
@@ -162,6 +166,15 @@ fn negate(value: &Value) -> Result<Value, SqlError> {
     }
 }
 
+/// The integer nearest to a value that is no text: of a time it is that of the nearest second.
+pub(super) fn whole(value: &Value) -> i128 {
+    let value = match value {
+        Value::DateTime(at) => Number::of(&Value::DateTime(time::to_the_second(*at))),
+        other => Number::of(other),
+    };
+    value.map_or(0, Number::round)
+}
+
 /// The 64 bits of a value.
 fn bits(value: &Value) -> Option<u64> {
     let n = match value {
@@ -172,7 +185,10 @@ fn bits(value: &Value) -> Option<u64> {
         | Value::Double(_)
         | Value::Decimal(_)
         | Value::Json(_)
-        | Value::DateTime(_) => Number::of(value)?.round(),
+        | Value::DateTime(_) => {
+            Number::of(value)?;
+            whole(value)
+        }
     };
     // Negative numbers are their two's complement; what is beyond saturates, as in MySQL.
     Some(match (u64::try_from(n), i64::try_from(n)) {
@@ -265,7 +281,7 @@ pub(super) fn arithmetic(op: Arithmetic, a: &Value, b: &Value) -> Result<Value, 
         | Arithmetic::IntegerDivide => matches!((a, b), (Value::UInt(_), _) | (_, Value::UInt(_))),
     };
     let integers = matches!((a, b), (Value::Int(_) | Value::UInt(_), Value::Int(_) | Value::UInt(_)));
-    if !integers || op == Arithmetic::Divide {
+    if op == Arithmetic::Divide || !(integers || op == Arithmetic::IntegerDivide) {
         return Ok(x.apply(op, y)?.map_or(Value::Null, Number::value));
     }
     let beyond = || out_of_range(if unsigned { "BIGINT UNSIGNED" } else { "BIGINT" });
@@ -288,10 +304,7 @@ fn compare_rows<L>(
     scope: &dyn Scope<L>,
 ) -> Result<Option<bool>, SqlError> {
     if left.len() != right.len() {
-        return Err(SqlError::BadValue {
-            out_of_range: false,
-            message: format!("Operand should contain {} column(s)", left.len()),
-        });
+        return Err(SqlError::OperandColumns(left.len()));
     }
     let comparison = match op {
         Operator::Compare(comparison) => comparison,
@@ -313,10 +326,7 @@ fn compare_rows<L>(
         | Operator::Concat
         | Operator::Extract
         | Operator::ExtractUnquoted => {
-            return Err(SqlError::BadValue {
-                out_of_range: false,
-                message: "Operand should contain 1 column(s)".into(),
-            });
+            return Err(SqlError::OperandColumns(1));
         }
     };
     let equality = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
@@ -343,10 +353,7 @@ fn within<L>(
     if let Expression::Tuple(left) = operand {
         for item in list {
             let Expression::Tuple(right) = item else {
-                return Err(SqlError::BadValue {
-                    out_of_range: false,
-                    message: format!("Operand should contain {} column(s)", left.len()),
-                });
+                return Err(SqlError::OperandColumns(left.len()));
             };
             match compare_rows(Operator::Compare(Comparison::Equal), left, right, scope)? {
                 Some(true) => return Ok(Value::Int(i64::from(!negated))),
@@ -377,7 +384,8 @@ fn matches<L>(
     negated: bool,
     scope: &dyn Scope<L>,
 ) -> Result<Value, SqlError> {
-    let (Some(text), Some(pattern)) = (text_of(&operand.evaluate(scope)?), text_of(&pattern.evaluate(scope)?)) else {
+    let values = [operand.evaluate(scope)?, pattern.evaluate(scope)?];
+    let (Some(text), Some(pattern)) = (text_of(&values[0]), text_of(&values[1])) else {
         return Ok(Value::Null);
     };
     if pattern.len() > PATTERN_BYTES {
@@ -402,7 +410,8 @@ fn matches<L>(
             }
         },
     };
-    let (text, pattern) = (String::from_utf8_lossy(&text), String::from_utf8_lossy(&pattern));
+    let letters = Letters::of_values(&values);
+    let (text, pattern) = (letters.read(&text), letters.read(&pattern));
     let found = like::matches(&text, &pattern, escape, scope.folds_case()).ok_or_else(|| SqlError::Limit {
         what: "the work of a LIKE, in characters compared,".into(),
         limit: like::STEPS,

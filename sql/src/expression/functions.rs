@@ -7,8 +7,8 @@ use super::documents::{at_path, document, json_array, json_extract, json_keys, j
 use super::evaluate::{arithmetic, boolean, text_of};
 use super::number::{Arithmetic, Number, out_of_range};
 use super::text::{
-    changed, concat, concat_ws, hex, locate, quote, replace, size, substring, substring_index, text_value, unhex,
-    value_as_text,
+    Letters, changed, concat, concat_ws, hex, locate, quote, replace, size, substring, substring_index, text_value,
+    trimmed, unhex, value_as_text,
 };
 use super::{Expression, Scope, compare, json, time};
 use crate::error::SqlError;
@@ -40,6 +40,7 @@ impl Function {
             | Self::Trim
             | Self::Upper => true,
             Self::Abs
+            | Self::AsDecimal
             | Self::Ceiling
             | Self::Coalesce
             | Self::ConvertTz
@@ -116,6 +117,8 @@ macro_rules! functions {
 
 functions! {
     Abs "ABS" (1, 1),
+    // A number with at least so many digits behind the point.
+    AsDecimal "(as decimal)" (2, 2),
     Ceiling "CEILING" (1, 1),
     CharLength "CHAR_LENGTH" (1, 1),
     Coalesce "COALESCE" (1, usize::MAX),
@@ -213,9 +216,14 @@ pub(super) fn bounded(function: &str, value: &Value, longest: usize) -> Result<u
 /// [`SqlError::ResultTooLong`] if not.
 pub(super) fn within(function: &str, bytes: usize, longest: usize) -> Result<(), SqlError> {
     if bytes > longest {
-        return Err(SqlError::ResultTooLong { function: function.to_owned(), limit: longest });
+        return Err(too_long(function, longest));
     }
     Ok(())
+}
+
+/// The error of a value that would be longer than that.
+pub(super) fn too_long(function: &str, longest: usize) -> SqlError {
+    SqlError::ResultTooLong { function: function.to_owned(), limit: longest }
 }
 
 fn apply(function: Function, values: &[Value], fold_case: bool, longest: usize) -> Result<Value, SqlError> {
@@ -281,9 +289,9 @@ fn one(function: Function, value: &Value, longest: usize) -> Result<Value, SqlEr
         }
         Function::Lower => changed(value, &text, |t| t.to_lowercase()),
         Function::Upper => changed(value, &text, |t| t.to_uppercase()),
-        Function::Trim => changed(value, &text, |t| t.trim_matches(' ').to_owned()),
-        Function::LTrim => changed(value, &text, |t| t.trim_start_matches(' ').to_owned()),
-        Function::RTrim => changed(value, &text, |t| t.trim_end_matches(' ').to_owned()),
+        Function::Trim => trimmed(value, &text, true, true),
+        Function::LTrim => trimmed(value, &text, true, false),
+        Function::RTrim => trimmed(value, &text, false, true),
         Function::Hex => {
             within("hex", text.len().saturating_mul(2), longest)?;
             hex(value, &text)
@@ -330,13 +338,15 @@ fn one(function: Function, value: &Value, longest: usize) -> Result<Value, SqlEr
 
 fn several(function: Function, values: &[Value], fold_case: bool, longest: usize) -> Result<Value, SqlError> {
     let text = |i: usize| values.get(i).and_then(text_of).unwrap_or_default();
-    let string = |i: usize| String::from_utf8_lossy(&text(i)).into_owned();
+    let letters = Letters::of_values(values);
+    let string = |i: usize| letters.read(&text(i)).into_owned();
+    let made = |text: String| letters.write(text);
     let int = |i: usize| values.get(i).and_then(Number::of).map_or(0, |n| i64::try_from(n.round()).unwrap_or(i64::MAX));
     Ok(match (function, values) {
         (Function::Concat, _) => concat(values, longest)?,
         (Function::Mod, [a, b]) => arithmetic(Arithmetic::Modulo, a, b)?,
         (Function::Round, [value, _]) => {
-            let digits = i32::try_from(int(1).clamp(-30, 30)).unwrap_or(0);
+            let digits = i32::try_from(int(1).clamp(-400, 400)).unwrap_or(0);
             Number::operand(value).unwrap_or(Number::int(0)).rounded(digits).value()
         }
         (Function::Greatest | Function::Least, [first, rest @ ..]) => {
@@ -354,14 +364,14 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
             }
             best.clone()
         }
-        (Function::Left, [_, _]) => text_value(string(0).chars().take(usize::try_from(int(1)).unwrap_or(0)).collect()),
+        (Function::Left, [_, _]) => made(string(0).chars().take(usize::try_from(int(1)).unwrap_or(0)).collect()),
         (Function::Right, [_, _]) => {
             let string = string(0);
             let skip = string.chars().count().saturating_sub(usize::try_from(int(1)).unwrap_or(0));
-            text_value(string.chars().skip(skip).collect())
+            made(string.chars().skip(skip).collect())
         }
-        (Function::Substring, [_, _, ..]) => substring(&string(0), int(1), (values.len() > 2).then(|| int(2))),
-        (Function::Replace, [_, _, _]) => replace(&string(0), &string(1), &string(2), longest)?,
+        (Function::Substring, [_, _, ..]) => made(substring(&string(0), int(1), (values.len() > 2).then(|| int(2)))),
+        (Function::Replace, [_, _, _]) => made(replace(&string(0), &string(1), &string(2), longest)?),
         (Function::Pow, [base, exponent]) => {
             let double = |v| Number::of(v).map_or(0.0, Number::as_f64);
             let power = double(base).powf(double(exponent));
@@ -370,7 +380,7 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
             }
             Value::Double(power)
         }
-        (Function::SubstringIndex, [_, _, _]) => text_value(substring_index(&string(0), &string(1), int(2))),
+        (Function::SubstringIndex, [_, _, _]) => made(substring_index(&string(0), &string(1), int(2))),
         (Function::Instr, [_, _]) => locate(&string(1), &string(0), 1),
         (Function::Locate, [_, _]) => locate(&string(0), &string(1), 1),
         (Function::Locate, [_, _, _]) => locate(&string(0), &string(1), int(2)),
@@ -424,10 +434,12 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
                 | Value::Json(_) => time::parse(&text(0)),
             };
             let micros = Number::of(micros).and_then(|n| i64::try_from(n.round()).ok());
-            match at.zip(micros).and_then(|(at, micros)| at.0.checked_add(micros)) {
-                Some(at) => Value::DateTime(Micros(at)),
-                None => Value::Null,
-            }
+            let moved = at.zip(micros).and_then(|(at, micros)| at.0.checked_add(micros)).map(Micros);
+            moved.filter(|at| time::exists(*at)).map_or(Value::Null, Value::DateTime)
+        }
+        (Function::AsDecimal, [value, _]) => {
+            let number = Number::of(value).unwrap_or(Number::int(0));
+            Value::Decimal(number.decimal(u32::try_from(int(1)).unwrap_or(0)))
         }
         (Function::TimeText, [Value::DateTime(at), digits]) => {
             let digits = Number::of(digits).map_or(0, |n| usize::try_from(n.round()).unwrap_or(0));

@@ -23,8 +23,11 @@ pub(crate) use functions::Function;
 pub(crate) use types::{Type, aggregate as aggregate_type};
 
 use crate::environment::{SessionCall, SessionFunction};
-use crate::error::SqlError;
+use crate::error::{DecimalError, SqlError};
 use crate::value::Value;
+
+/// Most digits of a decimal.
+pub(crate) const MAX_PRECISION: u32 = 65;
 
 /// Deepest expression, in nodes. Two MiB of stack hold the evaluation of one in a debug build (a test proves it).
 pub(crate) const DEPTH: usize = 250;
@@ -197,10 +200,35 @@ pub(crate) enum CastType {
     Binary(Option<u32>),
     Signed,
     Unsigned,
-    Decimal { scale: u32 },
+    /// So many digits at most, so many of them behind the point.
+    Decimal {
+        precision: u32,
+        scale: u32,
+    },
     Double,
     DateTime(u32),
     Json,
+}
+
+impl CastType {
+    /// DECIMAL, DECIMAL(precision) or DECIMAL(precision, scale).
+    ///
+    /// # Errors
+    /// [`SqlError::Decimal`] for more digits than there can be.
+    pub(crate) fn decimal(precision: Option<u32>, scale: Option<u32>) -> Result<Self, SqlError> {
+        let scale = scale.unwrap_or(0);
+        let precision = precision.filter(|digits| *digits > 0).unwrap_or(10.max(scale));
+        if scale > number::MAX_SCALE {
+            return Err(SqlError::Decimal(DecimalError::Scale(scale)));
+        }
+        if precision > MAX_PRECISION {
+            return Err(SqlError::Decimal(DecimalError::Precision(precision)));
+        }
+        if scale > precision {
+            return Err(SqlError::Decimal(DecimalError::ScaleAbovePrecision));
+        }
+        Ok(Self::Decimal { precision, scale })
+    }
 }
 
 /// The aggregates.
@@ -265,7 +293,7 @@ impl Leaf {
 }
 
 /// A place in the row at hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Slot(pub usize);
 
 /// The leaf of an expression that has none.

@@ -8,7 +8,7 @@ use crate::value::Value;
 /// Digits behind the point a division adds (`div_precision_increment`).
 const DIVISION_DIGITS: u32 = 4;
 /// Most digits behind the point.
-const MAX_SCALE: u32 = 30;
+pub(super) const MAX_SCALE: u32 = 30;
 
 /// A number, as exact as its type.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -144,7 +144,7 @@ impl Number {
         }
     }
 
-    /// The nearest integer, halves away from zero.
+    /// The nearest integer; halves go away from zero, those of doubles to the even one, as `rint` has it.
     pub fn round(self) -> i128 {
         match self.rounded(0) {
             Self::Exact { mantissa, scale } => mantissa / pow10(scale),
@@ -152,7 +152,7 @@ impl Number {
         }
     }
 
-    /// Rounded to so many digits behind the point (negative: before it).
+    /// Rounded to so many digits behind the point (negative: before it); halves as in [`Number::round`].
     pub fn rounded(self, digits: i32) -> Self {
         match self {
             Self::Exact { mantissa, scale } => {
@@ -172,9 +172,15 @@ impl Number {
                 }
             }
             Self::Double(d) => {
-                let unit = 10_f64.powi(digits);
-                let rounded = (d * unit).round() / unit;
-                Self::Double(if rounded.is_finite() { rounded } else { d })
+                // Read, for a power computed is not the nearest double.
+                let unit: f64 = format!("1e{}", digits.unsigned_abs()).parse().unwrap_or(f64::INFINITY);
+                Self::Double(match digits {
+                    0 => d.round_ties_even(),
+                    1.. if (d * unit).is_finite() => (d * unit).round_ties_even() / unit,
+                    1.. => d,
+                    _ if unit.is_finite() => (d / unit).round_ties_even() * unit,
+                    _ => 0.0,
+                })
             }
         }
     }
@@ -194,6 +200,35 @@ impl Number {
             (Self::Double(d), Self::Exact { mantissa, scale: 0 }) => int_and_double(mantissa, d).reverse(),
             (Self::Exact { .. }, Self::Double(d)) => order(self.as_f64(), d),
             (Self::Double(d), Self::Exact { .. }) => order(d, other.as_f64()),
+        }
+    }
+
+    /// A total order of all numbers: that of their values, and of a decimal and a double that are the same as doubles the
+    /// decimal comes first. [`Number::compare`] is none where the three kinds meet: two decimals that differ can both equal
+    /// one double.
+    pub fn total_order(self, other: Self) -> Ordering {
+        let doubles = |number: Self| matches!(number, Self::Double(_));
+        let values = order(self.as_f64(), other.as_f64());
+        values.then(doubles(self).cmp(&doubles(other))).then_with(|| self.compare(other))
+    }
+
+    /// The number as a decimal with so many digits behind the point at least.
+    pub fn decimal(self, scale: u32) -> String {
+        match self {
+            Self::Exact { mantissa, scale: have } if have < scale => match mantissa.checked_mul(pow10(scale - have)) {
+                Some(mantissa) => decimal_text(mantissa, scale),
+                None => decimal_text(mantissa, have),
+            },
+            Self::Exact { mantissa, scale } => decimal_text(mantissa, scale),
+            Self::Double(d) => double_text(d),
+        }
+    }
+
+    /// The decimal a double is written as, if it has no more digits than there is room for.
+    fn written(self) -> Self {
+        match self {
+            Self::Double(d) => Self::parse(format!("{d}").as_bytes()),
+            exact @ Self::Exact { .. } => exact,
         }
     }
 
@@ -248,10 +283,15 @@ impl Number {
     /// # Errors
     /// [`SqlError::OutOfRange`] when no type of the result's kind holds it.
     pub fn apply(self, op: Arithmetic, other: Self) -> Result<Option<Self>, SqlError> {
-        if matches!(op, Arithmetic::Divide | Arithmetic::IntegerDivide | Arithmetic::Modulo) && !other.is_true() {
+        let divides = matches!(op, Arithmetic::Divide | Arithmetic::IntegerDivide | Arithmetic::Modulo);
+        if divides && !other.is_true() {
             return Ok(None);
         }
-        if let (Self::Exact { mantissa: a, scale: x }, Self::Exact { mantissa: b, scale: y }) = (self, other) {
+        // DIV is about decimals, also of doubles.
+        let operands = if op == Arithmetic::IntegerDivide { (self.written(), other.written()) } else { (self, other) };
+        if let (Self::Exact { mantissa: a, scale: x }, Self::Exact { mantissa: b, scale: y }) = operands
+            && (b != 0 || !divides)
+        {
             let scale = x.max(y);
             let aligned = || Some((a.checked_mul(pow10(scale - x))?, b.checked_mul(pow10(scale - y))?));
             let exact = match op {
@@ -260,13 +300,14 @@ impl Number {
                 Arithmetic::Multiply => a.checked_mul(b).map(|m| (m, x + y)),
                 Arithmetic::Divide => divide(a, x, b, y),
                 Arithmetic::IntegerDivide => aligned().map(|(a, b)| (a / b, 0)),
-                Arithmetic::Modulo => aligned().map(|(a, b)| (a % b, scale)),
+                Arithmetic::Modulo => remainder(a, x, b, y).map(|m| (m, scale)),
             };
             if let Some((mantissa, scale)) = exact {
                 let number = Self::Exact { mantissa, scale };
                 let number =
                     if scale > MAX_SCALE { number.rounded(i32::try_from(MAX_SCALE).unwrap_or(0)) } else { number };
-                return in_range(number, x == 0 && y == 0 && op != Arithmetic::Divide).map(Some);
+                let integer = (x == 0 && y == 0 && op != Arithmetic::Divide) || op == Arithmetic::IntegerDivide;
+                return in_range(number, integer).map(Some);
             }
             // Beyond 38 digits doubles are all that is left.
         }
@@ -309,6 +350,19 @@ fn divide(a: i128, x: u32, b: i128, y: u32) -> Option<(i128, u32)> {
     let rest = (numerator % b).unsigned_abs();
     let away = i128::from(rest >= b.unsigned_abs() - rest);
     Some((if (numerator < 0) == (b < 0) { quotient + away } else { quotient - away }, scale))
+}
+
+/// `a/10^x % b/10^y` in units of the finer of the two. Digit by digit, so that no more room is taken than the divisor has.
+fn remainder(a: i128, x: u32, b: i128, y: u32) -> Option<i128> {
+    if x > y {
+        // A divisor that is beyond all numbers leaves all of the dividend.
+        return Some(b.checked_mul(pow10(x - y)).map_or(a, |b| a % b));
+    }
+    let mut rest = a % b;
+    for _ in x..y {
+        rest = rest.checked_mul(10)? % b;
+    }
+    Some(rest)
 }
 
 fn pow10(exponent: u32) -> i128 {
@@ -416,6 +470,39 @@ mod tests {
         {
             assert_eq!(double_text(d), text);
         }
+    }
+
+    #[test]
+    fn halves_of_doubles_go_to_the_even_number() {
+        for (d, digits, rounded) in [
+            (2.5, 0, 2.0),
+            (3.5, 0, 4.0),
+            (-0.5, 0, 0.0),
+            (0.25, 1, 0.2),
+            (1.5, 100, 1.5),
+            (1.5, 400, 1.5),
+            (1e300, -400, 0.0),
+            (25.0, -1, 20.0),
+        ] {
+            assert_eq!(Number::Double(d).rounded(digits), Number::Double(rounded), "{d} to {digits}");
+        }
+    }
+
+    #[test]
+    fn a_remainder_needs_no_more_room_than_its_divisor() {
+        let large = u64::MAX.to_string();
+        let calculated = calculate(&large, Arithmetic::Modulo, "0.99999999999999999999999");
+        assert_eq!(calculated.as_deref(), Some("0.00018446744073709551615"));
+        let calculated = calculate("0.00000000000000000000000000001", Arithmetic::Modulo, &large);
+        assert_eq!(calculated.as_deref(), Some("0.00000000000000000000000000001"));
+    }
+
+    #[test]
+    fn div_is_about_what_a_double_is_written_as() {
+        let div = |a, b| Number::Double(a).apply(Arithmetic::IntegerDivide, Number::Double(b));
+        assert_eq!(div(0.3, 0.1), Ok(Some(Number::int(3))));
+        assert_eq!(div(1e300, 1.0), Err(out_of_range("BIGINT")));
+        assert_eq!(div(1e-300, 1.0), Ok(Some(Number::int(0))));
     }
 
     #[test]

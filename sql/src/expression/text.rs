@@ -1,5 +1,7 @@
 //! The functions that make and take apart text.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::evaluate::{column_text, text_of};
@@ -61,15 +63,65 @@ pub(super) fn concat_ws(separator: &Value, values: &[Value], longest: usize) -> 
 ///
 /// # Errors
 /// [`SqlError::ResultTooLong`].
-pub(super) fn replace(text: &str, from: &str, to: &str, longest: usize) -> Result<Value, SqlError> {
+pub(super) fn replace(text: &str, from: &str, to: &str, longest: usize) -> Result<String, SqlError> {
     if from.is_empty() {
-        return Ok(text_value(text.to_owned()));
+        return Ok(text.to_owned());
     }
     if to.len() > from.len() {
         let grows = text.matches(from).count().saturating_mul(to.len() - from.len());
         within("replace", text.len().saturating_add(grows), longest)?;
     }
-    Ok(text_value(text.replace(from, to)))
+    Ok(text.replace(from, to))
+}
+
+/// Without the spaces at its ends.
+pub(super) fn trimmed(value: &Value, text: &Bytes, start: bool, end: bool) -> Value {
+    let from = if start { text.iter().take_while(|b| **b == b' ').count() } else { 0 };
+    let rest = text.get(from..).unwrap_or(&[]);
+    let spaces = if end { rest.iter().rev().take_while(|b| **b == b' ').count() } else { 0 };
+    let kept = text.slice(from..text.len() - spaces);
+    if matches!(value, Value::Bytes(_)) { Value::Bytes(kept) } else { column_text(&kept) }
+}
+
+/// What the letters of a text are: characters, or bytes as soon as one operand is binary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Letters {
+    Characters,
+    Bytes,
+}
+
+impl Letters {
+    /// Those of a function of these values.
+    pub fn of_values(values: &[Value]) -> Self {
+        let binary = values.iter().any(|value| matches!(value, Value::Bytes(_)));
+        if binary { Self::Bytes } else { Self::Characters }
+    }
+
+    /// The text, one `char` per letter.
+    pub fn read(self, text: &[u8]) -> Cow<'_, str> {
+        match self {
+            Self::Characters => String::from_utf8_lossy(text),
+            Self::Bytes => text.iter().map(|byte| char::from(*byte)).collect::<String>().into(),
+        }
+    }
+
+    /// What was made of letters that were read.
+    pub fn write(self, letters: String) -> Value {
+        match self {
+            Self::Characters => text_value(letters),
+            Self::Bytes => {
+                Value::Bytes(letters.chars().filter_map(|c| u8::try_from(c).ok()).collect::<Vec<_>>().into())
+            }
+        }
+    }
+}
+
+/// The first letters of a text.
+pub(super) fn first_letters(text: &Bytes, count: usize) -> Bytes {
+    match std::str::from_utf8(text) {
+        Ok(t) => text.slice(..t.char_indices().nth(count).map_or(t.len(), |(at, _)| at)),
+        Err(_) => text.slice(..count.min(text.len())),
+    }
 }
 
 /// Text changed as characters; bytes without a character set stay as they are.
@@ -87,7 +139,8 @@ pub(super) fn hex(value: &Value, text: &[u8]) -> Value {
     match value {
         Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Decimal(_) => {
             let n = Number::of(value).map_or(0, Number::round);
-            let bits = u64::try_from(n).unwrap_or_else(|_| i64::try_from(n).unwrap_or(i64::MIN).cast_unsigned());
+            // What is beyond either end is all ones.
+            let bits = u64::try_from(n).unwrap_or_else(|_| i64::try_from(n).unwrap_or(-1).cast_unsigned());
             out = format!("{bits:X}");
         }
         Value::Null | Value::Text(_) | Value::Bytes(_) | Value::Json(_) | Value::DateTime(_) => {
@@ -122,17 +175,17 @@ pub(super) fn unhex(text: &[u8]) -> Value {
     }
 }
 
-pub(super) fn substring(text: &str, from: i64, length: Option<i64>) -> Value {
+pub(super) fn substring(text: &str, from: i64, length: Option<i64>) -> String {
     let count = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
     let start = match from {
-        0 => return text_value(String::new()),
+        0 => return String::new(),
         1.. => from - 1,
-        _ if -from > count => return text_value(String::new()),
+        _ if -from > count => return String::new(),
         _ => count + from,
     };
     let length = length.unwrap_or(i64::MAX).max(0);
     let chars = text.chars().skip(usize::try_from(start).unwrap_or(usize::MAX));
-    text_value(chars.take(usize::try_from(length).unwrap_or(usize::MAX)).collect())
+    chars.take(usize::try_from(length).unwrap_or(usize::MAX)).collect()
 }
 
 pub(super) fn locate(needle: &str, text: &str, from: i64) -> Value {

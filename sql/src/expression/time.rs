@@ -206,6 +206,16 @@ pub(crate) fn unit(name: &str) -> Option<i64> {
     })
 }
 
+/// Whether it is within the years 0 to 9999, which are all there are.
+pub(crate) fn exists(at: Micros) -> bool {
+    (days(0, 1, 1) * DAY..days(10_000, 1, 1) * DAY).contains(&at.0)
+}
+
+/// The second nearest to a time.
+pub(crate) fn to_the_second(at: Micros) -> Micros {
+    truncate(Micros(at.0.saturating_add(SECOND / 2)), 0)
+}
+
 /// The start of the second a time is in.
 pub(crate) fn truncate(at: Micros, digits: u32) -> Micros {
     let step = 10_i64.pow(6_u32.saturating_sub(digits));

@@ -1,6 +1,6 @@
 //! The type an expression has before it is evaluated: what PREPARE and result columns say.
 
-use super::number::Arithmetic;
+use super::number::{Arithmetic, Number};
 use super::{Aggregate, CastType, Expression, Function, Operator};
 use crate::value::{ColumnType, Value};
 
@@ -208,7 +208,7 @@ fn cast(ty: CastType) -> Type {
         CastType::Binary(length) => Type { length: length.unwrap_or(TEXT), ..Type::of(ColumnType::Bytes) },
         CastType::Signed => Type::of(ColumnType::BigInt),
         CastType::Unsigned => Type::of(ColumnType::UnsignedBigInt),
-        CastType::Decimal { scale } => {
+        CastType::Decimal { scale, .. } => {
             Type { decimals: u8::try_from(scale).unwrap_or(30), ..Type::of(ColumnType::Decimal) }
         }
         CastType::Double => Type::of(ColumnType::Double),
@@ -238,17 +238,22 @@ fn fraction<L>(of: Option<&Expression<L>>, ty: Type) -> u8 {
     }
 }
 
-/// Whether a number of microseconds is one of whole seconds, whatever the values in it.
-fn is_of_seconds<L>(micros: &Expression<L>) -> bool {
+/// The digits of the fraction of a second that so many microseconds can change, whatever the values in it.
+fn step<L>(micros: &Expression<L>, leaf: &dyn Fn(&L) -> Type) -> u8 {
     let whole = |value: &Value| matches!(value, Value::Int(n) if n % 1_000_000 == 0);
     if let Some(value) = micros.constant() {
-        return whole(value);
+        return if whole(value) { 0 } else { 6 };
     }
-    let Expression::Chain(count, rest) = micros else { return false };
+    let Expression::Chain(count, rest) = micros else { return 6 };
     let [(Operator::Arithmetic(Arithmetic::Multiply), Expression::Constant(unit))] = rest.as_slice() else {
-        return false;
+        return 6;
     };
-    whole(unit) && matches!(count.constant(), Some(Value::Int(_)))
+    match count.ty(leaf) {
+        _ if !whole(unit) => 6,
+        Type { ty: ColumnType::BigInt | ColumnType::UnsignedBigInt, .. } => 0,
+        Type { ty: ColumnType::Decimal, decimals, .. } => decimals.min(6),
+        _ => 6,
+    }
 }
 
 fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) -> Type) -> Type {
@@ -259,7 +264,12 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
         Function::Pow => Type::of(ColumnType::Double),
         Function::Round => {
             let t = number(argument(0));
-            if t.ty == ColumnType::Decimal && arguments.len() == 1 { Type { decimals: 0, ..t } } else { t }
+            let digits = match arguments.get(1).map(Expression::constant) {
+                None => 0,
+                Some(Some(Value::Int(digits))) => u8::try_from((*digits).clamp(0, 30)).unwrap_or(30),
+                Some(_) => t.decimals,
+            };
+            if t.ty == ColumnType::Decimal { Type { decimals: t.decimals.min(digits), ..t } } else { t }
         }
         Function::Mod => arithmetic(Arithmetic::Modulo, argument(0), argument(1)),
         Function::Floor | Function::Ceiling => {
@@ -311,6 +321,12 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
         | Function::TimeText
         | Function::Trim
         | Function::Upper => Type::of(ColumnType::Text),
+        Function::AsDecimal => {
+            let digits = arguments.get(1).and_then(Expression::constant).and_then(Number::of).map_or(0, Number::round);
+            let t = argument(0);
+            let digits = u8::try_from(digits).unwrap_or(30).max(t.decimals);
+            Type { decimals: digits, nullable: t.nullable, ..Type::of(ColumnType::Decimal) }
+        }
         Function::Unhex => Type::of(ColumnType::Bytes),
         Function::JsonArray | Function::JsonExtract | Function::JsonKeys | Function::JsonObject => {
             Type::of(ColumnType::Json)
@@ -318,7 +334,7 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
         Function::ConvertTz => time(fraction(arguments.first(), argument(0))),
         Function::FromUnixTime => time(fraction(arguments.first(), argument(0))),
         Function::TimeAdd => {
-            let step = if arguments.get(1).is_some_and(is_of_seconds) { 0 } else { 6 };
+            let step = arguments.get(1).map_or(6, |micros| step(micros, leaf));
             time(fraction(arguments.first(), argument(0)).max(step))
         }
     }

@@ -70,6 +70,11 @@ impl Dialect for CellDialect {
         true
     }
 
+    // What is wrong within a CASE is not told as a function of that name.
+    fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {
+        matches!(keyword, Keyword::CASE | Keyword::EXISTS | Keyword::INTERVAL | Keyword::TRIM)
+    }
+
     fn require_interval_qualifier(&self) -> bool {
         true
     }

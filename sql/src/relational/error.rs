@@ -34,9 +34,6 @@ pub enum RelationalError {
     /// A derived table without a name (1248).
     #[error("Every derived table must have its own alias")]
     NoAlias,
-    /// A subquery of the wrong number of columns (1241).
-    #[error("Operand should contain {0} column(s)")]
-    Operand(usize),
     /// A subquery that is a value has several rows (1242).
     #[error("Subquery returns more than 1 row")]
     SeveralRows,
@@ -67,7 +64,6 @@ impl RelationalError {
             | Self::NotUnique(_)
             | Self::DuplicateColumn(_)
             | Self::NoAlias
-            | Self::Operand(_)
             | Self::Widths
             | Self::GroupFunction
             | Self::NoTables

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use cellgate_schemaless::Micros;
 
 use crate::error::SqlError;
-use crate::expression::{CastType, Expression, NoLeaf, text_of};
+use crate::expression::{CastType, Expression, MAX_PRECISION, NoLeaf, text_of};
 use crate::value::{ColumnType, Value};
 
 /// A value of the relational engine's SQLite.
@@ -87,7 +87,7 @@ pub(super) fn typed(value: Value, ty: ColumnType, decimals: u8) -> Result<Value,
         (_, Value::Null) => Value::Null,
         (ColumnType::UnsignedBigInt, Value::Int(n)) if n >= 0 => Value::UInt(n.cast_unsigned()),
         (ColumnType::Decimal, value @ (Value::Int(_) | Value::UInt(_) | Value::Double(_))) => {
-            cast(value, CastType::Decimal { scale: decimals.into() })?
+            cast(value, CastType::Decimal { precision: MAX_PRECISION, scale: decimals.into() })?
         }
         (ColumnType::Double, value @ (Value::Int(_) | Value::UInt(_) | Value::Decimal(_))) => {
             cast(value, CastType::Double)?

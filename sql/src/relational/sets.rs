@@ -5,7 +5,7 @@ use super::bind::{Binder, Bound, collate};
 use super::print::{Printed, common};
 use super::scope::{Collation, Scope};
 use super::{RelationalError, Result};
-use crate::expression::{CastType, Type};
+use crate::expression::{CastType, MAX_PRECISION, Type};
 use crate::value::ColumnType;
 
 impl Binder<'_> {
@@ -86,7 +86,9 @@ impl Binder<'_> {
         let same = printed.ty.ty == ty.ty && printed.ty.decimals == ty.decimals;
         match ty.ty {
             _ if printed.ty.ty == ColumnType::Null || same => Ok(printed),
-            ColumnType::Decimal => self.cast(&printed, CastType::Decimal { scale: ty.decimals.into() }),
+            ColumnType::Decimal => {
+                self.cast(&printed, CastType::Decimal { precision: MAX_PRECISION, scale: ty.decimals.into() })
+            }
             ColumnType::Double => self.cast(&printed, CastType::Double),
             ColumnType::Text => self.coerced(printed, ty),
             ColumnType::Null

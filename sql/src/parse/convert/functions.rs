@@ -32,12 +32,17 @@ impl Converter<'_> {
             DataType::Binary(length) => CastType::Binary(length.map(|n| u32::try_from(n).unwrap_or(u32::MAX))),
             DataType::Signed | DataType::SignedInteger => CastType::Signed,
             DataType::Unsigned | DataType::UnsignedInteger => CastType::Unsigned,
-            DataType::Decimal(info) | DataType::Dec(info) => CastType::Decimal {
-                scale: match info {
-                    ExactNumberInfo::None | ExactNumberInfo::Precision(_) => 0,
-                    ExactNumberInfo::PrecisionAndScale(_, scale) => u32::try_from(*scale).unwrap_or(0).min(30),
-                },
-            },
+            DataType::Decimal(info) | DataType::Dec(info) => {
+                let digits = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+                match info {
+                    ExactNumberInfo::None => CastType::decimal(None, None)?,
+                    ExactNumberInfo::Precision(precision) => CastType::decimal(Some(digits(*precision)), None)?,
+                    ExactNumberInfo::PrecisionAndScale(precision, scale) => {
+                        let scale = u32::try_from(*scale).unwrap_or(u32::MAX);
+                        CastType::decimal(Some(digits(*precision)), Some(scale))?
+                    }
+                }
+            }
             DataType::Double(_) | DataType::Real | DataType::Float(_) => CastType::Double,
             DataType::Datetime(n) => CastType::DateTime(digits(n)),
             DataType::JSON => {
@@ -70,6 +75,12 @@ impl Converter<'_> {
         })?;
         let micros = Value::Int(if back { -micros } else { micros });
         let count = self.convert(&interval.value, depth + 1)?;
+        // Only seconds have a fraction.
+        let count = match count {
+            Expression::Constant(Value::Int(_)) => count,
+            count if unit == "SECOND" => count,
+            count => Expression::Cast(boxed(count), CastType::Signed),
+        };
         let total = Expression::Chain(
             boxed(count),
             vec![(Operator::Arithmetic(Arithmetic::Multiply), Expression::Constant(micros))],

@@ -42,7 +42,9 @@ pub(super) fn integer_or_decimal(written: &str) -> Value {
         let (negative, digits) = written;
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let whole = if whole.is_empty() { "0" } else { whole };
-        let sign = if negative { "-" } else { "" };
+        // There is no negative zero among decimals.
+        let zero = digits.bytes().all(|b| matches!(b, b'0' | b'.'));
+        let sign = if negative && !zero { "-" } else { "" };
         return Value::Decimal(if fraction.is_empty() {
             format!("{sign}{whole}")
         } else {

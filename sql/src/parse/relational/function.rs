@@ -132,7 +132,7 @@ impl Parser<'_, '_> {
                 self.reader.take_any(&["INTEGER", "INT"]);
                 CastType::Unsigned
             }
-            "DECIMAL" | "DEC" => CastType::Decimal { scale: numbers.get(1).copied().unwrap_or(0).min(30) },
+            "DECIMAL" | "DEC" => CastType::decimal(first, numbers.get(1).copied())?,
             "DOUBLE" | "REAL" | "FLOAT" => CastType::Double,
             "DATETIME" | "TIMESTAMP" => CastType::DateTime(first.unwrap_or(0).min(6)),
             "JSON" => CastType::Json,

@@ -2,8 +2,8 @@
 
 use super::class::{Class, class, collated};
 use super::{Place, Printed, Result};
-use crate::expression::{CastType, Expression, Leaf, Type};
-use crate::relational::RelationalError;
+use crate::error::SqlError;
+use crate::expression::{CastType, Expression, Leaf, MAX_PRECISION, Type};
 use crate::relational::ast::{Query, RelExpr, RelLeaf};
 use crate::relational::bind::{Binder, Bound};
 use crate::relational::program::names;
@@ -51,7 +51,7 @@ impl Binder<'_> {
     /// `(SELECT ..)` as a value: of one column and at most one row.
     pub(super) fn scalar_query(&mut self, query: &Query, place: Place<'_>) -> Result<Printed> {
         let bound = self.query(query, Some(place.scope))?;
-        let [column] = bound.columns.as_slice() else { return Err(RelationalError::Operand(1).into()) };
+        let [column] = bound.columns.as_slice() else { return Err(SqlError::OperandColumns(1)) };
         let (ty, collation, name) = (Type { nullable: true, ..column.ty }, column.collation, column.sql.clone());
         let sql = if bound.one_row {
             format!("({})", bound.sql)
@@ -74,7 +74,7 @@ impl Binder<'_> {
         };
         let Bound { sql, columns, .. } = self.query(query, Some(place.scope))?;
         if operands.len() != columns.len() {
-            return Err(RelationalError::Operand(operands.len()).into());
+            return Err(SqlError::OperandColumns(operands.len()));
         }
         let (mut left, mut right) = (Vec::new(), Vec::new());
         for (operand, column) in operands.iter().zip(&columns) {
@@ -82,9 +82,9 @@ impl Binder<'_> {
             match class(operand, &found) {
                 Class::Dialect => {
                     // Both as numbers, which is what MySQL compares when it is not text with text.
-                    let operand = self.cast(operand, CastType::Decimal { scale: 30 })?;
+                    let operand = self.cast(operand, CastType::Decimal { precision: MAX_PRECISION, scale: 30 })?;
                     left.push(self.key(&operand)?);
-                    let found = self.cast(&found, CastType::Decimal { scale: 30 })?;
+                    let found = self.cast(&found, CastType::Decimal { precision: MAX_PRECISION, scale: 30 })?;
                     right.push(self.key(&found)?);
                 }
                 class => {

@@ -14,6 +14,7 @@ use super::program::{Scalar, names};
 use super::scope::{Collation, Column, Scope};
 use super::{RelationalError, Result};
 use crate::bind::scope::with_zones;
+use crate::error::SqlError;
 use crate::expression::{CastType, Expression, Slot, Type, truth};
 use crate::parse::budget;
 use crate::value::{ColumnType, Value};
@@ -285,7 +286,7 @@ impl Binder<'_> {
                     Expression::Like { operand, pattern, escape: parts.next(), negated }
                 })
             }
-            Expression::Tuple(all) => Err(RelationalError::Operand(if all.len() == 1 { 2 } else { 1 }).into()),
+            Expression::Tuple(all) => Err(SqlError::OperandColumns(if all.len() == 1 { 2 } else { 1 })),
             Expression::Aggregate { .. } => Err(RelationalError::GroupFunction.into()),
         }
     }

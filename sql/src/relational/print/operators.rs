@@ -2,9 +2,9 @@
 
 use super::class::{Class, balanced, class, class_of_all, collated, comparison_sql};
 use super::{Place, Printed, Result, What, only};
+use crate::error::SqlError;
 use crate::expression::{Comparison, Expression, Operator, Test};
 use crate::parse::unsupported;
-use crate::relational::RelationalError;
 use crate::relational::ast::RelExpr;
 use crate::relational::bind::Binder;
 use crate::value::Value;
@@ -67,7 +67,7 @@ impl Binder<'_> {
         place: Place<'_>,
     ) -> Result<Printed> {
         if left.len() != right.len() {
-            return Err(RelationalError::Operand(left.len()).into());
+            return Err(SqlError::OperandColumns(left.len()));
         }
         let negated = match op {
             Operator::Compare(Comparison::Equal) => false,
@@ -129,7 +129,7 @@ impl Binder<'_> {
         if let Expression::Tuple(left) = operand {
             let mut parts = Vec::with_capacity(list.len());
             for item in list {
-                let Expression::Tuple(right) = item else { return Err(RelationalError::Operand(left.len()).into()) };
+                let Expression::Tuple(right) = item else { return Err(SqlError::OperandColumns(left.len())) };
                 let equal = self.rows(Operator::Compare(Comparison::Equal), left, right, place)?;
                 parts.push(self.condition(&equal)?);
             }

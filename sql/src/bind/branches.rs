@@ -1,0 +1,99 @@
+//! What IF, CASE, COALESCE and the like give is of one type, whichever of their branches it comes from.
+//!
+//! A branch of another type than the others is converted where it stands: numbers among text are their text, exact numbers
+//! among doubles are doubles, and decimals have the digits of the one that has most. So `IF(a, 1, 0.05)` is 1.00 or 0.05, and
+//! what is sorted by it is compared in one way. JSON stays JSON beside anything else.
+
+use crate::error::SqlError;
+use crate::expression::{CastType, Expression, Function, Slot, Type};
+use crate::value::{ColumnType, Value};
+
+type Bexpr = Expression<Slot>;
+
+/// The expression with its branches converted; `ty` knows the columns.
+///
+/// # Errors
+/// None of its own.
+pub(super) fn alike(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError> {
+    if !expression.any(has_branches) {
+        return Ok(expression);
+    }
+    let children = |all: &[Bexpr]| all.iter().map(|e| alike(e.clone(), ty)).collect::<Result<Vec<_>, _>>();
+    let one = |e: &Bexpr| alike(e.clone(), ty);
+    expression.map(
+        &mut |node| {
+            if !has_branches(node) {
+                return Ok(None);
+            }
+            let target = node.ty(ty);
+            Ok(Some(match node {
+                Expression::Call(Function::If, arguments) => {
+                    let mut arguments = children(arguments)?;
+                    let branches = arguments.split_off(1.min(arguments.len()));
+                    arguments.extend(converted(branches, target, ty));
+                    Expression::Call(Function::If, arguments)
+                }
+                Expression::Call(function @ (Function::Greatest | Function::Least), arguments) => {
+                    let arguments = children(arguments)?;
+                    // Text and numbers are compared in the way of the one server or of the other.
+                    let target = if target.is_number() { target } else { Type::of(ColumnType::Null) };
+                    Expression::Call(*function, converted(arguments, target, ty))
+                }
+                Expression::Call(function, arguments) => {
+                    Expression::Call(*function, converted(children(arguments)?, target, ty))
+                }
+                Expression::Case { operand, branches, otherwise } => {
+                    let (whens, thens): (Vec<_>, Vec<_>) = branches.iter().cloned().unzip();
+                    let mut thens = children(&thens)?;
+                    let last = otherwise.as_deref().map(one).transpose()?;
+                    let has_last = last.is_some();
+                    thens.extend(last);
+                    let mut thens = converted(thens, target, ty);
+                    let otherwise = if has_last { thens.pop().map(Box::new) } else { None };
+                    Expression::Case {
+                        operand: operand.as_deref().map(one).transpose()?.map(Box::new),
+                        branches: children(&whens)?.into_iter().zip(thens).collect(),
+                        otherwise,
+                    }
+                }
+                other => other.clone(),
+            }))
+        },
+        &mut |slot| Ok(Expression::Leaf(*slot)),
+    )
+}
+
+fn has_branches(node: &Bexpr) -> bool {
+    let choice = |function| {
+        matches!(function, Function::If | Function::IfNull | Function::Coalesce | Function::Greatest | Function::Least)
+    };
+    matches!(node, Expression::Case { .. }) || matches!(node, Expression::Call(function, _) if choice(*function))
+}
+
+/// The branches as values of `target`, unless one of them is JSON.
+fn converted(branches: Vec<Bexpr>, target: Type, ty: &dyn Fn(&Slot) -> Type) -> Vec<Bexpr> {
+    let types: Vec<Type> = branches.iter().map(|e| e.ty(ty)).collect();
+    if types.iter().any(|t| t.ty == ColumnType::Json) {
+        return branches;
+    }
+    branches.into_iter().zip(types).map(|(e, from)| convert(e, from, target)).collect()
+}
+
+fn convert(e: Bexpr, from: Type, to: Type) -> Bexpr {
+    let digits = |decimals: u8| Expression::Constant(Value::Int(decimals.into()));
+    match (from.ty, to.ty) {
+        (ColumnType::Null, _) => e,
+        (ColumnType::Decimal, ColumnType::Decimal) if from.decimals >= to.decimals => e,
+        (_, ColumnType::Decimal) if from.is_number() => {
+            Expression::Call(Function::AsDecimal, vec![e, digits(to.decimals)])
+        }
+        (from, to) if from == to => e,
+        (_, ColumnType::Double) if from.is_number() => Expression::Cast(Box::new(e), CastType::Double),
+        (ColumnType::DateTime, ColumnType::Text) if from.decimals < 6 => {
+            Expression::Call(Function::TimeText, vec![e, digits(from.decimals)])
+        }
+        (_, ColumnType::Text) => Expression::Cast(Box::new(e), CastType::Char(None)),
+        (_, ColumnType::Bytes) => Expression::Cast(Box::new(e), CastType::Binary(None)),
+        (_, _) => e,
+    }
+}
