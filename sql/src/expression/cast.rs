@@ -1,6 +1,7 @@
 //! CAST: a value as another type's.
 
 use super::evaluate::{column_text, text_of, whole};
+use super::functions::time_of;
 use super::number::{Number, decimal_text, double_text};
 use super::text::first_letters;
 use super::{CastType, documents, json, time};
@@ -59,20 +60,9 @@ pub(super) fn cast(value: Value, ty: CastType) -> Result<Value, SqlError> {
         }
         CastType::Decimal { precision, scale } => to_decimal(number(), precision, scale),
         CastType::Double => Value::Double(number().as_f64()),
-        CastType::DateTime(digits) => match &value {
-            Value::DateTime(at) => Value::DateTime(time::truncate(*at, digits)),
-            Value::Null
-            | Value::Int(_)
-            | Value::UInt(_)
-            | Value::Double(_)
-            | Value::Decimal(_)
-            | Value::Text(_)
-            | Value::Bytes(_)
-            | Value::Json(_) => {
-                let read = time::parse(&text);
-                read.map_or(Value::Null, |at| Value::DateTime(time::truncate(at, digits)))
-            }
-        },
+        CastType::DateTime(digits) => {
+            time_of(&value).map_or(Value::Null, |at| Value::DateTime(time::truncate(at, digits)))
+        }
         CastType::Json => {
             let document = documents::to_json_document(&value)?;
             Value::Json(json::text(&document).into())

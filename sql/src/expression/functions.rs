@@ -400,18 +400,7 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
             boolean(target.map(|t| json::contains(&t, &candidate)))
         }
         (Function::UnixTimestamp, [at, zone]) => {
-            let local = match at {
-                Value::DateTime(at) => Some(*at),
-                Value::Null
-                | Value::Int(_)
-                | Value::UInt(_)
-                | Value::Double(_)
-                | Value::Decimal(_)
-                | Value::Text(_)
-                | Value::Bytes(_)
-                | Value::Json(_) => time::parse(&text(0)),
-            };
-            local.map_or(Value::Null, |local| unix_time(clock(zone).utc(local)))
+            time_of(at).map_or(Value::Null, |local| unix_time(clock(zone).utc(local)))
         }
         (Function::FromUnixTime, [seconds, zone]) => {
             let micros = Number::of(seconds);
@@ -422,19 +411,8 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
             }
         }
         (Function::TimeAdd, [at, micros]) => {
-            let at = match at {
-                Value::DateTime(at) => Some(*at),
-                Value::Null
-                | Value::Int(_)
-                | Value::UInt(_)
-                | Value::Double(_)
-                | Value::Decimal(_)
-                | Value::Text(_)
-                | Value::Bytes(_)
-                | Value::Json(_) => time::parse(&text(0)),
-            };
             let micros = Number::of(micros).and_then(|n| i64::try_from(n.round()).ok());
-            let moved = at.zip(micros).and_then(|(at, micros)| at.0.checked_add(micros)).map(Micros);
+            let moved = time_of(at).zip(micros).and_then(|(at, micros)| at.0.checked_add(micros)).map(Micros);
             moved.filter(|at| time::exists(*at)).map_or(Value::Null, Value::DateTime)
         }
         (Function::AsDecimal, [value, _]) => {
@@ -460,6 +438,21 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
         }
         (other, _) => return Err(SqlError::Arguments(other.name().into())),
     })
+}
+
+/// The time a value is, or its text stands for.
+pub(super) fn time_of(value: &Value) -> Option<Micros> {
+    match value {
+        Value::DateTime(at) => Some(*at),
+        Value::Null
+        | Value::Int(_)
+        | Value::UInt(_)
+        | Value::Double(_)
+        | Value::Decimal(_)
+        | Value::Text(_)
+        | Value::Bytes(_)
+        | Value::Json(_) => text_of(value).and_then(|text| time::parse(&text)),
+    }
 }
 
 fn whole(number: Number, up: bool) -> Value {
