@@ -14,7 +14,7 @@ type Bexpr = Expression<Slot>;
 ///
 /// # Errors
 /// None of its own.
-pub(super) fn alike(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError> {
+pub(crate) fn alike(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError> {
     if !expression.any(has_branches) {
         return Ok(expression);
     }

@@ -1,6 +1,6 @@
 //! A statement with its parameters into a [`Command`]: names looked up, values computed, conditions lowered.
 
-mod branches;
+pub(crate) mod branches;
 mod condition;
 mod delete;
 mod insert;

@@ -13,6 +13,7 @@ use super::packed::Packed;
 use super::program::{Scalar, names};
 use super::scope::{Collation, Column, Scope};
 use super::{RelationalError, Result};
+use crate::bind::branches::alike;
 use crate::bind::scope::with_zones;
 use crate::error::SqlError;
 use crate::expression::{CastType, Expression, Slot, Type, truth};
@@ -149,8 +150,9 @@ impl Binder<'_> {
                 }
             });
         }
-        let expression = with_zones(make(parts), self.env)?;
-        let ty = expression.ty(&|slot: &Slot| types.get(slot.0).copied().unwrap_or(Type::of(ColumnType::Null)));
+        let of_operand = |slot: &Slot| types.get(slot.0).copied().unwrap_or(Type::of(ColumnType::Null));
+        let expression = alike(with_zones(make(parts), self.env)?, &of_operand)?;
+        let ty = expression.ty(&of_operand);
         let scalar = Scalar { expression, fold: collation.fold && !bytes };
         if texts.is_empty() {
             return Ok(Printed::constant(scalar.constant(self.session, &self.notes)?));
