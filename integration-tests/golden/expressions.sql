@@ -55,3 +55,6 @@ SELECT DATE_ADD(CAST('2024-01-01' AS DATETIME), INTERVAL 2.4 HOUR), DATE_SUB(CAS
 -- The same over derived tables.
 SELECT IF(1,0,0.05) AS a, COALESCE(1,1e0)/3 AS b, IFNULL(n,1.25) AS c, IF(n = 1, 'x', n) AS d, GREATEST(n, 0.5) AS e FROM (SELECT 1 AS n UNION ALL SELECT 2) AS t ORDER BY n;
 SELECT CASE n WHEN 1 THEN n ELSE 0.50 END AS a, HEX(LEFT(b, 1)) AS b, b LIKE '_' AS c, CAST(n * 1000 AS DECIMAL(3)) AS d FROM (SELECT 1 AS n, x'FF41' AS b UNION ALL SELECT 2, x'FE') AS t ORDER BY n;
+
+-- Letters have one letter in the other case, or none.
+SELECT UPPER('straße é ä ø'), LOWER('ÉÄØ ABC'), CHAR_LENGTH(UPPER('ß')), UPPER('ŉ');

@@ -287,8 +287,8 @@ fn one(function: Function, value: &Value, longest: usize) -> Result<Value, SqlEr
         Function::CharLength => {
             size(if matches!(value, Value::Bytes(_)) { text.len() } else { characters().chars().count() })
         }
-        Function::Lower => changed(value, &text, |t| t.to_lowercase()),
-        Function::Upper => changed(value, &text, |t| t.to_uppercase()),
+        Function::Lower => changed(value, &text, |t| letters(t, char::to_lowercase)),
+        Function::Upper => changed(value, &text, |t| letters(t, char::to_uppercase)),
         Function::Trim => trimmed(value, &text, true, true),
         Function::LTrim => trimmed(value, &text, true, false),
         Function::RTrim => trimmed(value, &text, false, true),
@@ -438,6 +438,18 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
         }
         (other, _) => return Err(SqlError::Arguments(other.name().into())),
     })
+}
+
+/// The text with each letter in the other case, if that is one letter: as MySQL has it, `ß` has no upper case.
+fn letters<I: Iterator<Item = char>>(text: &str, changed: fn(char) -> I) -> String {
+    let change = |c| {
+        let mut other = changed(c);
+        match (other.next(), other.next()) {
+            (Some(one), None) => one,
+            (_, _) => c,
+        }
+    };
+    text.chars().map(change).collect()
 }
 
 /// The time a value is, or its text stands for.
