@@ -159,6 +159,9 @@ async fn a_write_that_is_cut_off_by_its_time_says_what_may_be_done() {
     let insert = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 2, '2')";
     let refusal = refused(&mut conn, insert).await;
     assert!(refusal.code == 3024 && refusal.message.contains("may be stored"), "{refusal:?}");
+    // Of that nobody is shown more afterwards.
+    let shown: Option<(String, u16, String)> = conn.query_first("SHOW WARNINGS").await.unwrap();
+    assert_eq!(shown, Some(("Error".to_owned(), refusal.code, refusal.message)));
     let refusal =
         refused(&mut conn, "DELETE FROM trips WHERE row_key = 'a' AND column_key = 'BASE' AND ref_key = 1").await;
     assert!(refusal.code == 3024 && refusal.message.contains("may be erased"), "{refusal:?}");
@@ -167,4 +170,13 @@ async fn a_write_that_is_cut_off_by_its_time_says_what_may_be_done() {
     run(&mut conn, "SET max_execution_time = 0").await;
     run(&mut conn, insert).await;
     assert_eq!(get(&mut conn, &triple("a", "BASE", 2)).await.unwrap().as_deref(), Some("2"));
+}
+
+#[tokio::test]
+async fn the_text_of_an_error_is_bounded() {
+    let proxy = Deployment::embedded().start_with(Options::default());
+    let mut conn = client::connect(proxy.mysql()).await;
+    let refusal = refused(&mut conn, &format!("SELECT `{}`", "ä".repeat(1 << 20))).await;
+    assert_eq!(refusal.code, 1054);
+    assert!((1000..=2048).contains(&refusal.message.len()) && refusal.message.ends_with("ä..."), "{refusal:?}");
 }

@@ -178,3 +178,68 @@ async fn a_commit_to_a_table_that_is_gone_writes_nothing_at_all() {
         assert_eq!(count(&mut one).await, 0, "{empty}");
     }
 }
+
+#[tokio::test]
+async fn its_own_cell_is_seen_by_every_read_though_another_writer_was_faster() {
+    let (_proxy, mut one, mut two) = two_sessions(&Deployment::mixed()).await;
+    put(&mut one, &triple("w", "BASE", 0), "0").await.unwrap();
+    run(&mut one, "BEGIN").await;
+    put(&mut one, &triple("w", "BASE", 1), "1").await.unwrap();
+    put(&mut two, &triple("w", "BASE", 1), "2").await.unwrap();
+    put(&mut two, &triple("w", "BASE", 2), "3").await.unwrap();
+    for (rest, bodies) in [
+        ("row_key = 'w' AND column_key = 'BASE' AND ref_key = 1", &["1"][..]),
+        ("row_key = 'w' AND column_key = 'BASE' AND ref_key <= 1 ORDER BY ref_key DESC LIMIT 1", &["1"]),
+        ("row_key = 'w' ORDER BY ref_key", &["0", "1", "3"]),
+        ("row_key = 'w' ORDER BY ref_key DESC", &["3", "1", "0"]),
+        ("row_key IN ('v', 'w') AND column_key = 'BASE' AND ref_key >= 1 ORDER BY ref_key", &["1", "3"]),
+        ("row_key LIKE 'w%' ORDER BY ref_key", &["0", "1", "3"]),
+    ] {
+        assert_eq!(rows::<String>(&mut one, &format!("SELECT body FROM trips WHERE {rest}")).await, bodies, "{rest}");
+    }
+    // They have no place in the log yet.
+    let of_log = "SELECT body FROM trips WHERE added_id > 0 ORDER BY body";
+    assert_eq!(rows::<String>(&mut one, of_log).await, ["0", "2", "3"]);
+    assert_eq!(refused(&mut one, "COMMIT").await.code, 1213);
+}
+
+#[tokio::test]
+async fn a_read_only_session_changes_nothing_at_all() {
+    let (_proxy, mut one, _) = two_sessions(&Deployment::embedded()).await;
+    put(&mut one, &triple("a", "BASE", 1), "1").await.unwrap();
+    run(&mut one, "SET SESSION TRANSACTION READ ONLY").await;
+    for statement in [
+        "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 2, '2')",
+        "DELETE FROM trips WHERE row_key = 'a'",
+        "TRUNCATE TABLE trips",
+        "DROP TABLE trips",
+        "ALTER TABLE trips RENAME TO other",
+        "CREATE TABLE other LIKE trips",
+        "CREATE DATABASE other",
+        "CREATE USER other@'%' IDENTIFIED BY 'x'",
+    ] {
+        assert_eq!(refused(&mut one, statement).await.code, 1792, "{statement}");
+    }
+    assert_eq!(count(&mut one).await, 1);
+    // But for a transaction that says otherwise.
+    run(&mut one, "START TRANSACTION READ WRITE").await;
+    put(&mut one, &triple("a", "BASE", 2), "2").await.unwrap();
+    run(&mut one, "COMMIT").await;
+    assert_eq!(count(&mut one).await, 2);
+}
+
+#[tokio::test]
+async fn set_transaction_is_about_the_next_statement_if_that_is_a_transaction() {
+    let (_proxy, mut one, _) = two_sessions(&Deployment::embedded()).await;
+    let insert = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '1')";
+    run(&mut one, "SET TRANSACTION READ ONLY").await;
+    assert_eq!(refused(&mut one, insert).await.code, 1792);
+    // Refused is not run.
+    assert_eq!(refused(&mut one, insert).await.code, 1792);
+    assert_eq!(count(&mut one).await, 0);
+    run(&mut one, insert).await;
+    run(&mut one, "BEGIN").await;
+    put(&mut one, &triple("a", "BASE", 2), "2").await.unwrap();
+    run(&mut one, "COMMIT").await;
+    assert_eq!(count(&mut one).await, 2);
+}

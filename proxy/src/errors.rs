@@ -17,12 +17,19 @@ use crate::wire::ErrorReply;
 /// The reply to a statement that was not run.
 pub fn reply(error: &StatementError) -> ErrorReply {
     let (code, state) = code(error);
-    ErrorReply { code, state, message: message(error) }
+    ErrorReply { code, state, message: bounded(message(error)) }
 }
 
-/// The number and text of an error as SHOW WARNINGS keeps it.
-pub fn numbered(error: &StatementError) -> (u16, String) {
-    (code(error).0, error.to_string())
+/// Longest text of an error, in bytes: names and keys in it can be as long as a statement, and clients keep it.
+const MESSAGE_BYTES: usize = 2048;
+
+/// The text, as long as it may be.
+fn bounded(mut message: String) -> String {
+    if message.len() > MESSAGE_BYTES {
+        message.truncate(message.floor_char_boundary(MESSAGE_BYTES - 3));
+        message.push_str("...");
+    }
+    message
 }
 
 /// 1040: no room for another connection.
@@ -150,6 +157,7 @@ pub(crate) fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::RowTooLong(_) => (1153, "08S01"),
         SqlError::ColumnCount(_) => (1136, "21S01"),
         SqlError::ColumnTwice(_) => (1110, "42000"),
+        SqlError::DuplicateColumn(_) => (1060, "42S21"),
         SqlError::Json { path: true, .. } => (3143, "42000"),
         SqlError::Json { path: false, .. } => (3141, "22032"),
         SqlError::KeyTooLong(_) => (1071, "42000"),
@@ -170,7 +178,6 @@ fn relational_code(error: &RelationalError) -> (u16, &'static str) {
         RelationalError::Ambiguous { .. } => (1052, "23000"),
         RelationalError::UnknownQualifier(_) => (1051, "42S02"),
         RelationalError::NotUnique(_) => (1066, "42000"),
-        RelationalError::DuplicateColumn(_) => (1060, "42S21"),
         RelationalError::NoAlias => (1248, "42000"),
         RelationalError::SeveralRows => (1242, "21000"),
         RelationalError::Widths => (1222, "21000"),

@@ -351,8 +351,8 @@ pub enum SettingValue {
 pub enum Transaction {
     /// `BEGIN`, `START TRANSACTION`.
     Begin {
-        /// `READ ONLY`.
-        read_only: bool,
+        /// `READ ONLY` or `READ WRITE`, if it was said.
+        read_only: Option<bool>,
         /// `WITH CONSISTENT SNAPSHOT`.
         consistent_snapshot: bool,
     },

@@ -169,6 +169,9 @@ pub enum SqlError {
     /// The same column named twice (1110).
     #[error("Column '{0}' specified twice")]
     ColumnTwice(String),
+    /// A table with two columns of one name (1060).
+    #[error("Duplicate column name '{0}'")]
+    DuplicateColumn(String),
     /// JSON function over text that is not JSON (3141/3140), or a bad path (3143).
     #[error("{message}")]
     Json {
@@ -230,6 +233,7 @@ impl SqlError {
             | Self::IntoCount
             | Self::ColumnCount(_)
             | Self::ColumnTwice(_)
+            | Self::DuplicateColumn(_)
             | Self::Arguments(_) => ErrorKind::Syntax,
             Self::Unsupported { .. } | Self::Immutable { .. } | Self::MixedAggregate { .. } | Self::NotPreparable => {
                 ErrorKind::Unsupported

@@ -20,6 +20,8 @@ impl Session {
         shown: &str,
     ) -> Result<Answer, StatementError> {
         self.commit_open().await?;
+        self.refuse_read_only()?;
+        self.use_up_characteristics();
         let outcome = match self.check_level(statement) {
             Ok(()) => {
                 let server = Arc::clone(&self.server);

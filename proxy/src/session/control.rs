@@ -15,7 +15,7 @@ use cellgate_store::executor::{CellFate, PutItem, RunError};
 use super::buffer::Buffered;
 use super::error::{StatementError, Stored};
 use super::write::name_of;
-use super::{Answer, Done, Open, Session, Start};
+use super::{Answer, Characteristics, Done, Open, Session, Start};
 
 /// Most savepoints of one transaction. Frameworks nest a few; a loop must not fill the proxy's memory.
 const SAVEPOINTS: usize = 1000;
@@ -27,10 +27,7 @@ impl Session {
             Transaction::Begin { read_only, consistent_snapshot } => {
                 self.commit_open().await?;
                 self.unlock_tables().await?;
-                self.begin(
-                    Some(read_only).filter(|r| *r),
-                    if consistent_snapshot { Start::Snapshot } else { Start::Explicit },
-                );
+                self.begin(read_only, if consistent_snapshot { Start::Snapshot } else { Start::Explicit });
             }
             Transaction::Commit { chain, release: _ } => {
                 let read_only = self.transaction.as_ref().map(|t| t.read_only);
@@ -98,9 +95,17 @@ impl Session {
     pub(super) fn refuse_read_only(&self) -> Result<(), StatementError> {
         let read_only = match &self.transaction {
             Some(open) => open.read_only,
-            None => self.variables.derived().read_only,
+            // What was said of the next transaction: with autocommit that is this statement.
+            None => self.next.read_only.unwrap_or_else(|| self.variables.derived().read_only),
         };
         if read_only { Err(StatementError::ReadOnlyTransaction) } else { Ok(()) }
+    }
+
+    /// A statement over a table that was a transaction by itself: SET TRANSACTION was about it.
+    pub(super) fn use_up_characteristics(&mut self) {
+        if self.transaction.is_none() && self.next != Characteristics::default() {
+            self.next = Characteristics::default();
+        }
     }
 
     /// Writes what the open transaction holds, and ends it. Without one: nothing to do, never an error.

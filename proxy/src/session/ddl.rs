@@ -13,6 +13,8 @@ impl Session {
     /// A change of the catalog. Ends an open transaction first, as in MySQL.
     pub(super) async fn ddl(&mut self, ddl: Ddl) -> Result<Answer, StatementError> {
         self.commit_open().await?;
+        self.refuse_read_only()?;
+        self.use_up_characteristics();
         let server = Arc::clone(&self.server);
         let catalog = server.catalog();
         let (changed, affected, code) = match ddl {

@@ -6,7 +6,6 @@ use cellgate_sql::Flush;
 
 use super::error::StatementError;
 use super::{Answer, Done, Session};
-use crate::errors;
 use crate::wire::{ErrorReply, Status};
 
 /// What COM_REFRESH can ask for, bit by bit, as statements. Tables, threads, privileges and logs have nothing to be
@@ -43,10 +42,7 @@ impl Session {
                 },
                 Err(error) => Err(error),
             };
-            done.map_err(|error| {
-                self.note_error(&error);
-                errors::reply(&error)
-            })?;
+            done.map_err(|error| self.note_error(&error))?;
         }
         Ok(self.status())
     }

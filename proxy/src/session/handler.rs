@@ -100,10 +100,7 @@ impl Handler for Session {
             },
             Err(error) => Err(error),
         };
-        described.map_err(|error| {
-            self.note_error(&error);
-            errors::reply(&error)
-        })
+        described.map_err(|error| self.note_error(&error))
     }
 
     async fn refresh(&mut self, what: u8) -> Result<Status, ErrorReply> {
@@ -118,10 +115,7 @@ impl Handler for Session {
         };
         match killed {
             Ok(()) => Ok(self.status()),
-            Err(error) => {
-                self.note_error(&error);
-                Err(errors::reply(&error))
-            }
+            Err(error) => Err(self.note_error(&error)),
         }
     }
 
@@ -239,10 +233,7 @@ impl Handler for Session {
                 self.warn_of(cursor.notes());
                 Ok(None)
             }
-            Err(error) => {
-                self.note_error(&error);
-                Err(errors::reply(&error))
-            }
+            Err(error) => Err(self.note_error(&error)),
         }
     }
 

@@ -18,8 +18,7 @@ use super::ending::{Ending, Shown};
 use super::error::{StatementError, Stored};
 use super::warnings::{Level, Warnings};
 use super::write::name_of;
-use super::{Done, Session};
-use crate::errors;
+use super::{Characteristics, Done, Session};
 use crate::locks::{Locks, QuickWrite};
 use crate::plans::{Compiled, Plan};
 use crate::wire::{Attributes, Known, Replied, Reply, WireError};
@@ -136,7 +135,9 @@ impl Session {
     /// Whether nothing about the session changes what a plain read or write does.
     fn is_plain(&self) -> bool {
         let derived = self.variables.derived();
-        self.transaction.is_none() && derived.autocommit && !derived.read_only && !derived.limited
+        // SET TRANSACTION is about the statement then.
+        let as_usual = self.next == Characteristics::default() && !derived.read_only;
+        self.transaction.is_none() && derived.autocommit && as_usual && !derived.limited
     }
 
     /// What a statement that asks for a cell is answered, if that is known without waiting.
@@ -213,8 +214,8 @@ impl Session {
                 (reply.ok(&ok), Outcome::Ok, 0)
             }
             Err(error) => {
-                self.note_error(&error);
-                (reply.error(&errors::reply(&error)), Outcome::Error(error.kind()), 0)
+                let answer = self.note_error(&error);
+                (reply.error(&answer), Outcome::Error(error.kind()), 0)
             }
         };
         self.finish(command, shown, shape_of(filled), started, &Ending { outcome, rows });

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use cellgate_metrics::{Label, Stage};
 use cellgate_router::row_order;
-use cellgate_schemaless::{Cell, LogScan, Request, TableRef, Triple};
+use cellgate_schemaless::{AddedId, Cell, LogScan, Request, TableRef, Triple};
 use cellgate_sql::{ColumnMeta, Cut, Notes, Read, Row, Shape, Shaping, Source, SqlError};
 use cellgate_store::executor::{CellStream, RunError};
 
@@ -27,6 +27,7 @@ impl Session {
         if let Some(open) = &mut self.transaction {
             open.done.read |= matches!(read.source, Source::Cells(_));
         }
+        let over_table = matches!(read.source, Source::Cells(_));
         self.shape = Some(shape_of(read.label));
         if read.scatter {
             self.server.metrics().scatter_statement();
@@ -44,6 +45,9 @@ impl Session {
         let server = Arc::clone(&self.server);
         let mut stream = Box::new(Stream::new(server, &read.shape, cells, deadline, limit, read.cut));
         stream.fill().await?;
+        if over_table {
+            self.use_up_characteristics();
+        }
         Ok(Answer::Stream(stream))
     }
 
@@ -158,6 +162,10 @@ fn shape_of(label: &str) -> cellgate_metrics::Shape {
 }
 
 fn own_of_log(buffer: &Buffer, table: &TableRef, scan: &LogScan) -> VecDeque<Cell> {
+    // They have no place in the log yet: their id is 0.
+    if scan.added_after.is_some_and(|after| after >= AddedId(0)) {
+        return VecDeque::new();
+    }
     let own = buffer.of_table(table.id).filter(|c| lets_through(&scan.columns, &c.triple.column));
     let own = own.filter(|c| scan.created_from.is_none_or(|from| c.at >= from));
     own.map(|c| c.as_cell()).collect()
@@ -181,12 +189,12 @@ enum Cells {
 /// The order of a stream.
 type Order = Box<dyn Fn(&Cell, &Cell) -> Ordering + Send + Sync>;
 
-/// A stream with the transaction's own cells laid over it: where both have a cell of one name, the stored one wins,
-/// because it can only be the same.
+/// A stream with the transaction's own cells laid over it: where both have a cell of one name, its own wins, as with reads
+/// by name. The other was written meanwhile, and COMMIT will say that the race is lost.
 struct Overlaid {
     stream: CellStream,
     own: VecDeque<Cell>,
-    /// Of all of `own`, those given out already included.
+    /// Of all of `own`, those given out already included: what is stored under these is not shown.
     names: BTreeSet<Triple>,
     order: Order,
     limit: Option<u64>,
@@ -198,27 +206,19 @@ impl Overlaid {
         Self { stream, own, names, order, limit }
     }
 
-    /// Another writer has stored a cell that this transaction wants to write, too: it is shown once, in its place.
-    fn forget(&mut self, stored: &Triple) {
-        if self.names.remove(stored) {
-            self.own.retain(|own| own.triple != *stored);
-        }
-    }
-
     async fn next(&mut self) -> Result<Option<Vec<Cell>>, RunError> {
         if self.limit == Some(0) {
             return Ok(None);
         }
         let page = self.stream.next().await?;
         let mut cells = match page {
-            Some(page) if self.own.is_empty() => page,
+            Some(page) if self.names.is_empty() => page,
             Some(page) => {
                 let mut merged = Vec::with_capacity(page.len());
-                for cell in page {
+                for cell in page.into_iter().filter(|cell| !self.names.contains(&cell.triple)) {
                     while let Some(own) = self.own.pop_front_if(|own| (self.order)(own, &cell) == Ordering::Less) {
                         merged.push(own);
                     }
-                    self.forget(&cell.triple);
                     merged.push(cell);
                 }
                 merged

@@ -11,7 +11,7 @@ use super::warnings::{Level, Warnings};
 use super::{Answer, Done, Last, Session, StatementError};
 use crate::errors;
 use crate::processes::Running;
-use crate::wire::{OkReply, Replied, Reply, WireError};
+use crate::wire::{ErrorReply, OkReply, Replied, Reply, WireError};
 
 impl Session {
     /// Runs the statements of one text; the first that fails is the last.
@@ -64,8 +64,8 @@ impl Session {
                         Ok(Some(row)) => writer.row(&row).await?,
                         Ok(None) => break,
                         Err(error) => {
-                            self.note_error(&error);
-                            return Ok(Err(writer.fail(&errors::reply(&error)).await?));
+                            let answer = self.note_error(&error);
+                            return Ok(Err(writer.fail(&answer).await?));
                         }
                     }
                 }
@@ -87,8 +87,8 @@ impl Session {
             Ok(answer) => answer,
             Err(error) => {
                 let outcome = Outcome::Error(error.kind());
-                self.note_error(&error);
-                return Ok((reply.error(&errors::reply(&error)), Ending { outcome, rows: 0 }));
+                let answer = self.note_error(&error);
+                return Ok((reply.error(&answer), Ending { outcome, rows: 0 }));
             }
         };
         match answer {
@@ -106,8 +106,8 @@ impl Session {
                         Ok(None) => break,
                         Err(error) => {
                             let outcome = Outcome::Error(error.kind());
-                            self.note_error(&error);
-                            let replied = writer.fail(&errors::reply(&error)).await?;
+                            let answer = self.note_error(&error);
+                            let replied = writer.fail(&answer).await?;
                             return Ok((replied, Ending { outcome, rows: rows.sent() }));
                         }
                     }
@@ -149,14 +149,15 @@ impl Session {
         rows
     }
 
-    /// SHOW WARNINGS and SHOW ERRORS show the error of the statement before.
-    pub(super) fn note_error(&mut self, error: &StatementError) {
-        let reply = errors::numbered(error);
+    /// What the client is told of an error: SHOW WARNINGS and SHOW ERRORS show it behind the statement, and no more than that.
+    pub(super) fn note_error(&mut self, error: &StatementError) -> ErrorReply {
+        let reply = errors::reply(error);
         let mut warnings = std::mem::take(&mut self.last).warnings;
         if matches!(error, StatementError::Sql(_) | StatementError::NotUtf8 { .. }) {
             warnings = Warnings::default();
         }
-        warnings.push(Level::Error, reply.0, reply.1);
+        warnings.push(Level::Error, reply.code, reply.message.clone());
         self.last = Last { row_count: -1, found_rows: 0, warnings };
+        reply
     }
 }

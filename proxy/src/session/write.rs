@@ -38,6 +38,7 @@ impl Session {
         } else {
             self.put_now(&put, deadline).await?
         };
+        self.use_up_characteristics();
         self.server.metrics().stage(Stage::Store, started.elapsed());
         self.server.metrics().rows_received(put.cells.len() as u64);
         for (cell, fate) in put.cells.iter().zip(&fates) {
@@ -238,6 +239,7 @@ impl Session {
                 StatementError::Timeout { detail: "; some or all of the cells may be erased: repeat the DELETE" }
             })??;
         }
+        self.use_up_characteristics();
         Ok(Answer::Done(Done { affected, ..Done::default() }))
     }
 }

@@ -201,7 +201,7 @@ fn declared(reader: &mut Reader<'_>, what: &str) -> Result<String, SqlError> {
 fn column_name(reader: &mut Reader<'_>) -> Result<String, SqlError> {
     let name = identifier(reader)?;
     if CellColumn::named(&name).is_some() {
-        return Err(SqlError::ColumnTwice(name));
+        return Err(SqlError::DuplicateColumn(name));
     }
     Ok(name)
 }

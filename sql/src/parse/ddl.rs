@@ -167,7 +167,7 @@ pub(super) fn twice<'a, S: AsRef<str> + ?Sized + 'a>(names: impl Iterator<Item =
     let mut seen = std::collections::HashSet::new();
     for name in names {
         if !seen.insert(name.as_ref().to_lowercase()) {
-            return Err(SqlError::ColumnTwice(name.as_ref().to_owned()));
+            return Err(SqlError::DuplicateColumn(name.as_ref().to_owned()));
         }
     }
     Ok(())
@@ -367,7 +367,7 @@ fn default(reader: &mut Reader<'_>) -> Result<(), SqlError> {
 pub(super) fn row_column(reader: &mut Reader<'_>) -> Result<RowColumnSpec, SqlError> {
     let name = identifier(reader)?;
     if CellColumn::named(&name).is_some() {
-        return Err(SqlError::ColumnTwice(name));
+        return Err(SqlError::DuplicateColumn(name));
     }
     if name.len() > COLUMN_KEY_BYTES {
         return Err(SqlError::KeyTooLong(COLUMN_KEY_BYTES));

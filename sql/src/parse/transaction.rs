@@ -13,7 +13,7 @@ pub(super) fn transaction(reader: &mut Reader<'_>) -> Result<Option<Transaction>
         if !reader.at_end() {
             return Err(unsupported("BEGIN .. END", "there are no stored programs"));
         }
-        return Ok(Some(Transaction::Begin { read_only: false, consistent_snapshot: false }));
+        return Ok(Some(Transaction::Begin { read_only: None, consistent_snapshot: false }));
     }
     if reader.take(&["START", "TRANSACTION"]) {
         return start(reader).map(Some);
@@ -41,13 +41,16 @@ pub(super) fn transaction(reader: &mut Reader<'_>) -> Result<Option<Transaction>
 }
 
 fn start(reader: &mut Reader<'_>) -> Result<Transaction, SqlError> {
-    let (mut read_only, mut consistent_snapshot) = (false, false);
+    let (mut read_only, mut consistent_snapshot) = (None, false);
     while !reader.at_end() {
-        if reader.take(&["READ", "ONLY"]) {
-            read_only = true;
+        let once = read_only.is_none();
+        if once && reader.take(&["READ", "ONLY"]) {
+            read_only = Some(true);
+        } else if once && reader.take(&["READ", "WRITE"]) {
+            read_only = Some(false);
         } else if reader.take(&["WITH", "CONSISTENT", "SNAPSHOT"]) {
             consistent_snapshot = true;
-        } else if !reader.take(&["READ", "WRITE"]) {
+        } else {
             return Err(reader.error("expected READ ONLY, READ WRITE or WITH CONSISTENT SNAPSHOT"));
         }
         if !reader.take_symbol(Symbol::Comma) {

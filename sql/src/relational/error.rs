@@ -28,9 +28,6 @@ pub enum RelationalError {
     /// Two tables of one name (1066).
     #[error("Not unique table/alias: '{0}'")]
     NotUnique(String),
-    /// A derived table with two columns of one name (1060).
-    #[error("Duplicate column name '{0}'")]
-    DuplicateColumn(String),
     /// A derived table without a name (1248).
     #[error("Every derived table must have its own alias")]
     NoAlias,
@@ -62,7 +59,6 @@ impl RelationalError {
             Self::SeveralRows => ErrorKind::Value,
             Self::Ambiguous { .. }
             | Self::NotUnique(_)
-            | Self::DuplicateColumn(_)
             | Self::NoAlias
             | Self::Widths
             | Self::GroupFunction

@@ -81,7 +81,7 @@ impl Binder<'_> {
         for (i, column) in bound.columns.into_iter().enumerate() {
             let name = names.get(i).cloned().unwrap_or(column.name);
             if columns.iter().any(|c| c.name.to_lowercase() == name.to_lowercase()) {
-                return Err(RelationalError::DuplicateColumn(name).into());
+                return Err(SqlError::DuplicateColumn(name));
             }
             let sql = format!("t{number}.{}", column.sql);
             columns.push(Column { name, sql, origin: None, merged: false, hidden: false, ..column });
