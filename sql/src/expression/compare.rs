@@ -48,10 +48,12 @@ pub(crate) fn sort_order(a: &Value, b: &Value) -> Result<Ordering, SqlError> {
     if kind_a != kind_b {
         return Ok(kind_a.cmp(&kind_b));
     }
-    match (kind_a, Number::of(a), Number::of(b)) {
-        (Kind::Number, Some(a), Some(b)) => Ok(a.total_order(b)),
-        _ => Ok(compare(a, b, false)?.unwrap_or(Ordering::Equal)),
+    if kind_a == Kind::Number
+        && let (Some(a), Some(b)) = (Number::of(a), Number::of(b))
+    {
+        return Ok(a.total_order(b));
     }
+    Ok(compare(a, b, false)?.unwrap_or(Ordering::Equal))
 }
 
 /// What values can be compared in one way, in the order they are sorted in.

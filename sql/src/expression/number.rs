@@ -207,9 +207,11 @@ impl Number {
     /// decimal comes first. [`Number::compare`] is none where the three kinds meet: two decimals that differ can both equal
     /// one double.
     pub fn total_order(self, other: Self) -> Ordering {
-        let doubles = |number: Self| matches!(number, Self::Double(_));
-        let values = order(self.as_f64(), other.as_f64());
-        values.then(doubles(self).cmp(&doubles(other))).then_with(|| self.compare(other))
+        match (self, other) {
+            (Self::Exact { .. }, Self::Exact { .. }) | (Self::Double(_), Self::Double(_)) => self.compare(other),
+            (Self::Exact { .. }, Self::Double(d)) => order(self.as_f64(), d).then(Ordering::Less),
+            (Self::Double(d), Self::Exact { .. }) => order(d, other.as_f64()).then(Ordering::Greater),
+        }
     }
 
     /// The number as a decimal with so many digits behind the point at least.
