@@ -3,6 +3,8 @@
 //! Cells are not touched: a dropped column's cells stay readable in the cell shape, and a column added again under the
 //! same name gets a storage key of its own (CORRECTNESS C10).
 
+use std::collections::HashSet;
+
 use cellgate_schemaless::limits::{COLUMN_KEY_BYTES, DECLARED_COLUMNS};
 use cellgate_schemaless::{RowColumn, TableDef};
 use cellgate_sql::{RowColumnSpec, TableChange, TableName};
@@ -14,7 +16,8 @@ use super::{Catalog, CatalogError};
 impl Catalog {
     /// `ALTER TABLE`: all of the changes or none.
     ///
-    /// What is dropped goes first, so that a column can be replaced by one of its name.
+    /// What is dropped goes first, so that a column can be replaced by one of its name; other names are those from before, so that
+    /// two columns can swap theirs.
     ///
     /// # Errors
     /// [`CatalogError::UnknownTable`], [`CatalogError::ColumnExists`], [`CatalogError::NoColumnToDrop`],
@@ -35,8 +38,19 @@ impl Catalog {
                     drop_column(table, column)?;
                 }
             }
-            for change in changes {
-                apply(table, change)?;
+            // Names mean the columns as they were, so that two can be swapped.
+            let named = changes.iter().map(|change| named(table, change)).collect::<Result<Vec<_>, _>>()?;
+            for (change, place) in changes.iter().zip(&named) {
+                if let (TableChange::Rename { to, .. }, Some(place)) = (change, *place) {
+                    to.clone_into(&mut table.columns[place].name);
+                }
+                if let (TableChange::Redefine { column, .. }, Some(place)) = (change, *place) {
+                    column.name.clone_into(&mut table.columns[place].name);
+                }
+            }
+            distinct(table)?;
+            for (change, place) in changes.iter().zip(named) {
+                apply(table, change, place)?;
             }
             if let Some(to) = to {
                 rename(document, name, to)?;
@@ -47,31 +61,30 @@ impl Catalog {
     }
 }
 
-fn apply(table: &mut TableDef, change: &TableChange) -> Result<(), CatalogError> {
-    match change {
-        // Done before all others.
-        TableChange::Drop(_) => Ok(()),
-        TableChange::Add(column) => add_column(table, column),
-        TableChange::Rename { from, to } => {
-            let place = place(table, from)?;
-            name_column(table, place, to)
-        }
-        TableChange::Redefine { from, column } => {
-            let place = place(table, from)?;
-            name_column(table, place, &column.name)?;
-            table.columns[place].missing.clone_from(&column.missing);
-            Ok(())
-        }
-        TableChange::SetDefault { column, missing } => {
-            let place = place(table, column)?;
+/// The place of the column a change is about.
+fn named(table: &TableDef, change: &TableChange) -> Result<Option<usize>, CatalogError> {
+    Ok(match change {
+        TableChange::Rename { from, .. } | TableChange::Redefine { from, .. } => Some(place(table, from)?),
+        TableChange::SetDefault { column, .. } => Some(place(table, column)?),
+        TableChange::Drop(_) | TableChange::Add(_) | TableChange::Comment(_) => None,
+    })
+}
+
+/// What is left of a change when columns have been dropped and have their names.
+fn apply(table: &mut TableDef, change: &TableChange, place: Option<usize>) -> Result<(), CatalogError> {
+    let mut missing_is = |missing: &Option<String>| {
+        if let Some(place) = place {
             table.columns[place].missing.clone_from(missing);
-            Ok(())
         }
-        TableChange::Comment(comment) => {
-            table.comment.clone_from(comment);
-            Ok(())
-        }
+    };
+    match change {
+        TableChange::Drop(_) | TableChange::Rename { .. } => {}
+        TableChange::Add(column) => add_column(table, column)?,
+        TableChange::Redefine { column, .. } => missing_is(&column.missing),
+        TableChange::SetDefault { missing, .. } => missing_is(missing),
+        TableChange::Comment(comment) => table.comment.clone_from(comment),
     }
+    Ok(())
 }
 
 fn place(table: &TableDef, column: &str) -> Result<usize, CatalogError> {
@@ -79,14 +92,13 @@ fn place(table: &TableDef, column: &str) -> Result<usize, CatalogError> {
     place.ok_or_else(|| CatalogError::UnknownColumn { column: column.to_owned(), table: table.name.clone() })
 }
 
-/// Gives a column another name; its cells stay where they are.
-fn name_column(table: &mut TableDef, place: usize, name: &str) -> Result<(), CatalogError> {
-    let taken = |(other, c): (usize, &RowColumn)| other != place && c.name.eq_ignore_ascii_case(name);
-    if table.columns.iter().enumerate().any(taken) {
-        return Err(CatalogError::ColumnExists(name.to_owned()));
+/// No two columns have one name.
+fn distinct(table: &TableDef) -> Result<(), CatalogError> {
+    let mut seen = HashSet::new();
+    match table.columns.iter().find(|column| !seen.insert(column.name.to_ascii_lowercase())) {
+        Some(column) => Err(CatalogError::ColumnExists(column.name.clone())),
+        None => Ok(()),
     }
-    name.clone_into(&mut table.columns[place].name);
-    Ok(())
 }
 
 fn drop_column(table: &mut TableDef, column: &str) -> Result<(), CatalogError> {

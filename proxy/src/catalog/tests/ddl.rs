@@ -198,6 +198,24 @@ async fn a_renamed_column_keeps_its_cells_and_a_new_one_of_the_old_name_has_its_
 }
 
 #[tokio::test]
+async fn one_alter_swaps_the_names_of_columns() {
+    let catalog = Stores::new().catalog().await;
+    catalog.create_table(&name("t"), false, declared(&[column("a"), column("b"), column("c")])).await.unwrap();
+    let rename = |from: &str, to: &str| TableChange::Rename { from: from.to_owned(), to: to.to_owned() };
+    let default = TableChange::SetDefault { column: "a".to_owned(), missing: Some("1".to_owned()) };
+    catalog.alter_table(&name("t"), &[rename("a", "b"), rename("b", "a"), default], None).await.unwrap();
+    let known = table(&catalog, "t").await.unwrap();
+    let columns: Vec<_> = known.columns.iter().map(|c| (&*c.name, &*c.storage_key, c.missing.as_deref())).collect();
+    assert_eq!(columns, [("b", "a", Some("1")), ("a", "b", None), ("c", "c", None)]);
+    for changes in
+        [&[rename("a", "c")][..], &[rename("a", "d"), rename("b", "D")], &[rename("a", "d"), rename("d", "e")]]
+    {
+        catalog.alter_table(&name("t"), changes, None).await.unwrap_err();
+    }
+    assert_eq!(table(&catalog, "t").await.unwrap(), known);
+}
+
+#[tokio::test]
 async fn one_alter_changes_defaults_the_comment_and_the_name_or_nothing() {
     let catalog = Stores::new().catalog().await;
     catalog.create_table(&name("t"), false, declared(&[column("a")])).await.unwrap();
