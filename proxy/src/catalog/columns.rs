@@ -40,13 +40,14 @@ impl Catalog {
             }
             // Names mean the columns as they were, so that two can be swapped.
             let named = changes.iter().map(|change| named(table, change)).collect::<Result<Vec<_>, _>>()?;
+            let mut renamed = HashSet::new();
             for (change, place) in changes.iter().zip(&named) {
-                if let (TableChange::Rename { to, .. }, Some(place)) = (change, *place) {
-                    to.clone_into(&mut table.columns[place].name);
+                let (Some((from, to)), Some(place)) = (new_name(change), *place) else { continue };
+                // The second time there is no column of that name any more.
+                if !renamed.insert(place) {
+                    return Err(CatalogError::UnknownColumn { column: from.to_owned(), table: table.name.clone() });
                 }
-                if let (TableChange::Redefine { column, .. }, Some(place)) = (change, *place) {
-                    column.name.clone_into(&mut table.columns[place].name);
-                }
+                to.clone_into(&mut table.columns[place].name);
             }
             distinct(table)?;
             for (change, place) in changes.iter().zip(named) {
@@ -58,6 +59,15 @@ impl Catalog {
             Ok(Changed::Yes)
         })
         .await
+    }
+}
+
+/// The name a change takes from a column, and the one it gives it.
+fn new_name(change: &TableChange) -> Option<(&str, &str)> {
+    match change {
+        TableChange::Rename { from, to } => Some((from, to)),
+        TableChange::Redefine { from, column } => Some((from, &column.name)),
+        TableChange::Drop(_) | TableChange::Add(_) | TableChange::SetDefault { .. } | TableChange::Comment(_) => None,
     }
 }
 

@@ -80,20 +80,19 @@ pub(super) fn truncated(number: Number) -> i128 {
 fn to_decimal(number: Number, precision: u32, scale: u32) -> Value {
     // More digits than are counted here bound nothing.
     let most = 10_i128.checked_pow(precision).map(|beyond| beyond - 1);
-    let exact = match number {
-        Number::Exact { .. } => number,
-        Number::Double(d) => match Number::parse(format!("{d:.*}", scale.min(30) as usize + 1).as_bytes()) {
-            exact @ Number::Exact { .. } => exact,
-            Number::Double(_) => {
-                return match most {
-                    Some(most) => Value::Decimal(decimal_text(if d < 0.0 { -most } else { most }, scale)),
-                    None => Value::Decimal(double_text(d)),
-                };
-            }
-        },
+    let exact = match (number, number.written()) {
+        // As it is written it has more digits than are counted with: most of them are behind the point, or it is beyond all.
+        (Number::Double(d), Number::Double(_)) => Number::parse(format!("{d:.*}", scale as usize).as_bytes()),
+        (_, written) => written,
     };
-    let Number::Exact { mut mantissa, scale: mut have } = exact.rounded(i32::try_from(scale).unwrap_or(0)) else {
-        return Value::Decimal(double_text(exact.as_f64()));
+    let (mut mantissa, mut have) = match exact.rounded(i32::try_from(scale).unwrap_or(0)) {
+        Number::Exact { mantissa, scale } => (mantissa, scale),
+        Number::Double(d) => {
+            return Value::Decimal(match most {
+                Some(most) => decimal_text(if d < 0.0 { -most } else { most }, scale),
+                None => double_text(d),
+            });
+        }
     };
     while have < scale {
         match mantissa.checked_mul(10) {
@@ -102,10 +101,10 @@ fn to_decimal(number: Number, precision: u32, scale: u32) -> Value {
         }
         have += 1;
     }
-    if have == scale
-        && let Some(most) = most
-    {
-        mantissa = mantissa.clamp(-most, most);
+    if let Some(most) = most {
+        // What has no room with all its digits is beyond every bound there is.
+        mantissa = if have < scale { mantissa.signum() * most } else { mantissa.clamp(-most, most) };
+        have = scale;
     }
     Value::Decimal(decimal_text(mantissa, have))
 }

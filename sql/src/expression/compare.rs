@@ -126,6 +126,12 @@ mod tests {
             (0..6_i64).prop_map(move |n| Value::Double((large + n) as f64)),
             (0..6_i64, 0..3_u8).prop_map(move |(n, tenth)| Value::Decimal(format!("{}.{tenth}", large + n))),
             (-2..3_i64).prop_map(Value::Int),
+            // What has no room beside more digits behind the point.
+            (0..3_i128, 0..3_u8).prop_map(|(n, tenths)| match tenths {
+                0 => Value::Decimal((10_i128.pow(37) + n).to_string()),
+                tenths => Value::Decimal(format!("{}.{tenths}", 10_i128.pow(36) + n)),
+            }),
+            (0..3_i128).prop_map(|n| Value::Decimal(format!("{}.{n:02}", 10_i128.pow(35) + n))),
             (-2..3_i64).prop_map(|n| Value::Double(n as f64 / 2.0)),
             "[ab9]{0,2}".prop_map(|text| Value::Text(text.into())),
             prop::collection::vec(0x60..0xff_u8, 0..2).prop_map(|bytes| Value::Bytes(bytes.into())),

@@ -341,6 +341,7 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
     let letters = Letters::of_values(values);
     let string = |i: usize| letters.read(&text(i)).into_owned();
     let made = |text: String| letters.write(text);
+    let path = |i: usize| String::from_utf8_lossy(&text(i)).into_owned();
     let int = |i: usize| values.get(i).and_then(Number::of).map_or(0, |n| i64::try_from(n.round()).unwrap_or(i64::MAX));
     Ok(match (function, values) {
         (Function::Concat, _) => concat(values, longest)?,
@@ -392,11 +393,11 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
             },
             other => other,
         },
-        (Function::JsonLength, [d, _]) => at_path(d, &string(1))?.map_or(Value::Null, |d| size(json::length(&d))),
-        (Function::JsonKeys, [d, _]) => at_path(d, &string(1))?.map_or(Value::Null, |d| json_keys(&d)),
+        (Function::JsonLength, [d, _]) => at_path(d, &path(1))?.map_or(Value::Null, |d| size(json::length(&d))),
+        (Function::JsonKeys, [d, _]) => at_path(d, &path(1))?.map_or(Value::Null, |d| json_keys(&d)),
         (Function::JsonContains, [target, candidate, ..]) => {
             let candidate = document(candidate)?;
-            let target = if values.len() > 2 { at_path(target, &string(2))? } else { Some(document(target)?) };
+            let target = if values.len() > 2 { at_path(target, &path(2))? } else { Some(document(target)?) };
             boolean(target.map(|t| json::contains(&t, &candidate)))
         }
         (Function::UnixTimestamp, [at, zone]) => {
@@ -416,8 +417,13 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
             moved.filter(|at| time::exists(*at)).map_or(Value::Null, Value::DateTime)
         }
         (Function::AsDecimal, [value, _]) => {
-            let number = Number::of(value).unwrap_or(Number::int(0));
-            Value::Decimal(number.decimal(u32::try_from(int(1)).unwrap_or(0)))
+            match (Number::of(value), value) {
+                // Of more digits than are counted with: it stays as it is written.
+                (Some(Number::Double(_)) | None, Value::Decimal(_)) => value.clone(),
+                (number, _) => {
+                    Value::Decimal(number.unwrap_or(Number::int(0)).decimal(u32::try_from(int(1)).unwrap_or(0)))
+                }
+            }
         }
         (Function::TimeText, [Value::DateTime(at), digits]) => {
             let digits = Number::of(digits).map_or(0, |n| usize::try_from(n.round()).unwrap_or(0));

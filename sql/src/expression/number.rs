@@ -172,10 +172,12 @@ impl Number {
                 }
             }
             Self::Double(d) => {
+                if digits == 0 {
+                    return Self::Double(d.round_ties_even());
+                }
                 // Read, for a power computed is not the nearest double.
                 let unit: f64 = format!("1e{}", digits.unsigned_abs()).parse().unwrap_or(f64::INFINITY);
                 Self::Double(match digits {
-                    0 => d.round_ties_even(),
                     1.. if (d * unit).is_finite() => (d * unit).round_ties_even() / unit,
                     1.. => d,
                     _ if unit.is_finite() => (d / unit).round_ties_even() * unit,
@@ -192,7 +194,13 @@ impl Number {
                 let scale = x.max(y);
                 match (a.checked_mul(pow10(scale - x)), b.checked_mul(pow10(scale - y))) {
                     (Some(a), Some(b)) => a.cmp(&b),
-                    (_, _) => order(self.as_f64(), other.as_f64()),
+                    // By whole numbers first: what is behind the point always has room.
+                    (_, _) => {
+                        let parts = |n: i128, of: u32| {
+                            (n.div_euclid(pow10(of)), n.rem_euclid(pow10(of)).saturating_mul(pow10(scale - of)))
+                        };
+                        parts(a, x).cmp(&parts(b, y))
+                    }
                 }
             }
             (Self::Double(a), Self::Double(b)) => order(a, b),
@@ -226,8 +234,8 @@ impl Number {
         }
     }
 
-    /// The decimal a double is written as, if it has no more digits than there is room for.
-    fn written(self) -> Self {
+    /// The decimal a double is written as, which is what MySQL makes of one, if there is room for its digits.
+    pub fn written(self) -> Self {
         match self {
             Self::Double(d) => Self::parse(format!("{d}").as_bytes()),
             exact @ Self::Exact { .. } => exact,

@@ -913,6 +913,10 @@ fn hostile_text_never_overflows_the_stack() {
         texts.push(format!("INSERT INTO t VALUES {}", "(".repeat(n)));
         texts.push("SELECT 1;".repeat(n.min(3_000)));
     }
+    // As deep as is allowed, where each level is given the type of all.
+    for (open, close) in [("IF(1, ", ", 0.5)"), ("COALESCE(", ", 'x')"), ("CASE WHEN 1 THEN ", " ELSE 0.5 END")] {
+        texts.push(format!("SELECT {}1{}", open.repeat(199), close.repeat(199)));
+    }
     let worker = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(move || {
         for text in texts {
             let start = computed();

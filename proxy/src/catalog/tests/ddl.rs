@@ -207,9 +207,12 @@ async fn one_alter_swaps_the_names_of_columns() {
     let known = table(&catalog, "t").await.unwrap();
     let columns: Vec<_> = known.columns.iter().map(|c| (&*c.name, &*c.storage_key, c.missing.as_deref())).collect();
     assert_eq!(columns, [("b", "a", Some("1")), ("a", "b", None), ("c", "c", None)]);
-    for changes in
-        [&[rename("a", "c")][..], &[rename("a", "d"), rename("b", "D")], &[rename("a", "d"), rename("d", "e")]]
-    {
+    for changes in [
+        &[rename("a", "c")][..],
+        &[rename("a", "d"), rename("b", "D")],
+        &[rename("a", "d"), rename("d", "e")],
+        &[rename("a", "d"), rename("a", "e")],
+    ] {
         catalog.alter_table(&name("t"), changes, None).await.unwrap_err();
     }
     assert_eq!(table(&catalog, "t").await.unwrap(), known);
