@@ -24,9 +24,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use cellgate_metrics::Metrics;
-use cellgate_schemaless::{Body, Cell, CellKind, ClusterNo, ColumnKey, RowKey, TableId, Triple};
+use cellgate_schemaless::{AddedId, Body, Cell, CellKind, ClusterNo, Micros, RefKey, ShardId, TableId, Token, Triple};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{Equivalent, Weighter};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -40,8 +40,9 @@ pub const LEASE: Duration = Duration::from_secs(2);
 /// Largest entry, in bytes. Larger bodies are read from their store: a few of them would push out thousands of others.
 const LARGEST: usize = 64 * 1024;
 
-/// What an entry costs beside its keys and body: the cell, its key, their places in the table and the queue.
-const OVERHEAD: usize = 416;
+/// What an entry costs beside its keys and body: its name and what is kept of the cell, their places in the table and the
+/// queue, and the count of who uses the bytes.
+const OVERHEAD: usize = 288;
 
 /// Bytes of an entry of usual size: how many entries the table is first made for.
 const USUAL: usize = 1024;
@@ -75,18 +76,33 @@ pub struct CellCache {
     metrics: Arc<Metrics>,
 }
 
-/// An entry.
+/// What is kept of a cell beside its name, which whoever asks has.
 #[derive(Clone)]
 struct Kept {
-    cell: Cell,
+    body: Body,
+    added_id: AddedId,
+    created_at: Micros,
+    token: Token,
+    shard: ShardId,
     ticket: Ticket,
+}
+
+impl Kept {
+    fn named(self, triple: &Triple) -> Cell {
+        let Self { body, added_id, created_at, token, shard, ticket: _ } = self;
+        let (triple, body, kind) = (triple.clone(), Some(body), CellKind::Cell);
+        Cell { triple, body, added_id, shard, created_at, kind, token, txn: None }
+    }
 }
 
 /// The name of an entry.
 struct Key {
     digest: u64,
     source: Source,
-    triple: Triple,
+    ref_key: RefKey,
+    /// The row key and, behind its last byte, the column key.
+    keys: Bytes,
+    row_bytes: usize,
 }
 
 /// The same, borrowed.
@@ -140,7 +156,7 @@ impl CellCache {
         let kept = self.cells.get(&Asked { digest: self.digest(source, triple), source, triple })?;
         // Looked at after the entry was taken: what was erased in between is known by then, or its eraser still waits.
         let young = kept.ticket.0 >= self.erased.load(Ordering::Acquire);
-        (young || kept.ticket.0 >= self.erasures.load().last(source.table)).then_some(kept.cell)
+        (young || kept.ticket.0 >= self.erasures.load().last(source.table)).then(|| kept.named(triple))
     }
 
     /// To be taken before a read begins whose cells are to be filled in.
@@ -162,16 +178,12 @@ impl CellCache {
         text.extend_from_slice(row);
         text.extend_from_slice(column);
         text.extend_from_slice(body.as_bytes());
-        let mut text = text.freeze();
-        let triple = Triple {
-            row: RowKey::from_store(text.split_to(row.len())),
-            column: ColumnKey::from_store(text.split_to(column.len())),
-            ref_key: cell.triple.ref_key,
-        };
-        let digest = self.digest(source, &triple);
-        let body = Some(Body::from_store(text));
-        let cell = Cell { triple: triple.clone(), body, ..*cell };
-        self.cells.insert(Key { digest, source, triple }, Kept { cell, ticket });
+        let mut keys = text.freeze();
+        let body = Body::from_store(keys.split_off(row.len() + column.len()));
+        let digest = self.digest(source, &cell.triple);
+        let Cell { added_id, created_at, token, shard, .. } = *cell;
+        let key = Key { digest, source, ref_key: cell.triple.ref_key, keys, row_bytes: row.len() };
+        self.cells.insert(key, Kept { body, added_id, created_at, token, shard, ticket });
     }
 
     /// A look at the erasures that began at `began` has found these.
@@ -219,7 +231,8 @@ impl fmt::Debug for CellCache {
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.source == other.source && self.triple == other.triple
+        (self.source, self.ref_key, self.row_bytes) == (other.source, other.ref_key, other.row_bytes)
+            && self.keys == other.keys
     }
 }
 
@@ -239,7 +252,9 @@ impl Hash for Asked<'_> {
 
 impl Equivalent<Key> for Asked<'_> {
     fn equivalent(&self, key: &Key) -> bool {
-        self.source == key.source && *self.triple == key.triple
+        let Triple { row, column, ref_key } = self.triple;
+        (self.source, *ref_key, row.as_bytes().len()) == (key.source, key.ref_key, key.row_bytes)
+            && key.keys.strip_prefix(&row.as_bytes()[..]) == Some(&column.as_bytes()[..])
     }
 }
 
@@ -260,7 +275,6 @@ impl Hasher for Digest {
 
 impl Weighter<Key, Kept> for Weight {
     fn weight(&self, key: &Key, kept: &Kept) -> u64 {
-        let body = kept.cell.body.as_ref().map_or(0, |body| body.as_bytes().len());
-        (key.triple.row.as_bytes().len() + key.triple.column.as_bytes().len() + body + OVERHEAD) as u64
+        (key.keys.len() + kept.body.as_bytes().len() + OVERHEAD) as u64
     }
 }

@@ -1,6 +1,6 @@
 //! What the cache answers, and what it must not.
 
-use cellgate_schemaless::{AddedId, Micros, RefKey, ShardId, Token, TxnId};
+use cellgate_schemaless::{ColumnKey, RowKey, TxnId};
 
 use super::*;
 
@@ -46,6 +46,9 @@ fn a_cell_that_was_filled_in_is_found_by_its_whole_name_only() {
     assert_eq!(cache.get(source(1), &cell("a", 2).triple), None);
     assert_eq!(cache.get(source(1), &cell("b", 1).triple), None);
     assert_eq!(cache.get(source(2), &kept.triple), None);
+    // The same bytes, divided elsewhere.
+    let (row, column) = (RowKey::from_store(&b"ab"[..]), ColumnKey::from_store(&b"ase"[..]));
+    assert_eq!(cache.get(source(1), &Triple { row, column, ref_key: RefKey(1) }), None);
     let promoted = Source { incarnation: 2, ..source(1) };
     assert_eq!(cache.get(promoted, &kept.triple), None);
     let other = Source { cluster: ClusterNo::new(2).unwrap(), ..source(1) };
