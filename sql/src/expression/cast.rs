@@ -1,9 +1,9 @@
 //! CAST: a value as another type's.
 
 use super::evaluate::{column_text, text_of, whole};
-use super::functions::time_of;
 use super::number::{Number, decimal_text, double_text};
 use super::text::first_letters;
+use super::time_functions::time_of;
 use super::{CastType, documents, json, time};
 use crate::error::SqlError;
 use crate::value::Value;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::Value as Json;
 
+use super::call::within;
 use super::evaluate::text_of;
-use super::functions::within;
 use super::json_path::Path;
 use super::number::Number;
 use super::{json, time};

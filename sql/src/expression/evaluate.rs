@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::cast::{cast, truncated};
 use super::number::{Arithmetic, Number, double_text, out_of_range};
 use super::text::Letters;
-use super::{CastType, Comparison, Expression, Operator, Test, compare, documents, functions, json, like, text, time};
+use super::{CastType, Comparison, Expression, Operator, Test, call, compare, documents, json, like, text, time};
 use crate::error::SqlError;
 use crate::value::Value;
 
@@ -86,15 +86,15 @@ impl<L> Expression<L> {
             Self::Case { operand, branches, otherwise } => {
                 case(operand.as_deref(), branches, otherwise.as_deref(), scope)
             }
-            Self::Call(function, arguments) => or_null(functions::call(*function, arguments, scope), scope),
+            Self::Call(function, arguments) => or_null(call::call(*function, arguments, scope), scope),
             Self::Cast(e, ty) => {
                 if let CastType::Binary(Some(length)) = ty
                     && *length as usize > scope.longest()
                 {
-                    return or_null(Err(functions::too_long("cast", scope.longest())), scope);
+                    return or_null(Err(call::too_long("cast", scope.longest())), scope);
                 }
                 let value = cast(e.evaluate(scope)?, *ty)?;
-                match functions::bounded("cast", &value, scope.longest()) {
+                match call::bounded("cast", &value, scope.longest()) {
                     Ok(bytes) => scope.made(bytes).map(|()| value),
                     Err(error) => or_null(Err(error), scope),
                 }
@@ -245,7 +245,7 @@ fn operate<L>(op: Operator, a: Value, b: Value, scope: &dyn Scope<L>) -> Result<
         }
         Operator::Concat => {
             let value = or_null(text::concat(&[a, b], scope.longest()), scope)?;
-            scope.made(functions::bounded("concat", &value, scope.longest())?)?;
+            scope.made(call::bounded("concat", &value, scope.longest())?)?;
             value
         }
         Operator::Extract => documents::json_extract(&[a, b])?,

@@ -4,6 +4,7 @@
 //! (places in the row at hand) and nothing of the session. Trees are at most [`DEPTH`] deep (the parser refuses
 //! deeper ones; long chains of operators are flat), so recursion over them is bounded.
 
+mod call;
 mod cast;
 mod compare;
 mod documents;
@@ -15,6 +16,7 @@ mod like;
 pub(crate) mod number;
 mod text;
 pub(crate) mod time;
+mod time_functions;
 mod types;
 
 pub(crate) use compare::{compare, sort_order};

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use super::call::within;
 use super::evaluate::{column_text, text_of};
-use super::functions::within;
 use super::number::Number;
 use crate::error::SqlError;
 use crate::value::Value;

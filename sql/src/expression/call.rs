@@ -1,0 +1,285 @@
+//! What the functions do.
+
+use serde_json::Value as Json;
+
+use super::documents::{at_path, document, json_array, json_extract, json_keys, json_object};
+use super::evaluate::{arithmetic, boolean, text_of};
+use super::functions::Function;
+use super::number::{Arithmetic, Number, out_of_range};
+use super::text::{
+    Letters, changed, concat, concat_ws, hex, locate, quote, replace, size, substring, substring_index, text_value,
+    trimmed, unhex, value_as_text,
+};
+use super::time_functions::{convert_tz, from_unix_time, time_add, time_text, unix_timestamp};
+use super::{Expression, Scope, compare, json};
+use crate::error::SqlError;
+use crate::shape::content;
+use crate::value::Value;
+
+/// Calls a function. Arguments that are not needed are not evaluated.
+pub(super) fn call<L>(
+    function: Function,
+    arguments: &[Expression<L>],
+    scope: &dyn Scope<L>,
+) -> Result<Value, SqlError> {
+    match (function, arguments) {
+        (Function::If, [condition, then, otherwise]) => {
+            let taken = if condition.holds(scope)? { then } else { otherwise };
+            return taken.evaluate(scope);
+        }
+        (Function::Coalesce | Function::IfNull, _) => {
+            for e in arguments {
+                let value = e.evaluate(scope)?;
+                if value != Value::Null {
+                    return Ok(value);
+                }
+            }
+            return Ok(Value::Null);
+        }
+        (_, _) => {}
+    }
+    let values = arguments.iter().map(|e| e.evaluate(scope)).collect::<Result<Vec<_>, _>>()?;
+    let value = apply(function, &values, scope.folds_case(), scope.longest())?;
+    scope.made(bounded(&function.name().to_ascii_lowercase(), &value, scope.longest())?)?;
+    Ok(value)
+}
+
+/// The size of a value that is within the bound.
+///
+/// # Errors
+/// [`SqlError::ResultTooLong`].
+pub(super) fn bounded(function: &str, value: &Value, longest: usize) -> Result<usize, SqlError> {
+    let bytes = content(value);
+    within(function, bytes, longest)?;
+    Ok(bytes)
+}
+
+/// Whether a result of so many bytes may be made.
+///
+/// # Errors
+/// [`SqlError::ResultTooLong`] if not.
+pub(super) fn within(function: &str, bytes: usize, longest: usize) -> Result<(), SqlError> {
+    if bytes > longest {
+        return Err(too_long(function, longest));
+    }
+    Ok(())
+}
+
+/// The error of a value that would be longer than that.
+pub(super) fn too_long(function: &str, longest: usize) -> SqlError {
+    SqlError::ResultTooLong { function: function.to_owned(), limit: longest }
+}
+
+fn apply(function: Function, values: &[Value], fold_case: bool, longest: usize) -> Result<Value, SqlError> {
+    if let Some(done) = null_tolerant(function, values, fold_case, longest)? {
+        return Ok(done);
+    }
+    if values.contains(&Value::Null) {
+        return Ok(Value::Null);
+    }
+    match values {
+        [value] => one(function, value, longest),
+        _ => several(function, values, fold_case, longest),
+    }
+}
+
+/// The functions for which a NULL argument does not simply make NULL.
+fn null_tolerant(
+    function: Function,
+    values: &[Value],
+    fold_case: bool,
+    longest: usize,
+) -> Result<Option<Value>, SqlError> {
+    Ok(Some(match (function, values) {
+        (Function::IsNull, [value]) => Value::Int(i64::from(*value == Value::Null)),
+        (Function::NullIf, [a, b]) => match compare(a, b, fold_case)? {
+            Some(std::cmp::Ordering::Equal) => Value::Null,
+            Some(_) | None => a.clone(),
+        },
+        (Function::JsonArray, _) => json_array(values, longest)?,
+        (Function::JsonObject, _) => json_object(values, longest)?,
+        (Function::Quote, [Value::Null]) => text_value("NULL".to_owned()),
+        (Function::ConcatWs, [separator, rest @ ..]) => concat_ws(separator, rest, longest)?,
+        (_, _) => return Ok(None),
+    }))
+}
+
+fn one(function: Function, value: &Value, longest: usize) -> Result<Value, SqlError> {
+    let text = text_of(value).unwrap_or_default();
+    let number = || Number::operand(value).unwrap_or(Number::int(0));
+    let characters = || String::from_utf8_lossy(&text);
+    Ok(match function {
+        Function::Abs => {
+            let n = number();
+            if n.compare(Number::int(0)).is_ge() {
+                n.value()
+            } else if *value == Value::Int(i64::MIN) {
+                return Err(out_of_range("BIGINT"));
+            } else {
+                n.negated().value()
+            }
+        }
+        Function::Sign => Value::Int(match number().compare(Number::int(0)) {
+            std::cmp::Ordering::Less => -1,
+            std::cmp::Ordering::Equal => 0,
+            std::cmp::Ordering::Greater => 1,
+        }),
+        Function::Floor => whole(number(), false),
+        Function::Ceiling => whole(number(), true),
+        Function::Round => number().rounded(0).value(),
+        Function::Length => size(text.len()),
+        Function::CharLength => {
+            size(if matches!(value, Value::Bytes(_)) { text.len() } else { characters().chars().count() })
+        }
+        Function::Lower => changed(value, &text, |t| letters(t, char::to_lowercase)),
+        Function::Upper => changed(value, &text, |t| letters(t, char::to_uppercase)),
+        Function::Trim => trimmed(value, &text, true, true),
+        Function::LTrim => trimmed(value, &text, true, false),
+        Function::RTrim => trimmed(value, &text, false, true),
+        Function::Hex => {
+            within("hex", text.len().saturating_mul(2), longest)?;
+            hex(value, &text)
+        }
+        Function::Quote => {
+            within("quote", text.len(), longest)?;
+            quote(&text)
+        }
+        Function::Unhex => unhex(&text),
+        Function::JsonUnquote => match value {
+            Value::Json(bytes) => Value::Text(json::unquote(&json::parse(bytes)?).into()),
+            Value::Null
+            | Value::Int(_)
+            | Value::UInt(_)
+            | Value::Double(_)
+            | Value::Decimal(_)
+            | Value::Text(_)
+            | Value::Bytes(_)
+            | Value::DateTime(_) => Value::Text(json::unquote_text(&text)?),
+        },
+        Function::JsonQuote => {
+            let mut out = String::with_capacity(text.len() + 2);
+            json::quote(&mut out, &characters());
+            Value::Text(out.into())
+        }
+        Function::JsonValid => match value {
+            Value::Json(_) => Value::Int(1),
+            Value::Text(_) => Value::Int(i64::from(json::parse(&text).is_ok())),
+            Value::Null
+            | Value::Int(_)
+            | Value::UInt(_)
+            | Value::Double(_)
+            | Value::Decimal(_)
+            | Value::Bytes(_)
+            | Value::DateTime(_) => Value::Int(0),
+        },
+        Function::JsonType => Value::Text(json::type_name(&document(value)?).into()),
+        Function::JsonLength => size(json::length(&document(value)?)),
+        Function::JsonKeys => json_keys(&document(value)?),
+        Function::Concat | Function::Least | Function::Greatest => value_as_text(value),
+        other => return Err(SqlError::Arguments(other.name().into())),
+    })
+}
+
+fn several(function: Function, values: &[Value], fold_case: bool, longest: usize) -> Result<Value, SqlError> {
+    let text = |i: usize| values.get(i).and_then(text_of).unwrap_or_default();
+    let letters = Letters::of_values(values);
+    let string = |i: usize| letters.read(&text(i)).into_owned();
+    let made = |text: String| letters.write(text);
+    let path = |i: usize| String::from_utf8_lossy(&text(i)).into_owned();
+    let int = |i: usize| values.get(i).and_then(Number::of).map_or(0, |n| i64::try_from(n.round()).unwrap_or(i64::MAX));
+    Ok(match (function, values) {
+        (Function::Concat, _) => concat(values, longest)?,
+        (Function::Mod, [a, b]) => arithmetic(Arithmetic::Modulo, a, b)?,
+        (Function::Round, [value, _]) => {
+            let digits = i32::try_from(int(1).clamp(-400, 400)).unwrap_or(0);
+            Number::operand(value).unwrap_or(Number::int(0)).rounded(digits).value()
+        }
+        (Function::Greatest | Function::Least, [first, rest @ ..]) => {
+            let mut best = first;
+            for value in rest {
+                let order = compare(value, best, fold_case)?;
+                let better = if function == Function::Greatest {
+                    order.is_some_and(|o| o.is_gt())
+                } else {
+                    order.is_some_and(|o| o.is_lt())
+                };
+                if better {
+                    best = value;
+                }
+            }
+            best.clone()
+        }
+        (Function::Left, [_, _]) => made(string(0).chars().take(usize::try_from(int(1)).unwrap_or(0)).collect()),
+        (Function::Right, [_, _]) => {
+            let string = string(0);
+            let skip = string.chars().count().saturating_sub(usize::try_from(int(1)).unwrap_or(0));
+            made(string.chars().skip(skip).collect())
+        }
+        (Function::Substring, [_, _, ..]) => made(substring(&string(0), int(1), (values.len() > 2).then(|| int(2)))),
+        (Function::Replace, [_, _, _]) => made(replace(&string(0), &string(1), &string(2), longest)?),
+        (Function::Pow, [base, exponent]) => {
+            let double = |v| Number::of(v).map_or(0.0, Number::as_f64);
+            let power = double(base).powf(double(exponent));
+            if !power.is_finite() {
+                return Err(out_of_range("DOUBLE"));
+            }
+            Value::Double(power)
+        }
+        (Function::SubstringIndex, [_, _, _]) => made(substring_index(&string(0), &string(1), int(2))),
+        (Function::Instr, [_, _]) => locate(&string(1), &string(0), 1),
+        (Function::Locate, [_, _]) => locate(&string(0), &string(1), 1),
+        (Function::Locate, [_, _, _]) => locate(&string(0), &string(1), int(2)),
+        (Function::JsonExtract, _) => json_extract(values)?,
+        (Function::JsonValue, [_, _]) => match json_extract(values)? {
+            Value::Json(found) => match json::parse(&found)? {
+                Json::Null => Value::Null,
+                found => text_value(json::unquote(&found)),
+            },
+            other => other,
+        },
+        (Function::JsonLength, [d, _]) => at_path(d, &path(1))?.map_or(Value::Null, |d| size(json::length(&d))),
+        (Function::JsonKeys, [d, _]) => at_path(d, &path(1))?.map_or(Value::Null, |d| json_keys(&d)),
+        (Function::JsonContains, [target, candidate, ..]) => {
+            let candidate = document(candidate)?;
+            let target = if values.len() > 2 { at_path(target, &path(2))? } else { Some(document(target)?) };
+            boolean(target.map(|t| json::contains(&t, &candidate)))
+        }
+        (Function::UnixTimestamp, [at, zone]) => unix_timestamp(at, zone),
+        (Function::FromUnixTime, [seconds, zone]) => from_unix_time(seconds, zone),
+        (Function::TimeAdd, [at, micros]) => time_add(at, micros),
+        (Function::AsDecimal, [value, _]) => {
+            match (Number::of(value), value) {
+                // Of more digits than are counted with: it stays as it is written.
+                (Some(Number::Double(_)) | None, Value::Decimal(_)) => value.clone(),
+                (number, _) => {
+                    Value::Decimal(number.unwrap_or(Number::int(0)).decimal(u32::try_from(int(1)).unwrap_or(0)))
+                }
+            }
+        }
+        (Function::TimeText, [at, digits]) => time_text(at, digits),
+        (Function::ConvertTz, [at, from, to]) => convert_tz(at, from, to)?,
+        (other, _) => return Err(SqlError::Arguments(other.name().into())),
+    })
+}
+
+/// The text with each letter in the other case, if that is one letter: as MySQL has it, `ß` has no upper case.
+fn letters<I: Iterator<Item = char>>(text: &str, changed: fn(char) -> I) -> String {
+    let change = |c| {
+        let mut other = changed(c);
+        match (other.next(), other.next()) {
+            (Some(one), None) => one,
+            (_, _) => c,
+        }
+    };
+    text.chars().map(change).collect()
+}
+
+fn whole(number: Number, up: bool) -> Value {
+    match number {
+        Number::Double(d) => Value::Double(if up { d.ceil() } else { d.floor() }),
+        Number::Exact { .. } => {
+            let (floor, exact) = number.floor();
+            Number::int(floor + i128::from(up && !exact)).value()
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The functions of times: between a zone's clock, UTC, seconds since 1970 and text.
+
+use cellgate_schemaless::Micros;
+
+use super::evaluate::text_of;
+use super::number::{Arithmetic, Number, decimal_text};
+use super::text::text_value;
+use super::time;
+use crate::error::SqlError;
+use crate::parse::unsupported;
+use crate::value::Value;
+use crate::zone::{Clock, TimeZone};
+
+/// The last microsecond of a timestamp, 3001-01-18 23:59:59.999999: MySQL's bound.
+const LAST: i64 = 32_536_771_199_999_999;
+
+/// UNIX_TIMESTAMP of a time on the zone's clock.
+pub(super) fn unix_timestamp(at: &Value, zone: &Value) -> Value {
+    time_of(at).map_or(Value::Null, |local| unix_time(clock(zone).utc(local)))
+}
+
+/// FROM_UNIXTIME on the zone's clock; NULL beyond a timestamp's range.
+pub(super) fn from_unix_time(seconds: &Value, zone: &Value) -> Value {
+    let micros = Number::of(seconds);
+    let micros = micros.and_then(|n| n.apply(Arithmetic::Multiply, Number::int(1_000_000)).ok().flatten());
+    match micros.map(|n| i64::try_from(n.round())) {
+        Some(Ok(micros @ 0..=LAST)) => Value::DateTime(clock(zone).local(Micros(micros))),
+        Some(_) | None => Value::Null,
+    }
+}
+
+/// A time so many microseconds later; NULL for what is no time, and beyond the years there are.
+pub(super) fn time_add(at: &Value, micros: &Value) -> Value {
+    let micros = Number::of(micros).and_then(|n| i64::try_from(n.round()).ok());
+    let moved = time_of(at).zip(micros).and_then(|(at, micros)| at.0.checked_add(micros)).map(Micros);
+    moved.filter(|at| time::exists(*at)).map_or(Value::Null, Value::DateTime)
+}
+
+/// A time as text, with so many digits of its second.
+pub(super) fn time_text(at: &Value, digits: &Value) -> Value {
+    // The text of another time, or NULL, stays what it is.
+    let Value::DateTime(at) = at else { return at.clone() };
+    let digits = Number::of(digits).map_or(0, |n| usize::try_from(n.round()).unwrap_or(0));
+    text_value(time::text_with(*at, digits))
+}
+
+/// CONVERT_TZ: the same moment on the clock of another zone; NULL for what is no time, or no zone.
+///
+/// # Errors
+/// A zone's name out of a row.
+pub(super) fn convert_tz(at: &Value, from: &Value, to: &Value) -> Result<Value, SqlError> {
+    let (from, to) = (zone(from)?, zone(to)?);
+    let at = text_of(at).and_then(|text| time::parse(&text));
+    let (Some(at), Some(from), Some(to)) = (at, from, to) else { return Ok(Value::Null) };
+    let utc = from.utc(at);
+    // Out of a timestamp's range nothing is converted.
+    Ok(Value::DateTime(if (1_000_000..=LAST).contains(&utc.0) { to.local(utc) } else { at }))
+}
+
+/// The time a value is, or its text stands for.
+pub(super) fn time_of(value: &Value) -> Option<Micros> {
+    match value {
+        Value::DateTime(at) => Some(*at),
+        Value::Null
+        | Value::Int(_)
+        | Value::UInt(_)
+        | Value::Double(_)
+        | Value::Decimal(_)
+        | Value::Text(_)
+        | Value::Bytes(_)
+        | Value::Json(_) => text_of(value).and_then(|text| time::parse(&text)),
+    }
+}
+
+/// The session's zone, as its leaf gives it.
+fn clock(zone: &Value) -> Clock<'_> {
+    Clock::of(zone).unwrap_or(Clock::Offset(0))
+}
+
+/// The zone CONVERT_TZ is given: one that was looked up, an offset, or the text of one; `None` for NULL.
+///
+/// # Errors
+/// A zone's name out of a row: files are not read for each.
+fn zone(value: &Value) -> Result<Option<Clock<'_>>, SqlError> {
+    if let Value::Bytes(packed) = value
+        && let Some(clock) = Clock::packed(packed)
+    {
+        return Ok(Some(clock));
+    }
+    let Some(text) = text_of(value) else { return Ok(None) };
+    match TimeZone::named(&String::from_utf8_lossy(&text)) {
+        Some(TimeZone::Offset(ahead)) => Ok(Some(Clock::Offset(ahead))),
+        Some(TimeZone::Place(_)) | None => Err(unsupported(
+            "CONVERT_TZ with a zone by name that comes out of a row",
+            "write the name as a constant or a parameter, or keep offsets like '+02:00' in the rows",
+        )),
+    }
+}
+
+/// A time as seconds since 1970; 0 for what is out of a timestamp's range.
+fn unix_time(at: Micros) -> Value {
+    if !(0..=LAST).contains(&at.0) {
+        return Value::Int(0);
+    }
+    let (seconds, micros) = (at.0.div_euclid(1_000_000), at.0.rem_euclid(1_000_000));
+    if micros == 0 { Value::Int(seconds) } else { Value::Decimal(decimal_text(i128::from(at.0), 6)) }
+}
