@@ -72,6 +72,46 @@ async fn bodies_up_to_the_limit_go_both_ways() {
     assert_eq!(Refusal::of(&error).map(|refusal| refusal.code), Some(1153), "{error}");
 }
 
+#[tokio::test]
+async fn the_time_in_which_a_client_reads_is_not_the_statements() {
+    let proxy = Deployment::configured("[timeouts]\nstatement = \"500ms\"\n").start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    // More than the buffers of both sides hold.
+    let rows = 48_i64;
+    let body = format!("\"{}\"", "x".repeat(MIB));
+    let insert = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('big', 'BASE', ?, ?)";
+    for version in 1..=rows {
+        conn.exec_drop(insert, (version, &body)).await.unwrap();
+    }
+    let read = "SELECT ref_key, body FROM trips WHERE row_key = 'big' ORDER BY ref_key DESC";
+    let mut result = conn.query_iter(read).await.unwrap();
+    let mut found = Vec::new();
+    while let Some(row) = result.next().await.unwrap() {
+        let (version, text): (i64, String) = mysql_async::from_row(row);
+        assert_eq!(text.len(), body.len());
+        found.push(version);
+        if found.len() == 1 {
+            // Twice what a statement may take.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+    assert_eq!(found, (1..=rows).rev().collect::<Vec<_>>());
+    // What the client said is about all of it.
+    let limited = "SELECT /*+ MAX_EXECUTION_TIME(300) */ ref_key, body FROM trips WHERE row_key = 'big'";
+    let mut result = conn.query_iter(limited).await.unwrap();
+    assert!(result.next().await.unwrap().is_some());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let ended = loop {
+        match result.next().await {
+            Ok(Some(_)) => {}
+            ended => break ended,
+        }
+    };
+    let refusal = Refusal::of(&ended.expect_err("its time was over")).map(|refusal| refusal.code);
+    assert_eq!(refusal, Some(3024));
+}
+
 #[test]
 fn a_statement_of_exactly_the_longest_packet_is_one_statement() {
     let proxy = Deployment::configured("[limits]\nmax_allowed_packet = \"64MiB\"\n").start();

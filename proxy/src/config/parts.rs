@@ -116,7 +116,8 @@ section! {
     pub struct Timeouts in "timeouts" {
         /// Opening a connection to a store, login included.
         connect: Duration = "5s" in "10ms" to "10m", Restart;
-        /// One statement on a store. `max_execution_time` of a session can shorten it.
+        /// One statement: a write, the first rows of a SELECT, and the next ones whenever more are needed. What a client
+        /// takes to read them is not in it. `max_execution_time` of a session is for a whole SELECT.
         statement: Duration = "30s" in "10ms" to "24h", Restart;
         /// A row lock in a store.
         lock: Duration = "5s" in "10ms" to "10m", Restart;

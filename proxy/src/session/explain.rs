@@ -7,6 +7,7 @@ use cellgate_schemaless::{Chain, ClusterNo, Request, RowSet, ShardId};
 use cellgate_sql::{ColumnMeta, ColumnType, Command, Explain, Read, Row, Source, Value};
 
 use super::error::StatementError;
+use super::read::ReadTime;
 use super::{Answer, Session, Table};
 
 /// Most shards listed one by one in a line.
@@ -51,10 +52,10 @@ impl Cached {
 
 impl Session {
     /// `EXPLAIN [ANALYZE]`.
-    pub(super) async fn explain(&mut self, explain: Explain, deadline: Instant) -> Result<Answer, StatementError> {
+    pub(super) async fn explain(&mut self, explain: Explain, time: ReadTime) -> Result<Answer, StatementError> {
         let lines = self.lines(&explain.command);
         let analyzed = match explain.command {
-            Command::Read(read) if explain.analyze => Some(self.analyze(read, deadline).await?),
+            Command::Read(read) if explain.analyze => Some(self.analyze(read, time).await?),
             _ if explain.analyze => {
                 return Err(StatementError::Unsupported {
                     what: "EXPLAIN ANALYZE of a statement that is not a SELECT",
@@ -75,9 +76,9 @@ impl Session {
     }
 
     /// Runs a SELECT and answers its rows and microseconds.
-    async fn analyze(&mut self, read: Read, deadline: Instant) -> Result<(i64, i64), StatementError> {
+    async fn analyze(&mut self, read: Read, time: ReadTime) -> Result<(i64, i64), StatementError> {
         let started = Instant::now();
-        let answer = self.read(read, deadline).await?;
+        let answer = self.read(read, time).await?;
         let rows = self.collect(answer).await?.map_or(0, |table| table.rows.len());
         let micros = started.elapsed().as_micros();
         Ok((i64::try_from(rows).unwrap_or(i64::MAX), i64::try_from(micros).unwrap_or(i64::MAX)))

@@ -206,7 +206,8 @@ impl Handler for Session {
         let (opened, outcome) = match answer {
             Ok(Answer::Done(done)) => (Ok(Opened::Done(self.ok_reply(done))), Outcome::Ok),
             Ok(rows @ (Answer::Table(_) | Answer::Stream(_))) => {
-                let cursor = RowSource::of(rows);
+                let mut cursor = RowSource::of(rows);
+                cursor.outlast();
                 let columns = cursor.columns().to_vec();
                 self.last.row_count = -1;
                 (Ok(Opened::Rows { cursor: Cursor(cursor), columns, status: Session::status(self) }), Outcome::Ok)
@@ -222,7 +223,6 @@ impl Handler for Session {
     }
 
     async fn fetch(&mut self, Cursor(cursor): &mut Cursor) -> Result<Option<cellgate_sql::Row>, ErrorReply> {
-        cursor.prolong(Instant::now() + self.server.config().timeouts.statement);
         match cursor.next(self.process.kill_switch()).await {
             Ok(Some(row)) => {
                 self.server.metrics().rows_sent(1);

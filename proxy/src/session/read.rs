@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeSet, VecDeque};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cellgate_metrics::{Label, Stage};
 use cellgate_router::row_order;
@@ -22,7 +22,7 @@ use crate::server::Server;
 
 impl Session {
     /// Runs a SELECT as far as its first rows, so that what fails early fails as an error and not as a broken result.
-    pub(super) async fn read(&mut self, read: Read, deadline: Instant) -> Result<Answer, StatementError> {
+    pub(super) async fn read(&mut self, read: Read, time: ReadTime) -> Result<Answer, StatementError> {
         self.open_implicitly();
         if let Some(open) = &mut self.transaction {
             open.done.read |= matches!(read.source, Source::Cells(_));
@@ -39,11 +39,11 @@ impl Session {
         }
         let cells = match read.source {
             Source::Once | Source::Nothing => Cells::None,
-            Source::Cells(request) => within(deadline, pin!(self.cells(request, read.scatter))).await??,
+            Source::Cells(request) => within(time.deadline(), pin!(self.cells(request, read.scatter))).await??,
         };
         let limit = if read.limited { u64::MAX } else { self.variables.derived().select_limit };
         let server = Arc::clone(&self.server);
-        let mut stream = Box::new(Stream::new(server, &read.shape, cells, deadline, limit, read.cut));
+        let mut stream = Box::new(Stream::new(server, &read.shape, cells, time, limit, read.cut));
         stream.fill().await?;
         if over_table {
             self.use_up_characteristics();
@@ -52,9 +52,9 @@ impl Session {
     }
 
     /// `SELECT .. INTO @a, @b`: the one row there may be becomes the values of user variables.
-    pub(super) async fn read_into(&mut self, mut read: Read, deadline: Instant) -> Result<Answer, StatementError> {
+    pub(super) async fn read_into(&mut self, mut read: Read, time: ReadTime) -> Result<Answer, StatementError> {
         let names = std::mem::take(&mut read.into);
-        let answer = self.read(read, deadline).await?;
+        let answer = self.read(read, time).await?;
         let Answer::Stream(mut stream) = answer else { return Ok(answer) };
         let row = stream.next().await?;
         if stream.next().await?.is_some() {
@@ -234,6 +234,24 @@ impl Overlaid {
     }
 }
 
+/// How long a SELECT may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReadTime {
+    /// Until its first rows, and until the next ones whenever more are needed: the server's limit. The time in which a client
+    /// reads what it is sent is not in it.
+    pub(super) step: Duration,
+    /// When all of it must be over: the client's limit.
+    pub(super) end: Option<Instant>,
+}
+
+impl ReadTime {
+    /// When the rows that are asked for now must be there.
+    pub(super) fn deadline(self) -> Instant {
+        let step = Instant::now() + self.step;
+        self.end.map_or(step, |end| end.min(step))
+    }
+}
+
 /// The rows of a SELECT, made as they are sent.
 pub(super) struct Stream {
     server: Arc<Server>,
@@ -242,7 +260,7 @@ pub(super) struct Stream {
     shaping: Option<Shaping>,
     cells: Cells,
     ready: VecDeque<Row>,
-    deadline: Instant,
+    time: ReadTime,
     /// Most rows to send.
     limit: u64,
     /// Rows that are made and not sent at the start, if all are to be counted.
@@ -253,7 +271,7 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    fn new(server: Arc<Server>, shape: &Shape, cells: Cells, deadline: Instant, limit: u64, cut: Option<Cut>) -> Self {
+    fn new(server: Arc<Server>, shape: &Shape, cells: Cells, time: ReadTime, limit: u64, cut: Option<Cut>) -> Self {
         let shaping = shape.start();
         Self {
             server,
@@ -262,7 +280,7 @@ impl Stream {
             shaping: Some(shaping),
             cells,
             ready: VecDeque::new(),
-            deadline,
+            time,
             limit: cut.and_then(|cut| cut.count).unwrap_or(limit),
             uncut: cut.map(|cut| cut.offset),
             made: 0,
@@ -275,9 +293,9 @@ impl Stream {
         &self.columns
     }
 
-    /// Gives the rest until then: rows that are fetched later are not late.
-    pub(super) fn prolong(&mut self, deadline: Instant) {
-        self.deadline = deadline;
+    /// Its rows are fetched whenever the client likes: later ones are not late.
+    pub(super) fn outlast(&mut self) {
+        self.time.end = None;
     }
 
     /// What is to be said of the rows so far.
@@ -316,14 +334,15 @@ impl Stream {
 
     /// Reads until there are rows, or none will come.
     async fn fill(&mut self) -> Result<(), StatementError> {
+        let deadline = self.time.deadline();
         while self.ready.is_empty() {
             let Some(shaping) = self.shaping.as_mut() else { return Ok(()) };
-            let page = if shaping.is_full() { None } else { self.cells.next(self.deadline).await? };
+            let page = if shaping.is_full() { None } else { self.cells.next(deadline).await? };
             match page {
                 Some(page) if is_much(shaping, &page) => {
                     // Taken: if it fails, nothing more comes.
                     let Some(shaping) = self.shaping.take() else { return Ok(()) };
-                    let (shaping, rows) = self.server.workshop().page(shaping, page, self.deadline).await?;
+                    let (shaping, rows) = self.server.workshop().page(shaping, page, deadline).await?;
                     self.shaping = Some(shaping);
                     self.ready.extend(rows);
                 }
@@ -340,7 +359,7 @@ impl Stream {
                 None => {
                     let Some(shaping) = self.shaping.take() else { return Ok(()) };
                     let rows = if shaping.rest() > AT_ONCE {
-                        self.server.workshop().rest(shaping, self.deadline).await?
+                        self.server.workshop().rest(shaping, deadline).await?
                     } else {
                         shaping.finish()?
                     };

@@ -1,7 +1,5 @@
 //! The rows of a result set, wherever they come from.
 
-use std::time::Instant;
-
 use cellgate_sql::{ColumnMeta, Row};
 
 use super::read::Stream;
@@ -26,10 +24,11 @@ impl RowSource {
         }
     }
 
-    pub(super) fn prolong(&mut self, deadline: Instant) {
+    /// Its rows are fetched in parts.
+    pub(super) fn outlast(&mut self) {
         match self {
             Self::Table { .. } => {}
-            Self::Stream(stream) => stream.prolong(deadline),
+            Self::Stream(stream) => stream.outlast(),
         }
     }
 

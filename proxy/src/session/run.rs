@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use cellgate_sql::{Command, Prepared, Source, SqlError, Statement, Value};
 
 use super::error::StatementError;
+use super::read::ReadTime;
 use super::warnings::Warnings;
 use super::{Answer, Done, Session, show};
 use crate::catalog::Snapshot;
@@ -98,7 +99,7 @@ impl Session {
         };
         self.check(&command)?;
         self.server.metrics().stage(cellgate_metrics::Stage::Bind, started.elapsed());
-        let deadline = self.deadline(statement, &command);
+        let (time, deadline) = (self.read_time(statement), Instant::now() + self.server.config().timeouts.statement);
         // SHOW WARNINGS and SHOW ERRORS show those of the statement before.
         if !keeps_warnings(&command) {
             self.last.warnings = Warnings::default();
@@ -112,9 +113,9 @@ impl Session {
         let _shield = writes(&command).then(|| self.process.kill_switch().shield());
         // Each in a place of its own: in one of theirs together every statement would carry the room of the largest.
         match command {
-            Command::Read(read) if !read.into.is_empty() => Box::pin(self.read_into(read, deadline)).await,
-            Command::Read(read) => Box::pin(self.read(read, deadline)).await,
-            Command::Relational(program) => Box::pin(self.relational(*program, snapshot, deadline)).await,
+            Command::Read(read) if !read.into.is_empty() => Box::pin(self.read_into(read, time)).await,
+            Command::Read(read) => Box::pin(self.read(read, time)).await,
+            Command::Relational(program) => Box::pin(self.relational(*program, snapshot, time.deadline())).await,
             Command::Put(put) => Box::pin(self.put(put, deadline)).await,
             Command::Erase(erase) => Box::pin(self.erase(erase, deadline)).await,
             Command::Ddl(ddl) => Box::pin(self.ddl(ddl)).await,
@@ -129,7 +130,7 @@ impl Session {
             }
             Command::Transaction(control) => Box::pin(self.control(control)).await,
             Command::Show(show) => Box::pin(self.show(show, snapshot)).await,
-            Command::Explain(explain) => Box::pin(self.explain(*explain, deadline)).await,
+            Command::Explain(explain) => Box::pin(self.explain(*explain, time)).await,
             Command::Account(account) => Box::pin(self.account(&account, statement.text())).await,
             Command::Lock(lock) => Box::pin(self.lock(lock)).await,
             Command::Prepared(prepared) => Box::pin(self.prepared(prepared)).await,
@@ -139,11 +140,10 @@ impl Session {
         }
     }
 
-    /// When the statement must have ended: the shorter of the client's limit, which is about SELECT, and the server's.
-    fn deadline(&self, statement: &Statement, command: &Command) -> Instant {
-        let server = self.server.config().timeouts.statement;
-        let own = self.read_limit(statement).filter(|_| matches!(command, Command::Read(_)));
-        Instant::now() + own.map_or(server, |own| own.min(server))
+    /// How long the statement may take if it is a SELECT.
+    fn read_time(&self, statement: &Statement) -> ReadTime {
+        let end = self.read_limit(statement).map(|limit| Instant::now() + limit);
+        ReadTime { step: self.server.config().timeouts.statement, end }
     }
 
     /// How long a SELECT may take, if the client said so.
