@@ -233,12 +233,11 @@ impl Session {
         }
         let executor = Arc::clone(self.server.deployment().executor());
         let table = erase.table.table_ref();
-        let mut affected = 0;
-        for what in &erase.what {
-            affected += within(deadline, pin!(executor.erase(&table, what))).await.map_err(|_| {
-                StatementError::Timeout { detail: "; some or all of the cells may be erased: repeat the DELETE" }
-            })??;
-        }
+        // It goes on to its end, caches included.
+        let erased = within(deadline, pin!(executor.erase(&table, erase.what))).await;
+        let affected = erased.map_err(|_| StatementError::Timeout {
+            detail: "; some or all of the cells may be erased: repeat the DELETE",
+        })??;
         self.use_up_characteristics();
         Ok(Answer::Done(Done { affected, ..Done::default() }))
     }

@@ -4,6 +4,7 @@
 //! it is asked. Reads see settled cells only; an intent of a transaction is an error that says so, never "not there".
 
 mod chains;
+mod erase;
 mod error;
 mod explain;
 mod put;
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use cellgate_metrics::{Label, Metrics, Operation, Stage};
 use cellgate_router::{Plan, Topology};
-use cellgate_schemaless::{ClusterNo, Epoch, Erasure, Request, TableRef};
+use cellgate_schemaless::{ClusterNo, Epoch, Request, TableRef};
 use futures_util::future::join_all;
 
 pub use error::RunError;
@@ -158,37 +159,6 @@ impl Executor {
     /// The clusters, by number.
     pub fn clusters(&self) -> impl Iterator<Item = &Arc<Cluster>> {
         self.clusters.values()
-    }
-
-    /// Erases; answers how many cells were, when no proxy answers them any more.
-    ///
-    /// # Errors
-    /// [`RunError::Cluster`]; of the meta store, if the cells are erased and caches could not be told. Erasing again
-    /// tells them.
-    pub async fn erase(&self, table: &TableRef, what: &Erasure) -> Result<u64, RunError> {
-        let mut last = None;
-        for round in 1..=REPLAN_ROUNDS {
-            let topology = self.topology();
-            let (_, number) = topology.locate(what.row().as_bytes());
-            let cluster = self.cluster(number)?;
-            let epoch = epoch_of(&topology, number);
-            match self.timed(cluster, Operation::Erase, cluster.backend.erase(epoch, table, what)).await {
-                Err(RunError::Cluster { error: StoreError::StaleEpoch { planned, current }, cluster }) => {
-                    self.metrics.cluster(number).retried(Operation::Erase);
-                    self.plan_again(&topology, round).await?;
-                    last = Some(RunError::Cluster { cluster, error: StoreError::StaleEpoch { planned, current } });
-                }
-                Err(error) => return Err(error),
-                Ok(erased) => {
-                    // Also when nothing was erased: an earlier attempt may have ended between the two steps.
-                    if let Some(fence) = &self.fence {
-                        fence.erased(table).await.map_err(of_meta)?;
-                    }
-                    return Ok(erased);
-                }
-            }
-        }
-        Err(last.unwrap_or(RunError::Contended))
     }
 
     /// Creates the physical table in every cluster.

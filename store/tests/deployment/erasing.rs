@@ -41,7 +41,7 @@ async fn cache(deployment: &Deployment, row: &RowKey) {
 }
 
 async fn erase(deployment: &Deployment, row: &RowKey) -> u64 {
-    deployment.executor().erase(&table(), &Erasure::Cell(name(row))).await.unwrap()
+    deployment.executor().erase(&table(), vec![Erasure::Cell(name(row))]).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -117,6 +117,46 @@ async fn who_is_alone_erases_without_waiting() {
 }
 
 #[tokio::test]
+async fn many_erasures_wait_for_the_caches_of_others_once() {
+    let stores = Stores::new(&["a"]);
+    let (one, _follows) = running(&stores, 1).await;
+    let (_two, _follows_too) = running(&stores, 2).await;
+    use_all(&one).await;
+    let rows: Vec<RowKey> = (0..20).map(|n| row_in(&one, "a", n)).collect();
+    for row in &rows[1..] {
+        put(&one, row).await;
+    }
+    let what = rows.iter().map(|row| Erasure::Cell(name(row))).collect();
+    let began = Instant::now();
+    assert_eq!(one.executor().erase(&table(), what).await.unwrap(), 20);
+    assert!(began.elapsed() < 2 * LEASE, "{:?}", began.elapsed());
+    for row in &rows {
+        assert!(!is_there(&one, row).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erasure_nobody_waits_for_any_more_reaches_the_caches() {
+    let stores = Stores::new(&["a"]);
+    let (one, _follows) = running(&stores, 1).await;
+    let (two, _follows_too) = running(&stores, 2).await;
+    use_all(&one).await;
+    let row = row_in(&one, "a", 0);
+    cache(&two, &row).await;
+    let table = table();
+    let erasing = one.executor().erase(&table, vec![Erasure::Cell(name(&row))]);
+    // As when the statement's time is over: the caches have not been told yet.
+    assert!(tokio::time::timeout(LEASE / 10, erasing).await.is_err());
+    let told = async {
+        while is_cached(&two, &row) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(4 * LEASE, told).await.expect("the cell stays in the cache");
+    assert!(!is_there(&two, &row).await);
+}
+
+#[tokio::test]
 async fn an_erasure_that_could_not_be_counted_is_told_and_erasing_again_counts_it() {
     let stores = Stores::new(&["a"]);
     let (one, _follows) = running(&stores, 1).await;
@@ -124,7 +164,7 @@ async fn an_erasure_that_could_not_be_counted_is_told_and_erasing_again_counts_i
     let row = row_in(&one, "a", 0);
     cache(&one, &row).await;
     stores.meta.set_down(true);
-    one.executor().erase(&table(), &Erasure::Cell(name(&row))).await.unwrap_err();
+    one.executor().erase(&table(), vec![Erasure::Cell(name(&row))]).await.unwrap_err();
     stores.meta.set_down(false);
     assert_eq!(erase(&one, &row).await, 0);
     assert!(!is_cached(&one, &row));

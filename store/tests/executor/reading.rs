@@ -51,10 +51,10 @@ async fn latest_is_the_highest_version_that_is_not_erased() {
     }
     for (row, erased) in [(0, 4), (1, 4), (1, 3), (1, 1)] {
         let cell = Erasure::Cell(triple(&rows[row], erased));
-        assert_eq!(proxy.erase(&table(), &cell).await.unwrap(), 1);
+        assert_eq!(proxy.erase(&table(), vec![cell.clone()]).await.unwrap(), 1);
     }
     let whole = Erasure::Row(rows[2].clone());
-    assert_eq!(proxy.erase(&table(), &whole).await.unwrap(), 4);
+    assert_eq!(proxy.erase(&table(), vec![whole.clone()]).await.unwrap(), 4);
 
     let found = proxy.latest(&table(), rows.iter().map(latest).collect()).await.unwrap();
     assert_eq!(versions(&found), [Some(3), Some(2), None, Some(4)]);
@@ -71,7 +71,7 @@ async fn latest_below_many_erased_versions_takes_one_more_read() {
     let row = row_in(1, 0);
     put_all(&proxy, (1..=200).map(|n| exact(&row, n, n)).collect()).await;
     for n in 2..=200 {
-        proxy.erase(&table(), &Erasure::Cell(triple(&row, n))).await.unwrap();
+        proxy.erase(&table(), vec![Erasure::Cell(triple(&row, n))]).await.unwrap();
     }
     let before = fixture.backend(1).calls();
     let found = proxy.latest(&table(), vec![latest(&row)]).await.unwrap();
@@ -86,7 +86,7 @@ async fn the_lowest_version_there_is_has_nothing_below_it() {
     let row = row_in(2, 0);
     put_all(&proxy, vec![exact(&row, i64::MIN, 1)]).await;
     assert_eq!(versions(&proxy.latest(&table(), vec![latest(&row)]).await.unwrap()), [Some(i64::MIN)]);
-    proxy.erase(&table(), &Erasure::Row(row.clone())).await.unwrap();
+    proxy.erase(&table(), vec![Erasure::Row(row.clone())]).await.unwrap();
     assert_eq!(versions(&proxy.latest(&table(), vec![latest(&row)]).await.unwrap()), [None]);
 }
 

@@ -19,8 +19,8 @@ async fn a_cell_and_the_latest_of_a_chain_are_those_of_a_read_of_several() {
     let fixture = Fixture::memory().await;
     let rows: Vec<_> = [1, 2, 3, 1, 2].into_iter().zip(0..).map(|(cluster, n)| row_in(cluster, n)).collect();
     put_all(&fixture.proxy(), rows.iter().flat_map(|row| (1..=3).map(|n| exact(row, n, n))).collect()).await;
-    fixture.proxy().erase(&table(), &Erasure::Cell(triple(&rows[1], 3))).await.unwrap();
-    fixture.proxy().erase(&table(), &Erasure::Row(rows[2].clone())).await.unwrap();
+    fixture.proxy().erase(&table(), vec![Erasure::Cell(triple(&rows[1], 3))]).await.unwrap();
+    fixture.proxy().erase(&table(), vec![Erasure::Row(rows[2].clone())]).await.unwrap();
     let known = fixture.proxy().cell_at_once(&table(), &triple(&rows[0], 1), Instant::now());
     assert!(known.flatten().is_some(), "this store need not be waited for");
     for executor in both(&fixture) {

@@ -93,7 +93,7 @@ async fn an_erased_triple_can_never_be_written_again() {
     let proxy = fixture.proxy();
     let row = row_in(3, 0);
     put_all(&proxy, vec![exact(&row, 1, 1), exact(&row, 2, 2)]).await;
-    proxy.erase(&table(), &cellgate_schemaless::Erasure::Row(row.clone())).await.unwrap();
+    proxy.erase(&table(), vec![cellgate_schemaless::Erasure::Row(row.clone())]).await.unwrap();
     for value in [1, 2] {
         let fates = proxy.put(vec![exact(&row, 1, value)]).await;
         assert!(matches!(fates[0], CellFate::Conflict(RefKey(1))), "{fates:?}");
@@ -140,7 +140,7 @@ async fn an_erasure_under_an_old_epoch_is_planned_again_and_succeeds() {
     fixture.backend(2).raise_epoch(Epoch(1), Epoch(2)).await.unwrap();
     fixture.map.publish(topology(2, &[1, 2, 1]));
     let whole = cellgate_schemaless::Erasure::Row(row.clone());
-    assert_eq!(proxy.erase(&table(), &whole).await.unwrap(), 1);
+    assert_eq!(proxy.erase(&table(), vec![whole.clone()]).await.unwrap(), 1);
     assert_eq!(there(&proxy, &row).await, NOTHING);
 }
 

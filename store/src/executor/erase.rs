@@ -1,0 +1,85 @@
+//! Erasing: on the primaries first, then in the caches of all proxies.
+
+use std::sync::Arc;
+
+use cellgate_metrics::Operation;
+use cellgate_schemaless::{Erasure, TableRef};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+
+use super::{Executor, REPLAN_ROUNDS, RunError, epoch_of, of_meta};
+use crate::error::StoreError;
+
+/// Most erasures of one call that are under way at the same time.
+const AT_ONCE: usize = 8;
+
+impl Executor {
+    /// Erases; answers how many cells were, when no proxy answers them any more. However many erasures there are, the caches
+    /// are waited for once. It goes on to its end even if the caller stops waiting: what is erased on a primary must not stay
+    /// in a cache.
+    ///
+    /// # Errors
+    /// The first [`RunError::Cluster`]; what had begun by then has been tried, and may be erased. Of the meta store, if the
+    /// cells are erased and caches could not be told. Erasing again tells them.
+    pub async fn erase(self: &Arc<Self>, table: &TableRef, what: Vec<Erasure>) -> Result<u64, RunError> {
+        let (executor, table) = (Arc::clone(self), table.clone());
+        match tokio::spawn(async move { executor.erase_all(&table, what).await }).await {
+            Ok(erased) => erased,
+            Err(panic) => {
+                let error = StoreError::MaybeWritten { detail: format!("the erasing task died: {panic}") };
+                Err(RunError::Cluster { cluster: "proxy".into(), error })
+            }
+        }
+    }
+
+    async fn erase_all(&self, table: &TableRef, what: Vec<Erasure>) -> Result<u64, RunError> {
+        if what.is_empty() {
+            return Ok(0);
+        }
+        let (mut waiting, mut under_way) = (what.iter(), FuturesUnordered::new());
+        let (mut erased, mut failure) = (0, None);
+        // Those under way end before the caches are told: a read that begins after that must not find what they erase.
+        loop {
+            while failure.is_none()
+                && under_way.len() < AT_ONCE
+                && let Some(next) = waiting.next()
+            {
+                under_way.push(self.erase_one(table, next));
+            }
+            match under_way.next().await {
+                Some(Ok(count)) => erased += count,
+                Some(Err(error)) => failure = failure.or(Some(error)),
+                None => break,
+            }
+        }
+        // Also when nothing was erased, as far as is known: an earlier attempt may have ended between the two steps, and one
+        // whose answer was lost may have erased.
+        let told = match &self.fence {
+            Some(fence) => fence.erased(table).await.map_err(of_meta),
+            None => Ok(()),
+        };
+        match failure {
+            Some(error) => Err(error),
+            None => told.map(|()| erased),
+        }
+    }
+
+    /// Erases on the primary.
+    async fn erase_one(&self, table: &TableRef, what: &Erasure) -> Result<u64, RunError> {
+        let mut last = None;
+        for round in 1..=REPLAN_ROUNDS {
+            let topology = self.topology();
+            let (_, number) = topology.locate(what.row().as_bytes());
+            let cluster = self.cluster(number)?;
+            let epoch = epoch_of(&topology, number);
+            match self.timed(cluster, Operation::Erase, cluster.backend.erase(epoch, table, what)).await {
+                Err(RunError::Cluster { error: StoreError::StaleEpoch { planned, current }, cluster }) => {
+                    self.metrics.cluster(number).retried(Operation::Erase);
+                    self.plan_again(&topology, round).await?;
+                    last = Some(RunError::Cluster { cluster, error: StoreError::StaleEpoch { planned, current } });
+                }
+                outcome => return outcome,
+            }
+        }
+        Err(last.unwrap_or(RunError::Contended))
+    }
+}
