@@ -362,10 +362,7 @@ fn open_cluster(
 ) -> Result<Arc<dyn Backend>, StoreError> {
     let engines = Engines { timeouts: timeouts(config), pool_size: usize::try_from(pool_size).unwrap_or(usize::MAX) };
     match target {
-        Target::Sqlite { path } => {
-            make_parent(path)?;
-            engines.sqlite(path)
-        }
+        Target::Sqlite { path } => engines.sqlite(path),
         Target::Mysql(server) => engines.mysql(name, server.url().expose(), metrics),
         Target::Postgres(server) => engines.postgres(name, server.url().expose(), metrics),
     }
@@ -401,10 +398,7 @@ fn coalescing(
 fn open_meta(config: &Config) -> Result<Arc<dyn MetaStore>, StoreError> {
     let engines = Engines { timeouts: timeouts(config), pool_size: META_CONNECTIONS };
     match &config.topology.meta {
-        Target::Sqlite { path } => {
-            make_parent(path)?;
-            engines.sqlite_meta(path)
-        }
+        Target::Sqlite { path } => engines.sqlite_meta(path),
         Target::Mysql(server) => engines.mysql_meta(server.url().expose()),
         Target::Postgres(server) => engines.postgres_meta(server.url().expose()),
     }
@@ -412,13 +406,6 @@ fn open_meta(config: &Config) -> Result<Arc<dyn MetaStore>, StoreError> {
 
 /// Connections to a meta store on a server: the poll, the lease and a change or two at once.
 const META_CONNECTIONS: usize = 4;
-
-fn make_parent(path: &Path) -> Result<(), StoreError> {
-    let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) else { return Ok(()) };
-    std::fs::create_dir_all(parent).map_err(|error| StoreError::Refused {
-        detail: format!("cannot create directory {}: {error}", parent.display()),
-    })
-}
 
 async fn bind(address: &str) -> Result<TcpListener, ProgramError> {
     TcpListener::bind(address).await.map_err(|source| io(&format!("cannot listen on {address}"), source))

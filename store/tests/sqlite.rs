@@ -67,7 +67,7 @@ async fn opening_a_file_that_is_not_there_creates_nothing() {
     backend.ping().await.unwrap();
     assert!(matches!(backend.get(&table(), &[name(1)]).await, Err(StoreError::Refused { .. })));
     backend.close().await;
-    let meta = SqliteMeta::open(&directory.path().join("meta.db")).unwrap();
+    let meta = SqliteMeta::open(&directory.path().join("meta.db"), cellgate_store::Timeouts::default()).unwrap();
     assert!(!meta.exists().await.unwrap());
     assert!(meta.load("topology").await.is_err());
     assert_eq!(entries(directory.path()), 0);
@@ -95,11 +95,11 @@ async fn a_second_opening_of_a_file_is_refused_and_told_why() {
     SqliteBackend::open(&path, SqliteOptions::default()).unwrap();
 
     let path = directory.path().join("meta.db");
-    let meta = SqliteMeta::open(&path).unwrap();
+    let meta = SqliteMeta::open(&path, cellgate_store::Timeouts::default()).unwrap();
     meta.create().await.unwrap();
-    assert!(matches!(SqliteMeta::open(&path), Err(StoreError::Refused { .. })));
+    assert!(matches!(SqliteMeta::open(&path, cellgate_store::Timeouts::default()), Err(StoreError::Refused { .. })));
     drop(meta);
-    SqliteMeta::open(&path).unwrap();
+    SqliteMeta::open(&path, cellgate_store::Timeouts::default()).unwrap();
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn a_file_that_is_not_sqlite_is_refused_and_left_alone() {
     std::fs::write(&path, &text).unwrap();
     let opened = SqliteBackend::open(&path, SqliteOptions::default());
     assert!(matches!(opened, Err(StoreError::Corrupt { .. })), "{opened:?}");
-    assert!(matches!(SqliteMeta::open(&path), Err(StoreError::Corrupt { .. })));
+    assert!(matches!(SqliteMeta::open(&path, cellgate_store::Timeouts::default()), Err(StoreError::Corrupt { .. })));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 }
 

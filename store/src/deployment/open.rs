@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_metrics::Metrics;
-use cellgate_router::Weight;
+use cellgate_router::{Topology, Weight};
 use cellgate_schemaless::{ClusterNo, Epoch};
 use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use super::documents::{ClusterState, DEPLOYMENT, DeploymentDocument, decode};
+use super::documents::{ClusterState, DEPLOYMENT, DeploymentDocument, TopologyDocument, decode};
 use super::erasing::{ErasureLog, LOOK_EVERY};
 use super::error::OpenError;
 use super::identity::{check_identity, check_shards, failed, identity, settle_identity};
@@ -138,19 +138,13 @@ impl Deployment {
                 }
             }
         }
-        let topology = build(document.0, &document.1)?;
-        let clusters = setup.clusters.iter().map(|c| {
-            let entry = entry_of(&document.1, &c.name)?;
-            let number = cluster_no(entry.number)?;
-            metrics.number_cluster(number, &c.name);
-            let incarnation = reached.get(&entry.number);
-            let cluster = Cluster::new(number, &c.name, c.engine, Arc::clone(&c.backend), incarnation.is_some());
-            if let Some(incarnation) = incarnation {
-                cluster.set_verified(*incarnation);
+        let (topology, clusters) = match in_use(&setup, &document, &reached, &metrics) {
+            Ok(both) => both,
+            Err(error) => {
+                registration.leave().await;
+                return Err(error);
             }
-            Ok(Arc::new(cluster))
-        });
-        let clusters = clusters.collect::<Result<Vec<_>, OpenError>>()?;
+        };
         let registration = Arc::new(registration);
         let cache = (setup.cache_bytes > 0).then(|| Arc::new(CellCache::new(setup.cache_bytes, Arc::clone(&metrics))));
         if let Some(cache) = cache.as_ref().filter(|_| registration.is_exclusive()) {
@@ -299,6 +293,27 @@ impl Deployment {
         check_shards(&cluster.name, cluster.backend.as_ref(), &mapped, epoch).await?;
         Ok(found.incarnation)
     }
+}
+
+/// The shard map, and its clusters as the executor uses them.
+fn in_use(
+    setup: &Setup,
+    (version, document): &(i64, TopologyDocument),
+    reached: &BTreeMap<u16, i64>,
+    metrics: &Metrics,
+) -> Result<(Topology, Vec<Arc<Cluster>>), OpenError> {
+    let clusters = setup.clusters.iter().map(|c| {
+        let entry = entry_of(document, &c.name)?;
+        let number = cluster_no(entry.number)?;
+        metrics.number_cluster(number, &c.name);
+        let incarnation = reached.get(&entry.number);
+        let cluster = Cluster::new(number, &c.name, c.engine, Arc::clone(&c.backend), incarnation.is_some());
+        if let Some(incarnation) = incarnation {
+            cluster.set_verified(*incarnation);
+        }
+        Ok(Arc::new(cluster))
+    });
+    Ok((build(*version, document)?, clusters.collect::<Result<_, OpenError>>()?))
 }
 
 pub(super) fn random_id() -> Result<String, StoreError> {

@@ -88,7 +88,10 @@ impl Registration {
                 this.leave().await;
                 Err(OpenError::NotAlone { host: other.host, pid: other.pid, address: other.address })
             }
-            Err(error) => Err(OpenError::Meta(error)),
+            Err(error) => {
+                this.leave().await;
+                Err(OpenError::Meta(error))
+            }
         }
     }
 

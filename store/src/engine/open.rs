@@ -40,7 +40,7 @@ impl Engines {
     /// # Errors
     /// [`StoreError::Refused`] if another process uses the file.
     pub fn sqlite_meta(&self, path: &Path) -> Result<Arc<dyn MetaStore>, StoreError> {
-        Ok(Arc::new(SqliteMeta::open(path)?))
+        Ok(Arc::new(SqliteMeta::open(path, self.timeouts)?))
     }
 
     /// Cells in a MySQL or MariaDB database. Connects when it is first asked something; counts its retries and settled

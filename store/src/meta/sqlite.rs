@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use super::{Document, MetaStore};
 use crate::engine::now_micros;
 use crate::engine::sqlite::cells::{bind, execute};
-use crate::engine::sqlite::file::{Access, Failure, ProcessLock, TimedConnection, make_directory};
+use crate::engine::sqlite::file::{Access, Failure, ProcessLock, TimedConnection, commit_outcome, make_directory};
 use crate::sql::{Query, SQLITE};
 use crate::{StoreError, Timeouts};
 
@@ -45,8 +45,7 @@ impl SqliteMeta {
     ///
     /// # Errors
     /// [`StoreError::Refused`] if another process uses the file; [`StoreError::Corrupt`] if it is not SQLite's.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let timeouts = Timeouts::default();
+    pub fn open(path: &Path, timeouts: Timeouts) -> Result<Self, StoreError> {
         let file = if path.exists() { Some(OpenFile::open(path, Access::Write, timeouts)?) } else { None };
         Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), timeouts, file: Mutex::new(file) }) })
     }
@@ -68,9 +67,18 @@ impl SqliteMeta {
         .await
     }
 
-    /// Runs a statement that changes one document or none; answers whether it did.
+    /// Runs a statement that changes one document or none, and is durable with it; answers whether it did.
     async fn change(&self, query: Query) -> Result<bool, StoreError> {
-        self.run(Err(no_table()), move |sqlite| Ok(execute(sqlite, &query)? == 1)).await
+        let inner = self.inner.clone();
+        let change = move || match inner.file().as_mut() {
+            Some(file) => {
+                let changed = file.connection.within(inner.timeouts.statement, |sqlite| execute(sqlite, &query));
+                changed.map(|rows| rows == 1).map_err(|e| commit_outcome(e, &inner.path))
+            }
+            None => Err(no_table()),
+        };
+        let unknown = |e| StoreError::MaybeWritten { detail: format!("a thread of the meta store ended: {e}") };
+        tokio::task::spawn_blocking(change).await.unwrap_or_else(|e| Err(unknown(e)))
     }
 }
 

@@ -20,7 +20,8 @@ pub struct MetaFixture {
 impl MetaFixture {
     pub fn sqlite() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let meta = SqliteMeta::open(&directory.path().join("new").join("meta.db")).unwrap();
+        let meta = SqliteMeta::open(&directory.path().join("new").join("meta.db"), cellgate_store::Timeouts::default())
+            .unwrap();
         Self { peers: vec![Arc::new(meta)], guard: Box::new(directory) }
     }
 

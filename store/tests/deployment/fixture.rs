@@ -89,7 +89,7 @@ pub fn files(directory: &Path, meta: &str, files: &[&str]) -> Setup {
         ClusterSetup { exclusive: true, ..cluster(&name.to_string(), Arc::new(backend)) }
     });
     let clusters = clusters.collect();
-    let meta = SqliteMeta::open(&directory.join(meta)).unwrap();
+    let meta = SqliteMeta::open(&directory.join(meta), cellgate_store::Timeouts::default()).unwrap();
     Setup { meta_exclusive: true, ..setup(Arc::new(meta), clusters) }
 }
 

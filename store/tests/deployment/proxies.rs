@@ -107,9 +107,10 @@ async fn a_killed_proxy_that_had_the_meta_stores_file_is_replaced_at_once_whatev
 async fn the_files_of_a_running_proxy_cannot_be_opened_by_another() {
     let directory = tempfile::tempdir().unwrap();
     let running = open(files(directory.path(), "meta.db", &["a.db"])).await.unwrap();
-    assert!(SqliteMeta::open(&directory.path().join("meta.db")).is_err());
+    assert!(SqliteMeta::open(&directory.path().join("meta.db"), cellgate_store::Timeouts::default()).is_err());
     close(running).await;
-    SqliteMeta::open(&directory.path().join("meta.db")).expect("a clean shutdown gives it back");
+    SqliteMeta::open(&directory.path().join("meta.db"), cellgate_store::Timeouts::default())
+        .expect("a clean shutdown gives it back");
 }
 
 #[tokio::test]

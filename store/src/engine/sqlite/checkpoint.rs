@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::file::{Access, TimedConnection};
+use super::file::{Access, Failure, TimedConnection};
 use super::snapshots::Snapshots;
 use super::write::Written;
 use crate::StoreError;
@@ -67,7 +67,7 @@ pub(crate) struct Checkpointer {
 struct Log {
     /// Pages written since the last pass began.
     pages: AtomicU64,
-    /// Pages written since the log was last made to start anew; it holds no more.
+    /// Pages written since the log was last made to start anew, or a reader of the old one kept it from that.
     all: AtomicU64,
 }
 
@@ -90,7 +90,7 @@ impl Checkpointer {
         writer: &TimedConnection,
         snapshots: Arc<Snapshots>,
     ) -> Result<Self, StoreError> {
-        writer.leave_log_alone(LOG_PAGES * PAGE_BYTES).map_err(|e| e.outcome(path))?;
+        leave_log_alone(writer).map_err(|e| e.outcome(path))?;
         let connection = TimedConnection::open(path, Access::Write, lock_wait).map_err(|e| e.outcome(path))?;
         let (wake, woken) = sync_channel(1);
         let pass = Arc::new(Mutex::new(()));
@@ -101,6 +101,11 @@ impl Checkpointer {
             .spawn(move || side.run())
             .map_err(|e| StoreError::Failed { detail: format!("cannot start a thread: {e}") })?;
         Ok(Self { lock_wait, wake, thread, pass, snapshots, log })
+    }
+
+    /// The writer goes on with this connection.
+    pub(crate) fn taken_over(&self, writer: &TimedConnection) -> Result<(), Failure> {
+        leave_log_alone(writer)
     }
 
     /// Told by the writer after each commit.
@@ -124,9 +129,10 @@ impl Checkpointer {
         }
     }
 
-    /// Empties the log, for good: erased bodies are not left in it.
-    pub(crate) fn truncate(&self, writer: &TimedConnection) {
-        self.wait_at_most(writer, self.lock_wait, "TRUNCATE");
+    /// Empties the log, for good: erased bodies are not left in it. Answers whether it is empty; who reads from it keeps it
+    /// from that.
+    pub(crate) fn truncate(&self, writer: &TimedConnection, wait: Duration) -> bool {
+        self.wait_at_most(writer, wait.min(self.lock_wait), "TRUNCATE")
     }
 
     /// Ends the thread.
@@ -137,22 +143,27 @@ impl Checkpointer {
     }
 
     /// Makes the log start anew, behind a pass that is under way.
-    fn wait_at_most(&self, writer: &TimedConnection, wait: Duration, mode: &str) {
-        self.anew(writer, wait, mode, self.pass.lock().unwrap_or_else(PoisonError::into_inner));
+    fn wait_at_most(&self, writer: &TimedConnection, wait: Duration, mode: &str) -> bool {
+        self.anew(writer, wait, mode, self.pass.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn anew(&self, writer: &TimedConnection, wait: Duration, mode: &str, _pass: MutexGuard<'_, ()>) {
+    /// Answers whether it did.
+    fn anew(&self, writer: &TimedConnection, wait: Duration, mode: &str, _pass: MutexGuard<'_, ()>) -> bool {
         let sqlite = &writer.sqlite;
         // The log starts anew only when nobody reads from it.
         let _changing = self.snapshots.changing();
         self.snapshots.release();
         let done = sqlite.busy_timeout(wait).and_then(|()| checkpoint(sqlite, mode));
-        if let Err(e) = done.and_then(|()| sqlite.busy_timeout(self.lock_wait)) {
+        let restored = sqlite.busy_timeout(self.lock_wait);
+        let done = done.and_then(|done| restored.map(|()| done)).unwrap_or_else(|e| {
             // Committed pages stay safe in the log; the next checkpoint takes them.
             tracing::warn!(error = %e, "a checkpoint failed");
-        }
+            false
+        });
+        // Also when a reader was in the way: it is not tried again at the next commit.
         self.log.pages.store(0, Ordering::SeqCst);
         self.log.all.store(0, Ordering::SeqCst);
+        done
     }
 }
 
@@ -210,6 +221,11 @@ impl Side {
     }
 }
 
+/// What this connection commits is left to the checkpointer.
+fn leave_log_alone(writer: &TimedConnection) -> Result<(), Failure> {
+    writer.leave_log_alone(LOG_PAGES * PAGE_BYTES)
+}
+
 /// The lock if nobody has it.
 fn free(pass: &Mutex<()>) -> Option<MutexGuard<'_, ()>> {
     match pass.try_lock() {
@@ -219,7 +235,7 @@ fn free(pass: &Mutex<()>) -> Option<MutexGuard<'_, ()>> {
     }
 }
 
-fn checkpoint(sqlite: &Connection, mode: &str) -> rusqlite::Result<()> {
-    // Its row says how far it came before a reader of the old log was in the way.
-    sqlite.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))
+/// Answers whether it came to its end, and no reader of the old log was in the way.
+fn checkpoint(sqlite: &Connection, mode: &str) -> rusqlite::Result<bool> {
+    sqlite.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| Ok(row.get::<_, i64>(0)? == 0))
 }

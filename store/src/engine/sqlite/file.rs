@@ -170,14 +170,23 @@ impl TimedConnection {
     }
 }
 
-/// Makes the directory of a new file, durably.
+/// Makes the directory of a new file, and those above it, durably.
 pub(crate) fn make_directory(file: &Path) -> Result<(), StoreError> {
-    let Some(directory) = file.parent().filter(|d| !d.as_os_str().is_empty() && !d.exists()) else { return Ok(()) };
-    let made = std::fs::create_dir_all(directory).and_then(|()| match directory.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
-        Some(_) | None => Ok(()),
-    });
-    made.map_err(|e| StoreError::Refused { detail: format!("cannot make {}: {e}", directory.display()) })
+    let above = file.ancestors().skip(1);
+    let missing: Vec<&Path> = above.take_while(|d| !d.as_os_str().is_empty() && !d.exists()).collect();
+    // From the outermost on: each is an entry of the one above it.
+    for directory in missing.into_iter().rev() {
+        let made = std::fs::create_dir(directory).or_else(|e| match e.kind() {
+            IoErrorKind::AlreadyExists => Ok(()),
+            _ => Err(e),
+        });
+        let above = directory.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let made = made.and_then(|()| File::open(above)?.sync_all());
+        made.map_err(|e| StoreError::Refused {
+            detail: format!("cannot make directory {}: {e}", directory.display()),
+        })?;
+    }
+    Ok(())
 }
 
 /// What went wrong in here, before it is told to anybody.
@@ -240,6 +249,17 @@ impl Failure {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt { detail },
             _ => StoreError::Failed { detail },
         }
+    }
+}
+
+/// What a failed COMMIT means. A full disk cuts the log before its commit mark, so that nothing is there; after any
+/// other input or output error (a sync, the log's index) the mark may be on disk, and would count after a crash.
+pub(crate) fn commit_outcome(e: Failure, path: &Path) -> StoreError {
+    match &e {
+        Failure::Sqlite(sqlite) if sqlite.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) => {
+            StoreError::MaybeWritten { detail: format!("{}: {sqlite}", path.display()) }
+        }
+        Failure::Sqlite(_) | Failure::Store(_) => e.outcome(path),
     }
 }
 

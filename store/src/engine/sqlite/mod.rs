@@ -31,6 +31,7 @@ mod writer;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -54,6 +55,12 @@ const INLINE_PAGE: PageBound = PageBound { rows: 128, bytes: 256 * 1024 };
 
 /// A page that is read on a blocking thread.
 const PAGE: PageBound = PageBound { rows: 4096, bytes: 4 * 1024 * 1024 };
+
+/// How long the writer waits for readers of the log that an erasure has to empty, before it writes for others again.
+const LOG_WAIT: Duration = Duration::from_millis(20);
+
+/// How long others write until it tries again.
+const LOG_PAUSE: Duration = Duration::from_millis(100);
 
 /// How a file is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,10 +259,26 @@ impl Backend for SqliteBackend {
                 check_epoch(sqlite, epoch)?;
                 execute(sqlite, &erase)
             })?;
-            side.empty_log();
-            Ok(erased as u64)
+            Ok((erased as u64, side.empty_log(LOG_WAIT)))
         };
-        self.live()?.writer.side(work).await
+        let writer = &self.live()?.writer;
+        let until = Instant::now() + self.options.timeouts.statement;
+        let (erased, mut emptied) = writer.side(work).await?;
+        // A scan that began before reads on from the log. It ends, and others write meanwhile.
+        while !emptied {
+            if Instant::now() >= until {
+                return Err(StoreError::Timeout {
+                    reason: Reason::Statement,
+                    detail: format!(
+                        "{}: the cells are erased, but a reader keeps their bytes in the write-ahead log: erase again",
+                        self.path.display()
+                    ),
+                });
+            }
+            tokio::time::sleep(LOG_PAUSE).await;
+            emptied = writer.side(|side| Ok(side.empty_log(LOG_WAIT))).await?;
+        }
+        Ok(erased)
     }
 
     async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {
@@ -265,7 +288,7 @@ impl Backend for SqliteBackend {
 
     async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError> {
         let text = SQLITE.drop_cell_table(table);
-        self.live()?.forget(table);
+        let live = self.live()?;
         let work = move |side: &mut writer::WriteSide| {
             side.forget_tables();
             side.transaction(|sqlite, _| {
@@ -276,7 +299,10 @@ impl Backend for SqliteBackend {
                 Ok(dropped?)
             })
         };
-        self.live()?.writer.side(work).await
+        let dropped = live.writer.side(work).await;
+        // Only now: who reads meanwhile makes its texts again.
+        live.forget(table);
+        dropped
     }
 
     async fn identity(&self) -> Result<Option<Identity>, StoreError> {

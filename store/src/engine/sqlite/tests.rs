@@ -7,8 +7,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use cellgate_schemaless::{
-    Body, ClusterNo, ColumnFilter, ColumnKey, Direction, LogScan, RefKey, RefRange, RowKey, RowScan, RowSet, ShardId,
-    TableId, TableRef, Token, Triple,
+    Body, CellKind, ClusterNo, ColumnFilter, ColumnKey, Direction, LogScan, RefKey, RefRange, RowKey, RowScan, RowSet,
+    ShardId, TableId, TableRef, Token, Triple,
 };
 
 use tokio::sync::oneshot;
@@ -294,6 +294,35 @@ async fn a_snapshot_that_lives_on_keeps_no_erased_body_in_the_log() {
     let log = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
     let log = log.into_iter().find(|path| path.to_string_lossy().ends_with("-wal")).unwrap();
     assert_eq!(std::fs::metadata(log).unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn an_erasure_waits_for_who_reads_from_the_log_and_lets_others_write() {
+    let directory = tempfile::tempdir().unwrap();
+    let timeouts = Timeouts { statement: Duration::from_secs(2), ..Timeouts::default() };
+    let (backend, epoch) = open(directory.path(), SqliteOptions { timeouts, ..SqliteOptions::default() }).await;
+    backend.put(epoch, &[group(1, 10), group(2, 10)]).await.unwrap();
+    let bytes_of_log = || std::fs::metadata(directory.path().join("cells.db-wal")).unwrap().len();
+    let reader = rusqlite::Connection::open(directory.path().join("cells.db")).unwrap();
+    let read = || {
+        reader.execute_batch("BEGIN").unwrap();
+        reader.query_row("SELECT COUNT(*) FROM cg_head", [], |row| row.get::<_, i64>(0)).unwrap();
+    };
+    read();
+    let (name, table) = (Erasure::Cell(triple("row", 1)), table());
+    let error = backend.erase(epoch, &table, &name).await.unwrap_err();
+    assert!(matches!(error, StoreError::Timeout { reason: Reason::Statement, .. }), "{error}");
+    assert!(bytes_of_log() > 0);
+    // It is erased; what is left to do is done by erasing again.
+    assert_eq!(backend.get(&table, &[triple("row", 1)]).await.unwrap()[0].as_ref().unwrap().kind, CellKind::Erased);
+    let again = backend.erase(epoch, &table, &name);
+    let others = async {
+        backend.put(epoch, &[group(3, 10)]).await.unwrap();
+        reader.execute_batch("COMMIT").unwrap();
+    };
+    let (erased, ()) = tokio::join!(again, others);
+    assert_eq!(erased.unwrap(), 0);
+    assert_eq!(bytes_of_log(), 0);
 }
 
 #[tokio::test]

@@ -6,13 +6,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use cellgate_schemaless::Epoch;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::checkpoint::Checkpointer;
-use super::file::{Access, Failure, ProcessLock, TimedConnection};
+use super::file::{Access, Failure, ProcessLock, TimedConnection, commit_outcome};
 use super::snapshots::Snapshots;
 use super::write::{Outcomes, Texts, apply};
 use crate::{PutGroup, Reason, StoreError, Timeouts};
@@ -142,7 +143,8 @@ impl Writer {
     }
 
     async fn answer<T>(&self, answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
-        // The batch ahead and the own one are each bounded by the statement's time; a sync that hangs is not.
+        // The batch ahead and the own one are each bounded by the statement's time; a sync that hangs is not, nor is a long
+        // queue. What has not been answered by then may still be done.
         let bound = self.timeouts.statement * 2 + self.timeouts.lock;
         let unknown = |why: &str| StoreError::MaybeWritten { detail: format!("{}: {why}", self.path.display()) };
         match tokio::time::timeout(bound, answer).await {
@@ -245,9 +247,9 @@ impl WriteSide {
         self.connection.sqlite.flush_prepared_statement_cache();
     }
 
-    /// Writes what the log still holds of overwritten pages to the file, and empties the log.
-    pub(crate) fn empty_log(&mut self) {
-        self.checkpointer.truncate(&self.connection);
+    /// Writes what the log still holds of overwritten pages to the file, and empties the log; answers whether it is empty.
+    pub(crate) fn empty_log(&mut self, wait: Duration) -> bool {
+        self.checkpointer.truncate(&self.connection, wait)
     }
 
     /// After a failure: no transaction stays open, on a new connection if need be.
@@ -255,7 +257,8 @@ impl WriteSide {
         if self.connection.sqlite.is_autocommit() || self.connection.sqlite.execute_batch("ROLLBACK").is_ok() {
             return;
         }
-        match TimedConnection::open(&self.path, Access::Write, self.timeouts.lock) {
+        let opened = TimedConnection::open(&self.path, Access::Write, self.timeouts.lock);
+        match opened.and_then(|connection| self.checkpointer.taken_over(&connection).map(|()| connection)) {
             Ok(connection) => self.connection = connection,
             // The next transaction fails at BEGIN, comes here, and tries again.
             Err(e) => tracing::error!(file = %self.path.display(), error = ?e, "cannot open the file again"),
@@ -263,7 +266,7 @@ impl WriteSide {
     }
 
     fn finish(mut self) {
-        self.empty_log();
+        let _ = self.empty_log(self.timeouts.lock);
         let (checkpointer, connection) = (self.checkpointer, self.connection);
         checkpointer.stop();
         if let Err((_, e)) = connection.sqlite.close() {
@@ -281,17 +284,6 @@ impl Put {
 fn execute(sqlite: &Connection, text: &str) -> Result<(), Failure> {
     sqlite.prepare_cached(text)?.raw_execute()?;
     Ok(())
-}
-
-/// What a failed COMMIT means. A full disk cuts the log before its commit mark, so that nothing is there; after any
-/// other input or output error (a sync, the log's index) the mark may be on disk, and would count after a crash.
-fn commit_outcome(e: Failure, path: &Path) -> StoreError {
-    match &e {
-        Failure::Sqlite(sqlite) if sqlite.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) => {
-            StoreError::MaybeWritten { detail: format!("{}: {sqlite}", path.display()) }
-        }
-        Failure::Sqlite(_) | Failure::Store(_) => e.outcome(path),
-    }
 }
 
 impl std::fmt::Debug for Job {
