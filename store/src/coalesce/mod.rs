@@ -316,6 +316,10 @@ impl Backend for Coalescing {
         self.backend.claim(identity, shards).await
     }
 
+    fn expect(&self, identity: &Identity) {
+        self.backend.expect(identity);
+    }
+
     async fn shards(&self) -> Result<(Epoch, Vec<ShardState>), StoreError> {
         self.backend.shards().await
     }

@@ -291,6 +291,7 @@ impl Deployment {
         let mapped = topology.shards_of(cluster.number).collect();
         let epoch = topology.cluster(cluster.number).map_or(Epoch(FIRST_EPOCH), |entry| entry.epoch);
         check_shards(&cluster.name, cluster.backend.as_ref(), &mapped, epoch).await?;
+        cluster.backend.expect(&found);
         Ok(found.incarnation)
     }
 }

@@ -3,10 +3,10 @@
 use super::wait::{for_some, until};
 use std::time::Instant;
 
-use cellgate_store::{PutMode, PutOutcome, Reason, StoreError};
+use cellgate_store::{Identity, PutMode, PutOutcome, Reason, StoreError};
 
 use crate::relay::{Fault, MARKER, Relay};
-use crate::support::{EPOCH, Holder, SHORT, Store, all_new, triple};
+use crate::support::{EPOCH, Holder, SHORT, Store, all_new, identity, triple};
 
 fn marked(n: i64) -> String {
     format!("{{\"n\": {n}, \"why\": \"{MARKER}\"}}")
@@ -154,4 +154,22 @@ pub async fn a_lock_that_is_never_let_go_of_is_a_timeout_and_nothing_is_written(
     holder.release().await;
     assert!(store.log().await.is_empty());
     assert!(all_new(&proxy.put(EPOCH, &[group]).await.unwrap()[0]), "and it goes on when the lock is free");
+}
+
+pub async fn another_store_under_the_address_is_not_used(store: Store) {
+    let (group, name) = (store.group(PutMode::Explicit, &[("row", 1, "1")]), triple("row", 1));
+    // What answers there was restored from another deployment, or promoted, since this proxy checked it.
+    let others = [Identity { deployment: "f".repeat(32), ..identity() }, Identity { incarnation: 2, ..identity() }];
+    for other in others {
+        let proxy = store.proxy(None, SHORT);
+        proxy.expect(&other);
+        let error = proxy.put(EPOCH, std::slice::from_ref(&group)).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable { reason: Reason::Connect, .. }), "{error:?}");
+        assert!(error.to_string().contains("the store at this address is cluster 5 of deployment 0123"), "{error}");
+        proxy.get(&store.table, std::slice::from_ref(&name)).await.unwrap_err();
+    }
+    assert!(store.log().await.is_empty());
+    let proxy = store.proxy(None, SHORT);
+    proxy.expect(&identity());
+    assert!(all_new(&proxy.put(EPOCH, &[group]).await.unwrap()[0]));
 }

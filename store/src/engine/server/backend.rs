@@ -13,6 +13,7 @@ use cellgate_schemaless::{
 use crate::backend::{ANSWER_BYTES, Backend, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState};
 use crate::engine::server::core::{Core, size};
 use crate::engine::server::driver::{Driver, Guard, Names, Value};
+use crate::engine::server::identity::identity_of;
 use crate::engine::server::{ServerOptions, put};
 use crate::error::StoreError;
 use crate::sql::{Dialect, Query, SHARD_MOVED, SHARD_OWNED, TimeSearch, below_hidden, by_shard, left_out};
@@ -171,7 +172,7 @@ impl<D: Driver> Backend for Server<D> {
 
     async fn identity(&self) -> Result<Option<Identity>, StoreError> {
         match self.core.fetch(Operation::Ping, &self.core.dialect().select_identity()).await {
-            Ok(rows) => rows.first().map(|row| identity(row)).transpose(),
+            Ok(rows) => rows.first().map(|row| identity_of(row)).transpose(),
             Err(StoreError::NoTable { .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -188,6 +189,10 @@ impl<D: Driver> Backend for Server<D> {
         changes.extend(dialect.insert_shards(shards));
         self.core.change(Operation::Ddl, Guard::First, &changes).await?;
         self.identity().await?.ok_or_else(|| corrupt("the identity that was just written is not there"))
+    }
+
+    fn expect(&self, identity: &Identity) {
+        self.core.sessions.expect(identity);
     }
 
     async fn shards(&self) -> Result<(Epoch, Vec<ShardState>), StoreError> {
@@ -250,33 +255,6 @@ fn hidden(cell: &Cell) -> bool {
 
 fn corrupt(detail: &str) -> StoreError {
     StoreError::Corrupt { detail: detail.to_owned() }
-}
-
-fn identity(row: &[Value]) -> Result<Identity, StoreError> {
-    let wrong = || corrupt("cg_cluster holds what no identity is");
-    let text = |value: &Value| match value {
-        Value::Bytes(bytes) => String::from_utf8(bytes.to_vec()).map_err(|_| wrong()),
-        Value::Null | Value::Int(_) => Err(wrong()),
-    };
-    let [deployment, cluster, Value::Int(incarnation), virtual_shards, hash, Value::Int(seed), Value::Int(format)] =
-        row
-    else {
-        return Err(wrong());
-    };
-    let small = |value: &Value| match value {
-        Value::Int(number) => u32::try_from(*number).map_err(|_| wrong()),
-        Value::Null | Value::Bytes(_) => Err(wrong()),
-    };
-    let cluster = u16::try_from(small(cluster)?).map_err(|_| wrong())?;
-    Ok(Identity {
-        deployment: text(deployment)?,
-        cluster: ClusterNo::new(cluster).map_err(|_| wrong())?,
-        incarnation: *incarnation,
-        virtual_shards: small(virtual_shards)?,
-        hash: text(hash)?,
-        seed: *seed,
-        format: *format,
-    })
 }
 
 fn shard_state(row: &[Value]) -> Result<ShardState, StoreError> {

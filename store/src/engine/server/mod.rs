@@ -11,6 +11,7 @@ pub(crate) mod attempts;
 mod backend;
 pub(crate) mod core;
 pub(crate) mod driver;
+mod identity;
 pub(crate) mod pool;
 pub(crate) mod put;
 

@@ -4,24 +4,31 @@ use std::sync::Arc;
 
 use cellgate_metrics::{ClusterMetrics, Operation, PoolState, Settlement};
 use deadpool::Runtime;
-use deadpool::managed::{Manager, Object, Pool, PoolError, QueueMode, TimeoutType};
+use deadpool::managed::{HookError, Manager, Object, Pool, PoolError, QueueMode, TimeoutType};
 
+use crate::backend::Identity;
 use crate::engine::server::ServerOptions;
+use crate::engine::server::driver::Driver;
+use crate::engine::server::identity::{Expected, check_new};
 use crate::error::{Reason, StoreError};
 
 /// The sessions to one server.
 pub(crate) struct Sessions<M: Manager> {
     pool: Pool<M>,
+    expected: Expected,
     metrics: Option<Arc<ClusterMetrics>>,
 }
 
-impl<M: Manager<Error = StoreError>> Sessions<M> {
+impl<M: Driver> Sessions<M> {
     /// A pool; no session is opened before one is needed.
     ///
     /// # Errors
     /// [`StoreError::Refused`] if the pool cannot be made so.
     pub(crate) fn new(manager: M, options: &ServerOptions) -> Result<Self, StoreError> {
+        let expected = Expected::default();
+        let checked = check_new(&manager, &expected, options.timeouts.connect);
         let pool = Pool::builder(manager)
+            .post_create(checked)
             .max_size(options.pool_size.max(1))
             // The session used last has the statements prepared that are asked for now.
             .queue_mode(QueueMode::Lifo)
@@ -31,7 +38,13 @@ impl<M: Manager<Error = StoreError>> Sessions<M> {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| StoreError::Refused { detail: format!("cannot make a pool: {error}") })?;
-        Ok(Self { pool, metrics: options.metrics.clone() })
+        Ok(Self { pool, expected, metrics: options.metrics.clone() })
+    }
+
+    /// It has been checked whose the server is: sessions of another one are not used from now on.
+    pub(crate) fn expect(&self, identity: &Identity) {
+        // It stands as long as this process.
+        let _ = self.expected.set(identity.clone());
     }
 
     /// A session, for as long as the lease lives.
@@ -50,7 +63,10 @@ impl<M: Manager<Error = StoreError>> Sessions<M> {
             Err(PoolError::NoRuntimeSpecified) => {
                 Err(StoreError::Failed { detail: "the pool has no runtime".to_owned() })
             }
-            Err(PoolError::PostCreateHook(error)) => Err(StoreError::Failed { detail: error.to_string() }),
+            Err(PoolError::PostCreateHook(HookError::Backend(error))) => Err(error),
+            Err(PoolError::PostCreateHook(HookError::Message(detail))) => {
+                Err(StoreError::Failed { detail: detail.into_owned() })
+            }
         }
     }
 
