@@ -1,5 +1,6 @@
-//! The log guarantee (CORRECTNESS C1): readers that poll each shard for `added_id > last` through one proxy see every
-//! acknowledged cell exactly once and in order, while writers put through two proxies and half of what they put is there already.
+//! The log guarantee (C1 of docs/ARCHITECTURE.md): readers that poll each shard for `added_id > last` through one proxy
+//! see every acknowledged cell exactly once and in order, while writers put through two proxies and half of what they
+//! put is there already.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,5 +1,6 @@
-//! The one file that knows MySQL's error numbers.
+//! MySQL's number and SQLSTATE for every error of a statement.
 //!
+//! Those of the protocol are in `wire::error`; the numbers of notes and warnings stand where the session makes them.
 //! Source: MySQL 8.0 Error Message Reference, server error messages. A store's own text never gets into a reply: it
 //! goes to the log under an id that the reply names.
 

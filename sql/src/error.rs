@@ -172,7 +172,7 @@ pub enum SqlError {
     /// A table with two columns of one name (1060).
     #[error("Duplicate column name '{0}'")]
     DuplicateColumn(String),
-    /// JSON function over text that is not JSON (3141/3140), or a bad path (3143).
+    /// JSON function over text that is not JSON (3141), or a bad path (3143).
     #[error("{message}")]
     Json {
         /// Whether it is the path that is bad (3143).
@@ -183,7 +183,7 @@ pub enum SqlError {
     /// A key column too long at CREATE TABLE (1071).
     #[error("Specified key was too long; max key length is {0} bytes")]
     KeyTooLong(usize),
-    /// A named limit exceeded (1104 for rows, 1235 for statements): the statement asks for too much.
+    /// A named limit exceeded (1104): the statement asks for too much.
     #[error("{what} exceeds {limit} ({name})")]
     Limit {
         /// What was too much.
@@ -193,7 +193,7 @@ pub enum SqlError {
         /// Its name in the configuration.
         name: &'static str,
     },
-    /// A wrong number of arguments or parameters (1582 / 1210).
+    /// A wrong number of arguments or parameters (1210).
     #[error("Incorrect arguments to {0}")]
     Arguments(String),
     /// What only a relational SELECT can get wrong.

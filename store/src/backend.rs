@@ -65,16 +65,17 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     async fn log(&self, table: &TableRef, scan: &LogScan) -> Result<LogPage, StoreError>;
 
     /// Writes groups. The cells of a group stand or fall together; groups do not depend on each other, and a group
-    /// that fails never fails its neighbours. Ids, times and commit order come from the log head (CORRECTNESS C1):
-    /// nothing is written unless the head is at `epoch`. A put that has begun goes on to its end, whoever stops waiting
-    /// for it.
+    /// that fails never fails its neighbours. Ids, times and commit order come from the log head (C1 of
+    /// docs/ARCHITECTURE.md): nothing is written unless the head is at `epoch`. A put that has begun goes on to its
+    /// end, whoever stops waiting for it.
     ///
     /// # Errors
     /// For the whole call only: [`StoreError::StaleEpoch`], [`StoreError::Unavailable`], [`StoreError::DiskFull`]
     /// and the like. After any error but `MaybeWritten` nothing of any group whose outcome is not known was written.
     async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError>;
 
-    /// Erases: the rows become slots of kind erased, without body (CORRECTNESS C8). Answers how many cells were.
+    /// Erases: the rows become slots of kind erased, without body (C8 of docs/ARCHITECTURE.md). Answers how many cells
+    /// were.
     async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<u64, StoreError>;
 
     /// Creates the physical table if it is not there.

@@ -1,4 +1,4 @@
-//! The directions of dependencies between our packages: the table of docs/DESIGN.md, section "Workspace".
+//! The directions of dependencies between our packages: the table of docs/ARCHITECTURE.md, "Crates".
 
 use crate::command::Failure;
 use crate::workspace::Workspace;
@@ -37,8 +37,8 @@ fn check(workspace: &Workspace) -> Vec<String> {
         let folder = workspace.folder(package);
         let Some(row) = TABLE.iter().find(|row| row.folder == folder) else {
             wrong.push(format!(
-                "package `{folder}` is not in the table of xtask/src/edges.rs: add it there and to the table in the \
-                 design, with what it may depend on"
+                "package `{folder}` is not in the table of xtask/src/edges.rs: add it there and to the table \
+                 \"Crates\" of docs/ARCHITECTURE.md, with what it may depend on"
             ));
             continue;
         };

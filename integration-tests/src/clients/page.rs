@@ -18,8 +18,8 @@ What stock MySQL clients do on Cellgate, as `cargo xtask test --only clients` fo
 (`integration-tests/clients/`) run on a real MariaDB, which proves the program, on embedded SQLite and on a mixed deployment.
 A run compares this page with what it found; with `UPDATE_GOLDEN=1` it writes it.
 
-`ok` passed everywhere, `-` the client has no way to do it, `refused` Cellgate refuses it on purpose, `not yet` it is to come;
-the reasons stand below each table. Versions are those of the run that wrote the page.
+`ok` passed everywhere, `-` the client has no way to do it, `refused` Cellgate refuses it on purpose; the reasons stand below
+each table. Versions are those of the run that wrote the page.
 ";
 
 /// The page.

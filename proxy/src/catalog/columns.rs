@@ -1,7 +1,7 @@
 //! ALTER TABLE: the declared columns of the row shape, and what else a table has beside its cells.
 //!
 //! Cells are not touched: a dropped column's cells stay readable in the cell shape, and a column added again under the
-//! same name gets a storage key of its own (CORRECTNESS C10).
+//! same name gets a storage key of its own (C10 of docs/ARCHITECTURE.md).
 
 use std::collections::HashSet;
 

@@ -86,7 +86,7 @@ const PRIMARY: Key = Key {
     default: None,
     bounds: None,
     applies: Applies::Restart,
-    doc: " Where its cells are. Cellgate creates its tables in the database; the database itself must be there. A\n variable in front of the `@` may hold any characters; a password that stands in the file is percent-encoded.\n A deployment with a SQLite file has one proxy.\n",
+    doc: " Where its cells are. Cellgate creates its tables in the database, and the database itself if it\n is not there and the user may. A variable in front of the `@` may hold any characters; a password that stands in the file is percent-encoded.\n A deployment with a SQLite file has one proxy.\n",
 };
 
 const PASSWORD_FILE: Key = Key {
@@ -116,7 +116,7 @@ const POOL_SIZE: Key = Key {
     default: Some("16"),
     bounds: Some(("1", "1024")),
     applies: Applies::Restart,
-    doc: " Most connections to it. More clients than connections wait `timeouts.queue` for one.\n",
+    doc: " Most connections to it, if it is on a server; a SQLite file has none. More clients than connections wait\n `timeouts.queue` for one.\n",
 };
 
 const NUMBER: Key = Key {

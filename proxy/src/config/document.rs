@@ -41,6 +41,11 @@ weight = 2.0
 [[user]]
 name = "app"
 password = "${APP_PW}"
+grants = ["SELECT, INSERT ON shop.*"]
+
+[[user]]
+name = "admin"
+password = "${ADMIN_PW}"
 ```
 "#;
 

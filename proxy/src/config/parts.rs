@@ -37,7 +37,9 @@ section! {
 section! {
     /// Where the embedded engine keeps its files.
     pub struct Data in "data" {
-        /// The directory; created if it is not there, and locked while the program runs.
+        /// The directory; created if it is not there. Besides SQLite files it holds what the proxy makes for itself,
+        /// also where all stores are on servers: `tls.pem` and `login-key.pem`. While the program runs, each SQLite file
+        /// is locked (`<file>.lock`), not the directory.
         dir: String = "./cellgate-data", Restart;
     }
 }
@@ -79,7 +81,7 @@ section! {
 
 section! {
     /// Cells kept in memory. A cell that was read by its exact name never changes; what is erased is in no proxy's cache
-    /// any more when ERASE is answered.
+    /// any more when DELETE is answered.
     pub struct Cache in "cache" {
         /// How much memory; "0" keeps none. Cells above 64 KiB are not kept.
         size: Size = "64MiB" in "0" to "1024GiB", Restart;
@@ -119,7 +121,9 @@ section! {
         /// One statement: a write, the first rows of a SELECT, and the next ones whenever more are needed. What a client
         /// takes to read them is not in it. `max_execution_time` of a session is for a whole SELECT.
         statement: Duration = "30s" in "10ms" to "24h", Restart;
-        /// A row lock in a store.
+        /// A row lock in a store, each time; a write to a server waits three times before error 1205. On MySQL and
+        /// MariaDB whole seconds, rounded up, at most 5. MariaDB and PostgreSQL also end a transaction that is idle for
+        /// as long, so that a proxy that was stopped in it holds no lock.
         lock: Duration = "5s" in "10ms" to "10m", Restart;
         /// A free connection of a pool, or a place in a shared statement.
         queue: Duration = "5s" in "10ms" to "10m", Restart;
@@ -154,7 +158,8 @@ section! {
 section! {
     /// How this proxy follows the meta store.
     pub struct Meta in "meta" {
-        /// How long reads go on with the catalog and shard map that are known when the meta store does not answer.
+        /// How long reads and writes go on with the catalog and shard map that are known when the meta store does not
+        /// answer.
         max_stale: Duration = "1m" in "1s" to "24h", Reload;
         /// Time between two looks for changes.
         poll: Duration = "1s" in "10ms" to "1m", Restart;

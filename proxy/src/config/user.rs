@@ -66,7 +66,7 @@ const ERASE: Key = Key {
     default: Some("false"),
     bounds: None,
     applies: Applies::Reload,
-    doc: " Whether the user may erase everywhere: DELETE on cell tables removes bodies for good. The grant ERASE does the same for one database or table.\n",
+    doc: " Whether the user may erase everywhere: DELETE on cell tables removes bodies, and nothing brings them back. The grant ERASE does the same for one database or table.\n",
 };
 
 const GRANTS: Key = Key {
@@ -76,7 +76,7 @@ const GRANTS: Key = Key {
     default: Some("[\"ALL ON *.*\"]"),
     bounds: None,
     applies: Applies::Reload,
-    doc: " What the user may do: SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX and ERASE on `*.*`, `database.*` or `database.table`, and ADMIN (accounts, global variables, other sessions) on `*.*`. ALL is all of them but ERASE.\n",
+    doc: " What the user may do: SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX and ERASE on `*.*`, `database.*` or `database.table`, and ADMIN (accounts, global variables, other sessions) on `*.*`. ALL is all of them but ERASE. No statement asks for UPDATE, DELETE or INDEX.\n",
 };
 
 const REQUIRE_TLS: Key = Key {

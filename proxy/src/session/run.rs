@@ -152,7 +152,7 @@ impl Session {
         own.or(self.variables.derived().max_execution_time)
     }
 
-    /// CORRECTNESS C2: an old catalog may be used only for a while.
+    /// C2 of docs/ARCHITECTURE.md: an old catalog may be used only for a while.
     pub(super) fn refuse_stale(&mut self, now: Instant) -> Result<(), StatementError> {
         if now < self.fresh_until {
             return Ok(());

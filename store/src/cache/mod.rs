@@ -4,11 +4,11 @@
 //! proxies. Only settled rows of kind cell, read from a primary, are kept; never "not there" and never "latest", which
 //! are not immutable.
 //!
-//! The one exception to immutability is erasure (CORRECTNESS C9). The meta store keeps, per table, the number of the
-//! last erasure. Every proxy reads it again and again; an entry answers only if its read began under a number at least
-//! as high as the last erasure in its table, and only while the last successful look at the meta store began less than
-//! a lease ago. Who erases waits out that lease. So a fill that was in flight during an erasure is never seen, and
-//! nothing has to be searched and dropped.
+//! The one exception to immutability is erasure (C9 of docs/ARCHITECTURE.md). The meta store keeps, per table, the
+//! number of the last erasure. Every proxy reads it again and again; an entry answers only if its read began under a
+//! number at least as high as the last erasure in its table, and only while the last successful look at the meta store
+//! began less than a lease ago. Who erases waits out that lease. So a fill that was in flight during an erasure is
+//! never seen, and nothing has to be searched and dropped.
 //!
 //! A key carries table id, cluster and the cluster's incarnation: a promotion may lose a cell and then take another one
 //! under its name.

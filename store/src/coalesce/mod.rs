@@ -12,9 +12,9 @@
 //! # What is promised
 //! - Everybody gets its own outcome. What can be wrong with one request is checked before it is queued, and a batch
 //!   that fails of one member is run one by one.
-//! - The keys of one call are read by one statement, from one snapshot (CORRECTNESS C7).
-//! - Writes: one batch at a time, and only groups of one cell share one (CORRECTNESS C4); what must stand or fall
-//!   together is its own transaction. A write that was taken in goes on to its end, whoever stops waiting.
+//! - The keys of one call are read by one statement, from one snapshot (C7 of docs/ARCHITECTURE.md).
+//! - Writes: one batch at a time, and only groups of one cell share one (C4 of docs/ARCHITECTURE.md); what must stand
+//!   or fall together is its own transaction. A write that was taken in goes on to its end, whoever stops waiting.
 //! - Fairness: a call about more keys than `per_request` runs beside the lanes, and so do scans; all of these together
 //!   leave connections for every lane.
 //! - A full queue refuses at once; who waits longer than its patience is told so, though statements hang.

@@ -1,4 +1,4 @@
-//! Erasures and the caches of all proxies (CORRECTNESS C9).
+//! Erasures and the caches of all proxies (C9 of docs/ARCHITECTURE.md).
 //!
 //! The document `erasures` of the meta store counts them. Who has erased on the primaries counts it there, and then
 //! waits until no other proxy can still answer from before: a proxy that has not seen the count stops answering from

@@ -2,7 +2,7 @@
 //!
 //! Opening one answers the questions that lose data when they are not asked: is this the meta store of these
 //! clusters, is this store the one it was, has it been created before, does another proxy own its files, does anything
-//! here speak a newer format. Nothing is ever silently created anew or mapped again (CORRECTNESS C2, C13).
+//! here speak a newer format. Nothing is ever silently created anew or mapped again (C2, C13 of docs/ARCHITECTURE.md).
 
 mod documents;
 mod erasing;

@@ -1,6 +1,6 @@
 //! The registry of running proxies, by lease.
 //!
-//! Its one consequence so far is CORRECTNESS C13: a deployment with SQLite files has one proxy.
+//! Its one consequence so far is C13 of docs/ARCHITECTURE.md: a deployment with SQLite files has one proxy.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -35,7 +35,7 @@ pub struct ProxyInfo {
     pub version: String,
 }
 
-/// Which files this proxy holds the locks of (CORRECTNESS C13).
+/// Which files this proxy holds the locks of (C13 of docs/ARCHITECTURE.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Files {
     /// None: other proxies may serve this deployment.

@@ -37,7 +37,7 @@ struct State {
     tables: BTreeMap<String, Table>,
 }
 
-/// The log head (CORRECTNESS C1).
+/// The log head (C1 of docs/ARCHITECTURE.md).
 #[derive(Debug)]
 struct Head {
     epoch: Epoch,

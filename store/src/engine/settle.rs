@@ -29,8 +29,8 @@ enum Meaning {
 /// Judges a group by the rows of its triples, all read in one snapshot in which nobody else writes (or re-read after
 /// an insert that met them). `existing` has one entry per cell, in order.
 ///
-/// A row with the group's own token proves that an earlier attempt was written as a whole (CORRECTNESS C3), so that
-/// whatever happened to its cells since (an erasure) does not turn the retry into a conflict.
+/// A row with the group's own token proves that an earlier attempt was written as a whole (C3 of docs/ARCHITECTURE.md),
+/// so that whatever happened to its cells since (an erasure) does not turn the retry into a conflict.
 pub(crate) fn settle(group: &PutGroup, existing: &[Option<Cell>]) -> Verdict {
     let meaning = |(cell, row): (&GroupCell, &Option<Cell>)| row.as_ref().map(|row| judge(group.token, cell, row));
     let meanings: Vec<Option<Meaning>> = group.cells.iter().zip(existing).map(meaning).collect();

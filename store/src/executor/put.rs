@@ -136,8 +136,8 @@ impl Executor {
                 Resolved::Group { cells, of } => (cells, of),
                 Resolved::Clash { position, ref_key } => return Ok(conflict(&cells, position, ref_key)),
             };
-            // A token names one write of these triples (CORRECTNESS C3). An attempt that lost its race wrote nothing,
-            // and the next one has other triples: it is another write.
+            // A token names one write of these triples (C3 of docs/ARCHITECTURE.md). An attempt that lost its race
+            // wrote nothing, and the next one has other triples: it is another write.
             let groups = [PutGroup { token: self.tokens.next()?, cells: group }];
             let write = cluster.backend.put(epoch, &groups);
             let outcome = self.timed(cluster, Operation::Put, write).await?.into_iter().next();

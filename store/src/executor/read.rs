@@ -38,7 +38,8 @@ impl Executor {
         Ok(slots.into_iter().map(|slot| slot.filter(Cell::is_visible)).collect())
     }
 
-    /// What has these names: cells, and the slots of erased ones, whose names are taken for ever (CORRECTNESS C8).
+    /// What has these names: cells, and the slots of erased ones, whose names are taken for ever (C8 of
+    /// docs/ARCHITECTURE.md).
     ///
     /// # Errors
     /// [`RunError::Cluster`], [`RunError::Undecided`].

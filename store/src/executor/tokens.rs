@@ -1,4 +1,4 @@
-//! The tokens of writes: 64 random bits each (CORRECTNESS C3), fetched from the system many at a time.
+//! The tokens of writes: 64 random bits each (C3 of docs/ARCHITECTURE.md), fetched from the system many at a time.
 
 use std::sync::{Mutex, PoisonError};
 

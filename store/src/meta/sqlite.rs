@@ -1,7 +1,7 @@
 //! A meta store in a SQLite file.
 //!
 //! Rarely used and small: one connection, on threads that may block. The rules of a cluster's file hold for it as
-//! well: one process (CORRECTNESS C13), nothing is created by looking, and what is answered is synced.
+//! well: one process (C13 of docs/ARCHITECTURE.md), nothing is created by looking, and what is answered is synced.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

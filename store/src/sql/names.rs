@@ -8,8 +8,9 @@ use super::clauses::padded;
 use super::{CELL_COLUMNS, Dialect, KeyLists, Lists, Param, Query, Sql};
 use crate::hash::FastHash;
 
-/// Longest body that a statement with several keys answers, in bytes (CORRECTNESS C16). A longer one is NULL there
-/// ([`left_out`]) and fetched alone, so that small cells never wait behind large ones and an answer has a bound.
+/// Longest body that a statement with several keys answers, in bytes (C16 of docs/ARCHITECTURE.md). A longer one is
+/// NULL there ([`left_out`]) and fetched alone, so that small cells never wait behind large ones and an answer has a
+/// bound.
 pub(crate) const BATCH_BODY: usize = 256 * 1024;
 
 /// From how many exact names on a MariaDB reads them by [`Lists::MariaDb`]'s table of values: in shorter lists making the table

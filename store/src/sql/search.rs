@@ -1,4 +1,5 @@
-//! Where in a shard's log a time begins, by bisection: within a shard, ids and times ascend together (CORRECTNESS C1).
+//! Where in a shard's log a time begins, by bisection: within a shard, ids and times ascend together (C1 of
+//! docs/ARCHITECTURE.md).
 //!
 //! The search is only good to [`NEAR`] ids: the scan behind it filters by the time all the same, so that it saves
 //! reading and decides nothing.

@@ -1,7 +1,7 @@
 //! Statements that change cells and are the same in all engines.
 //!
 //! How a batch is inserted is not among them: each engine has its own way to make the log head, the rows and the
-//! outcome per row one round trip (CORRECTNESS C1, C4).
+//! outcome per row one round trip (C1, C4 of docs/ARCHITECTURE.md).
 
 use cellgate_schemaless::{CellKind, Erasure, TableRef};
 

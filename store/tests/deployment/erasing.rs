@@ -1,4 +1,4 @@
-//! Erasures and the caches of several proxies (CORRECTNESS C9).
+//! Erasures and the caches of several proxies (C9 of docs/ARCHITECTURE.md).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! The registry of proxies: who may be there beside whom (CORRECTNESS C13).
+//! The registry of proxies: who may be there beside whom (C13 of docs/ARCHITECTURE.md).
 
 use std::sync::Arc;
 

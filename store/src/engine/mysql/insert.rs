@@ -1,4 +1,4 @@
-//! Inserting cells: the log head, the rows and the commit in one write (CORRECTNESS C1, C4).
+//! Inserting cells: the log head, the rows and the commit in one write (C1, C4 of docs/ARCHITECTURE.md).
 //!
 //! The usual shared write, cells of one table of which existing ones are kept, is a [`Batch`]: head, a prepared INSERT and
 //! commit are three commands that the server finds one behind the other. Reading a row from text costs it a quarter of

@@ -1,4 +1,5 @@
-//! Inserting cells: the log head and the rows in one statement, which is its own transaction (CORRECTNESS C1, C4).
+//! Inserting cells: the log head and the rows in one statement, which is its own transaction (C1, C4 of
+//! docs/ARCHITECTURE.md).
 
 use cellgate_schemaless::limits::ID_STRIDE;
 use cellgate_schemaless::{AddedId, Epoch, Micros};

@@ -1,4 +1,4 @@
-//! Repeating a write until its outcome is known (CORRECTNESS C3).
+//! Repeating a write until its outcome is known (C3 of docs/ARCHITECTURE.md).
 
 use std::future::Future;
 use std::time::Duration;

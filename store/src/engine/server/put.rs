@@ -1,4 +1,4 @@
-//! How a put is written and settled, whatever the server (CORRECTNESS C1, C3, C4).
+//! How a put is written and settled, whatever the server (C1, C3, C4 of docs/ARCHITECTURE.md).
 //!
 //! Groups of one cell are coalesced: a batch of them is one transaction that leaves existing rows alone, and the rows
 //! that were not inserted are looked up and judged one by one. A group of several cells is a transaction of its own

@@ -24,7 +24,7 @@ const WRITER_CACHE: i64 = 4 * 1024;
 /// Virtual machine steps between two looks at the deadline: some tens of microseconds.
 const STEPS: i32 = 2000;
 
-/// The right to open a file: one process has it (CORRECTNESS C13), until it is dropped or the process dies.
+/// The right to open a file: one process has it (C13 of docs/ARCHITECTURE.md), until it is dropped or the process dies.
 ///
 /// It is a lock on `<file>.lock` and not on the file, whose locks are SQLite's own and come and go.
 #[derive(Debug)]

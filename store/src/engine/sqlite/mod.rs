@@ -1,8 +1,8 @@
 //! Cells in a SQLite file.
 //!
-//! One file per cluster, one process per file (CORRECTNESS C13), one thread that writes (`writer`), a few connections
-//! that read (`readers`). The log head is a row of the file like for any other engine, though only this process uses
-//! it: what is durable is one transaction.
+//! One file per cluster, one process per file (C13 of docs/ARCHITECTURE.md), one thread that writes (`writer`), a few
+//! connections that read (`readers`). The log head is a row of the file like for any other engine, though only this
+//! process uses it: what is durable is one transaction.
 //!
 //! # What a kill leaves behind
 //! Everything a transaction changes (rows, their index entries, the log head) goes into the write-ahead log as one run

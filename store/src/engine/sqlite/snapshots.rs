@@ -1,9 +1,9 @@
 //! Read snapshots that live on between reads.
 //!
 //! Opening and closing a read transaction is half of what a point read costs. This process is the only one that writes
-//! the file (CORRECTNESS C13), so that it knows when nothing has changed: then the next read goes on in the snapshot of
-//! the last one. Whoever commits says so around the commit, and no read that begins after a commit was answered, or
-//! after another read has seen it, uses a snapshot from before.
+//! the file (C13 of docs/ARCHITECTURE.md), so that it knows when nothing has changed: then the next read goes on in the
+//! snapshot of the last one. Whoever commits says so around the commit, and no read that begins after a commit was
+//! answered, or after another read has seen it, uses a snapshot from before.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
