@@ -76,6 +76,7 @@ async fn bodies_up_to_the_limit_go_both_ways() {
 async fn the_time_in_which_a_client_reads_is_not_the_statements() {
     let proxy = Deployment::configured("[timeouts]\nstatement = \"500ms\"\n").start();
     let mut conn = client::connect(proxy.mysql()).await;
+    let mut watch = client::connect(proxy.mysql()).await;
     run(&mut conn, TRIPS).await;
     // More than the buffers of both sides hold.
     let rows = 48_i64;
@@ -92,8 +93,8 @@ async fn the_time_in_which_a_client_reads_is_not_the_statements() {
         assert_eq!(text.len(), body.len());
         found.push(version);
         if found.len() == 1 {
-            // Twice what a statement may take.
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            // Three times what a statement may take.
+            run(&mut watch, "DO SLEEP(1.5)").await;
         }
     }
     assert_eq!(found, (1..=rows).rev().collect::<Vec<_>>());
@@ -101,7 +102,7 @@ async fn the_time_in_which_a_client_reads_is_not_the_statements() {
     let limited = "SELECT /*+ MAX_EXECUTION_TIME(300) */ ref_key, body FROM trips WHERE row_key = 'big'";
     let mut result = conn.query_iter(limited).await.unwrap();
     assert!(result.next().await.unwrap().is_some());
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    run(&mut watch, "DO SLEEP(1)").await;
     let ended = loop {
         match result.next().await {
             Ok(Some(_)) => {}
