@@ -70,7 +70,8 @@ pub enum StoreError {
         /// The bound.
         max: usize,
     },
-    /// The store was asked to start as something it is not (identity, format, lock).
+    /// The store may not be used so: it was asked to start as something it is not (identity, format, lock), rights are
+    /// missing, or it is read-only. Nothing was written.
     #[error("{detail}")]
     Refused {
         /// What is wrong and what to do, for the operator.

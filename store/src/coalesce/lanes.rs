@@ -15,6 +15,9 @@ use crate::backend::Backend;
 use crate::error::{Reason, StoreError};
 use cellgate_metrics::QueueMetrics;
 
+/// Requests of a failed batch that fail one after the other, each by itself, until the cause is taken to be that of all.
+const IN_VAIN: usize = 8;
+
 /// The queue of one kind, and what its lanes need.
 pub(super) struct Lanes<K: Kind> {
     backend: Arc<dyn Backend>,
@@ -181,13 +184,23 @@ impl<K: Kind> Lanes<K> {
                 replies.into_iter().for_each(|reply| reply.send(&mut answers));
             }
             Err(error) if replies.len() > 1 && is_about_one(&error) => {
-                let mut from = 0;
+                let (mut from, mut in_vain) = (0, 0);
                 for reply in replies {
                     let own = from..from + reply.count();
                     from = own.end;
+                    if in_vain == IN_VAIN {
+                        reply.fail(error.clone());
+                        continue;
+                    }
                     match self.attend(K::run(self.backend.as_ref(), &scope, &items[own])).await {
-                        Ok(answers) => reply.send(&mut answers.into_iter()),
-                        Err(error) => reply.fail(error),
+                        Ok(answers) => {
+                            in_vain = 0;
+                            reply.send(&mut answers.into_iter());
+                        }
+                        Err(error) => {
+                            in_vain += 1;
+                            reply.fail(error);
+                        }
                     }
                 }
             }
@@ -276,10 +289,10 @@ fn is_about_one(error: &StoreError) -> bool {
     match error {
         StoreError::TooLarge { .. }
         | StoreError::AnswerTooLarge { .. }
-        | StoreError::Refused { .. }
         | StoreError::Corrupt { .. }
         | StoreError::Failed { .. } => true,
-        StoreError::Unavailable { .. }
+        StoreError::Refused { .. }
+        | StoreError::Unavailable { .. }
         | StoreError::MaybeWritten { .. }
         | StoreError::Timeout { .. }
         | StoreError::Overloaded { .. }

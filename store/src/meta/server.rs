@@ -91,8 +91,15 @@ impl<D: Driver> MetaStore for ServerMeta<D> {
         if changed.rows > 0 || !changed.after_loss {
             return Ok(changed.rows > 0);
         }
-        // The lost attempt may have been ours that changed it.
-        Ok(self.load(name).await?.is_some_and(|now| now.version == expected + 1 && now.body == body))
+        // The lost attempt may have been ours that changed it; what others changed since hides whether it was.
+        match self.load(name).await? {
+            Some(now) if now.version == expected + 1 => Ok(now.body == body),
+            Some(now) if now.version <= expected => Ok(false),
+            Some(_) | None => {
+                let detail = format!("'{name}' was changed by others behind a change whose answer was lost");
+                Err(StoreError::MaybeWritten { detail })
+            }
+        }
     }
 
     async fn remove(&self, name: &str, expected: i64) -> Result<bool, StoreError> {

@@ -173,3 +173,21 @@ pub async fn another_store_under_the_address_is_not_used(store: Store) {
     proxy.expect(&identity());
     assert!(all_new(&proxy.put(EPOCH, &[group]).await.unwrap()[0]));
 }
+
+pub async fn a_table_that_is_gone_behind_a_lost_connection_is_told_at_once(store: Store) {
+    let relay = Relay::start(store.server()).await;
+    let proxy = store.proxy(Some(relay.port), SHORT);
+    let put = async |version| {
+        let group = store.group(PutMode::Explicit, &[("row", version, &marked(version))]);
+        proxy.put(EPOCH, &[group]).await
+    };
+    // Its statements are prepared.
+    assert!(all_new(&put(1).await.unwrap()[0]));
+    store.backend.drop_table(&store.table).await.unwrap();
+    relay.fail_next(Fault::CutBefore);
+    let began = Instant::now();
+    let error = put(2).await.unwrap_err();
+    assert!(relay.met());
+    assert!(matches!(error, StoreError::NoTable { .. }), "{error:?}");
+    assert!(began.elapsed() < SHORT.statement, "{:?}", began.elapsed());
+}

@@ -23,6 +23,7 @@ macro_rules! server_suite {
             faults::a_server_that_is_down_is_said_so_at_once_and_used_again_when_it_is_back,
             faults::a_proxy_stopped_in_the_middle_of_a_batch_holds_others_up_for_a_lock_wait_at_most,
             faults::a_lock_that_is_never_let_go_of_is_a_timeout_and_nothing_is_written,
+            faults::a_table_that_is_gone_behind_a_lost_connection_is_told_at_once,
             faults::another_store_under_the_address_is_not_used,
             faults::a_caller_that_goes_away_neither_stops_a_write_nor_spoils_a_session,
             limits::the_largest_body_is_stored_and_read,

@@ -11,8 +11,8 @@ pub(super) fn of_connecting(error: &WireError) -> StoreError {
         WireError::Server(server) => match server.code {
             // Unknown database: to whoever asks, none of its tables exists.
             1049 => StoreError::NoTable { table: quoted(&server.message) },
-            // Wrong user, password or rights.
-            1044 | 1045 | 1698 | 2059 => StoreError::Refused { detail: server.to_string() },
+            // Wrong user, password or rights; an account that is locked, or whose password has expired.
+            1044 | 1045 | 1698 | 2059 | 1820 | 1862 | 3118 | 4151 => StoreError::Refused { detail: server.to_string() },
             _ => unavailable(),
         },
         WireError::Login(LoginError::NoTls | LoginError::Random) => unavailable(),
@@ -53,6 +53,10 @@ fn of_server(error: &ServerError) -> Failure {
         1213 | 1020 => Failure::Again { reason: Reason::Statement, detail },
         1969 | 3024 | 1317 => Failure::Store(StoreError::Timeout { reason: Reason::Statement, detail }),
         1146 | 1049 | 1932 => Failure::Store(StoreError::NoTable { table: quoted(&error.message) }),
+        // Rights that are missing; a server or a transaction that is read-only.
+        1044 | 1045 | 1142 | 1143 | 1227 | 1290 | 1370 | 1792 | 1820 | 1836 => {
+            Failure::Store(StoreError::Refused { detail })
+        }
         1021 | 1114 => Failure::Store(StoreError::DiskFull { detail }),
         1030 | 1026 | 3 if is_about_space(&error.message) => Failure::Store(StoreError::DiskFull { detail }),
         _ => Failure::Store(StoreError::Failed { detail }),
@@ -84,6 +88,17 @@ mod tests {
         assert!(matches!(server(1030, full), Failure::Store(StoreError::DiskFull { .. })));
         assert!(matches!(server(1114, "The table 't' is full"), Failure::Store(StoreError::DiskFull { .. })));
         assert!(matches!(server(1030, "Got error 122 from InnoDB"), Failure::Store(StoreError::Failed { .. })));
+    }
+
+    #[test]
+    fn what_an_operator_has_to_allow_is_told_from_a_failure() {
+        for (code, message) in [
+            (1142, "INSERT command denied to user 'cell'@'%' for table `cells`.`t_1`"),
+            (1290, "The MariaDB server is running with the --read-only option so it cannot execute this statement"),
+            (1836, "Running in read-only mode"),
+        ] {
+            assert!(matches!(server(code, message), Failure::Store(StoreError::Refused { .. })), "{code}");
+        }
     }
 
     #[test]

@@ -33,13 +33,15 @@ pub(crate) struct Attempts<'a, D: Driver> {
     until: Option<Instant>,
     /// The last attempt whose outcome was not answered.
     lost: Option<(Mark, String)>,
+    /// Before the next look at what became of it.
+    pause: Duration,
     deadlocks: u32,
     lock_waits: u32,
 }
 
 impl<'a, D: Driver> Attempts<'a, D> {
     pub(crate) fn new(sessions: &'a Sessions<D>, timeouts: &'a Timeouts, operation: Operation) -> Self {
-        Self { sessions, timeouts, operation, until: None, lost: None, deadlocks: 0, lock_waits: 0 }
+        Self { sessions, timeouts, operation, until: None, lost: None, pause: PAUSE.0, deadlocks: 0, lock_waits: 0 }
     }
 
     /// How long may still be waited.
@@ -124,22 +126,38 @@ impl<'a, D: Driver> Attempts<'a, D> {
                 };
                 *count += 1;
                 if *count >= most {
-                    return Err(StoreError::Timeout { reason: Reason::Lock, detail });
+                    return Err(self.outcome(StoreError::Timeout { reason: Reason::Lock, detail }));
                 }
                 self.sessions.retried(self.operation);
                 Ok(())
             }
-            Failure::Duplicate | Failure::Stale | Failure::Store(_) => Err(unsettled(failure)),
+            Failure::Duplicate | Failure::Stale | Failure::Store(_) => Err(self.outcome(unsettled(failure))),
         }
     }
 
-    /// A look-up between two attempts failed: `Ok` if it may be tried again.
+    /// The error of a write whose last attempt wrote nothing: one that was lost before may have written.
+    fn outcome(&self, error: StoreError) -> StoreError {
+        match &self.lost {
+            None => error,
+            Some((_, detail)) => {
+                self.unknown();
+                StoreError::MaybeWritten { detail: format!("{detail}; then: {error}") }
+            }
+        }
+    }
+
+    /// A look-up between two attempts failed: `Ok` if it may be tried again, behind a pause.
     ///
     /// # Errors
     /// What the write failed of.
-    pub(crate) fn after_look(&mut self, failure: Failure) -> Result<(), StoreError> {
+    pub(crate) async fn after_look(&mut self, failure: Failure) -> Result<(), StoreError> {
         let detail = match failure {
-            Failure::Lost { detail } => detail,
+            Failure::Lost { detail } => {
+                self.sessions.forget_idle();
+                detail
+            }
+            // Where there is no table, the lost attempt has left no row.
+            Failure::Store(error @ StoreError::NoTable { .. }) => return Err(error),
             Failure::Duplicate | Failure::Stale | Failure::Again { .. } | Failure::Store(_) => {
                 let error = unsettled(failure);
                 if !self.lost_one() {
@@ -148,9 +166,10 @@ impl<'a, D: Driver> Attempts<'a, D> {
                 error.to_string()
             }
         };
-        self.sessions.forget_idle();
         self.until.get_or_insert_with(|| Instant::now() + self.timeouts.statement);
-        if !self.left().is_zero() {
+        if self.left() > self.pause {
+            tokio::time::sleep(self.pause).await;
+            self.pause = PAUSE.1.min(self.pause * 2);
             return Ok(());
         }
         Err(if self.lost_one() {

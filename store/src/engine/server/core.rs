@@ -169,7 +169,7 @@ impl<D: Driver> Core<D> {
                 }
                 Err(Failure::Stale) => {
                     let Guard::Head(epoch) = guard else { return Err(unsettled(Failure::Stale)) };
-                    return Err(stale(session, self.dialect(), epoch).await);
+                    return Err(stale(session, self.dialect(), epoch, self.timeouts.statement).await);
                 }
                 Err(failure) => {
                     if matches!(failure, Failure::Again { .. } | Failure::Store(_)) {

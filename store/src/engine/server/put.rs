@@ -6,11 +6,13 @@
 //! rest is tried again, and anything else is the outcome of the whole group. Every row carries the token of its
 //! write, so that an attempt whose answer was lost is settled by looking for it.
 
+use std::time::Duration;
+
 use cellgate_metrics::Operation;
 use cellgate_schemaless::{Cell, Epoch, TableRef, Triple};
 
 use crate::backend::{PlacedCell, PutGroup, PutOutcome, Timeouts};
-use crate::engine::server::attempts::{Attempts, unsettled};
+use crate::engine::server::attempts::{Attempts, bounded, unsettled};
 use crate::engine::server::driver::{Driver, Existing, Failure, NewRow, Place, Session, Value};
 use crate::engine::server::pool::{Lease, Sessions};
 use crate::engine::settle::{Verdict, settle};
@@ -134,11 +136,12 @@ fn placed(place: Place) -> PlacedCell {
     PlacedCell { added_id: place.added_id, created_at: place.created_at, new: true }
 }
 
-/// Gives the session back if the server answered: after that it is idle, whatever the answer was.
+/// Gives the session back if the server answered: after that it is idle, whatever the answer was. One whose server does not
+/// allow the write is closed: the next may reach the server that took over.
 fn give_back_answered<D: Driver>(lease: Lease<D>, failure: &Failure) {
     match failure {
+        Failure::Lost { .. } | Failure::Store(StoreError::Refused { .. }) => drop(lease),
         Failure::Again { .. } | Failure::Store(_) | Failure::Duplicate | Failure::Stale => lease.give_back(),
-        Failure::Lost { .. } => drop(lease),
     }
 }
 
@@ -206,7 +209,10 @@ impl<D: Driver> Put<'_, D> {
                         return Err(ids_taken());
                     }
                 }
-                Err(failure) => attempts.after_look(failure)?,
+                Err(failure) => {
+                    give_back_answered(lease, &failure);
+                    attempts.after_look(failure).await?;
+                }
             }
         }
         Ok(())
@@ -266,7 +272,10 @@ impl<D: Driver> Put<'_, D> {
                         return Err(ids_taken());
                     }
                 }
-                Err(failure) => attempts.after_look(failure)?,
+                Err(failure) => {
+                    give_back_answered(lease, &failure);
+                    attempts.after_look(failure).await?;
+                }
             }
         }
     }
@@ -277,13 +286,18 @@ impl<D: Driver> Put<'_, D> {
 
     /// Why the head let nothing in.
     async fn stale(&self, session: &mut D::Session) -> StoreError {
-        stale(session, self.dialect(), self.epoch).await
+        stale(session, self.dialect(), self.epoch, self.timeouts.statement).await
     }
 }
 
-/// The error of a write the head let nothing in of.
-pub(crate) async fn stale<S: Session>(session: &mut S, dialect: &Dialect, planned: Epoch) -> StoreError {
-    match session.fetch(&dialect.select_epoch()).await {
+/// The error of a write the head let nothing in of, found out within this time.
+pub(crate) async fn stale<S: Session>(
+    session: &mut S,
+    dialect: &Dialect,
+    planned: Epoch,
+    limit: Duration,
+) -> StoreError {
+    match bounded(limit, session.fetch(&dialect.select_epoch())).await {
         Ok(rows) => match rows.first().and_then(|row| row.first()) {
             Some(Value::Int(current)) if *current != planned.0 => {
                 StoreError::StaleEpoch { planned: planned.0, current: *current }
