@@ -70,8 +70,9 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// end, whoever stops waiting for it.
     ///
     /// # Errors
-    /// For the whole call only: [`StoreError::StaleEpoch`], [`StoreError::Unavailable`], [`StoreError::DiskFull`]
-    /// and the like. After any error but `MaybeWritten` nothing of any group whose outcome is not known was written.
+    /// [`StoreError::StaleEpoch`], [`StoreError::Unavailable`], [`StoreError::DiskFull`] and the like, if no group was
+    /// written; otherwise that is the outcome of the groups it is about. After any error but `MaybeWritten` nothing of those
+    /// was written.
     async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError>;
 
     /// Erases: the rows become slots of kind erased, without body (C8 of docs/ARCHITECTURE.md). Answers how many cells
@@ -188,6 +189,30 @@ pub enum PutOutcome {
         /// Index into the group's cells.
         cell: usize,
     },
+    /// This is what its own part of the call failed of; other groups were written.
+    Failed(StoreError),
+}
+
+impl PutOutcome {
+    /// The outcome of a call about one group.
+    ///
+    /// # Errors
+    /// What the call, or the group's part of it, failed of.
+    pub fn of_one(answer: Result<Vec<Self>, StoreError>) -> Result<Self, StoreError> {
+        let missing = || StoreError::Failed { detail: "the store answered no outcome".to_owned() };
+        answer?.pop().ok_or_else(missing)?.settled()
+    }
+
+    /// The outcome, or what the group failed of.
+    ///
+    /// # Errors
+    /// That of [`PutOutcome::Failed`].
+    pub fn settled(self) -> Result<Self, StoreError> {
+        match self {
+            Self::Failed(error) => Err(error),
+            Self::Stored(_) | Self::Conflict { .. } | Self::Undecided { .. } => Ok(self),
+        }
+    }
 }
 
 /// Where a cell is in the log.

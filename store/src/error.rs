@@ -6,7 +6,7 @@ use thiserror::Error;
 /// Why a store did not do what it was asked.
 ///
 /// `detail` is the engine's own text: for the log, never for a client.
-#[derive(Clone, Debug, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StoreError {
     /// The store could not be reached, or the connection was lost and nothing was written.
     #[error("cannot reach the store ({reason:?}): {detail}")]
@@ -105,6 +105,22 @@ pub enum Reason {
 }
 
 impl StoreError {
+    /// Whether one request of several in a statement can be its cause, so that the others may succeed alone. What is true of the
+    /// server, of the table or of all that were in the statement is not tried once per request.
+    pub(crate) fn may_be_of_one(&self) -> bool {
+        match self {
+            Self::TooLarge { .. } | Self::AnswerTooLarge { .. } | Self::Corrupt { .. } | Self::Failed { .. } => true,
+            Self::Refused { .. }
+            | Self::Unavailable { .. }
+            | Self::MaybeWritten { .. }
+            | Self::Timeout { .. }
+            | Self::Overloaded { .. }
+            | Self::StaleEpoch { .. }
+            | Self::NoTable { .. }
+            | Self::DiskFull { .. } => false,
+        }
+    }
+
     /// The class of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {

@@ -183,7 +183,7 @@ impl<K: Kind> Lanes<K> {
                 let mut answers = answers.into_iter();
                 replies.into_iter().for_each(|reply| reply.send(&mut answers));
             }
-            Err(error) if replies.len() > 1 && is_about_one(&error) => {
+            Err(error) if replies.len() > 1 && error.may_be_of_one() => {
                 let (mut from, mut in_vain) = (0, 0);
                 for reply in replies {
                     let own = from..from + reply.count();
@@ -280,24 +280,5 @@ impl<K: Kind> Drop for Lane<K> {
             }
             (true, Err(_)) | (false, _) => queue.give_up(),
         }
-    }
-}
-
-/// Whether one request of a batch can be the cause of its error, so that the others may succeed alone. What is true of
-/// the server, of the table or of all that were in the statement is not tried once per request.
-fn is_about_one(error: &StoreError) -> bool {
-    match error {
-        StoreError::TooLarge { .. }
-        | StoreError::AnswerTooLarge { .. }
-        | StoreError::Corrupt { .. }
-        | StoreError::Failed { .. } => true,
-        StoreError::Refused { .. }
-        | StoreError::Unavailable { .. }
-        | StoreError::MaybeWritten { .. }
-        | StoreError::Timeout { .. }
-        | StoreError::Overloaded { .. }
-        | StoreError::StaleEpoch { .. }
-        | StoreError::NoTable { .. }
-        | StoreError::DiskFull { .. } => false,
     }
 }

@@ -139,15 +139,15 @@ impl Executor {
             // A token names one write of these triples (C3 of docs/ARCHITECTURE.md). An attempt that lost its race
             // wrote nothing, and the next one has other triples: it is another write.
             let groups = [PutGroup { token: self.tokens.next()?, cells: group }];
-            let write = cluster.backend.put(epoch, &groups);
-            let outcome = self.timed(cluster, Operation::Put, write).await?.into_iter().next();
+            let write = async { PutOutcome::of_one(cluster.backend.put(epoch, &groups).await) };
+            let outcome = self.timed(cluster, Operation::Put, write).await?;
             let [PutGroup { cells: group, .. }] = groups;
             match outcome {
-                Some(PutOutcome::Stored(places)) => {
+                PutOutcome::Stored(places) => {
                     self.count_written(number, &places);
                     return Ok(written(&cells, &group, &of, &places));
                 }
-                Some(PutOutcome::Conflict { cell }) => {
+                PutOutcome::Conflict { cell } => {
                     self.metrics.cluster(number).cells_conflicting(1);
                     let position = of.iter().position(|g| *g == cell).unwrap_or_default();
                     let lost_race = cells.get(position).is_some_and(|c| c.cell.version == Version::Next);
@@ -157,11 +157,10 @@ impl Executor {
                     }
                     self.metrics.cluster(number).retried(Operation::Put);
                 }
-                Some(PutOutcome::Undecided { .. }) => {
+                PutOutcome::Undecided { .. } => {
                     return Err(RunError::Undecided { cluster: cluster.name.clone() });
                 }
-                None => {
-                    let error = StoreError::Failed { detail: "the store answered no outcome".into() };
+                PutOutcome::Failed(error) => {
                     return Err(RunError::Cluster { cluster: cluster.name.clone(), error });
                 }
             }

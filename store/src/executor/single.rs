@@ -171,22 +171,23 @@ impl Executor {
         let group = PutGroup { token: self.tokens.next()?, cells: vec![cell] };
         let write = async {
             match cluster.backend.queues() {
-                Some(queues) => queues.put_one(epoch, &table, group)?.await.map(Some),
-                None => Ok(cluster.backend.put(epoch, &[group]).await?.pop()),
+                Some(queues) => queues.put_one(epoch, &table, group)?.await?.settled(),
+                None => PutOutcome::of_one(cluster.backend.put(epoch, &[group]).await),
             }
         };
         match self.timed(cluster, Operation::Put, pin!(write)).await? {
-            Some(PutOutcome::Stored(places)) if !places.is_empty() => {
+            PutOutcome::Stored(places) if !places.is_empty() => {
                 self.count_written(number, &places);
                 let PlacedCell { added_id, created_at, new } = places[0];
                 Ok(CellFate::Written(Written { ref_key, added_id, shard, created_at, new }))
             }
-            Some(PutOutcome::Conflict { .. }) => {
+            PutOutcome::Conflict { .. } => {
                 self.metrics.cluster(number).cells_conflicting(1);
                 Ok(CellFate::Conflict(ref_key))
             }
-            Some(PutOutcome::Undecided { .. }) => Err(RunError::Undecided { cluster: cluster.name.clone() }),
-            Some(PutOutcome::Stored(_)) | None => {
+            PutOutcome::Undecided { .. } => Err(RunError::Undecided { cluster: cluster.name.clone() }),
+            PutOutcome::Failed(error) => Err(RunError::Cluster { cluster: cluster.name.clone(), error }),
+            PutOutcome::Stored(_) => {
                 let error = StoreError::Failed { detail: "the store answered no outcome".into() };
                 Err(RunError::Cluster { cluster: cluster.name.clone(), error })
             }

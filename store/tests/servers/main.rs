@@ -33,6 +33,7 @@ macro_rules! server_suite {
             limits::a_wrong_password_is_refused_and_not_shown,
             sharing::a_shared_write_whose_answer_is_lost_settles_each_by_its_token,
             sharing::one_request_a_store_does_not_take_fails_alone,
+            sharing::of_a_shared_write_in_several_transactions_each_is_told_its_own_fate,
             meta::a_lost_answer_to_a_change_is_settled,
         }
     };

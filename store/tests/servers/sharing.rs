@@ -5,11 +5,13 @@ use std::sync::Arc;
 use cellgate_metrics::Metrics;
 use cellgate_schemaless::limits;
 use cellgate_store::coalesce::{CoalesceOptions, Coalescing};
+use cellgate_store::engine::dsn::ServerKind;
 use cellgate_store::{Backend, PutGroup, PutMode, PutOutcome, StoreError, Timeouts};
 use futures_util::future::join_all;
 
 use crate::relay::{Fault, MARKER, Relay};
 use crate::support::{EPOCH, Holder, SHORT, Store, all_new};
+use crate::wait::until;
 
 /// A proxy with queues, by way of a relay.
 fn sharing(store: &Store, port: u16, timeouts: Timeouts) -> Arc<dyn Backend> {
@@ -86,4 +88,37 @@ pub async fn one_request_a_store_does_not_take_fails_alone(store: Store) {
     }
     assert!(matches!(outcomes[1], Err(StoreError::NoTable { .. })), "{outcomes:?}");
     assert!(matches!(outcomes[3], Err(StoreError::TooLarge { .. })), "{outcomes:?}");
+}
+
+pub async fn of_a_shared_write_in_several_transactions_each_is_told_its_own_fate(store: Store) {
+    let relay = Relay::start(store.server()).await;
+    let proxy = store.proxy(Some(relay.port), SHORT);
+    // Two of them are more than one transaction takes.
+    let long = |row: &str, version, what: &str| {
+        let body = format!("{{\"why\": \"{what}\", \"long\": \"{}\"}}", "x".repeat(600 * 1024));
+        store.group(PutMode::Explicit, &[(row, version, &body)])
+    };
+    // The second transaction is lost, and the server with it.
+    let groups = [long("c", 1, "-"), long("b", 1, MARKER), long("a", 1, "-")];
+    proxy.ping().await.unwrap();
+    relay.fail_next(Fault::Freeze);
+    let put = tokio::spawn({
+        let (proxy, groups) = (Arc::clone(&proxy), groups.clone());
+        async move { proxy.put(EPOCH, &groups).await }
+    });
+    until("the fault", || relay.met()).await;
+    relay.down();
+    let outcomes = put.await.unwrap().unwrap();
+    assert!(matches!(outcomes[0], PutOutcome::Failed(StoreError::Unavailable { .. })), "not sent: {outcomes:?}");
+    assert!(matches!(outcomes[1], PutOutcome::Failed(StoreError::MaybeWritten { .. })), "{outcomes:?}");
+    assert!(all_new(&outcomes[2]), "{outcomes:?}");
+    relay.up();
+    // What is too long for the server fails alone, wherever it is.
+    if store.database.dsn.kind == ServerKind::Mysql {
+        let quotes = format!("\"{}\"", "'".repeat(limits::BODY_BYTES - 2));
+        let quotes = store.group(PutMode::Explicit, &[("b", 2, &quotes)]);
+        let outcomes = proxy.put(EPOCH, &[long("a", 2, "-"), quotes, long("c", 2, "-")]).await.unwrap();
+        assert!(all_new(&outcomes[0]) && all_new(&outcomes[2]), "{outcomes:?}");
+        assert!(matches!(outcomes[1], PutOutcome::Failed(StoreError::TooLarge { .. })), "{outcomes:?}");
+    }
 }

@@ -126,7 +126,7 @@ fn token() -> Token {
 pub fn all_new(outcome: &PutOutcome) -> bool {
     match outcome {
         PutOutcome::Stored(places) => places.iter().all(|place| place.new),
-        PutOutcome::Conflict { .. } | PutOutcome::Undecided { .. } => false,
+        PutOutcome::Conflict { .. } | PutOutcome::Undecided { .. } | PutOutcome::Failed(_) => false,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::engine::server::attempts::{Attempts, bounded, unsettled};
 use crate::engine::server::driver::{Driver, Existing, Failure, NewRow, Place, Session, Value};
 use crate::engine::server::pool::{Lease, Sessions};
 use crate::engine::settle::{Verdict, settle};
-use crate::error::StoreError;
+use crate::error::{Reason, StoreError};
 use crate::sql::{BATCH_BODY, Dialect, left_out, match_gets};
 
 /// Most bytes of keys and bodies in one coalesced transaction; a single row may be larger. It bounds how long the
@@ -40,41 +40,61 @@ pub(crate) async fn put<D: Driver>(
     groups: &[PutGroup],
 ) -> Result<Vec<PutOutcome>, StoreError> {
     let put = Put { sessions, timeouts, epoch };
-    let mut outcomes: Vec<Option<PutOutcome>> = vec![None; groups.len()];
     let numbers: Vec<usize> = (0..groups.len()).collect();
     let single = |&g: &usize| groups[g].cells.len() == 1;
     // In order, so that of two groups with one name the first is stored.
-    for run in numbers.chunk_by(|a, b| single(a) && single(b)) {
-        if let [group] = run
-            && !single(group)
-        {
-            let outcome = put.group(&groups[*group]).await.map_err(|error| after_success(&outcomes, error))?;
-            outcomes[*group] = Some(outcome);
-            continue;
-        }
-        for batch in batches(groups, run.to_vec()) {
-            let members: Vec<&PutGroup> = batch.iter().map(|&g| &groups[g]).collect();
-            let settled = put.singles(&members).await.map_err(|error| after_success(&outcomes, error))?;
-            for (group, outcome) in batch.into_iter().zip(settled) {
-                outcomes[group] = Some(outcome);
-            }
+    let parts = numbers.chunk_by(|a, b| single(a) && single(b)).flat_map(|run| match run {
+        [group] if !single(group) => vec![vec![*group]],
+        run => batches(groups, run.to_vec()),
+    });
+    let parts: Vec<Vec<usize>> = parts.collect();
+    if let [part] = parts.as_slice() {
+        // All of it or nothing: who shares it may go on alone.
+        return Ok(in_order(part, put.part(groups, part).await?));
+    }
+    let mut outcomes: Vec<Option<PutOutcome>> = vec![None; groups.len()];
+    let mut over = None;
+    for part in parts {
+        let settled = match &over {
+            Some(error) => failed(&part, error),
+            None => match put.part(groups, &part).await {
+                Ok(settled) => settled,
+                Err(error) if error.may_be_of_one() && part.len() > 1 => put.one_by_one(groups, &part).await,
+                Err(error) => {
+                    let settled = failed(&part, &error);
+                    over = (!error.may_be_of_one()).then(|| not_begun(error));
+                    settled
+                }
+            },
+        };
+        for (group, outcome) in part.into_iter().zip(settled) {
+            outcomes[group] = Some(outcome);
         }
     }
-    all_of(outcomes)
+    match over {
+        // Nothing was written: whoever planned it may plan again.
+        Some(error) if outcomes.iter().all(|outcome| *outcome == Some(PutOutcome::Failed(error.clone()))) => Err(error),
+        Some(_) | None => all_of(outcomes),
+    }
 }
 
-fn all_of(outcomes: Vec<Option<PutOutcome>>) -> Result<Vec<PutOutcome>, StoreError> {
-    let missing = || StoreError::Failed { detail: "a group without an outcome".to_owned() };
-    outcomes.into_iter().map(|outcome| outcome.ok_or_else(missing)).collect()
+/// The outcomes of a part in the order of its groups.
+fn in_order(part: &[usize], settled: Vec<PutOutcome>) -> Vec<PutOutcome> {
+    let mut placed: Vec<(usize, PutOutcome)> = part.iter().copied().zip(settled).collect();
+    placed.sort_by_key(|(group, _)| *group);
+    placed.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-/// An error behind groups that were written: those that say "nothing was written" would be wrong. A stale epoch stays,
-/// for planning the same again finds what was written by its token.
-fn after_success(outcomes: &[Option<PutOutcome>], error: StoreError) -> StoreError {
-    let written = outcomes.iter().any(|outcome| matches!(outcome, Some(PutOutcome::Stored(_))));
+fn failed(part: &[usize], error: &StoreError) -> Vec<PutOutcome> {
+    part.iter().map(|_| PutOutcome::Failed(error.clone())).collect()
+}
+
+/// What the parts behind one that failed so are told: nothing of them was sent.
+fn not_begun(error: StoreError) -> StoreError {
     match error {
-        StoreError::StaleEpoch { .. } | StoreError::MaybeWritten { .. } => error,
-        StoreError::Unavailable { .. }
+        StoreError::MaybeWritten { detail } => StoreError::Unavailable { reason: Reason::Statement, detail },
+        StoreError::StaleEpoch { .. }
+        | StoreError::Unavailable { .. }
         | StoreError::Timeout { .. }
         | StoreError::Overloaded { .. }
         | StoreError::NoTable { .. }
@@ -83,14 +103,13 @@ fn after_success(outcomes: &[Option<PutOutcome>], error: StoreError) -> StoreErr
         | StoreError::AnswerTooLarge { .. }
         | StoreError::Refused { .. }
         | StoreError::Corrupt { .. }
-        | StoreError::Failed { .. } => {
-            if written {
-                StoreError::MaybeWritten { detail: format!("some groups were written, then: {error}") }
-            } else {
-                error
-            }
-        }
+        | StoreError::Failed { .. } => error,
     }
+}
+
+fn all_of(outcomes: Vec<Option<PutOutcome>>) -> Result<Vec<PutOutcome>, StoreError> {
+    let missing = || StoreError::Failed { detail: "a group without an outcome".to_owned() };
+    outcomes.into_iter().map(|outcome| outcome.ok_or_else(missing)).collect()
 }
 
 fn rows_of(group: &PutGroup) -> impl Iterator<Item = NewRow<'_>> {
@@ -152,12 +171,36 @@ struct Put<'a, D: Driver> {
 }
 
 impl<D: Driver> Put<'_, D> {
+    /// One transaction: a group of several cells, or several of one.
+    async fn part(&self, groups: &[PutGroup], part: &[usize]) -> Result<Vec<PutOutcome>, StoreError> {
+        let members: Vec<&PutGroup> = part.iter().map(|&g| &groups[g]).collect();
+        match members.as_slice() {
+            [group] if group.cells.len() != 1 => Ok(vec![self.group(group).await?]),
+            members => self.singles(members).await,
+        }
+    }
+
+    /// The groups of a part each by itself, behind an error that one of them may be the cause of.
+    async fn one_by_one(&self, groups: &[PutGroup], part: &[usize]) -> Vec<PutOutcome> {
+        let mut outcomes = Vec::with_capacity(part.len());
+        for group in part {
+            let outcome = PutOutcome::of_one(self.part(groups, std::slice::from_ref(group)).await);
+            outcomes.push(outcome.unwrap_or_else(PutOutcome::Failed));
+        }
+        outcomes
+    }
+
     /// Groups of one cell each, sorted by table and triple, no name twice.
     async fn singles(&self, groups: &[&PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {
         let mut outcomes: Vec<Option<PutOutcome>> = vec![None; groups.len()];
         match self.settle_singles(groups, &mut outcomes).await {
             Ok(()) => all_of(outcomes),
-            Err(error) => Err(after_success(&outcomes, error)),
+            Err(error) if outcomes.iter().all(Option::is_none) => Err(error),
+            // Of the others the error says what is known.
+            Err(error) => {
+                let failed = || PutOutcome::Failed(error.clone());
+                Ok(outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(failed)).collect())
+            }
         }
     }
 
