@@ -84,7 +84,7 @@ impl<K: Kind> Lanes<K> {
             None => {
                 self.metrics.batch(items.len());
                 let lane = Lane::new(self, items.len());
-                let answer = self.attend(K::run(self.backend.as_ref(), scope, items)).await;
+                let answer = self.attend(None, K::run(self.backend.as_ref(), scope, items)).await;
                 drop(lane);
                 answer
             }
@@ -138,10 +138,10 @@ impl<K: Kind> Lanes<K> {
         tokio::spawn(lane.drain());
     }
 
-    /// Waits for a statement. Meanwhile those whose patience ends are told so.
-    async fn attend<T>(&self, statement: impl Future<Output = T>) -> T {
+    /// Waits for a statement. Meanwhile those whose patience ends are told so; `oldest` is when the first of them came.
+    async fn attend<T>(&self, oldest: Option<Instant>, statement: impl Future<Output = T>) -> T {
         let mut statement = pin!(statement);
-        let mut until = Instant::now() + self.patience;
+        let mut until = oldest.unwrap_or_else(Instant::now) + self.patience;
         loop {
             match tokio::time::timeout_at(until.into(), &mut statement).await {
                 Ok(answer) => return answer,
@@ -155,20 +155,27 @@ impl<K: Kind> Lanes<K> {
         let now = Instant::now();
         let (expired, oldest) = {
             let mut queue = self.lock();
-            let limit = now.checked_sub(self.patience);
-            let expired = limit.map(|limit| queue.expire(limit)).unwrap_or_default();
-            (expired, queue.oldest())
+            (self.expired(&mut queue, now), queue.oldest())
         };
+        self.refuse(expired, now);
+        oldest.unwrap_or(now) + self.patience
+    }
+
+    /// Those who have waited too long by `now`, who wait no more.
+    fn expired(&self, queue: &mut Queue<K>, now: Instant) -> Vec<Entry<K>> {
+        now.checked_sub(self.patience).map(|limit| queue.expire(limit)).unwrap_or_default()
+    }
+
+    fn refuse(&self, expired: Vec<Entry<K>>, now: Instant) {
         for entry in expired {
             self.metrics.waited(now - entry.arrived);
             let detail = format!("no statement could be sent within {:?}", self.patience);
             entry.asked.fail(StoreError::Timeout { reason: Reason::Queue, detail });
         }
-        oldest.unwrap_or(now) + self.patience
     }
 
     /// Runs a batch and answers everybody in it.
-    async fn serve(&self, batch: Batch<K>, now: Instant) {
+    async fn serve(&self, batch: Batch<K>, now: Instant, oldest: Option<Instant>) {
         let Batch { scope, entries, size } = batch;
         let mut replies = Vec::with_capacity(entries.len());
         let mut items = Vec::with_capacity(size);
@@ -177,7 +184,7 @@ impl<K: Kind> Lanes<K> {
             replies.push(entry.asked.join(&mut items));
         }
         self.metrics.batch(size);
-        let answers = self.attend(K::run(self.backend.as_ref(), &scope, &items)).await;
+        let answers = self.attend(oldest, K::run(self.backend.as_ref(), &scope, &items)).await;
         match answers {
             Ok(answers) => {
                 let mut answers = answers.into_iter();
@@ -192,7 +199,7 @@ impl<K: Kind> Lanes<K> {
                         reply.fail(error.clone());
                         continue;
                     }
-                    match self.attend(K::run(self.backend.as_ref(), &scope, &items[own])).await {
+                    match self.attend(None, K::run(self.backend.as_ref(), &scope, &items[own])).await {
                         Ok(answers) => {
                             in_vain = 0;
                             reply.send(&mut answers.into_iter());
@@ -223,8 +230,8 @@ impl<K: Kind> Lane<K> {
     /// Serves batches until nothing waits.
     async fn drain(mut self) {
         self.gather().await;
-        while let Some(batch) = self.next() {
-            self.lanes.serve(batch, self.began).await;
+        while let Some((batch, oldest)) = self.next() {
+            self.lanes.serve(batch, self.began, oldest).await;
             let size = std::mem::take(&mut self.size);
             self.lanes.lock().over(size, self.began.elapsed());
             self.gather().await;
@@ -247,17 +254,19 @@ impl<K: Kind> Lane<K> {
         }
     }
 
-    /// The next batch, or the lane is given up.
-    fn next(&mut self) -> Option<Batch<K>> {
+    /// The next batch, and when the first of those came that are left; or the lane is given up.
+    fn next(&mut self) -> Option<(Batch<K>, Option<Instant>)> {
         let mut queue = self.lanes.lock();
         self.began = Instant::now();
+        let expired = self.lanes.expired(&mut queue, self.began);
         let batch = queue.next(self.began);
         self.given_up = batch.is_none();
         self.size = batch.as_ref().map_or(0, |batch| batch.size);
-        let (waiting, lanes) = (queue.waiting(), queue.lanes());
+        let (waiting, lanes, oldest) = (queue.waiting(), queue.lanes(), queue.oldest());
         drop(queue);
         self.lanes.metrics.state(waiting, lanes);
-        batch
+        self.lanes.refuse(expired, self.began);
+        batch.map(|batch| (batch, oldest))
     }
 }
 

@@ -537,6 +537,36 @@ async fn who_waits_longer_than_the_limit_is_told_so_though_the_lane_hangs() {
 }
 
 #[tokio::test]
+async fn a_limit_on_waiting_is_counted_from_the_arrival_however_many_statements_go_before() {
+    let patience = Duration::from_millis(100);
+    let bench = Bench::with_patience(ONE_LANE, patience).await;
+    let began = Instant::now();
+    let until = async |parts: u32| {
+        while began.elapsed() < patience * parts / 10 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let first = bench.get(1, &["a"]);
+    bench.held.begun(1).await;
+    let others: Vec<_> = (0..2).map(|_| bench.get(1, &["b", "c", "d", "e"])).collect();
+    let last = bench.get(1, &["f"]);
+    bench.waiting(9, 0).await;
+    // Two statements, each shorter than the limit.
+    until(6).await;
+    bench.go(1);
+    first.await.unwrap().unwrap();
+    bench.held.begun(1).await;
+    until(12).await;
+    bench.go(2);
+    let error = last.await.unwrap().unwrap_err();
+    assert!(matches!(error, StoreError::Timeout { reason: Reason::Queue, .. }), "{error:?}");
+    for other in others {
+        other.await.unwrap().unwrap();
+    }
+    assert_eq!(bench.held.calls(), gets(&[1, 8]), "nothing is sent for who was told");
+}
+
+#[tokio::test]
 async fn a_caller_that_goes_away_leaves_its_lane_to_those_who_wait() {
     let bench = Bench::new(ONE_LANE).await;
     let first = bench.get(1, &["a"]);
