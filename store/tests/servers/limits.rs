@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use cellgate_schemaless::limits::BODY_BYTES;
+use cellgate_schemaless::{ColumnFilter, Direction, RefRange, RowScan, RowSet};
 use cellgate_store::engine::dsn::{Password, ServerKind};
 use cellgate_store::{PutMode, PutOutcome, Reason, StoreError};
 
+use crate::relay::Relay;
 use crate::support::{EPOCH, Holder, SHORT, Store, all_new, triple};
 
 fn text_of(bytes: usize) -> String {
@@ -44,6 +46,36 @@ pub async fn a_group_of_many_megabytes_is_one_transaction(store: Store) {
     let outcome = store.backend.put(EPOCH, &[group]).await.unwrap().remove(0);
     assert_eq!(outcome, PutOutcome::Conflict { cell: 24 });
     assert_eq!(store.log().await.len(), 24);
+}
+
+pub async fn pages_of_large_cells_ask_for_no_more_than_they_take(store: Store) {
+    let cells = 40;
+    for version in 0..cells {
+        let group = store.group(PutMode::Explicit, &[("large", version, &text_of(1024 * 1024))]);
+        assert!(all_new(&store.backend.put(EPOCH, &[group]).await.unwrap()[0]));
+    }
+    let relay = Relay::start(store.server()).await;
+    let proxy = store.proxy(Some(relay.port), SHORT);
+    let mut scan = RowScan {
+        set: RowSet::Rows(vec![triple("large", 0).row], ColumnFilter::All),
+        refs: RefRange { min: None, max: None },
+        direction: Direction::Ascending,
+        after: None,
+        limit: None,
+    };
+    let (mut found, mut pages) = (0, 0);
+    loop {
+        let page = proxy.rows(&store.table, &scan).await.unwrap();
+        (found, pages) = (found + page.cells.len(), pages + 1);
+        scan.after = page.cells.last().map(|cell| cell.triple.clone());
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(found, usize::try_from(cells).unwrap());
+    assert!(pages >= 10, "{pages}");
+    // The first page asks for more than it takes, and its connection is lost.
+    assert!(relay.made() <= 3, "{} connections for {pages} pages", relay.made());
 }
 
 pub async fn a_statement_that_takes_too_long_is_a_timeout(store: Store) {

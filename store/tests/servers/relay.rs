@@ -1,5 +1,6 @@
 //! A relay in front of a server that can lose, hold back or refuse connections.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub struct Relay {
     next: Arc<Mutex<Option<Fault>>>,
     /// Whether connections are let through.
     up: watch::Sender<bool>,
+    /// Connections that were made.
+    made: Arc<AtomicUsize>,
 }
 
 impl Relay {
@@ -39,8 +42,11 @@ impl Relay {
         let next = Arc::new(Mutex::new(None));
         let (up, watching) = watch::channel(true);
         let faults = Arc::clone(&next);
+        let made = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&made);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
                 let (server, faults, mut watching) = (server.clone(), Arc::clone(&faults), watching.clone());
                 tokio::spawn(async move {
                     if !*watching.borrow() {
@@ -54,11 +60,16 @@ impl Relay {
                 });
             }
         });
-        Self { port, next, up }
+        Self { port, next, up, made }
     }
 
     pub fn fail_next(&self, fault: Fault) {
         *self.next.lock().expect("no panic") = Some(fault);
+    }
+
+    /// How many connections were made.
+    pub fn made(&self) -> usize {
+        self.made.load(Ordering::Relaxed)
     }
 
     /// Whether the fault was met.

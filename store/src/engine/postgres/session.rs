@@ -52,6 +52,8 @@ pub struct PostgresSession {
     statements: HashMap<String, Statement, FastHash>,
     mark: Mark,
     durable: bool,
+    /// Whether an answer was left half-read.
+    cut: bool,
 }
 
 impl fmt::Debug for PostgresSession {
@@ -80,7 +82,7 @@ impl PostgresSession {
             None => connect(config, NoTls).await?,
         };
         let mark = Mark { number: 0, nonce: String::new() };
-        let mut session = Self { client, task, statements: HashMap::default(), mark, durable: true };
+        let mut session = Self { client, task, statements: HashMap::default(), mark, durable: true, cut: false };
         session.set_up(timeouts, schema).await.map_err(|failure| match unsettled(failure) {
             StoreError::Failed { detail } => StoreError::Unavailable { reason: Reason::Connect, detail },
             error => error,
@@ -179,19 +181,21 @@ where
 #[async_trait]
 impl Session for PostgresSession {
     async fn cells(&mut self, query: &Query, budget: usize) -> Result<Cells, Failure> {
-        let mut stream = pin!(self.stream(query).await?);
         let mut cells = Vec::new();
         let mut bytes = 0usize;
-        while let Some(row) = stream.try_next().await.map_err(|e| error::of_statement(&e))? {
-            let cell = cell(&row)?;
-            bytes = bytes.saturating_add(size(&cell));
-            cells.push(cell);
-            if bytes > budget {
-                // The connection's task reads on and throws away what the page's limit still lets come.
-                return Ok(Cells { cells, cut: true });
+        {
+            let mut stream = pin!(self.stream(query).await?);
+            while bytes <= budget
+                && let Some(row) = stream.try_next().await.map_err(|e| error::of_statement(&e))?
+            {
+                let cell = cell(&row)?;
+                bytes = bytes.saturating_add(size(&cell));
+                cells.push(cell);
             }
         }
-        Ok(Cells { cells, cut: false })
+        // The connection's task would read on to the end of the answer before that of the next statement.
+        self.cut |= bytes > budget;
+        Ok(Cells { cells, cut: bytes > budget })
     }
 
     async fn fetch(&mut self, query: &Query) -> Result<Vec<Vec<Value>>, Failure> {
@@ -249,7 +253,7 @@ impl Session for PostgresSession {
     }
 
     fn is_idle(&self) -> bool {
-        true
+        !self.cut
     }
 
     async fn define(&mut self, statements: &[String]) -> Result<(), Failure> {

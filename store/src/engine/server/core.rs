@@ -1,6 +1,7 @@
 //! Reading and changing through a pool: what [`Server`](super::Server) and the meta store are made of.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use cellgate_metrics::Operation;
@@ -26,6 +27,8 @@ pub(crate) struct Core<D: Driver> {
     pub(crate) name: String,
     pub(crate) timeouts: Timeouts,
     pub(crate) sessions: Sessions<D>,
+    /// Bytes of a cell of the last page that had too many; 0 if there was none.
+    large: AtomicUsize,
 }
 
 /// Rows of several statements.
@@ -46,7 +49,8 @@ pub(crate) struct Changed {
 impl<D: Driver> Core<D> {
     pub(crate) fn new(driver: D, options: &ServerOptions) -> Result<Arc<Self>, StoreError> {
         let sessions = Sessions::new(driver, options)?;
-        Ok(Arc::new(Self { name: options.name.clone(), timeouts: options.timeouts, sessions }))
+        let (name, timeouts) = (options.name.clone(), options.timeouts);
+        Ok(Arc::new(Self { name, timeouts, sessions, large: AtomicUsize::new(0) }))
     }
 
     pub(crate) fn driver(&self) -> &D {
@@ -55,6 +59,26 @@ impl<D: Driver> Core<D> {
 
     pub(crate) fn dialect(&self) -> &'static Dialect {
         self.driver().dialect()
+    }
+
+    /// How many rows a page of at most `limit` asks for. Of large ones no more than fit in `budget`: the server sends what
+    /// was asked for, and a connection with an answer that is not read to its end is lost.
+    pub(crate) fn page_rows(&self, limit: u64, budget: usize) -> u64 {
+        match self.large.load(Ordering::Relaxed) {
+            0 => limit,
+            // Somewhat fewer, for they are not all of one size.
+            large => limit.min((budget / 8 * 7 / large) as u64).max(1),
+        }
+    }
+
+    /// What a page of at most `limit` rows says about the next ones.
+    fn learn(&self, page: &Page, limit: usize, budget: usize) {
+        let bytes = page.cells.iter().map(size).sum::<usize>();
+        if bytes >= budget / 2 {
+            self.large.store(bytes / page.cells.len().max(1), Ordering::Relaxed);
+        } else if page.cells.len() >= limit {
+            self.large.store(0, Ordering::Relaxed);
+        }
     }
 
     /// Runs statements that read cells until `limit` rows or `budget` bytes are there. If the connection is lost,
@@ -78,6 +102,7 @@ impl<D: Driver> Core<D> {
             let idle = session.is_idle();
             match answer {
                 Ok(page) => {
+                    self.learn(&page, limit, budget);
                     if idle {
                         lease.give_back();
                     }
