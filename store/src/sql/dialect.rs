@@ -177,7 +177,30 @@ pub(crate) const SQLITE: Dialect = Dialect {
     index_hint: Some((" INDEXED BY ", "")),
 };
 
+/// Most names in one list: MySQL's protocol counts parameters in 16 bits, and a name has three or four.
+const LIST_NAMES: usize = 8192;
+
 impl Dialect {
+    /// How many names a statement takes at most.
+    pub(crate) fn most_names(&self) -> usize {
+        match self.keys {
+            KeyLists::TupleIn => LIST_NAMES,
+            KeyLists::Unnest | KeyLists::Single => usize::MAX,
+        }
+    }
+
+    /// The statements that begin a transaction in which several reads are of one moment.
+    pub(crate) fn begin_snapshot(&self) -> &'static [&'static str] {
+        match self.keys {
+            KeyLists::TupleIn => &[
+                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+                "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+            ],
+            KeyLists::Unnest => &["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"],
+            KeyLists::Single => &["BEGIN"],
+        }
+    }
+
     /// Appends `name` as an identifier.
     pub(crate) fn quote(&self, out: &mut String, name: &str) {
         out.push(self.quote);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cellgate_schemaless::limits::BODY_BYTES;
-use cellgate_schemaless::{ColumnFilter, Direction, RefRange, RowScan, RowSet};
+use cellgate_schemaless::{ColumnFilter, Direction, LatestKey, RefKey, RefRange, RowScan, RowSet, Triple};
 use cellgate_store::engine::dsn::{Password, ServerKind};
 use cellgate_store::{PutMode, PutOutcome, Reason, StoreError};
 
@@ -46,6 +46,31 @@ pub async fn a_group_of_many_megabytes_is_one_transaction(store: Store) {
     let outcome = store.backend.put(EPOCH, &[group]).await.unwrap().remove(0);
     assert_eq!(outcome, PutOutcome::Conflict { cell: 24 });
     assert_eq!(store.log().await.len(), 24);
+}
+
+pub async fn more_names_than_a_statement_takes_are_found(store: Store) {
+    let there = [0, 8191, 8192, 19_999];
+    for version in there {
+        let group = store.group(PutMode::Explicit, &[("many", version, &version.to_string())]);
+        assert!(all_new(&store.backend.put(EPOCH, &[group]).await.unwrap()[0]));
+    }
+    let names: Vec<Triple> = (0..20_000).map(|version| triple("many", version)).collect();
+    let found = store.backend.get(&store.table, &names).await.unwrap();
+    let places: Vec<i64> = (0..).zip(&found).filter(|(_, cell)| cell.is_some()).map(|(place, _)| place).collect();
+    assert_eq!(places, there);
+    let chain = |n: usize| {
+        let Triple { row, column, .. } = triple(if n == 15_000 { "many" } else { "none" }, 0);
+        LatestKey { row, column, at_most: Some(RefKey(n as i64)) }
+    };
+    let chains: Vec<LatestKey> = (0..20_000).map(chain).collect();
+    let found = store.backend.latest(&store.table, &chains).await.unwrap();
+    let versions: Vec<(usize, i64)> =
+        found.iter().enumerate().filter_map(|(n, cell)| Some((n, cell.as_ref()?.triple.ref_key.0))).collect();
+    assert_eq!(versions, [(15_000, 8192)]);
+    // The session is in no transaction any more.
+    let group = store.group(PutMode::Explicit, &[("many", 5, "5")]);
+    assert!(all_new(&store.backend.put(EPOCH, &[group]).await.unwrap()[0]));
+    assert!(store.backend.get(&store.table, &[triple("many", 5)]).await.unwrap()[0].is_some());
 }
 
 pub async fn pages_of_large_cells_ask_for_no_more_than_they_take(store: Store) {

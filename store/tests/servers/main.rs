@@ -28,6 +28,7 @@ macro_rules! server_suite {
             faults::a_caller_that_goes_away_neither_stops_a_write_nor_spoils_a_session,
             limits::the_largest_body_is_stored_and_read,
             limits::a_group_of_many_megabytes_is_one_transaction,
+            limits::more_names_than_a_statement_takes_are_found,
             limits::pages_of_large_cells_ask_for_no_more_than_they_take,
             limits::a_statement_that_takes_too_long_is_a_timeout,
             limits::more_callers_than_connections_wait_for_their_turn,

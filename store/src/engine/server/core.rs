@@ -124,7 +124,7 @@ impl<D: Driver> Core<D> {
         loop {
             let mut lease = self.sessions.lease().await?;
             let session = lease.session()?;
-            match self.in_time(session.find(self.dialect(), table, names, ANSWER_BYTES)).await? {
+            match self.in_time(find_all(session, self.dialect(), table, names)).await? {
                 Ok(Some(answers)) => {
                     lease.give_back();
                     return Ok(answers);
@@ -246,6 +246,31 @@ impl<D: Driver> Core<D> {
             tokio::time::sleep(CLOSE_PAUSE).await;
         }
     }
+}
+
+/// The rows of these names, all of one moment; `None` if they have more bytes than an answer may have. Of more names than a
+/// statement takes there are several, in a transaction.
+async fn find_all<S: Session>(
+    session: &mut S,
+    dialect: &'static Dialect,
+    table: &TableRef,
+    names: Names<'_>,
+) -> Result<Option<Vec<Option<Cell>>>, Failure> {
+    if names.len() <= dialect.most_names() {
+        return session.find(dialect, table, names, ANSWER_BYTES).await;
+    }
+    for statement in dialect.begin_snapshot() {
+        session.run(statement).await?;
+    }
+    let (mut answers, mut left) = (Vec::with_capacity(names.len()), ANSWER_BYTES);
+    for part in names.parts(dialect.most_names()) {
+        // Whoever is told this, or an error, does not use the session again.
+        let Some(found) = session.find(dialect, table, part, left).await? else { return Ok(None) };
+        left = left.saturating_sub(found.iter().flatten().map(size).sum());
+        answers.extend(found);
+    }
+    session.run("COMMIT").await?;
+    Ok(Some(answers))
 }
 
 async fn read_page<S: Session>(

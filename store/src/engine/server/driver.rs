@@ -129,7 +129,23 @@ pub enum Names<'a> {
     Latest(&'a [LatestKey]),
 }
 
-impl Names<'_> {
+impl<'a> Names<'a> {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Exact(keys) => keys.len(),
+            Self::Latest(keys) => keys.len(),
+        }
+    }
+
+    /// The same, at most so many at a time.
+    pub(crate) fn parts(self, most: usize) -> Vec<Names<'a>> {
+        match self {
+            Self::Exact(keys) => keys.chunks(most).map(Names::Exact).collect(),
+            Self::Latest(keys) => keys.chunks(most).map(Names::Latest).collect(),
+        }
+    }
+
     /// The statement that reads them.
     pub(crate) fn query(&self, dialect: &Dialect, table: &TableRef) -> Query {
         match self {
