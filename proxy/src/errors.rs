@@ -7,7 +7,7 @@
 use cellgate_schemaless::Invalid;
 use cellgate_sql::relational::RelationalError;
 use cellgate_sql::{DecimalError, SqlError};
-use cellgate_store::executor::RunError;
+use cellgate_store::executor::{META_STORE, RunError};
 use cellgate_store::{Reason, StoreError};
 
 use crate::access::{AccessError, AccessNote};
@@ -190,7 +190,7 @@ fn relational_code(error: &RelationalError) -> (u16, &'static str) {
 
 fn run_code(error: &RunError) -> (u16, &'static str) {
     match error {
-        RunError::Cluster { error, .. } => store_code(error),
+        RunError::Cluster { error, .. } | RunError::PartlyErased { error, .. } => store_code(error),
         RunError::Undecided { .. } => (1205, "HY000"),
         RunError::Contended => (1213, "40001"),
         RunError::VersionsExhausted => (1264, "22003"),
@@ -253,6 +253,9 @@ fn message(error: &StatementError) -> String {
     match error {
         StatementError::Run(error) => run_message(error),
         StatementError::Write { error, stored } => format!("{}{stored}", run_message(error)),
+        StatementError::PartlyCommitted { detail, cause } => {
+            format!("COMMIT was done in part: {detail}: {}", message(cause))
+        }
         StatementError::Catalog(CatalogError::Run(error)) => run_message(error),
         StatementError::Catalog(CatalogError::Meta(error)) | StatementError::Access(AccessError::Meta(error)) => {
             store_message("the meta store", error)
@@ -263,9 +266,22 @@ fn message(error: &StatementError) -> String {
 
 fn run_message(error: &RunError) -> String {
     match error {
-        RunError::Cluster { cluster, error } => store_message(&format!("cluster '{cluster}'"), error),
+        RunError::Cluster { cluster, error } => store_message(&place_of(cluster), error),
+        RunError::PartlyErased { cluster, error } => {
+            let place = place_of(cluster);
+            let id = logged(&place, error);
+            format!(
+                "DELETE was done in part: {place} failed; some or all of the cells are erased, and caches may answer them until \
+                 the DELETE is repeated (log id {id})"
+            )
+        }
         other => other.to_string(),
     }
+}
+
+/// What a store is called to a client.
+fn place_of(cluster: &str) -> String {
+    if cluster == META_STORE { "the meta store".to_owned() } else { format!("cluster '{cluster}'") }
 }
 
 fn store_message(place: &str, error: &StoreError) -> String {

@@ -172,11 +172,11 @@ fn judge(cells: &[Buffered], fates: Vec<CellFate>) -> Result<(), StatementError>
                 .map(|(cell, _)| entry(cell))
                 .collect();
             let detail = format!(
-                "{written} of {} cells are stored, the others are not (the first of them: {}): {failure}",
+                "{written} of {} cells are stored, the others are not (the first of them: {})",
                 cells.len(),
                 missing.join(", ")
             );
-            Err(StatementError::PartlyCommitted { detail })
+            Err(StatementError::PartlyCommitted { detail, cause: Box::new(failure) })
         }
     }
 }

@@ -65,10 +65,12 @@ pub enum StatementError {
     )]
     TableGone,
     /// A COMMIT over several clusters was done in some of them.
-    #[error("COMMIT was done in part: {detail}")]
+    #[error("COMMIT was done in part: {detail}: {cause}")]
     PartlyCommitted {
         /// What is in and what is not.
         detail: String,
+        /// Why the rest is not.
+        cause: Box<StatementError>,
     },
     /// A write in a READ ONLY transaction.
     #[error("Cannot execute statement in a READ ONLY transaction.")]

@@ -6,8 +6,8 @@ use cellgate_metrics::Operation;
 use cellgate_schemaless::{Erasure, TableRef};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use super::{Executor, REPLAN_ROUNDS, RunError, epoch_of, of_meta};
-use crate::error::StoreError;
+use super::{Executor, META_STORE, REPLAN_ROUNDS, RunError, epoch_of};
+use crate::error::{Reason, StoreError};
 
 /// Most erasures of one call that are under way at the same time.
 const AT_ONCE: usize = 8;
@@ -18,8 +18,8 @@ impl Executor {
     /// in a cache.
     ///
     /// # Errors
-    /// The first [`RunError::Cluster`]; what had begun by then has been tried, and may be erased. Of the meta store, if the
-    /// cells are erased and caches could not be told. Erasing again tells them.
+    /// The first [`RunError::Cluster`], if nothing was erased; [`RunError::PartlyErased`] otherwise, also if all of it is and
+    /// the caches could not be told.
     pub async fn erase(self: &Arc<Self>, table: &TableRef, what: Vec<Erasure>) -> Result<u64, RunError> {
         let (executor, table) = (Arc::clone(self), table.clone());
         match tokio::spawn(async move { executor.erase_all(&table, what).await }).await {
@@ -54,12 +54,15 @@ impl Executor {
         // Also when nothing was erased, as far as is known: an earlier attempt may have ended between the two steps, and one
         // whose answer was lost may have erased.
         let told = match &self.fence {
-            Some(fence) => fence.erased(table).await.map_err(of_meta),
+            Some(fence) => fence.erased(table).await,
             None => Ok(()),
         };
         match failure {
+            Some(RunError::Cluster { cluster, error }) if erased > 0 || may_have_erased(&error) => {
+                Err(RunError::PartlyErased { cluster, error })
+            }
             Some(error) => Err(error),
-            None => told.map(|()| erased),
+            None => told.map(|()| erased).map_err(|error| RunError::PartlyErased { cluster: META_STORE.into(), error }),
         }
     }
 
@@ -81,5 +84,24 @@ impl Executor {
             }
         }
         Err(last.unwrap_or(RunError::Contended))
+    }
+}
+
+/// Whether the cells may be erased although the store answered this.
+fn may_have_erased(error: &StoreError) -> bool {
+    match error {
+        // Of a statement that took too long: where a file's log could not be emptied behind it.
+        StoreError::MaybeWritten { .. } | StoreError::Timeout { reason: Reason::Statement, .. } => true,
+        StoreError::Timeout { reason: Reason::Connect | Reason::Lock | Reason::Queue, .. }
+        | StoreError::Unavailable { .. }
+        | StoreError::Overloaded { .. }
+        | StoreError::StaleEpoch { .. }
+        | StoreError::NoTable { .. }
+        | StoreError::DiskFull { .. }
+        | StoreError::TooLarge { .. }
+        | StoreError::AnswerTooLarge { .. }
+        | StoreError::Refused { .. }
+        | StoreError::Corrupt { .. }
+        | StoreError::Failed { .. } => false,
     }
 }

@@ -5,6 +5,9 @@ use thiserror::Error;
 
 use crate::error::StoreError;
 
+/// What stands for a cluster's name where the meta store has failed.
+pub const META_STORE: &str = "meta store";
+
 /// Why a request was not answered.
 #[derive(Clone, Debug, Error)]
 pub enum RunError {
@@ -12,6 +15,15 @@ pub enum RunError {
     #[error("cluster {cluster}: {error}")]
     Cluster {
         /// Its name.
+        cluster: String,
+        /// What it said.
+        error: StoreError,
+    },
+    /// An erasure failed when some or all of its cells were erased, or may be: caches may still answer them. Erasing again
+    /// settles it.
+    #[error("erased in part; cluster {cluster}: {error}")]
+    PartlyErased {
+        /// Where it failed: a cluster, or [`META_STORE`].
         cluster: String,
         /// What it said.
         error: StoreError,
@@ -34,7 +46,7 @@ impl RunError {
     /// The class of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Cluster { error, .. } => error.kind(),
+            Self::Cluster { error, .. } | Self::PartlyErased { error, .. } => error.kind(),
             Self::Undecided { .. } | Self::Contended => ErrorKind::Conflict,
             Self::VersionsExhausted => ErrorKind::Limit,
         }

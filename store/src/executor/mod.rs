@@ -25,7 +25,7 @@ use cellgate_router::{Plan, Topology};
 use cellgate_schemaless::{ClusterNo, Epoch, Request, TableRef};
 use futures_util::future::join_all;
 
-pub use error::RunError;
+pub use error::{META_STORE, RunError};
 pub use explain::statement_text;
 pub use put::{CellFate, PutItem};
 pub use stream::CellStream;
@@ -296,7 +296,7 @@ impl Executor {
 
 /// A failure of the meta store.
 fn of_meta(error: StoreError) -> RunError {
-    RunError::Cluster { cluster: "meta store".into(), error }
+    RunError::Cluster { cluster: META_STORE.into(), error }
 }
 
 /// The epoch a write to this cluster is planned under.
