@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cellgate_metrics::{ClusterMetrics, Metrics};
 use cellgate_router::Weight;
@@ -203,17 +204,26 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     tracing::info!("stopping: no new connections; finishing what is running");
     let joined = clients.await;
     stop_background.send_replace(true);
-    let _ = tokio::join!(following, cataloging, accounting, locking, web);
-    if let Some(following_tls) = following_tls {
-        let _ = following_tls.await;
+    let farewell = async {
+        let _ = tokio::join!(following, cataloging, accounting, locking, web);
+        if let Some(following_tls) = following_tls {
+            let _ = following_tls.await;
+        }
+        deployment.executor().close().await;
+    };
+    if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
+        tracing::warn!("a store does not answer: stopping without waiting for it any longer");
     }
-    deployment.executor().close().await;
     if let Err(error) = joined {
         tracing::error!(%error, "the task that accepts clients died");
     }
     tracing::info!("stopped");
     Ok(())
 }
+
+/// How long leaving the meta store and closing the stores may take, when no client is there any more. A store that does not
+/// answer needs no farewell: leases end by themselves.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// SIGHUP: takes over what can change, names what cannot.
 fn reload_config(server: &Server, log: &LogHandle, loaded: Result<Config, ConfigError>) {
