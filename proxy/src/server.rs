@@ -358,7 +358,7 @@ impl Server {
         let ended = wire::serve(stream, greeting, self.wire_limits(), session, lifetime).await;
         let entered = !process.is_of("");
         self.processes.leave(&process);
-        self.locks.ended(id).await;
+        self.locks.ended(id);
         drop(open);
         match ended {
             Ok(()) | Err(WireError::Closed | WireError::Killed) => {}

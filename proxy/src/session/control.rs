@@ -113,8 +113,7 @@ impl Session {
     /// Not bounded by the statement's deadline: what is being written is either done or reported (the stores' own
     /// timeouts bound it).
     pub(super) async fn commit_open(&mut self) -> Result<(), StatementError> {
-        let server = Arc::clone(&self.server);
-        let _entered = self.enter_commit(&server).await?;
+        let _entered = self.enter_commit().await?;
         let Some(open) = self.transaction.take() else { return Ok(()) };
         if open.buffer.is_empty() {
             return Ok(());

@@ -17,6 +17,7 @@ use super::{Answer, Kill, Session};
 use crate::auth::Verifier;
 use crate::auth::login_key::LoginKey;
 use crate::errors;
+use crate::locks::Which;
 use crate::plans::Plan;
 use crate::processes::Running;
 use crate::wire::{
@@ -242,7 +243,9 @@ impl Handler for Session {
     }
 
     async fn reset(&mut self) -> Status {
-        self.server.locks().ended(self.process.id()).await;
+        if let Err(error) = self.server.locks().release_all(self.process.id(), Which::All).await {
+            tracing::warn!(%error, "other proxies learn later that the locks of a session are free");
+        }
         Session::reset(self);
         self.status()
     }

@@ -107,8 +107,7 @@ impl Session {
         if reaches_stores(&command) {
             self.refuse_stale(Instant::now())?;
         }
-        let server = Arc::clone(&self.server);
-        let _entered = Box::pin(self.enter_tables(&server, &command)).await?;
+        let _entered = Box::pin(self.enter_tables(&command)).await?;
         // What writes is not cut off by KILL: it is either done or reported, within the stores' own time.
         let _shield = writes(&command).then(|| self.process.kill_switch().shield());
         // Each in a place of its own: in one of theirs together every statement would carry the room of the largest.
