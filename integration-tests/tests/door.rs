@@ -348,6 +348,24 @@ async fn kill_query_ends_a_long_select_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn who_may_only_read_a_table_may_not_keep_others_from_it() {
+    let proxy = Deployment::embedded().start();
+    let mut root = client::connect(proxy.mysql()).await;
+    client::run(&mut root, client::TRIPS).await;
+    client::run(&mut root, "CREATE USER reader IDENTIFIED BY 'a-password'").await;
+    client::run(&mut root, "GRANT SELECT ON test.* TO reader").await;
+    let options = client::options(proxy.mysql()).user(Some("reader")).pass(Some("a-password"));
+    let mut reader = client::try_connect(options).await.unwrap();
+    client::run(&mut reader, "LOCK TABLES trips READ").await;
+    client::run(&mut reader, "UNLOCK TABLES").await;
+    let refused = client::refused(&mut reader, "LOCK TABLES trips WRITE").await;
+    assert_eq!(refused.code, 1142);
+    assert!(refused.message.starts_with("LOCK TABLES command denied"), "{}", refused.message);
+    client::run(&mut root, "GRANT ERASE ON test.trips TO reader").await;
+    client::run(&mut reader, "LOCK TABLES trips WRITE").await;
+}
+
+#[tokio::test]
 async fn what_a_killed_call_leaves_to_show_is_its_own_error() {
     let proxy = Deployment::embedded().start();
     let mut root = client::connect(proxy.mysql()).await;
