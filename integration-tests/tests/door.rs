@@ -348,6 +348,24 @@ async fn kill_query_ends_a_long_select_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn drop_database_waits_for_locks_on_its_tables_and_obeys_those_of_its_own_session() {
+    let proxy = Deployment::embedded().start();
+    let mut root = client::connect(proxy.mysql()).await;
+    let mut conn = client::connect(proxy.mysql()).await;
+    client::run(&mut root, "CREATE DATABASE trash").await;
+    client::run(&mut root, "USE trash").await;
+    client::run(&mut root, client::TRIPS).await;
+    client::run(&mut conn, "SET lock_wait_timeout = 1").await;
+    for (lock, own) in [("LOCK TABLES trips READ", 1192), ("FLUSH TABLES WITH READ LOCK", 1223)] {
+        client::run(&mut root, lock).await;
+        assert_eq!(client::refused(&mut root, "DROP DATABASE trash").await.code, own, "{lock}");
+        assert_eq!(client::refused(&mut conn, "DROP DATABASE trash").await.code, 1205, "{lock}");
+        client::run(&mut root, "UNLOCK TABLES").await;
+    }
+    client::run(&mut conn, "DROP DATABASE trash").await;
+}
+
+#[tokio::test]
 async fn who_may_only_read_a_table_may_not_keep_others_from_it() {
     let proxy = Deployment::embedded().start();
     let mut root = client::connect(proxy.mysql()).await;

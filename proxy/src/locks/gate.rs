@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
-use super::table::{Key, Mode};
+use super::table::{Key, Mode, overlap};
 use super::{Locks, lock};
 
 /// Counts the writes under way by table.
@@ -35,18 +35,16 @@ impl Entered {
 }
 
 impl Gate {
-    /// Completes once no write of the table (of any, for [`Key::Tables`]) is under way.
+    /// Completes once no write of the table (of any, for [`Key::Tables`]) is under way; for a name there is none.
     pub(super) async fn empty(&self, key: &Key) {
+        if matches!(key, Key::Name(_)) {
+            return;
+        }
         loop {
             let left = self.left.notified();
             let busy = {
                 let writes = lock(&self.writes);
-                let slow = match key {
-                    Key::Tables => !writes.is_empty(),
-                    Key::Table(..) => writes.contains_key(key),
-                    Key::Name(_) => return,
-                };
-                slow || self.quick.load(Ordering::SeqCst) > 0
+                writes.keys().any(|write| overlap(write, key)) || self.quick.load(Ordering::SeqCst) > 0
             };
             if !busy {
                 return;

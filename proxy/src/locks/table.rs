@@ -14,6 +14,8 @@ pub enum Key {
     Name(String),
     /// A table, by database and name.
     Table(String, String),
+    /// A database with all its tables, as DROP DATABASE uses it. Nobody locks one.
+    Database(String),
     /// Every table: FLUSH TABLES WITH READ LOCK.
     Tables,
 }
@@ -174,9 +176,11 @@ impl LockTable {
 }
 
 /// Whether two keys can be about the same thing.
-fn overlap(one: &Key, other: &Key) -> bool {
+pub(super) fn overlap(one: &Key, other: &Key) -> bool {
     match (one, other) {
-        (Key::Tables, Key::Table(..) | Key::Tables) | (Key::Table(..), Key::Tables) => true,
         (Key::Name(_), _) | (_, Key::Name(_)) | (Key::Table(..), Key::Table(..)) => one == other,
+        (Key::Tables, _) | (_, Key::Tables) => true,
+        (Key::Database(one), Key::Database(other) | Key::Table(other, _))
+        | (Key::Table(one, _), Key::Database(other)) => one == other,
     }
 }

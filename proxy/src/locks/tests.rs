@@ -196,6 +196,21 @@ async fn a_lock_waits_for_the_writes_that_were_let_in_before() {
 }
 
 #[tokio::test]
+async fn a_database_is_used_with_all_its_tables() {
+    let locks = Arc::new(Locks::alone());
+    let (mine, other) = (Key::Database("d".to_owned()), Key::Database("e".to_owned()));
+    for key in [table("t"), Key::Tables] {
+        assert!(take(&locks, 1, key.clone(), Mode::Read, now()).await);
+        assert!(locks.enter(2, &mine, Mode::Write, now()).await.is_none());
+        assert_eq!(locks.enter(2, &other, Mode::Write, now()).await.is_some(), key != Key::Tables);
+        locks.ended(1);
+        let dropping = locks.enter(2, &mine, Mode::Write, now()).await.unwrap();
+        assert!(!take(&locks, 1, key.clone(), Mode::Read, now()).await);
+        drop(dropping);
+    }
+}
+
+#[tokio::test]
 async fn proxies_of_one_deployment_see_each_others_locks() {
     let meta = Arc::new(Meta::default());
     let (one, two) = two_proxies(&meta);

@@ -224,6 +224,9 @@ impl Session {
         if self.held.everything && mode == Mode::Write {
             return Err(StatementError::ReadLock);
         }
+        if self.held.tables.is_some() && matches!(key, Key::Database(_)) {
+            return Err(StatementError::TablesLocked);
+        }
         match self.held.tables.as_ref().map(|tables| tables.get(key)) {
             None => Ok(()),
             Some(None) => Err(StatementError::NotLocked(shown(key))),
@@ -269,7 +272,7 @@ fn key(name: &TableName) -> Key {
 
 fn shown(key: &Key) -> String {
     match key {
-        Key::Name(name) | Key::Table(_, name) => name.clone(),
+        Key::Name(name) | Key::Table(_, name) | Key::Database(name) => name.clone(),
         Key::Tables => "a table".to_owned(),
     }
 }
@@ -290,6 +293,7 @@ fn tables_of(command: &Command) -> Vec<(Key, Mode)> {
         Command::Put(put) => vec![def(&put.table, Mode::Write)],
         Command::Erase(erase) => vec![def(&erase.table, Mode::Write)],
         Command::Explain(explain) if explain.analyze => tables_of(&explain.command),
+        Command::Ddl(Ddl::DropDatabase { name, .. }) => vec![(Key::Database(name.clone()), Mode::Write)],
         Command::Ddl(ddl) => {
             let names: Vec<&TableName> = match ddl {
                 Ddl::CreateDatabase { .. } | Ddl::AlterDatabase { .. } | Ddl::DropDatabase { .. } => Vec::new(),
