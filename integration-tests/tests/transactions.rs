@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use cellgate_integration_tests::client::{self, Refusal, TRIPS, get, put, refused, rows, run, triple};
+use cellgate_integration_tests::deployment::{Builder, SHARDS};
+use cellgate_integration_tests::servers::MariaDb;
 use cellgate_integration_tests::{Deployment, Proxy};
 use mysql_async::Conn;
 
@@ -242,4 +244,22 @@ async fn set_transaction_is_about_the_next_statement_if_that_is_a_transaction() 
     put(&mut one, &triple("a", "BASE", 2), "2").await.unwrap();
     run(&mut one, "COMMIT").await;
     assert_eq!(count(&mut one).await, 2);
+}
+
+#[tokio::test]
+async fn a_commit_says_that_the_locks_it_relies_on_were_lost() {
+    let mut builder = Builder::new();
+    let meta = builder.shared_mariadb_database();
+    let (_proxy, mut one, mut two) =
+        two_sessions(&builder.topology(SHARDS, Some(&meta)).shared_mariadb("m").build()).await;
+    let database = meta.rsplit('/').next().unwrap();
+    assert_eq!(rows::<i64>(&mut one, "SELECT GET_LOCK('a', 0)").await, [1]);
+    run(&mut one, "BEGIN").await;
+    put(&mut one, &triple("a", "BASE", 1), "1").await.unwrap();
+    MariaDb::shared().execute(&format!("DELETE FROM `{database}`.cg_meta WHERE name = 'locks'"));
+    assert_eq!(rows::<i64>(&mut two, "SELECT IS_FREE_LOCK('a')").await, [1]);
+    let lost = refused(&mut one, "COMMIT").await;
+    assert_eq!((lost.code, lost.message.contains("were lost")), (1205, true), "{lost:?}");
+    run(&mut one, "ROLLBACK").await;
+    assert_eq!(count(&mut two).await, 0);
 }

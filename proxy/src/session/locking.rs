@@ -196,6 +196,7 @@ impl Session {
             return Ok(Vec::new());
         };
         let tables = open.tables.iter().map(|key| (key.clone(), Mode::Write)).collect();
+        self.check_losses()?;
         let patience = self.lock_patience().min(self.server.config().timeouts.statement);
         self.enter_all(tables, patience).await
     }
