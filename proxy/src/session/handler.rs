@@ -125,7 +125,7 @@ impl Handler for Session {
         self.renew_access();
         if std::str::from_utf8(&text).is_ok()
             && let Some((plan, literals)) = self.normal_plan(&text)
-            && let Some(ready) = self.ready(&plan, &literals)
+            && let Some(mut ready) = self.ready(&plan, &literals)
         {
             if let Some(cell) = self.at_once(&ready, started) {
                 return Answering::Now(self.answer_now(
@@ -139,7 +139,7 @@ impl Handler for Session {
             self.server.processes().begin(&self.process, Running::Text(text.clone()), started);
             return Answering::soon(async move {
                 let shown = Shown::Text(&text);
-                match self.answer(CommandLabel::Query, shown, &ready, reply).await? {
+                match self.answer(CommandLabel::Query, shown, &mut ready, reply).await? {
                     Answered::Replied(replied) => Ok(replied),
                     Answered::LongWay(reply) => {
                         drop(ready);
@@ -175,13 +175,13 @@ impl Handler for Session {
         let started = reply.started();
         self.renew_access();
         let shown = Shown::Statement(plan.statement());
-        if let Some(ready) = self.ready(plan, &params) {
+        if let Some(mut ready) = self.ready(plan, &params) {
             if let Some(cell) = self.at_once(&ready, started) {
                 return Answering::Now(self.answer_now(CommandLabel::Execute, shown, &ready, cell.as_ref(), reply));
             }
             self.server.processes().begin(&self.process, Running::Statement(plan.statement().clone()), started);
             return Answering::soon(async move {
-                match self.answer(CommandLabel::Execute, shown, &ready, reply).await? {
+                match self.answer(CommandLabel::Execute, shown, &mut ready, reply).await? {
                     Answered::Replied(replied) => Ok(replied),
                     Answered::LongWay(reply) => {
                         drop(ready);
