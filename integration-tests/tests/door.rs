@@ -348,6 +348,25 @@ async fn kill_query_ends_a_long_select_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_write_that_waited_for_a_lock_has_all_its_time() {
+    let proxy = Deployment::configured("[timeouts]\nstatement = \"1s\"").start();
+    let mut root = client::connect(proxy.mysql()).await;
+    let mut conn = client::connect(proxy.mysql()).await;
+    client::run(&mut root, client::TRIPS).await;
+    client::run(&mut root, "LOCK TABLES trips WRITE").await;
+    let writing = async {
+        client::run(&mut conn, "INSERT INTO trips (row_key, column_key, body) VALUES ('a', 'BASE', '1')").await;
+        client::rows::<String>(&mut conn, "SELECT body FROM trips WHERE row_key = 'a'").await
+    };
+    let unlocking = async {
+        wait::under_load(Duration::from_millis(1500)).await;
+        client::run(&mut root, "UNLOCK TABLES").await;
+    };
+    let (found, ()) = tokio::join!(writing, unlocking);
+    assert_eq!(found, ["1"]);
+}
+
+#[tokio::test]
 async fn drop_database_waits_for_locks_on_its_tables_and_obeys_those_of_its_own_session() {
     let proxy = Deployment::embedded().start();
     let mut root = client::connect(proxy.mysql()).await;

@@ -99,15 +99,16 @@ impl Session {
         };
         self.check(&command)?;
         self.server.metrics().stage(cellgate_metrics::Stage::Bind, started.elapsed());
-        let (time, deadline) = (self.read_time(statement), Instant::now() + self.server.config().timeouts.statement);
         // SHOW WARNINGS and SHOW ERRORS show those of the statement before.
         if !keeps_warnings(&command) {
             self.last.warnings = Warnings::default();
         }
+        let entered = Box::pin(self.enter_tables(&command)).await?;
+        // Its time begins when nobody's locks are in its way any more, and so does what it relies on.
+        let (time, deadline) = (self.read_time(statement), Instant::now() + self.server.config().timeouts.statement);
         if reaches_stores(&command) {
             self.refuse_stale(Instant::now())?;
         }
-        let entered = Box::pin(self.enter_tables(&command)).await?;
         // What writes is not cut off by KILL: it is either done or reported, within the stores' own time.
         let _shield = writes(&command).then(|| self.process.kill_switch().shield());
         // Each in a place of its own: in one of theirs together every statement would carry the room of the largest.
