@@ -348,6 +348,26 @@ async fn kill_query_ends_a_long_select_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn kill_query_of_a_lock_that_is_waited_for_leaves_nothing_locked() {
+    let proxy = Deployment::embedded().start();
+    let mut root = client::connect(proxy.mysql()).await;
+    let mut conn = client::connect(proxy.mysql()).await;
+    let id = conn.id();
+    client::run(&mut root, client::TRIPS).await;
+    for (lock, start) in [("LOCK TABLES trips READ", "LOCK TABLES"), ("FLUSH TABLES WITH READ LOCK", "FLUSH")] {
+        client::run(&mut root, "LOCK TABLES trips WRITE").await;
+        let mut killer = client::connect(proxy.mysql()).await;
+        let (outcome, ()) = tokio::join!(conn.query_drop(lock), kill_query(&mut killer, id, start));
+        assert_eq!(number(outcome), 1317, "{lock}");
+        client::run(&mut root, "UNLOCK TABLES").await;
+        for conn in [&mut conn, &mut root] {
+            client::run(conn, "INSERT INTO trips (row_key, column_key, body) VALUES ('a', 'BASE', '1')").await;
+            client::run(conn, "CREATE TABLE IF NOT EXISTS riders LIKE trips").await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_write_that_waited_for_a_lock_has_all_its_time() {
     let proxy = Deployment::configured("[timeouts]\nstatement = \"1s\"").start();
     let mut root = client::connect(proxy.mysql()).await;
