@@ -192,21 +192,29 @@ impl Locks {
         Ok(self.read(|known| known.holder(key).map(|owner| owner.connection)))
     }
 
-    /// Waits until a statement of this session may use a table, at most until then; `None` if it may not. A write is
-    /// counted as under way until its [`Entered`] is dropped.
-    pub async fn enter(self: &Arc<Self>, connection: u32, table: &Key, mode: Mode, until: Instant) -> Option<Entered> {
+    /// Waits until a statement of this session may use all of these tables, and then counts its writes as under way until
+    /// what it answers is dropped. While it waits for one it keeps nobody waiting for another.
+    ///
+    /// # Errors
+    /// What it may not use by then.
+    pub async fn enter(
+        self: &Arc<Self>,
+        connection: u32,
+        tables: &[(Key, Mode)],
+        until: Instant,
+    ) -> Result<Vec<Entered>, Key> {
         let owner = self.owner(connection);
         loop {
             let released = self.released.notified();
-            let entered = {
+            let locked = {
                 let known = lock(&self.known);
                 // Under the same mutex as the lock is taken: either it sees the write or the write sees it.
-                known.lets(&owner, table, mode).then(|| Entered::new(self, table, mode))
+                match tables.iter().find(|(key, mode)| !known.lets(&owner, key, *mode)) {
+                    None => return Ok(tables.iter().map(|(key, mode)| Entered::new(self, key, *mode)).collect()),
+                    Some((key, _)) => key,
+                }
             };
-            if let Some(entered) = entered {
-                return Some(entered);
-            }
-            tokio::time::timeout_at(until.into(), released).await.ok()?;
+            tokio::time::timeout_at(until.into(), released).await.map_err(|_| locked.clone())?;
         }
     }
 

@@ -110,6 +110,10 @@ async fn take(locks: &Locks, connection: u32, key: Key, mode: Mode, until: Insta
     locks.acquire(connection, &[(key, mode)], until).await.unwrap()
 }
 
+async fn enter(locks: &Arc<Locks>, connection: u32, key: &Key, mode: Mode) -> Option<Vec<Entered>> {
+    locks.enter(connection, &[(key.clone(), mode)], now()).await.ok()
+}
+
 #[tokio::test]
 async fn a_name_is_held_by_one_session_as_often_as_it_took_it() {
     for locks in [Locks::alone(), Locks::shared(Arc::new(Meta::default()), "p".to_owned())] {
@@ -151,19 +155,19 @@ async fn readers_share_a_table_and_a_writer_has_it_alone() {
     assert!(take(&locks, 2, table("t"), Mode::Read, now()).await);
     assert!(!take(&locks, 3, table("t"), Mode::Write, now()).await);
     assert!(!locks.is_open());
-    assert!(locks.enter(3, &table("t"), Mode::Read, now()).await.is_some());
-    assert!(locks.enter(3, &table("t"), Mode::Write, now()).await.is_none());
-    assert!(locks.enter(3, &table("u"), Mode::Write, now()).await.is_some(), "another table");
+    assert!(enter(&locks, 3, &table("t"), Mode::Read).await.is_some());
+    assert!(enter(&locks, 3, &table("t"), Mode::Write).await.is_none());
+    assert!(enter(&locks, 3, &table("u"), Mode::Write).await.is_some(), "another table");
     locks.ended(1);
     locks.ended(2);
     assert!(take(&locks, 3, table("t"), Mode::Write, now()).await);
-    assert!(locks.enter(1, &table("t"), Mode::Read, now()).await.is_none());
-    assert!(locks.enter(3, &table("t"), Mode::Write, now()).await.is_some(), "its own");
+    assert!(enter(&locks, 1, &table("t"), Mode::Read).await.is_none());
+    assert!(enter(&locks, 3, &table("t"), Mode::Write).await.is_some(), "its own");
     locks.ended(3);
     assert!(take(&locks, 1, Key::Tables, Mode::Read, now()).await);
-    assert!(locks.enter(2, &table("any"), Mode::Write, now()).await.is_none());
+    assert!(enter(&locks, 2, &table("any"), Mode::Write).await.is_none());
     assert!(!take(&locks, 2, table("t"), Mode::Write, now()).await);
-    assert!(locks.enter(2, &table("any"), Mode::Read, now()).await.is_some());
+    assert!(enter(&locks, 2, &table("any"), Mode::Read).await.is_some());
 }
 
 #[tokio::test]
@@ -176,9 +180,25 @@ async fn several_tables_are_locked_together_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn a_statement_that_waits_for_one_table_keeps_nobody_from_another() {
+    let locks = Arc::new(Locks::alone());
+    assert!(take(&locks, 1, table("b"), Mode::Read, now()).await);
+    let both = [(table("a"), Mode::Write), (table("b"), Mode::Write)];
+    let mut waiting = std::pin::pin!(locks.enter(2, &both, soon()));
+    tokio::select! {
+        biased;
+        _ = &mut waiting => panic!("one of them is locked"),
+        () = tokio::task::yield_now() => {}
+    }
+    assert!(take(&locks, 1, table("a"), Mode::Read, now()).await, "nobody writes it");
+    locks.ended(1);
+    assert_eq!(waiting.await.unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn a_lock_waits_for_the_writes_that_were_let_in_before() {
     let locks = Arc::new(Locks::alone());
-    let write = locks.enter(1, &table("t"), Mode::Write, now()).await.unwrap();
+    let write = enter(&locks, 1, &table("t"), Mode::Write).await.unwrap();
     assert!(!take(&locks, 2, table("t"), Mode::Read, now()).await);
     assert!(locks.is_open(), "what could not be had is not held");
     let quick = Locks::quick_write(&locks);
@@ -201,10 +221,10 @@ async fn a_database_is_used_with_all_its_tables() {
     let (mine, other) = (Key::Database("d".to_owned()), Key::Database("e".to_owned()));
     for key in [table("t"), Key::Tables] {
         assert!(take(&locks, 1, key.clone(), Mode::Read, now()).await);
-        assert!(locks.enter(2, &mine, Mode::Write, now()).await.is_none());
-        assert_eq!(locks.enter(2, &other, Mode::Write, now()).await.is_some(), key != Key::Tables);
+        assert!(enter(&locks, 2, &mine, Mode::Write).await.is_none());
+        assert_eq!(enter(&locks, 2, &other, Mode::Write).await.is_some(), key != Key::Tables);
         locks.ended(1);
-        let dropping = locks.enter(2, &mine, Mode::Write, now()).await.unwrap();
+        let dropping = enter(&locks, 2, &mine, Mode::Write).await.unwrap();
         assert!(!take(&locks, 1, key.clone(), Mode::Read, now()).await);
         drop(dropping);
     }
@@ -223,11 +243,11 @@ async fn proxies_of_one_deployment_see_each_others_locks() {
     assert!(take(&one, 1, table("t"), Mode::Write, now()).await);
     assert!(!take(&two, 2, table("t"), Mode::Read, now()).await);
     two.look().await.unwrap();
-    assert!(two.enter(2, &table("t"), Mode::Read, now()).await.is_none(), "it has looked");
+    assert!(enter(&two, 2, &table("t"), Mode::Read).await.is_none(), "it has looked");
     one.ended(1);
     one.follow(false).await.unwrap();
     two.look().await.unwrap();
-    assert!(two.enter(2, &table("t"), Mode::Read, now()).await.is_some());
+    assert!(enter(&two, 2, &table("t"), Mode::Read).await.is_some());
 }
 
 #[tokio::test]
@@ -331,7 +351,7 @@ async fn a_loss_is_noticed_by_a_change_that_comes_before_the_next_look() {
 async fn who_is_cut_off_while_waiting_for_writes_holds_nothing() {
     for locks in [Locks::alone(), Locks::shared(Arc::new(Meta::default()), "p".to_owned())] {
         let locks = Arc::new(locks);
-        let write = locks.enter(1, &table("t"), Mode::Write, now()).await.unwrap();
+        let write = enter(&locks, 1, &table("t"), Mode::Write).await.unwrap();
         {
             let mut waiting = std::pin::pin!(take(&locks, 2, Key::Tables, Mode::Read, soon()));
             while locks.is_open() {
@@ -344,7 +364,7 @@ async fn who_is_cut_off_while_waiting_for_writes_holds_nothing() {
         }
         assert!(locks.is_open());
         drop(write);
-        assert!(locks.enter(1, &table("t"), Mode::Write, now()).await.is_some());
+        assert!(enter(&locks, 1, &table("t"), Mode::Write).await.is_some());
     }
 }
 

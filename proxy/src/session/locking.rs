@@ -187,7 +187,7 @@ impl Session {
         if !writes && self.server.locks().is_open() {
             return Ok(Vec::new());
         }
-        self.enter_all(tables, self.lock_patience()).await
+        self.enter_all(&tables, self.lock_patience()).await
     }
 
     /// The same for what a COMMIT writes. It does not wait for longer than a statement may take.
@@ -195,20 +195,15 @@ impl Session {
         let Some(open) = self.transaction.as_ref().filter(|open| !open.buffer.is_empty()) else {
             return Ok(Vec::new());
         };
-        let tables = open.tables.iter().map(|key| (key.clone(), Mode::Write)).collect();
+        let tables: Vec<(Key, Mode)> = open.tables.iter().map(|key| (key.clone(), Mode::Write)).collect();
         self.check_losses()?;
         let patience = self.lock_patience().min(self.server.config().timeouts.statement);
-        self.enter_all(tables, patience).await
+        self.enter_all(&tables, patience).await
     }
 
-    async fn enter_all(&self, tables: Vec<(Key, Mode)>, patience: Duration) -> Result<Vec<Entered>, StatementError> {
-        let until = Instant::now() + patience;
-        let mut entered = Vec::with_capacity(tables.len());
-        for (key, mode) in tables {
-            let one = self.server.locks().enter(self.process.id(), &key, mode, until).await;
-            entered.push(one.ok_or_else(|| StatementError::LockTimeout(shown(&key)))?);
-        }
-        Ok(entered)
+    async fn enter_all(&self, tables: &[(Key, Mode)], patience: Duration) -> Result<Vec<Entered>, StatementError> {
+        let entered = self.server.locks().enter(self.process.id(), tables, Instant::now() + patience).await;
+        entered.map_err(|key| StatementError::LockTimeout(shown(&key)))
     }
 
     /// Whether it holds LOCK TABLES.
