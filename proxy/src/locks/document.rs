@@ -32,12 +32,13 @@ impl Locks {
     /// that live here.
     pub async fn run(&self, poll: Duration, mut shutdown: watch::Receiver<bool>) {
         let Place::Shared(_) = self.place else { return };
-        let mut renewed = Instant::now();
         loop {
+            let look = Instant::now() + poll.min(RENEW_EVERY);
+            let look = self.lease().map_or(look, |valid| valid.min(look));
             let stop = tokio::select! {
                 () = told(&mut shutdown) => true,
                 () = self.owed.notified() => false,
-                () = tokio::time::sleep(poll.min(RENEW_EVERY)) => false,
+                () = tokio::time::sleep_until(look.into()) => false,
             };
             if stop {
                 let told = tokio::time::timeout(FAREWELL, self.follow(false)).await;
@@ -46,19 +47,45 @@ impl Locks {
                 }
                 return;
             }
-            let renew = renewed.elapsed() >= RENEW_EVERY && self.read(|known| known.holds_any(&self.proxy));
-            if renew {
-                renewed = Instant::now();
-            }
-            if let Err(error) = self.follow(renew).await {
-                tracing::debug!(%error, "the locks could not be followed");
+            let lease = self.lease();
+            let due = lease.is_some_and(|valid| Instant::now() + LEASE >= valid + RENEW_EVERY);
+            let following = async {
+                if let Err(error) = self.follow(due).await {
+                    tracing::debug!(%error, "the locks could not be followed");
+                }
+            };
+            match lease {
+                // A meta store that does not answer must not keep the end of the lease from being noticed.
+                Some(valid) => {
+                    let _ = tokio::time::timeout_at(valid.into(), following).await;
+                    self.give_up_expired(Instant::now());
+                }
+                None => following.await,
             }
         }
+    }
+
+    /// Until when what this proxy's sessions hold is certainly theirs; `None` if they hold nothing.
+    fn lease(&self) -> Option<Instant> {
+        self.read(|known| known.holds_any(&self.proxy)).then(|| *lock(&self.valid))
     }
 
     /// Looks, and writes if that is due.
     pub(super) async fn follow(&self, renew: bool) -> Result<(), StoreError> {
         if !self.look().await? || renew { self.settle().await } else { Ok(()) }
+    }
+
+    /// Gives up what this proxy's sessions hold once their lease has ended: others may have it by now.
+    pub(super) fn give_up_expired(&self, now: Instant) {
+        // Under the mutex under which a lock is known, and behind its lease.
+        if self.let_go(|known| now >= *lock(&self.valid) && known.give_up(&self.proxy)) {
+            self.count_loss();
+        }
+    }
+
+    fn count_loss(&self) {
+        tracing::error!("locks of this proxy's sessions were lost: the meta store could not be reached in time");
+        self.losses.fetch_add(1, Ordering::Release);
     }
 
     /// Takes over what others hold; answers whether the document says of this proxy's sessions what is known.
@@ -86,6 +113,7 @@ impl Locks {
     ) -> Result<bool, StoreError> {
         let _turn = self.changing.lock().await;
         for _ in 0..ATTEMPTS {
+            let asked = Instant::now();
             let now = meta.now().await?;
             let (version, stored) = load(meta, now).await?;
             let mut table = self.know(stored.clone());
@@ -97,6 +125,7 @@ impl Locks {
                 table.renew(&self.proxy, now.saturating_add(i64::try_from(LEASE.as_micros()).unwrap_or(i64::MAX)));
             }
             if table == stored || meta.compare_and_set(LOCKS, version, &written(&table)?).await? {
+                *lock(&self.valid) = asked + LEASE;
                 // With no wait in between: either it is known, or nobody has been told of it.
                 return Ok(match wanted {
                     Some((owner, wanted)) if took => self.change(|known| known.acquire(owner, wanted)),
@@ -112,8 +141,7 @@ impl Locks {
     fn know(&self, mut stored: LockTable) -> LockTable {
         let mut known = lock(&self.known);
         if stored.follow(&known, &self.proxy) {
-            tracing::error!("locks of this proxy's sessions were lost: the meta store could not be reached in time");
-            self.losses.fetch_add(1, Ordering::Release);
+            self.count_loss();
         }
         self.tables_locked.store(stored.has_tables(), Ordering::SeqCst);
         known.clone_from(&stored);

@@ -57,6 +57,8 @@ pub struct Locks {
     gate: Gate,
     /// How often what this proxy held was taken from it, because its lease had ended.
     losses: AtomicU64,
+    /// Until when what this proxy's sessions hold is certainly theirs, if they hold something in a document.
+    valid: Mutex<Instant>,
     /// Changes of this proxy take turns.
     changing: tokio::sync::Mutex<()>,
 }
@@ -91,6 +93,7 @@ impl Locks {
             owed: Notify::new(),
             gate: Gate::default(),
             losses: AtomicU64::new(0),
+            valid: Mutex::new(Instant::now()),
             changing: tokio::sync::Mutex::new(()),
         }
     }

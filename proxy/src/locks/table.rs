@@ -143,6 +143,13 @@ impl LockTable {
         self.held.iter().any(|held| held.owner.proxy == proxy)
     }
 
+    /// Lets go of everything of the proxy's sessions; answers whether there was anything.
+    pub fn give_up(&mut self, proxy: &str) -> bool {
+        let before = self.held.len();
+        self.held.retain(|held| held.owner.proxy != proxy);
+        self.held.len() < before
+    }
+
     /// Makes what the proxy's sessions hold what is known of it, as far as it is still here; answers whether some of it is
     /// not.
     pub fn follow(&mut self, known: &Self, proxy: &str) -> bool {

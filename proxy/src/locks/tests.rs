@@ -348,6 +348,46 @@ async fn a_loss_is_noticed_by_a_change_that_comes_before_the_next_look() {
 }
 
 #[tokio::test]
+async fn locks_are_given_up_at_the_end_of_a_lease_that_could_not_be_renewed() {
+    let meta = Arc::new(Meta::default());
+    let (one, two) = two_proxies(&meta);
+    let before = Instant::now();
+    assert!(take(&one, 1, table("t"), Mode::Write, now()).await);
+    meta.away.store(true, Ordering::SeqCst);
+    assert!(one.follow(true).await.is_err());
+    one.give_up_expired(before + LEASE - Duration::from_millis(1));
+    assert_eq!((one.holds(1), one.losses()), (true, 0));
+    one.give_up_expired(now() + LEASE);
+    assert_eq!((one.holds(1), one.losses()), (false, 1), "nobody else is asked whether it is lost");
+    meta.away.store(false, Ordering::SeqCst);
+    one.follow(false).await.unwrap();
+    assert!(take(&two, 1, table("t"), Mode::Write, now()).await);
+    assert_eq!(one.losses(), 1, "it is counted once");
+}
+
+#[tokio::test]
+async fn a_meta_store_that_does_not_answer_does_not_keep_the_end_of_a_lease_from_being_noticed() {
+    let meta = Arc::new(Meta::default());
+    let (one, _) = two_proxies(&meta);
+    assert!(take(&one, 1, table("t"), Mode::Write, now()).await);
+    assert!(take(&one, 2, table("u"), Mode::Write, now()).await);
+    // What is owed makes it look at once, and it never hears of what it wrote.
+    one.ended(2);
+    meta.hangs.store(true, Ordering::SeqCst);
+    *lock(&one.valid) = now() + Duration::from_millis(20);
+    let (_stop, stopped) = watch::channel(false);
+    tokio::select! {
+        () = one.run(Duration::from_secs(60), stopped) => panic!("nobody stopped it"),
+        () = async {
+            while one.losses() == 0 {
+                tokio::task::yield_now().await;
+            }
+        } => {}
+    }
+    assert!(!one.holds(1));
+}
+
+#[tokio::test]
 async fn who_is_cut_off_while_waiting_for_writes_holds_nothing() {
     for locks in [Locks::alone(), Locks::shared(Arc::new(Meta::default()), "p".to_owned())] {
         let locks = Arc::new(locks);
