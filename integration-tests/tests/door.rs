@@ -348,6 +348,81 @@ async fn kill_query_ends_a_long_select_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn kill_query_of_a_lock_that_is_waited_for_leaves_nothing_locked() {
+    let proxy = Deployment::embedded().start();
+    let mut root = client::connect(proxy.mysql()).await;
+    let mut conn = client::connect(proxy.mysql()).await;
+    let id = conn.id();
+    client::run(&mut root, client::TRIPS).await;
+    for (lock, start) in [("LOCK TABLES trips READ", "LOCK TABLES"), ("FLUSH TABLES WITH READ LOCK", "FLUSH")] {
+        client::run(&mut root, "LOCK TABLES trips WRITE").await;
+        let mut killer = client::connect(proxy.mysql()).await;
+        let (outcome, ()) = tokio::join!(conn.query_drop(lock), kill_query(&mut killer, id, start));
+        assert_eq!(number(outcome), 1317, "{lock}");
+        client::run(&mut root, "UNLOCK TABLES").await;
+        for conn in [&mut conn, &mut root] {
+            client::run(conn, "INSERT INTO trips (row_key, column_key, body) VALUES ('a', 'BASE', '1')").await;
+            client::run(conn, "CREATE TABLE IF NOT EXISTS riders LIKE trips").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_waited_for_a_lock_has_all_its_time() {
+    let proxy = Deployment::configured("[timeouts]\nstatement = \"1s\"").start();
+    let mut root = client::connect(proxy.mysql()).await;
+    let mut conn = client::connect(proxy.mysql()).await;
+    client::run(&mut root, client::TRIPS).await;
+    client::run(&mut root, "LOCK TABLES trips WRITE").await;
+    let writing = async {
+        client::run(&mut conn, "INSERT INTO trips (row_key, column_key, body) VALUES ('a', 'BASE', '1')").await;
+        client::rows::<String>(&mut conn, "SELECT body FROM trips WHERE row_key = 'a'").await
+    };
+    let unlocking = async {
+        wait::under_load(Duration::from_millis(1500)).await;
+        client::run(&mut root, "UNLOCK TABLES").await;
+    };
+    let (found, ()) = tokio::join!(writing, unlocking);
+    assert_eq!(found, ["1"]);
+}
+
+#[tokio::test]
+async fn drop_database_waits_for_locks_on_its_tables_and_obeys_those_of_its_own_session() {
+    let proxy = Deployment::embedded().start();
+    let mut root = client::connect(proxy.mysql()).await;
+    let mut conn = client::connect(proxy.mysql()).await;
+    client::run(&mut root, "CREATE DATABASE trash").await;
+    client::run(&mut root, "USE trash").await;
+    client::run(&mut root, client::TRIPS).await;
+    client::run(&mut conn, "SET lock_wait_timeout = 1").await;
+    for (lock, own) in [("LOCK TABLES trips READ", 1192), ("FLUSH TABLES WITH READ LOCK", 1223)] {
+        client::run(&mut root, lock).await;
+        assert_eq!(client::refused(&mut root, "DROP DATABASE trash").await.code, own, "{lock}");
+        assert_eq!(client::refused(&mut conn, "DROP DATABASE trash").await.code, 1205, "{lock}");
+        client::run(&mut root, "UNLOCK TABLES").await;
+    }
+    client::run(&mut conn, "DROP DATABASE trash").await;
+}
+
+#[tokio::test]
+async fn who_may_only_read_a_table_may_not_keep_others_from_it() {
+    let proxy = Deployment::embedded().start();
+    let mut root = client::connect(proxy.mysql()).await;
+    client::run(&mut root, client::TRIPS).await;
+    client::run(&mut root, "CREATE USER reader IDENTIFIED BY 'a-password'").await;
+    client::run(&mut root, "GRANT SELECT ON test.* TO reader").await;
+    let options = client::options(proxy.mysql()).user(Some("reader")).pass(Some("a-password"));
+    let mut reader = client::try_connect(options).await.unwrap();
+    client::run(&mut reader, "LOCK TABLES trips READ").await;
+    client::run(&mut reader, "UNLOCK TABLES").await;
+    let refused = client::refused(&mut reader, "LOCK TABLES trips WRITE").await;
+    assert_eq!(refused.code, 1142);
+    assert!(refused.message.starts_with("LOCK TABLES command denied"), "{}", refused.message);
+    client::run(&mut root, "GRANT ERASE ON test.trips TO reader").await;
+    client::run(&mut reader, "LOCK TABLES trips WRITE").await;
+}
+
+#[tokio::test]
 async fn what_a_killed_call_leaves_to_show_is_its_own_error() {
     let proxy = Deployment::embedded().start();
     let mut root = client::connect(proxy.mysql()).await;

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use cellgate_integration_tests::client::{self, Refusal, TRIPS, get, put, refused, rows, run, triple};
-use cellgate_integration_tests::{Deployment, Proxy};
+use cellgate_integration_tests::deployment::{Builder, SHARDS};
+use cellgate_integration_tests::servers::MariaDb;
+use cellgate_integration_tests::{Deployment, Proxy, wait};
 use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
 
 async fn two_sessions(deployment: &Arc<Deployment>) -> (Proxy, Conn, Conn) {
     let proxy = deployment.start();
@@ -242,4 +245,63 @@ async fn set_transaction_is_about_the_next_statement_if_that_is_a_transaction() 
     put(&mut one, &triple("a", "BASE", 2), "2").await.unwrap();
     run(&mut one, "COMMIT").await;
     assert_eq!(count(&mut one).await, 2);
+}
+
+#[tokio::test]
+async fn a_commit_says_that_the_locks_it_relies_on_were_lost() {
+    let mut builder = Builder::new();
+    let meta = builder.shared_mariadb_database();
+    let (_proxy, mut one, mut two) =
+        two_sessions(&builder.topology(SHARDS, Some(&meta)).shared_mariadb("m").build()).await;
+    let database = meta.rsplit('/').next().unwrap();
+    assert_eq!(rows::<i64>(&mut one, "SELECT GET_LOCK('a', 0)").await, [1]);
+    run(&mut one, "BEGIN").await;
+    put(&mut one, &triple("a", "BASE", 1), "1").await.unwrap();
+    MariaDb::shared().execute(&format!("DELETE FROM `{database}`.cg_meta WHERE name = 'locks'"));
+    assert_eq!(rows::<i64>(&mut two, "SELECT IS_FREE_LOCK('a')").await, [1]);
+    let lost = refused(&mut one, "COMMIT").await;
+    assert_eq!((lost.code, lost.message.contains("were lost")), (1205, true), "{lost:?}");
+    run(&mut one, "ROLLBACK").await;
+    assert_eq!(count(&mut two).await, 0);
+}
+
+#[tokio::test]
+async fn a_write_whose_client_is_gone_keeps_locks_waiting_until_it_is_over() {
+    let mut builder = Builder::new();
+    let url = builder.shared_mariadb_database();
+    let patient = "[timeouts]\nlock = \"30s\"";
+    let (proxy, mut one, mut two) =
+        two_sessions(&builder.topology(SHARDS, None).cluster("m", &url).text(patient).build()).await;
+    let mut operator = Conn::from_url(&url).await.unwrap();
+    let waiting = "SELECT COUNT(*) FROM information_schema.innodb_trx JOIN information_schema.processlist \
+                   ON id = trx_mysql_thread_id WHERE trx_state = 'LOCK WAIT' AND db = DATABASE()";
+    let insert =
+        |row: &str| format!("INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('{row}', 'BASE', 1, '1')");
+    for (buffered, write) in [(None, insert("a")), (Some(insert("b")), "COMMIT".to_owned())] {
+        let mut gone = client::connect(proxy.mysql()).await;
+        let id = gone.id();
+        if let Some(buffered) = buffered {
+            run(&mut gone, "BEGIN").await;
+            run(&mut gone, &buffered).await;
+        }
+        let before = count(&mut two).await;
+        run(&mut operator, "BEGIN").await;
+        run(&mut operator, "SELECT * FROM cg_head FOR UPDATE").await;
+        let killing = async {
+            wait::until_async("the write waits in its store", wait::PATIENCE, async || {
+                (rows::<i64>(&mut operator, waiting).await == [1]).then_some(())
+            })
+            .await;
+            run(&mut one, &format!("KILL {id}")).await;
+        };
+        let (outcome, ()) = tokio::join!(gone.query_drop(write.as_str()), killing);
+        assert!(outcome.is_err(), "{write}: it was killed");
+        run(&mut two, "SET lock_wait_timeout = 1").await;
+        assert_eq!(refused(&mut two, "LOCK TABLES trips READ").await.code, 1205, "{write} goes on");
+        run(&mut operator, "ROLLBACK").await;
+        run(&mut two, "SET lock_wait_timeout = 60").await;
+        run(&mut two, "LOCK TABLES trips READ").await;
+        assert_eq!(count(&mut two).await, before + 1, "{write} is over");
+        run(&mut two, "UNLOCK TABLES").await;
+    }
 }

@@ -104,6 +104,7 @@ fn code(error: &StatementError) -> (u16, &'static str) {
         StatementError::Denied { .. } => (1142, "42000"),
         StatementError::NotLocked(_) => (1100, "HY000"),
         StatementError::LockedForReading(_) => (1099, "HY000"),
+        StatementError::TablesLocked => (1192, "HY000"),
         StatementError::ReadLock => (1223, "HY000"),
         StatementError::LockTimeout(_) | StatementError::LocksLost => (1205, "HY000"),
         StatementError::LockName(_) => (3057, "42000"),

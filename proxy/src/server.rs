@@ -25,7 +25,7 @@ use crate::errors;
 use crate::http::{ClusterReadiness, HttpState, Readiness};
 use crate::locks::Locks;
 use crate::plans::Plans;
-use crate::processes::Processes;
+use crate::processes::{Process, Processes};
 use crate::relational::Relational;
 use crate::session::{ServerFacts, Session, Variables, Workshop};
 use crate::signals::told;
@@ -353,12 +353,12 @@ impl Server {
         let id = process.id();
         let tls = self.tls.as_ref().map(|tls| Arc::clone(tls.server_config()));
         let greeting = Greeting { server_version: version::server_version(), connection_id: id, tls };
+        let present = Present { processes: &self.processes, locks: &self.locks, process: &process };
         let session = Session::new(Arc::clone(&self), Arc::clone(&process), host);
         let lifetime = Lifetime { shutdown, kill: process.kill_switch().clone() };
         let ended = wire::serve(stream, greeting, self.wire_limits(), session, lifetime).await;
         let entered = !process.is_of("");
-        self.processes.leave(&process);
-        self.locks.ended(id).await;
+        drop(present);
         drop(open);
         match ended {
             Ok(()) | Err(WireError::Closed | WireError::Killed) => {}
@@ -395,6 +395,20 @@ impl Server {
             long_data: config.limits.long_data.bytes(),
             ..WireLimits::default()
         }
+    }
+}
+
+/// A connection that is listed. However it ends, it is off the list then, and holds no locks.
+struct Present<'a> {
+    processes: &'a Processes,
+    locks: &'a Locks,
+    process: &'a Process,
+}
+
+impl Drop for Present<'_> {
+    fn drop(&mut self) {
+        self.processes.leave(self.process);
+        self.locks.ended(self.process.id());
     }
 }
 
@@ -455,4 +469,28 @@ fn host_name(peer: IpAddr) -> String {
 /// A lock whose data is right after every single step, so that a panic elsewhere does not spoil it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::locks::{Key, Mode};
+
+    #[tokio::test]
+    async fn a_session_that_panics_is_off_the_list_and_holds_no_locks() {
+        let (processes, locks) = (Arc::new(Processes::default()), Arc::new(Locks::alone()));
+        let wanted = [(Key::Tables, Mode::Read)];
+        let broken = tokio::spawn({
+            let (processes, locks, wanted) = (Arc::clone(&processes), Arc::clone(&locks), wanted.clone());
+            async move {
+                let process = processes.enter("localhost");
+                let _present = Present { processes: &processes, locks: &locks, process: &process };
+                assert!(locks.acquire(process.id(), &wanted, Instant::now()).await.unwrap());
+                panic!("a defect");
+            }
+        });
+        assert!(broken.await.is_err_and(|error| error.is_panic()));
+        assert_eq!(processes.count(), (0, 0));
+        assert!(locks.acquire(2, &wanted, Instant::now()).await.unwrap());
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
-use super::table::{Key, Mode};
+use super::table::{Key, Mode, overlap};
 use super::{Locks, lock};
 
 /// Counts the writes under way by table.
@@ -18,36 +18,33 @@ pub(super) struct Gate {
     left: Notify,
 }
 
-/// A statement that was let in.
+/// A statement that was let in. Of a read there is nothing to keep: nobody has to wait for it, what it sees was there
+/// before.
 #[must_use]
 #[derive(Debug)]
-pub struct Entered<'a> {
-    gate: &'a Gate,
-    /// `None` for a read, which nobody has to wait for: what it sees was there before.
-    write: Option<Key>,
+pub struct Entered(Option<(Arc<Locks>, Key)>);
+
+impl Entered {
+    pub(super) fn new(locks: &Arc<Locks>, table: &Key, mode: Mode) -> Self {
+        if mode == Mode::Read {
+            return Self(None);
+        }
+        *lock(&locks.gate.writes).entry(table.clone()).or_default() += 1;
+        Self(Some((Arc::clone(locks), table.clone())))
+    }
 }
 
 impl Gate {
-    pub(super) fn enter(&self, table: &Key, mode: Mode) -> Entered<'_> {
-        let write = (mode == Mode::Write).then(|| table.clone());
-        if let Some(key) = &write {
-            *lock(&self.writes).entry(key.clone()).or_default() += 1;
-        }
-        Entered { gate: self, write }
-    }
-
-    /// Completes once no write of the table (of any, for [`Key::Tables`]) is under way.
+    /// Completes once no write of the table (of any, for [`Key::Tables`]) is under way; for a name there is none.
     pub(super) async fn empty(&self, key: &Key) {
+        if matches!(key, Key::Name(_)) {
+            return;
+        }
         loop {
             let left = self.left.notified();
             let busy = {
                 let writes = lock(&self.writes);
-                let slow = match key {
-                    Key::Tables => !writes.is_empty(),
-                    Key::Table(..) => writes.contains_key(key),
-                    Key::Name(_) => return,
-                };
-                slow || self.quick.load(Ordering::SeqCst) > 0
+                writes.keys().any(|write| overlap(write, key)) || self.quick.load(Ordering::SeqCst) > 0
             };
             if !busy {
                 return;
@@ -78,15 +75,15 @@ impl Drop for QuickWrite {
     }
 }
 
-impl Drop for Entered<'_> {
+impl Drop for Entered {
     fn drop(&mut self) {
-        let Some(key) = &self.write else { return };
-        let mut writes = lock(&self.gate.writes);
+        let Some((locks, key)) = &self.0 else { return };
+        let mut writes = lock(&locks.gate.writes);
         if let Some(count) = writes.get_mut(key) {
             *count -= 1;
             if *count == 0 {
                 writes.remove(key);
-                self.gate.left.notify_waiters();
+                locks.gate.left.notify_waiters();
             }
         }
     }

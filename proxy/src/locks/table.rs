@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Which;
+
 /// What is locked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -12,6 +14,8 @@ pub enum Key {
     Name(String),
     /// A table, by database and name.
     Table(String, String),
+    /// A database with all its tables, as DROP DATABASE uses it. Nobody locks one.
+    Database(String),
     /// Every table: FLUSH TABLES WITH READ LOCK.
     Tables,
 }
@@ -103,8 +107,13 @@ impl LockTable {
     }
 
     /// Lets go of everything that is chosen; answers how many holds there were.
-    pub fn release_all(&mut self, owner: &Owner, which: &dyn Fn(&Key) -> bool) -> u32 {
-        let gone = self.held.extract_if(.., |held| held.owner == *owner && which(&held.key));
+    pub fn release_all(&mut self, owner: &Owner, which: Which) -> u32 {
+        let chosen = |key: &Key| match which {
+            Which::Names => matches!(key, Key::Name(_)),
+            Which::Tables => !matches!(key, Key::Name(_)),
+            Which::All => true,
+        };
+        let gone = self.held.extract_if(.., |held| held.owner == *owner && chosen(&held.key));
         gone.map(|held| held.count).fold(0, u32::saturating_add)
     }
 
@@ -134,9 +143,29 @@ impl LockTable {
         self.held.iter().any(|held| held.owner.proxy == proxy)
     }
 
-    /// Whether everything that the proxy's sessions hold in `other` is held here as well.
-    pub fn holds_all_of(&self, other: &Self, proxy: &str) -> bool {
-        other.held.iter().filter(|held| held.owner.proxy == proxy).all(|held| self.held.contains(held))
+    /// Lets go of everything of the proxy's sessions; answers whether there was anything.
+    pub fn give_up(&mut self, proxy: &str) -> bool {
+        let before = self.held.len();
+        self.held.retain(|held| held.owner.proxy != proxy);
+        self.held.len() < before
+    }
+
+    /// Makes what the proxy's sessions hold what is known of it, as far as it is still here; answers whether some of it is
+    /// not.
+    pub fn follow(&mut self, known: &Self, proxy: &str) -> bool {
+        let same = |one: &Held, other: &Held| one.owner == other.owner && one.key == other.key;
+        self.held.retain_mut(|held| {
+            if held.owner.proxy != proxy {
+                return true;
+            }
+            let own = known.held.iter().find(|own| same(own, held));
+            if let Some(own) = own {
+                held.clone_from(own);
+            }
+            own.is_some()
+        });
+        let mut own = known.held.iter().filter(|held| held.owner.proxy == proxy);
+        !own.all(|own| self.held.iter().any(|held| same(own, held)))
     }
 
     /// What the proxy holds is valid until then.
@@ -154,9 +183,11 @@ impl LockTable {
 }
 
 /// Whether two keys can be about the same thing.
-fn overlap(one: &Key, other: &Key) -> bool {
+pub(super) fn overlap(one: &Key, other: &Key) -> bool {
     match (one, other) {
-        (Key::Tables, Key::Table(..) | Key::Tables) | (Key::Table(..), Key::Tables) => true,
         (Key::Name(_), _) | (_, Key::Name(_)) | (Key::Table(..), Key::Table(..)) => one == other,
+        (Key::Tables, _) | (_, Key::Tables) => true,
+        (Key::Database(one), Key::Database(other) | Key::Table(other, _))
+        | (Key::Table(one, _), Key::Database(other)) => one == other,
     }
 }

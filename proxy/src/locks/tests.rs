@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicI64;
 
 use async_trait::async_trait;
 use cellgate_store::meta::Document;
+use tokio::sync::watch;
 
 use super::*;
 
@@ -24,11 +25,33 @@ fn soon() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }
 
-/// Documents in memory, and a clock that the test moves.
+/// Documents in memory, a clock that the test moves, and what can go wrong.
 #[derive(Debug, Default)]
 struct Meta {
     documents: Mutex<BTreeMap<String, Document>>,
     now: AtomicI64,
+    /// Nothing reaches it.
+    away: AtomicBool,
+    /// It writes and does not answer.
+    hangs: AtomicBool,
+    hung: Notify,
+}
+
+impl Meta {
+    fn reached(&self) -> Result<(), StoreError> {
+        let away = StoreError::Failed { detail: "it is away".to_owned() };
+        if self.away.load(Ordering::SeqCst) { Err(away) } else { Ok(()) }
+    }
+
+    /// Does a part of some work: until its change is written and not yet answered.
+    async fn cut_off<T>(&self, work: impl Future<Output = T>) {
+        self.hangs.store(true, Ordering::SeqCst);
+        tokio::select! {
+            _ = work => panic!("it was answered"),
+            () = self.hung.notified() => {}
+        }
+        self.hangs.store(false, Ordering::SeqCst);
+    }
 }
 
 #[async_trait]
@@ -43,6 +66,7 @@ impl MetaStore for Meta {
 
     async fn load(&self, name: &str) -> Result<Option<Document>, StoreError> {
         tokio::task::yield_now().await;
+        self.reached()?;
         Ok(lock(&self.documents).get(name).cloned())
     }
 
@@ -51,11 +75,19 @@ impl MetaStore for Meta {
     }
 
     async fn compare_and_set(&self, name: &str, expected: i64, body: &[u8]) -> Result<bool, StoreError> {
-        let mut documents = lock(&self.documents);
-        let stands = documents.get(name).map_or(0, |d| d.version) == expected;
-        if stands {
-            let document = Document { name: name.to_owned(), version: expected + 1, body: body.to_vec() };
-            documents.insert(name.to_owned(), document);
+        self.reached()?;
+        let stands = {
+            let mut documents = lock(&self.documents);
+            let stands = documents.get(name).map_or(0, |d| d.version) == expected;
+            if stands {
+                let document = Document { name: name.to_owned(), version: expected + 1, body: body.to_vec() };
+                documents.insert(name.to_owned(), document);
+            }
+            stands
+        };
+        if self.hangs.load(Ordering::SeqCst) {
+            self.hung.notify_one();
+            std::future::pending::<()>().await;
         }
         Ok(stands)
     }
@@ -69,8 +101,17 @@ impl MetaStore for Meta {
     }
 }
 
+fn two_proxies(meta: &Arc<Meta>) -> (Arc<Locks>, Arc<Locks>) {
+    let proxy = |name: &str| Arc::new(Locks::shared(meta.clone(), name.to_owned()));
+    (proxy("one"), proxy("two"))
+}
+
 async fn take(locks: &Locks, connection: u32, key: Key, mode: Mode, until: Instant) -> bool {
     locks.acquire(connection, &[(key, mode)], until).await.unwrap()
+}
+
+async fn enter(locks: &Arc<Locks>, connection: u32, key: &Key, mode: Mode) -> Option<Vec<Entered>> {
+    locks.enter(connection, &[(key.clone(), mode)], now()).await.ok()
 }
 
 #[tokio::test]
@@ -87,7 +128,7 @@ async fn a_name_is_held_by_one_session_as_often_as_it_took_it() {
         assert_eq!(locks.release(1, &name("a")).await.unwrap(), Released::Nobody);
         assert!(take(&locks, 2, name("a"), Mode::Write, now()).await);
         assert!(take(&locks, 2, name("b"), Mode::Write, now()).await);
-        assert_eq!(locks.release_all(2, |_| true).await.unwrap(), 2);
+        assert_eq!(locks.release_all(2, Which::All).await.unwrap(), 2);
         assert_eq!(locks.holder(&name("a")).await.unwrap(), None);
     }
 }
@@ -101,32 +142,32 @@ async fn who_waits_gets_the_lock_when_it_is_let_go_of_or_its_holder_ends() {
         async move { take(&locks, 2, name("a"), Mode::Write, soon()).await }
     });
     tokio::task::yield_now().await;
-    locks.ended(1).await;
+    locks.ended(1);
     assert!(waiting.await.unwrap());
     assert_eq!(locks.holder(&name("a")).await.unwrap(), Some(2));
 }
 
 #[tokio::test]
 async fn readers_share_a_table_and_a_writer_has_it_alone() {
-    let locks = Locks::alone();
+    let locks = Arc::new(Locks::alone());
     assert!(locks.is_open());
     assert!(take(&locks, 1, table("t"), Mode::Read, now()).await);
     assert!(take(&locks, 2, table("t"), Mode::Read, now()).await);
     assert!(!take(&locks, 3, table("t"), Mode::Write, now()).await);
     assert!(!locks.is_open());
-    assert!(locks.enter(3, &table("t"), Mode::Read, now()).await.is_some());
-    assert!(locks.enter(3, &table("t"), Mode::Write, now()).await.is_none());
-    assert!(locks.enter(3, &table("u"), Mode::Write, now()).await.is_some(), "another table");
-    locks.ended(1).await;
-    locks.ended(2).await;
+    assert!(enter(&locks, 3, &table("t"), Mode::Read).await.is_some());
+    assert!(enter(&locks, 3, &table("t"), Mode::Write).await.is_none());
+    assert!(enter(&locks, 3, &table("u"), Mode::Write).await.is_some(), "another table");
+    locks.ended(1);
+    locks.ended(2);
     assert!(take(&locks, 3, table("t"), Mode::Write, now()).await);
-    assert!(locks.enter(1, &table("t"), Mode::Read, now()).await.is_none());
-    assert!(locks.enter(3, &table("t"), Mode::Write, now()).await.is_some(), "its own");
-    locks.ended(3).await;
+    assert!(enter(&locks, 1, &table("t"), Mode::Read).await.is_none());
+    assert!(enter(&locks, 3, &table("t"), Mode::Write).await.is_some(), "its own");
+    locks.ended(3);
     assert!(take(&locks, 1, Key::Tables, Mode::Read, now()).await);
-    assert!(locks.enter(2, &table("any"), Mode::Write, now()).await.is_none());
+    assert!(enter(&locks, 2, &table("any"), Mode::Write).await.is_none());
     assert!(!take(&locks, 2, table("t"), Mode::Write, now()).await);
-    assert!(locks.enter(2, &table("any"), Mode::Read, now()).await.is_some());
+    assert!(enter(&locks, 2, &table("any"), Mode::Read).await.is_some());
 }
 
 #[tokio::test]
@@ -139,9 +180,25 @@ async fn several_tables_are_locked_together_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn a_statement_that_waits_for_one_table_keeps_nobody_from_another() {
+    let locks = Arc::new(Locks::alone());
+    assert!(take(&locks, 1, table("b"), Mode::Read, now()).await);
+    let both = [(table("a"), Mode::Write), (table("b"), Mode::Write)];
+    let mut waiting = std::pin::pin!(locks.enter(2, &both, soon()));
+    tokio::select! {
+        biased;
+        _ = &mut waiting => panic!("one of them is locked"),
+        () = tokio::task::yield_now() => {}
+    }
+    assert!(take(&locks, 1, table("a"), Mode::Read, now()).await, "nobody writes it");
+    locks.ended(1);
+    assert_eq!(waiting.await.unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn a_lock_waits_for_the_writes_that_were_let_in_before() {
     let locks = Arc::new(Locks::alone());
-    let write = locks.enter(1, &table("t"), Mode::Write, now()).await.unwrap();
+    let write = enter(&locks, 1, &table("t"), Mode::Write).await.unwrap();
     assert!(!take(&locks, 2, table("t"), Mode::Read, now()).await);
     assert!(locks.is_open(), "what could not be had is not held");
     let quick = Locks::quick_write(&locks);
@@ -159,9 +216,24 @@ async fn a_lock_waits_for_the_writes_that_were_let_in_before() {
 }
 
 #[tokio::test]
+async fn a_database_is_used_with_all_its_tables() {
+    let locks = Arc::new(Locks::alone());
+    let (mine, other) = (Key::Database("d".to_owned()), Key::Database("e".to_owned()));
+    for key in [table("t"), Key::Tables] {
+        assert!(take(&locks, 1, key.clone(), Mode::Read, now()).await);
+        assert!(enter(&locks, 2, &mine, Mode::Write).await.is_none());
+        assert_eq!(enter(&locks, 2, &other, Mode::Write).await.is_some(), key != Key::Tables);
+        locks.ended(1);
+        let dropping = enter(&locks, 2, &mine, Mode::Write).await.unwrap();
+        assert!(!take(&locks, 1, key.clone(), Mode::Read, now()).await);
+        drop(dropping);
+    }
+}
+
+#[tokio::test]
 async fn proxies_of_one_deployment_see_each_others_locks() {
     let meta = Arc::new(Meta::default());
-    let (one, two) = (Locks::shared(meta.clone(), "one".into()), Locks::shared(meta.clone(), "two".into()));
+    let (one, two) = two_proxies(&meta);
     // The ids of connections are a proxy's own.
     assert!(take(&one, 1, name("a"), Mode::Write, now()).await);
     assert!(!take(&two, 1, name("a"), Mode::Write, now()).await);
@@ -171,16 +243,17 @@ async fn proxies_of_one_deployment_see_each_others_locks() {
     assert!(take(&one, 1, table("t"), Mode::Write, now()).await);
     assert!(!take(&two, 2, table("t"), Mode::Read, now()).await);
     two.look().await.unwrap();
-    assert!(two.enter(2, &table("t"), Mode::Read, now()).await.is_none(), "it has looked");
-    one.ended(1).await;
+    assert!(enter(&two, 2, &table("t"), Mode::Read).await.is_none(), "it has looked");
+    one.ended(1);
+    one.follow(false).await.unwrap();
     two.look().await.unwrap();
-    assert!(two.enter(2, &table("t"), Mode::Read, now()).await.is_some());
+    assert!(enter(&two, 2, &table("t"), Mode::Read).await.is_some());
 }
 
 #[tokio::test]
 async fn locks_of_a_proxy_that_is_gone_end_with_its_lease_and_it_learns_of_it() {
     let meta = Arc::new(Meta::default());
-    let (one, two) = (Locks::shared(meta.clone(), "one".into()), Locks::shared(meta.clone(), "two".into()));
+    let (one, two) = two_proxies(&meta);
     assert!(take(&one, 1, name("a"), Mode::Write, now()).await);
     let lease = i64::try_from(LEASE.as_micros()).unwrap();
     meta.now.store(lease, Ordering::SeqCst);
@@ -196,13 +269,172 @@ async fn locks_of_a_proxy_that_is_gone_end_with_its_lease_and_it_learns_of_it() 
 #[tokio::test]
 async fn a_renewed_lease_goes_on() {
     let meta = Arc::new(Meta::default());
-    let (one, two) = (Locks::shared(meta.clone(), "one".into()), Locks::shared(meta.clone(), "two".into()));
+    let (one, two) = two_proxies(&meta);
     assert!(take(&one, 1, name("a"), Mode::Write, now()).await);
     let lease = i64::try_from(LEASE.as_micros()).unwrap();
     for round in 1..5 {
         meta.now.store(round * lease / 2, Ordering::SeqCst);
-        one.change(|_| ()).await.unwrap();
+        one.settle().await.unwrap();
         assert!(!take(&two, 1, name("a"), Mode::Write, now()).await);
     }
     assert_eq!(one.losses(), 0);
+}
+
+#[tokio::test]
+async fn what_an_ended_session_held_is_free_as_soon_as_the_meta_store_can_be_told() {
+    let meta = Arc::new(Meta::default());
+    let (one, two) = two_proxies(&meta);
+    assert!(take(&one, 1, table("t"), Mode::Write, now()).await);
+    assert!(take(&one, 2, name("a"), Mode::Write, now()).await);
+    meta.away.store(true, Ordering::SeqCst);
+    one.ended(1);
+    assert!(one.follow(true).await.is_err());
+    meta.away.store(false, Ordering::SeqCst);
+    assert!(!take(&two, 1, table("t"), Mode::Write, now()).await, "it could not be told");
+    one.follow(false).await.unwrap();
+    assert!(take(&two, 1, table("t"), Mode::Write, now()).await);
+    assert!(!take(&two, 1, name("a"), Mode::Write, now()).await, "the other session's");
+    assert_eq!(one.losses(), 0);
+}
+
+#[tokio::test]
+async fn the_background_task_tells_the_meta_store_of_ended_sessions_and_at_its_own_end() {
+    let meta = Arc::new(Meta::default());
+    let (one, two) = two_proxies(&meta);
+    for stops in [false, true] {
+        assert!(take(&one, 1, table("t"), Mode::Write, now()).await);
+        let (stop, stopped) = watch::channel(stops);
+        one.ended(1);
+        let running = tokio::spawn({
+            let one = Arc::clone(&one);
+            async move { one.run(Duration::from_secs(60), stopped).await }
+        });
+        assert!(take(&two, 1, table("t"), Mode::Write, soon()).await);
+        two.ended(1);
+        two.follow(false).await.unwrap();
+        stop.send_replace(true);
+        running.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_lock_that_is_let_go_of_while_the_meta_store_is_away_is_not_held_on_to() {
+    let meta = Arc::new(Meta::default());
+    let (one, two) = two_proxies(&meta);
+    assert!(take(&one, 1, table("t"), Mode::Write, now()).await);
+    assert!(take(&one, 1, name("a"), Mode::Write, now()).await);
+    meta.away.store(true, Ordering::SeqCst);
+    assert!(one.release_all(1, Which::Tables).await.is_err());
+    assert!(one.release(1, &name("a")).await.is_err());
+    meta.away.store(false, Ordering::SeqCst);
+    assert_eq!(one.release_all(1, Which::Tables).await.unwrap(), 0);
+    one.follow(false).await.unwrap();
+    let both = [(table("t"), Mode::Write), (name("a"), Mode::Write)];
+    assert!(two.acquire(1, &both, now()).await.unwrap());
+    assert_eq!(one.losses(), 0, "what is let go of is not lost");
+}
+
+#[tokio::test]
+async fn a_loss_is_noticed_by_a_change_that_comes_before_the_next_look() {
+    let meta = Arc::new(Meta::default());
+    let (one, two) = two_proxies(&meta);
+    assert!(take(&one, 1, name("a"), Mode::Write, now()).await);
+    meta.now.store(i64::try_from(LEASE.as_micros()).unwrap() + 1, Ordering::SeqCst);
+    assert!(take(&two, 1, name("a"), Mode::Write, now()).await);
+    assert!(take(&one, 2, name("b"), Mode::Write, now()).await);
+    assert_eq!(one.losses(), 1);
+    one.look().await.unwrap();
+    assert_eq!(one.losses(), 1, "it is counted once");
+}
+
+#[tokio::test]
+async fn locks_are_given_up_at_the_end_of_a_lease_that_could_not_be_renewed() {
+    let meta = Arc::new(Meta::default());
+    let (one, two) = two_proxies(&meta);
+    let before = Instant::now();
+    assert!(take(&one, 1, table("t"), Mode::Write, now()).await);
+    meta.away.store(true, Ordering::SeqCst);
+    assert!(one.follow(true).await.is_err());
+    one.give_up_expired(before + LEASE - Duration::from_millis(1));
+    assert_eq!((one.holds(1), one.losses()), (true, 0));
+    one.give_up_expired(now() + LEASE);
+    assert_eq!((one.holds(1), one.losses()), (false, 1), "nobody else is asked whether it is lost");
+    meta.away.store(false, Ordering::SeqCst);
+    one.follow(false).await.unwrap();
+    assert!(take(&two, 1, table("t"), Mode::Write, now()).await);
+    assert_eq!(one.losses(), 1, "it is counted once");
+}
+
+#[tokio::test]
+async fn a_meta_store_that_does_not_answer_does_not_keep_the_end_of_a_lease_from_being_noticed() {
+    let meta = Arc::new(Meta::default());
+    let (one, _) = two_proxies(&meta);
+    assert!(take(&one, 1, table("t"), Mode::Write, now()).await);
+    assert!(take(&one, 2, table("u"), Mode::Write, now()).await);
+    // What is owed makes it look at once, and it never hears of what it wrote.
+    one.ended(2);
+    meta.hangs.store(true, Ordering::SeqCst);
+    *lock(&one.valid) = now() + Duration::from_millis(20);
+    let (_stop, stopped) = watch::channel(false);
+    tokio::select! {
+        () = one.run(Duration::from_secs(60), stopped) => panic!("nobody stopped it"),
+        () = async {
+            while one.losses() == 0 {
+                tokio::task::yield_now().await;
+            }
+        } => {}
+    }
+    assert!(!one.holds(1));
+}
+
+#[tokio::test]
+async fn who_is_cut_off_while_waiting_for_writes_holds_nothing() {
+    for locks in [Locks::alone(), Locks::shared(Arc::new(Meta::default()), "p".to_owned())] {
+        let locks = Arc::new(locks);
+        let write = enter(&locks, 1, &table("t"), Mode::Write).await.unwrap();
+        {
+            let mut waiting = std::pin::pin!(take(&locks, 2, Key::Tables, Mode::Read, soon()));
+            while locks.is_open() {
+                tokio::select! {
+                    biased;
+                    _ = &mut waiting => panic!("a write is under way"),
+                    () = tokio::task::yield_now() => {}
+                }
+            }
+        }
+        assert!(locks.is_open());
+        drop(write);
+        assert!(enter(&locks, 1, &table("t"), Mode::Write).await.is_some());
+    }
+}
+
+#[tokio::test]
+async fn what_is_cut_off_while_it_is_written_is_neither_held_for_ever_nor_lost() {
+    let meta = Arc::new(Meta::default());
+    let (one, two) = two_proxies(&meta);
+    meta.cut_off(take(&one, 1, name("a"), Mode::Write, soon())).await;
+    assert!(!one.holds(1));
+    assert!(!take(&two, 1, name("a"), Mode::Write, now()).await, "the document has it");
+    one.ended(1);
+    one.follow(false).await.unwrap();
+    assert!(!one.holds(1));
+    assert!(take(&two, 1, name("a"), Mode::Write, now()).await);
+    assert!(take(&one, 1, name("b"), Mode::Write, now()).await);
+    assert!(take(&one, 2, name("c"), Mode::Write, now()).await);
+    meta.cut_off(one.release(1, &name("b"))).await;
+    one.follow(false).await.unwrap();
+    assert_eq!((one.holds(1), one.holds(2), one.losses()), (false, true, 0));
+}
+
+#[tokio::test]
+async fn a_second_hold_that_is_cut_off_leaves_the_first() {
+    let meta = Arc::new(Meta::default());
+    let (one, two) = two_proxies(&meta);
+    assert!(take(&one, 1, name("a"), Mode::Write, now()).await);
+    meta.cut_off(take(&one, 1, name("a"), Mode::Write, soon())).await;
+    one.follow(false).await.unwrap();
+    assert_eq!(one.losses(), 0);
+    assert!(!take(&two, 1, name("a"), Mode::Write, now()).await);
+    assert_eq!(one.release(1, &name("a")).await.unwrap(), Released::Yes);
+    assert!(take(&two, 1, name("a"), Mode::Write, now()).await);
 }

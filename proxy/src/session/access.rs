@@ -6,7 +6,8 @@
 use cellgate_metrics::LoginFailure;
 use cellgate_schemaless::TableDef;
 use cellgate_sql::{
-    Aspect, Command, Ddl, Lock, Privilege, SettingScope, SqlError, StatementKind, TableLock, TableName, TlsNeed,
+    Aspect, Command, Ddl, Lock, LockMode, Privilege, SettingScope, SqlError, StatementKind, TableLock, TableName,
+    TlsNeed,
 };
 
 use super::Session;
@@ -92,7 +93,7 @@ impl Session {
             // Its tables hold what may be seen.
             Command::Relational(_) => Ok(()),
             Command::Lock(TableLock::Tables(tables)) => {
-                tables.iter().try_for_each(|(name, _)| self.need_named(Privilege::Select, name))
+                tables.iter().try_for_each(|(name, mode)| self.check_lock(name, *mode))
             }
             Command::Lock(TableLock::Everything) => self.need_admin(),
             // Whose connection it is decides when it is found.
@@ -101,6 +102,17 @@ impl Session {
             // What it runs is checked when it does.
             Command::Prepared(_) => Ok(()),
             Command::Lock(TableLock::Unlock) | Command::Set(_) | Command::Transaction(_) | Command::Nothing => Ok(()),
+        }
+    }
+
+    /// Who may only read a table may not keep others from it.
+    fn check_lock(&self, name: &TableName, mode: LockMode) -> Result<(), StatementError> {
+        self.need_named(Privilege::Select, name)?;
+        let changes = [Privilege::Insert, Privilege::Update, Privilege::Delete, Privilege::Erase];
+        let may = |privilege| self.access.may(privilege, &name.database, Some(&name.table));
+        match mode {
+            LockMode::Write if !changes.into_iter().any(may) => Err(self.denied("LOCK TABLES", &name.table)),
+            LockMode::Write | LockMode::Read => Ok(()),
         }
     }
 

@@ -4,7 +4,6 @@
 //! cluster; over several clusters it is not atomic yet, and says so when it matters.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Instant;
 
 use cellgate_schemaless::{NewCell, Version};
@@ -113,8 +112,7 @@ impl Session {
     /// Not bounded by the statement's deadline: what is being written is either done or reported (the stores' own
     /// timeouts bound it).
     pub(super) async fn commit_open(&mut self) -> Result<(), StatementError> {
-        let server = Arc::clone(&self.server);
-        let _entered = self.enter_commit(&server).await?;
+        let entered = self.enter_commit().await?;
         let Some(open) = self.transaction.take() else { return Ok(()) };
         if open.buffer.is_empty() {
             return Ok(());
@@ -131,8 +129,7 @@ impl Session {
         if cells.iter().any(|cell| !known.contains(&cell.table.id.0)) {
             return Err(StatementError::TableGone);
         }
-        let executor = Arc::clone(self.server.deployment().executor());
-        let fates = executor.put(cells.iter().map(item).collect()).await;
+        let fates = self.write(cells.iter().map(item).collect(), entered).await;
         judge(&cells, fates)
     }
 }

@@ -4,50 +4,32 @@ use std::sync::Arc;
 
 use cellgate_sql::Ddl;
 
+use super::carried::carried;
 use super::error::StatementError;
 use super::warnings::Level;
 use super::{Answer, Done, Session};
-use crate::catalog::{Changed, NewTable};
+use crate::catalog::{Catalog, CatalogError, Changed, NewTable};
+use crate::locks::Entered;
 
 impl Session {
     /// A change of the catalog. Ends an open transaction first, as in MySQL.
-    pub(super) async fn ddl(&mut self, ddl: Ddl) -> Result<Answer, StatementError> {
+    ///
+    /// It goes on to its end even if nobody waits for it any more, and until then whoever locks its tables waits for it.
+    pub(super) async fn ddl(&mut self, ddl: Ddl, entered: Vec<Entered>) -> Result<Answer, StatementError> {
         self.commit_open().await?;
         self.refuse_read_only()?;
         self.use_up_characteristics();
-        let server = Arc::clone(&self.server);
-        let catalog = server.catalog();
-        let (changed, affected, code) = match ddl {
-            Ddl::CreateDatabase { name, if_not_exists, collation } => {
-                (catalog.create_database(&name, if_not_exists, collation.as_deref()).await?, 1, 1007)
-            }
-            Ddl::AlterDatabase { name, collation } => {
-                (catalog.alter_database(&name, collation.as_deref()).await?, 1, 0)
-            }
-            Ddl::DropDatabase { name, if_exists } => {
-                let (changed, tables) = catalog.drop_database(&name, if_exists).await?;
-                if self.database.as_deref() == Some(&name) {
-                    self.database = None;
-                }
-                (changed, tables as u64, 1008)
-            }
-            Ddl::CreateTable { name, if_not_exists, columns, comment } => {
-                let new = NewTable::Declared { columns: &columns, comment: &comment };
-                (catalog.create_table(&name, if_not_exists, new).await?, 0, 1050)
-            }
-            Ddl::CreateTableLike { name, if_not_exists, like } => {
-                (catalog.create_table(&name, if_not_exists, NewTable::Like(&like)).await?, 0, 1050)
-            }
-            Ddl::DropTable { names, if_exists } => (catalog.drop_tables(&names, if_exists).await?, 0, 1051),
-            Ddl::AlterTable { name, changes, rename } => {
-                (catalog.alter_table(&name, &changes, rename.as_ref()).await?, 0, 0)
-            }
-            Ddl::RenameTables(pairs) => (catalog.rename_tables(&pairs).await?, 0, 0),
-            Ddl::Truncate(name) => {
-                catalog.truncate(&name).await?;
-                (Changed::Yes, 0, 0)
-            }
-        };
+        let dropped = if let Ddl::DropDatabase { name, .. } = &ddl { Some(name.clone()) } else { None };
+        let catalog = Arc::clone(self.server.catalog());
+        let (changed, affected, code) = carried(async move {
+            let outcome = change(&catalog, ddl).await;
+            drop(entered);
+            outcome
+        })
+        .await?;
+        if dropped.is_some() && self.database == dropped {
+            self.database = None;
+        }
         match changed {
             Changed::Yes => Ok(Answer::Done(Done { affected, ..Done::default() })),
             Changed::No(notes) => {
@@ -58,4 +40,34 @@ impl Session {
             }
         }
     }
+}
+
+/// Has the catalog changed; answers whether it was, how many rows that is for the client, and the number of the notes.
+async fn change(catalog: &Catalog, ddl: Ddl) -> Result<(Changed, u64, u16), CatalogError> {
+    Ok(match ddl {
+        Ddl::CreateDatabase { name, if_not_exists, collation } => {
+            (catalog.create_database(&name, if_not_exists, collation.as_deref()).await?, 1, 1007)
+        }
+        Ddl::AlterDatabase { name, collation } => (catalog.alter_database(&name, collation.as_deref()).await?, 1, 0),
+        Ddl::DropDatabase { name, if_exists } => {
+            let (changed, tables) = catalog.drop_database(&name, if_exists).await?;
+            (changed, tables as u64, 1008)
+        }
+        Ddl::CreateTable { name, if_not_exists, columns, comment } => {
+            let new = NewTable::Declared { columns: &columns, comment: &comment };
+            (catalog.create_table(&name, if_not_exists, new).await?, 0, 1050)
+        }
+        Ddl::CreateTableLike { name, if_not_exists, like } => {
+            (catalog.create_table(&name, if_not_exists, NewTable::Like(&like)).await?, 0, 1050)
+        }
+        Ddl::DropTable { names, if_exists } => (catalog.drop_tables(&names, if_exists).await?, 0, 1051),
+        Ddl::AlterTable { name, changes, rename } => {
+            (catalog.alter_table(&name, &changes, rename.as_ref()).await?, 0, 0)
+        }
+        Ddl::RenameTables(pairs) => (catalog.rename_tables(&pairs).await?, 0, 0),
+        Ddl::Truncate(name) => {
+            catalog.truncate(&name).await?;
+            (Changed::Yes, 0, 0)
+        }
+    })
 }

@@ -122,6 +122,9 @@ pub enum StatementError {
     /// A write to a table that the session locked for reading.
     #[error("Table '{0}' was locked with a READ lock and can't be updated")]
     LockedForReading(String),
+    /// DROP DATABASE under the session's own LOCK TABLES.
+    #[error("Can't execute the given command because you have active locked tables or an active transaction")]
+    TablesLocked,
     /// A write under the session's own FLUSH TABLES WITH READ LOCK.
     #[error("Can't execute the query because you have a conflicting read lock")]
     ReadLock,
@@ -236,7 +239,7 @@ impl StatementError {
                 ErrorKind::NotFound
             }
             Self::TransactionTooLarge { .. } | Self::TooManyPrepared(_) => ErrorKind::Limit,
-            Self::NotLocked(_) | Self::LockedForReading(_) | Self::ReadLock => ErrorKind::Access,
+            Self::NotLocked(_) | Self::LockedForReading(_) | Self::TablesLocked | Self::ReadLock => ErrorKind::Access,
             Self::LockTimeout(_) => ErrorKind::Timeout,
             Self::LocksLost => ErrorKind::Unavailable,
             Self::LockName(_) => ErrorKind::Value,

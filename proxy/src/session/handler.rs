@@ -17,6 +17,7 @@ use super::{Answer, Kill, Session};
 use crate::auth::Verifier;
 use crate::auth::login_key::LoginKey;
 use crate::errors;
+use crate::locks::Which;
 use crate::plans::Plan;
 use crate::processes::Running;
 use crate::wire::{
@@ -124,7 +125,7 @@ impl Handler for Session {
         self.renew_access();
         if std::str::from_utf8(&text).is_ok()
             && let Some((plan, literals)) = self.normal_plan(&text)
-            && let Some(ready) = self.ready(&plan, &literals)
+            && let Some(mut ready) = self.ready(&plan, &literals)
         {
             if let Some(cell) = self.at_once(&ready, started) {
                 return Answering::Now(self.answer_now(
@@ -138,7 +139,7 @@ impl Handler for Session {
             self.server.processes().begin(&self.process, Running::Text(text.clone()), started);
             return Answering::soon(async move {
                 let shown = Shown::Text(&text);
-                match self.answer(CommandLabel::Query, shown, &ready, reply).await? {
+                match self.answer(CommandLabel::Query, shown, &mut ready, reply).await? {
                     Answered::Replied(replied) => Ok(replied),
                     Answered::LongWay(reply) => {
                         drop(ready);
@@ -174,13 +175,13 @@ impl Handler for Session {
         let started = reply.started();
         self.renew_access();
         let shown = Shown::Statement(plan.statement());
-        if let Some(ready) = self.ready(plan, &params) {
+        if let Some(mut ready) = self.ready(plan, &params) {
             if let Some(cell) = self.at_once(&ready, started) {
                 return Answering::Now(self.answer_now(CommandLabel::Execute, shown, &ready, cell.as_ref(), reply));
             }
             self.server.processes().begin(&self.process, Running::Statement(plan.statement().clone()), started);
             return Answering::soon(async move {
-                match self.answer(CommandLabel::Execute, shown, &ready, reply).await? {
+                match self.answer(CommandLabel::Execute, shown, &mut ready, reply).await? {
                     Answered::Replied(replied) => Ok(replied),
                     Answered::LongWay(reply) => {
                         drop(ready);
@@ -242,7 +243,9 @@ impl Handler for Session {
     }
 
     async fn reset(&mut self) -> Status {
-        self.server.locks().ended(self.process.id()).await;
+        if let Err(error) = self.server.locks().release_all(self.process.id(), Which::All).await {
+            tracing::warn!(%error, "other proxies learn later that the locks of a session are free");
+        }
         Session::reset(self);
         self.status()
     }

@@ -10,8 +10,7 @@ use super::error::StatementError;
 use super::variables::text_of;
 use super::{Answer, Done, Kill, Session};
 use crate::catalog::CatalogError;
-use crate::locks::{Entered, Key, Mode, Released};
-use crate::server::Server;
+use crate::locks::{Entered, Key, Mode, Released, Which};
 
 /// Longest name of GET_LOCK, in characters, as in MySQL.
 const LOCK_NAME_CHARS: usize = 64;
@@ -53,28 +52,18 @@ impl Session {
         let wait = if asked < 0.0 { LONGEST_WAIT } else { Duration::try_from_secs_f64(asked).unwrap_or(LONGEST_WAIT) };
         let cut = limit.filter(|limit| *limit < wait);
         let until = Instant::now() + cut.unwrap_or(wait).min(LONGEST_WAIT);
-        self.keeps_locks()?;
-        let took = self
-            .server
-            .locks()
-            .acquire(self.process.id(), &[(key, Mode::Write)], until)
-            .await
-            .map_err(CatalogError::Meta)?;
-        match (took, cut) {
+        match (self.acquire(&[(key, Mode::Write)], until).await?, cut) {
             (false, Some(_)) => Err(StatementError::Timeout { detail: "" }),
-            (took, _) => {
-                self.forgets_locks();
-                Ok(Value::Int(i64::from(took)))
-            }
+            (took, _) => Ok(Value::Int(i64::from(took))),
         }
     }
 
     /// `RELEASE_LOCK(name)`: 1, 0 if somebody else has it, NULL if nobody has.
     pub(super) async fn release_lock(&mut self, arguments: &[Value]) -> Result<Value, StatementError> {
         let key = named(arguments)?;
-        let released = self.server.locks().release(self.process.id(), &key).await.map_err(CatalogError::Meta)?;
+        let released = self.server.locks().release(self.process.id(), &key).await;
         self.forgets_locks();
-        Ok(match released {
+        Ok(match released.map_err(CatalogError::Meta)? {
             Released::Yes => Value::Int(1),
             Released::NotYours => Value::Int(0),
             Released::Nobody => Value::Null,
@@ -83,10 +72,9 @@ impl Session {
 
     /// `RELEASE_ALL_LOCKS()`: how many there were.
     pub(super) async fn release_all_locks(&mut self) -> Result<Value, StatementError> {
-        let names = |key: &Key| matches!(key, Key::Name(_));
-        let released = self.server.locks().release_all(self.process.id(), names).await.map_err(CatalogError::Meta)?;
+        let released = self.server.locks().release_all(self.process.id(), Which::Names).await;
         self.forgets_locks();
-        Ok(Value::Int(released.into()))
+        Ok(Value::Int(released.map_err(CatalogError::Meta)?.into()))
     }
 
     /// The connection that holds a lock of GET_LOCK.
@@ -119,13 +107,15 @@ impl Session {
         self.commit_open().await?;
         self.unlock_tables().await?;
         drop(shield);
-        self.keeps_locks()?;
-        // Remembered first: whatever a KILL cuts off is let go of by UNLOCK TABLES.
+        if matches!(wanted.as_slice(), [(Key::Tables, _)]) {
+            self.server.flushed();
+        }
+        let until = Instant::now() + self.lock_patience();
+        if !self.acquire(&wanted, until).await? {
+            return Err(StatementError::LockTimeout(place));
+        }
         match wanted.as_slice() {
-            [(Key::Tables, _)] => {
-                self.held.everything = true;
-                self.server.flushed();
-            }
+            [(Key::Tables, _)] => self.held.everything = true,
             tables => {
                 let mut held = BTreeMap::new();
                 for (key, mode) in tables {
@@ -137,30 +127,30 @@ impl Session {
                 self.held.tables = Some(held);
             }
         }
-        let until = Instant::now() + self.lock_patience();
-        let took = self.server.locks().acquire(self.process.id(), &wanted, until).await.map_err(CatalogError::Meta);
-        match took {
-            Ok(true) => Ok(Answer::Done(Done::default())),
-            Ok(false) => {
-                self.unlock_tables().await?;
-                Err(StatementError::LockTimeout(place))
-            }
-            Err(error) => {
-                self.held = Held::default();
-                Err(error.into())
-            }
-        }
+        Ok(Answer::Done(Done::default()))
     }
 
-    /// Lets go of all tables.
+    /// Takes all of these or none; from then on a loss of locks is a loss of this session's.
+    async fn acquire(&mut self, wanted: &[(Key, Mode)], until: Instant) -> Result<bool, StatementError> {
+        self.check_losses()?;
+        let locks = self.server.locks();
+        let losses = locks.losses();
+        let took = locks.acquire(self.process.id(), wanted, until).await.map_err(CatalogError::Meta)?;
+        if took {
+            self.held.since.get_or_insert(losses);
+        }
+        Ok(took)
+    }
+
+    /// Lets go of all tables. Who could not be told of it is as soon as that can be done.
     pub(super) async fn unlock_tables(&mut self) -> Result<(), StatementError> {
         if self.held.tables.is_none() && !self.held.everything {
             return Ok(());
         }
         self.held = Held { since: self.held.since, ..Held::default() };
-        let tables = |key: &Key| !matches!(key, Key::Name(_));
-        self.server.locks().release_all(self.process.id(), tables).await.map_err(CatalogError::Meta)?;
+        let released = self.server.locks().release_all(self.process.id(), Which::Tables).await;
         self.forgets_locks();
+        released.map_err(CatalogError::Meta)?;
         Ok(())
     }
 
@@ -184,11 +174,7 @@ impl Session {
     }
 
     /// Waits until a statement may use its tables, and refuses those that the session's own locks forbid.
-    pub(super) async fn enter_tables<'a>(
-        &mut self,
-        server: &'a Server,
-        command: &Command,
-    ) -> Result<Vec<Entered<'a>>, StatementError> {
+    pub(super) async fn enter_tables(&mut self, command: &Command) -> Result<Vec<Entered>, StatementError> {
         let tables = tables_of(command);
         if tables.is_empty() {
             return Ok(Vec::new());
@@ -198,35 +184,26 @@ impl Session {
             self.may_use(key, *mode)?;
         }
         let writes = tables.iter().any(|(_, mode)| *mode == Mode::Write);
-        if !writes && server.locks().is_open() {
+        if !writes && self.server.locks().is_open() {
             return Ok(Vec::new());
         }
-        self.enter_all(server, tables, self.lock_patience()).await
+        self.enter_all(&tables, self.lock_patience()).await
     }
 
     /// The same for what a COMMIT writes. It does not wait for longer than a statement may take.
-    pub(super) async fn enter_commit<'a>(&self, server: &'a Server) -> Result<Vec<Entered<'a>>, StatementError> {
+    pub(super) async fn enter_commit(&mut self) -> Result<Vec<Entered>, StatementError> {
         let Some(open) = self.transaction.as_ref().filter(|open| !open.buffer.is_empty()) else {
             return Ok(Vec::new());
         };
-        let tables = open.tables.iter().map(|key| (key.clone(), Mode::Write)).collect();
-        let patience = self.lock_patience().min(server.config().timeouts.statement);
-        self.enter_all(server, tables, patience).await
+        let tables: Vec<(Key, Mode)> = open.tables.iter().map(|key| (key.clone(), Mode::Write)).collect();
+        self.check_losses()?;
+        let patience = self.lock_patience().min(self.server.config().timeouts.statement);
+        self.enter_all(&tables, patience).await
     }
 
-    async fn enter_all<'a>(
-        &self,
-        server: &'a Server,
-        tables: Vec<(Key, Mode)>,
-        patience: Duration,
-    ) -> Result<Vec<Entered<'a>>, StatementError> {
-        let until = Instant::now() + patience;
-        let mut entered = Vec::with_capacity(tables.len());
-        for (key, mode) in tables {
-            let one = server.locks().enter(self.process.id(), &key, mode, until).await;
-            entered.push(one.ok_or_else(|| StatementError::LockTimeout(shown(&key)))?);
-        }
-        Ok(entered)
+    async fn enter_all(&self, tables: &[(Key, Mode)], patience: Duration) -> Result<Vec<Entered>, StatementError> {
+        let entered = self.server.locks().enter(self.process.id(), tables, Instant::now() + patience).await;
+        entered.map_err(|key| StatementError::LockTimeout(shown(&key)))
     }
 
     /// Whether it holds LOCK TABLES.
@@ -243,6 +220,9 @@ impl Session {
         if self.held.everything && mode == Mode::Write {
             return Err(StatementError::ReadLock);
         }
+        if self.held.tables.is_some() && matches!(key, Key::Database(_)) {
+            return Err(StatementError::TablesLocked);
+        }
         match self.held.tables.as_ref().map(|tables| tables.get(key)) {
             None => Ok(()),
             Some(None) => Err(StatementError::NotLocked(shown(key))),
@@ -251,18 +231,12 @@ impl Session {
         }
     }
 
-    /// From now on a loss of locks is a loss of this session's.
-    fn keeps_locks(&mut self) -> Result<(), StatementError> {
-        self.check_losses()?;
-        self.held.since.get_or_insert(self.server.locks().losses());
-        Ok(())
-    }
-
-    /// What relies on a lock must not go on without it.
+    /// What relies on a lock must not go on without it. Those it still has are let go of: it is to take them again.
     fn check_losses(&mut self) -> Result<(), StatementError> {
         match self.held.since {
             Some(since) if since != self.server.locks().losses() => {
                 self.held = Held::default();
+                self.server.locks().ended(self.process.id());
                 Err(StatementError::LocksLost)
             }
             Some(_) | None => Ok(()),
@@ -294,7 +268,7 @@ fn key(name: &TableName) -> Key {
 
 fn shown(key: &Key) -> String {
     match key {
-        Key::Name(name) | Key::Table(_, name) => name.clone(),
+        Key::Name(name) | Key::Table(_, name) | Key::Database(name) => name.clone(),
         Key::Tables => "a table".to_owned(),
     }
 }
@@ -315,6 +289,7 @@ fn tables_of(command: &Command) -> Vec<(Key, Mode)> {
         Command::Put(put) => vec![def(&put.table, Mode::Write)],
         Command::Erase(erase) => vec![def(&erase.table, Mode::Write)],
         Command::Explain(explain) if explain.analyze => tables_of(&explain.command),
+        Command::Ddl(Ddl::DropDatabase { name, .. }) => vec![(Key::Database(name.clone()), Mode::Write)],
         Command::Ddl(ddl) => {
             let names: Vec<&TableName> = match ddl {
                 Ddl::CreateDatabase { .. } | Ddl::AlterDatabase { .. } | Ddl::DropDatabase { .. } => Vec::new(),

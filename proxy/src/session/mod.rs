@@ -8,6 +8,7 @@ mod accounts;
 mod attributes;
 mod buffer;
 mod calls;
+mod carried;
 mod control;
 mod ddl;
 mod ending;

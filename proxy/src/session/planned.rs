@@ -4,7 +4,7 @@
 //! nothing unusual about it. Such a statement is answered here, from its parameters to its packet, without parsing,
 //! binding or shaping. Everything else goes the long way, which gives the same answers.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use cellgate_schemaless::{Body, Cell, Triple};
 use cellgate_sql::{Filled, Privilege, Statement, StatementKind, Template, Value};
 use cellgate_store::executor::CellFate;
 
+use super::carried::carried;
 use super::ending::{Ending, Shown};
 use super::error::{StatementError, Stored};
 use super::warnings::{Level, Warnings};
@@ -29,7 +30,7 @@ const KNOWN_TEXT: usize = 1024;
 /// A statement that can be answered by its template.
 pub(super) struct Ready {
     /// Keeps whoever locks tables waiting until it is over; a read has none.
-    _write: Option<QuickWrite>,
+    write: Option<QuickWrite>,
     compiled: Arc<Compiled>,
     filled: Filled,
 }
@@ -129,7 +130,7 @@ impl Session {
         if !self.is_unlocked() || !self.server.locks().is_open() {
             return None;
         }
-        Some(Ready { _write: write, compiled, filled })
+        Some(Ready { write, compiled, filled })
     }
 
     /// Whether nothing about the session changes what a plain read or write does.
@@ -193,15 +194,15 @@ impl Session {
         &mut self,
         command: CommandLabel,
         shown: Shown<'_>,
-        ready: &Ready,
+        ready: &mut Ready,
         reply: Reply<'r>,
     ) -> Result<Answered<'r>, WireError> {
-        let Ready { compiled, filled, .. } = ready;
+        let Ready { write, compiled, filled } = ready;
         let Some(template) = compiled.template() else { return Ok(Answered::LongWay(reply)) };
         let started = reply.started();
         self.last.warnings = Warnings::default();
         let stored = Instant::now();
-        let answer = self.quick(template, filled, started).await;
+        let answer = self.quick(template, filled, write.take(), started).await;
         self.server.metrics().stage(Stage::Store, stored.elapsed());
         let (replied, outcome, rows) = match answer {
             Err(error) if error.suspects_catalog() => return Ok(Answered::LongWay(reply)),
@@ -222,7 +223,13 @@ impl Session {
         Ok(Answered::Replied(replied))
     }
 
-    async fn quick(&mut self, template: &Template, filled: &Filled, started: Instant) -> Result<Quick, StatementError> {
+    async fn quick(
+        &mut self,
+        template: &Template,
+        filled: &Filled,
+        write: Option<QuickWrite>,
+        started: Instant,
+    ) -> Result<Quick, StatementError> {
         self.refuse_stale(started)?;
         let deadline = (started + self.limit(filled)).into();
         let executor = self.server.deployment().executor();
@@ -240,8 +247,7 @@ impl Session {
             // What writes is not cut off.
             Filled::Put(triple, body) => {
                 let _shield = kill.shield();
-                // A durable write takes longer than making a box, and a read does not move its room.
-                return Box::pin(self.quick_put(template, triple, body.clone(), deadline)).await.map(Quick::Done);
+                return self.quick_put(template, triple, body.clone(), write, deadline).await.map(Quick::Done);
             }
         };
         let found = found.ok_or(StatementError::Interrupted)?;
@@ -253,11 +259,18 @@ impl Session {
         template: &Template,
         triple: &Triple,
         body: Body,
+        announced: Option<QuickWrite>,
         deadline: tokio::time::Instant,
     ) -> Result<Done, StatementError> {
-        let executor = self.server.deployment().executor();
-        let write = pin!(executor.put_cell(template.table_ref(), triple, body));
-        let fate = self.patience.wait_until(deadline, write).await.ok_or(StatementError::Timeout {
+        let executor = Arc::clone(self.server.deployment().executor());
+        let (table, name) = (template.table_ref().clone(), triple.clone());
+        // In a box: a durable write takes longer than making one, and a read does not move its room.
+        let mut write = carried(async move {
+            let fate = executor.put_cell(&table, &name, body).await;
+            drop(announced);
+            fate
+        });
+        let fate = self.patience.wait_until(deadline, Pin::new(&mut write)).await.ok_or(StatementError::Timeout {
             detail: "; the rows may be stored: repeating an insert of explicit versions settles it",
         })?;
         self.server.metrics().rows_received(1);

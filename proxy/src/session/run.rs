@@ -99,16 +99,16 @@ impl Session {
         };
         self.check(&command)?;
         self.server.metrics().stage(cellgate_metrics::Stage::Bind, started.elapsed());
-        let (time, deadline) = (self.read_time(statement), Instant::now() + self.server.config().timeouts.statement);
         // SHOW WARNINGS and SHOW ERRORS show those of the statement before.
         if !keeps_warnings(&command) {
             self.last.warnings = Warnings::default();
         }
+        let entered = Box::pin(self.enter_tables(&command)).await?;
+        // Its time begins when nobody's locks are in its way any more, and so does what it relies on.
+        let (time, deadline) = (self.read_time(statement), Instant::now() + self.server.config().timeouts.statement);
         if reaches_stores(&command) {
             self.refuse_stale(Instant::now())?;
         }
-        let server = Arc::clone(&self.server);
-        let _entered = Box::pin(self.enter_tables(&server, &command)).await?;
         // What writes is not cut off by KILL: it is either done or reported, within the stores' own time.
         let _shield = writes(&command).then(|| self.process.kill_switch().shield());
         // Each in a place of its own: in one of theirs together every statement would carry the room of the largest.
@@ -116,9 +116,9 @@ impl Session {
             Command::Read(read) if !read.into.is_empty() => Box::pin(self.read_into(read, time)).await,
             Command::Read(read) => Box::pin(self.read(read, time)).await,
             Command::Relational(program) => Box::pin(self.relational(*program, snapshot, time.deadline())).await,
-            Command::Put(put) => Box::pin(self.put(put, deadline)).await,
-            Command::Erase(erase) => Box::pin(self.erase(erase, deadline)).await,
-            Command::Ddl(ddl) => Box::pin(self.ddl(ddl)).await,
+            Command::Put(put) => Box::pin(self.put(put, entered, deadline)).await,
+            Command::Erase(erase) => Box::pin(self.erase(erase, entered, deadline)).await,
+            Command::Ddl(ddl) => Box::pin(self.ddl(ddl, entered)).await,
             Command::Use(database) => {
                 Box::pin(self.use_database(&database)).await.map(|()| Answer::Done(Done::default()))
             }

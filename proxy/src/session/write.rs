@@ -13,18 +13,26 @@ use cellgate_sql::{Erase, Put, Row};
 use cellgate_store::executor::{CellFate, PutItem, RunError};
 
 use super::buffer::{BufferLimits, Buffered};
+use super::carried::carried;
 use super::error::{StatementError, Stored};
 use super::read::within;
 use super::warnings::Level;
 use super::{Answer, Done, Session, Table, wall_clock};
-use crate::locks::Key;
+use crate::locks::{Entered, Key};
 
 /// What became of each cell of an INSERT that went through: `None` was skipped (INSERT IGNORE).
 type Fates = Vec<Option<Written>>;
 
 impl Session {
     /// INSERT.
-    pub(super) async fn put(&mut self, put: Put, deadline: Instant) -> Result<Answer, StatementError> {
+    ///
+    /// What is written is counted as under way until it is over, even if that is after its deadline.
+    pub(super) async fn put(
+        &mut self,
+        put: Put,
+        entered: Vec<Entered>,
+        deadline: Instant,
+    ) -> Result<Answer, StatementError> {
         self.open_implicitly();
         self.refuse_read_only()?;
         if let Some(open) = &mut self.transaction {
@@ -34,9 +42,9 @@ impl Session {
         let fates = if self.transaction.is_some() {
             within(deadline, pin!(self.buffer_put(&put))).await??
         } else if put.ignore {
-            self.put_ignoring(&put, deadline).await?
+            self.put_ignoring(&put, entered, deadline).await?
         } else {
-            self.put_now(&put, deadline).await?
+            self.put_now(&put, entered, deadline).await?
         };
         self.use_up_characteristics();
         self.server.metrics().stage(Stage::Store, started.elapsed());
@@ -85,10 +93,10 @@ impl Session {
     }
 
     /// Writes at once. What the deadline cuts off goes on, and the client is told so.
-    async fn put_now(&mut self, put: &Put, deadline: Instant) -> Result<Fates, StatementError> {
+    async fn put_now(&mut self, put: &Put, entered: Vec<Entered>, deadline: Instant) -> Result<Fates, StatementError> {
         let items = put.cells.iter().map(|cell| item(&put.table, cell.clone())).collect();
-        let executor = Arc::clone(self.server.deployment().executor());
-        let fates = within(deadline, pin!(executor.put(items))).await.map_err(|_| StatementError::Timeout {
+        let write = self.write(items, entered);
+        let fates = within(deadline, write).await.map_err(|_| StatementError::Timeout {
             detail: "; the rows may be stored: repeating an insert of explicit versions settles it",
         })?;
         settle(put, fates)
@@ -96,7 +104,13 @@ impl Session {
 
     /// INSERT IGNORE: what exists with another body is skipped with a warning. A race lost between looking and writing
     /// is found by looking again.
-    async fn put_ignoring(&mut self, put: &Put, deadline: Instant) -> Result<Fates, StatementError> {
+    async fn put_ignoring(
+        &mut self,
+        put: &Put,
+        entered: Vec<Entered>,
+        deadline: Instant,
+    ) -> Result<Fates, StatementError> {
+        let entered = Arc::new(entered);
         let executor = Arc::clone(self.server.deployment().executor());
         let table = put.table.table_ref();
         let mut skipped: BTreeSet<usize> = BTreeSet::new();
@@ -120,7 +134,8 @@ impl Session {
             }
             open.retain(|position| !skipped.contains(position));
             let items = open.iter().map(|p| item(&put.table, put.cells[*p].clone())).collect();
-            let answers = within(deadline, pin!(executor.put(items))).await.map_err(|_| StatementError::Timeout {
+            let write = self.write(items, Arc::clone(&entered));
+            let answers = within(deadline, write).await.map_err(|_| StatementError::Timeout {
                 detail: "; the rows may be stored: repeating an insert of explicit versions settles it",
             })?;
             let mut withheld = Vec::new();
@@ -147,6 +162,21 @@ impl Session {
             self.last.warnings.push(Level::Warning, 1062, message);
         }
         Ok(fates)
+    }
+
+    /// Hands cells to the executor. The write goes on to its end even if the caller stops waiting, and until then whoever
+    /// locks its tables waits for what `entered` counts.
+    pub(super) fn write<E: Send + 'static>(
+        &self,
+        items: Vec<PutItem>,
+        entered: E,
+    ) -> impl Future<Output = Vec<CellFate>> + Send + Unpin + use<E> {
+        let executor = Arc::clone(self.server.deployment().executor());
+        carried(async move {
+            let fates = executor.put(items).await;
+            drop(entered);
+            fates
+        })
     }
 
     /// Inside a transaction: checked against the stores and the transaction now, written at COMMIT.
@@ -222,8 +252,13 @@ impl Session {
         BufferLimits { cells: limits.transaction_cells as u64, bytes: limits.transaction_bytes.bytes() as u64 }
     }
 
-    /// DELETE on a cell table.
-    pub(super) async fn erase(&mut self, erase: Erase, deadline: Instant) -> Result<Answer, StatementError> {
+    /// DELETE on a cell table. It goes on to its end even if that is after its deadline.
+    pub(super) async fn erase(
+        &mut self,
+        erase: Erase,
+        entered: Vec<Entered>,
+        deadline: Instant,
+    ) -> Result<Answer, StatementError> {
         self.refuse_read_only()?;
         if self.transaction.as_ref().is_some_and(|t| !t.buffer.is_empty()) {
             return Err(StatementError::Unsupported {
@@ -232,10 +267,12 @@ impl Session {
             });
         }
         let executor = Arc::clone(self.server.deployment().executor());
-        let table = erase.table.table_ref();
-        // It goes on to its end, caches included.
-        let erased = within(deadline, pin!(executor.erase(&table, erase.what))).await;
-        let affected = erased.map_err(|_| StatementError::Timeout {
+        let erasing = carried(async move {
+            let erased = executor.erase(&erase.table.table_ref(), erase.what).await;
+            drop(entered);
+            erased
+        });
+        let affected = within(deadline, erasing).await.map_err(|_| StatementError::Timeout {
             detail: "; some or all of the cells may be erased: repeat the DELETE",
         })??;
         self.use_up_characteristics();

@@ -1,0 +1,96 @@
+//! Work that goes on to its end even if whoever waits for it stops waiting: a deadline, KILL, a client that is gone.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::runtime::Handle;
+
+/// Work with all that must stay in force until it is over. Waited for it costs no task; dropped before its end it goes on
+/// in one of its own.
+pub(super) struct Carried<F>(Option<Pin<Box<F>>>)
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static;
+
+/// Work that is carried to its end from the first time it is waited for.
+pub(super) fn carried<F>(work: F) -> Carried<F>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    Carried(Some(Box::pin(work)))
+}
+
+impl<F> Future for Carried<F>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        // Taken out meanwhile: work that is over, or that panics, is not gone on with.
+        let Some(mut work) = self.0.take() else { return Poll::Pending };
+        let outcome = work.as_mut().poll(cx);
+        if outcome.is_pending() {
+            self.0 = Some(work);
+        }
+        outcome
+    }
+}
+
+impl<F> Drop for Carried<F>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn drop(&mut self) {
+        // Without a runtime everything is over.
+        if let (Some(work), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(work);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::sync::Notify;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::locks::{Key, Locks, Mode};
+
+    #[tokio::test]
+    async fn a_write_keeps_locks_waiting_until_it_is_over_whoever_stopped_waiting_for_it() {
+        let (locks, stored) = (Arc::new(Locks::alone()), Arc::new(Notify::new()));
+        let table = Key::Table("d".to_owned(), "t".to_owned());
+        let now = std::time::Instant::now();
+        for _ in 0..2 {
+            let entered = locks.enter(1, &[(table.clone(), Mode::Write)], now).await.unwrap();
+            let quick = Locks::quick_write(&locks);
+            let write = carried({
+                let stored = Arc::clone(&stored);
+                async move {
+                    stored.notified().await;
+                    drop((entered, quick));
+                }
+            });
+            assert!(timeout(Duration::from_millis(1), write).await.is_err(), "nobody stores it");
+            assert!(!locks.acquire(2, &[(Key::Tables, Mode::Read)], now).await.unwrap(), "the write goes on");
+            stored.notify_one();
+            let soon = now + Duration::from_secs(60);
+            assert!(locks.acquire(2, &[(Key::Tables, Mode::Read)], soon).await.unwrap());
+            locks.ended(2);
+        }
+    }
+
+    #[tokio::test]
+    async fn work_that_is_waited_for_answers_and_is_not_repeated() {
+        let mut work = carried(async { 7 });
+        assert_eq!((&mut work).await, 7);
+        assert!(work.0.is_none());
+    }
+}
