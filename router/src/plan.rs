@@ -79,32 +79,6 @@ pub enum Plan {
     },
 }
 
-impl Plan {
-    /// How many clusters it touches.
-    pub fn width(&self) -> usize {
-        match self {
-            Self::Get { parts, .. } => parts.len(),
-            Self::Latest { parts, .. } => parts.len(),
-            Self::Rows { parts, .. } => parts.len(),
-            Self::Log { parts, .. } => parts.len(),
-            Self::Put { parts, .. } => parts.len(),
-            Self::Erase { .. } => 1,
-        }
-    }
-
-    /// The clusters it touches, ascending.
-    pub fn clusters(&self) -> Vec<ClusterNo> {
-        match self {
-            Self::Get { parts, .. } => parts.iter().map(|p| p.cluster).collect(),
-            Self::Latest { parts, .. } => parts.iter().map(|p| p.cluster).collect(),
-            Self::Rows { parts, .. } => parts.iter().map(|p| p.0).collect(),
-            Self::Log { parts, .. } => parts.iter().map(|p| p.0).collect(),
-            Self::Put { parts, .. } => parts.iter().map(|p| p.cluster).collect(),
-            Self::Erase { cluster, .. } => vec![*cluster],
-        }
-    }
-}
-
 /// Splits a request by where its keys live.
 pub fn plan(request: Request, topology: &Topology) -> Plan {
     match request {

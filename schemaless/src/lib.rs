@@ -17,6 +17,6 @@ pub use error::{ErrorKind, Invalid};
 pub use json::validate as validate_json;
 pub use keys::{AddedId, ClusterNo, ColumnKey, Epoch, RefKey, RowKey, ShardId, TableId, Token, Triple, TxnId};
 pub use request::{
-    Chain, ColumnFilter, Direction, Erasure, LatestKey, LogScan, RefRange, Request, Response, RowScan, RowSet, Written,
+    Chain, ColumnFilter, Direction, Erasure, LatestKey, LogScan, RefRange, Request, RowScan, RowSet, Written,
 };
 pub use table::{KeyForm, RowColumn, TableDef, TableKind, TableRef};

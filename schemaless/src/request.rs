@@ -1,6 +1,6 @@
 //! What can be asked of cells, and the answers.
 
-use crate::cell::{Cell, Micros, NewCell};
+use crate::cell::{Micros, NewCell};
 use crate::keys::{AddedId, ColumnKey, RefKey, RowKey, ShardId, Triple};
 use crate::table::TableRef;
 
@@ -49,19 +49,6 @@ pub enum Request {
         /// Which.
         what: Erasure,
     },
-}
-
-/// The answer to a [`Request`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Response {
-    /// To Get and Latest: one per key, `None` where there is no such cell.
-    Found(Vec<Option<Cell>>),
-    /// To Rows and Log: the cells in the order asked for.
-    Cells(Vec<Cell>),
-    /// To Put: one per cell, in order.
-    Written(Vec<Written>),
-    /// To Erase: how many cells were erased.
-    Erased(u64),
 }
 
 /// What became of one cell of a put that stands.

@@ -8,9 +8,10 @@ use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, Sha
 
 use crate::backend::{AtOnce, Backend, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState};
 use crate::error::StoreError;
+use crate::sql::Dialect;
 
 /// A [`Backend`] in front of another, which it hands on all that it does not do itself. Each method is the [`Backend`]'s of
-/// its name. What is handed on is a future more per call, which is nothing to tests; [`crate::coalesce`] does without.
+/// its name. It belongs behind [`crate::coalesce`], whose queues ([`Backend::queues`]) it would hide. What is handed on is a future more per call, which is nothing to tests; [`crate::coalesce`] does without.
 #[async_trait]
 pub trait Passing: Debug + Send + Sync {
     /// The other.
@@ -79,6 +80,16 @@ pub trait Passing: Debug + Send + Sync {
         self.reach()?.identity().await
     }
 
+    /// [`Backend::expect`]
+    fn expect(&self, identity: &Identity) {
+        self.inner().expect(identity);
+    }
+
+    /// [`Backend::dialect`]
+    fn dialect(&self) -> Option<&'static Dialect> {
+        self.inner().dialect()
+    }
+
     /// [`Backend::claim`]
     async fn claim(&self, identity: &Identity, shards: &[ShardId]) -> Result<Identity, StoreError> {
         self.reach()?.claim(identity, shards).await
@@ -108,6 +119,14 @@ impl<T: Passing> Backend for T {
 
     fn latest_at_once(&self, table: &TableRef, key: &LatestKey) -> AtOnce {
         Passing::latest_at_once(self, table, key)
+    }
+
+    fn expect(&self, identity: &Identity) {
+        Passing::expect(self, identity);
+    }
+
+    fn dialect(&self) -> Option<&'static Dialect> {
+        Passing::dialect(self)
     }
 
     async fn get(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use cellgate_metrics::Metrics;
 use cellgate_router::{Topology, Weight};
-use cellgate_schemaless::{ClusterNo, Epoch};
+use cellgate_schemaless::ClusterNo;
 use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
@@ -15,7 +15,7 @@ use super::documents::{ClusterState, DEPLOYMENT, DeploymentDocument, TopologyDoc
 use super::erasing::{ErasureLog, LOOK_EVERY};
 use super::error::OpenError;
 use super::identity::{check_identity, check_shards, failed, identity, settle_identity};
-use super::properties::{FIRST_EPOCH, cluster_no, entry_of, fixed_properties, mark_claimed, missing, stored_topology};
+use super::properties::{cluster_no, entry_of, fixed_properties, mark_claimed, missing, stored_topology};
 use super::registry::{Files, LEASE, ProxyInfo, Registration};
 use super::topology::{StoredTopology, build};
 use crate::backend::Backend;
@@ -23,6 +23,7 @@ use crate::cache::CellCache;
 use crate::error::StoreError;
 use crate::executor::{Cluster, Executor};
 use crate::meta::MetaStore;
+use crate::sql::FIRST_EPOCH;
 
 /// How often every cluster is asked for a sign of life, and one that could not be reached at the start for its
 /// identity.
@@ -289,7 +290,7 @@ impl Deployment {
         check_identity(&cluster.name, &found, &expected)?;
         let topology = self.executor.topology();
         let mapped = topology.shards_of(cluster.number).collect();
-        let epoch = topology.cluster(cluster.number).map_or(Epoch(FIRST_EPOCH), |entry| entry.epoch);
+        let epoch = topology.cluster(cluster.number).map_or(FIRST_EPOCH, |entry| entry.epoch);
         check_shards(&cluster.name, cluster.backend.as_ref(), &mapped, epoch).await?;
         cluster.backend.expect(&found);
         Ok(found.incarnation)

@@ -13,9 +13,8 @@ use super::open::{ClusterSetup, Setup, random_id};
 use crate::backend::FORMAT;
 use crate::error::StoreError;
 use crate::meta::Document;
+use crate::sql::FIRST_EPOCH;
 
-/// The epoch a cluster's log heads start at.
-pub(super) const FIRST_EPOCH: i64 = 1;
 /// How often two proxies that create the same deployment may get in each other's way before one gives up.
 const CREATE_ATTEMPTS: usize = 20;
 
@@ -155,7 +154,7 @@ pub(super) fn with_new_clusters(
             number,
             name: cluster.name.clone(),
             weight: cluster.weight.get(),
-            epoch: FIRST_EPOCH,
+            epoch: FIRST_EPOCH.0,
             state: ClusterState::New,
         });
     }

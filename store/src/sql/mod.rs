@@ -21,7 +21,7 @@ pub(crate) use clauses::room;
 pub use dialect::Dialect;
 pub(crate) use dialect::{Indexes, InsertIfAbsent, KeyLists, Lists, MARIADB, MYSQL, POSTGRES, SQLITE};
 pub(crate) use names::{BATCH_BODY, LatestBy, below_hidden, left_out, match_gets, match_latest};
-pub(crate) use own::{FIRST_EPOCH, FIRST_HEAD, SHARD_MOVED, SHARD_OWNED, first_id};
+pub(crate) use own::{FIRST_EPOCH, FIRST_HEAD, first_id};
 pub(crate) use search::{TimeSearch, by_shard};
 
 /// The columns every read of cells returns, in this order.

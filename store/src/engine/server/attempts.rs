@@ -19,7 +19,7 @@ const DEADLOCKS: u32 = 10;
 const LOCK_WAITS: u32 = 3;
 
 /// What our own clock allows beyond the server's, so that the server's answer wins.
-const GRACE: Duration = Duration::from_secs(2);
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 /// First and longest pause between two attempts to reach a server.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cellgate_metrics::{Operation, PoolState};
 use cellgate_schemaless::{
-    AddedId, Cell, ClusterNo, ColumnFilter, Epoch, Erasure, LatestKey, LogScan, Micros, RowScan, ShardId, TableRef,
-    Triple,
+    AddedId, Cell, ColumnFilter, Epoch, Erasure, LatestKey, LogScan, Micros, RowScan, ShardId, TableRef, Triple,
 };
 
 use crate::backend::{ANSWER_BYTES, Backend, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState};
@@ -16,7 +15,7 @@ use crate::engine::server::driver::{Driver, Guard, Names, Value};
 use crate::engine::server::identity::identity_of;
 use crate::engine::server::{ServerOptions, put};
 use crate::error::StoreError;
-use crate::sql::{Dialect, Query, SHARD_MOVED, SHARD_OWNED, TimeSearch, below_hidden, by_shard, left_out};
+use crate::sql::{Dialect, Query, TimeSearch, below_hidden, by_shard, left_out};
 
 /// Most rows of one page: with bodies of usual size it stays well below [`PAGE_BYTES`].
 const PAGE_ROWS: u64 = 4096;
@@ -259,16 +258,10 @@ fn corrupt(detail: &str) -> StoreError {
 }
 
 fn shard_state(row: &[Value]) -> Result<ShardState, StoreError> {
-    let wrong = || corrupt("cg_shard holds what no shard is");
-    let [_, Value::Int(shard), Value::Int(state), moved_to] = row else { return Err(wrong()) };
-    let shard = ShardId(u16::try_from(*shard).map_err(|_| wrong())?);
-    let moved_to = match (*state, moved_to) {
-        (SHARD_OWNED, Value::Null) => None,
-        (SHARD_MOVED, Value::Int(cluster)) => {
-            let cluster = u16::try_from(*cluster).map_err(|_| wrong())?;
-            Some(ClusterNo::new(cluster).map_err(|_| wrong())?)
-        }
-        (_, Value::Null | Value::Int(_) | Value::Bytes(_)) => return Err(wrong()),
+    let (shard, state, moved_to) = match row {
+        [_, Value::Int(shard), Value::Int(state), Value::Null] => (*shard, *state, None),
+        [_, Value::Int(shard), Value::Int(state), Value::Int(cluster)] => (*shard, *state, Some(*cluster)),
+        _ => return Err(corrupt("cg_shard holds what no shard is")),
     };
-    Ok(ShardState { shard, moved_to })
+    ShardState::from_columns(shard, state, moved_to)
 }

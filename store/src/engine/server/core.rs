@@ -9,15 +9,12 @@ use cellgate_schemaless::{Cell, TableRef};
 
 use crate::backend::{ANSWER_BYTES, Timeouts};
 use crate::engine::server::ServerOptions;
-use crate::engine::server::attempts::{Attempts, bounded, unsettled};
+use crate::engine::server::attempts::{Attempts, GRACE, bounded, unsettled};
 use crate::engine::server::driver::{Driver, Failure, Guard, Names, Session, Value};
 use crate::engine::server::pool::Sessions;
 use crate::engine::server::put::stale;
 use crate::error::{Reason, StoreError};
 use crate::sql::{Dialect, Query};
-
-/// What our own clock allows a read beyond the server's statement timeout, so that the server's answer wins.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// Pause between two looks at whether the sessions in use have come back.
 const CLOSE_PAUSE: Duration = Duration::from_millis(10);
