@@ -215,7 +215,8 @@ impl<K: PartialEq> Engine<K> {
     /// Runs a program over the rows given.
     ///
     /// # Errors
-    /// What a value makes of an operator, a bound that is exceeded, or a defect.
+    /// What a value makes of an operator, a bound that is exceeded, or a defect. After [`RelationalFailure::Sqlite`] the
+    /// engine is not to be used again: a transaction may be open, a table filled in part.
     pub fn run(
         &mut self,
         program: &Arc<Program>,
@@ -300,10 +301,11 @@ impl<K: PartialEq> Engine<K> {
 
     fn fill(&mut self, filling: Filling<'_>) -> rusqlite::Result<()> {
         let name = Program::table_name(filling.relation);
+        let mut stays = false;
         let rows = match filling.rows {
             Source::Kept(_) if self.kept.contains(&name) => return Ok(()),
             Source::Kept(make) => {
-                self.kept.insert(name.clone());
+                stays = true;
                 make()
             }
             Source::Now(rows) => rows,
@@ -332,7 +334,11 @@ impl<K: PartialEq> Engine<K> {
                 "CREATE INDEX \"{name}.by_table\" ON \"{name}\" (\"TABLE_SCHEMA\", \"TABLE_NAME\")"
             ))?;
         }
-        self.connection.execute_batch("COMMIT")
+        self.connection.execute_batch("COMMIT")?;
+        if stays {
+            self.kept.insert(name);
+        }
+        Ok(())
     }
 
     /// Drops what is held.
