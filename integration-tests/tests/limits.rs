@@ -327,3 +327,24 @@ async fn a_function_in_every_row_of_an_insert_is_called_once_for_each() {
     let refusal = killed.expect_err("killed");
     assert_eq!(Refusal::of(&refusal).map(|r| r.code), Some(1317), "{refusal}");
 }
+
+#[tokio::test]
+async fn the_user_variables_of_a_session_are_bounded_together() {
+    let proxy = Deployment::configured("[limits]\nuser_variables = \"64KiB\"\n").start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    let of = |length: usize| format!("'{}'", "x".repeat(length));
+    run(&mut conn, &format!("SET @a = {}", of(40_000))).await;
+    for refused in [
+        format!("SET @b = {}", of(40_000)),
+        format!("SET @a = 1, autocommit = 0, @b = {}", of(70_000)),
+        format!("SELECT 1, {} INTO @a, @b", of(70_000)),
+    ] {
+        let error = conn.query_drop(refused).await.expect_err("too much");
+        assert_eq!(Refusal::of(&error).map(|r| r.code), Some(1104), "{error}");
+    }
+    let kept: Option<(String, Option<String>, i64)> = conn.query_first("SELECT @a, @b, @@autocommit").await.unwrap();
+    assert_eq!(kept, Some(("x".repeat(40_000), None, 1)), "nothing of what was refused");
+    run(&mut conn, &format!("SET @a = 1, @b = {}", of(60_000))).await;
+    assert!(conn.reset().await.unwrap());
+    run(&mut conn, &format!("SET @c = {}", of(60_000))).await;
+}

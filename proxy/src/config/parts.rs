@@ -70,6 +70,9 @@ section! {
         plan_cache: Size = "16MiB" in "64KiB" to "4GiB", Restart;
         /// Most bytes one connection may hold that were sent with COM_STMT_SEND_LONG_DATA.
         long_data: Size = "64MiB" in "0" to "1GiB", Reload;
+        /// Most bytes of one session's user variables (`@x`), their names and 128 bytes for each included; further ones get
+        /// error 1104.
+        user_variables: Size = "16MiB" in "64KiB" to "1GiB", Reload;
         /// Most cells a transaction may write.
         transaction_cells: usize = "10000" in "1" to "1000000", Reload;
         /// Most bytes of cells a transaction may write; they are held in memory until COMMIT.

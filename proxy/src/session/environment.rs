@@ -125,7 +125,7 @@ impl Environment for Bound<'_> {
     }
 
     fn user_variable(&self, name: &str) -> Value {
-        self.session.user_variables.get(name).cloned().unwrap_or(Value::Null)
+        self.session.user_variables.get(name)
     }
 
     fn function(&self, function: SessionFunction) -> Value {

@@ -27,6 +27,7 @@ mod send;
 mod settings;
 mod show;
 mod track;
+mod user_variables;
 mod variables;
 mod warnings;
 mod workshop;
@@ -50,14 +51,10 @@ pub use error::{StatementError, Stored};
 use locking::Held;
 use read::Stream;
 use track::Track;
+use user_variables::UserVariables;
 pub use variables::{ServerFacts, VariableError, Variables};
 use warnings::Warnings;
 pub use workshop::Workshop;
-
-/// Most user variables (`@x`) a session keeps, and most bytes of one. Clients use a handful; a loop must not fill the
-/// proxy's memory.
-const USER_VARIABLES: usize = 10_000;
-const USER_VARIABLE_BYTES: usize = 1 << 20;
 
 /// One client's session.
 pub struct Session {
@@ -73,7 +70,7 @@ pub struct Session {
     seat: Option<Seat>,
     database: Option<String>,
     variables: Variables,
-    user_variables: BTreeMap<String, Value>,
+    user_variables: UserVariables,
     /// Characteristics set for the next transaction only.
     next: Characteristics,
     transaction: Option<Open>,
@@ -207,7 +204,7 @@ impl Session {
             seat: None,
             database: None,
             variables,
-            user_variables: BTreeMap::new(),
+            user_variables: UserVariables::default(),
             next: Characteristics::default(),
             transaction: None,
             multi_statements: false,

@@ -66,9 +66,7 @@ impl Session {
             self.last.warnings.push(Level::Warning, 1329, "No data - zero rows fetched, selected, or processed");
             return Ok(Answer::Done(Done::default()));
         };
-        for (name, value) in names.into_iter().zip(row) {
-            self.set_user_variable(name, value)?;
-        }
+        self.set_user_variables(names.into_iter().zip(row).collect())?;
         Ok(Answer::Done(Done { affected: 1, ..Done::default() }))
     }
 
