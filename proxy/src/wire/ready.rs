@@ -14,7 +14,7 @@ use super::column::{text_collation, write_field};
 use super::command::{Command, CommandKind, ExecuteFlags, MultiStatements};
 use super::cursors::{Cursor, Cursors};
 use super::enter::{Entered, Entrance, admit};
-use super::error::{ErrorReply, Violation, Wait, WireError};
+use super::error::{ErrorReply, Violation, WireError};
 use super::execute::{Bound, Naming, params};
 use super::handler::{Handler, Opened, Prepared, WireEvent};
 use super::limits::WireLimits;
@@ -90,7 +90,7 @@ impl<'a, H: Handler> Ready<'a, H> {
                 // A command that is there already is not lost to a stop at the same time: it is looked at below.
                 None => {
                     let came = {
-                        let mut receiving = pin!(self.channel.receive(limit, patience, Wait::Idle));
+                        let mut receiving = pin!(self.channel.receive_command(limit, patience));
                         poll_fn(|cx| match receiving.as_mut().poll(cx) {
                             Poll::Ready(packet) => Poll::Ready(packet.map(Ok)),
                             Poll::Pending if kill.poll_connection_killed(cx).is_ready() => {
