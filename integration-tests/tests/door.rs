@@ -13,6 +13,8 @@ use cellgate_integration_tests::wait;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Compression, Conn, SslOpts};
 
+const COM_PROCESS_KILL: u8 = 0x0c;
+const COM_CHANGE_USER: u8 = 0x11;
 const COM_STMT_PREPARE: u8 = 0x16;
 const COM_STMT_EXECUTE: u8 = 0x17;
 const COM_STMT_FETCH: u8 = 0x1c;
@@ -417,4 +419,42 @@ async fn the_key_for_passwords_without_tls_is_shown_to_who_asks_for_it_by_name()
     assert!(key.starts_with("-----BEGIN PUBLIC KEY-----"), "{key}");
     let everything: Vec<(String, String)> = client::rows(&mut conn, "SHOW GLOBAL STATUS").await;
     assert_eq!(of(&everything), Some(key));
+}
+
+/// Becomes a user without a password, in no database.
+fn change_user(raw: &mut Raw, user: &str) -> Reply {
+    let fields = [user.as_bytes(), b"\0\0\0", &45_u16.to_le_bytes(), b"mysql_native_password\0"].concat();
+    raw.command(COM_CHANGE_USER, &fields).unwrap();
+    // Asks for a proof over a new salt; that of an empty password is empty.
+    assert_eq!(raw.read_packet().unwrap()[0], 0xfe);
+    raw.write_packet(b"").unwrap();
+    raw.reply().unwrap()
+}
+
+#[tokio::test]
+async fn nothing_of_a_statement_or_a_user_is_left_to_the_next_one() {
+    const QUERY_ATTRIBUTES: u32 = 0x800_0000;
+    let proxy = Deployment::embedded().start();
+    let mut root = client::connect(proxy.mysql()).await;
+    client::run(&mut root, "CREATE DATABASE mine").await;
+    client::run(&mut root, "CREATE USER 'next'@'localhost'").await;
+    let mut raw = Raw::connect(proxy.mysql(), LIMIT).unwrap().log_in_with(QUERY_ATTRIBUTES).unwrap();
+    let own = root.id();
+    // One attribute: no NULL, its types are given, VAR_STRING, its name, its value; then the text.
+    let with_attribute = |text: &str| [b"\x01\x01\0\x01\xfd\0\x05trace\x06secret", text.as_bytes()].concat();
+    let without = |text: &str| [b"\0\x01", text.as_bytes()].concat();
+    assert_eq!(raw.query(&without("USE mine")).unwrap(), Reply::Ok);
+    assert_eq!(raw.query(&with_attribute("SELEC 1")).unwrap(), Reply::Error(1064));
+    let listed = async |conn: &mut Conn| {
+        let rows: Vec<mysql_async::Row> = conn.query("SHOW FULL PROCESSLIST").await.unwrap();
+        let other = rows.into_iter().find(|row| row.get::<u32, _>(0) != Some(own)).expect("two connections");
+        (other.get::<Option<String>, _>(3).unwrap(), format!("{:?}", other.unwrap()))
+    };
+    let (database, row) = listed(&mut root).await;
+    assert_eq!(database.as_deref(), Some("mine"));
+    assert!(!row.contains("secret"), "{row}");
+    assert_eq!(change_user(&mut raw, "next"), Reply::Ok);
+    let (database, row) = listed(&mut root).await;
+    assert_eq!(database, None, "{row}");
+    assert!(row.contains("next"), "{row}");
 }

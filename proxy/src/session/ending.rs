@@ -21,7 +21,7 @@ pub(super) struct Ending {
 pub(super) enum Shown<'a> {
     /// One of perhaps several of a text.
     Statement(&'a Statement),
-    /// A text in UTF-8 that was not parsed, as the client sent it.
+    /// A text that was not parsed or could not be, as the client sent it.
     Text(&'a [u8]),
 }
 

@@ -60,6 +60,7 @@ impl Handler for Session {
         self.begin_tracking(login.capabilities.session_track);
         self.server.login_granted(&login.user, &self.host);
         self.database = None;
+        self.process.use_database(None);
         self.process.login(&self.user, listed(&self.client));
         if let Some(database) = &login.database {
             self.init_db(database).await?;
@@ -293,10 +294,10 @@ impl Session {
         match parsed {
             Ok(statements) => self.run_all(statements, started, reply).await,
             Err(error) => {
-                let kind = error.kind();
-                self.server.metrics().query(CommandLabel::Query, ShapeLabel::Other, Outcome::Error(kind));
-                self.note_error(&error);
-                Ok(reply.error(&errors::reply(&error)))
+                let answer = self.note_error(&error);
+                let ending = Ending { outcome: Outcome::Error(error.kind()), rows: 0 };
+                self.finish(CommandLabel::Query, Shown::Text(&text), ShapeLabel::Other, started, &ending);
+                Ok(reply.error(&answer))
             }
         }
     }

@@ -247,6 +247,8 @@ impl Session {
         self.held = Held::default();
         self.prepared.clear();
         self.last = Last::default();
+        self.attributes = Attributes::new();
+        self.process.describe(String::new());
     }
 
     /// The variables of a session that begins now.
