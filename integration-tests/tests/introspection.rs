@@ -509,6 +509,13 @@ async fn explain_says_what_the_cache_has() {
     assert_eq!(cache(&mut conn, &format!("EXPLAIN ANALYZE {one}")).await, "hit");
     assert_eq!(cache(&mut conn, &format!("EXPLAIN {two}")).await, "1 of 2");
     assert_eq!(cache(&mut conn, "EXPLAIN SELECT body FROM trips WHERE row_key = 'a'").await, "no");
+    let counted = async |conn: &mut Conn, statement: &str| {
+        let row: Option<Row> = conn.query_first(format!("EXPLAIN ANALYZE {statement}")).await.unwrap();
+        row.and_then(|row| row.get::<i64, _>("rows")).expect("a line")
+    };
+    assert_eq!(counted(&mut conn, "SELECT body FROM trips").await, 2);
+    assert_eq!(counted(&mut conn, "SELECT body FROM trips LIMIT 1").await, 1);
+    assert_eq!(counted(&mut conn, "SELECT 1").await, 1);
     let off = Deployment::configured("[cache]\nsize = \"0\"\n").start();
     let mut conn = golden::connect(off.mysql(), "test").await;
     client::run(&mut conn, TRIPS).await;
