@@ -458,3 +458,18 @@ async fn nothing_of_a_statement_or_a_user_is_left_to_the_next_one() {
     assert_eq!(database, None, "{row}");
     assert!(row.contains("next"), "{row}");
 }
+
+#[tokio::test]
+async fn who_may_kill_no_more_may_not_by_the_protocol_either() {
+    let proxy = Deployment::embedded().start();
+    let mut root = client::connect(proxy.mysql()).await;
+    client::run(&mut root, "CREATE USER 'op'@'localhost'").await;
+    client::run(&mut root, "GRANT ALL ON *.* TO 'op'@'localhost'").await;
+    let mut raw = Raw::login(proxy.mysql(), LIMIT).unwrap();
+    assert_eq!(change_user(&mut raw, "op"), Reply::Ok);
+    client::run(&mut root, "REVOKE ALL ON *.* FROM 'op'@'localhost'").await;
+    raw.command(COM_PROCESS_KILL, &root.id().to_le_bytes()).unwrap();
+    assert_eq!(raw.reply().unwrap(), Reply::Error(1095));
+    let still: Option<u8> = root.query_first("SELECT 1").await.unwrap();
+    assert_eq!(still, Some(1));
+}

@@ -110,6 +110,7 @@ impl Handler for Session {
     }
 
     async fn kill(&mut self, connection: u32) -> Result<Status, ErrorReply> {
+        self.renew_access();
         let killed = match self.kill_session(connection, Kill::Connection) {
             Ok(()) if connection == self.process.id() => Err(StatementError::Interrupted),
             killed => killed,
