@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -55,6 +55,8 @@ pub struct Server {
     /// How often all tables were locked by FLUSH.
     flushes: AtomicU64,
     started: Instant,
+    /// No new clients are taken: what runs is finished.
+    stopping: AtomicBool,
 }
 
 impl Server {
@@ -104,6 +106,7 @@ impl Server {
             login_key,
             delays: LoginDelays::default(),
             started: Instant::now(),
+            stopping: AtomicBool::new(false),
         }
     }
 
@@ -327,6 +330,7 @@ impl Server {
                 drop(permit);
             });
         }
+        self.stopping.store(true, Ordering::Relaxed);
         drop(listener);
         let patience = self.config().timeouts.shutdown;
         let all_done = async { while connections.join_next().await.is_some() {} };
@@ -432,7 +436,9 @@ impl HttpState for Server {
             ClusterReadiness { name: cluster.name.clone(), ready, reason: reason.to_owned() }
         };
         let clusters: Vec<ClusterReadiness> = self.deployment.executor().clusters().map(state).collect();
-        let reason = if self.meta_age() > self.config().meta.max_stale {
+        let reason = if self.stopping.load(Ordering::Relaxed) {
+            "the proxy is stopping"
+        } else if self.meta_age() > self.config().meta.max_stale {
             "the meta store has not been reached for longer than meta.max_stale"
         } else if clusters.iter().any(|c| c.ready) {
             ""
