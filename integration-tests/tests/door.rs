@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use cellgate_integration_tests::Deployment;
 use cellgate_integration_tests::client::{self, Refusal};
+use cellgate_integration_tests::http;
 use cellgate_integration_tests::proxy::Proxy;
 use cellgate_integration_tests::raw::{COM_QUERY, Raw, Reply};
 use cellgate_integration_tests::wait;
@@ -167,6 +168,10 @@ async fn a_table_is_fetched_in_parts_while_other_statements_run() {
         }
         assert_eq!(status & CURSOR_EXISTS, CURSOR_EXISTS);
         assert_eq!(raw.query(b"SELECT 1").unwrap(), Reply::Rows(1));
+        // Nothing runs: the next part is none of its business.
+        let others = "SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID()";
+        let id: u32 = conn.query_first(others).await.unwrap().unwrap();
+        client::run(&mut conn, &format!("KILL QUERY {id}")).await;
     }
     assert_eq!(fetched, [1000, 1000, 500]);
 }
@@ -186,6 +191,17 @@ fn a_proxy_header_says_whose_connection_it_is() {
     let logged = |log: String| log.contains("host=\"192.0.2.9\"") || log.contains("host=192.0.2.9");
     wait::until("the refusal in the log", LIMIT, || logged(proxy.log()).then_some(()));
     assert!(connect(b"no header\r\n").read_packet().is_err());
+    // A health check that only connects. Its end is seen before that of whoever comes behind it.
+    let failures = |reason: &str| {
+        let samples = http::metrics(proxy.http()).unwrap();
+        samples.iter().filter(|(name, _)| name.contains("login") && name.contains(reason)).map(|(_, n)| *n).sum::<f64>()
+    };
+    wait::until("the missing header to be counted", LIMIT, || (failures("protocol") >= 1.0).then_some(()));
+    for _ in 0..3 {
+        drop(Raw::connect(proxy.mysql(), LIMIT).unwrap());
+    }
+    assert!(connect(b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0").log_in().is_ok());
+    assert!((failures("protocol") - 1.0).abs() < 0.5, "{}", failures("protocol"));
 }
 
 #[tokio::test]

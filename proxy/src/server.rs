@@ -346,8 +346,14 @@ impl Server {
         let open = self.metrics.connection_accepted();
         let (stream, peer) = match self.unwrapped(stream, peer).await {
             Ok(unwrapped) => unwrapped,
+            // A health check that only connects.
+            Err(WireError::Closed) => return,
             Err(error) => {
-                self.metrics.login_failed(LoginFailure::Protocol);
+                match error {
+                    WireError::Timeout(_) => self.metrics.login_failed(LoginFailure::Timeout),
+                    WireError::Protocol(_) => self.metrics.login_failed(LoginFailure::Protocol),
+                    WireError::Io(_) | WireError::TooLarge { .. } | WireError::Killed | WireError::Closed => {}
+                }
                 tracing::info!(%peer, %error, "a connection without the PROXY header that was expected");
                 return;
             }

@@ -88,7 +88,7 @@ impl Handler for Session {
                 self.process.use_database(self.database.as_deref());
                 Ok(self.status())
             }
-            Err(error) => Err(errors::reply(&error)),
+            Err(error) => Err(self.note_error(&error)),
         }
     }
 
@@ -166,8 +166,7 @@ impl Handler for Session {
             Err(error) => {
                 let outcome = Outcome::Error(error.kind());
                 self.server.metrics().query(CommandLabel::Prepare, ShapeLabel::Other, outcome);
-                self.note_error(&error);
-                Err(errors::reply(&error))
+                Err(self.note_error(&error))
             }
         }
     }
@@ -214,14 +213,15 @@ impl Handler for Session {
                 self.last.row_count = -1;
                 (Ok(Opened::Rows { cursor: Cursor(cursor), columns, status: Session::status(self) }), Outcome::Ok)
             }
-            Err(error) => {
-                self.note_error(&error);
-                (Err(errors::reply(&error)), Outcome::Error(error.kind()))
-            }
+            Err(error) => (Err(self.note_error(&error)), Outcome::Error(error.kind())),
         };
         let shown = Shown::Statement(statement);
         self.finish(CommandLabel::Execute, shown, shape_label(statement), started, &Ending { outcome, rows: 0 });
         opened
+    }
+
+    fn fetching(&mut self) {
+        self.process.kill_switch().statement_begins();
     }
 
     async fn fetch(&mut self, Cursor(cursor): &mut Cursor) -> Result<Option<cellgate_sql::Row>, ErrorReply> {

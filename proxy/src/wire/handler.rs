@@ -108,7 +108,10 @@ pub trait Handler: Send {
     /// What the client is told.
     async fn open(&mut self, plan: &Self::Plan, params: Vec<Value>) -> Result<Opened<Self::Cursor>, ErrorReply>;
 
-    /// STMT_FETCH: the next row of a cursor.
+    /// STMT_FETCH: some rows of a cursor are fetched next, one by one.
+    fn fetching(&mut self) {}
+
+    /// The next row of a cursor.
     ///
     /// # Errors
     /// What the client is told; the cursor is closed then.

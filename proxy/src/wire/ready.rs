@@ -353,6 +353,7 @@ impl<'a, H: Handler> Ready<'a, H> {
             write_error(self.channel, &error);
             return Ok(());
         };
+        self.handler.fetching();
         let mut reply = RowsReply::resume(self.channel, self.client, Arc::clone(&cursor.columns));
         for _ in 0..most {
             match self.handler.fetch(&mut cursor.rows).await {
