@@ -14,6 +14,7 @@ use cellgate_integration_tests::wait;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Compression, Conn, SslOpts};
 
+const COM_INIT_DB: u8 = 0x02;
 const COM_PROCESS_KILL: u8 = 0x0c;
 const COM_CHANGE_USER: u8 = 0x11;
 const COM_STMT_PREPARE: u8 = 0x16;
@@ -488,4 +489,30 @@ async fn who_may_kill_no_more_may_not_by_the_protocol_either() {
     assert_eq!(raw.reply().unwrap(), Reply::Error(1095));
     let still: Option<u8> = root.query_first("SELECT 1").await.unwrap();
     assert_eq!(still, Some(1));
+}
+
+#[test]
+fn commands_that_are_refused_are_counted_as_such() {
+    let proxy = Deployment::embedded().start();
+    let mut raw = Raw::login(proxy.mysql(), LIMIT).unwrap();
+    for (command, argument, code) in
+        [(COM_INIT_DB, &b"nope"[..], 1049), (COM_PROCESS_KILL, &[9, 9, 9, 0], 1094), (0x99, b"", 1047)]
+    {
+        raw.command(command, argument).unwrap();
+        assert_eq!(raw.reply().unwrap(), Reply::Error(code));
+    }
+    raw.command(COM_INIT_DB, b"information_schema").unwrap();
+    assert_eq!(raw.reply().unwrap(), Reply::Ok);
+    // Behind the others: they are counted by now.
+    assert_eq!(raw.query(b"SELECT 1").unwrap(), Reply::Rows(1));
+    let samples = http::metrics(proxy.http()).unwrap();
+    let counted = |command: &str, outcome: &str| {
+        let labels = [format!("command=\"{command}\""), format!("outcome=\"{outcome}\"")];
+        let of = samples.iter().filter(|(name, _)| {
+            name.starts_with("cellgate_queries_total") && labels.iter().all(|label| name.contains(label.as_str()))
+        });
+        of.map(|(_, count)| *count).collect::<Vec<_>>()
+    };
+    assert_eq!((counted("init_db", "not_found"), counted("init_db", "ok")), (vec![1.0], vec![1.0]));
+    assert_eq!((counted("other", "not_found"), counted("other", "unsupported")), (vec![1.0], vec![1.0]));
 }

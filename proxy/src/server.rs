@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
@@ -20,7 +20,7 @@ use crate::auth::Verifier;
 use crate::auth::delays::LoginDelays;
 use crate::auth::login_key::LoginKey;
 use crate::catalog::Catalog;
-use crate::config::{Config, Target};
+use crate::config::Config;
 use crate::errors;
 use crate::http::{ClusterReadiness, HttpState, Readiness};
 use crate::locks::Locks;
@@ -29,6 +29,7 @@ use crate::processes::Processes;
 use crate::relational::Relational;
 use crate::session::{ServerFacts, Session, Variables, Workshop};
 use crate::signals::told;
+use crate::sync::lock;
 use crate::tls::Tls;
 use crate::version;
 use crate::wire::{self, BoxStream, Greeting, Lifetime, Wait, WireError, WireLimits};
@@ -410,11 +411,7 @@ impl Server {
 
 /// Locks between the sessions of this proxy or, if others can serve the deployment, of all proxies.
 fn locks_of(config: &Config, deployment: &Deployment, facts: &ServerFacts) -> Locks {
-    let is_file = |target: &Target| match target {
-        Target::Sqlite { .. } => true,
-        Target::Mysql(_) | Target::Postgres(_) => false,
-    };
-    if is_file(&config.topology.meta) || config.clusters.iter().any(|cluster| is_file(&cluster.primary)) {
+    if config.topology.meta.is_file() || config.clusters.iter().any(|cluster| cluster.primary.is_file()) {
         return Locks::alone();
     }
     // A proxy that starts again must not be taken for the one that held locks.
@@ -462,9 +459,4 @@ fn is_loopback(host: &str) -> bool {
 /// How MySQL shows where a client comes from.
 fn host_name(peer: IpAddr) -> String {
     if peer.to_canonical().is_loopback() { "localhost".to_owned() } else { peer.to_canonical().to_string() }
-}
-
-/// A lock whose data is right after every single step, so that a panic elsewhere does not spoil it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

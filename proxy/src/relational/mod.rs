@@ -14,7 +14,7 @@ mod tables;
 mod tests;
 mod view;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use cellgate_sql::Row;
@@ -22,6 +22,7 @@ use cellgate_sql::relational::Program;
 use tokio::sync::Semaphore;
 
 use crate::catalog::Snapshot;
+use crate::sync::lock;
 use crate::until::Until;
 use engine::{Engine, Filling, Source};
 pub use error::RelationalFailure;
@@ -99,14 +100,14 @@ impl Relational {
         let rows = engine.run(program, key, tables.collect(), until);
         // A statement that fails leaves nothing behind; of an engine that failed itself nobody knows what it holds.
         if !matches!(rows, Err(RelationalFailure::Sqlite(_))) {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(engine);
+            lock(&self.idle).push(engine);
         }
         rows
     }
 
     /// An engine, that of the key if there is one.
     fn take(&self, key: &Key) -> Result<Engine<Key>, RelationalFailure> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = lock(&self.idle);
         let fitting = idle.iter().position(|engine| engine.key() == Some(key));
         // The one unused for longest stands first.
         let place = fitting.or((idle.len() >= ENGINES).then_some(0));

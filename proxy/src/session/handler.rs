@@ -272,9 +272,9 @@ impl Handler for Session {
                 self.server.metrics().bytes_received(usize::try_from(received).unwrap_or(usize::MAX));
                 self.server.metrics().bytes_sent(usize::try_from(sent).unwrap_or(usize::MAX));
             }
-            WireEvent::Command { kind, reading, started } => {
+            WireEvent::Command { kind, reading, started, refused } => {
                 self.server.metrics().stage(Stage::Read, reading);
-                self.observe_command(kind, started);
+                self.observe_command(kind, started, refused);
             }
         }
     }

@@ -37,7 +37,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use cellgate_schemaless::Micros;
+use cellgate_schemaless::{ErrorKind, Micros};
 use cellgate_sql::{AccountName, ColumnMeta, Normal, Row, SqlError, Value};
 
 use crate::access::{Access, Seat};
@@ -110,6 +110,8 @@ struct Last {
     row_count: i64,
     found_rows: u64,
     warnings: Warnings,
+    /// The class of its error.
+    error: Option<ErrorKind>,
 }
 
 /// An open transaction.

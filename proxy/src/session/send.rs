@@ -167,7 +167,7 @@ impl Session {
             warnings = Warnings::default();
         }
         warnings.push(Level::Error, reply.code, reply.message.clone());
-        self.last = Last { row_count: -1, found_rows: 0, warnings };
+        self.last = Last { row_count: -1, found_rows: 0, warnings, error: Some(error.kind()) };
         reply
     }
 }

@@ -274,6 +274,8 @@ pub enum WireEvent {
         reading: Duration,
         /// When the whole of it was read. Its reply is written now, or ready to be.
         started: Instant,
+        /// Whether it was answered with an error. Not said of statements, which their handler answers.
+        refused: bool,
     },
     /// Bytes came and went since the last of these events.
     Traffic {
