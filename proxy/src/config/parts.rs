@@ -130,9 +130,9 @@ section! {
         handshake: Duration = "10s" in "100ms" to "10m", Reload;
         /// A client's next command (MySQL's `wait_timeout`).
         idle: Duration = "8h" in "1s" to "8760h", Reload;
-        /// A client that does not send the rest of a command it has begun, for each 64 KiB (MySQL's `net_read_timeout`).
+        /// A client that does not send the rest of a command it has begun, for each 32 KiB (MySQL's `net_read_timeout`).
         read: Duration = "1m" in "100ms" to "24h", Reload;
-        /// A client that does not take its result (MySQL's `net_write_timeout`).
+        /// A client that does not take its result, for each 32 KiB (MySQL's `net_write_timeout`).
         write: Duration = "1m" in "100ms" to "24h", Reload;
         /// What is running when the program is told to stop.
         shutdown: Duration = "10s" in "0s" to "1h", Reload;

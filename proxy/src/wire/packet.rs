@@ -32,7 +32,8 @@ const LONG_READ: usize = 4 * 1024;
 /// nothing until they are sent.
 const NEXT_READ: usize = 16 * 1024;
 /// Replies are written at the latest when so many bytes of them wait; and a client has the write timeout for each so
-/// many bytes, so that it cannot hold a result by taking it byte by byte.
+/// many bytes, so that it cannot hold a result by taking it byte by byte. The same of a command that it sends. These times
+/// are documented with this size.
 const FLUSH_AT: usize = 32 * 1024;
 /// An output buffer larger than this is given back when the connection falls idle.
 const IDLE_OUTPUT: usize = 1024;
