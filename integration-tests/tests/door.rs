@@ -7,12 +7,16 @@ use std::time::{Duration, Instant};
 
 use cellgate_integration_tests::Deployment;
 use cellgate_integration_tests::client::{self, Refusal};
+use cellgate_integration_tests::http;
 use cellgate_integration_tests::proxy::Proxy;
 use cellgate_integration_tests::raw::{COM_QUERY, Raw, Reply};
 use cellgate_integration_tests::wait;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Compression, Conn, SslOpts};
 
+const COM_INIT_DB: u8 = 0x02;
+const COM_PROCESS_KILL: u8 = 0x0c;
+const COM_CHANGE_USER: u8 = 0x11;
 const COM_STMT_PREPARE: u8 = 0x16;
 const COM_STMT_EXECUTE: u8 = 0x17;
 const COM_STMT_FETCH: u8 = 0x1c;
@@ -165,6 +169,10 @@ async fn a_table_is_fetched_in_parts_while_other_statements_run() {
         }
         assert_eq!(status & CURSOR_EXISTS, CURSOR_EXISTS);
         assert_eq!(raw.query(b"SELECT 1").unwrap(), Reply::Rows(1));
+        // Nothing runs: the next part is none of its business.
+        let others = "SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID()";
+        let id: u32 = conn.query_first(others).await.unwrap().unwrap();
+        client::run(&mut conn, &format!("KILL QUERY {id}")).await;
     }
     assert_eq!(fetched, [1000, 1000, 500]);
 }
@@ -184,6 +192,17 @@ fn a_proxy_header_says_whose_connection_it_is() {
     let logged = |log: String| log.contains("host=\"192.0.2.9\"") || log.contains("host=192.0.2.9");
     wait::until("the refusal in the log", LIMIT, || logged(proxy.log()).then_some(()));
     assert!(connect(b"no header\r\n").read_packet().is_err());
+    // A health check that only connects. Its end is seen before that of whoever comes behind it.
+    let failures = |reason: &str| {
+        let samples = http::metrics(proxy.http()).unwrap();
+        samples.iter().filter(|(name, _)| name.contains("login") && name.contains(reason)).map(|(_, n)| *n).sum::<f64>()
+    };
+    wait::until("the missing header to be counted", LIMIT, || (failures("protocol") >= 1.0).then_some(()));
+    for _ in 0..3 {
+        drop(Raw::connect(proxy.mysql(), LIMIT).unwrap());
+    }
+    assert!(connect(b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0").log_in().is_ok());
+    assert!((failures("protocol") - 1.0).abs() < 0.5, "{}", failures("protocol"));
 }
 
 #[tokio::test]
@@ -331,18 +350,27 @@ async fn kill_query_ends_a_long_select_and_nothing_else() {
         let insert = format!("INSERT INTO trips (row_key, column_key, ref_key, body) VALUES {}", rows.join(", "));
         client::run(&mut root, &insert).await;
     }
-    let mut result = conn.query_iter("SELECT row_key, body FROM trips").await.unwrap();
-    assert!(result.next().await.unwrap().is_some());
-    root.query_drop(format!("KILL QUERY {id}")).await.unwrap();
-    let failed = loop {
-        match result.next().await {
-            Ok(Some(_)) => {}
-            Ok(None) => break None,
-            Err(error) => break Some(error),
-        }
-    };
-    drop(result);
-    assert_eq!(failed.and_then(|error| Refusal::of(&error)).map(|refusal| refusal.code), Some(1317));
+    // Behind it there may be another statement of the same text, which is not run then.
+    for text in ["SELECT row_key, body FROM trips", "SELECT row_key, body FROM trips; SELECT 1"] {
+        let mut result = conn.query_iter(text).await.unwrap();
+        assert!(result.next().await.unwrap().is_some());
+        root.query_drop(format!("KILL QUERY {id}")).await.unwrap();
+        let failed = loop {
+            match result.next().await {
+                Ok(Some(_)) => {}
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+        };
+        drop(result);
+        assert_eq!(failed.and_then(|error| Refusal::of(&error)).map(|refusal| refusal.code), Some(1317));
+        let shown = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {id} AND info IS NULL");
+        wait::until_async("the statement to be over", LIMIT, async || {
+            root.query_first::<u8, _>(&shown).await.unwrap().filter(|ended| *ended == 1)
+        })
+        .await;
+        assert_eq!(status(&mut root, "Threads_running").await, "1", "who asks");
+    }
     let still: Option<u8> = conn.query_first("SELECT 1").await.unwrap();
     assert_eq!(still, Some(1), "the connection goes on");
 }
@@ -483,4 +511,83 @@ async fn the_key_for_passwords_without_tls_is_shown_to_who_asks_for_it_by_name()
     assert!(key.starts_with("-----BEGIN PUBLIC KEY-----"), "{key}");
     let everything: Vec<(String, String)> = client::rows(&mut conn, "SHOW GLOBAL STATUS").await;
     assert_eq!(of(&everything), Some(key));
+}
+
+/// Becomes a user without a password, in no database.
+fn change_user(raw: &mut Raw, user: &str) -> Reply {
+    let fields = [user.as_bytes(), b"\0\0\0", &45_u16.to_le_bytes(), b"mysql_native_password\0"].concat();
+    raw.command(COM_CHANGE_USER, &fields).unwrap();
+    // Asks for a proof over a new salt; that of an empty password is empty.
+    assert_eq!(raw.read_packet().unwrap()[0], 0xfe);
+    raw.write_packet(b"").unwrap();
+    raw.reply().unwrap()
+}
+
+#[tokio::test]
+async fn nothing_of_a_statement_or_a_user_is_left_to_the_next_one() {
+    const QUERY_ATTRIBUTES: u32 = 0x800_0000;
+    let proxy = Deployment::embedded().start();
+    let mut root = client::connect(proxy.mysql()).await;
+    client::run(&mut root, "CREATE DATABASE mine").await;
+    client::run(&mut root, "CREATE USER 'next'@'localhost'").await;
+    let mut raw = Raw::connect(proxy.mysql(), LIMIT).unwrap().log_in_with(QUERY_ATTRIBUTES).unwrap();
+    let own = root.id();
+    // One attribute: no NULL, its types are given, VAR_STRING, its name, its value; then the text.
+    let with_attribute = |text: &str| [b"\x01\x01\0\x01\xfd\0\x05trace\x06secret", text.as_bytes()].concat();
+    let without = |text: &str| [b"\0\x01", text.as_bytes()].concat();
+    assert_eq!(raw.query(&without("USE mine")).unwrap(), Reply::Ok);
+    assert_eq!(raw.query(&with_attribute("SELEC 1")).unwrap(), Reply::Error(1064));
+    let listed = async |conn: &mut Conn| {
+        let rows: Vec<mysql_async::Row> = conn.query("SHOW FULL PROCESSLIST").await.unwrap();
+        let other = rows.into_iter().find(|row| row.get::<u32, _>(0) != Some(own)).expect("two connections");
+        (other.get::<Option<String>, _>(3).unwrap(), format!("{:?}", other.unwrap()))
+    };
+    let (database, row) = listed(&mut root).await;
+    assert_eq!(database.as_deref(), Some("mine"));
+    assert!(!row.contains("secret"), "{row}");
+    assert_eq!(change_user(&mut raw, "next"), Reply::Ok);
+    let (database, row) = listed(&mut root).await;
+    assert_eq!(database, None, "{row}");
+    assert!(row.contains("next"), "{row}");
+}
+
+#[tokio::test]
+async fn who_may_kill_no_more_may_not_by_the_protocol_either() {
+    let proxy = Deployment::embedded().start();
+    let mut root = client::connect(proxy.mysql()).await;
+    client::run(&mut root, "CREATE USER 'op'@'localhost'").await;
+    client::run(&mut root, "GRANT ALL ON *.* TO 'op'@'localhost'").await;
+    let mut raw = Raw::login(proxy.mysql(), LIMIT).unwrap();
+    assert_eq!(change_user(&mut raw, "op"), Reply::Ok);
+    client::run(&mut root, "REVOKE ALL ON *.* FROM 'op'@'localhost'").await;
+    raw.command(COM_PROCESS_KILL, &root.id().to_le_bytes()).unwrap();
+    assert_eq!(raw.reply().unwrap(), Reply::Error(1095));
+    let still: Option<u8> = root.query_first("SELECT 1").await.unwrap();
+    assert_eq!(still, Some(1));
+}
+
+#[test]
+fn commands_that_are_refused_are_counted_as_such() {
+    let proxy = Deployment::embedded().start();
+    let mut raw = Raw::login(proxy.mysql(), LIMIT).unwrap();
+    for (command, argument, code) in
+        [(COM_INIT_DB, &b"nope"[..], 1049), (COM_PROCESS_KILL, &[9, 9, 9, 0], 1094), (0x99, b"", 1047)]
+    {
+        raw.command(command, argument).unwrap();
+        assert_eq!(raw.reply().unwrap(), Reply::Error(code));
+    }
+    raw.command(COM_INIT_DB, b"information_schema").unwrap();
+    assert_eq!(raw.reply().unwrap(), Reply::Ok);
+    // Behind the others: they are counted by now.
+    assert_eq!(raw.query(b"SELECT 1").unwrap(), Reply::Rows(1));
+    let samples = http::metrics(proxy.http()).unwrap();
+    let counted = |command: &str, outcome: &str| {
+        let labels = [format!("command=\"{command}\""), format!("outcome=\"{outcome}\"")];
+        let of = samples.iter().filter(|(name, _)| {
+            name.starts_with("cellgate_queries_total") && labels.iter().all(|label| name.contains(label.as_str()))
+        });
+        of.map(|(_, count)| *count).collect::<Vec<_>>()
+    };
+    assert_eq!((counted("init_db", "not_found"), counted("init_db", "ok")), (vec![1.0], vec![1.0]));
+    assert_eq!((counted("other", "not_found"), counted("other", "unsupported")), (vec![1.0], vec![1.0]));
 }

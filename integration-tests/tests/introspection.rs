@@ -509,8 +509,28 @@ async fn explain_says_what_the_cache_has() {
     assert_eq!(cache(&mut conn, &format!("EXPLAIN ANALYZE {one}")).await, "hit");
     assert_eq!(cache(&mut conn, &format!("EXPLAIN {two}")).await, "1 of 2");
     assert_eq!(cache(&mut conn, "EXPLAIN SELECT body FROM trips WHERE row_key = 'a'").await, "no");
+    let counted = async |conn: &mut Conn, statement: &str| {
+        let row: Option<Row> = conn.query_first(format!("EXPLAIN ANALYZE {statement}")).await.unwrap();
+        row.and_then(|row| row.get::<i64, _>("rows")).expect("a line")
+    };
+    assert_eq!(counted(&mut conn, "SELECT body FROM trips").await, 2);
+    assert_eq!(counted(&mut conn, "SELECT body FROM trips LIMIT 1").await, 1);
+    assert_eq!(counted(&mut conn, "SELECT 1").await, 1);
     let off = Deployment::configured("[cache]\nsize = \"0\"\n").start();
     let mut conn = golden::connect(off.mysql(), "test").await;
     client::run(&mut conn, TRIPS).await;
     assert_eq!(cache(&mut conn, &format!("EXPLAIN {one}")).await, "off");
+}
+
+#[tokio::test]
+async fn a_database_has_one_collation_wherever_it_is_shown() {
+    let proxy = Deployment::embedded().start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    client::run(&mut conn, "CREATE DATABASE plain COLLATE utf8mb4_bin").await;
+    let shown: Option<(String, String)> = conn.query_first("SHOW CREATE DATABASE plain").await.unwrap();
+    assert!(shown.is_some_and(|(_, text)| text.contains("COLLATE utf8mb4_bin")));
+    let schemata = "SELECT default_character_set_name, default_collation_name FROM information_schema.schemata \
+                    WHERE schema_name = 'plain'";
+    let row: Option<(String, String)> = conn.query_first(schemata).await.unwrap();
+    assert_eq!(row, Some(("utf8mb4".to_owned(), "utf8mb4_bin".to_owned())));
 }

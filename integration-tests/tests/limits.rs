@@ -294,3 +294,58 @@ async fn groups_and_sorts_of_more_than_a_page_are_answered() {
         .unwrap();
     assert_eq!(last.as_deref(), Some("r1999"));
 }
+
+#[tokio::test]
+async fn a_function_in_every_row_of_an_insert_is_called_once_for_each() {
+    let proxy = Deployment::embedded().start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    // As many rows as a transaction may have cells. Each of them bound again for every call: fifty million.
+    let rows = vec!["(UUID(), 'BASE', 1, CONCAT('', LAST_INSERT_ID(7)))"; 10_000].join(",");
+    let insert = format!("INSERT INTO trips (row_key, column_key, ref_key, body) VALUES {rows}");
+    tokio::time::timeout(LIMIT, conn.query_drop(insert)).await.expect("in time").unwrap();
+    assert_eq!(conn.affected_rows(), 10_000);
+    let keys: Vec<String> = conn.query("SELECT row_key FROM trips LIMIT 20000").await.unwrap();
+    assert_eq!(keys.iter().collect::<std::collections::BTreeSet<_>>().len(), 10_000, "a new value for each row");
+    let set: Option<(i64, i64, i64, i64)> =
+        conn.query_first("SELECT LAST_INSERT_ID(), LAST_INSERT_ID(9), LAST_INSERT_ID(), SLEEP(0)").await.unwrap();
+    assert_eq!(set, Some((7, 9, 9, 0)));
+    assert_eq!(conn.query_first("SELECT LAST_INSERT_ID()").await.unwrap(), Some(9));
+    // What binds again and again is heard of by KILL.
+    let mut other = client::connect(proxy.mysql()).await;
+    let id = conn.id();
+    let rows = vec!["(SLEEP(0), 'BASE', 1, '1')"; 10_000].join(",");
+    let insert = format!("INSERT INTO trips (row_key, column_key, ref_key, body) VALUES {rows}");
+    let (killed, ()) = tokio::join!(conn.query_drop(insert), async {
+        wait::until_async("a statement at work", LIMIT, async || {
+            let running =
+                format!("SELECT COUNT(*) FROM information_schema.processlist WHERE ID = {id} AND COMMAND = 'Query'");
+            other.query_first::<i64, _>(running).await.unwrap().filter(|n| *n == 1)
+        })
+        .await;
+        other.query_drop(format!("KILL QUERY {id}")).await.unwrap();
+    });
+    let refusal = killed.expect_err("killed");
+    assert_eq!(Refusal::of(&refusal).map(|r| r.code), Some(1317), "{refusal}");
+}
+
+#[tokio::test]
+async fn the_user_variables_of_a_session_are_bounded_together() {
+    let proxy = Deployment::configured("[limits]\nuser_variables = \"64KiB\"\n").start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    let of = |length: usize| format!("'{}'", "x".repeat(length));
+    run(&mut conn, &format!("SET @a = {}", of(40_000))).await;
+    for refused in [
+        format!("SET @b = {}", of(40_000)),
+        format!("SET @a = 1, autocommit = 0, @b = {}", of(70_000)),
+        format!("SELECT 1, {} INTO @a, @b", of(70_000)),
+    ] {
+        let error = conn.query_drop(refused).await.expect_err("too much");
+        assert_eq!(Refusal::of(&error).map(|r| r.code), Some(1104), "{error}");
+    }
+    let kept: Option<(String, Option<String>, i64)> = conn.query_first("SELECT @a, @b, @@autocommit").await.unwrap();
+    assert_eq!(kept, Some(("x".repeat(40_000), None, 1)), "nothing of what was refused");
+    run(&mut conn, &format!("SET @a = 1, @b = {}", of(60_000))).await;
+    assert!(conn.reset().await.unwrap());
+    run(&mut conn, &format!("SET @c = {}", of(60_000))).await;
+}

@@ -65,6 +65,27 @@ fn two_processes_with_directories_of_their_own_do_not_meet() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_stops_is_not_ready_any_more() {
+    let mut proxy = Deployment::configured("[timeouts]\nshutdown = \"1m\"\n").start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    let mut busy = client::connect(proxy.mysql()).await;
+    let held = tokio::spawn(async move { busy.query_drop("SELECT SLEEP(5)").await });
+    wait::until_async("a statement at work", SHORT, async || {
+        let running = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'";
+        conn.query_first::<u8, _>(running).await.unwrap().filter(|running| *running == 1)
+    })
+    .await;
+    proxy.signal(Signal::Term);
+    let answer = wait::until("a refusal", SHORT, || {
+        http::get(proxy.http(), "/readyz").ok().filter(|answer| answer.status != 200)
+    });
+    assert_eq!(answer.status, 503);
+    assert!(answer.text.contains("the proxy is stopping"), "{}", answer.text);
+    held.await.unwrap().unwrap();
+    assert_eq!(proxy.wait().code(), Some(0));
+}
+
+#[tokio::test]
 async fn sigterm_ends_with_success_and_keeps_every_cell() {
     let mut proxy = Deployment::embedded().start();
     let mut conn = client::connect(proxy.mysql()).await;

@@ -140,7 +140,7 @@ label! {
         Merge = "merge",
         /// Writing the result to the client.
         Reply = "reply",
-        /// All of it, from the command's first byte to the last of the reply.
+        /// All but the reading: from the whole of the command to the end of its reply, which may be still on its way.
         Total = "total",
     }
 }

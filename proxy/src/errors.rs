@@ -240,7 +240,7 @@ fn variable_code(error: &VariableError) -> (u16, &'static str) {
         VariableError::ReadOnly(_) => (1238, "HY000"),
         VariableError::GlobalOnly(_) => (1229, "HY000"),
         VariableError::SessionOnly(_) => (1228, "HY000"),
-        VariableError::WrongValue { .. } => (1231, "42000"),
+        VariableError::WrongValue { .. } | VariableError::TooLong { .. } => (1231, "42000"),
         VariableError::WrongType(_) => (1232, "42000"),
         VariableError::Charset(_) => (1115, "42000"),
         VariableError::Collation(_) => (1273, "HY000"),

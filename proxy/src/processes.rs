@@ -7,12 +7,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use bytes::Bytes;
 use cellgate_sql::Statement;
 
+use crate::sync::lock;
 use crate::wire::KillSwitch;
 
 /// Longest part of a statement that the process list shows, in bytes.
@@ -236,11 +237,6 @@ fn shortened(text: &str) -> &str {
         end -= 1;
     }
     &text[..end]
-}
-
-/// A lock whose data is right after every single step, so that a panic elsewhere does not spoil it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ fn on_threads<T>(threads: usize, program: impl Future<Output = T>) -> Result<T, 
 /// How many threads serve clients.
 fn threads(config: &Config) -> usize {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let embedded = config.clusters.iter().any(|cluster| is_file(&cluster.primary));
+    let embedded = config.clusters.iter().any(|cluster| cluster.primary.is_file());
     match config.limits.threads {
         0 if embedded => processors,
         0 => processors.div_ceil(2),
@@ -335,7 +335,7 @@ fn setup(config: &Config, proxy: ProxyInfo, metrics: &Metrics) -> Result<Setup, 
                 cluster.pool_size,
                 metrics.cluster_named(&cluster.name),
             ),
-            exclusive: is_file(&cluster.primary),
+            exclusive: cluster.primary.is_file(),
         })
     });
     let clusters = clusters.collect::<Result<Vec<_>, ProgramError>>()?;
@@ -343,19 +343,12 @@ fn setup(config: &Config, proxy: ProxyInfo, metrics: &Metrics) -> Result<Setup, 
     Ok(Setup {
         virtual_shards: Some(config.topology.virtual_shards),
         meta,
-        meta_exclusive: is_file(&config.topology.meta),
+        meta_exclusive: config.topology.meta.is_file(),
         clusters,
         proxy,
         poll: config.meta.poll,
         cache_bytes: config.cache.size.bytes(),
     })
-}
-
-fn is_file(target: &Target) -> bool {
-    match target {
-        Target::Sqlite { .. } => true,
-        Target::Mysql(_) | Target::Postgres(_) => false,
-    }
 }
 
 fn timeouts(config: &Config) -> Timeouts {

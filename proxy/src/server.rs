@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
@@ -20,7 +20,7 @@ use crate::auth::Verifier;
 use crate::auth::delays::LoginDelays;
 use crate::auth::login_key::LoginKey;
 use crate::catalog::Catalog;
-use crate::config::{Config, Target};
+use crate::config::Config;
 use crate::errors;
 use crate::http::{ClusterReadiness, HttpState, Readiness};
 use crate::locks::Locks;
@@ -29,6 +29,7 @@ use crate::processes::{Process, Processes};
 use crate::relational::Relational;
 use crate::session::{ServerFacts, Session, Variables, Workshop};
 use crate::signals::told;
+use crate::sync::lock;
 use crate::tls::Tls;
 use crate::version;
 use crate::wire::{self, BoxStream, Greeting, Lifetime, Wait, WireError, WireLimits};
@@ -55,6 +56,8 @@ pub struct Server {
     /// How often all tables were locked by FLUSH.
     flushes: AtomicU64,
     started: Instant,
+    /// No new clients are taken: what runs is finished.
+    stopping: AtomicBool,
 }
 
 impl Server {
@@ -104,6 +107,7 @@ impl Server {
             login_key,
             delays: LoginDelays::default(),
             started: Instant::now(),
+            stopping: AtomicBool::new(false),
         }
     }
 
@@ -327,6 +331,7 @@ impl Server {
                 drop(permit);
             });
         }
+        self.stopping.store(true, Ordering::Relaxed);
         drop(listener);
         let patience = self.config().timeouts.shutdown;
         let all_done = async { while connections.join_next().await.is_some() {} };
@@ -342,8 +347,14 @@ impl Server {
         let open = self.metrics.connection_accepted();
         let (stream, peer) = match self.unwrapped(stream, peer).await {
             Ok(unwrapped) => unwrapped,
+            // A health check that only connects.
+            Err(WireError::Closed) => return,
             Err(error) => {
-                self.metrics.login_failed(LoginFailure::Protocol);
+                match error {
+                    WireError::Timeout(_) => self.metrics.login_failed(LoginFailure::Timeout),
+                    WireError::Protocol(_) => self.metrics.login_failed(LoginFailure::Protocol),
+                    WireError::Io(_) | WireError::TooLarge { .. } | WireError::Killed | WireError::Closed => {}
+                }
                 tracing::info!(%peer, %error, "a connection without the PROXY header that was expected");
                 return;
             }
@@ -414,11 +425,7 @@ impl Drop for Present<'_> {
 
 /// Locks between the sessions of this proxy or, if others can serve the deployment, of all proxies.
 fn locks_of(config: &Config, deployment: &Deployment, facts: &ServerFacts) -> Locks {
-    let is_file = |target: &Target| match target {
-        Target::Sqlite { .. } => true,
-        Target::Mysql(_) | Target::Postgres(_) => false,
-    };
-    if is_file(&config.topology.meta) || config.clusters.iter().any(|cluster| is_file(&cluster.primary)) {
+    if config.topology.meta.is_file() || config.clusters.iter().any(|cluster| cluster.primary.is_file()) {
         return Locks::alone();
     }
     // A proxy that starts again must not be taken for the one that held locks.
@@ -446,7 +453,9 @@ impl HttpState for Server {
             ClusterReadiness { name: cluster.name.clone(), ready, reason: reason.to_owned() }
         };
         let clusters: Vec<ClusterReadiness> = self.deployment.executor().clusters().map(state).collect();
-        let reason = if self.meta_age() > self.config().meta.max_stale {
+        let reason = if self.stopping.load(Ordering::Relaxed) {
+            "the proxy is stopping"
+        } else if self.meta_age() > self.config().meta.max_stale {
             "the meta store has not been reached for longer than meta.max_stale"
         } else if clusters.iter().any(|c| c.ready) {
             ""
@@ -464,11 +473,6 @@ fn is_loopback(host: &str) -> bool {
 /// How MySQL shows where a client comes from.
 fn host_name(peer: IpAddr) -> String {
     if peer.to_canonical().is_loopback() { "localhost".to_owned() } else { peer.to_canonical().to_string() }
-}
-
-/// A lock whose data is right after every single step, so that a panic elsewhere does not spoil it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

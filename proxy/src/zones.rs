@@ -7,9 +7,11 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use cellgate_sql::{TimeZone, Zone};
+
+use crate::sync::lock;
 
 /// Where systems keep zoneinfo files.
 const FOLDERS: [&str; 3] = ["/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo"];
@@ -53,11 +55,11 @@ impl Zones {
             return Some(zone);
         }
         let parts = parts(name)?;
-        if let Some(zone) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
+        if let Some(zone) = lock(&self.known).get(name) {
             return Some(TimeZone::Place(Arc::clone(zone)));
         }
         let zone = Arc::new(self.folders.iter().find_map(|folder| read(folder, &parts))?);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.known);
         if known.len() < NAMES {
             known.insert(name.to_owned(), Arc::clone(&zone));
         }

@@ -39,6 +39,12 @@ impl Body {
     pub fn as_bytes(&self) -> &Bytes {
         &self.0
     }
+
+    /// The same bytes in a place of their own: made of a slice, it keeps all of what the slice is of.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self(Bytes::copy_from_slice(&self.0))
+    }
 }
 
 impl fmt::Debug for Body {

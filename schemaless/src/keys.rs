@@ -36,6 +36,12 @@ impl RowKey {
     pub fn as_bytes(&self) -> &Bytes {
         &self.0
     }
+
+    /// The same bytes in a place of their own: made of a slice, it keeps all of what the slice is of.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self(Bytes::copy_from_slice(&self.0))
+    }
 }
 
 impl fmt::Debug for RowKey {
@@ -72,6 +78,12 @@ impl ColumnKey {
     /// The bytes of the key.
     pub fn as_bytes(&self) -> &Bytes {
         &self.0
+    }
+
+    /// The same bytes in a place of their own: made of a slice, it keeps all of what the slice is of.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self(Bytes::copy_from_slice(&self.0))
     }
 }
 

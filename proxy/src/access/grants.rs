@@ -2,7 +2,7 @@
 
 use cellgate_sql::{Level, Privilege, Privileges};
 
-use super::pattern;
+use crate::pattern;
 
 /// Databases that everybody may read: what they show depends on who asks.
 const OPEN_DATABASES: [&str; 2] = ["information_schema", "performance_schema"];

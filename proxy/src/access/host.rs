@@ -6,7 +6,7 @@
 use std::cmp::{Ordering, Reverse};
 use std::net::IpAddr;
 
-use super::pattern;
+use crate::pattern;
 
 /// How a client from this machine is called.
 const LOCALHOST: &str = "localhost";

@@ -16,7 +16,6 @@ mod error;
 mod follow;
 mod grants;
 mod host;
-mod pattern;
 mod show;
 mod snapshot;
 mod statement;
@@ -25,7 +24,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
+use std::sync::{Arc, Mutex as SyncMutex};
 use std::time::Instant;
 
 use arc_swap::{ArcSwap, Guard};
@@ -43,6 +42,7 @@ pub use snapshot::Snapshot;
 
 use crate::auth::Verifier;
 use crate::config;
+use crate::sync::lock;
 use document::{USERS, UsersDocument};
 
 /// The accounts as this proxy knows them, and the way to change them.
@@ -188,11 +188,6 @@ impl Drop for Seat {
             seats.insert(self.name.clone(), left);
         }
     }
-}
-
-/// A lock whose data is right after every single step, so that a panic elsewhere does not spoil it.
-fn lock<T>(mutex: &SyncMutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The account of a `[[user]]`.

@@ -14,7 +14,7 @@ machine only. With `--config FILE` it reads one TOML file. `cellgate check --con
 file, all at once, or prints the effective configuration; `--connect` also tries every store.
 
 - The command line wins over the file: `--listen`, `--http`, `--data-dir`, `--log-format`.
-- Durations are written `"250ms"`, `"5s"`, `"1m"`, `"8h"`; sizes `"64KiB"`, `"16MiB"`, `"1GiB"`.
+- Durations are written `"100us"`, `"250ms"`, `"5s"`, `"1m"`, `"8h"`; sizes `"64KiB"`, `"16MiB"`, `"1GiB"`.
 - `${NAME}` within a string is the environment variable of that name; one that is not set is an error. `$${` stands for
   the characters `${`.
 - A password comes from a variable or from a file; wherever it could show, `***` is printed.

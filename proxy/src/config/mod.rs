@@ -164,9 +164,9 @@ impl Config {
 
     /// Warns of what a file among the clusters means.
     fn warn_of_files(&mut self) {
-        let is_file = |cluster: &&Cluster| matches!(cluster.primary, Target::Sqlite { .. });
-        let files: Vec<_> = self.clusters.iter().filter(is_file).map(|cluster| cluster.name.as_str()).collect();
-        if !files.is_empty() && !matches!(self.topology.meta, Target::Sqlite { .. }) {
+        let files = self.clusters.iter().filter(|cluster| cluster.primary.is_file());
+        let files: Vec<_> = files.map(|cluster| cluster.name.as_str()).collect();
+        if !files.is_empty() && !self.topology.meta.is_file() {
             self.warnings.push(format!(
                 "the meta store is on a server that several proxies could share, but cluster {} is a SQLite file: this \
                  deployment can have only this one proxy",

@@ -72,6 +72,9 @@ section! {
         plan_cache: Size = "16MiB" in "64KiB" to "4GiB", Restart;
         /// Most bytes one connection may hold that were sent with COM_STMT_SEND_LONG_DATA.
         long_data: Size = "64MiB" in "0" to "1GiB", Reload;
+        /// Most bytes of one session's user variables (`@x`), their names and 128 bytes for each included; further ones get
+        /// error 1104.
+        user_variables: Size = "16MiB" in "64KiB" to "1GiB", Reload;
         /// Most cells a transaction may write.
         transaction_cells: usize = "10000" in "1" to "1000000", Reload;
         /// Most bytes of cells a transaction may write; they are held in memory until COMMIT.
@@ -131,9 +134,9 @@ section! {
         handshake: Duration = "10s" in "100ms" to "10m", Reload;
         /// A client's next command (MySQL's `wait_timeout`).
         idle: Duration = "8h" in "1s" to "8760h", Reload;
-        /// A client that does not send the rest of a command it has begun, for each 64 KiB (MySQL's `net_read_timeout`).
+        /// A client that does not send the rest of a command it has begun, for each 32 KiB (MySQL's `net_read_timeout`).
         read: Duration = "1m" in "100ms" to "24h", Reload;
-        /// A client that does not take its result (MySQL's `net_write_timeout`).
+        /// A client that does not take its result, for each 32 KiB (MySQL's `net_write_timeout`).
         write: Duration = "1m" in "100ms" to "24h", Reload;
         /// What is running when the program is told to stop.
         shutdown: Duration = "10s" in "0s" to "1h", Reload;

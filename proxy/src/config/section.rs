@@ -156,9 +156,11 @@ impl<'a, 'f> Section<'a, 'f> {
             return Some(None);
         };
         if let Some((min, max)) = key.bounds {
-            let below = T::from_text(min).is_some_and(|min| value < min);
-            let above = T::from_text(max).is_some_and(|max| value > max);
-            if below || above {
+            let (Some(least), Some(greatest)) = (T::from_text(min), T::from_text(max)) else {
+                self.problem(key, line, format!("its bounds {min} and {max} are not {}", key.expected));
+                return Some(None);
+            };
+            if value < least || value > greatest {
                 self.problem(key, line, format!("must be between {min} and {max}"));
                 return Some(None);
             }

@@ -92,8 +92,9 @@ impl Setting for String {
     }
 }
 
-/// Units of durations, the largest first.
-const DURATION_UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+/// Units of durations in microseconds, the largest first.
+const DURATION_UNITS: [(&str, u64); 5] =
+    [("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1)];
 
 impl Setting for Duration {
     const FORM: Form = Form::Text;
@@ -101,15 +102,15 @@ impl Setting for Duration {
 
     fn from_text(text: &str) -> Option<Self> {
         let (number, unit) = number_and_unit(text)?;
-        let (_, millis) = DURATION_UNITS.into_iter().find(|(name, _)| *name == unit)?;
-        number.checked_mul(millis).map(Duration::from_millis)
+        let (_, micros) = DURATION_UNITS.into_iter().find(|(name, _)| *name == unit)?;
+        number.checked_mul(micros).map(Duration::from_micros)
     }
 
     fn to_text(&self) -> String {
-        let millis = u64::try_from(self.as_millis()).unwrap_or(u64::MAX);
+        let micros = u64::try_from(self.as_micros()).unwrap_or(u64::MAX);
         let (unit, size) =
-            DURATION_UNITS.into_iter().find(|(_, size)| millis.is_multiple_of(*size)).unwrap_or(("ms", 1));
-        if millis == 0 { "0s".to_owned() } else { format!("{}{unit}", millis / size) }
+            DURATION_UNITS.into_iter().find(|(_, size)| micros.is_multiple_of(*size)).unwrap_or(("us", 1));
+        if micros == 0 { "0s".to_owned() } else { format!("{}{unit}", micros / size) }
     }
 }
 

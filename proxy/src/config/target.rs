@@ -29,6 +29,14 @@ pub enum Target {
 }
 
 impl Target {
+    /// Whether it is a SQLite file, which only one proxy can serve.
+    pub fn is_file(&self) -> bool {
+        match self {
+            Self::Sqlite { .. } => true,
+            Self::Mysql(_) | Self::Postgres(_) => false,
+        }
+    }
+
     /// The scheme of its URL.
     pub fn engine(&self) -> &'static str {
         match self {

@@ -506,6 +506,27 @@ fn a_changed_password_is_a_change() {
 }
 
 #[test]
+fn every_setting_is_bounded_where_it_says() {
+    let sections =
+        [Listen::KEYS, Http::KEYS, Limits::KEYS, Cache::KEYS, Coalesce::KEYS, Timeouts::KEYS, Log::KEYS, Meta::KEYS];
+    let mut bounded = 0;
+    for key in sections.into_iter().flatten() {
+        let Some((min, max)) = key.bounds else { continue };
+        let quoted = min.parse::<f64>().is_err() || max.parse::<f64>().is_err();
+        for bound in [min, max] {
+            let value = if quoted { format!("{bound:?}") } else { bound.to_owned() };
+            valid(&format!("[{}]\n{} = {value}\n", key.section, key.name));
+        }
+        bounded += 1;
+    }
+    assert!(bounded > 20, "{bounded}");
+    let (_, message) = problem("[coalesce]\nslow = \"99us\"\n");
+    assert!(message.contains("must be between 100us and 1m"), "{message}");
+    assert_eq!(valid("[coalesce]\nslow = \"1500us\"\n").coalesce.slow, Duration::from_micros(1500));
+    assert_eq!(Duration::from_micros(1500).to_text(), "1500us");
+}
+
+#[test]
 fn docs_configuration_md_is_what_the_code_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/CONFIGURATION.md");
     let written = std::fs::read_to_string(&path).unwrap_or_default();

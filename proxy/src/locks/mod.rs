@@ -14,7 +14,7 @@ mod table;
 mod tests;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use cellgate_store::StoreError;
@@ -25,6 +25,8 @@ pub use document::LEASE;
 use gate::Gate;
 pub use gate::{Entered, QuickWrite};
 pub use table::{Key, LockTable, Mode, Owner, Released};
+
+use crate::sync::lock;
 
 /// How often a lock that somebody else holds is asked for again.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
@@ -287,9 +289,4 @@ impl Drop for Taken<'_> {
         });
         self.locks.owed.notify_one();
     }
-}
-
-/// A lock whose data is right after every single step, so that a panic elsewhere does not spoil it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

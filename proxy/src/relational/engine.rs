@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use cellgate_sql::relational::{Accumulator, Packed, Program, Relation, names};
@@ -17,6 +17,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql};
 
 use super::RelationalFailure;
+use crate::sync::lock;
 use crate::until::Until;
 
 /// How many of SQLite's steps pass between two looks at the clock: some microseconds.
@@ -38,11 +39,11 @@ struct Running {
 
 impl Running {
     fn program(&self) -> Option<Arc<Program>> {
-        self.program.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.program).clone()
     }
 
     fn fail(&self, error: SqlError) -> rusqlite::Error {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        lock(&self.failed).get_or_insert(error);
         rusqlite::Error::UserFunctionError("see the running program".into())
     }
 }
@@ -215,7 +216,8 @@ impl<K: PartialEq> Engine<K> {
     /// Runs a program over the rows given.
     ///
     /// # Errors
-    /// What a value makes of an operator, a bound that is exceeded, or a defect.
+    /// What a value makes of an operator, a bound that is exceeded, or a defect. After [`RelationalFailure::Sqlite`] the
+    /// engine is not to be used again: a transaction may be open, a table filled in part.
     pub fn run(
         &mut self,
         program: &Arc<Program>,
@@ -230,8 +232,8 @@ impl<K: PartialEq> Engine<K> {
         for table in tables {
             self.fill(table)?;
         }
-        *self.running.program.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(program));
-        *self.running.failed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.running.program) = Some(Arc::clone(program));
+        *lock(&self.running.failed) = None;
         let mut looks = 0_u64;
         let over = until.clone();
         self.connection.progress_handler(
@@ -243,7 +245,7 @@ impl<K: PartialEq> Engine<K> {
         )?;
         let rows = self.rows(program);
         self.connection.progress_handler(0, None::<fn() -> bool>)?;
-        *self.running.program.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.running.program) = None;
         rows.map_err(|failure| self.explained(failure, until))
     }
 
@@ -274,7 +276,7 @@ impl<K: PartialEq> Engine<K> {
 
     /// SQLite's error as what really happened.
     fn explained(&self, failure: RelationalFailure, until: &Until) -> RelationalFailure {
-        if let Some(error) = self.running.failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(error) = lock(&self.running.failed).take() {
             return RelationalFailure::Sql(error);
         }
         match failure {
@@ -300,10 +302,11 @@ impl<K: PartialEq> Engine<K> {
 
     fn fill(&mut self, filling: Filling<'_>) -> rusqlite::Result<()> {
         let name = Program::table_name(filling.relation);
+        let mut stays = false;
         let rows = match filling.rows {
             Source::Kept(_) if self.kept.contains(&name) => return Ok(()),
             Source::Kept(make) => {
-                self.kept.insert(name.clone());
+                stays = true;
                 make()
             }
             Source::Now(rows) => rows,
@@ -332,7 +335,11 @@ impl<K: PartialEq> Engine<K> {
                 "CREATE INDEX \"{name}.by_table\" ON \"{name}\" (\"TABLE_SCHEMA\", \"TABLE_NAME\")"
             ))?;
         }
-        self.connection.execute_batch("COMMIT")
+        self.connection.execute_batch("COMMIT")?;
+        if stays {
+            self.kept.insert(name);
+        }
+        Ok(())
     }
 
     /// Drops what is held.

@@ -14,7 +14,7 @@ mod tables;
 mod tests;
 mod view;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use cellgate_sql::Row;
@@ -22,6 +22,7 @@ use cellgate_sql::relational::Program;
 use tokio::sync::Semaphore;
 
 use crate::catalog::Snapshot;
+use crate::sync::lock;
 use crate::until::Until;
 use engine::{Engine, Filling, Source};
 pub use error::RelationalFailure;
@@ -45,12 +46,12 @@ struct Key {
 #[derive(Debug)]
 pub struct Relational {
     idle: Mutex<Vec<Engine<Key>>>,
-    room: Semaphore,
+    room: Arc<Semaphore>,
 }
 
 impl Default for Relational {
     fn default() -> Self {
-        Self { idle: Mutex::default(), room: Semaphore::new(ENGINES) }
+        Self { idle: Mutex::default(), room: Arc::new(Semaphore::new(ENGINES)) }
     }
 }
 
@@ -66,13 +67,17 @@ impl Relational {
         state: State,
         deadline: Instant,
     ) -> Result<Vec<Row>, RelationalFailure> {
-        let permit = tokio::time::timeout_at(deadline.into(), self.room.acquire());
-        let _permit = permit.await.map_err(|_| RelationalFailure::Busy)?.map_err(|_| RelationalFailure::Busy)?;
+        let permit = tokio::time::timeout_at(deadline.into(), Arc::clone(&self.room).acquire_owned());
+        let permit = permit.await.map_err(|_| RelationalFailure::Busy)?.map_err(|_| RelationalFailure::Busy)?;
         let this = Arc::clone(self);
         let program = Arc::new(program);
         // Whoever stops waiting (KILL, a client that goes away) stops the engine.
         let (until, _waiting) = Until::new(deadline);
-        let work = move || this.run_now(&program, &catalog, &state, &until);
+        let work = move || {
+            // The room is taken for as long as the thread is at work, also when nobody waits for it any more.
+            let _permit = permit;
+            this.run_now(&program, &catalog, &state, &until)
+        };
         tokio::task::spawn_blocking(work).await.unwrap_or(Err(RelationalFailure::Panicked))
     }
 
@@ -93,14 +98,16 @@ impl Relational {
             },
         });
         let rows = engine.run(program, key, tables.collect(), until);
-        // One that failed is as good as before: a run leaves nothing behind.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(engine);
+        // A statement that fails leaves nothing behind; of an engine that failed itself nobody knows what it holds.
+        if !matches!(rows, Err(RelationalFailure::Sqlite(_))) {
+            lock(&self.idle).push(engine);
+        }
         rows
     }
 
     /// An engine, that of the key if there is one.
     fn take(&self, key: &Key) -> Result<Engine<Key>, RelationalFailure> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = lock(&self.idle);
         let fitting = idle.iter().position(|engine| engine.key() == Some(key));
         // The one unused for longest stands first.
         let place = fitting.or((idle.len() >= ENGINES).then_some(0));

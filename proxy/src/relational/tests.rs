@@ -291,6 +291,47 @@ fn an_engine_is_used_again_for_the_same_catalog_and_filled_anew_for_another() {
 }
 
 #[test]
+fn an_engine_that_failed_is_not_used_again() {
+    let session = Session::new();
+    let variables = "SELECT COUNT(*) FROM performance_schema.session_variables";
+    let run = |bytes: usize| {
+        let program = Arc::new(session.program(variables, &[]).unwrap());
+        let variable = ("x".to_owned(), Value::Text("x".repeat(bytes).into()));
+        let state = State { session_variables: vec![variable], ..State::default() };
+        let (until, _waiting) = until(Duration::from_secs(20));
+        session.engine.run_now(&program, &session.catalog, &state, &until)
+    };
+    // Longer than any value SQLite is to hold.
+    assert!(matches!(run(65 << 20), Err(RelationalFailure::Sqlite(_))));
+    assert!(session.engine.idle.lock().unwrap().is_empty());
+    assert_eq!(run(1).unwrap(), [[Value::Int(1)]]);
+    assert_eq!(session.rows("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'shop'"), ["2"]);
+}
+
+#[test]
+fn an_engine_nobody_waits_for_has_its_room_until_its_thread_is_free() {
+    let session = Session::new();
+    let program = session.program("SELECT COUNT(*) FROM information_schema.tables", &[]).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).enable_time().build().unwrap();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    runtime.block_on(async {
+        let busy = tokio::task::spawn_blocking(move || held.recv());
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let engine = Arc::clone(&session.engine);
+        let mut run = Box::pin(engine.run(program, Arc::clone(&session.catalog), State::default(), deadline));
+        let first = std::future::poll_fn(|cx| std::task::Poll::Ready(run.as_mut().poll(cx))).await;
+        assert!(first.is_pending());
+        drop(run);
+        assert_eq!(session.engine.room.available_permits(), super::ENGINES - 1);
+        release.send(()).unwrap();
+        busy.await.unwrap().unwrap();
+    });
+    // Waits for the work that was begun.
+    drop(runtime);
+    assert_eq!(session.engine.room.available_permits(), super::ENGINES);
+}
+
+#[test]
 fn use_information_schema_makes_its_tables_the_sessions() {
     let mut session = Session::new();
     session.database = Some("information_schema");

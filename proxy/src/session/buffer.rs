@@ -27,6 +27,14 @@ pub struct Buffered {
 }
 
 impl Buffered {
+    /// With bytes of its own: what a client sent is a slice of its packet, which would be kept as a whole and not be
+    /// counted.
+    fn detached(self) -> Self {
+        let Triple { row, column, ref_key } = &self.triple;
+        let triple = Triple { row: row.detached(), column: column.detached(), ref_key: *ref_key };
+        Self { triple, body: self.body.detached(), ..self }
+    }
+
     /// As the transaction's own reads see it: it has no place in the log yet.
     pub fn as_cell(&self) -> Cell {
         Cell {
@@ -90,6 +98,7 @@ impl Buffer {
             return Err(StatementError::TransactionTooLarge { limit: limits.bytes, name: "limits.transaction_bytes" });
         }
         self.bytes += size as u64;
+        let cell = cell.detached();
         self.by_name.insert((cell.table.id, cell.triple.clone()), self.cells.len());
         self.cells.push(cell);
         Ok(())

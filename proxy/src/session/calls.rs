@@ -1,7 +1,8 @@
-//! Functions that do something in the session: LAST_INSERT_ID(n), SLEEP, UUID; those of locks are in [`super::locking`].
+//! Functions that wait: SLEEP; those of locks are in [`super::locking`].
 //!
 //! Binding a statement is a plain function and cannot wait. When it meets one of these it stops with what is to be
-//! done; the session does it and binds again.
+//! done; the session does it and binds again. LAST_INSERT_ID(n) and UUID() wait for nothing and are answered where they
+//! are met ([`super::environment`]).
 
 use std::time::{Duration, Instant};
 
@@ -20,14 +21,8 @@ impl Session {
         statement: &Statement,
     ) -> Result<Value, StatementError> {
         match call {
-            SessionCall::SetLastInsertId => {
-                let id = match arguments {
-                    [Value::Null] => return Ok(Value::Null),
-                    [value] => integer(value),
-                    _ => 0,
-                };
-                self.last_insert_id = id.cast_unsigned();
-                Ok(Value::Int(id))
+            SessionCall::SetLastInsertId | SessionCall::Uuid => {
+                Err(SqlError::Internal(format!("{} waits for nothing", call.name())).into())
             }
             SessionCall::Sleep => {
                 let seconds = match arguments {
@@ -40,7 +35,6 @@ impl Session {
                 tokio::time::sleep_until((Instant::now() + cut.unwrap_or(wait).min(LONGEST_WAIT)).into()).await;
                 if cut.is_some() { Err(StatementError::Timeout { detail: "" }) } else { Ok(Value::Int(0)) }
             }
-            SessionCall::Uuid => Ok(Value::Text(uuid().into())),
             SessionCall::GetLock => self.get_lock(arguments, self.read_limit(statement)).await,
             SessionCall::ReleaseLock => self.release_lock(arguments).await,
             SessionCall::ReleaseAllLocks => self.release_all_locks().await,
@@ -71,7 +65,8 @@ pub(super) fn seconds(value: &Value) -> Option<f64> {
     }
 }
 
-fn integer(value: &Value) -> i64 {
+/// A whole number, as LAST_INSERT_ID(n) takes it.
+pub(super) fn integer(value: &Value) -> i64 {
     match value {
         Value::Int(n) => *n,
         Value::UInt(n) => n.cast_signed(),
@@ -81,7 +76,7 @@ fn integer(value: &Value) -> i64 {
 }
 
 /// A random UUID (version 4). MySQL's are of version 1; they are as unique, and nobody reads their time.
-fn uuid() -> String {
+pub(super) fn uuid() -> String {
     let mut bytes = [0_u8; 16];
     if getrandom::fill(&mut bytes).is_err() {
         // Without randomness the clock is what is left.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cellgate_metrics::{Command as CommandLabel, Outcome, Shape as ShapeLabel, Stage};
+use cellgate_schemaless::ErrorKind;
 use cellgate_sql::{Statement, StatementKind};
 
 use super::Session;
@@ -21,7 +22,7 @@ pub(super) struct Ending {
 pub(super) enum Shown<'a> {
     /// One of perhaps several of a text.
     Statement(&'a Statement),
-    /// A text in UTF-8 that was not parsed, as the client sent it.
+    /// A text that was not parsed or could not be, as the client sent it.
     Text(&'a [u8]),
 }
 
@@ -99,7 +100,7 @@ impl Session {
         }
     }
 
-    pub(super) fn observe_command(&self, kind: CommandKind, started: Instant) {
+    pub(super) fn observe_command(&self, kind: CommandKind, started: Instant, refused: bool) {
         let label = match kind {
             // Counted with their statements.
             CommandKind::Query | CommandKind::Prepare | CommandKind::Execute => return,
@@ -119,7 +120,29 @@ impl Session {
             | CommandKind::Refresh
             | CommandKind::Unknown => CommandLabel::Other,
         };
-        self.server.metrics().query(label, ShapeLabel::Other, Outcome::Ok);
+        let outcome = match kind {
+            _ if !refused => Outcome::Ok,
+            CommandKind::ChangeUser => Outcome::Error(ErrorKind::Access),
+            CommandKind::Unknown => Outcome::Error(ErrorKind::Unsupported),
+            // Of a statement that is not there, or without a cursor.
+            CommandKind::ResetStatement => Outcome::Error(ErrorKind::NotFound),
+            CommandKind::Query
+            | CommandKind::Prepare
+            | CommandKind::Execute
+            | CommandKind::Ping
+            | CommandKind::InitDb
+            | CommandKind::ResetConnection
+            | CommandKind::Quit
+            | CommandKind::FieldList
+            | CommandKind::Statistics
+            | CommandKind::SetOption
+            | CommandKind::SendLongData
+            | CommandKind::Close
+            | CommandKind::Fetch
+            | CommandKind::ProcessKill
+            | CommandKind::Refresh => Outcome::Error(self.last.error.unwrap_or(ErrorKind::NotFound)),
+        };
+        self.server.metrics().query(label, ShapeLabel::Other, outcome);
         self.server.metrics().stage(Stage::Total, started.elapsed());
     }
 }

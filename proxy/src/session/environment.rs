@@ -1,7 +1,7 @@
 //! The session as the dialect sees it while a statement is bound.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use cellgate_router::Topology;
 use cellgate_schemaless::{Micros, TableDef};
@@ -10,6 +10,7 @@ use cellgate_sql::{
     Environment, Privilege, SessionCall, SessionFunction, SqlError, SqlMode, StatementKind, TimeZone, Value,
 };
 
+use super::calls::{integer, uuid};
 use super::{Session, wall_clock};
 use crate::catalog::Snapshot;
 use crate::version;
@@ -22,6 +23,8 @@ pub(super) struct Bound<'a> {
     now: Micros,
     /// How many calls the statement has made while it is bound.
     called: AtomicUsize,
+    /// As the session has it, or as the statement has set it since.
+    last_insert_id: AtomicU64,
     visible: Visible,
 }
 
@@ -40,7 +43,8 @@ impl Session {
     pub(super) fn environment<'a>(&'a self, catalog: &'a Snapshot) -> Bound<'a> {
         let topology = self.server.deployment().executor().topology();
         let now = self.variables.fixed_time().map_or_else(wall_clock, Micros);
-        Bound { session: self, catalog, topology, now, called: AtomicUsize::new(0), visible: Visible::Seen }
+        let (called, last_insert_id) = (AtomicUsize::new(0), AtomicU64::new(self.last_insert_id));
+        Bound { session: self, catalog, topology, now, called, last_insert_id, visible: Visible::Seen }
     }
 
     /// `@@name`; `None` if there is no such variable.
@@ -71,6 +75,11 @@ impl Bound<'_> {
     /// For a plan that other sessions will use.
     pub(super) fn for_everybody(self) -> Self {
         Self { visible: Visible::All, ..self }
+    }
+
+    /// `LAST_INSERT_ID()` as it is once the statement has run.
+    pub(super) fn last_insert_id(&self) -> u64 {
+        self.last_insert_id.load(Ordering::Relaxed)
     }
 }
 
@@ -116,7 +125,7 @@ impl Environment for Bound<'_> {
     }
 
     fn user_variable(&self, name: &str) -> Value {
-        self.session.user_variables.get(name).cloned().unwrap_or(Value::Null)
+        self.session.user_variables.get(name)
     }
 
     fn function(&self, function: SessionFunction) -> Value {
@@ -130,13 +139,32 @@ impl Environment for Bound<'_> {
             }
             SessionFunction::CurrentRole => text("NONE".to_owned()),
             SessionFunction::ConnectionId => Value::Int(self.session.process.id().into()),
-            SessionFunction::LastInsertId => unsigned(self.session.last_insert_id),
+            SessionFunction::LastInsertId => unsigned(self.last_insert_id()),
             SessionFunction::RowCount => Value::Int(self.session.last.row_count),
             SessionFunction::FoundRows => Value::Int(i64::try_from(self.session.last.found_rows).unwrap_or(i64::MAX)),
         }
     }
 
     fn call(&self, call: SessionCall, arguments: &[Value]) -> Result<Value, SqlError> {
+        match (call, arguments) {
+            // Nothing to wait for: answered here, however often a statement has them.
+            (SessionCall::Uuid, _) => return Ok(Value::Text(uuid().into())),
+            (SessionCall::SetLastInsertId, [Value::Null]) => return Ok(Value::Null),
+            (SessionCall::SetLastInsertId, _) => {
+                let id = arguments.first().map_or(0, integer);
+                self.last_insert_id.store(id.cast_unsigned(), Ordering::Relaxed);
+                return Ok(Value::Int(id));
+            }
+            (
+                SessionCall::GetLock
+                | SessionCall::ReleaseLock
+                | SessionCall::ReleaseAllLocks
+                | SessionCall::IsFreeLock
+                | SessionCall::IsUsedLock
+                | SessionCall::Sleep,
+                _,
+            ) => {}
+        }
         let place = self.called.fetch_add(1, Ordering::Relaxed);
         let done = self.session.calls.get(place).cloned();
         done.ok_or_else(|| SqlError::Pending(call, arguments.to_vec()))

@@ -218,6 +218,7 @@ impl StatementError {
                     ErrorKind::Access
                 }
                 VariableError::WrongValue { .. } | VariableError::WrongType(_) => ErrorKind::Value,
+                VariableError::TooLong { .. } => ErrorKind::Limit,
                 VariableError::Charset(_)
                 | VariableError::Collation(_)
                 | VariableError::TimeZone(_)

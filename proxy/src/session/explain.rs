@@ -8,6 +8,7 @@ use cellgate_sql::{ColumnMeta, ColumnType, Command, Explain, Read, Row, Source, 
 
 use super::error::StatementError;
 use super::read::ReadTime;
+use super::rows::RowSource;
 use super::{Answer, Session, Table};
 
 /// Most shards listed one by one in a line.
@@ -78,10 +79,14 @@ impl Session {
     /// Runs a SELECT and answers its rows and microseconds.
     async fn analyze(&mut self, read: Read, time: ReadTime) -> Result<(i64, i64), StatementError> {
         let started = Instant::now();
-        let answer = self.read(read, time).await?;
-        let rows = self.collect(answer).await?.map_or(0, |table| table.rows.len());
+        let mut rows = RowSource::of(self.read(read, time).await?);
+        let mut count = 0_i64;
+        while rows.advance().await?.is_some() {
+            count += 1;
+        }
+        self.warn_of(rows.notes());
         let micros = started.elapsed().as_micros();
-        Ok((i64::try_from(rows).unwrap_or(i64::MAX), i64::try_from(micros).unwrap_or(i64::MAX)))
+        Ok((count, i64::try_from(micros).unwrap_or(i64::MAX)))
     }
 
     fn lines(&self, command: &Command) -> Vec<Line> {

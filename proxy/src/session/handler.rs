@@ -61,6 +61,7 @@ impl Handler for Session {
         self.begin_tracking(login.capabilities.session_track);
         self.server.login_granted(&login.user, &self.host);
         self.database = None;
+        self.process.use_database(None);
         self.process.login(&self.user, listed(&self.client));
         if let Some(database) = &login.database {
             self.init_db(database).await?;
@@ -88,7 +89,7 @@ impl Handler for Session {
                 self.process.use_database(self.database.as_deref());
                 Ok(self.status())
             }
-            Err(error) => Err(errors::reply(&error)),
+            Err(error) => Err(self.note_error(&error)),
         }
     }
 
@@ -110,6 +111,7 @@ impl Handler for Session {
     }
 
     async fn kill(&mut self, connection: u32) -> Result<Status, ErrorReply> {
+        self.renew_access();
         let killed = match self.kill_session(connection, Kill::Connection) {
             Ok(()) if connection == self.process.id() => Err(StatementError::Interrupted),
             killed => killed,
@@ -165,8 +167,7 @@ impl Handler for Session {
             Err(error) => {
                 let outcome = Outcome::Error(error.kind());
                 self.server.metrics().query(CommandLabel::Prepare, ShapeLabel::Other, outcome);
-                self.note_error(&error);
-                Err(errors::reply(&error))
+                Err(self.note_error(&error))
             }
         }
     }
@@ -213,14 +214,15 @@ impl Handler for Session {
                 self.last.row_count = -1;
                 (Ok(Opened::Rows { cursor: Cursor(cursor), columns, status: Session::status(self) }), Outcome::Ok)
             }
-            Err(error) => {
-                self.note_error(&error);
-                (Err(errors::reply(&error)), Outcome::Error(error.kind()))
-            }
+            Err(error) => (Err(self.note_error(&error)), Outcome::Error(error.kind())),
         };
         let shown = Shown::Statement(statement);
         self.finish(CommandLabel::Execute, shown, shape_label(statement), started, &Ending { outcome, rows: 0 });
         opened
+    }
+
+    fn fetching(&mut self) {
+        self.process.kill_switch().statement_begins();
     }
 
     async fn fetch(&mut self, Cursor(cursor): &mut Cursor) -> Result<Option<cellgate_sql::Row>, ErrorReply> {
@@ -273,9 +275,9 @@ impl Handler for Session {
                 self.server.metrics().bytes_received(usize::try_from(received).unwrap_or(usize::MAX));
                 self.server.metrics().bytes_sent(usize::try_from(sent).unwrap_or(usize::MAX));
             }
-            WireEvent::Command { kind, reading, started } => {
+            WireEvent::Command { kind, reading, started, refused } => {
                 self.server.metrics().stage(Stage::Read, reading);
-                self.observe_command(kind, started);
+                self.observe_command(kind, started, refused);
             }
         }
     }
@@ -296,10 +298,10 @@ impl Session {
         match parsed {
             Ok(statements) => self.run_all(statements, started, reply).await,
             Err(error) => {
-                let kind = error.kind();
-                self.server.metrics().query(CommandLabel::Query, ShapeLabel::Other, Outcome::Error(kind));
-                self.note_error(&error);
-                Ok(reply.error(&errors::reply(&error)))
+                let answer = self.note_error(&error);
+                let ending = Ending { outcome: Outcome::Error(error.kind()), rows: 0 };
+                self.finish(CommandLabel::Query, Shown::Text(&text), ShapeLabel::Other, started, &ending);
+                Ok(reply.error(&answer))
             }
         }
     }

@@ -28,6 +28,7 @@ mod send;
 mod settings;
 mod show;
 mod track;
+mod user_variables;
 mod variables;
 mod warnings;
 mod workshop;
@@ -37,7 +38,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use cellgate_schemaless::Micros;
+use cellgate_schemaless::{ErrorKind, Micros};
 use cellgate_sql::{AccountName, ColumnMeta, Normal, Row, SqlError, Value};
 
 use crate::access::{Access, Seat};
@@ -51,14 +52,10 @@ pub use error::{StatementError, Stored};
 use locking::Held;
 use read::Stream;
 use track::Track;
+use user_variables::UserVariables;
 pub use variables::{ServerFacts, VariableError, Variables};
 use warnings::Warnings;
 pub use workshop::Workshop;
-
-/// Most user variables (`@x`) a session keeps, and most bytes of one. Clients use a handful; a loop must not fill the
-/// proxy's memory.
-const USER_VARIABLES: usize = 10_000;
-const USER_VARIABLE_BYTES: usize = 1 << 20;
 
 /// One client's session.
 pub struct Session {
@@ -74,7 +71,7 @@ pub struct Session {
     seat: Option<Seat>,
     database: Option<String>,
     variables: Variables,
-    user_variables: BTreeMap<String, Value>,
+    user_variables: UserVariables,
     /// Characteristics set for the next transaction only.
     next: Characteristics,
     transaction: Option<Open>,
@@ -114,6 +111,8 @@ struct Last {
     row_count: i64,
     found_rows: u64,
     warnings: Warnings,
+    /// The class of its error.
+    error: Option<ErrorKind>,
 }
 
 /// An open transaction.
@@ -208,7 +207,7 @@ impl Session {
             seat: None,
             database: None,
             variables,
-            user_variables: BTreeMap::new(),
+            user_variables: UserVariables::default(),
             next: Characteristics::default(),
             transaction: None,
             multi_statements: false,
@@ -251,6 +250,8 @@ impl Session {
         self.held = Held::default();
         self.prepared.clear();
         self.last = Last::default();
+        self.attributes = Attributes::new();
+        self.process.describe(String::new());
     }
 
     /// The variables of a session that begins now.

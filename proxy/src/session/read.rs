@@ -16,7 +16,7 @@ use super::buffer::{Buffer, lets_through};
 use super::error::StatementError;
 use super::warnings::Level;
 use super::workshop::AT_ONCE;
-use super::{Answer, Done, Session, Table};
+use super::{Answer, Done, Session};
 use crate::errors;
 use crate::server::Server;
 
@@ -66,9 +66,7 @@ impl Session {
             self.last.warnings.push(Level::Warning, 1329, "No data - zero rows fetched, selected, or processed");
             return Ok(Answer::Done(Done::default()));
         };
-        for (name, value) in names.into_iter().zip(row) {
-            self.set_user_variable(name, value)?;
-        }
+        self.set_user_variables(names.into_iter().zip(row).collect())?;
         Ok(Answer::Done(Done { affected: 1, ..Done::default() }))
     }
 
@@ -136,23 +134,6 @@ impl Session {
         };
         self.server.metrics().stage(Stage::Store, started.elapsed());
         Ok(cells)
-    }
-
-    /// The answer of a read in memory, for EXPLAIN ANALYZE and the like.
-    pub(super) async fn collect(&mut self, answer: Answer) -> Result<Option<Table>, StatementError> {
-        match answer {
-            Answer::Done(_) => Ok(None),
-            Answer::Table(table) => Ok(Some(table)),
-            Answer::Stream(mut stream) => {
-                let columns = stream.columns().to_vec();
-                let mut rows = Vec::new();
-                while let Some(row) = stream.next().await? {
-                    rows.push(row);
-                }
-                self.warn_of(stream.notes());
-                Ok(Some(Table { columns, rows }))
-            }
-        }
     }
 }
 

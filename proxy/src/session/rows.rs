@@ -44,7 +44,8 @@ impl RowSource {
         kill.interruptible(self.advance()).await.unwrap_or(Err(StatementError::Interrupted))
     }
 
-    async fn advance(&mut self) -> Result<Option<Row>, StatementError> {
+    /// The next row.
+    pub(super) async fn advance(&mut self) -> Result<Option<Row>, StatementError> {
         // Rows that are there already would be sent without a pause: others' statements come in between.
         tokio::task::consume_budget().await;
         match self {

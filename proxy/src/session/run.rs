@@ -29,16 +29,21 @@ impl Session {
     }
 
     /// Runs one statement: what it calls for is done first, in order, and each time it is bound again with what came of
-    /// it.
+    /// it. The calls take the time they are given; all the binding is to be done within the time of one statement.
     async fn run(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
         self.calls.clear();
+        let mut room = self.server.config().timeouts.statement;
         loop {
+            let started = Instant::now();
             match self.run_judged(statement, params).await {
                 Err(StatementError::Sql(SqlError::Pending(call, arguments))) => {
+                    room = room.checked_sub(started.elapsed()).ok_or(StatementError::Timeout { detail: "" })?;
                     // If the call fails, its error is the only one of this statement.
                     self.last.warnings = Warnings::default();
                     let value = Box::pin(self.call(call, &arguments, statement)).await?;
                     self.calls.push(value);
+                    // A call may have had nothing to wait for: others have their turn, and KILL is heard.
+                    tokio::task::yield_now().await;
                 }
                 answer => return answer,
             }
@@ -93,11 +98,13 @@ impl Session {
         params: &[Value],
     ) -> Result<Answer, StatementError> {
         let started = Instant::now();
-        let command = {
+        let (command, last_insert_id) = {
             let environment = self.environment(snapshot).running(statement.kind());
-            cellgate_sql::bind(statement, params, &environment).map_err(|e| self.veiled(e, statement.kind()))?
+            let command = cellgate_sql::bind(statement, params, &environment);
+            (command.map_err(|e| self.veiled(e, statement.kind()))?, environment.last_insert_id())
         };
         self.check(&command)?;
+        self.last_insert_id = last_insert_id;
         self.server.metrics().stage(cellgate_metrics::Stage::Bind, started.elapsed());
         // SHOW WARNINGS and SHOW ERRORS show those of the statement before.
         if !keeps_warnings(&command) {

@@ -13,6 +13,13 @@ use crate::errors;
 use crate::processes::Running;
 use crate::wire::{ErrorReply, OkReply, Replied, Reply, WireError};
 
+/// What became of one of several answers.
+struct Part {
+    ending: Ending,
+    /// The end of the reply: the rows broke off, and nothing follows.
+    last: Option<Replied>,
+}
+
 impl Session {
     /// Runs the statements of one text; the first that fails is the last.
     pub(super) async fn run_all(
@@ -33,28 +40,29 @@ impl Session {
                 self.finish(CommandLabel::Query, shown, shape_label(&statement), started, &ending);
                 return Ok(replied);
             }
-            let ending = match answer {
-                Ok(answer) => match self.send_part(answer, &mut reply).await? {
-                    Ok(ending) => ending,
-                    Err(replied) => return Ok(replied),
-                },
+            let part = match answer {
+                Ok(answer) => self.send_part(answer, &mut reply).await?,
                 Err(_) => continue,
             };
             let shown = Shown::Statement(&statement);
+            let Part { ending, last } = part;
             self.finish(CommandLabel::Query, shown, shape_label(&statement), started, &ending);
+            if let Some(replied) = last {
+                return Ok(replied);
+            }
             started = Instant::now();
         }
         // `parse` answers at least one statement.
         Ok(reply.error(&errors::reply(&cellgate_sql::SqlError::Empty.into())))
     }
 
-    /// Sends an answer that others follow. The inner error is the end of the reply: rows that broke off.
-    async fn send_part(&mut self, answer: Answer, reply: &mut Reply<'_>) -> Result<Result<Ending, Replied>, WireError> {
+    /// Sends an answer that others follow, unless its rows break off.
+    async fn send_part(&mut self, answer: Answer, reply: &mut Reply<'_>) -> Result<Part, WireError> {
         match answer {
             Answer::Done(done) => {
                 let ok = self.ok_reply(done);
                 reply.ok_part(ok).await?;
-                Ok(Ok(Ending { outcome: Outcome::Ok, rows: 0 }))
+                Ok(Part { ending: Ending { outcome: Outcome::Ok, rows: 0 }, last: None })
             }
             rows @ (Answer::Table(_) | Answer::Stream(_)) => {
                 let mut rows = RowSource::of(rows);
@@ -64,8 +72,10 @@ impl Session {
                         Ok(Some(row)) => writer.row(&row).await?,
                         Ok(None) => break,
                         Err(error) => {
+                            let outcome = Outcome::Error(error.kind());
                             let answer = self.note_error(&error);
-                            return Ok(Err(writer.fail(&answer).await?));
+                            let replied = writer.fail(&answer).await?;
+                            return Ok(Part { ending: Ending { outcome, rows: rows.sent() }, last: Some(replied) });
                         }
                     }
                 }
@@ -73,7 +83,7 @@ impl Session {
                 // The part is ended; the reply goes on.
                 let changes = if writer.tells_changes() { self.take_changes() } else { Vec::new() };
                 let _part = writer.finish_with(self.last.warnings.count(), self.status(), changes).await?;
-                Ok(Ok(Ending { outcome: Outcome::Ok, rows: sent }))
+                Ok(Part { ending: Ending { outcome: Outcome::Ok, rows: sent }, last: None })
             }
         }
     }
@@ -157,7 +167,7 @@ impl Session {
             warnings = Warnings::default();
         }
         warnings.push(Level::Error, reply.code, reply.message.clone());
-        self.last = Last { row_count: -1, found_rows: 0, warnings };
+        self.last = Last { row_count: -1, found_rows: 0, warnings, error: Some(error.kind()) };
         reply
     }
 }

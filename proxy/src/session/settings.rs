@@ -1,31 +1,42 @@
 //! SET.
 
-use cellgate_sql::{Setting, SettingScope, SettingValue, Value};
+use cellgate_sql::{Setting, SettingScope, SettingValue, SqlError, Value};
 
+use super::Session;
 use super::error::StatementError;
 use super::variables::{Checked, Target, VariableError, Variables};
 use super::warnings::Level;
-use super::{Session, USER_VARIABLE_BYTES, USER_VARIABLES};
 
 /// One checked assignment.
 enum Assignment {
     Session(&'static str, Value),
     Global(&'static str, Value),
-    User(String, Value),
     LastInsertId(u64),
     NextReadOnly(bool),
     NextIsolation(String),
     Nothing,
 }
 
+/// What a SET assigns, checked.
+#[derive(Default)]
+struct Assignments {
+    /// What is not a user variable.
+    system: Vec<Assignment>,
+    user: Vec<(String, Value)>,
+    /// Warnings 1292.
+    notes: Vec<String>,
+}
+
 impl Session {
     /// Applies a SET: all of its assignments or, if one cannot be made, none.
     pub(super) async fn apply_settings(&mut self, settings: Vec<Setting>) -> Result<(), StatementError> {
         let globals = self.server.globals();
-        let (mut assignments, mut notes) = (Vec::new(), Vec::new());
+        let mut checked = Assignments::default();
         for setting in settings {
-            self.check_setting(setting, &globals, &mut assignments, &mut notes)?;
+            self.check_setting(setting, &globals, &mut checked)?;
         }
+        let Assignments { system: assignments, user, notes } = checked;
+        self.user_variables.check(&user, self.most_of_user_variables())?;
         let turns_autocommit_on = |a: &Assignment| matches!(a, Assignment::Session("autocommit", Value::Int(1)));
         if assignments.iter().any(turns_autocommit_on) && !self.variables.derived().autocommit {
             self.commit_open().await?;
@@ -34,45 +45,33 @@ impl Session {
             match assignment {
                 Assignment::Session(name, value) => self.variables.set(name, value),
                 Assignment::Global(name, value) => self.server.set_global(name, value),
-                Assignment::User(name, value) => self.set_user_variable(name, value)?,
                 Assignment::LastInsertId(id) => self.last_insert_id = id,
                 Assignment::NextReadOnly(read_only) => self.next.read_only = Some(read_only),
                 Assignment::NextIsolation(level) => self.next.isolation = Some(level),
                 Assignment::Nothing => {}
             }
         }
+        self.set_user_variables(user)?;
         for note in notes {
             self.last.warnings.push(Level::Warning, 1292, note);
         }
         Ok(())
     }
 
-    /// Sets `@name`.
-    pub(super) fn set_user_variable(&mut self, name: String, value: Value) -> Result<(), VariableError> {
-        self.check_user_variable(&name, &value)?;
-        self.user_variables.insert(name, value);
-        Ok(())
+    /// Sets user variables: all of them or none.
+    pub(super) fn set_user_variables(&mut self, new: Vec<(String, Value)>) -> Result<(), SqlError> {
+        self.user_variables.set(new, self.most_of_user_variables())
     }
 
-    fn check_user_variable(&self, name: &str, value: &Value) -> Result<(), VariableError> {
-        let refused = |reason| VariableError::Refused { name: name.to_owned(), value: String::new(), reason };
-        if self.user_variables.len() >= USER_VARIABLES && !self.user_variables.contains_key(name) {
-            return Err(refused("the session has too many user variables"));
-        }
-        match value {
-            Value::Text(b) | Value::Bytes(b) | Value::Json(b) if b.len() > USER_VARIABLE_BYTES => {
-                Err(refused("it is longer than a user variable may be (1 MiB)"))
-            }
-            _ => Ok(()),
-        }
+    fn most_of_user_variables(&self) -> usize {
+        self.server.config().limits.user_variables.bytes()
     }
 
     fn check_setting(
         &self,
         setting: Setting,
         globals: &Variables,
-        out: &mut Vec<Assignment>,
-        notes: &mut Vec<String>,
+        Assignments { system: out, user, notes }: &mut Assignments,
     ) -> Result<(), StatementError> {
         let Setting { scope, name, value } = setting;
         let mut check = |name: &str, target| {
@@ -85,8 +84,7 @@ impl Session {
                 let SettingValue::Value(value) = value else {
                     return Err(VariableError::WrongType(name).into());
                 };
-                self.check_user_variable(&name, &value)?;
-                out.push(Assignment::User(name, value));
+                user.push((name, value));
             }
             SettingScope::NextTransaction => {
                 if self.transaction.is_some() {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes};
 use tokio::time::Instant;
 
-use super::error::{Wait, WireError};
+use super::error::WireError;
 use super::greeting::{CACHING_SHA2, NATIVE, Salt};
 use super::packet::Channel;
 use crate::auth::Verifier;
@@ -76,7 +76,7 @@ impl Proof {
             out.put_slice(salt.as_bytes());
             out.put_u8(0);
         });
-        let answer = channel.receive(limit, patience(until), Wait::Handshake).await?.ok_or(WireError::Closed)?;
+        let answer = channel.receive(limit, patience(until)).await?.ok_or(WireError::Closed)?;
         Ok(Self { plugin, salt, answer })
     }
 
@@ -152,7 +152,7 @@ impl Proof {
             return Ok(None);
         }
         write_full_auth(channel);
-        let Some(mut answer) = channel.receive(limit, patience(until), Wait::Handshake).await? else { return Ok(None) };
+        let Some(mut answer) = channel.receive(limit, patience(until)).await? else { return Ok(None) };
         let Some(key) = key.filter(|_| !secure) else { return Ok(answer.strip_suffix(&[0]).map(<[u8]>::to_vec)) };
         let pair = match key.pair().await {
             Ok(pair) => pair,
@@ -166,7 +166,7 @@ impl Proof {
                 out.put_u8(MORE);
                 out.put_slice(pair.public_pem().as_bytes());
             });
-            let Some(encrypted) = channel.receive(limit, patience(until), Wait::Handshake).await? else {
+            let Some(encrypted) = channel.receive(limit, patience(until)).await? else {
                 return Ok(None);
             };
             answer = encrypted;

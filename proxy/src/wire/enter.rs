@@ -38,7 +38,7 @@ pub(super) async fn enter<H: Handler>(
     channel.packet(|out| greeting.write(out, &salt, handler.status()));
 
     let offered = capabilities(greeting.tls.is_some());
-    let Some(packet) = channel.receive(limit, patience(until), Wait::Handshake).await? else { return Ok(None) };
+    let Some(packet) = channel.receive(limit, patience(until)).await? else { return Ok(None) };
     let login = match (FirstPacket::read(packet, offered).map_err(bad)?, &greeting.tls) {
         (FirstPacket::Login(login), _) => login,
         (FirstPacket::SslRequest, None) => return Err(bad(Malformed)),
@@ -50,7 +50,7 @@ pub(super) async fn enter<H: Handler>(
             });
             let encrypted = tokio::time::timeout_at(until, encrypted).await;
             encrypted.map_err(|_| WireError::Timeout(Wait::Handshake))??;
-            let packet = channel.receive(limit, patience(until), Wait::Handshake).await?.ok_or(WireError::Closed)?;
+            let packet = channel.receive(limit, patience(until)).await?.ok_or(WireError::Closed)?;
             match FirstPacket::read(packet, offered).map_err(bad)? {
                 FirstPacket::Login(login) => login,
                 FirstPacket::SslRequest => return Err(bad(Malformed)),

@@ -183,9 +183,10 @@ fn is_decimal(text: &str) -> bool {
 /// list and the slow-query log show them.
 pub type Attributes = Vec<(String, String)>;
 
-/// Most attributes of one statement, and most bytes kept of a value. They are for tracing ids and the like.
-const MOST_ATTRIBUTES: usize = 64;
-const ATTRIBUTE_BYTES: usize = 1024;
+/// Most attributes of one statement, and most bytes kept of a value. They are for tracing ids and the like, and gone with the
+/// statement.
+const STATEMENT_ATTRIBUTES: usize = 64;
+const STATEMENT_ATTRIBUTE_BYTES: usize = 1024;
 
 /// Whether parameters come with their number and names, which is how attributes travel (QUERY_ATTRIBUTES).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,7 +233,7 @@ pub(super) fn params(
         Naming::Named { .. } => count(&mut fields).map_err(malformed)?,
     };
     let Some(attributes) = count.checked_sub(own).map(usize::from) else { return Err(ErrorReply::wrong_arguments()) };
-    if attributes > MOST_ATTRIBUTES {
+    if attributes > STATEMENT_ATTRIBUTES {
         return Err(ErrorReply::malformed());
     }
     if count == 0 {
@@ -269,7 +270,7 @@ pub(super) fn query_attributes(fields: &mut Reader) -> Result<Attributes, Malfor
     if count == 0 {
         return Ok(Attributes::new());
     }
-    if usize::from(count) > MOST_ATTRIBUTES {
+    if usize::from(count) > STATEMENT_ATTRIBUTES {
         return Err(Malformed);
     }
     let nulls = fields.bytes(usize::from(count).div_ceil(8))?;
@@ -350,5 +351,5 @@ fn shown(value: &Value) -> String {
 }
 
 fn shortened(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(ATTRIBUTE_BYTES)]).into_owned()
+    String::from_utf8_lossy(&bytes[..bytes.len().min(STATEMENT_ATTRIBUTE_BYTES)]).into_owned()
 }

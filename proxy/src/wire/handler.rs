@@ -108,7 +108,10 @@ pub trait Handler: Send {
     /// What the client is told.
     async fn open(&mut self, plan: &Self::Plan, params: Vec<Value>) -> Result<Opened<Self::Cursor>, ErrorReply>;
 
-    /// STMT_FETCH: the next row of a cursor.
+    /// STMT_FETCH: some rows of a cursor are fetched next, one by one.
+    fn fetching(&mut self) {}
+
+    /// The next row of a cursor.
     ///
     /// # Errors
     /// What the client is told; the cursor is closed then.
@@ -271,6 +274,8 @@ pub enum WireEvent {
         reading: Duration,
         /// When the whole of it was read. Its reply is written now, or ready to be.
         started: Instant,
+        /// Whether it was answered with an error. Not said of statements, which their handler answers.
+        refused: bool,
     },
     /// Bytes came and went since the last of these events.
     Traffic {

@@ -71,7 +71,7 @@ impl FirstPacket {
         let plugin =
             capabilities.contains(CapabilityFlags::CLIENT_PLUGIN_AUTH).then(|| fields.nul_terminated_or_rest());
         let identity = Identity {
-            user: text(&user),
+            user: user_name(&user),
             database: (!database.is_empty()).then(|| text(&database)),
             charset: Some(u16::from(charset)),
             plugin,
@@ -97,13 +97,22 @@ impl Identity {
         let plugin = (capabilities.contains(CapabilityFlags::CLIENT_PLUGIN_AUTH) && !fields.is_empty())
             .then(|| fields.nul_terminated_or_rest());
         Ok(Self {
-            user: text(&user),
+            user: user_name(&user),
             database: (!database.is_empty()).then(|| text(&database)),
             charset,
             plugin,
             attributes: attributes(fields, capabilities),
         })
     }
+}
+
+/// Longest name of a user, in characters.
+const USER_CHARS: usize = 32;
+
+/// As much of a user's name as one can have: as in MySQL, what is behind it is not looked at. It is in logs and errors before
+/// anybody knows who it is.
+fn user_name(bytes: &[u8]) -> String {
+    text(bytes).chars().take(USER_CHARS).collect()
 }
 
 /// Names are in UTF-8; what is not cannot be the name of anything here, with or without replaced bytes.

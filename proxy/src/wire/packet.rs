@@ -32,7 +32,8 @@ const LONG_READ: usize = 4 * 1024;
 /// nothing until they are sent.
 const NEXT_READ: usize = 16 * 1024;
 /// Replies are written at the latest when so many bytes of them wait; and a client has the write timeout for each so
-/// many bytes, so that it cannot hold a result by taking it byte by byte.
+/// many bytes, so that it cannot hold a result by taking it byte by byte. The same of a command that it sends. These times
+/// are documented with this size.
 const FLUSH_AT: usize = 32 * 1024;
 /// An output buffer larger than this is given back when the connection falls idle.
 const IDLE_OUTPUT: usize = 1024;
@@ -182,49 +183,53 @@ impl Channel {
         }
     }
 
-    /// The next packet; before waiting for it everything written so far is sent. `time` is for the whole packet,
-    /// however many reads it takes. `None` if the client closed between two packets. Dropped while it waits, it loses
-    /// nothing.
-    pub(super) async fn receive(
-        &mut self,
-        limit: usize,
-        time: Duration,
-        wait: Wait,
-    ) -> Result<Option<Bytes>, WireError> {
-        // Dropped with the wait, it is only made anew.
-        let mut patience = std::mem::take(&mut self.patience);
-        let packet = {
-            let packet = pin!(async {
-                // How much had come when the time for a further part of it began.
-                let mut part: Option<(Instant, u64)> = None;
-                loop {
-                    if let Some(packet) = self.take(limit)? {
-                        return Ok(Some(packet));
-                    }
-                    self.flush().await?;
-                    let between = self.input.is_empty() && self.partial.is_empty();
-                    let read = if between {
-                        self.fill().await?
-                    } else {
-                        let (begun, before) = part.unwrap_or((Instant::now(), self.received));
-                        let left = self.read_timeout.saturating_sub(begun.elapsed());
-                        // Seldom, and then it takes longer than making a box.
-                        let rest = Box::pin(timeout(left, self.fill()));
-                        let read = rest.await.unwrap_or(Err(WireError::Timeout(Wait::Read)))?;
-                        part = Some((begun, before)).filter(|_| self.received - before < FLUSH_AT as u64);
-                        read
-                    };
-                    if read == 0 {
-                        return if between { Ok(None) } else { Err(WireError::Closed) };
-                    }
-                    let now = Instant::now();
-                    self.came.get_or_insert(Came { began: now, whole: now }).whole = now;
-                }
-            });
-            patience.wait(time, packet).await.unwrap_or(Err(WireError::Timeout(wait)))
-        };
-        self.patience = patience;
-        packet
+    /// The next packet of the login; `time` is for all of it, however many reads it takes. Otherwise as
+    /// [`Channel::receive_command`].
+    pub(super) async fn receive(&mut self, limit: usize, time: Duration) -> Result<Option<Bytes>, WireError> {
+        let packet = pin!(self.receive_command(limit, Duration::MAX));
+        timeout(time, packet).await.unwrap_or(Err(WireError::Timeout(Wait::Handshake)))
+    }
+
+    /// The next packet; before waiting for it everything written so far is sent. `idle` is for its first bytes: once they
+    /// are there, the read timeout counts. `None` if the client closed between two packets. Dropped while it waits, it
+    /// loses nothing.
+    pub(super) async fn receive_command(&mut self, limit: usize, idle: Duration) -> Result<Option<Bytes>, WireError> {
+        if let Some(packet) = self.take(limit)? {
+            return Ok(Some(packet));
+        }
+        self.flush().await?;
+        if self.input.is_empty() && self.partial.is_empty() {
+            // Dropped with the wait, it is only made anew.
+            let mut patience = std::mem::take(&mut self.patience);
+            let read = patience.wait(idle, pin!(self.fill())).await.unwrap_or(Err(WireError::Timeout(Wait::Idle)));
+            self.patience = patience;
+            if read? == 0 {
+                return Ok(None);
+            }
+            if let Some(packet) = self.take(limit)? {
+                return Ok(Some(packet));
+            }
+        }
+        // Seldom, and then it takes longer than making a box.
+        Box::pin(self.receive_rest(limit)).await.map(Some)
+    }
+
+    /// The rest of a packet that has begun.
+    async fn receive_rest(&mut self, limit: usize) -> Result<Bytes, WireError> {
+        // When the time for a further part of it began, and how much had come by then.
+        let (mut begun, mut before) = (Instant::now(), self.received);
+        loop {
+            let left = self.read_timeout.saturating_sub(begun.elapsed());
+            if timeout(left, self.fill()).await.unwrap_or(Err(WireError::Timeout(Wait::Read)))? == 0 {
+                return Err(WireError::Closed);
+            }
+            if let Some(packet) = self.take(limit)? {
+                return Ok(packet);
+            }
+            if self.received - before >= FLUSH_AT as u64 {
+                (begun, before) = (Instant::now(), self.received);
+            }
+        }
     }
 
     async fn fill(&mut self) -> Result<usize, WireError> {
@@ -249,6 +254,10 @@ impl Channel {
         let read = self.stream.read_buf(&mut self.input).await?;
         self.first_read = if self.input.len() == self.input.capacity() { LONG_READ } else { FIRST_READ };
         self.received += read as u64;
+        if read > 0 {
+            let now = Instant::now();
+            self.came.get_or_insert(Came { began: now, whole: now }).whole = now;
+        }
         Ok(read)
     }
 

@@ -14,7 +14,7 @@ use super::column::{text_collation, write_field};
 use super::command::{Command, CommandKind, ExecuteFlags, MultiStatements};
 use super::cursors::{Cursor, Cursors};
 use super::enter::{Entered, Entrance, admit};
-use super::error::{ErrorReply, Violation, Wait, WireError};
+use super::error::{ErrorReply, Violation, WireError};
 use super::execute::{Bound, Naming, params};
 use super::handler::{Handler, Opened, Prepared, WireEvent};
 use super::limits::WireLimits;
@@ -26,6 +26,7 @@ use super::reply::{write_cursor, write_end, write_error, write_ok, write_status}
 use super::serve::{Lifetime, stopped};
 use super::statements::Statements;
 use super::status::{Following, Status};
+use crate::pattern;
 
 /// A connection that takes commands.
 pub(super) struct Ready<'a, H: Handler> {
@@ -40,6 +41,8 @@ pub(super) struct Ready<'a, H: Handler> {
     cursors: Cursors<H::Cursor>,
     /// Bytes received and sent that have been observed.
     traffic: (u64, u64),
+    /// Whether the command was answered with an error.
+    refused: bool,
 }
 
 /// What is to happen after a command.
@@ -71,7 +74,7 @@ impl<'a, H: Handler> Ready<'a, H> {
     ) -> Self {
         let statements = Statements::new(limits.prepared_statements, limits.long_data);
         let cursors = Cursors::new(limits.cursors);
-        Self { channel, handler, limits, client, charset, plugin, statements, cursors, traffic: (0, 0) }
+        Self { channel, handler, limits, client, charset, plugin, statements, cursors, traffic: (0, 0), refused: false }
     }
 
     /// Runs until the client quits, is killed, or breaks the connection, or the server stops.
@@ -90,7 +93,7 @@ impl<'a, H: Handler> Ready<'a, H> {
                 // A command that is there already is not lost to a stop at the same time: it is looked at below.
                 None => {
                     let came = {
-                        let mut receiving = pin!(self.channel.receive(limit, patience, Wait::Idle));
+                        let mut receiving = pin!(self.channel.receive_command(limit, patience));
                         poll_fn(|cx| match receiving.as_mut().poll(cx) {
                             Poll::Ready(packet) => Poll::Ready(packet.map(Ok)),
                             Poll::Pending if kill.poll_connection_killed(cx).is_ready() => {
@@ -141,11 +144,18 @@ impl<'a, H: Handler> Ready<'a, H> {
     }
 
     fn observe(&mut self, kind: CommandKind, reading: Duration, started: Instant) {
-        self.handler.observe(WireEvent::Command { kind, reading, started });
+        let refused = std::mem::take(&mut self.refused);
+        self.handler.observe(WireEvent::Command { kind, reading, started, refused });
         let (received, sent) = self.channel.traffic();
         let event = WireEvent::Traffic { received: received - self.traffic.0, sent: sent - self.traffic.1 };
         self.traffic = (received, sent);
         self.handler.observe(event);
+    }
+
+    /// Answers a command with an error.
+    fn refuse(&mut self, error: &ErrorReply) {
+        self.refused = true;
+        write_error(self.channel, error);
     }
 
     /// Answers a command whose fields cannot be read, unless it is one that has no answer.
@@ -167,7 +177,7 @@ impl<'a, H: Handler> Ready<'a, H> {
             | CommandKind::SetOption
             | CommandKind::Fetch
             | CommandKind::ResetConnection
-            | CommandKind::Unknown => write_error(self.channel, &ErrorReply::malformed()),
+            | CommandKind::Unknown => self.refuse(&ErrorReply::malformed()),
         }
     }
 
@@ -180,7 +190,7 @@ impl<'a, H: Handler> Ready<'a, H> {
                 let answer = self.handler.init_db(&String::from_utf8_lossy(&name)).await;
                 match answer {
                     Ok(status) => self.tell(status),
-                    Err(error) => write_error(self.channel, &error),
+                    Err(error) => self.refuse(&error),
                 }
             }
             Command::Query { text, attributes } => {
@@ -196,11 +206,11 @@ impl<'a, H: Handler> Ready<'a, H> {
             Command::FieldList { table, pattern } => Box::pin(self.field_list(&table, &pattern)).await?,
             Command::ProcessKill { connection } => match self.handler.kill(connection).await {
                 Ok(status) => self.tell(status),
-                Err(error) => write_error(self.channel, &error),
+                Err(error) => self.refuse(&error),
             },
             Command::Refresh { what } => match self.handler.refresh(what).await {
                 Ok(status) => self.tell(status),
-                Err(error) => write_error(self.channel, &error),
+                Err(error) => self.refuse(&error),
             },
             Command::Statistics => {
                 let statistics = self.handler.statistics().await;
@@ -222,7 +232,7 @@ impl<'a, H: Handler> Ready<'a, H> {
                 if self.statements.reset(statement) {
                     write_status(self.channel, self.client, self.handler.status(), Vec::new());
                 } else {
-                    write_error(self.channel, &ErrorReply::unknown_statement(statement, "mysqld_stmt_reset"));
+                    self.refuse(&ErrorReply::unknown_statement(statement, "mysqld_stmt_reset"));
                 }
             }
             Command::SetOption(multi_statements) => {
@@ -235,7 +245,7 @@ impl<'a, H: Handler> Ready<'a, H> {
                 let status = self.handler.reset().await;
                 self.tell(status);
             }
-            Command::Unknown => write_error(self.channel, &ErrorReply::unknown_command()),
+            Command::Unknown => self.refuse(&ErrorReply::unknown_command()),
         }
         Ok(Next::Command)
     }
@@ -260,6 +270,7 @@ impl<'a, H: Handler> Ready<'a, H> {
         self.forget();
         let (client, charset, entrance) = (self.client, self.charset, Entrance::Again { until, limit });
         let admitted = admit(self.channel, self.handler, client, charset, identity, proof, entrance).await?;
+        self.refused = !admitted;
         Ok(if admitted { Next::Command } else { Next::End })
     }
 
@@ -268,12 +279,13 @@ impl<'a, H: Handler> Ready<'a, H> {
         let columns = match self.handler.field_list(&String::from_utf8_lossy(table)).await {
             Ok(columns) => columns,
             Err(error) => {
-                write_error(self.channel, &error);
+                self.refuse(&error);
                 return Ok(());
             }
         };
-        let (client, pattern) = (self.client, String::from_utf8_lossy(pattern).to_lowercase());
-        for column in columns.iter().filter(|column| pattern.is_empty() || fits(&pattern, &column.name.to_lowercase()))
+        let (client, like) = (self.client, String::from_utf8_lossy(pattern).to_lowercase());
+        for column in
+            columns.iter().filter(|column| like.is_empty() || pattern::matches(&like, &column.name.to_lowercase()))
         {
             self.channel.packet(|out| write_field(out, column, client.text));
             self.channel.relieve().await?;
@@ -350,9 +362,10 @@ impl<'a, H: Handler> Ready<'a, H> {
             } else {
                 ErrorReply::unknown_statement(id, "mysqld_stmt_fetch")
             };
-            write_error(self.channel, &error);
+            self.refuse(&error);
             return Ok(());
         };
+        self.handler.fetching();
         let mut reply = RowsReply::resume(self.channel, self.client, Arc::clone(&cursor.columns));
         for _ in 0..most {
             match self.handler.fetch(&mut cursor.rows).await {
@@ -363,6 +376,7 @@ impl<'a, H: Handler> Ready<'a, H> {
                 }
                 Err(error) => {
                     self.cursors.close(id);
+                    self.refused = true;
                     let _failed = reply.fail(&error).await?;
                     return Ok(());
                 }
@@ -382,30 +396,4 @@ impl<'a, H: Handler> Ready<'a, H> {
         self.cursors.clear();
         self.statements.clear();
     }
-}
-
-/// Whether a name is like a pattern of `%` (any characters) and `_` (one).
-fn fits(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    let (mut p, mut n) = (0, 0);
-    // Where to go on if what follows the last `%` does not fit: one character further.
-    let mut retry = None;
-    while n < name.len() {
-        match pattern.get(p) {
-            Some('%') => {
-                retry = Some((p + 1, n + 1));
-                p += 1;
-                continue;
-            }
-            Some(one) if *one == '_' || *one == name[n] => {
-                (p, n) = (p + 1, n + 1);
-                continue;
-            }
-            Some(_) | None => {}
-        }
-        let Some((after, next)) = retry else { return false };
-        (p, n) = (after, next);
-        retry = Some((after, next + 1));
-    }
-    pattern[p..].iter().all(|rest| *rest == '%')
 }

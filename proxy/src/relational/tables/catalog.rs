@@ -32,7 +32,12 @@ pub(super) fn schemata(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
     };
     let system = LISTED_DATABASES.into_iter().map(|name| row(name, NAMES, NAME_COLLATION));
     let own = catalog.databases().filter(|name| sight.database(name));
-    system.chain(own.map(|name| row(name, CHARSET, "utf8mb4_0900_ai_ci"))).collect()
+    let own = own.map(|name| {
+        let collation = catalog.collation(name);
+        // A collation's name begins with its character set's.
+        row(name, collation.split('_').next().unwrap_or(CHARSET), collation)
+    });
+    system.chain(own).collect()
 }
 
 pub(super) fn tables(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {

@@ -161,3 +161,14 @@ fn its_own_cells_look_like_stored_ones_without_a_place_in_the_log() {
     assert_eq!((seen.added_id, seen.created_at, seen.shard), (AddedId(0), Micros(5), ShardId(3)));
     assert_eq!(seen.triple, triple("r", "c", 4));
 }
+
+#[test]
+fn a_buffered_cell_does_not_keep_the_packet_it_came_in() {
+    let packet = bytes::Bytes::from(vec![b'1'; 1 << 20]);
+    let (row, column) = (RowKey::new(packet.slice(0..3)).unwrap(), ColumnKey::new(packet.slice(3..5)).unwrap());
+    let body = Body::json(packet.slice(5..7)).unwrap();
+    let mut buffer = Buffer::default();
+    buffer.push(Buffered { body, ..cell(1, Triple { row, column, ref_key: RefKey(1) }) }, ROOMY).unwrap();
+    assert!(packet.is_unique());
+    assert_eq!(buffer.get(TableId(1), &triple("111", "11", 1)).unwrap().body.as_bytes(), "11");
+}

@@ -3,7 +3,7 @@
 use cellgate_sql::{TimeZone, Value};
 
 use super::table::SHOWN_AS_SWITCH;
-use super::{Checked, Definition, Domain, Fact, Initial, ServerFacts, VariableError, mode, text_of};
+use super::{Checked, Definition, Domain, Fact, Initial, ServerFacts, TEXT_BYTES, VariableError, mode, text_of};
 use crate::version;
 
 /// Character sets that can be set: those whose text is UTF-8, or bytes.
@@ -125,6 +125,9 @@ impl Definition {
                 | Value::Json(_)
                 | Value::DateTime(_) => return Err(wrong_type()),
             },
+            Domain::Text if text.len() > TEXT_BYTES => {
+                return Err(VariableError::TooLong { name: name.to_owned(), limit: TEXT_BYTES });
+            }
             Domain::Text => Value::Text(text.into()),
             Domain::OneOf(allowed) => {
                 let found = match value {

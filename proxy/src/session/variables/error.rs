@@ -25,6 +25,14 @@ pub enum VariableError {
         /// The value.
         value: String,
     },
+    /// Its text is longer than it may be.
+    #[error("Variable '{name}' can't be set to a text of more than {limit} bytes")]
+    TooLong {
+        /// The variable.
+        name: String,
+        /// The bound, in bytes.
+        limit: usize,
+    },
     /// A value of the wrong type.
     #[error("Incorrect argument type to variable '{0}'")]
     WrongType(String),

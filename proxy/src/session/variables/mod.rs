@@ -21,6 +21,10 @@ use table::{DEFINITIONS, SYNONYMS};
 
 use crate::zones::Zones;
 
+/// Longest text of a variable that takes any text, in bytes: a session has a handful of them. MySQL's longest, an
+/// `optimizer_switch` with all of its flags, has not a fifth of it.
+const TEXT_BYTES: usize = 4096;
+
 /// What values a variable takes.
 #[derive(Clone, Copy, Debug)]
 enum Domain {
@@ -30,7 +34,7 @@ enum Domain {
     Number { min: i64, max: i64 },
     /// Seconds since 1970; 0 is the clock.
     Timestamp,
-    /// Any text.
+    /// Any text of at most [`TEXT_BYTES`].
     Text,
     /// One of these, in any case, or its place.
     OneOf(&'static [&'static str]),

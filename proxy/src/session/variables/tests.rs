@@ -47,6 +47,15 @@ fn socket_is_null_so_that_no_client_goes_around_the_proxy() {
 }
 
 #[test]
+fn a_text_is_as_long_as_it_may_be() {
+    for name in ["optimizer_switch", "session_track_system_variables", "default_storage_engine"] {
+        assert!(check(name, text(&"x".repeat(TEXT_BYTES))).is_ok(), "{name}");
+        let longer = check(name, text(&"x".repeat(TEXT_BYTES + 1)));
+        assert_eq!(longer, Err(VariableError::TooLong { name: name.to_owned(), limit: TEXT_BYTES }));
+    }
+}
+
+#[test]
 fn switches_take_every_spelling() {
     for on in [Value::Int(1), text("ON"), text("true")] {
         assert_eq!(check("autocommit", on), Ok(Value::Int(1)));

@@ -145,6 +145,24 @@ async fn a_slow_command_is_taken_as_long_as_it_keeps_coming() {
     assert_eq!(client.packet().await.unwrap(), [1]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_time_between_commands_is_not_that_of_a_command() {
+    let limits = WireLimits { idle_timeout: 5 * SOON, read_timeout: 100 * SOON, ..WireLimits::default() };
+    let mut client = Setup { limits, ..Setup::default() }.enter().await;
+    for _ in 0..3 {
+        let ping = frames(b"\x03echo slowly", &mut 0);
+        for part in ping.chunks(5) {
+            client.stream.write_all(part).await.unwrap();
+            tokio::time::sleep(4 * SOON).await;
+        }
+        client.sequence = 1;
+        assert_eq!(client.packet().await.unwrap(), [1]);
+        client.packet().await.unwrap();
+        assert_eq!(client.packet().await.unwrap(), b"\x06slowly");
+        client.end().await;
+    }
+}
+
 #[tokio::test]
 async fn statistics_is_a_bare_string() {
     let mut client = enter().await;

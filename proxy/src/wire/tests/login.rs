@@ -455,3 +455,13 @@ pub(super) mod tls {
         assert!(matches!(client.served.await.unwrap(), Err(WireError::Io(_))));
     }
 }
+
+#[tokio::test]
+async fn a_name_is_no_longer_than_a_users_can_be() {
+    let mut client = Setup::default().connect();
+    client.greeting().await;
+    let name = "x".repeat(60_000);
+    client.send(&Login41 { user: name.as_bytes(), ..Login41::default() }.payload(offered())).await;
+    let message = format!("Access denied for user '{}'@'localhost' (using password: NO)", "x".repeat(32));
+    assert_eq!(client.error().await, (1045, "28000".to_owned(), message));
+}

@@ -56,11 +56,11 @@ async fn the_limit_counts_all_frames_of_a_packet() {
 #[tokio::test]
 async fn a_promise_of_16_mib_takes_no_memory_until_it_is_kept() {
     let (near, far) = tokio::io::duplex(1 << 16);
-    let mut channel = super::super::packet::Channel::new(Box::new(far), SOON);
+    let mut channel = super::super::packet::Channel::new(Box::new(far), SOON).with_read_timeout(SOON);
     let mut near = near;
     near.write_all(&[0xfe, 0xff, 0xff, 0]).await.unwrap();
     near.write_all(&[1; 1000]).await.unwrap();
-    assert!(matches!(channel.receive(1 << 26, SOON, Wait::Idle).await, Err(WireError::Timeout(Wait::Idle))));
+    assert!(matches!(channel.receive_command(1 << 26, SOON).await, Err(WireError::Timeout(Wait::Read))));
     assert!(channel.room() < 64 * 1024, "{}", channel.room());
 }
 
@@ -71,11 +71,11 @@ async fn an_idle_connection_holds_little() {
     let mut near = near;
     let bytes = frames(&vec![1; 1 << 24], &mut 0);
     near.write_all(&bytes).await.unwrap();
-    channel.receive(1 << 26, Duration::from_secs(60), Wait::Idle).await.unwrap();
+    channel.receive_command(1 << 26, Duration::from_secs(60)).await.unwrap();
     channel.packet(|out| out.extend_from_slice(&vec![1; 1 << 24]));
     channel.restart_sequence();
     // Long enough to write the reply on a busy machine.
-    assert!(matches!(channel.receive(1 << 26, 50 * SOON, Wait::Idle).await, Err(WireError::Timeout(Wait::Idle))));
+    assert!(matches!(channel.receive_command(1 << 26, 50 * SOON).await, Err(WireError::Timeout(Wait::Idle))));
     assert!(channel.room() <= 8 * 1024, "{}", channel.room());
 }
 
@@ -191,12 +191,12 @@ async fn one_command_is_one_read_and_one_write() {
     let mut channel = super::super::packet::Channel::new(Box::new(far), SOON);
     let mut commands = frames(&[7; 100], &mut 0);
     near.write_all(&commands).await.unwrap();
-    channel.receive(1000, SOON, Wait::Idle).await.unwrap().unwrap();
+    channel.receive_command(1000, SOON).await.unwrap().unwrap();
     for _ in 0..20 {
         channel.packet(|out| out.extend_from_slice(b"reply"));
     }
     channel.restart_sequence();
-    let _ = channel.receive(1000, SOON, Wait::Idle).await;
+    let _ = channel.receive_command(1000, SOON).await;
     assert_eq!((*reads.lock().unwrap(), *writes.lock().unwrap()), (1, 1));
 
     // Three commands at once: still one of each.
@@ -205,11 +205,11 @@ async fn one_command_is_one_read_and_one_write() {
     near.write_all(&commands).await.unwrap();
     for _ in 0..3 {
         channel.restart_sequence();
-        channel.receive(1000, SOON, Wait::Idle).await.unwrap().unwrap();
+        channel.receive_command(1000, SOON).await.unwrap().unwrap();
         channel.packet(|out| out.extend_from_slice(b"reply"));
     }
     channel.restart_sequence();
-    let _ = channel.receive(1000, SOON, Wait::Idle).await;
+    let _ = channel.receive_command(1000, SOON).await;
     assert_eq!((*reads.lock().unwrap(), *writes.lock().unwrap()), (2, 2));
 }
 

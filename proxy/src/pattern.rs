@@ -1,8 +1,8 @@
-//! Names with `%` and `_`: databases of a GRANT and hosts of accounts.
+//! Names with `%` and `_`: databases of a GRANT, hosts of accounts, columns of FIELD_LIST.
 
 /// Whether the name matches: `%` stands for anything, `_` for one character, and a backslash takes the meaning from
 /// what follows it. Allocates nothing.
-pub(super) fn matches(pattern: &str, name: &str) -> bool {
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut p, mut n) = (0, 0);
     // Where the last `%` stands, and how far the name was when it was met.
@@ -47,7 +47,7 @@ pub(super) fn matches(pattern: &str, name: &str) -> bool {
 }
 
 /// The one name that the pattern stands for; `None` if it may stand for several.
-pub(super) fn literal(pattern: &str) -> Option<String> {
+pub(crate) fn literal(pattern: &str) -> Option<String> {
     let mut name = String::with_capacity(pattern.len());
     let mut characters = pattern.chars();
     while let Some(character) = characters.next() {
@@ -94,6 +94,7 @@ mod tests {
             }
         }
     }
+
     #[test]
     fn a_pattern_without_wildcards_is_one_name() {
         assert_eq!(literal("shop").as_deref(), Some("shop"));
