@@ -35,3 +35,8 @@ SELECT (1, 2) = 1;
 SELECT CAST('2024-02-29 12:34:56' AS DATETIME) < 'A';
 SELECT CAST(CAST('1999-12-31 23:59:59.999999' AS DATETIME(6)) AS SIGNED);
 SELECT CASE ('1.5' LIKE '5.') WHEN '1e1' THEN 1 ELSE DATE_ADD(CAST('2024-03-31' AS DATETIME), INTERVAL '1 2' DAY_HOUR) END;
+-- A name for the new rows, of which nothing is made.
+CREATE TABLE named ENGINE=CELLS;
+INSERT INTO named (row_key, column_key, ref_key, body) VALUES ('alias', 'BASE', 1, '1') AS new;
+INSERT INTO named (row_key, column_key, ref_key, body) VALUES ('alias', 'BASE', 1, '2') AS new (r, c, v, b) ON DUPLICATE KEY UPDATE body = b;
+DROP TABLE named;

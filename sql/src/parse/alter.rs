@@ -10,6 +10,9 @@ use crate::columns::CellColumn;
 use crate::command::{RowColumnSpec, TableChange};
 use crate::error::SqlError;
 
+/// As MySQL, which has no such clauses; MariaDB has.
+const ASK_COLUMNS: &str = "ask INFORMATION_SCHEMA.COLUMNS first, or go on behind error 1060 or 1091";
+
 /// What ALTER TABLE can do, for whoever asks for something else.
 const INSTEAD: &str = "a cell table can ADD, DROP, RENAME, CHANGE and MODIFY COLUMN name JSON, RENAME TO, and COMMENT";
 const NO_INDEX: &str = "cells are found by row_key, column_key and ref_key, which have their unique key already; \
@@ -118,6 +121,9 @@ impl Alter {
             }
         }
         reader.take(&["COLUMN"]);
+        if reader.sees(&["IF", "NOT", "EXISTS"]) {
+            return Err(unsupported("ADD COLUMN IF NOT EXISTS", ASK_COLUMNS));
+        }
         if reader.take_symbol(Symbol::Open) {
             loop {
                 self.changes.push(TableChange::Add(row_column(reader)?));
@@ -139,6 +145,9 @@ impl Alter {
             }
         }
         reader.take(&["COLUMN"]);
+        if reader.sees(&["IF", "EXISTS"]) {
+            return Err(unsupported("DROP COLUMN IF EXISTS", ASK_COLUMNS));
+        }
         let column = declared(reader, "DROP COLUMN")?;
         reader.take_any(&["RESTRICT", "CASCADE"]);
         self.changes.push(TableChange::Drop(column));

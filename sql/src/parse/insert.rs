@@ -93,8 +93,8 @@ fn set_form(reader: &mut Reader<'_>, table: Name, ignore: bool) -> Result<Insert
 
 /// What may follow the values.
 fn tail(reader: &mut Reader<'_>) -> Result<Option<Vec<crate::ast::Item>>, SqlError> {
-    let alias = reader.take(&["AS"]);
-    if alias {
+    // A name for the new rows, which is good for nothing but what cannot be done.
+    if reader.take(&["AS"]) {
         reader.name()?;
         if reader.take_symbol(Symbol::Open) {
             reader.skip_parenthesis()?;
@@ -102,9 +102,6 @@ fn tail(reader: &mut Reader<'_>) -> Result<Option<Vec<crate::ast::Item>>, SqlErr
     }
     if reader.sees(&["ON", "DUPLICATE", "KEY", "UPDATE"]) {
         return Err(immutable("ON DUPLICATE KEY UPDATE"));
-    }
-    if alias {
-        return Err(reader.error("expected ON DUPLICATE KEY UPDATE"));
     }
     if reader.take(&["RETURNING"]) { select::items(reader).map(Some) } else { Ok(None) }
 }

@@ -175,6 +175,8 @@ fn alter_table_says_what_changes_in_order() {
         "ALTER TABLE trips ADD UNIQUE KEY (body)",
         "ALTER TABLE trips ADD PRIMARY KEY (body)",
         "ALTER TABLE trips ADD CONSTRAINT c CHECK (1)",
+        "ALTER TABLE trips ADD COLUMN IF NOT EXISTS x JSON",
+        "ALTER TABLE trips DROP COLUMN IF EXISTS x",
         "ALTER TABLE trips DROP INDEX i",
         "ALTER TABLE trips RENAME INDEX a TO b",
         "ALTER TABLE trips ADD X JSON FIRST",
