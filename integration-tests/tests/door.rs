@@ -415,6 +415,34 @@ async fn a_write_that_waited_for_a_lock_has_all_its_time() {
 }
 
 #[tokio::test]
+async fn a_write_that_waited_for_a_lock_goes_by_what_its_holder_made_of_the_table() {
+    let proxy = Deployment::embedded().start();
+    let mut root = client::connect(proxy.mysql()).await;
+    let mut conn = client::connect(proxy.mysql()).await;
+    client::run(&mut root, "CREATE TABLE shaped (x JSON) ENGINE=CELLS").await;
+    client::run(&mut root, "LOCK TABLES shaped WRITE").await;
+    let own = conn.id();
+    let writing = client::run(&mut conn, "INSERT INTO shaped (row_key, x) VALUES ('a', '1')");
+    let altering = async {
+        wait::until_async("the write waits", wait::PATIENCE, async || {
+            let statements: Vec<String> = client::rows(
+                &mut root,
+                &format!("SELECT INFO FROM information_schema.PROCESSLIST WHERE ID = {own} AND INFO LIKE 'INSERT%'"),
+            )
+            .await;
+            (!statements.is_empty()).then_some(())
+        })
+        .await;
+        // Another column of the same name, and under another key.
+        client::run(&mut root, "ALTER TABLE shaped DROP COLUMN x, ADD COLUMN x JSON").await;
+        client::run(&mut root, "UNLOCK TABLES").await;
+    };
+    tokio::join!(writing, altering);
+    let found: Vec<String> = client::rows(&mut root, "SELECT x FROM shaped WHERE row_key = 'a'").await;
+    assert_eq!(found, ["1"]);
+}
+
+#[tokio::test]
 async fn drop_database_waits_for_locks_on_its_tables_and_obeys_those_of_its_own_session() {
     let proxy = Deployment::embedded().start();
     let mut root = client::connect(proxy.mysql()).await;

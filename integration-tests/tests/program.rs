@@ -69,7 +69,7 @@ async fn a_proxy_that_stops_is_not_ready_any_more() {
     let mut proxy = Deployment::configured("[timeouts]\nshutdown = \"1m\"\n").start();
     let mut conn = client::connect(proxy.mysql()).await;
     let mut busy = client::connect(proxy.mysql()).await;
-    let held = tokio::spawn(async move { busy.query_drop("SELECT SLEEP(5)").await });
+    let held = tokio::spawn(async move { busy.query_drop("SELECT SLEEP(8)").await });
     wait::until_async("a statement at work", SHORT, async || {
         let running = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'";
         conn.query_first::<u8, _>(running).await.unwrap().filter(|running| *running == 1)

@@ -272,7 +272,7 @@ fn run_message(error: &RunError) -> String {
             let place = place_of(cluster);
             let id = logged(&place, error);
             format!(
-                "DELETE was done in part: {place} failed; some or all of the cells are erased, and caches may answer them until \
+                "DELETE was done in part: {place} failed; some or all of the cells may be erased, and caches may answer them until \
                  the DELETE is repeated (log id {id})"
             )
         }

@@ -204,12 +204,15 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     tracing::info!("stopping: no new connections; finishing what is running");
     let joined = clients.await;
     stop_background.send_replace(true);
+    // Beside each other: one that does not answer costs the others nothing.
     let farewell = async {
-        let _ = tokio::join!(following, cataloging, accounting, locking, web);
-        if let Some(following_tls) = following_tls {
-            let _ = following_tls.await;
-        }
-        deployment.executor().close().await;
+        let tls = async {
+            if let Some(following_tls) = following_tls {
+                let _ = following_tls.await;
+            }
+        };
+        let stores = deployment.executor().close();
+        let _ = tokio::join!(following, cataloging, accounting, locking, web, tls, stores);
     };
     if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
         tracing::warn!("a store does not answer: stopping without waiting for it any longer");

@@ -144,9 +144,13 @@ impl Locks {
             self.count_loss();
         }
         self.tables_locked.store(stored.has_tables(), Ordering::SeqCst);
+        // Who waits looks here itself: without news it must not be what wakes it.
+        let news = !known.has_the_same_holds(&stored);
         known.clone_from(&stored);
         drop(known);
-        self.released.notify_waiters();
+        if news {
+            self.released.notify_waiters();
+        }
         stored
     }
 }

@@ -105,13 +105,20 @@ impl Locks {
         Owner { proxy: self.proxy.clone(), connection }
     }
 
-    /// Takes all of these or, if they cannot be had until then, none; answers whether it did. Who stops waiting has none.
+    /// Takes all of these or, if they cannot be had until then, none. Answers how often locks had been lost when it took them
+    /// ([`Locks::losses`]): more than that, and these may be among them. Who stops waiting has none.
     ///
     /// # Errors
     /// What the meta store says; none of them is held then.
-    pub async fn acquire(&self, connection: u32, wanted: &[(Key, Mode)], until: Instant) -> Result<bool, StoreError> {
+    pub async fn acquire(
+        &self,
+        connection: u32,
+        wanted: &[(Key, Mode)],
+        until: Instant,
+    ) -> Result<Option<u64>, StoreError> {
         let owner = self.owner(connection);
         loop {
+            let losses = self.losses();
             // Registered before the look, so that nothing that happens behind it is missed.
             let released = self.released.notified();
             if let Some(taken) = self.take(&owner, wanted).await? {
@@ -120,15 +127,15 @@ impl Locks {
                     if tokio::time::timeout_at(until.into(), self.gate.empty(key)).await.is_err() {
                         drop(taken);
                         self.settle().await?;
-                        return Ok(false);
+                        return Ok(None);
                     }
                 }
                 taken.keep();
-                return Ok(true);
+                return Ok(Some(losses));
             }
             let now = Instant::now();
             if now >= until {
-                return Ok(false);
+                return Ok(None);
             }
             let pause = match self.place {
                 Place::Here => until,
@@ -198,7 +205,8 @@ impl Locks {
     }
 
     /// Waits until a statement of this session may use all of these tables, and then counts its writes as under way until
-    /// what it answers is dropped. While it waits for one it keeps nobody waiting for another.
+    /// what it answers is dropped; also answers whether it had to wait. While it waits for one it keeps nobody waiting for
+    /// another.
     ///
     /// # Errors
     /// What it may not use by then.
@@ -207,18 +215,23 @@ impl Locks {
         connection: u32,
         tables: &[(Key, Mode)],
         until: Instant,
-    ) -> Result<Vec<Entered>, Key> {
+    ) -> Result<(Vec<Entered>, bool), Key> {
         let owner = self.owner(connection);
+        let mut waited = false;
         loop {
             let released = self.released.notified();
             let locked = {
                 let known = lock(&self.known);
                 // Under the same mutex as the lock is taken: either it sees the write or the write sees it.
                 match tables.iter().find(|(key, mode)| !known.lets(&owner, key, *mode)) {
-                    None => return Ok(tables.iter().map(|(key, mode)| Entered::new(self, key, *mode)).collect()),
+                    None => {
+                        let entered = tables.iter().map(|(key, mode)| Entered::new(self, key, *mode));
+                        return Ok((entered.collect(), waited));
+                    }
                     Some((key, _)) => key,
                 }
             };
+            waited = true;
             tokio::time::timeout_at(until.into(), released).await.map_err(|_| locked.clone())?;
         }
     }

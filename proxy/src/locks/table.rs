@@ -128,6 +128,11 @@ impl LockTable {
         !others.into_iter().any(|held| held.mode == Mode::Write || mode == Mode::Write)
     }
 
+    /// Whether the same is held by the same, whatever their leases.
+    pub fn has_the_same_holds(&self, other: &Self) -> bool {
+        self.held == other.held
+    }
+
     /// Whether any table is locked.
     pub fn has_tables(&self) -> bool {
         self.held.iter().any(|held| !matches!(held.key, Key::Name(_)))

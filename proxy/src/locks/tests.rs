@@ -1,7 +1,7 @@
 //! Locks between sessions of one proxy and of several, and what becomes of those of a proxy that ended.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, AtomicUsize};
 
 use async_trait::async_trait;
 use cellgate_store::meta::Document;
@@ -32,6 +32,8 @@ struct Meta {
     now: AtomicI64,
     /// Nothing reaches it.
     away: AtomicBool,
+    /// How often it was asked for a document.
+    loads: AtomicUsize,
     /// It writes and does not answer.
     hangs: AtomicBool,
     hung: Notify,
@@ -66,6 +68,7 @@ impl MetaStore for Meta {
 
     async fn load(&self, name: &str) -> Result<Option<Document>, StoreError> {
         tokio::task::yield_now().await;
+        self.loads.fetch_add(1, Ordering::SeqCst);
         self.reached()?;
         Ok(lock(&self.documents).get(name).cloned())
     }
@@ -107,11 +110,11 @@ fn two_proxies(meta: &Arc<Meta>) -> (Arc<Locks>, Arc<Locks>) {
 }
 
 async fn take(locks: &Locks, connection: u32, key: Key, mode: Mode, until: Instant) -> bool {
-    locks.acquire(connection, &[(key, mode)], until).await.unwrap()
+    locks.acquire(connection, &[(key, mode)], until).await.unwrap().is_some()
 }
 
 async fn enter(locks: &Arc<Locks>, connection: u32, key: &Key, mode: Mode) -> Option<Vec<Entered>> {
-    locks.enter(connection, &[(key.clone(), mode)], now()).await.ok()
+    locks.enter(connection, &[(key.clone(), mode)], now()).await.ok().map(|(entered, _)| entered)
 }
 
 #[tokio::test]
@@ -131,6 +134,24 @@ async fn a_name_is_held_by_one_session_as_often_as_it_took_it() {
         assert_eq!(locks.release_all(2, Which::All).await.unwrap(), 2);
         assert_eq!(locks.holder(&name("a")).await.unwrap(), None);
     }
+}
+
+#[tokio::test]
+async fn who_waits_asks_a_few_times_per_second() {
+    let meta = Arc::new(Meta::default());
+    let (one, two) = two_proxies(&meta);
+    assert!(take(&one, 1, name("a"), Mode::Write, now()).await);
+    let before = meta.loads.load(Ordering::SeqCst);
+    let until = Instant::now() + 4 * ASK_AGAIN;
+    let waiters = [&one, &two].map(|locks| {
+        let locks = Arc::clone(locks);
+        tokio::spawn(async move { take(&locks, 2, name("a"), Mode::Write, until).await })
+    });
+    for waiter in waiters {
+        assert!(!waiter.await.unwrap(), "it is held all the time");
+    }
+    let asked = meta.loads.load(Ordering::SeqCst) - before;
+    assert!(asked <= 20, "{asked}");
 }
 
 #[tokio::test]
@@ -175,7 +196,7 @@ async fn several_tables_are_locked_together_or_not_at_all() {
     let locks = Locks::alone();
     assert!(take(&locks, 1, table("b"), Mode::Write, now()).await);
     let both = [(table("a"), Mode::Write), (table("b"), Mode::Write)];
-    assert!(!locks.acquire(2, &both, now()).await.unwrap());
+    assert_eq!(locks.acquire(2, &both, now()).await.unwrap(), None);
     assert!(take(&locks, 3, table("a"), Mode::Write, now()).await, "nothing of it was taken");
 }
 
@@ -192,7 +213,7 @@ async fn a_statement_that_waits_for_one_table_keeps_nobody_from_another() {
     }
     assert!(take(&locks, 1, table("a"), Mode::Read, now()).await, "nobody writes it");
     locks.ended(1);
-    assert_eq!(waiting.await.unwrap().len(), 2);
+    assert_eq!(waiting.await.unwrap().0.len(), 2);
 }
 
 #[tokio::test]
@@ -330,7 +351,7 @@ async fn a_lock_that_is_let_go_of_while_the_meta_store_is_away_is_not_held_on_to
     assert_eq!(one.release_all(1, Which::Tables).await.unwrap(), 0);
     one.follow(false).await.unwrap();
     let both = [(table("t"), Mode::Write), (name("a"), Mode::Write)];
-    assert!(two.acquire(1, &both, now()).await.unwrap());
+    assert!(two.acquire(1, &both, now()).await.unwrap().is_some());
     assert_eq!(one.losses(), 0, "what is let go of is not lost");
 }
 

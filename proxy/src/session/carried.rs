@@ -12,7 +12,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static;
 
-/// Work that is carried to its end from the first time it is waited for.
+/// Work that is carried to its end, also if it is never waited for.
 pub(super) fn carried<F>(work: F) -> Carried<F>
 where
     F: Future + Send + 'static,
@@ -45,8 +45,9 @@ where
     F::Output: Send + 'static,
 {
     fn drop(&mut self) {
+        let Some(work) = self.0.take() else { return };
         // Without a runtime everything is over.
-        if let (Some(work), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+        if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(work);
         }
     }
@@ -79,10 +80,10 @@ mod tests {
                 }
             });
             assert!(timeout(Duration::from_millis(1), write).await.is_err(), "nobody stores it");
-            assert!(!locks.acquire(2, &[(Key::Tables, Mode::Read)], now).await.unwrap(), "the write goes on");
+            assert!(locks.acquire(2, &[(Key::Tables, Mode::Read)], now).await.unwrap().is_none(), "the write goes on");
             stored.notify_one();
             let soon = now + Duration::from_secs(60);
-            assert!(locks.acquire(2, &[(Key::Tables, Mode::Read)], soon).await.unwrap());
+            assert!(locks.acquire(2, &[(Key::Tables, Mode::Read)], soon).await.unwrap().is_some());
             locks.ended(2);
         }
     }

@@ -113,6 +113,9 @@ impl Session {
     /// timeouts bound it).
     pub(super) async fn commit_open(&mut self) -> Result<(), StatementError> {
         let entered = self.enter_commit().await?;
+        // What writes is not cut off by KILL.
+        let kill = self.process.kill_switch().clone();
+        let _shield = kill.shield();
         let Some(open) = self.transaction.take() else { return Ok(()) };
         if open.buffer.is_empty() {
             return Ok(());

@@ -12,11 +12,10 @@ use crate::catalog::{Catalog, CatalogError, Changed, NewTable};
 use crate::locks::Entered;
 
 impl Session {
-    /// A change of the catalog. Ends an open transaction first, as in MySQL.
+    /// A change of the catalog. An open transaction has been ended, as in MySQL.
     ///
     /// It goes on to its end even if nobody waits for it any more, and until then whoever locks its tables waits for it.
     pub(super) async fn ddl(&mut self, ddl: Ddl, entered: Vec<Entered>) -> Result<Answer, StatementError> {
-        self.commit_open().await?;
         self.refuse_read_only()?;
         self.use_up_characteristics();
         let dropped = if let Ddl::DropDatabase { name, .. } = &ddl { Some(name.clone()) } else { None };

@@ -79,6 +79,8 @@ impl Session {
     /// Runs a SELECT and answers its rows and microseconds.
     async fn analyze(&mut self, read: Read, time: ReadTime) -> Result<(i64, i64), StatementError> {
         let started = Instant::now();
+        // Nobody reads its rows: it has the time of one statement, however many there are.
+        let time = ReadTime { end: Some(time.deadline()), ..time };
         let mut rows = RowSource::of(self.read(read, time).await?);
         let mut count = 0_i64;
         while rows.advance().await?.is_some() {

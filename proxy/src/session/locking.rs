@@ -88,10 +88,7 @@ impl Session {
         let (wanted, place): (Vec<(Key, Mode)>, _) = match lock {
             TableLock::Unlock => {
                 if self.held.tables.is_some() {
-                    let kill = self.process.kill_switch().clone();
-                    let shield = kill.shield();
                     self.commit_open().await?;
-                    drop(shield);
                 }
                 self.unlock_tables().await?;
                 return Ok(Answer::Done(Done::default()));
@@ -102,9 +99,9 @@ impl Session {
             }
             TableLock::Everything => (vec![(Key::Tables, Mode::Read)], "a table".to_owned()),
         };
+        self.commit_open().await?;
         let kill = self.process.kill_switch().clone();
         let shield = kill.shield();
-        self.commit_open().await?;
         self.unlock_tables().await?;
         drop(shield);
         if matches!(wanted.as_slice(), [(Key::Tables, _)]) {
@@ -134,12 +131,11 @@ impl Session {
     async fn acquire(&mut self, wanted: &[(Key, Mode)], until: Instant) -> Result<bool, StatementError> {
         self.check_losses()?;
         let locks = self.server.locks();
-        let losses = locks.losses();
         let took = locks.acquire(self.process.id(), wanted, until).await.map_err(CatalogError::Meta)?;
-        if took {
+        if let Some(losses) = took {
             self.held.since.get_or_insert(losses);
         }
-        Ok(took)
+        Ok(took.is_some())
     }
 
     /// Lets go of all tables. Who could not be told of it is as soon as that can be done.
@@ -174,10 +170,10 @@ impl Session {
     }
 
     /// Waits until a statement may use its tables, and refuses those that the session's own locks forbid.
-    pub(super) async fn enter_tables(&mut self, command: &Command) -> Result<Vec<Entered>, StatementError> {
+    pub(super) async fn enter_tables(&mut self, command: &Command) -> Result<(Vec<Entered>, bool), StatementError> {
         let tables = tables_of(command);
         if tables.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), false));
         }
         self.check_losses()?;
         for (key, mode) in &tables {
@@ -185,7 +181,7 @@ impl Session {
         }
         let writes = tables.iter().any(|(_, mode)| *mode == Mode::Write);
         if !writes && self.server.locks().is_open() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), false));
         }
         self.enter_all(&tables, self.lock_patience()).await
     }
@@ -198,10 +194,14 @@ impl Session {
         let tables: Vec<(Key, Mode)> = open.tables.iter().map(|key| (key.clone(), Mode::Write)).collect();
         self.check_losses()?;
         let patience = self.lock_patience().min(self.server.config().timeouts.statement);
-        self.enter_all(&tables, patience).await
+        Ok(self.enter_all(&tables, patience).await?.0)
     }
 
-    async fn enter_all(&self, tables: &[(Key, Mode)], patience: Duration) -> Result<Vec<Entered>, StatementError> {
+    async fn enter_all(
+        &self,
+        tables: &[(Key, Mode)],
+        patience: Duration,
+    ) -> Result<(Vec<Entered>, bool), StatementError> {
         let entered = self.server.locks().enter(self.process.id(), tables, Instant::now() + patience).await;
         entered.map_err(|key| StatementError::LockTimeout(shown(&key)))
     }

@@ -10,7 +10,7 @@ use super::error::StatementError;
 use super::read::ReadTime;
 use super::warnings::Warnings;
 use super::{Answer, Done, Session, show};
-use crate::catalog::Snapshot;
+use crate::catalog::{CatalogError, Snapshot};
 
 /// How long a look at how old the catalog is holds at most: a changed `meta.max_stale` counts from then on.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -54,7 +54,7 @@ impl Session {
     /// once more.
     async fn run_judged(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
         self.renew_access();
-        let version = self.access.version();
+        let (version, last_insert_id) = (self.access.version(), self.last_insert_id);
         match self.run_known(statement, params).await {
             Err(error) if error.suspects_access() => {
                 let server = Arc::clone(&self.server);
@@ -62,6 +62,7 @@ impl Session {
                     return Err(error);
                 }
                 self.renew_access();
+                self.last_insert_id = last_insert_id;
                 self.run_known(statement, params).await
             }
             answer => answer,
@@ -75,11 +76,16 @@ impl Session {
         params: &[Value],
     ) -> Result<Answer, StatementError> {
         let snapshot = self.server.catalog().snapshot();
+        let last_insert_id = self.last_insert_id;
         match self.run_with(&snapshot, statement, params).await {
             Err(error) if error.suspects_catalog() => {
                 let newer = self.server.catalog().refresh().await;
                 match newer {
-                    Ok(newer) if newer.version() > snapshot.version() => self.run_with(&newer, statement, params).await,
+                    Ok(newer) if newer.version() > snapshot.version() => {
+                        // The statement has not run.
+                        self.last_insert_id = last_insert_id;
+                        self.run_with(&newer, statement, params).await
+                    }
                     Ok(_) => Err(error),
                     Err(unreachable) => {
                         tracing::warn!(error = %unreachable, "the catalog could not be read again");
@@ -97,20 +103,31 @@ impl Session {
         statement: &Statement,
         params: &[Value],
     ) -> Result<Answer, StatementError> {
-        let started = Instant::now();
-        let (command, last_insert_id) = {
-            let environment = self.environment(snapshot).running(statement.kind());
-            let command = cellgate_sql::bind(statement, params, &environment);
-            (command.map_err(|e| self.veiled(e, statement.kind()))?, environment.last_insert_id())
-        };
-        self.check(&command)?;
-        self.last_insert_id = last_insert_id;
-        self.server.metrics().stage(cellgate_metrics::Stage::Bind, started.elapsed());
+        let (mut command, mut last_insert_id) = self.bound(snapshot, statement, params)?;
         // SHOW WARNINGS and SHOW ERRORS show those of the statement before.
         if !keeps_warnings(&command) {
             self.last.warnings = Warnings::default();
         }
-        let entered = Box::pin(self.enter_tables(&command)).await?;
+        if matches!(command, Command::Ddl(_)) {
+            // Before it is in anybody's way itself.
+            self.commit_open().await?;
+        }
+        let mut snapshot = Arc::clone(snapshot);
+        let entered = loop {
+            let (entered, waited) = Box::pin(self.enter_tables(&command)).await?;
+            if !waited {
+                break entered;
+            }
+            // Who was waited for may have changed the tables. Once let in, nobody changes them any more.
+            let newer = self.server.catalog().refresh().await.map_err(CatalogError::Meta)?;
+            if newer.version() == snapshot.version() {
+                break entered;
+            }
+            drop(entered);
+            snapshot = newer;
+            (command, last_insert_id) = self.bound(&snapshot, statement, params)?;
+        };
+        self.last_insert_id = last_insert_id;
         // Its time begins when nobody's locks are in its way any more, and so does what it relies on.
         let (time, deadline) = (self.read_time(statement), Instant::now() + self.server.config().timeouts.statement);
         if reaches_stores(&command) {
@@ -122,7 +139,7 @@ impl Session {
         match command {
             Command::Read(read) if !read.into.is_empty() => Box::pin(self.read_into(read, time)).await,
             Command::Read(read) => Box::pin(self.read(read, time)).await,
-            Command::Relational(program) => Box::pin(self.relational(*program, snapshot, time.deadline())).await,
+            Command::Relational(program) => Box::pin(self.relational(*program, &snapshot, time.deadline())).await,
             Command::Put(put) => Box::pin(self.put(put, entered, deadline)).await,
             Command::Erase(erase) => Box::pin(self.erase(erase, entered, deadline)).await,
             Command::Ddl(ddl) => Box::pin(self.ddl(ddl, entered)).await,
@@ -136,7 +153,7 @@ impl Session {
                 Ok(Answer::Done(Done::default()))
             }
             Command::Transaction(control) => Box::pin(self.control(control)).await,
-            Command::Show(show) => Box::pin(self.show(show, snapshot)).await,
+            Command::Show(show) => Box::pin(self.show(show, &snapshot)).await,
             Command::Explain(explain) => Box::pin(self.explain(*explain, time)).await,
             Command::Account(account) => Box::pin(self.account(&account, statement.text())).await,
             Command::Lock(lock) => Box::pin(self.lock(lock)).await,
@@ -145,6 +162,22 @@ impl Session {
             Command::Kill { id, scope } => self.kill_statement(id, scope),
             Command::Nothing => Ok(Answer::Done(Done::default())),
         }
+    }
+
+    /// The statement as a command over this catalog, and what LAST_INSERT_ID() is behind it. It may be run by this account.
+    fn bound(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        statement: &Statement,
+        params: &[Value],
+    ) -> Result<(Command, u64), StatementError> {
+        let started = Instant::now();
+        let environment = self.environment(snapshot).running(statement.kind());
+        let command = cellgate_sql::bind(statement, params, &environment);
+        let command = command.map_err(|e| self.veiled(e, statement.kind()))?;
+        self.check(&command)?;
+        self.server.metrics().stage(cellgate_metrics::Stage::Bind, started.elapsed());
+        Ok((command, environment.last_insert_id()))
     }
 
     /// How long the statement may take if it is a SELECT.
@@ -220,16 +253,12 @@ fn reaches_stores(command: &Command) -> bool {
     }
 }
 
-/// Whether a command may write cells or the catalog. SET does: turning autocommit on commits.
+/// Whether a command may write cells or the catalog, beside what it commits.
 fn writes(command: &Command) -> bool {
     match command {
-        Command::Put(_)
-        | Command::Erase(_)
-        | Command::Ddl(_)
-        | Command::Set(_)
-        | Command::Transaction(_)
-        | Command::Account(_) => true,
-        // Locking waits; what it commits first it shields itself.
+        Command::Put(_) | Command::Erase(_) | Command::Ddl(_) | Command::Account(_) => true,
+        // A commit may wait for locks, and shields itself behind that.
+        Command::Set(_) | Command::Transaction(_) => false,
         Command::Read(_)
         | Command::Relational(_)
         | Command::Use(_)

@@ -36,7 +36,7 @@ impl Executor {
             return Ok(0);
         }
         let (mut waiting, mut under_way) = (what.iter(), FuturesUnordered::new());
-        let (mut erased, mut failure) = (0, None);
+        let (mut erased, mut may_have, mut failure) = (0, false, None);
         // Those under way end before the caches are told: a read that begins after that must not find what they erase.
         loop {
             while failure.is_none()
@@ -47,7 +47,10 @@ impl Executor {
             }
             match under_way.next().await {
                 Some(Ok(count)) => erased += count,
-                Some(Err(error)) => failure = failure.or(Some(error)),
+                Some(Err(error)) => {
+                    may_have |= matches!(&error, RunError::Cluster { error, .. } if may_have_erased(error));
+                    failure = failure.or(Some(error));
+                }
                 None => break,
             }
         }
@@ -58,7 +61,7 @@ impl Executor {
             None => Ok(()),
         };
         match failure {
-            Some(RunError::Cluster { cluster, error }) if erased > 0 || may_have_erased(&error) => {
+            Some(RunError::Cluster { cluster, error }) if erased > 0 || may_have => {
                 Err(RunError::PartlyErased { cluster, error })
             }
             Some(error) => Err(error),

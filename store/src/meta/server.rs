@@ -92,7 +92,7 @@ impl<D: Driver> MetaStore for ServerMeta<D> {
             return Ok(changed.rows > 0);
         }
         // The lost attempt may have been ours that changed it; what others changed since hides whether it was.
-        match self.load(name).await? {
+        match self.load(name).await.map_err(unknown)? {
             Some(now) if now.version == expected + 1 => Ok(now.body == body),
             Some(now) if now.version <= expected => Ok(false),
             Some(_) | None => {
@@ -107,7 +107,7 @@ impl<D: Driver> MetaStore for ServerMeta<D> {
         if changed.rows > 0 || !changed.after_loss {
             return Ok(changed.rows > 0);
         }
-        Ok(self.load(name).await?.is_none())
+        Ok(self.load(name).await.map_err(unknown)?.is_none())
     }
 
     async fn now(&self) -> Result<i64, StoreError> {
@@ -120,6 +120,11 @@ impl<D: Driver> MetaStore for ServerMeta<D> {
             }
         }
     }
+}
+
+/// Of a change whose answer was lost, when it cannot be found out what became of it.
+fn unknown(error: StoreError) -> StoreError {
+    StoreError::MaybeWritten { detail: format!("the answer to a change was lost; then: {error}") }
 }
 
 fn corrupt() -> StoreError {

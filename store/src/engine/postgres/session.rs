@@ -183,7 +183,7 @@ impl Session for PostgresSession {
     async fn cells(&mut self, query: &Query, budget: usize) -> Result<Cells, Failure> {
         let mut cells = Vec::new();
         let mut bytes = 0usize;
-        {
+        let cut = {
             let mut stream = pin!(self.stream(query).await?);
             while bytes <= budget
                 && let Some(row) = stream.try_next().await.map_err(|e| error::of_statement(&e))?
@@ -192,10 +192,13 @@ impl Session for PostgresSession {
                 bytes = bytes.saturating_add(size(&cell));
                 cells.push(cell);
             }
-        }
+            // Of cells that are each larger than a page one is asked for at a time: behind it the answer ends.
+            let alone = cells.len() == 1;
+            bytes > budget && !(alone && stream.try_next().await.map_err(|e| error::of_statement(&e))?.is_none())
+        };
         // The connection's task would read on to the end of the answer before that of the next statement.
-        self.cut |= bytes > budget;
-        Ok(Cells { cells, cut: bytes > budget })
+        self.cut |= cut;
+        Ok(Cells { cells, cut })
     }
 
     async fn fetch(&mut self, query: &Query) -> Result<Vec<Vec<Value>>, Failure> {

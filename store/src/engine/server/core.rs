@@ -12,7 +12,7 @@ use crate::engine::server::ServerOptions;
 use crate::engine::server::attempts::{Attempts, GRACE, bounded, unsettled};
 use crate::engine::server::driver::{Driver, Failure, Guard, Names, Session, Value};
 use crate::engine::server::pool::Sessions;
-use crate::engine::server::put::stale;
+use crate::engine::server::put::{give_back_answered, stale};
 use crate::error::{Reason, StoreError};
 use crate::sql::{Dialect, Query};
 
@@ -194,9 +194,7 @@ impl<D: Driver> Core<D> {
                     return Err(stale(session, self.dialect(), epoch, self.timeouts.statement).await);
                 }
                 Err(failure) => {
-                    if matches!(failure, Failure::Again { .. } | Failure::Store(_)) {
-                        lease.give_back();
-                    }
+                    give_back_answered(lease, &failure);
                     attempts.after(failure, mark)?;
                 }
             }

@@ -157,7 +157,7 @@ fn placed(place: Place) -> PlacedCell {
 
 /// Gives the session back if the server answered: after that it is idle, whatever the answer was. One whose server does not
 /// allow the write is closed: the next may reach the server that took over.
-fn give_back_answered<D: Driver>(lease: Lease<D>, failure: &Failure) {
+pub(crate) fn give_back_answered<D: Driver>(lease: Lease<D>, failure: &Failure) {
     match failure {
         Failure::Lost { .. } | Failure::Store(StoreError::Refused { .. }) => drop(lease),
         Failure::Again { .. } | Failure::Store(_) | Failure::Duplicate | Failure::Stale => lease.give_back(),
@@ -369,7 +369,12 @@ async fn look<S: Session>(
         for chunk in same_table.chunks(LOOK_ROWS) {
             let Some(table): Option<&TableRef> = chunk.first().map(|row| row.table) else { continue };
             let names: Vec<Triple> = chunk.iter().map(|row| row.triple.clone()).collect();
-            let cells = session.cells(&dialect.get(table, &names), usize::MAX).await?.cells;
+            let cells = match session.cells(&dialect.get(table, &names), usize::MAX).await {
+                Ok(found) => found.cells,
+                // Of several tables one may be gone: its rows are, and the others may be there.
+                Err(Failure::Store(StoreError::NoTable { .. })) if same_table.len() < rows.len() => Vec::new(),
+                Err(failure) => return Err(failure),
+            };
             let answers = match_gets(&names, cells);
             for (row, mut answer) in chunk.iter().zip(answers) {
                 // A long body can only be that of a row as long: the others are told apart without it.

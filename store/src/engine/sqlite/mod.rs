@@ -266,17 +266,23 @@ impl Backend for SqliteBackend {
         let (erased, mut emptied) = writer.side(work).await?;
         // A scan that began before reads on from the log. It ends, and others write meanwhile.
         while !emptied {
+            let again = |why: &str| StoreError::Timeout {
+                reason: Reason::Statement,
+                detail: format!(
+                    "{}: the cells are erased, but their bytes are still in the write-ahead log ({why}): erase again",
+                    self.path.display()
+                ),
+            };
             if Instant::now() >= until {
-                return Err(StoreError::Timeout {
-                    reason: Reason::Statement,
-                    detail: format!(
-                        "{}: the cells are erased, but a reader keeps their bytes in the write-ahead log: erase again",
-                        self.path.display()
-                    ),
-                });
+                return Err(again("somebody reads from it"));
             }
             tokio::time::sleep(LOG_PAUSE).await;
-            emptied = writer.side(|side| Ok(side.empty_log(LOG_WAIT))).await?;
+            emptied = match writer.side(|side| Ok(side.empty_log(LOG_WAIT))).await {
+                Ok(emptied) => emptied,
+                // The queue was full: others write, and it is tried again.
+                Err(StoreError::Timeout { reason: Reason::Queue, .. }) => false,
+                Err(error) => return Err(again(&error.to_string())),
+            };
         }
         Ok(erased)
     }
