@@ -8,7 +8,7 @@ use cellgate_integration_tests::deployment::{Builder, SHARDS};
 use cellgate_integration_tests::load::{Load, everything};
 use cellgate_integration_tests::random::Random;
 use cellgate_integration_tests::servers::{MariaDb, Postgres};
-use cellgate_integration_tests::{Proxy, settings, wait};
+use cellgate_integration_tests::{Proxy, http, settings, wait};
 use mysql_async::Conn;
 
 /// Backend unreachable.
@@ -208,4 +208,47 @@ async fn a_mariadb_killed_under_load_loses_no_acknowledged_cell() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_postgresql_killed_under_load_loses_no_acknowledged_cell() {
     killed_again_and_again::<Postgres>().await;
+}
+
+#[tokio::test]
+async fn a_corrupt_document_of_the_meta_store_is_told_for_what_it_is() {
+    let server = MariaDb::private();
+    server.execute("CREATE DATABASE meta");
+    let text = "[meta]\nmax_stale = \"2s\"\n";
+    let deployment = Builder::new().topology(SHARDS, Some(&server.url("meta"))).sqlite("file").text(text).build();
+    let proxy = deployment.start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    let readable = |document: &str| {
+        let name = format!("cellgate_meta_readable{{document=\"{document}\"}}");
+        http::metrics(proxy.http()).unwrap().get(&name).copied()
+    };
+    let told = |document: &str| {
+        let log = proxy.log();
+        log.lines().filter(|line| line.contains("is corrupt") && line.contains(&format!("\"{document}\""))).count()
+    };
+    run(&mut conn, "CREATE USER somebody").await;
+    let keep = "CREATE TABLE meta.kept AS SELECT * FROM meta.cg_meta";
+    server.execute(keep);
+    for document in ["users", "catalog"] {
+        assert_eq!(readable(document), Some(1.0));
+        let spoil = format!("UPDATE meta.cg_meta SET body = '{{', version = version + 1 WHERE name = '{document}'");
+        server.execute(&spoil);
+        wait::until("the metric", wait::PATIENCE, || (readable(document) == Some(0.0)).then_some(()));
+        assert_eq!(told(document), 1, "{}", proxy.log());
+    }
+    let cell = triple("key", "BASE", 1);
+    let refusal =
+        wait::until_async("the refusal", wait::PATIENCE, async || put(&mut conn, &cell, "1").await.err()).await;
+    let refusal = Refusal::of(&refusal).expect("an answer");
+    assert!(refusal.code == 1815 && refusal.message.contains("the catalog in the meta store"), "{refusal:?}");
+    let ready = http::get(proxy.http(), "/readyz").unwrap();
+    assert!(ready.status == 503 && ready.text.contains("corrupt"), "{}", ready.text);
+    assert_eq!((told("users"), told("catalog")), (1, 1), "once for each, however often it is read:\n{}", proxy.log());
+
+    let mend = "UPDATE meta.cg_meta AS m JOIN meta.kept AS k USING (name) SET m.body = k.body, m.version = m.version + 1 \
+                WHERE name IN ('users', 'catalog')";
+    server.execute(mend);
+    wait::until_async("service again", wait::PATIENCE, async || put(&mut conn, &cell, "1").await.ok()).await;
+    wait::until("the metric", wait::PATIENCE, || (readable("users") == Some(1.0)).then_some(()));
 }

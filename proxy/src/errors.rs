@@ -113,6 +113,7 @@ fn code(error: &StatementError) -> (u16, &'static str) {
         StatementError::Access(error) => access_code(error),
         StatementError::NoDatabase => (1046, "3D000"),
         StatementError::Stale { .. } => (1429, "HY000"),
+        StatementError::Unreadable { .. } => (1815, "HY000"),
         StatementError::UnknownPrepared { .. } => (1243, "HY000"),
         StatementError::TooManyPrepared(_) => (1461, "42000"),
         StatementError::Unsupported { .. } => (1235, "42000"),

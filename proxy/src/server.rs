@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
-use cellgate_metrics::{Label, LoginFailure, Metrics, Refusal};
+use cellgate_metrics::{Label, LoginFailure, MetaDocument, Metrics, Refusal};
 use cellgate_sql::Value;
 use cellgate_store::deployment::Deployment;
 use cellgate_store::executor::Cluster;
@@ -148,6 +148,15 @@ impl Server {
     /// When what this proxy knows of the meta store was read: its catalog or its topology, whichever is older.
     pub fn meta_read(&self) -> Instant {
         self.deployment.fresh_at().min(self.catalog.fresh_at())
+    }
+
+    /// What is corrupt in the meta store of that which must not be too old.
+    pub fn corrupt_document(&self) -> Option<MetaDocument> {
+        if self.catalog.reading().is_corrupt() {
+            Some(MetaDocument::Catalog)
+        } else {
+            self.deployment.is_topology_corrupt().then_some(MetaDocument::Topology)
+        }
     }
 
     /// Counts a FLUSH TABLES WITH READ LOCK.
@@ -433,6 +442,9 @@ impl HttpState for Server {
         self.metrics.catalog_version(self.catalog.snapshot().version());
         self.metrics.topology_version(self.deployment.executor().topology().version());
         self.deployment.executor().observe_pools();
+        self.deployment.observe_documents();
+        self.catalog.reading().observe(&self.metrics);
+        self.accounts.reading().observe(&self.metrics);
         self.metrics.render().unwrap_or_else(|error| {
             tracing::error!(%error, "the metrics cannot be rendered");
             String::new()
@@ -447,7 +459,10 @@ impl HttpState for Server {
         };
         let clusters: Vec<ClusterReadiness> = self.deployment.executor().clusters().map(state).collect();
         let reason = if self.meta_age() > self.config().meta.max_stale {
-            "the meta store has not been reached for longer than meta.max_stale"
+            match self.corrupt_document() {
+                Some(_) => "what the meta store holds has been corrupt for longer than meta.max_stale",
+                None => "the meta store has not been reached for longer than meta.max_stale",
+            }
         } else if clusters.iter().any(|c| c.ready) {
             ""
         } else {
