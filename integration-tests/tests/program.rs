@@ -196,3 +196,21 @@ fn check_connect_creates_nothing() {
     assert!(err.contains("meta store: no file yet") && err.contains("cluster c1: no file yet"), "{out}{err}");
     assert!(!data.exists(), "{} was created", data.display());
 }
+
+#[test]
+fn check_refuses_a_certificate_that_cannot_be_used() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let (config, file) = (home.path().join("cellgate.toml"), home.path().join("c.pem"));
+    let check = |settings: &str| {
+        std::fs::write(&config, format!("[listen]\n{settings}")).expect("writable");
+        proxy::run(&["check", "--config", &config.display().to_string()], SHORT)
+    };
+    let settings = format!("tls_certificate = {file:?}\n");
+    let (status, out, err) = check(&settings);
+    assert!(!status.success() && err.contains("TLS for clients: ") && err.contains("c.pem"), "{out}{err}");
+    std::fs::write(&file, "no certificate").expect("writable");
+    let (status, out, err) = check(&settings);
+    assert!(!status.success() && err.contains("there is no certificate in PEM form"), "{out}{err}");
+    let (status, out, err) = check("tls_certificate = \"off\"\n");
+    assert!(status.success() && err.contains("TLS for clients: off"), "{out}{err}");
+}

@@ -68,8 +68,8 @@ pub enum ProgramError {
     /// A weight, which the configuration has checked.
     #[error(transparent)]
     Weight(#[from] cellgate_router::TopologyError),
-    /// `check --connect` found something.
-    #[error("{0} of the stores cannot be used")]
+    /// `check` found something beyond the file itself.
+    #[error("{0} of what the configuration names cannot be used")]
     CheckFailed(usize),
 }
 
@@ -247,20 +247,20 @@ fn reload_config(server: &Server, log: &LogHandle, loaded: Result<Config, Config
     tracing::info!(keys = changes.reloadable.join(", "), "configuration reloaded");
 }
 
-/// Prints the effective configuration; with `--connect` also tries every store, creating nothing.
+/// Prints the effective configuration and tries the certificate; with `--connect` also every store. Creates nothing.
 async fn check(arguments: Check) -> Result<(), ProgramError> {
     let config = Config::load(Some(&arguments.config), &environment, &Default::default())?;
     print!("{}", config.render());
     for warning in &config.warnings {
         eprintln!("warning: {warning}");
     }
-    if !arguments.connect {
-        return Ok(());
-    }
-    let mut failed = 0;
-    failed += usize::from(!report("meta store", check_meta(&config).await));
-    for cluster in &config.clusters {
-        failed += usize::from(!report(&format!("cluster {}", cluster.name), check_cluster(&config, cluster).await));
+    let tls = Tls::check(&config.listen, Path::new(&config.data.dir));
+    let mut failed = usize::from(!report("TLS for clients", tls));
+    if arguments.connect {
+        failed += usize::from(!report("meta store", check_meta(&config).await));
+        for cluster in &config.clusters {
+            failed += usize::from(!report(&format!("cluster {}", cluster.name), check_cluster(&config, cluster).await));
+        }
     }
     if failed > 0 { Err(ProgramError::CheckFailed(failed)) } else { Ok(()) }
 }
@@ -293,7 +293,7 @@ fn is_missing(target: &Target) -> bool {
     }
 }
 
-fn report(place: &str, answer: Result<&str, StoreError>) -> bool {
+fn report<E: std::fmt::Display>(place: &str, answer: Result<&str, E>) -> bool {
     match answer {
         Ok(state) => {
             eprintln!("{place}: {state}");
