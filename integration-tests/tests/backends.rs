@@ -81,6 +81,13 @@ async fn proxy_over(server: &impl Server) -> (Proxy, Conn) {
     (proxy, conn)
 }
 
+/// What SHOW CLUSTERS says of a cluster.
+async fn state(conn: &mut Conn, cluster: &str) -> String {
+    let rows: Vec<mysql_async::Row> = client::rows(conn, "SHOW CLUSTERS").await;
+    let row = rows.iter().find(|row| row.get::<String, _>("Cluster").as_deref() == Some(cluster)).expect("the cluster");
+    row.get("State").expect("a state")
+}
+
 fn key(number: u32) -> String {
     format!("key-{number}")
 }
@@ -121,7 +128,30 @@ async fn down_and_up_again<S: Server>() {
     // Reads of the server's keys are refused, never "not there".
     let lost = (0..KEYS).find(|number| !served.contains(number)).expect("a key of the server");
     let error = get(&mut conn, &triple(&key(lost), "BASE", 1)).await.unwrap_err();
-    assert_eq!(Refusal::of(&error).map(|refusal| refusal.code), Some(UNREACHABLE));
+    let read = Refusal::of(&error).expect("an answer");
+    assert_eq!(read.code, UNREACHABLE);
+    assert!(!read.message.contains("written"), "it was a read: {read:?}");
+    // The first may have lost its connection under way.
+    let known =
+        |refusal: &Refusal| ["nothing was written", "may be stored"].iter().any(|t| refusal.message.contains(t));
+    assert!(refused.iter().all(known), "{refused:?}");
+    wait::until_async("SHOW CLUSTERS to tell", wait::PATIENCE, async || {
+        (state(&mut conn, "server").await == "unavailable").then_some(())
+    })
+    .await;
+    assert_eq!(state(&mut conn, "file").await, "serving");
+    // Every id leads to a line, and no statement has two.
+    let log = proxy.log();
+    for refusal in refused.iter().chain([&read]) {
+        let id = refusal.message.split("log id ").nth(1).and_then(|rest| rest.split(')').next()).expect("an id");
+        assert!(
+            log.lines().any(|line| line.contains(id) && line.contains("a store failed a statement")),
+            "{id}: {log}"
+        );
+    }
+    let lines = log.lines().filter(|line| line.contains("WARN") && line.contains("a store failed a statement")).count();
+    assert!(lines <= refused.len() + 1, "{lines} lines for {} failures:\n{log}", refused.len() + 1);
+    assert!(!log.contains("store error"), "{log}");
 
     server.start();
     wait::until_async("the proxy to use the server again", wait::PATIENCE, async || {

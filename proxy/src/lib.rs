@@ -9,6 +9,7 @@ mod der;
 pub mod errors;
 mod files;
 pub mod http;
+pub mod incidents;
 pub mod locks;
 pub mod logging;
 pub mod plans;

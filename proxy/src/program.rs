@@ -176,6 +176,10 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
         let (locks, background) = (Arc::clone(server.locks()), background.clone());
         async move { locks.run(poll, background).await }
     });
+    let counting = tokio::spawn({
+        let (server, background) = (Arc::clone(&server), background.clone());
+        async move { server.incidents().run(background).await }
+    });
     let following_tls = tls.clone().map(|tls| tokio::spawn(tls.follow(background.clone())));
     let max_http = usize::try_from(server.config().http.max_connections).unwrap_or(usize::MAX);
     let web = tokio::spawn(http::serve(web, Arc::clone(&server) as _, max_http, background));
@@ -205,7 +209,7 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     let joined = clients.await;
     stop_background.send_replace(true);
     let farewell = async {
-        let _ = tokio::join!(following, cataloging, accounting, locking, web);
+        let _ = tokio::join!(following, cataloging, accounting, locking, counting, web);
         if let Some(following_tls) = following_tls {
             let _ = following_tls.await;
         }

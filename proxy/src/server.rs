@@ -23,6 +23,7 @@ use crate::catalog::Catalog;
 use crate::config::{Config, Target};
 use crate::errors;
 use crate::http::{ClusterReadiness, HttpState, Readiness};
+use crate::incidents::Incidents;
 use crate::locks::Locks;
 use crate::plans::Plans;
 use crate::processes::{Process, Processes};
@@ -50,6 +51,7 @@ pub struct Server {
     globals: Mutex<Variables>,
     processes: Processes,
     plans: Plans,
+    incidents: Incidents,
     relational: Arc<Relational>,
     workshop: Workshop,
     /// How often all tables were locked by FLUSH.
@@ -76,6 +78,7 @@ impl Server {
             deployment: deployment.id().to_owned(),
             prepared_statements: config.limits.prepared_statements as u64,
             idle_seconds: config.timeouts.idle.as_secs(),
+            read_seconds: config.timeouts.read.as_secs().max(1),
             write_seconds: config.timeouts.write.as_secs().max(1),
             handshake_seconds: config.timeouts.handshake.as_secs().max(1),
             max_allowed_packet: config.limits.max_allowed_packet.bytes() as u64,
@@ -97,6 +100,7 @@ impl Server {
             locks,
             processes: Processes::default(),
             plans,
+            incidents: Incidents::default(),
             tls,
             relational: Arc::default(),
             workshop: Workshop::default(),
@@ -114,10 +118,9 @@ impl Server {
 
     /// Takes over what can change while running.
     pub fn reload(&self, config: Config) {
-        if config.timeouts.idle != self.config().timeouts.idle {
-            let seconds = Value::Int(config.timeouts.idle.as_secs().cast_signed());
-            for name in ["wait_timeout", "interactive_timeout"] {
-                self.set_global(name, seconds.clone());
+        for ((name, old), (_, new)) in reloadable(&self.config()).into_iter().zip(reloadable(&config)) {
+            if old != new {
+                self.set_global(name, Value::Int(new.cast_signed()));
             }
         }
         self.accounts.configure(&config.users);
@@ -167,6 +170,11 @@ impl Server {
     /// Where expressions over much data are computed.
     pub fn workshop(&self) -> &Workshop {
         &self.workshop
+    }
+
+    /// Failures of stores, in the log.
+    pub fn incidents(&self) -> &Incidents {
+        &self.incidents
     }
 
     /// The relational engine.
@@ -372,6 +380,10 @@ impl Server {
         match ended {
             Ok(()) | Err(WireError::Closed | WireError::Killed) => {}
             Err(WireError::Timeout(Wait::Handshake)) => self.metrics.login_failed(LoginFailure::Timeout),
+            // A client that ends without a word; over TLS there is a word to miss.
+            Err(WireError::Io(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                tracing::debug!(connection = id, %peer, %error, "a client has gone");
+            }
             Err(error) => {
                 if !entered && matches!(error, WireError::Protocol(_) | WireError::TooLarge { .. }) {
                     self.metrics.login_failed(LoginFailure::Protocol);
@@ -419,6 +431,20 @@ impl Drop for Present<'_> {
         self.processes.leave(self.process);
         self.locks.ended(self.process.id());
     }
+}
+
+/// The variables that show what a reload can change.
+fn reloadable(config: &Config) -> [(&'static str, u64); 6] {
+    let seconds = |time: Duration| time.as_secs().max(1);
+    let (limits, timeouts) = (&config.limits, &config.timeouts);
+    [
+        ("wait_timeout", seconds(timeouts.idle)),
+        ("interactive_timeout", seconds(timeouts.idle)),
+        ("net_read_timeout", seconds(timeouts.read)),
+        ("net_write_timeout", seconds(timeouts.write)),
+        ("connect_timeout", seconds(timeouts.handshake)),
+        ("max_prepared_stmt_count", limits.prepared_statements as u64),
+    ]
 }
 
 /// Locks between the sessions of this proxy or, if others can serve the deployment, of all proxies.

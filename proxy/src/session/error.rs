@@ -225,6 +225,7 @@ impl StatementError {
                 VariableError::ReadOnly(_) | VariableError::GlobalOnly(_) | VariableError::SessionOnly(_) => {
                     ErrorKind::Access
                 }
+                VariableError::TimeZoneFile(_) => ErrorKind::Unavailable,
                 VariableError::WrongValue { .. } | VariableError::WrongType(_) => ErrorKind::Value,
                 VariableError::Charset(_)
                 | VariableError::Collation(_)

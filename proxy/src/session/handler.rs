@@ -88,7 +88,7 @@ impl Handler for Session {
                 self.process.use_database(self.database.as_deref());
                 Ok(self.status())
             }
-            Err(error) => Err(errors::reply(&error)),
+            Err(error) => Err(errors::reply(&error, self.server.incidents())),
         }
     }
 
@@ -165,8 +165,7 @@ impl Handler for Session {
             Err(error) => {
                 let outcome = Outcome::Error(error.kind());
                 self.server.metrics().query(CommandLabel::Prepare, ShapeLabel::Other, outcome);
-                self.note_error(&error);
-                Err(errors::reply(&error))
+                Err(self.note_error(&error))
             }
         }
     }
@@ -213,10 +212,7 @@ impl Handler for Session {
                 self.last.row_count = -1;
                 (Ok(Opened::Rows { cursor: Cursor(cursor), columns, status: Session::status(self) }), Outcome::Ok)
             }
-            Err(error) => {
-                self.note_error(&error);
-                (Err(errors::reply(&error)), Outcome::Error(error.kind()))
-            }
+            Err(error) => (Err(self.note_error(&error)), Outcome::Error(error.kind())),
         };
         let shown = Shown::Statement(statement);
         self.finish(CommandLabel::Execute, shown, shape_label(statement), started, &Ending { outcome, rows: 0 });
@@ -298,8 +294,7 @@ impl Session {
             Err(error) => {
                 let kind = error.kind();
                 self.server.metrics().query(CommandLabel::Query, ShapeLabel::Other, Outcome::Error(kind));
-                self.note_error(&error);
-                Ok(reply.error(&errors::reply(&error)))
+                Ok(reply.error(&self.note_error(&error)))
             }
         }
     }
