@@ -102,7 +102,7 @@ impl Metrics {
         let connections_accepted = r.counter("cellgate_connections_accepted_total", "Client connections accepted.")?;
         let refused = r.counters(
             "cellgate_connections_refused_total",
-            "Client connections turned away before their login, by reason.",
+            "Client connections turned away for want of a place, before their login or behind it, by reason.",
             vec![LabelDescription::of::<Refusal>()],
         )?;
         let login_failures = r.counters(

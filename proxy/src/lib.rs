@@ -12,6 +12,7 @@ pub mod http;
 pub mod incidents;
 pub mod locks;
 pub mod logging;
+pub mod places;
 pub mod plans;
 pub mod processes;
 pub mod program;

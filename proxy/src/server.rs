@@ -12,7 +12,7 @@ use cellgate_sql::Value;
 use cellgate_store::deployment::Deployment;
 use cellgate_store::executor::Cluster;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::access::Accounts;
@@ -25,6 +25,7 @@ use crate::errors;
 use crate::http::{ClusterReadiness, HttpState, Readiness};
 use crate::incidents::Incidents;
 use crate::locks::Locks;
+use crate::places::{Place, Places};
 use crate::plans::Plans;
 use crate::processes::{Process, Processes};
 use crate::relational::Relational;
@@ -50,6 +51,7 @@ pub struct Server {
     delays: LoginDelays,
     globals: Mutex<Variables>,
     processes: Processes,
+    places: Places,
     plans: Plans,
     incidents: Incidents,
     relational: Arc<Relational>,
@@ -89,6 +91,7 @@ impl Server {
         let locks = Arc::new(locks_of(&config, &deployment, &facts));
         let login_key = Arc::new(LoginKey::within(Path::new(&config.data.dir)));
         let plans = Plans::new(config.limits.plan_cache.bytes() as u64);
+        let places = Places::new(usize::try_from(config.limits.max_connections).unwrap_or(usize::MAX));
         Self {
             config: ArcSwap::from_pointee(config),
             deployment,
@@ -99,6 +102,7 @@ impl Server {
             facts,
             locks,
             processes: Processes::default(),
+            places,
             plans,
             incidents: Incidents::default(),
             tls,
@@ -259,6 +263,11 @@ impl Server {
         tracing::warn!(user, host, reason = reason.label(), "access denied");
     }
 
+    /// Places for connections.
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
     /// Who is connected.
     pub fn processes(&self) -> &Processes {
         &self.processes
@@ -311,8 +320,6 @@ impl Server {
 
     /// Accepts MySQL clients until `shutdown`, then waits for what is running, at most as long as configured.
     pub async fn serve(self: &Arc<Self>, listener: TcpListener, mut shutdown: watch::Receiver<bool>) {
-        let limit = usize::try_from(self.config().limits.max_connections).unwrap_or(usize::MAX);
-        let room = Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
         let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
@@ -329,7 +336,7 @@ impl Server {
                     continue;
                 }
             };
-            let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+            let Ok(place) = self.places.arrive() else {
                 self.metrics.connection_refused(Refusal::TooMany);
                 connections.spawn(async move {
                     // The client may be gone already.
@@ -340,8 +347,7 @@ impl Server {
             let server = Arc::clone(self);
             let shutdown = shutdown.clone();
             connections.spawn(async move {
-                server.connection(stream, peer.ip(), shutdown).await;
-                drop(permit);
+                server.connection(stream, peer.ip(), place, shutdown).await;
             });
         }
         drop(listener);
@@ -352,7 +358,13 @@ impl Server {
         }
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream, peer: IpAddr, shutdown: watch::Receiver<bool>) {
+    async fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: IpAddr,
+        place: Place,
+        shutdown: watch::Receiver<bool>,
+    ) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
@@ -371,7 +383,7 @@ impl Server {
         let tls = self.tls.as_ref().map(|tls| Arc::clone(tls.server_config()));
         let greeting = Greeting { server_version: version::server_version(), connection_id: id, tls };
         let present = Present { processes: &self.processes, locks: &self.locks, process: &process };
-        let session = Session::new(Arc::clone(&self), Arc::clone(&process), host);
+        let session = Session::new(Arc::clone(&self), Arc::clone(&process), host, place);
         let lifetime = Lifetime { shutdown, kill: process.kill_switch().clone() };
         let ended = wire::serve(stream, greeting, self.wire_limits(), session, lifetime).await;
         let entered = !process.is_of("");
