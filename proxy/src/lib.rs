@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod cli;
 pub mod config;
 mod der;
+mod descriptors;
 pub mod errors;
 mod files;
 pub mod http;

@@ -23,7 +23,7 @@ use crate::logging::{self, LogHandle, LoggingError};
 use crate::server::Server;
 use crate::signals::{self, Signals};
 use crate::tls::{Tls, TlsError};
-use crate::{http, version};
+use crate::{descriptors, http, version};
 
 /// Why the program ended early.
 #[derive(Debug, Error)]
@@ -120,6 +120,9 @@ fn load(arguments: &Serve) -> Result<Config, ConfigError> {
 async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     let log = logging::init(config.log.format, config.log.level)?;
     for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    if let Some(warning) = descriptors::warning(&config, META_CONNECTIONS as u64) {
         tracing::warn!("{warning}");
     }
     let Signals { shutdown, mut reload } =
