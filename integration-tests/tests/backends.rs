@@ -8,7 +8,7 @@ use cellgate_integration_tests::deployment::{Builder, SHARDS};
 use cellgate_integration_tests::load::{Load, everything};
 use cellgate_integration_tests::random::Random;
 use cellgate_integration_tests::servers::{MariaDb, Postgres};
-use cellgate_integration_tests::{Proxy, settings, wait};
+use cellgate_integration_tests::{Proxy, http, settings, wait};
 use mysql_async::Conn;
 
 /// Backend unreachable.
@@ -81,6 +81,13 @@ async fn proxy_over(server: &impl Server) -> (Proxy, Conn) {
     (proxy, conn)
 }
 
+/// What SHOW CLUSTERS says of a cluster.
+async fn state(conn: &mut Conn, cluster: &str) -> String {
+    let rows: Vec<mysql_async::Row> = client::rows(conn, "SHOW CLUSTERS").await;
+    let row = rows.iter().find(|row| row.get::<String, _>("Cluster").as_deref() == Some(cluster)).expect("the cluster");
+    row.get("State").expect("a state")
+}
+
 fn key(number: u32) -> String {
     format!("key-{number}")
 }
@@ -121,7 +128,30 @@ async fn down_and_up_again<S: Server>() {
     // Reads of the server's keys are refused, never "not there".
     let lost = (0..KEYS).find(|number| !served.contains(number)).expect("a key of the server");
     let error = get(&mut conn, &triple(&key(lost), "BASE", 1)).await.unwrap_err();
-    assert_eq!(Refusal::of(&error).map(|refusal| refusal.code), Some(UNREACHABLE));
+    let read = Refusal::of(&error).expect("an answer");
+    assert_eq!(read.code, UNREACHABLE);
+    assert!(!read.message.contains("written"), "it was a read: {read:?}");
+    // The first may have lost its connection under way.
+    let known =
+        |refusal: &Refusal| ["nothing was written", "may be stored"].iter().any(|t| refusal.message.contains(t));
+    assert!(refused.iter().all(known), "{refused:?}");
+    wait::until_async("SHOW CLUSTERS to tell", wait::PATIENCE, async || {
+        (state(&mut conn, "server").await == "unavailable").then_some(())
+    })
+    .await;
+    assert_eq!(state(&mut conn, "file").await, "serving");
+    // Every id leads to a line, and no statement has two.
+    let log = proxy.log();
+    for refusal in refused.iter().chain([&read]) {
+        let id = refusal.message.split("log id ").nth(1).and_then(|rest| rest.split(')').next()).expect("an id");
+        assert!(
+            log.lines().any(|line| line.contains(id) && line.contains("a store failed a statement")),
+            "{id}: {log}"
+        );
+    }
+    let lines = log.lines().filter(|line| line.contains("WARN") && line.contains("a store failed a statement")).count();
+    assert!(lines <= refused.len() + 1, "{lines} lines for {} failures:\n{log}", refused.len() + 1);
+    assert!(!log.contains("store error"), "{log}");
 
     server.start();
     wait::until_async("the proxy to use the server again", wait::PATIENCE, async || {
@@ -208,4 +238,47 @@ async fn a_mariadb_killed_under_load_loses_no_acknowledged_cell() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_postgresql_killed_under_load_loses_no_acknowledged_cell() {
     killed_again_and_again::<Postgres>().await;
+}
+
+#[tokio::test]
+async fn a_corrupt_document_of_the_meta_store_is_told_for_what_it_is() {
+    let server = MariaDb::private();
+    server.execute("CREATE DATABASE meta");
+    let text = "[meta]\nmax_stale = \"2s\"\n";
+    let deployment = Builder::new().topology(SHARDS, Some(&server.url("meta"))).sqlite("file").text(text).build();
+    let proxy = deployment.start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    let readable = |document: &str| {
+        let name = format!("cellgate_meta_readable{{document=\"{document}\"}}");
+        http::metrics(proxy.http()).unwrap().get(&name).copied()
+    };
+    let told = |document: &str| {
+        let log = proxy.log();
+        log.lines().filter(|line| line.contains("is corrupt") && line.contains(&format!("\"{document}\""))).count()
+    };
+    run(&mut conn, "CREATE USER somebody").await;
+    let keep = "CREATE TABLE meta.kept AS SELECT * FROM meta.cg_meta";
+    server.execute(keep);
+    for document in ["users", "catalog"] {
+        assert_eq!(readable(document), Some(1.0));
+        let spoil = format!("UPDATE meta.cg_meta SET body = '{{', version = version + 1 WHERE name = '{document}'");
+        server.execute(&spoil);
+        wait::until("the metric", wait::PATIENCE, || (readable(document) == Some(0.0)).then_some(()));
+        assert_eq!(told(document), 1, "{}", proxy.log());
+    }
+    let cell = triple("key", "BASE", 1);
+    let refusal =
+        wait::until_async("the refusal", wait::PATIENCE, async || put(&mut conn, &cell, "1").await.err()).await;
+    let refusal = Refusal::of(&refusal).expect("an answer");
+    assert!(refusal.code == 1815 && refusal.message.contains("the catalog in the meta store"), "{refusal:?}");
+    let ready = http::get(proxy.http(), "/readyz").unwrap();
+    assert!(ready.status == 503 && ready.text.contains("corrupt"), "{}", ready.text);
+    assert_eq!((told("users"), told("catalog")), (1, 1), "once for each, however often it is read:\n{}", proxy.log());
+
+    let mend = "UPDATE meta.cg_meta AS m JOIN meta.kept AS k USING (name) SET m.body = k.body, m.version = m.version + 1 \
+                WHERE name IN ('users', 'catalog')";
+    server.execute(mend);
+    wait::until_async("service again", wait::PATIENCE, async || put(&mut conn, &cell, "1").await.ok()).await;
+    wait::until("the metric", wait::PATIENCE, || (readable("users") == Some(1.0)).then_some(()));
 }

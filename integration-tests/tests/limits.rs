@@ -13,18 +13,26 @@ const MIB: usize = 1024 * 1024;
 
 #[tokio::test]
 async fn one_connection_too_many_is_1040_and_a_free_place_is_given_again() {
-    let proxy = Deployment::configured("[limits]\nmax_connections = 3\n").start();
+    let users = "[[user]]\nname = \"root\"\n[[user]]\nname = \"app\"\ngrants = [\"SELECT ON *.*\"]\n";
+    let proxy = Deployment::configured(&format!("[limits]\nmax_connections = 3\n{users}")).start();
+    let options = |user: &'static str| client::options(proxy.mysql()).user(Some(user));
+    let refused = async |user| {
+        let error = client::try_connect(options(user)).await.expect_err("refused");
+        let refusal = Refusal::of(&error).unwrap_or_else(|| panic!("{error}"));
+        assert_eq!(refusal.code, 1040, "{refusal:?}");
+    };
     let mut held = Vec::new();
     for _ in 0..3 {
-        held.push(client::connect(proxy.mysql()).await);
+        held.push(client::try_connect(options("app")).await.unwrap());
     }
-    let error = client::try_connect(client::options(proxy.mysql())).await.expect_err("refused");
-    let refusal = Refusal::of(&error).unwrap_or_else(|| panic!("{error}"));
-    // Like MySQL's it comes before the client has said that it knows SQLSTATEs, so it has none.
-    assert_eq!(refusal.code, 1040, "{refusal:?}");
-    held.pop().expect("held").disconnect().await.unwrap();
-    wait::until_async("a free place", LIMIT, async || client::try_connect(client::options(proxy.mysql())).await.ok())
-        .await;
+    refused("app").await;
+    // Somebody must be able to look, and to end others.
+    let mut admin = client::try_connect(options("root")).await.unwrap();
+    refused("root").await;
+    refused("app").await;
+    let id = held[0].id();
+    run(&mut admin, &format!("KILL {id}")).await;
+    wait::until_async("a free place", LIMIT, async || client::try_connect(options("app")).await.ok()).await;
 }
 
 #[tokio::test]

@@ -217,3 +217,59 @@ fn check_connect_creates_nothing() {
     assert!(err.contains("meta store: no file yet") && err.contains("cluster c1: no file yet"), "{out}{err}");
     assert!(!data.exists(), "{} was created", data.display());
 }
+
+#[test]
+fn check_refuses_a_certificate_that_cannot_be_used() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let (config, file) = (home.path().join("cellgate.toml"), home.path().join("c.pem"));
+    let check = |settings: &str| {
+        std::fs::write(&config, format!("[listen]\n{settings}")).expect("writable");
+        proxy::run(&["check", "--config", &config.display().to_string()], SHORT)
+    };
+    let settings = format!("tls_certificate = {file:?}\n");
+    let (status, out, err) = check(&settings);
+    assert!(!status.success() && err.contains("TLS for clients: ") && err.contains("c.pem"), "{out}{err}");
+    std::fs::write(&file, "no certificate").expect("writable");
+    let (status, out, err) = check(&settings);
+    assert!(!status.success() && err.contains("there is no certificate in PEM form"), "{out}{err}");
+    let (status, out, err) = check("tls_certificate = \"off\"\n");
+    assert!(status.success() && err.contains("TLS for clients: off"), "{out}{err}");
+}
+
+#[tokio::test]
+async fn variables_show_what_is_configured_and_what_a_reload_made_of_it() {
+    let text = |seconds: u64, statements: u64| {
+        format!("[timeouts]\nread = \"{seconds}s\"\n[limits]\nprepared_statements = {statements}\n")
+    };
+    let deployment = Deployment::configured(&text(45, 77));
+    let proxy = deployment.start();
+    let shown = async || {
+        let mut conn = client::connect(proxy.mysql()).await;
+        let row: Option<(u64, u64)> =
+            conn.query_first("SELECT @@net_read_timeout, @@max_prepared_stmt_count").await.unwrap();
+        row.expect("a row")
+    };
+    assert_eq!(shown().await, (45, 77));
+    std::fs::write(deployment.config().expect("configured"), text(50, 88)).unwrap();
+    proxy.signal(Signal::Hup);
+    wait::until_async("the new values", SHORT, async || (shown().await == (50, 88)).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_cluster_whose_file_was_taken_away_takes_no_writes() {
+    let deployment = Deployment::configured("[cache]\nsize = \"0\"\n");
+    let proxy = deployment.start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    let cell = triple("a", "BASE", 1);
+    put(&mut conn, &cell, "1").await.unwrap();
+    for cluster in ["c1", "c2", "c3", "c4"] {
+        std::fs::remove_file(deployment.directory().join(format!("data/{cluster}.db"))).unwrap();
+    }
+    wait::until("the health check", SHORT, || {
+        (http::get(proxy.http(), "/readyz").unwrap().status == 503).then_some(())
+    });
+    put(&mut conn, &triple("a", "BASE", 2), "1").await.unwrap_err();
+    get(&mut conn, &cell).await.unwrap_err();
+    assert!(proxy.log().contains("was taken away while it was in use"), "{}", proxy.log());
+}

@@ -82,6 +82,20 @@ label! {
 }
 
 label! {
+    /// A document of the meta store that every proxy follows.
+    MetaDocument("document") {
+        /// The shard map.
+        Topology = "topology",
+        /// Databases and tables.
+        Catalog = "catalog",
+        /// The stored accounts.
+        Users = "users",
+        /// The count of erasures.
+        Erasures = "erasures",
+    }
+}
+
+label! {
     /// What a statement does.
     Shape("shape") {
         /// One cell by its full name.

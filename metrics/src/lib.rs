@@ -23,5 +23,7 @@ pub use cluster::{ClusterMetrics, PoolState, QueueMetrics};
 pub use document::document;
 pub use error::MetricsError;
 pub use family::{Family, Kind, LabelDescription};
-pub use label::{Command, Label, LoginFailure, Operation, Outcome, Queue, Refusal, Settlement, Shape, Stage};
+pub use label::{
+    Command, Label, LoginFailure, MetaDocument, Operation, Outcome, Queue, Refusal, Settlement, Shape, Stage,
+};
 pub use service::{Metrics, OpenConnection};

@@ -10,7 +10,7 @@ use crate::cluster::{ClusterFamilies, ClusterMetrics};
 use crate::distribution::{Distribution, Unit};
 use crate::error::MetricsError;
 use crate::family::{By, Family, LabelDescription, Lazy3, Registrar, failed};
-use crate::label::{Command, Label, LoginFailure, Outcome, Refusal, Shape, Stage};
+use crate::label::{Command, Label, LoginFailure, MetaDocument, Outcome, Refusal, Shape, Stage};
 use crate::process::ProcessMetrics;
 
 /// Bounds of latency buckets in seconds: from what a cached parse takes to the default statement timeout.
@@ -51,6 +51,7 @@ pub struct Metrics {
     cache_cells: IntGauge,
     cache_bytes: IntGauge,
     meta_up: IntGauge,
+    meta_readable: By<MetaDocument, IntGauge>,
     catalog_version: IntGauge,
     topology_version: IntGauge,
     clusters: Vec<(String, Arc<ClusterMetrics>)>,
@@ -101,7 +102,7 @@ impl Metrics {
         let connections_accepted = r.counter("cellgate_connections_accepted_total", "Client connections accepted.")?;
         let refused = r.counters(
             "cellgate_connections_refused_total",
-            "Client connections turned away before their login, by reason.",
+            "Client connections turned away for want of a place, before their login or behind it, by reason.",
             vec![LabelDescription::of::<Refusal>()],
         )?;
         let login_failures = r.counters(
@@ -130,6 +131,15 @@ impl Metrics {
             r.gauge("cellgate_cache_bytes", "Bytes of the cells in memory, with what they cost beside.")?;
         let meta_up =
             r.gauge("cellgate_meta_up", "1 if the meta store answered the last time it was asked, else 0.")?;
+        let readable = r.gauges(
+            "cellgate_meta_readable",
+            "1 if what the meta store gave for a document was one, 0 if it is corrupt: by document.",
+            vec![LabelDescription::of::<MetaDocument>()],
+        )?;
+        let meta_readable = By::resolve(|document: MetaDocument| readable.with_label_values(&[document.label()]));
+        for document in MetaDocument::all() {
+            meta_readable.of(document).set(1);
+        }
         let catalog_version = r.gauge("cellgate_catalog_version", "Version of the catalog in use.")?;
         let topology_version = r.gauge("cellgate_topology_version", "Version of the shard map in use.")?;
         let cluster_families = ClusterFamilies::register(&mut r)?;
@@ -161,6 +171,7 @@ impl Metrics {
             cache_cells,
             cache_bytes,
             meta_up,
+            meta_readable,
             catalog_version,
             topology_version,
             clusters,
@@ -260,6 +271,11 @@ impl Metrics {
     /// Whether the meta store answered.
     pub fn meta_up(&self, up: bool) {
         self.meta_up.set(i64::from(up));
+    }
+
+    /// Whether what the meta store gave for a document was one.
+    pub fn meta_readable(&self, document: MetaDocument, readable: bool) {
+        self.meta_readable.of(document).set(i64::from(readable));
     }
 
     /// The version of the catalog in use.

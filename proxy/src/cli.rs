@@ -11,6 +11,7 @@ const EXAMPLES: &str = "Examples:
   cellgate --config /etc/cellgate.toml        serve as configured
   cellgate --listen 127.0.0.1:0               serve on any free port; the `ready` line says which
   cellgate check --config /etc/cellgate.toml  say what is wrong, or print the effective configuration
+  cellgate health --http 127.0.0.1:9307       whether it is ready, for containers and scripts
   mysql -h 127.0.0.1 -P 3307 -u root test     talk to it
 
 Signals: SIGTERM and SIGINT finish what is running and exit 0; SIGHUP reads the configuration file again.";
@@ -30,10 +31,9 @@ pub struct Cli {
 pub enum Command {
     /// Serve MySQL clients (what `cellgate` alone does).
     Serve(Serve),
-    /// Check a configuration file and print the effective configuration, secrets as ***.
+    /// Check a configuration file, with the certificate it names, and print the effective configuration, secrets as ***.
     Check(Check),
     /// Ask a running Cellgate whether it is ready; exits 0 if it is, 1 if not.
-    #[command(hide = true)]
     Health(Health),
 }
 
@@ -142,10 +142,12 @@ mod tests {
     }
 
     #[test]
-    fn help_shows_examples_and_hides_what_is_for_machines() {
+    fn help_shows_examples_and_every_command() {
         let help = parse("cellgate --help").expect_err("help is an early exit").to_string();
         assert!(help.contains("mysql -h 127.0.0.1 -P 3307 -u root test"), "{help}");
-        assert!(!help.contains("health "), "{help}");
+        for command in ["serve", "check", "health"] {
+            assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{help}");
+        }
         let version = parse("cellgate --version").expect_err("version is an early exit").to_string();
         assert_eq!(version.trim(), format!("cellgate {}", env!("CARGO_PKG_VERSION")));
     }

@@ -12,13 +12,14 @@ use cellgate_store::{Reason, StoreError};
 
 use crate::access::{AccessError, AccessNote};
 use crate::catalog::CatalogError;
+use crate::incidents::{self, Incidents};
 use crate::session::{StatementError, VariableError};
 use crate::wire::ErrorReply;
 
-/// The reply to a statement that was not run.
-pub fn reply(error: &StatementError) -> ErrorReply {
+/// The reply to a statement that was not run, or failed. What a store says goes to the log by `incidents`.
+pub fn reply(error: &StatementError, incidents: &Incidents) -> ErrorReply {
     let (code, state) = code(error);
-    ErrorReply { code, state, message: bounded(message(error)) }
+    ErrorReply { code, state, message: bounded(Messages { incidents }.of(error)) }
 }
 
 /// Longest text of an error, in bytes: names and keys in it can be as long as a statement, and clients keep it.
@@ -113,6 +114,7 @@ fn code(error: &StatementError) -> (u16, &'static str) {
         StatementError::Access(error) => access_code(error),
         StatementError::NoDatabase => (1046, "3D000"),
         StatementError::Stale { .. } => (1429, "HY000"),
+        StatementError::Unreadable { .. } => (1815, "HY000"),
         StatementError::UnknownPrepared { .. } => (1243, "HY000"),
         StatementError::TooManyPrepared(_) => (1461, "42000"),
         StatementError::Unsupported { .. } => (1235, "42000"),
@@ -170,7 +172,7 @@ pub(crate) fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::MixedAggregate { grouped: true, .. } => (1055, "42000"),
         SqlError::NotPreparable => (1295, "HY000"),
         SqlError::IntoCount => (1222, "21000"),
-        SqlError::Pending(..) | SqlError::Internal(_) => (1815, "HY000"),
+        SqlError::TimeZoneFile(_) | SqlError::Pending(..) | SqlError::Internal(_) => (1815, "HY000"),
     }
 }
 
@@ -245,38 +247,108 @@ fn variable_code(error: &VariableError) -> (u16, &'static str) {
         VariableError::Charset(_) => (1115, "42000"),
         VariableError::Collation(_) => (1273, "HY000"),
         VariableError::TimeZone(_) | VariableError::NoTimeZones(_) => (1298, "HY000"),
+        VariableError::TimeZoneFile(_) => (1815, "HY000"),
         VariableError::Refused { .. } => (1235, "42000"),
     }
 }
 
-/// The text for the client: ours as it is, a store's replaced by what the client can do about it.
-fn message(error: &StatementError) -> String {
-    match error {
-        StatementError::Run(error) => run_message(error),
-        StatementError::Write { error, stored } => format!("{}{stored}", run_message(error)),
-        StatementError::PartlyCommitted { detail, cause } => {
-            format!("COMMIT was done in part: {detail}: {}", message(cause))
-        }
-        StatementError::Catalog(CatalogError::Run(error)) => run_message(error),
-        StatementError::Catalog(CatalogError::Meta(error)) | StatementError::Access(AccessError::Meta(error)) => {
-            store_message("the meta store", error)
-        }
-        other => other.to_string(),
-    }
+/// What the client can take for granted where a store failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    /// It was a write, and this store has nothing of it unless the error says so.
+    NotWritten,
+    /// Nothing was to be written, or more than one thing was.
+    Nothing,
 }
 
-fn run_message(error: &RunError) -> String {
-    match error {
-        RunError::Cluster { cluster, error } => store_message(&place_of(cluster), error),
-        RunError::PartlyErased { cluster, error } => {
-            let place = place_of(cluster);
-            let id = logged(&place, error);
-            format!(
-                "DELETE was done in part: {place} failed; some or all of the cells may be erased, and caches may answer them until \
-                 the DELETE is repeated (log id {id})"
-            )
+/// Makes the texts for the client: ours as they are, a store's replaced by what the client can do about it.
+struct Messages<'a> {
+    incidents: &'a Incidents,
+}
+
+impl Messages<'_> {
+    fn of(&self, error: &StatementError) -> String {
+        match error {
+            StatementError::Run(error) => self.of_run(error, Known::Nothing),
+            StatementError::Write { error, stored } => format!("{}{stored}", self.of_run(error, Known::NotWritten)),
+            StatementError::PartlyCommitted { detail, cause } => {
+                format!("COMMIT was done in part: {detail}: {}", self.of(cause))
+            }
+            StatementError::Catalog(CatalogError::Run(error)) => self.of_run(error, Known::Nothing),
+            StatementError::Catalog(CatalogError::Meta(error)) | StatementError::Access(AccessError::Meta(error)) => {
+                self.of_store("the meta store", error, Known::Nothing)
+            }
+            other => other.to_string(),
         }
-        other => other.to_string(),
+    }
+
+    fn of_run(&self, error: &RunError, known: Known) -> String {
+        match error {
+            RunError::Cluster { cluster, error } => self.of_store(&place_of(cluster), error, known),
+            RunError::PartlyErased { cluster, error } => {
+                let place = place_of(cluster);
+                let id = self.incidents.failed(&place, error);
+                format!(
+                    "DELETE was done in part: {place} failed; some or all of the cells may be erased, and caches may answer them \
+                     until the DELETE is repeated (log id {id})"
+                )
+            }
+            other => other.to_string(),
+        }
+    }
+
+    fn of_store(&self, place: &str, error: &StoreError, known: Known) -> String {
+        let id = self.incidents.failed(place, error);
+        match error {
+            StoreError::Unavailable { .. } => {
+                let written = match known {
+                    Known::NotWritten => "; nothing was written there",
+                    Known::Nothing => "",
+                };
+                format!("Unable to connect to foreign data source: {place} cannot be reached{written} (log id {id})")
+            }
+            StoreError::MaybeWritten { .. } if known == Known::NotWritten => format!(
+                "Unable to connect to foreign data source: {place} was lost during a write, which may be stored; repeating the \
+                 insert of explicit versions settles it (log id {id})"
+            ),
+            StoreError::MaybeWritten { .. } => format!(
+                "Unable to connect to foreign data source: {place} was lost during a change, which may be done (log id {id})"
+            ),
+            StoreError::Timeout { reason: Reason::Lock, .. } => {
+                format!("Lock wait timeout exceeded; try restarting transaction ({place}, log id {id})")
+            }
+            StoreError::Timeout { reason: Reason::Connect | Reason::Queue, .. } => {
+                format!("Unable to connect to foreign data source: {place} took too long to answer (log id {id})")
+            }
+            StoreError::Timeout { reason: Reason::Statement, .. } => {
+                format!(
+                    "Query execution was interrupted, maximum statement execution time exceeded in {place} (log id {id})"
+                )
+            }
+            StoreError::Overloaded { waiting } => {
+                format!("Server isn't available: {waiting} cells are waiting for {place} already; try again later")
+            }
+            StoreError::StaleEpoch { .. } => {
+                format!("Deadlock found when trying to get lock; try restarting transaction ({place} changed hands)")
+            }
+            StoreError::NoTable { table } => format!("Table '{table}' doesn't exist in {place} (log id {id})"),
+            StoreError::DiskFull { .. } => {
+                format!(
+                    "Disk full ({place}); waiting for someone to free some space... Nothing was written there (log id {id})"
+                )
+            }
+            StoreError::TooLarge { bytes, max } => {
+                format!("Got a packet bigger than 'max_allowed_packet' bytes: {place} takes {max} bytes, not {bytes}")
+            }
+            StoreError::AnswerTooLarge { max } => {
+                format!(
+                    "the cells asked for in {place} have more than {max} bytes together; name fewer keys in a statement"
+                )
+            }
+            StoreError::Refused { .. } => format!("{place} does not allow it now (log id {id})"),
+            StoreError::Corrupt { .. } => format!("Internal error: corrupt data in {place} (log id {id})"),
+            StoreError::Failed { .. } => format!("Internal error: {place} failed (log id {id})"),
+        }
     }
 }
 
@@ -285,70 +357,9 @@ fn place_of(cluster: &str) -> String {
     if cluster == META_STORE { "the meta store".to_owned() } else { format!("cluster '{cluster}'") }
 }
 
-fn store_message(place: &str, error: &StoreError) -> String {
-    let id = logged(place, error);
-    match error {
-        StoreError::Unavailable { .. } => {
-            format!(
-                "Unable to connect to foreign data source: {place} cannot be reached; nothing was written there (log id {id})"
-            )
-        }
-        StoreError::MaybeWritten { .. } => format!(
-            "Unable to connect to foreign data source: {place} was lost during a write, which may be stored; repeating the \
-             insert of explicit versions settles it (log id {id})"
-        ),
-        StoreError::Timeout { reason: Reason::Lock, .. } => {
-            format!("Lock wait timeout exceeded; try restarting transaction ({place}, log id {id})")
-        }
-        StoreError::Timeout { reason: Reason::Connect | Reason::Queue, .. } => {
-            format!("Unable to connect to foreign data source: {place} took too long to answer (log id {id})")
-        }
-        StoreError::Timeout { reason: Reason::Statement, .. } => {
-            format!(
-                "Query execution was interrupted, maximum statement execution time exceeded in {place} (log id {id})"
-            )
-        }
-        StoreError::Overloaded { waiting } => {
-            format!("Server isn't available: {waiting} cells are waiting for {place} already; try again later")
-        }
-        StoreError::StaleEpoch { .. } => {
-            format!("Deadlock found when trying to get lock; try restarting transaction ({place} changed hands)")
-        }
-        StoreError::NoTable { table } => format!("Table '{table}' doesn't exist in {place} (log id {id})"),
-        StoreError::DiskFull { .. } => {
-            format!(
-                "Disk full ({place}); waiting for someone to free some space... Nothing was written there (log id {id})"
-            )
-        }
-        StoreError::TooLarge { bytes, max } => {
-            format!("Got a packet bigger than 'max_allowed_packet' bytes: {place} takes {max} bytes, not {bytes}")
-        }
-        StoreError::AnswerTooLarge { max } => {
-            format!(
-                "the cells asked for in {place} have more than {max} bytes together; name fewer keys in a statement"
-            )
-        }
-        StoreError::Refused { .. } => format!("{place} does not allow it now (log id {id})"),
-        StoreError::Corrupt { .. } => format!("Internal error: corrupt data in {place} (log id {id})"),
-        StoreError::Failed { .. } => format!("Internal error: {place} failed (log id {id})"),
-    }
-}
-
 /// Writes a defect of ours to the log and answers the id it has there.
 pub fn logged_defect(place: &str, error: &dyn std::fmt::Display) -> String {
-    let id = log_id();
+    let id = incidents::log_id();
     tracing::error!(log_id = id, place, %error, "a statement met a defect");
-    id
-}
-
-/// Random, so that ids of several proxies do not meet in one log; without randomness any text serves.
-fn log_id() -> String {
-    getrandom::u32().map_or_else(|_| "none".to_owned(), |bits| format!("{bits:08x}"))
-}
-
-/// Writes the store's own text to the log and answers the id it has there.
-fn logged(place: &str, error: &StoreError) -> String {
-    let id = log_id();
-    tracing::warn!(log_id = id, place, %error, "a store failed a statement");
     id
 }

@@ -1,8 +1,10 @@
 //! The HTTP side: `/metrics`, `/healthz` and `/readyz`, for scrapers and probes.
 //!
 //! It answers GET and HEAD of those three and nothing else, reads no bodies, and bounds connections, waiting and the
-//! life of a connection. Nothing it answers holds keys, bodies or secrets.
+//! life of a connection. Nothing it answers holds keys, bodies or secrets. When all places are taken, the connection
+//! that has asked for nothing for the longest time makes room: peers that only hold places keep no probe out.
 
+mod line;
 mod probe;
 
 use std::convert::Infallible;
@@ -20,11 +22,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::signals::told;
+use line::{InLine, Line};
 pub use probe::{ProbeError, probe};
 
-/// Longest wait for the head of a request, on an idle connection too: a scraper that comes every 15 seconds keeps its
-/// connection.
+/// Longest wait for the head of a further one: a scraper that comes every 15 seconds keeps its connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a connection may take to make room. It is only dropped, which takes no time.
+const ROOM_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest life of a connection, after which it is closed between two requests: a peer that never reads its answer
 /// must not hold its place for ever.
 const CONNECTION_LIFE: Duration = Duration::from_secs(600);
@@ -75,17 +79,18 @@ pub async fn serve(
     mut shutdown: watch::Receiver<bool>,
 ) {
     let places = Arc::new(Semaphore::new(max_connections));
+    let line = Arc::new(Line::default());
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = told(&mut shutdown) => break,
         };
         match accepted {
-            Ok((stream, _)) => match Arc::clone(&places).try_acquire_owned() {
-                Ok(place) => {
-                    tokio::spawn(connection(stream, Arc::clone(&state), place, shutdown.clone()));
+            Ok((stream, _)) => match place(&places, &line).await {
+                Some(place) => {
+                    tokio::spawn(connection(stream, Arc::clone(&state), place, line.enter(), shutdown.clone()));
                 }
-                Err(_) => turn_away(&stream),
+                None => turn_away(&stream),
             },
             Err(error) => {
                 tracing::warn!(%error, "cannot accept an HTTP connection");
@@ -99,6 +104,15 @@ pub async fn serve(
     let _ = places.acquire_many(all).await;
 }
 
+/// A free place, if need be that of the connection that has asked for nothing for the longest time.
+async fn place(places: &Arc<Semaphore>, line: &Line) -> Option<OwnedSemaphorePermit> {
+    if let Ok(place) = Arc::clone(places).try_acquire_owned() {
+        return Some(place);
+    }
+    line.send_off_first();
+    tokio::time::timeout(ROOM_TIMEOUT, Arc::clone(places).acquire_owned()).await.ok()?.ok()
+}
+
 /// Says 503 without waiting: a fresh connection's send buffer has room for it.
 fn turn_away(stream: &TcpStream) {
     let answer = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -109,9 +123,11 @@ async fn connection(
     stream: TcpStream,
     state: Arc<dyn HttpState>,
     place: OwnedSemaphorePermit,
+    in_line: InLine,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(|request: Request<Incoming>| {
+        in_line.asked();
         let response = answer(request.method(), request.uri().path(), state.as_ref());
         async move { Ok::<_, Infallible>(response) }
     });
@@ -124,6 +140,7 @@ async fn connection(
     // A connection that breaks is the peer's business; there is nothing to tell anybody.
     tokio::select! {
         _ = connection.as_mut() => {}
+        () = in_line.has_to_leave() => {}
         () = async {
             tokio::select! {
                 () = told(&mut shutdown) => {}

@@ -23,7 +23,7 @@ use crate::logging::{self, LogHandle, LoggingError};
 use crate::server::Server;
 use crate::signals::{self, Signals};
 use crate::tls::{Tls, TlsError};
-use crate::{http, version};
+use crate::{descriptors, http, version};
 
 /// Why the program ended early.
 #[derive(Debug, Error)]
@@ -68,8 +68,8 @@ pub enum ProgramError {
     /// A weight, which the configuration has checked.
     #[error(transparent)]
     Weight(#[from] cellgate_router::TopologyError),
-    /// `check --connect` found something.
-    #[error("{0} of the stores cannot be used")]
+    /// `check` found something beyond the file itself.
+    #[error("{0} of what the configuration names cannot be used")]
     CheckFailed(usize),
 }
 
@@ -120,6 +120,9 @@ fn load(arguments: &Serve) -> Result<Config, ConfigError> {
 async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     let log = logging::init(config.log.format, config.log.level)?;
     for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    if let Some(warning) = descriptors::warning(&config, META_CONNECTIONS as u64) {
         tracing::warn!("{warning}");
     }
     let Signals { shutdown, mut reload } =
@@ -176,6 +179,10 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
         let (locks, background) = (Arc::clone(server.locks()), background.clone());
         async move { locks.run(poll, background).await }
     });
+    let counting = tokio::spawn({
+        let (server, background) = (Arc::clone(&server), background.clone());
+        async move { server.incidents().run(background).await }
+    });
     let following_tls = tls.clone().map(|tls| tokio::spawn(tls.follow(background.clone())));
     let max_http = usize::try_from(server.config().http.max_connections).unwrap_or(usize::MAX);
     let web = tokio::spawn(http::serve(web, Arc::clone(&server) as _, max_http, background));
@@ -212,7 +219,7 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
             }
         };
         let stores = deployment.executor().close();
-        let _ = tokio::join!(following, cataloging, accounting, locking, web, tls, stores);
+        let _ = tokio::join!(following, cataloging, accounting, locking, counting, web, tls, stores);
     };
     if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
         tracing::warn!("a store does not answer: stopping without waiting for it any longer");
@@ -250,20 +257,20 @@ fn reload_config(server: &Server, log: &LogHandle, loaded: Result<Config, Config
     tracing::info!(keys = changes.reloadable.join(", "), "configuration reloaded");
 }
 
-/// Prints the effective configuration; with `--connect` also tries every store, creating nothing.
+/// Prints the effective configuration and tries the certificate; with `--connect` also every store. Creates nothing.
 async fn check(arguments: Check) -> Result<(), ProgramError> {
     let config = Config::load(Some(&arguments.config), &environment, &Default::default())?;
     print!("{}", config.render());
     for warning in &config.warnings {
         eprintln!("warning: {warning}");
     }
-    if !arguments.connect {
-        return Ok(());
-    }
-    let mut failed = 0;
-    failed += usize::from(!report("meta store", check_meta(&config).await));
-    for cluster in &config.clusters {
-        failed += usize::from(!report(&format!("cluster {}", cluster.name), check_cluster(&config, cluster).await));
+    let tls = Tls::check(&config.listen, Path::new(&config.data.dir));
+    let mut failed = usize::from(!report("TLS for clients", tls));
+    if arguments.connect {
+        failed += usize::from(!report("meta store", check_meta(&config).await));
+        for cluster in &config.clusters {
+            failed += usize::from(!report(&format!("cluster {}", cluster.name), check_cluster(&config, cluster).await));
+        }
     }
     if failed > 0 { Err(ProgramError::CheckFailed(failed)) } else { Ok(()) }
 }
@@ -296,7 +303,7 @@ fn is_missing(target: &Target) -> bool {
     }
 }
 
-fn report(place: &str, answer: Result<&str, StoreError>) -> bool {
+fn report<E: std::fmt::Display>(place: &str, answer: Result<&str, E>) -> bool {
     match answer {
         Ok(state) => {
             eprintln!("{place}: {state}");

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
-use cellgate_metrics::{Label, LoginFailure, Metrics, Refusal};
+use cellgate_metrics::{Label, LoginFailure, MetaDocument, Metrics, Refusal};
 use cellgate_sql::Value;
 use cellgate_store::deployment::Deployment;
 use cellgate_store::executor::Cluster;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::access::Accounts;
@@ -23,7 +23,9 @@ use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::errors;
 use crate::http::{ClusterReadiness, HttpState, Readiness};
+use crate::incidents::Incidents;
 use crate::locks::Locks;
+use crate::places::{Place, Places};
 use crate::plans::Plans;
 use crate::processes::{Process, Processes};
 use crate::relational::Relational;
@@ -50,7 +52,9 @@ pub struct Server {
     delays: LoginDelays,
     globals: Mutex<Variables>,
     processes: Processes,
+    places: Places,
     plans: Plans,
+    incidents: Incidents,
     relational: Arc<Relational>,
     workshop: Workshop,
     /// How often all tables were locked by FLUSH.
@@ -79,6 +83,7 @@ impl Server {
             deployment: deployment.id().to_owned(),
             prepared_statements: config.limits.prepared_statements as u64,
             idle_seconds: config.timeouts.idle.as_secs(),
+            read_seconds: config.timeouts.read.as_secs().max(1),
             write_seconds: config.timeouts.write.as_secs().max(1),
             handshake_seconds: config.timeouts.handshake.as_secs().max(1),
             max_allowed_packet: config.limits.max_allowed_packet.bytes() as u64,
@@ -89,6 +94,7 @@ impl Server {
         let locks = Arc::new(locks_of(&config, &deployment, &facts));
         let login_key = Arc::new(LoginKey::within(Path::new(&config.data.dir)));
         let plans = Plans::new(config.limits.plan_cache.bytes() as u64);
+        let places = Places::new(usize::try_from(config.limits.max_connections).unwrap_or(usize::MAX));
         Self {
             config: ArcSwap::from_pointee(config),
             deployment,
@@ -99,7 +105,9 @@ impl Server {
             facts,
             locks,
             processes: Processes::default(),
+            places,
             plans,
+            incidents: Incidents::default(),
             tls,
             relational: Arc::default(),
             workshop: Workshop::default(),
@@ -118,10 +126,9 @@ impl Server {
 
     /// Takes over what can change while running.
     pub fn reload(&self, config: Config) {
-        if config.timeouts.idle != self.config().timeouts.idle {
-            let seconds = Value::Int(config.timeouts.idle.as_secs().cast_signed());
-            for name in ["wait_timeout", "interactive_timeout"] {
-                self.set_global(name, seconds.clone());
+        for ((name, old), (_, new)) in reloadable(&self.config()).into_iter().zip(reloadable(&config)) {
+            if old != new {
+                self.set_global(name, Value::Int(new.cast_signed()));
             }
         }
         self.accounts.configure(&config.users);
@@ -154,6 +161,15 @@ impl Server {
         self.deployment.fresh_at().min(self.catalog.fresh_at())
     }
 
+    /// What is corrupt in the meta store of that which must not be too old.
+    pub fn corrupt_document(&self) -> Option<MetaDocument> {
+        if self.catalog.reading().is_corrupt() {
+            Some(MetaDocument::Catalog)
+        } else {
+            self.deployment.is_topology_corrupt().then_some(MetaDocument::Topology)
+        }
+    }
+
     /// Counts a FLUSH TABLES WITH READ LOCK.
     pub fn flushed(&self) {
         self.flushes.fetch_add(1, Ordering::Relaxed);
@@ -162,6 +178,11 @@ impl Server {
     /// Where expressions over much data are computed.
     pub fn workshop(&self) -> &Workshop {
         &self.workshop
+    }
+
+    /// Failures of stores, in the log.
+    pub fn incidents(&self) -> &Incidents {
+        &self.incidents
     }
 
     /// The relational engine.
@@ -246,6 +267,11 @@ impl Server {
         tracing::warn!(user, host, reason = reason.label(), "access denied");
     }
 
+    /// Places for connections.
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
     /// Who is connected.
     pub fn processes(&self) -> &Processes {
         &self.processes
@@ -298,8 +324,6 @@ impl Server {
 
     /// Accepts MySQL clients until `shutdown`, then waits for what is running, at most as long as configured.
     pub async fn serve(self: &Arc<Self>, listener: TcpListener, mut shutdown: watch::Receiver<bool>) {
-        let limit = usize::try_from(self.config().limits.max_connections).unwrap_or(usize::MAX);
-        let room = Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
         let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
@@ -316,7 +340,7 @@ impl Server {
                     continue;
                 }
             };
-            let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+            let Ok(place) = self.places.arrive() else {
                 self.metrics.connection_refused(Refusal::TooMany);
                 connections.spawn(async move {
                     // The client may be gone already.
@@ -327,8 +351,7 @@ impl Server {
             let server = Arc::clone(self);
             let shutdown = shutdown.clone();
             connections.spawn(async move {
-                server.connection(stream, peer.ip(), shutdown).await;
-                drop(permit);
+                server.connection(stream, peer.ip(), place, shutdown).await;
             });
         }
         self.stopping.store(true, Ordering::Relaxed);
@@ -340,7 +363,13 @@ impl Server {
         }
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream, peer: IpAddr, shutdown: watch::Receiver<bool>) {
+    async fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: IpAddr,
+        place: Place,
+        shutdown: watch::Receiver<bool>,
+    ) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
@@ -365,7 +394,7 @@ impl Server {
         let tls = self.tls.as_ref().map(|tls| Arc::clone(tls.server_config()));
         let greeting = Greeting { server_version: version::server_version(), connection_id: id, tls };
         let present = Present { processes: &self.processes, locks: &self.locks, process: &process };
-        let session = Session::new(Arc::clone(&self), Arc::clone(&process), host);
+        let session = Session::new(Arc::clone(&self), Arc::clone(&process), host, place);
         let lifetime = Lifetime { shutdown, kill: process.kill_switch().clone() };
         let ended = wire::serve(stream, greeting, self.wire_limits(), session, lifetime).await;
         let entered = !process.is_of("");
@@ -374,6 +403,10 @@ impl Server {
         match ended {
             Ok(()) | Err(WireError::Closed | WireError::Killed) => {}
             Err(WireError::Timeout(Wait::Handshake)) => self.metrics.login_failed(LoginFailure::Timeout),
+            // A client that ends without a word; over TLS there is a word to miss.
+            Err(WireError::Io(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                tracing::debug!(connection = id, %peer, %error, "a client has gone");
+            }
             Err(error) => {
                 if !entered && matches!(error, WireError::Protocol(_) | WireError::TooLarge { .. }) {
                     self.metrics.login_failed(LoginFailure::Protocol);
@@ -423,6 +456,20 @@ impl Drop for Present<'_> {
     }
 }
 
+/// The variables that show what a reload can change.
+fn reloadable(config: &Config) -> [(&'static str, u64); 6] {
+    let seconds = |time: Duration| time.as_secs().max(1);
+    let (limits, timeouts) = (&config.limits, &config.timeouts);
+    [
+        ("wait_timeout", seconds(timeouts.idle)),
+        ("interactive_timeout", seconds(timeouts.idle)),
+        ("net_read_timeout", seconds(timeouts.read)),
+        ("net_write_timeout", seconds(timeouts.write)),
+        ("connect_timeout", seconds(timeouts.handshake)),
+        ("max_prepared_stmt_count", limits.prepared_statements as u64),
+    ]
+}
+
 /// Locks between the sessions of this proxy or, if others can serve the deployment, of all proxies.
 fn locks_of(config: &Config, deployment: &Deployment, facts: &ServerFacts) -> Locks {
     if config.topology.meta.is_file() || config.clusters.iter().any(|cluster| cluster.primary.is_file()) {
@@ -440,6 +487,9 @@ impl HttpState for Server {
         self.metrics.catalog_version(self.catalog.snapshot().version());
         self.metrics.topology_version(self.deployment.executor().topology().version());
         self.deployment.executor().observe_pools();
+        self.deployment.observe_documents();
+        self.catalog.reading().observe(&self.metrics);
+        self.accounts.reading().observe(&self.metrics);
         self.metrics.render().unwrap_or_else(|error| {
             tracing::error!(%error, "the metrics cannot be rendered");
             String::new()
@@ -456,7 +506,10 @@ impl HttpState for Server {
         let reason = if self.stopping.load(Ordering::Relaxed) {
             "the proxy is stopping"
         } else if self.meta_age() > self.config().meta.max_stale {
-            "the meta store has not been reached for longer than meta.max_stale"
+            match self.corrupt_document() {
+                Some(_) => "what the meta store holds has been corrupt for longer than meta.max_stale",
+                None => "the meta store has not been reached for longer than meta.max_stale",
+            }
         } else if clusters.iter().any(|c| c.ready) {
             ""
         } else {

@@ -5,11 +5,12 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use cellgate_sql::{TimeZone, Zone};
+use thiserror::Error;
 
 use crate::sync::lock;
 
@@ -21,6 +22,16 @@ const NAMES: usize = 2048;
 const NAME_BYTES: usize = 64;
 /// Most bytes read of a file; one that has more is none.
 const FILE_BYTES: u64 = (64 << 10) + 1;
+
+/// A zone's file may be there, and cannot be read now.
+#[derive(Debug, Error)]
+#[error("the file of time zone '{name}' cannot be read: {source}")]
+pub struct UnreadableZone {
+    /// The zone.
+    name: String,
+    /// Why.
+    source: io::Error,
+}
 
 /// The time zones that have a name.
 #[derive(Debug)]
@@ -50,20 +61,25 @@ impl Zones {
 
     /// The zone of this name: an offset, `UTC`, `SYSTEM` (which is UTC), or one of the files. Reads the file, of a few
     /// kilobytes, the first time.
-    pub fn find(&self, name: &str) -> Option<TimeZone> {
+    ///
+    /// # Errors
+    /// [`UnreadableZone`] if there may be such a file, but it cannot be read now: no file descriptors are left, mostly.
+    pub fn find(&self, name: &str) -> Result<Option<TimeZone>, UnreadableZone> {
         if let Some(zone) = TimeZone::named(name) {
-            return Some(zone);
+            return Ok(Some(zone));
         }
-        let parts = parts(name)?;
+        let Some(parts) = parts(name) else { return Ok(None) };
         if let Some(zone) = lock(&self.known).get(name) {
-            return Some(TimeZone::Place(Arc::clone(zone)));
+            return Ok(Some(TimeZone::Place(Arc::clone(zone))));
         }
-        let zone = Arc::new(self.folders.iter().find_map(|folder| read(folder, &parts))?);
+        let found = self.folders.iter().find_map(|folder| read(folder, &parts).transpose()).transpose();
+        let found = found.map_err(|source| UnreadableZone { name: name.to_owned(), source })?;
+        let Some(zone) = found.map(Arc::new) else { return Ok(None) };
         let mut known = lock(&self.known);
         if known.len() < NAMES {
             known.insert(name.to_owned(), Arc::clone(&zone));
         }
-        Some(TimeZone::Place(zone))
+        Ok(Some(TimeZone::Place(zone)))
     }
 }
 
@@ -77,38 +93,53 @@ fn parts(name: &str) -> Option<Vec<&str>> {
     (name.len() <= NAME_BYTES && parts.iter().all(|part| plain(part))).then_some(parts)
 }
 
-/// The zone of a folder's file.
-fn read(folder: &Path, parts: &[&str]) -> Option<Zone> {
+/// The zone of a folder's file, if it has one.
+fn read(folder: &Path, parts: &[&str]) -> io::Result<Option<Zone>> {
     let mut path = folder.to_owned();
     let mut name = Vec::with_capacity(parts.len());
     for part in parts {
-        let written = written(&path, part)?;
+        let Some(written) = written(&path, part)? else { return Ok(None) };
         path.push(&written);
         name.push(written);
     }
-    let mut file = Vec::new();
     // Not a pipe or a device, which could be waited for.
-    if !fs::metadata(&path).ok()?.is_file() {
-        return None;
+    if !there(fs::metadata(&path))?.is_some_and(|file| file.is_file()) {
+        return Ok(None);
     }
-    File::open(&path).ok()?.take(FILE_BYTES).read_to_end(&mut file).ok()?;
-    match Zone::parse(&name.join("/"), &file) {
-        Ok(zone) => Some(zone),
+    let Some(file) = there(File::open(&path))? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES).read_to_end(&mut bytes)?;
+    match Zone::parse(&name.join("/"), &bytes) {
+        Ok(zone) => Ok(Some(zone)),
         Err(error) => {
             tracing::debug!(path = %path.display(), %error, "not a time zone");
-            None
+            Ok(None)
         }
     }
 }
 
 /// A name as the folder has it, whatever its case.
-fn written(folder: &Path, part: &str) -> Option<String> {
+fn written(folder: &Path, part: &str) -> io::Result<Option<String>> {
     if folder.join(part).exists() {
-        return Some(part.to_owned());
+        return Ok(Some(part.to_owned()));
     }
-    let entries = fs::read_dir(folder).ok()?.filter_map(Result::ok);
-    let mut names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    names.find(|name| name.eq_ignore_ascii_case(part))
+    for entry in there(fs::read_dir(folder))?.into_iter().flatten() {
+        if let Ok(name) = entry?.file_name().into_string()
+            && name.eq_ignore_ascii_case(part)
+        {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+/// What is not there is nothing; any other failure says nothing about what is there.
+fn there<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
+    match outcome {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]
@@ -139,22 +170,35 @@ mod tests {
         let zones = Zones::within(&[&root.path().join("none"), &folder]);
         assert!(!zones.is_empty());
         for name in ["Some/Where", "some/WHERE", "Some/Where"] {
-            let Some(TimeZone::Place(zone)) = zones.find(name) else { panic!("{name}") };
+            let Some(TimeZone::Place(zone)) = zones.find(name).unwrap() else { panic!("{name}") };
             assert_eq!(zone.name(), "Some/Where");
         }
         let outside = root.path().join("outside");
         let long = format!("Some/{}", "a".repeat(NAME_BYTES));
         for name in ["../outside", "Some/../Some/Where", outside.to_str().unwrap(), "junk", "Some", "", "/", &long] {
-            assert_eq!(zones.find(name), None, "{name}");
+            assert_eq!(zones.find(name).unwrap(), None, "{name}");
         }
-        assert_eq!(zones.find("utc"), Some(TimeZone::UTC));
+        assert_eq!(zones.find("utc").unwrap(), Some(TimeZone::UTC));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_now_is_not_an_unknown_zone() {
+        let root = tempfile::tempdir().unwrap();
+        // Opening it fails, whoever asks, as when there are no file descriptors left.
+        std::os::unix::fs::symlink("Loop", root.path().join("Loop")).unwrap();
+        fs::write(root.path().join("Place"), fixed(60)).unwrap();
+        let zones = Zones::within(&[root.path()]);
+        let error = zones.find("Loop").unwrap_err().to_string();
+        assert!(error.contains("the file of time zone 'Loop' cannot be read"), "{error}");
+        assert_eq!(zones.find("Place/Within").unwrap(), None);
+        assert_eq!(zones.find("Nowhere").unwrap(), None);
     }
 
     #[test]
     fn without_zoneinfo_there_are_offsets_only() {
         let zones = Zones::within(&[]);
         assert!(zones.is_empty());
-        assert_eq!(zones.find("Europe/Paris"), None);
-        assert_eq!(zones.find("+02:00"), TimeZone::named("+02:00"));
+        assert_eq!(zones.find("Europe/Paris").unwrap(), None);
+        assert_eq!(zones.find("+02:00").unwrap(), TimeZone::named("+02:00"));
     }
 }

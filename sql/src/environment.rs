@@ -46,8 +46,11 @@ pub trait Environment: Sync {
     /// The session's time zone.
     fn time_zone(&self) -> TimeZone;
     /// The time zone of this name, whatever its case, `+hh:mm` among them; `None` if there is none.
-    fn zone(&self, name: &str) -> Option<TimeZone> {
-        TimeZone::named(name)
+    ///
+    /// # Errors
+    /// [`SqlError::TimeZoneFile`] if that cannot be told now.
+    fn zone(&self, name: &str) -> Result<Option<TimeZone>, SqlError> {
+        Ok(TimeZone::named(name))
     }
     /// The session's sql_mode, as far as it changes results.
     fn sql_mode(&self) -> SqlMode;

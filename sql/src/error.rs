@@ -219,6 +219,9 @@ pub enum SqlError {
     /// The session has to do this first ([`crate::Environment::call`]). Never seen by a client.
     #[error("{} is pending", .0.name())]
     Pending(SessionCall, Vec<Value>),
+    /// What a time zone's name stands for cannot be read now (1815).
+    #[error("{0}")]
+    TimeZoneFile(String),
     /// A defect of the dialect.
     #[error("internal error: {0}")]
     Internal(String),
@@ -264,6 +267,7 @@ impl SqlError {
             | Self::Limit { .. } => ErrorKind::Limit,
             Self::Relational(error) => error.kind(),
             Self::GivenUp => ErrorKind::Timeout,
+            Self::TimeZoneFile(_) => ErrorKind::Unavailable,
             Self::Pending(..) | Self::Internal(_) => ErrorKind::Internal,
         }
     }

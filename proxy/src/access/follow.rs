@@ -29,9 +29,8 @@ impl Accounts {
                 tokio::time::sleep(LOOK_AGAIN.saturating_sub(last.elapsed())).await;
             }
             *looked = Some(Instant::now());
-            if let Err(error) = self.refresh().await {
-                tracing::debug!(%error, "the users could not be read");
-            }
+            // What cannot be read is reported where it is read.
+            let _ = self.refresh().await;
         };
         // What is known stays in force: a meta store that does not answer changes nothing.
         let _ = tokio::time::timeout(LOOK_PATIENCE, looking).await;
@@ -45,10 +44,8 @@ impl Accounts {
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 interval.tick().await;
-                // A meta store that does not answer is reported where the topology is followed.
-                if let Err(error) = self.refresh().await {
-                    tracing::debug!(%error, "the users could not be read");
-                }
+                // What cannot be read is reported where it is read.
+                let _ = self.refresh().await;
             }
         };
         tokio::select! {

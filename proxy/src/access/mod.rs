@@ -28,8 +28,10 @@ use std::sync::{Arc, Mutex as SyncMutex};
 use std::time::Instant;
 
 use arc_swap::{ArcSwap, Guard};
+use cellgate_metrics::MetaDocument;
 use cellgate_sql::{AccountName, Lock, Privileges, TlsNeed};
 use cellgate_store::StoreError;
+use cellgate_store::deployment::Reading;
 use cellgate_store::meta::MetaStore;
 use tokio::sync::Mutex;
 
@@ -53,6 +55,7 @@ pub struct Accounts {
     /// The version of the current snapshot.
     version: AtomicU64,
     known: SyncMutex<Known>,
+    reading: Reading,
     /// Held by the one change of this proxy that is under way.
     changing: Mutex<()>,
     /// When the last look because of a refusal began.
@@ -83,6 +86,7 @@ impl Accounts {
             current: ArcSwap::default(),
             version: AtomicU64::new(0),
             known: SyncMutex::default(),
+            reading: Reading::new(MetaDocument::Users),
             changing: Mutex::new(()),
             looked: Mutex::new(None),
             seats: Arc::default(),
@@ -141,11 +145,19 @@ impl Accounts {
         Ok(Seat { name: account.name.clone(), seats: Arc::clone(&self.seats) })
     }
 
+    /// How reading the document goes.
+    pub fn reading(&self) -> &Reading {
+        &self.reading
+    }
+
     async fn load(&self) -> Result<(i64, UsersDocument), StoreError> {
-        match self.meta.load(USERS).await? {
-            Some(stored) => Ok((stored.version, document::decode(&stored.body)?)),
-            None => Ok((0, UsersDocument::default())),
-        }
+        let outcome = match self.meta.load(USERS).await {
+            Ok(Some(stored)) => document::decode(&stored.body).map(|document| (stored.version, document)),
+            Ok(None) => Ok((0, UsersDocument::default())),
+            Err(error) => Err(error),
+        };
+        self.reading.ended(&outcome);
+        outcome
     }
 
     /// Takes over a document, unless a newer one is known: several tasks read and change it at once.

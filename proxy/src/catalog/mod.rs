@@ -19,9 +19,10 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
+use cellgate_metrics::MetaDocument;
 use cellgate_schemaless::{ClusterNo, TableDef};
 use cellgate_store::StoreError;
-use cellgate_store::deployment::Deployment;
+use cellgate_store::deployment::{Deployment, Reading};
 use tokio::sync::{Mutex, watch};
 
 pub use change::Changed;
@@ -103,6 +104,7 @@ pub struct Catalog {
     changing: Mutex<()>,
     /// Tables by id, by cluster without shards, that are known to be there.
     complete: Mutex<BTreeSet<(ClusterNo, u32)>>,
+    reading: Reading,
     /// When the last successful read began.
     fresh: watch::Sender<Instant>,
     poll: Duration,
@@ -123,7 +125,8 @@ impl Catalog {
         let (current, changing, complete) = (ArcSwap::default(), Mutex::new(()), Mutex::default());
         let (max_stale, opened) = (AtomicU64::new(micros(max_stale)), AtomicU64::new(0));
         let version = AtomicI64::new(0);
-        let this = Self { deployment, current, version, changing, complete, fresh, poll, max_stale, opened };
+        let reading = Reading::new(MetaDocument::Catalog);
+        let this = Self { deployment, current, version, changing, complete, reading, fresh, poll, max_stale, opened };
         let first = CatalogDocument { databases: vec![FIRST_DATABASE.into()], ..CatalogDocument::default() };
         // Losing this race means that it is there.
         this.deployment.meta().compare_and_set(CATALOG, 0, &document::encode(&first)?).await?;
@@ -189,11 +192,19 @@ impl Catalog {
         self.opened.load(Ordering::Relaxed)
     }
 
+    /// How reading the document goes.
+    pub fn reading(&self) -> &Reading {
+        &self.reading
+    }
+
     async fn load(&self) -> Result<(i64, CatalogDocument), StoreError> {
-        match self.deployment.meta().load(CATALOG).await? {
-            Some(stored) => Ok((stored.version, document::decode(&stored.body)?)),
-            None => Err(StoreError::Corrupt { detail: "the meta store has no catalog".into() }),
-        }
+        let outcome = match self.deployment.meta().load(CATALOG).await {
+            Ok(Some(stored)) => document::decode(&stored.body).map(|document| (stored.version, document)),
+            Ok(None) => Err(StoreError::Corrupt { detail: "the meta store has no catalog".into() }),
+            Err(error) => Err(error),
+        };
+        self.reading.ended(&outcome);
+        outcome
     }
 }
 

@@ -25,10 +25,8 @@ impl Catalog {
     /// Neither waits for the other: a cluster that hangs must not make the catalog old.
     pub async fn run(&self, mut shutdown: watch::Receiver<bool>) {
         let follow = every(self.poll, || async {
-            // A meta store that does not answer is reported where the topology is followed.
-            if let Err(error) = self.refresh().await {
-                tracing::debug!(%error, "the catalog could not be read");
-            }
+            // What cannot be read is reported where it is read.
+            let _ = self.refresh().await;
         });
         let clean = every(CLEAN_EVERY, || async {
             if let Err(error) = self.clean().await {

@@ -246,6 +246,9 @@ impl<'a, 'f> Reader<'a, 'f> {
         if let (Some(listen), Some(users)) = (&listen, &users) {
             self.check_reach(listen, users);
         }
+        if let (Some(listen), Some(http)) = (&listen, &http) {
+            self.check_doors(listen, http);
+        }
         let mut config = Config {
             listen: listen?,
             http: http?,
@@ -380,6 +383,20 @@ impl<'a, 'f> Reader<'a, 'f> {
             listen.address
         );
         self.problems.push(Problem { line, key: "listen.address".to_owned(), message });
+    }
+
+    /// Refuses one address for MySQL and HTTP, and a key whose certificate is another's.
+    fn check_doors(&mut self, listen: &Listen, http: &Http) {
+        let line = |this: &Self, table| this.value(table).map(|(_, span)| this.source.line(&span));
+        if listen.address.overlaps(&http.address) {
+            let message = format!("is the address of [listen], {}: give it another port", listen.address);
+            self.problems.push(Problem { line: line(self, "http"), key: "http.address".to_owned(), message });
+        }
+        if let (TlsCertificate::SelfSigned, TlsKey::File(_)) = (&listen.tls_certificate, &listen.tls_key) {
+            let message = "belongs to a tls_certificate, which is not given: name its file, or leave this out";
+            let (line, key) = (line(self, "listen"), "listen.tls_key".to_owned());
+            self.problems.push(Problem { line, key, message: message.to_owned() });
+        }
     }
 
     /// Notes a problem of `[[name]]` number `place`.

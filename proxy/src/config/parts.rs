@@ -29,7 +29,8 @@ section! {
     pub struct Http in "http" {
         /// The address. Nothing behind it shows keys, bodies or secrets, and nothing behind it asks for a password.
         address: Address = "127.0.0.1:9307", Restart;
-        /// Most connections at once; further ones are answered 503. A few scrapers and probes need a handful.
+        /// Most connections at once; a further one takes the place of the one that has asked for nothing for the longest
+        /// time. A few scrapers and probes need a handful.
         max_connections: u32 = "64" in "1" to "4096", Restart;
     }
 }
@@ -47,7 +48,7 @@ section! {
 section! {
     /// Bounds on what clients may use.
     pub struct Limits in "limits" {
-        /// Most client connections at once; further ones get error 1040.
+        /// Most client connections at once, and one more of an account with ADMIN; further ones get error 1040.
         max_connections: u32 = "1000" in "1" to "100000", Restart;
         /// Threads that serve clients; "0" is half of the processors this process may use, at least one, because what
         /// keeps one thread busy keeps a store busier; or all of them if a cluster is a SQLite file, whose work is done

@@ -187,6 +187,14 @@ impl Address {
     pub fn is_loopback(&self) -> bool {
         self.host == "localhost" || self.host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
     }
+
+    /// Whether nobody can listen on both at once. Names other than `localhost` are compared as they are written.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let host =
+            |address: &Self| if address.host == "localhost" { "127.0.0.1".to_owned() } else { address.host.clone() };
+        let is_any = |address: &Self| address.host.parse().is_ok_and(|ip: IpAddr| ip.is_unspecified());
+        self.port != 0 && self.port == other.port && (host(self) == host(other) || is_any(self) || is_any(other))
+    }
 }
 
 impl fmt::Display for Address {

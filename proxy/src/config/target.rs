@@ -1,11 +1,13 @@
 //! Which store: a SQLite file, or a database of a server.
 //!
 //! Only as much of a URL is read here as is needed to hide its password, to put another in, and to see that two
-//! clusters name one database; what the parameters mean is the store's business.
+//! clusters name one database; what else it says, the store's own reader checks.
 
 use std::fmt::{self, Write};
 use std::net::Ipv6Addr;
 use std::path::{Component, Path, PathBuf};
+
+use cellgate_store::engine::dsn::Dsn;
 
 use super::secret::Secret;
 use super::source::Source;
@@ -173,8 +175,11 @@ impl ServerUrl {
             let parameters = parameters.map(|p| format!("?{p}")).unwrap_or_default();
             format!("{scheme}://{user}{password}@{host}:{port}/{database}{parameters}")
         };
+        let url = written(password.as_deref());
+        // Its errors hold nothing of the URL but names of options.
+        url.parse::<Dsn>().map_err(|error| format!("the URL cannot be used: {error}"))?;
         Ok(Self {
-            url: Secret::new(written(password.as_deref())),
+            url: Secret::new(url),
             shown: written(password.as_deref().map(|_| "***")),
             place: format!("{scheme}://{}:{port}/{}", host.to_ascii_lowercase(), percent_decoded(database)),
         })

@@ -123,7 +123,7 @@ fn a_whole_file_reads_as_it_is_written() {
         meta = "mysql://cell:${{PW}}@db0:3306/cellgate_meta"
         [[cluster]]
         name = "a"
-        primary = "mysql://cell:${{ODD}}@${{HOST}}/cellgate?require_ssl=true"
+        primary = "mysql://cell:${{ODD}}@${{HOST}}/cellgate?sslmode=require"
         [[cluster]]
         name = "b"
         primary = "postgres://cell@[::1]/cellgate"
@@ -154,7 +154,7 @@ fn a_whole_file_reads_as_it_is_written() {
     assert_eq!(config.topology.virtual_shards, 64);
     assert_eq!(config.topology.meta.to_string(), "mysql://cell:***@db0:3306/cellgate_meta");
     let Target::Mysql(a) = &config.clusters[0].primary else { panic!("{:?}", config.clusters[0]) };
-    assert_eq!(a.url().expose(), "mysql://cell:p%40ss%2Fw%3Ard%3F%23%25@db1:3310/cellgate?require_ssl=true");
+    assert_eq!(a.url().expose(), "mysql://cell:p%40ss%2Fw%3Ard%3F%23%25@db1:3310/cellgate?sslmode=require");
     let Target::Postgres(b) = &config.clusters[1].primary else { panic!("{:?}", config.clusters[1]) };
     assert_eq!(b.url().expose(), "postgres://cell:from%20file@[::1]:5432/cellgate");
     assert_eq!((config.clusters[1].weight, config.clusters[1].pool_size), (2.0, 3));
@@ -201,7 +201,7 @@ fn errors_show_no_value_that_may_be_a_secret() {
 #[test]
 fn the_rendered_configuration_reads_back_as_itself() {
     let text = "[log]\nslow_query = \"0s\"\n[limits]\nlong_data = \"0B\"\n[[cluster]]\nname = \"a\"\nnumber = 9\n\
-                primary = \"mysql://u@h/d?x=%22\"\n[[cluster]]\nname = \"b\"\nprimary = 'sqlite:/a \"dir\"\\x.db'\nweight=0.5";
+                primary = \"mysql://u@h/d?ca=%22\"\n[[cluster]]\nname = \"b\"\nprimary = 'sqlite:/a \"dir\"\\x.db'\nweight=0.5";
     for text in ["", text] {
         let config = valid(text);
         assert_eq!(valid(&config.render()), config, "{}", config.render());
@@ -367,10 +367,40 @@ fn a_target_that_is_none_is_refused_with_the_reason() {
         ("mysql://u@[::g]/d", "IPv6"),
         ("mysql://u:a/b@h/d", "no user"),
         ("postgres://u@h/d?sslmode=require&password=x", "not into a parameter"),
+        ("mysql://u@h/d?foo=1", "unknown option foo"),
+        ("mysql://u@h/d?sslmode=bogus", "option sslmode must be one of"),
+        ("postgres://u@h/d?schema=", "option schema must be"),
+        ("postgres://u@h/d?schema=a&schema=b", "option schema is given twice"),
+        ("mysql://u%zz@h/d", "percent-encoding"),
     ] {
         let needle = needle.replace('\\', "");
         refused(&cluster(target), 3, &needle);
     }
+}
+
+#[test]
+fn mysql_and_http_on_one_address_are_refused() {
+    for (listen, http) in [
+        ("127.0.0.1:4000", "127.0.0.1:4000"),
+        ("localhost:4000", "127.0.0.1:4000"),
+        ("127.0.0.1:4000", "0.0.0.0:4000"),
+        ("[::]:4000", "127.0.0.1:4000"),
+    ] {
+        let text = format!(
+            "[[user]]\nname = \"a\"\npassword = \"x\"\n[listen]\naddress = \"{listen}\"\n[http]\naddress = \"{http}\""
+        );
+        refused(&text, 6, "http.address: is the address of [listen]");
+    }
+    for (listen, http) in [("127.0.0.1:0", "127.0.0.1:0"), ("127.0.0.1:4000", "127.0.0.2:4000")] {
+        valid(&format!("[listen]\naddress = \"{listen}\"\n[http]\naddress = \"{http}\""));
+    }
+}
+
+#[test]
+fn a_key_without_a_certificate_of_ones_own_is_refused() {
+    refused("[listen]\ntls_key = \"/k.pem\"", 1, "listen.tls_key: belongs to a tls_certificate");
+    refused("[listen]\ntls_certificate = \"self-signed\"\ntls_key = \"/k.pem\"", 1, "listen.tls_key");
+    valid("[listen]\ntls_certificate = \"off\"\ntls_key = \"/k.pem\"");
 }
 
 #[test]

@@ -158,24 +158,37 @@ async fn a_head_that_never_ends_is_cut_off() {
 }
 
 #[tokio::test]
-async fn beyond_the_bound_connections_are_answered_503_and_places_come_back() {
-    let server = Server::start(1).await;
-    let mut holder = server.connect().await;
-    // Answered: so that the place is known to be taken.
-    holder.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("writable");
-    let mut first = [0; 15];
-    holder.read_exact(&mut first).await.expect("answered");
-    assert_eq!(&first, b"HTTP/1.1 200 OK");
-    let answer = rest(&mut server.connect().await).await;
-    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
-    drop(holder);
-    let again = async {
-        // A connection that is turned away may break under the request.
-        while !server.try_ask("GET /healthz").await.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 ")) {
-            tokio::task::yield_now().await;
+async fn connections_that_only_hold_places_keep_no_probe_out() {
+    let server = Server::start(2).await;
+    let mut holders = Vec::new();
+    for _ in 0..8 {
+        let mut holder = server.connect().await;
+        // One that was sent off already may break.
+        let _ = holder.write_all(b"GET /metrics HTTP/1.1\r\nx: ").await;
+        holders.push(holder);
+        assert!(server.ask("GET /healthz").await.starts_with("HTTP/1.1 200 OK\r\n"));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_has_asked_for_nothing_for_the_longest_time_makes_room() {
+    let server = Server::start(2).await;
+    let mut scraper = server.connect().await;
+    let mut silent = server.connect().await;
+    let scrape = async |stream: &mut TcpStream| {
+        stream.write_all(b"HEAD /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("writable");
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            let byte = tokio::time::timeout(PATIENCE, stream.read_u8()).await.expect("in time").expect("answered");
+            answer.push(byte);
         }
     };
-    tokio::time::timeout(PATIENCE, again).await.expect("the place comes back");
+    // The silent one came later, but the scraper has asked since.
+    scrape(&mut scraper).await;
+    assert!(server.ask("GET /healthz").await.starts_with("HTTP/1.1 200 OK\r\n"));
+    assert_eq!(rest(&mut silent).await, "");
+    scrape(&mut scraper).await;
     server.stop().await;
 }
 

@@ -3,7 +3,7 @@
 //! What a user may not see does not exist while a statement is bound, see [`super::environment`]; here the error it
 //! then is becomes MySQL's refusal, so that nobody learns from it whether there is such a table.
 
-use cellgate_metrics::LoginFailure;
+use cellgate_metrics::{LoginFailure, Refusal};
 use cellgate_schemaless::TableDef;
 use cellgate_sql::{
     Aspect, Command, Ddl, Lock, LockMode, Privilege, SettingScope, SqlError, StatementKind, TableLock, TableName,
@@ -14,6 +14,7 @@ use super::Session;
 use super::error::StatementError;
 use crate::access::{Access, AccessError};
 use crate::errors;
+use crate::places::Full;
 use crate::relational::is_system_database;
 use crate::wire::{ErrorReply, Login};
 
@@ -48,6 +49,10 @@ impl Session {
                 let reply = errors::access_denied(&login.user, &self.host, using_password);
                 return refuse(LoginFailure::Unencrypted, reply);
             }
+        }
+        if let Err(Full) = self.server.places().settle(&mut self.place, found.may_administer()) {
+            self.server.metrics().connection_refused(Refusal::TooMany);
+            return Err(errors::too_many_connections());
         }
         // The place of the user before (CHANGE_USER) is free first: it may be of the same account.
         self.seat = None;

@@ -174,8 +174,8 @@ impl Environment for Bound<'_> {
         self.session.variables.derived().time_zone.clone()
     }
 
-    fn zone(&self, name: &str) -> Option<TimeZone> {
-        self.session.server.facts().zones.find(name)
+    fn zone(&self, name: &str) -> Result<Option<TimeZone>, SqlError> {
+        self.session.server.facts().zones.find(name).map_err(|error| SqlError::TimeZoneFile(error.to_string()))
     }
 
     fn shard_of(&self, row_key: &[u8]) -> u16 {

@@ -162,6 +162,14 @@ pub enum StatementError {
         /// For how long.
         seconds: u64,
     },
+    /// A document of the meta store is none, so that what is known may be out of date.
+    #[error("the {document} in the meta store has been corrupt for {seconds} s, longer than meta.max_stale allows")]
+    Unreadable {
+        /// Which.
+        document: &'static str,
+        /// For how long.
+        seconds: u64,
+    },
     /// There is no statement prepared by that name.
     #[error("Unknown prepared statement handler ({name}) given to {given_to}")]
     UnknownPrepared {
@@ -217,6 +225,7 @@ impl StatementError {
                 VariableError::ReadOnly(_) | VariableError::GlobalOnly(_) | VariableError::SessionOnly(_) => {
                     ErrorKind::Access
                 }
+                VariableError::TimeZoneFile(_) => ErrorKind::Unavailable,
                 VariableError::WrongValue { .. } | VariableError::WrongType(_) => ErrorKind::Value,
                 VariableError::TooLong { .. } => ErrorKind::Limit,
                 VariableError::Charset(_)
@@ -246,6 +255,7 @@ impl StatementError {
             Self::LockName(_) => ErrorKind::Value,
             Self::Timeout { .. } | Self::Interrupted => ErrorKind::Timeout,
             Self::Stale { .. } => ErrorKind::Unavailable,
+            Self::Unreadable { .. } => ErrorKind::Corrupt,
             Self::Unsupported { .. } => ErrorKind::Unsupported,
         }
     }

@@ -43,6 +43,7 @@ use cellgate_sql::{AccountName, ColumnMeta, Normal, Row, SqlError, Value};
 
 use crate::access::{Access, Seat};
 use crate::locks::Key;
+use crate::places::Place;
 use crate::plans::Plan;
 use crate::processes::Process;
 use crate::server::Server;
@@ -61,6 +62,8 @@ pub use workshop::Workshop;
 pub struct Session {
     server: Arc<Server>,
     process: Arc<Process>,
+    /// Its place among all connections.
+    place: Place,
     user: String,
     host: String,
     /// The account it logged in as: `CURRENT_USER()`.
@@ -195,11 +198,12 @@ struct Table {
 
 impl Session {
     /// A session of a connection that has not logged in yet.
-    pub fn new(server: Arc<Server>, process: Arc<Process>, host: String) -> Self {
+    pub fn new(server: Arc<Server>, process: Arc<Process>, host: String, place: Place) -> Self {
         let variables = server.globals().session();
         Self {
             server,
             process,
+            place,
             user: String::new(),
             host,
             account: AccountName { user: String::new(), host: String::new() },

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cellgate_metrics::Label;
 use cellgate_sql::{Command, Prepared, Source, SqlError, Statement, Value};
 
 use super::error::StatementError;
@@ -79,18 +80,14 @@ impl Session {
         let last_insert_id = self.last_insert_id;
         match self.run_with(&snapshot, statement, params).await {
             Err(error) if error.suspects_catalog() => {
-                let newer = self.server.catalog().refresh().await;
-                match newer {
+                match self.server.catalog().refresh().await {
                     Ok(newer) if newer.version() > snapshot.version() => {
                         // The statement has not run.
                         self.last_insert_id = last_insert_id;
                         self.run_with(&newer, statement, params).await
                     }
-                    Ok(_) => Err(error),
-                    Err(unreachable) => {
-                        tracing::warn!(error = %unreachable, "the catalog could not be read again");
-                        Err(error)
-                    }
+                    // One that cannot be read is reported where it is read.
+                    Ok(_) | Err(_) => Err(error),
                 }
             }
             answer => answer,
@@ -200,7 +197,11 @@ impl Session {
         let (read, max_stale) = (self.server.meta_read(), self.server.config().meta.max_stale);
         let age = now.saturating_duration_since(read);
         if age > max_stale {
-            return Err(StatementError::Stale { seconds: age.as_secs() });
+            let seconds = age.as_secs();
+            return Err(match self.server.corrupt_document() {
+                Some(document) => StatementError::Unreadable { document: document.label(), seconds },
+                None => StatementError::Stale { seconds },
+            });
         }
         self.fresh_until = (read + max_stale).min(now + LOOK_AGAIN);
         Ok(())

@@ -53,7 +53,7 @@ impl Session {
             started = Instant::now();
         }
         // `parse` answers at least one statement.
-        Ok(reply.error(&errors::reply(&cellgate_sql::SqlError::Empty.into())))
+        Ok(reply.error(&errors::reply(&cellgate_sql::SqlError::Empty.into(), self.server.incidents())))
     }
 
     /// Sends an answer that others follow, unless its rows break off.
@@ -161,7 +161,7 @@ impl Session {
 
     /// What the client is told of an error: SHOW WARNINGS and SHOW ERRORS show it behind the statement, and no more than that.
     pub(super) fn note_error(&mut self, error: &StatementError) -> ErrorReply {
-        let reply = errors::reply(error);
+        let reply = errors::reply(error, self.server.incidents());
         let mut warnings = std::mem::take(&mut self.last).warnings;
         if matches!(error, StatementError::Sql(_) | StatementError::NotUtf8 { .. }) {
             warnings = Warnings::default();

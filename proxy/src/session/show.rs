@@ -236,7 +236,8 @@ impl Session {
         let rows = topology.clusters().iter().map(|entry| {
             let running = executor.clusters().find(|c| c.number == entry.number);
             let state = match running {
-                Some(cluster) if cluster.is_verified() => "serving",
+                Some(cluster) if cluster.is_up() => "serving",
+                Some(cluster) if cluster.is_verified() => "unavailable",
                 Some(_) => "not reached yet",
                 None => "not configured",
             };

@@ -101,18 +101,10 @@ impl Tls {
     /// # Errors
     /// [`TlsError`]: the files cannot be used, or none can be written.
     pub fn open(listen: &Listen, data: &Path, hostname: &str) -> Result<Option<Self>, TlsError> {
-        let (certificate, key) = match (&listen.tls_certificate, &listen.tls_key) {
-            (TlsCertificate::Off, _) => return Ok(None),
-            (TlsCertificate::SelfSigned, _) => {
-                let path = data.join(OWN_FILE);
-                if !path.exists() {
-                    make_own(data, &path, listen.address.host(), hostname)?;
-                }
-                (path.clone(), path)
-            }
-            (TlsCertificate::File(certificate), TlsKey::WithCertificate) => (certificate.clone(), certificate.clone()),
-            (TlsCertificate::File(certificate), TlsKey::File(key)) => (certificate.clone(), key.clone()),
-        };
+        let Some((certificate, key)) = files(listen, data) else { return Ok(None) };
+        if listen.tls_certificate == TlsCertificate::SelfSigned && !certificate.exists() {
+            make_own(data, &certificate, listen.address.host(), hostname)?;
+        }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let shown = Arc::new(Shown(ArcSwap::from_pointee(Loaded::read(&certificate, &key, &provider)?)));
         let config = rustls::ServerConfig::builder_with_provider(provider)
@@ -121,6 +113,22 @@ impl Tls {
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&shown) as _);
         Ok(Some(Self { certificate, key, shown, config: Arc::new(config) }))
+    }
+
+    /// Whether [`Tls::open`] would find what it can use; makes nothing.
+    ///
+    /// # Errors
+    /// [`TlsError`]: the files cannot be used.
+    pub fn check(listen: &Listen, data: &Path) -> Result<&'static str, TlsError> {
+        match files(listen, data) {
+            None => Ok("off"),
+            Some((certificate, _)) if listen.tls_certificate == TlsCertificate::SelfSigned && !certificate.exists() => {
+                Ok("no certificate yet")
+            }
+            Some((certificate, key)) => {
+                Loaded::read(&certificate, &key, &rustls::crypto::ring::default_provider()).map(|_| "usable")
+            }
+        }
     }
 
     /// What a connection is accepted with.
@@ -184,6 +192,18 @@ impl Loaded {
             .map_err(|_| TlsError::Missing { path: key.to_owned(), what: "private key without a passphrase" })?;
         let key = CertifiedKey::from_der(chain, private, provider).map_err(unusable)?;
         Ok(Self { key: Arc::new(key), stamp })
+    }
+}
+
+/// Where certificate and key are; `None` without TLS.
+fn files(listen: &Listen, data: &Path) -> Option<(PathBuf, PathBuf)> {
+    match (&listen.tls_certificate, &listen.tls_key) {
+        (TlsCertificate::Off, _) => None,
+        (TlsCertificate::SelfSigned, _) => Some((data.join(OWN_FILE), data.join(OWN_FILE))),
+        (TlsCertificate::File(certificate), TlsKey::WithCertificate) => {
+            Some((certificate.clone(), certificate.clone()))
+        }
+        (TlsCertificate::File(certificate), TlsKey::File(key)) => Some((certificate.clone(), key.clone())),
     }
 }
 

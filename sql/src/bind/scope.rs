@@ -185,7 +185,7 @@ pub(crate) struct Bound {
 /// Looks up the zones CONVERT_TZ names, each once: no later step knows them by name.
 ///
 /// # Errors
-/// None of its own.
+/// [`SqlError::TimeZoneFile`].
 pub(crate) fn with_zones(expression: Expression<Slot>, env: &dyn Environment) -> Result<Expression<Slot>, SqlError> {
     if !expression.any(|node| matches!(node, Expression::Call(Function::ConvertTz, _))) {
         return Ok(expression);
@@ -194,7 +194,7 @@ pub(crate) fn with_zones(expression: Expression<Slot>, env: &dyn Environment) ->
         &mut |node| {
             let Expression::Call(Function::ConvertTz, arguments) = node else { return Ok(None) };
             let [at, from, to] = arguments.as_slice() else { return Ok(None) };
-            let arguments = vec![with_zones(at.clone(), env)?, zone(from, env), zone(to, env)];
+            let arguments = vec![with_zones(at.clone(), env)?, zone(from, env)?, zone(to, env)?];
             Ok(Some(Expression::Call(Function::ConvertTz, arguments)))
         },
         &mut |slot| Ok(Expression::Leaf(*slot)),
@@ -202,15 +202,18 @@ pub(crate) fn with_zones(expression: Expression<Slot>, env: &dyn Environment) ->
 }
 
 /// A zone as CONVERT_TZ takes it, NULL if it is not known; what comes out of a row stays what it is.
-fn zone(written: &Expression<Slot>, env: &dyn Environment) -> Expression<Slot> {
+fn zone(written: &Expression<Slot>, env: &dyn Environment) -> Result<Expression<Slot>, SqlError> {
     let scope = NoRow { longest: FOLD_BYTES, room: &AtomicUsize::new(FOLD_BYTES) };
-    let Ok(value) = written.evaluate(&scope) else { return written.clone() };
-    let zone = text_of(&value).and_then(|name| env.zone(&String::from_utf8_lossy(&name)));
-    Expression::Constant(match zone {
+    let Ok(value) = written.evaluate(&scope) else { return Ok(written.clone()) };
+    let zone = match text_of(&value) {
+        Some(name) => env.zone(&String::from_utf8_lossy(&name))?,
+        None => None,
+    };
+    Ok(Expression::Constant(match zone {
         Some(zone @ TimeZone::Offset(_)) => Value::Text(zone.to_string().into()),
         Some(zone @ TimeZone::Place(_)) => zone.value(),
         None => Value::Null,
-    })
+    }))
 }
 
 /// The error of a column that is not there.

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use cellgate_metrics::MetaDocument;
 use cellgate_schemaless::TableRef;
 
 use super::documents::{decode, encode};
+use super::reading::Reading;
 use super::registry::Registration;
 use crate::cache::{CellCache, Erasures, LEASE};
 use crate::error::StoreError;
@@ -35,6 +37,7 @@ pub(super) struct ErasureLog {
     meta: Arc<dyn MetaStore>,
     cache: Option<Arc<CellCache>>,
     registration: Arc<Registration>,
+    reading: Reading,
 }
 
 impl ErasureLog {
@@ -44,7 +47,7 @@ impl ErasureLog {
         cache: Option<Arc<CellCache>>,
         registration: Arc<Registration>,
     ) -> Self {
-        Self { meta, cache, registration }
+        Self { meta, cache, registration, reading: Reading::new(MetaDocument::Erasures) }
     }
 
     /// Whether there is anything to look at: without a cache, or without other proxies ever, there is not.
@@ -56,13 +59,24 @@ impl ErasureLog {
     pub(super) async fn look(&self) {
         let Some(cache) = &self.cache else { return };
         let began = Instant::now();
-        match self.read().await {
-            Ok((_, erasures)) => cache.learn(began, erasures),
-            Err(error) => tracing::warn!(%error, "cannot read the erasures; the cache answers nothing meanwhile"),
+        // What cannot be read is reported; the cache answers nothing meanwhile.
+        if let Ok((_, erasures)) = self.read().await {
+            cache.learn(began, erasures);
         }
     }
 
+    /// How reading the document goes.
+    pub(super) fn reading(&self) -> &Reading {
+        &self.reading
+    }
+
     async fn read(&self) -> Result<(i64, Erasures), StoreError> {
+        let outcome = self.load().await;
+        self.reading.ended(&outcome);
+        outcome
+    }
+
+    async fn load(&self) -> Result<(i64, Erasures), StoreError> {
         match self.meta.load(ERASURES).await? {
             Some(document) => Ok((document.version, decode(ERASURES, &document.body)?)),
             None => Ok((0, Erasures::default())),

@@ -10,11 +10,13 @@ mod error;
 mod identity;
 mod open;
 mod properties;
+mod reading;
 mod registry;
 mod topology;
 
 pub use documents::{ClusterDocument, ClusterState, DeploymentDocument, ProxyDocument, TopologyDocument};
 pub use error::OpenError;
 pub use open::{ClusterSetup, Deployment, Setup};
+pub use reading::Reading;
 pub use registry::{LEASE, ProxyInfo};
 pub use topology::StoredTopology;

@@ -199,6 +199,17 @@ impl Deployment {
         *self.fresh.borrow()
     }
 
+    /// Whether the stored topology is none: the one known before stays in use, for as long as it may.
+    pub fn is_topology_corrupt(&self) -> bool {
+        self.topology.reading().is_corrupt()
+    }
+
+    /// Brings the metrics of the documents of the meta store up to date.
+    pub fn observe_documents(&self) {
+        self.topology.reading().observe(&self.metrics);
+        self.erasures.reading().observe(&self.metrics);
+    }
+
     /// Follows the meta store, renews the lease and checks clusters that come back, until `shutdown`; then leaves.
     ///
     /// The three do not wait for each other: a cluster that hangs must not cost this proxy its lease.
@@ -254,10 +265,8 @@ impl Deployment {
                 self.metrics.meta_up(true);
                 self.metrics.topology_version(self.executor.topology().version());
             }
-            Err(error) => {
-                self.metrics.meta_up(false);
-                tracing::warn!(%error, "cannot read the meta store");
-            }
+            // The log was told, once.
+            Err(_) => self.metrics.meta_up(false),
         }
     }
 

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use cellgate_metrics::MetaDocument;
 use cellgate_router::{ClusterEntry, Topology, Weight};
 use cellgate_schemaless::{ClusterNo, Epoch};
 
 use super::documents::{TOPOLOGY, TopologyDocument, decode};
 use super::error::OpenError;
+use super::reading::Reading;
 use crate::error::StoreError;
 use crate::executor::TopologySource;
 use crate::meta::MetaStore;
@@ -18,11 +20,12 @@ use crate::meta::MetaStore;
 pub struct StoredTopology {
     meta: Arc<dyn MetaStore>,
     current: ArcSwap<Topology>,
+    reading: Reading,
 }
 
 impl StoredTopology {
     pub(super) fn new(meta: Arc<dyn MetaStore>, topology: Topology) -> Self {
-        Self { meta, current: ArcSwap::from_pointee(topology) }
+        Self { meta, current: ArcSwap::from_pointee(topology), reading: Reading::new(MetaDocument::Topology) }
     }
 
     /// Reads the document if it is newer than what is known.
@@ -30,6 +33,17 @@ impl StoredTopology {
     /// # Errors
     /// What the meta store says; [`StoreError::Corrupt`] for a document that is no topology.
     pub async fn poll(&self) -> Result<(), StoreError> {
+        let outcome = self.read().await;
+        self.reading.ended(&outcome);
+        outcome
+    }
+
+    /// How reading the document goes.
+    pub fn reading(&self) -> &Reading {
+        &self.reading
+    }
+
+    async fn read(&self) -> Result<(), StoreError> {
         let Some(document) = self.meta.load(TOPOLOGY).await? else {
             return Err(StoreError::Corrupt { detail: "the meta store has no topology".into() });
         };

@@ -113,6 +113,12 @@ pub enum DsnError {
         /// The option.
         name: String,
     },
+    /// An option that stands there twice.
+    #[error("option {name} is given twice")]
+    Twice {
+        /// The option.
+        name: &'static str,
+    },
     /// An option's value that is none of those allowed.
     #[error("option {name} must be one of {allowed}")]
     Value {
@@ -190,19 +196,25 @@ impl FromStr for Dsn {
 impl Dsn {
     fn read_options(&mut self, query: &str) -> Result<(), DsnError> {
         let mut mode = None;
+        let once = |name, given| if given { Err(DsnError::Twice { name }) } else { Ok(()) };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let value = decode(value, "option")?;
             match name {
                 "sslmode" | "ssl-mode" => {
+                    once("sslmode", mode.is_some())?;
                     mode = Some(
                         TlsMode::from_name(&value)
                             .ok_or(DsnError::Value { name: "sslmode", allowed: TlsMode::NAMES })?,
                     );
                 }
-                "ca" if !value.is_empty() => self.tls.ca = Some(value.into()),
+                "ca" if !value.is_empty() => {
+                    once("ca", self.tls.ca.is_some())?;
+                    self.tls.ca = Some(value.into());
+                }
                 "ca" => return Err(DsnError::Value { name: "ca", allowed: "a path to a PEM file" }),
                 "schema" if self.kind == ServerKind::Postgres => {
+                    once("schema", self.schema.is_some())?;
                     let plain = value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
                     if value.is_empty() || !plain || value.len() > 63 {
                         return Err(DsnError::Value { name: "schema", allowed: "names of [a-z0-9_], 1 to 63 long" });
@@ -297,5 +309,10 @@ mod tests {
         assert_eq!(error("mysql://a@b/c?schema=x"), DsnError::Option { name: "schema".into() });
         assert!(matches!(error("postgres://a@b/c?schema=x'y"), DsnError::Value { name: "schema", .. }));
         assert!(matches!(error("mysql://a@b/c?sslmode=maybe"), DsnError::Value { name: "sslmode", .. }));
+        for (options, name) in
+            [("schema=a&schema=b", "schema"), ("ca=a&ca=a", "ca"), ("sslmode=require&ssl-mode=require", "sslmode")]
+        {
+            assert_eq!(error(&format!("postgres://a@b/c?{options}")), DsnError::Twice { name });
+        }
     }
 }

@@ -200,12 +200,16 @@ impl Executor {
     /// Asks every cluster for a sign of life, and notes who gave one.
     pub async fn check_health(&self) {
         let checks = self.clusters.values().map(|cluster| async move {
-            let up = match self.cluster(cluster.number) {
-                Ok(cluster) => self.timed(cluster, Operation::Ping, cluster.backend.ping()).await.is_ok(),
-                Err(_) => false,
+            let asked = match self.cluster(cluster.number) {
+                Ok(cluster) => self.timed(cluster, Operation::Ping, cluster.backend.ping()).await,
+                Err(error) => Err(error),
             };
+            let up = asked.is_ok();
             if cluster.up.swap(up, Ordering::AcqRel) != up {
-                tracing::warn!(cluster = cluster.name, up, "the cluster's health changed");
+                match asked {
+                    Ok(()) => tracing::warn!(cluster = cluster.name, up, "the cluster's health changed"),
+                    Err(error) => tracing::error!(cluster = cluster.name, up, %error, "the cluster's health changed"),
+                }
             }
             self.metrics.cluster(cluster.number).up(up);
         });
@@ -277,7 +281,8 @@ impl Executor {
             // A stale epoch is how a change of the topology is noticed, not a fault of the cluster.
             if !matches!(error, StoreError::StaleEpoch { .. }) {
                 metrics.failed(error.kind());
-                tracing::warn!(cluster = cluster.name, operation = operation.label(), %error, "store error");
+                // Whoever asked says so where it matters, once.
+                tracing::debug!(cluster = cluster.name, operation = operation.label(), %error, "store error");
             }
             RunError::Cluster { cluster: cluster.name.clone(), error }
         })

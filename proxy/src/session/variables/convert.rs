@@ -83,6 +83,7 @@ impl Definition {
                 Fact::MaxConnections => Value::Int(facts.max_connections.cast_signed()),
                 Fact::PreparedStatements => Value::Int(facts.prepared_statements.cast_signed()),
                 Fact::IdleSeconds => Value::Int(facts.idle_seconds.cast_signed()),
+                Fact::ReadSeconds => Value::Int(facts.read_seconds.cast_signed()),
                 Fact::WriteSeconds => Value::Int(facts.write_seconds.cast_signed()),
                 Fact::HandshakeSeconds => Value::Int(facts.handshake_seconds.cast_signed()),
                 Fact::Tls => Value::Text(if facts.tls { "YES" } else { "DISABLED" }.into()),
@@ -148,13 +149,15 @@ impl Definition {
                     return Err(VariableError::Collation(text));
                 }
             }
-            Domain::TimeZone => match facts.zones.find(&text) {
-                Some(TimeZone::Offset(_)) => Value::Text(text.into()),
-                // As it is written, whatever its case was in the statement.
-                Some(TimeZone::Place(zone)) => Value::Text(zone.name().to_owned().into()),
-                None if facts.zones.is_empty() => return Err(VariableError::NoTimeZones(text)),
-                None => return Err(VariableError::TimeZone(text)),
-            },
+            Domain::TimeZone => {
+                match facts.zones.find(&text).map_err(|e| VariableError::TimeZoneFile(e.to_string()))? {
+                    Some(TimeZone::Offset(_)) => Value::Text(text.into()),
+                    // As it is written, whatever its case was in the statement.
+                    Some(TimeZone::Place(zone)) => Value::Text(zone.name().to_owned().into()),
+                    None if facts.zones.is_empty() => return Err(VariableError::NoTimeZones(text)),
+                    None => return Err(VariableError::TimeZone(text)),
+                }
+            }
             Domain::Fixed(reason) => {
                 let fixed = self.default_value(facts);
                 let off = text.eq_ignore_ascii_case("off") && fixed == Value::Int(0);

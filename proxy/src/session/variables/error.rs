@@ -50,6 +50,9 @@ pub enum VariableError {
         "Unknown or incorrect time zone: '{0}'; the machine Cellgate runs on has no zone files (package tzdata):          install them, or write an offset like '+02:00'"
     )]
     NoTimeZones(String),
+    /// The file of a time zone is there, or may be, and cannot be read now.
+    #[error("{0}")]
+    TimeZoneFile(String),
     /// Setting it would change results in a way that is not built.
     #[error("Variable '{name}' cannot be set to '{value}': {reason}")]
     Refused {

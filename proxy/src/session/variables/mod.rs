@@ -74,6 +74,7 @@ enum Fact {
     MaxConnections,
     PreparedStatements,
     IdleSeconds,
+    ReadSeconds,
     WriteSeconds,
     HandshakeSeconds,
     Tls,
@@ -116,6 +117,8 @@ pub struct ServerFacts {
     pub prepared_statements: u64,
     /// How long a client may be idle, in seconds.
     pub idle_seconds: u64,
+    /// How long a client may take for the rest of a command, in seconds.
+    pub read_seconds: u64,
     /// How long a client may take for its result, in seconds.
     pub write_seconds: u64,
     /// How long a login may take, in seconds.
@@ -239,7 +242,8 @@ impl Variables {
     /// Sets what [`Variables::check`] answered.
     pub fn set(&mut self, name: &'static str, value: Value) {
         let time_zone = match name {
-            "time_zone" => self.zones.find(&text_of(&value)).unwrap_or(TimeZone::UTC),
+            // It was found when the value was checked, and is known since.
+            "time_zone" => self.zones.find(&text_of(&value)).ok().flatten().unwrap_or(TimeZone::UTC),
             _ => self.derived.time_zone.clone(),
         };
         self.own.insert(name, value);

@@ -143,7 +143,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     var("max_sp_recursion_depth", number(0), within(0, 255)),
     shown("max_user_connections", number(0)),
     shown("net_buffer_length", number(16_384)),
-    var("net_read_timeout", number(30), within(1, YEAR_SECONDS)),
+    var("net_read_timeout", Initial::Fact(Fact::ReadSeconds), within(1, YEAR_SECONDS)),
     var("net_retry_count", number(10), within(1, UNLIMITED)),
     var("net_write_timeout", Initial::Fact(Fact::WriteSeconds), within(1, YEAR_SECONDS)),
     var("old_alter_table", OFF, Domain::Switch),

@@ -11,6 +11,7 @@ fn facts() -> ServerFacts {
         max_connections: 100,
         prepared_statements: 1024,
         idle_seconds: 28_800,
+        read_seconds: 45,
         write_seconds: 60,
         handshake_seconds: 10,
         tls: false,

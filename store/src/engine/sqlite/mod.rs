@@ -29,7 +29,9 @@ mod write;
 mod writer;
 
 use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -98,6 +100,24 @@ struct Live {
     readers: Readers,
     /// By table, whose ids are never reused; as many as there are tables.
     texts: ArcSwap<HashMap<TableId, Arc<ReadTexts>>>,
+    /// Which file was opened.
+    file: Inode,
+    /// Whether the path named no file, or another one, when it was looked at last.
+    lost: AtomicBool,
+}
+
+/// Which file it is, whatever its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Inode {
+    device: u64,
+    number: u64,
+}
+
+impl Inode {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        let file = std::fs::metadata(path)?;
+        Ok(Self { device: file.dev(), number: file.ino() })
+    }
 }
 
 impl Live {
@@ -153,7 +173,8 @@ impl SqliteBackend {
         let snapshots = Arc::new(Snapshots::default());
         let writer = Writer::start(&self.path, timeouts, queue, connection, lock, Arc::clone(&snapshots))?;
         let readers = Readers::new(self.path.clone(), readers, timeouts, snapshots);
-        Ok(self.live.get_or_init(|| Live { writer, readers, texts: ArcSwap::default() }))
+        let file = Inode::of(&self.path).map_err(|e| self.lost(&e.to_string()))?;
+        Ok(self.live.get_or_init(|| Live { writer, readers, texts: ArcSwap::default(), file, lost: false.into() }))
     }
 
     /// Makes the file, or takes one that is there and not Cellgate's, into use.
@@ -171,9 +192,28 @@ impl SqliteBackend {
     }
 
     fn live(&self) -> Result<&Live, StoreError> {
-        self.live
-            .get()
-            .ok_or_else(|| StoreError::Refused { detail: format!("{} has not been initialised", self.path.display()) })
+        match self.live.get() {
+            Some(live) if live.lost.load(Ordering::Acquire) => Err(self.lost("the file is gone, or another one")),
+            Some(live) => Ok(live),
+            None => Err(StoreError::Refused { detail: format!("{} has not been initialised", self.path.display()) }),
+        }
+    }
+
+    /// Whether the path still names the file that is open: what is written to one that was removed would be gone at the
+    /// next start. A file that is put back, itself and not a copy, is used again.
+    fn look_at_file(&self, live: &Live) -> Result<(), StoreError> {
+        let found = Inode::of(&self.path);
+        live.lost.store(!found.as_ref().is_ok_and(|found| *found == live.file), Ordering::Release);
+        match found {
+            Ok(found) if found == live.file => Ok(()),
+            Ok(_) => Err(self.lost("it is another file than the one that is open")),
+            Err(error) => Err(self.lost(&error.to_string())),
+        }
+    }
+
+    fn lost(&self, why: &str) -> StoreError {
+        let detail = format!("{} was taken away while it was in use: {why}", self.path.display());
+        StoreError::Unavailable { reason: Reason::Connect, detail }
     }
 }
 
@@ -204,13 +244,13 @@ impl Backend for SqliteBackend {
     }
 
     fn get_at_once(&self, table: &TableRef, key: &Triple) -> AtOnce {
-        let Some(live) = self.live.get() else { return AtOnce::Ask };
+        let Ok(live) = self.live() else { return AtOnce::Ask };
         let texts = live.texts(table);
         live.readers.at_once(|sqlite| read::get_one(sqlite, &texts, key)).map_or(AtOnce::Ask, AtOnce::Row)
     }
 
     fn latest_at_once(&self, table: &TableRef, key: &LatestKey) -> AtOnce {
-        let Some(live) = self.live.get() else { return AtOnce::Ask };
+        let Ok(live) = self.live() else { return AtOnce::Ask };
         let texts = live.texts(table);
         live.readers.at_once(|sqlite| read::latest_one(sqlite, &texts, key)).map_or(AtOnce::Ask, AtOnce::Row)
     }
@@ -356,7 +396,10 @@ impl Backend for SqliteBackend {
             sqlite.prepare_cached("SELECT 1")?.exists([]).map(|_| ()).map_err(Failure::from)
         };
         match self.live.get() {
-            Some(live) => live.readers.inline(select).await.map(|_| ()),
+            Some(live) => {
+                self.look_at_file(live)?;
+                live.readers.inline(select).await.map(|_| ())
+            }
             None => Ok(()),
         }
     }

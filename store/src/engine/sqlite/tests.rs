@@ -403,3 +403,25 @@ async fn the_log_starts_anew_although_writes_never_pause() {
     // Each page has a header there; and one batch more, the one behind which it was found to be long.
     assert!(log() < (checkpoint::MOST_LOG_PAGES + 1000) * 4200, "{} bytes", log());
 }
+
+#[tokio::test]
+async fn a_file_that_was_taken_away_is_written_to_no_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, away) = (directory.path().join("cells.db"), directory.path().join("away.db"));
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    backend.put(epoch, &[group(1, 8)]).await.unwrap();
+    backend.ping().await.unwrap();
+
+    std::fs::rename(&path, &away).unwrap();
+    let gone = backend.ping().await.unwrap_err();
+    assert!(matches!(gone, StoreError::Unavailable { .. }) && gone.to_string().contains("taken away"), "{gone}");
+    assert!(backend.put(epoch, &[group(2, 8)]).await.is_err());
+    std::fs::write(&path, "another file").unwrap();
+    assert!(backend.ping().await.unwrap_err().to_string().contains("another file"));
+    assert!(backend.get(&table(), &[triple("row", 1)]).await.is_err());
+
+    std::fs::rename(&away, &path).unwrap();
+    backend.ping().await.unwrap();
+    backend.put(epoch, &[group(2, 8)]).await.unwrap();
+    assert_eq!(backend.get(&table(), &[triple("row", 1), triple("row", 2)]).await.unwrap().iter().flatten().count(), 2);
+}

@@ -1,0 +1,87 @@
+//! Whether the process may open as many files as the configuration can need.
+
+use crate::config::{Config, Target};
+
+/// Files of a SQLite cluster or meta store: the connections of its writer and its readers with the log, and its locks.
+const SQLITE_FILES: u64 = 32;
+/// Everything else: listeners, the log, time zones, certificates.
+const OTHERS: u64 = 32;
+/// Where the kernel tells the limits of this process.
+const LIMITS: &str = "/proc/self/limits";
+
+/// What to warn of, if this process may open too few files.
+pub fn warning(config: &Config, meta_connections: u64) -> Option<String> {
+    // Where the kernel does not tell, there is nothing to compare.
+    let limit = soft_limit(&std::fs::read_to_string(LIMITS).ok()?)?;
+    too_few(limit, &Needed::by(config, meta_connections))
+}
+
+/// How many files may be open at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Needed {
+    clients: u64,
+    stores: u64,
+    http: u64,
+}
+
+impl Needed {
+    fn by(config: &Config, meta_connections: u64) -> Self {
+        let of = |target: &Target, pool| match target {
+            Target::Sqlite { .. } => SQLITE_FILES,
+            Target::Mysql(_) | Target::Postgres(_) => pool,
+        };
+        let clusters = config.clusters.iter().map(|cluster| of(&cluster.primary, cluster.pool_size.into()));
+        Self {
+            clients: config.limits.max_connections.into(),
+            stores: clusters.sum::<u64>() + of(&config.topology.meta, meta_connections),
+            http: config.http.max_connections.into(),
+        }
+    }
+}
+
+fn too_few(limit: u64, needed: &Needed) -> Option<String> {
+    let Needed { clients, stores, http } = *needed;
+    let sum = clients + stores + http + OTHERS;
+    (limit < sum).then(|| {
+        format!(
+            "this process may open {limit} files, and the configuration can need {sum}: {clients} clients \
+             (limits.max_connections), {stores} for stores, {http} for HTTP, {OTHERS} others. Without a free one no client \
+             gets in and no store is reached again: raise the limit (LimitNOFILE, ulimit -n), or lower \
+             limits.max_connections"
+        )
+    })
+}
+
+/// The soft limit on open files; `None` if there is none.
+fn soft_limit(limits: &str) -> Option<u64> {
+    limits.lines().find_map(|line| line.strip_prefix("Max open files"))?.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Overrides;
+
+    #[test]
+    fn too_low_a_limit_is_told_with_its_parts() {
+        let text = "[limits]\nmax_connections = 100\n[http]\nmax_connections = 8\n[[cluster]]\nname = \"a\"\n\
+                    primary = \"mysql://u@h/d\"\npool_size = 10\n[[cluster]]\nname = \"b\"\nprimary = \"sqlite:b\"\n";
+        let config = Config::parse(text, None, &|_| None, &Overrides::default()).unwrap();
+        let needed = Needed::by(&config, 4);
+        assert_eq!(needed, Needed { clients: 100, stores: 10 + 2 * SQLITE_FILES, http: 8 });
+        let sum = 100 + 10 + 2 * SQLITE_FILES + 8 + OTHERS;
+        assert_eq!(too_few(sum, &needed), None);
+        let told = too_few(sum - 1, &needed).unwrap();
+        assert!(told.contains(&format!("may open {} files, and the configuration can need {sum}", sum - 1)), "{told}");
+    }
+
+    #[test]
+    fn the_limit_is_read_as_the_kernel_writes_it() {
+        let line = |soft| {
+            format!("Limit   Soft Limit  Hard Limit  Units\nMax open files            {soft}   524288   files\n")
+        };
+        assert_eq!(soft_limit(&line("1024")), Some(1024));
+        assert_eq!(soft_limit(&line("unlimited")), None);
+        assert!(std::fs::read_to_string(LIMITS).ok().and_then(|text| soft_limit(&text)).is_some_and(|limit| limit > 0));
+    }
+}
