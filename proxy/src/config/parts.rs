@@ -48,8 +48,9 @@ section! {
 section! {
     /// Bounds on what clients may use.
     pub struct Limits in "limits" {
-        /// Most client connections at once, and one more of an account with ADMIN; further ones get error 1040.
-        max_connections: u32 = "1000" in "1" to "100000", Restart;
+        /// Most client connections at once, and one more of an account with ADMIN; further ones get error 1040. The default
+        /// fits with four SQLite files into the 1024 open files that a process usually may have.
+        max_connections: u32 = "700" in "1" to "100000", Restart;
         /// Threads that serve clients; "0" is half of the processors this process may use, at least one, because what
         /// keeps one thread busy keeps a store busier; or all of them if a cluster is a SQLite file, whose work is done
         /// here. A thread more than needed costs the others: they wake each other.
