@@ -1,7 +1,7 @@
 //! Locks between sessions: GET_LOCK, LOCK TABLES and FLUSH TABLES WITH READ LOCK.
 //!
 //! Whoever holds what is one [`LockTable`]. If no other proxy can serve the deployment it lives here; if others can, it
-//! is a document of the meta store, see [`document`], and what a proxy holds there is valid as long as its lease. Waiting
+//! is a document of the meta store, see `document`, and what a proxy holds there is valid as long as its lease. Waiting
 //! is asking again: at once when somebody here lets go, and every `ASK_AGAIN` for what other proxies hold.
 //!
 //! Table locks exclude each other everywhere. Statements of other sessions are held up by them: those of this proxy at
