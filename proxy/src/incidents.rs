@@ -4,7 +4,7 @@
 //! one way the first few of a second get a line and an id each; further ones share the last line's id, and are counted.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use cellgate_store::StoreError;
@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use crate::signals::told;
+use crate::sync::lock;
 
 /// Most lines about one place and kind of error in a [`SPAN`].
 const LINES: u32 = 5;
@@ -39,7 +40,7 @@ impl Incidents {
     /// A store failed a statement: answers the id of the line that says so. If there were too many lines, it is that of
     /// the last one about the same place and kind of error.
     pub fn failed(&self, place: &str, error: &StoreError) -> String {
-        let mut lately = self.lately();
+        let mut lately = lock(&self.lately);
         let this = lately.entry((place.to_owned(), error.kind().label())).or_default();
         if this.lines == LINES {
             this.left_out += 1;
@@ -66,17 +67,12 @@ impl Incidents {
 
     /// Ends a span.
     fn begin_anew(&self) {
-        for ((place, kind), past) in std::mem::take(&mut *self.lately()) {
+        for ((place, kind), past) in std::mem::take(&mut *lock(&self.lately)) {
             if past.left_out > 0 {
                 let (count, log_id) = (past.left_out, past.id);
                 tracing::warn!(log_id, place, kind, count, "a store failed more statements like that one");
             }
         }
-    }
-
-    /// Whole after every step, so that a panic elsewhere does not spoil it.
-    fn lately(&self) -> MutexGuard<'_, BTreeMap<(String, &'static str), Lately>> {
-        self.lately.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What all sessions share: configuration, catalog, deployment, users, and who is connected.
 
+mod probes;
+
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,7 +12,6 @@ use arc_swap::{ArcSwap, Guard};
 use cellgate_metrics::{Label, LoginFailure, MetaDocument, Metrics, Refusal};
 use cellgate_sql::Value;
 use cellgate_store::deployment::Deployment;
-use cellgate_store::executor::Cluster;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -22,7 +23,6 @@ use crate::auth::login_key::LoginKey;
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::errors;
-use crate::http::{ClusterReadiness, HttpState, Readiness};
 use crate::incidents::Incidents;
 use crate::locks::Locks;
 use crate::places::{Place, Places};
@@ -479,44 +479,6 @@ fn locks_of(config: &Config, deployment: &Deployment, facts: &ServerFacts) -> Lo
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let name = format!("{}-{}-{}-{}", facts.hostname, facts.port, std::process::id(), since.as_nanos());
     Locks::shared(Arc::clone(deployment.meta()), name)
-}
-
-impl HttpState for Server {
-    fn metrics(&self) -> String {
-        // What is a state and not an event is read when somebody asks.
-        self.metrics.catalog_version(self.catalog.snapshot().version());
-        self.metrics.topology_version(self.deployment.executor().topology().version());
-        self.deployment.executor().observe_pools();
-        self.deployment.observe_documents();
-        self.catalog.reading().observe(&self.metrics);
-        self.accounts.reading().observe(&self.metrics);
-        self.metrics.render().unwrap_or_else(|error| {
-            tracing::error!(%error, "the metrics cannot be rendered");
-            String::new()
-        })
-    }
-
-    fn readiness(&self) -> Readiness {
-        let state = |cluster: &Arc<Cluster>| {
-            let ready = cluster.is_up();
-            let reason = if ready { "" } else { "unavailable" };
-            ClusterReadiness { name: cluster.name.clone(), ready, reason: reason.to_owned() }
-        };
-        let clusters: Vec<ClusterReadiness> = self.deployment.executor().clusters().map(state).collect();
-        let reason = if self.stopping.load(Ordering::Relaxed) {
-            "the proxy is stopping"
-        } else if self.meta_age() > self.config().meta.max_stale {
-            match self.corrupt_document() {
-                Some(_) => "what the meta store holds has been corrupt for longer than meta.max_stale",
-                None => "the meta store has not been reached for longer than meta.max_stale",
-            }
-        } else if clusters.iter().any(|c| c.ready) {
-            ""
-        } else {
-            "no cluster can be reached"
-        };
-        Readiness { ready: reason.is_empty(), reason: reason.to_owned(), clusters }
-    }
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+
+use crate::sync::lock;
 
 /// Longest wait for the head of a connection's first request.
 const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,7 +37,7 @@ impl Line {
     }
 
     fn append(&self, leave: &Arc<Notify>) -> u64 {
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         let place = state.next;
         state.next += 1;
         state.waiting.insert(place, Arc::clone(leave));
@@ -44,14 +46,9 @@ impl Line {
 
     /// Tells the first connection to end.
     pub(super) fn send_off_first(&self) {
-        if let Some((_, leave)) = self.state().waiting.pop_first() {
+        if let Some((_, leave)) = lock(&self.state).waiting.pop_first() {
             leave.notify_one();
         }
-    }
-
-    /// Whole after every step, so that a panic elsewhere does not spoil it.
-    fn state(&self) -> MutexGuard<'_, LineState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -70,7 +67,7 @@ impl InLine {
         self.has_asked.store(true, Ordering::Relaxed);
         let before = self.place.load(Ordering::Relaxed);
         // One that was told to leave stays out.
-        if self.line.state().waiting.remove(&before).is_some() {
+        if lock(&self.line.state).waiting.remove(&before).is_some() {
             self.place.store(self.line.append(&self.leave), Ordering::Relaxed);
         }
     }
@@ -89,7 +86,7 @@ impl InLine {
 
 impl Drop for InLine {
     fn drop(&mut self) {
-        self.line.state().waiting.remove(&self.place.load(Ordering::Relaxed));
+        lock(&self.line.state).waiting.remove(&self.place.load(Ordering::Relaxed));
     }
 }
 
@@ -111,6 +108,6 @@ mod tests {
         scraper.has_to_leave().await;
         // It does not come back.
         scraper.asked();
-        assert!(line.state().waiting.is_empty());
+        assert!(lock(&line.state).waiting.is_empty());
     }
 }

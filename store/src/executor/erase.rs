@@ -54,16 +54,14 @@ impl Executor {
                 None => break,
             }
         }
-        // Also when nothing was erased, as far as is known: an earlier attempt may have ended between the two steps, and one
-        // whose answer was lost may have erased.
+        let nothing = erased == 0 && !may_have;
+        // Also when nothing was erased and all went well: an earlier attempt may have ended between the two steps.
         let told = match &self.fence {
-            Some(fence) => fence.erased(table).await,
-            None => Ok(()),
+            Some(fence) if failure.is_none() || !nothing => fence.erased(table).await,
+            Some(_) | None => Ok(()),
         };
         match failure {
-            Some(RunError::Cluster { cluster, error }) if erased > 0 || may_have => {
-                Err(RunError::PartlyErased { cluster, error })
-            }
+            Some(RunError::Cluster { cluster, error }) if !nothing => Err(RunError::PartlyErased { cluster, error }),
             Some(error) => Err(error),
             None => told.map(|()| erased).map_err(|error| RunError::PartlyErased { cluster: META_STORE.into(), error }),
         }

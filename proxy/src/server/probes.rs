@@ -1,0 +1,47 @@
+//! What scrapers and probes are told of the proxy.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use cellgate_store::executor::Cluster;
+
+use super::Server;
+use crate::http::{ClusterReadiness, HttpState, Readiness};
+
+impl HttpState for Server {
+    fn metrics(&self) -> String {
+        // What is a state and not an event is read when somebody asks.
+        self.metrics.catalog_version(self.catalog.snapshot().version());
+        self.metrics.topology_version(self.deployment.executor().topology().version());
+        self.deployment.executor().observe_pools();
+        self.deployment.observe_documents();
+        self.catalog.reading().observe(&self.metrics);
+        self.accounts.reading().observe(&self.metrics);
+        self.metrics.render().unwrap_or_else(|error| {
+            tracing::error!(%error, "the metrics cannot be rendered");
+            String::new()
+        })
+    }
+
+    fn readiness(&self) -> Readiness {
+        let state = |cluster: &Arc<Cluster>| {
+            let ready = cluster.is_up();
+            let reason = if ready { "" } else { "unavailable" };
+            ClusterReadiness { name: cluster.name.clone(), ready, reason: reason.to_owned() }
+        };
+        let clusters: Vec<ClusterReadiness> = self.deployment.executor().clusters().map(state).collect();
+        let reason = if self.stopping.load(Ordering::Relaxed) {
+            "the proxy is stopping"
+        } else if self.meta_age() > self.config().meta.max_stale {
+            match self.corrupt_document() {
+                Some(_) => "what the meta store holds has been corrupt for longer than meta.max_stale",
+                None => "the meta store has not been reached for longer than meta.max_stale",
+            }
+        } else if clusters.iter().any(|c| c.ready) {
+            ""
+        } else {
+            "no cluster can be reached"
+        };
+        Readiness { ready: reason.is_empty(), reason: reason.to_owned(), clusters }
+    }
+}
