@@ -203,6 +203,8 @@ impl Drop for Proxy {
         if std::thread::panicking() {
             // Shown by the test runner for failed tests only.
             println!("--- log of cellgate {} ---\n{}", self.id(), self.log.text());
+        } else {
+            self.assert_no_panic();
         }
     }
 }

@@ -40,11 +40,27 @@ pub fn rounds(share: u64) -> u64 {
 ///
 /// If the environment's seed is not a number.
 pub fn seed() -> u64 {
+    seed_or_else(|| {
+        std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |since| since.as_nanos() as u64 & 0xffff_ffff)
+    })
+}
+
+/// The same with a seed of its own where the environment has none: for comparisons with another server, where what is
+/// unlike and known to be is sorted out by hand. `cargo xtask prove` and the variable ask other questions.
+///
+/// # Panics
+///
+/// If the environment's seed is not a number.
+pub fn seed_or(own: u64) -> u64 {
+    seed_or_else(|| own)
+}
+
+fn seed_or_else(own: impl FnOnce() -> u64) -> u64 {
     let seed = match std::env::var(SEED) {
         Ok(text) => text.parse().unwrap_or_else(|_| panic!("{SEED}={text} is not a number")),
-        Err(_) => std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |since| since.as_nanos() as u64 & 0xffff_ffff),
+        Err(_) => own(),
     };
     println!("seed: {SEED}={seed}");
     seed

@@ -226,6 +226,7 @@ async fn killed_again_and_again<S: Server>() {
     }
     load.progress(200).await;
     let ledger = load.stop().await;
+    assert!(ledger.transactions > 0 && !ledger.appended.is_empty(), "a kind of write never succeeded: {ledger:?}");
     ledger.check(everything(proxy.mysql()).await);
     proxy.assert_no_panic();
 }

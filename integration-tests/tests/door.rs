@@ -317,8 +317,8 @@ fn number<T>(outcome: Result<T, mysql_async::Error>) -> u16 {
     Refusal::of(&error).unwrap_or_else(|| panic!("{error}")).code
 }
 
-/// Ends what a connection runs as soon as it runs it.
-async fn kill_query(root: &mut Conn, id: u32, statement: &str) {
+/// Waits until a connection runs a statement that begins so.
+async fn until_it_runs(root: &mut Conn, id: u32, statement: &str) {
     let running =
         format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {id} AND info LIKE '{statement}%'");
     wait::until_async("the statement runs", LIMIT, async || {
@@ -326,6 +326,11 @@ async fn kill_query(root: &mut Conn, id: u32, statement: &str) {
         found.filter(|found| *found == 1)
     })
     .await;
+}
+
+/// Ends what a connection runs as soon as it runs it.
+async fn kill_query(root: &mut Conn, id: u32, statement: &str) {
+    until_it_runs(root, id, statement).await;
     root.query_drop(format!("KILL QUERY {id}")).await.unwrap();
 }
 
@@ -402,12 +407,16 @@ async fn a_write_that_waited_for_a_lock_has_all_its_time() {
     let mut conn = client::connect(proxy.mysql()).await;
     client::run(&mut root, client::TRIPS).await;
     client::run(&mut root, "LOCK TABLES trips WRITE").await;
+    let own = conn.id();
     let writing = async {
         client::run(&mut conn, "INSERT INTO trips (row_key, column_key, body) VALUES ('a', 'BASE', '1')").await;
         client::rows::<String>(&mut conn, "SELECT body FROM trips WHERE row_key = 'a'").await
     };
     let unlocking = async {
-        wait::under_load(Duration::from_millis(1500)).await;
+        until_it_runs(&mut root, own, "INSERT").await;
+        // Longer than the write would have.
+        client::run(&mut root, "DO SLEEP(0.9)").await;
+        client::run(&mut root, "DO SLEEP(0.6)").await;
         client::run(&mut root, "UNLOCK TABLES").await;
     };
     let (found, ()) = tokio::join!(writing, unlocking);
@@ -424,15 +433,7 @@ async fn a_write_that_waited_for_a_lock_goes_by_what_its_holder_made_of_the_tabl
     let own = conn.id();
     let writing = client::run(&mut conn, "INSERT INTO shaped (row_key, x) VALUES ('a', '1')");
     let altering = async {
-        wait::until_async("the write waits", wait::PATIENCE, async || {
-            let statements: Vec<String> = client::rows(
-                &mut root,
-                &format!("SELECT INFO FROM information_schema.PROCESSLIST WHERE ID = {own} AND INFO LIKE 'INSERT%'"),
-            )
-            .await;
-            (!statements.is_empty()).then_some(())
-        })
-        .await;
+        until_it_runs(&mut root, own, "INSERT").await;
         // Another column of the same name, and under another key.
         client::run(&mut root, "ALTER TABLE shaped DROP COLUMN x, ADD COLUMN x JSON").await;
         client::run(&mut root, "UNLOCK TABLES").await;

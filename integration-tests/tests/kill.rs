@@ -26,6 +26,7 @@ async fn killed_again_and_again(mut proxy: Proxy) {
     load.progress(50).await;
     let ledger = load.stop().await;
     assert!(ledger.duplicates > 0, "the writers never met: {ledger:?}");
+    assert!(ledger.transactions > 0 && !ledger.appended.is_empty(), "a kind of write never succeeded: {ledger:?}");
     ledger.check(everything(proxy.mysql()).await);
     // And the same is read by a process that has seen none of it.
     proxy.kill();

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use cellgate_integration_tests::random::Random;
 use cellgate_integration_tests::servers::MariaDb;
-use cellgate_integration_tests::{Deployment, golden};
+use cellgate_integration_tests::{Deployment, golden, settings};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
 
@@ -135,8 +135,7 @@ async fn answers(conn: &mut Conn, statement: &str) -> Result<Vec<Vec<String>>, S
 
 #[tokio::test]
 async fn random_expressions_are_worth_the_same_on_mariadb() {
-    let seed = std::env::var("SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(20_261_128);
-    println!("SEED={seed}");
+    let seed = settings::seed_or(20_261_128);
     let proxy = Deployment::embedded().start();
     let server = MariaDb::shared();
     let database = server.create_database();

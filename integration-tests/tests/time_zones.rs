@@ -5,7 +5,7 @@ use std::process::Command;
 
 use cellgate_integration_tests::random::Random;
 use cellgate_integration_tests::servers::MariaDb;
-use cellgate_integration_tests::{Deployment, client, golden, process};
+use cellgate_integration_tests::{Deployment, client, golden, process, settings};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
 
@@ -55,8 +55,7 @@ fn mariadb() -> MariaDb {
 
 #[tokio::test]
 async fn every_zone_is_what_mariadb_says_it_is() {
-    let seed = std::env::var("SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(20_261_128);
-    println!("SEED={seed}");
+    let seed = settings::seed_or(20_261_128);
     let mut random = Random::new(seed);
     let proxy = Deployment::embedded().start();
     let server = mariadb();

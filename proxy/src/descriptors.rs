@@ -1,5 +1,7 @@
 //! Whether the process may open as many files as the configuration can need.
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use crate::config::{Config, Target};
 
 /// Files of a SQLite cluster or meta store: the connections of its writer and its readers with the log, and its locks.
@@ -8,6 +10,14 @@ const SQLITE_FILES: u64 = 32;
 const OTHERS: u64 = 32;
 /// Where the kernel tells the limits of this process.
 const LIMITS: &str = "/proc/self/limits";
+
+/// Raises the soft limit on open files to the hard one, which whoever started the process allowed it. The soft one is 1024 for the
+/// sake of programs that use `select`; this is none of them.
+pub fn raise_limit() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // With fewer the warning says so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
 
 /// What to warn of, if this process may open too few files.
 pub fn warning(config: &Config, meta_connections: u64) -> Option<String> {
@@ -46,7 +56,7 @@ fn too_few(limit: u64, needed: &Needed) -> Option<String> {
         format!(
             "this process may open {limit} files, and the configuration can need {sum}: {clients} clients \
              (limits.max_connections), {stores} for stores, {http} for HTTP, {OTHERS} others. Without a free one no client \
-             gets in and no store is reached again: raise the limit (LimitNOFILE, ulimit -n), or lower \
+             gets in and no store is reached again: raise the limit (LimitNOFILE, ulimit -Hn), or lower \
              limits.max_connections"
         )
     })

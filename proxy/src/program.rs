@@ -122,6 +122,7 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    descriptors::raise_limit();
     if let Some(warning) = descriptors::warning(&config, META_CONNECTIONS as u64) {
         tracing::warn!("{warning}");
     }

@@ -114,11 +114,17 @@ pub fn run(extent: Extent) -> Result<(), Failure> {
     }
     let by_hand = format!("apt-get install --no-install-recommends {}", missing.join(" "));
     let Some(may_install) = Administrator::find() else {
-        return Err(Failure::new(format!(
-            "packages are missing, and this user may not install them. As root: {by_hand}"
-        )));
+        let why = if program("apt-get") {
+            format!("this user may not install them. As root: {by_hand}")
+        } else {
+            format!("this machine has no apt-get. Install what corresponds to these of Debian: {}", missing.join(" "))
+        };
+        return Err(Failure::new(format!("packages are missing, and {why}")));
     };
-    may_install.apt_get(&["update"])?;
+    if let Err(failure) = may_install.apt_get(&["update"]) {
+        // One list that cannot be fetched need not be the one that matters: installing tells.
+        eprintln!("xtask: {failure}; going on with the lists there are");
+    }
     let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
     arguments.extend(&missing);
     may_install.apt_get(&arguments)?;

@@ -59,11 +59,12 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         "dist" => dist::run(rest),
         "instructions" => instructions::run(rest),
         "servers" => test::with_servers(rest),
-        "clients" => stock::prepare(&workspace::Workspace::read()?),
-        "install" => install::run(if rest == ["--quick"] { install::Extent::Servers } else { install::Extent::All }),
-        "edges" => edges::run(),
-        "tidy" => tidy::run(),
-        "docs" => docs::run(),
+        "clients" => none(name, rest).and_then(|()| stock::prepare(&workspace::Workspace::read()?)),
+        "install" if rest == ["--quick"] => install::run(install::Extent::Servers),
+        "install" => none(name, rest).and_then(|()| install::run(install::Extent::All)),
+        "edges" => none(name, rest).and_then(|()| edges::run()),
+        "tidy" => none(name, rest).and_then(|()| tidy::run()),
+        "docs" => none(name, rest).and_then(|()| docs::run()),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())
@@ -72,6 +73,28 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
     }
 }
 
+/// Refuses arguments of a command that has none, before it does anything.
+fn none(command: &str, rest: &[String]) -> Result<(), Failure> {
+    match rest.first() {
+        None => Ok(()),
+        Some(other) => Err(Failure::new(format!("`{command}` does not know `{other}`; see `cargo xtask help`"))),
+    }
+}
+
 fn usage() -> Failure {
     Failure::new(format!("unknown or missing command\n\n{USAGE}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_command_does_not_know_is_refused_before_it_does_anything() {
+        for (command, argument) in [("install", "--help"), ("clients", "all"), ("tidy", "x"), ("docs", "--write")] {
+            let failure = run(&[command.to_owned(), argument.to_owned()]).expect_err("refused");
+            assert!(failure.to_string().contains(&format!("`{command}` does not know `{argument}`")), "{failure}");
+        }
+        assert!(run(&["servers".to_owned()]).is_err());
+    }
 }

@@ -8,9 +8,6 @@ use crate::install::{self, Extent};
 use crate::stock;
 use crate::workspace::Workspace;
 
-/// The package of the integration tests and of the `servers` program.
-const INTEGRATION: &str = "cellgate-integration-tests";
-
 /// What to test.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
@@ -31,6 +28,11 @@ impl Selection {
                 other => return Err(Failure::new(format!("`test` does not know `{other}`; see `cargo xtask help`"))),
             }
         }
+        if names && selection.only.is_empty() {
+            return Err(Failure::new(
+                "`--only` needs a name: a folder of the workspace, or a test of integration-tests",
+            ));
+        }
         Ok(selection)
     }
 
@@ -42,12 +44,12 @@ impl Selection {
         if !self.quick {
             return Ok(vec![words(&["--workspace", "--no-fail-fast"])]);
         }
-        // All but the test that runs the stock clients.
-        let mut integration = words(&["--package", INTEGRATION, "--no-fail-fast", "--lib"]);
-        for name in integration_tests(workspace).into_iter().filter(|name| name != "clients") {
-            integration.extend(["--test".to_owned(), name]);
+        // All but the test that runs the stock clients. The whole workspace, with the features that it is compiled with.
+        let mut quick = words(&["--workspace", "--no-fail-fast", "--lib", "--bins"]);
+        for name in workspace.tests().filter(|name| name != "clients") {
+            quick.extend(["--test".to_owned(), name]);
         }
-        Ok(vec![words(&["--workspace", "--no-fail-fast", "--exclude", INTEGRATION]), integration])
+        Ok(vec![quick, words(&["--workspace", "--no-fail-fast", "--doc"])])
     }
 
     fn needs_clients(&self) -> bool {
@@ -99,6 +101,9 @@ pub fn run(selection: &Selection) -> Result<(), Failure> {
 
 /// `cargo xtask servers -- COMMAND..`.
 pub fn with_servers(rest: &[String]) -> Result<(), Failure> {
+    if rest.iter().all(|argument| argument == "--") {
+        return Err(Failure::new("`servers` needs a command: `cargo xtask servers -- COMMAND..`"));
+    }
     install::run(Extent::Servers)?;
     let workspace = Workspace::read()?;
     build_programs()?;
@@ -141,7 +146,7 @@ fn one(workspace: &Workspace, name: &str) -> Result<Vec<String>, Failure> {
     }
     let tests = integration_tests(workspace);
     if tests.iter().any(|test| test == name) {
-        return Ok(words(&["--package", INTEGRATION, "--test", name]));
+        return Ok(words(&["--workspace", "--test", name]));
     }
     Err(Failure::new(format!("`{name}` is neither a folder of the workspace nor one of: {}", tests.join(", "))))
 }
@@ -188,13 +193,14 @@ mod tests {
         let selection = Selection::parse(&words(&["--only", "sql", "kill", "--quick"])).unwrap();
         assert_eq!(selection, Selection { quick: true, only: words(&["sql", "kill"]) });
         assert!(Selection::parse(&words(&["sql"])).is_err());
+        assert!(Selection::parse(&words(&["--only"])).is_err());
     }
 
     #[test]
     fn a_name_is_a_folder_or_an_integration_test() {
         let workspace = Workspace::read().unwrap();
         assert!(one(&workspace, "proxy").unwrap().contains(&"cellgate".to_owned()));
-        assert!(one(&workspace, "dialect").unwrap().contains(&INTEGRATION.to_owned()));
+        assert_eq!(one(&workspace, "dialect").unwrap(), words(&["--workspace", "--test", "dialect"]));
         assert!(one(&workspace, "nonsense").is_err());
     }
 
@@ -204,7 +210,8 @@ mod tests {
         let quick = Selection { quick: true, only: Vec::new() };
         let arguments = quick.runs(&workspace).unwrap().concat();
         assert!(!arguments.contains(&"clients".to_owned()));
-        let tests = integration_tests(&workspace);
+        let tests: Vec<String> = workspace.tests().collect();
         assert_eq!(tests.iter().filter(|test| arguments.contains(test)).count(), tests.len() - 1);
+        assert!(tests.len() > integration_tests(&workspace).len(), "those of the other folders too");
     }
 }

@@ -46,6 +46,12 @@ impl Workspace {
         package.manifest_path.parent().and_then(|folder| folder.file_name()).unwrap_or_default().to_owned()
     }
 
+    /// The names of all tests that are programs of their own.
+    pub fn tests(&self) -> impl Iterator<Item = String> {
+        let targets = self.packages().iter().flat_map(|package| &package.targets);
+        targets.filter(|target| target.is_test()).map(|target| target.name.clone())
+    }
+
     /// The package in a folder.
     pub fn in_folder(&self, folder: &str) -> Option<&Package> {
         self.packages().iter().find(|package| self.folder(package) == folder)

@@ -135,7 +135,11 @@ pub fn run(options: &Options) -> std::io::Result<bool> {
                 judged.iter().for_each(|judged| eprintln!("  {}", page::line(judged)));
                 results.judged.extend(judged);
             }
-            Err(failure) => eprintln!("  {group} failed: {failure}"),
+            Err(failure) => {
+                let judged = results::failed(group, &failure);
+                eprintln!("  {}", page::line(&judged));
+                results.judged.push(judged);
+            }
         }
     }
     drop(stage);
@@ -204,7 +208,9 @@ fn run_group(
     // Whoever cannot be started is not tried again in every round.
     let mut absent = HashSet::new();
     for round in 1..=extent.rounds {
-        for series in &mut series {
+        // What a load leaves to be done by the server it shares with others hits another one in every second round.
+        for place in places(series.len(), round) {
+            let series = &mut series[place];
             let measure = series.measure;
             let outcome = if absent.contains(&measure.subject) {
                 Err(series.failure.clone().unwrap_or_else(|| "did not start".to_owned()))
@@ -238,6 +244,11 @@ fn run_group(
     series
 }
 
+/// In which order the loads of a round are run: forwards, and backwards in every second round.
+fn places(loads: usize, round: usize) -> Vec<usize> {
+    if round.is_multiple_of(2) { (0..loads).rev().collect() } else { (0..loads).collect() }
+}
+
 /// A subject that is started and, if it has a cache, warm.
 fn ready(stage: &mut Stage, subject: Subject) -> stage::Endpoint {
     let endpoint = stage.endpoint(subject);
@@ -256,4 +267,14 @@ fn attempt<T>(interrupted: &Interrupted, step: impl FnOnce() -> T) -> Result<T, 
         let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
         text.unwrap_or("a panic without a message").to_owned()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_comes_behind_the_same_load_in_every_round() {
+        assert_eq!((places(3, 1), places(3, 2)), (vec![0, 1, 2], vec![2, 1, 0]));
+    }
 }

@@ -1,7 +1,7 @@
 //! More clients than saturate it, and a scan beside point reads.
 
 use super::loader::{self, Beside, Pace};
-use super::results::{Judged, Spread};
+use super::results::{Judged, Spread, sound};
 use super::rows::{Bound, Measure};
 use super::stage::Stage;
 use super::subject::Subject;
@@ -33,7 +33,7 @@ fn overload(stage: &mut Stage, pace: Pace, rounds: usize, seed: &mut u64) -> Vec
     let endpoint = stage.endpoint(Subject::Cellgate);
     let mut run = |connections| {
         *seed += 1;
-        loader::run(&endpoint, &get(connections, None), pace, stage.cells(), *seed)
+        loader::run(&endpoint, &get(connections, None), pace, stage.cells(), *seed).and_then(sound)
     };
     let mut best: Option<(usize, f64)> = None;
     let mut failure = String::new();
@@ -95,12 +95,12 @@ fn scan(stage: &mut Stage, pace: Pace, rounds: usize, seed: &mut u64) -> Judged 
     let (mut ratios, mut remark) = (Vec::new(), String::new());
     for _ in 0..rounds {
         *seed += 2;
-        let alone = loader::run(&endpoint, &get(64, Some(BESIDE)), pace, cells, *seed);
+        let alone = loader::run(&endpoint, &get(64, Some(BESIDE)), pace, cells, *seed).and_then(sound);
         // It begins before the reads and ends behind them.
         let longer = Pace { warmup: pace.warmup, time: pace.time + 2 * pace.warmup };
         let both = Beside::start(&endpoint, &scan, longer, cells, *seed + 1).and_then(|scan| {
-            let reads = loader::run(&endpoint, &get(64, Some(BESIDE)), pace, cells, *seed);
-            scan.finish().and_then(|scan| reads.map(|reads| (reads, scan)))
+            let reads = loader::run(&endpoint, &get(64, Some(BESIDE)), pace, cells, *seed).and_then(sound);
+            scan.finish().and_then(sound).and_then(|scan| reads.map(|reads| (reads, scan)))
         });
         match (alone, both) {
             (Ok(alone), Ok((reads, scan))) => {

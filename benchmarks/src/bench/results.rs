@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::rows::{Bound, Measure, Quantity, Row};
 use crate::report::Report;
 
+/// The watched process that delays what passes it, in the reports.
+pub const RELAY: &str = "relay";
+
 /// All of a run; `benchmarks/results/latest.json` holds one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
@@ -153,7 +156,10 @@ pub fn judge(row: &Row, series: &[Series]) -> Judged {
     let mut remark = String::new();
     if let (Some(ours), Some(theirs)) = (find(&row.ours), find(&row.theirs)) {
         for (ours, theirs) in ours.rounds.iter().zip(&theirs.rounds) {
-            if let (Some(ours), Some(theirs)) = (ours, theirs) {
+            // Who refuses or answers wrongly is quick: such a round says nothing.
+            if let (Some(ours), Some(theirs)) = (ours, theirs)
+                && ours.errors + theirs.errors == 0
+            {
                 let (ours, theirs) = (row.quantity.of(ours), row.quantity.of(theirs));
                 if theirs > 0.0 && ours > 0.0 {
                     ratios.push(ours / theirs);
@@ -169,6 +175,14 @@ pub fn judge(row: &Row, series: &[Series]) -> Judged {
                 remark =
                     format!("{label}: {} errors, the first: {}", side.errors(), one_line(&first.unwrap_or_default()));
             }
+        }
+    }
+    if let (Some(ours), Some(theirs)) = (find(&row.ours), find(&row.theirs))
+        && remark.is_empty()
+    {
+        let relay = |series: &Series| series.median(|report| report.cpu_us(RELAY)).filter(|cpu| *cpu > 0.0);
+        if let (Some(ours), Some(theirs)) = (relay(ours), relay(theirs)) {
+            remark = format!("the relay itself took {ours:.1} against {theirs:.1} us per operation");
         }
     }
     let what = match row.quantity {
@@ -188,6 +202,35 @@ pub fn judge(row: &Row, series: &[Series]) -> Judged {
         goal: row.goal,
         figure: Spread::of(ratios),
         remark,
+    }
+}
+
+/// A group that has no figures because it could not be measured.
+pub fn failed(group: &str, failure: &str) -> Judged {
+    Judged {
+        id: group.to_owned(),
+        group: group.to_owned(),
+        what: "all of it".to_owned(),
+        against: String::new(),
+        unit: String::new(),
+        bound: Bound::AtLeast,
+        floor: 0.0,
+        goal: 0.0,
+        figure: None,
+        remark: one_line(failure),
+    }
+}
+
+/// A load whose answers were all right; who refuses or answers wrongly is quick, so another says nothing.
+///
+/// # Errors
+/// How many answers were not, and the first of them.
+pub fn sound(report: Report) -> Result<Report, String> {
+    match (report.errors, &report.first_error) {
+        (0, _) => Ok(report),
+        (errors, first) => {
+            Err(format!("{errors} errors, the first: {}", one_line(first.as_deref().unwrap_or_default())))
+        }
     }
 }
 
@@ -248,6 +291,27 @@ mod tests {
         assert_eq!(judged.figure, Some(Spread { median: 3.0, low: 2.0, high: 4.0 }));
         assert_eq!(judged.verdict(), Verdict::Goal);
         assert_eq!(judge(row, &[]).verdict(), Verdict::Unknown);
+    }
+
+    #[test]
+    fn rounds_with_wrong_answers_say_nothing() {
+        let row = &rows::all()[0];
+        let wrong = |per_second| Report { errors: 3, first_error: Some("1105: no".to_owned()), ..report(per_second) };
+        let series = |measure, rounds: [Report; 2]| Series {
+            group: row.group.to_owned(),
+            measure,
+            rounds: rounds.into_iter().map(Some).collect(),
+            failure: None,
+        };
+        let theirs = series(row.theirs, [report(100.0), report(100.0)]);
+        let some = judge(row, &[theirs.clone(), series(row.ours, [wrong(9000.0), report(200.0)])]);
+        assert_eq!(some.figure, Some(Spread { median: 2.0, low: 2.0, high: 2.0 }));
+        assert!(some.remark.contains("3 errors, the first: 1105: no"), "{}", some.remark);
+        let all = judge(row, &[theirs, series(row.ours, [wrong(9000.0), wrong(9000.0)])]);
+        assert_eq!(all.verdict(), Verdict::Unknown);
+        assert!(sound(report(1.0)).is_ok());
+        assert_eq!(sound(wrong(1.0)).unwrap_err(), "3 errors, the first: 1105: no");
+        assert_eq!(failed("memory", "it did not start").verdict(), Verdict::Unknown);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use cellgate_integration_tests::process;
 use cellgate_integration_tests::scratch::Scratch;
 
+use super::results::RELAY;
 use super::servers::{Cache, Cellgate, HaProxy, Helper, MariaDb, Postgres, Spider, Threads, loopback};
 use super::subject::Subject;
 use crate::fill;
@@ -110,7 +111,8 @@ impl Stage {
             }
             Subject::DirectDelayed => {
                 let server = self.mariadb().id();
-                mysql(self.relay().address().port(), "bench", &[("server", server)])
+                let relay = self.relay();
+                mysql(relay.address().port(), "bench", &[("server", server), (RELAY, relay.id())])
             }
             Subject::Spider => {
                 let mut watched: Vec<(&str, u32)> = vec![("proxy", self.spider().head().id())];
@@ -137,9 +139,15 @@ impl Stage {
                 endpoint.target.echo = (sizes.0 as usize, sizes.1 as usize);
                 endpoint
             }
-            Subject::Cellgate | Subject::CellgateCached | Subject::CellgateDelayed => {
+            Subject::Cellgate | Subject::CellgateCached => {
                 let server = self.mariadb().id();
                 self.cellgate(subject, &[server])
+            }
+            Subject::CellgateDelayed => {
+                let (server, relay) = (self.mariadb().id(), self.relay().id());
+                let mut endpoint = self.cellgate(subject, &[server]);
+                endpoint.watched.extend(watch(&[(RELAY, relay)]));
+                endpoint
             }
             Subject::CellgatePool => {
                 let server = self.pool().id();

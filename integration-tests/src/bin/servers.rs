@@ -1,10 +1,19 @@
 //! Starts a MariaDB and a PostgreSQL on free loopback ports, runs a command with their addresses in its environment, and
-//! ends them with it: `servers -- cargo test --workspace`.
+//! ends them with it: `servers -- cargo test --workspace`. Asked to stop, it ends the command with all it started, and
+//! then the servers.
 
-use std::process::{Command, ExitCode};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cellgate_integration_tests::servers::{MariaDb, Postgres};
 use cellgate_integration_tests::settings;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// What a shell says of a command that was interrupted.
+const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1).skip_while(|argument| argument == "--");
@@ -12,22 +21,64 @@ fn main() -> ExitCode {
         eprintln!("usage: servers -- COMMAND [ARGUMENT]...");
         return ExitCode::from(2);
     };
+    allow_many_files();
     let mysql = MariaDb::private();
     let postgres = Postgres::private();
     let mysql_url = mysql.url("");
     let postgres_url = postgres.url("postgres");
     eprintln!("{}={mysql_url} {}={postgres_url}", settings::MYSQL_URL, settings::POSTGRES_URL);
-    let status = Command::new(&program)
+    let started = Command::new(&program)
         .args(arguments)
         .env(settings::MYSQL_URL, mysql_url)
         .env(settings::POSTGRES_URL, postgres_url)
-        .status();
-    match status {
-        // A command that a signal ended has no code.
-        Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
+        .stdin(Stdio::null())
+        .process_group(0)
+        .spawn();
+    let mut command = match started {
+        Ok(command) => command,
         Err(error) => {
             eprintln!("cannot run {}: {error}", program.to_string_lossy());
-            ExitCode::from(127)
+            return ExitCode::from(127);
         }
+    };
+    let interrupted = end_with_us(&command);
+    let status = command.wait();
+    if interrupted.load(Ordering::Relaxed) {
+        return ExitCode::from(INTERRUPTED);
     }
+    // A command that a signal ended has no code.
+    let code = status.ok().and_then(|status| status.code()).and_then(|code| u8::try_from(code).ok());
+    ExitCode::from(code.unwrap_or(1))
+}
+
+/// As many open files as this user may have: tests open thousands of connections, and a shell's usual limit is 1024.
+fn allow_many_files() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // With fewer a test says so itself.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+/// Kills the command, and everything in its process group, when this process is asked to stop; says whether it was.
+fn end_with_us(command: &Child) -> Arc<AtomicBool> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    let group = Pid::from_child(command);
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let Ok(runtime) = runtime else { return };
+        let arrived = runtime.block_on(async {
+            let mut interrupt = signal(SignalKind::interrupt()).ok()?;
+            let mut terminate = signal(SignalKind::terminate()).ok()?;
+            tokio::select! {
+                signal = interrupt.recv() => signal,
+                signal = terminate.recv() => signal,
+            }
+        });
+        if arrived.is_some() {
+            flag.store(true, Ordering::Relaxed);
+            // One that is over already is what is wanted.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    });
+    interrupted
 }

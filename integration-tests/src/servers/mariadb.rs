@@ -119,7 +119,10 @@ impl MariaDb {
             if let Some(status) = server.ended() {
                 panic!("MariaDB ended with {status}:\n{}", super::log_tail(&log));
             }
-            process::try_output(cli(port, &own.options).args(["--execute", "SELECT 1"])).ok()
+            let asked =
+                process::try_output(cli(port, &own.options).args(["-N", "--execute", "SELECT @@pid_file"])).ok()?;
+            // Whoever answers is this one and no other that took the port first.
+            (Path::new(asked.trim()) == own.scratch.join("pid")).then_some(())
         });
         own.process = Some(server);
     }
@@ -190,13 +193,13 @@ impl MariaDb {
     }
 }
 
-/// The server's own client, for a server with these options beside the usual ones: all there are are about encryption.
 /// The options that make a server offer TLS with this certificate.
 fn tls_options(certificate: &Certificate, directory: &Path, user: &str) -> Vec<String> {
     let [cert, key] = certificate.give(directory, user);
     vec![format!("--ssl-cert={}", cert.display()), format!("--ssl-key={}", key.display())]
 }
 
+/// The server's own client, for a server with these options beside the usual ones: all there are are about encryption.
 fn cli(port: u16, options: &[String]) -> Command {
     let mut command = Command::new("mariadb");
     command.args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--user=root"]).arg(format!("--port={port}"));

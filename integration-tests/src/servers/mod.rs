@@ -11,7 +11,14 @@ pub use certificate::Certificate;
 pub use mariadb::MariaDb;
 pub use postgres::Postgres;
 
+use std::hash::{BuildHasher, Hasher};
 use std::net::{Ipv4Addr, TcpListener};
+
+/// Where ports for servers are taken from: below those that the kernel gives to outgoing connections (from 32768 on), of which
+/// tests open thousands. A server that is started again finds its port free.
+const PORTS: std::ops::Range<u16> = 15_000..32_000;
+/// Ports tried before the search is given up.
+const TRIES: usize = 1000;
 
 /// A port of loopback that was free just now. Somebody may take it before the server does; starting then fails and says so.
 ///
@@ -19,16 +26,18 @@ use std::net::{Ipv4Addr, TcpListener};
 ///
 /// If there is none.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on loopback");
-    listener.local_addr().expect("a bound socket has an address").port()
+    let mut ports = (0..TRIES).map(|_| PORTS.start + (random() % PORTS.len() as u64) as u16);
+    ports.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()).expect("a free port on loopback")
 }
 
 /// A name for a database of one test, unlike that of any other.
 pub fn database_name() -> String {
-    use std::hash::{BuildHasher, Hasher};
-    // Every RandomState has keys of its own: that is all the randomness a name needs.
-    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
-    format!("ct_{:x}_{random:016x}", std::process::id())
+    format!("ct_{:x}_{:016x}", std::process::id(), random())
+}
+
+/// Another number each time, in every process. Every `RandomState` has keys of its own: that is all the randomness it takes.
+fn random() -> u64 {
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
 
 /// The last lines of a server's log, for messages.
