@@ -1,0 +1,155 @@
+//! Two proxies of one deployment: what one of them erases or drops, the other does not go on with, however long it was
+//! away and whatever it knew before.
+
+use std::time::{Duration, Instant};
+
+use cellgate_integration_tests::client::{self, Refusal, TRIPS, get, put, run, triple};
+use cellgate_integration_tests::deployment::{Builder, SHARDS};
+use cellgate_integration_tests::process::Signal;
+use cellgate_integration_tests::{Proxy, http, wait};
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+/// How long a proxy may answer from its cache without having asked whether something was erased (docs/ARCHITECTURE.md, C9).
+const LEASE: Duration = Duration::from_secs(2);
+/// What a statement is refused with that was planned for a table that is gone.
+const TABLE_GONE: &[u16] = &[1146, 1412];
+
+/// Two proxies over one MariaDB, which learn of each other's changes only when they must.
+fn two(more: &str) -> (Proxy, Proxy) {
+    let mut builder = Builder::new();
+    let meta = builder.shared_mariadb_database();
+    let text = format!("[meta]\npoll = \"1m\"\n{more}");
+    let deployment = builder.text(&text).topology(SHARDS, Some(&meta)).shared_mariadb("m").build();
+    (deployment.start(), deployment.start())
+}
+
+fn hits(proxy: &Proxy) -> f64 {
+    proxy.metric("cellgate_cache_hits_total")
+}
+
+#[tokio::test]
+async fn a_proxy_that_was_away_answers_no_cell_that_was_erased_meanwhile() {
+    let (one, two) = two("");
+    let (mut eraser, mut reader) = (client::connect(one.mysql()).await, client::connect(two.mysql()).await);
+    run(&mut eraser, TRIPS).await;
+    let (erased, kept) = (triple("erased", "BASE", 1), triple("kept", "BASE", 1));
+    for cell in [&erased, &kept] {
+        put(&mut eraser, cell, "\"private\"").await.unwrap();
+    }
+    // In the cache of the one that is to be away.
+    wait::until_async("an answer from the cache", wait::PATIENCE, async || {
+        let before = hits(&two);
+        for cell in [&erased, &kept] {
+            // The table may not be known here yet.
+            get(&mut reader, cell).await.ok()??;
+        }
+        (hits(&two) >= before + 2.0).then_some(())
+    })
+    .await;
+    two.signal(Signal::Stop);
+    let began = Instant::now();
+    run(&mut eraser, "DELETE FROM trips WHERE row_key = 'erased'").await;
+    let took = began.elapsed();
+    two.signal(Signal::Cont);
+    assert_eq!(get(&mut reader, &erased).await.unwrap(), None, "erased while it was away");
+    assert!(took >= LEASE - LEASE / 4, "the DELETE was answered after {took:?}, before the other's lease was over");
+    assert_eq!(get(&mut reader, &kept).await.unwrap().as_deref(), Some("\"private\""));
+    // And the name stays taken, through either.
+    for conn in [&mut eraser, &mut reader] {
+        let refusal = put(conn, &erased, "\"private\"").await.unwrap_err();
+        assert_eq!(Refusal::of(&refusal).map(|refusal| refusal.code), Some(1062));
+        assert_eq!(get(conn, &erased).await.unwrap(), None);
+    }
+}
+
+/// What a statement that was planned for the old table came to.
+async fn executed(conn: &mut Conn, statement: &mysql_async::Statement, values: (&str, &str)) -> Result<(), u16> {
+    match conn.exec_drop(statement, values).await {
+        Ok(()) => Ok(()),
+        Err(error) => Err(Refusal::of(&error).unwrap_or_else(|| panic!("connection broke: {error}")).code),
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_was_dropped_and_made_anew_takes_nothing_from_who_knew_the_old_one() {
+    let (one, two) = two("");
+    let (mut maker, mut other) = (client::connect(one.mysql()).await, client::connect(two.mysql()).await);
+    run(&mut maker, TRIPS).await;
+    put(&mut maker, &triple("old", "BASE", 1), "1").await.unwrap();
+    // Answered through the other, prepared and as text, so that it has plans of the old table.
+    let insert = other
+        .prep("INSERT INTO trips (row_key, column_key, ref_key, body) VALUES (?, 'BASE', 1, ?)")
+        .await
+        .expect("the name makes it look again");
+    let select = other.prep("SELECT body FROM trips WHERE row_key = ? AND column_key = 'BASE' AND ref_key = 1").await;
+    let select = select.unwrap();
+    for round in 0..3 {
+        let (before, after) = (format!("before-{round}"), format!("after-{round}"));
+        assert_eq!(executed(&mut other, &insert, (&before, "1")).await, Ok(()));
+        let found: Option<String> = other.exec_first(&select, (&before,)).await.unwrap();
+        assert_eq!(found.as_deref(), Some("1"));
+        run(&mut maker, "DROP TABLE trips").await;
+        run(&mut maker, TRIPS).await;
+        let outcome = executed(&mut other, &insert, (&after, "2")).await;
+        // Of the old table nothing is read, through either and by either protocol.
+        for key in ["old", before.as_str()] {
+            assert_eq!(get(&mut maker, &triple(key, "BASE", 1)).await.unwrap(), None);
+            assert_eq!(get(&mut other, &triple(key, "BASE", 1)).await.unwrap(), None, "{key} is of the old table");
+            let found: Option<String> = other.exec_first(&select, (key,)).await.unwrap();
+            assert_eq!(found, None, "{key} is of the old table");
+        }
+        // Acknowledged is in the new table; refused is nowhere.
+        let stored = get(&mut maker, &triple(&after, "BASE", 1)).await.unwrap();
+        match outcome {
+            Ok(()) => assert_eq!(stored.as_deref(), Some("2"), "acknowledged and lost"),
+            Err(code) => {
+                assert!(TABLE_GONE.contains(&code), "{code}");
+                assert_eq!(stored, None, "refused and stored");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_hears_nothing_of_the_meta_store_stops_serving_and_begins_again() {
+    let mut server = cellgate_integration_tests::servers::MariaDb::private();
+    server.execute("CREATE DATABASE meta");
+    let mut builder = Builder::new().topology(SHARDS, Some(&server.url("meta"))).shared_mariadb("m");
+    builder = builder.text("[meta]\nmax_stale = \"2s\"\n[timeouts]\nconnect = \"1s\"\n");
+    let proxy = builder.build().start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    let cell = triple("key", "BASE", 1);
+    put(&mut conn, &cell, "1").await.unwrap();
+    assert_eq!(get(&mut conn, &cell).await.unwrap().as_deref(), Some("1"), "in the cache from here on");
+    let prepared =
+        conn.prep("SELECT body FROM trips WHERE row_key = ? AND column_key = ? AND ref_key = ?").await.unwrap();
+
+    server.kill();
+    wait::until_async("reads to be refused", wait::PATIENCE, async || get(&mut conn, &cell).await.err()).await;
+    let (row, column, version) = &cell;
+    let refused: Vec<mysql_async::Error> = vec![
+        get(&mut conn, &cell).await.unwrap_err(),
+        put(&mut conn, &triple("other", "BASE", 1), "1").await.unwrap_err(),
+        conn.exec_first::<String, _, _>(&prepared, (row, column, version)).await.unwrap_err(),
+        conn.query_drop("SELECT COUNT(*) FROM trips").await.unwrap_err(),
+        conn.query_drop("DELETE FROM trips WHERE row_key = 'key'").await.unwrap_err(),
+        conn.query_drop("CREATE TABLE riders ENGINE=CELLS").await.unwrap_err(),
+    ];
+    for error in &refused {
+        let refusal = Refusal::of(error).unwrap_or_else(|| panic!("connection broke: {error}"));
+        assert!(refusal.code == 1429 && refusal.message.contains("meta store"), "{refusal:?}");
+    }
+    let ready = http::get(proxy.http(), "/readyz").unwrap();
+    assert_eq!(ready.status, 503, "{}", ready.text);
+
+    server.start();
+    wait::until_async("service again", wait::PATIENCE, async || get(&mut conn, &cell).await.ok().flatten()).await;
+    put(&mut conn, &triple("other", "BASE", 1), "1").await.unwrap();
+    let found: Option<String> = conn.exec_first(&prepared, (row, column, version)).await.unwrap();
+    assert_eq!(found.as_deref(), Some("1"));
+    wait::until("readiness", wait::PATIENCE, || {
+        http::get(proxy.http(), "/readyz").ok().filter(|ready| ready.status == 200)
+    });
+}
