@@ -29,8 +29,8 @@ pub use account::{
 };
 pub use bind::{bind, describe};
 pub use command::{
-    Absent, Aspect, Command, Cut, Ddl, Erase, Explain, Flush, KillScope, LockMode, Prepared, Put, Read, RowColumnSpec,
-    Setting, SettingScope, SettingValue, Show, Source, TableChange, TableLock, TableName, Transaction,
+    Absent, Aspect, Command, Cut, Ddl, Erase, Explain, Flush, KillScope, LockMode, Prepared, Put, Read, ReadKind,
+    RowColumnSpec, Setting, SettingScope, SettingValue, Show, Source, TableChange, TableLock, TableName, Transaction,
 };
 pub use environment::{Environment, SessionCall, SessionFunction, SqlMode};
 pub use error::{DecimalError, SqlError};

@@ -6,10 +6,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cellgate_metrics::{Label, Stage};
+use cellgate_metrics::{Shape as ShapeLabel, Stage};
 use cellgate_router::row_order;
 use cellgate_schemaless::{AddedId, Cell, LogScan, Request, TableRef, Triple};
-use cellgate_sql::{ColumnMeta, Cut, Notes, Read, Row, Shape, Shaping, Source, SqlError};
+use cellgate_sql::{ColumnMeta, Cut, Notes, Read, ReadKind, Row, Shape, Shaping, Source, SqlError};
 use cellgate_store::executor::{CellStream, RunError};
 
 use super::buffer::{Buffer, lets_through};
@@ -28,7 +28,7 @@ impl Session {
             open.done.read |= matches!(read.source, Source::Cells(_));
         }
         let over_table = matches!(read.source, Source::Cells(_));
-        self.shape = Some(shape_of(read.label));
+        self.shape = Some(shape_of(read.kind));
         if read.scatter {
             self.server.metrics().scatter_statement();
             self.last.warnings.push(
@@ -137,9 +137,18 @@ impl Session {
     }
 }
 
-/// The metric label of a SELECT; the dialect's labels are a part of the metric's.
-fn shape_of(label: &str) -> cellgate_metrics::Shape {
-    cellgate_metrics::Shape::all().find(|shape| shape.label() == label).unwrap_or(cellgate_metrics::Shape::Other)
+/// The metric label of a SELECT.
+fn shape_of(kind: ReadKind) -> ShapeLabel {
+    match kind {
+        ReadKind::Get => ShapeLabel::Get,
+        ReadKind::GetMulti => ShapeLabel::GetMulti,
+        ReadKind::Latest => ShapeLabel::Latest,
+        ReadKind::Rows => ShapeLabel::Rows,
+        ReadKind::Partition => ShapeLabel::Partition,
+        ReadKind::Scatter => ShapeLabel::Scatter,
+        ReadKind::RowShape => ShapeLabel::RowShape,
+        ReadKind::Constant => ShapeLabel::Constant,
+    }
 }
 
 fn own_of_log(buffer: &Buffer, table: &TableRef, scan: &LogScan) -> VecDeque<Cell> {
