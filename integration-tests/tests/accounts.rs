@@ -212,7 +212,13 @@ async fn a_password_is_in_no_log() {
     refused(&mut root, "GRANT ALL ON *.* TO app IDENTIFIED BY 'hidden-4'").await;
     let mut app = login(&proxy, "app", "hidden-2").await;
     run(&mut app, "SET PASSWORD = 'hidden-5'").await;
+    // What is no statement is not known to have no password in it.
+    refused(&mut root, "CREATE USER b IDENTIFIED WITH sha256_password BY 'hidden-6'").await;
+    refused(&mut root, "CREATE USER b IDENTIFIED BY 'hidden-7' FOO").await;
+    refused(&mut root, "CREATE USER b IDENTIFIED BY 'hidden-8'; SELEC 1").await;
+    refused(&mut root, "CREATE USER b IDENTIFIED BY `hidden-9`").await;
     let log = proxy.log();
+    assert!(log.contains("CREATE USER b IDENTIFIED ?"), "{log}");
     assert!(log.contains("IDENTIFIED BY '<secret>'"), "{log}");
     assert!(log.contains("a statement about accounts"), "{log}");
     assert!(!log.contains("hidden"), "{log}");

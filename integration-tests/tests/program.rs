@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cellgate_integration_tests::Deployment;
-use cellgate_integration_tests::client::{self, TRIPS, get, put, run, triple};
+use cellgate_integration_tests::client::{self, TRIPS, get, put, rows, run, triple};
 use cellgate_integration_tests::http;
 use cellgate_integration_tests::process::Signal;
 use cellgate_integration_tests::proxy::{self, Options};
@@ -125,6 +125,11 @@ async fn sighup_takes_over_what_can_change_and_names_what_needs_a_restart() {
     run(&mut conn, TRIPS).await;
     put(&mut conn, &triple("a", "BASE", 1), "\"very-private\"").await.unwrap();
     wait::until("the slow-query log", SHORT, || proxy.log().contains("INSERT INTO trips").then_some(()));
+    run(&mut conn, "SET sql_mode = 'NO_BACKSLASH_ESCAPES'").await;
+    let read = r"SELECT body FROM trips WHERE row_key = 'C:\' AND column_key = 'very-private' AND ref_key = 1";
+    assert_eq!(rows::<String>(&mut conn, read).await, Vec::<String>::new());
+    run(&mut conn, "SET sql_mode = DEFAULT").await;
+    wait::until("the slow-query log", SHORT, || proxy.log().contains("SET sql_mode = DEFAULT").then_some(()));
     assert!(!proxy.log().contains("very-private"), "literals are masked:\n{}", proxy.log());
 
     let file = deployment.config().expect("configured").to_owned();

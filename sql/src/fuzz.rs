@@ -81,8 +81,6 @@ impl Environment for Fixed {
 /// takes time and memory in proportion to the text.
 pub fn fuzz_statement(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let masked = crate::mask(&text);
-    debug_assert!(masked.len() <= text.len().saturating_mul(2) + 2);
     for ansi_quotes in [false, true] {
         let mode = SqlMode {
             ansi_quotes,
@@ -90,6 +88,9 @@ pub fn fuzz_statement(bytes: &[u8]) {
             pipes_as_concat: ansi_quotes,
             ..SqlMode::default()
         };
+        for masked in [crate::mask(&text, mode), crate::mask_unparsed(&text, mode)] {
+            debug_assert!(masked.len() <= text.len().saturating_mul(2) + 2);
+        }
         let Ok(statements) = crate::parse(&text, mode) else { continue };
         let env = Fixed { table: Arc::new(table()) };
         for statement in statements {

@@ -35,7 +35,7 @@ pub use command::{
 pub use environment::{Environment, SessionCall, SessionFunction, SqlMode};
 pub use error::{DecimalError, SqlError};
 pub use filter::Filter;
-pub use mask::mask;
+pub use mask::{mask, mask_unparsed};
 pub use parse::{Statement, StatementKind, grant, parse, spell_bytes};
 pub use shape::{Notes, Shape, Shaping};
 pub use template::normal::Normal;

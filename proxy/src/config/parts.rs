@@ -155,7 +155,7 @@ section! {
         /// Statements that take longer are logged and counted; "off" logs none, "0s" all.
         slow_query: Option<Duration> = "1s", Reload;
         /// Whether the slow-query log shows the literals of a statement. They hold keys and bodies, which are
-        /// personal data.
+        /// personal data. Those of a text that is no statement are never shown: one of them could be a password.
         literals: Literals = "masked", Reload;
     }
 }

@@ -130,17 +130,12 @@ impl Handler for Session {
             && let Some(mut ready) = self.ready(&plan, &literals)
         {
             if let Some(cell) = self.at_once(&ready, started) {
-                return Answering::Now(self.answer_now(
-                    CommandLabel::Query,
-                    Shown::Text(&text),
-                    &ready,
-                    cell.as_ref(),
-                    reply,
-                ));
+                let shown = Shown::Known(&text, self.variables.sql_mode());
+                return Answering::Now(self.answer_now(CommandLabel::Query, shown, &ready, cell.as_ref(), reply));
             }
             self.server.processes().begin(&self.process, Running::Text(text.clone()), started);
             return Answering::soon(async move {
-                let shown = Shown::Text(&text);
+                let shown = Shown::Known(&text, self.variables.sql_mode());
                 match self.answer(CommandLabel::Query, shown, &mut ready, reply).await? {
                     Answered::Replied(replied) => Ok(replied),
                     Answered::LongWay(reply) => {
@@ -300,7 +295,8 @@ impl Session {
             Err(error) => {
                 let answer = self.note_error(&error);
                 let ending = Ending { outcome: Outcome::Error(error.kind()), rows: 0 };
-                self.finish(CommandLabel::Query, Shown::Text(&text), ShapeLabel::Other, started, &ending);
+                let shown = Shown::Refused(&text, self.variables.sql_mode());
+                self.finish(CommandLabel::Query, shown, ShapeLabel::Other, started, &ending);
                 Ok(reply.error(&answer))
             }
         }
