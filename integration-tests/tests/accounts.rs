@@ -266,6 +266,17 @@ async fn a_new_user_works_at_every_proxy_at_once() {
     // A statement that is refused makes a proxy look again, too.
     run(&mut root, "GRANT SELECT ON shop.* TO app").await;
     assert_eq!(rows::<String>(&mut app, GET).await, ["{}"]);
+    // And so does one that is prepared, for tables and for rights.
+    run(&mut root, "CREATE DATABASE late").await;
+    run(&mut root, &TRIPS.replace("trips", "late.trips")).await;
+    let mut admin = client::connect(two.mysql()).await;
+    for text in ["SHOW COLUMNS FROM late.trips", "SHOW TABLES FROM late"] {
+        admin.prep(text).await.unwrap_or_else(|error| panic!("{text}: {error}"));
+    }
+    run(&mut root, &TRIPS.replace("trips", "late.again")).await;
+    admin.prep("EXPLAIN SELECT * FROM late.again").await.unwrap();
+    run(&mut root, "GRANT SELECT ON late.* TO app").await;
+    app.prep("SHOW COLUMNS FROM late.trips").await.unwrap();
     // Changes of both proxies are kept.
     let mut other = client::connect(two.mysql()).await;
     run(&mut other, "CREATE USER second").await;
