@@ -210,7 +210,7 @@ impl Session {
         Err(self.denied(privilege.name(), &table.name))
     }
 
-    fn need_named(&self, privilege: Privilege, name: &TableName) -> Result<(), StatementError> {
+    pub(super) fn need_named(&self, privilege: Privilege, name: &TableName) -> Result<(), StatementError> {
         if self.access.may(privilege, &name.database, Some(&name.table)) {
             return Ok(());
         }
