@@ -283,6 +283,11 @@ impl Stream {
         &self.columns
     }
 
+    /// The rows that are made already.
+    pub(super) fn ready(&self) -> impl Iterator<Item = &Row> {
+        self.ready.iter()
+    }
+
     /// Its rows are fetched whenever the client likes: later ones are not late.
     pub(super) fn outlast(&mut self) {
         self.time.end = None;
