@@ -1,5 +1,6 @@
 //! The program as its user meets it: starting, refusing to, stopping, health, metrics, signals.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use cellgate_integration_tests::Deployment;
@@ -145,6 +146,16 @@ async fn sighup_takes_over_what_can_change_and_names_what_needs_a_restart() {
         proxy.log()
     );
     assert!(!proxy.log().contains("secret-word"), "a password is logged");
+
+    // What is risky about it is said again.
+    let password = deployment.directory().join("late.pw");
+    std::fs::write(&password, "secret-word").unwrap();
+    std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let shared = format!("[[user]]\nname = \"root\"\n[[user]]\nname = \"late\"\npassword_file = {password:?}\n");
+    std::fs::write(&file, shared).unwrap();
+    proxy.signal(Signal::Hup);
+    let warned = || proxy.log().contains("late.pw can be read by every user of this machine").then_some(());
+    wait::until("a warning", SHORT, warned);
 
     // A file with an error changes nothing.
     std::fs::write(&file, "[limits]\nmax_conections = 7\n").unwrap();

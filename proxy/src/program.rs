@@ -119,9 +119,7 @@ fn load(arguments: &Serve) -> Result<Config, ConfigError> {
 /// Serves until SIGTERM or SIGINT.
 async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     let log = logging::init(config.log.format, config.log.level)?;
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
+    warn_of(&config);
     if let Some(warning) = descriptors::warning(&config, META_CONNECTIONS as u64) {
         tracing::warn!("{warning}");
     }
@@ -235,6 +233,12 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
 /// answer needs no farewell: leases end by themselves.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+fn warn_of(config: &Config) {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
 /// SIGHUP: takes over what can change, names what cannot.
 fn reload_config(server: &Server, log: &LogHandle, loaded: Result<Config, ConfigError>) {
     let new = match loaded {
@@ -244,6 +248,7 @@ fn reload_config(server: &Server, log: &LogHandle, loaded: Result<Config, Config
             return;
         }
     };
+    warn_of(&new);
     let old = server.config();
     let changes = Config::diff(&old, &new);
     if !changes.needs_restart.is_empty() {
