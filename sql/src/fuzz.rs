@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cellgate_schemaless::{
-    AddedId, Body, Cell, CellKind, ColumnKey, KeyForm, Micros, RefKey, RowColumn, RowKey, ShardId, TableDef, TableKind,
-    Token, Triple,
+    AddedId, Body, Cell, CellKind, ColumnKey, KeyForm, Micros, NewerFields, RefKey, RowColumn, RowKey, ShardId,
+    TableDef, TableKind, Token, Triple,
 };
 
 use crate::command::Command;
@@ -109,8 +109,13 @@ pub fn fuzz_statement(bytes: &[u8]) {
 }
 
 fn table() -> TableDef {
-    let column =
-        |name: &str| RowColumn { name: name.to_owned(), storage_key: name.to_owned(), missing: None, added_in: 1 };
+    let column = |name: &str| RowColumn {
+        name: name.to_owned(),
+        storage_key: name.to_owned(),
+        missing: None,
+        added_in: 1,
+        newer: NewerFields::new(),
+    };
     TableDef {
         id: 1,
         database: "d".into(),
@@ -124,6 +129,7 @@ fn table() -> TableDef {
         created_at: 0,
         comment: String::new(),
         made_as: None,
+        newer: NewerFields::new(),
     }
 }
 
