@@ -133,7 +133,7 @@ section! {
         lock: Duration = "5s" in "10ms" to "10m", Restart;
         /// A free connection of a pool, or a place in a shared statement.
         queue: Duration = "5s" in "10ms" to "10m", Restart;
-        /// From a client's connection to the end of its login.
+        /// From a client's connection to the end of its login, a PROXY header included.
         handshake: Duration = "10s" in "100ms" to "10m", Reload;
         /// A client's next command (MySQL's `wait_timeout`).
         idle: Duration = "8h" in "1s" to "8760h", Reload;
