@@ -62,7 +62,8 @@ section! {
         collect_rows: usize = "100000" in "1" to "100000000", Reload;
         /// Most bytes of rows one statement may hold at a time to sort, group or shape them.
         collect_bytes: Size = "64MiB" in "1MiB" to "64GiB", Reload;
-        /// Most prepared statements of one connection; further ones get error 1461.
+        /// Most prepared statements of one connection, and as many again that are prepared by name (PREPARE); further ones
+        /// get error 1461.
         prepared_statements: usize = "1024" in "1" to "1000000", Reload;
         /// Most results one connection may leave on the server to fetch them in parts (cursors); further ones are sent
         /// at once. Each holds a page of rows, or all of them if they had to be sorted or grouped; together they hold no
