@@ -17,7 +17,7 @@ use super::error::StatementError;
 use super::warnings::Level;
 use super::workshop::AT_ONCE;
 use super::{Answer, Done, Session};
-use crate::errors;
+use crate::errors::{self, notes};
 use crate::server::Server;
 
 impl Session {
@@ -33,7 +33,7 @@ impl Session {
             self.server.metrics().scatter_statement();
             self.last.warnings.push(
                 Level::Note,
-                1105,
+                notes::OF_OURS,
                 "every shard was read: name a row_key or a PARTITION to read less",
             );
         }
@@ -63,7 +63,11 @@ impl Session {
         self.last.found_rows = stream.found();
         self.warn_of(stream.notes());
         let Some(row) = row else {
-            self.last.warnings.push(Level::Warning, 1329, "No data - zero rows fetched, selected, or processed");
+            self.last.warnings.push(
+                Level::Warning,
+                notes::NO_DATA,
+                "No data - zero rows fetched, selected, or processed",
+            );
             return Ok(Answer::Done(Done::default()));
         };
         self.set_user_variables(names.into_iter().zip(row).collect())?;
