@@ -212,7 +212,13 @@ async fn a_password_is_in_no_log() {
     refused(&mut root, "GRANT ALL ON *.* TO app IDENTIFIED BY 'hidden-4'").await;
     let mut app = login(&proxy, "app", "hidden-2").await;
     run(&mut app, "SET PASSWORD = 'hidden-5'").await;
+    // What is no statement is not known to have no password in it.
+    refused(&mut root, "CREATE USER b IDENTIFIED WITH sha256_password BY 'hidden-6'").await;
+    refused(&mut root, "CREATE USER b IDENTIFIED BY 'hidden-7' FOO").await;
+    refused(&mut root, "CREATE USER b IDENTIFIED BY 'hidden-8'; SELEC 1").await;
+    refused(&mut root, "CREATE USER b IDENTIFIED BY `hidden-9`").await;
     let log = proxy.log();
+    assert!(log.contains("CREATE USER b IDENTIFIED ?"), "{log}");
     assert!(log.contains("IDENTIFIED BY '<secret>'"), "{log}");
     assert!(log.contains("a statement about accounts"), "{log}");
     assert!(!log.contains("hidden"), "{log}");
@@ -244,6 +250,39 @@ async fn users_of_the_configuration_have_its_grants_and_cannot_be_changed() {
 }
 
 #[tokio::test]
+async fn who_was_dropped_writes_nothing_behind_a_lock_or_at_commit() {
+    let proxy = Deployment::embedded().start();
+    let mut root = client::connect(proxy.mysql()).await;
+    shops(&mut root).await;
+    run(&mut root, "CREATE USER app IDENTIFIED BY 'pw'").await;
+    run(&mut root, "GRANT SELECT, INSERT ON shop.* TO app").await;
+    let (mut waiting, mut committing) = (login(&proxy, "app", "pw").await, login(&proxy, "app", "pw").await);
+    run(&mut committing, "BEGIN").await;
+    run(&mut committing, &format!("{PUT} ('b', 'BASE', 1, '1')")).await;
+
+    run(&mut root, "LOCK TABLES shop.trips WRITE").await;
+    let writing = tokio::spawn(async move {
+        let refusal = refused(&mut waiting, &format!("{PUT} ('c', 'BASE', 1, '1')")).await;
+        (waiting, refusal)
+    });
+    let list = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'INSERT%'";
+    wait::until_async("the INSERT waits", LIMIT, async || (rows::<i64>(&mut root, list).await == [1]).then_some(()))
+        .await;
+    run(&mut root, "DROP USER app").await;
+    run(&mut root, "UNLOCK TABLES").await;
+    assert_eq!(writing.await.unwrap().1.code, 1142);
+    assert_eq!(refused(&mut committing, "COMMIT").await.code, 1142);
+    let written = "SELECT COUNT(*) FROM shop.trips WHERE row_key IN ('b', 'c')";
+    assert_eq!(rows::<i64>(&mut root, written).await, [0]);
+
+    // What was not done is not lost either, if the right comes back.
+    run(&mut root, "CREATE USER app").await;
+    run(&mut root, "GRANT INSERT ON shop.trips TO app").await;
+    run(&mut committing, "COMMIT").await;
+    assert_eq!(rows::<i64>(&mut root, written).await, [1]);
+}
+
+#[tokio::test]
 async fn a_new_user_works_at_every_proxy_at_once() {
     let mut builder = Builder::new();
     let meta = builder.shared_mariadb_database();
@@ -260,6 +299,17 @@ async fn a_new_user_works_at_every_proxy_at_once() {
     // A statement that is refused makes a proxy look again, too.
     run(&mut root, "GRANT SELECT ON shop.* TO app").await;
     assert_eq!(rows::<String>(&mut app, GET).await, ["{}"]);
+    // And so does one that is prepared, for tables and for rights.
+    run(&mut root, "CREATE DATABASE late").await;
+    run(&mut root, &TRIPS.replace("trips", "late.trips")).await;
+    let mut admin = client::connect(two.mysql()).await;
+    for text in ["SHOW COLUMNS FROM late.trips", "SHOW TABLES FROM late"] {
+        admin.prep(text).await.unwrap_or_else(|error| panic!("{text}: {error}"));
+    }
+    run(&mut root, &TRIPS.replace("trips", "late.again")).await;
+    admin.prep("EXPLAIN SELECT * FROM late.again").await.unwrap();
+    run(&mut root, "GRANT SELECT ON late.* TO app").await;
+    app.prep("SHOW COLUMNS FROM late.trips").await.unwrap();
     // Changes of both proxies are kept.
     let mut other = client::connect(two.mysql()).await;
     run(&mut other, "CREATE USER second").await;

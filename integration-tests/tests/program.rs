@@ -1,9 +1,10 @@
 //! The program as its user meets it: starting, refusing to, stopping, health, metrics, signals.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use cellgate_integration_tests::Deployment;
-use cellgate_integration_tests::client::{self, TRIPS, get, put, run, triple};
+use cellgate_integration_tests::client::{self, TRIPS, get, put, rows, run, triple};
 use cellgate_integration_tests::http;
 use cellgate_integration_tests::process::Signal;
 use cellgate_integration_tests::proxy::{self, Options};
@@ -125,6 +126,11 @@ async fn sighup_takes_over_what_can_change_and_names_what_needs_a_restart() {
     run(&mut conn, TRIPS).await;
     put(&mut conn, &triple("a", "BASE", 1), "\"very-private\"").await.unwrap();
     wait::until("the slow-query log", SHORT, || proxy.log().contains("INSERT INTO trips").then_some(()));
+    run(&mut conn, "SET sql_mode = 'NO_BACKSLASH_ESCAPES'").await;
+    let read = r"SELECT body FROM trips WHERE row_key = 'C:\' AND column_key = 'very-private' AND ref_key = 1";
+    assert_eq!(rows::<String>(&mut conn, read).await, Vec::<String>::new());
+    run(&mut conn, "SET sql_mode = DEFAULT").await;
+    wait::until("the slow-query log", SHORT, || proxy.log().contains("SET sql_mode = DEFAULT").then_some(()));
     assert!(!proxy.log().contains("very-private"), "literals are masked:\n{}", proxy.log());
 
     let file = deployment.config().expect("configured").to_owned();
@@ -140,6 +146,16 @@ async fn sighup_takes_over_what_can_change_and_names_what_needs_a_restart() {
         proxy.log()
     );
     assert!(!proxy.log().contains("secret-word"), "a password is logged");
+
+    // What is risky about it is said again.
+    let password = deployment.directory().join("late.pw");
+    std::fs::write(&password, "secret-word").unwrap();
+    std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let shared = format!("[[user]]\nname = \"root\"\n[[user]]\nname = \"late\"\npassword_file = {password:?}\n");
+    std::fs::write(&file, shared).unwrap();
+    proxy.signal(Signal::Hup);
+    let warned = || proxy.log().contains("late.pw can be read by every user of this machine").then_some(());
+    wait::until("a warning", SHORT, warned);
 
     // A file with an error changes nothing.
     std::fs::write(&file, "[limits]\nmax_conections = 7\n").unwrap();

@@ -104,8 +104,6 @@ label! {
         GetMulti = "get_multi",
         /// The latest cell of one chain.
         Latest = "latest",
-        /// The latest cells of several chains.
-        LatestMulti = "latest_multi",
         /// The cells of given rows.
         Rows = "rows",
         /// The log of given shards.

@@ -1,6 +1,6 @@
 //! MySQL's number and SQLSTATE for every error of a statement.
 //!
-//! Those of the protocol are in `wire::error`; the numbers of notes and warnings stand where the session makes them.
+//! Those of the protocol are in `wire::error`.
 //! Source: MySQL 8.0 Error Message Reference, server error messages. A store's own text never gets into a reply: it
 //! goes to the log under an id that the reply names.
 
@@ -56,6 +56,26 @@ pub fn account_locked(user: &str, host: &str) -> ErrorReply {
 pub fn too_many_user_connections(user: &str, limit: u32) -> ErrorReply {
     let message = format!("User '{user}' has exceeded the 'max_user_connections' resource (current value: {limit})");
     ErrorReply { code: 1226, state: "42000", message }
+}
+
+/// The numbers of notes and warnings that are about no error.
+pub mod notes {
+    /// What MySQL has no number for.
+    pub const OF_OURS: u16 = 1105;
+    /// A cell is there already.
+    pub const DUPLICATE: u16 = 1062;
+    /// A value was changed to fit.
+    pub const WRONG_VALUE: u16 = 1292;
+    /// SELECT .. INTO found no row.
+    pub const NO_DATA: u16 = 1329;
+    /// IF NOT EXISTS of a database.
+    pub const DATABASE_EXISTS: u16 = 1007;
+    /// IF EXISTS of a database.
+    pub const NO_DATABASE: u16 = 1008;
+    /// IF NOT EXISTS of a table.
+    pub const TABLE_EXISTS: u16 = 1050;
+    /// IF EXISTS of a table.
+    pub const NO_TABLE: u16 = 1051;
 }
 
 /// The number of a note.

@@ -14,6 +14,7 @@ use cellgate_store::{Backend, Engines, StoreError, Timeouts};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::access::Accounts;
 use crate::catalog::Catalog;
@@ -119,10 +120,8 @@ fn load(arguments: &Serve) -> Result<Config, ConfigError> {
 /// Serves until SIGTERM or SIGINT.
 async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     let log = logging::init(config.log.format, config.log.level)?;
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
     descriptors::raise_limit();
+    warn_of(&config);
     if let Some(warning) = descriptors::warning(&config, META_CONNECTIONS as u64) {
         tracing::warn!("{warning}");
     }
@@ -148,45 +147,19 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     let deployment = Deployment::open(setup(&config, proxy, &metrics)?, Arc::clone(&metrics)).await?;
     let (poll, max_stale) = (config.meta.poll, config.meta.max_stale);
     let catalog = Catalog::open(Arc::clone(&deployment), poll, max_stale).await.map_err(ProgramError::Catalog)?;
-    let catalog = Arc::new(catalog);
     let accounts = Accounts::open(Arc::clone(deployment.meta()), &config.users).await.map_err(ProgramError::Users)?;
-    let accounts = Arc::new(accounts);
     let server = Arc::new(Server::new(
         config,
-        Arc::clone(&deployment),
-        Arc::clone(&catalog),
-        Arc::clone(&accounts),
+        deployment,
+        Arc::new(catalog),
+        Arc::new(accounts),
         metrics,
         mysql_address.port(),
         hostname,
         tls.clone(),
     ));
 
-    // What clients need outlives them: it stops when the last connection has ended.
-    let (stop_background, background) = watch::channel(false);
-    let following = tokio::spawn({
-        let (deployment, background) = (Arc::clone(&deployment), background.clone());
-        async move { deployment.run(background).await }
-    });
-    let cataloging = tokio::spawn({
-        let (catalog, background) = (Arc::clone(&catalog), background.clone());
-        async move { catalog.run(background).await }
-    });
-    let accounting = tokio::spawn({
-        let background = background.clone();
-        async move { accounts.run(poll, background).await }
-    });
-    let locking = tokio::spawn({
-        let (locks, background) = (Arc::clone(server.locks()), background.clone());
-        async move { locks.run(poll, background).await }
-    });
-    let counting = tokio::spawn({
-        let (server, background) = (Arc::clone(&server), background.clone());
-        async move { server.incidents().run(background).await }
-    });
-    let following_tls = tls.clone().map(|tls| tokio::spawn(tls.follow(background.clone())));
-    let max_http = usize::try_from(server.config().http.max_connections).unwrap_or(usize::MAX);
-    let web = tokio::spawn(http::serve(web, Arc::clone(&server) as _, max_http, background));
+    let background = Background::start(&server, web);
     let clients = tokio::spawn({
         let (server, shutdown) = (Arc::clone(&server), shutdown.clone());
         async move { server.serve(mysql, shutdown).await }
@@ -211,20 +184,7 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     }
     tracing::info!("stopping: no new connections; finishing what is running");
     let joined = clients.await;
-    stop_background.send_replace(true);
-    // Beside each other: one that does not answer costs the others nothing.
-    let farewell = async {
-        let tls = async {
-            if let Some(following_tls) = following_tls {
-                let _ = following_tls.await;
-            }
-        };
-        let stores = deployment.executor().close();
-        let _ = tokio::join!(following, cataloging, accounting, locking, counting, web, tls, stores);
-    };
-    if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
-        tracing::warn!("a store does not answer: stopping without waiting for it any longer");
-    }
+    background.stop(&server).await;
     if let Err(error) = joined {
         tracing::error!(%error, "the task that accepts clients died");
     }
@@ -232,9 +192,56 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     Ok(())
 }
 
+/// What clients need and what watches over them. It outlives them: it stops when the last connection has ended.
+struct Background {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Background {
+    fn start(server: &Arc<Server>, web: TcpListener) -> Self {
+        let (stop, stopping) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let config = server.config();
+        let (poll, max_http) = (config.meta.poll, config.http.max_connections);
+        let (deployment, until) = (Arc::clone(server.deployment()), stopping.clone());
+        tasks.spawn(async move { deployment.run(until).await });
+        let (catalog, until) = (Arc::clone(server.catalog()), stopping.clone());
+        tasks.spawn(async move { catalog.run(until).await });
+        let (accounts, until) = (Arc::clone(server.accounts()), stopping.clone());
+        tasks.spawn(async move { accounts.run(poll, until).await });
+        let (locks, until) = (Arc::clone(server.locks()), stopping.clone());
+        tasks.spawn(async move { locks.run(poll, until).await });
+        let (counting, until) = (Arc::clone(server), stopping.clone());
+        tasks.spawn(async move { counting.incidents().run(until).await });
+        if let Some(tls) = server.tls() {
+            tasks.spawn(Arc::clone(tls).follow(stopping.clone()));
+        }
+        let max_http = usize::try_from(max_http).unwrap_or(usize::MAX);
+        tasks.spawn(http::serve(web, Arc::clone(server) as _, max_http, stopping));
+        Self { stop, tasks }
+    }
+
+    /// Stops all of it and closes the stores, beside each other: one that does not answer costs the others nothing.
+    async fn stop(mut self, server: &Server) {
+        self.stop.send_replace(true);
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        let farewell = async { tokio::join!(ended, server.deployment().executor().close()) };
+        if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
+            tracing::warn!("a store does not answer: stopping without waiting for it any longer");
+        }
+    }
+}
+
 /// How long leaving the meta store and closing the stores may take, when no client is there any more. A store that does not
 /// answer needs no farewell: leases end by themselves.
 const FAREWELL: Duration = Duration::from_secs(5);
+
+fn warn_of(config: &Config) {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+}
 
 /// SIGHUP: takes over what can change, names what cannot.
 fn reload_config(server: &Server, log: &LogHandle, loaded: Result<Config, ConfigError>) {
@@ -245,6 +252,7 @@ fn reload_config(server: &Server, log: &LogHandle, loaded: Result<Config, Config
             return;
         }
     };
+    warn_of(&new);
     let old = server.config();
     let changes = Config::diff(&old, &new);
     if !changes.needs_restart.is_empty() {

@@ -374,7 +374,8 @@ impl Server {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
         let open = self.metrics.connection_accepted();
-        let (stream, peer) = match self.unwrapped(stream, peer).await {
+        let login_by = tokio::time::Instant::now() + self.config().timeouts.handshake;
+        let (stream, peer) = match self.unwrapped(stream, peer, login_by).await {
             Ok(unwrapped) => unwrapped,
             // A health check that only connects.
             Err(WireError::Closed) => return,
@@ -395,7 +396,7 @@ impl Server {
         let greeting = Greeting { server_version: version::server_version(), connection_id: id, tls };
         let present = Present { processes: &self.processes, locks: &self.locks, process: &process };
         let session = Session::new(Arc::clone(&self), Arc::clone(&process), host, place);
-        let lifetime = Lifetime { shutdown, kill: process.kill_switch().clone() };
+        let lifetime = Lifetime { shutdown, kill: process.kill_switch().clone(), login_by };
         let ended = wire::serve(stream, greeting, self.wire_limits(), session, lifetime).await;
         let entered = !process.is_of("");
         drop(present);
@@ -417,12 +418,16 @@ impl Server {
     }
 
     /// The connection behind a PROXY header, if it comes from who sends one.
-    async fn unwrapped(&self, stream: TcpStream, peer: IpAddr) -> Result<(BoxStream, IpAddr), WireError> {
-        let config = self.config();
-        if !config.listen.proxy_protocol_from.contains(peer) {
+    async fn unwrapped(
+        &self,
+        stream: TcpStream,
+        peer: IpAddr,
+        login_by: tokio::time::Instant,
+    ) -> Result<(BoxStream, IpAddr), WireError> {
+        if !self.config().listen.proxy_protocol_from.contains(peer) {
             return Ok((Box::new(stream), peer));
         }
-        let (stream, client) = wire::proxied(Box::new(stream), config.timeouts.handshake).await?;
+        let (stream, client) = wire::proxied(Box::new(stream), login_by).await?;
         Ok((stream, client.map_or(peer, |client| client.ip())))
     }
 

@@ -1,4 +1,4 @@
-//! Locks.
+//! A mutex that a panic does not poison.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

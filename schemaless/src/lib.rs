@@ -19,4 +19,4 @@ pub use keys::{AddedId, ClusterNo, ColumnKey, Epoch, RefKey, RowKey, ShardId, Ta
 pub use request::{
     Chain, ColumnFilter, Direction, Erasure, LatestKey, LogScan, RefRange, Request, RowScan, RowSet, Written,
 };
-pub use table::{KeyForm, RowColumn, TableDef, TableKind, TableRef};
+pub use table::{KeyForm, NewerFields, RowColumn, TableDef, TableKind, TableRef};

@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::keys::TableId;
 
+/// Fields of a document in the meta store that this version does not know. A newer one wrote them; they are written back as
+/// they are, so that proxies of both versions can serve a deployment while it is upgraded.
+pub type NewerFields = serde_json::Map<String, serde_json::Value>;
+
 /// A table in the catalog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableDef {
@@ -36,6 +40,9 @@ pub struct TableDef {
     /// The name it was created under, if it has been renamed: the physical tables keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_as: Option<String>,
+    /// What a newer version wrote: kept.
+    #[serde(flatten)]
+    pub newer: NewerFields,
 }
 
 impl TableDef {
@@ -72,6 +79,9 @@ pub struct RowColumn {
     pub missing: Option<String>,
     /// The table's definition number when the column was added.
     pub added_in: u32,
+    /// What a newer version wrote: kept.
+    #[serde(flatten)]
+    pub newer: NewerFields,
 }
 
 /// The physical side of a table: the name it has in every cluster, and the definition number cells carry.

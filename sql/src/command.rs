@@ -66,8 +66,8 @@ pub struct Read {
     pub locking: bool,
     /// Every shard is read (counted, and noted in SHOW WARNINGS).
     pub scatter: bool,
-    /// What kind of read it is, for metrics: one of [`Read::LABELS`].
-    pub label: &'static str,
+    /// What kind of read it is, for metrics.
+    pub kind: ReadKind,
     /// The statement has a LIMIT of its own, so that `sql_select_limit` does not apply.
     pub limited: bool,
     /// `SQL_CALC_FOUND_ROWS`: which rows are sent, of all that are made.
@@ -85,10 +85,25 @@ pub struct Cut {
     pub count: Option<u64>,
 }
 
-impl Read {
-    /// Every value of `label`.
-    pub const LABELS: [&'static str; 9] =
-        ["get", "get_multi", "latest", "latest_multi", "rows", "partition", "scatter", "row_shape", "constant"];
+/// What kind of read a SELECT is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadKind {
+    /// One cell by its name.
+    Get,
+    /// Several cells by their names.
+    GetMulti,
+    /// The latest cell of a chain.
+    Latest,
+    /// The cells of rows or chains.
+    Rows,
+    /// The log of some shards.
+    Partition,
+    /// The log of all shards.
+    Scatter,
+    /// Rows of declared columns.
+    RowShape,
+    /// No table.
+    Constant,
 }
 
 /// Where the cells of a SELECT come from.

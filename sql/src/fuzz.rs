@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cellgate_schemaless::{
-    AddedId, Body, Cell, CellKind, ColumnKey, KeyForm, Micros, RefKey, RowColumn, RowKey, ShardId, TableDef, TableKind,
-    Token, Triple,
+    AddedId, Body, Cell, CellKind, ColumnKey, KeyForm, Micros, NewerFields, RefKey, RowColumn, RowKey, ShardId,
+    TableDef, TableKind, Token, Triple,
 };
 
 use crate::command::Command;
@@ -81,8 +81,6 @@ impl Environment for Fixed {
 /// takes time and memory in proportion to the text.
 pub fn fuzz_statement(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let masked = crate::mask(&text);
-    debug_assert!(masked.len() <= text.len().saturating_mul(2) + 2);
     for ansi_quotes in [false, true] {
         let mode = SqlMode {
             ansi_quotes,
@@ -90,6 +88,9 @@ pub fn fuzz_statement(bytes: &[u8]) {
             pipes_as_concat: ansi_quotes,
             ..SqlMode::default()
         };
+        for masked in [crate::mask(&text, mode), crate::mask_unparsed(&text, mode)] {
+            debug_assert!(masked.len() <= text.len().saturating_mul(2) + 2);
+        }
         let Ok(statements) = crate::parse(&text, mode) else { continue };
         let env = Fixed { table: Arc::new(table()) };
         for statement in statements {
@@ -108,8 +109,13 @@ pub fn fuzz_statement(bytes: &[u8]) {
 }
 
 fn table() -> TableDef {
-    let column =
-        |name: &str| RowColumn { name: name.to_owned(), storage_key: name.to_owned(), missing: None, added_in: 1 };
+    let column = |name: &str| RowColumn {
+        name: name.to_owned(),
+        storage_key: name.to_owned(),
+        missing: None,
+        added_in: 1,
+        newer: NewerFields::new(),
+    };
     TableDef {
         id: 1,
         database: "d".into(),
@@ -123,6 +129,7 @@ fn table() -> TableDef {
         created_at: 0,
         comment: String::new(),
         made_as: None,
+        newer: NewerFields::new(),
     }
 }
 

@@ -29,13 +29,13 @@ pub use account::{
 };
 pub use bind::{bind, describe};
 pub use command::{
-    Absent, Aspect, Command, Cut, Ddl, Erase, Explain, Flush, KillScope, LockMode, Prepared, Put, Read, RowColumnSpec,
-    Setting, SettingScope, SettingValue, Show, Source, TableChange, TableLock, TableName, Transaction,
+    Absent, Aspect, Command, Cut, Ddl, Erase, Explain, Flush, KillScope, LockMode, Prepared, Put, Read, ReadKind,
+    RowColumnSpec, Setting, SettingScope, SettingValue, Show, Source, TableChange, TableLock, TableName, Transaction,
 };
 pub use environment::{Environment, SessionCall, SessionFunction, SqlMode};
 pub use error::{DecimalError, SqlError};
 pub use filter::Filter;
-pub use mask::mask;
+pub use mask::{mask, mask_unparsed};
 pub use parse::{Statement, StatementKind, grant, parse, spell_bytes};
 pub use shape::{Notes, Shape, Shaping};
 pub use template::normal::Normal;

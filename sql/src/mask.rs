@@ -8,14 +8,26 @@ use crate::parse::tokens::{Kind, Symbol, Token};
 /// What stands for a password, as in MySQL's own logs.
 const SECRET: &str = "'<secret>'";
 
-/// The text with every literal replaced by `?`. Works on text that is no statement too: from where it stops being
-/// tokens on, everything is one `?`. Comments stay (tools put their tags there).
-pub fn mask(text: &str) -> String {
-    mask_in(text, SqlMode::default())
+/// The text of a statement with every literal replaced by `?`, read as a session with this mode reads it. From where it
+/// stops being tokens on, everything is one `?`. Comments stay (tools put their tags there).
+pub fn mask(text: &str, mode: SqlMode) -> String {
+    masked(text, mode, Text::Statements)
 }
 
-/// [`mask`] for a session's way to read text.
-pub(crate) fn mask_in(text: &str, mode: SqlMode) -> String {
+/// [`mask`] for a text that is no statement, or was not looked at: what is in double quotes may be meant as a literal, and
+/// what follows `IDENTIFIED` or `PASSWORD` as a password, however it is spelled.
+pub fn mask_unparsed(text: &str, mode: SqlMode) -> String {
+    masked(text, mode, Text::Anything)
+}
+
+/// What is known of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Text {
+    Statements,
+    Anything,
+}
+
+fn masked(text: &str, mode: SqlMode, is: Text) -> String {
     let mut lexer = Lexer::new(text, mode);
     let mut out = String::with_capacity(text.len());
     let mut copied = 0;
@@ -24,14 +36,18 @@ pub(crate) fn mask_in(text: &str, mode: SqlMode) -> String {
         match lexer.next() {
             Ok(Some(token)) => {
                 let (start, end) = (token.start as usize, token.end as usize);
+                let anything = is == Text::Anything;
+                if anything && (token.is(text, "IDENTIFIED") || token.is(text, "PASSWORD")) {
+                    out.push_str(text.get(copied..end).unwrap_or(""));
+                    out.push_str(" ?");
+                    return out;
+                }
                 let literal = match token.kind {
                     Kind::String | Kind::Number | Kind::Hex | Kind::Bits => true,
-                    Kind::Word
-                    | Kind::Quoted
-                    | Kind::UserVariable
-                    | Kind::SystemVariable
-                    | Kind::Parameter(_)
-                    | Kind::Symbol(_) => false,
+                    Kind::Quoted => anything && token.text(text).starts_with('"'),
+                    Kind::Word | Kind::UserVariable | Kind::SystemVariable | Kind::Parameter(_) | Kind::Symbol(_) => {
+                        false
+                    }
                 };
                 if literal {
                     out.push_str(text.get(copied..start).unwrap_or(""));
@@ -122,21 +138,29 @@ fn carries_password(string: &str) -> bool {
 mod tests {
     use super::*;
 
+    const MODE: SqlMode = SqlMode {
+        ansi_quotes: false,
+        no_backslash_escapes: false,
+        pipes_as_concat: false,
+        high_not_precedence: false,
+        any_of_group: false,
+    };
+
     #[test]
     fn literals_are_masked_and_names_are_not() {
         assert_eq!(
-            mask("INSERT INTO t (row_key, body) VALUES ('secret', X'4142', -1.5, b'1') /* app:x */"),
+            mask("INSERT INTO t (row_key, body) VALUES ('secret', X'4142', -1.5, b'1') /* app:x */", MODE),
             "INSERT INTO t (row_key, body) VALUES (?, ?, -?, ?) /* app:x */"
         );
         assert_eq!(
-            mask("SELECT `a 1`, @@x, @u, ? FROM t1 WHERE c = \"x\""),
+            mask("SELECT `a 1`, @@x, @u, ? FROM t1 WHERE c = \"x\"", MODE),
             "SELECT `a 1`, @@x, @u, ? FROM t1 WHERE c = ?"
         );
     }
 
     #[test]
     fn passwords_are_shown_nowhere() {
-        let written = |text: &str| shown(text, SqlMode::default(), StatementKind::Other).0;
+        let written = |text: &str| shown(text, MODE, StatementKind::Other).0;
         for text in [
             "CREATE USER 'app'@'%' IDENTIFIED BY 'secret'",
             "create user app identified with mysql_native_password by \"secret\", b identified by 'a' 'secret'",
@@ -152,7 +176,8 @@ mod tests {
         ] {
             assert!(!written(text).replace("<secret>", "").contains("secret"), "{}", written(text));
             assert!(written(text).contains("<secret>"), "{}", written(text));
-            assert!(!mask(text).contains("secret"), "{}", mask(text));
+            assert!(!mask(text, MODE).contains("secret"), "{}", mask(text, MODE));
+            assert!(!mask_unparsed(text, MODE).contains("secret"), "{}", mask_unparsed(text, MODE));
         }
         assert_eq!(written("SET PASSWORD FOR 'app'@'%' = 'x'"), "SET PASSWORD FOR 'app'@'%' = '<secret>'");
         for text in ["SET sql_mode = 'ANSI'", "CREATE TABLE t (a JSON DEFAULT '1')", "GRANT SELECT ON a.b TO 'u'@'h'"] {
@@ -162,9 +187,34 @@ mod tests {
 
     #[test]
     fn text_that_is_no_statement_is_masked_from_there_on() {
-        assert_eq!(mask("SELECT 1, 'never closed secret"), "SELECT ?, ?");
-        assert!(!mask("x /* never closed secret").contains("secret"));
-        assert!(!mask("x 'secret").contains("secret"));
-        assert!(!mask("'é secret").contains("secret"));
+        assert_eq!(mask("SELECT 1, 'never closed secret", MODE), "SELECT ?, ?");
+        assert!(!mask("x /* never closed secret", MODE).contains("secret"));
+        assert!(!mask("x 'secret", MODE).contains("secret"));
+        assert!(!mask("'é secret", MODE).contains("secret"));
+    }
+
+    #[test]
+    fn literals_are_found_as_the_session_reads_them() {
+        let mode = SqlMode { no_backslash_escapes: true, ..MODE };
+        assert_eq!(mask(r"SELECT 'C:\' AND 'Ann Smith'", mode), "SELECT ? AND ?");
+        assert_eq!(mask_unparsed(r"SELECT 'C:\' AND 'Ann Smith'", mode), "SELECT ? AND ?");
+    }
+
+    #[test]
+    fn what_was_not_parsed_shows_no_password_however_it_is_spelled() {
+        let ansi = SqlMode { ansi_quotes: true, ..MODE };
+        for text in [
+            "CREATE USER a IDENTIFIED WITH sha256_password BY 'secret'",
+            "CREATE USER a IDENTIFIED BY secret",
+            "CREATE USER a IDENTIFIED BY \"secret\" FOO",
+            "SELECT 1; CREATE USER a IDENTIFIED BY `secret`; SELEC 1",
+            "SET PASSWORD FOR a := \"secret",
+            "SELECT \"secret\" FRM t",
+        ] {
+            for mode in [MODE, ansi] {
+                assert!(!mask_unparsed(text, mode).contains("secret"), "{}", mask_unparsed(text, mode));
+            }
+        }
+        assert_eq!(mask_unparsed("SELECT `a`, @b FRM t LIMIT 2", ansi), "SELECT `a`, @b FRM t LIMIT ?");
     }
 }

@@ -50,10 +50,13 @@ impl Draft<'_> {
         if account.grants.levels().count() > LEVELS {
             return Err(AccessError::Limit { what: "databases and tables with grants of one account", limit: LEVELS });
         }
-        let new = StoredAccount::write(account);
+        let mut new = StoredAccount::write(account);
         let full = self.document.accounts.len() >= ACCOUNTS;
         match self.document.accounts.iter_mut().find(|stored| stored.is_named(&account.name)) {
-            Some(stored) => *stored = new,
+            Some(stored) => {
+                new.keep_newer(stored);
+                *stored = new;
+            }
             None if full => return Err(AccessError::Limit { what: "accounts", limit: ACCOUNTS }),
             None => self.document.accounts.push(new),
         }

@@ -1,10 +1,11 @@
-//! The stored accounts' document in the meta store. Fields are only ever added.
+//! The stored accounts' document in the meta store. Fields are only ever added, and those of a newer version are kept.
 //!
 //! It holds what is needed to check a password, never one. Whoever can read the meta store can log in to nothing with
 //! it, but can try passwords against it: the meta store is to be guarded like a password file.
 
 use std::sync::Arc;
 
+use cellgate_schemaless::NewerFields;
 use cellgate_sql::{AccountName, Level, Lock, Privilege, Privileges, TlsNeed};
 use cellgate_store::StoreError;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,9 @@ pub(super) const USERS: &str = "users";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct UsersDocument {
     pub accounts: Vec<StoredAccount>,
+    /// What a newer version wrote: kept.
+    #[serde(flatten)]
+    pub newer: NewerFields,
 }
 
 /// One of them.
@@ -42,6 +46,9 @@ pub(super) struct StoredAccount {
     pub max_connections: u32,
     #[serde(default)]
     pub grants: Vec<StoredGrant>,
+    /// What a newer version wrote: kept.
+    #[serde(flatten)]
+    pub newer: NewerFields,
 }
 
 /// Privileges at one level.
@@ -54,6 +61,9 @@ pub(super) struct StoredGrant {
     pub table: Option<String>,
     /// Their names. One that this version does not know gives nothing.
     pub privileges: Vec<String>,
+    /// What a newer version wrote: kept.
+    #[serde(flatten)]
+    pub newer: NewerFields,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -89,6 +99,17 @@ impl StoredAccount {
         }))
     }
 
+    /// What a newer version wrote of this account and of its grants that are still there.
+    pub(super) fn keep_newer(&mut self, before: &mut Self) {
+        self.newer = std::mem::take(&mut before.newer);
+        for grant in &mut self.grants {
+            let same = |known: &&mut StoredGrant| known.database == grant.database && known.table == grant.table;
+            if let Some(known) = before.grants.iter_mut().find(same) {
+                grant.newer = std::mem::take(&mut known.newer);
+            }
+        }
+    }
+
     /// The account as it is stored.
     pub(super) fn write(account: &Account) -> Self {
         let (sha1, sha256) = match account.verifier.hashes() {
@@ -105,6 +126,7 @@ impl StoredAccount {
             require_tls: account.tls == TlsNeed::Required,
             max_connections: account.max_connections,
             grants: grants.map(|(level, held)| StoredGrant::write(level, held)).collect(),
+            newer: NewerFields::new(),
         }
     }
 }
@@ -128,7 +150,8 @@ impl StoredGrant {
             Level::Database(database) => (Some(database), None),
             Level::Table { database, table } => (Some(database), Some(table)),
         };
-        Self { database, table, privileges: privileges.iter().map(|p| p.name().to_owned()).collect() }
+        let privileges = privileges.iter().map(|p| p.name().to_owned()).collect();
+        Self { database, table, privileges, newer: NewerFields::new() }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Changing the catalog: one document, read, edited and set again until nobody else was faster; and its databases.
 
-use cellgate_schemaless::TableDef;
+use cellgate_schemaless::{NewerFields, TableDef};
 
-use super::document::{CATALOG, CatalogDocument, DatabaseOptions, Unpublished, encode};
+use super::document::{CATALOG, CatalogDocument, Unpublished, encode};
 use super::{Catalog, CatalogError};
 
 /// How often a change may find that another proxy's came first.
@@ -105,13 +105,12 @@ impl Catalog {
 
 fn set_collation(document: &mut CatalogDocument, database: &str, collation: Option<&str>) {
     if let Some(collation) = collation {
-        let options = DatabaseOptions { collation: collation.to_owned() };
-        document.database_options.insert(database.to_owned(), options);
+        document.database_options.entry(database.to_owned()).or_default().collation = collation.to_owned();
     }
 }
 
 /// The physical side of a table that is one no more.
 pub(super) fn unpublished(table: &TableDef, since: i64) -> Unpublished {
     let name = table.made_as.as_ref().unwrap_or(&table.name).clone();
-    Unpublished { id: table.id, name, since, dropped: true }
+    Unpublished { id: table.id, name, since, dropped: true, newer: NewerFields::new() }
 }

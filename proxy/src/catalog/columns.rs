@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use cellgate_schemaless::limits::{COLUMN_KEY_BYTES, DECLARED_COLUMNS};
-use cellgate_schemaless::{RowColumn, TableDef};
+use cellgate_schemaless::{NewerFields, RowColumn, TableDef};
 use cellgate_sql::{RowColumnSpec, TableChange, TableName};
 
 use super::change::Changed;
@@ -140,7 +140,7 @@ pub(super) fn add_column(table: &mut TableDef, column: &RowColumnSpec) -> Result
         count += 1;
     }
     let (name, missing, added_in) = (column.name.clone(), column.missing.clone(), table.def);
-    table.columns.push(RowColumn { name, storage_key, missing, added_in });
+    table.columns.push(RowColumn { name, storage_key, missing, added_in, newer: NewerFields::new() });
     Ok(())
 }
 

@@ -1,8 +1,8 @@
-//! The catalog's document in the meta store. Fields are only ever added.
+//! The catalog's document in the meta store. Fields are only ever added, and those of a newer version are kept.
 
 use std::collections::BTreeMap;
 
-use cellgate_schemaless::{TableDef, TableId, TableRef};
+use cellgate_schemaless::{NewerFields, TableDef, TableId, TableRef};
 use cellgate_store::StoreError;
 use serde::{Deserialize, Serialize};
 
@@ -24,13 +24,19 @@ pub struct CatalogDocument {
     /// What databases were given beside their names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub database_options: BTreeMap<String, DatabaseOptions>,
+    /// What a newer version wrote: kept.
+    #[serde(flatten)]
+    pub newer: NewerFields,
 }
 
 /// The options of a database.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatabaseOptions {
     /// Its default collation.
     pub collation: String,
+    /// What a newer version wrote: kept.
+    #[serde(flatten)]
+    pub newer: NewerFields,
 }
 
 /// A physical table that is no table.
@@ -44,6 +50,9 @@ pub struct Unpublished {
     pub since: i64,
     /// Whether it was a table once (to be dropped now) rather than one being created.
     pub dropped: bool,
+    /// What a newer version wrote: kept.
+    #[serde(flatten)]
+    pub newer: NewerFields,
 }
 
 impl Unpublished {

@@ -3,7 +3,7 @@
 //! What needs physical tables is done in three steps: an id is reserved, the physical table is made in every cluster,
 //! the table is published. Whoever crashes between them leaves an entry in the list of unpublished ones.
 
-use cellgate_schemaless::{KeyForm, RowColumn, TableDef, TableKind};
+use cellgate_schemaless::{KeyForm, NewerFields, RowColumn, TableDef, TableKind};
 use cellgate_sql::{RowColumnSpec, TableName};
 
 use super::change::{Changed, unpublished};
@@ -220,7 +220,13 @@ pub(super) fn rename(document: &mut CatalogDocument, from: &TableName, to: &Tabl
 fn reserve(document: &mut CatalogDocument, name: &str, since: i64) -> Result<u32, CatalogError> {
     let id = document.last_table_id.checked_add(1).ok_or(CatalogError::TablesExhausted)?;
     document.last_table_id = id;
-    document.unpublished.push(Unpublished { id, name: name.to_owned(), since, dropped: false });
+    document.unpublished.push(Unpublished {
+        id,
+        name: name.to_owned(),
+        since,
+        dropped: false,
+        newer: NewerFields::new(),
+    });
     Ok(id)
 }
 
@@ -253,6 +259,7 @@ fn define(
         created_at: now,
         comment: String::new(),
         made_as: None,
+        newer: NewerFields::new(),
     };
     match new {
         NewTable::Declared { columns, comment } => {

@@ -3,9 +3,10 @@
 mod ddl;
 mod fixture;
 
-use cellgate_schemaless::{ColumnKey, ErrorKind, RefKey, RowKey, TableDef, Triple};
+use cellgate_schemaless::{ColumnKey, ErrorKind, NewerFields, RefKey, RowKey, TableDef, Triple};
 use cellgate_sql::{RowColumnSpec, TableChange, TableName};
 use cellgate_store::StoreError;
+use cellgate_store::meta::MetaStore as _;
 use fixture::{Stores, Trip};
 
 use super::upkeep::ABANDONED_AFTER;
@@ -357,7 +358,7 @@ async fn a_dropped_database_takes_its_tables_with_it_and_no_others() {
 
 /// The table that ids are looked up by, as a creation that failed would have published it.
 fn unmade(stores: &Stores, id: u32) -> TableDef {
-    let entry = Unpublished { id, name: "trips".to_owned(), since: 0, dropped: false };
+    let entry = Unpublished { id, name: "trips".to_owned(), since: 0, dropped: false, newer: NewerFields::new() };
     let listed = stores.unpublished().iter().any(|u| u.id == id);
     assert!(listed, "table {id} is not listed as unpublished");
     TableDef {
@@ -373,6 +374,7 @@ fn unmade(stores: &Stores, id: u32) -> TableDef {
         created_at: 0,
         comment: String::new(),
         made_as: None,
+        newer: NewerFields::new(),
     }
 }
 
@@ -445,4 +447,30 @@ async fn a_cluster_that_is_added_later_gets_the_tables_that_exist_and_no_others(
     assert_eq!(made_in(&stores, &riders).await, 2);
     new.complete().await.unwrap();
     assert_eq!(made_in(&stores, &riders).await, 3);
+}
+
+#[tokio::test]
+async fn what_a_newer_version_wrote_is_kept() {
+    let stores = Stores::new();
+    let catalog = stores.catalog().await;
+    let columns = [column("BASE")];
+    catalog.create_table(&name("trips"), false, declared(&columns)).await.unwrap();
+    let stored = stores.meta.load("catalog").await.unwrap().unwrap();
+    let mut body: serde_json::Value = serde_json::from_slice(&stored.body).unwrap();
+    body["new"] = 1.into();
+    body["tables"][0]["new"] = "2".into();
+    body["tables"][0]["columns"][0]["new"] = vec![3].into();
+    assert!(stores.meta.compare_and_set("catalog", stored.version, body.to_string().as_bytes()).await.unwrap());
+
+    let older = stores.catalog().await;
+    alter(&older, &name("trips"), &[column("STATUS")], &[]).await.unwrap();
+    create(&older, "other").await.unwrap();
+    let written = stores.meta.load("catalog").await.unwrap().unwrap().body;
+    let written: serde_json::Value = serde_json::from_slice(&written).unwrap();
+    let trips = written["tables"].as_array().unwrap().iter().find(|table| table["name"] == "trips").unwrap();
+    assert_eq!(trips["columns"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        (&written["new"], &trips["new"], &trips["columns"][0]["new"]),
+        (&1.into(), &"2".into(), &vec![3].into())
+    );
 }

@@ -20,7 +20,9 @@ file, all at once, or prints the effective configuration; `--connect` also tries
 - A password comes from a variable or from a file; wherever it could show, `***` is printed.
 - An unknown key is an error that names the nearest known one.
 - SIGHUP reads the file again. What is marked *reload* takes effect at once; for the rest the log says that a restart is
-  needed. A file with an error changes nothing.
+  needed. Connections that are open keep their `timeouts.handshake`, `idle`, `read` and `write` and their `limits.cursors`,
+  `long_data` and, of the protocol's own, `prepared_statements`: those count for new ones. A file with an error changes
+  nothing.
 
 An example over three servers:
 

@@ -62,10 +62,12 @@ section! {
         collect_rows: usize = "100000" in "1" to "100000000", Reload;
         /// Most bytes of rows one statement may hold at a time to sort, group or shape them.
         collect_bytes: Size = "64MiB" in "1MiB" to "64GiB", Reload;
-        /// Most prepared statements of one connection; further ones get error 1461.
+        /// Most prepared statements of one connection, and as many again that are prepared by name (PREPARE); further ones
+        /// get error 1461.
         prepared_statements: usize = "1024" in "1" to "1000000", Reload;
         /// Most results one connection may leave on the server to fetch them in parts (cursors); further ones are sent
-        /// at once. Each holds a page of rows.
+        /// at once. Each holds a page of rows, or all of them if they had to be sorted or grouped; together they hold no
+        /// more than `collect_bytes` (1104).
         cursors: usize = "16" in "0" to "1000", Reload;
         /// Longest wait before a login is judged, after others of the same user from the same host failed: nothing for
         /// the first three, then 250 ms, doubled with each. "0s" is no delay.
@@ -132,7 +134,7 @@ section! {
         lock: Duration = "5s" in "10ms" to "10m", Restart;
         /// A free connection of a pool, or a place in a shared statement.
         queue: Duration = "5s" in "10ms" to "10m", Restart;
-        /// From a client's connection to the end of its login.
+        /// From a client's connection to the end of its login, a PROXY header included.
         handshake: Duration = "10s" in "100ms" to "10m", Reload;
         /// A client's next command (MySQL's `wait_timeout`).
         idle: Duration = "8h" in "1s" to "8760h", Reload;
@@ -155,7 +157,7 @@ section! {
         /// Statements that take longer are logged and counted; "off" logs none, "0s" all.
         slow_query: Option<Duration> = "1s", Reload;
         /// Whether the slow-query log shows the literals of a statement. They hold keys and bodies, which are
-        /// personal data.
+        /// personal data. Those of a text that is no statement are never shown: one of them could be a password.
         literals: Literals = "masked", Reload;
     }
 }

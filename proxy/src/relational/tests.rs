@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cellgate_schemaless::{KeyForm, Micros, RowColumn, TableDef, TableKind};
+use cellgate_schemaless::{KeyForm, Micros, NewerFields, RowColumn, TableDef, TableKind};
 use cellgate_sql::relational::Relation;
 use cellgate_sql::{Command, Environment, Row, SessionCall, SessionFunction, SqlError, SqlMode, TimeZone, Value};
 
@@ -23,6 +23,7 @@ fn table(id: u32, database: &str, name: &str, columns: &[(&str, Option<&str>)]) 
         storage_key: (*name).into(),
         missing: missing.map(str::to_owned),
         added_in: 1,
+        newer: NewerFields::new(),
     };
     TableDef {
         id,
@@ -35,6 +36,7 @@ fn table(id: u32, database: &str, name: &str, columns: &[(&str, Option<&str>)]) 
         dropped_keys: Vec::new(),
         comment: String::new(),
         made_as: None,
+        newer: NewerFields::new(),
         def: 1,
         created_at: 1_700_000_000_000_000,
     }

@@ -187,20 +187,19 @@ impl Session {
 
     /// What a user may not see does not exist for them; what does not exist and could not be seen is refused.
     pub(super) fn veiled(&self, error: SqlError, kind: StatementKind) -> StatementError {
-        match &error {
-            SqlError::UnknownTable { database, table } => {
-                let privilege = needed(kind);
-                let may = privilege.is_some_and(|p| self.access.may(p, database, Some(table)));
-                if may || privilege.is_none() && self.access.may_see_table(database, table) {
-                    return error.into();
-                }
-                self.denied(verb(kind), table)
+        if let SqlError::UnknownTable { database, table } = &error {
+            let privilege = needed(kind);
+            let may = privilege.is_some_and(|p| self.access.may(p, database, Some(table)));
+            if !may && (privilege.is_some() || !self.access.may_see_table(database, table)) {
+                return self.denied(verb(kind), table);
             }
-            SqlError::UnknownDatabase(database) if !self.access.may_see_database(database) => {
-                self.denied_database(database)
-            }
-            _ => error.into(),
         }
+        if let SqlError::UnknownDatabase(database) = &error
+            && !self.access.may_see_database(database)
+        {
+            return self.denied_database(database);
+        }
+        error.into()
     }
 
     fn need(&self, privilege: Privilege, table: &TableDef) -> Result<(), StatementError> {
@@ -210,7 +209,7 @@ impl Session {
         Err(self.denied(privilege.name(), &table.name))
     }
 
-    fn need_named(&self, privilege: Privilege, name: &TableName) -> Result<(), StatementError> {
+    pub(super) fn need_named(&self, privilege: Privilege, name: &TableName) -> Result<(), StatementError> {
         if self.access.may(privilege, &name.database, Some(&name.table)) {
             return Ok(());
         }

@@ -38,12 +38,9 @@ impl Session {
             SessionCall::GetLock => self.get_lock(arguments, self.read_limit(statement)).await,
             SessionCall::ReleaseLock => self.release_lock(arguments).await,
             SessionCall::ReleaseAllLocks => self.release_all_locks().await,
-            SessionCall::IsFreeLock | SessionCall::IsUsedLock => {
-                let holder = self.lock_holder(arguments).await?;
-                Ok(match call {
-                    SessionCall::IsFreeLock => Value::Int(i64::from(holder.is_none())),
-                    _ => holder.map_or(Value::Null, |id| Value::Int(id.into())),
-                })
+            SessionCall::IsFreeLock => Ok(Value::Int(i64::from(self.lock_holder(arguments).await?.is_none()))),
+            SessionCall::IsUsedLock => {
+                Ok(self.lock_holder(arguments).await?.map_or(Value::Null, |id| Value::Int(id.into())))
             }
         }
     }
@@ -63,27 +60,4 @@ pub(super) fn seconds(value: &Value) -> Option<f64> {
         Value::Decimal(_) | Value::Text(_) | Value::Bytes(_) | Value::Json(_) => text_of(value).trim().parse().ok(),
         Value::Null | Value::DateTime(_) => None,
     }
-}
-
-/// A whole number, as LAST_INSERT_ID(n) takes it.
-pub(super) fn integer(value: &Value) -> i64 {
-    match value {
-        Value::Int(n) => *n,
-        Value::UInt(n) => n.cast_signed(),
-        #[allow(clippy::cast_possible_truncation, reason = "saturates, as MySQL does")]
-        other => seconds(other).map_or(0, |n| n.round() as i64),
-    }
-}
-
-/// A random UUID (version 4). MySQL's are of version 1; they are as unique, and nobody reads their time.
-pub(super) fn uuid() -> String {
-    let mut bytes = [0_u8; 16];
-    if getrandom::fill(&mut bytes).is_err() {
-        // Without randomness the clock is what is left.
-        bytes.copy_from_slice(&super::wall_clock().0.unsigned_abs().to_be_bytes().repeat(2));
-    }
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use cellgate_schemaless::{NewCell, Version};
-use cellgate_sql::Transaction;
+use cellgate_sql::{Privilege, TableName, Transaction};
 use cellgate_store::StoreError;
 use cellgate_store::executor::{CellFate, PutItem, RunError};
 
@@ -15,6 +15,7 @@ use super::buffer::Buffered;
 use super::error::{StatementError, Stored};
 use super::write::name_of;
 use super::{Answer, Characteristics, Done, Open, Session, Start};
+use crate::locks::Key;
 
 /// Most savepoints of one transaction. Frameworks nest a few; a loop must not fill the proxy's memory.
 const SAVEPOINTS: usize = 1000;
@@ -107,12 +108,27 @@ impl Session {
         }
     }
 
+    /// Whether the account may still write to the tables of the open transaction. If not, the transaction stays open: a
+    /// right that is given back in time counts.
+    fn check_commit(&mut self) -> Result<(), StatementError> {
+        self.renew_access();
+        let Some(open) = self.transaction.as_ref().filter(|open| !open.buffer.is_empty()) else { return Ok(()) };
+        for key in &open.tables {
+            if let Key::Table(database, table) = key {
+                let name = TableName { database: database.clone(), table: table.clone() };
+                self.need_named(Privilege::Insert, &name)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes what the open transaction holds, and ends it. Without one: nothing to do, never an error.
     ///
     /// Not bounded by the statement's deadline: what is being written is either done or reported (the stores' own
     /// timeouts bound it).
     pub(super) async fn commit_open(&mut self) -> Result<(), StatementError> {
         let entered = self.enter_commit().await?;
+        self.check_commit()?;
         // What writes is not cut off by KILL.
         let kill = self.process.kill_switch().clone();
         let _shield = kill.shield();

@@ -9,6 +9,7 @@ use super::error::StatementError;
 use super::warnings::Level;
 use super::{Answer, Done, Session};
 use crate::catalog::{Catalog, CatalogError, Changed, NewTable};
+use crate::errors::notes;
 use crate::locks::Entered;
 
 impl Session {
@@ -45,21 +46,21 @@ impl Session {
 async fn change(catalog: &Catalog, ddl: Ddl) -> Result<(Changed, u64, u16), CatalogError> {
     Ok(match ddl {
         Ddl::CreateDatabase { name, if_not_exists, collation } => {
-            (catalog.create_database(&name, if_not_exists, collation.as_deref()).await?, 1, 1007)
+            (catalog.create_database(&name, if_not_exists, collation.as_deref()).await?, 1, notes::DATABASE_EXISTS)
         }
         Ddl::AlterDatabase { name, collation } => (catalog.alter_database(&name, collation.as_deref()).await?, 1, 0),
         Ddl::DropDatabase { name, if_exists } => {
             let (changed, tables) = catalog.drop_database(&name, if_exists).await?;
-            (changed, tables as u64, 1008)
+            (changed, tables as u64, notes::NO_DATABASE)
         }
         Ddl::CreateTable { name, if_not_exists, columns, comment } => {
             let new = NewTable::Declared { columns: &columns, comment: &comment };
-            (catalog.create_table(&name, if_not_exists, new).await?, 0, 1050)
+            (catalog.create_table(&name, if_not_exists, new).await?, 0, notes::TABLE_EXISTS)
         }
         Ddl::CreateTableLike { name, if_not_exists, like } => {
-            (catalog.create_table(&name, if_not_exists, NewTable::Like(&like)).await?, 0, 1050)
+            (catalog.create_table(&name, if_not_exists, NewTable::Like(&like)).await?, 0, notes::TABLE_EXISTS)
         }
-        Ddl::DropTable { names, if_exists } => (catalog.drop_tables(&names, if_exists).await?, 0, 1051),
+        Ddl::DropTable { names, if_exists } => (catalog.drop_tables(&names, if_exists).await?, 0, notes::NO_TABLE),
         Ddl::AlterTable { name, changes, rename } => {
             (catalog.alter_table(&name, &changes, rename.as_ref()).await?, 0, 0)
         }

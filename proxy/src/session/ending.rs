@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use cellgate_metrics::{Command as CommandLabel, Outcome, Shape as ShapeLabel, Stage};
 use cellgate_schemaless::ErrorKind;
-use cellgate_sql::{Statement, StatementKind};
+use cellgate_sql::{SqlMode, Statement, StatementKind};
 
 use super::Session;
 use super::attributes::listed;
@@ -22,8 +22,10 @@ pub(super) struct Ending {
 pub(super) enum Shown<'a> {
     /// One of perhaps several of a text.
     Statement(&'a Statement),
-    /// A text that was not parsed or could not be, as the client sent it.
-    Text(&'a [u8]),
+    /// The text of a statement of a known shape, which is read or writes cells, as the client sent it.
+    Known(&'a [u8], SqlMode),
+    /// A text that is no statement of ours. Nobody can say what of it is a password: its literals are never shown.
+    Refused(&'a [u8], SqlMode),
 }
 
 impl Shown<'_> {
@@ -31,8 +33,11 @@ impl Shown<'_> {
         match (self, literals) {
             (Self::Statement(statement), Literals::Masked) => statement.masked(),
             (Self::Statement(statement), Literals::Shown) => statement.text().to_owned(),
-            (Self::Text(text), Literals::Masked) => cellgate_sql::mask(&String::from_utf8_lossy(text)),
-            (Self::Text(text), Literals::Shown) => String::from_utf8_lossy(text).into_owned(),
+            (Self::Known(text, mode), Literals::Masked) => cellgate_sql::mask(&String::from_utf8_lossy(text), mode),
+            (Self::Known(text, _), Literals::Shown) => String::from_utf8_lossy(text).into_owned(),
+            (Self::Refused(text, mode), Literals::Masked | Literals::Shown) => {
+                cellgate_sql::mask_unparsed(&String::from_utf8_lossy(text), mode)
+            }
         }
     }
 
@@ -41,7 +46,7 @@ impl Shown<'_> {
         match self {
             Self::Statement(statement) => statement.tags(),
             // Its comments are in it.
-            Self::Text(_) => String::new(),
+            Self::Known(..) | Self::Refused(..) => String::new(),
         }
     }
 }

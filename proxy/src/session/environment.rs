@@ -10,7 +10,7 @@ use cellgate_sql::{
     Environment, Privilege, SessionCall, SessionFunction, SqlError, SqlMode, StatementKind, TimeZone, Value,
 };
 
-use super::calls::{integer, uuid};
+use super::calls::seconds;
 use super::{Session, wall_clock};
 use crate::catalog::Snapshot;
 use crate::version;
@@ -201,4 +201,27 @@ impl Environment for Bound<'_> {
     fn collect_bytes(&self) -> usize {
         self.session.server.config().limits.collect_bytes.bytes()
     }
+}
+
+/// A whole number, as LAST_INSERT_ID(n) takes it.
+fn integer(value: &Value) -> i64 {
+    match value {
+        Value::Int(n) => *n,
+        Value::UInt(n) => n.cast_signed(),
+        #[allow(clippy::cast_possible_truncation, reason = "saturates, as MySQL does")]
+        other => seconds(other).map_or(0, |n| n.round() as i64),
+    }
+}
+
+/// A random UUID (version 4). MySQL's are of version 1; they are as unique, and nobody reads their time.
+fn uuid() -> String {
+    let mut bytes = [0_u8; 16];
+    if getrandom::fill(&mut bytes).is_err() {
+        // Without randomness the clock is what is left.
+        bytes.copy_from_slice(&wall_clock().0.unsigned_abs().to_be_bytes().repeat(2));
+    }
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }

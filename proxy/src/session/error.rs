@@ -37,7 +37,7 @@ pub enum StatementError {
     #[error("several statements in one text need the capability CLIENT_MULTI_STATEMENTS (SET_OPTION 0)")]
     MultiStatementsOff,
     /// A triple exists with another body. `stored` says which rows of the statement are in all the same.
-    #[error("Duplicate entry '{entry}' for key 'PRIMARY'{stored}")]
+    #[error("{}{stored}", duplicate_entry(entry))]
     Duplicate {
         /// `row-column-version`.
         entry: String,
@@ -198,6 +198,11 @@ pub struct Stored {
     pub rows: Vec<usize>,
 }
 
+/// What is said of a name that is taken, as an error or, by INSERT IGNORE, as a warning.
+pub(super) fn duplicate_entry(entry: &str) -> String {
+    format!("Duplicate entry '{entry}' for key 'PRIMARY'")
+}
+
 /// How many rows are listed one by one.
 const LISTED: usize = 20;
 
@@ -214,6 +219,11 @@ impl std::fmt::Display for Stored {
 }
 
 impl StatementError {
+    /// An INSERT whose time is over while it goes on.
+    pub(super) fn put_timeout() -> Self {
+        Self::Timeout { detail: "; the rows may be stored: repeating an insert of explicit versions settles it" }
+    }
+
     /// The class of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {

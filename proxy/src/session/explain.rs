@@ -55,16 +55,7 @@ impl Session {
     /// `EXPLAIN [ANALYZE]`.
     pub(super) async fn explain(&mut self, explain: Explain, time: ReadTime) -> Result<Answer, StatementError> {
         let lines = self.lines(&explain.command);
-        let analyzed = match explain.command {
-            Command::Read(read) if explain.analyze => Some(self.analyze(read, time).await?),
-            _ if explain.analyze => {
-                return Err(StatementError::Unsupported {
-                    what: "EXPLAIN ANALYZE of a statement that is not a SELECT",
-                    instead: "it would run the statement: write EXPLAIN, or the statement itself",
-                });
-            }
-            _ => None,
-        };
+        let analyzed = if explain.analyze { Some(self.analyze(explain.command, time).await?) } else { None };
         let columns = columns(analyzed.is_some());
         let rows = lines.into_iter().zip(1_i64..).map(|(line, id)| {
             let mut row = line.row(id);
@@ -77,7 +68,30 @@ impl Session {
     }
 
     /// Runs a SELECT and answers its rows and microseconds.
-    async fn analyze(&mut self, read: Read, time: ReadTime) -> Result<(i64, i64), StatementError> {
+    async fn analyze(&mut self, command: Command, time: ReadTime) -> Result<(i64, i64), StatementError> {
+        let read = match command {
+            Command::Read(read) => read,
+            Command::Relational(_)
+            | Command::Put(_)
+            | Command::Erase(_)
+            | Command::Ddl(_)
+            | Command::Use(_)
+            | Command::Set(_)
+            | Command::Transaction(_)
+            | Command::Show(_)
+            | Command::Explain(_)
+            | Command::Account(_)
+            | Command::Lock(_)
+            | Command::Prepared(_)
+            | Command::Flush(_)
+            | Command::Kill { .. }
+            | Command::Nothing => {
+                return Err(StatementError::Unsupported {
+                    what: "EXPLAIN ANALYZE of a statement that is not a SELECT",
+                    instead: "it would run the statement: write EXPLAIN, or the statement itself",
+                });
+            }
+        };
         let started = Instant::now();
         // Nobody reads its rows: it has the time of one statement, however many there are.
         let time = ReadTime { end: Some(time.deadline()), ..time };

@@ -130,17 +130,12 @@ impl Handler for Session {
             && let Some(mut ready) = self.ready(&plan, &literals)
         {
             if let Some(cell) = self.at_once(&ready, started) {
-                return Answering::Now(self.answer_now(
-                    CommandLabel::Query,
-                    Shown::Text(&text),
-                    &ready,
-                    cell.as_ref(),
-                    reply,
-                ));
+                let shown = Shown::Known(&text, self.variables.sql_mode());
+                return Answering::Now(self.answer_now(CommandLabel::Query, shown, &ready, cell.as_ref(), reply));
             }
             self.server.processes().begin(&self.process, Running::Text(text.clone()), started);
             return Answering::soon(async move {
-                let shown = Shown::Text(&text);
+                let shown = Shown::Known(&text, self.variables.sql_mode());
                 match self.answer(CommandLabel::Query, shown, &mut ready, reply).await? {
                     Answered::Replied(replied) => Ok(replied),
                     Answered::LongWay(reply) => {
@@ -208,11 +203,20 @@ impl Handler for Session {
         let (opened, outcome) = match answer {
             Ok(Answer::Done(done)) => (Ok(Opened::Done(self.ok_reply(done))), Outcome::Ok),
             Ok(rows @ (Answer::Table(_) | Answer::Stream(_))) => {
-                let mut cursor = RowSource::of(rows);
-                cursor.outlast();
-                let columns = cursor.columns().to_vec();
-                self.last.row_count = -1;
-                (Ok(Opened::Rows { cursor: Cursor(cursor), columns, status: Session::status(self) }), Outcome::Ok)
+                let mut rows = RowSource::of(rows);
+                rows.outlast();
+                let columns = rows.columns().to_vec();
+                let most = self.server.config().limits.collect_bytes.bytes();
+                match self.cursors.keep(rows, most) {
+                    Ok(cursor) => {
+                        self.last.row_count = -1;
+                        (Ok(Opened::Rows { cursor, columns, status: Session::status(self) }), Outcome::Ok)
+                    }
+                    Err(error) => {
+                        let error = StatementError::from(error);
+                        (Err(self.note_error(&error)), Outcome::Error(error.kind()))
+                    }
+                }
             }
             Err(error) => (Err(self.note_error(&error)), Outcome::Error(error.kind())),
         };
@@ -225,15 +229,15 @@ impl Handler for Session {
         self.process.kill_switch().statement_begins();
     }
 
-    async fn fetch(&mut self, Cursor(cursor): &mut Cursor) -> Result<Option<cellgate_sql::Row>, ErrorReply> {
-        match cursor.next(self.process.kill_switch()).await {
+    async fn fetch(&mut self, Cursor { rows, .. }: &mut Cursor) -> Result<Option<cellgate_sql::Row>, ErrorReply> {
+        match rows.next(self.process.kill_switch()).await {
             Ok(Some(row)) => {
                 self.server.metrics().rows_sent(1);
                 Ok(Some(row))
             }
             Ok(None) => {
-                self.last.found_rows = cursor.sent();
-                self.warn_of(cursor.notes());
+                self.last.found_rows = rows.sent();
+                self.warn_of(rows.notes());
                 Ok(None)
             }
             Err(error) => Err(self.note_error(&error)),
@@ -300,7 +304,8 @@ impl Session {
             Err(error) => {
                 let answer = self.note_error(&error);
                 let ending = Ending { outcome: Outcome::Error(error.kind()), rows: 0 };
-                self.finish(CommandLabel::Query, Shown::Text(&text), ShapeLabel::Other, started, &ending);
+                let shown = Shown::Refused(&text, self.variables.sql_mode());
+                self.finish(CommandLabel::Query, shown, ShapeLabel::Other, started, &ending);
                 Ok(reply.error(&answer))
             }
         }

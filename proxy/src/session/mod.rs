@@ -52,6 +52,7 @@ use buffer::Buffer;
 pub use error::{StatementError, Stored};
 use locking::Held;
 use read::Stream;
+use rows::CursorRoom;
 use track::Track;
 use user_variables::UserVariables;
 pub use variables::{ServerFacts, VariableError, Variables};
@@ -89,6 +90,7 @@ pub struct Session {
     held: Held,
     /// Statements that were prepared by name.
     prepared: BTreeMap<String, Arc<Plan>>,
+    cursors: CursorRoom,
     tls: Option<TlsSession>,
     /// How the connection's packets are compressed.
     compression: Option<Algorithm>,
@@ -221,6 +223,7 @@ impl Session {
             calls: Vec::new(),
             held: Held::default(),
             prepared: BTreeMap::new(),
+            cursors: CursorRoom::default(),
             tls: None,
             compression: None,
             client: Attributes::new(),

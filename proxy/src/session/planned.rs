@@ -17,7 +17,7 @@ use cellgate_store::executor::CellFate;
 use super::carried::carried;
 use super::ending::{Ending, Shown};
 use super::error::{StatementError, Stored};
-use super::warnings::{Level, Warnings};
+use super::warnings::Warnings;
 use super::write::name_of;
 use super::{Characteristics, Done, Session};
 use crate::locks::{Locks, QuickWrite};
@@ -270,16 +270,14 @@ impl Session {
             drop(announced);
             fate
         });
-        let fate = self.patience.wait_until(deadline, Pin::new(&mut write)).await.ok_or(StatementError::Timeout {
-            detail: "; the rows may be stored: repeating an insert of explicit versions settles it",
-        })?;
+        let fate = self.patience.wait_until(deadline, Pin::new(&mut write)).await;
+        let fate = fate.ok_or_else(StatementError::put_timeout)?;
         self.server.metrics().rows_received(1);
         let entry = || name_of(&triple.row, &triple.column, Some(triple.ref_key));
         match fate {
             CellFate::Written(written) if written.new => Ok(Done { affected: 1, ..Done::default() }),
             CellFate::Written(_) => {
-                let note = format!("Cell '{}' exists with the same body: nothing to do", entry());
-                self.last.warnings.push(Level::Note, 1062, note);
+                self.note_same(&entry());
                 Ok(Done::default())
             }
             CellFate::Conflict(_) => Err(StatementError::Duplicate { entry: entry(), stored: Stored::default() }),

@@ -85,31 +85,45 @@ impl Session {
         }
     }
 
-    /// The columns of a statement's result, with the catalog read again if it may be out of date.
+    /// The columns of a statement's result. As when it runs: what is refused is judged once more by the newest accounts,
+    /// and what is not known once more by the newest catalog.
     pub(super) async fn describe(&mut self, statement: &Statement) -> Result<Vec<ColumnMeta>, StatementError> {
         self.renew_access();
-        let snapshot = self.server.catalog().snapshot();
-        match self.describe_with(statement, &snapshot) {
+        let version = self.access().version();
+        match self.describe_known(statement).await {
             Err(error) if error.suspects_access() => {
                 let server = Arc::clone(&self.server);
-                if !server.accounts().look_again(self.access().version()).await {
+                if !server.accounts().look_again(version).await {
                     return Err(error);
                 }
                 self.renew_access();
-                self.describe_with(statement, &snapshot)
+                self.describe_known(statement).await
             }
-            Err(error) if error.suspects_catalog() => {
-                let Ok(newer) = self.server.catalog().refresh().await else { return Err(error) };
-                self.describe_with(statement, &newer)
-            }
-            Ok(columns) if columns.is_empty() => self.describe_own(statement, &snapshot).await,
             answer => answer,
         }
     }
 
-    fn describe_with(&self, statement: &Statement, catalog: &Snapshot) -> Result<Vec<ColumnMeta>, StatementError> {
-        let environment = self.environment(catalog).running(statement.kind());
-        cellgate_sql::describe(statement, &environment).map_err(|e| self.veiled(e, statement.kind()))
+    async fn describe_known(&self, statement: &Statement) -> Result<Vec<ColumnMeta>, StatementError> {
+        let snapshot = self.server.catalog().snapshot();
+        match self.describe_with(statement, &snapshot).await {
+            Err(error) if error.suspects_catalog() => match self.server.catalog().refresh().await {
+                Ok(newer) if newer.version() > snapshot.version() => self.describe_with(statement, &newer).await,
+                Ok(_) | Err(_) => Err(error),
+            },
+            answer => answer,
+        }
+    }
+
+    async fn describe_with(
+        &self,
+        statement: &Statement,
+        catalog: &Arc<Snapshot>,
+    ) -> Result<Vec<ColumnMeta>, StatementError> {
+        let described = {
+            let environment = self.environment(catalog).running(statement.kind());
+            cellgate_sql::describe(statement, &environment).map_err(|e| self.veiled(e, statement.kind()))?
+        };
+        if described.is_empty() { self.describe_own(statement, catalog).await } else { Ok(described) }
     }
 
     /// The columns of SHOW and EXPLAIN, which the session alone knows; none for everything else. A statement whose
@@ -139,7 +153,20 @@ impl Session {
         match command {
             Command::Show(show) => self.show_columns(show, catalog).await,
             Command::Explain(explain) => Ok(explain::columns(explain.analyze)),
-            _ => Ok(Vec::new()),
+            Command::Read(_)
+            | Command::Relational(_)
+            | Command::Put(_)
+            | Command::Erase(_)
+            | Command::Ddl(_)
+            | Command::Use(_)
+            | Command::Set(_)
+            | Command::Transaction(_)
+            | Command::Account(_)
+            | Command::Lock(_)
+            | Command::Prepared(_)
+            | Command::Flush(_)
+            | Command::Kill { .. }
+            | Command::Nothing => Ok(Vec::new()),
         }
     }
 }

@@ -6,10 +6,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cellgate_metrics::{Label, Stage};
+use cellgate_metrics::{Shape as ShapeLabel, Stage};
 use cellgate_router::row_order;
 use cellgate_schemaless::{AddedId, Cell, LogScan, Request, TableRef, Triple};
-use cellgate_sql::{ColumnMeta, Cut, Notes, Read, Row, Shape, Shaping, Source, SqlError};
+use cellgate_sql::{ColumnMeta, Cut, Notes, Read, ReadKind, Row, Shape, Shaping, Source, SqlError};
 use cellgate_store::executor::{CellStream, RunError};
 
 use super::buffer::{Buffer, lets_through};
@@ -17,7 +17,7 @@ use super::error::StatementError;
 use super::warnings::Level;
 use super::workshop::AT_ONCE;
 use super::{Answer, Done, Session};
-use crate::errors;
+use crate::errors::{self, notes};
 use crate::server::Server;
 
 impl Session {
@@ -28,12 +28,12 @@ impl Session {
             open.done.read |= matches!(read.source, Source::Cells(_));
         }
         let over_table = matches!(read.source, Source::Cells(_));
-        self.shape = Some(shape_of(read.label));
+        self.shape = Some(shape_of(read.kind));
         if read.scatter {
             self.server.metrics().scatter_statement();
             self.last.warnings.push(
                 Level::Note,
-                1105,
+                notes::OF_OURS,
                 "every shard was read: name a row_key or a PARTITION to read less",
             );
         }
@@ -63,7 +63,11 @@ impl Session {
         self.last.found_rows = stream.found();
         self.warn_of(stream.notes());
         let Some(row) = row else {
-            self.last.warnings.push(Level::Warning, 1329, "No data - zero rows fetched, selected, or processed");
+            self.last.warnings.push(
+                Level::Warning,
+                notes::NO_DATA,
+                "No data - zero rows fetched, selected, or processed",
+            );
             return Ok(Answer::Done(Done::default()));
         };
         self.set_user_variables(names.into_iter().zip(row).collect())?;
@@ -137,9 +141,18 @@ impl Session {
     }
 }
 
-/// The metric label of a SELECT; the dialect's labels are a part of the metric's.
-fn shape_of(label: &str) -> cellgate_metrics::Shape {
-    cellgate_metrics::Shape::all().find(|shape| shape.label() == label).unwrap_or(cellgate_metrics::Shape::Other)
+/// The metric label of a SELECT.
+fn shape_of(kind: ReadKind) -> ShapeLabel {
+    match kind {
+        ReadKind::Get => ShapeLabel::Get,
+        ReadKind::GetMulti => ShapeLabel::GetMulti,
+        ReadKind::Latest => ShapeLabel::Latest,
+        ReadKind::Rows => ShapeLabel::Rows,
+        ReadKind::Partition => ShapeLabel::Partition,
+        ReadKind::Scatter => ShapeLabel::Scatter,
+        ReadKind::RowShape => ShapeLabel::RowShape,
+        ReadKind::Constant => ShapeLabel::Constant,
+    }
 }
 
 fn own_of_log(buffer: &Buffer, table: &TableRef, scan: &LogScan) -> VecDeque<Cell> {
@@ -272,6 +285,11 @@ impl Stream {
     /// The result's columns.
     pub(super) fn columns(&self) -> &[ColumnMeta] {
         &self.columns
+    }
+
+    /// The rows that are made already.
+    pub(super) fn ready(&self) -> impl Iterator<Item = &Row> {
+        self.ready.iter()
     }
 
     /// Its rows are fetched whenever the client likes: later ones are not late.

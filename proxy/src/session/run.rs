@@ -115,9 +115,12 @@ impl Session {
             if !waited {
                 break entered;
             }
-            // Who was waited for may have changed the tables. Once let in, nobody changes them any more.
+            // While it waited, its account may have lost its rights, and who was waited for may have changed the tables. Once
+            // let in, nobody changes those any more.
+            self.renew_access();
             let newer = self.server.catalog().refresh().await.map_err(CatalogError::Meta)?;
             if newer.version() == snapshot.version() {
+                self.check(&command)?;
                 break entered;
             }
             drop(entered);

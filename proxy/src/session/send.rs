@@ -11,7 +11,7 @@ use super::warnings::{Level, Warnings};
 use super::{Answer, Done, Last, Session, StatementError};
 use crate::errors;
 use crate::processes::Running;
-use crate::wire::{ErrorReply, OkReply, Replied, Reply, WireError};
+use crate::wire::{ErrorReply, OkReply, Replied, Reply, RowsReply, WireError};
 
 /// What became of one of several answers.
 struct Part {
@@ -65,25 +65,12 @@ impl Session {
                 Ok(Part { ending: Ending { outcome: Outcome::Ok, rows: 0 }, last: None })
             }
             rows @ (Answer::Table(_) | Answer::Stream(_)) => {
-                let mut rows = RowSource::of(rows);
-                let mut writer = reply.rows_part(rows.columns(), self.status()).await?;
-                loop {
-                    match rows.next(self.process.kill_switch()).await {
-                        Ok(Some(row)) => writer.row(&row).await?,
-                        Ok(None) => break,
-                        Err(error) => {
-                            let outcome = Outcome::Error(error.kind());
-                            let answer = self.note_error(&error);
-                            let replied = writer.fail(&answer).await?;
-                            return Ok(Part { ending: Ending { outcome, rows: rows.sent() }, last: Some(replied) });
-                        }
-                    }
-                }
-                let sent = self.sent_rows(&rows);
-                // The part is ended; the reply goes on.
-                let changes = if writer.tells_changes() { self.take_changes() } else { Vec::new() };
-                let _part = writer.finish_with(self.last.warnings.count(), self.status(), changes).await?;
-                Ok(Part { ending: Ending { outcome: Outcome::Ok, rows: sent }, last: None })
+                let rows = RowSource::of(rows);
+                let writer = reply.rows_part(rows.columns(), self.status()).await?;
+                let (replied, ending) = self.send_rows(rows, writer).await?;
+                // If they did not break off, the part is ended and the reply goes on.
+                let last = matches!(ending.outcome, Outcome::Error(_)).then_some(replied);
+                Ok(Part { ending, last })
             }
         }
     }
@@ -108,27 +95,37 @@ impl Session {
             }
             rows @ (Answer::Table(_) | Answer::Stream(_)) => {
                 let started = Instant::now();
-                let mut rows = RowSource::of(rows);
-                let mut writer = reply.rows(rows.columns(), self.status()).await?;
-                loop {
-                    match rows.next(self.process.kill_switch()).await {
-                        Ok(Some(row)) => writer.row(&row).await?,
-                        Ok(None) => break,
-                        Err(error) => {
-                            let outcome = Outcome::Error(error.kind());
-                            let answer = self.note_error(&error);
-                            let replied = writer.fail(&answer).await?;
-                            return Ok((replied, Ending { outcome, rows: rows.sent() }));
-                        }
-                    }
-                }
-                let sent = self.sent_rows(&rows);
-                let changes = if writer.tells_changes() { self.take_changes() } else { Vec::new() };
-                let replied = writer.finish_with(self.last.warnings.count(), self.status(), changes).await?;
+                let rows = RowSource::of(rows);
+                let writer = reply.rows(rows.columns(), self.status()).await?;
+                let (replied, ending) = self.send_rows(rows, writer).await?;
                 self.server.metrics().stage(Stage::Reply, started.elapsed());
-                Ok((replied, Ending { outcome: Outcome::Ok, rows: sent }))
+                Ok((replied, ending))
             }
         }
+    }
+
+    /// Sends all rows and ends the result set, or breaks it off with the error of a row.
+    async fn send_rows(
+        &mut self,
+        mut rows: RowSource,
+        mut writer: RowsReply<'_>,
+    ) -> Result<(Replied, Ending), WireError> {
+        loop {
+            match rows.next(self.process.kill_switch()).await {
+                Ok(Some(row)) => writer.row(&row).await?,
+                Ok(None) => break,
+                Err(error) => {
+                    let outcome = Outcome::Error(error.kind());
+                    let answer = self.note_error(&error);
+                    let replied = writer.fail(&answer).await?;
+                    return Ok((replied, Ending { outcome, rows: rows.sent() }));
+                }
+            }
+        }
+        let sent = self.sent_rows(&rows);
+        let changes = if writer.tells_changes() { self.take_changes() } else { Vec::new() };
+        let replied = writer.finish_with(self.last.warnings.count(), self.status(), changes).await?;
+        Ok((replied, Ending { outcome: Outcome::Ok, rows: sent }))
     }
 
     pub(super) fn ok_reply(&mut self, done: Done) -> OkReply {

@@ -6,6 +6,7 @@ use super::Session;
 use super::error::StatementError;
 use super::variables::{Checked, Target, VariableError, Variables};
 use super::warnings::Level;
+use crate::errors::notes;
 
 /// One checked assignment.
 enum Assignment {
@@ -53,7 +54,7 @@ impl Session {
         }
         self.set_user_variables(user)?;
         for note in notes {
-            self.last.warnings.push(Level::Warning, 1292, note);
+            self.last.warnings.push(Level::Warning, notes::WRONG_VALUE, note);
         }
         Ok(())
     }

@@ -21,6 +21,8 @@ pub(super) fn keeps_warnings(aspect: &Aspect) -> bool {
     matches!(aspect, Aspect::Warnings | Aspect::Errors)
 }
 
+const NAME_AND_VALUE: [&str; 2] = ["Variable_name", "Value"];
+
 fn text(text: impl Into<String>) -> Value {
     Value::Text(text.into().into())
 }
@@ -68,6 +70,10 @@ impl Session {
         show: Show,
         catalog: &Arc<Snapshot>,
     ) -> Result<Vec<ColumnMeta>, StatementError> {
+        // Its rows may be worth a key pair; those of others are made at once.
+        if let Aspect::Status { .. } = show.aspect {
+            return Ok(columns(&NAME_AND_VALUE));
+        }
         Ok(self.rows_of(show.aspect, &show.filter, catalog).await?.0)
     }
 
@@ -112,7 +118,7 @@ impl Session {
                     Some(_) | None => value,
                 };
                 let rows = all.show().map(|(name, value)| vec![text(name), own(name, value)]).collect();
-                (columns(&["Variable_name", "Value"]), rows)
+                (columns(&NAME_AND_VALUE), rows)
             }
             Aspect::Status { global: _ } => {
                 let mut status = self.server.status();
@@ -131,7 +137,7 @@ impl Session {
                 status.push(("Ssl_version".to_owned(), version.to_owned()));
                 status.sort();
                 let rows = status.into_iter().map(|(name, value)| vec![text(name), text(value)]);
-                (columns(&["Variable_name", "Value"]), rows.collect())
+                (columns(&NAME_AND_VALUE), rows.collect())
             }
             Aspect::Warnings => (columns(&["Level", "#Code", "Message"]), self.last.warnings.rows(false)),
             Aspect::Errors => (columns(&["Level", "#Code", "Message"]), self.last.warnings.rows(true)),

@@ -1,4 +1,4 @@
-//! INSERT, DELETE (erasure) and DDL.
+//! INSERT and DELETE (erasure).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -14,10 +14,11 @@ use cellgate_store::executor::{CellFate, PutItem, RunError};
 
 use super::buffer::{BufferLimits, Buffered};
 use super::carried::carried;
-use super::error::{StatementError, Stored};
+use super::error::{StatementError, Stored, duplicate_entry};
 use super::read::within;
 use super::warnings::Level;
 use super::{Answer, Done, Session, Table, wall_clock};
+use crate::errors::notes;
 use crate::locks::{Entered, Key};
 
 /// What became of each cell of an INSERT that went through: `None` was skipped (INSERT IGNORE).
@@ -51,17 +52,12 @@ impl Session {
         self.server.metrics().rows_received(put.cells.len() as u64);
         for (cell, fate) in put.cells.iter().zip(&fates) {
             if fate.as_ref().is_some_and(|w| !w.new) {
-                let entry = entry(cell, fate.as_ref().map(|w| w.ref_key));
-                self.last.warnings.push(
-                    Level::Note,
-                    1062,
-                    format!("Cell '{entry}' exists with the same body: nothing to do"),
-                );
+                self.note_same(&entry(cell, fate.as_ref().map(|w| w.ref_key)));
             }
         }
         if put.places_ignored {
             let note = "added_id and created_at are given by the store: those of the statement were not used";
-            self.last.warnings.push(Level::Note, 1105, note);
+            self.last.warnings.push(Level::Note, notes::OF_OURS, note);
         }
         let new = put.rows.iter().zip(&fates).filter(|(_, f)| f.as_ref().is_some_and(|w| w.new)).map(|(row, _)| row);
         let affected = new.collect::<BTreeSet<_>>().len() as u64;
@@ -96,9 +92,7 @@ impl Session {
     async fn put_now(&mut self, put: &Put, entered: Vec<Entered>, deadline: Instant) -> Result<Fates, StatementError> {
         let items = put.cells.iter().map(|cell| item(&put.table, cell.clone())).collect();
         let write = self.write(items, entered);
-        let fates = within(deadline, write).await.map_err(|_| StatementError::Timeout {
-            detail: "; the rows may be stored: repeating an insert of explicit versions settles it",
-        })?;
+        let fates = within(deadline, write).await.map_err(|_| StatementError::put_timeout())?;
         settle(put, fates)
     }
 
@@ -135,9 +129,7 @@ impl Session {
             open.retain(|position| !skipped.contains(position));
             let items = open.iter().map(|p| item(&put.table, put.cells[*p].clone())).collect();
             let write = self.write(items, Arc::clone(&entered));
-            let answers = within(deadline, write).await.map_err(|_| StatementError::Timeout {
-                detail: "; the rows may be stored: repeating an insert of explicit versions settles it",
-            })?;
+            let answers = within(deadline, write).await.map_err(|_| StatementError::put_timeout())?;
             let mut withheld = Vec::new();
             let mut failure = None;
             for (position, answer) in open.into_iter().zip(answers) {
@@ -158,8 +150,7 @@ impl Session {
             open = withheld;
         }
         for position in skipped {
-            let message = format!("Duplicate entry '{}' for key 'PRIMARY'", entry(&put.cells[position], None));
-            self.last.warnings.push(Level::Warning, 1062, message);
+            self.warn_of_duplicate(&entry(&put.cells[position], None));
         }
         Ok(fates)
     }
@@ -242,9 +233,20 @@ impl Session {
             }
         }
         for entry in skipped {
-            self.last.warnings.push(Level::Warning, 1062, format!("Duplicate entry '{entry}' for key 'PRIMARY'"));
+            self.warn_of_duplicate(&entry);
         }
         Ok(fates)
+    }
+
+    /// Says that a cell was there already, with the body it was to have.
+    pub(super) fn note_same(&mut self, entry: &str) {
+        let note = format!("Cell '{entry}' exists with the same body: nothing to do");
+        self.last.warnings.push(Level::Note, notes::DUPLICATE, note);
+    }
+
+    /// Says that INSERT IGNORE left a cell out.
+    fn warn_of_duplicate(&mut self, entry: &str) {
+        self.last.warnings.push(Level::Warning, notes::DUPLICATE, duplicate_entry(entry));
     }
 
     fn buffer_limits(&self) -> BufferLimits {

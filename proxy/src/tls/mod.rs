@@ -10,7 +10,7 @@ mod self_signed;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use crate::config::{Listen, TlsCertificate, TlsKey};
 use crate::files::write_whole;
 use crate::signals::told;
+use crate::sync::lock;
 use self_signed::SelfSigned;
 
 /// How often the files are looked at. Certificates are renewed days before they end: this is for whoever tries it out.
@@ -73,6 +74,8 @@ pub struct Tls {
     key: PathBuf,
     shown: Arc<Shown>,
     config: Arc<rustls::ServerConfig>,
+    /// Files that could not be used, and why: said once.
+    told: Mutex<Option<(Stamp, String)>>,
 }
 
 /// What is in use now.
@@ -112,7 +115,7 @@ impl Tls {
             .map_err(|source| TlsError::Unusable { path: certificate.clone(), source })?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&shown) as _);
-        Ok(Some(Self { certificate, key, shown, config: Arc::new(config) }))
+        Ok(Some(Self { certificate, key, shown, config: Arc::new(config), told: Mutex::default() }))
     }
 
     /// Whether [`Tls::open`] would find what it can use; makes nothing.
@@ -149,13 +152,30 @@ impl Tls {
         Ok(true)
     }
 
-    /// [`Tls::renew`], with what came of it in the log.
+    /// [`Tls::renew`], with what came of it in the log, for somebody who has asked for it.
     pub fn renew_logged(&self) {
+        *lock(&self.told) = None;
+        self.look();
+    }
+
+    /// [`Tls::renew`], with what came of it in the log unless that was said of these files before.
+    fn look(&self) {
+        let stamp = stamp(&self.certificate, &self.key);
         match self.renew() {
             Ok(true) => tracing::info!(certificate = %self.certificate.display(), "new TLS certificate in use"),
-            Ok(false) => {}
-            Err(error) => tracing::error!(%error, "the TLS certificate is not renewed"),
+            Ok(false) => *lock(&self.told) = None,
+            Err(error) if self.is_news(stamp, &error) => tracing::error!(%error, "the TLS certificate is not renewed"),
+            Err(_) => {}
         }
+    }
+
+    /// Whether it was not said yet that these files cannot be used for this reason; from now on it was.
+    fn is_news(&self, stamp: Stamp, error: &TlsError) -> bool {
+        let this = Some((stamp, error.to_string()));
+        let mut told = lock(&self.told);
+        let news = *told != this;
+        *told = this;
+        news
     }
 
     /// Looks for new files until `shutdown`.
@@ -168,7 +188,7 @@ impl Tls {
                 _ = beat.tick() => {
                     let tls = Arc::clone(&self);
                     // A file system may hang.
-                    if let Err(error) = tokio::task::spawn_blocking(move || tls.renew_logged()).await {
+                    if let Err(error) = tokio::task::spawn_blocking(move || tls.look()).await {
                         tracing::error!(%error, "looking at the TLS files failed");
                     }
                 }

@@ -86,7 +86,13 @@ fn new_files_are_taken_over_and_broken_ones_change_nothing() {
     assert_ne!(shown(&tls), before);
     std::fs::write(&certificate, "").unwrap();
     touch(&key);
-    assert!(matches!(tls.renew(), Err(TlsError::Missing { .. })));
+    let error = tls.renew().unwrap_err();
+    assert!(matches!(error, TlsError::Missing { .. }));
+    // Said once, until the files or what is wrong with them change.
+    let files = stamp(&certificate, &key);
+    let news = [files, files, [None, None], files].map(|stamp| tls.is_news(stamp, &error));
+    assert_eq!(news, [true, false, true, true]);
+    assert!(tls.is_news(files, &TlsError::NotMade));
 }
 
 #[test]

@@ -24,14 +24,14 @@ pub(super) struct Entered {
     pub(super) plugin: Plugin,
 }
 
-/// Greets a client and logs it in; `None` if it was refused, or left before it said anything (a port check).
+/// Greets a client and logs it in before `until`; `None` if it was refused, or left before it said anything (a port check).
 pub(super) async fn enter<H: Handler>(
     channel: &mut Channel,
     greeting: &Greeting,
     limits: &WireLimits,
     handler: &mut H,
+    until: Instant,
 ) -> Result<Option<Entered>, WireError> {
-    let until = Instant::now() + limits.handshake_timeout;
     let limit = limits.login_packet;
     let bad = |Malformed| WireError::Protocol(Violation::BadHandshake);
     let salt = Salt::fresh()?;

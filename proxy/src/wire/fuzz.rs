@@ -160,7 +160,8 @@ pub async fn fuzz_connection(bytes: &[u8]) -> Result<(), Failure> {
         ..WireLimits::default()
     };
     let greeting = Greeting { server_version: "8.0.36-fuzz".to_owned(), connection_id: 1, tls: None };
-    let lifetime = Lifetime { shutdown, kill: KillSwitch::default() };
+    let login_by = tokio::time::Instant::now() + limits.handshake_timeout;
+    let lifetime = Lifetime { shutdown, kill: KillSwitch::default(), login_by };
     let serving = serve(Box::new(server), greeting, limits, Puppet, lifetime);
     let sending = async {
         // The server may close first.

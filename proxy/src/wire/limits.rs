@@ -10,7 +10,7 @@ pub struct WireLimits {
     pub max_allowed_packet: usize,
     /// Longest packet before the login is through, in bytes: nobody unknown makes us hold more.
     pub login_packet: usize,
-    /// From the greeting to the end of the login.
+    /// From CHANGE_USER to the end of the new login; the first one has [`super::Lifetime::login_by`].
     pub handshake_timeout: Duration,
     /// From one command to the next (`wait_timeout`).
     pub idle_timeout: Duration,
@@ -22,7 +22,7 @@ pub struct WireLimits {
     pub kill_grace: Duration,
     /// Most prepared statements open at once. MySQL's `max_prepared_stmt_count` is 16382 for the whole server.
     pub prepared_statements: usize,
-    /// Most cursors open at once; beyond them a result is sent at once. Each holds a page of rows.
+    /// Most cursors open at once; beyond them a result is sent at once. What they hold is the handler's to bound.
     pub cursors: usize,
     /// Most bytes of SEND_LONG_DATA held at once, over all statements.
     pub long_data: usize,

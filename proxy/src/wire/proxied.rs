@@ -4,10 +4,10 @@
 //! it; what cannot be read ends the connection.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
+use tokio::time::Instant;
 
 use super::error::{Violation, Wait, WireError};
 use super::reader::{Malformed, Reader};
@@ -35,7 +35,7 @@ struct Header {
 ///
 /// # Errors
 /// No header, a malformed one, or none in time.
-pub async fn proxied(mut stream: BoxStream, patience: Duration) -> Result<(BoxStream, Option<SocketAddr>), WireError> {
+pub async fn proxied(mut stream: BoxStream, until: Instant) -> Result<(BoxStream, Option<SocketAddr>), WireError> {
     let reading = async {
         let mut read = BytesMut::with_capacity(LONGEST_TEXT);
         loop {
@@ -47,7 +47,7 @@ pub async fn proxied(mut stream: BoxStream, patience: Duration) -> Result<(BoxSt
             }
         }
     };
-    let read = tokio::time::timeout(patience, reading).await;
+    let read = tokio::time::timeout_at(until, reading).await;
     let (Header { client, length }, mut read) = read.unwrap_or(Err(WireError::Timeout(Wait::Handshake)))?;
     read.advance(length);
     Ok((Box::new(Prefixed::on_behalf(read.freeze(), stream, client)), client))
@@ -134,6 +134,8 @@ pub(super) fn header_length(bytes: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::io::AsyncWriteExt as _;
 
     use super::*;
@@ -203,7 +205,7 @@ mod tests {
             near.write_all(&bytes).await.unwrap();
             near.write_all(b"hello").await.unwrap();
             drop(near);
-            let (mut stream, told) = proxied(Box::new(far), Duration::from_secs(10)).await.unwrap();
+            let (mut stream, told) = proxied(Box::new(far), Instant::now() + Duration::from_secs(10)).await.unwrap();
             assert_eq!(told, client.map(|client| client.parse().unwrap()));
             assert_eq!(stream.peer(), told);
             let mut rest = Vec::new();
@@ -215,11 +217,14 @@ mod tests {
     #[tokio::test]
     async fn a_header_has_its_time_and_its_end() {
         let (near, far) = tokio::io::duplex(1000);
-        let late = proxied(Box::new(far), Duration::from_millis(20)).await;
+        let late = proxied(Box::new(far), Instant::now() + Duration::from_millis(20)).await;
         assert!(matches!(late, Err(WireError::Timeout(Wait::Handshake))));
         drop(near);
         let (near, far) = tokio::io::duplex(1000);
         drop(near);
-        assert!(matches!(proxied(Box::new(far), Duration::from_secs(10)).await, Err(WireError::Closed)));
+        assert!(matches!(
+            proxied(Box::new(far), Instant::now() + Duration::from_secs(10)).await,
+            Err(WireError::Closed)
+        ));
     }
 }

@@ -79,7 +79,7 @@ impl<'a, H: Handler> Ready<'a, H> {
 
     /// Runs until the client quits, is killed, or breaks the connection, or the server stops.
     pub(super) async fn run(&mut self, lifetime: &mut Lifetime) -> Result<(), WireError> {
-        let Lifetime { shutdown, kill } = lifetime;
+        let Lifetime { shutdown, kill, login_by: _ } = lifetime;
         let mut stop = shutdown.clone();
         // One for all waits of the connection: it stays where it is entered while commands come and go.
         let mut stopping = pin!(stopped(&mut stop));

@@ -5,6 +5,7 @@
 //! written.
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::compress::Compressed;
 use super::enter::enter;
@@ -26,6 +27,8 @@ pub struct Lifetime {
     pub shutdown: watch::Receiver<bool>,
     /// This connection's.
     pub kill: KillSwitch,
+    /// By when the login has to be through.
+    pub login_by: Instant,
 }
 
 /// Serves one client until it quits, is refused or killed, or breaks the connection, or until the server stops.
@@ -80,7 +83,7 @@ async fn converse<H: Handler>(
             write_error(channel, &ErrorReply::shutting_down());
             return Ok(());
         }
-        entered = enter(channel, greeting, limits, handler) => entered?,
+        entered = enter(channel, greeting, limits, handler, lifetime.login_by) => entered?,
     };
     let Some(entered) = entered else { return Ok(()) };
     if let Some(algorithm) = entered.client.compression() {

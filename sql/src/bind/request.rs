@@ -11,7 +11,7 @@ use super::condition::analyse;
 use super::keys::{Dimensions, Keys, Tuples};
 use super::view::View;
 use crate::columns::CellColumn;
-use crate::command::Source;
+use crate::command::{ReadKind, Source};
 use crate::environment::Environment;
 use crate::error::SqlError;
 use crate::expression::{Expression, Slot};
@@ -38,7 +38,7 @@ pub(super) struct Plan {
     /// Whether the cells come in the order asked for.
     pub ordered: bool,
     pub scatter: bool,
-    pub label: &'static str,
+    pub kind: ReadKind,
 }
 
 /// The conditions ANDed, each with what it says about keys.
@@ -87,7 +87,7 @@ pub(super) fn plan(
 ) -> Result<Plan, SqlError> {
     let conjuncts = Conjuncts::new(condition);
     let keys = conjuncts.keys();
-    let nothing = |label| Plan { source: Source::Nothing, residual: None, ordered: true, scatter: false, label };
+    let nothing = |kind| Plan { source: Source::Nothing, residual: None, ordered: true, scatter: false, kind };
     let by_row = keys.row_set();
     if by_row.is_none() && keys.added_equals && partitions.is_none() && keys.shards.is_all() {
         return Err(unsupported(
@@ -96,7 +96,7 @@ pub(super) fn plan(
         ));
     }
     if keys.is_nothing() || (demand.limit == Some(0) && demand.row_per_cell) {
-        return Ok(nothing(if by_row.is_some() { "rows" } else { "partition" }));
+        return Ok(nothing(if by_row.is_some() { ReadKind::Rows } else { ReadKind::Partition }));
     }
     match by_row {
         Some(rows) => {
@@ -108,7 +108,7 @@ pub(super) fn plan(
             };
             let kept: BTreeSet<RowKey> = rows.into_iter().filter(in_shards).collect();
             if kept.is_empty() {
-                return Ok(nothing("rows"));
+                return Ok(nothing(ReadKind::Rows));
             }
             Ok(by_key(table, conjuncts, keys, &kept, demand))
         }
@@ -148,7 +148,7 @@ fn by_key(table: &TableDef, conjuncts: Conjuncts, keys: Keys, rows: &BTreeSet<Ro
             keys.reverse();
         }
         return Plan {
-            label: if keys.len() == 1 { "get" } else { "get_multi" },
+            kind: if keys.len() == 1 { ReadKind::Get } else { ReadKind::GetMulti },
             source: if keys.is_empty() {
                 Source::Nothing
             } else {
@@ -176,7 +176,7 @@ fn by_key(table: &TableDef, conjuncts: Conjuncts, keys: Keys, rows: &BTreeSet<Ro
                 residual,
                 ordered: true,
                 scatter: false,
-                label: "latest",
+                kind: ReadKind::Latest,
             };
         }
     }
@@ -190,7 +190,7 @@ fn by_key(table: &TableDef, conjuncts: Conjuncts, keys: Keys, rows: &BTreeSet<Ro
         residual,
         ordered: direction.is_some(),
         scatter: false,
-        label: "rows",
+        kind: ReadKind::Rows,
     }
 }
 
@@ -235,9 +235,9 @@ fn by_log(
     let residual = conjuncts.residual(expressed);
     let wanted = demand.limit.map(|n| n.saturating_add(demand.offset));
     let limit = if residual.is_none() && demand.row_per_cell && ordered { wanted } else { None };
-    let label = if scatter { "scatter" } else { "partition" };
+    let kind = if scatter { ReadKind::Scatter } else { ReadKind::Partition };
     if shards.is_empty() {
-        return Plan { source: Source::Nothing, residual: None, ordered: true, scatter: false, label };
+        return Plan { source: Source::Nothing, residual: None, ordered: true, scatter: false, kind };
     }
     let scan = LogScan {
         shards,
@@ -247,7 +247,7 @@ fn by_log(
         after: None,
         limit,
     };
-    Plan { source: Source::Cells(Request::Log { table: table.table_ref(), scan }), residual, ordered, scatter, label }
+    Plan { source: Source::Cells(Request::Log { table: table.table_ref(), scan }), residual, ordered, scatter, kind }
 }
 
 fn column_filter(keys: &Keys) -> ColumnFilter {
@@ -377,5 +377,5 @@ pub(super) fn plan_rows(
         }
     };
     let ordered = direction == Some(Direction::Ascending);
-    Ok((Plan { source, residual, ordered, scatter, label: "row_shape" }, input))
+    Ok((Plan { source, residual, ordered, scatter, kind: ReadKind::RowShape }, input))
 }

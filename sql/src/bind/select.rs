@@ -9,7 +9,7 @@ use super::resolved::{Resolved, columns, expand};
 use super::scope::{Bound, Session, unknown_column};
 use super::view::View;
 use crate::ast::{From, Item, Limit, Select};
-use crate::command::{Cut, Read, Source};
+use crate::command::{Cut, Read, ReadKind, Source};
 use crate::environment::Environment;
 use crate::error::SqlError;
 use crate::expression::number::Number;
@@ -221,7 +221,7 @@ pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlEr
             shape: Shape::new(Plan { filter: condition, order: Vec::new(), ..plan }),
             locking: false,
             scatter: false,
-            label: "constant",
+            kind: ReadKind::Constant,
             limited,
             cut,
             into: select.into.clone(),
@@ -259,7 +259,7 @@ fn over_table(
         shape: Shape::new(Plan { input, filter: source.residual, order, ..plan }),
         locking,
         scatter: source.scatter,
-        label: source.label,
+        kind: source.kind,
         limited: false,
         cut: None,
         into: Vec::new(),

@@ -151,7 +151,7 @@ impl Statement {
 
     /// Its text with every literal replaced by `?`: what may be logged.
     pub fn masked(&self) -> String {
-        crate::mask::mask_in(&self.inner.text, self.inner.mode)
+        crate::mask::mask(&self.inner.text, self.inner.mode)
     }
 
     /// `/*+ MAX_EXECUTION_TIME(ms) */`

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use cellgate_sql::{Lock, Privilege};
+use cellgate_store::meta::MetaStore as _;
 
 use super::{Memory, name, proxy, root, run, run_as, users};
 use crate::access::{AccessError, AccessNote, Accounts, create, grants};
@@ -345,4 +346,25 @@ async fn what_others_may_do_is_shown_to_administrators_only() {
     assert!(snapshot.shown(&app, &name("other", "%")).is_err());
     assert!(snapshot.shown(&app, &name("app", "%")).is_ok());
     assert!(matches!(snapshot.shown(&boss, &name("x", "%")), Err(AccessError::NoSuchGrant(_))));
+}
+
+#[tokio::test]
+async fn what_a_newer_version_wrote_of_accounts_is_kept() {
+    let meta = Arc::<Memory>::default();
+    let accounts = proxy(&meta).await;
+    run(&accounts, "CREATE USER app, other").await;
+    run(&accounts, "GRANT SELECT ON shop.* TO app").await;
+    let body = meta.text().replacen("{\"accounts\"", "{\"a\":[1],\"accounts\"", 1);
+    let body = body.replace("{\"user\":", "{\"b\":2,\"user\":").replace("{\"database\":", "{\"c\":3,\"database\":");
+    let version = meta.load("users").await.unwrap().unwrap().version;
+    assert!(meta.compare_and_set("users", version, body.as_bytes()).await.unwrap());
+
+    let newer = proxy(&meta).await;
+    run(&newer, "GRANT INSERT ON shop.* TO app").await;
+    run(&newer, "ALTER USER app IDENTIFIED BY 'x'").await;
+    let written = meta.text();
+    assert!(written.contains("INSERT"), "{written}");
+    for (field, times) in [("\"a\":[1]", 1), ("\"b\":2", 2), ("\"c\":3", 1)] {
+        assert_eq!(written.matches(field).count(), times, "{field} of {written}");
+    }
 }

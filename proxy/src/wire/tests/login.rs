@@ -257,6 +257,16 @@ async fn a_login_that_does_not_come_in_time_is_ended() {
 }
 
 #[tokio::test]
+async fn a_login_has_only_what_is_left_of_its_time() {
+    // A PROXY header came late, for example.
+    let mut client = Setup { login: Some(SOON), ..Setup::default() }.connect();
+    client.greeting().await;
+    assert_eq!(client.error_code().await, 1159);
+    drop(client.stream);
+    assert!(matches!(client.served.await.unwrap(), Err(WireError::Timeout(Wait::Handshake))));
+}
+
+#[tokio::test]
 async fn a_login_that_trickles_in_is_ended_too() {
     let limits = WireLimits { handshake_timeout: 3 * SOON, ..WireLimits::default() };
     let mut client = Setup { limits, ..Setup::default() }.connect();

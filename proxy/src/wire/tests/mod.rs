@@ -359,11 +359,20 @@ struct Setup {
     denials: Arc<Mutex<Vec<String>>>,
     /// Bytes the pipe holds before a writer has to wait.
     pipe: usize,
+    /// What is left of the time for the login; without it, all of it.
+    login: Option<Duration>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { limits: WireLimits::default(), tls: None, login_key: None, denials: Arc::default(), pipe: 1 << 20 }
+        Self {
+            limits: WireLimits::default(),
+            tls: None,
+            login_key: None,
+            denials: Arc::default(),
+            pipe: 1 << 20,
+            login: None,
+        }
     }
 }
 
@@ -384,7 +393,8 @@ impl Setup {
         };
         let (stop, shutdown) = watch::channel(false);
         let kill = KillSwitch::default();
-        let lifetime = Lifetime { shutdown, kill: kill.clone() };
+        let login_by = tokio::time::Instant::now() + self.login.unwrap_or(self.limits.handshake_timeout);
+        let lifetime = Lifetime { shutdown, kill: kill.clone(), login_by };
         let greeting = Greeting { server_version: "8.0.36-cellgate-test".to_owned(), connection_id: 9, tls: self.tls };
         let served = tokio::spawn(serve(Box::new(far), greeting, self.limits, script, lifetime));
         Client { stream: near, sequence: 0, capabilities: offered(), served, stop, kill, calls, events, permits }
