@@ -52,6 +52,22 @@ async fn rollback_drops_the_puts() {
 }
 
 #[tokio::test]
+async fn an_insert_that_fails_at_returning_is_not_in_its_transaction() {
+    let (_proxy, mut one, _two) = two_sessions(&Deployment::embedded()).await;
+    run(&mut one, "BEGIN").await;
+    put(&mut one, &triple("a", "BASE", 1), "1").await.unwrap();
+    let insert = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('b', 'BASE', 1, '1')";
+    let refusal = refused(&mut one, &format!("{insert} RETURNING ref_key + 9223372036854775807")).await;
+    assert_eq!(refusal.code, 1690, "{refusal:?}");
+    assert_eq!(count(&mut one).await, 1);
+    run(&mut one, "COMMIT").await;
+    assert_eq!(count(&mut one).await, 1, "the transaction went on without it");
+    // Outside of a transaction it is stored by then.
+    assert_eq!(refused(&mut one, &format!("{insert} RETURNING ref_key + 9223372036854775807")).await.code, 1690);
+    assert_eq!(count(&mut one).await, 2);
+}
+
+#[tokio::test]
 async fn autocommit_0_buffers_without_begin_and_turning_it_on_commits() {
     let (_proxy, mut one, mut two) = two_sessions(&Deployment::embedded()).await;
     run(&mut one, "SET autocommit=0").await;

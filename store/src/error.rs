@@ -121,6 +121,24 @@ impl StoreError {
         }
     }
 
+    /// Whether some or all of a write may be stored although this is its answer. After all others nothing of it is.
+    pub fn may_be_written(&self) -> bool {
+        match self {
+            // A store that does not keep what it promises is not believed in this either.
+            Self::MaybeWritten { .. } | Self::Corrupt { .. } => true,
+            Self::Unavailable { .. }
+            | Self::Timeout { .. }
+            | Self::Overloaded { .. }
+            | Self::StaleEpoch { .. }
+            | Self::NoTable { .. }
+            | Self::DiskFull { .. }
+            | Self::TooLarge { .. }
+            | Self::AnswerTooLarge { .. }
+            | Self::Refused { .. }
+            | Self::Failed { .. } => false,
+        }
+    }
+
     /// The class of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
