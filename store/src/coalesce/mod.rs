@@ -42,7 +42,7 @@ use self::kinds::{Gets, Latests, Puts};
 use self::lanes::Lanes;
 use self::pages::Pages;
 use self::queue::Bounds;
-use crate::backend::{Backend, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState, Timeouts};
+use crate::backend::{Backend, Erased, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState, Timeouts};
 use crate::error::{Reason, StoreError};
 use crate::sql::Dialect;
 
@@ -295,7 +295,7 @@ impl Backend for Coalescing {
         }
     }
 
-    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<u64, StoreError> {
+    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<Erased, StoreError> {
         let _permit = self.beside().await?;
         self.backend.erase(epoch, table, what).await
     }

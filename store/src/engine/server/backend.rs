@@ -9,8 +9,8 @@ use cellgate_schemaless::{
     AddedId, Cell, ColumnFilter, Epoch, Erasure, LatestKey, LogScan, Micros, RowScan, ShardId, TableRef, Triple,
 };
 
-use crate::backend::{ANSWER_BYTES, Backend, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState};
-use crate::engine::server::core::{Core, size};
+use crate::backend::{ANSWER_BYTES, Backend, Erased, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState};
+use crate::engine::server::core::{Changed, Core, size};
 use crate::engine::server::driver::{Driver, Guard, Names, Value};
 use crate::engine::server::identity::identity_of;
 use crate::engine::server::{ServerOptions, put};
@@ -155,11 +155,12 @@ impl<D: Driver> Backend for Server<D> {
         finished(tokio::spawn(async move { put::put(&core.sessions, &core.timeouts, epoch, &groups).await })).await
     }
 
-    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<u64, StoreError> {
+    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<Erased, StoreError> {
         let core = Arc::clone(&self.core);
         let erase = core.dialect().erase(table, what);
         let task = tokio::spawn(async move { core.change(Operation::Erase, Guard::Head(epoch), &[erase]).await });
-        Ok(finished(task).await?.rows)
+        let Changed { rows, after_loss } = finished(task).await?;
+        Ok(Erased { cells: rows, perhaps_more: after_loss })
     }
 
     async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {

@@ -191,7 +191,8 @@ impl<D: Driver> Core<D> {
                 }
                 Err(Failure::Stale) => {
                     let Guard::Head(epoch) = guard else { return Err(unsettled(Failure::Stale)) };
-                    return Err(stale(session, self.dialect(), epoch, self.timeouts.statement).await);
+                    let stale = stale(session, self.dialect(), epoch, self.timeouts.statement).await;
+                    return Err(attempts.outcome(stale));
                 }
                 Err(failure) => {
                     give_back_answered(lease, &failure);

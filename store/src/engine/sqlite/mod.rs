@@ -49,7 +49,7 @@ use self::write::check_epoch;
 use self::writer::Writer;
 use crate::sql::{Dialect, SQLITE};
 use crate::{
-    AtOnce, Backend, Identity, LogPage, PutGroup, PutOutcome, Reason, RowPage, ShardState, StoreError, Timeouts,
+    AtOnce, Backend, Erased, Identity, LogPage, PutGroup, PutOutcome, Reason, RowPage, ShardState, StoreError, Timeouts,
 };
 
 /// A page that is read where it is asked for: what a page of a screen or the tail of a log needs.
@@ -292,7 +292,7 @@ impl Backend for SqliteBackend {
         self.live()?.writer.put(epoch, groups.to_vec()).await
     }
 
-    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<u64, StoreError> {
+    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<Erased, StoreError> {
         let erase = SQLITE.erase(table, what);
         let work = move |side: &mut writer::WriteSide| {
             let erased = side.transaction(|sqlite, _| {
@@ -324,7 +324,7 @@ impl Backend for SqliteBackend {
                 Err(error) => return Err(again(&error.to_string())),
             };
         }
-        Ok(erased)
+        Ok(Erased { cells: erased, perhaps_more: false })
     }
 
     async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {
