@@ -52,6 +52,22 @@ async fn rollback_drops_the_puts() {
 }
 
 #[tokio::test]
+async fn an_insert_that_fails_at_returning_is_not_in_its_transaction() {
+    let (_proxy, mut one, _two) = two_sessions(&Deployment::embedded()).await;
+    run(&mut one, "BEGIN").await;
+    put(&mut one, &triple("a", "BASE", 1), "1").await.unwrap();
+    let insert = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('b', 'BASE', 1, '1')";
+    let refusal = refused(&mut one, &format!("{insert} RETURNING ref_key + 9223372036854775807")).await;
+    assert_eq!(refusal.code, 1690, "{refusal:?}");
+    assert_eq!(count(&mut one).await, 1);
+    run(&mut one, "COMMIT").await;
+    assert_eq!(count(&mut one).await, 1, "the transaction went on without it");
+    // Outside of a transaction it is stored by then.
+    assert_eq!(refused(&mut one, &format!("{insert} RETURNING ref_key + 9223372036854775807")).await.code, 1690);
+    assert_eq!(count(&mut one).await, 2);
+}
+
+#[tokio::test]
 async fn autocommit_0_buffers_without_begin_and_turning_it_on_commits() {
     let (_proxy, mut one, mut two) = two_sessions(&Deployment::embedded()).await;
     run(&mut one, "SET autocommit=0").await;
@@ -261,7 +277,8 @@ async fn a_commit_says_that_the_locks_it_relies_on_were_lost() {
     assert_eq!(rows::<i64>(&mut two, "SELECT IS_FREE_LOCK('a')").await, [1]);
     let lost = refused(&mut one, "COMMIT").await;
     assert_eq!((lost.code, lost.message.contains("were lost")), (1205, true), "{lost:?}");
-    run(&mut one, "ROLLBACK").await;
+    // The same again does not succeed without the lock: the transaction is over.
+    run(&mut one, "COMMIT").await;
     assert_eq!(count(&mut two).await, 0);
 }
 

@@ -105,6 +105,8 @@ fn access_code(error: &AccessError) -> (u16, &'static str) {
 fn code(error: &StatementError) -> (u16, &'static str) {
     match error {
         StatementError::Sql(error) => sql_code(error),
+        // What is stored in a part must not be repeated, as the number of the cause might say.
+        StatementError::Write { stored, .. } if !stored.rows.is_empty() => (1180, "HY000"),
         StatementError::Run(error) | StatementError::Write { error, .. } => run_code(error),
         StatementError::Catalog(error) => catalog_code(error),
         StatementError::Variable(error) => variable_code(error),
@@ -290,9 +292,12 @@ impl Messages<'_> {
     fn of(&self, error: &StatementError) -> String {
         match error {
             StatementError::Run(error) => self.of_run(error, Known::Nothing),
-            StatementError::Write { error, stored } => format!("{}{stored}", self.of_run(error, Known::NotWritten)),
+            StatementError::Write { error, stored } => {
+                let part = if stored.rows.is_empty() { "" } else { "INSERT was done in part: " };
+                format!("{part}{}{stored}", self.of_run(error, Known::NotWritten))
+            }
             StatementError::PartlyCommitted { detail, cause } => {
-                format!("COMMIT was done in part: {detail}: {}", self.of(cause))
+                format!("{detail}: {}", self.of(cause))
             }
             StatementError::Catalog(CatalogError::Run(error)) => self.of_run(error, Known::Nothing),
             StatementError::Catalog(CatalogError::Meta(error)) | StatementError::Access(AccessError::Meta(error)) => {

@@ -75,9 +75,8 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// was written.
     async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError>;
 
-    /// Erases: the rows become slots of kind erased, without body (C8 of docs/ARCHITECTURE.md). Answers how many cells
-    /// were.
-    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<u64, StoreError>;
+    /// Erases: the rows become slots of kind erased, without body (C8 of docs/ARCHITECTURE.md).
+    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<Erased, StoreError>;
 
     /// Creates the physical table if it is not there.
     async fn create_table(&self, table: &TableRef) -> Result<(), StoreError>;
@@ -121,6 +120,15 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
 
     /// Finishes what is running and closes. Bounded by the statement timeout.
     async fn close(&self);
+}
+
+/// What an erasure did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Erased {
+    /// How many cells it erased, as far as was answered.
+    pub cells: u64,
+    /// The answer of an earlier attempt was lost: it may have erased more than these.
+    pub perhaps_more: bool,
 }
 
 /// One page of a row scan.

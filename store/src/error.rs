@@ -8,7 +8,7 @@ use thiserror::Error;
 /// `detail` is the engine's own text: for the log, never for a client.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StoreError {
-    /// The store could not be reached, or the connection was lost and nothing was written.
+    /// The store could not be reached, its files were taken away, or the connection was lost; nothing was written.
     #[error("cannot reach the store ({reason:?}): {detail}")]
     Unavailable {
         /// In which step.
@@ -118,6 +118,24 @@ impl StoreError {
             | Self::StaleEpoch { .. }
             | Self::NoTable { .. }
             | Self::DiskFull { .. } => false,
+        }
+    }
+
+    /// Whether some or all of a write may be stored although this is its answer. After all others nothing of it is.
+    pub fn may_be_written(&self) -> bool {
+        match self {
+            // A store that does not keep what it promises is not believed in this either.
+            Self::MaybeWritten { .. } | Self::Corrupt { .. } => true,
+            Self::Unavailable { .. }
+            | Self::Timeout { .. }
+            | Self::Overloaded { .. }
+            | Self::StaleEpoch { .. }
+            | Self::NoTable { .. }
+            | Self::DiskFull { .. }
+            | Self::TooLarge { .. }
+            | Self::AnswerTooLarge { .. }
+            | Self::Refused { .. }
+            | Self::Failed { .. } => false,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod backend;
 pub mod cache;
+mod closing;
 pub mod coalesce;
 pub mod deployment;
 pub mod engine;
@@ -13,8 +14,8 @@ mod passing;
 mod sql;
 
 pub use backend::{
-    ANSWER_BYTES, AtOnce, Backend, FORMAT, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutMode, PutOutcome,
-    RowPage, ShardState, Timeouts,
+    ANSWER_BYTES, AtOnce, Backend, Erased, FORMAT, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutMode,
+    PutOutcome, RowPage, ShardState, Timeouts,
 };
 pub use engine::{Engines, memory, sqlite};
 pub use error::{Reason, StoreError};

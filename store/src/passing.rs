@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use cellgate_metrics::PoolState;
 use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple};
 
-use crate::backend::{AtOnce, Backend, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState};
+use crate::backend::{AtOnce, Backend, Erased, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState};
 use crate::error::StoreError;
 use crate::sql::Dialect;
 
@@ -61,7 +61,7 @@ pub trait Passing: Debug + Send + Sync {
     }
 
     /// [`Backend::erase`]
-    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<u64, StoreError> {
+    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<Erased, StoreError> {
         self.reach()?.erase(epoch, table, what).await
     }
 
@@ -149,7 +149,7 @@ impl<T: Passing> Backend for T {
         Passing::put(self, epoch, groups).await
     }
 
-    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<u64, StoreError> {
+    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<Erased, StoreError> {
         Passing::erase(self, epoch, table, what).await
     }
 

@@ -163,36 +163,141 @@ fn item(cell: &Buffered) -> PutItem {
     PutItem { table: cell.table.clone(), cell: new, must_be_new: cell.must_be_new }
 }
 
-/// What a COMMIT answers.
+/// How many cells of a kind are named.
+const NAMED: usize = 10;
+
+/// What a COMMIT answers. Where it is not known of a part whether it is stored, no error says that the transaction may be
+/// repeated, whatever became of the others.
 fn judge(cells: &[Buffered], fates: Vec<CellFate>) -> Result<(), StatementError> {
-    let entry = |cell: &Buffered| name_of(&cell.triple.row, &cell.triple.column, Some(cell.triple.ref_key));
-    let written = fates.iter().filter(|fate| matches!(fate, CellFate::Written(_))).count();
-    let failure = cells.iter().zip(&fates).find_map(|(cell, fate)| match fate {
+    let is_written = |fate: &CellFate| matches!(fate, CellFate::Written(_));
+    let written = fates.iter().filter(|fate| is_written(fate)).count();
+    let unknown = fates.iter().filter(|fate| fate.is_unknown()).count();
+    let in_part = written > 0 || (unknown > 0 && unknown < cells.len());
+    let failure = |(cell, fate): (&Buffered, &CellFate)| match fate {
         CellFate::Conflict(_) => Some(StatementError::LostRace { entry: entry(cell) }),
-        // Not the error of a statement that may be bound once more: the transaction is over.
         CellFate::Failed(error) => Some(match error.as_ref() {
-            RunError::Cluster { error: StoreError::NoTable { .. }, .. } => StatementError::TableGone,
+            // Not the error of a statement that may be bound once more: the transaction is over.
+            RunError::Cluster { error: StoreError::NoTable { .. }, .. } if !in_part => StatementError::TableGone,
             error => StatementError::Write { error: error.clone(), stored: Stored::default() },
         }),
         CellFate::Written(_) | CellFate::Withheld => None,
-    });
-    match failure {
+    };
+    let all = || cells.iter().zip(&fates);
+    let cause = all().filter(|(_, fate)| fate.is_unknown()).chain(all()).find_map(failure);
+    match cause {
         None => Ok(()),
-        Some(failure) if written == 0 => Err(failure),
-        Some(failure) => {
-            let missing: Vec<String> = cells
-                .iter()
-                .zip(&fates)
-                .filter(|(_, fate)| !matches!(fate, CellFate::Written(_)))
-                .take(10)
-                .map(|(cell, _)| entry(cell))
-                .collect();
-            let detail = format!(
-                "{written} of {} cells are stored, the others are not (the first of them: {})",
-                cells.len(),
-                missing.join(", ")
-            );
-            Err(StatementError::PartlyCommitted { detail, cause: Box::new(failure) })
+        Some(cause) if !in_part => Err(cause),
+        Some(cause) => {
+            let named = |of: &dyn Fn(&CellFate) -> bool| {
+                let names: Vec<String> =
+                    all().filter(|(_, fate)| of(fate)).take(NAMED).map(|(cell, _)| entry(cell)).collect();
+                names.join(", ")
+            };
+            let done = if written > 0 { "was" } else { "may be" };
+            let mut detail = format!("COMMIT {done} done in part: {written} of {} cells are stored", cells.len());
+            if unknown > 0 {
+                let names = named(&CellFate::is_unknown);
+                detail.push_str(&format!(", {unknown} may be stored (the first of them: {names})"));
+            }
+            if written + unknown < cells.len() {
+                let names = named(&|fate| !is_written(fate) && !fate.is_unknown());
+                detail.push_str(&format!(", the others are not (the first of them: {names})"));
+            }
+            Err(StatementError::PartlyCommitted { detail, cause: Box::new(cause) })
         }
+    }
+}
+
+/// What the client knows a cell by.
+fn entry(cell: &Buffered) -> String {
+    name_of(&cell.triple.row, &cell.triple.column, Some(cell.triple.ref_key))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use cellgate_schemaless::{
+        AddedId, Body, ColumnKey, Micros, RefKey, RowKey, ShardId, TableId, TableRef, Triple, Written,
+    };
+    use cellgate_store::Reason;
+
+    use super::*;
+    use crate::errors;
+    use crate::incidents::Incidents;
+
+    fn buffered(row: &str) -> Buffered {
+        let row = RowKey::from_store(row.as_bytes().to_vec());
+        let column = ColumnKey::from_store(b"c".to_vec());
+        Buffered {
+            table: TableRef::new("t", TableId(1), 1),
+            triple: Triple { row, column, ref_key: RefKey(1) },
+            body: Body::from_store(b"1".to_vec()),
+            must_be_new: true,
+            at: Micros(0),
+            shard: ShardId(0),
+        }
+    }
+
+    fn failed(error: StoreError) -> CellFate {
+        CellFate::Failed(Arc::new(RunError::Cluster { cluster: "b".to_owned(), error }))
+    }
+
+    fn lost() -> CellFate {
+        failed(StoreError::MaybeWritten { detail: "gone".to_owned() })
+    }
+
+    fn written() -> CellFate {
+        let (added_id, created_at) = (AddedId(1), Micros(1));
+        CellFate::Written(Written { ref_key: RefKey(1), added_id, shard: ShardId(0), created_at, new: true })
+    }
+
+    /// Number and text of the answer of a COMMIT of one cell in each of two clusters.
+    fn answer(fates: [CellFate; 2]) -> (u16, String) {
+        let error = judge(&[buffered("r1"), buffered("r2")], fates.to_vec()).unwrap_err();
+        assert!(!error.suspects_catalog(), "a COMMIT is not run once more: {error}");
+        let reply = errors::reply(&error, &Incidents::default());
+        (reply.code, reply.message)
+    }
+
+    #[test]
+    fn a_commit_that_may_be_stored_in_one_cluster_says_so_whatever_another_answered() {
+        let nothing_written = || {
+            [
+                CellFate::Conflict(RefKey(1)),
+                failed(StoreError::NoTable { table: "t_1".to_owned() }),
+                failed(StoreError::Timeout { reason: Reason::Lock, detail: String::new() }),
+                failed(StoreError::Unavailable { reason: Reason::Connect, detail: String::new() }),
+            ]
+        };
+        for other in nothing_written() {
+            let (code, text) = answer([other, lost()]);
+            assert_eq!(code, 1180, "{text}");
+            let known = "COMMIT may be done in part: 0 of 2 cells are stored, 1 may be stored (the first of them: \
+                         r2-c-1), the others are not (the first of them: r1-c-1): ";
+            assert!(text.starts_with(known) && text.contains("'b' was lost during a write"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_commit_done_in_one_cluster_tells_what_is_missing_from_what_may_be_stored() {
+        let (code, text) = answer([written(), lost()]);
+        assert_eq!(code, 1180);
+        let known = "COMMIT was done in part: 1 of 2 cells are stored, 1 may be stored (the first of them: r2-c-1): ";
+        assert!(text.starts_with(known), "{text}");
+
+        let (code, text) = answer([failed(StoreError::NoTable { table: "t_1".to_owned() }), written()]);
+        assert_eq!(code, 1180);
+        let known =
+            "COMMIT was done in part: 1 of 2 cells are stored, the others are not (the first of them: r1-c-1): ";
+        assert!(text.starts_with(known) && !text.contains("nothing"), "{text}");
+    }
+
+    #[test]
+    fn a_commit_of_which_nothing_is_stored_or_all_may_be_has_the_number_of_its_cause() {
+        assert_eq!(answer([CellFate::Conflict(RefKey(1)), CellFate::Withheld]).0, 1213);
+        assert_eq!(answer([failed(StoreError::NoTable { table: "t_1".to_owned() }), CellFate::Withheld]).0, 1412);
+        let (code, text) = answer([lost(), lost()]);
+        assert!(code == 1429 && text.contains("may be stored"), "{text}");
     }
 }

@@ -44,30 +44,31 @@ pub enum StatementError {
         /// Empty, or which rows are stored.
         stored: Stored,
     },
-    /// A cluster failed during a write to several; `stored` says which rows are in all the same.
+    /// A cluster failed during a write; `stored` says which rows are in all the same. If several failed, it is one whose
+    /// part may be stored, if there is such a one.
     #[error("{error}{stored}")]
     Write {
         /// What failed.
         error: RunError,
-        /// Which rows are stored.
+        /// Which rows are stored, and which may be.
         stored: Stored,
     },
-    /// A COMMIT was not done: another writer came first. Nothing of it was written.
+    /// A COMMIT was not done: another writer came first. Nothing of it was written, in no cluster.
     #[error("Deadlock found when trying to get lock; try restarting transaction (cell {entry} was written by another)")]
     LostRace {
         /// `row-column-version`.
         entry: String,
     },
-    /// A COMMIT was not done: a table it writes to was dropped or emptied since. Nothing of it was written.
+    /// A COMMIT was not done: a table it writes to was dropped or emptied since. Nothing of it was written, in no cluster.
     #[error(
         "Table definition has changed, please retry transaction: a table it writes to was dropped or emptied meanwhile; \
          nothing of the transaction was written"
     )]
     TableGone,
-    /// A COMMIT over several clusters was done in some of them.
-    #[error("COMMIT was done in part: {detail}: {cause}")]
+    /// A COMMIT over several clusters was done in some of them, or may be.
+    #[error("{detail}: {cause}")]
     PartlyCommitted {
-        /// What is in and what is not.
+        /// What is in, what is not, and of what it is not known.
         detail: String,
         /// Why the rest is not.
         cause: Box<StatementError>,
@@ -131,8 +132,10 @@ pub enum StatementError {
     /// Another session held a lock for too long.
     #[error("Lock wait timeout exceeded; try restarting transaction ({0} is locked by another session)")]
     LockTimeout(String),
-    /// The session's locks are gone: the meta store was away for longer than a lease.
-    #[error("The locks of this session were lost, because the meta store could not be reached; take them again")]
+    /// The session's locks are gone: the meta store was away for longer than a lease. Its transaction is rolled back.
+    #[error(
+        "The locks of this session were lost, because the meta store could not be reached, and its transaction is rolled back; take them again"
+    )]
     LocksLost,
     /// A name that GET_LOCK does not take.
     #[error("Incorrect user-level lock name '{0}': it must have 1 to 64 characters")]
@@ -191,11 +194,21 @@ pub enum StatementError {
     },
 }
 
-/// Which rows of a failed statement are stored all the same, because they live in other clusters.
+/// Which rows of a failed statement are stored all the same, because they live in other clusters, and of which it is not
+/// known. Rows are counted from 1.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stored {
-    /// Rows of the statement, from 1.
+    /// These are.
     pub rows: Vec<usize>,
+    /// These may be. Empty if it is all of the statement: then the error says so.
+    pub unknown: Vec<usize>,
+}
+
+impl Stored {
+    /// Whether nothing is to be said beside the error.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.unknown.is_empty()
+    }
 }
 
 /// What is said of a name that is taken, as an error or, by INSERT IGNORE, as a warning.
@@ -208,14 +221,21 @@ const LISTED: usize = 20;
 
 impl std::fmt::Display for Stored {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.rows.is_empty() {
-            return Ok(());
+        if !self.rows.is_empty() {
+            write!(f, "; stored in other clusters all the same: row {} of the statement", listed(&self.rows))?;
         }
-        let listed: Vec<String> = self.rows.iter().take(LISTED).map(usize::to_string).collect();
-        let rest = self.rows.len().saturating_sub(LISTED);
-        let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-        write!(f, "; stored in other clusters all the same: row {}{more} of the statement", listed.join(", "))
+        if !self.unknown.is_empty() {
+            write!(f, "; may be stored: row {} of the statement", listed(&self.unknown))?;
+        }
+        Ok(())
     }
+}
+
+fn listed(rows: &[usize]) -> String {
+    let listed: Vec<String> = rows.iter().take(LISTED).map(usize::to_string).collect();
+    let rest = rows.len().saturating_sub(LISTED);
+    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    format!("{}{more}", listed.join(", "))
 }
 
 impl StatementError {
@@ -284,9 +304,9 @@ impl StatementError {
                 | Self::Run(RunError::Cluster { error: StoreError::NoTable { .. }, .. })
         ) || matches!(
             self,
-            // What is stored in a part must not be written once more.
+            // What is stored in a part, or may be, must not be written once more.
             Self::Write { error: RunError::Cluster { error: StoreError::NoTable { .. }, .. }, stored }
-                if stored.rows.is_empty()
+                if stored.is_empty()
         )
     }
 }

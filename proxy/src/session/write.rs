@@ -9,7 +9,7 @@ use cellgate_metrics::Stage;
 use cellgate_schemaless::{
     AddedId, Cell, CellKind, Chain, LatestKey, NewCell, RefKey, TableDef, Token, Triple, Version, Written,
 };
-use cellgate_sql::{Erase, Put, Row};
+use cellgate_sql::{Erase, Put, Row, Shape, SqlError};
 use cellgate_store::executor::{CellFate, PutItem, RunError};
 
 use super::buffer::{BufferLimits, Buffered};
@@ -40,6 +40,7 @@ impl Session {
             open.done.wrote = true;
         }
         let started = Instant::now();
+        let before = self.transaction.as_ref().map(|open| open.buffer.len());
         let fates = if self.transaction.is_some() {
             within(deadline, pin!(self.buffer_put(&put))).await??
         } else if put.ignore {
@@ -62,19 +63,19 @@ impl Session {
         let new = put.rows.iter().zip(&fates).filter(|(_, f)| f.as_ref().is_some_and(|w| w.new)).map(|(row, _)| row);
         let affected = new.collect::<BTreeSet<_>>().len() as u64;
         match &put.returning {
-            Some(shape) => {
-                let mut shaping = shape.start();
-                let mut rows: Vec<Row> = Vec::new();
-                for (cell, fate) in put.cells.iter().zip(&fates) {
-                    if let Some(written) = fate {
-                        rows.extend(shaping.push(&as_cell(cell, written))?);
-                    }
+            Some(shape) => match returned(shape, &put, &fates) {
+                Ok((rows, notes)) => {
+                    self.warn_of(notes);
+                    Ok(Answer::Table(Table { columns: shape.columns().to_vec(), rows }))
                 }
-                let notes = shaping.notes();
-                rows.extend(shaping.finish()?);
-                self.warn_of(notes.take());
-                Ok(Answer::Table(Table { columns: shape.columns().to_vec(), rows }))
-            }
+                Err(error) => {
+                    // A statement stands or falls; the transaction goes on.
+                    if let (Some(open), Some(before)) = (&mut self.transaction, before) {
+                        open.buffer.truncate(before);
+                    }
+                    Err(error.into())
+                }
+            },
             None => {
                 let rows = put.rows.iter().collect::<BTreeSet<_>>().len() as u64;
                 let info = if rows > 1 {
@@ -115,7 +116,8 @@ impl Session {
             let explicit: Vec<(usize, Triple)> =
                 open.iter().filter_map(|position| Some((*position, triple(&put.cells[*position])?))).collect();
             let keys = explicit.iter().map(|(_, triple)| triple.clone()).collect();
-            let found = within(deadline, pin!(executor.slots(&table, keys))).await??;
+            let found = within(deadline, pin!(executor.slots(&table, keys))).await;
+            let found = looked_up(found, put, &fates)?;
             // Within the statement the first of a name wins.
             let mut first = BTreeMap::new();
             for ((position, triple), slot) in explicit.into_iter().zip(found) {
@@ -130,8 +132,8 @@ impl Session {
             let items = open.iter().map(|p| item(&put.table, put.cells[*p].clone())).collect();
             let write = self.write(items, Arc::clone(&entered));
             let answers = within(deadline, write).await.map_err(|_| StatementError::put_timeout())?;
-            let mut withheld = Vec::new();
-            let mut failure = None;
+            let (mut withheld, mut unknown) = (Vec::new(), Vec::new());
+            let mut failure: Option<Arc<RunError>> = None;
             for (position, answer) in open.into_iter().zip(answers) {
                 match answer {
                     CellFate::Written(written) => fates[position] = Some(written),
@@ -140,12 +142,17 @@ impl Session {
                     }
                     CellFate::Withheld => withheld.push(position),
                     CellFate::Failed(error) => {
-                        failure.get_or_insert(error);
+                        let first_unknown = error.may_be_written() && unknown.is_empty();
+                        unknown.extend(error.may_be_written().then_some(position));
+                        if failure.is_none() || first_unknown {
+                            failure = Some(error);
+                        }
                     }
                 }
             }
             if let Some(error) = failure {
-                return Err(StatementError::Write { error: error.as_ref().clone(), stored: stored_rows(put, &fates) });
+                let stored = stored_rows(put, &fates, &unknown);
+                return Err(StatementError::Write { error: error.as_ref().clone(), stored });
             }
             open = withheld;
         }
@@ -282,43 +289,73 @@ impl Session {
     }
 }
 
-/// Turns the fates of all cells into the statement's: written, or its first error with what is stored all the same.
-fn settle(put: &Put, fates: Vec<CellFate>) -> Result<Fates, StatementError> {
-    let mut failure: Option<StatementError> = None;
-    let mut written: Fates = Vec::with_capacity(fates.len());
+/// What RETURNING answers about the cells that were written, and what is to be noted of it.
+fn returned(shape: &Shape, put: &Put, fates: &Fates) -> Result<(Vec<Row>, Vec<SqlError>), SqlError> {
+    let mut shaping = shape.start();
+    let mut rows: Vec<Row> = Vec::new();
     for (cell, fate) in put.cells.iter().zip(fates) {
-        let stored = Stored::default();
-        written.push(match fate {
-            CellFate::Written(written) => Some(written),
-            CellFate::Withheld => None,
-            CellFate::Conflict(ref_key) => {
-                let entry = entry(cell, Some(ref_key));
-                failure.get_or_insert(StatementError::Duplicate { entry, stored });
-                None
-            }
-            CellFate::Failed(error) => {
-                let error = error.as_ref().clone();
-                failure.get_or_insert(StatementError::Write { error, stored });
-                None
-            }
-        });
+        if let Some(written) = fate {
+            rows.extend(shaping.push(&as_cell(cell, written))?);
+        }
     }
-    match failure {
-        None => Ok(written),
-        Some(StatementError::Duplicate { entry, .. }) => {
-            Err(StatementError::Duplicate { entry, stored: stored_rows(put, &written) })
+    let notes = shaping.notes();
+    rows.extend(shaping.finish()?);
+    Ok((rows, notes.take()))
+}
+
+/// Turns the fates of all cells into the statement's: written, or an error with what is stored all the same. A failure
+/// behind which a part may be stored comes before all others: those say what may be repeated.
+fn settle(put: &Put, fates: Vec<CellFate>) -> Result<Fates, StatementError> {
+    let written: Fates = fates
+        .iter()
+        .map(|fate| match fate {
+            CellFate::Written(written) => Some(written.clone()),
+            CellFate::Conflict(_) | CellFate::Withheld | CellFate::Failed(_) => None,
+        })
+        .collect();
+    let all = || put.cells.iter().zip(&fates);
+    let failed = |(_, fate): &(&NewCell, &CellFate)| matches!(fate, CellFate::Conflict(_) | CellFate::Failed(_));
+    let unknown: Vec<usize> = (0..fates.len()).filter(|position| fates[*position].is_unknown()).collect();
+    let stored = || stored_rows(put, &written, &unknown);
+    match all().filter(|(_, fate)| fate.is_unknown()).chain(all()).find(failed) {
+        Some((cell, CellFate::Conflict(ref_key))) => {
+            Err(StatementError::Duplicate { entry: entry(cell, Some(*ref_key)), stored: stored() })
         }
-        Some(StatementError::Write { error, .. }) => {
-            Err(StatementError::Write { error, stored: stored_rows(put, &written) })
+        Some((_, CellFate::Failed(error))) => {
+            Err(StatementError::Write { error: error.as_ref().clone(), stored: stored() })
         }
-        Some(other) => Err(other),
+        Some((_, CellFate::Written(_) | CellFate::Withheld)) | None => Ok(written),
     }
 }
 
-/// The rows of a statement, counted from 1, of which something new is stored.
-fn stored_rows(put: &Put, fates: &Fates) -> Stored {
+/// What an INSERT IGNORE has found to exist. If that failed or took too long behind writes of the same statement, the error
+/// says what they stored.
+fn looked_up<T>(
+    found: Result<Result<T, RunError>, StatementError>,
+    put: &Put,
+    fates: &Fates,
+) -> Result<T, StatementError> {
+    let stored = stored_rows(put, fates, &[]);
+    match found {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(error)) if stored.is_empty() => Err(error.into()),
+        Ok(Err(error)) => Err(StatementError::Write { error, stored }),
+        Err(error) if stored.is_empty() => Err(error),
+        Err(_) => Err(StatementError::Timeout {
+            detail: "; the rows may be stored: repeating an insert of explicit versions settles it",
+        }),
+    }
+}
+
+/// The rows of a statement, counted from 1, of which something new is stored, and those of the cells at these positions,
+/// which may be.
+fn stored_rows(put: &Put, fates: &Fates, unknown: &[usize]) -> Stored {
     let new = put.rows.iter().zip(fates).filter(|(_, fate)| fate.as_ref().is_some_and(|written| written.new));
-    Stored { rows: new.map(|(row, _)| row + 1).collect::<BTreeSet<_>>().into_iter().collect() }
+    let rows: BTreeSet<usize> = new.map(|(row, _)| row + 1).collect();
+    let unknown: BTreeSet<usize> = unknown.iter().map(|position| put.rows[*position] + 1).collect();
+    let all = put.rows.iter().collect::<BTreeSet<_>>().len();
+    let unknown = if unknown.len() < all { unknown } else { BTreeSet::new() };
+    Stored { rows: rows.into_iter().collect(), unknown: unknown.into_iter().collect() }
 }
 
 fn item(table: &TableDef, cell: NewCell) -> PutItem {
@@ -372,5 +409,116 @@ fn as_cell(cell: &NewCell, written: &Written) -> Cell {
         kind: CellKind::Cell,
         token: Token(0),
         txn: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cellgate_schemaless::{Body, ColumnKey, KeyForm, Micros, RowKey, ShardId, TableKind};
+    use cellgate_store::{Reason, StoreError};
+
+    use super::*;
+    use crate::errors;
+    use crate::incidents::Incidents;
+
+    /// An INSERT of rows without `ref_key`.
+    fn put(rows: usize) -> Put {
+        let table = TableDef {
+            id: 1,
+            database: "d".to_owned(),
+            name: "t".to_owned(),
+            kind: TableKind::Cells,
+            key_form: KeyForm::Bytes,
+            codec: 1,
+            columns: Vec::new(),
+            dropped_keys: Vec::new(),
+            def: 1,
+            created_at: 0,
+            comment: String::new(),
+            made_as: None,
+        };
+        let cell = |row: usize| NewCell {
+            row: RowKey::from_store(format!("r{row}").into_bytes()),
+            column: ColumnKey::from_store(b"c".to_vec()),
+            version: Version::Next,
+            body: Body::from_store(b"1".to_vec()),
+        };
+        Put {
+            table: Arc::new(table),
+            cells: (1..=rows).map(cell).collect(),
+            rows: (0..rows).collect(),
+            ignore: false,
+            returning: None,
+            places_ignored: false,
+        }
+    }
+
+    fn cluster(error: StoreError) -> RunError {
+        RunError::Cluster { cluster: "b".to_owned(), error }
+    }
+
+    fn failed(error: RunError) -> CellFate {
+        CellFate::Failed(Arc::new(error))
+    }
+
+    fn lost() -> CellFate {
+        failed(cluster(StoreError::MaybeWritten { detail: "gone".to_owned() }))
+    }
+
+    fn no_table() -> RunError {
+        cluster(StoreError::NoTable { table: "t_1".to_owned() })
+    }
+
+    fn done() -> Written {
+        Written { ref_key: RefKey(1), added_id: AddedId(1), shard: ShardId(0), created_at: Micros(1), new: true }
+    }
+
+    fn answer(error: &StatementError) -> (u16, String) {
+        let reply = errors::reply(error, &Incidents::default());
+        (reply.code, reply.message)
+    }
+
+    #[test]
+    fn an_insert_that_may_be_stored_in_one_cluster_says_so_whatever_another_answered() {
+        for other in [CellFate::Conflict(RefKey(1)), failed(RunError::Contended), failed(no_table())] {
+            let error = settle(&put(2), vec![other, lost()]).unwrap_err();
+            let (code, text) = answer(&error);
+            assert!(code == 1429 && text.contains("lost during a write, which may be stored"), "{code} {text}");
+            assert!(text.ends_with("; may be stored: row 2 of the statement"), "{text}");
+            assert!(!error.suspects_catalog(), "it is not run once more");
+        }
+        let (code, text) = answer(&settle(&put(2), vec![lost(), lost()]).unwrap_err());
+        assert!(code == 1429 && !text.contains("row"), "all of them: {text}");
+    }
+
+    #[test]
+    fn an_insert_stored_in_one_cluster_has_no_number_that_says_to_repeat_it() {
+        let waited = cluster(StoreError::Timeout { reason: Reason::Lock, detail: String::new() });
+        for other in [RunError::Contended, waited, no_table()] {
+            let error = settle(&put(2), vec![CellFate::Written(done()), failed(other)]).unwrap_err();
+            let (code, text) = answer(&error);
+            assert!(code == 1180 && text.starts_with("INSERT was done in part: "), "{code} {text}");
+            assert!(text.ends_with("; stored in other clusters all the same: row 1 of the statement"), "{text}");
+        }
+        let error = settle(&put(2), vec![failed(RunError::Contended), CellFate::Withheld]).unwrap_err();
+        assert_eq!(answer(&error).0, 1213, "nothing is stored");
+    }
+
+    #[test]
+    fn an_insert_ignore_that_fails_at_a_later_look_says_what_is_stored() {
+        let first = vec![None, None];
+        let later = vec![Some(done()), None];
+        let timeout = || Err(StatementError::Timeout { detail: "" });
+
+        let error = looked_up::<()>(Ok(Err(no_table())), &put(2), &first).unwrap_err();
+        assert!(error.suspects_catalog(), "nothing is stored: it may run once more");
+        let error = looked_up::<()>(Ok(Err(no_table())), &put(2), &later).unwrap_err();
+        assert!(!error.suspects_catalog(), "the first row would be stored twice");
+        let (code, text) = answer(&error);
+        assert!(code == 1180 && text.ends_with("all the same: row 1 of the statement"), "{code} {text}");
+
+        assert!(!answer(&looked_up::<()>(timeout(), &put(2), &first).unwrap_err()).1.contains("stored"));
+        let (code, text) = answer(&looked_up::<()>(timeout(), &put(2), &later).unwrap_err());
+        assert!(code == 3024 && text.contains("the rows may be stored"), "{code} {text}");
     }
 }

@@ -27,6 +27,12 @@ impl Erasures {
         self.tables.get(&table.0).copied().unwrap_or(0).max(self.all)
     }
 
+    /// The same with numbers that are higher by `up`; whatever is below `floor` counts as erased.
+    pub(super) fn raised(&self, up: i64, floor: i64) -> Self {
+        let tables = self.tables.iter().map(|(table, number)| (*table, number + up)).collect();
+        Self { number: self.number + up, all: (self.all + up).max(floor), tables }
+    }
+
     /// Counts an erasure in this table.
     pub fn note(&mut self, table: TableId) {
         self.number += 1;

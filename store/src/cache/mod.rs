@@ -66,7 +66,7 @@ pub struct Ticket(i64);
 pub struct CellCache {
     cells: Cache<Key, Kept, Weight, BuildHasherDefault<Digest>, DefaultLifecycle<Key, Kept>>,
     seed: u64,
-    erasures: ArcSwap<Erasures>,
+    news: ArcSwap<News>,
     /// How many erasures are known: an entry that is younger than all of them needs no look at the others.
     erased: AtomicI64,
     started: Instant,
@@ -74,6 +74,34 @@ pub struct CellCache {
     /// highest number is "for ever".
     looked: AtomicU64,
     metrics: Arc<Metrics>,
+}
+
+/// The last erasures, as far as is known. Their numbers are those of the document, but for what they are raised by when
+/// that went back: to the cache they only ever grow.
+struct News {
+    erasures: Erasures,
+    /// When they were learned: a look that begins later finds them, or the document went back.
+    learned: Instant,
+    /// What the numbers of the document are raised by.
+    up: i64,
+    /// What was read before this number is not answered, whatever the document says.
+    floor: i64,
+}
+
+impl News {
+    /// What is known behind a look that began at `began` and found `document`; `None` if it is nothing new.
+    fn behind(&self, began: Instant, document: &Erasures) -> Option<Self> {
+        let (known, found) = (self.erasures.number, document.number + self.up);
+        // A slower look may end after a later one. One that began after that has found another document: the meta store was
+        // restored from a backup, and nobody knows what the erasures were that it has forgotten.
+        let went_back = found < known && began >= self.learned;
+        let (up, floor) = match went_back {
+            true => (known + 1 - document.number, known + 1),
+            false if found > known => (self.up, self.floor),
+            false => return None,
+        };
+        Some(Self { erasures: document.raised(up, floor), learned: Instant::now(), up, floor })
+    }
 }
 
 /// What is kept of a cell beside its name, which whoever asks has.
@@ -124,13 +152,14 @@ impl CellCache {
     /// A cache of `bytes`, without a look at the erasures yet: it answers nothing.
     pub fn new(bytes: usize, metrics: Arc<Metrics>) -> Self {
         let items = (bytes / USUAL).max(1);
+        let started = Instant::now();
         Self {
             cells: Cache::with(items, bytes as u64, Weight, BuildHasherDefault::default(), DefaultLifecycle::default()),
             // Row keys are a client's choice: without it, one could choose keys that meet in one place.
             seed: getrandom::u64().unwrap_or(0x9e37_79b9_7f4a_7c15),
-            erasures: ArcSwap::from_pointee(Erasures::default()),
+            news: ArcSwap::from_pointee(News { erasures: Erasures::default(), learned: started, up: 0, floor: 0 }),
             erased: AtomicI64::new(0),
-            started: Instant::now(),
+            started,
             looked: AtomicU64::new(0),
             metrics,
         }
@@ -156,12 +185,12 @@ impl CellCache {
         let kept = self.cells.get(&Asked { digest: self.digest(source, triple), source, triple })?;
         // Looked at after the entry was taken: what was erased in between is known by then, or its eraser still waits.
         let young = kept.ticket.0 >= self.erased.load(Ordering::Acquire);
-        (young || kept.ticket.0 >= self.erasures.load().last(source.table)).then(|| kept.named(triple))
+        (young || kept.ticket.0 >= self.news.load().erasures.last(source.table)).then(|| kept.named(triple))
     }
 
     /// To be taken before a read begins whose cells are to be filled in.
     pub fn ticket(&self) -> Ticket {
-        Ticket(self.erasures.load().number)
+        Ticket(self.news.load().erasures.number)
     }
 
     /// Keeps a cell that was read after `ticket` was taken, unless it is not one that can be kept.
@@ -170,7 +199,7 @@ impl CellCache {
         let Some(body) = cell.body.as_ref().filter(|_| settled) else { return };
         let (row, column) = (cell.triple.row.as_bytes(), cell.triple.column.as_bytes());
         let bytes = row.len() + column.len() + body.as_bytes().len();
-        if bytes > LARGEST || ticket.0 < self.erasures.load().last(source.table) {
+        if bytes > LARGEST || ticket.0 < self.news.load().erasures.last(source.table) {
             return;
         }
         // A copy of its own: the cell may be a slice of a much larger packet, which would be kept with it.
@@ -186,13 +215,12 @@ impl CellCache {
         self.cells.insert(key, Kept { body, added_id, created_at, token, shard, ticket });
     }
 
-    /// A look at the erasures that began at `began` has found these.
-    pub fn learn(&self, began: Instant, erasures: Erasures) {
-        let erasures = Arc::new(erasures);
-        // A slower look may end after a later one: numbers never go back.
-        self.erasures.rcu(|known| Arc::clone(if known.number < erasures.number { &erasures } else { known }));
+    /// A look at the erasures that began at `began` has found these. If it has found fewer than were known before it began,
+    /// nothing that was read until now is answered any more.
+    pub fn learn(&self, began: Instant, erasures: &Erasures) {
+        self.news.rcu(|known| known.behind(began, erasures).map_or_else(|| Arc::clone(known), Arc::new));
         // Before it is said that this look was made.
-        self.erased.fetch_max(self.erasures.load().number, Ordering::AcqRel);
+        self.erased.fetch_max(self.news.load().erasures.number, Ordering::AcqRel);
         let looked = began.saturating_duration_since(self.started).as_micros();
         self.looked.fetch_max(u64::try_from(looked).unwrap_or(u64::MAX - 1).saturating_add(1), Ordering::AcqRel);
     }

@@ -91,7 +91,7 @@ fn an_erasure_ends_what_was_read_before_it_in_its_table() {
     }
     let mut erasures = Erasures::default();
     erasures.note(TableId(1));
-    cache.learn(Instant::now(), erasures);
+    cache.learn(Instant::now(), &erasures);
     assert_eq!(cache.get(source(1), &kept.triple), None);
     assert_eq!(cache.get(source(2), &kept.triple).as_ref(), Some(&kept), "another table's");
     // The read began before the erasure, and ends after it.
@@ -110,7 +110,7 @@ fn a_fill_that_lands_behind_the_news_is_not_answered() {
     erasures.note(TableId(1));
     // As when the fill's own check came just before the news: the entry itself carries its ticket.
     cache.fill(before, source(1), &kept);
-    cache.learn(Instant::now(), erasures);
+    cache.learn(Instant::now(), &erasures);
     assert_eq!(cache.get(source(1), &kept.triple), None);
 }
 
@@ -120,23 +120,52 @@ fn without_a_look_within_the_lease_nothing_is_answered() {
     let kept = cell("a", 1);
     cache.fill(cache.ticket(), source(1), &kept);
     assert_eq!(cache.get(source(1), &kept.triple), None, "no look yet");
-    cache.learn(Instant::now(), Erasures::default());
+    cache.learn(Instant::now(), &Erasures::default());
     assert_eq!(cache.get(source(1), &kept.triple).as_ref(), Some(&kept));
     // The same with a look that began a lease ago.
     let old = CellCache { started: Instant::now() - 3 * LEASE, ..CellCache::new(1 << 20, metrics()) };
     old.fill(old.ticket(), source(1), &kept);
-    old.learn(Instant::now() - LEASE, Erasures::default());
+    old.learn(Instant::now() - LEASE, &Erasures::default());
     assert_eq!(old.get(source(1), &kept.triple), None);
-    old.learn(Instant::now(), Erasures::default());
+    old.learn(Instant::now(), &Erasures::default());
     assert_eq!(old.get(source(1), &kept.triple), Some(kept));
 }
 
 #[test]
-fn news_never_go_back() {
+fn a_slow_look_does_not_bring_back_older_news() {
     let cache = alone(1 << 20);
     let mut erasures = Erasures::default();
     erasures.note(TableId(1));
-    cache.learn(Instant::now(), erasures);
-    cache.learn(Instant::now(), Erasures::default());
+    let before = Instant::now() - LEASE;
+    cache.learn(Instant::now(), &erasures);
+    cache.learn(before, &Erasures::default());
     assert_eq!(cache.ticket(), Ticket(1));
+}
+
+#[test]
+fn erasures_that_went_back_end_all_that_was_read_before() {
+    let cache = alone(1 << 20);
+    let (kept, late) = (cell("a", 1), cell("b", 1));
+    let mut erasures = Erasures::default();
+    for _ in 0..5 {
+        erasures.note(TableId(1));
+    }
+    cache.learn(Instant::now(), &erasures);
+    let before = cache.ticket();
+    cache.fill(before, source(2), &kept);
+    assert_eq!(cache.get(source(2), &kept.triple).as_ref(), Some(&kept));
+    // The meta store was restored from a backup.
+    let mut restored = Erasures::default();
+    restored.note(TableId(3));
+    cache.learn(Instant::now(), &restored);
+    assert_eq!(cache.get(source(2), &kept.triple), None);
+    cache.fill(before, source(2), &late);
+    assert_eq!(cache.get(source(2), &late.triple), None, "it was read before");
+    cache.fill(cache.ticket(), source(2), &late);
+    assert_eq!(cache.get(source(2), &late.triple).as_ref(), Some(&late));
+    // What is erased from now on counts, although its number is lower than the one known before.
+    restored.note(TableId(2));
+    cache.learn(Instant::now(), &restored);
+    assert_eq!(cache.get(source(2), &late.triple), None);
+    assert_eq!(cache.get(source(2), &kept.triple), None);
 }

@@ -61,7 +61,7 @@ impl ErasureLog {
         let began = Instant::now();
         // What cannot be read is reported; the cache answers nothing meanwhile.
         if let Ok((_, erasures)) = self.read().await {
-            cache.learn(began, erasures);
+            cache.learn(began, &erasures);
         }
     }
 
@@ -91,7 +91,7 @@ impl ErasureLog {
             erasures.note(table.id);
             if self.meta.compare_and_set(ERASURES, version, &encode(ERASURES, &erasures)?).await? {
                 if let Some(cache) = &self.cache {
-                    cache.learn(began, erasures);
+                    cache.learn(began, &erasures);
                 }
                 return Ok(());
             }

@@ -19,7 +19,8 @@ use super::settle::{Verdict, settle};
 use crate::backend::ANSWER_BYTES;
 use crate::sql::{FIRST_EPOCH, first_id};
 use crate::{
-    AtOnce, Backend, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutOutcome, RowPage, ShardState, StoreError,
+    AtOnce, Backend, Erased, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutOutcome, RowPage, ShardState,
+    StoreError,
 };
 
 /// A [`Backend`] whose cells live in this process.
@@ -145,7 +146,7 @@ impl Backend for MemoryBackend {
         Ok(outcomes)
     }
 
-    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<u64, StoreError> {
+    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<Erased, StoreError> {
         let mut state = self.state();
         let State { head, tables, .. } = state.as_mut().ok_or_else(not_claimed)?;
         head.check(epoch)?;
@@ -156,7 +157,7 @@ impl Backend for MemoryBackend {
             cell.body = None;
             erased += 1;
         }
-        Ok(erased)
+        Ok(Erased { cells: erased, perhaps_more: false })
     }
 
     async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {

@@ -30,11 +30,17 @@ enum Meaning {
 /// an insert that met them). `existing` has one entry per cell, in order.
 ///
 /// A row with the group's own token proves that an earlier attempt was written as a whole (C3 of docs/ARCHITECTURE.md),
-/// so that whatever happened to its cells since (an erasure) does not turn the retry into a conflict.
+/// so that whatever happened to its cells since (an erasure, the end of one of its tables) does not turn the retry into a
+/// conflict, nor into a write of a part.
 pub(crate) fn settle(group: &PutGroup, existing: &[Option<Cell>]) -> Verdict {
     let meaning = |(cell, row): (&GroupCell, &Option<Cell>)| row.as_ref().map(|row| judge(group.token, cell, row));
     let meanings: Vec<Option<Meaning>> = group.cells.iter().zip(existing).map(meaning).collect();
-    if !meanings.contains(&Some(Meaning::Own)) {
+    let place =
+        |row: &Cell| PlacedCell { added_id: row.added_id, created_at: row.created_at, new: row.token == group.token };
+    let own = existing.iter().zip(&meanings).find(|(_, meaning)| **meaning == Some(Meaning::Own));
+    // Nobody will find the rows that are gone: they have the place of one that is not.
+    let gone = own.and_then(|(row, _)| row.as_ref()).map(place);
+    if gone.is_none() {
         for (cell, meaning) in meanings.iter().enumerate() {
             match meaning {
                 Some(Meaning::Conflict) => return Verdict::Done(PutOutcome::Conflict { cell }),
@@ -43,9 +49,7 @@ pub(crate) fn settle(group: &PutGroup, existing: &[Option<Cell>]) -> Verdict {
             }
         }
     }
-    let place =
-        |row: &Cell| PlacedCell { added_id: row.added_id, created_at: row.created_at, new: row.token == group.token };
-    let places: Vec<Option<PlacedCell>> = existing.iter().map(|row| row.as_ref().map(place)).collect();
+    let places: Vec<Option<PlacedCell>> = existing.iter().map(|row| row.as_ref().map(place).or(gone)).collect();
     match places.iter().copied().collect::<Option<Vec<PlacedCell>>>() {
         Some(all) => Verdict::Done(PutOutcome::Stored(all)),
         None => Verdict::Insert(places),
@@ -63,5 +67,51 @@ fn judge(token: Token, cell: &GroupCell, row: &Cell) -> Meaning {
         (CellKind::Cell, PutMode::Explicit) if row.body.as_ref() == Some(&cell.body) => Meaning::Same,
         (CellKind::Cell, PutMode::Explicit | PutMode::Append)
         | (CellKind::Tombstone | CellKind::Lock | CellKind::Erased | CellKind::Closed, _) => Meaning::Conflict,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cellgate_schemaless::{AddedId, Body, ColumnKey, Micros, RefKey, RowKey, ShardId, TableId, TableRef, Triple};
+
+    use super::*;
+
+    fn cell(row: &str) -> GroupCell {
+        GroupCell {
+            table: TableRef::new("t", TableId(1), 1),
+            shard: ShardId(0),
+            triple: Triple {
+                row: RowKey::from_store(row.as_bytes().to_vec()),
+                column: ColumnKey::from_store(b"c".to_vec()),
+                ref_key: RefKey(1),
+            },
+            body: Body::from_store(b"1".to_vec()),
+            mode: PutMode::Append,
+        }
+    }
+
+    fn row(of: &GroupCell, token: i64) -> Cell {
+        Cell {
+            triple: of.triple.clone(),
+            body: Some(of.body.clone()),
+            added_id: AddedId(7),
+            shard: of.shard,
+            created_at: Micros(70),
+            kind: CellKind::Cell,
+            token: Token(token),
+            txn: None,
+        }
+    }
+
+    #[test]
+    fn an_own_row_proves_the_whole_write_also_of_rows_that_are_gone_since() {
+        let group = PutGroup { token: Token(5), cells: vec![cell("a"), cell("b")] };
+        let there = PlacedCell { added_id: AddedId(7), created_at: Micros(70), new: true };
+        let existing = [Some(row(&group.cells[0], 5)), None];
+        assert_eq!(settle(&group, &existing), Verdict::Done(PutOutcome::Stored(vec![there, there])));
+        // Another's row proves nothing.
+        let existing = [Some(row(&group.cells[0], 6)), None];
+        assert_eq!(settle(&group, &existing), Verdict::Done(PutOutcome::Conflict { cell: 0 }));
+        assert_eq!(settle(&group, &[None, None]), Verdict::Insert(vec![None, None]));
     }
 }

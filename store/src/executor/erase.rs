@@ -7,6 +7,7 @@ use cellgate_schemaless::{Erasure, TableRef};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::{Executor, META_STORE, REPLAN_ROUNDS, RunError, epoch_of};
+use crate::backend::Erased;
 use crate::error::{Reason, StoreError};
 
 /// Most erasures of one call that are under way at the same time.
@@ -15,7 +16,8 @@ const AT_ONCE: usize = 8;
 impl Executor {
     /// Erases; answers how many cells were, when no proxy answers them any more. However many erasures there are, the caches
     /// are waited for once. It goes on to its end even if the caller stops waiting: what is erased on a primary must not stay
-    /// in a cache.
+    /// in a cache. Where the answer of a store was lost and it was asked again, what the first attempt erased is not in the
+    /// number.
     ///
     /// # Errors
     /// The first [`RunError::Cluster`], if nothing was erased; [`RunError::PartlyErased`] otherwise, also if all of it is and
@@ -26,7 +28,7 @@ impl Executor {
             Ok(erased) => erased,
             Err(panic) => {
                 let error = StoreError::MaybeWritten { detail: format!("the erasing task died: {panic}") };
-                Err(RunError::Cluster { cluster: "proxy".into(), error })
+                Err(RunError::PartlyErased { cluster: "proxy".into(), error })
             }
         }
     }
@@ -46,7 +48,10 @@ impl Executor {
                 under_way.push(self.erase_one(table, next));
             }
             match under_way.next().await {
-                Some(Ok(count)) => erased += count,
+                Some(Ok(one)) => {
+                    erased += one.cells;
+                    may_have |= one.perhaps_more;
+                }
                 Some(Err(error)) => {
                     may_have |= matches!(&error, RunError::Cluster { error, .. } if may_have_erased(error));
                     failure = failure.or(Some(error));
@@ -68,7 +73,7 @@ impl Executor {
     }
 
     /// Erases on the primary.
-    async fn erase_one(&self, table: &TableRef, what: &Erasure) -> Result<u64, RunError> {
+    async fn erase_one(&self, table: &TableRef, what: &Erasure) -> Result<Erased, RunError> {
         let mut last = None;
         for round in 1..=REPLAN_ROUNDS {
             let topology = self.topology();

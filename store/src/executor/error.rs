@@ -43,6 +43,14 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// Whether some or all of a write may be stored although this is its answer.
+    pub fn may_be_written(&self) -> bool {
+        match self {
+            Self::Cluster { error, .. } => error.may_be_written(),
+            Self::PartlyErased { .. } | Self::Undecided { .. } | Self::Contended | Self::VersionsExhausted => false,
+        }
+    }
+
     /// The class of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {

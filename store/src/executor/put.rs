@@ -44,8 +44,15 @@ pub enum CellFate {
     Conflict(RefKey),
     /// Not written, because another cell of the same cluster could not be.
     Withheld,
-    /// The cluster failed; see [`StoreError::MaybeWritten`] for the one case in which it may be written.
+    /// The cluster failed: not written, unless [`RunError::may_be_written`].
     Failed(Arc<RunError>),
+}
+
+impl CellFate {
+    /// Whether it is not known if the cell is there.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Failed(error) if error.may_be_written())
+    }
 }
 
 /// A cell on its way, with its place in the statement.

@@ -12,7 +12,7 @@ use cellgate_schemaless::{
     Version, Written,
 };
 use cellgate_store::coalesce::{CoalesceOptions, Coalescing};
-use cellgate_store::executor::{CellFate, Cluster, Executor, PutItem, RunError, TopologySource};
+use cellgate_store::executor::{CellFate, Cluster, ErasureFence, Executor, PutItem, RunError, TopologySource};
 use cellgate_store::memory::MemoryBackend;
 use cellgate_store::sqlite::{SqliteBackend, SqliteOptions};
 use cellgate_store::{Backend, FORMAT, GroupCell, Identity, PutGroup, PutMode, StoreError, Timeouts};
@@ -115,6 +115,12 @@ impl Fixture {
             let options = CoalesceOptions::default();
             Arc::new(Coalescing::new(backend, options, 16, Timeouts::default(), metrics))
         })
+    }
+
+    /// The same that tells of erasures.
+    pub fn proxy_with_fence(&self, fence: Arc<dyn ErasureFence>) -> Arc<Executor> {
+        let proxy = Arc::into_inner(self.proxy()).expect("nobody else has it");
+        Arc::new(proxy.with_cache(None, fence))
     }
 
     fn proxy_over(&self, wrap: impl Fn(Arc<dyn Backend>, &ClusterMetrics) -> Arc<dyn Backend>) -> Arc<Executor> {

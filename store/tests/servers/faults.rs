@@ -3,6 +3,7 @@
 use super::wait::{for_some, until};
 use std::time::Instant;
 
+use cellgate_schemaless::{TableId, TableRef};
 use cellgate_store::{Identity, PutMode, PutOutcome, Reason, StoreError};
 
 use crate::relay::{Fault, MARKER, Relay};
@@ -48,6 +49,23 @@ pub async fn an_append_whose_answer_is_lost_is_applied_once(store: Store) {
 
 pub async fn a_group_whose_answer_is_lost_is_applied_once(store: Store) {
     put_through(store, PutMode::Append, 3).await;
+}
+
+pub async fn a_group_whose_answer_is_lost_is_stored_though_one_of_its_tables_is_gone_since(store: Store) {
+    let gone = TableRef::new("gone", TableId(8), 1);
+    store.backend.create_table(&gone).await.unwrap();
+    let relay = Relay::start(store.server()).await;
+    let proxy = store.proxy(Some(relay.port), SHORT);
+    proxy.ping().await.unwrap();
+    let mut group = store.group(PutMode::Append, &[("row", 1, &marked(1)), ("row", 2, &marked(2))]);
+    group.cells[1].table = gone.clone();
+    relay.fail_next(Fault::Freeze);
+    let put = tokio::spawn(async move { proxy.put(EPOCH, &[group]).await });
+    for_some("the write", || async { store.log().await.pop() }).await;
+    store.backend.drop_table(&gone).await.unwrap();
+    let outcomes = put.await.unwrap().unwrap();
+    assert!(relay.met() && all_new(&outcomes[0]), "{outcomes:?}");
+    assert_eq!(store.log().await.len(), 1, "the cell of the other table is there once");
 }
 
 pub async fn a_write_that_cannot_be_settled_says_so(store: Store) {

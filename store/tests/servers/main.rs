@@ -19,6 +19,7 @@ macro_rules! server_suite {
             faults::a_put_whose_answer_is_lost_is_applied_once,
             faults::an_append_whose_answer_is_lost_is_applied_once,
             faults::a_group_whose_answer_is_lost_is_applied_once,
+            faults::a_group_whose_answer_is_lost_is_stored_though_one_of_its_tables_is_gone_since,
             faults::a_write_that_cannot_be_settled_says_so,
             faults::a_server_that_is_down_is_said_so_at_once_and_used_again_when_it_is_back,
             faults::a_proxy_stopped_in_the_middle_of_a_batch_holds_others_up_for_a_lock_wait_at_most,

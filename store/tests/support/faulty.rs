@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use cellgate_schemaless::{Cell, Epoch, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple, TxnId};
-use cellgate_store::{AtOnce, Backend, Identity, LogPage, Passing, PutGroup, PutOutcome, Reason, RowPage, StoreError};
+use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple, TxnId};
+use cellgate_store::{
+    AtOnce, Backend, Erased, Identity, LogPage, Passing, PutGroup, PutOutcome, Reason, RowPage, StoreError,
+};
 use tokio::sync::Semaphore;
 
 /// What happens to one put.
@@ -21,6 +23,16 @@ pub enum PutFault {
     After(Vec<PutGroup>),
     /// It waits until the test lets it go: see [`Faulty::entered`] and [`Faulty::release`].
     Held,
+}
+
+/// What happens to one erasure.
+#[allow(dead_code, reason = "each test program uses its part of it")]
+#[derive(Clone, Debug)]
+pub enum EraseFault {
+    /// It fails, and nothing is erased.
+    Fails(StoreError),
+    /// It is done, its answer is lost, and it is done again.
+    Repeated,
 }
 
 /// Ends a process at one of its calls: that call and all behind it fail.
@@ -76,6 +88,7 @@ pub struct Faulty {
     down: AtomicBool,
     hangs: AtomicBool,
     puts: Mutex<VecDeque<PutFault>>,
+    erasures: Mutex<VecDeque<EraseFault>>,
     undecided: Mutex<BTreeSet<Triple>>,
     identity: Mutex<Option<Identity>>,
     calls: AtomicUsize,
@@ -106,6 +119,7 @@ impl Faulty {
             down: AtomicBool::new(false),
             hangs: AtomicBool::new(false),
             puts: Mutex::default(),
+            erasures: Mutex::default(),
             undecided: Mutex::default(),
             identity: Mutex::default(),
             calls: AtomicUsize::new(0),
@@ -121,7 +135,7 @@ impl Faulty {
         self.down.store(down, Ordering::SeqCst);
     }
 
-    /// From now on it never answers a sign of life.
+    /// From now on it never answers a sign of life, nor who it is.
     pub fn hang(&self) {
         self.hangs.store(true, Ordering::SeqCst);
     }
@@ -129,6 +143,11 @@ impl Faulty {
     /// What happens to the next puts, one after the other; those behind them succeed.
     pub fn script(&self, faults: impl IntoIterator<Item = PutFault>) {
         locked(&self.puts).extend(faults);
+    }
+
+    /// What happens to the next erasures, one after the other; those behind them succeed.
+    pub fn script_erasures(&self, faults: impl IntoIterator<Item = EraseFault>) {
+        locked(&self.erasures).extend(faults);
     }
 
     /// From now on this cell is held by a transaction that nobody settles.
@@ -243,8 +262,26 @@ impl Passing for Faulty {
         }
     }
 
+    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<Erased, StoreError> {
+        let inner = self.reach()?;
+        let fault = locked(&self.erasures).pop_front();
+        match fault {
+            None => inner.erase(epoch, table, what).await,
+            Some(EraseFault::Fails(error)) => Err(error),
+            Some(EraseFault::Repeated) => {
+                inner.erase(epoch, table, what).await?;
+                let again = inner.erase(epoch, table, what).await?;
+                Ok(Erased { perhaps_more: true, ..again })
+            }
+        }
+    }
+
     async fn identity(&self) -> Result<Option<Identity>, StoreError> {
-        let found = self.reach()?.identity().await?;
+        let inner = self.reach()?;
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        let found = inner.identity().await?;
         Ok(locked(&self.identity).clone().or(found))
     }
 

@@ -136,7 +136,7 @@ impl<'a, D: Driver> Attempts<'a, D> {
     }
 
     /// The error of a write whose last attempt wrote nothing: one that was lost before may have written.
-    fn outcome(&self, error: StoreError) -> StoreError {
+    pub(crate) fn outcome(&self, error: StoreError) -> StoreError {
         match &self.lost {
             None => error,
             Some((_, detail)) => {

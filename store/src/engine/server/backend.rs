@@ -9,13 +9,13 @@ use cellgate_schemaless::{
     AddedId, Cell, ColumnFilter, Epoch, Erasure, LatestKey, LogScan, Micros, RowScan, ShardId, TableRef, Triple,
 };
 
-use crate::backend::{ANSWER_BYTES, Backend, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState};
-use crate::engine::server::core::{Core, size};
+use crate::backend::{ANSWER_BYTES, Backend, Erased, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState};
+use crate::engine::server::core::{Changed, Core, size};
 use crate::engine::server::driver::{Driver, Guard, Names, Value};
 use crate::engine::server::identity::identity_of;
 use crate::engine::server::{ServerOptions, put};
 use crate::error::StoreError;
-use crate::sql::{Dialect, Query, TimeSearch, below_hidden, by_shard, left_out};
+use crate::sql::{Dialect, Query, TimeSearch, below_hidden, by_shard, is_hidden, left_out};
 
 /// Most rows of one page: with bodies of usual size it stays well below [`PAGE_BYTES`].
 const PAGE_ROWS: u64 = 4096;
@@ -110,7 +110,7 @@ impl<D: Driver> Backend for Server<D> {
             }
         }
         // What is still hidden has nothing below it.
-        answers.iter_mut().for_each(|answer| drop(answer.take_if(|cell| hidden(cell))));
+        answers.iter_mut().for_each(|answer| drop(answer.take_if(|cell| is_hidden(cell))));
         self.complete(table, &mut answers).await?;
         Ok(answers)
     }
@@ -155,11 +155,12 @@ impl<D: Driver> Backend for Server<D> {
         finished(tokio::spawn(async move { put::put(&core.sessions, &core.timeouts, epoch, &groups).await })).await
     }
 
-    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<u64, StoreError> {
+    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<Erased, StoreError> {
         let core = Arc::clone(&self.core);
         let erase = core.dialect().erase(table, what);
         let task = tokio::spawn(async move { core.change(Operation::Erase, Guard::Head(epoch), &[erase]).await });
-        Ok(finished(task).await?.rows)
+        let Changed { rows, after_loss } = finished(task).await?;
+        Ok(Erased { cells: rows, perhaps_more: after_loss })
     }
 
     async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {
@@ -241,15 +242,6 @@ pub(crate) async fn finished<T>(task: tokio::task::JoinHandle<Result<T, StoreErr
     match task.await {
         Ok(answer) => answer,
         Err(error) => Err(StoreError::MaybeWritten { detail: format!("the writing task ended: {error}") }),
-    }
-}
-
-fn hidden(cell: &Cell) -> bool {
-    match cell.kind {
-        cellgate_schemaless::CellKind::Lock | cellgate_schemaless::CellKind::Closed => true,
-        cellgate_schemaless::CellKind::Cell
-        | cellgate_schemaless::CellKind::Tombstone
-        | cellgate_schemaless::CellKind::Erased => false,
     }
 }
 
