@@ -1,5 +1,7 @@
 //! Statements bound, and run over cells.
 
+use std::time::Duration;
+
 use cellgate_schemaless::{
     Cell, ColumnFilter, Direction, Erasure, LatestKey, NewCell, RefKey, RefRange, Request, RowKey, RowSet, ShardId,
     Version,
@@ -7,7 +9,7 @@ use cellgate_schemaless::{
 
 use crate::command::{Command, Put, Source};
 use crate::error::SqlError;
-use crate::testing::{Session, bound, bound_with, cell, read, read_with, rows, run, shown};
+use crate::testing::{Session, bound, bound_with, cell, computed, read, read_with, rows, run, shown};
 use crate::value::{ColumnType, Value};
 
 fn cells() -> Vec<Cell> {
@@ -338,6 +340,77 @@ fn aggregates_and_groups_are_computed() {
         Err(SqlError::MixedAggregate { grouped: false, .. })
     ));
     assert!(matches!(bound("SELECT 1 FROM trips WHERE COUNT(*) > 1"), Err(SqlError::Unsupported { .. })));
+}
+
+#[test]
+fn an_alias_means_its_item_where_mysql_says_so() {
+    for (text, expected) in [
+        // In an expression and in an aggregate a column comes first, where there is one.
+        (
+            "SELECT column_key, MAX(ref_key) AS ref_key FROM trips WHERE row_key = 'a' GROUP BY column_key \
+             ORDER BY MAX(ref_key)",
+            &["STATUS|1", "BASE|2"][..],
+        ),
+        (
+            "SELECT -ref_key AS ref_key FROM trips WHERE row_key = 'a' ORDER BY ref_key + 0, column_key",
+            &["-1", "-1", "-2"],
+        ),
+        ("SELECT -ref_key AS Ref_Key FROM trips WHERE row_key = 'a' ORDER BY REF_KEY", &["-2", "-1", "-1"]),
+        ("SELECT -ref_key AS r FROM trips WHERE row_key = 'a' ORDER BY r + 0, column_key", &["-2", "-1", "-1"]),
+        // In HAVING a column that is grouped by comes before an alias, and that before any other.
+        ("SELECT COUNT(*) AS ref_key FROM trips GROUP BY ref_key HAVING ref_key = 2", &["1"]),
+        ("SELECT column_key, COUNT(*) AS ref_key FROM trips GROUP BY column_key HAVING ref_key = 3", &["BASE|3"]),
+        (
+            "SELECT column_key, COUNT(*) AS ref_key FROM trips GROUP BY column_key HAVING MAX(ref_key) = 5",
+            &["STATUS|2"],
+        ),
+        ("SELECT LEFT(row_key, 1) AS k, COUNT(*) FROM trips GROUP BY k HAVING k = 'b'", &["b|1"]),
+        // A key that comes again orders nothing.
+        (
+            "SELECT ref_key AS r FROM trips WHERE row_key = 'a' ORDER BY r DESC, 1, r, ref_key, ref_key",
+            &["2", "1", "1"],
+        ),
+    ] {
+        assert_eq!(rows(text, &cells()), expected, "{text}");
+    }
+    // A declared column is one, too.
+    let grouped = bound("SELECT LEFT(row_key, 1) AS STATUS, COUNT(*) FROM trips GROUP BY STATUS");
+    assert_eq!(grouped.err(), Some(SqlError::MixedAggregate { column: "row_key".into(), grouped: true }));
+}
+
+#[test]
+fn what_a_select_names_is_bounded() {
+    let list = |what: &dyn Fn(usize) -> String, n: usize| (1..=n).map(what).collect::<Vec<_>>().join(", ");
+    let name = |text: &str| match bound(text) {
+        Err(SqlError::Limit { name, .. }) => name,
+        Err(SqlError::TooManyColumns(4_096)) => "columns",
+        other => panic!("{}: {other:?}", &text[..80.min(text.len())]),
+    };
+    let items = list(&|n| format!("1 AS a{n}"), 4_096);
+    assert_eq!(name(&format!("SELECT {items}, 1 FROM trips")), "columns");
+    assert_eq!(name(&format!("SELECT {} FROM trips", list(&|_| "*".into(), 700))), "columns");
+    let keys = |n| list(&|n| format!("ref_key + {n}"), n);
+    assert!(bound(&format!("SELECT 1 FROM trips ORDER BY {}", keys(64))).is_ok());
+    assert_eq!(name(&format!("SELECT 1 FROM trips ORDER BY {}", keys(65))), "keys");
+    assert_eq!(name(&format!("SELECT 1 FROM trips GROUP BY {}", keys(65))), "keys");
+    // The same key again is none, and an alias is its item, of which there is one.
+    let long = format!("row_key IN ({})", list(&|n| format!("'{n}'"), 20_000));
+    let start = computed();
+    for by in ["a", "1"] {
+        let by = list(&|_| by.into(), 1_000);
+        assert!(bound(&format!("SELECT {long} AS a FROM trips ORDER BY {by}")).is_ok());
+        assert!(bound(&format!("SELECT {long} AS a FROM trips GROUP BY {by}")).is_ok());
+    }
+    // Many names and many aliases.
+    let names = vec!["a4096"; 5_000].join(" + ");
+    assert!(bound(&format!("SELECT {items} FROM trips HAVING {names}")).is_ok());
+    let aggregates = list(&|n| format!("COUNT({n})"), 4_096);
+    assert!(bound(&format!("SELECT {aggregates} FROM trips")).is_ok());
+    let took = computed() - start;
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert_eq!(name(&format!("SELECT {long} AS a FROM trips HAVING {}", ["a"; 100].join(" OR "))), "nodes");
+    let long = "n".repeat(60_000);
+    assert_eq!(name(&format!("SELECT `{long}` AS a FROM trips HAVING {}", ["a"; 1_000].join(" OR "))), "nodes");
 }
 
 #[test]

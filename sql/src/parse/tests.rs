@@ -6,7 +6,7 @@ use crate::command::{Absent, Aspect, Command, Ddl, SettingScope, SettingValue, T
 use crate::environment::SqlMode;
 use crate::error::SqlError;
 use crate::parse::{StatementKind, parse};
-use crate::testing::{Session, bound, read, rows, run, shown};
+use crate::testing::{Session, bound, computed, read, rows, run, shown};
 use crate::value::Value;
 
 fn one(text: &str) -> crate::Statement {
@@ -828,12 +828,6 @@ fn flush_does_what_there_is_to_do() {
     for (text, what) in [("FLUSH HOSTS", vec![Flush::LoginDelays]), ("FLUSH SSL, LOGS", vec![Flush::Certificate])] {
         assert!(matches!(bound(text), Ok(Command::Flush(found)) if found == what), "{text}");
     }
-}
-
-/// What this thread has computed so far: unlike the clock on the wall it does not depend on what else the machine is doing.
-fn computed() -> Duration {
-    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(statistics.split(' ').next().unwrap().parse().unwrap())
 }
 
 /// Hostile text is an error or a statement, on a stack as small as a runtime's worker threads have.
