@@ -17,6 +17,8 @@ pub(crate) const NESTING: usize = 200;
 /// Most operators in a row at one level of parentheses; also most of what is in [`JOINED`] in a statement. The trees they
 /// make are as deep, and are freed on the big stack (a test proves that they fit).
 pub(crate) const CHAIN: usize = 10_000;
+/// Most calls of [`WAITING`] in a statement: each is waited for outside of it, which is then bound once more.
+pub(crate) const CALLS: usize = 64;
 /// Most prefix operators in a row (`NOT NOT NOT`).
 pub(crate) const PREFIXES: usize = 200;
 /// How deep sqlparser may recurse on the big stack. One level of parentheses takes up to eight (one for each
@@ -48,6 +50,9 @@ pub(crate) enum Stack {
 /// is understood. A comma does not end these chains, so that they are counted over the whole statement.
 const JOINED: [&str; 6] = ["UNION", "EXCEPT", "INTERSECT", "MINUS", "PIVOT", "UNPIVOT"];
 
+/// The functions that are waited for.
+const WAITING: [&str; 6] = ["GET_LOCK", "RELEASE_LOCK", "RELEASE_ALL_LOCKS", "IS_FREE_LOCK", "IS_USED_LOCK", "SLEEP"];
+
 /// What is open: a parenthesis, or the statement itself.
 #[derive(Default)]
 struct Level {
@@ -67,9 +72,12 @@ pub(crate) fn check(text: &str, tokens: &[Token]) -> Result<Stack, SqlError> {
     let mut depth = 0;
     let (mut deepest, mut longest, mut joined, mut prefixes, mut most_prefixes) = (0, 0, 0, 0, 0);
     let mut behind_dot = false;
+    let mut calls = 0;
+    let mut before: Option<&Token> = None;
     for token in tokens {
         let level = open.last_mut();
         if token.is_symbol(Symbol::Open) {
+            calls += usize::from(before.is_some_and(|name| WAITING.iter().any(|word| name.is(text, word))));
             open.push(Level::default());
             depth += 1;
         } else if token.is_symbol(Symbol::Close) {
@@ -98,6 +106,7 @@ pub(crate) fn check(text: &str, tokens: &[Token]) -> Result<Stack, SqlError> {
         }
         deepest = deepest.max(depth);
         behind_dot = token.is_symbol(Symbol::Dot);
+        before = Some(token);
         prefixes = if is_prefix(text, token) { prefixes + 1 } else { 0 };
         most_prefixes = most_prefixes.max(prefixes);
     }
@@ -106,6 +115,9 @@ pub(crate) fn check(text: &str, tokens: &[Token]) -> Result<Stack, SqlError> {
     }
     if joined > CHAIN {
         return Err(limit("the number of set operations", CHAIN, "operators"));
+    }
+    if calls > CALLS {
+        return Err(limit("the number of calls of SLEEP, GET_LOCK and its kin", CALLS, "calls"));
     }
     if most_prefixes > PREFIXES {
         return Err(limit("the number of prefix operators in a row", PREFIXES, "operators"));
