@@ -8,7 +8,7 @@ use cellgate_schemaless::{
 };
 
 use super::condition::analyse;
-use super::keys::{Dimensions, Keys, Tuples};
+use super::keys::{Dimensions, Keys, PRODUCT, Room, Tuples};
 use super::view::View;
 use crate::columns::CellColumn;
 use crate::command::Source;
@@ -51,11 +51,12 @@ impl Conjuncts {
             Some(Expression::And(all)) => all,
             Some(other) => vec![other],
         };
-        Self(all.into_iter().map(|c| (analyse(&c), c)).map(|(k, c)| (c, k)).collect())
+        let room = Room::new();
+        Self(all.into_iter().map(|c| (analyse(&c, &room), c)).map(|(k, c)| (c, k)).collect())
     }
 
     fn keys(&self) -> Keys {
-        self.0.iter().fold(Keys::everything(true), |keys, (_, k)| keys.and(k.clone()))
+        Keys::all(self.0.iter().map(|(_, k)| k.clone()))
     }
 
     /// The conditions a request with these constraints does not express.
@@ -316,7 +317,7 @@ pub(super) fn row_input(view: &View, grouped: bool) -> Result<RowInput, SqlError
 /// log of all shards.
 ///
 /// # Errors
-/// Those of [`row_input`].
+/// Those of [`row_input`]; [`SqlError::Limit`] for more than [`PRODUCT`] cells by key.
 pub(super) fn plan_rows(
     view: &View,
     env: &dyn Environment,
@@ -344,9 +345,18 @@ pub(super) fn plan_rows(
     let (source, scatter) = match rows {
         _ if nothing => (Source::Nothing, false),
         Some(rows) => {
-            let keys: Vec<LatestKey> = rows
-                .iter()
-                .filter(|row| shards.as_ref().is_none_or(|s| s.contains(&env.shard_of(row.as_bytes()))))
+            let in_shards = |row: &&RowKey| shards.as_ref().is_none_or(|s| s.contains(&env.shard_of(row.as_bytes())));
+            let kept: Vec<&RowKey> = rows.iter().filter(in_shards).collect();
+            if kept.len().saturating_mul(input.columns.len()) > PRODUCT {
+                return Err(SqlError::Limit {
+                    what: "the number of rows times that of declared columns (name fewer of either in one statement)"
+                        .into(),
+                    limit: PRODUCT as u64,
+                    name: "row_shape",
+                });
+            }
+            let keys: Vec<LatestKey> = kept
+                .into_iter()
                 .flat_map(|row| {
                     let key = |c: &(ColumnKey, Option<String>)| LatestKey {
                         row: row.clone(),

@@ -1,5 +1,6 @@
 //! Statements bound, and run over cells.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cellgate_schemaless::{
@@ -414,6 +415,61 @@ fn what_a_select_names_is_bounded() {
 }
 
 #[test]
+fn alternatives_are_multiplied_out_within_a_budget() {
+    let list = |what: &str| (0..46).map(|n| format!("{what}{n}")).collect::<Vec<_>>().join(",");
+    let (keys, refs) = (list("'").replace(',', "',") + "'", list(""));
+    let product = format!("(row_key IN ({keys}) AND column_key IN ({keys}) AND ref_key IN ({refs}))");
+    let any = |n: usize| vec![product.as_str(); n].join(" OR ");
+    let start = computed();
+    let Request::Get { keys, .. } = request(&format!("SELECT body FROM trips WHERE {}", any(2))) else { panic!("get") };
+    assert_eq!(keys.len(), 46 * 46 * 46);
+    // As many alternatives as a statement has room for are lists, and checked on the cells.
+    let many = format!("SELECT row_key FROM trips WHERE {}", any(600));
+    let Request::Get { keys, .. } = request(&many) else { panic!("get") };
+    assert_eq!(keys.len(), 46 * 46 * 46);
+    assert_eq!(rows(&many, &[cell("7", "8", 9, "1", 1), cell("7", "x", 9, "1", 2)]), ["7"]);
+    // What else is asked for costs no look at each of them.
+    let rest = " AND ref_key > -1 AND ref_key <> 99".repeat(1_000);
+    let Request::Get { .. } = request(&format!("SELECT 1 FROM trips WHERE ({}){rest}", any(2))) else { panic!("get") };
+    let took = computed() - start;
+    assert!(took < Duration::from_secs(15), "{took:?}");
+}
+
+#[test]
+fn json_is_read_once_for_all_it_is_compared_with() {
+    let cells = [cell("a", "BASE", 1, &format!("[{}1]", "1,".repeat(100_000)), 1)];
+    let list = |what: &str| (0..2_000).map(|n| what.replace('#', &n.to_string())).collect::<Vec<_>>();
+    let start = computed();
+    for condition in [
+        format!("body IN ({})", list("'#'").join(",")),
+        format!("body IN ({})", list("#").join(",")),
+        format!("CASE body {} END", list("WHEN '#' THEN 1").join(" ")),
+    ] {
+        assert!(rows(&format!("SELECT 1 FROM trips WHERE row_key = 'a' AND {condition}"), &cells).is_empty());
+    }
+    let took = computed() - start;
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    // And the work on one cell can be given up in its middle.
+    let given_up = |condition: &str| {
+        let mut shaping = read(&format!("SELECT 1 FROM trips WHERE row_key = 'a' AND {condition}")).shape.start();
+        let looks = AtomicUsize::new(0);
+        shaping.give_up_when(move || looks.fetch_add(1, Ordering::Relaxed) >= 5);
+        shaping.push(&cells[0]).err()
+    };
+    assert_eq!(given_up(&format!("body IN ({})", list("'#'").join(","))), Some(SqlError::GivenUp));
+    assert_eq!(given_up(&format!("({})", list("body->'$.x' = #").join(" OR "))), Some(SqlError::GivenUp));
+    assert_eq!(given_up("body = '1'"), None);
+}
+
+#[test]
+fn what_the_row_shape_reads_by_key_is_bounded() {
+    let keys = |n: usize| (0..n).map(|n| format!("'{n}'")).collect::<Vec<_>>().join(",");
+    let select = |n| bound(&format!("SELECT row_key, BASE, STATUS FROM trips WHERE row_key IN ({})", keys(n)));
+    assert!(select(50_000).is_ok());
+    assert!(matches!(select(50_001), Err(SqlError::Limit { name: "row_shape", limit: 100_000, .. })));
+}
+
+#[test]
 fn limits_take_what_clients_bind() {
     let env = Session::new();
     let text = "SELECT column_key FROM trips WHERE row_key = 'a' ORDER BY column_key, ref_key LIMIT ? OFFSET ?";
@@ -582,4 +638,7 @@ fn a_shape_tells_how_much_work_its_cells_are() {
     let large = work("SELECT body->'$.a' FROM trips WHERE row_key = 'r'", 1 << 20);
     assert!(small < 1000 && large > 1 << 20, "{small} {large}");
     assert!(work("SELECT body LIKE '%abcdefghijklmnop%' FROM trips WHERE row_key = 'r'", 1 << 20) > large);
+    // Each item of a list is something to be compared with, however short it is.
+    let list = (0..50_000).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+    assert!(work(&format!("SELECT 1 FROM trips WHERE row_key = 'r' AND body->'$.a' IN ({list})"), 100) > 500_000);
 }
