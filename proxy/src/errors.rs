@@ -184,6 +184,7 @@ pub(crate) fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::ColumnCount(_) => (1136, "21S01"),
         SqlError::ColumnTwice(_) => (1110, "42000"),
         SqlError::DuplicateColumn(_) => (1060, "42S21"),
+        SqlError::TooManyColumns(_) => (1117, "42000"),
         SqlError::Json { path: true, .. } => (3143, "42000"),
         SqlError::Json { path: false, .. } => (3141, "22032"),
         SqlError::KeyTooLong(_) => (1071, "42000"),

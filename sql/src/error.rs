@@ -169,6 +169,9 @@ pub enum SqlError {
     /// The same column named twice (1110).
     #[error("Column '{0}' specified twice")]
     ColumnTwice(String),
+    /// More columns than a result may have (1117): [`crate::bind::ITEMS`].
+    #[error("Too many columns: a SELECT has at most {0}")]
+    TooManyColumns(usize),
     /// A table with two columns of one name (1060).
     #[error("Duplicate column name '{0}'")]
     DuplicateColumn(String),
@@ -264,6 +267,7 @@ impl SqlError {
             | Self::ResultTooLong { .. }
             | Self::IdentifierTooLong(_)
             | Self::RowTooLong(_)
+            | Self::TooManyColumns(_)
             | Self::Limit { .. } => ErrorKind::Limit,
             Self::Relational(error) => error.kind(),
             Self::GivenUp => ErrorKind::Timeout,

@@ -77,8 +77,8 @@ impl Environment for Fixed {
     }
 }
 
-/// Parses, describes, binds and runs over one cell whatever the bytes say, with a fixed session. Never panics, and
-/// takes time and memory in proportion to the text.
+/// Parses, describes, binds and runs over one cell whatever the bytes say, with a fixed session. Never panics, does with
+/// the stack of a runtime's thread, and takes no more time and memory than the dialect's limits allow a text of its length.
 pub fn fuzz_statement(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     for ansi_quotes in [false, true] {

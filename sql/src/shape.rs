@@ -168,12 +168,15 @@ impl Shaping {
     }
 
     fn push_inner(&mut self, cell: &Cell) -> Result<Option<Row>, SqlError> {
-        let (plan, notes) = (self.plan.clone(), self.notes.clone());
+        let (plan, notes, patience) = (self.plan.clone(), self.notes.clone(), self.patience.clone());
         match &plan.input {
             Input::Once => Ok(None),
-            Input::Cells => self.take(&CellScope { cell, zone: &plan.zone, longest: plan.bounds.value, notes: &notes }),
+            Input::Cells => {
+                let longest = plan.bounds.value;
+                self.take(&CellScope { cell, zone: &plan.zone, longest, notes: &notes, patience: &patience })
+            }
             Input::Rows(input) => match self.rows.push(input, cell, plan.bounds)? {
-                Some(values) => self.take(&ValueScope::new(&values, &plan, &notes)),
+                Some(values) => self.take(&ValueScope::new(&values, &plan, &notes, &patience)),
                 None => Ok(None),
             },
         }
@@ -217,10 +220,10 @@ impl Shaping {
     }
 
     fn finish_inner(mut self) -> Result<Vec<Row>, SqlError> {
-        let (plan, notes) = (self.plan.clone(), self.notes.clone());
+        let (plan, notes, patience) = (self.plan.clone(), self.notes.clone(), self.patience.clone());
         let mut rows = Vec::new();
         match &plan.input {
-            Input::Once => rows.extend(self.take(&ValueScope::new(&[], &plan, &notes))?),
+            Input::Once => rows.extend(self.take(&ValueScope::new(&[], &plan, &notes, &patience))?),
             Input::Cells => {}
             Input::Rows(input) => {
                 for values in std::mem::take(&mut self.rows).finish(input) {
@@ -228,14 +231,14 @@ impl Shaping {
                         break;
                     }
                     self.patience.check()?;
-                    rows.extend(self.take(&ValueScope::new(&values, &plan, &notes))?);
+                    rows.extend(self.take(&ValueScope::new(&values, &plan, &notes, &patience))?);
                 }
             }
         }
         if let Some(groups) = self.groups.take() {
             for values in groups.finish(plan.grouping.as_ref())? {
                 self.patience.check()?;
-                let scope = ValueScope::new(&values, &plan, &notes);
+                let scope = ValueScope::new(&values, &plan, &notes, &patience);
                 let counts = plan.having.as_ref().map_or(Ok(true), |having| having.holds(&scope))?;
                 if counts {
                     rows.extend(self.output.push(&plan, &scope, &self.patience)?);

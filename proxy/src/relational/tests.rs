@@ -192,6 +192,38 @@ fn names_of_tables_compare_exactly_and_other_text_without_case() {
 }
 
 #[test]
+fn an_alias_means_its_item_where_mysql_says_so() {
+    let session = Session::new();
+    let tables = "FROM information_schema.tables WHERE table_schema IN ('shop', 'Other')";
+    for (text, expected) in [
+        (format!("SELECT LENGTH(table_name) AS table_name {tables} ORDER BY table_name"), &["5", "5", "6"][..]),
+        (format!("SELECT LENGTH(table_name) AS table_name {tables} ORDER BY CONCAT(table_name, '')"), &["6", "5", "5"]),
+        (format!("SELECT LENGTH(table_name) AS l {tables} ORDER BY -l"), &["6", "5", "5"]),
+        (format!("SELECT COUNT(*) AS table_name {tables} GROUP BY table_name HAVING table_name = 'trips'"), &["2"]),
+        (format!("SELECT COUNT(*) AS table_name {tables} GROUP BY table_schema HAVING table_name = 2"), &["2"]),
+    ] {
+        assert_eq!(session.rows(&text), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_a_select_names_is_bounded() {
+    let session = Session::new();
+    let list = |what: &str, n: usize| (1..=n).map(|n| what.replace('#', &n.to_string())).collect::<Vec<_>>().join(", ");
+    let from = "FROM information_schema.tables";
+    for (text, said) in [
+        (format!("SELECT {} {from}", list("1 AS c#", 4_097)), "Too many columns: a SELECT has at most 4096"),
+        (format!("SELECT 1 {from} ORDER BY {}", list("table_rows + #", 65)), "exceeds 64 (keys)"),
+        (format!("SELECT 1 {from} GROUP BY {}", list("table_rows + #", 65)), "exceeds 64 (keys)"),
+        (format!("SELECT 1 {from} a, {}", list("information_schema.tables t#", 61)), "exceeds 61 (tables)"),
+    ] {
+        let error = session.error(&text);
+        assert!(error.contains(said), "{error}");
+    }
+    assert_eq!(session.rows(&format!("SELECT COUNT(*) AS n {from} ORDER BY {}", list("n", 100))).len(), 1);
+}
+
+#[test]
 fn what_has_no_table_runs_too() {
     let session = Session::new();
     for (text, rows) in [

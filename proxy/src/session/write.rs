@@ -341,9 +341,7 @@ fn looked_up<T>(
         Ok(Err(error)) if stored.is_empty() => Err(error.into()),
         Ok(Err(error)) => Err(StatementError::Write { error, stored }),
         Err(error) if stored.is_empty() => Err(error),
-        Err(_) => Err(StatementError::Timeout {
-            detail: "; the rows may be stored: repeating an insert of explicit versions settles it",
-        }),
+        Err(_) => Err(StatementError::put_timeout()),
     }
 }
 

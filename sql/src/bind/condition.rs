@@ -2,14 +2,14 @@
 
 use cellgate_schemaless::{ColumnKey, RowKey};
 
-use super::keys::{Keys, Range, Set};
+use super::keys::{Keys, Range, Room, Set};
 use crate::columns::CellColumn;
 use crate::expression::number::Number;
 use crate::expression::{Comparison, Expression, Operator, Slot, Test, time, truth};
 use crate::value::Value;
 
-/// What a condition says about keys.
-pub(super) fn analyse(condition: &Expression<Slot>) -> Keys {
+/// What a condition says about keys; `room` is that of the whole condition it is part of.
+pub(super) fn analyse(condition: &Expression<Slot>, room: &Room) -> Keys {
     match condition {
         Expression::Constant(value) => {
             if truth(value) == Some(true) {
@@ -18,15 +18,15 @@ pub(super) fn analyse(condition: &Expression<Slot>) -> Keys {
                 Keys::nothing()
             }
         }
-        Expression::And(all) => all.iter().map(analyse).fold(Keys::everything(true), Keys::and),
-        Expression::Or(all) => Keys::or(all.iter().map(analyse).collect()),
+        Expression::And(all) => Keys::all(all.iter().map(|e| analyse(e, room))),
+        Expression::Or(all) => Keys::or(all.iter().map(|e| analyse(e, room)).collect(), room),
         Expression::Chain(first, rest) => match rest.as_slice() {
             [(Operator::Compare(op), right)] => compared(first, *op, right),
             // No column of a cell is NULL, so that with a value the two kinds of equality are one.
             [(Operator::NullSafeEqual, right)] => compared(first, Comparison::Equal, right),
             _ => Keys::everything(false),
         },
-        Expression::In { operand, list, negated: false } => listed(operand, list),
+        Expression::In { operand, list, negated: false } => listed(operand, list, room),
         Expression::Between { operand, low, high, negated: false } => {
             compared(operand, Comparison::GreaterEqual, low).and(compared(operand, Comparison::LessEqual, high))
         }
@@ -60,8 +60,8 @@ fn cell_column(expression: &Expression<Slot>) -> Option<CellColumn> {
     }
 }
 
-fn listed(operand: &Expression<Slot>, list: &[Expression<Slot>]) -> Keys {
-    Keys::or(list.iter().map(|item| compared(operand, Comparison::Equal, item)).collect())
+fn listed(operand: &Expression<Slot>, list: &[Expression<Slot>], room: &Room) -> Keys {
+    Keys::or(list.iter().map(|item| compared(operand, Comparison::Equal, item)).collect(), room)
 }
 
 fn compared(left: &Expression<Slot>, op: Comparison, right: &Expression<Slot>) -> Keys {
@@ -69,8 +69,7 @@ fn compared(left: &Expression<Slot>, op: Comparison, right: &Expression<Slot>) -
         (Expression::Tuple(columns), Expression::Tuple(values))
             if op == Comparison::Equal && columns.len() == values.len() =>
         {
-            let equal = columns.iter().zip(values).map(|(c, v)| compared(c, Comparison::Equal, v));
-            equal.fold(Keys::everything(true), Keys::and)
+            Keys::all(columns.iter().zip(values).map(|(c, v)| compared(c, Comparison::Equal, v)))
         }
         (column, Expression::Constant(value)) => {
             cell_column(column).map_or(Keys::everything(false), |column| atom(column, op, value))
@@ -157,13 +156,8 @@ fn number_atom(column: CellColumn, op: Comparison, (min, max): (i128, i128)) -> 
             let added_after = min.and_then(|min| min.checked_sub(1));
             let lower_only = matches!(op, Comparison::Greater | Comparison::GreaterEqual);
             // Below every id there is no bound to give.
-            let exact = lower_only && (added_after.is_some() || min.is_none());
-            Keys {
-                added_after,
-                exact: exact && added_after.is_some(),
-                added_equals: op == Comparison::Equal,
-                ..everything
-            }
+            let exact = lower_only && added_after.is_some();
+            Keys { added_after, exact, added_equals: op == Comparison::Equal, ..everything }
         }
         (_, _, _) => Keys::everything(false),
     }

@@ -3,12 +3,34 @@
 //! [`Keys`] are sets and ranges that every cell a condition holds for must be in. When `exact` is set the reverse is
 //! true too.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use cellgate_schemaless::{Chain, ColumnKey, RefKey, RowKey, Triple};
 
 /// Most keys a condition is multiplied out to (IN lists times IN lists); beyond it lists stay lists.
 pub(super) const PRODUCT: usize = 100_000;
+/// Most pairs and triples made for the whole of a condition while its alternatives are united: twice what one union may
+/// have. Beyond it lists stay lists, and the condition is checked on the cells.
+const MADE: usize = 2 * PRODUCT;
+
+/// How many pairs and triples may still be made for a condition: see [`MADE`].
+#[derive(Debug)]
+pub(super) struct Room(Cell<usize>);
+
+impl Room {
+    /// That of a whole condition.
+    pub fn new() -> Self {
+        Self(Cell::new(MADE))
+    }
+
+    /// Takes room for so many, if there is any.
+    fn take(&self, tuples: usize) -> bool {
+        let left = self.0.get().checked_sub(tuples);
+        self.0.set(left.unwrap_or(self.0.get()));
+        left.is_some()
+    }
+}
 
 /// A set of values, or no constraint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,6 +217,17 @@ impl Keys {
 
     /// Both conditions.
     pub fn and(self, other: Self) -> Self {
+        self.met(other).narrowed()
+    }
+
+    /// All conditions.
+    pub fn all(all: impl Iterator<Item = Self>) -> Self {
+        // Narrowed once: that looks at every tuple there is.
+        all.fold(Self::everything(true), Self::met).narrowed()
+    }
+
+    /// Both conditions, not narrowed.
+    fn met(self, other: Self) -> Self {
         Self {
             rows: self.rows.and(other.rows),
             columns: self.columns.and(other.columns),
@@ -210,7 +243,6 @@ impl Keys {
             added_equals: self.added_equals || other.added_equals,
             exact: self.exact && other.exact,
         }
-        .narrowed()
     }
 
     /// Leaves tuples and `ref_key`s out that the other constraints exclude.
@@ -236,8 +268,8 @@ impl Keys {
         self
     }
 
-    /// One of the conditions.
-    pub fn or(all: Vec<Self>) -> Self {
+    /// One of the conditions; what is made of tuples is taken from `room`.
+    pub fn or(all: Vec<Self>, room: &Room) -> Self {
         let added_equals = all.iter().any(|k| k.added_equals);
         let mut all: Vec<Self> = all.into_iter().filter(|k| !k.is_nothing()).collect();
         if all.len() < 2 {
@@ -245,7 +277,7 @@ impl Keys {
             return Self { added_equals: added_equals || one.added_equals, ..one };
         }
         let exact = all.iter().all(|k| k.exact);
-        let tuples = if all.iter().all(Self::is_by_key) { union_of_tuples(&all) } else { None };
+        let tuples = if all.iter().all(Self::is_by_key) { union_of_tuples(&all, room) } else { None };
         let same = all.iter().all(|k| Some(k.dimensions()) == all.first().map(Self::dimensions));
         let single = same && all.first().is_some_and(|k| k.dimensions().count() == 1);
         let always = all.iter().any(|k| k.exact && k.dimensions().count() == 0);
@@ -296,8 +328,33 @@ impl Keys {
         [highest, self.range.max].into_iter().flatten().min()
     }
 
+    /// How many [`Keys::chains`] there are.
+    fn chain_count(&self) -> Option<usize> {
+        let count = match &self.tuples {
+            Some(Tuples::Chains(chains)) => return Some(chains.len()),
+            Some(Tuples::Triples(triples)) => return Some(triples.len()),
+            None => self.rows.only()?.len().saturating_mul(self.columns.only()?.len()),
+        };
+        (count <= PRODUCT).then_some(count)
+    }
+
+    /// How many [`Keys::triples`] there are.
+    fn triple_count(&self) -> Option<usize> {
+        if let Some(Tuples::Triples(triples)) = &self.tuples {
+            return Some(triples.len());
+        }
+        let refs = match (self.refs.only(), self.range) {
+            (Some(refs), _) => refs.len(),
+            (None, Range { min: Some(min), max: Some(max) }) if min == max => 1,
+            (None, _) => return None,
+        };
+        let count = self.chain_count()?.saturating_mul(refs);
+        (count <= PRODUCT).then_some(count)
+    }
+
     /// Every triple it can hold for, if rows, columns and versions are all listed.
     pub fn triples(&self) -> Option<BTreeSet<Triple>> {
+        self.triple_count()?;
         if let Some(Tuples::Triples(triples)) = &self.tuples {
             return Some(triples.clone());
         }
@@ -307,9 +364,6 @@ impl Keys {
             (None, _) => return None,
         };
         let chains = self.chains()?;
-        if chains.len().saturating_mul(refs.len()) > PRODUCT {
-            return None;
-        }
         let triple = |c: &Chain, r: i64| Triple { row: c.row.clone(), column: c.column.clone(), ref_key: RefKey(r) };
         Some(chains.iter().flat_map(|c| refs.iter().map(move |r| triple(c, *r))).collect())
     }
@@ -323,10 +377,8 @@ impl Keys {
             }
             None => {}
         }
+        self.chain_count()?;
         let (rows, columns) = (self.rows.only()?, self.columns.only()?);
-        if rows.len().saturating_mul(columns.len()) > PRODUCT {
-            return None;
-        }
         let chain = |row: &RowKey, column: &ColumnKey| Chain { row: row.clone(), column: column.clone() };
         Some(rows.iter().flat_map(|r| columns.iter().map(move |c| chain(r, c))).collect())
     }
@@ -359,14 +411,24 @@ fn tuples_and(a: Option<Tuples>, b: Option<Tuples>) -> Option<Tuples> {
 }
 
 /// The union as triples, or else as chains, and whether nothing was lost by it.
-fn union_of_tuples(all: &[Keys]) -> Option<(Tuples, bool)> {
+fn union_of_tuples(all: &[Keys], room: &Room) -> Option<(Tuples, bool)> {
     let bounded = |n: usize| n <= PRODUCT;
-    let triples: Option<BTreeSet<Triple>> = all.iter().try_fold(BTreeSet::new(), |mut union, keys| {
-        union.extend(keys.triples()?);
-        bounded(union.len()).then_some(union)
-    });
-    if let Some(triples) = triples {
-        return Some((Tuples::Triples(triples), true));
+    // Whether all of them can be listed, and there is room for that.
+    let listed = |count: fn(&Keys) -> Option<usize>| {
+        let sum = all.iter().try_fold(0_usize, |sum, keys| count(keys).map(|n| sum.saturating_add(n)));
+        sum.is_some_and(|sum| room.take(sum))
+    };
+    if listed(Keys::triple_count) {
+        let triples: Option<BTreeSet<Triple>> = all.iter().try_fold(BTreeSet::new(), |mut union, keys| {
+            union.extend(keys.triples()?);
+            bounded(union.len()).then_some(union)
+        });
+        if let Some(triples) = triples {
+            return Some((Tuples::Triples(triples), true));
+        }
+    }
+    if !listed(Keys::chain_count) {
+        return None;
     }
     let chains = all.iter().try_fold(BTreeSet::new(), |mut union, keys| {
         union.extend(keys.chains()?);

@@ -4,6 +4,7 @@ pub(crate) mod branches;
 mod condition;
 mod delete;
 mod insert;
+pub(crate) mod interned;
 mod keys;
 #[cfg(test)]
 mod lowering;
@@ -31,6 +32,7 @@ use crate::relational::ast::Query;
 use crate::value::{ColumnMeta, ColumnType, Value};
 use scope::Session;
 
+pub(crate) use resolved::{ITEMS, bounded};
 pub(crate) use view::{DECLARED, ROW_KEY, SHARD, View};
 
 /// Binds a statement: everything is evaluated, with all names looked up.

@@ -8,7 +8,7 @@ use cellgate_schemaless::{
 };
 
 use super::condition::analyse;
-use super::keys::{Dimensions, Keys, Tuples};
+use super::keys::{Dimensions, Keys, PRODUCT, Room, Tuples};
 use super::view::View;
 use crate::columns::CellColumn;
 use crate::command::{ReadKind, Source};
@@ -19,7 +19,7 @@ use crate::parse::unsupported;
 use crate::shape::RowInput;
 
 /// What the rest of the statement needs of the source.
-pub(super) struct Demand<'a> {
+pub(super) struct Wanted<'a> {
     /// Sort keys with "descending"; empty if the order does not matter.
     pub order: &'a [(Expression<Slot>, bool)],
     /// How many rows are wanted after skipping some; `None` is all.
@@ -51,11 +51,12 @@ impl Conjuncts {
             Some(Expression::And(all)) => all,
             Some(other) => vec![other],
         };
-        Self(all.into_iter().map(|c| (analyse(&c), c)).map(|(k, c)| (c, k)).collect())
+        let room = Room::new();
+        Self(all.into_iter().map(|c| (analyse(&c, &room), c)).map(|(k, c)| (c, k)).collect())
     }
 
     fn keys(&self) -> Keys {
-        self.0.iter().fold(Keys::everything(true), |keys, (_, k)| keys.and(k.clone()))
+        Keys::all(self.0.iter().map(|(_, k)| k.clone()))
     }
 
     /// The conditions a request with these constraints does not express.
@@ -83,7 +84,7 @@ pub(super) fn plan(
     env: &dyn Environment,
     condition: Option<Expression<Slot>>,
     partitions: Option<BTreeSet<u16>>,
-    demand: &Demand<'_>,
+    wanted: &Wanted<'_>,
 ) -> Result<Plan, SqlError> {
     let conjuncts = Conjuncts::new(condition);
     let keys = conjuncts.keys();
@@ -95,7 +96,7 @@ pub(super) fn plan(
             "added_id is a place in one shard's log: SELECT .. FROM t PARTITION (p0) WHERE added_id = n",
         ));
     }
-    if keys.is_nothing() || (demand.limit == Some(0) && demand.row_per_cell) {
+    if keys.is_nothing() || (wanted.limit == Some(0) && wanted.row_per_cell) {
         return Ok(nothing(if by_row.is_some() { ReadKind::Rows } else { ReadKind::Partition }));
     }
     match by_row {
@@ -110,13 +111,13 @@ pub(super) fn plan(
             if kept.is_empty() {
                 return Ok(nothing(ReadKind::Rows));
             }
-            Ok(by_key(table, conjuncts, keys, &kept, demand))
+            Ok(by_key(table, conjuncts, keys, &kept, wanted))
         }
-        None => Ok(by_log(table, env, conjuncts, &keys, partitions, demand)),
+        None => Ok(by_log(table, env, conjuncts, &keys, partitions, wanted)),
     }
 }
 
-fn by_key(table: &TableDef, conjuncts: Conjuncts, keys: Keys, rows: &BTreeSet<RowKey>, demand: &Demand<'_>) -> Plan {
+fn by_key(table: &TableDef, conjuncts: Conjuncts, keys: Keys, rows: &BTreeSet<RowKey>, wanted: &Wanted<'_>) -> Plan {
     let all = Dimensions {
         rows: true,
         columns: true,
@@ -141,7 +142,7 @@ fn by_key(table: &TableDef, conjuncts: Conjuncts, keys: Keys, rows: &BTreeSet<Ro
         CellColumn::AddedId | CellColumn::Body | CellColumn::CreatedAt => false,
     };
     let natural = [CellColumn::RowKey, CellColumn::ColumnKey, CellColumn::RefKey];
-    let direction = order(demand.order, &natural, &fixed);
+    let direction = order(wanted.order, &natural, &fixed);
     if let Some(triples) = keys.triples() {
         let mut keys: Vec<_> = triples.into_iter().filter(|t| rows.contains(&t.row)).collect();
         if direction == Some(Direction::Descending) {
@@ -164,12 +165,12 @@ fn by_key(table: &TableDef, conjuncts: Conjuncts, keys: Keys, rows: &BTreeSet<Ro
     let expressed = Dimensions { refs: fixed_refs, ..all };
     let refs = reference_range(&keys);
     let residual = conjuncts.residual(expressed);
-    let wanted = demand.limit.map(|n| n.saturating_add(demand.offset));
-    let limit = if residual.is_none() && demand.row_per_cell && direction.is_some() { wanted } else { None };
+    let most = wanted.limit.map(|n| n.saturating_add(wanted.offset));
+    let limit = if residual.is_none() && wanted.row_per_cell && direction.is_some() { most } else { None };
     if let (Some([chain]), Some(1), Some(Direction::Descending), None) = (chains.as_deref(), limit, direction, refs.min)
     {
         // One cell in descending order is the latest, if the order says so.
-        if !demand.order.is_empty() {
+        if !wanted.order.is_empty() {
             let key = LatestKey { row: chain.row.clone(), column: chain.column.clone(), at_most: refs.max };
             return Plan {
                 source: Source::Cells(Request::Latest { table: table.table_ref(), keys: vec![key] }),
@@ -200,7 +201,7 @@ fn by_log(
     conjuncts: Conjuncts,
     keys: &Keys,
     partitions: Option<BTreeSet<u16>>,
-    demand: &Demand<'_>,
+    wanted: &Wanted<'_>,
 ) -> Plan {
     let named = match (partitions, keys.shards.only()) {
         (Some(p), Some(s)) => Some(p.intersection(s).copied().collect::<BTreeSet<u16>>()),
@@ -222,7 +223,7 @@ fn by_log(
             false
         }
     };
-    let direction = order(demand.order, &[CellColumn::Shard, CellColumn::AddedId], &fixed);
+    let direction = order(wanted.order, &[CellColumn::Shard, CellColumn::AddedId], &fixed);
     // A log is read forwards only.
     let ordered = direction == Some(Direction::Ascending);
     let expressed = Dimensions {
@@ -233,8 +234,8 @@ fn by_log(
         ..Dimensions::default()
     };
     let residual = conjuncts.residual(expressed);
-    let wanted = demand.limit.map(|n| n.saturating_add(demand.offset));
-    let limit = if residual.is_none() && demand.row_per_cell && ordered { wanted } else { None };
+    let most = wanted.limit.map(|n| n.saturating_add(wanted.offset));
+    let limit = if residual.is_none() && wanted.row_per_cell && ordered { most } else { None };
     let kind = if scatter { ReadKind::Scatter } else { ReadKind::Partition };
     if shards.is_empty() {
         return Plan { source: Source::Nothing, residual: None, ordered: true, scatter: false, kind };
@@ -316,13 +317,13 @@ pub(super) fn row_input(view: &View, grouped: bool) -> Result<RowInput, SqlError
 /// log of all shards.
 ///
 /// # Errors
-/// Those of [`row_input`].
+/// Those of [`row_input`]; [`SqlError::Limit`] for more than [`PRODUCT`] cells by key.
 pub(super) fn plan_rows(
     view: &View,
     env: &dyn Environment,
     condition: Option<Expression<Slot>>,
     partitions: Option<BTreeSet<u16>>,
-    demand: &Demand<'_>,
+    wanted: &Wanted<'_>,
 ) -> Result<(Plan, RowInput), SqlError> {
     let conjuncts = Conjuncts::new(condition);
     let keys = conjuncts.keys();
@@ -330,7 +331,7 @@ pub(super) fn plan_rows(
     let input = row_input(view, rows.is_some())?;
     // Assembled rows come by row key, whether they stream or not.
     let one_row = rows.as_ref().is_some_and(|r| r.len() == 1);
-    let direction = order(demand.order, &[CellColumn::RowKey], &|column| one_row && column == CellColumn::RowKey);
+    let direction = order(wanted.order, &[CellColumn::RowKey], &|column| one_row && column == CellColumn::RowKey);
     let shards = match (partitions, keys.shards.only()) {
         (Some(p), Some(s)) => Some(p.intersection(s).copied().collect::<BTreeSet<u16>>()),
         (Some(p), None) => Some(p),
@@ -338,15 +339,24 @@ pub(super) fn plan_rows(
         (None, None) => None,
     };
     let expressed = Dimensions { rows: true, shards: true, ..Dimensions::default() };
-    let nothing = keys.is_nothing() || (demand.limit == Some(0) && demand.row_per_cell);
+    let nothing = keys.is_nothing() || (wanted.limit == Some(0) && wanted.row_per_cell);
     let residual = conjuncts.residual(expressed);
     let table = view.table.table_ref();
     let (source, scatter) = match rows {
         _ if nothing => (Source::Nothing, false),
         Some(rows) => {
-            let keys: Vec<LatestKey> = rows
-                .iter()
-                .filter(|row| shards.as_ref().is_none_or(|s| s.contains(&env.shard_of(row.as_bytes()))))
+            let in_shards = |row: &&RowKey| shards.as_ref().is_none_or(|s| s.contains(&env.shard_of(row.as_bytes())));
+            let kept: Vec<&RowKey> = rows.iter().filter(in_shards).collect();
+            if kept.len().saturating_mul(input.columns.len()) > PRODUCT {
+                return Err(SqlError::Limit {
+                    what: "the number of rows times that of declared columns (name fewer of either in one statement)"
+                        .into(),
+                    limit: PRODUCT as u64,
+                    name: "row_shape",
+                });
+            }
+            let keys: Vec<LatestKey> = kept
+                .into_iter()
                 .flat_map(|row| {
                     let key = |c: &(ColumnKey, Option<String>)| LatestKey {
                         row: row.clone(),

@@ -1,4 +1,10 @@
 //! A SELECT whose names are resolved: its select list written out, aliases replaced.
+//!
+//! An alias stands for its item, as in MySQL: before a column where it is all that ORDER BY is by, and in HAVING, unless
+//! GROUP BY names that column; everywhere else, and within an aggregate, only where there is no column of its name.
+
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 
 use super::view::View;
 use crate::ast::{Item, Select};
@@ -8,13 +14,33 @@ use crate::error::SqlError;
 use crate::expression::{CastType, Expression, Leaf, Type};
 use crate::parse::{Expr, unsupported};
 use crate::value::{ColumnMeta, ColumnType, Value};
+
+/// Most items of a select list, those that `*` stands for among them: MySQL's bound on the columns of a result.
+pub(crate) const ITEMS: usize = 4_096;
+/// Most keys of an ORDER BY or a GROUP BY, without those that say again what one before them says: rows are compared by
+/// all of them, and what is selected with each.
+pub(crate) const KEYS: usize = 64;
+/// Most nodes that aliases put into HAVING, ORDER BY and GROUP BY in the place of their names, a name of a column or
+/// variable counting once more for each [`NAME`] bytes: an item may be as long as the statement, and its alias stand
+/// in it ten thousand times.
+const NODES: usize = 200_000;
+/// See [`NODES`].
+const NAME: usize = 64;
+
 /// A SELECT with its names resolved.
 pub(super) struct Resolved {
     pub(super) view: Option<View>,
     pub(super) items: Vec<(Expr, ItemName)>,
     pub(super) group_by: Vec<Expr>,
     pub(super) having: Option<Expr>,
-    pub(super) order_by: Vec<(Expr, bool)>,
+    pub(super) order_by: Vec<(Key, bool)>,
+}
+
+/// A key of ORDER BY.
+pub(super) enum Key {
+    /// The item at this place.
+    Item(usize),
+    Expression(Expr),
 }
 
 /// What a result column is called.
@@ -29,21 +55,12 @@ impl Resolved {
             Some(from) => Some(View::new(super::table(env, &from.name)?, from.alias.as_deref())),
             None => None,
         };
-        let mut resolved = Self {
-            items: everything_as_cells(&select.items, expand(&select.items, view.as_ref())?, view.as_ref()),
-            view,
-            group_by: Vec::new(),
-            having: None,
-            order_by: Vec::new(),
-        };
-        resolved.group_by =
-            select.group_by.iter().map(|e| resolved.aliased(e, true, "group statement")).collect::<Result<_, _>>()?;
-        resolved.having = select.having.as_ref().map(|e| resolved.named(e, false)).transpose()?;
-        resolved.order_by = select
-            .order_by
-            .iter()
-            .map(|(e, descending)| Ok((resolved.aliased(e, false, "order clause")?, *descending)))
-            .collect::<Result<_, SqlError>>()?;
+        let items = everything_as_cells(&select.items, expand(&select.items, view.as_ref())?, view.as_ref());
+        let aliases = Aliases::new(&items, view.as_ref());
+        let group_by = aliases.group_by(&select.group_by, &items)?;
+        let having = select.having.as_ref().map(|e| aliases.having(e, &group_by, &items)).transpose()?;
+        let order_by = aliases.order_by(&select.order_by, &items)?;
+        let mut resolved = Self { view, items, group_by, having, order_by };
         resolved.note(select)?;
         Ok(resolved)
     }
@@ -63,8 +80,10 @@ impl Resolved {
         if let Some(e) = &self.having {
             view.note(e, "having clause")?;
         }
-        for (e, _) in &self.order_by {
-            view.note(e, "order clause")?;
+        for (key, _) in &self.order_by {
+            if let Key::Expression(e) = key {
+                view.note(e, "order clause")?;
+            }
         }
         let star = select.items.iter().any(|i| matches!(i, Item::All | Item::AllOf(_)));
         if star && view.is_rows() {
@@ -73,40 +92,11 @@ impl Resolved {
         Ok(())
     }
 
-    /// An expression of ORDER BY or GROUP BY: a position, or one that may name aliases.
-    fn aliased(&self, expression: &Expr, columns_first: bool, clause: &'static str) -> Result<Expr, SqlError> {
-        if let Expression::Constant(Value::Int(position)) = expression {
-            let place = usize::try_from(*position).ok().and_then(|p| p.checked_sub(1));
-            return match place.and_then(|p| self.items.get(p)) {
-                Some((item, _)) => Ok(item.clone()),
-                None => Err(SqlError::UnknownColumn { column: position.to_string(), clause, hint: String::new() }),
-            };
-        }
-        self.named(expression, columns_first)
-    }
-
-    /// The expression with aliases replaced by what they stand for.
-    fn named(&self, expression: &Expr, columns_first: bool) -> Result<Expr, SqlError> {
-        let by_alias = |name: &str| {
-            let is = |alias: &String| alias.to_lowercase() == name.to_lowercase();
-            self.items.iter().find(|(_, n)| n.alias.as_ref().is_some_and(is)).map(|(item, _)| item.clone())
-        };
-        expression.map(
-            &mut |node| {
-                let Expression::Leaf(Leaf::Column(parts)) = node else { return Ok(None) };
-                let [name] = parts.as_slice() else { return Ok(None) };
-                let is_column = CellColumn::named(name).is_some() && self.view.is_some();
-                Ok(if columns_first && is_column { None } else { by_alias(name) })
-            },
-            &mut |leaf| Ok(Expression::Leaf(leaf.clone())),
-        )
-    }
-
     pub(super) fn aggregated(&self) -> bool {
         !self.group_by.is_empty()
             || self.items.iter().any(|(e, _)| e.has_aggregate())
             || self.having.as_ref().is_some_and(Expression::has_aggregate)
-            || self.order_by.iter().any(|(e, _)| e.has_aggregate())
+            || self.order_by.iter().any(|(key, _)| matches!(key, Key::Expression(e) if e.has_aggregate()))
     }
 
     pub(super) fn columns(
@@ -116,6 +106,183 @@ impl Resolved {
     ) -> Result<Vec<ColumnMeta>, SqlError> {
         columns(&self.items, self.view.as_ref(), env, parameter)
     }
+}
+
+/// The aliases of a select list.
+struct Aliases<'a> {
+    view: Option<&'a View>,
+    /// The first item of each alias, by the alias in lower case.
+    places: HashMap<String, usize>,
+    /// What is left of [`NODES`].
+    room: Cell<usize>,
+}
+
+impl<'a> Aliases<'a> {
+    fn new(items: &[(Expr, ItemName)], view: Option<&'a View>) -> Self {
+        let mut places = HashMap::new();
+        for (place, (_, name)) in items.iter().enumerate() {
+            if let Some(alias) = &name.alias {
+                places.entry(alias.to_lowercase()).or_insert(place);
+            }
+        }
+        Self { view, places, room: Cell::new(NODES) }
+    }
+
+    /// The item a name is the alias of.
+    fn place(&self, name: &str) -> Option<usize> {
+        self.places.get(&name.to_lowercase()).copied()
+    }
+
+    fn is_column(&self, name: &str) -> bool {
+        self.view.is_some_and(|view| view.has(name))
+    }
+
+    /// The keys of GROUP BY, each once.
+    fn group_by(&self, written: &[Expr], items: &[(Expr, ItemName)]) -> Result<Vec<Expr>, SqlError> {
+        let (mut keys, mut seen) = (Vec::new(), HashSet::new());
+        for e in written {
+            let place = match (position(e, items, "group statement")?, plain_name(e)) {
+                (Some(place), _) => Some(place),
+                (None, Some(name)) if !self.is_column(name) => self.place(name),
+                (None, _) => None,
+            };
+            let key = match place {
+                Some(place) if !seen.insert(place) => continue,
+                Some(place) => items.get(place).map(|(item, _)| item.clone()),
+                None => None,
+            };
+            let key = key.map_or_else(|| self.replaced(e, items, &|_| false), Ok)?;
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+            bounded(keys.len(), "the number of keys in GROUP BY")?;
+        }
+        Ok(keys)
+    }
+
+    /// The keys of ORDER BY, each once.
+    fn order_by(&self, written: &[(Expr, bool)], items: &[(Expr, ItemName)]) -> Result<Vec<(Key, bool)>, SqlError> {
+        let (mut keys, mut seen) = (Vec::<(Key, bool)>::new(), HashSet::new());
+        for (e, descending) in written {
+            let place = match position(e, items, "order clause")? {
+                Some(place) => Some(place),
+                None => plain_name(e).and_then(|name| self.place(name)),
+            };
+            let key = match place {
+                Some(place) if !seen.insert(place) => continue,
+                Some(place) => Key::Item(place),
+                None => Key::Expression(self.replaced(e, items, &|_| false)?),
+            };
+            let again = keys.iter().any(|(k, _)| match (k, &key) {
+                (Key::Expression(a), Key::Expression(b)) => a == b,
+                (Key::Item(_), _) | (_, Key::Item(_)) => false,
+            });
+            if !again {
+                keys.push((key, *descending));
+            }
+            bounded(keys.len(), "the number of keys in ORDER BY")?;
+        }
+        Ok(keys)
+    }
+
+    /// HAVING, where an alias comes before a column that is not grouped by.
+    fn having(&self, e: &Expr, group_by: &[Expr], items: &[(Expr, ItemName)]) -> Result<Expr, SqlError> {
+        let grouped: HashSet<String> = group_by
+            .iter()
+            .filter_map(|key| match key {
+                Expression::Leaf(Leaf::Column(parts)) => parts.last().map(|name| name.to_lowercase()),
+                _ => None,
+            })
+            .collect();
+        self.replaced(e, items, &|name| !grouped.contains(&name.to_lowercase()))
+    }
+
+    /// The expression with aliases replaced by what they stand for: where there is no column of that name and, outside of
+    /// aggregates, where `first` says so.
+    fn replaced(&self, e: &Expr, items: &[(Expr, ItemName)], first: &dyn Fn(&str) -> bool) -> Result<Expr, SqlError> {
+        if self.places.is_empty() {
+            return Ok(e.clone());
+        }
+        e.map(
+            &mut |node| {
+                if let Expression::Aggregate { function, distinct, arguments } = node {
+                    let arguments =
+                        arguments.iter().map(|e| self.replaced(e, items, &|_| false)).collect::<Result<_, _>>()?;
+                    return Ok(Some(Expression::Aggregate { function: *function, distinct: *distinct, arguments }));
+                }
+                let Some(name) = plain_name(node) else { return Ok(None) };
+                let Some((item, _)) = self.place(name).and_then(|place| items.get(place)) else { return Ok(None) };
+                if self.is_column(name) && !first(name) {
+                    return Ok(None);
+                }
+                self.take(item)?;
+                Ok(Some(item.clone()))
+            },
+            &mut |leaf| Ok(Expression::Leaf(leaf.clone())),
+        )
+    }
+
+    /// Counts an item that is put in the place of its alias.
+    fn take(&self, item: &Expr) -> Result<(), SqlError> {
+        let left = self.room.get().checked_sub(weight(item)).ok_or(SqlError::Limit {
+            what: "what aliases stand for in HAVING, ORDER BY and GROUP BY".into(),
+            limit: NODES as u64,
+            name: "nodes",
+        })?;
+        self.room.set(left);
+        Ok(())
+    }
+}
+
+/// How much it takes to copy an expression, in nodes.
+fn weight(e: &Expr) -> usize {
+    let mut nodes = 0;
+    let mut pending = vec![e];
+    while let Some(e) = pending.pop() {
+        e.visit(&mut |node| {
+            nodes += 1;
+            match node {
+                Expression::Leaf(Leaf::Column(parts)) => nodes += parts.iter().map(String::len).sum::<usize>() / NAME,
+                Expression::Leaf(Leaf::UserVariable(name) | Leaf::SystemVariable { name, .. }) => {
+                    nodes += name.len() / NAME;
+                }
+                Expression::Leaf(Leaf::Call(_, arguments)) => pending.extend(arguments),
+                _ => {}
+            }
+            true
+        });
+    }
+    nodes
+}
+
+/// The name an expression is, if it is one without a table.
+fn plain_name(e: &Expr) -> Option<&str> {
+    match e {
+        Expression::Leaf(Leaf::Column(parts)) => match parts.as_slice() {
+            [name] => Some(name),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The item a number in ORDER BY or GROUP BY stands for.
+fn position(e: &Expr, items: &[(Expr, ItemName)], clause: &'static str) -> Result<Option<usize>, SqlError> {
+    let Expression::Constant(Value::Int(position)) = e else { return Ok(None) };
+    let place = usize::try_from(*position).ok().and_then(|p| p.checked_sub(1)).filter(|place| *place < items.len());
+    match place {
+        Some(place) => Ok(Some(place)),
+        None => Err(SqlError::UnknownColumn { column: position.to_string(), clause, hint: String::new() }),
+    }
+}
+
+/// # Errors
+/// [`SqlError::Limit`] for more than [`KEYS`].
+pub(crate) fn bounded(keys: usize, what: &str) -> Result<(), SqlError> {
+    if keys <= KEYS {
+        return Ok(());
+    }
+    Err(SqlError::Limit { what: what.into(), limit: KEYS as u64, name: "keys" })
 }
 
 /// The select list with `*` written out.
@@ -141,6 +308,9 @@ pub(super) fn expand(items: &[Item], view: Option<&View>) -> Result<Vec<(Expr, I
             Item::Expression { expression, alias, written } => {
                 expanded.push((expression.clone(), ItemName { alias: alias.clone(), written: written.clone() }));
             }
+        }
+        if expanded.len() > ITEMS {
+            return Err(SqlError::TooManyColumns(ITEMS));
         }
     }
     Ok(expanded)

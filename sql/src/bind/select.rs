@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::request::{self, Demand};
-use super::resolved::{Resolved, columns, expand};
+use super::interned::Interned;
+use super::request::{self, Wanted};
+use super::resolved::{Key, Resolved, columns, expand};
 use super::scope::{Bound, Session, unknown_column};
 use super::view::View;
 use crate::ast::{From, Item, Limit, Select};
@@ -165,13 +166,15 @@ pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlEr
         }
     };
     let bound = |e: &Expr, clause| session.bind(e, &mut |parts| slot(parts, clause));
+    let items: Vec<_> = resolved.items.iter().map(|(e, _)| bound(e, "field list")).collect::<Result<_, _>>()?;
+    let ordered = |key: &Key| match key {
+        Key::Item(place) => items.get(*place).cloned().ok_or_else(|| SqlError::Internal("no such item".into())),
+        Key::Expression(e) => bound(e, "order clause"),
+    };
+    let order = resolved.order_by.iter().map(|(key, d)| Ok((ordered(key)?, *d))).collect::<Result<_, SqlError>>()?;
     let parts = Parts {
-        items: resolved.items.iter().map(|(e, _)| bound(e, "field list")).collect::<Result<_, _>>()?,
-        order: resolved
-            .order_by
-            .iter()
-            .map(|(e, d)| Ok((bound(e, "order clause")?, *d)))
-            .collect::<Result<_, SqlError>>()?,
+        order,
+        items,
         having: resolved.having.as_ref().map(|e| bound(e, "having clause")).transpose()?,
         grouping: None,
     };
@@ -245,12 +248,12 @@ fn over_table(
     session: &Session<'_>,
 ) -> Result<Read, SqlError> {
     let order: &[_] = if aggregated { &[] } else { &plan.order };
-    let demand = Demand { order, limit: plan.limit, offset: plan.offset, row_per_cell: !aggregated && !plan.distinct };
+    let wanted = Wanted { order, limit: plan.limit, offset: plan.offset, row_per_cell: !aggregated && !plan.distinct };
     let (source, input) = if view.is_rows() {
-        let (source, input) = request::plan_rows(view, session.env, condition, partitions, &demand)?;
+        let (source, input) = request::plan_rows(view, session.env, condition, partitions, &wanted)?;
         (source, Input::Rows(input))
     } else {
-        (request::plan(&view.table, session.env, condition, partitions, &demand)?, Input::Cells)
+        (request::plan(&view.table, session.env, condition, partitions, &wanted)?, Input::Cells)
     };
     let order = if source.ordered && !aggregated { Vec::new() } else { plan.order };
     Ok(Read {
@@ -295,15 +298,8 @@ fn group(parts: Parts, keys: Vec<Expression<Slot>>, view: Option<&View>, any: bo
     if keys.iter().any(Expression::has_aggregate) {
         return Err(unsupported("an aggregate in GROUP BY", "group by columns"));
     }
-    let aggregates: RefCell<Vec<AggregateSpec>> = RefCell::default();
-    let place_of = |spec: AggregateSpec| {
-        let mut aggregates = aggregates.borrow_mut();
-        let place = aggregates.iter().position(|a| *a == spec).unwrap_or_else(|| {
-            aggregates.push(spec);
-            aggregates.len() - 1
-        });
-        Expression::Leaf(Slot(keys.len() + place))
-    };
+    let aggregates: RefCell<Interned<AggregateSpec>> = RefCell::default();
+    let place_of = |spec| Expression::Leaf(Slot(keys.len() + aggregates.borrow_mut().place(spec)));
     let mut regrouped = |expression: &Expression<Slot>| {
         expression.map(
             &mut |node| {
@@ -327,6 +323,6 @@ fn group(parts: Parts, keys: Vec<Expression<Slot>>, view: Option<&View>, any: bo
     let items = parts.items.iter().map(&mut regrouped).collect::<Result<_, _>>()?;
     let having = parts.having.as_ref().map(&mut regrouped).transpose()?;
     let order = parts.order.iter().map(|(e, d)| Ok((regrouped(e)?, *d))).collect::<Result<_, SqlError>>()?;
-    let aggregates = aggregates.into_inner();
+    let aggregates = aggregates.into_inner().into_all();
     Ok(Parts { items, order, having, grouping: Some(Grouping { keys, aggregates }) })
 }

@@ -1,5 +1,8 @@
 //! Statements bound, and run over cells.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use cellgate_schemaless::{
     Cell, ColumnFilter, Direction, Erasure, LatestKey, NewCell, RefKey, RefRange, Request, RowKey, RowSet, ShardId,
     Version,
@@ -7,7 +10,7 @@ use cellgate_schemaless::{
 
 use crate::command::{Command, Put, Source};
 use crate::error::SqlError;
-use crate::testing::{Session, bound, bound_with, cell, read, read_with, rows, run, shown};
+use crate::testing::{Session, bound, bound_with, cell, computed, read, read_with, rows, run, shown};
 use crate::value::{ColumnType, Value};
 
 fn cells() -> Vec<Cell> {
@@ -341,6 +344,132 @@ fn aggregates_and_groups_are_computed() {
 }
 
 #[test]
+fn an_alias_means_its_item_where_mysql_says_so() {
+    for (text, expected) in [
+        // In an expression and in an aggregate a column comes first, where there is one.
+        (
+            "SELECT column_key, MAX(ref_key) AS ref_key FROM trips WHERE row_key = 'a' GROUP BY column_key \
+             ORDER BY MAX(ref_key)",
+            &["STATUS|1", "BASE|2"][..],
+        ),
+        (
+            "SELECT -ref_key AS ref_key FROM trips WHERE row_key = 'a' ORDER BY ref_key + 0, column_key",
+            &["-1", "-1", "-2"],
+        ),
+        ("SELECT -ref_key AS Ref_Key FROM trips WHERE row_key = 'a' ORDER BY REF_KEY", &["-2", "-1", "-1"]),
+        ("SELECT -ref_key AS r FROM trips WHERE row_key = 'a' ORDER BY r + 0, column_key", &["-2", "-1", "-1"]),
+        // In HAVING a column that is grouped by comes before an alias, and that before any other.
+        ("SELECT COUNT(*) AS ref_key FROM trips GROUP BY ref_key HAVING ref_key = 2", &["1"]),
+        ("SELECT column_key, COUNT(*) AS ref_key FROM trips GROUP BY column_key HAVING ref_key = 3", &["BASE|3"]),
+        (
+            "SELECT column_key, COUNT(*) AS ref_key FROM trips GROUP BY column_key HAVING MAX(ref_key) = 5",
+            &["STATUS|2"],
+        ),
+        ("SELECT LEFT(row_key, 1) AS k, COUNT(*) FROM trips GROUP BY k HAVING k = 'b'", &["b|1"]),
+        // A key that comes again orders nothing.
+        (
+            "SELECT ref_key AS r FROM trips WHERE row_key = 'a' ORDER BY r DESC, 1, r, ref_key, ref_key",
+            &["2", "1", "1"],
+        ),
+    ] {
+        assert_eq!(rows(text, &cells()), expected, "{text}");
+    }
+    // A declared column is one, too.
+    let grouped = bound("SELECT LEFT(row_key, 1) AS STATUS, COUNT(*) FROM trips GROUP BY STATUS");
+    assert_eq!(grouped.err(), Some(SqlError::MixedAggregate { column: "row_key".into(), grouped: true }));
+}
+
+#[test]
+fn what_a_select_names_is_bounded() {
+    let list = |what: &dyn Fn(usize) -> String, n: usize| (1..=n).map(what).collect::<Vec<_>>().join(", ");
+    let name = |text: &str| match bound(text) {
+        Err(SqlError::Limit { name, .. }) => name,
+        Err(SqlError::TooManyColumns(4_096)) => "columns",
+        other => panic!("{}: {other:?}", &text[..80.min(text.len())]),
+    };
+    let items = list(&|n| format!("1 AS a{n}"), 4_096);
+    assert_eq!(name(&format!("SELECT {items}, 1 FROM trips")), "columns");
+    assert_eq!(name(&format!("SELECT {} FROM trips", list(&|_| "*".into(), 700))), "columns");
+    let keys = |n| list(&|n| format!("ref_key + {n}"), n);
+    assert!(bound(&format!("SELECT 1 FROM trips ORDER BY {}", keys(64))).is_ok());
+    assert_eq!(name(&format!("SELECT 1 FROM trips ORDER BY {}", keys(65))), "keys");
+    assert_eq!(name(&format!("SELECT 1 FROM trips GROUP BY {}", keys(65))), "keys");
+    // The same key again is none, and an alias is its item, of which there is one.
+    let long = format!("row_key IN ({})", list(&|n| format!("'{n}'"), 20_000));
+    let start = computed();
+    for by in ["a", "1"] {
+        let by = list(&|_| by.into(), 1_000);
+        assert!(bound(&format!("SELECT {long} AS a FROM trips ORDER BY {by}")).is_ok());
+        assert!(bound(&format!("SELECT {long} AS a FROM trips GROUP BY {by}")).is_ok());
+    }
+    // Many names and many aliases.
+    let names = vec!["a4096"; 5_000].join(" + ");
+    assert!(bound(&format!("SELECT {items} FROM trips HAVING {names}")).is_ok());
+    let aggregates = list(&|n| format!("COUNT({n})"), 4_096);
+    assert!(bound(&format!("SELECT {aggregates} FROM trips")).is_ok());
+    let took = computed() - start;
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert_eq!(name(&format!("SELECT {long} AS a FROM trips HAVING {}", ["a"; 100].join(" OR "))), "nodes");
+    let long = "n".repeat(60_000);
+    assert_eq!(name(&format!("SELECT `{long}` AS a FROM trips HAVING {}", ["a"; 1_000].join(" OR "))), "nodes");
+}
+
+#[test]
+fn alternatives_are_multiplied_out_within_a_budget() {
+    let list = |what: &str| (0..46).map(|n| format!("{what}{n}")).collect::<Vec<_>>().join(",");
+    let (keys, refs) = (list("'").replace(',', "',") + "'", list(""));
+    let product = format!("(row_key IN ({keys}) AND column_key IN ({keys}) AND ref_key IN ({refs}))");
+    let any = |n: usize| vec![product.as_str(); n].join(" OR ");
+    let start = computed();
+    let Request::Get { keys, .. } = request(&format!("SELECT body FROM trips WHERE {}", any(2))) else { panic!("get") };
+    assert_eq!(keys.len(), 46 * 46 * 46);
+    // As many alternatives as a statement has room for are lists, and checked on the cells.
+    let many = format!("SELECT row_key FROM trips WHERE {}", any(600));
+    let Request::Get { keys, .. } = request(&many) else { panic!("get") };
+    assert_eq!(keys.len(), 46 * 46 * 46);
+    assert_eq!(rows(&many, &[cell("7", "8", 9, "1", 1), cell("7", "x", 9, "1", 2)]), ["7"]);
+    // What else is asked for costs no look at each of them.
+    let rest = " AND ref_key > -1 AND ref_key <> 99".repeat(1_000);
+    let Request::Get { .. } = request(&format!("SELECT 1 FROM trips WHERE ({}){rest}", any(2))) else { panic!("get") };
+    let took = computed() - start;
+    assert!(took < Duration::from_secs(15), "{took:?}");
+}
+
+#[test]
+fn json_is_read_once_for_all_it_is_compared_with() {
+    let cells = [cell("a", "BASE", 1, &format!("[{}1]", "1,".repeat(100_000)), 1)];
+    let list = |what: &str| (0..2_000).map(|n| what.replace('#', &n.to_string())).collect::<Vec<_>>();
+    let start = computed();
+    for condition in [
+        format!("body IN ({})", list("'#'").join(",")),
+        format!("body IN ({})", list("#").join(",")),
+        format!("CASE body {} END", list("WHEN '#' THEN 1").join(" ")),
+    ] {
+        assert!(rows(&format!("SELECT 1 FROM trips WHERE row_key = 'a' AND {condition}"), &cells).is_empty());
+    }
+    let took = computed() - start;
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    // And the work on one cell can be given up in its middle.
+    let given_up = |condition: &str| {
+        let mut shaping = read(&format!("SELECT 1 FROM trips WHERE row_key = 'a' AND {condition}")).shape.start();
+        let looks = AtomicUsize::new(0);
+        shaping.give_up_when(move || looks.fetch_add(1, Ordering::Relaxed) >= 5);
+        shaping.push(&cells[0]).err()
+    };
+    assert_eq!(given_up(&format!("body IN ({})", list("'#'").join(","))), Some(SqlError::GivenUp));
+    assert_eq!(given_up(&format!("({})", list("body->'$.x' = #").join(" OR "))), Some(SqlError::GivenUp));
+    assert_eq!(given_up("body = '1'"), None);
+}
+
+#[test]
+fn what_the_row_shape_reads_by_key_is_bounded() {
+    let keys = |n: usize| (0..n).map(|n| format!("'{n}'")).collect::<Vec<_>>().join(",");
+    let select = |n| bound(&format!("SELECT row_key, BASE, STATUS FROM trips WHERE row_key IN ({})", keys(n)));
+    assert!(select(50_000).is_ok());
+    assert!(matches!(select(50_001), Err(SqlError::Limit { name: "row_shape", limit: 100_000, .. })));
+}
+
+#[test]
 fn limits_take_what_clients_bind() {
     let env = Session::new();
     let text = "SELECT column_key FROM trips WHERE row_key = 'a' ORDER BY column_key, ref_key LIMIT ? OFFSET ?";
@@ -509,4 +638,7 @@ fn a_shape_tells_how_much_work_its_cells_are() {
     let large = work("SELECT body->'$.a' FROM trips WHERE row_key = 'r'", 1 << 20);
     assert!(small < 1000 && large > 1 << 20, "{small} {large}");
     assert!(work("SELECT body LIKE '%abcdefghijklmnop%' FROM trips WHERE row_key = 'r'", 1 << 20) > large);
+    // Each item of a list is something to be compared with, however short it is.
+    let list = (0..50_000).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+    assert!(work(&format!("SELECT 1 FROM trips WHERE row_key = 'r' AND body->'$.a' IN ({list})"), 100) > 500_000);
 }

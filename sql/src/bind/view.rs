@@ -1,6 +1,7 @@
 //! What a statement sees of its table: its cells, or its rows of declared columns.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
 use cellgate_schemaless::TableDef;
 
@@ -27,6 +28,10 @@ pub(crate) struct View {
     pub alias: String,
     /// For the row shape: which of the table's declared columns are named, in order of first mention.
     pub named: Vec<usize>,
+    /// Where each of them is in `named`.
+    places: HashMap<usize, usize>,
+    /// The declared columns by their names in lower case: made when the first is looked up.
+    declared: OnceLock<HashMap<String, usize>>,
 }
 
 /// What a column name means in a table.
@@ -40,7 +45,7 @@ impl View {
     /// The cells of a table.
     pub fn new(table: Arc<TableDef>, alias: Option<&str>) -> Self {
         let alias = alias.unwrap_or(&table.name).to_owned();
-        Self { table, alias, named: Vec::new() }
+        Self { table, alias, named: Vec::new(), places: HashMap::new(), declared: OnceLock::new() }
     }
 
     /// The table of a FROM; `None` if it cannot be found, which the long way says how.
@@ -62,6 +67,23 @@ impl View {
             Ok(Meaning::Declared(declared)) => self.table.columns.get(declared).map(|column| column.name.clone()),
             Ok(Meaning::Cell(_)) | Err(_) => None,
         }
+    }
+
+    /// Whether there is a column of this name, declared or one that every cell has.
+    pub fn has(&self, name: &str) -> bool {
+        CellColumn::named(name).is_some() || self.declared_place(name).is_some()
+    }
+
+    /// Which of the declared columns has this name.
+    fn declared_place(&self, name: &str) -> Option<usize> {
+        let declared = self.declared.get_or_init(|| {
+            let mut places = HashMap::with_capacity(self.table.columns.len());
+            for (place, column) in self.table.columns.iter().enumerate() {
+                places.entry(column.name.to_lowercase()).or_insert(place);
+            }
+            places
+        });
+        declared.get(&name.to_lowercase()).copied()
     }
 
     /// Whether it is the row shape.
@@ -89,7 +111,7 @@ impl View {
         if let Some(column) = CellColumn::named(name) {
             return Ok(Meaning::Cell(column));
         }
-        match self.table.columns.iter().position(|c| c.name.to_lowercase() == name.to_lowercase()) {
+        match self.declared_place(name) {
             Some(declared) => Ok(Meaning::Declared(declared)),
             None => Err(SqlError::UnknownColumn {
                 column: parts.join("."),
@@ -109,18 +131,23 @@ impl View {
     /// An unknown column.
     pub fn note(&mut self, expression: &Expr, clause: &'static str) -> Result<(), SqlError> {
         let mut failed = None;
-        let mut named = std::mem::take(&mut self.named);
+        let (mut named, mut places) = (std::mem::take(&mut self.named), std::mem::take(&mut self.places));
         expression.visit(&mut |node| {
             if let Expression::Leaf(Leaf::Column(parts)) = node {
                 match self.meaning(parts, clause) {
-                    Ok(Meaning::Declared(declared)) if !named.contains(&declared) => named.push(declared),
-                    Ok(_) => {}
+                    Ok(Meaning::Declared(declared)) => {
+                        places.entry(declared).or_insert_with(|| {
+                            named.push(declared);
+                            named.len() - 1
+                        });
+                    }
+                    Ok(Meaning::Cell(_)) => {}
                     Err(error) => failed = failed.take().or(Some(error)),
                 }
             }
             failed.is_none()
         });
-        self.named = named;
+        (self.named, self.places) = (named, places);
         failed.map_or(Ok(()), Err)
     }
 
@@ -138,7 +165,7 @@ impl View {
                 Ok(Bound { slot: Slot(column.slot()), is_key, ty: column.ty() })
             }
             Meaning::Declared(declared) => {
-                let place = self.named.iter().position(|n| *n == declared);
+                let place = self.places.get(&declared).copied();
                 let place = place.ok_or_else(|| SqlError::Internal("a column was not noted".into()))?;
                 let slot = Slot(DECLARED + place);
                 Ok(Bound { slot, is_key: false, ty: self.ty(slot) })
@@ -157,7 +184,7 @@ impl View {
 
     /// The type of a slot.
     pub fn ty(&self, slot: Slot) -> Type {
-        match (CellColumn::of_slot(slot.0), self.declared(slot)) {
+        match (CellColumn::of_slot(slot.0), self.declared_at(slot)) {
             (Some(column), _) => column.ty(),
             (None, Some(column)) => Type { nullable: column.missing.is_none(), ..Type::of(ColumnType::Json) },
             (None, None) => Type::of(ColumnType::Null),
@@ -166,14 +193,14 @@ impl View {
 
     /// The name of a slot, as the table has it.
     pub fn name(&self, slot: Slot) -> String {
-        match (CellColumn::of_slot(slot.0), self.declared(slot)) {
+        match (CellColumn::of_slot(slot.0), self.declared_at(slot)) {
             (Some(column), _) => column.name().to_owned(),
             (None, Some(column)) => column.name.clone(),
             (None, None) => String::new(),
         }
     }
 
-    fn declared(&self, slot: Slot) -> Option<&cellgate_schemaless::RowColumn> {
+    fn declared_at(&self, slot: Slot) -> Option<&cellgate_schemaless::RowColumn> {
         let place = slot.0.checked_sub(DECLARED)?;
         self.named.get(place).and_then(|i| self.table.columns.get(*i))
     }

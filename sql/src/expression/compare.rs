@@ -1,5 +1,6 @@
 //! The order of two values, as comparisons and as ORDER BY see it.
 
+use std::cell::OnceCell;
 use std::cmp::Ordering;
 
 use serde_json::Value as Json;
@@ -26,8 +27,8 @@ pub(crate) fn compare(a: &Value, b: &Value, fold_case: bool) -> Result<Option<Or
         }
         (Value::Json(a), Value::Json(b)) if a == b => Ordering::Equal,
         (Value::Json(a), Value::Json(b)) => json::compare(&json::parse(a)?, &json::parse(b)?),
-        (Value::Json(a), b) => json_and(a, b)?,
-        (a, Value::Json(b)) => json_and(b, a)?.reverse(),
+        (Value::Json(a), b) => json_and(a, &json::parse(a)?, b)?,
+        (a, Value::Json(b)) => json_and(b, &json::parse(b)?, a)?.reverse(),
         (Value::DateTime(a), Value::DateTime(b)) => a.cmp(b),
         (Value::DateTime(a), Value::Text(b) | Value::Bytes(b)) => a.cmp(&read_time(b)?),
         (Value::Text(a) | Value::Bytes(a), Value::DateTime(b)) => read_time(a)?.cmp(b),
@@ -36,6 +37,42 @@ pub(crate) fn compare(a: &Value, b: &Value, fold_case: bool) -> Result<Option<Or
             (_, _) => return Ok(None),
         },
     }))
+}
+
+/// A value that is compared with many, one after the other: JSON is read once.
+pub(super) struct Compared<'a> {
+    value: &'a Value,
+    document: OnceCell<Json>,
+}
+
+impl<'a> Compared<'a> {
+    pub fn new(value: &'a Value) -> Self {
+        Self { value, document: OnceCell::new() }
+    }
+
+    /// [`compare`] of it with another.
+    ///
+    /// # Errors
+    /// Those of [`compare`].
+    pub fn with(&self, other: &Value, fold_case: bool) -> Result<Option<Ordering>, SqlError> {
+        let Value::Json(text) = self.value else { return compare(self.value, other, fold_case) };
+        match other {
+            Value::Null => return Ok(None),
+            Value::Json(other) if text == other => return Ok(Some(Ordering::Equal)),
+            _ => {}
+        }
+        let document = match self.document.get() {
+            Some(document) => document,
+            None => {
+                let document = json::parse(text)?;
+                self.document.get_or_init(|| document)
+            }
+        };
+        Ok(Some(match other {
+            Value::Json(other) => json::compare(document, &json::parse(other)?),
+            other => json_and(text, document, other)?,
+        }))
+    }
 }
 
 /// A total order for ORDER BY, MIN and MAX: NULL first, then values of a kind as [`compare`] has them. Values of several
@@ -90,23 +127,22 @@ pub(crate) fn read_time(text: &[u8]) -> Result<cellgate_schemaless::Micros, SqlE
 
 /// JSON with something that is not JSON: a string with text by content, a number or boolean with a number, and an
 /// object or array with text by its text as it stands (so that a body can be compared with what was written).
-fn json_and(text: &[u8], other: &Value) -> Result<Ordering, SqlError> {
-    let document = json::parse(text)?;
-    Ok(match (&document, other) {
+fn json_and(text: &[u8], document: &Json, other: &Value) -> Result<Ordering, SqlError> {
+    Ok(match (document, other) {
         (Json::String(s), Value::Text(t) | Value::Bytes(t)) => s.as_bytes().cmp(t),
         (Json::Object(_) | Json::Array(_), Value::Text(t) | Value::Bytes(t)) => text.cmp(t),
         (Json::String(s), Value::DateTime(at)) => read_time(s.as_bytes())?.cmp(at),
         (Json::Number(_) | Json::Bool(_), Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Decimal(_)) => {
             match Number::of(other) {
-                Some(n) => json::number(text).compare(n),
+                Some(n) => json::number_of(document).compare(n),
                 None => Ordering::Equal,
             }
         }
         (_, Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Decimal(_)) => {
-            json::compare(&document, &Json::from(0))
+            json::compare(document, &Json::from(0))
         }
         (_, Value::Text(_) | Value::Bytes(_) | Value::DateTime(_) | Value::Json(_) | Value::Null) => {
-            json::compare(&document, &Json::from(""))
+            json::compare(document, &Json::from(""))
         }
     })
 }

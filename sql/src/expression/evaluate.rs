@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use bytes::Bytes;
 
 use super::cast::{cast, truncated};
+use super::compare::Compared;
 use super::number::{Arithmetic, Number, double_text, out_of_range};
 use super::text::Letters;
 use super::{CastType, Comparison, Expression, Operator, Test, call, compare, documents, json, like, text, time};
@@ -13,6 +14,9 @@ use crate::value::Value;
 
 /// Longest value of an expression where nothing else is said, in bytes: the default of `limits.max_allowed_packet`.
 pub(crate) const VALUE_BYTES: usize = 64 << 20;
+/// Items of an IN and branches of a CASE between two looks at whether the statement is given up: each is a comparison,
+/// or a JSON text to be read.
+const LOOK: usize = 64;
 /// Longest LIKE pattern, in bytes: matching takes pattern times text in the worst case.
 const PATTERN_BYTES: usize = 16 * 1024;
 
@@ -39,6 +43,14 @@ pub(crate) trait Scope<L> {
     /// # Errors
     /// When it was too much altogether.
     fn made(&self, _bytes: usize) -> Result<(), SqlError> {
+        Ok(())
+    }
+
+    /// Asked now and then by what may take long within one row.
+    ///
+    /// # Errors
+    /// [`SqlError::GivenUp`] when the statement is.
+    fn patience(&self) -> Result<(), SqlError> {
         Ok(())
     }
 
@@ -146,6 +158,7 @@ pub(super) fn boolean(truth: Option<bool>) -> Value {
 fn connective<L>(all: &[Expression<L>], scope: &dyn Scope<L>, decides: bool) -> Result<Value, SqlError> {
     let mut unknown = false;
     for e in all {
+        scope.patience()?;
         match truth(&e.evaluate(scope)?) {
             Some(t) if t == decides => return Ok(Value::Int(i64::from(decides))),
             Some(_) => {}
@@ -218,6 +231,7 @@ fn chain<L>(
         (first, _) => first.evaluate(scope)?,
     };
     for (op, operand) in rest {
+        scope.patience()?;
         value = operate(*op, value, operand.evaluate(scope)?, scope)?;
     }
     Ok(value)
@@ -343,6 +357,11 @@ fn compare_rows<L>(
     Ok(if unknown { None } else { Some(comparison.holds(Ordering::Equal)) })
 }
 
+/// Looks whether the statement is given up, at every [`LOOK`]th of many.
+fn look<L>(i: usize, scope: &dyn Scope<L>) -> Result<(), SqlError> {
+    if i % LOOK == 0 { scope.patience() } else { Ok(()) }
+}
+
 fn within<L>(
     operand: &Expression<L>,
     list: &[Expression<L>],
@@ -351,7 +370,8 @@ fn within<L>(
 ) -> Result<Value, SqlError> {
     let mut unknown = false;
     if let Expression::Tuple(left) = operand {
-        for item in list {
+        for (i, item) in list.iter().enumerate() {
+            look(i, scope)?;
             let Expression::Tuple(right) = item else {
                 return Err(SqlError::OperandColumns(left.len()));
             };
@@ -367,8 +387,15 @@ fn within<L>(
     if value == Value::Null {
         return Ok(Value::Null);
     }
-    for item in list {
-        match compare(&value, &item.evaluate(scope)?, scope.folds_case())? {
+    let value = Compared::new(&value);
+    for (i, item) in list.iter().enumerate() {
+        look(i, scope)?;
+        // A constant need not be copied to be compared.
+        let ordering = match item {
+            Expression::Constant(item) => value.with(item, scope.folds_case())?,
+            item => value.with(&item.evaluate(scope)?, scope.folds_case())?,
+        };
+        match ordering {
             Some(Ordering::Equal) => return Ok(Value::Int(i64::from(!negated))),
             Some(_) => {}
             None => unknown = true,
@@ -427,10 +454,12 @@ fn case<L>(
     scope: &dyn Scope<L>,
 ) -> Result<Value, SqlError> {
     let operand = operand.map(|e| e.evaluate(scope)).transpose()?;
-    for (when, then) in branches {
+    let operand = operand.as_ref().map(Compared::new);
+    for (i, (when, then)) in branches.iter().enumerate() {
+        look(i, scope)?;
         let when = when.evaluate(scope)?;
         let taken = match &operand {
-            Some(value) => compare(value, &when, scope.folds_case())? == Some(Ordering::Equal),
+            Some(value) => value.with(&when, scope.folds_case())? == Some(Ordering::Equal),
             None => truth(&when) == Some(true),
         };
         if taken {

@@ -194,11 +194,16 @@ pub(crate) fn contains(target: &Json, candidate: &Json) -> bool {
 
 /// The number a JSON text is.
 pub(crate) fn number(text: &[u8]) -> Number {
-    match parse(text) {
-        Ok(Json::Number(n)) => json_number(&n),
-        Ok(Json::Bool(b)) => Number::int(i64::from(b)),
-        Ok(Json::String(s)) => Number::parse(s.as_bytes()),
-        Ok(Json::Null | Json::Array(_) | Json::Object(_)) | Err(_) => Number::int(0),
+    parse(text).map_or(Number::int(0), |document| number_of(&document))
+}
+
+/// The number a JSON document is.
+pub(crate) fn number_of(document: &Json) -> Number {
+    match document {
+        Json::Number(n) => json_number(n),
+        Json::Bool(b) => Number::int(i64::from(*b)),
+        Json::String(s) => Number::parse(s.as_bytes()),
+        Json::Null | Json::Array(_) | Json::Object(_) => Number::int(0),
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a statement may ask of the expression parser, checked over tokens before that parser sees them.
 //!
-//! sqlparser recurses over nesting and its trees are freed recursively along chains of operators; a stack overflow
-//! aborts the process. Everything it recurses over is counted here first.
+//! sqlparser recurses over nesting, which it counts itself ([`RECURSION`]), and builds chains in loops, which it does
+//! not: operators in a row, and SELECTs and tables joined by what is in [`JOINED`]. Its trees are freed recursively along
+//! both, and a stack overflow aborts the process. So every chain is counted here first, and nesting as well.
 
 use super::tokens::{Kind, Symbol, Token, syntax};
 use crate::error::SqlError;
@@ -13,8 +14,11 @@ pub(crate) const TOKENS: usize = 1_000_000;
 pub(crate) const EXPRESSION_TOKENS: usize = 200_000;
 /// Deepest nesting of parentheses and CASE.
 pub(crate) const NESTING: usize = 200;
-/// Most operators in a row at one level of parentheses.
+/// Most operators in a row at one level of parentheses; also most of what is in [`JOINED`] in a statement. The trees they
+/// make are as deep, and are freed on the big stack (a test proves that they fit).
 pub(crate) const CHAIN: usize = 10_000;
+/// Most calls of [`WAITING`] in a statement: each is waited for outside of it, which is then bound once more.
+pub(crate) const CALLS: usize = 64;
 /// Most prefix operators in a row (`NOT NOT NOT`).
 pub(crate) const PREFIXES: usize = 200;
 /// How deep sqlparser may recurse on the big stack. One level of parentheses takes up to eight (one for each
@@ -27,62 +31,99 @@ pub(crate) const STACK_BYTES: usize = 64 * 1024 * 1024;
 pub(crate) mod shallow {
     /// Nesting.
     pub(crate) const NESTING: usize = 8;
-    /// Operators in a row.
+    /// Operators in a row, or SELECTs joined.
     pub(crate) const CHAIN: usize = 200;
     /// How deep sqlparser may recurse on the caller's stack; beyond it the statement is parsed again on a big one.
     pub(crate) const RECURSION: usize = 48;
 }
 
-/// How demanding a statement is.
+/// The stack a statement is to be parsed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Demand {
-    /// Any stack will do.
-    Shallow,
-    /// It needs the big one.
-    Deep,
+pub(crate) enum Stack {
+    /// Any will do.
+    Callers,
+    /// The big one.
+    Big,
+}
+
+/// What sqlparser joins SELECTs and tables with in a loop: SELECTs in parentheses reach it, although none but the plainest
+/// is understood. A comma does not end these chains, so that they are counted over the whole statement.
+const JOINED: [&str; 6] = ["UNION", "EXCEPT", "INTERSECT", "MINUS", "PIVOT", "UNPIVOT"];
+
+/// The functions that are waited for.
+const WAITING: [&str; 6] = ["GET_LOCK", "RELEASE_LOCK", "RELEASE_ALL_LOCKS", "IS_FREE_LOCK", "IS_USED_LOCK", "SLEEP"];
+
+/// What is open: a parenthesis, or the statement itself.
+#[derive(Default)]
+struct Level {
+    /// Operators since the last comma, those within a CASE among them.
+    operators: usize,
+    /// How many CASEs are open. END is a name like any other where there is none.
+    cases: usize,
 }
 
 /// Checks the tokens of a statement.
 ///
 /// # Errors
 /// [`SqlError::Limit`] for what is too much; a syntax error for a parenthesis that closes nothing.
-pub(crate) fn check(text: &str, tokens: &[Token]) -> Result<Demand, SqlError> {
-    // For every open parenthesis or CASE the operators since the last comma.
-    let mut open: Vec<usize> = vec![0];
-    let (mut deepest, mut longest, mut prefixes, mut most_prefixes) = (0, 0, 0, 0);
+pub(crate) fn check(text: &str, tokens: &[Token]) -> Result<Stack, SqlError> {
+    let mut open = vec![Level::default()];
+    // Parentheses and CASEs.
+    let mut depth = 0;
+    let (mut deepest, mut longest, mut joined, mut prefixes, mut most_prefixes) = (0, 0, 0, 0, 0);
+    let mut behind_dot = false;
+    let mut calls = 0;
+    let mut before: Option<&Token> = None;
     for token in tokens {
-        if token.is_symbol(Symbol::Open) || token.is(text, "CASE") {
-            open.push(0);
-            deepest = deepest.max(open.len() - 1);
-            if open.len() - 1 > NESTING {
-                return Err(limit("the nesting of the statement", NESTING, "nesting"));
-            }
-        } else if token.is_symbol(Symbol::Close) || (token.is(text, "END") && open.len() > 1) {
-            open.pop();
+        let level = open.last_mut();
+        if token.is_symbol(Symbol::Open) {
+            calls += usize::from(before.is_some_and(|name| WAITING.iter().any(|word| name.is(text, word))));
+            open.push(Level::default());
+            depth += 1;
+        } else if token.is_symbol(Symbol::Close) {
+            depth -= open.pop().map_or(0, |closed| closed.cases + 1).min(depth);
             if open.is_empty() {
                 return Err(syntax(text, token.start as usize, "the parenthesis closes nothing"));
             }
-        } else if token.is_symbol(Symbol::Comma) {
-            if let Some(count) = open.last_mut() {
-                *count = 0;
+        } else if let Some(level) = level {
+            if token.is_symbol(Symbol::Comma) {
+                level.operators = 0;
+            } else if !behind_dot && token.is(text, "CASE") {
+                level.cases += 1;
+                depth += 1;
+            } else if !behind_dot && token.is(text, "END") && level.cases > 0 {
+                level.cases -= 1;
+                depth -= 1;
+            } else if is_operator(text, token) {
+                level.operators += 1;
+                longest = longest.max(level.operators);
+            } else if JOINED.iter().any(|word| token.is(text, word)) {
+                joined += 1;
             }
-        } else if is_operator(text, token)
-            && let Some(count) = open.last_mut()
-        {
-            *count += 1;
-            longest = longest.max(*count);
         }
+        if depth > NESTING {
+            return Err(limit("the nesting of the statement", NESTING, "nesting"));
+        }
+        deepest = deepest.max(depth);
+        behind_dot = token.is_symbol(Symbol::Dot);
+        before = Some(token);
         prefixes = if is_prefix(text, token) { prefixes + 1 } else { 0 };
         most_prefixes = most_prefixes.max(prefixes);
     }
     if longest > CHAIN {
         return Err(limit("the number of operators in a row", CHAIN, "operators"));
     }
+    if joined > CHAIN {
+        return Err(limit("the number of set operations", CHAIN, "operators"));
+    }
+    if calls > CALLS {
+        return Err(limit("the number of calls of SLEEP, GET_LOCK and its kin", CALLS, "calls"));
+    }
     if most_prefixes > PREFIXES {
         return Err(limit("the number of prefix operators in a row", PREFIXES, "operators"));
     }
-    let shallow = deepest <= shallow::NESTING && longest <= shallow::CHAIN;
-    Ok(if shallow { Demand::Shallow } else { Demand::Deep })
+    let shallow = deepest <= shallow::NESTING && longest <= shallow::CHAIN && joined <= shallow::CHAIN;
+    Ok(if shallow { Stack::Callers } else { Stack::Big })
 }
 
 /// The error of a limit of the parser.

@@ -52,7 +52,7 @@ use crate::ast::{Limit, Parsed, Select};
 use crate::environment::SqlMode;
 use crate::error::SqlError;
 use crate::relational::RelationalError;
-use budget::Demand;
+use budget::Stack;
 use reader::Reader;
 use tokens::Tokens;
 
@@ -185,7 +185,7 @@ pub fn parse(text: &str, mode: SqlMode) -> Result<Vec<Statement>, SqlError> {
     }
     let mut deep = false;
     for statement in &statements {
-        deep |= budget::check(text, &statement.tokens)? == Demand::Deep;
+        deep |= budget::check(text, &statement.tokens)? == Stack::Big;
     }
     if !deep && let Some(done) = parse_all(text, mode, &statements, budget::shallow::RECURSION) {
         return done;

@@ -6,7 +6,7 @@ use crate::command::{Absent, Aspect, Command, Ddl, SettingScope, SettingValue, T
 use crate::environment::SqlMode;
 use crate::error::SqlError;
 use crate::parse::{StatementKind, parse};
-use crate::testing::{Session, bound, read, rows, run, shown};
+use crate::testing::{Session, bound, computed, read, rows, run, shown};
 use crate::value::Value;
 
 fn one(text: &str) -> crate::Statement {
@@ -831,12 +831,6 @@ fn flush_does_what_there_is_to_do() {
 }
 
 /// Hostile text is an error or a statement, on a stack as small as a runtime's worker threads have.
-/// What this thread has computed so far: unlike the clock on the wall it does not depend on what else the machine is doing.
-fn computed() -> Duration {
-    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(statistics.split(' ').next().unwrap().parse().unwrap())
-}
-
 #[test]
 fn hostile_text_never_overflows_the_stack() {
     let repeat = |before: &str, n: usize, after: &str| format!("SELECT {}1{}", before.repeat(n), after.repeat(n));
@@ -905,6 +899,24 @@ fn hostile_text_never_overflows_the_stack() {
         ] {
             texts.push(format!("SELECT 'x'{}", joined.repeat(n)));
         }
+        // Chains of SELECTs and tables, and of operators that names of other things hide.
+        for (before, joined, after) in [
+            ("SELECT (SELECT 1", " UNION SELECT 1", ")"),
+            ("SET @a = (SELECT 1, 1", " EXCEPT SELECT 1, 1", ")"),
+            ("DO 1 IN (SELECT 1", " INTERSECT SELECT 1", ")"),
+            ("DO EXISTS (SELECT 1", " MINUS SELECT 1", ")"),
+            ("SHOW TABLES WHERE 1 IN ((SELECT 1)", " UNION ALL (SELECT 1)", ")"),
+            ("DO 1 IN (VALUES (1)", " UNION VALUES (1)", ")"),
+            ("SELECT (SELECT 1 AS case", " UNION SELECT 1 AS case END", ")"),
+            ("SELECT (SELECT 1 FROM t", " PIVOT(COUNT(a) FOR b IN (c))", ")"),
+            ("SELECT (SELECT 1 FROM t", " UNPIVOT(a FOR b IN (c))", ")"),
+            ("SELECT (SELECT 1 FROM t", " JOIN t ON 1", ")"),
+            ("SELECT (SELECT 1 FROM t", " JOIN t", ")"),
+            ("SELECT 1", " + f(end, t.case)", ""),
+            ("SELECT 1", " + 1 COLLATE case + 1 COLLATE end", ""),
+        ] {
+            texts.push(format!("{before}{}{after}", joined.repeat(n)));
+        }
         texts.push(format!("SELECT * FROM t {}", "JOIN t ".repeat(n)));
         texts.push(format!("SELECT * FROM {}", "(".repeat(n)));
         texts.push(format!("EXPLAIN {} SELECT 1", "EXPLAIN ".repeat(n)));
@@ -929,6 +941,24 @@ fn hostile_text_never_overflows_the_stack() {
 }
 
 #[test]
+fn end_is_a_name_where_no_case_is_open() {
+    for text in [
+        "CREATE TABLE rides (START JSON, END JSON) ENGINE=CELLS",
+        "INSERT INTO rides (row_key, END) VALUES ('a', '1')",
+        "SELECT COUNT(end) FROM rides",
+        "SELECT (end), r.end, r.case FROM rides r WHERE (r.end = 1)",
+    ] {
+        let parsed = parse(text, SqlMode::default());
+        assert!(parsed.is_ok(), "{text}: {:?}", parsed.err());
+    }
+    assert_eq!(value("(CASE WHEN (CASE 1 WHEN 1 THEN 1 END) THEN (2) END)"), "2");
+    assert!(parse("SELECT (CASE WHEN 1) THEN 1 END", SqlMode::default()).is_err());
+    // What is named like that hides no operators.
+    let hidden = parse(&format!("SELECT 1{}", " + f(end, t.case)".repeat(10_001)), SqlMode::default());
+    assert!(matches!(hidden, Err(SqlError::Limit { name: "operators", .. })), "{hidden:?}");
+}
+
+#[test]
 fn limits_have_names() {
     let limited = |text: String| match parse(&text, SqlMode::default()) {
         Err(SqlError::Limit { name, .. }) => name,
@@ -937,6 +967,10 @@ fn limits_have_names() {
     assert_eq!(limited(format!("SELECT {}1{}", "(".repeat(201), ")".repeat(201))), "nesting");
     assert_eq!(limited(format!("SELECT 1{}", " + 1".repeat(10_001))), "operators");
     assert_eq!(limited(format!("SELECT {} 1", "NOT ".repeat(201))), "operators");
+    assert_eq!(limited(format!("DO {}SLEEP(0)", "GET_LOCK('a', 0), ".repeat(64))), "calls");
+    assert!(parse(&format!("DO {}SLEEP (0)", "GET_LOCK('a', 0), ".repeat(63)), SqlMode::default()).is_ok());
+    assert_eq!(limited(format!("SELECT (SELECT 1, 1{})", " UNION SELECT 1, 1".repeat(10_001))), "operators");
+    assert_eq!(limited(format!("SELECT {}1{}", "CASE WHEN 1 THEN ".repeat(201), " END".repeat(201))), "nesting");
     assert_eq!(limited(format!("SELECT {}1", "1,".repeat(500_001))), "tokens");
     assert_eq!(value(&format!("1{}", " + 1".repeat(9_999))), "10000");
     assert_eq!(value(&format!("{}1{}", "(1 + ".repeat(199), ")".repeat(199))), "200");

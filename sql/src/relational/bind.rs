@@ -1,13 +1,17 @@
 //! Queries: names looked up, and printed as SQLite's.
 
+use std::collections::HashSet;
+
 use super::aggregate::AggregateSpec;
 use super::ast::{Body, Core, Query, RelExpr, RelItem, RelLeaf, RelLimit};
 use super::packed::Packed;
 use super::print::{Aggregates, Place, Printed, What};
 use super::program::{Program, Scalar};
-use super::scope::{Collation, Column, Origin, Scope};
+use super::scope::{Aliases, Collation, Column, Origin, Scope, Source};
 use super::{Relation, RelationalError, Result};
+use crate::bind::interned::Interned;
 use crate::bind::scope::Session;
+use crate::bind::{ITEMS, bounded};
 use crate::environment::Environment;
 use crate::error::SqlError;
 use crate::expression::number::Number;
@@ -27,8 +31,8 @@ pub(super) struct Binder<'a> {
     /// The parameters; `None` while a statement is described.
     pub session: Option<&'a Session<'a>>,
     pub parameters: Vec<Packed>,
-    pub scalars: Vec<Scalar>,
-    pub aggregates: Vec<AggregateSpec>,
+    pub scalars: Interned<Scalar>,
+    pub aggregates: Interned<AggregateSpec>,
     pub relations: Vec<&'static Relation>,
     /// The next number of a table or a query in the SQL.
     next: usize,
@@ -73,8 +77,8 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
         env,
         session,
         parameters: Vec::new(),
-        scalars: Vec::new(),
-        aggregates: Vec::new(),
+        scalars: Interned::default(),
+        aggregates: Interned::default(),
         relations: Vec::new(),
         next: 0,
         nodes: 0,
@@ -88,8 +92,8 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
     Ok(Program {
         sql: bound.sql,
         parameters: binder.parameters,
-        scalars: binder.scalars,
-        aggregates: binder.aggregates,
+        scalars: binder.scalars.into_all(),
+        aggregates: binder.aggregates.into_all(),
         relations: binder.relations,
         columns,
         rows: env.collect_rows(),
@@ -167,8 +171,8 @@ impl Binder<'_> {
     fn ordered(&mut self, bound: Bound, query: &Query, outer: Option<&Scope<'_>>) -> Result<Bound> {
         let mut scope = Scope::new(outer);
         let columns = bound.columns.clone();
-        scope.sources.push(super::scope::Source { database: None, alias: String::new(), columns });
-        let order = self.order_of(&query.order_by, &bound.columns, &[], &scope)?;
+        scope.sources.push(Source::new(None, String::new(), columns));
+        let order = self.order_of(&query.order_by, &bound.columns, &Aliases::default(), &scope)?;
         let (limit, one_row) = self.limit(&query.limit)?;
         let names: Vec<&str> = bound.columns.iter().map(|c| c.sql.as_str()).collect();
         let sql = format!("SELECT {} FROM ({}){order}{limit}", names.join(","), bound.sql);
@@ -203,8 +207,8 @@ impl Binder<'_> {
             })
             .collect();
         // Only what has an alias can be named by it: the others are the tables' columns.
-        let aliases: Vec<Column> =
-            columns.iter().zip(&items).filter(|(_, item)| item.alias.is_some()).map(|(c, _)| c.clone()).collect();
+        let aliased = || columns.iter().zip(&items).filter(|(_, item)| item.alias.is_some()).map(|(column, _)| column);
+        let aliases = Aliases::new(aliased());
         let aggregated = !core.group_by.is_empty() || aggregates(core, order_by);
         let mut condition = Vec::new();
         if let Some(e) = &core.condition {
@@ -214,8 +218,11 @@ impl Binder<'_> {
         let group_by = self.group_by(core, &columns, &aliases, &scope)?;
         let mut having = String::new();
         if let Some(e) = &core.having {
+            // An alias comes before a column, unless that is grouped by.
+            let grouped = grouped(&core.group_by, &scope);
+            let aliases = Aliases::new(aliased().filter(|column| !grouped.contains(&column.name.to_lowercase())));
             let place = Place::new(&scope, "having clause", Aggregates::Allowed);
-            let printed = self.print(e, Place { aliases: &aliases, aliases_first: true, ..place })?;
+            let printed = self.print(e, Place { aliases: Some(&aliases), aliases_first: true, ..place })?;
             let printed = self.condition(&printed)?;
             // Without groups HAVING is a condition like any other.
             if aggregated { having = format!(" HAVING {printed}") } else { condition.push(printed) }
@@ -243,6 +250,9 @@ impl Binder<'_> {
     fn items(&mut self, core: &Core, scope: &Scope<'_>) -> Result<Vec<Item>> {
         let mut items = Vec::new();
         for item in &core.items {
+            if items.len() > ITEMS {
+                break;
+            }
             match item {
                 RelItem::All => {
                     if scope.sources.is_empty() {
@@ -285,10 +295,13 @@ impl Binder<'_> {
                 }
             }
         }
+        if items.len() > ITEMS {
+            return Err(SqlError::TooManyColumns(ITEMS));
+        }
         Ok(items)
     }
 
-    fn group_by(&mut self, core: &Core, columns: &[Column], aliases: &[Column], scope: &Scope<'_>) -> Result<String> {
+    fn group_by(&mut self, core: &Core, columns: &[Column], aliases: &Aliases, scope: &Scope<'_>) -> Result<String> {
         if core.group_by.is_empty() {
             return Ok(String::new());
         }
@@ -298,11 +311,15 @@ impl Binder<'_> {
                 Some(column) => Printed::column(column),
                 None => {
                     let place = Place::new(scope, "group statement", Aggregates::Forbidden);
-                    self.print(e, Place { aliases, ..place })?
+                    self.print(e, Place { aliases: Some(aliases), ..place })?
                 }
             };
             if matches!(printed.what, What::Sql(_)) {
-                keys.push(self.key(&printed)?);
+                let key = self.key(&printed)?;
+                if !keys.contains(&key) {
+                    keys.push(key);
+                }
+                bounded(keys.len(), "the number of keys in GROUP BY")?;
             }
         }
         // A group of constants is one group.
@@ -316,20 +333,34 @@ impl Binder<'_> {
         &mut self,
         order_by: &[(RelExpr, bool)],
         columns: &[Column],
-        aliases: &[Column],
+        aliases: &Aliases,
         scope: &Scope<'_>,
     ) -> Result<String> {
-        let mut keys = Vec::new();
+        let (mut keys, mut met) = (Vec::new(), Vec::new());
         for (e, descending) in order_by {
-            let printed = match position(e, columns, "order clause")? {
+            // An alias comes before a column only if it is all there is.
+            let alone = match e {
+                Expression::Leaf(RelLeaf::Plain(Leaf::Column(parts))) => match parts.as_slice() {
+                    [name] => aliases.get(name),
+                    _ => None,
+                },
+                _ => None,
+            };
+            let printed = match position(e, columns, "order clause")?.or(alone) {
                 Some(column) => Printed::column(column),
                 None => {
                     let place = Place::new(scope, "order clause", Aggregates::Allowed);
-                    self.print(e, Place { aliases, aliases_first: true, ..place })?
+                    self.print(e, Place { aliases: Some(aliases), ..place })?
                 }
             };
             if matches!(printed.what, What::Sql(_)) {
-                keys.push(format!("{}{}", self.key(&printed)?, if *descending { " DESC" } else { "" }));
+                let key = self.key(&printed)?;
+                if met.contains(&key) {
+                    continue;
+                }
+                keys.push(format!("{key}{}", if *descending { " DESC" } else { "" }));
+                met.push(key);
+                bounded(keys.len(), "the number of keys in ORDER BY")?;
             }
         }
         Ok(if keys.is_empty() { String::new() } else { format!(" ORDER BY {}", keys.join(",")) })
@@ -394,6 +425,17 @@ fn position<'c>(e: &RelExpr, columns: &'c [Column], clause: &'static str) -> Res
         Some(column) => Ok(Some(column)),
         None => Err(SqlError::UnknownColumn { column: position.to_string(), clause, hint: String::new() }),
     }
+}
+
+/// The names, in lower case, of the tables' columns that are grouped by.
+fn grouped(group_by: &[RelExpr], scope: &Scope<'_>) -> HashSet<String> {
+    let name = |e: &RelExpr| match e {
+        Expression::Leaf(RelLeaf::Plain(Leaf::Column(parts))) if scope.has(parts) => {
+            parts.last().map(|name| name.to_lowercase())
+        }
+        _ => None,
+    };
+    group_by.iter().filter_map(name).collect()
 }
 
 /// Whether a SELECT without GROUP BY has aggregates of its own.

@@ -1,5 +1,7 @@
 //! FROM: which columns can be named, and how the tables are joined.
 
+use std::collections::HashSet;
+
 use super::ast::{JoinKind, JoinOn, TableRef};
 use super::bind::{Binder, Bound, column_collation, not_held};
 use super::print::{Aggregates, Place};
@@ -8,6 +10,11 @@ use super::{Program, Relation, RelationalError, Result};
 use crate::ast::Name;
 use crate::error::SqlError;
 use crate::expression::{Comparison, Operator, Type};
+use crate::parse::budget;
+
+/// Most tables that can be named at one place, those of the queries around it among them: as many as MySQL joins, and
+/// SQLite takes no more than 64 in one FROM.
+const TABLES: usize = 61;
 
 impl Binder<'_> {
     /// The SQL of a FROM; its tables become part of `scope`.
@@ -42,7 +49,7 @@ impl Binder<'_> {
         };
         let alias = alias.unwrap_or(relation.name).to_owned();
         let database = Some(relation.database.to_owned());
-        add(scope, Source { database, alias, columns: relation.columns.iter().map(column).collect() })?;
+        add(scope, Source::new(database, alias, relation.columns.iter().map(column).collect()))?;
         Ok(format!("\"{}\" AS t{number}", Program::table_name(relation)))
     }
 
@@ -78,15 +85,16 @@ impl Binder<'_> {
         }
         let number = self.number();
         let mut columns: Vec<Column> = Vec::with_capacity(bound.columns.len());
+        let mut met = HashSet::with_capacity(bound.columns.len());
         for (i, column) in bound.columns.into_iter().enumerate() {
             let name = names.get(i).cloned().unwrap_or(column.name);
-            if columns.iter().any(|c| c.name.to_lowercase() == name.to_lowercase()) {
+            if !met.insert(name.to_lowercase()) {
                 return Err(SqlError::DuplicateColumn(name));
             }
             let sql = format!("t{number}.{}", column.sql);
             columns.push(Column { name, sql, origin: None, merged: false, hidden: false, ..column });
         }
-        add(scope, Source { database: None, alias: alias.to_owned(), columns })?;
+        add(scope, Source::new(None, alias.to_owned(), columns))?;
         Ok(format!("({}) AS t{number}", bound.sql))
     }
 
@@ -163,6 +171,9 @@ fn add(scope: &mut Scope<'_>, source: Source) -> Result<()> {
     if scope.sources.iter().any(same) {
         return Err(RelationalError::NotUnique(source.alias).into());
     }
+    if scope.reach() >= TABLES {
+        return Err(budget::limit("the number of tables in a SELECT and those around it", TABLES, "tables"));
+    }
     scope.sources.push(source);
     Ok(())
 }
@@ -170,9 +181,10 @@ fn add(scope: &mut Scope<'_>, source: Source) -> Result<()> {
 /// The place of the one visible column of this name.
 fn find(sources: &[Source], name: &str) -> Result<(usize, usize)> {
     let mut found = None;
+    let lower = name.to_lowercase();
     for (i, source) in sources.iter().enumerate() {
-        for (j, column) in source.columns.iter().enumerate() {
-            if column.hidden || column.name.to_lowercase() != name.to_lowercase() {
+        for (j, column) in source.named(&lower) {
+            if column.hidden {
                 continue;
             }
             if found.is_some() {
@@ -190,7 +202,7 @@ fn common_names(left: &[Source], right: &[Source]) -> Vec<String> {
     let visible = |sources: &[Source]| -> Vec<String> {
         sources.iter().flat_map(|s| s.columns.iter().filter(|c| !c.hidden).map(|c| c.name.clone())).collect()
     };
-    let right = visible(right);
-    let is_common = |name: &String| right.iter().any(|r| r.to_lowercase() == name.to_lowercase());
+    let right: HashSet<String> = visible(right).iter().map(|name| name.to_lowercase()).collect();
+    let is_common = |name: &String| right.contains(&name.to_lowercase());
     visible(left).into_iter().filter(is_common).collect()
 }

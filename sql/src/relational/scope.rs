@@ -1,5 +1,7 @@
 //! What names mean at a place in a relational SELECT.
 
+use std::collections::HashMap;
+
 use super::RelationalError;
 use crate::error::SqlError;
 use crate::expression::Type;
@@ -59,6 +61,28 @@ pub(super) struct Source {
     /// Its alias or name.
     pub alias: String,
     pub columns: Vec<Column>,
+    /// The places of the columns, by their names in lower case.
+    places: HashMap<String, Vec<usize>>,
+}
+
+/// The columns of a select list that have an alias, by it.
+#[derive(Debug, Default)]
+pub(super) struct Aliases(HashMap<String, Column>);
+
+impl Aliases {
+    /// Of several columns of one alias, the first can be named.
+    pub fn new<'c>(columns: impl Iterator<Item = &'c Column>) -> Self {
+        let mut aliases = HashMap::new();
+        for column in columns {
+            aliases.entry(column.name.to_lowercase()).or_insert_with(|| column.clone());
+        }
+        Self(aliases)
+    }
+
+    /// The column of this alias.
+    pub fn get(&self, name: &str) -> Option<&Column> {
+        self.0.get(&name.to_lowercase())
+    }
 }
 
 /// The tables of a FROM, and those of the queries around it.
@@ -87,6 +111,11 @@ impl<'a> Scope<'a> {
         Err(SqlError::UnknownColumn { column: parts.join("."), clause, hint: String::new() })
     }
 
+    /// How many tables can be named here.
+    pub fn reach(&self) -> usize {
+        std::iter::successors(Some(self), |scope| scope.outer).map(|scope| scope.sources.len()).sum()
+    }
+
     /// Whether the tables of this FROM have such a column.
     pub fn has(&self, parts: &[String]) -> bool {
         !matches!(self.resolve_here(parts, "field list"), Ok(None))
@@ -100,16 +129,15 @@ impl<'a> Scope<'a> {
             _ => return Ok(None),
         };
         let mut found = None;
+        let lower = name.to_lowercase();
         for source in &self.sources {
             if let Some((database, table)) = qualifier
                 && !source.answers_to(database.map(String::as_str), table)
             {
                 continue;
             }
-            let is_named =
-                |c: &&Column| c.name.eq_ignore_ascii_case(name) || c.name.to_lowercase() == name.to_lowercase();
             let visible = |c: &&Column| !c.hidden || qualifier.is_some();
-            for column in source.columns.iter().filter(visible).filter(is_named) {
+            for column in source.named(&lower).map(|(_, column)| column).filter(visible) {
                 if found.is_some() {
                     return Err(RelationalError::Ambiguous { column: parts.join("."), clause }.into());
                 }
@@ -121,6 +149,20 @@ impl<'a> Scope<'a> {
 }
 
 impl Source {
+    pub fn new(database: Option<String>, alias: String, columns: Vec<Column>) -> Self {
+        let mut places: HashMap<String, Vec<usize>> = HashMap::with_capacity(columns.len());
+        for (place, column) in columns.iter().enumerate() {
+            places.entry(column.name.to_lowercase()).or_default().push(place);
+        }
+        Self { database, alias, columns, places }
+    }
+
+    /// The columns of this name, given in lower case, and where they are among the columns.
+    pub fn named(&self, lower: &str) -> impl Iterator<Item = (usize, &Column)> {
+        let places = self.places.get(lower).into_iter().flatten();
+        places.filter_map(|place| self.columns.get(*place).map(|column| (*place, column)))
+    }
+
     /// Whether `[database.]table` names it.
     pub fn answers_to(&self, database: Option<&str>, table: &str) -> bool {
         let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);

@@ -6,13 +6,15 @@ use crate::value::Value;
 
 /// About what one cell costs, however small it is, in bytes.
 const CELL: usize = 64;
+/// About what it costs to compare with one item of a list, however small that is, in bytes.
+const ITEM: usize = 16;
 
 /// How much there is to compute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Effort {
     /// Operators and functions: how often, about, every byte is looked at.
     nodes: usize,
-    /// Bytes of the constants among them, which come with every row.
+    /// Bytes of the constants among them, and of the items they are compared with, which come with every row.
     constants: usize,
 }
 
@@ -47,14 +49,21 @@ impl Effort {
                         None => 64,
                     };
                 }
+                Expression::In { list, .. } => {
+                    self.constants += ITEM * list.len();
+                    // What is no constant may be JSON, which is read to be compared.
+                    self.nodes += 1 + list.iter().filter(|item| item.constant().is_none()).count();
+                }
+                Expression::Case { branches, .. } => {
+                    self.constants += ITEM * branches.len();
+                    self.nodes += 1 + branches.iter().filter(|(when, _)| when.constant().is_none()).count();
+                }
                 Expression::Not(_)
                 | Expression::Negate(_)
                 | Expression::Invert(_)
                 | Expression::Chain(..)
                 | Expression::Is { .. }
-                | Expression::In { .. }
                 | Expression::Between { .. }
-                | Expression::Case { .. }
                 | Expression::Call(..)
                 | Expression::Cast(..)
                 | Expression::Aggregate { .. } => self.nodes += 1,

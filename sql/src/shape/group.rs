@@ -70,7 +70,8 @@ impl Groups {
         let place = match self.places.get(&encoded) {
             Some(place) => *place,
             None => {
-                self.collected.add(encoded.len() + size(&keys), bounds)?;
+                let aggregates = grouping.aggregates.len() * std::mem::size_of::<State>();
+                self.collected.add(encoded.len() + size(&keys) + aggregates, bounds)?;
                 self.places.insert(encoded, self.groups.len());
                 self.groups.push(Group { keys, states: states(grouping) });
                 self.groups.len() - 1
@@ -213,4 +214,31 @@ pub(super) fn encode(row: &[Value]) -> Result<Vec<u8>, SqlError> {
 fn part(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend((bytes.len() as u64).to_be_bytes());
     out.extend(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Row(i64);
+
+    impl Scope<Slot> for Row {
+        fn leaf(&self, _: &Slot) -> Result<Value, SqlError> {
+            Ok(Value::Int(self.0))
+        }
+    }
+
+    #[test]
+    fn the_aggregates_of_a_group_count() {
+        let count = |n| AggregateSpec {
+            function: Aggregate::Count,
+            distinct: false,
+            arguments: vec![Expression::Constant(Value::Int(n))],
+        };
+        let grouping = Grouping { keys: vec![Expression::Leaf(Slot(0))], aggregates: (0..1_000).map(count).collect() };
+        let bounds = Bounds { rows: 1_000, bytes: 1 << 20, value: 1_000 };
+        let mut groups = Groups::new(&grouping);
+        let taken = (0..1_000).take_while(|n| groups.push(&grouping, &Row(*n), bounds).is_ok()).count();
+        assert!((1..=20).contains(&taken), "{taken} groups of a thousand aggregates in a mebibyte");
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cellgate_schemaless::{Body, Cell, ColumnKey, RefKey, RowKey, ShardId};
 
-use super::{Bounds, Collected, Notes, Plan};
+use super::{Bounds, Collected, Notes, Patience, Plan};
 use crate::bind::{DECLARED, ROW_KEY, SHARD};
 use crate::columns::CellColumn;
 use crate::error::SqlError;
@@ -38,6 +38,7 @@ pub(super) struct CellScope<'a> {
     pub zone: &'a TimeZone,
     pub longest: usize,
     pub notes: &'a Notes,
+    pub patience: &'a Patience,
 }
 
 impl Scope<Slot> for CellScope<'_> {
@@ -60,6 +61,10 @@ impl Scope<Slot> for CellScope<'_> {
         self.longest
     }
 
+    fn patience(&self) -> Result<(), SqlError> {
+        self.patience.check()
+    }
+
     fn too_long(&self, error: SqlError) -> Result<Value, SqlError> {
         self.notes.add(error);
         Ok(Value::Null)
@@ -75,11 +80,12 @@ pub(super) struct ValueScope<'a> {
     values: &'a [Value],
     longest: usize,
     notes: &'a Notes,
+    patience: &'a Patience,
 }
 
 impl<'a> ValueScope<'a> {
-    pub fn new(values: &'a [Value], plan: &Plan, notes: &'a Notes) -> Self {
-        Self { values, longest: plan.bounds.value, notes }
+    pub fn new(values: &'a [Value], plan: &Plan, notes: &'a Notes, patience: &'a Patience) -> Self {
+        Self { values, longest: plan.bounds.value, notes, patience }
     }
 }
 
@@ -90,6 +96,10 @@ impl Scope<Slot> for ValueScope<'_> {
 
     fn longest(&self) -> usize {
         self.longest
+    }
+
+    fn patience(&self) -> Result<(), SqlError> {
+        self.patience.check()
     }
 
     fn too_long(&self, error: SqlError) -> Result<Value, SqlError> {

@@ -16,7 +16,7 @@ impl Binder<'_> {
         if place.aggregates == Aggregates::Forbidden {
             return Err(RelationalError::GroupFunction.into());
         }
-        let inner = Place { aggregates: Aggregates::Forbidden, aliases: &[], clause: "field list", ..place };
+        let inner = Place { aggregates: Aggregates::Forbidden, aliases: None, clause: "field list", ..place };
         let arguments = aggregated.arguments.iter().map(|e| self.print(e, inner)).collect::<Result<Vec<_>>>()?;
         let first = arguments.first();
         let ty = |function| aggregate_type(function, first.map_or(Type::of(ColumnType::BigInt), |p| p.ty));
@@ -73,13 +73,7 @@ impl Binder<'_> {
         }
         let fold = operands.iter().map(|p| p.collation).reduce(Collation::merge).is_none_or(|c| c.fold);
         let spec = AggregateSpec { kind, distinct, fold };
-        let number = match self.aggregates.iter().position(|a| *a == spec) {
-            Some(number) => number,
-            None => {
-                self.aggregates.push(spec);
-                self.aggregates.len() - 1
-            }
-        };
+        let number = self.aggregates.place(spec);
         let texts = operands.iter().map(|p| self.text(p)).collect::<Result<Vec<_>>>()?;
         Ok(Printed::sql(format!("{}({number},{})", names::AGGREGATE, texts.join(",")), ty))
     }

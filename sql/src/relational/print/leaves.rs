@@ -39,7 +39,7 @@ impl Binder<'_> {
 
     pub(super) fn column(&mut self, parts: &[String], place: Place<'_>) -> Result<Printed> {
         let aliased = match parts {
-            [name] => place.aliases.iter().find(|c| c.name.to_lowercase() == name.to_lowercase()),
+            [name] => place.aliases.and_then(|aliases| aliases.get(name)),
             _ => None,
         };
         match aliased {

@@ -11,7 +11,7 @@ use super::ast::RelExpr;
 use super::bind::Binder;
 use super::packed::Packed;
 use super::program::{Scalar, names};
-use super::scope::{Collation, Column, Scope};
+use super::scope::{Aliases, Collation, Column, Scope};
 use super::{RelationalError, Result};
 use crate::bind::branches::alike;
 use crate::bind::scope::with_zones;
@@ -56,7 +56,7 @@ pub(super) struct Place<'p> {
     pub clause: &'static str,
     pub aggregates: Aggregates,
     /// The columns of the select list by alias, and whether they come before those of the tables.
-    pub aliases: &'p [Column],
+    pub aliases: Option<&'p Aliases>,
     pub aliases_first: bool,
 }
 
@@ -69,7 +69,7 @@ pub(super) enum Aggregates {
 
 impl<'p> Place<'p> {
     pub fn new(scope: &'p Scope<'p>, clause: &'static str, aggregates: Aggregates) -> Self {
-        Self { scope, clause, aggregates, aliases: &[], aliases_first: false }
+        Self { scope, clause, aggregates, aliases: None, aliases_first: false }
     }
 }
 
@@ -160,13 +160,7 @@ impl Binder<'_> {
         if texts.len() > OPERANDS {
             return Err(budget::limit("the number of operands", OPERANDS, "operands"));
         }
-        let number = match self.scalars.iter().position(|s| *s == scalar) {
-            Some(number) => number,
-            None => {
-                self.scalars.push(scalar);
-                self.scalars.len() - 1
-            }
-        };
+        let number = self.scalars.place(scalar);
         let sql = format!("{}({number},{})", names::SCALAR, texts.join(","));
         Ok(Printed::sql(sql, ty).with(collation))
     }
