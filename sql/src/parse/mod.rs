@@ -139,7 +139,8 @@ impl Statement {
         self.inner.kind
     }
 
-    /// Its text as written, without what stands before and behind it, passwords as `<secret>`.
+    /// Its text as written, without what stands before and behind it, passwords as `<secret>`. Parsed again it is the same
+    /// statement.
     pub fn text(&self) -> &str {
         &self.inner.text
     }
@@ -243,9 +244,7 @@ fn parse_all(
             Err(refusal @ (SqlError::Unsupported { .. } | SqlError::Immutable { .. })) => Parsed::Refused(refusal),
             Err(error) => return Some(Err(error)),
         };
-        let start = tokens.tokens.first().map_or(0, |t| t.start as usize);
-        let end = tokens.tokens.last().map_or(start, |t| t.end as usize);
-        let (shown, holds_password) = crate::mask::shown(text.get(start..end).unwrap_or(""), mode, kind);
+        let (shown, holds_password) = crate::mask::shown(&tokens.written(text), mode, kind);
         done.push(Statement {
             inner: Arc::new(Inner {
                 text: shown,

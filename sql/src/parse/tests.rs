@@ -1012,3 +1012,32 @@ fn both_parsers_of_expressions_make_one_tree_of_a_text() {
     }
     assert!(tree("SELECT _latin1 'é' FROM (SELECT 1) AS t").contains("the introducer _latin1"));
 }
+
+#[test]
+fn a_statement_keeps_its_executable_comments_whole() {
+    for (text, kept) in [
+        ("SELECT table_name /*!50000 FROM tables */", "SELECT table_name /*!50000 FROM tables */"),
+        ("/*!50000 SELECT */ table_name FROM tables", "/*!50000 SELECT */ table_name FROM tables"),
+        ("/*!50000 SELECT table_name FROM tables */ ;", "SELECT table_name FROM tables"),
+        (
+            "/*!50000 SELECT */ table_name /*!50000 FROM tables */",
+            "/*!50000 SELECT */ table_name /*!50000 FROM tables */",
+        ),
+        ("/*!999999 no */ SELECT 1 -- end", "SELECT 1"),
+        ("SELECT /*!50000 1 */ + 1", "SELECT /*!50000 1 */ + 1"),
+        ("/* a */ SELECT 1 /* b */", "SELECT 1"),
+    ] {
+        let statement = one(text);
+        assert_eq!(statement.text(), kept, "{text}");
+        assert_eq!(one(kept).text(), kept);
+        if kept.contains("tables") {
+            assert!(crate::parse::relational(&statement).is_ok(), "{text}");
+        }
+    }
+    let several = parse("/*!50000 SELECT 1; SELECT 2 */ + 1", SqlMode::default()).unwrap();
+    assert_eq!(
+        several.iter().map(crate::Statement::text).collect::<Vec<_>>(),
+        ["SELECT 1", "/*!50000 SELECT 2 */ + 1"]
+    );
+    assert_eq!(one("SELECT 'x' /*!50000 FROM t */").masked(), "SELECT ? /*!50000 FROM t */");
+}
