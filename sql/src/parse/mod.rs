@@ -404,9 +404,10 @@ fn select_of_either_kind(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
         // Neither can: what is wrong to the simpler one is said, unless it only does not have it.
         (Err(error), None)
         | (Err(error @ SqlError::Relational(RelationalError::NoAlias)), Some(_))
-        | (Err(error @ (SqlError::Syntax { .. } | SqlError::Unsupported { .. })), Some(SqlError::Unsupported { .. })) => {
-            Err(error)
-        }
+        | (
+            Err(error @ (SqlError::Syntax { .. } | SqlError::Unsupported { .. } | SqlError::IllegalDouble(_))),
+            Some(SqlError::Unsupported { .. }),
+        ) => Err(error),
         (Err(_), Some(refusal)) => Err(refusal),
     }
 }

@@ -1041,3 +1041,20 @@ fn a_statement_keeps_its_executable_comments_whole() {
     );
     assert_eq!(one("SELECT 'x' /*!50000 FROM t */").masked(), "SELECT ? /*!50000 FROM t */");
 }
+
+#[test]
+fn a_number_beyond_all_doubles_is_refused() {
+    for text in [
+        "SELECT 1e400",
+        "SELECT -1e400, 1",
+        "SELECT 1 + 1e400",
+        "INSERT INTO t VALUES (1e400, -1E999)",
+        "SELECT 1 FROM (SELECT 1e400) AS t",
+        "SET @a = 1e400",
+    ] {
+        let refusal = parse(text, SqlMode::default()).unwrap_err();
+        assert!(matches!(&refusal, SqlError::IllegalDouble(_)), "{text}: {refusal}");
+    }
+    assert_eq!(value("1e308"), "1e308");
+    assert_eq!(value("1e-400"), "0");
+}

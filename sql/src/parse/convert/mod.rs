@@ -33,9 +33,16 @@ pub(super) struct Converter<'a> {
 type Result<T> = std::result::Result<T, SqlError>;
 
 /// The value of a number as written: an integer, a decimal, or with an exponent a double.
-pub(super) fn integer_or_decimal(written: &str) -> Value {
+///
+/// # Errors
+/// [`SqlError::IllegalDouble`] for a double beyond all there are.
+pub(super) fn integer_or_decimal(written: &str) -> Result<Value> {
     if written.contains(['e', 'E']) {
-        return Value::Double(written.parse().unwrap_or(0.0));
+        let double: f64 = written.parse().unwrap_or(0.0);
+        if double.is_finite() {
+            return Ok(Value::Double(double));
+        }
+        return Err(SqlError::IllegalDouble(written.trim_start_matches('-').to_owned()));
     }
     if written.contains('.') {
         let written = written.strip_prefix('-').map_or_else(|| (false, written), |rest| (true, rest));
@@ -45,17 +52,17 @@ pub(super) fn integer_or_decimal(written: &str) -> Value {
         // There is no negative zero among decimals.
         let zero = digits.bytes().all(|b| matches!(b, b'0' | b'.'));
         let sign = if negative && !zero { "-" } else { "" };
-        return Value::Decimal(if fraction.is_empty() {
+        return Ok(Value::Decimal(if fraction.is_empty() {
             format!("{sign}{whole}")
         } else {
             format!("{sign}{whole}.{fraction}")
-        });
+        }));
     }
-    match (written.parse(), written.parse()) {
+    Ok(match (written.parse(), written.parse()) {
         (Ok(n), _) => Value::Int(n),
         (Err(_), Ok(n)) => Value::UInt(n),
         (Err(_), Err(_)) => Value::Decimal(written.to_owned()),
-    }
+    })
 }
 
 fn boxed(e: Expr) -> Box<Expr> {
@@ -192,7 +199,7 @@ impl Converter<'_> {
 
     fn value(&self, value: &SqlValue) -> Result<Expr> {
         Ok(match value {
-            SqlValue::Number(written, _) => Expression::Constant(integer_or_decimal(written)),
+            SqlValue::Number(written, _) => Expression::Constant(integer_or_decimal(written)?),
             SqlValue::SingleQuotedString(text) => Expression::text(text.clone()),
             SqlValue::HexStringLiteral(digits) => Expression::Constant(Value::Bytes(literal::hex_bytes(digits).into())),
             SqlValue::Boolean(b) => Expression::Constant(Value::Int(i64::from(*b))),

@@ -73,7 +73,7 @@ impl Converter<'_> {
         if let (UnaryOperator::Minus, Sql::Value(value)) = (op, operand)
             && let SqlValue::Number(written, _) = &value.value
         {
-            return Ok(Expression::Constant(integer_or_decimal(&format!("-{written}"))));
+            return integer_or_decimal(&format!("-{written}")).map(Expression::Constant);
         }
         let operand = self.operand(operand, depth)?;
         Ok(match op {

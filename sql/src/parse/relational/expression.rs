@@ -318,7 +318,7 @@ impl Parser<'_, '_> {
                 if let Some(number) = self.reader.peek().filter(|t| t.kind == Kind::Number) {
                     self.reader.next();
                     let written = format!("-{}", number.text(self.reader.text));
-                    return Ok(Expression::Constant(integer_or_decimal(&written)));
+                    return integer_or_decimal(&written).map(Expression::Constant);
                 }
                 self.climb(level::SIGN).map(|e| Expression::Negate(boxed(operand(e).number())))
             }

@@ -19,7 +19,7 @@ impl Parser<'_, '_> {
             Kind::String => Expression::text(self.reader.string()?),
             Kind::Number => {
                 self.reader.next();
-                constant(integer_or_decimal(token.text(text)))
+                constant(integer_or_decimal(token.text(text))?)
             }
             Kind::Hex => {
                 self.reader.next();
