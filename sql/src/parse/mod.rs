@@ -485,7 +485,8 @@ fn explain(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
     if reader.sees(&["FOR", "CONNECTION"]) {
         return Err(unsupported("EXPLAIN FOR CONNECTION", "explain the statement itself"));
     }
-    if !reader.sees_any(&["SELECT", "INSERT", "DELETE", "UPDATE", "REPLACE", "WITH"]) {
+    let opens = reader.sees_symbol(tokens::Symbol::Open);
+    if !opens && !reader.sees_any(&["SELECT", "INSERT", "DELETE", "UPDATE", "REPLACE", "WITH"]) {
         return Err(reader.error("expected SELECT, INSERT or DELETE"));
     }
     Ok(Parsed::Explain { analyze, statement: Box::new(statement(reader)?) })

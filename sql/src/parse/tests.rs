@@ -1058,3 +1058,10 @@ fn a_number_beyond_all_doubles_is_refused() {
     assert_eq!(value("1e308"), "1e308");
     assert_eq!(value("1e-400"), "0");
 }
+
+#[test]
+fn explain_takes_a_select_in_parentheses() {
+    assert_eq!(one("EXPLAIN (SELECT 1)").kind(), StatementKind::Explain);
+    assert!(matches!(bound("EXPLAIN (SELECT body FROM trips WHERE row_key = 'a')"), Ok(Command::Explain(_))));
+    assert!(matches!(bound("DESC ((SELECT 1))"), Ok(Command::Explain(_))));
+}
