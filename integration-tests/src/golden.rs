@@ -128,7 +128,11 @@ pub async fn connect(address: SocketAddr, database: &str) -> Conn {
 }
 
 /// Runs one statement: its part of a transcript.
-pub(crate) async fn answer(conn: &mut Conn, statement: &str, with_message: bool) -> String {
+///
+/// # Panics
+///
+/// If the connection breaks.
+pub async fn answer(conn: &mut Conn, statement: &str, with_message: bool) -> String {
     let rows = match conn.query_iter(statement).await {
         Ok(mut result) => {
             let columns = result.columns();

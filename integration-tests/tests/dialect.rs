@@ -51,3 +51,27 @@ async fn common_golden_scripts_answer_the_same_on_mariadb() {
     assert!(common > 0, "no script is marked common");
     none(&differences);
 }
+
+/// Over a derived table an expression goes through another parser, and to another engine, than over no table.
+#[tokio::test]
+async fn expressions_mean_the_same_over_no_table_and_in_a_relational_select() {
+    let proxy = Deployment::embedded().start();
+    let mut conn = golden::connect(proxy.mysql(), "test").await;
+    let script = Script::all().into_iter().find(|script| script.name == "expressions").expect("the script is there");
+    let mut differences = Vec::new();
+    let mut asked = 0;
+    for statement in script.statements() {
+        let statement = statement.trim_end_matches(';');
+        let alone = golden::answer(&mut conn, statement, false).await;
+        if !statement.starts_with("SELECT ") || statement.contains(" FROM ") {
+            continue;
+        }
+        asked += 1;
+        let relational = golden::answer(&mut conn, &format!("{statement} FROM (SELECT 1) AS one_row"), false).await;
+        if alone != relational {
+            differences.push(format!("{statement}\n{alone}in a relational SELECT\n{relational}"));
+        }
+    }
+    assert!(asked > 40, "only {asked} statements are over no table");
+    none(&differences);
+}

@@ -143,6 +143,9 @@ pub enum SqlError {
     /// Text that is compared with a time and is none (1525).
     #[error("Incorrect DATETIME value: '{0}'")]
     WrongTime(String),
+    /// A double as written that is beyond all there are (1367).
+    #[error("Illegal double '{0}' value found during parsing")]
+    IllegalDouble(String),
     /// Arithmetic beyond what a type holds (1690).
     #[error("{0} value is out of range")]
     OutOfRange(&'static str),
@@ -259,6 +262,7 @@ impl SqlError {
             | Self::BadValue { .. }
             | Self::OperandColumns(_)
             | Self::WrongTime(_)
+            | Self::IllegalDouble(_)
             | Self::OutOfRange(_)
             | Self::Decimal(_)
             | Self::Json { .. } => ErrorKind::Value,

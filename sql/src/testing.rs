@@ -299,3 +299,9 @@ pub(crate) fn rows(text: &str, cells: &[Cell]) -> Vec<String> {
     let rows = run(&read(text), cells).unwrap_or_else(|e| panic!("{text}: {e}"));
     rows.iter().map(shown).collect()
 }
+
+/// The value of a constant expression, as text.
+pub(crate) fn value(expression: &str) -> String {
+    let read = read(&format!("SELECT {expression}"));
+    run(&read, &[]).unwrap_or_else(|e| panic!("{expression}: {e}")).first().map(shown).unwrap_or_default()
+}

@@ -412,7 +412,7 @@ fn as_cell(cell: &NewCell, written: &Written) -> Cell {
 
 #[cfg(test)]
 mod tests {
-    use cellgate_schemaless::{Body, ColumnKey, KeyForm, Micros, RowKey, ShardId, TableKind};
+    use cellgate_schemaless::{Body, ColumnKey, KeyForm, Micros, NewerFields, RowKey, ShardId, TableKind};
     use cellgate_store::{Reason, StoreError};
 
     use super::*;
@@ -434,6 +434,7 @@ mod tests {
             created_at: 0,
             comment: String::new(),
             made_as: None,
+            newer: NewerFields::new(),
         };
         let cell = |row: usize| NewCell {
             row: RowKey::from_store(format!("r{row}").into_bytes()),

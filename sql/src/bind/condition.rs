@@ -167,7 +167,10 @@ fn created(op: Comparison, value: &Value) -> Keys {
     let at = match value {
         Value::DateTime(at) => Some(at.0),
         Value::Text(bytes) | Value::Bytes(bytes) => time::parse(bytes).map(|at| at.0),
-        Value::Null | Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Decimal(_) | Value::Json(_) => None,
+        Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Decimal(_) => {
+            Number::of(value).and_then(time::of_number).map(|at| at.0)
+        }
+        Value::Null | Value::Json(_) => None,
     };
     match (op, at) {
         (Comparison::GreaterEqual, Some(at)) => Keys { created_from: Some(at), ..Keys::everything(true) },

@@ -9,7 +9,7 @@ use super::branches::alike;
 use crate::columns::CellColumn;
 use crate::environment::Environment;
 use crate::error::SqlError;
-use crate::expression::{CastType, Expression, Function, Leaf, Operator, Scope, Slot, Type, text_of, time};
+use crate::expression::{CastType, Comparison, Expression, Function, Leaf, Operator, Scope, Slot, Type, text_of, time};
 use crate::parse::{Expr, unsupported};
 use crate::shape::content;
 use crate::value::{ColumnType, Value};
@@ -252,22 +252,28 @@ impl Scope<Slot> for NoRow<'_> {
 
 type Bexpr = Expression<Slot>;
 
-/// Makes comparisons with key columns compare bytes: the number 5 is the key `5`.
+/// Makes comparisons with key columns compare bytes: the number 5 is the key `5`. Innermost first, so that a comparison
+/// within a comparison is one too.
 fn compare_as_keys(expression: &Bexpr, keys: &[Slot]) -> Result<Bexpr, SqlError> {
+    let keyed = |e: &Bexpr| compare_as_keys(e, keys);
+    let all = |list: &[Bexpr]| list.iter().map(keyed).collect::<Result<Vec<_>, _>>();
     expression.map(
         &mut |node| {
             Ok(match node {
-                Expression::Chain(first, rest) => chain_as_keys(first, rest, keys)?,
+                Expression::Chain(first, rest) => Some(chain_as_keys(first, rest, keys)?),
                 Expression::In { operand, list, negated } => {
-                    let list = list.iter().map(|e| pair(operand, e, keys)).collect();
-                    Some(Expression::In { operand: operand.clone(), list, negated: *negated })
+                    Some(in_as_keys(keyed(operand)?, all(list)?, *negated, keys))
                 }
-                Expression::Between { operand, low, high, negated } => Some(Expression::Between {
-                    operand: operand.clone(),
-                    low: Box::new(pair(operand, low, keys)),
-                    high: Box::new(pair(operand, high, keys)),
-                    negated: *negated,
-                }),
+                Expression::Between { operand, low, high, negated } => {
+                    Some(between_as_keys(keyed(operand)?, [keyed(low)?, keyed(high)?], *negated, keys))
+                }
+                Expression::Case { operand: Some(operand), branches, otherwise } => {
+                    let operand = keyed(operand)?;
+                    let branches = branches.iter().map(|(when, then)| Ok((keyed(when)?, keyed(then)?)));
+                    let branches = branches.collect::<Result<Vec<_>, SqlError>>()?;
+                    let otherwise = otherwise.as_deref().map(keyed).transpose()?;
+                    Some(case_as_keys(operand, branches, otherwise, keys))
+                }
                 _ => None,
             })
         },
@@ -275,16 +281,68 @@ fn compare_as_keys(expression: &Bexpr, keys: &[Slot]) -> Result<Bexpr, SqlError>
     )
 }
 
-fn chain_as_keys(first: &Bexpr, rest: &[(Operator, Bexpr)], keys: &[Slot]) -> Result<Option<Bexpr>, SqlError> {
-    let [(op @ (Operator::Compare(_) | Operator::NullSafeEqual), right), tail @ ..] = rest else { return Ok(None) };
-    let left = pair(right, first, keys);
-    let right = pair(first, right, keys);
-    // What follows in the chain compares the outcome; its operands may hold comparisons of their own.
-    let mut rest = vec![(*op, right)];
-    for (op, operand) in tail {
-        rest.push((*op, compare_as_keys(operand, keys)?));
+fn chain_as_keys(first: &Bexpr, rest: &[(Operator, Bexpr)], keys: &[Slot]) -> Result<Bexpr, SqlError> {
+    let mut left = compare_as_keys(first, keys)?;
+    let mut chain = Vec::with_capacity(rest.len());
+    for (op, right) in rest {
+        let mut right = compare_as_keys(right, keys)?;
+        if matches!(op, Operator::Compare(_) | Operator::NullSafeEqual) {
+            if chain.is_empty() {
+                (left, right) = (pair(&right, &left, keys), pair(&left, &right, keys));
+            } else if holds_key(&right, keys) {
+                // What the chain makes so far is compared with a key.
+                left = pair(&right, &Expression::Chain(Box::new(left), std::mem::take(&mut chain)), keys);
+            }
+        }
+        chain.push((*op, right));
     }
-    Ok(Some(Expression::Chain(Box::new(left), rest)))
+    Ok(Expression::Chain(Box::new(left), chain))
+}
+
+fn in_as_keys(operand: Bexpr, list: Vec<Bexpr>, negated: bool, keys: &[Slot]) -> Bexpr {
+    if holds_key(&operand, keys) || !list.iter().any(|e| holds_key(e, keys)) {
+        let list = list.iter().map(|e| pair(&operand, e, keys)).collect();
+        return Expression::In { operand: Box::new(operand), list, negated };
+    }
+    // What is compared with each key is another form of the operand.
+    let any = Expression::Or(list.into_iter().map(|e| compared(Comparison::Equal, &operand, e, keys)).collect());
+    if negated { Expression::Not(Box::new(any)) } else { any }
+}
+
+fn between_as_keys(operand: Bexpr, [low, high]: [Bexpr; 2], negated: bool, keys: &[Slot]) -> Bexpr {
+    if holds_key(&operand, keys) || !(holds_key(&low, keys) || holds_key(&high, keys)) {
+        let [low, high] = [low, high].map(|e| Box::new(pair(&operand, &e, keys)));
+        return Expression::Between { operand: Box::new(operand), low, high, negated };
+    }
+    let both = Expression::And(vec![
+        compared(Comparison::GreaterEqual, &operand, low, keys),
+        compared(Comparison::LessEqual, &operand, high, keys),
+    ]);
+    if negated { Expression::Not(Box::new(both)) } else { both }
+}
+
+fn case_as_keys(operand: Bexpr, branches: Vec<(Bexpr, Bexpr)>, otherwise: Option<Bexpr>, keys: &[Slot]) -> Bexpr {
+    let otherwise = otherwise.map(Box::new);
+    if holds_key(&operand, keys) || !branches.iter().any(|(when, _)| holds_key(when, keys)) {
+        let branches = branches.into_iter().map(|(when, then)| (pair(&operand, &when, keys), then)).collect();
+        return Expression::Case { operand: Some(Box::new(operand)), branches, otherwise };
+    }
+    let branches = branches.into_iter().map(|(when, then)| (compared(Comparison::Equal, &operand, when, keys), then));
+    Expression::Case { operand: None, branches: branches.collect(), otherwise }
+}
+
+fn compared(comparison: Comparison, left: &Bexpr, right: Bexpr, keys: &[Slot]) -> Bexpr {
+    let (left, right) = (pair(&right, left, keys), pair(left, &right, keys));
+    Expression::Chain(Box::new(left), vec![(Operator::Compare(comparison), right)])
+}
+
+/// Whether it is a key, or a tuple with one.
+fn holds_key(expression: &Bexpr, keys: &[Slot]) -> bool {
+    match expression {
+        Expression::Leaf(slot) => keys.contains(slot),
+        Expression::Tuple(all) => all.iter().any(|e| holds_key(e, keys)),
+        _ => false,
+    }
 }
 
 /// `value` as it must be to compare with `key`, element by element if both are tuples.

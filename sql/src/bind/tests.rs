@@ -136,6 +136,59 @@ fn a_number_as_a_key_is_its_text() {
 }
 
 #[test]
+fn a_number_is_a_keys_text_in_every_comparison() {
+    let cells = ["5", "05", "5x"].map(|key| cell(key, "X", 1, "1", 50));
+    for condition in [
+        "row_key = 5",
+        "1 = (row_key = 5)",
+        "(row_key = 5) = 1",
+        "(row_key = 5) IN (1)",
+        "1 IN (row_key = 5)",
+        "(row_key = 5) BETWEEN 1 AND 1",
+        "CASE row_key WHEN 5 THEN 1 ELSE 0 END",
+        "CASE 5 WHEN row_key THEN 1 ELSE 0 END",
+        "CASE WHEN 1 = (row_key = 5) THEN 1 END",
+        "5 IN (row_key)",
+        "5 IN (6, row_key)",
+        "NOT (5 NOT IN (6, row_key))",
+        "5 BETWEEN row_key AND row_key",
+        "4 + 1 = row_key",
+        "(5, 1) IN ((row_key, ref_key))",
+    ] {
+        assert_eq!(rows(&format!("SELECT row_key FROM trips WHERE {condition}"), &cells), ["5"], "{condition}");
+    }
+}
+
+#[test]
+fn a_number_beside_a_time_is_the_time_it_is() {
+    let cells = [cell("a", "X", 1, "1", 50)];
+    let Request::Log { scan, .. } =
+        request("SELECT row_key FROM trips PARTITION (p1) WHERE created_at >= 20231114221320 LIMIT 1")
+    else {
+        panic!("not a log")
+    };
+    assert_eq!(scan.created_from.map(|t| t.0), Some(1_700_000_000_000_000));
+    let at = rows("SELECT created_at FROM trips", &cells).remove(0);
+    assert_eq!(at, "2023-11-14 22:14:10.000000");
+    for (condition, holds) in [
+        ("created_at < 20240101", true),
+        ("created_at > 20240101", false),
+        ("created_at > 20231114", true),
+        ("created_at < 20231114", false),
+        ("created_at < 231115", true),
+        ("created_at = 20231114221410", true),
+        ("created_at BETWEEN 20231114 AND 20231115", true),
+        ("created_at < '23-11-15'", true),
+        ("created_at > '23-11-15'", false),
+        ("created_at > '231114'", true),
+        ("20240101 > created_at", true),
+    ] {
+        let found = rows(&format!("SELECT row_key FROM trips WHERE {condition}"), &cells);
+        assert_eq!(!found.is_empty(), holds, "{condition}");
+    }
+}
+
+#[test]
 fn a_partition_read_is_the_log_of_its_shards() {
     let Request::Log { scan, .. } = request(
         "SELECT row_key FROM trips PARTITION (p1, p3) WHERE added_id > 5 AND created_at >= '2023-11-14 22:13:20' \

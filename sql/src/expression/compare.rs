@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::cmp::Ordering;
 
+use cellgate_schemaless::Micros;
 use serde_json::Value as Json;
 
 use super::number::Number;
@@ -32,6 +33,14 @@ pub(crate) fn compare(a: &Value, b: &Value, fold_case: bool) -> Result<Option<Or
         (Value::DateTime(a), Value::DateTime(b)) => a.cmp(b),
         (Value::DateTime(a), Value::Text(b) | Value::Bytes(b)) => a.cmp(&read_time(b)?),
         (Value::Text(a) | Value::Bytes(a), Value::DateTime(b)) => read_time(a)?.cmp(b),
+        (Value::DateTime(a), b) => match Number::of(b) {
+            Some(number) => with_number(*a, number),
+            None => return Ok(None),
+        },
+        (a, Value::DateTime(b)) => match Number::of(a) {
+            Some(number) => with_number(*b, number).reverse(),
+            None => return Ok(None),
+        },
         (a, b) => match (Number::of(a), Number::of(b)) {
             (Some(a), Some(b)) => a.compare(b),
             (_, _) => return Ok(None),
@@ -113,6 +122,14 @@ fn kind(value: &Value) -> Kind {
     }
 }
 
+/// A time with a number: the time the number is, or as numbers if it is none.
+fn with_number(at: Micros, number: Number) -> Ordering {
+    match time::of_number(number) {
+        Some(other) => at.cmp(&other),
+        None => time::as_number(at).compare(number),
+    }
+}
+
 fn fold(text: &[u8]) -> String {
     String::from_utf8_lossy(text).to_lowercase()
 }
@@ -121,7 +138,7 @@ fn fold(text: &[u8]) -> String {
 ///
 /// # Errors
 /// [`SqlError::WrongTime`] when it is none.
-pub(crate) fn read_time(text: &[u8]) -> Result<cellgate_schemaless::Micros, SqlError> {
+pub(crate) fn read_time(text: &[u8]) -> Result<Micros, SqlError> {
     time::parse(text).ok_or_else(|| SqlError::WrongTime(String::from_utf8_lossy(text).into_owned()))
 }
 
@@ -149,7 +166,6 @@ fn json_and(text: &[u8], document: &Json, other: &Value) -> Result<Ordering, Sql
 
 #[cfg(test)]
 mod tests {
-    use cellgate_schemaless::Micros;
     use proptest::prelude::*;
 
     use super::*;

@@ -264,6 +264,7 @@ mod tests {
         assert_eq!(get(doc, &["$.a.b[1]"]).as_deref(), Some("20"));
         assert_eq!(get(doc, &["$.a.b[last].\"c d\""]).as_deref(), Some("\"x\""));
         assert_eq!(get(doc, &["$.a.b[last-2]"]).as_deref(), Some("10"));
+        assert_eq!(get(doc, &["$.a.b[last-18446744073709551615]"]), None);
         assert_eq!(get(doc, &["$.n"]).as_deref(), Some("null"), "a JSON null is a value");
         assert_eq!(get(doc, &["$.missing"]), None);
         assert_eq!(get(doc, &["$.z", "$.missing"]).as_deref(), Some("[2]"), "several paths give an array");

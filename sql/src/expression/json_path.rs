@@ -73,7 +73,7 @@ impl Leg {
             (Self::AnyMember, Json::Object(map)) => out.extend(map.values()),
             (Self::Index(i), Json::Array(items)) => out.extend(items.get(*i)),
             (Self::FromEnd(i), Json::Array(items)) => {
-                out.extend(items.len().checked_sub(i + 1).and_then(|i| items.get(i)));
+                out.extend(i.checked_add(1).and_then(|i| items.len().checked_sub(i)).and_then(|i| items.get(i)));
             }
             (Self::AnyIndex, Json::Array(items)) => out.extend(items),
             // A value that is no array is an array of itself.

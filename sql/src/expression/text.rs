@@ -180,8 +180,10 @@ pub(super) fn substring(text: &str, from: i64, length: Option<i64>) -> String {
     let start = match from {
         0 => return String::new(),
         1.. => from - 1,
-        _ if -from > count => return String::new(),
-        _ => count + from,
+        _ => match count.checked_add(from) {
+            Some(start @ 0..) => start,
+            Some(_) | None => return String::new(),
+        },
     };
     let length = length.unwrap_or(i64::MAX).max(0);
     let chars = text.chars().skip(usize::try_from(start).unwrap_or(usize::MAX));

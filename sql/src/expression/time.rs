@@ -2,7 +2,7 @@
 
 use cellgate_schemaless::Micros;
 
-use super::number::Number;
+use super::number::{Arithmetic, Number};
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
@@ -95,8 +95,8 @@ pub(crate) fn as_number(at: Micros) -> Number {
     Number::Exact { mantissa: i128::from(seconds) * i128::from(SECOND) + i128::from(p.micros), scale: 6 }
 }
 
-/// Reads `YYYY-MM-DD[ hh:mm[:ss[.ffffff]]][Z|+hh:mm]`, with `T` for the space, or the digits alone.
-/// `None` if it is no time. Digits behind the sixth of the fraction round, as in MySQL.
+/// Reads `YYYY-MM-DD[ hh:mm[:ss[.ffffff]]][Z|+hh:mm]`, with `T` for the space, or the digits alone; a year may have two
+/// digits. `None` if it is no time. Digits behind the sixth of the fraction round, as in MySQL.
 pub(crate) fn parse(text: &[u8]) -> Option<Micros> {
     let text = std::str::from_utf8(text).ok()?.trim();
     if text.bytes().all(|b| b.is_ascii_digit()) {
@@ -108,8 +108,10 @@ pub(crate) fn parse(text: &[u8]) -> Option<Micros> {
         None => (text, ""),
     };
     let mut date = day.split(['-', '/', '.']);
+    let written_year = date.next()?;
     let mut next = || -> Option<i64> { whole(date.next()?) };
-    let (year, month, day) = (next()?, next()?, next()?);
+    let (year, month, day) = (whole(written_year)?, next()?, next()?);
+    let year = if written_year.len() == 2 { of_two_digits(year) } else { year };
     if date.next().is_some() {
         return None;
     }
@@ -129,21 +131,65 @@ pub(crate) fn parse(text: &[u8]) -> Option<Micros> {
     at.0.checked_add(micros)?.checked_sub(offset).map(Micros)
 }
 
+/// The year two digits stand for: 1970 to 2069, as in MySQL.
+fn of_two_digits(year: i64) -> i64 {
+    if year < 70 { year + 2000 } else { year + 1900 }
+}
+
+/// `YYYYMMDD[hhmmss]`, `YYMMDD[hhmm[ss]]`
 fn digits_only(text: &str) -> Option<Micros> {
-    let part = |from: usize, to: usize| text.get(from..to).map_or(Some(0), whole);
-    if !matches!(text.len(), 8 | 14) {
-        return None;
-    }
+    let year = match text.len() {
+        8 | 14 => 4,
+        6 | 10 | 12 => 2,
+        _ => return None,
+    };
+    let (first, rest) = text.split_at(year);
+    let part = |from: usize| rest.get(from..from + 2).map_or(Some(0), whole);
+    let first = whole(first)?;
     Parts {
-        year: part(0, 4)?,
-        month: part(4, 6)?,
-        day: part(6, 8)?,
-        hour: part(8, 10)?,
-        minute: part(10, 12)?,
-        second: part(12, 14)?,
+        year: if year == 2 { of_two_digits(first) } else { first },
+        month: part(0)?,
+        day: part(2)?,
+        hour: part(4)?,
+        minute: part(6)?,
+        second: part(8)?,
         micros: 0,
     }
     .micros()
+}
+
+/// The time a number is: `YYYYMMDD` or `YYYYMMDDhhmmss`, the year perhaps with two digits, as MySQL reads them. `None` if it
+/// is none. What is behind the point is a fraction of the second; a date has none.
+pub(crate) fn of_number(number: Number) -> Option<Micros> {
+    /// The first number with a clock that MySQL takes for one.
+    const CLOCKS: i128 = 101_000_000;
+    let exact = number.written();
+    let (whole, _) = exact.floor();
+    let (day, clock) = if whole < CLOCKS { (whole, 0) } else { (whole / 1_000_000, whole % 1_000_000) };
+    let day = match day {
+        101..=991_231 => {
+            let (year, rest) = (day / 10_000, day % 10_000);
+            i128::from(of_two_digits(i64::try_from(year).ok()?)) * 10_000 + rest
+        }
+        10_000_101..=99_991_231 => day,
+        _ => return None,
+    };
+    let (day, clock) = (i64::try_from(day).ok()?, i64::try_from(clock).ok()?);
+    let parts = Parts {
+        year: day / 10_000,
+        month: day / 100 % 100,
+        day: day % 100,
+        hour: clock / 10_000,
+        minute: clock / 100 % 100,
+        second: clock % 100,
+        micros: 0,
+    };
+    let at = parts.micros()?;
+    if whole < CLOCKS {
+        return Some(at);
+    }
+    let fraction = exact.plus(Number::int(-whole)).apply(Arithmetic::Multiply, Number::int(SECOND)).ok()??;
+    at.0.checked_add(i64::try_from(fraction.round()).ok()?).map(Micros)
 }
 
 /// Splits off `Z` or `+hh:mm`; the offset is in microseconds.
@@ -244,13 +290,40 @@ mod tests {
             "2023-11-14T22:13:20.000000+00:00",
             "2023-11-15 00:13:20+02:00",
             "20231114221320",
+            "231114221320",
             "2023/11/14 22:13:20",
+            "23-11-14 22:13:20",
         ] {
             assert_eq!(parse(ok.as_bytes()), at, "{ok}");
         }
         assert_eq!(parse(b"2023-11-14"), parse(b"2023-11-14 00:00:00"));
+        assert_eq!(parse(b"231114"), parse(b"2023-11-14"));
+        assert_eq!(parse(b"69-12-31"), parse(b"2069-12-31"));
+        assert_eq!(parse(b"70-1-1"), parse(b"1970-01-01"));
+        assert_eq!(parse(b"0023-11-14").map(text).as_deref(), Some("0023-11-14 00:00:00.000000"));
         for bad in ["", "abc", "2023-13-01", "2023-02-29", "2023-11-14 25:00:00", "2023-11-14 1:2:3:4", "5"] {
             assert_eq!(parse(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_a_time_as_mysql_reads_it() {
+        let read = |number: &str| of_number(Number::parse(number.as_bytes())).map(text);
+        for (number, at) in [
+            ("101", "2000-01-01 00:00:00.000000"),
+            ("231114", "2023-11-14 00:00:00.000000"),
+            ("700101", "1970-01-01 00:00:00.000000"),
+            ("20231114", "2023-11-14 00:00:00.000000"),
+            ("20231114.5", "2023-11-14 00:00:00.000000"),
+            ("231114221320", "2023-11-14 22:13:20.000000"),
+            ("20231114221320", "2023-11-14 22:13:20.000000"),
+            ("20231114221359.9999999", "2023-11-14 22:14:00.000000"),
+            ("2.0231114e7", "2023-11-14 00:00:00.000000"),
+        ] {
+            assert_eq!(read(number).as_deref(), Some(at), "{number}");
+        }
+        for number in ["0", "5", "-231114", "20231399", "1000101", "1e300", "99999999999999", "123456789012345678"] {
+            assert_eq!(read(number), None, "{number}");
         }
     }
 

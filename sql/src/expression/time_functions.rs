@@ -50,25 +50,23 @@ pub(super) fn time_text(at: &Value, digits: &Value) -> Value {
 /// A zone's name out of a row.
 pub(super) fn convert_tz(at: &Value, from: &Value, to: &Value) -> Result<Value, SqlError> {
     let (from, to) = (zone(from)?, zone(to)?);
-    let at = text_of(at).and_then(|text| time::parse(&text));
+    let at = time_of(at);
     let (Some(at), Some(from), Some(to)) = (at, from, to) else { return Ok(Value::Null) };
     let utc = from.utc(at);
     // Out of a timestamp's range nothing is converted.
     Ok(Value::DateTime(if (1_000_000..=LAST).contains(&utc.0) { to.local(utc) } else { at }))
 }
 
-/// The time a value is, or its text stands for.
+/// The time a value is, or stands for as a number or text.
 pub(super) fn time_of(value: &Value) -> Option<Micros> {
     match value {
         Value::DateTime(at) => Some(*at),
-        Value::Null
-        | Value::Int(_)
-        | Value::UInt(_)
-        | Value::Double(_)
-        | Value::Decimal(_)
-        | Value::Text(_)
-        | Value::Bytes(_)
-        | Value::Json(_) => text_of(value).and_then(|text| time::parse(&text)),
+        Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Decimal(_) => {
+            Number::of(value).and_then(time::of_number)
+        }
+        Value::Null | Value::Text(_) | Value::Bytes(_) | Value::Json(_) => {
+            text_of(value).and_then(|text| time::parse(&text))
+        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! Functions by name.
 
 use super::expression::Expr;
+use super::hex::{Form, Operand};
 use super::mysql_functions::is_known_to_mysql;
 use super::refuse::unsupported;
-use super::shown::called;
+use super::shown::{Shown, called};
 use crate::environment::{SessionCall, SessionFunction};
 use crate::error::SqlError;
-use crate::expression::number::Number;
-use crate::expression::{Aggregate, Expression, Function, Leaf};
+use crate::expression::number::{Arithmetic, Number};
+use crate::expression::{Aggregate, CastType, Expression, Function, Leaf, Operator, time};
 use crate::value::Value;
 
 /// The aggregate of this name (upper case).
@@ -22,7 +23,7 @@ pub(super) fn aggregate(name: &str) -> Option<Aggregate> {
     })
 }
 
-pub(super) fn session_function(name: &str) -> Option<SessionFunction> {
+fn session_function(name: &str) -> Option<SessionFunction> {
     Some(match name {
         "DATABASE" | "SCHEMA" => SessionFunction::Database,
         "VERSION" => SessionFunction::Version,
@@ -38,12 +39,28 @@ pub(super) fn session_function(name: &str) -> Option<SessionFunction> {
 }
 
 /// The date of a time as `YYYY-MM-DD`.
-pub(super) fn today(now: Leaf) -> Expr {
-    Expression::Call(Function::Left, vec![Expression::Leaf(now), Expression::Constant(Value::Int(10))])
+fn today<L: From<Leaf>>(now: Leaf) -> Expression<L> {
+    Expression::Call(Function::Left, vec![leaf(now), Expression::Constant(Value::Int(10))])
+}
+
+fn leaf<L: From<Leaf>>(leaf: Leaf) -> Expression<L> {
+    Expression::Leaf(leaf.into())
+}
+
+/// The functions MySQL lets stand without parentheses, by name (upper case).
+pub(super) fn without_parentheses<L: From<Leaf>>(name: &str) -> Option<Expression<L>> {
+    Some(match name {
+        "CURRENT_USER" => leaf(Leaf::Session(SessionFunction::CurrentUser)),
+        "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" => leaf(Leaf::Now(0)),
+        "UTC_TIMESTAMP" => leaf(Leaf::UtcNow(0)),
+        "CURRENT_DATE" => today(Leaf::Now(0)),
+        "UTC_DATE" => today(Leaf::UtcNow(0)),
+        _ => return None,
+    })
 }
 
 /// The digits behind the point that NOW and the like are asked for.
-fn fraction(name: &str, arguments: &[Expr]) -> Result<u32, SqlError> {
+fn fraction<L>(name: &str, arguments: &[Expression<L>]) -> Result<u32, SqlError> {
     match arguments {
         [] => Ok(0),
         [digits, ..] => {
@@ -53,21 +70,11 @@ fn fraction(name: &str, arguments: &[Expr]) -> Result<u32, SqlError> {
     }
 }
 
-/// A function called by name (upper case).
+/// A function called by name (upper case), in the cell dialect.
 ///
 /// # Errors
 /// A wrong number of arguments, an unknown function, or one that is refused.
 pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Result<Expr, SqlError> {
-    let known = |function: Function, arguments: Vec<Expr>| {
-        let (least, most) = function.arity();
-        if arguments.len() < least || arguments.len() > most {
-            return Err(SqlError::Arguments(function.name().into()));
-        }
-        Ok(called(function, arguments))
-    };
-    if let (Some(function), []) = (session_function(name), arguments.as_slice()) {
-        return Ok(Expression::Leaf(Leaf::Session(function)));
-    }
     if let Some(call) = SessionCall::named(name, arguments.len()) {
         let nested = |e: &Expr| e.any(|node| matches!(node, Expression::Leaf(Leaf::Call(..))));
         if arguments.iter().any(nested) {
@@ -76,28 +83,47 @@ pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Result<Expr, SqlError> {
         return Ok(Expression::Leaf(Leaf::Call(call, arguments)));
     }
     match (name, arguments.as_slice()) {
-        ("NOW" | "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "SYSDATE", [] | [_]) => {
-            Ok(Expression::Leaf(Leaf::Now(fraction(name, &arguments)?)))
+        // Without arguments it is a function like any other.
+        ("LAST_INSERT_ID", [_, ..])
+        | ("GET_LOCK" | "RELEASE_LOCK" | "RELEASE_ALL_LOCKS" | "IS_FREE_LOCK" | "IS_USED_LOCK" | "SLEEP" | "UUID", _) => {
+            Err(SqlError::Arguments(name.into()))
         }
-        ("UTC_TIMESTAMP", [] | [_]) => Ok(Expression::Leaf(Leaf::UtcNow(fraction(name, &arguments)?))),
+        ("VALUES" | "VALUE", _) => {
+            Err(unsupported("VALUES() in an expression", "cells are immutable: insert the next ref_key"))
+        }
+        (name, _) => plain_call(name, arguments),
+    }
+}
+
+/// A function called by name (upper case) that means the same in every SELECT.
+///
+/// # Errors
+/// A wrong number of arguments, an unknown function, or one that is refused.
+pub(super) fn plain_call<L>(name: &str, arguments: Vec<Expression<L>>) -> Result<Expression<L>, SqlError>
+where
+    L: Shown + From<Leaf> + Clone,
+{
+    if let (Some(function), []) = (session_function(name), arguments.as_slice()) {
+        return Ok(leaf(Leaf::Session(function)));
+    }
+    match (name, arguments.as_slice()) {
+        ("NOW" | "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "SYSDATE", [] | [_]) => {
+            Ok(leaf(Leaf::Now(fraction(name, &arguments)?)))
+        }
+        ("UTC_TIMESTAMP", [] | [_]) => Ok(leaf(Leaf::UtcNow(fraction(name, &arguments)?))),
         ("CURDATE" | "CURRENT_DATE", []) => Ok(today(Leaf::Now(0))),
         ("UTC_DATE", []) => Ok(today(Leaf::UtcNow(0))),
         ("UNIX_TIMESTAMP", []) => {
             let zone = Expression::Constant(Value::Int(0));
-            known(Function::UnixTimestamp, vec![Expression::Leaf(Leaf::UtcNow(0)), zone])
+            known(Function::UnixTimestamp, vec![leaf(Leaf::UtcNow(0)), zone])
         }
         // Both are about the session's time zone, which their second argument is.
-        ("UNIX_TIMESTAMP", [time]) => known(Function::UnixTimestamp, vec![time.clone(), Expression::Leaf(Leaf::Zone)]),
-        ("FROM_UNIXTIME", [time]) => known(Function::FromUnixTime, vec![time.clone(), Expression::Leaf(Leaf::Zone)]),
+        ("UNIX_TIMESTAMP", [time]) => known(Function::UnixTimestamp, vec![time.clone(), leaf(Leaf::Zone)]),
+        ("FROM_UNIXTIME", [time]) => known(Function::FromUnixTime, vec![time.clone(), leaf(Leaf::Zone)]),
         ("UNIX_TIMESTAMP", _) => Err(SqlError::Arguments(name.into())),
         ("FROM_UNIXTIME", _) => Err(unsupported("FROM_UNIXTIME with a format", "format it in the application")),
-        (
-            "GET_LOCK" | "RELEASE_LOCK" | "RELEASE_ALL_LOCKS" | "IS_FREE_LOCK" | "IS_USED_LOCK" | "SLEEP" | "UUID"
-            | "LAST_INSERT_ID",
-            _,
-        ) => Err(SqlError::Arguments(name.into())),
-        ("VALUES" | "VALUE", _) => {
-            Err(unsupported("VALUES() in an expression", "cells are immutable: insert the next ref_key"))
+        ("CHARSET" | "COLLATION" | "COERCIBILITY", _) => {
+            Err(unsupported(&format!("the function {name}"), "text is utf8mb4 throughout"))
         }
         (name, _) => match Function::named(name) {
             Some(function) => known(function, arguments),
@@ -107,4 +133,40 @@ pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Result<Expr, SqlError> {
             None => Err(SqlError::UnknownFunction(name.to_owned())),
         },
     }
+}
+
+/// A function of ours.
+///
+/// # Errors
+/// A wrong number of arguments.
+pub(super) fn known<L: Shown>(function: Function, arguments: Vec<Expression<L>>) -> Result<Expression<L>, SqlError> {
+    let (least, most) = function.arity();
+    if arguments.len() < least || arguments.len() > most {
+        return Err(SqlError::Arguments(function.name().into()));
+    }
+    Ok(called(function, arguments))
+}
+
+/// `time + INTERVAL count unit`, or with `back` `time - INTERVAL count unit`; the unit in upper case.
+///
+/// # Errors
+/// A unit without a fixed length, or what is none.
+pub(super) fn shifted<L: Form>(
+    time: Expression<L>,
+    count: Operand<L>,
+    unit: &str,
+    back: bool,
+) -> Result<Expression<L>, SqlError> {
+    let micros = time::unit(unit).ok_or_else(|| {
+        unsupported(&format!("INTERVAL .. {unit}"), "use MICROSECOND, SECOND, MINUTE, HOUR, DAY or WEEK")
+    })?;
+    // Only seconds have a fraction.
+    let count = match count.number() {
+        count @ Expression::Constant(Value::Int(_)) => count,
+        count if unit == "SECOND" => count,
+        count => Expression::Cast(Box::new(count), CastType::Signed),
+    };
+    let micros = Expression::Constant(Value::Int(if back { -micros } else { micros }));
+    let total = Expression::Chain(Box::new(count), vec![(Operator::Arithmetic(Arithmetic::Multiply), micros)]);
+    Ok(Expression::Call(Function::TimeAdd, vec![time, total]))
 }

@@ -76,10 +76,11 @@ impl Reader<'_> {
         }
         let value = |v| Some(Expression::Constant(v));
         let simple = match token.kind {
-            Kind::Number => value(integer_or_decimal(token.text(self.text))),
+            // What is no number is refused on the long way.
+            Kind::Number => value(integer_or_decimal(token.text(self.text)).ok()?),
             Kind::Symbol(Symbol::Minus) if sign => {
                 let digits = self.peek_at(1)?.text(self.text);
-                value(integer_or_decimal(&format!("-{digits}")))
+                value(integer_or_decimal(&format!("-{digits}")).ok()?)
             }
             Kind::String => value(Value::Text(literal::string(token, self.text, self.mode).into_owned().into())),
             Kind::Hex => value(Value::Bytes(literal::hex(token, self.text).into())),

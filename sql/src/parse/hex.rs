@@ -1,23 +1,137 @@
 //! Hexadecimal and bit literals (`0x41`, `X'41'`, `b'1'`): bytes, but numbers where numbers are expected.
 //!
 //! What is expected is told by form: beside an operator of numbers, and compared with what is a number whatever the row.
+//! Both parsers of expressions ask here.
 
 use crate::columns::CellColumn;
-use crate::expression::{CastType, Expression, Leaf, Operator, Type};
+use crate::expression::{CastType, Expression, Leaf, Operator, Test, Type};
 use crate::value::{ColumnType, Value};
 
-/// A literal as a number; what is no literal, or too long for a number, stays.
-pub(super) fn number<L>(literal: Expression<L>) -> Expression<L> {
-    match literal {
-        Expression::Constant(Value::Bytes(bytes)) if bytes.len() <= 8 => {
-            Expression::Constant(Value::UInt(bytes.iter().fold(0, |n, b| (n << 8) | u64::from(*b))))
+/// A leaf of a parsed expression, as far as its form tells what it is.
+pub(super) trait Form {
+    /// Its type; text if its form does not tell.
+    fn ty(&self) -> Type;
+}
+
+impl Form for Leaf {
+    /// Three columns of a cell are numbers.
+    fn ty(&self) -> Type {
+        match self.as_column().and_then(|parts| parts.last()).and_then(|name| CellColumn::named(name)) {
+            Some(CellColumn::AddedId | CellColumn::RefKey | CellColumn::Shard) => Type::of(ColumnType::BigInt),
+            Some(CellColumn::RowKey | CellColumn::ColumnKey | CellColumn::Body | CellColumn::CreatedAt) | None => {
+                Type::of(ColumnType::Text)
+            }
         }
-        other => other,
+    }
+}
+
+/// An operand that may be a literal of bytes.
+pub(super) struct Operand<L> {
+    expression: Expression<L>,
+    is_literal: bool,
+}
+
+impl<L: Form> Operand<L> {
+    /// An operand; `is_literal` says whether it is a literal as written, perhaps in parentheses. `_binary X'41'` is none.
+    pub(super) fn new(expression: Expression<L>, is_literal: bool) -> Self {
+        Self { is_literal: is_literal && matches!(expression, Expression::Constant(Value::Bytes(_))), expression }
+    }
+
+    /// The operand as bytes, if it is a literal of them.
+    pub(super) fn plain(self) -> Expression<L> {
+        self.expression
+    }
+
+    /// The operand where a number is expected. A literal too long for a number stays.
+    pub(super) fn number(self) -> Expression<L> {
+        match self.expression {
+            Expression::Constant(Value::Bytes(bytes)) if self.is_literal && bytes.len() <= 8 => {
+                Expression::Constant(Value::UInt(bytes.iter().fold(0, |n, b| (n << 8) | u64::from(*b))))
+            }
+            other => other,
+        }
+    }
+}
+
+/// Operands that are compared with each other: if one is a number, literals among them are.
+pub(super) fn alike<L: Form>(operands: Vec<Operand<L>>) -> Vec<Expression<L>> {
+    // Looking at what is compared is only worth it beside a literal.
+    let numbers = operands.iter().any(|o| o.is_literal) && operands.iter().any(|o| is_number(&o.expression));
+    operands.into_iter().map(|o| if numbers { o.number() } else { o.plain() }).collect()
+}
+
+/// What stands on both sides of an operator.
+pub(super) fn sides<L: Form>(op: Operator, left: Operand<L>, right: Operand<L>) -> (Expression<L>, Expression<L>) {
+    match op {
+        Operator::Arithmetic(_)
+        | Operator::Xor
+        | Operator::BitAnd
+        | Operator::BitOr
+        | Operator::BitXor
+        | Operator::ShiftLeft
+        | Operator::ShiftRight => (left.number(), right.number()),
+        Operator::Compare(_) | Operator::NullSafeEqual => {
+            let numbers =
+                (left.is_literal && is_number(&right.expression)) || (right.is_literal && is_number(&left.expression));
+            if numbers { (left.number(), right.number()) } else { (left.plain(), right.plain()) }
+        }
+        Operator::Concat | Operator::Extract | Operator::ExtractUnquoted => (left.plain(), right.plain()),
+    }
+}
+
+/// `operand IS [NOT] NULL / TRUE / FALSE`
+pub(super) fn is<L: Form>(operand: Operand<L>, test: Test, negated: bool) -> Expression<L> {
+    let operand = match test {
+        Test::Null => operand.plain(),
+        Test::True | Test::False => operand.number(),
+    };
+    Expression::Is { operand: Box::new(operand), test, negated }
+}
+
+/// `CASE [operand] WHEN .. THEN .. [ELSE ..] END`
+pub(super) fn case<L: Form>(
+    operand: Option<Operand<L>>,
+    branches: Vec<(Operand<L>, Expression<L>)>,
+    otherwise: Option<Expression<L>>,
+) -> Expression<L> {
+    let (whens, thens): (Vec<_>, Vec<_>) = branches.into_iter().unzip();
+    let (operand, whens) = match operand {
+        Some(operand) => {
+            let mut all = alike(std::iter::once(operand).chain(whens).collect());
+            (Some(Box::new(all.remove(0))), all)
+        }
+        None => (None, whens.into_iter().map(Operand::number).collect()),
+    };
+    let branches = whens.into_iter().zip(thens).collect();
+    Expression::Case { operand, branches, otherwise: otherwise.map(Box::new) }
+}
+
+/// The operand of a CAST to this type.
+pub(super) fn cast<L: Form>(operand: Operand<L>, ty: CastType) -> Expression<L> {
+    match ty {
+        CastType::Signed | CastType::Unsigned | CastType::Decimal { .. } | CastType::Double => operand.number(),
+        CastType::Char(_) | CastType::Binary(_) | CastType::DateTime(_) | CastType::Json => operand.plain(),
+    }
+}
+
+/// The arguments of the function of this name (upper case).
+pub(super) fn arguments<L: Form>(function: &str, arguments: Vec<Operand<L>>) -> Vec<Expression<L>> {
+    match function {
+        "ABS" | "CEIL" | "CEILING" | "FLOOR" | "MOD" | "POW" | "POWER" | "ROUND" | "SIGN" => {
+            arguments.into_iter().map(Operand::number).collect()
+        }
+        "GREATEST" | "LEAST" => alike(arguments),
+        // A condition.
+        "IF" => {
+            let of = |(i, argument): (usize, Operand<L>)| if i == 0 { argument.number() } else { argument.plain() };
+            arguments.into_iter().enumerate().map(of).collect()
+        }
+        _ => arguments.into_iter().map(Operand::plain).collect(),
     }
 }
 
 /// Whether an expression is a number, as far as its form tells.
-pub(super) fn is_number<L>(expression: &Expression<L>, leaf: &dyn Fn(&L) -> Type) -> bool {
+fn is_number<L: Form>(expression: &Expression<L>) -> bool {
     match expression {
         // Of a chain the last operator tells; looking at all of it, operator by operator, would take too long.
         Expression::Chain(_, rest) => match rest.last() {
@@ -50,29 +164,6 @@ pub(super) fn is_number<L>(expression: &Expression<L>, leaf: &dyn Fn(&L) -> Type
         | Expression::Call(..)
         | Expression::Cast(..)
         | Expression::Tuple(_)
-        | Expression::Aggregate { .. } => expression.ty(leaf).is_number(),
+        | Expression::Aggregate { .. } => expression.ty(&L::ty).is_number(),
     }
-}
-
-/// The type of a leaf, as far as its form tells: three columns of a cell are numbers.
-pub(super) fn leaf_type(leaf: &Leaf) -> Type {
-    match leaf.as_column().and_then(|parts| parts.last()).and_then(|name| CellColumn::named(name)) {
-        Some(CellColumn::AddedId | CellColumn::RefKey | CellColumn::Shard) => Type::of(ColumnType::BigInt),
-        Some(CellColumn::RowKey | CellColumn::ColumnKey | CellColumn::Body | CellColumn::CreatedAt) | None => {
-            Type::of(ColumnType::Text)
-        }
-    }
-}
-
-/// Whether CAST to this type takes a literal for a number.
-pub(super) fn casts_number(ty: CastType) -> bool {
-    match ty {
-        CastType::Signed | CastType::Unsigned | CastType::Decimal { .. } | CastType::Double => true,
-        CastType::Char(_) | CastType::Binary(_) | CastType::DateTime(_) | CastType::Json => false,
-    }
-}
-
-/// Whether the function of this name (upper case) takes numbers.
-pub(super) fn calls_for_numbers(function: &str) -> bool {
-    matches!(function, "ABS" | "CEIL" | "CEILING" | "FLOOR" | "MOD" | "POW" | "POWER" | "ROUND" | "SIGN")
 }

@@ -23,8 +23,8 @@ pub(crate) struct Lexer<'a> {
     bytes: &'a [u8],
     at: usize,
     mode: SqlMode,
-    /// Inside an executable comment whose code runs.
-    in_executable: bool,
+    /// What opened the executable comment it is inside of, whose code runs: `/*!80000`.
+    executable: Option<&'a str>,
     parameters: u32,
     hint: Option<Duration>,
     /// Whether the last token was a `.`, behind which a name may start with a digit.
@@ -42,7 +42,7 @@ impl<'a> Lexer<'a> {
             bytes: text.as_bytes(),
             at: 0,
             mode,
-            in_executable: false,
+            executable: None,
             parameters: 0,
             hint: None,
             after_dot: false,
@@ -62,6 +62,11 @@ impl<'a> Lexer<'a> {
     /// Whether there was a comment so far.
     pub(super) fn commented(&self) -> bool {
         self.commented
+    }
+
+    /// What opened the executable comment that the last token is in, if it is in one.
+    pub(super) fn executable(&self) -> Option<&'a str> {
+        self.executable
     }
 
     /// How far the text has been read, in bytes.
@@ -84,7 +89,7 @@ impl<'a> Lexer<'a> {
     pub(crate) fn next(&mut self) -> Result<Option<Token>, SqlError> {
         self.skip_blank()?;
         if self.at >= self.bytes.len() {
-            if self.in_executable {
+            if self.executable.is_some() {
                 return Err(syntax(self.text, self.at, "the comment is not closed"));
             }
             return Ok(None);
@@ -108,15 +113,15 @@ impl<'a> Lexer<'a> {
             if self.at >= self.bytes.len() {
                 return Ok(());
             }
-            let dashes = b == b'-' && self.byte(1) == b'-';
-            if b.is_ascii_whitespace() || b == 0x0b {
+            if is_blank(b) {
                 self.at += 1;
-            } else if b == b'#' || (dashes && (self.at + 2 >= self.bytes.len() || self.byte(2) <= b' ')) {
-                self.skip_line();
+            } else if let Some(length) = line_comment(self.rest()) {
+                self.commented = true;
+                self.at += length;
             } else if b == b'/' && self.byte(1) == b'*' {
                 self.comment()?;
-            } else if self.in_executable && b == b'*' && self.byte(1) == b'/' {
-                self.in_executable = false;
+            } else if self.executable.is_some() && b == b'*' && self.byte(1) == b'/' {
+                self.executable = None;
                 self.at += 2;
             } else {
                 return Ok(());
@@ -124,37 +129,27 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn skip_line(&mut self) {
-        self.commented = true;
-        self.at = self.rest().iter().position(|&b| b == b'\n').map_or(self.bytes.len(), |n| self.at + n + 1);
-    }
-
     /// At `/*`: goes behind the comment, or into an executable one.
     fn comment(&mut self) -> Result<(), SqlError> {
         let start = self.at;
         self.commented = true;
-        if self.byte(2) == b'!' && !self.in_executable {
-            let digits = self.rest().iter().skip(3).take(6).take_while(|b| b.is_ascii_digit()).count();
-            // A version has five digits, or six; fewer are part of the code.
-            let digits = if digits < 5 { 0 } else { digits };
-            let version: u32 = self.text.get(start + 3..start + 3 + digits).and_then(|d| d.parse().ok()).unwrap_or(0);
-            if version <= COMMENT_VERSION {
-                self.in_executable = true;
-                self.at = start + 3 + digits;
-                return Ok(());
-            }
+        if self.executable.is_none()
+            && let Some(length) = opens_executable(self.rest())
+        {
+            self.at += length;
+            self.executable = self.text.get(start..self.at);
+            return Ok(());
         }
-        let Some(length) = self.rest().iter().skip(2).zip(self.rest().iter().skip(3)).position(|p| p == (&b'*', &b'/'))
-        else {
+        let Some(length) = block_comment(self.rest()) else {
             return Err(syntax(self.text, start, "the comment is not closed"));
         };
-        let content = self.text.get(start + 2..start + 2 + length).unwrap_or("");
+        let content = self.text.get(start + 2..start + length - 2).unwrap_or("");
         if let Some(hint) = content.strip_prefix('+') {
             self.hint = max_execution_time(hint).or(self.hint);
         } else if self.comments.len() < KEPT_COMMENTS && (1..=KEPT_COMMENT_BYTES).contains(&content.len()) {
             self.comments.push(content.into());
         }
-        self.at = start + length + 4;
+        self.at = start + length;
         Ok(())
     }
 
@@ -393,8 +388,39 @@ impl<'a> Lexer<'a> {
     }
 }
 
+/// Whether a byte is white space between tokens.
+pub(super) fn is_blank(b: u8) -> bool {
+    b.is_ascii_whitespace() || b == 0x0b
+}
+
+/// How long the comment to the end of the line is that begins here, without that end, in bytes: behind `#`, or behind `--`
+/// if a blank or nothing follows.
+pub(super) fn line_comment(text: &[u8]) -> Option<usize> {
+    let begins = match text {
+        [b'#', ..] | [b'-', b'-'] => true,
+        [b'-', b'-', behind, ..] => *behind <= b' ',
+        _ => false,
+    };
+    begins.then(|| text.iter().position(|b| *b == b'\n').unwrap_or(text.len()))
+}
+
+/// How long what opens an executable comment here is, in bytes (`/*!`, `/*!80000`), if its code runs.
+pub(super) fn opens_executable(text: &[u8]) -> Option<usize> {
+    let code = text.strip_prefix(b"/*!")?;
+    let digits = code.iter().take(6).take_while(|b| b.is_ascii_digit()).count();
+    // A version has five digits, or six; fewer are part of the code.
+    let digits = if digits < 5 { 0 } else { digits };
+    let version = code.iter().take(digits).fold(0, |version, digit| version * 10 + u32::from(digit - b'0'));
+    (version <= COMMENT_VERSION).then_some(3 + digits)
+}
+
+/// How long the comment is that `/*` begins here, with both its ends, in bytes; nothing if it is not closed.
+pub(crate) fn block_comment(text: &[u8]) -> Option<usize> {
+    text.get(2..)?.windows(2).position(|pair| pair == b"*/").map(|length| length + 4)
+}
+
 /// Whether a byte can be in an unquoted name. Every character beyond ASCII can.
-fn is_name_byte(b: u8) -> bool {
+pub(crate) fn is_name_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b == b'_' || b == b'$' || b >= 0x80
 }
 

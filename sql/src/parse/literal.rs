@@ -2,8 +2,13 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
+
+use super::refuse::unsupported;
 use super::tokens::{Kind, Token};
 use crate::environment::SqlMode;
+use crate::error::SqlError;
+use crate::value::Value;
 
 /// The name in a quoted or unquoted identifier token.
 pub(crate) fn name<'a>(token: &Token, text: &'a str) -> Cow<'a, str> {
@@ -110,6 +115,29 @@ pub(crate) fn bits(token: &Token, text: &str) -> Vec<u8> {
     }
     bytes.extend(tail.chunks(8).map(byte));
     bytes
+}
+
+/// What a string or a literal of bytes stands for behind an introducer (`_binary`, `_utf8mb4`, in any case).
+///
+/// # Errors
+/// Text in another character set, unless it is ASCII, which is the same in every one a client could name.
+pub(super) fn introduced(introducer: &str, bytes: Bytes) -> Result<Value, SqlError> {
+    match introducer.to_ascii_lowercase().as_str() {
+        "_binary" => Ok(Value::Bytes(bytes)),
+        "_utf8mb4" | "_utf8mb3" | "_utf8" | "_ascii" if std::str::from_utf8(&bytes).is_ok() => Ok(Value::Text(bytes)),
+        _ if bytes.is_ascii() => Ok(Value::Text(bytes)),
+        other => Err(unsupported(&format!("the introducer {other}"), "write the text in utf8mb4")),
+    }
+}
+
+/// TRUE and FALSE where JSON is made of them: JSON's own, not numbers.
+pub(super) fn json_boolean(b: bool) -> Value {
+    Value::Json(if b { "true".into() } else { "false".into() })
+}
+
+/// Whether the function of this name (upper case) makes JSON of its arguments.
+pub(super) fn makes_json(function: &str) -> bool {
+    matches!(function, "JSON_OBJECT" | "JSON_ARRAY")
 }
 
 /// The digits of `X'..'`, `0x..`, `b'..'` or `0b..`.

@@ -9,6 +9,8 @@ mod account_grant;
 #[cfg(test)]
 mod account_tests;
 mod alter;
+#[cfg(test)]
+mod bounds_tests;
 pub(crate) mod budget;
 mod call;
 mod convert;
@@ -139,7 +141,8 @@ impl Statement {
         self.inner.kind
     }
 
-    /// Its text as written, without what stands before and behind it, passwords as `<secret>`.
+    /// Its text as written, without what stands before and behind it, passwords as `<secret>`. Parsed again it is the same
+    /// statement.
     pub fn text(&self) -> &str {
         &self.inner.text
     }
@@ -243,9 +246,7 @@ fn parse_all(
             Err(refusal @ (SqlError::Unsupported { .. } | SqlError::Immutable { .. })) => Parsed::Refused(refusal),
             Err(error) => return Some(Err(error)),
         };
-        let start = tokens.tokens.first().map_or(0, |t| t.start as usize);
-        let end = tokens.tokens.last().map_or(start, |t| t.end as usize);
-        let (shown, holds_password) = crate::mask::shown(text.get(start..end).unwrap_or(""), mode, kind);
+        let (shown, holds_password) = crate::mask::shown(&tokens.written(text), mode, kind);
         done.push(Statement {
             inner: Arc::new(Inner {
                 text: shown,
@@ -405,9 +406,10 @@ fn select_of_either_kind(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
         // Neither can: what is wrong to the simpler one is said, unless it only does not have it.
         (Err(error), None)
         | (Err(error @ SqlError::Relational(RelationalError::NoAlias)), Some(_))
-        | (Err(error @ (SqlError::Syntax { .. } | SqlError::Unsupported { .. })), Some(SqlError::Unsupported { .. })) => {
-            Err(error)
-        }
+        | (
+            Err(error @ (SqlError::Syntax { .. } | SqlError::Unsupported { .. } | SqlError::IllegalDouble(_))),
+            Some(SqlError::Unsupported { .. }),
+        ) => Err(error),
         (Err(_), Some(refusal)) => Err(refusal),
     }
 }
@@ -485,7 +487,8 @@ fn explain(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
     if reader.sees(&["FOR", "CONNECTION"]) {
         return Err(unsupported("EXPLAIN FOR CONNECTION", "explain the statement itself"));
     }
-    if !reader.sees_any(&["SELECT", "INSERT", "DELETE", "UPDATE", "REPLACE", "WITH"]) {
+    let opens = reader.sees_symbol(tokens::Symbol::Open);
+    if !opens && !reader.sees_any(&["SELECT", "INSERT", "DELETE", "UPDATE", "REPLACE", "WITH"]) {
         return Err(reader.error("expected SELECT, INSERT or DELETE"));
     }
     Ok(Parsed::Explain { analyze, statement: Box::new(statement(reader)?) })

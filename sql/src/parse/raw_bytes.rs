@@ -2,6 +2,7 @@
 //! that need not be UTF-8. mysqlclient, mysql-connector-python, asyncmy, mariadb (Node.js) and Connector/J write byte
 //! parameters so, and MySQL takes a string that is no text for its bytes.
 
+use super::lexer::{block_comment, line_comment, opens_executable};
 use crate::environment::SqlMode;
 
 /// The statement with every string that is not UTF-8 spelled `X'..'`; `None` if other bytes are not UTF-8 either. Only for a
@@ -9,16 +10,24 @@ use crate::environment::SqlMode;
 pub fn spell_bytes(text: &[u8], mode: SqlMode) -> Option<String> {
     let mut out = Vec::with_capacity(text.len() * 2);
     let mut at = 0;
+    let mut in_executable = false;
     while let Some(&byte) = text.get(at) {
         let rest = text.get(at..).unwrap_or_default();
         let length = match byte {
             b'\'' | b'"' => quoted(rest, byte, !mode.no_backslash_escapes)?,
             b'`' => quoted(rest, byte, false)?,
-            b'#' => line(rest),
-            b'-' if rest.starts_with(b"--") => line(rest),
-            // What is in an executable comment is a statement.
-            b'/' if rest.starts_with(b"/*") && !rest.starts_with(b"/*!") => {
-                rest.windows(2).skip(2).position(|end| end == b"*/")? + 4
+            b'#' | b'-' => line_comment(rest).unwrap_or(1),
+            b'/' if rest.starts_with(b"/*") => match opens_executable(rest).filter(|_| !in_executable) {
+                // What is in it is a statement.
+                Some(length) => {
+                    in_executable = true;
+                    length
+                }
+                None => block_comment(rest)?,
+            },
+            b'*' if in_executable && rest.starts_with(b"*/") => {
+                in_executable = false;
+                2
             }
             _ => 1,
         };
@@ -47,11 +56,6 @@ fn quoted(text: &[u8], quote: u8, escapes: bool) -> Option<usize> {
             at += 1;
         }
     }
-}
-
-/// How long a comment to the end of the line is.
-fn line(text: &[u8]) -> usize {
-    text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len())
 }
 
 /// Writes what a string stands for as hexadecimal digits.
@@ -120,6 +124,14 @@ mod tests {
         let text = b"/* it's */ SELECT `a'b`, _binary '\xff' -- don't\n, 1 # can't";
         assert_eq!(spelled(text).unwrap(), "/* it's */ SELECT `a'b`, _binary  X'ff' -- don't\n, 1 # can't");
         assert_eq!(spelled(b"/*!50000 SELECT _binary '\xff' */").unwrap(), "/*!50000 SELECT _binary  X'ff' */");
+    }
+
+    #[test]
+    fn comments_are_those_of_the_parser() {
+        assert_eq!(spelled(b"SELECT 5--1, _binary '\xff'").unwrap(), "SELECT 5--1, _binary  X'ff'");
+        assert_eq!(spelled(b"SELECT '\xff' --").unwrap(), "SELECT  X'ff' --");
+        assert_eq!(spelled(b"/*!999999 it's */ SELECT '\xff'").unwrap(), "/*!999999 it's */ SELECT  X'ff'");
+        assert_eq!(spelled(b"/*!50000 SELECT /*! it's */ '\xff' */").unwrap(), "/*!50000 SELECT /*! it's */  X'ff' */");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! A token is a kind and a place; nothing is copied out of the text before somebody needs it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::lexer::Lexer;
@@ -113,6 +114,26 @@ pub(crate) struct Tokens {
     pub max_execution_time: Option<Duration>,
     /// What stands in its comments.
     pub comments: Vec<Box<str>>,
+    /// What opens the executable comment its first token is in (`/*!80000`), unless all of it is in that one.
+    pub opener: Option<Box<str>>,
+    /// Whether its last token is in an executable comment that its first token is not in.
+    pub unclosed: bool,
+}
+
+impl Tokens {
+    /// The statement as written, from its first token to its last. An executable comment that the cut would go through is
+    /// opened and closed, so that it is a text of the same meaning.
+    pub fn written<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let start = self.tokens.first().map_or(0, |t| t.start as usize);
+        let end = self.tokens.last().map_or(start, |t| t.end as usize);
+        let within = text.get(start..end).unwrap_or("");
+        match (&self.opener, self.unclosed) {
+            (None, false) => Cow::Borrowed(within),
+            (Some(opener), false) => Cow::Owned(format!("{opener} {within}")),
+            (None, true) => Cow::Owned(format!("{within} */")),
+            (Some(opener), true) => Cow::Owned(format!("{opener} {within} */")),
+        }
+    }
 }
 
 /// Splits the text into statements of tokens. Statements without tokens are left out; but a text of nothing but
@@ -125,6 +146,7 @@ pub(crate) fn tokenize(text: &str, mode: SqlMode, max_tokens: usize) -> Result<V
     let mut statements = Vec::new();
     let mut current = Tokens::default();
     let mut total = 0;
+    let mut first_inside = None;
     while let Some(token) = lexer.next()? {
         total += 1;
         if total > max_tokens {
@@ -141,6 +163,14 @@ pub(crate) fn tokenize(text: &str, mode: SqlMode, max_tokens: usize) -> Result<V
             }
             continue;
         }
+        let inside = lexer.executable();
+        if current.tokens.is_empty() {
+            first_inside = inside;
+        }
+        // All of it in one comment is no cut through one.
+        let within_one = first_inside.zip(inside).is_some_and(|(first, last)| std::ptr::eq(first, last));
+        current.opener = first_inside.filter(|_| !within_one).map(Into::into);
+        current.unclosed = inside.is_some() && !within_one;
         current.tokens.push(token);
     }
     lexer.close(&mut current);

@@ -8,6 +8,7 @@
 use bytes::Bytes;
 
 use crate::environment::SqlMode;
+use crate::parse::lexer::{block_comment, is_name_byte};
 use crate::parse::literal::unescape;
 use crate::value::Value;
 
@@ -65,13 +66,13 @@ impl Normal {
                 }
                 b'/' if bytes.get(at + 1) == Some(&b'*') => {
                     // Executable comments, hints, and what is said to us.
-                    let length = memchr_pair(&bytes[at + 2..])?;
-                    let comment = &bytes[at + 2..at + 2 + length];
+                    let length = block_comment(&bytes[at..])?;
+                    let comment = &bytes[at + 2..at + length - 2];
                     if matches!(comment.first(), Some(b'!' | b'+' | b'M')) || contains(comment, b"cellgate") {
                         return None;
                     }
                     self.blank();
-                    at += length + 4;
+                    at += length;
                 }
                 b';' => {
                     let rest = &bytes[at + 1..];
@@ -146,15 +147,6 @@ impl Normal {
         self.literal(Value::Text(value))?;
         Some(end + 1)
     }
-}
-
-fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
-}
-
-/// Where `*/` begins.
-fn memchr_pair(bytes: &[u8]) -> Option<usize> {
-    bytes.windows(2).position(|pair| pair == b"*/")
 }
 
 fn contains(bytes: &[u8], word: &[u8]) -> bool {

@@ -6,17 +6,16 @@ use sqlparser::ast::{
     Value as SqlValue,
 };
 
-use super::operators::number;
-use super::{Converter, Result, boxed, subqueries};
+use super::operators::within_parentheses;
+use super::{Converter, Result, subqueries};
 use crate::error::SqlError;
-use crate::expression::number::Arithmetic;
-use crate::expression::{Aggregate, CastType, Expression, Function, Operator, time};
-use crate::parse::call::{aggregate, call};
+use crate::expression::{Aggregate, CastType, Expression};
+use crate::parse::call::{aggregate, call, shifted};
 use crate::parse::expression::Expr;
-use crate::parse::hex;
+use crate::parse::hex::{self, Operand};
+use crate::parse::literal::{self, makes_json};
 use crate::parse::shown::casted;
 use crate::parse::unsupported;
-use crate::value::Value;
 
 impl Converter<'_> {
     pub(super) fn cast(&self, operand: &Sql, ty: &DataType, depth: usize) -> Result<Expr> {
@@ -59,9 +58,7 @@ impl Converter<'_> {
                 ));
             }
         };
-        let converted = self.convert(operand, depth + 1)?;
-        let converted = if hex::casts_number(ty) { number(converted, operand) } else { converted };
-        Ok(casted(converted, ty))
+        Ok(casted(hex::cast(self.operand(operand, depth)?, ty), ty))
     }
 
     pub(super) fn shifted(&self, time: Expr, interval: &Interval, back: bool, depth: usize) -> Result<Expr> {
@@ -70,22 +67,10 @@ impl Converter<'_> {
             Some(field) => field.to_string().to_ascii_uppercase(),
             None => String::new(),
         };
-        let micros = time::unit(&unit).filter(|_| interval.last_field.is_none()).ok_or_else(|| {
-            unsupported(&format!("INTERVAL .. {unit}"), "use MICROSECOND, SECOND, MINUTE, HOUR, DAY or WEEK")
-        })?;
-        let micros = Value::Int(if back { -micros } else { micros });
-        let count = self.convert(&interval.value, depth + 1)?;
-        // Only seconds have a fraction.
-        let count = match count {
-            Expression::Constant(Value::Int(_)) => count,
-            count if unit == "SECOND" => count,
-            count => Expression::Cast(boxed(count), CastType::Signed),
-        };
-        let total = Expression::Chain(
-            boxed(count),
-            vec![(Operator::Arithmetic(Arithmetic::Multiply), Expression::Constant(micros))],
-        );
-        Ok(Expression::Call(Function::TimeAdd, vec![time, total]))
+        if interval.last_field.is_some() {
+            return Err(unsupported("an INTERVAL of several units", "add them one by one"));
+        }
+        shifted(time, self.operand(&interval.value, depth)?, &unit, back)
     }
 
     pub(super) fn function(&self, function: &SqlFunction, depth: usize) -> Result<Expr> {
@@ -118,18 +103,17 @@ impl Converter<'_> {
             let time = plain_argument(time).ok_or_else(|| SqlError::Arguments(name.clone()))?;
             return self.shifted(self.convert(time, depth + 1)?, interval, name.contains("SUB"), depth);
         }
-        let json = matches!(name.as_str(), "JSON_OBJECT" | "JSON_ARRAY");
         let arguments = arguments
             .iter()
             .map(|argument| {
                 let e = plain_argument(argument).ok_or_else(|| SqlError::Arguments(name.clone()))?;
                 match json_boolean(e) {
-                    Some(literal) if json => Ok(literal),
-                    Some(_) | None if hex::calls_for_numbers(&name) => Ok(number(self.convert(e, depth + 1)?, e)),
-                    Some(_) | None => self.convert(e, depth + 1),
+                    Some(literal) if makes_json(&name) => Ok(Operand::new(literal, false)),
+                    Some(_) | None => self.operand(e, depth),
                 }
             })
             .collect::<Result<Vec<_>>>()?;
+        let arguments = hex::arguments(&name, arguments);
         call(&name, arguments)
     }
 
@@ -173,11 +157,9 @@ fn plain_argument(argument: &FunctionArg) -> Option<&Sql> {
 
 /// TRUE and FALSE as JSON.
 fn json_boolean(tree: &Sql) -> Option<Expr> {
-    match tree {
+    match within_parentheses(tree) {
         Sql::Value(value) => match value.value {
-            SqlValue::Boolean(b) => {
-                Some(Expression::Constant(Value::Json(if b { "true".into() } else { "false".into() })))
-            }
+            SqlValue::Boolean(b) => Some(Expression::Constant(literal::json_boolean(b))),
             _ => None,
         },
         _ => None,

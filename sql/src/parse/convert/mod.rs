@@ -10,17 +10,17 @@ use sqlparser::ast::{
 };
 
 use super::budget::{RECURSION, limit};
-use super::call::today;
+use super::call::without_parentheses;
 use super::expression::Expr;
+use super::hex::{self, Operand};
 use super::literal;
 use super::refuse::unsupported;
 use super::shown::{called, casted};
 use super::tokens::{Kind, Token, syntax};
-use crate::environment::{SessionFunction, SqlMode};
+use crate::environment::SqlMode;
 use crate::error::SqlError;
 use crate::expression::{CastType, Expression, Function, Leaf, Test};
 use crate::value::Value;
-use operators::number;
 
 /// Converts the tree of one expression.
 pub(super) struct Converter<'a> {
@@ -33,9 +33,16 @@ pub(super) struct Converter<'a> {
 type Result<T> = std::result::Result<T, SqlError>;
 
 /// The value of a number as written: an integer, a decimal, or with an exponent a double.
-pub(super) fn integer_or_decimal(written: &str) -> Value {
+///
+/// # Errors
+/// [`SqlError::IllegalDouble`] for a double beyond all there are.
+pub(super) fn integer_or_decimal(written: &str) -> Result<Value> {
     if written.contains(['e', 'E']) {
-        return Value::Double(written.parse().unwrap_or(0.0));
+        let double: f64 = written.parse().unwrap_or(0.0);
+        if double.is_finite() {
+            return Ok(Value::Double(double));
+        }
+        return Err(SqlError::IllegalDouble(written.trim_start_matches('-').to_owned()));
     }
     if written.contains('.') {
         let written = written.strip_prefix('-').map_or_else(|| (false, written), |rest| (true, rest));
@@ -45,22 +52,23 @@ pub(super) fn integer_or_decimal(written: &str) -> Value {
         // There is no negative zero among decimals.
         let zero = digits.bytes().all(|b| matches!(b, b'0' | b'.'));
         let sign = if negative && !zero { "-" } else { "" };
-        return Value::Decimal(if fraction.is_empty() {
+        return Ok(Value::Decimal(if fraction.is_empty() {
             format!("{sign}{whole}")
         } else {
             format!("{sign}{whole}.{fraction}")
-        });
+        }));
     }
-    match (written.parse(), written.parse()) {
+    Ok(match (written.parse(), written.parse()) {
         (Ok(n), _) => Value::Int(n),
         (Err(_), Ok(n)) => Value::UInt(n),
         (Err(_), Err(_)) => Value::Decimal(written.to_owned()),
-    }
+    })
 }
 
 fn boxed(e: Expr) -> Box<Expr> {
     Box::new(e)
 }
+
 impl Converter<'_> {
     /// Converts a tree. Recursion is bounded by how deep sqlparser was allowed to go.
     pub fn convert(&self, tree: &Sql, depth: usize) -> Result<Expr> {
@@ -72,11 +80,7 @@ impl Converter<'_> {
             tree = inner;
         }
         let one = |e: &Sql| self.convert(e, depth + 1).map(boxed);
-        let is = |operand: &Sql, test, negated| Ok(Expression::Is { operand: one(operand)?, test, negated });
-        let is_truth = |operand: &Sql, test, negated| {
-            let operand = boxed(number(self.convert(operand, depth + 1)?, operand));
-            Ok(Expression::Is { operand, test, negated })
-        };
+        let is = |operand: &Sql, test, negated| Ok(hex::is(self.operand(operand, depth)?, test, negated));
         match tree {
             Sql::BinaryOp { .. } => self.spine(tree, depth),
             Sql::UnaryOp { op, expr } => self.unary(*op, expr, depth),
@@ -90,18 +94,19 @@ impl Converter<'_> {
             Sql::IsNotNull(e) => is(e, Test::Null, true),
             Sql::IsUnknown(e) => is(e, Test::Null, false),
             Sql::IsNotUnknown(e) => is(e, Test::Null, true),
-            Sql::IsTrue(e) => is_truth(e, Test::True, false),
-            Sql::IsNotTrue(e) => is_truth(e, Test::True, true),
-            Sql::IsFalse(e) => is_truth(e, Test::False, false),
-            Sql::IsNotFalse(e) => is_truth(e, Test::False, true),
+            Sql::IsTrue(e) => is(e, Test::True, false),
+            Sql::IsNotTrue(e) => is(e, Test::True, true),
+            Sql::IsFalse(e) => is(e, Test::False, false),
+            Sql::IsNotFalse(e) => is(e, Test::False, true),
             Sql::In { expr, target: InTarget::List(list), negated, global: false } => {
-                let trees: Vec<&Sql> = std::iter::once(&**expr).chain(list).collect();
-                let mut all = self.alike(&trees, depth)?;
+                let operands = std::iter::once(&**expr).chain(list).map(|e| self.operand(e, depth));
+                let mut all = hex::alike(operands.collect::<Result<_>>()?);
                 let operand = boxed(all.remove(0));
                 Ok(Expression::In { operand, list: all, negated: *negated })
             }
             Sql::Between { expr, negated, low, high } => {
-                let mut all = self.alike(&[expr, low, high], depth)?.into_iter().map(boxed);
+                let operands = [expr, low, high].map(|e| self.operand(e, depth));
+                let mut all = hex::alike(operands.into_iter().collect::<Result<_>>()?).into_iter().map(boxed);
                 match (all.next(), all.next(), all.next()) {
                     (Some(operand), Some(low), Some(high)) => {
                         Ok(Expression::Between { operand, low, high, negated: *negated })
@@ -115,14 +120,14 @@ impl Converter<'_> {
                 escape: escape_char.as_deref().map(one).transpose()?,
                 negated: *negated,
             }),
-            Sql::Case { operand, conditions, else_result, .. } => Ok(Expression::Case {
-                operand: operand.as_deref().map(one).transpose()?,
-                branches: conditions
+            Sql::Case { operand, conditions, else_result, .. } => Ok(hex::case(
+                operand.as_deref().map(|e| self.operand(e, depth)).transpose()?,
+                conditions
                     .iter()
-                    .map(|c| Ok((self.convert(&c.condition, depth + 1)?, self.convert(&c.result, depth + 1)?)))
+                    .map(|c| Ok((self.operand(&c.condition, depth)?, self.convert(&c.result, depth + 1)?)))
                     .collect::<Result<_>>()?,
-                otherwise: else_result.as_deref().map(one).transpose()?,
-            }),
+                else_result.as_deref().map(|e| self.convert(e, depth + 1)).transpose()?,
+            )),
             Sql::Cast { kind: CastKind::Cast, expr, data_type, format: None } => self.cast(expr, data_type, depth),
             Sql::Convert { is_try: false, expr, data_type, charset, .. } => match (data_type, charset) {
                 (Some(ty), _) => self.cast(expr, ty, depth),
@@ -166,6 +171,11 @@ impl Converter<'_> {
         }
     }
 
+    /// Converts a tree that is an operand of something.
+    fn operand(&self, tree: &Sql, depth: usize) -> Result<Operand<Leaf>> {
+        Ok(Operand::new(self.convert(tree, depth + 1)?, operators::is_literal(tree)))
+    }
+
     /// A name without parentheses: a column, or one of the functions MySQL lets stand so.
     fn identifier(&self, name: &Ident) -> Result<Expr> {
         let column = || Expression::Leaf(Leaf::Column(vec![name.value.clone()]));
@@ -173,13 +183,11 @@ impl Converter<'_> {
             return Ok(column());
         }
         let upper = name.value.to_ascii_uppercase();
+        if let Some(function) = without_parentheses(&upper) {
+            return Ok(function);
+        }
         Ok(match upper.as_str() {
             "DEFAULT" => Expression::Leaf(Leaf::Default),
-            "CURRENT_USER" => Expression::Leaf(Leaf::Session(SessionFunction::CurrentUser)),
-            "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" => Expression::Leaf(Leaf::Now(0)),
-            "UTC_TIMESTAMP" => Expression::Leaf(Leaf::UtcNow(0)),
-            "CURRENT_DATE" => today(Leaf::Now(0)),
-            "UTC_DATE" => today(Leaf::UtcNow(0)),
             word if RESERVED.contains(&word) => {
                 let place = usize::try_from(name.span.start.column).ok().and_then(|column| column.checked_sub(1));
                 let at = place.and_then(|i| self.tokens.get(i)).map_or(0, |t| t.start as usize);
@@ -191,7 +199,7 @@ impl Converter<'_> {
 
     fn value(&self, value: &SqlValue) -> Result<Expr> {
         Ok(match value {
-            SqlValue::Number(written, _) => Expression::Constant(integer_or_decimal(written)),
+            SqlValue::Number(written, _) => Expression::Constant(integer_or_decimal(written)?),
             SqlValue::SingleQuotedString(text) => Expression::text(text.clone()),
             SqlValue::HexStringLiteral(digits) => Expression::Constant(Value::Bytes(literal::hex_bytes(digits).into())),
             SqlValue::Boolean(b) => Expression::Constant(Value::Int(i64::from(*b))),
@@ -226,15 +234,7 @@ impl Converter<'_> {
             Expression::Constant(Value::Text(bytes) | Value::Bytes(bytes)) => bytes,
             other => return Ok(other),
         };
-        match prefix.to_ascii_lowercase().as_str() {
-            "_binary" => Ok(Expression::Constant(Value::Bytes(bytes))),
-            "_utf8mb4" | "_utf8mb3" | "_utf8" | "_ascii" if std::str::from_utf8(&bytes).is_ok() => {
-                Ok(Expression::Constant(Value::Text(bytes)))
-            }
-            // ASCII is the same in every character set a client could name.
-            _ if bytes.is_ascii() => Ok(Expression::Constant(Value::Text(bytes))),
-            other => Err(unsupported(&format!("the introducer {other}"), "write the text in utf8mb4")),
-        }
+        literal::introduced(prefix, bytes).map(Expression::Constant)
     }
 
     fn collate(&self, operand: &Sql, collation: &ObjectName, depth: usize) -> Result<Expr> {

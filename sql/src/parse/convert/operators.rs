@@ -4,11 +4,10 @@ use sqlparser::ast::{BinaryOperator, Expr as Sql, UnaryOperator, Value as SqlVal
 
 use super::{Converter, Result, boxed, integer_or_decimal};
 use crate::expression::number::Arithmetic;
-use crate::expression::{CastType, Comparison, Expression, Operator};
+use crate::expression::{CastType, Comparison, Expression, Leaf, Operator};
 use crate::parse::expression::Expr;
-use crate::parse::hex;
+use crate::parse::hex::{self, Operand};
 use crate::parse::unsupported;
-use crate::value::Value;
 
 impl Converter<'_> {
     /// A chain of operators leans to the left as far as it is long, so it is walked, not recursed into.
@@ -19,59 +18,18 @@ impl Converter<'_> {
             operands.push((op, right));
             at = left;
         }
-        let mut left = self.convert(at, depth + 1)?;
-        let mut innermost = true;
+        let mut left = self.operand(at, depth)?;
         for (op, right) in operands.into_iter().rev() {
-            let right_tree = right;
             // `time +/- INTERVAL n UNIT`
-            if let (BinaryOperator::Plus | BinaryOperator::Minus, Sql::Interval(interval)) = (op, &**right) {
-                left = self.shifted(left, interval, *op == BinaryOperator::Minus, depth)?;
-                continue;
-            }
-            let joined = self.operator(op)?;
-            let mut right = self.convert(right, depth + 1)?;
-            let numbers = joined.takes_numbers();
-            if numbers || (joined.compares() && is_literal(right_tree) && is_bytes(&right) && is_number(&left)) {
-                right = number(right, right_tree);
-            }
-            if innermost && (numbers || (joined.compares() && is_literal(at) && is_bytes(&left) && is_number(&right))) {
-                left = number(left, at);
-            }
-            innermost = false;
-            left = match joined {
-                Joined::And => match left {
-                    Expression::And(mut all) => {
-                        all.push(right);
-                        Expression::And(all)
-                    }
-                    other => Expression::And(vec![other, right]),
-                },
-                Joined::Or => match left {
-                    Expression::Or(mut all) => {
-                        all.push(right);
-                        Expression::Or(all)
-                    }
-                    other => Expression::Or(vec![other, right]),
-                },
-                Joined::Chain(op) => match left {
-                    Expression::Chain(first, mut rest) => {
-                        rest.push((op, right));
-                        Expression::Chain(first, rest)
-                    }
-                    other => Expression::Chain(boxed(other), vec![(op, right)]),
-                },
+            let joined = if let (BinaryOperator::Plus | BinaryOperator::Minus, Sql::Interval(interval)) = (op, &**right)
+            {
+                self.shifted(left.plain(), interval, *op == BinaryOperator::Minus, depth)?
+            } else {
+                self.operator(op)?.join(left, self.operand(right, depth)?)
             };
+            left = Operand::new(joined, false);
         }
-        Ok(left)
-    }
-
-    /// Operands that are compared with each other: if one is a number, literals among them are.
-    pub(super) fn alike(&self, trees: &[&Sql], depth: usize) -> Result<Vec<Expr>> {
-        let mut all = trees.iter().map(|e| self.convert(e, depth + 1)).collect::<Result<Vec<_>>>()?;
-        if all.iter().zip(trees).any(|(e, tree)| is_bytes(e) && is_literal(tree)) && all.iter().any(is_number) {
-            all = all.into_iter().zip(trees).map(|(e, tree)| number(e, tree)).collect();
-        }
-        Ok(all)
+        Ok(left.plain())
     }
 
     fn operator(&self, op: &BinaryOperator) -> Result<Joined> {
@@ -115,24 +73,17 @@ impl Converter<'_> {
         if let (UnaryOperator::Minus, Sql::Value(value)) = (op, operand)
             && let SqlValue::Number(written, _) = &value.value
         {
-            return Ok(Expression::Constant(integer_or_decimal(&format!("-{written}"))));
+            return integer_or_decimal(&format!("-{written}")).map(Expression::Constant);
         }
-        let tree = operand;
-        let operand = self.convert(operand, depth + 1)?;
-        let operand = match op {
-            UnaryOperator::Not | UnaryOperator::BangNot | UnaryOperator::Minus | UnaryOperator::BitwiseNot => {
-                number(operand, tree)
-            }
-            _ => operand,
-        };
+        let operand = self.operand(operand, depth)?;
         Ok(match op {
-            UnaryOperator::Not | UnaryOperator::BangNot => Expression::Not(boxed(operand)),
-            UnaryOperator::Minus => Expression::Negate(boxed(operand)),
-            UnaryOperator::BitwiseNot => Expression::Invert(boxed(operand)),
+            UnaryOperator::Not | UnaryOperator::BangNot => Expression::Not(boxed(operand.number())),
+            UnaryOperator::Minus => Expression::Negate(boxed(operand.number())),
+            UnaryOperator::BitwiseNot => Expression::Invert(boxed(operand.number())),
             // `+x` is x.
-            UnaryOperator::Plus => operand,
+            UnaryOperator::Plus => operand.plain(),
             // What our dialect makes of BINARY.
-            UnaryOperator::Hash => Expression::Cast(boxed(operand), CastType::Binary(None)),
+            UnaryOperator::Hash => Expression::Cast(boxed(operand.plain()), CastType::Binary(None)),
             other => return Err(unsupported(&format!("the operator {other}"), "see the dialect's list of operators")),
         })
     }
@@ -146,56 +97,44 @@ enum Joined {
 }
 
 impl Joined {
-    /// Whether its operands are numbers, whatever they look like.
-    fn takes_numbers(&self) -> bool {
+    /// Joins two operands; what is a chain of the same kind already grows.
+    fn join(self, left: Operand<Leaf>, right: Operand<Leaf>) -> Expr {
         match self {
-            Self::And | Self::Or => true,
-            Self::Chain(op) => match op {
-                Operator::Arithmetic(_)
-                | Operator::Xor
-                | Operator::BitAnd
-                | Operator::BitOr
-                | Operator::BitXor
-                | Operator::ShiftLeft
-                | Operator::ShiftRight => true,
-                Operator::Compare(_)
-                | Operator::NullSafeEqual
-                | Operator::Concat
-                | Operator::Extract
-                | Operator::ExtractUnquoted => false,
+            Self::And => match (left.number(), right.number()) {
+                (Expression::And(mut all), right) => {
+                    all.push(right);
+                    Expression::And(all)
+                }
+                (left, right) => Expression::And(vec![left, right]),
+            },
+            Self::Or => match (left.number(), right.number()) {
+                (Expression::Or(mut all), right) => {
+                    all.push(right);
+                    Expression::Or(all)
+                }
+                (left, right) => Expression::Or(vec![left, right]),
+            },
+            Self::Chain(op) => match hex::sides(op, left, right) {
+                (Expression::Chain(first, mut rest), right) => {
+                    rest.push((op, right));
+                    Expression::Chain(first, rest)
+                }
+                (left, right) => Expression::Chain(boxed(left), vec![(op, right)]),
             },
         }
-    }
-
-    /// Whether its operands are what each other is.
-    fn compares(&self) -> bool {
-        matches!(self, Self::Chain(Operator::Compare(_) | Operator::NullSafeEqual))
     }
 }
 
 /// Whether it is a literal of bytes, in parentheses or not.
-fn is_literal(tree: &Sql) -> bool {
-    match operand_of(tree) {
+pub(super) fn is_literal(tree: &Sql) -> bool {
+    match within_parentheses(tree) {
         Sql::Value(value) => matches!(value.value, SqlValue::HexStringLiteral(_) | SqlValue::Placeholder(_)),
         _ => false,
     }
 }
 
-/// A literal of bytes as a number.
-pub(super) fn number(converted: Expr, tree: &Sql) -> Expr {
-    if is_literal(tree) { hex::number(converted) } else { converted }
-}
-
-fn is_bytes(expression: &Expr) -> bool {
-    matches!(expression, Expression::Constant(Value::Bytes(_)))
-}
-
-fn is_number(expression: &Expr) -> bool {
-    hex::is_number(expression, &hex::leaf_type)
-}
-
 /// The expression within parentheses.
-fn operand_of(tree: &Sql) -> &Sql {
+pub(super) fn within_parentheses(tree: &Sql) -> &Sql {
     let mut tree = tree;
     while let Sql::Nested(inner) = tree {
         tree = inner;

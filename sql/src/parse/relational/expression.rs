@@ -5,7 +5,7 @@ use crate::error::SqlError;
 use crate::expression::number::Arithmetic;
 use crate::expression::{CastType, Comparison, Expression, Leaf, Operator, Test, Type};
 use crate::parse::convert::integer_or_decimal;
-use crate::parse::hex::{self, number};
+use crate::parse::hex::{self, Form, Operand};
 use crate::parse::tokens::{Kind, Symbol};
 use crate::parse::unsupported;
 use crate::relational::RelationalError;
@@ -54,6 +54,13 @@ pub(super) fn boxed(e: RelExpr) -> Box<RelExpr> {
 pub(super) fn plain(leaf: Leaf) -> RelExpr {
     Expression::Leaf(RelLeaf::Plain(leaf))
 }
+
+/// An expression as an operand of something. Bytes that stand there as they are have been written as a literal of them:
+/// [`Parser::introduced`] sees to it.
+pub(super) fn operand(e: RelExpr) -> Operand<RelLeaf> {
+    Operand::new(e, true)
+}
+
 impl Parser<'_, '_> {
     /// Takes an expression.
     pub(super) fn expression(&mut self) -> Result<RelExpr, SqlError> {
@@ -165,13 +172,12 @@ impl Parser<'_, '_> {
 
     /// Joins the operand on the left with what follows; also whether the outcome is a chain that may grow.
     fn join(&mut self, left: RelExpr, infix: Infix, level: u8, own: bool) -> Result<(RelExpr, bool), SqlError> {
-        let operand = boxed;
         match infix {
             Infix::And => {
                 self.reader.next();
-                let right = self.climb(level + 1)?;
+                let right = operand(self.climb(level + 1)?).number();
                 Ok((
-                    match left {
+                    match operand(left).number() {
                         Expression::And(mut all) if own => {
                             all.push(right);
                             Expression::And(all)
@@ -183,9 +189,9 @@ impl Parser<'_, '_> {
             }
             Infix::Or => {
                 self.reader.next();
-                let right = self.climb(level + 1)?;
+                let right = operand(self.climb(level + 1)?).number();
                 Ok((
-                    match left {
+                    match operand(left).number() {
                         Expression::Or(mut all) if own => {
                             all.push(right);
                             Expression::Or(all)
@@ -208,7 +214,7 @@ impl Parser<'_, '_> {
                     Some(_) => Test::False,
                     None => return Err(self.reader.error("expected NULL, TRUE, FALSE or UNKNOWN")),
                 };
-                Ok((Expression::Is { operand: operand(left), test, negated }, false))
+                Ok((hex::is(operand(left), test, negated), false))
             }
             Infix::Negated => {
                 self.reader.next();
@@ -219,7 +225,7 @@ impl Parser<'_, '_> {
                 self.reader.next();
                 let name = self.reader.name_or_string()?.to_ascii_lowercase();
                 let fold = !name.ends_with("_bin") && !name.ends_with("_cs") && name != "binary";
-                Ok((Expression::Leaf(RelLeaf::Collate { operand: operand(left), fold }), false))
+                Ok((Expression::Leaf(RelLeaf::Collate { operand: boxed(left), fold }), false))
             }
         }
     }
@@ -242,23 +248,8 @@ impl Parser<'_, '_> {
         {
             return self.shifted(left, sign == Arithmetic::Subtract).map(|e| (e, false));
         }
-        let numbers = matches!(
-            op,
-            Operator::Arithmetic(_)
-                | Operator::BitAnd
-                | Operator::BitOr
-                | Operator::BitXor
-                | Operator::ShiftLeft
-                | Operator::ShiftRight
-        );
         let right = self.climb(level + 1)?;
-        let compares = matches!(op, Operator::Compare(_) | Operator::NullSafeEqual);
-        let (left, right) = match compares {
-            _ if numbers => (number(left), number(right)),
-            true if is_number(&left) => (left, number(right)),
-            true if is_number(&right) => (number(left), right),
-            true | false => (left, right),
-        };
+        let (left, right) = hex::sides(op, operand(left), operand(right));
         Ok((
             match left {
                 Expression::Chain(first, mut rest) if own => {
@@ -273,31 +264,29 @@ impl Parser<'_, '_> {
 
     /// IN, BETWEEN, LIKE.
     fn predicate(&mut self, left: RelExpr, negated: bool) -> Result<RelExpr, SqlError> {
-        let operand = boxed(left);
         if self.reader.take(&["IN"]) {
             if self.opens_query() {
                 let query = Box::new(self.subquery()?);
-                return Ok(Expression::Leaf(RelLeaf::In { operand, query, negated }));
+                return Ok(Expression::Leaf(RelLeaf::In { operand: boxed(left), query, negated }));
             }
             self.reader.expect_symbol(Symbol::Open, "(")?;
             let list = self.expressions()?;
             self.reader.expect_symbol(Symbol::Close, ")")?;
-            if is_number(&operand) || list.iter().any(is_number) {
-                let list = list.into_iter().map(number).collect();
-                return Ok(Expression::In { operand: boxed(number(*operand)), list, negated });
-            }
+            let mut list = hex::alike(std::iter::once(left).chain(list).map(operand).collect());
+            let operand = boxed(list.remove(0));
             return Ok(Expression::In { operand, list, negated });
         }
         if self.reader.take(&["BETWEEN"]) {
-            let low = boxed(self.climb(level::BIT_OR)?);
+            let low = self.climb(level::BIT_OR)?;
             self.reader.expect(&["AND"])?;
-            let high = boxed(self.climb(level::PREDICATE)?);
-            if [&operand, &low, &high].into_iter().any(|e| is_number(e)) {
-                let [operand, low, high] = [operand, low, high].map(|e| boxed(number(*e)));
-                return Ok(Expression::Between { operand, low, high, negated });
-            }
-            return Ok(Expression::Between { operand, low, high, negated });
+            let high = self.climb(level::PREDICATE)?;
+            let mut all = hex::alike([left, low, high].map(operand).into()).into_iter().map(boxed);
+            return match (all.next(), all.next(), all.next()) {
+                (Some(operand), Some(low), Some(high)) => Ok(Expression::Between { operand, low, high, negated }),
+                _ => Err(SqlError::Internal("BETWEEN lost an operand".into())),
+            };
         }
+        let operand = boxed(left);
         if self.reader.take(&["LIKE"]) {
             let pattern = boxed(self.climb(level::CONCAT)?);
             let escape = if self.reader.take(&["ESCAPE"]) { Some(boxed(self.climb(level::CONCAT)?)) } else { None };
@@ -319,7 +308,7 @@ impl Parser<'_, '_> {
 
     fn prefix(&mut self, least: u8) -> Result<RelExpr, SqlError> {
         if least <= level::NOT && self.reader.take(&["NOT"]) {
-            return self.climb(level::NOT).map(|e| Expression::Not(boxed(e)));
+            return self.climb(level::NOT).map(|e| Expression::Not(boxed(operand(e).number())));
         }
         let Some(token) = self.reader.peek() else { return Err(self.reader.error("expected an expression")) };
         match token.kind {
@@ -329,9 +318,9 @@ impl Parser<'_, '_> {
                 if let Some(number) = self.reader.peek().filter(|t| t.kind == Kind::Number) {
                     self.reader.next();
                     let written = format!("-{}", number.text(self.reader.text));
-                    return Ok(Expression::Constant(integer_or_decimal(&written)));
+                    return integer_or_decimal(&written).map(Expression::Constant);
                 }
-                self.climb(level::SIGN).map(|e| Expression::Negate(boxed(number(e))))
+                self.climb(level::SIGN).map(|e| Expression::Negate(boxed(operand(e).number())))
             }
             Kind::Symbol(Symbol::Plus) => {
                 self.reader.next();
@@ -339,11 +328,11 @@ impl Parser<'_, '_> {
             }
             Kind::Symbol(Symbol::Tilde) => {
                 self.reader.next();
-                self.climb(level::SIGN).map(|e| Expression::Invert(boxed(number(e))))
+                self.climb(level::SIGN).map(|e| Expression::Invert(boxed(operand(e).number())))
             }
             Kind::Symbol(Symbol::Not) => {
                 self.reader.next();
-                self.climb(level::BANG).map(|e| Expression::Not(boxed(e)))
+                self.climb(level::BANG).map(|e| Expression::Not(boxed(operand(e).number())))
             }
             Kind::Word if token.is(self.reader.text, "BINARY") => {
                 self.reader.next();
@@ -363,16 +352,16 @@ impl Parser<'_, '_> {
     }
 }
 
-fn is_number(expression: &RelExpr) -> bool {
-    hex::is_number(expression, &|leaf| match leaf {
-        RelLeaf::Plain(leaf) => hex::leaf_type(leaf),
-        RelLeaf::Aggregate(aggregated) if aggregated.kind == AggregateKind::Count => Type::of(ColumnType::BigInt),
-        RelLeaf::Query(_)
-        | RelLeaf::Exists(_)
-        | RelLeaf::In { .. }
-        | RelLeaf::Aggregate(_)
-        | RelLeaf::Collate { .. } => Type::of(ColumnType::Text),
-    })
+impl Form for RelLeaf {
+    fn ty(&self) -> Type {
+        match self {
+            Self::Plain(leaf) => leaf.ty(),
+            Self::Aggregate(aggregated) if aggregated.kind == AggregateKind::Count => Type::of(ColumnType::BigInt),
+            Self::Query(_) | Self::Exists(_) | Self::In { .. } | Self::Aggregate(_) | Self::Collate { .. } => {
+                Type::of(ColumnType::Text)
+            }
+        }
+    }
 }
 
 impl From<RelationalError> for SqlError {

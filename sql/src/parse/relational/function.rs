@@ -1,13 +1,14 @@
 //! Functions, casts, aggregates and windows of relational expressions.
 
+use std::ops::Range;
+
 use super::Parser;
-use super::expression::{boxed, level, plain};
+use super::expression::{level, operand};
 use crate::error::SqlError;
-use crate::expression::number::Arithmetic;
-use crate::expression::{CastType, Expression, Function, Leaf, Operator, time};
-use crate::parse::call::session_function;
-use crate::parse::hex::{self, number};
-use crate::parse::mysql_functions::is_known_to_mysql;
+use crate::expression::{CastType, Expression, Function, Leaf};
+use crate::parse::call::{self, known, plain_call};
+use crate::parse::hex;
+use crate::parse::literal::{self, makes_json};
 use crate::parse::shown::{Shown, called, casted};
 use crate::parse::tokens::Symbol;
 use crate::parse::unsupported;
@@ -23,13 +24,17 @@ impl Parser<'_, '_> {
         }
         let e = match name {
             "CAST" => {
+                let start = self.reader.at;
                 let e = self.expression()?;
+                let end = self.reader.at;
                 self.reader.expect(&["AS"])?;
                 let ty = self.cast_type()?;
-                casted(if hex::casts_number(ty) { number(e) } else { e }, ty)
+                self.cast(start..end, e, ty)
             }
             "CONVERT" => {
+                let start = self.reader.at;
                 let e = self.expression()?;
+                let end = self.reader.at;
                 if self.reader.take(&["USING"]) {
                     let charset = self.reader.name_or_string()?;
                     let binary = charset.eq_ignore_ascii_case("binary");
@@ -37,7 +42,7 @@ impl Parser<'_, '_> {
                 } else {
                     self.reader.expect_symbol(Symbol::Comma, ",")?;
                     let ty = self.cast_type()?;
-                    casted(e, ty)
+                    self.cast(start..end, e, ty)
                 }
             }
             "TRIM" => self.trim()?,
@@ -69,16 +74,46 @@ impl Parser<'_, '_> {
             }
             "EXTRACT" => return Err(unsupported("EXTRACT", "compare times as text")),
             _ => {
-                let mut arguments =
-                    if self.reader.sees_symbol(Symbol::Close) { Vec::new() } else { self.expressions()? };
-                if hex::calls_for_numbers(name) {
-                    arguments = arguments.into_iter().map(number).collect();
+                let mut arguments = Vec::new();
+                while !(arguments.is_empty() && self.reader.sees_symbol(Symbol::Close)) {
+                    let start = self.reader.at;
+                    let e = self.expression()?;
+                    let json = if makes_json(name) { self.json_boolean(start..self.reader.at) } else { None };
+                    arguments.push(operand(json.unwrap_or(e)));
+                    if !self.reader.take_symbol(Symbol::Comma) {
+                        break;
+                    }
                 }
-                call(name, arguments)?
+                match name {
+                    "SHARD_OF" => return Err(unsupported("SHARD_OF in a join", "use SHARD_OF in a SELECT of its own")),
+                    _ => plain_call(name, hex::arguments(name, arguments))?,
+                }
             }
         };
         self.reader.expect_symbol(Symbol::Close, ")")?;
         Ok(e)
+    }
+
+    /// CAST or CONVERT of `e`, which these tokens are.
+    fn cast(&self, tokens: Range<usize>, e: RelExpr, ty: CastType) -> RelExpr {
+        match self.json_boolean(tokens) {
+            Some(literal) if ty == CastType::Json => literal,
+            Some(_) | None => casted(hex::cast(operand(e), ty), ty),
+        }
+    }
+
+    /// TRUE and FALSE as JSON, if that is all these tokens are, in parentheses or not.
+    fn json_boolean(&self, tokens: Range<usize>) -> Option<RelExpr> {
+        let mut tokens = self.reader.tokens.get(tokens)?;
+        while let [open, inner @ .., close] = tokens
+            && open.is_symbol(Symbol::Open)
+            && close.is_symbol(Symbol::Close)
+        {
+            tokens = inner;
+        }
+        let [word] = tokens else { return None };
+        let b = [true, false].into_iter().find(|b| word.is(self.reader.text, if *b { "TRUE" } else { "FALSE" }))?;
+        Some(Expression::Constant(literal::json_boolean(b)))
     }
 
     pub(super) fn trim(&mut self) -> Result<RelExpr, SqlError> {
@@ -150,12 +185,7 @@ impl Parser<'_, '_> {
         self.reader.expect(&["INTERVAL"])?;
         let count = self.expression()?;
         let unit = self.reader.name()?.to_ascii_uppercase();
-        let micros = time::unit(&unit).ok_or_else(|| {
-            unsupported(&format!("INTERVAL .. {unit}"), "use MICROSECOND, SECOND, MINUTE, HOUR, DAY or WEEK")
-        })?;
-        let micros = Expression::Constant(Value::Int(if back { -micros } else { micros }));
-        let total = Expression::Chain(boxed(count), vec![(Operator::Arithmetic(Arithmetic::Multiply), micros)]);
-        Ok(Expression::Call(Function::TimeAdd, vec![at, total]))
+        call::shifted(at, operand(count), &unit, back)
     }
 
     /// An aggregate or window function, from behind its opening parenthesis.
@@ -216,8 +246,10 @@ impl Shown for RelLeaf {
     }
 }
 
-pub(super) fn today(now: Leaf) -> RelExpr {
-    Expression::Call(Function::Left, vec![plain(now), Expression::Constant(Value::Int(10))])
+impl From<Leaf> for RelLeaf {
+    fn from(leaf: Leaf) -> Self {
+        Self::Plain(leaf)
+    }
 }
 
 fn aggregate(name: &str) -> Option<AggregateKind> {
@@ -233,52 +265,4 @@ fn aggregate(name: &str) -> Option<AggregateKind> {
         "DENSE_RANK" => AggregateKind::DenseRank,
         _ => return None,
     })
-}
-
-fn known(function: Function, arguments: Vec<RelExpr>) -> Result<RelExpr, SqlError> {
-    let (least, most) = function.arity();
-    if arguments.len() < least || arguments.len() > most {
-        return Err(SqlError::Arguments(function.name().into()));
-    }
-    Ok(called(function, arguments))
-}
-
-/// A function called by name (upper case).
-fn call(name: &str, arguments: Vec<RelExpr>) -> Result<RelExpr, SqlError> {
-    if let (Some(function), []) = (session_function(name), arguments.as_slice()) {
-        return Ok(plain(Leaf::Session(function)));
-    }
-    match (name, arguments.as_slice()) {
-        ("NOW" | "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "SYSDATE", []) => Ok(plain(Leaf::Now(0))),
-        (
-            "NOW" | "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "SYSDATE",
-            [Expression::Constant(Value::Int(digits @ 0..=6))],
-        ) => Ok(plain(Leaf::Now(u32::try_from(*digits).unwrap_or(6)))),
-        ("UTC_TIMESTAMP", []) => Ok(plain(Leaf::UtcNow(0))),
-        ("UTC_TIMESTAMP", [Expression::Constant(Value::Int(digits @ 0..=6))]) => {
-            Ok(plain(Leaf::UtcNow(u32::try_from(*digits).unwrap_or(6))))
-        }
-        ("CURDATE" | "CURRENT_DATE", []) => Ok(today(Leaf::Now(0))),
-        ("UTC_DATE", []) => Ok(today(Leaf::UtcNow(0))),
-        ("UNIX_TIMESTAMP", []) => {
-            let zone = Expression::Constant(Value::Int(0));
-            known(Function::UnixTimestamp, vec![plain(Leaf::UtcNow(0)), zone])
-        }
-        // Both are about the session's time zone, which their second argument is.
-        ("UNIX_TIMESTAMP", [time]) => known(Function::UnixTimestamp, vec![time.clone(), plain(Leaf::Zone)]),
-        ("FROM_UNIXTIME", [time]) => known(Function::FromUnixTime, vec![time.clone(), plain(Leaf::Zone)]),
-        ("UNIX_TIMESTAMP", _) => Err(SqlError::Arguments(name.into())),
-        ("FROM_UNIXTIME", _) => Err(unsupported("FROM_UNIXTIME with a format", "format it in the application")),
-        ("CHARSET" | "COLLATION" | "COERCIBILITY", _) => {
-            Err(unsupported(&format!("the function {name}"), "text is utf8mb4 throughout"))
-        }
-        ("SHARD_OF", _) => Err(unsupported("SHARD_OF in a join", "use SHARD_OF in a SELECT of its own")),
-        (name, _) => match Function::named(name) {
-            Some(function) => known(function, arguments),
-            None if is_known_to_mysql(name) => {
-                Err(unsupported(&format!("the function {name}"), "compute it in the application"))
-            }
-            None => Err(SqlError::UnknownFunction(name.to_owned())),
-        },
-    }
 }

@@ -1,14 +1,13 @@
 //! Operands of relational expressions: literals, columns, parentheses, CASE, and what begins with a word.
 
 use super::Parser;
-use super::expression::{boxed, plain};
-use super::function::today;
-use crate::environment::SessionFunction;
+use super::expression::{boxed, operand, plain};
 use crate::error::SqlError;
 use crate::expression::{CastType, Expression, Leaf};
+use crate::parse::call::without_parentheses;
 use crate::parse::convert::{RESERVED, integer_or_decimal};
 use crate::parse::tokens::{Kind, Symbol, Token};
-use crate::parse::{literal, unsupported};
+use crate::parse::{hex, literal, unsupported};
 use crate::relational::ast::{RelExpr, RelLeaf};
 use crate::value::Value;
 
@@ -20,7 +19,7 @@ impl Parser<'_, '_> {
             Kind::String => Expression::text(self.reader.string()?),
             Kind::Number => {
                 self.reader.next();
-                constant(integer_or_decimal(token.text(text)))
+                constant(integer_or_decimal(token.text(text))?)
             }
             Kind::Hex => {
                 self.reader.next();
@@ -117,13 +116,11 @@ impl Parser<'_, '_> {
                 self.reader.next();
                 self.function(&upper)
             }
-            "CURRENT_USER" => now(self, plain(Leaf::Session(SessionFunction::CurrentUser))),
-            "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" => now(self, plain(Leaf::Now(0))),
-            "UTC_TIMESTAMP" => now(self, plain(Leaf::UtcNow(0))),
-            "CURRENT_DATE" => now(self, today(Leaf::Now(0))),
-            "UTC_DATE" => now(self, today(Leaf::UtcNow(0))),
             word if RESERVED.contains(&word) => Err(self.reader.error("expected an expression")),
-            _ => self.column(),
+            word => match without_parentheses(word) {
+                Some(function) => now(self, function),
+                None => self.column(),
+            },
         }
     }
 
@@ -147,27 +144,27 @@ impl Parser<'_, '_> {
             | Kind::Symbol(_) => return Err(self.reader.error("expected a string")),
         };
         self.reader.next();
-        match introducer {
-            "_BINARY" => Ok(Expression::Constant(Value::Bytes(bytes.into()))),
-            _ if std::str::from_utf8(&bytes).is_ok() => Ok(Expression::Constant(Value::Text(bytes.into()))),
-            _ => Err(unsupported(&format!("the introducer {introducer}"), "write the text in utf8mb4")),
-        }
+        Ok(match literal::introduced(introducer, bytes.into())? {
+            // Behind an introducer bytes are no number, which a constant of bytes would be taken for.
+            bytes @ Value::Bytes(_) => Expression::Cast(boxed(Expression::Constant(bytes)), CastType::Binary(None)),
+            text => Expression::Constant(text),
+        })
     }
 
     pub(super) fn case(&mut self) -> Result<RelExpr, SqlError> {
         self.reader.next();
-        let operand = if self.reader.sees(&["WHEN"]) { None } else { Some(boxed(self.expression()?)) };
+        let compared = if self.reader.sees(&["WHEN"]) { None } else { Some(operand(self.expression()?)) };
         let mut branches = Vec::new();
         while self.reader.take(&["WHEN"]) {
-            let when = self.expression()?;
+            let when = operand(self.expression()?);
             self.reader.expect(&["THEN"])?;
             branches.push((when, self.expression()?));
         }
         if branches.is_empty() {
             return Err(self.reader.error("expected WHEN"));
         }
-        let otherwise = if self.reader.take(&["ELSE"]) { Some(boxed(self.expression()?)) } else { None };
+        let otherwise = if self.reader.take(&["ELSE"]) { Some(self.expression()?) } else { None };
         self.reader.expect(&["END"])?;
-        Ok(Expression::Case { operand, branches, otherwise })
+        Ok(hex::case(compared, branches, otherwise))
     }
 }
