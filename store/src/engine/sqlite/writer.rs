@@ -273,6 +273,7 @@ impl WriteSide {
 
     /// Writes calls in one transaction, or each in one of its own behind an error that one of them may be the cause of.
     fn write(&mut self, calls: Vec<Put>) {
+        self.pulse.begins();
         let result = self.transaction(|sqlite, texts| {
             apply(sqlite, texts, calls.iter().map(|call| (call.epoch, call.groups.as_slice())))
         });
