@@ -407,7 +407,12 @@ fn select_of_either_kind(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
         (Err(error), None)
         | (Err(error @ SqlError::Relational(RelationalError::NoAlias)), Some(_))
         | (
-            Err(error @ (SqlError::Syntax { .. } | SqlError::Unsupported { .. } | SqlError::IllegalDouble(_))),
+            Err(
+                error @ (SqlError::Syntax { .. }
+                | SqlError::Unsupported { .. }
+                | SqlError::IllegalDouble(_)
+                | SqlError::Limit { .. }),
+            ),
             Some(SqlError::Unsupported { .. }),
         ) => Err(error),
         (Err(_), Some(refusal)) => Err(refusal),
