@@ -81,8 +81,8 @@ pub trait Passing: Debug + Send + Sync {
     }
 
     /// [`Backend::expect`]
-    fn expect(&self, identity: &Identity) {
-        self.inner().expect(identity);
+    fn expect_identity(&self, identity: &Identity) {
+        self.inner().expect_identity(identity);
     }
 
     /// [`Backend::dialect`]
@@ -121,8 +121,8 @@ impl<T: Passing> Backend for T {
         Passing::latest_at_once(self, table, key)
     }
 
-    fn expect(&self, identity: &Identity) {
-        Passing::expect(self, identity);
+    fn expect_identity(&self, identity: &Identity) {
+        Passing::expect_identity(self, identity);
     }
 
     fn dialect(&self) -> Option<&'static Dialect> {
