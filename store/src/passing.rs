@@ -80,7 +80,7 @@ pub trait Passing: Debug + Send + Sync {
         self.reach()?.identity().await
     }
 
-    /// [`Backend::expect`]
+    /// [`Backend::expect_identity`]
     fn expect_identity(&self, identity: &Identity) {
         self.inner().expect_identity(identity);
     }
