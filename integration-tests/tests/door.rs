@@ -19,6 +19,7 @@ const COM_PROCESS_KILL: u8 = 0x0c;
 const COM_CHANGE_USER: u8 = 0x11;
 const COM_STMT_PREPARE: u8 = 0x16;
 const COM_STMT_EXECUTE: u8 = 0x17;
+const COM_STMT_RESET: u8 = 0x1a;
 const COM_STMT_FETCH: u8 = 0x1c;
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -175,6 +176,33 @@ async fn a_table_is_fetched_in_parts_while_other_statements_run() {
         client::run(&mut conn, &format!("KILL QUERY {id}")).await;
     }
     assert_eq!(fetched, [1000, 1000, 500]);
+}
+
+#[tokio::test]
+async fn open_cursors_hold_no_more_together_than_a_statement_may() {
+    let proxy = Deployment::configured("[limits]\ncollect_bytes = \"1MiB\"\n").start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    client::run(&mut conn, client::TRIPS).await;
+    let body = format!("\"{}\"", "x".repeat(600 << 10));
+    client::put(&mut conn, &client::triple("a", "BASE", 1), &body).await.unwrap();
+    let mut raw = Raw::login(proxy.mysql(), LIMIT).unwrap();
+    for _ in 0..2 {
+        raw.command(COM_STMT_PREPARE, b"SELECT body FROM trips").unwrap();
+        raw.read_packet().unwrap();
+        until_end(&mut raw);
+    }
+    let open = |raw: &mut Raw, id: u8| {
+        raw.command(COM_STMT_EXECUTE, &[id, 0, 0, 0, 1, 1, 0, 0, 0]).unwrap();
+        raw.read_packet().unwrap()
+    };
+    assert_eq!(open(&mut raw, 1), [1]);
+    until_end(&mut raw);
+    let refused = open(&mut raw, 2);
+    assert_eq!((refused[0], u16::from_le_bytes([refused[1], refused[2]])), (0xff, 1104));
+    raw.command(COM_STMT_RESET, &[1, 0, 0, 0]).unwrap();
+    assert_eq!(raw.read_packet().unwrap()[0], 0);
+    assert_eq!(open(&mut raw, 2), [1], "the first one is closed");
+    until_end(&mut raw);
 }
 
 #[test]

@@ -94,7 +94,7 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
 
     /// It has been checked who it is. What answers under its address from now on is used only if it is that one: another
     /// store may be there when it comes back. An engine that stays open as long as it is used needs not look.
-    fn expect(&self, _identity: &Identity) {}
+    fn expect_identity(&self, _identity: &Identity) {}
 
     /// The epoch of the log heads and the shards this store says it owns, from one snapshot.
     async fn shards(&self) -> Result<(Epoch, Vec<ShardState>), StoreError>;

@@ -17,6 +17,6 @@ pub use backend::{
     ANSWER_BYTES, AtOnce, Backend, Erased, FORMAT, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutMode,
     PutOutcome, RowPage, ShardState, Timeouts,
 };
-pub use engine::{Engines, memory, sqlite};
+pub use engine::{Engines, memory, now_micros, sqlite};
 pub use error::{Reason, StoreError};
 pub use passing::Passing;

@@ -80,9 +80,9 @@ pub trait Passing: Debug + Send + Sync {
         self.reach()?.identity().await
     }
 
-    /// [`Backend::expect`]
-    fn expect(&self, identity: &Identity) {
-        self.inner().expect(identity);
+    /// [`Backend::expect_identity`]
+    fn expect_identity(&self, identity: &Identity) {
+        self.inner().expect_identity(identity);
     }
 
     /// [`Backend::dialect`]
@@ -121,8 +121,8 @@ impl<T: Passing> Backend for T {
         Passing::latest_at_once(self, table, key)
     }
 
-    fn expect(&self, identity: &Identity) {
-        Passing::expect(self, identity);
+    fn expect_identity(&self, identity: &Identity) {
+        Passing::expect_identity(self, identity);
     }
 
     fn dialect(&self) -> Option<&'static Dialect> {

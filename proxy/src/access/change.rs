@@ -63,6 +63,15 @@ impl Draft<'_> {
         Ok(())
     }
 
+    /// Puts a stored account in the place of one that had another name.
+    pub(super) fn rename(&mut self, from: &AccountName, account: &Account) -> Result<(), AccessError> {
+        if let Some(stored) = self.document.accounts.iter_mut().find(|stored| stored.is_named(from)) {
+            stored.user.clone_from(&account.name.user);
+            stored.host.clone_from(&account.name.host);
+        }
+        self.put(account)
+    }
+
     /// Removes a stored account; whether there was one.
     pub(super) fn remove(&mut self, name: &AccountName) -> bool {
         let before = self.document.accounts.len();

@@ -196,8 +196,7 @@ impl Running<'_, '_> {
             match self.draft.find(&from) {
                 Some(account) if !self.draft.exists(&to) => {
                     let account = Account { host: host_of(&to)?, name: to, ..account.as_ref().clone() };
-                    self.draft.remove(&from);
-                    self.draft.put(&account)?;
+                    self.draft.rename(&from, &account)?;
                 }
                 Some(_) | None => failed.push(from),
             }

@@ -309,6 +309,5 @@ impl Session {
 
 /// Microseconds since 1970 by this machine's clock, for what needs no agreement between machines.
 fn wall_clock() -> Micros {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    Micros(cellgate_store::now_micros())
 }

@@ -314,8 +314,8 @@ impl Backend for Coalescing {
         self.backend.claim(identity, shards).await
     }
 
-    fn expect(&self, identity: &Identity) {
-        self.backend.expect(identity);
+    fn expect_identity(&self, identity: &Identity) {
+        self.backend.expect_identity(identity);
     }
 
     async fn shards(&self) -> Result<(Epoch, Vec<ShardState>), StoreError> {

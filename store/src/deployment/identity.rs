@@ -33,7 +33,7 @@ pub(super) async fn settle_identity(
     check_identity(&cluster.name, &stands, &expected)?;
     let mapped = (0..).zip(&topology.map).filter(|(_, n)| **n == entry.number).map(|(s, _)| ShardId(s)).collect();
     check_shards(&cluster.name, cluster.backend.as_ref(), &mapped, Epoch(entry.epoch)).await?;
-    cluster.backend.expect(&stands);
+    cluster.backend.expect_identity(&stands);
     Ok(stands.incarnation)
 }
 

@@ -301,7 +301,7 @@ impl Deployment {
         let mapped = topology.shards_of(cluster.number).collect();
         let epoch = topology.cluster(cluster.number).map_or(FIRST_EPOCH, |entry| entry.epoch);
         check_shards(&cluster.name, cluster.backend.as_ref(), &mapped, epoch).await?;
-        cluster.backend.expect(&found);
+        cluster.backend.expect_identity(&found);
         Ok(found.incarnation)
     }
 }

@@ -17,8 +17,9 @@ pub use open::Engines;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The machine's clock: microseconds since 1970, UTC. Only engines whose log head lives in this process use it.
-pub(crate) fn now_micros() -> i64 {
+/// The machine's clock: microseconds since 1970, UTC. For engines whose log head lives in this process, and for what
+/// needs no agreement between machines.
+pub fn now_micros() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

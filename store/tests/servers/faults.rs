@@ -180,7 +180,7 @@ pub async fn another_store_under_the_address_is_not_used(store: Store) {
     let others = [Identity { deployment: "f".repeat(32), ..identity() }, Identity { incarnation: 2, ..identity() }];
     for other in others {
         let proxy = store.proxy(None, SHORT);
-        proxy.expect(&other);
+        proxy.expect_identity(&other);
         let error = proxy.put(EPOCH, std::slice::from_ref(&group)).await.unwrap_err();
         assert!(matches!(error, StoreError::Unavailable { reason: Reason::Connect, .. }), "{error:?}");
         assert!(error.to_string().contains("the store at this address is cluster 5 of deployment 0123"), "{error}");
@@ -188,7 +188,7 @@ pub async fn another_store_under_the_address_is_not_used(store: Store) {
     }
     assert!(store.log().await.is_empty());
     let proxy = store.proxy(None, SHORT);
-    proxy.expect(&identity());
+    proxy.expect_identity(&identity());
     assert!(all_new(&proxy.put(EPOCH, &[group]).await.unwrap()[0]));
 }
 

@@ -362,6 +362,7 @@ async fn what_a_newer_version_wrote_of_accounts_is_kept() {
     let newer = proxy(&meta).await;
     run(&newer, "GRANT INSERT ON shop.* TO app").await;
     run(&newer, "ALTER USER app IDENTIFIED BY 'x'").await;
+    run(&newer, "RENAME USER app TO late").await;
     let written = meta.text();
     assert!(written.contains("INSERT"), "{written}");
     for (field, times) in [("\"a\":[1]", 1), ("\"b\":2", 2), ("\"c\":3", 1)] {

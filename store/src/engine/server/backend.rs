@@ -192,8 +192,8 @@ impl<D: Driver> Backend for Server<D> {
         self.identity().await?.ok_or_else(|| corrupt("the identity that was just written is not there"))
     }
 
-    fn expect(&self, identity: &Identity) {
-        self.core.sessions.expect(identity);
+    fn expect_identity(&self, identity: &Identity) {
+        self.core.sessions.expect_identity(identity);
     }
 
     async fn shards(&self) -> Result<(Epoch, Vec<ShardState>), StoreError> {

@@ -42,7 +42,7 @@ impl<M: Driver> Sessions<M> {
     }
 
     /// It has been checked whose the server is: sessions of another one are not used from now on.
-    pub(crate) fn expect(&self, identity: &Identity) {
+    pub(crate) fn expect_identity(&self, identity: &Identity) {
         // It stands as long as this process.
         let _ = self.expected.set(identity.clone());
     }
