@@ -5,8 +5,6 @@ mod condition;
 mod delete;
 mod insert;
 mod keys;
-#[cfg(test)]
-mod lowering;
 mod request;
 mod resolved;
 pub(crate) mod scope;

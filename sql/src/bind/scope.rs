@@ -11,7 +11,6 @@ use crate::environment::Environment;
 use crate::error::SqlError;
 use crate::expression::{CastType, Comparison, Expression, Function, Leaf, Operator, Scope, Slot, Type, text_of, time};
 use crate::parse::{Expr, unsupported};
-use crate::shape::content;
 use crate::value::{ColumnType, Value};
 use crate::zone::TimeZone;
 
@@ -131,7 +130,7 @@ impl<'a> Session<'a> {
                 }
                 let mut bytes = 0;
                 node.visit(&mut |n| {
-                    bytes += n.constant().map_or(0, content);
+                    bytes += n.constant().map_or(0, Value::content_bytes);
                     true
                 });
                 if bytes > FOLD_BYTES {

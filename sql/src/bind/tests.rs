@@ -1,5 +1,7 @@
 //! Statements bound, and run over cells.
 
+mod lowering;
+
 use cellgate_schemaless::{
     Cell, ColumnFilter, Direction, Erasure, LatestKey, NewCell, RefKey, RefRange, Request, RowKey, RowSet, ShardId,
     Version,
