@@ -21,3 +21,8 @@ SELECT row_key, body FROM trips WHERE row_key = 'it\'s';
 SELECT row_key, body FROM trips WHERE row_key = 'back\\slash';
 SELECT body FROM trips WHERE row_key = X'6B6579' AND column_key = 'BASE' AND ref_key = 1;
 SELECT COUNT(*) FROM trips WHERE row_key IN ('Key', 'kEy', ' key', 'key  ');
+
+-- An aggregate where there are no groups.
+SELECT COUNT(*) FROM trips WHERE COUNT(*) > 1;
+SELECT COUNT(*) FROM trips GROUP BY COUNT(*);
+SELECT MAX(COUNT(*)) FROM trips;

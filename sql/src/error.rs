@@ -234,6 +234,11 @@ pub enum SqlError {
 }
 
 impl SqlError {
+    /// A refusal of `what`, with what to write instead.
+    pub(crate) fn unsupported(what: &str, instead: &str) -> Self {
+        Self::Unsupported { what: what.into(), instead: instead.into() }
+    }
+
     /// The class of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {

@@ -12,7 +12,8 @@ mod environment;
 mod error;
 mod expression;
 mod filter;
-pub mod fuzz;
+#[cfg(test)]
+mod fuzz;
 mod mask;
 mod parse;
 pub mod relational;

@@ -268,16 +268,7 @@ impl Shaping {
 
 /// About how many bytes a row takes.
 pub(crate) fn size(row: &[Value]) -> usize {
-    row.iter().map(|v| std::mem::size_of::<Value>() + content(v)).sum()
-}
-
-/// How many bytes a value has beside its place in a row.
-pub(crate) fn content(value: &Value) -> usize {
-    match value {
-        Value::Text(b) | Value::Bytes(b) | Value::Json(b) => b.len(),
-        Value::Decimal(text) => text.len(),
-        Value::Null | Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::DateTime(_) => 0,
-    }
+    row.iter().map(|v| std::mem::size_of::<Value>() + v.content_bytes()).sum()
 }
 
 /// What is collected so far.

@@ -107,4 +107,13 @@ impl Value {
     pub fn text(&self) -> Option<Bytes> {
         text_of(self)
     }
+
+    /// How many bytes it has beside its place in a row.
+    pub(crate) fn content_bytes(&self) -> usize {
+        match self {
+            Self::Text(b) | Self::Bytes(b) | Self::Json(b) => b.len(),
+            Self::Decimal(text) => text.len(),
+            Self::Null | Self::Int(_) | Self::UInt(_) | Self::Double(_) | Self::DateTime(_) => 0,
+        }
+    }
 }

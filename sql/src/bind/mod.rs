@@ -6,8 +6,6 @@ mod delete;
 mod insert;
 pub(crate) mod interned;
 mod keys;
-#[cfg(test)]
-mod lowering;
 mod request;
 mod resolved;
 pub(crate) mod scope;

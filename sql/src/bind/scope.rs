@@ -11,7 +11,6 @@ use crate::environment::Environment;
 use crate::error::SqlError;
 use crate::expression::{CastType, Comparison, Expression, Function, Leaf, Operator, Scope, Slot, Type, text_of, time};
 use crate::parse::{Expr, unsupported};
-use crate::shape::content;
 use crate::value::{ColumnType, Value};
 use crate::zone::TimeZone;
 
@@ -131,7 +130,7 @@ impl<'a> Session<'a> {
                 }
                 let mut bytes = 0;
                 node.visit(&mut |n| {
-                    bytes += n.constant().map_or(0, content);
+                    bytes += n.constant().map_or(0, Value::content_bytes);
                     true
                 });
                 if bytes > FOLD_BYTES {
@@ -253,29 +252,28 @@ impl Scope<Slot> for NoRow<'_> {
 type Bexpr = Expression<Slot>;
 
 /// Makes comparisons with key columns compare bytes: the number 5 is the key `5`. Innermost first, so that a comparison
-/// within a comparison is one too.
+/// within a comparison is one too. Nothing but constants and columns is copied, or trees would grow with their depth.
 fn compare_as_keys(expression: &Bexpr, keys: &[Slot]) -> Result<Bexpr, SqlError> {
     let keyed = |e: &Bexpr| compare_as_keys(e, keys);
-    let all = |list: &[Bexpr]| list.iter().map(keyed).collect::<Result<Vec<_>, _>>();
     expression.map(
         &mut |node| {
-            Ok(match node {
-                Expression::Chain(first, rest) => Some(chain_as_keys(first, rest, keys)?),
+            Ok(Some(match node {
+                Expression::Chain(first, rest) => chain_as_keys(first, rest, keys)?,
                 Expression::In { operand, list, negated } => {
-                    Some(in_as_keys(keyed(operand)?, all(list)?, *negated, keys))
+                    let list = list.iter().map(keyed).collect::<Result<_, _>>()?;
+                    in_as_keys(keyed(operand)?, list, *negated, keys)?
                 }
                 Expression::Between { operand, low, high, negated } => {
-                    Some(between_as_keys(keyed(operand)?, [keyed(low)?, keyed(high)?], *negated, keys))
+                    between_as_keys(keyed(operand)?, [keyed(low)?, keyed(high)?], *negated, keys)?
                 }
                 Expression::Case { operand: Some(operand), branches, otherwise } => {
-                    let operand = keyed(operand)?;
                     let branches = branches.iter().map(|(when, then)| Ok((keyed(when)?, keyed(then)?)));
-                    let branches = branches.collect::<Result<Vec<_>, SqlError>>()?;
+                    let branches = branches.collect::<Result<_, SqlError>>()?;
                     let otherwise = otherwise.as_deref().map(keyed).transpose()?;
-                    Some(case_as_keys(operand, branches, otherwise, keys))
+                    case_as_keys(keyed(operand)?, branches, otherwise, keys)?
                 }
-                _ => None,
-            })
+                _ => return Ok(None),
+            }))
         },
         &mut |slot| Ok(Expression::Leaf(*slot)),
     )
@@ -284,14 +282,19 @@ fn compare_as_keys(expression: &Bexpr, keys: &[Slot]) -> Result<Bexpr, SqlError>
 fn chain_as_keys(first: &Bexpr, rest: &[(Operator, Bexpr)], keys: &[Slot]) -> Result<Bexpr, SqlError> {
     let mut left = compare_as_keys(first, keys)?;
     let mut chain = Vec::with_capacity(rest.len());
+    let mut nested = false;
     for (op, right) in rest {
         let mut right = compare_as_keys(right, keys)?;
         if matches!(op, Operator::Compare(_) | Operator::NullSafeEqual) {
             if chain.is_empty() {
-                (left, right) = (pair(&right, &left, keys), pair(&left, &right, keys));
+                (left, right) = both(left, right, keys);
             } else if holds_key(&right, keys) {
-                // What the chain makes so far is compared with a key.
-                left = pair(&right, &Expression::Chain(Box::new(left), std::mem::take(&mut chain)), keys);
+                // What the chain makes so far is compared with a key. Again and again it would nest without bound.
+                if nested {
+                    return Err(unsupported("a chain of comparisons with several keys", "join them with AND"));
+                }
+                nested = true;
+                left = pair(&right, Expression::Chain(Box::new(left), std::mem::take(&mut chain)), keys);
             }
         }
         chain.push((*op, right));
@@ -299,41 +302,106 @@ fn chain_as_keys(first: &Bexpr, rest: &[(Operator, Bexpr)], keys: &[Slot]) -> Re
     Ok(Expression::Chain(Box::new(left), chain))
 }
 
-fn in_as_keys(operand: Bexpr, list: Vec<Bexpr>, negated: bool, keys: &[Slot]) -> Bexpr {
-    if holds_key(&operand, keys) || !list.iter().any(|e| holds_key(e, keys)) {
-        let list = list.iter().map(|e| pair(&operand, e, keys)).collect();
-        return Expression::In { operand: Box::new(operand), list, negated };
-    }
-    // What is compared with each key is another form of the operand.
-    let any = Expression::Or(list.into_iter().map(|e| compared(Comparison::Equal, &operand, e, keys)).collect());
-    if negated { Expression::Not(Box::new(any)) } else { any }
+fn in_as_keys(operand: Bexpr, list: Vec<Bexpr>, negated: bool, keys: &[Slot]) -> Result<Bexpr, SqlError> {
+    Ok(match against(operand, list.iter(), keys)? {
+        Against::Each(operand) => {
+            let any = list.into_iter().map(|e| compared(Comparison::Equal, &operand, e, keys)).collect();
+            not_if(negated, Expression::Or(any))
+        }
+        Against::All(operand) => {
+            let list = list.into_iter().map(|e| pair(&operand, e, keys)).collect();
+            Expression::In { operand: Box::new(operand), list, negated }
+        }
+    })
 }
 
-fn between_as_keys(operand: Bexpr, [low, high]: [Bexpr; 2], negated: bool, keys: &[Slot]) -> Bexpr {
-    if holds_key(&operand, keys) || !(holds_key(&low, keys) || holds_key(&high, keys)) {
-        let [low, high] = [low, high].map(|e| Box::new(pair(&operand, &e, keys)));
-        return Expression::Between { operand: Box::new(operand), low, high, negated };
-    }
-    let both = Expression::And(vec![
-        compared(Comparison::GreaterEqual, &operand, low, keys),
-        compared(Comparison::LessEqual, &operand, high, keys),
-    ]);
-    if negated { Expression::Not(Box::new(both)) } else { both }
+fn between_as_keys(operand: Bexpr, [low, high]: [Bexpr; 2], negated: bool, keys: &[Slot]) -> Result<Bexpr, SqlError> {
+    Ok(match against(operand, [&low, &high].into_iter(), keys)? {
+        Against::Each(operand) => {
+            let low = compared(Comparison::GreaterEqual, &operand, low, keys);
+            let high = compared(Comparison::LessEqual, &operand, high, keys);
+            not_if(negated, Expression::And(vec![low, high]))
+        }
+        Against::All(operand) => {
+            let [low, high] = [low, high].map(|e| Box::new(pair(&operand, e, keys)));
+            Expression::Between { operand: Box::new(operand), low, high, negated }
+        }
+    })
 }
 
-fn case_as_keys(operand: Bexpr, branches: Vec<(Bexpr, Bexpr)>, otherwise: Option<Bexpr>, keys: &[Slot]) -> Bexpr {
+fn case_as_keys(
+    operand: Bexpr,
+    branches: Vec<(Bexpr, Bexpr)>,
+    otherwise: Option<Bexpr>,
+    keys: &[Slot],
+) -> Result<Bexpr, SqlError> {
+    let against = against(operand, branches.iter().map(|(when, _)| when), keys)?;
     let otherwise = otherwise.map(Box::new);
-    if holds_key(&operand, keys) || !branches.iter().any(|(when, _)| holds_key(when, keys)) {
-        let branches = branches.into_iter().map(|(when, then)| (pair(&operand, &when, keys), then)).collect();
-        return Expression::Case { operand: Some(Box::new(operand)), branches, otherwise };
+    Ok(match against {
+        Against::Each(operand) => {
+            let branches = branches.into_iter();
+            let branches = branches.map(|(when, then)| (compared(Comparison::Equal, &operand, when, keys), then));
+            Expression::Case { operand: None, branches: branches.collect(), otherwise }
+        }
+        Against::All(operand) => {
+            let branches = branches.into_iter().map(|(when, then)| (pair(&operand, when, keys), then)).collect();
+            Expression::Case { operand: Some(Box::new(operand)), branches, otherwise }
+        }
+    })
+}
+
+/// How an operand is compared with several others.
+enum Against {
+    /// In one form with all of them.
+    All(Bexpr),
+    /// With each in a form of its own: as a key with keys, as it is with others.
+    Each(Bexpr),
+}
+
+/// How `operand` is compared with `others`.
+///
+/// # Errors
+/// What would have to be copied for each.
+fn against<'a>(
+    operand: Bexpr,
+    others: impl Iterator<Item = &'a Bexpr> + Clone,
+    keys: &[Slot],
+) -> Result<Against, SqlError> {
+    let Some(key) = others.clone().find(|e| holds_key(e, keys)).filter(|_| !holds_key(&operand, keys)) else {
+        return Ok(Against::All(operand));
+    };
+    if others.clone().all(|e| holds_key(e, keys)) {
+        return Ok(Against::All(pair(key, operand, keys)));
     }
-    let branches = branches.into_iter().map(|(when, then)| (compared(Comparison::Equal, &operand, when, keys), then));
-    Expression::Case { operand: None, branches: branches.collect(), otherwise }
+    let is_plain = |e: &Bexpr| matches!(e, Expression::Constant(_) | Expression::Leaf(_));
+    match &operand {
+        e if is_plain(e) => Ok(Against::Each(operand)),
+        Expression::Tuple(all) if all.iter().all(is_plain) => Ok(Against::Each(operand)),
+        _ => Err(unsupported("a computed value compared with keys and with other values", "compare them one by one")),
+    }
 }
 
 fn compared(comparison: Comparison, left: &Bexpr, right: Bexpr, keys: &[Slot]) -> Bexpr {
-    let (left, right) = (pair(&right, left, keys), pair(left, &right, keys));
+    let (left, right) = both(left.clone(), right, keys);
     Expression::Chain(Box::new(left), vec![(Operator::Compare(comparison), right)])
+}
+
+fn not_if(negated: bool, expression: Bexpr) -> Bexpr {
+    if negated { Expression::Not(Box::new(expression)) } else { expression }
+}
+
+/// Both sides of a comparison as they must be to compare with each other.
+fn both(left: Bexpr, right: Bexpr, keys: &[Slot]) -> (Bexpr, Bexpr) {
+    match (holds_key(&left, keys), holds_key(&right, keys)) {
+        (false, false) => (left, right),
+        (true, false) => {
+            let right = pair(&left, right, keys);
+            (left, right)
+        }
+        (false, true) => (pair(&right, left, keys), right),
+        // Keys of one tuple may be compared with values of the other.
+        (true, true) => (pair(&right, left.clone(), keys), pair(&left, right, keys)),
+    }
 }
 
 /// Whether it is a key, or a tuple with one.
@@ -346,20 +414,20 @@ fn holds_key(expression: &Bexpr, keys: &[Slot]) -> bool {
 }
 
 /// `value` as it must be to compare with `key`, element by element if both are tuples.
-fn pair(key: &Bexpr, value: &Bexpr, keys: &[Slot]) -> Bexpr {
+fn pair(key: &Bexpr, value: Bexpr, keys: &[Slot]) -> Bexpr {
     match (key, value) {
         (Expression::Tuple(keys_), Expression::Tuple(values)) if keys_.len() == values.len() => {
             Expression::Tuple(keys_.iter().zip(values).map(|(k, v)| pair(k, v, keys)).collect())
         }
         (Expression::Leaf(slot), value) if keys.contains(slot) => match value {
-            Expression::Constant(Value::Null | Value::Text(_) | Value::Bytes(_)) => value.clone(),
-            Expression::Constant(constant) => match text_of(constant) {
+            Expression::Constant(Value::Null | Value::Text(_) | Value::Bytes(_)) => value,
+            Expression::Constant(constant) => match text_of(&constant) {
                 Some(text) => Expression::text(text),
                 None => Expression::Constant(Value::Null),
             },
-            Expression::Leaf(slot) if keys.contains(slot) => value.clone(),
-            other => Expression::Cast(Box::new(other.clone()), CastType::Char(None)),
+            Expression::Leaf(slot) if keys.contains(&slot) => value,
+            other => Expression::Cast(Box::new(other), CastType::Char(None)),
         },
-        (_, value) => value.clone(),
+        (_, value) => value,
     }
 }

@@ -16,6 +16,7 @@ use crate::error::SqlError;
 use crate::expression::number::Number;
 use crate::expression::{Aggregate, Expression, Leaf, Slot, Type};
 use crate::parse::{Expr, unsupported};
+use crate::relational::RelationalError;
 use crate::shape::{AggregateSpec, Bounds, Grouping, Input, Plan, Shape};
 use crate::value::{ColumnMeta, ColumnType, Value};
 
@@ -180,7 +181,7 @@ pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlEr
     };
     let mut condition = select.condition.as_ref().map(|e| bound(e, "where clause")).transpose()?;
     if condition.as_ref().is_some_and(Expression::has_aggregate) {
-        return Err(unsupported("an aggregate in WHERE", "use HAVING"));
+        return Err(SqlError::Relational(RelationalError::GroupFunction));
     }
     let aggregated = resolved.aggregated();
     let parts = if aggregated {
@@ -296,7 +297,7 @@ pub(super) fn refuse_calls(select: &Select) -> Result<(), SqlError> {
 /// A column that is no key is refused or, if it may be that of `any` row, aggregated as such.
 fn group(parts: Parts, keys: Vec<Expression<Slot>>, view: Option<&View>, any: bool) -> Result<Parts, SqlError> {
     if keys.iter().any(Expression::has_aggregate) {
-        return Err(unsupported("an aggregate in GROUP BY", "group by columns"));
+        return Err(SqlError::Relational(RelationalError::GroupFunction));
     }
     let aggregates: RefCell<Interned<AggregateSpec>> = RefCell::default();
     let place_of = |spec| Expression::Leaf(Slot(keys.len() + aggregates.borrow_mut().place(spec)));

@@ -13,7 +13,6 @@ use super::text::{
 use super::time_functions::{convert_tz, from_unix_time, time_add, time_text, unix_timestamp};
 use super::{Expression, Scope, compare, json};
 use crate::error::SqlError;
-use crate::shape::content;
 use crate::value::Value;
 
 /// Calls a function. Arguments that are not needed are not evaluated.
@@ -49,7 +48,7 @@ pub(super) fn call<L>(
 /// # Errors
 /// [`SqlError::ResultTooLong`].
 pub(super) fn bounded(function: &str, value: &Value, longest: usize) -> Result<usize, SqlError> {
-    let bytes = content(value);
+    let bytes = value.content_bytes();
     within(function, bytes, longest)?;
     Ok(bytes)
 }

@@ -1,7 +1,7 @@
 //! CAST: a value as another type's.
 
 use super::evaluate::{column_text, text_of, whole};
-use super::number::{Number, decimal_text, double_text};
+use super::number::{Number, decimal_text, double_text, wrapping_u64};
 use super::text::first_letters;
 use super::time_functions::time_of;
 use super::{CastType, documents, json, time};
@@ -44,20 +44,7 @@ pub(super) fn cast(value: Value, ty: CastType) -> Result<Value, SqlError> {
                 }
             })
         }
-        CastType::Unsigned => {
-            let n = integer();
-            Value::UInt(match (u64::try_from(n), i64::try_from(n)) {
-                (Ok(n), _) => n,
-                (Err(_), Ok(n)) => n.cast_unsigned(),
-                (Err(_), Err(_)) => {
-                    if n < 0 {
-                        i64::MIN.cast_unsigned()
-                    } else {
-                        u64::MAX
-                    }
-                }
-            })
-        }
+        CastType::Unsigned => Value::UInt(wrapping_u64(integer())),
         CastType::Decimal { precision, scale } => to_decimal(number(), precision, scale),
         CastType::Double => Value::Double(number().as_f64()),
         CastType::DateTime(digits) => {

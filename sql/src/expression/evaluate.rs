@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::cast::{cast, truncated};
 use super::compare::Compared;
-use super::number::{Arithmetic, Number, double_text, out_of_range};
+use super::number::{Arithmetic, Number, double_text, out_of_range, wrapping_u64};
 use super::text::Letters;
 use super::{CastType, Comparison, Expression, Operator, Test, call, compare, documents, json, like, text, time};
 use crate::error::SqlError;
@@ -203,18 +203,7 @@ fn bits(value: &Value) -> Option<u64> {
             whole(value)
         }
     };
-    // Negative numbers are their two's complement; what is beyond saturates, as in MySQL.
-    Some(match (u64::try_from(n), i64::try_from(n)) {
-        (Ok(n), _) => n,
-        (Err(_), Ok(n)) => n.cast_unsigned(),
-        (Err(_), Err(_)) => {
-            if n < 0 {
-                i64::MIN.cast_unsigned()
-            } else {
-                u64::MAX
-            }
-        }
-    })
+    Some(wrapping_u64(n))
 }
 
 fn chain<L>(

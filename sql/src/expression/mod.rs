@@ -22,6 +22,7 @@ mod types;
 pub(crate) use compare::{compare, sort_order};
 pub(crate) use evaluate::{Scope, VALUE_BYTES, column_text, text_of, truth};
 pub(crate) use functions::Function;
+pub(crate) use text::hex_bytes;
 pub(crate) use types::{Type, aggregate as aggregate_type};
 
 use crate::environment::{SessionCall, SessionFunction};

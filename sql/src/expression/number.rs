@@ -41,6 +41,17 @@ pub(crate) enum Arithmetic {
     Modulo,
 }
 
+/// An integer as MySQL's operators of bits and CAST AS UNSIGNED take it: negative ones are their two's complement, and what
+/// is beyond BIGINT saturates.
+pub(super) fn wrapping_u64(n: i128) -> u64 {
+    match (u64::try_from(n), i64::try_from(n)) {
+        (Ok(n), _) => n,
+        (Err(_), Ok(n)) => n.cast_unsigned(),
+        (Err(_), Err(_)) if n < 0 => i64::MIN.cast_unsigned(),
+        (Err(_), Err(_)) => u64::MAX,
+    }
+}
+
 impl Number {
     /// An integer.
     pub fn int(n: impl Into<i128>) -> Self {
@@ -432,6 +443,15 @@ mod tests {
 
     fn calculate(a: &str, op: Arithmetic, b: &str) -> Option<String> {
         Number::parse(a.as_bytes()).apply(op, Number::parse(b.as_bytes())).ok().flatten().map(text)
+    }
+
+    #[test]
+    fn an_integer_wraps_and_then_saturates() {
+        for (n, taken) in
+            [(5, 5), (-1, u64::MAX), (i128::from(i64::MIN), 1 << 63), (-(1 << 70), 1 << 63), (1 << 70, u64::MAX)]
+        {
+            assert_eq!(wrapping_u64(n), taken, "{n}");
+        }
     }
 
     #[test]

@@ -168,9 +168,22 @@ pub(super) fn quote(text: &[u8]) -> Value {
     column_text(&out.into())
 }
 
+/// The bytes hexadecimal digits stand for; an odd number of them gets a leading zero.
+pub(crate) fn hex_bytes(digits: &str) -> Vec<u8> {
+    let nibbles: Vec<u8> =
+        digits.bytes().filter_map(|b| (b as char).to_digit(16)).filter_map(|d| u8::try_from(d).ok()).collect();
+    let odd = nibbles.len() % 2;
+    let mut bytes = Vec::with_capacity(nibbles.len().div_ceil(2));
+    if odd == 1 {
+        bytes.extend(nibbles.first());
+    }
+    bytes.extend(nibbles.get(odd..).unwrap_or(&[]).chunks_exact(2).map(|p| p.iter().fold(0, |b, n| (b << 4) | n)));
+    bytes
+}
+
 pub(super) fn unhex(text: &[u8]) -> Value {
     match std::str::from_utf8(text) {
-        Ok(t) if t.bytes().all(|b| b.is_ascii_hexdigit()) => Value::Bytes(crate::parse::literal::hex_bytes(t).into()),
+        Ok(t) if t.bytes().all(|b| b.is_ascii_hexdigit()) => Value::Bytes(hex_bytes(t).into()),
         Ok(_) | Err(_) => Value::Null,
     }
 }

@@ -7,7 +7,6 @@ use super::number::{Arithmetic, Number, decimal_text};
 use super::text::text_value;
 use super::time;
 use crate::error::SqlError;
-use crate::parse::unsupported;
 use crate::value::Value;
 use crate::zone::{Clock, TimeZone};
 
@@ -88,7 +87,7 @@ fn zone(value: &Value) -> Result<Option<Clock<'_>>, SqlError> {
     let Some(text) = text_of(value) else { return Ok(None) };
     match TimeZone::named(&String::from_utf8_lossy(&text)) {
         Some(TimeZone::Offset(ahead)) => Ok(Some(Clock::Offset(ahead))),
-        Some(TimeZone::Place(_)) | None => Err(unsupported(
+        Some(TimeZone::Place(_)) | None => Err(SqlError::unsupported(
             "CONVERT_TZ with a zone by name that comes out of a row",
             "write the name as a constant or a parameter, or keep offsets like '+02:00' in the rows",
         )),

@@ -9,6 +9,7 @@ use crate::account::{
     TlsNeed, USER_CHARS,
 };
 use crate::error::SqlError;
+use crate::expression::hex_bytes;
 
 /// Most accounts one statement may name.
 const ACCOUNTS: usize = 1000;
@@ -183,7 +184,7 @@ fn native_hash(written: &str) -> Result<Credential, SqlError> {
         return Ok(Credential::Password(Password::new(String::new())));
     }
     let digits = written.strip_prefix('*').filter(|d| d.len() == 40 && d.bytes().all(|b| b.is_ascii_hexdigit()));
-    let hash = digits.and_then(|digits| literal::hex_bytes(digits).try_into().ok());
+    let hash = digits.and_then(|digits| hex_bytes(digits).try_into().ok());
     hash.map(Credential::NativeHash).ok_or(SqlError::PasswordHash)
 }
 

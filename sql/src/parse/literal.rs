@@ -8,6 +8,7 @@ use super::refuse::unsupported;
 use super::tokens::{Kind, Token};
 use crate::environment::SqlMode;
 use crate::error::SqlError;
+use crate::expression::hex_bytes;
 use crate::value::Value;
 
 /// The name in a quoted or unquoted identifier token.
@@ -88,19 +89,6 @@ pub(crate) fn unescape(written: &str, mode: SqlMode) -> Cow<'_, str> {
 /// The bytes of a hexadecimal token.
 pub(crate) fn hex(token: &Token, text: &str) -> Vec<u8> {
     hex_bytes(digits(token.text(text)))
-}
-
-/// The bytes hexadecimal digits stand for; an odd number of them gets a leading zero.
-pub(crate) fn hex_bytes(digits: &str) -> Vec<u8> {
-    let nibbles: Vec<u8> =
-        digits.bytes().filter_map(|b| (b as char).to_digit(16)).filter_map(|d| u8::try_from(d).ok()).collect();
-    let odd = nibbles.len() % 2;
-    let mut bytes = Vec::with_capacity(nibbles.len().div_ceil(2));
-    if odd == 1 {
-        bytes.extend(nibbles.first());
-    }
-    bytes.extend(nibbles.get(odd..).unwrap_or(&[]).chunks_exact(2).map(|p| p.iter().fold(0, |b, n| (b << 4) | n)));
-    bytes
 }
 
 /// The bytes of a bit token: big-endian, as few as hold the digits.

@@ -3,9 +3,9 @@
 use super::reader::Reader;
 use crate::error::SqlError;
 
-/// A refusal.
+/// [`SqlError::unsupported`], which the parser is full of.
 pub(crate) fn unsupported(what: &str, instead: &str) -> SqlError {
-    SqlError::Unsupported { what: what.into(), instead: instead.into() }
+    SqlError::unsupported(what, instead)
 }
 
 /// A refusal of what would change a cell.

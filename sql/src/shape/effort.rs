@@ -39,7 +39,7 @@ impl Effort {
     fn add(&mut self, expression: &Expression<Slot>) {
         expression.visit(&mut |node| {
             match node {
-                Expression::Constant(value) => self.constants += super::content(value),
+                Expression::Constant(value) => self.constants += value.content_bytes(),
                 Expression::Leaf(_) | Expression::And(_) | Expression::Or(_) | Expression::Tuple(_) => {}
                 // A text is compared with the pattern again from each of its places.
                 Expression::Like { pattern, .. } => {

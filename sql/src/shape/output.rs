@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::group::encode;
 use super::sort::sort;
-use super::{Collected, Patience, Plan, content, size};
+use super::{Collected, Patience, Plan, size};
 use crate::error::SqlError;
 use crate::expression::{Scope, Slot, sort_order};
 use crate::value::{Row, Value};
@@ -55,7 +55,7 @@ impl Output {
         let mut bytes = 0_usize;
         for item in &plan.items {
             let value = item.evaluate(scope)?;
-            bytes = bytes.saturating_add(content(&value));
+            bytes = bytes.saturating_add(value.content_bytes());
             if bytes > plan.bounds.value {
                 return Err(SqlError::RowTooLong(plan.bounds.value));
             }

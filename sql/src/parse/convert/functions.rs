@@ -16,6 +16,7 @@ use crate::parse::hex::{self, Operand};
 use crate::parse::literal::{self, makes_json};
 use crate::parse::shown::casted;
 use crate::parse::unsupported;
+use crate::relational::RelationalError;
 
 impl Converter<'_> {
     pub(super) fn cast(&self, operand: &Sql, ty: &DataType, depth: usize) -> Result<Expr> {
@@ -142,7 +143,7 @@ impl Converter<'_> {
             return Err(SqlError::Arguments("an aggregate".into()));
         }
         if arguments.iter().any(Expression::has_aggregate) {
-            return Err(unsupported("an aggregate of an aggregate", "aggregate once"));
+            return Err(SqlError::Relational(RelationalError::GroupFunction));
         }
         Ok(Expression::Aggregate { function, distinct, arguments })
     }

@@ -19,7 +19,7 @@ use super::shown::{called, casted};
 use super::tokens::{Kind, Token, syntax};
 use crate::environment::SqlMode;
 use crate::error::SqlError;
-use crate::expression::{CastType, Expression, Function, Leaf, Test};
+use crate::expression::{CastType, Expression, Function, Leaf, Test, hex_bytes};
 use crate::value::Value;
 
 /// Converts the tree of one expression.
@@ -201,7 +201,7 @@ impl Converter<'_> {
         Ok(match value {
             SqlValue::Number(written, _) => Expression::Constant(integer_or_decimal(written)?),
             SqlValue::SingleQuotedString(text) => Expression::text(text.clone()),
-            SqlValue::HexStringLiteral(digits) => Expression::Constant(Value::Bytes(literal::hex_bytes(digits).into())),
+            SqlValue::HexStringLiteral(digits) => Expression::Constant(Value::Bytes(hex_bytes(digits).into())),
             SqlValue::Boolean(b) => Expression::Constant(Value::Int(i64::from(*b))),
             SqlValue::Null => Expression::Constant(Value::Null),
             SqlValue::Placeholder(ours) => self.placeholder(ours)?,
