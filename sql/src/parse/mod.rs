@@ -10,6 +10,8 @@ mod account_grant;
 mod account_tests;
 mod alter;
 pub(crate) mod budget;
+#[cfg(test)]
+mod budget_tests;
 mod call;
 mod convert;
 mod ddl;
