@@ -211,7 +211,11 @@ fn what_a_select_names_is_bounded() {
     let session = Session::new();
     let list = |what: &str, n: usize| (1..=n).map(|n| what.replace('#', &n.to_string())).collect::<Vec<_>>().join(", ");
     let from = "FROM information_schema.tables";
+    let nested = (0..5).fold("1".to_owned(), |inner, level| {
+        format!("EXISTS (SELECT 1 FROM {} WHERE {inner})", list(&format!("information_schema.tables t{level}_#"), 60))
+    });
     for (text, said) in [
+        (format!("SELECT {nested}"), "exceeds 256 (tables)"),
         (format!("SELECT {} {from}", list("1 AS c#", 4_097)), "Too many columns: a SELECT has at most 4096"),
         (format!("SELECT 1 {from} ORDER BY {}", list("table_rows + #", 65)), "exceeds 64 (keys)"),
         (format!("SELECT 1 {from} GROUP BY {}", list("table_rows + #", 65)), "exceeds 64 (keys)"),

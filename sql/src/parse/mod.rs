@@ -9,9 +9,9 @@ mod account_grant;
 #[cfg(test)]
 mod account_tests;
 mod alter;
-#[cfg(test)]
-mod bounds_tests;
 pub(crate) mod budget;
+#[cfg(test)]
+mod budget_tests;
 mod call;
 mod convert;
 mod ddl;

@@ -12,9 +12,8 @@ use crate::error::SqlError;
 use crate::expression::{Comparison, Operator, Type};
 use crate::parse::budget;
 
-/// Most tables that can be named at one place, those of the queries around it among them: as many as MySQL joins, and
-/// SQLite takes no more than 64 in one FROM.
-const TABLES: usize = 61;
+/// Most tables that can be named at one place, those of the queries around it among them: a name is looked for in each.
+const REACH: usize = 256;
 
 impl Binder<'_> {
     /// The SQL of a FROM; its tables become part of `scope`.
@@ -171,8 +170,8 @@ fn add(scope: &mut Scope<'_>, source: Source) -> Result<()> {
     if scope.sources.iter().any(same) {
         return Err(RelationalError::NotUnique(source.alias).into());
     }
-    if scope.reach() >= TABLES {
-        return Err(budget::limit("the number of tables in a SELECT and those around it", TABLES, "tables"));
+    if scope.reach() >= REACH {
+        return Err(budget::limit("the number of tables of a SELECT and of those around it", REACH, "tables"));
     }
     scope.sources.push(source);
     Ok(())
