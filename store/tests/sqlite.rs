@@ -103,6 +103,29 @@ async fn a_second_opening_of_a_file_is_refused_and_told_why() {
 }
 
 #[tokio::test]
+async fn a_meta_store_that_was_taken_away_answers_and_takes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("meta.db");
+    let meta = SqliteMeta::open(&path, cellgate_store::Timeouts::default()).unwrap();
+    meta.create().await.unwrap();
+    assert!(meta.compare_and_set("a", 0, b"1").await.unwrap());
+    for name in ["meta.db", "meta.db-wal"] {
+        let (there, away) = (directory.path().join(name), directory.path().join("away"));
+        std::fs::rename(&there, &away).unwrap();
+        for another in [false, true] {
+            if another {
+                std::fs::write(&there, "").unwrap();
+            }
+            let error = meta.load("a").await.unwrap_err();
+            assert!(error.to_string().contains("taken away"), "{name}: {error}");
+            assert!(matches!(meta.compare_and_set("a", 1, b"2").await, Err(StoreError::Unavailable { .. })), "{name}");
+        }
+        std::fs::rename(&away, &there).unwrap();
+        assert_eq!(meta.load("a").await.unwrap().unwrap().version, 1, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_is_not_sqlite_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("notes.txt");

@@ -12,7 +12,9 @@ use rusqlite::Connection;
 use super::{Document, MetaStore};
 use crate::engine::now_micros;
 use crate::engine::sqlite::cells::{bind, execute};
-use crate::engine::sqlite::file::{Access, Failure, ProcessLock, TimedConnection, commit_outcome, make_directory};
+use crate::engine::sqlite::file::{
+    Access, Failure, OpenFiles, ProcessLock, TimedConnection, commit_outcome, make_directory,
+};
 use crate::sql::{Query, SQLITE};
 use crate::{StoreError, Timeouts};
 
@@ -37,6 +39,7 @@ struct Inner {
 #[derive(Debug)]
 struct OpenFile {
     connection: TimedConnection,
+    files: OpenFiles,
     _lock: ProcessLock,
 }
 
@@ -59,6 +62,7 @@ impl SqliteMeta {
         let inner = self.inner.clone();
         blocking(move || match inner.file().as_mut() {
             Some(file) => {
+                file.files.check()?;
                 let result = file.connection.within(inner.timeouts.statement, work);
                 result.map_err(|e| e.outcome(&inner.path))
             }
@@ -72,6 +76,7 @@ impl SqliteMeta {
         let inner = self.inner.clone();
         let change = move || match inner.file().as_mut() {
             Some(file) => {
+                file.files.check()?;
                 let changed = file.connection.within(inner.timeouts.statement, |sqlite| execute(sqlite, &query));
                 changed.map(|rows| rows == 1).map_err(|e| commit_outcome(e, &inner.path))
             }
@@ -110,7 +115,8 @@ impl OpenFile {
         let connection = TimedConnection::open(path, access, timeouts.lock).map_err(|e| e.outcome(path))?;
         // Reads the file's first page: what is not SQLite's is refused now.
         connection.has_table(TABLE).map_err(|e| e.outcome(path))?;
-        Ok(Self { connection, _lock: lock })
+        let files = OpenFiles::of(path)?;
+        Ok(Self { connection, files, _lock: lock })
     }
 }
 

@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind as IoErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
@@ -56,6 +57,74 @@ impl ProcessLock {
             Err(TryLockError::Error(e)) => Err(refused(format!("cannot lock {}: {e}", path.display()))),
         }
     }
+}
+
+/// Which file it is, whatever its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Inode {
+    device: u64,
+    number: u64,
+}
+
+impl Inode {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        let file = std::fs::metadata(path)?;
+        Ok(Self { device: file.dev(), number: file.ino() })
+    }
+}
+
+/// The files that a database was opened as. What is written to ones that were removed or replaced would be gone at the next
+/// start.
+#[derive(Debug)]
+pub(crate) struct OpenFiles {
+    path: PathBuf,
+    file: Inode,
+    /// Its write-ahead log, which is there from the first transaction on, and as long as the file is open.
+    log: OnceLock<Inode>,
+}
+
+impl OpenFiles {
+    /// Those of a database that is open.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the file is gone again.
+    pub(crate) fn of(path: &Path) -> Result<Self, StoreError> {
+        let file = Inode::of(path).map_err(|error| taken_away(path, &error.to_string()))?;
+        let files = Self { path: path.to_owned(), file, log: OnceLock::new() };
+        files.check()?;
+        Ok(files)
+    }
+
+    /// Whether the paths still name them. A file that is put back, itself and not a copy, is well again. To be asked behind
+    /// each opening of a connection, too: it may have opened another file.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if not.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        match Inode::of(&self.path) {
+            Ok(found) if found == self.file => {}
+            Ok(_) => return Err(taken_away(&self.path, "it is another file than the one that is open")),
+            Err(error) => return Err(taken_away(&self.path, &error.to_string())),
+        }
+        let log = beside(&self.path, "-wal");
+        match (self.log.get(), Inode::of(&log)) {
+            (None, Ok(found)) => {
+                // Another thread may have been first; then it is compared the next time.
+                let _ = self.log.set(found);
+                Ok(())
+            }
+            // There was no transaction yet.
+            (None, Err(_)) => Ok(()),
+            (Some(known), Ok(found)) if found == *known => Ok(()),
+            (Some(_), Ok(_)) => Err(taken_away(&log, "it is another file than the one that is open")),
+            (Some(_), Err(error)) => Err(taken_away(&log, &error.to_string())),
+        }
+    }
+}
+
+fn taken_away(path: &Path, why: &str) -> StoreError {
+    let detail = format!("{} was taken away while it was in use: {why}", path.display());
+    StoreError::Unavailable { reason: Reason::Connect, detail }
 }
 
 /// What a connection is opened for.

@@ -29,7 +29,6 @@ mod write;
 mod writer;
 
 use std::collections::HashMap;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -41,7 +40,7 @@ use cellgate_metrics::PoolState;
 use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableId, TableRef, Triple};
 
 use self::cells::execute;
-use self::file::{Access, Failure, ProcessLock, TimedConnection, make_directory};
+use self::file::{Access, Failure, OpenFiles, ProcessLock, TimedConnection, make_directory};
 use self::read::{PageBound, ReadTexts};
 use self::readers::Readers;
 use self::snapshots::Snapshots;
@@ -100,24 +99,12 @@ struct Live {
     readers: Readers,
     /// By table, whose ids are never reused; as many as there are tables.
     texts: ArcSwap<HashMap<TableId, Arc<ReadTexts>>>,
-    /// Which file was opened.
-    file: Inode,
+    /// Which files were opened.
+    files: Arc<OpenFiles>,
     /// Whether the path named no file, or another one, when it was looked at last.
     lost: AtomicBool,
-}
-
-/// Which file it is, whatever its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Inode {
-    device: u64,
-    number: u64,
-}
-
-impl Inode {
-    fn of(path: &Path) -> std::io::Result<Self> {
-        let file = std::fs::metadata(path)?;
-        Ok(Self { device: file.dev(), number: file.ino() })
-    }
+    /// Kept also if the writer dies. `None` once it was closed; the last field, so that it goes last.
+    lock: Mutex<Option<Arc<ProcessLock>>>,
 }
 
 impl Live {
@@ -170,11 +157,13 @@ impl SqliteBackend {
     fn start(&self, connection: TimedConnection, lock: ProcessLock) -> Result<&Live, StoreError> {
         connection.use_wal().map_err(|e| e.outcome(&self.path))?;
         let SqliteOptions { timeouts, readers, queue } = self.options;
-        let snapshots = Arc::new(Snapshots::default());
-        let writer = Writer::start(&self.path, timeouts, queue, connection, lock, Arc::clone(&snapshots))?;
-        let readers = Readers::new(self.path.clone(), readers, timeouts, snapshots);
-        let file = Inode::of(&self.path).map_err(|e| self.lost(&e.to_string()))?;
-        Ok(self.live.get_or_init(|| Live { writer, readers, texts: ArcSwap::default(), file, lost: false.into() }))
+        let (snapshots, lock) = (Arc::new(Snapshots::default()), Arc::new(lock));
+        let files = Arc::new(OpenFiles::of(&self.path)?);
+        let (shared, held) = (Arc::clone(&files), Arc::clone(&lock));
+        let writer = Writer::start(&self.path, timeouts, queue, connection, held, shared, Arc::clone(&snapshots))?;
+        let readers = Readers::new(self.path.clone(), &files, readers, timeouts, snapshots);
+        let (texts, lost, lock) = (ArcSwap::default(), false.into(), Mutex::new(Some(lock)));
+        Ok(self.live.get_or_init(|| Live { writer, readers, texts, files, lost, lock }))
     }
 
     /// Makes the file, or takes one that is there and not Cellgate's, into use.
@@ -199,16 +188,11 @@ impl SqliteBackend {
         }
     }
 
-    /// Whether the path still names the file that is open: what is written to one that was removed would be gone at the
-    /// next start. A file that is put back, itself and not a copy, is used again.
-    fn look_at_file(&self, live: &Live) -> Result<(), StoreError> {
-        let found = Inode::of(&self.path);
-        live.lost.store(!found.as_ref().is_ok_and(|found| *found == live.file), Ordering::Release);
-        match found {
-            Ok(found) if found == live.file => Ok(()),
-            Ok(_) => Err(self.lost("it is another file than the one that is open")),
-            Err(error) => Err(self.lost(&error.to_string())),
-        }
+    /// Whether the files that are open still have their names.
+    fn look_at_files(live: &Live) -> Result<(), StoreError> {
+        let found = live.files.check();
+        live.lost.store(found.is_err(), Ordering::Release);
+        found
     }
 
     fn lost(&self, why: &str) -> StoreError {
@@ -397,7 +381,8 @@ impl Backend for SqliteBackend {
         };
         match self.live.get() {
             Some(live) => {
-                self.look_at_file(live)?;
+                Self::look_at_files(live)?;
+                live.writer.is_alive()?;
                 live.readers.inline(select).await.map(|_| ())
             }
             None => Ok(()),
@@ -416,6 +401,8 @@ impl Backend for SqliteBackend {
         if let Some(live) = self.live.get() {
             live.readers.close();
             live.writer.close().await;
+            // A writer that goes on in the background keeps it.
+            drop(live.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
         }
     }
 }

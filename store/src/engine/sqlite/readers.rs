@@ -12,7 +12,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
-use super::file::{Access, Failure, TimedConnection};
+use super::file::{Access, Failure, OpenFiles, TimedConnection};
 use super::snapshots::{Reader, Snapshots};
 use crate::{Reason, StoreError, Timeouts};
 
@@ -32,6 +32,7 @@ pub(crate) struct Readers {
 #[derive(Clone, Debug)]
 struct Lane {
     path: Arc<PathBuf>,
+    files: Arc<OpenFiles>,
     lock_wait: Duration,
     free: Arc<Semaphore>,
     idle: Idle,
@@ -47,10 +48,17 @@ enum Idle {
 }
 
 impl Readers {
-    pub(crate) fn new(path: PathBuf, connections: usize, timeouts: Timeouts, snapshots: Arc<Snapshots>) -> Self {
+    pub(crate) fn new(
+        path: PathBuf,
+        files: &Arc<OpenFiles>,
+        connections: usize,
+        timeouts: Timeouts,
+        snapshots: Arc<Snapshots>,
+    ) -> Self {
         let path = Arc::new(path);
         let lane = |idle| Lane {
             path: path.clone(),
+            files: Arc::clone(files),
             lock_wait: timeouts.lock,
             free: Arc::new(Semaphore::new(connections.max(1))),
             idle,
@@ -161,7 +169,9 @@ impl Lane {
     }
 
     fn open(&self) -> Result<TimedConnection, Failure> {
-        TimedConnection::open(&self.path, Access::Read, self.lock_wait)
+        let connection = TimedConnection::open(&self.path, Access::Read, self.lock_wait)?;
+        self.files.check()?;
+        Ok(connection)
     }
 }
 

@@ -425,3 +425,117 @@ async fn a_file_that_was_taken_away_is_written_to_no_more() {
     backend.put(epoch, &[group(2, 8)]).await.unwrap();
     assert_eq!(backend.get(&table(), &[triple("row", 1), triple("row", 2)]).await.unwrap().iter().flatten().count(), 2);
 }
+
+#[tokio::test]
+async fn a_file_whose_log_was_taken_away_is_written_to_no_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, away) = (directory.path().join("cells.db-wal"), directory.path().join("away"));
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    backend.put(epoch, &[group(1, 8)]).await.unwrap();
+    backend.ping().await.unwrap();
+
+    std::fs::rename(&log, &away).unwrap();
+    let gone = backend.ping().await.unwrap_err();
+    assert!(
+        matches!(gone, StoreError::Unavailable { .. }) && gone.to_string().contains("-wal was taken away"),
+        "{gone}"
+    );
+    assert!(backend.put(epoch, &[group(2, 8)]).await.is_err());
+    std::fs::write(&log, "").unwrap();
+    assert!(backend.ping().await.unwrap_err().to_string().contains("another file"));
+
+    std::fs::rename(&away, &log).unwrap();
+    backend.ping().await.unwrap();
+    backend.put(epoch, &[group(2, 8)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_to_another_file_of_the_name_is_not_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, away) = (directory.path().join("cells.db"), directory.path().join("away.db"));
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    backend.put(epoch, &[group(1, 8)]).await.unwrap();
+    std::fs::rename(&path, &away).unwrap();
+    rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+    // Nobody has looked yet, and this is the first read of its kind, which opens a connection.
+    let error = backend.get(&table(), &[triple("row", 1)]).await.unwrap_err();
+    assert!(error.to_string().contains("another file"), "{error}");
+}
+
+#[tokio::test]
+async fn a_call_that_fails_does_not_fail_those_it_shares_a_transaction_with() {
+    let directory = tempfile::tempdir().unwrap();
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    let backend = Arc::new(backend);
+    backend.put(epoch, &[group(1, 8)]).await.unwrap();
+    // No kind there is.
+    let spoil = |sqlite: &rusqlite::Connection| Ok(sqlite.execute("UPDATE trips_1 SET kind = 77", [])?);
+    backend.live().unwrap().writer.alone(spoil).await.unwrap();
+    let (release, blocker) = block(&backend).await;
+    let call = |number| {
+        let (backend, groups) = (backend.clone(), [group(number, 10)]);
+        Box::pin(async move { backend.put(epoch, &groups).await })
+    };
+    let mut calls = [call(2), call(1), call(3)];
+    for call in &mut calls {
+        assert!(futures_util::poll!(call).is_pending());
+    }
+    release.send(()).unwrap();
+    blocker.await.unwrap();
+    let [before, spoilt, behind] = calls;
+    assert!(matches!(before.await.unwrap().as_slice(), [PutOutcome::Stored(_)]));
+    assert!(matches!(spoilt.await, Err(StoreError::Corrupt { .. })));
+    assert!(matches!(behind.await.unwrap().as_slice(), [PutOutcome::Stored(_)]));
+}
+
+#[tokio::test]
+async fn a_writer_that_has_died_is_seen_and_nobody_else_gets_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    backend.ping().await.unwrap();
+    let die = |_: &mut writer::WriteSide| -> Result<(), StoreError> { panic!("for the test") };
+    assert!(backend.live().unwrap().writer.side(die).await.is_err());
+    let ended = async {
+        while backend.ping().await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), ended).await.expect("it is seen");
+    assert!(backend.ping().await.unwrap_err().to_string().contains("its writer has ended"));
+    assert!(backend.put(epoch, &[group(1, 8)]).await.is_err());
+    let again = SqliteBackend::open(&directory.path().join("cells.db"), SqliteOptions::default());
+    assert!(matches!(again, Err(StoreError::Refused { .. })), "it is still read from here");
+}
+
+#[tokio::test]
+async fn a_writer_that_hangs_is_seen() {
+    let directory = tempfile::tempdir().unwrap();
+    let timeouts =
+        Timeouts { statement: Duration::from_millis(20), lock: Duration::from_millis(20), ..Timeouts::default() };
+    let (backend, _) = open(directory.path(), SqliteOptions { timeouts, ..SqliteOptions::default() }).await;
+    let backend = Arc::new(backend);
+    let begin = channel::<()>();
+    let hang = move |_: &mut writer::WriteSide| {
+        let _ = begin.1.recv();
+        Ok(())
+    };
+    let hanging = tokio::spawn({
+        let backend = backend.clone();
+        async move { backend.live().unwrap().writer.side(hang).await }
+    });
+    let seen = async {
+        while backend.ping().await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), seen).await.expect("it is seen");
+    assert!(backend.ping().await.unwrap_err().to_string().contains("its writer hangs"));
+    drop(begin.0);
+    let _ = hanging.await.unwrap();
+    let well = async {
+        while backend.ping().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), well).await.expect("and that it goes on");
+}

@@ -4,16 +4,17 @@
 //! sync, and a lone one never waits for others. There is no timer.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cellgate_schemaless::Epoch;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::checkpoint::Checkpointer;
-use super::file::{Access, Failure, ProcessLock, TimedConnection, commit_outcome};
+use super::file::{Access, Failure, OpenFiles, ProcessLock, TimedConnection, commit_outcome};
 use super::snapshots::Snapshots;
 use super::write::{Outcomes, Texts, apply};
 use crate::{PutGroup, Reason, StoreError, Timeouts};
@@ -32,6 +33,36 @@ pub(crate) struct Writer {
     /// `None` only while it is dropped.
     queue: Option<mpsc::Sender<Job>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    pulse: Arc<Pulse>,
+}
+
+/// How the thread is doing.
+#[derive(Debug)]
+struct Pulse {
+    started: Instant,
+    /// When the job under way began: microseconds after `started`, plus one; 0 without one.
+    since: AtomicU64,
+    /// Whether the file could not be opened again behind a failure.
+    shut_out: AtomicBool,
+}
+
+impl Pulse {
+    fn begins(&self) {
+        let micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX - 1);
+        self.since.store(micros + 1, Ordering::Release);
+    }
+
+    fn ends(&self) {
+        self.since.store(0, Ordering::Release);
+    }
+
+    /// For how long the job under way has been.
+    fn busy(&self) -> Duration {
+        match self.since.load(Ordering::Acquire) {
+            0 => Duration::ZERO,
+            since => self.started.elapsed().saturating_sub(Duration::from_micros(since - 1)),
+        }
+    }
 }
 
 /// Something to write.
@@ -58,8 +89,10 @@ pub(crate) struct WriteSide {
     texts: Texts,
     checkpointer: Checkpointer,
     snapshots: Arc<Snapshots>,
-    /// Given back when the thread has closed the file.
-    _lock: ProcessLock,
+    pulse: Arc<Pulse>,
+    files: Arc<OpenFiles>,
+    /// Not given back before the thread has closed the file.
+    _lock: Arc<ProcessLock>,
 }
 
 impl Writer {
@@ -69,18 +102,51 @@ impl Writer {
         timeouts: Timeouts,
         queue: usize,
         connection: TimedConnection,
-        lock: ProcessLock,
+        lock: Arc<ProcessLock>,
+        files: Arc<OpenFiles>,
         snapshots: Arc<Snapshots>,
     ) -> Result<Self, StoreError> {
         let (sender, receiver) = mpsc::channel(queue.max(1));
         let checkpointer = Checkpointer::start(path, timeouts.lock, &connection, Arc::clone(&snapshots))?;
         let (owned, texts) = (path.to_owned(), Texts::new());
-        let side = WriteSide { path: owned, timeouts, connection, texts, checkpointer, snapshots, _lock: lock };
+        let pulse = Arc::new(Pulse { started: Instant::now(), since: 0.into(), shut_out: false.into() });
+        let shared = Arc::clone(&pulse);
+        let side = WriteSide {
+            path: owned,
+            timeouts,
+            connection,
+            texts,
+            checkpointer,
+            snapshots,
+            pulse: shared,
+            files,
+            _lock: lock,
+        };
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || side.run(receiver))
             .map_err(|e| StoreError::Failed { detail: format!("cannot start a thread: {e}") })?;
-        Ok(Self { path: path.to_owned(), timeouts, queue: Some(sender), thread: Mutex::new(Some(thread)) })
+        Ok(Self { path: path.to_owned(), timeouts, queue: Some(sender), thread: Mutex::new(Some(thread)), pulse })
+    }
+
+    /// Whether what is queued is being written.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the thread has ended, has had one job for longer than any may take, or cannot open
+    /// the file again behind a failure.
+    pub(crate) fn is_alive(&self) -> Result<(), StoreError> {
+        let ended = |thread: &JoinHandle<()>| thread.is_finished();
+        let why = if self.thread.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(ended) {
+            "its writer has ended: restart the proxy"
+        } else if self.pulse.busy() > self.timeouts.statement * 2 + self.timeouts.lock {
+            "its writer hangs"
+        } else if self.pulse.shut_out.load(Ordering::Acquire) {
+            "it cannot be opened again behind a failure"
+        } else {
+            return Ok(());
+        };
+        let detail = format!("{}: {why}", self.path.display());
+        Err(StoreError::Unavailable { reason: Reason::Statement, detail })
     }
 
     /// Writes groups.
@@ -170,12 +236,14 @@ impl WriteSide {
     fn run(mut self, mut queue: mpsc::Receiver<Job>) {
         let mut held = None;
         while let Some(job) = held.take().or_else(|| queue.blocking_recv()) {
+            self.pulse.begins();
             match job {
                 Job::Put(first) => held = self.batch(first, &mut queue),
                 Job::Alone(work) => work(&mut self),
                 // Nobody can queue any more; what is queued is still received, then the loop ends.
                 Job::Close => queue.close(),
             }
+            self.pulse.ends();
         }
         self.finish();
     }
@@ -199,6 +267,13 @@ impl WriteSide {
                 Err(_) => break,
             }
         }
+        self.write(calls);
+        held
+    }
+
+    /// Writes calls in one transaction, or each in one of its own behind an error that one of them may be the cause of.
+    fn write(&mut self, calls: Vec<Put>) {
+        self.pulse.begins();
         let result = self.transaction(|sqlite, texts| {
             apply(sqlite, texts, calls.iter().map(|call| (call.epoch, call.groups.as_slice())))
         });
@@ -210,13 +285,17 @@ impl WriteSide {
                 }
                 self.checkpointer.written(&self.connection, written);
             }
+            Err(e) if calls.len() > 1 && may_be_of_one(&e) => {
+                for call in calls {
+                    self.write(vec![call]);
+                }
+            }
             Err(e) => {
                 for call in calls {
                     let _ = call.reply.send(Err(e.clone()));
                 }
             }
         }
-        held
     }
 
     /// Runs `work` in a transaction: all of it is durable, or none of it is there.
@@ -258,7 +337,13 @@ impl WriteSide {
             return;
         }
         let opened = TimedConnection::open(&self.path, Access::Write, self.timeouts.lock);
-        match opened.and_then(|connection| self.checkpointer.taken_over(&connection).map(|()| connection)) {
+        let opened = opened.and_then(|connection| {
+            self.files.check()?;
+            self.checkpointer.taken_over(&connection)?;
+            Ok(connection)
+        });
+        self.pulse.shut_out.store(opened.is_err(), Ordering::Release);
+        match opened {
             Ok(connection) => self.connection = connection,
             // The next transaction fails at BEGIN, comes here, and tries again.
             Err(e) => tracing::error!(file = %self.path.display(), error = ?e, "cannot open the file again"),
@@ -279,6 +364,11 @@ impl Put {
     fn bytes(&self) -> usize {
         self.groups.iter().flat_map(|g| &g.cells).map(|c| c.body.as_bytes().len()).sum()
     }
+}
+
+/// Whether one call of several can be the cause: also of a transaction that took too long.
+fn may_be_of_one(error: &StoreError) -> bool {
+    error.may_be_of_one() || matches!(error, StoreError::Timeout { reason: Reason::Statement, .. })
 }
 
 fn execute(sqlite: &Connection, text: &str) -> Result<(), Failure> {
