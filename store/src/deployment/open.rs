@@ -212,15 +212,14 @@ impl Deployment {
 
     /// Follows the meta store, renews the lease and checks clusters that come back, until `shutdown`; then leaves.
     ///
-    /// The three do not wait for each other: a cluster that hangs must not cost this proxy its lease.
+    /// These do not wait for each other: a cluster that hangs must not cost this proxy its lease, nor the others their
+    /// checks.
     pub async fn run(&self, mut shutdown: watch::Receiver<bool>) {
         let mut leaving = shutdown.clone();
         let look = async {
             let follow = every(self.poll, || self.follow());
-            let verify = every(VERIFY_EVERY, || async {
-                self.verify_returned().await;
-                self.executor.check_health().await;
-            });
+            let verify = every(VERIFY_EVERY, || self.verify_returned());
+            let health = every(VERIFY_EVERY, || self.executor.check_health());
             let erasures = async {
                 if !self.erasures.is_followed() {
                     std::future::pending::<()>().await;
@@ -232,6 +231,7 @@ impl Deployment {
                 () = told(&mut shutdown) => {}
                 () = follow => {}
                 () = verify => {}
+                () = health => {}
                 () = erasures => {}
             }
         };

@@ -114,6 +114,7 @@ impl Cluster {
     /// The store said who it is, and it is the one expected, in this incarnation.
     pub fn set_verified(&self, incarnation: i64) {
         self.incarnation.store(incarnation, Ordering::Release);
+        self.up.store(true, Ordering::Release);
         self.verified.store(true, Ordering::Release);
     }
 }

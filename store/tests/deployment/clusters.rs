@@ -1,6 +1,7 @@
 //! Clusters that cannot be reached when a proxy starts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cellgate_schemaless::ErrorKind;
 use cellgate_store::deployment::{Deployment, OpenError};
@@ -73,6 +74,17 @@ async fn a_cluster_serves_when_it_has_come_back() {
     run_until(&deployment, || named(&deployment, "b").is_up()).await;
     assert!(is_there(&deployment, &row).await);
     assert!(matches!(put(&deployment, &row_in(&deployment, "b", 1)).await, CellFate::Written(_)));
+}
+
+#[tokio::test]
+async fn the_others_are_checked_while_a_cluster_does_not_say_who_it_is() {
+    let stores = with_b_down().await;
+    let deployment = stores.open().await.unwrap();
+    stores.store("b").hang();
+    stores.store("b").set_down(false);
+    stores.store("a").set_down(true);
+    let noticed = run_until(&deployment, || !named(&deployment, "a").is_up());
+    tokio::time::timeout(Duration::from_secs(30), noticed).await.expect("it is noticed");
 }
 
 #[tokio::test]

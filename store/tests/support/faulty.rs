@@ -135,7 +135,7 @@ impl Faulty {
         self.down.store(down, Ordering::SeqCst);
     }
 
-    /// From now on it never answers a sign of life.
+    /// From now on it never answers a sign of life, nor who it is.
     pub fn hang(&self) {
         self.hangs.store(true, Ordering::SeqCst);
     }
@@ -277,7 +277,11 @@ impl Passing for Faulty {
     }
 
     async fn identity(&self) -> Result<Option<Identity>, StoreError> {
-        let found = self.reach()?.identity().await?;
+        let inner = self.reach()?;
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        let found = inner.identity().await?;
         Ok(locked(&self.identity).clone().or(found))
     }
 
