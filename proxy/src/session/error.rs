@@ -132,8 +132,10 @@ pub enum StatementError {
     /// Another session held a lock for too long.
     #[error("Lock wait timeout exceeded; try restarting transaction ({0} is locked by another session)")]
     LockTimeout(String),
-    /// The session's locks are gone: the meta store was away for longer than a lease.
-    #[error("The locks of this session were lost, because the meta store could not be reached; take them again")]
+    /// The session's locks are gone: the meta store was away for longer than a lease. Its transaction is rolled back.
+    #[error(
+        "The locks of this session were lost, because the meta store could not be reached, and its transaction is rolled back; take them again"
+    )]
     LocksLost,
     /// A name that GET_LOCK does not take.
     #[error("Incorrect user-level lock name '{0}': it must have 1 to 64 characters")]

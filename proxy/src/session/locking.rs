@@ -231,11 +231,13 @@ impl Session {
         }
     }
 
-    /// What relies on a lock must not go on without it. Those it still has are let go of: it is to take them again.
+    /// What relies on a lock must not go on without it. Those it still has are let go of: it is to take them again. A
+    /// transaction is rolled back: what was read and buffered under the lock must not be committed without it.
     fn check_losses(&mut self) -> Result<(), StatementError> {
         match self.held.since {
             Some(since) if since != self.server.locks().losses() => {
                 self.held = Held::default();
+                self.transaction = None;
                 self.server.locks().ended(self.process.id());
                 Err(StatementError::LocksLost)
             }
