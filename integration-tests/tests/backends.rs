@@ -10,6 +10,7 @@ use cellgate_integration_tests::random::Random;
 use cellgate_integration_tests::servers::{MariaDb, Postgres};
 use cellgate_integration_tests::{Proxy, http, settings, wait};
 use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
 
 /// Backend unreachable.
 const UNREACHABLE: u16 = 1429;
@@ -206,6 +207,36 @@ async fn a_frozen_mariadb_is_an_error_in_time_and_the_others_go_on() {
             get(&mut conn, &triple(&key(number), "BASE", 1)).await.ok()?;
         }
         Some(())
+    })
+    .await;
+    proxy.assert_no_panic();
+}
+
+#[tokio::test]
+async fn a_commit_that_a_standby_did_not_confirm_is_never_said_to_be_stored() {
+    let server = <Postgres as Server>::private();
+    let (proxy, mut conn) = proxy_over(&server).await;
+    let (served, _) = try_all(&mut conn, 1).await;
+    assert_eq!(served.len(), KEYS as usize);
+    server.execute("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    server.execute("postgres", "SELECT pg_reload_conf()");
+    let mut reference = 1;
+    let refused = wait::until_async("a write to meet it", wait::PATIENCE, async || {
+        reference += 1;
+        let held = triple(&key(u32::try_from(reference).unwrap() % KEYS), "BASE", reference);
+        // A COMMIT is not cut off by its statement's deadline.
+        run(&mut conn, "BEGIN").await;
+        put(&mut conn, &held, "1").await.unwrap();
+        let error = conn.query_drop("COMMIT").await.err()?;
+        Some(Refusal::of(&error).expect("an answer"))
+    })
+    .await;
+    assert_eq!(refused.code, UNREACHABLE, "{refused:?}");
+    assert!(refused.message.contains("may be stored"), "{refused:?}");
+    server.execute("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
+    server.execute("postgres", "SELECT pg_reload_conf()");
+    wait::until_async("the proxy to write again", wait::PATIENCE, async || {
+        (try_all(&mut conn, 500).await.0.len() == KEYS as usize).then_some(())
     })
     .await;
     proxy.assert_no_panic();

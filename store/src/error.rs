@@ -8,7 +8,7 @@ use thiserror::Error;
 /// `detail` is the engine's own text: for the log, never for a client.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StoreError {
-    /// The store could not be reached, or the connection was lost and nothing was written.
+    /// The store could not be reached, its files were taken away, or the connection was lost; nothing was written.
     #[error("cannot reach the store ({reason:?}): {detail}")]
     Unavailable {
         /// In which step.

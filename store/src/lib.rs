@@ -2,6 +2,7 @@
 
 mod backend;
 pub mod cache;
+mod closing;
 pub mod coalesce;
 pub mod deployment;
 pub mod engine;

@@ -43,11 +43,9 @@ use self::lanes::Lanes;
 use self::pages::Pages;
 use self::queue::Bounds;
 use crate::backend::{Backend, Erased, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState, Timeouts};
+use crate::closing::wait_until;
 use crate::error::{Reason, StoreError};
 use crate::sql::Dialect;
-
-/// Pause between two looks at whether the lanes have finished.
-const CLOSE_PAUSE: Duration = Duration::from_millis(5);
 
 /// How long after the last shared statement pages stay short: where there are fewer of them, few wait behind a page.
 const BESIDE: Duration = Duration::from_millis(10);
@@ -345,11 +343,8 @@ impl Backend for Coalescing {
     }
 
     async fn close(&self) {
-        let until = Instant::now() + self.timeouts.statement;
         let idle = || self.gets.is_idle() && self.latests.is_idle() && self.puts.is_idle();
-        while !idle() && Instant::now() < until {
-            tokio::time::sleep(CLOSE_PAUSE).await;
-        }
+        wait_until(idle, self.timeouts.statement).await;
         self.backend.close().await;
     }
 }

@@ -9,8 +9,8 @@ use super::{CELL_COLUMNS, Dialect, KeyLists, Lists, Param, Query, Sql};
 use crate::hash::FastHash;
 
 /// Longest body that a statement with several keys answers, in bytes (C16 of docs/ARCHITECTURE.md). A longer one is
-/// NULL there ([`left_out`]) and fetched alone, so that small cells never wait behind large ones and an answer has a
-/// bound.
+/// NULL there ([`left_out`]) and fetched alone, so that an answer has a bound, whatever the bodies. Who shares a statement
+/// with a long one waits for it.
 pub(crate) const BATCH_BODY: usize = 256 * 1024;
 
 /// From how many exact names on a MariaDB reads them by [`Lists::MariaDb`]'s table of values: in shorter lists making the table
@@ -297,18 +297,21 @@ pub(crate) fn match_latest(keys: &[LatestKey], cells: &[Cell]) -> Vec<Option<Cel
     keys.iter().map(answer).collect()
 }
 
-/// The keys whose answer is a lock or closed row, each with its index and bounded to what is below that row. Keys
+/// Whether a latest read looks below this row: a lock or a closed chain.
+pub(crate) fn is_hidden(cell: &Cell) -> bool {
+    match cell.kind {
+        CellKind::Lock | CellKind::Closed => true,
+        CellKind::Cell | CellKind::Tombstone | CellKind::Erased => false,
+    }
+}
+
+/// The keys whose answer is hidden, each with its index and bounded to what is below that row. Keys
 /// with nothing below are left out.
 pub(crate) fn below_hidden(keys: &[LatestKey], answers: &[Option<Cell>]) -> Vec<(usize, LatestKey)> {
     let below = |(i, (key, answer)): (usize, (&LatestKey, &Option<Cell>))| {
-        let cell = answer.as_ref()?;
-        match cell.kind {
-            CellKind::Lock | CellKind::Closed => {
-                let at_most = Some(RefKey(cell.triple.ref_key.0.checked_sub(1)?));
-                Some((i, LatestKey { at_most, ..key.clone() }))
-            }
-            CellKind::Cell | CellKind::Tombstone | CellKind::Erased => None,
-        }
+        let cell = answer.as_ref().filter(|cell| is_hidden(cell))?;
+        let at_most = Some(RefKey(cell.triple.ref_key.0.checked_sub(1)?));
+        Some((i, LatestKey { at_most, ..key.clone() }))
     };
     keys.iter().zip(answers).enumerate().filter_map(below).collect()
 }

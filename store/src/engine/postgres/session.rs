@@ -255,6 +255,11 @@ impl Session for PostgresSession {
         Ok(true)
     }
 
+    async fn confirm(&mut self) -> Result<(), Failure> {
+        // Waits for the same standbys, which then have all that was committed before. The time of the head may be ahead.
+        self.run("UPDATE cg_head SET at = at + 1").await
+    }
+
     fn is_idle(&self) -> bool {
         !self.cut
     }
@@ -264,7 +269,7 @@ impl Session for PostgresSession {
         let text = format!("BEGIN; SELECT pg_advisory_xact_lock({DEFINING}); {}; COMMIT", statements.join("; "));
         match self.run(&text).await {
             Err(failure @ (Failure::Store(_) | Failure::Again { .. } | Failure::Duplicate)) => {
-                self.run("ROLLBACK").await?;
+                self.run("ROLLBACK").await.map_err(Failure::at_commit)?;
                 Err(failure)
             }
             other => other,

@@ -15,7 +15,7 @@ use crate::engine::server::driver::{Driver, Guard, Names, Value};
 use crate::engine::server::identity::identity_of;
 use crate::engine::server::{ServerOptions, put};
 use crate::error::StoreError;
-use crate::sql::{Dialect, Query, TimeSearch, below_hidden, by_shard, left_out};
+use crate::sql::{Dialect, Query, TimeSearch, below_hidden, by_shard, is_hidden, left_out};
 
 /// Most rows of one page: with bodies of usual size it stays well below [`PAGE_BYTES`].
 const PAGE_ROWS: u64 = 4096;
@@ -110,7 +110,7 @@ impl<D: Driver> Backend for Server<D> {
             }
         }
         // What is still hidden has nothing below it.
-        answers.iter_mut().for_each(|answer| drop(answer.take_if(|cell| hidden(cell))));
+        answers.iter_mut().for_each(|answer| drop(answer.take_if(|cell| is_hidden(cell))));
         self.complete(table, &mut answers).await?;
         Ok(answers)
     }
@@ -242,15 +242,6 @@ pub(crate) async fn finished<T>(task: tokio::task::JoinHandle<Result<T, StoreErr
     match task.await {
         Ok(answer) => answer,
         Err(error) => Err(StoreError::MaybeWritten { detail: format!("the writing task ended: {error}") }),
-    }
-}
-
-fn hidden(cell: &Cell) -> bool {
-    match cell.kind {
-        cellgate_schemaless::CellKind::Lock | cellgate_schemaless::CellKind::Closed => true,
-        cellgate_schemaless::CellKind::Cell
-        | cellgate_schemaless::CellKind::Tombstone
-        | cellgate_schemaless::CellKind::Erased => false,
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use cellgate_metrics::Operation;
 use cellgate_schemaless::{Cell, TableRef};
 
 use crate::backend::{ANSWER_BYTES, Timeouts};
+use crate::closing::wait_until;
 use crate::engine::server::ServerOptions;
 use crate::engine::server::attempts::{Attempts, GRACE, bounded, unsettled};
 use crate::engine::server::driver::{Driver, Failure, Guard, Names, Session, Value};
@@ -15,9 +15,6 @@ use crate::engine::server::pool::Sessions;
 use crate::engine::server::put::{give_back_answered, stale};
 use crate::error::{Reason, StoreError};
 use crate::sql::{Dialect, Query};
-
-/// Pause between two looks at whether the sessions in use have come back.
-const CLOSE_PAUSE: Duration = Duration::from_millis(10);
 
 /// A server and its sessions.
 pub(crate) struct Core<D: Driver> {
@@ -195,7 +192,7 @@ impl<D: Driver> Core<D> {
                     return Err(attempts.outcome(stale));
                 }
                 Err(failure) => {
-                    give_back_answered(lease, &failure);
+                    give_back_answered(&self.sessions, lease, &failure);
                     attempts.after(failure, mark)?;
                 }
             }
@@ -237,10 +234,7 @@ impl<D: Driver> Core<D> {
     /// Lets nobody in, and waits for those inside, for at most the statement timeout.
     pub(crate) async fn close(&self) {
         self.sessions.close();
-        let until = Instant::now() + self.timeouts.statement;
-        while self.sessions.state().size > 0 && Instant::now() < until {
-            tokio::time::sleep(CLOSE_PAUSE).await;
-        }
+        wait_until(|| self.sessions.state().size == 0, self.timeouts.statement).await;
     }
 }
 

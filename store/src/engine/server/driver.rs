@@ -76,6 +76,12 @@ pub trait Session: Send + 'static {
     /// `wait` until it is over. `false` if it is not over by then.
     async fn end(&mut self, other: &Mark, wait: Duration) -> Result<bool, Failure>;
 
+    /// What was found behind a lost attempt is safe only when this has succeeded: ending a session can make its commit
+    /// visible before a standby that it waited for has it.
+    async fn confirm(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Whether the session can be used again; not if an answer was left half-read.
     fn is_idle(&self) -> bool;
 
@@ -92,10 +98,11 @@ pub trait Session: Send + 'static {
                 Ok(rows)
             }
             Err(Failure::Lost { detail }) => Err(Failure::Lost { detail }),
-            Err(failure) => {
-                self.run("ROLLBACK").await?;
-                Err(failure)
-            }
+            Err(failure) => match self.run("ROLLBACK").await {
+                Ok(()) => Err(failure),
+                // The transaction may be open: nobody uses this session again.
+                Err(at_rollback) => Err(at_rollback.at_commit()),
+            },
         }
     }
 
@@ -273,5 +280,19 @@ impl Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::server::fake::FakeSession;
+    use crate::sql::POSTGRES;
+
+    #[tokio::test]
+    async fn a_session_whose_rollback_fails_is_not_used_again() {
+        let change = Query { text: "UPDATE t SET a = 1".to_owned(), params: Vec::new() };
+        let failure = FakeSession.transaction(&POSTGRES, Guard::Free, &[change]).await.unwrap_err();
+        assert!(matches!(failure, Failure::Lost { .. }), "its transaction may be open: {failure:?}");
     }
 }

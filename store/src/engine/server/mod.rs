@@ -11,6 +11,8 @@ pub(crate) mod attempts;
 mod backend;
 pub(crate) mod core;
 pub(crate) mod driver;
+#[cfg(test)]
+mod fake;
 mod identity;
 pub(crate) mod pool;
 pub(crate) mod put;

@@ -91,20 +91,10 @@ fn failed(part: &[usize], error: &StoreError) -> Vec<PutOutcome> {
 
 /// What the parts behind one that failed so are told: nothing of them was sent.
 fn not_begun(error: StoreError) -> StoreError {
-    match error {
-        StoreError::MaybeWritten { detail } => StoreError::Unavailable { reason: Reason::Statement, detail },
-        StoreError::StaleEpoch { .. }
-        | StoreError::Unavailable { .. }
-        | StoreError::Timeout { .. }
-        | StoreError::Overloaded { .. }
-        | StoreError::NoTable { .. }
-        | StoreError::DiskFull { .. }
-        | StoreError::TooLarge { .. }
-        | StoreError::AnswerTooLarge { .. }
-        | StoreError::Refused { .. }
-        | StoreError::Corrupt { .. }
-        | StoreError::Failed { .. } => error,
+    if let StoreError::MaybeWritten { detail } = error {
+        return StoreError::Unavailable { reason: Reason::Statement, detail };
     }
+    error
 }
 
 fn all_of(outcomes: Vec<Option<PutOutcome>>) -> Result<Vec<PutOutcome>, StoreError> {
@@ -155,11 +145,16 @@ fn placed(place: Place) -> PlacedCell {
     PlacedCell { added_id: place.added_id, created_at: place.created_at, new: true }
 }
 
-/// Gives the session back if the server answered: after that it is idle, whatever the answer was. One whose server does not
-/// allow the write is closed: the next may reach the server that took over.
-pub(crate) fn give_back_answered<D: Driver>(lease: Lease<D>, failure: &Failure) {
+/// Gives the session back if the server answered: after that it is idle, whatever the answer was. If the server does not
+/// allow the write, the session and all others that are idle are closed: it may be one that was demoted, which must not be
+/// read from either, and the next session may reach the server that took over.
+pub(crate) fn give_back_answered<D: Driver>(sessions: &Sessions<D>, lease: Lease<D>, failure: &Failure) {
     match failure {
-        Failure::Lost { .. } | Failure::Store(StoreError::Refused { .. }) => drop(lease),
+        Failure::Lost { .. } => drop(lease),
+        Failure::Store(StoreError::Refused { .. }) => {
+            drop(lease);
+            sessions.forget_idle();
+        }
         Failure::Again { .. } | Failure::Store(_) | Failure::Duplicate | Failure::Stale => lease.give_back(),
     }
 }
@@ -229,14 +224,16 @@ impl<D: Driver> Put<'_, D> {
                     }
                     Err(Failure::Stale) => return Err(self.stale(session).await),
                     Err(failure) => {
-                        give_back_answered(lease, &failure);
+                        give_back_answered(self.sessions, lease, &failure);
                         attempts.after(failure, mark)?;
                         continue;
                     }
                 }
             }
             let asked: Vec<NewRow<'_>> = open.iter().map(|&i| rows[i]).collect();
-            match attempts.bounded(look(session, self.dialect(), &asked)).await {
+            let own = |i: usize, row: &Option<Cell>| made(groups[open[i]], row);
+            let looked = self.look_behind(session, &asked, after_loss, own);
+            match attempts.bounded(looked).await {
                 Ok(found) => {
                     lease.give_back();
                     attempts.looked(open.iter().zip(&found).map(|(&i, row)| made(groups[i], row)));
@@ -253,7 +250,7 @@ impl<D: Driver> Put<'_, D> {
                     }
                 }
                 Err(failure) => {
-                    give_back_answered(lease, &failure);
+                    give_back_answered(self.sessions, lease, &failure);
                     attempts.after_look(failure).await?;
                 }
             }
@@ -290,7 +287,7 @@ impl<D: Driver> Put<'_, D> {
                     Err(Failure::Duplicate) => {}
                     Err(Failure::Stale) => return Err(self.stale(session).await),
                     Err(failure) => {
-                        give_back_answered(lease, &failure);
+                        give_back_answered(self.sessions, lease, &failure);
                         attempts.after(failure, mark)?;
                         continue;
                     }
@@ -298,7 +295,8 @@ impl<D: Driver> Put<'_, D> {
             }
             // All of them, not only those still open: what is judged together is read together.
             let asked: Vec<NewRow<'_>> = order.iter().map(|&i| rows[i]).collect();
-            match attempts.bounded(look(session, self.dialect(), &asked)).await {
+            let looked = self.look_behind(session, &asked, after_loss, |_, row| made(group, row));
+            match attempts.bounded(looked).await {
                 Ok(found) => {
                     lease.give_back();
                     attempts.looked(std::iter::once(found.iter().any(|row| made(group, row))));
@@ -316,11 +314,26 @@ impl<D: Driver> Put<'_, D> {
                     }
                 }
                 Err(failure) => {
-                    give_back_answered(lease, &failure);
+                    give_back_answered(self.sessions, lease, &failure);
                     attempts.after_look(failure).await?;
                 }
             }
         }
+    }
+
+    /// The rows of these names. Behind a lost attempt those it has made are there for good.
+    async fn look_behind(
+        &self,
+        session: &mut D::Session,
+        asked: &[NewRow<'_>],
+        after_loss: bool,
+        own: impl Fn(usize, &Option<Cell>) -> bool,
+    ) -> Result<Vec<Option<Cell>>, Failure> {
+        let found = look(session, self.dialect(), asked).await?;
+        if after_loss && found.iter().enumerate().any(|(i, row)| own(i, row)) {
+            session.confirm().await?;
+        }
+        Ok(found)
     }
 
     fn dialect(&self) -> &'static Dialect {
@@ -406,6 +419,8 @@ mod tests {
 
     use super::*;
     use crate::backend::{GroupCell, PutMode};
+    use crate::engine::server::ServerOptions;
+    use crate::engine::server::fake::FakeDriver;
 
     fn single(table: u32, row: &str, bytes: usize) -> PutGroup {
         let triple = Triple {
@@ -442,5 +457,21 @@ mod tests {
         let many: Vec<PutGroup> = (0..BATCH_ROWS + 1).map(|n| single(1, &format!("{n:05}"), 1)).collect();
         let sizes: Vec<usize> = batches_of(&many).iter().map(Vec::len).collect();
         assert_eq!(sizes, [BATCH_ROWS, 1]);
+    }
+
+    #[tokio::test]
+    async fn behind_a_write_that_the_server_does_not_allow_no_session_to_it_is_used() {
+        let dsn = "postgres://a@localhost/b".parse().unwrap();
+        let sessions = Sessions::new(FakeDriver, &ServerOptions::new("a", dsn)).unwrap();
+        let two = async || {
+            let (one, other) = (sessions.lease().await.unwrap(), sessions.lease().await.unwrap());
+            other.give_back();
+            one
+        };
+        give_back_answered(&sessions, two().await, &Failure::Duplicate);
+        assert_eq!(sessions.state().size, 2);
+        let refused = StoreError::Refused { detail: "the server is running with --read-only".to_owned() };
+        give_back_answered(&sessions, two().await, &Failure::Store(refused));
+        assert_eq!(sessions.state().size, 0);
     }
 }
