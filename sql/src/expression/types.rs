@@ -242,7 +242,12 @@ fn fraction<L>(of: Option<&Expression<L>>, ty: Type) -> u8 {
 fn step<L>(micros: &Expression<L>, leaf: &dyn Fn(&L) -> Type) -> u8 {
     let whole = |value: &Value| matches!(value, Value::Int(n) if n % 1_000_000 == 0);
     if let Some(value) = micros.constant() {
-        return if whole(value) { 0 } else { 6 };
+        return match value {
+            // Only seconds have a fraction, and what they are multiplied by has none.
+            Value::Decimal(_) => micros.ty(leaf).decimals.min(6),
+            value if whole(value) => 0,
+            _ => 6,
+        };
     }
     let Expression::Chain(count, rest) = micros else { return 6 };
     let [(Operator::Arithmetic(Arithmetic::Multiply), Expression::Constant(unit))] = rest.as_slice() else {

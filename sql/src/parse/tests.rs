@@ -1,13 +1,14 @@
 //! What clients really send, precedence, and refusals.
 
+mod comments;
+mod expressions;
+
 use std::time::Duration;
 
-use crate::ast::Parsed;
 use crate::command::{Absent, Aspect, Command, Ddl, SettingScope, SettingValue, Transaction};
 use crate::environment::SqlMode;
 use crate::error::SqlError;
 use crate::parse::{StatementKind, parse};
-use crate::relational::ast::Body;
 use crate::testing::{Session, bound, read, rows, run, shown, value};
 use crate::value::Value;
 
@@ -323,26 +324,6 @@ fn transactions_are_understood_in_every_form() {
             Ok(Command::Transaction(transaction)) => assert_eq!(transaction, expected, "{text}"),
             other => panic!("{text}: {other:?}"),
         }
-    }
-}
-
-#[test]
-fn comments_are_blanks_except_those_that_run() {
-    assert_eq!(value("1 /* a */ + -- b\n 1 # c\n + 1"), "3");
-    assert_eq!(value("1 /*!40000 + 1 */ /*!99999 + 1 */ /*M!100100 + 1 */ /*! + 1 */"), "3");
-    assert_eq!(value("5--1"), "6", "two signs are no comment without a blank");
-    assert_eq!(value("/*!50000 1 /* inner */ + 1 */"), "2");
-    for empty in ["", " ; ;; "] {
-        assert_eq!(parse(empty, SqlMode::default()).map(|s| s.len()), Err(SqlError::Empty), "{empty}");
-    }
-    assert_eq!(one("/*+ MAX_EXECUTION_TIME(5) */ SELECT 1").max_execution_time(), Some(Duration::from_millis(5)));
-    assert_eq!(
-        one("SELECT /*+ SET_VAR(x=1) max_execution_time( 250 ) */ 1").max_execution_time(),
-        Some(Duration::from_millis(250))
-    );
-    assert_eq!(one("SELECT 1").max_execution_time(), None);
-    for open in ["/* x", "/*! SELECT 1", "SELECT 'x", "SELECT `x", "SELECT \"x"] {
-        assert!(matches!(parse(open, SqlMode::default()), Err(SqlError::Syntax { .. })), "{open}");
     }
 }
 
@@ -838,99 +819,6 @@ fn a_derived_table_without_a_name_is_said_to_be_one_whatever_it_is_of() {
         let error = parse(text, SqlMode::default()).err();
         assert_eq!(error, Some(SqlError::Relational(RelationalError::NoAlias)), "{text}");
     }
-}
-
-#[test]
-fn both_parsers_of_expressions_make_one_tree_of_a_text() {
-    let tree = |text: &str| match one(text).parsed() {
-        Parsed::Select(select) => format!("{:?}", select.items.first()),
-        Parsed::Relational { query, .. } => match &query.body {
-            Body::Select(core) => format!("{:?}", core.items.first()),
-            other => panic!("{text}: {other:?}"),
-        },
-        Parsed::Refused(refusal) => refusal.to_string(),
-        other => panic!("{text}: {other:?}"),
-    };
-    for expression in [
-        "CAST(TRUE AS JSON)",
-        "CONVERT(TRUE, JSON)",
-        "CAST((FALSE) AS JSON)",
-        "CAST(1 AS JSON)",
-        "JSON_ARRAY(TRUE, (FALSE), 1)",
-        "JSON_OBJECT('a', TRUE)",
-        "CONVERT(0x41, SIGNED)",
-        "CONVERT(0x41, JSON)",
-        "0x41 AND b'1' OR 0x00 XOR 0x01",
-        "0x01 IS TRUE",
-        "0x01 IS NOT FALSE",
-        "0x01 IS NULL",
-        "NOT 0x01",
-        "CASE 65 WHEN 0x41 THEN 0x42 ELSE 0x43 END",
-        "CASE WHEN 0x01 THEN 1 END",
-        "IF(0x01, 0x41, 2)",
-        "0x41 IN (65, 'a')",
-        "0x41 BETWEEN 1 AND 70",
-        "0x41 + 1 = 0x42",
-        "'2024-01-01' + INTERVAL 1.5 DAY",
-        "'2024-01-01' - INTERVAL 1.5 SECOND",
-        "DATE_SUB('2024-01-01', INTERVAL '2' WEEK)",
-        "'2024-01-01' + INTERVAL 1 MONTH",
-        "_utf8mb4 X'c3a9'",
-        "_latin1 'e'",
-        "_latin1 'é'",
-        "_utf8mb4 X'ff'",
-        "CHARSET('a')",
-    ] {
-        let relational = tree(&format!("SELECT {expression} FROM (SELECT 1) AS t"));
-        assert_eq!(tree(&format!("SELECT {expression}")), relational, "{expression}");
-    }
-    assert!(tree("SELECT _latin1 'é' FROM (SELECT 1) AS t").contains("the introducer _latin1"));
-}
-
-#[test]
-fn a_statement_keeps_its_executable_comments_whole() {
-    for (text, kept) in [
-        ("SELECT table_name /*!50000 FROM tables */", "SELECT table_name /*!50000 FROM tables */"),
-        ("/*!50000 SELECT */ table_name FROM tables", "/*!50000 SELECT */ table_name FROM tables"),
-        ("/*!50000 SELECT table_name FROM tables */ ;", "SELECT table_name FROM tables"),
-        (
-            "/*!50000 SELECT */ table_name /*!50000 FROM tables */",
-            "/*!50000 SELECT */ table_name /*!50000 FROM tables */",
-        ),
-        ("/*!999999 no */ SELECT 1 -- end", "SELECT 1"),
-        ("SELECT /*!50000 1 */ + 1", "SELECT /*!50000 1 */ + 1"),
-        ("/* a */ SELECT 1 /* b */", "SELECT 1"),
-    ] {
-        let statement = one(text);
-        assert_eq!(statement.text(), kept, "{text}");
-        assert_eq!(one(kept).text(), kept);
-        if kept.contains("tables") {
-            assert!(crate::parse::relational(&statement).is_ok(), "{text}");
-        }
-    }
-    let several = parse("/*!50000 SELECT 1; SELECT 2 */ + 1", SqlMode::default()).unwrap();
-    assert_eq!(
-        several.iter().map(crate::Statement::text).collect::<Vec<_>>(),
-        ["SELECT 1", "/*!50000 SELECT 2 */ + 1"]
-    );
-    assert_eq!(one("SELECT 'x' /*!50000 FROM t */").masked(), "SELECT ? /*!50000 FROM t */");
-}
-
-#[test]
-fn a_number_beyond_all_doubles_is_refused() {
-    for text in [
-        "SELECT 1e400",
-        "SELECT -1e400, 1",
-        "SELECT 1 + 1e400",
-        "INSERT INTO t VALUES (1e400, -1E999)",
-        "SELECT 1 FROM (SELECT 1e400) AS t",
-        "SET @a = 1e400",
-    ] {
-        let refusal = parse(text, SqlMode::default()).unwrap_err();
-        assert!(matches!(&refusal, SqlError::IllegalDouble(_)), "{text}: {refusal}");
-    }
-    assert_eq!(value("1e308"), "1e308");
-    assert_eq!(value("1e-400"), "0");
 }
 
 #[test]

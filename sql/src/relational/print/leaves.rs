@@ -20,7 +20,11 @@ impl Binder<'_> {
             RelLeaf::Plain(leaf) => {
                 let value = self.value(leaf)?;
                 let printed = Printed::constant(value);
-                Ok(Printed { ty: Type { nullable: true, ..printed.ty }, ..printed })
+                let mut ty = Type { nullable: true, ..printed.ty };
+                if let Leaf::Now(digits) | Leaf::UtcNow(digits) = leaf {
+                    ty.decimals = u8::try_from(*digits).unwrap_or(6);
+                }
+                Ok(Printed { ty, ..printed })
             }
             RelLeaf::Query(query) => self.scalar_query(query, place),
             RelLeaf::Exists(query) => {

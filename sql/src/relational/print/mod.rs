@@ -142,6 +142,11 @@ impl Binder<'_> {
         let mut parts = Vec::with_capacity(operands.len());
         for operand in operands {
             parts.push(match &operand.what {
+                // Only its type tells how many digits of a time are shown.
+                What::Constant(value @ Value::DateTime(_)) if operand.ty.decimals < 6 => {
+                    let digits = CastType::DateTime(operand.ty.decimals.into());
+                    Expression::Cast(Box::new(Expression::Constant(value.clone())), digits)
+                }
                 What::Constant(value) => Expression::Constant(value.clone()),
                 What::Sql(sql) => {
                     texts.push(sql.clone());
@@ -155,7 +160,9 @@ impl Binder<'_> {
         let ty = expression.ty(&of_operand);
         let scalar = Scalar { expression, fold: collation.fold && !bytes };
         if texts.is_empty() {
-            return Ok(Printed::constant(scalar.constant(self.session, &self.notes)?));
+            let printed = Printed::constant(scalar.constant(self.session, &self.notes)?);
+            let ty = if printed.ty.ty == ColumnType::DateTime && ty.ty == printed.ty.ty { ty } else { printed.ty };
+            return Ok(Printed { ty, ..printed });
         }
         if texts.len() > OPERANDS {
             return Err(budget::limit("the number of operands", OPERANDS, "operands"));
@@ -252,7 +259,7 @@ impl Binder<'_> {
             Expression::Cast(e, CastType::Binary(None)) => {
                 let e = self.print(e, place)?;
                 // Text as bytes compares exactly; it need not become bytes for that.
-                if e.is_text() {
+                if e.is_text() && matches!(e.what, What::Sql(_)) {
                     return Ok(e.with(Collation { fold: false, strength: 2 }));
                 }
                 self.cast(&e, CastType::Binary(None))
