@@ -3,8 +3,6 @@
 mod comments;
 mod expressions;
 
-use std::time::Duration;
-
 use crate::command::{Absent, Aspect, Command, Ddl, SettingScope, SettingValue, Transaction};
 use crate::environment::SqlMode;
 use crate::error::SqlError;
