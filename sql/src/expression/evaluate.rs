@@ -359,7 +359,7 @@ fn compare_rows<L>(
 
 /// Looks whether the statement is given up, at every [`LOOK`]th of many.
 fn look<L>(i: usize, scope: &dyn Scope<L>) -> Result<(), SqlError> {
-    if i % LOOK == 0 { scope.patience() } else { Ok(()) }
+    if i.is_multiple_of(LOOK) { scope.patience() } else { Ok(()) }
 }
 
 fn within<L>(
