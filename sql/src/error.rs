@@ -172,7 +172,7 @@ pub enum SqlError {
     /// The same column named twice (1110).
     #[error("Column '{0}' specified twice")]
     ColumnTwice(String),
-    /// More columns than a result may have (1117): [`crate::bind::ITEMS`].
+    /// More columns than a result may have (1117); so many are allowed.
     #[error("Too many columns: a SELECT has at most {0}")]
     TooManyColumns(usize),
     /// A table with two columns of one name (1060).

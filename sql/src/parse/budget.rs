@@ -77,7 +77,7 @@ pub(crate) fn check(text: &str, tokens: &[Token]) -> Result<Stack, SqlError> {
     for token in tokens {
         let level = open.last_mut();
         if token.is_symbol(Symbol::Open) {
-            calls += usize::from(before.is_some_and(|name| WAITING.iter().any(|word| name.is(text, word))));
+            calls += usize::from(before.is_some_and(|name| is_waited_for(text, name)));
             open.push(Level::default());
             depth += 1;
         } else if token.is_symbol(Symbol::Close) {
@@ -124,6 +124,16 @@ pub(crate) fn check(text: &str, tokens: &[Token]) -> Result<Stack, SqlError> {
     }
     let shallow = deepest <= shallow::NESTING && longest <= shallow::CHAIN && joined <= shallow::CHAIN;
     Ok(if shallow { Stack::Callers } else { Stack::Big })
+}
+
+/// Whether it is the name of one of [`WAITING`], which may be quoted.
+fn is_waited_for(text: &str, name: &Token) -> bool {
+    let written = match name.kind {
+        Kind::Word => name.text(text),
+        Kind::Quoted => name.text(text).trim_matches(['`', '"']),
+        _ => return false,
+    };
+    WAITING.iter().any(|word| written.eq_ignore_ascii_case(word))
 }
 
 /// The error of a limit of the parser.

@@ -147,6 +147,7 @@ fn limits_have_names() {
     assert_eq!(limited(format!("SELECT 1{}", " + 1".repeat(10_001))), "operators");
     assert_eq!(limited(format!("SELECT {} 1", "NOT ".repeat(201))), "operators");
     assert_eq!(limited(format!("DO {}SLEEP(0)", "GET_LOCK('a', 0), ".repeat(64))), "calls");
+    assert_eq!(limited(format!("DO {}1", "`sleep`(0), ".repeat(65))), "calls");
     assert!(parse(&format!("DO {}SLEEP (0)", "GET_LOCK('a', 0), ".repeat(63)), SqlMode::default()).is_ok());
     assert_eq!(limited(format!("SELECT (SELECT 1, 1{})", " UNION SELECT 1, 1".repeat(10_001))), "operators");
     assert_eq!(limited(format!("SELECT {}1{}", "CASE WHEN 1 THEN ".repeat(201), " END".repeat(201))), "nesting");
