@@ -2,6 +2,7 @@
 
 use super::ast::{JoinKind, JoinOn, TableRef};
 use super::bind::{Binder, Bound, column_collation, not_held};
+use super::held;
 use super::print::{Aggregates, Place};
 use super::scope::{Column, Origin, Scope, Source};
 use super::{Program, Relation, RelationalError, Result};
@@ -42,7 +43,7 @@ impl Binder<'_> {
         };
         let alias = alias.unwrap_or(relation.name).to_owned();
         let database = Some(relation.database.to_owned());
-        add(scope, Source { database, alias, columns: relation.columns.iter().map(column).collect() })?;
+        add(scope, Source { database, alias, columns: relation.columns.iter().map(column).collect(), counted: None })?;
         Ok(format!("\"{}\" AS t{number}", Program::table_name(relation)))
     }
 
@@ -77,6 +78,7 @@ impl Binder<'_> {
             return Err(RelationalError::NameCount.into());
         }
         let number = self.number();
+        let inner: Vec<String> = bound.columns.iter().map(|column| column.sql.clone()).collect();
         let mut columns: Vec<Column> = Vec::with_capacity(bound.columns.len());
         for (i, column) in bound.columns.into_iter().enumerate() {
             let name = names.get(i).cloned().unwrap_or(column.name);
@@ -86,8 +88,10 @@ impl Binder<'_> {
             let sql = format!("t{number}.{}", column.sql);
             columns.push(Column { name, sql, origin: None, merged: false, hidden: false, ..column });
         }
-        add(scope, Source { database: None, alias: alias.to_owned(), columns })?;
-        Ok(format!("({}) AS t{number}", bound.sql))
+        // In a LEFT JOIN it can be NULL.
+        let counted = Some(format!("(t{number}.{} IS NOT 0)", held::COUNT));
+        add(scope, Source { database: None, alias: alias.to_owned(), columns, counted })?;
+        Ok(format!("{} AS t{number}", held::derived(&bound.sql, &inner)))
     }
 
     fn join(

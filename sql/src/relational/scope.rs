@@ -59,6 +59,8 @@ pub(super) struct Source {
     /// Its alias or name.
     pub alias: String,
     pub columns: Vec<Column>,
+    /// The condition, always true, that has the rows of a derived table counted.
+    pub counted: Option<String>,
 }
 
 /// The tables of a FROM, and those of the queries around it.
@@ -85,6 +87,11 @@ impl<'a> Scope<'a> {
             scope = here.outer;
         }
         Err(SqlError::UnknownColumn { column: parts.join("."), clause, hint: String::new() })
+    }
+
+    /// Whether the SQL is a column of this FROM, and nothing else.
+    pub fn is_column(&self, sql: &str) -> bool {
+        self.sources.iter().any(|source| source.columns.iter().any(|column| column.sql == sql))
     }
 
     /// Whether the tables of this FROM have such a column.
