@@ -24,16 +24,28 @@ impl Session {
         &self.access
     }
 
+    /// The password was right: why it does not help.
+    pub(super) fn is_barred(&self, user: &str) -> Option<ErrorReply> {
+        let accounts = self.server.accounts().current();
+        match accounts.matching(user, &self.host)?.lock {
+            Lock::Open => None,
+            Lock::Locked => {
+                self.server.login_failed(LoginFailure::Locked, user, &self.host);
+                Some(errors::account_locked(user, &self.host))
+            }
+        }
+    }
+
     /// The password was right: becomes the account, if the account lets it.
     pub(super) fn enter(&mut self, login: &Login) -> Result<(), ErrorReply> {
         let accounts = self.server.accounts();
-        let found = accounts.current().privileges_of(&login.user, &self.host);
-        let using_password = found.account().is_some_and(|account| !account.verifier.is_empty());
+        let found = accounts.current().proven(&login.user, &self.host, &login.verifier);
+        let using_password = !login.verifier.is_empty();
         let refuse = |reason, reply| {
             self.server.login_refused(reason, &login.user, &self.host);
             Err(reply)
         };
-        // Gone since the password was checked.
+        // Gone, or another one, since the password was checked.
         let Some(account) = found.account() else {
             let reply = errors::access_denied(&login.user, &self.host, using_password);
             return refuse(LoginFailure::Denied, reply);

@@ -346,3 +346,34 @@ async fn what_others_may_do_is_shown_to_administrators_only() {
     assert!(snapshot.shown(&app, &name("app", "%")).is_ok());
     assert!(matches!(snapshot.shown(&boss, &name("x", "%")), Err(AccessError::NoSuchGrant(_))));
 }
+
+#[tokio::test]
+async fn a_password_that_was_checked_is_worth_nothing_for_another_account() {
+    let meta = Arc::default();
+    let accounts = proxy(&meta).await;
+    run(&accounts, "CREATE USER app IDENTIFIED BY 'one'").await;
+    let checked = accounts.current().matching("app", "10.0.0.1").unwrap().verifier.clone();
+    assert!(accounts.current().proven("app", "10.0.0.1", &checked).account().is_some());
+    // Until the session begins, the password may change, or an account of a more specific host be made.
+    run(&accounts, "CREATE USER app@'10.%' IDENTIFIED BY 'two'").await;
+    assert!(accounts.current().proven("app", "10.0.0.1", &checked).account().is_none());
+    assert!(accounts.current().proven("app", "11.0.0.1", &checked).account().is_some());
+    run(&accounts, "ALTER USER app IDENTIFIED BY 'three'").await;
+    assert!(accounts.current().proven("app", "11.0.0.1", &checked).account().is_none());
+}
+
+#[tokio::test]
+async fn users_that_do_not_exist_are_asked_like_those_of_whom_only_one_hash_is_known() {
+    let meta = Arc::default();
+    let accounts = proxy(&meta).await;
+    let asked = || (0..100).filter(|n| accounts.asks_for_native(&format!("made up {n}"))).collect::<Vec<_>>();
+    assert_eq!(asked(), [0; 0], "nobody is asked for it");
+    run(
+        &accounts,
+        "CREATE USER old IDENTIFIED WITH mysql_native_password AS '*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19'",
+    )
+    .await;
+    let some = asked();
+    assert!(!some.is_empty() && some.len() < 100, "{some:?}");
+    assert_eq!(asked(), some, "always the same");
+}

@@ -61,6 +61,7 @@ struct Script {
     status: Status,
     login_key: Option<Arc<LoginKey>>,
     denials: Arc<Mutex<Vec<String>>>,
+    turns: Arc<Semaphore>,
 }
 
 impl Script {
@@ -212,9 +213,12 @@ impl Handler for Script {
     /// The next row and the one behind the last.
     type Cursor = (i64, i64);
 
-    /// `root` has no password, `app` has `secret`, and so has `old`, of whom only the older hash is known.
-    fn verifier(&self, user: &str) -> Option<Verifier> {
+    /// `root` has no password, `app` has `secret`, and so have `locked`, `secure`, who needs TLS, and `old`, of whom only
+    /// the older hash is known.
+    fn verifier(&self, user: &str, secure: bool) -> Option<Verifier> {
         match user {
+            "secure" if !secure => None,
+            "secure" | "locked" => Some(Verifier::from_password("secret")),
             "old" => Some(Verifier::from_hashes(*Verifier::from_password("secret").hashes()?.0, None)),
             "root" => Some(Verifier::empty()),
             "app" => Some(Verifier::from_password("secret")),
@@ -223,7 +227,23 @@ impl Handler for Script {
     }
 
     fn delay(&self, user: &str) -> Duration {
-        if user == "slow" { SOON } else { Duration::ZERO }
+        match user {
+            "slow" => SOON,
+            "guessed" => SOON * u32::try_from(self.denials.lock().unwrap().len()).unwrap(),
+            _ => Duration::ZERO,
+        }
+    }
+
+    fn turns(&self, user: &str) -> Option<Arc<Semaphore>> {
+        (user == "guessed").then(|| Arc::clone(&self.turns))
+    }
+
+    fn asks_for_native(&self, user: &str) -> bool {
+        user == "nobody like old"
+    }
+
+    fn barred(&self, user: &str) -> Option<ErrorReply> {
+        (user == "locked").then(|| ErrorReply::new(3118, "HY000", "Account is locked"))
     }
 
     fn login_key(&self) -> Option<Arc<LoginKey>> {
@@ -240,7 +260,7 @@ impl Handler for Script {
         }
     }
 
-    fn denied(&self, user: &str, using_password: bool) -> ErrorReply {
+    fn denied(&self, user: &str, using_password: bool, _secure: bool) -> ErrorReply {
         self.denials.lock().unwrap().push(user.to_owned());
         let using = if using_password { "YES" } else { "NO" };
         let message = format!("Access denied for user '{user}'@'localhost' (using password: {using})");
@@ -357,13 +377,22 @@ struct Setup {
     login_key: Option<Arc<LoginKey>>,
     /// Users that were refused.
     denials: Arc<Mutex<Vec<String>>>,
+    /// What logins of `guessed` take turns by.
+    turns: Arc<Semaphore>,
     /// Bytes the pipe holds before a writer has to wait.
     pipe: usize,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { limits: WireLimits::default(), tls: None, login_key: None, denials: Arc::default(), pipe: 1 << 20 }
+        Self {
+            limits: WireLimits::default(),
+            tls: None,
+            login_key: None,
+            denials: Arc::default(),
+            turns: Arc::new(Semaphore::new(1)),
+            pipe: 1 << 20,
+        }
     }
 }
 
@@ -381,6 +410,7 @@ impl Setup {
             status: Status::default(),
             login_key: self.login_key,
             denials: self.denials,
+            turns: self.turns,
         };
         let (stop, shutdown) = watch::channel(false);
         let kill = KillSwitch::default();
