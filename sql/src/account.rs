@@ -117,6 +117,12 @@ impl Privileges {
         Self(self.0 & !others.0)
     }
 
+    /// Those that are among both.
+    #[must_use]
+    pub const fn common(self, others: Self) -> Self {
+        Self(self.0 & others.0)
+    }
+
     /// Whether there is none.
     pub const fn is_empty(self) -> bool {
         self.0 == 0

@@ -377,3 +377,22 @@ async fn users_that_do_not_exist_are_asked_like_those_of_whom_only_one_hash_is_k
     assert!(!some.is_empty() && some.len() < 100, "{some:?}");
     assert_eq!(asked(), some, "always the same");
 }
+
+#[tokio::test]
+async fn who_gave_all_may_take_it_back() {
+    let meta = Arc::default();
+    let accounts = proxy(&meta).await;
+    run(&accounts, "CREATE USER owner, bob, eve").await;
+    run(&accounts, "GRANT ALL ON shop.* TO owner WITH GRANT OPTION").await;
+    run(&accounts, "GRANT ERASE ON shop.* TO eve").await;
+    let owner = name("owner", "%");
+    run_as(&accounts, &owner, "GRANT ALL ON shop.* TO bob").await.unwrap();
+    run_as(&accounts, &owner, "REVOKE ALL ON shop.* FROM bob").await.unwrap();
+    let bob = accounts.current().named(&name("bob", "%")).unwrap().grants.clone();
+    assert!(bob.at(&cellgate_sql::Level::Database("shop".into())).is_empty());
+    // What the owner does not have it cannot take from others, and on other databases nothing.
+    let refused = run_as(&accounts, &owner, "REVOKE ALL ON shop.* FROM eve").await.unwrap_err();
+    assert!(refused.to_string().contains("ERASE"), "{refused}");
+    run(&accounts, "GRANT SELECT ON other.* TO bob").await;
+    assert!(run_as(&accounts, &owner, "REVOKE ALL ON other.* FROM bob").await.is_err());
+}
