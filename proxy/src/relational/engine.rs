@@ -26,6 +26,8 @@ use crate::until::Until;
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 /// Most looks: with them a run has at most 200 million steps, whatever its deadline.
 const LOOKS: u64 = 20_000;
+/// How many rows are filled in between two looks: about a millisecond.
+const ROWS_BETWEEN_LOOKS: usize = 1000;
 /// Longest value, in bytes.
 const VALUE_BYTES: i32 = 64 << 20;
 /// Longest result of a function that counts only where it is kept. Longer ones count as held whatever becomes of them:
@@ -96,6 +98,8 @@ pub(super) struct Engine<K> {
     /// What the kept rows were made for.
     key: Option<K>,
     kept: BTreeSet<String>,
+    /// A table was filled in part.
+    half_filled: bool,
 }
 
 /// Rows for a table that hold for one run only, or for as long as the key does.
@@ -288,7 +292,7 @@ impl<K: PartialEq> Engine<K> {
         connection.create_aggregate_function(names::AGGREGATE, -1, utf8, Aggregates(Arc::clone(&running)))?;
         connection.create_aggregate_function(names::ONLY, 1, utf8, Only(Arc::clone(&running)))?;
         connection.create_collation(names::FOLDED, Program::collate)?;
-        Ok(Self { connection, running, key: None, kept: BTreeSet::new() })
+        Ok(Self { connection, running, key: None, kept: BTreeSet::new(), half_filled: false })
     }
 
     /// What the kept rows were made for.
@@ -296,11 +300,16 @@ impl<K: PartialEq> Engine<K> {
         self.key.as_ref()
     }
 
+    /// Whether it was stopped while a table was filled: it is not to be used again.
+    pub fn is_half_filled(&self) -> bool {
+        self.half_filled
+    }
+
     /// Runs a program over the rows given.
     ///
     /// # Errors
     /// What a value makes of an operator, a bound that is exceeded, or a defect. After [`RelationalFailure::Sqlite`] the
-    /// engine is not to be used again: a transaction may be open, a table filled in part.
+    /// engine is not to be used again: a transaction may be open.
     pub fn run(
         &mut self,
         program: &Arc<Program>,
@@ -313,7 +322,7 @@ impl<K: PartialEq> Engine<K> {
             self.key = Some(key);
         }
         for table in tables {
-            self.fill(table)?;
+            self.fill(table, until)?;
         }
         self.running.begin(Some(program));
         *lock(&self.running.failed) = None;
@@ -384,7 +393,7 @@ impl<K: PartialEq> Engine<K> {
         }
     }
 
-    fn fill(&mut self, filling: Filling<'_>) -> rusqlite::Result<()> {
+    fn fill(&mut self, filling: Filling<'_>, until: &Until) -> Result<(), RelationalFailure> {
         let name = Program::table_name(filling.relation);
         let mut stays = false;
         let rows = match filling.rows {
@@ -395,6 +404,7 @@ impl<K: PartialEq> Engine<K> {
             }
             Source::Now(rows) => rows,
         };
+        self.half_filled = true;
         // Columns have no type: SQLite is to compare and convert nothing by itself.
         let columns: Vec<String> = filling.relation.columns.iter().map(|c| format!("\"{}\"", c.name)).collect();
         self.connection.execute_batch(&format!(
@@ -404,7 +414,10 @@ impl<K: PartialEq> Engine<K> {
         let places = vec!["?"; columns.len()].join(",");
         {
             let mut insert = self.connection.prepare(&format!("INSERT INTO \"{name}\" VALUES ({places})"))?;
-            for row in &rows {
+            for (n, row) in rows.iter().enumerate() {
+                if n.is_multiple_of(ROWS_BETWEEN_LOOKS) && until.is_over() {
+                    return Err(RelationalFailure::Timeout);
+                }
                 let row: Vec<Packed> = row.iter().map(Packed::of).collect();
                 insert.execute(rusqlite::params_from_iter(row.iter().map(Borrowed)))?;
             }
@@ -420,6 +433,7 @@ impl<K: PartialEq> Engine<K> {
             ))?;
         }
         self.connection.execute_batch("COMMIT")?;
+        self.half_filled = false;
         if stays {
             self.kept.insert(name);
         }

@@ -292,6 +292,38 @@ fn an_engine_is_used_again_for_the_same_catalog_and_filled_anew_for_another() {
 }
 
 #[test]
+fn filling_a_table_ends_when_nobody_waits_for_it() {
+    let session = Session::new();
+    let program = Arc::new(session.program("SELECT COUNT(*) FROM information_schema.tables", &[]).unwrap());
+    let (until, waiting) = until(Duration::from_secs(20));
+    drop(waiting);
+    let ended = session.engine.run_now(&program, &session.catalog, &State::default(), &until);
+    assert!(matches!(ended, Err(RelationalFailure::Timeout)), "{ended:?}");
+    // What was filled in part is nothing to go on with.
+    assert!(session.engine.idle.lock().unwrap().is_empty());
+    assert_eq!(session.rows("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'shop'"), ["2"]);
+}
+
+#[test]
+fn engines_at_work_and_idle_ones_are_no_more_than_their_bound_together() {
+    let mut session = Session::new();
+    for version in 1..=5 {
+        session.catalog = Arc::new(Snapshot::new(version, &CatalogDocument::default()));
+        session.rows("SELECT COUNT(*) FROM information_schema.tables");
+    }
+    let idle = || session.engine.idle.lock().unwrap().len();
+    assert_eq!(idle(), 5);
+    let key = |catalog| Key { catalog, sight: "others".to_owned() };
+    // Three at work beside this one: there is room for one more.
+    let _at_work = session.engine.room.try_acquire_many(3).unwrap();
+    drop(session.engine.take(&key(10)).unwrap());
+    assert_eq!(idle(), 5);
+    let _more = session.engine.room.try_acquire_many(4).unwrap();
+    drop(session.engine.take(&key(11)).unwrap());
+    assert_eq!(idle(), 4, "the one unused for longest has its place");
+}
+
+#[test]
 fn an_engine_that_failed_is_not_used_again() {
     let session = Session::new();
     let variables = "SELECT COUNT(*) FROM performance_schema.session_variables";
