@@ -396,3 +396,25 @@ async fn who_gave_all_may_take_it_back() {
     run(&accounts, "GRANT SELECT ON other.* TO bob").await;
     assert!(run_as(&accounts, &owner, "REVOKE ALL ON other.* FROM bob").await.is_err());
 }
+
+#[tokio::test]
+async fn the_plugin_of_an_account_is_the_same_wherever_it_is_shown() {
+    let meta = Arc::default();
+    let accounts = proxy(&meta).await;
+    run(&accounts, "CREATE USER new IDENTIFIED BY 'x', none").await;
+    run(
+        &accounts,
+        "CREATE USER old IDENTIFIED WITH mysql_native_password AS '*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19'",
+    )
+    .await;
+    let snapshot = accounts.snapshot();
+    let rows = snapshot.user_rows(&snapshot.access(&root()));
+    for (user, plugin) in
+        [("new", "caching_sha2_password"), ("none", "caching_sha2_password"), ("old", "mysql_native_password")]
+    {
+        let row = rows.iter().find(|row| row.name.user == user).unwrap();
+        assert_eq!(row.plugin, plugin, "{user}");
+        let created = create(snapshot.named(&row.name).unwrap());
+        assert!(created.contains(&format!("IDENTIFIED WITH '{plugin}' AS")), "{created}");
+    }
+}
