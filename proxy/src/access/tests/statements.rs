@@ -418,3 +418,26 @@ async fn the_plugin_of_an_account_is_the_same_wherever_it_is_shown() {
         assert!(created.contains(&format!("IDENTIFIED WITH '{plugin}' AS")), "{created}");
     }
 }
+
+#[tokio::test]
+async fn all_of_before_lock_tables_gives_it_until_it_is_revoked() {
+    let meta: Arc<Memory> = Arc::default();
+    let before = r#"{"accounts":[{"user":"all","host":"%","grants":[{"database":"shop","privileges":["SELECT","INSERT",
+        "UPDATE","DELETE","CREATE","DROP","ALTER","INDEX"]}]},
+        {"user":"some","host":"%","grants":[{"database":"shop","privileges":["SELECT","INSERT"]}]}]}"#;
+    let document = cellgate_store::meta::Document { name: "users".to_owned(), version: 1, body: before.into() };
+    meta.documents.lock().unwrap().insert("users".to_owned(), document);
+    let shown = async |user: &str| {
+        let accounts = proxy(&meta).await;
+        let snapshot = accounts.snapshot();
+        let lines = grants(snapshot.named(&name(user, "%")).unwrap());
+        lines[1].clone()
+    };
+    assert_eq!(shown("all").await, "GRANT ALL PRIVILEGES ON `shop`.* TO `all`@`%`");
+    assert_eq!(shown("some").await, "GRANT SELECT, INSERT ON `shop`.* TO `some`@`%`");
+    run(&proxy(&meta).await, "REVOKE LOCK TABLES ON shop.* FROM `all`").await;
+    assert!(!shown("all").await.contains("LOCK TABLES") && !shown("all").await.contains("ALL PRIVILEGES"));
+    run(&proxy(&meta).await, "GRANT LOCK TABLES ON shop.* TO `all`, some").await;
+    assert_eq!(shown("all").await, "GRANT ALL PRIVILEGES ON `shop`.* TO `all`@`%`");
+    assert_eq!(shown("some").await, "GRANT SELECT, INSERT, LOCK TABLES ON `shop`.* TO `some`@`%`");
+}
