@@ -261,7 +261,12 @@ impl Server {
         self.tls.as_ref()
     }
 
-    /// A login failed.
+    /// An answer to a login's salt was wrong: the next login of this user from there waits.
+    pub fn login_suspected(&self, user: &str, host: &str) {
+        self.delays.failed(user, host);
+    }
+
+    /// A login failed behind [`Server::login_suspected`].
     pub fn login_denied(&self, user: &str, host: &str, secure: bool) {
         let accounts = self.accounts.current();
         let reason = match accounts.matching(user, host) {
@@ -269,7 +274,7 @@ impl Server {
             Some(account) if account.verifier.is_empty() && !is_loopback(host) => LoginFailure::Remote,
             Some(_) | None => LoginFailure::Denied,
         };
-        self.login_failed(reason, user, host);
+        self.login_refused(reason, user, host);
     }
 
     /// A login failed for this reason: the next one of this user from there waits.

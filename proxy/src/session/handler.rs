@@ -82,6 +82,10 @@ impl Handler for Session {
         Ok(self.status())
     }
 
+    fn failed(&self, user: &str) {
+        self.server.login_suspected(user, &self.host);
+    }
+
     fn denied(&self, user: &str, using_password: bool, secure: bool) -> ErrorReply {
         self.server.login_denied(user, &self.host, secure);
         errors::access_denied(user, &self.host, using_password)

@@ -108,10 +108,15 @@ fn verifier_of<H: Handler>(handler: &H, user: &str, secure: bool) -> (Verifier, 
     }
 }
 
-/// Waits as long as failures of before ask for, and in turns; the turn is over when the login is judged. Who has a turn
-/// is judged before `until`, however long the wait should be.
-async fn wait<H: Handler>(handler: &H, user: &str, until: Instant) -> Result<Option<OwnedSemaphorePermit>, WireError> {
-    if handler.delay(user).is_zero() {
+/// Waits as long as failures of before ask for, less what was `waited` already, and in turns; the turn is over when the
+/// login is judged. Who has a turn is judged before `until`, however long the wait should be.
+async fn wait<H: Handler>(
+    handler: &H,
+    user: &str,
+    until: Instant,
+    waited: Duration,
+) -> Result<Option<OwnedSemaphorePermit>, WireError> {
+    if handler.delay(user) <= waited {
         return Ok(None);
     }
     // What comes behind the wait takes some time, too.
@@ -126,7 +131,7 @@ async fn wait<H: Handler>(handler: &H, user: &str, until: Instant) -> Result<Opt
     let began = Instant::now();
     // Others that fail meanwhile make it longer.
     loop {
-        let due = (began + handler.delay(user)).min(last);
+        let due = (began + handler.delay(user).saturating_sub(waited)).min(last);
         if due <= Instant::now() {
             return Ok(turn);
         }
@@ -147,11 +152,17 @@ pub(super) async fn admit<H: Handler>(
     entrance: Entrance,
 ) -> Result<bool, WireError> {
     let (until, limit) = entrance.bounds();
-    let _turn = wait(handler, &identity.user, until).await?;
+    let began = Instant::now();
+    let mut turn = wait(handler, &identity.user, until, Duration::ZERO).await?;
+    let waited = began.elapsed();
     let tls = channel.stream().tls();
     let secure = tls.is_some();
     let (mut verifier, mut known) = verifier_of(handler, &identity.user, secure);
     let mut verdict = proof.judge(&verifier, known, secure);
+    if matches!(verdict, Verdict::Denied { .. }) {
+        // At once, so that others that come at the same time wait for it.
+        handler.failed(&identity.user);
+    }
     if matches!(verdict, Verdict::Denied { .. }) && handler.look_again().await {
         (verifier, known) = verifier_of(handler, &identity.user, secure);
         verdict = proof.judge(&verifier, known, secure);
@@ -159,6 +170,8 @@ pub(super) async fn admit<H: Handler>(
     let fast_auth = match verdict {
         Verdict::Granted { fast_auth } => fast_auth,
         Verdict::Denied { using_password } => {
+            // Who takes long to answer keeps nobody's turn.
+            drop(turn.take());
             let password = if proof.has_more(secure) {
                 let password = proof.password(channel, handler.login_key(), limit, until).await;
                 if password.is_err() {
@@ -169,6 +182,10 @@ pub(super) async fn admit<H: Handler>(
             } else {
                 None
             };
+            if password.is_some() {
+                // Others may have failed since: many that are asked at once guess no faster either.
+                turn = wait(handler, &identity.user, until, waited).await?;
+            }
             (verifier, known) = verifier_of(handler, &identity.user, secure);
             if !(password.is_some_and(|password| verifier.verify_password(&password)) & known) {
                 write_error(channel, &handler.denied(&identity.user, using_password, secure));
@@ -177,6 +194,7 @@ pub(super) async fn admit<H: Handler>(
             false
         }
     };
+    drop(turn);
     if let Some(error) = handler.barred(&identity.user) {
         write_error(channel, &error);
         return Ok(false);

@@ -74,6 +74,11 @@ pub trait Handler: Send {
     /// E.g. an unknown database (1049). The client is told, and the connection closed.
     async fn login(&mut self, login: &Login) -> Result<Status, ErrorReply>;
 
+    /// An answer did not pass: the next login of this user waits, whatever becomes of this one.
+    fn failed(&self, user: &str) {
+        let _ = user;
+    }
+
     /// The refusal (1045) of a wrong password or unknown user; `secure` as in [`Handler::verifier`].
     fn denied(&self, user: &str, using_password: bool, secure: bool) -> ErrorReply;
 

@@ -85,8 +85,8 @@ async fn who_failed_before_waits_for_the_judgement_within_the_time_for_the_login
 
 #[tokio::test]
 async fn who_guesses_many_times_at_once_waits_for_each_failure() {
-    let (denials, turns) = (Arc::new(Mutex::new(vec!["guessed".to_owned()])), Arc::new(Semaphore::new(1)));
-    let connect = || Setup { denials: Arc::clone(&denials), turns: Arc::clone(&turns), ..Setup::default() }.connect();
+    let (failures, turns) = (Arc::new(AtomicUsize::new(1)), Arc::new(Semaphore::new(1)));
+    let connect = || Setup { failures: Arc::clone(&failures), turns: Arc::clone(&turns), ..Setup::default() }.connect();
     let started = std::time::Instant::now();
     let mut clients = [connect(), connect()];
     for client in &mut clients {
@@ -101,11 +101,27 @@ async fn who_guesses_many_times_at_once_waits_for_each_failure() {
 }
 
 #[tokio::test]
+async fn who_is_asked_for_the_password_itself_waits_for_what_failed_meanwhile() {
+    let (failures, login_key) = (Arc::new(AtomicUsize::new(0)), Some(Arc::new(LoginKey::of(pair()))));
+    let mut client = Setup { failures: Arc::clone(&failures), login_key, ..Setup::default() }.connect();
+    let salt = client.greeting().await.nonce();
+    let login = Login41 { user: b"guessed", answer: &[7; 32], plugin: b"caching_sha2_password", ..Login41::default() };
+    client.send(&login.payload(offered())).await;
+    assert_eq!(client.packet().await.unwrap(), [0x01, 0x04]);
+    assert_eq!(failures.load(Ordering::SeqCst), 1, "counted before the password is asked for");
+    let started = std::time::Instant::now();
+    let mixed: Vec<u8> = b"wrong\0".iter().zip(&salt).map(|(byte, salt)| byte ^ salt).collect();
+    client.send(&mysql_common::crypto::encrypt(&mixed, pair().public_pem().as_bytes())).await;
+    assert_eq!(client.error_code().await, 1045);
+    assert!(started.elapsed() >= SOON, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
 async fn who_never_has_a_turn_is_too_slow() {
     let (limits, turns) =
         (WireLimits { handshake_timeout: SOON, ..WireLimits::default() }, Arc::new(Semaphore::new(0)));
-    let denials = Arc::new(Mutex::new(vec!["guessed".to_owned()]));
-    let mut client = Setup { limits, turns, denials, ..Setup::default() }.connect();
+    let failures = Arc::new(AtomicUsize::new(1));
+    let mut client = Setup { limits, turns, failures, ..Setup::default() }.connect();
     client.greeting().await;
     client.send(&Login41 { user: b"guessed", ..Login41::default() }.payload(offered())).await;
     assert_eq!(client.error_code().await, 1159);

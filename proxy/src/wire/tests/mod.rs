@@ -12,6 +12,7 @@ mod results;
 mod shutdown;
 mod tracking;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -62,6 +63,7 @@ struct Script {
     login_key: Option<Arc<LoginKey>>,
     denials: Arc<Mutex<Vec<String>>>,
     turns: Arc<Semaphore>,
+    failures: Arc<AtomicUsize>,
 }
 
 impl Script {
@@ -229,7 +231,7 @@ impl Handler for Script {
     fn delay(&self, user: &str) -> Duration {
         match user {
             "slow" => SOON,
-            "guessed" => SOON * u32::try_from(self.denials.lock().unwrap().len()).unwrap(),
+            "guessed" => SOON * u32::try_from(self.failures.load(Ordering::SeqCst)).unwrap(),
             _ => Duration::ZERO,
         }
     }
@@ -240,6 +242,10 @@ impl Handler for Script {
 
     fn asks_for_native(&self, user: &str) -> bool {
         user == "nobody like old"
+    }
+
+    fn failed(&self, _user: &str) {
+        self.failures.fetch_add(1, Ordering::SeqCst);
     }
 
     fn barred(&self, user: &str) -> Option<ErrorReply> {
@@ -379,6 +385,8 @@ struct Setup {
     denials: Arc<Mutex<Vec<String>>>,
     /// What logins of `guessed` take turns by.
     turns: Arc<Semaphore>,
+    /// How many answers were wrong; as often `guessed` waits for [`SOON`].
+    failures: Arc<AtomicUsize>,
     /// Bytes the pipe holds before a writer has to wait.
     pipe: usize,
 }
@@ -391,6 +399,7 @@ impl Default for Setup {
             login_key: None,
             denials: Arc::default(),
             turns: Arc::new(Semaphore::new(1)),
+            failures: Arc::default(),
             pipe: 1 << 20,
         }
     }
@@ -411,6 +420,7 @@ impl Setup {
             login_key: self.login_key,
             denials: self.denials,
             turns: self.turns,
+            failures: self.failures,
         };
         let (stop, shutdown) = watch::channel(false);
         let kill = KillSwitch::default();
