@@ -486,11 +486,15 @@ async fn who_may_only_read_a_table_may_not_keep_others_from_it() {
     client::run(&mut root, "GRANT SELECT ON test.* TO reader").await;
     let options = client::options(proxy.mysql()).user(Some("reader")).pass(Some("a-password"));
     let mut reader = client::try_connect(options).await.unwrap();
+    for mode in ["READ", "WRITE"] {
+        let refused = client::refused(&mut reader, &format!("LOCK TABLES trips {mode}")).await;
+        assert_eq!(refused.code, 1142);
+        assert!(refused.message.starts_with("LOCK TABLES command denied"), "{}", refused.message);
+    }
+    client::run(&mut root, "GRANT LOCK TABLES ON test.* TO reader").await;
     client::run(&mut reader, "LOCK TABLES trips READ").await;
     client::run(&mut reader, "UNLOCK TABLES").await;
-    let refused = client::refused(&mut reader, "LOCK TABLES trips WRITE").await;
-    assert_eq!(refused.code, 1142);
-    assert!(refused.message.starts_with("LOCK TABLES command denied"), "{}", refused.message);
+    client::run(&mut root, "REVOKE LOCK TABLES ON test.* FROM reader").await;
     client::run(&mut root, "GRANT ERASE ON test.trips TO reader").await;
     client::run(&mut reader, "LOCK TABLES trips WRITE").await;
 }
