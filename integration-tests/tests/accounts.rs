@@ -316,3 +316,21 @@ async fn a_new_user_works_at_every_proxy_at_once() {
     run(&mut root, "CREATE USER third").await;
     assert_eq!(refused(&mut root, "CREATE USER second").await.code, 1396);
 }
+
+#[tokio::test]
+async fn who_may_only_read_keeps_nobody_from_writing() {
+    let proxy = Deployment::embedded().start();
+    let mut root = client::connect(proxy.mysql()).await;
+    shops(&mut root).await;
+    run(&mut root, "CREATE USER app IDENTIFIED BY 'pw'").await;
+    run(&mut root, "GRANT SELECT ON shop.* TO app").await;
+    let mut app = login(&proxy, "app", "pw").await;
+    codes(&mut app, &[("LOCK TABLES shop.trips READ", 1142), ("LOCK TABLES shop.trips WRITE", 1142)]).await;
+    for privilege in ["LOCK TABLES", "INSERT"] {
+        run(&mut root, &format!("GRANT {privilege} ON shop.* TO app")).await;
+        run(&mut app, "LOCK TABLES shop.trips READ").await;
+        run(&mut app, "UNLOCK TABLES").await;
+        run(&mut root, &format!("REVOKE {privilege} ON shop.* FROM app")).await;
+        codes(&mut app, &[("LOCK TABLES shop.trips READ", 1142)]).await;
+    }
+}

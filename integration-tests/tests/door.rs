@@ -255,6 +255,23 @@ async fn guessing_takes_time_and_shows_no_password() {
     assert!(!log.contains("wrong-one") && !log.contains("right-one"), "{log}");
 }
 
+#[tokio::test]
+async fn who_may_not_log_in_is_delayed_like_who_guesses() {
+    let secure = "[[user]]\nname = \"app\"\npassword = \"right-one\"\nrequire_tls = true\n[[user]]\nname = \"root\"\n";
+    let proxy = Deployment::configured(&format!("[limits]\nlogin_delay = \"600ms\"\n{secure}")).start();
+    let mut root = client::connect(proxy.mysql()).await;
+    client::run(&mut root, "CREATE USER locked IDENTIFIED BY 'right-one' ACCOUNT LOCK").await;
+    for (user, code) in [("app", 1045), ("locked", 3118)] {
+        let options = || client::options(proxy.mysql()).user(Some(user)).pass(Some("right-one")).prefer_socket(false);
+        for _ in 0..5 {
+            assert_eq!(number(client::try_connect(options()).await.map(drop)), code, "{user}");
+        }
+        let started = Instant::now();
+        assert_eq!(number(client::try_connect(options()).await.map(drop)), code, "{user}");
+        assert!(started.elapsed() >= Duration::from_millis(500), "{user}: {:?}", started.elapsed());
+    }
+}
+
 /// What a connection is told of its transaction behind a statement: the statements that open one like it, and its state.
 fn told(raw: &mut Raw, statement: &str) -> (Option<String>, Option<String>) {
     raw.command(COM_QUERY, statement.as_bytes()).unwrap();
@@ -498,11 +515,15 @@ async fn who_may_only_read_a_table_may_not_keep_others_from_it() {
     client::run(&mut root, "GRANT SELECT ON test.* TO reader").await;
     let options = client::options(proxy.mysql()).user(Some("reader")).pass(Some("a-password"));
     let mut reader = client::try_connect(options).await.unwrap();
+    for mode in ["READ", "WRITE"] {
+        let refused = client::refused(&mut reader, &format!("LOCK TABLES trips {mode}")).await;
+        assert_eq!(refused.code, 1142);
+        assert!(refused.message.starts_with("LOCK TABLES command denied"), "{}", refused.message);
+    }
+    client::run(&mut root, "GRANT LOCK TABLES ON test.* TO reader").await;
     client::run(&mut reader, "LOCK TABLES trips READ").await;
     client::run(&mut reader, "UNLOCK TABLES").await;
-    let refused = client::refused(&mut reader, "LOCK TABLES trips WRITE").await;
-    assert_eq!(refused.code, 1142);
-    assert!(refused.message.starts_with("LOCK TABLES command denied"), "{}", refused.message);
+    client::run(&mut root, "REVOKE LOCK TABLES ON test.* FROM reader").await;
     client::run(&mut root, "GRANT ERASE ON test.trips TO reader").await;
     client::run(&mut reader, "LOCK TABLES trips WRITE").await;
 }

@@ -13,7 +13,7 @@ use cellgate_metrics::{Label, LoginFailure, MetaDocument, Metrics, Refusal};
 use cellgate_sql::Value;
 use cellgate_store::deployment::Deployment;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::access::Accounts;
@@ -220,10 +220,14 @@ impl Server {
         lock(&self.globals).set(name, value);
     }
 
-    /// The verifier of a user, if the user may come from there: without a password only from this machine.
-    pub fn verifier(&self, user: &str, host: &str) -> Option<Verifier> {
+    /// The verifier of a user, if the user may come from there like this: without a password only from this machine, and
+    /// without TLS (`secure`) only if the account does not need it.
+    pub fn verifier(&self, user: &str, host: &str, secure: bool) -> Option<Verifier> {
         let accounts = self.accounts.current();
         let found = accounts.matching(user, host)?;
+        if found.needs_tls() && !secure {
+            return None;
+        }
         (!found.verifier.is_empty() || is_loopback(host)).then(|| found.verifier.clone())
     }
 
@@ -235,6 +239,11 @@ impl Server {
     /// How long a login has to wait for its judgement, because others of this user from there failed.
     pub fn login_delay(&self, user: &str, host: &str) -> Duration {
         self.delays.delay(user, host, self.config.load().limits.login_delay)
+    }
+
+    /// What logins that have to wait take turns by.
+    pub fn login_turns(&self, user: &str, host: &str) -> Option<Arc<Semaphore>> {
+        self.delays.turns(user, host)
     }
 
     /// A login succeeded.
@@ -252,13 +261,26 @@ impl Server {
         self.tls.as_ref()
     }
 
-    /// A login was refused.
-    pub fn login_denied(&self, user: &str, host: &str) {
+    /// An answer to a login's salt was wrong: the next login of this user from there waits.
+    pub fn login_suspected(&self, user: &str, host: &str) {
         self.delays.failed(user, host);
+    }
+
+    /// A login failed behind [`Server::login_suspected`].
+    pub fn login_denied(&self, user: &str, host: &str, secure: bool) {
         let accounts = self.accounts.current();
-        let found = accounts.matching(user, host);
-        let remote = found.is_some_and(|account| account.verifier.is_empty()) && !is_loopback(host);
-        self.login_refused(if remote { LoginFailure::Remote } else { LoginFailure::Denied }, user, host);
+        let reason = match accounts.matching(user, host) {
+            Some(account) if account.needs_tls() && !secure => LoginFailure::Unencrypted,
+            Some(account) if account.verifier.is_empty() && !is_loopback(host) => LoginFailure::Remote,
+            Some(_) | None => LoginFailure::Denied,
+        };
+        self.login_refused(reason, user, host);
+    }
+
+    /// A login failed for this reason: the next one of this user from there waits.
+    pub fn login_failed(&self, reason: LoginFailure, user: &str, host: &str) {
+        self.delays.failed(user, host);
+        self.login_refused(reason, user, host);
     }
 
     /// A login was refused, for this reason.

@@ -28,6 +28,8 @@ pub enum Privilege {
     Alter,
     /// Create and drop indexes.
     Index,
+    /// Lock tables that one may read.
+    LockTables,
     /// Remove bodies for good: the one thing that cannot be undone, and never a part of ALL.
     Erase,
     /// Everything that is about the server rather than about data: accounts, global variables, other users' sessions.
@@ -39,7 +41,7 @@ pub enum Privilege {
 
 impl Privilege {
     /// All of them, in the order in which they are printed.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Select,
         Self::Insert,
         Self::Update,
@@ -48,6 +50,7 @@ impl Privilege {
         Self::Drop,
         Self::Alter,
         Self::Index,
+        Self::LockTables,
         Self::Erase,
         Self::Admin,
         Self::GrantOption,
@@ -64,6 +67,7 @@ impl Privilege {
             Self::Drop => "DROP",
             Self::Alter => "ALTER",
             Self::Index => "INDEX",
+            Self::LockTables => "LOCK TABLES",
             Self::Erase => "ERASE",
             Self::Admin => "ADMIN",
             Self::GrantOption => "GRANT OPTION",
@@ -115,6 +119,12 @@ impl Privileges {
     #[must_use]
     pub const fn without(self, others: Self) -> Self {
         Self(self.0 & !others.0)
+    }
+
+    /// Those that are among both.
+    #[must_use]
+    pub const fn common(self, others: Self) -> Self {
+        Self(self.0 & others.0)
     }
 
     /// Whether there is none.

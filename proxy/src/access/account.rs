@@ -38,6 +38,16 @@ pub struct Account {
     pub grants: Grants,
 }
 
+impl Account {
+    /// Whether nobody may log in to it without TLS.
+    pub fn needs_tls(&self) -> bool {
+        match self.tls {
+            TlsNeed::Required => true,
+            TlsNeed::Optional => false,
+        }
+    }
+}
+
 /// What one session may do: the account it logged in as, as this proxy knows it now.
 ///
 /// Cheap to keep and to clone. A session asks [`super::Accounts::current`] for a newer one when the version changed.

@@ -61,10 +61,17 @@ pub(super) struct StoredGrant {
     pub table: Option<String>,
     /// Their names. One that this version does not know gives nothing.
     pub privileges: Vec<String>,
+    /// Whether LOCK TABLES is not among them although all others of ALL are. Without this mark such a grant is of a version
+    /// that did not know that privilege, whose ALL gave what it gives.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub no_lock_tables: bool,
     /// What a newer version wrote: kept.
     #[serde(flatten)]
     pub newer: NewerFields,
 }
+
+/// What ALL was before there was LOCK TABLES.
+const ALL_BEFORE: Privileges = Privileges::ALL_ON_DATA.without(Privileges::of(Privilege::LockTables));
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
@@ -134,7 +141,11 @@ impl StoredAccount {
 impl StoredGrant {
     fn read(&self) -> Option<(Level, Privileges)> {
         let named = |name: &String| Privilege::ALL.into_iter().find(|p| p.name() == name);
-        let privileges = self.privileges.iter().filter_map(named).collect();
+        let privileges: Privileges = self.privileges.iter().filter_map(named).collect();
+        let privileges = match privileges.has_all(ALL_BEFORE) && !self.no_lock_tables {
+            true => privileges.with(Privileges::of(Privilege::LockTables)),
+            false => privileges,
+        };
         let level = match (&self.database, &self.table) {
             (None, None) => Level::Global,
             (Some(database), None) => Level::Database(database.clone()),
@@ -150,8 +161,9 @@ impl StoredGrant {
             Level::Database(database) => (Some(database), None),
             Level::Table { database, table } => (Some(database), Some(table)),
         };
+        let no_lock_tables = privileges.has_all(ALL_BEFORE) && !privileges.has(Privilege::LockTables);
         let privileges = privileges.iter().map(|p| p.name().to_owned()).collect();
-        Self { database, table, privileges, newer: NewerFields::new() }
+        Self { database, table, privileges, no_lock_tables, newer: NewerFields::new() }
     }
 }
 

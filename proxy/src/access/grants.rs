@@ -3,9 +3,7 @@
 use cellgate_sql::{Level, Privilege, Privileges};
 
 use crate::pattern;
-
-/// Databases that everybody may read: what they show depends on who asks.
-const OPEN_DATABASES: [&str; 2] = ["information_schema", "performance_schema"];
+use crate::relational::LISTED_DATABASES;
 
 /// Privileges by level. A privilege holds if any level that covers the table gives it.
 ///
@@ -137,6 +135,8 @@ fn on_data(held: Privileges) -> bool {
     !held.without(others).is_empty()
 }
 
+/// Whether it is a database that everybody may read: what it shows depends on who asks. The other system databases are
+/// read table by table ([`crate::relational::is_system_database`]), and may be no more than that.
 fn is_open(database: &str) -> bool {
-    OPEN_DATABASES.iter().any(|open| database.eq_ignore_ascii_case(open))
+    LISTED_DATABASES.iter().any(|open| database.eq_ignore_ascii_case(open))
 }

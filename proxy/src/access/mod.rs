@@ -23,6 +23,7 @@ mod statement;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as SyncMutex};
 use std::time::Instant;
@@ -60,6 +61,8 @@ pub struct Accounts {
     changing: Mutex<()>,
     /// When the last look because of a refusal began.
     looked: Mutex<Option<Instant>>,
+    /// By which users that do not exist are told apart, see [`Accounts::asks_for_native`]; new with every start.
+    unknown: RandomState,
     /// Connections of each account with a limit.
     seats: Arc<SyncMutex<BTreeMap<AccountName, u32>>>,
 }
@@ -89,6 +92,7 @@ impl Accounts {
             reading: Reading::new(MetaDocument::Users),
             changing: Mutex::new(()),
             looked: Mutex::new(None),
+            unknown: RandomState::new(),
             seats: Arc::default(),
         };
         this.configure(users);
@@ -128,6 +132,14 @@ impl Accounts {
         let (version, document) = self.load().await?;
         self.know_document(version, &document);
         Ok(())
+    }
+
+    /// Whether a user that does not exist is asked for a proof by `mysql_native_password`, as those are of whom only its
+    /// hash is known: every second one, always the same, as soon as there is such an account. Without it they could be
+    /// found by being asked, without a password.
+    pub fn asks_for_native(&self, user: &str) -> bool {
+        let only_native = |account: &Arc<Account>| !account.verifier.knows_caching_sha2();
+        self.current().accounts().any(only_native) && self.unknown.hash_one(user) & 1 == 1
     }
 
     /// Takes a connection's place among those of its account.

@@ -58,6 +58,8 @@ pub struct UserRow {
     pub max_connections: u32,
     /// Whether it is locked.
     pub locked: bool,
+    /// The plugin its password is for, see [`crate::auth::Verifier::plugin`].
+    pub plugin: &'static str,
 }
 
 impl Snapshot {
@@ -72,16 +74,14 @@ impl Snapshot {
     pub fn user_privileges(&self, access: &Access) -> Vec<UserPrivilege> {
         let mut rows = Vec::new();
         for account in self.visible(access) {
-            for (level, held) in account.grants.levels().filter(|(level, _)| *level == Level::Global) {
-                debug_assert_eq!(level, Level::Global);
-                let is_grantable = held.has(Privilege::GrantOption);
-                let row = |privilege| UserPrivilege { grantee: account.name.to_string(), privilege, is_grantable };
-                let names = named(held);
-                if names.is_empty() {
-                    rows.push(row("USAGE"));
-                }
-                rows.extend(names.into_iter().map(row));
+            let held = account.grants.at(&Level::Global);
+            let is_grantable = held.has(Privilege::GrantOption);
+            let row = |privilege| UserPrivilege { grantee: account.name.to_string(), privilege, is_grantable };
+            let names = named(held);
+            if names.is_empty() {
+                rows.push(row("USAGE"));
             }
+            rows.extend(names.into_iter().map(row));
         }
         rows
     }
@@ -129,6 +129,7 @@ impl Snapshot {
             requires_tls: account.tls == TlsNeed::Required,
             max_connections: account.max_connections,
             locked: account.lock == Lock::Locked,
+            plugin: account.verifier.plugin(),
         };
         self.visible(access).map(row).collect()
     }
@@ -178,11 +179,8 @@ pub fn grants(account: &Account) -> Vec<String> {
 
 /// SHOW CREATE USER. The hash is not shown, and what stands for it is refused where a hash is read.
 pub fn create(account: &Account) -> String {
-    let identified = match account.verifier.hashes() {
-        None => "IDENTIFIED WITH 'caching_sha2_password' AS ''",
-        Some((_, Some(_))) => "IDENTIFIED WITH 'caching_sha2_password' AS '<secret>'",
-        Some((_, None)) => "IDENTIFIED WITH 'mysql_native_password' AS '<secret>'",
-    };
+    let secret = if account.verifier.is_empty() { "" } else { "<secret>" };
+    let identified = format!("IDENTIFIED WITH '{}' AS '{secret}'", account.verifier.plugin());
     let tls = match account.tls {
         TlsNeed::Optional => "NONE",
         TlsNeed::Required => "SSL",

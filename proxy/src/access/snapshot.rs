@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use cellgate_sql::{AccountName, Lock, Privilege};
 
-use super::account::{Access, Account, Origin};
+use super::account::{Access, Account};
+use crate::auth::Verifier;
 
 /// All accounts, the configuration's and the stored ones. Never changes.
 #[derive(Debug, Default)]
@@ -46,9 +47,10 @@ impl Snapshot {
         }
     }
 
-    /// What a user from there may do, without regard to the password.
-    pub fn privileges_of(&self, user: &str, host: &str) -> Access {
-        match self.matching(user, host) {
+    /// What a user from there may do whose password was checked against this verifier: nothing, if that is not the
+    /// account's any more.
+    pub fn proven(&self, user: &str, host: &str, verifier: &Verifier) -> Access {
+        match self.matching(user, host).filter(|account| account.verifier == *verifier) {
             Some(account) => Access::of(Arc::clone(account), self.version),
             None => Access::none(self.version),
         }
@@ -69,14 +71,4 @@ pub(super) fn has_admin<'a>(accounts: impl IntoIterator<Item = &'a Arc<Account>>
         };
         open && account.grants.may_globally(Privilege::Admin)
     })
-}
-
-impl Account {
-    /// Whether SQL may change it.
-    pub fn is_stored(&self) -> bool {
-        match self.origin {
-            Origin::Stored => true,
-            Origin::Config => false,
-        }
-    }
 }

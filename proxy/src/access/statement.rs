@@ -96,7 +96,10 @@ impl Running<'_, '_> {
             }
             AccountStatement::Revoke { listed, level, accounts } => {
                 if !self.is_admin() {
-                    self.may_give(listed.privileges, level)?;
+                    // ALL stands for more than anybody gives: what counts is what is taken away.
+                    let held = self.names(accounts).into_iter().filter_map(|name| self.draft.find(&name));
+                    let taken = held.fold(Privileges::NONE, |all, account| all.with(account.grants.at(level)));
+                    self.may_give(listed.privileges.common(taken), level)?;
                 }
                 self.revoke(listed, level, accounts)
             }

@@ -74,6 +74,12 @@ impl Verifier {
         }
     }
 
+    /// The plugin that an account with it is shown with: the newer one, unless its answers cannot be checked. Both serve
+    /// every account whose password is known.
+    pub fn plugin(&self) -> &'static str {
+        if self.knows_caching_sha2() { "caching_sha2_password" } else { "mysql_native_password" }
+    }
+
     /// Whether it is the empty password's.
     pub fn is_empty(&self) -> bool {
         match self.0 {

@@ -31,6 +31,28 @@ use crate::sync::lock;
 /// How often a lock that somebody else holds is asked for again.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
+/// Most names of GET_LOCK one session holds.
+pub const SESSION_NAMES: usize = 1000;
+/// Most names of GET_LOCK all sessions of the deployment hold together: they are looked through, and where proxies share
+/// them, written as one document of about a megabyte, with every change.
+pub const NAMES: usize = 10_000;
+
+/// Why no lock was taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// What the meta store says.
+    #[error(transparent)]
+    Meta(#[from] StoreError),
+    /// There are as many names as there may be, [`SESSION_NAMES`] or [`NAMES`].
+    #[error("{what} exceeds {limit}")]
+    Names {
+        /// Whose names they are.
+        what: &'static str,
+        /// How many there may be.
+        limit: usize,
+    },
+}
+
 /// Some of what a session holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
@@ -109,14 +131,16 @@ impl Locks {
     /// ([`Locks::losses`]): more than that, and these may be among them. Who stops waiting has none.
     ///
     /// # Errors
-    /// What the meta store says; none of them is held then.
+    /// What the meta store says, or that there are too many names; none of them is held then.
     pub async fn acquire(
         &self,
         connection: u32,
         wanted: &[(Key, Mode)],
         until: Instant,
-    ) -> Result<Option<u64>, StoreError> {
+    ) -> Result<Option<u64>, LockError> {
         let owner = self.owner(connection);
+        // What other proxies take at this moment is not known yet: there may be a few more.
+        self.read(|known| known.room(&owner, wanted))?;
         loop {
             let losses = self.losses();
             // Registered before the look, so that nothing that happens behind it is missed.

@@ -1,10 +1,10 @@
 //! Who holds what: plain data, the same whether it lives in memory or in a document.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::Which;
+use super::{LockError, NAMES, SESSION_NAMES, Which};
 
 /// What is locked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -69,6 +69,36 @@ pub struct LockTable {
 }
 
 impl LockTable {
+    /// Whether there is room for the names among these.
+    ///
+    /// # Errors
+    /// [`LockError::Names`].
+    pub fn room(&self, owner: &Owner, wanted: &[(Key, Mode)]) -> Result<(), LockError> {
+        let is_name = |key: &Key| matches!(key, Key::Name(_));
+        let held = |key: &Key| self.held.iter().any(|held| held.owner == *owner && held.key == *key);
+        let new = wanted.iter().filter(|(key, _)| is_name(key) && !held(key)).count();
+        if new == 0 {
+            return Ok(());
+        }
+        let all = self.held.iter().filter(|held| is_name(&held.key));
+        let (own, all) = all.fold((0, 0), |(own, all), held| (own + usize::from(held.owner == *owner), all + 1));
+        if own + new > SESSION_NAMES {
+            let what = "the number of locks of GET_LOCK that this session holds";
+            return Err(LockError::Names { what, limit: SESSION_NAMES });
+        }
+        if all + new > NAMES {
+            let what = "the number of locks of GET_LOCK that all sessions hold";
+            return Err(LockError::Names { what, limit: NAMES });
+        }
+        Ok(())
+    }
+
+    /// How many names are held.
+    #[cfg(test)]
+    pub fn names(&self) -> usize {
+        self.held.iter().filter(|held| matches!(held.key, Key::Name(_))).count()
+    }
+
     /// Takes all of these or none; answers whether it did.
     pub fn acquire(&mut self, owner: &Owner, wanted: &[(Key, Mode)]) -> bool {
         let conflict = |key: &Key, mode: Mode| {
@@ -158,19 +188,22 @@ impl LockTable {
     /// Makes what the proxy's sessions hold what is known of it, as far as it is still here; answers whether some of it is
     /// not.
     pub fn follow(&mut self, known: &Self, proxy: &str) -> bool {
-        let same = |one: &Held, other: &Held| one.owner == other.owner && one.key == other.key;
+        let own = known.held.iter().filter(|held| held.owner.proxy == proxy);
+        let mut by_session: HashMap<u32, HashMap<&Key, &Held>> = HashMap::new();
+        for held in own {
+            by_session.entry(held.owner.connection).or_default().insert(&held.key, held);
+        }
         self.held.retain_mut(|held| {
             if held.owner.proxy != proxy {
                 return true;
             }
-            let own = known.held.iter().find(|own| same(own, held));
+            let own = by_session.get_mut(&held.owner.connection).and_then(|own| own.remove(&held.key));
             if let Some(own) = own {
                 held.clone_from(own);
             }
             own.is_some()
         });
-        let mut own = known.held.iter().filter(|held| held.owner.proxy == proxy);
-        !own.all(|own| self.held.iter().any(|held| same(own, held)))
+        by_session.values().any(|missing| !missing.is_empty())
     }
 
     /// What the proxy holds is valid until then.

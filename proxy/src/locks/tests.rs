@@ -459,3 +459,30 @@ async fn a_second_hold_that_is_cut_off_leaves_the_first() {
     assert_eq!(one.release(1, &name("a")).await.unwrap(), Released::Yes);
     assert!(take(&two, 1, name("a"), Mode::Write, now()).await);
 }
+
+#[tokio::test]
+async fn names_are_bounded_for_a_session_and_altogether() {
+    let meta = Arc::default();
+    let (one, two) = two_proxies(&meta);
+    // Many names at once, as no statement can take them.
+    let names = |connection: u32, count: usize| -> Vec<(Key, Mode)> {
+        (0..count).map(|n| (name(&format!("{connection} {n}")), Mode::Write)).collect()
+    };
+    assert!(one.acquire(1, &names(1, SESSION_NAMES), now()).await.unwrap().is_some());
+    let refused = one.acquire(1, &[(name("one more"), Mode::Write)], now()).await;
+    assert!(matches!(refused, Err(LockError::Names { limit: SESSION_NAMES, .. })), "{refused:?}");
+    // What it has it may take again, and others their own; so may it, once it lets go of one.
+    assert!(take(&one, 1, name("1 0"), Mode::Write, now()).await);
+    assert!(take(&one, 2, name("one more"), Mode::Write, now()).await);
+    assert_eq!(one.release(1, &name("1 1")).await.unwrap(), Released::Yes);
+    assert!(take(&one, 1, name("another"), Mode::Write, now()).await);
+    // All proxies' names count together; tables are not names.
+    for connection in 3..12 {
+        let free = NAMES - one.read(|known| known.names());
+        assert!(one.acquire(connection, &names(connection, free.min(SESSION_NAMES)), now()).await.unwrap().is_some());
+    }
+    two.look().await.unwrap();
+    let refused = two.acquire(1, &[(name("the last"), Mode::Write)], now()).await;
+    assert!(matches!(refused, Err(LockError::Names { limit: NAMES, .. })), "{refused:?}");
+    assert!(take(&two, 1, table("t"), Mode::Write, now()).await);
+}

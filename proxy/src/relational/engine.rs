@@ -1,11 +1,13 @@
 //! One in-memory SQLite that runs programs.
 //!
 //! It knows nothing of what its tables hold: rows are given to it, and kept until others are given for another key.
-//! What is bounded: the time of a run and its steps (a progress handler), rows and bytes of the result, the length of
-//! one value, and the depth of expressions.
+//! What is bounded: the time of a run and its steps (a progress handler), rows and bytes of the result, the bytes held
+//! to make it, the length of one value, and the depth of expressions. SQLite holds what it sorts and groups in memory
+//! and has no bound for it: the program's SQL counts it, and the counts are kept here.
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -22,10 +24,15 @@ use crate::until::Until;
 
 /// How many of SQLite's steps pass between two looks at the clock: some microseconds.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
-/// Most looks, which bounds the memory of sorting and joining: each step stores one row at most.
+/// Most looks: with them a run has at most 200 million steps, whatever its deadline.
 const LOOKS: u64 = 20_000;
+/// How many rows are filled in between two looks: about a millisecond.
+const ROWS_BETWEEN_LOOKS: usize = 1000;
 /// Longest value, in bytes.
 const VALUE_BYTES: i32 = 64 << 20;
+/// Longest result of a function that counts only where it is kept. Longer ones count as held whatever becomes of them:
+/// SQLite has those of one row, and of the conditions it had to meet, at the same time.
+const SHORT_RESULT: usize = 4096;
 /// Deepest expression of SQLite's parser.
 const EXPRESSION_DEPTH: i32 = 500;
 
@@ -35,9 +42,44 @@ struct Running {
     program: Mutex<Option<Arc<Program>>>,
     /// What went wrong in a function: SQLite passes on a text only.
     failed: Mutex<Option<SqlError>>,
+    /// How many bytes may be held, how many are, and how many of them by the row that is on its way to the client.
+    most: AtomicUsize,
+    held: AtomicUsize,
+    shown: AtomicUsize,
 }
 
 impl Running {
+    /// A program begins, or (`None`) is over.
+    fn begin(&self, program: Option<&Arc<Program>>) {
+        self.most.store(program.map_or(0, |program| program.bounds().1), Ordering::Relaxed);
+        self.held.store(0, Ordering::Relaxed);
+        self.shown.store(0, Ordering::Relaxed);
+        *lock(&self.program) = program.cloned();
+    }
+
+    /// So many bytes more are held.
+    fn hold(&self, bytes: usize) -> rusqlite::Result<()> {
+        let most = self.most.load(Ordering::Relaxed);
+        let held = self.held.load(Ordering::Relaxed).saturating_add(bytes);
+        self.held.store(held, Ordering::Relaxed);
+        if held <= most {
+            return Ok(());
+        }
+        let what = "the size of the rows that are held to sort, group or shape".into();
+        Err(self.fail(SqlError::Limit { what, limit: most as u64, name: "limits.collect_bytes" }))
+    }
+
+    /// So many bytes are held no more.
+    fn let_go(&self, bytes: usize) {
+        let held = self.held.load(Ordering::Relaxed);
+        self.held.store(held.saturating_sub(bytes), Ordering::Relaxed);
+    }
+
+    /// A row has gone to the client, with what it was made of.
+    fn row_is_out(&self) {
+        self.let_go(self.shown.swap(0, Ordering::Relaxed));
+    }
+
     fn program(&self) -> Option<Arc<Program>> {
         lock(&self.program).clone()
     }
@@ -56,6 +98,8 @@ pub(super) struct Engine<K> {
     /// What the kept rows were made for.
     key: Option<K>,
     kept: BTreeSet<String>,
+    /// A table was filled in part.
+    half_filled: bool,
 }
 
 /// Rows for a table that hold for one run only, or for as long as the key does.
@@ -114,6 +158,14 @@ fn packed(value: ValueRef<'_>) -> Packed {
     }
 }
 
+/// The length of a value's text; what else there is of it is counted by the value.
+fn length(value: ValueRef<'_>) -> usize {
+    match value {
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => 0,
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len(),
+    }
+}
+
 /// The number a call begins with, and its operands.
 fn operands(context: &Context<'_>) -> (usize, Vec<Packed>) {
     let number = match context.get_raw(0) {
@@ -136,12 +188,19 @@ impl Aggregate<Option<Accumulator>, Owned> for Aggregates {
             Some(accumulator) => accumulator,
             None => state.insert(self.begin(number)?),
         };
-        accumulator.push(operands).map_err(|error| self.0.fail(error))
+        let before = accumulator.held();
+        accumulator.push(operands).map_err(|error| self.0.fail(error))?;
+        match accumulator.held().checked_sub(before) {
+            Some(more) => self.0.hold(more),
+            None => Ok(()),
+        }
     }
 
     fn finalize(&self, context: &mut Context<'_>, state: Option<Option<Accumulator>>) -> rusqlite::Result<Owned> {
         let _ = context;
-        match state.flatten() {
+        let accumulator = state.flatten();
+        self.0.let_go(accumulator.as_ref().map_or(0, Accumulator::held));
+        match accumulator {
             Some(accumulator) => accumulator.finish().map(Owned).map_err(|error| self.0.fail(error)),
             // No rows: a sum of nothing is NULL. Counts of nothing are SQLite's own or 0 below.
             None => Ok(Owned(Packed::Null)),
@@ -195,17 +254,45 @@ impl<K: PartialEq> Engine<K> {
             let running = &*shared;
             let (number, operands) = operands(context);
             let program = running.program().ok_or_else(|| running.fail(SqlError::Internal("no program".into())))?;
-            program.call(number, operands).map(Owned).map_err(|error| running.fail(error))
+            let result = program.call(number, operands).map_err(|error| running.fail(error))?;
+            let bytes = result.length();
+            if bytes > SHORT_RESULT {
+                running.hold(bytes)?;
+            }
+            Ok(Owned(result))
         })?;
         let shared = AssertUnwindSafe(Arc::clone(&running));
         connection.create_scalar_function(names::KEY, 1, pure, move |context| {
             Program::key(packed(context.get_raw(0))).map(Owned).map_err(|error| shared.fail(error))
         })?;
+        // Not deterministic: each call counts.
         let utf8 = FunctionFlags::SQLITE_UTF8;
+        let shared = AssertUnwindSafe(Arc::clone(&running));
+        connection.create_scalar_function(names::HELD, -1, utf8, move |context| {
+            let bytes = match context.get_raw(0) {
+                ValueRef::Integer(n) => usize::try_from(n).unwrap_or(usize::MAX),
+                ValueRef::Null | ValueRef::Real(_) | ValueRef::Text(_) | ValueRef::Blob(_) => usize::MAX,
+            };
+            let lengths = (1..context.len()).map(|i| length(context.get_raw(i)));
+            shared.hold(lengths.fold(bytes, usize::saturating_add)).map(|()| 1)
+        })?;
+        let shared = AssertUnwindSafe(Arc::clone(&running));
+        connection.create_scalar_function(names::KEPT, -1, utf8, move |context| {
+            let more = if context.len() > 1 { usize::try_from(context.get::<i64>(1)?).unwrap_or(0) } else { 0 };
+            shared.hold(length(context.get_raw(0)).saturating_add(more))?;
+            Ok(context.get_arg(0))
+        })?;
+        let shared = AssertUnwindSafe(Arc::clone(&running));
+        connection.create_scalar_function(names::SHOWN, 1, utf8, move |context| {
+            let bytes = length(context.get_raw(0));
+            shared.shown.fetch_add(bytes, Ordering::Relaxed);
+            shared.hold(bytes)?;
+            Ok(context.get_arg(0))
+        })?;
         connection.create_aggregate_function(names::AGGREGATE, -1, utf8, Aggregates(Arc::clone(&running)))?;
         connection.create_aggregate_function(names::ONLY, 1, utf8, Only(Arc::clone(&running)))?;
         connection.create_collation(names::FOLDED, Program::collate)?;
-        Ok(Self { connection, running, key: None, kept: BTreeSet::new() })
+        Ok(Self { connection, running, key: None, kept: BTreeSet::new(), half_filled: false })
     }
 
     /// What the kept rows were made for.
@@ -213,11 +300,16 @@ impl<K: PartialEq> Engine<K> {
         self.key.as_ref()
     }
 
+    /// Whether it was stopped while a table was filled: it is not to be used again.
+    pub fn is_half_filled(&self) -> bool {
+        self.half_filled
+    }
+
     /// Runs a program over the rows given.
     ///
     /// # Errors
     /// What a value makes of an operator, a bound that is exceeded, or a defect. After [`RelationalFailure::Sqlite`] the
-    /// engine is not to be used again: a transaction may be open, a table filled in part.
+    /// engine is not to be used again: a transaction may be open.
     pub fn run(
         &mut self,
         program: &Arc<Program>,
@@ -230,9 +322,9 @@ impl<K: PartialEq> Engine<K> {
             self.key = Some(key);
         }
         for table in tables {
-            self.fill(table)?;
+            self.fill(table, until)?;
         }
-        *lock(&self.running.program) = Some(Arc::clone(program));
+        self.running.begin(Some(program));
         *lock(&self.running.failed) = None;
         let mut looks = 0_u64;
         let over = until.clone();
@@ -245,7 +337,7 @@ impl<K: PartialEq> Engine<K> {
         )?;
         let rows = self.rows(program);
         self.connection.progress_handler(0, None::<fn() -> bool>)?;
-        *lock(&self.running.program) = None;
+        self.running.begin(None);
         rows.map_err(|failure| self.explained(failure, until))
     }
 
@@ -258,6 +350,7 @@ impl<K: PartialEq> Engine<K> {
         let (mut rows, mut bytes) = (Vec::new(), 0);
         while let Some(row) = cursor.next()? {
             let values = (0..width).map(|i| row.get_ref(i).map(packed)).collect::<rusqlite::Result<Vec<_>>>()?;
+            self.running.row_is_out();
             let row = program.row(values)?;
             bytes += Program::weight(&row);
             let limit = |what: &str, limit: usize, name| {
@@ -300,7 +393,7 @@ impl<K: PartialEq> Engine<K> {
         }
     }
 
-    fn fill(&mut self, filling: Filling<'_>) -> rusqlite::Result<()> {
+    fn fill(&mut self, filling: Filling<'_>, until: &Until) -> Result<(), RelationalFailure> {
         let name = Program::table_name(filling.relation);
         let mut stays = false;
         let rows = match filling.rows {
@@ -311,6 +404,7 @@ impl<K: PartialEq> Engine<K> {
             }
             Source::Now(rows) => rows,
         };
+        self.half_filled = true;
         // Columns have no type: SQLite is to compare and convert nothing by itself.
         let columns: Vec<String> = filling.relation.columns.iter().map(|c| format!("\"{}\"", c.name)).collect();
         self.connection.execute_batch(&format!(
@@ -320,7 +414,10 @@ impl<K: PartialEq> Engine<K> {
         let places = vec!["?"; columns.len()].join(",");
         {
             let mut insert = self.connection.prepare(&format!("INSERT INTO \"{name}\" VALUES ({places})"))?;
-            for row in &rows {
+            for (n, row) in rows.iter().enumerate() {
+                if n.is_multiple_of(ROWS_BETWEEN_LOOKS) && until.is_over() {
+                    return Err(RelationalFailure::Timeout);
+                }
                 let row: Vec<Packed> = row.iter().map(Packed::of).collect();
                 insert.execute(rusqlite::params_from_iter(row.iter().map(Borrowed)))?;
             }
@@ -336,6 +433,7 @@ impl<K: PartialEq> Engine<K> {
             ))?;
         }
         self.connection.execute_batch("COMMIT")?;
+        self.half_filled = false;
         if stays {
             self.kept.insert(name);
         }

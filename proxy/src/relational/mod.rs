@@ -30,9 +30,9 @@ pub use sight::Sight;
 pub use tables::{
     LISTED_DATABASES, SYSTEM_DATABASES, State, column_type, is_system_database, relation, relations, static_rows,
 };
-pub use view::{ColumnView, IndexView, TableView};
+pub use view::{ColumnView, IndexRow, IndexView, TableView};
 
-/// Most engines: each is a thread at work and the memory of what it holds.
+/// Most engines, idle and at work: each is the memory of what it holds and, at work, a thread.
 const ENGINES: usize = 8;
 
 /// What an engine's rows were made of.
@@ -99,18 +99,21 @@ impl Relational {
         });
         let rows = engine.run(program, key, tables.collect(), until);
         // A statement that fails leaves nothing behind; of an engine that failed itself nobody knows what it holds.
-        if !matches!(rows, Err(RelationalFailure::Sqlite(_))) {
+        if !matches!(rows, Err(RelationalFailure::Sqlite(_))) && !engine.is_half_filled() {
             lock(&self.idle).push(engine);
         }
         rows
     }
 
-    /// An engine, that of the key if there is one.
+    /// An engine, that of the key if there is one. Those at work count: there are never more than `ENGINES`, but for one
+    /// that is given back at this moment.
     fn take(&self, key: &Key) -> Result<Engine<Key>, RelationalFailure> {
         let mut idle = lock(&self.idle);
         let fitting = idle.iter().position(|engine| engine.key() == Some(key));
+        // The caller has its permit already.
+        let others = (ENGINES - self.room.available_permits().min(ENGINES)).saturating_sub(1);
         // The one unused for longest stands first.
-        let place = fitting.or((idle.len() >= ENGINES).then_some(0));
+        let place = fitting.or((!idle.is_empty() && idle.len() + others >= ENGINES).then_some(0));
         match place {
             Some(place) => Ok(idle.remove(place)),
             None => Ok(Engine::new()?),

@@ -12,6 +12,7 @@ use crate::catalog::{CatalogDocument, Snapshot};
 use crate::until::{Until, Waiting};
 
 struct Session {
+    bytes: usize,
     database: Option<&'static str>,
     catalog: Arc<Snapshot>,
     engine: Arc<Relational>,
@@ -55,7 +56,7 @@ impl Session {
             ..CatalogDocument::default()
         };
         let catalog = Arc::new(Snapshot::new(1, &document));
-        Self { database: Some("shop"), catalog, engine: Arc::default() }
+        Self { bytes: 1 << 20, database: Some("shop"), catalog, engine: Arc::default() }
     }
 
     fn program(&self, text: &str, params: &[Value]) -> Result<cellgate_sql::relational::Program, SqlError> {
@@ -158,11 +159,11 @@ impl Environment for Session {
     }
 
     fn collect_rows(&self) -> usize {
-        1000
+        100_000
     }
 
     fn collect_bytes(&self) -> usize {
-        1 << 20
+        self.bytes
     }
 }
 
@@ -328,6 +329,38 @@ fn an_engine_is_used_again_for_the_same_catalog_and_filled_anew_for_another() {
 }
 
 #[test]
+fn filling_a_table_ends_when_nobody_waits_for_it() {
+    let session = Session::new();
+    let program = Arc::new(session.program("SELECT COUNT(*) FROM information_schema.tables", &[]).unwrap());
+    let (until, waiting) = until(Duration::from_secs(20));
+    drop(waiting);
+    let ended = session.engine.run_now(&program, &session.catalog, &State::default(), &until);
+    assert!(matches!(ended, Err(RelationalFailure::Timeout)), "{ended:?}");
+    // What was filled in part is nothing to go on with.
+    assert!(session.engine.idle.lock().unwrap().is_empty());
+    assert_eq!(session.rows("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'shop'"), ["2"]);
+}
+
+#[test]
+fn engines_at_work_and_idle_ones_are_no_more_than_their_bound_together() {
+    let mut session = Session::new();
+    for version in 1..=5 {
+        session.catalog = Arc::new(Snapshot::new(version, &CatalogDocument::default()));
+        session.rows("SELECT COUNT(*) FROM information_schema.tables");
+    }
+    let idle = || session.engine.idle.lock().unwrap().len();
+    assert_eq!(idle(), 5);
+    let key = |catalog| Key { catalog, sight: "others".to_owned() };
+    // Three at work beside this one: there is room for one more.
+    let _at_work = session.engine.room.try_acquire_many(3).unwrap();
+    drop(session.engine.take(&key(10)).unwrap());
+    assert_eq!(idle(), 5);
+    let _more = session.engine.room.try_acquire_many(4).unwrap();
+    drop(session.engine.take(&key(11)).unwrap());
+    assert_eq!(idle(), 4, "the one unused for longest has its place");
+}
+
+#[test]
 fn an_engine_that_failed_is_not_used_again() {
     let session = Session::new();
     let variables = "SELECT COUNT(*) FROM performance_schema.session_variables";
@@ -378,4 +411,110 @@ fn use_information_schema_makes_its_tables_the_sessions() {
     );
     let rows = session.run("SELECT 1 FROM schemata LIMIT ?", &[Value::Text("1".into())]).unwrap();
     assert_eq!(rows.len(), 1);
+}
+
+/// A statement may have SQLite hold what the statement itself may, in whichever way it does.
+#[test]
+fn what_is_held_to_sort_group_or_shape_is_bounded() {
+    let mut session = Session::new();
+    session.bytes = 8 << 20;
+    let two = "information_schema.COLUMNS a, information_schema.COLUMNS b";
+    let long = "x".repeat(1 << 20);
+    let made = format!("CONCAT('{long}', a.COLUMN_NAME, b.COLUMN_NAME)");
+    let once = format!("(SELECT CONCAT('{long}', COLUMN_NAME) x FROM information_schema.COLUMNS LIMIT 1) d");
+    let all = format!("(SELECT {made} x, b.COLUMN_NAME y FROM {two}) d");
+    // As long as what is made, and no longer than what counts wherever it goes.
+    let short = format!("CONCAT('{}', a.COLUMN_NAME, b.COLUMN_NAME, c.COLUMN_NAME)", "x".repeat(3000));
+    let three = format!("{two}, information_schema.COLUMNS c");
+    for text in [
+        format!("SELECT {made} x FROM {two} ORDER BY x"),
+        format!("SELECT {made} x FROM {two} ORDER BY 1 LIMIT 1"),
+        format!("SELECT 1 FROM {two} ORDER BY {made} LIMIT 1"),
+        format!("SELECT COUNT(*) FROM (SELECT DISTINCT {made} x FROM {two}) d"),
+        format!("SELECT {made} x, COUNT(*) FROM {two} GROUP BY x LIMIT 1"),
+        format!("SELECT COUNT(*) FROM {two} GROUP BY {made} LIMIT 1"),
+        format!("SELECT COUNT(*) FROM (SELECT {made} x FROM {two} UNION SELECT '') d"),
+        format!("SELECT COUNT(DISTINCT {made}) FROM {two}"),
+        format!("SELECT COUNT(*) FROM {two} WHERE 'x' IN (SELECT {made} FROM {two})"),
+        format!("SELECT ROW_NUMBER() OVER (ORDER BY {made}) FROM {two} LIMIT 1"),
+        format!("SELECT MAX(x), y FROM {all} GROUP BY y LIMIT 1"),
+        format!("SELECT '{long}' x, a.COLUMN_NAME FROM {two} ORDER BY 2 LIMIT 1"),
+        format!("SELECT d.x, a.COLUMN_NAME FROM {once}, {two} ORDER BY 2 LIMIT 1"),
+        format!("SELECT MAX(d.x), a.COLUMN_NAME FROM {once}, {two} GROUP BY 2, b.COLUMN_NAME LIMIT 1"),
+        format!("SELECT (SELECT x FROM {once}) y, a.COLUMN_NAME FROM {two} ORDER BY 2 LIMIT 1"),
+        format!("SELECT {} FROM {all} LIMIT 1", vec!["x"; 90].join(",")),
+        format!("SELECT GROUP_CONCAT(1 ORDER BY {made}) FROM {two}"),
+        format!("SELECT {short} x FROM {three} ORDER BY x LIMIT 1"),
+        format!("SELECT COUNT(*) FROM {three} GROUP BY {short} LIMIT 1"),
+        format!("SELECT COUNT(*) FROM (SELECT DISTINCT {short} x FROM {three}) d"),
+        format!("SELECT GROUP_CONCAT(DISTINCT {short}), SUM(DISTINCT {short}) FROM {three}"),
+        format!("SELECT COUNT(*) FROM (SELECT {short} x FROM {three} LIMIT 100000) d GROUP BY x LIMIT 1"),
+        format!("SELECT a.ORDINAL_POSITION FROM {three}, information_schema.COLUMNS d ORDER BY 1 LIMIT 1"),
+        // What is made once is held for each row of the others, wherever SQLite puts the loops.
+        format!("SELECT MAX(d.x), COUNT(e.z) FROM {once}, (SELECT 1 z FROM {two}) e WHERE e.z = 1 GROUP BY d.x, e.z"),
+        format!("SELECT d.x FROM {once}, (SELECT 1 z FROM {two}) e WHERE e.z = 1 ORDER BY e.z + 1 LIMIT 1"),
+        format!(
+            "SELECT COUNT(*) FROM information_schema.TABLES t LEFT JOIN (SELECT x FROM {all}) e ON e.x = t.TABLE_NAME"
+        ),
+        format!("SELECT COUNT(*) FROM (SELECT {made} x FROM {two} EXCEPT SELECT '') d"),
+    ] {
+        let shown: String = text.replace(&long, "..").chars().take(200).collect();
+        match session.run(&text, &[]) {
+            Err(RelationalFailure::Sql(SqlError::Limit { name: "limits.collect_bytes", .. })) => {}
+            other => panic!("{shown}: {:?}", other.map(|rows| rows.len())),
+        }
+    }
+    // What is not held counts only while its row is on its way.
+    let rows = session.rows(&format!("SELECT LENGTH({short}) > 3000, {short} = 'x' FROM {three} LIMIT 4000"));
+    assert_eq!(rows.len(), 4000);
+}
+
+/// What clients ask of a large catalog is far from the bound.
+#[test]
+fn what_clients_ask_of_a_thousand_tables_is_answered() {
+    let mut session = Session::new();
+    session.bytes = 64 << 20;
+    let columns = [("profile", None), ("status", Some("\"new\"")), ("note", None), ("total", None)];
+    let tables: Vec<TableDef> =
+        (1..=1000).map(|n| table(n, "shop", &format!("a_table_with_a_long_name_{n}"), &columns)).collect();
+    let document =
+        CatalogDocument { databases: vec!["shop".into()], tables, last_table_id: 1000, ..Default::default() };
+    session.catalog = Arc::new(Snapshot::new(1, &document));
+    for (text, rows) in [
+        (
+            "SELECT * FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'shop' ORDER BY TABLE_NAME, ORDINAL_POSITION",
+            10_000,
+        ),
+        ("SELECT DISTINCT c.* FROM information_schema.COLUMNS c WHERE c.TABLE_SCHEMA = 'shop'", 10_000),
+        (
+            "SELECT t.TABLE_NAME, GROUP_CONCAT(c.COLUMN_NAME ORDER BY c.ORDINAL_POSITION), COUNT(DISTINCT c.DATA_TYPE) \
+             FROM information_schema.TABLES t JOIN information_schema.COLUMNS c ON c.TABLE_SCHEMA = t.TABLE_SCHEMA AND \
+             c.TABLE_NAME = t.TABLE_NAME WHERE t.TABLE_SCHEMA = 'shop' GROUP BY t.TABLE_NAME ORDER BY 1",
+            1000,
+        ),
+        (
+            "SELECT A.TABLE_SCHEMA, A.TABLE_NAME, A.COLUMN_NAME, A.INDEX_NAME, A.SEQ_IN_INDEX, B.COLUMN_TYPE FROM \
+             (SELECT * FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = 'shop') A LEFT JOIN (SELECT * FROM \
+             information_schema.COLUMNS WHERE TABLE_SCHEMA = 'shop') B ON A.TABLE_NAME = B.TABLE_NAME AND A.COLUMN_NAME = \
+             B.COLUMN_NAME ORDER BY A.TABLE_NAME, A.INDEX_NAME, A.SEQ_IN_INDEX",
+            4000,
+        ),
+        (
+            "SELECT kcu.CONSTRAINT_NAME, CONCAT('`', kcu.TABLE_NAME, '`.`', kcu.COLUMN_NAME, '`') AS path, tc.CONSTRAINT_TYPE \
+             FROM information_schema.KEY_COLUMN_USAGE kcu JOIN information_schema.TABLE_CONSTRAINTS tc ON \
+             kcu.CONSTRAINT_NAME = tc.CONSTRAINT_NAME AND kcu.TABLE_NAME = tc.TABLE_NAME AND kcu.TABLE_SCHEMA = \
+             tc.TABLE_SCHEMA WHERE kcu.TABLE_SCHEMA = 'shop' UNION SELECT INDEX_NAME, COLUMN_NAME, 'i' FROM \
+             information_schema.STATISTICS ORDER BY 2",
+            3004,
+        ),
+        (
+            "SELECT TABLE_NAME, (SELECT COUNT(*) FROM information_schema.COLUMNS c WHERE c.TABLE_SCHEMA = t.TABLE_SCHEMA AND \
+             c.TABLE_NAME = t.TABLE_NAME) n FROM information_schema.TABLES t WHERE t.TABLE_SCHEMA = 'shop' AND TABLE_NAME IN \
+             (SELECT TABLE_NAME FROM information_schema.STATISTICS s WHERE s.TABLE_SCHEMA = 'shop') AND EXISTS (SELECT 1 FROM \
+             information_schema.STATISTICS s WHERE s.TABLE_NAME = t.TABLE_NAME) ORDER BY n, 1",
+            1000,
+        ),
+    ] {
+        assert_eq!(session.rows(text).len(), rows, "{text}");
+    }
 }

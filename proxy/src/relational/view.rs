@@ -2,6 +2,7 @@
 //! `information_schema`, SHOW and DESCRIBE are all made of it.
 
 use cellgate_schemaless::{Micros, RowColumn, TableDef, TableKind};
+use cellgate_sql::Value;
 
 /// The character set of text columns.
 pub const CHARSET: &str = "utf8mb4";
@@ -69,6 +70,39 @@ pub struct IndexView<'a> {
     pub unique: bool,
     /// Its columns.
     pub columns: Vec<&'a str>,
+}
+
+/// A column of an index, as SHOW INDEX and `information_schema.STATISTICS` show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexRow<'v> {
+    index: &'v str,
+    unique: bool,
+    place: usize,
+    column: &'v str,
+    nullable: bool,
+}
+
+impl IndexRow<'_> {
+    /// Whether it is not unique, its name, the column's place and name, and what follows them up to the expression.
+    pub fn values(&self) -> (Value, Vec<Value>) {
+        let text = |text: &str| Value::Text(text.to_owned().into());
+        let values = vec![
+            text(self.index),
+            Value::Int(i64::try_from(self.place).unwrap_or(i64::MAX)),
+            text(self.column),
+            text("A"),
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            text(if self.nullable { "YES" } else { "" }),
+            text("BTREE"),
+            text(""),
+            text(""),
+            text("YES"),
+            Value::Null,
+        ];
+        (Value::Int(i64::from(!self.unique)), values)
+    }
 }
 
 impl<'a> TableView<'a> {
@@ -146,6 +180,19 @@ impl<'a> TableView<'a> {
             self.engine,
             self.collation
         )
+    }
+
+    /// The columns of its indexes, one by one.
+    pub fn index_rows(&self) -> impl Iterator<Item = IndexRow<'_>> {
+        self.indexes.iter().flat_map(move |index| {
+            index.columns.iter().enumerate().map(move |(at, column)| IndexRow {
+                index: index.name,
+                unique: index.unique,
+                place: at + 1,
+                column,
+                nullable: self.columns.iter().any(|c| c.name == *column && c.nullable),
+            })
+        })
     }
 
     /// The index a column stands in, and where, from 1.

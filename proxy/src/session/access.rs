@@ -6,8 +6,7 @@
 use cellgate_metrics::{LoginFailure, Refusal};
 use cellgate_schemaless::TableDef;
 use cellgate_sql::{
-    Aspect, Command, Ddl, Lock, LockMode, Privilege, SettingScope, SqlError, StatementKind, TableLock, TableName,
-    TlsNeed,
+    Aspect, Command, Ddl, Lock, Privilege, SettingScope, SqlError, StatementKind, TableLock, TableName, TlsNeed,
 };
 
 use super::Session;
@@ -24,16 +23,28 @@ impl Session {
         &self.access
     }
 
+    /// The password was right: why it does not help.
+    pub(super) fn is_barred(&self, user: &str) -> Option<ErrorReply> {
+        let accounts = self.server.accounts().current();
+        match accounts.matching(user, &self.host)?.lock {
+            Lock::Open => None,
+            Lock::Locked => {
+                self.server.login_failed(LoginFailure::Locked, user, &self.host);
+                Some(errors::account_locked(user, &self.host))
+            }
+        }
+    }
+
     /// The password was right: becomes the account, if the account lets it.
     pub(super) fn enter(&mut self, login: &Login) -> Result<(), ErrorReply> {
         let accounts = self.server.accounts();
-        let found = accounts.current().privileges_of(&login.user, &self.host);
-        let using_password = found.account().is_some_and(|account| !account.verifier.is_empty());
+        let found = accounts.current().proven(&login.user, &self.host, &login.verifier);
+        let using_password = !login.verifier.is_empty();
         let refuse = |reason, reply| {
             self.server.login_refused(reason, &login.user, &self.host);
             Err(reply)
         };
-        // Gone since the password was checked.
+        // Gone, or another one, since the password was checked.
         let Some(account) = found.account() else {
             let reply = errors::access_denied(&login.user, &self.host, using_password);
             return refuse(LoginFailure::Denied, reply);
@@ -97,9 +108,7 @@ impl Session {
             Command::Account(_) => Ok(()),
             // Its tables hold what may be seen.
             Command::Relational(_) => Ok(()),
-            Command::Lock(TableLock::Tables(tables)) => {
-                tables.iter().try_for_each(|(name, mode)| self.check_lock(name, *mode))
-            }
+            Command::Lock(TableLock::Tables(tables)) => tables.iter().try_for_each(|(name, _)| self.check_lock(name)),
             Command::Lock(TableLock::Everything) => self.need_admin(),
             // Whose connection it is decides when it is found.
             Command::Kill { .. } => Ok(()),
@@ -110,15 +119,13 @@ impl Session {
         }
     }
 
-    /// Who may only read a table may not keep others from it.
-    fn check_lock(&self, name: &TableName, mode: LockMode) -> Result<(), StatementError> {
+    /// Who may only read a table may not keep others from it: that takes LOCK TABLES, as in MySQL, or a privilege to
+    /// change it.
+    fn check_lock(&self, name: &TableName) -> Result<(), StatementError> {
         self.need_named(Privilege::Select, name)?;
-        let changes = [Privilege::Insert, Privilege::Update, Privilege::Delete, Privilege::Erase];
+        let enough = [Privilege::LockTables, Privilege::Insert, Privilege::Update, Privilege::Delete, Privilege::Erase];
         let may = |privilege| self.access.may(privilege, &name.database, Some(&name.table));
-        match mode {
-            LockMode::Write if !changes.into_iter().any(may) => Err(self.denied("LOCK TABLES", &name.table)),
-            LockMode::Write | LockMode::Read => Ok(()),
-        }
+        if enough.into_iter().any(may) { Ok(()) } else { Err(self.denied(Privilege::LockTables.name(), &name.table)) }
     }
 
     fn check_ddl(&self, ddl: &Ddl) -> Result<(), StatementError> {

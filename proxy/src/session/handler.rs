@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cellgate_metrics::{Command as CommandLabel, Outcome, Shape as ShapeLabel, Stage};
 use cellgate_sql::{Statement, Value};
+use tokio::sync::Semaphore;
 
 use super::attributes::{bounded, listed};
 use super::ending::{Ending, Shown, shape_label};
@@ -30,12 +31,24 @@ impl Handler for Session {
     type Plan = Arc<Plan>;
     type Cursor = Cursor;
 
-    fn verifier(&self, user: &str) -> Option<Verifier> {
-        self.server.verifier(user, &self.host)
+    fn verifier(&self, user: &str, secure: bool) -> Option<Verifier> {
+        self.server.verifier(user, &self.host, secure)
+    }
+
+    fn asks_for_native(&self, user: &str) -> bool {
+        self.server.accounts().asks_for_native(user)
     }
 
     fn delay(&self, user: &str) -> Duration {
         self.server.login_delay(user, &self.host)
+    }
+
+    fn turns(&self, user: &str) -> Option<Arc<Semaphore>> {
+        self.server.login_turns(user, &self.host)
+    }
+
+    fn barred(&self, user: &str) -> Option<ErrorReply> {
+        self.is_barred(user)
     }
 
     fn login_key(&self) -> Option<Arc<LoginKey>> {
@@ -69,8 +82,12 @@ impl Handler for Session {
         Ok(self.status())
     }
 
-    fn denied(&self, user: &str, using_password: bool) -> ErrorReply {
-        self.server.login_denied(user, &self.host);
+    fn failed(&self, user: &str) {
+        self.server.login_suspected(user, &self.host);
+    }
+
+    fn denied(&self, user: &str, using_password: bool, secure: bool) -> ErrorReply {
+        self.server.login_denied(user, &self.host, secure);
         errors::access_denied(user, &self.host, using_password)
     }
 

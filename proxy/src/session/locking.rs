@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use cellgate_sql::{Command, Ddl, KillScope, LockMode, TableLock, TableName, Value};
+use cellgate_sql::{Command, Ddl, KillScope, LockMode, SqlError, TableLock, TableName, Value};
 
 use super::calls::{LONGEST_WAIT, seconds};
 use super::error::StatementError;
 use super::variables::text_of;
 use super::{Answer, Done, Kill, Session};
 use crate::catalog::CatalogError;
-use crate::locks::{Entered, Key, Mode, Released, Which};
+use crate::locks::{Entered, Key, LockError, Mode, Released, Which};
 
 /// Longest name of GET_LOCK, in characters, as in MySQL.
 const LOCK_NAME_CHARS: usize = 64;
@@ -131,7 +131,7 @@ impl Session {
     async fn acquire(&mut self, wanted: &[(Key, Mode)], until: Instant) -> Result<bool, StatementError> {
         self.check_losses()?;
         let locks = self.server.locks();
-        let took = locks.acquire(self.process.id(), wanted, until).await.map_err(CatalogError::Meta)?;
+        let took = locks.acquire(self.process.id(), wanted, until).await.map_err(refused)?;
         if let Some(losses) = took {
             self.held.since.get_or_insert(losses);
         }
@@ -249,6 +249,17 @@ impl Session {
     fn lock_patience(&self) -> Duration {
         let seconds = u64::try_from(self.variables.number("lock_wait_timeout")).unwrap_or(1);
         Duration::from_secs(seconds).min(LONGEST_WAIT)
+    }
+}
+
+/// Why a lock was not taken, as a statement fails for it.
+fn refused(error: LockError) -> StatementError {
+    match error {
+        LockError::Meta(error) => CatalogError::Meta(error).into(),
+        LockError::Names { what, limit } => {
+            let name = "RELEASE_LOCK lets go of them";
+            SqlError::Limit { what: what.to_owned(), limit: limit as u64, name }.into()
+        }
     }
 }
 

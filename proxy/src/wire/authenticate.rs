@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::error::WireError;
 use super::greeting::{CACHING_SHA2, NATIVE, Salt};
+use super::handler::Handler;
 use super::packet::Channel;
 use crate::auth::Verifier;
 use crate::auth::login_key::LoginKey;
@@ -81,28 +82,31 @@ impl Proof {
     }
 
     /// A proof that can be checked: of a user of whom only the hash of `mysql_native_password` is known, another
-    /// plugin's answer cannot. Over TLS the full exchange can, which needs nothing of the client that it may not have.
-    pub(super) async fn checkable(
+    /// plugin's answer cannot, and some of those that do not exist are asked like them. Over TLS the full exchange can, which needs nothing of the client that it may not have.
+    pub(super) async fn checkable<H: Handler>(
         self,
-        verifier: Option<Verifier>,
+        handler: &H,
+        user: &str,
         channel: &mut Channel,
         limit: usize,
         until: Instant,
     ) -> Result<Self, WireError> {
         let secure = channel.stream().tls().is_some();
+        let asks_for_native = || match handler.verifier(user, secure) {
+            Some(verifier) => !verifier.knows_caching_sha2(),
+            None => handler.asks_for_native(user),
+        };
         match self.plugin {
-            Plugin::CachingSha2 if !secure && verifier.is_some_and(|v| !v.knows_caching_sha2()) => {
+            Plugin::CachingSha2 if !secure && asks_for_native() => {
                 Self::request(channel, Plugin::Native, limit, until).await
             }
             Plugin::CachingSha2 | Plugin::Native => Ok(self),
         }
     }
 
-    /// Checks it; `None` is an unknown user, who costs the same work. A client that sends the password itself instead of
+    /// Checks it against a verifier, [`Verifier::nobody`] for a user that is not `known`, who costs the same work. A client that sends the password itself instead of
     /// an answer, as the slow path of `caching_sha2_password` has it, may do so where it is encrypted (`secure`).
-    pub(super) fn judge(&self, verifier: Option<Verifier>, secure: bool) -> Verdict {
-        let known = verifier.is_some();
-        let verifier = verifier.unwrap_or_else(Verifier::nobody);
+    pub(super) fn judge(&self, verifier: &Verifier, known: bool, secure: bool) -> Verdict {
         let salt = self.salt.as_bytes();
         let right = match self.plugin {
             Plugin::Native => verifier.verify_native(salt, &self.answer),

@@ -1,5 +1,8 @@
 //! Greeting a client and logging it in.
 
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
@@ -15,6 +18,9 @@ use super::reader::Malformed;
 use super::reply::{Client, write_error, write_status};
 use super::stream::{BoxStream, Prefixed};
 use crate::auth::Verifier;
+
+/// What a login that had to wait has left for its judgement, at most.
+const JUDGEMENT: Duration = Duration::from_secs(1);
 
 /// A client that is logged in.
 pub(super) struct Entered {
@@ -64,7 +70,7 @@ pub(super) async fn enter<H: Handler>(
         None => Proof::request(channel, Plugin::Native, limit, until).await?,
     };
     let plugin = proof.plugin;
-    let proof = proof.checkable(handler.verifier(&identity.user), channel, limit, until).await?;
+    let proof = proof.checkable(handler, &identity.user, channel, limit, until).await?;
     let charset = identity.charset.unwrap_or_default();
     let client = Client { capabilities, text: text_collation(charset) };
     let entrance = Entrance::First { until, limit };
@@ -94,6 +100,45 @@ impl Entrance {
     }
 }
 
+/// The verifier of a user, and whether there is one: who is unknown costs the same work.
+fn verifier_of<H: Handler>(handler: &H, user: &str, secure: bool) -> (Verifier, bool) {
+    match handler.verifier(user, secure) {
+        Some(verifier) => (verifier, true),
+        None => (Verifier::nobody(), false),
+    }
+}
+
+/// Waits as long as failures of before ask for, less what was `waited` already, and in turns; the turn is over when the
+/// login is judged. Who has a turn is judged before `until`, however long the wait should be.
+async fn wait<H: Handler>(
+    handler: &H,
+    user: &str,
+    until: Instant,
+    waited: Duration,
+) -> Result<Option<OwnedSemaphorePermit>, WireError> {
+    if handler.delay(user) <= waited {
+        return Ok(None);
+    }
+    // What comes behind the wait takes some time, too.
+    let last = until - (patience(until) / 4).min(JUDGEMENT);
+    let turn = match handler.turns(user) {
+        Some(turns) => {
+            let turn = tokio::time::timeout_at(last, turns.acquire_owned()).await;
+            turn.map_err(|_| WireError::Timeout(Wait::Handshake))?.ok()
+        }
+        None => None,
+    };
+    let began = Instant::now();
+    // Others that fail meanwhile make it longer.
+    loop {
+        let due = (began + handler.delay(user).saturating_sub(waited)).min(last);
+        if due <= Instant::now() {
+            return Ok(turn);
+        }
+        tokio::time::sleep_until(due).await;
+    }
+}
+
 /// Judges a proof, begins the session and answers; false if the client was refused.
 ///
 /// Whoever failed before waits first, right or wrong, so that a guess costs time whatever came of it.
@@ -107,42 +152,53 @@ pub(super) async fn admit<H: Handler>(
     entrance: Entrance,
 ) -> Result<bool, WireError> {
     let (until, limit) = entrance.bounds();
-    let delay = handler.delay(&identity.user);
-    if !delay.is_zero() {
-        if delay > patience(until) {
-            return Err(WireError::Timeout(Wait::Handshake));
-        }
-        tokio::time::sleep(delay).await;
-    }
+    let began = Instant::now();
+    let mut turn = wait(handler, &identity.user, until, Duration::ZERO).await?;
+    let waited = began.elapsed();
     let tls = channel.stream().tls();
-    let mut verdict = proof.judge(handler.verifier(&identity.user), tls.is_some());
+    let secure = tls.is_some();
+    let (mut verifier, mut known) = verifier_of(handler, &identity.user, secure);
+    let mut verdict = proof.judge(&verifier, known, secure);
+    if matches!(verdict, Verdict::Denied { .. }) {
+        // At once, so that others that come at the same time wait for it.
+        handler.failed(&identity.user);
+    }
     if matches!(verdict, Verdict::Denied { .. }) && handler.look_again().await {
-        verdict = proof.judge(handler.verifier(&identity.user), tls.is_some());
+        (verifier, known) = verifier_of(handler, &identity.user, secure);
+        verdict = proof.judge(&verifier, known, secure);
     }
     let fast_auth = match verdict {
         Verdict::Granted { fast_auth } => fast_auth,
         Verdict::Denied { using_password } => {
-            let password = if proof.has_more(tls.is_some()) {
+            // Who takes long to answer keeps nobody's turn.
+            drop(turn.take());
+            let password = if proof.has_more(secure) {
                 let password = proof.password(channel, handler.login_key(), limit, until).await;
                 if password.is_err() {
                     // A guess that is not waited for to be refused is one all the same.
-                    drop(handler.denied(&identity.user, using_password));
+                    drop(handler.denied(&identity.user, using_password, secure));
                 }
                 password?
             } else {
                 None
             };
-            // Who is unknown costs the same work, as in `Proof::judge`.
-            let verifier = handler.verifier(&identity.user);
-            let known = verifier.is_some();
-            let verifier = verifier.unwrap_or_else(Verifier::nobody);
+            if password.is_some() {
+                // Others may have failed since: many that are asked at once guess no faster either.
+                turn = wait(handler, &identity.user, until, waited).await?;
+            }
+            (verifier, known) = verifier_of(handler, &identity.user, secure);
             if !(password.is_some_and(|password| verifier.verify_password(&password)) & known) {
-                write_error(channel, &handler.denied(&identity.user, using_password));
+                write_error(channel, &handler.denied(&identity.user, using_password, secure));
                 return Ok(false);
             }
             false
         }
     };
+    drop(turn);
+    if let Some(error) = handler.barred(&identity.user) {
+        write_error(channel, &error);
+        return Ok(false);
+    }
     if fast_auth {
         write_fast_auth(channel);
     }
@@ -154,6 +210,7 @@ pub(super) async fn admit<H: Handler>(
         attributes: identity.attributes,
         peer: channel.stream().peer(),
         tls,
+        verifier,
     };
     match entrance {
         Entrance::First { .. } => {}

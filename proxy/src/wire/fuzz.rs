@@ -272,7 +272,7 @@ impl Handler for Puppet {
     /// How many rows are left.
     type Cursor = u32;
 
-    fn verifier(&self, user: &str) -> Option<Verifier> {
+    fn verifier(&self, user: &str, _secure: bool) -> Option<Verifier> {
         (user != "nobody").then(Verifier::empty)
     }
 
@@ -284,7 +284,7 @@ impl Handler for Puppet {
         Ok(Status::default())
     }
 
-    fn denied(&self, _user: &str, _using_password: bool) -> ErrorReply {
+    fn denied(&self, _user: &str, _using_password: bool, _secure: bool) -> ErrorReply {
         ErrorReply::new(1045, "28000", "Access denied")
     }
 

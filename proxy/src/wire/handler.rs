@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cellgate_sql::{ColumnMeta, Row, Value};
 use mysql_common::constants::CapabilityFlags;
+use tokio::sync::Semaphore;
 
 use super::changes::SessionChange;
 use super::command::CommandKind;
@@ -30,11 +31,25 @@ pub trait Handler: Send {
     /// again, reset or closed.
     type Cursor: Send;
 
-    /// The verifier of a user's password; `None` if there is no such user (the client is not told which it was).
-    fn verifier(&self, user: &str) -> Option<Verifier>;
+    /// The verifier of a user's password; `None` if there is no such user, or none that may log in like this: `secure`
+    /// is whether the connection is encrypted (the client is not told which it was).
+    fn verifier(&self, user: &str, secure: bool) -> Option<Verifier>;
+
+    /// Whether a user without a verifier is asked for a proof by the older plugin, as one of whom only its hash is known
+    /// would be: such accounts must not be found by it.
+    fn asks_for_native(&self, user: &str) -> bool {
+        let _ = user;
+        false
+    }
 
     /// How long this user has to wait for the judgement of a login, because others failed before it.
     fn delay(&self, user: &str) -> Duration;
+
+    /// What those that have to wait take turns by; `None` if they need not.
+    fn turns(&self, user: &str) -> Option<Arc<Semaphore>> {
+        let _ = user;
+        None
+    }
 
     /// The key that passwords are encrypted with by a client without TLS; without one such a client cannot send any.
     fn login_key(&self) -> Option<Arc<LoginKey>> {
@@ -47,14 +62,25 @@ pub trait Handler: Send {
         false
     }
 
+    /// The password was right: why this user may not log in all the same. It is a failed login like any other.
+    fn barred(&self, user: &str) -> Option<ErrorReply> {
+        let _ = user;
+        None
+    }
+
     /// The password was right: begins the session. Called again after each CHANGE_USER, behind [`Handler::reset`].
     ///
     /// # Errors
     /// E.g. an unknown database (1049). The client is told, and the connection closed.
     async fn login(&mut self, login: &Login) -> Result<Status, ErrorReply>;
 
-    /// The refusal (1045) of a wrong password or unknown user.
-    fn denied(&self, user: &str, using_password: bool) -> ErrorReply;
+    /// An answer did not pass: the next login of this user waits, whatever becomes of this one.
+    fn failed(&self, user: &str) {
+        let _ = user;
+    }
+
+    /// The refusal (1045) of a wrong password or unknown user; `secure` as in [`Handler::verifier`].
+    fn denied(&self, user: &str, using_password: bool, secure: bool) -> ErrorReply;
 
     /// INIT_DB.
     ///
@@ -198,6 +224,8 @@ pub struct Login {
     pub peer: Option<SocketAddr>,
     /// How the connection is encrypted, if it is; seen on the stream, not the client's word.
     pub tls: Option<TlsSession>,
+    /// What the password was checked against.
+    pub verifier: Verifier,
 }
 
 /// What both sides of a connection can do, as far as a session needs to know.

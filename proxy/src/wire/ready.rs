@@ -265,8 +265,7 @@ impl<'a, H: Handler> Ready<'a, H> {
             (Plugin::Native, Plugin::Native) => Plugin::Native,
         };
         let proof = Proof::request(self.channel, plugin, limit, until).await?;
-        let verifier = self.handler.verifier(&identity.user);
-        let proof = proof.checkable(verifier, self.channel, limit, until).await?;
+        let proof = proof.checkable(self.handler, &identity.user, self.channel, limit, until).await?;
         self.forget();
         let (client, charset, entrance) = (self.client, self.charset, Entrance::Again { until, limit });
         let admitted = admit(self.channel, self.handler, client, charset, identity, proof, entrance).await?;

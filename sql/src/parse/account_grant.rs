@@ -10,7 +10,7 @@ use crate::error::SqlError;
 
 /// Privileges of MySQL for what does not exist here, or what everybody may do here: accepted, so that the scripts that
 /// come with programs work, and not kept.
-const WITHOUT_EFFECT: [&str; 23] = [
+const WITHOUT_EFFECT: [&str; 22] = [
     "USAGE",
     "REFERENCES",
     "EXECUTE",
@@ -19,7 +19,6 @@ const WITHOUT_EFFECT: [&str; 23] = [
     "FILE",
     "EVENT",
     "TRIGGER",
-    "LOCK TABLES",
     "SHOW DATABASES",
     "SHOW VIEW",
     "SHOW_ROUTINE",
@@ -175,8 +174,8 @@ fn privilege(reader: &mut Reader<'_>, written: &mut Written) -> Result<(), SqlEr
     }
     Err(unsupported(
         &format!("the privilege {name}"),
-        "there are SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, ERASE and, for all that is about the \
-         server, ADMIN on *.*",
+        "there are SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, LOCK TABLES, ERASE and, for all that is \
+         about the server, ADMIN on *.*",
     ))
 }
 

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use super::packed::Packed;
+use super::program::Program;
 use crate::error::SqlError;
 use crate::expression::number::{Arithmetic, Number, decimal_text};
 use crate::expression::{sort_order, text_of};
@@ -98,7 +99,7 @@ impl Accumulator {
             }
             Kind::Concat { .. } => {
                 let text: Vec<u8> = values.iter().filter_map(text_of).flatten().collect();
-                self.collect(text.len() + 64)?;
+                self.collect(text.len() + 64 + Program::weight(&keys))?;
                 self.parts.push(Part { text, keys });
             }
         }
@@ -127,6 +128,11 @@ impl Accumulator {
             });
         }
         Ok(())
+    }
+
+    /// How many bytes it holds, about.
+    pub fn held(&self) -> usize {
+        self.bytes + self.best.as_ref().map_or(0, |best| Program::weight(std::slice::from_ref(best)))
     }
 
     /// The value of the group.

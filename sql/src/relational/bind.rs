@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use super::aggregate::AggregateSpec;
 use super::ast::{Body, Core, Query, RelExpr, RelItem, RelLeaf, RelLimit};
+use super::held::{self, computed};
 use super::packed::Packed;
 use super::print::{Aggregates, Place, Printed, What};
-use super::program::{Program, Scalar};
+use super::program::{Program, Scalar, names};
 use super::scope::{Aliases, Collation, Column, Origin, Scope, Source};
 use super::{Relation, RelationalError, Result};
 use crate::bind::interned::Interned;
@@ -39,6 +40,8 @@ pub(super) struct Binder<'a> {
     /// How many nodes have been printed.
     pub nodes: usize,
     pub notes: Notes,
+    /// Whether the rows of the next SELECT go to the client as they come: it is the statement itself.
+    streams: bool,
 }
 
 /// A query as SQL.
@@ -83,6 +86,7 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
         next: 0,
         nodes: 0,
         notes: Notes::default(),
+        streams: true,
     };
     let bound = binder.query(query, None)?;
     if bound.sql.len() > SQL_BYTES {
@@ -153,6 +157,7 @@ impl Binder<'_> {
             Body::Select(core) => self.select(core, &query.order_by, &query.limit, outer),
             Body::Query(inner) if plain => self.query(inner, outer),
             body @ (Body::Query(_) | Body::Set(..)) => {
+                self.streams = false;
                 let bound = self.body(body, outer)?;
                 if plain { Ok(bound) } else { self.ordered(bound, query, outer) }
             }
@@ -172,7 +177,10 @@ impl Binder<'_> {
         let mut scope = Scope::new(outer);
         let columns = bound.columns.clone();
         scope.sources.push(Source::new(None, String::new(), columns));
-        let order = self.order_of(&query.order_by, &bound.columns, &Aliases::default(), &scope)?;
+        let counted = bound.columns.iter().map(|c| c.sql.as_str()).collect();
+        let order = self.order_of(&query.order_by, &bound.columns, &Aliases::default(), &scope, &counted)?;
+        let columns: Vec<String> = bound.columns.iter().map(|c| c.sql.clone()).collect();
+        let order = order.replace(held::ROWS, &held::row(0, columns.len() + query.order_by.len(), &columns));
         let (limit, one_row) = self.limit(&query.limit)?;
         let names: Vec<&str> = bound.columns.iter().map(|c| c.sql.as_str()).collect();
         let sql = format!("SELECT {} FROM ({}){order}{limit}", names.join(","), bound.sql);
@@ -186,6 +194,7 @@ impl Binder<'_> {
         limit: &RelLimit,
         outer: Option<&Scope<'_>>,
     ) -> Result<Bound> {
+        let streams = std::mem::take(&mut self.streams);
         let mut scope = Scope::new(outer);
         let from = match &core.from {
             Some(from) => format!(" FROM {}", self.from(from, &mut scope, outer)?),
@@ -209,13 +218,17 @@ impl Binder<'_> {
         // Only what has an alias can be named by it: the others are the tables' columns.
         let aliased = || columns.iter().zip(&items).filter(|(_, item)| item.alias.is_some()).map(|(column, _)| column);
         let aliases = Aliases::new(aliased());
-        let aggregated = !core.group_by.is_empty() || aggregates(core, order_by);
+        let has_groups = !core.group_by.is_empty();
+        let aggregated = has_groups || aggregates(core, order_by);
+        let collected = core.distinct || has_groups || !order_by.is_empty();
+        let of_tables = scope.sources.iter().flat_map(|source| &source.columns);
+        let counted: HashSet<&str> = of_tables.chain(&columns).map(|c| c.sql.as_str()).collect();
         let mut condition = Vec::new();
         if let Some(e) = &core.condition {
             let printed = self.print(e, Place::new(&scope, "where clause", Aggregates::Forbidden))?;
             condition.push(self.condition(&printed)?);
         }
-        let group_by = self.group_by(core, &columns, &aliases, &scope)?;
+        let group_by = self.group_by(core, &columns, &aliases, &scope, &counted)?;
         let mut having = String::new();
         if let Some(e) = &core.having {
             // An alias comes before a column, unless that is grouped by.
@@ -227,21 +240,45 @@ impl Binder<'_> {
             // Without groups HAVING is a condition like any other.
             if aggregated { having = format!(" HAVING {printed}") } else { condition.push(printed) }
         }
-        let order = self.order_of(order_by, &columns, &aliases, &scope)?;
+        let order = self.order_of(order_by, &columns, &aliases, &scope, &counted)?;
         let (limit, one_row) = self.limit(limit)?;
         let distinct = if core.distinct { "DISTINCT " } else { "" };
         let mut list = Vec::with_capacity(items.len());
+        let mut constants = 0;
+        let leaves = streams && !collected;
         for (item, column) in items.iter().zip(&columns) {
             let text = self.text(&item.printed)?;
+            let text = match &item.printed.what {
+                What::Constant(value) => {
+                    constants += Program::weight(std::slice::from_ref(value));
+                    text
+                }
+                // A column of a table of ours is no longer than what is there; one of a query can be anything.
+                What::Sql(_) if leaves && (items.len() == 1 || item.origin.is_some()) => text,
+                What::Sql(_) if leaves => computed(names::SHOWN, &text),
+                // A derived table counts its rows, whatever they are made of.
+                What::Sql(_) if !collected || counted.contains(text.as_str()) => text,
+                What::Sql(_) => computed(names::KEPT, &text),
+            };
             let collation =
                 if core.distinct { collate(item.printed.ty, item.printed.collation) } else { String::new() };
+            // What is distinct is counted by its first value.
+            let text = match list.is_empty() && core.distinct {
+                true => format!("{}({text},{})", names::KEPT, held::ROWS),
+                false => text,
+            };
             list.push(format!("{text}{collation} AS {}", column.sql));
         }
+        condition.extend(scope.sources.iter().filter_map(|s| s.counted.clone()));
         let condition = match condition.as_slice() {
             [] => String::new(),
             conditions => format!(" WHERE {}", conditions.join(" AND ")),
         };
-        let sql = format!("SELECT {distinct}{}{from}{condition}{group_by}{having}{order}{limit}", list.join(","));
+        let list = list.join(",");
+        let sql = format!("SELECT {distinct}{list}{from}{condition}{group_by}{having}{order}{limit}");
+        let values = items.len() + core.group_by.len() + order_by.len();
+        let held = held::columns_in(&[&list, &group_by, &having, &order].map(String::as_str).join(" "), &scope);
+        let sql = sql.replace(held::ROWS, &held::row(constants, values, &held));
         let one_row = one_row || (aggregated && core.group_by.is_empty()) || core.from.is_none();
         Ok(Bound { sql, columns, aliases: items.into_iter().map(|i| i.table).collect(), one_row })
     }
@@ -301,7 +338,14 @@ impl Binder<'_> {
         Ok(items)
     }
 
-    fn group_by(&mut self, core: &Core, columns: &[Column], aliases: &Aliases, scope: &Scope<'_>) -> Result<String> {
+    fn group_by(
+        &mut self,
+        core: &Core,
+        columns: &[Column],
+        aliases: &Aliases,
+        scope: &Scope<'_>,
+        counted: &HashSet<&str>,
+    ) -> Result<String> {
         if core.group_by.is_empty() {
             return Ok(String::new());
         }
@@ -315,7 +359,7 @@ impl Binder<'_> {
                 }
             };
             if matches!(printed.what, What::Sql(_)) {
-                let key = self.key(&printed)?;
+                let key = self.kept_key(&printed, |sql| counted.contains(sql))?;
                 if !keys.contains(&key) {
                     keys.push(key);
                 }
@@ -326,7 +370,7 @@ impl Binder<'_> {
         if keys.is_empty() {
             keys.push("NULL".to_owned());
         }
-        Ok(format!(" GROUP BY {}", keys.join(",")))
+        Ok(format!(" GROUP BY {},{}", keys.join(","), held::ROWS))
     }
 
     fn order_of(
@@ -335,6 +379,7 @@ impl Binder<'_> {
         columns: &[Column],
         aliases: &Aliases,
         scope: &Scope<'_>,
+        counted: &HashSet<&str>,
     ) -> Result<String> {
         let (mut keys, mut met) = (Vec::new(), Vec::new());
         for (e, descending) in order_by {
@@ -354,7 +399,7 @@ impl Binder<'_> {
                 }
             };
             if matches!(printed.what, What::Sql(_)) {
-                let key = self.key(&printed)?;
+                let key = self.kept_key(&printed, |sql| counted.contains(sql))?;
                 if met.contains(&key) {
                     continue;
                 }
@@ -363,7 +408,7 @@ impl Binder<'_> {
                 bounded(keys.len(), "the number of keys in ORDER BY")?;
             }
         }
-        Ok(if keys.is_empty() { String::new() } else { format!(" ORDER BY {}", keys.join(",")) })
+        Ok(if keys.is_empty() { String::new() } else { format!(" ORDER BY {},{}", keys.join(","), held::ROWS) })
     }
 
     /// LIMIT as SQL, and whether it leaves at most one row.

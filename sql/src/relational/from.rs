@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::ast::{JoinKind, JoinOn, TableRef};
 use super::bind::{Binder, Bound, column_collation, not_held};
+use super::held;
 use super::print::{Aggregates, Place};
 use super::scope::{Column, Origin, Scope, Source};
 use super::{Program, Relation, RelationalError, Result};
@@ -83,6 +84,7 @@ impl Binder<'_> {
             return Err(RelationalError::NameCount.into());
         }
         let number = self.number();
+        let inner: Vec<String> = bound.columns.iter().map(|column| column.sql.clone()).collect();
         let mut columns: Vec<Column> = Vec::with_capacity(bound.columns.len());
         let mut met = HashSet::with_capacity(bound.columns.len());
         for (i, column) in bound.columns.into_iter().enumerate() {
@@ -93,8 +95,11 @@ impl Binder<'_> {
             let sql = format!("t{number}.{}", column.sql);
             columns.push(Column { name, sql, origin: None, merged: false, hidden: false, ..column });
         }
-        add(scope, Source::new(None, alias.to_owned(), columns))?;
-        Ok(format!("({}) AS t{number}", bound.sql))
+        // In a LEFT JOIN it can be NULL.
+        let mut source = Source::new(None, alias.to_owned(), columns);
+        source.counted = Some(format!("(t{number}.{} IS NOT 0)", held::COUNT));
+        add(scope, source)?;
+        Ok(format!("{} AS t{number}", held::derived(&bound.sql, &inner)))
     }
 
     fn join(

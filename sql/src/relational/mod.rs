@@ -11,6 +11,7 @@ pub(crate) mod ast;
 mod bind;
 mod error;
 mod from;
+mod held;
 mod packed;
 mod print;
 mod program;

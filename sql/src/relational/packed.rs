@@ -58,6 +58,15 @@ impl Packed {
         }
     }
 
+    /// How many bytes it has beside what every value takes.
+    pub fn length(&self) -> usize {
+        match self {
+            Self::Null | Self::Int(_) | Self::Double(_) => 0,
+            Self::Text(text) => text.len(),
+            Self::Blob(blob) => blob.len(),
+        }
+    }
+
     /// The value again. A blob without a known tag cannot come up, and is bytes.
     pub fn value(self) -> Value {
         let blob = match self {

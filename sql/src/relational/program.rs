@@ -21,6 +21,12 @@ pub mod names {
     pub const ONLY: &str = "mysql_only";
     /// The scalar function that makes of one value what it is grouped by. [`super::Program::key`].
     pub const KEY: &str = "mysql_key";
+    /// The scalar function that counts a row which is held to sort, group or shape: bytes, then the row's values. Always 1.
+    pub const HELD: &str = "mysql_held";
+    /// The scalar function that counts its value as held, and gives it back; a number behind it is bytes more.
+    pub const KEPT: &str = "mysql_kept";
+    /// The same for a value that is held until its row has gone to the client.
+    pub const SHOWN: &str = "mysql_shown";
     /// The collation of text that compares without case. [`super::Program::collate`].
     pub const FOLDED: &str = "mysql_ci";
 }
@@ -124,7 +130,7 @@ impl Program {
         &self.columns
     }
 
-    /// Most rows of the result, and most bytes of them.
+    /// Most rows of the result, and most bytes of them; as many bytes may be held to make it.
     pub fn bounds(&self) -> (usize, usize) {
         (self.rows, self.bytes)
     }

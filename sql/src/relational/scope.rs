@@ -61,6 +61,8 @@ pub(super) struct Source {
     /// Its alias or name.
     pub alias: String,
     pub columns: Vec<Column>,
+    /// The condition, always true, that has the rows of a derived table counted.
+    pub counted: Option<String>,
     /// The places of the columns, by their names in lower case.
     places: HashMap<String, Vec<usize>>,
 }
@@ -116,6 +118,11 @@ impl<'a> Scope<'a> {
         std::iter::successors(Some(self), |scope| scope.outer).map(|scope| scope.sources.len()).sum()
     }
 
+    /// Whether the SQL is a column of this FROM, and nothing else.
+    pub fn is_column(&self, sql: &str) -> bool {
+        self.sources.iter().any(|source| source.columns.iter().any(|column| column.sql == sql))
+    }
+
     /// Whether the tables of this FROM have such a column.
     pub fn has(&self, parts: &[String]) -> bool {
         !matches!(self.resolve_here(parts, "field list"), Ok(None))
@@ -154,7 +161,7 @@ impl Source {
         for (place, column) in columns.iter().enumerate() {
             places.entry(column.name.to_lowercase()).or_default().push(place);
         }
-        Self { database, alias, columns, places }
+        Self { database, alias, columns, counted: None, places }
     }
 
     /// The columns of this name, given in lower case, and where they are among the columns.

@@ -2,6 +2,7 @@
 
 use super::ast::{Body, SetOperator};
 use super::bind::{Binder, Bound, collate};
+use super::held;
 use super::print::{Printed, common};
 use super::scope::{Collation, Scope};
 use super::{RelationalError, Result};
@@ -30,6 +31,9 @@ impl Binder<'_> {
             .collect();
         let number = self.number();
         let names: Vec<String> = (0..width).map(|i| format!("q{number}c{i}")).collect();
+        // EXCEPT and INTERSECT hold the rows of their left side, and look up those of the right.
+        let held = format!("{} AS q{number}c0", held::row_of(&names));
+        let kept = std::iter::once(&held).chain(&names[1..]).map(String::as_str).collect::<Vec<_>>().join(",");
         let names = names.join(",");
         // SQLite's UNION keeps the last of equal texts, MySQL's the first: so it is DISTINCT over UNION ALL, once for a
         // run of UNIONs.
@@ -44,8 +48,8 @@ impl Binder<'_> {
                 Some(SetOperator::Union) => {
                     format!("SELECT DISTINCT {} FROM ({sql} UNION ALL {next})", self.keyed(&types, &operands, number))
                 }
-                Some(SetOperator::Except) => format!("SELECT {names} FROM ({sql}) EXCEPT {next}"),
-                Some(SetOperator::Intersect) => format!("SELECT {names} FROM ({sql}) INTERSECT {next}"),
+                Some(SetOperator::Except) => format!("SELECT {kept} FROM ({sql}) EXCEPT {next}"),
+                Some(SetOperator::Intersect) => format!("SELECT {kept} FROM ({sql}) INTERSECT {next}"),
             };
         }
         let mut columns = operands.swap_remove(0).1.columns;
@@ -73,10 +77,14 @@ impl Binder<'_> {
 
     /// The columns of a set as DISTINCT compares them.
     fn keyed(&self, types: &[Type], operands: &[(Option<SetOperator>, Bound)], number: usize) -> String {
+        let names: Vec<String> = (0..types.len()).map(|i| format!("q{number}c{i}")).collect();
         let keyed = types.iter().enumerate().map(|(i, ty)| {
             let collations = operands.iter().filter_map(|(_, bound)| bound.columns.get(i)).map(|c| c.collation);
             let collation = collations.reduce(Collation::merge).unwrap_or(Collation::WEAK);
-            format!("q{number}c{i}{} AS q{number}c{i}", collate(*ty, collation))
+            let name = format!("q{number}c{i}");
+            // What is distinct is held; the first value counts all of them.
+            let kept = if i == 0 { held::row_of(&names) } else { name.clone() };
+            format!("{kept}{} AS {name}", collate(*ty, collation))
         });
         keyed.collect::<Vec<_>>().join(",")
     }

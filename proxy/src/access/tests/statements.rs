@@ -369,3 +369,98 @@ async fn what_a_newer_version_wrote_of_accounts_is_kept() {
         assert_eq!(written.matches(field).count(), times, "{field} of {written}");
     }
 }
+
+#[tokio::test]
+async fn a_password_that_was_checked_is_worth_nothing_for_another_account() {
+    let meta = Arc::default();
+    let accounts = proxy(&meta).await;
+    run(&accounts, "CREATE USER app IDENTIFIED BY 'one'").await;
+    let checked = accounts.current().matching("app", "10.0.0.1").unwrap().verifier.clone();
+    assert!(accounts.current().proven("app", "10.0.0.1", &checked).account().is_some());
+    // Until the session begins, the password may change, or an account of a more specific host be made.
+    run(&accounts, "CREATE USER app@'10.%' IDENTIFIED BY 'two'").await;
+    assert!(accounts.current().proven("app", "10.0.0.1", &checked).account().is_none());
+    assert!(accounts.current().proven("app", "11.0.0.1", &checked).account().is_some());
+    run(&accounts, "ALTER USER app IDENTIFIED BY 'three'").await;
+    assert!(accounts.current().proven("app", "11.0.0.1", &checked).account().is_none());
+}
+
+#[tokio::test]
+async fn users_that_do_not_exist_are_asked_like_those_of_whom_only_one_hash_is_known() {
+    let meta = Arc::default();
+    let accounts = proxy(&meta).await;
+    let asked = || (0..100).filter(|n| accounts.asks_for_native(&format!("made up {n}"))).collect::<Vec<_>>();
+    assert_eq!(asked(), [0; 0], "nobody is asked for it");
+    run(
+        &accounts,
+        "CREATE USER old IDENTIFIED WITH mysql_native_password AS '*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19'",
+    )
+    .await;
+    let some = asked();
+    assert!(!some.is_empty() && some.len() < 100, "{some:?}");
+    assert_eq!(asked(), some, "always the same");
+}
+
+#[tokio::test]
+async fn who_gave_all_may_take_it_back() {
+    let meta = Arc::default();
+    let accounts = proxy(&meta).await;
+    run(&accounts, "CREATE USER owner, bob, eve").await;
+    run(&accounts, "GRANT ALL ON shop.* TO owner WITH GRANT OPTION").await;
+    run(&accounts, "GRANT ERASE ON shop.* TO eve").await;
+    let owner = name("owner", "%");
+    run_as(&accounts, &owner, "GRANT ALL ON shop.* TO bob").await.unwrap();
+    run_as(&accounts, &owner, "REVOKE ALL ON shop.* FROM bob").await.unwrap();
+    let bob = accounts.current().named(&name("bob", "%")).unwrap().grants.clone();
+    assert!(bob.at(&cellgate_sql::Level::Database("shop".into())).is_empty());
+    // What the owner does not have it cannot take from others, and on other databases nothing.
+    let refused = run_as(&accounts, &owner, "REVOKE ALL ON shop.* FROM eve").await.unwrap_err();
+    assert!(refused.to_string().contains("ERASE"), "{refused}");
+    run(&accounts, "GRANT SELECT ON other.* TO bob").await;
+    assert!(run_as(&accounts, &owner, "REVOKE ALL ON other.* FROM bob").await.is_err());
+}
+
+#[tokio::test]
+async fn the_plugin_of_an_account_is_the_same_wherever_it_is_shown() {
+    let meta = Arc::default();
+    let accounts = proxy(&meta).await;
+    run(&accounts, "CREATE USER new IDENTIFIED BY 'x', none").await;
+    run(
+        &accounts,
+        "CREATE USER old IDENTIFIED WITH mysql_native_password AS '*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19'",
+    )
+    .await;
+    let snapshot = accounts.snapshot();
+    let rows = snapshot.user_rows(&snapshot.access(&root()));
+    for (user, plugin) in
+        [("new", "caching_sha2_password"), ("none", "caching_sha2_password"), ("old", "mysql_native_password")]
+    {
+        let row = rows.iter().find(|row| row.name.user == user).unwrap();
+        assert_eq!(row.plugin, plugin, "{user}");
+        let created = create(snapshot.named(&row.name).unwrap());
+        assert!(created.contains(&format!("IDENTIFIED WITH '{plugin}' AS")), "{created}");
+    }
+}
+
+#[tokio::test]
+async fn all_of_before_lock_tables_gives_it_until_it_is_revoked() {
+    let meta: Arc<Memory> = Arc::default();
+    let before = r#"{"accounts":[{"user":"all","host":"%","grants":[{"database":"shop","privileges":["SELECT","INSERT",
+        "UPDATE","DELETE","CREATE","DROP","ALTER","INDEX"]}]},
+        {"user":"some","host":"%","grants":[{"database":"shop","privileges":["SELECT","INSERT"]}]}]}"#;
+    let document = cellgate_store::meta::Document { name: "users".to_owned(), version: 1, body: before.into() };
+    meta.documents.lock().unwrap().insert("users".to_owned(), document);
+    let shown = async |user: &str| {
+        let accounts = proxy(&meta).await;
+        let snapshot = accounts.snapshot();
+        let lines = grants(snapshot.named(&name(user, "%")).unwrap());
+        lines[1].clone()
+    };
+    assert_eq!(shown("all").await, "GRANT ALL PRIVILEGES ON `shop`.* TO `all`@`%`");
+    assert_eq!(shown("some").await, "GRANT SELECT, INSERT ON `shop`.* TO `some`@`%`");
+    run(&proxy(&meta).await, "REVOKE LOCK TABLES ON shop.* FROM `all`").await;
+    assert!(!shown("all").await.contains("LOCK TABLES") && !shown("all").await.contains("ALL PRIVILEGES"));
+    run(&proxy(&meta).await, "GRANT LOCK TABLES ON shop.* TO `all`, some").await;
+    assert_eq!(shown("all").await, "GRANT ALL PRIVILEGES ON `shop`.* TO `all`@`%`");
+    assert_eq!(shown("some").await, "GRANT SELECT, INSERT, LOCK TABLES ON `shop`.* TO `some`@`%`");
+}

@@ -165,30 +165,11 @@ pub(super) fn relation_type(column: &RelationColumn) -> (&'static str, String) {
 pub(super) fn statistics(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
     let mut rows = Vec::new();
     for table in visible(catalog, sight) {
-        for index in &table.indexes {
-            for (i, name) in index.columns.iter().enumerate() {
-                let nullable = table.columns.iter().any(|c| c.name == *name && c.nullable);
-                rows.push(vec![
-                    text(DEF),
-                    text(table.database),
-                    text(table.name),
-                    number(i64::from(!index.unique)),
-                    text(table.database),
-                    text(index.name),
-                    number(i + 1),
-                    text(*name),
-                    text("A"),
-                    Value::Null,
-                    Value::Null,
-                    Value::Null,
-                    text(if nullable { "YES" } else { "" }),
-                    text("BTREE"),
-                    text(""),
-                    text(""),
-                    text("YES"),
-                    Value::Null,
-                ]);
-            }
+        for column in table.index_rows() {
+            let (not_unique, values) = column.values();
+            let mut row = vec![text(DEF), text(table.database), text(table.name), not_unique, text(table.database)];
+            row.extend(values);
+            rows.push(row);
         }
     }
     rows

@@ -61,7 +61,7 @@ pub(super) fn users(state: &State) -> Vec<Row> {
         row.extend([
             text(if user.requires_tls { "ANY" } else { "" }),
             Value::Int(user.max_connections.into()),
-            text("caching_sha2_password"),
+            text(user.plugin),
             // Hashes of passwords are shown to nobody.
             Value::Null,
             flag(false),

@@ -8,7 +8,9 @@ use super::super::Session;
 use super::super::error::StatementError;
 use super::{columns, number, text};
 use crate::catalog::Snapshot;
-use crate::relational::{LISTED_DATABASES, Sight, TableView, is_system_database, relation, relations, static_rows};
+use crate::relational::{
+    IndexRow, LISTED_DATABASES, Sight, TableView, is_system_database, relation, relations, static_rows,
+};
 
 /// A result set.
 type Shown = (Vec<ColumnMeta>, Vec<Row>);
@@ -156,29 +158,13 @@ pub(super) fn index(catalog: &Snapshot, table: &TableName) -> Result<Shown, Stat
     ];
     let Found::Table(def) = find(catalog, table)? else { return Ok((columns(&names), Vec::new())) };
     let view = TableView::of(def);
-    let mut rows = Vec::new();
-    for index in &view.indexes {
-        for (i, column) in index.columns.iter().enumerate() {
-            let nullable = view.columns.iter().any(|c| c.name == *column && c.nullable);
-            rows.push(vec![
-                text(view.name),
-                number(i64::from(!index.unique)),
-                text(index.name),
-                number(i + 1),
-                text(*column),
-                text("A"),
-                Value::Null,
-                Value::Null,
-                Value::Null,
-                text(if nullable { "YES" } else { "" }),
-                text("BTREE"),
-                text(""),
-                text(""),
-                text("YES"),
-                Value::Null,
-            ]);
-        }
-    }
+    let row = |column: IndexRow<'_>| {
+        let (not_unique, values) = column.values();
+        let mut row = vec![text(view.name), not_unique];
+        row.extend(values);
+        row
+    };
+    let rows = view.index_rows().map(row).collect();
     Ok((columns(&names), rows))
 }
 

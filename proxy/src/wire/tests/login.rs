@@ -7,6 +7,7 @@ use mysql_common::proto::MySerialize;
 use mysql_common::scramble::{scramble_native, scramble_sha256};
 
 use super::*;
+use crate::auth::rsa::tests::pair;
 
 #[tokio::test]
 async fn native_password_lets_in_who_knows_it() {
@@ -70,14 +71,94 @@ async fn a_wrong_password_and_an_unknown_user_are_refused_alike() {
 
 #[tokio::test]
 async fn who_failed_before_waits_for_the_judgement_within_the_time_for_the_login() {
-    for (handshake_timeout, code) in [(Duration::from_secs(10), 1045), (SOON / 2, 1159)] {
+    // A wait that is longer than what is left is cut short: who knows the password must get in.
+    for (handshake_timeout, whole) in [(Duration::from_secs(10), true), (SOON / 2, false)] {
         let limits = WireLimits { handshake_timeout, ..WireLimits::default() };
         let mut client = Setup { limits, ..Setup::default() }.connect();
         client.greeting().await;
         let started = std::time::Instant::now();
         client.send(&Login41 { user: b"slow", ..Login41::default() }.payload(offered())).await;
-        assert_eq!(client.error_code().await, code);
-        assert_eq!(started.elapsed() >= SOON, code == 1045);
+        assert_eq!(client.error_code().await, 1045);
+        assert_eq!(started.elapsed() >= SOON, whole);
+    }
+}
+
+#[tokio::test]
+async fn who_guesses_many_times_at_once_waits_for_each_failure() {
+    let (failures, turns) = (Arc::new(AtomicUsize::new(1)), Arc::new(Semaphore::new(1)));
+    let connect = || Setup { failures: Arc::clone(&failures), turns: Arc::clone(&turns), ..Setup::default() }.connect();
+    let started = std::time::Instant::now();
+    let mut clients = [connect(), connect()];
+    for client in &mut clients {
+        client.greeting().await;
+        client.send(&Login41 { user: b"guessed", ..Login41::default() }.payload(offered())).await;
+    }
+    for client in &mut clients {
+        assert_eq!(client.error_code().await, 1045);
+    }
+    // The second waits behind the first, and as long as after two failures.
+    assert!(started.elapsed() >= 3 * SOON, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn who_is_asked_for_the_password_itself_waits_for_what_failed_meanwhile() {
+    let (failures, login_key) = (Arc::new(AtomicUsize::new(0)), Some(Arc::new(LoginKey::of(pair()))));
+    let mut client = Setup { failures: Arc::clone(&failures), login_key, ..Setup::default() }.connect();
+    let salt = client.greeting().await.nonce();
+    let login = Login41 { user: b"guessed", answer: &[7; 32], plugin: b"caching_sha2_password", ..Login41::default() };
+    client.send(&login.payload(offered())).await;
+    assert_eq!(client.packet().await.unwrap(), [0x01, 0x04]);
+    assert_eq!(failures.load(Ordering::SeqCst), 1, "counted before the password is asked for");
+    let started = std::time::Instant::now();
+    let mixed: Vec<u8> = b"wrong\0".iter().zip(&salt).map(|(byte, salt)| byte ^ salt).collect();
+    client.send(&mysql_common::crypto::encrypt(&mixed, pair().public_pem().as_bytes())).await;
+    assert_eq!(client.error_code().await, 1045);
+    assert!(started.elapsed() >= SOON, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn who_never_has_a_turn_is_too_slow() {
+    let (limits, turns) =
+        (WireLimits { handshake_timeout: SOON, ..WireLimits::default() }, Arc::new(Semaphore::new(0)));
+    let failures = Arc::new(AtomicUsize::new(1));
+    let mut client = Setup { limits, turns, failures, ..Setup::default() }.connect();
+    client.greeting().await;
+    client.send(&Login41 { user: b"guessed", ..Login41::default() }.payload(offered())).await;
+    assert_eq!(client.error_code().await, 1159);
+}
+
+#[tokio::test]
+async fn a_refusal_does_not_tell_a_right_password_from_a_wrong_one() {
+    let plugin = b"caching_sha2_password";
+    for (user, right) in [("secure", [0x01, 0x04]), ("nobody", [0x01, 0x04]), ("locked", [0xff, 0x2e])] {
+        let denials = Arc::default();
+        let login_key = Some(Arc::new(LoginKey::of(pair())));
+        let mut client = Setup { denials: Arc::clone(&denials), login_key, ..Setup::default() }.connect();
+        let salt = client.greeting().await.nonce();
+        let answer = scramble_sha256(&salt, b"secret").unwrap();
+        let login = Login41 { user: user.as_bytes(), answer: &answer, plugin, ..Login41::default() };
+        client.send(&login.payload(offered())).await;
+        // Never "the password was right": who needs TLS is asked for it like anybody unknown.
+        assert_eq!(client.packet().await.unwrap()[..2], right, "{user}");
+    }
+}
+
+#[tokio::test]
+async fn users_that_do_not_exist_are_switched_to_native_like_those_of_whom_no_more_is_known() {
+    for (user, switched) in [("old", true), ("nobody like old", true), ("nobody", false), ("app", false)] {
+        let mut client = Setup::default().connect();
+        let salt = client.greeting().await.nonce();
+        let answer = scramble_sha256(&salt, b"wrong").unwrap();
+        let plugin = b"caching_sha2_password";
+        client
+            .send(&Login41 { user: user.as_bytes(), answer: &answer, plugin, ..Login41::default() }.payload(offered()))
+            .await;
+        let packet = client.packet().await.unwrap();
+        assert_eq!(packet.starts_with(b"\xfemysql_native_password\0"), switched, "{user}");
+        if switched {
+            client.send(&scramble_native(&packet[packet.len() - 21..][..20], b"wrong").unwrap()).await;
+            assert_eq!(client.error_code().await, 1045);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod results;
 mod shutdown;
 mod tracking;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -61,6 +62,8 @@ struct Script {
     status: Status,
     login_key: Option<Arc<LoginKey>>,
     denials: Arc<Mutex<Vec<String>>>,
+    turns: Arc<Semaphore>,
+    failures: Arc<AtomicUsize>,
 }
 
 impl Script {
@@ -212,9 +215,12 @@ impl Handler for Script {
     /// The next row and the one behind the last.
     type Cursor = (i64, i64);
 
-    /// `root` has no password, `app` has `secret`, and so has `old`, of whom only the older hash is known.
-    fn verifier(&self, user: &str) -> Option<Verifier> {
+    /// `root` has no password, `app` has `secret`, and so have `locked`, `secure`, who needs TLS, and `old`, of whom only
+    /// the older hash is known.
+    fn verifier(&self, user: &str, secure: bool) -> Option<Verifier> {
         match user {
+            "secure" if !secure => None,
+            "secure" | "locked" => Some(Verifier::from_password("secret")),
             "old" => Some(Verifier::from_hashes(*Verifier::from_password("secret").hashes()?.0, None)),
             "root" => Some(Verifier::empty()),
             "app" => Some(Verifier::from_password("secret")),
@@ -223,7 +229,27 @@ impl Handler for Script {
     }
 
     fn delay(&self, user: &str) -> Duration {
-        if user == "slow" { SOON } else { Duration::ZERO }
+        match user {
+            "slow" => SOON,
+            "guessed" => SOON * u32::try_from(self.failures.load(Ordering::SeqCst)).unwrap(),
+            _ => Duration::ZERO,
+        }
+    }
+
+    fn turns(&self, user: &str) -> Option<Arc<Semaphore>> {
+        (user == "guessed").then(|| Arc::clone(&self.turns))
+    }
+
+    fn asks_for_native(&self, user: &str) -> bool {
+        user == "nobody like old"
+    }
+
+    fn failed(&self, _user: &str) {
+        self.failures.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn barred(&self, user: &str) -> Option<ErrorReply> {
+        (user == "locked").then(|| ErrorReply::new(3118, "HY000", "Account is locked"))
     }
 
     fn login_key(&self) -> Option<Arc<LoginKey>> {
@@ -240,7 +266,7 @@ impl Handler for Script {
         }
     }
 
-    fn denied(&self, user: &str, using_password: bool) -> ErrorReply {
+    fn denied(&self, user: &str, using_password: bool, _secure: bool) -> ErrorReply {
         self.denials.lock().unwrap().push(user.to_owned());
         let using = if using_password { "YES" } else { "NO" };
         let message = format!("Access denied for user '{user}'@'localhost' (using password: {using})");
@@ -357,6 +383,10 @@ struct Setup {
     login_key: Option<Arc<LoginKey>>,
     /// Users that were refused.
     denials: Arc<Mutex<Vec<String>>>,
+    /// What logins of `guessed` take turns by.
+    turns: Arc<Semaphore>,
+    /// How many answers were wrong; as often `guessed` waits for [`SOON`].
+    failures: Arc<AtomicUsize>,
     /// Bytes the pipe holds before a writer has to wait.
     pipe: usize,
     /// What is left of the time for the login; without it, all of it.
@@ -370,6 +400,8 @@ impl Default for Setup {
             tls: None,
             login_key: None,
             denials: Arc::default(),
+            turns: Arc::new(Semaphore::new(1)),
+            failures: Arc::default(),
             pipe: 1 << 20,
             login: None,
         }
@@ -390,6 +422,8 @@ impl Setup {
             status: Status::default(),
             login_key: self.login_key,
             denials: self.denials,
+            turns: self.turns,
+            failures: self.failures,
         };
         let (stop, shutdown) = watch::channel(false);
         let kill = KillSwitch::default();

@@ -7,6 +7,7 @@ use crate::relational::RelationalError;
 use crate::relational::aggregate::{AggregateSpec, Kind};
 use crate::relational::ast::{AggregateKind, Aggregated, Window};
 use crate::relational::bind::Binder;
+use crate::relational::held::{ROWS, row_of_one};
 use crate::relational::program::names;
 use crate::relational::scope::Collation;
 use crate::value::ColumnType;
@@ -29,7 +30,7 @@ impl Binder<'_> {
             (AggregateKind::Count, None) => native("count(*)".to_owned(), ty(Aggregate::Count)),
             (AggregateKind::Count, Some(one)) if arguments.len() == 1 => {
                 let sql = if aggregated.distinct {
-                    format!("count(DISTINCT {})", self.key(one)?)
+                    format!("count(DISTINCT {})", row_of_one(&self.key(one)?))
                 } else {
                     format!("count({})", self.text(one)?)
                 };
@@ -37,11 +38,11 @@ impl Binder<'_> {
             }
             (AggregateKind::Count, Some(_)) => self.own(Kind::CountDistinct, true, &arguments, ty(Aggregate::Count)),
             (AggregateKind::Min, Some(one)) if one.is_text() || one.is_native() => {
-                let sql = format!("min({})", self.key(one)?);
+                let sql = format!("min({})", self.kept_key(one, |sql| inner.scope.is_column(sql))?);
                 native(sql, ty(Aggregate::Min)).map(|p| p.with(collation))
             }
             (AggregateKind::Max, Some(one)) if one.is_text() || one.is_native() => {
-                let sql = format!("max({})", self.key(one)?);
+                let sql = format!("max({})", self.kept_key(one, |sql| inner.scope.is_column(sql))?);
                 native(sql, ty(Aggregate::Max)).map(|p| p.with(collation))
             }
             (AggregateKind::Min, _) => self.own(Kind::Min, false, &arguments, ty(Aggregate::Min)),
@@ -86,6 +87,8 @@ impl Binder<'_> {
         place: Place<'_>,
     ) -> Result<Printed> {
         let refused = || unsupported("this aggregate as a window function", "compute it in a derived table");
+        // SQLite holds all that windows are made of.
+        let counted = |sql: &str| place.scope.is_column(sql);
         let big = Type { nullable: false, ..Type::of(ColumnType::UnsignedBigInt) };
         let one = arguments.first();
         let (call, ty) = match (&aggregated.kind, one) {
@@ -94,13 +97,13 @@ impl Binder<'_> {
             (AggregateKind::DenseRank, _) => ("dense_rank()".to_owned(), big),
             (AggregateKind::Count, None) => ("count(*)".to_owned(), Type { ty: ColumnType::BigInt, ..big }),
             (AggregateKind::Count, Some(one)) => {
-                (format!("count({})", self.text(one)?), Type { ty: ColumnType::BigInt, ..big })
+                (format!("count({})", self.kept_key(one, counted)?), Type { ty: ColumnType::BigInt, ..big })
             }
             (AggregateKind::Min, Some(one)) if one.is_text() || one.is_native() => {
-                (format!("min({})", self.key(one)?), aggregate_type(Aggregate::Min, one.ty))
+                (format!("min({})", self.kept_key(one, counted)?), aggregate_type(Aggregate::Min, one.ty))
             }
             (AggregateKind::Max, Some(one)) if one.is_text() || one.is_native() => {
-                (format!("max({})", self.key(one)?), aggregate_type(Aggregate::Max, one.ty))
+                (format!("max({})", self.kept_key(one, counted)?), aggregate_type(Aggregate::Max, one.ty))
             }
             (AggregateKind::Sum, Some(one)) if one.ty.ty == ColumnType::BigInt => {
                 (format!("sum({})", self.text(one)?), aggregate_type(Aggregate::Sum, one.ty))
@@ -114,20 +117,19 @@ impl Binder<'_> {
                 _,
             ) => return Err(refused()),
         };
-        let mut over = String::new();
-        if !window.partition.is_empty() {
-            let keys = window.partition.iter().map(|e| {
-                let e = self.print(e, place)?;
-                self.key(&e)
-            });
-            let keys = keys.collect::<Result<Vec<_>>>()?;
-            over.push_str(&format!("PARTITION BY {}", keys.join(",")));
+        let mut partition = Vec::new();
+        for e in &window.partition {
+            let e = self.print(e, place)?;
+            partition.push(self.kept_key(&e, counted)?);
         }
+        // One more, which is the same for all rows, counts them.
+        partition.push(ROWS.to_owned());
+        let mut over = format!("PARTITION BY {}", partition.join(","));
         if !window.order.is_empty() {
             let mut keys = Vec::new();
             for (e, down) in &window.order {
                 let e = self.print(e, place)?;
-                keys.push(format!("{}{}", self.key(&e)?, if *down { " DESC" } else { "" }));
+                keys.push(format!("{}{}", self.kept_key(&e, counted)?, if *down { " DESC" } else { "" }));
             }
             over.push_str(&format!(" ORDER BY {}", keys.join(",")));
         }

@@ -6,6 +6,7 @@ use crate::error::SqlError;
 use crate::expression::{CastType, Expression, Leaf, MAX_PRECISION, Type};
 use crate::relational::ast::{Query, RelExpr, RelLeaf};
 use crate::relational::bind::{Binder, Bound};
+use crate::relational::held::row_of_one;
 use crate::relational::program::names;
 use crate::relational::scope::Collation;
 use crate::value::ColumnType;
@@ -89,11 +90,11 @@ impl Binder<'_> {
                     let operand = self.cast(operand, CastType::Decimal { precision: MAX_PRECISION, scale: 30 })?;
                     left.push(self.key(&operand)?);
                     let found = self.cast(&found, CastType::Decimal { precision: MAX_PRECISION, scale: 30 })?;
-                    right.push(self.key(&found)?);
+                    right.push(row_of_one(&self.key(&found)?));
                 }
                 class => {
                     left.push(collated(&self.text(operand)?, class));
-                    right.push(column.sql.clone());
+                    right.push(row_of_one(&column.sql));
                 }
             }
         }

@@ -9,6 +9,7 @@ mod operators;
 
 use super::ast::RelExpr;
 use super::bind::Binder;
+use super::held::computed;
 use super::packed::Packed;
 use super::program::{Scalar, names};
 use super::scope::{Aliases, Collation, Column, Scope};
@@ -25,7 +26,7 @@ use class::collation_name;
 /// Most nodes printed for one statement.
 const NODES: usize = 200_000;
 /// Most operands of one call: SQLite takes 100.
-const OPERANDS: usize = 90;
+pub(super) const OPERANDS: usize = 90;
 /// Most parameters: SQLite takes 32,766.
 const PARAMETERS: usize = 32_000;
 /// Integers within these bounds are printed as they are.
@@ -198,13 +199,20 @@ impl Binder<'_> {
 
     /// What the value is sorted, grouped or made distinct by.
     pub fn key(&mut self, printed: &Printed) -> Result<String> {
+        self.kept_key(printed, |_| true)
+    }
+
+    /// The same where rows are held by it: it is counted for what they hold, unless it is a column that is counted with
+    /// its row.
+    pub fn kept_key(&mut self, printed: &Printed, counted: impl FnOnce(&str) -> bool) -> Result<String> {
         let sql = self.text(printed)?;
+        let kept = |sql: String| if counted(&sql) { sql } else { computed(names::KEPT, &sql) };
         Ok(if printed.is_text() {
-            format!("{sql} COLLATE {}", collation_name(printed.collation.fold))
+            format!("{} COLLATE {}", kept(sql), collation_name(printed.collation.fold))
         } else if printed.is_native() {
-            sql
+            kept(sql)
         } else {
-            format!("{}({sql})", names::KEY)
+            format!("{}({})", names::KEY, kept(sql))
         })
     }
 
