@@ -155,6 +155,60 @@ pub async fn a_batch_of_keys_is_never_torn(fixture: Fixture) {
     writer.await.unwrap();
 }
 
+/// The same of so many cells that they are asked for in other ways than a few: as a table of values, in several statements,
+/// and with bodies that are fetched by themselves.
+pub async fn a_batch_of_very_many_keys_is_never_torn(fixture: Fixture) {
+    const VERSIONS: i64 = 12;
+    let bench = Arc::new(fixture.open().await);
+    let rows: Vec<String> = (0..100).map(|n| format!("row{n:03}")).collect();
+    // Above what is answered together with others.
+    let large = format!("\"{}\"", "x".repeat(300 * 1024));
+    let done = Arc::new(AtomicBool::new(false));
+    let writer = {
+        let (bench, done, backend, rows) = (bench.clone(), done.clone(), peer(&bench, 0), rows.clone());
+        tokio::spawn(async move {
+            for version in 1..=VERSIONS {
+                let names: Vec<_> = rows.iter().map(|r| triple(r, "base", version)).collect();
+                let body = |n: usize| if n == 50 { large.as_str() } else { "1" };
+                let cells: Vec<_> = names.iter().enumerate().map(|(n, name)| (name, body(n))).collect();
+                let outcome = backend.put(bench.epoch, &[bench.group(&cells)]).await.unwrap().remove(0);
+                assert_eq!(stored(&outcome).len(), rows.len());
+            }
+            done.store(true, Ordering::SeqCst);
+        })
+    };
+    let backend = peer(&bench, 1);
+    let mut seen = 0;
+    // Once more when all is written.
+    loop {
+        let last = done.load(Ordering::SeqCst);
+        for count in [2, 30, rows.len()] {
+            let keys: Vec<_> = rows[..count].iter().map(|r| crate::fixture::latest_key(r, "base", None)).collect();
+            let found = backend.latest(&bench.table, &keys).await.unwrap();
+            let mut versions: Vec<_> = found.iter().map(|cell| cell.as_ref().map(|c| c.triple.ref_key.0)).collect();
+            versions.dedup();
+            assert_eq!(versions.len(), 1, "{count} chains: {versions:?}");
+            seen = versions[0].unwrap_or(0);
+        }
+        // The next version among names that are not there: in one statement, and in two.
+        for absent in [0, 9_000] {
+            let there = rows.iter().map(|r| triple(r, "base", seen + 1));
+            let (mut names, others): (Vec<_>, Vec<_>) =
+                (there.collect(), (0..absent).map(|n| triple("no", "base", n)).collect());
+            let second = names.split_off(rows.len() / 2);
+            names.extend(others.into_iter().chain(second));
+            let found = backend.get(&bench.table, &names).await.unwrap();
+            let count = found.iter().flatten().count();
+            assert!(count == 0 || count == rows.len(), "{count} of {} cells among {} names", rows.len(), names.len());
+        }
+        if last {
+            break;
+        }
+    }
+    assert_eq!(seen, VERSIONS);
+    writer.await.unwrap();
+}
+
 pub async fn after_the_epoch_is_raised_no_old_write_succeeds(fixture: Fixture) {
     let bench = Arc::new(fixture.open().await);
     let raised = Arc::new(AtomicBool::new(false));

@@ -98,6 +98,7 @@ macro_rules! conformance_suite {
             concurrency::racing_appends_have_one_winner_per_version,
             concurrency::racing_puts_of_one_triple_store_it_once,
             concurrency::a_batch_of_keys_is_never_torn,
+            concurrency::a_batch_of_very_many_keys_is_never_torn,
             concurrency::after_the_epoch_is_raised_no_old_write_succeeds,
         }
         conformance_model! { $engine, $make }
