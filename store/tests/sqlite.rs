@@ -74,6 +74,27 @@ async fn opening_a_file_that_is_not_there_creates_nothing() {
 }
 
 #[tokio::test]
+async fn times_go_on_from_the_last_one_though_the_clock_went_back() {
+    const AHEAD: i64 = 3_600_000_000;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cells.db");
+    let backend = open(&path).await;
+    let time = |outcome: PutOutcome| match outcome {
+        PutOutcome::Stored(places) => places[0].created_at.0,
+        other => panic!("{other:?}"),
+    };
+    let first = time(put(&backend, pair(1)).await);
+    backend.close().await;
+    let file = rusqlite::Connection::open(&path).unwrap();
+    assert_eq!(file.execute("UPDATE cg_head SET at = at + ?", [AHEAD]).unwrap(), 1);
+    drop(file);
+    let backend = open(&path).await;
+    for later in 1..=3 {
+        assert_eq!(time(put(&backend, pair(1 + later)).await), first + AHEAD + later, "whatever the clock says");
+    }
+}
+
+#[tokio::test]
 async fn a_second_opening_of_a_file_is_refused_and_told_why() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("cells.db");

@@ -158,7 +158,7 @@ pub async fn a_batch_of_keys_is_never_torn(fixture: Fixture) {
 /// The same of so many cells that they are asked for in other ways than a few: as a table of values, in several statements,
 /// and with bodies that are fetched by themselves.
 pub async fn a_batch_of_very_many_keys_is_never_torn(fixture: Fixture) {
-    const VERSIONS: i64 = 12;
+    const VERSIONS: i64 = 30;
     let bench = Arc::new(fixture.open().await);
     let rows: Vec<String> = (0..100).map(|n| format!("row{n:03}")).collect();
     // Above what is answered together with others.

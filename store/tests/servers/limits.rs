@@ -9,6 +9,7 @@ use cellgate_store::{PutMode, PutOutcome, Reason, StoreError};
 
 use crate::relay::Relay;
 use crate::support::{EPOCH, Holder, SHORT, Store, all_new, triple};
+use crate::wait::for_some;
 
 fn text_of(bytes: usize) -> String {
     format!("\"{}\"", "x".repeat(bytes - 2))
@@ -140,22 +141,16 @@ pub async fn more_callers_than_connections_wait_for_their_turn(store: Store) {
     options.pool_size = 1;
     let narrow = store.database.engine.connect(&options);
     narrow.ping().await.unwrap();
-    // A body of megabytes keeps the one connection for a while.
-    let large = store.group(PutMode::Explicit, &[("large", 1, &text_of(BODY_BYTES))]);
+    // The one connection waits for somebody else's lock.
+    let holder = Holder::run(&store, "UPDATE cg_head SET at = at").await;
+    let waits = store.group(PutMode::Explicit, &[("waits", 1, "1")]);
     let busy = tokio::spawn({
         let narrow = narrow.clone();
-        async move { narrow.put(EPOCH, &[large]).await }
+        async move { narrow.put(EPOCH, &[waits]).await }
     });
-    let refused = loop {
-        match narrow.ping().await {
-            Err(error) => break Some(error),
-            Ok(()) if busy.is_finished() => break None,
-            Ok(()) => {}
-        }
-    };
-    if let Some(error) = refused {
-        assert!(matches!(error, StoreError::Timeout { reason: Reason::Queue, .. }), "{error:?}");
-    }
+    let refused = for_some("the refusal", async || narrow.ping().await.err()).await;
+    assert!(matches!(refused, StoreError::Timeout { reason: Reason::Queue, .. }), "{refused:?}");
+    holder.release().await;
     assert!(all_new(&busy.await.unwrap().unwrap()[0]));
     narrow.ping().await.unwrap();
 }

@@ -1,6 +1,7 @@
 //! What the engines of database servers promise beyond the conformance suite: lost connections, several proxies,
 //! servers that go away. Stamped on every such engine.
 
+mod clock;
 #[path = "../common/mod.rs"]
 mod common;
 mod faults;
@@ -27,6 +28,7 @@ macro_rules! server_suite {
             faults::a_table_that_is_gone_behind_a_lost_connection_is_told_at_once,
             faults::another_store_under_the_address_is_not_used,
             faults::a_caller_that_goes_away_neither_stops_a_write_nor_spoils_a_session,
+            clock::times_go_on_from_the_last_one_though_the_clock_went_back,
             limits::the_largest_body_is_stored_and_read,
             limits::a_group_of_many_megabytes_is_one_transaction,
             limits::more_names_than_a_statement_takes_are_found,

@@ -167,6 +167,18 @@ impl Holder {
         }
     }
 
+    /// Ends the transaction and keeps what it did.
+    pub async fn commit(self) {
+        match self {
+            Self::Mysql(mut connection) => {
+                connection.query_drop("COMMIT").await.unwrap();
+                connection.disconnect().await.unwrap();
+            }
+            Self::Postgres(client) => client.batch_execute("COMMIT").await.unwrap(),
+        }
+    }
+
+    /// Ends the transaction and undoes what it did.
     pub async fn release(self) {
         match self {
             Self::Mysql(mut connection) => {
