@@ -66,8 +66,8 @@ section! {
         /// get error 1461.
         prepared_statements: usize = "1024" in "1" to "1000000", Reload;
         /// Most results one connection may leave on the server to fetch them in parts (cursors); further ones are sent
-        /// at once. Each holds a page of rows, or all of them if they had to be sorted or grouped; together they hold no
-        /// more than `collect_bytes` (1104).
+        /// at once, and so are those beside others that hold `collect_bytes` together. Each holds a page of rows, or all
+        /// of them if they had to be sorted or grouped.
         cursors: usize = "16" in "0" to "1000", Reload;
         /// Longest wait before a login is judged, after others of the same user from the same host failed: nothing for
         /// the first three, then 250 ms, doubled with each. "0s" is no delay.

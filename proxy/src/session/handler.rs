@@ -212,6 +212,10 @@ impl Handler for Session {
         self.attributes = attributes;
     }
 
+    fn has_cursor_room(&self) -> bool {
+        self.cursors.has_room(self.server.config().limits.collect_bytes.bytes())
+    }
+
     async fn open(&mut self, plan: &Arc<Plan>, params: Vec<Value>) -> Result<Opened<Cursor>, ErrorReply> {
         let started = Instant::now();
         let statement = plan.statement();
@@ -223,17 +227,9 @@ impl Handler for Session {
                 let mut rows = RowSource::of(rows);
                 rows.outlast();
                 let columns = rows.columns().to_vec();
-                let most = self.server.config().limits.collect_bytes.bytes();
-                match self.cursors.keep(rows, most) {
-                    Ok(cursor) => {
-                        self.last.row_count = -1;
-                        (Ok(Opened::Rows { cursor, columns, status: Session::status(self) }), Outcome::Ok)
-                    }
-                    Err(error) => {
-                        let error = StatementError::from(error);
-                        (Err(self.note_error(&error)), Outcome::Error(error.kind()))
-                    }
-                }
+                let cursor = self.cursors.keep(rows);
+                self.last.row_count = -1;
+                (Ok(Opened::Rows { cursor, columns, status: Session::status(self) }), Outcome::Ok)
             }
             Err(error) => (Err(self.note_error(&error)), Outcome::Error(error.kind())),
         };

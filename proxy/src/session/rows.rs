@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cellgate_sql::relational::Program;
-use cellgate_sql::{ColumnMeta, Row, SqlError};
+use cellgate_sql::{ColumnMeta, Row};
 
 use super::read::Stream;
 use super::{Answer, StatementError};
@@ -27,22 +27,17 @@ struct Taken {
 }
 
 impl CursorRoom {
+    /// Whether another one may be opened: those that are open hold less than `most` bytes. Asked before the statement
+    /// runs, so that none is refused behind what it wrote; together they hold at most one statement's rows more.
+    pub(super) fn has_room(&self, most: usize) -> bool {
+        self.0.load(Ordering::Relaxed) < most
+    }
+
     /// Keeps rows for later. They count as they are now: those of a stream are a page, others all of them.
-    ///
-    /// # Errors
-    /// [`SqlError::Limit`]: with those of other cursors they are more than `most` bytes. A first one is always kept: its
-    /// statement was bounded by itself.
-    pub(super) fn keep(&self, rows: RowSource, most: usize) -> Result<Cursor, SqlError> {
-        let (bytes, others) = (rows.bytes(), self.0.load(Ordering::Relaxed));
-        if others > 0 && others.saturating_add(bytes) > most {
-            return Err(SqlError::Limit {
-                what: "the size of the rows of all open cursors".into(),
-                limit: most as u64,
-                name: "limits.collect_bytes",
-            });
-        }
+    pub(super) fn keep(&self, rows: RowSource) -> Cursor {
+        let bytes = rows.bytes();
         self.0.fetch_add(bytes, Ordering::Relaxed);
-        Ok(Cursor { rows, _taken: Taken { all: Arc::clone(&self.0), bytes } })
+        Cursor { rows, _taken: Taken { all: Arc::clone(&self.0), bytes } }
     }
 }
 
@@ -148,15 +143,16 @@ mod tests {
     }
 
     #[test]
-    fn open_cursors_hold_no_more_together_than_one_statement_may() {
+    fn no_cursor_is_opened_beside_those_that_hold_what_one_statement_may() {
         let room = CursorRoom::default();
-        let first = room.keep(rows(5000), 1000).expect("a first one is kept however large it is");
-        assert!(matches!(room.keep(rows(1), 1000), Err(SqlError::Limit { .. })));
+        assert!(room.has_room(1000));
+        let first = room.keep(rows(400));
+        assert!(room.has_room(1000));
+        let second = room.keep(rows(5000));
+        assert!(!room.has_room(1000), "they hold more already");
+        drop(second);
+        assert!(room.has_room(1000));
         drop(first);
-        let second = room.keep(rows(400), 1000).expect("there is room again");
-        let third = room.keep(rows(400), 1000).expect("for both");
-        assert!(room.keep(rows(400), 1000).is_err());
-        drop((second, third));
         assert_eq!(room.0.load(Ordering::Relaxed), 0);
     }
 }

@@ -128,6 +128,11 @@ pub trait Handler: Send {
     /// Those of [`Reply`]: the connection is closed.
     fn execute<'a>(&'a mut self, plan: &'a Self::Plan, params: Vec<Value>, reply: Reply<'a>) -> Answering<'a>;
 
+    /// Whether the rows of one more cursor may be kept; if not, they are sent at once.
+    fn has_cursor_room(&self) -> bool {
+        true
+    }
+
     /// STMT_EXECUTE of a client that wants to fetch the rows in parts.
     ///
     /// # Errors

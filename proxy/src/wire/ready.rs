@@ -333,7 +333,7 @@ impl<'a, H: Handler> Ready<'a, H> {
         if !attributes.is_empty() {
             self.handler.attributes(attributes);
         }
-        if flags.cursor() && self.cursors.has_room() {
+        if flags.cursor() && self.cursors.has_room() && self.handler.has_cursor_room() {
             match self.handler.open(plan, values).await {
                 Ok(Opened::Done(ok)) => write_ok(self.channel, self.client, &ok, Following::Last),
                 Ok(Opened::Rows { cursor: rows, columns, status }) => {
