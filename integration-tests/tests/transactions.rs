@@ -276,10 +276,20 @@ async fn a_commit_says_that_the_locks_it_relies_on_were_lost() {
     MariaDb::shared().execute(&format!("DELETE FROM `{database}`.cg_meta WHERE name = 'locks'"));
     assert_eq!(rows::<i64>(&mut two, "SELECT IS_FREE_LOCK('a')").await, [1]);
     let lost = refused(&mut one, "COMMIT").await;
-    assert_eq!((lost.code, lost.message.contains("were lost")), (1205, true), "{lost:?}");
+    let said = |lost: &Refusal| (lost.code, lost.message.contains("were lost"), lost.message.contains("rolled back"));
+    // What is to be repeated is the transaction.
+    assert_eq!(said(&lost), (1213, true, true), "{lost:?}");
     // The same again does not succeed without the lock: the transaction is over.
     run(&mut one, "COMMIT").await;
     assert_eq!(count(&mut two).await, 0);
+
+    // Without one it is the statement.
+    assert_eq!(rows::<i64>(&mut one, "SELECT GET_LOCK('a', 0)").await, [1]);
+    MariaDb::shared().execute(&format!("DELETE FROM `{database}`.cg_meta WHERE name = 'locks'"));
+    assert_eq!(rows::<i64>(&mut two, "SELECT IS_FREE_LOCK('a')").await, [1]);
+    let lost = refused(&mut one, "SELECT COUNT(*) FROM trips").await;
+    assert_eq!(said(&lost), (1205, true, false), "{lost:?}");
+    assert_eq!(count(&mut one).await, 0);
 }
 
 #[tokio::test]

@@ -129,7 +129,9 @@ fn code(error: &StatementError) -> (u16, &'static str) {
         StatementError::LockedForReading(_) => (1099, "HY000"),
         StatementError::TablesLocked => (1192, "HY000"),
         StatementError::ReadLock => (1223, "HY000"),
-        StatementError::LockTimeout(_) | StatementError::LocksLost => (1205, "HY000"),
+        // Behind 1205 clients repeat the statement, behind 1213 the transaction.
+        StatementError::LocksLost { rolled_back: true } => (1213, "40001"),
+        StatementError::LockTimeout(_) | StatementError::LocksLost { rolled_back: false } => (1205, "HY000"),
         StatementError::LockName(_) => (3057, "42000"),
         StatementError::TooManyRows => (1172, "42000"),
         StatementError::DeniedDatabase { .. } => (1044, "42000"),

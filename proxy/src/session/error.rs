@@ -132,11 +132,15 @@ pub enum StatementError {
     /// Another session held a lock for too long.
     #[error("Lock wait timeout exceeded; try restarting transaction ({0} is locked by another session)")]
     LockTimeout(String),
-    /// The session's locks are gone: the meta store was away for longer than a lease. Its transaction is rolled back.
+    /// The session's locks are gone: the meta store was away for longer than a lease.
     #[error(
-        "The locks of this session were lost, because the meta store could not be reached, and its transaction is rolled back; take them again"
+        "The locks of this session were lost, because the meta store could not be reached{}; take them again",
+        if *rolled_back { ", and its transaction is rolled back" } else { "" }
     )]
-    LocksLost,
+    LocksLost {
+        /// It had a transaction, which is rolled back: to be repeated is that, not the statement.
+        rolled_back: bool,
+    },
     /// A name that GET_LOCK does not take.
     #[error("Incorrect user-level lock name '{0}': it must have 1 to 64 characters")]
     LockName(String),
@@ -281,7 +285,7 @@ impl StatementError {
             Self::TransactionTooLarge { .. } | Self::TooManyPrepared(_) => ErrorKind::Limit,
             Self::NotLocked(_) | Self::LockedForReading(_) | Self::TablesLocked | Self::ReadLock => ErrorKind::Access,
             Self::LockTimeout(_) => ErrorKind::Timeout,
-            Self::LocksLost => ErrorKind::Unavailable,
+            Self::LocksLost { .. } => ErrorKind::Unavailable,
             Self::LockName(_) => ErrorKind::Value,
             Self::Timeout { .. } | Self::Interrupted => ErrorKind::Timeout,
             Self::Stale { .. } => ErrorKind::Unavailable,

@@ -237,9 +237,9 @@ impl Session {
         match self.held.since {
             Some(since) if since != self.server.locks().losses() => {
                 self.held = Held::default();
-                self.transaction = None;
+                let rolled_back = self.transaction.take().is_some();
                 self.server.locks().ended(self.process.id());
-                Err(StatementError::LocksLost)
+                Err(StatementError::LocksLost { rolled_back })
             }
             Some(_) | None => Ok(()),
         }
