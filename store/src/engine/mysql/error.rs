@@ -53,10 +53,10 @@ fn of_server(error: &ServerError) -> Failure {
         1213 | 1020 => Failure::Again { reason: Reason::Statement, detail },
         1969 | 3024 | 1317 => Failure::Store(StoreError::Timeout { reason: Reason::Statement, detail }),
         1146 | 1049 | 1932 => Failure::Store(StoreError::NoTable { table: quoted(&error.message) }),
-        // Rights that are missing; a server or a transaction that is read-only.
-        1044 | 1045 | 1142 | 1143 | 1227 | 1290 | 1370 | 1792 | 1820 | 1836 => {
-            Failure::Store(StoreError::Refused { detail })
-        }
+        // Rights that are missing.
+        1044 | 1045 | 1142 | 1143 | 1227 | 1370 | 1820 => Failure::Store(StoreError::Refused { detail }),
+        // A server or a transaction that is read-only.
+        1290 | 1792 | 1836 => Failure::ReadOnly { detail },
         1021 | 1114 => Failure::Store(StoreError::DiskFull { detail }),
         1030 | 1026 | 3 if is_about_space(&error.message) => Failure::Store(StoreError::DiskFull { detail }),
         _ => Failure::Store(StoreError::Failed { detail }),
@@ -92,12 +92,13 @@ mod tests {
 
     #[test]
     fn what_an_operator_has_to_allow_is_told_from_a_failure() {
+        let denied = "INSERT command denied to user 'cell'@'%' for table `cells`.`t_1`";
+        assert!(matches!(server(1142, denied), Failure::Store(StoreError::Refused { .. })));
         for (code, message) in [
-            (1142, "INSERT command denied to user 'cell'@'%' for table `cells`.`t_1`"),
             (1290, "The MariaDB server is running with the --read-only option so it cannot execute this statement"),
             (1836, "Running in read-only mode"),
         ] {
-            assert!(matches!(server(code, message), Failure::Store(StoreError::Refused { .. })), "{code}");
+            assert!(matches!(server(code, message), Failure::ReadOnly { .. }), "{code}");
         }
     }
 

@@ -379,9 +379,11 @@ pub(super) async fn create_database(connection: &mut Connection, name: &str) -> 
             StoreError::Refused { detail: format!("the database {name} is not there and cannot be created: {detail}") }
         }
         Failure::Store(error) => error,
-        failure @ (Failure::Lost { .. } | Failure::Duplicate | Failure::Stale | Failure::Again { .. }) => {
-            crate::engine::server::attempts::unsettled(failure)
-        }
+        failure @ (Failure::Lost { .. }
+        | Failure::Duplicate
+        | Failure::Stale
+        | Failure::Again { .. }
+        | Failure::ReadOnly { .. }) => crate::engine::server::attempts::unsettled(failure),
     })
 }
 

@@ -36,8 +36,10 @@ fn of_server(code: &str, detail: String, message: &str) -> Failure {
         "55P03" => Failure::Again { reason: Reason::Lock, detail },
         "57014" => Failure::Store(StoreError::Timeout { reason: Reason::Statement, detail }),
         "42P01" | "3D000" | "3F000" => Failure::Store(StoreError::NoTable { table: quoted(message) }),
-        // Rights that are missing; a standby, or a server that is read-only.
-        "42501" | "25006" => Failure::Store(StoreError::Refused { detail }),
+        // Rights that are missing.
+        "42501" => Failure::Store(StoreError::Refused { detail }),
+        // A standby, or a server that is read-only.
+        "25006" => Failure::ReadOnly { detail },
         "53100" => Failure::Store(StoreError::DiskFull { detail }),
         "58030" if message.contains("No space left") => Failure::Store(StoreError::DiskFull { detail }),
         "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => Failure::Lost { detail },
@@ -79,7 +81,7 @@ mod tests {
         assert!(matches!(failure("57014"), Failure::Store(StoreError::Timeout { .. })));
         assert!(matches!(failure("42P01"), Failure::Store(StoreError::NoTable { .. })));
         assert!(matches!(failure("42501"), Failure::Store(StoreError::Refused { .. })));
-        assert!(matches!(failure("25006"), Failure::Store(StoreError::Refused { .. })));
+        assert!(matches!(failure("25006"), Failure::ReadOnly { .. }));
         assert!(matches!(failure("53100"), Failure::Store(StoreError::DiskFull { .. })));
         assert!(matches!(failure("57P01"), Failure::Lost { .. }));
         assert!(matches!(failure("08006"), Failure::Lost { .. }));

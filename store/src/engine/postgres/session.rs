@@ -268,7 +268,9 @@ impl Session for PostgresSession {
         // CREATE TABLE IF NOT EXISTS fails when somebody else creates the same table at the same time.
         let text = format!("BEGIN; SELECT pg_advisory_xact_lock({DEFINING}); {}; COMMIT", statements.join("; "));
         match self.run(&text).await {
-            Err(failure @ (Failure::Store(_) | Failure::Again { .. } | Failure::Duplicate)) => {
+            Err(
+                failure @ (Failure::Store(_) | Failure::Again { .. } | Failure::ReadOnly { .. } | Failure::Duplicate),
+            ) => {
                 self.run("ROLLBACK").await.map_err(Failure::at_commit)?;
                 Err(failure)
             }

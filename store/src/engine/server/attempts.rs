@@ -131,7 +131,9 @@ impl<'a, D: Driver> Attempts<'a, D> {
                 self.sessions.retried(self.operation);
                 Ok(())
             }
-            Failure::Duplicate | Failure::Stale | Failure::Store(_) => Err(self.outcome(unsettled(failure))),
+            Failure::Duplicate | Failure::Stale | Failure::ReadOnly { .. } | Failure::Store(_) => {
+                Err(self.outcome(unsettled(failure)))
+            }
         }
     }
 
@@ -158,7 +160,11 @@ impl<'a, D: Driver> Attempts<'a, D> {
             }
             // Where there is no table, the lost attempt has left no row.
             Failure::Store(error @ StoreError::NoTable { .. }) => return Err(error),
-            Failure::Duplicate | Failure::Stale | Failure::Again { .. } | Failure::Store(_) => {
+            Failure::Duplicate
+            | Failure::Stale
+            | Failure::Again { .. }
+            | Failure::ReadOnly { .. }
+            | Failure::Store(_) => {
                 let error = unsettled(failure);
                 if !self.lost_one() {
                     return Err(error);
@@ -219,6 +225,7 @@ pub(crate) fn unsettled(failure: Failure) -> StoreError {
         Failure::Duplicate => StoreError::Failed { detail: "a row of that key exists".to_owned() },
         Failure::Stale => StoreError::Corrupt { detail: "the log head is missing".to_owned() },
         Failure::Again { reason, detail } => StoreError::Timeout { reason, detail },
+        Failure::ReadOnly { detail } => StoreError::Refused { detail },
         Failure::Store(error) => error,
     }
 }

@@ -162,9 +162,12 @@ impl<D: Driver> Core<D> {
                 tracing::debug!(store = %self.name, %detail, "connection lost, reading again");
                 Ok(false)
             }
-            Failure::Lost { .. } | Failure::Duplicate | Failure::Stale | Failure::Again { .. } | Failure::Store(_) => {
-                Err(unsettled(failure))
-            }
+            Failure::Lost { .. }
+            | Failure::Duplicate
+            | Failure::Stale
+            | Failure::Again { .. }
+            | Failure::ReadOnly { .. }
+            | Failure::Store(_) => Err(unsettled(failure)),
         }
     }
 

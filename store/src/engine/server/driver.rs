@@ -262,6 +262,11 @@ pub enum Failure {
         /// For the log.
         detail: String,
     },
+    /// The server, or its transaction, may only be read; nothing was written. It may be one that was demoted.
+    ReadOnly {
+        /// For the log.
+        detail: String,
+    },
     /// Anything else.
     Store(StoreError),
 }
@@ -270,7 +275,7 @@ impl Failure {
     /// The same failure of a COMMIT: whatever the server says, the outcome is not known.
     pub fn at_commit(self) -> Self {
         match self {
-            Self::Lost { detail } | Self::Again { detail, .. } => Self::Lost { detail },
+            Self::Lost { detail } | Self::Again { detail, .. } | Self::ReadOnly { detail } => Self::Lost { detail },
             Self::Duplicate | Self::Stale => Self::Lost { detail: "the commit failed".to_owned() },
             Self::Store(error) => Self::Lost { detail: error.to_string() },
         }

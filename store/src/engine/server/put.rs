@@ -145,13 +145,13 @@ fn placed(place: Place) -> PlacedCell {
     PlacedCell { added_id: place.added_id, created_at: place.created_at, new: true }
 }
 
-/// Gives the session back if the server answered: after that it is idle, whatever the answer was. If the server does not
-/// allow the write, the session and all others that are idle are closed: it may be one that was demoted, which must not be
-/// read from either, and the next session may reach the server that took over.
+/// Gives the session back if the server answered: after that it is idle, whatever the answer was. If the server is
+/// read-only, the session and all others that are idle are closed: it may be one that was demoted, which must not be read
+/// from either, and the next session may reach the server that took over. A right that is missing is no sign of that.
 pub(crate) fn give_back_answered<D: Driver>(sessions: &Sessions<D>, lease: Lease<D>, failure: &Failure) {
     match failure {
         Failure::Lost { .. } => drop(lease),
-        Failure::Store(StoreError::Refused { .. }) => {
+        Failure::ReadOnly { .. } => {
             drop(lease);
             sessions.forget_idle();
         }
@@ -460,7 +460,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn behind_a_write_that_the_server_does_not_allow_no_session_to_it_is_used() {
+    async fn behind_a_write_to_a_read_only_server_no_session_to_it_is_used() {
         let dsn = "postgres://a@localhost/b".parse().unwrap();
         let sessions = Sessions::new(FakeDriver, &ServerOptions::new("a", dsn)).unwrap();
         let two = async || {
@@ -470,8 +470,11 @@ mod tests {
         };
         give_back_answered(&sessions, two().await, &Failure::Duplicate);
         assert_eq!(sessions.state().size, 2);
-        let refused = StoreError::Refused { detail: "the server is running with --read-only".to_owned() };
+        let refused = StoreError::Refused { detail: "INSERT command denied to user 'cell'@'%'".to_owned() };
         give_back_answered(&sessions, two().await, &Failure::Store(refused));
+        assert_eq!(sessions.state().size, 2, "a missing right says nothing of the server");
+        let detail = "the server is running with --read-only".to_owned();
+        give_back_answered(&sessions, two().await, &Failure::ReadOnly { detail });
         assert_eq!(sessions.state().size, 0);
     }
 }
