@@ -283,6 +283,32 @@ async fn who_was_dropped_writes_nothing_behind_a_lock_or_at_commit() {
 }
 
 #[tokio::test]
+async fn a_commit_needs_rights_on_what_it_writes_by_the_names_of_then() {
+    let proxy = Deployment::embedded().start();
+    let mut root = client::connect(proxy.mysql()).await;
+    shops(&mut root).await;
+    run(&mut root, "CREATE USER app IDENTIFIED BY 'pw'").await;
+    for database in ["shop", "safe"] {
+        run(&mut root, &format!("GRANT SELECT, INSERT ON {database}.trips TO app")).await;
+    }
+    let mut app = login(&proxy, "app", "pw").await;
+    run(&mut app, "BEGIN").await;
+    run(&mut app, &format!("{PUT} ('b', 'BASE', 1, '1')")).await;
+    run(&mut app, "SAVEPOINT s").await;
+    run(&mut app, &format!("{} ('b', 'BASE', 1, '1')", PUT.replace("shop", "safe"))).await;
+    run(&mut app, "ROLLBACK TO s").await;
+    // It writes nothing there any more.
+    run(&mut root, "REVOKE INSERT ON safe.trips FROM app").await;
+    run(&mut root, "RENAME TABLE shop.trips TO shop.moved").await;
+    let refusal = refused(&mut app, "COMMIT").await;
+    assert!(refusal.code == 1142 && refusal.message.contains("'moved'"), "{refusal:?}");
+    run(&mut root, "REVOKE INSERT ON shop.trips FROM app").await;
+    run(&mut root, "GRANT INSERT ON shop.moved TO app").await;
+    run(&mut app, "COMMIT").await;
+    assert_eq!(rows::<i64>(&mut root, "SELECT COUNT(*) FROM shop.moved WHERE row_key = 'b'").await, [1]);
+}
+
+#[tokio::test]
 async fn a_new_user_works_at_every_proxy_at_once() {
     let mut builder = Builder::new();
     let meta = builder.shared_mariadb_database();

@@ -1,6 +1,6 @@
 //! The writes of a transaction, kept in the session until COMMIT.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cellgate_schemaless::{
     AddedId, Body, Cell, CellKind, Chain, ColumnFilter, LatestKey, Micros, RefKey, RowScan, RowSet, ShardId, TableId,
@@ -77,6 +77,11 @@ impl Buffer {
     /// How many cells were written.
     pub fn len(&self) -> usize {
         self.cells.len()
+    }
+
+    /// The tables that cells were written to.
+    pub fn tables(&self) -> BTreeSet<TableId> {
+        self.cells.iter().map(|cell| cell.table.id).collect()
     }
 
     /// All of them, in order.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use cellgate_schemaless::{NewCell, Version};
+use cellgate_schemaless::{NewCell, TableId, Version};
 use cellgate_sql::{Privilege, TableName, Transaction};
 use cellgate_store::StoreError;
 use cellgate_store::executor::{CellFate, PutItem, RunError};
@@ -15,7 +15,7 @@ use super::buffer::Buffered;
 use super::error::{StatementError, Stored};
 use super::write::name_of;
 use super::{Answer, Characteristics, Done, Open, Session, Start};
-use crate::locks::Key;
+use crate::catalog::Snapshot;
 
 /// Most savepoints of one transaction. Frameworks nest a few; a loop must not fill the proxy's memory.
 const SAVEPOINTS: usize = 1000;
@@ -108,16 +108,18 @@ impl Session {
         }
     }
 
-    /// Whether the account may still write to the tables of the open transaction. If not, the transaction stays open: a
-    /// right that is given back in time counts.
-    fn check_commit(&mut self) -> Result<(), StatementError> {
+    /// Whether the account may still write to the tables of the open transaction, by the names they have now. If not, the
+    /// transaction stays open: a right that is given back in time counts. Those that are gone are not asked about.
+    fn check_commit(&mut self, catalog: &Snapshot) -> Result<(), StatementError> {
         self.renew_access();
-        let Some(open) = self.transaction.as_ref().filter(|open| !open.buffer.is_empty()) else { return Ok(()) };
-        for key in &open.tables {
-            if let Key::Table(database, table) = key {
-                let name = TableName { database: database.clone(), table: table.clone() };
-                self.need_named(Privilege::Insert, &name)?;
-            }
+        let Some(open) = &self.transaction else { return Ok(()) };
+        let written = open.buffer.tables();
+        if written.is_empty() {
+            return Ok(());
+        }
+        for table in catalog.all_tables().filter(|table| written.contains(&TableId(table.id))) {
+            let name = TableName { database: table.database.clone(), table: table.name.clone() };
+            self.need_named(Privilege::Insert, &name)?;
         }
         Ok(())
     }
@@ -128,7 +130,8 @@ impl Session {
     /// timeouts bound it).
     pub(super) async fn commit_open(&mut self) -> Result<(), StatementError> {
         let entered = self.enter_commit().await?;
-        self.check_commit()?;
+        let catalog = self.server.catalog().snapshot();
+        self.check_commit(&catalog)?;
         // What writes is not cut off by KILL.
         let kill = self.process.kill_switch().clone();
         let _shield = kill.shield();
@@ -143,7 +146,6 @@ impl Session {
         }
         let cells = open.buffer.into_cells();
         // One cluster could have what another refuses: looked at before anything is written.
-        let catalog = self.server.catalog().snapshot();
         let known: BTreeSet<u32> = catalog.all_tables().map(|table| table.id).collect();
         if cells.iter().any(|cell| !known.contains(&cell.table.id.0)) {
             return Err(StatementError::TableGone);
