@@ -512,8 +512,12 @@ async fn a_writer_that_hangs_is_seen() {
     let directory = tempfile::tempdir().unwrap();
     let timeouts =
         Timeouts { statement: Duration::from_millis(20), lock: Duration::from_millis(20), ..Timeouts::default() };
-    let (backend, _) = open(directory.path(), SqliteOptions { timeouts, ..SqliteOptions::default() }).await;
-    let backend = Arc::new(backend);
+    // Made with the usual ones: on a busy machine it takes longer than that.
+    let (backend, _) = open(directory.path(), SqliteOptions::default()).await;
+    backend.close().await;
+    drop(backend);
+    let options = SqliteOptions { timeouts, ..SqliteOptions::default() };
+    let backend = Arc::new(SqliteBackend::open(&directory.path().join("cells.db"), options).unwrap());
     let begin = channel::<()>();
     let hang = move |_: &mut writer::WriteSide| {
         let _ = begin.1.recv();
