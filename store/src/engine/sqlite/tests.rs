@@ -476,16 +476,65 @@ async fn a_call_that_fails_does_not_fail_those_it_shares_a_transaction_with() {
         let (backend, groups) = (backend.clone(), [group(number, 10)]);
         Box::pin(async move { backend.put(epoch, &groups).await })
     };
-    let mut calls = [call(2), call(1), call(3)];
+    let mut calls = [call(2), call(1), call(3), call(4)];
+    for call in &mut calls {
+        assert!(futures_util::poll!(call).is_pending());
+    }
+    let [before, spoilt, behind, given_up] = calls;
+    drop(given_up);
+    release.send(()).unwrap();
+    blocker.await.unwrap();
+    assert!(matches!(before.await.unwrap().as_slice(), [PutOutcome::Stored(_)]));
+    assert!(matches!(spoilt.await, Err(StoreError::Corrupt { .. })));
+    assert!(matches!(behind.await.unwrap().as_slice(), [PutOutcome::Stored(_)]));
+    assert_eq!(backend.get(&table(), &[triple("row", 4)]).await.unwrap(), [None], "nobody waited for it");
+}
+
+#[tokio::test]
+async fn calls_that_all_take_too_long_take_no_longer_than_two_statements() {
+    let directory = tempfile::tempdir().unwrap();
+    let timeouts =
+        Timeouts { statement: Duration::from_millis(300), lock: Duration::from_secs(5), ..Timeouts::default() };
+    let (backend, epoch) = open(directory.path(), SqliteOptions { timeouts, ..SqliteOptions::default() }).await;
+    let backend = Arc::new(backend);
+    let slow = "CREATE TRIGGER slow BEFORE INSERT ON trips_1 BEGIN SELECT (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL \
+                SELECT i + 1 FROM n) SELECT count(*) FROM n); END";
+    backend.live().unwrap().writer.alone(move |sqlite| Ok(sqlite.execute_batch(slow)?)).await.unwrap();
+    let (release, blocker) = block(&backend).await;
+    // One after the other they would take longer than callers wait.
+    let mut calls: Vec<_> = (0..32)
+        .map(|number| {
+            let (backend, groups) = (backend.clone(), [group(number, 10)]);
+            Box::pin(async move { backend.put(epoch, &groups).await })
+        })
+        .collect();
     for call in &mut calls {
         assert!(futures_util::poll!(call).is_pending());
     }
     release.send(()).unwrap();
     blocker.await.unwrap();
-    let [before, spoilt, behind] = calls;
-    assert!(matches!(before.await.unwrap().as_slice(), [PutOutcome::Stored(_)]));
-    assert!(matches!(spoilt.await, Err(StoreError::Corrupt { .. })));
-    assert!(matches!(behind.await.unwrap().as_slice(), [PutOutcome::Stored(_)]));
+    for answer in futures_util::future::join_all(calls).await {
+        assert!(matches!(answer, Err(StoreError::Timeout { reason: Reason::Statement, .. })), "{answer:?}");
+    }
+    backend.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_could_not_be_opened_again_is_tried_once_more_without_a_write() {
+    let directory = tempfile::tempdir().unwrap();
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    let writer = &backend.live().unwrap().writer;
+    writer.shut_out();
+    assert!(backend.ping().await.unwrap_err().to_string().contains("cannot be opened again"));
+    let well = async {
+        while backend.ping().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), well).await.expect("it is tried");
+    writer.shut_out();
+    backend.put(epoch, &[group(1, 8)]).await.unwrap();
+    assert!(writer.is_alive().is_ok(), "what is written is not shut out");
 }
 
 #[tokio::test]

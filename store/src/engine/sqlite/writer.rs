@@ -44,6 +44,8 @@ struct Pulse {
     since: AtomicU64,
     /// Whether the file could not be opened again behind a failure.
     shut_out: AtomicBool,
+    /// Whether a job that tries it once more is queued.
+    trying: AtomicBool,
 }
 
 impl Pulse {
@@ -54,6 +56,10 @@ impl Pulse {
 
     fn ends(&self) {
         self.since.store(0, Ordering::Release);
+    }
+
+    fn is_shut_out(&self) -> bool {
+        self.shut_out.load(Ordering::Acquire)
     }
 
     /// For how long the job under way has been.
@@ -109,7 +115,8 @@ impl Writer {
         let (sender, receiver) = mpsc::channel(queue.max(1));
         let checkpointer = Checkpointer::start(path, timeouts.lock, &connection, Arc::clone(&snapshots))?;
         let (owned, texts) = (path.to_owned(), Texts::new());
-        let pulse = Arc::new(Pulse { started: Instant::now(), since: 0.into(), shut_out: false.into() });
+        let pulse =
+            Arc::new(Pulse { started: Instant::now(), since: 0.into(), shut_out: false.into(), trying: false.into() });
         let shared = Arc::clone(&pulse);
         let side = WriteSide {
             path: owned,
@@ -129,7 +136,8 @@ impl Writer {
         Ok(Self { path: path.to_owned(), timeouts, queue: Some(sender), thread: Mutex::new(Some(thread)), pulse })
     }
 
-    /// Whether what is queued is being written.
+    /// Whether what is queued is being written. If the file could not be opened again, that is tried once more, and a later
+    /// call says whether it succeeded.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if the thread has ended, has had one job for longer than any may take, or cannot open
@@ -138,15 +146,37 @@ impl Writer {
         let ended = |thread: &JoinHandle<()>| thread.is_finished();
         let why = if self.thread.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(ended) {
             "its writer has ended: restart the proxy"
-        } else if self.pulse.busy() > self.timeouts.statement * 2 + self.timeouts.lock {
+        } else if self.pulse.busy() > self.timeouts.statement * 3 + self.timeouts.lock {
             "its writer hangs"
-        } else if self.pulse.shut_out.load(Ordering::Acquire) {
+        } else if self.pulse.is_shut_out() {
+            self.try_again();
             "it cannot be opened again behind a failure"
         } else {
             return Ok(());
         };
         let detail = format!("{}: {why}", self.path.display());
         Err(StoreError::Unavailable { reason: Reason::Statement, detail })
+    }
+
+    /// Queues another attempt at opening the file, if there is room and none is queued.
+    fn try_again(&self) {
+        let Some(queue) = &self.queue else { return };
+        if self.pulse.trying.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let job = |side: &mut WriteSide| {
+            side.pulse.trying.store(false, Ordering::Release);
+            side.recover();
+        };
+        if queue.try_send(Job::Alone(Box::new(job))).is_err() {
+            self.pulse.trying.store(false, Ordering::Release);
+        }
+    }
+
+    /// Says that the file could not be opened again.
+    #[cfg(test)]
+    pub(super) fn shut_out(&self) {
+        self.pulse.shut_out.store(true, Ordering::Release);
     }
 
     /// Writes groups.
@@ -209,8 +239,8 @@ impl Writer {
     }
 
     async fn answer<T>(&self, answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
-        // The batch ahead and the own one are each bounded by the statement's time; a sync that hangs is not, nor is a long
-        // queue. What has not been answered by then may still be done.
+        // The batch ahead and the own one are each bounded by the statement's time, twice that if they are split; a sync that
+        // hangs is not, nor is a long queue. What has not been answered by then may still be done.
         let bound = self.timeouts.statement * 2 + self.timeouts.lock;
         let unknown = |why: &str| StoreError::MaybeWritten { detail: format!("{}: {why}", self.path.display()) };
         match tokio::time::timeout(bound, answer).await {
@@ -273,29 +303,45 @@ impl WriteSide {
 
     /// Writes calls in one transaction, or each in one of its own behind an error that one of them may be the cause of.
     fn write(&mut self, calls: Vec<Put>) {
-        self.pulse.begins();
-        let result = self.transaction(|sqlite, texts| {
-            apply(sqlite, texts, calls.iter().map(|call| (call.epoch, call.groups.as_slice())))
-        });
-        // Durable now: whoever has stopped waiting will find it by its token.
-        match result {
-            Ok((outcomes, written)) => {
+        match self.write_within(self.timeouts.statement, &calls) {
+            Ok(outcomes) => {
                 for (call, outcome) in calls.into_iter().zip(outcomes) {
                     let _ = call.reply.send(outcome);
                 }
-                self.checkpointer.written(&self.connection, written);
             }
-            Err(e) if calls.len() > 1 && may_be_of_one(&e) => {
-                for call in calls {
-                    self.write(vec![call]);
-                }
-            }
-            Err(e) => {
-                for call in calls {
-                    let _ = call.reply.send(Err(e.clone()));
-                }
-            }
+            Err(e) if calls.len() > 1 && may_be_of_one(&e) => self.write_one_by_one(calls, &e),
+            Err(e) => answer_all(calls, &e),
         }
+    }
+
+    /// Writes calls one by one, behind `first`, the error of all of them together. In all they have the time of one
+    /// statement; those behind it are answered `first`, as are all while the file cannot be opened again. Those that
+    /// nobody waits for any more were answered that they may be written, and are not.
+    fn write_one_by_one(&mut self, calls: Vec<Put>, first: &StoreError) {
+        let until = Instant::now() + self.timeouts.statement;
+        for call in calls {
+            if call.reply.is_closed() {
+                continue;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.pulse.is_shut_out() {
+                answer_all(vec![call], first);
+                continue;
+            }
+            let written = self.write_within(left, std::slice::from_ref(&call));
+            let _ =
+                call.reply.send(written.and_then(|mut outcomes| outcomes.pop().unwrap_or_else(|| Err(first.clone()))));
+        }
+    }
+
+    /// Writes calls in one transaction, which may take so long; answers the outcomes of each.
+    fn write_within(&mut self, limit: Duration, calls: &[Put]) -> Result<Vec<Outcomes>, StoreError> {
+        let (outcomes, written) = self.transaction_within(limit, |sqlite, texts| {
+            apply(sqlite, texts, calls.iter().map(|call| (call.epoch, call.groups.as_slice())))
+        })?;
+        // Durable now: whoever has stopped waiting will find it by its token.
+        self.checkpointer.written(&self.connection, written);
+        Ok(outcomes)
     }
 
     /// Runs `work` in a transaction: all of it is durable, or none of it is there.
@@ -303,8 +349,16 @@ impl WriteSide {
         &mut self,
         work: impl FnOnce(&Connection, &mut Texts) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
+        self.transaction_within(self.timeouts.statement, work)
+    }
+
+    fn transaction_within<T>(
+        &mut self,
+        limit: Duration,
+        work: impl FnOnce(&Connection, &mut Texts) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
         let (path, texts, snapshots) = (&self.path, &mut self.texts, &self.snapshots);
-        let result = self.connection.within(self.timeouts.statement, |sqlite| {
+        let result = self.connection.within(limit, |sqlite| {
             execute(sqlite, "BEGIN IMMEDIATE").map_err(|e| e.outcome(path))?;
             let done = work(sqlite, texts).map_err(|e| e.outcome(path));
             // Over before anybody is answered.
@@ -314,8 +368,9 @@ impl WriteSide {
                 Err(e) => Err(commit_outcome(e, path)),
             })
         });
-        if result.is_err() {
-            self.recover();
+        match result {
+            Ok(_) => self.pulse.shut_out.store(false, Ordering::Release),
+            Err(_) => self.recover(),
         }
         result
     }
@@ -334,6 +389,7 @@ impl WriteSide {
     /// After a failure: no transaction stays open, on a new connection if need be.
     fn recover(&mut self) {
         if self.connection.sqlite.is_autocommit() || self.connection.sqlite.execute_batch("ROLLBACK").is_ok() {
+            self.pulse.shut_out.store(false, Ordering::Release);
             return;
         }
         let opened = TimedConnection::open(&self.path, Access::Write, self.timeouts.lock);
@@ -345,7 +401,7 @@ impl WriteSide {
         self.pulse.shut_out.store(opened.is_err(), Ordering::Release);
         match opened {
             Ok(connection) => self.connection = connection,
-            // The next transaction fails at BEGIN, comes here, and tries again.
+            // The next transaction fails at BEGIN, comes here, and tries again; so does who asks for a sign of life.
             Err(e) => tracing::error!(file = %self.path.display(), error = ?e, "cannot open the file again"),
         }
     }
@@ -363,6 +419,12 @@ impl WriteSide {
 impl Put {
     fn bytes(&self) -> usize {
         self.groups.iter().flat_map(|g| &g.cells).map(|c| c.body.as_bytes().len()).sum()
+    }
+}
+
+fn answer_all(calls: Vec<Put>, error: &StoreError) {
+    for call in calls {
+        let _ = call.reply.send(Err(error.clone()));
     }
 }
 
