@@ -219,7 +219,9 @@ fn relational_code(error: &RelationalError) -> (u16, &'static str) {
 
 fn run_code(error: &RunError) -> (u16, &'static str) {
     match error {
-        RunError::Cluster { error, .. } | RunError::PartlyErased { error, .. } => store_code(error),
+        RunError::Cluster { error, .. } | RunError::NotBegun { error, .. } | RunError::PartlyErased { error, .. } => {
+            store_code(error)
+        }
         RunError::Undecided { .. } => (1205, "HY000"),
         RunError::Contended => (1213, "40001"),
         RunError::VersionsExhausted => (1264, "22003"),
@@ -313,7 +315,9 @@ impl Messages<'_> {
 
     fn of_run(&self, error: &RunError, known: Known) -> String {
         match error {
-            RunError::Cluster { cluster, error } => self.of_store(&place_of(cluster), error, known),
+            RunError::Cluster { cluster, error } | RunError::NotBegun { cluster, error } => {
+                self.of_store(&place_of(cluster), error, known)
+            }
             RunError::PartlyErased { cluster, error } => {
                 let place = place_of(cluster);
                 let id = self.incidents.failed(&place, error);

@@ -93,21 +93,8 @@ impl Executor {
     }
 }
 
-/// Whether the cells may be erased although the store answered this.
+/// Whether the cells may be erased although the store answered this: as of any write, and where a file's log could not be
+/// emptied behind a statement that erased them.
 fn may_have_erased(error: &StoreError) -> bool {
-    match error {
-        // Of a statement that took too long: where a file's log could not be emptied behind it.
-        StoreError::MaybeWritten { .. } | StoreError::Timeout { reason: Reason::Statement, .. } => true,
-        StoreError::Timeout { reason: Reason::Connect | Reason::Lock | Reason::Queue, .. }
-        | StoreError::Unavailable { .. }
-        | StoreError::Overloaded { .. }
-        | StoreError::StaleEpoch { .. }
-        | StoreError::NoTable { .. }
-        | StoreError::DiskFull { .. }
-        | StoreError::TooLarge { .. }
-        | StoreError::AnswerTooLarge { .. }
-        | StoreError::Refused { .. }
-        | StoreError::Corrupt { .. }
-        | StoreError::Failed { .. } => false,
-    }
+    error.may_be_written() || matches!(error, StoreError::Timeout { reason: Reason::Statement, .. })
 }

@@ -19,6 +19,14 @@ pub enum RunError {
         /// What it said.
         error: StoreError,
     },
+    /// A cluster did not answer what a write had to know first; nothing of the write was sent.
+    #[error("before anything was written, cluster {cluster}: {error}")]
+    NotBegun {
+        /// Its name.
+        cluster: String,
+        /// What it said.
+        error: StoreError,
+    },
     /// An erasure failed when some or all of its cells were erased, or may be: caches may still answer them. Erasing again
     /// settles it.
     #[error("erased in part; cluster {cluster}: {error}")]
@@ -47,14 +55,29 @@ impl RunError {
     pub fn may_be_written(&self) -> bool {
         match self {
             Self::Cluster { error, .. } => error.may_be_written(),
-            Self::PartlyErased { .. } | Self::Undecided { .. } | Self::Contended | Self::VersionsExhausted => false,
+            Self::NotBegun { .. }
+            | Self::PartlyErased { .. }
+            | Self::Undecided { .. }
+            | Self::Contended
+            | Self::VersionsExhausted => false,
+        }
+    }
+
+    /// The same error of what a write had to read first. Other than of the write itself, no error means that it may be
+    /// stored; those that never do stay as they are, for whoever plans again by them.
+    pub(super) fn not_begun(self) -> Self {
+        match self {
+            Self::Cluster { cluster, error } if error.may_be_written() => Self::NotBegun { cluster, error },
+            other => other,
         }
     }
 
     /// The class of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Cluster { error, .. } | Self::PartlyErased { error, .. } => error.kind(),
+            Self::Cluster { error, .. } | Self::NotBegun { error, .. } | Self::PartlyErased { error, .. } => {
+                error.kind()
+            }
             Self::Undecided { .. } | Self::Contended => ErrorKind::Conflict,
             Self::VersionsExhausted => ErrorKind::Limit,
         }

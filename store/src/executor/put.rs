@@ -139,7 +139,7 @@ impl Executor {
         let turn = tokio::time::timeout(TURN_WAIT, self.chains.turn(appended.iter())).await;
         let _turn = turn.map_err(|_| RunError::Contended)?;
         for _ in 0..APPEND_ATTEMPTS {
-            let (group, of) = match self.resolve(cluster, &cells).await? {
+            let (group, of) = match self.resolve(cluster, &cells).await.map_err(RunError::not_begun)? {
                 Resolved::Group { cells, of } => (cells, of),
                 Resolved::Clash { position, ref_key } => return Ok(conflict(&cells, position, ref_key)),
             };

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cellgate_schemaless::{RefKey, RowKey};
+use cellgate_schemaless::{Erasure, ErrorKind, RefKey, RowKey};
+use cellgate_store::StoreError;
 use cellgate_store::executor::{CellFate, Executor, RunError};
 
-use crate::faulty::PutFault;
+use crate::faulty::{EraseFault, PutFault};
 use crate::fixture::{Fixture, exact, failure, foreign, next, put_all, row_in, stored, table, triple, versions};
 
 #[tokio::test]
@@ -58,6 +59,24 @@ async fn a_race_that_is_lost_every_time_ends_and_says_so() {
     let fates = proxy.put(vec![next(&row, 1)]).await;
     assert!(matches!(failure(&fates[0]), RunError::Contended), "{fates:?}");
     assert!(fixture.backend(1).put_calls() < 1000);
+}
+
+#[tokio::test]
+async fn what_fails_before_anything_is_sent_is_not_said_to_be_stored_perhaps() {
+    let fixture = Fixture::memory().await;
+    let proxy = fixture.proxy();
+    let row = row_in(1, 0);
+    let corrupt = || StoreError::Corrupt { detail: "for the test".to_owned() };
+    fixture.backend(1).script_latests([corrupt()]);
+    let fate = proxy.put(vec![next(&row, 1)]).await.remove(0);
+    assert!(!fate.is_unknown() && matches!(failure(&fate), RunError::NotBegun { .. }), "{fate:?}");
+    assert_eq!((failure(&fate).kind(), fixture.backend(1).put_calls()), (ErrorKind::Corrupt, 0));
+    fixture.backend(1).script([PutFault::Fails(corrupt())]);
+    assert!(proxy.put(vec![next(&row, 1)]).await[0].is_unknown());
+    // So it is with what is erased.
+    fixture.backend(1).script_erasures([EraseFault::Fails(corrupt())]);
+    let erased = proxy.erase(&table(), vec![Erasure::Cell(triple(&row, 1))]).await;
+    assert!(matches!(erased, Err(RunError::PartlyErased { .. })), "{erased:?}");
 }
 
 #[tokio::test]

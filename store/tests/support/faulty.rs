@@ -89,6 +89,7 @@ pub struct Faulty {
     hangs: AtomicBool,
     puts: Mutex<VecDeque<PutFault>>,
     erasures: Mutex<VecDeque<EraseFault>>,
+    latests: Mutex<VecDeque<StoreError>>,
     undecided: Mutex<BTreeSet<Triple>>,
     identity: Mutex<Option<Identity>>,
     calls: AtomicUsize,
@@ -120,6 +121,7 @@ impl Faulty {
             hangs: AtomicBool::new(false),
             puts: Mutex::default(),
             erasures: Mutex::default(),
+            latests: Mutex::default(),
             undecided: Mutex::default(),
             identity: Mutex::default(),
             calls: AtomicUsize::new(0),
@@ -148,6 +150,11 @@ impl Faulty {
     /// What happens to the next erasures, one after the other; those behind them succeed.
     pub fn script_erasures(&self, faults: impl IntoIterator<Item = EraseFault>) {
         locked(&self.erasures).extend(faults);
+    }
+
+    /// What the next questions for the latest cells fail of, one after the other.
+    pub fn script_latests(&self, errors: impl IntoIterator<Item = StoreError>) {
+        locked(&self.latests).extend(errors);
     }
 
     /// From now on this cell is held by a transaction that nobody settles.
@@ -208,7 +215,12 @@ impl Passing for Faulty {
     }
 
     async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
-        let mut cells = self.reach()?.latest(table, keys).await?;
+        let inner = self.reach()?;
+        let fault = locked(&self.latests).pop_front();
+        if let Some(error) = fault {
+            return Err(error);
+        }
+        let mut cells = inner.latest(table, keys).await?;
         cells.iter_mut().flatten().for_each(|cell| self.mark(cell));
         Ok(cells)
     }
