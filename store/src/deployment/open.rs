@@ -218,7 +218,11 @@ impl Deployment {
         let mut leaving = shutdown.clone();
         let look = async {
             let follow = every(self.poll, || self.follow());
-            let verify = every(VERIFY_EVERY, || self.verify_returned());
+            let verify = async {
+                join_all(self.executor.clusters().map(|cluster| self.verify_returned(cluster))).await;
+                // All are known.
+                std::future::pending::<()>().await;
+            };
             let health = every(VERIFY_EVERY, || self.executor.check_health());
             let erasures = async {
                 if !self.erasures.is_followed() {
@@ -270,10 +274,12 @@ impl Deployment {
         }
     }
 
-    /// Checks the identity of clusters that could not be reached at the start.
-    async fn verify_returned(&self) {
-        let unknown = self.executor.clusters().filter(|c| !c.is_verified());
-        let checks = unknown.map(|cluster| async move {
+    /// Checks the identity of a cluster that could not be reached at the start, until it is known.
+    async fn verify_returned(&self, cluster: &Cluster) {
+        let mut interval = tokio::time::interval(VERIFY_EVERY);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !cluster.is_verified() {
+            interval.tick().await;
             match self.verify(cluster).await {
                 Ok(incarnation) => {
                     cluster.set_verified(incarnation);
@@ -284,8 +290,7 @@ impl Deployment {
                 }
                 Err(error) => tracing::error!(cluster = cluster.name, %error, "the cluster is not the one expected"),
             }
-        });
-        join_all(checks).await;
+        }
     }
 
     /// Checks who a cluster is; answers its incarnation.

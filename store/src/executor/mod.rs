@@ -111,10 +111,10 @@ impl Cluster {
         self.is_verified() && self.up.load(Ordering::Acquire)
     }
 
-    /// The store said who it is, and it is the one expected, in this incarnation.
+    /// The store said who it is, and it is the one expected, in this incarnation. Whether it is up is said by the next check
+    /// of its health, which logs it.
     pub fn set_verified(&self, incarnation: i64) {
         self.incarnation.store(incarnation, Ordering::Release);
-        self.up.store(true, Ordering::Release);
         self.verified.store(true, Ordering::Release);
     }
 }

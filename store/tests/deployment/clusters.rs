@@ -88,6 +88,25 @@ async fn the_others_are_checked_while_a_cluster_does_not_say_who_it_is() {
 }
 
 #[tokio::test]
+async fn a_cluster_comes_back_while_another_does_not_say_who_it_is() {
+    let stores = Stores::new(&["a", "b", "c"]);
+    stores.open().await.unwrap();
+    for down in ["b", "c"] {
+        stores.store(down).set_down(true);
+    }
+    let deployment = stores.open().await.unwrap();
+    stores.store("b").hang();
+    stores.store("b").set_down(false);
+    let before = stores.store("c").calls();
+    let back = run_until(&deployment, || {
+        // Once it was asked in vain.
+        stores.store("c").set_down(stores.store("c").calls() == before);
+        named(&deployment, "c").is_up()
+    });
+    tokio::time::timeout(Duration::from_secs(30), back).await.expect("it is checked");
+}
+
+#[tokio::test]
 async fn another_store_that_comes_back_in_its_place_is_not_used() {
     let stores = with_b_down().await;
     let mut other = stores.store("a").identity().await.unwrap().unwrap();
