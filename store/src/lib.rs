@@ -12,6 +12,7 @@ mod hash;
 pub mod meta;
 mod passing;
 mod sql;
+mod sync;
 
 pub use backend::{
     ANSWER_BYTES, AtOnce, Backend, Erased, FORMAT, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutMode,

@@ -5,7 +5,7 @@
 //! after batch, until nothing waits. There is no timer that holds a batch back.
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::asked::{Asked, Waiting};
@@ -13,6 +13,7 @@ use super::kinds::Kind;
 use super::queue::{Arrival, Batch, Bounds, Entry, Queue};
 use crate::backend::Backend;
 use crate::error::{Reason, StoreError};
+use crate::sync::lock;
 use cellgate_metrics::QueueMetrics;
 
 /// Requests of a failed batch that fail one after the other, each by itself, until the cause is taken to be that of all.
@@ -218,7 +219,7 @@ impl<K: Kind> Lanes<K> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue<K>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 }
 

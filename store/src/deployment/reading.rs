@@ -1,10 +1,11 @@
 //! Documents of the meta store that are read again and again: whether they can be, said once per change.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use cellgate_metrics::{Label, MetaDocument, Metrics};
 
 use crate::error::StoreError;
+use crate::sync::lock;
 
 /// How reading a document goes. A document is read every second and more often, by several tasks: the log is told when
 /// something has changed, and not at every look.
@@ -39,7 +40,7 @@ impl Reading {
             Err(_) => State::Unreached,
         };
         let before = {
-            let mut known = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = lock(&self.state);
             std::mem::replace(&mut *known, state)
         };
         let document = self.document.label();
@@ -55,7 +56,7 @@ impl Reading {
 
     /// Whether the meta store gave something else than this document the last time it gave anything.
     pub fn is_corrupt(&self) -> bool {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) == State::Corrupt
+        *lock(&self.state) == State::Corrupt
     }
 
     /// Tells the metrics.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use cellgate_metrics::PoolState;
@@ -18,6 +18,7 @@ use super::now_micros;
 use super::settle::{Verdict, settle};
 use crate::backend::ANSWER_BYTES;
 use crate::sql::{FIRST_EPOCH, first_id};
+use crate::sync::lock;
 use crate::{
     AtOnce, Backend, Erased, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutOutcome, RowPage, ShardState,
     StoreError,
@@ -63,7 +64,7 @@ impl MemoryBackend {
     /// A panic of another thread leaves no half-done change behind that a reader could see: groups are settled
     /// before the first row goes in.
     fn state(&self) -> MutexGuard<'_, Option<State>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn read<T>(&self, table: &TableRef, read: impl FnOnce(&Table) -> T) -> Result<T, StoreError> {

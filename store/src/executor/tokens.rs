@@ -1,11 +1,12 @@
 //! The tokens of writes: 64 random bits each (C3 of docs/ARCHITECTURE.md), fetched from the system many at a time.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use cellgate_schemaless::Token;
 
 use super::RunError;
 use crate::error::StoreError;
+use crate::sync::lock;
 
 /// How many tokens are fetched at once.
 const FETCHED: usize = 64;
@@ -22,7 +23,7 @@ impl Tokens {
     /// # Errors
     /// The system has no randomness.
     pub(super) fn next(&self) -> Result<Token, RunError> {
-        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fetched = lock(&self.fetched);
         if fetched.is_empty() {
             let mut bytes = [0; 8 * FETCHED];
             getrandom::fill(&mut bytes).map_err(|error| {

@@ -4,7 +4,7 @@
 //! well: one process (C13 of docs/ARCHITECTURE.md), nothing is created by looking, and what is answered is synced.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -16,6 +16,7 @@ use crate::engine::sqlite::file::{
     Access, Failure, OpenFiles, ProcessLock, TimedConnection, commit_outcome, make_directory,
 };
 use crate::sql::{Query, SQLITE};
+use crate::sync::lock;
 use crate::{StoreError, Timeouts};
 
 /// The one table.
@@ -89,7 +90,7 @@ impl SqliteMeta {
 
 impl Inner {
     fn file(&self) -> MutexGuard<'_, Option<OpenFile>> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.file)
     }
 
     fn create(&self) -> Result<(), StoreError> {

@@ -10,7 +10,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use super::file::{Access, Failure, TimedConnection};
 use super::snapshots::Snapshots;
 use super::write::Written;
 use crate::StoreError;
+use crate::sync::lock;
 
 /// Pages written between two checkpoints (32 MiB): pages that are written again meanwhile are moved once, and a read
 /// finds what is not moved yet in two or three steps. Half as many cost 3 us more per put; with twice as many a commit waited
@@ -144,7 +145,7 @@ impl Checkpointer {
 
     /// Makes the log start anew, behind a pass that is under way.
     fn wait_at_most(&self, writer: &TimedConnection, wait: Duration, mode: &str) -> bool {
-        self.anew(writer, wait, mode, self.pass.lock().unwrap_or_else(PoisonError::into_inner))
+        self.anew(writer, wait, mode, lock(&self.pass))
     }
 
     /// Answers whether it did.
@@ -201,7 +202,7 @@ impl Side {
     }
 
     fn pass(&self) {
-        let _pass = self.pass.lock().unwrap_or_else(PoisonError::into_inner);
+        let _pass = lock(&self.pass);
         for _ in 0..PASSES {
             if self.log.pages.swap(0, Ordering::SeqCst) == 0 {
                 // The writer has done it meanwhile.

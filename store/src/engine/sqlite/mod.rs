@@ -31,7 +31,7 @@ mod writer;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -47,6 +47,7 @@ use self::snapshots::Snapshots;
 use self::write::check_epoch;
 use self::writer::Writer;
 use crate::sql::{Dialect, SQLITE};
+use crate::sync;
 use crate::{
     AtOnce, Backend, Erased, Identity, LogPage, PutGroup, PutOutcome, Reason, RowPage, ShardState, StoreError, Timeouts,
 };
@@ -143,7 +144,7 @@ impl SqliteBackend {
             if connection.has_table("cg_cluster").map_err(|e| e.outcome(path))? {
                 backend.start(connection, lock)?;
             } else {
-                *backend.unclaimed.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
+                *sync::lock(&backend.unclaimed) = Some(lock);
             }
         }
         Ok(backend)
@@ -168,7 +169,7 @@ impl SqliteBackend {
 
     /// Makes the file, or takes one that is there and not Cellgate's, into use.
     fn create(&self) -> Result<&Live, StoreError> {
-        let mut unclaimed = self.unclaimed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unclaimed = sync::lock(&self.unclaimed);
         if let Some(live) = self.live.get() {
             return Ok(live);
         }
@@ -402,7 +403,7 @@ impl Backend for SqliteBackend {
             live.readers.close();
             live.writer.close().await;
             // A writer that goes on in the background keeps it.
-            drop(live.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+            drop(sync::lock(&live.lock).take());
         }
     }
 }

@@ -6,7 +6,7 @@
 //! as nothing was written (`snapshots`).
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use super::file::{Access, Failure, OpenFiles, TimedConnection};
 use super::snapshots::{Reader, Snapshots};
+use crate::sync::lock;
 use crate::{Reason, StoreError, Timeouts};
 
 /// Longest a read may keep a thread of the runtime. Twenty times a batch of 64 warm keys; a tenth of what a client
@@ -109,7 +110,7 @@ impl Readers {
         for lane in [&self.inline, &self.blocking] {
             lane.free.close();
             match &lane.idle {
-                Idle::Plain(idle) => locked(idle).clear(),
+                Idle::Plain(idle) => lock(idle).clear(),
                 Idle::Kept(snapshots) => snapshots.clear(),
             }
         }
@@ -137,7 +138,7 @@ impl Lane {
     fn run<T>(&self, bound: Duration, read: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Failure> {
         match &self.idle {
             Idle::Plain(idle) => {
-                let reused = locked(idle).pop();
+                let reused = lock(idle).pop();
                 let mut connection = match reused {
                     Some(connection) => connection,
                     None => self.open()?,
@@ -145,7 +146,7 @@ impl Lane {
                 let result = connection.within(bound, read);
                 // A connection that is stuck in a transaction would answer from an old snapshot for ever.
                 if connection.sqlite.is_autocommit() && !self.free.is_closed() {
-                    locked(idle).push(connection);
+                    lock(idle).push(connection);
                 }
                 result
             }
@@ -173,8 +174,4 @@ impl Lane {
         self.files.check()?;
         Ok(connection)
     }
-}
-
-fn locked(idle: &Mutex<Vec<TimedConnection>>) -> std::sync::MutexGuard<'_, Vec<TimedConnection>> {
-    idle.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,9 +6,10 @@
 //! answered, or after another read has seen it, uses a snapshot from before.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::file::{Failure, TimedConnection};
+use crate::sync::lock;
 
 /// A connection that reads, and the version its open snapshot is of, if it has one.
 #[derive(Debug)]
@@ -87,7 +88,7 @@ impl Snapshots {
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Reader>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.idle)
     }
 }
 

@@ -17,6 +17,7 @@ use super::checkpoint::Checkpointer;
 use super::file::{Access, Failure, OpenFiles, ProcessLock, TimedConnection, commit_outcome};
 use super::snapshots::Snapshots;
 use super::write::{Outcomes, Texts, apply};
+use crate::sync::lock;
 use crate::{PutGroup, Reason, StoreError, Timeouts};
 
 /// Most groups of one transaction: 256 already cost less for their sync than for their rows.
@@ -144,7 +145,7 @@ impl Writer {
     /// the file again behind a failure.
     pub(crate) fn is_alive(&self) -> Result<(), StoreError> {
         let ended = |thread: &JoinHandle<()>| thread.is_finished();
-        let why = if self.thread.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(ended) {
+        let why = if lock(&self.thread).as_ref().is_some_and(ended) {
             "its writer has ended: restart the proxy"
         } else if self.pulse.busy() > self.timeouts.statement * 3 + self.timeouts.lock {
             "its writer hangs"
@@ -212,7 +213,7 @@ impl Writer {
             // A full queue: dropping the writer ends it as well.
             let _ = tokio::time::timeout(self.timeouts.queue, queue.send(Job::Close)).await;
         }
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = lock(&self.thread).take();
         if let Some(thread) = thread {
             let joined = tokio::task::spawn_blocking(move || thread.join());
             if tokio::time::timeout(self.timeouts.statement, joined).await.is_err() {
