@@ -487,6 +487,8 @@ async fn a_call_that_fails_does_not_fail_those_it_shares_a_transaction_with() {
     assert!(matches!(before.await.unwrap().as_slice(), [PutOutcome::Stored(_)]));
     assert!(matches!(spoilt.await, Err(StoreError::Corrupt { .. })));
     assert!(matches!(behind.await.unwrap().as_slice(), [PutOutcome::Stored(_)]));
+    // Behind all of them.
+    backend.put(epoch, &[group(5, 10)]).await.unwrap();
     assert_eq!(backend.get(&table(), &[triple("row", 4)]).await.unwrap(), [None], "nobody waited for it");
 }
 
