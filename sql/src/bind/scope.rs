@@ -9,7 +9,9 @@ use super::branches::alike;
 use crate::columns::CellColumn;
 use crate::environment::Environment;
 use crate::error::SqlError;
-use crate::expression::{CastType, Comparison, Expression, Function, Leaf, Operator, Scope, Slot, Type, text_of, time};
+use crate::expression::{
+    CastType, Comparison, Expression, Function, Leaf, Operator, Scope, Slot, Type, json, text_of, time,
+};
 use crate::parse::{Expr, unsupported};
 use crate::value::{ColumnType, Value};
 use crate::zone::TimeZone;
@@ -110,9 +112,10 @@ impl<'a> Session<'a> {
             }
             None => self.value(leaf).map(Expression::Constant),
         })?;
-        let keyed = if keys.is_empty() { bound } else { compare_as_keys(&bound, &keys)? };
         let ty = |slot: &Slot| types.get(slot).copied().unwrap_or(Type::of(ColumnType::Null));
-        self.fold(&with_zones(alike(keyed, &ty)?, self.env)?)
+        let fold = |e: Bexpr| self.fold(&with_zones(alike(e, &ty)?, self.env)?);
+        let keyed = Keyed { keys: &keys, ty: &ty, fold: &fold };
+        fold(if keys.is_empty() { bound } else { compare_as_keys(&bound, &keyed)? })
     }
 
     /// Evaluates what is constant. What cannot be evaluated stays, so that its error comes only if it is needed.
@@ -251,26 +254,60 @@ impl Scope<Slot> for NoRow<'_> {
 
 type Bexpr = Expression<Slot>;
 
+/// What has to be known to compare with keys.
+struct Keyed<'a> {
+    keys: &'a [Slot],
+    /// The types of columns.
+    ty: &'a dyn Fn(&Slot) -> Type,
+    /// Evaluates what is constant.
+    fold: &'a dyn Fn(Bexpr) -> Result<Bexpr, SqlError>,
+}
+
+impl Keyed<'_> {
+    fn is_key(&self, slot: Slot) -> bool {
+        self.keys.contains(&slot)
+    }
+
+    /// Whether it compares with keys as it is: text by its bytes, JSON by what it holds, and NULL. Numbers and times have
+    /// to be text.
+    fn stays(&self, value: &Bexpr) -> bool {
+        // These give the number among text as it is.
+        let mixes = |e: &Bexpr| matches!(e, Expression::Call(Function::Greatest | Function::Least, _));
+        match value {
+            Expression::Tuple(all) => all.iter().all(|e| self.stays(e)),
+            value => match value.ty(self.ty).ty {
+                ColumnType::Text => !value.any(mixes),
+                ColumnType::Bytes | ColumnType::Json | ColumnType::Null => true,
+                ColumnType::BigInt
+                | ColumnType::UnsignedBigInt
+                | ColumnType::Double
+                | ColumnType::Decimal
+                | ColumnType::DateTime => false,
+            },
+        }
+    }
+}
+
 /// Makes comparisons with key columns compare bytes: the number 5 is the key `5`. Innermost first, so that a comparison
 /// within a comparison is one too. Nothing but constants and columns is copied, or trees would grow with their depth.
-fn compare_as_keys(expression: &Bexpr, keys: &[Slot]) -> Result<Bexpr, SqlError> {
-    let keyed = |e: &Bexpr| compare_as_keys(e, keys);
+fn compare_as_keys(expression: &Bexpr, keyed: &Keyed<'_>) -> Result<Bexpr, SqlError> {
+    let made = |e: &Bexpr| compare_as_keys(e, keyed);
     expression.map(
         &mut |node| {
             Ok(Some(match node {
-                Expression::Chain(first, rest) => chain_as_keys(first, rest, keys)?,
+                Expression::Chain(first, rest) => chain_as_keys(first, rest, keyed)?,
                 Expression::In { operand, list, negated } => {
-                    let list = list.iter().map(keyed).collect::<Result<_, _>>()?;
-                    in_as_keys(keyed(operand)?, list, *negated, keys)?
+                    let list = list.iter().map(made).collect::<Result<_, _>>()?;
+                    in_as_keys(made(operand)?, list, *negated, keyed)?
                 }
                 Expression::Between { operand, low, high, negated } => {
-                    between_as_keys(keyed(operand)?, [keyed(low)?, keyed(high)?], *negated, keys)?
+                    between_as_keys(made(operand)?, [made(low)?, made(high)?], *negated, keyed)?
                 }
                 Expression::Case { operand: Some(operand), branches, otherwise } => {
-                    let branches = branches.iter().map(|(when, then)| Ok((keyed(when)?, keyed(then)?)));
+                    let branches = branches.iter().map(|(when, then)| Ok((made(when)?, made(then)?)));
                     let branches = branches.collect::<Result<_, SqlError>>()?;
-                    let otherwise = otherwise.as_deref().map(keyed).transpose()?;
-                    case_as_keys(keyed(operand)?, branches, otherwise, keys)?
+                    let otherwise = otherwise.as_deref().map(made).transpose()?;
+                    case_as_keys(made(operand)?, branches, otherwise, keyed)?
                 }
                 _ => return Ok(None),
             }))
@@ -279,22 +316,30 @@ fn compare_as_keys(expression: &Bexpr, keys: &[Slot]) -> Result<Bexpr, SqlError>
     )
 }
 
-fn chain_as_keys(first: &Bexpr, rest: &[(Operator, Bexpr)], keys: &[Slot]) -> Result<Bexpr, SqlError> {
-    let mut left = compare_as_keys(first, keys)?;
+fn chain_as_keys(first: &Bexpr, rest: &[(Operator, Bexpr)], keyed: &Keyed<'_>) -> Result<Bexpr, SqlError> {
+    let mut left = compare_as_keys(first, keyed)?;
     let mut chain = Vec::with_capacity(rest.len());
     let mut nested = false;
     for (op, right) in rest {
-        let mut right = compare_as_keys(right, keys)?;
+        let mut right = compare_as_keys(right, keyed)?;
         if matches!(op, Operator::Compare(_) | Operator::NullSafeEqual) {
             if chain.is_empty() {
-                (left, right) = both(left, right, keys);
-            } else if holds_key(&right, keys) {
-                // What the chain makes so far is compared with a key. Again and again it would nest without bound.
-                if nested {
-                    return Err(unsupported("a chain of comparisons with several keys", "join them with AND"));
+                (left, right) = both(left, right, keyed);
+            } else if holds_key(&right, keyed) {
+                // What the chain makes so far is compared with a key.
+                let so_far = Expression::Chain(Box::new(left), std::mem::take(&mut chain));
+                let stays = keyed.stays(&so_far);
+                match so_far {
+                    Expression::Chain(first, rest) if stays => (left, chain) = (*first, rest),
+                    // Again and again it would nest without bound.
+                    _ if nested => {
+                        return Err(unsupported("a chain of comparisons with several keys", "join them with AND"));
+                    }
+                    so_far => {
+                        nested = true;
+                        left = pair(&right, so_far, keyed);
+                    }
                 }
-                nested = true;
-                left = pair(&right, Expression::Chain(Box::new(left), std::mem::take(&mut chain)), keys);
             }
         }
         chain.push((*op, right));
@@ -302,28 +347,28 @@ fn chain_as_keys(first: &Bexpr, rest: &[(Operator, Bexpr)], keys: &[Slot]) -> Re
     Ok(Expression::Chain(Box::new(left), chain))
 }
 
-fn in_as_keys(operand: Bexpr, list: Vec<Bexpr>, negated: bool, keys: &[Slot]) -> Result<Bexpr, SqlError> {
-    Ok(match against(operand, list.iter(), keys)? {
+fn in_as_keys(operand: Bexpr, list: Vec<Bexpr>, negated: bool, keyed: &Keyed<'_>) -> Result<Bexpr, SqlError> {
+    Ok(match against(operand, list.iter(), keyed)? {
         Against::Each(operand) => {
-            let any = list.into_iter().map(|e| compared(Comparison::Equal, &operand, e, keys)).collect();
+            let any = list.into_iter().map(|e| compared(Comparison::Equal, &operand, e, keyed)).collect();
             not_if(negated, Expression::Or(any))
         }
         Against::All(operand) => {
-            let list = list.into_iter().map(|e| pair(&operand, e, keys)).collect();
+            let list = list.into_iter().map(|e| pair(&operand, e, keyed)).collect();
             Expression::In { operand: Box::new(operand), list, negated }
         }
     })
 }
 
-fn between_as_keys(operand: Bexpr, [low, high]: [Bexpr; 2], negated: bool, keys: &[Slot]) -> Result<Bexpr, SqlError> {
-    Ok(match against(operand, [&low, &high].into_iter(), keys)? {
+fn between_as_keys(operand: Bexpr, [low, high]: [Bexpr; 2], negated: bool, keyed: &Keyed<'_>) -> Result<Bexpr, SqlError> {
+    Ok(match against(operand, [&low, &high].into_iter(), keyed)? {
         Against::Each(operand) => {
-            let low = compared(Comparison::GreaterEqual, &operand, low, keys);
-            let high = compared(Comparison::LessEqual, &operand, high, keys);
+            let low = compared(Comparison::GreaterEqual, &operand, low, keyed);
+            let high = compared(Comparison::LessEqual, &operand, high, keyed);
             not_if(negated, Expression::And(vec![low, high]))
         }
         Against::All(operand) => {
-            let [low, high] = [low, high].map(|e| Box::new(pair(&operand, e, keys)));
+            let [low, high] = [low, high].map(|e| Box::new(pair(&operand, e, keyed)));
             Expression::Between { operand: Box::new(operand), low, high, negated }
         }
     })
@@ -333,18 +378,18 @@ fn case_as_keys(
     operand: Bexpr,
     branches: Vec<(Bexpr, Bexpr)>,
     otherwise: Option<Bexpr>,
-    keys: &[Slot],
+    keyed: &Keyed<'_>,
 ) -> Result<Bexpr, SqlError> {
-    let against = against(operand, branches.iter().map(|(when, _)| when), keys)?;
+    let against = against(operand, branches.iter().map(|(when, _)| when), keyed)?;
     let otherwise = otherwise.map(Box::new);
     Ok(match against {
         Against::Each(operand) => {
             let branches = branches.into_iter();
-            let branches = branches.map(|(when, then)| (compared(Comparison::Equal, &operand, when, keys), then));
+            let branches = branches.map(|(when, then)| (compared(Comparison::Equal, &operand, when, keyed), then));
             Expression::Case { operand: None, branches: branches.collect(), otherwise }
         }
         Against::All(operand) => {
-            let branches = branches.into_iter().map(|(when, then)| (pair(&operand, when, keys), then)).collect();
+            let branches = branches.into_iter().map(|(when, then)| (pair(&operand, when, keyed), then)).collect();
             Expression::Case { operand: Some(Box::new(operand)), branches, otherwise }
         }
     })
@@ -365,24 +410,39 @@ enum Against {
 fn against<'a>(
     operand: Bexpr,
     others: impl Iterator<Item = &'a Bexpr> + Clone,
-    keys: &[Slot],
+    keyed: &Keyed<'_>,
 ) -> Result<Against, SqlError> {
-    let Some(key) = others.clone().find(|e| holds_key(e, keys)).filter(|_| !holds_key(&operand, keys)) else {
+    let Some(key) = others.clone().find(|e| holds_key(e, keyed)).filter(|_| !holds_key(&operand, keyed)) else {
         return Ok(Against::All(operand));
     };
-    if others.clone().all(|e| holds_key(e, keys)) {
-        return Ok(Against::All(pair(key, operand, keys)));
+    if others.clone().all(|e| holds_key(e, keyed)) {
+        return Ok(Against::All(pair(key, operand, keyed)));
     }
-    let is_plain = |e: &Bexpr| matches!(e, Expression::Constant(_) | Expression::Leaf(_));
-    match &operand {
-        e if is_plain(e) => Ok(Against::Each(operand)),
-        Expression::Tuple(all) if all.iter().all(is_plain) => Ok(Against::Each(operand)),
-        _ => Err(unsupported("a computed value compared with keys and with other values", "compare them one by one")),
+    if is_plain(&operand) {
+        return Ok(Against::Each(operand));
+    }
+    if keyed.stays(&operand) {
+        return Ok(Against::All(operand));
+    }
+    match (keyed.fold)(operand)? {
+        operand if is_plain(&operand) => Ok(Against::Each(operand)),
+        _ => Err(unsupported(
+            "a computed number or time compared with keys and with other values",
+            "compare it with each of them, or CAST it AS CHAR",
+        )),
     }
 }
 
-fn compared(comparison: Comparison, left: &Bexpr, right: Bexpr, keys: &[Slot]) -> Bexpr {
-    let (left, right) = both(left.clone(), right, keys);
+/// Whether it takes nothing to copy it.
+fn is_plain(e: &Bexpr) -> bool {
+    match e {
+        Expression::Tuple(all) => all.iter().all(|e| matches!(e, Expression::Constant(_) | Expression::Leaf(_))),
+        e => matches!(e, Expression::Constant(_) | Expression::Leaf(_)),
+    }
+}
+
+fn compared(comparison: Comparison, left: &Bexpr, right: Bexpr, keyed: &Keyed<'_>) -> Bexpr {
+    let (left, right) = both(left.clone(), right, keyed);
     Expression::Chain(Box::new(left), vec![(Operator::Compare(comparison), right)])
 }
 
@@ -391,43 +451,53 @@ fn not_if(negated: bool, expression: Bexpr) -> Bexpr {
 }
 
 /// Both sides of a comparison as they must be to compare with each other.
-fn both(left: Bexpr, right: Bexpr, keys: &[Slot]) -> (Bexpr, Bexpr) {
-    match (holds_key(&left, keys), holds_key(&right, keys)) {
+fn both(left: Bexpr, right: Bexpr, keyed: &Keyed<'_>) -> (Bexpr, Bexpr) {
+    match (holds_key(&left, keyed), holds_key(&right, keyed)) {
         (false, false) => (left, right),
         (true, false) => {
-            let right = pair(&left, right, keys);
+            let right = pair(&left, right, keyed);
             (left, right)
         }
-        (false, true) => (pair(&right, left, keys), right),
+        (false, true) => (pair(&right, left, keyed), right),
         // Keys of one tuple may be compared with values of the other.
-        (true, true) => (pair(&right, left.clone(), keys), pair(&left, right, keys)),
+        (true, true) => (pair(&right, left.clone(), keyed), pair(&left, right, keyed)),
     }
 }
 
 /// Whether it is a key, or a tuple with one.
-fn holds_key(expression: &Bexpr, keys: &[Slot]) -> bool {
+fn holds_key(expression: &Bexpr, keyed: &Keyed<'_>) -> bool {
     match expression {
-        Expression::Leaf(slot) => keys.contains(slot),
-        Expression::Tuple(all) => all.iter().any(|e| holds_key(e, keys)),
+        Expression::Leaf(slot) => keyed.is_key(*slot),
+        Expression::Tuple(all) => all.iter().any(|e| holds_key(e, keyed)),
         _ => false,
     }
 }
 
 /// `value` as it must be to compare with `key`, element by element if both are tuples.
-fn pair(key: &Bexpr, value: Bexpr, keys: &[Slot]) -> Bexpr {
+fn pair(key: &Bexpr, value: Bexpr, keyed: &Keyed<'_>) -> Bexpr {
     match (key, value) {
         (Expression::Tuple(keys_), Expression::Tuple(values)) if keys_.len() == values.len() => {
-            Expression::Tuple(keys_.iter().zip(values).map(|(k, v)| pair(k, v, keys)).collect())
+            Expression::Tuple(keys_.iter().zip(values).map(|(k, v)| pair(k, v, keyed)).collect())
         }
-        (Expression::Leaf(slot), value) if keys.contains(slot) => match value {
-            Expression::Constant(Value::Null | Value::Text(_) | Value::Bytes(_)) => value,
-            Expression::Constant(constant) => match text_of(&constant) {
-                Some(text) => Expression::text(text),
-                None => Expression::Constant(Value::Null),
-            },
-            Expression::Leaf(slot) if keys.contains(&slot) => value,
+        (Expression::Leaf(slot), value) if keyed.is_key(*slot) => match value {
+            Expression::Constant(constant) => Expression::Constant(key_value(constant)),
+            value if keyed.stays(&value) => value,
             other => Expression::Cast(Box::new(other), CastType::Char(None)),
         },
         (_, value) => value,
+    }
+}
+
+/// A constant as it compares with a key; JSON that is a string is the key of its content.
+fn key_value(constant: Value) -> Value {
+    match &constant {
+        Value::Null | Value::Text(_) | Value::Bytes(_) => constant,
+        Value::Json(document) => match json::parse(document) {
+            Ok(serde_json::Value::String(content)) => Value::Text(content.into()),
+            Ok(_) | Err(_) => constant,
+        },
+        Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Decimal(_) | Value::DateTime(_) => {
+            text_of(&constant).map_or(Value::Null, Value::Text)
+        }
     }
 }

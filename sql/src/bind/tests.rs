@@ -156,16 +156,65 @@ fn a_number_is_a_keys_text_in_every_comparison() {
         "NOT (5 NOT IN (6, row_key))",
         "5 BETWEEN row_key AND row_key",
         "4 + 1 = row_key",
+        "4 + 1 IN (6, row_key)",
+        "LENGTH(row_key) + 4 = row_key",
+        "LEAST(5, 'x') = row_key",
         "(5, 1) IN ((row_key, ref_key))",
     ] {
         assert_eq!(rows(&format!("SELECT row_key FROM trips WHERE {condition}"), &cells), ["5"], "{condition}");
     }
     // Nothing is copied over and over.
     let deep = (0..60).fold("5".to_owned(), |inner, _| format!("({inner} BETWEEN row_key AND 7)"));
-    for refused in ["4 + 1 = row_key = row_key", "4 + 1 IN (6, row_key)", deep.as_str()] {
+    for refused in ["4 + 1 = row_key = row_key", "LENGTH(row_key) + 4 IN (6, row_key)", deep.as_str()] {
         let refusal = bound(&format!("SELECT row_key FROM trips WHERE {refused}")).map(|_| ()).unwrap_err();
         assert!(matches!(refusal, SqlError::Unsupported { .. }), "{refused}: {refusal}");
     }
+}
+
+#[test]
+fn what_is_no_number_compares_with_a_key_as_it_is() {
+    let cells = [
+        cell("a", "BASE", 1, r#"{"parent":"a","k":"BASE","n":5}"#, 1),
+        cell("b", "BASE", 1, r#"{"parent":"a","k":"b","n":5}"#, 2),
+        cell("5", "BASE", 1, r#"{"parent":"5","n":5}"#, 3),
+    ];
+    for (condition, expected) in [
+        // JSON by what it holds.
+        ("body->'$.parent' = row_key", &["a", "5"][..]),
+        ("row_key = body->'$.parent'", &["a", "5"]),
+        ("row_key <=> body->'$.parent'", &["a", "5"]),
+        ("JSON_EXTRACT(body, '$.parent') = row_key", &["a", "5"]),
+        ("body->'$.k' = column_key", &["a"]),
+        ("body->'$.k' IN (row_key)", &["b"]),
+        ("body->'$.k' IN (row_key, column_key)", &["a", "b"]),
+        ("body->'$.k' IN (row_key, 'BASE')", &["a", "b"]),
+        ("row_key IN (body->'$.parent', 'b')", &["a", "b", "5"]),
+        ("body->'$.parent' BETWEEN row_key AND row_key", &["a", "5"]),
+        ("CASE body->'$.parent' WHEN row_key THEN 1 END", &["a", "5"]),
+        ("body->'$.n' = row_key", &[]),
+        ("row_key = CAST('\"a\"' AS JSON)", &["a"]),
+        ("body->>'$.n' = row_key", &["5"]),
+        // Text by its bytes, also where other values than keys stand beside it.
+        ("LOWER(body->>'$.parent') IN (row_key, 'x')", &["a", "5"]),
+        ("CONCAT('', 'b') IN (row_key, 'x')", &["b"]),
+        ("LEFT(row_key, 1) BETWEEN row_key AND 'z'", &["a", "b", "5"]),
+        ("CASE LOWER(row_key) WHEN row_key THEN row_key = 'b' WHEN 'x' THEN 1 END", &["b"]),
+        ("(LOWER(row_key), 'BASE') IN ((row_key, column_key), ('x', 'y'))", &["a", "b", "5"]),
+    ] {
+        assert_eq!(rows(&format!("SELECT row_key FROM trips WHERE {condition}"), &cells), expected, "{condition}");
+    }
+    // A declared column.
+    let cells = [cell("a", "STATUS", 1, "\"a\"", 1), cell("b", "STATUS", 1, "\"c\"", 2)];
+    for condition in ["STATUS = row_key", "row_key = STATUS", "STATUS IN (row_key)", "STATUS IN (row_key, 'x')"] {
+        assert_eq!(rows(&format!("SELECT row_key FROM trips WHERE {condition}"), &cells), ["a"], "{condition}");
+    }
+    // A JSON value in a parameter or variable is the key of its content, too.
+    let session = Session::new();
+    let Source::Cells(Request::Rows { .. } | Request::Latest { .. }) =
+        read_with(&session, "SELECT row_key FROM trips WHERE row_key = ?", &[Value::Json("\"a\"".into())]).source
+    else {
+        panic!("not by key")
+    };
 }
 
 #[test]
