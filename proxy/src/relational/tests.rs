@@ -205,6 +205,16 @@ fn an_alias_means_its_item_where_mysql_says_so() {
     ] {
         assert_eq!(session.rows(&text), expected, "{text}");
     }
+    // The value of a group is not there before the groups are, and that of a window not before HAVING.
+    for text in [
+        format!("SELECT COUNT(*) AS n {tables} GROUP BY n"),
+        format!("SELECT COUNT(*) AS n {tables} GROUP BY n + 1"),
+        format!("SELECT COUNT(*) {tables} GROUP BY table_schema, 1"),
+        format!("SELECT ROW_NUMBER() OVER (ORDER BY table_name) AS n {tables} GROUP BY n"),
+        format!("SELECT ROW_NUMBER() OVER (ORDER BY table_name) AS n {tables} HAVING n = 1"),
+    ] {
+        assert_eq!(session.error(&text), "Invalid use of group function", "{text}");
+    }
 }
 
 #[test]

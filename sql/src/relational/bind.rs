@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::aggregate::AggregateSpec;
-use super::ast::{Body, Core, Query, RelExpr, RelItem, RelLeaf, RelLimit};
+use super::ast::{Aggregated, Body, Core, Query, RelExpr, RelItem, RelLeaf, RelLimit};
 use super::held::{self, computed};
 use super::packed::Packed;
 use super::print::{Aggregates, Place, Printed, What};
@@ -126,6 +126,28 @@ struct Item {
     alias: Option<String>,
     origin: Option<Origin>,
     table: String,
+    of_groups: OfGroups,
+}
+
+/// Whether a value is made of groups or windows of rows, and so is not there before they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum OfGroups {
+    /// It is made of a row.
+    No,
+    /// It has an aggregate.
+    Aggregate,
+    /// It has a window function.
+    Window,
+}
+
+impl OfGroups {
+    fn of(e: &RelExpr) -> Self {
+        match e {
+            e if has_aggregate(e, &|aggregated| aggregated.over.is_some()) => Self::Window,
+            e if is_aggregated(e) => Self::Aggregate,
+            _ => Self::No,
+        }
+    }
 }
 
 impl Binder<'_> {
@@ -228,7 +250,12 @@ impl Binder<'_> {
             let printed = self.print(e, Place::new(&scope, "where clause", Aggregates::Forbidden))?;
             condition.push(self.condition(&printed)?);
         }
-        let group_by = self.group_by(core, &columns, &aliases, &scope, &counted)?;
+        let made = |least| -> HashSet<&str> {
+            let made = columns.iter().zip(&items).filter(|(_, item)| item.of_groups >= least);
+            made.map(|(column, _)| column.sql.as_str()).collect()
+        };
+        let grouped_by = made(OfGroups::Aggregate);
+        let group_by = self.group_by(core, &columns, &aliases, &scope, &counted, &grouped_by)?;
         let mut having = String::new();
         if let Some(e) = &core.having {
             // An alias comes before a column, unless that is grouped by.
@@ -237,6 +264,7 @@ impl Binder<'_> {
             let place = Place::new(&scope, "having clause", Aggregates::Allowed);
             let printed = self.print(e, Place { aliases: Some(&aliases), aliases_first: true, ..place })?;
             let printed = self.condition(&printed)?;
+            not_of(&made(OfGroups::Window), &printed)?;
             // Without groups HAVING is a condition like any other.
             if aggregated { having = format!(" HAVING {printed}") } else { condition.push(printed) }
         }
@@ -328,7 +356,8 @@ impl Binder<'_> {
                         origin.clone_from(&column.origin);
                         table.clone_from(&source.alias);
                     }
-                    items.push(Item { printed, name, alias: alias.clone(), origin, table });
+                    let of_groups = OfGroups::of(expression);
+                    items.push(Item { printed, name, alias: alias.clone(), origin, table, of_groups });
                 }
             }
         }
@@ -345,6 +374,7 @@ impl Binder<'_> {
         aliases: &Aliases,
         scope: &Scope<'_>,
         counted: &HashSet<&str>,
+        of_groups: &HashSet<&str>,
     ) -> Result<String> {
         if core.group_by.is_empty() {
             return Ok(String::new());
@@ -358,7 +388,8 @@ impl Binder<'_> {
                     self.print(e, Place { aliases: Some(aliases), ..place })?
                 }
             };
-            if matches!(printed.what, What::Sql(_)) {
+            if let What::Sql(sql) = &printed.what {
+                not_of(of_groups, sql)?;
                 let key = self.kept_key(&printed, |sql| counted.contains(sql))?;
                 if !keys.contains(&key) {
                     keys.push(key);
@@ -459,6 +490,7 @@ fn starred(column: &Column, table: &str) -> Item {
         alias: None,
         origin: column.origin.clone(),
         table: table.to_owned(),
+        of_groups: OfGroups::No,
     }
 }
 
@@ -493,14 +525,33 @@ fn aggregates(core: &Core, order_by: &[(RelExpr, bool)]) -> bool {
 }
 
 fn is_aggregated(e: &RelExpr) -> bool {
+    has_aggregate(e, &|aggregated| match &aggregated.over {
+        None => true,
+        Some(_) => aggregated.arguments.iter().any(is_aggregated),
+    })
+}
+
+/// Whether it has such an aggregate or window function of its own.
+fn has_aggregate(e: &RelExpr, such: &dyn Fn(&Aggregated) -> bool) -> bool {
     e.any(|node| match node {
-        Expression::Leaf(RelLeaf::Aggregate(aggregated)) => match &aggregated.over {
-            None => true,
-            Some(_) => aggregated.arguments.iter().any(is_aggregated),
-        },
-        Expression::Leaf(RelLeaf::Collate { operand, .. } | RelLeaf::In { operand, .. }) => is_aggregated(operand),
+        Expression::Leaf(RelLeaf::Aggregate(aggregated)) => such(aggregated),
+        Expression::Leaf(RelLeaf::Collate { operand, .. } | RelLeaf::In { operand, .. }) => {
+            has_aggregate(operand, such)
+        }
         _ => false,
     })
+}
+
+/// Refuses SQL that names one of these result columns, by an alias or a position, where its value is not there yet.
+///
+/// # Errors
+/// [`RelationalError::GroupFunction`].
+fn not_of(columns: &HashSet<&str>, sql: &str) -> Result<()> {
+    let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if !columns.is_empty() && sql.split(|c| !part(c)).any(|name| columns.contains(name)) {
+        return Err(RelationalError::GroupFunction.into());
+    }
+    Ok(())
 }
 
 /// The refusal of a table the engine does not hold.
