@@ -227,7 +227,7 @@ fn what_a_select_names_is_bounded() {
     });
     for (text, said) in [
         (format!("SELECT {nested}"), "exceeds 256 (tables)"),
-        (format!("SELECT {} {from}", list("1 AS c#", 4_097)), "Too many columns: a SELECT has at most 4096"),
+        (format!("SELECT {} {from}", list("1 AS c#", 2_000)), "Too many columns: a SELECT has at most 1999"),
         (format!("SELECT 1 {from} ORDER BY {}", list("table_rows + #", 65)), "exceeds 64 (keys)"),
         (format!("SELECT 1 {from} GROUP BY {}", list("table_rows + #", 65)), "exceeds 64 (keys)"),
     ] {
@@ -235,6 +235,18 @@ fn what_a_select_names_is_bounded() {
         assert!(error.contains(said), "{error}");
     }
     assert_eq!(session.rows(&format!("SELECT COUNT(*) AS n {from} ORDER BY {}", list("n", 100))).len(), 1);
+    // As many columns as there can be, in whatever they pass through.
+    let widest = format!("SELECT {} {from}", list("table_rows + # AS c#", 1_999));
+    for text in [
+        format!("{widest} LIMIT 1"),
+        format!("{widest} ORDER BY c1, table_name LIMIT 1"),
+        format!("{widest} GROUP BY {} LIMIT 1", list("c#", 64)),
+        widest.replacen("SELECT", "SELECT DISTINCT", 1) + " LIMIT 1",
+        format!("{widest} UNION {widest} LIMIT 1"),
+        format!("SELECT d.* FROM ({widest}) d ORDER BY c1999 LIMIT 1"),
+    ] {
+        assert_eq!(session.rows(&text).len(), 1);
+    }
 }
 
 #[test]

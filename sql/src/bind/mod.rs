@@ -30,7 +30,7 @@ use crate::relational::ast::Query;
 use crate::value::{ColumnMeta, ColumnType, Value};
 use scope::Session;
 
-pub(crate) use resolved::{ITEMS, bounded};
+pub(crate) use resolved::bounded;
 pub(crate) use view::{DECLARED, ROW_KEY, SHARD, View};
 
 /// Binds a statement: everything is evaluated, with all names looked up.

@@ -16,7 +16,7 @@ use crate::parse::{Expr, unsupported};
 use crate::value::{ColumnMeta, ColumnType, Value};
 
 /// Most items of a select list, those that `*` stands for among them: MySQL's bound on the columns of a result.
-pub(crate) const ITEMS: usize = 4_096;
+const ITEMS: usize = 4_096;
 /// Most keys of an ORDER BY or a GROUP BY, without those that say again what one before them says: rows are compared by
 /// all of them, and what is selected with each.
 pub(crate) const KEYS: usize = 64;

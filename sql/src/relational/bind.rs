@@ -12,7 +12,7 @@ use super::scope::{Aliases, Collation, Column, Origin, Scope, Source};
 use super::{Relation, RelationalError, Result};
 use crate::bind::interned::Interned;
 use crate::bind::scope::Session;
-use crate::bind::{ITEMS, bounded};
+use crate::bind::bounded;
 use crate::environment::Environment;
 use crate::error::SqlError;
 use crate::expression::number::Number;
@@ -23,6 +23,9 @@ use crate::value::{ColumnMeta, ColumnType, Value};
 
 /// Longest SQL for the engine, in bytes.
 const SQL_BYTES: usize = 16 << 20;
+/// Most items of a select list, those that `*` stands for among them: SQLite takes 2000 columns, and a derived table has
+/// one more, which counts its rows.
+const ITEMS: usize = 1_999;
 /// How deep a query may nest and be bound on the caller's stack.
 const SHALLOW: usize = 24;
 
