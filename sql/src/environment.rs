@@ -90,6 +90,10 @@ pub enum SessionFunction {
     FoundRows,
 }
 
+/// Most calls of SLEEP, GET_LOCK and its kin in a statement: each is waited for outside of it, which is then bound once
+/// more.
+pub const CALLS: usize = 64;
+
 /// Functions that do something in the session, in the order they stand in the statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionCall {

@@ -33,7 +33,7 @@ pub use command::{
     Absent, Aspect, Command, Cut, Ddl, Erase, Explain, Flush, KillScope, LockMode, Prepared, Put, Read, ReadKind,
     RowColumnSpec, Setting, SettingScope, SettingValue, Show, Source, TableChange, TableLock, TableName, Transaction,
 };
-pub use environment::{Environment, SessionCall, SessionFunction, SqlMode};
+pub use environment::{CALLS, Environment, SessionCall, SessionFunction, SqlMode};
 pub use error::{DecimalError, SqlError};
 pub use filter::Filter;
 pub use mask::{mask, mask_unparsed};

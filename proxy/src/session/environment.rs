@@ -7,7 +7,7 @@ use cellgate_router::Topology;
 use cellgate_schemaless::{Micros, TableDef};
 use cellgate_sql::relational::Relation;
 use cellgate_sql::{
-    Environment, Privilege, SessionCall, SessionFunction, SqlError, SqlMode, StatementKind, TimeZone, Value,
+    CALLS, Environment, Privilege, SessionCall, SessionFunction, SqlError, SqlMode, StatementKind, TimeZone, Value,
 };
 
 use super::calls::seconds;
@@ -166,6 +166,10 @@ impl Environment for Bound<'_> {
             ) => {}
         }
         let place = self.called.fetch_add(1, Ordering::Relaxed);
+        if place >= CALLS {
+            let what = "the number of calls of SLEEP, GET_LOCK and its kin".to_owned();
+            return Err(SqlError::Limit { what, limit: CALLS as u64, name: "calls" });
+        }
         let done = self.session.calls.get(place).cloned();
         done.ok_or_else(|| SqlError::Pending(call, arguments.to_vec()))
     }

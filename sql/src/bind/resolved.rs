@@ -151,6 +151,7 @@ impl<'a> Aliases<'a> {
                 Some(place) => items.get(place).map(|(item, _)| item.clone()),
                 None => None,
             };
+            key.as_ref().map_or(Ok(()), once)?;
             let key = key.map_or_else(|| self.replaced(e, items, &|_| false), Ok)?;
             if !keys.contains(&key) {
                 keys.push(key);
@@ -215,6 +216,7 @@ impl<'a> Aliases<'a> {
                 if self.is_column(name) && !first(name) {
                     return Ok(None);
                 }
+                once(item)?;
                 self.take(item)?;
                 Ok(Some(item.clone()))
             },
@@ -231,6 +233,24 @@ impl<'a> Aliases<'a> {
         })?;
         self.room.set(left);
         Ok(())
+    }
+}
+
+/// Refuses what would be called again where its alias stands.
+fn once(item: &Expr) -> Result<(), SqlError> {
+    let mut called = None;
+    item.visit(&mut |node| {
+        if let Expression::Leaf(Leaf::Call(call, _)) = node {
+            called = Some(*call);
+        }
+        called.is_none()
+    });
+    match called {
+        Some(call) => Err(unsupported(
+            &format!("{} by an alias in HAVING or GROUP BY", call.name()),
+            "call it in SET @x = .., and name the variable",
+        )),
+        None => Ok(()),
     }
 }
 

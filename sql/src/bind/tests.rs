@@ -503,6 +503,21 @@ fn an_alias_means_its_item_where_mysql_says_so() {
 }
 
 #[test]
+fn what_is_called_is_called_once() {
+    for text in [
+        "SELECT SLEEP(0) AS a HAVING a IN (a, a)",
+        "SELECT GET_LOCK('a', 0) AS l HAVING l",
+        "SELECT GET_LOCK('a', 0) AS l GROUP BY l",
+        "SELECT 1 + SLEEP(0) GROUP BY 1",
+    ] {
+        assert!(matches!(bound(text), Err(SqlError::Unsupported { .. })), "{text}");
+    }
+    for text in ["SELECT SLEEP(0) AS a", "SELECT SLEEP(0) AS a ORDER BY a", "SELECT SLEEP(0) HAVING SLEEP(0)"] {
+        assert!(matches!(bound(text), Err(SqlError::Pending(..))), "{text}");
+    }
+}
+
+#[test]
 fn what_a_select_names_is_bounded() {
     let list = |what: &dyn Fn(usize) -> String, n: usize| (1..=n).map(what).collect::<Vec<_>>().join(", ");
     let name = |text: &str| match bound(text) {

@@ -5,6 +5,7 @@
 //! both, and a stack overflow aborts the process. So every chain is counted here first, and nesting as well.
 
 use super::tokens::{Kind, Symbol, Token, syntax};
+use crate::environment::CALLS;
 use crate::error::SqlError;
 
 /// Most tokens in a text: some 60 bytes each while it is parsed, so that a statement of the longest packet stays
@@ -17,8 +18,6 @@ pub(crate) const NESTING: usize = 200;
 /// Most operators in a row at one level of parentheses; also most of what is in [`JOINED`] in a statement. The trees they
 /// make are as deep, and are freed on the big stack (a test proves that they fit).
 pub(crate) const CHAIN: usize = 10_000;
-/// Most calls of [`WAITING`] in a statement: each is waited for outside of it, which is then bound once more.
-pub(crate) const CALLS: usize = 64;
 /// Most prefix operators in a row (`NOT NOT NOT`).
 pub(crate) const PREFIXES: usize = 200;
 /// How deep sqlparser may recurse on the big stack. One level of parentheses takes up to eight (one for each
