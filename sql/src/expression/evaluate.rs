@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use bytes::Bytes;
 
 use super::cast::{cast, truncated};
-use super::compare::Compared;
+use super::compare::{Compared, read_time};
 use super::number::{Arithmetic, Number, double_text, out_of_range, wrapping_u64};
 use super::text::Letters;
 use super::{CastType, Comparison, Expression, Operator, Test, call, compare, documents, json, like, text, time};
@@ -128,14 +128,19 @@ impl<L> Expression<L> {
     }
 }
 
-/// BETWEEN compares all three as numbers if one of them is a number.
+/// BETWEEN compares all three as times if one of them is a time and another a number, else as numbers if one of them is a
+/// number.
 fn between(values: [Value; 3], fold_case: bool) -> Result<Option<bool>, SqlError> {
     let is_number = |v: &Value| matches!(v, Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Decimal(_));
     let numbers = values.iter().any(is_number);
-    let [value, low, high] = values.map(|v| match v {
-        Value::Text(_) | Value::Bytes(_) if numbers => Number::of(&v).map_or(Value::Null, Number::value),
-        other => other,
-    });
+    let times = values.iter().any(|v| matches!(v, Value::DateTime(_)));
+    let alike = |v: Value| match v {
+        Value::Text(text) | Value::Bytes(text) if numbers && times => read_time(&text).map(Value::DateTime),
+        Value::Text(_) | Value::Bytes(_) if numbers => Ok(Number::of(&v).map_or(Value::Null, Number::value)),
+        other => Ok(other),
+    };
+    let [value, low, high] = values;
+    let (value, low, high) = (alike(value)?, alike(low)?, alike(high)?);
     let above = compare(&value, &low, fold_case)?.map(Ordering::is_ge);
     let below = compare(&value, &high, fold_case)?.map(Ordering::is_le);
     Ok(match (above, below) {
