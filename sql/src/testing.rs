@@ -80,6 +80,24 @@ impl Session {
     }
 }
 
+impl Session {
+    /// Adds a table `wide` with the declared columns c1, c2 and so on.
+    pub fn with_wide(mut self, columns: usize) -> Self {
+        let plain = self.table("shop", "plain").unwrap();
+        let column = |n: usize| RowColumn {
+            name: format!("c{n}"),
+            storage_key: format!("c{n}"),
+            missing: None,
+            added_in: 1,
+            newer: NewerFields::new(),
+        };
+        let columns = (1..=columns).map(column).collect();
+        let wide = TableDef { id: 3, name: "wide".into(), columns, ..TableDef::clone(&plain) };
+        self.tables.insert(("shop".into(), "wide".into()), Arc::new(wide));
+        self
+    }
+}
+
 impl Environment for Session {
     fn database(&self) -> Option<&str> {
         self.database.as_deref()

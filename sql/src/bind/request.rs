@@ -8,7 +8,7 @@ use cellgate_schemaless::{
 };
 
 use super::condition::analyse;
-use super::keys::{Dimensions, Keys, PRODUCT, Room, Tuples};
+use super::keys::{Dimensions, Keys, Room, Tuples};
 use super::view::View;
 use crate::columns::CellColumn;
 use crate::command::{ReadKind, Source};
@@ -17,6 +17,10 @@ use crate::error::SqlError;
 use crate::expression::{Expression, Slot};
 use crate::parse::unsupported;
 use crate::shape::RowInput;
+
+/// Most cells that a row-shape SELECT reads by key: rows times the declared columns it names. Each is a key of 80 bytes in
+/// the request, 80 MB for all; the keys' text is shared.
+const ROW_SHAPE: usize = 1_000_000;
 
 /// What the rest of the statement needs of the source.
 pub(super) struct Wanted<'a> {
@@ -317,7 +321,7 @@ pub(super) fn row_input(view: &View, grouped: bool) -> Result<RowInput, SqlError
 /// log of all shards.
 ///
 /// # Errors
-/// Those of [`row_input`]; [`SqlError::Limit`] for more than [`PRODUCT`] cells by key.
+/// Those of [`row_input`]; [`SqlError::Limit`] for more than [`ROW_SHAPE`] cells by key.
 pub(super) fn plan_rows(
     view: &View,
     env: &dyn Environment,
@@ -347,11 +351,11 @@ pub(super) fn plan_rows(
         Some(rows) => {
             let in_shards = |row: &&RowKey| shards.as_ref().is_none_or(|s| s.contains(&env.shard_of(row.as_bytes())));
             let kept: Vec<&RowKey> = rows.iter().filter(in_shards).collect();
-            if kept.len().saturating_mul(input.columns.len()) > PRODUCT {
+            if kept.len().saturating_mul(input.columns.len()) > ROW_SHAPE {
                 return Err(SqlError::Limit {
                     what: "the number of rows times that of declared columns (name fewer of either in one statement)"
                         .into(),
-                    limit: PRODUCT as u64,
+                    limit: ROW_SHAPE as u64,
                     name: "row_shape",
                 });
             }
