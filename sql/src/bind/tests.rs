@@ -2,6 +2,7 @@
 
 mod lowering;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -602,6 +603,22 @@ fn json_is_read_once_for_all_it_is_compared_with() {
     assert_eq!(given_up(&format!("body IN ({})", list("'#'").join(","))), Some(SqlError::GivenUp));
     assert_eq!(given_up(&format!("({})", list("body->'$.x' = #").join(" OR "))), Some(SqlError::GivenUp));
     assert_eq!(given_up("body = '1'"), None);
+}
+
+#[test]
+fn a_row_does_not_read_the_clock_at_every_step() {
+    let none = (0..160).map(|n| format!("row_key = 'x{n}' + 0")).collect::<Vec<_>>().join(" OR ");
+    let mut shaping = read(&format!("SELECT 1 FROM trips WHERE {none}")).shape.start();
+    let looks = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&looks);
+    shaping.give_up_when(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        false
+    });
+    assert!(shaping.push(&cells()[0]).unwrap().is_none());
+    // An operand and an operator each, and at the row itself.
+    let looks = looks.load(Ordering::Relaxed);
+    assert!((160 / 16..=2 * 160 / 16 + 2).contains(&looks), "{looks}");
 }
 
 #[test]

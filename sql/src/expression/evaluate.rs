@@ -14,9 +14,9 @@ use crate::value::Value;
 
 /// Longest value of an expression where nothing else is said, in bytes: the default of `limits.max_allowed_packet`.
 pub(crate) const VALUE_BYTES: usize = 64 << 20;
-/// Items of an IN and branches of a CASE between two looks at whether the statement is given up: each is a comparison,
-/// or a JSON text to be read.
-const LOOK: usize = 64;
+/// Items of an IN and branches of a CASE between two times that [`Scope::patience`] is asked: each is a comparison, or a
+/// JSON text to be read.
+const LOOK: usize = 4;
 /// Longest LIKE pattern, in bytes: matching takes pattern times text in the worst case.
 const PATTERN_BYTES: usize = 16 * 1024;
 
@@ -46,7 +46,7 @@ pub(crate) trait Scope<L> {
         Ok(())
     }
 
-    /// Asked now and then by what may take long within one row.
+    /// Asked at every step of what may take long within one row, and answered from the clock now and then.
     ///
     /// # Errors
     /// [`SqlError::GivenUp`] when the statement is.
@@ -351,9 +351,9 @@ fn compare_rows<L>(
     Ok(if unknown { None } else { Some(comparison.holds(Ordering::Equal)) })
 }
 
-/// Looks whether the statement is given up, at every [`LOOK`]th of many.
+/// Asks whether the statement is given up, at every [`LOOK`]th of many.
 fn look<L>(i: usize, scope: &dyn Scope<L>) -> Result<(), SqlError> {
-    if i.is_multiple_of(LOOK) { scope.patience() } else { Ok(()) }
+    if i > 0 && i.is_multiple_of(LOOK) { scope.patience() } else { Ok(()) }
 }
 
 fn within<L>(

@@ -62,7 +62,7 @@ impl Scope<Slot> for CellScope<'_> {
     }
 
     fn patience(&self) -> Result<(), SqlError> {
-        self.patience.check()
+        self.patience.ask()
     }
 
     fn too_long(&self, error: SqlError) -> Result<Value, SqlError> {
@@ -99,7 +99,7 @@ impl Scope<Slot> for ValueScope<'_> {
     }
 
     fn patience(&self) -> Result<(), SqlError> {
-        self.patience.check()
+        self.patience.ask()
     }
 
     fn too_long(&self, error: SqlError) -> Result<Value, SqlError> {

@@ -1,6 +1,7 @@
 //! What a statement's expressions tell beside their values: a warning for each value that could not be made.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::SqlError;
@@ -27,19 +28,39 @@ impl Notes {
     }
 }
 
+/// How often a row can ask before it is looked whether its statement is given up: that reads the clock.
+const ASKED: u32 = 16;
+
 /// Whether the work on a statement is to be given up: asked now and then by what takes long.
 #[derive(Clone)]
-pub(crate) struct Patience(Arc<dyn Fn() -> bool + Send + Sync>);
+pub(crate) struct Patience(Arc<Asked<dyn Fn() -> bool + Send + Sync>>);
+
+struct Asked<F: ?Sized> {
+    /// How often [`Patience::ask`] was called.
+    times: AtomicU32,
+    over: F,
+}
 
 impl Patience {
     pub fn new(over: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(over))
+        Self(Arc::new(Asked { times: AtomicU32::new(0), over }))
+    }
+
+    /// Looks at every [`ASKED`]th time only, so that it can be asked at every step.
+    ///
+    /// # Errors
+    /// [`SqlError::GivenUp`] when it is over.
+    pub fn ask(&self) -> Result<(), SqlError> {
+        // One that is lost to another thread is asked again soon.
+        let times = self.0.times.load(Ordering::Relaxed).wrapping_add(1);
+        self.0.times.store(times, Ordering::Relaxed);
+        if times.is_multiple_of(ASKED) { self.check() } else { Ok(()) }
     }
 
     /// # Errors
     /// [`SqlError::GivenUp`] when it is over.
     pub fn check(&self) -> Result<(), SqlError> {
-        if (self.0)() { Err(SqlError::GivenUp) } else { Ok(()) }
+        if (self.0.over)() { Err(SqlError::GivenUp) } else { Ok(()) }
     }
 }
 
