@@ -308,6 +308,9 @@ fn group(parts: Parts, keys: Vec<Expression<Slot>>, view: Option<&View>, any: bo
                     return Ok(Some(Expression::Leaf(Slot(place))));
                 }
                 let Expression::Aggregate { function, distinct, arguments } = node else { return Ok(None) };
+                if arguments.iter().any(Expression::has_aggregate) {
+                    return Err(SqlError::Relational(RelationalError::GroupFunction));
+                }
                 let spec = AggregateSpec { function: *function, distinct: *distinct, arguments: arguments.clone() };
                 Ok(Some(place_of(spec)))
             },

@@ -466,6 +466,14 @@ fn aggregates_and_groups_are_computed() {
     ] {
         assert_eq!(rows(text, &cells), expected, "{text}");
     }
+    for text in [
+        "SELECT MAX(COUNT(*)) FROM trips",
+        "SELECT COUNT(*) AS c FROM trips GROUP BY row_key HAVING MAX(c) > 1",
+        "SELECT COUNT(*) AS c FROM trips GROUP BY row_key ORDER BY MAX(c)",
+    ] {
+        let error = bound(text).err();
+        assert_eq!(error, Some(SqlError::Relational(RelationalError::GroupFunction)), "{text}");
+    }
     assert!(matches!(
         bound("SELECT row_key, COUNT(*) FROM trips"),
         Err(SqlError::MixedAggregate { grouped: false, .. })
