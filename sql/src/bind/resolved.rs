@@ -56,7 +56,8 @@ impl Resolved {
             None => None,
         };
         let items = everything_as_cells(&select.items, expand(&select.items, view.as_ref())?, view.as_ref());
-        let aliases = Aliases::new(&items, view.as_ref());
+        let named = !select.group_by.is_empty() || select.having.is_some() || !select.order_by.is_empty();
+        let aliases = Aliases::new(if named { &items } else { &[] }, view.as_ref());
         let group_by = aliases.group_by(&select.group_by, &items)?;
         let having = select.having.as_ref().map(|e| aliases.having(e, &group_by, &items)).transpose()?;
         let order_by = aliases.order_by(&select.order_by, &items)?;

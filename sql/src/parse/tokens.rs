@@ -146,7 +146,8 @@ pub(crate) fn tokenize(text: &str, mode: SqlMode, max_tokens: usize) -> Result<V
     let mut statements = Vec::new();
     let mut current = Tokens::default();
     let mut total = 0;
-    let mut first_inside = None;
+    // The executable comments of the statement's first and last token.
+    let (mut first, mut last) = (None, None);
     while let Some(token) = lexer.next()? {
         total += 1;
         if total > max_tokens {
@@ -157,7 +158,7 @@ pub(crate) fn tokenize(text: &str, mode: SqlMode, max_tokens: usize) -> Result<V
             });
         }
         if token.is_symbol(Symbol::Semicolon) {
-            lexer.close(&mut current);
+            close(&mut lexer, &mut current, first.take(), last.take());
             if !current.tokens.is_empty() {
                 statements.push(std::mem::take(&mut current));
             }
@@ -165,19 +166,26 @@ pub(crate) fn tokenize(text: &str, mode: SqlMode, max_tokens: usize) -> Result<V
         }
         let inside = lexer.executable();
         if current.tokens.is_empty() {
-            first_inside = inside;
+            first = inside;
         }
-        // All of it in one comment is no cut through one.
-        let within_one = first_inside.zip(inside).is_some_and(|(first, last)| std::ptr::eq(first, last));
-        current.opener = first_inside.filter(|_| !within_one).map(Into::into);
-        current.unclosed = inside.is_some() && !within_one;
+        last = inside;
         current.tokens.push(token);
     }
-    lexer.close(&mut current);
+    close(&mut lexer, &mut current, first, last);
     if !current.tokens.is_empty() || (statements.is_empty() && lexer.commented()) {
         statements.push(current);
     }
     Ok(statements)
+}
+
+/// Gives a statement what is known at its end: `first` and `last` opened the executable comments its first and last token
+/// are in.
+fn close<'a>(lexer: &mut Lexer<'a>, tokens: &mut Tokens, first: Option<&'a str>, last: Option<&'a str>) {
+    lexer.close(tokens);
+    // All of it in one comment is no cut through one.
+    let within_one = first.zip(last).is_some_and(|(first, last)| std::ptr::eq(first, last));
+    tokens.opener = first.filter(|_| !within_one).map(Into::into);
+    tokens.unclosed = last.is_some() && !within_one;
 }
 
 /// A syntax error at a byte of the text.
