@@ -44,7 +44,7 @@ pub(crate) fn extract(document: &Json, paths: &[Path]) -> Result<Option<Json>, S
                 room = room.checked_sub(weight(value)).ok_or_else(|| SqlError::Limit {
                     what: "what JSON paths find in several places".into(),
                     limit: FOUND_WEIGHT as u64,
-                    name: "values",
+                    name: "json_values",
                 })?;
             }
             Ok(Some(Json::Array(many.iter().map(|v| (*v).clone()).collect())))
