@@ -360,7 +360,12 @@ fn in_as_keys(operand: Bexpr, list: Vec<Bexpr>, negated: bool, keyed: &Keyed<'_>
     })
 }
 
-fn between_as_keys(operand: Bexpr, [low, high]: [Bexpr; 2], negated: bool, keyed: &Keyed<'_>) -> Result<Bexpr, SqlError> {
+fn between_as_keys(
+    operand: Bexpr,
+    [low, high]: [Bexpr; 2],
+    negated: bool,
+    keyed: &Keyed<'_>,
+) -> Result<Bexpr, SqlError> {
     Ok(match against(operand, [&low, &high].into_iter(), keyed)? {
         Against::Each(operand) => {
             let low = compared(Comparison::GreaterEqual, &operand, low, keyed);
