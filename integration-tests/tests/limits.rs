@@ -82,7 +82,7 @@ async fn bodies_up_to_the_limit_go_both_ways() {
 
 #[tokio::test]
 async fn the_time_in_which_a_client_reads_is_not_the_statements() {
-    let proxy = Deployment::configured("[timeouts]\nstatement = \"500ms\"\n").start();
+    let proxy = Deployment::configured("[timeouts]\nstatement = \"2s\"\n").start();
     let mut conn = client::connect(proxy.mysql()).await;
     let mut watch = client::connect(proxy.mysql()).await;
     run(&mut conn, TRIPS).await;
@@ -101,16 +101,16 @@ async fn the_time_in_which_a_client_reads_is_not_the_statements() {
         assert_eq!(text.len(), body.len());
         found.push(version);
         if found.len() == 1 {
-            // Three times what a statement may take.
-            run(&mut watch, "DO SLEEP(1.5)").await;
+            // Longer than a statement may take.
+            run(&mut watch, "DO SLEEP(3)").await;
         }
     }
     assert_eq!(found, (1..=rows).rev().collect::<Vec<_>>());
     // What the client said is about all of it.
-    let limited = "SELECT /*+ MAX_EXECUTION_TIME(300) */ ref_key, body FROM trips WHERE row_key = 'big'";
+    let limited = "SELECT /*+ MAX_EXECUTION_TIME(1500) */ ref_key, body FROM trips WHERE row_key = 'big'";
     let mut result = conn.query_iter(limited).await.unwrap();
     assert!(result.next().await.unwrap().is_some());
-    run(&mut watch, "DO SLEEP(1)").await;
+    run(&mut watch, "DO SLEEP(2)").await;
     let ended = loop {
         match result.next().await {
             Ok(Some(_)) => {}

@@ -369,112 +369,6 @@ impl Binder<'_> {
         }
         Ok(items)
     }
-
-    fn group_by(
-        &mut self,
-        core: &Core,
-        columns: &[Column],
-        aliases: &Aliases,
-        scope: &Scope<'_>,
-        counted: &HashSet<&str>,
-        of_groups: &HashSet<&str>,
-    ) -> Result<String> {
-        if core.group_by.is_empty() {
-            return Ok(String::new());
-        }
-        let mut keys = Vec::new();
-        for e in &core.group_by {
-            let printed = match position(e, columns, "group statement")? {
-                Some(column) => Printed::column(column),
-                None => {
-                    let place = Place::new(scope, "group statement", Aggregates::Forbidden);
-                    self.print(e, Place { aliases: Some(aliases), ..place })?
-                }
-            };
-            if let What::Sql(sql) = &printed.what {
-                not_of(of_groups, sql)?;
-                let key = self.kept_key(&printed, |sql| counted.contains(sql))?;
-                if !keys.contains(&key) {
-                    keys.push(key);
-                }
-                bounded(keys.len(), "the number of keys in GROUP BY")?;
-            }
-        }
-        // A group of constants is one group.
-        if keys.is_empty() {
-            keys.push("NULL".to_owned());
-        }
-        Ok(format!(" GROUP BY {},{}", keys.join(","), held::ROWS))
-    }
-
-    fn order_of(
-        &mut self,
-        order_by: &[(RelExpr, bool)],
-        columns: &[Column],
-        aliases: &Aliases,
-        scope: &Scope<'_>,
-        counted: &HashSet<&str>,
-    ) -> Result<String> {
-        let (mut keys, mut met) = (Vec::new(), Vec::new());
-        for (e, descending) in order_by {
-            // An alias comes before a column only if it is all there is.
-            let alone = match e {
-                Expression::Leaf(RelLeaf::Plain(Leaf::Column(parts))) => match parts.as_slice() {
-                    [name] => aliases.get(name),
-                    _ => None,
-                },
-                _ => None,
-            };
-            let printed = match position(e, columns, "order clause")?.or(alone) {
-                Some(column) => Printed::column(column),
-                None => {
-                    let place = Place::new(scope, "order clause", Aggregates::Allowed);
-                    self.print(e, Place { aliases: Some(aliases), ..place })?
-                }
-            };
-            if matches!(printed.what, What::Sql(_)) {
-                let key = self.kept_key(&printed, |sql| counted.contains(sql))?;
-                if met.contains(&key) {
-                    continue;
-                }
-                keys.push(format!("{key}{}", if *descending { " DESC" } else { "" }));
-                met.push(key);
-                bounded(keys.len(), "the number of keys in ORDER BY")?;
-            }
-        }
-        Ok(if keys.is_empty() { String::new() } else { format!(" ORDER BY {},{}", keys.join(","), held::ROWS) })
-    }
-
-    /// LIMIT as SQL, and whether it leaves at most one row.
-    fn limit(&mut self, limit: &RelLimit) -> Result<(String, bool)> {
-        let scope = Scope::new(None);
-        let mut number = |e: &Option<RelExpr>| -> Result<Option<u64>> {
-            let Some(e) = e else { return Ok(None) };
-            let printed = self.print(e, Place::new(&scope, "limit clause", Aggregates::Forbidden))?;
-            let What::Constant(value) = printed.what else { return Ok(None) };
-            // mysql2 and others bind numbers as text or doubles.
-            let is_number = match &value {
-                Value::Text(text) | Value::Bytes(text) => {
-                    std::str::from_utf8(text).is_ok_and(|t| t.trim().parse::<f64>().is_ok())
-                }
-                Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Decimal(_) => true,
-                Value::Null | Value::Json(_) | Value::DateTime(_) => false,
-            };
-            match Number::of(&value).map(Number::floor) {
-                Some((n, true)) if is_number && n >= 0 => Ok(Some(u64::try_from(n).unwrap_or(u64::MAX))),
-                Some(_) | None => Err(SqlError::Arguments("LIMIT".into())),
-            }
-        };
-        let (count, offset) = (number(&limit.count)?, number(&limit.offset)?);
-        let bounded = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        Ok(match (count, offset) {
-            (None, _) => (String::new(), false),
-            (Some(count), None) => (format!(" LIMIT {}", bounded(count)), count <= 1),
-            (Some(count), Some(offset)) => {
-                (format!(" LIMIT {} OFFSET {}", bounded(count), bounded(offset)), count <= 1)
-            }
-        })
-    }
 }
 
 /// How a column's values compare, if they are text.
@@ -494,16 +388,6 @@ fn starred(column: &Column, table: &str) -> Item {
         origin: column.origin.clone(),
         table: table.to_owned(),
         of_groups: OfGroups::No,
-    }
-}
-
-/// The column a position in ORDER BY or GROUP BY stands for.
-fn position<'c>(e: &RelExpr, columns: &'c [Column], clause: &'static str) -> Result<Option<&'c Column>> {
-    let Expression::Constant(Value::Int(position)) = e else { return Ok(None) };
-    let place = usize::try_from(*position).ok().and_then(|p| p.checked_sub(1));
-    match place.and_then(|p| columns.get(p)) {
-        Some(column) => Ok(Some(column)),
-        None => Err(SqlError::UnknownColumn { column: position.to_string(), clause, hint: String::new() }),
     }
 }
 
@@ -543,18 +427,6 @@ fn has_aggregate(e: &RelExpr, such: &dyn Fn(&Aggregated) -> bool) -> bool {
         }
         _ => false,
     })
-}
-
-/// Refuses SQL that names one of these result columns, by an alias or a position, where its value is not there yet.
-///
-/// # Errors
-/// [`RelationalError::GroupFunction`].
-fn not_of(columns: &HashSet<&str>, sql: &str) -> Result<()> {
-    let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if !columns.is_empty() && sql.split(|c| !part(c)).any(|name| columns.contains(name)) {
-        return Err(RelationalError::GroupFunction.into());
-    }
-    Ok(())
 }
 
 /// The refusal of a table the engine does not hold.

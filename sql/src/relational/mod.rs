@@ -9,6 +9,7 @@
 mod aggregate;
 pub(crate) mod ast;
 mod bind;
+mod clauses;
 mod error;
 mod from;
 mod held;
