@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::aggregate::AggregateSpec;
 use super::ast::{Aggregated, Body, Core, Query, RelExpr, RelItem, RelLeaf, RelLimit};
+use super::clauses::not_of;
 use super::held::{self, computed};
 use super::packed::Packed;
 use super::print::{Aggregates, Place, Printed, What};

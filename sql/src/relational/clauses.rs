@@ -138,7 +138,7 @@ fn position<'c>(e: &RelExpr, columns: &'c [Column], clause: &'static str) -> Res
 ///
 /// # Errors
 /// [`RelationalError::GroupFunction`].
-fn not_of(columns: &HashSet<&str>, sql: &str) -> Result<()> {
+pub(super) fn not_of(columns: &HashSet<&str>, sql: &str) -> Result<()> {
     let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if !columns.is_empty() && sql.split(|c| !part(c)).any(|name| columns.contains(name)) {
         return Err(RelationalError::GroupFunction.into());
