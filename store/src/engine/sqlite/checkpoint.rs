@@ -109,8 +109,8 @@ impl Checkpointer {
         leave_log_alone(writer)
     }
 
-    /// Told by the writer after each commit.
-    pub(crate) fn written(&self, writer: &TimedConnection, written: Written) {
+    /// Told by the writer what it has committed, behind its answers: this may wait for a pass.
+    pub(crate) fn written(&self, writer: &TimedConnection, written: &Written) {
         let pages = written.rows * PAGES_PER_ROW + written.bytes / PAGE_BYTES;
         if pages == 0 {
             return;
@@ -128,6 +128,13 @@ impl Checkpointer {
             // Full: it has been woken already and not looked yet.
             let _ = self.wake.try_send(());
         }
+    }
+
+    /// Says that the log is as long as it may get; answers the lock of a pass.
+    #[cfg(test)]
+    pub(super) fn lengthen_log(&self) -> Arc<Mutex<()>> {
+        self.log.all.store(MOST_LOG_PAGES, Ordering::SeqCst);
+        Arc::clone(&self.pass)
     }
 
     /// Empties the log, for good: erased bodies are not left in it. Answers whether it is empty; who reads from it keeps it

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use cellgate_schemaless::{
     ShardId, TableId, TableRef, Token, Triple,
 };
 
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -492,13 +493,67 @@ async fn a_call_that_fails_does_not_fail_those_it_shares_a_transaction_with() {
     assert_eq!(backend.get(&table(), &[triple("row", 4)]).await.unwrap(), [None], "nobody waited for it");
 }
 
+/// Holds a lock on a thread of its own until what is answered is dropped.
+fn hold(lock: Arc<Mutex<()>>) -> Sender<()> {
+    let (release, released) = channel::<()>();
+    let (holds, held) = channel();
+    std::thread::spawn(move || {
+        let _held = sync::lock(&lock);
+        holds.send(()).unwrap();
+        let _ = released.recv();
+    });
+    held.recv().unwrap();
+    release
+}
+
+#[tokio::test]
+async fn what_is_durable_is_answered_before_the_writer_waits_for_a_checkpoint() {
+    let directory = tempfile::tempdir().unwrap();
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    let backend = Arc::new(backend);
+    backend.put(epoch, &[group(1, 8)]).await.unwrap();
+    let call = |number| {
+        let (backend, groups) = (backend.clone(), [group(number, 10)]);
+        Box::pin(async move { backend.put(epoch, &groups).await })
+    };
+    // Alone; then with one that fails, so that they are written one by one.
+    for (spoils, numbers) in [(false, [2, 3]), (true, [4, 1])] {
+        if spoils {
+            let spoil = |sqlite: &rusqlite::Connection| Ok(sqlite.execute("UPDATE trips_1 SET kind = 77", [])?);
+            backend.live().unwrap().writer.alone(spoil).await.unwrap();
+        }
+        let pass = backend.live().unwrap().writer.side(|side| Ok(side.lengthen_log())).await.unwrap();
+        let (release, blocker) = block(&backend).await;
+        let mut calls = numbers.map(call);
+        for call in &mut calls {
+            assert!(futures_util::poll!(call).is_pending());
+        }
+        let checkpoint = hold(pass);
+        release.send(()).unwrap();
+        blocker.await.unwrap();
+        let answers = tokio::time::timeout(Duration::from_secs(20), futures_util::future::join_all(calls)).await;
+        let answers = answers.expect("nobody waits for the checkpoint");
+        assert!(matches!(answers[0].as_deref(), Ok([PutOutcome::Stored(_)])), "{answers:?}");
+        assert_eq!(matches!(answers[1], Err(StoreError::Corrupt { .. })), spoils, "{answers:?}");
+        // The writer does wait.
+        let mut behind = call(numbers[0] + 10);
+        assert!(futures_util::poll!(&mut behind).is_pending());
+        drop(checkpoint);
+        assert!(matches!(behind.await.as_deref(), Ok([PutOutcome::Stored(_)])));
+    }
+}
+
 #[tokio::test]
 async fn calls_that_all_take_too_long_take_no_longer_than_two_statements() {
     let directory = tempfile::tempdir().unwrap();
     let timeouts =
         Timeouts { statement: Duration::from_millis(300), lock: Duration::from_secs(5), ..Timeouts::default() };
-    let (backend, epoch) = open(directory.path(), SqliteOptions { timeouts, ..SqliteOptions::default() }).await;
-    let backend = Arc::new(backend);
+    // Made with the usual ones: on a busy machine it takes longer than that.
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    backend.close().await;
+    drop(backend);
+    let options = SqliteOptions { timeouts, ..SqliteOptions::default() };
+    let backend = Arc::new(SqliteBackend::open(&directory.path().join("cells.db"), options).unwrap());
     let slow = "CREATE TRIGGER slow BEFORE INSERT ON trips_1 BEGIN SELECT (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL \
                 SELECT i + 1 FROM n) SELECT count(*) FROM n); END";
     backend.live().unwrap().writer.alone(move |sqlite| Ok(sqlite.execute_batch(slow)?)).await.unwrap();
@@ -537,6 +592,76 @@ async fn a_file_that_could_not_be_opened_again_is_tried_once_more_without_a_writ
     writer.shut_out();
     backend.put(epoch, &[group(1, 8)]).await.unwrap();
     assert!(writer.is_alive().is_ok(), "what is written is not shut out");
+}
+
+/// Counts the errors that are logged.
+struct Errors(Arc<AtomicUsize>);
+
+impl tracing::Subscriber for Errors {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::ERROR
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_opened_again_is_logged_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, away) = (directory.path().join("cells.db"), directory.path().join("away.db"));
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    let writer = &backend.live().unwrap().writer;
+    let errors = Arc::new(AtomicUsize::new(0));
+    let log = || {
+        let errors = Errors(errors.clone());
+        writer.side(move |_| {
+            // For as long as the writer's thread lives.
+            std::mem::forget(tracing::subscriber::set_default(errors));
+            Ok(())
+        })
+    };
+    log().await.unwrap();
+    for times in 1..=2 {
+        let (from, to) = (path.clone(), away.clone());
+        // It can neither be rolled back nor be opened.
+        let fail = move |side: &mut writer::WriteSide| {
+            let no_rollback = |context: AuthContext<'_>| match context.action {
+                AuthAction::Transaction { operation: TransactionOperation::Rollback } => Authorization::Deny,
+                _ => Authorization::Allow,
+            };
+            side.sqlite().authorizer(Some(no_rollback)).unwrap();
+            side.transaction(|_, _| -> Result<(), Failure> {
+                std::fs::rename(from, to).unwrap();
+                Err(Failure::Store(StoreError::Failed { detail: "for the test".to_owned() }))
+            })
+        };
+        writer.side(fail).await.unwrap_err();
+        for _ in 0..3 {
+            assert!(writer.is_alive().is_err());
+            // Behind the attempt.
+            writer.side(|_| Ok(())).await.unwrap();
+        }
+        assert_eq!(errors.load(Ordering::SeqCst), times);
+        std::fs::rename(&away, &path).unwrap();
+        assert!(writer.is_alive().is_err());
+        writer.side(|_| Ok(())).await.unwrap();
+        writer.is_alive().unwrap();
+    }
+    backend.put(epoch, &[group(1, 8)]).await.unwrap();
 }
 
 #[tokio::test]

@@ -34,6 +34,14 @@ pub(crate) struct Written {
     pub(crate) bytes: u64,
 }
 
+impl Written {
+    /// Counts what another batch did as well.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.rows += other.rows;
+        self.bytes += other.bytes;
+    }
+}
+
 /// The log head as the transaction sees it, and as it will leave it.
 struct Head {
     epoch: Epoch,

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::checkpoint::Checkpointer;
 use super::file::{Access, Failure, OpenFiles, ProcessLock, TimedConnection, commit_outcome};
 use super::snapshots::Snapshots;
-use super::write::{Outcomes, Texts, apply};
+use super::write::{Outcomes, Texts, Written, apply};
 use crate::sync::lock;
 use crate::{PutGroup, Reason, StoreError, Timeouts};
 
@@ -305,10 +305,12 @@ impl WriteSide {
     /// Writes calls in one transaction, or each in one of its own behind an error that one of them may be the cause of.
     fn write(&mut self, calls: Vec<Put>) {
         match self.write_within(self.timeouts.statement, &calls) {
-            Ok(outcomes) => {
+            Ok((outcomes, written)) => {
                 for (call, outcome) in calls.into_iter().zip(outcomes) {
                     let _ = call.reply.send(outcome);
                 }
+                // Behind the answers: it may wait for a checkpoint.
+                self.checkpointer.written(&self.connection, &written);
             }
             Err(e) if calls.len() > 1 && may_be_of_one(&e) => self.write_one_by_one(calls, &e),
             Err(e) => answer_all(calls, &e),
@@ -320,6 +322,7 @@ impl WriteSide {
     /// nobody waits for any more were answered that they may be written, and are not.
     fn write_one_by_one(&mut self, calls: Vec<Put>, first: &StoreError) {
         let until = Instant::now() + self.timeouts.statement;
+        let mut all = Written::default();
         for call in calls {
             if call.reply.is_closed() {
                 continue;
@@ -329,20 +332,22 @@ impl WriteSide {
                 answer_all(vec![call], first);
                 continue;
             }
-            let written = self.write_within(left, std::slice::from_ref(&call));
-            let _ =
-                call.reply.send(written.and_then(|mut outcomes| outcomes.pop().unwrap_or_else(|| Err(first.clone()))));
+            let answer = self.write_within(left, std::slice::from_ref(&call)).and_then(|(mut outcomes, written)| {
+                all.add(&written);
+                outcomes.pop().unwrap_or_else(|| Err(first.clone()))
+            });
+            let _ = call.reply.send(answer);
         }
+        // Behind all answers: it may wait for a checkpoint.
+        self.checkpointer.written(&self.connection, &all);
     }
 
-    /// Writes calls in one transaction, which may take so long; answers the outcomes of each.
-    fn write_within(&mut self, limit: Duration, calls: &[Put]) -> Result<Vec<Outcomes>, StoreError> {
-        let (outcomes, written) = self.transaction_within(limit, |sqlite, texts| {
+    /// Writes calls in one transaction, which may take so long; answers the outcomes of each, and what the checkpointer is
+    /// to be told. They are durable then: whoever has stopped waiting will find them by their tokens.
+    fn write_within(&mut self, limit: Duration, calls: &[Put]) -> Result<(Vec<Outcomes>, Written), StoreError> {
+        self.transaction_within(limit, |sqlite, texts| {
             apply(sqlite, texts, calls.iter().map(|call| (call.epoch, call.groups.as_slice())))
-        })?;
-        // Durable now: whoever has stopped waiting will find it by its token.
-        self.checkpointer.written(&self.connection, written);
-        Ok(outcomes)
+        })
     }
 
     /// Runs `work` in a transaction: all of it is durable, or none of it is there.
@@ -387,6 +392,18 @@ impl WriteSide {
         self.checkpointer.truncate(&self.connection, wait)
     }
 
+    /// Its connection.
+    #[cfg(test)]
+    pub(super) fn sqlite(&mut self) -> &mut Connection {
+        &mut self.connection.sqlite
+    }
+
+    /// Says that the log is as long as it may get; answers what keeps checkpoints waiting while it is held.
+    #[cfg(test)]
+    pub(super) fn lengthen_log(&self) -> Arc<Mutex<()>> {
+        self.checkpointer.lengthen_log()
+    }
+
     /// After a failure: no transaction stays open, on a new connection if need be.
     fn recover(&mut self) {
         if self.connection.sqlite.is_autocommit() || self.connection.sqlite.execute_batch("ROLLBACK").is_ok() {
@@ -399,10 +416,14 @@ impl WriteSide {
             self.checkpointer.taken_over(&connection)?;
             Ok(connection)
         });
-        self.pulse.shut_out.store(opened.is_err(), Ordering::Release);
+        let before = self.pulse.shut_out.swap(opened.is_err(), Ordering::AcqRel);
         match opened {
             Ok(connection) => self.connection = connection,
-            // The next transaction fails at BEGIN, comes here, and tries again; so does who asks for a sign of life.
+            // The next transaction fails at BEGIN, comes here, and tries again; so does who asks for a sign of life, every
+            // few seconds: the log is told once.
+            Err(e) if before => {
+                tracing::debug!(file = %self.path.display(), error = ?e, "still cannot open the file again");
+            }
             Err(e) => tracing::error!(file = %self.path.display(), error = ?e, "cannot open the file again"),
         }
     }
