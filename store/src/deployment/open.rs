@@ -284,6 +284,8 @@ impl Deployment {
                 Ok(incarnation) => {
                     cluster.set_verified(incarnation);
                     tracing::info!(cluster = cluster.name, "the cluster is back and is the one expected");
+                    // Of use at once: the check of all clusters may be waiting for another one.
+                    self.executor.check_health_of(cluster).await;
                 }
                 Err(error @ OpenError::Cluster { .. }) => {
                     tracing::debug!(cluster = cluster.name, %error, "the cluster is not back");

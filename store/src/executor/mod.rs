@@ -112,7 +112,7 @@ impl Cluster {
     }
 
     /// The store said who it is, and it is the one expected, in this incarnation. Whether it is up is said by the next check
-    /// of its health, which logs it.
+    /// of its health ([`Executor::check_health_of`]), which logs it.
     pub fn set_verified(&self, incarnation: i64) {
         self.incarnation.store(incarnation, Ordering::Release);
         self.verified.store(true, Ordering::Release);
@@ -200,24 +200,27 @@ impl Executor {
 
     /// Asks every cluster for a sign of life, and notes who gave one.
     pub async fn check_health(&self) {
-        let checks = self.clusters.values().map(|cluster| async move {
-            let asked = match self.cluster(cluster.number) {
-                Ok(cluster) => self.timed(cluster, Operation::Ping, cluster.backend.ping()).await,
-                Err(error) => Err(error),
-            };
-            let up = asked.is_ok();
-            if cluster.up.swap(up, Ordering::AcqRel) != up {
-                match asked {
-                    Ok(()) => tracing::warn!(cluster = cluster.name, up, "the cluster's health changed"),
-                    Err(error) => tracing::error!(cluster = cluster.name, up, %error, "the cluster's health changed"),
-                }
-            }
-            self.metrics.cluster(cluster.number).up(up);
-        });
-        join_all(checks).await;
+        join_all(self.clusters.values().map(|cluster| self.check_health_of(cluster))).await;
         if let Some(cache) = &self.cache {
             cache.note();
         }
+    }
+
+    /// Asks one cluster of this executor for a sign of life, and notes whether it gave one. One that has not said yet who it
+    /// is is not asked.
+    pub async fn check_health_of(&self, cluster: &Cluster) {
+        let asked = match self.cluster(cluster.number) {
+            Ok(cluster) => self.timed(cluster, Operation::Ping, cluster.backend.ping()).await,
+            Err(error) => Err(error),
+        };
+        let up = asked.is_ok();
+        if cluster.up.swap(up, Ordering::AcqRel) != up {
+            match asked {
+                Ok(()) => tracing::warn!(cluster = cluster.name, up, "the cluster's health changed"),
+                Err(error) => tracing::error!(cluster = cluster.name, up, %error, "the cluster's health changed"),
+            }
+        }
+        self.metrics.cluster(cluster.number).up(up);
     }
 
     /// Notes the state of every pool of connections in the metrics.

@@ -107,6 +107,20 @@ async fn a_cluster_comes_back_while_another_does_not_say_who_it_is() {
 }
 
 #[tokio::test]
+async fn a_cluster_that_has_come_back_is_up_while_another_gives_no_sign_of_life() {
+    let stores = with_b_down().await;
+    let deployment = stores.open().await.unwrap();
+    // Its identity is known; it is asked whether it is up, and does not answer.
+    stores.store("a").hang();
+    let before = stores.store("a").calls();
+    let back = run_until(&deployment, || {
+        stores.store("b").set_down(stores.store("a").calls() == before);
+        named(&deployment, "b").is_up()
+    });
+    tokio::time::timeout(Duration::from_secs(30), back).await.expect("it is up");
+}
+
+#[tokio::test]
 async fn another_store_that_comes_back_in_its_place_is_not_used() {
     let stores = with_b_down().await;
     let mut other = stores.store("a").identity().await.unwrap().unwrap();
