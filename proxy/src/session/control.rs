@@ -3,7 +3,6 @@
 //! A transaction is a buffer of cells. COMMIT hands it to the executor, which writes it as one transaction in each
 //! cluster; over several clusters it is not atomic yet, and says so when it matters.
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use cellgate_schemaless::{NewCell, TableId, Version};
@@ -109,19 +108,20 @@ impl Session {
     }
 
     /// Whether the account may still write to the tables of the open transaction, by the names they have now. If not, the
-    /// transaction stays open: a right that is given back in time counts. Those that are gone are not asked about.
-    fn check_commit(&mut self, catalog: &Snapshot) -> Result<(), StatementError> {
+    /// transaction stays open: a right that is given back in time counts. Those that are gone are not asked about; answers
+    /// whether all are there.
+    fn check_commit(&mut self, catalog: &Snapshot) -> Result<bool, StatementError> {
         self.renew_access();
-        let Some(open) = &self.transaction else { return Ok(()) };
+        let Some(open) = &self.transaction else { return Ok(true) };
         let written = open.buffer.tables();
-        if written.is_empty() {
-            return Ok(());
-        }
-        for table in catalog.all_tables().filter(|table| written.contains(&TableId(table.id))) {
+        let mut found = 0;
+        // No further than to the last of them: the catalog may be long.
+        for table in catalog.all_tables().filter(|table| written.contains(&TableId(table.id))).take(written.len()) {
+            found += 1;
             let name = TableName { database: table.database.clone(), table: table.name.clone() };
             self.need_named(Privilege::Insert, &name)?;
         }
-        Ok(())
+        Ok(found == written.len())
     }
 
     /// Writes what the open transaction holds, and ends it. Without one: nothing to do, never an error.
@@ -131,7 +131,7 @@ impl Session {
     pub(super) async fn commit_open(&mut self) -> Result<(), StatementError> {
         let entered = self.enter_commit().await?;
         let catalog = self.server.catalog().snapshot();
-        self.check_commit(&catalog)?;
+        let all_there = self.check_commit(&catalog)?;
         // What writes is not cut off by KILL.
         let kill = self.process.kill_switch().clone();
         let _shield = kill.shield();
@@ -144,12 +144,11 @@ impl Session {
             self.transaction = Some(open);
             return Err(stale);
         }
-        let cells = open.buffer.into_cells();
         // One cluster could have what another refuses: looked at before anything is written.
-        let known: BTreeSet<u32> = catalog.all_tables().map(|table| table.id).collect();
-        if cells.iter().any(|cell| !known.contains(&cell.table.id.0)) {
+        if !all_there {
             return Err(StatementError::TableGone);
         }
+        let cells = open.buffer.into_cells();
         let fates = self.write(cells.iter().map(item).collect(), entered).await;
         judge(&cells, fates)
     }
