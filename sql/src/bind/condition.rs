@@ -3,6 +3,7 @@
 use cellgate_schemaless::{ColumnKey, RowKey};
 
 use super::keys::{Keys, Range, Room, Set};
+use super::scope::key_value;
 use crate::columns::CellColumn;
 use crate::expression::number::Number;
 use crate::expression::{Comparison, Expression, Operator, Slot, Test, time, truth};
@@ -85,6 +86,11 @@ fn compared(left: &Expression<Slot>, op: Comparison, right: &Expression<Slot>) -
 fn atom(column: CellColumn, op: Comparison, value: &Value) -> Keys {
     if *value == Value::Null {
         return Keys::nothing();
+    }
+    if let (CellColumn::RowKey | CellColumn::ColumnKey, Comparison::Equal, Value::Json(_)) = (column, op, value)
+        && let content @ Value::Text(_) = key_value(value.clone())
+    {
+        return atom(column, op, &content);
     }
     let everything = Keys::everything(true);
     match (column, op, value) {

@@ -248,7 +248,7 @@ fn once(item: &Expr) -> Result<(), SqlError> {
     });
     match called {
         Some(call) => Err(unsupported(
-            &format!("{} by an alias in HAVING or GROUP BY", call.name()),
+            &format!("{} by an alias in HAVING, ORDER BY or GROUP BY", call.name()),
             "call it in SET @x = .., and name the variable",
         )),
         None => Ok(()),

@@ -10,7 +10,8 @@ use crate::columns::CellColumn;
 use crate::environment::Environment;
 use crate::error::SqlError;
 use crate::expression::{
-    CastType, Comparison, Expression, Function, Leaf, Operator, Scope, Slot, Type, json, text_of, time,
+    Aggregate, CastType, Comparison, Expression, Function, Leaf, Operator, Scope, Slot, Type, common, json, text_of,
+    time,
 };
 use crate::parse::{Expr, unsupported};
 use crate::value::{ColumnType, Value};
@@ -112,7 +113,12 @@ impl<'a> Session<'a> {
             }
             None => self.value(leaf).map(Expression::Constant),
         })?;
-        let ty = |slot: &Slot| types.get(slot).copied().unwrap_or(Type::of(ColumnType::Null));
+        // SHARD_OF(row_key) names the shard where no column does.
+        let unnamed = |slot: &Slot| match CellColumn::of_slot(slot.0) {
+            Some(CellColumn::Shard) => CellColumn::Shard.ty(),
+            _ => Type::of(ColumnType::Null),
+        };
+        let ty = |slot: &Slot| types.get(slot).copied().unwrap_or_else(|| unnamed(slot));
         let fold = |e: Bexpr| self.fold(&with_zones(alike(e, &ty)?, self.env)?);
         let keyed = Keyed { keys: &keys, ty: &ty, fold: &fold };
         fold(if keys.is_empty() { bound } else { compare_as_keys(&bound, &keyed)? })
@@ -271,20 +277,90 @@ impl Keyed<'_> {
     /// Whether it compares with keys as it is: text by its bytes, JSON by what it holds, and NULL. Numbers and times have
     /// to be text.
     fn stays(&self, value: &Bexpr) -> bool {
-        // These give the number among text as it is.
-        let mixes = |e: &Bexpr| matches!(e, Expression::Call(Function::Greatest | Function::Least, _));
         match value {
             Expression::Tuple(all) => all.iter().all(|e| self.stays(e)),
-            value => match value.ty(self.ty).ty {
-                ColumnType::Text => !value.any(mixes),
-                ColumnType::Bytes | ColumnType::Json | ColumnType::Null => true,
-                ColumnType::BigInt
-                | ColumnType::UnsignedBigInt
-                | ColumnType::Double
-                | ColumnType::Decimal
-                | ColumnType::DateTime => false,
+            value => {
+                let (ty, mixed) = self.given(value);
+                match ty.ty {
+                    ColumnType::Text | ColumnType::Bytes => !mixed,
+                    ColumnType::Json | ColumnType::Null => true,
+                    ColumnType::BigInt
+                    | ColumnType::UnsignedBigInt
+                    | ColumnType::Double
+                    | ColumnType::Decimal
+                    | ColumnType::DateTime => false,
+                }
+            }
+        }
+    }
+
+    /// The type of what an expression gives, and whether numbers or times may be among it though that is not their type.
+    fn given(&self, value: &Bexpr) -> (Type, bool) {
+        match value {
+            // These give the number among text as it is.
+            Expression::Call(Function::Greatest | Function::Least, _) => (value.ty(self.ty), true),
+            Expression::Call(Function::NullIf, arguments) => match arguments.first() {
+                Some(first) => self.given(first),
+                None => (value.ty(self.ty), false),
+            },
+            Expression::Aggregate { function: Aggregate::Min | Aggregate::Max | Aggregate::Any, arguments, .. } => {
+                match arguments.first() {
+                    Some(first) => self.given(first),
+                    None => (value.ty(self.ty), false),
+                }
+            }
+            value => match branches(value) {
+                Some(branches) => {
+                    let given: Vec<_> = branches.into_iter().map(|e| self.given(e)).collect();
+                    let any = |is: &dyn Fn(Type) -> bool| given.iter().any(|(ty, _)| is(*ty));
+                    // Beside JSON nothing is converted.
+                    let beside_json = any(&|ty| ty.ty == ColumnType::Json)
+                        && any(&|ty| ty.is_number() || ty.ty == ColumnType::DateTime);
+                    (common(given.iter().map(|(ty, _)| *ty)), beside_json || given.iter().any(|(_, mixed)| *mixed))
+                }
+                None => (value.ty(self.ty), false),
             },
         }
+    }
+
+    /// `value` as it must be to compare with a key: what is JSON among its branches stays JSON.
+    fn as_key(&self, value: Bexpr) -> Bexpr {
+        if let Expression::Constant(constant) = value {
+            return Expression::Constant(key_value(constant));
+        }
+        if self.stays(&value) {
+            return value;
+        }
+        let is_text = matches!(self.given(&value).0.ty, ColumnType::Text | ColumnType::Bytes);
+        let each = |all: Vec<Bexpr>| all.into_iter().map(|e| self.as_key(e)).collect();
+        match value {
+            Expression::Call(Function::If, mut arguments) if is_text => {
+                let branches = arguments.split_off(1.min(arguments.len()));
+                arguments.extend::<Vec<_>>(each(branches));
+                Expression::Call(Function::If, arguments)
+            }
+            Expression::Call(function @ (Function::IfNull | Function::Coalesce), arguments) if is_text => {
+                Expression::Call(function, each(arguments))
+            }
+            Expression::Case { operand, branches, otherwise } if is_text => Expression::Case {
+                operand,
+                branches: branches.into_iter().map(|(when, then)| (when, self.as_key(then))).collect(),
+                otherwise: otherwise.map(|e| Box::new(self.as_key(*e))),
+            },
+            other => Expression::Cast(Box::new(other), CastType::Char(None)),
+        }
+    }
+}
+
+/// The expressions one of which IF, CASE, COALESCE or IFNULL gives; `None` for anything else.
+fn branches(value: &Bexpr) -> Option<Vec<&Bexpr>> {
+    match value {
+        Expression::Call(Function::If, arguments) => Some(arguments.iter().skip(1).collect()),
+        Expression::Call(Function::IfNull | Function::Coalesce, arguments) => Some(arguments.iter().collect()),
+        Expression::Case { branches, otherwise, .. } => {
+            Some(branches.iter().map(|(_, then)| then).chain(otherwise.as_deref()).collect())
+        }
+        _ => None,
     }
 }
 
@@ -348,7 +424,7 @@ fn chain_as_keys(first: &Bexpr, rest: &[(Operator, Bexpr)], keyed: &Keyed<'_>) -
 }
 
 fn in_as_keys(operand: Bexpr, list: Vec<Bexpr>, negated: bool, keyed: &Keyed<'_>) -> Result<Bexpr, SqlError> {
-    Ok(match against(operand, list.iter(), keyed)? {
+    Ok(match against(operand, list.iter(), true, keyed)? {
         Against::Each(operand) => {
             let any = list.into_iter().map(|e| compared(Comparison::Equal, &operand, e, keyed)).collect();
             not_if(negated, Expression::Or(any))
@@ -366,7 +442,7 @@ fn between_as_keys(
     negated: bool,
     keyed: &Keyed<'_>,
 ) -> Result<Bexpr, SqlError> {
-    Ok(match against(operand, [&low, &high].into_iter(), keyed)? {
+    Ok(match against(operand, [&low, &high].into_iter(), false, keyed)? {
         Against::Each(operand) => {
             let low = compared(Comparison::GreaterEqual, &operand, low, keyed);
             let high = compared(Comparison::LessEqual, &operand, high, keyed);
@@ -385,7 +461,7 @@ fn case_as_keys(
     otherwise: Option<Bexpr>,
     keyed: &Keyed<'_>,
 ) -> Result<Bexpr, SqlError> {
-    let against = against(operand, branches.iter().map(|(when, _)| when), keyed)?;
+    let against = against(operand, branches.iter().map(|(when, _)| when), true, keyed)?;
     let otherwise = otherwise.map(Box::new);
     Ok(match against {
         Against::Each(operand) => {
@@ -408,13 +484,15 @@ enum Against {
     Each(Bexpr),
 }
 
-/// How `operand` is compared with `others`.
+/// How `operand` is compared with `others`: with one after the other if it is `pairwise`, and else, as BETWEEN does, in
+/// the way that fits them all.
 ///
 /// # Errors
 /// What would have to be copied for each.
 fn against<'a>(
     operand: Bexpr,
     others: impl Iterator<Item = &'a Bexpr> + Clone,
+    pairwise: bool,
     keyed: &Keyed<'_>,
 ) -> Result<Against, SqlError> {
     let Some(key) = others.clone().find(|e| holds_key(e, keyed)).filter(|_| !holds_key(&operand, keyed)) else {
@@ -426,11 +504,16 @@ fn against<'a>(
     if is_plain(&operand) {
         return Ok(Against::Each(operand));
     }
-    if keyed.stays(&operand) {
+    let stays = keyed.stays(&operand);
+    if stays && (pairwise || others.clone().all(|e| keyed.stays(e))) {
         return Ok(Against::All(operand));
     }
     match (keyed.fold)(operand)? {
         operand if is_plain(&operand) => Ok(Against::Each(operand)),
+        _ if stays => Err(unsupported(
+            "a computed value BETWEEN a key and a number or time",
+            "compare it with each of them, or CAST the number or time AS CHAR",
+        )),
         _ => Err(unsupported(
             "a computed number or time compared with keys and with other values",
             "compare it with each of them, or CAST it AS CHAR",
@@ -484,17 +567,13 @@ fn pair(key: &Bexpr, value: Bexpr, keyed: &Keyed<'_>) -> Bexpr {
         (Expression::Tuple(keys_), Expression::Tuple(values)) if keys_.len() == values.len() => {
             Expression::Tuple(keys_.iter().zip(values).map(|(k, v)| pair(k, v, keyed)).collect())
         }
-        (Expression::Leaf(slot), value) if keyed.is_key(*slot) => match value {
-            Expression::Constant(constant) => Expression::Constant(key_value(constant)),
-            value if keyed.stays(&value) => value,
-            other => Expression::Cast(Box::new(other), CastType::Char(None)),
-        },
+        (Expression::Leaf(slot), value) if keyed.is_key(*slot) => keyed.as_key(value),
         (_, value) => value,
     }
 }
 
 /// A constant as it compares with a key; JSON that is a string is the key of its content.
-fn key_value(constant: Value) -> Value {
+pub(super) fn key_value(constant: Value) -> Value {
     match &constant {
         Value::Null | Value::Text(_) | Value::Bytes(_) => constant,
         Value::Json(document) => match json::parse(document) {

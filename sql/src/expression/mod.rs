@@ -23,7 +23,7 @@ pub(crate) use compare::{compare, sort_order};
 pub(crate) use evaluate::{Scope, VALUE_BYTES, column_text, text_of, truth};
 pub(crate) use functions::Function;
 pub(crate) use text::hex_bytes;
-pub(crate) use types::{Type, aggregate as aggregate_type};
+pub(crate) use types::{Type, aggregate as aggregate_type, common};
 
 use crate::environment::{SessionCall, SessionFunction};
 use crate::error::{DecimalError, SqlError};

@@ -94,7 +94,8 @@ impl Type {
     }
 }
 
-fn common(types: impl IntoIterator<Item = Type>) -> Type {
+/// The type that holds values of all of these.
+pub(crate) fn common(types: impl IntoIterator<Item = Type>) -> Type {
     types.into_iter().reduce(Type::common).unwrap_or(Type::of(ColumnType::Null))
 }
 
