@@ -2,8 +2,8 @@
 
 use cellgate_schemaless::{ColumnKey, RowKey};
 
+use super::as_keys::key_value;
 use super::keys::{Keys, Range, Room, Set};
-use super::scope::key_value;
 use crate::columns::CellColumn;
 use crate::expression::number::Number;
 use crate::expression::{Comparison, Expression, Operator, Slot, Test, time, truth};

@@ -1,5 +1,6 @@
 //! A statement with its parameters into a [`Command`]: names looked up, values computed, conditions lowered.
 
+mod as_keys;
 pub(crate) mod branches;
 mod condition;
 mod delete;
