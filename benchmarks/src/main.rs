@@ -10,8 +10,8 @@ use cellgate_benchmarks::processes::Watched;
 use cellgate_benchmarks::session::{Protocol, Target};
 use cellgate_benchmarks::workload::{Mode, Operation};
 use cellgate_benchmarks::{bench, echo, fill, relay};
+use cellgate_integration_tests::process;
 use clap::{Args, Parser, Subcommand};
-use rustix::process::{Resource, Rlimit};
 
 /// Loads and measurements of MySQL and PostgreSQL servers.
 #[derive(Debug, Parser)]
@@ -149,7 +149,7 @@ struct RelayArgs {
 }
 
 fn main() -> ExitCode {
-    allow_many_connections();
+    process::allow_many_files();
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -206,11 +206,4 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
     println!("listening {}", listener.local_addr()?);
     Ok(listener)
-}
-
-/// As many open sockets as this user may have.
-fn allow_many_connections() {
-    let Rlimit { maximum, .. } = rustix::process::getrlimit(Resource::Nofile);
-    // With fewer a load of many connections says so itself.
-    let _ = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }

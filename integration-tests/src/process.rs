@@ -4,6 +4,9 @@ use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+
 /// A signal by the name `kill` knows it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
@@ -46,6 +49,28 @@ pub fn tethered(program: impl AsRef<OsStr>, user: Option<&str>) -> Command {
     }
     command.arg("--").arg(program).stdin(Stdio::null());
     command
+}
+
+/// As many open files for this process and its children as this user may have: a shell's usual limit is 1024, and there are
+/// loads of thousands of connections.
+pub fn allow_many_files() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // With fewer whoever needs them says so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+/// Waits until this process is asked to stop, by SIGINT or SIGTERM; `false` if that cannot be heard.
+pub fn asked_to_stop() -> bool {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return false };
+    let arrived = runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt()).ok()?;
+        let mut terminate = signal(SignalKind::terminate()).ok()?;
+        tokio::select! {
+            signal = interrupt.recv() => signal,
+            signal = terminate.recv() => signal,
+        }
+    });
+    arrived.is_some()
 }
 
 /// Whether this process is root.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use cellgate_integration_tests::process;
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::processes;
 
@@ -36,17 +36,7 @@ pub fn clean_up_on_signals(directory: PathBuf) -> Interrupted {
     let interrupted = Interrupted::default();
     let flag = Arc::clone(&interrupted.0);
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let Ok(runtime) = runtime else { return };
-        let arrived = runtime.block_on(async {
-            let mut interrupt = signal(SignalKind::interrupt()).ok()?;
-            let mut terminate = signal(SignalKind::terminate()).ok()?;
-            tokio::select! {
-                signal = interrupt.recv() => signal,
-                signal = terminate.recv() => signal,
-            }
-        });
-        if arrived.is_none() {
+        if !process::asked_to_stop() {
             return;
         }
         flag.store(true, Ordering::Relaxed);

@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cellgate_integration_tests::servers::{MariaDb, Postgres};
-use cellgate_integration_tests::settings;
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
+use cellgate_integration_tests::{process, settings};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 /// What a shell says of a command that was interrupted.
 const INTERRUPTED: u8 = 130;
@@ -21,7 +20,7 @@ fn main() -> ExitCode {
         eprintln!("usage: servers -- COMMAND [ARGUMENT]...");
         return ExitCode::from(2);
     };
-    allow_many_files();
+    process::allow_many_files();
     let mysql = MariaDb::private();
     let postgres = Postgres::private();
     let mysql_url = mysql.url("");
@@ -51,30 +50,13 @@ fn main() -> ExitCode {
     ExitCode::from(code.unwrap_or(1))
 }
 
-/// As many open files as this user may have: tests open thousands of connections, and a shell's usual limit is 1024.
-fn allow_many_files() {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // With fewer a test says so itself.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-}
-
 /// Kills the command, and everything in its process group, when this process is asked to stop; says whether it was.
 fn end_with_us(command: &Child) -> Arc<AtomicBool> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
     let group = Pid::from_child(command);
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let Ok(runtime) = runtime else { return };
-        let arrived = runtime.block_on(async {
-            let mut interrupt = signal(SignalKind::interrupt()).ok()?;
-            let mut terminate = signal(SignalKind::terminate()).ok()?;
-            tokio::select! {
-                signal = interrupt.recv() => signal,
-                signal = terminate.recv() => signal,
-            }
-        });
-        if arrived.is_some() {
+        if process::asked_to_stop() {
             flag.store(true, Ordering::Relaxed);
             // One that is over already is what is wanted.
             let _ = kill_process_group(group, Signal::KILL);
