@@ -38,7 +38,7 @@ impl Needed {
     fn by(config: &Config, meta_connections: u64) -> Self {
         let of = |target: &Target, pool| match target {
             Target::Sqlite { .. } => SQLITE_FILES,
-            Target::Mysql(_) | Target::Postgres(_) => pool,
+            Target::Server(_) => pool,
         };
         let clusters = config.clusters.iter().map(|cluster| of(&cluster.primary, cluster.pool_size.into()));
         Self {

@@ -308,7 +308,7 @@ async fn check_cluster(config: &Config, cluster: &Cluster) -> Result<&'static st
 fn is_missing(target: &Target) -> bool {
     match target {
         Target::Sqlite { path } => !path.exists(),
-        Target::Mysql(_) | Target::Postgres(_) => false,
+        Target::Server(_) => false,
     }
 }
 
@@ -385,8 +385,7 @@ fn open_cluster(
     let engines = Engines { timeouts: timeouts(config), pool_size: usize::try_from(pool_size).unwrap_or(usize::MAX) };
     match target {
         Target::Sqlite { path } => engines.sqlite(path),
-        Target::Mysql(server) => engines.mysql(name, server.url().expose(), metrics),
-        Target::Postgres(server) => engines.postgres(name, server.url().expose(), metrics),
+        Target::Server(dsn) => engines.server(name, dsn, metrics),
     }
 }
 
@@ -410,10 +409,10 @@ fn coalescing(
     };
     let connections = usize::try_from(pool_size).unwrap_or(usize::MAX);
     match (target, metrics) {
-        (Target::Mysql(_) | Target::Postgres(_), Some(metrics)) if c.enabled => {
+        (Target::Server(_), Some(metrics)) if c.enabled => {
             Arc::new(Coalescing::new(backend, options, connections, timeouts(config), &metrics))
         }
-        (Target::Sqlite { .. } | Target::Mysql(_) | Target::Postgres(_), _) => backend,
+        (Target::Sqlite { .. } | Target::Server(_), _) => backend,
     }
 }
 
@@ -421,8 +420,7 @@ fn open_meta(config: &Config) -> Result<Arc<dyn MetaStore>, StoreError> {
     let engines = Engines { timeouts: timeouts(config), pool_size: META_CONNECTIONS };
     match &config.topology.meta {
         Target::Sqlite { path } => engines.sqlite_meta(path),
-        Target::Mysql(server) => engines.mysql_meta(server.url().expose()),
-        Target::Postgres(server) => engines.postgres_meta(server.url().expose()),
+        Target::Server(dsn) => engines.server_meta(dsn),
     }
 }
 

@@ -107,7 +107,7 @@ fn the_services_the_configuration_names_are_there() {
     let services = keys(&compose, &["services"]);
     let targets = config.clusters.iter().map(|cluster| &cluster.primary).chain([&config.topology.meta]);
     for target in targets {
-        let (Target::Mysql(_) | Target::Postgres(_)) = target else { panic!("{target}: not a server") };
+        let Target::Server(_) = target else { panic!("{target}: not a server") };
         let shown = target.to_string();
         let authority = shown.rsplit_once('@').expect("a user").1;
         let (host, database) = authority.split_once('/').expect("a database");

@@ -38,7 +38,7 @@ pub use secret::Secret;
 pub use section::{Applies, Key};
 pub use setting::{Address, Form, Literals, LogFormat, LogLevel, Setting, Size};
 pub use source::Environment;
-pub use target::{ServerUrl, Target};
+pub use target::Target;
 pub use tls::{TlsCertificate, TlsKey};
 pub use user::User;
 

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cellgate_store::engine::dsn::Password;
+
 use super::*;
 
 fn environment(name: &str) -> Option<String> {
@@ -153,10 +155,13 @@ fn a_whole_file_reads_as_it_is_written() {
     let config = valid(&text);
     assert_eq!(config.topology.virtual_shards, 64);
     assert_eq!(config.topology.meta.to_string(), "mysql://cell:***@db0:3306/cellgate_meta");
-    let Target::Mysql(a) = &config.clusters[0].primary else { panic!("{:?}", config.clusters[0]) };
-    assert_eq!(a.url().expose(), "mysql://cell:p%40ss%2Fw%3Ard%3F%23%25@db1:3310/cellgate?sslmode=require");
-    let Target::Postgres(b) = &config.clusters[1].primary else { panic!("{:?}", config.clusters[1]) };
-    assert_eq!(b.url().expose(), "postgres://cell:from%20file@[::1]:5432/cellgate");
+    for (cluster, url, password) in [
+        (&config.clusters[0], "mysql://cell:***@db1:3310/cellgate?sslmode=require", "p@ss/w:rd?#%"),
+        (&config.clusters[1], "postgres://cell:***@[::1]:5432/cellgate", "from file"),
+    ] {
+        let Target::Server(dsn) = &cluster.primary else { panic!("{cluster:?}") };
+        assert_eq!((dsn.to_string().as_str(), dsn.password.as_ref()), (url, Some(&Password::new(password))));
+    }
     assert_eq!((config.clusters[1].weight, config.clusters[1].pool_size), (2.0, 3));
     assert_eq!(config.clusters[1].number.map(|number| number.get()), Some(7));
     assert_eq!(config.users.len(), 1);
@@ -357,7 +362,7 @@ fn a_target_that_is_none_is_refused_with_the_reason() {
         ("mysql:u@h/d", "expected"),
         ("mysql://h/d", "no user"),
         ("mysql://:pw@h/d", "no user"),
-        ("mysql://u@h", "no database"),
+        ("mysql://u@h", "one database"),
         ("mysql://u@h/", "one database"),
         ("mysql://u@h/d/e", "one database"),
         ("mysql://u@/d", "no host"),
@@ -365,6 +370,7 @@ fn a_target_that_is_none_is_refused_with_the_reason() {
         ("mysql://u@h:70000/d", "port"),
         ("mysql://u@h:x/d", "port"),
         ("mysql://u@[::g]/d", "IPv6"),
+        ("mysql://u@[::1]80/d", "port"),
         ("mysql://u:a/b@h/d", "no user"),
         ("postgres://u@h/d?sslmode=require&password=x", "not into a parameter"),
         ("mysql://u@h/d?foo=1", "unknown option foo"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cellgate_metrics::ClusterMetrics;
 
-use crate::engine::dsn::{Dsn, DsnError};
+use crate::engine::dsn::{Dsn, ServerKind};
 use crate::engine::mysql::MysqlBackend;
 use crate::engine::postgres::PostgresBackend;
 use crate::engine::server::ServerOptions;
@@ -43,52 +43,38 @@ impl Engines {
         Ok(Arc::new(SqliteMeta::open(path, self.timeouts)?))
     }
 
-    /// Cells in a MySQL or MariaDB database. Connects when it is first asked something; counts its retries and settled
-    /// writes in `metrics`.
+    /// Cells in a database of a server. Connects when it is first asked something; counts its retries and settled writes
+    /// in `metrics`.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] for a URL or certificates that cannot be used.
-    pub fn mysql(
+    /// [`StoreError::Refused`] for certificates that cannot be used.
+    pub fn server(
         &self,
         name: &str,
-        url: &str,
+        dsn: &Dsn,
         metrics: Option<Arc<ClusterMetrics>>,
     ) -> Result<Arc<dyn Backend>, StoreError> {
-        Ok(Arc::new(MysqlBackend::connect(&self.server(name, url, metrics)?)?))
+        let options = self.options(name, dsn, metrics);
+        Ok(match dsn.kind {
+            ServerKind::Mysql => Arc::new(MysqlBackend::connect(&options)?),
+            ServerKind::Postgres => Arc::new(PostgresBackend::connect(&options)?),
+        })
     }
 
-    /// A meta store in a MySQL or MariaDB database. Connects when it is first asked something.
+    /// A meta store in a database of a server. Connects when it is first asked something.
     ///
     /// # Errors
-    /// As [`Engines::mysql`].
-    pub fn mysql_meta(&self, url: &str) -> Result<Arc<dyn MetaStore>, StoreError> {
-        Ok(Arc::new(MysqlMeta::connect(&self.server("meta", url, None)?)?))
+    /// As [`Engines::server`].
+    pub fn server_meta(&self, dsn: &Dsn) -> Result<Arc<dyn MetaStore>, StoreError> {
+        let options = self.options("meta", dsn, None);
+        Ok(match dsn.kind {
+            ServerKind::Mysql => Arc::new(MysqlMeta::connect(&options)?),
+            ServerKind::Postgres => Arc::new(PostgresMeta::connect(&options)?),
+        })
     }
 
-    /// Cells in a PostgreSQL database. Connects when it is first asked something; counts like [`Engines::mysql`].
-    ///
-    /// # Errors
-    /// As [`Engines::mysql`].
-    pub fn postgres(
-        &self,
-        name: &str,
-        url: &str,
-        metrics: Option<Arc<ClusterMetrics>>,
-    ) -> Result<Arc<dyn Backend>, StoreError> {
-        Ok(Arc::new(PostgresBackend::connect(&self.server(name, url, metrics)?)?))
-    }
-
-    /// A meta store in a PostgreSQL database. Connects when it is first asked something.
-    ///
-    /// # Errors
-    /// As [`Engines::mysql`].
-    pub fn postgres_meta(&self, url: &str) -> Result<Arc<dyn MetaStore>, StoreError> {
-        Ok(Arc::new(PostgresMeta::connect(&self.server("meta", url, None)?)?))
-    }
-
-    fn server(&self, name: &str, url: &str, metrics: Option<Arc<ClusterMetrics>>) -> Result<ServerOptions, StoreError> {
-        let dsn: Dsn = url.parse().map_err(|error: DsnError| StoreError::Refused { detail: error.to_string() })?;
+    fn options(&self, name: &str, dsn: &Dsn, metrics: Option<Arc<ClusterMetrics>>) -> ServerOptions {
         let (pool_size, timeouts) = (self.pool_size, self.timeouts);
-        Ok(ServerOptions { name: name.to_owned(), dsn, pool_size, timeouts, metrics })
+        ServerOptions { name: name.to_owned(), dsn: dsn.clone(), pool_size, timeouts, metrics }
     }
 }

@@ -30,15 +30,21 @@ impl TlsMode {
     /// All names, for messages.
     pub const NAMES: &'static str = "disable, require, verify-ca, verify-full";
 
-    /// The mode of this name, as `sslmode` has it.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "disable" => Some(Self::Disable),
-            "require" => Some(Self::Require),
-            "verify-ca" => Some(Self::VerifyCa),
-            "verify-full" => Some(Self::VerifyFull),
-            _ => None,
+    const ALL: [Self; 4] = [Self::Disable, Self::Require, Self::VerifyCa, Self::VerifyFull];
+
+    /// Its name, as `sslmode` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
         }
+    }
+
+    /// The mode of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
     }
 }
 
