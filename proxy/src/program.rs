@@ -9,7 +9,7 @@ use cellgate_metrics::{ClusterMetrics, Metrics};
 use cellgate_router::Weight;
 use cellgate_store::coalesce::{CoalesceOptions, Coalescing};
 use cellgate_store::deployment::{ClusterSetup, Deployment, OpenError, ProxyInfo, Setup};
-use cellgate_store::meta::MetaStore;
+use cellgate_store::meta::{self, MetaStore};
 use cellgate_store::{Backend, Engines, StoreError, Timeouts};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -122,7 +122,7 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     let log = logging::init(config.log.format, config.log.level)?;
     descriptors::raise_limit();
     warn_of(&config);
-    if let Some(warning) = descriptors::warning(&config, META_CONNECTIONS as u64) {
+    if let Some(warning) = descriptors::warning(&config, meta::CONNECTIONS as u64) {
         tracing::warn!("{warning}");
     }
     let Signals { shutdown, mut reload } =
@@ -417,15 +417,11 @@ fn coalescing(
 }
 
 fn open_meta(config: &Config) -> Result<Arc<dyn MetaStore>, StoreError> {
-    let engines = Engines { timeouts: timeouts(config), pool_size: META_CONNECTIONS };
     match &config.topology.meta {
-        Target::Sqlite { path } => engines.sqlite_meta(path),
-        Target::Server(dsn) => engines.server_meta(dsn),
+        Target::Sqlite { path } => meta::open_sqlite(path, timeouts(config)),
+        Target::Server(dsn) => meta::open_server(dsn, timeouts(config)),
     }
 }
-
-/// Connections to a meta store on a server: the poll, the lease and a change or two at once.
-const META_CONNECTIONS: usize = 4;
 
 async fn bind(address: &str) -> Result<TcpListener, ProgramError> {
     TcpListener::bind(address).await.map_err(|source| io(&format!("cannot listen on {address}"), source))

@@ -1,4 +1,4 @@
-//! Opening stores by what they are. Nothing is created by opening one.
+//! Opening stores of cells by what they are. Nothing is created by opening one.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,13 +10,9 @@ use crate::engine::mysql::MysqlBackend;
 use crate::engine::postgres::PostgresBackend;
 use crate::engine::server::ServerOptions;
 use crate::engine::sqlite::{SqliteBackend, SqliteOptions};
-use crate::meta::MetaStore;
-use crate::meta::mysql::MysqlMeta;
-use crate::meta::postgres::PostgresMeta;
-use crate::meta::sqlite::SqliteMeta;
 use crate::{Backend, StoreError, Timeouts};
 
-/// What all stores of a process have in common.
+/// What all stores of cells of a process have in common.
 #[derive(Clone, Copy, Debug)]
 pub struct Engines {
     /// Bounds on waiting.
@@ -35,14 +31,6 @@ impl Engines {
         Ok(Arc::new(SqliteBackend::open(path, options)?))
     }
 
-    /// A meta store in a SQLite file.
-    ///
-    /// # Errors
-    /// [`StoreError::Refused`] if another process uses the file.
-    pub fn sqlite_meta(&self, path: &Path) -> Result<Arc<dyn MetaStore>, StoreError> {
-        Ok(Arc::new(SqliteMeta::open(path, self.timeouts)?))
-    }
-
     /// Cells in a database of a server. Connects when it is first asked something; counts its retries and settled writes
     /// in `metrics`.
     ///
@@ -54,27 +42,11 @@ impl Engines {
         dsn: &Dsn,
         metrics: Option<Arc<ClusterMetrics>>,
     ) -> Result<Arc<dyn Backend>, StoreError> {
-        let options = self.options(name, dsn, metrics);
+        let (pool_size, timeouts) = (self.pool_size, self.timeouts);
+        let options = ServerOptions { name: name.to_owned(), dsn: dsn.clone(), pool_size, timeouts, metrics };
         Ok(match dsn.kind {
             ServerKind::Mysql => Arc::new(MysqlBackend::connect(&options)?),
             ServerKind::Postgres => Arc::new(PostgresBackend::connect(&options)?),
         })
-    }
-
-    /// A meta store in a database of a server. Connects when it is first asked something.
-    ///
-    /// # Errors
-    /// As [`Engines::server`].
-    pub fn server_meta(&self, dsn: &Dsn) -> Result<Arc<dyn MetaStore>, StoreError> {
-        let options = self.options("meta", dsn, None);
-        Ok(match dsn.kind {
-            ServerKind::Mysql => Arc::new(MysqlMeta::connect(&options)?),
-            ServerKind::Postgres => Arc::new(PostgresMeta::connect(&options)?),
-        })
-    }
-
-    fn options(&self, name: &str, dsn: &Dsn, metrics: Option<Arc<ClusterMetrics>>) -> ServerOptions {
-        let (pool_size, timeouts) = (self.pool_size, self.timeouts);
-        ServerOptions { name: name.to_owned(), dsn: dsn.clone(), pool_size, timeouts, metrics }
     }
 }

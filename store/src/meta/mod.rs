@@ -4,9 +4,12 @@
 //! SQLite file, a MySQL/MariaDB or a PostgreSQL database. Which documents there are is `deployment`'s business.
 
 pub mod mysql;
+mod open;
 pub mod postgres;
 pub mod server;
 pub mod sqlite;
+
+pub use open::{CONNECTIONS, open_server, open_sqlite};
 
 use async_trait::async_trait;
 

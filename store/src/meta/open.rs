@@ -1,0 +1,35 @@
+//! Opening meta stores by what they are. Nothing is created by opening one.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::MetaStore;
+use super::mysql::MysqlMeta;
+use super::postgres::PostgresMeta;
+use super::sqlite::SqliteMeta;
+use crate::engine::dsn::{Dsn, ServerKind};
+use crate::engine::server::ServerOptions;
+use crate::{StoreError, Timeouts};
+
+/// Most connections to a meta store on a server: for the poll, the lease and a change or two at once.
+pub const CONNECTIONS: usize = 4;
+
+/// A meta store in a SQLite file.
+///
+/// # Errors
+/// [`StoreError::Refused`] if another process uses the file.
+pub fn open_sqlite(path: &Path, timeouts: Timeouts) -> Result<Arc<dyn MetaStore>, StoreError> {
+    Ok(Arc::new(SqliteMeta::open(path, timeouts)?))
+}
+
+/// A meta store in a database of a server. Connects when it is first asked something.
+///
+/// # Errors
+/// [`StoreError::Refused`] for certificates that cannot be used.
+pub fn open_server(dsn: &Dsn, timeouts: Timeouts) -> Result<Arc<dyn MetaStore>, StoreError> {
+    let options = ServerOptions { pool_size: CONNECTIONS, timeouts, ..ServerOptions::new("meta", dsn.clone()) };
+    Ok(match dsn.kind {
+        ServerKind::Mysql => Arc::new(MysqlMeta::connect(&options)?),
+        ServerKind::Postgres => Arc::new(PostgresMeta::connect(&options)?),
+    })
+}
