@@ -107,11 +107,8 @@ fn the_services_the_configuration_names_are_there() {
     let services = keys(&compose, &["services"]);
     let targets = config.clusters.iter().map(|cluster| &cluster.primary).chain([&config.topology.meta]);
     for target in targets {
-        let Target::Server(_) = target else { panic!("{target}: not a server") };
-        let shown = target.to_string();
-        let authority = shown.rsplit_once('@').expect("a user").1;
-        let (host, database) = authority.split_once('/').expect("a database");
-        let host = host.split(':').next().expect("a host");
+        let Target::Server(dsn) = target else { panic!("{target}: not a server") };
+        let (host, database) = (dsn.host.as_str(), dsn.database.as_str());
         assert!(services.contains(host), "{target}: no service {host}");
         let created: Vec<_> = ["MARIADB_DATABASE", "POSTGRES_DB"]
             .iter()

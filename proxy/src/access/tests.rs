@@ -3,83 +3,19 @@
 mod model;
 mod statements;
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use cellgate_sql::{
     AccountName, AccountStatement, Environment, SessionCall, SessionFunction, SqlError, SqlMode, TimeZone, Value,
 };
-use cellgate_store::meta::{Document, MetaStore};
-use cellgate_store::{Reason, StoreError};
+use cellgate_store::meta::memory::MemoryMeta;
 
 use super::{AccessError, AccessNote, Accounts};
 use crate::config::{Config, User};
 
-/// A meta store in memory that can be silent.
-#[derive(Debug, Default)]
-struct Memory {
-    documents: Mutex<BTreeMap<String, Document>>,
-    silent: AtomicBool,
-    reads: AtomicUsize,
-}
-
-impl Memory {
-    fn reach(&self) -> Result<(), StoreError> {
-        if self.silent.load(Ordering::SeqCst) {
-            return Err(StoreError::Unavailable { reason: Reason::Connect, detail: "silent for the test".into() });
-        }
-        Ok(())
-    }
-
-    fn text(&self) -> String {
-        self.documents.lock().unwrap().values().map(|d| String::from_utf8_lossy(&d.body).into_owned()).collect()
-    }
-}
-
-#[async_trait]
-impl MetaStore for Memory {
-    async fn exists(&self) -> Result<bool, StoreError> {
-        self.reach().map(|()| true)
-    }
-
-    async fn create(&self) -> Result<(), StoreError> {
-        self.reach()
-    }
-
-    async fn load(&self, name: &str) -> Result<Option<Document>, StoreError> {
-        // So that two proxies take turns.
-        tokio::task::yield_now().await;
-        self.reads.fetch_add(1, Ordering::SeqCst);
-        self.reach()?;
-        Ok(self.documents.lock().unwrap().get(name).cloned())
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<Document>, StoreError> {
-        self.reach()?;
-        Ok(self.documents.lock().unwrap().values().filter(|d| d.name.starts_with(prefix)).cloned().collect())
-    }
-
-    async fn compare_and_set(&self, name: &str, expected: i64, body: &[u8]) -> Result<bool, StoreError> {
-        tokio::task::yield_now().await;
-        self.reach()?;
-        let mut documents = self.documents.lock().unwrap();
-        let stands = documents.get(name).map_or(0, |d| d.version) == expected;
-        if stands {
-            let document = Document { name: name.to_owned(), version: expected + 1, body: body.to_vec() };
-            documents.insert(name.to_owned(), document);
-        }
-        Ok(stands)
-    }
-
-    async fn remove(&self, _: &str, _: i64) -> Result<bool, StoreError> {
-        self.reach().map(|()| false)
-    }
-
-    async fn now(&self) -> Result<i64, StoreError> {
-        self.reach().map(|()| 0)
-    }
+/// Everything that is written in a meta store.
+fn text(meta: &MemoryMeta) -> String {
+    meta.all("").iter().map(|document| String::from_utf8_lossy(&document.body).into_owned()).collect()
 }
 
 /// A session in the database `shop`, as far as statements about accounts need one.
@@ -165,7 +101,7 @@ fn users(config: &str) -> Vec<User> {
 }
 
 /// One more proxy, with the user `root` of the default configuration.
-async fn proxy(meta: &Arc<Memory>) -> Accounts {
+async fn proxy(meta: &Arc<MemoryMeta>) -> Accounts {
     Accounts::open(Arc::clone(meta) as _, &users("")).await.unwrap()
 }
 

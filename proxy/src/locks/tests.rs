@@ -1,10 +1,8 @@
 //! Locks between sessions of one proxy and of several, and what becomes of those of a proxy that ended.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, AtomicUsize};
-
 use async_trait::async_trait;
 use cellgate_store::meta::Document;
+use cellgate_store::meta::memory::MemoryMeta;
 use tokio::sync::watch;
 
 use super::*;
@@ -25,26 +23,22 @@ fn soon() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }
 
-/// Documents in memory, a clock that the test moves, and what can go wrong.
-#[derive(Debug, Default)]
+/// A meta store that can keep its answers to itself.
+#[derive(Debug)]
 struct Meta {
-    documents: Mutex<BTreeMap<String, Document>>,
-    now: AtomicI64,
-    /// Nothing reaches it.
-    away: AtomicBool,
-    /// How often it was asked for a document.
-    loads: AtomicUsize,
+    inner: MemoryMeta,
     /// It writes and does not answer.
     hangs: AtomicBool,
     hung: Notify,
 }
 
-impl Meta {
-    fn reached(&self) -> Result<(), StoreError> {
-        let away = StoreError::Failed { detail: "it is away".to_owned() };
-        if self.away.load(Ordering::SeqCst) { Err(away) } else { Ok(()) }
+impl Default for Meta {
+    fn default() -> Self {
+        Self { inner: MemoryMeta::created(), hangs: AtomicBool::new(false), hung: Notify::new() }
     }
+}
 
+impl Meta {
     /// Does a part of some work: until its change is written and not yet answered.
     async fn cut_off<T>(&self, work: impl Future<Output = T>) {
         self.hangs.store(true, Ordering::SeqCst);
@@ -59,35 +53,23 @@ impl Meta {
 #[async_trait]
 impl MetaStore for Meta {
     async fn exists(&self) -> Result<bool, StoreError> {
-        Ok(true)
+        self.inner.exists().await
     }
 
     async fn create(&self) -> Result<(), StoreError> {
-        Ok(())
+        self.inner.create().await
     }
 
     async fn load(&self, name: &str) -> Result<Option<Document>, StoreError> {
-        tokio::task::yield_now().await;
-        self.loads.fetch_add(1, Ordering::SeqCst);
-        self.reached()?;
-        Ok(lock(&self.documents).get(name).cloned())
+        self.inner.load(name).await
     }
 
-    async fn list(&self, _: &str) -> Result<Vec<Document>, StoreError> {
-        Ok(Vec::new())
+    async fn list(&self, prefix: &str) -> Result<Vec<Document>, StoreError> {
+        self.inner.list(prefix).await
     }
 
     async fn compare_and_set(&self, name: &str, expected: i64, body: &[u8]) -> Result<bool, StoreError> {
-        self.reached()?;
-        let stands = {
-            let mut documents = lock(&self.documents);
-            let stands = documents.get(name).map_or(0, |d| d.version) == expected;
-            if stands {
-                let document = Document { name: name.to_owned(), version: expected + 1, body: body.to_vec() };
-                documents.insert(name.to_owned(), document);
-            }
-            stands
-        };
+        let stands = self.inner.compare_and_set(name, expected, body).await?;
         if self.hangs.load(Ordering::SeqCst) {
             self.hung.notify_one();
             std::future::pending::<()>().await;
@@ -95,12 +77,12 @@ impl MetaStore for Meta {
         Ok(stands)
     }
 
-    async fn remove(&self, _: &str, _: i64) -> Result<bool, StoreError> {
-        Ok(false)
+    async fn remove(&self, name: &str, expected: i64) -> Result<bool, StoreError> {
+        self.inner.remove(name, expected).await
     }
 
     async fn now(&self) -> Result<i64, StoreError> {
-        Ok(self.now.load(Ordering::SeqCst))
+        self.inner.now().await
     }
 }
 
@@ -141,7 +123,7 @@ async fn who_waits_asks_a_few_times_per_second() {
     let meta = Arc::new(Meta::default());
     let (one, two) = two_proxies(&meta);
     assert!(take(&one, 1, name("a"), Mode::Write, now()).await);
-    let before = meta.loads.load(Ordering::SeqCst);
+    let before = meta.inner.loads();
     let until = Instant::now() + 4 * ASK_AGAIN;
     let waiters = [&one, &two].map(|locks| {
         let locks = Arc::clone(locks);
@@ -150,7 +132,7 @@ async fn who_waits_asks_a_few_times_per_second() {
     for waiter in waiters {
         assert!(!waiter.await.unwrap(), "it is held all the time");
     }
-    let asked = meta.loads.load(Ordering::SeqCst) - before;
+    let asked = meta.inner.loads() - before;
     assert!(asked <= 20, "{asked}");
 }
 
@@ -276,10 +258,9 @@ async fn locks_of_a_proxy_that_is_gone_end_with_its_lease_and_it_learns_of_it() 
     let meta = Arc::new(Meta::default());
     let (one, two) = two_proxies(&meta);
     assert!(take(&one, 1, name("a"), Mode::Write, now()).await);
-    let lease = i64::try_from(LEASE.as_micros()).unwrap();
-    meta.now.store(lease, Ordering::SeqCst);
+    meta.inner.advance(LEASE);
     assert!(!take(&two, 1, name("a"), Mode::Write, now()).await, "not before it has ended");
-    meta.now.store(lease + 1, Ordering::SeqCst);
+    meta.inner.advance(Duration::from_micros(1));
     assert!(take(&two, 1, name("a"), Mode::Write, now()).await);
     assert_eq!(one.losses(), 0);
     one.look().await.unwrap();
@@ -292,9 +273,8 @@ async fn a_renewed_lease_goes_on() {
     let meta = Arc::new(Meta::default());
     let (one, two) = two_proxies(&meta);
     assert!(take(&one, 1, name("a"), Mode::Write, now()).await);
-    let lease = i64::try_from(LEASE.as_micros()).unwrap();
-    for round in 1..5 {
-        meta.now.store(round * lease / 2, Ordering::SeqCst);
+    for _ in 1..5 {
+        meta.inner.advance(LEASE / 2);
         one.settle().await.unwrap();
         assert!(!take(&two, 1, name("a"), Mode::Write, now()).await);
     }
@@ -307,10 +287,10 @@ async fn what_an_ended_session_held_is_free_as_soon_as_the_meta_store_can_be_tol
     let (one, two) = two_proxies(&meta);
     assert!(take(&one, 1, table("t"), Mode::Write, now()).await);
     assert!(take(&one, 2, name("a"), Mode::Write, now()).await);
-    meta.away.store(true, Ordering::SeqCst);
+    meta.inner.set_down(true);
     one.ended(1);
     assert!(one.follow(true).await.is_err());
-    meta.away.store(false, Ordering::SeqCst);
+    meta.inner.set_down(false);
     assert!(!take(&two, 1, table("t"), Mode::Write, now()).await, "it could not be told");
     one.follow(false).await.unwrap();
     assert!(take(&two, 1, table("t"), Mode::Write, now()).await);
@@ -344,10 +324,10 @@ async fn a_lock_that_is_let_go_of_while_the_meta_store_is_away_is_not_held_on_to
     let (one, two) = two_proxies(&meta);
     assert!(take(&one, 1, table("t"), Mode::Write, now()).await);
     assert!(take(&one, 1, name("a"), Mode::Write, now()).await);
-    meta.away.store(true, Ordering::SeqCst);
+    meta.inner.set_down(true);
     assert!(one.release_all(1, Which::Tables).await.is_err());
     assert!(one.release(1, &name("a")).await.is_err());
-    meta.away.store(false, Ordering::SeqCst);
+    meta.inner.set_down(false);
     assert_eq!(one.release_all(1, Which::Tables).await.unwrap(), 0);
     one.follow(false).await.unwrap();
     let both = [(table("t"), Mode::Write), (name("a"), Mode::Write)];
@@ -360,7 +340,7 @@ async fn a_loss_is_noticed_by_a_change_that_comes_before_the_next_look() {
     let meta = Arc::new(Meta::default());
     let (one, two) = two_proxies(&meta);
     assert!(take(&one, 1, name("a"), Mode::Write, now()).await);
-    meta.now.store(i64::try_from(LEASE.as_micros()).unwrap() + 1, Ordering::SeqCst);
+    meta.inner.advance(LEASE + Duration::from_micros(1));
     assert!(take(&two, 1, name("a"), Mode::Write, now()).await);
     assert!(take(&one, 2, name("b"), Mode::Write, now()).await);
     assert_eq!(one.losses(), 1);
@@ -374,13 +354,13 @@ async fn locks_are_given_up_at_the_end_of_a_lease_that_could_not_be_renewed() {
     let (one, two) = two_proxies(&meta);
     let before = Instant::now();
     assert!(take(&one, 1, table("t"), Mode::Write, now()).await);
-    meta.away.store(true, Ordering::SeqCst);
+    meta.inner.set_down(true);
     assert!(one.follow(true).await.is_err());
     one.give_up_expired(before + LEASE - Duration::from_millis(1));
     assert_eq!((one.holds(1), one.losses()), (true, 0));
     one.give_up_expired(now() + LEASE);
     assert_eq!((one.holds(1), one.losses()), (false, 1), "nobody else is asked whether it is lost");
-    meta.away.store(false, Ordering::SeqCst);
+    meta.inner.set_down(false);
     one.follow(false).await.unwrap();
     assert!(take(&two, 1, table("t"), Mode::Write, now()).await);
     assert_eq!(one.losses(), 1, "it is counted once");

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use cellgate_store::Backend;
 use cellgate_store::memory::MemoryBackend;
+use cellgate_store::meta::memory::MemoryMeta;
 
 use crate::faulty::{Faulty, Fuse};
 use crate::fixture::{SHARDS, Stores, close, cluster, files, open, setup, use_all};
-use crate::meta::{MemoryMeta, Pace, SeenMeta};
+use crate::meta::{Pace, SeenMeta};
 use crate::paced::Paced;
 
 #[tokio::test]
@@ -55,7 +56,7 @@ async fn the_second_start_finds_the_same_deployment() {
 async fn crash_everywhere(late: bool) {
     let mut survived = false;
     for calls in 0..200 {
-        let meta = MemoryMeta::new();
+        let meta = Arc::new(MemoryMeta::new());
         let stores: Vec<Arc<dyn Backend>> = (0..3).map(|_| Arc::new(MemoryBackend::new()) as _).collect();
         let fuse = Fuse::after(calls, late);
         let seen = SeenMeta::with_fuse(Arc::clone(&meta) as _, Arc::clone(&fuse));

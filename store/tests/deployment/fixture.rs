@@ -12,11 +12,11 @@ use cellgate_store::deployment::{ClusterSetup, Deployment, OpenError, ProxyInfo,
 use cellgate_store::executor::{CellFate, PutItem};
 use cellgate_store::memory::MemoryBackend;
 use cellgate_store::meta::MetaStore;
+use cellgate_store::meta::memory::MemoryMeta;
 use cellgate_store::meta::sqlite::SqliteMeta;
 use cellgate_store::sqlite::{SqliteBackend, SqliteOptions};
 
 use crate::faulty::Faulty;
-use crate::meta::MemoryMeta;
 
 /// Few, so that a topology is quick to make.
 pub const SHARDS: u32 = 32;
@@ -65,7 +65,7 @@ pub struct Stores {
 impl Stores {
     pub fn new(names: &[&'static str]) -> Self {
         let clusters = names.iter().map(|name| (*name, Faulty::new(Arc::new(MemoryBackend::new())))).collect();
-        Self { meta: MemoryMeta::new(), clusters }
+        Self { meta: Arc::new(MemoryMeta::new()), clusters }
     }
 
     pub fn setup(&self) -> Setup {

@@ -1,6 +1,7 @@
 //! The registry of proxies: who may be there beside whom (C13 of docs/ARCHITECTURE.md).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cellgate_store::deployment::{Deployment, LEASE, OpenError, Setup};
 use cellgate_store::meta::sqlite::SqliteMeta;
@@ -9,8 +10,10 @@ use tokio::sync::watch;
 use cellgate_store::Backend;
 
 use crate::fixture::{Stores, close, files, open, proxy, use_all};
-use crate::meta::{Pace, SeenMeta};
+use crate::meta::{Pace, SeenMeta, all, edit};
 use crate::paced::Paced;
+
+const MICROSECOND: Duration = Duration::from_micros(1);
 
 fn lease() -> i64 {
     i64::try_from(LEASE.as_micros()).unwrap()
@@ -25,7 +28,7 @@ fn exclusive(stores: &Stores, host: &str, pid: u32) -> Setup {
 
 /// What the registry says of the proxies, ordered by process id.
 fn registered(stores: &Stores) -> Vec<(i64, i64)> {
-    let entries = stores.meta.all("proxy/");
+    let entries = all(&stores.meta, "proxy/");
     let number = |entry: &serde_json::Value, field: &str| entry[field].as_i64().unwrap();
     let mut entries: Vec<_> = entries.iter().map(|e| (number(e, "pid"), number(e, "lease_until"))).collect();
     entries.sort_unstable();
@@ -85,10 +88,10 @@ async fn a_dead_proxy_of_this_host_is_replaced_at_once() {
 async fn a_dead_proxy_of_another_host_is_replaced_when_its_lease_has_ended() {
     let stores = Stores::new(&["a"]);
     drop(open(exclusive(&stores, "one", 11)).await.unwrap());
-    stores.meta.advance(lease());
+    stores.meta.advance(LEASE);
     let error = open(exclusive(&stores, "two", 22)).await.unwrap_err();
     assert!(matches!(error, OpenError::NotAlone { .. }), "{error}");
-    stores.meta.advance(1);
+    stores.meta.advance(MICROSECOND);
     open(exclusive(&stores, "two", 22)).await.unwrap();
 }
 
@@ -117,10 +120,10 @@ async fn the_files_of_a_running_proxy_cannot_be_opened_by_another() {
 async fn leases_are_renewed_and_given_back_at_the_end() {
     let stores = Stores::new(&["a"]);
     let deployment = open(exclusive(&stores, "one", 11)).await.unwrap();
-    stores.meta.advance(lease() - 1);
+    stores.meta.advance(LEASE - MICROSECOND);
     let (stop, run) = start(&deployment);
     until(|| registered(&stores) == [(11, 2 * lease() - 1)]).await;
-    stores.meta.advance(2);
+    stores.meta.advance(2 * MICROSECOND);
     let error = open(exclusive(&stores, "two", 22)).await.unwrap_err();
     assert!(matches!(error, OpenError::NotAlone { .. }), "the first lease has ended, the second has not: {error}");
     stop.send_replace(true);
@@ -134,7 +137,7 @@ async fn a_cluster_that_hangs_does_not_cost_the_lease() {
     let stores = Stores::new(&["a"]);
     let deployment = open(stores.setup()).await.unwrap();
     stores.store("a").hang();
-    stores.meta.advance(5);
+    stores.meta.advance(5 * MICROSECOND);
     let (stop, run) = start(&deployment);
     until(|| registered(&stores) == [(1, lease() + 5)]).await;
     stop.send_replace(true);
@@ -160,7 +163,7 @@ async fn a_change_of_the_stored_topology_is_followed() {
     let stores = Stores::new(&["a", "b"]);
     let deployment = stores.open().await.unwrap();
     let version = deployment.executor().topology().version();
-    stores.meta.edit("topology", |json| json["clusters"][0]["epoch"] = 2.into());
+    edit(&stores.meta, "topology", |json| json["clusters"][0]["epoch"] = 2.into()).await;
     let (stop, run) = start(&deployment);
     until(|| deployment.executor().topology().version() > version).await;
     assert_eq!(deployment.executor().topology().clusters()[0].epoch.0, 2);

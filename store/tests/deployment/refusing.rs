@@ -5,11 +5,12 @@ use std::sync::Arc;
 use cellgate_schemaless::{ClusterNo, Epoch, ErrorKind};
 use cellgate_store::deployment::{OpenError, Setup};
 use cellgate_store::memory::MemoryBackend;
+use cellgate_store::meta::memory::MemoryMeta;
 use cellgate_store::{Backend, FORMAT};
 
 use crate::faulty::Faulty;
 use crate::fixture::{SHARDS, Stores, close, files, open, use_all};
-use crate::meta::MemoryMeta;
+use crate::meta::edit;
 
 async fn refusal(setup: Setup) -> OpenError {
     open(setup).await.expect_err("this start had to be refused")
@@ -46,7 +47,7 @@ async fn a_lost_meta_store_is_refused_and_the_deployment_is_named() {
 async fn an_empty_meta_store_is_no_reason_to_take_the_clusters_of_another_deployment() {
     let stores = Stores::new(&["a", "b"]);
     stores.open().await.unwrap();
-    let empty = MemoryMeta::new();
+    let empty = Arc::new(MemoryMeta::new());
     let error = refusal(Setup { meta: Arc::clone(&empty) as _, ..stores.setup() }).await;
     assert!(matches!(error, OpenError::MetaLost { .. }), "{error}");
     // Likewise when its table is there, but nothing in it.
@@ -100,7 +101,7 @@ async fn exchanged_stores_are_refused() {
 #[tokio::test]
 async fn two_clusters_that_name_one_store_are_refused() {
     let store = Faulty::new(Arc::new(MemoryBackend::new()));
-    let stores = Stores { meta: MemoryMeta::new(), clusters: vec![("a", Arc::clone(&store)), ("b", store)] };
+    let stores = Stores { meta: Arc::new(MemoryMeta::new()), clusters: vec![("a", Arc::clone(&store)), ("b", store)] };
     let error = refusal(stores.setup()).await;
     assert!(matches!(&error, OpenError::Mismatch { what, .. } if *what == "the cluster number"), "{error}");
 }
@@ -117,7 +118,7 @@ async fn a_newer_format_is_refused_in_the_meta_store_and_in_a_store() {
     assert_eq!((*stored, *known), (FORMAT + 1, FORMAT));
     assert!(place.contains("cluster b"), "{place}");
 
-    stores.meta.edit("deployment", |json| json["format"] = (FORMAT + 1).into());
+    edit(&stores.meta, "deployment", |json| json["format"] = (FORMAT + 1).into()).await;
     let error = refusal(stores.setup()).await;
     assert!(matches!(&error, OpenError::NewerFormat { place, .. } if place.contains("meta")), "{error}");
 }
@@ -156,7 +157,7 @@ async fn a_store_of_another_deployment_is_refused_as_a_new_cluster_too() {
 async fn a_map_that_gives_a_store_shards_it_does_not_own_is_refused() {
     let stores = Stores::new(&["a", "b"]);
     stores.open().await.unwrap();
-    stores.meta.edit("topology", |json| json["map"].as_array_mut().unwrap().fill(2.into()));
+    edit(&stores.meta, "topology", |json| json["map"].as_array_mut().unwrap().fill(2.into())).await;
     let error = refusal(stores.setup()).await;
     assert!(matches!(&error, OpenError::ShardsDiffer { cluster, .. } if cluster == "b"), "{error}");
 }
@@ -172,9 +173,10 @@ async fn a_store_and_a_meta_store_of_different_epochs_are_refused_and_the_older_
     assert!(error.to_string().contains("the meta store is older"), "{error}");
     assert_eq!(error.kind(), ErrorKind::Access);
 
-    stores.meta.edit("topology", |document| {
+    edit(&stores.meta, "topology", |document| {
         document["clusters"].as_array_mut().unwrap().iter_mut().for_each(|cluster| cluster["epoch"] = 2.into());
-    });
+    })
+    .await;
     let error = refusal(stores.setup()).await;
     assert!(matches!(&error, OpenError::StoreOlder { cluster, store: 1, meta: 2 } if cluster == "a"), "{error}");
     assert!(stores.store("a").raise_epoch(Epoch(1), Epoch(2)).await.unwrap());

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cellgate_sql::Privilege;
+use cellgate_store::meta::memory::MemoryMeta;
 use proptest::prelude::*;
 
-use super::{Memory, name, proxy, run, run_as};
+use super::{name, proxy, run, run_as};
 
 /// Levels as GRANT writes them, with the tables of `TABLES` that they cover.
 const LEVELS: [(&str, &[(&str, &str)]); 8] = [
@@ -51,7 +52,7 @@ fn names(privileges: &[usize]) -> String {
 type Held = BTreeSet<(usize, usize, usize)>;
 
 async fn check(steps: Vec<Step>) {
-    let meta = Arc::<Memory>::default();
+    let meta = Arc::new(MemoryMeta::created());
     let (accounts, other) = (proxy(&meta).await, proxy(&meta).await);
     run(&accounts, "CREATE USER x, y").await;
     let mut held = Held::new();

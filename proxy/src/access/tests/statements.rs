@@ -1,12 +1,12 @@
 //! What statements do, who may run them, and what other proxies see.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use cellgate_sql::{Lock, Privilege};
 use cellgate_store::meta::MetaStore as _;
+use cellgate_store::meta::memory::MemoryMeta;
 
-use super::{Memory, name, proxy, root, run, run_as, users};
+use super::{name, proxy, root, run, run_as, text, users};
 use crate::access::{AccessError, AccessNote, Accounts, create, grants};
 use crate::auth::Verifier;
 
@@ -20,7 +20,7 @@ fn verifier(accounts: &Accounts, user: &str) -> Verifier {
 
 #[tokio::test]
 async fn a_user_is_created_changed_and_dropped() {
-    let meta = Arc::<Memory>::default();
+    let meta = Arc::new(MemoryMeta::created());
     let accounts = proxy(&meta).await;
     run(&accounts, "CREATE USER app IDENTIFIED BY 'first' REQUIRE SSL WITH MAX_USER_CONNECTIONS 2 ACCOUNT LOCK").await;
     let app = accounts.snapshot().named(&name("app", "%")).unwrap().clone();
@@ -39,22 +39,22 @@ async fn a_user_is_created_changed_and_dropped() {
     assert!(accounts.snapshot().named(&name("app", "%")).is_none());
     run(&accounts, "DROP USER other").await;
     assert!(accounts.snapshot().matching("other", "localhost").is_none());
-    assert!(!meta.text().contains("other"));
+    assert!(!text(&meta).contains("other"));
 }
 
 #[tokio::test]
 async fn a_password_is_not_stored() {
-    let meta = Arc::<Memory>::default();
+    let meta = Arc::new(MemoryMeta::created());
     run(&proxy(&meta).await, "CREATE USER app IDENTIFIED BY 'the-password'").await;
-    assert!(meta.text().contains("app"));
-    assert!(!meta.text().contains("the-password"));
+    assert!(text(&meta).contains("app"));
+    assert!(!text(&meta).contains("the-password"));
     // What another proxy reads is enough to check it.
     assert_eq!(verifier(&proxy(&meta).await, "app"), Verifier::from_password("the-password"));
 }
 
 #[tokio::test]
 async fn show_grants_prints_statements_that_grant_the_same() {
-    let meta = Arc::<Memory>::default();
+    let meta = Arc::new(MemoryMeta::created());
     let accounts = proxy(&meta).await;
     run(&accounts, "CREATE USER app, copy").await;
     assert_eq!(shown(&accounts, "app"), ["GRANT USAGE ON *.* TO `app`@`%`"]);
@@ -91,7 +91,7 @@ async fn show_grants_prints_statements_that_grant_the_same() {
 
 #[tokio::test]
 async fn all_never_gives_the_right_to_erase_and_revoking_all_takes_it() {
-    let meta = Arc::<Memory>::default();
+    let meta = Arc::new(MemoryMeta::created());
     let accounts = proxy(&meta).await;
     let may = |privilege| accounts.snapshot().access(&name("app", "%")).may(privilege, "shop", Some("t"));
     run(&accounts, "CREATE USER app").await;
@@ -105,7 +105,7 @@ async fn all_never_gives_the_right_to_erase_and_revoking_all_takes_it() {
 
 #[tokio::test]
 async fn statements_are_all_or_nothing() {
-    let meta = Arc::<Memory>::default();
+    let meta = Arc::new(MemoryMeta::created());
     let accounts = proxy(&meta).await;
     run(&accounts, "CREATE USER a").await;
     let refused = run_as(&accounts, &root(), "CREATE USER b, a").await.unwrap_err();
@@ -137,7 +137,7 @@ async fn statements_are_all_or_nothing() {
 
 #[tokio::test]
 async fn who_may_change_accounts_is_judged_by_what_they_hold() {
-    let meta = Arc::<Memory>::default();
+    let meta = Arc::new(MemoryMeta::created());
     let accounts = proxy(&meta).await;
     run(&accounts, "CREATE USER app, friend, boss").await;
     run(&accounts, "GRANT SELECT ON shop.* TO app WITH GRANT OPTION").await;
@@ -179,7 +179,7 @@ async fn who_may_change_accounts_is_judged_by_what_they_hold() {
 
 #[tokio::test]
 async fn a_pattern_is_not_given_away_wider_than_it_is_held() {
-    let meta = Arc::<Memory>::default();
+    let meta = Arc::new(MemoryMeta::created());
     let accounts = proxy(&meta).await;
     run(&accounts, "CREATE USER app, friend").await;
     run(&accounts, "GRANT SELECT ON `app_`.* TO app WITH GRANT OPTION").await;
@@ -194,7 +194,7 @@ async fn a_pattern_is_not_given_away_wider_than_it_is_held() {
 
 #[tokio::test]
 async fn the_last_who_may_administer_stays() {
-    let meta = Arc::<Memory>::default();
+    let meta = Arc::new(MemoryMeta::created());
     let config = "[[user]]\nname = \"app\"\ngrants = [\"SELECT ON shop.*\"]";
     let with_root = proxy(&meta).await;
     run(&with_root, "CREATE USER a, b").await;
@@ -221,7 +221,7 @@ async fn the_last_who_may_administer_stays() {
 
 #[tokio::test]
 async fn the_most_specific_host_is_meant() {
-    let meta = Arc::<Memory>::default();
+    let meta = Arc::new(MemoryMeta::created());
     let accounts = proxy(&meta).await;
     run(&accounts, "CREATE USER u, u@'10.%', u@'10.0.0.1', u@localhost, other@'10.%'").await;
     let snapshot = accounts.snapshot();
@@ -236,7 +236,7 @@ async fn the_most_specific_host_is_meant() {
 
 #[tokio::test]
 async fn two_proxies_changing_accounts_at_once_lose_nothing() {
-    let meta = Arc::<Memory>::default();
+    let meta = Arc::new(MemoryMeta::created());
     let (one, two) = (proxy(&meta).await, proxy(&meta).await);
     let create = |accounts: Accounts, prefix: &'static str| async move {
         for number in 0..20 {
@@ -250,7 +250,7 @@ async fn two_proxies_changing_accounts_at_once_lose_nothing() {
 
 #[tokio::test]
 async fn a_refused_login_makes_another_proxy_look_again() {
-    let meta = Arc::<Memory>::default();
+    let meta = Arc::new(MemoryMeta::created());
     let (one, two) = (proxy(&meta).await, proxy(&meta).await);
     run(&one, "CREATE USER app").await;
     let version = two.snapshot().version();
@@ -262,9 +262,9 @@ async fn a_refused_login_makes_another_proxy_look_again() {
 
 #[tokio::test]
 async fn a_flood_of_refused_logins_costs_the_meta_store_little() {
-    let meta = Arc::<Memory>::default();
+    let meta = Arc::new(MemoryMeta::created());
     let accounts = Arc::new(proxy(&meta).await);
-    let before = meta.reads.load(Ordering::SeqCst);
+    let before = meta.loads();
     let mut floods = tokio::task::JoinSet::new();
     for _ in 0..1000 {
         let accounts = Arc::clone(&accounts);
@@ -275,16 +275,16 @@ async fn a_flood_of_refused_logins_costs_the_meta_store_little() {
     }
     while floods.join_next().await.is_some() {}
     // One for the first, one for all who came while it was on its way; those who came later, if any, 100 ms apart.
-    let reads = meta.reads.load(Ordering::SeqCst) - before;
+    let reads = meta.loads() - before;
     assert!((1..=10).contains(&reads), "{reads}");
 }
 
 #[tokio::test]
 async fn what_is_known_stays_in_force_while_the_meta_store_is_silent() {
-    let meta = Arc::<Memory>::default();
+    let meta = Arc::new(MemoryMeta::created());
     let accounts = proxy(&meta).await;
     run(&accounts, "CREATE USER app IDENTIFIED BY 'x'").await;
-    meta.silent.store(true, Ordering::SeqCst);
+    meta.set_down(true);
     assert!(accounts.refresh().await.is_err());
     assert!(!accounts.look_again(accounts.snapshot().version()).await);
     assert_eq!(verifier(&accounts, "app"), Verifier::from_password("x"));
@@ -294,7 +294,7 @@ async fn what_is_known_stays_in_force_while_the_meta_store_is_silent() {
 
 #[tokio::test]
 async fn the_configuration_wins_over_a_stored_account_of_the_same_name() {
-    let meta = Arc::<Memory>::default();
+    let meta = Arc::new(MemoryMeta::created());
     let accounts = proxy(&meta).await;
     run(&accounts, "CREATE USER app IDENTIFIED BY 'stored'").await;
     run(&accounts, "GRANT ALL ON *.* TO app").await;
@@ -306,7 +306,7 @@ async fn the_configuration_wins_over_a_stored_account_of_the_same_name() {
 
 #[tokio::test]
 async fn connections_of_an_account_are_limited() {
-    let meta = Arc::<Memory>::default();
+    let meta = Arc::new(MemoryMeta::created());
     let accounts = proxy(&meta).await;
     run(&accounts, "CREATE USER app WITH MAX_USER_CONNECTIONS 2").await;
     let app = accounts.snapshot().named(&name("app", "%")).unwrap().clone();
@@ -324,7 +324,7 @@ async fn connections_of_an_account_are_limited() {
 
 #[tokio::test]
 async fn what_others_may_do_is_shown_to_administrators_only() {
-    let meta = Arc::<Memory>::default();
+    let meta = Arc::new(MemoryMeta::created());
     let accounts = proxy(&meta).await;
     run(&accounts, "CREATE USER app, other").await;
     run(&accounts, "GRANT SELECT ON shop.* TO app").await;
@@ -350,11 +350,11 @@ async fn what_others_may_do_is_shown_to_administrators_only() {
 
 #[tokio::test]
 async fn what_a_newer_version_wrote_of_accounts_is_kept() {
-    let meta = Arc::<Memory>::default();
+    let meta = Arc::new(MemoryMeta::created());
     let accounts = proxy(&meta).await;
     run(&accounts, "CREATE USER app, other").await;
     run(&accounts, "GRANT SELECT ON shop.* TO app").await;
-    let body = meta.text().replacen("{\"accounts\"", "{\"a\":[1],\"accounts\"", 1);
+    let body = text(&meta).replacen("{\"accounts\"", "{\"a\":[1],\"accounts\"", 1);
     let body = body.replace("{\"user\":", "{\"b\":2,\"user\":").replace("{\"database\":", "{\"c\":3,\"database\":");
     let version = meta.load("users").await.unwrap().unwrap().version;
     assert!(meta.compare_and_set("users", version, body.as_bytes()).await.unwrap());
@@ -363,7 +363,7 @@ async fn what_a_newer_version_wrote_of_accounts_is_kept() {
     run(&newer, "GRANT INSERT ON shop.* TO app").await;
     run(&newer, "ALTER USER app IDENTIFIED BY 'x'").await;
     run(&newer, "RENAME USER app TO late").await;
-    let written = meta.text();
+    let written = text(&meta);
     assert!(written.contains("INSERT"), "{written}");
     for (field, times) in [("\"a\":[1]", 1), ("\"b\":2", 2), ("\"c\":3", 1)] {
         assert_eq!(written.matches(field).count(), times, "{field} of {written}");
@@ -372,7 +372,7 @@ async fn what_a_newer_version_wrote_of_accounts_is_kept() {
 
 #[tokio::test]
 async fn a_password_that_was_checked_is_worth_nothing_for_another_account() {
-    let meta = Arc::default();
+    let meta = Arc::new(MemoryMeta::created());
     let accounts = proxy(&meta).await;
     run(&accounts, "CREATE USER app IDENTIFIED BY 'one'").await;
     let checked = accounts.current().matching("app", "10.0.0.1").unwrap().verifier.clone();
@@ -387,7 +387,7 @@ async fn a_password_that_was_checked_is_worth_nothing_for_another_account() {
 
 #[tokio::test]
 async fn users_that_do_not_exist_are_asked_like_those_of_whom_only_one_hash_is_known() {
-    let meta = Arc::default();
+    let meta = Arc::new(MemoryMeta::created());
     let accounts = proxy(&meta).await;
     let asked = || (0..100).filter(|n| accounts.asks_for_native(&format!("made up {n}"))).collect::<Vec<_>>();
     assert_eq!(asked(), [0; 0], "nobody is asked for it");
@@ -403,7 +403,7 @@ async fn users_that_do_not_exist_are_asked_like_those_of_whom_only_one_hash_is_k
 
 #[tokio::test]
 async fn who_gave_all_may_take_it_back() {
-    let meta = Arc::default();
+    let meta = Arc::new(MemoryMeta::created());
     let accounts = proxy(&meta).await;
     run(&accounts, "CREATE USER owner, bob, eve").await;
     run(&accounts, "GRANT ALL ON shop.* TO owner WITH GRANT OPTION").await;
@@ -422,7 +422,7 @@ async fn who_gave_all_may_take_it_back() {
 
 #[tokio::test]
 async fn the_plugin_of_an_account_is_the_same_wherever_it_is_shown() {
-    let meta = Arc::default();
+    let meta = Arc::new(MemoryMeta::created());
     let accounts = proxy(&meta).await;
     run(&accounts, "CREATE USER new IDENTIFIED BY 'x', none").await;
     run(
@@ -444,12 +444,11 @@ async fn the_plugin_of_an_account_is_the_same_wherever_it_is_shown() {
 
 #[tokio::test]
 async fn all_of_before_lock_tables_gives_it_until_it_is_revoked() {
-    let meta: Arc<Memory> = Arc::default();
+    let meta = Arc::new(MemoryMeta::created());
     let before = r#"{"accounts":[{"user":"all","host":"%","grants":[{"database":"shop","privileges":["SELECT","INSERT",
         "UPDATE","DELETE","CREATE","DROP","ALTER","INDEX"]}]},
         {"user":"some","host":"%","grants":[{"database":"shop","privileges":["SELECT","INSERT"]}]}]}"#;
-    let document = cellgate_store::meta::Document { name: "users".to_owned(), version: 1, body: before.into() };
-    meta.documents.lock().unwrap().insert("users".to_owned(), document);
+    assert!(meta.compare_and_set("users", 0, before.as_bytes()).await.unwrap());
     let shown = async |user: &str| {
         let accounts = proxy(&meta).await;
         let snapshot = accounts.snapshot();

@@ -1,7 +1,6 @@
 //! A meta store and two clusters in memory, and the catalogs of as many proxies as a test wants.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use cellgate_router::Weight;
 use cellgate_schemaless::TableRef;
 use cellgate_store::deployment::{ClusterSetup, Deployment, ProxyInfo, Setup};
 use cellgate_store::memory::MemoryBackend;
+use cellgate_store::meta::memory::MemoryMeta;
 use cellgate_store::meta::{Document, MetaStore};
 use cellgate_store::{Backend, Passing, Reason, StoreError};
 use tokio::sync::{Notify, Semaphore};
@@ -66,8 +66,7 @@ impl Stores {
 
     /// The physical tables that are listed as no tables.
     pub fn unpublished(&self) -> Vec<Unpublished> {
-        let documents = self.meta.documents.lock().unwrap();
-        decode(&documents[CATALOG].body).unwrap().unpublished
+        decode(&self.meta.inner.all(CATALOG)[0].body).unwrap().unpublished
     }
 }
 
@@ -84,13 +83,10 @@ pub enum Trip {
     Waits,
 }
 
-/// A meta store in memory, with a clock that only the test moves, that trips over one change of the catalog; from then
-/// on it is down for that caller and every other change.
+/// A meta store that trips over one change of the catalog; from then on it is down for that caller and every other change.
 #[derive(Debug)]
 pub struct TrippedMeta {
-    documents: Mutex<BTreeMap<String, Document>>,
-    now: AtomicI64,
-    down: AtomicBool,
+    inner: MemoryMeta,
     /// After how many more changes of the catalog, and how.
     trip: Mutex<Option<(usize, Trip)>>,
     tripped: Notify,
@@ -99,14 +95,8 @@ pub struct TrippedMeta {
 
 impl Default for TrippedMeta {
     fn default() -> Self {
-        Self {
-            documents: Mutex::default(),
-            now: AtomicI64::new(0),
-            down: AtomicBool::new(false),
-            trip: Mutex::default(),
-            tripped: Notify::new(),
-            mended: Semaphore::new(0),
-        }
+        let (trip, tripped, mended) = (Mutex::new(None), Notify::new(), Semaphore::new(0));
+        Self { inner: MemoryMeta::created(), trip, tripped, mended }
     }
 }
 
@@ -128,25 +118,11 @@ impl TrippedMeta {
     }
 
     pub fn set_down(&self, down: bool) {
-        self.down.store(down, Ordering::SeqCst);
+        self.inner.set_down(down);
     }
 
     pub fn advance(&self, by: Duration) {
-        self.now.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
-    }
-
-    fn reach(&self) -> Result<(), StoreError> {
-        if self.down.load(Ordering::SeqCst) { Err(unavailable()) } else { Ok(()) }
-    }
-
-    fn set(&self, name: &str, expected: i64, body: &[u8]) -> bool {
-        let mut documents = self.documents.lock().unwrap();
-        let stands = documents.get(name).map_or(0, |d| d.version) == expected;
-        if stands {
-            let document = Document { name: name.to_owned(), version: expected + 1, body: body.to_vec() };
-            documents.insert(name.to_owned(), document);
-        }
-        stands
+        self.inner.advance(by);
     }
 
     fn due(&self) -> Option<Trip> {
@@ -173,36 +149,31 @@ fn unavailable() -> StoreError {
 #[async_trait]
 impl MetaStore for TrippedMeta {
     async fn exists(&self) -> Result<bool, StoreError> {
-        self.reach().map(|()| true)
+        self.inner.exists().await
     }
 
     async fn create(&self) -> Result<(), StoreError> {
-        self.reach()
+        self.inner.create().await
     }
 
     async fn load(&self, name: &str) -> Result<Option<Document>, StoreError> {
-        // So that two proxies take turns.
-        tokio::task::yield_now().await;
-        self.reach()?;
-        Ok(self.documents.lock().unwrap().get(name).cloned())
+        self.inner.load(name).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<Document>, StoreError> {
-        self.reach()?;
-        Ok(self.documents.lock().unwrap().values().filter(|d| d.name.starts_with(prefix)).cloned().collect())
+        self.inner.list(prefix).await
     }
 
     async fn compare_and_set(&self, name: &str, expected: i64, body: &[u8]) -> Result<bool, StoreError> {
-        tokio::task::yield_now().await;
-        self.reach()?;
+        let change = self.inner.compare_and_set(name, expected, body);
         let Some(trip) = Some(name).filter(|name| *name == CATALOG).and_then(|_| self.due()) else {
-            return Ok(self.set(name, expected, body));
+            return change.await;
         };
         self.tripped.notify_one();
         match trip {
             Trip::Fails | Trip::Lost => {
                 if matches!(trip, Trip::Lost) {
-                    self.set(name, expected, body);
+                    change.await?;
                 }
                 self.set_down(true);
                 Err(unavailable())
@@ -210,24 +181,17 @@ impl MetaStore for TrippedMeta {
             Trip::Hangs => std::future::pending().await,
             Trip::Waits => {
                 self.mended.acquire().await.unwrap().forget();
-                Ok(self.set(name, expected, body))
+                change.await
             }
         }
     }
 
     async fn remove(&self, name: &str, expected: i64) -> Result<bool, StoreError> {
-        self.reach()?;
-        let mut documents = self.documents.lock().unwrap();
-        let stands = documents.get(name).is_some_and(|d| d.version == expected);
-        if stands {
-            documents.remove(name);
-        }
-        Ok(stands)
+        self.inner.remove(name, expected).await
     }
 
     async fn now(&self) -> Result<i64, StoreError> {
-        self.reach()?;
-        Ok(self.now.load(Ordering::SeqCst))
+        self.inner.now().await
     }
 }
 
