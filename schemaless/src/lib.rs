@@ -4,6 +4,7 @@
 //! engines below it, and neither side names the other. Nothing in here performs IO, knows SQL, or
 //! knows where a cell lives.
 
+pub mod calendar;
 mod cell;
 mod error;
 mod json;

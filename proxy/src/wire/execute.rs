@@ -1,13 +1,14 @@
 //! The parameters of an execution.
 
 use bytes::Bytes;
+use cellgate_schemaless::calendar::Civil;
 use cellgate_sql::Value;
 use mysql_common::constants::ColumnType as WireType;
 
-use super::datetime::Civil;
 use super::error::ErrorReply;
 use super::reader::{Malformed, Reader};
 use super::statements::LongData;
+use super::value_text::write_datetime;
 
 /// The type a client binds a parameter with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,26 +128,22 @@ impl ParamType {
         let length = fields.u8()?;
         let mut civil = Civil::default();
         if length >= 4 {
-            (civil.year, civil.month, civil.day) = (fields.u16()?, fields.u8()?, fields.u8()?);
+            (civil.year, civil.month, civil.day) = (fields.u16()?.into(), fields.u8()?.into(), fields.u8()?.into());
         }
         if length >= 7 {
-            (civil.hour, civil.minute, civil.second) = (fields.u8()?, fields.u8()?, fields.u8()?);
+            (civil.hour, civil.minute, civil.second) = (fields.u8()?.into(), fields.u8()?.into(), fields.u8()?.into());
         }
         if length >= 11 {
-            civil.micros = fields.u32()?;
+            civil.micros = fields.u32()?.into();
         }
         if !matches!(length, 0 | 4 | 7 | 11) {
             return Err(Malformed);
         }
-        let mut text = Vec::new();
         if self.kind == Kind::Date {
-            civil.write_date(&mut text);
-        } else if let Some(micros) = civil.to_micros() {
-            return Ok(Value::DateTime(micros));
-        } else {
-            civil.write(&mut text);
+            let Civil { year, month, day, .. } = civil;
+            return Ok(Value::Text(format!("{year:04}-{month:02}-{day:02}").into()));
         }
-        Ok(Value::Text(text.into()))
+        Ok(civil.micros().map_or_else(|| Value::Text(civil.to_string().into()), Value::DateTime))
     }
 }
 
@@ -344,7 +341,7 @@ fn shown(value: &Value) -> String {
         Value::Text(bytes) | Value::Bytes(bytes) | Value::Json(bytes) => shortened(bytes),
         Value::DateTime(micros) => {
             let mut text = Vec::new();
-            Civil::from_micros(*micros).write(&mut text);
+            write_datetime(&mut text, *micros);
             shortened(&text)
         }
     }

@@ -19,7 +19,6 @@ mod column;
 mod command;
 mod compress;
 mod cursors;
-mod datetime;
 mod enter;
 mod error;
 mod execute;

@@ -1,9 +1,9 @@
 //! Rows of the binary protocol: every value in the form of its column's type.
 
 use bytes::BufMut;
+use cellgate_schemaless::calendar::Civil;
 use cellgate_sql::{CellValue, ColumnType, Value};
 
-use super::datetime::Civil;
 use super::value_text::{LENGTH, write_bytes, write_short, write_value};
 
 /// A value that its column's type cannot carry.
@@ -47,7 +47,7 @@ pub(super) fn write_cell(out: &mut Vec<u8>, columns: &[ColumnType], values: &[Ce
             (ColumnType::Text | ColumnType::Bytes | ColumnType::Json, CellValue::Bytes(bytes)) => {
                 write_bytes(out, bytes);
             }
-            (ColumnType::DateTime, CellValue::DateTime(micros)) => write_datetime(out, Civil::from_micros(micros)),
+            (ColumnType::DateTime, CellValue::DateTime(micros)) => write_datetime(out, Civil::nearest(micros)),
             (_, CellValue::Int(_) | CellValue::Bytes(_) | CellValue::DateTime(_)) => return Err(Unfit { column }),
         }
     }
@@ -87,7 +87,7 @@ fn write_field(out: &mut Vec<u8>, ty: ColumnType, value: &Value) -> Option<()> {
         ColumnType::Double => out.put_f64_le(double(value)?),
         ColumnType::Decimal | ColumnType::Text | ColumnType::Bytes | ColumnType::Json => write_value(out, value),
         ColumnType::DateTime => match value {
-            Value::DateTime(micros) => write_datetime(out, Civil::from_micros(*micros)),
+            Value::DateTime(micros) => write_datetime(out, Civil::nearest(*micros)),
             Value::Null
             | Value::Int(_)
             | Value::UInt(_)
@@ -139,8 +139,10 @@ fn write_datetime(out: &mut Vec<u8>, civil: Civil) {
     } else {
         4
     };
-    let ([y0, y1], [u0, u1, u2, u3]) = (civil.year.to_le_bytes(), civil.micros.to_le_bytes());
-    let Civil { month, day, hour, minute, second, .. } = civil;
+    // The years are 0 to 9999, and everything else is smaller than its field.
+    let ([y0, y1], [u0, u1, u2, u3]) = ((civil.year as u16).to_le_bytes(), (civil.micros as u32).to_le_bytes());
+    let (month, day) = (civil.month as u8, civil.day as u8);
+    let (hour, minute, second) = (civil.hour as u8, civil.minute as u8, civil.second as u8);
     let all = [length, y0, y1, month, day, hour, minute, second, u0, u1, u2, u3];
     out.extend_from_slice(&all[..=usize::from(length)]);
 }
@@ -276,8 +278,10 @@ mod tests {
                     Value::Decimal(text) => Read::Bytes(text.clone().into_bytes()),
                     Value::Text(bytes) | Value::Bytes(bytes) | Value::Json(bytes) => Read::Bytes(bytes.to_vec()),
                     Value::DateTime(micros) => {
-                        let c = Civil::from_micros(*micros);
-                        Read::Date(c.year, c.month, c.day, c.hour, c.minute, c.second, c.micros)
+                        let c = Civil::nearest(*micros);
+                        let [month, day, hour, minute, second] =
+                            [c.month, c.day, c.hour, c.minute, c.second].map(|field| field as u8);
+                        Read::Date(c.year as u16, month, day, hour, minute, second, c.micros as u32)
                     }
                 };
                 prop_assert_eq!(read, expected);

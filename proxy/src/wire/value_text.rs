@@ -2,10 +2,10 @@
 
 use std::io::Write as _;
 
+use cellgate_schemaless::Micros;
+use cellgate_schemaless::calendar::Civil;
 use cellgate_sql::{CellValue, Value};
 use mysql_common::io::BufMutExt as _;
-
-use super::datetime::Civil;
 
 /// NULL in place of a length.
 const NULL: u8 = 0xfb;
@@ -55,7 +55,7 @@ pub(super) fn write_timed(out: &mut Vec<u8>, value: &Value, digits: u8) {
     let Value::DateTime(micros) = value else { return write_value(out, value) };
     let start = out.len();
     out.push(0);
-    Civil::from_micros(*micros).write(out);
+    write_datetime(out, *micros);
     let mut end = out.len();
     for _ in digits..6 {
         if out[end - 1] != b'0' {
@@ -84,8 +84,17 @@ pub(super) fn write_short(out: &mut Vec<u8>, value: &Value) {
         Value::Double(number) => write_double(out, *number),
         Value::Decimal(text) => out.extend_from_slice(text.as_bytes()),
         Value::Text(bytes) | Value::Bytes(bytes) | Value::Json(bytes) => out.extend_from_slice(bytes),
-        Value::DateTime(micros) => Civil::from_micros(*micros).write(out),
+        Value::DateTime(micros) => write_datetime(out, *micros),
     }
+}
+
+/// Appends a time as text, `2024-02-29 12:30:00.000001`; one that DATETIME cannot say as the nearest one it can.
+pub(super) fn write_datetime(out: &mut Vec<u8>, at: Micros) {
+    // Not by `Civil`'s own text, which would be formatted within a format, once for every time in a result.
+    let Civil { year, month, day, hour, minute, second, micros } = Civil::nearest(at);
+    // Writing to a Vec does not fail.
+    let _ = write!(out, "{:04}-{:02}-{:02}", year as u16, month as u8, day as u8);
+    let _ = write!(out, " {:02}:{:02}:{:02}.{:06}", hour as u8, minute as u8, second as u8, micros as u32);
 }
 
 /// The shortest text that reads back as the same number; with an exponent where MySQL has one, from 1e15 on and below

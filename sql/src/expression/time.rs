@@ -1,84 +1,13 @@
 //! Dates and times, all in UTC, in microseconds.
 
 use cellgate_schemaless::Micros;
+use cellgate_schemaless::calendar::{Civil, DAY, SECOND};
 
 use super::number::{Arithmetic, Number};
 
-const SECOND: i64 = 1_000_000;
-const DAY: i64 = 86_400 * SECOND;
-
-/// A calendar date and time of day.
-struct Parts {
-    year: i64,
-    month: i64,
-    day: i64,
-    hour: i64,
-    minute: i64,
-    second: i64,
-    micros: i64,
-}
-
-/// Days since 1970-01-01 of a date in the proleptic Gregorian calendar (Howard Hinnant's algorithm).
-pub(crate) fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
-}
-
-pub(crate) fn date(days: i64) -> (i64, i64, i64) {
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let day_of_era = z.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let m = (5 * day_of_year + 2) / 153;
-    let month = if m < 10 { m + 3 } else { m - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day_of_year - (153 * m + 2) / 5 + 1)
-}
-
-impl Parts {
-    fn of(at: Micros) -> Self {
-        let (year, month, day) = date(at.0.div_euclid(DAY));
-        let rest = at.0.rem_euclid(DAY);
-        let seconds = rest / SECOND;
-        Self {
-            year,
-            month,
-            day,
-            hour: seconds / 3600,
-            minute: seconds / 60 % 60,
-            second: seconds % 60,
-            micros: rest % SECOND,
-        }
-    }
-
-    fn micros(&self) -> Option<Micros> {
-        let length = match self.month {
-            1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-            4 | 6 | 9 | 11 => 30,
-            2 if (self.year % 4 == 0 && self.year % 100 != 0) || self.year % 400 == 0 => 29,
-            2 => 28,
-            _ => return None,
-        };
-        let valid = (0..=9999).contains(&self.year)
-            && (1..=length).contains(&self.day)
-            && (0..24).contains(&self.hour)
-            && (0..60).contains(&self.minute)
-            && (0..60).contains(&self.second);
-        valid.then(|| {
-            let seconds = self.hour * 3600 + self.minute * 60 + self.second;
-            Micros(days(self.year, self.month, self.day) * DAY + seconds * SECOND + self.micros)
-        })
-    }
-}
-
 /// `YYYY-MM-DD hh:mm:ss.ffffff`.
 pub(crate) fn text(at: Micros) -> String {
-    let p = Parts::of(at);
-    format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:06}", p.year, p.month, p.day, p.hour, p.minute, p.second, p.micros)
+    Civil::of(at).to_string()
 }
 
 /// The same with so many digits behind the point, at most six; without any there is no point.
@@ -90,7 +19,7 @@ pub(crate) fn text_with(at: Micros, digits: usize) -> String {
 
 /// `YYYYMMDDhhmmss.ffffff`, what a time is in a comparison with a number.
 pub(crate) fn as_number(at: Micros) -> Number {
-    let p = Parts::of(at);
+    let p = Civil::of(at);
     let seconds = ((((p.year * 100 + p.month) * 100 + p.day) * 100 + p.hour) * 100 + p.minute) * 100 + p.second;
     Number::Exact { mantissa: i128::from(seconds) * i128::from(SECOND) + i128::from(p.micros), scale: 6 }
 }
@@ -127,7 +56,7 @@ pub(crate) fn parse(text: &[u8]) -> Option<Micros> {
         }
         micros = fraction_micros(fraction)?;
     }
-    let at = Parts { year, month, day, hour, minute, second, micros: 0 }.micros()?;
+    let at = Civil { year, month, day, hour, minute, second, micros: 0 }.micros()?;
     at.0.checked_add(micros)?.checked_sub(offset).map(Micros)
 }
 
@@ -146,7 +75,7 @@ fn digits_only(text: &str) -> Option<Micros> {
     let (first, rest) = text.split_at(year);
     let part = |from: usize| rest.get(from..from + 2).map_or(Some(0), whole);
     let first = whole(first)?;
-    Parts {
+    Civil {
         year: if year == 2 { of_two_digits(first) } else { first },
         month: part(0)?,
         day: part(2)?,
@@ -175,7 +104,7 @@ pub(crate) fn of_number(number: Number) -> Option<Micros> {
         _ => return None,
     };
     let (day, clock) = (i64::try_from(day).ok()?, i64::try_from(clock).ok()?);
-    let parts = Parts {
+    let parts = Civil {
         year: day / 10_000,
         month: day / 100 % 100,
         day: day % 100,
@@ -254,7 +183,7 @@ pub(crate) fn unit(name: &str) -> Option<i64> {
 
 /// Whether it is within the years 0 to 9999, which are all there are.
 pub(crate) fn exists(at: Micros) -> bool {
-    (days(0, 1, 1) * DAY..days(10_000, 1, 1) * DAY).contains(&at.0)
+    (Civil::FIRST..=Civil::LAST).contains(&at)
 }
 
 /// The second nearest to a time.

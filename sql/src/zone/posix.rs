@@ -1,9 +1,10 @@
 //! The rule at the end of a zoneinfo file, for the years after its last change: a POSIX TZ string, with the wider hours
 //! of RFC 8536.
 
+use cellgate_schemaless::calendar::{date_of, days_of, is_leap};
+
 use super::FURTHEST;
 use super::clock::Period;
-use crate::expression::time;
 
 const DAY: i64 = 86_400;
 /// The highest hour of the time of a change: a week, less one.
@@ -59,7 +60,7 @@ impl Rule {
         let Some(summer) = self.summer else {
             return Period { from: i64::MIN, until: i64::MAX, ahead: self.standard };
         };
-        let (year, _, _) = time::date(at.div_euclid(DAY));
+        let (year, _, _) = date_of(at.div_euclid(DAY));
         let mut period = Period { from: i64::MIN, until: i64::MAX, ahead: self.standard };
         let mut changes: Vec<(i64, i32)> = (year - 2..=year + 2)
             .flat_map(|year| {
@@ -84,16 +85,15 @@ impl Rule {
 impl Moment {
     /// The second of a year, in the time that is left.
     fn seconds_of(self, year: i64) -> i64 {
-        let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-        let january = time::days(year, 1, 1);
+        let january = days_of(year, 1, 1);
         let day = match self.day {
-            Day::Julian(n) => january + n - 1 + i64::from(leap && n >= 60),
+            Day::Julian(n) => january + n - 1 + i64::from(is_leap(year) && n >= 60),
             Day::Zero(n) => january + n,
             Day::Month { month, week, weekday } => {
-                let first = time::days(year, month, 1);
+                let first = days_of(year, month, 1);
                 // 1970-01-01 was a Thursday, day 4.
                 let day = first + (weekday - (first + 4)).rem_euclid(7) + 7 * (week - 1);
-                let next = if month == 12 { time::days(year + 1, 1, 1) } else { time::days(year, month + 1, 1) };
+                let next = if month == 12 { days_of(year + 1, 1, 1) } else { days_of(year, month + 1, 1) };
                 if day >= next { day - 7 } else { day }
             }
         };
