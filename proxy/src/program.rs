@@ -347,13 +347,8 @@ fn setup(config: &Config, proxy: ProxyInfo, metrics: &Metrics) -> Result<Setup, 
             number: cluster.number,
             weight: Weight::new(cluster.weight)?,
             engine: cluster.primary.engine(),
-            backend: coalescing(
-                config,
-                &cluster.primary,
-                backend,
-                cluster.pool_size,
-                metrics.cluster_named(&cluster.name),
-            ),
+            queues: queues(config, cluster, &backend, metrics.cluster_named(&cluster.name)),
+            backend,
             exclusive: cluster.primary.is_file(),
         })
     });
@@ -390,14 +385,14 @@ fn open_cluster(
 }
 
 /// Queues in front of a server. A file needs none: its reads are cheaper than a queue, and its writer commits in groups.
-fn coalescing(
+fn queues(
     config: &Config,
-    target: &Target,
-    backend: Arc<dyn Backend>,
-    pool_size: u32,
+    cluster: &Cluster,
+    backend: &Arc<dyn Backend>,
     metrics: Option<Arc<ClusterMetrics>>,
-) -> Arc<dyn Backend> {
+) -> Option<Arc<Coalescing>> {
     let c = &config.coalesce;
+    let metrics = metrics.filter(|_| c.enabled && !cluster.primary.is_file())?;
     let options = CoalesceOptions {
         batch_reads: c.batch_reads,
         batch_writes: c.batch_writes,
@@ -407,13 +402,8 @@ fn coalescing(
         slow: c.slow,
         queue_cells: c.queue_cells,
     };
-    let connections = usize::try_from(pool_size).unwrap_or(usize::MAX);
-    match (target, metrics) {
-        (Target::Server(_), Some(metrics)) if c.enabled => {
-            Arc::new(Coalescing::new(backend, options, connections, timeouts(config), &metrics))
-        }
-        (Target::Sqlite { .. } | Target::Server(_), _) => backend,
-    }
+    let connections = usize::try_from(cluster.pool_size).unwrap_or(usize::MAX);
+    Some(Arc::new(Coalescing::new(Arc::clone(backend), options, connections, timeouts(config), &metrics)))
 }
 
 fn open_meta(config: &Config) -> Result<Arc<dyn MetaStore>, StoreError> {

@@ -13,7 +13,6 @@ use cellgate_schemaless::{
     Triple,
 };
 
-use crate::coalesce::Coalescing;
 use crate::error::StoreError;
 use crate::sql::Dialect;
 
@@ -110,11 +109,6 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
 
     /// How it spells statements, as far as it knows yet; `None` for an engine without any.
     fn dialect(&self) -> Option<&'static Dialect> {
-        None
-    }
-
-    /// The queues in front of it, for whoever asks about one cell; `None` if there are none.
-    fn queues(&self) -> Option<&Coalescing> {
         None
     }
 

@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::sql::Dialect;
 
 /// A [`Backend`] in front of another, which it hands on all that it does not do itself. Each method is the [`Backend`]'s of
-/// its name. It belongs behind [`crate::coalesce`], whose queues ([`Backend::queues`]) it would hide. What is handed on is a future more per call, which is nothing to tests; [`crate::coalesce`] does without.
+/// its name. What is handed on is a future more per call, which is nothing to tests; [`crate::coalesce`] does without.
 #[async_trait]
 pub trait Passing: Debug + Send + Sync {
     /// The other.

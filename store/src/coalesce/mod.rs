@@ -338,10 +338,6 @@ impl Backend for Coalescing {
         self.backend.pool()
     }
 
-    fn queues(&self) -> Option<&Coalescing> {
-        Some(self)
-    }
-
     async fn close(&self) {
         let idle = || self.gets.is_idle() && self.latests.is_idle() && self.puts.is_idle();
         wait_until(idle, self.timeouts.statement).await;

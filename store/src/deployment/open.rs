@@ -20,6 +20,7 @@ use super::registry::{Files, LEASE, ProxyInfo, Registration};
 use super::topology::{StoredTopology, build};
 use crate::backend::Backend;
 use crate::cache::CellCache;
+use crate::coalesce::Coalescing;
 use crate::error::StoreError;
 use crate::executor::{Cluster, Executor};
 use crate::meta::MetaStore;
@@ -42,6 +43,8 @@ pub struct ClusterSetup {
     pub engine: &'static str,
     /// Its cells.
     pub backend: Arc<dyn Backend>,
+    /// What stands in front of them, if statements are to be shared.
+    pub queues: Option<Arc<Coalescing>>,
     /// Whether its files belong to this process alone (SQLite).
     pub exclusive: bool,
 }
@@ -326,6 +329,10 @@ fn in_use(
         metrics.number_cluster(number, &c.name);
         let incarnation = reached.get(&entry.number);
         let cluster = Cluster::new(number, &c.name, c.engine, Arc::clone(&c.backend), incarnation.is_some());
+        let cluster = match &c.queues {
+            Some(queues) => cluster.behind(Arc::clone(queues)),
+            None => cluster,
+        };
         if let Some(incarnation) = incarnation {
             cluster.set_verified(*incarnation);
         }

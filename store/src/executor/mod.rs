@@ -32,6 +32,7 @@ pub use stream::CellStream;
 
 use crate::backend::Backend;
 use crate::cache::{CellCache, Source};
+use crate::coalesce::Coalescing;
 use crate::error::{Reason, StoreError};
 use chains::ChainQueues;
 use tokens::Tokens;
@@ -71,8 +72,10 @@ pub struct Cluster {
     pub name: String,
     /// Its engine's name: `sqlite`, `mysql`, `postgres`, `memory`.
     pub engine: &'static str,
-    /// Its cells.
+    /// Its cells, behind its queues if there are any.
     pub backend: Arc<dyn Backend>,
+    /// The same, for whoever asks about one cell.
+    queues: Option<Arc<Coalescing>>,
     /// Whether the store said who it is. Until then nothing is sent to it.
     verified: AtomicBool,
     /// Whether it answered when it was last asked.
@@ -95,10 +98,21 @@ impl Cluster {
             name: name.into(),
             engine,
             backend,
+            queues: None,
             verified: AtomicBool::new(verified),
             up: AtomicBool::new(verified),
             incarnation: AtomicI64::new(FIRST_INCARNATION),
         }
+    }
+
+    /// The cluster behind queues, which stand in front of its store.
+    pub fn behind(self, queues: Arc<Coalescing>) -> Self {
+        Self { backend: Arc::clone(&queues) as _, queues: Some(queues), ..self }
+    }
+
+    /// The queues in front of its store, if there are any.
+    pub(crate) fn queues(&self) -> Option<&Coalescing> {
+        self.queues.as_deref()
     }
 
     /// Whether the store said who it is.

@@ -27,7 +27,7 @@ impl Executor {
             return Some(Some(found));
         }
         // What shares statements is never known at once.
-        if cluster.backend.queues().is_some() {
+        if cluster.queues().is_some() {
             return None;
         }
         let ticket = cache.map(|(cache, _)| cache.ticket());
@@ -43,7 +43,7 @@ impl Executor {
 
     /// What [`Executor::latest_cell`] answers, if it is known without waiting.
     pub fn latest_at_once(&self, table: &TableRef, key: &LatestKey) -> Option<Option<Cell>> {
-        let cluster = self.near(&key.row).filter(|cluster| cluster.backend.queues().is_none())?;
+        let cluster = self.near(&key.row).filter(|cluster| cluster.queues().is_none())?;
         // Below an erased one there may be others.
         let more = |slot: &Cell| below_erased(slot).is_some();
         let slot = self.at_once(cluster, Operation::Latest, more, || cluster.backend.latest_at_once(table, key))?;
@@ -91,7 +91,7 @@ impl Executor {
             (cache, cache.ticket(), Self::source_of(table, cluster))
         });
         let read = async {
-            match cluster.backend.queues() {
+            match cluster.queues() {
                 Some(queues) => queues.get_one(table, key.clone())?.await,
                 None => Ok(cluster.backend.get(table, std::slice::from_ref(key)).await?.pop().flatten()),
             }
@@ -116,7 +116,7 @@ impl Executor {
         self.metrics.request_clusters(1);
         let cluster = self.cluster(number)?;
         let read = async {
-            match cluster.backend.queues() {
+            match cluster.queues() {
                 // A bound on the version makes another statement of it.
                 Some(queues) if key.at_most.is_none() => queues.latest_one(table, key.clone())?.await,
                 Some(_) | None => Ok(cluster.backend.latest(table, std::slice::from_ref(key)).await?.pop().flatten()),
@@ -170,7 +170,7 @@ impl Executor {
         let table = cell.table.clone();
         let group = PutGroup { token: self.tokens.next()?, cells: vec![cell] };
         let write = async {
-            match cluster.backend.queues() {
+            match cluster.queues() {
                 Some(queues) => queues.put_one(epoch, &table, group)?.await?.settled(),
                 None => PutOutcome::of_one(cluster.backend.put(epoch, &[group]).await),
             }

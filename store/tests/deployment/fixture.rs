@@ -29,6 +29,7 @@ pub fn cluster(name: &str, backend: Arc<dyn Backend>) -> ClusterSetup {
         weight: Weight::new(1.0).unwrap(),
         engine: "memory",
         backend,
+        queues: None,
         exclusive: false,
     }
 }

@@ -106,14 +106,14 @@ impl Fixture {
 
     /// The executor of one more proxy on these clusters.
     pub fn proxy(&self) -> Arc<Executor> {
-        self.proxy_over(|backend, _| backend)
+        self.proxy_over(|_, _| None)
     }
 
     /// The same with queues in front of the clusters.
     pub fn proxy_with_queues(&self) -> Arc<Executor> {
         self.proxy_over(|backend, metrics| {
             let options = CoalesceOptions::default();
-            Arc::new(Coalescing::new(backend, options, 16, Timeouts::default(), metrics))
+            Some(Coalescing::new(backend, options, 16, Timeouts::default(), metrics))
         })
     }
 
@@ -123,13 +123,17 @@ impl Fixture {
         Arc::new(proxy.with_cache(None, fence))
     }
 
-    fn proxy_over(&self, wrap: impl Fn(Arc<dyn Backend>, &ClusterMetrics) -> Arc<dyn Backend>) -> Arc<Executor> {
+    fn proxy_over(&self, queues: impl Fn(Arc<dyn Backend>, &ClusterMetrics) -> Option<Coalescing>) -> Arc<Executor> {
         let metrics = Arc::new(Metrics::new("0", &["c1", "c2", "c3"]).unwrap());
         let clusters = (1..).map(cluster).zip(&self.backends).map(|(number, backend)| {
             let name = format!("c{number}");
-            let backend = wrap(Arc::clone(backend) as _, &metrics.cluster_named(&name).unwrap());
+            let queues = queues(Arc::clone(backend) as _, &metrics.cluster_named(&name).unwrap());
             metrics.number_cluster(number, &name);
-            Arc::new(Cluster::new(number, name, "memory", backend, true))
+            let cluster = Cluster::new(number, name, "memory", Arc::clone(backend) as _, true);
+            Arc::new(match queues {
+                Some(queues) => cluster.behind(Arc::new(queues)),
+                None => cluster,
+            })
         });
         let clusters = clusters.collect();
         Arc::new(Executor::new(clusters, Arc::clone(&self.map) as _, metrics))

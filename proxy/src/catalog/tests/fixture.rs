@@ -47,6 +47,7 @@ impl Stores {
             weight: Weight::new(1.0).unwrap(),
             engine: "memory",
             backend: Arc::clone(backend),
+            queues: None,
             exclusive: false,
         });
         let (host, address, version) = ("host".to_owned(), "host:1".to_owned(), "0".to_owned());
