@@ -46,6 +46,29 @@ pub struct TableDef {
 }
 
 impl TableDef {
+    /// Version of the encoding of [`KeyForm::Bytes`].
+    const BYTES_CODEC: u16 = 1;
+
+    /// A table of cells as it is first created: without declared columns or comment, under definition 1.
+    /// `created_at` is microseconds UTC.
+    pub fn new(id: u32, database: impl Into<String>, name: impl Into<String>, created_at: i64) -> Self {
+        Self {
+            id,
+            database: database.into(),
+            name: name.into(),
+            kind: TableKind::Cells,
+            key_form: KeyForm::Bytes,
+            codec: Self::BYTES_CODEC,
+            columns: Vec::new(),
+            dropped_keys: Vec::new(),
+            def: 1,
+            created_at,
+            comment: String::new(),
+            made_as: None,
+            newer: NewerFields::new(),
+        }
+    }
+
     /// What a store needs to know of the table.
     pub fn table_ref(&self) -> TableRef {
         TableRef::new(self.made_as.as_deref().unwrap_or(&self.name), TableId(self.id), self.def)
@@ -82,6 +105,14 @@ pub struct RowColumn {
     /// What a newer version wrote: kept.
     #[serde(flatten)]
     pub newer: NewerFields,
+}
+
+impl RowColumn {
+    /// A column as it is first declared, in definition 1: its cells are stored under its own name.
+    pub fn new(name: impl Into<String>, missing: Option<String>) -> Self {
+        let name = name.into();
+        Self { storage_key: name.clone(), name, missing, added_in: 1, newer: NewerFields::new() }
+    }
 }
 
 /// The physical side of a table: the name it has in every cluster, and the definition number cells carry.

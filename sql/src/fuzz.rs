@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use cellgate_schemaless::{
-    AddedId, Body, Cell, CellKind, ColumnKey, KeyForm, Micros, NewerFields, RefKey, RowColumn, RowKey, ShardId,
-    TableDef, TableKind, Token, Triple,
+    AddedId, Body, Cell, CellKind, ColumnKey, Micros, RefKey, RowColumn, RowKey, ShardId, TableDef, Token, Triple,
 };
 
 use crate::command::Command;
@@ -109,28 +108,8 @@ pub fn fuzz_statement(bytes: &[u8]) {
 }
 
 fn table() -> TableDef {
-    let column = |name: &str| RowColumn {
-        name: name.to_owned(),
-        storage_key: name.to_owned(),
-        missing: None,
-        added_in: 1,
-        newer: NewerFields::new(),
-    };
-    TableDef {
-        id: 1,
-        database: "d".into(),
-        name: "t".into(),
-        kind: TableKind::Cells,
-        key_form: KeyForm::Bytes,
-        codec: 1,
-        columns: vec![column("BASE"), column("STATUS")],
-        dropped_keys: Vec::new(),
-        def: 1,
-        created_at: 0,
-        comment: String::new(),
-        made_as: None,
-        newer: NewerFields::new(),
-    }
+    let columns = ["BASE", "STATUS"].map(|name| RowColumn::new(name, None)).into();
+    TableDef { columns, ..TableDef::new(1, "d", "t", 0) }
 }
 
 fn cell() -> Option<Cell> {

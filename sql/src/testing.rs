@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cellgate_schemaless::{
-    AddedId, Body, Cell, CellKind, ColumnFilter, ColumnKey, Direction, KeyForm, Micros, NewerFields, RefKey, Request,
-    RowColumn, RowKey, RowSet, ShardId, TableDef, TableKind, Token, Triple,
+    AddedId, Body, Cell, CellKind, ColumnFilter, ColumnKey, Direction, Micros, RefKey, Request, RowColumn, RowKey,
+    RowSet, ShardId, TableDef, Token, Triple,
 };
 
 use crate::command::{Command, Read, Source};
@@ -36,30 +36,10 @@ pub(crate) fn shard_of(key: &[u8]) -> u16 {
 impl Session {
     pub fn new() -> Self {
         let table = |id, name: &str, columns: Vec<RowColumn>| {
-            let def = TableDef {
-                id,
-                database: "shop".into(),
-                name: name.into(),
-                kind: TableKind::Cells,
-                key_form: KeyForm::Bytes,
-                codec: 1,
-                columns,
-                dropped_keys: Vec::new(),
-                def: 1,
-                created_at: 0,
-                comment: String::new(),
-                made_as: None,
-                newer: NewerFields::new(),
-            };
+            let def = TableDef { columns, ..TableDef::new(id, "shop", name, 0) };
             (("shop".to_owned(), name.to_owned()), Arc::new(def))
         };
-        let column = |name: &str, missing: Option<&str>| RowColumn {
-            name: name.into(),
-            storage_key: name.into(),
-            missing: missing.map(str::to_owned),
-            added_in: 1,
-            newer: NewerFields::new(),
-        };
+        let column = |name: &str, missing: Option<&str>| RowColumn::new(name, missing.map(str::to_owned));
         let variables = [
             ("sql_mode", Value::Text("STRICT_TRANS_TABLES".into())),
             ("autocommit", Value::Int(1)),
@@ -85,14 +65,7 @@ impl Session {
     /// Adds a table `wide` with the declared columns c1, c2 and so on.
     pub fn with_wide(mut self, columns: usize) -> Self {
         let plain = self.table("shop", "plain").unwrap();
-        let column = |n: usize| RowColumn {
-            name: format!("c{n}"),
-            storage_key: format!("c{n}"),
-            missing: None,
-            added_in: 1,
-            newer: NewerFields::new(),
-        };
-        let columns = (1..=columns).map(column).collect();
+        let columns = (1..=columns).map(|n| RowColumn::new(format!("c{n}"), None)).collect();
         let wide = TableDef { id: 3, name: "wide".into(), columns, ..TableDef::clone(&plain) };
         self.tables.insert(("shop".into(), "wide".into()), Arc::new(wide));
         self

@@ -3,16 +3,13 @@
 //! What needs physical tables is done in three steps: an id is reserved, the physical table is made in every cluster,
 //! the table is published. Whoever crashes between them leaves an entry in the list of unpublished ones.
 
-use cellgate_schemaless::{KeyForm, NewerFields, RowColumn, TableDef, TableKind};
+use cellgate_schemaless::{NewerFields, RowColumn, TableDef};
 use cellgate_sql::{RowColumnSpec, TableName};
 
 use super::change::{Changed, unpublished};
 use super::columns::add_column;
 use super::document::{CatalogDocument, Unpublished};
 use super::{Catalog, CatalogError};
-
-/// Version of [`KeyForm::Bytes`].
-const BYTES_CODEC: u16 = 1;
 
 /// What a new table is made of.
 #[derive(Clone, Debug)]
@@ -246,21 +243,7 @@ fn define(
     document: &mut CatalogDocument,
     now: i64,
 ) -> Result<TableDef, CatalogError> {
-    let mut table = TableDef {
-        id: 0,
-        database: name.database.clone(),
-        name: name.table.clone(),
-        kind: TableKind::Cells,
-        key_form: KeyForm::Bytes,
-        codec: BYTES_CODEC,
-        columns: Vec::new(),
-        dropped_keys: Vec::new(),
-        def: 1,
-        created_at: now,
-        comment: String::new(),
-        made_as: None,
-        newer: NewerFields::new(),
-    };
+    let mut table = TableDef::new(0, name.database.clone(), name.table.clone(), now);
     match new {
         NewTable::Declared { columns, comment } => {
             (*comment).clone_into(&mut table.comment);

@@ -3,14 +3,14 @@
 mod ddl;
 mod fixture;
 
-use cellgate_schemaless::{ColumnKey, ErrorKind, NewerFields, RefKey, RowKey, TableDef, Triple};
+use cellgate_schemaless::{ColumnKey, ErrorKind, RefKey, RowKey, TableDef, Triple};
 use cellgate_sql::{RowColumnSpec, TableChange, TableName};
 use cellgate_store::StoreError;
 use cellgate_store::meta::MetaStore as _;
 use fixture::{Stores, Trip};
 
 use super::upkeep::ABANDONED_AFTER;
-use super::{Catalog, CatalogError, Changed, FIRST_DATABASE, NewTable, Unpublished};
+use super::{Catalog, CatalogError, Changed, FIRST_DATABASE, NewTable};
 
 fn name(table: &str) -> TableName {
     TableName { database: FIRST_DATABASE.to_owned(), table: table.to_owned() }
@@ -358,24 +358,9 @@ async fn a_dropped_database_takes_its_tables_with_it_and_no_others() {
 
 /// The table that ids are looked up by, as a creation that failed would have published it.
 fn unmade(stores: &Stores, id: u32) -> TableDef {
-    let entry = Unpublished { id, name: "trips".to_owned(), since: 0, dropped: false, newer: NewerFields::new() };
     let listed = stores.unpublished().iter().any(|u| u.id == id);
     assert!(listed, "table {id} is not listed as unpublished");
-    TableDef {
-        id: entry.id,
-        database: FIRST_DATABASE.to_owned(),
-        name: entry.name,
-        kind: cellgate_schemaless::TableKind::Cells,
-        key_form: cellgate_schemaless::KeyForm::Bytes,
-        codec: 1,
-        columns: Vec::new(),
-        dropped_keys: Vec::new(),
-        def: 1,
-        created_at: 0,
-        comment: String::new(),
-        made_as: None,
-        newer: NewerFields::new(),
-    }
+    TableDef::new(id, FIRST_DATABASE, "trips", 0)
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cellgate_schemaless::{KeyForm, Micros, NewerFields, RowColumn, TableDef, TableKind};
+use cellgate_schemaless::{Micros, RowColumn, TableDef};
 use cellgate_sql::relational::Relation;
 use cellgate_sql::{Command, Environment, Row, SessionCall, SessionFunction, SqlError, SqlMode, TimeZone, Value};
 
@@ -19,28 +19,9 @@ struct Session {
 }
 
 fn table(id: u32, database: &str, name: &str, columns: &[(&str, Option<&str>)]) -> TableDef {
-    let column = |(name, missing): &(&str, Option<&str>)| RowColumn {
-        name: (*name).into(),
-        storage_key: (*name).into(),
-        missing: missing.map(str::to_owned),
-        added_in: 1,
-        newer: NewerFields::new(),
-    };
-    TableDef {
-        id,
-        database: database.into(),
-        name: name.into(),
-        kind: TableKind::Cells,
-        key_form: KeyForm::Bytes,
-        codec: 1,
-        columns: columns.iter().map(column).collect(),
-        dropped_keys: Vec::new(),
-        comment: String::new(),
-        made_as: None,
-        newer: NewerFields::new(),
-        def: 1,
-        created_at: 1_700_000_000_000_000,
-    }
+    let column = |(name, missing): &(&str, Option<&str>)| RowColumn::new(*name, missing.map(str::to_owned));
+    let columns = columns.iter().map(column).collect();
+    TableDef { columns, ..TableDef::new(id, database, name, 1_700_000_000_000_000) }
 }
 
 impl Session {

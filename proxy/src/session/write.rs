@@ -412,7 +412,7 @@ fn as_cell(cell: &NewCell, written: &Written) -> Cell {
 
 #[cfg(test)]
 mod tests {
-    use cellgate_schemaless::{Body, ColumnKey, KeyForm, Micros, NewerFields, RowKey, ShardId, TableKind};
+    use cellgate_schemaless::{Body, ColumnKey, Micros, RowKey, ShardId};
     use cellgate_store::{Reason, StoreError};
 
     use super::*;
@@ -421,21 +421,7 @@ mod tests {
 
     /// An INSERT of rows without `ref_key`.
     fn put(rows: usize) -> Put {
-        let table = TableDef {
-            id: 1,
-            database: "d".to_owned(),
-            name: "t".to_owned(),
-            kind: TableKind::Cells,
-            key_form: KeyForm::Bytes,
-            codec: 1,
-            columns: Vec::new(),
-            dropped_keys: Vec::new(),
-            def: 1,
-            created_at: 0,
-            comment: String::new(),
-            made_as: None,
-            newer: NewerFields::new(),
-        };
+        let table = TableDef::new(1, "d", "t", 0);
         let cell = |row: usize| NewCell {
             row: RowKey::from_store(format!("r{row}").into_bytes()),
             column: ColumnKey::from_store(b"c".to_vec()),
