@@ -11,12 +11,11 @@ use crate::catalog::Snapshot;
 use crate::plans::Plan;
 
 /// The error of preparing several statements: to MySQL it is one of syntax, where the second one begins.
-fn several(text: &str, second: &Statement) -> SqlError {
-    let before = text.find(second.text()).and_then(|at| text.get(..at)).unwrap_or_default();
+fn several(second: &Statement) -> SqlError {
     SqlError::Syntax {
         detail: "one statement is prepared at a time".to_owned(),
         near: second.text().chars().take(80).collect(),
-        line: 1 + before.matches('\n').count() as u64,
+        line: second.line(),
     }
 }
 
@@ -46,7 +45,7 @@ impl Session {
         }
         let statements = self.parse(text)?;
         if let [_, second, ..] = statements.as_slice() {
-            return Err(several(&String::from_utf8_lossy(text), second).into());
+            return Err(several(second).into());
         }
         let statement = single(statements).ok_or(SqlError::Empty)?;
         let plan = Arc::new(Plan::new(statement));

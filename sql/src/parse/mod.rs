@@ -67,6 +67,7 @@ pub struct Statement {
 #[derive(Debug)]
 struct Inner {
     text: String,
+    line: u64,
     holds_password: bool,
     mode: SqlMode,
     parameters: u16,
@@ -145,6 +146,11 @@ impl Statement {
     /// statement.
     pub fn text(&self) -> &str {
         &self.inner.text
+    }
+
+    /// The line of the text it was parsed from that it begins in, from 1.
+    pub fn line(&self) -> u64 {
+        self.inner.line
     }
 
     /// Whether there is a password in the text it was made of: that text is to be kept nowhere.
@@ -248,7 +254,10 @@ fn parse_all(
     recursion: usize,
 ) -> Option<Result<Vec<Statement>, SqlError>> {
     let mut done = Vec::with_capacity(statements.len());
+    let (mut line, mut counted) = (1, 0);
     for tokens in statements {
+        line += tokens::line_ends(text, counted..tokens.start());
+        counted = tokens.start();
         let mut reader = Reader::new(text, &tokens.tokens, mode, recursion);
         let (kind, parsed) = one(&mut reader);
         if reader.too_deep.get() && recursion < budget::RECURSION {
@@ -263,6 +272,7 @@ fn parse_all(
         done.push(Statement {
             inner: Arc::new(Inner {
                 text: shown,
+                line,
                 holds_password,
                 mode,
                 parameters: tokens.parameters,

@@ -121,10 +121,15 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
+    /// Where its first token starts, in bytes.
+    pub fn start(&self) -> usize {
+        self.tokens.first().map_or(0, |token| token.start as usize)
+    }
+
     /// The statement as written, from its first token to its last. An executable comment that the cut would go through is
     /// opened and closed, so that it is a text of the same meaning.
     pub fn written<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let start = self.tokens.first().map_or(0, |t| t.start as usize);
+        let start = self.start();
         let end = self.tokens.last().map_or(start, |t| t.end as usize);
         let within = text.get(start..end).unwrap_or("");
         match (&self.opener, self.unclosed) {
@@ -191,6 +196,13 @@ fn close<'a>(lexer: &mut Lexer<'a>, tokens: &mut Tokens, first: Option<&'a str>,
 /// A syntax error at a byte of the text.
 pub(crate) fn syntax(text: &str, at: usize, detail: impl Into<String>) -> SqlError {
     let rest = text.get(at..).unwrap_or("");
-    let line = 1 + text.as_bytes().iter().take(at).filter(|&&b| b == b'\n').count() as u64;
+    let line = 1 + line_ends(text, 0..at);
     SqlError::Syntax { detail: detail.into(), near: rest.chars().take(NEAR_CHARS).collect(), line }
+}
+
+/// How many lines end in a part of the text.
+pub(crate) fn line_ends(text: &str, part: std::ops::Range<usize>) -> u64 {
+    let bytes = text.as_bytes();
+    let part = bytes.get(part.start..part.end.min(bytes.len())).unwrap_or_default();
+    part.iter().filter(|&&byte| byte == b'\n').count() as u64
 }

@@ -55,3 +55,16 @@ fn a_statement_keeps_its_executable_comments_whole() {
     );
     assert_eq!(one("SELECT 'x' /*!50000 FROM t */").masked(), "SELECT ? /*!50000 FROM t */");
 }
+
+#[test]
+fn a_statement_knows_the_line_it_begins_in() {
+    for (text, lines) in [
+        ("SELECT 1;\nSELECT 1;\n\n SELECT\n1; SELECT 2", &[1, 2, 4, 5][..]),
+        ("/* a\n */ SELECT 1", &[2]),
+        ("SELECT 1;\n/*!50000 SELECT 2; SELECT 3 */ + 1", &[1, 2, 2]),
+        ("SELECT 1;\nCREATE USER a IDENTIFIED BY 'x'", &[1, 2]),
+    ] {
+        let statements = parse(text, SqlMode::default()).unwrap();
+        assert_eq!(statements.iter().map(crate::Statement::line).collect::<Vec<_>>(), lines, "{text}");
+    }
+}
