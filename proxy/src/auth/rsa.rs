@@ -5,6 +5,8 @@
 //! secret exponent meets it (blinding), so that durations tell nothing about it, and a result is checked against the
 //! ciphertext before it is used, so that a miscalculation does not give away the key. The padding is looked at without a
 //! branch on what is in it, and whatever is wrong with it is one answer. `docs/decisions/0012-login-key.md` weighs it.
+//!
+//! The public half, for logins to servers, is `store/src/engine/mysql/wire/rsa.rs`, which says why it stands there.
 
 use std::hint::black_box;
 

@@ -1,8 +1,11 @@
 //! Encrypting a password with the server's RSA key: RSAES-OAEP with SHA-1, as `caching_sha2_password` has it.
 //!
-//! Once per login at most, and only without TLS; so plain long multiplication will do, and no library for big numbers
-//! is compiled for it. What is encrypted is masked with random bytes first, so that the time it takes tells nothing.
+//! Once per login at most, and only without TLS. The numbers are num-bigint's, as in `proxy/src/auth/rsa.rs`, which has the
+//! secret half; what is encrypted is masked with random bytes first, so that the time it takes tells nothing. The few lines
+//! that read DER and make a mask stand there a second time: this crate may not use that one, which would have to reach into
+//! an engine's protocol for them, and a crate for two functions would be more than they are.
 
+use num_bigint::BigUint;
 use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::pem::PemObject;
 use sha1::{Digest, Sha1};
@@ -19,10 +22,10 @@ const EXPONENT: usize = 4;
 /// A server's key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PublicKey {
-    modulus: Number,
+    modulus: BigUint,
     /// Bytes of the modulus: as many has an encrypted message.
     length: usize,
-    exponent: u32,
+    exponent: BigUint,
 }
 
 impl PublicKey {
@@ -42,8 +45,8 @@ impl PublicKey {
         if !(2 * SEED + 2..=MODULUS).contains(&length) || exponent.len() > EXPONENT {
             return None;
         }
-        let exponent = exponent.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte));
-        Some(Self { modulus: Number::from_bytes(modulus, length), length, exponent })
+        let (modulus, exponent) = (BigUint::from_bytes_be(modulus), BigUint::from_bytes_be(exponent));
+        Some(Self { modulus, length, exponent })
     }
 
     /// Encrypts a message; `None` if it is too long for the key.
@@ -60,8 +63,8 @@ impl PublicKey {
         let mut padded = vec![0];
         padded.extend_from_slice(&seed);
         padded.extend_from_slice(&data);
-        let encrypted = Number::from_bytes(&padded, self.length).power(self.exponent, &self.modulus);
-        Some(encrypted.to_bytes(self.length))
+        let encrypted = BigUint::from_bytes_be(&padded).modpow(&self.exponent, &self.modulus).to_bytes_be();
+        Some([vec![0; self.length - encrypted.len()], encrypted].concat())
     }
 }
 
@@ -97,75 +100,6 @@ fn mask(bytes: &mut [u8], seed: &[u8]) {
     }
 }
 
-/// A number of fixed length: 32-bit digits, the lowest first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Number(Vec<u32>);
-
-impl Number {
-    /// A number from its bytes, highest first, with room for `length` bytes.
-    fn from_bytes(bytes: &[u8], length: usize) -> Self {
-        let digit = |chunk: &[u8]| chunk.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte));
-        let mut digits: Vec<u32> = bytes.rchunks(4).map(digit).collect();
-        digits.resize(length.div_ceil(4), 0);
-        Self(digits)
-    }
-
-    fn to_bytes(&self, length: usize) -> Vec<u8> {
-        let bytes: Vec<u8> = self.0.iter().rev().flat_map(|digit| digit.to_be_bytes()).collect();
-        bytes[bytes.len() - length..].to_vec()
-    }
-
-    /// Adds a number, both below `modulus`; the sum is, too.
-    fn add(&mut self, other: &Self, modulus: &Self) {
-        let mut carry = 0u64;
-        for (digit, other) in self.0.iter_mut().zip(&other.0) {
-            carry += u64::from(*digit) + u64::from(*other);
-            *digit = carry as u32;
-            carry >>= 32;
-        }
-        if carry > 0 || !self.is_below(modulus) {
-            let mut borrow = 0i64;
-            for (digit, modulus) in self.0.iter_mut().zip(&modulus.0) {
-                borrow += i64::from(*digit) - i64::from(*modulus);
-                *digit = borrow as u32;
-                borrow >>= 32;
-            }
-        }
-    }
-
-    fn is_below(&self, other: &Self) -> bool {
-        self.0.iter().rev().lt(other.0.iter().rev())
-    }
-
-    /// The product of two numbers below `modulus`, by doubling and adding.
-    fn times(&self, other: &Self, modulus: &Self) -> Self {
-        let mut product = Self(vec![0; self.0.len()]);
-        for digit in other.0.iter().rev() {
-            for bit in (0..32).rev() {
-                let twice = product.clone();
-                product.add(&twice, modulus);
-                if digit >> bit & 1 == 1 {
-                    product.add(self, modulus);
-                }
-            }
-        }
-        product
-    }
-
-    /// `self` to the power of `exponent`. Numbers of another length or not below `modulus` give nonsense, no panic.
-    fn power(&self, exponent: u32, modulus: &Self) -> Self {
-        let mut power = Self(vec![0; self.0.len()]);
-        power.0[0] = 1;
-        for bit in (0..u32::BITS - exponent.leading_zeros()).rev() {
-            power = power.times(&power.clone(), modulus);
-            if exponent >> bit & 1 == 1 {
-                power = power.times(self, modulus);
-            }
-        }
-        power
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,13 +130,5 @@ mod tests {
         for at in 0..info.as_ref().len() {
             assert_eq!(element(SEQUENCE, &info.as_ref()[..at]), None);
         }
-    }
-
-    #[test]
-    fn powers_are_those_of_the_primary_school() {
-        let number = |n: u32| Number::from_bytes(&n.to_be_bytes(), 4);
-        assert_eq!(number(7).power(5, &number(1000)), number(807));
-        assert_eq!(number(0).power(3, &number(11)), number(0));
-        assert_eq!(number(u32::MAX - 2).power(2, &number(u32::MAX - 1)), number(1));
     }
 }
