@@ -2,10 +2,11 @@
 
 use serde_json::Value as Json;
 
+use super::arithmetic::{Arithmetic, out_of_range};
 use super::documents::{at_path, document, json_array, json_extract, json_keys, json_object};
 use super::evaluate::{arithmetic, boolean, text_of};
 use super::functions::Function;
-use super::number::{Arithmetic, Number, out_of_range};
+use super::number::Number;
 use super::text::{
     Letters, changed, concat, concat_ws, hex, locate, quote, replace, size, substring, substring_index, text_value,
     trimmed, unhex, value_as_text,

@@ -4,9 +4,10 @@ use std::cmp::Ordering;
 
 use bytes::Bytes;
 
+use super::arithmetic::{Arithmetic, out_of_range};
 use super::cast::{cast, truncated};
 use super::compare::{Compared, read_time};
-use super::number::{Arithmetic, Number, double_text, out_of_range, wrapping_u64};
+use super::number::{Number, double_text, wrapping_u64};
 use super::text::Letters;
 use super::{CastType, Comparison, Expression, Operator, Test, call, compare, documents, json, like, text, time};
 use crate::error::SqlError;

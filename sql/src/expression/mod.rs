@@ -4,6 +4,7 @@
 //! (places in the row at hand) and nothing of the session. Trees are at most [`DEPTH`] deep (the parser refuses
 //! deeper ones; long chains of operators are flat), so recursion over them is bounded.
 
+pub(crate) mod arithmetic;
 mod call;
 mod cast;
 mod compare;
@@ -124,7 +125,7 @@ pub(crate) enum Expression<L> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operator {
     /// `+ - * / DIV %`
-    Arithmetic(number::Arithmetic),
+    Arithmetic(arithmetic::Arithmetic),
     /// `= <> < <= > >=`
     Compare(Comparison),
     /// `<=>`

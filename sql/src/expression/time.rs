@@ -3,7 +3,8 @@
 use cellgate_schemaless::Micros;
 use cellgate_schemaless::calendar::{Civil, DAY, SECOND};
 
-use super::number::{Arithmetic, Number};
+use super::arithmetic::Arithmetic;
+use super::number::Number;
 
 /// `YYYY-MM-DD hh:mm:ss.ffffff`.
 pub(crate) fn text(at: Micros) -> String {

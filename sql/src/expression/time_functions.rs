@@ -2,8 +2,9 @@
 
 use cellgate_schemaless::Micros;
 
+use super::arithmetic::Arithmetic;
 use super::evaluate::text_of;
-use super::number::{Arithmetic, Number, decimal_text};
+use super::number::{Number, decimal_text};
 use super::text::text_value;
 use super::time;
 use crate::error::SqlError;

@@ -1,6 +1,7 @@
 //! The type an expression has before it is evaluated: what PREPARE and result columns say.
 
-use super::number::{Arithmetic, Number};
+use super::arithmetic::Arithmetic;
+use super::number::Number;
 use super::{Aggregate, CastType, Expression, Function, Operator};
 use crate::value::{ColumnType, Value};
 

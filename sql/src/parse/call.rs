@@ -7,7 +7,8 @@ use super::refuse::unsupported;
 use super::shown::{Shown, called};
 use crate::environment::{SessionCall, SessionFunction};
 use crate::error::SqlError;
-use crate::expression::number::{Arithmetic, Number};
+use crate::expression::arithmetic::Arithmetic;
+use crate::expression::number::Number;
 use crate::expression::{Aggregate, CastType, Expression, Function, Leaf, Operator, time};
 use crate::value::Value;
 

@@ -6,7 +6,8 @@ use std::collections::HashSet;
 use super::packed::Packed;
 use super::program::Program;
 use crate::error::SqlError;
-use crate::expression::number::{Arithmetic, Number, decimal_text};
+use crate::expression::arithmetic::Arithmetic;
+use crate::expression::number::{Number, decimal_text};
 use crate::expression::{sort_order, text_of};
 use crate::value::Value;
 

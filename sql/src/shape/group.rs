@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Bounds, Collected, size};
 use crate::error::SqlError;
-use crate::expression::number::{Arithmetic, Number};
+use crate::expression::arithmetic::Arithmetic;
+use crate::expression::number::Number;
 use crate::expression::{Aggregate, Expression, Scope, Slot, json, sort_order};
 use crate::value::Value;
 

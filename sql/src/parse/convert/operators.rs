@@ -3,7 +3,7 @@
 use sqlparser::ast::{BinaryOperator, Expr as Sql, UnaryOperator, Value as SqlValue};
 
 use super::{Converter, Result, boxed, integer_or_decimal};
-use crate::expression::number::Arithmetic;
+use crate::expression::arithmetic::Arithmetic;
 use crate::expression::{CastType, Comparison, Expression, Leaf, Operator};
 use crate::parse::expression::Expr;
 use crate::parse::hex::{self, Operand};

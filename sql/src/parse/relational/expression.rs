@@ -2,7 +2,7 @@
 
 use super::Parser;
 use crate::error::SqlError;
-use crate::expression::number::Arithmetic;
+use crate::expression::arithmetic::Arithmetic;
 use crate::expression::{CastType, Comparison, Expression, Leaf, Operator, Test, Type};
 use crate::parse::convert::integer_or_decimal;
 use crate::parse::hex::{self, Form, Operand};
