@@ -1,20 +1,18 @@
 //! What all sessions share: configuration, catalog, deployment, users, and who is connected.
 
+mod connections;
 mod probes;
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
-use cellgate_metrics::{Label, LoginFailure, MetaDocument, Metrics, Refusal};
+use cellgate_metrics::{Label, LoginFailure, MetaDocument, Metrics};
 use cellgate_sql::Value;
 use cellgate_store::deployment::Deployment;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::Semaphore;
 
 use crate::access::Accounts;
 use crate::auth::Verifier;
@@ -22,19 +20,16 @@ use crate::auth::delays::LoginDelays;
 use crate::auth::login_key::LoginKey;
 use crate::catalog::Catalog;
 use crate::config::Config;
-use crate::errors;
 use crate::incidents::Incidents;
 use crate::locks::Locks;
-use crate::places::{Place, Places};
+use crate::places::Places;
 use crate::plans::Plans;
-use crate::processes::{Process, Processes};
+use crate::processes::Processes;
 use crate::relational::Relational;
-use crate::session::{ServerFacts, Session, Variables, Workshop};
-use crate::signals::told;
+use crate::session::{ServerFacts, Variables, Workshop};
 use crate::sync::lock;
 use crate::tls::Tls;
 use crate::version;
-use crate::wire::{self, BoxStream, Greeting, Lifetime, Wait, WireError, WireLimits};
 use crate::zones::Zones;
 
 /// Everything shared.
@@ -343,144 +338,6 @@ impl Server {
         ];
         rows.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
-
-    /// Accepts MySQL clients until `shutdown`, then waits for what is running, at most as long as configured.
-    pub async fn serve(self: &Arc<Self>, listener: TcpListener, mut shutdown: watch::Receiver<bool>) {
-        let mut connections = JoinSet::new();
-        loop {
-            let accepted = tokio::select! {
-                () = told(&mut shutdown) => break,
-                Some(_) = connections.join_next(), if !connections.is_empty() => continue,
-                accepted = listener.accept() => accepted,
-            };
-            let (stream, peer) = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    // Out of file descriptors, most likely: the ones that end make room.
-                    tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            };
-            let Ok(place) = self.places.arrive() else {
-                self.metrics.connection_refused(Refusal::TooMany);
-                connections.spawn(async move {
-                    // The client may be gone already.
-                    let _ = wire::refuse(Box::new(stream), &errors::too_many_connections()).await;
-                });
-                continue;
-            };
-            let server = Arc::clone(self);
-            let shutdown = shutdown.clone();
-            connections.spawn(async move {
-                server.connection(stream, peer.ip(), place, shutdown).await;
-            });
-        }
-        self.stopping.store(true, Ordering::Relaxed);
-        drop(listener);
-        let patience = self.config().timeouts.shutdown;
-        let all_done = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(patience, all_done).await.is_err() {
-            tracing::warn!("connections still busy after the shutdown timeout are cut off");
-        }
-    }
-
-    async fn connection(
-        self: Arc<Self>,
-        stream: TcpStream,
-        peer: IpAddr,
-        place: Place,
-        shutdown: watch::Receiver<bool>,
-    ) {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
-        let open = self.metrics.connection_accepted();
-        let login_by = tokio::time::Instant::now() + self.config().timeouts.handshake;
-        let (stream, peer) = match self.unwrapped(stream, peer, login_by).await {
-            Ok(unwrapped) => unwrapped,
-            // A health check that only connects.
-            Err(WireError::Closed) => return,
-            Err(error) => {
-                match error {
-                    WireError::Timeout(_) => self.metrics.login_failed(LoginFailure::Timeout),
-                    WireError::Protocol(_) => self.metrics.login_failed(LoginFailure::Protocol),
-                    WireError::Io(_) | WireError::TooLarge { .. } | WireError::Killed | WireError::Closed => {}
-                }
-                tracing::info!(%peer, %error, "a connection without the PROXY header that was expected");
-                return;
-            }
-        };
-        let host = host_name(peer);
-        let process = self.processes.enter(&host);
-        let id = process.id();
-        let tls = self.tls.as_ref().map(|tls| Arc::clone(tls.server_config()));
-        let greeting = Greeting { server_version: version::server_version(), connection_id: id, tls };
-        let present = Present { processes: &self.processes, locks: &self.locks, process: &process };
-        let session = Session::new(Arc::clone(&self), Arc::clone(&process), host, place);
-        let lifetime = Lifetime { shutdown, kill: process.kill_switch().clone(), login_by };
-        let ended = wire::serve(stream, greeting, self.wire_limits(), session, lifetime).await;
-        let entered = !process.is_of("");
-        drop(present);
-        drop(open);
-        match ended {
-            Ok(()) | Err(WireError::Closed | WireError::Killed) => {}
-            Err(WireError::Timeout(Wait::Handshake)) => self.metrics.login_failed(LoginFailure::Timeout),
-            // A client that ends without a word; over TLS there is a word to miss.
-            Err(WireError::Io(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                tracing::debug!(connection = id, %peer, %error, "a client has gone");
-            }
-            Err(error) => {
-                if !entered && matches!(error, WireError::Protocol(_) | WireError::TooLarge { .. }) {
-                    self.metrics.login_failed(LoginFailure::Protocol);
-                }
-                tracing::info!(connection = id, %peer, %error, "a connection broke");
-            }
-        }
-    }
-
-    /// The connection behind a PROXY header, if it comes from who sends one.
-    async fn unwrapped(
-        &self,
-        stream: TcpStream,
-        peer: IpAddr,
-        login_by: tokio::time::Instant,
-    ) -> Result<(BoxStream, IpAddr), WireError> {
-        if !self.config().listen.proxy_protocol_from.contains(peer) {
-            return Ok((Box::new(stream), peer));
-        }
-        let (stream, client) = wire::proxied(Box::new(stream), login_by).await?;
-        Ok((stream, client.map_or(peer, |client| client.ip())))
-    }
-
-    fn wire_limits(&self) -> WireLimits {
-        let config = self.config();
-        WireLimits {
-            max_allowed_packet: config.limits.max_allowed_packet.bytes(),
-            handshake_timeout: config.timeouts.handshake,
-            idle_timeout: config.timeouts.idle,
-            read_timeout: config.timeouts.read,
-            write_timeout: config.timeouts.write,
-            prepared_statements: config.limits.prepared_statements,
-            cursors: config.limits.cursors,
-            long_data: config.limits.long_data.bytes(),
-            ..WireLimits::default()
-        }
-    }
-}
-
-/// A connection that is listed. However it ends, it is off the list then, and holds no locks.
-struct Present<'a> {
-    processes: &'a Processes,
-    locks: &'a Locks,
-    process: &'a Process,
-}
-
-impl Drop for Present<'_> {
-    fn drop(&mut self) {
-        self.processes.leave(self.process);
-        self.locks.ended(self.process.id());
-    }
 }
 
 /// The variables that show what a reload can change.
@@ -510,33 +367,4 @@ fn locks_of(config: &Config, deployment: &Deployment, facts: &ServerFacts) -> Lo
 
 fn is_loopback(host: &str) -> bool {
     host == "localhost"
-}
-
-/// How MySQL shows where a client comes from.
-fn host_name(peer: IpAddr) -> String {
-    if peer.to_canonical().is_loopback() { "localhost".to_owned() } else { peer.to_canonical().to_string() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::locks::{Key, Mode};
-
-    #[tokio::test]
-    async fn a_session_that_panics_is_off_the_list_and_holds_no_locks() {
-        let (processes, locks) = (Arc::new(Processes::default()), Arc::new(Locks::alone()));
-        let wanted = [(Key::Tables, Mode::Read)];
-        let broken = tokio::spawn({
-            let (processes, locks, wanted) = (Arc::clone(&processes), Arc::clone(&locks), wanted.clone());
-            async move {
-                let process = processes.enter("localhost");
-                let _present = Present { processes: &processes, locks: &locks, process: &process };
-                assert!(locks.acquire(process.id(), &wanted, Instant::now()).await.unwrap().is_some());
-                panic!("a defect");
-            }
-        });
-        assert!(broken.await.is_err_and(|error| error.is_panic()));
-        assert_eq!(processes.count(), (0, 0));
-        assert!(locks.acquire(2, &wanted, Instant::now()).await.unwrap().is_some());
-    }
 }
