@@ -556,6 +556,22 @@ async fn who_kills_itself_is_told_so() {
 }
 
 #[tokio::test]
+async fn a_delayed_login_ends_within_its_time() {
+    let user = "[[user]]\nname = \"app\"\npassword = \"right-one\"\ngrants = [\"SELECT ON *.*\"]\n";
+    let config = format!("[limits]\nlogin_delay = \"1m\"\n[timeouts]\nhandshake = \"1s\"\n{user}");
+    let proxy = Deployment::configured(&config).start();
+    let attempt = async |password: &str| {
+        let options = client::options(proxy.mysql()).user(Some("app")).pass(Some(password)).prefer_socket(false);
+        client::try_connect(options).await
+    };
+    // From the sixth on the delays would be longer than a login may take.
+    for _ in 0..7 {
+        assert_eq!(number(attempt("wrong-one").await), 1045);
+    }
+    attempt("right-one").await.unwrap();
+}
+
+#[tokio::test]
 async fn flush_hosts_forgets_failed_logins() {
     let user = "[[user]]\nname = \"app\"\npassword = \"right-one\"\ngrants = [\"SELECT ON *.*\"]\n\
                 [[user]]\nname = \"root\"\n";

@@ -233,7 +233,9 @@ impl Server {
 
     /// How long a login has to wait for its judgement, because others of this user from there failed.
     pub fn login_delay(&self, user: &str, host: &str) -> Duration {
-        self.delays.delay(user, host, self.config.load().limits.login_delay)
+        let config = self.config.load();
+        // A login that waits longer than it may take would fail with the right password, too.
+        self.delays.delay(user, host, config.limits.login_delay.min(config.timeouts.handshake / 2))
     }
 
     /// What logins that have to wait take turns by.
