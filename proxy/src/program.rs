@@ -400,6 +400,7 @@ fn queues(
         lanes: c.lanes,
         busy_lanes: c.busy_lanes,
         slow: c.slow,
+        far: c.far,
         queue_cells: c.queue_cells,
     };
     let connections = usize::try_from(cluster.pool_size).unwrap_or(usize::MAX);

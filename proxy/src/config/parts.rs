@@ -70,7 +70,7 @@ section! {
         /// of them if they had to be sorted or grouped.
         cursors: usize = "16" in "0" to "1000", Reload;
         /// Longest wait before a login is judged, after others of the same user from the same host failed: nothing for
-        /// the first three, then 250 ms, doubled with each. "0s" is no delay.
+        /// the first three, then 250 ms, doubled with each; at most half of `timeouts.handshake`. "0s" is no delay.
         login_delay: Duration = "5s" in "0s" to "1m", Reload;
         /// About how much memory the plans of statements take that were seen before; they are shared by all connections.
         plan_cache: Size = "16MiB" in "64KiB" to "4GiB", Restart;
@@ -109,12 +109,16 @@ section! {
         /// does not fill everybody's batch.
         per_request: usize = "16" in "1" to "512", Restart;
         /// Most shared reads of one kind (exact, latest) under way at once in a cluster; at most a quarter of `pool_size`.
-        /// So many are if batches are full or statements slow. Writes have one.
+        /// So many are if batches are full, statements slow or the server far away. Writes have one, or two if the server is far
+        /// away.
         lanes: usize = "4" in "1" to "64", Restart;
         /// How many of them there are as a rule: fewer lanes make larger batches, which cost the server less.
         busy_lanes: usize = "1" in "1" to "64", Restart;
         /// From how much time on a statement is slow: nobody waits behind it, as long as there are lanes.
         slow: Duration = "2ms" in "100us" to "1m", Restart;
+        /// From how much time on that a server takes for a ping it is far away: the time of a statement goes by on the
+        /// way, and there are `lanes` of them at once (of writes two). The shortest of eight counts; there is one every two seconds.
+        far: Duration = "300us" in "100us" to "1m", Restart;
         /// Most cells that may wait in front of a cluster, per kind of request; beyond is error 3168, at once.
         queue_cells: usize = "8192" in "1" to "1000000", Restart;
     }

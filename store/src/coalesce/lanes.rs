@@ -63,6 +63,11 @@ impl<K: Kind> Lanes<K> {
         self.lock().fastest()
     }
 
+    /// Whether the store is far away.
+    pub(super) fn set_far(&self, far: bool) {
+        self.lock().set_far(far);
+    }
+
     /// Items that wait.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {

@@ -3,7 +3,7 @@
 //! For every cluster there are lanes per kind of request: reads by name, reads of the latest, writes. A lane has one
 //! statement under way. While a lane is free, a request takes it at once; while all are busy, requests queue, and the
 //! next free lane takes everything that waits (up to a bound) as one statement. As a rule there is one lane, because larger
-//! batches are cheaper; more when batches are full or a statement is slow. Nothing ever waits for a timer,
+//! batches are cheaper; more when batches are full, a statement is slow, or the store is far away. Nothing ever waits for a timer,
 //! so that at low load this costs nothing, and the more clients there are, the less each of them costs the server.
 //!
 //! While many requests are outstanding and few of them wait, a lane first lets those run who are ready to ask, for as long
@@ -13,7 +13,7 @@
 //! - Everybody gets its own outcome. What can be wrong with one request is checked before it is queued, and a batch
 //!   that fails of one member is run one by one.
 //! - The keys of one call are read by one statement, from one snapshot (C7 of docs/ARCHITECTURE.md).
-//! - Writes: one batch at a time, and only groups of one cell share one (C4 of docs/ARCHITECTURE.md); what must stand
+//! - Writes: one batch at a time (two if the store is far away), and only groups of one cell share one (C4 of docs/ARCHITECTURE.md); what must stand
 //!   or fall together is its own transaction. A write that was taken in goes on to its end, whoever stops waiting.
 //! - Fairness: a call about more keys than `per_request` runs beside the lanes, and so do scans; all of these together
 //!   leave connections for every lane.
@@ -27,6 +27,7 @@ mod kinds;
 mod lanes;
 mod pages;
 mod queue;
+mod way;
 
 use std::fmt;
 use std::sync::Arc;
@@ -42,6 +43,7 @@ use self::kinds::{Gets, Latests, Puts};
 use self::lanes::Lanes;
 use self::pages::Pages;
 use self::queue::Bounds;
+use self::way::Way;
 use crate::backend::{Backend, Erased, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState, Timeouts};
 use crate::closing::wait_until;
 use crate::error::{Reason, StoreError};
@@ -49,6 +51,10 @@ use crate::sql::Dialect;
 
 /// How long after the last shared statement pages stay short: where there are fewer of them, few wait behind a page.
 const BESIDE: Duration = Duration::from_millis(10);
+
+/// Shared writes under way at once to a store that is far away. They commit one after the other, for the log head is locked, but
+/// one is on its way while the other commits. Next door that saves nothing, and smaller batches cost more.
+const FAR_WRITES: usize = 2;
 
 /// How requests share statements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,16 +66,22 @@ pub struct CoalesceOptions {
     pub batch_writes: usize,
     /// Most keys of one call in a shared statement; a call about more runs by itself.
     pub per_request: usize,
-    /// Most shared statements of one kind of read under way at once: so many are if batches are full, or statements slow.
-    /// Writes have one.
+    /// Most shared statements of one kind of read under way at once: so many are if batches are full, statements slow or
+    /// the store far away. Writes have one, or two if the store is far away.
     pub lanes: usize,
     /// How many there are as a rule: fewer make larger batches, which cost the server less. Measured with one MariaDB on two
     /// processors: with one lane instead of two, four, eight and 16 clients get a fifth to a third more reads, and 64 clients
     /// have batches of 31 instead of 20 to 26, a seventh less processor time for a read, and a shorter tail.
     pub busy_lanes: usize,
     /// A statement under way for so long keeps nobody waiting: all lanes are used beside it. They are, too, if none takes
-    /// less: then the time goes by on the way and not on the server's processor, and larger batches save nothing.
+    /// less.
     pub slow: Duration,
+    /// A store whose answer to a ping takes so long is far away: the time of a statement goes by on the way and not on the
+    /// server's processor, larger batches save little of it, and all lanes are used. The shortest of the last
+    /// [`PINGS`](way::PINGS) pings counts. Measured with MariaDB: beside the proxy one takes 0.1 ms, less than 0.2 while two
+    /// processors are busy; with half a millisecond on the way there and back, 4 and 16 clients get half as many reads
+    /// through one lane as through four.
+    pub far: Duration,
     /// Most cells that may wait, per kind.
     pub queue_cells: usize,
 }
@@ -83,6 +95,7 @@ impl Default for CoalesceOptions {
             lanes: 4,
             busy_lanes: 1,
             slow: Duration::from_millis(2),
+            far: Duration::from_micros(300),
             queue_cells: 8192,
         }
     }
@@ -96,6 +109,8 @@ pub struct Coalescing {
     gets: Arc<Lanes<Gets>>,
     latests: Arc<Lanes<Latests>>,
     puts: Arc<Lanes<Puts>>,
+    /// How far away the store is.
+    way: Way,
     /// Connections for what runs beside the lanes.
     beside: Semaphore,
     /// How long pages are, of logs and of rows.
@@ -118,18 +133,21 @@ impl Coalescing {
         timeouts: Timeouts,
         metrics: &ClusterMetrics,
     ) -> Self {
-        // A small pool: every kind of read has at most a quarter of it, writes have one, the rest is for scans.
+        // A small pool: every kind of read has at most a quarter of it, writes have two, the rest is for scans.
         let lanes = options.lanes.clamp(1, (connections / 4).max(1));
-        let beside = connections.saturating_sub(2 * lanes + 1).max(1);
+        let beside = connections.saturating_sub(2 * lanes + FAR_WRITES).max(1);
         let (busy_lanes, slow, waiting) = (options.busy_lanes.clamp(1, lanes), options.slow, options.queue_cells);
-        let reads = Bounds { batch: options.batch_reads.max(1), lanes, busy_lanes, slow, waiting };
-        let writes = Bounds { batch: options.batch_writes.max(1), lanes: 1, busy_lanes: 1, slow, waiting };
+        let batch = options.batch_reads.max(1);
+        let reads = Bounds { batch, lanes, far_lanes: lanes, busy_lanes, slow, waiting };
+        let batch = options.batch_writes.max(1);
+        let writes = Bounds { batch, lanes: 1, far_lanes: FAR_WRITES, busy_lanes: 1, slow, waiting };
         let patience = timeouts.queue;
         let metrics = |label| metrics.queue(label).clone();
         Self {
             gets: Lanes::new(Arc::clone(&backend), reads, patience, metrics(Label::Get)),
             latests: Lanes::new(Arc::clone(&backend), reads, patience, metrics(Label::Latest)),
             puts: Lanes::new(Arc::clone(&backend), writes, patience, metrics(Label::Put)),
+            way: Way::default(),
             beside: Semaphore::new(beside),
             log_pages: Pages::of_logs(),
             row_pages: Pages::of_rows(),
@@ -327,7 +345,13 @@ impl Backend for Coalescing {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.backend.ping().await
+        let began = Instant::now();
+        self.backend.ping().await?;
+        let far = self.way.took(began.elapsed()) >= self.options.far;
+        self.gets.set_far(far);
+        self.latests.set_far(far);
+        self.puts.set_far(far);
+        Ok(())
     }
 
     fn dialect(&self) -> Option<&'static Dialect> {

@@ -11,8 +11,10 @@ use super::kinds::Kind;
 pub(super) struct Bounds {
     /// Most items of one statement.
     pub(super) batch: usize,
-    /// Most statements under way.
+    /// Most statements under way, if batches are full or statements slow.
     pub(super) lanes: usize,
+    /// The same if the store is far away.
+    pub(super) far_lanes: usize,
     /// How many are, as long as one more would not help.
     pub(super) busy_lanes: usize,
     /// From how much time on a statement is slow ([`CoalesceOptions::slow`](super::CoalesceOptions::slow)).
@@ -68,12 +70,24 @@ pub(super) struct Queue<K: Kind> {
     began: Option<Instant>,
     /// What the fastest of the recent statements took; rises by a sixty-fourth per statement.
     fastest: Duration,
+    /// Whether the store is far away.
+    far: bool,
 }
 
 impl<K: Kind> Queue<K> {
     pub(super) fn new(bounds: Bounds) -> Self {
         let entries = VecDeque::new();
-        Self { bounds, entries, waiting: 0, under_way: 0, lanes: 0, recent: 0, began: None, fastest: Duration::ZERO }
+        Self {
+            bounds,
+            entries,
+            waiting: 0,
+            under_way: 0,
+            lanes: 0,
+            recent: 0,
+            began: None,
+            fastest: Duration::ZERO,
+            far: false,
+        }
     }
 
     /// Items that wait.
@@ -101,6 +115,11 @@ impl<K: Kind> Queue<K> {
         self.fastest
     }
 
+    /// Whether the store is far away.
+    pub(super) fn set_far(&mut self, far: bool) {
+        self.far = far;
+    }
+
     /// When the request that has waited longest arrived.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.entries.front().map(|entry| entry.arrived)
@@ -113,10 +132,11 @@ impl<K: Kind> Queue<K> {
     fn allowed(&self, more: usize, now: Instant) -> usize {
         let waiting = self.waiting + more;
         let full = waiting >= self.bounds.batch;
-        let far = self.fastest >= self.bounds.slow;
+        let all_slow = self.fastest >= self.bounds.slow;
         let slow = self.began.is_some_and(|began| now.saturating_duration_since(began) >= self.bounds.slow);
         match self.bounds.busy_lanes {
-            _ if full || far || slow => self.bounds.lanes,
+            _ if self.far => self.bounds.far_lanes,
+            _ if full || all_slow || slow => self.bounds.lanes,
             _ if waiting < self.share() => 1,
             lanes => lanes.min(self.bounds.lanes),
         }

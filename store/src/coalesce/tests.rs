@@ -97,6 +97,7 @@ const ONE_LANE: CoalesceOptions = CoalesceOptions {
     lanes: 1,
     busy_lanes: 1,
     slow: NEVER,
+    far: NEVER,
     queue_cells: 16,
 };
 
@@ -247,7 +248,7 @@ async fn a_request_about_one_cell_fails_by_itself() {
 
 #[tokio::test]
 async fn requests_share_one_lane_however_few_they_are() {
-    let bench = Bench::new(CoalesceOptions { slow: NEVER, ..CoalesceOptions::default() }).await;
+    let bench = Bench::new(CoalesceOptions { slow: NEVER, far: NEVER, ..CoalesceOptions::default() }).await;
     let first = bench.get(1, &["a"]);
     bench.held.begun(1).await;
     let more: Vec<_> = ["b", "c", "d"].map(|row| bench.get(1, &[row])).into();
@@ -279,8 +280,32 @@ async fn nobody_waits_for_a_statement_that_is_slow() {
 }
 
 #[tokio::test]
+async fn a_store_that_is_far_away_has_several_statements_under_way() {
+    // However short a ping is, it is longer than nothing.
+    let bench = Bench::new(CoalesceOptions { slow: NEVER, far: Duration::ZERO, ..CoalesceOptions::default() }).await;
+    let near = [bench.get(1, &["a"]), bench.get(1, &["b"])];
+    bench.waiting(1, 0).await;
+    bench.coalescing.ping().await.unwrap();
+    let far = bench.get(1, &["c"]);
+    bench.held.begun(2).await;
+    bench.go(3);
+    for one in near.into_iter().chain([far]) {
+        one.await.unwrap().unwrap();
+    }
+    assert_eq!(bench.held.calls(), gets(&[1, 2]), "the second statement did not wait for the first");
+    let puts: Vec<_> = ["a", "b", "c"].map(|row| bench.put(group(row, "1"))).into();
+    bench.held.begun(2).await;
+    bench.waiting(0, 1).await;
+    bench.go(3);
+    for put in puts {
+        assert!(is_stored(&put.await.unwrap()));
+    }
+    assert_eq!(bench.held.calls()[2..], [1, 1, 1].map(Call::Put), "two at once, and no more");
+}
+
+#[tokio::test]
 async fn one_that_comes_just_before_many_takes_them_along() {
-    let bench = Bench::new(CoalesceOptions { slow: NEVER, ..CoalesceOptions::default() }).await;
+    let bench = Bench::new(CoalesceOptions { slow: NEVER, far: NEVER, ..CoalesceOptions::default() }).await;
     let first = bench.get(1, &["a"]);
     bench.held.begun(1).await;
     let many: Vec<_> = (0..20).map(|n| bench.get(1, &[&format!("{n}")])).collect();
@@ -301,7 +326,7 @@ async fn one_that_comes_just_before_many_takes_them_along() {
 
 #[tokio::test]
 async fn a_scan_beside_gets_has_short_pages_and_misses_nothing() {
-    let bench = Bench::new(CoalesceOptions { slow: NEVER, ..CoalesceOptions::default() }).await;
+    let bench = Bench::new(CoalesceOptions { slow: NEVER, far: NEVER, ..CoalesceOptions::default() }).await;
     let cells: Vec<String> = (0..300).map(|n| format!("{n:03}")).collect();
     for cell in &cells {
         let stored = bench.held.inner.put(EPOCH, &[group(cell, "1")]).await;
