@@ -351,3 +351,29 @@ async fn the_user_variables_of_a_session_are_bounded_together() {
     assert!(conn.reset().await.unwrap());
     run(&mut conn, &format!("SET @c = {}", of(60_000))).await;
 }
+
+#[tokio::test]
+async fn rows_of_a_table_stream_beyond_what_may_be_collected() {
+    let proxy = Deployment::configured("[limits]\ncollect_rows = 50\n").start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, "CREATE TABLE riders (P JSON) ENGINE=CELLS").await;
+    let values: Vec<String> = (0..400).map(|n| format!("('r{n:03}', '{n}')")).collect();
+    run(&mut conn, &format!("INSERT INTO riders (row_key, P) VALUES {}", values.join(", "))).await;
+    let sum = "SELECT COUNT(P), SUM(P) FROM riders";
+    assert_eq!(client::rows::<(u64, f64)>(&mut conn, sum).await, [(400, 79_800.0)]);
+    assert_eq!(client::rows::<(String, String)>(&mut conn, "SELECT row_key, P FROM riders LIMIT 3").await.len(), 3);
+    let last = "SELECT row_key FROM riders WHERE P >= 0 ORDER BY row_key DESC LIMIT 2";
+    assert_eq!(client::rows::<String>(&mut conn, last).await, ["r399", "r398"]);
+    assert_eq!(client::refused(&mut conn, "SELECT row_key, P FROM riders ORDER BY P").await.code, 1104);
+    // A transaction's own versions, and rows, are among them once.
+    run(&mut conn, "BEGIN").await;
+    run(&mut conn, "INSERT INTO riders (row_key, P) VALUES ('r007', '1000007'), ('r399', '1000399'), ('own', '1')")
+        .await;
+    let mut rows: Vec<(String, i64)> = client::rows(&mut conn, "SELECT row_key, P FROM riders").await;
+    rows.sort();
+    let own = |n: i64| if n == 7 || n == 399 { 1_000_000 + n } else { n };
+    let mut expected: Vec<(String, i64)> = (0..400).map(|n| (format!("r{n:03}"), own(n))).collect();
+    expected.insert(0, ("own".to_owned(), 1));
+    assert_eq!(rows, expected);
+    run(&mut conn, "ROLLBACK").await;
+}

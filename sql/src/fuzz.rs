@@ -99,7 +99,7 @@ pub fn fuzz_statement(bytes: &[u8]) {
             let Ok(command) = crate::bind(&statement, &params, &env) else { continue };
             if let (Command::Read(read), Some(cell)) = (command, cell()) {
                 let mut shaping = read.shape.start();
-                if shaping.push(&cell).is_ok() {
+                if shaping.push(&cell, &mut Vec::new()).is_ok() {
                     drop(shaping.finish());
                 }
             }

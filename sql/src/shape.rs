@@ -24,7 +24,7 @@ use effort::Effort;
 use group::Groups;
 pub(crate) use group::{AggregateSpec, Grouping};
 use input::{CellScope, Rows, ValueScope};
-pub(crate) use input::{Input, RowInput};
+pub(crate) use input::{Input, RowInput, Together};
 pub use notes::Notes;
 pub(crate) use notes::Patience;
 use output::Output;
@@ -109,7 +109,7 @@ impl Shape {
     /// Begins to take cells.
     pub fn start(&self) -> Shaping {
         Shaping {
-            rows: Rows::new(&self.plan.input),
+            rows: Rows::default(),
             groups: self.plan.grouping.as_ref().map(Groups::new),
             output: Output::new(),
             plan: self.plan.clone(),
@@ -153,32 +153,41 @@ impl Shaping {
         self.patience = Patience::default();
     }
 
-    /// Takes a cell; a row if the shape streams and the cell completes one. Cells come in the order of the request
+    /// Takes a cell; gives the rows that it completes, if the shape streams. Cells come in the order of the request
     /// (for Get and Latest: of its keys, without those that were not found).
     ///
     /// # Errors
     /// A value that cannot be computed, or [`SqlError::Limit`] when more has to be collected than the session may.
-    pub fn push(&mut self, cell: &Cell) -> Result<Option<Row>, SqlError> {
-        let row = self.push_inner(cell)?;
-        if self.outer.is_none() {
-            return Ok(row);
-        }
-        self.made += u64::from(row.is_some());
-        Ok(None)
-    }
-
-    fn push_inner(&mut self, cell: &Cell) -> Result<Option<Row>, SqlError> {
+    pub fn push(&mut self, cell: &Cell, made: &mut impl Extend<Row>) -> Result<(), SqlError> {
         let (plan, notes, patience) = (self.plan.clone(), self.notes.clone(), self.patience.clone());
         match &plan.input {
-            Input::Once => Ok(None),
+            Input::Once => {}
             Input::Cells => {
                 let longest = plan.bounds.value;
-                self.take(&CellScope { cell, zone: &plan.zone, longest, notes: &notes, patience: &patience })
+                let scope = CellScope { cell, zone: &plan.zone, longest, notes: &notes, patience: &patience };
+                let row = self.take(&scope)?;
+                self.give(row, made);
             }
-            Input::Rows(input) => match self.rows.push(input, cell, plan.bounds)? {
-                Some(values) => self.take(&ValueScope::new(&values, &plan, &notes, &patience)),
-                None => Ok(None),
-            },
+            Input::Rows(input) => {
+                for (key, partial) in self.rows.push(input, cell, plan.bounds)? {
+                    if self.is_full() {
+                        break;
+                    }
+                    let values = input.values(&key, partial);
+                    let row = self.take(&ValueScope::new(&values, &plan, &notes, &patience))?;
+                    self.give(row, made);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a row away, or counts it for the SELECT around.
+    fn give(&mut self, row: Option<Row>, made: &mut impl Extend<Row>) {
+        if self.outer.is_none() {
+            made.extend(row);
+        } else {
+            self.made += u64::from(row.is_some());
         }
     }
 
@@ -226,11 +235,12 @@ impl Shaping {
             Input::Once => rows.extend(self.take(&ValueScope::new(&[], &plan, &notes, &patience))?),
             Input::Cells => {}
             Input::Rows(input) => {
-                for values in std::mem::take(&mut self.rows).finish(input) {
+                for (key, partial) in std::mem::take(&mut self.rows).finish() {
                     if self.is_full() {
                         break;
                     }
                     self.patience.check()?;
+                    let values = input.values(&key, partial);
                     rows.extend(self.take(&ValueScope::new(&values, &plan, &notes, &patience))?);
                 }
             }

@@ -298,7 +298,7 @@ pub(crate) fn run(read: &Read, cells: &[Cell]) -> Result<Vec<Row>, SqlError> {
         if shaping.is_full() {
             break;
         }
-        rows.extend(shaping.push(cell)?);
+        shaping.push(cell, &mut rows)?;
     }
     rows.extend(shaping.finish()?);
     Ok(rows)

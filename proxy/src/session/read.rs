@@ -39,7 +39,9 @@ impl Session {
         }
         let cells = match read.source {
             Source::Once | Source::Nothing => Cells::None,
-            Source::Cells(request) => within(time.deadline(), pin!(self.cells(request, read.scatter))).await??,
+            Source::Cells(request) => {
+                within(time.deadline(), pin!(self.cells(request, read.kind, read.scatter))).await??
+            }
         };
         let limit = if read.limited { u64::MAX } else { self.variables.derived().select_limit };
         let server = Arc::clone(&self.server);
@@ -83,7 +85,7 @@ impl Session {
     }
 
     /// The cells of a request, this transaction's own included.
-    async fn cells(&self, request: Request, scatter: bool) -> Result<Cells, StatementError> {
+    async fn cells(&self, request: Request, kind: ReadKind, scatter: bool) -> Result<Cells, StatementError> {
         let executor = self.server.deployment().executor();
         let buffer = self.transaction.as_ref().map(|t| &t.buffer).filter(|b| !b.is_empty());
         let started = Instant::now();
@@ -125,14 +127,27 @@ impl Session {
             }
             Request::Log { table, scan } => {
                 // A log shows what is committed; only the reading of a whole table shows the transaction's own cells.
-                let own = match buffer.filter(|_| scatter) {
+                let mut own = match buffer.filter(|_| scatter) {
                     Some(buffer) => own_of_log(buffer, &table, &scan),
-                    None => VecDeque::new(),
+                    None => Vec::new(),
                 };
                 let limit = scan.limit;
                 let stream = executor.stream(Request::Log { table, scan });
-                // They have no place in the log yet: they come last.
-                Cells::Stream(Box::new(Overlaid::new(stream, own, Box::new(|_, _| Ordering::Greater), limit)))
+                // They have no place in the log yet: they come last, or last in their shard if rows are made of them.
+                let order: Order = match kind {
+                    ReadKind::RowShape => {
+                        own.sort_by_key(|cell| cell.shard);
+                        Box::new(|own, cell| own.shard.cmp(&cell.shard))
+                    }
+                    ReadKind::Get
+                    | ReadKind::GetMulti
+                    | ReadKind::Latest
+                    | ReadKind::Rows
+                    | ReadKind::Partition
+                    | ReadKind::Scatter
+                    | ReadKind::Constant => Box::new(|_, _| Ordering::Greater),
+                };
+                Cells::Stream(Box::new(Overlaid::new(stream, own.into(), order, limit)))
             }
             Request::Put { .. } | Request::Erase { .. } => Cells::None,
         };
@@ -155,10 +170,10 @@ fn shape_of(kind: ReadKind) -> ShapeLabel {
     }
 }
 
-fn own_of_log(buffer: &Buffer, table: &TableRef, scan: &LogScan) -> VecDeque<Cell> {
+fn own_of_log(buffer: &Buffer, table: &TableRef, scan: &LogScan) -> Vec<Cell> {
     // They have no place in the log yet: their id is 0.
     if scan.added_after.is_some_and(|after| after >= AddedId(0)) {
-        return VecDeque::new();
+        return Vec::new();
     }
     let own = buffer.of_table(table.id).filter(|c| lets_through(&scan.columns, &c.triple.column));
     let own = own.filter(|c| scan.created_from.is_none_or(|from| c.at >= from));
@@ -350,7 +365,7 @@ impl Stream {
                         if shaping.is_full() {
                             break;
                         }
-                        self.ready.extend(shaping.push(&cell)?);
+                        shaping.push(&cell, &mut self.ready)?;
                         // A page is a moment, but one that others would wait for.
                         tokio::task::consume_budget().await;
                     }

@@ -92,7 +92,7 @@ fn push_all(mut shaping: Shaping, page: Vec<Cell>, until: &Until) -> Result<(Sha
         if until.is_over() {
             return Err(StatementError::Timeout { detail: "" });
         }
-        rows.extend(shaping.push(&cell)?);
+        shaping.push(&cell, &mut rows)?;
     }
     // What comes next may be done elsewhere, when nobody waits for this page any more.
     shaping.never_give_up();

@@ -295,7 +295,7 @@ fn returned(shape: &Shape, put: &Put, fates: &Fates) -> Result<(Vec<Row>, Vec<Sq
     let mut rows: Vec<Row> = Vec::new();
     for (cell, fate) in put.cells.iter().zip(fates) {
         if let Some(written) = fate {
-            rows.extend(shaping.push(&as_cell(cell, written))?);
+            shaping.push(&as_cell(cell, written), &mut rows)?;
         }
     }
     let notes = shaping.notes();

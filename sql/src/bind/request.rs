@@ -16,7 +16,7 @@ use crate::environment::Environment;
 use crate::error::SqlError;
 use crate::expression::{Expression, Slot};
 use crate::parse::unsupported;
-use crate::shape::RowInput;
+use crate::shape::{RowInput, Together};
 
 /// Most cells that a row-shape SELECT reads by key: rows times the declared columns it names. Each is a key of 80 bytes in
 /// the request, 80 MB for all; the keys' text is shared.
@@ -305,7 +305,7 @@ pub(super) fn order(
 ///
 /// # Errors
 /// A declared column whose storage key is no column key (a damaged catalog).
-pub(super) fn row_input(view: &View, grouped: bool) -> Result<RowInput, SqlError> {
+pub(super) fn row_input(view: &View, together: Together) -> Result<RowInput, SqlError> {
     let declared = view.named.iter().filter_map(|i| view.table.columns.get(*i));
     let columns = declared
         .map(|c| {
@@ -314,7 +314,7 @@ pub(super) fn row_input(view: &View, grouped: bool) -> Result<RowInput, SqlError
                 .map_err(|e| SqlError::Internal(format!("column {}: {e}", c.name)))
         })
         .collect::<Result<_, _>>()?;
-    Ok(RowInput { columns, grouped })
+    Ok(RowInput { columns, together })
 }
 
 /// Decides what is read for the row shape: the latest cell of each named column of the rows, or, without keys, the
@@ -332,10 +332,14 @@ pub(super) fn plan_rows(
     let conjuncts = Conjuncts::new(condition);
     let keys = conjuncts.keys();
     let rows = keys.row_set();
-    let input = row_input(view, rows.is_some())?;
-    // Assembled rows come by row key, whether they stream or not.
+    // Rows that are named come by row key, those of a log by shard and row key.
+    let (together, natural): (_, &[CellColumn]) = match &rows {
+        Some(_) => (Together::Row, &[CellColumn::RowKey]),
+        None => (Together::Shard, &[CellColumn::Shard, CellColumn::RowKey]),
+    };
+    let input = row_input(view, together)?;
     let one_row = rows.as_ref().is_some_and(|r| r.len() == 1);
-    let direction = order(wanted.order, &[CellColumn::RowKey], &|column| one_row && column == CellColumn::RowKey);
+    let direction = order(wanted.order, natural, &|column| one_row && column == CellColumn::RowKey);
     let shards = match (partitions, keys.shards.only()) {
         (Some(p), Some(s)) => Some(p.intersection(s).copied().collect::<BTreeSet<u16>>()),
         (Some(p), None) => Some(p),

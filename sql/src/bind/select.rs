@@ -17,7 +17,7 @@ use crate::expression::number::Number;
 use crate::expression::{Aggregate, Expression, Leaf, Slot, Type};
 use crate::parse::{Expr, unsupported};
 use crate::relational::RelationalError;
-use crate::shape::{AggregateSpec, Bounds, Grouping, Input, Plan, Shape};
+use crate::shape::{AggregateSpec, Bounds, Grouping, Input, Plan, Shape, Together};
 use crate::value::{ColumnMeta, ColumnType, Value};
 
 /// The result columns of a SELECT.
@@ -78,7 +78,7 @@ pub(super) fn returning(items: &[Item], mut view: View, session: &Session<'_>) -
             return Err(unsupported("an aggregate in RETURNING", "select it"));
         }
     }
-    let input = if view.is_rows() { Input::Rows(request::row_input(&view, true)?) } else { Input::Cells };
+    let input = if view.is_rows() { Input::Rows(request::row_input(&view, Together::Row)?) } else { Input::Cells };
     let bound = items
         .iter()
         .map(|(e, _)| session.bind(e, &mut |parts| view.slot(parts, "field list")))

@@ -479,7 +479,9 @@ fn returning_shows_the_cells_as_written() {
     let put = put("INSERT INTO trips (row_key, column_key, body) VALUES ('a','b','1') RETURNING ref_key, body AS b");
     let shape = put.returning.unwrap();
     let mut shaping = shape.start();
-    let row = shaping.push(&cell("a", "b", 9, "1", 1)).unwrap().unwrap();
+    let mut rows = Vec::new();
+    shaping.push(&cell("a", "b", 9, "1", 1), &mut rows).unwrap();
+    let row = rows.remove(0);
     assert_eq!(shown(&row), "9|1");
     assert_eq!(shape.columns()[1].name, "b");
 }
@@ -676,7 +678,7 @@ fn json_is_read_once_for_all_it_is_compared_with() {
         let mut shaping = read(&format!("SELECT 1 FROM trips WHERE row_key = 'a' AND {condition}")).shape.start();
         let looks = AtomicUsize::new(0);
         shaping.give_up_when(move || looks.fetch_add(1, Ordering::Relaxed) >= 5);
-        shaping.push(&cells[0]).err()
+        shaping.push(&cells[0], &mut Vec::new()).err()
     };
     assert_eq!(given_up(&format!("body IN ({})", list("'#'").join(","))), Some(SqlError::GivenUp));
     assert_eq!(given_up(&format!("({})", list("body->'$.x' = #").join(" OR "))), Some(SqlError::GivenUp));
@@ -693,7 +695,9 @@ fn a_row_does_not_read_the_clock_at_every_step() {
         counted.fetch_add(1, Ordering::Relaxed);
         false
     });
-    assert!(shaping.push(&cells()[0]).unwrap().is_none());
+    let mut rows = Vec::new();
+    shaping.push(&cells()[0], &mut rows).unwrap();
+    assert!(rows.is_empty());
     // An operand and an operator each, and at the row itself.
     let looks = looks.load(Ordering::Relaxed);
     assert!((160 / 16..=2 * 160 / 16 + 2).contains(&looks), "{looks}");
@@ -822,7 +826,8 @@ fn functions_mysql_has_are_refused_by_name_and_others_are_unknown() {
 fn noted(read: &crate::Read, cells: &[Cell]) -> (Vec<crate::Row>, Vec<SqlError>) {
     let mut shaping = read.shape.start();
     let notes = shaping.notes();
-    let mut rows: Vec<crate::Row> = cells.iter().filter_map(|cell| shaping.push(cell).unwrap()).collect();
+    let mut rows: Vec<crate::Row> = Vec::new();
+    cells.iter().for_each(|cell| shaping.push(cell, &mut rows).unwrap());
     rows.extend(shaping.finish().unwrap());
     (rows, notes.take())
 }

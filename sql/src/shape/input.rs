@@ -28,8 +28,17 @@ pub(crate) enum Input {
 pub(crate) struct RowInput {
     /// The column key of each declared column, with the JSON text of a row that has no such cell.
     pub columns: Vec<(ColumnKey, Option<String>)>,
-    /// Whether all cells of a row come together (Latest by row), so that rows stream.
-    pub grouped: bool,
+    /// Which cells come together: when they are over, so are their rows.
+    pub together: Together,
+}
+
+/// Cells that come together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Together {
+    /// Those of a row (Latest by row).
+    Row,
+    /// Those of a shard (a log), among them all of each of its rows.
+    Shard,
 }
 
 /// The columns of a cell, its time in the session's zone.
@@ -110,7 +119,7 @@ impl Scope<Slot> for ValueScope<'_> {
 
 /// A row on its way.
 #[derive(Debug)]
-struct Partial {
+pub(super) struct Partial {
     shard: ShardId,
     latest: Vec<Option<(RefKey, Body)>>,
 }
@@ -118,26 +127,31 @@ struct Partial {
 /// Rows being assembled.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    /// By row key; when cells come grouped there is at most one.
+    /// Those that are not over, by row key.
     partial: BTreeMap<RowKey, Partial>,
     collected: Collected,
 }
 
 impl Rows {
-    pub fn new(_: &Input) -> Self {
-        Self::default()
-    }
-
-    /// Takes a cell; the values of the row before, if the cell begins another and rows come one after the other.
-    pub fn push(&mut self, input: &RowInput, cell: &Cell, bounds: Bounds) -> Result<Option<Vec<Value>>, SqlError> {
+    /// Takes a cell; the rows, by row key, that are over because it begins another row or shard.
+    pub fn push(
+        &mut self,
+        input: &RowInput,
+        cell: &Cell,
+        bounds: Bounds,
+    ) -> Result<BTreeMap<RowKey, Partial>, SqlError> {
+        let mut over = BTreeMap::new();
         let Some(place) = input.columns.iter().position(|(key, _)| *key == cell.triple.column) else {
-            return Ok(None);
+            return Ok(over);
         };
-        let Some(body) = &cell.body else { return Ok(None) };
-        let mut done = None;
+        let Some(body) = &cell.body else { return Ok(over) };
         if !self.partial.contains_key(&cell.triple.row) {
-            if input.grouped {
-                done = std::mem::take(&mut self.partial).into_iter().next().map(|(k, p)| values(input, &k, p));
+            let ends = match input.together {
+                Together::Row => true,
+                Together::Shard => self.partial.values().next().is_some_and(|row| row.shard != cell.shard),
+            };
+            if ends {
+                over = std::mem::take(&mut self.partial);
                 self.collected = Collected::default();
             }
             let bytes = cell.triple.row.as_bytes().len() + std::mem::size_of::<Partial>();
@@ -154,7 +168,7 @@ impl Rows {
                 *latest = Some((cell.triple.ref_key, body.clone()));
             }
         }
-        Ok(done)
+        Ok(over)
     }
 
     /// What is held.
@@ -163,26 +177,28 @@ impl Rows {
     }
 
     /// The rows left, by row key.
-    pub fn finish(self, input: &RowInput) -> impl Iterator<Item = Vec<Value>> {
-        self.partial.into_iter().map(|(key, partial)| values(input, &key, partial))
+    pub fn finish(self) -> BTreeMap<RowKey, Partial> {
+        self.partial
     }
 }
 
-/// The values of a row by slot.
-fn values(input: &RowInput, key: &RowKey, partial: Partial) -> Vec<Value> {
-    let mut values = vec![Value::Null; DECLARED];
-    if let Some(value) = values.get_mut(ROW_KEY) {
-        *value = column_text(key.as_bytes());
+impl RowInput {
+    /// The values of a row by slot.
+    pub(super) fn values(&self, key: &RowKey, partial: Partial) -> Vec<Value> {
+        let mut values = vec![Value::Null; DECLARED];
+        if let Some(value) = values.get_mut(ROW_KEY) {
+            *value = column_text(key.as_bytes());
+        }
+        if let Some(value) = values.get_mut(SHARD) {
+            *value = Value::Int(i64::from(partial.shard.0));
+        }
+        for ((_, missing), latest) in self.columns.iter().zip(partial.latest) {
+            values.push(match (latest, missing) {
+                (Some((_, body)), _) => json(&body),
+                (None, Some(missing)) => Value::Json(missing.clone().into()),
+                (None, None) => Value::Null,
+            });
+        }
+        values
     }
-    if let Some(value) = values.get_mut(SHARD) {
-        *value = Value::Int(i64::from(partial.shard.0));
-    }
-    for ((_, missing), latest) in input.columns.iter().zip(partial.latest) {
-        values.push(match (latest, missing) {
-            (Some((_, body)), _) => json(&body),
-            (None, Some(missing)) => Value::Json(missing.clone().into()),
-            (None, None) => Value::Null,
-        });
-    }
-    values
 }

@@ -90,7 +90,8 @@ fn same_read(text: &str, template: &Template, expected: &Request, read: &crate::
         },
         ..cell
     };
-    let mut rows: Vec<_> = shaping.push(&cell).unwrap().into_iter().collect();
+    let mut rows = Vec::new();
+    shaping.push(&cell, &mut rows).unwrap();
     rows.extend(shaping.finish().unwrap());
     let own = template.columns().iter().zip(template.row(&cell)).map(|(column, value)| match (value, column.ty) {
         (CellValue::Null, _) => Value::Null,
