@@ -162,8 +162,8 @@ fn one(function: Function, value: &Value, longest: usize) -> Result<Value, SqlEr
             Value::Text(out.into())
         }
         Function::JsonValid => match value {
-            Value::Json(_) => Value::Int(1),
-            Value::Text(_) => Value::Int(i64::from(json::parse(&text).is_ok())),
+            // A body, too: it may have been stored before all of it was looked at.
+            Value::Json(_) | Value::Text(_) => Value::Int(i64::from(json::parse(&text).is_ok())),
             Value::Null
             | Value::Int(_)
             | Value::UInt(_)
