@@ -50,7 +50,7 @@ impl Civil {
     /// The same of the nearest time from [`Civil::FIRST`] to [`Civil::LAST`].
     #[inline]
     pub fn nearest(at: Micros) -> Self {
-        Self::of(at.clamp(Self::FIRST, Self::LAST))
+        Self::of(Micros(at.0.clamp(Self::FIRST.0, Self::LAST.0)))
     }
 
     /// The time, if the calendar has it, in the years 0 to 9999.
