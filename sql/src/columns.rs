@@ -3,6 +3,9 @@
 use crate::expression::Type;
 use crate::value::ColumnType;
 
+/// From what likeness on (0 to 1, Jaro-Winkler) a name is taken to mean another.
+const MEANT: f64 = 0.85;
+
 /// A column of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum CellColumn {
@@ -30,6 +33,16 @@ impl CellColumn {
     /// The column of this name, whatever its case.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().chain([Self::Shard]).find(|c| c.name().eq_ignore_ascii_case(name))
+    }
+
+    /// The column of cells, or of these declared ones, that somebody may have meant by a name that none has.
+    pub fn meant<'a>(name: &str, declared: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+        let name = name.to_lowercase();
+        let near = |known: &str| strsim::jaro_winkler(&name, &known.to_lowercase());
+        let known =
+            Self::ALL.into_iter().chain([Self::Shard]).map(|column| -> &'a str { column.name() }).chain(declared);
+        let nearest = known.map(|known| (near(known), known)).max_by(|a, b| a.0.total_cmp(&b.0));
+        nearest.filter(|(near, _)| *near > MEANT).map(|(_, known)| known)
     }
 
     /// Its name.
@@ -78,5 +91,25 @@ impl CellColumn {
     /// Whether it is part of the primary key.
     pub fn is_key(self) -> bool {
         matches!(self, Self::RowKey | Self::ColumnKey | Self::RefKey)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_name_is_told_what_may_have_been_meant() {
+        for (name, meant) in [
+            ("rowkey", Some("row_key")),
+            ("RowKey", Some("row_key")),
+            ("refkey", Some("ref_key")),
+            ("createdat", Some("created_at")),
+            ("profil", Some("PROFILE")),
+            ("nickname", None),
+            ("id", None),
+        ] {
+            assert_eq!(CellColumn::meant(name, ["PROFILE", "STATUS"].into_iter()), meant, "{name}");
+        }
     }
 }

@@ -104,10 +104,10 @@ fn targets(table: &TableDef, insert: &Insert) -> Result<Vec<Target>, SqlError> {
                 return Err(SqlError::UnknownColumn {
                     column: name.clone(),
                     clause: "field list",
-                    hint: format!(
-                        "; declare it with ALTER TABLE {} ADD COLUMN {name} JSON, or insert a cell: \
-                         (row_key, column_key, body) VALUES (.., '{name}', ..)",
-                        table.name
+                    hint: super::instead_of(
+                        table,
+                        name,
+                        &format!("insert a cell: (row_key, column_key, body) VALUES (.., '{name}', ..)"),
                     ),
                 });
             }

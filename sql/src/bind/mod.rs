@@ -22,6 +22,7 @@ use std::sync::Arc;
 use cellgate_schemaless::TableDef;
 
 use crate::ast::{Name, Parsed};
+use crate::columns::CellColumn;
 use crate::command::{Command, Explain, Read, TableName};
 use crate::environment::{Environment, SessionFunction};
 use crate::error::SqlError;
@@ -41,7 +42,9 @@ pub(crate) use view::{DECLARED, ROW_KEY, SHARD, View};
 /// dialect refuses.
 pub fn bind(statement: &Statement, params: &[Value], env: &dyn Environment) -> Result<Command, SqlError> {
     if params.len() != usize::from(statement.parameters()) {
-        return Err(SqlError::Arguments("EXECUTE".into()));
+        // A text that was not prepared has no values.
+        let unprepared = params.is_empty().then(|| statement.first_parameter()).flatten();
+        return Err(unprepared.unwrap_or(SqlError::Arguments("EXECUTE".into())));
     }
     let session = Session::new(env, params);
     if let Some(query) = relational_by_database(statement, env)? {
@@ -184,6 +187,13 @@ fn not_of_the_system(env: &dyn Environment, database: &str) -> Result<(), SqlErr
     let user = String::from_utf8_lossy(&user).into_owned();
     let (name, host) = user.rsplit_once('@').unwrap_or((&user, ""));
     Err(SqlError::SystemDatabase { user: format!("'{name}'@'{host}'"), database: database.to_owned() })
+}
+
+/// What to write instead of a column that a table does not have.
+fn instead_of(table: &TableDef, name: &str, otherwise: &str) -> String {
+    let meant = CellColumn::meant(name, table.columns.iter().map(|column| column.name.as_str()));
+    let meant = meant.map_or(String::new(), |meant| format!("; did you mean {meant}?"));
+    format!("{meant}; declare it with ALTER TABLE {} ADD COLUMN {name} JSON, or {otherwise}", table.name)
 }
 
 /// The definition of a table that is written to.

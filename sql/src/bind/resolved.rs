@@ -397,7 +397,9 @@ pub(super) fn columns(
         .map(|(item, name)| match (item, view) {
             (Expression::Leaf(Leaf::Column(parts)), Some(view)) => {
                 let bound = view.slot(parts, "field list")?;
-                Ok(view.meta(bound.slot, name.alias.as_deref()))
+                // Without an alias it is called as it is written, in whatever case.
+                let name = name.alias.as_deref().or_else(|| parts.last().map(String::as_str));
+                Ok(view.meta(bound.slot, name))
             }
             (item, _) => Ok(ColumnMeta::typed(name.alias.clone().unwrap_or(name.written.clone()), item.ty(&leaf))),
         })

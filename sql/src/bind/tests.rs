@@ -271,7 +271,8 @@ fn a_number_or_time_beside_json_is_a_keys_text() {
     }
     let cells = [cell("abc", "BASE", 1, "{}", 1), cell("0", "BASE", 1, "{}", 2), cell("st", "STATUS", 1, "\"st\"", 3)];
     assert_eq!(rows("SELECT row_key FROM trips WHERE COALESCE(BASE, 0) IN (row_key)", &cells), Vec::<String>::new());
-    assert_eq!(rows("SELECT row_key FROM trips WHERE IF(BASE IS NULL, STATUS, 0) IN (row_key)", &cells), ["0", "st"]);
+    let of_rows = "SELECT row_key FROM trips WHERE IF(BASE IS NULL, STATUS, 0) IN (row_key) ORDER BY row_key";
+    assert_eq!(rows(of_rows, &cells), ["0", "st"]);
     // The shard of a key is a number, too.
     let cells: Vec<_> = (0..80).map(|n| cell(&format!("{}k{n}", n % 8), "X", 1, "1", n)).collect();
     let of = |condition: &str| rows(&format!("SELECT row_key FROM trips WHERE {condition}"), &cells);
@@ -731,7 +732,7 @@ fn limits_take_what_clients_bind() {
     for bad in [Value::Int(-1), Value::Text("x".into()), Value::Double(1.5), Value::Null] {
         assert!(matches!(bound_with(&env, text, &[Value::Int(1), bad]), Err(SqlError::Arguments(_))));
     }
-    assert!(matches!(bound_with(&env, text, &[]), Err(SqlError::Arguments(_))), "parameters are counted");
+    assert!(matches!(bound_with(&env, text, &[Value::Int(1)]), Err(SqlError::Arguments(_))), "parameters are counted");
 }
 
 #[test]
@@ -748,6 +749,22 @@ fn collecting_is_bounded() {
     }
     assert_eq!(over("SELECT row_key FROM trips").unwrap().len(), 6, "what streams is not bounded");
     assert_eq!(over("SELECT COUNT(*) FROM trips").unwrap().len(), 1);
+}
+
+#[test]
+fn columns_are_called_as_they_are_written() {
+    let read = read("SELECT ROW_KEY, t.`Body` FROM trips AS t WHERE row_key = 'a'");
+    let names: Vec<_> = read.shape.columns().iter().map(|c| (c.name.as_str(), c.org_name.as_str())).collect();
+    assert_eq!(names, [("ROW_KEY", "row_key"), ("Body", "body")]);
+}
+
+#[test]
+fn a_parameter_in_a_text_that_was_not_prepared_is_a_syntax_error_at_its_place() {
+    let text = "SELECT body FROM trips\nWHERE row_key = ? AND ref_key = ?";
+    let Err(SqlError::Syntax { near, line, .. }) = bound(text) else { panic!("{:?}", bound(text)) };
+    assert_eq!((near.as_str(), line), ("? AND ref_key = ?", 2));
+    let one = bound_with(&Session::new(), text, &[Value::Int(1)]);
+    assert_eq!(one.err(), Some(SqlError::Arguments("EXECUTE".into())));
 }
 
 #[test]

@@ -116,11 +116,7 @@ impl View {
             None => Err(SqlError::UnknownColumn {
                 column: parts.join("."),
                 clause,
-                hint: format!(
-                    "; declare it with ALTER TABLE {table} ADD COLUMN {name} JSON, or read it as a cell: \
-                     WHERE column_key = '{name}'",
-                    table = self.table.name
-                ),
+                hint: super::instead_of(&self.table, name, &format!("read it as a cell: WHERE column_key = '{name}'")),
             }),
         }
     }

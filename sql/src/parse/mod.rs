@@ -137,6 +137,18 @@ impl Statement {
         self.inner.parameters
     }
 
+    /// The syntax error that its first parameter is where there are no values; `None` without one.
+    pub(crate) fn first_parameter(&self) -> Option<SqlError> {
+        let (text, mode) = (&self.inner.text, self.inner.mode);
+        let statements = tokens::tokenize(text, mode, budget::TOKENS).ok()?;
+        let first = statements.iter().flat_map(|s| &s.tokens).find(|t| matches!(t.kind, tokens::Kind::Parameter(_)))?;
+        Some(tokens::syntax(
+            text,
+            first.start as usize,
+            "? stands for a value of a prepared statement; write the value",
+        ))
+    }
+
     /// What it is.
     pub fn kind(&self) -> StatementKind {
         self.inner.kind
