@@ -70,12 +70,13 @@ pub(super) fn privileges() -> (Vec<ColumnMeta>, Vec<Row>) {
     let rows = [
         ("Select", "Tables", "To read rows"),
         ("Insert", "Tables", "To write cells"),
-        ("Update", "Tables", "To write newer versions of rows"),
-        ("Delete", "Tables", "To delete rows"),
+        ("Update", "Tables", "No statement needs it; kept for tools that grant it"),
+        ("Delete", "Tables", "No statement needs it (DELETE needs ERASE); kept for tools that grant it"),
         ("Create", "Databases,Tables", "To create databases and tables"),
         ("Drop", "Databases,Tables", "To drop databases and tables"),
         ("Alter", "Tables", "To alter tables"),
-        ("Index", "Tables", "To create or drop indexes"),
+        ("Index", "Tables", "No statement needs it; kept for tools that grant it"),
+        ("Lock Tables", "Databases,Tables", "To lock tables that may only be read"),
         ("Erase", "Tables", "To erase cells for good"),
         ("Admin", "Server Admin", "To manage accounts, global variables and other sessions"),
     ];
