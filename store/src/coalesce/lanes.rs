@@ -17,7 +17,7 @@ use crate::sync::lock;
 use cellgate_metrics::QueueMetrics;
 
 /// Requests of a failed batch that fail one after the other, each by itself, until the cause is taken to be that of all.
-const IN_VAIN: usize = 8;
+pub(super) const IN_VAIN: usize = 8;
 
 /// The queue of one kind, and what its lanes need.
 pub(super) struct Lanes<K: Kind> {
@@ -36,6 +36,8 @@ struct Lane<K: Kind> {
     began: Instant,
     /// Whether the lane has been given up.
     given_up: bool,
+    /// Whether it is to go on in a task that has not begun. A task that is dropped so is one of a runtime that ends.
+    spawned: bool,
 }
 
 impl<K: Kind> Lanes<K> {
@@ -140,8 +142,7 @@ impl<K: Kind> Lanes<K> {
 
     /// Takes a lane that has been counted already on in a task.
     fn spawn(self: &Arc<Self>) {
-        let lane = Lane::new(self, 0);
-        tokio::spawn(lane.drain());
+        tokio::spawn(Lane::to_spawn(self).drain());
     }
 
     /// Waits for a statement. Meanwhile those whose patience ends are told so; `oldest` is when the first of them came.
@@ -229,12 +230,19 @@ impl<K: Kind> Lanes<K> {
 }
 
 impl<K: Kind> Lane<K> {
+    /// A lane with a statement of so many items.
     fn new(lanes: &Arc<Lanes<K>>, size: usize) -> Self {
-        Self { lanes: Arc::clone(lanes), size, began: Instant::now(), given_up: false }
+        Self { lanes: Arc::clone(lanes), size, began: Instant::now(), given_up: false, spawned: false }
+    }
+
+    /// A lane for a task.
+    fn to_spawn(lanes: &Arc<Lanes<K>>) -> Self {
+        Self { lanes: Arc::clone(lanes), size: 0, began: Instant::now(), given_up: false, spawned: true }
     }
 
     /// Serves batches until nothing waits.
     async fn drain(mut self) {
+        self.spawned = false;
         self.gather().await;
         while let Some((batch, oldest)) = self.next() {
             self.lanes.serve(batch, self.began, oldest).await;
@@ -287,11 +295,10 @@ impl<K: Kind> Drop for Lane<K> {
         if self.size > 0 {
             queue.over(self.size, self.began.elapsed());
         }
-        match (queue.waiting() > 0, runtime) {
+        match (queue.waiting() > 0 && !self.spawned, runtime) {
             (true, Ok(runtime)) => {
                 drop(queue);
-                let lanes = &self.lanes;
-                runtime.spawn(Lane::new(lanes, 0).drain());
+                runtime.spawn(Lane::to_spawn(&self.lanes).drain());
             }
             (true, Err(_)) | (false, _) => queue.give_up(),
         }

@@ -531,6 +531,78 @@ async fn a_store_that_is_down_is_not_asked_once_per_request() {
 }
 
 #[tokio::test]
+async fn what_fails_one_by_one_again_and_again_is_not_asked_once_per_request() {
+    let most = super::lanes::IN_VAIN;
+    let options = CoalesceOptions { batch_reads: 2 * most, per_request: 1, ..ONE_LANE };
+    let bench = Bench::new(options).await;
+    let first = bench.get(1, &["a"]);
+    bench.held.begun(1).await;
+    let others: Vec<_> = (0..most + 3).map(|_| bench.get(1, &["b"])).collect();
+    bench.waiting(most + 3, 0).await;
+    let one_by_one = std::iter::repeat_n((1, failed()), most);
+    bench.held.failing.lock().unwrap().extend(std::iter::once((most + 3, failed())).chain(one_by_one));
+    bench.go(2 + 2 * most);
+    first.await.unwrap().unwrap();
+    for other in others {
+        assert!(matches!(other.await.unwrap(), Err(StoreError::Failed { .. })));
+    }
+    let calls = [1, most + 3].into_iter().chain(std::iter::repeat_n(1, most)).collect::<Vec<_>>();
+    assert_eq!(bench.held.calls(), gets(&calls));
+}
+
+#[tokio::test]
+async fn a_write_to_several_tables_is_on_no_lane() {
+    let bench = Bench::new(ONE_LANE).await;
+    let first = bench.put(group("a", "1"));
+    bench.held.begun(1).await;
+    // One of its tables is gone: who writes to the other one must not be told so.
+    let mut gone = group("b", "1");
+    gone.cells[0].table = table(3);
+    let both = {
+        let (coalescing, groups) = (Arc::clone(&bench.coalescing), [group("c", "1"), gone]);
+        tokio::spawn(async move { coalescing.put(EPOCH, &groups).await })
+    };
+    bench.held.begun(1).await;
+    assert_eq!(bench.held.calls(), [Call::Put(1), Call::Put(2)], "beside the first one");
+    bench.go(2);
+    assert!(is_stored(&first.await.unwrap()));
+    assert!(matches!(both.await.unwrap(), Err(StoreError::NoTable { .. })));
+}
+
+#[tokio::test]
+async fn what_runs_beside_the_lanes_leaves_connections_for_them_and_waits_as_long_as_others() {
+    let bench = Bench::with_patience(ONE_LANE, Duration::from_millis(50)).await;
+    let long = ["a", "b", "c", "d", "e"];
+    // Of 16 connections each kind of read has one, and so have writes.
+    let beside: Vec<_> = (0..13).map(|_| bench.get(1, &long)).collect();
+    bench.held.begun(13).await;
+    let refused = tokio::time::timeout(Duration::from_secs(20), bench.get(1, &long)).await.expect("it is told");
+    let error = refused.unwrap().unwrap_err();
+    assert!(matches!(error, StoreError::Timeout { reason: Reason::Queue, .. }), "{error:?}");
+    let short = bench.get(1, &["a"]);
+    bench.held.begun(1).await;
+    bench.go(14);
+    short.await.unwrap().unwrap();
+    for read in beside {
+        read.await.unwrap().unwrap();
+    }
+}
+
+#[test]
+fn a_runtime_ends_though_a_statement_hangs_and_others_wait() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let bench = Bench::new(ONE_LANE).await;
+        let _first = bench.put(group("a", "1"));
+        bench.held.begun(1).await;
+        let _waiting = bench.put(group("b", "1"));
+        bench.waiting(0, 1).await;
+    });
+    // The lane is dropped, and no task takes it on any more.
+    drop(runtime);
+}
+
+#[tokio::test]
 async fn a_full_queue_refuses_at_once() {
     let bench = Bench::new(ONE_LANE).await;
     let first = bench.get(1, &["a"]);
