@@ -145,6 +145,13 @@ mod tests {
     }
 
     #[test]
+    fn a_log_is_by_shard_and_then_by_commit() {
+        let mut cells = [cell(2, 1), cell(1, 9), cell(1, 2)];
+        cells.sort_by(log_order);
+        assert_eq!(cells.map(|c| (c.shard.0, c.added_id.0)), [(1, 2), (1, 9), (2, 1)]);
+    }
+
+    #[test]
     fn answers_come_back_in_the_order_of_the_keys() {
         let part = |cluster: u16, positions: Vec<usize>| Part {
             cluster: cellgate_schemaless::ClusterNo::new(cluster).unwrap(),

@@ -43,7 +43,7 @@ impl Topology {
                 return Err(TopologyError::DuplicateCluster(entry.number));
             }
         }
-        for (shard, cluster) in (0..).zip(&map) {
+        for (shard, cluster) in (0..=u16::MAX).zip(&map) {
             if !clusters.iter().any(|c| c.number == *cluster) {
                 return Err(TopologyError::UnknownCluster { shard: ShardId(shard), cluster: *cluster });
             }
@@ -90,6 +90,39 @@ impl Topology {
 
     /// The shards of a cluster, ascending.
     pub fn shards_of(&self, cluster: ClusterNo) -> impl Iterator<Item = ShardId> + '_ {
-        (0..).zip(self.map.iter()).filter(move |(_, c)| **c == cluster).map(|(shard, _)| ShardId(shard))
+        let numbered = (0..=u16::MAX).zip(self.map.iter());
+        numbered.filter(move |(_, c)| **c == cluster).map(|(shard, _)| ShardId(shard))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(number: u16) -> ClusterNo {
+        ClusterNo::new(number).unwrap()
+    }
+
+    fn entry(of: u16) -> ClusterEntry {
+        ClusterEntry { number: number(of), name: of.to_string(), weight: Weight::new(1.0).unwrap(), epoch: Epoch(1) }
+    }
+
+    fn topology(clusters: &[u16], map: Vec<u16>) -> Result<Topology, TopologyError> {
+        let clusters = clusters.iter().copied().map(entry).collect();
+        Topology::new(1, clusters, map.into_iter().map(number).collect())
+    }
+
+    #[test]
+    fn a_map_has_as_many_shards_as_can_be_numbered_and_each_on_a_cluster_that_is_there() {
+        let most = limits::VIRTUAL_SHARDS_MAX as usize;
+        let largest = topology(&[1], vec![1; most]).unwrap();
+        assert_eq!(largest.virtual_shards(), limits::VIRTUAL_SHARDS_MAX);
+        assert_eq!(largest.shards_of(number(1)).count(), most);
+        for shards in [0, most + 1] {
+            assert_eq!(topology(&[1], vec![1; shards]), Err(TopologyError::ShardCount { shards }));
+        }
+        let unknown = TopologyError::UnknownCluster { shard: ShardId(1), cluster: number(2) };
+        assert_eq!(topology(&[1], vec![1, 2]), Err(unknown));
+        assert_eq!(topology(&[1, 2, 1], vec![1]), Err(TopologyError::DuplicateCluster(number(1))));
     }
 }

@@ -25,16 +25,21 @@ pub(super) async fn settle_identity(
         (Some(found), ClusterState::New | ClusterState::Claimed) => found,
         (None, ClusterState::Claimed) => return Err(OpenError::StoreLost { cluster: cluster.name.clone() }),
         (None, ClusterState::New) => {
-            let shards: Vec<ShardId> =
-                (0..).zip(&topology.map).filter(|(_, n)| **n == entry.number).map(|(s, _)| ShardId(s)).collect();
+            let shards: Vec<ShardId> = mapped(topology, entry).collect();
             cluster.backend.claim(&expected, &shards).await.map_err(|error| failed(&cluster.name, error))?
         }
     };
     check_identity(&cluster.name, &stands, &expected)?;
-    let mapped = (0..).zip(&topology.map).filter(|(_, n)| **n == entry.number).map(|(s, _)| ShardId(s)).collect();
+    let mapped = mapped(topology, entry).collect();
     check_shards(&cluster.name, cluster.backend.as_ref(), &mapped, Epoch(entry.epoch)).await?;
     cluster.backend.expect_identity(&stands);
     Ok(stands.incarnation)
+}
+
+/// The shards that the map gives a cluster.
+fn mapped(topology: &TopologyDocument, entry: &ClusterDocument) -> impl Iterator<Item = ShardId> {
+    let numbered = (0..=u16::MAX).zip(&topology.map);
+    numbered.filter(|(_, n)| **n == entry.number).map(|(shard, _)| ShardId(shard))
 }
 
 /// Every shard that the map gives a cluster must be its own by its own account, and both must be at one epoch: they are
