@@ -136,3 +136,39 @@ pub struct NewCell {
     /// The JSON.
     pub body: Body,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_no_longer_than_the_limit() {
+        let number = |length: usize| vec![b'1'; length];
+        assert_eq!(Body::json(number(limits::BODY_BYTES)).unwrap().as_bytes().len(), limits::BODY_BYTES);
+        let bytes = limits::BODY_BYTES + 1;
+        assert_eq!(Body::json(number(bytes)), Err(Invalid::BodyTooLong { bytes }));
+    }
+
+    #[test]
+    fn only_settled_cells_are_visible() {
+        let row = |kind, txn| Cell {
+            triple: Triple {
+                row: RowKey::from_store(&b"r"[..]),
+                column: ColumnKey::from_store(&b"c"[..]),
+                ref_key: RefKey(1),
+            },
+            body: None,
+            added_id: AddedId(1),
+            shard: ShardId(0),
+            created_at: Micros(0),
+            kind,
+            token: Token(0),
+            txn,
+        };
+        assert!(row(CellKind::Cell, None).is_visible());
+        assert!(!row(CellKind::Cell, Some(TxnId(1))).is_visible());
+        for kind in [CellKind::Tombstone, CellKind::Lock, CellKind::Erased, CellKind::Closed] {
+            assert!(!row(kind, None).is_visible(), "{kind:?}");
+        }
+    }
+}

@@ -176,3 +176,32 @@ pub struct Triple {
     /// The version within the column.
     pub ref_key: RefKey,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_have_at_least_a_byte_and_no_more_than_their_limits() {
+        let bytes = |length: usize| vec![b'x'; length];
+        assert_eq!(RowKey::new(bytes(limits::ROW_KEY_BYTES)).unwrap().as_bytes().len(), limits::ROW_KEY_BYTES);
+        assert_eq!(RowKey::new(bytes(0)), Err(Invalid::RowKeyEmpty));
+        let long = limits::ROW_KEY_BYTES + 1;
+        assert_eq!(RowKey::new(bytes(long)), Err(Invalid::RowKeyTooLong { bytes: long }));
+        assert_eq!(ColumnKey::new(bytes(limits::COLUMN_KEY_BYTES)).unwrap().as_bytes().len(), limits::COLUMN_KEY_BYTES);
+        assert_eq!(ColumnKey::new(bytes(0)), Err(Invalid::ColumnKeyEmpty));
+        let long = limits::COLUMN_KEY_BYTES + 1;
+        assert_eq!(ColumnKey::new(bytes(long)), Err(Invalid::ColumnKeyTooLong { bytes: long }));
+    }
+
+    #[test]
+    fn clusters_have_numbers_below_the_stride_of_ids_and_none_has_zero() {
+        for number in [0, limits::CLUSTER_NO_MAX + 1, u16::MAX] {
+            assert_eq!(ClusterNo::new(number), Err(Invalid::ClusterNo { number }));
+        }
+        for number in [1, limits::CLUSTER_NO_MAX] {
+            assert_eq!(ClusterNo::new(number).map(ClusterNo::get), Ok(number));
+        }
+        assert!(i64::from(limits::CLUSTER_NO_MAX) < limits::ID_STRIDE);
+    }
+}
