@@ -72,7 +72,9 @@ fn judge(token: Token, cell: &GroupCell, row: &Cell) -> Meaning {
 
 #[cfg(test)]
 mod tests {
-    use cellgate_schemaless::{AddedId, Body, ColumnKey, Micros, RefKey, RowKey, ShardId, TableId, TableRef, Triple};
+    use cellgate_schemaless::{
+        AddedId, Body, ColumnKey, Micros, RefKey, RowKey, ShardId, TableId, TableRef, Triple, TxnId,
+    };
 
     use super::*;
 
@@ -100,6 +102,15 @@ mod tests {
             kind: CellKind::Cell,
             token: Token(token),
             txn: None,
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_not_settled_is_neither_there_nor_not_there() {
+        let group = PutGroup { token: Token(5), cells: vec![cell("a"), cell("b")] };
+        for token in [5, 6] {
+            let held = Cell { txn: Some(TxnId(1)), ..row(&group.cells[1], token) };
+            assert_eq!(settle(&group, &[None, Some(held)]), Verdict::Done(PutOutcome::Undecided { cell: 1 }));
         }
     }
 

@@ -3,6 +3,8 @@
 //! It holds named documents with versions, changed by compare-and-set, in one table `cg_meta(name, version, body)` of a
 //! SQLite file, a MySQL/MariaDB or a PostgreSQL database. Which documents there are is `deployment`'s business.
 
+#[cfg(test)]
+pub(crate) mod fake;
 pub mod memory;
 pub mod mysql;
 mod open;

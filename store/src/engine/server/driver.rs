@@ -297,7 +297,7 @@ mod tests {
     #[tokio::test]
     async fn a_session_whose_rollback_fails_is_not_used_again() {
         let change = Query { text: "UPDATE t SET a = 1".to_owned(), params: Vec::new() };
-        let failure = FakeSession.transaction(&POSTGRES, Guard::Free, &[change]).await.unwrap_err();
+        let failure = FakeSession::default().transaction(&POSTGRES, Guard::Free, &[change]).await.unwrap_err();
         assert!(matches!(failure, Failure::Lost { .. }), "its transaction may be open: {failure:?}");
     }
 }

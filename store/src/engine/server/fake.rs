@@ -1,28 +1,120 @@
-//! A server for tests of what is above it: its sessions open at once and fail at what they are asked.
+//! A server for tests of what is above it: its sessions open at once and answer what the test has written down, and fail
+//! at everything else.
 
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cellgate_schemaless::Epoch;
+use cellgate_schemaless::{Cell, Epoch};
 use deadpool::managed::{Manager, Metrics, RecycleResult};
 
+use crate::engine::server::core::size;
 use crate::engine::server::driver::{Cells, Driver, Existing, Failure, Mark, NewRow, Place, Session};
 use crate::error::StoreError;
-use crate::sql::{Dialect, POSTGRES, Query};
+use crate::sql::{Dialect, MYSQL, POSTGRES, Query};
+use crate::sync::lock;
 
 use super::driver::Value;
 
-/// Opens [`FakeSession`]s.
-#[derive(Debug)]
-pub(crate) struct FakeDriver;
+/// What a session was asked, with its number: 1 for the first one that was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// To insert so many rows.
+    Insert(i64, usize),
+    /// For cells.
+    Cells(i64),
+    /// To end the session of this number.
+    End(i64),
+    /// To confirm what it has found.
+    Confirm(i64),
+    /// To run a statement without parameters.
+    Run(i64, String),
+}
 
-/// A session of nothing.
+/// What sessions are asked, and what they answer: of each kind one answer after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Script {
+    asked: Mutex<Vec<Asked>>,
+    opened: Mutex<i64>,
+    /// Whether questions for cells are never answered.
+    pub(crate) hangs: AtomicBool,
+    /// Whether the server has lists of names that are bounded, as a MySQL.
+    pub(crate) lists: AtomicBool,
+    /// Answers to small questions.
+    pub(crate) fetches: Answers<Vec<Vec<Value>>>,
+    /// Answers to inserts.
+    pub(crate) inserts: Answers<Vec<Option<Place>>>,
+    /// Answers to questions for cells: whether they are cut, too. They are if they have more bytes than were asked for.
+    pub(crate) cells: Answers<(Vec<Cell>, bool)>,
+    /// Answers to statements that change something: how many rows.
+    pub(crate) executes: Answers<u64>,
+    /// Answers to statements without parameters. Behind them, of all such statements BEGIN alone succeeds.
+    pub(crate) runs: Answers<()>,
+    /// Whether another session is over. Behind them, it is.
+    pub(crate) ends: Answers<bool>,
+    /// Whether what was found is safe. Behind them, it is.
+    pub(crate) confirms: Answers<()>,
+}
+
+/// Answers of one kind.
 #[derive(Debug)]
-pub(crate) struct FakeSession;
+pub(crate) struct Answers<T>(Mutex<VecDeque<Result<T, Failure>>>);
+
+impl<T> Default for Answers<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Answers<T> {
+    /// These are the next ones.
+    pub(crate) fn are(&self, answers: impl IntoIterator<Item = Result<T, Failure>>) {
+        lock(&self.0).extend(answers);
+    }
+
+    fn next(&self) -> Option<Result<T, Failure>> {
+        lock(&self.0).pop_front()
+    }
+
+    fn or_fails(&self) -> Result<T, Failure> {
+        self.next().unwrap_or_else(|| Err(failed()))
+    }
+}
+
+impl Script {
+    /// What was asked so far, in order.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        lock(&self.asked).clone()
+    }
+
+    fn ask(&self, asked: Asked) {
+        lock(&self.asked).push(asked);
+    }
+}
+
+/// Opens [`FakeSession`]s.
+#[derive(Debug, Default)]
+pub(crate) struct FakeDriver(pub(crate) Arc<Script>);
+
+/// A session of nothing but its script.
+#[derive(Debug, Default)]
+pub(crate) struct FakeSession {
+    number: i64,
+    script: Arc<Script>,
+    /// Whether an answer was left half-read.
+    cut: bool,
+}
 
 /// What it fails of.
 pub(crate) fn failed() -> Failure {
     Failure::Store(StoreError::Failed { detail: "for the test".to_owned() })
+}
+
+/// How it is lost.
+pub(crate) fn lost() -> Failure {
+    Failure::Lost { detail: "for the test".to_owned() }
 }
 
 impl Manager for FakeDriver {
@@ -30,7 +122,9 @@ impl Manager for FakeDriver {
     type Error = StoreError;
 
     async fn create(&self) -> Result<FakeSession, StoreError> {
-        Ok(FakeSession)
+        let mut opened = lock(&self.0.opened);
+        *opened += 1;
+        Ok(FakeSession { number: *opened, script: Arc::clone(&self.0), cut: false })
     }
 
     async fn recycle(&self, _: &mut FakeSession, _: &Metrics) -> RecycleResult<StoreError> {
@@ -43,7 +137,7 @@ impl Driver for FakeDriver {
     type Session = FakeSession;
 
     fn dialect(&self) -> &'static Dialect {
-        &POSTGRES
+        if self.0.lists.load(Ordering::SeqCst) { &MYSQL } else { &POSTGRES }
     }
 
     fn clock(&self) -> &'static str {
@@ -57,37 +151,51 @@ impl Driver for FakeDriver {
 
 #[async_trait]
 impl Session for FakeSession {
-    async fn cells(&mut self, _: &Query, _: usize) -> Result<Cells, Failure> {
-        Err(failed())
+    async fn cells(&mut self, _: &Query, budget: usize) -> Result<Cells, Failure> {
+        self.script.ask(Asked::Cells(self.number));
+        if self.script.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        let (cells, cut) = self.script.cells.or_fails()?;
+        let cut = cut || cells.iter().map(size).sum::<usize>() > budget;
+        self.cut |= cut;
+        Ok(Cells { cells, cut })
     }
 
     async fn fetch(&mut self, _: &Query) -> Result<Vec<Vec<Value>>, Failure> {
-        Err(failed())
+        self.script.fetches.or_fails()
     }
 
     async fn execute(&mut self, _: &Query) -> Result<u64, Failure> {
-        Err(failed())
+        self.script.executes.or_fails()
     }
 
-    /// Of all statements, BEGIN alone succeeds.
     async fn run(&mut self, text: &str) -> Result<(), Failure> {
-        if text == "BEGIN" { Ok(()) } else { Err(failed()) }
+        self.script.ask(Asked::Run(self.number, text.to_owned()));
+        self.script.runs.next().unwrap_or_else(|| if text == "BEGIN" { Ok(()) } else { Err(failed()) })
     }
 
-    async fn insert(&mut self, _: Epoch, _: &[NewRow<'_>], _: Existing) -> Result<Vec<Option<Place>>, Failure> {
-        Err(failed())
+    async fn insert(&mut self, _: Epoch, rows: &[NewRow<'_>], _: Existing) -> Result<Vec<Option<Place>>, Failure> {
+        self.script.ask(Asked::Insert(self.number, rows.len()));
+        self.script.inserts.or_fails()
     }
 
     fn mark(&self) -> Mark {
-        Mark { number: 1, nonce: String::new() }
+        Mark { number: self.number, nonce: String::new() }
     }
 
-    async fn end(&mut self, _: &Mark, _: Duration) -> Result<bool, Failure> {
-        Ok(true)
+    async fn end(&mut self, other: &Mark, _: Duration) -> Result<bool, Failure> {
+        self.script.ask(Asked::End(other.number));
+        self.script.ends.next().unwrap_or(Ok(true))
+    }
+
+    async fn confirm(&mut self) -> Result<(), Failure> {
+        self.script.ask(Asked::Confirm(self.number));
+        self.script.confirms.next().unwrap_or(Ok(()))
     }
 
     fn is_idle(&self) -> bool {
-        true
+        !self.cut
     }
 
     async fn define(&mut self, _: &[String]) -> Result<(), Failure> {

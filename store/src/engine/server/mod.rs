@@ -16,6 +16,8 @@ mod fake;
 mod identity;
 pub(crate) mod pool;
 pub(crate) mod put;
+#[cfg(test)]
+mod tests;
 
 pub use backend::Server;
 pub(crate) use backend::finished;

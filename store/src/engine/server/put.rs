@@ -462,7 +462,7 @@ mod tests {
     #[tokio::test]
     async fn behind_a_write_to_a_read_only_server_no_session_to_it_is_used() {
         let dsn = "postgres://a@localhost/b".parse().unwrap();
-        let sessions = Sessions::new(FakeDriver, &ServerOptions::new("a", dsn)).unwrap();
+        let sessions = Sessions::new(FakeDriver::default(), &ServerOptions::new("a", dsn)).unwrap();
         let two = async || {
             let (one, other) = (sessions.lease().await.unwrap(), sessions.lease().await.unwrap());
             other.give_back();

@@ -1,0 +1,338 @@
+//! What becomes of a write and of a read when sessions are lost, wait and fail, on a server that answers by a script.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cellgate_metrics::Operation;
+use cellgate_schemaless::{
+    AddedId, Body, Cell, CellKind, ColumnKey, Epoch, LatestKey, Micros, RefKey, RowKey, ShardId, TableId, TableRef,
+    Token, Triple,
+};
+
+use super::core::Core;
+use super::driver::{Failure, Guard, Names, Place, Value};
+use super::fake::{Asked, FakeDriver, Script, failed, lost};
+use super::{Server, ServerOptions, put};
+use crate::backend::{ANSWER_BYTES, Backend, GroupCell, PlacedCell, PutGroup, PutMode, PutOutcome, Timeouts};
+use crate::error::{Reason, StoreError};
+use crate::meta::MetaStore;
+use crate::meta::server::ServerMeta;
+use crate::sql::Query;
+
+const EPOCH: Epoch = Epoch(1);
+
+/// Short, for the tests in which something is never known.
+const SHORT: Timeouts = Timeouts {
+    connect: Duration::from_secs(1),
+    statement: Duration::from_millis(40),
+    lock: Duration::from_millis(10),
+    queue: Duration::from_secs(1),
+};
+
+struct Bench {
+    script: Arc<Script>,
+    core: Arc<Core<FakeDriver>>,
+}
+
+impl Bench {
+    fn new(timeouts: Timeouts) -> Self {
+        let script = Arc::new(Script::default());
+        let dsn = "postgres://a@localhost/b".parse().unwrap();
+        let options = ServerOptions { timeouts, ..ServerOptions::new("a", dsn) };
+        let core = Core::new(FakeDriver(Arc::clone(&script)), &options).unwrap();
+        Self { script, core }
+    }
+
+    async fn put(&self, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {
+        put::put(&self.core.sessions, &self.core.timeouts, EPOCH, groups).await
+    }
+
+    async fn erase(&self) -> Result<u64, StoreError> {
+        let change = Query { text: "UPDATE t SET a = 1".to_owned(), params: Vec::new() };
+        Ok(self.core.change(Operation::Erase, Guard::Free, &[change]).await?.rows)
+    }
+
+    async fn get(&self) -> Result<Vec<Option<Cell>>, StoreError> {
+        self.core.find(Operation::Get, &table(), Names::Exact(&[triple(1)])).await
+    }
+}
+
+fn table() -> TableRef {
+    TableRef::new("t", TableId(1), 1)
+}
+
+fn triple(ref_key: i64) -> Triple {
+    let (row, column) = (RowKey::from_store(&b"r"[..]), ColumnKey::from_store(&b"c"[..]));
+    Triple { row, column, ref_key: RefKey(ref_key) }
+}
+
+fn body() -> Body {
+    Body::from_store(&b"1"[..])
+}
+
+/// A write of these versions.
+fn group(token: i64, versions: std::ops::Range<i64>) -> PutGroup {
+    let mode = PutMode::Append;
+    let cell = |n| GroupCell { table: table(), shard: ShardId(0), triple: triple(n), body: body(), mode };
+    PutGroup { token: Token(token), cells: versions.map(cell).collect() }
+}
+
+/// The row that a write has made.
+fn row(token: i64, ref_key: i64) -> Cell {
+    Cell {
+        triple: triple(ref_key),
+        body: Some(body()),
+        added_id: AddedId(ref_key),
+        shard: ShardId(0),
+        created_at: Micros(7),
+        kind: CellKind::Cell,
+        token: Token(token),
+        txn: None,
+    }
+}
+
+fn places(versions: std::ops::Range<i64>) -> Vec<Option<Place>> {
+    versions.map(|n| Some(Place { added_id: AddedId(n), created_at: Micros(7) })).collect()
+}
+
+/// What a write of these versions is told that has made them.
+fn stored(versions: std::ops::Range<i64>) -> PutOutcome {
+    let place = |n| PlacedCell { added_id: AddedId(n), created_at: Micros(7), new: true };
+    PutOutcome::Stored(versions.map(place).collect())
+}
+
+#[tokio::test]
+async fn behind_a_lost_attempt_it_is_ended_and_looked_for_before_anything_is_sent_again() {
+    for count in [1, 3] {
+        let bench = Bench::new(Timeouts::default());
+        let all = 1..1 + count;
+        bench.script.inserts.are([Err(lost()), Ok(places(all.clone()))]);
+        bench.script.cells.are([Ok((Vec::new(), false))]);
+        assert_eq!(bench.put(&[group(9, all.clone())]).await.unwrap(), [stored(all)]);
+        let rows = count as usize;
+        let asked = [Asked::Insert(1, rows), Asked::End(1), Asked::Cells(2), Asked::Insert(2, rows)];
+        assert_eq!(bench.script.asked(), asked, "{count} cells");
+    }
+}
+
+#[tokio::test]
+async fn what_a_lost_attempt_has_made_is_confirmed_and_not_sent_again() {
+    for count in [1, 3] {
+        let bench = Bench::new(Timeouts::default());
+        let all = 1..1 + count;
+        bench.script.inserts.are([Err(lost())]);
+        let found: Vec<Cell> = all.clone().map(|n| row(9, n)).collect();
+        bench.script.cells.are([Ok((found.clone(), false)), Ok((found, false))]);
+        // The first time it cannot be said whether the standbys have it.
+        bench.script.confirms.are([Err(failed()), Ok(())]);
+        assert_eq!(bench.put(&[group(9, all.clone())]).await.unwrap(), [stored(all)]);
+        let asked = [
+            Asked::Insert(1, count as usize),
+            Asked::End(1),
+            Asked::Cells(2),
+            Asked::Confirm(2),
+            Asked::End(1),
+            Asked::Cells(2),
+            Asked::Confirm(2),
+        ];
+        assert_eq!(bench.script.asked(), asked, "{count} cells");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_attempt_that_does_not_end_may_be_written_and_what_is_behind_it_is_not_begun() {
+    let bench = Bench::new(SHORT);
+    bench.script.inserts.are([Err(lost()), Ok(places(3..5))]);
+    bench.script.ends.are((0..1000).map(|_| Ok(false)));
+    let outcomes = bench.put(&[group(8, 1..3), group(9, 3..5)]).await.unwrap();
+    assert!(matches!(&outcomes[0], PutOutcome::Failed(StoreError::MaybeWritten { .. })), "{outcomes:?}");
+    let not_begun = matches!(&outcomes[1], PutOutcome::Failed(error) if !error.may_be_written());
+    assert!(not_begun, "{outcomes:?}");
+    let asked = bench.script.asked();
+    assert_eq!(asked[0], Asked::Insert(1, 2));
+    assert!(asked[1..].iter().all(|asked| *asked == Asked::End(1)), "{asked:?}");
+}
+
+#[tokio::test]
+async fn attempts_that_are_lost_one_after_the_other_have_one_time_together() {
+    let bench = Bench::new(SHORT);
+    // Thousands of times longer than it may take.
+    bench.script.inserts.are((0..100_000).map(|_| Err(lost())));
+    bench.script.cells.are((0..100_000).map(|_| Ok((Vec::new(), false))));
+    let error = bench.put(&[group(9, 1..2)]).await.unwrap_err();
+    assert!(matches!(error, StoreError::MaybeWritten { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn no_session_that_was_idle_when_another_was_lost_is_used_again() {
+    let bench = Bench::new(Timeouts::default());
+    let (used, idle) = (bench.core.sessions.lease().await.unwrap(), bench.core.sessions.lease().await.unwrap());
+    idle.give_back();
+    used.give_back();
+    bench.script.inserts.are([Err(lost()), Ok(places(1..2))]);
+    bench.script.cells.are([Ok((Vec::new(), false))]);
+    bench.put(&[group(9, 1..2)]).await.unwrap();
+    assert_eq!(bench.script.asked()[2..], [Asked::Cells(3), Asked::Insert(3, 1)]);
+}
+
+#[tokio::test]
+async fn a_row_that_exists_and_is_not_there_again_and_again_is_a_head_that_gives_out_ids_twice() {
+    for count in [1, 2] {
+        let bench = Bench::new(Timeouts::default());
+        // As often as anybody would try.
+        bench.script.inserts.are((0..100).map(|_| if count == 1 { Ok(vec![None]) } else { Err(Failure::Duplicate) }));
+        bench.script.cells.are((0..100).map(|_| Ok((Vec::new(), false))));
+        let error = bench.put(&[group(9, 1..1 + count)]).await.unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_a_lock_in_vain_or_is_in_deadlocks_all_the_time_is_told_so() {
+    for (reason, attempts) in [(Reason::Lock, 3), (Reason::Statement, 10)] {
+        let bench = Bench::new(Timeouts::default());
+        bench.script.inserts.are((0..100).map(|_| Err(Failure::Again { reason, detail: String::new() })));
+        let error = bench.put(&[group(9, 1..2)]).await.unwrap_err();
+        assert!(matches!(error, StoreError::Timeout { reason: Reason::Lock, .. }), "{error:?}");
+        assert_eq!(bench.script.asked().len(), attempts, "{reason:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_fails_behind_a_lost_attempt_may_be_done() {
+    let bench = Bench::new(Timeouts::default());
+    bench.script.executes.are([Ok(1)]);
+    // The first COMMIT is lost; the second attempt fails at its BEGIN.
+    bench.script.runs.are([Ok(()), Err(lost()), Err(failed()), Ok(())]);
+    let error = bench.erase().await.unwrap_err();
+    assert!(matches!(error, StoreError::MaybeWritten { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn of_a_commit_that_fails_nobody_knows_what_became_and_of_a_statement_that_fails_nothing_stays() {
+    let bench = Bench::new(Timeouts::default());
+    bench.script.executes.are([Ok(1), Ok(1)]);
+    bench.script.runs.are([Ok(()), Err(failed()), Ok(()), Ok(())]);
+    assert_eq!(bench.erase().await.unwrap(), 1);
+    let run = |session, text: &str| Asked::Run(session, text.to_owned());
+    let asked = [run(1, "BEGIN"), run(1, "COMMIT"), Asked::End(1), run(2, "BEGIN"), run(2, "COMMIT")];
+    assert_eq!(bench.script.asked(), asked);
+
+    let bench = Bench::new(Timeouts::default());
+    bench.script.executes.are([Err(failed())]);
+    bench.script.runs.are([Ok(()), Ok(())]);
+    assert!(matches!(bench.erase().await, Err(StoreError::Failed { .. })));
+    assert_eq!(bench.script.asked(), [run(1, "BEGIN"), run(1, "ROLLBACK")]);
+}
+
+#[tokio::test]
+async fn a_read_whose_session_is_lost_is_read_again_once() {
+    let bench = Bench::new(Timeouts::default());
+    bench.script.cells.are([Err(lost()), Ok((vec![row(9, 1)], false)), Err(lost()), Err(lost())]);
+    assert_eq!(bench.get().await.unwrap(), [Some(row(9, 1))]);
+    let error = bench.get().await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+    assert_eq!(bench.script.asked(), [Asked::Cells(1), Asked::Cells(2), Asked::Cells(2), Asked::Cells(3)]);
+}
+
+#[tokio::test]
+async fn a_session_with_an_answer_that_was_not_read_to_its_end_is_not_used_again() {
+    let bench = Bench::new(Timeouts::default());
+    bench.script.cells.are([Ok((vec![row(9, 1)], true)), Ok((vec![row(9, 1)], true)), Ok((Vec::new(), false))]);
+    let error = bench.get().await.unwrap_err();
+    assert!(matches!(error, StoreError::AnswerTooLarge { .. }), "{error:?}");
+    let query = || std::iter::once(Query { text: "SELECT 1".to_owned(), params: Vec::new() });
+    assert!(bench.core.page(Operation::Rows, query, 10, 1).await.unwrap().more);
+    bench.get().await.unwrap();
+    assert_eq!(bench.script.asked(), [Asked::Cells(1), Asked::Cells(2), Asked::Cells(3)]);
+}
+
+#[tokio::test]
+async fn a_lease_that_is_not_given_back_ends_its_session() {
+    let bench = Bench::new(Timeouts::default());
+    drop(bench.core.sessions.lease().await.unwrap());
+    assert_eq!(bench.core.sessions.state().size, 0);
+    bench.core.sessions.lease().await.unwrap().give_back();
+    assert_eq!(bench.core.sessions.state().size, 1);
+}
+
+#[tokio::test]
+async fn a_read_that_is_never_answered_ends() {
+    let bench = Bench::new(SHORT);
+    bench.script.hangs.store(true, Ordering::SeqCst);
+    let error = tokio::time::timeout(Duration::from_secs(30), bench.get()).await.expect("it ends").unwrap_err();
+    assert!(matches!(error, StoreError::Timeout { reason: Reason::Statement, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn more_names_than_a_statement_takes_are_read_in_one_snapshot_and_bounded_together() {
+    let bench = Bench::new(Timeouts::default());
+    bench.script.lists.store(true, Ordering::SeqCst);
+    let (table, keys) = (table(), (0..10_000).map(triple).collect::<Vec<Triple>>());
+    let read = || bench.core.find(Operation::Get, &table, Names::Exact(&keys));
+    bench.script.runs.are([Ok(()), Ok(()), Ok(())]);
+    bench.script.cells.are([Ok((vec![row(9, 1)], false)), Ok((vec![row(9, 9_999)], false))]);
+    let found = read().await.unwrap();
+    assert_eq!(found.iter().flatten().map(|cell| cell.triple.ref_key.0).collect::<Vec<_>>(), [1, 9_999]);
+    let run = |text: &str| Asked::Run(1, text.to_owned());
+    let begin = [
+        run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"),
+        run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"),
+    ];
+    let reads = [Asked::Cells(1), Asked::Cells(1), run("COMMIT")];
+    assert_eq!(bench.script.asked(), [&begin[..], &reads[..]].concat());
+
+    // Each statement has less than an answer may have, and both of them have more.
+    let large = Body::from_store(vec![b'1'; ANSWER_BYTES / 2]);
+    let of = |ref_key| Ok((vec![Cell { body: Some(large.clone()), ..row(9, ref_key) }], false));
+    bench.script.runs.are([Ok(()), Ok(())]);
+    bench.script.cells.are([of(1), of(9_999)]);
+    assert!(matches!(read().await, Err(StoreError::AnswerTooLarge { .. })));
+}
+
+#[tokio::test]
+async fn the_latest_is_looked_for_below_locks_and_closed_rows() {
+    let script = Arc::new(Script::default());
+    let options = ServerOptions::new("a", "postgres://a@localhost/b".parse().unwrap());
+    let server = Server::with_driver(FakeDriver(Arc::clone(&script)), &options).unwrap();
+    let of = |ref_key, kind| Ok((vec![Cell { kind, body: None, ..row(9, ref_key) }], false));
+    script.cells.are([of(3, CellKind::Closed), of(2, CellKind::Lock), Ok((vec![row(9, 1)], false))]);
+    let Triple { row: chain, column, .. } = triple(1);
+    let key = [LatestKey { row: chain, column, at_most: None }];
+    assert_eq!(server.latest(&table(), &key).await.unwrap(), [Some(row(9, 1))]);
+    script.cells.are([of(1, CellKind::Lock), Ok((Vec::new(), false))]);
+    assert_eq!(server.latest(&table(), &key).await.unwrap(), [None]);
+}
+
+/// A meta store in which the answer to the first attempt of a change is lost, the second one changes nothing, and the
+/// document is then this.
+fn meta_behind_a_loss(now: Option<(i64, &'static [u8])>) -> ServerMeta<FakeDriver> {
+    let script = Arc::new(Script::default());
+    script.executes.are([Ok(1), Ok(0)]);
+    script.runs.are([Ok(()), Err(lost()), Ok(()), Ok(())]);
+    let document = now.map(|(version, body)| vec![Value::Int(version), Value::Bytes(Bytes::from_static(body))]);
+    script.fetches.are([Ok(document.into_iter().collect())]);
+    let options = ServerOptions::new("a", "postgres://a@localhost/b".parse().unwrap());
+    ServerMeta::with_driver(FakeDriver(script), &options).unwrap()
+}
+
+#[tokio::test]
+async fn a_change_of_a_document_whose_answer_is_lost_was_done_if_the_document_says_so() {
+    for (now, done) in [
+        (Some((3, &b"ours"[..])), Some(true)),
+        (Some((3, b"theirs")), Some(false)),
+        (Some((2, b"before")), Some(false)),
+        // Whether ours was in between is hidden.
+        (Some((4, b"later")), None),
+        (None, None),
+    ] {
+        match meta_behind_a_loss(now).compare_and_set("map", 2, b"ours").await {
+            Err(StoreError::MaybeWritten { .. }) => assert_eq!(done, None, "{now:?}"),
+            answer => assert_eq!(answer.ok(), done, "{now:?}"),
+        }
+    }
+    assert!(meta_behind_a_loss(None).remove("map", 2).await.unwrap());
+    assert!(!meta_behind_a_loss(Some((3, b"theirs"))).remove("map", 2).await.unwrap());
+}
