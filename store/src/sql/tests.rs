@@ -79,6 +79,27 @@ fn a_mariadb_reads_many_names_by_a_table_of_values() {
 }
 
 #[test]
+fn a_long_body_is_answered_alone_only() {
+    let bound = format!("<= {}", super::BATCH_BODY);
+    let keys = [triple("a", "c", 1), triple("b", "c", 1)];
+    let chains = keys.clone().map(|Triple { row, column, .. }| LatestKey { row, column, at_most: None });
+    let several: Vec<LatestKey> = std::iter::repeat_n(chains[0].clone(), 16).collect();
+    let names: Vec<Triple> = std::iter::repeat_n(keys[0].clone(), 32).collect();
+    for dialect in [&MARIADB, &MYSQL, &POSTGRES] {
+        let shared = [
+            dialect.get(&table(), &keys),
+            dialect.get(&table(), &names),
+            dialect.latest(&table(), &chains),
+            dialect.latest(&table(), &several),
+        ];
+        for query in shared {
+            assert!(query.text.contains(&bound), "{}", query.text);
+        }
+        assert!(!dialect.get(&table(), &keys[..1]).text.contains(&bound));
+    }
+}
+
+#[test]
 fn a_blob_literal_is_hexadecimal_in_every_dialect() {
     let literal = |dialect: &Dialect| {
         let mut out = Vec::new();

@@ -111,7 +111,9 @@ pub async fn a_document_is_removed_at_its_version_only(fixture: MetaFixture) {
     assert!(meta.compare_and_set("a", 0, b"1").await.unwrap());
     assert!(!meta.remove("a", 2).await.unwrap());
     assert!(meta.load("a").await.unwrap().is_some());
-    assert!(meta.remove("a", 1).await.unwrap());
+    assert!(meta.compare_and_set("a", 1, b"2").await.unwrap());
+    assert!(!meta.remove("a", 1).await.unwrap(), "it was changed since");
+    assert!(meta.remove("a", 2).await.unwrap());
     assert_eq!(meta.load("a").await.unwrap(), None);
     assert!(meta.compare_and_set("a", 0, b"2").await.unwrap(), "it may be created again");
 }

@@ -162,16 +162,18 @@ pub async fn a_caller_that_goes_away_neither_stops_a_write_nor_spoils_a_session(
 
 pub async fn a_lock_that_is_never_let_go_of_is_a_timeout_and_nothing_is_written(store: Store) {
     let proxy = store.proxy(None, SHORT);
-    proxy.ping().await.unwrap();
+    // Its session has had ids before: those behind them are nobody's.
+    assert!(all_new(&proxy.put(EPOCH, &[store.group(PutMode::Explicit, &[("row", 0, "0")])]).await.unwrap()[0]));
     let holder = Holder::run(&store, "UPDATE cg_head SET next = next WHERE head = 0").await;
     let began = Instant::now();
-    let group = store.group(PutMode::Explicit, &[("row", 1, "1")]);
-    let error = proxy.put(EPOCH, std::slice::from_ref(&group)).await.unwrap_err();
+    let groups = [1, 2].map(|n| store.group(PutMode::Explicit, &[("row", n, "1")]));
+    let error = proxy.put(EPOCH, &groups).await.unwrap_err();
     assert!(matches!(error, StoreError::Timeout { reason: Reason::Lock, .. }), "{error:?}");
     assert!(began.elapsed() < SHORT.lock * 5, "it took {:?}", began.elapsed());
     holder.release().await;
-    assert!(store.log().await.is_empty());
-    assert!(all_new(&proxy.put(EPOCH, &[group]).await.unwrap()[0]), "and it goes on when the lock is free");
+    assert_eq!(store.log().await.len(), 1, "what was there before");
+    let outcomes = proxy.put(EPOCH, &groups).await.unwrap();
+    assert!(outcomes.iter().all(all_new), "and it goes on when the lock is free");
 }
 
 pub async fn another_store_under_the_address_is_not_used(store: Store) {

@@ -336,6 +336,23 @@ async fn set_up(
     maria: bool,
     nonce: &str,
 ) -> Result<Facts, WireError> {
+    connection.query(settings(timeouts, maria).as_bytes(), &mut Count::default()).await?;
+    let facts =
+        format!("SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, GET_LOCK('{nonce}', 0)").into_bytes();
+    let mut values = Values::default();
+    connection.query(&facts, &mut values).await?;
+    match values.rows.first().map(Vec::as_slice) {
+        Some([Value::Int(packet), Value::Int(flush), locked]) => Ok(Facts {
+            packet: usize::try_from(*packet).unwrap_or(usize::MAX),
+            durable: *flush == 1,
+            marked: *locked == Value::Int(1),
+        }),
+        Some(_) | None => Err(WireError::Malformed("settings")),
+    }
+}
+
+/// The statements that set a session up (C4 of docs/ARCHITECTURE.md).
+fn settings(timeouts: &Timeouts, maria: bool) -> String {
     let lock = whole_seconds(timeouts.lock).min(5);
     let statement = timeouts.statement;
     // A session that was left in a transaction, as by a proxy that was stopped, must not hold the log head for longer
@@ -349,24 +366,11 @@ async fn set_up(
         format!("max_execution_time={}, wait_timeout=30", statement.as_millis())
     };
     // Without backslash escapes a quoted literal has one special character.
-    let settings = format!(
+    format!(
         "SET NAMES utf8mb4; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
          SET SESSION sql_mode='STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION', time_zone='+00:00', \
          autocommit=1, innodb_lock_wait_timeout={lock}, lock_wait_timeout={lock}, {of_engine}"
-    );
-    connection.query(settings.as_bytes(), &mut Count::default()).await?;
-    let facts =
-        format!("SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, GET_LOCK('{nonce}', 0)").into_bytes();
-    let mut values = Values::default();
-    connection.query(&facts, &mut values).await?;
-    match values.rows.first().map(Vec::as_slice) {
-        Some([Value::Int(packet), Value::Int(flush), locked]) => Ok(Facts {
-            packet: usize::try_from(*packet).unwrap_or(usize::MAX),
-            durable: *flush == 1,
-            marked: *locked == Value::Int(1),
-        }),
-        Some(_) | None => Err(WireError::Malformed("settings")),
-    }
+    )
 }
 
 /// Creates a database unless it is there.
@@ -443,8 +447,37 @@ fn first(rows: &[Vec<Value>]) -> Option<&Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::{dialect_of, numbers};
+    use std::time::Duration;
+
+    use super::{dialect_of, numbers, settings};
+    use crate::backend::Timeouts;
     use crate::sql::Lists;
+
+    #[test]
+    fn a_session_is_strict_reads_what_is_committed_and_has_bounds_and_a_time_zone_of_its_own() {
+        let (statement, lock) = (Duration::from_millis(2500), Duration::from_millis(1500));
+        let timeouts = Timeouts { statement, lock, ..Timeouts::default() };
+        let of_both = [
+            "TRANSACTION ISOLATION LEVEL READ COMMITTED",
+            "sql_mode='STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,",
+            "time_zone='+00:00'",
+            "autocommit=1",
+            "innodb_lock_wait_timeout=2,",
+        ];
+        let of_one = [
+            (true, ["max_statement_time=2.500", "idle_transaction_timeout=2"]),
+            (false, ["max_execution_time=2500", "wait_timeout=30"]),
+        ];
+        for (maria, own) in of_one {
+            let text = settings(&timeouts, maria);
+            for setting in of_both.into_iter().chain(own) {
+                assert!(text.contains(setting), "{setting} is not in: {text}");
+            }
+        }
+        // However long a write may wait, the log head is not held for longer than this.
+        let patient = settings(&Timeouts { lock: Duration::from_secs(60), ..timeouts }, true);
+        assert!(patient.contains("innodb_lock_wait_timeout=5,"), "{patient}");
+    }
 
     #[test]
     fn what_a_server_can_read_follows_from_its_version() {

@@ -91,15 +91,7 @@ impl PostgresSession {
     }
 
     async fn set_up(&mut self, timeouts: &Timeouts, schema: &str) -> Result<(), Failure> {
-        let mut path = String::new();
-        POSTGRES.quote(&mut path, schema);
-        let (statement, lock) = (timeouts.statement.as_millis(), timeouts.lock.as_millis());
-        self.run(&format!(
-            "SET search_path = {path}; SET synchronous_commit = on; SET default_transaction_isolation = \
-             'read committed'; SET client_min_messages = warning; SET statement_timeout = {statement}; \
-             SET lock_timeout = {lock}; SET idle_in_transaction_session_timeout = {lock}; {PLANS}"
-        ))
-        .await?;
+        self.run(&settings(timeouts, schema)).await?;
         let facts = self
             .fetch(&plain(
                 "SELECT pid::bigint, (extract(epoch FROM backend_start) * 1000000)::bigint, \
@@ -279,6 +271,18 @@ impl Session for PostgresSession {
     }
 }
 
+/// The statements that set a session up (C4 of docs/ARCHITECTURE.md).
+fn settings(timeouts: &Timeouts, schema: &str) -> String {
+    let mut path = String::new();
+    POSTGRES.quote(&mut path, schema);
+    let (statement, lock) = (timeouts.statement.as_millis(), timeouts.lock.as_millis());
+    format!(
+        "SET search_path = {path}; SET synchronous_commit = on; SET default_transaction_isolation = \
+         'read committed'; SET client_min_messages = warning; SET statement_timeout = {statement}; \
+         SET lock_timeout = {lock}; SET idle_in_transaction_session_timeout = {lock}; {PLANS}"
+    )
+}
+
 fn plain(text: &str) -> Query {
     Query { text: text.to_owned(), params: Vec::new() }
 }
@@ -362,4 +366,25 @@ fn cell(row: &Row) -> Result<Cell, Failure> {
         },
         body: bytes(9)?.map(Body::from_store),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_commits_durably_reads_what_is_committed_and_has_bounds() {
+        let (statement, lock) = (Duration::from_millis(2500), Duration::from_millis(1500));
+        let text = settings(&Timeouts { statement, lock, ..Timeouts::default() }, "a\"b");
+        for setting in [
+            "search_path = \"a\"\"b\"",
+            "synchronous_commit = on",
+            "default_transaction_isolation = 'read committed'",
+            "statement_timeout = 2500",
+            "SET lock_timeout = 1500",
+            "idle_in_transaction_session_timeout = 1500",
+        ] {
+            assert!(text.contains(setting), "{setting} is not in: {text}");
+        }
+    }
 }
