@@ -76,9 +76,21 @@ fn the_cache_is_bounded_in_bytes() {
     }
     assert!(cache.cells.weight() <= bytes as u64, "{}", cache.cells.weight());
     assert!(cache.cells.len() > 100, "{}", cache.cells.len());
-    let large = Cell { body: Some(Body::from_store(vec![b'1'; LARGEST])), ..cell("large", 1) };
-    cache.fill(cache.ticket(), source(1), &large);
-    assert_eq!(cache.get(source(1), &large.triple), None);
+}
+
+#[test]
+fn what_would_push_out_thousands_of_others_is_not_kept() {
+    let cache = alone(64 << 20);
+    let of = |row: &str, bytes: usize| {
+        let keys = row.len() + b"base".len();
+        Cell { body: Some(Body::from_store(vec![b'1'; bytes - keys])), ..cell(row, 1) }
+    };
+    let (largest, larger) = (of("a", LARGEST), of("b", LARGEST + 1));
+    for cell in [&largest, &larger] {
+        cache.fill(cache.ticket(), source(1), cell);
+    }
+    assert_eq!(cache.get(source(1), &larger.triple), None);
+    assert_eq!(cache.get(source(1), &largest.triple), Some(largest));
 }
 
 #[test]

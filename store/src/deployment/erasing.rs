@@ -111,3 +111,69 @@ impl ErasureFence for ErasureLog {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use bytes::Bytes;
+    use cellgate_metrics::Metrics;
+    use cellgate_schemaless::{
+        AddedId, Body, Cell, CellKind, ClusterNo, ColumnKey, Micros, RefKey, RowKey, ShardId, TableId, Token, Triple,
+    };
+
+    use super::*;
+    use crate::cache::Source;
+    use crate::deployment::registry::{Files, ProxyInfo};
+    use crate::meta::fake::FakeMeta;
+    use crate::sync::lock;
+
+    fn cell() -> Cell {
+        let triple = Triple {
+            row: RowKey::from_store(Bytes::from_static(b"r")),
+            column: ColumnKey::from_store(Bytes::from_static(b"c")),
+            ref_key: RefKey(1),
+        };
+        Cell {
+            triple,
+            body: Some(Body::from_store(Bytes::from_static(b"1"))),
+            added_id: AddedId(1),
+            shard: ShardId(0),
+            created_at: Micros(0),
+            kind: CellKind::Cell,
+            token: Token(1),
+            txn: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_look_is_good_for_a_lease_from_its_beginning_however_long_it_takes() {
+        let metrics = Arc::new(Metrics::new::<&str>("test", &[]).unwrap());
+        let cache = Arc::new(CellCache::new(1 << 20, metrics));
+        let source = Source { table: TableId(1), cluster: ClusterNo::new(1).unwrap(), incarnation: 1 };
+        let cell = cell();
+        cache.fill(cache.ticket(), source, &cell);
+        let asked = Arc::new(Mutex::new(None));
+        let meta: Arc<dyn MetaStore> = {
+            let asked = Arc::clone(&asked);
+            Arc::new(FakeMeta::new(move || {
+                let now = Instant::now();
+                *lock(&asked) = Some(now);
+                Box::pin(async move {
+                    while now.elapsed() < MARGIN {
+                        tokio::task::yield_now().await;
+                    }
+                    None
+                })
+            }))
+        };
+        let info = ProxyInfo { host: "h".into(), pid: 1, address: "h:1".into(), version: "0".into() };
+        let registration = Registration::enter(Arc::clone(&meta), "1", &info, Files::None, 1).await.unwrap();
+        let log = ErasureLog::new(meta, Some(Arc::clone(&cache)), Arc::new(registration));
+        log.look().await;
+        let asked = lock(&asked).unwrap();
+        assert!(cache.look_up(source, &cell.triple, asked).is_some());
+        // An erasure that was counted just then is not in what was read, and waits no longer than this.
+        assert!(cache.look_up(source, &cell.triple, asked + LEASE).is_none());
+    }
+}

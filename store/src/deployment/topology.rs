@@ -90,3 +90,41 @@ pub(super) fn build(version: i64, document: &TopologyDocument) -> Result<Topolog
     let map = document.map.iter().map(|n| number(*n)).collect::<Result<Vec<_>, _>>()?;
     Ok(Topology::new(version, clusters, map)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use super::super::documents::{ClusterDocument, ClusterState, encode};
+    use super::*;
+    use crate::meta::Document;
+    use crate::meta::fake::FakeMeta;
+
+    fn document() -> TopologyDocument {
+        let cluster =
+            ClusterDocument { number: 1, name: "a".into(), weight: 1.0, epoch: 1, state: ClusterState::Claimed };
+        TopologyDocument { clusters: vec![cluster], map: vec![1; 4] }
+    }
+
+    #[tokio::test]
+    async fn a_newer_topology_is_taken_and_an_older_one_is_not() {
+        let stored = Arc::new(AtomicI64::new(2));
+        let meta = {
+            let stored = Arc::clone(&stored);
+            FakeMeta::new(move || {
+                let (name, version) = (TOPOLOGY.to_owned(), stored.load(Ordering::SeqCst));
+                let body = encode(TOPOLOGY, &document()).unwrap();
+                Box::pin(async move { Some(Document { name, version, body }) })
+            })
+        };
+        let topology = StoredTopology::new(Arc::new(meta), build(1, &document()).unwrap());
+        // The last as after a backup of the meta store was restored.
+        for (version, known) in [(2, 2), (4, 4), (3, 4)] {
+            stored.store(version, Ordering::SeqCst);
+            topology.poll().await.unwrap();
+            assert_eq!(topology.current().version(), known);
+            topology.refresh(known).await.unwrap();
+            assert_eq!(topology.current().version(), known);
+        }
+    }
+}

@@ -3,9 +3,9 @@
 //! It forgets everything when it is dropped.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::task::yield_now;
@@ -22,7 +22,8 @@ pub struct MemoryMeta {
     documents: Mutex<Option<BTreeMap<String, Document>>>,
     now: AtomicI64,
     down: AtomicBool,
-    loads: AtomicUsize,
+    /// By document, when it was asked for last, and how often.
+    asked: Mutex<BTreeMap<String, (Instant, usize)>>,
 }
 
 impl MemoryMeta {
@@ -48,7 +49,12 @@ impl MemoryMeta {
 
     /// How often it was asked for a document, out of reach or not.
     pub fn loads(&self) -> usize {
-        self.loads.load(Ordering::SeqCst)
+        lock(&self.asked).values().map(|(_, times)| times).sum()
+    }
+
+    /// When it was asked for this document last, and how often, out of reach or not.
+    pub fn asked(&self, name: &str) -> (Option<Instant>, usize) {
+        lock(&self.asked).get(name).map_or((None, 0), |(at, times)| (Some(*at), *times))
     }
 
     /// All documents whose name starts with `prefix`, by name, whether it can be reached or not.
@@ -108,8 +114,13 @@ impl MetaStore for MemoryMeta {
     }
 
     async fn load(&self, name: &str) -> Result<Option<Document>, StoreError> {
+        let now = Instant::now();
+        {
+            let mut asked = lock(&self.asked);
+            let (at, times) = asked.entry(name.to_owned()).or_insert((now, 0));
+            (*at, *times) = (now, *times + 1);
+        }
         yield_now().await;
-        self.loads.fetch_add(1, Ordering::SeqCst);
         self.reach()?;
         Ok(self.documents().as_ref().ok_or_else(no_table)?.get(name).cloned())
     }

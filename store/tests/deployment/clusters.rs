@@ -1,42 +1,28 @@
 //! Clusters that cannot be reached when a proxy starts.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use cellgate_schemaless::ErrorKind;
+use cellgate_schemaless::{ColumnKey, ErrorKind, LatestKey, RefKey, Triple};
 use cellgate_store::deployment::{Deployment, OpenError};
 use cellgate_store::executor::{CellFate, Cluster};
 use cellgate_store::memory::MemoryBackend;
 use cellgate_store::{Backend, StoreError};
-use tokio::sync::watch;
 
 use crate::faulty::Faulty;
-use crate::fixture::{Stores, is_there, put, row_in, table, use_all};
+use crate::fixture::{Stores, is_there, put, row_in, run_until, table, use_all};
 
 /// A deployment that exists, with cluster `b` down.
 async fn with_b_down() -> Stores {
     let stores = Stores::new(&["a", "b"]);
     use_all(&stores.open().await.unwrap()).await;
+    stores.restarted();
     stores.store("b").set_down(true);
     stores
 }
 
 fn named<'a>(deployment: &'a Deployment, name: &str) -> &'a Arc<Cluster> {
     deployment.executor().clusters().find(|c| c.name == name).unwrap()
-}
-
-/// Runs the deployment's background work until `done`.
-async fn run_until(deployment: &Arc<Deployment>, mut done: impl FnMut() -> bool) {
-    let (stop, stopped) = watch::channel(false);
-    let running = tokio::spawn({
-        let deployment = Arc::clone(deployment);
-        async move { deployment.run(stopped).await }
-    });
-    while !done() {
-        tokio::task::yield_now().await;
-    }
-    stop.send_replace(true);
-    running.await.unwrap();
 }
 
 #[tokio::test]
@@ -62,6 +48,11 @@ async fn nothing_is_sent_to_a_store_before_it_has_said_who_it_is() {
     assert!(deployment.executor().create_table(&table()).await.is_err());
     assert!(deployment.executor().drop_table(&table()).await.is_err());
     deployment.executor().check_health().await;
+    let name = Triple { row: row.clone(), column: ColumnKey::new("BASE").unwrap(), ref_key: RefKey(1) };
+    assert!(deployment.executor().cell(&table(), &name).await.is_err());
+    assert!(deployment.executor().cell_at_once(&table(), &name, Instant::now()).is_none());
+    let chain = LatestKey { row, column: name.column.clone(), at_most: None };
+    assert!(deployment.executor().latest_at_once(&table(), &chain).is_none());
     assert_eq!(stores.store("b").calls(), before);
 }
 
@@ -71,8 +62,13 @@ async fn a_cluster_serves_when_it_has_come_back() {
     let deployment = stores.open().await.unwrap();
     let row = row_in(&deployment, "b", 0);
     stores.store("b").set_down(false);
+    assert_eq!(stores.store("b").expected(), None, "only who was checked");
     run_until(&deployment, || named(&deployment, "b").is_up()).await;
     assert!(is_there(&deployment, &row).await);
+    for name in ["a", "b"] {
+        let checked = stores.store(name).identity().await.unwrap();
+        assert!(checked.is_some() && stores.store(name).expected() == checked, "new sessions to {name} are asked");
+    }
     assert!(matches!(put(&deployment, &row_in(&deployment, "b", 1)).await, CellFate::Written(_)));
 }
 

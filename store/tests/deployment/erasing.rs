@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cellgate_schemaless::{ColumnKey, Erasure, RefKey, RowKey, Triple};
 use cellgate_store::cache::LEASE;
@@ -92,14 +92,20 @@ async fn a_proxy_that_cannot_see_the_meta_store_answers_nothing_from_memory_afte
     use_all(&one).await;
     let row = row_in(&one, "a", 0);
     cache(&two, &row).await;
-    // It hangs, and its entry in the registry stays.
+    // It hangs: its entry in the registry stays, and is not renewed. That it has ended does not say that nobody is there.
     follows.abort();
+    stores.meta.advance(Duration::from_secs(60));
     assert!(is_cached(&two, &row));
     let began = Instant::now();
     assert_eq!(erase(&one, &row).await, 1);
     assert!(began.elapsed() >= LEASE, "nobody could have told the other one: {:?}", began.elapsed());
     assert!(!is_cached(&two, &row));
     assert!(!is_there(&two, &row).await);
+    // Who has said nothing for so long is gone.
+    stores.meta.advance(Duration::from_secs(600));
+    let began = Instant::now();
+    assert_eq!(erase(&one, &row).await, 0);
+    assert!(began.elapsed() < LEASE, "waited for nobody: {:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -74,8 +74,18 @@ impl Stores {
         setup(Arc::clone(&self.meta) as _, clusters)
     }
 
+    /// The same, which looks for changes this often.
+    pub fn setup_polling(&self, poll: Duration) -> Setup {
+        Setup { poll, ..self.setup() }
+    }
+
     pub async fn open(&self) -> Result<Arc<Deployment>, OpenError> {
         open(self.setup()).await
+    }
+
+    /// As another process sees them.
+    pub fn restarted(&self) {
+        self.clusters.iter().for_each(|(_, store)| store.forget_expected());
     }
 
     pub fn store(&self, name: &str) -> &Arc<Faulty> {
@@ -100,6 +110,20 @@ pub async fn close(deployment: Arc<Deployment>) {
     deployment.run(stopped).await;
     drop(stop);
     deployment.executor().close().await;
+}
+
+/// Runs the deployment's background work until `done`.
+pub async fn run_until(deployment: &Arc<Deployment>, mut done: impl FnMut() -> bool) {
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let running = tokio::spawn({
+        let deployment = Arc::clone(deployment);
+        async move { deployment.run(stopped).await }
+    });
+    while !done() {
+        tokio::task::yield_now().await;
+    }
+    stop.send_replace(true);
+    running.await.unwrap();
 }
 
 pub fn table() -> TableRef {

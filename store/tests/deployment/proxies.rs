@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use cellgate_store::Backend;
 
-use crate::fixture::{Stores, close, files, open, proxy, use_all};
+use crate::fixture::{Stores, close, files, open, proxy, run_until, use_all};
 use crate::meta::{Pace, SeenMeta, all, edit};
 use crate::paced::Paced;
 
@@ -206,4 +206,22 @@ async fn of_two_proxies_that_start_at_once_with_files_of_their_own_at_most_one_c
         }
     }
     assert!(refused > 0 && served > 0, "{refused} refused, {served} served");
+}
+
+#[tokio::test]
+async fn what_is_known_of_the_meta_store_is_as_old_as_the_beginning_of_the_last_look_that_succeeded() {
+    let stores = Stores::new(&["a"]);
+    let once = stores.setup_polling(Duration::from_secs(3600));
+    let deployment = open(once).await.unwrap();
+    let opened = deployment.fresh_at();
+    run_until(&deployment, || deployment.fresh_at() > opened).await;
+    let (asked, _) = stores.meta.asked("topology");
+    assert!(deployment.fresh_at() <= asked.unwrap(), "what was changed behind this moment may not be known");
+
+    let often = stores.setup_polling(Duration::from_millis(1));
+    let deployment = open(often).await.unwrap();
+    stores.meta.set_down(true);
+    let (known, (_, reads)) = (deployment.fresh_at(), stores.meta.asked("topology"));
+    run_until(&deployment, || stores.meta.asked("topology").1 >= reads + 3).await;
+    assert_eq!(deployment.fresh_at(), known);
 }

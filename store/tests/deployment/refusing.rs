@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use cellgate_schemaless::{ClusterNo, Epoch, ErrorKind};
+use cellgate_schemaless::{ClusterNo, Epoch, ErrorKind, ShardId};
 use cellgate_store::deployment::{OpenError, Setup};
 use cellgate_store::memory::MemoryBackend;
 use cellgate_store::meta::memory::MemoryMeta;
-use cellgate_store::{Backend, FORMAT};
+use cellgate_store::{Backend, FORMAT, Identity};
 
 use crate::faulty::Faulty;
 use crate::fixture::{SHARDS, Stores, close, files, open, use_all};
@@ -124,6 +124,37 @@ async fn a_newer_format_is_refused_in_the_meta_store_and_in_a_store() {
 }
 
 #[tokio::test]
+async fn what_is_fixed_when_a_deployment_is_created_is_the_same_everywhere_and_ever_after() {
+    let stores = Stores::new(&["a", "b"]);
+    stores.open().await.unwrap();
+    let stands = stores.store("b").identity().await.unwrap().unwrap();
+    let others = [
+        ("virtual_shards", Identity { virtual_shards: stands.virtual_shards + 1, ..stands.clone() }),
+        ("the placement hash", Identity { hash: "other".to_owned(), ..stands.clone() }),
+        ("the placement seed", Identity { seed: stands.seed + 1, ..stands.clone() }),
+    ];
+    for (fixed, other) in others {
+        stores.store("b").pretend(other);
+        let error = refusal(stores.setup()).await;
+        let OpenError::Mismatch { what, place, .. } = &error else { panic!("{error}") };
+        assert_eq!((*what, place.as_str()), (fixed, "the store of cluster b"));
+    }
+    stores.store("b").pretend(stands.clone());
+    for (fixed, name, other, stored) in [
+        ("the placement hash", "hash", "other".into(), stands.hash.clone().into()),
+        ("the placement seed", "seed", (stands.seed + 1).into(), stands.seed.into()),
+    ] {
+        let (other, stored): (serde_json::Value, serde_json::Value) = (other, stored);
+        edit(&stores.meta, "deployment", |json| json[name] = other).await;
+        let error = refusal(stores.setup()).await;
+        let OpenError::Mismatch { what, place, .. } = &error else { panic!("{error}") };
+        assert_eq!((*what, place.as_str()), (fixed, "the meta store"));
+        edit(&stores.meta, "deployment", |json| json[name] = stored).await;
+    }
+    stores.open().await.expect("as it was");
+}
+
+#[tokio::test]
 async fn a_store_of_another_deployment_is_refused() {
     let (ours, theirs) = (Stores::new(&["a", "b"]), Stores::new(&["a", "b"]));
     let id = ours.open().await.unwrap().id().to_owned();
@@ -160,6 +191,15 @@ async fn a_map_that_gives_a_store_shards_it_does_not_own_is_refused() {
     edit(&stores.meta, "topology", |json| json["map"].as_array_mut().unwrap().fill(2.into())).await;
     let error = refusal(stores.setup()).await;
     assert!(matches!(&error, OpenError::ShardsDiffer { cluster, .. } if cluster == "b"), "{error}");
+}
+
+#[tokio::test]
+async fn a_map_that_gives_a_store_a_shard_that_went_elsewhere_is_refused() {
+    let stores = Stores::new(&["a"]);
+    stores.open().await.unwrap();
+    stores.store("a").give_away(ShardId(3));
+    let error = refusal(stores.setup()).await;
+    assert!(matches!(&error, OpenError::ShardsDiffer { shard: 3, count: 1, .. }), "{error}");
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use cellgate_schemaless::{
     Body, Cell, ClusterNo, ColumnKey, Epoch, LatestKey, NewCell, RefKey, RowKey, TableId, TableRef, Token, Triple,
     Version, Written,
 };
+use cellgate_store::cache::CellCache;
 use cellgate_store::coalesce::{CoalesceOptions, Coalescing};
 use cellgate_store::executor::{CellFate, Cluster, ErasureFence, Executor, PutItem, RunError, TopologySource};
 use cellgate_store::memory::MemoryBackend;
@@ -119,8 +120,13 @@ impl Fixture {
 
     /// The same that tells of erasures.
     pub fn proxy_with_fence(&self, fence: Arc<dyn ErasureFence>) -> Arc<Executor> {
+        self.proxy_with_cache(None, fence)
+    }
+
+    /// The same with a cache of exact cells.
+    pub fn proxy_with_cache(&self, cache: Option<Arc<CellCache>>, fence: Arc<dyn ErasureFence>) -> Arc<Executor> {
         let proxy = Arc::into_inner(self.proxy()).expect("nobody else has it");
-        Arc::new(proxy.with_cache(None, fence))
+        Arc::new(proxy.with_cache(cache, fence))
     }
 
     fn proxy_over(&self, queues: impl Fn(Arc<dyn Backend>, &ClusterMetrics) -> Option<Coalescing>) -> Arc<Executor> {

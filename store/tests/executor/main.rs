@@ -4,6 +4,8 @@
 mod faulty;
 
 mod appending;
+mod caching;
+mod erasing;
 mod fixture;
 mod reading;
 mod single;

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_trait::async_trait;
 use cellgate_router::Topology;
-use cellgate_schemaless::{Epoch, Erasure, ErrorKind, RefKey, TableRef};
-use cellgate_store::executor::{CellFate, ErasureFence, Executor, PutItem, RunError};
+use cellgate_schemaless::{Epoch, Erasure, ErrorKind, RefKey};
+use cellgate_store::executor::{CellFate, Executor, PutItem, RunError};
 use cellgate_store::{Backend, StoreError};
 
-use crate::faulty::{EraseFault, PutFault, unavailable};
+use crate::faulty::{PutFault, unavailable};
 use crate::fixture::{
     Fixture, body, cluster, exact, failure, foreign, latest, next, put_all, row_in, stored, table, topology, triple,
     versions,
@@ -131,53 +129,6 @@ async fn a_write_under_an_old_epoch_is_planned_again_and_succeeds() {
     assert!(written.iter().all(|w| w.new && w.ref_key == RefKey(1)));
     assert_eq!(fixture.map.refreshes(), 1);
     assert_eq!([1, 2, 3].map(|n| fixture.backend(n).put_calls()), [1, 2, 1], "who has written does not write again");
-}
-
-#[tokio::test]
-async fn an_erasure_under_an_old_epoch_is_planned_again_and_succeeds() {
-    let fixture = Fixture::memory().await;
-    let proxy = fixture.proxy();
-    let row = row_in(2, 0);
-    put_all(&proxy, vec![exact(&row, 1, 1)]).await;
-    fixture.backend(2).raise_epoch(Epoch(1), Epoch(2)).await.unwrap();
-    fixture.map.publish(topology(2, &[1, 2, 1]));
-    let whole = Erasure::Row(row.clone());
-    assert_eq!(proxy.erase(&table(), vec![whole.clone()]).await.unwrap(), 1);
-    assert_eq!(there(&proxy, &row).await, NOTHING);
-}
-
-/// Counts what it is told.
-#[derive(Debug, Default)]
-struct Told(AtomicUsize);
-
-#[async_trait]
-impl ErasureFence for Told {
-    async fn erased(&self, _table: &TableRef) -> Result<(), StoreError> {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn an_erasure_whose_answer_was_lost_is_told_to_the_caches_though_another_cluster_failed() {
-    let fixture = Fixture::memory().await;
-    let told = Arc::new(Told::default());
-    let proxy = fixture.proxy_with_fence(Arc::clone(&told) as _);
-    let rows = [row_in(1, 0), row_in(2, 0)];
-    put_all(&proxy, rows.iter().map(|row| exact(row, 1, 1)).collect()).await;
-    fixture.backend(1).script_erasures([EraseFault::Repeated]);
-    fixture.backend(2).script_erasures([EraseFault::Fails(unavailable())]);
-    let both = rows.iter().map(|row| Erasure::Row(row.clone())).collect();
-    let error = proxy.erase(&table(), both).await.unwrap_err();
-    assert!(matches!(error, RunError::PartlyErased { .. }), "{error}");
-    assert_eq!(told.0.load(Ordering::SeqCst), 1);
-    assert_eq!(there(&proxy, &rows[0]).await, NOTHING);
-
-    // What is known to have erased nothing is not told.
-    fixture.backend(2).script_erasures([EraseFault::Fails(unavailable())]);
-    let error = proxy.erase(&table(), vec![Erasure::Row(rows[1].clone())]).await.unwrap_err();
-    assert!(matches!(error, RunError::Cluster { .. }), "{error}");
-    assert_eq!(told.0.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

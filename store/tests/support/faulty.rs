@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple, TxnId};
+use cellgate_schemaless::{
+    Cell, ClusterNo, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple, TxnId, limits,
+};
 use cellgate_store::{
-    AtOnce, Backend, Erased, Identity, LogPage, Passing, PutGroup, PutOutcome, Reason, RowPage, StoreError,
+    AtOnce, Backend, Erased, Identity, LogPage, Passing, PutGroup, PutOutcome, Reason, RowPage, ShardState, StoreError,
 };
 use tokio::sync::Semaphore;
 
@@ -33,6 +35,8 @@ pub enum EraseFault {
     Fails(StoreError),
     /// It is done, its answer is lost, and it is done again.
     Repeated,
+    /// It is done, and its answer waits as that of [`PutFault::Held`].
+    Held,
 }
 
 /// Ends a process at one of its calls: that call and all behind it fail.
@@ -90,15 +94,18 @@ pub struct Faulty {
     puts: Mutex<VecDeque<PutFault>>,
     erasures: Mutex<VecDeque<EraseFault>>,
     latests: Mutex<VecDeque<StoreError>>,
+    held_gets: AtomicUsize,
     undecided: Mutex<BTreeSet<Triple>>,
+    moved: Mutex<BTreeSet<ShardId>>,
     identity: Mutex<Option<Identity>>,
+    expected: Mutex<Option<Identity>>,
     calls: AtomicUsize,
     put_calls: AtomicUsize,
-    /// One permit for every held put that has begun.
+    /// One permit for every held call that has begun.
     pub entered: Semaphore,
-    /// One permit lets one held put go on.
+    /// One permit lets one held call go on.
     pub release: Semaphore,
-    /// One permit for every held put that is over.
+    /// One permit for every held call that is over.
     pub finished: Semaphore,
 }
 
@@ -122,8 +129,11 @@ impl Faulty {
             puts: Mutex::default(),
             erasures: Mutex::default(),
             latests: Mutex::default(),
+            held_gets: AtomicUsize::new(0),
             undecided: Mutex::default(),
+            moved: Mutex::default(),
             identity: Mutex::default(),
+            expected: Mutex::default(),
             calls: AtomicUsize::new(0),
             put_calls: AtomicUsize::new(0),
             entered: Semaphore::new(0),
@@ -157,6 +167,17 @@ impl Faulty {
         locked(&self.latests).extend(errors);
     }
 
+    /// The answers of the next reads by name wait until the test lets them go, as those of [`PutFault::Held`] do.
+    pub fn hold_gets(&self, reads: usize) {
+        self.held_gets.store(reads, Ordering::SeqCst);
+    }
+
+    /// What is being done is held until the test lets it go.
+    async fn hold(&self) {
+        self.entered.add_permits(1);
+        self.release.acquire().await.unwrap().forget();
+    }
+
     /// From now on this cell is held by a transaction that nobody settles.
     pub fn undecide(&self, triple: Triple) {
         locked(&self.undecided).insert(triple);
@@ -165,6 +186,21 @@ impl Faulty {
     /// From now on it says that it is this one.
     pub fn pretend(&self, identity: Identity) {
         *locked(&self.identity) = Some(identity);
+    }
+
+    /// From now on it says that this shard went to another cluster.
+    pub fn give_away(&self, shard: ShardId) {
+        locked(&self.moved).insert(shard);
+    }
+
+    /// Who it was said to be, once that was checked.
+    pub fn expected(&self) -> Option<Identity> {
+        locked(&self.expected).clone()
+    }
+
+    /// It has not been said to anybody who it is.
+    pub fn forget_expected(&self) {
+        *locked(&self.expected) = None;
     }
 
     /// How often it was asked anything.
@@ -210,6 +246,11 @@ impl Passing for Faulty {
 
     async fn get(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
         let mut cells = self.reach()?.get(table, keys).await?;
+        let one_less = |left: usize| left.checked_sub(1);
+        if self.held_gets.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+            self.hold().await;
+            self.finished.add_permits(1);
+        }
         cells.iter_mut().flatten().for_each(|cell| self.mark(cell));
         Ok(cells)
     }
@@ -265,8 +306,7 @@ impl Passing for Faulty {
                 inner.put(epoch, groups).await
             }
             Some(PutFault::Held) => {
-                self.entered.add_permits(1);
-                self.release.acquire().await.unwrap().forget();
+                self.hold().await;
                 let outcome = inner.put(epoch, groups).await;
                 self.finished.add_permits(1);
                 outcome
@@ -285,6 +325,12 @@ impl Passing for Faulty {
                 let again = inner.erase(epoch, table, what).await?;
                 Ok(Erased { perhaps_more: true, ..again })
             }
+            Some(EraseFault::Held) => {
+                let erased = inner.erase(epoch, table, what).await;
+                self.hold().await;
+                self.finished.add_permits(1);
+                erased
+            }
         }
     }
 
@@ -295,6 +341,19 @@ impl Passing for Faulty {
         }
         let found = inner.identity().await?;
         Ok(locked(&self.identity).clone().or(found))
+    }
+
+    fn expect_identity(&self, identity: &Identity) {
+        *locked(&self.expected) = Some(identity.clone());
+        self.inner.expect_identity(identity);
+    }
+
+    async fn shards(&self) -> Result<(Epoch, Vec<ShardState>), StoreError> {
+        let (epoch, mut shards) = self.reach()?.shards().await?;
+        let elsewhere = ClusterNo::new(limits::CLUSTER_NO_MAX).ok();
+        let moved = locked(&self.moved);
+        shards.iter_mut().filter(|s| moved.contains(&s.shard)).for_each(|s| s.moved_to = elsewhere);
+        Ok((epoch, shards))
     }
 
     async fn claim(&self, identity: &Identity, shards: &[ShardId]) -> Result<Identity, StoreError> {

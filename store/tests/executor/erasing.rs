@@ -1,0 +1,139 @@
+//! Erasures: what is told to the caches of all proxies, and when.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Waker};
+
+use async_trait::async_trait;
+use cellgate_schemaless::{Epoch, Erasure, RowKey, TableRef};
+use cellgate_store::executor::{ErasureFence, Executor, RunError};
+use cellgate_store::{Backend, Reason, StoreError};
+
+use crate::faulty::{EraseFault, unavailable};
+use crate::fixture::{Fixture, exact, put_all, row_in, table, topology, triple};
+
+async fn is_there(proxy: &Arc<Executor>, row: &RowKey) -> bool {
+    proxy.get(&table(), vec![triple(row, 1)]).await.unwrap()[0].is_some()
+}
+
+fn rows_of(rows: &[RowKey]) -> Vec<Erasure> {
+    rows.iter().cloned().map(Erasure::Row).collect()
+}
+
+#[tokio::test]
+async fn an_erasure_under_an_old_epoch_is_planned_again_and_succeeds() {
+    let fixture = Fixture::memory().await;
+    let proxy = fixture.proxy();
+    let row = row_in(2, 0);
+    put_all(&proxy, vec![exact(&row, 1, 1)]).await;
+    fixture.backend(2).raise_epoch(Epoch(1), Epoch(2)).await.unwrap();
+    fixture.map.publish(topology(2, &[1, 2, 1]));
+    let whole = Erasure::Row(row.clone());
+    assert_eq!(proxy.erase(&table(), vec![whole.clone()]).await.unwrap(), 1);
+    assert!(!is_there(&proxy, &row).await);
+}
+
+/// Counts what it is told.
+#[derive(Debug, Default)]
+struct Told(AtomicUsize);
+
+#[async_trait]
+impl ErasureFence for Told {
+    async fn erased(&self, _table: &TableRef) -> Result<(), StoreError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_erasure_whose_answer_was_lost_is_told_to_the_caches_though_another_cluster_failed() {
+    let fixture = Fixture::memory().await;
+    let told = Arc::new(Told::default());
+    let proxy = fixture.proxy_with_fence(Arc::clone(&told) as _);
+    let rows = [row_in(1, 0), row_in(2, 0)];
+    put_all(&proxy, rows.iter().map(|row| exact(row, 1, 1)).collect()).await;
+    fixture.backend(1).script_erasures([EraseFault::Repeated]);
+    fixture.backend(2).script_erasures([EraseFault::Fails(unavailable())]);
+    let error = proxy.erase(&table(), rows_of(&rows)).await.unwrap_err();
+    assert!(matches!(error, RunError::PartlyErased { .. }), "{error}");
+    assert_eq!(told.0.load(Ordering::SeqCst), 1);
+    assert!(!is_there(&proxy, &rows[0]).await);
+
+    // What is known to have erased nothing is not told.
+    fixture.backend(2).script_erasures([EraseFault::Fails(unavailable())]);
+    let error = proxy.erase(&table(), vec![Erasure::Row(rows[1].clone())]).await.unwrap_err();
+    assert!(matches!(error, RunError::Cluster { .. }), "{error}");
+    assert_eq!(told.0.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn an_erasure_that_took_too_long_may_be_done_and_is_told_to_the_caches() {
+    let fixture = Fixture::memory().await;
+    let told = Arc::new(Told::default());
+    let proxy = fixture.proxy_with_fence(Arc::clone(&told) as _);
+    let rows = [row_in(1, 0)];
+    // As a file's whose log could not be emptied behind the statement.
+    let late = StoreError::Timeout { reason: Reason::Statement, detail: "for the test".to_owned() };
+    fixture.backend(1).script_erasures([EraseFault::Fails(late)]);
+    let error = proxy.erase(&table(), rows_of(&rows)).await.unwrap_err();
+    assert!(matches!(error, RunError::PartlyErased { .. }), "{error}");
+    assert_eq!(told.0.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn caches_are_not_told_before_every_erasure_of_the_call_is_over() {
+    let fixture = Fixture::memory().await;
+    let told = Arc::new(Told::default());
+    let proxy = fixture.proxy_with_fence(Arc::clone(&told) as _);
+    let rows = [row_in(1, 0), row_in(2, 0)];
+    put_all(&proxy, rows.iter().map(|row| exact(row, 1, 1)).collect()).await;
+    // One may be done, so that the caches are to be told whatever becomes of the other.
+    let lost = StoreError::MaybeWritten { detail: "for the test".to_owned() };
+    fixture.backend(1).script_erasures([EraseFault::Fails(lost)]);
+    fixture.backend(2).script_erasures([EraseFault::Held]);
+    let erasing = {
+        let (proxy, what) = (Arc::clone(&proxy), rows_of(&rows));
+        tokio::spawn(async move { proxy.erase(&table(), what).await })
+    };
+    let under_way = || fixture.backend(2).entered.available_permits() > 0;
+    // Whatever can be done without the other one is.
+    for turn in 0.. {
+        assert_eq!(told.0.load(Ordering::SeqCst), 0);
+        if turn >= 100 && under_way() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    fixture.backend(2).release.add_permits(1);
+    assert!(matches!(erasing.await.unwrap(), Err(RunError::PartlyErased { .. })));
+    assert_eq!(told.0.load(Ordering::SeqCst), 1);
+    assert!(!is_there(&proxy, &rows[1]).await);
+}
+
+#[tokio::test]
+async fn an_erasure_is_told_to_the_caches_though_its_caller_stops_waiting_in_the_middle() {
+    let fixture = Fixture::memory().await;
+    let told = Arc::new(Told::default());
+    let proxy = fixture.proxy_with_fence(Arc::clone(&told) as _);
+    let rows = [row_in(1, 0)];
+    put_all(&proxy, vec![exact(&rows[0], 1, 1)]).await;
+    fixture.backend(1).script_erasures([EraseFault::Held]);
+    {
+        let table = table();
+        let mut erasing = pin!(proxy.erase(&table, rows_of(&rows)));
+        assert!(erasing.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        while fixture.backend(1).entered.available_permits() == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    fixture.backend(1).release.add_permits(1);
+    let told = async {
+        while told.0.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), told).await.expect("the caches are never told");
+    assert!(!is_there(&proxy, &rows[0]).await);
+}
