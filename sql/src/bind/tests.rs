@@ -110,6 +110,28 @@ fn what_a_choice_gives_is_of_one_type() {
 }
 
 #[test]
+fn json_that_cannot_be_read_is_an_error_wherever_it_stands_among_what_is_sorted() {
+    // As deep as a body may be: within an array it is too deep.
+    let depth = cellgate_schemaless::limits::JSON_DEPTH;
+    let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let by_array = read("SELECT ref_key FROM trips ORDER BY JSON_ARRAY(body)");
+    for step in 1..40 {
+        let body = |n: i64| if n % 20 == 0 { deep.clone() } else { (n * n * step % 1009).to_string() };
+        let cells: Vec<_> = (0..400).map(|n| cell("a", "BASE", n, &body(n), n + 1)).collect();
+        assert!(matches!(run(&by_array, &cells), Err(SqlError::Json { path: false, .. })), "{step}");
+    }
+}
+
+#[test]
+fn objects_are_sorted_by_the_values_of_their_members() {
+    let bodies = ["1", "1.0", "1.5", "10", "9"].map(|n| format!("{{\"a\":{n}}}"));
+    let cells: Vec<_> = (0..100).map(|n| cell("a", "BASE", n, &bodies[n as usize * 7 % 5], n + 1)).collect();
+    let sorted = rows("SELECT body FROM trips ORDER BY body", &cells);
+    let numbers: Vec<f64> = sorted.iter().map(|body| body[5..body.len() - 1].parse().unwrap()).collect();
+    assert!(numbers.is_sorted() && numbers.len() == 100, "{numbers:?}");
+}
+
+#[test]
 fn values_of_several_kinds_are_sorted_by_their_kinds() {
     let cells: Vec<_> = (1..200).map(|version| cell("a", "BASE", version, "{}", version)).collect();
     let text =

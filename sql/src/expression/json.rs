@@ -100,10 +100,8 @@ fn write(out: &mut String, value: &Json, depth: usize) {
             out.push(']');
         }
         Json::Object(map) => {
-            let mut members: Vec<_> = map.iter().collect();
-            members.sort_by(|(a, _), (b, _)| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
             out.push('{');
-            for (i, (name, value)) in members.into_iter().enumerate() {
+            for (i, (name, value)) in members(map).into_iter().enumerate() {
                 if i > 0 {
                     out.push_str(", ");
                 }
@@ -215,7 +213,8 @@ fn json_number(n: &serde_json::Number) -> Number {
     }
 }
 
-/// MySQL's order of JSON values: by type first, then by value.
+/// MySQL's order of JSON values: by type first, then by value. Objects by the number of their members, then member by member:
+/// name, then value.
 pub(crate) fn compare(a: &Json, b: &Json) -> Ordering {
     match (a, b) {
         (Json::Number(a), Json::Number(b)) => json_number(a).compare(json_number(b)),
@@ -227,15 +226,26 @@ pub(crate) fn compare(a: &Json, b: &Json) -> Ordering {
             .map(|(a, b)| compare(a, b))
             .find(|o| *o != Ordering::Equal)
             .unwrap_or_else(|| a.len().cmp(&b.len())),
-        (Json::Object(x), Json::Object(y)) => {
-            x.len().cmp(&y.len()).then_with(|| if same_members(x, y) { Ordering::Equal } else { text(a).cmp(&text(b)) })
-        }
+        (Json::Object(x), Json::Object(y)) => x.len().cmp(&y.len()).then_with(|| {
+            let both = members(x).into_iter().zip(members(y));
+            let mut orders =
+                both.map(|((name, value), (other, its))| in_order(name, other).then_with(|| compare(value, its)));
+            orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        }),
         (_, _) => precedence(a).cmp(&precedence(b)),
     }
 }
 
-fn same_members(x: &serde_json::Map<String, Json>, y: &serde_json::Map<String, Json>) -> bool {
-    x.iter().all(|(name, value)| y.get(name).is_some_and(|other| compare(value, other) == Ordering::Equal))
+/// The members of an object as MySQL orders them.
+fn members(object: &serde_json::Map<String, Json>) -> Vec<(&String, &Json)> {
+    let mut members: Vec<_> = object.iter().collect();
+    members.sort_by(|(a, _), (b, _)| in_order(a, b));
+    members
+}
+
+/// The order of the names in an object: by length, then by bytes.
+fn in_order(a: &str, b: &str) -> Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
 fn precedence(value: &Json) -> u8 {
@@ -299,6 +309,21 @@ mod tests {
             get("[18446744073709551615, -9223372036854775808, 1.5, 1.0]", &["$"]).as_deref(),
             Some("[18446744073709551615, -9223372036854775808, 1.5, 1.0]")
         );
+    }
+
+    #[test]
+    fn objects_are_in_order_by_their_members_and_not_by_their_text() {
+        let order = |a: &str, b: &str| compare(&parse(a.as_bytes()).unwrap(), &parse(b.as_bytes()).unwrap());
+        // By their text the second would be above the third, which is the first.
+        let rising = [r#"{"a":1.0}"#, r#"{"a":1.5}"#, r#"{"a":9}"#, r#"{"a":10}"#, r#"{"b":0}"#, r#"{"aa":0}"#];
+        for (i, a) in rising.iter().enumerate() {
+            for (k, b) in rising.iter().enumerate() {
+                assert_eq!(order(a, b), i.cmp(&k), "{a} {b}");
+            }
+        }
+        assert_eq!(order(r#"{"a":1}"#, r#"{"a":1.0}"#), Ordering::Equal);
+        assert_eq!(order(r#"{"bb":1,"c":2}"#, r#"{"c":2.0,"bb":1}"#), Ordering::Equal);
+        assert_eq!(order(r#"{"z":1,"b":2}"#, r#"{"c":0}"#), Ordering::Greater);
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(crate) mod time;
 mod time_functions;
 mod types;
 
-pub(crate) use compare::{compare, sort_order};
+pub(crate) use compare::{compare, sort_order, sortable};
 pub(crate) use evaluate::{Scope, VALUE_BYTES, column_text, text_of, truth};
 pub(crate) use functions::Function;
 pub(crate) use text::hex_bytes;

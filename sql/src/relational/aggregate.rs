@@ -8,7 +8,7 @@ use super::program::Program;
 use crate::error::SqlError;
 use crate::expression::arithmetic::Arithmetic;
 use crate::expression::number::{Number, decimal_text};
-use crate::expression::{sort_order, text_of};
+use crate::expression::{sort_order, sortable, text_of};
 use crate::value::Value;
 
 /// What is computed.
@@ -99,6 +99,7 @@ impl Accumulator {
                 }
             }
             Kind::Concat { .. } => {
+                keys.iter().try_for_each(sortable)?;
                 let text: Vec<u8> = values.iter().filter_map(text_of).flatten().collect();
                 self.collect(text.len() + 64 + Program::weight(&keys))?;
                 self.parts.push(Part { text, keys });

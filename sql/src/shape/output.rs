@@ -7,7 +7,7 @@ use super::group::encode;
 use super::sort::sort;
 use super::{Collected, Patience, Plan, size};
 use crate::error::SqlError;
-use crate::expression::{Scope, Slot, sort_order};
+use crate::expression::{Scope, Slot, sort_order, sortable};
 use crate::value::{Row, Value};
 
 /// How many rows beyond LIMIT are kept before the highest are thrown away.
@@ -74,6 +74,7 @@ impl Output {
             return Ok((self.passed > plan.offset).then_some(row));
         }
         let keys = plan.order.iter().map(|(e, _)| e.evaluate(scope)).collect::<Result<Vec<_>, _>>()?;
+        keys.iter().try_for_each(sortable)?;
         self.collected.add(size(&row) + size(&keys), plan.bounds)?;
         self.sorting.push(Sorted { keys, number: self.number, row });
         self.number += 1;

@@ -10,7 +10,7 @@ use crate::error::SqlError;
 const RUN: usize = 1024;
 
 /// The rows in order: runs of [`RUN`] sorted each, then merged two by two. Rows that are equal stay in no order: what
-/// `compare` says must tell all rows apart.
+/// `compare` says must tell all rows apart, and be one order of them all: for what has none the sort may panic.
 ///
 /// # Errors
 /// Those of `compare`, and [`SqlError::GivenUp`].
