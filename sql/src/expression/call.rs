@@ -242,7 +242,7 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
         (Function::JsonContains, [target, candidate, ..]) => {
             let candidate = document(candidate)?;
             let target = if values.len() > 2 { at_path(target, &path(2))? } else { Some(document(target)?) };
-            boolean(target.map(|t| json::contains(&t, &candidate)))
+            boolean(target.map(|t| json::contains(&t, &candidate)).transpose()?)
         }
         (Function::UnixTimestamp, [at, zone]) => unix_timestamp(at, zone),
         (Function::FromUnixTime, [seconds, zone]) => from_unix_time(seconds, zone),

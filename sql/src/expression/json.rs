@@ -14,6 +14,12 @@ use crate::error::SqlError;
 /// or more to a value. A value within a value is found with it, so that `**` could find a long body a hundred times.
 const FOUND_WEIGHT: usize = 8 * 1024 * 1024;
 
+/// Most steps of one JSON_CONTAINS, each two values compared: some seconds at most.
+const CONTAINS_STEPS: u64 = 1 << 26;
+
+/// So many bytes of two strings that are compared are another step.
+const STEP_BYTES: u64 = 64;
+
 /// Reads a JSON document.
 ///
 /// # Errors
@@ -177,17 +183,56 @@ pub(crate) fn type_name(value: &Json) -> &'static str {
 
 /// `JSON_CONTAINS`: every element of a candidate array is contained in the target array, every member of a candidate
 /// object is in the target object, a scalar equals the target or an element of it.
-pub(crate) fn contains(target: &Json, candidate: &Json) -> bool {
-    match (target, candidate) {
+///
+/// # Errors
+/// [`SqlError::Limit`] after [`CONTAINS_STEPS`] steps: each element of one array may have to be compared with each of another.
+pub(crate) fn contains(target: &Json, candidate: &Json) -> Result<bool, SqlError> {
+    let mut steps = CONTAINS_STEPS;
+    contains_within(&mut steps, target, candidate).ok_or_else(|| SqlError::Limit {
+        what: "the work of a JSON_CONTAINS, in values compared,".into(),
+        limit: CONTAINS_STEPS,
+        name: "json_contains_steps",
+    })
+}
+
+/// `None` if it takes more steps than there are.
+fn contains_within(steps: &mut u64, target: &Json, candidate: &Json) -> Option<bool> {
+    let long = match (target, candidate) {
+        (Json::String(a), Json::String(b)) => a.len().min(b.len()) as u64 / STEP_BYTES,
+        (_, _) => 0,
+    };
+    *steps = steps.checked_sub(1 + long)?;
+    Some(match (target, candidate) {
         (Json::Object(target), Json::Object(candidate)) => {
-            candidate.iter().all(|(name, value)| target.get(name).is_some_and(|t| contains(t, value)))
+            for (name, value) in candidate {
+                match target.get(name) {
+                    Some(t) if contains_within(steps, t, value)? => {}
+                    Some(_) | None => return Some(false),
+                }
+            }
+            true
         }
-        (Json::Array(target), Json::Array(candidate)) => {
-            candidate.iter().all(|c| target.iter().any(|t| contains(t, c)))
+        (Json::Array(_), Json::Array(candidate)) => {
+            for c in candidate {
+                if !within_array(steps, target, c)? {
+                    return Some(false);
+                }
+            }
+            true
         }
-        (Json::Array(target), candidate) => target.iter().any(|t| contains(t, candidate)),
+        (Json::Array(_), candidate) => within_array(steps, target, candidate)?,
         (target, candidate) => compare(target, candidate) == Ordering::Equal,
+    })
+}
+
+/// Whether one of the elements of an array contains the candidate; what is no array has no elements.
+fn within_array(steps: &mut u64, target: &Json, candidate: &Json) -> Option<bool> {
+    for t in target.as_array().into_iter().flatten() {
+        if contains_within(steps, t, candidate)? {
+            return Some(true);
+        }
     }
+    Some(false)
 }
 
 /// The number a JSON text is.
@@ -328,11 +373,30 @@ mod tests {
 
     #[test]
     fn containment_looks_into_arrays_and_objects() {
-        let contains = |a: &str, b: &str| super::contains(&parse(a.as_bytes()).unwrap(), &parse(b.as_bytes()).unwrap());
+        let contains =
+            |a: &str, b: &str| super::contains(&parse(a.as_bytes()).unwrap(), &parse(b.as_bytes()).unwrap()).unwrap();
         assert!(contains("[1,2,3]", "2"));
         assert!(contains("[1,2,3]", "[3,1]"));
         assert!(contains(r#"{"a":1,"b":2}"#, r#"{"a":1}"#));
         assert!(!contains(r#"{"a":1}"#, r#"{"a":2}"#));
         assert!(!contains("1", "[1]"));
+        assert!(contains("[[1,2],[3]]", "[[2],[3]]") && contains("[]", "[]") && !contains("[]", "[[]]"));
+    }
+
+    #[test]
+    fn the_work_of_containment_is_bounded() {
+        let within = |target: &Json, candidate: &Json| contains_within(&mut 100_000, target, candidate);
+        let many = |last: i64| Json::Array([&[1; 999][..], &[last]].concat().into_iter().map(Json::from).collect());
+        let twos = Json::Array(vec![Json::from(2); 1000]);
+        assert_eq!(within(&many(2), &twos), None);
+        assert_eq!(within(&many(3), &twos), Some(false), "the first that is not there decides");
+        let text = |last: &str| Json::from(format!("{}{last}", "x".repeat(100 * STEP_BYTES as usize)));
+        let texts = Json::Array((0..99).map(|_| text("a")).chain([text("z")]).collect());
+        assert_eq!(within(&texts, &Json::Array(vec![text("z"); 5])), Some(true));
+        assert_eq!(within(&texts, &Json::Array(vec![text("z"); 50])), None, "long strings are many steps");
+        let enough = |n| Json::Array((0..n).map(Json::from).collect());
+        assert_eq!(contains(&enough(5000), &enough(5000)), Ok(true));
+        let limit = contains(&enough(12_000), &enough(12_000));
+        assert!(matches!(limit, Err(SqlError::Limit { name: "json_contains_steps", .. })), "{limit:?}");
     }
 }
