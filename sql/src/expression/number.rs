@@ -38,7 +38,8 @@ impl Number {
         Self::Exact { mantissa: n.into(), scale: 0 }
     }
 
-    /// The number text stands for: as much of its start as is a number, else 0. Exact unless it has an exponent.
+    /// The number text stands for: as much of its start as is a number, else 0. Exact unless it has an exponent; a double is
+    /// finite.
     pub fn parse(text: &[u8]) -> Self {
         let text: &[u8] = text.trim_ascii_start();
         let (negative, mut at) = match text.first() {
@@ -74,7 +75,8 @@ impl Number {
             return Self::Exact { mantissa, scale };
         }
         let written = text.get(..at + exponent).and_then(|t| std::str::from_utf8(t).ok()).unwrap_or("");
-        Self::Double(written.parse().unwrap_or(0.0))
+        // What is beyond all doubles is the last of them, as MySQL has it.
+        Self::Double(written.parse().map_or(0.0, |double: f64| double.clamp(f64::MIN, f64::MAX)))
     }
 
     /// The number a value is in a comparison; `None` for NULL. Text is read exactly.
@@ -333,6 +335,14 @@ mod tests {
             Value::Double(d) => double_text(d),
             other => format!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn text_beyond_all_doubles_is_the_last_of_them() {
+        assert_eq!(text(Number::parse(b"1e400")), "1.7976931348623157e308");
+        assert_eq!(text(Number::parse(b"-1e400x")), "-1.7976931348623157e308");
+        assert_eq!(text(Number::parse("9".repeat(400).as_bytes())), "1.7976931348623157e308");
+        assert_eq!(text(Number::parse(b"1e-400")), "0");
     }
 
     #[test]

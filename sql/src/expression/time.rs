@@ -58,7 +58,7 @@ pub(crate) fn parse(text: &[u8]) -> Option<Micros> {
         micros = fraction_micros(fraction)?;
     }
     let at = Civil { year, month, day, hour, minute, second, micros: 0 }.micros()?;
-    at.0.checked_add(micros)?.checked_sub(offset).map(Micros)
+    at.0.checked_add(micros)?.checked_sub(offset).map(Micros).filter(|at| exists(*at))
 }
 
 /// The year two digits stand for: 1970 to 2069, as in MySQL.
@@ -119,7 +119,7 @@ pub(crate) fn of_number(number: Number) -> Option<Micros> {
         return Some(at);
     }
     let fraction = exact.plus(Number::int(-whole)).apply(Arithmetic::Multiply, Number::int(SECOND)).ok()??;
-    at.0.checked_add(i64::try_from(fraction.round()).ok()?).map(Micros)
+    at.0.checked_add(i64::try_from(fraction.round()).ok()?).map(Micros).filter(|at| exists(*at))
 }
 
 /// Splits off `Z` or `+hh:mm`; the offset is in microseconds.
@@ -231,6 +231,11 @@ mod tests {
         assert_eq!(parse(b"69-12-31"), parse(b"2069-12-31"));
         assert_eq!(parse(b"70-1-1"), parse(b"1970-01-01"));
         assert_eq!(parse(b"0023-11-14").map(text).as_deref(), Some("0023-11-14 00:00:00.000000"));
+        assert!(parse(b"9999-12-31 23:59:59.9999994").is_some() && parse(b"0000-01-01 14:00:00+14:00").is_some());
+        // Rounded, or in UTC, they are of no year there is.
+        for bad in ["9999-12-31 23:59:59.9999995", "9999-12-31 23:59:59-00:01", "0000-01-01 13:59:59+14:00"] {
+            assert_eq!(parse(bad.as_bytes()), None, "{bad}");
+        }
         for bad in ["", "abc", "2023-13-01", "2023-02-29", "2023-11-14 25:00:00", "2023-11-14 1:2:3:4", "5"] {
             assert_eq!(parse(bad.as_bytes()), None, "{bad}");
         }
@@ -252,7 +257,17 @@ mod tests {
         ] {
             assert_eq!(read(number).as_deref(), Some(at), "{number}");
         }
-        for number in ["0", "5", "-231114", "20231399", "1000101", "1e300", "99999999999999", "123456789012345678"] {
+        for number in [
+            "0",
+            "5",
+            "-231114",
+            "20231399",
+            "1000101",
+            "1e300",
+            "99999999999999",
+            "123456789012345678",
+            "99991231235959.9999995",
+        ] {
             assert_eq!(read(number), None, "{number}");
         }
     }
