@@ -372,6 +372,20 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_read_as_the_double_nearest_to_it() {
+        for (written, double) in [
+            ("6.666e48", 6.666e48),
+            ("1.0404504100144547e22", 1.040_450_410_014_454_7e22),
+            ("8.555555555555555e71", 8.555_555_555_555_555e71),
+            ("6.666666666666666e49", 6.666_666_666_666_666e49),
+        ] {
+            let document = parse(written.as_bytes()).unwrap();
+            assert_eq!(document.as_f64(), Some(double), "{written}");
+            assert_eq!(parse(text(&document).as_bytes()).unwrap(), document, "{written}");
+        }
+    }
+
+    #[test]
     fn containment_looks_into_arrays_and_objects() {
         let contains =
             |a: &str, b: &str| super::contains(&parse(a.as_bytes()).unwrap(), &parse(b.as_bytes()).unwrap()).unwrap();
