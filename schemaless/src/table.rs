@@ -37,7 +37,8 @@ pub struct TableDef {
     /// `COMMENT`
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub comment: String,
-    /// The name it was created under, if it has been renamed: the physical tables keep it.
+    /// The name its physical tables have in place of its own: that before it was renamed, or one a store takes
+    /// ([`TableRef::name_to_make`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_as: Option<String>,
     /// What a newer version wrote: kept.
@@ -71,7 +72,12 @@ impl TableDef {
 
     /// What a store needs to know of the table.
     pub fn table_ref(&self) -> TableRef {
-        TableRef::new(self.made_as.as_deref().unwrap_or(&self.name), TableId(self.id), self.def)
+        TableRef::new(self.made_name(), TableId(self.id), self.def)
+    }
+
+    /// The name its physical tables were made under.
+    pub fn made_name(&self) -> &str {
+        self.made_as.as_deref().unwrap_or(&self.name)
     }
 }
 
@@ -130,6 +136,15 @@ impl TableRef {
     /// Longest part of the logical name kept in the physical one, so that `<name>_<id>` fits PostgreSQL's 63 bytes.
     const NAME_BYTES: usize = 48;
 
+    /// What the physical names of no new table begin with: SQLite keeps such names for itself.
+    const RESERVED: &str = "sqlite_";
+
+    /// The name under which to make the physical tables of a new table `name`, if not under its own. It is to be kept with
+    /// the table: what has been made on other engines under such a name goes on with it.
+    pub fn name_to_make(name: &str) -> Option<String> {
+        Self::new(name, TableId(0), 0).physical().starts_with(Self::RESERVED).then(|| format!("t_{name}"))
+    }
+
     /// The reference of table `name` with this id.
     pub fn new(name: &str, id: TableId, def: u32) -> Self {
         // Letters, digits and `_` only: the name is for people who read a shard with the engine's own client; the id
@@ -157,5 +172,19 @@ mod tests {
         assert_eq!(TableRef::new("Trips", TableId(17), 1).physical(), "trips_17");
         assert_eq!(TableRef::new("a`b;ü", TableId(3), 1).physical(), "a_b___3");
         assert!(TableRef::new(&"x".repeat(64), TableId(u32::MAX), 1).physical().len() <= 63);
+    }
+
+    #[test]
+    fn no_new_table_has_a_physical_name_sqlite_keeps_for_itself() {
+        for (name, made_as) in [
+            ("sqlite_orders", Some("t_sqlite_orders")),
+            ("SQLite-x", Some("t_SQLite-x")),
+            ("sqlite", Some("t_sqlite")),
+            ("sqliteorders", None),
+            ("my_sqlite_", None),
+        ] {
+            assert_eq!(TableRef::name_to_make(name).as_deref(), made_as, "{name}");
+        }
+        assert_eq!(TableRef::new("t_SQLite-x", TableId(4), 1).physical(), "t_sqlite_x_4");
     }
 }

@@ -111,6 +111,6 @@ fn set_collation(document: &mut CatalogDocument, database: &str, collation: Opti
 
 /// The physical side of a table that is one no more.
 pub(super) fn unpublished(table: &TableDef, since: i64) -> Unpublished {
-    let name = table.made_as.as_ref().unwrap_or(&table.name).clone();
+    let name = table.made_name().to_owned();
     Unpublished { id: table.id, name, since, dropped: true, newer: NewerFields::new() }
 }

@@ -3,7 +3,7 @@
 //! What needs physical tables is done in three steps: an id is reserved, the physical table is made in every cluster,
 //! the table is published. Whoever crashes between them leaves an entry in the list of unpublished ones.
 
-use cellgate_schemaless::{NewerFields, RowColumn, TableDef};
+use cellgate_schemaless::{NewerFields, RowColumn, TableDef, TableRef};
 use cellgate_sql::{RowColumnSpec, TableName};
 
 use super::change::{Changed, unpublished};
@@ -57,7 +57,7 @@ impl Catalog {
                 if let Some(there) = exists(document)? {
                     return Ok(there);
                 }
-                table.id = reserve(document, &name.table, now)?;
+                table.id = reserve(document, table.made_name(), now)?;
                 reserved = Some(table);
                 Ok(Changed::Yes)
             })
@@ -93,8 +93,8 @@ impl Catalog {
         self.change(|document| {
             let mut table = find(document, name)?.clone();
             let old = table.id;
-            table.made_as = None;
-            table.id = reserve(document, &name.table, now)?;
+            table.made_as = TableRef::name_to_make(&name.table);
+            table.id = reserve(document, table.made_name(), now)?;
             planned = Some((old, table));
             Ok(Changed::Yes)
         })
@@ -112,7 +112,7 @@ impl Catalog {
                 let table = &mut document.tables[place];
                 let gone = unpublished(table, now);
                 // The physical table has the name that it was made under.
-                table.made_as = Some(empty.name.clone()).filter(|made_as| *made_as != table.name);
+                table.made_as = Some(empty.made_name().to_owned()).filter(|made_as| *made_as != table.name);
                 table.id = empty.id;
                 table.def += 1;
                 table.created_at = now;
@@ -244,6 +244,7 @@ fn define(
     now: i64,
 ) -> Result<TableDef, CatalogError> {
     let mut table = TableDef::new(0, name.database.clone(), name.table.clone(), now);
+    table.made_as = TableRef::name_to_make(&name.table);
     match new {
         NewTable::Declared { columns, comment } => {
             (*comment).clone_into(&mut table.comment);

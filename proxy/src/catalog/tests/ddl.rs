@@ -66,6 +66,27 @@ async fn a_truncated_table_goes_on_with_new_physical_tables_and_the_old_are_gone
 }
 
 #[tokio::test]
+async fn a_name_that_sqlite_keeps_for_itself_is_no_physical_name() {
+    let stores = Stores::new();
+    let catalog = stores.catalog().await;
+    let physical = async |named: &str| table(&catalog, named).await.unwrap().table_ref().physical().to_owned();
+    create(&catalog, "sqlite_a").await.unwrap();
+    assert_eq!(physical("sqlite_a").await, "t_sqlite_a_1");
+    catalog.rename_tables(&[(name("sqlite_a"), name("a"))]).await.unwrap();
+    assert_eq!(physical("a").await, "t_sqlite_a_1");
+    catalog.truncate(&name("a")).await.unwrap();
+    assert_eq!(physical("a").await, "a_2");
+    catalog.rename_tables(&[(name("a"), name("sqlite_a"))]).await.unwrap();
+    assert_eq!(physical("sqlite_a").await, "a_2");
+    catalog.truncate(&name("sqlite_a")).await.unwrap();
+    assert_eq!(physical("sqlite_a").await, "t_sqlite_a_3");
+    let stands = table(&catalog, "sqlite_a").await.unwrap();
+    catalog.drop_tables(&[name("sqlite_a")], false).await.unwrap();
+    assert_eq!(made_in(&stores, &stands).await, 0);
+    assert!(stores.unpublished().is_empty());
+}
+
+#[tokio::test]
 async fn two_proxies_that_truncate_at_once_both_do_and_leave_one_table() {
     let stores = Stores::new();
     let (one, two) = (stores.catalog().await, stores.catalog().await);
