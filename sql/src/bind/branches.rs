@@ -79,7 +79,8 @@ fn converted(branches: Vec<Bexpr>, target: Type, ty: &dyn Fn(&Slot) -> Type) -> 
     branches.into_iter().zip(types).map(|(e, from)| convert(e, from, target)).collect()
 }
 
-fn convert(e: Bexpr, from: Type, to: Type) -> Bexpr {
+/// The expression, of the type `from`, as a value of `to`.
+pub(crate) fn convert(e: Bexpr, from: Type, to: Type) -> Bexpr {
     let digits = |decimals: u8| Expression::Constant(Value::Int(decimals.into()));
     match (from.ty, to.ty) {
         (ColumnType::Null, _) => e,

@@ -212,19 +212,118 @@ fn encode(out: &mut Vec<u8>, value: &Value, fold: bool) -> Result<(), SqlError> 
     Ok(())
 }
 
-/// What a value is grouped and sorted by: numbers of all types are one scale.
+/// What a value is grouped and sorted by: numbers of all types are one scale, with all their digits.
 pub(super) fn key(value: &Value) -> Result<Packed, SqlError> {
     Ok(match value {
-        Value::UInt(_) | Value::Decimal(_) => match Number::of(value) {
-            Some(number) => match (number.floor(), number) {
-                ((n, true), _) if i64::try_from(n).is_ok() => Packed::Int(i64::try_from(n).unwrap_or(i64::MAX)),
-                (_, number) => Packed::Double(number.as_f64()),
-            },
-            None => Packed::Null,
-        },
-        Value::Json(text) => Packed::Text(crate::expression::json::text(&crate::expression::json::parse(text)?).into()),
-        Value::Null | Value::Int(_) | Value::Double(_) | Value::Text(_) | Value::Bytes(_) | Value::DateTime(_) => {
-            Packed::of(value)
+        Value::Int(n) => Packed::Blob(number_key(&n.to_string())),
+        Value::UInt(n) => Packed::Blob(number_key(&n.to_string())),
+        Value::Double(d) => Packed::Blob(number_key(&d.to_string())),
+        // Beyond the digits that are counted with decimals are written as doubles are.
+        Value::Decimal(text) if text.contains('e') => {
+            Packed::Blob(number_key(&Number::parse(text.as_bytes()).as_f64().to_string()))
         }
+        Value::Decimal(text) => Packed::Blob(number_key(text)),
+        Value::Json(text) => Packed::Text(crate::expression::json::text(&crate::expression::json::parse(text)?).into()),
+        Value::Null | Value::Text(_) | Value::Bytes(_) | Value::DateTime(_) => Packed::of(value),
     })
+}
+
+/// Bytes in the order of the numbers that are written with digits and a point: the same for the same number, whatever zeros
+/// it is written with. They are the sign, how many digits stand before the point (less than none for `0.001`), and the
+/// digits; those of negative numbers are turned around, and end with what is above every digit.
+fn number_key(text: &str) -> Vec<u8> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let whole = whole.trim_start_matches('0');
+    let all = format!("{whole}{fraction}");
+    let significant = all.trim_start_matches('0').trim_end_matches('0');
+    if significant.is_empty() {
+        return vec![1];
+    }
+    let places = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
+    let zeros = if whole.is_empty() { fraction.len() - fraction.trim_start_matches('0').len() } else { 0 };
+    // The sign bit turned makes the bytes' order that of the integers.
+    let point = (places(whole.len()) - places(zeros)).cast_unsigned() ^ (1 << 31);
+    let mut size = point.to_be_bytes().to_vec();
+    size.extend(significant.bytes());
+    if negative {
+        let mut key = vec![0];
+        key.extend(size.iter().map(|byte| !byte));
+        key.push(u8::MAX);
+        key
+    } else {
+        size.insert(0, 2);
+        size
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cmp::Ordering;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key_of(value: &Value) -> Vec<u8> {
+        match key(value).unwrap() {
+            Packed::Blob(key) => key,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn equal_numbers_have_equal_keys_whatever_their_types() {
+        for same in [
+            [Value::Int(0), Value::Double(-0.0), Value::Decimal("0.00".into())],
+            [Value::Int(120), Value::UInt(120), Value::Decimal("0120.0".into())],
+            [Value::Double(-0.5), Value::Decimal("-0.50".into()), Value::Decimal("-.5".into())],
+            [Value::Double(1e20), Value::Decimal("1e20".into()), Value::Decimal("100000000000000000000".into())],
+        ] {
+            let keys = same.map(|value| key_of(&value));
+            assert!(keys[0] == keys[1] && keys[1] == keys[2], "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn keys_have_the_order_of_the_numbers() {
+        let ascending = [
+            "-100000000000000000000000000000000000000000.1",
+            "-12345678901234567890.13",
+            "-12345678901234567890.12",
+            "-10",
+            "-9.99",
+            "-1.55",
+            "-1.5",
+            "-1.49",
+            "-0.01",
+            "-0.001",
+            "0",
+            "0.001",
+            "0.0011",
+            "0.01",
+            "1.5",
+            "1.55",
+            "9",
+            "10",
+            "12345678901234567890.12",
+            "12345678901234567890.13",
+            "100000000000000000000000000000000000000000.1",
+        ];
+        let keys = ascending.map(|text| key_of(&Value::Decimal(text.into())));
+        assert!(keys.is_sorted_by(|a, b| a < b), "{keys:?}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn keys_compare_as_their_numbers(a in -1000..1000_i32, x in 0..4_u32, b in -1000..1000_i32, y in 0..4_u32) {
+            let decimal = |n: i32, scale| Value::Decimal(decimal_text(n.into(), scale));
+            let (a, b) = (decimal(a, x), decimal(b, y));
+            prop_assert_eq!(key_of(&a).cmp(&key_of(&b)), sort_order(&a, &b).unwrap_or(Ordering::Equal));
+        }
+    }
 }

@@ -98,11 +98,10 @@ impl Binder<'_> {
                 self.cast(&printed, CastType::Decimal { precision: MAX_PRECISION, scale: ty.decimals.into() })
             }
             ColumnType::Double => self.cast(&printed, CastType::Double),
-            ColumnType::Text => self.coerced(printed, ty),
+            ColumnType::Text | ColumnType::Bytes => self.coerced(printed, ty),
             ColumnType::Null
             | ColumnType::BigInt
             | ColumnType::UnsignedBigInt
-            | ColumnType::Bytes
             | ColumnType::Json
             | ColumnType::DateTime => Ok(printed),
         }

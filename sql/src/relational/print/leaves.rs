@@ -85,6 +85,19 @@ impl Binder<'_> {
         for (operand, column) in operands.iter().zip(&columns) {
             let found = Printed::column(column);
             match class(operand, &found) {
+                Class::Dialect if operand.ty.is_number() && found.ty.is_number() => {
+                    let double = [&operand.ty, &found.ty].iter().any(|t| t.ty == ColumnType::Double);
+                    // Exact numbers with all their digits; a decimal and a double compare as doubles.
+                    let (operand, found) = if double {
+                        let operand = self.cast(operand, CastType::Double)?;
+                        let found = self.cast(&found, CastType::Double)?;
+                        (self.text(&operand)?, self.text(&found)?)
+                    } else {
+                        (self.exact_key(operand)?, self.exact_key(&found)?)
+                    };
+                    left.push(operand);
+                    right.push(row_of_one(&found));
+                }
                 Class::Dialect => {
                     // Both as numbers, which is what MySQL compares when it is not text with text.
                     let operand = self.cast(operand, CastType::Decimal { precision: MAX_PRECISION, scale: 30 })?;

@@ -14,7 +14,7 @@ use super::packed::Packed;
 use super::program::{Scalar, names};
 use super::scope::{Aliases, Collation, Column, Scope};
 use super::{RelationalError, Result};
-use crate::bind::branches::alike;
+use crate::bind::branches::{alike, convert as converted};
 use crate::bind::scope::with_zones;
 use crate::error::SqlError;
 use crate::expression::{CastType, Expression, Slot, Type, truth};
@@ -216,12 +216,30 @@ impl Binder<'_> {
         })
     }
 
-    /// Text, if the others it stands for are text.
+    /// What a number compares by with exact numbers of all types.
+    pub fn exact_key(&mut self, printed: &Printed) -> Result<String> {
+        Ok(format!("{}({})", names::KEY, self.text(printed)?))
+    }
+
+    /// A value as one of the type it has in common with the others it stands for: text, bytes, a double, or a decimal of as
+    /// many digits.
     pub fn coerced(&mut self, printed: Printed, ty: Type) -> Result<Printed> {
-        if ty.ty != ColumnType::Text || matches!(printed.ty.ty, ColumnType::Text | ColumnType::Null) {
+        let (from, collation) = (printed.ty, printed.collation);
+        let stays = match ty.ty {
+            ColumnType::Decimal => !from.is_number() || (from.ty == ty.ty && from.decimals >= ty.decimals),
+            ColumnType::Double => !from.is_number() || from.ty == ty.ty,
+            ColumnType::Text | ColumnType::Bytes => from.ty == ty.ty,
+            ColumnType::Null
+            | ColumnType::BigInt
+            | ColumnType::UnsignedBigInt
+            | ColumnType::Json
+            | ColumnType::DateTime => true,
+        };
+        if stays || from.ty == ColumnType::Null {
             return Ok(printed);
         }
-        self.cast(&printed, CastType::Char(None))
+        let called = self.call(&[printed], |parts| converted(only(parts), from, ty))?;
+        Ok(if ty.ty == ColumnType::Bytes { called } else { called.with(collation) })
     }
 
     pub fn cast(&mut self, printed: &Printed, ty: CastType) -> Result<Printed> {
