@@ -4,6 +4,7 @@ use bytes::Bytes;
 use cellgate_schemaless::Micros;
 
 use crate::error::SqlError;
+use crate::expression::number::out_of_range;
 use crate::expression::{CastType, Expression, MAX_PRECISION, NoLeaf, text_of};
 use crate::value::{ColumnType, Value};
 
@@ -94,7 +95,9 @@ pub(super) fn typed(value: Value, ty: ColumnType, decimals: u8) -> Result<Value,
         |value: Value, to| Expression::<NoLeaf>::Cast(Box::new(Expression::Constant(value)), to).evaluate(&NoLeaf);
     Ok(match (ty, value) {
         (_, Value::Null) => Value::Null,
-        (ColumnType::UnsignedBigInt, Value::Int(n)) if n >= 0 => Value::UInt(n.cast_unsigned()),
+        (ColumnType::UnsignedBigInt, Value::Int(n)) => {
+            Value::UInt(u64::try_from(n).map_err(|_| out_of_range("BIGINT UNSIGNED"))?)
+        }
         (ColumnType::Decimal, value @ (Value::Int(_) | Value::UInt(_) | Value::Double(_))) => {
             cast(value, CastType::Decimal { precision: MAX_PRECISION, scale: decimals.into() })?
         }
@@ -139,6 +142,7 @@ mod tests {
     fn numbers_take_the_type_of_their_column() {
         let typed = |value, ty| typed(value, ty, 2).unwrap();
         assert_eq!(typed(Value::Int(1), ColumnType::UnsignedBigInt), Value::UInt(1));
+        assert_eq!(super::typed(Value::Int(-1), ColumnType::UnsignedBigInt, 0), Err(out_of_range("BIGINT UNSIGNED")));
         assert_eq!(typed(Value::Int(1), ColumnType::Decimal), Value::Decimal("1.00".into()));
         assert_eq!(typed(Value::Int(1), ColumnType::Text), Value::Text("1".into()));
         assert_eq!(typed(Value::Decimal("1.5".into()), ColumnType::Double), Value::Double(1.5));

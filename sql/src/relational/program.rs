@@ -53,6 +53,8 @@ pub struct Program {
 pub(super) struct Scalar {
     pub expression: Expression<Slot>,
     pub fold: bool,
+    /// The operands that are unsigned integers, a bit each: SQLite has no such type.
+    pub unsigned: u128,
 }
 
 struct Operands<'a> {
@@ -88,6 +90,10 @@ impl Scope<Slot> for Operands<'_> {
 }
 
 impl Scalar {
+    fn is_unsigned(&self, place: usize) -> bool {
+        self.unsigned.checked_shr(u32::try_from(place).unwrap_or(u32::MAX)).is_some_and(|bits| bits & 1 == 1)
+    }
+
     pub(super) fn evaluate(&self, values: &[Value], notes: &Notes, longest: usize) -> Result<Value, SqlError> {
         self.expression.evaluate(&Operands { values, fold: self.fold, session: None, notes, longest })
     }
@@ -146,7 +152,11 @@ impl Program {
     /// Those of evaluation.
     pub fn call(&self, number: usize, operands: Vec<Packed>) -> Result<Packed, SqlError> {
         let scalar = self.scalars.get(number).ok_or_else(|| SqlError::Internal("no such expression".into()))?;
-        let values: Vec<Value> = operands.into_iter().map(Packed::value).collect();
+        let values = operands.into_iter().enumerate().map(|(place, operand)| match operand.value() {
+            Value::Int(n) if n >= 0 && scalar.is_unsigned(place) => Value::UInt(n.cast_unsigned()),
+            value => value,
+        });
+        let values: Vec<Value> = values.collect();
         Ok(Packed::of(&scalar.evaluate(&values, &self.notes, self.longest)?))
     }
 

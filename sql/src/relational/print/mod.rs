@@ -159,11 +159,28 @@ impl Binder<'_> {
         let of_operand = |slot: &Slot| types.get(slot.0).copied().unwrap_or(Type::of(ColumnType::Null));
         let expression = alike(with_zones(make(parts), self.env)?, &of_operand)?;
         let ty = expression.ty(&of_operand);
-        let scalar = Scalar { expression, fold: collation.fold && !bytes };
+        let unsigned = types.iter().zip(0_u32..).filter(|(ty, _)| ty.ty == ColumnType::UnsignedBigInt);
+        let unsigned = unsigned.fold(0, |bits, (_, place)| bits | 1_u128.checked_shl(place).unwrap_or(0));
+        let scalar = Scalar { expression, fold: collation.fold && !bytes, unsigned };
         if texts.is_empty() {
-            let printed = Printed::constant(scalar.constant(self.session, &self.notes)?);
-            let ty = if printed.ty.ty == ColumnType::DateTime && ty.ty == printed.ty.ty { ty } else { printed.ty };
-            return Ok(Printed { ty, ..printed });
+            match scalar.constant(self.session, &self.notes) {
+                // NULL has the type of what could have been there.
+                Ok(Value::Null) => {
+                    return Ok(Printed { ty: Type { nullable: true, ..ty }, ..Printed::constant(Value::Null) });
+                }
+                Ok(value) => {
+                    let printed = Printed::constant(value);
+                    let ty =
+                        if printed.ty.ty == ColumnType::DateTime && ty.ty == printed.ty.ty { ty } else { printed.ty };
+                    return Ok(Printed { ty, ..printed });
+                }
+                // It may stand in a branch that is not taken: whoever needs its value meets the error.
+                Err(SqlError::OutOfRange(_)) => {
+                    let number = self.scalars.place(scalar);
+                    return Ok(Printed::sql(format!("{}({number})", names::SCALAR), ty).with(collation));
+                }
+                Err(error) => return Err(error),
+            }
         }
         if texts.len() > OPERANDS {
             return Err(budget::limit("the number of operands", OPERANDS, "operands"));
@@ -296,7 +313,14 @@ impl Binder<'_> {
             }
             Expression::Negate(e) => {
                 let e = self.print(e, place)?;
-                self.call(&[e], |parts| Expression::Negate(Box::new(only(parts))))
+                let negated = self.call(&[e], |parts| Expression::Negate(Box::new(only(parts))))?;
+                // What is below zero is signed.
+                Ok(match negated.ty.ty {
+                    ColumnType::UnsignedBigInt => {
+                        Printed { ty: Type { ty: ColumnType::BigInt, ..negated.ty }, ..negated }
+                    }
+                    _ => negated,
+                })
             }
             Expression::Invert(e) => {
                 let e = self.print(e, place)?;
