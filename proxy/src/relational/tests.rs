@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use cellgate_schemaless::{Micros, RowColumn, TableDef};
 use cellgate_sql::relational::Relation;
-use cellgate_sql::{Command, Environment, Row, SessionCall, SessionFunction, SqlError, SqlMode, TimeZone, Value};
+use cellgate_sql::{
+    ColumnType, Command, Environment, Row, SessionCall, SessionFunction, SqlError, SqlMode, TimeZone, Value,
+};
 
 use super::{Key, Relational, RelationalFailure, State};
 use crate::catalog::{CatalogDocument, Snapshot};
@@ -294,12 +296,55 @@ fn what_is_wrong_is_said_as_mysql_says_it() {
         ("SELECT 1 FROM information_schema.tables WHERE COUNT(*) > 1", "Invalid use of group function"),
         ("SELECT 1 FROM mysql.nope", "Table 'mysql.nope' doesn't exist"),
         (
+            "SELECT schema_name AS s FROM information_schema.schemata ORDER BY COUNT(*)",
+            "In aggregated query without GROUP BY, expression contains nonaggregated column 'SCHEMA_NAME'; this is \
+             incompatible with sql_mode=only_full_group_by",
+        ),
+        (
+            "SELECT e.* FROM information_schema.engines e HAVING COUNT(*) > 0",
+            "In aggregated query without GROUP BY, expression contains nonaggregated column 'ENGINE'; this is \
+             incompatible with sql_mode=only_full_group_by",
+        ),
+        ("SELECT 1 AS a UNION SELECT 2 ORDER BY COUNT(*)", "Invalid use of group function"),
+        ("SELECT a FROM (SELECT 1 AS a) x HAVING ROW_NUMBER() OVER (ORDER BY a) > 0", "Invalid use of group function"),
+        (
+            "SELECT s.schema_name FROM information_schema.schemata s, information_schema.engines e \
+             JOIN information_schema.tables t ON t.table_schema = s.schema_name",
+            "Unknown column 's.schema_name' in 'on clause'",
+        ),
+        ("SELECT ordinal_position - 5 FROM information_schema.columns", "BIGINT UNSIGNED value is out of range"),
+        ("SELECT 9223372036854775807 + 1 FROM (SELECT 1) x", "BIGINT value is out of range"),
+        (
             "SELECT * FROM trips JOIN riders",
             "a join is not supported; read the tables one by one; IN (..) takes many keys at once",
         ),
     ] {
         assert_eq!(session.error(text), error, "{text}");
     }
+}
+
+#[test]
+fn what_an_outer_join_may_lack_can_be_null() {
+    let session = Session::new();
+    let nullable = |text: &str| -> Vec<bool> {
+        session.program(text, &[]).unwrap().columns().iter().map(|column| column.nullable).collect()
+    };
+    let tables =
+        |join: &str| format!("SELECT a.id, b.id FROM (SELECT 1 AS id) a {join} (SELECT 1 AS id) b ON a.id = b.id");
+    assert_eq!(nullable(&tables("JOIN")), [false, false]);
+    assert_eq!(nullable(&tables("LEFT JOIN")), [false, true]);
+    assert_eq!(nullable(&tables("RIGHT JOIN")), [true, false]);
+    let using = "SELECT * FROM (SELECT 1 AS id, 2 AS n) a LEFT JOIN (SELECT 1 AS id, 2 AS m) b USING (id)";
+    assert_eq!(nullable(using), [false, false, true]);
+}
+
+#[test]
+fn null_has_the_type_of_what_could_have_been_there() {
+    let session = Session::new();
+    let program = session.program("SELECT CAST('x' AS DATETIME), 1 / NULL, NULL FROM (SELECT 1) x", &[]).unwrap();
+    let types: Vec<ColumnType> = program.columns().iter().map(|column| column.ty).collect();
+    assert_eq!(types, [ColumnType::DateTime, ColumnType::Decimal, ColumnType::Null]);
+    assert!(program.columns().iter().all(|column| column.nullable));
 }
 
 #[test]

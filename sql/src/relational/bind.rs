@@ -198,6 +198,9 @@ impl Binder<'_> {
 
     /// ORDER BY and LIMIT of what is no plain SELECT: over its columns.
     fn ordered(&mut self, bound: Bound, query: &Query, outer: Option<&Scope<'_>>) -> Result<Bound> {
+        if query.order_by.iter().any(|(e, _)| is_aggregated(e)) {
+            return Err(RelationalError::GroupFunction.into());
+        }
         let mut scope = Scope::new(outer);
         let columns = bound.columns.clone();
         scope.sources.push(Source::new(None, String::new(), columns));
@@ -243,7 +246,7 @@ impl Binder<'_> {
         let aliased = || columns.iter().zip(&items).filter(|(_, item)| item.alias.is_some()).map(|(column, _)| column);
         let aliases = Aliases::new(aliased());
         let has_groups = !core.group_by.is_empty();
-        let aggregated = has_groups || aggregates(core, order_by);
+        let aggregated = has_groups || aggregates(&core.items, core.having.as_ref(), order_by);
         let collected = core.distinct || has_groups || !order_by.is_empty();
         let of_tables = scope.sources.iter().flat_map(|source| &source.columns);
         let counted: HashSet<&str> = of_tables.chain(&columns).map(|c| c.sql.as_str()).collect();
@@ -263,7 +266,7 @@ impl Binder<'_> {
             // An alias comes before a column, unless that is grouped by.
             let grouped = grouped(&core.group_by, &scope);
             let aliases = Aliases::new(aliased().filter(|column| !grouped.contains(&column.name.to_lowercase())));
-            let place = Place::new(&scope, "having clause", Aggregates::Allowed);
+            let place = Place::new(&scope, "having clause", Aggregates::NoWindows);
             let printed = self.print(e, Place { aliases: Some(&aliases), aliases_first: true, ..place })?;
             let printed = self.condition(&printed)?;
             not_of(&made(OfGroups::Window), &printed)?;
@@ -272,6 +275,8 @@ impl Binder<'_> {
         }
         let order = self.order_of(order_by, &columns, &aliases, &scope, &counted)?;
         let (limit, one_row) = self.limit(limit)?;
+        // SQLite takes an aggregate in HAVING and ORDER BY if there is one before them.
+        let late = aggregated && !has_groups && !aggregates(core.items.as_slice(), None, &[]);
         let distinct = if core.distinct { "DISTINCT " } else { "" };
         let mut list = Vec::with_capacity(items.len());
         let mut constants = 0;
@@ -289,6 +294,13 @@ impl Binder<'_> {
                 // A derived table counts its rows, whatever they are made of.
                 What::Sql(_) if !collected || counted.contains(text.as_str()) => text,
                 What::Sql(_) => computed(names::KEPT, &text),
+            };
+            let text = match late {
+                true if held::columns_in(&text, &scope).is_empty() => {
+                    format!("CASE WHEN count(*) IS NULL THEN NULL ELSE {text} END")
+                }
+                true => return Err(SqlError::MixedAggregate { column: item.name.clone(), grouped: false }),
+                false => text,
             };
             let collation =
                 if core.distinct { collate(item.printed.ty, item.printed.collation) } else { String::new() };
@@ -402,12 +414,12 @@ fn grouped(group_by: &[RelExpr], scope: &Scope<'_>) -> HashSet<String> {
 }
 
 /// Whether a SELECT without GROUP BY has aggregates of its own.
-fn aggregates(core: &Core, order_by: &[(RelExpr, bool)]) -> bool {
-    let items = core.items.iter().filter_map(|item| match item {
+fn aggregates(items: &[RelItem], having: Option<&RelExpr>, order_by: &[(RelExpr, bool)]) -> bool {
+    let items = items.iter().filter_map(|item| match item {
         RelItem::Expression { expression, .. } => Some(expression),
         RelItem::All | RelItem::AllOf(_) => None,
     });
-    items.chain(&core.having).chain(order_by.iter().map(|(e, _)| e)).any(is_aggregated)
+    items.chain(having).chain(order_by.iter().map(|(e, _)| e)).any(is_aggregated)
 }
 
 fn is_aggregated(e: &RelExpr) -> bool {

@@ -127,8 +127,11 @@ impl Binder<'_> {
         let condition = match on {
             JoinOn::Always => String::new(),
             JoinOn::On(e) => {
-                let printed = self.print(e, Place::new(scope, "on clause", Aggregates::Forbidden))?;
-                format!(" ON {}", self.condition(&printed)?)
+                // It sees the joined tables, not those before a comma.
+                let joined = Scope { sources: scope.sources.split_off(start), outer: scope.outer };
+                let printed = self.print(e, Place::new(&joined, "on clause", Aggregates::Forbidden));
+                scope.sources.extend(joined.sources);
+                format!(" ON {}", self.condition(&printed?)?)
             }
             JoinOn::Using(names) => self.using(kind, names, scope, start, middle)?,
             JoinOn::Natural => {
@@ -136,6 +139,15 @@ impl Binder<'_> {
                 if names.is_empty() { String::new() } else { self.using(kind, &names, scope, start, middle)? }
             }
         };
+        // The side that may have no row has NULLs then.
+        let may_lack = match kind {
+            JoinKind::Inner => 0..0,
+            JoinKind::Left => middle..scope.sources.len(),
+            JoinKind::Right => start..middle,
+        };
+        for column in scope.sources[may_lack].iter_mut().flat_map(|source| &mut source.columns) {
+            column.ty.nullable = true;
+        }
         Ok(format!("{left_sql} {joiner} {right_sql}{condition}"))
     }
 

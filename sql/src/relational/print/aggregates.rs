@@ -14,7 +14,12 @@ use crate::value::ColumnType;
 
 impl Binder<'_> {
     pub(super) fn aggregate(&mut self, aggregated: &Aggregated, place: Place<'_>) -> Result<Printed> {
-        if place.aggregates == Aggregates::Forbidden {
+        let refused = match place.aggregates {
+            Aggregates::Allowed => false,
+            Aggregates::NoWindows => aggregated.over.is_some(),
+            Aggregates::Forbidden => true,
+        };
+        if refused {
             return Err(RelationalError::GroupFunction.into());
         }
         let inner = Place { aggregates: Aggregates::Forbidden, aliases: None, clause: "field list", ..place };

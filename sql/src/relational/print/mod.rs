@@ -65,6 +65,8 @@ pub(super) struct Place<'p> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Aggregates {
     Allowed,
+    /// But no window functions.
+    NoWindows,
     Forbidden,
 }
 
