@@ -307,8 +307,9 @@ impl Parser<'_, '_> {
     }
 
     fn prefix(&mut self, least: u8) -> Result<RelExpr, SqlError> {
-        if least <= level::NOT && self.reader.take(&["NOT"]) {
-            return self.climb(level::NOT).map(|e| Expression::Not(boxed(operand(e).number())));
+        let not = if self.reader.mode.high_not_precedence { level::BANG } else { level::NOT };
+        if least <= not && self.reader.take(&["NOT"]) {
+            return self.climb(not).map(|e| Expression::Not(boxed(operand(e).number())));
         }
         let Some(token) = self.reader.peek() else { return Err(self.reader.error("expected an expression")) };
         match token.kind {

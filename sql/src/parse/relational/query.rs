@@ -16,6 +16,9 @@ const OPERANDS: usize = 400;
 /// Words that end a table reference.
 const JOIN_WORDS: [&str; 7] = ["JOIN", "INNER", "CROSS", "LEFT", "RIGHT", "NATURAL", "STRAIGHT_JOIN"];
 
+/// Words that follow a query in parentheses to make a longer one.
+const AFTER_QUERY: [&str; 7] = ["UNION", "EXCEPT", "INTERSECT", "ORDER", "LIMIT", "FOR", "LOCK"];
+
 impl Parser<'_, '_> {
     /// A query with ORDER BY and LIMIT.
     pub(super) fn query(&mut self) -> Result<Query, SqlError> {
@@ -233,11 +236,32 @@ impl Parser<'_, '_> {
 
     /// Whether the parentheses that open here hold a query rather than joined tables or an expression.
     pub(super) fn opens_query(&self) -> bool {
-        let mut ahead = 0;
-        while self.reader.peek_at(ahead).is_some_and(|t| t.is_symbol(Symbol::Open)) {
-            ahead += 1;
+        let is_symbol = |at, symbol| self.reader.peek_at(at).is_some_and(|t| t.is_symbol(symbol));
+        let is_word = |at, words: &[&str]| {
+            self.reader.peek_at(at).is_some_and(|t| words.iter().any(|w| t.is(self.reader.text, w)))
+        };
+        let opened = (0..).take_while(|at| is_symbol(*at, Symbol::Open)).count();
+        if opened == 0 || !is_word(opened, &["SELECT", "WITH"]) {
+            return false;
         }
-        self.reader.peek_at(ahead).is_some_and(|t| t.is(self.reader.text, "SELECT") || t.is(self.reader.text, "WITH"))
+        // The innermost of the parentheses hold a query. Each of the others does if nothing follows the one in it that
+        // could not follow a query: in `((SELECT 1) + 2)` they hold an expression.
+        let (mut depth, mut innermost, mut at) = (opened, opened, opened);
+        while innermost > 1 && self.reader.peek_at(at).is_some() {
+            if is_symbol(at, Symbol::Open) {
+                depth += 1;
+            } else if is_symbol(at, Symbol::Close) {
+                depth -= 1;
+                if depth < innermost {
+                    innermost = depth;
+                    if !is_symbol(at + 1, Symbol::Close) && !is_word(at + 1, &AFTER_QUERY) {
+                        return false;
+                    }
+                }
+            }
+            at += 1;
+        }
+        true
     }
 
     fn derived(&mut self) -> Result<TableRef, SqlError> {
