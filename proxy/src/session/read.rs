@@ -65,15 +65,16 @@ impl Session {
         self.last.found_rows = stream.found();
         self.warn_of(stream.notes());
         let Some(row) = row else {
-            self.last.warnings.push(
-                Level::Warning,
-                notes::NO_DATA,
-                "No data - zero rows fetched, selected, or processed",
-            );
+            self.warn_of_no_data();
             return Ok(Answer::Done(Done::default()));
         };
         self.set_user_variables(names.into_iter().zip(row).collect())?;
         Ok(Answer::Done(Done { affected: 1, ..Done::default() }))
+    }
+
+    /// Warns that INTO had no row.
+    pub(super) fn warn_of_no_data(&mut self) {
+        self.last.warnings.push(Level::Warning, notes::NO_DATA, "No data - zero rows fetched, selected, or processed");
     }
 
     /// Warns of values that could not be made.

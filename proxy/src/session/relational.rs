@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cellgate_sql::relational::Program;
-use cellgate_sql::{SqlError, Value};
+use cellgate_sql::{Row, SqlError, Value};
 
 use super::error::StatementError;
-use super::{Answer, Session, Table};
+use super::{Answer, Done, Session, Table};
 use crate::catalog::Snapshot;
 use crate::errors;
 use crate::relational::{RelationalFailure, Sight, State};
@@ -21,6 +21,7 @@ impl Session {
         deadline: Instant,
     ) -> Result<Answer, StatementError> {
         let (columns, notes) = (program.columns().to_vec(), program.notes());
+        let into = program.into_variables().to_vec();
         let state = self.state_for(&program);
         let most = if program.is_limited() { u64::MAX } else { self.variables.derived().select_limit };
         let engine = self.server.relational();
@@ -28,13 +29,31 @@ impl Session {
             Ok(mut rows) => {
                 self.warn_of(notes.take());
                 rows.truncate(usize::try_from(most).unwrap_or(usize::MAX));
-                Ok(Answer::Table(Table { columns, rows }))
+                if into.is_empty() { Ok(Answer::Table(Table { columns, rows })) } else { self.rows_into(into, rows) }
             }
             Err(RelationalFailure::Sql(error)) => Err(error.into()),
             Err(RelationalFailure::Timeout | RelationalFailure::Busy) => Err(StatementError::Timeout { detail: "" }),
             Err(failure @ (RelationalFailure::Sqlite(_) | RelationalFailure::Panicked)) => {
                 let id = errors::logged_defect("the relational engine", &failure);
                 Err(SqlError::Internal(format!("the relational engine failed (log id {id})")).into())
+            }
+        }
+    }
+
+    /// The one row there may be becomes the values of user variables.
+    fn rows_into(&mut self, names: Vec<String>, mut rows: Vec<Row>) -> Result<Answer, StatementError> {
+        if rows.len() > 1 {
+            return Err(StatementError::TooManyRows);
+        }
+        self.last.found_rows = rows.len() as u64;
+        match rows.pop() {
+            Some(row) => {
+                self.set_user_variables(names.into_iter().zip(row).collect())?;
+                Ok(Answer::Done(Done { affected: 1, ..Done::default() }))
+            }
+            None => {
+                self.warn_of_no_data();
+                Ok(Answer::Done(Done::default()))
             }
         }
     }

@@ -82,7 +82,7 @@ pub(super) fn select(reader: &mut Reader<'_>) -> Result<Select, SqlError> {
 }
 
 /// `INTO @a, @b`, if it is next.
-fn into(reader: &mut Reader<'_>) -> Result<Vec<String>, SqlError> {
+pub(super) fn into(reader: &mut Reader<'_>) -> Result<Vec<String>, SqlError> {
     let mut names = Vec::new();
     if !reader.take(&["INTO"]) {
         return Ok(names);

@@ -79,6 +79,8 @@ pub(crate) struct Query {
     pub limit: RelLimit,
     /// How deep it nests, which is how much stack binding takes.
     pub depth: usize,
+    /// `INTO @a, @b` of the statement itself.
+    pub into: Vec<String>,
 }
 
 /// LIMIT.

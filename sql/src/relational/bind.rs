@@ -65,12 +65,13 @@ pub(crate) fn bind(query: &Query, session: &Session<'_>) -> Result<Program> {
     with_stack(query, session.env, Some(session))
 }
 
-/// The result columns of a relational SELECT whose parameters are not known yet.
+/// The result columns of a relational SELECT whose parameters are not known yet; none if it has INTO.
 ///
 /// # Errors
 /// Unknown names, and what is refused.
 pub(crate) fn describe(query: &Query, env: &dyn Environment) -> Result<Vec<ColumnMeta>> {
-    with_stack(query, env, None).map(|program| program.columns)
+    let columns = with_stack(query, env, None).map(|program| program.columns)?;
+    Ok(if query.into.is_empty() { columns } else { Vec::new() })
 }
 
 fn with_stack(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) -> Result<Program> {
@@ -94,7 +95,10 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
     if bound.sql.len() > SQL_BYTES {
         return Err(budget::limit("the size of the statement", SQL_BYTES, "bytes"));
     }
-    let columns = bound.columns.iter().zip(bound.aliases).map(|(column, table)| meta(column, table)).collect();
+    let columns: Vec<_> = bound.columns.iter().zip(bound.aliases).map(|(column, table)| meta(column, table)).collect();
+    if !query.into.is_empty() && query.into.len() != columns.len() {
+        return Err(SqlError::IntoCount);
+    }
     Ok(Program {
         sql: bound.sql,
         parameters: binder.parameters,
@@ -102,6 +106,7 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
         aggregates: binder.aggregates.into_all(),
         relations: binder.relations,
         columns,
+        into: query.into.clone(),
         rows: env.collect_rows(),
         bytes: env.collect_bytes(),
         limited: query.limit != RelLimit::default(),

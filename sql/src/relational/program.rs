@@ -40,6 +40,7 @@ pub struct Program {
     pub(super) aggregates: Vec<AggregateSpec>,
     pub(super) relations: Vec<&'static Relation>,
     pub(super) columns: Vec<ColumnMeta>,
+    pub(super) into: Vec<String>,
     pub(super) rows: usize,
     pub(super) bytes: usize,
     pub(super) limited: bool,
@@ -134,6 +135,11 @@ impl Program {
     /// The result columns.
     pub fn columns(&self) -> &[ColumnMeta] {
         &self.columns
+    }
+
+    /// The user variables the values of its one row go into; none if its rows go to the client.
+    pub fn into_variables(&self) -> &[String] {
+        &self.into
     }
 
     /// Most rows of the result, and most bytes of them; as many bytes may be held to make it.

@@ -23,6 +23,10 @@ struct Parser<'r, 'a> {
     reader: &'r mut Reader<'a>,
     depth: usize,
     deepest: usize,
+    /// How many queries are around what is being parsed.
+    queries: usize,
+    /// `INTO @a, @b`, if it has been met.
+    into: Vec<String>,
 }
 
 /// A relational SELECT, to the end of the statement.
@@ -30,9 +34,10 @@ struct Parser<'r, 'a> {
 /// # Errors
 /// A syntax error, a limit, or something the dialect refuses.
 pub(super) fn query(reader: &mut Reader<'_>) -> Result<Query, SqlError> {
-    let mut parser = Parser { reader, depth: 0, deepest: 0 };
+    let mut parser = Parser { reader, depth: 0, deepest: 0, queries: 0, into: Vec::new() };
     let mut query = parser.query()?;
     query.depth = parser.deepest;
+    query.into = std::mem::take(&mut parser.into);
     reader.end()?;
     Ok(query)
 }

@@ -26,11 +26,15 @@ impl Parser<'_, '_> {
             if this.reader.sees(&["WITH"]) {
                 return Err(unsupported("a common table expression", "write it as a derived table"));
             }
+            this.queries += 1;
             let body = this.set()?;
             let order_by = this.order_by()?;
             let limit = this.limit()?;
+            this.into()?;
             this.locking()?;
-            Ok(Query { body, order_by, limit, depth: 0 })
+            this.into()?;
+            this.queries -= 1;
+            Ok(Query { body, order_by, limit, depth: 0, into: Vec::new() })
         })
     }
 
@@ -94,7 +98,7 @@ impl Parser<'_, '_> {
         while self.reader.take_symbol(Symbol::Comma) {
             items.push(self.item()?);
         }
-        self.refuse_into()?;
+        self.into()?;
         let mut core = Core { distinct, items, ..Core::default() };
         if self.reader.take(&["FROM"]) {
             core.from = self.from()?;
@@ -114,16 +118,21 @@ impl Parser<'_, '_> {
         if self.reader.sees(&["WINDOW"]) {
             return Err(unsupported("WINDOW", "write the window behind OVER"));
         }
-        self.refuse_into()?;
+        self.into()?;
         Ok(core)
     }
 
-    fn refuse_into(&self) -> Result<(), SqlError> {
-        if self.reader.sees(&["INTO"]) {
-            return Err(unsupported(
-                "SELECT .. INTO",
-                "read the rows in the application, or use SET @name = expression",
-            ));
+    /// `INTO @a, @b` where it may stand: once, in the statement's own query.
+    fn into(&mut self) -> Result<(), SqlError> {
+        if !self.reader.sees(&["INTO"]) {
+            return Ok(());
+        }
+        if self.queries > 1 || !self.into.is_empty() {
+            return Err(self.reader.error("INTO stands once, and not in a subquery"));
+        }
+        self.into = crate::parse::select::into(self.reader)?;
+        if self.reader.sees_any(&["UNION", "EXCEPT", "INTERSECT"]) {
+            return Err(self.reader.error("INTO stands behind the last SELECT"));
         }
         Ok(())
     }
