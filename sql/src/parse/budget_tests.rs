@@ -113,7 +113,7 @@ fn hostile_text_never_overflows_the_stack() {
             let start = computed();
             crate::fuzz::fuzz_statement(text.as_bytes());
             let took = computed() - start;
-            assert!(took < Duration::from_secs(2), "{} ..: {took:?}", &text[..30]);
+            assert!(took < Duration::from_secs(5), "{} ..: {took:?}", &text[..30]);
         }
     });
     worker.unwrap().join().unwrap();

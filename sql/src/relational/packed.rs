@@ -4,7 +4,7 @@ use bytes::Bytes;
 use cellgate_schemaless::Micros;
 
 use crate::error::SqlError;
-use crate::expression::number::out_of_range;
+use crate::expression::arithmetic::out_of_range;
 use crate::expression::{CastType, Expression, MAX_PRECISION, NoLeaf, text_of};
 use crate::value::{ColumnType, Value};
 
