@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use cellgate_metrics::{Command as CommandLabel, Outcome, Stage};
+use cellgate_schemaless::ErrorKind;
 use cellgate_sql::Statement;
 
 use super::ending::{Ending, Shown, shape_label};
@@ -11,7 +12,7 @@ use super::warnings::{Level, Warnings};
 use super::{Answer, Done, Last, Session, StatementError};
 use crate::errors;
 use crate::processes::Running;
-use crate::wire::{ErrorReply, OkReply, Replied, Reply, RowsReply, WireError};
+use crate::wire::{ErrorReply, OkReply, Replied, Reply, RowsReply, Violation, WireError};
 
 /// What became of one of several answers.
 struct Part {
@@ -112,7 +113,15 @@ impl Session {
     ) -> Result<(Replied, Ending), WireError> {
         loop {
             match rows.next(self.process.kill_switch()).await {
-                Ok(Some(row)) => writer.row(&row).await?,
+                Ok(Some(row)) => match writer.row(&row).await {
+                    Err(WireError::Protocol(Violation::Value { ty, .. })) => {
+                        let answer = ErrorReply::unfit(ty);
+                        self.note_reply(ErrorKind::Value, &answer, Warnings::default());
+                        let ending = Ending { outcome: Outcome::Error(ErrorKind::Value), rows: rows.sent() };
+                        return Ok((writer.fail(&answer).await?, ending));
+                    }
+                    sent => sent?,
+                },
                 Ok(None) => break,
                 Err(error) => {
                     let outcome = Outcome::Error(error.kind());
@@ -163,8 +172,13 @@ impl Session {
         if matches!(error, StatementError::Sql(_) | StatementError::NotUtf8 { .. }) {
             warnings = Warnings::default();
         }
-        warnings.push(Level::Error, reply.code, reply.message.clone());
-        self.last = Last { row_count: -1, found_rows: 0, warnings, error: Some(error.kind()) };
+        self.note_reply(error.kind(), &reply, warnings);
         reply
+    }
+
+    /// The same of an error whose reply is made already; `warnings` are those before it.
+    fn note_reply(&mut self, kind: ErrorKind, reply: &ErrorReply, mut warnings: Warnings) {
+        warnings.push(Level::Error, reply.code, reply.message.clone());
+        self.last = Last { row_count: -1, found_rows: 0, warnings, error: Some(kind) };
     }
 }

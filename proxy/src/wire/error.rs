@@ -2,6 +2,7 @@
 
 use std::io;
 
+use cellgate_sql::ColumnType;
 use thiserror::Error;
 
 /// An ERR packet.
@@ -51,6 +52,22 @@ impl ErrorReply {
 
     pub(super) fn wrong_arguments() -> Self {
         Self::new(1210, "HY000", "Incorrect arguments to mysqld_stmt_execute")
+    }
+
+    /// The error of a computed value that its column's type cannot carry.
+    pub fn unfit(ty: ColumnType) -> Self {
+        let name = match ty {
+            ColumnType::Null => "NULL",
+            ColumnType::BigInt => "BIGINT",
+            ColumnType::UnsignedBigInt => "BIGINT UNSIGNED",
+            ColumnType::Double => "DOUBLE",
+            ColumnType::Decimal => "DECIMAL",
+            ColumnType::Text => "VARCHAR",
+            ColumnType::Bytes => "VARBINARY",
+            ColumnType::Json => "JSON",
+            ColumnType::DateTime => "DATETIME",
+        };
+        Self::new(1690, "22003", format!("{name} value is out of range"))
     }
 
     pub(super) fn unknown_statement(id: u32, function: &str) -> Self {
@@ -163,11 +180,14 @@ pub enum Violation {
         /// How many values the row has.
         found: usize,
     },
-    /// By the handler: a value that its column's type cannot carry in the binary protocol.
+    /// By the handler: a value that its column's type cannot carry. Nothing of its row was sent, and the result can be
+    /// ended with an error ([`ErrorReply::unfit`]).
     #[error("the value of column {column} does not fit the column's type")]
     Value {
         /// The column, from 0.
         column: usize,
+        /// Its type.
+        ty: ColumnType,
     },
     /// By the handler: the last part of a reply is missing.
     #[error("a reply ended with more results announced")]

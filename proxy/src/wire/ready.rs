@@ -368,7 +368,15 @@ impl<'a, H: Handler> Ready<'a, H> {
         let mut reply = RowsReply::resume(self.channel, self.client, Arc::clone(&cursor.columns));
         for _ in 0..most {
             match self.handler.fetch(&mut cursor.rows).await {
-                Ok(Some(row)) => reply.row(&row).await?,
+                Ok(Some(row)) => match reply.row(&row).await {
+                    Err(WireError::Protocol(Violation::Value { ty, .. })) => {
+                        self.cursors.close(id);
+                        self.refused = true;
+                        let _failed = reply.fail(&ErrorReply::unfit(ty)).await?;
+                        return Ok(());
+                    }
+                    sent => sent?,
+                },
                 Ok(None) => {
                     self.cursors.close(id);
                     return reply.pause(self.handler.status(), Following::CursorEnd).await;

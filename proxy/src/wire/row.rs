@@ -6,7 +6,7 @@ use super::error::{Violation, WireError};
 use super::packet::{Channel, Open};
 use super::reply::RowFormat;
 use super::value_binary::{Unfit, room, write_cell, write_row};
-use super::value_text::{write_cell_value, write_timed, write_value};
+use super::value_text::{MOST_DIGITS, write_cell_value, write_field};
 
 /// The row of a cell; nothing of it, if it is an error.
 pub(super) fn write_cell_values(
@@ -26,7 +26,7 @@ pub(super) fn write_cell_values(
         }
         RowFormat::Binary => write_cell(out, columns, values),
     };
-    end_row(channel, open, written)
+    end_row(channel, open, columns, written)
 }
 
 /// A row; nothing of it, if it is an error.
@@ -41,17 +41,16 @@ pub(super) fn write_values(
     let open = channel.open();
     let out = channel.payload();
     let written = match (format, digits) {
-        (RowFormat::Text, None) => {
-            values.iter().for_each(|value| write_value(out, value));
-            Ok(())
-        }
-        (RowFormat::Text, Some(digits)) => {
-            values.iter().zip(digits).for_each(|(value, digits)| write_timed(out, value, *digits));
-            Ok(())
+        (RowFormat::Text, digits) => {
+            let digits = |column: usize| digits.and_then(|digits| digits.get(column)).copied().unwrap_or(MOST_DIGITS);
+            let mut fields = columns.iter().zip(values).enumerate();
+            fields.try_for_each(|(column, (ty, value))| {
+                write_field(out, *ty, value, digits(column)).ok_or(Unfit { column })
+            })
         }
         (RowFormat::Binary, _) => write_row(out, columns, values),
     };
-    end_row(channel, open, written)
+    end_row(channel, open, columns, written)
 }
 
 fn check_width(columns: &[ColumnType], found: usize) -> Result<(), WireError> {
@@ -61,7 +60,12 @@ fn check_width(columns: &[ColumnType], found: usize) -> Result<(), WireError> {
     Err(WireError::Protocol(Violation::Width { expected: columns.len(), found }))
 }
 
-fn end_row(channel: &mut Channel, open: Open, written: Result<(), Unfit>) -> Result<(), WireError> {
+fn end_row(
+    channel: &mut Channel,
+    open: Open,
+    columns: &[ColumnType],
+    written: Result<(), Unfit>,
+) -> Result<(), WireError> {
     match written {
         Ok(()) => {
             channel.close(open);
@@ -69,7 +73,8 @@ fn end_row(channel: &mut Channel, open: Open, written: Result<(), Unfit>) -> Res
         }
         Err(Unfit { column }) => {
             channel.abandon(open);
-            Err(WireError::Protocol(Violation::Value { column }))
+            let ty = columns.get(column).copied().unwrap_or(ColumnType::Null);
+            Err(WireError::Protocol(Violation::Value { column, ty }))
         }
     }
 }

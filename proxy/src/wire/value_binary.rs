@@ -102,17 +102,21 @@ fn write_field(out: &mut Vec<u8>, ty: ColumnType, value: &Value) -> Option<()> {
 }
 
 /// A whole number, if it is one: a column's type is known before its values, which an expression may make of another.
-fn integer(value: &Value) -> Option<i128> {
+pub(super) fn integer(value: &Value) -> Option<i128> {
     match value {
         Value::Int(number) => Some(i128::from(*number)),
         Value::UInt(number) => Some(i128::from(*number)),
         Value::Double(number) => (number.trunc() == *number && number.abs() < 1e19).then_some(*number as i128),
-        Value::Decimal(_) | Value::Text(_) | Value::Bytes(_) | Value::Json(_) => text(value)?.parse().ok(),
+        Value::Decimal(_) | Value::Text(_) | Value::Bytes(_) | Value::Json(_) => {
+            let text = text(value)?;
+            let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+            if fraction.bytes().all(|digit| digit == b'0') { whole.parse().ok() } else { None }
+        }
         Value::Null | Value::DateTime(_) => None,
     }
 }
 
-fn double(value: &Value) -> Option<f64> {
+pub(super) fn double(value: &Value) -> Option<f64> {
     match value {
         Value::Int(number) => Some(*number as f64),
         Value::UInt(number) => Some(*number as f64),
@@ -216,6 +220,10 @@ mod tests {
         assert_eq!(one(ColumnType::BigInt, Value::UInt(5)), one(ColumnType::BigInt, Value::Int(5)));
         assert_eq!(one(ColumnType::BigInt, Value::Double(5.0)), one(ColumnType::BigInt, Value::Int(5)));
         assert_eq!(one(ColumnType::BigInt, text("-5")), one(ColumnType::BigInt, Value::Int(-5)));
+        assert_eq!(
+            one(ColumnType::BigInt, Value::Decimal("7.000000".to_owned())),
+            one(ColumnType::BigInt, Value::Int(7))
+        );
         assert_eq!(
             one(ColumnType::Double, Value::Decimal("1.5".to_owned())),
             one(ColumnType::Double, Value::Double(1.5))

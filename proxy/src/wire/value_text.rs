@@ -4,9 +4,13 @@ use std::io::Write as _;
 
 use cellgate_schemaless::Micros;
 use cellgate_schemaless::calendar::Civil;
-use cellgate_sql::{CellValue, Value};
+use cellgate_sql::{CellValue, ColumnType, Value};
 use mysql_common::io::BufMutExt as _;
 
+use super::value_binary::{double, integer};
+
+/// Digits behind the point of a time's second, if nothing else is said.
+pub(super) const MOST_DIGITS: u8 = 6;
 /// NULL in place of a length.
 const NULL: u8 = 0xfb;
 
@@ -68,6 +72,29 @@ pub(super) fn write_timed(out: &mut Vec<u8>, value: &Value, digits: u8) {
     }
     out.truncate(end);
     out[start] = (end - start - 1) as u8;
+}
+
+/// Appends a value in the form of its column's type, whose times have so many digits behind the point; `None`, with
+/// nothing appended, if the type cannot carry it.
+pub(super) fn write_field(out: &mut Vec<u8>, ty: ColumnType, value: &Value, digits: u8) -> Option<()> {
+    match (ty, value) {
+        (_, Value::Null)
+        | (ColumnType::BigInt, Value::Int(_))
+        | (ColumnType::UnsignedBigInt, Value::UInt(_))
+        | (ColumnType::Double, Value::Double(_))
+        | (ColumnType::Decimal | ColumnType::Text | ColumnType::Bytes | ColumnType::Json, _) => {
+            write_timed(out, value, digits);
+        }
+        (ColumnType::DateTime, Value::DateTime(_)) => write_timed(out, value, digits),
+        (ColumnType::BigInt, value) => write_value(out, &Value::Int(integer(value)?.try_into().ok()?)),
+        (ColumnType::UnsignedBigInt, value) => write_value(out, &Value::UInt(integer(value)?.try_into().ok()?)),
+        (ColumnType::Double, value) => {
+            double(value)?;
+            write_value(out, value);
+        }
+        (ColumnType::Null | ColumnType::DateTime, _) => return None,
+    }
+    Some(())
 }
 
 /// Appends the text of a value without its length; nothing for NULL.
@@ -167,5 +194,33 @@ mod tests {
         let mut out = Vec::new();
         write_timed(&mut out, &Value::Int(100), 0);
         assert_eq!(out, b"\x03100");
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_converted_if_nothing_is_lost() {
+        let one = |ty, value: Value| {
+            let mut out = Vec::new();
+            let written = write_field(&mut out, ty, &value, 6);
+            assert!(written.is_some() || out.is_empty());
+            written.map(|()| String::from_utf8_lossy(&out[1..]).into_owned())
+        };
+        let decimal = |text: &str| Value::Decimal(text.to_owned());
+        for (ty, value, expected) in [
+            (ColumnType::BigInt, decimal("-7.000000"), Some("-7")),
+            (ColumnType::BigInt, Value::UInt(5), Some("5")),
+            (ColumnType::UnsignedBigInt, Value::Int(5), Some("5")),
+            (ColumnType::Double, decimal("1.50"), Some("1.50")),
+            (ColumnType::Decimal, Value::Int(5), Some("5")),
+            (ColumnType::Text, Value::Int(5), Some("5")),
+            (ColumnType::BigInt, decimal("1.5"), None),
+            (ColumnType::BigInt, decimal("12345678901234567890"), None),
+            (ColumnType::BigInt, Value::UInt(u64::MAX), None),
+            (ColumnType::UnsignedBigInt, Value::Int(-1), None),
+            (ColumnType::Double, Value::Text(Bytes::from_static(b"x")), None),
+            (ColumnType::DateTime, decimal("0.000000"), None),
+            (ColumnType::Null, Value::Int(1), None),
+        ] {
+            assert_eq!(one(ty, value.clone()).as_deref(), expected, "{ty:?} {value:?}");
+        }
     }
 }

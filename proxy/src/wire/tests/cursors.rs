@@ -112,6 +112,20 @@ async fn an_error_amid_a_fetch_closes_the_cursor() {
 }
 
 #[tokio::test]
+async fn a_value_that_does_not_fit_ends_the_cursor_and_not_the_connection() {
+    let mut client = enter().await;
+    client.prepared("rows 201").await;
+    client.open(1).await;
+    client.opened().await;
+    client.command(b"\x1c\x01\0\0\0\x01\0\0\0").await;
+    assert_eq!(client.error().await, (1690, "22003".to_owned(), "BIGINT value is out of range".to_owned()));
+    client.command(b"\x1c\x01\0\0\0\x01\0\0\0").await;
+    assert_eq!(client.error_code().await, 1421);
+    client.query("ok").await;
+    client.ok().await;
+}
+
+#[tokio::test]
 async fn beyond_the_most_cursors_a_result_is_sent_at_once() {
     let limits = WireLimits { cursors: 1, ..WireLimits::default() };
     let mut client = Setup { limits, ..Setup::default() }.enter().await;

@@ -408,6 +408,11 @@ async fn a_value_that_does_not_fit_its_column_can_be_told_to_the_client() {
     client.packet().await.unwrap();
     client.packet().await.unwrap();
     assert_eq!(client.error_code().await, 1815);
+    // The same as text.
+    client.query("unfit").await;
+    client.packet().await.unwrap();
+    client.packet().await.unwrap();
+    assert_eq!(client.error_code().await, 1815);
     client.query("ok").await;
     client.ok().await;
 }
