@@ -23,3 +23,8 @@ SELECT JSON_UNQUOTE(JSON_EXTRACT(body, '$.s')) AS s FROM trips WHERE row_key = '
 SELECT JSON_EXTRACT(body, '$.l[1]') AS second FROM trips WHERE row_key = 'a' AND column_key = 'BASE' AND ref_key = 1;
 SELECT JSON_EXTRACT(body, '$.missing') AS m FROM trips WHERE row_key = 'a' AND column_key = 'BASE' AND ref_key = 1;
 SELECT JSON_VALUE(body, '$.s') AS s FROM trips WHERE row_key = 'a' AND column_key = 'BASE' AND ref_key = 2;
+-- A quotient goes on with more digits than it shows.
+SELECT 1/3*3 AS a, (1/3)*9 AS b, 1/7*7 AS c, 20/7/7 AS d, 1/3 = 0.3333 AS e, 2.00000/3 AS f, 1 % (255/9999999999) AS g, FLOOR(1/3*3) AS h, CONCAT(1/3) AS i;
+SELECT CAST(1/3 AS DECIMAL(20,10)) AS a, IF(1, 1/3, 2)*3 AS b, 123456789012345678901234567890/3*3 AS c, -(1/3)*3 AS d, 7 DIV (1/3) AS e;
+SELECT SUM(ref_key/3) AS a, SUM(ref_key)/7*7 AS b, AVG(ref_key/3) AS c FROM trips WHERE row_key = 'a';
+SELECT ref_key, ref_key*(1/3)*3 AS a, -ref_key/3 AS b FROM trips WHERE row_key = 'a' ORDER BY ref_key;

@@ -139,7 +139,7 @@ impl Environment for Bound<'_> {
             }
             SessionFunction::CurrentRole => text("NONE".to_owned()),
             SessionFunction::ConnectionId => Value::Int(self.session.process.id().into()),
-            SessionFunction::LastInsertId => unsigned(self.last_insert_id()),
+            SessionFunction::LastInsertId => Value::UInt(self.last_insert_id()),
             SessionFunction::RowCount => Value::Int(self.session.last.row_count),
             SessionFunction::FoundRows => Value::Int(i64::try_from(self.session.last.found_rows).unwrap_or(i64::MAX)),
         }

@@ -10,7 +10,8 @@ use super::branches::alike;
 use crate::columns::CellColumn;
 use crate::environment::Environment;
 use crate::error::SqlError;
-use crate::expression::{Expression, Function, Leaf, Scope, Slot, Type, text_of, time};
+use crate::expression::arithmetic::Arithmetic;
+use crate::expression::{Expression, Function, Leaf, Operator, Scope, Slot, Type, text_of, time};
 use crate::parse::{Expr, unsupported};
 use crate::value::{ColumnType, Value};
 use crate::zone::TimeZone;
@@ -132,8 +133,11 @@ impl<'a> Session<'a> {
                         Expression::Leaf(_) | Expression::Aggregate { .. } | Expression::Call(Function::ShardOf, _)
                     )
                 };
-                if matches!(node, Expression::Constant(_) | Expression::Tuple(_)) || node.any(depends) {
+                if matches!(node, Expression::Constant(_) | Expression::Tuple(_)) {
                     return Ok(None);
+                }
+                if node.any(depends) {
+                    return self.fold_around_quotients(node);
                 }
                 let mut bytes = 0;
                 node.visit(&mut |n| {
@@ -152,6 +156,25 @@ impl<'a> Session<'a> {
             return self.shard_of(&folded);
         }
         Ok(folded)
+    }
+
+    /// A quotient that is computed with stays one: its value has fewer digits. Anything else is folded as ever.
+    fn fold_around_quotients(&self, node: &Expression<Slot>) -> Result<Option<Expression<Slot>>, SqlError> {
+        let Expression::Chain(first, rest) = node else { return Ok(None) };
+        if !rest.iter().any(|(op, _)| matches!(op, Operator::Arithmetic(_))) {
+            return Ok(None);
+        }
+        let divides = |e: &Expression<Slot>| {
+            let division = |(op, _): &(Operator, _)| *op == Operator::Arithmetic(Arithmetic::Divide);
+            e.any(|node| matches!(node, Expression::Chain(_, rest) if rest.iter().any(division)))
+        };
+        let quotient = |e: &Expression<Slot>| divides(e) && !e.any(|node| matches!(node, Expression::Leaf(_)));
+        if !quotient(first) && !rest.iter().any(|(_, e)| quotient(e)) {
+            return Ok(None);
+        }
+        let folded = |e: &Expression<Slot>| if quotient(e) { Ok(e.clone()) } else { self.fold(e) };
+        let rest = rest.iter().map(|(op, e)| Ok((*op, folded(e)?))).collect::<Result<_, SqlError>>()?;
+        Ok(Some(Expression::Chain(Box::new(folded(first)?), rest)))
     }
 
     /// SHARD_OF of a constant is a constant; of `row_key` it is the cell's shard.

@@ -1,6 +1,7 @@
 //! Statements bound, and run over cells.
 
 mod lowering;
+mod numbers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

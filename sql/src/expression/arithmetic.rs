@@ -1,10 +1,17 @@
 //! Arithmetic of numbers as MySQL does it: exact as long as there is room, and NULL for a division by zero.
 
+use num_bigint::BigInt;
+
 use super::number::{MAX_SCALE, Number, pow10};
+use super::wide::{MOST, Wide, ten_to};
 use crate::error::SqlError;
 
 /// Digits behind the point a division adds (`div_precision_increment`).
-const DIVISION_DIGITS: u32 = 4;
+pub(super) const DIVISION_DIGITS: u32 = 4;
+/// The same as [`Number::rounded`] takes it.
+const MAX_DIGITS: i32 = MAX_SCALE.cast_signed();
+/// Digits that MySQL computes with at once, before and behind the point.
+pub(super) const GROUP: u32 = 9;
 
 /// What arithmetic asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +31,27 @@ pub(crate) enum Arithmetic {
 }
 
 impl Number {
+    /// The quotient of two exact numbers with all the digits MySQL goes on computing with, which are cut and not rounded;
+    /// `None` by zero, or of a double. A quotient is shown with [`DIVISION_DIGITS`] more than its dividend.
+    pub fn quotient(self, other: Self) -> Option<Self> {
+        let (x, y) = (self.scale(), other.scale());
+        if !other.is_true() {
+            return None;
+        }
+        // Groups of nine digits: whole ones are kept of both, and as many more as are missing.
+        let (of_a, of_b) = (x.next_multiple_of(GROUP), y.next_multiple_of(GROUP));
+        let missing = DIVISION_DIGITS.saturating_sub((of_a - x) + (of_b - y));
+        let scale = (of_a + of_b + missing).next_multiple_of(GROUP).min(MOST);
+        if let (Self::Exact { mantissa: a, .. }, Self::Exact { mantissa: b, .. }) = (self, other)
+            && let Some(numerator) = 10_i128.checked_pow(scale + y - x).and_then(|unit| a.checked_mul(unit))
+            && let Some(mantissa) = numerator.checked_div(b)
+        {
+            return Some(Self::Exact { mantissa, scale });
+        }
+        let ((a, _), (b, _)) = self.digits().zip(other.digits())?;
+        Some(Wide::fitting(a * ten_to(scale + y - x) / b, scale))
+    }
+
     /// One operation; `None` is NULL (division by zero).
     ///
     /// # Errors
@@ -33,29 +61,39 @@ impl Number {
         if divides && !other.is_true() {
             return Ok(None);
         }
+        if op == Arithmetic::Divide
+            && let Some(quotient) = self.quotient(other)
+        {
+            let shown = (self.scale() + DIVISION_DIGITS).min(MAX_SCALE);
+            return Ok(Some(quotient.rounded(i32::try_from(shown).unwrap_or(0))));
+        }
         // DIV is about decimals, also of doubles.
         let operands = if op == Arithmetic::IntegerDivide { (self.written(), other.written()) } else { (self, other) };
         if let (Self::Exact { mantissa: a, scale: x }, Self::Exact { mantissa: b, scale: y }) = operands
             && (b != 0 || !divides)
         {
             let scale = x.max(y);
-            let aligned = || Some((a.checked_mul(pow10(scale - x))?, b.checked_mul(pow10(scale - y))?));
+            let aligned = || Some((a.checked_mul(unit(scale - x)?)?, b.checked_mul(unit(scale - y)?)?));
             let exact = match op {
                 Arithmetic::Add => aligned().and_then(|(a, b)| a.checked_add(b)).map(|m| (m, scale)),
                 Arithmetic::Subtract => aligned().and_then(|(a, b)| a.checked_sub(b)).map(|m| (m, scale)),
                 Arithmetic::Multiply => a.checked_mul(b).map(|m| (m, x + y)),
-                Arithmetic::Divide => divide(a, x, b, y),
                 Arithmetic::IntegerDivide => aligned().map(|(a, b)| (a / b, 0)),
                 Arithmetic::Modulo => remainder(a, x, b, y).map(|m| (m, scale)),
+                Arithmetic::Divide => None,
             };
             if let Some((mantissa, scale)) = exact {
                 let number = Self::Exact { mantissa, scale };
                 let number =
-                    if scale > MAX_SCALE { number.rounded(i32::try_from(MAX_SCALE).unwrap_or(0)) } else { number };
-                let integer = (x == 0 && y == 0 && op != Arithmetic::Divide) || op == Arithmetic::IntegerDivide;
-                return in_range(number, integer).map(Some);
+                    if scale > MAX_SCALE && op == Arithmetic::Multiply { number.rounded(MAX_DIGITS) } else { number };
+                return if op == Arithmetic::IntegerDivide { integer(number).map(Some) } else { Ok(Some(number)) };
             }
-            // Beyond 38 digits doubles are all that is left.
+        }
+        if let (Some((a, x)), Some((b, y))) = (operands.0.digits(), operands.1.digits())
+            && !(divides && b == BigInt::ZERO)
+        {
+            let number = wide_arithmetic(op, a, x, b, y).ok_or_else(|| out_of_range("DECIMAL"))?;
+            return if op == Arithmetic::IntegerDivide { integer(number).map(Some) } else { Ok(Some(number)) };
         }
         let (a, b) = (self.as_f64(), other.as_f64());
         let result = match op {
@@ -63,39 +101,43 @@ impl Number {
             Arithmetic::Subtract => a - b,
             Arithmetic::Multiply => a * b,
             Arithmetic::Divide => a / b,
-            Arithmetic::IntegerDivide => return in_range(Self::int((a / b).trunc() as i128), true).map(Some),
+            Arithmetic::IntegerDivide => return integer(Self::int((a / b).trunc() as i128)).map(Some),
             Arithmetic::Modulo => a % b,
         };
         if result.is_finite() { Ok(Some(Self::Double(result))) } else { Err(out_of_range("DOUBLE")) }
     }
 }
 
-fn in_range(number: Number, integer: bool) -> Result<Number, SqlError> {
+/// The number, if it is one of the integers there are.
+fn integer(number: Number) -> Result<Number, SqlError> {
     match number {
-        Number::Exact { mantissa, scale: 0 } if integer => {
-            if i64::try_from(mantissa).is_ok() || u64::try_from(mantissa).is_ok() {
-                Ok(number)
-            } else {
-                Err(out_of_range("BIGINT"))
-            }
+        Number::Exact { mantissa, scale: 0 } if i64::try_from(mantissa).is_ok() || u64::try_from(mantissa).is_ok() => {
+            Ok(number)
         }
-        Number::Exact { .. } | Number::Double(_) => Ok(number),
+        Number::Exact { .. } | Number::Wide(_) | Number::Double(_) => Err(out_of_range("BIGINT")),
+    }
+}
+
+/// One operation other than a division with more digits than `i128` has; `None` beyond all decimals.
+pub(super) fn wide_arithmetic(op: Arithmetic, a: BigInt, x: u32, b: BigInt, y: u32) -> Option<Number> {
+    if op == Arithmetic::Multiply {
+        let product = Wide::exact(a * b, x + y)?;
+        return Some(if x + y > MAX_SCALE { product.rounded(MAX_DIGITS) } else { product });
+    }
+    let scale = x.max(y);
+    let (a, b) = (a * ten_to(scale - x), b * ten_to(scale - y));
+    match op {
+        Arithmetic::Add => Wide::exact(a + b, scale),
+        Arithmetic::Subtract => Wide::exact(a - b, scale),
+        Arithmetic::Modulo => Wide::exact(a % b, scale),
+        Arithmetic::IntegerDivide => Wide::exact(a / b, 0),
+        Arithmetic::Multiply | Arithmetic::Divide => None,
     }
 }
 
 /// The error of a result that its type cannot hold.
 pub(crate) fn out_of_range(ty: &'static str) -> SqlError {
     SqlError::OutOfRange(ty)
-}
-
-fn divide(a: i128, x: u32, b: i128, y: u32) -> Option<(i128, u32)> {
-    let scale = (x + DIVISION_DIGITS).min(MAX_SCALE);
-    // a/10^x / (b/10^y) with `scale` digits, rounded half away from zero.
-    let numerator = a.checked_mul(pow10((scale + y).checked_sub(x)?))?;
-    let quotient = numerator / b;
-    let rest = (numerator % b).unsigned_abs();
-    let away = i128::from(rest >= b.unsigned_abs() - rest);
-    Some((if (numerator < 0) == (b < 0) { quotient + away } else { quotient - away }, scale))
 }
 
 /// `a/10^x % b/10^y` in units of the finer of the two. Digit by digit, so that no more room is taken than the divisor has.
@@ -111,12 +153,17 @@ fn remainder(a: i128, x: u32, b: i128, y: u32) -> Option<i128> {
     Some(rest)
 }
 
+fn unit(exponent: u32) -> Option<i128> {
+    10_i128.checked_pow(exponent)
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::number::tests::text;
     use super::*;
 
     fn calculate(a: &str, op: Arithmetic, b: &str) -> Option<String> {
-        Number::parse(a.as_bytes()).apply(op, Number::parse(b.as_bytes())).ok().flatten().map(Number::canonical)
+        Number::parse(a.as_bytes()).apply(op, Number::parse(b.as_bytes())).ok().flatten().map(text)
     }
 
     #[test]
@@ -134,10 +181,33 @@ mod tests {
     }
 
     #[test]
-    fn integers_out_of_64_bits_are_an_error() {
-        let n = Number::int(u64::MAX);
-        assert!(n.apply(Arithmetic::Add, Number::int(1)).is_err());
-        assert!(Number::int(i64::MIN).apply(Arithmetic::Subtract, Number::int(1)).is_err());
+    fn decimals_are_exact_up_to_81_digits() {
+        let nines = "9".repeat(65);
+        let product = calculate("12345678901234567890.123", Arithmetic::Multiply, "18446744073709551615");
+        assert_eq!(product.as_deref(), Some("227737579107269814012484978631242917198.645"));
+        assert_eq!(calculate(&nines, Arithmetic::Multiply, "10").as_deref(), Some(&*format!("{nines}0")));
+        assert_eq!(calculate(&nines, Arithmetic::Add, &nines).as_deref(), Some(&*format!("1{}8", "9".repeat(64))));
+        assert_eq!(calculate(&nines, Arithmetic::Subtract, &nines).as_deref(), Some("0"));
+        assert_eq!(calculate(&nines, Arithmetic::IntegerDivide, &format!("{nines}.0")).as_deref(), Some("1"));
+        assert_eq!(calculate(&nines, Arithmetic::Modulo, "7.5").as_deref(), Some("1.5"));
+        let number = Number::parse(nines.as_bytes());
+        assert_eq!(number.apply(Arithmetic::Multiply, number), Err(out_of_range("DECIMAL")));
+        let thirds = calculate(&format!("-{}", "1".repeat(50)), Arithmetic::Divide, "3");
+        assert_eq!(thirds.as_deref(), Some(&*format!("-{}3703.6667", "370".repeat(15))));
+    }
+
+    #[test]
+    fn a_quotient_has_groups_of_nine_digits() {
+        let quotient = |a: &str, b: &str| Number::parse(a.as_bytes()).quotient(Number::parse(b.as_bytes())).map(text);
+        assert_eq!(quotient("2", "3").as_deref(), Some("0.666666666"));
+        assert_eq!(quotient("-2", "3").as_deref(), Some("-0.666666666"));
+        assert_eq!(quotient("1.0", "3").as_deref(), Some("0.333333333"));
+        assert_eq!(quotient("1", "3.00").as_deref(), Some("0.333333333"));
+        assert_eq!(quotient("0.333333333", "7").as_deref(), Some("0.047619047571428571"));
+        assert_eq!(quotient("1", "0"), None);
+        let seventh = (0..100).try_fold(Number::int(0), |n, _| n.quotient(Number::int(7)));
+        assert_eq!(seventh, Some(Number::Exact { mantissa: 0, scale: MOST }));
+        assert_eq!(quotient("1e0", "2"), None);
     }
 
     #[test]

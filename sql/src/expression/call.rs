@@ -4,17 +4,21 @@ use serde_json::Value as Json;
 
 use super::arithmetic::{Arithmetic, out_of_range};
 use super::documents::{at_path, document, json_array, json_extract, json_keys, json_object};
-use super::evaluate::{arithmetic, boolean, text_of};
+use super::evaluate::{boolean, text_of};
 use super::functions::Function;
-use super::number::Number;
+use super::number::{MAX_SCALE, Number};
 use super::text::{
     Letters, changed, concat, concat_ws, hex, locate, quote, replace, size, substring, substring_index, text_value,
     trimmed, unhex, value_as_text,
 };
 use super::time_functions::{convert_tz, from_unix_time, time_add, time_text, unix_timestamp};
+use super::worth::{Worth, calculate};
 use super::{Expression, Scope, compare, json};
 use crate::error::SqlError;
 use crate::value::Value;
+
+/// From here on the whole part of a DECIMAL is one: it may be beyond BIGINT.
+const LARGE: u64 = 1_000_000_000_000_000_000;
 
 /// Calls a function. Arguments that are not needed are not evaluated.
 pub(super) fn call<L>(
@@ -36,10 +40,21 @@ pub(super) fn call<L>(
             }
             return Ok(Value::Null);
         }
+        (Function::Mod, [a, b]) => return Ok(calculate(Arithmetic::Modulo, a.worth(scope)?, b.worth(scope)?)?.value()),
         (_, _) => {}
     }
-    let values = arguments.iter().map(|e| e.evaluate(scope)).collect::<Result<Vec<_>, _>>()?;
-    let value = apply(function, &values, scope.folds_case(), scope.longest())?;
+    let values = if matches!(function, Function::Floor | Function::Ceiling | Function::Round | Function::Sign) {
+        arguments.iter().map(|e| e.worth(scope).map(Worth::full)).collect::<Result<Vec<_>, _>>()?
+    } else {
+        arguments.iter().map(|e| e.evaluate(scope)).collect::<Result<Vec<_>, _>>()?
+    };
+    let mut value = apply(function, &values, scope.folds_case(), scope.longest())?;
+    if let (Function::Round, [_, Expression::Constant(Value::Int(digits))], Value::Decimal(_)) =
+        (function, arguments, &value)
+    {
+        // As many digits as are asked for, also if there are fewer.
+        value = as_decimal(&value, (*digits).clamp(0, MAX_SCALE.into()));
+    }
     scope.made(bounded(&function.name().to_ascii_lowercase(), &value, scope.longest())?)?;
     Ok(value)
 }
@@ -111,22 +126,16 @@ fn one(function: Function, value: &Value, longest: usize) -> Result<Value, SqlEr
     Ok(match function {
         Function::Abs => {
             let n = number();
-            if n.compare(Number::int(0)).is_ge() {
-                n.value()
-            } else if *value == Value::Int(i64::MIN) {
-                return Err(out_of_range("BIGINT"));
-            } else {
-                n.negated().value()
-            }
+            if n.compare(Number::int(0)).is_ge() { n } else { n.negated() }.value_like(value)?
         }
         Function::Sign => Value::Int(match number().compare(Number::int(0)) {
             std::cmp::Ordering::Less => -1,
             std::cmp::Ordering::Equal => 0,
             std::cmp::Ordering::Greater => 1,
         }),
-        Function::Floor => whole(number(), false),
-        Function::Ceiling => whole(number(), true),
-        Function::Round => number().rounded(0).value(),
+        Function::Floor => whole(number(), value, false)?,
+        Function::Ceiling => whole(number(), value, true)?,
+        Function::Round => number().rounded(0).value_like(value)?,
         Function::Length => size(text.len()),
         Function::CharLength => {
             size(if matches!(value, Value::Bytes(_)) { text.len() } else { characters().chars().count() })
@@ -189,10 +198,9 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
     let int = |i: usize| values.get(i).and_then(Number::of).map_or(0, |n| i64::try_from(n.round()).unwrap_or(i64::MAX));
     Ok(match (function, values) {
         (Function::Concat, _) => concat(values, longest)?,
-        (Function::Mod, [a, b]) => arithmetic(Arithmetic::Modulo, a, b)?,
         (Function::Round, [value, _]) => {
             let digits = i32::try_from(int(1).clamp(-400, 400)).unwrap_or(0);
-            Number::operand(value).unwrap_or(Number::int(0)).rounded(digits).value()
+            Number::operand(value).unwrap_or(Number::int(0)).rounded(digits).value_like(value)?
         }
         (Function::Greatest | Function::Least, [first, rest @ ..]) => {
             let mut best = first;
@@ -247,15 +255,7 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
         (Function::UnixTimestamp, [at, zone]) => unix_timestamp(at, zone),
         (Function::FromUnixTime, [seconds, zone]) => from_unix_time(seconds, zone),
         (Function::TimeAdd, [at, micros]) => time_add(at, micros),
-        (Function::AsDecimal, [value, _]) => {
-            match (Number::of(value), value) {
-                // Of more digits than are counted with: it stays as it is written.
-                (Some(Number::Double(_)) | None, Value::Decimal(_)) => value.clone(),
-                (number, _) => {
-                    Value::Decimal(number.unwrap_or(Number::int(0)).decimal(u32::try_from(int(1)).unwrap_or(0)))
-                }
-            }
-        }
+        (Function::AsDecimal, [value, _]) => as_decimal(value, int(1)),
         (Function::TimeText, [at, digits]) => time_text(at, digits),
         (Function::ConvertTz, [at, from, to]) => convert_tz(at, from, to)?,
         (other, _) => return Err(SqlError::Arguments(other.name().into())),
@@ -274,12 +274,27 @@ fn letters<I: Iterator<Item = char>>(text: &str, changed: fn(char) -> I) -> Stri
     text.chars().map(change).collect()
 }
 
-fn whole(number: Number, up: bool) -> Value {
-    match number {
-        Number::Double(d) => Value::Double(if up { d.ceil() } else { d.floor() }),
-        Number::Exact { .. } => {
-            let (floor, exact) = number.floor();
-            Number::int(floor + i128::from(up && !exact)).value()
-        }
+/// A number with at least so many digits behind the point; NULL stays NULL.
+pub(super) fn as_decimal(value: &Value, digits: i64) -> Value {
+    match (Number::of(value), value) {
+        (None, _) => Value::Null,
+        // Of more digits than are counted with: it stays as it is written.
+        (Some(Number::Double(_)), Value::Decimal(_)) => value.clone(),
+        (Some(number), _) => Value::Decimal(number.decimal(u32::try_from(digits).unwrap_or(0))),
+    }
+}
+
+/// The whole number below or above. That of a DECIMAL is one if it may be beyond BIGINT.
+///
+/// # Errors
+/// [`SqlError::OutOfRange`]
+fn whole(number: Number, value: &Value, up: bool) -> Result<Value, SqlError> {
+    if let Number::Double(d) = number {
+        return Ok(Value::Double(if up { d.ceil() } else { d.floor() }));
+    }
+    let kept = number.whole(up);
+    match (value, kept.value()) {
+        (Value::Decimal(_), small @ Value::Int(n)) if n.unsigned_abs() < LARGE => Ok(small),
+        (_, _) => kept.value_like(value),
     }
 }

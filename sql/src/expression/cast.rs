@@ -1,9 +1,12 @@
 //! CAST: a value as another type's.
 
+use num_bigint::Sign;
+
 use super::evaluate::{column_text, text_of, whole};
-use super::number::{Number, decimal_text, double_text, wrapping_u64};
+use super::number::{Number, wrapping_u64};
 use super::text::first_letters;
 use super::time_functions::time_of;
+use super::wide::ten_to;
 use super::{CastType, documents, json, time};
 use crate::error::SqlError;
 use crate::value::Value;
@@ -13,7 +16,7 @@ pub(super) fn cast(value: Value, ty: CastType) -> Result<Value, SqlError> {
     let Some(text) = text_of(&value) else { return Ok(Value::Null) };
     let is_text = matches!(value, Value::Text(_) | Value::Bytes(_));
     let number = || Number::of(&value).unwrap_or(Number::int(0));
-    let integer = || if is_text { truncated(number()) } else { whole(&value) };
+    let integer = || if is_text { leading_integer(&text) } else { whole(&value) };
     Ok(match ty {
         CastType::Char(length) => {
             let text = match length {
@@ -63,35 +66,39 @@ pub(super) fn truncated(number: Number) -> i128 {
     if floor < 0 && !whole { floor + 1 } else { floor }
 }
 
+/// The integer that text begins with, 0 if it begins with none: a point and an exponent are no part of it.
+fn leading_integer(text: &[u8]) -> i128 {
+    let text = text.trim_ascii_start();
+    let sign = usize::from(matches!(text.first(), Some(b'+' | b'-')));
+    let digits = text.iter().skip(sign).take_while(|byte| byte.is_ascii_digit()).count();
+    text.get(..sign + digits).map_or(0, |written| truncated(Number::parse(written)))
+}
+
 /// The decimal nearest to a number that has so many digits at most, so many of them behind the point.
 fn to_decimal(number: Number, precision: u32, scale: u32) -> Value {
-    // More digits than are counted here bound nothing.
-    let most = 10_i128.checked_pow(precision).map(|beyond| beyond - 1);
+    let most = Number::parse(format!("{:9<1$}", "", precision as usize).as_bytes());
+    let Some((most, _)) = most.digits() else { return number.decimal_value() };
+    let bound = |negative: bool| {
+        let digits = format!("{most:0>width$}", width = scale as usize + 1);
+        let (whole, fraction) = digits.split_at(digits.len() - scale as usize);
+        let point = if fraction.is_empty() { "" } else { "." };
+        Value::Decimal(format!("{}{whole}{point}{fraction}", if negative { "-" } else { "" }))
+    };
     let exact = match (number, number.written()) {
         // As it is written it has more digits than are counted with: most of them are behind the point, or it is beyond all.
         (Number::Double(d), Number::Double(_)) => Number::parse(format!("{d:.*}", scale as usize).as_bytes()),
         (_, written) => written,
     };
-    let (mut mantissa, mut have) = match exact.rounded(i32::try_from(scale).unwrap_or(0)) {
-        Number::Exact { mantissa, scale } => (mantissa, scale),
-        Number::Double(d) => {
-            return Value::Decimal(match most {
-                Some(most) => decimal_text(if d < 0.0 { -most } else { most }, scale),
-                None => double_text(d),
-            });
+    let rounded = exact.rounded(i32::try_from(scale).unwrap_or(0));
+    match rounded.digits() {
+        Some((digits, have)) => {
+            let digits = digits * ten_to(scale.saturating_sub(have));
+            if digits.magnitude() > most.magnitude() {
+                bound(digits.sign() == Sign::Minus)
+            } else {
+                Value::Decimal(rounded.decimal(scale))
+            }
         }
-    };
-    while have < scale {
-        match mantissa.checked_mul(10) {
-            Some(m) => mantissa = m,
-            None => break,
-        }
-        have += 1;
+        None => bound(rounded.as_f64() < 0.0),
     }
-    if let Some(most) = most {
-        // What has no room with all its digits is beyond every bound there is.
-        mantissa = if have < scale { mantissa.signum() * most } else { mantissa.clamp(-most, most) };
-        have = scale;
-    }
-    Value::Decimal(decimal_text(mantissa, have))
 }

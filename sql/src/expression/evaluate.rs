@@ -9,7 +9,10 @@ use super::cast::{cast, truncated};
 use super::compare::{Compared, read_time};
 use super::number::{Number, double_text, wrapping_u64};
 use super::text::Letters;
-use super::{CastType, Comparison, Expression, Operator, Test, call, compare, documents, json, like, text, time};
+use super::worth::{Worth, calculate};
+use super::{
+    CastType, Comparison, Expression, Function, Operator, Test, call, compare, documents, json, like, text, time,
+};
 use crate::error::SqlError;
 use crate::value::Value;
 
@@ -76,9 +79,8 @@ impl<L> Expression<L> {
             Self::And(all) => connective(all, scope, false),
             Self::Or(all) => connective(all, scope, true),
             Self::Not(e) => Ok(boolean(truth(&e.evaluate(scope)?).map(|t| !t))),
-            Self::Negate(e) => negate(&e.evaluate(scope)?),
             Self::Invert(e) => Ok(bits(&e.evaluate(scope)?).map_or(Value::Null, |n| Value::UInt(!n))),
-            Self::Chain(first, rest) => chain(first, rest, scope),
+            Self::Negate(_) | Self::Chain(..) | Self::Case { .. } => self.worth(scope).map(Worth::value),
             Self::Is { operand, test, negated } => {
                 let value = operand.evaluate(scope)?;
                 let holds = match test {
@@ -96,9 +98,6 @@ impl<L> Expression<L> {
             Self::Like { operand, pattern, escape, negated } => {
                 matches(operand, pattern, escape.as_deref(), *negated, scope)
             }
-            Self::Case { operand, branches, otherwise } => {
-                case(operand.as_deref(), branches, otherwise.as_deref(), scope)
-            }
             Self::Call(function, arguments) => or_null(call::call(*function, arguments, scope), scope),
             Self::Cast(e, ty) => {
                 if let CastType::Binary(Some(length)) = ty
@@ -106,7 +105,15 @@ impl<L> Expression<L> {
                 {
                     return or_null(Err(call::too_long("cast", scope.longest())), scope);
                 }
-                let value = cast(e.evaluate(scope)?, *ty)?;
+                let value = match ty {
+                    CastType::Signed | CastType::Unsigned | CastType::Decimal { .. } | CastType::Double => {
+                        e.worth(scope)?.full()
+                    }
+                    CastType::Char(_) | CastType::Binary(_) | CastType::DateTime(_) | CastType::Json => {
+                        e.evaluate(scope)?
+                    }
+                };
+                let value = cast(value, *ty)?;
                 match call::bounded("cast", &value, scope.longest()) {
                     Ok(bytes) => scope.made(bytes).map(|()| value),
                     Err(error) => or_null(Err(error), scope),
@@ -117,6 +124,52 @@ impl<L> Expression<L> {
                 what: "an aggregate function here".into(),
                 instead: "aggregates can stand in the select list, HAVING and ORDER BY".into(),
             }),
+        }
+    }
+
+    /// What the expression is worth as an operand: its value, with the digits of a quotient that are not shown.
+    ///
+    /// # Errors
+    /// Those of [`Expression::evaluate`].
+    pub fn worth(&self, scope: &dyn Scope<L>) -> Result<Worth, SqlError> {
+        match self {
+            Self::Chain(first, rest) => chain(first, rest, scope),
+            Self::Negate(e) => e.worth(scope)?.negated(),
+            Self::Case { operand, branches, otherwise } => {
+                case(operand.as_deref(), branches, otherwise.as_deref(), scope)
+            }
+            Self::Call(function, arguments) => match (function, arguments.as_slice()) {
+                (Function::If, [condition, then, otherwise]) => {
+                    if condition.holds(scope)? { then } else { otherwise }.worth(scope)
+                }
+                (Function::Coalesce | Function::IfNull, _) => {
+                    for e in arguments {
+                        let worth = e.worth(scope)?;
+                        if !worth.is_null() {
+                            return Ok(worth);
+                        }
+                    }
+                    Ok(Worth::Plain(Value::Null))
+                }
+                (Function::AsDecimal, [e, Self::Constant(Value::Int(digits))]) => match e.worth(scope)? {
+                    quotient @ Worth::Quotient(_) => Ok(quotient.at_least(u32::try_from(*digits).unwrap_or(0))),
+                    Worth::Plain(value) => Ok(Worth::Plain(call::as_decimal(&value, *digits))),
+                },
+                (_, _) => self.evaluate(scope).map(Worth::Plain),
+            },
+            Self::Constant(_)
+            | Self::Leaf(_)
+            | Self::And(_)
+            | Self::Or(_)
+            | Self::Not(_)
+            | Self::Invert(_)
+            | Self::Is { .. }
+            | Self::In { .. }
+            | Self::Between { .. }
+            | Self::Like { .. }
+            | Self::Cast(..)
+            | Self::Tuple(_)
+            | Self::Aggregate { .. } => self.evaluate(scope).map(Worth::Plain),
         }
     }
 
@@ -174,9 +227,10 @@ fn connective<L>(all: &[Expression<L>], scope: &dyn Scope<L>, decides: bool) -> 
     Ok(if unknown { Value::Null } else { Value::Int(i64::from(!decides)) })
 }
 
-fn negate(value: &Value) -> Result<Value, SqlError> {
+pub(super) fn negate(value: &Value) -> Result<Value, SqlError> {
     match Number::operand(value) {
         None => Ok(Value::Null),
+        Some(n) if matches!(value, Value::Decimal(_)) => Ok(n.negated().decimal_value()),
         Some(n @ Number::Exact { mantissa, scale: 0 }) if i64::try_from(-mantissa).is_ok() => Ok(n.negated().value()),
         Some(Number::Exact { scale: 0, .. }) if matches!(value, Value::Int(_) | Value::UInt(_)) => {
             Err(out_of_range("BIGINT"))
@@ -216,20 +270,35 @@ fn chain<L>(
     first: &Expression<L>,
     rest: &[(Operator, Expression<L>)],
     scope: &dyn Scope<L>,
-) -> Result<Value, SqlError> {
+) -> Result<Worth, SqlError> {
     let mut rest = rest.iter();
-    let mut value = match (first, rest.as_slice().first()) {
+    let mut worth = match (first, rest.as_slice().first()) {
         (Expression::Tuple(left), Some((op, Expression::Tuple(right)))) => {
             rest.next();
-            boolean(compare_rows(*op, left, right, scope)?)
+            Worth::Plain(boolean(compare_rows(*op, left, right, scope)?))
         }
-        (first, _) => first.evaluate(scope)?,
+        (first, _) => first.worth(scope)?,
     };
     for (op, operand) in rest {
         scope.patience()?;
-        value = operate(*op, value, operand.evaluate(scope)?, scope)?;
+        let operand = operand.worth(scope)?;
+        worth = match op {
+            Operator::Arithmetic(op) => calculate(*op, worth, operand)?,
+            // What is compared is what is shown.
+            Operator::Compare(_)
+            | Operator::NullSafeEqual
+            | Operator::Xor
+            | Operator::BitAnd
+            | Operator::BitOr
+            | Operator::BitXor
+            | Operator::ShiftLeft
+            | Operator::ShiftRight
+            | Operator::Concat
+            | Operator::Extract
+            | Operator::ExtractUnquoted => Worth::Plain(operate(*op, worth.value(), operand.value(), scope)?),
+        };
     }
-    Ok(value)
+    Ok(worth)
 }
 
 fn operate<L>(op: Operator, a: Value, b: Value, scope: &dyn Scope<L>) -> Result<Value, SqlError> {
@@ -291,7 +360,8 @@ pub(super) fn arithmetic(op: Arithmetic, a: &Value, b: &Value) -> Result<Value, 
     };
     let integers = matches!((a, b), (Value::Int(_) | Value::UInt(_), Value::Int(_) | Value::UInt(_)));
     if op == Arithmetic::Divide || !(integers || op == Arithmetic::IntegerDivide) {
-        return Ok(x.apply(op, y)?.map_or(Value::Null, Number::value));
+        // What is computed with a DECIMAL is one, however small it is.
+        return Ok(x.apply(op, y)?.map_or(Value::Null, Number::decimal_value));
     }
     let beyond = || out_of_range(if unsigned { "BIGINT UNSIGNED" } else { "BIGINT" });
     match x.apply(op, y).map_err(|_| beyond())? {
@@ -300,8 +370,7 @@ pub(super) fn arithmetic(op: Arithmetic, a: &Value, b: &Value) -> Result<Value, 
             u64::try_from(mantissa).map(Value::UInt).map_err(|_| beyond())
         }
         Some(Number::Exact { mantissa, .. }) => i64::try_from(mantissa).map(Value::Int).map_err(|_| beyond()),
-        // Beyond 38 digits.
-        Some(Number::Double(_)) => Err(beyond()),
+        Some(Number::Wide(_) | Number::Double(_)) => Err(beyond()),
     }
 }
 
@@ -447,7 +516,7 @@ fn case<L>(
     branches: &[(Expression<L>, Expression<L>)],
     otherwise: Option<&Expression<L>>,
     scope: &dyn Scope<L>,
-) -> Result<Value, SqlError> {
+) -> Result<Worth, SqlError> {
     let operand = operand.map(|e| e.evaluate(scope)).transpose()?;
     let operand = operand.as_ref().map(Compared::new);
     for (i, (when, then)) in branches.iter().enumerate() {
@@ -458,10 +527,10 @@ fn case<L>(
             None => truth(&when) == Some(true),
         };
         if taken {
-            return then.evaluate(scope);
+            return then.worth(scope);
         }
     }
-    otherwise.map_or(Ok(Value::Null), |e| e.evaluate(scope))
+    otherwise.map_or(Ok(Worth::Plain(Value::Null)), |e| e.worth(scope))
 }
 
 /// The text of a value; `None` for NULL.

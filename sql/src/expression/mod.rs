@@ -19,12 +19,15 @@ mod text;
 pub(crate) mod time;
 mod time_functions;
 mod types;
+mod wide;
+mod worth;
 
 pub(crate) use compare::{compare, sort_order, sortable};
 pub(crate) use evaluate::{Scope, VALUE_BYTES, column_text, text_of, truth};
 pub(crate) use functions::Function;
 pub(crate) use text::hex_bytes;
-pub(crate) use types::{Type, aggregate as aggregate_type, common};
+pub(crate) use types::{Type, aggregate as aggregate_type, common, fraction};
+pub(crate) use worth::Worth;
 
 use crate::environment::{SessionCall, SessionFunction};
 use crate::error::{DecimalError, SqlError};

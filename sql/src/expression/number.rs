@@ -1,7 +1,12 @@
-//! Exact numbers: integers, decimals and doubles, with an exact order.
+//! Exact numbers: integers, decimals and doubles, with MySQL's arithmetic and an exact order.
 
 use std::cmp::Ordering;
 
+use num_bigint::BigInt;
+
+use super::arithmetic::{Arithmetic, out_of_range, wide_arithmetic};
+use super::wide::{Wide, ten_to};
+use crate::error::SqlError;
 use crate::value::Value;
 
 /// Most digits behind the point.
@@ -17,6 +22,8 @@ pub(crate) enum Number {
         /// How many of them stand behind the point.
         scale: u32,
     },
+    /// As exact, of more digits than `i128` has room for.
+    Wide(Wide),
     /// A double.
     Double(f64),
 }
@@ -38,8 +45,8 @@ impl Number {
         Self::Exact { mantissa: n.into(), scale: 0 }
     }
 
-    /// The number text stands for: as much of its start as is a number, else 0. Exact unless it has an exponent; a double is
-    /// finite.
+    /// The number text stands for: as much of its start as is a number, else 0. Exact unless it has an exponent or more
+    /// digits than a decimal; one beyond the doubles is the last of them.
     pub fn parse(text: &[u8]) -> Self {
         let text: &[u8] = text.trim_ascii_start();
         let (negative, mut at) = match text.first() {
@@ -74,9 +81,13 @@ impl Number {
         if exact && exponent == 0 {
             return Self::Exact { mantissa, scale };
         }
+        if exponent == 0
+            && let Some(wide) = text.get(..at).and_then(Wide::parse)
+        {
+            return wide;
+        }
         let written = text.get(..at + exponent).and_then(|t| std::str::from_utf8(t).ok()).unwrap_or("");
-        // What is beyond all doubles is the last of them, as MySQL has it.
-        Self::Double(written.parse().map_or(0.0, |double: f64| double.clamp(f64::MIN, f64::MAX)))
+        Self::Double(written.parse::<f64>().unwrap_or(0.0).clamp(f64::MIN, f64::MAX))
     }
 
     /// The number a value is in a comparison; `None` for NULL. Text is read exactly.
@@ -107,9 +118,19 @@ impl Number {
         })
     }
 
+    /// Its digits, and how many of them stand behind the point; `None` of a double.
+    pub(super) fn digits(self) -> Option<(BigInt, u32)> {
+        match self {
+            Self::Exact { mantissa, scale } => Some((BigInt::from(mantissa), scale)),
+            Self::Wide(wide) => Some(wide.digits()),
+            Self::Double(_) => None,
+        }
+    }
+
     /// As a double.
     pub fn as_f64(self) -> f64 {
         match self {
+            Self::Wide(wide) => wide.text(0).parse().unwrap_or(0.0),
             Self::Exact { mantissa, scale: 0 } => mantissa as f64,
             // Through text, so that 0.1 becomes the double nearest to it.
             Self::Exact { mantissa, scale } => decimal_text(mantissa, scale).parse().unwrap_or(0.0),
@@ -121,19 +142,34 @@ impl Number {
     pub fn is_true(self) -> bool {
         match self {
             Self::Exact { mantissa, .. } => mantissa != 0,
+            Self::Wide(_) => true,
             Self::Double(d) => d != 0.0,
         }
     }
 
-    /// The greatest integer that is not above it, and whether it is that integer.
+    /// The greatest integer that is not above it, and whether it is that integer. One that `i128` does not hold is the
+    /// nearest that it does.
     pub fn floor(self) -> (i128, bool) {
         match self {
             Self::Exact { mantissa, scale } => {
                 let unit = pow10(scale);
                 (mantissa.div_euclid(unit), mantissa.rem_euclid(unit) == 0)
             }
+            Self::Wide(wide) => wide.floor(),
             // The cast saturates, which keeps the order.
             Self::Double(d) => (d.floor() as i128, d.floor() == d && d.is_finite()),
+        }
+    }
+
+    /// The greatest whole number that is not above it, or with `up` the least that is not below it.
+    pub fn whole(self, up: bool) -> Self {
+        match self {
+            Self::Exact { .. } => {
+                let (floor, exact) = self.floor();
+                Self::int(floor + i128::from(up && !exact))
+            }
+            Self::Wide(wide) => wide.whole(up),
+            Self::Double(d) => Self::Double(if up { d.ceil() } else { d.floor() }),
         }
     }
 
@@ -141,6 +177,7 @@ impl Number {
     pub fn round(self) -> i128 {
         match self.rounded(0) {
             Self::Exact { mantissa, scale } => mantissa / pow10(scale),
+            Self::Wide(wide) => wide.floor().0,
             Self::Double(d) => d as i128,
         }
     }
@@ -158,11 +195,19 @@ impl Number {
                 }
                 let unit = pow10(drop);
                 let half = if mantissa < 0 { -(unit / 2) } else { unit / 2 };
-                let kept = mantissa.saturating_add(half) / unit;
-                match u32::try_from(digits) {
-                    Ok(scale) => Self::Exact { mantissa: kept, scale },
-                    Err(_) => Self::Exact { mantissa: kept.saturating_mul(pow10(digits.unsigned_abs())), scale: 0 },
-                }
+                let kept = mantissa.checked_add(half).map(|sum| sum / unit);
+                let rounded = match u32::try_from(digits) {
+                    Ok(scale) => kept.map(|mantissa| Self::Exact { mantissa, scale }),
+                    Err(_) => {
+                        let whole = kept.and_then(|kept| kept.checked_mul(10_i128.checked_pow(digits.unsigned_abs())?));
+                        whole.map(|mantissa| Self::Exact { mantissa, scale: 0 })
+                    }
+                };
+                rounded.unwrap_or_else(|| Wide::rounded(BigInt::from(mantissa), scale, digits))
+            }
+            Self::Wide(wide) => {
+                let (mantissa, scale) = wide.digits();
+                Wide::rounded(mantissa, scale, digits)
             }
             Self::Double(d) => {
                 if digits == 0 {
@@ -197,10 +242,19 @@ impl Number {
                 }
             }
             (Self::Double(a), Self::Double(b)) => order(a, b),
+            (Self::Wide(_), Self::Exact { .. } | Self::Wide(_)) | (Self::Exact { .. }, Self::Wide(_)) => {
+                match (self.digits(), other.digits()) {
+                    (Some((a, x)), Some((b, y))) => {
+                        let scale = x.max(y);
+                        (a * ten_to(scale - x)).cmp(&(b * ten_to(scale - y)))
+                    }
+                    (_, _) => Ordering::Equal,
+                }
+            }
             (Self::Exact { mantissa, scale: 0 }, Self::Double(d)) => int_and_double(mantissa, d),
             (Self::Double(d), Self::Exact { mantissa, scale: 0 }) => int_and_double(mantissa, d).reverse(),
-            (Self::Exact { .. }, Self::Double(d)) => order(self.as_f64(), d),
-            (Self::Double(d), Self::Exact { .. }) => order(d, other.as_f64()),
+            (Self::Exact { .. } | Self::Wide(_), Self::Double(d)) => order(self.as_f64(), d),
+            (Self::Double(d), Self::Exact { .. } | Self::Wide(_)) => order(d, other.as_f64()),
         }
     }
 
@@ -209,9 +263,10 @@ impl Number {
     /// one double.
     pub fn total_order(self, other: Self) -> Ordering {
         match (self, other) {
-            (Self::Exact { .. }, Self::Exact { .. }) | (Self::Double(_), Self::Double(_)) => self.compare(other),
-            (Self::Exact { .. }, Self::Double(d)) => order(self.as_f64(), d).then(Ordering::Less),
-            (Self::Double(d), Self::Exact { .. }) => order(d, other.as_f64()).then(Ordering::Greater),
+            (Self::Exact { .. } | Self::Wide(_), Self::Exact { .. } | Self::Wide(_))
+            | (Self::Double(_), Self::Double(_)) => self.compare(other),
+            (Self::Exact { .. } | Self::Wide(_), Self::Double(d)) => order(self.as_f64(), d).then(Ordering::Less),
+            (Self::Double(d), Self::Exact { .. } | Self::Wide(_)) => order(d, other.as_f64()).then(Ordering::Greater),
         }
     }
 
@@ -220,10 +275,25 @@ impl Number {
         match self {
             Self::Exact { mantissa, scale: have } if have < scale => match mantissa.checked_mul(pow10(scale - have)) {
                 Some(mantissa) => decimal_text(mantissa, scale),
-                None => decimal_text(mantissa, have),
+                None => format!(
+                    "{}{:0<width$}",
+                    decimal_text(mantissa, have),
+                    if have == 0 { "." } else { "" },
+                    width = (scale - have) as usize + usize::from(have == 0)
+                ),
             },
             Self::Exact { mantissa, scale } => decimal_text(mantissa, scale),
+            Self::Wide(wide) => wide.text(scale),
             Self::Double(d) => double_text(d),
+        }
+    }
+
+    /// Digits behind the point; of a double none are known.
+    pub fn scale(self) -> u32 {
+        match self {
+            Self::Exact { scale, .. } => scale,
+            Self::Wide(wide) => wide.scale(),
+            Self::Double(_) => 0,
         }
     }
 
@@ -231,14 +301,15 @@ impl Number {
     pub fn written(self) -> Self {
         match self {
             Self::Double(d) => Self::parse(format!("{d}").as_bytes()),
-            exact @ Self::Exact { .. } => exact,
+            exact @ (Self::Exact { .. } | Self::Wide(_)) => exact,
         }
     }
 
     /// Minus the number.
     pub fn negated(self) -> Self {
         match self {
-            Self::Exact { mantissa, scale } => Self::Exact { mantissa: -mantissa, scale },
+            Self::Exact { mantissa, scale } => Self::Exact { mantissa: mantissa.saturating_neg(), scale },
+            Self::Wide(wide) => Self::Wide(wide.negated()),
             Self::Double(d) => Self::Double(-d),
         }
     }
@@ -253,6 +324,11 @@ impl Number {
                 return Self::Exact { mantissa, scale };
             }
         }
+        if let (Some((a, x)), Some((b, y))) = (self.digits(), other.digits())
+            && let Some(sum) = wide_arithmetic(Arithmetic::Add, a, x, b, y)
+        {
+            return sum;
+        }
         Self::Double(self.as_f64() + other.as_f64())
     }
 
@@ -262,6 +338,10 @@ impl Number {
             Self::Exact { mantissa, scale } => {
                 let text = decimal_text(mantissa, scale);
                 if scale == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
+            }
+            Self::Wide(wide) => {
+                let text = wide.text(0);
+                if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
             }
             Self::Double(d) if d.floor() == d && d.abs() < 1e18 => (d as i128).to_string(),
             Self::Double(d) => format!("{d}"),
@@ -277,7 +357,33 @@ impl Number {
                 (Err(_), Err(_)) => Value::Decimal(mantissa.to_string()),
             },
             Self::Exact { mantissa, scale } => Value::Decimal(decimal_text(mantissa, scale)),
+            Self::Wide(wide) => Value::Decimal(wide.text(0)),
             Self::Double(d) => Value::Double(d),
+        }
+    }
+
+    /// As an SQL value that is a DECIMAL, unless it is a double.
+    pub fn decimal_value(self) -> Value {
+        match self {
+            Self::Exact { .. } | Self::Wide(_) => Value::Decimal(self.decimal(0)),
+            Self::Double(d) => Value::Double(d),
+        }
+    }
+
+    /// As a value of the type another one has: what a function gives that leaves a number's type as it is.
+    ///
+    /// # Errors
+    /// [`SqlError::OutOfRange`] when the type does not hold it.
+    pub fn value_like(self, other: &Value) -> Result<Value, SqlError> {
+        match (other, self) {
+            (Value::Int(_), Self::Exact { mantissa, scale: 0 }) => {
+                i64::try_from(mantissa).map(Value::Int).map_err(|_| out_of_range("BIGINT"))
+            }
+            (Value::UInt(_), Self::Exact { mantissa, scale: 0 }) => {
+                u64::try_from(mantissa).map(Value::UInt).map_err(|_| out_of_range("BIGINT UNSIGNED"))
+            }
+            (Value::Decimal(_), number) => Ok(number.decimal_value()),
+            (_, number) => Ok(number.value()),
         }
     }
 }
@@ -324,10 +430,10 @@ fn exponent_length(text: &[u8]) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn text(number: Number) -> String {
+    pub(in super::super) fn text(number: Number) -> String {
         match number.value() {
             Value::Int(n) => n.to_string(),
             Value::UInt(n) => n.to_string(),
@@ -335,14 +441,6 @@ mod tests {
             Value::Double(d) => double_text(d),
             other => format!("{other:?}"),
         }
-    }
-
-    #[test]
-    fn text_beyond_all_doubles_is_the_last_of_them() {
-        assert_eq!(text(Number::parse(b"1e400")), "1.7976931348623157e308");
-        assert_eq!(text(Number::parse(b"-1e400x")), "-1.7976931348623157e308");
-        assert_eq!(text(Number::parse("9".repeat(400).as_bytes())), "1.7976931348623157e308");
-        assert_eq!(text(Number::parse(b"1e-400")), "0");
     }
 
     #[test]
@@ -355,6 +453,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_beyond_i128_keeps_its_order_and_its_text() {
+        let read = |text: &str| Number::parse(text.as_bytes());
+        let rising = [
+            "-999999999999999999999999999999999999999.2",
+            "-999999999999999999999999999999999999999.1",
+            "-1",
+            "170141183460469231731687303715884105727",
+            "170141183460469231731687303715884105728",
+            "999999999999999999999999999999999999999.1",
+            "999999999999999999999999999999999999999.2",
+        ];
+        for (i, a) in rising.iter().enumerate() {
+            assert_eq!(text(read(a)), *a);
+            assert_eq!(text(read(a).negated().negated()), *a);
+            for (j, b) in rising.iter().enumerate() {
+                assert_eq!(read(a).compare(read(b)), i.cmp(&j), "{a} {b}");
+                assert_eq!(read(a).total_order(read(b)), i.cmp(&j), "{a} {b}");
+            }
+        }
+        let large = read("-999999999999999999999999999999999999999.5");
+        assert_eq!(text(large.whole(false)), "-1000000000000000000000000000000000000000");
+        assert_eq!(text(large.whole(true)), "-999999999999999999999999999999999999999");
+        assert_eq!(text(large.rounded(0)), "-1000000000000000000000000000000000000000");
+        assert_eq!(text(read("95").rounded(-1)), "100");
+        assert_eq!(large.decimal(3), "-999999999999999999999999999999999999999.500");
+        assert_eq!(large.floor(), (i128::MIN, false));
+        assert_eq!(large.canonical(), "-999999999999999999999999999999999999999.5");
+        assert_eq!(Number::int(i128::MAX).decimal(2), format!("{}.00", i128::MAX));
+    }
+
+    #[test]
     fn text_is_read_up_to_where_it_stops_being_a_number() {
         assert_eq!(Number::parse(b" 12abc"), Number::int(12));
         assert_eq!(Number::parse(b"abc"), Number::int(0));
@@ -362,6 +491,8 @@ mod tests {
         assert_eq!(Number::parse(b"1e3"), Number::Double(1000.0));
         assert_eq!(Number::parse(b"1e"), Number::int(1));
         assert_eq!(Number::parse(b"."), Number::int(0));
+        assert_eq!(Number::parse(b"-1e400"), Number::Double(f64::MIN));
+        assert_eq!(Number::parse("9".repeat(400).as_bytes()), Number::Double(f64::MAX));
     }
 
     #[test]

@@ -14,9 +14,23 @@ use crate::zone::{Clock, TimeZone};
 /// The last microsecond of a timestamp, 3001-01-18 23:59:59.999999: MySQL's bound.
 const LAST: i64 = 32_536_771_199_999_999;
 
-/// UNIX_TIMESTAMP of a time on the zone's clock.
+/// UNIX_TIMESTAMP of a time on the zone's clock: a whole number of one that is written as such, else with six digits
+/// behind the point.
 pub(super) fn unix_timestamp(at: &Value, zone: &Value) -> Value {
-    time_of(at).map_or(Value::Null, |local| unix_time(clock(zone).utc(local)))
+    let Some(local) = time_of(at) else { return Value::Null };
+    let utc = clock(zone).utc(local);
+    // 0 is what is out of a timestamp's range.
+    let micros = if (0..=LAST).contains(&utc.0) { utc.0 } else { 0 };
+    match at {
+        Value::Int(_) | Value::UInt(_) => Value::Int(micros.div_euclid(1_000_000)),
+        Value::Null
+        | Value::Double(_)
+        | Value::Decimal(_)
+        | Value::Text(_)
+        | Value::Bytes(_)
+        | Value::Json(_)
+        | Value::DateTime(_) => Value::Decimal(decimal_text(i128::from(micros), 6)),
+    }
 }
 
 /// FROM_UNIXTIME on the zone's clock; NULL beyond a timestamp's range.
@@ -93,13 +107,4 @@ fn zone(value: &Value) -> Result<Option<Clock<'_>>, SqlError> {
             "write the name as a constant or a parameter, or keep offsets like '+02:00' in the rows",
         )),
     }
-}
-
-/// A time as seconds since 1970; 0 for what is out of a timestamp's range.
-fn unix_time(at: Micros) -> Value {
-    if !(0..=LAST).contains(&at.0) {
-        return Value::Int(0);
-    }
-    let (seconds, micros) = (at.0.div_euclid(1_000_000), at.0.rem_euclid(1_000_000));
-    if micros == 0 { Value::Int(seconds) } else { Value::Decimal(decimal_text(i128::from(at.0), 6)) }
 }

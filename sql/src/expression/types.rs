@@ -8,6 +8,11 @@ use crate::value::{ColumnType, Value};
 /// Length of text that can be anything, in characters.
 const TEXT: u32 = 16_777_215;
 
+/// Length of a decimal that can be anything, in characters.
+const DECIMAL: u32 = 65;
+/// So many digits are within BIGINT, whichever they are.
+const BIGINT_DIGITS: u32 = 18;
+
 /// A type with what a result column says about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Type {
@@ -28,7 +33,7 @@ impl Type {
             ColumnType::Null => (0, 0),
             ColumnType::BigInt | ColumnType::UnsignedBigInt => (20, 0),
             ColumnType::Double => (22, 31),
-            ColumnType::Decimal => (65, 4),
+            ColumnType::Decimal => (DECIMAL, 4),
             ColumnType::Text | ColumnType::Bytes => (TEXT, 0),
             ColumnType::Json => (u32::MAX, 0),
             ColumnType::DateTime => (26, 6),
@@ -111,18 +116,25 @@ fn arithmetic(op: Arithmetic, a: Type, b: Type) -> Type {
     use ColumnType as C;
     let inexact = |t: Type| !matches!(t.ty, C::BigInt | C::UnsignedBigInt | C::Decimal | C::Null | C::DateTime);
     let nullable = a.nullable || b.nullable;
+    let unsigned = a.ty == C::UnsignedBigInt || b.ty == C::UnsignedBigInt;
     if op == Arithmetic::IntegerDivide {
-        return Type::of(C::BigInt);
+        return Type::of(if unsigned { C::UnsignedBigInt } else { C::BigInt });
     }
     if inexact(a) || inexact(b) {
         return Type::of(C::Double).nullable(nullable || op == Arithmetic::Divide || op == Arithmetic::Modulo);
     }
     match op {
         Arithmetic::Divide => Type { decimals: a.decimals.saturating_add(4).min(30), ..Type::of(C::Decimal) },
+        // The sign of a remainder is the dividend's.
+        Arithmetic::Modulo if [a.ty, b.ty].iter().all(|t| matches!(t, C::BigInt | C::UnsignedBigInt)) => {
+            a.nullable(true)
+        }
+        Arithmetic::Modulo if [a.ty, b.ty].iter().any(|t| matches!(t, C::Decimal | C::DateTime)) => {
+            Type { decimals: a.decimals.max(b.decimals), ..Type::of(C::Decimal) }
+        }
         Arithmetic::Modulo => a.common(b).nullable(true),
         Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Multiply | Arithmetic::IntegerDivide => {
             let decimal = [a.ty, b.ty].iter().any(|t| matches!(t, C::Decimal | C::DateTime));
-            let unsigned = a.ty == C::UnsignedBigInt || b.ty == C::UnsignedBigInt;
             let decimals = if op == Arithmetic::Multiply {
                 a.decimals.saturating_add(b.decimals).min(30)
             } else {
@@ -153,7 +165,8 @@ impl<L> Expression<L> {
             Self::Negate(e) => {
                 let ty = e.ty(leaf);
                 if is_number(ty.ty) {
-                    Type { length: ty.length.saturating_add(1), ..ty }
+                    let signed = if ty.ty == ColumnType::UnsignedBigInt { ColumnType::BigInt } else { ty.ty };
+                    Type { ty: signed, length: ty.length.saturating_add(1), ..ty }
                 } else {
                     Type::of(ColumnType::Double)
                 }
@@ -210,8 +223,9 @@ fn cast(ty: CastType) -> Type {
         CastType::Binary(length) => Type { length: length.unwrap_or(TEXT), ..Type::of(ColumnType::Bytes) },
         CastType::Signed => Type::of(ColumnType::BigInt),
         CastType::Unsigned => Type::of(ColumnType::UnsignedBigInt),
-        CastType::Decimal { scale, .. } => {
-            Type { decimals: u8::try_from(scale).unwrap_or(30), ..Type::of(ColumnType::Decimal) }
+        CastType::Decimal { precision, scale } => {
+            let decimals = u8::try_from(scale).unwrap_or(30);
+            Type { length: precision + 2, decimals, ..Type::of(ColumnType::Decimal) }
         }
         CastType::Double => Type::of(ColumnType::Double),
         CastType::DateTime(digits) => {
@@ -226,7 +240,7 @@ fn time(decimals: u8) -> Type {
 }
 
 /// The digits of the fraction of a time that is made of this: those it has, or those of the text that it is.
-fn fraction<L>(of: Option<&Expression<L>>, ty: Type) -> u8 {
+pub(crate) fn fraction<L>(of: Option<&Expression<L>>, ty: Type) -> u8 {
     match (ty.ty, of.and_then(Expression::constant)) {
         (ColumnType::DateTime | ColumnType::Decimal, _) => ty.decimals.min(6),
         (ColumnType::BigInt | ColumnType::UnsignedBigInt, _) => 0,
@@ -242,7 +256,12 @@ fn fraction<L>(of: Option<&Expression<L>>, ty: Type) -> u8 {
 
 /// The digits of the fraction of a second that so many microseconds can change, whatever the values in it.
 fn step<L>(micros: &Expression<L>, leaf: &dyn Fn(&L) -> Type) -> u8 {
-    let whole = |value: &Value| matches!(value, Value::Int(n) if n % 1_000_000 == 0);
+    let whole = |value: &Value| match value {
+        Value::Int(n) => n % 1_000_000 == 0,
+        // What units from seconds on are counted in.
+        Value::Decimal(text) => text.ends_with("000000"),
+        _ => false,
+    };
     if let Some(value) = micros.constant() {
         return match value {
             // Only seconds have a fraction, and what they are multiplied by has none.
@@ -276,12 +295,22 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
                 Some(Some(Value::Int(digits))) => u8::try_from((*digits).clamp(0, 30)).unwrap_or(30),
                 Some(_) => t.decimals,
             };
-            if t.ty == ColumnType::Decimal { Type { decimals: t.decimals.min(digits), ..t } } else { t }
+            let nullable = t.nullable || arguments.get(1).is_some_and(|digits| digits.ty(leaf).nullable);
+            let t = t.nullable(nullable);
+            if t.ty == ColumnType::Decimal { Type { decimals: digits, length: DECIMAL, ..t } } else { t }
         }
         Function::Mod => arithmetic(Arithmetic::Modulo, argument(0), argument(1)),
         Function::Floor | Function::Ceiling => {
             let t = number(argument(0));
-            if t.ty == ColumnType::Decimal { Type::of(ColumnType::BigInt) } else { t }
+            let fraction = u32::from(t.decimals) + u32::from(t.decimals > 0);
+            match t.ty {
+                ColumnType::Decimal if t.length.saturating_sub(fraction) <= BIGINT_DIGITS => {
+                    Type::of(ColumnType::BigInt)
+                }
+                // The whole part may be beyond BIGINT.
+                ColumnType::Decimal => Type { decimals: 0, ..t },
+                _ => t,
+            }
         }
         Function::Sign
         | Function::Length
@@ -295,7 +324,7 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
         Function::IsNull => Type::of(ColumnType::BigInt).nullable(false),
         Function::UnixTimestamp => {
             // A time without a fraction counts whole seconds.
-            let fraction = argument(0).decimals;
+            let fraction = fraction(arguments.first(), argument(0));
             if fraction == 0 {
                 Type::of(ColumnType::BigInt)
             } else {

@@ -4,7 +4,7 @@ use super::expression::Expr;
 use super::hex::{Form, Operand};
 use super::mysql_functions::is_known_to_mysql;
 use super::refuse::unsupported;
-use super::shown::{Shown, called};
+use super::shown::{Shown, called, unix_timestamp};
 use crate::environment::{SessionCall, SessionFunction};
 use crate::error::SqlError;
 use crate::expression::arithmetic::Arithmetic;
@@ -114,12 +114,9 @@ where
         ("UTC_TIMESTAMP", [] | [_]) => Ok(leaf(Leaf::UtcNow(fraction(name, &arguments)?))),
         ("CURDATE" | "CURRENT_DATE", []) => Ok(today(Leaf::Now(0))),
         ("UTC_DATE", []) => Ok(today(Leaf::UtcNow(0))),
-        ("UNIX_TIMESTAMP", []) => {
-            let zone = Expression::Constant(Value::Int(0));
-            known(Function::UnixTimestamp, vec![leaf(Leaf::UtcNow(0)), zone])
-        }
+        ("UNIX_TIMESTAMP", []) => Ok(unix_timestamp(leaf(Leaf::UtcNow(0)), Expression::Constant(Value::Int(0)))),
         // Both are about the session's time zone, which their second argument is.
-        ("UNIX_TIMESTAMP", [time]) => known(Function::UnixTimestamp, vec![time.clone(), leaf(Leaf::Zone)]),
+        ("UNIX_TIMESTAMP", [time]) => Ok(unix_timestamp(time.clone(), leaf(Leaf::Zone))),
         ("FROM_UNIXTIME", [time]) => known(Function::FromUnixTime, vec![time.clone(), leaf(Leaf::Zone)]),
         ("UNIX_TIMESTAMP", _) => Err(SqlError::Arguments(name.into())),
         ("FROM_UNIXTIME", _) => Err(unsupported("FROM_UNIXTIME with a format", "format it in the application")),
@@ -167,7 +164,13 @@ pub(super) fn shifted<L: Form>(
         count if unit == "SECOND" => count,
         count => Expression::Cast(Box::new(count), CastType::Signed),
     };
-    let micros = Expression::Constant(Value::Int(if back { -micros } else { micros }));
+    let micros = if back { -micros } else { micros };
+    // As a DECIMAL the product is never beyond its type: an interval without an end is one, and the time NULL.
+    let micros = Expression::Constant(if unit == "MICROSECOND" {
+        Value::Int(micros)
+    } else {
+        Value::Decimal(micros.to_string())
+    });
     let total = Expression::Chain(Box::new(count), vec![(Operator::Arithmetic(Arithmetic::Multiply), micros)]);
     Ok(Expression::Call(Function::TimeAdd, vec![time, total]))
 }

@@ -3,7 +3,7 @@
 //! A time is a number of microseconds, and how many digits of them are shown is its type's. Where a function reads it as
 //! text, that type is not at hand any more, so that the parser says it there.
 
-use crate::expression::{CastType, Expression, Function, Leaf, Type};
+use crate::expression::{CastType, Expression, Function, Leaf, Type, fraction};
 use crate::value::{ColumnType, Value};
 
 /// A leaf of a parsed expression.
@@ -59,4 +59,24 @@ pub(super) fn as_text<L: Shown>(e: Expression<L>) -> Expression<L> {
         return Expression::Call(Function::TimeText, vec![e, Expression::Constant(Value::Int(ty.decimals.into()))]);
     }
     e
+}
+
+/// `UNIX_TIMESTAMP(at)` on the clock of a zone, with the digits behind the point that the time has by its form. Those of a
+/// column or a parameter are not known here: its seconds have six.
+pub(super) fn unix_timestamp<L: Shown>(at: Expression<L>, zone: Expression<L>) -> Expression<L> {
+    let known = |leaf: &L| leaf.fraction().is_some();
+    let unknown = at.any(|node| matches!(node, Expression::Leaf(leaf) if !known(leaf)));
+    let leaf = |leaf: &L| match leaf.fraction() {
+        Some(digits) => Type { decimals: u8::try_from(digits).unwrap_or(6), ..Type::of(ColumnType::DateTime) },
+        None => Type::of(ColumnType::Null),
+    };
+    let digits = fraction(Some(&at), at.ty(&leaf));
+    let seconds = Expression::Call(Function::UnixTimestamp, vec![at, zone]);
+    if unknown || digits >= 6 {
+        return seconds;
+    }
+    if digits == 0 {
+        return Expression::Cast(Box::new(seconds), CastType::Signed);
+    }
+    Expression::Call(Function::Round, vec![seconds, Expression::Constant(Value::Int(digits.into()))])
 }

@@ -87,7 +87,7 @@ fn times_are_shown_and_read_in_the_sessions_zone() {
         ("SELECT 1 FROM trips WHERE row_key = 'a' AND created_at = '2023-11-15 00:13:21'", "1"),
         ("SELECT COUNT(*) FROM trips WHERE created_at >= '2023-11-15 00:13:21'", "1"),
         ("SELECT COUNT(*) FROM trips WHERE created_at >= '2023-11-15 00:13:22'", "0"),
-        ("SELECT UNIX_TIMESTAMP(created_at) FROM trips WHERE row_key = 'a'", "1700000001"),
+        ("SELECT UNIX_TIMESTAMP(created_at) FROM trips WHERE row_key = 'a'", "1700000001.000000"),
         ("SELECT FROM_UNIXTIME(1700000000)", "2023-11-15 00:13:20.000000"),
         ("SELECT UNIX_TIMESTAMP('2023-11-15 00:13:20'), UNIX_TIMESTAMP()", "1700000000|1700000000"),
         ("SELECT NOW(), UTC_TIMESTAMP()", "2023-11-15 00:13:20.000000|2023-11-14 22:13:20.000000"),

@@ -7,7 +7,7 @@ use super::packed::Packed;
 use super::program::Program;
 use crate::error::SqlError;
 use crate::expression::arithmetic::Arithmetic;
-use crate::expression::number::{Number, decimal_text};
+use crate::expression::number::Number;
 use crate::expression::{sort_order, sortable, text_of};
 use crate::value::Value;
 
@@ -142,18 +142,16 @@ impl Accumulator {
     /// # Errors
     /// A sum that is out of range; JSON that cannot be read.
     pub fn finish(self) -> Result<Packed, SqlError> {
-        // Sums of exact numbers are DECIMAL, whatever their size.
-        let decimal = |n: Number| match n {
-            Number::Exact { mantissa, scale } => Value::Decimal(decimal_text(mantissa, scale)),
-            Number::Double(d) => Value::Double(d),
-        };
         let value = match &self.spec.kind {
             Kind::CountDistinct => Value::Int(i64::try_from(self.count).unwrap_or(i64::MAX)),
             Kind::Min | Kind::Max => self.best.unwrap_or(Value::Null),
-            Kind::Sum => self.sum.map_or(Value::Null, decimal),
+            // Sums of exact numbers are DECIMAL, whatever their size.
+            Kind::Sum => self.sum.map_or(Value::Null, Number::decimal_value),
             Kind::Avg => match self.sum {
                 None => Value::Null,
-                Some(sum) => sum.apply(Arithmetic::Divide, Number::int(self.count))?.map_or(Value::Null, decimal),
+                Some(sum) => {
+                    sum.apply(Arithmetic::Divide, Number::int(self.count))?.map_or(Value::Null, Number::decimal_value)
+                }
             },
             Kind::Concat { descending, separator, longest, .. } => concat(self.parts, descending, separator, *longest)?,
         };
@@ -267,6 +265,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::expression::number::decimal_text;
 
     fn key_of(value: &Value) -> Vec<u8> {
         match key(value).unwrap() {

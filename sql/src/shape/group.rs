@@ -4,9 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Bounds, Collected, size};
 use crate::error::SqlError;
-use crate::expression::arithmetic::Arithmetic;
 use crate::expression::number::Number;
-use crate::expression::{Aggregate, Expression, Scope, Slot, json, sort_order};
+use crate::expression::{Aggregate, Expression, Scope, Slot, Worth, json, sort_order};
 use crate::value::Value;
 
 /// What is grouped by, and what is computed of each group.
@@ -36,6 +35,8 @@ struct State {
     best: Option<Value>,
     /// `None` until a value came.
     sum: Option<Number>,
+    /// How many of its digits behind the point are shown.
+    shown: u32,
     seen: HashSet<Vec<u8>>,
 }
 
@@ -107,7 +108,7 @@ impl Groups {
 }
 
 fn states(grouping: &Grouping) -> Vec<State> {
-    let state = |_| State { count: 0, best: None, sum: None, seen: HashSet::new() };
+    let state = |_| State { count: 0, best: None, sum: None, shown: 0, seen: HashSet::new() };
     grouping.aggregates.iter().map(state).collect()
 }
 
@@ -119,7 +120,16 @@ impl State {
         collected: &mut Collected,
         bounds: Bounds,
     ) -> Result<(), SqlError> {
-        let values = spec.arguments.iter().map(|e| e.evaluate(scope)).collect::<Result<Vec<_>, _>>()?;
+        let values = if matches!(spec.function, Aggregate::Sum | Aggregate::Avg) {
+            let full = |e: &Expression<Slot>| {
+                let worth = e.worth(scope)?;
+                self.shown = self.shown.max(worth.shown());
+                Ok(worth.full())
+            };
+            spec.arguments.iter().map(full).collect::<Result<Vec<_>, SqlError>>()?
+        } else {
+            spec.arguments.iter().map(|e| e.evaluate(scope)).collect::<Result<Vec<_>, _>>()?
+        };
         if values.contains(&Value::Null) {
             return Ok(());
         }
@@ -164,20 +174,17 @@ impl State {
     }
 
     fn finish(self, spec: &AggregateSpec) -> Result<Value, SqlError> {
-        // Sums of exact numbers are DECIMAL, whatever their size.
-        let decimal = |n: Number| match n {
-            Number::Exact { mantissa, scale } => {
-                Value::Decimal(crate::expression::number::decimal_text(mantissa, scale))
-            }
-            Number::Double(d) => Value::Double(d),
-        };
         Ok(match spec.function {
             Aggregate::Count => Value::Int(i64::try_from(self.count).unwrap_or(i64::MAX)),
             Aggregate::Min | Aggregate::Max | Aggregate::Any => self.best.unwrap_or(Value::Null),
-            Aggregate::Sum => self.sum.map_or(Value::Null, decimal),
+            // Sums of exact numbers are DECIMAL, whatever their size.
+            Aggregate::Sum => self.sum.map_or(Value::Null, |sum| Worth::quotient(sum, self.shown).value()),
             Aggregate::Avg => match self.sum {
                 None => Value::Null,
-                Some(sum) => sum.apply(Arithmetic::Divide, Number::int(self.count))?.map_or(Value::Null, decimal),
+                Some(sum) => {
+                    let sum = Worth::quotient(sum, self.shown);
+                    sum.divided_by(self.count)?.value()
+                }
             },
         })
     }

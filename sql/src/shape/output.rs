@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
+use cellgate_schemaless::ErrorKind;
+
 use super::group::encode;
 use super::sort::sort;
 use super::{Collected, Patience, Plan, size};
@@ -19,7 +21,14 @@ struct Sorted {
     keys: Vec<Value>,
     /// When it came, so that equal rows stay in their order.
     number: u64,
-    row: Row,
+    /// Or the error of a value, which matters only if LIMIT lets the row be seen.
+    row: Result<Row, SqlError>,
+}
+
+impl Sorted {
+    fn size(&self) -> usize {
+        self.row.as_ref().map_or(0, |row| size(row)) + size(&self.keys)
+    }
 }
 
 #[derive(Debug)]
@@ -51,18 +60,14 @@ impl Output {
         if self.is_full(plan) {
             return Ok(None);
         }
-        let mut row = Row::with_capacity(plan.items.len());
-        let mut bytes = 0_usize;
-        for item in &plan.items {
-            let value = item.evaluate(scope)?;
-            bytes = bytes.saturating_add(value.content_bytes());
-            if bytes > plan.bounds.value {
-                return Err(SqlError::RowTooLong(plan.bounds.value));
+        let row = match row(plan, scope) {
+            Err(error) if plan.order.is_empty() || plan.distinct || error.kind() != ErrorKind::Value => {
+                return Err(error);
             }
-            row.push(value);
-        }
-        if plan.distinct {
-            let encoded = encode(&row)?;
+            row => row,
+        };
+        if let (true, Ok(row)) = (plan.distinct, &row) {
+            let encoded = encode(row)?;
             if self.seen.contains(&encoded) {
                 return Ok(None);
             }
@@ -71,18 +76,19 @@ impl Output {
         }
         if plan.order.is_empty() {
             self.passed += 1;
-            return Ok((self.passed > plan.offset).then_some(row));
+            return row.map(|row| (self.passed > plan.offset).then_some(row));
         }
         let keys = plan.order.iter().map(|(e, _)| e.evaluate(scope)).collect::<Result<Vec<_>, _>>()?;
         keys.iter().try_for_each(sortable)?;
-        self.collected.add(size(&row) + size(&keys), plan.bounds)?;
-        self.sorting.push(Sorted { keys, number: self.number, row });
+        let sorted = Sorted { keys, number: self.number, row };
+        self.collected.add(sorted.size(), plan.bounds)?;
+        self.sorting.push(sorted);
         self.number += 1;
         if let Some(keep) = keep(plan).filter(|keep| self.sorting.len() >= keep.saturating_mul(2).saturating_add(SLACK))
         {
-            self.sorting = sorted(plan, std::mem::take(&mut self.sorting), patience)?;
+            self.sorting = in_order(plan, std::mem::take(&mut self.sorting), patience)?;
             for dropped in self.sorting.drain(keep..) {
-                self.collected.remove(size(&dropped.row) + size(&dropped.keys));
+                self.collected.remove(dropped.size());
             }
         }
         Ok(None)
@@ -95,11 +101,26 @@ impl Output {
 
     /// The rows that had to wait.
     pub fn finish(self, plan: &Plan, patience: &Patience) -> Result<Vec<Row>, SqlError> {
-        let sorting = sorted(plan, self.sorting, patience)?;
+        let sorting = in_order(plan, self.sorting, patience)?;
         let offset = usize::try_from(plan.offset).unwrap_or(usize::MAX);
         let limit = plan.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
-        Ok(sorting.into_iter().skip(offset).take(limit).map(|s| s.row).collect())
+        sorting.into_iter().skip(offset).take(limit).map(|s| s.row).collect()
     }
+}
+
+/// The values of the columns.
+fn row(plan: &Plan, scope: &dyn Scope<Slot>) -> Result<Row, SqlError> {
+    let mut row = Row::with_capacity(plan.items.len());
+    let mut bytes = 0_usize;
+    for item in &plan.items {
+        let value = item.evaluate(scope)?;
+        bytes = bytes.saturating_add(value.content_bytes());
+        if bytes > plan.bounds.value {
+            return Err(SqlError::RowTooLong(plan.bounds.value));
+        }
+        row.push(value);
+    }
+    Ok(row)
 }
 
 /// How many sorted rows can be of use.
@@ -107,7 +128,7 @@ fn keep(plan: &Plan) -> Option<usize> {
     plan.limit.and_then(|limit| usize::try_from(limit.saturating_add(plan.offset)).ok())
 }
 
-fn sorted(plan: &Plan, rows: Vec<Sorted>, patience: &Patience) -> Result<Vec<Sorted>, SqlError> {
+fn in_order(plan: &Plan, rows: Vec<Sorted>, patience: &Patience) -> Result<Vec<Sorted>, SqlError> {
     sort(rows, patience, |a, b| {
         for ((a, b), (_, descending)) in a.keys.iter().zip(&b.keys).zip(&plan.order) {
             let order = sort_order(a, b)?;
