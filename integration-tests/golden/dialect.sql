@@ -40,3 +40,34 @@ CREATE TABLE named ENGINE=CELLS;
 INSERT INTO named (row_key, column_key, ref_key, body) VALUES ('alias', 'BASE', 1, '1') AS new;
 INSERT INTO named (row_key, column_key, ref_key, body) VALUES ('alias', 'BASE', 1, '2') AS new (r, c, v, b) ON DUPLICATE KEY UPDATE body = b;
 DROP TABLE named;
+
+-- A time is stored as its type shows it, and literals of bytes are versions.
+SET timestamp = 1700000000;
+CREATE TABLE times ENGINE=CELLS;
+INSERT INTO times (row_key, column_key, ref_key, body) VALUES ('k', NOW(), 1, '1'), (CURDATE(), 'b', 0x0A, 'true'), ('k', IF(1, NOW(), 1), b'101', '{"a": 1}'), ('k', NOW(3), _binary '7', '1.0');
+SELECT row_key, column_key, ref_key FROM times ORDER BY row_key, column_key, ref_key;
+SELECT CONCAT(FROM_UNIXTIME(ref_key)) AS a, FROM_UNIXTIME(ref_key) + 0 AS b, CONCAT(created_at) LIKE '%.______' AS c FROM times WHERE row_key = 'k' AND ref_key = 5;
+SELECT ref_key FROM times WHERE row_key = 'k' AND column_key = NOW() ORDER BY ref_key;
+SELECT ref_key FROM times WHERE row_key = CURDATE();
+SELECT ref_key FROM times WHERE NOW() IN (column_key, 20231114221320) AND row_key = 'k' ORDER BY ref_key;
+-- TRUE is JSON's own beside JSON, and 1 is 1.0.
+SELECT ref_key FROM times WHERE body = TRUE;
+SELECT ref_key FROM times WHERE body = 1 ORDER BY ref_key;
+SELECT ref_key FROM times WHERE body IN (ref_key = 10, 7) ORDER BY ref_key;
+SELECT COUNT(*) AS n FROM times GROUP BY body ORDER BY n;
+DROP TABLE times;
+SET timestamp = DEFAULT;
+-- Refused by name.
+SELECT CONVERT('x' USING latin1);
+SELECT CONVERT('x' USING nosuch);
+SELECT 'x' COLLATE latin1_swedish_ci;
+SELECT 'x' COLLATE nosuch;
+SELECT 'x' COLLATE utf8mb4_general_ci = 'X';
+SELECT TIME '10:00:00';
+SELECT DATE_ADD('2026-01-01', 5);
+SELECT '2026-01-01' + INTERVAL 1 YEAR_MONTH;
+SELECT JSON_EXTRACT('[1,2,3]', '$[0 to 1]');
+CREATE TABLE select ENGINE=CELLS;
+SELECT row_key FROM from;
+SELECT NOW(), CURDATE() INTO @a, @b;
+SELECT LENGTH(@a) AS a, LENGTH(@b) AS b;

@@ -149,6 +149,9 @@ fn code(error: &StatementError) -> (u16, &'static str) {
 pub(crate) fn sql_code(error: &SqlError) -> (u16, &'static str) {
     match error {
         SqlError::Syntax { .. } => (1064, "42000"),
+        SqlError::Charset(_) => (1115, "42000"),
+        SqlError::Collation(_) => (1273, "HY000"),
+        SqlError::OtherCollation(_) => (1253, "42000"),
         SqlError::Empty => (1065, "42000"),
         SqlError::Unsupported { .. } | SqlError::Immutable { .. } => (1235, "42000"),
         SqlError::PasswordHash => (1827, "HY000"),

@@ -34,6 +34,15 @@ pub enum SqlError {
         /// The line of the place, from 1.
         line: u64,
     },
+    /// A character set that is none of UTF-8 (1115).
+    #[error("Unknown character set: '{0}'; text is utf8mb4: use utf8mb4 or binary")]
+    Charset(String),
+    /// A collation that does not exist (1273).
+    #[error("Unknown collation: '{0}'")]
+    Collation(String),
+    /// A collation of another character set than text has (1253).
+    #[error("COLLATION '{0}' is not valid for CHARACTER SET 'utf8mb4'")]
+    OtherCollation(String),
     /// Nothing but white space and comments (1065).
     #[error("Query was empty")]
     Empty,
@@ -257,6 +266,9 @@ impl SqlError {
             | Self::UnknownTable { .. }
             | Self::UnknownColumn { .. }
             | Self::UnknownVariable(_)
+            | Self::Charset(_)
+            | Self::Collation(_)
+            | Self::OtherCollation(_)
             | Self::UnknownFunction(_) => ErrorKind::NotFound,
             Self::UnknownPlugin(_) => ErrorKind::NotFound,
             Self::SystemDatabase { .. } => ErrorKind::Unsupported,

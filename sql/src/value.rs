@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use cellgate_schemaless::Micros;
 
-use crate::expression::{Type, text_of};
+use crate::expression::{Type, text_of, time};
 
 /// One SQL value.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +52,8 @@ pub enum ColumnType {
     Json,
     /// DATETIME(6) (12).
     DateTime,
+    /// DATE (10): its values are times, at midnight.
+    Date,
 }
 
 /// The description of a result column.
@@ -83,6 +85,15 @@ impl ColumnMeta {
     /// A column that belongs to no table, of its type's usual length, that can be NULL.
     pub fn named(name: impl Into<String>, ty: ColumnType) -> Self {
         Self::typed(name, Type::of(ty))
+    }
+
+    /// The value as a user variable has it: a time is the text that the column shows.
+    pub fn shown(&self, value: Value) -> Value {
+        let digits = if self.ty == ColumnType::Date { time::DATE } else { i64::from(self.decimals) };
+        match value {
+            Value::DateTime(at) => Value::Text(time::text_as(at, digits).into()),
+            other => other,
+        }
     }
 
     /// A column that belongs to no table.

@@ -56,6 +56,7 @@ impl Session {
     /// `SELECT .. INTO @a, @b`: the one row there may be becomes the values of user variables.
     pub(super) async fn read_into(&mut self, mut read: Read, time: ReadTime) -> Result<Answer, StatementError> {
         let names = std::mem::take(&mut read.into);
+        let columns = read.shape.columns().to_vec();
         let answer = self.read(read, time).await?;
         let Answer::Stream(mut stream) = answer else { return Ok(answer) };
         let row = stream.next().await?;
@@ -68,6 +69,7 @@ impl Session {
             self.warn_of_no_data();
             return Ok(Answer::Done(Done::default()));
         };
+        let row = columns.iter().zip(row).map(|(column, value)| column.shown(value));
         self.set_user_variables(names.into_iter().zip(row).collect())?;
         Ok(Answer::Done(Done { affected: 1, ..Done::default() }))
     }

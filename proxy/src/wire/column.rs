@@ -57,6 +57,7 @@ impl WireColumn {
                 length: u32::MAX,
             },
             ColumnType::DateTime => number(WireType::MYSQL_TYPE_DATETIME),
+            ColumnType::Date => number(WireType::MYSQL_TYPE_DATE),
         }
     }
 }
@@ -148,6 +149,7 @@ mod tests {
             (ColumnType::Bytes, 253, 63, 0x80, 20),
             (ColumnType::Json, 245, 63, 0x90, u32::MAX),
             (ColumnType::DateTime, 12, 63, 0x80, 20),
+            (ColumnType::Date, 10, 63, 0x80, 20),
         ];
         for (ty, number, charset, flags, length) in expected {
             let column = written(&meta(ty));

@@ -65,6 +65,7 @@ impl ErrorReply {
             ColumnType::Text => "VARCHAR",
             ColumnType::Bytes => "VARBINARY",
             ColumnType::Json => "JSON",
+            ColumnType::Date => "DATE",
             ColumnType::DateTime => "DATETIME",
         };
         Self::new(1690, "22003", format!("{name} value is out of range"))

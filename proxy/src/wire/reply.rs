@@ -18,6 +18,7 @@ use super::error::{ErrorReply, Violation, WireError};
 use super::packet::Channel;
 use super::row::{write_cell_values, write_values};
 use super::status::{Following, Status};
+use super::value_text::DATE;
 
 /// What one client is written to by.
 #[derive(Clone, Copy, Debug)]
@@ -249,8 +250,12 @@ impl<'a> RowsReply<'a> {
             write_eof(channel, 0, status, following);
         }
         channel.relieve().await?;
-        let is_short = |column: &ColumnMeta| column.ty == ColumnType::DateTime && column.decimals < 6;
-        let digits = columns.iter().any(is_short).then(|| columns.iter().map(|column| column.decimals).collect());
+        let is_short = |column: &ColumnMeta| match column.ty {
+            ColumnType::DateTime => column.decimals < 6,
+            ty => ty == ColumnType::Date,
+        };
+        let digits = |column: &ColumnMeta| if column.ty == ColumnType::Date { DATE } else { column.decimals };
+        let digits = columns.iter().any(is_short).then(|| columns.iter().map(digits).collect());
         let columns = columns.iter().map(|column| column.ty).collect();
         Ok(Self { channel, client, format, columns, digits, following })
     }

@@ -86,7 +86,7 @@ fn write_field(out: &mut Vec<u8>, ty: ColumnType, value: &Value) -> Option<()> {
         ColumnType::UnsignedBigInt => out.put_u64_le(integer(value)?.try_into().ok()?),
         ColumnType::Double => out.put_f64_le(double(value)?),
         ColumnType::Decimal | ColumnType::Text | ColumnType::Bytes | ColumnType::Json => write_value(out, value),
-        ColumnType::DateTime => match value {
+        ColumnType::DateTime | ColumnType::Date => match value {
             Value::DateTime(micros) => write_datetime(out, Civil::nearest(*micros)),
             Value::Null
             | Value::Int(_)

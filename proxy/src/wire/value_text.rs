@@ -54,13 +54,16 @@ pub(super) fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// In place of the digits of a column whose times are dates.
+pub(super) const DATE: u8 = u8::MAX;
+
 /// The same for a column whose times have so many digits behind the point. Digits that are not zero are never left out.
 pub(super) fn write_timed(out: &mut Vec<u8>, value: &Value, digits: u8) {
     let Value::DateTime(micros) = value else { return write_value(out, value) };
     let start = out.len();
     out.push(0);
     write_datetime(out, *micros);
-    let mut end = out.len();
+    let mut end = if digits == DATE { start + 1 + "YYYY-MM-DD".len() } else { out.len() };
     for _ in digits..6 {
         if out[end - 1] != b'0' {
             break;
@@ -85,14 +88,14 @@ pub(super) fn write_field(out: &mut Vec<u8>, ty: ColumnType, value: &Value, digi
         | (ColumnType::Decimal | ColumnType::Text | ColumnType::Bytes | ColumnType::Json, _) => {
             write_timed(out, value, digits);
         }
-        (ColumnType::DateTime, Value::DateTime(_)) => write_timed(out, value, digits),
+        (ColumnType::DateTime | ColumnType::Date, Value::DateTime(_)) => write_timed(out, value, digits),
         (ColumnType::BigInt, value) => write_value(out, &Value::Int(integer(value)?.try_into().ok()?)),
         (ColumnType::UnsignedBigInt, value) => write_value(out, &Value::UInt(integer(value)?.try_into().ok()?)),
         (ColumnType::Double, value) => {
             double(value)?;
             write_value(out, value);
         }
-        (ColumnType::Null | ColumnType::DateTime, _) => return None,
+        (ColumnType::Null | ColumnType::DateTime | ColumnType::Date, _) => return None,
     }
     Some(())
 }
@@ -192,6 +195,9 @@ mod tests {
             assert_eq!(std::str::from_utf8(&out[1..]).unwrap(), text);
         }
         let mut out = Vec::new();
+        let mut date = Vec::new();
+        write_timed(&mut date, &Value::DateTime(Micros(0)), DATE);
+        assert_eq!(date, b"\x0a1970-01-01");
         write_timed(&mut out, &Value::Int(100), 0);
         assert_eq!(out, b"\x03100");
     }

@@ -1,5 +1,6 @@
 //! Comparisons with keys: what is compared with one is made text, as keys are.
 
+use super::times;
 use crate::error::SqlError;
 use crate::expression::{
     Aggregate, CastType, Comparison, Expression, Function, Operator, Slot, Type, common, json, text_of,
@@ -38,7 +39,8 @@ impl Keyed<'_> {
                     | ColumnType::UnsignedBigInt
                     | ColumnType::Double
                     | ColumnType::Decimal
-                    | ColumnType::DateTime => false,
+                    | ColumnType::DateTime
+                    | ColumnType::Date => false,
                 }
             }
         }
@@ -64,8 +66,7 @@ impl Keyed<'_> {
                     let given: Vec<_> = branches.into_iter().map(|e| self.given(e)).collect();
                     let any = |is: &dyn Fn(Type) -> bool| given.iter().any(|(ty, _)| is(*ty));
                     // Beside JSON nothing is converted.
-                    let beside_json = any(&|ty| ty.ty == ColumnType::Json)
-                        && any(&|ty| ty.is_number() || ty.ty == ColumnType::DateTime);
+                    let beside_json = any(&|ty| ty.ty == ColumnType::Json) && any(&|ty| ty.is_number() || ty.is_time());
                     (common(given.iter().map(|(ty, _)| *ty)), beside_json || given.iter().any(|(_, mixed)| *mixed))
                 }
                 None => (value.ty(self.ty), false),
@@ -258,7 +259,12 @@ fn against<'a>(
     if stays && (pairwise || others.clone().all(|e| keyed.stays(e))) {
         return Ok(Against::All(operand));
     }
-    match (keyed.fold)(operand)? {
+    let ty = operand.ty(keyed.ty);
+    let operand = match (keyed.fold)(operand)? {
+        Expression::Constant(value) => times::constant(value, ty),
+        other => other,
+    };
+    match operand {
         operand if is_plain(&operand) => Ok(Against::Each(operand)),
         _ if stays => Err(unsupported(
             "a computed value BETWEEN a key and a number or time",
@@ -275,6 +281,8 @@ fn against<'a>(
 fn is_plain(e: &Bexpr) -> bool {
     match e {
         Expression::Tuple(all) => all.iter().all(|e| matches!(e, Expression::Constant(_) | Expression::Leaf(_))),
+        // A time with its type.
+        Expression::Cast(e, CastType::DateTime(_) | CastType::Date) => matches!(**e, Expression::Constant(_)),
         e => matches!(e, Expression::Constant(_) | Expression::Leaf(_)),
     }
 }

@@ -4,6 +4,7 @@
 //! among doubles are doubles, and decimals have the digits of the one that has most. So `IF(a, 1, 0.05)` is 1.00 or 0.05, and
 //! what is sorted by it is compared in one way. JSON stays JSON beside anything else.
 
+use super::times::{as_text, told};
 use crate::error::SqlError;
 use crate::expression::{CastType, Expression, Function, Slot, Type};
 use crate::value::{ColumnType, Value};
@@ -15,6 +16,7 @@ type Bexpr = Expression<Slot>;
 /// # Errors
 /// None of its own.
 pub(crate) fn alike(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError> {
+    let expression = told(expression, ty)?;
     if !expression.any(has_branches) {
         return Ok(expression);
     }
@@ -35,8 +37,10 @@ pub(crate) fn alike(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bex
                 }
                 Expression::Call(function @ (Function::Greatest | Function::Least), arguments) => {
                     let arguments = children(arguments)?;
-                    // Text and numbers are compared in the way of the one server or of the other.
-                    let target = if target.is_number() { target } else { Type::of(ColumnType::Null) };
+                    let text = |e: &Bexpr| matches!(e.ty(ty).ty, ColumnType::Text | ColumnType::Bytes);
+                    // Beside text all are compared as text.
+                    let alike = target.is_number() || arguments.iter().any(text);
+                    let target = if alike { target } else { Type::of(ColumnType::Null) };
                     Expression::Call(*function, converted(arguments, target, ty))
                 }
                 Expression::Call(function, arguments) => {
@@ -81,6 +85,7 @@ fn converted(branches: Vec<Bexpr>, target: Type, ty: &dyn Fn(&Slot) -> Type) -> 
 
 /// The expression, of the type `from`, as a value of `to`.
 pub(crate) fn convert(e: Bexpr, from: Type, to: Type) -> Bexpr {
+    let ty = from;
     let digits = |decimals: u8| Expression::Constant(Value::Int(decimals.into()));
     match (from.ty, to.ty) {
         (ColumnType::Null, _) => e,
@@ -90,11 +95,8 @@ pub(crate) fn convert(e: Bexpr, from: Type, to: Type) -> Bexpr {
         }
         (from, to) if from == to => e,
         (_, ColumnType::Double) if from.is_number() => Expression::Cast(Box::new(e), CastType::Double),
-        (ColumnType::DateTime, ColumnType::Text) if from.decimals < 6 => {
-            Expression::Call(Function::TimeText, vec![e, digits(from.decimals)])
-        }
-        (_, ColumnType::Text) => Expression::Cast(Box::new(e), CastType::Char(None)),
-        (_, ColumnType::Bytes) => Expression::Cast(Box::new(e), CastType::Binary(None)),
+        (_, ColumnType::Text) => Expression::Cast(Box::new(as_text(e, ty)), CastType::Char(None)),
+        (_, ColumnType::Bytes) => Expression::Cast(Box::new(as_text(e, ty)), CastType::Binary(None)),
         (_, _) => e,
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn bind(insert: &Insert, session: &Session<'_>) -> Result<Put, SqlErr
         }
         let mut given = Vec::with_capacity(values.len());
         for (target, value) in targets.iter().zip(values) {
-            given.push((*target, given_value(value, session)?));
+            given.push((*target, given_value(*target, value, session)?));
         }
         put.places_ignored |= row.check_places(&given, with_list)?;
         for cell in row.cells(&given)? {
@@ -141,10 +141,14 @@ fn mixed(column: CellColumn) -> SqlError {
 }
 
 /// A value as given: `None` for DEFAULT.
-fn given_value(expression: &Expr, session: &Session<'_>) -> Result<Option<Value>, SqlError> {
+fn given_value(target: Target, expression: &Expr, session: &Session<'_>) -> Result<Option<Value>, SqlError> {
     match expression {
         Expression::Leaf(Leaf::Default) => Ok(None),
-        other => session.evaluate(other).map(Some),
+        // A literal of bytes is a number where one is wanted.
+        Expression::Constant(Value::Bytes(bytes)) if target == Target::Cell(CellColumn::RefKey) && bytes.len() <= 8 => {
+            Ok(Some(Value::UInt(bytes.iter().fold(0, |n, b| (n << 8) | u64::from(*b)))))
+        }
+        other => session.shown(other).map(Some),
     }
 }
 

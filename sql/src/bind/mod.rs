@@ -14,6 +14,8 @@ mod select;
 mod session;
 #[cfg(test)]
 mod tests;
+pub(crate) mod times;
+mod truths;
 mod view;
 mod wrapped;
 

@@ -387,9 +387,7 @@ pub(super) fn columns(
         Leaf::Zone => Type::of(ColumnType::BigInt),
         Leaf::Call(SessionCall::Uuid, _) => Type { nullable: false, ..Type::text(36) },
         Leaf::Call(_, _) => Type::of(ColumnType::BigInt),
-        Leaf::Now(digits) | Leaf::UtcNow(digits) => {
-            Type { decimals: u8::try_from(*digits).unwrap_or(6), nullable: false, ..Type::of(ColumnType::DateTime) }
-        }
+        Leaf::Now(digits) | Leaf::UtcNow(digits) => Type { nullable: false, ..Type::time(*digits) },
         Leaf::Default => Type::of(ColumnType::Null),
     };
     items

@@ -7,6 +7,8 @@ use cellgate_schemaless::Micros;
 
 use super::as_keys::{Bexpr, Keyed, compare_as_keys};
 use super::branches::alike;
+use super::times;
+use super::truths::beside_json;
 use crate::columns::CellColumn;
 use crate::environment::Environment;
 use crate::error::SqlError;
@@ -64,7 +66,7 @@ impl<'a> Session<'a> {
             Leaf::UtcNow(digits) => Ok(Value::DateTime(self.now(*digits))),
             Leaf::Zone => Ok(self.env.time_zone().value()),
             Leaf::Call(call, arguments) => {
-                let arguments = arguments.iter().map(|a| self.evaluate(a)).collect::<Result<Vec<_>, _>>()?;
+                let arguments = arguments.iter().map(|a| self.shown(a)).collect::<Result<Vec<_>, _>>()?;
                 self.env.call(*call, &arguments)
             }
             Leaf::Column(parts) => Err(unknown_column(parts, "field list")),
@@ -90,6 +92,33 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// The value of an expression without columns, where text is wanted: a time has the digits of its type.
+    ///
+    /// # Errors
+    /// Those of evaluation.
+    pub fn shown(&self, expression: &Expr) -> Result<Value, SqlError> {
+        let value = self.evaluate(expression)?;
+        let Value::DateTime(at) = value else { return Ok(value) };
+        let digits = times::digits(expression.ty(&|leaf| self.leaf_type(leaf)));
+        Ok(Value::Text(time::text_as(at, digits.unwrap_or(6)).into()))
+    }
+
+    /// The type of a leaf, as far as it can be that of a time.
+    fn leaf_type(&self, leaf: &Leaf) -> Type {
+        match leaf {
+            Leaf::Now(digits) | Leaf::UtcNow(digits) => Type::time(*digits),
+            Leaf::Parameter(_) | Leaf::UserVariable(_) => {
+                self.value(leaf).map_or(Type::of(ColumnType::Null), |value| Type::of_value(&value))
+            }
+            Leaf::Column(_)
+            | Leaf::SystemVariable { .. }
+            | Leaf::Session(_)
+            | Leaf::Zone
+            | Leaf::Call(..)
+            | Leaf::Default => Type::of(ColumnType::Null),
+        }
+    }
+
     /// Fills in everything but columns, which `column` answers for; keys are made to compare as keys, and what is
     /// constant is evaluated.
     ///
@@ -110,7 +139,7 @@ impl<'a> Session<'a> {
                 types.insert(bound.slot, bound.ty);
                 Ok(Expression::Leaf(bound.slot))
             }
-            None => self.value(leaf).map(Expression::Constant),
+            None => self.value(leaf).map(|value| times::constant(value, self.leaf_type(leaf))),
         })?;
         // SHARD_OF(row_key) names the shard where no column does.
         let unnamed = |slot: &Slot| match CellColumn::of_slot(slot.0) {
@@ -120,6 +149,7 @@ impl<'a> Session<'a> {
         let ty = |slot: &Slot| types.get(slot).copied().unwrap_or_else(|| unnamed(slot));
         let fold = |e: Bexpr| self.fold(&with_zones(alike(e, &ty)?, self.env)?);
         let keyed = Keyed { keys: &keys, ty: &ty, fold: &fold };
+        let bound = beside_json(bound, &ty)?;
         fold(if keys.is_empty() { bound } else { compare_as_keys(&bound, &keyed)? })
     }
 

@@ -28,6 +28,9 @@ pub(super) fn set(assignments: &[Assignment], session: &Session<'_>) -> Result<V
                     return Err(SqlError::Arguments("SET".into()));
                 }
                 AssignedValue::Default => SettingValue::Default,
+                AssignedValue::Expression(expression) if assignment.scope == SettingScope::User => {
+                    SettingValue::Value(session.shown(expression)?)
+                }
                 AssignedValue::Expression(expression) => SettingValue::Value(session.evaluate(expression)?),
             };
             Ok(Setting { scope: assignment.scope, name: assignment.name.clone(), value })

@@ -182,7 +182,7 @@ fn a_number_is_a_keys_text_in_every_comparison() {
         "4 + 1 = row_key",
         "4 + 1 IN (6, row_key)",
         "LENGTH(row_key) + 4 = row_key",
-        "GREATEST(5, 'x') = row_key",
+        "LEAST(5, 'x') = row_key",
         "(5, 1) IN ((row_key, ref_key))",
     ] {
         assert_eq!(rows(&format!("SELECT row_key FROM trips WHERE {condition}"), &cells), ["5"], "{condition}");

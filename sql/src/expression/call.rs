@@ -11,7 +11,7 @@ use super::text::{
     Letters, changed, concat, concat_ws, hex, locate, quote, replace, size, substring, substring_index, text_value,
     trimmed, unhex, value_as_text,
 };
-use super::time_functions::{convert_tz, from_unix_time, time_add, time_text, unix_timestamp};
+use super::time_functions::{convert_tz, from_unix_time, months_add, time_add, time_number, time_text, unix_timestamp};
 use super::worth::{Worth, calculate};
 use super::{Expression, Scope, compare, json};
 use crate::error::SqlError;
@@ -181,6 +181,7 @@ fn one(function: Function, value: &Value, longest: usize) -> Result<Value, SqlEr
             | Value::Bytes(_)
             | Value::DateTime(_) => Value::Int(0),
         },
+        Function::AsBoolean => Value::Json(if number().is_true() { "true".into() } else { "false".into() }),
         Function::JsonType => Value::Text(json::type_name(&document(value)?).into()),
         Function::JsonLength => size(json::length(&document(value)?)),
         Function::JsonKeys => json_keys(&document(value)?),
@@ -256,7 +257,9 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
         (Function::FromUnixTime, [seconds, zone]) => from_unix_time(seconds, zone),
         (Function::TimeAdd, [at, micros]) => time_add(at, micros),
         (Function::AsDecimal, [value, _]) => as_decimal(value, int(1)),
+        (Function::MonthsAdd, [at, months]) => months_add(at, months),
         (Function::TimeText, [at, digits]) => time_text(at, digits),
+        (Function::TimeNumber, [at, digits]) => time_number(at, digits),
         (Function::ConvertTz, [at, from, to]) => convert_tz(at, from, to)?,
         (other, _) => return Err(SqlError::Arguments(other.name().into())),
     })

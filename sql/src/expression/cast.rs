@@ -53,6 +53,7 @@ pub(super) fn cast(value: Value, ty: CastType) -> Result<Value, SqlError> {
         CastType::DateTime(digits) => {
             time_of(&value).map_or(Value::Null, |at| Value::DateTime(time::truncate(at, digits)))
         }
+        CastType::Date => time_of(&value).map_or(Value::Null, |at| Value::DateTime(time::start_of_day(at))),
         CastType::Json => {
             let document = documents::to_json_document(&value)?;
             Value::Json(json::text(&document).into())

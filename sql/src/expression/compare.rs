@@ -161,14 +161,14 @@ pub(crate) fn read_time(text: &[u8]) -> Result<Micros, SqlError> {
     time::parse(text).ok_or_else(|| SqlError::WrongTime(String::from_utf8_lossy(text).into_owned()))
 }
 
-/// JSON with something that is not JSON: a string with text by content, a number or boolean with a number, and an
+/// JSON with something that is not JSON: a string with text by content, a number with a number, and an
 /// object or array with text by its text as it stands (so that a body can be compared with what was written).
 fn json_and(text: &[u8], document: &Json, other: &Value) -> Result<Ordering, SqlError> {
     Ok(match (document, other) {
         (Json::String(s), Value::Text(t) | Value::Bytes(t)) => s.as_bytes().cmp(t),
         (Json::Object(_) | Json::Array(_), Value::Text(t) | Value::Bytes(t)) => text.cmp(t),
         (Json::String(s), Value::DateTime(at)) => read_time(s.as_bytes())?.cmp(at),
-        (Json::Number(_) | Json::Bool(_), Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Decimal(_)) => {
+        (Json::Number(_), Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Decimal(_)) => {
             match Number::of(other) {
                 Some(n) => json::number_of(document).compare(n),
                 None => Ordering::Equal,

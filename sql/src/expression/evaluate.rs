@@ -109,9 +109,11 @@ impl<L> Expression<L> {
                     CastType::Signed | CastType::Unsigned | CastType::Decimal { .. } | CastType::Double => {
                         e.worth(scope)?.full()
                     }
-                    CastType::Char(_) | CastType::Binary(_) | CastType::DateTime(_) | CastType::Json => {
-                        e.evaluate(scope)?
-                    }
+                    CastType::Char(_)
+                    | CastType::Binary(_)
+                    | CastType::DateTime(_)
+                    | CastType::Date
+                    | CastType::Json => e.evaluate(scope)?,
                 };
                 let value = cast(value, *ty)?;
                 match call::bounded("cast", &value, scope.longest()) {

@@ -10,6 +10,8 @@ impl Function {
             | Self::ConcatWs
             | Self::Hex
             | Self::Instr
+            | Self::JsonQuote
+            | Self::JsonUnquote
             | Self::Left
             | Self::Length
             | Self::Locate
@@ -19,11 +21,14 @@ impl Function {
             | Self::Replace
             | Self::Right
             | Self::RTrim
+            | Self::ShardOf
             | Self::Substring
             | Self::SubstringIndex
             | Self::Trim
+            | Self::Unhex
             | Self::Upper => true,
             Self::Abs
+            | Self::AsBoolean
             | Self::AsDecimal
             | Self::Ceiling
             | Self::Coalesce
@@ -40,9 +45,7 @@ impl Function {
             | Self::JsonKeys
             | Self::JsonLength
             | Self::JsonObject
-            | Self::JsonQuote
             | Self::JsonType
-            | Self::JsonUnquote
             | Self::JsonValid
             | Self::JsonValue
             | Self::Least
@@ -50,13 +53,18 @@ impl Function {
             | Self::NullIf
             | Self::Pow
             | Self::Round
-            | Self::ShardOf
+            | Self::MonthsAdd
             | Self::Sign
             | Self::TimeAdd
+            | Self::TimeNumber
             | Self::TimeText
-            | Self::Unhex
             | Self::UnixTimestamp => false,
         }
+    }
+
+    /// Whether it reads its arguments as numbers.
+    pub fn reads_numbers(self) -> bool {
+        matches!(self, Self::Abs | Self::Ceiling | Self::Floor | Self::Mod | Self::Pow | Self::Round | Self::Sign)
     }
 }
 
@@ -98,6 +106,8 @@ macro_rules! functions {
 
 functions! {
     Abs "ABS" (1, 1),
+    // A condition as JSON's true or false.
+    AsBoolean "(as JSON)" (1, 1),
     // A number with at least so many digits behind the point.
     AsDecimal "(as decimal)" (2, 2),
     Ceiling "CEILING" (1, 1),
@@ -132,6 +142,8 @@ functions! {
     Lower "LOWER" (1, 1),
     LTrim "LTRIM" (1, 1),
     Mod "MOD" (2, 2),
+    // Time plus so many months.
+    MonthsAdd "(time + months)" (2, 2),
     NullIf "NULLIF" (2, 2),
     Pow "POW" (2, 2),
     Quote "QUOTE" (1, 1),
@@ -145,7 +157,9 @@ functions! {
     SubstringIndex "SUBSTRING_INDEX" (3, 3),
     // Time plus so many microseconds: what DATE_ADD, DATE_SUB and +/- INTERVAL become.
     TimeAdd "(time + interval)" (2, 2),
-    // A time with so many digits of its fraction: what it becomes where text is read.
+    // A time with so many digits of its fraction: what it becomes where a number is read.
+    TimeNumber "(time as number)" (2, 2),
+    // The same where text is read.
     TimeText "(time as text)" (2, 2),
     Trim "TRIM" (1, 1),
     Unhex "UNHEX" (1, 1),

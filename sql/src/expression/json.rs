@@ -77,6 +77,24 @@ fn weight(value: &Json) -> usize {
     weight
 }
 
+/// Text that is the same for equal values: numbers by their value, however written.
+pub(crate) fn key(value: Json) -> String {
+    fn same(value: Json) -> Json {
+        match value {
+            Json::Number(n) => match json_number(&n) {
+                Number::Double(d) if d.floor() == d && d.abs() < 1e18 => Json::from(d as i64),
+                Number::Double(_) | Number::Exact { .. } | Number::Wide(_) => Json::Number(n),
+            },
+            Json::Array(all) => Json::Array(all.into_iter().map(same).collect()),
+            Json::Object(members) => {
+                Json::Object(members.into_iter().map(|(name, value)| (name, same(value))).collect())
+            }
+            other @ (Json::Null | Json::Bool(_) | Json::String(_)) => other,
+        }
+    }
+    text(&same(value))
+}
+
 /// MySQL's normalised text: a space behind `,` and `:`, keys by length and then bytes.
 pub(crate) fn text(value: &Json) -> String {
     let mut out = String::new();

@@ -33,11 +33,16 @@ impl Path {
     /// [`SqlError::Json`] with `path` set.
     pub fn parse(text: &str) -> Result<Self, SqlError> {
         let mut reader = PathReader { text, at: 0 };
-        let legs = reader.legs().ok_or_else(|| SqlError::Json {
+        if let Some(legs) = reader.legs() {
+            return Ok(Self(legs));
+        }
+        if reader.rest().trim_start().starts_with("to ") {
+            return Err(SqlError::unsupported("a range in a JSON path", "name the elements, or take [*]"));
+        }
+        Err(SqlError::Json {
             path: true,
             message: format!("Invalid JSON path expression. The error is around character position {}.", reader.at + 1),
-        })?;
-        Ok(Self(legs))
+        })
     }
 
     /// Whether it can find more than one value.

@@ -214,6 +214,7 @@ pub(crate) enum CastType {
     },
     Double,
     DateTime(u32),
+    Date,
     Json,
 }
 

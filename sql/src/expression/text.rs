@@ -29,7 +29,10 @@ pub(super) fn text_value(text: String) -> Value {
 }
 
 pub(super) fn value_as_text(value: &Value) -> Value {
-    text_of(value).map_or(Value::Null, |t| column_text(&t))
+    match value {
+        Value::Bytes(_) => value.clone(),
+        value => text_of(value).map_or(Value::Null, |t| column_text(&t)),
+    }
 }
 
 pub(super) fn size(n: usize) -> Value {
@@ -44,7 +47,15 @@ pub(super) fn concat(values: &[Value], longest: usize) -> Result<Value, SqlError
     let parts: Option<Vec<Bytes>> = values.iter().map(text_of).collect();
     let Some(parts) = parts else { return Ok(Value::Null) };
     within("concat", parts.iter().map(Bytes::len).sum(), longest)?;
-    Ok(column_text(&parts.concat().into()))
+    Ok(joined(Letters::of_values(values), parts.concat()))
+}
+
+/// What was made of such letters.
+fn joined(letters: Letters, made: Vec<u8>) -> Value {
+    match letters {
+        Letters::Bytes => Value::Bytes(made.into()),
+        Letters::Characters => column_text(&made.into()),
+    }
 }
 
 /// CONCAT_WS of what is not NULL.
@@ -52,11 +63,12 @@ pub(super) fn concat(values: &[Value], longest: usize) -> Result<Value, SqlError
 /// # Errors
 /// [`SqlError::ResultTooLong`].
 pub(super) fn concat_ws(separator: &Value, values: &[Value], longest: usize) -> Result<Value, SqlError> {
+    let letters = Letters::of_values(std::slice::from_ref(separator)).or(Letters::of_values(values));
     let Some(separator) = text_of(separator) else { return Ok(Value::Null) };
     let parts: Vec<Bytes> = values.iter().filter_map(text_of).collect();
     let separators = separator.len().saturating_mul(parts.len().saturating_sub(1));
     within("concat_ws", parts.iter().map(Bytes::len).sum::<usize>().saturating_add(separators), longest)?;
-    Ok(column_text(&parts.join(&separator[..]).into()))
+    Ok(joined(letters, parts.join(&separator[..])))
 }
 
 /// REPLACE: every `from` becomes `to`.
@@ -95,6 +107,11 @@ impl Letters {
     pub fn of_values(values: &[Value]) -> Self {
         let binary = values.iter().any(|value| matches!(value, Value::Bytes(_)));
         if binary { Self::Bytes } else { Self::Characters }
+    }
+
+    /// Those of a function of these and of others.
+    fn or(self, other: Self) -> Self {
+        if self == Self::Bytes { self } else { other }
     }
 
     /// The text, one `char` per letter.

@@ -1,7 +1,8 @@
 //! Dates and times, all in UTC, in microseconds.
 
 use cellgate_schemaless::Micros;
-use cellgate_schemaless::calendar::{Civil, DAY, SECOND};
+pub(crate) use cellgate_schemaless::calendar::DAY;
+use cellgate_schemaless::calendar::{Civil, SECOND, days_of};
 
 use super::arithmetic::Arithmetic;
 use super::number::Number;
@@ -16,6 +17,54 @@ pub(crate) fn text_with(at: Micros, digits: usize) -> String {
     let mut text = text(at);
     text.truncate(if digits == 0 { text.len() - 7 } else { text.len() - 6 + digits.min(6) });
     text
+}
+
+/// The digits of a time whose type shows no clock: a date.
+pub(crate) const DATE: i64 = -1;
+
+/// The text of a time with so many digits behind the point, or of a date ([`DATE`]).
+pub(crate) fn text_as(at: Micros, digits: i64) -> String {
+    match usize::try_from(digits) {
+        Ok(digits) => text_with(at, digits),
+        Err(_) => {
+            let mut text = text(at);
+            text.truncate(10);
+            text
+        }
+    }
+}
+
+/// The number a time is with so many digits behind the point, or a date is ([`DATE`]).
+pub(crate) fn number_as(at: Micros, digits: i64) -> Number {
+    let Ok(digits) = u32::try_from(digits) else {
+        let p = Civil::of(at);
+        return Number::int((p.year * 100 + p.month) * 100 + p.day);
+    };
+    match as_number(truncate(at, digits)) {
+        Number::Exact { mantissa, scale } => {
+            let drop = scale.saturating_sub(digits);
+            Number::Exact { mantissa: mantissa / 10_i128.pow(drop), scale: scale - drop }
+        }
+        other @ (Number::Wide(_) | Number::Double(_)) => other,
+    }
+}
+
+/// The start of the day a time is in.
+pub(crate) fn start_of_day(at: Micros) -> Micros {
+    Micros(at.0.div_euclid(DAY) * DAY)
+}
+
+/// The same time so many months later, on the last day of a month that has no such day; `None` beyond the years there
+/// are.
+pub(crate) fn months_later(at: Micros, months: i64) -> Option<Micros> {
+    let p = Civil::of(at);
+    let months = (p.year * 12 + p.month - 1).checked_add(months)?;
+    let (year, month) = (months.div_euclid(12), months.rem_euclid(12) + 1);
+    (0..=9999).contains(&year).then_some(())?;
+    let next = if month == 12 { days_of(year + 1, 1, 1) } else { days_of(year, month + 1, 1) };
+    let first = days_of(year, month, 1);
+    let day = (first + p.day - 1).min(next - 1);
+    Some(Micros(day * DAY + at.0.rem_euclid(DAY)))
 }
 
 /// `YYYYMMDDhhmmss.ffffff`, what a time is in a comparison with a number.
@@ -37,7 +86,7 @@ pub(crate) fn parse(text: &[u8]) -> Option<Micros> {
         Some(at) => (text.get(..at)?, text.get(at + 1..)?.trim_start()),
         None => (text, ""),
     };
-    let mut date = day.split(['-', '/', '.']);
+    let mut date = day.split(|c: char| c.is_ascii_punctuation());
     let written_year = date.next()?;
     let mut next = || -> Option<i64> { whole(date.next()?) };
     let (year, month, day) = (whole(written_year)?, next()?, next()?);
@@ -47,8 +96,14 @@ pub(crate) fn parse(text: &[u8]) -> Option<Micros> {
     }
     let (mut hour, mut minute, mut second, mut micros) = (0, 0, 0, 0);
     if !clock.is_empty() {
-        let (clock, fraction) = clock.split_once('.').unwrap_or((clock, ""));
-        let mut parts = clock.split(':');
+        // Any sign parts the clock, but behind the seconds a point begins the fraction.
+        let mut signs = clock.match_indices(|c: char| c.is_ascii_punctuation());
+        let point = if clock.contains(':') { clock.find('.') } else { signs.nth(2).map(|(at, _)| at) };
+        let (clock, fraction) = match point.map(|at| clock.split_at(at)) {
+            Some((clock, fraction)) => (clock, fraction.strip_prefix('.')?),
+            None => (clock, ""),
+        };
+        let mut parts = clock.split(|c: char| c.is_ascii_punctuation());
         hour = whole(parts.next()?)?;
         minute = parts.next().map_or(Some(0), whole)?;
         second = parts.next().map_or(Some(0), whole)?;
@@ -273,7 +328,50 @@ mod tests {
     }
 
     #[test]
+    fn any_sign_parts_a_time_and_behind_the_seconds_a_point_begins_the_fraction() {
+        let read = |written: &str| parse(written.as_bytes()).map(text);
+        for (written, at) in [
+            ("2023.11.14 10.11.12", "2023-11-14 10:11:12.000000"),
+            ("2023.11.14 10.11.12.5", "2023-11-14 10:11:12.500000"),
+            ("2023-11-14 10:11.5", "2023-11-14 10:11:00.500000"),
+            ("1,2,3", "0001-02-03 00:00:00.000000"),
+            ("2023_11_14T10%11%12", "2023-11-14 10:11:12.000000"),
+        ] {
+            assert_eq!(read(written).as_deref(), Some(at), "{written}");
+        }
+        assert_eq!(read("2023-11-14 10.11.12,5"), None);
+        assert_eq!(read("2023--11-14"), None);
+    }
+
+    #[test]
+    fn months_end_on_their_last_day_and_years_end_with_9999() {
+        let later =
+            |from: &str, months| months_later(parse(from.as_bytes()).unwrap(), months).map(|at| text_as(at, DATE));
+        for (from, months, to) in [
+            ("2023-01-31", 1, "2023-02-28"),
+            ("2024-01-31", 1, "2024-02-29"),
+            ("2024-02-29", 12, "2025-02-28"),
+            ("2024-03-31", -1, "2024-02-29"),
+            ("2023-12-31", 1, "2024-01-31"),
+            ("2023-01-15", -13, "2021-12-15"),
+            ("0000-01-31", 1, "0000-02-29"),
+        ] {
+            assert_eq!(later(from, months).as_deref(), Some(to), "{from} and {months}");
+        }
+        assert_eq!(later("9999-12-01", 1), None);
+        assert_eq!(later("0000-01-01", -1), None);
+        assert_eq!(later("2023-01-01", i64::MAX), None);
+    }
+
+    #[test]
     fn a_time_is_also_a_number() {
+        let at = Micros(1_700_000_000_560_000);
+        for (digits, number) in [(DATE, "20231114"), (0, "20231114221320"), (1, "20231114221320.5")] {
+            assert_eq!(number_as(at, digits), Number::parse(number.as_bytes()));
+        }
+        for (digits, shown) in [(DATE, "2023-11-14"), (0, "2023-11-14 22:13:20"), (2, "2023-11-14 22:13:20.56")] {
+            assert_eq!(text_as(at, digits), shown);
+        }
         assert_eq!(
             as_number(Micros(1_700_000_000_500_000)).compare(Number::parse(b"20231114221320.5")),
             std::cmp::Ordering::Equal

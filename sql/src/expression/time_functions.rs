@@ -46,16 +46,56 @@ pub(super) fn from_unix_time(seconds: &Value, zone: &Value) -> Value {
 /// A time so many microseconds later; NULL for what is no time, and beyond the years there are.
 pub(super) fn time_add(at: &Value, micros: &Value) -> Value {
     let micros = Number::of(micros).and_then(|n| i64::try_from(n.round()).ok());
-    let moved = time_of(at).zip(micros).and_then(|(at, micros)| at.0.checked_add(micros)).map(Micros);
-    moved.filter(|at| time::exists(*at)).map_or(Value::Null, Value::DateTime)
+    let Some(micros) = micros else { return Value::Null };
+    moved(at, micros % time::DAY == 0, |time| time.0.checked_add(micros).map(Micros).filter(|at| time::exists(*at)))
+}
+
+/// A time so many months later; NULL for what is no time, and beyond the years there are.
+pub(super) fn months_add(at: &Value, months: &Value) -> Value {
+    let months = Number::of(months).and_then(|n| i64::try_from(n.round()).ok());
+    let Some(months) = months else { return Value::Null };
+    moved(at, true, |time| time::months_later(time, months))
+}
+
+/// What becomes of a time: text stays text, and a date that was moved by `days` a date.
+fn moved(at: &Value, days: bool, by: impl FnOnce(Micros) -> Option<Micros>) -> Value {
+    let Some(later) = time_of(at).and_then(by) else { return Value::Null };
+    if matches!(at, Value::DateTime(_)) {
+        return Value::DateTime(later);
+    }
+    let digits = match later.0 % 1_000_000 {
+        0 if days && is_date(at) => time::DATE,
+        0 => 0,
+        _ => 6,
+    };
+    text_value(time::text_as(later, digits))
+}
+
+/// Whether text or a number that is a time has no clock.
+fn is_date(written: &Value) -> bool {
+    let text = text_of(written).unwrap_or_default();
+    let text = text.trim_ascii();
+    if text.iter().all(u8::is_ascii_digit) {
+        return text.len() <= 8;
+    }
+    !text.iter().any(|b| matches!(b, b' ' | b'T' | b't' | b':'))
 }
 
 /// A time as text, with so many digits of its second.
 pub(super) fn time_text(at: &Value, digits: &Value) -> Value {
     // The text of another time, or NULL, stays what it is.
     let Value::DateTime(at) = at else { return at.clone() };
-    let digits = Number::of(digits).map_or(0, |n| usize::try_from(n.round()).unwrap_or(0));
-    text_value(time::text_with(*at, digits))
+    text_value(time::text_as(*at, digits_of(digits)))
+}
+
+/// A time as a number, with so many digits of its second.
+pub(super) fn time_number(at: &Value, digits: &Value) -> Value {
+    let Value::DateTime(at) = at else { return at.clone() };
+    time::number_as(*at, digits_of(digits)).value()
+}
+
+fn digits_of(digits: &Value) -> i64 {
+    Number::of(digits).map_or(0, |n| i64::try_from(n.round()).unwrap_or(0))
 }
 
 /// CONVERT_TZ: the same moment on the clock of another zone; NULL for what is no time, or no zone.

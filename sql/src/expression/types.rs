@@ -7,6 +7,8 @@ use crate::value::{ColumnType, Value};
 
 /// Length of text that can be anything, in characters.
 const TEXT: u32 = 16_777_215;
+/// Length of the text of a time, as MySQL has it.
+const TIME_TEXT: u32 = 29;
 
 /// Length of a decimal that can be anything, in characters.
 const DECIMAL: u32 = 65;
@@ -37,6 +39,7 @@ impl Type {
             ColumnType::Text | ColumnType::Bytes => (TEXT, 0),
             ColumnType::Json => (u32::MAX, 0),
             ColumnType::DateTime => (26, 6),
+            ColumnType::Date => (10, 0),
         };
         Self { ty, length, decimals, nullable: true }
     }
@@ -44,6 +47,11 @@ impl Type {
     /// Text of at most so many characters.
     pub fn text(length: u32) -> Self {
         Self { length, ..Self::of(ColumnType::Text) }
+    }
+
+    /// A time with so many digits behind the point.
+    pub fn time(digits: u32) -> Self {
+        Self { decimals: u8::try_from(digits).unwrap_or(6), ..Self::of(ColumnType::DateTime) }
     }
 
     /// The type of a value.
@@ -74,6 +82,24 @@ impl Type {
         is_number(self.ty)
     }
 
+    /// Whether its values are times.
+    pub fn is_time(self) -> bool {
+        matches!(self.ty, ColumnType::DateTime | ColumnType::Date)
+    }
+
+    /// The type of its values as numbers: a time is its digits, text a double.
+    fn number(self) -> Self {
+        match self.ty {
+            ColumnType::Date => Self::of(ColumnType::BigInt).nullable(self.nullable),
+            ColumnType::DateTime if self.decimals == 0 => Self::of(ColumnType::BigInt).nullable(self.nullable),
+            ColumnType::DateTime => {
+                Self { decimals: self.decimals, nullable: self.nullable, ..Self::of(ColumnType::Decimal) }
+            }
+            ty if is_number(ty) => self,
+            _ => Self::of(ColumnType::Double).nullable(self.nullable),
+        }
+    }
+
     fn nullable(self, nullable: bool) -> Self {
         Self { nullable, ..self }
     }
@@ -88,6 +114,7 @@ impl Type {
             (C::Double, C::BigInt | C::UnsignedBigInt | C::Decimal)
             | (C::BigInt | C::UnsignedBigInt | C::Decimal, C::Double) => C::Double,
             (C::Decimal, C::BigInt | C::UnsignedBigInt) | (C::BigInt | C::UnsignedBigInt, C::Decimal) => C::Decimal,
+            (C::Date, C::DateTime) | (C::DateTime, C::Date) => C::DateTime,
             (C::Bytes, _) | (_, C::Bytes) => C::Bytes,
             (_, _) => C::Text,
         };
@@ -108,13 +135,20 @@ pub(crate) fn common(types: impl IntoIterator<Item = Type>) -> Type {
 fn is_number(ty: ColumnType) -> bool {
     match ty {
         ColumnType::BigInt | ColumnType::UnsignedBigInt | ColumnType::Double | ColumnType::Decimal => true,
-        ColumnType::Null | ColumnType::Text | ColumnType::Bytes | ColumnType::Json | ColumnType::DateTime => false,
+        ColumnType::Null
+        | ColumnType::Text
+        | ColumnType::Bytes
+        | ColumnType::Json
+        | ColumnType::DateTime
+        | ColumnType::Date => false,
     }
 }
 
 fn arithmetic(op: Arithmetic, a: Type, b: Type) -> Type {
     use ColumnType as C;
-    let inexact = |t: Type| !matches!(t.ty, C::BigInt | C::UnsignedBigInt | C::Decimal | C::Null | C::DateTime);
+    let times = |t: Type| if t.is_time() { t.number() } else { t };
+    let (a, b) = (times(a), times(b));
+    let inexact = |t: Type| !matches!(t.ty, C::BigInt | C::UnsignedBigInt | C::Decimal | C::Null);
     let nullable = a.nullable || b.nullable;
     let unsigned = a.ty == C::UnsignedBigInt || b.ty == C::UnsignedBigInt;
     if op == Arithmetic::IntegerDivide {
@@ -134,7 +168,7 @@ fn arithmetic(op: Arithmetic, a: Type, b: Type) -> Type {
         }
         Arithmetic::Modulo => a.common(b).nullable(true),
         Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Multiply | Arithmetic::IntegerDivide => {
-            let decimal = [a.ty, b.ty].iter().any(|t| matches!(t, C::Decimal | C::DateTime));
+            let decimal = a.ty == C::Decimal || b.ty == C::Decimal;
             let decimals = if op == Arithmetic::Multiply {
                 a.decimals.saturating_add(b.decimals).min(30)
             } else {
@@ -164,11 +198,13 @@ impl<L> Expression<L> {
             Self::Not(e) => truth(e.ty(leaf).nullable),
             Self::Negate(e) => {
                 let ty = e.ty(leaf);
-                if is_number(ty.ty) {
-                    let signed = if ty.ty == ColumnType::UnsignedBigInt { ColumnType::BigInt } else { ty.ty };
-                    Type { ty: signed, length: ty.length.saturating_add(1), ..ty }
-                } else {
+                let number = ty.number();
+                if number.ty == ColumnType::Double && ty.ty != number.ty {
                     Type::of(ColumnType::Double)
+                } else {
+                    let unsigned = number.ty == ColumnType::UnsignedBigInt;
+                    let ty = if unsigned { ColumnType::BigInt } else { number.ty };
+                    Type { ty, length: number.length.saturating_add(1), ..number }
                 }
             }
             Self::Invert(_) => Type::of(ColumnType::UnsignedBigInt),
@@ -178,6 +214,9 @@ impl<L> Expression<L> {
                 Operator::NullSafeEqual => truth(false),
                 Operator::BitAnd | Operator::BitOr | Operator::BitXor | Operator::ShiftLeft | Operator::ShiftRight => {
                     Type::of(ColumnType::UnsignedBigInt)
+                }
+                Operator::Concat if left.ty == ColumnType::Bytes || right.ty(leaf).ty == ColumnType::Bytes => {
+                    Type::of(ColumnType::Bytes)
                 }
                 Operator::Concat => Type::of(ColumnType::Text),
                 Operator::Extract => Type::of(ColumnType::Json),
@@ -204,6 +243,8 @@ impl<L> Expression<L> {
 
 /// The type of an aggregate over a type.
 pub(crate) fn aggregate(function: Aggregate, argument: Type) -> Type {
+    let sums = matches!(function, Aggregate::Sum | Aggregate::Avg);
+    let argument = if sums && argument.is_time() { argument.number() } else { argument };
     let exact =
         matches!(argument.ty, ColumnType::BigInt | ColumnType::UnsignedBigInt | ColumnType::Decimal | ColumnType::Null);
     match function {
@@ -231,6 +272,7 @@ fn cast(ty: CastType) -> Type {
         CastType::DateTime(digits) => {
             Type { decimals: u8::try_from(digits).unwrap_or(6), ..Type::of(ColumnType::DateTime) }
         }
+        CastType::Date => Type::of(ColumnType::Date),
         CastType::Json => Type::of(ColumnType::Json),
     }
 }
@@ -243,7 +285,7 @@ fn time(decimals: u8) -> Type {
 pub(crate) fn fraction<L>(of: Option<&Expression<L>>, ty: Type) -> u8 {
     match (ty.ty, of.and_then(Expression::constant)) {
         (ColumnType::DateTime | ColumnType::Decimal, _) => ty.decimals.min(6),
-        (ColumnType::BigInt | ColumnType::UnsignedBigInt, _) => 0,
+        (ColumnType::BigInt | ColumnType::UnsignedBigInt | ColumnType::Date, _) => 0,
         (_, Some(Value::Text(text))) => {
             let digits = text.rsplit(|byte| *byte == b'.').next().filter(|digits| digits.len() < text.len());
             // What stands behind the last point of a date written with points is its day.
@@ -282,14 +324,29 @@ fn step<L>(micros: &Expression<L>, leaf: &dyn Fn(&L) -> Type) -> u8 {
     }
 }
 
+/// Whether so many microseconds are days, whatever the values in it.
+fn whole_days<L>(micros: &Expression<L>) -> bool {
+    let days = |value: Option<&Value>| match value {
+        Some(Value::Int(n)) => n % super::time::DAY == 0,
+        Some(Value::Decimal(text)) => text.parse().is_ok_and(|n: i64| n % super::time::DAY == 0),
+        _ => false,
+    };
+    match micros {
+        Expression::Chain(_, rest) => match rest.as_slice() {
+            [(Operator::Arithmetic(Arithmetic::Multiply), unit)] => days(unit.constant()),
+            _ => false,
+        },
+        micros => days(micros.constant()),
+    }
+}
+
 fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) -> Type) -> Type {
     let argument = |i: usize| arguments.get(i).map_or(Type::of(ColumnType::Null), |e| e.ty(leaf));
-    let number = |t: Type| if is_number(t.ty) { t } else { Type::of(ColumnType::Double).nullable(t.nullable) };
     match function {
-        Function::Abs => number(argument(0)),
+        Function::Abs => argument(0).number(),
         Function::Pow => Type::of(ColumnType::Double),
         Function::Round => {
-            let t = number(argument(0));
+            let t = argument(0).number();
             let digits = match arguments.get(1).map(Expression::constant) {
                 None => 0,
                 Some(Some(Value::Int(digits))) => u8::try_from((*digits).clamp(0, 30)).unwrap_or(30),
@@ -301,7 +358,7 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
         }
         Function::Mod => arithmetic(Arithmetic::Modulo, argument(0), argument(1)),
         Function::Floor | Function::Ceiling => {
-            let t = number(argument(0));
+            let t = argument(0).number();
             let fraction = u32::from(t.decimals) + u32::from(t.decimals > 0);
             match t.ty {
                 ColumnType::Decimal if t.length.saturating_sub(fraction) <= BIGINT_DIGITS => {
@@ -340,6 +397,22 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
         Function::If => argument(1).common(argument(2)),
         Function::Concat
         | Function::ConcatWs
+        | Function::Left
+        | Function::Lower
+        | Function::LTrim
+        | Function::Replace
+        | Function::Right
+        | Function::RTrim
+        | Function::Substring
+        | Function::SubstringIndex
+        | Function::Trim
+        | Function::Upper
+            if arguments.iter().any(|e| e.ty(leaf).ty == ColumnType::Bytes) =>
+        {
+            Type::of(ColumnType::Bytes)
+        }
+        Function::Concat
+        | Function::ConcatWs
         | Function::Hex
         | Function::JsonQuote
         | Function::JsonType
@@ -364,14 +437,27 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
             Type { decimals: digits, nullable: t.nullable, ..Type::of(ColumnType::Decimal) }
         }
         Function::Unhex => Type::of(ColumnType::Bytes),
-        Function::JsonArray | Function::JsonExtract | Function::JsonKeys | Function::JsonObject => {
-            Type::of(ColumnType::Json)
-        }
+        Function::AsBoolean
+        | Function::JsonArray
+        | Function::JsonExtract
+        | Function::JsonKeys
+        | Function::JsonObject => Type::of(ColumnType::Json),
         Function::ConvertTz => time(fraction(arguments.first(), argument(0))),
         Function::FromUnixTime => time(fraction(arguments.first(), argument(0))),
         Function::TimeAdd => {
+            let moved = argument(0);
             let step = arguments.get(1).map_or(6, |micros| step(micros, leaf));
-            time(fraction(arguments.first(), argument(0)).max(step))
+            match moved.ty {
+                ColumnType::Date if arguments.get(1).is_some_and(whole_days) => Type::of(ColumnType::Date),
+                ColumnType::Date => time(step),
+                ColumnType::DateTime => time(moved.decimals.max(step)),
+                _ => Type::text(TIME_TEXT),
+            }
         }
+        Function::MonthsAdd => match argument(0) {
+            moved if moved.is_time() => moved.nullable(true),
+            _ => Type::text(TIME_TEXT),
+        },
+        Function::TimeNumber => argument(0).number(),
     }
 }

@@ -4,7 +4,6 @@ use super::expression::Expr;
 use super::hex::{Form, Operand};
 use super::mysql_functions::is_known_to_mysql;
 use super::refuse::unsupported;
-use super::shown::{Shown, called, unix_timestamp};
 use crate::environment::{SessionCall, SessionFunction};
 use crate::error::SqlError;
 use crate::expression::arithmetic::Arithmetic;
@@ -39,9 +38,9 @@ fn session_function(name: &str) -> Option<SessionFunction> {
     })
 }
 
-/// The date of a time as `YYYY-MM-DD`.
+/// The date of a time.
 fn today<L: From<Leaf>>(now: Leaf) -> Expression<L> {
-    Expression::Call(Function::Left, vec![leaf(now), Expression::Constant(Value::Int(10))])
+    Expression::Cast(Box::new(leaf(now)), CastType::Date)
 }
 
 fn leaf<L: From<Leaf>>(leaf: Leaf) -> Expression<L> {
@@ -58,6 +57,21 @@ pub(super) fn without_parentheses<L: From<Leaf>>(name: &str) -> Option<Expressio
         "UTC_DATE" => today(Leaf::UtcNow(0)),
         _ => return None,
     })
+}
+
+/// `DATE '..'`, `TIMESTAMP '..'`: as many digits behind the point as are written.
+pub(super) fn time_literal<L>(text: Expression<L>, date: bool) -> Expression<L> {
+    let digits = match text.constant() {
+        Some(Value::Text(text)) => text.rsplit(|byte| *byte == b'.').next().filter(|tail| tail.len() < text.len()),
+        _ => None,
+    };
+    let digits = u32::try_from(digits.map_or(0, <[u8]>::len)).unwrap_or(6).min(6);
+    Expression::Cast(Box::new(text), if date { CastType::Date } else { CastType::DateTime(digits) })
+}
+
+/// The refusal of `TIME '..'` and its kin.
+pub(super) fn time_of_day(what: &str) -> SqlError {
+    unsupported(&format!("a literal of {what}"), "write a DATE or TIMESTAMP, or the text alone")
 }
 
 /// The digits behind the point that NOW and the like are asked for.
@@ -102,7 +116,7 @@ pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Result<Expr, SqlError> {
 /// A wrong number of arguments, an unknown function, or one that is refused.
 pub(super) fn plain_call<L>(name: &str, arguments: Vec<Expression<L>>) -> Result<Expression<L>, SqlError>
 where
-    L: Shown + From<Leaf> + Clone,
+    L: From<Leaf> + Clone,
 {
     if let (Some(function), []) = (session_function(name), arguments.as_slice()) {
         return Ok(leaf(Leaf::Session(function)));
@@ -114,9 +128,11 @@ where
         ("UTC_TIMESTAMP", [] | [_]) => Ok(leaf(Leaf::UtcNow(fraction(name, &arguments)?))),
         ("CURDATE" | "CURRENT_DATE", []) => Ok(today(Leaf::Now(0))),
         ("UTC_DATE", []) => Ok(today(Leaf::UtcNow(0))),
-        ("UNIX_TIMESTAMP", []) => Ok(unix_timestamp(leaf(Leaf::UtcNow(0)), Expression::Constant(Value::Int(0)))),
+        ("UNIX_TIMESTAMP", []) => {
+            known(Function::UnixTimestamp, vec![leaf(Leaf::UtcNow(0)), Expression::Constant(Value::Int(0))])
+        }
         // Both are about the session's time zone, which their second argument is.
-        ("UNIX_TIMESTAMP", [time]) => Ok(unix_timestamp(time.clone(), leaf(Leaf::Zone))),
+        ("UNIX_TIMESTAMP", [time]) => known(Function::UnixTimestamp, vec![time.clone(), leaf(Leaf::Zone)]),
         ("FROM_UNIXTIME", [time]) => known(Function::FromUnixTime, vec![time.clone(), leaf(Leaf::Zone)]),
         ("UNIX_TIMESTAMP", _) => Err(SqlError::Arguments(name.into())),
         ("FROM_UNIXTIME", _) => Err(unsupported("FROM_UNIXTIME with a format", "format it in the application")),
@@ -137,26 +153,35 @@ where
 ///
 /// # Errors
 /// A wrong number of arguments.
-pub(super) fn known<L: Shown>(function: Function, arguments: Vec<Expression<L>>) -> Result<Expression<L>, SqlError> {
+pub(super) fn known<L>(function: Function, arguments: Vec<Expression<L>>) -> Result<Expression<L>, SqlError> {
     let (least, most) = function.arity();
     if arguments.len() < least || arguments.len() > most {
         return Err(SqlError::Arguments(function.name().into()));
     }
-    Ok(called(function, arguments))
+    Ok(Expression::Call(function, arguments))
 }
 
 /// `time + INTERVAL count unit`, or with `back` `time - INTERVAL count unit`; the unit in upper case.
 ///
 /// # Errors
-/// A unit without a fixed length, or what is none.
+/// A unit of several parts, or what is none.
 pub(super) fn shifted<L: Form>(
     time: Expression<L>,
     count: Operand<L>,
     unit: &str,
     back: bool,
 ) -> Result<Expression<L>, SqlError> {
-    let micros = time::unit(unit).ok_or_else(|| {
-        unsupported(&format!("INTERVAL .. {unit}"), "use MICROSECOND, SECOND, MINUTE, HOUR, DAY or WEEK")
+    let months = match unit {
+        "MONTH" => Some(1),
+        "QUARTER" => Some(3),
+        "YEAR" => Some(12),
+        _ => None,
+    };
+    let step = time::unit(unit).or(months).ok_or_else(|| {
+        unsupported(
+            &format!("INTERVAL .. {unit}"),
+            "use MICROSECOND, SECOND, MINUTE, HOUR, DAY, WEEK, MONTH, QUARTER or YEAR",
+        )
     })?;
     // Only seconds have a fraction.
     let count = match count.number() {
@@ -164,13 +189,14 @@ pub(super) fn shifted<L: Form>(
         count if unit == "SECOND" => count,
         count => Expression::Cast(Box::new(count), CastType::Signed),
     };
-    let micros = if back { -micros } else { micros };
+    let step = if back { -step } else { step };
     // As a DECIMAL the product is never beyond its type: an interval without an end is one, and the time NULL.
-    let micros = Expression::Constant(if unit == "MICROSECOND" {
-        Value::Int(micros)
+    let step = Expression::Constant(if unit == "MICROSECOND" || months.is_some() {
+        Value::Int(step)
     } else {
-        Value::Decimal(micros.to_string())
+        Value::Decimal(step.to_string())
     });
-    let total = Expression::Chain(Box::new(count), vec![(Operator::Arithmetic(Arithmetic::Multiply), micros)]);
-    Ok(Expression::Call(Function::TimeAdd, vec![time, total]))
+    let total = Expression::Chain(Box::new(count), vec![(Operator::Arithmetic(Arithmetic::Multiply), step)]);
+    let function = if months.is_some() { Function::MonthsAdd } else { Function::TimeAdd };
+    Ok(Expression::Call(function, vec![time, total]))
 }

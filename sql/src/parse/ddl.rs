@@ -107,6 +107,7 @@ pub(super) fn identifier(reader: &mut Reader<'_>) -> Result<String, SqlError> {
 
 /// The name of a table that is to be there afterwards.
 pub(super) fn table(reader: &mut Reader<'_>) -> Result<Name, SqlError> {
+    reader.refuse_reserved()?;
     let first = identifier(reader)?;
     if reader.take_symbol(Symbol::Dot) {
         return Ok(Name { database: Some(first), table: identifier(reader)? });

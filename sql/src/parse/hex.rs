@@ -4,7 +4,7 @@
 //! Both parsers of expressions ask here.
 
 use crate::columns::CellColumn;
-use crate::expression::{CastType, Expression, Leaf, Operator, Test, Type};
+use crate::expression::{CastType, Comparison, Expression, Function, Leaf, Operator, Test, Type};
 use crate::value::{ColumnType, Value};
 
 /// A leaf of a parsed expression, as far as its form tells what it is.
@@ -110,7 +110,9 @@ pub(super) fn case<L: Form>(
 pub(super) fn cast<L: Form>(operand: Operand<L>, ty: CastType) -> Expression<L> {
     match ty {
         CastType::Signed | CastType::Unsigned | CastType::Decimal { .. } | CastType::Double => operand.number(),
-        CastType::Char(_) | CastType::Binary(_) | CastType::DateTime(_) | CastType::Json => operand.plain(),
+        CastType::Char(_) | CastType::Binary(_) | CastType::DateTime(_) | CastType::Date | CastType::Json => {
+            operand.plain()
+        }
     }
 }
 
@@ -121,6 +123,9 @@ pub(super) fn arguments<L: Form>(function: &str, arguments: Vec<Operand<L>>) -> 
             arguments.into_iter().map(Operand::number).collect()
         }
         "GREATEST" | "LEAST" => alike(arguments),
+        // Behind the text: places and lengths.
+        "LEFT" | "RIGHT" | "SUBSTRING" | "SUBSTR" | "MID" => numbers_from(1, arguments),
+        "LOCATE" | "SUBSTRING_INDEX" => numbers_from(2, arguments),
         // A condition.
         "IF" => {
             let of = |(i, argument): (usize, Operand<L>)| if i == 0 { argument.number() } else { argument.plain() };
@@ -128,6 +133,25 @@ pub(super) fn arguments<L: Form>(function: &str, arguments: Vec<Operand<L>>) -> 
         }
         _ => arguments.into_iter().map(Operand::plain).collect(),
     }
+}
+
+fn numbers_from<L: Form>(first: usize, arguments: Vec<Operand<L>>) -> Vec<Expression<L>> {
+    let of = |(i, argument): (usize, Operand<L>)| if i >= first { argument.number() } else { argument.plain() };
+    arguments.into_iter().enumerate().map(of).collect()
+}
+
+/// NULLIF of two arguments: a literal of bytes that is compared as a number is given as bytes.
+pub(super) fn null_if<L: Form + Clone>(arguments: Vec<Operand<L>>) -> Expression<L> {
+    let given = arguments.first().filter(|first| first.is_literal).map(|first| first.expression.clone());
+    let compared = alike(arguments);
+    let is_bytes = matches!(compared.first().and_then(Expression::constant), Some(Value::Bytes(_)));
+    let Some(given) = given.filter(|_| !is_bytes) else {
+        return Expression::Call(Function::NullIf, compared);
+    };
+    let mut compared = compared.into_iter();
+    let (first, second) = (compared.next().unwrap_or(given.clone()), compared.next().unwrap_or(given.clone()));
+    let equal = Expression::Chain(Box::new(first), vec![(Operator::Compare(Comparison::Equal), second)]);
+    Expression::Call(Function::If, vec![equal, Expression::Constant(Value::Null), given])
 }
 
 /// Whether an expression is a number, as far as its form tells.

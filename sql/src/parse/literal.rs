@@ -8,7 +8,7 @@ use super::refuse::unsupported;
 use super::tokens::{Kind, Token};
 use crate::environment::SqlMode;
 use crate::error::SqlError;
-use crate::expression::hex_bytes;
+use crate::expression::{Expression, hex_bytes};
 use crate::value::Value;
 
 /// The name in a quoted or unquoted identifier token.
@@ -116,6 +116,11 @@ pub(super) fn introduced(introducer: &str, bytes: Bytes) -> Result<Value, SqlErr
         _ if bytes.is_ascii() => Ok(Value::Text(bytes)),
         other => Err(unsupported(&format!("the introducer {other}"), "write the text in utf8mb4")),
     }
+}
+
+/// TRUE and FALSE: the numbers 1 and 0 as the outcome of a condition, which beside JSON is JSON's own.
+pub(super) fn truth<L>(b: bool) -> Expression<L> {
+    Expression::And(vec![Expression::Constant(Value::Int(i64::from(b)))])
 }
 
 /// TRUE and FALSE where JSON is made of them: JSON's own, not numbers.

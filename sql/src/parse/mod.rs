@@ -13,6 +13,7 @@ pub(crate) mod budget;
 #[cfg(test)]
 mod budget_tests;
 mod call;
+mod charset;
 mod convert;
 mod ddl;
 mod dialect;
@@ -32,7 +33,6 @@ mod relational;
 mod select;
 mod set;
 mod show;
-mod shown;
 #[cfg(test)]
 mod statement_tests;
 mod tags;

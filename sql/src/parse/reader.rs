@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use super::convert::RESERVED;
 use super::literal;
 use super::tokens::{Kind, Symbol, Token, syntax};
 use crate::environment::SqlMode;
@@ -135,11 +136,23 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Refuses a word that has to be quoted to be a name.
+    ///
+    /// # Errors
+    /// A syntax error if one is next.
+    pub fn refuse_reserved(&self) -> Result<(), SqlError> {
+        match self.peek() {
+            Some(token) if RESERVED.iter().any(|word| token.is(self.text, word)) => Err(self.error("expected a name")),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Takes `[database.]name`.
     ///
     /// # Errors
-    /// A syntax error if no name is next.
+    /// A syntax error if no name is next, or a word that has to be quoted to be one.
     pub fn qualified(&mut self) -> Result<(Option<String>, String), SqlError> {
+        self.refuse_reserved()?;
         let first = self.name()?;
         if self.take_symbol(Symbol::Dot) { Ok((Some(first), self.name()?)) } else { Ok((None, first)) }
     }

@@ -3,7 +3,6 @@
 use super::literal;
 use super::reader::Reader;
 use super::refuse::unsupported;
-use super::shown::as_text;
 use super::tokens::{Kind, Symbol};
 use crate::ast::{AssignedValue, Assignment};
 use crate::command::SettingScope;
@@ -190,5 +189,5 @@ fn value(reader: &mut Reader<'_>, scope: SettingScope) -> Result<AssignedValue, 
     }
     let value = reader.expression()?;
     // A variable of the client's own has no type that would say how many digits a time shows.
-    Ok(AssignedValue::Expression(if scope == SettingScope::User { as_text(value) } else { value }))
+    Ok(AssignedValue::Expression(value))
 }

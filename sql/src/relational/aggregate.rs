@@ -221,7 +221,7 @@ pub(super) fn key(value: &Value) -> Result<Packed, SqlError> {
             Packed::Blob(number_key(&Number::parse(text.as_bytes()).as_f64().to_string()))
         }
         Value::Decimal(text) => Packed::Blob(number_key(text)),
-        Value::Json(text) => Packed::Text(crate::expression::json::text(&crate::expression::json::parse(text)?).into()),
+        Value::Json(text) => Packed::Text(crate::expression::json::key(crate::expression::json::parse(text)?).into()),
         Value::Null | Value::Text(_) | Value::Bytes(_) | Value::DateTime(_) => Packed::of(value),
     })
 }

@@ -106,7 +106,9 @@ pub(super) fn typed(value: Value, ty: ColumnType, decimals: u8) -> Result<Value,
         }
         (ColumnType::Text, value @ (Value::Text(_) | Value::Bytes(_))) => value,
         (ColumnType::Text, other) => text_of(&other).map_or(Value::Null, Value::Text),
-        (ColumnType::DateTime, value @ (Value::Text(_) | Value::Bytes(_))) => cast(value, CastType::DateTime(6))?,
+        (ColumnType::DateTime | ColumnType::Date, value @ (Value::Text(_) | Value::Bytes(_))) => {
+            cast(value, CastType::DateTime(6))?
+        }
         (_, value) => value,
     })
 }

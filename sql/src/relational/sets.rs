@@ -103,7 +103,8 @@ impl Binder<'_> {
             | ColumnType::BigInt
             | ColumnType::UnsignedBigInt
             | ColumnType::Json
-            | ColumnType::DateTime => Ok(printed),
+            | ColumnType::DateTime
+            | ColumnType::Date => Ok(printed),
         }
     }
 }

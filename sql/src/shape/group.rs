@@ -208,7 +208,7 @@ pub(super) fn encode(row: &[Value]) -> Result<Vec<u8>, SqlError> {
             }
             Value::Json(bytes) => {
                 out.push(3);
-                part(&mut out, json::text(&json::parse(bytes)?).as_bytes());
+                part(&mut out, json::key(json::parse(bytes)?).as_bytes());
             }
             Value::DateTime(at) => {
                 out.push(4);

@@ -14,7 +14,6 @@ use crate::parse::call::{aggregate, call, shifted};
 use crate::parse::expression::Expr;
 use crate::parse::hex::{self, Operand};
 use crate::parse::literal::{self, makes_json};
-use crate::parse::shown::casted;
 use crate::parse::unsupported;
 use crate::relational::RelationalError;
 
@@ -44,6 +43,7 @@ impl Converter<'_> {
                 }
             }
             DataType::Double(_) | DataType::Real | DataType::Float(_) => CastType::Double,
+            DataType::Date => CastType::Date,
             DataType::Datetime(n) => CastType::DateTime(digits(n)),
             DataType::JSON => {
                 // TRUE and FALSE are JSON's own here, not numbers.
@@ -55,11 +55,11 @@ impl Converter<'_> {
             other => {
                 return Err(unsupported(
                     &format!("CAST AS {other}"),
-                    "use CHAR, BINARY, SIGNED, UNSIGNED, DECIMAL, DOUBLE, DATETIME or JSON",
+                    "use CHAR, BINARY, SIGNED, UNSIGNED, DECIMAL, DOUBLE, DATE, DATETIME or JSON",
                 ));
             }
         };
-        Ok(casted(hex::cast(self.operand(operand, depth)?, ty), ty))
+        Ok(Expression::Cast(Box::new(hex::cast(self.operand(operand, depth)?, ty)), ty))
     }
 
     pub(super) fn shifted(&self, time: Expr, interval: &Interval, back: bool, depth: usize) -> Result<Expr> {
@@ -104,6 +104,15 @@ impl Converter<'_> {
             let time = plain_argument(time).ok_or_else(|| SqlError::Arguments(name.clone()))?;
             return self.shifted(self.convert(time, depth + 1)?, interval, name.contains("SUB"), depth);
         }
+        if let ("ADDDATE" | "SUBDATE", [time, days]) = (name.as_str(), arguments) {
+            let (Some(time), Some(days)) = (plain_argument(time), plain_argument(days)) else {
+                return Err(SqlError::Arguments(name));
+            };
+            return shifted(self.convert(time, depth + 1)?, self.operand(days, depth)?, "DAY", name == "SUBDATE");
+        }
+        if let "DATE_ADD" | "DATE_SUB" = name.as_str() {
+            return Err(unsupported(&format!("{name} without INTERVAL"), "write INTERVAL n DAY"));
+        }
         let arguments = arguments
             .iter()
             .map(|argument| {
@@ -114,6 +123,9 @@ impl Converter<'_> {
                 }
             })
             .collect::<Result<Vec<_>>>()?;
+        if name == "NULLIF" && arguments.len() == 2 {
+            return Ok(hex::null_if(arguments));
+        }
         let arguments = hex::arguments(&name, arguments);
         call(&name, arguments)
     }

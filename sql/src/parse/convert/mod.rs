@@ -11,11 +11,12 @@ use sqlparser::ast::{
 
 use super::budget::{RECURSION, limit};
 use super::call::without_parentheses;
+use super::call::{time_literal, time_of_day};
+use super::charset;
 use super::expression::Expr;
 use super::hex::{self, Operand};
 use super::literal;
 use super::refuse::unsupported;
-use super::shown::{called, casted};
 use super::tokens::{Kind, Token, syntax};
 use crate::environment::SqlMode;
 use crate::error::SqlError;
@@ -129,39 +130,47 @@ impl Converter<'_> {
                 else_result.as_deref().map(|e| self.convert(e, depth + 1)).transpose()?,
             )),
             Sql::Cast { kind: CastKind::Cast, expr, data_type, format: None } => self.cast(expr, data_type, depth),
-            Sql::Convert { is_try: false, expr, data_type, charset, .. } => match (data_type, charset) {
-                (Some(ty), _) => self.cast(expr, ty, depth),
-                (None, Some(charset)) if charset.to_string().eq_ignore_ascii_case("binary") => {
-                    Ok(casted(*one(expr)?, CastType::Binary(None)))
+            Sql::Convert { is_try: false, expr, data_type, charset, .. } => {
+                let binary = match charset {
+                    Some(name) => charset::is_binary(&plain_name(name))?,
+                    None => false,
+                };
+                match data_type {
+                    Some(ty) => self.cast(expr, ty, depth),
+                    None => {
+                        let ty = if binary { CastType::Binary(None) } else { CastType::Char(None) };
+                        Ok(Expression::Cast(one(expr)?, ty))
+                    }
                 }
-                (None, _) => Ok(casted(*one(expr)?, CastType::Char(None))),
-            },
+            }
             Sql::Tuple(all) => {
                 Ok(Expression::Tuple(all.iter().map(|e| self.convert(e, depth + 1)).collect::<Result<_>>()?))
             }
             Sql::Collate { expr, collation } => self.collate(expr, collation, depth),
             Sql::Prefixed { prefix, value } => self.introduced(&prefix.value, value, depth),
             Sql::Substring { expr, substring_from: Some(from), substring_for, .. } => {
-                let mut arguments = vec![*one(expr)?, *one(from)?];
+                let mut arguments = vec![*one(expr)?, self.operand(from, depth)?.number()];
                 if let Some(length) = substring_for {
-                    arguments.push(*one(length)?);
+                    arguments.push(self.operand(length, depth)?.number());
                 }
-                Ok(called(Function::Substring, arguments))
+                Ok(Expression::Call(Function::Substring, arguments))
             }
             Sql::Trim { trim_where: None, trim_what: None, expr, trim_characters: None } => {
-                Ok(called(Function::Trim, vec![*one(expr)?]))
+                Ok(Expression::Call(Function::Trim, vec![*one(expr)?]))
             }
             Sql::Ceil { expr, .. } => Ok(Expression::Call(Function::Ceiling, vec![*one(expr)?])),
             Sql::Floor { expr, .. } => Ok(Expression::Call(Function::Floor, vec![*one(expr)?])),
-            Sql::Position { expr, r#in } => Ok(called(Function::Locate, vec![*one(expr)?, *one(r#in)?])),
+            Sql::Position { expr, r#in } => Ok(Expression::Call(Function::Locate, vec![*one(expr)?, *one(r#in)?])),
             Sql::TypedString(typed)
                 if matches!(typed.data_type, DataType::Timestamp(..) | DataType::Datetime(_) | DataType::Date) =>
             {
                 let text = self.value(&typed.value.value)?;
-                Ok(Expression::Cast(boxed(text), CastType::DateTime(6)))
+                Ok(time_literal(text, typed.data_type == DataType::Date))
             }
+            Sql::TypedString(typed) => Err(time_of_day(&typed.data_type.to_string())),
             Sql::Subquery(query) => self.scalar_subquery(query, depth),
             Sql::In { .. } | Sql::Exists { .. } | Sql::AnyOp { .. } | Sql::AllOp { .. } => Err(subqueries()),
+            Sql::MemberOf(_) => Err(unsupported("MEMBER OF", "use JSON_CONTAINS(array, value)")),
             Sql::RLike { .. } => Err(unsupported("REGEXP", "use LIKE")),
             Sql::MatchAgainst { .. } => Err(unsupported("MATCH .. AGAINST", "there is no full-text index")),
             Sql::Interval(_) => Err(unsupported("INTERVAL here", "add it to a time, or subtract it from one")),
@@ -179,6 +188,7 @@ impl Converter<'_> {
     /// A name without parentheses: a column, or one of the functions MySQL lets stand so.
     fn identifier(&self, name: &Ident) -> Result<Expr> {
         let column = || Expression::Leaf(Leaf::Column(vec![name.value.clone()]));
+        let place = || usize::try_from(name.span.start.column).ok().and_then(|column| column.checked_sub(1));
         if name.quote_style.is_some() {
             return Ok(column());
         }
@@ -188,9 +198,11 @@ impl Converter<'_> {
         }
         Ok(match upper.as_str() {
             "DEFAULT" => Expression::Leaf(Leaf::Default),
+            "TIME" if place().and_then(|i| self.tokens.get(i + 1)).is_some_and(|t| t.kind == Kind::String) => {
+                return Err(time_of_day("TIME"));
+            }
             word if RESERVED.contains(&word) => {
-                let place = usize::try_from(name.span.start.column).ok().and_then(|column| column.checked_sub(1));
-                let at = place.and_then(|i| self.tokens.get(i)).map_or(0, |t| t.start as usize);
+                let at = place().and_then(|i| self.tokens.get(i)).map_or(0, |t| t.start as usize);
                 return Err(syntax(self.text, at, "expected an expression"));
             }
             _ => column(),
@@ -202,7 +214,7 @@ impl Converter<'_> {
             SqlValue::Number(written, _) => Expression::Constant(integer_or_decimal(written)?),
             SqlValue::SingleQuotedString(text) => Expression::text(text.clone()),
             SqlValue::HexStringLiteral(digits) => Expression::Constant(Value::Bytes(hex_bytes(digits).into())),
-            SqlValue::Boolean(b) => Expression::Constant(Value::Int(i64::from(*b))),
+            SqlValue::Boolean(b) => literal::truth(*b),
             SqlValue::Null => Expression::Constant(Value::Null),
             SqlValue::Placeholder(ours) => self.placeholder(ours)?,
             other => return Err(unsupported(&format!("the literal {other}"), "use a string, number, X'..' or b'..'")),
@@ -234,12 +246,16 @@ impl Converter<'_> {
             Expression::Constant(Value::Text(bytes) | Value::Bytes(bytes)) => bytes,
             other => return Ok(other),
         };
-        literal::introduced(prefix, bytes).map(Expression::Constant)
+        Ok(match literal::introduced(prefix, bytes)? {
+            // Behind an introducer bytes are no number, which a constant of bytes would be taken for.
+            bytes @ Value::Bytes(_) => Expression::Cast(boxed(Expression::Constant(bytes)), CastType::Binary(None)),
+            text => Expression::Constant(text),
+        })
     }
 
     fn collate(&self, operand: &Sql, collation: &ObjectName, depth: usize) -> Result<Expr> {
-        let name = collation.to_string().to_ascii_lowercase();
-        if name.ends_with("_bin") || name == "binary" {
+        let name = plain_name(collation).to_ascii_lowercase();
+        if !charset::folds(&name)? && !name.ends_with("_cs") {
             return self.convert(operand, depth + 1);
         }
         Err(unsupported(&format!("COLLATE {name}"), "text compares byte by byte; use LOWER(x) to ignore case"))
@@ -269,6 +285,11 @@ impl Converter<'_> {
             _ => Err(subqueries()),
         }
     }
+}
+
+/// A name without its quotes.
+fn plain_name(name: &ObjectName) -> String {
+    name.to_string().trim_matches(['`', '\'', '"']).to_owned()
 }
 
 fn subqueries() -> SqlError {

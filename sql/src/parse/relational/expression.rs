@@ -4,6 +4,7 @@ use super::Parser;
 use crate::error::SqlError;
 use crate::expression::arithmetic::Arithmetic;
 use crate::expression::{CastType, Comparison, Expression, Leaf, Operator, Test, Type};
+use crate::parse::charset;
 use crate::parse::convert::integer_or_decimal;
 use crate::parse::hex::{self, Form, Operand};
 use crate::parse::tokens::{Kind, Symbol};
@@ -224,7 +225,7 @@ impl Parser<'_, '_> {
             Infix::Collate => {
                 self.reader.next();
                 let name = self.reader.name_or_string()?.to_ascii_lowercase();
-                let fold = !name.ends_with("_bin") && !name.ends_with("_cs") && name != "binary";
+                let fold = charset::folds(&name)?;
                 Ok((Expression::Leaf(RelLeaf::Collate { operand: boxed(left), fold }), false))
             }
         }

@@ -7,11 +7,10 @@ use super::expression::{level, operand};
 use crate::error::SqlError;
 use crate::expression::{CastType, Expression, Function, Leaf};
 use crate::parse::call::{self, known, plain_call};
-use crate::parse::hex;
 use crate::parse::literal::{self, makes_json};
-use crate::parse::shown::{Shown, called, casted};
 use crate::parse::tokens::Symbol;
 use crate::parse::unsupported;
+use crate::parse::{charset, hex};
 use crate::relational::ast::{AggregateKind, Aggregated, RelExpr, RelLeaf, Window};
 use crate::value::Value;
 
@@ -36,9 +35,9 @@ impl Parser<'_, '_> {
                 let e = self.expression()?;
                 let end = self.reader.at;
                 if self.reader.take(&["USING"]) {
-                    let charset = self.reader.name_or_string()?;
-                    let binary = charset.eq_ignore_ascii_case("binary");
-                    casted(e, if binary { CastType::Binary(None) } else { CastType::Char(None) })
+                    let binary = charset::is_binary(&self.reader.name_or_string()?)?;
+                    let ty = if binary { CastType::Binary(None) } else { CastType::Char(None) };
+                    Expression::Cast(Box::new(e), ty)
                 } else {
                     self.reader.expect_symbol(Symbol::Comma, ",")?;
                     let ty = self.cast_type()?;
@@ -50,10 +49,10 @@ impl Parser<'_, '_> {
                 let mut arguments = vec![self.expression()?];
                 let from = self.reader.take(&["FROM"]);
                 if from || self.reader.take_symbol(Symbol::Comma) {
-                    arguments.push(self.expression()?);
+                    arguments.push(operand(self.expression()?).number());
                     let more = if from { self.reader.take(&["FOR"]) } else { self.reader.take_symbol(Symbol::Comma) };
                     if more {
-                        arguments.push(self.expression()?);
+                        arguments.push(operand(self.expression()?).number());
                     }
                 }
                 known(Function::Substring, arguments)?
@@ -67,10 +66,12 @@ impl Parser<'_, '_> {
             "DATE_ADD" | "ADDDATE" | "DATE_SUB" | "SUBDATE" => {
                 let at = self.expression()?;
                 self.reader.expect_symbol(Symbol::Comma, ",")?;
-                if !self.reader.sees(&["INTERVAL"]) {
-                    return Err(unsupported(&format!("{name} of days"), "write INTERVAL n DAY"));
+                let back = name.contains("SUB");
+                match self.reader.sees(&["INTERVAL"]) {
+                    true => self.shifted(at, back)?,
+                    false if name.starts_with("DATE") => return Err(self.reader.error("expected INTERVAL")),
+                    false => call::shifted(at, operand(self.expression()?), "DAY", back)?,
                 }
-                self.shifted(at, name.contains("SUB"))?
             }
             "EXTRACT" => return Err(unsupported("EXTRACT", "compare times as text")),
             _ => {
@@ -86,6 +87,7 @@ impl Parser<'_, '_> {
                 }
                 match name {
                     "SHARD_OF" => return Err(unsupported("SHARD_OF in a join", "use SHARD_OF in a SELECT of its own")),
+                    "NULLIF" if arguments.len() == 2 => hex::null_if(arguments),
                     _ => plain_call(name, hex::arguments(name, arguments))?,
                 }
             }
@@ -98,7 +100,7 @@ impl Parser<'_, '_> {
     fn cast(&self, tokens: Range<usize>, e: RelExpr, ty: CastType) -> RelExpr {
         match self.json_boolean(tokens) {
             Some(literal) if ty == CastType::Json => literal,
-            Some(_) | None => casted(hex::cast(operand(e), ty), ty),
+            Some(_) | None => Expression::Cast(Box::new(hex::cast(operand(e), ty)), ty),
         }
     }
 
@@ -125,7 +127,7 @@ impl Parser<'_, '_> {
         };
         if sides.is_some() && self.reader.take(&["FROM"]) {
             let e = self.expression()?;
-            return Ok(called(function, vec![e]));
+            return Ok(Expression::Call(function, vec![e]));
         }
         let e = self.expression()?;
         if self.reader.take(&["FROM"]) {
@@ -134,9 +136,9 @@ impl Parser<'_, '_> {
                 return Err(unsupported("TRIM with characters", "use REPLACE, or TRIM of spaces"));
             }
             let e = self.expression()?;
-            return Ok(called(function, vec![e]));
+            return Ok(Expression::Call(function, vec![e]));
         }
-        Ok(called(function, vec![e]))
+        Ok(Expression::Call(function, vec![e]))
     }
 
     /// The type of a CAST.
@@ -154,7 +156,7 @@ impl Parser<'_, '_> {
         Ok(match word.as_str() {
             "CHAR" | "CHARACTER" | "NCHAR" => {
                 if self.reader.take(&["CHARACTER", "SET"]) || self.reader.take(&["CHARSET"]) {
-                    self.reader.name_or_string()?;
+                    charset::is_binary(&self.reader.name_or_string()?)?;
                 }
                 CastType::Char(first)
             }
@@ -169,12 +171,13 @@ impl Parser<'_, '_> {
             }
             "DECIMAL" | "DEC" => CastType::decimal(first, numbers.get(1).copied())?,
             "DOUBLE" | "REAL" | "FLOAT" => CastType::Double,
+            "DATE" => CastType::Date,
             "DATETIME" | "TIMESTAMP" => CastType::DateTime(first.unwrap_or(0).min(6)),
             "JSON" => CastType::Json,
             other => {
                 return Err(unsupported(
                     &format!("CAST AS {other}"),
-                    "use CHAR, BINARY, SIGNED, UNSIGNED, DECIMAL, DOUBLE, DATETIME or JSON",
+                    "use CHAR, BINARY, SIGNED, UNSIGNED, DECIMAL, DOUBLE, DATE, DATETIME or JSON",
                 ));
             }
         })
@@ -234,15 +237,6 @@ impl Parser<'_, '_> {
         }
         self.reader.expect_symbol(Symbol::Close, ")")?;
         Ok(window)
-    }
-}
-
-impl Shown for RelLeaf {
-    fn fraction(&self) -> Option<u32> {
-        match self {
-            Self::Plain(leaf) => leaf.fraction(),
-            Self::Query(_) | Self::Exists(_) | Self::In { .. } | Self::Aggregate(_) | Self::Collate { .. } => None,
-        }
     }
 }
 

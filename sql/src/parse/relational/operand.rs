@@ -4,7 +4,7 @@ use super::Parser;
 use super::expression::{boxed, operand, plain};
 use crate::error::SqlError;
 use crate::expression::{CastType, Expression, Leaf};
-use crate::parse::call::without_parentheses;
+use crate::parse::call::{time_literal, time_of_day, without_parentheses};
 use crate::parse::convert::{RESERVED, integer_or_decimal};
 use crate::parse::tokens::{Kind, Symbol, Token};
 use crate::parse::{hex, literal, unsupported};
@@ -91,7 +91,10 @@ impl Parser<'_, '_> {
             if matches!(upper.as_str(), "DATE" | "TIMESTAMP") {
                 self.reader.next();
                 let at = Expression::text(self.reader.string()?);
-                return Ok(Expression::Cast(boxed(at), CastType::DateTime(6)));
+                return Ok(time_literal(at, upper == "DATE"));
+            }
+            if upper == "TIME" {
+                return Err(time_of_day("TIME"));
             }
         }
         let now = |this: &mut Self, e| {
@@ -100,8 +103,8 @@ impl Parser<'_, '_> {
         };
         match upper.as_str() {
             "NULL" => now(self, Expression::Constant(Value::Null)),
-            "TRUE" => now(self, Expression::Constant(Value::Int(1))),
-            "FALSE" => now(self, Expression::Constant(Value::Int(0))),
+            "TRUE" => now(self, literal::truth(true)),
+            "FALSE" => now(self, literal::truth(false)),
             "CASE" => self.case(),
             "EXISTS" if is_next(Symbol::Open) => {
                 self.reader.next();

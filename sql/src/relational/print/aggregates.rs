@@ -1,7 +1,8 @@
 //! Aggregates and window functions, printed.
 
 use super::{Aggregates, OPERANDS, Place, Printed, Result};
-use crate::expression::{Aggregate, Type, aggregate_type};
+use crate::bind::times;
+use crate::expression::{Aggregate, CastType, Expression, Function, Type, aggregate_type};
 use crate::parse::{budget, unsupported};
 use crate::relational::RelationalError;
 use crate::relational::aggregate::{AggregateSpec, Kind};
@@ -10,7 +11,7 @@ use crate::relational::bind::Binder;
 use crate::relational::held::{ROWS, row_of_one};
 use crate::relational::program::names;
 use crate::relational::scope::Collation;
-use crate::value::ColumnType;
+use crate::value::{ColumnType, Value};
 
 impl Binder<'_> {
     pub(super) fn aggregate(&mut self, aggregated: &Aggregated, place: Place<'_>) -> Result<Printed> {
@@ -52,10 +53,21 @@ impl Binder<'_> {
             }
             (AggregateKind::Min, _) => self.own(Kind::Min, false, &arguments, ty(Aggregate::Min)),
             (AggregateKind::Max, _) => self.own(Kind::Max, false, &arguments, ty(Aggregate::Max)),
+            (AggregateKind::Sum | AggregateKind::Avg, Some(one)) if one.ty.is_time() => {
+                let number = self.number_of(one)?;
+                let (kind, function) = match aggregated.kind {
+                    AggregateKind::Sum => (Kind::Sum, Aggregate::Sum),
+                    _ => (Kind::Avg, Aggregate::Avg),
+                };
+                self.own(kind, aggregated.distinct, &[number], ty(function))
+            }
             (AggregateKind::Sum, _) => self.own(Kind::Sum, aggregated.distinct, &arguments, ty(Aggregate::Sum)),
             (AggregateKind::Avg, _) => self.own(Kind::Avg, aggregated.distinct, &arguments, ty(Aggregate::Avg)),
             (AggregateKind::GroupConcat { separator }, _) => {
                 let mut operands = arguments.clone();
+                for operand in operands.iter_mut().filter(|p| p.ty.is_time()) {
+                    *operand = self.cast(operand, CastType::Char(None))?;
+                }
                 let mut descending = Vec::new();
                 for (e, down) in &aggregated.order {
                     operands.push(self.print(e, inner)?);
@@ -70,6 +82,15 @@ impl Binder<'_> {
                 Err(RelationalError::GroupFunction.into())
             }
         }
+    }
+
+    /// A time as a number.
+    fn number_of(&mut self, time: &Printed) -> Result<Printed> {
+        let digits = times::digits(time.ty).unwrap_or(6);
+        self.call(std::slice::from_ref(time), |parts| {
+            let digits = Expression::Constant(Value::Int(digits));
+            Expression::Call(Function::TimeNumber, parts.into_iter().chain([digits]).collect())
+        })
     }
 
     /// An aggregate the engine calls back for.

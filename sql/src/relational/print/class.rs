@@ -23,7 +23,7 @@ pub(super) fn class(a: &Printed, b: &Printed) -> Class {
     if a.is_text() && b.is_text() {
         return Class::Text { fold: a.collation.merge(b.collation).fold };
     }
-    let time = |p: &Printed| p.ty.ty == ColumnType::DateTime;
+    let time = |p: &Printed| p.ty.is_time();
     if a.is_native() && b.is_native() && time(a) == time(b) { Class::Native } else { Class::Dialect }
 }
 

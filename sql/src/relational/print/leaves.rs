@@ -4,6 +4,7 @@ use super::class::{Class, class, collated};
 use super::{Place, Printed, Result};
 use crate::error::SqlError;
 use crate::expression::{CastType, Expression, Leaf, MAX_PRECISION, Type};
+use crate::parse::unsupported;
 use crate::relational::ast::{Query, RelExpr, RelLeaf};
 use crate::relational::bind::{Binder, Bound};
 use crate::relational::held::row_of_one;
@@ -35,6 +36,10 @@ impl Binder<'_> {
             RelLeaf::In { operand, query, negated } => self.in_query(operand, query, *negated, place),
             RelLeaf::Aggregate(aggregated) => self.aggregate(aggregated, place),
             RelLeaf::Collate { operand, fold } => {
+                // Names compare without case; other text would have to without accents, too.
+                if *fold && self.relations.is_empty() {
+                    return Err(unsupported("COLLATE without case", "text compares byte by byte; use LOWER(x)"));
+                }
                 let printed = self.print(operand, place)?;
                 let printed = self.coerced(printed, Type::of(ColumnType::Text))?;
                 Ok(printed.with(Collation { fold: *fold, strength: 2 }))

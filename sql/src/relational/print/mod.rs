@@ -16,6 +16,7 @@ use super::scope::{Aliases, Collation, Column, Scope};
 use super::{RelationalError, Result};
 use crate::bind::branches::{alike, convert as converted};
 use crate::bind::scope::with_zones;
+use crate::bind::times;
 use crate::error::SqlError;
 use crate::expression::{CastType, Expression, Slot, Type, truth};
 use crate::parse::budget;
@@ -102,7 +103,9 @@ impl Printed {
     /// Whether SQLite orders its values as MySQL does.
     fn is_native(&self) -> bool {
         match self.ty.ty {
-            ColumnType::Null | ColumnType::BigInt | ColumnType::Double | ColumnType::DateTime => true,
+            ColumnType::Null | ColumnType::BigInt | ColumnType::Double | ColumnType::DateTime | ColumnType::Date => {
+                true
+            }
             ColumnType::UnsignedBigInt => self.plain,
             ColumnType::Decimal | ColumnType::Text | ColumnType::Bytes | ColumnType::Json => false,
         }
@@ -146,11 +149,7 @@ impl Binder<'_> {
         for operand in operands {
             parts.push(match &operand.what {
                 // Only its type tells how many digits of a time are shown.
-                What::Constant(value @ Value::DateTime(_)) if operand.ty.decimals < 6 => {
-                    let digits = CastType::DateTime(operand.ty.decimals.into());
-                    Expression::Cast(Box::new(Expression::Constant(value.clone())), digits)
-                }
-                What::Constant(value) => Expression::Constant(value.clone()),
+                What::Constant(value) => times::constant(value.clone(), operand.ty),
                 What::Sql(sql) => {
                     texts.push(sql.clone());
                     types.push(operand.ty);
@@ -172,8 +171,7 @@ impl Binder<'_> {
                 }
                 Ok(value) => {
                     let printed = Printed::constant(value);
-                    let ty =
-                        if printed.ty.ty == ColumnType::DateTime && ty.ty == printed.ty.ty { ty } else { printed.ty };
+                    let ty = if printed.ty.is_time() && ty.is_time() { ty } else { printed.ty };
                     return Ok(Printed { ty, ..printed });
                 }
                 // It may stand in a branch that is not taken: whoever needs its value meets the error.
@@ -209,7 +207,8 @@ impl Binder<'_> {
             | ColumnType::Text
             | ColumnType::Bytes
             | ColumnType::Json
-            | ColumnType::DateTime => {
+            | ColumnType::DateTime
+            | ColumnType::Date => {
                 let truth = self.call(std::slice::from_ref(printed), Expression::Or)?;
                 self.text(&truth)
             }
@@ -252,6 +251,7 @@ impl Binder<'_> {
             | ColumnType::BigInt
             | ColumnType::UnsignedBigInt
             | ColumnType::Json
+            | ColumnType::Date
             | ColumnType::DateTime => true,
         };
         if stays || from.ty == ColumnType::Null {

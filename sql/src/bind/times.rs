@@ -1,0 +1,159 @@
+//! Times where text or numbers are wanted: with the digits of the fraction that they have as a column.
+//!
+//! A time is a number of microseconds, a date that of its midnight, and how many digits of it are shown is its type's. Where a
+//! function reads it as text, or an operator as a number, that type is not at hand any more, so that it is said there.
+
+use crate::error::SqlError;
+use crate::expression::{Aggregate, CastType, Expression, Function, Operator, Slot, Type, fraction, time};
+use crate::value::{ColumnType, Value};
+
+type Bexpr = Expression<Slot>;
+
+/// How many digits behind the point a type shows of its times; `None` if it is no type of times.
+pub(crate) fn digits(ty: Type) -> Option<i64> {
+    match ty.ty {
+        ColumnType::DateTime => Some(i64::from(ty.decimals.min(6))),
+        ColumnType::Date => Some(time::DATE),
+        ColumnType::Null
+        | ColumnType::BigInt
+        | ColumnType::UnsignedBigInt
+        | ColumnType::Double
+        | ColumnType::Decimal
+        | ColumnType::Text
+        | ColumnType::Bytes
+        | ColumnType::Json => None,
+    }
+}
+
+/// A time as a constant that keeps its type.
+pub(crate) fn constant(value: Value, ty: Type) -> Bexpr {
+    match (&value, digits(ty)) {
+        (Value::DateTime(_), Some(time::DATE)) => {
+            Expression::Cast(Box::new(Expression::Constant(value)), CastType::Date)
+        }
+        (Value::DateTime(_), Some(0..6)) => {
+            Expression::Cast(Box::new(Expression::Constant(value)), CastType::DateTime(ty.decimals.into()))
+        }
+        _ => Expression::Constant(value),
+    }
+}
+
+/// `e`, of type `ty`, as text if it is a time.
+pub(crate) fn as_text(e: Bexpr, ty: Type) -> Bexpr {
+    said(Function::TimeText, e, ty)
+}
+
+fn said(function: Function, e: Bexpr, ty: Type) -> Bexpr {
+    match digits(ty) {
+        Some(digits) if digits < 6 => Expression::Call(function, vec![e, Expression::Constant(Value::Int(digits))]),
+        Some(_) | None => e,
+    }
+}
+
+/// The expression with its times made text or numbers where these are read; `ty` knows the columns.
+///
+/// # Errors
+/// None of its own.
+pub(crate) fn told(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError> {
+    if !expression.any(|node| is_short(node, ty)) {
+        return Ok(expression);
+    }
+    let text = |e: &Bexpr| Ok(as_text(told(e.clone(), ty)?, e.ty(ty)));
+    let number = |e: &Bexpr| Ok::<_, SqlError>(said(Function::TimeNumber, told(e.clone(), ty)?, e.ty(ty)));
+    // JSON has no digits to leave out, but tells a date from a time.
+    let json = |e: &Bexpr| if e.ty(ty).ty == ColumnType::Date { text(e) } else { told(e.clone(), ty) };
+    let plain = |e: &Bexpr| told(e.clone(), ty);
+    expression.map(
+        &mut |node| {
+            Ok(Some(match node {
+                Expression::Call(function, arguments) if function.reads_text() => {
+                    Expression::Call(*function, arguments.iter().map(text).collect::<Result<_, _>>()?)
+                }
+                Expression::Call(function, arguments) if function.reads_numbers() => {
+                    Expression::Call(*function, arguments.iter().map(number).collect::<Result<_, _>>()?)
+                }
+                Expression::Call(Function::UnixTimestamp, arguments) => {
+                    let digits = arguments.first().map_or(0, |at| fraction(Some(at), at.ty(ty)));
+                    let arguments = arguments.iter().map(plain).collect::<Result<_, _>>()?;
+                    let seconds = Expression::Call(Function::UnixTimestamp, arguments);
+                    match digits {
+                        0 => Expression::Cast(Box::new(seconds), CastType::Signed),
+                        1..6 => Expression::Call(
+                            Function::Round,
+                            vec![seconds, Expression::Constant(Value::Int(digits.into()))],
+                        ),
+                        6.. => seconds,
+                    }
+                }
+                Expression::Call(function @ (Function::JsonArray | Function::JsonObject), arguments) => {
+                    Expression::Call(*function, arguments.iter().map(json).collect::<Result<_, _>>()?)
+                }
+                Expression::Cast(e, to) => {
+                    let e = match to {
+                        CastType::Char(_) | CastType::Binary(_) => text(e)?,
+                        CastType::Signed | CastType::Unsigned | CastType::Decimal { .. } | CastType::Double => {
+                            // To integers the fraction is rounded.
+                            if e.ty(ty).ty == ColumnType::Date { number(e)? } else { plain(e)? }
+                        }
+                        CastType::Json => json(e)?,
+                        CastType::DateTime(_) | CastType::Date => plain(e)?,
+                    };
+                    Expression::Cast(Box::new(e), *to)
+                }
+                Expression::Negate(e) => Expression::Negate(Box::new(number(e)?)),
+                Expression::Invert(e) => Expression::Invert(Box::new(number(e)?)),
+                Expression::Chain(first, rest) => {
+                    let side = |op: &Operator, e: &Bexpr| match op {
+                        Operator::Arithmetic(_)
+                        | Operator::BitAnd
+                        | Operator::BitOr
+                        | Operator::BitXor
+                        | Operator::ShiftLeft
+                        | Operator::ShiftRight => number(e),
+                        Operator::Concat => text(e),
+                        Operator::Compare(_)
+                        | Operator::NullSafeEqual
+                        | Operator::Xor
+                        | Operator::Extract
+                        | Operator::ExtractUnquoted => plain(e),
+                    };
+                    let first = match rest.first() {
+                        Some((op, _)) => side(op, first)?,
+                        None => plain(first)?,
+                    };
+                    let rest = rest.iter().map(|(op, e)| Ok((*op, side(op, e)?))).collect::<Result<_, SqlError>>()?;
+                    Expression::Chain(Box::new(first), rest)
+                }
+                Expression::Like { operand, pattern, escape, negated } => Expression::Like {
+                    operand: Box::new(text(operand)?),
+                    pattern: Box::new(text(pattern)?),
+                    escape: escape.as_deref().map(plain).transpose()?.map(Box::new),
+                    negated: *negated,
+                },
+                Expression::Aggregate {
+                    function: function @ (Aggregate::Sum | Aggregate::Avg),
+                    distinct,
+                    arguments,
+                } => {
+                    let arguments = arguments.iter().map(number).collect::<Result<_, _>>()?;
+                    Expression::Aggregate { function: *function, distinct: *distinct, arguments }
+                }
+                _ => return Ok(None),
+            }))
+        },
+        &mut |slot| Ok(Expression::Leaf(*slot)),
+    )
+}
+
+/// Whether it makes times that show fewer digits than there are.
+fn is_short(node: &Bexpr, ty: &dyn Fn(&Slot) -> Type) -> bool {
+    match node {
+        Expression::Leaf(_)
+        | Expression::Cast(_, CastType::DateTime(_) | CastType::Date)
+        | Expression::Call(Function::ConvertTz | Function::FromUnixTime | Function::TimeAdd | Function::MonthsAdd, _) => {
+            digits(node.ty(ty)).is_some_and(|digits| digits < 6)
+        }
+        Expression::Call(Function::UnixTimestamp, _) => true,
+        _ => false,
+    }
+}
