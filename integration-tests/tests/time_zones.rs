@@ -136,7 +136,7 @@ async fn a_session_sees_every_time_in_its_zone() {
         .exec_first("SELECT CAST(CONVERT_TZ(?, ?, ?) AS CHAR)", ("2024-07-01 12:00:00", "UTC", "America/New_York"))
         .await
         .unwrap();
-    assert_eq!(converted.as_deref(), Some("2024-07-01 08:00:00.000000"));
+    assert_eq!(converted.as_deref(), Some("2024-07-01 08:00:00"));
     let now = "SELECT NOW() = CONVERT_TZ(UTC_TIMESTAMP(), '+00:00', @@time_zone), CURRENT_TIMESTAMP = LOCALTIMESTAMP()";
     assert_eq!(conn.query_first::<(u8, u8), _>(now).await.unwrap(), Some((1, 1)));
 }
