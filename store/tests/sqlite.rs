@@ -267,6 +267,78 @@ async fn a_kill_at_any_time_loses_nothing_acknowledged_and_leaves_nothing_half_d
     }
 }
 
+/// A small file system in memory, if this machine lets us have one.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn of_mebibytes(size: u64) -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        let options = format!("size={size}m");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(directory.path());
+        let mounted = mount.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+        if !mounted {
+            println!("skipped: it needs the right to mount a file system");
+        }
+        mounted.then_some(Self(directory))
+    }
+
+    fn join(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join(name)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test]
+async fn on_a_small_disk_the_log_leaves_room_and_a_little_room_is_enough_to_go_on() {
+    let Some(disk) = SmallDisk::of_mebibytes(40) else { return };
+    let path = disk.join("cells.db");
+    let bytes = |name: &str| std::fs::metadata(disk.join(name)).unwrap().len();
+    let backend = open(&path).await;
+    let (epoch, _) = backend.shards().await.unwrap();
+    // Some 20 MiB of log.
+    for number in 0..1500 {
+        assert!(matches!(put(&backend, pair(number)).await, PutOutcome::Stored(_)));
+    }
+    assert!(bytes("cells.db-wal") < 12 << 20, "{} bytes", bytes("cells.db-wal"));
+
+    let filler = std::fs::File::create(disk.join("filler")).unwrap();
+    let mut filled = 0;
+    while std::io::Write::write_all(&mut &filler, &[1; 4096]).is_ok() {
+        filled += 4096;
+    }
+    let mut number = 1500;
+    let full = loop {
+        number += 1;
+        match backend.put(epoch, &[pair(number)]).await {
+            Ok(_) => assert!(number < 20_000, "it never gets full"),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(full, StoreError::DiskFull { .. }), "{full:?}");
+    let found = backend.get(&table(), &[name(2)]).await.unwrap();
+    assert!(found[0].is_some(), "reads go on");
+
+    // A megabyte is less than the log has by now.
+    filler.set_len(filled - (1 << 20)).unwrap();
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while backend.put(epoch, &[pair(number)]).await.is_err() {
+        assert!(std::time::Instant::now() < until, "it does not go on");
+        tokio::task::yield_now().await;
+    }
+    assert!(bytes("cells.db-wal") < 1 << 20, "it was emptied: {} bytes", bytes("cells.db-wal"));
+    for number in (0..1500).chain([number]) {
+        let found = backend.get(&table(), &[name(2 * number), name(2 * number + 1)]).await.unwrap();
+        assert!(found.iter().all(Option::is_some), "acknowledged and gone: {number}");
+    }
+    backend.close().await;
+}
+
 fn log() -> LogScan {
     LogScan {
         shards: vec![ShardId(3)],

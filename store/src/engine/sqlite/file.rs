@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
+use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::{Reason, StoreError};
@@ -227,6 +228,15 @@ impl TimedConnection {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         let set = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
         self.sqlite.query_row(&format!("PRAGMA journal_size_limit = {bytes}"), [], set)?;
+        Ok(())
+    }
+
+    /// From now on `pages` is how many pages the log has behind each commit of this connection.
+    pub(crate) fn watch_log(&mut self, pages: Arc<AtomicU64>) -> Result<(), Failure> {
+        self.sqlite.wal_hook(Some(move |_: &mut Wal, length: std::ffi::c_int| {
+            pages.store(u64::try_from(length).unwrap_or(0), Ordering::SeqCst);
+            Ok(())
+        }))?;
         Ok(())
     }
 

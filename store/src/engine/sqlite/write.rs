@@ -25,30 +25,14 @@ pub(crate) struct TableTexts {
     insert: String,
 }
 
-/// What a batch did.
-#[derive(Debug, Default)]
-pub(crate) struct Written {
-    /// Rows that were inserted.
-    pub(crate) rows: u64,
-    /// Bytes of their bodies.
-    pub(crate) bytes: u64,
-}
-
-impl Written {
-    /// Counts what another batch did as well.
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.rows += other.rows;
-        self.bytes += other.bytes;
-    }
-}
-
 /// The log head as the transaction sees it, and as it will leave it.
 struct Head {
     epoch: Epoch,
     next: i64,
     /// The time of everything this transaction inserts.
     now: i64,
-    written: Written,
+    /// Rows that were inserted.
+    rows: u64,
 }
 
 /// Applies calls in order. Each has an outcome of its own; an error is one of the whole batch, which must then be
@@ -57,7 +41,7 @@ pub(crate) fn apply<'j>(
     sqlite: &Connection,
     texts: &mut Texts,
     calls: impl Iterator<Item = (Epoch, &'j [PutGroup])>,
-) -> Result<(Vec<Outcomes>, Written), Failure> {
+) -> Result<Vec<Outcomes>, Failure> {
     let mut head = Head::load(sqlite)?;
     let mut outcomes = Vec::new();
     let mut inserts = Inserts { sqlite, last: None };
@@ -73,7 +57,7 @@ pub(crate) fn apply<'j>(
         });
     }
     head.store(sqlite)?;
-    Ok((outcomes, head.written))
+    Ok(outcomes)
 }
 
 /// Refuses a write that was planned under another epoch.
@@ -90,7 +74,7 @@ impl Head {
                 epoch: Epoch(row.get(0)?),
                 next: row.get(1)?,
                 now: at.saturating_add(1).max(now_micros()),
-                written: Written::default(),
+                rows: 0,
             })
         };
         Ok(statement.query_row([FIRST_HEAD], head)?)
@@ -105,23 +89,21 @@ impl Head {
     }
 
     /// The place of a new row.
-    fn take(&mut self, body: usize) -> PlacedCell {
+    fn take(&mut self) -> PlacedCell {
         let added_id = AddedId(self.next);
         self.next += limits::ID_STRIDE;
-        self.written.rows += 1;
-        self.written.bytes += body as u64;
+        self.rows += 1;
         PlacedCell { added_id, created_at: Micros(self.now), new: true }
     }
 
     /// Gives back the place taken last: its row met another one.
-    fn give_back(&mut self, body: usize) {
+    fn give_back(&mut self) {
         self.next -= limits::ID_STRIDE;
-        self.written.rows -= 1;
-        self.written.bytes -= body as u64;
+        self.rows -= 1;
     }
 
     fn store(&self, sqlite: &Connection) -> Result<(), Failure> {
-        if self.written.rows == 0 {
+        if self.rows == 0 {
             return Ok(());
         }
         let sql = "UPDATE cg_head SET next = ?, at = ? WHERE head = ? AND epoch = ?";
@@ -181,11 +163,11 @@ fn put_group<'j>(
 ) -> Result<PutOutcome, Failure> {
     // One cell alone is tried at once: most cells are new.
     if let [cell] = group.cells.as_slice() {
-        let place = head.take(cell.body.as_bytes().len());
+        let place = head.take();
         if insert(texts, inserts, group, cell, place)? {
             return Ok(PutOutcome::Stored(vec![place]));
         }
-        head.give_back(cell.body.as_bytes().len());
+        head.give_back();
     }
     // The cells of several stand or fall together, so that the first insert waits until all are known to be free.
     let existing =
@@ -199,7 +181,7 @@ fn put_group<'j>(
         let place = match place {
             Some(place) => place,
             None => {
-                let place = head.take(cell.body.as_bytes().len());
+                let place = head.take();
                 if !insert(texts, inserts, group, cell, place)? {
                     let detail = format!("a group of {} has a triple twice", cell.table.physical());
                     return Err(Failure::Store(StoreError::Failed { detail }));

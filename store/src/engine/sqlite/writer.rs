@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::checkpoint::Checkpointer;
 use super::file::{Access, Failure, OpenFiles, ProcessLock, TimedConnection, commit_outcome};
 use super::snapshots::Snapshots;
-use super::write::{Outcomes, Texts, Written, apply};
+use super::write::{Outcomes, Texts, apply};
 use crate::sync::lock;
 use crate::{PutGroup, Reason, StoreError, Timeouts};
 
@@ -108,13 +108,13 @@ impl Writer {
         path: &Path,
         timeouts: Timeouts,
         queue: usize,
-        connection: TimedConnection,
+        mut connection: TimedConnection,
         lock: Arc<ProcessLock>,
         files: Arc<OpenFiles>,
         snapshots: Arc<Snapshots>,
     ) -> Result<Self, StoreError> {
         let (sender, receiver) = mpsc::channel(queue.max(1));
-        let checkpointer = Checkpointer::start(path, timeouts.lock, &connection, Arc::clone(&snapshots))?;
+        let checkpointer = Checkpointer::start(path, timeouts.lock, &mut connection, Arc::clone(&snapshots))?;
         let (owned, texts) = (path.to_owned(), Texts::new());
         let pulse =
             Arc::new(Pulse { started: Instant::now(), since: 0.into(), shut_out: false.into(), trying: false.into() });
@@ -305,12 +305,12 @@ impl WriteSide {
     /// Writes calls in one transaction, or each in one of its own behind an error that one of them may be the cause of.
     fn write(&mut self, calls: Vec<Put>) {
         match self.write_within(self.timeouts.statement, &calls) {
-            Ok((outcomes, written)) => {
+            Ok(outcomes) => {
                 for (call, outcome) in calls.into_iter().zip(outcomes) {
                     let _ = call.reply.send(outcome);
                 }
                 // Behind the answers: it may wait for a checkpoint.
-                self.checkpointer.written(&self.connection, &written);
+                self.checkpointer.written(&self.connection);
             }
             Err(e) if calls.len() > 1 && may_be_of_one(&e) => self.write_one_by_one(calls, &e),
             Err(e) => answer_all(calls, &e),
@@ -322,7 +322,6 @@ impl WriteSide {
     /// nobody waits for any more were answered that they may be written, and are not.
     fn write_one_by_one(&mut self, calls: Vec<Put>, first: &StoreError) {
         let until = Instant::now() + self.timeouts.statement;
-        let mut all = Written::default();
         for call in calls {
             if call.reply.is_closed() {
                 continue;
@@ -332,19 +331,18 @@ impl WriteSide {
                 answer_all(vec![call], first);
                 continue;
             }
-            let answer = self.write_within(left, std::slice::from_ref(&call)).and_then(|(mut outcomes, written)| {
-                all.add(&written);
-                outcomes.pop().unwrap_or_else(|| Err(first.clone()))
-            });
+            let answer = self
+                .write_within(left, std::slice::from_ref(&call))
+                .and_then(|mut outcomes| outcomes.pop().unwrap_or_else(|| Err(first.clone())));
             let _ = call.reply.send(answer);
         }
         // Behind all answers: it may wait for a checkpoint.
-        self.checkpointer.written(&self.connection, &all);
+        self.checkpointer.written(&self.connection);
     }
 
-    /// Writes calls in one transaction, which may take so long; answers the outcomes of each, and what the checkpointer is
-    /// to be told. They are durable then: whoever has stopped waiting will find them by their tokens.
-    fn write_within(&mut self, limit: Duration, calls: &[Put]) -> Result<(Vec<Outcomes>, Written), StoreError> {
+    /// Writes calls in one transaction, which may take so long; answers the outcomes of each. They are durable then:
+    /// whoever has stopped waiting will find them by their tokens.
+    fn write_within(&mut self, limit: Duration, calls: &[Put]) -> Result<Vec<Outcomes>, StoreError> {
         self.transaction_within(limit, |sqlite, texts| {
             apply(sqlite, texts, calls.iter().map(|call| (call.epoch, call.groups.as_slice())))
         })
@@ -363,6 +361,7 @@ impl WriteSide {
         limit: Duration,
         work: impl FnOnce(&Connection, &mut Texts) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
+        self.checkpointer.may_append(&self.connection)?;
         let (path, texts, snapshots) = (&self.path, &mut self.texts, &self.snapshots);
         let result = self.connection.within(limit, |sqlite| {
             execute(sqlite, "BEGIN IMMEDIATE").map_err(|e| e.outcome(path))?;
@@ -374,9 +373,14 @@ impl WriteSide {
                 Err(e) => Err(commit_outcome(e, path)),
             })
         });
-        match result {
+        match &result {
             Ok(_) => self.pulse.shut_out.store(false, Ordering::Release),
-            Err(_) => self.recover(),
+            Err(e) => {
+                if matches!(e, StoreError::DiskFull { .. }) {
+                    self.checkpointer.disk_is_full();
+                }
+                self.recover();
+            }
         }
         result
     }
@@ -411,9 +415,9 @@ impl WriteSide {
             return;
         }
         let opened = TimedConnection::open(&self.path, Access::Write, self.timeouts.lock);
-        let opened = opened.and_then(|connection| {
+        let opened = opened.and_then(|mut connection| {
             self.files.check()?;
-            self.checkpointer.taken_over(&connection)?;
+            self.checkpointer.taken_over(&mut connection)?;
             Ok(connection)
         });
         let before = self.pulse.shut_out.swap(opened.is_err(), Ordering::AcqRel);
