@@ -16,6 +16,11 @@ use crate::wait;
 
 const ANY_PORT: &str = "127.0.0.1:0";
 
+/// How long a log that does not stop growing is waited for.
+const SETTLING: Duration = Duration::from_secs(2);
+/// Looks in a row that find nothing new.
+const QUIET_LOOKS: u32 = 5;
+
 /// How to start a proxy.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -29,6 +34,10 @@ pub struct Options {
     pub environment: Vec<(String, String)>,
     /// Name of its data directory within the deployment's directory; two proxies of one deployment need two.
     pub data: String,
+    /// How many files it may open, if that is limited.
+    pub open_files: Option<u32>,
+    /// Whether what it writes to standard error is read on when it is ready.
+    pub read_log: bool,
 }
 
 impl Default for Options {
@@ -39,6 +48,8 @@ impl Default for Options {
             arguments: Vec::new(),
             environment: Vec::new(),
             data: "data".to_owned(),
+            open_files: None,
+            read_log: true,
         }
     }
 }
@@ -128,9 +139,17 @@ impl Proxy {
         self.process.resident_bytes().unwrap_or_else(|| panic!("cellgate is gone:\n{}", self.log.text()))
     }
 
-    /// What it has written to standard error so far.
+    /// What it has written to standard error so far. Its lines are written by a thread of their own: those that are on
+    /// their way are waited for.
     pub fn log(&self) -> String {
-        self.log.text()
+        let (mut known, mut quiet) = (self.log.text(), 0);
+        wait::at_most(SETTLING, || {
+            let now = self.log.text();
+            quiet = if now == known { quiet + 1 } else { 0 };
+            known = now;
+            (quiet == QUIET_LOOKS).then_some(())
+        });
+        known
     }
 
     /// Whether it is still running.
@@ -235,7 +254,14 @@ impl Log {
 }
 
 fn spawn(deployment: &Deployment, options: &Options) -> (Process, Log, Receiver<String>) {
-    let mut command = process::tethered(settings::binary(), None);
+    let mut command = match options.open_files {
+        None => process::tethered(settings::binary(), None),
+        Some(files) => {
+            let mut limited = process::tethered("prlimit", None);
+            limited.arg(format!("--nofile={files}:{files}")).arg(settings::binary());
+            limited
+        }
+    };
     command.arg("serve").arg("--data-dir").arg(deployment.directory().join(&options.data));
     command.args(["--listen", &options.listen, "--http", &options.http]);
     if let Some(config) = deployment.config() {
@@ -248,19 +274,26 @@ fn spawn(deployment: &Deployment, options: &Options) -> (Process, Log, Receiver<
     let log = Log::default();
     let (sender, lines) = mpsc::channel();
     if let Some(stderr) = process.take_stderr() {
-        let log = log.clone();
-        std::thread::spawn(move || collect(stderr, &log, &sender));
+        let (log, read_log) = (log.clone(), options.read_log);
+        std::thread::spawn(move || collect(stderr, &log, &sender, read_log));
     }
     (process, log, lines)
 }
 
-/// Reads to the end, so that the process never waits for a full pipe.
-fn collect(stderr: std::process::ChildStderr, log: &Log, lines: &Sender<String>) {
+/// Reads to the end, so that the pipe never fills; without `read_on` it does, once the process is ready.
+fn collect(stderr: std::process::ChildStderr, log: &Log, lines: &Sender<String>, read_on: bool) {
     for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line).into_owned();
         log.push(line.clone());
+        let is_ready = ready(&line).is_some();
         // Nobody listens once it is ready.
         let _ = lines.send(line);
+        if is_ready && !read_on {
+            // The pipe stays open, and nobody reads it.
+            loop {
+                std::thread::park();
+            }
+        }
     }
 }
 

@@ -196,6 +196,8 @@ label! {
     Refusal("reason") {
         /// `limits.max_connections` was reached.
         TooMany = "max_connections",
+        /// Nearly as many files are open as may be: the rest is for HTTP and for stores.
+        Descriptors = "descriptors",
     }
 }
 

@@ -50,7 +50,10 @@ pub struct Metrics {
     cache_misses: IntCounter,
     cache_cells: IntGauge,
     cache_bytes: IntGauge,
+    partial_writes: IntCounter,
+    log_lines_lost: IntCounter,
     meta_up: IntGauge,
+    meta_age: IntGauge,
     meta_readable: By<MetaDocument, IntGauge>,
     catalog_version: IntGauge,
     topology_version: IntGauge,
@@ -123,14 +126,28 @@ impl Metrics {
         let scatter_statements = r.counter("cellgate_scatter_statements_total", "Statements that read every shard.")?;
         let slow_queries =
             r.counter("cellgate_slow_queries_total", "Statements that took longer than `log.slow_query`.")?;
+        let partial_writes = r.counter(
+            "cellgate_partial_writes_total",
+            "Writes over several clusters that were done in part, or may be: answered with 1180.",
+        )?;
+        let log_lines_lost = r.counter(
+            "cellgate_log_lines_lost_total",
+            "Lines of the log that could not be written to stderr, or not as fast as they came.",
+        )?;
         let cache_hits = r.counter("cellgate_cache_hits_total", "Exact cells answered from memory.")?;
         let cache_misses =
             r.counter("cellgate_cache_misses_total", "Exact cells looked for in memory and not found there.")?;
         let cache_cells = r.gauge("cellgate_cache_cells", "Cells in memory.")?;
         let cache_bytes =
             r.gauge("cellgate_cache_bytes", "Bytes of the cells in memory, with what they cost beside.")?;
-        let meta_up =
-            r.gauge("cellgate_meta_up", "1 if the meta store answered the last time it was asked, else 0.")?;
+        let meta_up = r.gauge(
+            "cellgate_meta_up",
+            "1 if the meta store answered the last time it was asked, within 3 seconds, else 0.",
+        )?;
+        let meta_age = r.gauge(
+            "cellgate_meta_age_seconds",
+            "How old what is known of the meta store is, in seconds: statements are refused from `meta.max_stale` on.",
+        )?;
         let readable = r.gauges(
             "cellgate_meta_readable",
             "1 if what the meta store gave for a document was one, 0 if it is corrupt: by document.",
@@ -170,7 +187,10 @@ impl Metrics {
             cache_misses,
             cache_cells,
             cache_bytes,
+            partial_writes,
+            log_lines_lost,
             meta_up,
+            meta_age,
             meta_readable,
             catalog_version,
             topology_version,
@@ -266,6 +286,21 @@ impl Metrics {
     pub fn cache_state(&self, cells: usize, bytes: u64) {
         self.cache_cells.set(i64::try_from(cells).unwrap_or(i64::MAX));
         self.cache_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// A write over several clusters was done in part, or may be.
+    pub fn partial_write(&self) {
+        self.partial_writes.inc();
+    }
+
+    /// So many lines of the log were lost since the start.
+    pub fn log_lines_lost(&self, lines: u64) {
+        self.log_lines_lost.inc_by(lines.saturating_sub(self.log_lines_lost.get()));
+    }
+
+    /// How old what is known of the meta store is.
+    pub fn meta_age(&self, age: Duration) {
+        self.meta_age.set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
     }
 
     /// Whether the meta store answered.

@@ -3,8 +3,12 @@
 //! Only our own crates are heard at the configured level, others from warnings up: what a driver logs while debugging
 //! may hold statements, and so bodies. Nothing of ours logs a body or a password.
 
+mod lines;
+
 use std::io::{self, Write};
 use std::panic::PanicHookInfo;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use thiserror::Error;
 use tracing::level_filters::LevelFilter;
@@ -15,6 +19,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Registry, fmt, reload};
 
 use crate::config::{LogFormat, LogLevel};
+use lines::{Lines, Queue};
 
 /// The target of what is logged whatever the level: statements about accounts.
 pub const AUDIT: &str = "audit";
@@ -24,8 +29,14 @@ const OURS: &str = "cellgate";
 /// Longest text of a panic that is logged, in bytes.
 const PANIC_BYTES: usize = 300;
 
+/// How long the end of the program waits for its last lines to be written.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// The lines of this process, once it has a log.
+static LINES: OnceLock<Arc<Lines>> = OnceLock::new();
+
 /// The log could not be set up or changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Debug, Error)]
 pub enum LoggingError {
     /// The process has a log already.
     #[error("the log of this process is set up already")]
@@ -33,6 +44,9 @@ pub enum LoggingError {
     /// The log is gone.
     #[error("the log of this process is gone")]
     Gone,
+    /// There is no thread to write it.
+    #[error("no thread for the log: {0}")]
+    Thread(io::Error),
 }
 
 /// Changes the log while the program runs.
@@ -54,12 +68,36 @@ impl LogHandle {
 /// Sets up the log of this process, and logs panics with it.
 ///
 /// # Errors
-/// [`LoggingError::AlreadySet`] the second time.
+/// [`LoggingError::AlreadySet`] the second time; [`LoggingError::Thread`] if the system gives no thread.
 pub fn init(format: LogFormat, level: LogLevel) -> Result<LogHandle, LoggingError> {
-    let (subscriber, handle) = subscriber(format, level, io::stderr);
+    let lines = Lines::written_to(io::stderr()).map_err(LoggingError::Thread)?;
+    let (subscriber, handle) = subscriber(format, level, Queue(Arc::clone(&lines)));
+    LINES.set(lines).map_err(|_| LoggingError::AlreadySet)?;
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LoggingError::AlreadySet)?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(handle)
+}
+
+/// Says a line on stderr, behind those of the log if there is one. That it cannot be written is no error: neither a full
+/// disk nor a reader that has gone ends the program.
+pub fn say(line: &str) {
+    let line = format!("{line}\n");
+    match LINES.get() {
+        Some(lines) => lines.push(line.as_bytes()),
+        None => drop(io::stderr().write_all(line.as_bytes())),
+    }
+}
+
+/// Waits until what was logged and said is written, but not long: nobody may be reading.
+pub fn finish() {
+    if let Some(lines) = LINES.get() {
+        lines.flush(LAST_LINES);
+    }
+}
+
+/// Lines of the log that could not be written, or not as fast as they came.
+pub fn lost_lines() -> u64 {
+    LINES.get().map_or(0, |lines| lines.lost())
 }
 
 fn subscriber<W>(format: LogFormat, level: LogLevel, writer: W) -> (Box<dyn Subscriber + Send + Sync>, LogHandle)

@@ -1,5 +1,6 @@
 //! What the program does: serve, check, ask for health. `main.rs` only calls it.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -84,10 +85,12 @@ pub fn run(command: Command) -> ExitCode {
         Command::Check(check) => on_threads(1, self::check(check)).and_then(|done| done.map(|()| ExitCode::SUCCESS)),
         Command::Health(health) => on_threads(1, self::health(health)).and_then(|done| done),
     };
-    outcome.unwrap_or_else(|error| {
-        eprintln!("cellgate: {error}");
+    let code = outcome.unwrap_or_else(|error| {
+        logging::say(&format!("cellgate: {error}"));
         ExitCode::FAILURE
-    })
+    });
+    logging::finish();
+    code
 }
 
 /// Runs a program on so many threads.
@@ -165,7 +168,7 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
         async move { server.serve(mysql, shutdown).await }
     });
 
-    eprintln!("cellgate ready: mysql={mysql_address} http={web_address}");
+    logging::say(&format!("cellgate ready: mysql={mysql_address} http={web_address}"));
 
     let mut stopping = shutdown.clone();
     loop {
@@ -269,9 +272,9 @@ fn reload_config(server: &Server, log: &LogHandle, loaded: Result<Config, Config
 /// Prints the effective configuration and tries the certificate; with `--connect` also every store. Creates nothing.
 async fn check(arguments: Check) -> Result<(), ProgramError> {
     let config = Config::load(Some(&arguments.config), &environment, &Default::default())?;
-    print!("{}", config.render());
+    std::io::stdout().write_all(config.render().as_bytes()).map_err(|source| io("cannot print", source))?;
     for warning in &config.warnings {
-        eprintln!("warning: {warning}");
+        logging::say(&format!("warning: {warning}"));
     }
     let tls = Tls::check(&config.listen, Path::new(&config.data.dir));
     let mut failed = usize::from(!report("TLS for clients", tls));
@@ -315,11 +318,11 @@ fn is_missing(target: &Target) -> bool {
 fn report<E: std::fmt::Display>(place: &str, answer: Result<&str, E>) -> bool {
     match answer {
         Ok(state) => {
-            eprintln!("{place}: {state}");
+            logging::say(&format!("{place}: {state}"));
             true
         }
         Err(error) => {
-            eprintln!("{place}: {error}");
+            logging::say(&format!("{place}: {error}"));
             false
         }
     }
@@ -330,7 +333,7 @@ async fn health(arguments: Health) -> Result<ExitCode, ProgramError> {
     match tokio::task::block_in_place(|| http::probe(&arguments.http)) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {
-            eprintln!("cellgate: {error}");
+            logging::say(&format!("cellgate: {error}"));
             Ok(ExitCode::FAILURE)
         }
     }

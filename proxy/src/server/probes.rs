@@ -7,12 +7,15 @@ use cellgate_store::executor::Cluster;
 
 use super::Server;
 use crate::http::{ClusterReadiness, HttpState, Readiness};
+use crate::logging;
 
 impl HttpState for Server {
     fn metrics(&self) -> String {
         // What is a state and not an event is read when somebody asks.
         self.metrics.catalog_version(self.catalog.snapshot().version());
         self.metrics.topology_version(self.deployment.executor().topology().version());
+        self.metrics.meta_age(self.meta_age());
+        self.metrics.log_lines_lost(logging::lost_lines());
         self.deployment.executor().observe_pools();
         self.deployment.observe_documents();
         self.catalog.reading().observe(&self.metrics);
