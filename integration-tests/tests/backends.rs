@@ -201,6 +201,22 @@ async fn a_frozen_mariadb_is_an_error_in_time_and_the_others_go_on() {
     }
     assert!(served > 0);
     assert!(!codes.is_empty() && codes.iter().all(|code| [UNREACHABLE, TIMEOUT].contains(code)), "{codes:?}");
+    // Once it is known to be away, every error names it, and a line of the log.
+    wait::until_async("the health check", wait::PATIENCE, async || {
+        (state(&mut conn, "server").await == "unavailable").then_some(())
+    })
+    .await;
+    let mut refused = None;
+    for number in 0..KEYS {
+        refused = get(&mut conn, &triple(&key(number), "BASE", 1)).await.err();
+        if refused.is_some() {
+            break;
+        }
+    }
+    let refusal = Refusal::of(&refused.expect("an error")).expect("an answer");
+    let id = refusal.message.split("log id ").nth(1).and_then(|rest| rest.split(')').next()).expect("an id");
+    assert!(refusal.message.contains("cluster 'server'"), "{refusal:?}");
+    wait::until("its line", wait::PATIENCE, || proxy.log().contains(id).then_some(()));
     server.thaw();
     wait::until_async("the proxy to use the server again", wait::PATIENCE, async || {
         for number in 0..KEYS {
@@ -239,6 +255,59 @@ async fn a_commit_that_a_standby_did_not_confirm_is_never_said_to_be_stored() {
         (try_all(&mut conn, 500).await.0.len() == KEYS as usize).then_some(())
     })
     .await;
+    proxy.assert_no_panic();
+}
+
+#[tokio::test]
+async fn a_commit_done_in_part_is_logged_and_counted_and_a_start_tells_who_is_down() {
+    let mut server = <MariaDb as Server>::private();
+    let (mut proxy, mut conn) = proxy_over(&server).await;
+    run(&mut conn, "BEGIN").await;
+    for number in 0..KEYS {
+        put(&mut conn, &triple(&key(number), "BASE", 1), "1").await.unwrap();
+    }
+    server.kill();
+    let refusal = Refusal::of(&conn.query_drop("COMMIT").await.unwrap_err()).expect("an answer");
+    assert!(refusal.code == 1180 && refusal.message.contains("done in part"), "{refusal:?}");
+    let id = refusal.message.rsplit("log id ").next().and_then(|rest| rest.split(')').next()).expect("an id");
+    let log = proxy.log();
+    let line = log.lines().find(|line| line.contains(id) && line.contains("was done in part")).expect(&log);
+    assert!(line.contains("stored in [file]") && line.contains("server") && !line.contains("key-"), "{line}");
+    assert_eq!(proxy.metric("cellgate_partial_writes_total"), 1.0);
+
+    proxy.restart();
+    let log = proxy.log();
+    assert!(log.contains("the cluster is down at the start"), "{log}");
+    proxy.assert_no_panic();
+}
+
+#[tokio::test]
+async fn a_frozen_meta_store_is_seen_soon_and_what_it_costs_is_told() {
+    let server = MariaDb::private();
+    server.execute("CREATE DATABASE meta");
+    let text = "[meta]\nmax_stale = \"8s\"\n";
+    let deployment = Builder::new().topology(SHARDS, Some(&server.url("meta"))).sqlite("file").text(text).build();
+    let proxy = deployment.start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    let cell = triple("key", "BASE", 1);
+    wait::until("the metric", wait::PATIENCE, || (proxy.metric("cellgate_meta_up") == 1.0).then_some(()));
+    server.freeze();
+    let frozen = Instant::now();
+    wait::until("the metric", wait::PATIENCE, || (proxy.metric("cellgate_meta_up") == 0.0).then_some(()));
+    assert!(frozen.elapsed() < BOUND, "{:?}", frozen.elapsed());
+    assert!(proxy.log().contains("cannot read the meta store"), "{}", proxy.log());
+    let refusal =
+        wait::until_async("the refusal", wait::PATIENCE, async || put(&mut conn, &cell, "1").await.err()).await;
+    let refusal = Refusal::of(&refusal).expect("an answer");
+    assert!(refusal.code == UNREACHABLE && refusal.message.contains("meta.max_stale"), "{refusal:?}");
+    let id = refusal.message.split("log id ").nth(1).and_then(|rest| rest.split(')').next()).expect("an id");
+    let told = |text: &str| proxy.log().lines().filter(|line| line.contains(id) && line.contains(text)).count();
+    assert_eq!(told("statements over tables are refused"), 1, "{}", proxy.log());
+    assert!(proxy.metric("cellgate_meta_age_seconds") >= 8.0);
+    server.thaw();
+    wait::until_async("service again", wait::PATIENCE, async || put(&mut conn, &cell, "1").await.ok()).await;
+    wait::until("the log", wait::PATIENCE, || (told("are served again") == 1).then_some(()));
     proxy.assert_no_panic();
 }
 

@@ -1,5 +1,7 @@
 //! Whether the process may open as many files as the configuration can need.
 
+use std::os::fd::{AsFd, AsRawFd};
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::{Config, Target};
@@ -17,6 +19,34 @@ pub fn raise_limit() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     // With fewer the warning says so.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+/// Open files that clients do not get: those of health checks and scrapers, and of stores.
+const RESERVED: u64 = 24;
+/// Those of them that are not even used for telling clients so.
+const UNTOUCHED: u64 = 12;
+
+/// What may become of a client whose connection has this descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// It may stay.
+    Free,
+    /// It is told that there are too many.
+    Scarce,
+    /// It is closed at once.
+    None,
+}
+
+/// Whether there is room for a client beside what must stay free. The kernel gives the lowest free number, so that a high
+/// one says how few are left.
+pub fn room(descriptor: &impl AsFd) -> Room {
+    let Some(limit) = getrlimit(Resource::Nofile).current else { return Room::Free };
+    let number = u64::try_from(descriptor.as_fd().as_raw_fd()).unwrap_or(0);
+    match limit.saturating_sub(number) {
+        left if left > RESERVED => Room::Free,
+        left if left > UNTOUCHED => Room::Scarce,
+        _ => Room::None,
+    }
 }
 
 /// What to warn of, if this process may open too few files.

@@ -305,7 +305,7 @@ impl Messages<'_> {
                 let part = if stored.rows.is_empty() { "" } else { "INSERT was done in part: " };
                 format!("{part}{}{stored}", self.of_run(error, Known::NotWritten))
             }
-            StatementError::PartlyCommitted { detail, cause } => {
+            StatementError::PartlyCommitted { detail, cause, .. } => {
                 format!("{detail}: {}", self.of(cause))
             }
             StatementError::Catalog(CatalogError::Run(error)) => self.of_run(error, Known::Nothing),

@@ -40,15 +40,39 @@ impl Incidents {
     /// A store failed a statement: answers the id of the line that says so. If there were too many lines, it is that of
     /// the last one about the same place and kind of error.
     pub fn failed(&self, place: &str, error: &StoreError) -> String {
+        self.happened(place, error.kind().label(), |log_id| {
+            tracing::warn!(log_id, place, %error, "a store failed a statement");
+        })
+    }
+
+    /// A statement ran out of time while these clusters did not answer: answers the id of the line, as
+    /// [`Incidents::failed`] does.
+    pub fn timed_out(&self, clusters: &str) -> String {
+        self.happened(clusters, "statement_timeout", |log_id| {
+            tracing::warn!(log_id, place = clusters, "a statement ran out of time while clusters do not answer");
+        })
+    }
+
+    /// A write over several clusters was done in part, or may be; `what` is stored where, without the names of cells.
+    /// Answers the id of the line, as [`Incidents::failed`] does.
+    pub fn partly_done(&self, what: &str) -> String {
+        self.happened(what, "partial_write", |log_id| {
+            tracing::error!(log_id, what, "a write over several clusters was done in part");
+        })
+    }
+
+    /// Logs with `line` under a new id what has happened in a place, unless there were too many lines like that; answers
+    /// the id.
+    fn happened(&self, place: &str, kind: &'static str, line: impl FnOnce(&str)) -> String {
         let mut lately = lock(&self.lately);
-        let this = lately.entry((place.to_owned(), error.kind().label())).or_default();
+        let this = lately.entry((place.to_owned(), kind)).or_default();
         if this.lines == LINES {
             this.left_out += 1;
             return this.id.clone();
         }
         this.lines += 1;
         this.id = log_id();
-        tracing::warn!(log_id = this.id, place, %error, "a store failed a statement");
+        line(&this.id);
         this.id.clone()
     }
 

@@ -217,6 +217,8 @@ impl Background {
         tasks.spawn(async move { locks.run(poll, until).await });
         let (counting, until) = (Arc::clone(server), stopping.clone());
         tasks.spawn(async move { counting.incidents().run(until).await });
+        let (aging, until) = (Arc::clone(server), stopping.clone());
+        tasks.spawn(async move { aging.watch_meta_age(until).await });
         if let Some(tls) = server.tls() {
             tasks.spawn(Arc::clone(tls).follow(stopping.clone()));
         }

@@ -2,6 +2,7 @@
 
 mod connections;
 mod probes;
+mod reporting;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -57,6 +58,10 @@ pub struct Server {
     started: Instant,
     /// No new clients are taken: what runs is finished.
     stopping: AtomicBool,
+    /// The id of the line of the log that says that statements are refused for the age of what is known of the meta store.
+    stale: Mutex<Option<String>>,
+    /// When the log was told last that clients are refused for want of descriptors.
+    told_of_descriptors: Mutex<Option<Instant>>,
 }
 
 impl Server {
@@ -111,6 +116,8 @@ impl Server {
             delays: LoginDelays::default(),
             started: Instant::now(),
             stopping: AtomicBool::new(false),
+            stale: Mutex::new(None),
+            told_of_descriptors: Mutex::new(None),
         }
     }
 

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Server;
+use crate::descriptors::{self, Room};
 use crate::errors;
 use crate::locks::Locks;
 use crate::places::Place;
@@ -39,6 +40,21 @@ impl Server {
                     continue;
                 }
             };
+            match descriptors::room(&stream) {
+                Room::Free => {}
+                Room::Scarce => {
+                    self.refuse_for_descriptors();
+                    connections.spawn(async move {
+                        // The client may be gone already.
+                        let _ = wire::refuse(Box::new(stream), &errors::too_many_connections()).await;
+                    });
+                    continue;
+                }
+                Room::None => {
+                    self.refuse_for_descriptors();
+                    continue;
+                }
+            }
             let Ok(place) = self.places.arrive() else {
                 self.metrics.connection_refused(Refusal::TooMany);
                 connections.spawn(async move {

@@ -3,6 +3,7 @@
 //! A transaction is a buffer of cells. COMMIT hands it to the executor, which writes it as one transaction in each
 //! cluster; over several clusters it is not atomic yet, and says so when it matters.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use cellgate_schemaless::{NewCell, TableId, Version};
@@ -150,7 +151,12 @@ impl Session {
         }
         let cells = open.buffer.into_cells();
         let fates = self.write(cells.iter().map(item).collect(), entered).await;
-        judge(&cells, fates)
+        let topology = self.server.deployment().executor().topology();
+        let cluster_of = |cell: &Buffered| {
+            let entry = topology.cluster_of(cell.shard).and_then(|number| topology.cluster(number));
+            entry.map_or_else(|| "unlisted".to_owned(), |entry| entry.name.clone())
+        };
+        judge(&cells, fates, cluster_of)
     }
 }
 
@@ -168,8 +174,12 @@ fn item(cell: &Buffered) -> PutItem {
 const NAMED: usize = 10;
 
 /// What a COMMIT answers. Where it is not known of a part whether it is stored, no error says that the transaction may be
-/// repeated, whatever became of the others.
-fn judge(cells: &[Buffered], fates: Vec<CellFate>) -> Result<(), StatementError> {
+/// repeated, whatever became of the others. `cluster_of` names the cluster that has, or would have, a cell.
+fn judge(
+    cells: &[Buffered],
+    fates: Vec<CellFate>,
+    cluster_of: impl Fn(&Buffered) -> String,
+) -> Result<(), StatementError> {
     let is_written = |fate: &CellFate| matches!(fate, CellFate::Written(_));
     let written = fates.iter().filter(|fate| is_written(fate)).count();
     let unknown = fates.iter().filter(|fate| fate.is_unknown()).count();
@@ -204,7 +214,18 @@ fn judge(cells: &[Buffered], fates: Vec<CellFate>) -> Result<(), StatementError>
                 let names = named(&|fate| !is_written(fate) && !fate.is_unknown());
                 detail.push_str(&format!(", the others are not (the first of them: {names})"));
             }
-            Err(StatementError::PartlyCommitted { detail, cause: Box::new(cause) })
+            let clusters = |of: &dyn Fn(&CellFate) -> bool| {
+                let names: BTreeSet<String> =
+                    all().filter(|(_, fate)| of(fate)).map(|(cell, _)| cluster_of(cell)).collect();
+                names.into_iter().collect::<Vec<_>>().join(", ")
+            };
+            let clusters = format!(
+                "COMMIT: stored in [{}], may be stored in [{}], not stored in [{}]",
+                clusters(&is_written),
+                clusters(&CellFate::is_unknown),
+                clusters(&|fate| !is_written(fate) && !fate.is_unknown()),
+            );
+            Err(StatementError::PartlyCommitted { detail, clusters, cause: Box::new(cause) })
         }
     }
 }
@@ -255,7 +276,12 @@ mod tests {
 
     /// Number and text of the answer of a COMMIT of one cell in each of two clusters.
     fn answer(fates: [CellFate; 2]) -> (u16, String) {
-        let error = judge(&[buffered("r1"), buffered("r2")], fates.to_vec()).unwrap_err();
+        let cluster_of =
+            |cell: &Buffered| if cell.triple.row.as_bytes().as_ref() == b"r1" { "a" } else { "b" }.to_owned();
+        let error = judge(&[buffered("r1"), buffered("r2")], fates.to_vec(), cluster_of).unwrap_err();
+        if let StatementError::PartlyCommitted { clusters, .. } = &error {
+            assert!(clusters.contains("[a]") && clusters.contains("[b]") && !clusters.contains("r1"), "{clusters}");
+        }
         assert!(!error.suspects_catalog(), "a COMMIT is not run once more: {error}");
         let reply = errors::reply(&error, &Incidents::default());
         (reply.code, reply.message)

@@ -70,6 +70,8 @@ pub enum StatementError {
     PartlyCommitted {
         /// What is in, what is not, and of what it is not known.
         detail: String,
+        /// The same by clusters, without the names of cells.
+        clusters: String,
         /// Why the rest is not.
         cause: Box<StatementError>,
     },

@@ -167,7 +167,10 @@ impl Session {
 
     /// What the client is told of an error: SHOW WARNINGS and SHOW ERRORS show it behind the statement, and no more than that.
     pub(super) fn note_error(&mut self, error: &StatementError) -> ErrorReply {
-        let reply = errors::reply(error, self.server.incidents());
+        let mut reply = errors::reply(error, self.server.incidents());
+        if let Some(more) = self.server.more_of(error) {
+            reply.message.push_str(&more);
+        }
         let mut warnings = std::mem::take(&mut self.last).warnings;
         if matches!(error, StatementError::Sql(_) | StatementError::NotUtf8 { .. }) {
             warnings = Warnings::default();

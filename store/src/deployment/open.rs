@@ -1,6 +1,7 @@
 //! Opening a deployment: create it, or check everything about it.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,10 @@ use crate::sql::FIRST_EPOCH;
 /// How often every cluster is asked for a sign of life, and one that could not be reached at the start for its
 /// identity.
 const VERIFY_EVERY: Duration = Duration::from_secs(2);
+
+/// How long the meta store may take to answer a poll before it counts as not answering. The poll itself goes on waiting,
+/// for as long as a statement may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// A configured cluster.
 #[derive(Clone, Debug)]
@@ -109,9 +114,11 @@ impl Deployment {
                         reached.insert(entry.number, incarnation);
                     }
                     Err(OpenError::Cluster {
-                        error: StoreError::Unavailable { .. } | StoreError::Timeout { .. },
+                        error: error @ (StoreError::Unavailable { .. } | StoreError::Timeout { .. }),
                         ..
-                    }) => {}
+                    }) => {
+                        tracing::error!(cluster = cluster.name, up = false, %error, "the cluster is down at the start")
+                    }
                     Err(error) => return Err(error),
                 },
             }
@@ -266,7 +273,16 @@ impl Deployment {
 
     async fn follow(&self) {
         let began = Instant::now();
-        match self.topology.poll().await {
+        let mut polled = pin!(self.topology.poll());
+        let polled = match tokio::time::timeout(ANSWER_WITHIN, polled.as_mut()).await {
+            Ok(polled) => polled,
+            Err(_) => {
+                self.metrics.meta_up(false);
+                self.topology.reading().hangs(ANSWER_WITHIN);
+                polled.await
+            }
+        };
+        match polled {
             Ok(()) => {
                 self.fresh.send_replace(began);
                 self.metrics.meta_up(true);

@@ -1,6 +1,7 @@
 //! Documents of the meta store that are read again and again: whether they can be, said once per change.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use cellgate_metrics::{Label, MetaDocument, Metrics};
 
@@ -51,6 +52,15 @@ impl Reading {
                 tracing::error!(document, %error, "a document of the meta store is corrupt");
             }
             Err(error) => tracing::warn!(document, %error, "cannot read the meta store"),
+        }
+    }
+
+    /// A look has not ended for so long. It goes on, and says so when it ends.
+    pub fn hangs(&self, waited: Duration) {
+        let mut known = lock(&self.state);
+        if std::mem::replace(&mut *known, State::Unreached) != State::Unreached {
+            let (document, waited_s) = (self.document.label(), waited.as_secs());
+            tracing::warn!(document, waited_s, "cannot read the meta store: it does not answer");
         }
     }
 

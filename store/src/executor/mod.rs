@@ -15,14 +15,14 @@ mod tokens;
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use cellgate_metrics::{Label, Metrics, Operation, Stage};
 use cellgate_router::{Plan, Topology};
-use cellgate_schemaless::{ClusterNo, Epoch, Request, TableRef};
+use cellgate_schemaless::{ClusterNo, Epoch, ErrorKind, Request, TableRef};
 use futures_util::future::join_all;
 
 pub use error::{META_STORE, RunError};
@@ -34,6 +34,7 @@ use crate::backend::Backend;
 use crate::cache::{CellCache, Source};
 use crate::coalesce::Coalescing;
 use crate::error::{Reason, StoreError};
+use crate::sync::lock;
 use chains::ChainQueues;
 use tokens::Tokens;
 
@@ -80,6 +81,8 @@ pub struct Cluster {
     verified: AtomicBool,
     /// Whether it answered when it was last asked.
     up: AtomicBool,
+    /// Why it did not, if it did not.
+    why_down: Mutex<Option<ErrorKind>>,
     /// Raised by a promotion; what was read under another is not what is there now.
     incarnation: AtomicI64,
 }
@@ -101,6 +104,7 @@ impl Cluster {
             queues: None,
             verified: AtomicBool::new(verified),
             up: AtomicBool::new(verified),
+            why_down: Mutex::new(None),
             incarnation: AtomicI64::new(FIRST_INCARNATION),
         }
     }
@@ -228,7 +232,13 @@ impl Executor {
             Err(error) => Err(error),
         };
         let up = asked.is_ok();
-        if cluster.up.swap(up, Ordering::AcqRel) != up {
+        let why = asked.as_ref().err().map(RunError::kind);
+        let why_before = std::mem::replace(&mut *lock(&cluster.why_down), why);
+        if cluster.up.swap(up, Ordering::AcqRel) == up {
+            if let (Err(error), Some(_)) = (&asked, why_before.filter(|before| Some(*before) != why)) {
+                tracing::error!(cluster = cluster.name, up, %error, "the cluster is down for another reason than before");
+            }
+        } else {
             match asked {
                 Ok(()) => tracing::warn!(cluster = cluster.name, up, "the cluster's health changed"),
                 Err(error) => tracing::error!(cluster = cluster.name, up, %error, "the cluster's health changed"),

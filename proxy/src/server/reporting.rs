@@ -1,0 +1,98 @@
+//! What the log and the metrics are told of what goes wrong, beside the error that a client gets.
+
+use std::time::{Duration, Instant};
+
+use cellgate_metrics::Refusal;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+use super::Server;
+use crate::incidents;
+use crate::session::StatementError;
+use crate::signals::told;
+use crate::sync::lock;
+
+/// How soon the log is told again that clients are refused for want of descriptors.
+const TELL_AGAIN: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether what is known of the meta store is too old.
+const LOOK_AT_AGE: Duration = Duration::from_secs(1);
+
+impl Server {
+    /// Logs and counts what is more than the failure of one store, and answers what the client is told of it behind the
+    /// error's own text: the id of the line, and which clusters do not answer.
+    pub fn more_of(&self, error: &StatementError) -> Option<String> {
+        match error {
+            StatementError::PartlyCommitted { clusters, .. } => {
+                self.metrics.partial_write();
+                Some(format!("; what is done in part: (log id {})", self.incidents.partly_done(clusters)))
+            }
+            StatementError::Write { stored, .. } if !stored.rows.is_empty() => {
+                self.metrics.partial_write();
+                let id = self.incidents.partly_done("INSERT: some rows are stored, others are not");
+                Some(format!("; what is done in part: (log id {id})"))
+            }
+            StatementError::Timeout { .. } => {
+                let down: Vec<String> = self
+                    .deployment
+                    .executor()
+                    .clusters()
+                    .filter(|cluster| !cluster.is_up())
+                    .map(|cluster| format!("cluster '{}'", cluster.name))
+                    .collect();
+                if down.is_empty() {
+                    return None;
+                }
+                let down = down.join(", ");
+                let id = self.incidents.timed_out(&down);
+                Some(format!("; not answering now: {down} (log id {id})"))
+            }
+            StatementError::Stale { .. } => Some(format!(" (log id {})", self.is_stale(self.meta_age()))),
+            _ => None,
+        }
+    }
+
+    /// Statements are refused because what is known of the meta store is too old: says so once, and answers the id of that
+    /// line.
+    fn is_stale(&self, age: Duration) -> String {
+        lock(&self.stale)
+            .get_or_insert_with(|| {
+                let (log_id, age_s) = (incidents::log_id(), age.as_secs());
+                let why =
+                    "the meta store was not read for longer than meta.max_stale: statements over tables are refused";
+                tracing::error!(log_id, age_s, "{why}");
+                log_id
+            })
+            .clone()
+    }
+
+    /// Says when statements begin to be refused because what is known of the meta store is too old, and when they are
+    /// served again, until `shutdown`.
+    pub async fn watch_meta_age(&self, mut shutdown: watch::Receiver<bool>) {
+        let mut beat = tokio::time::interval(LOOK_AT_AGE);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = told(&mut shutdown) => return,
+                _ = beat.tick() => {}
+            }
+            let age = self.meta_age();
+            if age > self.config().meta.max_stale {
+                self.is_stale(age);
+            } else if let Some(log_id) = lock(&self.stale).take() {
+                tracing::info!(log_id, "the meta store was read: statements over tables are served again");
+            }
+        }
+    }
+
+    /// A client is turned away because nearly as many files are open as may be. The log is told now and then.
+    pub(super) fn refuse_for_descriptors(&self) {
+        self.metrics.connection_refused(Refusal::Descriptors);
+        let now = Instant::now();
+        let mut told = lock(&self.told_of_descriptors);
+        if told.is_none_or(|told| now.duration_since(told) >= TELL_AGAIN) {
+            *told = Some(now);
+            tracing::warn!("clients are refused (1040): nearly as many files are open as may be, see LimitNOFILE");
+        }
+    }
+}
