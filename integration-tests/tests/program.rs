@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use cellgate_integration_tests::Deployment;
 use cellgate_integration_tests::client::{self, TRIPS, get, put, rows, run, triple};
+use cellgate_integration_tests::deployment::{Builder, SHARDS};
 use cellgate_integration_tests::http;
-use cellgate_integration_tests::process::Signal;
+use cellgate_integration_tests::process::{self, Process, Signal};
 use cellgate_integration_tests::proxy::{self, Options};
-use cellgate_integration_tests::wait;
+use cellgate_integration_tests::servers::free_port;
+use cellgate_integration_tests::{settings, wait};
 use mysql_async::prelude::Queryable;
 
 const SHORT: Duration = Duration::from_secs(30);
@@ -140,11 +142,10 @@ async fn sighup_takes_over_what_can_change_and_names_what_needs_a_restart() {
     proxy.signal(Signal::Hup);
     let late = || client::options(proxy.mysql()).user(Some("late")).pass(Some("secret-word"));
     wait::until_async("the new user", SHORT, async || client::try_connect(late()).await.ok()).await;
-    assert!(
-        proxy.log().contains("need a restart") && proxy.log().contains("limits.max_connections"),
-        "{}",
-        proxy.log()
-    );
+    wait::until("the log line", SHORT, || {
+        let log = proxy.log();
+        (log.contains("need a restart") && log.contains("limits.max_connections")).then_some(())
+    });
     assert!(!proxy.log().contains("secret-word"), "a password is logged");
 
     // What is risky about it is said again.
@@ -188,6 +189,93 @@ fn the_number_of_shards_is_fixed_at_creation() {
     std::fs::write(deployment.config().expect("configured"), "[topology]\nvirtual_shards = 32\n").unwrap();
     let refusal = deployment.try_start(Options::default()).expect_err("another number of shards");
     assert!(refusal.log.contains("16") && refusal.log.contains("32"), "{}", refusal.log);
+}
+
+#[tokio::test]
+async fn a_reader_of_the_log_that_stops_reading_stops_nothing_else() {
+    let deployment = Deployment::configured("[log]\nslow_query = \"0s\"\n");
+    let mut proxy = deployment.start_with(Options { read_log: false, ..Options::default() });
+    let mut conn = client::connect(proxy.mysql()).await;
+    // A pipe holds 64 KiB, the queue 8 MiB: the line of each statement has a megabyte.
+    let long = format!("SELECT 1 AS {}", "y".repeat(1 << 20));
+    for _ in 0..20 {
+        // The name is too long: what is no statement of ours is logged as well.
+        let _ = conn.query_drop(&long).await;
+    }
+    let mut other = client::connect(proxy.mysql()).await;
+    run(&mut other, "DO 1").await;
+    assert_eq!(http::get(proxy.http(), "/healthz").unwrap().status, 200);
+    assert!(proxy.metric("cellgate_log_lines_lost_total") >= 1.0);
+    assert_eq!(proxy.terminate().code(), Some(0));
+}
+
+#[test]
+fn a_log_that_cannot_be_written_prevents_neither_the_start_nor_the_end() {
+    let (mysql, web) = (free_port(), free_port());
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let mut command = process::tethered(settings::binary(), None);
+    command.arg("serve").arg("--data-dir").arg(home.path().join("data"));
+    command.args(["--listen", &format!("127.0.0.1:{mysql}"), "--http", &format!("127.0.0.1:{web}")]);
+    command.current_dir(home.path()).stdout(std::process::Stdio::null());
+    command.stderr(std::fs::File::options().write(true).open("/dev/full").expect("the device"));
+    let mut program = Process::spawn(&mut command);
+    let address = ([127, 0, 0, 1], web).into();
+    wait::until("the program", wait::PATIENCE, || {
+        assert_eq!(program.ended(), None, "it ended");
+        http::get(address, "/readyz").ok().filter(|answer| answer.status == 200)
+    });
+    let lost = http::total(&http::metrics(address).unwrap(), "cellgate_log_lines_lost_total");
+    assert!(lost >= 1.0, "{lost}");
+    program.signal(Signal::Term);
+    let status = wait::until("the end", wait::PATIENCE, || program.ended());
+    assert_eq!(status.code(), Some(0));
+
+    let mut command = process::tethered(settings::binary(), None);
+    command.args(["check", "--config", "/nowhere"]).stdout(std::process::Stdio::null());
+    command.stderr(std::fs::File::options().write(true).open("/dev/full").expect("the device"));
+    let mut program = Process::spawn(&mut command);
+    assert_eq!(wait::until("the end", SHORT, || program.ended()).code(), Some(1));
+}
+
+#[tokio::test]
+async fn without_free_descriptors_clients_are_refused_and_health_checks_are_not() {
+    let proxy = Deployment::embedded().start_with(Options { open_files: Some(140), ..Options::default() });
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    let held: Vec<_> = (0..200).map(|_| std::net::TcpStream::connect(proxy.mysql()).unwrap()).collect();
+    let refused = || (proxy.metric("cellgate_connections_refused_total") > 0.0).then_some(());
+    wait::until("refusals", SHORT, refused);
+    assert_eq!(http::get(proxy.http(), "/healthz").unwrap().status, 200);
+    put(&mut conn, &triple("a", "BASE", 1), "1").await.unwrap();
+    let told = || proxy.log().matches("nearly as many files are open as may be").count();
+    assert!((1..=3).contains(&told()), "{}", proxy.log());
+    drop(held);
+    wait::until_async("a place", SHORT, async || client::try_connect(client::options(proxy.mysql())).await.ok()).await;
+}
+
+#[test]
+fn check_connect_says_what_a_start_would_refuse() {
+    let deployment = Builder::new().topology(SHARDS, None).sqlite("a").sqlite("b").build();
+    drop(deployment.start());
+    let config = deployment.config().expect("configured").to_owned();
+    let text = std::fs::read_to_string(&config).unwrap();
+    let check = |text: &str| {
+        std::fs::write(&config, text.replace("[topology]\n", &meta(&deployment))).unwrap();
+        proxy::run(&["check", "--connect", "--config", &config.display().to_string()], SHORT)
+    };
+    let (status, out, err) = check(&text);
+    assert!(status.success() && err.contains("deployment: what the configuration says fits the stores"), "{out}{err}");
+    let swapped = text.replace("a.db", "c.db").replace("b.db", "a.db").replace("c.db", "b.db");
+    let (status, out, err) = check(&swapped);
+    assert!(!status.success() && err.contains("the cluster number is"), "{out}{err}");
+    let without = text.split("[[cluster]]\nname = \"b\"").next().unwrap();
+    let (status, out, err) = check(without);
+    assert!(!status.success() && err.contains("there is no [[cluster]] named \"b\""), "{out}{err}");
+}
+
+/// `[topology]` with the meta store that a start without `meta` has made in its data directory.
+fn meta(deployment: &Deployment) -> String {
+    format!("[topology]\nmeta = \"sqlite:{}\"\n", deployment.directory().join("data/meta.db").display())
 }
 
 #[test]
@@ -287,5 +375,5 @@ async fn a_cluster_whose_file_was_taken_away_takes_no_writes() {
     });
     put(&mut conn, &triple("a", "BASE", 2), "1").await.unwrap_err();
     get(&mut conn, &cell).await.unwrap_err();
-    assert!(proxy.log().contains("was taken away while it was in use"), "{}", proxy.log());
+    wait::until("the log line", SHORT, || proxy.log().contains("was taken away while it was in use").then_some(()));
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use cellgate_metrics::{ClusterMetrics, Metrics};
 use cellgate_router::Weight;
 use cellgate_store::coalesce::{CoalesceOptions, Coalescing};
-use cellgate_store::deployment::{ClusterSetup, Deployment, OpenError, ProxyInfo, Setup};
+use cellgate_store::deployment::{ClusterSetup, Deployment, OpenError, ProxyInfo, Setup, compare};
 use cellgate_store::meta::{self, MetaStore};
 use cellgate_store::{Backend, Engines, StoreError, Timeouts};
 use thiserror::Error;
@@ -285,6 +285,9 @@ async fn check(arguments: Check) -> Result<(), ProgramError> {
         for cluster in &config.clusters {
             failed += usize::from(!report(&format!("cluster {}", cluster.name), check_cluster(&config, cluster).await));
         }
+        if failed == 0 {
+            failed += usize::from(!report("deployment", check_deployment(&config).await));
+        }
     }
     if failed > 0 { Err(ProgramError::CheckFailed(failed)) } else { Ok(()) }
 }
@@ -307,6 +310,25 @@ async fn check_cluster(config: &Config, cluster: &Cluster) -> Result<&'static st
     let identity = backend.identity().await;
     backend.close().await;
     identity.map(|identity| if identity.is_some() { "reached" } else { "reached, empty" })
+}
+
+/// Whether the stores are those of one deployment, each in its place. All of them can be reached.
+async fn check_deployment(config: &Config) -> Result<&'static str, ProgramError> {
+    let names: Vec<&str> = config.clusters.iter().map(|c| c.name.as_str()).collect();
+    let metrics = Metrics::new(version::VERSION, &names)?;
+    let proxy = ProxyInfo {
+        host: hostname(),
+        pid: std::process::id(),
+        address: config.listen.address.to_string(),
+        version: version::VERSION.to_owned(),
+    };
+    let setup = setup(config, proxy, &metrics)?;
+    let compared = compare(&setup).await;
+    for cluster in &setup.clusters {
+        cluster.backend.close().await;
+    }
+    compared?;
+    Ok("what the configuration says fits the stores")
 }
 
 /// Whether it is a file that is not there.

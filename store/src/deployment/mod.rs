@@ -4,6 +4,7 @@
 //! clusters, is this store the one it was, has it been created before, does another proxy own its files, does anything
 //! here speak a newer format. Nothing is ever silently created anew or mapped again (C2, C13 of docs/ARCHITECTURE.md).
 
+mod compare;
 mod documents;
 mod erasing;
 mod error;
@@ -14,6 +15,7 @@ mod reading;
 mod registry;
 mod topology;
 
+pub use compare::compare;
 pub use documents::{ClusterDocument, ClusterState, DeploymentDocument, ProxyDocument, TopologyDocument};
 pub use error::OpenError;
 pub use open::{ClusterSetup, Deployment, Setup};
