@@ -143,10 +143,10 @@ mod tests {
 
     #[test]
     fn a_body_is_no_longer_than_the_limit() {
-        let number = |length: usize| vec![b'1'; length];
-        assert_eq!(Body::json(number(limits::BODY_BYTES)).unwrap().as_bytes().len(), limits::BODY_BYTES);
+        let text = |length: usize| format!("\"{}\"", "x".repeat(length - 2)).into_bytes();
+        assert_eq!(Body::json(text(limits::BODY_BYTES)).unwrap().as_bytes().len(), limits::BODY_BYTES);
         let bytes = limits::BODY_BYTES + 1;
-        assert_eq!(Body::json(number(bytes)), Err(Invalid::BodyTooLong { bytes }));
+        assert_eq!(Body::json(text(bytes)), Err(Invalid::BodyTooLong { bytes }));
     }
 
     #[test]

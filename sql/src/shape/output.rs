@@ -12,7 +12,7 @@ use crate::error::SqlError;
 use crate::expression::{Scope, Slot, sort_order, sortable};
 use crate::value::{Row, Value};
 
-/// How many rows beyond LIMIT are kept before the highest are thrown away.
+/// How many rows beyond twice LIMIT are kept before the highest are thrown away, if so many may be collected.
 const SLACK: usize = 1024;
 
 /// A row with what it is sorted by.
@@ -84,8 +84,8 @@ impl Output {
         self.collected.add(sorted.size(), plan.bounds)?;
         self.sorting.push(sorted);
         self.number += 1;
-        if let Some(keep) = keep(plan).filter(|keep| self.sorting.len() >= keep.saturating_mul(2).saturating_add(SLACK))
-        {
+        let many = |keep: usize| keep.saturating_mul(2).saturating_add(SLACK).min(plan.bounds.rows).max(keep + 1);
+        if let Some(keep) = keep(plan).filter(|keep| self.sorting.len() >= many(*keep)) {
             self.sorting = in_order(plan, std::mem::take(&mut self.sorting), patience)?;
             for dropped in self.sorting.drain(keep..) {
                 self.collected.remove(dropped.size());

@@ -108,14 +108,14 @@ fn an_interval_without_an_end_leaves_no_time() {
     for (expression, expected) in [
         ("'2023-11-14' + INTERVAL 1000000000 DAY", "NULL"),
         ("'2023-11-14' + INTERVAL 9223372036854775807 SECOND", "NULL"),
-        ("'2023-11-14' - INTERVAL CAST(5 AS UNSIGNED) DAY", "2023-11-09 00:00:00.000000"),
-        ("'2023-11-14' - INTERVAL CAST(5 AS UNSIGNED) SECOND", "2023-11-13 23:59:55.000000"),
+        ("'2023-11-14' - INTERVAL CAST(5 AS UNSIGNED) DAY", "2023-11-09"),
+        ("'2023-11-14' - INTERVAL CAST(5 AS UNSIGNED) SECOND", "2023-11-13 23:59:55"),
     ] {
         assert_eq!(rows(&format!("SELECT {expression}"), &[]), [expected], "{expression}");
     }
     let bound = read_with(&Session::new(), "SELECT '2023-11-14' - INTERVAL ? SECOND", &[Value::UInt(5)]);
     let moved: Vec<_> = run(&bound, &[]).unwrap().iter().map(shown).collect();
-    assert_eq!(moved, ["2023-11-13 23:59:55.000000"]);
+    assert_eq!(moved, ["2023-11-13 23:59:55"]);
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_column_has_the_type_of_its_values() {
         ("5 DIV 1", C::BigInt, 0),
         ("CAST(7 AS UNSIGNED) % 3", C::UnsignedBigInt, 0),
         ("7 % CAST(3 AS UNSIGNED)", C::BigInt, 0),
-        ("NOW() MOD NOW()", C::Decimal, 0),
+        ("NOW() MOD NOW()", C::BigInt, 0),
         ("MOD(NOW(6), NOW(6))", C::Decimal, 6),
         ("FLOOR(1.5)", C::BigInt, 0),
         ("FLOOR(12345678901234567890.5)", C::Decimal, 0),
