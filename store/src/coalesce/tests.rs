@@ -288,7 +288,7 @@ async fn a_store_that_is_far_away_has_several_statements_under_way() {
     bench.coalescing.ping().await.unwrap();
     let far = bench.get(1, &["c"]);
     bench.held.begun(2).await;
-    bench.go(3);
+    bench.go(2);
     for one in near.into_iter().chain([far]) {
         one.await.unwrap().unwrap();
     }
