@@ -118,7 +118,7 @@ section! {
         slow: Duration = "2ms" in "100us" to "1m", Restart;
         /// From how much time on that a server takes for a ping it is far away: the time of a statement goes by on the
         /// way, and there are `lanes` of them at once (of writes two). The shortest of eight counts; there is one every two seconds.
-        far: Duration = "300us" in "100us" to "1m", Restart;
+        far: Duration = "400us" in "100us" to "1m", Restart;
         /// Most cells that may wait in front of a cluster, per kind of request; beyond is error 3168, at once.
         queue_cells: usize = "8192" in "1" to "1000000", Restart;
     }
