@@ -29,6 +29,9 @@ pub use notes::Notes;
 pub(crate) use notes::Patience;
 use output::Output;
 
+/// What a row costs that is made with nothing computed, in bytes looked at.
+const ROW: usize = 16;
+
 /// How rows are made of cells.
 #[derive(Clone, Debug)]
 pub struct Shape {
@@ -173,6 +176,7 @@ impl Shaping {
                     if self.is_full() {
                         break;
                     }
+                    self.patience.check()?;
                     let values = input.values(&key, partial);
                     let row = self.take(&ValueScope::new(&values, &plan, &notes, &patience))?;
                     self.give(row, made);
@@ -195,6 +199,17 @@ impl Shaping {
     /// compute.
     pub fn work(&self, cells: usize, bytes: usize) -> usize {
         Effort::of(&self.plan).over(cells, bytes)
+    }
+
+    /// The same of the rows that a cell may complete: those held until all of their cells have come.
+    pub fn held(&self) -> usize {
+        let held = self.rows.collected();
+        Effort::of(&self.plan).over(held.rows, held.bytes).saturating_add(held.rows.saturating_mul(ROW))
+    }
+
+    /// Bytes of the rows that are held until all of their cells have come.
+    pub fn assembled(&self) -> usize {
+        self.rows.collected().bytes
     }
 
     /// About how many bytes the expressions look at in [`Shaping::finish`].

@@ -27,9 +27,9 @@ impl Server {
                 self.metrics.partial_write();
                 Some(format!("; what is done in part: (log id {})", self.incidents.partly_done(clusters)))
             }
-            StatementError::Write { stored, .. } if !stored.rows.is_empty() => {
+            StatementError::Write { stored, .. } | StatementError::Duplicate { stored, .. } if !stored.is_empty() => {
                 self.metrics.partial_write();
-                let id = self.incidents.partly_done("INSERT: some rows are stored, others are not");
+                let id = self.incidents.partly_done("INSERT: some rows are stored, or may be, others are not");
                 Some(format!("; what is done in part: (log id {id})"))
             }
             StatementError::Timeout { .. } => {

@@ -242,15 +242,15 @@ impl Handler for Session {
         self.process.kill_switch().statement_begins();
     }
 
-    async fn fetch(&mut self, Cursor { rows, .. }: &mut Cursor) -> Result<Option<cellgate_sql::Row>, ErrorReply> {
-        match rows.next(self.process.kill_switch()).await {
+    async fn fetch(&mut self, cursor: &mut Cursor) -> Result<Option<cellgate_sql::Row>, ErrorReply> {
+        match cursor.next(self.process.kill_switch()).await {
             Ok(Some(row)) => {
                 self.server.metrics().rows_sent(1);
                 Ok(Some(row))
             }
             Ok(None) => {
-                self.last.found_rows = rows.sent();
-                self.warn_of(rows.notes());
+                self.last.found_rows = cursor.rows.sent();
+                self.warn_of(cursor.rows.notes());
                 Ok(None)
             }
             Err(error) => Err(self.note_error(&error)),

@@ -310,6 +310,11 @@ impl Stream {
         self.ready.iter()
     }
 
+    /// Bytes held for rows that are not made yet.
+    pub(super) fn held(&self) -> usize {
+        self.shaping.as_ref().map_or(0, Shaping::assembled)
+    }
+
     /// Its rows are fetched whenever the client likes: later ones are not late.
     pub(super) fn outlast(&mut self) {
         self.time.end = None;
@@ -392,7 +397,7 @@ impl Stream {
 fn is_much(shaping: &Shaping, page: &[Cell]) -> bool {
     let body = |cell: &Cell| cell.body.as_ref().map_or(0, |body| body.as_bytes().len());
     let bytes = page.iter().map(body).sum();
-    shaping.work(page.len(), bytes) > AT_ONCE
+    shaping.work(page.len(), bytes).saturating_add(shaping.held()) > AT_ONCE
 }
 
 impl Cells {

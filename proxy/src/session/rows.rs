@@ -13,7 +13,7 @@ use crate::wire::KillSwitch;
 /// The rows of an execution that are fetched in parts.
 pub struct Cursor {
     pub(super) rows: RowSource,
-    _taken: Taken,
+    taken: Taken,
 }
 
 /// How many bytes of rows the open cursors of a session hold together.
@@ -33,11 +33,32 @@ impl CursorRoom {
         self.0.load(Ordering::Relaxed) < most
     }
 
-    /// Keeps rows for later. They count as they are now: those of a stream are a page, others all of them.
+    /// Keeps rows for later. They count as they are: those of a stream are a page, others all of them.
     pub(super) fn keep(&self, rows: RowSource) -> Cursor {
         let bytes = rows.bytes();
         self.0.fetch_add(bytes, Ordering::Relaxed);
-        Cursor { rows, _taken: Taken { all: Arc::clone(&self.0), bytes } }
+        Cursor { rows, taken: Taken { all: Arc::clone(&self.0), bytes } }
+    }
+}
+
+impl Cursor {
+    /// The next row, unless the statement was killed.
+    pub(super) async fn next(&mut self, kill: &KillSwitch) -> Result<Option<Row>, StatementError> {
+        let reads_on = self.rows.reads_on();
+        let row = self.rows.next(kill).await;
+        if reads_on {
+            self.taken.recount(self.rows.bytes());
+        }
+        row
+    }
+}
+
+impl Taken {
+    /// So many bytes are held now.
+    fn recount(&mut self, bytes: usize) {
+        self.all.fetch_add(bytes, Ordering::Relaxed);
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.bytes = bytes;
     }
 }
 
@@ -100,7 +121,15 @@ impl RowSource {
     fn bytes(&self) -> usize {
         match self {
             Self::Table { rows, .. } => rows.as_slice().iter().map(|row| Program::weight(row)).sum(),
-            Self::Stream(stream) => stream.ready().map(|row| Program::weight(row)).sum(),
+            Self::Stream(stream) => stream.ready().map(|row| Program::weight(row)).sum::<usize>() + stream.held(),
+        }
+    }
+
+    /// Whether the next row is one that has to be read first.
+    fn reads_on(&self) -> bool {
+        match self {
+            Self::Table { .. } => false,
+            Self::Stream(stream) => stream.ready().next().is_none(),
         }
     }
 

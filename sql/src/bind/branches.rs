@@ -16,12 +16,16 @@ type Bexpr = Expression<Slot>;
 /// # Errors
 /// None of its own.
 pub(crate) fn alike(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError> {
-    let expression = told(expression, ty)?;
+    of_one_type(told(expression, ty)?, ty)
+}
+
+/// The same of what has been told.
+fn of_one_type(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError> {
     if !expression.any(has_branches) {
         return Ok(expression);
     }
-    let children = |all: &[Bexpr]| all.iter().map(|e| alike(e.clone(), ty)).collect::<Result<Vec<_>, _>>();
-    let one = |e: &Bexpr| alike(e.clone(), ty);
+    let children = |all: &[Bexpr]| all.iter().map(|e| of_one_type(e.clone(), ty)).collect::<Result<Vec<_>, _>>();
+    let one = |e: &Bexpr| of_one_type(e.clone(), ty);
     expression.map(
         &mut |node| {
             if !has_branches(node) {

@@ -55,14 +55,16 @@ fn said(function: Function, e: Bexpr, ty: Type) -> Bexpr {
 /// # Errors
 /// None of its own.
 pub(crate) fn told(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError> {
-    if !expression.any(|node| is_short(node, ty)) {
-        return Ok(expression);
-    }
-    let text = |e: &Bexpr| Ok(as_text(told(e.clone(), ty)?, e.ty(ty)));
-    let number = |e: &Bexpr| Ok::<_, SqlError>(said(Function::TimeNumber, told(e.clone(), ty)?, e.ty(ty)));
+    if expression.any(|node| is_short(node, ty)) { tell(expression, ty) } else { Ok(expression) }
+}
+
+/// The same, of whatever there is in it: it is looked for once.
+fn tell(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError> {
+    let text = |e: &Bexpr| Ok(as_text(tell(e.clone(), ty)?, e.ty(ty)));
+    let number = |e: &Bexpr| Ok::<_, SqlError>(said(Function::TimeNumber, tell(e.clone(), ty)?, e.ty(ty)));
     // JSON has no digits to leave out, but tells a date from a time.
-    let json = |e: &Bexpr| if e.ty(ty).ty == ColumnType::Date { text(e) } else { told(e.clone(), ty) };
-    let plain = |e: &Bexpr| told(e.clone(), ty);
+    let json = |e: &Bexpr| if e.ty(ty).ty == ColumnType::Date { text(e) } else { tell(e.clone(), ty) };
+    let plain = |e: &Bexpr| tell(e.clone(), ty);
     expression.map(
         &mut |node| {
             Ok(Some(match node {

@@ -78,7 +78,7 @@ impl Number {
                 Arithmetic::Add => aligned().and_then(|(a, b)| a.checked_add(b)).map(|m| (m, scale)),
                 Arithmetic::Subtract => aligned().and_then(|(a, b)| a.checked_sub(b)).map(|m| (m, scale)),
                 Arithmetic::Multiply => a.checked_mul(b).map(|m| (m, x + y)),
-                Arithmetic::IntegerDivide => aligned().map(|(a, b)| (a / b, 0)),
+                Arithmetic::IntegerDivide => aligned().and_then(|(a, b)| a.checked_div(b)).map(|m| (m, 0)),
                 Arithmetic::Modulo => remainder(a, x, b, y).map(|m| (m, scale)),
                 Arithmetic::Divide => None,
             };
@@ -120,18 +120,33 @@ fn integer(number: Number) -> Result<Number, SqlError> {
 
 /// One operation other than a division with more digits than `i128` has; `None` beyond all decimals.
 pub(super) fn wide_arithmetic(op: Arithmetic, a: BigInt, x: u32, b: BigInt, y: u32) -> Option<Number> {
-    if op == Arithmetic::Multiply {
-        let product = Wide::exact(a * b, x + y)?;
-        return Some(if x + y > MAX_SCALE { product.rounded(MAX_DIGITS) } else { product });
-    }
     let scale = x.max(y);
-    let (a, b) = (a * ten_to(scale - x), b * ten_to(scale - y));
-    match op {
-        Arithmetic::Add => Wide::exact(a + b, scale),
-        Arithmetic::Subtract => Wide::exact(a - b, scale),
-        Arithmetic::Modulo => Wide::exact(a % b, scale),
-        Arithmetic::IntegerDivide => Wide::exact(a / b, 0),
-        Arithmetic::Multiply | Arithmetic::Divide => None,
+    let aligned = || (&a * ten_to(scale - x), &b * ten_to(scale - y));
+    // Digits behind the point are cut where those before it need the room.
+    let number = match op {
+        Arithmetic::Multiply if x + y > MAX_SCALE => Wide::rounded(a * b, x + y, MAX_DIGITS),
+        Arithmetic::Multiply => Wide::fitting(a * b, x + y),
+        Arithmetic::Add => {
+            let (a, b) = aligned();
+            Wide::fitting(a + b, scale)
+        }
+        Arithmetic::Subtract => {
+            let (a, b) = aligned();
+            Wide::fitting(a - b, scale)
+        }
+        Arithmetic::Modulo => {
+            let (a, b) = aligned();
+            Wide::fitting(a % b, scale)
+        }
+        Arithmetic::IntegerDivide => {
+            let (a, b) = aligned();
+            Wide::fitting(a / b, 0)
+        }
+        Arithmetic::Divide => return None,
+    };
+    match number {
+        Number::Double(_) => None,
+        number @ (Number::Exact { .. } | Number::Wide(_)) => Some(number),
     }
 }
 
@@ -144,9 +159,9 @@ pub(crate) fn out_of_range(ty: &'static str) -> SqlError {
 fn remainder(a: i128, x: u32, b: i128, y: u32) -> Option<i128> {
     if x > y {
         // A divisor that is beyond all numbers leaves all of the dividend.
-        return Some(b.checked_mul(pow10(x - y)).map_or(a, |b| a % b));
+        return b.checked_mul(pow10(x - y)).map_or(Some(a), |b| a.checked_rem(b));
     }
-    let mut rest = a % b;
+    let mut rest = a.checked_rem(b)?;
     for _ in x..y {
         rest = rest.checked_mul(10)? % b;
     }
@@ -194,6 +209,30 @@ mod tests {
         assert_eq!(number.apply(Arithmetic::Multiply, number), Err(out_of_range("DECIMAL")));
         let thirds = calculate(&format!("-{}", "1".repeat(50)), Arithmetic::Divide, "3");
         assert_eq!(thirds.as_deref(), Some(&*format!("-{}3703.6667", "370".repeat(15))));
+    }
+
+    #[test]
+    fn the_least_number_of_128_bits_is_divided_as_any_other() {
+        let least = i128::MIN.to_string();
+        assert_eq!(
+            Number::parse(least.as_bytes()).apply(Arithmetic::IntegerDivide, Number::int(-1)),
+            Err(out_of_range("BIGINT"))
+        );
+        assert_eq!(calculate(&least, Arithmetic::Modulo, "-1").as_deref(), Some("0"));
+        let made = Number::int(i128::MIN + 1).apply(Arithmetic::Subtract, Number::int(1)).unwrap().unwrap();
+        assert_eq!(made.apply(Arithmetic::IntegerDivide, Number::int(-1)), Err(out_of_range("BIGINT")));
+        assert_eq!(made.apply(Arithmetic::Modulo, Number::int(-1)).map(|n| n.map(text)), Ok(Some("0".to_owned())));
+    }
+
+    #[test]
+    fn digits_behind_the_point_give_way_to_those_before_it() {
+        let zeros = "0".repeat(30);
+        let million = format!("1000000000000.{zeros}");
+        let product = calculate(&million, Arithmetic::Multiply, &million);
+        assert_eq!(product.as_deref(), Some(&*format!("1{}.{zeros}", "0".repeat(24))));
+        let small = (0..9).try_fold(Number::int(1), |n, _| n.quotient(Number::int(2))).unwrap();
+        let sum = small.apply(Arithmetic::Add, Number::int(1)).unwrap().unwrap();
+        assert!(sum.compare(Number::int(1)).is_gt() && sum.compare(Number::int(2)).is_lt(), "{sum:?}");
     }
 
     #[test]

@@ -113,7 +113,14 @@ fn to_json(value: &Value) -> Result<Json, SqlError> {
         Value::Int(n) => Json::from(*n),
         Value::UInt(n) => Json::from(*n),
         Value::Double(d) => Json::from(*d),
-        Value::Decimal(text) => Json::from(Number::parse(text.as_bytes()).as_f64()),
+        Value::Decimal(text) => match Number::parse(text.as_bytes()) {
+            Number::Exact { mantissa, scale: 0 } => match (i64::try_from(mantissa), u64::try_from(mantissa)) {
+                (Ok(n), _) => Json::from(n),
+                (_, Ok(n)) => Json::from(n),
+                (Err(_), Err(_)) => Json::from(mantissa as f64),
+            },
+            number => Json::from(number.as_f64()),
+        },
         Value::Text(bytes) => Json::String(String::from_utf8_lossy(bytes).into_owned()),
         Value::Bytes(_) => {
             return Err(SqlError::Json {

@@ -19,6 +19,17 @@ pub(crate) fn text_with(at: Micros, digits: usize) -> String {
     text
 }
 
+/// How many digits behind the point of its seconds the text of a time has, at most 6. What stands behind the last point of a
+/// date written with points is its day.
+pub(crate) fn digits_written(text: &[u8]) -> u32 {
+    let Some(point) = text.iter().rposition(|byte| *byte == b'.') else { return 0 };
+    let (before, behind) = text.split_at(point);
+    if !before.contains(&b':') {
+        return 0;
+    }
+    behind.iter().skip(1).take_while(|byte| byte.is_ascii_digit()).take(6).map(|_| 1).sum()
+}
+
 /// The digits of a time whose type shows no clock: a date.
 pub(crate) const DATE: i64 = -1;
 
@@ -256,6 +267,21 @@ pub(crate) fn truncate(at: Micros, digits: u32) -> Micros {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_digits_of_a_time_are_those_behind_the_point_of_its_seconds() {
+        for (text, digits) in [
+            ("2023-11-14 10:11:12", 0),
+            ("2023-11-14 10:11:12.5", 1),
+            ("2023-11-14 10:11:12.25+01:00", 2),
+            ("2023-11-14 10:11:12.1234567", 6),
+            ("2023.11.14 10:11:12", 0),
+            ("2023.11.14", 0),
+            ("", 0),
+        ] {
+            assert_eq!(digits_written(text.as_bytes()), digits, "{text}");
+        }
+    }
 
     #[test]
     fn times_print_and_read_back() {

@@ -286,12 +286,7 @@ pub(crate) fn fraction<L>(of: Option<&Expression<L>>, ty: Type) -> u8 {
     match (ty.ty, of.and_then(Expression::constant)) {
         (ColumnType::DateTime | ColumnType::Decimal, _) => ty.decimals.min(6),
         (ColumnType::BigInt | ColumnType::UnsignedBigInt | ColumnType::Date, _) => 0,
-        (_, Some(Value::Text(text))) => {
-            let digits = text.rsplit(|byte| *byte == b'.').next().filter(|digits| digits.len() < text.len());
-            // What stands behind the last point of a date written with points is its day.
-            let digits = digits.filter(|_| text.contains(&b':')).map_or(0, <[u8]>::len);
-            u8::try_from(digits.min(6)).unwrap_or(6)
-        }
+        (_, Some(Value::Text(text))) => u8::try_from(super::time::digits_written(text)).unwrap_or(6),
         (_, _) => 6,
     }
 }

@@ -27,7 +27,10 @@ pub(super) fn ten_to(exponent: u32) -> BigInt {
 impl Wide {
     /// The number `mantissa / 10^scale`; `None` if it has more than 81 digits.
     pub(super) fn exact(mantissa: BigInt, scale: u32) -> Option<Number> {
-        if let Ok(mantissa) = i128::try_from(&mantissa) {
+        // Its least number has no opposite.
+        if let Ok(mantissa) = i128::try_from(&mantissa)
+            && mantissa > i128::MIN
+        {
             return Some(Number::Exact { mantissa, scale });
         }
         if mantissa.magnitude() >= &BigUint::from(10_u32).pow(MOST) {
@@ -45,12 +48,13 @@ impl Wide {
             if let Some(number) = Self::exact(mantissa.clone(), scale) {
                 return number;
             }
-            let Some(left) = scale.checked_sub(GROUP) else {
+            let cut = scale.min(GROUP);
+            if cut == 0 {
                 // A quotient of two decimals has fewer digits before its point.
                 return Number::Double(mantissa.to_string().parse().unwrap_or(f64::MAX));
-            };
-            mantissa /= ten_to(GROUP);
-            scale = left;
+            }
+            mantissa /= ten_to(cut);
+            scale -= cut;
         }
     }
 

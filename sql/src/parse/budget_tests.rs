@@ -108,6 +108,10 @@ fn hostile_text_never_overflows_the_stack() {
     for (open, close) in [("IF(1, ", ", 0.5)"), ("COALESCE(", ", 'x')"), ("CASE WHEN 1 THEN ", " ELSE 0.5 END")] {
         texts.push(format!("SELECT {}1{}", open.repeat(199), close.repeat(199)));
     }
+    // Times that each function reads as text, below branches.
+    let (open, close) = ("IF(1, ".repeat(99), ", 0)".repeat(99));
+    texts.push(format!("SELECT {open}{}NOW(){}{close}", "CONCAT(1, ".repeat(99), ")".repeat(99)));
+    texts.push(format!("SELECT {open}CONCAT({}NOW()){close}", "1, ".repeat(20_000)));
     let worker = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(move || {
         for text in texts {
             let start = computed();

@@ -62,10 +62,9 @@ pub(super) fn without_parentheses<L: From<Leaf>>(name: &str) -> Option<Expressio
 /// `DATE '..'`, `TIMESTAMP '..'`: as many digits behind the point as are written.
 pub(super) fn time_literal<L>(text: Expression<L>, date: bool) -> Expression<L> {
     let digits = match text.constant() {
-        Some(Value::Text(text)) => text.rsplit(|byte| *byte == b'.').next().filter(|tail| tail.len() < text.len()),
-        _ => None,
+        Some(Value::Text(text)) => time::digits_written(text),
+        _ => 0,
     };
-    let digits = u32::try_from(digits.map_or(0, <[u8]>::len)).unwrap_or(6).min(6);
     Expression::Cast(Box::new(text), if date { CastType::Date } else { CastType::DateTime(digits) })
 }
 
@@ -191,11 +190,8 @@ pub(super) fn shifted<L: Form>(
     };
     let step = if back { -step } else { step };
     // As a DECIMAL the product is never beyond its type: an interval without an end is one, and the time NULL.
-    let step = Expression::Constant(if unit == "MICROSECOND" || months.is_some() {
-        Value::Int(step)
-    } else {
-        Value::Decimal(step.to_string())
-    });
+    let step =
+        Expression::Constant(if unit == "MICROSECOND" { Value::Int(step) } else { Value::Decimal(step.to_string()) });
     let total = Expression::Chain(Box::new(count), vec![(Operator::Arithmetic(Arithmetic::Multiply), step)]);
     let function = if months.is_some() { Function::MonthsAdd } else { Function::TimeAdd };
     Ok(Expression::Call(function, vec![time, total]))

@@ -84,8 +84,7 @@ impl Output {
         self.collected.add(sorted.size(), plan.bounds)?;
         self.sorting.push(sorted);
         self.number += 1;
-        let many = |keep: usize| keep.saturating_mul(2).saturating_add(SLACK).min(plan.bounds.rows).max(keep + 1);
-        if let Some(keep) = keep(plan).filter(|keep| self.sorting.len() >= many(*keep)) {
+        if let Some(keep) = keep(plan).filter(|keep| self.sorting.len() >= most(*keep, plan.bounds.rows)) {
             self.sorting = in_order(plan, std::mem::take(&mut self.sorting), patience)?;
             for dropped in self.sorting.drain(keep..) {
                 self.collected.remove(dropped.size());
@@ -121,6 +120,13 @@ fn row(plan: &Plan, scope: &dyn Scope<Slot>) -> Result<Row, SqlError> {
         row.push(value);
     }
     Ok(row)
+}
+
+/// How many rows there are when all but `keep` are thrown away, where `may` be collected. Not so few that each row would
+/// be followed by a sort of all: then there are too many for a session.
+fn most(keep: usize, may: usize) -> usize {
+    let most = keep.saturating_mul(2).saturating_add(SLACK);
+    if may.saturating_sub(keep) > keep / 8 { most.min(may) } else { most }
 }
 
 /// How many sorted rows can be of use.

@@ -135,12 +135,13 @@ impl Coalescing {
     ) -> Self {
         // A small pool: every kind of read has at most a quarter of it, writes have two, the rest is for scans.
         let lanes = options.lanes.clamp(1, (connections / 4).max(1));
-        let beside = connections.saturating_sub(2 * lanes + FAR_WRITES).max(1);
+        let far_writes = if connections > 4 { FAR_WRITES } else { 1 };
+        let beside = connections.saturating_sub(2 * lanes + far_writes).max(1);
         let (busy_lanes, slow, waiting) = (options.busy_lanes.clamp(1, lanes), options.slow, options.queue_cells);
         let batch = options.batch_reads.max(1);
         let reads = Bounds { batch, lanes, far_lanes: lanes, busy_lanes, slow, waiting };
         let batch = options.batch_writes.max(1);
-        let writes = Bounds { batch, lanes: 1, far_lanes: FAR_WRITES, busy_lanes: 1, slow, waiting };
+        let writes = Bounds { batch, lanes: 1, far_lanes: far_writes, busy_lanes: 1, slow, waiting };
         let patience = timeouts.queue;
         let metrics = |label| metrics.queue(label).clone();
         Self {

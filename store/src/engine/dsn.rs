@@ -238,7 +238,11 @@ impl Dsn {
                     self.schema = Some(value);
                 }
                 other if is_password(other) => return Err(DsnError::PasswordOption),
-                other => return Err(DsnError::Option { name: other.to_owned() }),
+                // What stands behind a `?` that was not encoded may be the end of a password.
+                other if other.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) => {
+                    return Err(DsnError::Option { name: other.to_owned() });
+                }
+                _ => return Err(DsnError::Option { name: "(not shown)".to_owned() }),
             }
         }
         self.tls.mode = mode.unwrap_or(mode_without_option(self.tls.ca.is_some()));
@@ -386,6 +390,8 @@ mod tests {
         assert_eq!(error("mysql://a:%zz@b/c"), DsnError::Encoding { part: "password" });
         assert_eq!(error("mysql://a@b/c?Password=x"), DsnError::PasswordOption);
         assert_eq!(error("mysql://a@b/c?schema=x"), DsnError::Option { name: "schema".into() });
+        let of_password = error("mysql://u:p@s/w?rd@host/db");
+        assert!(!of_password.to_string().contains("rd@"), "{of_password}");
         assert!(matches!(error("postgres://a@b/c?schema=x'y"), DsnError::Value { name: "schema", .. }));
         assert!(matches!(error("mysql://a@b/c?sslmode=maybe"), DsnError::Value { name: "sslmode", .. }));
         for (options, name) in
