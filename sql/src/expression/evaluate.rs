@@ -10,9 +10,7 @@ use super::compare::{Compared, read_time};
 use super::number::{Number, double_text, wrapping_u64};
 use super::text::Letters;
 use super::worth::{Worth, calculate};
-use super::{
-    CastType, Comparison, Expression, Function, Operator, Test, call, compare, documents, json, like, text, time,
-};
+use super::{CastType, Comparison, Expression, Operator, Test, call, compare, documents, json, like, text, time};
 use crate::error::SqlError;
 use crate::value::Value;
 
@@ -129,52 +127,6 @@ impl<L> Expression<L> {
         }
     }
 
-    /// What the expression is worth as an operand: its value, with the digits of a quotient that are not shown.
-    ///
-    /// # Errors
-    /// Those of [`Expression::evaluate`].
-    pub fn worth(&self, scope: &dyn Scope<L>) -> Result<Worth, SqlError> {
-        match self {
-            Self::Chain(first, rest) => chain(first, rest, scope),
-            Self::Negate(e) => e.worth(scope)?.negated(),
-            Self::Case { operand, branches, otherwise } => {
-                case(operand.as_deref(), branches, otherwise.as_deref(), scope)
-            }
-            Self::Call(function, arguments) => match (function, arguments.as_slice()) {
-                (Function::If, [condition, then, otherwise]) => {
-                    if condition.holds(scope)? { then } else { otherwise }.worth(scope)
-                }
-                (Function::Coalesce | Function::IfNull, _) => {
-                    for e in arguments {
-                        let worth = e.worth(scope)?;
-                        if !worth.is_null() {
-                            return Ok(worth);
-                        }
-                    }
-                    Ok(Worth::Plain(Value::Null))
-                }
-                (Function::AsDecimal, [e, Self::Constant(Value::Int(digits))]) => match e.worth(scope)? {
-                    quotient @ Worth::Quotient(_) => Ok(quotient.at_least(u32::try_from(*digits).unwrap_or(0))),
-                    Worth::Plain(value) => Ok(Worth::Plain(call::as_decimal(&value, *digits))),
-                },
-                (_, _) => self.evaluate(scope).map(Worth::Plain),
-            },
-            Self::Constant(_)
-            | Self::Leaf(_)
-            | Self::And(_)
-            | Self::Or(_)
-            | Self::Not(_)
-            | Self::Invert(_)
-            | Self::Is { .. }
-            | Self::In { .. }
-            | Self::Between { .. }
-            | Self::Like { .. }
-            | Self::Cast(..)
-            | Self::Tuple(_)
-            | Self::Aggregate { .. } => self.evaluate(scope).map(Worth::Plain),
-        }
-    }
-
     /// Whether the expression holds (is true, neither false nor NULL).
     ///
     /// # Errors
@@ -268,7 +220,7 @@ fn bits(value: &Value) -> Option<u64> {
     Some(wrapping_u64(n))
 }
 
-fn chain<L>(
+pub(super) fn chain<L>(
     first: &Expression<L>,
     rest: &[(Operator, Expression<L>)],
     scope: &dyn Scope<L>,
@@ -424,7 +376,7 @@ fn compare_rows<L>(
 }
 
 /// Asks whether the statement is given up, at every [`LOOK`]th of many.
-fn look<L>(i: usize, scope: &dyn Scope<L>) -> Result<(), SqlError> {
+pub(super) fn look<L>(i: usize, scope: &dyn Scope<L>) -> Result<(), SqlError> {
     if i > 0 && i.is_multiple_of(LOOK) { scope.patience() } else { Ok(()) }
 }
 
@@ -511,28 +463,6 @@ fn matches<L>(
         name: "like_steps",
     })?;
     Ok(Value::Int(i64::from(found != negated)))
-}
-
-fn case<L>(
-    operand: Option<&Expression<L>>,
-    branches: &[(Expression<L>, Expression<L>)],
-    otherwise: Option<&Expression<L>>,
-    scope: &dyn Scope<L>,
-) -> Result<Worth, SqlError> {
-    let operand = operand.map(|e| e.evaluate(scope)).transpose()?;
-    let operand = operand.as_ref().map(Compared::new);
-    for (i, (when, then)) in branches.iter().enumerate() {
-        look(i, scope)?;
-        let when = when.evaluate(scope)?;
-        let taken = match &operand {
-            Some(value) => value.with(&when, scope.folds_case())? == Some(Ordering::Equal),
-            None => truth(&when) == Some(true),
-        };
-        if taken {
-            return then.worth(scope);
-        }
-    }
-    otherwise.map_or(Ok(Worth::Plain(Value::Null)), |e| e.worth(scope))
 }
 
 /// The text of a value; `None` for NULL.

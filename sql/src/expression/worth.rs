@@ -2,9 +2,14 @@
 //!
 //! `1 / 3` is shown as 0.3333, and `1 / 3 * 3` is 1.0000 all the same: MySQL computes on with the digits that are not shown.
 
+use std::cmp::Ordering;
+
 use super::arithmetic::{Arithmetic, DIVISION_DIGITS};
-use super::evaluate;
+use super::compare::Compared;
+use super::evaluate::{self, chain, look};
+use super::functions::Function;
 use super::number::{MAX_SCALE, Number};
+use super::{Expression, Scope, call, truth};
 use crate::error::SqlError;
 use crate::value::Value;
 
@@ -128,4 +133,74 @@ pub(super) fn calculate(op: Arithmetic, a: Worth, b: Worth) -> Result<Worth, Sql
             Worth::Plain(number.value_like(&if unsigned { Value::UInt(0) } else { Value::Int(0) })?)
         }
     })
+}
+
+impl<L> Expression<L> {
+    /// What the expression is worth as an operand: its value, with the digits of a quotient that are not shown.
+    ///
+    /// # Errors
+    /// Those of [`Expression::evaluate`].
+    pub fn worth(&self, scope: &dyn Scope<L>) -> Result<Worth, SqlError> {
+        match self {
+            Self::Chain(first, rest) => chain(first, rest, scope),
+            Self::Negate(e) => e.worth(scope)?.negated(),
+            Self::Case { operand, branches, otherwise } => {
+                case(operand.as_deref(), branches, otherwise.as_deref(), scope)
+            }
+            Self::Call(function, arguments) => match (function, arguments.as_slice()) {
+                (Function::If, [condition, then, otherwise]) => {
+                    if condition.holds(scope)? { then } else { otherwise }.worth(scope)
+                }
+                (Function::Coalesce | Function::IfNull, _) => {
+                    for e in arguments {
+                        let worth = e.worth(scope)?;
+                        if !worth.is_null() {
+                            return Ok(worth);
+                        }
+                    }
+                    Ok(Worth::Plain(Value::Null))
+                }
+                (Function::AsDecimal, [e, Self::Constant(Value::Int(digits))]) => match e.worth(scope)? {
+                    quotient @ Worth::Quotient(_) => Ok(quotient.at_least(u32::try_from(*digits).unwrap_or(0))),
+                    Worth::Plain(value) => Ok(Worth::Plain(call::as_decimal(&value, *digits))),
+                },
+                (_, _) => self.evaluate(scope).map(Worth::Plain),
+            },
+            Self::Constant(_)
+            | Self::Leaf(_)
+            | Self::And(_)
+            | Self::Or(_)
+            | Self::Not(_)
+            | Self::Invert(_)
+            | Self::Is { .. }
+            | Self::In { .. }
+            | Self::Between { .. }
+            | Self::Like { .. }
+            | Self::Cast(..)
+            | Self::Tuple(_)
+            | Self::Aggregate { .. } => self.evaluate(scope).map(Worth::Plain),
+        }
+    }
+}
+
+fn case<L>(
+    operand: Option<&Expression<L>>,
+    branches: &[(Expression<L>, Expression<L>)],
+    otherwise: Option<&Expression<L>>,
+    scope: &dyn Scope<L>,
+) -> Result<Worth, SqlError> {
+    let operand = operand.map(|e| e.evaluate(scope)).transpose()?;
+    let operand = operand.as_ref().map(Compared::new);
+    for (i, (when, then)) in branches.iter().enumerate() {
+        look(i, scope)?;
+        let when = when.evaluate(scope)?;
+        let taken = match &operand {
+            Some(value) => value.with(&when, scope.folds_case())? == Some(Ordering::Equal),
+            None => truth(&when) == Some(true),
+        };
+        if taken {
+            return then.worth(scope);
+        }
+    }
+    otherwise.map_or(Ok(Worth::Plain(Value::Null)), |e| e.worth(scope))
 }
