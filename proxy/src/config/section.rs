@@ -308,7 +308,7 @@ pub(super) fn quoted<T: Setting>(value: &T) -> String {
     }
 }
 
-/// A text as a TOML string.
+/// A text as a TOML string that reads back as it: `${` in it is no variable.
 pub(super) fn toml_string(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
+    toml::Value::String(text.replace("${", "$${")).to_string()
 }

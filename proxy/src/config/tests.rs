@@ -207,7 +207,9 @@ fn errors_show_no_value_that_may_be_a_secret() {
 fn the_rendered_configuration_reads_back_as_itself() {
     let text = "[log]\nslow_query = \"0s\"\n[limits]\nlong_data = \"0B\"\n[[cluster]]\nname = \"a\"\nnumber = 9\n\
                 primary = \"mysql://u@h/d?ca=%22\"\n[[cluster]]\nname = \"b\"\nprimary = 'sqlite:/a \"dir\"\\x.db'\nweight=0.5";
-    for text in ["", text] {
+    let no_variables = "[data]\ndir = \"a$${PW}$$${PW}$\"";
+    assert_eq!(valid(no_variables).data.dir, "a${PW}$${PW}$");
+    for text in ["", text, no_variables] {
         let config = valid(text);
         assert_eq!(valid(&config.render()), config, "{}", config.render());
     }
