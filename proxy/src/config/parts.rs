@@ -109,11 +109,12 @@ section! {
         /// does not fill everybody's batch.
         per_request: usize = "16" in "1" to "512", Restart;
         /// Most shared reads of one kind (exact, latest) under way at once in a cluster; at most a quarter of `pool_size`.
-        /// So many are if batches are full, statements slow or the server far away. Writes have one, or two if the server is far
-        /// away.
+        /// So many are if batches are full, statements slow, the server far away, or no more cells asked for than that. Writes
+        /// have one, or two if the server is far away.
         lanes: usize = "4" in "1" to "64", Restart;
-        /// How many of them there are as a rule: fewer lanes make larger batches, which cost the server less.
-        busy_lanes: usize = "1" in "1" to "64", Restart;
+        /// How many of them there are as a rule: fewer lanes make larger batches, which cost the server less; with two, the server
+        /// works on one while the clients of the other ask again.
+        busy_lanes: usize = "2" in "1" to "64", Restart;
         /// From how much time on a statement is slow: nobody waits behind it, as long as there are lanes.
         slow: Duration = "2ms" in "100us" to "1m", Restart;
         /// From how much time on that a server takes for a ping it is far away: the time of a statement goes by on the

@@ -15,7 +15,7 @@ pub(super) struct Bounds {
     pub(super) lanes: usize,
     /// The same if the store is far away.
     pub(super) far_lanes: usize,
-    /// How many are, as long as one more would not help.
+    /// How many are as a rule.
     pub(super) busy_lanes: usize,
     /// From how much time on a statement is slow ([`CoalesceOptions::slow`](super::CoalesceOptions::slow)).
     pub(super) slow: Duration,
@@ -127,8 +127,8 @@ impl<K: Kind> Queue<K> {
 
     /// How many statements may be under way, with `more` items than now wait.
     ///
-    /// Few, for larger batches cost the server less per cell, and a statement that waits for a processor beside another one
-    /// is no quicker. But a full batch gains nothing by waiting, and nobody waits for what is slow.
+    /// Few, and none without its share, for larger batches cost the server less per cell. But a full batch gains nothing by waiting, nobody waits for what is slow, and as few requests as there
+    /// are lanes would be batches of one or two, for which each would wait twice.
     fn allowed(&self, more: usize, now: Instant) -> usize {
         let waiting = self.waiting + more;
         let full = waiting >= self.bounds.batch;
@@ -136,21 +136,28 @@ impl<K: Kind> Queue<K> {
         let slow = self.began.is_some_and(|began| now.saturating_duration_since(began) >= self.bounds.slow);
         match self.bounds.busy_lanes {
             _ if self.far => self.bounds.far_lanes,
-            _ if full || all_slow || slow => self.bounds.lanes,
+            _ if full || all_slow || slow || self.has_lane_each() => self.bounds.lanes,
             _ if waiting < self.share() => 1,
             lanes => lanes.min(self.bounds.lanes),
         }
     }
 
-    /// From how many items on a batch is not worth waiting for a larger one. Of those outstanding a third is under way, a
+    /// From how many items on a batch is not worth waiting for a larger one: the part of those outstanding that each
+    /// statement has, so that its clients ask again while the others are under way. Of one, a third is under way, a
     /// third on the way to their clients or from them, and a third waits.
     fn share(&self) -> usize {
-        self.recent.div_ceil(3).min(self.bounds.batch)
+        let parts = if self.bounds.busy_lanes == 1 { 3 } else { self.bounds.busy_lanes };
+        self.recent.div_ceil(parts).min(self.bounds.batch)
     }
 
     /// Whether a batch grows by letting those run first who are about to ask: many are outstanding, and few wait.
     pub(super) fn grows(&self) -> bool {
-        self.recent > FEW && self.waiting < self.share()
+        self.recent > FEW && !self.has_lane_each() && self.waiting < self.share()
+    }
+
+    /// Whether so few items are outstanding that there is a lane for each.
+    fn has_lane_each(&self) -> bool {
+        self.recent <= self.bounds.lanes
     }
 
     /// A request of `size` items arrives. After [`Arrival::Runs`] the caller runs it, after the two others it calls

@@ -247,24 +247,45 @@ async fn a_request_about_one_cell_fails_by_itself() {
 }
 
 #[tokio::test]
-async fn requests_share_one_lane_however_few_they_are() {
+async fn as_many_requests_as_there_are_lanes_go_at_once_and_more_share_one() {
     let bench = Bench::new(CoalesceOptions { slow: NEVER, far: NEVER, ..CoalesceOptions::default() }).await;
-    let first = bench.get(1, &["a"]);
-    bench.held.begun(1).await;
-    let more: Vec<_> = ["b", "c", "d"].map(|row| bench.get(1, &[row])).into();
+    let few: Vec<_> = ["a", "b", "c", "d"].map(|row| bench.get(1, &[row])).into();
+    bench.held.begun(4).await;
+    let more: Vec<_> = ["e", "f", "g"].map(|row| bench.get(1, &[row])).into();
     bench.waiting(3, 0).await;
-    bench.go(2);
-    first.await.unwrap().unwrap();
-    for one in more {
+    bench.go(3);
+    for one in few.into_iter().chain(more) {
+        bench.go(1);
         one.await.unwrap().unwrap();
     }
-    assert_eq!(bench.held.calls(), gets(&[1, 3]));
+    assert_eq!(bench.held.calls(), gets(&[1, 1, 1, 1, 3]));
+}
+
+#[tokio::test]
+async fn a_second_statement_begins_with_half_of_those_outstanding() {
+    let bench = Bench::new(CoalesceOptions { slow: NEVER, far: NEVER, ..CoalesceOptions::default() }).await;
+    let ten = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+    let first = bench.get(1, &ten);
+    bench.held.begun(1).await;
+    let mut others: Vec<_> = ten[..9].iter().map(|row| bench.get(1, &[row])).collect();
+    bench.waiting(9, 0).await;
+    others.push(bench.get(1, &["j"]));
+    bench.held.begun(1).await;
+    // There are two as a rule, however many more come.
+    others.extend(ten.iter().map(|row| bench.get(1, &[row])));
+    bench.waiting(10, 0).await;
+    bench.go(3);
+    for one in std::iter::once(first).chain(others) {
+        one.await.unwrap().unwrap();
+    }
+    assert_eq!(bench.held.calls(), gets(&[10, 10, 10]));
 }
 
 #[tokio::test]
 async fn nobody_waits_for_a_statement_that_is_slow() {
     let bench = Bench::new(CoalesceOptions::default()).await;
-    let slow = bench.get(1, &["a"]);
+    let many = ["a", "b", "c", "d", "e"];
+    let slow = bench.get(1, &many);
     bench.held.begun(1).await;
     // Its time is told by the system's clock, which cannot be turned.
     let long_ago = Instant::now() + Duration::from_millis(2);
@@ -276,23 +297,25 @@ async fn nobody_waits_for_a_statement_that_is_slow() {
     bench.go(2);
     slow.await.unwrap().unwrap();
     quick.await.unwrap().unwrap();
-    assert_eq!(bench.held.calls(), gets(&[1, 1]));
+    assert_eq!(bench.held.calls(), gets(&[5, 1]));
 }
 
 #[tokio::test]
 async fn a_store_that_is_far_away_has_several_statements_under_way() {
     // However short a ping is, it is longer than nothing.
     let bench = Bench::new(CoalesceOptions { slow: NEVER, far: Duration::ZERO, ..CoalesceOptions::default() }).await;
-    let near = [bench.get(1, &["a"]), bench.get(1, &["b"])];
+    let first = bench.get(1, &["a", "b", "c", "d", "e"]);
+    bench.held.begun(1).await;
+    let near = [first, bench.get(1, &["f"])];
     bench.waiting(1, 0).await;
     bench.coalescing.ping().await.unwrap();
-    let far = bench.get(1, &["c"]);
-    bench.held.begun(2).await;
+    let far = bench.get(1, &["g"]);
+    bench.held.begun(1).await;
     bench.go(2);
     for one in near.into_iter().chain([far]) {
         one.await.unwrap().unwrap();
     }
-    assert_eq!(bench.held.calls(), gets(&[1, 2]), "the second statement did not wait for the first");
+    assert_eq!(bench.held.calls(), gets(&[5, 2]), "the second statement did not wait for the first");
     let first = bench.put(group("a", "1"));
     bench.held.begun(1).await;
     let second = bench.put(group("b", "1"));
@@ -308,8 +331,9 @@ async fn a_store_that_is_far_away_has_several_statements_under_way() {
 
 #[tokio::test]
 async fn one_that_comes_just_before_many_takes_them_along() {
-    let bench = Bench::new(CoalesceOptions { slow: NEVER, far: NEVER, ..CoalesceOptions::default() }).await;
-    let first = bench.get(1, &["a"]);
+    let bench =
+        Bench::new(CoalesceOptions { busy_lanes: 1, slow: NEVER, far: NEVER, ..CoalesceOptions::default() }).await;
+    let first = bench.get(1, &["a", "b", "c", "d", "e"]);
     bench.held.begun(1).await;
     let many: Vec<_> = (0..20).map(|n| bench.get(1, &[&format!("{n}")])).collect();
     bench.waiting(20, 0).await;
@@ -324,7 +348,7 @@ async fn one_that_comes_just_before_many_takes_them_along() {
     for one in again {
         one.await.unwrap().unwrap();
     }
-    assert_eq!(bench.held.calls(), gets(&[1, 20, 20]));
+    assert_eq!(bench.held.calls(), gets(&[5, 20, 20]));
 }
 
 #[tokio::test]
@@ -372,7 +396,7 @@ async fn a_scan_beside_gets_has_short_pages_and_misses_nothing() {
 #[tokio::test]
 async fn a_full_batch_takes_another_lane() {
     let bench = Bench::new(CoalesceOptions { batch_reads: 8, lanes: 2, ..ONE_LANE }).await;
-    let first = bench.get(1, &["a"]);
+    let first = bench.get(1, &["a", "b", "c"]);
     bench.held.begun(1).await;
     let more: Vec<_> = (0..8).map(|n| bench.get(1, &[&format!("{n}")])).collect();
     // The first is still under way.
@@ -382,7 +406,7 @@ async fn a_full_batch_takes_another_lane() {
     for one in more {
         one.await.unwrap().unwrap();
     }
-    assert_eq!(bench.held.calls(), gets(&[1, 8]));
+    assert_eq!(bench.held.calls(), gets(&[3, 8]));
 }
 
 #[tokio::test]
