@@ -426,6 +426,7 @@ fn queues(
         per_request: c.per_request,
         lanes: c.lanes,
         busy_lanes: c.busy_lanes,
+        write_lanes: if cluster.primary.is_postgres() { 2 } else { 1 },
         slow: c.slow,
         far: c.far,
         queue_cells: c.queue_cells,

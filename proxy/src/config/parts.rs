@@ -110,7 +110,7 @@ section! {
         per_request: usize = "16" in "1" to "512", Restart;
         /// Most shared reads of one kind (exact, latest) under way at once in a cluster; at most a quarter of `pool_size`.
         /// So many are if batches are full, statements slow, the server far away, or no more cells asked for than that. Writes
-        /// have one, or two if the server is far away.
+        /// have one, or two if the server is far away or a PostgreSQL.
         lanes: usize = "4" in "1" to "64", Restart;
         /// How many of them there are as a rule: fewer lanes make larger batches, which cost the server less; with two, the server
         /// works on one while the clients of the other ask again.

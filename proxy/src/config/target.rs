@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
-use cellgate_store::engine::dsn::{Dsn, DsnError, Password, percent_encoded};
+use cellgate_store::engine::dsn::{Dsn, DsnError, Password, ServerKind, percent_encoded};
 
 use super::secret::Secret;
 use super::source::Source;
@@ -31,6 +31,11 @@ impl Target {
             Self::Sqlite { .. } => true,
             Self::Server(_) => false,
         }
+    }
+
+    /// Whether it is a PostgreSQL.
+    pub fn is_postgres(&self) -> bool {
+        matches!(self, Self::Server(dsn) if dsn.kind == ServerKind::Postgres)
     }
 
     /// The scheme of its URL.

@@ -11,7 +11,7 @@ use super::kinds::Kind;
 pub(super) struct Bounds {
     /// Most items of one statement.
     pub(super) batch: usize,
-    /// Most statements under way, if batches are full or statements slow.
+    /// How many statements are under way at the most if batches are full or statements slow.
     pub(super) lanes: usize,
     /// The same if the store is far away.
     pub(super) far_lanes: usize,
@@ -138,7 +138,7 @@ impl<K: Kind> Queue<K> {
             _ if self.far => self.bounds.far_lanes,
             _ if full || all_slow || slow || self.has_lane_each() => self.bounds.lanes,
             _ if waiting < self.share() => 1,
-            lanes => lanes.min(self.bounds.lanes),
+            lanes => lanes,
         }
     }
 
