@@ -81,7 +81,7 @@ pub enum SqlError {
         /// The limit.
         limit: usize,
     },
-    /// The name of a database, table or column is too long (1059).
+    /// The name of a database, table, column, savepoint or prepared statement is too long (1059).
     #[error("Identifier name '{0}' is too long")]
     IdentifierTooLong(String),
     /// Writing to `information_schema` and its like, whoever asks (1044).

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cellgate_sql::{AccountName, AccountRef, AccountStatement, Level, Privilege, SqlError};
 
+use super::carried::carried;
 use super::error::StatementError;
 use super::warnings;
 use super::{Answer, Done, Session};
@@ -13,35 +14,35 @@ use crate::logging;
 
 impl Session {
     /// Runs a statement about accounts, and writes to the log that it was tried: `shown` is its text without passwords.
-    /// Ends an open transaction first, as in MySQL.
-    pub(super) async fn account(
-        &mut self,
-        statement: &AccountStatement,
-        shown: &str,
-    ) -> Result<Answer, StatementError> {
+    /// Ends an open transaction first, as in MySQL. A statement that has begun goes on to its line in the log, though its session
+    /// should be killed.
+    pub(super) async fn account(&mut self, statement: AccountStatement, shown: &str) -> Result<Answer, StatementError> {
         self.commit_open().await?;
         self.refuse_read_only()?;
         self.use_up_characteristics();
-        let outcome = match self.check_level(statement) {
-            Ok(()) => {
-                let server = Arc::clone(&self.server);
-                server.accounts().run_statement(&self.account, statement).await.map_err(StatementError::from)
-            }
-            Err(error) => Err(error),
-        };
-        let failed = outcome.as_ref().err().map(ToString::to_string);
-        tracing::info!(
-            target: logging::AUDIT,
-            connection = self.process.id(),
-            user = self.user,
-            host = self.host,
-            account = %self.account,
-            statement = shown,
-            failed,
-            "a statement about accounts"
-        );
-        let notes = outcome?;
-        for note in notes {
+        let refused = self.check_level(&statement).err();
+        let accounts = Arc::clone(self.server.accounts());
+        let (id, user, host) = (self.process.id(), self.user.clone(), self.host.clone());
+        let (account, shown) = (self.account.clone(), shown.to_owned());
+        let outcome = carried(async move {
+            let outcome = match refused {
+                Some(error) => Err(error),
+                None => accounts.run_statement(&account, &statement).await.map_err(StatementError::from),
+            };
+            let failed = outcome.as_ref().err().map(ToString::to_string);
+            tracing::info!(
+                target: logging::AUDIT,
+                connection = id,
+                user,
+                host,
+                %account,
+                statement = shown,
+                failed,
+                "a statement about accounts"
+            );
+            outcome
+        });
+        for note in outcome.await? {
             self.last.warnings.push(warnings::Level::Note, errors::access_note(&note), note.to_string());
         }
         Ok(Answer::Done(Done::default()))

@@ -120,16 +120,47 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Connection attributes only inform: those that cannot be read are dropped, and the login stands.
+/// Most bytes of connection attributes, as in MySQL.
+const ATTRIBUTES_BYTES: usize = 64 * 1024;
+
+/// Connection attributes only inform: those that cannot be read are dropped, and the login stands. So are all of them if they
+/// are longer than [`ATTRIBUTES_BYTES`], for a CHANGE_USER has room for millions of empty ones.
 fn attributes(mut fields: Reader, capabilities: CapabilityFlags) -> Vec<(String, String)> {
     let mut attributes = Vec::new();
     if !capabilities.contains(CapabilityFlags::CLIENT_CONNECT_ATTRS) {
         return attributes;
     }
-    let Ok(block) = fields.lenenc_bytes() else { return attributes };
+    let Some(block) = fields.lenenc_bytes().ok().filter(|block| block.len() <= ATTRIBUTES_BYTES) else {
+        return attributes;
+    };
     let mut block = Reader::new(block);
     while let (Ok(name), Ok(value)) = (block.lenenc_bytes(), block.lenenc_bytes()) {
         attributes.push((text(&name), text(&value)));
     }
     attributes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a CHANGE_USER with a block of attributes of so many empty pairs is read as.
+    fn changed(pairs: usize) -> Vec<(String, String)> {
+        let mut packet = b"app\0\0shop\0\xff\0mysql_native_password\0\xfd".to_vec();
+        packet.extend_from_slice(&(2 * pairs as u32).to_le_bytes()[..3]);
+        packet.resize(packet.len() + 2 * pairs, 0);
+        let capabilities = CapabilityFlags::CLIENT_SECURE_CONNECTION
+            | CapabilityFlags::CLIENT_PLUGIN_AUTH
+            | CapabilityFlags::CLIENT_CONNECT_ATTRS;
+        let identity = Identity::read_change_user(Reader::new(packet.into()), capabilities).unwrap();
+        assert_eq!((identity.user.as_str(), identity.database.as_deref()), ("app", Some("shop")));
+        identity.attributes
+    }
+
+    #[test]
+    fn attributes_of_more_than_64_kib_are_dropped() {
+        assert_eq!(changed(2), [(String::new(), String::new()), (String::new(), String::new())]);
+        assert_eq!(changed(ATTRIBUTES_BYTES / 2).len(), ATTRIBUTES_BYTES / 2);
+        assert_eq!(changed(ATTRIBUTES_BYTES / 2 + 1), []);
+    }
 }

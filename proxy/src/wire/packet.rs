@@ -186,8 +186,13 @@ impl Channel {
     /// The next packet of the login; `time` is for all of it, however many reads it takes. Otherwise as
     /// [`Channel::receive_command`].
     pub(super) async fn receive(&mut self, limit: usize, time: Duration) -> Result<Option<Bytes>, WireError> {
-        let packet = pin!(self.receive_command(limit, Duration::MAX));
-        timeout(time, packet).await.unwrap_or(Err(WireError::Timeout(Wait::Handshake)))
+        let packet = {
+            let packet = pin!(self.receive_command(limit, Duration::MAX));
+            timeout(time, packet).await.unwrap_or(Err(WireError::Timeout(Wait::Handshake)))
+        };
+        // The first command behind the login begins anew.
+        self.came = None;
+        packet
     }
 
     /// The next packet; before waiting for it everything written so far is sent. `idle` is for its first bytes: once they

@@ -1,5 +1,6 @@
 //! PREPARE, EXECUTE, DEALLOCATE PREPARE: prepared statements by name, in text.
 
+use super::ddl::identifier;
 use super::literal;
 use super::reader::Reader;
 use super::refuse::unsupported;
@@ -12,7 +13,7 @@ use crate::value::Value;
 /// The statement that is next, if it is one of these.
 pub(super) fn prepare(reader: &mut Reader<'_>) -> Result<Option<PreparedStatement>, SqlError> {
     if reader.take(&["PREPARE"]) {
-        let name = reader.name()?;
+        let name = identifier(reader)?;
         reader.expect(&["FROM"])?;
         let text = match user_variable(reader) {
             Some(variable) => variable,
@@ -21,7 +22,7 @@ pub(super) fn prepare(reader: &mut Reader<'_>) -> Result<Option<PreparedStatemen
         return Ok(Some(PreparedStatement::Prepare { name, text }));
     }
     if reader.take(&["DEALLOCATE", "PREPARE"]) || reader.take(&["DROP", "PREPARE"]) {
-        return Ok(Some(PreparedStatement::Deallocate { name: reader.name()? }));
+        return Ok(Some(PreparedStatement::Deallocate { name: identifier(reader)? }));
     }
     if !reader.take(&["EXECUTE"]) {
         return Ok(None);
@@ -29,7 +30,7 @@ pub(super) fn prepare(reader: &mut Reader<'_>) -> Result<Option<PreparedStatemen
     if reader.sees(&["IMMEDIATE"]) {
         return Err(unsupported("EXECUTE IMMEDIATE", "PREPARE s FROM '..', then EXECUTE s"));
     }
-    let name = reader.name()?;
+    let name = identifier(reader)?;
     let mut values = Vec::new();
     if reader.take(&["USING"]) {
         loop {

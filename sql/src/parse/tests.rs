@@ -326,6 +326,18 @@ fn transactions_are_understood_in_every_form() {
 }
 
 #[test]
+fn names_of_savepoints_and_prepared_statements_have_64_characters_at_most() {
+    let long = "ü".repeat(64);
+    for start in ["SAVEPOINT", "ROLLBACK TO", "RELEASE SAVEPOINT", "DEALLOCATE PREPARE", "EXECUTE"] {
+        assert!(bound(&format!("{start} `{long}`")).is_ok(), "{start}");
+        let refused = bound(&format!("{start} `{long}x`"));
+        assert!(matches!(refused, Err(SqlError::IdentifierTooLong(_))), "{start}: {refused:?}");
+    }
+    let refused = bound(&format!("PREPARE `{long}x` FROM 'SELECT 1'"));
+    assert!(matches!(refused, Err(SqlError::IdentifierTooLong(_))), "{refused:?}");
+}
+
+#[test]
 fn several_statements_keep_their_texts_kinds_and_parameters() {
     let all = parse(
         " SELECT ?, ';' ; INSERT INTO t VALUES (?, ?) ;; UPDATE t SET a = 1; /*!40000 DO 1 */",

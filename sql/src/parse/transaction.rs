@@ -1,5 +1,6 @@
 //! Transaction control.
 
+use super::ddl::identifier;
 use super::reader::Reader;
 use super::refuse::unsupported;
 use super::tokens::Symbol;
@@ -26,16 +27,16 @@ pub(super) fn transaction(reader: &mut Reader<'_>) -> Result<Option<Transaction>
         reader.take(&["WORK"]);
         if reader.take(&["TO"]) {
             reader.take(&["SAVEPOINT"]);
-            return Ok(Some(Transaction::RollbackTo(reader.name()?)));
+            return Ok(Some(Transaction::RollbackTo(identifier(reader)?)));
         }
         let (chain, release) = completion(reader)?;
         return Ok(Some(Transaction::Rollback { chain, release }));
     }
     if reader.take(&["SAVEPOINT"]) {
-        return Ok(Some(Transaction::Savepoint(reader.name()?)));
+        return Ok(Some(Transaction::Savepoint(identifier(reader)?)));
     }
     if reader.take(&["RELEASE", "SAVEPOINT"]) {
-        return Ok(Some(Transaction::Release(reader.name()?)));
+        return Ok(Some(Transaction::Release(identifier(reader)?)));
     }
     Ok(None)
 }

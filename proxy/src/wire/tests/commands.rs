@@ -1,5 +1,7 @@
 //! Commands that need no rows.
 
+use std::time::Instant;
+
 use mysql_common::packets::{AuthPlugin, AuthSwitchRequest, ComChangeUser, ComChangeUserMoreData};
 use mysql_common::proto::MySerialize;
 use mysql_common::scramble::{scramble_native, scramble_sha256};
@@ -228,6 +230,17 @@ async fn reset_connection_resets_the_session() {
     client.command(b"\x1f").await;
     assert_eq!(client.ok().await.status_flags().bits(), 0x0002);
     assert_eq!(client.calls()[1..], ["reset"]);
+}
+
+#[tokio::test]
+async fn the_first_command_behind_a_login_is_not_read_from_the_login_on() {
+    let mut client = enter().await;
+    let entered = Instant::now();
+    client.query("ok").await;
+    client.ok().await;
+    let events = client.events.lock().unwrap();
+    let WireEvent::Command { reading, started, .. } = events[0] else { panic!("{events:?}") };
+    assert!(started - reading >= entered, "it took {reading:?}");
 }
 
 async fn change_user(client: &mut Client, plugin: AuthPlugin<'static>, user: &[u8], database: &[u8]) -> Vec<u8> {
