@@ -255,6 +255,10 @@ impl Session for MysqlSession {
         placing.places()
     }
 
+    fn tells_places(&self) -> bool {
+        self.returning
+    }
+
     fn mark(&self) -> Mark {
         self.mark.clone()
     }

@@ -33,6 +33,8 @@ pub(crate) struct Attempts<'a, D: Driver> {
     until: Option<Instant>,
     /// The last attempt whose outcome was not answered.
     lost: Option<(Mark, String)>,
+    /// Whether an attempt succeeded without saying which of its rows it wrote: what a look-up has not found yet may be written.
+    untold: bool,
     /// Before the next look at what became of it.
     pause: Duration,
     deadlocks: u32,
@@ -41,7 +43,18 @@ pub(crate) struct Attempts<'a, D: Driver> {
 
 impl<'a, D: Driver> Attempts<'a, D> {
     pub(crate) fn new(sessions: &'a Sessions<D>, timeouts: &'a Timeouts, operation: Operation) -> Self {
-        Self { sessions, timeouts, operation, until: None, lost: None, pause: PAUSE.0, deadlocks: 0, lock_waits: 0 }
+        let pause = PAUSE.0;
+        Self {
+            sessions,
+            timeouts,
+            operation,
+            until: None,
+            lost: None,
+            untold: false,
+            pause,
+            deadlocks: 0,
+            lock_waits: 0,
+        }
     }
 
     /// How long may still be waited.
@@ -54,15 +67,31 @@ impl<'a, D: Driver> Attempts<'a, D> {
         self.lost.is_some()
     }
 
+    /// An attempt succeeded without saying which of its rows it wrote: they must be looked up.
+    pub(crate) fn succeeded_untold(&mut self) {
+        self.untold = true;
+        self.until.get_or_insert_with(|| Instant::now() + self.timeouts.statement);
+    }
+
+    /// What may have been written by an attempt that nothing is known of yet.
+    pub(crate) fn in_doubt(&self) -> Option<&str> {
+        let untold = || self.untold.then_some("the rows were sent and their places not answered");
+        self.lost.as_ref().map(|(_, detail)| detail.as_str()).or_else(untold)
+    }
+
     /// A session for the next attempt. If one was lost before, it is over by now.
     ///
     /// # Errors
-    /// Of the pool, while nothing was lost; [`StoreError::MaybeWritten`] after that.
+    /// Of the pool, while nothing can have been written; [`StoreError::MaybeWritten`] after that.
     pub(crate) async fn session(&mut self) -> Result<Lease<D>, StoreError> {
-        let Some((mark, detail)) = &self.lost else { return self.sessions.lease().await };
+        let Some(detail) = self.in_doubt() else { return self.sessions.lease().await };
         let mut pause = PAUSE.0;
         loop {
-            let why = match self.session_after(mark).await {
+            let lease = match &self.lost {
+                Some((mark, _)) => self.session_after(mark).await,
+                None => self.sessions.lease().await,
+            };
+            let why = match lease {
                 Ok(lease) => return Ok(lease),
                 Err(error) => error,
             };
@@ -139,9 +168,9 @@ impl<'a, D: Driver> Attempts<'a, D> {
 
     /// The error of a write whose last attempt wrote nothing: one that was lost before may have written.
     pub(crate) fn outcome(&self, error: StoreError) -> StoreError {
-        match &self.lost {
+        match self.in_doubt() {
             None => error,
-            Some((_, detail)) => {
+            Some(detail) => {
                 self.unknown();
                 StoreError::MaybeWritten { detail: format!("{detail}; then: {error}") }
             }
@@ -166,7 +195,7 @@ impl<'a, D: Driver> Attempts<'a, D> {
             | Failure::ReadOnly { .. }
             | Failure::Store(_) => {
                 let error = unsettled(failure);
-                if !self.lost_one() {
+                if self.in_doubt().is_none() {
                     return Err(error);
                 }
                 error.to_string()
@@ -178,7 +207,7 @@ impl<'a, D: Driver> Attempts<'a, D> {
             self.pause = PAUSE.1.min(self.pause * 2);
             return Ok(());
         }
-        Err(if self.lost_one() {
+        Err(if self.in_doubt().is_some() {
             self.unknown();
             StoreError::MaybeWritten { detail }
         } else {
@@ -189,6 +218,7 @@ impl<'a, D: Driver> Attempts<'a, D> {
     /// Existing rows were looked up. If an attempt had been lost, its outcome is known now, and accounted for; `found` says
     /// for each write whether it had been done.
     pub(crate) fn looked(&mut self, found: impl Iterator<Item = bool>) {
+        self.untold = false;
         if self.lost.take().is_none() {
             return;
         }

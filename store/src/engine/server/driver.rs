@@ -69,6 +69,11 @@ pub trait Session: Send + 'static {
         existing: Existing,
     ) -> Result<Vec<Option<Place>>, Failure>;
 
+    /// Whether [`insert`](Session::insert) answers the place of every row it inserted while existing ones are kept.
+    fn tells_places(&self) -> bool {
+        true
+    }
+
     /// How another session can find this one on the server.
     fn mark(&self) -> Mark;
 

@@ -40,6 +40,8 @@ pub(crate) struct Script {
     opened: Mutex<i64>,
     /// Whether questions for cells are never answered.
     pub(crate) hangs: AtomicBool,
+    /// Whether inserts do not say where rows are, as of a MySQL.
+    pub(crate) untold: AtomicBool,
     /// Whether the server has lists of names that are bounded, as a MySQL.
     pub(crate) lists: AtomicBool,
     /// Answers to small questions.
@@ -178,6 +180,10 @@ impl Session for FakeSession {
     async fn insert(&mut self, _: Epoch, rows: &[NewRow<'_>], _: Existing) -> Result<Vec<Option<Place>>, Failure> {
         self.script.ask(Asked::Insert(self.number, rows.len()));
         self.script.inserts.or_fails()
+    }
+
+    fn tells_places(&self) -> bool {
+        !self.script.untold.load(Ordering::SeqCst)
     }
 
     fn mark(&self) -> Mark {

@@ -213,7 +213,7 @@ impl<D: Driver> Put<'_, D> {
             let session = lease.session()?;
             let mark = session.mark();
             let after_loss = attempts.lost_one();
-            if !after_loss {
+            if attempts.in_doubt().is_none() {
                 let asked: Vec<NewRow<'_>> = open.iter().map(|&i| rows[i]).collect();
                 match attempts.bounded(session.insert(self.epoch, &asked, Existing::Keep)).await {
                     Ok(places) => {
@@ -221,6 +221,9 @@ impl<D: Driver> Put<'_, D> {
                             outcomes[i] = place.map(|place| PutOutcome::Stored(vec![placed(place)]));
                         }
                         open.retain(|&i| outcomes[i].is_none());
+                        if !open.is_empty() && !session.tells_places() {
+                            attempts.succeeded_untold();
+                        }
                     }
                     Err(Failure::Stale) => return Err(self.stale(session).await),
                     Err(failure) => {

@@ -166,6 +166,26 @@ async fn attempts_that_are_lost_one_after_the_other_have_one_time_together() {
 }
 
 #[tokio::test]
+async fn rows_whose_places_are_not_told_may_be_written_until_they_are_looked_up() {
+    // The server goes away behind the insert, or says what it cannot do.
+    for failure in [lost, failed] {
+        let bench = Bench::new(SHORT);
+        bench.script.untold.store(true, Ordering::SeqCst);
+        bench.script.inserts.are([Ok(vec![None])]);
+        bench.script.cells.are((0..1000).map(|_| Err(failure())));
+        let error = bench.put(&[group(9, 1..2)]).await.unwrap_err();
+        assert!(matches!(error, StoreError::MaybeWritten { .. }), "{error:?}");
+        assert_eq!(bench.script.asked()[0], Asked::Insert(1, 1));
+        assert!(bench.script.asked()[1..].iter().all(|asked| matches!(asked, Asked::Cells(_))), "it is not sent again");
+    }
+    let bench = Bench::new(SHORT);
+    bench.script.untold.store(true, Ordering::SeqCst);
+    bench.script.inserts.are([Ok(vec![None])]);
+    bench.script.cells.are([Err(lost()), Ok((vec![row(9, 1)], false))]);
+    assert_eq!(bench.put(&[group(9, 1..2)]).await.unwrap(), [stored(1..2)]);
+}
+
+#[tokio::test]
 async fn no_session_that_was_idle_when_another_was_lost_is_used_again() {
     let bench = Bench::new(Timeouts::default());
     let (used, idle) = (bench.core.sessions.lease().await.unwrap(), bench.core.sessions.lease().await.unwrap());
