@@ -88,6 +88,8 @@ async fn a_dump_restores_the_same_cells_whatever_their_keys_and_columns() {
     for options in [
         &[][..],
         &["--complete-insert", "--single-transaction"],
+        // With CREATE DATABASE and USE.
+        &["--databases"],
         &["--hex-blob", "--skip-extended-insert", "--default-character-set=binary"],
     ] {
         let dumped = dump(&proxy, options);

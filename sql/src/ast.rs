@@ -296,7 +296,7 @@ pub(crate) enum Shown {
     Columns { table: Name, full: bool },
     Index { table: Name },
     CreateTable { table: Name },
-    CreateDatabase { database: String },
+    CreateDatabase { database: String, if_not_exists: bool },
     Variables { global: bool },
     Status { global: bool },
     Warnings,

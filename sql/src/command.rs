@@ -412,7 +412,7 @@ pub enum Aspect {
     Columns { table: TableName, full: bool },
     Index { table: TableName },
     CreateTable { table: TableName },
-    CreateDatabase { database: String },
+    CreateDatabase { database: String, if_not_exists: bool },
     Variables { global: bool },
     Status { global: bool },
     Warnings,

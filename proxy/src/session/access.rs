@@ -166,7 +166,7 @@ impl Session {
                     None => Ok(()),
                 }
             }
-            Aspect::CreateDatabase { database } => self.need_database(database),
+            Aspect::CreateDatabase { database, .. } => self.need_database(database),
             Aspect::Columns { table, .. } | Aspect::Index { table } | Aspect::CreateTable { table } => {
                 let access = &self.access;
                 let seen = is_system_database(&table.database) || access.may_see_table(&table.database, &table.table);

@@ -98,14 +98,15 @@ impl Session {
             Aspect::Columns { table, full } => self.shown_columns(catalog, &table, full)?,
             Aspect::Index { table } => tables::index(catalog, &table)?,
             Aspect::CreateTable { table } => Self::shown_create(catalog, &table)?,
-            Aspect::CreateDatabase { database } => {
+            Aspect::CreateDatabase { database, if_not_exists } => {
                 if !catalog.has_database(&database) {
                     return Err(SqlError::UnknownDatabase(database).into());
                 }
                 let collation = catalog.collation(&database);
                 let charset = collation.split('_').next().unwrap_or(collation);
+                let condition = if if_not_exists { "/*!32312 IF NOT EXISTS*/ " } else { "" };
                 let ddl = format!(
-                    "CREATE DATABASE `{}` /*!40100 DEFAULT CHARACTER SET {charset} COLLATE {collation} */",
+                    "CREATE DATABASE {condition}`{}` /*!40100 DEFAULT CHARACTER SET {charset} COLLATE {collation} */",
                     database.replace('`', "``")
                 );
                 (columns(&["Database", "Create Database"]), vec![vec![text(database), text(ddl)]])

@@ -163,7 +163,9 @@ pub(super) fn show(show: &ShowStatement, session: &Session<'_>) -> Result<Show, 
         Shown::Columns { table, full } => Aspect::Columns { table: full_name(env, table)?, full: *full },
         Shown::Index { table } => Aspect::Index { table: full_name(env, table)? },
         Shown::CreateTable { table } => Aspect::CreateTable { table: full_name(env, table)? },
-        Shown::CreateDatabase { database } => Aspect::CreateDatabase { database: database.clone() },
+        Shown::CreateDatabase { database, if_not_exists } => {
+            Aspect::CreateDatabase { database: database.clone(), if_not_exists: *if_not_exists }
+        }
         Shown::Variables { global } => Aspect::Variables { global: *global },
         Shown::Status { global } => Aspect::Status { global: *global },
         Shown::Warnings => Aspect::Warnings,

@@ -165,8 +165,8 @@ fn create(reader: &mut Reader<'_>) -> Result<Shown, SqlError> {
         return Ok(Shown::CreateTable { table: Name { database, table } });
     }
     if reader.take_any(&["DATABASE", "SCHEMA"]).is_some() {
-        reader.take(&["IF", "NOT", "EXISTS"]);
-        return Ok(Shown::CreateDatabase { database: reader.name()? });
+        let if_not_exists = reader.take(&["IF", "NOT", "EXISTS"]);
+        return Ok(Shown::CreateDatabase { database: reader.name()?, if_not_exists });
     }
     if reader.take(&["USER"]) {
         return Ok(Shown::CreateUser { account: account(reader)? });

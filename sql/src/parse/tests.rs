@@ -260,7 +260,11 @@ fn every_show_a_client_sends_is_understood() {
         ("SHOW INDEX FROM trips", Aspect::Index { table: trips() }, None),
         ("SHOW KEYS FROM `trips` IN `shop`", Aspect::Index { table: trips() }, None),
         ("show create table `trips`", Aspect::CreateTable { table: trips() }, None),
-        ("SHOW CREATE DATABASE IF NOT EXISTS `shop`", Aspect::CreateDatabase { database: "shop".into() }, None),
+        (
+            "SHOW CREATE DATABASE IF NOT EXISTS `shop`",
+            Aspect::CreateDatabase { database: "shop".into(), if_not_exists: true },
+            None,
+        ),
         (
             "SHOW VARIABLES LIKE 'lower_case_table_names'",
             Aspect::Variables { global: false },
