@@ -259,3 +259,6 @@ impl<K: Kind> Queue<K> {
         expired
     }
 }
+
+#[cfg(test)]
+mod tests;
