@@ -187,3 +187,6 @@ impl Driver for MysqlDriver {
         })?
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,7 @@ mod login;
 mod rsa;
 mod scramble;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub(super) use answer::{Done, Flow, Sink};
 pub(super) use connection::{Argument, Arguments, Command, Connection, Ended, Failed, Prepared};

@@ -13,7 +13,7 @@ use crate::engine::mysql::sinks::Values;
 use crate::engine::server::driver::Value;
 
 /// The other end of a connection.
-pub(super) struct Server {
+pub(in crate::engine::mysql) struct Server {
     pipe: DuplexStream,
     received: Received,
     number: u8,
@@ -21,7 +21,7 @@ pub(super) struct Server {
 
 /// What a server says it can do.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::engine::mysql) enum Kind {
     /// Every packet there ever was.
     Old,
     /// No packet between columns and rows.
@@ -42,12 +42,18 @@ impl Server {
     }
 
     /// The next command, whose frames count from 0.
-    async fn command(&mut self) -> Vec<u8> {
+    pub(in crate::engine::mysql) async fn command(&mut self) -> Vec<u8> {
         self.number = 0;
         self.next().await
     }
 
-    async fn send(&mut self, packets: &[&[u8]]) {
+    /// Begins the answer to one of several commands that were read before.
+    pub(in crate::engine::mysql) async fn answer(&mut self, packets: &[&[u8]]) {
+        self.number = 1;
+        self.send(packets).await;
+    }
+
+    pub(in crate::engine::mysql) async fn send(&mut self, packets: &[&[u8]]) {
         let mut out = Vec::new();
         for packet in packets {
             let begun = frames::begin(&mut out);
@@ -85,9 +91,9 @@ pub(super) fn greeting(kind: Kind, plugin: &str) -> Vec<u8> {
 /// The random bytes in it.
 const NONCE: &[u8] = b"0123456789abcdefghij";
 
-pub(super) const OK: &[u8] = &[0, 0, 0, 2, 0, 0, 0];
+pub(in crate::engine::mysql) const OK: &[u8] = &[0, 0, 0, 2, 0, 0, 0];
 
-pub(super) fn error(code: u16, message: &str) -> Vec<u8> {
+pub(in crate::engine::mysql) fn error(code: u16, message: &str) -> Vec<u8> {
     let mut out = vec![0xff];
     out.extend_from_slice(&code.to_le_bytes());
     out.extend_from_slice(b"#HY000");
@@ -96,7 +102,7 @@ pub(super) fn error(code: u16, message: &str) -> Vec<u8> {
 }
 
 /// The description of a column of a type; numbers are signed.
-pub(super) fn column(kind: u8) -> Vec<u8> {
+pub(in crate::engine::mysql) fn column(kind: u8) -> Vec<u8> {
     let mut out = Vec::new();
     for name in ["def", "d", "t", "t", "c", "c"] {
         put_string(&mut out, name.as_bytes());
@@ -106,14 +112,14 @@ pub(super) fn column(kind: u8) -> Vec<u8> {
 }
 
 /// A row of text.
-pub(super) fn text(values: &[&str]) -> Vec<u8> {
+pub(in crate::engine::mysql) fn text(values: &[&str]) -> Vec<u8> {
     let mut out = Vec::new();
     values.iter().for_each(|value| put_string(&mut out, value.as_bytes()));
     out
 }
 
 /// The end of rows, with these bits of status.
-pub(super) fn end(kind: Kind, status: u8) -> Vec<u8> {
+pub(in crate::engine::mysql) fn end(kind: Kind, status: u8) -> Vec<u8> {
     match kind {
         Kind::Old => vec![0xfe, 0, 0, status, 0],
         Kind::NoEof | Kind::KnownColumns => vec![0xfe, 0, 0, status, 0, 0, 0],
@@ -137,7 +143,7 @@ fn pipe() -> (Link, Server) {
 }
 
 /// A connection that is logged in, and its server.
-async fn connected(kind: Kind) -> (Connection, Server) {
+pub(in crate::engine::mysql) async fn connected(kind: Kind) -> (Connection, Server) {
     let (link, mut server) = pipe();
     server.send(&[&greeting(kind, "mysql_native_password")]).await;
     let login = async {
@@ -361,11 +367,10 @@ async fn commands_that_are_sent_together_are_all_answered() {
             assert_eq!((said[0].as_slice(), said[2].as_slice()), (&b"\x03BEGIN"[..], &b"\x03COMMIT"[..]));
             let failed = error(1213, "Deadlock found");
             for at in 0..3 {
-                server.number = 1;
                 match (fails == Some(at), at) {
-                    (true, _) => server.send(&[&failed]).await,
-                    (false, 1) => server.send(&[&[1], &column(8), &row, &end(Kind::NoEof, 2)]).await,
-                    (false, _) => server.send(&[OK]).await,
+                    (true, _) => server.answer(&[&failed]).await,
+                    (false, 1) => server.answer(&[&[1], &column(8), &row, &end(Kind::NoEof, 2)]).await,
+                    (false, _) => server.answer(&[OK]).await,
                 }
             }
         };
