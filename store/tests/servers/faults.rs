@@ -51,6 +51,46 @@ pub async fn a_group_whose_answer_is_lost_is_applied_once(store: Store) {
     put_through(store, PutMode::Append, 3).await;
 }
 
+/// Bytes between two places at which a connection is cut: less than any message takes, so that each is cut once at least.
+const STEP: usize = 8;
+
+/// Whatever of a write, and of its answers, gets through: every statement of its transaction and the COMMIT among them.
+pub async fn a_write_that_is_cut_off_anywhere_is_applied_once(store: Store) {
+    let relay = Relay::start(store.server()).await;
+    let mut expected = Vec::new();
+    for (mode, cells) in [(PutMode::Explicit, 1), (PutMode::Append, 2)] {
+        for fault in [Fault::CutAsked as fn(usize) -> Fault, Fault::CutAnswered] {
+            let (proxy, before) = (store.proxy(Some(relay.port), SHORT), relay.cut());
+            loop {
+                let version = expected.len() as i64 + 1;
+                let (fault, cuts) = (fault((relay.cut() - before) * STEP), relay.cut());
+                let rows: Vec<(String, String)> = (0..cells).map(|c| (format!("row{c}"), marked(c))).collect();
+                let named: Vec<(&str, i64, &str)> =
+                    rows.iter().map(|(r, b)| (r.as_str(), version, b.as_str())).collect();
+                let group = store.group(mode, &named);
+                proxy.ping().await.unwrap();
+                relay.fail_next(fault);
+                let outcomes = proxy.put(EPOCH, std::slice::from_ref(&group)).await.unwrap();
+                assert!(relay.met(), "{fault:?}");
+                assert!(all_new(&outcomes[0]), "{fault:?}: {outcomes:?}");
+                let PutOutcome::Stored(places) = &outcomes[0] else { unreachable!() };
+                let of_cell = group.cells.iter().zip(places).map(|(cell, place)| (cell.triple.clone(), place.added_id));
+                expected.push(of_cell.collect::<Vec<_>>());
+                if relay.cut() == cuts {
+                    break;
+                }
+            }
+            // A statement is longer than that, and so are the answers to a transaction.
+            assert!(relay.cut() - before > 10, "{mode:?}: {}", relay.cut() - before);
+        }
+    }
+    let mut log: Vec<_> = store.log().await.into_iter().map(|cell| (cell.triple, cell.added_id)).collect();
+    let mut expected = expected.concat();
+    log.sort();
+    expected.sort();
+    assert_eq!(log, expected, "what was told is there, once, and nothing else");
+}
+
 pub async fn a_group_whose_answer_is_lost_is_stored_though_one_of_its_tables_is_gone_since(store: Store) {
     let gone = TableRef::new("gone", TableId(8), 1);
     store.backend.create_table(&gone).await.unwrap();

@@ -2,6 +2,7 @@
 //! servers that go away. Stamped on every such engine.
 
 mod clock;
+mod commits;
 #[path = "../common/mod.rs"]
 mod common;
 mod faults;
@@ -21,6 +22,7 @@ macro_rules! server_suite {
             faults::an_append_whose_answer_is_lost_is_applied_once,
             faults::a_group_whose_answer_is_lost_is_applied_once,
             faults::a_group_whose_answer_is_lost_is_stored_though_one_of_its_tables_is_gone_since,
+            faults::a_write_that_is_cut_off_anywhere_is_applied_once,
             faults::a_write_that_cannot_be_settled_says_so,
             faults::a_server_that_is_down_is_said_so_at_once_and_used_again_when_it_is_back,
             faults::a_proxy_stopped_in_the_middle_of_a_batch_holds_others_up_for_a_lock_wait_at_most,
@@ -38,6 +40,7 @@ macro_rules! server_suite {
             limits::a_wrong_password_is_refused_and_not_shown,
             sharing::a_shared_write_whose_answer_is_lost_settles_each_by_its_token,
             sharing::one_request_a_store_does_not_take_fails_alone,
+            sharing::of_equal_names_in_two_lanes_one_is_stored,
             sharing::of_a_shared_write_in_several_transactions_each_is_told_its_own_fate,
             meta::a_lost_answer_to_a_change_is_settled,
         }
@@ -61,3 +64,7 @@ macro_rules! server_suite {
 server_suite!(mysql, Engine::Mysql);
 server_suite!(mysql_without_returning, Engine::MysqlWithoutReturning);
 server_suite!(postgres, Engine::Postgres);
+// No other server can be made to refuse a COMMIT.
+server_suite! { @stamp commits_of_postgres, Engine::Postgres, support::Store::new,
+    commits::a_commit_that_the_server_refuses_is_never_said_to_be_stored,
+}

@@ -17,6 +17,10 @@ pub enum Fault {
     CutAfter,
     /// The server gets it; its answer, and everything else, is held back for ever.
     Freeze,
+    /// The connection is cut behind so many bytes of what came with it, and of it.
+    CutAsked(usize),
+    /// The server gets it; the connection is cut behind so many bytes of what it says from then on.
+    CutAnswered(usize),
 }
 
 /// Bytes in a statement that make the relay fail it: stands in a body, which both protocols send as it is.
@@ -33,6 +37,8 @@ pub struct Relay {
     up: watch::Sender<bool>,
     /// Connections that were made.
     made: Arc<AtomicUsize>,
+    /// Connections that were cut by a fault.
+    cut: Arc<AtomicUsize>,
 }
 
 impl Relay {
@@ -44,23 +50,26 @@ impl Relay {
         let faults = Arc::clone(&next);
         let made = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&made);
+        let cut = Arc::new(AtomicUsize::new(0));
+        let cuts = Arc::clone(&cut);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::Relaxed);
-                let (server, faults, mut watching) = (server.clone(), Arc::clone(&faults), watching.clone());
+                let (server, mut watching) = (server.clone(), watching.clone());
+                let (faults, cuts) = (Arc::clone(&faults), Arc::clone(&cuts));
                 tokio::spawn(async move {
                     if !*watching.borrow() {
                         return;
                     }
                     let Ok(server) = TcpStream::connect(server).await else { return };
                     tokio::select! {
-                        () = pass(client, server, &faults) => {}
+                        () = pass(client, server, &faults, &cuts) => {}
                         _ = watching.wait_for(|up| !up) => {}
                     }
                 });
             }
         });
-        Self { port, next, up, made }
+        Self { port, next, up, made, cut }
     }
 
     pub fn fail_next(&self, fault: Fault) {
@@ -70,6 +79,11 @@ impl Relay {
     /// How many connections were made.
     pub fn made(&self) -> usize {
         self.made.load(Ordering::Relaxed)
+    }
+
+    /// How many connections were cut by a fault.
+    pub fn cut(&self) -> usize {
+        self.cut.load(Ordering::SeqCst)
     }
 
     /// Whether the fault was met.
@@ -87,8 +101,15 @@ impl Relay {
     }
 }
 
-async fn pass(mut client: TcpStream, mut server: TcpStream, faults: &Mutex<Option<Fault>>) {
+/// Passes on what either side says until one of them ends or is cut by a fault, which is counted.
+async fn pass(mut client: TcpStream, mut server: TcpStream, faults: &Mutex<Option<Fault>>, cuts: &AtomicUsize) {
+    // Before anybody can notice.
+    let cut = || {
+        cuts.fetch_add(1, Ordering::SeqCst);
+    };
     let (mut asked, mut answered) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
+    // Of the answers, as long as the fault is one of those.
+    let mut left = None;
     loop {
         tokio::select! {
             n = client.read(&mut asked) => {
@@ -96,26 +117,36 @@ async fn pass(mut client: TcpStream, mut server: TcpStream, faults: &Mutex<Optio
                 let marked = asked[..n].windows(MARKER.len()).any(|w| w == MARKER.as_bytes());
                 let fault = if marked { faults.lock().expect("no panic").take() } else { None };
                 match fault {
-                    Some(Fault::CutBefore) => return,
+                    Some(Fault::CutBefore) => return cut(),
                     Some(Fault::CutAfter) => {
                         if server.write_all(&asked[..n]).await.is_err() {
-                            return;
+                            return cut();
                         }
                         // The first bytes of the answer, and the rest of it.
                         let mut got = server.read(&mut answered).await;
                         while let Ok(1..) = got {
                             let Ok(more) = tokio::time::timeout(SILENCE, server.read(&mut answered)).await else {
-                                return;
+                                return cut();
                             };
                             got = more;
                         }
-                        return;
+                        return cut();
                     }
                     Some(Fault::Freeze) => {
                         drop(server.write_all(&asked[..n]).await);
                         std::future::pending::<()>().await;
                     }
-                    None => {
+                    Some(Fault::CutAsked(bytes)) if bytes < n => {
+                        drop(server.write_all(&asked[..bytes]).await);
+                        return cut();
+                    }
+                    Some(Fault::CutAnswered(bytes)) => {
+                        left = Some(bytes);
+                        if server.write_all(&asked[..n]).await.is_err() {
+                            return;
+                        }
+                    }
+                    Some(Fault::CutAsked(_)) | None => {
                         if server.write_all(&asked[..n]).await.is_err() {
                             return;
                         }
@@ -124,9 +155,14 @@ async fn pass(mut client: TcpStream, mut server: TcpStream, faults: &Mutex<Optio
             }
             n = server.read(&mut answered) => {
                 let Ok(n @ 1..) = n else { return };
-                if client.write_all(&answered[..n]).await.is_err() {
+                let passed = left.map_or(n, |left: usize| left.min(n));
+                if client.write_all(&answered[..passed]).await.is_err() {
                     return;
                 }
+                if passed < n {
+                    return cut();
+                }
+                left = left.map(|left| left - passed);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Writes of several callers in one statement, when the statement's fate is not known at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cellgate_metrics::Metrics;
 use cellgate_schemaless::limits;
@@ -88,6 +89,43 @@ pub async fn one_request_a_store_does_not_take_fails_alone(store: Store) {
     }
     assert!(matches!(outcomes[1], Err(StoreError::NoTable { .. })), "{outcomes:?}");
     assert!(matches!(outcomes[3], Err(StoreError::TooLarge { .. })), "{outcomes:?}");
+}
+
+pub async fn of_equal_names_in_two_lanes_one_is_stored(store: Store) {
+    const NAMES: i64 = 20;
+    let relay = Relay::start(store.server()).await;
+    let metrics = Metrics::new("test", &["c"]).unwrap().cluster_named("c").unwrap();
+    // However short a ping is, the store is far away; and a name is in several batches.
+    let options = CoalesceOptions { far: Duration::ZERO, batch_writes: 4, ..CoalesceOptions::default() };
+    let timeouts = Timeouts::default();
+    let proxy = Coalescing::new(store.proxy(Some(relay.port), timeouts), options, 8, timeouts, &metrics);
+    let proxy: Arc<dyn Backend> = Arc::new(proxy);
+    proxy.ping().await.unwrap();
+    let groups: Vec<PutGroup> = (0..NAMES * 10)
+        .map(|n| store.group(PutMode::Explicit, &[("row", n % NAMES, &format!("{{\"body\": {}}}", n / NAMES % 3))]))
+        .collect();
+    let outcomes = join_all(groups.iter().map(|group| put(&proxy, group.clone()))).await;
+    assert!(relay.made() >= 2, "both lanes were used");
+    let log = store.log().await;
+    assert_eq!(log.len() as i64, NAMES);
+    for cell in log {
+        let of_name = groups.iter().zip(&outcomes).filter(|(group, _)| group.cells[0].triple == cell.triple);
+        let mut new = 0;
+        for (group, outcome) in of_name {
+            match outcome.as_ref().unwrap() {
+                PutOutcome::Stored(places) => {
+                    assert_eq!(Some(&group.cells[0].body), cell.body.as_ref());
+                    assert_eq!((places[0].added_id, places[0].new), (cell.added_id, group.token == cell.token));
+                    new += usize::from(places[0].new);
+                }
+                conflict => {
+                    assert_eq!(*conflict, PutOutcome::Conflict { cell: 0 });
+                    assert_ne!(Some(&group.cells[0].body), cell.body.as_ref());
+                }
+            }
+        }
+        assert_eq!(new, 1, "{:?}", cell.triple);
+    }
 }
 
 pub async fn of_a_shared_write_in_several_transactions_each_is_told_its_own_fate(store: Store) {

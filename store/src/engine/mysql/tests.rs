@@ -113,6 +113,12 @@ fn stored() -> [Said; 3] {
     [ok(4), returned(&[("a", 9), ("b", 9)]), ok(2)]
 }
 
+/// A session and its server, until both are done.
+async fn both<A, B>(session: impl Future<Output = A>, server: impl Future<Output = B>) -> (A, B) {
+    let both = tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(session, server) }).await;
+    both.expect("one of them waits for what the other does not say")
+}
+
 async fn say(server: &mut Server, said: &Said) {
     server.answer(&said.iter().map(Vec::as_slice).collect::<Vec<_>>()).await;
 }
@@ -158,7 +164,7 @@ async fn a_commit_that_fails_leaves_the_outcome_of_a_batch_open_whatever_the_ser
                 prepares(&mut server).await;
                 batch(&mut server, &said).await;
             };
-            let (inserted, ()) = tokio::join!(rows.insert(&mut session, Existing::Keep), answers);
+            let (inserted, ()) = both(rows.insert(&mut session, Existing::Keep), answers).await;
             assert!(is_lost(&inserted), "{code}: {inserted:?}");
             ends(session, &mut server).await;
         }
@@ -177,7 +183,7 @@ async fn a_connection_that_ends_before_the_last_answer_leaves_the_outcome_of_a_b
             batch(&mut server, &said).await;
             drop(server);
         };
-        let (inserted, ()) = tokio::join!(rows.insert(&mut session, Existing::Keep), answers);
+        let (inserted, ()) = both(rows.insert(&mut session, Existing::Keep), answers).await;
         assert!(is_lost(&inserted), "behind {} answers: {inserted:?}", said.len());
         assert!(!is_of_use(&mut session).await);
     }
@@ -210,12 +216,12 @@ async fn a_batch_that_fails_before_its_commit_is_rolled_back_and_the_session_goe
             assert_eq!(server.command().await, b"\x03ROLLBACK; SET @c = NULL");
             say(&mut server, &ok(2)).await;
         };
-        let (inserted, ()) = tokio::join!(rows.insert(&mut session, Existing::Keep), answers);
+        let (inserted, ()) = both(rows.insert(&mut session, Existing::Keep), answers).await;
         let failure = inserted.unwrap_err();
         assert!(expected(&failure), "{failure:?}");
         assert!(is_of_use(&mut session).await);
         let said = stored();
-        let (inserted, ()) = tokio::join!(rows.insert(&mut session, Existing::Keep), batch(&mut server, &said));
+        let (inserted, ()) = both(rows.insert(&mut session, Existing::Keep), batch(&mut server, &said)).await;
         assert_eq!(inserted.unwrap(), [place(1024), place(2048)]);
     }
 }
@@ -237,7 +243,7 @@ async fn a_session_that_could_not_roll_back_is_not_used_again() {
             }
             Some(server)
         };
-        let (inserted, _server) = tokio::join!(rows.insert(&mut session, Existing::Keep), answers);
+        let (inserted, _server) = both(rows.insert(&mut session, Existing::Keep), answers).await;
         let failure = inserted.unwrap_err();
         // Nothing was written, so that it may be tried again elsewhere.
         assert!(matches!(failure, Failure::Again { reason: Reason::Statement, .. }), "{failure:?}");
@@ -254,10 +260,10 @@ async fn what_an_insert_answers_of_a_row_of_another_write_is_not_its_place() {
         prepares(&mut server).await;
         batch(&mut server, &said).await;
     };
-    let (inserted, ()) = tokio::join!(rows.insert(&mut session, Existing::Keep), answers);
+    let (inserted, ()) = both(rows.insert(&mut session, Existing::Keep), answers).await;
     assert_eq!(inserted.unwrap(), [None, place(2048)]);
     let said = [ok(4), returned(&[("a", 9), ("z", 9)]), ok(2)];
-    let (inserted, ()) = tokio::join!(rows.insert(&mut session, Existing::Keep), batch(&mut server, &said));
+    let (inserted, ()) = both(rows.insert(&mut session, Existing::Keep), batch(&mut server, &said)).await;
     let failure = inserted.unwrap_err();
     assert!(matches!(failure, Failure::Store(StoreError::MaybeWritten { .. })), "{failure:?}");
 }
@@ -299,7 +305,7 @@ async fn of_a_plan_the_outcome_is_open_if_its_commit_fails_and_of_no_other_state
                 say(&mut server, &ok(2)).await;
             }
         };
-        let (inserted, ()) = tokio::join!(rows.insert(&mut session, Existing::Refuse), answers);
+        let (inserted, ()) = both(rows.insert(&mut session, Existing::Refuse), answers).await;
         if last {
             assert!(is_lost(&inserted), "{inserted:?}");
             ends(session, &mut server).await;
@@ -308,7 +314,7 @@ async fn of_a_plan_the_outcome_is_open_if_its_commit_fails_and_of_no_other_state
         let again = matches!(inserted, Err(Failure::Again { reason: Reason::Statement, .. }));
         assert!(again, "behind {done} statements: {inserted:?}");
         let said = of_plan(STATEMENTS);
-        let (inserted, ()) = tokio::join!(rows.insert(&mut session, Existing::Refuse), plan(&mut server, &said));
+        let (inserted, ()) = both(rows.insert(&mut session, Existing::Refuse), plan(&mut server, &said)).await;
         assert_eq!(inserted.unwrap(), [place(1024), place(2048)]);
     }
 }
@@ -323,7 +329,7 @@ async fn a_connection_that_ends_before_the_last_answer_leaves_the_outcome_of_a_p
             plan(&mut server, &said).await;
             drop(server);
         };
-        let (inserted, ()) = tokio::join!(rows.insert(&mut session, Existing::Refuse), answers);
+        let (inserted, ()) = both(rows.insert(&mut session, Existing::Refuse), answers).await;
         assert!(is_lost(&inserted), "behind {done} statements: {inserted:?}");
         assert!(!is_of_use(&mut session).await);
     }
@@ -355,7 +361,7 @@ async fn of_a_plan_of_several_packets_the_last_one_alone_commits() {
                 say(&mut server, &ok(2)).await;
             }
         };
-        let (inserted, ()) = tokio::join!(rows.insert(&mut session, Existing::Refuse), answers);
+        let (inserted, ()) = both(rows.insert(&mut session, Existing::Refuse), answers).await;
         let at_commit = failing == 1 && done == 2;
         assert_eq!(is_lost(&inserted), at_commit, "statement {done} of packet {failing}: {inserted:?}");
         assert!(at_commit || matches!(inserted, Err(Failure::Again { .. })), "{inserted:?}");
@@ -404,7 +410,7 @@ async fn a_lost_session_is_over_when_its_user_lock_is_had() {
                 say(&mut server, said).await;
             }
         };
-        let (ended, ()) = tokio::join!(session.end(&lost, Duration::from_millis(1500)), answers);
+        let (ended, ()) = both(session.end(&lost, Duration::from_millis(1500)), answers).await;
         assert_eq!(ended.unwrap(), over, "{script:?}");
         ends(session, &mut server).await;
     }
@@ -424,7 +430,7 @@ async fn a_lost_session_is_not_over_if_whoever_looks_is_lost_too() {
             server.command().await;
             drop(server);
         };
-        let (ended, ()) = tokio::join!(session.end(&lost, Duration::from_millis(1500)), answers);
+        let (ended, ()) = both(session.end(&lost, Duration::from_millis(1500)), answers).await;
         assert!(is_lost(&ended), "behind {answered} answers: {ended:?}");
     }
 }
