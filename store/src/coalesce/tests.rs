@@ -1,7 +1,7 @@
 //! What the queues promise, on a backend whose statements wait until they are let go.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use cellgate_metrics::Metrics;
 use cellgate_schemaless::{Body, ClusterNo, ColumnKey, RefKey, RowKey, TableId, Token};
@@ -34,6 +34,8 @@ struct Held {
     go: Semaphore,
     /// Errors of the next statements, by how many items they must have to fail.
     failing: Mutex<Vec<(usize, StoreError)>>,
+    /// Whether the next statement panics.
+    panics: AtomicBool,
 }
 
 impl Held {
@@ -41,6 +43,7 @@ impl Held {
         self.calls.lock().unwrap().push(call);
         self.begun.add_permits(1);
         self.go.acquire().await.unwrap().forget();
+        assert!(!self.panics.swap(false, Ordering::SeqCst), "for the test");
         let mut failing = self.failing.lock().unwrap();
         match failing.first() {
             Some((size, _)) if *size == items => Err(failing.remove(0).1),
@@ -131,6 +134,7 @@ impl Bench {
             begun: Semaphore::new(0),
             go: Semaphore::new(0),
             failing: Mutex::default(),
+            panics: AtomicBool::new(false),
         });
         let metrics = Metrics::new("test", &["c"]).unwrap().cluster_named("c").unwrap();
         let timeouts = Timeouts { queue, ..Timeouts::default() };
@@ -747,4 +751,101 @@ async fn a_write_goes_on_though_its_caller_goes_away() {
     bench.coalescing.close().await;
     let found = bench.held.inner.get(&table(1), &[triple("a"), triple("b")]).await.unwrap();
     assert!(found.iter().all(Option::is_some), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_statement_that_panics_is_an_error_to_its_own_and_its_lane_goes_on() {
+    let bench = Bench::new(ONE_LANE).await;
+    let first = bench.put(group("a", "1"));
+    bench.held.begun(1).await;
+    let shared: Vec<_> = ["b", "c"].map(|row| bench.put(group(row, "1"))).into();
+    bench.waiting(0, 2).await;
+    bench.go(1);
+    assert!(is_stored(&first.await.unwrap()));
+    bench.held.begun(1).await;
+    let behind = bench.put(group("d", "1"));
+    bench.waiting(0, 1).await;
+    bench.held.panics.store(true, Ordering::SeqCst);
+    bench.go(2);
+    for one in shared {
+        let outcome = one.await.unwrap();
+        assert!(
+            matches!(outcome, Err(StoreError::MaybeWritten { .. })),
+            "whether it was done is not known: {outcome:?}"
+        );
+    }
+    assert!(is_stored(&behind.await.unwrap()));
+    assert_eq!(bench.held.calls(), [1, 2, 1].map(Call::Put));
+    // With nobody behind it, the lane ends.
+    bench.held.panics.store(true, Ordering::SeqCst);
+    bench.go(1);
+    let alone = bench.put(group("e", "1")).await.unwrap();
+    assert!(matches!(alone, Err(StoreError::MaybeWritten { .. })), "{alone:?}");
+    tokio::time::timeout(Duration::from_secs(20), bench.coalescing.close()).await.expect("nothing is under way");
+}
+
+#[tokio::test]
+async fn of_two_callers_with_lanes_of_their_own_who_go_away_the_others_get_both() {
+    let bench = Bench::new(CoalesceOptions { slow: NEVER, far: NEVER, lanes: 2, ..CoalesceOptions::default() }).await;
+    let own = [bench.get(1, &["a"]), bench.get(1, &["b"])];
+    bench.held.begun(2).await;
+    let waiting: Vec<_> = (0..6).map(|n| bench.get(1, &[&format!("{n}")])).collect();
+    bench.waiting(6, 0).await;
+    for one in own {
+        one.abort();
+        assert!(one.await.unwrap_err().is_cancelled());
+    }
+    bench.go(2);
+    for one in waiting {
+        assert_eq!(one.await.unwrap().unwrap(), [None]);
+    }
+    tokio::time::timeout(Duration::from_secs(20), bench.coalescing.close()).await.expect("no lane is left over");
+    assert_eq!(bench.held.calls()[..3], gets(&[1, 1, 6]));
+}
+
+/// Clients that ask and leave as they like, on several threads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_stays_gets_its_own_answer_and_nothing_is_left_under_way() {
+    const CLIENTS: usize = 32;
+    const TURNS: usize = 60;
+    for far in [NEVER, Duration::ZERO] {
+        let bench = Arc::new(Bench::new(CoalesceOptions { far, ..CoalesceOptions::default() }).await);
+        bench.go(1_000_000);
+        bench.coalescing.ping().await.unwrap();
+        let client = |client: usize| {
+            let bench = Arc::clone(&bench);
+            tokio::spawn(async move {
+                for turn in 0..TURNS {
+                    let row = format!("{client}-{turn}");
+                    let put = bench.put(group(&row, &row));
+                    if turn % 5 == client % 5 {
+                        // Whether it had been taken in or not.
+                        put.abort();
+                        continue;
+                    }
+                    assert!(is_stored(&put.await.unwrap()));
+                    let read = bench.get(1, &[&row, "nowhere"]);
+                    if turn % 7 == client % 7 {
+                        read.abort();
+                        continue;
+                    }
+                    let found = read.await.unwrap().unwrap();
+                    let bodies: Vec<_> =
+                        found.iter().map(|cell| cell.as_ref().and_then(|cell| cell.body.clone())).collect();
+                    assert_eq!(bodies, [Some(Body::from_store(row.into_bytes())), None]);
+                }
+            })
+        };
+        let clients: Vec<_> = (0..CLIENTS).map(client).collect();
+        for client in clients {
+            client.await.unwrap();
+        }
+        let coalescing = &bench.coalescing;
+        let over = async {
+            while !(coalescing.gets.is_idle() && coalescing.puts.is_idle()) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), over).await.expect("nothing is left under way");
+    }
 }
