@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::asked::{Asked, Waiting};
 use super::kinds::Kind;
-use super::queue::{Arrival, Batch, Bounds, Entry, Queue};
+use super::queue::{Arrival, Batch, Bounds, Entry, Look, Queue};
 use crate::backend::Backend;
 use crate::error::{Reason, StoreError};
 use crate::sync::lock;
@@ -130,10 +130,15 @@ impl<K: Kind> Lanes<K> {
                 let (asked, answer) = asked();
                 queue.push(Entry { scope: scope.clone(), asked, arrived: now });
                 let (waiting, lanes) = (queue.waiting(), queue.lanes());
+                let new_lane = matches!(arrival, Arrival::WaitsForNewLane);
+                let watch = !new_lane && queue.wants_watch();
                 drop(queue);
                 self.metrics.state(waiting, lanes);
-                if matches!(arrival, Arrival::WaitsForNewLane) {
+                if new_lane {
                     self.spawn();
+                }
+                if watch {
+                    self.spawn_watch();
                 }
                 Ok(Some(answer))
             }
@@ -143,6 +148,26 @@ impl<K: Kind> Lanes<K> {
     /// Takes a lane that has been counted already on in a task.
     fn spawn(self: &Arc<Self>) {
         tokio::spawn(Lane::to_spawn(self).drain());
+    }
+
+    fn spawn_watch(self: &Arc<Self>) {
+        tokio::spawn(Arc::clone(self).watch());
+    }
+
+    /// Looks after those who wait, until nobody does: a statement that hangs keeps them from nothing but its lane.
+    async fn watch(self: Arc<Self>) {
+        loop {
+            let look = self.lock().look(Instant::now());
+            let again = match look {
+                Look::Nobody => return,
+                Look::Again(again) => again,
+                Look::NewLane(again) => {
+                    self.spawn();
+                    again
+                }
+            };
+            tokio::time::sleep_until(again.into()).await;
+        }
     }
 
     /// Waits for a statement. Meanwhile those whose patience ends are told so; `oldest` is when the first of them came.
@@ -277,7 +302,11 @@ impl<K: Kind> Lane<K> {
         self.given_up = batch.is_none();
         self.size = batch.as_ref().map_or(0, |batch| batch.size);
         let (waiting, lanes, oldest) = (queue.waiting(), queue.lanes(), queue.oldest());
+        let watch = waiting > 0 && queue.wants_watch();
         drop(queue);
+        if watch {
+            self.lanes.spawn_watch();
+        }
         self.lanes.metrics.state(waiting, lanes);
         self.lanes.refuse(expired, self.began);
         batch.map(|batch| (batch, oldest))

@@ -4,7 +4,7 @@
 //! statement under way. While a lane is free, a request takes it at once; while all are busy, requests queue, and the
 //! next free lane takes everything that waits (up to a bound) as one statement. As a rule there are two, of which the second
 //! begins only with half of those outstanding, because larger batches are cheaper; more when batches are full, a statement is
-//! slow, the store is far away, or each request can have a lane. Nothing ever waits for a timer, so that at low load this
+//! slow, the store is far away, or each request can have a lane. No batch ever waits for a timer, so that at low load this
 //! costs nothing, and the more clients there are, the less each of them costs the server.
 //!
 //! While many requests are outstanding and few of them wait, a lane first lets those run who are ready to ask, for as long
@@ -82,7 +82,7 @@ pub struct CoalesceOptions {
     /// waits for the one before it either way: with 256 clients a second one is a tenth less and a longer tail.
     pub write_lanes: usize,
     /// A statement under way for so long keeps nobody waiting: all lanes are used beside it. They are, too, if none takes
-    /// less.
+    /// less, and for whoever has waited for so long.
     pub slow: Duration,
     /// A store whose answer to a ping takes so long is far away: the time of a statement goes by on the way and not on the
     /// server's processor, larger batches save little of it, and all lanes are used. The shortest of the last

@@ -26,6 +26,9 @@ pub(super) struct Bounds {
 /// Items outstanding up to which nobody is waited for, not even those who are ready to ask.
 const FEW: usize = 3;
 
+/// Least time between two looks at those who wait.
+const LOOKS: Duration = Duration::from_millis(1);
+
 /// A request that waits.
 pub(super) struct Entry<K: Kind> {
     pub(super) scope: K::Scope,
@@ -72,6 +75,19 @@ pub(super) struct Queue<K: Kind> {
     fastest: Duration,
     /// Whether the store is far away.
     far: bool,
+    /// Whether somebody looks after those who wait ([`Queue::look`]).
+    watched: bool,
+}
+
+/// What whoever looks after those who wait finds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Nobody waits: there is nothing to look after.
+    Nobody,
+    /// Nobody waits for long yet, or no lane is free: it is to look again then.
+    Again(Instant),
+    /// Somebody has waited for long, and a lane is taken for those who wait. It is to look again then.
+    NewLane(Instant),
 }
 
 impl<K: Kind> Queue<K> {
@@ -87,6 +103,7 @@ impl<K: Kind> Queue<K> {
             began: None,
             fastest: Duration::ZERO,
             far: false,
+            watched: false,
         }
     }
 
@@ -127,8 +144,9 @@ impl<K: Kind> Queue<K> {
 
     /// How many statements may be under way, with `more` items than now wait.
     ///
-    /// Few, and none without its share, for larger batches cost the server less per cell. But a full batch gains nothing by waiting, nobody waits for what is slow, and as few requests as there
-    /// are lanes would be batches of one or two, for which each would wait twice.
+    /// Few, and none without its share, for larger batches cost the server less per cell. But a full batch gains nothing by
+    /// waiting, nobody waits for what is slow, nor for longer than that, and as few requests as there are lanes would be
+    /// batches of one or two, for which each would wait twice.
     fn allowed(&self, more: usize, now: Instant) -> usize {
         let waiting = self.waiting + more;
         let full = waiting >= self.bounds.batch;
@@ -136,7 +154,7 @@ impl<K: Kind> Queue<K> {
         let slow = self.began.is_some_and(|began| now.saturating_duration_since(began) >= self.bounds.slow);
         match self.bounds.busy_lanes {
             _ if self.far => self.bounds.far_lanes,
-            _ if full || all_slow || slow || self.has_lane_each() => self.bounds.lanes,
+            _ if full || all_slow || slow || self.is_late(now) || self.has_lane_each() => self.bounds.lanes,
             _ if waiting < self.share() => 1,
             lanes => lanes,
         }
@@ -153,6 +171,11 @@ impl<K: Kind> Queue<K> {
     /// Whether a batch grows by letting those run first who are about to ask: many are outstanding, and few wait.
     pub(super) fn grows(&self) -> bool {
         self.recent > FEW && !self.has_lane_each() && self.waiting < self.share()
+    }
+
+    /// Whether somebody has waited for as long as a slow statement takes.
+    fn is_late(&self, now: Instant) -> bool {
+        self.oldest().is_some_and(|arrived| now.saturating_duration_since(arrived) >= self.bounds.slow)
     }
 
     /// Whether so few items are outstanding that there is a lane for each.
@@ -185,6 +208,32 @@ impl<K: Kind> Queue<K> {
     pub(super) fn push(&mut self, entry: Entry<K>) {
         self.waiting += entry.asked.len();
         self.entries.push_back(entry);
+    }
+
+    /// To be asked when somebody goes on waiting: whether the caller is to look after those who wait, from now on.
+    ///
+    /// A lane is taken when a request arrives or a statement is over. While a statement hangs and nobody else comes, neither
+    /// happens, and whoever waits for it would wait beside free lanes.
+    pub(super) fn wants_watch(&mut self) -> bool {
+        self.bounds.lanes > 1 && !std::mem::replace(&mut self.watched, true)
+    }
+
+    /// A look at those who wait, by whoever looks after them.
+    pub(super) fn look(&mut self, now: Instant) -> Look {
+        let Some(oldest) = self.oldest() else {
+            self.watched = false;
+            return Look::Nobody;
+        };
+        if !self.is_late(now) {
+            return Look::Again(oldest + self.bounds.slow);
+        }
+        // A while that is not zero: it is no loop.
+        let again = now + self.bounds.slow.max(LOOKS);
+        if self.lanes < self.allowed(0, now) {
+            self.lanes += 1;
+            return Look::NewLane(again);
+        }
+        Look::Again(again)
     }
 
     /// The statement of a lane is over, after `took`: `size` items are not under way any more.

@@ -306,6 +306,28 @@ async fn nobody_waits_for_a_statement_that_is_slow() {
 }
 
 #[tokio::test]
+async fn nobody_waits_long_beside_free_lanes_though_a_statement_hangs_and_nobody_else_comes() {
+    let slow = Duration::from_millis(20);
+    let bench = Bench::new(CoalesceOptions { slow, far: NEVER, ..CoalesceOptions::default() }).await;
+    let in_time = async |statements| {
+        let begun = bench.held.begun(statements);
+        tokio::time::timeout(Duration::from_secs(20), begun).await.expect("it does not wait for what hangs");
+    };
+    let hangs = bench.get(1, &["a", "b", "c", "d", "e"]);
+    bench.held.begun(1).await;
+    // Less than its share.
+    let waits = bench.get(1, &["f"]);
+    in_time(1).await;
+    let next = bench.get(1, &["g"]);
+    in_time(1).await;
+    bench.go(3);
+    for one in [hangs, waits, next] {
+        one.await.unwrap().unwrap();
+    }
+    assert_eq!(bench.held.calls(), gets(&[5, 1, 1]));
+}
+
+#[tokio::test]
 async fn a_store_that_is_far_away_has_several_statements_under_way() {
     // However short a ping is, it is longer than nothing.
     let bench = Bench::new(CoalesceOptions { slow: NEVER, far: Duration::ZERO, ..CoalesceOptions::default() }).await;

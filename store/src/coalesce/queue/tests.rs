@@ -42,6 +42,8 @@ enum Event {
     Passes(u64),
     /// Those who came so many milliseconds ago or earlier are told that it took too long.
     Expires(u64),
+    /// Whoever looks after those who wait does so.
+    Looks,
     /// The store is near or far from here on.
     Moves { far: bool },
 }
@@ -55,6 +57,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<usize>().prop_map(Event::Leaves),
         1 => (1..4u64).prop_map(Event::Passes),
         1 => (0..6u64).prop_map(Event::Expires),
+        2 => Just(Event::Looks),
         1 => any::<bool>().prop_map(|far| Event::Moves { far }),
     ]
 }
@@ -146,6 +149,7 @@ impl<const LASTING: bool> Model<LASTING> {
                 let expected: Vec<usize> = self.waiting.drain(..late).map(|request| request.number).collect();
                 assert_eq!(expired, expected);
             }
+            Event::Looks => self.looks(),
             Event::Moves { far } => self.queue.set_far(far),
         }
     }
@@ -163,7 +167,10 @@ impl<const LASTING: bool> Model<LASTING> {
                 assert!(waiting > 0 && waiting + size > self.bounds.waiting, "{waiting} wait");
                 return;
             }
-            Arrival::Waits => assert!(lanes > 0, "nobody would ever take it"),
+            Arrival::Waits => {
+                assert!(lanes > 0, "nobody would ever take it");
+                self.queue.wants_watch();
+            }
             Arrival::WaitsForNewLane => self.lanes.push(lane),
         }
         assert!(waiting == 0 || waiting + size <= self.bounds.waiting, "{waiting} wait");
@@ -193,6 +200,9 @@ impl<const LASTING: bool> Model<LASTING> {
             let gone = first.number;
             self.waiting.retain(|request| request.number != gone);
         }
+        if self.queue.waiting() > 0 {
+            self.queue.wants_watch();
+        }
         let Some(batch) = batch else {
             self.lanes.remove(which);
             assert!(self.waiting.is_empty() || !self.lanes.is_empty(), "nobody is left to take them");
@@ -218,6 +228,24 @@ impl<const LASTING: bool> Model<LASTING> {
         self.lanes[which] = Lane { size, began: self.now, own: false };
     }
 
+    fn looks(&mut self) {
+        if !self.queue.watched {
+            return;
+        }
+        let lanes = if self.queue.far { self.bounds.far_lanes } else { self.bounds.lanes };
+        let oldest = self.waiting.front().map(|request| request.arrived);
+        let late = oldest.is_some_and(|arrived| self.now - arrived >= self.bounds.slow);
+        let look = self.queue.look(self.now);
+        match look {
+            Look::Nobody => assert!(self.waiting.is_empty()),
+            Look::Again(again) => assert!(again > self.now && !(late && self.lanes.len() < lanes)),
+            Look::NewLane(again) => {
+                assert!(again > self.now && late && self.lanes.len() < lanes);
+                self.lanes.push(Lane { size: 0, began: self.now, own: false });
+            }
+        }
+    }
+
     fn check(&self) {
         assert_eq!(self.queue.waiting(), self.items());
         assert_eq!(self.queue.lanes(), self.lanes.len());
@@ -226,7 +254,27 @@ impl<const LASTING: bool> Model<LASTING> {
         assert_eq!(self.queue.is_idle(), self.lanes.is_empty() && self.waiting.is_empty());
         assert!(self.lanes.len() <= self.bounds.lanes.max(self.bounds.far_lanes), "{:?}", self.lanes);
         assert!(self.waiting.is_empty() || !self.lanes.is_empty(), "whoever waits is taken by a lane");
+        let goes_on = self.lanes.iter().any(|lane| lane.size == 0);
+        assert!(
+            self.waiting.is_empty() || goes_on || self.queue.watched || self.bounds.lanes == 1,
+            "whoever waits for what hangs is looked after"
+        );
         assert!(self.queue.recent >= self.queue.waiting + self.queue.under_way);
+    }
+
+    /// Nobody comes and no statement ends: all that wait get lanes, as long as there are any.
+    fn hangs(&mut self) {
+        self.queue.set_far(false);
+        for _ in 0..=self.bounds.lanes {
+            for lane in (0..self.lanes.len()).rev().filter(|lane| self.lanes[*lane].size == 0).collect::<Vec<_>>() {
+                self.goes_on(lane);
+                self.check();
+            }
+            self.now += self.bounds.slow;
+            self.looks();
+            self.check();
+        }
+        assert!(self.waiting.is_empty() || self.lanes.len() >= self.bounds.lanes, "{:?}", self.lanes);
     }
 
     /// Nothing comes any more: all that wait are taken, in as many rounds as there are of them at the most.
@@ -274,6 +322,7 @@ fn runs<const LASTING: bool>(bounds: Bounds, events: Vec<Event>) {
         model.happens(event);
         model.check();
     }
+    model.hangs();
     model.empties();
 }
 
