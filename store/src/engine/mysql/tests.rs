@@ -433,4 +433,16 @@ async fn a_lost_session_is_not_over_if_whoever_looks_is_lost_too() {
         let (ended, ()) = both(session.end(&lost, Duration::from_millis(1500)), answers).await;
         assert!(is_lost(&ended), "behind {answered} answers: {ended:?}");
     }
+    // The server says that it goes down: nothing more is asked.
+    let (mut session, mut server) = session().await;
+    let lost = Mark { number: 7, nonce: "cg_1".to_owned() };
+    let answers = async {
+        for said in [number(Some("7")), vec![error(1053, "Server shutdown in progress")]] {
+            server.command().await;
+            say(&mut server, &said).await;
+        }
+    };
+    let (ended, ()) = both(session.end(&lost, Duration::from_millis(1500)), answers).await;
+    assert!(is_lost(&ended), "{ended:?}");
+    ends(session, &mut server).await;
 }
