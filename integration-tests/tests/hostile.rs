@@ -5,7 +5,7 @@ use std::time::Duration;
 use cellgate_integration_tests::Deployment;
 use cellgate_integration_tests::client;
 use cellgate_integration_tests::proxy::Proxy;
-use cellgate_integration_tests::raw::{COM_QUERY, Raw, Reply};
+use cellgate_integration_tests::raw::{COM_QUERY, Raw, Reply, frame};
 use cellgate_integration_tests::settings;
 use cellgate_integration_tests::wait;
 use mysql_async::prelude::Queryable;
@@ -16,6 +16,7 @@ const MIB: u64 = 1024 * KIB;
 /// What an idle connection may cost, in bytes of the proxy's memory.
 const IDLE_BYTES: u64 = 20 * KIB;
 const COM_STMT_PREPARE: u8 = 0x16;
+const COM_STMT_EXECUTE: u8 = 0x17;
 const COM_STMT_CLOSE: u8 = 0x19;
 const COM_PROCESS_KILL: u8 = 0x0c;
 
@@ -83,6 +84,52 @@ async fn statements_prepared_by_name_are_bounded_as_well() {
     client::run(&mut conn, "PREPARE one_more FROM 'SELECT 1'").await;
     let found: Option<u64> = mysql_async::prelude::Queryable::query_first(&mut conn, "EXECUTE s7").await.unwrap();
     assert_eq!(found, Some(70));
+}
+
+#[tokio::test]
+async fn what_is_answered_is_sent_before_a_command_behind_it_waits_for_another_client() {
+    const MULTI_STATEMENTS: u32 = 0x1_0000;
+    let proxy = Deployment::embedded().start();
+    let mut holder = client::connect(proxy.mysql()).await;
+    client::run(&mut holder, "CREATE TABLE trips ENGINE=CELLS").await;
+    let connect = || {
+        let raw = Raw::connect(proxy.mysql(), Duration::from_secs(20)).unwrap();
+        raw.log_in_with(MULTI_STATEMENTS).unwrap()
+    };
+    let command = |code: u8, argument: &[u8]| frame(&[&[code], argument].concat(), &mut 0);
+    let wait = b"SELECT GET_LOCK('x', -1)";
+    let execute = |cursor: u8| command(COM_STMT_EXECUTE, &[1, 0, 0, 0, cursor, 1, 0, 0, 0]);
+    for (row, behind) in [command(COM_QUERY, wait), execute(0), execute(1)].iter().enumerate() {
+        let mut raw = connect();
+        raw.command(COM_STMT_PREPARE, wait).unwrap();
+        assert_eq!(raw.read_packet().unwrap()[0], 0);
+        // Its column, and the end of them.
+        raw.read_packet().unwrap();
+        raw.read_packet().unwrap();
+        let held: Option<i64> = holder.query_first("SELECT GET_LOCK('x', 0)").await.unwrap();
+        assert_eq!(held, Some(1));
+        let insert =
+            format!("INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('r{row}', 'BASE', 1, '1')");
+        raw.write_bytes(&[command(COM_QUERY, insert.as_bytes()), behind.clone()].concat()).unwrap();
+        assert_eq!(raw.reply().unwrap(), Reply::Ok, "the answer of the INSERT");
+        client::run(&mut holder, "DO RELEASE_LOCK('x')").await;
+        assert_eq!(raw.read_packet().unwrap(), [1], "one column");
+        drop(raw);
+        wait::until_async("the lock to be free", LIMIT, async || {
+            let free: Option<i64> = holder.query_first("SELECT IS_FREE_LOCK('x')").await.unwrap();
+            (free == Some(1)).then_some(())
+        })
+        .await;
+    }
+    // The same of statements in one text.
+    let mut raw = connect();
+    client::run(&mut holder, "DO GET_LOCK('x', 0)").await;
+    let both = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('s', 'BASE', 1, '1'); \
+                SELECT GET_LOCK('x', -1)";
+    raw.command(COM_QUERY, both.as_bytes()).unwrap();
+    assert_eq!(raw.reply().unwrap(), Reply::Ok, "the answer of the INSERT");
+    client::run(&mut holder, "DO RELEASE_LOCK('x')").await;
+    assert_eq!(raw.reply().unwrap(), Reply::Rows(1));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The session as the wire calls it.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -330,9 +331,9 @@ impl Session {
         statement: &Statement,
         params: Vec<Value>,
         started: Instant,
-        reply: Reply<'_>,
+        mut reply: Reply<'_>,
     ) -> Result<Replied, WireError> {
-        let answer = self.run_or_die(statement, &params).await;
+        let answer = reply.meanwhile(pin!(self.run_or_die(statement, &params))).await;
         let (replied, ending) = self.send(answer, reply).await?;
         self.finish(CommandLabel::Execute, Shown::Statement(statement), shape_label(statement), started, &ending);
         Ok(replied)

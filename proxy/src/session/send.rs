@@ -1,5 +1,6 @@
 //! Sending answers: OK packets, result sets row by row, errors, and what is remembered of them.
 
+use std::pin::pin;
 use std::time::Instant;
 
 use cellgate_metrics::{Command as CommandLabel, Outcome, Stage};
@@ -33,7 +34,7 @@ impl Session {
         let mut started = started;
         while let Some(statement) = statements.next() {
             self.server.processes().begin(&self.process, Running::Statement(statement.clone()), started);
-            let answer = self.run_or_die(&statement, &[]).await;
+            let answer = reply.meanwhile(pin!(self.run_or_die(&statement, &[]))).await;
             let last = statements.peek().is_none() || answer.is_err();
             if last {
                 let (replied, ending) = self.send(answer, reply).await?;

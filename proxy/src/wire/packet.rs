@@ -6,7 +6,7 @@
 //!
 //! Nothing here knows what a packet means.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -246,7 +246,7 @@ impl Channel {
                 self.output = Vec::new();
             }
             let stream = &mut self.stream;
-            std::future::poll_fn(move |cx| stream.poll_readable(cx)).await?;
+            poll_fn(move |cx| stream.poll_readable(cx)).await?;
             self.input.reserve(self.first_read);
         } else {
             let packet = match self.input.first_chunk::<3>() {
@@ -352,15 +352,20 @@ impl Channel {
         if self.output.is_empty() {
             return Ok(());
         }
-        let taken = std::future::poll_fn(|cx| Poll::Ready(self.poll_send(cx))).await?;
+        let taken = poll_fn(|cx| Poll::Ready(self.poll_send(cx))).await?;
         if !taken {
             Box::pin(self.send_patiently()).await?;
         }
+        self.sent_all();
+        Ok(())
+    }
+
+    /// All that was written has left.
+    fn sent_all(&mut self) {
         self.sent += self.output.len() as u64;
         self.output.clear();
         self.output.shrink_to(2 * FLUSH_AT);
         self.written = 0;
-        Ok(())
     }
 
     /// Whether all was taken without waiting, as most replies are.
@@ -374,6 +379,27 @@ impl Channel {
         }
         // TLS keeps records back until it is told.
         Ok(Pin::new(&mut self.stream).poll_flush(cx)?.is_ready())
+    }
+
+    /// Does what may have to wait for other clients. While it waits, what was written before is sent: a client that sent
+    /// several commands at once may let go of what this one waits for only when the others are answered. What is done
+    /// without waiting sends nothing. A client that is gone is noticed with the next flush.
+    pub(super) fn meanwhile<'a, F: Future>(
+        &'a mut self,
+        mut work: Pin<&'a mut F>,
+    ) -> impl Future<Output = F::Output> + use<'a, F> {
+        let mut broken = false;
+        poll_fn(move |cx| {
+            let polled = work.as_mut().poll(cx);
+            if polled.is_pending() && !broken && !self.output.is_empty() {
+                match self.poll_send(cx) {
+                    Ok(true) => self.sent_all(),
+                    Ok(false) => {}
+                    Err(_) => broken = true,
+                }
+            }
+            polled
+        })
     }
 
     /// Sends what was written as the client takes it.

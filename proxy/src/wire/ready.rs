@@ -208,10 +208,13 @@ impl<'a, H: Handler> Ready<'a, H> {
                 Ok(status) => self.tell(status),
                 Err(error) => self.refuse(&error),
             },
-            Command::Refresh { what } => match self.handler.refresh(what).await {
-                Ok(status) => self.tell(status),
-                Err(error) => self.refuse(&error),
-            },
+            Command::Refresh { what } => {
+                let answer = self.channel.meanwhile(pin!(self.handler.refresh(what))).await;
+                match answer {
+                    Ok(status) => self.tell(status),
+                    Err(error) => self.refuse(&error),
+                }
+            }
             Command::Statistics => {
                 let statistics = self.handler.statistics().await;
                 self.channel.packet(|out| out.extend_from_slice(statistics.as_bytes()));
@@ -334,7 +337,7 @@ impl<'a, H: Handler> Ready<'a, H> {
             self.handler.attributes(attributes);
         }
         if flags.cursor() && self.cursors.has_room() && self.handler.has_cursor_room() {
-            match self.handler.open(plan, values).await {
+            match self.channel.meanwhile(pin!(self.handler.open(plan, values))).await {
                 Ok(Opened::Done(ok)) => write_ok(self.channel, self.client, &ok, Following::Last),
                 Ok(Opened::Rows { cursor: rows, columns, status }) => {
                     write_cursor(self.channel, self.client, &columns, status)?;

@@ -3,6 +3,7 @@
 //! A handler gets one [`Reply`] a command and has to give a [`Replied`] back, which only the finishers make: a command
 //! without a reply, or with two, does not compile.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -148,6 +149,15 @@ impl<'a> Reply<'a> {
     /// When the whole command was read.
     pub fn started(&self) -> Instant {
         self.started
+    }
+
+    /// Does what may have to wait for other clients; while it does, the replies before this one are sent.
+    /// The work stays where it is: handed over, it would be copied for every command.
+    pub fn meanwhile<'b, F: Future>(
+        &'b mut self,
+        work: Pin<&'b mut F>,
+    ) -> impl Future<Output = F::Output> + use<'a, 'b, F> {
+        self.channel.meanwhile(work)
     }
 
     /// Answers OK. It is sent when the command is over.

@@ -213,6 +213,34 @@ async fn one_command_is_one_read_and_one_write() {
     assert_eq!((*reads.lock().unwrap(), *writes.lock().unwrap()), (2, 2));
 }
 
+#[tokio::test]
+async fn what_waits_sends_the_replies_before_it_and_what_does_not_wait_sends_nothing() {
+    let (mut near, far) = tokio::io::duplex(10);
+    let mut channel = super::super::packet::Channel::new(Box::new(far), SOON);
+    channel.packet(|out| out.extend_from_slice(b"first"));
+    assert_eq!(channel.meanwhile(std::pin::pin!(async { 7 })).await, 7);
+    assert_eq!(channel.traffic(), (0, 9));
+    channel.packet(|out| out.extend_from_slice(b"second"));
+    // More than the pipe holds, and no end before the client has both.
+    let mut both = [0; 19];
+    let (read, read_both) = tokio::sync::oneshot::channel();
+    let reading = async {
+        near.read_exact(&mut both).await.unwrap();
+        read.send(()).unwrap();
+    };
+    let read_both = std::pin::pin!(read_both);
+    let (waited, ()) = tokio::join!(channel.meanwhile(read_both), reading);
+    waited.unwrap();
+    assert_eq!(&both, b"\x05\0\0\0first\x06\0\0\x01second");
+    // They are not sent again.
+    channel.packet(|out| out.extend_from_slice(b"third"));
+    channel.flush().await.unwrap();
+    let mut third = [0; 9];
+    near.read_exact(&mut third).await.unwrap();
+    assert_eq!(&third, b"\x05\0\0\x02third");
+    assert_eq!(channel.traffic(), (0, 28));
+}
+
 /// Counts the reads and writes that moved bytes.
 struct Counting {
     stream: DuplexStream,
