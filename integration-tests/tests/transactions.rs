@@ -199,6 +199,27 @@ async fn a_commit_to_a_table_that_is_gone_writes_nothing_at_all() {
 }
 
 #[tokio::test]
+async fn a_commit_waits_for_who_has_locked_its_table_whatever_the_table_was_called_before() {
+    let (proxy, mut one, mut two) = two_sessions(&Deployment::embedded()).await;
+    let mut three = client::connect(proxy.mysql()).await;
+    run(&mut one, "SET lock_wait_timeout = 1").await;
+    run(&mut one, "BEGIN").await;
+    put(&mut one, &triple("a", "BASE", 1), "1").await.unwrap();
+    run(&mut two, "RENAME TABLE trips TO moved").await;
+    run(&mut two, "LOCK TABLES moved WRITE").await;
+    let late = refused(&mut one, "COMMIT").await;
+    assert_eq!((late.code, late.message.contains("moved")), (1205, true), "{late:?}");
+    assert_eq!(rows::<i64>(&mut two, "SELECT COUNT(*) FROM moved").await, [0]);
+    run(&mut two, "UNLOCK TABLES").await;
+    // Another table by the name of before is in nobody's way.
+    run(&mut two, TRIPS).await;
+    run(&mut two, "LOCK TABLES trips WRITE").await;
+    run(&mut one, "COMMIT").await;
+    assert_eq!(rows::<i64>(&mut three, "SELECT COUNT(*) FROM moved").await, [1]);
+    assert_eq!(count(&mut two).await, 0);
+}
+
+#[tokio::test]
 async fn its_own_cell_is_seen_by_every_read_though_another_writer_was_faster() {
     let (_proxy, mut one, mut two) = two_sessions(&Deployment::mixed()).await;
     put(&mut one, &triple("w", "BASE", 0), "0").await.unwrap();

@@ -6,16 +6,16 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use cellgate_schemaless::{NewCell, TableId, Version};
+use cellgate_schemaless::{NewCell, Version};
 use cellgate_sql::{Privilege, TableName, Transaction};
 use cellgate_store::StoreError;
 use cellgate_store::executor::{CellFate, PutItem, RunError};
 
 use super::buffer::Buffered;
 use super::error::{StatementError, Stored};
+use super::locking::EnteredCommit;
 use super::write::name_of;
 use super::{Answer, Characteristics, Done, Open, Session, Start};
-use crate::catalog::Snapshot;
 
 /// Most savepoints of one transaction. Frameworks nest a few; a loop must not fill the proxy's memory.
 const SAVEPOINTS: usize = 1000;
@@ -109,20 +109,10 @@ impl Session {
     }
 
     /// Whether the account may still write to the tables of the open transaction, by the names they have now. If not, the
-    /// transaction stays open: a right that is given back in time counts. Those that are gone are not asked about; answers
-    /// whether all are there.
-    fn check_commit(&mut self, catalog: &Snapshot) -> Result<bool, StatementError> {
+    /// transaction stays open: a right that is given back in time counts. Those that are gone are not asked about.
+    fn check_commit(&mut self, tables: &[TableName]) -> Result<(), StatementError> {
         self.renew_access();
-        let Some(open) = &self.transaction else { return Ok(true) };
-        let written = open.buffer.tables();
-        let mut found = 0;
-        // No further than to the last of them: the catalog may be long.
-        for table in catalog.all_tables().filter(|table| written.contains(&TableId(table.id))).take(written.len()) {
-            found += 1;
-            let name = TableName { database: table.database.clone(), table: table.name.clone() };
-            self.need_named(Privilege::Insert, &name)?;
-        }
-        Ok(found == written.len())
+        tables.iter().try_for_each(|name| self.need_named(Privilege::Insert, name))
     }
 
     /// Writes what the open transaction holds, and ends it. Without one: nothing to do, never an error.
@@ -130,16 +120,15 @@ impl Session {
     /// Not bounded by the statement's deadline: what is being written is either done or reported (the stores' own
     /// timeouts bound it).
     pub(super) async fn commit_open(&mut self) -> Result<(), StatementError> {
-        let entered = self.enter_commit().await?;
-        let catalog = self.server.catalog().snapshot();
-        let all_there = self.check_commit(&catalog)?;
+        let Some(EnteredCommit { entered, tables, all_there }) = self.enter_commit().await? else {
+            self.transaction = None;
+            return Ok(());
+        };
+        self.check_commit(&tables)?;
         // What writes is not cut off by KILL.
         let kill = self.process.kill_switch().clone();
         let _shield = kill.shield();
         let Some(open) = self.transaction.take() else { return Ok(()) };
-        if open.buffer.is_empty() {
-            return Ok(());
-        }
         // As for every write: by a catalog that is too old, it could go to a table that is dropped.
         if let Err(stale) = self.refuse_stale(Instant::now()) {
             self.transaction = Some(open);

@@ -1,15 +1,16 @@
 //! Locks as a session takes and meets them: GET_LOCK, LOCK TABLES, and every statement that uses a table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use cellgate_schemaless::TableId;
 use cellgate_sql::{Command, Ddl, KillScope, LockMode, SqlError, TableLock, TableName, Value};
 
 use super::calls::{LONGEST_WAIT, seconds};
 use super::error::StatementError;
 use super::variables::text_of;
 use super::{Answer, Done, Kill, Session};
-use crate::catalog::CatalogError;
+use crate::catalog::{CatalogError, Snapshot};
 use crate::locks::{Entered, Key, LockError, Mode, Released, Which};
 
 /// Longest name of GET_LOCK, in characters, as in MySQL.
@@ -24,6 +25,16 @@ pub(super) struct Held {
     everything: bool,
     /// How often this proxy had lost locks when the first of these was taken.
     since: Option<u64>,
+}
+
+/// A COMMIT that was let in.
+pub(super) struct EnteredCommit {
+    /// Whoever locks its tables waits for it as long as these are held.
+    pub(super) entered: Vec<Entered>,
+    /// Its tables, as they are named now, without those that are gone.
+    pub(super) tables: Vec<TableName>,
+    /// Whether none is gone.
+    pub(super) all_there: bool,
 }
 
 impl Held {
@@ -186,15 +197,39 @@ impl Session {
         self.enter_all(&tables, self.lock_patience()).await
     }
 
-    /// The same for what a COMMIT writes. It does not wait for longer than a statement may take.
-    pub(super) async fn enter_commit(&mut self) -> Result<Vec<Entered>, StatementError> {
+    /// The same for what a COMMIT writes, under the names its tables have now; `None` if it writes nothing. It does not wait
+    /// for longer than a statement may take.
+    pub(super) async fn enter_commit(&mut self) -> Result<Option<EnteredCommit>, StatementError> {
         let Some(open) = self.transaction.as_ref().filter(|open| !open.buffer.is_empty()) else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
-        let tables: Vec<(Key, Mode)> = open.tables.iter().map(|key| (key.clone(), Mode::Write)).collect();
+        let written = open.buffer.tables();
         self.check_losses()?;
-        let patience = self.lock_patience().min(self.server.config().timeouts.statement);
-        Ok(self.enter_all(&tables, patience).await?.0)
+        let until = Instant::now() + self.lock_patience().min(self.server.config().timeouts.statement);
+        let mut catalog = self.server.catalog().snapshot();
+        let mut tables = named_now(&catalog, &written);
+        loop {
+            let keys: Vec<(Key, Mode)> = tables.iter().map(|name| (key(name), Mode::Write)).collect();
+            let left = until.saturating_duration_since(Instant::now());
+            let (entered, waited) = self.enter_all(&keys, left).await?;
+            // Who was waited for may have renamed them, and so may others at the same time.
+            let newer = if waited {
+                self.server.catalog().refresh().await.map_err(CatalogError::Meta)?
+            } else {
+                self.server.catalog().snapshot()
+            };
+            let now = if newer.version() == catalog.version() { None } else { Some(named_now(&newer, &written)) };
+            match now.filter(|now| *now != tables) {
+                None => {
+                    let all_there = tables.len() == written.len();
+                    return Ok(Some(EnteredCommit { entered, tables, all_there }));
+                }
+                Some(now) => {
+                    drop(entered);
+                    (catalog, tables) = (newer, now);
+                }
+            }
+        }
     }
 
     async fn enter_all(
@@ -273,6 +308,13 @@ fn named(arguments: &[Value]) -> Result<Key, StatementError> {
         return Err(StatementError::LockName(name));
     }
     Ok(Key::Name(name.to_lowercase()))
+}
+
+/// The names of these tables; those that are gone have none.
+fn named_now(catalog: &Snapshot, written: &BTreeSet<TableId>) -> Vec<TableName> {
+    // No further than to the last of them: the catalog may be long.
+    let tables = catalog.all_tables().filter(|table| written.contains(&TableId(table.id))).take(written.len());
+    tables.map(|table| TableName { database: table.database.clone(), table: table.name.clone() }).collect()
 }
 
 fn key(name: &TableName) -> Key {

@@ -34,7 +34,7 @@ mod warnings;
 mod workshop;
 mod write;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -42,7 +42,6 @@ use cellgate_schemaless::{ErrorKind, Micros};
 use cellgate_sql::{AccountName, ColumnMeta, Normal, Row, SqlError, Value};
 
 use crate::access::{Access, Seat};
-use crate::locks::Key;
 use crate::places::Place;
 use crate::plans::Plan;
 use crate::processes::Process;
@@ -124,8 +123,6 @@ struct Last {
 #[derive(Debug, Default)]
 struct Open {
     buffer: Buffer,
-    /// The tables it has written to.
-    tables: BTreeSet<Key>,
     read_only: bool,
     start: Start,
     /// What was asked for it with SET TRANSACTION.

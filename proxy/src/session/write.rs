@@ -19,7 +19,7 @@ use super::read::within;
 use super::warnings::Level;
 use super::{Answer, Done, Session, Table, wall_clock};
 use crate::errors::notes;
-use crate::locks::{Entered, Key};
+use crate::locks::Entered;
 
 /// What became of each cell of an INSERT that went through: `None` was skipped (INSERT IGNORE).
 type Fates = Vec<Option<Written>>;
@@ -191,7 +191,6 @@ impl Session {
         let limits = self.buffer_limits();
         let at = wall_clock();
         let Some(open) = self.transaction.as_mut() else { return Ok(Vec::new()) };
-        open.tables.insert(Key::Table(put.table.database.clone(), put.table.name.clone()));
         let before = open.buffer.len();
         let mut fates = Vec::with_capacity(put.cells.len());
         let mut skipped = Vec::new();
