@@ -311,5 +311,6 @@ pub(crate) enum Shown {
     Clusters,
     Topology,
     Privileges,
+    Triggers { database: Option<String> },
     Absent(crate::command::Absent),
 }

@@ -204,12 +204,8 @@ fn written(env: &dyn Environment, name: &Name) -> Result<Arc<TableDef>, SqlError
     table(env, name)
 }
 
-/// The definition of a table.
+/// The definition of a table. Of a database that is missing MySQL says that the table is.
 fn table(env: &dyn Environment, name: &Name) -> Result<Arc<TableDef>, SqlError> {
     let TableName { database, table } = full_name(env, name)?;
-    match env.table(&database, &table) {
-        Some(def) => Ok(def),
-        None if !env.has_database(&database) => Err(SqlError::UnknownDatabase(database)),
-        None => Err(SqlError::UnknownTable { database, table }),
-    }
+    env.table(&database, &table).ok_or(SqlError::UnknownTable { database, table })
 }

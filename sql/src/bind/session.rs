@@ -10,7 +10,7 @@ use crate::ast::{
     ShowStatement, Shown,
 };
 use crate::command::{
-    Aspect, Ddl, LockMode, Prepared, Setting, SettingScope, SettingValue, Show, TableLock, TableName,
+    Absent, Aspect, Ddl, LockMode, Prepared, Setting, SettingScope, SettingValue, Show, TableLock, TableName,
 };
 use crate::error::SqlError;
 use crate::expression::number::Number;
@@ -180,6 +180,10 @@ pub(super) fn show(show: &ShowStatement, session: &Session<'_>) -> Result<Show, 
         Shown::Clusters => Aspect::Clusters,
         Shown::Topology => Aspect::Topology,
         Shown::Privileges => Aspect::Privileges,
+        Shown::Triggers { database: written } => {
+            database(written)?;
+            Aspect::Absent(Absent::Triggers)
+        }
         Shown::Absent(absent) => Aspect::Absent(*absent),
     };
     let condition = show

@@ -495,7 +495,7 @@ fn what_cannot_be_inserted_is_refused_with_the_reason() {
         assert!(matches!(refused(immutable), SqlError::Immutable { .. }), "{immutable}");
     }
     assert!(matches!(refused("INSERT INTO nothing (a) VALUES (1)"), SqlError::UnknownTable { .. }));
-    assert!(matches!(refused("INSERT INTO other.trips (a) VALUES (1)"), SqlError::UnknownDatabase(_)));
+    assert!(matches!(refused("INSERT INTO other.trips (a) VALUES (1)"), SqlError::UnknownTable { .. }));
 }
 
 #[test]

@@ -86,6 +86,9 @@ fn shown(reader: &mut Reader<'_>) -> Result<Shown, SqlError> {
             return Ok(what);
         }
     }
+    if reader.take(&["TRIGGERS"]) {
+        return Ok(Shown::Triggers { database: database(reader)? });
+    }
     if let Some(absent) = absent(reader)? {
         return Ok(Shown::Absent(absent));
     }
@@ -112,8 +115,7 @@ fn shown(reader: &mut Reader<'_>) -> Result<Shown, SqlError> {
 
 /// What there is none of here.
 fn absent(reader: &mut Reader<'_>) -> Result<Option<Absent>, SqlError> {
-    const SHOWN: [(&[&str], Absent); 12] = [
-        (&["TRIGGERS"], Absent::Triggers),
+    const SHOWN: [(&[&str], Absent); 11] = [
         (&["EVENTS"], Absent::Events),
         (&["PROCEDURE", "STATUS"], Absent::Routines),
         (&["FUNCTION", "STATUS"], Absent::Routines),
@@ -128,7 +130,7 @@ fn absent(reader: &mut Reader<'_>) -> Result<Option<Absent>, SqlError> {
     ];
     let Some((_, absent)) = SHOWN.into_iter().find(|(words, _)| reader.take(words)) else { return Ok(None) };
     match absent {
-        Absent::Triggers | Absent::Events | Absent::OpenTables => {
+        Absent::Events | Absent::OpenTables => {
             database(reader)?;
         }
         Absent::SlaveStatus | Absent::ReplicaStatus => {
@@ -136,7 +138,8 @@ fn absent(reader: &mut Reader<'_>) -> Result<Option<Absent>, SqlError> {
                 reader.name_or_string()?;
             }
         }
-        Absent::Routines
+        Absent::Triggers
+        | Absent::Routines
         | Absent::Plugins
         | Absent::BinaryLogStatus
         | Absent::SlaveHosts

@@ -297,7 +297,9 @@ fn every_show_a_client_sends_is_understood() {
         assert_eq!(aspect(text), (expected, pattern), "{text}");
     }
     assert!(matches!(bound("SHOW BINARY LOGS"), Err(SqlError::Unsupported { .. })));
-    assert!(matches!(bound("SHOW TABLES FROM nowhere"), Err(SqlError::UnknownDatabase(_))));
+    for text in ["SHOW TABLES FROM nowhere", "SHOW TRIGGERS FROM nowhere"] {
+        assert!(matches!(bound(text), Err(SqlError::UnknownDatabase(_))), "{text}");
+    }
     assert!(matches!(bound("SHOW NONSENSE"), Err(SqlError::Syntax { .. })));
 }
 

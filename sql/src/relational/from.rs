@@ -72,11 +72,7 @@ impl Binder<'_> {
         if self.env.table(database, table).is_some() {
             return Err(not_held(table));
         }
-        Err(if self.env.has_database(database) {
-            SqlError::UnknownTable { database: database.to_owned(), table: table.to_owned() }
-        } else {
-            SqlError::UnknownDatabase(database.to_owned())
-        })
+        Err(SqlError::UnknownTable { database: database.to_owned(), table: table.to_owned() })
     }
 
     fn derived(&mut self, bound: Bound, alias: &str, names: &[String], scope: &mut Scope<'_>) -> Result<String> {
