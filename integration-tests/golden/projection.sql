@@ -28,3 +28,8 @@ SELECT 1/3*3 AS a, (1/3)*9 AS b, 1/7*7 AS c, 20/7/7 AS d, 1/3 = 0.3333 AS e, 2.0
 SELECT CAST(1/3 AS DECIMAL(20,10)) AS a, IF(1, 1/3, 2)*3 AS b, 123456789012345678901234567890/3*3 AS c, -(1/3)*3 AS d, 7 DIV (1/3) AS e;
 SELECT SUM(ref_key/3) AS a, SUM(ref_key)/7*7 AS b, AVG(ref_key/3) AS c FROM trips WHERE row_key = 'a';
 SELECT ref_key, ref_key*(1/3)*3 AS a, -ref_key/3 AS b FROM trips WHERE row_key = 'a' ORDER BY ref_key;
+SELECT IF(ref_key > 0, 1/3, 0)*3 AS a, COALESCE(1/3, ref_key)*3 AS b, CASE WHEN ref_key > 0 THEN 1/3 END*3 AS c,
+    ROUND(ref_key/3 + IF(ref_key > 0, 1/3, 0), 8) AS d, IF(ref_key > 0, 1/3, 0) AS e FROM trips WHERE row_key = 'a' ORDER BY ref_key;
+SELECT SUM(1/7) AS a, SUM(IF(ref_key > 0, 1/7, 0)) AS b, SUM(COALESCE(NULL, 1/7)) AS c, AVG(1/3) AS d, SUM(-(1/7)) AS e,
+    SUM(CASE ref_key WHEN 0 THEN 1 ELSE 1/7 END) AS f, MAX(1/3) AS g FROM trips;
+SELECT ref_key FROM trips WHERE row_key = 'a' AND ref_key IN (4/2, 2/2, 1/2) ORDER BY ref_key;

@@ -188,23 +188,19 @@ impl<'a> Session<'a> {
         Ok(folded)
     }
 
-    /// A quotient that is computed with stays one: its value has fewer digits. Anything else is folded as ever.
+    /// A constant quotient that is computed with stays one: its value has fewer digits. Anything else is folded as ever.
     fn fold_around_quotients(&self, node: &Expression<Slot>) -> Result<Option<Expression<Slot>>, SqlError> {
-        let Expression::Chain(first, rest) = node else { return Ok(None) };
-        if !rest.iter().any(|(op, _)| matches!(op, Operator::Arithmetic(_))) {
+        if !node.computes_with_worth() || !node.children().into_iter().any(quotient) {
             return Ok(None);
         }
-        let divides = |e: &Expression<Slot>| {
-            let division = |(op, _): &(Operator, _)| *op == Operator::Arithmetic(Arithmetic::Divide);
-            e.any(|node| matches!(node, Expression::Chain(_, rest) if rest.iter().any(division)))
+        let mut at_child = false;
+        let around = &mut |e: &Expression<Slot>| {
+            if !std::mem::replace(&mut at_child, true) {
+                return Ok(None);
+            }
+            if quotient(e) { Ok(Some(e.clone())) } else { self.fold(e).map(Some) }
         };
-        let quotient = |e: &Expression<Slot>| divides(e) && !e.any(|node| matches!(node, Expression::Leaf(_)));
-        if !quotient(first) && !rest.iter().any(|(_, e)| quotient(e)) {
-            return Ok(None);
-        }
-        let folded = |e: &Expression<Slot>| if quotient(e) { Ok(e.clone()) } else { self.fold(e) };
-        let rest = rest.iter().map(|(op, e)| Ok((*op, folded(e)?))).collect::<Result<_, SqlError>>()?;
-        Ok(Some(Expression::Chain(Box::new(folded(first)?), rest)))
+        node.map(around, &mut |slot| Ok(Expression::Leaf(*slot))).map(Some)
     }
 
     /// SHARD_OF of a constant is a constant; of `row_key` it is the cell's shard.
@@ -229,6 +225,13 @@ impl<'a> Session<'a> {
             &mut |slot| Ok(Expression::Leaf(*slot)),
         )
     }
+}
+
+/// Whether it divides, and depends on no row.
+fn quotient(expression: &Expression<Slot>) -> bool {
+    let division = |(op, _): &(Operator, _)| *op == Operator::Arithmetic(Arithmetic::Divide);
+    expression.any(|node| matches!(node, Expression::Chain(_, rest) if rest.iter().any(division)))
+        && !expression.any(|node| matches!(node, Expression::Leaf(_)))
 }
 
 /// What a column name stands for.

@@ -9,7 +9,7 @@ use super::compare::Compared;
 use super::evaluate::{self, chain, look};
 use super::functions::Function;
 use super::number::{MAX_SCALE, Number};
-use super::{Expression, Scope, call, truth};
+use super::{Aggregate, CastType, Expression, Operator, Scope, call, truth};
 use crate::error::SqlError;
 use crate::value::Value;
 
@@ -136,6 +136,41 @@ pub(super) fn calculate(op: Arithmetic, a: Worth, b: Worth) -> Result<Worth, Sql
 }
 
 impl<L> Expression<L> {
+    /// Whether it asks one of its operands what it is worth, instead of for its value.
+    pub fn computes_with_worth(&self) -> bool {
+        match self {
+            Self::Chain(_, rest) => rest.iter().any(|(op, _)| matches!(op, Operator::Arithmetic(_))),
+            Self::Negate(_) | Self::Case { .. } => true,
+            Self::Call(function, _) => matches!(
+                function,
+                Function::If
+                    | Function::Coalesce
+                    | Function::IfNull
+                    | Function::AsDecimal
+                    | Function::Mod
+                    | Function::Floor
+                    | Function::Ceiling
+                    | Function::Round
+                    | Function::Sign
+            ),
+            Self::Cast(_, ty) => {
+                matches!(ty, CastType::Signed | CastType::Unsigned | CastType::Decimal { .. } | CastType::Double)
+            }
+            Self::Aggregate { function, .. } => matches!(function, Aggregate::Sum | Aggregate::Avg),
+            Self::Constant(_)
+            | Self::Leaf(_)
+            | Self::And(_)
+            | Self::Or(_)
+            | Self::Not(_)
+            | Self::Invert(_)
+            | Self::Is { .. }
+            | Self::In { .. }
+            | Self::Between { .. }
+            | Self::Like { .. }
+            | Self::Tuple(_) => false,
+        }
+    }
+
     /// What the expression is worth as an operand: its value, with the digits of a quotient that are not shown.
     ///
     /// # Errors
