@@ -111,3 +111,11 @@ SELECT CAST('2023.11.14 10.11.12' AS DATETIME) AS a, CAST('2023/11/14' AS DATE) 
 -- Bytes stay bytes, and literals of them are numbers where one is wanted.
 SELECT HEX(CONCAT(x'FF41', 'a')) AS a, HEX(LEFT(UNHEX('FF41'), 1)) AS b, CHAR_LENGTH(CONCAT(_binary 'é', '')) AS c, HEX(LEFT(CONCAT(_binary 'é'), 1)) AS d, CHAR_LENGTH(CONCAT_WS(_binary ',', 'é', 'é')) AS e;
 SELECT LEFT('abcdefgh', 0x02) AS a, RIGHT('abc', b'1') AS b, SUBSTRING('abcdef', 0x02, 0x03) AS c, LOCATE('b', 'abcb', 0x03) AS d, HEX(NULLIF(b'101', 5)) AS e, HEX(NULLIF(b'101', 6)) AS f;
+-- The bounds of BETWEEN are predicates; IN and LIKE take what is on their left.
+SELECT 1 BETWEEN 0 AND 3 IN (1) AS a, 2 BETWEEN 1 AND 3 NOT IN (3) AS b, 2 NOT BETWEEN 1 AND 3 IN (3) AS c,
+    2 BETWEEN 1 AND 3 BETWEEN 1 AND 3 AS d, 2 BETWEEN 1 AND 3 NOT LIKE 3 AS e, 2 BETWEEN 3 AND 3 IN (3) IN (0) AS f,
+    1 BETWEEN 1 AND 3 LIKE 3 IN (1) AS g, 5 BETWEEN 1 AND 9 BETWEEN 0 AND 9 BETWEEN 1 AND 1 AS h, 2 BETWEEN 1 AND 3 = 1 AS i,
+    2 NOT BETWEEN 1 AND 3 NOT BETWEEN 0 AND 1 AS j, 2 BETWEEN 1 AND 1 IN (3) OR 1 AS k, 2 BETWEEN 1 IN (1) AND 3 AS l;
+SELECT 2 LIKE 1 IN (0) AS a, 3 LIKE 1 BETWEEN 0 AND 1 AS b, 2 LIKE 2 LIKE 2 AS c, 2 LIKE 2 | 1 AS d, 3 LIKE 1 + 2 AS e,
+    1 IN (1) BETWEEN 0 AND 0 AS f, 1 = 2 LIKE 2 AS g, 1 | 2 IN (3) AS h;
+SELECT 1 BETWEEN 0 AND 3 IN (1) AS a, 2 BETWEEN 1 IN (1) AND 3 AS b, 2 LIKE 2 | 1 AS c, 2 BETWEEN 1 AND 3 BETWEEN 1 AND 3 AS d FROM (SELECT 1) x;

@@ -88,6 +88,9 @@ impl Dialect for CellDialect {
     }
 
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
+        if let Some(negated) = sees_between(parser) {
+            return Some(between(parser, expr, negated));
+        }
         MySqlDialect {}.parse_infix(parser, expr, precedence)
     }
 
@@ -152,6 +155,28 @@ impl Dialect for CellDialect {
             Precedence::Or => level::OR,
         }
     }
+}
+
+/// Whether BETWEEN (`false`) or NOT BETWEEN (`true`) is next.
+fn sees_between(parser: &Parser) -> Option<bool> {
+    let is = |n, keyword| matches!(&parser.peek_nth_token_ref(n).token, Token::Word(w) if w.keyword == keyword);
+    match (is(0, Keyword::BETWEEN), is(0, Keyword::NOT) && is(1, Keyword::BETWEEN)) {
+        (true, _) => Some(false),
+        (_, true) => Some(true),
+        (_, _) => None,
+    }
+}
+
+/// `[NOT] BETWEEN a AND b`, where `a` and `b` may be predicates themselves: `x BETWEEN 1 AND 3 IN (..)` is about `3 IN (..)`.
+fn between(parser: &mut Parser, expr: &Expr, negated: bool) -> Result<Expr, ParserError> {
+    if negated {
+        parser.advance_token();
+    }
+    parser.advance_token();
+    let low = Box::new(parser.parse_subexpr(level::PREDICATE - 1)?);
+    parser.expect_keyword(Keyword::AND)?;
+    let high = Box::new(parser.parse_subexpr(level::PREDICATE - 1)?);
+    Ok(Expr::Between { expr: Box::new(expr.clone()), negated, low, high })
 }
 
 fn word(keyword: Keyword, parser: &Parser) -> u8 {

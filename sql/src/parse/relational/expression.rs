@@ -278,7 +278,7 @@ impl Parser<'_, '_> {
             return Ok(Expression::In { operand, list, negated });
         }
         if self.reader.take(&["BETWEEN"]) {
-            let low = self.climb(level::BIT_OR)?;
+            let low = self.climb(level::PREDICATE)?;
             self.reader.expect(&["AND"])?;
             let high = self.climb(level::PREDICATE)?;
             let mut all = hex::alike([left, low, high].map(operand).into()).into_iter().map(boxed);
@@ -289,8 +289,8 @@ impl Parser<'_, '_> {
         }
         let operand = boxed(left);
         if self.reader.take(&["LIKE"]) {
-            let pattern = boxed(self.climb(level::CONCAT)?);
-            let escape = if self.reader.take(&["ESCAPE"]) { Some(boxed(self.climb(level::CONCAT)?)) } else { None };
+            let pattern = boxed(self.climb(level::BIT_OR)?);
+            let escape = if self.reader.take(&["ESCAPE"]) { Some(boxed(self.climb(level::BIT_OR)?)) } else { None };
             return Ok(Expression::Like { operand, pattern, escape, negated });
         }
         if self.reader.sees_any(&["REGEXP", "RLIKE"]) {
