@@ -64,7 +64,7 @@ impl Session {
             }
             row
         });
-        Ok(Answer::Table(Table { rows: rows.collect(), columns }))
+        Ok(Answer::Table(Table { rows: rows.collect(), columns, found: None }))
     }
 
     /// Runs a SELECT and answers its rows and microseconds.

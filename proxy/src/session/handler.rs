@@ -250,7 +250,7 @@ impl Handler for Session {
                 Ok(Some(row))
             }
             Ok(None) => {
-                self.last.found_rows = cursor.rows.sent();
+                self.last.found_rows = cursor.rows.found();
                 self.warn_of(cursor.rows.notes());
                 Ok(None)
             }

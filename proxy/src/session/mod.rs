@@ -193,6 +193,8 @@ struct Done {
 struct Table {
     columns: Vec<ColumnMeta>,
     rows: Vec<Row>,
+    /// What FOUND_ROWS() answers afterwards, if not how many rows there are.
+    found: Option<u64>,
 }
 
 impl Session {

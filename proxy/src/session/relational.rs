@@ -24,12 +24,22 @@ impl Session {
         let into = program.into_variables().to_vec();
         let state = self.state_for(&program);
         let most = if program.is_limited() { u64::MAX } else { self.variables.derived().select_limit };
+        let cut = program.cut();
         let engine = self.server.relational();
         match engine.run(program, Arc::clone(catalog), state, deadline).await {
             Ok(mut rows) => {
                 self.warn_of(notes.take());
-                rows.truncate(usize::try_from(most).unwrap_or(usize::MAX));
-                if into.is_empty() { Ok(Answer::Table(Table { columns, rows })) } else { self.rows_into(into, rows) }
+                let found = cut.map(|_| rows.len() as u64);
+                if let Some(cut) = cut {
+                    rows.drain(..bounded(cut.offset).min(rows.len()));
+                    rows.truncate(cut.count.map_or(usize::MAX, bounded));
+                }
+                rows.truncate(bounded(most));
+                if into.is_empty() {
+                    Ok(Answer::Table(Table { columns, rows, found }))
+                } else {
+                    self.rows_into(into, rows, found)
+                }
             }
             Err(RelationalFailure::Sql(error)) => Err(error.into()),
             Err(RelationalFailure::Timeout | RelationalFailure::Busy) => Err(StatementError::Timeout { detail: "" }),
@@ -41,11 +51,16 @@ impl Session {
     }
 
     /// The one row there may be becomes the values of user variables.
-    fn rows_into(&mut self, names: Vec<String>, mut rows: Vec<Row>) -> Result<Answer, StatementError> {
+    fn rows_into(
+        &mut self,
+        names: Vec<String>,
+        mut rows: Vec<Row>,
+        found: Option<u64>,
+    ) -> Result<Answer, StatementError> {
         if rows.len() > 1 {
             return Err(StatementError::TooManyRows);
         }
-        self.last.found_rows = rows.len() as u64;
+        self.last.found_rows = found.unwrap_or(rows.len() as u64);
         match rows.pop() {
             Some(row) => {
                 self.set_user_variables(names.into_iter().zip(row).collect())?;
@@ -95,6 +110,11 @@ impl Session {
     pub(super) fn sight(&self) -> Sight {
         Sight::of(self.access(), self.variables.derived().time_zone.clone())
     }
+}
+
+/// A number of rows as one of rows in memory.
+fn bounded(rows: u64) -> usize {
+    usize::try_from(rows).unwrap_or(usize::MAX)
 }
 
 fn named(variables: impl Iterator<Item = (&'static str, Value)>) -> Vec<(String, Value)> {

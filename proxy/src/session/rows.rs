@@ -7,7 +7,7 @@ use cellgate_sql::relational::Program;
 use cellgate_sql::{ColumnMeta, Row};
 
 use super::read::Stream;
-use super::{Answer, StatementError};
+use super::{Answer, StatementError, Table};
 use crate::wire::KillSwitch;
 
 /// The rows of an execution that are fetched in parts.
@@ -70,15 +70,17 @@ impl Drop for Taken {
 
 /// Rows, wherever they come from: a table that is all there, or a stream that is read as they are taken.
 pub(super) enum RowSource {
-    Table { columns: Vec<ColumnMeta>, rows: std::vec::IntoIter<Row>, sent: u64 },
+    Table { columns: Vec<ColumnMeta>, rows: std::vec::IntoIter<Row>, sent: u64, found: Option<u64> },
     Stream(Box<Stream>),
 }
 
 impl RowSource {
     pub(super) fn of(answer: Answer) -> Self {
         match answer {
-            Answer::Done(_) => Self::Table { columns: Vec::new(), rows: Vec::new().into_iter(), sent: 0 },
-            Answer::Table(table) => Self::Table { columns: table.columns, rows: table.rows.into_iter(), sent: 0 },
+            Answer::Done(_) => Self::Table { columns: Vec::new(), rows: Vec::new().into_iter(), sent: 0, found: None },
+            Answer::Table(Table { columns, rows, found }) => {
+                Self::Table { columns, rows: rows.into_iter(), sent: 0, found }
+            }
             Answer::Stream(stream) => Self::Stream(stream),
         }
     }
@@ -136,7 +138,7 @@ impl RowSource {
     /// What FOUND_ROWS() answers afterwards.
     pub(super) fn found(&self) -> u64 {
         match self {
-            Self::Table { sent, .. } => *sent,
+            Self::Table { sent, found, .. } => found.unwrap_or(*sent),
             Self::Stream(stream) => stream.found(),
         }
     }
@@ -162,12 +164,12 @@ mod tests {
     use cellgate_sql::Value;
 
     use super::*;
-    use crate::session::Table;
 
     fn rows(bytes: usize) -> RowSource {
         RowSource::of(Answer::Table(Table {
             columns: Vec::new(),
             rows: vec![vec![Value::Text(vec![b'x'; bytes].into())]],
+            found: None,
         }))
     }
 

@@ -61,7 +61,7 @@ impl Session {
         let Show { aspect, filter } = show;
         let (columns, rows) = self.rows_of(aspect, &filter, catalog).await?;
         let rows = filter.apply(&columns, rows)?;
-        Ok(Answer::Table(Table { columns, rows }))
+        Ok(Answer::Table(Table { columns, rows, found: None }))
     }
 
     /// The columns of a SHOW, for PREPARE.

@@ -66,7 +66,7 @@ impl Session {
             Some(shape) => match returned(shape, &put, &fates) {
                 Ok((rows, notes)) => {
                     self.warn_of(notes);
-                    Ok(Answer::Table(Table { columns: shape.columns().to_vec(), rows }))
+                    Ok(Answer::Table(Table { columns: shape.columns().to_vec(), rows, found: None }))
                 }
                 Err(error) => {
                     // A statement stands or falls; the transaction goes on.

@@ -81,6 +81,8 @@ pub(crate) struct Query {
     pub depth: usize,
     /// `INTO @a, @b` of the statement itself.
     pub into: Vec<String>,
+    /// `SQL_CALC_FOUND_ROWS` of the statement itself.
+    pub counts: bool,
 }
 
 /// LIMIT.

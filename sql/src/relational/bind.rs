@@ -13,6 +13,7 @@ use super::scope::{Aliases, Collation, Column, Origin, Scope, Source};
 use super::{Relation, RelationalError, Result};
 use crate::bind::interned::Interned;
 use crate::bind::scope::Session;
+use crate::command::Cut;
 use crate::environment::Environment;
 use crate::error::SqlError;
 use crate::expression::{Expression, Leaf, Type};
@@ -91,7 +92,15 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
         notes: Notes::default(),
         streams: true,
     };
-    let bound = binder.query(query, None)?;
+    let limited = query.limit != RelLimit::default();
+    let (cut, uncut) = if query.counts {
+        let (count, offset) = binder.limits(&query.limit)?;
+        let cut = Cut { offset: offset.unwrap_or(0), count };
+        (Some(cut), Some(Query { limit: RelLimit::default(), ..query.clone() }))
+    } else {
+        (None, None)
+    };
+    let bound = binder.query(uncut.as_ref().unwrap_or(query), None)?;
     if bound.sql.len() > SQL_BYTES {
         return Err(budget::limit("the size of the statement", SQL_BYTES, "bytes"));
     }
@@ -109,7 +118,8 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
         into: query.into.clone(),
         rows: env.collect_rows(),
         bytes: env.collect_bytes(),
-        limited: query.limit != RelLimit::default(),
+        limited,
+        cut,
         notes: binder.notes,
         longest: env.longest_value(),
     })

@@ -92,8 +92,11 @@ impl Binder<'_> {
         Ok(if keys.is_empty() { String::new() } else { format!(" ORDER BY {},{}", keys.join(","), held::ROWS) })
     }
 
-    /// LIMIT as SQL, and whether it leaves at most one row.
-    pub(super) fn limit(&mut self, limit: &RelLimit) -> Result<(String, bool)> {
+    /// The most rows and the offset that LIMIT says.
+    ///
+    /// # Errors
+    /// [`SqlError::Arguments`] for what is no number of rows.
+    pub(super) fn limits(&mut self, limit: &RelLimit) -> Result<(Option<u64>, Option<u64>)> {
         let scope = Scope::new(None);
         let mut number = |e: &Option<RelExpr>| -> Result<Option<u64>> {
             let Some(e) = e else { return Ok(None) };
@@ -112,7 +115,12 @@ impl Binder<'_> {
                 Some(_) | None => Err(SqlError::Arguments("LIMIT".into())),
             }
         };
-        let (count, offset) = (number(&limit.count)?, number(&limit.offset)?);
+        Ok((number(&limit.count)?, number(&limit.offset)?))
+    }
+
+    /// LIMIT as SQL, and whether it leaves at most one row.
+    pub(super) fn limit(&mut self, limit: &RelLimit) -> Result<(String, bool)> {
+        let (count, offset) = self.limits(limit)?;
         let bounded = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         Ok(match (count, offset) {
             (None, _) => (String::new(), false),

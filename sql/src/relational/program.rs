@@ -6,6 +6,7 @@ use super::aggregate::{Accumulator, AggregateSpec};
 use super::packed::{Packed, typed};
 use super::{Relation, RelationalError};
 use crate::bind::scope::Session;
+use crate::command::Cut;
 use crate::error::SqlError;
 use crate::expression::{Expression, Scope, Slot, VALUE_BYTES};
 use crate::shape::Notes;
@@ -44,6 +45,7 @@ pub struct Program {
     pub(super) rows: usize,
     pub(super) bytes: usize,
     pub(super) limited: bool,
+    pub(super) cut: Option<Cut>,
     pub(super) notes: Notes,
     /// Longest value a function makes, in bytes.
     pub(super) longest: usize,
@@ -120,6 +122,11 @@ impl Program {
     /// Whether it says itself how many rows it wants: then `sql_select_limit` does not matter.
     pub fn is_limited(&self) -> bool {
         self.limited
+    }
+
+    /// Which rows are sent, of all that it makes: those are counted (`SQL_CALC_FOUND_ROWS`).
+    pub fn cut(&self) -> Option<Cut> {
+        self.cut
     }
 
     /// The tables it reads, each once.

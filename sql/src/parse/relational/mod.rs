@@ -11,7 +11,7 @@ mod query;
 use super::budget;
 use super::reader::Reader;
 use crate::error::SqlError;
-use crate::relational::ast::Query;
+use crate::relational::ast::{Body, Query};
 
 /// Deepest nesting of queries and expressions.
 pub(crate) const DEPTH: usize = 100;
@@ -27,6 +27,8 @@ struct Parser<'r, 'a> {
     queries: usize,
     /// `INTO @a, @b`, if it has been met.
     into: Vec<String>,
+    /// Whether `SQL_CALC_FOUND_ROWS` has been met.
+    counts: bool,
 }
 
 /// A relational SELECT, to the end of the statement.
@@ -34,10 +36,14 @@ struct Parser<'r, 'a> {
 /// # Errors
 /// A syntax error, a limit, or something the dialect refuses.
 pub(super) fn query(reader: &mut Reader<'_>) -> Result<Query, SqlError> {
-    let mut parser = Parser { reader, depth: 0, deepest: 0, queries: 0, into: Vec::new() };
+    let mut parser = Parser { reader, depth: 0, deepest: 0, queries: 0, into: Vec::new(), counts: false };
     let mut query = parser.query()?;
     query.depth = parser.deepest;
     query.into = std::mem::take(&mut parser.into);
+    query.counts = parser.counts;
+    if query.counts && !matches!(query.body, Body::Select(_)) {
+        return Err(query::counts_elsewhere());
+    }
     reader.end()?;
     Ok(query)
 }

@@ -19,6 +19,11 @@ const JOIN_WORDS: [&str; 7] = ["JOIN", "INNER", "CROSS", "LEFT", "RIGHT", "NATUR
 /// Words that follow a query in parentheses to make a longer one.
 const AFTER_QUERY: [&str; 7] = ["UNION", "EXCEPT", "INTERSECT", "ORDER", "LIMIT", "FOR", "LOCK"];
 
+/// The error of SQL_CALC_FOUND_ROWS that is not in the one SELECT of the statement itself.
+pub(super) fn counts_elsewhere() -> SqlError {
+    unsupported("SQL_CALC_FOUND_ROWS in a UNION, a subquery or parentheses", "count with SELECT COUNT(*)")
+}
+
 impl Parser<'_, '_> {
     /// A query with ORDER BY and LIMIT.
     pub(super) fn query(&mut self) -> Result<Query, SqlError> {
@@ -34,7 +39,7 @@ impl Parser<'_, '_> {
             this.locking()?;
             this.into()?;
             this.queries -= 1;
-            Ok(Query { body, order_by, limit, depth: 0, into: Vec::new() })
+            Ok(Query { body, order_by, limit, depth: 0, into: Vec::new(), counts: false })
         })
     }
 
@@ -91,9 +96,10 @@ impl Parser<'_, '_> {
     /// SELECT up to HAVING, from behind the word.
     fn core(&mut self) -> Result<Core, SqlError> {
         let (distinct, counts) = crate::parse::select::modifiers(self.reader)?;
-        if counts {
-            return Err(unsupported("SQL_CALC_FOUND_ROWS here", "count with SELECT COUNT(*)"));
+        if counts && self.queries > 1 {
+            return Err(counts_elsewhere());
         }
+        self.counts |= counts;
         let mut items = vec![self.item()?];
         while self.reader.take_symbol(Symbol::Comma) {
             items.push(self.item()?);
