@@ -19,6 +19,7 @@ const COM_STMT_PREPARE: u8 = 0x16;
 const COM_STMT_EXECUTE: u8 = 0x17;
 const COM_STMT_CLOSE: u8 = 0x19;
 const COM_PROCESS_KILL: u8 = 0x0c;
+const COM_RESET_CONNECTION: u8 = 0x1f;
 
 /// Opens connections that have run a statement each.
 fn idle(proxy: &Proxy, count: u64) -> Vec<Raw> {
@@ -84,6 +85,44 @@ async fn statements_prepared_by_name_are_bounded_as_well() {
     client::run(&mut conn, "PREPARE one_more FROM 'SELECT 1'").await;
     let found: Option<u64> = mysql_async::prelude::Queryable::query_first(&mut conn, "EXECUTE s7").await.unwrap();
     assert_eq!(found, Some(70));
+}
+
+#[test]
+fn the_texts_of_prepared_statements_are_bounded_whichever_way_they_are_prepared() {
+    let proxy = Deployment::configured("[limits]\nprepared_bytes = \"1MiB\"\n").start();
+    let mut raw = Raw::login(proxy.mysql(), LIMIT).unwrap();
+    // Its OK, its column and the end of them; or an error.
+    let prepare = |raw: &mut Raw, text: &str| {
+        raw.command(COM_STMT_PREPARE, text.as_bytes()).unwrap();
+        let first = raw.read_packet().unwrap();
+        if first[0] == 0xff {
+            return Some(u16::from_le_bytes([first[1], first[2]]));
+        }
+        raw.read_packet().unwrap();
+        raw.read_packet().unwrap();
+        None
+    };
+    let long = format!("SELECT '{}'", "x".repeat(300 * KIB as usize));
+    assert_eq!([prepare(&mut raw, &long), prepare(&mut raw, &long)], [None; 2]);
+    assert_eq!(raw.query(format!("SET @text = \"{long}\"").as_bytes()).unwrap(), Reply::Ok);
+    assert_eq!(raw.query(b"PREPARE one FROM @text").unwrap(), Reply::Ok);
+    // Three of them, and no room for a fourth of either kind.
+    assert_eq!(raw.query(b"PREPARE two FROM @text").unwrap(), Reply::Error(1461));
+    assert_eq!(prepare(&mut raw, &long), Some(1461));
+    // One that takes the place of another needs no more room; a short one has room beside them.
+    assert_eq!(raw.query(b"PREPARE one FROM @text").unwrap(), Reply::Ok);
+    assert_eq!(prepare(&mut raw, "SELECT 1"), None);
+    // What is closed of one kind makes room for the other, and so does what is refused for something else.
+    raw.command(COM_STMT_CLOSE, &[1, 0, 0, 0]).unwrap();
+    assert_eq!(prepare(&mut raw, &format!("{long} FROM missing")), Some(1146));
+    assert_eq!(raw.query(b"PREPARE two FROM @text").unwrap(), Reply::Ok);
+    assert_eq!(raw.query(b"DEALLOCATE PREPARE one").unwrap(), Reply::Ok);
+    assert_eq!(prepare(&mut raw, &long), None);
+    assert_eq!(prepare(&mut raw, &long), Some(1461));
+    // All are closed.
+    raw.command(COM_RESET_CONNECTION, &[]).unwrap();
+    assert_eq!(raw.reply().unwrap(), Reply::Ok);
+    assert_eq!([prepare(&mut raw, &long), prepare(&mut raw, &long), prepare(&mut raw, &long)], [None; 3]);
 }
 
 #[tokio::test]

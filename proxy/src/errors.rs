@@ -140,7 +140,7 @@ fn code(error: &StatementError) -> (u16, &'static str) {
         StatementError::Stale { .. } => (1429, "HY000"),
         StatementError::Unreadable { .. } => (1815, "HY000"),
         StatementError::UnknownPrepared { .. } => (1243, "HY000"),
-        StatementError::TooManyPrepared(_) => (1461, "42000"),
+        StatementError::TooManyPrepared(_) | StatementError::PreparedTooLong(_) => (1461, "42000"),
         StatementError::Unsupported { .. } => (1235, "42000"),
     }
 }

@@ -65,6 +65,10 @@ section! {
         /// Most prepared statements of one connection, and as many again that are prepared by name (PREPARE); further ones
         /// get error 1461.
         prepared_statements: usize = "1024" in "1" to "1000000", Reload;
+        /// Most bytes of the texts of one connection's prepared statements, by name or not, all together; further ones get
+        /// error 1461. A statement takes a few times its text. The default lets everything be prepared that fits into the
+        /// default of `max_allowed_packet`.
+        prepared_bytes: Size = "64MiB" in "64KiB" to "64GiB", Reload;
         /// Most results one connection may leave on the server to fetch them in parts (cursors); further ones are sent
         /// at once, and so are those beside others that hold `collect_bytes` together. Each holds a page of rows, or all
         /// of them if they had to be sorted or grouped.

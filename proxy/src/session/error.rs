@@ -190,6 +190,12 @@ pub enum StatementError {
     /// No room for another statement prepared by name.
     #[error("Can't create more than max_prepared_stmt_count statements (current value: {0})")]
     TooManyPrepared(usize),
+    /// No room for the text of another prepared statement: they would have more than so many bytes together.
+    #[error(
+        "The texts of a session's prepared statements exceed {0} bytes together (limits.prepared_bytes): close some, or \
+         send values as parameters"
+    )]
+    PreparedTooLong(usize),
     /// What the protocol cannot carry out here.
     #[error("{what} is not supported; {instead}")]
     Unsupported {
@@ -284,7 +290,7 @@ impl StatementError {
             Self::NoSavepoint(_) | Self::NoDatabase | Self::NoSuchConnection(_) | Self::UnknownPrepared { .. } => {
                 ErrorKind::NotFound
             }
-            Self::TransactionTooLarge { .. } | Self::TooManyPrepared(_) => ErrorKind::Limit,
+            Self::TransactionTooLarge { .. } | Self::TooManyPrepared(_) | Self::PreparedTooLong(_) => ErrorKind::Limit,
             Self::NotLocked(_) | Self::LockedForReading(_) | Self::TablesLocked | Self::ReadLock => ErrorKind::Access,
             Self::LockTimeout(_) => ErrorKind::Timeout,
             Self::LocksLost { .. } => ErrorKind::Unavailable,

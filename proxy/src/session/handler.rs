@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use super::attributes::{bounded, listed};
 use super::ending::{Ending, Shown, shape_label};
 use super::error::StatementError;
+use super::kept::Kept;
 use super::planned::Answered;
 use super::rows::{Cursor, RowSource};
 use super::{Answer, Kill, Session};
@@ -20,7 +21,6 @@ use crate::auth::Verifier;
 use crate::auth::login_key::LoginKey;
 use crate::errors;
 use crate::locks::Which;
-use crate::plans::Plan;
 use crate::processes::Running;
 use crate::wire::{
     Answering, Attributes, ErrorReply, Handler, Login, Opened, Prepared, Replied, Reply, SessionChange, Status,
@@ -29,7 +29,7 @@ use crate::wire::{
 
 #[async_trait]
 impl Handler for Session {
-    type Plan = Arc<Plan>;
+    type Plan = Kept;
     type Cursor = Cursor;
 
     fn verifier(&self, user: &str, secure: bool) -> Option<Verifier> {
@@ -166,8 +166,9 @@ impl Handler for Session {
         Answering::later(self.query_long(text, started, reply))
     }
 
-    async fn prepare(&mut self, text: Bytes) -> Result<Prepared<Arc<Plan>>, ErrorReply> {
-        let outcome = match self.plan(&text) {
+    async fn prepare(&mut self, text: Bytes) -> Result<Prepared<Kept>, ErrorReply> {
+        let planned = self.prepared_place(&text).and_then(|place| Ok(place.keep(self.plan(&text)?)));
+        let outcome = match planned {
             Ok(plan) => self.describe(plan.statement()).await.map(|columns| (plan, columns)),
             Err(error) => Err(error),
         };
@@ -185,7 +186,7 @@ impl Handler for Session {
         }
     }
 
-    fn execute<'a>(&'a mut self, plan: &'a Arc<Plan>, params: Vec<Value>, reply: Reply<'a>) -> Answering<'a> {
+    fn execute<'a>(&'a mut self, plan: &'a Kept, params: Vec<Value>, reply: Reply<'a>) -> Answering<'a> {
         let started = reply.started();
         self.renew_access();
         let shown = Shown::Statement(plan.statement());
@@ -217,7 +218,7 @@ impl Handler for Session {
         self.cursors.has_room(self.server.config().limits.collect_bytes.bytes())
     }
 
-    async fn open(&mut self, plan: &Arc<Plan>, params: Vec<Value>) -> Result<Opened<Cursor>, ErrorReply> {
+    async fn open(&mut self, plan: &Kept, params: Vec<Value>) -> Result<Opened<Cursor>, ErrorReply> {
         let started = Instant::now();
         let statement = plan.statement();
         self.server.processes().begin(&self.process, Running::Statement(statement.clone()), started);

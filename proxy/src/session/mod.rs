@@ -17,6 +17,7 @@ mod error;
 mod explain;
 mod flush;
 mod handler;
+mod kept;
 mod locking;
 mod planned;
 mod prepare;
@@ -43,12 +44,12 @@ use cellgate_sql::{AccountName, ColumnMeta, Normal, Row, SqlError, Value};
 
 use crate::access::{Access, Seat};
 use crate::places::Place;
-use crate::plans::Plan;
 use crate::processes::Process;
 use crate::server::Server;
 use crate::wire::{Algorithm, Attributes, Patience, Status, TlsSession};
 use buffer::Buffer;
 pub use error::{StatementError, Stored};
+use kept::{Kept, PreparedRoom};
 use locking::Held;
 use read::Stream;
 use rows::CursorRoom;
@@ -88,7 +89,8 @@ pub struct Session {
     calls: Vec<Value>,
     held: Held,
     /// Statements that were prepared by name.
-    prepared: BTreeMap<String, Arc<Plan>>,
+    prepared: BTreeMap<String, Kept>,
+    prepared_room: PreparedRoom,
     cursors: CursorRoom,
     tls: Option<TlsSession>,
     /// How the connection's packets are compressed.
@@ -222,6 +224,7 @@ impl Session {
             calls: Vec::new(),
             held: Held::default(),
             prepared: BTreeMap::new(),
+            prepared_room: PreparedRoom::default(),
             cursors: CursorRoom::default(),
             tls: None,
             compression: None,

@@ -1,10 +1,12 @@
 //! From text to statements and plans, and what their results look like before they run; and statements prepared by name.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use cellgate_sql::{ColumnMeta, Command, Prepared, SqlError, Statement, StatementKind, Value};
 
+use super::kept::Place;
 use super::planned::single;
 use super::{Answer, Done, Session, StatementError, explain};
 use crate::catalog::Snapshot;
@@ -53,6 +55,11 @@ impl Session {
         Ok(plan)
     }
 
+    /// Room for one more prepared statement, whichever way it is prepared.
+    pub(super) fn prepared_place(&self, text: &[u8]) -> Result<Place, StatementError> {
+        self.prepared_room.take(text.len(), self.server.config().limits.prepared_bytes.bytes())
+    }
+
     /// PREPARE, EXECUTE, DEALLOCATE PREPARE: the same plans as those of the protocol's own prepared statements.
     pub(super) async fn prepared(&mut self, prepared: Prepared) -> Result<Answer, StatementError> {
         match prepared {
@@ -63,14 +70,15 @@ impl Session {
                 if self.prepared.len() >= most {
                     return Err(StatementError::TooManyPrepared(most));
                 }
+                let place = self.prepared_place(&text)?;
                 let plan = self.plan(&text)?;
                 self.describe(plan.statement()).await?;
-                self.prepared.insert(name, plan);
+                self.prepared.insert(name, place.keep(plan));
                 Ok(Answer::Done(Done::default()))
             }
             Prepared::Execute { name, values } => {
                 let unknown = StatementError::UnknownPrepared { name: name.clone(), given_to: "EXECUTE" };
-                let plan = Arc::clone(self.prepared.get(&name).ok_or(unknown)?);
+                let plan = Arc::clone(self.prepared.get(&name).map(Deref::deref).ok_or(unknown)?);
                 if values.len() != usize::from(plan.statement().parameters()) {
                     return Err(SqlError::Arguments("EXECUTE".to_owned()).into());
                 }
