@@ -69,6 +69,8 @@ pub(super) struct Compressed {
     /// A frame on its way out; the first `sent` bytes have left.
     output: Vec<u8>,
     sent: usize,
+    /// Bytes of frames that came and went, see [`Stream::moved`].
+    moved: u64,
     /// The number of the next frame, whichever side sends it.
     sequence: u8,
 }
@@ -118,8 +120,15 @@ impl Compressed {
             pending: Vec::new(),
             output: Vec::new(),
             sent: 0,
+            moved: 0,
             sequence: 0,
         }
+    }
+
+    /// The stream that frames travel on.
+    #[cfg(test)]
+    pub(super) fn raw(&mut self) -> &mut BoxStream {
+        &mut self.stream
     }
 
     /// Sends the frame that is on its way.
@@ -127,7 +136,10 @@ impl Compressed {
         while self.sent < self.output.len() {
             match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.output[self.sent..]))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                sent => self.sent += sent,
+                sent => {
+                    self.sent += sent;
+                    self.moved += sent as u64;
+                }
             }
         }
         self.output = Vec::new();
@@ -183,7 +195,7 @@ fn poll_some(
 
 impl AsyncRead for Compressed {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, algorithm, reading, sequence, .. } = &mut *self;
+        let Self { stream, algorithm, reading, moved, sequence, .. } = &mut *self;
         if buffer.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
@@ -197,6 +209,7 @@ impl AsyncRead for Compressed {
                         return Poll::Ready(if *have == 0 { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) });
                     }
                     *have += read;
+                    *moved += read as u64;
                     if *have == HEADER {
                         *sequence = bytes[3].wrapping_add(1);
                         *reading = Reading::frame(*bytes, *algorithm);
@@ -209,6 +222,7 @@ impl AsyncRead for Compressed {
                         return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
                     }
                     *left -= read;
+                    *moved += read as u64;
                     if *left == 0 {
                         *reading = Reading::START;
                     }
@@ -224,6 +238,7 @@ impl AsyncRead for Compressed {
                             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
                         }
                         packed.take(piece.filled());
+                        *moved += piece.filled().len() as u64;
                     }
                     let (came, over) = packed.unpack(buffer.initialize_unfilled())?;
                     if over {
@@ -244,6 +259,7 @@ impl AsyncRead for Compressed {
                             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
                         }
                         packed.left -= read;
+                        *moved += read as u64;
                         (packed.start, packed.end) = (0, read);
                     }
                     let (came, over) = packed.unpack(buffer.initialize_unfilled())?;
@@ -284,6 +300,14 @@ impl AsyncWrite for Compressed {
 impl Stream for Compressed {
     fn peer(&self) -> Option<SocketAddr> {
         self.stream.peer()
+    }
+
+    fn moved(&self) -> u64 {
+        self.moved
+    }
+
+    fn is_midway(&self) -> bool {
+        !matches!(self.reading, Reading::Header { have: 0, .. } | Reading::Plain { left: 0 })
     }
 
     fn tls(&self) -> Option<TlsSession> {

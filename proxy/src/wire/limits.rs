@@ -14,9 +14,9 @@ pub struct WireLimits {
     pub handshake_timeout: Duration,
     /// From one command to the next (`wait_timeout`).
     pub idle_timeout: Duration,
-    /// Longest time a client may take to send each 32 KiB of a command that it has begun.
+    /// Longest time a client may take to send each 32 KiB of a command that it has begun; as they travel, if it compresses.
     pub read_timeout: Duration,
-    /// Longest time a client may take for each 32 KiB of a reply.
+    /// Longest time a client may take for each 32 KiB of a reply; as they travel, if it compresses.
     pub write_timeout: Duration,
     /// How long a killed connection has to end by itself: to answer what it runs with an error.
     pub kill_grace: Duration,

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use super::error::{Violation, Wait, WireError};
 use super::patience::Patience;
-use super::stream::BoxStream;
+use super::stream::{BoxStream, Stream};
 
 /// Longest frame. A frame of exactly this length is followed by another one.
 const FRAME: usize = 0xff_ffff;
@@ -206,9 +206,10 @@ impl Channel {
         if self.input.is_empty() && self.partial.is_empty() {
             // Dropped with the wait, it is only made anew.
             let mut patience = std::mem::take(&mut self.patience);
-            let read = patience.wait(idle, pin!(self.fill())).await.unwrap_or(Err(WireError::Timeout(Wait::Idle)));
+            let read = patience.wait(idle, pin!(self.fill(|stream| stream.is_midway()))).await;
             self.patience = patience;
-            if read? == 0 {
+            let read = read.unwrap_or(Err(WireError::Timeout(Wait::Idle)));
+            if read? == Some(0) {
                 return Ok(None);
             }
             if let Some(packet) = self.take(limit)? {
@@ -222,22 +223,24 @@ impl Channel {
     /// The rest of a packet that has begun.
     async fn receive_rest(&mut self, limit: usize) -> Result<Bytes, WireError> {
         // When the time for a further part of it began, and how much had come by then.
-        let (mut begun, mut before) = (Instant::now(), self.received);
+        let (mut begun, mut before, mut moved) = (Instant::now(), self.received, self.stream.moved());
         loop {
             let left = self.read_timeout.saturating_sub(begun.elapsed());
-            if timeout(left, self.fill()).await.unwrap_or(Err(WireError::Timeout(Wait::Read)))? == 0 {
+            let filling = self.fill(|stream| stream.moved() - moved >= FLUSH_AT as u64);
+            if timeout(left, filling).await.unwrap_or(Err(WireError::Timeout(Wait::Read)))? == Some(0) {
                 return Err(WireError::Closed);
             }
             if let Some(packet) = self.take(limit)? {
                 return Ok(packet);
             }
-            if self.received - before >= FLUSH_AT as u64 {
-                (begun, before) = (Instant::now(), self.received);
+            if self.received - before >= FLUSH_AT as u64 || self.stream.moved() - moved >= FLUSH_AT as u64 {
+                (begun, before, moved) = (Instant::now(), self.received, self.stream.moved());
             }
         }
     }
 
-    async fn fill(&mut self) -> Result<usize, WireError> {
+    /// Reads once: how many bytes came, 0 at the end. `None` if there are none yet, but enough is going on under the stream.
+    async fn fill(&mut self, enough: impl Fn(&dyn Stream) -> bool) -> Result<Option<usize>, WireError> {
         if self.input.is_empty() && self.partial.is_empty() {
             // Gives back what the last command took: an idle connection holds no buffers. For a busy one it is one
             // allocation, which is nothing beside the read that follows.
@@ -256,14 +259,20 @@ impl Channel {
             let missing = packet.saturating_sub(self.input.len());
             self.input.reserve(missing.clamp(HEADER, self.input.len().max(NEXT_READ)));
         }
-        let read = self.stream.read_buf(&mut self.input).await?;
+        let (stream, input) = (&mut self.stream, &mut self.input);
+        let read = poll_fn(|cx| match pin!(stream.read_buf(input)).poll(cx) {
+            Poll::Ready(read) => Poll::Ready(read.map(Some)),
+            Poll::Pending if enough(&**stream) => Poll::Ready(Ok(None)),
+            Poll::Pending => Poll::Pending,
+        });
+        let Some(read) = read.await? else { return Ok(None) };
         self.first_read = if self.input.len() == self.input.capacity() { LONG_READ } else { FIRST_READ };
         self.received += read as u64;
         if read > 0 {
             let now = Instant::now();
             self.came.get_or_insert(Came { began: now, whole: now }).whole = now;
         }
-        Ok(read)
+        Ok(Some(read))
     }
 
     /// Begins a packet: append the payload to [`Channel::payload`], then [`Channel::close`] it.
@@ -406,24 +415,19 @@ impl Channel {
     async fn send_patiently(&mut self) -> Result<(), WireError> {
         let mut patience = std::mem::take(&mut self.patience);
         let limit = self.write_timeout;
-        while self.written < self.output.len() {
-            let end = self.output.len().min(self.written + FLUSH_AT);
-            let sent = patience.wait(limit, pin!(self.send_until(end))).await;
-            sent.unwrap_or(Err(WireError::Timeout(Wait::Write)))?;
+        let mut all = false;
+        while !all {
+            let (written, moved) = (self.written, self.stream.moved());
+            let part = pin!(poll_fn(|cx| match self.poll_send(cx) {
+                Ok(false) => {
+                    let left = (self.written - written) as u64 + (self.stream.moved() - moved);
+                    if left >= FLUSH_AT as u64 { Poll::Ready(Ok(false)) } else { Poll::Pending }
+                }
+                done => Poll::Ready(done),
+            }));
+            all = patience.wait(limit, part).await.unwrap_or(Err(WireError::Timeout(Wait::Write)))?;
         }
-        let flushed = patience.wait(limit, pin!(self.stream.flush())).await;
-        flushed.ok_or(WireError::Timeout(Wait::Write))??;
         self.patience = patience;
-        Ok(())
-    }
-
-    async fn send_until(&mut self, end: usize) -> Result<(), WireError> {
-        while self.written < end {
-            match self.stream.write(&self.output[self.written..end]).await? {
-                0 => return Err(WireError::Io(io::ErrorKind::WriteZero.into())),
-                sent => self.written += sent,
-            }
-        }
         Ok(())
     }
 

@@ -22,6 +22,17 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
         Poll::Ready(Ok(()))
     }
 
+    /// How many bytes went by under this stream, either way, if who reads and writes it cannot tell: one that compresses gives
+    /// nothing before there is enough to unpack, and takes at once what leaves in minutes. Otherwise 0.
+    fn moved(&self) -> u64 {
+        0
+    }
+
+    /// Whether the other end has begun something of which nothing can be read yet, or no more.
+    fn is_midway(&self) -> bool {
+        false
+    }
+
     /// How the way to the other end is encrypted, if it is.
     fn tls(&self) -> Option<TlsSession> {
         None

@@ -76,3 +76,95 @@ async fn what_is_no_compressed_frame_ends_the_connection() {
         assert!(matches!(client.served.await.unwrap(), Err(WireError::Io(_))));
     }
 }
+
+/// Bytes that no algorithm makes much fewer of, but fewer: they travel packed.
+fn noise() -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..NOISE).map(|_| next()).chain([0; 1 << 16]).collect()
+}
+
+/// As long is what [`noise`] is packed to, at least.
+const NOISE: usize = 1 << 20;
+
+/// A packet with these bytes, in one compressed frame or in a first one of a hundred bytes and another.
+async fn packed(bytes: &[u8], capability: CapabilityFlags, apart: bool) -> Vec<u8> {
+    let (near, mut far) = tokio::io::duplex(1 << 25);
+    let mut stream = Compressed::new(Box::new(near), Algorithm::of(capability).unwrap());
+    let packet = frames(bytes, &mut 0);
+    let (first, rest) = packet.split_at(if apart { 100 } else { 0 });
+    stream.write_all(first).await.unwrap();
+    stream.flush().await.unwrap();
+    stream.write_all(rest).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut out = Vec::new();
+    far.read_to_end(&mut out).await.unwrap();
+    out
+}
+
+/// What a client takes or sends in most of the time that it has for 32 KiB.
+const PART: usize = 40 * 1024;
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_client_is_sent_a_reply_as_long_as_it_keeps_taking_it() {
+    for capability in [ZLIB, ZSTD] {
+        let limits = WireLimits { write_timeout: 10 * SOON, ..WireLimits::default() };
+        let mut client = enter_compressed(Setup { limits, pipe: PART, ..Setup::default() }, capability).await;
+        let body = noise();
+        client.compressed(&[b"\x03echo ", &body[..]].concat()).await;
+        let Client { stream, served, .. } = &mut client;
+        // All of it is one frame, and it takes the client longer than the time for a part.
+        let mut out = Vec::new();
+        while out.len() < NOISE {
+            tokio::time::sleep(9 * SOON).await;
+            let mut part = vec![0; PART];
+            let read = stream.raw().read(&mut part).await.unwrap();
+            assert!(read > 0 && !served.is_finished(), "cut off after {} bytes", out.len());
+            out.extend_from_slice(&part[..read]);
+        }
+        // One that stops is not waited for.
+        client
+            .stream
+            .raw()
+            .write_all(&packed(&[b"\x03echo ", &body[..]].concat(), capability, false).await)
+            .await
+            .unwrap();
+        assert!(matches!(client.served.await.unwrap(), Err(WireError::Timeout(Wait::Write))));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_client_may_send_a_command_as_long_as_it_keeps_sending() {
+    for (capability, apart) in [(ZLIB, false), (ZLIB, true), (ZSTD, false), (ZSTD, true)] {
+        let limits = WireLimits { idle_timeout: 20 * SOON, read_timeout: 10 * SOON, ..WireLimits::default() };
+        let mut client = enter_compressed(Setup { limits, ..Setup::default() }, capability).await;
+        let body = noise();
+        let command = packed(&[b"\x03echo ", &body[..]].concat(), capability, apart).await;
+        for part in command.chunks(PART) {
+            client.stream.raw().write_all(part).await.unwrap();
+            tokio::time::sleep(9 * SOON).await;
+            assert!(!client.served.is_finished(), "{capability:?} {apart}");
+        }
+        client.sequence = 1;
+        assert_eq!(client.packet().await.unwrap(), [1]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_stops_within_a_frame_has_the_time_of_a_command_and_not_that_between_commands() {
+    for capability in [ZLIB, ZSTD] {
+        let mut client = enter_compressed(Setup::default(), capability).await;
+        let begun = tokio::time::Instant::now();
+        let command = packed(&[b"\x03echo ", &noise()[..]].concat(), capability, false).await;
+        for (sent, length) in [(0, 3), (3, 100_000)] {
+            client.stream.raw().write_all(&command[sent..sent + length]).await.unwrap();
+            tokio::time::sleep(WireLimits::default().read_timeout / 2).await;
+            assert!(!client.served.is_finished());
+        }
+        assert!(matches!(client.served.await.unwrap(), Err(WireError::Timeout(Wait::Read))));
+        assert!(begun.elapsed() < 3 * WireLimits::default().read_timeout, "{:?}", begun.elapsed());
+    }
+}
