@@ -279,6 +279,45 @@ fn what_has_no_table_runs_too() {
 }
 
 #[test]
+fn in_a_subquery_compares_as_equal_does() {
+    let session = Session::new();
+    let date = "CAST('2024-01-01' AS DATE)";
+    let time = "CAST('2024-01-01' AS DATETIME)";
+    for (operand, found, is) in [
+        ("BINARY 'a'", "'b'", "0"),
+        ("BINARY 'a'", "'a'", "1"),
+        ("BINARY 'a'", "'A'", "0"),
+        ("'b'", "UNHEX('61')", "0"),
+        ("UNHEX('61')", "x'62'", "0"),
+        ("UNHEX('61')", "x'61'", "1"),
+        ("UNHEX(NULL)", "x'61'", "NULL"),
+        (date, "'2024-01-01'", "1"),
+        (time, "'2024-1-1'", "1"),
+        (date, "'2024-01-02'", "0"),
+        ("'2024-01-01'", date, "1"),
+        (time, "20240101", "1"),
+        (time, "1", "0"),
+        ("1", date, "0"),
+        (time, "NULL + 0", "NULL"),
+        ("JSON_EXTRACT('[1.0]', '$')", "JSON_EXTRACT('[1]', '$')", "1"),
+        ("JSON_EXTRACT('[1]', '$')", "JSON_EXTRACT('[2]', '$')", "0"),
+        ("1", "'1a'", "1"),
+    ] {
+        assert_eq!(session.rows(&format!("SELECT {operand} IN (SELECT {found})")), [is], "{operand} {found}");
+        let from = format!("SELECT y = ANY (SELECT x FROM (SELECT {found} AS x) a) FROM (SELECT {operand} AS y) b");
+        assert_eq!(session.rows(&from), [is], "{from}");
+    }
+    let name = [Value::Bytes("nobody".into())];
+    let rows = session.run("SELECT ? IN (SELECT table_name FROM information_schema.tables)", &name);
+    assert_eq!(rows.unwrap(), [vec![Value::Int(0)]]);
+    assert_eq!(session.error(&format!("SELECT {date} IN (SELECT 'x')")), "Incorrect DATETIME value: 'x'");
+    assert_eq!(
+        session.error("SELECT 'b' IN (SELECT JSON_EXTRACT('[\"b\"]', '$[0]'))"),
+        "IN (SELECT ..) over JSON and something else is not supported; CAST one AS JSON, or take JSON_UNQUOTE of the other"
+    );
+}
+
+#[test]
 fn what_is_wrong_is_said_as_mysql_says_it() {
     let session = Session::new();
     for (text, error) in [

@@ -1,16 +1,18 @@
 //! Columns, variables and subqueries, printed.
 
+use cellgate_schemaless::Micros;
+
 use super::class::{Class, class, collated};
-use super::{Place, Printed, Result};
+use super::{Place, Printed, Result, only};
 use crate::error::SqlError;
-use crate::expression::{CastType, Expression, Leaf, MAX_PRECISION, Type};
+use crate::expression::{CastType, Comparison, Expression, Function, Leaf, MAX_PRECISION, Operator, Test, Type};
 use crate::parse::unsupported;
 use crate::relational::ast::{Query, RelExpr, RelLeaf};
 use crate::relational::bind::{Binder, Bound};
 use crate::relational::held::row_of_one;
 use crate::relational::program::names;
 use crate::relational::scope::Collation;
-use crate::value::ColumnType;
+use crate::value::{ColumnType, Value};
 
 impl Binder<'_> {
     pub(super) fn leaf(&mut self, leaf: &RelLeaf, place: Place<'_>) -> Result<Printed> {
@@ -103,6 +105,26 @@ impl Binder<'_> {
                     left.push(operand);
                     right.push(row_of_one(&found));
                 }
+                Class::Dialect if operand.is_bytes() && found.is_bytes() => {
+                    let operand = self.cast(operand, CastType::Binary(None))?;
+                    left.push(self.text(&operand)?);
+                    let found = self.cast(&found, CastType::Binary(None))?;
+                    right.push(row_of_one(&self.text(&found)?));
+                }
+                Class::Dialect if operand.ty.is_time() || found.ty.is_time() => {
+                    left.push(self.time_key(operand)?);
+                    right.push(row_of_one(&self.time_key(&found)?));
+                }
+                Class::Dialect if operand.ty.ty == ColumnType::Json && found.ty.ty == ColumnType::Json => {
+                    left.push(self.exact_key(operand)?);
+                    right.push(row_of_one(&self.exact_key(&found)?));
+                }
+                Class::Dialect if operand.ty.ty == ColumnType::Json || found.ty.ty == ColumnType::Json => {
+                    return Err(unsupported(
+                        "IN (SELECT ..) over JSON and something else",
+                        "CAST one AS JSON, or take JSON_UNQUOTE of the other",
+                    ));
+                }
                 Class::Dialect => {
                     // Both as numbers, which is what MySQL compares when it is not text with text.
                     let operand = self.cast(operand, CastType::Decimal { precision: MAX_PRECISION, scale: 30 })?;
@@ -119,5 +141,29 @@ impl Binder<'_> {
         let not = if negated { "NOT " } else { "" };
         let sql = format!("(({}) {not}IN (SELECT {} FROM ({sql})))", left.join(","), right.join(","));
         Ok(Printed::sql(sql, self.truth_type(true)))
+    }
+
+    /// What compares with times as bytes do: the time a value is. A number that is no time is one no value is.
+    fn time_key(&mut self, printed: &Printed) -> Result<String> {
+        if printed.ty.is_time() {
+            return self.text(printed);
+        }
+        let number = printed.ty.is_number();
+        let time = self.call(std::slice::from_ref(printed), |parts| {
+            let value = only(parts);
+            let time = Expression::Cast(Box::new(value.clone()), CastType::DateTime(6));
+            let at = |micros| Expression::Constant(Value::DateTime(Micros(micros)));
+            let arguments = if number {
+                let null = Expression::Is { operand: Box::new(value), test: Test::Null, negated: false };
+                let time = Expression::Call(Function::Coalesce, vec![time, at(i64::MIN)]);
+                vec![null, Expression::Constant(Value::Null), time]
+            } else {
+                // Comparing text that is no time is the error it is with `=`.
+                let equal = (Operator::Compare(Comparison::Equal), at(0));
+                vec![Expression::Chain(Box::new(value), vec![equal]), time.clone(), time]
+            };
+            Expression::Call(Function::If, arguments)
+        })?;
+        self.text(&time)
     }
 }

@@ -100,6 +100,11 @@ impl Printed {
         self.ty.ty == ColumnType::Text
     }
 
+    /// Whether it is text or bytes.
+    fn is_bytes(&self) -> bool {
+        matches!(self.ty.ty, ColumnType::Text | ColumnType::Bytes)
+    }
+
     /// Whether SQLite orders its values as MySQL does.
     fn is_native(&self) -> bool {
         match self.ty.ty {
