@@ -82,3 +82,6 @@ SET sql_select_limit = DEFAULT;
 SELECT BINARY 'a' IN (SELECT 'b') AS a, UNHEX('61') IN (SELECT x'62') AS b, UNHEX('61') IN (SELECT x'61') AS c, BINARY 'a' IN (SELECT 'A') AS d;
 SELECT CAST('2024-01-01' AS DATE) IN (SELECT '2024-01-01') AS a, CAST('2024-01-01' AS DATETIME) IN (SELECT '2024-1-1') AS b, '2024-01-02' IN (SELECT CAST('2024-01-01' AS DATE)) AS c;
 SELECT CAST('2024-01-01' AS DATETIME) IN (SELECT 20240101) AS a, CAST('2024-01-01' AS DATETIME) IN (SELECT 1) AS b, 1 NOT IN (SELECT CAST('2024-01-01' AS DATE)) AS c;
+-- A comparison is by its own collation, whatever is compared within its operands.
+SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'information_schema' AND IF(TABLE_NAME = 'SCHEMATA', COLUMN_NAME, '') = 'schema_name';
+SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'information_schema' AND IF(TABLE_NAME = 'SCHEMATA', COLUMN_NAME, '') <=> 'schema_name';

@@ -92,12 +92,13 @@ impl Binder<'_> {
             match op {
                 Operator::Compare(comparison) => {
                     let (a, b) = (self.text(&left)?, self.text(&right)?);
-                    let sql = format!("({a} {} {})", comparison_sql(comparison), collated(&b, class));
+                    // At the left, whose collation is SQLite's choice: there could be another within the operand.
+                    let sql = format!("({} {} {b})", collated(&a, class), comparison_sql(comparison));
                     return Ok(Printed::sql(sql, self.truth_type(nullable)));
                 }
                 Operator::NullSafeEqual => {
                     let (a, b) = (self.text(&left)?, self.text(&right)?);
-                    let sql = format!("({a} IS {})", collated(&b, class));
+                    let sql = format!("({} IS {b})", collated(&a, class));
                     return Ok(Printed::sql(sql, self.truth_type(false)));
                 }
                 Operator::Arithmetic(_)
