@@ -15,3 +15,8 @@ SELECT NOTES, STATUS FROM trips WHERE row_key = 'a';
 SELECT column_key, ref_key, body FROM trips WHERE row_key = 'a' ORDER BY column_key, ref_key;
 INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'UNDECLARED', 1, '1');
 SELECT column_key, ref_key FROM trips WHERE row_key = 'a' AND column_key = 'UNDECLARED';
+-- What text begins with does not decide what is erased.
+DELETE FROM trips WHERE row_key = 'a' AND column_key = 'UNDECLARED' AND ref_key = '1abc';
+SELECT ref_key FROM trips WHERE row_key = 'a' AND column_key = 'UNDECLARED';
+DELETE FROM trips WHERE row_key = 'a' AND column_key = 'UNDECLARED' AND ref_key = ' 1.0 ';
+SELECT ref_key FROM trips WHERE row_key = 'a' AND column_key = 'UNDECLARED';

@@ -152,6 +152,9 @@ pub enum SqlError {
     /// Text that is compared with a time and is none (1525).
     #[error("Incorrect DATETIME value: '{0}'")]
     WrongTime(String),
+    /// Text for a number in a DELETE, which is no number or has more behind it (1292).
+    #[error("Truncated incorrect INTEGER value: '{0}'; nothing was erased: give {1} a number")]
+    WrongNumber(String, &'static str),
     /// A double as written that is beyond all there are (1367).
     #[error("Illegal double '{0}' value found during parsing")]
     IllegalDouble(String),
@@ -279,6 +282,7 @@ impl SqlError {
             | Self::BadValue { .. }
             | Self::OperandColumns(_)
             | Self::WrongTime(_)
+            | Self::WrongNumber(..)
             | Self::IllegalDouble(_)
             | Self::OutOfRange(_)
             | Self::Decimal(_)

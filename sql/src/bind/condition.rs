@@ -5,6 +5,7 @@ use cellgate_schemaless::{ColumnKey, RowKey};
 use super::as_keys::key_value;
 use super::keys::{Keys, Range, Room, Set};
 use crate::columns::CellColumn;
+use crate::error::SqlError;
 use crate::expression::number::Number;
 use crate::expression::{Comparison, Expression, Operator, Slot, Test, time, truth};
 use crate::value::Value;
@@ -51,6 +52,58 @@ pub(super) fn analyse(condition: &Expression<Slot>, room: &Room) -> Keys {
         | Expression::Cast(..)
         | Expression::Tuple(_)
         | Expression::Aggregate { .. } => Keys::everything(false),
+    }
+}
+
+/// Refuses text that is no number, or has more behind it, where it is compared with a column of numbers: what it begins with
+/// must not decide what is erased.
+///
+/// # Errors
+/// [`SqlError::WrongNumber`]
+pub(super) fn numbers_only(condition: &Expression<Slot>) -> Result<(), SqlError> {
+    let mut found = Ok(());
+    condition.visit(&mut |node| {
+        let mut pair = |a: &Expression<Slot>, b: &Expression<Slot>| {
+            if found.is_ok() {
+                found = number_for(a, b).and_then(|()| number_for(b, a));
+            }
+        };
+        match node {
+            Expression::Chain(first, rest) => rest.iter().for_each(|(_, other)| pair(first, other)),
+            Expression::In { operand, list, .. } => list.iter().for_each(|item| pair(operand, item)),
+            Expression::Between { operand, low, high, .. } => {
+                pair(operand, low);
+                pair(operand, high);
+            }
+            _ => {}
+        }
+        true
+    });
+    found
+}
+
+fn number_for(column: &Expression<Slot>, value: &Expression<Slot>) -> Result<(), SqlError> {
+    match (column, value) {
+        (Expression::Tuple(columns), Expression::Tuple(values)) => {
+            columns.iter().zip(values).try_for_each(|(column, value)| number_for(column, value))
+        }
+        (column, Expression::Constant(Value::Text(text) | Value::Bytes(text))) => {
+            let name = match cell_column(column) {
+                Some(CellColumn::RefKey) => "ref_key",
+                Some(CellColumn::AddedId) => "added_id",
+                Some(CellColumn::Shard) => "shard",
+                Some(CellColumn::RowKey | CellColumn::ColumnKey | CellColumn::Body | CellColumn::CreatedAt) | None => {
+                    return Ok(());
+                }
+            };
+            let text = String::from_utf8_lossy(text);
+            let letters = |c: char| c.is_ascii_alphabetic() && !c.eq_ignore_ascii_case(&'e');
+            if text.contains(letters) || text.trim().parse::<f64>().is_err() {
+                return Err(SqlError::WrongNumber(text.into_owned(), name));
+            }
+            Ok(())
+        }
+        (_, _) => Ok(()),
     }
 }
 

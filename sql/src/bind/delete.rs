@@ -2,7 +2,7 @@
 
 use cellgate_schemaless::Erasure;
 
-use super::condition::analyse;
+use super::condition::{analyse, numbers_only};
 use super::keys::{Room, Tuples};
 use super::scope::Session;
 use super::view::View;
@@ -27,6 +27,7 @@ pub(super) fn bind(delete: &Delete, session: &Session<'_>) -> Result<Erase, SqlE
         return Err(refused("DELETE by a row-shape column"));
     }
     let bound = session.bind(condition, &mut |parts| view.slot(parts, "where clause"))?;
+    numbers_only(&bound)?;
     let keys = analyse(&bound, &Room::new());
     if keys.is_nothing() {
         return Ok(Erase { table, what: Vec::new() });

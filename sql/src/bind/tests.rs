@@ -521,6 +521,29 @@ fn deletes_are_erasures_by_key() {
     assert!(matches!(&erased("row_key = 'a' AND column_key = 'x'")[..], [Erasure::Column(..)]));
     assert!(matches!(&erased("row_key = 'a' AND column_key = 'x' AND ref_key = 1")[..], [Erasure::Cell(_)]));
     assert_eq!(erased("row_key = NULL"), []);
+    for number in ["'1'", "' 1.0 '", "'1e0'", "'+1'", "0x01", "1.0"] {
+        let one = erased(&format!("row_key = 'a' AND column_key = 'x' AND ref_key = {number}"));
+        assert!(matches!(&one[..], [Erasure::Cell(cell)] if cell.ref_key.0 == 1), "{number}: {one:?}");
+    }
+    for begins in [
+        "row_key = 'a' AND column_key = 'x' AND ref_key = '1abc'",
+        "row_key = 'a' AND column_key = 'x' AND '1abc' = ref_key",
+        "row_key = 'a' AND column_key = 'x' AND ref_key <=> _binary '1abc'",
+        "row_key = 'a' AND column_key = 'x' AND ref_key IN (1, '1abc')",
+        "row_key = 'a' AND column_key = 'x' AND ref_key BETWEEN '1abc' AND 1",
+        "(row_key, column_key, ref_key) IN (('a', 'x', 1), ('a', 'x', '1abc'))",
+        "(row_key, column_key, ref_key) = ('a', 'x', '1abc') OR row_key = 'b'",
+    ] {
+        assert_eq!(
+            bound(&format!("DELETE FROM trips WHERE {begins}")).unwrap_err().to_string(),
+            "Truncated incorrect INTEGER value: '1abc'; nothing was erased: give ref_key a number",
+            "{begins}"
+        );
+    }
+    for none in ["''", "'abc'", "'inf'", "'nan'", "'0x1'", "'1 2'", "'.'"] {
+        let text = format!("DELETE FROM trips WHERE row_key = 'a' AND column_key = 'x' AND ref_key = {none}");
+        assert!(matches!(bound(&text), Err(SqlError::WrongNumber(..))), "{text}");
+    }
     for refused in [
         "DELETE FROM trips",
         "DELETE FROM trips WHERE column_key = 'a'",
