@@ -24,3 +24,15 @@ SET autocommit = 1;
 ROLLBACK;
 SELECT COUNT(*) FROM trips;
 COMMIT;
+-- With autocommit off a transaction begins with the first table that is read.
+SET autocommit = 0;
+SELECT 1;
+SET TRANSACTION READ ONLY;
+SELECT 1;
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('c', 'BASE', 2, '3');
+ROLLBACK;
+SELECT COUNT(*) FROM trips WHERE 1 = 0;
+SET TRANSACTION READ ONLY;
+ROLLBACK;
+SET TRANSACTION READ WRITE;
+SET autocommit = 1;

@@ -347,6 +347,7 @@ async fn a_session_is_told_what_its_transaction_is_and_does() {
         ),
         ("ROLLBACK", Some(""), Some("________")),
         ("SET autocommit = 0", None, None),
+        ("SELECT 1", None, None),
         (get, None, Some("I_R___S_")),
         ("SET SESSION session_track_transaction_info = 'STATE', autocommit = 1", None, Some("________")),
         ("LOCK TABLES trips READ", None, Some("_______L")),

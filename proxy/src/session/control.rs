@@ -84,7 +84,7 @@ impl Session {
         self.transaction = Some(Open { read_only, start, asked, ..Open::default() });
     }
 
-    /// With autocommit off, the first statement that reads or writes opens a transaction.
+    /// With autocommit off, the first statement that reads a table or writes opens a transaction.
     pub(super) fn open_implicitly(&mut self) {
         if self.transaction.is_none() && !self.variables.derived().autocommit {
             self.begin(None, Start::Implicit);

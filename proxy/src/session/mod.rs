@@ -138,7 +138,7 @@ struct Open {
 /// How a transaction was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Start {
-    /// By a statement that reads or writes, with autocommit off.
+    /// By a statement that reads a table or writes, with autocommit off.
     #[default]
     Implicit,
     /// By BEGIN or START TRANSACTION.

@@ -23,7 +23,10 @@ use crate::server::Server;
 impl Session {
     /// Runs a SELECT as far as its first rows, so that what fails early fails as an error and not as a broken result.
     pub(super) async fn read(&mut self, read: Read, time: ReadTime) -> Result<Answer, StatementError> {
-        self.open_implicitly();
+        // Without a table there is nothing a transaction could see.
+        if !matches!(read.source, Source::Once) {
+            self.open_implicitly();
+        }
         if let Some(open) = &mut self.transaction {
             open.done.read |= matches!(read.source, Source::Cells(_));
         }
