@@ -85,3 +85,5 @@ SELECT CAST('2024-01-01' AS DATETIME) IN (SELECT 20240101) AS a, CAST('2024-01-0
 -- A comparison is by its own collation, whatever is compared within its operands.
 SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'information_schema' AND IF(TABLE_NAME = 'SCHEMATA', COLUMN_NAME, '') = 'schema_name';
 SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'information_schema' AND IF(TABLE_NAME = 'SCHEMATA', COLUMN_NAME, '') <=> 'schema_name';
+-- GROUP_CONCAT sorts text as ORDER BY does.
+SELECT GROUP_CONCAT(x ORDER BY x) AS a, GROUP_CONCAT(x ORDER BY x DESC) AS b, GROUP_CONCAT(x ORDER BY BINARY x) AS c FROM (SELECT 'b' AS x UNION ALL SELECT 'A' UNION ALL SELECT 'C' UNION ALL SELECT 'a1') x;

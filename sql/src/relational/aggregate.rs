@@ -20,13 +20,33 @@ pub(super) enum Kind {
     Avg,
     /// How many rows have none of the operands NULL, each combination once.
     CountDistinct,
-    /// The first `values` operands joined; the others are what it is sorted by, with "descending".
+    /// The first `values` operands joined; the others are what it is sorted by.
     Concat {
         values: usize,
-        descending: Vec<bool>,
+        order: Vec<Order>,
         separator: String,
         longest: usize,
     },
+}
+
+/// How a GROUP_CONCAT is sorted by one of its keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Order {
+    pub descending: bool,
+    /// Whether text compares without case.
+    pub fold: bool,
+}
+
+impl Order {
+    fn compare(self, a: &Value, b: &Value) -> Result<Ordering, SqlError> {
+        let order = match (a, b) {
+            (Value::Text(a), Value::Text(b)) if self.fold => {
+                Program::collate(&String::from_utf8_lossy(a), &String::from_utf8_lossy(b))
+            }
+            (a, b) => sort_order(a, b)?,
+        };
+        Ok(if self.descending { order.reverse() } else { order })
+    }
 }
 
 /// An aggregate.
@@ -153,27 +173,26 @@ impl Accumulator {
                     sum.apply(Arithmetic::Divide, Number::int(self.count))?.map_or(Value::Null, Number::decimal_value)
                 }
             },
-            Kind::Concat { descending, separator, longest, .. } => concat(self.parts, descending, separator, *longest)?,
+            Kind::Concat { order, separator, longest, .. } => concat(self.parts, order, separator, *longest)?,
         };
         Ok(Packed::of(&value))
     }
 }
 
-fn concat(mut parts: Vec<Part>, descending: &[bool], separator: &str, longest: usize) -> Result<Value, SqlError> {
+fn concat(mut parts: Vec<Part>, order: &[Order], separator: &str, longest: usize) -> Result<Value, SqlError> {
     if parts.is_empty() {
         return Ok(Value::Null);
     }
     let mut failed = None;
     parts.sort_by(|a, b| {
-        let mut order = Ordering::Equal;
-        for ((a, b), descending) in a.keys.iter().zip(&b.keys).zip(descending) {
-            let this = sort_order(a, b).unwrap_or_else(|error| {
+        let keys = a.keys.iter().zip(&b.keys).zip(order);
+        let mut each = keys.map(|((a, b), key)| {
+            key.compare(a, b).unwrap_or_else(|error| {
                 failed.get_or_insert(error);
                 Ordering::Equal
-            });
-            order = order.then(if *descending { this.reverse() } else { this });
-        }
-        order
+            })
+        });
+        each.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
     });
     if let Some(error) = failed {
         return Err(error);

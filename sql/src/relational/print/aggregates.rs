@@ -5,7 +5,7 @@ use crate::bind::times;
 use crate::expression::{Aggregate, CastType, Expression, Function, Type, aggregate_type};
 use crate::parse::{budget, unsupported};
 use crate::relational::RelationalError;
-use crate::relational::aggregate::{AggregateSpec, Kind};
+use crate::relational::aggregate::{AggregateSpec, Kind, Order};
 use crate::relational::ast::{AggregateKind, Aggregated, Window};
 use crate::relational::bind::Binder;
 use crate::relational::held::{ROWS, row_of_one};
@@ -68,14 +68,15 @@ impl Binder<'_> {
                 for operand in operands.iter_mut().filter(|p| p.ty.is_time()) {
                     *operand = self.cast(operand, CastType::Char(None))?;
                 }
-                let mut descending = Vec::new();
-                for (e, down) in &aggregated.order {
-                    operands.push(self.print(e, inner)?);
-                    descending.push(*down);
+                let mut order = Vec::new();
+                for (e, descending) in &aggregated.order {
+                    let key = self.print(e, inner)?;
+                    order.push(Order { descending: *descending, fold: key.collation.fold });
+                    operands.push(key);
                 }
                 let values = arguments.len();
                 let longest = self.group_concat_max_len();
-                let kind = Kind::Concat { values, descending, separator: separator.clone(), longest };
+                let kind = Kind::Concat { values, order, separator: separator.clone(), longest };
                 self.own(kind, aggregated.distinct, &operands, Type::of(ColumnType::Text)).map(|p| p.with(collation))
             }
             (AggregateKind::RowNumber | AggregateKind::Rank | AggregateKind::DenseRank, _) => {
