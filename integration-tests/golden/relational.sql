@@ -87,3 +87,8 @@ SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'informatio
 SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'information_schema' AND IF(TABLE_NAME = 'SCHEMATA', COLUMN_NAME, '') <=> 'schema_name';
 -- GROUP_CONCAT sorts text as ORDER BY does.
 SELECT GROUP_CONCAT(x ORDER BY x) AS a, GROUP_CONCAT(x ORDER BY x DESC) AS b, GROUP_CONCAT(x ORDER BY BINARY x) AS c FROM (SELECT 'b' AS x UNION ALL SELECT 'A' UNION ALL SELECT 'C' UNION ALL SELECT 'a1') x;
+-- It says what it cut.
+SET group_concat_max_len = 4;
+SELECT g, GROUP_CONCAT(x ORDER BY x) AS a FROM (SELECT 1 AS g, 'bbb' AS x UNION ALL SELECT 1, 'aaa' UNION ALL SELECT 2, 'c' UNION ALL SELECT 3, 'ddddd' UNION ALL SELECT 3, 'eeeee') x GROUP BY g ORDER BY g;
+SHOW WARNINGS;
+SET group_concat_max_len = DEFAULT;

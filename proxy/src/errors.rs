@@ -186,6 +186,7 @@ pub(crate) fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::Decimal(DecimalError::Precision(_)) => (1426, "42000"),
         SqlError::Decimal(DecimalError::ScaleAbovePrecision) => (1427, "42000"),
         SqlError::ResultTooLong { .. } => (1301, "HY000"),
+        SqlError::Cut(_) => (1260, "HY000"),
         SqlError::GivenUp => (3024, "HY000"),
         SqlError::RowTooLong(_) => (1153, "08S01"),
         SqlError::ColumnCount(_) => (1136, "21S01"),

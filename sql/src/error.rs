@@ -172,6 +172,9 @@ pub enum SqlError {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// GROUP_CONCAT was cut at group_concat_max_len (1260): the row it was cut in, from 1 over all groups.
+    #[error("Row {0} was cut by GROUP_CONCAT()")]
+    Cut(u64),
     /// The work was given up: nobody waits for it any more, or the statement is late (3024).
     #[error("the statement took too long")]
     GivenUp,
@@ -290,6 +293,7 @@ impl SqlError {
             Self::KeyTooLong(_)
             | Self::NameTooLong { .. }
             | Self::ResultTooLong { .. }
+            | Self::Cut(_)
             | Self::IdentifierTooLong(_)
             | Self::RowTooLong(_)
             | Self::TooManyColumns(_)

@@ -31,6 +31,11 @@ impl<T: Debug + PartialEq> Interned<T> {
     }
 
     /// The values by their places.
+    pub fn all(&self) -> &[T] {
+        &self.all
+    }
+
+    /// The values by their places.
     pub fn into_all(self) -> Vec<T> {
         self.all
     }

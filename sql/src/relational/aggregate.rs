@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::packed::Packed;
 use super::program::Program;
@@ -9,6 +11,7 @@ use crate::error::SqlError;
 use crate::expression::arithmetic::Arithmetic;
 use crate::expression::number::Number;
 use crate::expression::{sort_order, sortable, text_of};
+use crate::shape::Notes;
 use crate::value::Value;
 
 /// What is computed.
@@ -69,6 +72,22 @@ pub struct Accumulator {
     parts: Vec<Part>,
     bytes: usize,
     most_bytes: usize,
+    joined: Joined,
+}
+
+/// What the groups of one GROUP_CONCAT have in common.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Joined {
+    /// How many rows of them were joined.
+    rows: Arc<AtomicU64>,
+    /// Hears of what was cut.
+    notes: Notes,
+}
+
+impl Joined {
+    pub fn new(notes: Notes) -> Self {
+        Self { rows: Arc::default(), notes }
+    }
 }
 
 /// A part of a GROUP_CONCAT.
@@ -79,9 +98,9 @@ struct Part {
 }
 
 impl Accumulator {
-    pub(super) fn new(spec: AggregateSpec, most_bytes: usize) -> Self {
+    pub(super) fn new(spec: AggregateSpec, most_bytes: usize, joined: Joined) -> Self {
         let (best, sum, seen, parts) = (None, None, HashSet::new(), Vec::new());
-        Self { spec, count: 0, best, sum, seen, parts, bytes: 0, most_bytes }
+        Self { spec, count: 0, best, sum, seen, parts, bytes: 0, most_bytes, joined }
     }
 
     /// Takes the operands of one row.
@@ -173,13 +192,21 @@ impl Accumulator {
                     sum.apply(Arithmetic::Divide, Number::int(self.count))?.map_or(Value::Null, Number::decimal_value)
                 }
             },
-            Kind::Concat { order, separator, longest, .. } => concat(self.parts, order, separator, *longest)?,
+            Kind::Concat { order, separator, longest, .. } => {
+                concat(self.parts, order, separator, *longest, &self.joined)?
+            }
         };
         Ok(Packed::of(&value))
     }
 }
 
-fn concat(mut parts: Vec<Part>, order: &[Order], separator: &str, longest: usize) -> Result<Value, SqlError> {
+fn concat(
+    mut parts: Vec<Part>,
+    order: &[Order],
+    separator: &str,
+    longest: usize,
+    group: &Joined,
+) -> Result<Value, SqlError> {
     if parts.is_empty() {
         return Ok(Value::Null);
     }
@@ -203,7 +230,9 @@ fn concat(mut parts: Vec<Part>, order: &[Order], separator: &str, longest: usize
             joined.extend_from_slice(separator.as_bytes());
         }
         joined.extend_from_slice(&part.text);
+        let row = group.rows.fetch_add(1, Relaxed) + 1;
         if joined.len() > longest {
+            group.notes.add(SqlError::Cut(row));
             break;
         }
     }

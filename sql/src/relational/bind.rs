@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::aggregate::AggregateSpec;
+use super::aggregate::{AggregateSpec, Joined};
 use super::ast::{Aggregated, Body, Core, Query, RelExpr, RelItem, RelLeaf, RelLimit};
 use super::clauses::not_of;
 use super::held::{self, computed};
@@ -112,6 +112,7 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
         sql: bound.sql,
         parameters: binder.parameters,
         scalars: binder.scalars.into_all(),
+        joined: binder.aggregates.all().iter().map(|_| Joined::new(binder.notes.clone())).collect(),
         aggregates: binder.aggregates.into_all(),
         relations: binder.relations,
         columns,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::aggregate::{Accumulator, AggregateSpec};
+use super::aggregate::{Accumulator, AggregateSpec, Joined};
 use super::packed::{Packed, typed};
 use super::{Relation, RelationalError};
 use crate::bind::scope::Session;
@@ -39,6 +39,8 @@ pub struct Program {
     pub(super) parameters: Vec<Packed>,
     pub(super) scalars: Vec<Scalar>,
     pub(super) aggregates: Vec<AggregateSpec>,
+    /// For each aggregate.
+    pub(super) joined: Vec<Joined>,
     pub(super) relations: Vec<&'static Relation>,
     pub(super) columns: Vec<ColumnMeta>,
     pub(super) into: Vec<String>,
@@ -179,7 +181,8 @@ impl Program {
     /// A defect: no such aggregate.
     pub fn accumulator(&self, number: usize) -> Result<Accumulator, SqlError> {
         let spec = self.aggregates.get(number).ok_or_else(|| SqlError::Internal("no such aggregate".into()))?;
-        Ok(Accumulator::new(spec.clone(), self.bytes))
+        let joined = self.joined.get(number).cloned().unwrap_or_default();
+        Ok(Accumulator::new(spec.clone(), self.bytes, joined))
     }
 
     /// The error of [`names::ONLY`] at its second value.
