@@ -2,7 +2,8 @@
 
 use super::{Aggregates, OPERANDS, Place, Printed, Result};
 use crate::bind::times;
-use crate::expression::{Aggregate, CastType, Expression, Function, Type, aggregate_type};
+use crate::expression::arithmetic::Arithmetic;
+use crate::expression::{Aggregate, CastType, Expression, Function, MAX_PRECISION, Operator, Type, aggregate_type};
 use crate::parse::{budget, unsupported};
 use crate::relational::RelationalError;
 use crate::relational::aggregate::{AggregateSpec, Kind, Order};
@@ -133,7 +134,8 @@ impl Binder<'_> {
                 (format!("max({})", self.kept_key(one, counted)?), aggregate_type(Aggregate::Max, one.ty))
             }
             (AggregateKind::Sum, Some(one)) if one.ty.ty == ColumnType::BigInt => {
-                (format!("sum({})", self.text(one)?), aggregate_type(Aggregate::Sum, one.ty))
+                let over = self.over(window, place)?;
+                return self.window_sum(one, &over);
             }
             (
                 AggregateKind::Min
@@ -144,6 +146,13 @@ impl Binder<'_> {
                 _,
             ) => return Err(refused()),
         };
+        let over = self.over(window, place)?;
+        Ok(Printed { plain: true, ..Printed::sql(format!("{call} OVER ({over})"), ty) })
+    }
+
+    /// What stands in `OVER (..)`.
+    fn over(&mut self, window: &Window, place: Place<'_>) -> Result<String> {
+        let counted = |sql: &str| place.scope.is_column(sql);
         let mut partition = Vec::new();
         for e in &window.partition {
             let e = self.print(e, place)?;
@@ -160,6 +169,21 @@ impl Binder<'_> {
             }
             over.push_str(&format!(" ORDER BY {}", keys.join(",")));
         }
-        Ok(Printed { plain: true, ..Printed::sql(format!("{call} OVER ({over})"), ty) })
+        Ok(over)
+    }
+
+    /// SUM of integers. SQLite's own ends beyond BIGINT: the upper and lower halves are summed by themselves.
+    fn window_sum(&mut self, one: &Printed, over: &str) -> Result<Printed> {
+        let integer = self.text(one)?;
+        let half = |sql: String| Printed::sql(format!("sum({sql}) OVER ({over})"), Type::of(ColumnType::BigInt));
+        let halves = [half(format!("({integer} >> 32)")), half(format!("({integer} & 4294967295)"))];
+        let sum = self.call(&halves, |halves| {
+            let mut halves = halves.into_iter();
+            let mut next = || halves.next().unwrap_or(Expression::Constant(Value::Null));
+            let upper = Expression::Cast(Box::new(next()), CastType::Decimal { precision: MAX_PRECISION, scale: 0 });
+            let shifted = (Operator::Arithmetic(Arithmetic::Multiply), Expression::Constant(Value::Int(1 << 32)));
+            Expression::Chain(Box::new(upper), vec![shifted, (Operator::Arithmetic(Arithmetic::Add), next())])
+        })?;
+        Ok(Printed { ty: aggregate_type(Aggregate::Sum, one.ty), ..sum })
     }
 }
