@@ -119,3 +119,6 @@ SELECT 1 BETWEEN 0 AND 3 IN (1) AS a, 2 BETWEEN 1 AND 3 NOT IN (3) AS b, 2 NOT B
 SELECT 2 LIKE 1 IN (0) AS a, 3 LIKE 1 BETWEEN 0 AND 1 AS b, 2 LIKE 2 LIKE 2 AS c, 2 LIKE 2 | 1 AS d, 3 LIKE 1 + 2 AS e,
     1 IN (1) BETWEEN 0 AND 0 AS f, 1 = 2 LIKE 2 AS g, 1 | 2 IN (3) AS h;
 SELECT 1 BETWEEN 0 AND 3 IN (1) AS a, 2 BETWEEN 1 IN (1) AND 3 AS b, 2 LIKE 2 | 1 AS c, 2 BETWEEN 1 AND 3 BETWEEN 1 AND 3 AS d FROM (SELECT 1) x;
+
+-- What is below every BIGINT counts as the lowest, what is above as the highest.
+SELECT LEFT('abc', -1e30) AS a, LEFT('abc', 1e30) AS b, RIGHT('abc', -1e30) AS c, SUBSTRING('abc', 1, -1e30) AS d, SUBSTRING('abc', -1e30) AS e, LOCATE('a', 'aaa', -1e30) AS f, LEFT('abc', -9223372036854775809) AS g, RIGHT('abc', -99999999999999999999.5) AS h;

@@ -196,7 +196,7 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
     let string = |i: usize| letters.read(&text(i)).into_owned();
     let made = |text: String| letters.write(text);
     let path = |i: usize| String::from_utf8_lossy(&text(i)).into_owned();
-    let int = |i: usize| values.get(i).and_then(Number::of).map_or(0, |n| i64::try_from(n.round()).unwrap_or(i64::MAX));
+    let int = |i: usize| values.get(i).and_then(Number::of).map_or(0, |n| bigint(n.round()));
     Ok(match (function, values) {
         (Function::Concat, _) => concat(values, longest)?,
         (Function::Round, [value, _]) => {
@@ -263,6 +263,11 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
         (Function::ConvertTz, [at, from, to]) => convert_tz(at, from, to)?,
         (other, _) => return Err(SqlError::Arguments(other.name().into())),
     })
+}
+
+/// The BIGINT nearest to a whole number.
+fn bigint(n: i128) -> i64 {
+    i64::try_from(n).unwrap_or(if n < 0 { i64::MIN } else { i64::MAX })
 }
 
 /// The text with each letter in the other case, if that is one letter: as MySQL has it, `ß` has no upper case.
