@@ -76,6 +76,12 @@ impl<K: Kind> Lanes<K> {
         self.lock().waiting()
     }
 
+    /// Items of the statements under way.
+    #[cfg(test)]
+    pub(super) fn under_way(&self) -> usize {
+        self.lock().under_way()
+    }
+
     /// Runs a request, alone or in one statement with others: one answer per item, in order.
     ///
     /// # Errors

@@ -112,6 +112,12 @@ impl<K: Kind> Queue<K> {
         self.waiting
     }
 
+    /// Items of the statements under way.
+    #[cfg(test)]
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way
+    }
+
     /// Statements under way.
     pub(super) fn lanes(&self) -> usize {
         self.lanes

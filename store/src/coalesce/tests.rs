@@ -822,6 +822,7 @@ async fn of_two_callers_with_lanes_of_their_own_who_go_away_the_others_get_both(
         assert_eq!(one.await.unwrap().unwrap(), [None]);
     }
     tokio::time::timeout(Duration::from_secs(20), bench.coalescing.close()).await.expect("no lane is left over");
+    assert_eq!(bench.coalescing.gets.under_way(), 0);
     assert_eq!(bench.held.calls()[..3], gets(&[1, 1, 6]));
 }
 
@@ -869,5 +870,6 @@ async fn whoever_stays_gets_its_own_answer_and_nothing_is_left_under_way() {
             }
         };
         tokio::time::timeout(Duration::from_secs(20), over).await.expect("nothing is left under way");
+        assert_eq!((coalescing.gets.under_way(), coalescing.puts.under_way()), (0, 0));
     }
 }

@@ -199,7 +199,8 @@ async fn a_batch_that_fails_before_its_commit_is_rolled_back_and_the_session_goe
     // Behind a head that failed there is no id, and the INSERT fails of that.
     let of_head = |code| [fails(2, code), fails(0, 1048), ok(2)];
     let of_insert = |code| [ok(4), fails(0, code), ok(2)];
-    let cases: [([Said; 3], &dyn Fn(&Failure) -> bool); 6] = [
+    type Case<'a> = ([Said; 3], &'a dyn Fn(&Failure) -> bool);
+    let cases: [Case<'_>; 6] = [
         (of_head(1205), &lock),
         (of_head(1213), &deadlock),
         (of_insert(1213), &deadlock),
@@ -389,7 +390,9 @@ async fn a_lost_session_is_over_when_its_user_lock_is_had() {
     const GET: &[u8] = b"\x03SELECT GET_LOCK('cg_1', 1.500)";
     const RELEASE: &[u8] = b"\x03DO RELEASE_LOCK('cg_1')";
     let no_such_thread = || vec![error(1094, "Unknown thread id: 7")];
-    let cases: Vec<(Vec<(&[u8], Said)>, bool)> = vec![
+    /// What is asked and answered, and whether the session is over then.
+    type Case = (Vec<(&'static [u8], Said)>, bool);
+    let cases: Vec<Case> = vec![
         (vec![(USED, number(None))], true),
         (vec![(USED, number(Some("7"))), (KILL, ok(1)), (GET, number(Some("1"))), (RELEASE, ok(1))], true),
         // It ended in between.

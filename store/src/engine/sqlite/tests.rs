@@ -856,7 +856,7 @@ async fn writes_beyond_what_a_file_may_have() {
         rustix::process::setrlimit(rustix::process::Resource::Fsize, limit).unwrap();
     };
     let pair = || [group(2, 100_000), group(3, 100_000)];
-    for answer in together(&backend, epoch, pair(), || limit(Some(log + 10_000))).await {
+    for answer in together(&backend, epoch, pair(), || limit(Some(log + 150_000))).await {
         assert!(matches!(answer, Err(StoreError::MaybeWritten { .. })), "{answer:?}");
     }
     assert_eq!(there(&backend, 1..4).await, [true, false, false], "it is not read, whatever a crash would make of it");
