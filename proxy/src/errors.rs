@@ -6,7 +6,7 @@
 
 use cellgate_schemaless::Invalid;
 use cellgate_sql::relational::RelationalError;
-use cellgate_sql::{DecimalError, SqlError};
+use cellgate_sql::{DecimalError, Named, SqlError};
 use cellgate_store::executor::{META_STORE, RunError};
 use cellgate_store::{Reason, StoreError};
 
@@ -157,6 +157,9 @@ pub(crate) fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::PasswordHash => (1827, "HY000"),
         SqlError::UnknownPlugin(_) => (1524, "HY000"),
         SqlError::NameTooLong { .. } => (1470, "HY000"),
+        SqlError::IncorrectName { what: Named::Database, .. } => (1102, "42000"),
+        SqlError::IncorrectName { what: Named::Table, .. } => (1103, "42000"),
+        SqlError::IncorrectName { what: Named::Column, .. } => (1166, "42000"),
         SqlError::NoDatabase => (1046, "3D000"),
         SqlError::UnknownDatabase(_) => (1049, "42000"),
         SqlError::UnknownTable { .. } => (1146, "42S02"),

@@ -21,6 +21,27 @@ pub enum DecimalError {
     ScaleAbovePrecision,
 }
 
+/// What has a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// A database.
+    Database,
+    /// A table.
+    Table,
+    /// A declared column.
+    Column,
+}
+
+impl std::fmt::Display for Named {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Database => "database",
+            Self::Table => "table",
+            Self::Column => "column",
+        })
+    }
+}
+
 /// A statement that cannot be run.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum SqlError {
@@ -84,6 +105,14 @@ pub enum SqlError {
     /// The name of a database, table, column, savepoint or prepared statement is too long (1059).
     #[error("Identifier name '{0}' is too long")]
     IdentifierTooLong(String),
+    /// A name with a blank at its end, of what is to be made or is not there (1102, 1103, 1166).
+    #[error("Incorrect {what} name '{name}'")]
+    IncorrectName {
+        /// Of what.
+        what: Named,
+        /// The name.
+        name: String,
+    },
     /// Writing to `information_schema` and its like, whoever asks (1044).
     #[error("Access denied for user {user} to database '{database}'")]
     SystemDatabase {
@@ -287,6 +316,7 @@ impl SqlError {
             | Self::WrongTime(_)
             | Self::WrongNumber(..)
             | Self::IllegalDouble(_)
+            | Self::IncorrectName { .. }
             | Self::OutOfRange(_)
             | Self::Decimal(_)
             | Self::Json { .. } => ErrorKind::Value,

@@ -34,7 +34,7 @@ pub use command::{
     RowColumnSpec, Setting, SettingScope, SettingValue, Show, Source, TableChange, TableLock, TableName, Transaction,
 };
 pub use environment::{CALLS, Environment, SessionCall, SessionFunction, SqlMode};
-pub use error::{DecimalError, SqlError};
+pub use error::{DecimalError, Named, SqlError};
 pub use filter::Filter;
 pub use mask::{mask, mask_unparsed};
 pub use parse::{Statement, StatementKind, grant, parse, spell_bytes};

@@ -27,7 +27,7 @@ use crate::ast::{Name, Parsed};
 use crate::columns::CellColumn;
 use crate::command::{Command, Explain, Read, TableName};
 use crate::environment::{Environment, SessionFunction};
-use crate::error::SqlError;
+use crate::error::{Named, SqlError};
 use crate::expression::{Type, text_of};
 use crate::parse::Statement;
 use crate::relational::ast::Query;
@@ -207,5 +207,8 @@ fn written(env: &dyn Environment, name: &Name) -> Result<Arc<TableDef>, SqlError
 /// The definition of a table. Of a database that is missing MySQL says that the table is.
 fn table(env: &dyn Environment, name: &Name) -> Result<Arc<TableDef>, SqlError> {
     let TableName { database, table } = full_name(env, name)?;
-    env.table(&database, &table).ok_or(SqlError::UnknownTable { database, table })
+    env.table(&database, &table).ok_or_else(|| match table.ends_with(' ') {
+        true => SqlError::IncorrectName { what: Named::Table, name: table },
+        false => SqlError::UnknownTable { database, table },
+    })
 }

@@ -8,7 +8,7 @@ use super::tokens::Symbol;
 use crate::ast::{DdlStatement, Name};
 use crate::columns::CellColumn;
 use crate::command::{RowColumnSpec, TableChange};
-use crate::error::SqlError;
+use crate::error::{Named, SqlError};
 
 /// As MySQL, which has no such clauses; MariaDB has.
 const ASK_COLUMNS: &str = "ask INFORMATION_SCHEMA.COLUMNS first, or go on behind error 1060 or 1091";
@@ -22,7 +22,7 @@ const NO_INDEX: &str = "cells are found by row_key, column_key and ref_key, whic
 pub(super) fn alter(reader: &mut Reader<'_>) -> Result<DdlStatement, SqlError> {
     if reader.take_any(&["DATABASE", "SCHEMA"]).is_some() {
         let options = ["DEFAULT", "CHARACTER", "CHARSET", "COLLATE", "ENCRYPTION"];
-        let name = if reader.sees_any(&options) { None } else { Some(identifier(reader)?) };
+        let name = if reader.sees_any(&options) { None } else { Some(identifier(reader, Named::Database)?) };
         if reader.sees(&["READ"]) {
             return Err(unsupported("ALTER DATABASE .. READ ONLY", "give users only the rights to read"));
         }
@@ -208,7 +208,7 @@ fn declared(reader: &mut Reader<'_>, what: &str) -> Result<String, SqlError> {
 
 /// A new name of a declared column.
 fn column_name(reader: &mut Reader<'_>) -> Result<String, SqlError> {
-    let name = identifier(reader)?;
+    let name = identifier(reader, Named::Column)?;
     if CellColumn::named(&name).is_some() {
         return Err(SqlError::DuplicateColumn(name));
     }

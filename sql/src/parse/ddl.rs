@@ -9,7 +9,7 @@ use super::tokens::{Kind, Symbol};
 use crate::ast::{DdlStatement, Name};
 use crate::columns::CellColumn;
 use crate::command::RowColumnSpec;
-use crate::error::SqlError;
+use crate::error::{Named, SqlError};
 use crate::expression::{Expression, text_of};
 use crate::value::Value;
 
@@ -20,7 +20,7 @@ const BYTES_PER_CHARACTER: u64 = 4;
 pub(super) fn create(reader: &mut Reader<'_>) -> Result<DdlStatement, SqlError> {
     if reader.take_any(&["DATABASE", "SCHEMA"]).is_some() {
         let if_not_exists = reader.take(&["IF", "NOT", "EXISTS"]);
-        let name = identifier(reader)?;
+        let name = identifier(reader, Named::Database)?;
         let collation = options::database(reader)?;
         return Ok(DdlStatement::CreateDatabase { name, if_not_exists, collation });
     }
@@ -97,8 +97,21 @@ pub(super) fn truncate(reader: &mut Reader<'_>) -> Result<DdlStatement, SqlError
     Ok(DdlStatement::Truncate(existing(reader)?))
 }
 
-pub(super) fn identifier(reader: &mut Reader<'_>) -> Result<String, SqlError> {
+/// The name of what is to be there afterwards.
+///
+/// # Errors
+/// A syntax error if no name is next; [`SqlError::IdentifierTooLong`], [`SqlError::IncorrectName`].
+pub(super) fn identifier(reader: &mut Reader<'_>, what: Named) -> Result<String, SqlError> {
+    reader.refuse_reserved()?;
+    named(reader, what)
+}
+
+/// The same where no word is reserved.
+fn named(reader: &mut Reader<'_>, what: Named) -> Result<String, SqlError> {
     let name = reader.name()?;
+    if name.ends_with(' ') {
+        return Err(SqlError::IncorrectName { what, name });
+    }
     if name.chars().count() > IDENTIFIER_CHARS {
         return Err(SqlError::IdentifierTooLong(name));
     }
@@ -107,12 +120,12 @@ pub(super) fn identifier(reader: &mut Reader<'_>) -> Result<String, SqlError> {
 
 /// The name of a table that is to be there afterwards.
 pub(super) fn table(reader: &mut Reader<'_>) -> Result<Name, SqlError> {
-    reader.refuse_reserved()?;
-    let first = identifier(reader)?;
-    if reader.take_symbol(Symbol::Dot) {
-        return Ok(Name { database: Some(first), table: identifier(reader)? });
-    }
-    Ok(Name { database: None, table: first })
+    let in_database = reader.peek_at(1).is_some_and(|token| token.is_symbol(Symbol::Dot));
+    let database = if in_database { Some(identifier(reader, Named::Database)?) } else { None };
+    reader.take_symbol(Symbol::Dot);
+    // Behind a point every word is a name.
+    let table = if in_database { named(reader, Named::Table)? } else { identifier(reader, Named::Table)? };
+    Ok(Name { database, table })
 }
 
 /// The name of a table that is to be there already.
@@ -366,7 +379,7 @@ fn default(reader: &mut Reader<'_>) -> Result<(), SqlError> {
 
 /// `name JSON [NULL] [DEFAULT json] [COMMENT '..']`
 pub(super) fn row_column(reader: &mut Reader<'_>) -> Result<RowColumnSpec, SqlError> {
-    let name = identifier(reader)?;
+    let name = identifier(reader, Named::Column)?;
     if CellColumn::named(&name).is_some() {
         return Err(SqlError::DuplicateColumn(name));
     }

@@ -30,6 +30,7 @@ mod raw_bytes;
 mod reader;
 mod refuse;
 mod relational;
+mod reserved;
 mod select;
 mod set;
 mod show;

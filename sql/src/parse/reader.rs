@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 
-use super::convert::RESERVED;
 use super::literal;
+use super::reserved::is_reserved;
 use super::tokens::{Kind, Symbol, Token, syntax};
 use crate::environment::SqlMode;
 use crate::error::SqlError;
@@ -142,7 +142,9 @@ impl<'a> Reader<'a> {
     /// A syntax error if one is next.
     pub fn refuse_reserved(&self) -> Result<(), SqlError> {
         match self.peek() {
-            Some(token) if RESERVED.iter().any(|word| token.is(self.text, word)) => Err(self.error("expected a name")),
+            Some(token) if token.kind == Kind::Word && is_reserved(token.text(self.text)) => {
+                Err(self.error("expected a name; quote a reserved word"))
+            }
             Some(_) | None => Ok(()),
         }
     }
