@@ -112,6 +112,14 @@ fn named(reader: &mut Reader<'_>, what: Named) -> Result<String, SqlError> {
     if name.ends_with(' ') {
         return Err(SqlError::IncorrectName { what, name });
     }
+    bounded(name)
+}
+
+/// A name that is no longer than one may be; all there is to say of those that last no longer than a session.
+///
+/// # Errors
+/// [`SqlError::IdentifierTooLong`].
+pub(super) fn bounded(name: String) -> Result<String, SqlError> {
     if name.chars().count() > IDENTIFIER_CHARS {
         return Err(SqlError::IdentifierTooLong(name));
     }

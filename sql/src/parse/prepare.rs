@@ -1,6 +1,6 @@
 //! PREPARE, EXECUTE, DEALLOCATE PREPARE: prepared statements by name, in text.
 
-use super::ddl::identifier;
+use super::ddl::bounded;
 use super::literal;
 use super::reader::Reader;
 use super::refuse::unsupported;
@@ -13,7 +13,7 @@ use crate::value::Value;
 /// The statement that is next, if it is one of these.
 pub(super) fn prepare(reader: &mut Reader<'_>) -> Result<Option<PreparedStatement>, SqlError> {
     if reader.take(&["PREPARE"]) {
-        let name = identifier(reader)?;
+        let name = bounded(reader.name()?)?;
         reader.expect(&["FROM"])?;
         let text = match user_variable(reader) {
             Some(variable) => variable,
@@ -22,7 +22,7 @@ pub(super) fn prepare(reader: &mut Reader<'_>) -> Result<Option<PreparedStatemen
         return Ok(Some(PreparedStatement::Prepare { name, text }));
     }
     if reader.take(&["DEALLOCATE", "PREPARE"]) || reader.take(&["DROP", "PREPARE"]) {
-        return Ok(Some(PreparedStatement::Deallocate { name: identifier(reader)? }));
+        return Ok(Some(PreparedStatement::Deallocate { name: bounded(reader.name()?)? }));
     }
     if !reader.take(&["EXECUTE"]) {
         return Ok(None);
@@ -30,7 +30,7 @@ pub(super) fn prepare(reader: &mut Reader<'_>) -> Result<Option<PreparedStatemen
     if reader.sees(&["IMMEDIATE"]) {
         return Err(unsupported("EXECUTE IMMEDIATE", "PREPARE s FROM '..', then EXECUTE s"));
     }
-    let name = identifier(reader)?;
+    let name = bounded(reader.name()?)?;
     let mut values = Vec::new();
     if reader.take(&["USING"]) {
         loop {

@@ -1,6 +1,6 @@
 //! Transaction control.
 
-use super::ddl::identifier;
+use super::ddl::bounded;
 use super::reader::Reader;
 use super::refuse::unsupported;
 use super::tokens::Symbol;
@@ -27,16 +27,16 @@ pub(super) fn transaction(reader: &mut Reader<'_>) -> Result<Option<Transaction>
         reader.take(&["WORK"]);
         if reader.take(&["TO"]) {
             reader.take(&["SAVEPOINT"]);
-            return Ok(Some(Transaction::RollbackTo(identifier(reader)?)));
+            return Ok(Some(Transaction::RollbackTo(bounded(reader.name()?)?)));
         }
         let (chain, release) = completion(reader)?;
         return Ok(Some(Transaction::Rollback { chain, release }));
     }
     if reader.take(&["SAVEPOINT"]) {
-        return Ok(Some(Transaction::Savepoint(identifier(reader)?)));
+        return Ok(Some(Transaction::Savepoint(bounded(reader.name()?)?)));
     }
     if reader.take(&["RELEASE", "SAVEPOINT"]) {
-        return Ok(Some(Transaction::Release(identifier(reader)?)));
+        return Ok(Some(Transaction::Release(bounded(reader.name()?)?)));
     }
     Ok(None)
 }
