@@ -66,3 +66,9 @@ SET sql_select_limit = DEFAULT;
 SHOW VARIABLES LIKE 'autocommit';
 SHOW VARIABLES WHERE Variable_name = 'autocommit';
 SELECT @@global.autocommit AS g;
+-- A time with an offset is the moment it names, here in the session's zone.
+SET time_zone = '+02:00';
+SELECT CAST('2026-11-01 09:00:00+02:00' AS DATETIME) AS a, UNIX_TIMESTAMP('2026-11-01 09:00:00+02:00') AS b, t = '2026-11-01 09:00:00+02:00' AS c, UNIX_TIMESTAMP(t) AS d FROM (SELECT CAST('2026-11-01 09:00:00' AS DATETIME) AS t) x;
+SET @t = CAST('2026-11-01 09:00:00+02:00' AS DATETIME);
+SELECT @t;
+SET time_zone = DEFAULT;

@@ -149,7 +149,7 @@ impl<'a> Session<'a> {
         let ty = |slot: &Slot| types.get(slot).copied().unwrap_or_else(|| unnamed(slot));
         let fold = |e: Bexpr| self.fold(&with_zones(alike(e, &ty)?, self.env)?);
         let keyed = Keyed { keys: &keys, ty: &ty, fold: &fold };
-        let bound = beside_json(bound, &ty)?;
+        let bound = beside_json(times::on_the_clock(bound, &self.env.time_zone(), &ty)?, &ty)?;
         fold(if keys.is_empty() { bound } else { compare_as_keys(&bound, &keyed)? })
     }
 

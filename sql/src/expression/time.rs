@@ -188,6 +188,11 @@ pub(crate) fn of_number(number: Number) -> Option<Micros> {
     at.0.checked_add(i64::try_from(fraction.round()).ok()?).map(Micros).filter(|at| exists(*at))
 }
 
+/// Whether text says how far its clock is from UTC: with `Z` or `+hh:mm`.
+pub(crate) fn has_offset(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok_and(|text| zone(text.trim()).0.len() < text.trim().len())
+}
+
 /// Splits off `Z` or `+hh:mm`; the offset is in microseconds.
 fn zone(text: &str) -> (&str, i64) {
     if let Some(rest) = text.strip_suffix(['Z', 'z']) {

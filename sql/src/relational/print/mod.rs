@@ -163,7 +163,8 @@ impl Binder<'_> {
             });
         }
         let of_operand = |slot: &Slot| types.get(slot.0).copied().unwrap_or(Type::of(ColumnType::Null));
-        let expression = alike(with_zones(make(parts), self.env)?, &of_operand)?;
+        let expression = times::on_the_clock(make(parts), &self.env.time_zone(), &of_operand)?;
+        let expression = alike(with_zones(expression, self.env)?, &of_operand)?;
         let ty = expression.ty(&of_operand);
         let unsigned = types.iter().zip(0_u32..).filter(|(ty, _)| ty.ty == ColumnType::UnsignedBigInt);
         let unsigned = unsigned.fold(0, |bits, (_, place)| bits | 1_u128.checked_shl(place).unwrap_or(0));
