@@ -377,3 +377,20 @@ async fn rows_of_a_table_stream_beyond_what_may_be_collected() {
     assert_eq!(rows, expected);
     run(&mut conn, "ROLLBACK").await;
 }
+
+#[tokio::test]
+async fn work_outside_of_rows_ends_within_the_time_of_a_statement() {
+    let proxy = Deployment::configured("[timeouts]\nstatement = \"500ms\"\n").start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    // Each LIKE compares some hundred million characters.
+    run(&mut conn, &format!("SET @t = '{}', @p = '%{}b'", "a".repeat(40_000), "a".repeat(12_000))).await;
+    let many = vec!["@t LIKE @p"; 200].join(", ");
+    let insert = "INSERT INTO trips (row_key, column_key, body) VALUES ('a', 'BASE', '1') RETURNING";
+    for text in [format!("DO {many}"), format!("{insert} {many}"), "SHOW COLLATION WHERE @t LIKE @p".to_owned()] {
+        let began = std::time::Instant::now();
+        let refusal = conn.query_drop(&text).await.map_err(|error| Refusal::of(&error).map(|refusal| refusal.code));
+        assert_eq!(refusal, Err(Some(3024)), "{}", &text[..20]);
+        assert!(began.elapsed() < Duration::from_secs(20), "{} took {:?}", &text[..20], began.elapsed());
+    }
+}

@@ -7,6 +7,7 @@ use cellgate_schemaless::{Micros, TableDef};
 use crate::error::SqlError;
 use crate::expression::VALUE_BYTES;
 use crate::relational::Relation;
+use crate::shape::Patience;
 use crate::value::Value;
 use crate::zone::TimeZone;
 
@@ -58,6 +59,10 @@ pub trait Environment: Sync {
     fn collect_rows(&self) -> usize;
     /// Most bytes of rows a statement may collect.
     fn collect_bytes(&self) -> usize;
+    /// When the work of binding the statement is given up ([`SqlError::GivenUp`]); asked for once, when it begins.
+    fn patience(&self) -> Patience {
+        Patience::default()
+    }
     /// Longest value an expression may have, and longest row, in bytes: `max_allowed_packet`.
     fn longest_value(&self) -> usize {
         match self.variable(false, "max_allowed_packet") {

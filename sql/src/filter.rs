@@ -2,6 +2,7 @@
 
 use crate::error::SqlError;
 use crate::expression::{Expression, Scope, text_of};
+use crate::shape::Patience;
 use crate::value::{ColumnMeta, Row, Value};
 
 /// Which rows of a SHOW: `LIKE` on the first column, or `WHERE`; and `LIMIT`.
@@ -20,6 +21,7 @@ pub(crate) struct ColumnName(pub String);
 struct Shown<'a> {
     columns: &'a [ColumnMeta],
     row: &'a [Value],
+    patience: &'a Patience,
 }
 
 impl Scope<ColumnName> for Shown<'_> {
@@ -40,6 +42,10 @@ impl Scope<ColumnName> for Shown<'_> {
     fn folds_case(&self) -> bool {
         true
     }
+
+    fn patience(&self) -> Result<(), SqlError> {
+        self.patience.ask()
+    }
 }
 
 impl Filter {
@@ -51,15 +57,15 @@ impl Filter {
     /// The rows it lets through, in their order. Text compares without case, as names do.
     ///
     /// # Errors
-    /// An unknown column in WHERE, or a value that cannot be computed.
-    pub fn apply(&self, columns: &[ColumnMeta], rows: Vec<Row>) -> Result<Vec<Row>, SqlError> {
+    /// An unknown column in WHERE, a value that cannot be computed, or [`SqlError::GivenUp`].
+    pub fn apply(&self, columns: &[ColumnMeta], rows: Vec<Row>, patience: &Patience) -> Result<Vec<Row>, SqlError> {
         if let Some(condition) = &self.condition {
             // Named once, so that a wrong name is an error even when there is nothing to show.
             let nulls = vec![Value::Null; columns.len()];
             let mut unknown = None;
             condition.visit(&mut |node| {
                 if let Expression::Leaf(name) = node {
-                    unknown = unknown.take().or(Shown { columns, row: &nulls }.leaf(name).err());
+                    unknown = unknown.take().or(Shown { columns, row: &nulls, patience }.leaf(name).err());
                 }
                 true
             });
@@ -69,7 +75,7 @@ impl Filter {
         }
         let mut kept = Vec::with_capacity(rows.len());
         for row in rows {
-            if self.lets_through(columns, &row)? {
+            if self.lets_through(&Shown { columns, row: &row, patience })? {
                 kept.push(row);
             }
         }
@@ -80,21 +86,21 @@ impl Filter {
         Ok(kept)
     }
 
-    fn lets_through(&self, columns: &[ColumnMeta], row: &Row) -> Result<bool, SqlError> {
+    fn lets_through(&self, shown: &Shown<'_>) -> Result<bool, SqlError> {
         if let Some(like) = &self.like {
-            let first = row.first().and_then(text_of).unwrap_or_default();
+            let first = shown.row.first().and_then(text_of).unwrap_or_default();
             let matching = Expression::<ColumnName>::Like {
                 operand: Box::new(Expression::text(first)),
                 pattern: Box::new(Expression::text(like.clone())),
                 escape: None,
                 negated: false,
             };
-            if !matching.holds(&Shown { columns, row })? {
+            if !matching.holds(shown)? {
                 return Ok(false);
             }
         }
         match &self.condition {
-            Some(condition) => condition.holds(&Shown { columns, row }),
+            Some(condition) => condition.holds(shown),
             None => Ok(true),
         }
     }
@@ -118,8 +124,16 @@ mod tests {
     fn like_looks_at_the_first_column_without_case() {
         let filter = Filter { like: Some("WAIT\\_%".into()), ..Filter::default() };
         let rows = vec![row("wait_timeout", "1"), row("waitx", "2"), row("autocommit", "wait_")];
-        assert_eq!(filter.apply(&columns(), rows), Ok(vec![row("wait_timeout", "1")]));
+        assert_eq!(filter.apply(&columns(), rows, &Patience::default()), Ok(vec![row("wait_timeout", "1")]));
         assert_eq!(filter.like(), Some("WAIT\\_%"));
+    }
+
+    #[test]
+    fn a_filter_that_takes_long_is_given_up() {
+        let like = format!("%{}b", "a".repeat(10_000));
+        let filter = Filter { like: Some(like), ..Filter::default() };
+        let rows = vec![vec![Value::Text("a".repeat(20_000).into()), Value::Null]];
+        assert_eq!(filter.apply(&columns(), rows, &Patience::new(|| true)), Err(SqlError::GivenUp));
     }
 
     #[test]
@@ -129,8 +143,8 @@ mod tests {
             Expression::Chain(Box::new(name), vec![(Operator::Compare(Comparison::NotEqual), Expression::text("B"))]);
         let filter = Filter { condition: Some(condition), limit: Some((1, 1)), like: None };
         let rows = vec![row("a", ""), row("b", ""), row("c", ""), row("d", "")];
-        assert_eq!(filter.apply(&columns(), rows), Ok(vec![row("c", "")]));
+        assert_eq!(filter.apply(&columns(), rows, &Patience::default()), Ok(vec![row("c", "")]));
         let unknown = Filter { condition: Some(Expression::Leaf(ColumnName("nope".into()))), ..Filter::default() };
-        assert!(matches!(unknown.apply(&columns(), vec![]), Err(SqlError::UnknownColumn { .. })));
+        assert!(matches!(unknown.apply(&columns(), vec![], &Patience::default()), Err(SqlError::UnknownColumn { .. })));
     }
 }

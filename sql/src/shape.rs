@@ -25,8 +25,7 @@ use group::Groups;
 pub(crate) use group::{AggregateSpec, Grouping};
 use input::{CellScope, Rows, ValueScope};
 pub(crate) use input::{Input, RowInput, Together};
-pub use notes::Notes;
-pub(crate) use notes::Patience;
+pub use notes::{Notes, Patience};
 use output::Output;
 
 /// What a row costs that is made with nothing computed, in bytes looked at.

@@ -14,6 +14,7 @@ use crate::command::{Command, Read, Source};
 use crate::environment::{Environment, SessionCall, SessionFunction, SqlMode};
 use crate::error::SqlError;
 use crate::expression::text_of;
+use crate::shape::Patience;
 use crate::value::{Row, Value};
 use crate::zone::TimeZone;
 
@@ -25,6 +26,7 @@ pub(crate) struct Session {
     pub collect_rows: usize,
     pub shards: u32,
     pub mode: SqlMode,
+    pub patience: Patience,
 }
 
 pub(crate) const SHARDS: u32 = 8;
@@ -57,6 +59,7 @@ impl Session {
             collect_rows: 1000,
             shards: SHARDS,
             mode: SqlMode::default(),
+            patience: Patience::default(),
         }
     }
 }
@@ -113,6 +116,10 @@ impl Environment for Session {
 
     fn virtual_shards(&self) -> u32 {
         self.shards
+    }
+
+    fn patience(&self) -> Patience {
+        self.patience.clone()
     }
 
     fn now(&self) -> Micros {

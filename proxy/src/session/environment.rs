@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use cellgate_router::Topology;
 use cellgate_schemaless::{Micros, TableDef};
 use cellgate_sql::relational::Relation;
 use cellgate_sql::{
-    CALLS, Environment, Privilege, SessionCall, SessionFunction, SqlError, SqlMode, StatementKind, TimeZone, Value,
+    CALLS, Environment, Patience, Privilege, SessionCall, SessionFunction, SqlError, SqlMode, StatementKind, TimeZone,
+    Value,
 };
 
 use super::calls::seconds;
@@ -26,7 +28,13 @@ pub(super) struct Bound<'a> {
     /// As the session has it, or as the statement has set it since.
     last_insert_id: AtomicU64,
     visible: Visible,
+    /// How long it may be worked on.
+    limit: Duration,
 }
+
+/// Longest work on a statement where others wait for it to give way: what is bound, what SHOW filters. Mostly it is less
+/// than a millisecond.
+const AT_A_TIME: Duration = Duration::from_secs(5);
 
 /// Which tables and databases are there.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +52,23 @@ impl Session {
         let topology = self.server.deployment().executor().topology();
         let now = self.variables.fixed_time().map_or_else(wall_clock, Micros);
         let (called, last_insert_id) = (AtomicUsize::new(0), AtomicU64::new(self.last_insert_id));
-        Bound { session: self, catalog, topology, now, called, last_insert_id, visible: Visible::Seen }
+        Bound {
+            session: self,
+            catalog,
+            topology,
+            now,
+            called,
+            last_insert_id,
+            visible: Visible::Seen,
+            limit: AT_A_TIME,
+        }
+    }
+
+    /// The patience with work that does not give way to others: this long at most, and until the statement is killed.
+    pub(super) fn patience(&self, limit: Duration) -> Patience {
+        let deadline = Instant::now() + limit.min(AT_A_TIME).min(self.server.config().timeouts.statement);
+        let kill = self.process.kill_switch().clone();
+        Patience::new(move || kill.is_statement_killed() || Instant::now() >= deadline)
     }
 
     /// `@@name`; `None` if there is no such variable.
@@ -70,6 +94,11 @@ impl Bound<'_> {
     pub(super) fn running(self, kind: StatementKind) -> Self {
         let visible = super::access::needed(kind).map_or(Visible::Seen, Visible::With);
         Self { visible, ..self }
+    }
+
+    /// Of which the client says how long it may take.
+    pub(super) fn within(self, limit: Option<Duration>) -> Self {
+        Self { limit: limit.unwrap_or(self.limit), ..self }
     }
 
     /// For a plan that other sessions will use.
@@ -204,6 +233,10 @@ impl Environment for Bound<'_> {
 
     fn collect_bytes(&self) -> usize {
         self.session.server.config().limits.collect_bytes.bytes()
+    }
+
+    fn patience(&self) -> Patience {
+        self.session.patience(self.limit)
     }
 }
 

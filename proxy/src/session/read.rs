@@ -397,7 +397,7 @@ impl Stream {
 }
 
 /// Whether shaping the page would keep others waiting.
-fn is_much(shaping: &Shaping, page: &[Cell]) -> bool {
+pub(super) fn is_much(shaping: &Shaping, page: &[Cell]) -> bool {
     let body = |cell: &Cell| cell.body.as_ref().map_or(0, |body| body.as_bytes().len());
     let bytes = page.iter().map(body).sum();
     shaping.work(page.len(), bytes).saturating_add(shaping.held()) > AT_ONCE

@@ -172,9 +172,12 @@ impl Session {
         params: &[Value],
     ) -> Result<(Command, u64), StatementError> {
         let started = Instant::now();
-        let environment = self.environment(snapshot).running(statement.kind());
+        let environment = self.environment(snapshot).running(statement.kind()).within(self.read_limit(statement));
         let command = cellgate_sql::bind(statement, params, &environment);
-        let command = command.map_err(|e| self.veiled(e, statement.kind()))?;
+        let command = command.map_err(|e| match e {
+            SqlError::GivenUp if self.process.kill_switch().is_statement_killed() => StatementError::Interrupted,
+            e => self.veiled(e, statement.kind()),
+        })?;
         self.check(&command)?;
         self.server.metrics().stage(cellgate_metrics::Stage::Bind, started.elapsed());
         Ok((command, environment.last_insert_id()))

@@ -4,6 +4,7 @@ mod absent;
 mod tables;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cellgate_schemaless::TableDef;
 use cellgate_sql::{Aspect, ColumnMeta, ColumnType, Filter, Row, Show, SqlError, Value};
@@ -60,7 +61,7 @@ impl Session {
     pub(super) async fn show(&mut self, show: Show, catalog: &Arc<Snapshot>) -> Result<Answer, StatementError> {
         let Show { aspect, filter } = show;
         let (columns, rows) = self.rows_of(aspect, &filter, catalog).await?;
-        let rows = filter.apply(&columns, rows)?;
+        let rows = filter.apply(&columns, rows, &self.patience(Duration::MAX))?;
         Ok(Answer::Table(Table { columns, rows, found: None }))
     }
 

@@ -15,8 +15,9 @@ use cellgate_store::executor::{CellFate, PutItem, RunError};
 use super::buffer::{BufferLimits, Buffered};
 use super::carried::carried;
 use super::error::{StatementError, Stored, duplicate_entry};
-use super::read::within;
+use super::read::{is_much, within};
 use super::warnings::Level;
+use super::workshop::{AT_ONCE, Workshop};
 use super::{Answer, Done, Session, Table, wall_clock};
 use crate::errors::notes;
 use crate::locks::Entered;
@@ -63,7 +64,7 @@ impl Session {
         let new = put.rows.iter().zip(&fates).filter(|(_, f)| f.as_ref().is_some_and(|w| w.new)).map(|(row, _)| row);
         let affected = new.collect::<BTreeSet<_>>().len() as u64;
         match &put.returning {
-            Some(shape) => match returned(shape, &put, &fates) {
+            Some(shape) => match returned(self.server.workshop(), shape, &put, &fates, deadline).await {
                 Ok((rows, notes)) => {
                     self.warn_of(notes);
                     Ok(Answer::Table(Table { columns: shape.columns().to_vec(), rows, found: None }))
@@ -73,7 +74,10 @@ impl Session {
                     if let (Some(open), Some(before)) = (&mut self.transaction, before) {
                         open.buffer.truncate(before);
                     }
-                    Err(error.into())
+                    Err(match error {
+                        StatementError::Timeout { .. } if self.transaction.is_none() => StatementError::put_timeout(),
+                        error => error,
+                    })
                 }
             },
             None => {
@@ -289,16 +293,26 @@ impl Session {
 }
 
 /// What RETURNING answers about the cells that were written, and what is to be noted of it.
-fn returned(shape: &Shape, put: &Put, fates: &Fates) -> Result<(Vec<Row>, Vec<SqlError>), SqlError> {
+async fn returned(
+    workshop: &Workshop,
+    shape: &Shape,
+    put: &Put,
+    fates: &Fates,
+    deadline: Instant,
+) -> Result<(Vec<Row>, Vec<SqlError>), StatementError> {
+    let written = put.cells.iter().zip(fates).filter_map(|(cell, fate)| Some(as_cell(cell, fate.as_ref()?)));
+    let written: Vec<Cell> = written.collect();
     let mut shaping = shape.start();
-    let mut rows: Vec<Row> = Vec::new();
-    for (cell, fate) in put.cells.iter().zip(fates) {
-        if let Some(written) = fate {
-            shaping.push(&as_cell(cell, written), &mut rows)?;
+    let notes = shaping.notes();
+    let mut rows = Vec::new();
+    if is_much(&shaping, &written) {
+        (shaping, rows) = workshop.page(shaping, written, deadline).await?;
+    } else {
+        for cell in &written {
+            shaping.push(cell, &mut rows)?;
         }
     }
-    let notes = shaping.notes();
-    rows.extend(shaping.finish()?);
+    rows.extend(if shaping.rest() > AT_ONCE { workshop.rest(shaping, deadline).await? } else { shaping.finish()? });
     Ok((rows, notes.take()))
 }
 

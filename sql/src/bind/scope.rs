@@ -15,6 +15,7 @@ use crate::error::SqlError;
 use crate::expression::arithmetic::Arithmetic;
 use crate::expression::{Expression, Function, Leaf, Operator, Scope, Slot, Type, text_of, time};
 use crate::parse::{Expr, unsupported};
+use crate::shape::Patience;
 use crate::value::{ColumnType, Value};
 use crate::zone::TimeZone;
 
@@ -24,17 +25,21 @@ pub(crate) struct Session<'a> {
     pub params: &'a [Value],
     /// What functions may still make while the statement is bound, in bytes: binding does not give way to others.
     room: AtomicUsize,
+    /// When binding is given up.
+    pub patience: Patience,
 }
 
 /// What functions may make while one statement is bound, in bytes: several times what its values can take.
 pub(crate) const BIND_BYTES: usize = 256 << 20;
 /// What is folded, in bytes: whatever is longer is computed with the rows, where it stops nobody.
 const FOLD_BYTES: usize = 64 << 10;
+/// How often what is folded may ask for patience: some milliseconds. Whatever takes longer is computed with the rows.
+const FOLD_STEPS: usize = 256;
 
 impl<'a> Session<'a> {
     /// The session of a statement that is being bound.
     pub fn new(env: &'a dyn Environment, params: &'a [Value]) -> Self {
-        Self { env, params, room: AtomicUsize::new(BIND_BYTES) }
+        Self { env, params, room: AtomicUsize::new(BIND_BYTES), patience: env.patience() }
     }
 
     /// Hears of a value a function has made.
@@ -86,9 +91,12 @@ impl<'a> Session<'a> {
         match expression {
             Expression::Constant(value) => Ok(value.clone()),
             Expression::Leaf(leaf) => self.value(leaf),
-            other => self
-                .bind(other, &mut |parts| Err(unknown_column(parts, "field list")))?
-                .evaluate(&NoRow { longest: self.env.longest_value(), room: &self.room }),
+            other => self.bind(other, &mut |parts| Err(unknown_column(parts, "field list")))?.evaluate(&NoRow {
+                longest: self.env.longest_value(),
+                room: &self.room,
+                steps: None,
+                patience: &self.patience,
+            }),
         }
     }
 
@@ -147,7 +155,7 @@ impl<'a> Session<'a> {
             _ => Type::of(ColumnType::Null),
         };
         let ty = |slot: &Slot| types.get(slot).copied().unwrap_or_else(|| unnamed(slot));
-        let fold = |e: Bexpr| self.fold(&with_zones(alike(e, &ty)?, self.env)?);
+        let fold = |e: Bexpr| self.fold(&with_zones(alike(e, &ty)?, self.env, &self.patience)?);
         let keyed = Keyed { keys: &keys, ty: &ty, fold: &fold };
         let bound = beside_json(times::on_the_clock(bound, &self.env.time_zone(), &ty)?, &ty)?;
         fold(if keys.is_empty() { bound } else { compare_as_keys(&bound, &keyed)? })
@@ -177,8 +185,18 @@ impl<'a> Session<'a> {
                 if bytes > FOLD_BYTES {
                     return Ok(None);
                 }
-                let scope = NoRow { longest: FOLD_BYTES, room: &AtomicUsize::new(BIND_BYTES / 64) };
-                Ok(node.evaluate(&scope).ok().map(Expression::Constant))
+                let scope = NoRow {
+                    longest: FOLD_BYTES,
+                    room: &AtomicUsize::new(BIND_BYTES / 64),
+                    steps: Some(&AtomicUsize::new(FOLD_STEPS)),
+                    patience: &self.patience,
+                };
+                match node.evaluate(&scope) {
+                    Ok(value) => Ok(Some(Expression::Constant(value))),
+                    // As a whole: its parts would be tried again, each in turn.
+                    Err(SqlError::GivenUp) => self.patience.check().map(|()| Some(node.clone())),
+                    Err(_) => Ok(Some(node.clone())),
+                }
             },
             &mut |slot| Ok(Expression::Leaf(*slot)),
         )?;
@@ -247,8 +265,12 @@ pub(crate) struct Bound {
 /// Looks up the zones CONVERT_TZ names, each once: no later step knows them by name.
 ///
 /// # Errors
-/// [`SqlError::TimeZoneFile`].
-pub(crate) fn with_zones(expression: Expression<Slot>, env: &dyn Environment) -> Result<Expression<Slot>, SqlError> {
+/// [`SqlError::TimeZoneFile`], [`SqlError::GivenUp`].
+pub(crate) fn with_zones(
+    expression: Expression<Slot>,
+    env: &dyn Environment,
+    patience: &Patience,
+) -> Result<Expression<Slot>, SqlError> {
     if !expression.any(|node| matches!(node, Expression::Call(Function::ConvertTz, _))) {
         return Ok(expression);
     }
@@ -256,7 +278,8 @@ pub(crate) fn with_zones(expression: Expression<Slot>, env: &dyn Environment) ->
         &mut |node| {
             let Expression::Call(Function::ConvertTz, arguments) = node else { return Ok(None) };
             let [at, from, to] = arguments.as_slice() else { return Ok(None) };
-            let arguments = vec![with_zones(at.clone(), env)?, zone(from, env)?, zone(to, env)?];
+            let zones = [zone(from, env, patience)?, zone(to, env, patience)?];
+            let arguments = std::iter::once(with_zones(at.clone(), env, patience)?).chain(zones).collect();
             Ok(Some(Expression::Call(Function::ConvertTz, arguments)))
         },
         &mut |slot| Ok(Expression::Leaf(*slot)),
@@ -264,9 +287,10 @@ pub(crate) fn with_zones(expression: Expression<Slot>, env: &dyn Environment) ->
 }
 
 /// A zone as CONVERT_TZ takes it, NULL if it is not known; what comes out of a row stays what it is.
-fn zone(written: &Expression<Slot>, env: &dyn Environment) -> Result<Expression<Slot>, SqlError> {
-    let scope = NoRow { longest: FOLD_BYTES, room: &AtomicUsize::new(FOLD_BYTES) };
-    let Ok(value) = written.evaluate(&scope) else { return Ok(written.clone()) };
+fn zone(written: &Expression<Slot>, env: &dyn Environment, patience: &Patience) -> Result<Expression<Slot>, SqlError> {
+    let steps = AtomicUsize::new(FOLD_STEPS);
+    let scope = NoRow { longest: FOLD_BYTES, room: &AtomicUsize::new(FOLD_BYTES), steps: Some(&steps), patience };
+    let Ok(value) = written.evaluate(&scope) else { return patience.check().map(|()| written.clone()) };
     let zone = match text_of(&value) {
         Some(name) => env.zone(&String::from_utf8_lossy(&name))?,
         None => None,
@@ -296,6 +320,9 @@ fn take_room(room: &AtomicUsize, bytes: usize) -> Result<(), SqlError> {
 struct NoRow<'a> {
     longest: usize,
     room: &'a AtomicUsize,
+    /// How often it may still ask, if that is bounded.
+    steps: Option<&'a AtomicUsize>,
+    patience: &'a Patience,
 }
 
 impl Scope<Slot> for NoRow<'_> {
@@ -309,5 +336,13 @@ impl Scope<Slot> for NoRow<'_> {
 
     fn made(&self, bytes: usize) -> Result<(), SqlError> {
         take_room(self.room, bytes)
+    }
+
+    fn patience(&self) -> Result<(), SqlError> {
+        if let Some(steps) = self.steps {
+            let left = steps.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |steps| steps.checked_sub(1));
+            left.map_err(|_| SqlError::GivenUp)?;
+        }
+        self.patience.ask()
     }
 }

@@ -15,6 +15,7 @@ use cellgate_schemaless::{
 use crate::command::{Command, Put, Source};
 use crate::error::SqlError;
 use crate::relational::RelationalError;
+use crate::shape::Patience;
 use crate::testing::{Session, bound, bound_with, cell, computed, read, read_with, rows, run, shown};
 use crate::value::{ColumnType, Value};
 
@@ -770,6 +771,42 @@ fn json_is_read_once_for_all_it_is_compared_with() {
     assert_eq!(given_up(&format!("body IN ({})", list("'#'").join(","))), Some(SqlError::GivenUp));
     assert_eq!(given_up(&format!("({})", list("body->'$.x' = #").join(" OR "))), Some(SqlError::GivenUp));
     assert_eq!(given_up("body = '1'"), None);
+}
+
+/// A session that is given up at the look after so many, and how often it was looked.
+fn impatient(looks: usize) -> (Session, Arc<AtomicUsize>) {
+    let looked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&looked);
+    let patience = Patience::new(move || counted.fetch_add(1, Ordering::Relaxed) >= looks);
+    let mut session = Session::new();
+    session.patience = patience;
+    (session, looked)
+}
+
+/// A text and a pattern that take some hundred million steps to compare.
+fn slow_to_compare() -> [Value; 2] {
+    [Value::Text("a".repeat(40_000).into()), Value::Text(format!("%{}b", "a".repeat(12_000)).into())]
+}
+
+#[test]
+fn what_takes_long_while_it_is_bound_is_given_up() {
+    for text in ["DO ? LIKE ?", "SET @a = ? LIKE ?", "SELECT 1 UNION SELECT ? LIKE ?"] {
+        let (session, looked) = impatient(20);
+        assert_eq!(bound_with(&session, text, &slow_to_compare()).err(), Some(SqlError::GivenUp), "{text}");
+        let looked = looked.load(Ordering::Relaxed);
+        assert!((21..=25).contains(&looked), "{text}: {looked}");
+    }
+}
+
+#[test]
+fn what_takes_long_is_not_folded_and_not_tried_again_in_its_parts() {
+    for text in ["SELECT ? LIKE ?".to_owned(), format!("SELECT {} (? LIKE ?)", "NOT ".repeat(100))] {
+        let (session, looked) = impatient(usize::MAX);
+        let read = read_with(&session, &text, &slow_to_compare());
+        assert!(read.shape.start().rest() > 1 << 20, "left to the rows: {text}");
+        let looked = looked.load(Ordering::Relaxed);
+        assert!((1..=60).contains(&looked), "{text}: {looked}");
+    }
 }
 
 #[test]

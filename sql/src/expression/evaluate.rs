@@ -457,11 +457,13 @@ fn matches<L>(
     };
     let letters = Letters::of_values(&values);
     let (text, pattern) = (letters.read(&text), letters.read(&pattern));
-    let found = like::matches(&text, &pattern, escape, scope.folds_case()).ok_or_else(|| SqlError::Limit {
-        what: "the work of a LIKE, in characters compared,".into(),
-        limit: like::STEPS,
-        name: "like_steps",
-    })?;
+    let patience = || scope.patience();
+    let found =
+        like::matches(&text, &pattern, escape, scope.folds_case(), &patience)?.ok_or_else(|| SqlError::Limit {
+            what: "the work of a LIKE, in characters compared,".into(),
+            limit: like::STEPS,
+            name: "like_steps",
+        })?;
     Ok(Value::Int(i64::from(found != negated)))
 }
 

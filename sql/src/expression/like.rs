@@ -2,29 +2,52 @@
 
 use std::borrow::Cow;
 
+use crate::error::SqlError;
+
 /// Most steps of one match, each a character compared: about a second. A text of `max_allowed_packet` takes them all
 /// only with a pattern that was made for it.
 pub(crate) const STEPS: u64 = 1 << 29;
+/// Steps between two times that patience is asked for.
+const STEPS_BETWEEN: u64 = 1 << 16;
 
 /// Whether the text matches the pattern: `%` is any run of characters, `_` one character, `escape` takes the next
 /// character as itself. `None` after [`STEPS`] steps.
-pub(crate) fn matches(text: &str, pattern: &str, escape: Option<char>, fold_case: bool) -> Option<bool> {
-    matches_within(STEPS, text, pattern, escape, fold_case)
+///
+/// # Errors
+/// That of `patience`, which is asked every now and then.
+pub(crate) fn matches(
+    text: &str,
+    pattern: &str,
+    escape: Option<char>,
+    fold_case: bool,
+    patience: &dyn Fn() -> Result<(), SqlError>,
+) -> Result<Option<bool>, SqlError> {
+    matches_within(STEPS, text, pattern, escape, fold_case, patience)
 }
 
-fn matches_within(steps: u64, text: &str, pattern: &str, escape: Option<char>, fold_case: bool) -> Option<bool> {
+fn matches_within(
+    steps: u64,
+    text: &str,
+    pattern: &str,
+    escape: Option<char>,
+    fold_case: bool,
+    patience: &dyn Fn() -> Result<(), SqlError>,
+) -> Result<Option<bool>, SqlError> {
     let text: Cow<'_, str> = if fold_case { text.to_lowercase().into() } else { text.into() };
     let pattern = compile(pattern, escape, fold_case);
     let at = |place: usize| text.get(place..).and_then(|rest| rest.chars().next());
     let (mut t, mut p) = (0, 0);
     // Where to go on when the characters behind the last `%` do not fit: (pattern place, text place).
     let mut resume: Option<(usize, usize)> = None;
-    for _ in 0..steps {
+    for step in 1..=steps {
+        if step.is_multiple_of(STEPS_BETWEEN) {
+            patience()?;
+        }
         match (pattern.get(p), at(t)) {
             (Some(Piece::Any), _) => {
                 // Nothing behind it has to fit.
                 if p + 1 == pattern.len() {
-                    return Some(true);
+                    return Ok(Some(true));
                 }
                 resume = Some((p + 1, t));
                 p += 1;
@@ -38,15 +61,15 @@ fn matches_within(steps: u64, text: &str, pattern: &str, escape: Option<char>, f
                 (t, p) = (t + c.len_utf8(), p + 1);
                 continue;
             }
-            (None, None) => return Some(true),
+            (None, None) => return Ok(Some(true)),
             (Some(Piece::One | Piece::Literal(_)) | None, _) => {}
         }
-        let Some((again, from)) = resume else { return Some(false) };
-        let Some(skipped) = at(from) else { return Some(false) };
+        let Some((again, from)) = resume else { return Ok(Some(false)) };
+        let Some(skipped) = at(from) else { return Ok(Some(false)) };
         resume = Some((again, from + skipped.len_utf8()));
         (p, t) = (again, from + skipped.len_utf8());
     }
-    None
+    Ok(None)
 }
 
 enum Piece {
@@ -82,7 +105,13 @@ fn folded(text: &str, fold_case: bool) -> Vec<char> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    fn matches(text: &str, pattern: &str, escape: Option<char>, fold_case: bool) -> Option<bool> {
+        super::matches(text, pattern, escape, fold_case, &|| Ok(())).unwrap()
+    }
+
+    fn matches_within(steps: u64, text: &str, pattern: &str) -> Option<bool> {
+        super::matches_within(steps, text, pattern, None, false, &|| Ok(())).unwrap()
+    }
 
     #[test]
     fn like_matches_as_mysql_does() {
@@ -119,7 +148,7 @@ mod tests {
     #[test]
     fn a_match_ends_after_its_steps() {
         let (text, pattern) = ("a".repeat(1_000), format!("%{}b", "a".repeat(100)));
-        assert_eq!(matches_within(10_000, &text, &pattern, None, false), None);
-        assert_eq!(matches_within(200_000, &text, &pattern, None, false), Some(false));
+        assert_eq!(matches_within(10_000, &text, &pattern), None);
+        assert_eq!(matches_within(200_000, &text, &pattern), Some(false));
     }
 }

@@ -88,6 +88,10 @@ impl Scope<Slot> for Operands<'_> {
         self.session.map_or(Ok(()), |session| session.made(bytes))
     }
 
+    fn patience(&self) -> Result<(), SqlError> {
+        self.session.map_or(Ok(()), |session| session.patience.ask())
+    }
+
     fn too_long(&self, error: SqlError) -> Result<Value, SqlError> {
         self.notes.add(error);
         Ok(Value::Null)

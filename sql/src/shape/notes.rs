@@ -31,9 +31,9 @@ impl Notes {
 /// How often a row can ask before it is looked whether its statement is given up: that reads the clock.
 const ASKED: u32 = 16;
 
-/// Whether the work on a statement is to be given up: asked now and then by what takes long.
+/// Whether the work on a statement is to be given up: asked now and then by what takes long. Clones are the same patience.
 #[derive(Clone)]
-pub(crate) struct Patience(Arc<Asked<dyn Fn() -> bool + Send + Sync>>);
+pub struct Patience(Arc<Asked<dyn Fn() -> bool + Send + Sync>>);
 
 struct Asked<F: ?Sized> {
     /// How often [`Patience::ask`] was called.
@@ -42,11 +42,12 @@ struct Asked<F: ?Sized> {
 }
 
 impl Patience {
+    /// Until `over` answers true, which should cost little more than to read a clock.
     pub fn new(over: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(Asked { times: AtomicU32::new(0), over }))
     }
 
-    /// Looks at every [`ASKED`]th time only, so that it can be asked at every step.
+    /// Looks at every 16th time only, so that it can be asked at every step.
     ///
     /// # Errors
     /// [`SqlError::GivenUp`] when it is over.
@@ -57,6 +58,8 @@ impl Patience {
         if times.is_multiple_of(ASKED) { self.check() } else { Ok(()) }
     }
 
+    /// Looks at once.
+    ///
     /// # Errors
     /// [`SqlError::GivenUp`] when it is over.
     pub fn check(&self) -> Result<(), SqlError> {
