@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::arithmetic::{Arithmetic, out_of_range};
 use super::documents::{at_path, document, json_array, json_extract, json_keys, json_object};
-use super::evaluate::{boolean, text_of};
+use super::evaluate::{boolean, text_of, weigh};
 use super::functions::Function;
 use super::number::{MAX_SCALE, Number};
 use super::text::{
@@ -48,6 +48,10 @@ pub(super) fn call<L>(
     } else {
         arguments.iter().map(|e| e.evaluate(scope)).collect::<Result<Vec<_>, _>>()?
     };
+    let bytes: usize = values.iter().map(Value::content_bytes).sum();
+    // Every element may be compared with every other, and every path goes through the document.
+    let looks = if function == Function::JsonContains { bytes } else { values.len() };
+    weigh(bytes.saturating_mul(looks), scope)?;
     let mut value = apply(function, &values, scope.folds_case(), scope.longest())?;
     if let (Function::Round, [_, Expression::Constant(Value::Int(digits))], Value::Decimal(_)) =
         (function, arguments, &value)

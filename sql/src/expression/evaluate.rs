@@ -19,6 +19,10 @@ pub(crate) const VALUE_BYTES: usize = 64 << 20;
 /// Items of an IN and branches of a CASE between two times that [`Scope::patience`] is asked: each is a comparison, or a
 /// JSON text to be read.
 const LOOK: usize = 4;
+/// Bytes that are looked at between two times that [`Scope::patience`] is asked.
+const LOOK_BYTES: usize = 64 << 10;
+/// Most times it is asked before work that comes in one piece.
+const LOOKS: usize = 4096;
 /// Longest LIKE pattern, in bytes: matching takes pattern times text in the worst case.
 const PATTERN_BYTES: usize = 16 * 1024;
 
@@ -91,12 +95,16 @@ impl<L> Expression<L> {
             Self::In { operand, list, negated } => within(operand, list, *negated, scope),
             Self::Between { operand, low, high, negated } => {
                 let values = [operand.evaluate(scope)?, low.evaluate(scope)?, high.evaluate(scope)?];
+                weigh(values.iter().map(Value::content_bytes).sum(), scope)?;
                 Ok(boolean(between(values, scope.folds_case())?.map(|inside| inside != *negated)))
             }
             Self::Like { operand, pattern, escape, negated } => {
                 matches(operand, pattern, escape.as_deref(), *negated, scope)
             }
-            Self::Call(function, arguments) => or_null(call::call(*function, arguments, scope), scope),
+            Self::Call(function, arguments) => {
+                scope.patience()?;
+                or_null(call::call(*function, arguments, scope), scope)
+            }
             Self::Cast(e, ty) => {
                 if let CastType::Binary(Some(length)) = ty
                     && *length as usize > scope.longest()
@@ -113,6 +121,7 @@ impl<L> Expression<L> {
                     | CastType::Date
                     | CastType::Json => e.evaluate(scope)?,
                 };
+                weigh(value.content_bytes(), scope)?;
                 let value = cast(value, *ty)?;
                 match call::bounded("cast", &value, scope.longest()) {
                     Ok(bytes) => scope.made(bytes).map(|()| value),
@@ -256,6 +265,7 @@ pub(super) fn chain<L>(
 }
 
 fn operate<L>(op: Operator, a: Value, b: Value, scope: &dyn Scope<L>) -> Result<Value, SqlError> {
+    weigh(a.content_bytes().saturating_add(b.content_bytes()), scope)?;
     let fold_case = scope.folds_case();
     Ok(match op {
         Operator::Arithmetic(op) => arithmetic(op, &a, &b)?,
@@ -380,6 +390,11 @@ pub(super) fn look<L>(i: usize, scope: &dyn Scope<L>) -> Result<(), SqlError> {
     if i > 0 && i.is_multiple_of(LOOK) { scope.patience() } else { Ok(()) }
 }
 
+/// Asks whether the statement is given up before so many bytes are looked at: the more often, the more there are.
+pub(super) fn weigh<L>(bytes: usize, scope: &dyn Scope<L>) -> Result<(), SqlError> {
+    (0..(bytes / LOOK_BYTES).min(LOOKS)).try_for_each(|_| scope.patience())
+}
+
 fn within<L>(
     operand: &Expression<L>,
     list: &[Expression<L>],
@@ -433,6 +448,8 @@ fn matches<L>(
     let (Some(text), Some(pattern)) = (text_of(&values[0]), text_of(&values[1])) else {
         return Ok(Value::Null);
     };
+    scope.patience()?;
+    weigh(text.len(), scope)?;
     if pattern.len() > PATTERN_BYTES {
         return Err(SqlError::Limit {
             what: "the length of a LIKE pattern".into(),

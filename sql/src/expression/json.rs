@@ -14,6 +14,10 @@ use crate::error::SqlError;
 /// or more to a value. A value within a value is found with it, so that `**` could find a long body a hundred times.
 const FOUND_WEIGHT: usize = 8 * 1024 * 1024;
 
+/// Most values that the paths of one call go through, in as many ways as they do: what `**` needs twice for the longest
+/// body, some seconds at most.
+const PATH_STEPS: usize = 1 << 25;
+
 /// Most steps of one JSON_CONTAINS, each two values compared: some seconds at most.
 const CONTAINS_STEPS: u64 = 1 << 26;
 
@@ -38,9 +42,16 @@ pub(crate) fn parse(text: &[u8]) -> Result<Json, SqlError> {
 /// nothing was found.
 ///
 /// # Errors
-/// [`SqlError::Limit`] when the values found are too many together.
+/// [`SqlError::Limit`] when the values found are too many together, or those that are gone through.
 pub(crate) fn extract(document: &Json, paths: &[Path]) -> Result<Option<Json>, SqlError> {
-    let found: Vec<&Json> = paths.iter().flat_map(|path| path.find(document)).collect();
+    let (mut found, mut steps): (Vec<&Json>, _) = (Vec::new(), PATH_STEPS);
+    for path in paths {
+        found.extend(path.find(document, &mut steps).ok_or_else(|| SqlError::Limit {
+            what: "the values that JSON paths go through".into(),
+            limit: PATH_STEPS as u64,
+            name: "json_path_steps",
+        })?);
+    }
     match (paths, found.as_slice()) {
         (_, []) => Ok(None),
         ([path], [one]) if !path.is_many() => Ok(Some((*one).clone())),
@@ -364,6 +375,17 @@ mod tests {
         let deep = format!("{}{}", "[".repeat(90), "]".repeat(90));
         let path = format!("${}", "**[0]".repeat(40));
         assert_eq!(get(&deep, &[&path]).as_deref().map(|found| found.starts_with("[[[")), Some(true));
+    }
+
+    #[test]
+    fn paths_go_through_so_many_values_at_most() {
+        let document = parse(format!("[{}0]", "0,".repeat(9_999)).as_bytes()).unwrap();
+        let paths = |path, count| vec![Path::parse(path).unwrap(); count];
+        assert!(extract(&document, &paths("$**.a", 1_000)).unwrap().is_none());
+        for path in ["$**.a", "$[*]"] {
+            let refused = extract(&document, &paths(path, 5_000)).unwrap_err();
+            assert!(matches!(refused, SqlError::Limit { name: "json_path_steps", .. }), "{path}: {refused:?}");
+        }
     }
 
     #[test]

@@ -50,29 +50,37 @@ impl Path {
         self.0.iter().any(|leg| matches!(leg, Leg::AnyMember | Leg::AnyIndex | Leg::Deep))
     }
 
-    /// The values it finds, in document order, each once: several `**` lead to a value in many ways.
-    pub(super) fn find<'a>(&self, document: &'a Json) -> Vec<&'a Json> {
+    /// The values it finds, in document order, each once: several `**` lead to a value in many ways. `None` if it
+    /// goes through more than `steps`, which are used up.
+    pub(super) fn find<'a>(&self, document: &'a Json, steps: &mut usize) -> Option<Vec<&'a Json>> {
         let deep = self.0.contains(&Leg::Deep);
         let mut found = vec![document];
         for leg in &self.0 {
             let mut next: Vec<&Json> = Vec::with_capacity(found.len());
             let mut seen = HashSet::new();
             for value in found {
-                leg.step(value, &mut seen, &mut next);
+                leg.step(value, &mut seen, steps, &mut next)?;
             }
+            *steps = steps.checked_sub(1 + next.len())?;
             if deep && *leg != Leg::Deep {
                 seen.clear();
                 next.retain(|value| seen.insert(std::ptr::from_ref::<Json>(value)));
             }
             found = next;
         }
-        found
+        Some(found)
     }
 }
 
 impl Leg {
-    /// Goes on from a value. `seen` is what `**` has been at.
-    fn step<'a>(&self, value: &'a Json, seen: &mut HashSet<*const Json>, out: &mut Vec<&'a Json>) {
+    /// Goes on from a value. `seen` is what `**` has been at; `None` if that takes too many steps.
+    fn step<'a>(
+        &self,
+        value: &'a Json,
+        seen: &mut HashSet<*const Json>,
+        steps: &mut usize,
+        out: &mut Vec<&'a Json>,
+    ) -> Option<()> {
         match (self, value) {
             (Self::Member(name), Json::Object(map)) => out.extend(map.get(name)),
             (Self::AnyMember, Json::Object(map)) => out.extend(map.values()),
@@ -87,6 +95,7 @@ impl Leg {
                 // Without recursion; the order is the document's.
                 let mut stack = vec![value];
                 while let Some(value) = stack.pop() {
+                    *steps = steps.checked_sub(1)?;
                     if !seen.insert(std::ptr::from_ref::<Json>(value)) {
                         continue;
                     }
@@ -100,6 +109,7 @@ impl Leg {
             }
             (Self::Member(_) | Self::AnyMember | Self::Index(_) | Self::FromEnd(_) | Self::AnyIndex, _) => {}
         }
+        Some(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! How much work it is to shape cells, so that whoever runs a shape can choose where.
 
 use super::Plan;
-use crate::expression::{Expression, Slot};
+use crate::expression::{Expression, Function, Slot};
 use crate::value::Value;
 
 /// About what one cell costs, however small it is, in bytes.
@@ -58,6 +58,8 @@ impl Effort {
                     self.constants += ITEM * branches.len();
                     self.nodes += 1 + branches.iter().filter(|(when, _)| when.constant().is_none()).count();
                 }
+                // Each of its paths goes through the document.
+                Expression::Call(Function::JsonExtract, arguments) => self.nodes += arguments.len(),
                 Expression::Not(_)
                 | Expression::Negate(_)
                 | Expression::Invert(_)

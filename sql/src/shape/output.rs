@@ -112,6 +112,7 @@ fn row(plan: &Plan, scope: &dyn Scope<Slot>) -> Result<Row, SqlError> {
     let mut row = Row::with_capacity(plan.items.len());
     let mut bytes = 0_usize;
     for item in &plan.items {
+        scope.patience()?;
         let value = item.evaluate(scope)?;
         bytes = bytes.saturating_add(value.content_bytes());
         if bytes > plan.bounds.value {
