@@ -1,7 +1,7 @@
 //! One in-memory SQLite that runs programs.
 //!
 //! It knows nothing of what its tables hold: rows are given to it, and kept until others are given for another key.
-//! What is bounded: the time of a run and its steps (a progress handler), rows and bytes of the result, the bytes held
+//! What is bounded: the time of a run and its steps (a progress handler, and the functions that SQLite calls), rows and bytes of the result, the bytes held
 //! to make it, the length of one value, and the depth of expressions. SQLite holds what it sorts and groups in memory
 //! and has no bound for it: the program's SQL counts it, and the counts are kept here.
 
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use cellgate_sql::relational::{Accumulator, Packed, Program, Relation, names};
-use cellgate_sql::{Row, SqlError};
+use cellgate_sql::{Patience, Row, SqlError};
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::limits::Limit;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -39,7 +39,7 @@ const EXPRESSION_DEPTH: i32 = 500;
 /// What the functions of a running program share with who runs it.
 #[derive(Debug, Default)]
 struct Running {
-    program: Mutex<Option<Arc<Program>>>,
+    program: Mutex<Option<(Arc<Program>, Patience)>>,
     /// What went wrong in a function: SQLite passes on a text only.
     failed: Mutex<Option<SqlError>>,
     /// How many bytes may be held, how many are, and how many of them by the row that is on its way to the client.
@@ -50,11 +50,14 @@ struct Running {
 
 impl Running {
     /// A program begins, or (`None`) is over.
-    fn begin(&self, program: Option<&Arc<Program>>) {
-        self.most.store(program.map_or(0, |program| program.bounds().1), Ordering::Relaxed);
+    fn begin(&self, program: Option<(&Arc<Program>, &Until)>) {
+        self.most.store(program.map_or(0, |(program, _)| program.bounds().1), Ordering::Relaxed);
         self.held.store(0, Ordering::Relaxed);
         self.shown.store(0, Ordering::Relaxed);
-        *lock(&self.program) = program.cloned();
+        *lock(&self.program) = program.map(|(program, until)| {
+            let until = until.clone();
+            (Arc::clone(program), Patience::new(move || until.is_over()))
+        });
     }
 
     /// So many bytes more are held.
@@ -80,8 +83,15 @@ impl Running {
         self.let_go(self.shown.swap(0, Ordering::Relaxed));
     }
 
-    fn program(&self) -> Option<Arc<Program>> {
+    /// The program, and how long its functions may take together.
+    fn program(&self) -> Option<(Arc<Program>, Patience)> {
         lock(&self.program).clone()
+    }
+
+    /// Asked by every function that is called: SQLite itself looks between its steps only.
+    fn ask(&self) -> rusqlite::Result<()> {
+        let asked = lock(&self.program).as_ref().map_or(Ok(()), |(_, patience)| patience.ask());
+        asked.map_err(|error| self.fail(error))
     }
 
     fn fail(&self, error: SqlError) -> rusqlite::Error {
@@ -183,6 +193,7 @@ impl Aggregate<Option<Accumulator>, Owned> for Aggregates {
     }
 
     fn step(&self, context: &mut Context<'_>, state: &mut Option<Accumulator>) -> rusqlite::Result<()> {
+        self.0.ask()?;
         let (number, operands) = operands(context);
         let accumulator = match state {
             Some(accumulator) => accumulator,
@@ -211,7 +222,7 @@ impl Aggregate<Option<Accumulator>, Owned> for Aggregates {
 impl Aggregates {
     fn begin(&self, number: usize) -> rusqlite::Result<Accumulator> {
         let gone = || self.0.fail(SqlError::Internal("no program is running".into()));
-        self.0.program().ok_or_else(gone)?.accumulator(number).map_err(|error| self.0.fail(error))
+        self.0.program().ok_or_else(gone)?.0.accumulator(number).map_err(|error| self.0.fail(error))
     }
 }
 
@@ -252,9 +263,11 @@ impl<K: PartialEq> Engine<K> {
         let shared = AssertUnwindSafe(Arc::clone(&running));
         connection.create_scalar_function(names::SCALAR, -1, pure, move |context| {
             let running = &*shared;
+            running.ask()?;
             let (number, operands) = operands(context);
-            let program = running.program().ok_or_else(|| running.fail(SqlError::Internal("no program".into())))?;
-            let result = program.call(number, operands).map_err(|error| running.fail(error))?;
+            let (program, patience) =
+                running.program().ok_or_else(|| running.fail(SqlError::Internal("no program".into())))?;
+            let result = program.call(number, operands, &patience).map_err(|error| running.fail(error))?;
             let bytes = result.length();
             if bytes > SHORT_RESULT {
                 running.hold(bytes)?;
@@ -263,6 +276,7 @@ impl<K: PartialEq> Engine<K> {
         })?;
         let shared = AssertUnwindSafe(Arc::clone(&running));
         connection.create_scalar_function(names::KEY, 1, pure, move |context| {
+            shared.ask()?;
             Program::key(packed(context.get_raw(0))).map(Owned).map_err(|error| shared.fail(error))
         })?;
         // Not deterministic: each call counts.
@@ -324,7 +338,7 @@ impl<K: PartialEq> Engine<K> {
         for table in tables {
             self.fill(table, until)?;
         }
-        self.running.begin(Some(program));
+        self.running.begin(Some((program, until)));
         *lock(&self.running.failed) = None;
         let mut looks = 0_u64;
         let over = until.clone();
@@ -370,7 +384,10 @@ impl<K: PartialEq> Engine<K> {
     /// SQLite's error as what really happened.
     fn explained(&self, failure: RelationalFailure, until: &Until) -> RelationalFailure {
         if let Some(error) = lock(&self.running.failed).take() {
-            return RelationalFailure::Sql(error);
+            return match error {
+                SqlError::GivenUp => RelationalFailure::Timeout,
+                error => RelationalFailure::Sql(error),
+            };
         }
         match failure {
             RelationalFailure::Sqlite(error)

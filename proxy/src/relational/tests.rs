@@ -606,3 +606,23 @@ fn what_clients_ask_of_a_thousand_tables_is_answered() {
         assert_eq!(session.rows(text).len(), rows, "{text}");
     }
 }
+
+#[test]
+fn the_functions_of_a_program_end_with_its_time() {
+    let session = Session::new();
+    let text = format!("CONCAT(COLUMN_NAME, '{}') LIKE '%{}b'", "a".repeat(30_000), "a".repeat(8_000));
+    for text in [
+        format!("SELECT COUNT(*) FROM information_schema.COLUMNS WHERE {text}"),
+        format!("SELECT MAX({text}) FROM information_schema.COLUMNS"),
+        "SELECT SUM(a.ORDINAL_POSITION + b.ORDINAL_POSITION + c.ORDINAL_POSITION) \
+         FROM information_schema.COLUMNS a, information_schema.COLUMNS b, information_schema.COLUMNS c"
+            .to_owned(),
+    ] {
+        let program = Arc::new(session.program(&text, &[]).unwrap());
+        let began = Instant::now();
+        let (until, _waiting) = until(Duration::from_millis(300));
+        let ended = session.engine.run_now(&program, &session.catalog, &State::default(), &until);
+        assert!(matches!(ended, Err(RelationalFailure::Timeout)), "{ended:?}");
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    }
+}

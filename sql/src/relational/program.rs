@@ -9,7 +9,7 @@ use crate::bind::scope::Session;
 use crate::command::Cut;
 use crate::error::SqlError;
 use crate::expression::{Expression, Scope, Slot, VALUE_BYTES};
-use crate::shape::Notes;
+use crate::shape::{Notes, Patience};
 use crate::value::{ColumnMeta, Row, Value};
 
 /// The names a [`Program`]'s SQL uses for what the engine must answer.
@@ -69,6 +69,7 @@ struct Operands<'a> {
     session: Option<&'a Session<'a>>,
     notes: &'a Notes,
     longest: usize,
+    patience: &'a Patience,
 }
 
 impl Scope<Slot> for Operands<'_> {
@@ -89,7 +90,7 @@ impl Scope<Slot> for Operands<'_> {
     }
 
     fn patience(&self) -> Result<(), SqlError> {
-        self.session.map_or(Ok(()), |session| session.patience.ask())
+        self.patience.ask()
     }
 
     fn too_long(&self, error: SqlError) -> Result<Value, SqlError> {
@@ -103,14 +104,22 @@ impl Scalar {
         self.unsigned.checked_shr(u32::try_from(place).unwrap_or(u32::MAX)).is_some_and(|bits| bits & 1 == 1)
     }
 
-    pub(super) fn evaluate(&self, values: &[Value], notes: &Notes, longest: usize) -> Result<Value, SqlError> {
-        self.expression.evaluate(&Operands { values, fold: self.fold, session: None, notes, longest })
+    pub(super) fn evaluate(
+        &self,
+        values: &[Value],
+        notes: &Notes,
+        longest: usize,
+        patience: &Patience,
+    ) -> Result<Value, SqlError> {
+        self.expression.evaluate(&Operands { values, fold: self.fold, session: None, notes, longest, patience })
     }
 
     /// The value of one without operands, while the statement is bound.
     pub(super) fn constant(&self, session: Option<&Session<'_>>, notes: &Notes) -> Result<Value, SqlError> {
         let longest = session.map_or(VALUE_BYTES, |session| session.env.longest_value());
-        self.expression.evaluate(&Operands { values: &[], fold: self.fold, session, notes, longest })
+        let patience = session.map_or_else(Patience::default, |session| session.patience.clone());
+        let operands = Operands { values: &[], fold: self.fold, session, notes, longest, patience: &patience };
+        self.expression.evaluate(&operands)
     }
 }
 
@@ -168,15 +177,15 @@ impl Program {
     /// Answers [`names::SCALAR`].
     ///
     /// # Errors
-    /// Those of evaluation.
-    pub fn call(&self, number: usize, operands: Vec<Packed>) -> Result<Packed, SqlError> {
+    /// Those of evaluation, [`SqlError::GivenUp`] among them.
+    pub fn call(&self, number: usize, operands: Vec<Packed>, patience: &Patience) -> Result<Packed, SqlError> {
         let scalar = self.scalars.get(number).ok_or_else(|| SqlError::Internal("no such expression".into()))?;
         let values = operands.into_iter().enumerate().map(|(place, operand)| match operand.value() {
             Value::Int(n) if n >= 0 && scalar.is_unsigned(place) => Value::UInt(n.cast_unsigned()),
             value => value,
         });
         let values: Vec<Value> = values.collect();
-        Ok(Packed::of(&scalar.evaluate(&values, &self.notes, self.longest)?))
+        Ok(Packed::of(&scalar.evaluate(&values, &self.notes, self.longest, patience)?))
     }
 
     /// Answers [`names::AGGREGATE`], given row by row.
