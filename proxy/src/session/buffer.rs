@@ -143,7 +143,9 @@ impl Buffer {
             let Triple { row, column, ref_key } = &cell.triple;
             let named = match &scan.set {
                 RowSet::Rows(rows, filter) => rows.binary_search(row).is_ok() && lets_through(filter, column),
-                RowSet::Chains(chains) => chains.iter().any(|c| c.row == *row && c.column == *column),
+                RowSet::Chains(chains) => {
+                    chains.binary_search_by(|chain| (&chain.row, &chain.column).cmp(&(row, column))).is_ok()
+                }
             };
             named && scan.refs.min.is_none_or(|min| *ref_key >= min) && scan.refs.max.is_none_or(|max| *ref_key <= max)
         })

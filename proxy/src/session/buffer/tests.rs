@@ -98,7 +98,7 @@ fn a_scan_finds_its_rows_columns_and_versions_only() {
     assert_eq!(found(&buffer, 1, &all), [triple("a", "c", 1), triple("a", "d", 2), triple("b", "c", 3)]);
     let some = scan(rows(&["a", "b"], ColumnFilter::In(vec![column("d")])));
     assert_eq!(found(&buffer, 1, &some), [triple("a", "d", 2)]);
-    let chains = vec![Chain { row: row("c"), column: column("c") }, Chain { row: row("a"), column: column("x") }];
+    let chains = vec![Chain { row: row("a"), column: column("x") }, Chain { row: row("c"), column: column("c") }];
     assert_eq!(found(&buffer, 1, &scan(RowSet::Chains(chains))), [triple("c", "c", 4)]);
     let refs = RefRange { min: Some(RefKey(2)), max: Some(RefKey(3)) };
     let bounded = RowScan { refs, ..all };
@@ -171,4 +171,19 @@ fn a_buffered_cell_does_not_keep_the_packet_it_came_in() {
     buffer.push(Buffered { body, ..cell(1, Triple { row, column, ref_key: RefKey(1) }) }, ROOMY).unwrap();
     assert!(packet.is_unique());
     assert_eq!(buffer.get(TableId(1), &triple("111", "11", 1)).unwrap().body.as_bytes(), "11");
+}
+
+#[test]
+fn many_chains_are_looked_for_among_many_cells() {
+    let roomy = BufferLimits { cells: 20_000, bytes: 100_000_000 };
+    let mut buffer = Buffer::default();
+    for n in 0..20_000 {
+        buffer.push(cell(1, triple(&format!("r{n:05}"), "c", 1)), roomy).unwrap();
+    }
+    // One of two rows, and as many columns that no cell has.
+    let chain = |n, name: &str| Chain { row: row(&format!("r{n:05}")), column: column(name) };
+    let chains = (0..20_000).flat_map(|n| [chain(n, if n % 2 == 0 { "c" } else { "d" }), chain(n, "e")]).collect();
+    let began = std::time::Instant::now();
+    assert_eq!(found(&buffer, 1, &scan(RowSet::Chains(chains))).len(), 10_000);
+    assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
 }
