@@ -336,6 +336,15 @@ impl Collected {
         Ok(())
     }
 
+    /// Counts bytes that take the place of others in.
+    ///
+    /// # Errors
+    /// [`SqlError::Limit`] when they are too many.
+    pub fn replace(&mut self, before: usize, bytes: usize, bounds: Bounds) -> Result<(), SqlError> {
+        self.bytes = self.bytes.saturating_sub(before);
+        self.grow(bytes, bounds)
+    }
+
     /// Counts a row out.
     pub fn remove(&mut self, bytes: usize) {
         self.rows = self.rows.saturating_sub(1);

@@ -160,7 +160,8 @@ impl State {
                     }
                 };
                 if better {
-                    collected.grow(size(std::slice::from_ref(&value)), bounds)?;
+                    let before = size(self.best.as_slice());
+                    collected.replace(before, size(std::slice::from_ref(&value)), bounds)?;
                     self.best = Some(value);
                 }
             }
@@ -248,5 +249,19 @@ mod tests {
         let mut groups = Groups::new(&grouping);
         let taken = (0..1_000).take_while(|n| groups.push(&grouping, &Row(*n), bounds).is_ok()).count();
         assert!((1..=20).contains(&taken), "{taken} groups of a thousand aggregates in a mebibyte");
+    }
+
+    #[test]
+    fn a_value_that_takes_the_place_of_another_counts_for_itself() {
+        let of = |function| AggregateSpec { function, distinct: false, arguments: vec![Expression::Leaf(Slot(0))] };
+        let grouping = Grouping { keys: Vec::new(), aggregates: vec![of(Aggregate::Max), of(Aggregate::Min)] };
+        let bounds = Bounds { rows: 10, bytes: 2 * std::mem::size_of::<Value>(), value: 1_000 };
+        let mut groups = Groups::new(&grouping);
+        for n in 0..1_000 {
+            groups.push(&grouping, &Row(n), bounds).unwrap();
+            groups.push(&grouping, &Row(-n), bounds).unwrap();
+        }
+        assert_eq!(groups.collected().bytes, bounds.bytes);
+        assert_eq!(groups.finish(Some(&grouping)), Ok(vec![vec![Value::Int(999), Value::Int(-999)]]));
     }
 }

@@ -164,7 +164,8 @@ impl Rows {
         if let Some(latest) = partial.latest.get_mut(place) {
             // A log brings the versions of a chain in the order they were written, which need not be theirs.
             if latest.as_ref().is_none_or(|(version, _)| *version < cell.triple.ref_key) {
-                self.collected.grow(body.as_bytes().len(), bounds)?;
+                let before = latest.as_ref().map_or(0, |(_, body)| body.as_bytes().len());
+                self.collected.replace(before, body.as_bytes().len(), bounds)?;
                 *latest = Some((cell.triple.ref_key, body.clone()));
             }
         }

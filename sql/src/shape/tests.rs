@@ -1,7 +1,9 @@
 //! What shapes make of cells.
 
-use cellgate_schemaless::Cell;
+use cellgate_schemaless::{Cell, ColumnKey};
 
+use super::Bounds;
+use super::input::{RowInput, Rows, Together};
 use crate::testing::{cell, read, rows, shown};
 use crate::value::Row;
 
@@ -42,4 +44,17 @@ fn rows_of_a_whole_table_stream_a_shard_at_a_time() {
     assert_eq!(all.len(), 1);
     let sorted = rows("SELECT row_key, STATUS FROM trips ORDER BY row_key DESC LIMIT 2", &cells);
     assert_eq!(sorted, ["r39|\"new\"", "r38|\"new\""]);
+}
+
+#[test]
+fn a_version_that_takes_the_place_of_another_counts_for_itself() {
+    let bounds = Bounds { rows: 10, bytes: 3_000, value: 1_000 };
+    let input = RowInput { columns: vec![(ColumnKey::new("BASE").unwrap(), None)], together: Together::Shard };
+    let mut rows = Rows::default();
+    let body = format!("\"{}\"", "x".repeat(1_000));
+    for version in 1..=100 {
+        assert!(rows.push(&input, &cell("a", "BASE", version, &body, version), bounds).unwrap().is_empty());
+    }
+    let held = rows.collected().bytes;
+    assert!((1_000..2_000).contains(&held), "{held}");
 }
