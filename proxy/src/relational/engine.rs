@@ -35,6 +35,8 @@ const VALUE_BYTES: i32 = 64 << 20;
 const SHORT_RESULT: usize = 4096;
 /// Deepest expression of SQLite's parser.
 const EXPRESSION_DEPTH: i32 = 500;
+/// How SQLite says that one is deeper, before it has run anything: of its tree, or of its text.
+const TOO_DEEP: [&str; 2] = ["Expression tree is too large", "Recursion limit"];
 
 /// What the functions of a running program share with who runs it.
 #[derive(Debug, Default)]
@@ -390,6 +392,13 @@ impl<K: PartialEq> Engine<K> {
             };
         }
         match failure {
+            RelationalFailure::Sqlite(error) if TOO_DEEP.iter().any(|text| error.to_string().starts_with(text)) => {
+                RelationalFailure::Sql(SqlError::Limit {
+                    what: "the depth of an expression".into(),
+                    limit: EXPRESSION_DEPTH.unsigned_abs().into(),
+                    name: "depth",
+                })
+            }
             RelationalFailure::Sqlite(error)
                 if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) =>
             {

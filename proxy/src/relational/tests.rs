@@ -626,3 +626,18 @@ fn the_functions_of_a_program_end_with_its_time() {
         assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     }
 }
+
+#[test]
+fn more_operators_over_a_column_than_sqlite_takes_are_refused() {
+    let session = Session::new();
+    let read = |value: &str| format!("SELECT {value} FROM information_schema.COLUMNS LIMIT 1");
+    let many = |count| read(&format!("ORDINAL_POSITION - ORDINAL_POSITION{}", " + 1".repeat(count)));
+    assert_eq!(session.rows(&many(399)), ["399"]);
+    let refused = session.program(&many(5_000), &[]).unwrap_err();
+    assert!(matches!(refused, SqlError::Limit { name: "operators", .. }), "{refused:?}");
+    // Some within others.
+    let deep = read(&format!("{}ORDINAL_POSITION{}", "(".repeat(60), format!("{})", " + 1".repeat(10)).repeat(60)));
+    let refused = session.run(&deep, &[]).unwrap_err();
+    assert!(matches!(refused, RelationalFailure::Sql(SqlError::Limit { name: "depth", .. })), "{refused:?}");
+    assert_eq!(session.engine.idle.lock().unwrap().len(), 1, "the engine is used again");
+}

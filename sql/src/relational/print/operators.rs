@@ -4,10 +4,14 @@ use super::class::{Class, balanced, class, class_of_all, collated, comparison_sq
 use super::{Place, Printed, Result, What, only};
 use crate::error::SqlError;
 use crate::expression::{Comparison, Expression, Operator, Test};
-use crate::parse::unsupported;
+use crate::parse::{budget, unsupported};
 use crate::relational::ast::RelExpr;
 use crate::relational::bind::Binder;
 use crate::value::Value;
+
+/// Most operators in a row that are not computed while the statement is bound: each is within the next, and SQLite bounds
+/// how deep.
+const OPERATORS: usize = 400;
 
 impl Binder<'_> {
     pub(super) fn connective(&mut self, all: &[RelExpr], place: Place<'_>, or: bool) -> Result<Printed> {
@@ -51,9 +55,14 @@ impl Binder<'_> {
             }
             (first, _) => self.print(first, place)?,
         };
+        let mut nested = 0;
         for (op, right) in rest {
             let right = self.print(right, place)?;
             left = self.operate(*op, left, right)?;
+            nested += usize::from(matches!(left.what, What::Sql(_)));
+            if nested > OPERATORS {
+                return Err(budget::limit("the number of operators in a row", OPERATORS, "operators"));
+            }
         }
         Ok(left)
     }
