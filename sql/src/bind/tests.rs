@@ -2,6 +2,7 @@
 
 mod lowering;
 mod numbers;
+mod patience;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +16,6 @@ use cellgate_schemaless::{
 use crate::command::{Command, Put, Source};
 use crate::error::SqlError;
 use crate::relational::RelationalError;
-use crate::shape::Patience;
 use crate::testing::{Session, bound, bound_with, cell, computed, read, read_with, rows, run, shown};
 use crate::value::{ColumnType, Value};
 
@@ -771,83 +771,6 @@ fn json_is_read_once_for_all_it_is_compared_with() {
     assert_eq!(given_up(&format!("body IN ({})", list("'#'").join(","))), Some(SqlError::GivenUp));
     assert_eq!(given_up(&format!("({})", list("body->'$.x' = #").join(" OR "))), Some(SqlError::GivenUp));
     assert_eq!(given_up("body = '1'"), None);
-}
-
-/// A session that is given up at the look after so many, and how often it was looked.
-fn impatient(looks: usize) -> (Session, Arc<AtomicUsize>) {
-    let looked = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&looked);
-    let patience = Patience::new(move || counted.fetch_add(1, Ordering::Relaxed) >= looks);
-    let mut session = Session::new();
-    session.patience = patience;
-    (session, looked)
-}
-
-/// A text and a pattern that take some hundred million steps to compare.
-fn slow_to_compare() -> [Value; 2] {
-    [Value::Text("a".repeat(40_000).into()), Value::Text(format!("%{}b", "a".repeat(12_000)).into())]
-}
-
-#[test]
-fn what_takes_long_while_it_is_bound_is_given_up() {
-    for text in ["DO ? LIKE ?", "SET @a = ? LIKE ?", "SELECT 1 UNION SELECT ? LIKE ?"] {
-        let (session, looked) = impatient(20);
-        assert_eq!(bound_with(&session, text, &slow_to_compare()).err(), Some(SqlError::GivenUp), "{text}");
-        let looked = looked.load(Ordering::Relaxed);
-        assert!((21..=25).contains(&looked), "{text}: {looked}");
-    }
-}
-
-#[test]
-fn what_takes_long_is_not_folded_and_not_tried_again_in_its_parts() {
-    for text in ["SELECT ? LIKE ?".to_owned(), format!("SELECT {} (? LIKE ?)", "NOT ".repeat(100))] {
-        let (session, looked) = impatient(usize::MAX);
-        let read = read_with(&session, &text, &slow_to_compare());
-        assert!(read.shape.start().rest() > 1 << 20, "left to the rows: {text}");
-        let looked = looked.load(Ordering::Relaxed);
-        assert!((1..=60).contains(&looked), "{text}: {looked}");
-    }
-}
-
-#[test]
-fn what_takes_long_within_one_row_is_given_up() {
-    let row = |items: &str, body: &str, most: usize| {
-        let mut shaping = read(&format!("SELECT {items} FROM trips WHERE row_key = 'a'")).shape.start();
-        let looks = AtomicUsize::new(0);
-        shaping.give_up_when(move || looks.fetch_add(1, Ordering::Relaxed) >= most);
-        shaping.push(&cell("a", "BASE", 1, body, 11), &mut Vec::new()).err()
-    };
-    let given_up = Some(SqlError::GivenUp);
-    assert_eq!(row(&vec!["body"; 1000].join(","), "1", 20), given_up);
-    assert_eq!(row(&vec!["JSON_LENGTH(body)"; 1000].join(","), "[1]", 20), given_up);
-    // What is long is looked at before each function of it.
-    let long = format!("[{}1]", "1, ".repeat(1 << 19));
-    for item in [
-        "JSON_LENGTH(body)",
-        "body->'$[0]'",
-        "body = 1",
-        "body BETWEEN 1 AND 2",
-        "body LIKE '%2%'",
-        "CAST(body AS SIGNED)",
-        "JSON_CONTAINS(body, '2')",
-    ] {
-        assert_eq!(row(item, &long, 0), given_up, "{item}");
-        assert_eq!(row(item, "[1]", 0), None, "{item}");
-    }
-    // And so is a document of which there is little, by how much is done with it.
-    let paths = format!("JSON_EXTRACT(body{})", ",'$**.a'".repeat(1_000));
-    assert_eq!(row(&paths, &long[long.len() - 10_000..].replacen(", ", "[", 1), 0), given_up);
-}
-
-#[test]
-fn paths_are_work() {
-    let work = |paths: usize| {
-        read(&format!("SELECT JSON_EXTRACT(body{}) FROM trips WHERE row_key = 'a'", ",'$**.a'".repeat(paths)))
-            .shape
-            .start()
-            .work(1, 20_000)
-    };
-    assert!(work(1_000) > 100 * work(1));
 }
 
 #[test]
