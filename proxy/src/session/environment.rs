@@ -13,6 +13,7 @@ use cellgate_sql::{
 };
 
 use super::calls::seconds;
+use super::error::StatementError;
 use super::{Session, wall_clock};
 use crate::catalog::Snapshot;
 use crate::version;
@@ -69,6 +70,14 @@ impl Session {
         let deadline = Instant::now() + limit.min(AT_A_TIME).min(self.server.config().timeouts.statement);
         let kill = self.process.kill_switch().clone();
         Patience::new(move || kill.is_statement_killed() || Instant::now() >= deadline)
+    }
+
+    /// What a statement ends with whose patience may be over: of KILL or of its time.
+    pub(super) fn given_up(&self, error: SqlError) -> StatementError {
+        match error {
+            SqlError::GivenUp if self.process.kill_switch().is_statement_killed() => StatementError::Interrupted,
+            error => error.into(),
+        }
     }
 
     /// `@@name`; `None` if there is no such variable.

@@ -175,7 +175,7 @@ impl Session {
         let environment = self.environment(snapshot).running(statement.kind()).within(self.read_limit(statement));
         let command = cellgate_sql::bind(statement, params, &environment);
         let command = command.map_err(|e| match e {
-            SqlError::GivenUp if self.process.kill_switch().is_statement_killed() => StatementError::Interrupted,
+            e @ SqlError::GivenUp => self.given_up(e),
             e => self.veiled(e, statement.kind()),
         })?;
         self.check(&command)?;

@@ -61,7 +61,7 @@ impl Session {
     pub(super) async fn show(&mut self, show: Show, catalog: &Arc<Snapshot>) -> Result<Answer, StatementError> {
         let Show { aspect, filter } = show;
         let (columns, rows) = self.rows_of(aspect, &filter, catalog).await?;
-        let rows = filter.apply(&columns, rows, &self.patience(Duration::MAX))?;
+        let rows = filter.apply(&columns, rows, &self.patience(Duration::MAX)).map_err(|e| self.given_up(e))?;
         Ok(Answer::Table(Table { columns, rows, found: None }))
     }
 

@@ -75,7 +75,11 @@ impl Session {
                         open.buffer.truncate(before);
                     }
                     Err(match error {
-                        StatementError::Timeout { .. } if self.transaction.is_none() => StatementError::put_timeout(),
+                        StatementError::Timeout { .. } | StatementError::Sql(SqlError::GivenUp)
+                            if self.transaction.is_none() =>
+                        {
+                            StatementError::put_timeout()
+                        }
                         error => error,
                     })
                 }

@@ -91,12 +91,15 @@ impl<'a> Session<'a> {
         match expression {
             Expression::Constant(value) => Ok(value.clone()),
             Expression::Leaf(leaf) => self.value(leaf),
-            other => self.bind(other, &mut |parts| Err(unknown_column(parts, "field list")))?.evaluate(&NoRow {
-                longest: self.env.longest_value(),
-                room: &self.room,
-                steps: None,
-                patience: &self.patience,
-            }),
+            other => {
+                self.patience.ask()?;
+                self.bind(other, &mut |parts| Err(unknown_column(parts, "field list")))?.evaluate(&NoRow {
+                    longest: self.env.longest_value(),
+                    room: &self.room,
+                    steps: None,
+                    patience: &self.patience,
+                })
+            }
         }
     }
 

@@ -331,6 +331,8 @@ fn text_with_an_offset_is_the_moment_it_names() {
                 "created_at = DATE_ADD('@', INTERVAL 0 SECOND)",
                 "UNIX_TIMESTAMP(created_at) = UNIX_TIMESTAMP('@')",
                 "IF(created_at = '@', 1, 0)",
+                "CASE created_at WHEN '2023-01-01' THEN 0 WHEN '@' THEN 1 END",
+                "NULLIF(created_at, '@') IS NULL",
                 "LENGTH('@') = @LENGTH",
             ] {
                 let condition = condition.replace("@LENGTH", &at.len().to_string()).replace('@', at);

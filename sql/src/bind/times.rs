@@ -74,16 +74,35 @@ fn set(expression: &Bexpr, clock: &TimeZone, ty: &dyn Fn(&Slot) -> Type) -> Resu
                 Expression::Chain(first, rest) => {
                     let compares = |op: &Operator| matches!(op, Operator::Compare(_) | Operator::NullSafeEqual);
                     let others: Vec<&Bexpr> = rest.iter().filter(|(op, _)| compares(op)).map(|(_, e)| e).collect();
+                    let left = stand_in(first, ty);
                     let made =
-                        rest.iter().map(|(op, e)| Ok((*op, if compares(op) { side(e, &[first])? } else { plain(e)? })));
+                        rest.iter().map(|(op, e)| Ok((*op, if compares(op) { side(e, &[&left])? } else { plain(e)? })));
                     let made = made.collect::<Result<_, SqlError>>()?;
                     Expression::Chain(Box::new(side(first, &others)?), made)
                 }
-                Expression::In { operand, list, negated } => Expression::In {
-                    operand: Box::new(side(operand, &list.iter().collect::<Vec<_>>())?),
-                    list: list.iter().map(|e| side(e, &[operand])).collect::<Result<_, _>>()?,
-                    negated: *negated,
-                },
+                Expression::In { operand, list, negated } => {
+                    let left = stand_in(operand, ty);
+                    Expression::In {
+                        operand: Box::new(side(operand, &list.iter().collect::<Vec<_>>())?),
+                        list: list.iter().map(|e| side(e, &[&left])).collect::<Result<_, _>>()?,
+                        negated: *negated,
+                    }
+                }
+                Expression::Case { operand: Some(operand), branches, otherwise } => {
+                    let left = stand_in(operand, ty);
+                    let branch = |(when, then): &(Bexpr, Bexpr)| Ok((side(when, &[&left])?, plain(then)?));
+                    Expression::Case {
+                        operand: Some(Box::new(side(
+                            operand,
+                            &branches.iter().map(|(when, _)| when).collect::<Vec<_>>(),
+                        )?)),
+                        branches: branches.iter().map(branch).collect::<Result<_, SqlError>>()?,
+                        otherwise: otherwise.as_ref().map(|e| plain(e).map(Box::new)).transpose()?,
+                    }
+                }
+                Expression::Call(Function::NullIf, arguments) if let [a, b] = arguments.as_slice() => {
+                    Expression::Call(Function::NullIf, vec![side(a, &[b])?, side(b, &[a])?])
+                }
                 Expression::Between { operand, low, high, negated } => Expression::Between {
                     operand: Box::new(side(operand, &[low, high])?),
                     low: Box::new(side(low, &[operand, high])?),
@@ -108,6 +127,15 @@ fn set(expression: &Bexpr, clock: &TimeZone, ty: &dyn Fn(&Slot) -> Type) -> Resu
     )
 }
 
+/// What is of one kind with `e`, time or not, and says so at once: many are compared with it.
+fn stand_in(e: &Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Bexpr {
+    match e {
+        Expression::Tuple(all) => Expression::Tuple(all.iter().map(|e| stand_in(e, ty)).collect()),
+        e if e.ty(ty).is_time() => Expression::Cast(Box::new(Expression::Constant(Value::Null)), CastType::DateTime(6)),
+        _ => Expression::Constant(Value::Null),
+    }
+}
+
 /// `e` on the clock if it is a moment that is compared with a time; of tuples of constants element by element.
 fn beside(e: &Bexpr, others: &[&Bexpr], clock: &TimeZone, ty: &dyn Fn(&Slot) -> Type) -> Option<Bexpr> {
     match e {
@@ -121,7 +149,7 @@ fn beside(e: &Bexpr, others: &[&Bexpr], clock: &TimeZone, ty: &dyn Fn(&Slot) -> 
             };
             Some(Expression::Tuple(all.iter().enumerate().map(element).collect()))
         }
-        e if others.iter().any(|other| other.ty(ty).is_time()) => local(e, clock),
+        e if moment(e).is_some() && others.iter().any(|other| other.ty(ty).is_time()) => local(e, clock),
         _ => None,
     }
 }

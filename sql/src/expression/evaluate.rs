@@ -106,6 +106,7 @@ impl<L> Expression<L> {
                 or_null(call::call(*function, arguments, scope), scope)
             }
             Self::Cast(e, ty) => {
+                scope.patience()?;
                 if let CastType::Binary(Some(length)) = ty
                     && *length as usize > scope.longest()
                 {

@@ -34,6 +34,8 @@ pub(super) struct Binder<'a> {
     pub env: &'a dyn Environment,
     /// The parameters; `None` while a statement is described.
     pub session: Option<&'a Session<'a>>,
+    /// What constants are computed with, also before parameters are known.
+    pub computing: &'a Session<'a>,
     pub parameters: Vec<Packed>,
     pub scalars: Interned<Scalar>,
     pub aggregates: Interned<AggregateSpec>,
@@ -80,9 +82,11 @@ fn with_stack(query: &Query, env: &dyn Environment, session: Option<&Session<'_>
 }
 
 fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) -> Result<Program> {
+    let own = Session::new(env, &[]);
     let mut binder = Binder {
         env,
         session,
+        computing: session.unwrap_or(&own),
         parameters: Vec::new(),
         scalars: Interned::default(),
         aggregates: Interned::default(),

@@ -8,7 +8,7 @@ use super::{Relation, RelationalError};
 use crate::bind::scope::Session;
 use crate::command::Cut;
 use crate::error::SqlError;
-use crate::expression::{Expression, Scope, Slot, VALUE_BYTES};
+use crate::expression::{Expression, Scope, Slot};
 use crate::shape::{Notes, Patience};
 use crate::value::{ColumnMeta, Row, Value};
 
@@ -115,10 +115,9 @@ impl Scalar {
     }
 
     /// The value of one without operands, while the statement is bound.
-    pub(super) fn constant(&self, session: Option<&Session<'_>>, notes: &Notes) -> Result<Value, SqlError> {
-        let longest = session.map_or(VALUE_BYTES, |session| session.env.longest_value());
-        let patience = session.map_or_else(Patience::default, |session| session.patience.clone());
-        let operands = Operands { values: &[], fold: self.fold, session, notes, longest, patience: &patience };
+    pub(super) fn constant(&self, session: &Session<'_>, notes: &Notes) -> Result<Value, SqlError> {
+        let (longest, patience) = (session.env.longest_value(), &session.patience);
+        let operands = Operands { values: &[], fold: self.fold, session: Some(session), notes, longest, patience };
         self.expression.evaluate(&operands)
     }
 }

@@ -158,9 +158,11 @@ impl<K: Kind> Queue<K> {
         let full = waiting >= self.bounds.batch;
         let all_slow = self.fastest >= self.bounds.slow;
         let slow = self.began.is_some_and(|began| now.saturating_duration_since(began) >= self.bounds.slow);
+        // Writes have fewer lanes when batches are full than as a rule: they are not to lose one for being slow.
+        let nobody_waits = (all_slow || slow || self.is_late(now)) && self.bounds.lanes >= self.bounds.busy_lanes;
         match self.bounds.busy_lanes {
             _ if self.far => self.bounds.far_lanes,
-            _ if full || all_slow || slow || self.is_late(now) || self.has_lane_each() => self.bounds.lanes,
+            _ if full || nobody_waits || self.has_lane_each() => self.bounds.lanes,
             _ if waiting < self.share() => 1,
             lanes => lanes,
         }

@@ -532,27 +532,30 @@ async fn writes_go_one_batch_at_a_time_and_equal_triples_settle_first_wins() {
 
 #[tokio::test]
 async fn a_second_write_begins_with_half_of_those_outstanding_and_none_beside_a_full_batch() {
-    let bench = Bench::new(CoalesceOptions { write_lanes: 2, ..ONE_LANE }).await;
-    let puts = |names: &[&str]| names.iter().map(|name| bench.put(group(name, "1"))).collect::<Vec<_>>();
-    let first = bench.put(group("first", "1"));
-    bench.held.begun(1).await;
-    let second = bench.put(group("second", "1"));
-    bench.held.begun(1).await;
-    let mut others = puts(&["a", "b", "c"]);
-    bench.waiting(0, 3).await;
-    bench.go(1);
-    assert!(is_stored(&first.await.unwrap()));
-    bench.held.begun(1).await;
-    others.extend(puts(&["1", "2", "3", "4", "5", "6", "7", "8"]));
-    bench.waiting(0, 8).await;
-    bench.go(1);
-    assert!(is_stored(&second.await.unwrap()));
-    bench.waiting(0, 8).await;
-    bench.go(2);
-    for put in others {
-        assert!(is_stored(&put.await.unwrap()));
+    // However slow they are.
+    for slow in [NEVER, Duration::ZERO] {
+        let bench = Bench::new(CoalesceOptions { write_lanes: 2, slow, ..ONE_LANE }).await;
+        let puts = |names: &[&str]| names.iter().map(|name| bench.put(group(name, "1"))).collect::<Vec<_>>();
+        let first = bench.put(group("first", "1"));
+        bench.held.begun(1).await;
+        let second = bench.put(group("second", "1"));
+        bench.held.begun(1).await;
+        let mut others = puts(&["a", "b", "c"]);
+        bench.waiting(0, 3).await;
+        bench.go(1);
+        assert!(is_stored(&first.await.unwrap()));
+        bench.held.begun(1).await;
+        others.extend(puts(&["1", "2", "3", "4", "5", "6", "7", "8"]));
+        bench.waiting(0, 8).await;
+        bench.go(1);
+        assert!(is_stored(&second.await.unwrap()));
+        bench.waiting(0, 8).await;
+        bench.go(2);
+        for put in others {
+            assert!(is_stored(&put.await.unwrap()));
+        }
+        assert_eq!(bench.held.calls(), [1, 1, 3, 8].map(Call::Put));
     }
-    assert_eq!(bench.held.calls(), [1, 1, 3, 8].map(Call::Put));
 }
 
 #[tokio::test]

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::environment::SqlMode;
 use crate::error::SqlError;
+use crate::parse::parse;
 use crate::shape::Patience;
 use crate::testing::{Session, bound_with, cell, read, read_with};
 use crate::value::Value;
@@ -31,6 +33,32 @@ fn what_takes_long_while_it_is_bound_is_given_up() {
         let looked = looked.load(Ordering::Relaxed);
         assert!((21..=25).contains(&looked), "{text}: {looked}");
     }
+}
+
+#[test]
+fn what_is_prepared_is_computed_as_long_and_as_large_as_what_runs() {
+    let prepared = |item: &str, items: usize, looks: usize| {
+        let text = format!("SELECT {} FROM (SELECT 1) x", vec![item; items].join(", "));
+        let statement = parse(&text, SqlMode::default()).unwrap().remove(0);
+        crate::describe(&statement, &impatient(looks).0).err()
+    };
+    let slow = format!("'{}' LIKE '%{}b'", "a".repeat(40_000), "a".repeat(12_000));
+    assert_eq!(prepared(&slow, 1, 20), Some(SqlError::GivenUp));
+    // Eight million bytes each.
+    let hundredfold = |e: String| format!("REPLACE({e}, 'a', '{}')", "a".repeat(100));
+    let large = hundredfold(hundredfold(hundredfold("'aaaaaaaa'".to_owned())));
+    assert_eq!(prepared(&large, 10, usize::MAX), None);
+    let refused = prepared(&large, 100, usize::MAX);
+    assert!(matches!(refused, Some(SqlError::Limit { name: "bind_bytes", .. })), "{refused:?}");
+}
+
+#[test]
+fn casts_are_work() {
+    let document = [Value::Text(format!("[0{}]", ",0".repeat(10_000)).into())];
+    let text = format!("DO {}", vec!["CAST(? AS JSON)"; 1_000].join(", "));
+    let params = vec![document[0].clone(); 1_000];
+    let (session, _) = impatient(20);
+    assert_eq!(bound_with(&session, &text, &params).err(), Some(SqlError::GivenUp));
 }
 
 #[test]

@@ -20,7 +20,6 @@ use crate::bind::times;
 use crate::error::SqlError;
 use crate::expression::{CastType, Expression, Slot, Type, truth};
 use crate::parse::budget;
-use crate::shape::Patience;
 use crate::value::{ColumnType, Value};
 pub(super) use cases::common;
 use class::collation_name;
@@ -165,14 +164,13 @@ impl Binder<'_> {
         }
         let of_operand = |slot: &Slot| types.get(slot.0).copied().unwrap_or(Type::of(ColumnType::Null));
         let expression = times::on_the_clock(make(parts), &self.env.time_zone(), &of_operand)?;
-        let patience = self.session.map_or_else(Patience::default, |session| session.patience.clone());
-        let expression = alike(with_zones(expression, self.env, &patience)?, &of_operand)?;
+        let expression = alike(with_zones(expression, self.env, &self.computing.patience)?, &of_operand)?;
         let ty = expression.ty(&of_operand);
         let unsigned = types.iter().zip(0_u32..).filter(|(ty, _)| ty.ty == ColumnType::UnsignedBigInt);
         let unsigned = unsigned.fold(0, |bits, (_, place)| bits | 1_u128.checked_shl(place).unwrap_or(0));
         let scalar = Scalar { expression, fold: collation.fold && !bytes, unsigned };
         if texts.is_empty() {
-            match scalar.constant(self.session, &self.notes) {
+            match scalar.constant(self.computing, &self.notes) {
                 // NULL has the type of what could have been there.
                 Ok(Value::Null) => {
                     return Ok(Printed { ty: Type { nullable: true, ..ty }, ..Printed::constant(Value::Null) });

@@ -189,6 +189,10 @@ impl<'a, D: Driver> Attempts<'a, D> {
             }
             // Where there is no table, the lost attempt has left no row.
             Failure::Store(error @ StoreError::NoTable { .. }) => return Err(error),
+            // Nothing was lost, and it would be refused again.
+            Failure::Store(
+                error @ (StoreError::Refused { .. } | StoreError::Failed { .. } | StoreError::Corrupt { .. }),
+            ) if self.lost.is_none() => return Err(self.outcome(error)),
             Failure::Duplicate
             | Failure::Stale
             | Failure::Again { .. }
