@@ -5,6 +5,8 @@ use std::path::PathBuf;
 /// The `cellgate` program to test; without it the one beside the test's own target directory.
 pub const BINARY: &str = "CELLGATE_BIN";
 /// Address of the shared MariaDB, e.g. `mysql://root@127.0.0.1:3306/`.
+pub const MARIADB_URL: &str = "CELLGATE_TEST_MARIADB_URL";
+/// Address of the shared MySQL, likewise; without one a MariaDB stands in for it.
 pub const MYSQL_URL: &str = "CELLGATE_TEST_MYSQL_URL";
 /// Address of the shared PostgreSQL, e.g. `postgres://postgres@127.0.0.1:5432/postgres`.
 pub const POSTGRES_URL: &str = "CELLGATE_TEST_POSTGRES_URL";
@@ -81,6 +83,12 @@ pub fn binary() -> PathBuf {
         Some(path) if path.is_file() => path,
         Some(_) | None => panic!("no `cellgate` program: run `cargo build -p cellgate`, or set {BINARY}"),
     }
+}
+
+/// The program of a MySQL server, where `cargo xtask test` puts it: `<target>/mysql/mysqld`, beside `<target>/<profile>/servers`.
+pub fn mysqld() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?.parent()?.parent()?.join("mysql/mysqld");
+    program.is_file().then_some(program)
 }
 
 /// The directory of this package, where the golden scripts are.

@@ -1,6 +1,7 @@
 //! Running other programs, and saying what went wrong.
 
 use std::fmt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Why a chore failed, for people.
@@ -13,6 +14,11 @@ impl Failure {
     /// A failure with this explanation.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into() }
+    }
+
+    /// What went wrong with a file or a directory.
+    pub fn of_file(path: &Path, error: &std::io::Error) -> Self {
+        Self::new(format!("{}: {error}", path.display()))
     }
 }
 

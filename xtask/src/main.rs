@@ -9,6 +9,7 @@ mod docs;
 mod edges;
 mod install;
 mod instructions;
+mod mysql;
 mod prove;
 mod stock;
 mod test;
@@ -31,7 +32,7 @@ usage: cargo xtask COMMAND
                                    compare with what users would use instead; all of it writes docs/PERFORMANCE.md
   dist                             the program as it is distributed, in target/dist: built, loaded, built again
   instructions [--update]          count instructions of the parts, and compare with what is kept for this compiler
-  servers -- COMMAND...            run COMMAND with a MariaDB and a PostgreSQL of its own
+  servers -- COMMAND...            run COMMAND with a MariaDB, a MySQL and a PostgreSQL of its own
   clients                          install and build the stock clients under target/clients
   install [--quick]                install the Debian packages that are missing
   edges                            check the directions of dependencies

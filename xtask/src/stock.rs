@@ -63,7 +63,7 @@ impl Language {
         if fs::read_to_string(&stamp).is_ok_and(|made_of| made_of == sources) {
             return Ok(());
         }
-        fs::create_dir_all(&result).map_err(|error| file(&result, &error))?;
+        fs::create_dir_all(&result).map_err(|error| Failure::of_file(&result, &error))?;
         match self {
             Self::Python => build_python(&source, &result)?,
             Self::Node => build_node(&result)?,
@@ -71,7 +71,7 @@ impl Language {
             Self::Java => build_java(&source, &result)?,
             Self::Rust => build_rust(&source, &result)?,
         }
-        fs::write(&stamp, sources).map_err(|error| file(&stamp, &error))
+        fs::write(&stamp, sources).map_err(|error| Failure::of_file(&stamp, &error))
     }
 
     /// Everything the result is made of, as one text.
@@ -79,7 +79,7 @@ impl Language {
         let mut text = String::new();
         for path in list(source)?.iter().filter(|path| self.is_input(path)) {
             text.push_str(&format!("== {}\n", path.strip_prefix(source).unwrap_or(path).display()));
-            text.push_str(&fs::read_to_string(path).map_err(|error| file(path, &error))?);
+            text.push_str(&fs::read_to_string(path).map_err(|error| Failure::of_file(path, &error))?);
         }
         Ok(text)
     }
@@ -109,10 +109,10 @@ fn build_python(source: &Path, result: &Path) -> Result<(), Failure> {
 }
 
 fn copy(source: &Path, result: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(result).map_err(|error| file(result, &error))?;
+    fs::create_dir_all(result).map_err(|error| Failure::of_file(result, &error))?;
     for entry in list(source)? {
         let name = entry.file_name().unwrap_or_default().to_owned();
-        fs::copy(&entry, result.join(name)).map_err(|error| file(&entry, &error))?;
+        fs::copy(&entry, result.join(name)).map_err(|error| Failure::of_file(&entry, &error))?;
     }
     Ok(())
 }
@@ -154,8 +154,8 @@ fn build_rust(source: &Path, result: &Path) -> Result<(), Failure> {
 /// The files below a directory, by name.
 fn list(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(directory).map_err(|error| file(directory, &error))? {
-        let path = entry.map_err(|error| file(directory, &error))?.path();
+    for entry in fs::read_dir(directory).map_err(|error| Failure::of_file(directory, &error))? {
+        let path = entry.map_err(|error| Failure::of_file(directory, &error))?.path();
         if path.is_dir() {
             files.extend(list(&path)?);
         } else {
@@ -164,8 +164,4 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
     files.sort();
     Ok(files)
-}
-
-fn file(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(format!("{}: {error}", path.display()))
 }

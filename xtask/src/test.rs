@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::command::{self, Failure, cargo};
 use crate::install::{self, Extent};
+use crate::mysql;
 use crate::stock;
 use crate::workspace::Workspace;
 
@@ -71,6 +72,7 @@ pub fn run(selection: &Selection) -> Result<(), Failure> {
             let workspace = &workspace;
             scope.spawn(move || stock::prepare(workspace))
         });
+        scope.spawn(|| mysql::prepare(&workspace));
         // One invocation with the features of the tests, so that nothing is compiled twice.
         let built = steps.time("build", || command::run(cargo().args(["build", "--workspace", "--all-targets"])));
         let prepared = steps.time("stock clients", || match clients {
@@ -106,6 +108,7 @@ pub fn with_servers(rest: &[String]) -> Result<(), Failure> {
     }
     install::run(Extent::Servers)?;
     let workspace = Workspace::read()?;
+    mysql::prepare(&workspace);
     build_programs()?;
     let mut command = servers(&workspace);
     command.args(rest.iter().skip_while(|argument| *argument == "--"));

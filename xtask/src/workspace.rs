@@ -36,6 +36,11 @@ impl Workspace {
         self.target().join("clients")
     }
 
+    /// Where a MySQL server and its clients are.
+    pub fn mysql(&self) -> PathBuf {
+        self.target().join("mysql")
+    }
+
     /// Our packages.
     pub fn packages(&self) -> &[Package] {
         &self.metadata.packages

@@ -1,4 +1,4 @@
-//! Starts a MariaDB and a PostgreSQL on free loopback ports, runs a command with their addresses in its environment, and
+//! Starts a MariaDB, a PostgreSQL and, if there is one, a MySQL on free loopback ports, runs a command with their addresses in its environment, and
 //! ends them with it: `servers -- cargo test --workspace`. Asked to stop, it ends the command with all it started, and
 //! then the servers.
 
@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cellgate_integration_tests::servers::{MariaDb, Postgres};
+use cellgate_integration_tests::servers::{MariaDb, Mysql, Postgres};
 use cellgate_integration_tests::{process, settings};
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -21,18 +21,18 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     process::allow_many_files();
-    let mysql = MariaDb::private();
+    let mariadb = MariaDb::private();
+    let mysql = Mysql::private();
     let postgres = Postgres::private();
-    let mysql_url = mysql.url("");
-    let postgres_url = postgres.url("postgres");
-    eprintln!("{}={mysql_url} {}={postgres_url}", settings::MYSQL_URL, settings::POSTGRES_URL);
-    let started = Command::new(&program)
-        .args(arguments)
-        .env(settings::MYSQL_URL, mysql_url)
-        .env(settings::POSTGRES_URL, postgres_url)
-        .stdin(Stdio::null())
-        .process_group(0)
-        .spawn();
+    let addresses = [
+        Some((settings::MARIADB_URL, mariadb.url(""))),
+        mysql.as_ref().map(|mysql| (settings::MYSQL_URL, mysql.url(""))),
+        Some((settings::POSTGRES_URL, postgres.url("postgres"))),
+    ];
+    let addresses: Vec<_> = addresses.into_iter().flatten().collect();
+    let told: Vec<_> = addresses.iter().map(|(name, url)| format!("{name}={url}")).collect();
+    eprintln!("{}", told.join(" "));
+    let started = Command::new(&program).args(arguments).envs(addresses).stdin(Stdio::null()).process_group(0).spawn();
     let mut command = match started {
         Ok(command) => command,
         Err(error) => {

@@ -11,7 +11,12 @@ use crate::settings;
 use crate::wait;
 
 /// Where a server keeps its temporary tables. When it starts it removes all there are: two servers must never share the directory.
-const TEMPORARY: &str = "TMPDIR";
+pub(super) const TEMPORARY: &str = "TMPDIR";
+/// What a server runs when it starts. The installed root is root@localhost, which a connection over TCP without name lookup
+/// never is.
+pub(super) const GRANTS: &str = "CREATE USER IF NOT EXISTS root@'127.0.0.1';
+GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;
+";
 
 /// A MariaDB server: `root` without a password, over TCP.
 #[derive(Debug)]
@@ -37,9 +42,7 @@ impl MariaDb {
     ///
     /// If it names none.
     pub fn shared() -> Self {
-        let url = settings::shared(settings::MYSQL_URL);
-        let port = url.rsplit(':').next().and_then(|rest| rest.trim_end_matches('/').parse().ok());
-        Self { port: port.unwrap_or_else(|| panic!("no port in {url}")), own: None }
+        Self { port: super::port_of(&settings::shared(settings::MARIADB_URL)), own: None }
     }
 
     /// A server of our own, in a temporary directory. Clients that ask for TLS get it.
@@ -72,10 +75,7 @@ impl MariaDb {
                 .arg(format!("--datadir={}", scratch.join("data").display()))
                 .env(TEMPORARY, scratch.path()),
         );
-        // The installed root is root@localhost, which a connection over TCP without name lookup never is.
-        let grants = "CREATE USER IF NOT EXISTS root@'127.0.0.1'; \
-                      GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;";
-        std::fs::write(scratch.join("init.sql"), grants.replace("; ", ";\n")).expect("a file in a new directory");
+        std::fs::write(scratch.join("init.sql"), GRANTS).expect("a file in a new directory");
         let options = options(scratch.path(), user);
         let mut server = Self { port: super::free_port(), own: Some(Own { process: None, scratch, user, options }) };
         server.start();
@@ -200,7 +200,7 @@ fn tls_options(certificate: &Certificate, directory: &Path, user: &str) -> Vec<S
 }
 
 /// The server's own client, for a server with these options beside the usual ones: all there are are about encryption.
-fn cli(port: u16, options: &[String]) -> Command {
+pub(super) fn cli(port: u16, options: &[String]) -> Command {
     let mut command = Command::new("mariadb");
     command.args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--user=root"]).arg(format!("--port={port}"));
     if !options.is_empty() {

@@ -1,14 +1,16 @@
-//! MariaDB and PostgreSQL processes on loopback: shared ones named by the environment, private ones of a test.
+//! MariaDB, MySQL and PostgreSQL processes on loopback: shared ones named by the environment, private ones of a test.
 //!
 //! They keep the operating system's cache in place of fsync: killing a process loses nothing that way, and what a power
 //! cut would do is not tested here.
 
 mod certificate;
 mod mariadb;
+mod mysql;
 mod postgres;
 
 pub use certificate::Certificate;
 pub use mariadb::MariaDb;
+pub use mysql::Mysql;
 pub use postgres::Postgres;
 
 use std::hash::{BuildHasher, Hasher};
@@ -33,6 +35,12 @@ pub fn free_port() -> u16 {
 /// A name for a database of one test, unlike that of any other.
 pub fn database_name() -> String {
     format!("ct_{:x}_{:016x}", std::process::id(), random())
+}
+
+/// The port in an address of a server, which ends with it.
+fn port_of(url: &str) -> u16 {
+    let port = url.rsplit(':').next().and_then(|rest| rest.trim_end_matches('/').parse().ok());
+    port.unwrap_or_else(|| panic!("no port in {url}"))
 }
 
 /// Another number each time, in every process. Every `RandomState` has keys of its own: that is all the randomness it takes.

@@ -31,6 +31,9 @@ pub(crate) enum LatestBy {
     Maxima,
     /// A table of values joined with the cells. Parameters of a chain: row, column.
     Values,
+    /// A table of values and, for each, the newest row up to its version, read downwards. Parameters of a chain: row, column,
+    /// highest version.
+    Lateral,
     /// Chains with bounds and such without, put together by UNION: the text depends on which is which.
     Mixed,
 }
@@ -109,6 +112,9 @@ impl Dialect {
                 LatestBy::Values => {
                     sql.latest_by_values(table, keys);
                 }
+                LatestBy::Lateral => {
+                    sql.latest_by_lateral(table, keys);
+                }
                 LatestBy::Mixed => {
                     let (bounded, open): (Vec<_>, Vec<_>) = keys.iter().cloned().partition(|k| k.at_most.is_some());
                     if !open.is_empty() {
@@ -139,7 +145,8 @@ impl Dialect {
         match (self.lists, keys.len()) {
             (Lists::MariaDb, count) if open && count >= VALUES_LATEST => LatestBy::Values,
             (Lists::MariaDb, _) if open => LatestBy::Maxima,
-            (Lists::Plain | Lists::MariaDb, 1) => LatestBy::Order,
+            (Lists::Plain | Lists::MariaDb | Lists::Lateral, 1) => LatestBy::Order,
+            (Lists::Lateral, _) => LatestBy::Lateral,
             (Lists::Plain | Lists::MariaDb, _) if open => LatestBy::Join,
             (Lists::Plain | Lists::MariaDb, _) => LatestBy::Mixed,
         }
@@ -198,6 +205,17 @@ impl Sql<'_> {
         self.push(" = k.r AND m.").name("column_key").push(" = k.c ORDER BY m.").name("ref_key").push(" DESC LIMIT 1)")
     }
 
+    fn latest_by_lateral(&mut self, table: &TableRef, keys: &[LatestKey]) -> &mut Self {
+        self.values(&["r", "c", "v"], padded(keys), |sql, key| {
+            sql.bytes(key.row.as_bytes()).push(", ").bytes(key.column.as_bytes()).push(", ").int(highest(key));
+        });
+        let index = self.dialect.cell_index(table.id);
+        self.push("SELECT c.* FROM k STRAIGHT_JOIN LATERAL (").select_several("", keys.len());
+        self.push(" FROM ").name(table.physical()).use_index(&index).push(" WHERE ").name("row_key");
+        self.push(" = k.r AND ").name("column_key").push(" = k.c AND ").name("ref_key").push(" <= k.v AND ");
+        self.not_hidden().push(" ORDER BY ").name("ref_key").push(" DESC LIMIT 1) AS c")
+    }
+
     /// Opens a statement that has a table `k` of these keys, with up to three columns. Its first row is NULL, which joins with
     /// nothing: it gives the columns their types, for those of parameters would be too short.
     fn values<'k, K: 'k>(
@@ -207,10 +225,11 @@ impl Sql<'_> {
         row: impl Fn(&mut Self, &K),
     ) -> &mut Self {
         let types = ["CAST(NULL AS BINARY(1024))", "CAST(NULL AS BINARY(64))", "CAST(NULL AS SIGNED)"];
-        self.push("WITH k(").push(&columns.join(", ")).push(") AS (VALUES (");
+        let row_of = if self.dialect.lists == Lists::Lateral { "ROW(" } else { "(" };
+        self.push("WITH k(").push(&columns.join(", ")).push(") AS (VALUES ").push(row_of);
         self.push(&types[..columns.len()].join(", ")).push(")");
         for key in keys {
-            self.push(", (");
+            self.push(", ").push(row_of);
             row(self, key);
             self.push(")");
         }

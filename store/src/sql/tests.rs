@@ -5,7 +5,7 @@ use cellgate_schemaless::{
     ShardId, TableId, TableRef, Triple,
 };
 
-use super::{Dialect, LatestBy, MARIADB, MYSQL, POSTGRES, Query, SQLITE, room};
+use super::{Dialect, LatestBy, MARIADB, MYSQL, MYSQL_WITH_LATERAL, POSTGRES, Query, SQLITE, room};
 
 fn table() -> TableRef {
     TableRef::new("trips", TableId(17), 1)
@@ -55,7 +55,7 @@ fn a_mariadb_finds_the_latest_of_few_by_a_maximum_for_each_and_of_many_by_a_tabl
     assert_eq!(query.text.matches("(SELECT MAX(`ref_key`) FROM").count(), 3, "{}", query.text);
     assert_eq!(query.params.len(), 3 * 4);
     assert_eq!(placeholders(&MARIADB, &query), query.params.len());
-    // MySQL does not look into its index for them while it plans; neither does a bound on the version let it.
+    // A bound on the version does not let it look into its index for them while it plans.
     assert_eq!(MYSQL.latest_by(&open), LatestBy::Join);
     assert!(!MYSQL.latest(&table(), &open).text.contains("IN ((?, ?, (SELECT"));
     let bounded = [key("a", None), key("b", Some(7))];
@@ -66,6 +66,13 @@ fn a_mariadb_finds_the_latest_of_few_by_a_maximum_for_each_and_of_many_by_a_tabl
     assert!(query.text.starts_with("WITH k(r, c) AS (VALUES (CAST(NULL AS"), "{}", query.text);
     assert_eq!((placeholders(&MARIADB, &query), query.params.len()), (16 * 2, 16 * 2));
     assert_eq!(MYSQL.latest_by(&many), LatestBy::Join);
+    for keys in [&open[..], &bounded[..]] {
+        assert_eq!(MYSQL_WITH_LATERAL.latest_by(keys), LatestBy::Lateral);
+        let query = MYSQL_WITH_LATERAL.latest(&table(), keys);
+        assert!(query.text.starts_with("WITH k(r, c, v) AS (VALUES ROW(CAST(NULL AS"), "{}", query.text);
+        assert_eq!((placeholders(&MYSQL_WITH_LATERAL, &query), query.params.len()), (keys.len() * 3, keys.len() * 3));
+    }
+    assert_eq!(MYSQL_WITH_LATERAL.latest_by(&bounded[1..]), LatestBy::Order);
 }
 
 #[test]
@@ -85,7 +92,7 @@ fn a_long_body_is_answered_alone_only() {
     let chains = keys.clone().map(|Triple { row, column, .. }| LatestKey { row, column, at_most: None });
     let several: Vec<LatestKey> = std::iter::repeat_n(chains[0].clone(), 16).collect();
     let names: Vec<Triple> = std::iter::repeat_n(keys[0].clone(), 32).collect();
-    for dialect in [&MARIADB, &MYSQL, &POSTGRES] {
+    for dialect in [&MARIADB, &MYSQL, &MYSQL_WITH_LATERAL, &POSTGRES] {
         let shared = [
             dialect.get(&table(), &keys),
             dialect.get(&table(), &names),

@@ -1,6 +1,8 @@
 //! Databases on real servers, one per test.
 //!
-//! The servers are named by `CELLGATE_TEST_MYSQL_URL` and `CELLGATE_TEST_POSTGRES_URL`, which `cargo xtask test` sets.
+//! The servers are named by `CELLGATE_TEST_MARIADB_URL`, `CELLGATE_TEST_MYSQL_URL` and `CELLGATE_TEST_POSTGRES_URL`, which
+//! `cargo xtask test` sets. Without a MySQL the MariaDB stands in for it, spoken to as to a server that has no
+//! `INSERT .. RETURNING`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,9 +20,8 @@ use mysql_async::prelude::Queryable;
 /// An engine of a database server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
+    MariaDb,
     Mysql,
-    /// The same server, spoken to as to one that has no `INSERT .. RETURNING`.
-    MysqlWithoutReturning,
     Postgres,
 }
 
@@ -29,15 +30,16 @@ impl Engine {
     /// tested.
     pub fn database(self) -> Option<Database> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = match self {
-            Self::Mysql | Self::MysqlWithoutReturning => "CELLGATE_TEST_MYSQL_URL",
-            Self::Postgres => "CELLGATE_TEST_POSTGRES_URL",
+        let names: &[&str] = match self {
+            Self::MariaDb => &["CELLGATE_TEST_MARIADB_URL"],
+            Self::Mysql => &["CELLGATE_TEST_MYSQL_URL", "CELLGATE_TEST_MARIADB_URL"],
+            Self::Postgres => &["CELLGATE_TEST_POSTGRES_URL"],
         };
-        let mut dsn: Dsn = match std::env::var(name) {
+        let mut dsn: Dsn = match names.iter().find_map(|name| std::env::var(name).ok()) {
             // A URL that names only the server is enough: the database is made up below.
-            Ok(url) => if url.ends_with('/') { format!("{url}cellgate") } else { url }.parse().unwrap(),
-            Err(_) if std::env::var("CELLGATE_TEST_ENGINES").as_deref() == Ok("embedded") => return None,
-            Err(_) => panic!("{name} is not set; run `cargo xtask test`, or set CELLGATE_TEST_ENGINES=embedded"),
+            Some(url) => if url.ends_with('/') { format!("{url}cellgate") } else { url }.parse().unwrap(),
+            None if std::env::var("CELLGATE_TEST_ENGINES").as_deref() == Ok("embedded") => return None,
+            None => panic!("{names:?} are not set; run `cargo xtask test`, or set CELLGATE_TEST_ENGINES=embedded"),
         };
         dsn.database = format!("cgt_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         Some(Database { engine: self, dsn })
@@ -45,11 +47,16 @@ impl Engine {
 
     pub fn connect(self, options: &ServerOptions) -> Arc<dyn Backend> {
         match self {
-            Self::Mysql => Arc::new(MysqlBackend::connect(options).unwrap()),
-            Self::MysqlWithoutReturning => Arc::new(MysqlBackend::connect_without_returning(options).unwrap()),
+            Self::Mysql if !has_mysql() => Arc::new(MysqlBackend::connect_without_returning(options).unwrap()),
+            Self::MariaDb | Self::Mysql => Arc::new(MysqlBackend::connect(options).unwrap()),
             Self::Postgres => Arc::new(PostgresBackend::connect(options).unwrap()),
         }
     }
+}
+
+/// Whether there is a real MySQL.
+pub fn has_mysql() -> bool {
+    std::env::var_os("CELLGATE_TEST_MYSQL_URL").is_some()
 }
 
 /// A database of a test's own.

@@ -4,7 +4,7 @@
 //! has claimed yet. `conformance_suite!` makes a module of tests of it for an engine, given how to make a fixture;
 //! `None` from there means that the engine's server is not at hand, and the test says so and passes.
 //!
-//! `cargo xtask test` starts the servers and sets `CELLGATE_TEST_MYSQL_URL` and `CELLGATE_TEST_POSTGRES_URL`.
+//! `cargo xtask test` starts the servers and says where they are.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -150,10 +150,12 @@ conformance_suite!(memory, async { Some(Fixture::memory()) });
 conformance_suite!(memory_coalescing, async { Some(Fixture::memory().coalescing()) });
 conformance_suite!(sqlite, async { Some(Fixture::sqlite()) });
 meta_suite!(sqlite_meta, async { Some(MetaFixture::sqlite()) });
+conformance_suite!(mariadb, async { Fixture::server(Engine::MariaDb) });
+conformance_suite!(mariadb_coalescing, async { Fixture::server(Engine::MariaDb).map(Fixture::coalescing) });
 conformance_suite!(mysql, async { Fixture::server(Engine::Mysql) });
-conformance_suite!(mysql_without_returning, async { Fixture::server(Engine::MysqlWithoutReturning) });
 conformance_suite!(mysql_coalescing, async { Fixture::server(Engine::Mysql).map(Fixture::coalescing) });
 conformance_suite!(postgres_coalescing, async { Fixture::server(Engine::Postgres).map(Fixture::coalescing) });
 conformance_suite!(postgres, async { Fixture::server(Engine::Postgres) });
+meta_suite!(mariadb_meta, async { MetaFixture::server(Engine::MariaDb) });
 meta_suite!(mysql_meta, async { MetaFixture::server(Engine::Mysql) });
 meta_suite!(postgres_meta, async { MetaFixture::server(Engine::Postgres) });

@@ -61,8 +61,8 @@ macro_rules! server_suite {
     };
 }
 
+server_suite!(mariadb, Engine::MariaDb);
 server_suite!(mysql, Engine::Mysql);
-server_suite!(mysql_without_returning, Engine::MysqlWithoutReturning);
 server_suite!(postgres, Engine::Postgres);
 // No other server can be made to refuse a COMMIT.
 server_suite! { @stamp commits_of_postgres, Engine::Postgres, support::Store::new,

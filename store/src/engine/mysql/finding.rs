@@ -50,7 +50,7 @@ impl Shape {
 
     /// Whether the text has a table of values.
     fn has_values(self) -> bool {
-        matches!(self.about, About::ExactByValues | About::Latest(LatestBy::Values))
+        matches!(self.about, About::ExactByValues | About::Latest(LatestBy::Values | LatestBy::Lateral))
     }
 }
 
@@ -64,7 +64,7 @@ pub(super) struct NameArguments<'a> {
 impl Arguments for NameArguments<'_> {
     fn count(&self) -> usize {
         let each = match self.shape.about {
-            About::Exact | About::ExactByValues | About::Latest(LatestBy::Order) => 3,
+            About::Exact | About::ExactByValues | About::Latest(LatestBy::Order | LatestBy::Lateral) => 3,
             About::Latest(LatestBy::Join | LatestBy::Values | LatestBy::Mixed) => 2,
             About::Latest(LatestBy::Maxima) => 4,
         };
@@ -91,7 +91,9 @@ impl Arguments for NameArguments<'_> {
                     chain();
                     match self.shape.about {
                         About::Latest(LatestBy::Maxima) => chain(),
-                        About::Latest(LatestBy::Order) => take(Argument::Int(at_most.map_or(i64::MAX, |most| most.0))),
+                        About::Latest(LatestBy::Order | LatestBy::Lateral) => {
+                            take(Argument::Int(at_most.map_or(i64::MAX, |most| most.0)));
+                        }
                         About::Latest(LatestBy::Join | LatestBy::Values | LatestBy::Mixed)
                         | About::Exact
                         | About::ExactByValues => {}
@@ -103,7 +105,7 @@ impl Arguments for NameArguments<'_> {
         for _ in given.max(room)..self.shape.room {
             take(Argument::Bytes(b""));
             take(Argument::Bytes(b""));
-            if self.shape.about == About::ExactByValues {
+            if matches!(self.shape.about, About::ExactByValues | About::Latest(LatestBy::Lateral)) {
                 take(Argument::Int(i64::MIN));
             }
         }

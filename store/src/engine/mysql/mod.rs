@@ -12,7 +12,7 @@ mod wire;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,7 +24,7 @@ use crate::engine::dsn::{Dsn, Password, ServerKind};
 use crate::engine::server::driver::{Driver, Session};
 use crate::engine::server::{Server, ServerOptions};
 use crate::error::StoreError;
-use crate::sql::{Dialect, MARIADB, MYSQL};
+use crate::sql::{Dialect, MARIADB, MYSQL, MYSQL_WITH_LATERAL};
 
 pub use session::MysqlSession;
 
@@ -38,6 +38,9 @@ const FRESH: Duration = Duration::from_secs(5);
 /// and prepared again as they come.
 const STATEMENTS: usize = 256;
 
+/// Those of servers that speak MySQL's protocol.
+const DIALECTS: [&Dialect; 3] = [&MYSQL, &MYSQL_WITH_LATERAL, &MARIADB];
+
 /// Opens sessions to a MariaDB or MySQL server.
 pub struct MysqlDriver {
     name: String,
@@ -45,8 +48,8 @@ pub struct MysqlDriver {
     encryption: Encryption,
     timeouts: Timeouts,
     returning: Returning,
-    /// Whether the server it connected to last is spoken to as [`MARIADB`].
-    maria: AtomicBool,
+    /// How the server it connected to last is spoken to: a place in [`DIALECTS`].
+    dialect: AtomicUsize,
     /// Whether it was said that commits are not durable; once is enough.
     warned: AtomicBool,
 }
@@ -100,7 +103,7 @@ impl MysqlDriver {
             encryption,
             timeouts: options.timeouts,
             returning,
-            maria: AtomicBool::new(false),
+            dialect: AtomicUsize::new(0),
             warned: AtomicBool::new(false),
         })
     }
@@ -137,7 +140,8 @@ impl Manager for MysqlDriver {
     async fn create(&self) -> Result<MysqlSession, StoreError> {
         let connection = self.open(Some(&self.dsn.database)).await.map_err(|e| error::of_connecting(&e))?;
         let session = MysqlSession::start(connection, &self.timeouts, self.returning).await?;
-        self.maria.store(session.dialect().lists == MARIADB.lists, Ordering::Relaxed);
+        let place = DIALECTS.iter().position(|dialect| dialect.lists == session.dialect().lists);
+        self.dialect.store(place.unwrap_or(0), Ordering::Relaxed);
         self.warn_if_not_durable(&session);
         Ok(session)
     }
@@ -161,7 +165,7 @@ impl Driver for MysqlDriver {
     type Session = MysqlSession;
 
     fn dialect(&self) -> &'static Dialect {
-        if self.maria.load(Ordering::Relaxed) { &MARIADB } else { &MYSQL }
+        DIALECTS[self.dialect.load(Ordering::Relaxed)]
     }
 
     fn clock(&self) -> &'static str {

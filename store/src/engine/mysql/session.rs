@@ -16,7 +16,7 @@ use crate::backend::Timeouts;
 use crate::engine::server::driver::{Cells, Existing, Failure, Mark, Names, NewRow, Place, Session, Value};
 use crate::error::{Reason, StoreError};
 use crate::hash::FastHash;
-use crate::sql::{Dialect, MARIADB, MYSQL, Param, Query};
+use crate::sql::{Dialect, MARIADB, MYSQL, MYSQL_WITH_LATERAL, Param, Query};
 
 /// A connection, logged in and set up.
 pub struct MysqlSession {
@@ -69,7 +69,7 @@ impl MysqlSession {
             return Err(StoreError::Refused { detail });
         }
         let returning = match returning {
-            Returning::IfKnown => maria && numbers(&version) >= [10, 5],
+            Returning::IfKnown => maria && numbers(&version) >= [10, 5, 0],
             Returning::Never => false,
         };
         let mark = Mark { number: i64::from(connection.id()), nonce };
@@ -321,17 +321,21 @@ fn is_maria(version: &str) -> bool {
     version.to_ascii_lowercase().contains("mariadb")
 }
 
-/// How a server of this version spells things. MariaDB has tables of values since 10.3.
+/// How a server of this version spells things. MariaDB has tables of values since 10.3, MySQL since 8.0.19.
 fn dialect_of(version: &str) -> &'static Dialect {
-    if is_maria(version) && numbers(version) >= [10, 3] { &MARIADB } else { &MYSQL }
+    match is_maria(version) {
+        true if numbers(version) >= [10, 3, 0] => &MARIADB,
+        false if numbers(version) >= [8, 0, 19] => &MYSQL_WITH_LATERAL,
+        true | false => &MYSQL,
+    }
 }
 
-/// The first two numbers of a version.
-fn numbers(version: &str) -> [u32; 2] {
+/// The first three numbers of a version.
+fn numbers(version: &str) -> [u32; 3] {
     // What stands before MariaDB's own version for old replicas to read.
     let version = version.strip_prefix("5.5.5-").unwrap_or(version);
     let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
-    [numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)]
+    std::array::from_fn(|_| numbers.next().unwrap_or(0))
 }
 
 async fn set_up(
@@ -489,7 +493,11 @@ mod tests {
             ("10.11.6-MariaDB-0+deb12u1", Lists::MariaDb),
             ("5.5.5-10.3.39-MariaDB", Lists::MariaDb),
             ("10.2.44-MariaDB", Lists::Plain),
-            ("8.0.36", Lists::Plain),
+            ("8.0.36", Lists::Lateral),
+            ("9.7.4-2", Lists::Lateral),
+            ("8.0.18", Lists::Plain),
+            ("8.0.mysql_aurora.3.05.2", Lists::Plain),
+            ("5.7.44-log", Lists::Plain),
         ] {
             assert_eq!(dialect_of(version).lists, lists, "{version}");
         }
@@ -497,9 +505,9 @@ mod tests {
 
     #[test]
     fn a_version_is_read_with_or_without_what_stands_before_it() {
-        assert_eq!(numbers("10.11.6-MariaDB-0+deb12u1"), [10, 11]);
-        assert_eq!(numbers("5.5.5-10.4.1-MariaDB"), [10, 4]);
-        assert_eq!(numbers("8.0.36"), [8, 0]);
-        assert_eq!(numbers("none"), [0, 0]);
+        assert_eq!(numbers("10.11.6-MariaDB-0+deb12u1"), [10, 11, 6]);
+        assert_eq!(numbers("5.5.5-10.4.1-MariaDB"), [10, 4, 1]);
+        assert_eq!(numbers("8.0.36"), [8, 0, 36]);
+        assert_eq!(numbers("none"), [0, 0, 0]);
     }
 }
