@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::proxy::{NotReady, Options, Proxy};
 use crate::scratch::Scratch;
-use crate::servers::{MariaDb, Postgres};
+use crate::servers::{MariaDb, Mysql, Postgres};
 
 /// Virtual shards of configured deployments: enough that every cluster gets many, few enough to poll each.
 pub const SHARDS: u32 = 64;
@@ -22,6 +22,7 @@ pub struct Deployment {
 #[derive(Debug)]
 enum Database {
     MariaDb(MariaDb, String),
+    Mysql(Mysql, String),
     Postgres(Postgres, String),
 }
 
@@ -30,6 +31,7 @@ impl Drop for Deployment {
         for database in &self.databases {
             match database {
                 Database::MariaDb(server, name) => server.drop_database(name),
+                Database::Mysql(server, name) => server.drop_database(name),
                 Database::Postgres(server, name) => server.drop_database(name),
             }
         }
@@ -51,13 +53,14 @@ impl Deployment {
         Builder::new().text(config).build()
     }
 
-    /// One cluster each on MariaDB, PostgreSQL and SQLite; the meta store is a SQLite file.
+    /// One cluster each on MariaDB, PostgreSQL, SQLite and MySQL; the meta store is a SQLite file.
     ///
     /// # Panics
     ///
     /// Without shared servers.
     pub fn mixed() -> Arc<Self> {
-        Builder::new().topology(SHARDS, None).shared_mariadb("m").shared_postgres("p").sqlite("s").build()
+        let builder = Builder::new().topology(SHARDS, None).shared_mariadb("m").shared_postgres("p").sqlite("s");
+        builder.shared_mysql("y").build()
     }
 
     /// One cluster each on MariaDB and PostgreSQL, the meta store in MariaDB: several proxies may serve it.
@@ -160,6 +163,19 @@ impl Builder {
     /// Without that server.
     pub fn shared_mariadb(mut self, name: &str) -> Self {
         let url = self.shared_mariadb_database();
+        self.cluster(name, &url)
+    }
+
+    /// A cluster in a database of its own on the shared MySQL; without one on the shared MariaDB.
+    ///
+    /// # Panics
+    ///
+    /// Without either server.
+    pub fn shared_mysql(mut self, name: &str) -> Self {
+        let Some(server) = Mysql::shared() else { return self.shared_mariadb(name) };
+        let database = server.create_database();
+        let url = server.url(&database);
+        self.databases.push(Database::Mysql(server, database));
         self.cluster(name, &url)
     }
 

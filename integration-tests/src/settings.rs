@@ -85,10 +85,13 @@ pub fn binary() -> PathBuf {
     }
 }
 
-/// The program of a MySQL server, where `cargo xtask test` puts it: `<target>/mysql/mysqld`, beside `<target>/<profile>/servers`.
-pub fn mysqld() -> Option<PathBuf> {
-    let program = std::env::current_exe().ok()?.parent()?.parent()?.join("mysql/mysqld");
-    program.is_file().then_some(program)
+/// A program of MySQL's own (`mysqld`, `mysql`, `mysqldump`), where `cargo xtask test` puts them: `<target>/mysql`. `None` where
+/// it could not be had.
+pub fn of_mysql(name: &str) -> Option<PathBuf> {
+    // Programs are in <target>/<profile>, tests in <target>/<profile>/deps.
+    let this = std::env::current_exe().ok()?;
+    let mut programs = this.ancestors().skip(2).take(2).map(|directory| directory.join("mysql").join(name));
+    programs.find(|program| program.is_file())
 }
 
 /// The directory of this package, where the golden scripts are.

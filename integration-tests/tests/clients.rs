@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         .shared_mariadb("m")
         .shared_postgres("p")
         .sqlite("s")
+        .shared_mysql("y")
         .build()
         .start();
     let fresh = [Deployment::configured(&users).start(), Deployment::configured(&users).start()];

@@ -34,7 +34,7 @@ impl Mysql {
     ///
     /// If it does not start.
     pub fn private() -> Option<Self> {
-        let program = settings::mysqld()?;
+        let program = settings::of_mysql("mysqld")?;
         let scratch = Scratch::new();
         let data = scratch.join("data");
         // It only runs as root if it is told to. Who else could read this directory is another question.
