@@ -1,14 +1,15 @@
 //! Two proxies of one deployment: what one of them erases or drops, the other does not go on with, however long it was
 //! away and whatever it knew before.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use cellgate_integration_tests::client::{self, Refusal, TRIPS, get, put, run, triple};
 use cellgate_integration_tests::deployment::{Builder, SHARDS};
 use cellgate_integration_tests::process::Signal;
 use cellgate_integration_tests::{Proxy, http, wait};
-use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Opts};
 
 /// How long a proxy may answer from its cache without having asked whether something was erased (docs/ARCHITECTURE.md, C9).
 const LEASE: Duration = Duration::from_secs(2);
@@ -108,6 +109,77 @@ async fn a_table_that_was_dropped_and_made_anew_takes_nothing_from_who_knew_the_
                 assert_eq!(stored, None, "refused and stored");
             }
         }
+    }
+}
+
+/// Two statements about a table: the second begins while the physical table that the first dropped is still there.
+const OVERTAKING: [(&str, &[&str]); 3] = [
+    ("DROP TABLE trips", &["DROP TABLE IF EXISTS trips", TRIPS]),
+    ("DROP TABLE trips", &[TRIPS]),
+    ("TRUNCATE TABLE trips", &["TRUNCATE TABLE trips"]),
+];
+
+/// Waits until so many DROPs wait for somebody else in this database of a store.
+async fn drops(store: &mut Conn, count: usize) {
+    let ask = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE 'DROP TABLE%'";
+    wait::until_async("DROPs that wait", wait::PATIENCE, async || {
+        let found: Option<usize> = store.query_first(ask).await.unwrap();
+        found.filter(|found| *found == count)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_is_lost_behind_a_statement_that_repeats_a_drop_or_truncate_under_way() {
+    let mut builder = Builder::new();
+    let (meta, store) = (builder.shared_mariadb_database(), builder.shared_mariadb_database());
+    let builder = builder.text("[meta]\npoll = \"1m\"\n").topology(SHARDS, Some(&meta)).cluster("m", &store);
+    let deployment = builder.build();
+    let (one, two) = (deployment.start(), deployment.start());
+    let (mut first, mut again) = (client::connect(one.mysql()).await, client::connect(one.mysql()).await);
+    let mut other = client::connect(two.mysql()).await;
+    let opts = || Opts::from_url(&store).unwrap();
+    let (mut holder, mut observer) = (Conn::new(opts()).await.unwrap(), Conn::new(opts()).await.unwrap());
+    run(&mut first, TRIPS).await;
+    for (round, (statement, repeated)) in OVERTAKING.into_iter().enumerate() {
+        put(&mut other, &triple("before", "BASE", round as i64), "1").await.unwrap();
+        // Somebody reads the physical table, as a dump does.
+        let physical: Vec<String> = observer.query("SHOW TABLES LIKE 'trips%'").await.unwrap();
+        assert_eq!(physical.len(), 1, "{physical:?}");
+        run(&mut holder, "BEGIN").await;
+        run(&mut holder, &format!("SELECT COUNT(*) FROM {}", physical[0])).await;
+        let after = triple("after", "BASE", round as i64);
+        let behind = async {
+            drops(&mut observer, 1).await;
+            let mut repeating = pin!(async {
+                for statement in repeated {
+                    run(&mut again, statement).await;
+                }
+            });
+            let early = tokio::select! {
+                () = &mut repeating => true,
+                () = drops(&mut observer, 2) => false,
+            };
+            if !early {
+                run(&mut holder, "COMMIT").await;
+                repeating.await;
+            }
+            let outcome = put(&mut other, &after, "2").await;
+            run(&mut holder, "COMMIT").await;
+            (early, outcome)
+        };
+        let ((), (early, outcome)) = tokio::join!(run(&mut first, statement), behind);
+        let stored = get(&mut again, &after).await.unwrap();
+        match outcome {
+            Ok(_) => assert_eq!(stored.as_deref(), Some("2"), "{statement}, {repeated:?}: acknowledged and lost"),
+            Err(error) => {
+                let code = Refusal::of(&error).unwrap_or_else(|| panic!("connection broke: {error}")).code;
+                assert!(TABLE_GONE.contains(&code), "{statement}, {repeated:?}: {error}");
+                assert_eq!(stored, None, "refused and stored");
+            }
+        }
+        assert!(!early, "{statement}, {repeated:?}: answered while the old table took writes");
+        assert_eq!(get(&mut again, &triple("before", "BASE", round as i64)).await.unwrap(), None);
     }
 }
 

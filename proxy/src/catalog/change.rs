@@ -2,7 +2,7 @@
 
 use cellgate_schemaless::{NewerFields, TableDef};
 
-use super::document::{CATALOG, CatalogDocument, Unpublished, encode};
+use super::document::{CATALOG, CatalogDocument, KnownName, Unpublished, encode};
 use super::{Catalog, CatalogError};
 
 /// How often a change may find that another proxy's came first.
@@ -60,24 +60,51 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::NoDatabaseToDrop`], or what the meta store says.
     pub async fn drop_database(&self, name: &str, if_exists: bool) -> Result<(Changed, usize), CatalogError> {
+        let mut tables = 0;
+        let changed = self
+            .change_names(
+                |known| known.database == name,
+                |document, now| {
+                    tables = 0;
+                    if !document.databases.iter().any(|d| d == name) {
+                        let error = CatalogError::NoDatabaseToDrop(name.to_owned());
+                        return if if_exists { Ok(Changed::No(vec![error.to_string()])) } else { Err(error) };
+                    }
+                    document.databases.retain(|d| d != name);
+                    document.database_options.remove(name);
+                    let before = document.unpublished.len();
+                    let dropped = document.tables.extract_if(.., |t| t.database == name);
+                    document.unpublished.extend(dropped.map(|t| unpublished(&t, now)));
+                    tables = document.unpublished.len() - before;
+                    Ok(Changed::Yes)
+                },
+            )
+            .await?;
+        Ok((changed, tables))
+    }
+
+    /// A change behind which some names have no table, or another one; `edit` is told the time by the meta store's clock.
+    ///
+    /// Answers when nobody can write under these names to a table that was dropped, be it by this change or by one that is
+    /// still waiting for that or gave up half-way ([`Catalog::remove_used`]).
+    pub(super) async fn change_names(
+        &self,
+        is_meant: impl Fn(&KnownName) -> bool,
+        mut edit: impl FnMut(&mut CatalogDocument, i64) -> Result<Changed, CatalogError>,
+    ) -> Result<Changed, CatalogError> {
         let now = self.deployment.meta().now().await?;
-        let mut dropped = Vec::new();
+        // The time of a change is that before it is tried: twice as long ago no proxy may use a catalog from before it.
+        let recent = now.saturating_sub(i64::try_from(self.max_stale().as_micros() * 2).unwrap_or(i64::MAX));
+        let mut used: Vec<u32> = Vec::new();
         let changed = self
             .change(|document| {
-                dropped.clear();
-                if !document.databases.iter().any(|d| d == name) {
-                    let error = CatalogError::NoDatabaseToDrop(name.to_owned());
-                    return if if_exists { Ok(Changed::No(vec![error.to_string()])) } else { Err(error) };
-                }
-                document.databases.retain(|d| d != name);
-                document.database_options.remove(name);
-                dropped = document.tables.extract_if(.., |t| t.database == name).collect();
-                document.unpublished.extend(dropped.iter().map(|t| unpublished(t, now)));
-                Ok(Changed::Yes)
+                let changed = edit(document, now)?;
+                used = document.unpublished.iter().filter(|e| e.was(&is_meant, recent)).map(|e| e.id).collect();
+                Ok(changed)
             })
             .await?;
-        self.remove_used(&dropped.iter().map(|t| t.id).collect::<Vec<_>>()).await;
-        Ok((changed, dropped.len()))
+        self.remove_used(&used).await;
+        Ok(changed)
     }
 
     /// Applies `edit` to the newest document and stores it, again if another change came first.
@@ -112,5 +139,9 @@ fn set_collation(document: &mut CatalogDocument, database: &str, collation: Opti
 /// The physical side of a table that is one no more.
 pub(super) fn unpublished(table: &TableDef, since: i64) -> Unpublished {
     let name = table.made_name().to_owned();
-    Unpublished { id: table.id, name, since, dropped: true, newer: NewerFields::new() }
+    // Which names one had before it was renamed is not written down.
+    let was_renamed = table.made_as.is_some();
+    let known_as = KnownName { database: table.database.clone(), table: table.name.clone() };
+    let known_as = if was_renamed { None } else { Some(vec![known_as]) };
+    Unpublished { id: table.id, name, since, dropped: true, known_as, newer: NewerFields::new() }
 }

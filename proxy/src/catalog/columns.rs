@@ -10,7 +10,8 @@ use cellgate_schemaless::{NewerFields, RowColumn, TableDef};
 use cellgate_sql::{RowColumnSpec, TableChange, TableName};
 
 use super::change::Changed;
-use super::tables::{find, rename};
+use super::document::CatalogDocument;
+use super::tables::{find, is_one_of, rename};
 use super::{Catalog, CatalogError};
 
 impl Catalog {
@@ -28,7 +29,7 @@ impl Catalog {
         changes: &[TableChange],
         to: Option<&TableName>,
     ) -> Result<Changed, CatalogError> {
-        self.change(|document| {
+        let edit = |document: &mut CatalogDocument| {
             let table = find(document, name)?;
             if !changes.is_empty() {
                 table.def += 1;
@@ -57,8 +58,11 @@ impl Catalog {
                 rename(document, name, to)?;
             }
             Ok(Changed::Yes)
-        })
-        .await
+        };
+        match to {
+            Some(to) => self.change_names(is_one_of(&[to]), |document, _| edit(document)).await,
+            None => self.change(edit).await,
+        }
     }
 }
 

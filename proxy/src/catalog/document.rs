@@ -50,12 +50,30 @@ pub struct Unpublished {
     pub since: i64,
     /// Whether it was a table once (to be dropped now) rather than one being created.
     pub dropped: bool,
+    /// The names under which a proxy with an older catalog may still write to it; without them it may be any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_as: Option<Vec<KnownName>>,
     /// What a newer version wrote: kept.
     #[serde(flatten)]
     pub newer: NewerFields,
 }
 
+/// A name of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownName {
+    /// Its database.
+    pub database: String,
+    /// Its name there.
+    pub table: String,
+}
+
 impl Unpublished {
+    /// Whether it was a table, still after this time, that a proxy may know by one of these names.
+    pub(super) fn was(&self, is_meant: impl Fn(&KnownName) -> bool, since: i64) -> bool {
+        let names = self.known_as.as_ref();
+        self.dropped && self.since >= since && names.is_none_or(|names| names.iter().any(is_meant))
+    }
+
     /// What a store needs to know of it.
     pub fn table_ref(&self) -> TableRef {
         TableRef::new(&self.name, TableId(self.id), 1)

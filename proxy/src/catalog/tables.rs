@@ -8,7 +8,7 @@ use cellgate_sql::{RowColumnSpec, TableName};
 
 use super::change::{Changed, unpublished};
 use super::columns::add_column;
-use super::document::{CatalogDocument, Unpublished};
+use super::document::{CatalogDocument, KnownName, Unpublished};
 use super::{Catalog, CatalogError};
 
 /// What a new table is made of.
@@ -26,7 +26,8 @@ pub enum NewTable<'a> {
 }
 
 impl Catalog {
-    /// `CREATE TABLE` of a cell table: reserves an id, makes the physical table in every cluster, publishes it.
+    /// `CREATE TABLE` of a cell table: reserves an id, makes the physical table in every cluster, publishes it. A write that
+    /// begins after this has returned is not lost with a table of that name that is being dropped.
     ///
     /// # Errors
     /// [`CatalogError::TableExists`], [`CatalogError::UnknownDatabase`], [`CatalogError::UnknownTable`] for that of
@@ -62,10 +63,12 @@ impl Catalog {
                 Ok(Changed::Yes)
             })
             .await?;
-        let Some(table) = reserved else { return Ok(outcome) };
+        let Some(table) = reserved else {
+            return self.change_names(is_one_of(&[name]), |_, _| Ok(outcome.clone())).await;
+        };
         self.make(&table).await?;
         let published = self
-            .change(|document| {
+            .change_names(is_one_of(&[name]), |document, _| {
                 if let Some(there) = exists(document)? {
                     return Ok(there);
                 }
@@ -102,7 +105,7 @@ impl Catalog {
         let Some((old, empty)) = planned else { return Ok(()) };
         self.make(&empty).await?;
         let published = self
-            .change(|document| {
+            .change_names(is_one_of(&[name]), |document, now| {
                 // By id: it may have been renamed or altered meanwhile, and it may be another one of the same name.
                 let Some(place) = document.tables.iter().position(|table| table.id == old) else {
                     // Somebody else emptied it meanwhile, which was all that was asked for; or it is gone.
@@ -120,9 +123,7 @@ impl Catalog {
                 Ok(Changed::Yes)
             })
             .await;
-        if matches!(published, Ok(Changed::Yes)) {
-            self.remove_used(&[old]).await;
-        } else {
+        if !matches!(published, Ok(Changed::Yes)) {
             self.remove_now(&[empty.id]).await;
         }
         published.map(|_| ())
@@ -133,28 +134,23 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::NoTableToDrop`] with all the names that do not exist, or what the meta store says.
     pub async fn drop_tables(&self, names: &[TableName], if_exists: bool) -> Result<Changed, CatalogError> {
-        let now = self.deployment.meta().now().await?;
-        let mut dropped: Vec<TableDef> = Vec::new();
-        let changed = self
-            .change(|document| {
-                dropped.clear();
-                let missing: Vec<String> = names
-                    .iter()
-                    .filter(|n| !document.tables.iter().any(|t| is(t, n)))
-                    .map(|n| format!("{}.{}", n.database, n.table))
-                    .collect();
-                if !missing.is_empty() && !if_exists {
-                    return Err(CatalogError::NoTableToDrop(missing.join(",")));
-                }
-                dropped = document.tables.extract_if(.., |t| names.iter().any(|n| is(t, n))).collect();
-                document.unpublished.extend(dropped.iter().map(|t| unpublished(t, now)));
-                let notes: Vec<String> =
-                    missing.into_iter().map(|name| CatalogError::NoTableToDrop(name).to_string()).collect();
-                Ok(if notes.is_empty() { Changed::Yes } else { Changed::No(notes) })
-            })
-            .await?;
-        self.remove_used(&dropped.iter().map(|t| t.id).collect::<Vec<_>>()).await;
-        Ok(changed)
+        let meant: Vec<&TableName> = names.iter().collect();
+        self.change_names(is_one_of(&meant), |document, now| {
+            let missing: Vec<String> = names
+                .iter()
+                .filter(|n| !document.tables.iter().any(|t| is(t, n)))
+                .map(|n| format!("{}.{}", n.database, n.table))
+                .collect();
+            if !missing.is_empty() && !if_exists {
+                return Err(CatalogError::NoTableToDrop(missing.join(",")));
+            }
+            let dropped = document.tables.extract_if(.., |t| names.iter().any(|n| is(t, n)));
+            document.unpublished.extend(dropped.map(|t| unpublished(&t, now)));
+            let notes: Vec<String> =
+                missing.into_iter().map(|name| CatalogError::NoTableToDrop(name).to_string()).collect();
+            Ok(if notes.is_empty() { Changed::Yes } else { Changed::No(notes) })
+        })
+        .await
     }
 
     /// `RENAME TABLE`: all pairs, from left to right, or none. Physical tables keep the names they were made under.
@@ -162,7 +158,8 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::UnknownTable`], [`CatalogError::UnknownDatabase`], [`CatalogError::TableExists`].
     pub async fn rename_tables(&self, pairs: &[(TableName, TableName)]) -> Result<Changed, CatalogError> {
-        self.change(|document| {
+        let named: Vec<&TableName> = pairs.iter().map(|(_, to)| to).collect();
+        self.change_names(is_one_of(&named), |document, _| {
             for (from, to) in pairs {
                 rename(document, from, to)?;
             }
@@ -184,6 +181,11 @@ impl Catalog {
 
 pub(super) fn is(table: &TableDef, name: &TableName) -> bool {
     table.database == name.database && table.name == name.table
+}
+
+/// Whether a name is among these.
+pub(super) fn is_one_of(names: &[&TableName]) -> impl Fn(&KnownName) -> bool {
+    |known| names.iter().any(|name| known.database == name.database && known.table == name.table)
 }
 
 pub(super) fn find<'a>(document: &'a mut CatalogDocument, name: &TableName) -> Result<&'a mut TableDef, CatalogError> {
@@ -222,6 +224,7 @@ fn reserve(document: &mut CatalogDocument, name: &str, since: i64) -> Result<u32
         name: name.to_owned(),
         since,
         dropped: false,
+        known_as: Some(Vec::new()),
         newer: NewerFields::new(),
     });
     Ok(id)

@@ -94,6 +94,9 @@ impl Catalog {
     /// (`meta.max_stale`). Only then may the statement be acknowledged: a write that begins after it must not go where
     /// it will be removed. A proxy that serves the deployment alone has the new catalog already.
     pub(super) async fn remove_used(&self, ids: &[u32]) {
+        if ids.is_empty() {
+            return;
+        }
         let settled = Instant::now() + self.max_stale();
         while !self.remove_now(ids).await {
             // Not known is not alone.

@@ -232,6 +232,11 @@ impl TrippedCluster {
     pub async fn tripped(&self) {
         self.tripped.notified().await;
     }
+
+    /// Lets the one that waits go on.
+    pub fn mend(&self) {
+        self.mended.add_permits(1);
+    }
 }
 
 #[async_trait]
