@@ -104,6 +104,8 @@ impl Accounts {
         let config = lock(&self.known).config.clone();
         for _ in 0..ATTEMPTS {
             let (version, stored) = self.load().await?;
+            // What was found is what sessions see next, whether it is changed or not.
+            self.know_document(version, &stored);
             let mut document = stored.clone();
             let mut draft = Draft { document: &mut document, config: &config };
             let had_admin = has_admin(&draft.all());
@@ -112,7 +114,6 @@ impl Accounts {
                 return Err(AccessError::LastAdmin { operation });
             }
             if document == stored {
-                self.know_document(version, &document);
                 return Ok(done);
             }
             if self.meta.compare_and_set(USERS, version, &encode(&document)?).await? {

@@ -116,6 +116,8 @@ impl Catalog {
         let _turn = self.changing.lock().await;
         for _ in 0..ATTEMPTS {
             let (version, stored) = self.load().await?;
+            // What was found is what its session sees next, whether it is changed or not.
+            self.know(version, &stored);
             let mut document = stored.clone();
             let changed = edit(&mut document)?;
             if document == stored {

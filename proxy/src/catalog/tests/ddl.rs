@@ -87,6 +87,27 @@ async fn a_name_that_sqlite_keeps_for_itself_is_no_physical_name() {
 }
 
 #[tokio::test]
+async fn who_is_told_that_a_name_is_taken_or_free_sees_it_so_from_then_on() {
+    let stores = Stores::new();
+    let (here, there) = (stores.catalog().await, stores.catalog().await);
+    let knows = |name: &str| there.snapshot().table(FIRST_DATABASE, name).is_some();
+    create(&here, "t").await.unwrap();
+    assert!(!knows("t"));
+    let note = there.create_table(&name("t"), true, declared(&[])).await.unwrap();
+    assert!(matches!(note, Changed::No(_)) && knows("t"), "{note:?}");
+    here.drop_tables(&[name("t")], false).await.unwrap();
+    let note = there.drop_tables(&[name("t")], true).await.unwrap();
+    assert!(matches!(note, Changed::No(_)) && !knows("t"), "{note:?}");
+    // And so does who is refused.
+    create(&here, "t").await.unwrap();
+    let error = create(&there, "t").await.unwrap_err();
+    assert!(matches!(error, CatalogError::TableExists(_)) && knows("t"));
+    here.drop_tables(&[name("t")], false).await.unwrap();
+    let error = there.truncate(&name("t")).await.unwrap_err();
+    assert!(matches!(error, CatalogError::UnknownTable { .. }) && !knows("t"));
+}
+
+#[tokio::test]
 async fn two_proxies_that_truncate_at_once_both_do_and_leave_one_table() {
     let stores = Stores::new();
     let (one, two) = (stores.catalog().await, stores.catalog().await);
