@@ -35,11 +35,13 @@ impl Entered {
 }
 
 impl Gate {
-    /// Completes once no write of the table (of any, for [`Key::Tables`]) is under way; for a name there is none.
-    pub(super) async fn empty(&self, key: &Key) {
+    /// Completes once no write of the table (of any, for [`Key::Tables`]) is under way, and answers whether one was; for a
+    /// name there is none.
+    pub(super) async fn empty(&self, key: &Key) -> bool {
         if matches!(key, Key::Name(_)) {
-            return;
+            return false;
         }
+        let mut waited = false;
         loop {
             let left = self.left.notified();
             let busy = {
@@ -47,8 +49,9 @@ impl Gate {
                 writes.keys().any(|write| overlap(write, key)) || self.quick.load(Ordering::SeqCst) > 0
             };
             if !busy {
-                return;
+                return waited;
             }
+            waited = true;
             left.await;
         }
     }

@@ -58,10 +58,21 @@ pub enum LockError {
 pub enum Which {
     /// Names of GET_LOCK.
     Names,
-    /// Tables, by LOCK TABLES or FLUSH.
+    /// Tables, by LOCK TABLES.
     Tables,
+    /// Tables, by LOCK TABLES or FLUSH TABLES WITH READ LOCK.
+    AllTables,
     /// Everything.
     All,
+}
+
+/// Locks that were taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acquired {
+    /// How often locks had been lost then ([`Locks::losses`]): more than that, and these may be among them.
+    pub losses: u64,
+    /// Whether somebody else had to let go of something, or to end a write, first.
+    pub waited: bool,
 }
 
 /// The locks of a deployment, as one proxy takes part in them.
@@ -127,8 +138,7 @@ impl Locks {
         Owner { proxy: self.proxy.clone(), connection }
     }
 
-    /// Takes all of these or, if they cannot be had until then, none. Answers how often locks had been lost when it took them
-    /// ([`Locks::losses`]): more than that, and these may be among them. Who stops waiting has none.
+    /// Takes all of these or, if they cannot be had until then, none. Who stops waiting has none.
     ///
     /// # Errors
     /// What the meta store says, or that there are too many names; none of them is held then.
@@ -137,7 +147,8 @@ impl Locks {
         connection: u32,
         wanted: &[(Key, Mode)],
         until: Instant,
-    ) -> Result<Option<u64>, LockError> {
+    ) -> Result<Option<Acquired>, LockError> {
+        let mut waited = false;
         let owner = self.owner(connection);
         // What other proxies take at this moment is not known yet: there may be a few more.
         self.read(|known| known.room(&owner, wanted))?;
@@ -148,15 +159,17 @@ impl Locks {
             if let Some(taken) = self.take(&owner, wanted).await? {
                 for (key, _) in wanted {
                     // What was let in before is over before the lock counts.
-                    if tokio::time::timeout_at(until.into(), self.gate.empty(key)).await.is_err() {
+                    let Ok(busy) = tokio::time::timeout_at(until.into(), self.gate.empty(key)).await else {
                         drop(taken);
                         self.settle().await?;
                         return Ok(None);
-                    }
+                    };
+                    waited |= busy;
                 }
                 taken.keep();
-                return Ok(Some(losses));
+                return Ok(Some(Acquired { losses, waited }));
             }
+            waited = true;
             let now = Instant::now();
             if now >= until {
                 return Ok(None);

@@ -14,9 +14,11 @@ pub enum Key {
     Name(String),
     /// A table, by database and name.
     Table(String, String),
-    /// A database with all its tables, as DROP DATABASE uses it. Nobody locks one.
+    /// A database with all its tables, as CREATE, ALTER and DROP DATABASE use it. Nobody locks one.
     Database(String),
-    /// Every table: FLUSH TABLES WITH READ LOCK.
+    /// The accounts, as statements about them use them. Nobody locks them.
+    Accounts,
+    /// Every table and what is beside them: FLUSH TABLES WITH READ LOCK.
     Tables,
 }
 
@@ -140,7 +142,8 @@ impl LockTable {
     pub fn release_all(&mut self, owner: &Owner, which: Which) -> u32 {
         let chosen = |key: &Key| match which {
             Which::Names => matches!(key, Key::Name(_)),
-            Which::Tables => !matches!(key, Key::Name(_)),
+            Which::Tables => matches!(key, Key::Table(..)),
+            Which::AllTables => !matches!(key, Key::Name(_)),
             Which::All => true,
         };
         let gone = self.held.extract_if(.., |held| held.owner == *owner && chosen(&held.key));
@@ -225,6 +228,7 @@ pub(super) fn overlap(one: &Key, other: &Key) -> bool {
     match (one, other) {
         (Key::Name(_), _) | (_, Key::Name(_)) | (Key::Table(..), Key::Table(..)) => one == other,
         (Key::Tables, _) | (_, Key::Tables) => true,
+        (Key::Accounts, _) | (_, Key::Accounts) => false,
         (Key::Database(one), Key::Database(other) | Key::Table(other, _))
         | (Key::Table(one, _), Key::Database(other)) => one == other,
     }

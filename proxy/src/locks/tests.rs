@@ -174,6 +174,43 @@ async fn readers_share_a_table_and_a_writer_has_it_alone() {
 }
 
 #[tokio::test]
+async fn who_lets_go_of_tables_keeps_the_lock_on_everything() {
+    let locks = Arc::new(Locks::alone());
+    assert!(take(&locks, 1, Key::Tables, Mode::Read, now()).await);
+    assert!(take(&locks, 1, table("t"), Mode::Read, now()).await);
+    assert!(take(&locks, 1, name("n"), Mode::Write, now()).await);
+    assert_eq!(locks.release_all(1, Which::Tables).await.unwrap(), 1);
+    for key in [table("t"), Key::Database("d".to_owned()), Key::Accounts] {
+        assert!(enter(&locks, 2, &key, Mode::Write).await.is_none(), "{key:?}");
+    }
+    assert_eq!(locks.release_all(1, Which::AllTables).await.unwrap(), 1);
+    let entered = enter(&locks, 2, &Key::Accounts, Mode::Write).await;
+    assert!(entered.is_some());
+    // A statement about accounts is in the way of who locks everything, and of nobody else.
+    assert!(!take(&locks, 1, Key::Tables, Mode::Read, now()).await);
+    assert!(take(&locks, 1, table("t"), Mode::Write, now()).await);
+    assert!(enter(&locks, 2, &Key::Accounts, Mode::Write).await.is_some());
+    assert_eq!(locks.holder(&name("n")).await.unwrap(), Some(1));
+}
+
+#[tokio::test]
+async fn a_lock_says_whether_it_was_waited_for() {
+    let locks = Arc::new(Locks::alone());
+    let wanted = [(table("t"), Mode::Read)];
+    let waited = async |until| locks.acquire(1, &wanted, until).await.unwrap().map(|acquired| acquired.waited);
+    assert_eq!(waited(now()).await, Some(false));
+    locks.ended(1);
+    // For another session's lock, and for its write.
+    assert!(take(&locks, 2, table("t"), Mode::Write, now()).await);
+    let (first, ()) = tokio::join!(waited(soon()), async { locks.ended(2) });
+    assert_eq!(first, Some(true));
+    locks.ended(1);
+    let entered = enter(&locks, 2, &table("t"), Mode::Write).await;
+    let (second, ()) = tokio::join!(waited(soon()), async { drop(entered) });
+    assert_eq!(second, Some(true));
+}
+
+#[tokio::test]
 async fn several_tables_are_locked_together_or_not_at_all() {
     let locks = Locks::alone();
     assert!(take(&locks, 1, table("b"), Mode::Write, now()).await);

@@ -10,14 +10,19 @@ use super::warnings;
 use super::{Answer, Done, Session};
 use crate::access;
 use crate::errors;
+use crate::locks::Entered;
 use crate::logging;
 
 impl Session {
     /// Runs a statement about accounts, and writes to the log that it was tried: `shown` is its text without passwords.
-    /// Ends an open transaction first, as in MySQL. A statement that has begun goes on to its line in the log, though its session
-    /// should be killed.
-    pub(super) async fn account(&mut self, statement: AccountStatement, shown: &str) -> Result<Answer, StatementError> {
-        self.commit_open().await?;
+    /// An open transaction has been ended, as in MySQL. A statement that has begun goes on to its line in the log, though its
+    /// session should be killed, and until then whoever locks everything waits for it.
+    pub(super) async fn account(
+        &mut self,
+        statement: AccountStatement,
+        shown: &str,
+        entered: Vec<Entered>,
+    ) -> Result<Answer, StatementError> {
         self.refuse_read_only()?;
         self.use_up_characteristics();
         let refused = self.check_level(&statement).err();
@@ -40,6 +45,7 @@ impl Session {
                 failed,
                 "a statement about accounts"
             );
+            drop(entered);
             outcome
         });
         for note in outcome.await? {

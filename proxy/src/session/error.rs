@@ -125,7 +125,7 @@ pub enum StatementError {
     /// A write to a table that the session locked for reading.
     #[error("Table '{0}' was locked with a READ lock and can't be updated")]
     LockedForReading(String),
-    /// DROP DATABASE under the session's own LOCK TABLES.
+    /// CREATE, ALTER or DROP DATABASE, or FLUSH TABLES WITH READ LOCK, under the session's own LOCK TABLES.
     #[error("Can't execute the given command because you have active locked tables or an active transaction")]
     TablesLocked,
     /// A write under the session's own FLUSH TABLES WITH READ LOCK.

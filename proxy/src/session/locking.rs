@@ -11,7 +11,7 @@ use super::error::StatementError;
 use super::variables::text_of;
 use super::{Answer, Done, Kill, Session};
 use crate::catalog::{CatalogError, Snapshot};
-use crate::locks::{Entered, Key, LockError, Mode, Released, Which};
+use crate::locks::{Acquired, Entered, Key, LockError, Mode, Released, Which};
 
 /// Longest name of GET_LOCK, in characters, as in MySQL.
 const LOCK_NAME_CHARS: usize = 64;
@@ -46,7 +46,11 @@ impl Held {
     }
 
     fn is_nothing(&self) -> bool {
-        self.tables.is_none() && !self.everything && self.since.is_none()
+        self.is_unlocked() && self.since.is_none()
+    }
+
+    fn is_unlocked(&self) -> bool {
+        self.tables.is_none() && !self.everything
     }
 }
 
@@ -64,8 +68,8 @@ impl Session {
         let cut = limit.filter(|limit| *limit < wait);
         let until = Instant::now() + cut.unwrap_or(wait).min(LONGEST_WAIT);
         match (self.acquire(&[(key, Mode::Write)], until).await?, cut) {
-            (false, Some(_)) => Err(StatementError::Timeout { detail: "" }),
-            (took, _) => Ok(Value::Int(i64::from(took))),
+            (None, Some(_)) => Err(StatementError::Timeout { detail: "" }),
+            (took, _) => Ok(Value::Int(i64::from(took.is_some()))),
         }
     }
 
@@ -94,68 +98,116 @@ impl Session {
         Ok(self.server.locks().holder(&key).await.map_err(CatalogError::Meta)?)
     }
 
-    /// LOCK TABLES and its kin. They end a transaction and what was locked before.
+    /// LOCK TABLES and its kin.
     pub(super) async fn lock(&mut self, lock: TableLock) -> Result<Answer, StatementError> {
-        let (wanted, place): (Vec<(Key, Mode)>, _) = match lock {
+        match &lock {
             TableLock::Unlock => {
                 if self.held.tables.is_some() {
                     self.commit_open().await?;
                 }
-                self.unlock_tables().await?;
-                return Ok(Answer::Done(Done::default()));
+                let held = Held { since: self.held.since, ..Held::default() };
+                if !std::mem::replace(&mut self.held, held).is_unlocked() {
+                    self.let_go(Which::AllTables).await?;
+                }
             }
             TableLock::Tables(tables) => {
-                let place = tables.first().map_or_else(String::new, |(name, _)| name.table.clone());
-                (tables.iter().map(|(name, mode)| (key(name), as_mode(*mode))).collect(), place)
-            }
-            TableLock::Everything => (vec![(Key::Tables, Mode::Read)], "a table".to_owned()),
-        };
-        self.commit_open().await?;
-        let kill = self.process.kill_switch().clone();
-        let shield = kill.shield();
-        self.unlock_tables().await?;
-        drop(shield);
-        if matches!(wanted.as_slice(), [(Key::Tables, _)]) {
-            self.server.flushed();
-        }
-        let until = Instant::now() + self.lock_patience();
-        if !self.acquire(&wanted, until).await? {
-            return Err(StatementError::LockTimeout(place));
-        }
-        match wanted.as_slice() {
-            [(Key::Tables, _)] => self.held.everything = true,
-            tables => {
-                let mut held = BTreeMap::new();
-                for (key, mode) in tables {
-                    let known = held.entry(key.clone()).or_insert(*mode);
-                    if *mode == Mode::Write {
-                        *known = Mode::Write;
-                    }
+                let writes = tables.iter().any(|(_, mode)| *mode == LockMode::Write);
+                if self.held.everything && writes {
+                    return Err(StatementError::ReadLock);
                 }
-                self.held.tables = Some(held);
+                let place = tables.first().map_or_else(String::new, |(name, _)| name.table.clone());
+                let wanted: Vec<_> = tables.iter().map(|(name, mode)| (key(name), as_mode(*mode))).collect();
+                self.lock_anew(&lock, &wanted, place).await?;
+            }
+            TableLock::Everything => {
+                if self.held.tables.is_some() {
+                    return Err(StatementError::TablesLocked);
+                }
+                self.server.flushed();
+                self.lock_anew(&lock, &[(Key::Tables, Mode::Read)], "a table".to_owned()).await?;
             }
         }
         Ok(Answer::Done(Done::default()))
     }
 
+    /// Takes the locks of a statement, which ends a transaction and LOCK TABLES before it.
+    async fn lock_anew(
+        &mut self,
+        lock: &TableLock,
+        wanted: &[(Key, Mode)],
+        place: String,
+    ) -> Result<(), StatementError> {
+        self.commit_open().await?;
+        let kill = self.process.kill_switch().clone();
+        let shield = kill.shield();
+        self.unlock_tables().await?;
+        drop(shield);
+        let everything = *lock == TableLock::Everything;
+        if everything && self.held.everything {
+            return self.check_losses();
+        }
+        let until = Instant::now() + self.lock_patience();
+        let Some(Acquired { waited, .. }) = self.acquire(wanted, until).await? else {
+            return Err(StatementError::LockTimeout(place));
+        };
+        // What it was told is what it holds: not cut off by KILL in between.
+        let _shield = kill.shield();
+        if waited && let Err(error) = self.judge_lock(lock).await {
+            self.let_go(if everything { Which::AllTables } else { Which::Tables }).await?;
+            return Err(error);
+        }
+        if everything {
+            self.held.everything = true;
+            return Ok(());
+        }
+        let mut held = BTreeMap::new();
+        for (key, mode) in wanted {
+            let known = held.entry(key.clone()).or_insert(*mode);
+            if *mode == Mode::Write {
+                *known = Mode::Write;
+            }
+        }
+        self.held.tables = Some(held);
+        Ok(())
+    }
+
+    /// Behind a wait: meanwhile the account may have lost its rights, and who was waited for may have changed the tables.
+    async fn judge_lock(&mut self, lock: &TableLock) -> Result<(), StatementError> {
+        self.renew_access();
+        let catalog = self.server.catalog().refresh().await.map_err(CatalogError::Meta)?;
+        self.check(&Command::Lock(lock.clone()))?;
+        let TableLock::Tables(tables) = lock else { return Ok(()) };
+        for (TableName { database, table }, _) in tables {
+            if catalog.table(database, table).is_none() {
+                return Err(SqlError::UnknownTable { database: database.clone(), table: table.clone() }.into());
+            }
+        }
+        Ok(())
+    }
+
     /// Takes all of these or none; from then on a loss of locks is a loss of this session's.
-    async fn acquire(&mut self, wanted: &[(Key, Mode)], until: Instant) -> Result<bool, StatementError> {
+    async fn acquire(&mut self, wanted: &[(Key, Mode)], until: Instant) -> Result<Option<Acquired>, StatementError> {
         self.check_losses()?;
         let locks = self.server.locks();
         let took = locks.acquire(self.process.id(), wanted, until).await.map_err(refused)?;
-        if let Some(losses) = took {
+        if let Some(Acquired { losses, .. }) = took {
             self.held.since.get_or_insert(losses);
         }
-        Ok(took.is_some())
+        Ok(took)
     }
 
-    /// Lets go of all tables. Who could not be told of it is as soon as that can be done.
+    /// Lets go of the tables of LOCK TABLES; what FLUSH TABLES WITH READ LOCK holds stays. Who could not be told of it is as
+    /// soon as that can be done.
     pub(super) async fn unlock_tables(&mut self) -> Result<(), StatementError> {
-        if self.held.tables.is_none() && !self.held.everything {
+        if self.held.tables.take().is_none() {
             return Ok(());
         }
-        self.held = Held { since: self.held.since, ..Held::default() };
-        let released = self.server.locks().release_all(self.process.id(), Which::Tables).await;
+        self.let_go(Which::Tables).await
+    }
+
+    /// Lets go of these; the session has forgotten that it held them.
+    async fn let_go(&mut self, which: Which) -> Result<(), StatementError> {
+        let released = self.server.locks().release_all(self.process.id(), which).await;
         self.forgets_locks();
         released.map_err(CatalogError::Meta)?;
         Ok(())
@@ -324,6 +376,8 @@ fn key(name: &TableName) -> Key {
 fn shown(key: &Key) -> String {
     match key {
         Key::Name(name) | Key::Table(_, name) | Key::Database(name) => name.clone(),
+        // MySQL's table of them.
+        Key::Accounts => "user".to_owned(),
         Key::Tables => "a table".to_owned(),
     }
 }
@@ -344,10 +398,11 @@ fn tables_of(command: &Command) -> Vec<(Key, Mode)> {
         Command::Put(put) => vec![def(&put.table, Mode::Write)],
         Command::Erase(erase) => vec![def(&erase.table, Mode::Write)],
         Command::Explain(explain) if explain.analyze => tables_of(&explain.command),
-        Command::Ddl(Ddl::DropDatabase { name, .. }) => vec![(Key::Database(name.clone()), Mode::Write)],
         Command::Ddl(ddl) => {
             let names: Vec<&TableName> = match ddl {
-                Ddl::CreateDatabase { .. } | Ddl::AlterDatabase { .. } | Ddl::DropDatabase { .. } => Vec::new(),
+                Ddl::CreateDatabase { name, .. } | Ddl::AlterDatabase { name, .. } | Ddl::DropDatabase { name, .. } => {
+                    return vec![(Key::Database(name.clone()), Mode::Write)];
+                }
                 Ddl::CreateTable { name, .. } | Ddl::CreateTableLike { name, .. } | Ddl::Truncate(name) => vec![name],
                 Ddl::DropTable { names, .. } => names.iter().collect(),
                 Ddl::AlterTable { name, rename, .. } => std::iter::once(name).chain(rename).collect(),
@@ -355,13 +410,13 @@ fn tables_of(command: &Command) -> Vec<(Key, Mode)> {
             };
             names.into_iter().map(|name| (key(name), Mode::Write)).collect()
         }
+        Command::Account(_) => vec![(Key::Accounts, Mode::Write)],
         Command::Explain(_)
         | Command::Relational(_)
         | Command::Use(_)
         | Command::Set(_)
         | Command::Transaction(_)
         | Command::Show(_)
-        | Command::Account(_)
         | Command::Lock(_)
         | Command::Prepared(_)
         | Command::Flush(_)

@@ -105,7 +105,7 @@ impl Session {
         if !keeps_warnings(&command) {
             self.last.warnings = Warnings::default();
         }
-        if matches!(command, Command::Ddl(_)) {
+        if matches!(command, Command::Ddl(_) | Command::Account(_)) {
             // Before it is in anybody's way itself.
             self.commit_open().await?;
         }
@@ -155,7 +155,7 @@ impl Session {
             Command::Transaction(control) => Box::pin(self.control(control)).await,
             Command::Show(show) => Box::pin(self.show(show, &snapshot)).await,
             Command::Explain(explain) => Box::pin(self.explain(*explain, time)).await,
-            Command::Account(account) => Box::pin(self.account(*account, statement.text())).await,
+            Command::Account(account) => Box::pin(self.account(*account, statement.text(), entered)).await,
             Command::Lock(lock) => Box::pin(self.lock(lock)).await,
             Command::Prepared(prepared) => Box::pin(self.prepared(prepared)).await,
             Command::Flush(what) => Box::pin(self.flush(&what)).await,
