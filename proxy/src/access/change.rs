@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cellgate_sql::AccountName;
+use cellgate_sql::{AccountName, Level};
 
 use super::account::Account;
 use super::document::{StoredAccount, USERS, UsersDocument, encode};
@@ -70,6 +70,13 @@ impl Draft<'_> {
             stored.host.clone_from(&account.name.host);
         }
         self.put(account)
+    }
+
+    /// Takes from a stored account what a newer version granted and this one does not know, at a level or at every level.
+    pub(super) fn revoke_newer(&mut self, name: &AccountName, level: Option<&Level>) {
+        if let Some(stored) = self.document.accounts.iter_mut().find(|stored| stored.is_named(name)) {
+            stored.revoke_newer(level);
+        }
     }
 
     /// Removes a stored account; whether there was one.

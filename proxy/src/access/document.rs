@@ -106,13 +106,35 @@ impl StoredAccount {
         }))
     }
 
-    /// What a newer version wrote of this account and of its grants that are still there.
+    /// What a newer version wrote of this account, of its grants that are still there, and privileges that this version does
+    /// not know, unless they were revoked ([`StoredAccount::revoke_newer`]).
     pub(super) fn keep_newer(&mut self, before: &mut Self) {
         self.newer = std::mem::take(&mut before.newer);
+        for known in &mut before.grants {
+            let unknown = known.privileges.extract_if(.., |name| privilege(name).is_none());
+            let same = |grant: &&mut StoredGrant| grant.database == known.database && grant.table == known.table;
+            match self.grants.iter_mut().find(same) {
+                Some(grant) => {
+                    grant.privileges.extend(unknown);
+                    grant.newer = std::mem::take(&mut known.newer);
+                }
+                None => {
+                    let privileges: Vec<String> = unknown.collect();
+                    if !privileges.is_empty() {
+                        let (database, table) = (known.database.take(), known.table.take());
+                        let newer = std::mem::take(&mut known.newer);
+                        self.grants.push(StoredGrant { database, table, privileges, no_lock_tables: false, newer });
+                    }
+                }
+            }
+        }
+    }
+
+    /// ALL is revoked at a level, or at every level: that is what this version does not know as well.
+    pub(super) fn revoke_newer(&mut self, level: Option<&Level>) {
         for grant in &mut self.grants {
-            let same = |known: &&mut StoredGrant| known.database == grant.database && known.table == grant.table;
-            if let Some(known) = before.grants.iter_mut().find(same) {
-                grant.newer = std::mem::take(&mut known.newer);
+            if level.is_none_or(|level| grant.level().as_ref() == Some(level)) {
+                grant.privileges.retain(|name| privilege(name).is_some());
             }
         }
     }
@@ -140,19 +162,22 @@ impl StoredAccount {
 
 impl StoredGrant {
     fn read(&self) -> Option<(Level, Privileges)> {
-        let named = |name: &String| Privilege::ALL.into_iter().find(|p| p.name() == name);
-        let privileges: Privileges = self.privileges.iter().filter_map(named).collect();
+        let privileges: Privileges = self.privileges.iter().filter_map(|name| privilege(name)).collect();
         let privileges = match privileges.has_all(ALL_BEFORE) && !self.no_lock_tables {
             true => privileges.with(Privileges::of(Privilege::LockTables)),
             false => privileges,
         };
-        let level = match (&self.database, &self.table) {
+        self.level().map(|level| (level, privileges))
+    }
+
+    /// What it is on; `None` if that cannot be understood.
+    fn level(&self) -> Option<Level> {
+        Some(match (&self.database, &self.table) {
             (None, None) => Level::Global,
             (Some(database), None) => Level::Database(database.clone()),
             (Some(database), Some(table)) => Level::Table { database: database.clone(), table: table.clone() },
             (None, Some(_)) => return None,
-        };
-        Some((level, privileges))
+        })
     }
 
     fn write(level: Level, privileges: Privileges) -> Self {
@@ -165,6 +190,11 @@ impl StoredGrant {
         let privileges = privileges.iter().map(|p| p.name().to_owned()).collect();
         Self { database, table, privileges, no_lock_tables, newer: NewerFields::new() }
     }
+}
+
+/// The privilege of this name, if this version knows it.
+fn privilege(name: &str) -> Option<Privilege> {
+    Privilege::ALL.into_iter().find(|privilege| privilege.name() == name)
 }
 
 pub(super) fn decode(body: &[u8]) -> Result<UsersDocument, StoreError> {

@@ -108,6 +108,7 @@ impl Running<'_, '_> {
                 for name in self.names(accounts) {
                     let mut account = self.stored(&name, || AccessError::NoSuchGrant(name.clone()))?;
                     account.grants = Grants::default();
+                    self.draft.revoke_newer(&name, None);
                     self.draft.put(&account)?;
                 }
                 Ok(())
@@ -231,6 +232,9 @@ impl Running<'_, '_> {
                 return Err(missing());
             }
             account.grants.revoke(level, listed.privileges);
+            if listed.privileges.has_all(Privileges::ALL_ON_DATA) {
+                self.draft.revoke_newer(&name, Some(level));
+            }
             self.draft.put(&account)?;
         }
         self.note_listed(listed);

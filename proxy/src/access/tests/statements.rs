@@ -370,6 +370,41 @@ async fn what_a_newer_version_wrote_of_accounts_is_kept() {
     }
 }
 
+/// An account with `TELEPORT` beside what this version knows on `shop.*`, and with nothing else on `lab.*`.
+async fn with_newer_privileges(meta: &Arc<MemoryMeta>) -> Accounts {
+    let accounts = proxy(meta).await;
+    run(&accounts, "CREATE USER app").await;
+    run(&accounts, "GRANT SELECT, INSERT ON shop.* TO app WITH GRANT OPTION").await;
+    run(&accounts, "GRANT SELECT ON lab.* TO app").await;
+    let body = text(meta).replace("[\"SELECT\",\"INSERT\"", "[\"TELEPORT\",\"SELECT\",\"INSERT\"");
+    let body = body.replace("[\"SELECT\"]", "[\"TELEPORT\"],\"c\":3");
+    let version = meta.load("users").await.unwrap().unwrap().version;
+    assert!(meta.compare_and_set("users", version, body.as_bytes()).await.unwrap());
+    assert_eq!(text(meta).matches("TELEPORT").count(), 2, "{body}");
+    proxy(meta).await
+}
+
+#[tokio::test]
+async fn privileges_of_a_newer_version_stay_until_all_is_revoked() {
+    for (statements, left) in [
+        (&["ALTER USER app IDENTIFIED BY 'x'", "RENAME USER app TO late"][..], 2),
+        (&["GRANT DROP ON lab.* TO app", "REVOKE DROP ON lab.* FROM app"], 2),
+        (&["REVOKE SELECT, INSERT, GRANT OPTION ON shop.* FROM app", "GRANT SELECT ON *.* TO app"], 2),
+        (&["REVOKE ALL ON shop.* FROM app"], 1),
+        (&["REVOKE ALL PRIVILEGES, GRANT OPTION FROM app"], 0),
+        (&["DROP USER app", "CREATE USER app"], 0),
+    ] {
+        let meta = Arc::new(MemoryMeta::created());
+        let accounts = with_newer_privileges(&meta).await;
+        for statement in statements {
+            run(&accounts, statement).await;
+        }
+        let written = text(&meta);
+        assert_eq!(written.matches("TELEPORT").count(), left, "{statements:?}: {written}");
+        assert_eq!(written.matches("\"c\":3").count(), left.min(1), "{statements:?}: {written}");
+    }
+}
+
 #[tokio::test]
 async fn a_password_that_was_checked_is_worth_nothing_for_another_account() {
     let meta = Arc::new(MemoryMeta::created());
