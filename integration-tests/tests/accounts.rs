@@ -252,7 +252,7 @@ async fn users_of_the_configuration_have_its_grants_and_cannot_be_changed() {
 #[tokio::test]
 async fn who_was_dropped_writes_nothing_behind_a_lock_or_at_commit() {
     let proxy = Deployment::embedded().start();
-    let mut root = client::connect(proxy.mysql()).await;
+    let (mut root, mut admin) = (client::connect(proxy.mysql()).await, client::connect(proxy.mysql()).await);
     shops(&mut root).await;
     run(&mut root, "CREATE USER app IDENTIFIED BY 'pw'").await;
     run(&mut root, "GRANT SELECT, INSERT ON shop.* TO app").await;
@@ -268,7 +268,7 @@ async fn who_was_dropped_writes_nothing_behind_a_lock_or_at_commit() {
     let list = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'INSERT%'";
     wait::until_async("the INSERT waits", LIMIT, async || (rows::<i64>(&mut root, list).await == [1]).then_some(()))
         .await;
-    run(&mut root, "DROP USER app").await;
+    run(&mut admin, "DROP USER app").await;
     run(&mut root, "UNLOCK TABLES").await;
     assert_eq!(writing.await.unwrap().1.code, 1142);
     assert_eq!(refused(&mut committing, "COMMIT").await.code, 1142);
