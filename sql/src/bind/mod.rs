@@ -2,6 +2,7 @@
 
 mod as_keys;
 pub(crate) mod branches;
+mod calls;
 mod condition;
 mod delete;
 mod insert;

@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
+use super::calls::called;
 use super::view::View;
 use crate::ast::{Item, Select};
 use crate::columns::CellColumn;
@@ -239,14 +240,7 @@ impl<'a> Aliases<'a> {
 
 /// Refuses what would be called again where its alias stands.
 fn once(item: &Expr) -> Result<(), SqlError> {
-    let mut called = None;
-    item.visit(&mut |node| {
-        if let Expression::Leaf(Leaf::Call(call, _)) = node {
-            called = Some(*call);
-        }
-        called.is_none()
-    });
-    match called {
+    match called([item], |_| true) {
         Some(call) => Err(unsupported(
             &format!("{} by an alias in HAVING, ORDER BY or GROUP BY", call.name()),
             "call it in SET @x = .., and name the variable",

@@ -141,7 +141,7 @@ impl<'a> Session<'a> {
         column: &mut dyn FnMut(&[String]) -> Result<Bound, SqlError>,
     ) -> Result<Expression<Slot>, SqlError> {
         let (mut keys, mut types) = (Vec::new(), HashMap::new());
-        let bound = expression.map(&mut |_| Ok(None), &mut |leaf| match leaf.as_column() {
+        let bound = self.answered(expression)?.map(&mut |_| Ok(None), &mut |leaf| match leaf.as_column() {
             Some(parts) => {
                 let bound = column(parts)?;
                 if bound.is_key && !keys.contains(&bound.slot) {

@@ -1,9 +1,11 @@
 //! SELECT: what is read, and how rows are made of it.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::calls::{called, uncalled};
 use super::interned::Interned;
 use super::request::{self, Wanted};
 use super::resolved::{Key, Resolved, columns, expand};
@@ -11,10 +13,10 @@ use super::scope::{Bound, Session, unknown_column};
 use super::view::View;
 use crate::ast::{From, Item, Limit, Select};
 use crate::command::{Cut, Read, ReadKind, Source};
-use crate::environment::Environment;
+use crate::environment::{Environment, SessionCall};
 use crate::error::SqlError;
 use crate::expression::number::Number;
-use crate::expression::{Aggregate, Expression, Leaf, Slot, Type};
+use crate::expression::{Aggregate, Expression, Leaf, Slot, Type, truth};
 use crate::parse::{Expr, unsupported};
 use crate::relational::RelationalError;
 use crate::shape::{AggregateSpec, Bounds, Grouping, Input, Plan, Shape, Together};
@@ -156,9 +158,14 @@ struct Parts {
 
 /// Binds a SELECT.
 pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlError> {
-    let resolved = Resolved::new(select, session.env)?;
+    let mut resolved = Resolved::new(select, session.env)?;
+    let mut written = Cow::Borrowed(&select.condition);
+    let mut comes = true;
     if resolved.view.is_some() {
         refuse_calls(select)?;
+    } else if called(expressions(select), |_| true).is_some() {
+        written = Cow::Owned(select.condition.as_ref().map(|e| session.answered(e).map(Cow::into_owned)).transpose()?);
+        comes = one_row(&mut resolved, &written, select, session)?;
     }
     let slot = |parts: &[String], clause| -> Result<Bound, SqlError> {
         match &resolved.view {
@@ -167,7 +174,8 @@ pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlEr
         }
     };
     let bound = |e: &Expr, clause| session.bind(e, &mut |parts| slot(parts, clause));
-    let items: Vec<_> = resolved.items.iter().map(|(e, _)| bound(e, "field list")).collect::<Result<_, _>>()?;
+    let item = |e: &Expr| if comes { bound(e, "field list") } else { bound(&uncalled(e), "field list") };
+    let items: Vec<_> = resolved.items.iter().map(|(e, _)| item(e)).collect::<Result<_, _>>()?;
     let ordered = |key: &Key| match key {
         Key::Item(place) => items.get(*place).cloned().ok_or_else(|| SqlError::Internal("no such item".into())),
         Key::Expression(e) => bound(e, "order clause"),
@@ -179,7 +187,7 @@ pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlEr
         having: resolved.having.as_ref().map(|e| bound(e, "having clause")).transpose()?,
         grouping: None,
     };
-    let mut condition = select.condition.as_ref().map(|e| bound(e, "where clause")).transpose()?;
+    let mut condition = written.as_ref().as_ref().map(|e| bound(e, "where clause")).transpose()?;
     if condition.as_ref().is_some_and(Expression::has_aggregate) {
         return Err(SqlError::Relational(RelationalError::GroupFunction));
     }
@@ -270,26 +278,54 @@ fn over_table(
     })
 }
 
+/// Answers the calls in HAVING, and tells whether a SELECT from no table comes to make its row: not where its conditions or
+/// its LIMIT leave none. One row is not sorted.
+fn one_row(
+    resolved: &mut Resolved,
+    condition: &Option<Expr>,
+    select: &Select,
+    session: &Session<'_>,
+) -> Result<bool, SqlError> {
+    for (key, _) in &mut resolved.order_by {
+        if let Key::Expression(e) = key {
+            *e = uncalled(e);
+        }
+    }
+    if resolved.aggregated() {
+        return Ok(true);
+    }
+    resolved.having = resolved.having.as_ref().map(|e| session.answered(e).map(Cow::into_owned)).transpose()?;
+    for e in condition.iter().chain(&resolved.having) {
+        // A column is told of where the clause is bound.
+        let column = |node: &Expr| matches!(node, Expression::Leaf(Leaf::Column(_)));
+        if !e.any(column) && truth(&session.evaluate(e)?) != Some(true) {
+            return Ok(false);
+        }
+    }
+    let (count, offset) = limit(&select.limit, session)?;
+    Ok(select.counts_all || (count != Some(0) && offset == 0))
+}
+
 /// What does something in the session is done once for a statement, so that it has no place over the rows of a table.
 pub(super) fn refuse_calls(select: &Select) -> Result<(), SqlError> {
+    refuse_called(called(expressions(select), |_| true))
+}
+
+/// Refuses a call over rows.
+pub(super) fn refuse_called(call: Option<SessionCall>) -> Result<(), SqlError> {
+    match call {
+        Some(call) => Err(unsupported(&format!("{} here", call.name()), "select it by itself, from no table")),
+        None => Ok(()),
+    }
+}
+
+fn expressions(select: &Select) -> impl Iterator<Item = &Expr> {
     let items = select.items.iter().filter_map(|item| match item {
         Item::Expression { expression, .. } => Some(expression),
         Item::All | Item::AllOf(_) => None,
     });
     let all = items.chain(&select.condition).chain(&select.group_by).chain(&select.having);
-    let mut found = None;
-    for expression in all.chain(select.order_by.iter().map(|(e, _)| e)) {
-        expression.visit(&mut |node| {
-            if let Expression::Leaf(Leaf::Call(call, _)) = node {
-                found = Some(*call);
-            }
-            found.is_none()
-        });
-    }
-    match found {
-        Some(call) => Err(unsupported(&format!("{} here", call.name()), "select it by itself, from no table")),
-        None => Ok(()),
-    }
+    all.chain(select.order_by.iter().map(|(e, _)| e))
 }
 
 /// Rewrites everything behind the grouping to be over what a group gives: its keys, then its aggregates.

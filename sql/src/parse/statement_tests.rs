@@ -130,6 +130,40 @@ fn what_the_session_does_is_asked_for_with_its_arguments() {
 }
 
 #[test]
+fn what_the_session_does_is_not_asked_for_where_the_statement_does_not_come_to_it() {
+    for text in [
+        "SELECT IF(0, SLEEP(0), 1), CASE 2 WHEN 1 THEN SLEEP(0) WHEN 2 THEN 3 WHEN SLEEP(0) THEN 4 END",
+        "SELECT 0 AND SLEEP(0), NULL OR 1 OR SLEEP(0), COALESCE(NULL, 1, SLEEP(0)), IFNULL(1, SLEEP(0))",
+        "SELECT SLEEP(0) WHERE 1 = 2",
+        "SELECT SLEEP(0) HAVING NULL",
+        "SELECT SLEEP(0) LIMIT 0",
+        "SELECT SLEEP(0) LIMIT 1, 1",
+        "SELECT 1 ORDER BY SLEEP(0)",
+        "SET @x = IF(@five > 5, SLEEP(0), 1)",
+        "DO @five < 5 AND SLEEP(0)",
+    ] {
+        assert!(bound(text).is_ok(), "{text}: {:?}", bound(text));
+    }
+    for text in [
+        "SELECT IF(@five, SLEEP(0), 1)",
+        "SELECT NULL AND SLEEP(0)",
+        "SELECT SLEEP(0) WHERE 1 HAVING 2",
+        "SELECT COUNT(*), SLEEP(0) WHERE 0",
+        "SELECT SQL_CALC_FOUND_ROWS SLEEP(0) LIMIT 0",
+    ] {
+        assert!(matches!(bound(text), Err(SqlError::Pending(..))), "{text}: {:?}", bound(text));
+    }
+    for text in [
+        "INSERT INTO plain (row_key, column_key, body) VALUES ('a', 'b', '1') RETURNING IF(ref_key, SLEEP(0), 1)",
+        "DELETE FROM plain WHERE row_key = 'a' AND SLEEP(0)",
+        "SELECT IF(COUNT(*), SLEEP(0), 1)",
+        "SHOW TABLES WHERE SLEEP(0)",
+    ] {
+        assert!(matches!(bound(text), Err(SqlError::Unsupported { .. })), "{text}: {:?}", bound(text));
+    }
+}
+
+#[test]
 fn alter_table_says_what_changes_in_order() {
     let changes = |text: &str| match bound(text) {
         Ok(Command::Ddl(Ddl::AlterTable { name, changes, rename })) => {
