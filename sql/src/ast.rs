@@ -60,7 +60,7 @@ pub(crate) enum Parsed {
     Do(Vec<Expr>),
     /// LOCK TABLES and its kin.
     Lock(LockStatement),
-    /// FLUSH of anything but tables.
+    /// FLUSH without a lock.
     Flush(Vec<crate::command::Flush>),
     /// PREPARE, EXECUTE, DEALLOCATE PREPARE.
     Prepared(PreparedStatement),
@@ -255,9 +255,17 @@ pub(crate) enum On {
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub(crate) enum LockStatement {
-    Tables(Vec<(Name, LockMode)>),
+    Tables(Vec<LockedTable>),
     Everything,
     Unlock,
+}
+
+/// A table of LOCK TABLES.
+#[derive(Clone, Debug)]
+pub(crate) struct LockedTable {
+    pub name: Name,
+    pub alias: Option<String>,
+    pub mode: LockMode,
 }
 
 /// One assignment of a SET.

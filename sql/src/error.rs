@@ -62,8 +62,16 @@ pub enum SqlError {
     #[error("Unknown collation: '{0}'")]
     Collation(String),
     /// A collation of another character set than text has (1253).
-    #[error("COLLATION '{0}' is not valid for CHARACTER SET 'utf8mb4'")]
-    OtherCollation(String),
+    #[error("COLLATION '{collation}' is not valid for CHARACTER SET '{charset}'")]
+    OtherCollation {
+        /// Its name.
+        collation: String,
+        /// The character set.
+        charset: String,
+    },
+    /// A name that stands for two tables of one statement (1066).
+    #[error("Not unique table/alias: '{0}'")]
+    NotUnique(String),
     /// Nothing but white space and comments (1065).
     #[error("Query was empty")]
     Empty,
@@ -303,7 +311,8 @@ impl SqlError {
             | Self::UnknownVariable(_)
             | Self::Charset(_)
             | Self::Collation(_)
-            | Self::OtherCollation(_)
+            | Self::OtherCollation { .. }
+            | Self::NotUnique(_)
             | Self::UnknownFunction(_) => ErrorKind::NotFound,
             Self::UnknownPlugin(_) => ErrorKind::NotFound,
             Self::SystemDatabase { .. } => ErrorKind::Unsupported,

@@ -37,7 +37,7 @@ pub use environment::{CALLS, Environment, SessionCall, SessionFunction, SqlMode}
 pub use error::{DecimalError, Named, SqlError};
 pub use filter::Filter;
 pub use mask::{mask, mask_unparsed};
-pub use parse::{Statement, StatementKind, grant, parse, spell_bytes};
+pub use parse::{Statement, StatementKind, grant, is_collation, parse, spell_bytes};
 pub use shape::{Notes, Patience, Shape, Shaping};
 pub use template::normal::Normal;
 pub use template::{CellValue, Filled, TEMPLATE_COLUMNS, Template, TemplateRow};

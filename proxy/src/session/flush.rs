@@ -14,8 +14,9 @@ const REFRESH: [(u8, &str); 4] =
     [(0x08, "FLUSH HOSTS"), (0x10, "FLUSH STATUS"), (0x40, "RESET REPLICA"), (0x80, "RESET MASTER")];
 
 impl Session {
-    /// FLUSH of what there is to flush.
+    /// FLUSH of what there is to flush. As in MySQL it ends the transaction first.
     pub(super) async fn flush(&mut self, what: &[Flush]) -> Result<Answer, StatementError> {
+        self.commit_open().await?;
         for one in what {
             match one {
                 Flush::LoginDelays => self.server.forget_failed_logins(),

@@ -159,7 +159,6 @@ fn command(parsed: &Parsed, session: &Session<'_>) -> Result<Command, SqlError> 
             }
             Command::Nothing
         }
-        Parsed::Flush(what) if what.is_empty() => Command::Nothing,
         Parsed::Flush(what) => Command::Flush(what.clone()),
         Parsed::Lock(lock) => Command::Lock(session::lock(lock, session)?),
         Parsed::Kill { id, scope } => Command::Kill { id: session::connection(id, session)?, scope: *scope },

@@ -1,17 +1,18 @@
 //! Statements about the session and the catalog: SET, SHOW, CREATE, DROP, ALTER.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 
+use super::calls::called;
 use super::scope::Session;
 use super::{full_name, select};
 use crate::account::{AccountStatement, Level};
 use crate::ast::{
-    AssignedValue, Assignment, DdlStatement, GrantStatement, Granting, LockStatement, Name, On, PreparedStatement,
-    ShowStatement, Shown,
+    AssignedValue, Assignment, DdlStatement, GrantStatement, Granting, LockStatement, LockedTable, Name, On,
+    PreparedStatement, ShowStatement, Shown,
 };
-use crate::command::{
-    Absent, Aspect, Ddl, LockMode, Prepared, Setting, SettingScope, SettingValue, Show, TableLock, TableName,
-};
+use crate::command::{Absent, Aspect, Ddl, Prepared, Setting, SettingScope, SettingValue, Show, TableLock, TableName};
 use crate::error::SqlError;
 use crate::expression::number::Number;
 use crate::expression::{Expression, text_of};
@@ -70,7 +71,9 @@ pub(super) fn ddl(ddl: &DdlStatement, session: &Session<'_>) -> Result<Ddl, SqlE
             Ddl::CreateTableLike { name: one(name)?, if_not_exists: *if_not_exists, like: one(like)? }
         }
         DdlStatement::DropTable { names, if_exists } => {
-            Ddl::DropTable { names: names.iter().map(one).collect::<Result<_, _>>()?, if_exists: *if_exists }
+            let names = names.iter().map(one).collect::<Result<Vec<_>, _>>()?;
+            unique(&names)?;
+            Ddl::DropTable { names, if_exists: *if_exists }
         }
         DdlStatement::AlterTable { name, changes, rename } => {
             let name = one(name)?;
@@ -109,15 +112,30 @@ pub(super) fn grant(grant: &GrantStatement, session: &Session<'_>) -> Result<Acc
     })
 }
 
+/// Refuses a statement that names a table twice.
+fn unique(names: &[TableName]) -> Result<(), SqlError> {
+    let mut seen = HashSet::new();
+    match names.iter().find(|name| !seen.insert((&name.database, &name.table))) {
+        Some(twice) => Err(SqlError::NotUnique(twice.table.clone())),
+        None => Ok(()),
+    }
+}
+
 /// LOCK TABLES: the tables must be there.
 pub(super) fn lock(lock: &LockStatement, session: &Session<'_>) -> Result<TableLock, SqlError> {
     Ok(match lock {
         LockStatement::Tables(tables) => {
-            let one = |(name, mode): &(Name, LockMode)| {
+            let one = |LockedTable { name, alias, mode }: &LockedTable| {
                 super::table(session.env, name)?;
-                Ok((full_name(session.env, name)?, *mode))
+                let full = full_name(session.env, name)?;
+                let called =
+                    TableName { table: alias.as_ref().unwrap_or(&full.table).clone(), database: full.database.clone() };
+                Ok((called, (full, *mode)))
             };
-            TableLock::Tables(tables.iter().map(one).collect::<Result<_, SqlError>>()?)
+            let tables = tables.iter().map(one).collect::<Result<Vec<_>, SqlError>>()?;
+            let (called, tables): (Vec<_>, Vec<_>) = tables.into_iter().unzip();
+            unique(&called)?;
+            TableLock::Tables(tables)
         }
         LockStatement::Everything => TableLock::Everything,
         LockStatement::Unlock => TableLock::Unlock,
@@ -142,8 +160,8 @@ pub(super) fn prepared(prepared: &PreparedStatement, session: &Session<'_>) -> R
 /// The connection KILL names.
 pub(super) fn connection(id: &Expr, session: &Session<'_>) -> Result<u64, SqlError> {
     let value = session.evaluate(id)?;
-    let number = Number::of(&value).and_then(|n| u64::try_from(n.round()).ok());
-    number.ok_or_else(|| SqlError::Arguments("KILL".into()))
+    // There is no connection of a number below zero or above all ids.
+    Ok(Number::of(&value).map_or(0, |n| u64::try_from(n.round()).unwrap_or(u64::MAX)))
 }
 
 /// SHOW: names filled in, the filter ready to be applied.
@@ -190,6 +208,7 @@ pub(super) fn show(show: &ShowStatement, session: &Session<'_>) -> Result<Show, 
         .condition
         .as_ref()
         .map(|condition| {
+            select::refuse_called(called([condition], |_| true))?;
             condition.map(&mut |_| Ok(None), &mut |leaf| match leaf.as_column() {
                 Some(parts) => Ok(Expression::Leaf(ColumnName(parts.last().cloned().unwrap_or_default()))),
                 None => session.value(leaf).map(Expression::Constant),

@@ -26,6 +26,9 @@ pub(super) fn alter(reader: &mut Reader<'_>) -> Result<DdlStatement, SqlError> {
         if reader.sees(&["READ"]) {
             return Err(unsupported("ALTER DATABASE .. READ ONLY", "give users only the rights to read"));
         }
+        if !reader.sees_any(&options) {
+            return Err(reader.error("expected CHARACTER SET, COLLATE or ENCRYPTION"));
+        }
         return Ok(DdlStatement::AlterDatabase { name, collation: options::database(reader)? });
     }
     reader.expect(&["TABLE"])?;

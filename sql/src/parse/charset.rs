@@ -10,6 +10,56 @@ const OTHERS: [&str; 37] = [
     "utf32",
 ];
 
+/// What stands behind the character set in the name of a collation, but for those of languages.
+const GENERAL: [&str; 5] = ["bin", "general_ci", "general_mysql500_ci", "unicode_ci", "unicode_520_ci"];
+/// The same of utf8mb4 alone.
+const GENERAL_0900: [&str; 5] = ["0900_ai_ci", "0900_as_ci", "0900_as_cs", "0900_bin", "ja_0900_as_cs_ks"];
+/// Languages with a collation `.._ci`.
+const LANGUAGES: [&str; 22] = [
+    "croatian",
+    "czech",
+    "danish",
+    "esperanto",
+    "estonian",
+    "german2",
+    "hungarian",
+    "icelandic",
+    "latvian",
+    "lithuanian",
+    "persian",
+    "polish",
+    "roman",
+    "romanian",
+    "sinhala",
+    "slovak",
+    "slovenian",
+    "spanish",
+    "spanish2",
+    "swedish",
+    "turkish",
+    "vietnamese",
+];
+/// Languages with collations `.._0900_ai_ci` and `.._0900_as_cs` of utf8mb4.
+const LANGUAGES_0900: [&str; 30] = [
+    "bg", "bs", "cs", "da", "de_pb", "eo", "es", "es_trad", "et", "gl", "hr", "hu", "is", "ja", "la", "lt", "lv",
+    "mn_cyrl", "nb", "nn", "pl", "ro", "ru", "sk", "sl", "sr_latn", "sv", "tr", "vi", "zh",
+];
+
+/// Whether MySQL has such a collation of utf8mb4, utf8mb3 (or utf8) or bytes, in lower case.
+pub fn is_collation(lower: &str) -> bool {
+    let Some((charset, rest)) = lower.split_once('_') else { return lower == "binary" };
+    let old = GENERAL.contains(&rest) || rest.strip_suffix("_ci").is_some_and(|l| LANGUAGES.contains(&l));
+    let new = || {
+        let language = ["_0900_ai_ci", "_0900_as_cs"].iter().find_map(|ending| rest.strip_suffix(ending));
+        GENERAL_0900.contains(&rest) || language.is_some_and(|language| LANGUAGES_0900.contains(&language))
+    };
+    match charset {
+        "utf8mb4" => old || new(),
+        "utf8mb3" | "utf8" => old,
+        _ => false,
+    }
+}
+
 /// Whether this is the character set of bytes.
 ///
 /// # Errors
@@ -29,14 +79,13 @@ pub(super) fn is_binary(name: &str) -> Result<bool, SqlError> {
 pub(super) fn folds(name: &str) -> Result<bool, SqlError> {
     let lower = name.to_ascii_lowercase();
     let (charset, rest) = lower.split_once('_').unwrap_or((&lower, ""));
+    if is_collation(&lower) {
+        return Ok(rest.ends_with("_ci"));
+    }
     match charset {
-        "binary" if rest.is_empty() => Ok(false),
-        "utf8mb4" | "utf8mb3" | "utf8" => match rest.rsplit('_').next() {
-            Some("bin" | "cs") => Ok(false),
-            Some("ci") => Ok(true),
-            _ => Err(SqlError::Collation(name.to_owned())),
-        },
-        other if OTHERS.contains(&other) => Err(SqlError::OtherCollation(name.to_owned())),
+        other if OTHERS.contains(&other) => {
+            Err(SqlError::OtherCollation { collation: name.to_owned(), charset: "utf8mb4".to_owned() })
+        }
         _ => Err(SqlError::Collation(name.to_owned())),
     }
 }
@@ -56,8 +105,9 @@ mod tests {
         assert_eq!(folds("binary"), Ok(false));
         assert_eq!(folds("UTF8_general_ci"), Ok(true));
         assert_eq!(folds("utf8mb4_0900_as_cs"), Ok(false));
-        assert_eq!(folds("latin1_bin"), Err(SqlError::OtherCollation("latin1_bin".into())));
-        for unknown in ["nosuch", "utf8mb4", "utf8mb4_nosuch", "binary_ci"] {
+        let other = SqlError::OtherCollation { collation: "latin1_bin".into(), charset: "utf8mb4".into() };
+        assert_eq!(folds("latin1_bin"), Err(other));
+        for unknown in ["nosuch", "utf8mb4", "utf8mb4_nosuch", "utf8mb4_nosuch_ci", "utf8mb3_0900_ai_ci", "binary_ci"] {
             assert_eq!(folds(unknown), Err(SqlError::Collation(unknown.into())));
         }
     }

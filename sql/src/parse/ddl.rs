@@ -336,7 +336,11 @@ fn key_column(ty: &Type, bytes: usize, characters: u64) -> Result<bool, SqlError
 /// The attributes of a cell column: all are what a cell table does anyway, or refused.
 fn attributes(reader: &mut Reader<'_>, body: &mut Body, column: CellColumn) -> Result<(), SqlError> {
     loop {
-        if reader.take(&["NOT", "NULL"]) || reader.take(&["NULL"]) || reader.take(&["AUTO_INCREMENT"]) {
+        if reader.take(&["NOT", "NULL"]) || reader.take(&["NULL"]) {
+        } else if reader.take(&["AUTO_INCREMENT"]) {
+            if column != CellColumn::AddedId {
+                body.note(format!("AUTO_INCREMENT of {}", column.name()));
+            }
         } else if reader.take(&["CHARACTER", "SET"]) || reader.take(&["CHARSET"]) {
             charset(reader)?;
         } else if reader.take(&["COLLATE"]) {
@@ -357,10 +361,10 @@ fn attributes(reader: &mut Reader<'_>, body: &mut Body, column: CellColumn) -> R
             }
         } else if reader.take(&["CHECK"]) {
             // MariaDB writes JSON columns as LONGTEXT CHECK (json_valid(body)).
-            let json = reader.peek_at(1).is_some_and(|t| t.is(reader.text, "JSON_VALID"));
             reader.expect_symbol(Symbol::Open, "(")?;
+            let start = reader.at;
             reader.skip_parenthesis()?;
-            if !json || column != CellColumn::Body {
+            if column != CellColumn::Body || !is_json_valid(reader, start) {
                 body.note("CHECK");
             }
         } else if !reader.at_end() && !reader.sees_symbol(Symbol::Comma) && !reader.sees_symbol(Symbol::Close) {
@@ -371,6 +375,17 @@ fn attributes(reader: &mut Reader<'_>, body: &mut Body, column: CellColumn) -> R
             return Ok(());
         }
     }
+}
+
+/// Whether what stands from there to the parenthesis just closed is `JSON_VALID(body)`.
+fn is_json_valid(reader: &Reader<'_>, start: usize) -> bool {
+    let written = reader.tokens.get(start..reader.at).unwrap_or_default();
+    let [function, open, name, close, _] = written else { return false };
+    let body = name.text(reader.text).trim_matches('`');
+    function.is(reader.text, "JSON_VALID")
+        && open.is_symbol(Symbol::Open)
+        && CellColumn::named(body) == Some(CellColumn::Body)
+        && close.is_symbol(Symbol::Close)
 }
 
 /// The value behind DEFAULT, skipped: a literal, a function, or anything in parentheses.

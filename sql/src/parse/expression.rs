@@ -8,6 +8,7 @@ use super::convert::{Converter, integer_or_decimal};
 use super::dialect::CellDialect;
 use super::literal;
 use super::reader::Reader;
+use super::refuse::unsupported;
 use super::tokens::{Kind, Symbol, Token, syntax};
 use crate::error::SqlError;
 use crate::expression::{DEPTH, Expression, Leaf};
@@ -177,6 +178,9 @@ impl Reader<'_> {
             }
             ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
         };
+        if let Some(refusal) = composite_unit(self.text, tokens) {
+            return refusal;
+        }
         let (detail, place) = match message.split_once(" at Line: 1, Column: ") {
             Some((detail, place)) => (detail.to_owned(), place.trim().parse::<usize>().ok()),
             None => (message, None),
@@ -189,6 +193,27 @@ impl Reader<'_> {
             .unwrap_or(self.text.len());
         syntax(self.text, at, detail)
     }
+}
+
+/// The refusal of a unit of several parts, which sqlparser does not know.
+fn composite_unit(text: &str, tokens: &[Token]) -> Option<SqlError> {
+    const UNITS: [&str; 11] = [
+        "DAY_HOUR",
+        "DAY_MICROSECOND",
+        "DAY_MINUTE",
+        "DAY_SECOND",
+        "HOUR_MICROSECOND",
+        "HOUR_MINUTE",
+        "HOUR_SECOND",
+        "MINUTE_MICROSECOND",
+        "MINUTE_SECOND",
+        "SECOND_MICROSECOND",
+        "YEAR_MONTH",
+    ];
+    let opens = tokens.iter().position(|token| token.is(text, "INTERVAL") || token.is(text, "EXTRACT"))?;
+    let unit = tokens.iter().skip(opens + 1).find_map(|token| UNITS.iter().find(|unit| token.is(text, unit)))?;
+    let instead = "use units of one part, one after the other: MICROSECOND, SECOND, MINUTE, HOUR, DAY, MONTH or YEAR";
+    Some(unsupported(&format!("the unit {unit}"), instead))
 }
 
 fn sql_symbol(symbol: Symbol, written: &str) -> SqlToken {

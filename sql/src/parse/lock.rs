@@ -4,7 +4,7 @@ use super::ddl::existing;
 use super::reader::Reader;
 use super::refuse::unsupported;
 use super::tokens::Symbol;
-use crate::ast::{LockStatement, Name, Parsed};
+use crate::ast::{LockStatement, LockedTable, Parsed};
 use crate::command::{Flush, KillScope, LockMode};
 use crate::error::SqlError;
 
@@ -30,14 +30,13 @@ pub(super) fn lock(reader: &mut Reader<'_>) -> Result<Option<Parsed>, SqlError> 
 }
 
 /// `t [[AS] alias] {READ [LOCAL] | [LOW_PRIORITY] WRITE}, ..`
-fn locked(reader: &mut Reader<'_>) -> Result<Vec<(Name, LockMode)>, SqlError> {
+fn locked(reader: &mut Reader<'_>) -> Result<Vec<LockedTable>, SqlError> {
     let mut tables = Vec::new();
     loop {
         let name = existing(reader)?;
         // Aliases need no locks of their own here: the table is what is locked.
-        if reader.take(&["AS"]) || !reader.sees_any(&["READ", "WRITE", "LOW_PRIORITY"]) {
-            reader.name()?;
-        }
+        let aliased = reader.take(&["AS"]) || !reader.sees_any(&["READ", "WRITE", "LOW_PRIORITY"]);
+        let alias = if aliased { Some(reader.name()?) } else { None };
         let mode = if reader.take(&["READ"]) {
             reader.take(&["LOCAL"]);
             LockMode::Read
@@ -46,7 +45,7 @@ fn locked(reader: &mut Reader<'_>) -> Result<Vec<(Name, LockMode)>, SqlError> {
             reader.expect(&["WRITE"])?;
             LockMode::Write
         };
-        tables.push((name, mode));
+        tables.push(LockedTable { name, alias, mode });
         if !reader.take_symbol(Symbol::Comma) {
             return Ok(tables);
         }
@@ -67,9 +66,11 @@ fn flush(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
     }
     let mut tables = Vec::new();
     if !reader.at_end() && !reader.sees(&["WITH"]) {
-        tables.push((existing(reader)?, LockMode::Read));
-        while reader.take_symbol(Symbol::Comma) {
-            tables.push((existing(reader)?, LockMode::Read));
+        loop {
+            tables.push(LockedTable { name: existing(reader)?, alias: None, mode: LockMode::Read });
+            if !reader.take_symbol(Symbol::Comma) {
+                break;
+            }
         }
     }
     if reader.sees(&["FOR", "EXPORT"]) {
@@ -77,7 +78,7 @@ fn flush(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
     }
     if !reader.take(&["WITH", "READ", "LOCK"]) {
         // Closing files that nobody has open.
-        return Ok(Parsed::Do(Vec::new()));
+        return Ok(Parsed::Flush(Vec::new()));
     }
     let lock = if tables.is_empty() { LockStatement::Everything } else { LockStatement::Tables(tables) };
     Ok(Parsed::Lock(lock))

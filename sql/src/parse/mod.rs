@@ -46,6 +46,7 @@ mod wrapped;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use charset::is_collation;
 pub(crate) use expression::Expr;
 pub use raw_bytes::spell_bytes;
 pub(crate) use refuse::unsupported;

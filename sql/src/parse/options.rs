@@ -2,6 +2,7 @@
 //!
 //! Accepted are those that could not change what a statement answers here, whatever they say; the comment is kept.
 
+use super::charset::folds;
 use super::reader::Reader;
 use super::refuse::unsupported;
 use super::tokens::Symbol;
@@ -49,7 +50,7 @@ pub(super) fn table(reader: &mut Reader<'_>) -> Result<TableOptions, SqlError> {
         if options.any && reader.sees_symbol(Symbol::Comma) && option_follows(reader, 1) {
             reader.next();
         }
-        reader.take(&["DEFAULT"]);
+        let default = reader.take(&["DEFAULT"]);
         if reader.take(&["ENGINE"]) {
             reader.take_symbol(Symbol::Equal);
             let engine = reader.name_or_string()?.to_uppercase();
@@ -72,6 +73,8 @@ pub(super) fn table(reader: &mut Reader<'_>) -> Result<TableOptions, SqlError> {
         } else if reader.take_any(&WITHOUT_EFFECT).is_some() {
             reader.take_symbol(Symbol::Equal);
             reader.next();
+        } else if default {
+            return Err(reader.error("expected CHARACTER SET or COLLATE"));
         } else {
             return Ok(options);
         }
@@ -100,32 +103,46 @@ fn comment(reader: &mut Reader<'_>) -> Result<String, SqlError> {
 
 /// The options of CREATE DATABASE and ALTER DATABASE: the default collation, if they say one.
 pub(super) fn database(reader: &mut Reader<'_>) -> Result<Option<String>, SqlError> {
-    let mut chosen = None;
+    let (mut set, mut chosen): (Option<&str>, Option<String>) = (None, None);
     loop {
-        reader.take(&["DEFAULT"]);
+        let default = reader.take(&["DEFAULT"]);
         if reader.take(&["CHARACTER", "SET"]) || reader.take(&["CHARSET"]) {
-            let set = charset(reader)?;
-            let default = match set.as_str() {
+            set = Some(match charset(reader)?.as_str() {
+                "utf8mb4" => "utf8mb4",
+                "utf8mb3" | "utf8" => "utf8mb3",
                 "binary" => "binary",
-                "utf8mb4" => "utf8mb4_0900_ai_ci",
-                _ => "utf8mb3_general_ci",
-            };
-            chosen.get_or_insert_with(|| default.to_owned());
+                other => return Err(unsupported(&format!("the character set {other} of a database"), "use utf8mb4")),
+            });
         } else if reader.take(&["COLLATE"]) {
             reader.take_symbol(Symbol::Equal);
             let name = reader.name_or_string()?.to_lowercase();
-            if !name.starts_with("utf8") && name != "binary" {
-                return Err(unsupported(&format!("the collation {name}"), "use one of utf8mb4"));
-            }
-            chosen = Some(name);
+            match folds(&name) {
+                Err(SqlError::OtherCollation { .. }) => {
+                    return Err(unsupported(&format!("the collation {name}"), "use one of utf8mb4"));
+                }
+                known => known?,
+            };
+            chosen = Some(name.strip_prefix("utf8_").map_or(name.clone(), |rest| format!("utf8mb3_{rest}")));
         } else if reader.take(&["ENCRYPTION"]) {
             reader.take_symbol(Symbol::Equal);
             if !reader.string()?.eq_ignore_ascii_case("N") {
                 return Err(unsupported("ENCRYPTION", "encrypt the disks of the stores"));
             }
+        } else if default {
+            return Err(reader.error("expected CHARACTER SET, COLLATE or ENCRYPTION"));
         } else {
-            return Ok(chosen);
+            break;
         }
+    }
+    match (set, chosen) {
+        (Some(set), Some(collation)) if collation.split('_').next() != Some(set) => {
+            Err(SqlError::OtherCollation { collation, charset: set.to_owned() })
+        }
+        (_, Some(collation)) => Ok(Some(collation)),
+        (Some("binary"), None) => Ok(Some("binary".to_owned())),
+        (Some("utf8mb3"), None) => Ok(Some("utf8mb3_general_ci".to_owned())),
+        (Some(_), None) => Ok(Some("utf8mb4_0900_ai_ci".to_owned())),
+        (None, None) => Ok(None),
     }
 }
 

@@ -9,6 +9,9 @@ use crate::command::SettingScope;
 use crate::error::SqlError;
 use crate::expression::Expression;
 
+/// Variables that `@@name` sets for the next transaction alone.
+const OF_A_TRANSACTION: [&str; 4] = ["transaction_isolation", "transaction_read_only", "tx_isolation", "tx_read_only"];
+
 /// SET, from behind the word.
 pub(super) fn set(reader: &mut Reader<'_>) -> Result<Vec<Assignment>, SqlError> {
     if reader.sees(&["DEFAULT", "ROLE"]) || reader.sees(&["ROLE"]) {
@@ -24,8 +27,10 @@ pub(super) fn set(reader: &mut Reader<'_>) -> Result<Vec<Assignment>, SqlError> 
         return Ok(transaction);
     }
     let mut all = Vec::new();
+    // What GLOBAL or SESSION says holds for the names behind it, too.
+    let mut said = SettingScope::Session;
     loop {
-        assignment(reader, &mut all)?;
+        assignment(reader, &mut said, &mut all)?;
         if !reader.take_symbol(Symbol::Comma) {
             return Ok(all);
         }
@@ -55,8 +60,13 @@ fn transaction(reader: &mut Reader<'_>) -> Result<Option<Vec<Assignment>>, SqlEr
     if scope != SettingScope::NextTransaction {
         reader.next();
     }
-    let mut all = Vec::new();
+    let mut all: Vec<Assignment> = Vec::new();
     loop {
+        let said = |name: &str| all.iter().any(|known| known.name == name);
+        let access = reader.sees(&["READ", "ONLY"]) || reader.sees(&["READ", "WRITE"]);
+        if said(if access { "transaction_read_only" } else { "transaction_isolation" }) {
+            return Err(reader.error("expected one level and one access mode"));
+        }
         if reader.take(&["ISOLATION", "LEVEL"]) {
             let level = isolation(reader)?;
             all.push(assign(scope, "transaction_isolation", text(level)));
@@ -91,7 +101,7 @@ fn isolation(reader: &mut Reader<'_>) -> Result<&'static str, SqlError> {
     Err(reader.error("expected an isolation level"))
 }
 
-fn assignment(reader: &mut Reader<'_>, all: &mut Vec<Assignment>) -> Result<(), SqlError> {
+fn assignment(reader: &mut Reader<'_>, said: &mut SettingScope, all: &mut Vec<Assignment>) -> Result<(), SqlError> {
     // NAMES and CHARACTER SET are no variables unless something is assigned to them.
     let assigned = |reader: &Reader<'_>, ahead| {
         reader.peek_at(ahead).is_some_and(|t| t.is_symbol(Symbol::Equal) || t.is_symbol(Symbol::Assign))
@@ -107,7 +117,7 @@ fn assignment(reader: &mut Reader<'_>, all: &mut Vec<Assignment>) -> Result<(), 
         all.push(assign(SettingScope::Session, "character_set", value));
         return Ok(());
     }
-    let (scope, name) = target(reader)?;
+    let (scope, name) = target(reader, said)?;
     if !reader.take_symbol(Symbol::Assign) {
         reader.expect_symbol(Symbol::Equal, "=")?;
     }
@@ -130,7 +140,8 @@ fn names(reader: &mut Reader<'_>, all: &mut Vec<Assignment>) -> Result<(), SqlEr
     Ok(())
 }
 
-fn target(reader: &mut Reader<'_>) -> Result<(SettingScope, String), SqlError> {
+/// What is assigned to; `said` is what the last GLOBAL or SESSION before it says.
+fn target(reader: &mut Reader<'_>, said: &mut SettingScope) -> Result<(SettingScope, String), SqlError> {
     if let Some(token) = reader.peek() {
         match token.kind {
             Kind::UserVariable => {
@@ -143,7 +154,13 @@ fn target(reader: &mut Reader<'_>) -> Result<(SettingScope, String), SqlError> {
                 if name.starts_with("persist") && name.contains('.') {
                     return Err(unsupported("SET PERSIST", "write it into the configuration file"));
                 }
-                let scope = if global == Some(true) { SettingScope::Global } else { SettingScope::Session };
+                let scope = match global {
+                    Some(true) => SettingScope::Global,
+                    Some(false) => SettingScope::Session,
+                    // As SET TRANSACTION without a scope.
+                    None if OF_A_TRANSACTION.contains(&name.as_str()) => SettingScope::NextTransaction,
+                    None => SettingScope::Session,
+                };
                 return Ok((scope, name));
             }
             Kind::Word
@@ -156,21 +173,17 @@ fn target(reader: &mut Reader<'_>) -> Result<(SettingScope, String), SqlError> {
             | Kind::Symbol(_) => {}
         }
     }
-    let scope = if reader.take(&["GLOBAL"]) {
-        SettingScope::Global
-    } else {
-        // SESSION and LOCAL are the default.
-        if !reader.take(&["SESSION"]) {
-            reader.take(&["LOCAL"]);
-        }
-        SettingScope::Session
-    };
+    if reader.take(&["GLOBAL"]) {
+        *said = SettingScope::Global;
+    } else if reader.take(&["SESSION"]) || reader.take(&["LOCAL"]) {
+        *said = SettingScope::Session;
+    }
     let mut name = reader.name()?;
     while reader.take_symbol(Symbol::Dot) {
         name.push('.');
         name.push_str(&reader.name()?);
     }
-    Ok((scope, name))
+    Ok((*said, name))
 }
 
 fn value(reader: &mut Reader<'_>, scope: SettingScope) -> Result<AssignedValue, SqlError> {

@@ -43,7 +43,10 @@ pub(super) fn transaction(reader: &mut Reader<'_>) -> Result<Option<Transaction>
 
 fn start(reader: &mut Reader<'_>) -> Result<Transaction, SqlError> {
     let (mut read_only, mut consistent_snapshot) = (None, false);
-    while !reader.at_end() {
+    if reader.at_end() {
+        return Ok(Transaction::Begin { read_only, consistent_snapshot });
+    }
+    loop {
         let once = read_only.is_none();
         if once && reader.take(&["READ", "ONLY"]) {
             read_only = Some(true);
@@ -55,10 +58,9 @@ fn start(reader: &mut Reader<'_>) -> Result<Transaction, SqlError> {
             return Err(reader.error("expected READ ONLY, READ WRITE or WITH CONSISTENT SNAPSHOT"));
         }
         if !reader.take_symbol(Symbol::Comma) {
-            break;
+            return Ok(Transaction::Begin { read_only, consistent_snapshot });
         }
     }
-    Ok(Transaction::Begin { read_only, consistent_snapshot })
 }
 
 /// `[WORK] [AND [NO] CHAIN] [[NO] RELEASE]`

@@ -1,6 +1,6 @@
 //! What a SET makes of a value: each kind of variable has its spellings, its bounds and its errors.
 
-use cellgate_sql::{TimeZone, Value};
+use cellgate_sql::{TimeZone, Value, is_collation};
 
 use super::table::SHOWN_AS_SWITCH;
 use super::{Checked, Definition, Domain, Fact, Initial, ServerFacts, TEXT_BYTES, VariableError, mode, text_of};
@@ -8,63 +8,6 @@ use crate::version;
 
 /// Character sets that can be set: those whose text is UTF-8, or bytes.
 const CHARSETS: [&str; 4] = ["utf8mb4", "utf8mb3", "utf8", "binary"];
-
-/// What stands behind the character set in the name of a collation, but for those of languages.
-const COLLATIONS: [&str; 8] =
-    ["bin", "general_ci", "unicode_ci", "unicode_520_ci", "0900_ai_ci", "0900_as_ci", "0900_as_cs", "0900_bin"];
-
-/// Languages (and old names of them) with collations of their own.
-const LANGUAGES: [&str; 49] = [
-    "bg",
-    "bs",
-    "croatian",
-    "cs",
-    "czech",
-    "da",
-    "danish",
-    "de_pb",
-    "eo",
-    "es",
-    "es_trad",
-    "esperanto",
-    "estonian",
-    "et",
-    "german2",
-    "gl",
-    "hr",
-    "hu",
-    "hungarian",
-    "icelandic",
-    "is",
-    "ja",
-    "la",
-    "latvian",
-    "lithuanian",
-    "lt",
-    "lv",
-    "mn_cyrl",
-    "nb",
-    "nn",
-    "persian",
-    "pl",
-    "polish",
-    "ro",
-    "roman",
-    "romanian",
-    "ru",
-    "sinhala",
-    "sk",
-    "sl",
-    "slovak",
-    "slovenian",
-    "spanish",
-    "spanish2",
-    "sr_latn",
-    "sv",
-    "swedish",
-    "tr",
-    "turkish",
-];
 
 impl Definition {
     /// The value a server starts with.
@@ -207,20 +150,4 @@ impl Definition {
             (_, _) => Err(VariableError::Charset(text)),
         }
     }
-}
-
-/// Whether there is such a collation of utf8mb4, utf8mb3 or bytes.
-pub(super) fn is_collation(lower: &str) -> bool {
-    if lower == "binary" {
-        return true;
-    }
-    let Some(rest) = ["utf8mb4_", "utf8mb3_", "utf8_"].iter().find_map(|charset| lower.strip_prefix(charset)) else {
-        return false;
-    };
-    let of_language = || {
-        let endings = ["_0900_ai_ci", "_0900_as_cs", "_ci"];
-        let language = endings.iter().find_map(|ending| rest.strip_suffix(ending));
-        language.is_some_and(|language| LANGUAGES.contains(&language))
-    };
-    COLLATIONS.contains(&rest) || of_language()
 }

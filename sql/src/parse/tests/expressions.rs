@@ -1,6 +1,6 @@
 //! Expressions, which have two parsers.
 
-use super::{one, value};
+use super::{bound, one, value};
 use crate::ast::Parsed;
 use crate::environment::SqlMode;
 use crate::error::SqlError;
@@ -69,4 +69,21 @@ fn a_number_beyond_all_doubles_is_refused() {
     }
     assert_eq!(value("1e308"), "1e308");
     assert_eq!(value("1e-400"), "0");
+}
+
+#[test]
+fn a_unit_of_several_parts_is_refused_by_name() {
+    for text in [
+        "SELECT NOW() + INTERVAL '1 2' DAY_HOUR",
+        "SELECT DATE_SUB(NOW(), INTERVAL '1-2' YEAR_MONTH)",
+        "SELECT EXTRACT(DAY_MINUTE FROM NOW())",
+        "SELECT row_key FROM plain WHERE created_at > NOW() - INTERVAL '1:2' minute_second",
+    ] {
+        match bound(text) {
+            Err(SqlError::Unsupported { what, .. }) => {
+                assert!(what.contains('_') || what == "EXTRACT", "{text}: {what}");
+            }
+            other => panic!("{text}: {other:?}"),
+        }
+    }
 }
