@@ -613,6 +613,19 @@ async fn what_a_killed_call_leaves_to_show_is_its_own_error() {
 }
 
 #[tokio::test]
+async fn a_statement_is_killed_while_it_is_prepared() {
+    let proxy = Deployment::embedded().start();
+    let mut root = client::connect(proxy.mysql()).await;
+    let mut conn = client::connect(proxy.mysql()).await;
+    let id = conn.id();
+    // Constants are computed for the types of the result: some hundred million steps.
+    let (text, pattern) = ("a".repeat(40_000), "a".repeat(12_000));
+    let prepare = format!("PREPARE p FROM 'SELECT 1 UNION SELECT ''{text}'' LIKE ''%{pattern}b'''");
+    let (outcome, ()) = tokio::join!(conn.query_drop(prepare), kill_query(&mut root, id, "PREPARE"));
+    assert_eq!(number(outcome), 1317);
+}
+
+#[tokio::test]
 async fn who_kills_itself_is_told_so() {
     let proxy = Deployment::embedded().start();
     let mut conn = client::connect(proxy.mysql()).await;

@@ -173,6 +173,21 @@ async fn a_write_that_is_cut_off_by_its_time_says_what_may_be_done() {
 }
 
 #[tokio::test]
+async fn max_execution_time_bounds_selects_and_nothing_else() {
+    let proxy = Deployment::embedded().start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, "PREPARE hinted FROM 'SELECT /*+ MAX_EXECUTION_TIME(1) */ SLEEP(20)'").await;
+    assert_eq!(refused(&mut conn, "EXECUTE hinted").await.code, 3024, "the hint is the prepared statement's");
+    run(&mut conn, "PREPARE slept FROM 'DO SLEEP(0.1)'").await;
+    run(&mut conn, "SET max_execution_time = 1").await;
+    assert_eq!(refused(&mut conn, "SELECT SLEEP(20)").await.code, 3024);
+    for other in ["DO SLEEP(0.1)", "SET @slept = SLEEP(0.1)", "EXECUTE slept"] {
+        run(&mut conn, other).await;
+    }
+    assert_eq!(client::rows::<i64>(&mut conn, "SELECT @slept").await, [0]);
+}
+
+#[tokio::test]
 async fn the_text_of_an_error_is_bounded() {
     let proxy = Deployment::embedded().start_with(Options::default());
     let mut conn = client::connect(proxy.mysql()).await;

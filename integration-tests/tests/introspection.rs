@@ -523,6 +523,25 @@ async fn explain_says_what_the_cache_has() {
 }
 
 #[tokio::test]
+async fn explain_analyze_of_the_relational_engine_is_refused_as_that() {
+    let proxy = Deployment::embedded().start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    let refusal = client::refused(&mut conn, "EXPLAIN ANALYZE SELECT * FROM information_schema.tables").await;
+    assert!(refusal.code == 1235 && refusal.message.contains("relational engine"), "{refusal:?}");
+}
+
+#[tokio::test]
+async fn a_table_has_one_comment_wherever_it_is_shown() {
+    let proxy = Deployment::embedded().start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    client::run(&mut conn, "CREATE TABLE stops ENGINE=CELLS COMMENT='where riders wait'").await;
+    let status: Row = conn.query_first("SHOW TABLE STATUS LIKE 'stops'").await.unwrap().unwrap();
+    assert_eq!(status.get::<String, _>("Comment").as_deref(), Some("where riders wait"));
+    let listed = "SELECT table_comment FROM information_schema.tables WHERE table_name = 'stops'";
+    assert_eq!(client::rows::<String>(&mut conn, listed).await, ["where riders wait"]);
+}
+
+#[tokio::test]
 async fn a_database_has_one_collation_wherever_it_is_shown() {
     let proxy = Deployment::embedded().start();
     let mut conn = client::connect(proxy.mysql()).await;

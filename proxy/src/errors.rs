@@ -142,6 +142,7 @@ fn code(error: &StatementError) -> (u16, &'static str) {
         StatementError::UnknownPrepared { .. } => (1243, "HY000"),
         StatementError::TooManyPrepared(_) | StatementError::PreparedTooLong(_) => (1461, "42000"),
         StatementError::Unsupported { .. } => (1235, "42000"),
+        StatementError::Pending { .. } => (1815, "HY000"),
     }
 }
 

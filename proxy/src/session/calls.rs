@@ -6,19 +6,19 @@
 
 use std::time::{Duration, Instant};
 
-use cellgate_sql::{SessionCall, SqlError, Statement, Value};
+use cellgate_sql::{SessionCall, SqlError, Value};
 
 use super::Session;
 use super::error::StatementError;
 use super::variables::text_of;
 
 impl Session {
-    /// Does what a function stands for, and answers its value.
+    /// Does what a function stands for, and answers its value. Its statement may take as long as `limit`.
     pub(super) async fn call(
         &mut self,
         call: SessionCall,
         arguments: &[Value],
-        statement: &Statement,
+        limit: Option<Duration>,
     ) -> Result<Value, StatementError> {
         match call {
             SessionCall::SetLastInsertId | SessionCall::Uuid => {
@@ -31,11 +31,11 @@ impl Session {
                 };
                 let wait = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
                 let wait = wait.ok_or_else(|| SqlError::Arguments("sleep".to_owned()))?;
-                let cut = self.read_limit(statement).filter(|limit| *limit < wait);
+                let cut = limit.filter(|limit| *limit < wait);
                 tokio::time::sleep_until((Instant::now() + cut.unwrap_or(wait).min(LONGEST_WAIT)).into()).await;
                 if cut.is_some() { Err(StatementError::Timeout { detail: "" }) } else { Ok(Value::Int(0)) }
             }
-            SessionCall::GetLock => self.get_lock(arguments, self.read_limit(statement)).await,
+            SessionCall::GetLock => self.get_lock(arguments, limit).await,
             SessionCall::ReleaseLock => self.release_lock(arguments).await,
             SessionCall::ReleaseAllLocks => self.release_all_locks().await,
             SessionCall::IsFreeLock => Ok(Value::Int(i64::from(self.lock_holder(arguments).await?.is_none()))),

@@ -1,7 +1,9 @@
 //! Why a statement was not run, or only in part.
 
+use std::time::Duration;
+
 use cellgate_schemaless::ErrorKind;
-use cellgate_sql::SqlError;
+use cellgate_sql::{SessionCall, SqlError, Value};
 use cellgate_store::StoreError;
 use cellgate_store::executor::RunError;
 use thiserror::Error;
@@ -16,6 +18,16 @@ pub enum StatementError {
     /// The text or its values.
     #[error(transparent)]
     Sql(#[from] SqlError),
+    /// A function that waits: what it stands for is done, and the statement bound again.
+    #[error("{} was not called", call.name())]
+    Pending {
+        /// Which.
+        call: SessionCall,
+        /// The values of its arguments.
+        arguments: Vec<Value>,
+        /// How long its statement may take, if it is bounded.
+        limit: Option<Duration>,
+    },
     /// The stores.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -299,6 +311,7 @@ impl StatementError {
             Self::Stale { .. } => ErrorKind::Unavailable,
             Self::Unreadable { .. } => ErrorKind::Corrupt,
             Self::Unsupported { .. } => ErrorKind::Unsupported,
+            Self::Pending { .. } => ErrorKind::Internal,
         }
     }
 

@@ -71,8 +71,13 @@ impl Session {
     async fn analyze(&mut self, command: Command, time: ReadTime) -> Result<(i64, i64), StatementError> {
         let read = match command {
             Command::Read(read) => read,
-            Command::Relational(_)
-            | Command::Put(_)
+            Command::Relational(_) => {
+                return Err(StatementError::Unsupported {
+                    what: "EXPLAIN ANALYZE of what the relational engine runs",
+                    instead: "write EXPLAIN, or the statement itself",
+                });
+            }
+            Command::Put(_)
             | Command::Erase(_)
             | Command::Ddl(_)
             | Command::Use(_)

@@ -128,7 +128,7 @@ impl Session {
     ) -> Result<Vec<ColumnMeta>, StatementError> {
         let described = {
             let environment = self.environment(catalog).running(statement.kind());
-            cellgate_sql::describe(statement, &environment).map_err(|e| self.veiled(e, statement.kind()))?
+            cellgate_sql::describe(statement, &environment).map_err(|e| self.not_bound(e, statement.kind()))?
         };
         if described.is_empty() { self.describe_own(statement, catalog).await } else { Ok(described) }
     }
@@ -155,7 +155,7 @@ impl Session {
             | StatementKind::Other => return Ok(Vec::new()),
         }
         let command = cellgate_sql::bind(statement, &params, &self.environment(catalog))
-            .map_err(|e| self.veiled(e, statement.kind()))?;
+            .map_err(|e| self.not_bound(e, statement.kind()))?;
         self.check(&command)?;
         match command {
             Command::Show(show) => self.show_columns(show, catalog).await,

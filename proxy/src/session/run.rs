@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_metrics::Label;
-use cellgate_sql::{Command, Prepared, Source, SqlError, Statement, Value};
+use cellgate_sql::{Command, Prepared, Source, SqlError, Statement, StatementKind, Value};
 
 use super::error::StatementError;
 use super::read::ReadTime;
@@ -37,11 +37,11 @@ impl Session {
         loop {
             let started = Instant::now();
             match self.run_judged(statement, params).await {
-                Err(StatementError::Sql(SqlError::Pending(call, arguments))) => {
+                Err(StatementError::Pending { call, arguments, limit }) => {
                     room = room.checked_sub(started.elapsed()).ok_or(StatementError::Timeout { detail: "" })?;
                     // If the call fails, its error is the only one of this statement.
                     self.last.warnings = Warnings::default();
-                    let value = Box::pin(self.call(call, &arguments, statement)).await?;
+                    let value = Box::pin(self.call(call, &arguments, limit)).await?;
                     self.calls.push(value);
                     // A call may have had nothing to wait for: others have their turn, and KILL is heard.
                     tokio::task::yield_now().await;
@@ -172,15 +172,24 @@ impl Session {
         params: &[Value],
     ) -> Result<(Command, u64), StatementError> {
         let started = Instant::now();
-        let environment = self.environment(snapshot).running(statement.kind()).within(self.read_limit(statement));
+        let limit = self.read_limit(statement);
+        let environment = self.environment(snapshot).running(statement.kind()).within(limit);
         let command = cellgate_sql::bind(statement, params, &environment);
         let command = command.map_err(|e| match e {
-            e @ SqlError::GivenUp => self.given_up(e),
-            e => self.veiled(e, statement.kind()),
+            SqlError::Pending(call, arguments) => StatementError::Pending { call, arguments, limit },
+            e => self.not_bound(e, statement.kind()),
         })?;
         self.check(&command)?;
         self.server.metrics().stage(cellgate_metrics::Stage::Bind, started.elapsed());
         Ok((command, environment.last_insert_id()))
+    }
+
+    /// What a statement that could not be bound ends with.
+    pub(super) fn not_bound(&self, error: SqlError, kind: StatementKind) -> StatementError {
+        match error {
+            error @ SqlError::GivenUp => self.given_up(error),
+            error => self.veiled(error, kind),
+        }
     }
 
     /// How long the statement may take if it is a SELECT.
@@ -189,8 +198,21 @@ impl Session {
         ReadTime { step: self.server.config().timeouts.statement, end }
     }
 
-    /// How long a SELECT may take, if the client said so.
-    pub(super) fn read_limit(&self, statement: &Statement) -> Option<Duration> {
+    /// How long a SELECT may take, if the client said so. Nothing else has such a bound.
+    fn read_limit(&self, statement: &Statement) -> Option<Duration> {
+        match statement.kind() {
+            StatementKind::Select | StatementKind::Explain => {}
+            StatementKind::Insert
+            | StatementKind::Update
+            | StatementKind::Delete
+            | StatementKind::Replace
+            | StatementKind::Ddl
+            | StatementKind::Set
+            | StatementKind::Show
+            | StatementKind::Use
+            | StatementKind::Transaction
+            | StatementKind::Other => return None,
+        }
         let own = statement.max_execution_time().filter(|limit| !limit.is_zero());
         own.or(self.variables.derived().max_execution_time)
     }

@@ -200,7 +200,7 @@ pub(super) fn status<'a>(tables: impl Iterator<Item = &'a TableDef>, database: &
         row[11] = sight.time(view.created_at);
         row[14] = text(view.collation);
         row[16] = text("");
-        row[17] = text("");
+        row[17] = text(view.comment);
         row
     });
     let system = relations_of(database).map(|relation| {
