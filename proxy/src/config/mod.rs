@@ -331,17 +331,19 @@ impl<'a, 'f> Reader<'a, 'f> {
         Some(values)
     }
 
-    /// Refuses two `[[table]]`s of one name, readable or not.
+    /// Refuses two `[[table]]`s of one name, whatever else of them can be read. Names are compared with their variables
+    /// filled in; where that fails, it was noted when the table was read.
     fn check_twice(&mut self, table: &'static str) {
         let Some((DeValue::Array(array), _)) = self.value(table) else { return };
         let mut names = HashMap::new();
         for (item, place) in array.iter().zip(1_usize..) {
             let DeValue::Table(settings) = item.get_ref() else { continue };
             let named = settings.iter().find(|(key, _)| key.get_ref().as_ref() == "name");
-            let Some(DeValue::String(name)) = named.map(|(_, value)| value.get_ref()) else { continue };
-            if let Some(other) = names.insert(name.as_ref(), place) {
-                let message = format!("{table}s #{other} and #{place} have one name");
-                self.clash(table, place, &format!("{table} '{name}'"), message);
+            let Some(DeValue::String(raw)) = named.map(|(_, value)| value.get_ref()) else { continue };
+            let Ok(name) = self.source.expand(raw) else { continue };
+            let this = format!("{table} '{name}'");
+            if let Some(other) = names.insert(name, place) {
+                self.clash(table, place, &this, format!("{table}s #{other} and #{place} have one name"));
             }
         }
     }

@@ -14,6 +14,7 @@ fn environment(name: &str) -> Option<String> {
         "HOST" => Some("db1:3310".to_owned()),
         "URL" => Some("mysql://u:inline@h/d".to_owned()),
         "EMPTY" => Some(String::new()),
+        "NAME" => Some("a".to_owned()),
         _ => None,
     }
 }
@@ -427,6 +428,7 @@ fn clusters_are_told_apart() {
     refused(
         &two("name = \"b\"\nprimary = \"mysql://other:pw@H:3306/d\""),
         4,
+    refused(&two("name = \"${NAME}\"\nprimary = \"sqlite:x\""), 4, "clusters #1 and #2 have one name");
         "cluster 'b': names the same database as cluster 'a'",
     );
     refused(&two("name = \"b\"\nprimary = \"mysql://u@h/%64\""), 4, "names the same database");
@@ -497,6 +499,8 @@ fn users_are_told_apart_and_named_within_bounds() {
     refused("[[user]]\nerase = true", 1, "user #1 name: is missing");
     refused("[[user]]\nname = \"u\"\ngrants = \"ALL\"", 3, "user 'u' grants: expected an array of grants");
     refused("[[user]]\nname = \"u\"\ngrants = [\"SUPER ON *.*\"]", 3, "the privilege SUPER is not supported");
+    refused("[[user]]\nname = \"${NAME}\"\n[[user]]\nname = \"a\"", 3, "user 'a': users #1 and #2 have one name");
+    valid("[[user]]\nname = \"${NAME}\"\n[[user]]\nname = \"$${NAME}\"");
     refused("[[user]]\nname = \"u\"\ngrants = [\"ALL ON shop\"]", 3, "a grant without a database");
     refused(&format!("[[user]]\nname = \"{}\"", "x".repeat(33)), 2, "at most 32 characters");
     refused("[[user]]\nname = \"\"", 2, "at most 32 characters");

@@ -5,8 +5,8 @@ use super::error::OpenError;
 use super::identity::{check_identity, failed, identity};
 use super::open::Setup;
 use super::properties::{
-    check_fixed, cluster_no, decoded, entry_of, refuse_claimed_clusters, refuse_missing_clusters, stored_properties,
-    with_new_clusters,
+    check_fixed, cluster_no, decoded, entry_of, refuse_claimed_clusters, refuse_doubled_names, refuse_missing_clusters,
+    stored_properties, with_new_clusters,
 };
 
 /// Whether a start would take these stores for those of the deployment: the same meta store, every cluster under its
@@ -15,6 +15,7 @@ use super::properties::{
 /// # Errors
 /// The first [`OpenError`] that the start would meet, too.
 pub async fn compare(setup: &Setup) -> Result<(), OpenError> {
+    refuse_doubled_names(&setup.clusters)?;
     let Some(fixed) = stored_properties(setup).await? else {
         return refuse_claimed_clusters(&setup.clusters).await;
     };

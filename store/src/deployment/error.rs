@@ -124,6 +124,15 @@ pub enum OpenError {
         /// Whose it is.
         owner: String,
     },
+    /// Two clusters have one name.
+    #[error(
+        "two clusters are named \"{cluster}\": only one of their stores would be used, and the cells of the other one be \
+         missing; give each [[cluster]] a name of its own"
+    )]
+    NameTwice {
+        /// The name.
+        cluster: String,
+    },
     /// Another proxy is there where only one can be.
     #[error(
         "another proxy (pid {pid} on {host}, {address}) serves this deployment, and SQLite files belong to one process: \
@@ -159,6 +168,7 @@ impl OpenError {
             | Self::MetaOlder { .. }
             | Self::StoreOlder { .. }
             | Self::NumberTaken { .. }
+            | Self::NameTwice { .. }
             | Self::NotAlone { .. } => ErrorKind::Access,
             Self::ClustersExhausted => ErrorKind::Limit,
             Self::Topology(_) => ErrorKind::Corrupt,

@@ -16,7 +16,9 @@ use super::documents::{ClusterState, DEPLOYMENT, DeploymentDocument, TopologyDoc
 use super::erasing::{ErasureLog, LOOK_EVERY};
 use super::error::OpenError;
 use super::identity::{check_identity, check_shards, failed, identity, settle_identity};
-use super::properties::{cluster_no, entry_of, fixed_properties, mark_claimed, missing, stored_topology};
+use super::properties::{
+    cluster_no, entry_of, fixed_properties, mark_claimed, missing, refuse_doubled_names, stored_topology,
+};
 use super::registry::{Files, LEASE, ProxyInfo, Registration};
 use super::topology::{StoredTopology, build};
 use crate::backend::Backend;
@@ -98,6 +100,7 @@ impl Deployment {
     /// [`OpenError`], with what to do about it.
     pub async fn open(setup: Setup, metrics: Arc<Metrics>) -> Result<Arc<Self>, OpenError> {
         let began = Instant::now();
+        refuse_doubled_names(&setup.clusters)?;
         let meta = Arc::clone(&setup.meta);
         let fixed = fixed_properties(&setup).await?;
         let mut document = stored_topology(&setup, &fixed).await?;

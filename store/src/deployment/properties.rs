@@ -1,6 +1,8 @@
 //! The two documents of a deployment: what is fixed for its life, and which shards are where. As stored, or made of the
 //! configuration the first time.
 
+use std::collections::HashSet;
+
 use cellgate_router::{HASH_NAME, HASH_SEED, PlacementNode, Weight, propose};
 use cellgate_schemaless::ClusterNo;
 
@@ -17,6 +19,15 @@ use crate::sql::FIRST_EPOCH;
 
 /// How often two proxies that create the same deployment may get in each other's way before one gives up.
 const CREATE_ATTEMPTS: usize = 20;
+
+/// Every cluster is known by its name. That no two have one number is seen when they get it.
+pub(super) fn refuse_doubled_names(clusters: &[ClusterSetup]) -> Result<(), OpenError> {
+    let mut names = HashSet::new();
+    match clusters.iter().find(|cluster| !names.insert(&cluster.name)) {
+        Some(cluster) => Err(OpenError::NameTwice { cluster: cluster.name.clone() }),
+        None => Ok(()),
+    }
+}
 
 /// With an empty meta store, no cluster may belong to a deployment.
 pub(super) async fn refuse_claimed_clusters(clusters: &[ClusterSetup]) -> Result<(), OpenError> {

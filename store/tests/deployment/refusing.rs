@@ -28,6 +28,19 @@ async fn another_number_of_virtual_shards_is_refused() {
 }
 
 #[tokio::test]
+async fn two_clusters_of_one_name_are_refused_before_anything_is_created() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut setup = files(directory.path(), "meta.db", &["a.db", "b.db"]);
+    setup.clusters[1].name = "a".to_owned();
+    let compared = cellgate_store::deployment::compare(&setup).await;
+    assert!(matches!(compared, Err(OpenError::NameTwice { .. })), "{compared:?}");
+    let error = refusal(setup).await;
+    assert!(matches!(&error, OpenError::NameTwice { cluster } if cluster == "a"), "{error}");
+    let created = ["meta.db", "a.db", "b.db"].map(|file| directory.path().join(file).exists());
+    assert_eq!(created, [false; 3]);
+}
+
+#[tokio::test]
 async fn a_lost_meta_store_is_refused_and_the_deployment_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let first = open(files(directory.path(), "meta.db", &["a.db", "b.db"])).await.unwrap();
