@@ -2,8 +2,9 @@
 //!
 //! Failures are counted by user and host. The first `FREE` cost nothing: people mistype. From then on each attempt,
 //! right or wrong, waits before it is judged, twice as long each time up to a limit. A login that succeeds, or
-//! `FORGET` without a failure, ends it. Of those that wait, [`AT_ONCE`] are judged after each delay, and the others
-//! behind them: who connects many times at once guesses no faster.
+//! `FORGET` without a failure, ends it. Of those that wait, [`AT_ONCE`] have a turn, for
+//! the whole delay, and the others behind them: who connects many times at once guesses no faster, however late in the time
+//! for a login the turn comes.
 //!
 //! Memory is bounded: at most `MOST` pairs are counted each for itself. When there are more, further ones are counted by
 //! their host, so that nobody escapes by making users up, and nobody else pays for it. Of hosts there are `HOSTS`; when

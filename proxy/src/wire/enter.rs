@@ -108,8 +108,9 @@ fn verifier_of<H: Handler>(handler: &H, user: &str, secure: bool) -> (Verifier, 
     }
 }
 
-/// Waits as long as failures of before ask for, less what was `waited` already, and in turns; the turn is over when the
-/// login is judged. Who has a turn is judged before `until`, however long the wait should be.
+/// Waits as long as failures of before ask for, less what was `waited` already, and in turns. Who has a turn is judged
+/// before `until`, however long the wait should be; but the turn is over when the login is judged and the whole wait is
+/// over. So whoever comes late, or gets a turn late, guesses no faster.
 async fn wait<H: Handler>(
     handler: &H,
     user: &str,
@@ -131,11 +132,19 @@ async fn wait<H: Handler>(
     let began = Instant::now();
     // Others that fail meanwhile make it longer.
     loop {
-        let due = (began + handler.delay(user).saturating_sub(waited)).min(last);
-        if due <= Instant::now() {
+        let over = began + handler.delay(user).saturating_sub(waited);
+        let now = Instant::now();
+        if over <= now {
             return Ok(turn);
         }
-        tokio::time::sleep_until(due).await;
+        if last <= now {
+            tokio::spawn(async move {
+                tokio::time::sleep_until(over).await;
+                drop(turn);
+            });
+            return Ok(None);
+        }
+        tokio::time::sleep_until(over.min(last)).await;
     }
 }
 

@@ -101,6 +101,28 @@ async fn who_guesses_many_times_at_once_waits_for_each_failure() {
 }
 
 #[tokio::test]
+async fn who_is_judged_before_the_wait_is_over_gives_nobody_else_a_turn_sooner() {
+    let (failures, turns) = (Arc::new(AtomicUsize::new(10)), Arc::new(Semaphore::new(1)));
+    let connect = |handshake_timeout| {
+        let limits = WireLimits { handshake_timeout, ..WireLimits::default() };
+        Setup { limits, failures: Arc::clone(&failures), turns: Arc::clone(&turns), ..Setup::default() }.connect()
+    };
+    let started = std::time::Instant::now();
+    // The first has half of its wait left for its login, like one that has said nothing for long.
+    let mut clients = [connect(5 * SOON), connect(Duration::from_secs(10))];
+    let mut answered = Vec::new();
+    for client in &mut clients {
+        client.greeting().await;
+        client.send(&Login41 { user: b"guessed", ..Login41::default() }.payload(offered())).await;
+    }
+    for client in &mut clients {
+        assert_eq!(client.error_code().await, 1045);
+        answered.push(started.elapsed());
+    }
+    assert!(answered[0] < 10 * SOON && answered[1] >= 21 * SOON, "{answered:?}");
+}
+
+#[tokio::test]
 async fn who_is_asked_for_the_password_itself_waits_for_what_failed_meanwhile() {
     let (failures, login_key) = (Arc::new(AtomicUsize::new(0)), Some(Arc::new(LoginKey::of(pair()))));
     let mut client = Setup { failures: Arc::clone(&failures), login_key, ..Setup::default() }.connect();
