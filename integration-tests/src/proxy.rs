@@ -16,6 +16,9 @@ use crate::wait;
 
 const ANY_PORT: &str = "127.0.0.1:0";
 
+/// The message of the line of a panic; a test holds it against the program's.
+const PANIC: &str = "a task panicked";
+
 /// How long a log that does not stop growing is waited for.
 const SETTLING: Duration = Duration::from_secs(2);
 /// Looks in a row that find nothing new.
@@ -213,7 +216,7 @@ impl Proxy {
     /// If so.
     pub fn assert_no_panic(&self) {
         let log = self.log();
-        assert!(!log.contains("panicked at"), "cellgate panicked:\n{log}");
+        assert!(!tells_of_panic(&log), "cellgate panicked:\n{log}");
     }
 }
 
@@ -241,8 +244,10 @@ impl Log {
     fn push(&self, line: String) {
         let mut lines = self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // A panic is kept whatever comes after it.
-        if lines.len() == Self::LINES && !lines.front().is_some_and(|line| line.contains("panicked at")) {
-            lines.pop_front();
+        if lines.len() >= Self::LINES
+            && let Some(oldest) = lines.iter().position(|line| !tells_of_panic(line))
+        {
+            lines.remove(oldest);
         }
         lines.push_back(line);
     }
@@ -251,6 +256,11 @@ impl Log {
         let lines = self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         lines.iter().fold(String::new(), |text, line| text + line + "\n")
     }
+}
+
+/// Whether a log has the line of a panic: the program's own, or that of a thread that panicked before there was a log.
+fn tells_of_panic(log: &str) -> bool {
+    log.contains(PANIC) || log.contains("panicked at")
 }
 
 fn spawn(deployment: &Deployment, options: &Options) -> (Process, Log, Receiver<String>) {
@@ -327,5 +337,20 @@ mod tests {
         let (mysql, http) = ready("cellgate ready: mysql=127.0.0.1:3307 http=[::1]:9307").unwrap();
         assert_eq!((mysql.port(), http.port()), (3307, 9307));
         assert!(ready("listening").is_none());
+    }
+
+    #[test]
+    fn a_panic_is_known_by_what_the_program_calls_it() {
+        assert_eq!(PANIC, cellgate_proxy::logging::PANIC);
+    }
+
+    #[test]
+    fn a_panic_is_kept_whatever_comes_after_it() {
+        let log = Log::default();
+        log.push(format!("ERROR cellgate::logging: {PANIC} place=\"x.rs:1:1\""));
+        (0..2 * Log::LINES).for_each(|line| log.push(format!("line {line}")));
+        assert!(tells_of_panic(&log.text()));
+        assert_eq!(log.text().lines().count(), Log::LINES, "and nothing else is kept for it");
+        assert!(!tells_of_panic("INFO cellgate: ready"));
     }
 }

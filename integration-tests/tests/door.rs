@@ -237,6 +237,13 @@ fn a_proxy_header_says_whose_connection_it_is() {
 }
 
 #[tokio::test]
+async fn the_end_of_the_certificate_is_a_metric() {
+    const END: &str = "cellgate_tls_certificate_end_seconds";
+    assert!(Deployment::embedded().start().metric(END) > 200_000_000_000.0, "its own does not end");
+    assert!(Deployment::configured("[listen]\ntls_certificate = \"off\"\n").start().metric(END) < 1.0);
+}
+
+#[tokio::test]
 async fn guessing_takes_time_and_shows_no_password() {
     let user = "[[user]]\nname = \"app\"\npassword = \"right-one\"\n";
     let proxy = Deployment::configured(&format!("[limits]\nlogin_delay = \"600ms\"\n{user}")).start();

@@ -52,6 +52,8 @@ pub struct Metrics {
     cache_bytes: IntGauge,
     partial_writes: IntCounter,
     log_lines_lost: IntCounter,
+    panics: IntCounter,
+    tls_certificate_end: IntGauge,
     meta_up: IntGauge,
     meta_age: IntGauge,
     meta_readable: By<MetaDocument, IntGauge>,
@@ -134,6 +136,14 @@ impl Metrics {
             "cellgate_log_lines_lost_total",
             "Lines of the log that could not be written to stderr, or not as fast as they came.",
         )?;
+        let panics = r.counter(
+            "cellgate_panics_total",
+            "Panics: defects of this program, each of which ended a connection, a statement or a task.",
+        )?;
+        let tls_certificate_end = r.gauge(
+            "cellgate_tls_certificate_end_seconds",
+            "Until when the certificate that clients are shown is good, in seconds since 1970-01-01 UTC; 0 without TLS.",
+        )?;
         let cache_hits = r.counter("cellgate_cache_hits_total", "Exact cells answered from memory.")?;
         let cache_misses =
             r.counter("cellgate_cache_misses_total", "Exact cells looked for in memory and not found there.")?;
@@ -189,6 +199,8 @@ impl Metrics {
             cache_bytes,
             partial_writes,
             log_lines_lost,
+            panics,
+            tls_certificate_end,
             meta_up,
             meta_age,
             meta_readable,
@@ -296,6 +308,16 @@ impl Metrics {
     /// So many lines of the log were lost since the start.
     pub fn log_lines_lost(&self, lines: u64) {
         self.log_lines_lost.inc_by(lines.saturating_sub(self.log_lines_lost.get()));
+    }
+
+    /// So many panics since the start.
+    pub fn panics(&self, panics: u64) {
+        self.panics.inc_by(panics.saturating_sub(self.panics.get()));
+    }
+
+    /// Until when the certificate that clients are shown is good, in seconds since 1970.
+    pub fn tls_certificate_end(&self, end: i64) {
+        self.tls_certificate_end.set(end);
     }
 
     /// How old what is known of the meta store is.

@@ -7,6 +7,7 @@ mod lines;
 
 use std::io::{self, Write};
 use std::panic::PanicHookInfo;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -26,8 +27,14 @@ pub const AUDIT: &str = "audit";
 /// The prefix of the targets of our crates.
 const OURS: &str = "cellgate";
 
+/// The message of a panic's line: a defect of this program, whatever it ended.
+pub const PANIC: &str = "a task panicked";
+
 /// Longest text of a panic that is logged, in bytes.
 const PANIC_BYTES: usize = 300;
+
+/// Panics of this process.
+static PANICS: AtomicU64 = AtomicU64::new(0);
 
 /// How long the end of the program waits for its last lines to be written.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -100,6 +107,11 @@ pub fn lost_lines() -> u64 {
     LINES.get().map_or(0, |lines| lines.lost())
 }
 
+/// Panics since the log was set up.
+pub fn panics() -> u64 {
+    PANICS.load(Ordering::Relaxed)
+}
+
 fn subscriber<W>(format: LogFormat, level: LogLevel, writer: W) -> (Box<dyn Subscriber + Send + Sync>, LogHandle)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -131,13 +143,14 @@ fn filter(level: LogLevel) -> Targets {
 }
 
 fn log_panic(info: &PanicHookInfo<'_>) {
+    PANICS.fetch_add(1, Ordering::Relaxed);
     let payload = info.payload();
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
     let end = (0..=text.len().min(PANIC_BYTES)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     let thread = std::thread::current();
-    tracing::error!(place, thread = thread.name().unwrap_or_default(), message = &text[..end], "panic");
+    tracing::error!(place, thread = thread.name().unwrap_or_default(), detail = &text[..end], "{PANIC}");
 }
 
 /// Keeps every event on one line: the formatter writes an event with one call, and line breaks within it (from an
@@ -234,6 +247,40 @@ mod tests {
         assert_eq!(event["cluster"], "a");
         assert_eq!(event["rows"], 3);
         assert!(event["timestamp"].is_string());
+    }
+
+    /// Not a test by itself: the log and the panic hook are the whole process's.
+    #[test]
+    #[ignore = "run by a_panic_is_one_line_with_its_text_and_is_counted, in a process of its own"]
+    fn panics_under_a_log() {
+        let format = match std::env::var("LOG_FORMAT").as_deref() {
+            Ok("json") => LogFormat::Json,
+            Ok(_) | Err(_) => LogFormat::Text,
+        };
+        init(format, LogLevel::Error).expect("the first log");
+        let task = std::thread::Builder::new().name("worker".to_owned()).spawn(|| panic!("a defect\nin two lines"));
+        assert!(task.expect("a thread").join().is_err());
+        say(&format!("panics={}", panics()));
+        finish();
+    }
+
+    #[test]
+    fn a_panic_is_one_line_with_its_text_and_is_counted() {
+        for format in ["text", "json"] {
+            let mut child = std::process::Command::new(std::env::current_exe().expect("this test's own program"));
+            child.args(["--exact", "logging::tests::panics_under_a_log", "--ignored", "--nocapture"]);
+            let output = child.env("LOG_FORMAT", format).output().expect("it starts");
+            let log = String::from_utf8(output.stderr).expect("UTF-8");
+            let lines: Vec<&str> = log.lines().filter(|line| line.contains(PANIC)).collect();
+            let [line] = lines[..] else { panic!("{lines:?} in\n{log}") };
+            let found = ["a defect", "in two lines", "worker", "logging.rs"].map(|part| line.contains(part));
+            assert_eq!(found, [true; 4], "{line}");
+            assert!(log.contains("panics=1"), "{log}");
+            if format == "json" {
+                let event: serde_json::Value = serde_json::from_str(line).expect("JSON");
+                assert_eq!((&event["message"], line.matches("\"message\"").count()), (&PANIC.into(), 1), "{line}");
+            }
+        }
     }
 
     #[test]

@@ -16,6 +16,10 @@ impl HttpState for Server {
         self.metrics.topology_version(self.deployment.executor().topology().version());
         self.metrics.meta_age(self.meta_age());
         self.metrics.log_lines_lost(logging::lost_lines());
+        self.metrics.panics(logging::panics());
+        if let Some(end) = self.tls.as_ref().and_then(|tls| tls.end()) {
+            self.metrics.tls_certificate_end(end);
+        }
         self.deployment.executor().observe_pools();
         self.deployment.observe_documents();
         self.catalog.reading().observe(&self.metrics);

@@ -2,11 +2,13 @@
 //!
 //! A certificate is read from the files of the configuration, or made at the first start and kept in the data directory,
 //! so that clients that ask for encryption get it out of the box. New files are noticed within `CHECK_EVERY` and at
-//! SIGHUP; connections that are open keep theirs. Files that cannot be used change nothing and are logged.
+//! SIGHUP; connections that are open keep theirs. Files that cannot be used change nothing and are logged. A certificate
+//! that has expired is shown all the same, since many clients do not verify; the log and a metric tell of it.
 //!
 //! What it does not do: ask clients for certificates.
 
 mod self_signed;
+mod validity;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
@@ -27,6 +29,7 @@ use crate::files::write_whole;
 use crate::signals::told;
 use crate::sync::lock;
 use self_signed::SelfSigned;
+use validity::Validity;
 
 /// How often the files are looked at. Certificates are renewed days before they end: this is for whoever tries it out.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
@@ -76,6 +79,8 @@ pub struct Tls {
     config: Arc<rustls::ServerConfig>,
     /// Files that could not be used, and why: said once.
     told: Mutex<Option<(Stamp, String)>>,
+    /// What the log was told last of the end of which certificate.
+    told_of_end: Mutex<Option<(Stamp, Validity)>>,
 }
 
 /// What is in use now.
@@ -86,6 +91,8 @@ struct Shown(ArcSwap<Loaded>);
 struct Loaded {
     key: Arc<CertifiedKey>,
     stamp: Stamp,
+    /// Until when it is good, with its chain, in seconds since 1970; `None` if that cannot be read.
+    end: Option<i64>,
 }
 
 /// When the two files were written last; `None` if that cannot be told.
@@ -115,7 +122,8 @@ impl Tls {
             .map_err(|source| TlsError::Unusable { path: certificate.clone(), source })?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&shown) as _);
-        Ok(Some(Self { certificate, key, shown, config: Arc::new(config), told: Mutex::default() }))
+        let (told, told_of_end) = (Mutex::default(), Mutex::default());
+        Ok(Some(Self { certificate, key, shown, config: Arc::new(config), told, told_of_end }))
     }
 
     /// Whether [`Tls::open`] would find what it can use; makes nothing.
@@ -129,9 +137,19 @@ impl Tls {
                 Ok("no certificate yet")
             }
             Some((certificate, key)) => {
-                Loaded::read(&certificate, &key, &rustls::crypto::ring::default_provider()).map(|_| "usable")
+                let loaded = Loaded::read(&certificate, &key, &rustls::crypto::ring::default_provider())?;
+                Ok(match loaded.validity() {
+                    Validity::Lasting => "usable",
+                    Validity::EndsSoon => "usable, but it expires soon: renew it",
+                    Validity::Ended => "usable, but it has expired: clients that verify it refuse it",
+                })
             }
         }
+    }
+
+    /// Until when the certificate in use is good, in seconds since 1970; `None` if that cannot be read.
+    pub fn end(&self) -> Option<i64> {
+        self.shown.0.load().end
     }
 
     /// What a connection is accepted with.
@@ -167,6 +185,25 @@ impl Tls {
             Err(error) if self.is_news(stamp, &error) => tracing::error!(%error, "the TLS certificate is not renewed"),
             Err(_) => {}
         }
+        match self.news_of_end() {
+            Validity::Lasting => {}
+            Validity::EndsSoon => tracing::warn!(
+                certificate = %self.certificate.display(),
+                "the TLS certificate expires within two weeks: renew it"
+            ),
+            Validity::Ended => tracing::error!(
+                certificate = %self.certificate.display(),
+                "the TLS certificate has expired: clients that verify it refuse it"
+            ),
+        }
+    }
+
+    /// What is to be said of the end of the certificate in use, and was not said of it yet.
+    fn news_of_end(&self) -> Validity {
+        let shown = self.shown.0.load();
+        let validity = shown.validity();
+        let before = lock(&self.told_of_end).replace((shown.stamp, validity));
+        if before == Some((shown.stamp, validity)) { Validity::Lasting } else { validity }
     }
 
     /// Whether it was not said yet that these files cannot be used for this reason; from now on it was.
@@ -210,8 +247,13 @@ impl Loaded {
         }
         let private = PrivateKeyDer::from_pem_slice(&read(key)?)
             .map_err(|_| TlsError::Missing { path: key.to_owned(), what: "private key without a passphrase" })?;
+        let end = validity::end_of(&chain);
         let key = CertifiedKey::from_der(chain, private, provider).map_err(unusable)?;
-        Ok(Self { key: Arc::new(key), stamp })
+        Ok(Self { key: Arc::new(key), stamp, end })
+    }
+
+    fn validity(&self) -> Validity {
+        self.end.map_or(Validity::Lasting, |end| Validity::at(SystemTime::now(), end))
     }
 }
 

@@ -103,3 +103,33 @@ fn tls_can_be_off_and_a_missing_file_is_named() {
     let error = Tls::open(&listen("tls_certificate = \"/no/such.pem\"\n"), data.path(), "host").unwrap_err();
     assert!(error.to_string().starts_with("/no/such.pem: "), "{error}");
 }
+
+/// The same certificate with another end. Its signature is wrong then, which a server does not look at.
+fn ending(own: &SelfSigned, end: &[u8; 15]) -> String {
+    let mut der = CertificateDer::from_pem_slice(own.certificate.as_bytes()).unwrap().to_vec();
+    let place = der.windows(end.len()).position(|bytes| bytes == b"99991231235959Z").unwrap();
+    der[place..place + end.len()].copy_from_slice(end);
+    crate::der::pem("CERTIFICATE", &der)
+}
+
+#[test]
+fn a_certificate_that_has_expired_is_shown_and_told_of_once() {
+    let data = tempfile::tempdir().unwrap();
+    let own = SelfSigned::generate(&["a"], &[]).unwrap();
+    let file = data.path().join("c.pem");
+    std::fs::write(&file, own.certificate.clone() + &own.key).unwrap();
+    let listen = listen(&format!("tls_certificate = {file:?}\n"));
+    let tls = Tls::open(&listen, data.path(), "host").unwrap().unwrap();
+    assert_eq!((tls.end(), tls.news_of_end()), (Some(253_402_300_799), Validity::Lasting));
+    assert_eq!(Tls::check(&listen, data.path()).unwrap(), "usable");
+    std::fs::write(&file, ending(&own, b"20200101000000Z") + &own.key).unwrap();
+    touch(&file);
+    assert!(tls.renew().unwrap());
+    assert_eq!(tls.end(), Some(1_577_836_800));
+    assert_eq!([tls.news_of_end(), tls.news_of_end()], [Validity::Ended, Validity::Lasting]);
+    assert!(Tls::check(&listen, data.path()).unwrap().contains("has expired"));
+    // In a chain the first end counts.
+    let intermediate = ending(&own, b"20200101000000Z");
+    std::fs::write(&file, own.certificate.clone() + &intermediate + &own.key).unwrap();
+    assert!(Tls::check(&listen, data.path()).unwrap().contains("has expired"));
+}
