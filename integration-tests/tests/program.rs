@@ -101,6 +101,50 @@ async fn sigterm_ends_with_success_and_keeps_every_cell() {
     assert_eq!(get(&mut conn, &triple("a", "BASE", 1)).await.unwrap().as_deref(), Some("1"));
 }
 
+#[tokio::test]
+async fn a_second_signal_does_not_wait_for_what_is_running() {
+    let mut proxy = Deployment::configured("[timeouts]\nshutdown = \"1h\"\n").start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    let mut busy = client::connect(proxy.mysql()).await;
+    let held = tokio::spawn(async move { busy.query_drop("SELECT SLEEP(3000)").await });
+    wait::until_async("a statement at work", SHORT, async || {
+        let running = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'";
+        conn.query_first::<u8, _>(running).await.unwrap().filter(|running| *running == 1)
+    })
+    .await;
+    proxy.signal(Signal::Term);
+    wait::until("the stop", SHORT, || proxy.log().contains("finishing what is running").then_some(()));
+    proxy.signal(Signal::Hup);
+    let refused = "is not reloaded: the program is stopping";
+    wait::until("the reload to be refused", SHORT, || proxy.log().contains(refused).then_some(()));
+    assert!(proxy.is_running());
+    proxy.signal(Signal::Term);
+    assert_eq!(proxy.wait().code(), Some(0), "{}", proxy.log());
+    assert!(held.await.unwrap().is_err());
+    assert!(proxy.log().contains("still busy are cut off"), "{}", proxy.log());
+}
+
+#[test]
+fn a_signal_ends_a_start_that_waits_for_a_store() {
+    // It takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let config = home.path().join("cellgate.toml");
+    let meta = format!("meta = \"mysql://cell@{}/meta\"", silent.local_addr().expect("bound"));
+    std::fs::write(&config, format!("[timeouts]\nconnect = \"10m\"\n[topology]\n{meta}\n")).expect("writable");
+    for signal in [Signal::Term, Signal::Int] {
+        let mut command = process::tethered(settings::binary(), None);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--config"]).arg(&config);
+        command.current_dir(home.path()).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        let mut program = Process::spawn(&mut command);
+        let (waiting, _) = silent.accept().expect("the program connects to its meta store");
+        program.signal(signal);
+        let status = wait::until("the end", SHORT, || program.ended());
+        assert_eq!(status.code(), Some(0), "{signal:?}");
+        drop(waiting);
+    }
+}
+
 #[test]
 fn sigint_ends_with_success() {
     let mut proxy = Deployment::embedded().start();

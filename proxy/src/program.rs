@@ -1,6 +1,7 @@
 //! What the program does: serve, check, ask for health. `main.rs` only calls it.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use cellgate_store::{Backend, Engines, StoreError, Timeouts};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use crate::access::Accounts;
 use crate::catalog::Catalog;
@@ -70,6 +71,9 @@ pub enum ProgramError {
     /// A weight, which the configuration has checked.
     #[error(transparent)]
     Weight(#[from] cellgate_router::TopologyError),
+    /// A task of the program panicked, which is a defect.
+    #[error("a part of the program has died ({0}): the log has `a task panicked`")]
+    Died(JoinError),
     /// `check` found something beyond the file itself.
     #[error("{0} of what the configuration names cannot be used")]
     CheckFailed(usize),
@@ -128,7 +132,7 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     if let Some(warning) = descriptors::warning(&config, meta::CONNECTIONS as u64) {
         tracing::warn!("{warning}");
     }
-    let Signals { shutdown, mut reload } =
+    let Signals { shutdown, at_once, mut reload } =
         signals::listen().map_err(|source| io("cannot listen for signals", source))?;
 
     // Addresses first: a second process on the same ones should fail before it touches a store.
@@ -137,13 +141,65 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     let mysql_address = mysql.local_addr().map_err(|source| io("the MySQL listener", source))?;
     let web_address = web.local_addr().map_err(|source| io("the HTTP listener", source))?;
 
+    let mut stopping = shutdown.clone();
+    let server = tokio::select! {
+        opened = open(config, mysql_address) => Arc::new(opened?),
+        // What was entered in the registry of proxies ends with its lease.
+        () = signals::told(&mut stopping) => {
+            tracing::info!("stopped before it was ready");
+            return Ok(());
+        }
+    };
+    let mut background = Background::start(&server, web);
+    let mut clients = tokio::spawn({
+        let server = Arc::clone(&server);
+        async move { server.serve(mysql, shutdown, at_once).await }
+    });
+
+    logging::say(&format!("cellgate ready: mysql={mysql_address} http={web_address}"));
+
+    let served = loop {
+        tokio::select! {
+            served = until_served(&mut clients, &mut background.tasks) => break served,
+            Some(()) = reload.recv() => {
+                if *stopping.borrow() {
+                    tracing::warn!("the configuration is not reloaded: the program is stopping");
+                    continue;
+                }
+                reload_config(&server, &log, load(&arguments));
+                if let Some(tls) = server.tls() {
+                    tls.renew_logged();
+                }
+            }
+        }
+    };
+    // A task that has died cannot be done without: whoever supervises the program starts it again.
+    clients.abort();
+    background.stop(&server).await;
+    served.map_err(ProgramError::Died)?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Waits for the end of the task that serves clients, or for the panic of one that it needs.
+async fn until_served(clients: &mut JoinHandle<()>, background: &mut JoinSet<()>) -> Result<(), JoinError> {
+    loop {
+        tokio::select! {
+            served = &mut *clients => return served,
+            Some(ended) = background.join_next() => ended?,
+        }
+    }
+}
+
+/// Opens what is served: the stores, and what is known of them.
+async fn open(config: Config, mysql: SocketAddr) -> Result<Server, ProgramError> {
     let names: Vec<&str> = config.clusters.iter().map(|c| c.name.as_str()).collect();
     let metrics = Arc::new(Metrics::new(version::VERSION, &names)?);
     let hostname = hostname();
     let proxy = ProxyInfo {
         host: hostname.clone(),
         pid: std::process::id(),
-        address: mysql_address.to_string(),
+        address: mysql.to_string(),
         version: version::VERSION.to_owned(),
     };
     let tls = Tls::open(&config.listen, Path::new(&config.data.dir), &hostname)?.map(Arc::new);
@@ -151,48 +207,8 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     let (poll, max_stale) = (config.meta.poll, config.meta.max_stale);
     let catalog = Catalog::open(Arc::clone(&deployment), poll, max_stale).await.map_err(ProgramError::Catalog)?;
     let accounts = Accounts::open(Arc::clone(deployment.meta()), &config.users).await.map_err(ProgramError::Users)?;
-    let server = Arc::new(Server::new(
-        config,
-        deployment,
-        Arc::new(catalog),
-        Arc::new(accounts),
-        metrics,
-        mysql_address.port(),
-        hostname,
-        tls.clone(),
-    ));
-
-    let background = Background::start(&server, web);
-    let clients = tokio::spawn({
-        let (server, shutdown) = (Arc::clone(&server), shutdown.clone());
-        async move { server.serve(mysql, shutdown).await }
-    });
-
-    logging::say(&format!("cellgate ready: mysql={mysql_address} http={web_address}"));
-
-    let mut stopping = shutdown.clone();
-    loop {
-        tokio::select! {
-            () = signals::told(&mut stopping) => break,
-            wish = reload.recv() => match wish {
-                Some(()) => {
-                    reload_config(&server, &log, load(&arguments));
-                    if let Some(tls) = &tls {
-                        tls.renew_logged();
-                    }
-                }
-                None => break,
-            },
-        }
-    }
-    tracing::info!("stopping: no new connections; finishing what is running");
-    let joined = clients.await;
-    background.stop(&server).await;
-    if let Err(error) = joined {
-        tracing::error!(%error, "the task that accepts clients died");
-    }
-    tracing::info!("stopped");
-    Ok(())
+    let (catalog, accounts) = (Arc::new(catalog), Arc::new(accounts));
+    Ok(Server::new(config, deployment, catalog, accounts, metrics, mysql.port(), hostname, tls))
 }
 
 /// What clients need and what watches over them. It outlives them: it stops when the last connection has ended.
@@ -458,4 +474,34 @@ fn hostname() -> String {
 
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A task that panics, or has ended well, or runs on.
+    async fn task(panics: Option<bool>) {
+        match panics {
+            Some(true) => panic!("a defect"),
+            Some(false) => {}
+            None => std::future::pending().await,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_task_that_panics_ends_the_program_and_one_that_has_nothing_to_do_does_not() {
+        for (clients, background, ends_well) in [
+            (Some(true), None, false),
+            (None, Some(true), false),
+            (Some(false), None, true),
+            (Some(false), Some(false), true),
+        ] {
+            let mut clients = tokio::spawn(task(clients));
+            let mut others = JoinSet::new();
+            others.spawn(task(background));
+            let served = tokio::time::timeout(Duration::from_secs(60), until_served(&mut clients, &mut others)).await;
+            assert_eq!(served.expect("in time").is_ok(), ends_well, "{background:?}");
+        }
+    }
 }

@@ -10,6 +10,8 @@ use tokio::sync::{mpsc, watch};
 pub struct Signals {
     /// Turns `true` with the first SIGTERM or SIGINT, and stays it.
     pub shutdown: watch::Receiver<bool>,
+    /// Turns `true` with the second one, and stays it: whoever asks twice does not want to wait for what is running.
+    pub at_once: watch::Receiver<bool>,
     /// A message per SIGHUP; those that come while one is waiting are the same wish.
     pub reload: mpsc::Receiver<()>,
 }
@@ -25,10 +27,11 @@ pub fn listen() -> io::Result<Signals> {
     let interrupt = signal(SignalKind::interrupt())?;
     let hang_up = signal(SignalKind::hangup())?;
     let (shutdown_sender, shutdown) = watch::channel(false);
+    let (at_once_sender, at_once) = watch::channel(false);
     let (reload_sender, reload) = mpsc::channel(1);
-    tokio::spawn(forward_shutdown(terminate, interrupt, shutdown_sender));
+    tokio::spawn(forward_shutdown(terminate, interrupt, shutdown_sender, at_once_sender));
     tokio::spawn(forward_reload(hang_up, reload_sender));
-    Ok(Signals { shutdown, reload })
+    Ok(Signals { shutdown, at_once, reload })
 }
 
 /// Returns once `shutdown` is `true`, or nobody is left who could turn it.
@@ -37,14 +40,21 @@ pub async fn told(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
-async fn forward_shutdown(mut terminate: Signal, mut interrupt: Signal, shutdown: watch::Sender<bool>) {
-    let name = tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    };
-    tracing::info!(signal = name, "shutting down");
-    shutdown.send_replace(true);
-    // The sender stays alive: a receiver whose sender is gone would look like a failure to whoever waits on it.
+async fn forward_shutdown(
+    mut terminate: Signal,
+    mut interrupt: Signal,
+    shutdown: watch::Sender<bool>,
+    at_once: watch::Sender<bool>,
+) {
+    for (asked, message) in [(&shutdown, "shutting down"), (&at_once, "shutting down at once: asked twice")] {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        tracing::info!(signal = name, "{message}");
+        asked.send_replace(true);
+    }
+    // The senders stay alive: a receiver whose sender is gone would look like a failure to whoever waits on it.
     shutdown.closed().await;
 }
 
@@ -82,6 +92,10 @@ mod tests {
         send("-TERM");
         let shutdown = tokio::time::timeout(Duration::from_secs(10), signals.shutdown.wait_for(|down| *down));
         assert!(*shutdown.await.expect("in time").expect("the sender lives"));
+        assert!(!*signals.at_once.borrow(), "it was asked for once");
+        send("-INT");
+        let at_once = tokio::time::timeout(Duration::from_secs(10), signals.at_once.wait_for(|down| *down));
+        assert!(*at_once.await.expect("in time").expect("the sender lives"));
         send("-HUP");
         let reload = tokio::time::timeout(Duration::from_secs(10), signals.reload.recv());
         assert_eq!(reload.await.expect("in time"), Some(()), "reloads go on being noticed");

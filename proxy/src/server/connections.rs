@@ -22,8 +22,14 @@ use crate::version;
 use crate::wire::{self, BoxStream, Greeting, Lifetime, Wait, WireError, WireLimits};
 
 impl Server {
-    /// Accepts MySQL clients until `shutdown`, then waits for what is running, at most as long as configured.
-    pub async fn serve(self: &Arc<Self>, listener: TcpListener, mut shutdown: watch::Receiver<bool>) {
+    /// Accepts MySQL clients until `shutdown`, then waits for what is running, at most as long as configured, and not if
+    /// it is wanted `at_once`.
+    pub async fn serve(
+        self: &Arc<Self>,
+        listener: TcpListener,
+        mut shutdown: watch::Receiver<bool>,
+        mut at_once: watch::Receiver<bool>,
+    ) {
         let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
@@ -69,13 +75,17 @@ impl Server {
                 server.connection(stream, peer.ip(), place, shutdown).await;
             });
         }
+        tracing::info!("stopping: no new connections; finishing what is running");
         self.stopping.store(true, Ordering::Relaxed);
         drop(listener);
         let patience = self.config().timeouts.shutdown;
         let all_done = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(patience, all_done).await.is_err() {
-            tracing::warn!("connections still busy after the shutdown timeout are cut off");
-        }
+        let impatient = tokio::select! {
+            () = all_done => return,
+            () = told(&mut at_once) => "of a second signal",
+            () = tokio::time::sleep(patience) => "timeouts.shutdown is over",
+        };
+        tracing::warn!(because = impatient, "connections that are still busy are cut off");
     }
 
     async fn connection(
