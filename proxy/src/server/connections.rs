@@ -153,7 +153,7 @@ impl Server {
             return Ok((Box::new(stream), peer));
         }
         let (stream, client) = wire::proxied(Box::new(stream), login_by).await?;
-        Ok((stream, client.map_or(peer, |client| client.ip())))
+        Ok((stream, client.map_or(peer, |client| behind(peer, client.ip()))))
     }
 
     fn wire_limits(&self) -> WireLimits {
@@ -186,6 +186,12 @@ impl Drop for Present<'_> {
     }
 }
 
+/// Where a client comes from that `sender` says is `client`. The loopback of another machine is that machine.
+fn behind(sender: IpAddr, client: IpAddr) -> IpAddr {
+    let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
+    if is_loopback(client) && !is_loopback(sender) { sender } else { client }
+}
+
 /// How MySQL shows where a client comes from.
 fn host_name(peer: IpAddr) -> String {
     if peer.to_canonical().is_loopback() { "localhost".to_owned() } else { peer.to_canonical().to_string() }
@@ -197,6 +203,21 @@ mod tests {
 
     use super::*;
     use crate::locks::{Key, Mode};
+
+    #[test]
+    fn only_this_machine_can_say_that_a_client_is_of_this_machine() {
+        let host = |sender: &str, client: &str| {
+            host_name(behind(sender.parse().expect("an address"), client.parse().expect("an address")))
+        };
+        for client in ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"] {
+            assert_eq!(host("192.0.2.2", client), "192.0.2.2", "{client}");
+            assert_eq!(host("::ffff:192.0.2.2", client), "192.0.2.2", "{client}");
+            assert_eq!(host("127.0.0.1", client), "localhost", "{client}");
+            assert_eq!(host("::1", client), "localhost", "{client}");
+        }
+        assert_eq!(host("192.0.2.2", "192.0.2.9"), "192.0.2.9");
+        assert_eq!(host("127.0.0.1", "192.0.2.9"), "192.0.2.9");
+    }
 
     #[tokio::test]
     async fn a_session_that_panics_is_off_the_list_and_holds_no_locks() {
