@@ -313,7 +313,11 @@ async fn a_new_user_works_at_every_proxy_at_once() {
     let mut builder = Builder::new();
     let meta = builder.shared_mariadb_database();
     // Nobody sees anything by polling.
-    let deployment = builder.text("[meta]\npoll = \"1m\"\n").topology(SHARDS, Some(&meta)).shared_mariadb("m").build();
+    let deployment = builder
+        .text("[meta]\npoll = \"1m\"\nmax_stale = \"2m\"\n")
+        .topology(SHARDS, Some(&meta))
+        .shared_mariadb("m")
+        .build();
     let (one, two) = (deployment.start(), deployment.start());
     let mut root = client::connect(one.mysql()).await;
     shops(&mut root).await;

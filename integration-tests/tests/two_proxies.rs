@@ -20,7 +20,7 @@ const TABLE_GONE: &[u16] = &[1146, 1412];
 fn two(more: &str) -> (Proxy, Proxy) {
     let mut builder = Builder::new();
     let meta = builder.shared_mariadb_database();
-    let text = format!("[meta]\npoll = \"1m\"\n{more}");
+    let text = format!("[meta]\npoll = \"1m\"\nmax_stale = \"2m\"\n{more}");
     let deployment = builder.text(&text).topology(SHARDS, Some(&meta)).shared_mariadb("m").build();
     (deployment.start(), deployment.start())
 }

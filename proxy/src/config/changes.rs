@@ -16,12 +16,17 @@ impl Config {
     /// What differs between the configuration in use and a new one.
     pub fn diff(old: &Self, new: &Self) -> Changes {
         let mut changes = Changes::default();
+        let new_meta_follows = new.meta.follows_at(old.meta.poll);
         for ((_, old), (_, new)) in old.tables().into_iter().zip(new.tables()) {
             for ((key, old), (_, new)) in old.into_iter().zip(new) {
                 // Targets are compared below: their texts hide a changed password.
                 if old != new && key.name != "meta" {
                     let name = format!("{}.{}", key.section, key.name);
                     match key.applies {
+                        // Only together with the new `poll`, which needs a restart.
+                        Applies::Reload if name == "meta.max_stale" && !new_meta_follows => {
+                            changes.needs_restart.push(name);
+                        }
                         Applies::Reload => changes.reloadable.push(name),
                         Applies::Restart => changes.needs_restart.push(name),
                     }
@@ -48,7 +53,9 @@ impl Config {
         config.coalesce.adopt(&new.coalesce);
         config.timeouts.adopt(&new.timeouts);
         config.log.adopt(&new.log);
-        config.meta.adopt(&new.meta);
+        if new.meta.follows_at(self.meta.poll) {
+            config.meta.adopt(&new.meta);
+        }
         config.users.clone_from(&new.users);
         config.warnings.clone_from(&new.warnings);
         config

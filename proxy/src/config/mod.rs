@@ -249,6 +249,9 @@ impl<'a, 'f> Reader<'a, 'f> {
         if let (Some(listen), Some(http)) = (&listen, &http) {
             self.check_doors(listen, http);
         }
+        if let Some(meta) = &meta {
+            self.check_meta(meta);
+        }
         let mut config = Config {
             listen: listen?,
             http: http?,
@@ -385,6 +388,19 @@ impl<'a, 'f> Reader<'a, 'f> {
             listen.address
         );
         self.problems.push(Problem { line, key: "listen.address".to_owned(), message });
+    }
+
+    /// Refuses looks at the meta store so rare that what is known of it gets too old in between.
+    fn check_meta(&mut self, meta: &Meta) {
+        if !meta.follows_at(meta.poll) {
+            let line = self.value("meta").map(|(_, span)| self.source.line(&span));
+            let message = format!(
+                "must be at least twice meta.poll, which is {}: otherwise statements would be refused while the meta \
+                 store answers",
+                meta.poll.to_text()
+            );
+            self.problems.push(Problem { line, key: "meta.max_stale".to_owned(), message });
+        }
     }
 
     /// Refuses one address for MySQL and HTTP, and a key whose certificate is another's.

@@ -175,9 +175,17 @@ section! {
     /// How this proxy follows the meta store.
     pub struct Meta in "meta" {
         /// How long reads and writes go on with the catalog and shard map that are known when the meta store does not
-        /// answer.
+        /// answer. At least twice `poll`.
         max_stale: Duration = "1m" in "1s" to "24h", Reload;
         /// Time between two looks for changes.
         poll: Duration = "1s" in "10ms" to "1m", Restart;
+    }
+}
+
+impl Meta {
+    /// Whether a meta store that answers is looked at often enough with this `poll` that what is known of it is never older
+    /// than `max_stale`: a look may take as long as the time between two.
+    pub(super) fn follows_at(&self, poll: Duration) -> bool {
+        self.max_stale >= poll.saturating_mul(2)
     }
 }

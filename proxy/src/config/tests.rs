@@ -319,6 +319,9 @@ fn every_bound_is_kept_and_named() {
     refused("[topology]\nvirtual_shards = 65536", 2, "between 1 and 65535");
     refused("[limits]\nmax_allowed_packet = \"2GiB\"", 2, "between 1MiB and 1GiB");
     refused("[meta]\npoll = \"0s\"", 2, "between 10ms and 1m");
+    refused("[meta]\npoll = \"10s\"\nmax_stale = \"19s\"", 1, "meta.max_stale: must be at least twice meta.poll");
+    refused("[meta]\nmax_stale = \"1s\"", 1, "meta.poll, which is 1s");
+    valid("[meta]\npoll = \"10s\"\nmax_stale = \"20s\"");
     refused("[limits]\nmax_connections = -1", 2, "a whole number");
     let weighted = |weight: &str| format!("{}weight = {weight}", cluster("sqlite:x"));
     refused(&weighted("0"), 4, "cluster 'a' weight: must be between 0.001 and 1000.0");
@@ -425,10 +428,10 @@ fn a_target_in_a_variable_is_read_like_one_in_the_file() {
 fn clusters_are_told_apart() {
     let two = |second: &str| format!("{}[[cluster]]\n{second}", cluster("mysql://u@h/d"));
     refused(&two("name = \"a\"\nprimary = \"sqlite:x\""), 4, "clusters #1 and #2 have one name");
+    refused(&two("name = \"${NAME}\"\nprimary = \"sqlite:x\""), 4, "clusters #1 and #2 have one name");
     refused(
         &two("name = \"b\"\nprimary = \"mysql://other:pw@H:3306/d\""),
         4,
-    refused(&two("name = \"${NAME}\"\nprimary = \"sqlite:x\""), 4, "clusters #1 and #2 have one name");
         "cluster 'b': names the same database as cluster 'a'",
     );
     refused(&two("name = \"b\"\nprimary = \"mysql://u@h/%64\""), 4, "names the same database");
@@ -496,11 +499,11 @@ fn other_machines_can_only_reach_what_has_a_password() {
 #[test]
 fn users_are_told_apart_and_named_within_bounds() {
     refused("[[user]]\nname = \"u\"\n[[user]]\nname = \"u\"", 3, "users #1 and #2 have one name");
+    refused("[[user]]\nname = \"${NAME}\"\n[[user]]\nname = \"a\"", 3, "user 'a': users #1 and #2 have one name");
+    valid("[[user]]\nname = \"${NAME}\"\n[[user]]\nname = \"$${NAME}\"");
     refused("[[user]]\nerase = true", 1, "user #1 name: is missing");
     refused("[[user]]\nname = \"u\"\ngrants = \"ALL\"", 3, "user 'u' grants: expected an array of grants");
     refused("[[user]]\nname = \"u\"\ngrants = [\"SUPER ON *.*\"]", 3, "the privilege SUPER is not supported");
-    refused("[[user]]\nname = \"${NAME}\"\n[[user]]\nname = \"a\"", 3, "user 'a': users #1 and #2 have one name");
-    valid("[[user]]\nname = \"${NAME}\"\n[[user]]\nname = \"$${NAME}\"");
     refused("[[user]]\nname = \"u\"\ngrants = [\"ALL ON shop\"]", 3, "a grant without a database");
     refused(&format!("[[user]]\nname = \"{}\"", "x".repeat(33)), 2, "at most 32 characters");
     refused("[[user]]\nname = \"\"", 2, "at most 32 characters");
@@ -557,7 +560,13 @@ fn every_setting_is_bounded_where_it_says() {
         let quoted = min.parse::<f64>().is_err() || max.parse::<f64>().is_err();
         for bound in [min, max] {
             let value = if quoted { format!("{bound:?}") } else { bound.to_owned() };
-            valid(&format!("[{}]\n{} = {value}\n", key.section, key.name));
+            // These two are bounded by each other, too.
+            let other = match key.name {
+                "max_stale" => "poll = \"10ms\"\n",
+                "poll" => "max_stale = \"24h\"\n",
+                _ => "",
+            };
+            valid(&format!("[{}]\n{} = {value}\n{other}", key.section, key.name));
         }
         bounded += 1;
     }
@@ -649,4 +658,17 @@ fn all_mistakes_are_said_at_once() {
     ] {
         assert!(told.contains(needle), "{needle} is not among\n{told}");
     }
+}
+
+#[test]
+fn a_reload_takes_no_max_stale_that_is_too_short_for_the_poll_in_use() {
+    let old = valid("[meta]\npoll = \"10s\"\nmax_stale = \"1m\"");
+    let new = valid("[meta]\npoll = \"1s\"\nmax_stale = \"5s\"");
+    let changes = Config::diff(&old, &new);
+    assert_eq!(changes.needs_restart, ["meta.max_stale", "meta.poll"]);
+    assert!(changes.reloadable.is_empty(), "{changes:?}");
+    assert_eq!(old.reloaded(&new).meta, old.meta);
+    let longer = valid("[meta]\npoll = \"1s\"\nmax_stale = \"40s\"");
+    assert_eq!(Config::diff(&old, &longer).reloadable, ["meta.max_stale"]);
+    assert_eq!(old.reloaded(&longer).meta.max_stale, Duration::from_secs(40));
 }
