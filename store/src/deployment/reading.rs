@@ -16,37 +16,36 @@ pub struct Reading {
     state: Mutex<State>,
 }
 
-/// How the last look ended.
+/// What the looks so far have shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// It was read.
-    Read,
-    /// The meta store did not give it.
-    Unreached,
-    /// The meta store gave it, and it is none.
-    Corrupt,
+struct State {
+    /// The last look brought an answer.
+    is_reached: bool,
+    /// The last answer was no such document. A store that does not answer makes it no better.
+    is_corrupt: bool,
 }
 
 impl Reading {
     /// Of this document, which is taken to be readable until a look says otherwise.
     pub fn new(document: MetaDocument) -> Self {
-        Self { document, state: Mutex::new(State::Read) }
+        Self { document, state: Mutex::new(State { is_reached: true, is_corrupt: false }) }
     }
 
     /// A look has ended: with this document, or this error.
     pub fn ended<T>(&self, outcome: &Result<T, StoreError>) {
-        let state = match outcome {
-            Ok(_) => State::Read,
-            Err(StoreError::Corrupt { .. }) => State::Corrupt,
-            Err(_) => State::Unreached,
-        };
-        let before = {
-            let mut known = lock(&self.state);
-            std::mem::replace(&mut *known, state)
+        let (before, now) = {
+            let mut state = lock(&self.state);
+            let before = *state;
+            *state = match outcome {
+                Ok(_) => State { is_reached: true, is_corrupt: false },
+                Err(StoreError::Corrupt { .. }) => State { is_reached: true, is_corrupt: true },
+                Err(_) => State { is_reached: false, ..before },
+            };
+            (before, *state)
         };
         let document = self.document.label();
         match outcome {
-            _ if before == state => {}
+            _ if before == now => {}
             Ok(_) => tracing::info!(document, "the meta store can be read again"),
             Err(error @ StoreError::Corrupt { .. }) => {
                 tracing::error!(document, %error, "a document of the meta store is corrupt");
@@ -57,8 +56,8 @@ impl Reading {
 
     /// A look has not ended for so long. It goes on, and says so when it ends.
     pub fn hangs(&self, waited: Duration) {
-        let mut known = lock(&self.state);
-        if std::mem::replace(&mut *known, State::Unreached) != State::Unreached {
+        let was_reached = std::mem::replace(&mut lock(&self.state).is_reached, false);
+        if was_reached {
             let (document, waited_s) = (self.document.label(), waited.as_secs());
             tracing::warn!(document, waited_s, "cannot read the meta store: it does not answer");
         }
@@ -66,7 +65,7 @@ impl Reading {
 
     /// Whether the meta store gave something else than this document the last time it gave anything.
     pub fn is_corrupt(&self) -> bool {
-        *lock(&self.state) == State::Corrupt
+        lock(&self.state).is_corrupt
     }
 
     /// Tells the metrics.
@@ -91,8 +90,14 @@ mod tests {
         assert!(shown(&metrics) && !reading.is_corrupt());
         reading.ended::<()>(&Err(StoreError::Corrupt { detail: String::new() }));
         assert!(!shown(&metrics) && reading.is_corrupt());
+        // That the store does not answer now is no better news.
+        reading.hangs(Duration::from_secs(3));
+        assert!(!shown(&metrics) && reading.is_corrupt());
+        let unreached = Err(StoreError::Unavailable { reason: Reason::Connect, detail: String::new() });
+        reading.ended::<()>(&unreached);
+        assert!(!shown(&metrics) && reading.is_corrupt());
         reading.ended(&Ok(()));
-        reading.ended::<()>(&Err(StoreError::Unavailable { reason: Reason::Connect, detail: String::new() }));
+        reading.ended::<()>(&unreached);
         assert!(shown(&metrics) && !reading.is_corrupt());
     }
 }
