@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use crate::{Reason, StoreError};
 
@@ -323,6 +323,13 @@ impl Failure {
             Some(ErrorCode::OperationInterrupted) => StoreError::Timeout { reason: Reason::Statement, detail },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 StoreError::Timeout { reason: Reason::Lock, detail }
+            }
+            // Of a file that was moved away it says the same.
+            Some(ErrorCode::ReadOnly)
+                if e.sqlite_error().is_some_and(|e| e.extended_code != ffi::SQLITE_READONLY_DBMOVED) =>
+            {
+                let do_this = "the file, what lies beside it and its directory must be writable for Cellgate's user";
+                StoreError::Refused { detail: format!("{detail}: {do_this}") }
             }
             Some(ErrorCode::CannotOpen) => StoreError::Unavailable { reason: Reason::Connect, detail },
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt { detail },

@@ -823,7 +823,7 @@ async fn a_transaction_that_is_rolled_back_in_its_midst_takes_nobody_along() {
 }
 
 #[test]
-fn of_a_commit_that_fails_in_a_file_nobody_knows_and_of_one_without_room_nothing_is_there() {
+fn of_a_commit_that_fails_in_a_file_nobody_knows_and_of_one_without_room_or_right_nothing_is_there() {
     use rusqlite::ffi;
     let outcome = |code| {
         let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
@@ -836,6 +836,11 @@ fn of_a_commit_that_fails_in_a_file_nobody_knows_and_of_one_without_room_nothing
     assert!(matches!(outcome(ffi::SQLITE_BUSY), StoreError::Timeout { reason: Reason::Lock, .. }));
     assert!(matches!(outcome(ffi::SQLITE_INTERRUPT), StoreError::Timeout { reason: Reason::Statement, .. }));
     assert!(matches!(outcome(ffi::SQLITE_CONSTRAINT_COMMITHOOK), StoreError::Failed { .. }));
+    assert!(matches!(outcome(ffi::SQLITE_READONLY_DBMOVED), StoreError::Failed { .. }));
+    for code in [ffi::SQLITE_READONLY, ffi::SQLITE_READONLY_DIRECTORY] {
+        let refused = outcome(code);
+        assert!(matches!(&refused, StoreError::Refused { detail } if detail.contains("must be writable")), "{refused}");
+    }
 }
 
 /// The variable that turns [`writes_beyond_what_a_file_may_have`] from a test of nothing into what its name says. The limit
