@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{Format, Outcome, RowView, Step, mysql, postgres};
-use crate::workload::{Marks, Mode, Request, Workload};
+use crate::workload::{Marks, Mode, Request, Seen, Workload};
 
 /// How long logging in and preparing may take.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(30);
@@ -78,6 +78,7 @@ pub struct Session {
     inbox: Vec<u8>,
     filled: usize,
     answer: Reading,
+    seen: Seen,
     request: Request,
     started: Instant,
 }
@@ -133,6 +134,7 @@ impl Session {
             inbox: vec![0; BUFFER],
             filled: 0,
             answer: Reading::default(),
+            seen: Seen::default(),
             request: Request::default(),
             started: Instant::now(),
         })
@@ -192,7 +194,7 @@ impl Session {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Answer::Wait),
             Err(error) => return Err(error),
         }
-        let Self { inbox, filled, answer, request, .. } = self;
+        let Self { inbox, filled, answer, seen, request, .. } = self;
         let format = match self.mode {
             Mode::Prepared => Format::Binary,
             Mode::Text => Format::Text,
@@ -201,7 +203,7 @@ impl Session {
         let Reading { mysql, postgres, bytes, checked } = answer;
         let each = |row: io::Result<RowView>| {
             if checked.is_ok() && workload.has_rows() {
-                *checked = row.and_then(|row| workload.check_row(request, row));
+                *checked = row.and_then(|row| workload.check_row(request, row, seen));
             }
         };
         let step = match self.wire {
@@ -231,7 +233,8 @@ impl Session {
                     Wire::Mysql { .. } | Wire::Postgres => workload.check_outcome(&outcome),
                     Wire::Echo { .. } => Ok(()),
                 };
-                Ok(Answer::Whole { bytes: bytes + length, checked: counted.and(checked) })
+                let distinct = seen.check_distinct();
+                Ok(Answer::Whole { bytes: bytes + length, checked: counted.and(checked).and(distinct) })
             }
         }
     }

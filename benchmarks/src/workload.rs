@@ -59,6 +59,10 @@ pub struct Request {
     pub names: Vec<Name>,
 }
 
+/// The cells of an answer, to see whether one came twice. Kept for its memory.
+#[derive(Debug, Default)]
+pub struct Seen(Vec<Name>);
+
 /// The requests of one load.
 #[derive(Clone, Debug)]
 pub struct Workload {
@@ -164,7 +168,7 @@ impl Workload {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn check_row(&self, request: &Request, row: RowView) -> io::Result<()> {
+    pub fn check_row(&self, request: &Request, row: RowView, seen: &mut Seen) -> io::Result<()> {
         let name = Name::of_key(row.row_key, row.version).ok_or_else(|| malformed("row key"))?;
         let wanted = match self.operation {
             Operation::Get => request.names.first() == Some(&name),
@@ -172,7 +176,7 @@ impl Workload {
                 request.names.first().is_some_and(|asked| asked.key == name.key)
                     && name.version as u64 == cells::VERSIONS
             }
-            // The answer may come in any order.
+            // The answer may come in any order; whether one came twice is seen at its end.
             Operation::In100 => request.names.contains(&name),
             Operation::Put | Operation::Scan => true,
         };
@@ -180,10 +184,26 @@ impl Workload {
             return Err(io::Error::other(format!("asked for {:?}, got {name:?}", request.names.first())));
         }
         let care = if self.answers.is_multiple_of(EVERY_BYTE_OF) { Care::EveryByte } else { Care::Name };
+        if care == Care::EveryByte {
+            seen.0.push(name);
+        }
         if name.has_body(row.body, care) {
             return Ok(());
         }
         Err(io::Error::other(format!("{name:?} has the wrong body {}", String::from_utf8_lossy(row.body))))
+    }
+}
+
+impl Seen {
+    /// The answer is at its end: whether a cell came twice. Ready for the next one.
+    ///
+    /// # Errors
+    /// One that did.
+    pub fn check_distinct(&mut self) -> io::Result<()> {
+        self.0.sort_unstable_by_key(|name| (name.key, name.version));
+        let twice = self.0.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+        self.0.clear();
+        twice.map_or(Ok(()), |name| Err(io::Error::other(format!("{name:?} came twice"))))
     }
 }
 
@@ -284,11 +304,36 @@ mod tests {
         let check = |name: Name| {
             let mut body = Vec::new();
             name.write_body(&mut body);
-            workload.check_row(&request, RowView { row_key: &name.row_key(), version: name.version, body: &body })
+            let row = RowView { row_key: &name.row_key(), version: name.version, body: &body };
+            workload.check_row(&request, row, &mut Seen::default())
         };
         assert!(check(request.names[0]).is_ok());
         assert!(check(Name::of_row(500_000, 1)).is_err());
         assert!(workload.check_outcome(&Outcome::Rows { rows: 0 }).is_err());
         assert!(workload.check_outcome(&Outcome::Rows { rows: 1 }).is_ok());
+    }
+
+    #[test]
+    fn a_cell_that_comes_twice_in_an_answer_is_an_error() {
+        for operation in [Operation::In100, Operation::Scan] {
+            let mut workload = Workload::new(operation, 1000, 1);
+            let (mut request, mut seen) = (Request::default(), Seen::default());
+            workload.draw(&mut request);
+            let names: Vec<Name> =
+                (0..100).map(|n| *request.names.get(n).unwrap_or(&Name::of_row(n as u64, 1))).collect();
+            let mut answer = |names: &[Name]| {
+                for name in names {
+                    let mut body = Vec::new();
+                    name.write_body(&mut body);
+                    let row = RowView { row_key: &name.row_key(), version: name.version, body: &body };
+                    workload.check_row(&request, row, &mut seen).unwrap();
+                }
+                seen.check_distinct()
+            };
+            assert!(answer(&names).is_ok());
+            let twice: Vec<Name> = names[..99].iter().chain([&names[5]]).copied().collect();
+            assert!(answer(&twice).is_err(), "{operation:?}");
+            assert!(answer(&names).is_ok(), "each answer is for itself");
+        }
     }
 }

@@ -36,6 +36,17 @@ pub fn run(command: &mut Command) -> Result<(), Failure> {
     if status.success() { Ok(()) } else { Err(Failure::new(format!("`{}` failed: {status}", line(command)))) }
 }
 
+/// Runs a command; its stderr is ours, and its stdout is answered.
+pub fn read(command: &mut Command) -> Result<String, Failure> {
+    eprintln!("$ {}", line(command));
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| Failure::new(format!("cannot run `{}`: {error}", line(command))))?;
+    if !output.status.success() {
+        return Err(Failure::new(format!("`{}` failed: {}", line(command), output.status)));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// Runs a command silently; what it wrote becomes part of the failure.
 pub fn quietly(command: &mut Command) -> Result<String, Failure> {
     let output = command.stdin(Stdio::null()).output();

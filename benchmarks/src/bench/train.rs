@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::attempt;
 use super::interrupt::clean_up_on_signals;
 use super::loader::{self, Pace};
+use super::results::sound;
 use super::rows::Measure;
 use super::stage::Stage;
 use super::subject::Subject;
@@ -33,7 +34,8 @@ const LOADS: [(Operation, Mode, usize); 9] = [
     (Operation::Scan, Mode::Prepared, 2),
 ];
 
-/// Runs the loads. A server that is not installed is left out, with a remark.
+/// Runs the loads. A subject that cannot be run, for want of its server, or that answers wrongly is left out, with a remark
+/// on stderr and its name in a line of stdout.
 ///
 /// # Errors
 /// If nothing could be run.
@@ -52,12 +54,15 @@ pub fn run() -> io::Result<()> {
                 seed += 1;
                 let measure = Measure { subject, operation, mode, connections, rate: None };
                 let report = loader::run(&endpoint, &measure, PACE, CELLS, seed);
-                report.unwrap_or_else(|error| panic!("{}: {error}", measure.label()));
+                report.and_then(sound).unwrap_or_else(|error| panic!("{}: {error}", measure.label()));
             }
         });
         match outcome {
             Ok(()) => trained += 1,
-            Err(why) => eprintln!("  without {}: {why}", subject.label()),
+            Err(why) => {
+                eprintln!("  without {}: {why}", subject.label());
+                println!("{}", subject.label());
+            }
         }
     }
     stage.stop_proxies();
