@@ -75,7 +75,7 @@ impl StockClient {
         // One that has not ended by then is killed when it is dropped.
         let ended = wait::at_most(LIMIT, || program.ended());
         let text = std::fs::read(&output).map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();
-        Report::of(self, target.judged, ended.is_some_and(|status| status.success()), &text)
+        Report::of(self, target.judged, ended.and_then(|status| status.code()), &text)
     }
 
     fn command(&self) -> Command {
