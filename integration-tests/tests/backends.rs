@@ -372,6 +372,23 @@ async fn a_corrupt_document_of_the_meta_store_is_told_for_what_it_is() {
     let refusal =
         wait::until_async("the refusal", wait::PATIENCE, async || put(&mut conn, &cell, "1").await.err()).await;
     let refusal = Refusal::of(&refusal).expect("an answer");
+#[tokio::test]
+async fn a_meta_store_that_answers_and_takes_nothing_is_told_from_one_that_is_away() {
+    let server = MariaDb::private();
+    server.execute("CREATE DATABASE meta");
+    let deployment = Builder::new().topology(SHARDS, Some(&server.url("meta"))).sqlite("file").build();
+    let proxy = deployment.start();
+    wait::until("the metric", wait::PATIENCE, || (proxy.metric("cellgate_meta_up") == 1.0).then_some(()));
+    assert_eq!(proxy.metric("cellgate_meta_writable"), 1.0);
+    let address = (std::net::Ipv4Addr::LOCALHOST, server.port()).into();
+    let mut holder = client::try_connect(client::options(address).db_name(Some("meta"))).await.unwrap();
+    run(&mut holder, "LOCK TABLES cg_meta READ").await;
+    wait::until("the metric", wait::PATIENCE, || (proxy.metric("cellgate_meta_writable") == 0.0).then_some(()));
+    assert_eq!(proxy.metric("cellgate_meta_up"), 1.0);
+    run(&mut holder, "UNLOCK TABLES").await;
+    wait::until("the metric", wait::PATIENCE, || (proxy.metric("cellgate_meta_writable") == 1.0).then_some(()));
+}
+
     assert!(refusal.code == 1815 && refusal.message.contains("the catalog in the meta store"), "{refusal:?}");
     let ready = http::get(proxy.http(), "/readyz").unwrap();
     assert!(ready.status == 503 && ready.text.contains("corrupt"), "{}", ready.text);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use cellgate_schemaless::{ClusterNo, limits};
+use cellgate_schemaless::{ClusterNo, ErrorKind, limits};
 use prometheus::{IntCounter, IntGauge, TextEncoder};
 
 use crate::cluster::{ClusterFamilies, ClusterMetrics};
@@ -34,6 +34,7 @@ pub struct Metrics {
     process: ProcessMetrics,
     uptime_seconds: IntGauge,
     queries: Lazy3<Command, Shape, Outcome>,
+    queries_failed: By<ErrorKind, IntCounter>,
     stages: By<Stage, Distribution>,
     connections_open: IntGauge,
     connections_accepted: IntCounter,
@@ -56,6 +57,7 @@ pub struct Metrics {
     tls_certificate_end: IntGauge,
     meta_up: IntGauge,
     meta_age: IntGauge,
+    meta_writable: IntGauge,
     meta_readable: By<MetaDocument, IntGauge>,
     catalog_version: IntGauge,
     topology_version: IntGauge,
@@ -97,6 +99,12 @@ impl Metrics {
             ],
         )?;
         let stages = r.distributions(
+        let queries_failed = r.counters(
+            "cellgate_queries_failed_total",
+            "Commands answered with an error, by class of the error. Every series is there from the start, so that a rate \
+             sees the first failure, too.",
+            vec![LabelDescription::of::<ErrorKind>()],
+        )?;
             "cellgate_stage_seconds",
             "Time of a command in each stage of its way, in seconds.",
             LATENCY_SECONDS,
@@ -160,6 +168,11 @@ impl Metrics {
         )?;
         let readable = r.gauges(
             "cellgate_meta_readable",
+        let meta_writable = r.gauge(
+            "cellgate_meta_writable",
+            "1 if the meta store took this proxy's lease the last time it was written, every 5 seconds, within 3 seconds, \
+             else 0.",
+        )?;
             "1 if what the meta store gave for a document was one, 0 if it is corrupt: by document.",
             vec![LabelDescription::of::<MetaDocument>()],
         )?;
@@ -187,6 +200,7 @@ impl Metrics {
             connections_refused: By::resolve(|reason: Refusal| refused.with_label_values(&[reason.label()])),
             login_failures: By::resolve(|reason: LoginFailure| login_failures.with_label_values(&[reason.label()])),
             bytes_received,
+            queries_failed: By::resolve(|kind: ErrorKind| queries_failed.with_label_values(&[Label::label(kind)])),
             bytes_sent,
             rows_received,
             rows_sent,
@@ -209,6 +223,7 @@ impl Metrics {
             clusters,
             numbered: (0..=limits::CLUSTER_NO_MAX).map(|_| OnceLock::new()).collect(),
             cluster_families,
+            meta_writable,
             unlisted: OnceLock::new(),
         })
     }
@@ -225,6 +240,9 @@ impl Metrics {
     pub fn stage(&self, stage: Stage, took: Duration) {
         self.stages.of(stage).took(took);
     }
+        if let Outcome::Error(kind) = outcome {
+            self.queries_failed.of(kind).inc();
+        }
 
     /// A connection was accepted; it counts as open until the answer is dropped.
     pub fn connection_accepted(&self) -> OpenConnection {
@@ -342,6 +360,11 @@ impl Metrics {
 
     /// The version of the shard map in use.
     pub fn topology_version(&self, version: i64) {
+    /// Whether the meta store took what was written.
+    pub fn meta_writable(&self, writable: bool) {
+        self.meta_writable.set(i64::from(writable));
+    }
+
         self.topology_version.set(version);
     }
 

@@ -136,6 +136,7 @@ impl Deployment {
         // the other's deployment.
         let id = random_id().map_err(OpenError::Meta)?;
         let registration = Registration::enter(Arc::clone(&meta), &id, &setup.proxy, files, document.0).await?;
+        metrics.meta_writable(true);
         for (cluster, entry) in new {
             let claimed = match settle_identity(cluster, &entry, &fixed, &document.1).await {
                 Ok(incarnation) => {
@@ -269,7 +270,16 @@ impl Deployment {
     }
 
     async fn renew(&self) {
-        if let Err(error) = self.registration.renew(self.executor.topology().version()).await {
+        let mut renewed = pin!(self.registration.renew(self.executor.topology().version()));
+        let renewed = match tokio::time::timeout(ANSWER_WITHIN, renewed.as_mut()).await {
+            Ok(renewed) => renewed,
+            Err(_) => {
+                self.metrics.meta_writable(false);
+                renewed.await
+            }
+        };
+        self.metrics.meta_writable(renewed.is_ok());
+        if let Err(error) = renewed {
             tracing::warn!(%error, "could not renew the lease in the registry of proxies");
         }
     }
