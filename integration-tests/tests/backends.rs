@@ -229,6 +229,58 @@ async fn a_frozen_mariadb_is_an_error_in_time_and_the_others_go_on() {
 }
 
 #[tokio::test]
+async fn a_read_that_runs_out_of_time_names_the_cluster_it_waited_for_and_is_counted() {
+    let server = <MariaDb as Server>::private();
+    let (proxy, mut conn) = proxy_over(&server).await;
+    try_all(&mut conn, 1).await;
+    let physical = server.execute(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'cellgate' AND table_name LIKE 'trips%'",
+    );
+    let address = (std::net::Ipv4Addr::LOCALHOST, server.port()).into();
+    let mut holder = client::try_connect(client::options(address).db_name(Some("cellgate"))).await.unwrap();
+    run(&mut holder, &format!("LOCK TABLES {} WRITE", physical.trim())).await;
+    let counted = || {
+        let samples = http::metrics(proxy.http()).unwrap();
+        [
+            "operation_seconds_count{cluster=\"server\",operation=\"get\"}",
+            "errors_total{cluster=\"server\",kind=\"timeout\"}",
+        ]
+        .map(|series| samples[&format!("cellgate_cluster_{series}")])
+    };
+    let [gets, timeouts] = counted();
+    let (mut refused, mut held) = (None, String::new());
+    for number in 0..KEYS {
+        held = key(number);
+        refused = get(&mut conn, &triple(&held, "BASE", 1)).await.err();
+        if refused.is_some() {
+            break;
+        }
+    }
+    let refusal = Refusal::of(&refused.expect("an error")).expect("an answer");
+    assert_eq!(refusal.code, TIMEOUT, "{refusal:?}");
+    assert!(refusal.message.contains("exceeded; it waited for cluster 'server' (log id "), "{refusal:?}");
+    let id = refusal.message.split("log id ").nth(1).and_then(|rest| rest.split(')').next()).expect("an id");
+    let log = proxy.log();
+    let line = log.lines().find(|line| line.contains(id)).expect(&log);
+    assert!(line.contains("a statement ran out of time") && line.contains("cluster 'server'"), "{line}");
+    assert_eq!(counted(), [gets + 1.0, timeouts + 1.0]);
+
+    // What is killed took its time, too, and the cluster did not fail for that.
+    let id: u32 = conn.query_first("SELECT CONNECTION_ID()").await.unwrap().expect("a row");
+    let read = tokio::spawn(async move { get(&mut conn, &triple(&held, "BASE", 1)).await.unwrap_err() });
+    let mut other = client::connect(proxy.mysql()).await;
+    wait::until_async("the read to wait", wait::PATIENCE, async || {
+        let rows: Vec<mysql_async::Row> = client::rows(&mut other, "SHOW PROCESSLIST").await;
+        rows.iter().any(|row| row.get(0) == Some(id) && row.get(4) == Some("Query".to_owned())).then_some(())
+    })
+    .await;
+    run(&mut other, &format!("KILL QUERY {id}")).await;
+    assert_eq!(Refusal::of(&read.await.unwrap()).expect("an answer").code, 1317);
+    assert_eq!(counted(), [gets + 2.0, timeouts + 1.0]);
+    proxy.assert_no_panic();
+}
+
+#[tokio::test]
 async fn a_commit_that_a_standby_did_not_confirm_is_never_said_to_be_stored() {
     let server = <Postgres as Server>::private();
     let (proxy, mut conn) = proxy_over(&server).await;
@@ -275,6 +327,15 @@ async fn a_commit_done_in_part_is_logged_and_counted_and_a_start_tells_who_is_do
     assert!(line.contains("stored in [file]") && line.contains("server") && !line.contains("key-"), "{line}");
     assert_eq!(proxy.metric("cellgate_partial_writes_total"), 1.0);
 
+    let rows: Vec<String> = (0..KEYS).map(|number| format!("('{}', 'BASE', 2, '1')", key(number))).collect();
+    let insert = format!("INSERT INTO trips (row_key, column_key, ref_key, body) VALUES {}", rows.join(", "));
+    let refusal = client::refused(&mut conn, &insert).await;
+    assert!(refusal.code == 1180 && refusal.message.starts_with("INSERT was done in part"), "{refusal:?}");
+    let log = proxy.log();
+    let line = "INSERT: stored in [file], may be stored in [], not stored in [server]";
+    assert!(log.lines().any(|text| text.contains("ERROR") && text.contains(line)), "{log}");
+    assert_eq!(proxy.metric("cellgate_partial_writes_total"), 2.0);
+
     proxy.restart();
     let log = proxy.log();
     assert!(log.contains("the cluster is down at the start"), "{log}");
@@ -309,6 +370,23 @@ async fn a_frozen_meta_store_is_seen_soon_and_what_it_costs_is_told() {
     wait::until_async("service again", wait::PATIENCE, async || put(&mut conn, &cell, "1").await.ok()).await;
     wait::until("the log", wait::PATIENCE, || (told("are served again") == 1).then_some(()));
     proxy.assert_no_panic();
+}
+
+#[tokio::test]
+async fn a_meta_store_that_answers_and_takes_nothing_is_told_from_one_that_is_away() {
+    let server = MariaDb::private();
+    server.execute("CREATE DATABASE meta");
+    let deployment = Builder::new().topology(SHARDS, Some(&server.url("meta"))).sqlite("file").build();
+    let proxy = deployment.start();
+    wait::until("the metric", wait::PATIENCE, || (proxy.metric("cellgate_meta_up") == 1.0).then_some(()));
+    assert_eq!(proxy.metric("cellgate_meta_writable"), 1.0);
+    let address = (std::net::Ipv4Addr::LOCALHOST, server.port()).into();
+    let mut holder = client::try_connect(client::options(address).db_name(Some("meta"))).await.unwrap();
+    run(&mut holder, "LOCK TABLES cg_meta READ").await;
+    wait::until("the metric", wait::PATIENCE, || (proxy.metric("cellgate_meta_writable") == 0.0).then_some(()));
+    assert_eq!(proxy.metric("cellgate_meta_up"), 1.0);
+    run(&mut holder, "UNLOCK TABLES").await;
+    wait::until("the metric", wait::PATIENCE, || (proxy.metric("cellgate_meta_writable") == 1.0).then_some(()));
 }
 
 async fn killed_again_and_again<S: Server>() {
@@ -372,23 +450,6 @@ async fn a_corrupt_document_of_the_meta_store_is_told_for_what_it_is() {
     let refusal =
         wait::until_async("the refusal", wait::PATIENCE, async || put(&mut conn, &cell, "1").await.err()).await;
     let refusal = Refusal::of(&refusal).expect("an answer");
-#[tokio::test]
-async fn a_meta_store_that_answers_and_takes_nothing_is_told_from_one_that_is_away() {
-    let server = MariaDb::private();
-    server.execute("CREATE DATABASE meta");
-    let deployment = Builder::new().topology(SHARDS, Some(&server.url("meta"))).sqlite("file").build();
-    let proxy = deployment.start();
-    wait::until("the metric", wait::PATIENCE, || (proxy.metric("cellgate_meta_up") == 1.0).then_some(()));
-    assert_eq!(proxy.metric("cellgate_meta_writable"), 1.0);
-    let address = (std::net::Ipv4Addr::LOCALHOST, server.port()).into();
-    let mut holder = client::try_connect(client::options(address).db_name(Some("meta"))).await.unwrap();
-    run(&mut holder, "LOCK TABLES cg_meta READ").await;
-    wait::until("the metric", wait::PATIENCE, || (proxy.metric("cellgate_meta_writable") == 0.0).then_some(()));
-    assert_eq!(proxy.metric("cellgate_meta_up"), 1.0);
-    run(&mut holder, "UNLOCK TABLES").await;
-    wait::until("the metric", wait::PATIENCE, || (proxy.metric("cellgate_meta_writable") == 1.0).then_some(()));
-}
-
     assert!(refusal.code == 1815 && refusal.message.contains("the catalog in the meta store"), "{refusal:?}");
     let ready = http::get(proxy.http(), "/readyz").unwrap();
     assert!(ready.status == 503 && ready.text.contains("corrupt"), "{}", ready.text);

@@ -92,6 +92,13 @@ async fn after_one_of_everything_every_family_has_moved() {
         run(&mut conn, &format!("SELECT * FROM trips WHERE row_key = '{key}'")).await;
         run(&mut conn, &format!("DELETE FROM trips WHERE row_key = '{key}' AND column_key = 'NEXT'")).await;
     }
+    // A duplicate in one cluster, beside a row of the other that is stored.
+    let on_file = key_of(&mut conn, "s").await;
+    let rows = format!("('{on_file}', 'BASE', 1, '2'), ('{on_server}', 'OTHER', 1, '1')");
+    let insert = format!("INSERT INTO trips (row_key, column_key, ref_key, body) VALUES {rows}");
+    let refusal = refused(&mut conn, &insert).await;
+    assert!(refusal.code == 1062 && refusal.message.ends_with("all the same: row 2 of the statement"), "{refusal:?}");
+    assert!(!proxy.log().contains("done in part"), "it is a client's doing:\n{}", proxy.log());
     run(&mut conn, "SELECT COUNT(*) FROM trips").await;
     let several = format!(
         "SELECT body FROM trips WHERE row_key IN ('{on_server}', 'nobody') AND column_key = 'BASE' AND ref_key = 1"
@@ -149,6 +156,10 @@ async fn after_one_of_everything_every_family_has_moved() {
     let moved = |samples: &BTreeMap<String, f64>, family: &str| {
         http::total(samples, family) + http::total(samples, &format!("{family}_count")) > 0.0
     };
+    // The series of a class of errors is there before its first one.
+    let corrupt = "cellgate_queries_failed_total{kind=\"corrupt\"}";
+    assert_eq!(http::metrics(proxy.http()).unwrap().get(corrupt), Some(&0.0));
+
     let families = documented();
     assert!(families.len() > 20, "docs/METRICS.md has lost its headings: {families:?}");
     // Some are seconds since the start, or set by a health check.
@@ -156,10 +167,6 @@ async fn after_one_of_everything_every_family_has_moved() {
         let samples = http::metrics(proxy.http()).unwrap();
         let resting = families.iter().filter(|family| *family != NOUGHT_OR_ONE && !moved(&samples, family));
         let resting: Vec<&str> = resting.map(String::as_str).collect();
-    // The series of a class of errors is there before its first one.
-    let corrupt = "cellgate_queries_failed_total{kind=\"corrupt\"}";
-    assert_eq!(http::metrics(proxy.http()).unwrap().get(corrupt), Some(&0.0));
-
         (resting == MAY_BE_NOUGHT).then_some(())
     });
     let samples = http::metrics(proxy.http()).unwrap();

@@ -81,7 +81,8 @@ impl QueueMetrics {
 }
 
 impl ClusterMetrics {
-    /// A call to the cluster took this long, whatever became of it, waiting for a connection included.
+    /// A call to the cluster took this long, whatever became of it, waiting for a connection included. If nobody waits for its
+    /// end any more, it is the time until then.
     #[inline]
     pub fn observe(&self, operation: Operation, took: Duration) {
         self.seconds.of(operation).took(took);
@@ -177,14 +178,16 @@ impl ClusterFamilies {
         Ok(Self {
             seconds: r.distributions(
                 "cellgate_cluster_operation_seconds",
-                "Time of a call to a cluster in seconds, waiting for a connection included.",
+                "Time of a call to a cluster in seconds, waiting for a connection included; of one that a statement no longer waits for, \
+                 until then.",
                 LATENCY_SECONDS,
                 Unit::Nanoseconds,
                 by(LabelDescription::of::<Operation>()),
             )?,
             errors: r.counters(
                 "cellgate_cluster_errors_total",
-                "Calls to a cluster that failed, by class of the error.",
+                "Calls to a cluster that failed, by class of the error; `timeout` also counts those that were under way when a \
+                 statement's time was over.",
                 by(LabelDescription::of::<ErrorKind>()),
             )?,
             retries: r.counters(

@@ -52,12 +52,13 @@ pub struct Metrics {
     cache_cells: IntGauge,
     cache_bytes: IntGauge,
     partial_writes: IntCounter,
+    partial_duplicates: IntCounter,
     log_lines_lost: IntCounter,
     panics: IntCounter,
     tls_certificate_end: IntGauge,
     meta_up: IntGauge,
-    meta_age: IntGauge,
     meta_writable: IntGauge,
+    meta_age: IntGauge,
     meta_readable: By<MetaDocument, IntGauge>,
     catalog_version: IntGauge,
     topology_version: IntGauge,
@@ -98,13 +99,13 @@ impl Metrics {
                 LabelDescription::of::<Outcome>(),
             ],
         )?;
-        let stages = r.distributions(
         let queries_failed = r.counters(
             "cellgate_queries_failed_total",
             "Commands answered with an error, by class of the error. Every series is there from the start, so that a rate \
              sees the first failure, too.",
             vec![LabelDescription::of::<ErrorKind>()],
         )?;
+        let stages = r.distributions(
             "cellgate_stage_seconds",
             "Time of a command in each stage of its way, in seconds.",
             LATENCY_SECONDS,
@@ -138,7 +139,12 @@ impl Metrics {
             r.counter("cellgate_slow_queries_total", "Statements that took longer than `log.slow_query`.")?;
         let partial_writes = r.counter(
             "cellgate_partial_writes_total",
-            "Writes over several clusters that were done in part, or may be: answered with 1180.",
+            "Writes over several clusters that were done in part, or may be, because one of them failed, or another writer \
+             came before a COMMIT: answered with 1180, or with 1429 if nothing is known to be stored.",
+        )?;
+        let partial_duplicates = r.counter(
+            "cellgate_partial_duplicates_total",
+            "INSERTs over several clusters of which one had a duplicate (1062) and another stored its rows.",
         )?;
         let log_lines_lost = r.counter(
             "cellgate_log_lines_lost_total",
@@ -162,17 +168,17 @@ impl Metrics {
             "cellgate_meta_up",
             "1 if the meta store answered the last time it was asked, within 3 seconds, else 0.",
         )?;
+        let meta_writable = r.gauge(
+            "cellgate_meta_writable",
+            "1 if the meta store took this proxy's lease the last time it was written, every 5 seconds, within 3 seconds, \
+             else 0.",
+        )?;
         let meta_age = r.gauge(
             "cellgate_meta_age_seconds",
             "How old what is known of the meta store is, in seconds: statements are refused from `meta.max_stale` on.",
         )?;
         let readable = r.gauges(
             "cellgate_meta_readable",
-        let meta_writable = r.gauge(
-            "cellgate_meta_writable",
-            "1 if the meta store took this proxy's lease the last time it was written, every 5 seconds, within 3 seconds, \
-             else 0.",
-        )?;
             "1 if what the meta store gave for a document was one, 0 if it is corrupt: by document.",
             vec![LabelDescription::of::<MetaDocument>()],
         )?;
@@ -194,13 +200,13 @@ impl Metrics {
             process,
             uptime_seconds,
             queries: Lazy3::new(queries),
+            queries_failed: By::resolve(|kind: ErrorKind| queries_failed.with_label_values(&[Label::label(kind)])),
             stages: By::resolve(|stage: Stage| stages.with_label_values(&[stage.label()])),
             connections_open,
             connections_accepted,
             connections_refused: By::resolve(|reason: Refusal| refused.with_label_values(&[reason.label()])),
             login_failures: By::resolve(|reason: LoginFailure| login_failures.with_label_values(&[reason.label()])),
             bytes_received,
-            queries_failed: By::resolve(|kind: ErrorKind| queries_failed.with_label_values(&[Label::label(kind)])),
             bytes_sent,
             rows_received,
             rows_sent,
@@ -212,10 +218,12 @@ impl Metrics {
             cache_cells,
             cache_bytes,
             partial_writes,
+            partial_duplicates,
             log_lines_lost,
             panics,
             tls_certificate_end,
             meta_up,
+            meta_writable,
             meta_age,
             meta_readable,
             catalog_version,
@@ -223,7 +231,6 @@ impl Metrics {
             clusters,
             numbered: (0..=limits::CLUSTER_NO_MAX).map(|_| OnceLock::new()).collect(),
             cluster_families,
-            meta_writable,
             unlisted: OnceLock::new(),
         })
     }
@@ -233,6 +240,9 @@ impl Metrics {
     #[inline]
     pub fn query(&self, command: Command, shape: Shape, outcome: Outcome) {
         self.queries.of(command, shape, outcome).inc();
+        if let Outcome::Error(kind) = outcome {
+            self.queries_failed.of(kind).inc();
+        }
     }
 
     /// A command spent this long in a stage.
@@ -240,9 +250,6 @@ impl Metrics {
     pub fn stage(&self, stage: Stage, took: Duration) {
         self.stages.of(stage).took(took);
     }
-        if let Outcome::Error(kind) = outcome {
-            self.queries_failed.of(kind).inc();
-        }
 
     /// A connection was accepted; it counts as open until the answer is dropped.
     pub fn connection_accepted(&self) -> OpenConnection {
@@ -323,6 +330,11 @@ impl Metrics {
         self.partial_writes.inc();
     }
 
+    /// An INSERT over several clusters met a duplicate in one of them and stored rows in another.
+    pub fn partial_duplicate(&self) {
+        self.partial_duplicates.inc();
+    }
+
     /// So many lines of the log were lost since the start.
     pub fn log_lines_lost(&self, lines: u64) {
         self.log_lines_lost.inc_by(lines.saturating_sub(self.log_lines_lost.get()));
@@ -348,6 +360,11 @@ impl Metrics {
         self.meta_up.set(i64::from(up));
     }
 
+    /// Whether the meta store took what was written.
+    pub fn meta_writable(&self, writable: bool) {
+        self.meta_writable.set(i64::from(writable));
+    }
+
     /// Whether what the meta store gave for a document was one.
     pub fn meta_readable(&self, document: MetaDocument, readable: bool) {
         self.meta_readable.of(document).set(i64::from(readable));
@@ -360,11 +377,6 @@ impl Metrics {
 
     /// The version of the shard map in use.
     pub fn topology_version(&self, version: i64) {
-    /// Whether the meta store took what was written.
-    pub fn meta_writable(&self, writable: bool) {
-        self.meta_writable.set(i64::from(writable));
-    }
-
         self.topology_version.set(version);
     }
 

@@ -45,11 +45,12 @@ impl Incidents {
         })
     }
 
-    /// A statement ran out of time while these clusters did not answer: answers the id of the line, as
-    /// [`Incidents::failed`] does.
-    pub fn timed_out(&self, clusters: &str) -> String {
-        self.happened(clusters, "statement_timeout", |log_id| {
-            tracing::warn!(log_id, place = clusters, "a statement ran out of time while clusters do not answer");
+    /// A statement ran out of time while it waited for clusters, or while clusters did not answer: answers the id of the
+    /// line, as [`Incidents::failed`] does.
+    pub fn timed_out(&self, waited_for: &str, not_answering: &str) -> String {
+        let place = if waited_for.is_empty() { not_answering } else { waited_for };
+        self.happened(place, "statement_timeout", |log_id| {
+            tracing::warn!(log_id, waited_for, not_answering, "a statement ran out of time");
         })
     }
 

@@ -1,8 +1,11 @@
 //! What the log and the metrics are told of what goes wrong, beside the error that a client gets.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use cellgate_metrics::Refusal;
+use cellgate_schemaless::{ClusterNo, ErrorKind};
+use cellgate_store::executor::Cluster;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
@@ -20,36 +23,57 @@ const LOOK_AT_AGE: Duration = Duration::from_secs(1);
 
 impl Server {
     /// Logs and counts what is more than the failure of one store, and answers what the client is told of it behind the
-    /// error's own text: the id of the line, and which clusters do not answer.
-    pub fn more_of(&self, error: &StatementError) -> Option<String> {
+    /// error's own text: the id of the line, and which clusters it waited for or do not answer. `given_up` are those that the
+    /// session had asked when it stopped waiting.
+    pub fn more_of(&self, error: &StatementError, given_up: &BTreeSet<ClusterNo>) -> Option<String> {
         match error {
             StatementError::PartlyCommitted { clusters, .. } => {
                 self.metrics.partial_write();
                 Some(format!("; what is done in part: (log id {})", self.incidents.partly_done(clusters)))
             }
-            StatementError::Write { stored, .. } | StatementError::Duplicate { stored, .. } if !stored.is_empty() => {
+            StatementError::Write { stored, .. } if !stored.is_empty() => {
                 self.metrics.partial_write();
-                let id = self.incidents.partly_done("INSERT: some rows are stored, or may be, others are not");
+                let id = self.incidents.partly_done(&stored.clusters);
                 Some(format!("; what is done in part: (log id {id})"))
             }
-            StatementError::Timeout { .. } => {
-                let down: Vec<String> = self
-                    .deployment
-                    .executor()
-                    .clusters()
-                    .filter(|cluster| !cluster.is_up())
-                    .map(|cluster| format!("cluster '{}'", cluster.name))
-                    .collect();
-                if down.is_empty() {
-                    return None;
-                }
-                let down = down.join(", ");
-                let id = self.incidents.timed_out(&down);
-                Some(format!("; not answering now: {down} (log id {id})"))
+            // A client's doing: nothing has failed, and its error says all of it.
+            StatementError::Duplicate { stored, .. } if !stored.is_empty() => {
+                self.metrics.partial_duplicate();
+                None
             }
+            StatementError::Timeout { .. } => self.more_of_timeout(given_up),
             StatementError::Stale { .. } => Some(format!(" (log id {})", self.is_stale(self.meta_age()))),
             _ => None,
         }
+    }
+
+    /// A statement ran out of time: its calls to these clusters have failed for that, which nobody else can count.
+    fn more_of_timeout(&self, given_up: &BTreeSet<ClusterNo>) -> Option<String> {
+        given_up.iter().for_each(|number| self.metrics.cluster(*number).failed(ErrorKind::Timeout));
+        let clusters = |of: &dyn Fn(&Cluster) -> bool| {
+            let names: Vec<String> = self
+                .deployment
+                .executor()
+                .clusters()
+                .filter(|cluster| of(cluster))
+                .map(|cluster| format!("cluster '{}'", cluster.name))
+                .collect();
+            names.join(", ")
+        };
+        let waited_for = clusters(&|cluster| given_up.contains(&cluster.number));
+        let down = clusters(&|cluster| !cluster.is_up());
+        if waited_for.is_empty() && down.is_empty() {
+            return None;
+        }
+        let mut more = String::new();
+        if !waited_for.is_empty() {
+            more.push_str(&format!("; it waited for {waited_for}"));
+        }
+        if !down.is_empty() {
+            more.push_str(&format!("; not answering now: {down}"));
+        }
+        let id = self.incidents.timed_out(&waited_for, &down);
+        Some(format!("{more} (log id {id})"))
     }
 
     /// Statements are refused because what is known of the meta store is too old: says so once, and answers the id of that

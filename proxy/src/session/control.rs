@@ -14,7 +14,7 @@ use cellgate_store::executor::{CellFate, PutItem, RunError};
 use super::buffer::Buffered;
 use super::error::{StatementError, Stored};
 use super::locking::EnteredCommit;
-use super::write::name_of;
+use super::write::{by_clusters, name_of};
 use super::{Answer, Characteristics, Done, Open, Session, Start};
 
 /// Most savepoints of one transaction. Frameworks nest a few; a loop must not fill the proxy's memory.
@@ -203,17 +203,11 @@ fn judge(
                 let names = named(&|fate| !is_written(fate) && !fate.is_unknown());
                 detail.push_str(&format!(", the others are not (the first of them: {names})"));
             }
-            let clusters = |of: &dyn Fn(&CellFate) -> bool| {
-                let names: BTreeSet<String> =
-                    all().filter(|(_, fate)| of(fate)).map(|(cell, _)| cluster_of(cell)).collect();
-                names.into_iter().collect::<Vec<_>>().join(", ")
+            let clusters = |of: &dyn Fn(&CellFate) -> bool| -> BTreeSet<String> {
+                all().filter(|(_, fate)| of(fate)).map(|(cell, _)| cluster_of(cell)).collect()
             };
-            let clusters = format!(
-                "COMMIT: stored in [{}], may be stored in [{}], not stored in [{}]",
-                clusters(&is_written),
-                clusters(&CellFate::is_unknown),
-                clusters(&|fate| !is_written(fate) && !fate.is_unknown()),
-            );
+            let rest = clusters(&|fate| !is_written(fate) && !fate.is_unknown());
+            let clusters = by_clusters("COMMIT", clusters(&is_written), clusters(&CellFate::is_unknown), rest);
             Err(StatementError::PartlyCommitted { detail, clusters, cause: Box::new(cause) })
         }
     }

@@ -226,6 +226,8 @@ pub struct Stored {
     pub rows: Vec<usize>,
     /// These may be. Empty if it is all of the statement: then the error says so.
     pub unknown: Vec<usize>,
+    /// The same by clusters, for the log.
+    pub clusters: String,
 }
 
 impl Stored {

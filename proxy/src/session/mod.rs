@@ -41,6 +41,7 @@ use std::time::Instant;
 
 use cellgate_schemaless::{ErrorKind, Micros};
 use cellgate_sql::{AccountName, ColumnMeta, Normal, Row, SqlError, Value};
+use cellgate_store::executor::{Executor, GivenUp};
 
 use crate::access::{Access, Seat};
 use crate::places::Place;
@@ -62,6 +63,10 @@ pub use workshop::Workshop;
 /// One client's session.
 pub struct Session {
     server: Arc<Server>,
+    /// What runs its requests.
+    executor: Arc<Executor>,
+    /// The clusters that had not answered when it stopped waiting for them.
+    given_up: Arc<GivenUp>,
     process: Arc<Process>,
     /// Its place among all connections.
     place: Place,
@@ -203,8 +208,12 @@ impl Session {
     /// A session of a connection that has not logged in yet.
     pub fn new(server: Arc<Server>, process: Arc<Process>, host: String, place: Place) -> Self {
         let variables = server.globals().session();
+        let given_up = Arc::<GivenUp>::default();
+        let executor = server.deployment().executor().for_caller(Arc::clone(&given_up));
         Self {
             server,
+            executor: Arc::new(executor),
+            given_up,
             process,
             place,
             user: String::new(),

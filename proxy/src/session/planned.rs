@@ -146,7 +146,7 @@ impl Session {
         // The long way says why not.
         self.refuse_stale(now).ok()?;
         let table = ready.compiled.template()?.table_ref();
-        let executor = self.server.deployment().executor();
+        let executor = &self.executor;
         match &ready.filled {
             Filled::Get(triple) => executor.cell_at_once(table, triple, now),
             Filled::Latest(key) => executor.latest_at_once(table, key),
@@ -232,7 +232,7 @@ impl Session {
     ) -> Result<Quick, StatementError> {
         self.refuse_stale(started)?;
         let deadline = (started + self.limit(filled)).into();
-        let executor = self.server.deployment().executor();
+        let executor = &self.executor;
         let kill = self.process.kill_switch();
         kill.statement_begins();
         let found = match filled {
@@ -262,7 +262,7 @@ impl Session {
         announced: Option<QuickWrite>,
         deadline: tokio::time::Instant,
     ) -> Result<Done, StatementError> {
-        let executor = Arc::clone(self.server.deployment().executor());
+        let executor = Arc::clone(&self.executor);
         let (table, name) = (template.table_ref().clone(), triple.clone());
         // In a box: a durable write takes longer than making one, and a read does not move its room.
         let mut write = carried(async move {

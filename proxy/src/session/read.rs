@@ -92,7 +92,7 @@ impl Session {
 
     /// The cells of a request, this transaction's own included.
     async fn cells(&self, request: Request, kind: ReadKind, scatter: bool) -> Result<Cells, StatementError> {
-        let executor = self.server.deployment().executor();
+        let executor = &self.executor;
         let buffer = self.transaction.as_ref().map(|t| &t.buffer).filter(|b| !b.is_empty());
         let started = Instant::now();
         let cells = match request {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cellgate_metrics::Stage;
+use cellgate_router::Topology;
 use cellgate_schemaless::{
-    AddedId, Cell, CellKind, Chain, LatestKey, NewCell, RefKey, TableDef, Token, Triple, Version, Written,
+    AddedId, Cell, CellKind, Chain, LatestKey, NewCell, RefKey, RowKey, TableDef, Token, Triple, Version, Written,
 };
 use cellgate_sql::{Erase, Put, Row, Shape, SqlError};
 use cellgate_store::executor::{CellFate, PutItem, RunError};
@@ -44,10 +45,14 @@ impl Session {
         let before = self.transaction.as_ref().map(|open| open.buffer.len());
         let fates = if self.transaction.is_some() {
             within(deadline, pin!(self.buffer_put(&put))).await??
-        } else if put.ignore {
-            self.put_ignoring(&put, entered, deadline).await?
         } else {
-            self.put_now(&put, entered, deadline).await?
+            let written = if put.ignore {
+                self.put_ignoring(&put, entered, deadline).await
+            } else {
+                self.put_now(&put, entered, deadline).await
+            };
+            let topology = self.executor.topology();
+            written.map_err(|error| placed(error, &put, |cell| cluster_of(&topology, &cell.row)))?
         };
         self.use_up_characteristics();
         self.server.metrics().stage(Stage::Store, started.elapsed());
@@ -114,7 +119,7 @@ impl Session {
         deadline: Instant,
     ) -> Result<Fates, StatementError> {
         let entered = Arc::new(entered);
-        let executor = Arc::clone(self.server.deployment().executor());
+        let executor = Arc::clone(&self.executor);
         let table = put.table.table_ref();
         let mut skipped: BTreeSet<usize> = BTreeSet::new();
         let mut fates: Fates = vec![None; put.cells.len()];
@@ -177,7 +182,7 @@ impl Session {
         items: Vec<PutItem>,
         entered: E,
     ) -> impl Future<Output = Vec<CellFate>> + Send + Unpin + use<E> {
-        let executor = Arc::clone(self.server.deployment().executor());
+        let executor = Arc::clone(&self.executor);
         carried(async move {
             let fates = executor.put(items).await;
             drop(entered);
@@ -187,7 +192,7 @@ impl Session {
 
     /// Inside a transaction: checked against the stores and the transaction now, written at COMMIT.
     async fn buffer_put(&mut self, put: &Put) -> Result<Fates, StatementError> {
-        let executor = Arc::clone(self.server.deployment().executor());
+        let executor = Arc::clone(&self.executor);
         let topology = executor.topology();
         let table = put.table.table_ref();
         let explicit: Vec<Triple> = put.cells.iter().filter_map(triple).collect();
@@ -282,7 +287,7 @@ impl Session {
                 instead: "erasure cannot be rolled back: COMMIT first",
             });
         }
-        let executor = Arc::clone(self.server.deployment().executor());
+        let executor = Arc::clone(&self.executor);
         let erasing = carried(async move {
             let erased = executor.erase(&erase.table.table_ref(), erase.what).await;
             drop(entered);
@@ -370,7 +375,42 @@ fn stored_rows(put: &Put, fates: &Fates, unknown: &[usize]) -> Stored {
     let unknown: BTreeSet<usize> = unknown.iter().map(|position| put.rows[*position] + 1).collect();
     let all = put.rows.iter().collect::<BTreeSet<_>>().len();
     let unknown = if unknown.len() < all { unknown } else { BTreeSet::new() };
-    Stored { rows: rows.into_iter().collect(), unknown: unknown.into_iter().collect() }
+    Stored { rows: rows.into_iter().collect(), unknown: unknown.into_iter().collect(), clusters: String::new() }
+}
+
+/// The same error, which says also in which clusters the rows are that it tells of.
+fn placed(mut error: StatementError, put: &Put, cluster_of: impl Fn(&NewCell) -> String) -> StatementError {
+    if let StatementError::Write { stored, .. } | StatementError::Duplicate { stored, .. } = &mut error
+        && !stored.is_empty()
+    {
+        let clusters = |of: &dyn Fn(&usize) -> bool| -> BTreeSet<String> {
+            let cells = put.rows.iter().zip(&put.cells).filter(|(row, _)| of(&(**row + 1)));
+            cells.map(|(_, cell)| cluster_of(cell)).collect()
+        };
+        let (written, unknown) =
+            (clusters(&|row| stored.rows.contains(row)), clusters(&|row| stored.unknown.contains(row)));
+        let mut rest = clusters(&|_| true);
+        rest.retain(|name| !written.contains(name) && !unknown.contains(name));
+        stored.clusters = by_clusters("INSERT", written, unknown, rest);
+    }
+    error
+}
+
+/// What of a write is stored in which clusters, for the log.
+pub(super) fn by_clusters(
+    what: &str,
+    written: BTreeSet<String>,
+    unknown: BTreeSet<String>,
+    rest: BTreeSet<String>,
+) -> String {
+    let [written, unknown, rest] = [written, unknown, rest].map(|names| Vec::from_iter(names).join(", "));
+    format!("{what}: stored in [{written}], may be stored in [{unknown}], not stored in [{rest}]")
+}
+
+/// The name of a row's cluster.
+fn cluster_of(topology: &Topology, row: &RowKey) -> String {
+    let (_, number) = topology.locate(row.as_bytes());
+    topology.cluster(number).map_or_else(|| number.to_string(), |entry| entry.name.clone())
 }
 
 fn item(table: &TableDef, cell: NewCell) -> PutItem {
@@ -429,7 +469,7 @@ fn as_cell(cell: &NewCell, written: &Written) -> Cell {
 
 #[cfg(test)]
 mod tests {
-    use cellgate_schemaless::{Body, ColumnKey, Micros, RowKey, ShardId};
+    use cellgate_schemaless::{Body, ColumnKey, Micros, ShardId};
     use cellgate_store::{Reason, StoreError};
 
     use super::*;
@@ -504,6 +544,18 @@ mod tests {
         }
         let error = settle(&put(2), vec![failed(RunError::Contended), CellFate::Withheld]).unwrap_err();
         assert_eq!(answer(&error).0, 1213, "nothing is stored");
+    }
+
+    #[test]
+    fn an_insert_done_in_part_says_in_which_clusters() {
+        let cluster_of = |cell: &NewCell| String::from_utf8_lossy(cell.row.as_bytes()).replace('r', "c");
+        let fates = vec![CellFate::Written(done()), lost(), failed(no_table()), CellFate::Withheld];
+        match placed(settle(&put(4), fates).unwrap_err(), &put(4), cluster_of) {
+            StatementError::Write { stored, .. } => {
+                assert_eq!(stored.clusters, "INSERT: stored in [c1], may be stored in [c2], not stored in [c3, c4]")
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

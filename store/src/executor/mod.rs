@@ -7,6 +7,7 @@ mod chains;
 mod erase;
 mod error;
 mod explain;
+mod given_up;
 mod put;
 mod read;
 mod single;
@@ -27,6 +28,7 @@ use futures_util::future::join_all;
 
 pub use error::{META_STORE, RunError};
 pub use explain::statement_text;
+pub use given_up::GivenUp;
 pub use put::{CellFate, PutItem};
 pub use stream::CellStream;
 
@@ -36,6 +38,7 @@ use crate::coalesce::Coalescing;
 use crate::error::{Reason, StoreError};
 use crate::sync::lock;
 use chains::ChainQueues;
+use given_up::UnderWay;
 use tokens::Tokens;
 
 /// How often a write is planned again because the topology changed under it.
@@ -138,29 +141,32 @@ impl Cluster {
 }
 
 /// Runs requests on the clusters of a deployment.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Executor {
-    clusters: BTreeMap<ClusterNo, Arc<Cluster>>,
+    clusters: Arc<BTreeMap<ClusterNo, Arc<Cluster>>>,
     source: Arc<dyn TopologySource>,
-    chains: ChainQueues,
-    tokens: Tokens,
+    chains: Arc<ChainQueues>,
+    tokens: Arc<Tokens>,
     cache: Option<Arc<CellCache>>,
     fence: Option<Arc<dyn ErasureFence>>,
     metrics: Arc<Metrics>,
+    /// Where the calls are noted that its caller stopped waiting for.
+    given_up: Option<Arc<GivenUp>>,
 }
 
 impl Executor {
     /// An executor over these clusters.
     pub fn new(clusters: Vec<Arc<Cluster>>, source: Arc<dyn TopologySource>, metrics: Arc<Metrics>) -> Self {
-        let clusters = clusters.into_iter().map(|c| (c.number, c)).collect();
+        let clusters: BTreeMap<_, _> = clusters.into_iter().map(|c| (c.number, c)).collect();
         Self {
-            clusters,
+            clusters: Arc::new(clusters),
             source,
-            chains: ChainQueues::new(),
-            tokens: Tokens::default(),
+            chains: Arc::new(ChainQueues::new()),
+            tokens: Arc::default(),
             cache: None,
             fence: None,
             metrics,
+            given_up: None,
         }
     }
 
@@ -168,6 +174,12 @@ impl Executor {
     #[must_use]
     pub fn with_cache(self, cache: Option<Arc<CellCache>>, fence: Arc<dyn ErasureFence>) -> Self {
         Self { cache, fence: Some(fence), ..self }
+    }
+
+    /// The same for one caller, who is told by `given_up` which calls it has stopped waiting for.
+    #[must_use]
+    pub fn for_caller(&self, given_up: Arc<GivenUp>) -> Self {
+        Self { given_up: Some(given_up), ..self.clone() }
     }
 
     /// The shard map as this proxy knows it.
@@ -294,17 +306,18 @@ impl Executor {
         Err(RunError::Cluster { cluster: cluster.name.clone(), error })
     }
 
-    /// Runs one backend call with its metrics.
+    /// Runs one backend call with its metrics, which have it also if nobody waits for its end.
     async fn timed<T>(
         &self,
         cluster: &Cluster,
         operation: Operation,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, RunError> {
-        let started = Instant::now();
-        let answer = call.await;
         let metrics = self.metrics.cluster(cluster.number);
-        metrics.observe(operation, started.elapsed());
+        let mut under_way = UnderWay::new(metrics, operation, cluster.number, self.given_up.as_deref());
+        let answer = call.await;
+        under_way.is_answered();
+        drop(under_way);
         answer.map_err(|error| {
             // A stale epoch is how a change of the topology is noticed, not a fault of the cluster.
             if !matches!(error, StoreError::StaleEpoch { .. }) {

@@ -107,12 +107,17 @@ impl Fixture {
 
     /// The executor of one more proxy on these clusters.
     pub fn proxy(&self) -> Arc<Executor> {
-        self.proxy_over(|_, _| None)
+        self.proxy_with_metrics(&metrics())
+    }
+
+    /// The same that counts there.
+    pub fn proxy_with_metrics(&self, metrics: &Arc<Metrics>) -> Arc<Executor> {
+        self.proxy_over(metrics, |_, _| None)
     }
 
     /// The same with queues in front of the clusters.
     pub fn proxy_with_queues(&self) -> Arc<Executor> {
-        self.proxy_over(|backend, metrics| {
+        self.proxy_over(&metrics(), |backend, metrics| {
             let options = CoalesceOptions::default();
             Some(Coalescing::new(backend, options, 16, Timeouts::default(), metrics))
         })
@@ -129,8 +134,11 @@ impl Fixture {
         Arc::new(proxy.with_cache(cache, fence))
     }
 
-    fn proxy_over(&self, queues: impl Fn(Arc<dyn Backend>, &ClusterMetrics) -> Option<Coalescing>) -> Arc<Executor> {
-        let metrics = Arc::new(Metrics::new("0", &["c1", "c2", "c3"]).unwrap());
+    fn proxy_over(
+        &self,
+        metrics: &Arc<Metrics>,
+        queues: impl Fn(Arc<dyn Backend>, &ClusterMetrics) -> Option<Coalescing>,
+    ) -> Arc<Executor> {
         let clusters = (1..).map(cluster).zip(&self.backends).map(|(number, backend)| {
             let name = format!("c{number}");
             let queues = queues(Arc::clone(backend) as _, &metrics.cluster_named(&name).unwrap());
@@ -142,13 +150,18 @@ impl Fixture {
             })
         });
         let clusters = clusters.collect();
-        Arc::new(Executor::new(clusters, Arc::clone(&self.map) as _, metrics))
+        Arc::new(Executor::new(clusters, Arc::clone(&self.map) as _, Arc::clone(metrics)))
     }
 
     /// The store of a cluster.
     pub fn backend(&self, number: u16) -> &Arc<Faulty> {
         &self.backends[usize::from(number) - 1]
     }
+}
+
+/// Of the three clusters.
+pub fn metrics() -> Arc<Metrics> {
+    Arc::new(Metrics::new("0", &["c1", "c2", "c3"]).unwrap())
 }
 
 pub fn cluster(number: u16) -> ClusterNo {

@@ -7,6 +7,7 @@ mod appending;
 mod caching;
 mod erasing;
 mod fixture;
+mod giving_up;
 mod reading;
 mod single;
 mod streaming;
