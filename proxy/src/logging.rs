@@ -249,14 +249,11 @@ mod tests {
         assert!(event["timestamp"].is_string());
     }
 
-    /// Not a test by itself: the log and the panic hook are the whole process's.
-    #[test]
-    #[ignore = "run by a_panic_is_one_line_with_its_text_and_is_counted, in a process of its own"]
-    fn panics_under_a_log() {
-        let format = match std::env::var("LOG_FORMAT").as_deref() {
-            Ok("json") => LogFormat::Json,
-            Ok(_) | Err(_) => LogFormat::Text,
-        };
+    /// The variable that makes the test below the process whose panic it looks at: log and panic hook are a whole
+    /// process's.
+    const PANICS_WITH: &str = "CELLGATE_TEST_PANICS_WITH";
+
+    fn panic_under_a_log(format: LogFormat) {
         init(format, LogLevel::Error).expect("the first log");
         let task = std::thread::Builder::new().name("worker".to_owned()).spawn(|| panic!("a defect\nin two lines"));
         assert!(task.expect("a thread").join().is_err());
@@ -266,10 +263,16 @@ mod tests {
 
     #[test]
     fn a_panic_is_one_line_with_its_text_and_is_counted() {
+        match std::env::var(PANICS_WITH).as_deref() {
+            Ok("json") => return panic_under_a_log(LogFormat::Json),
+            Ok(_) => return panic_under_a_log(LogFormat::Text),
+            Err(_) => {}
+        }
         for format in ["text", "json"] {
             let mut child = std::process::Command::new(std::env::current_exe().expect("this test's own program"));
-            child.args(["--exact", "logging::tests::panics_under_a_log", "--ignored", "--nocapture"]);
-            let output = child.env("LOG_FORMAT", format).output().expect("it starts");
+            let this = "logging::tests::a_panic_is_one_line_with_its_text_and_is_counted";
+            child.args(["--exact", this, "--nocapture"]).env(PANICS_WITH, format);
+            let output = child.output().expect("it starts");
             let log = String::from_utf8(output.stderr).expect("UTF-8");
             let lines: Vec<&str> = log.lines().filter(|line| line.contains(PANIC)).collect();
             let [line] = lines[..] else { panic!("{lines:?} in\n{log}") };
