@@ -12,7 +12,7 @@ use cellgate_store::StoreError;
 use cellgate_store::executor::{CellFate, PutItem, RunError};
 
 use super::buffer::Buffered;
-use super::error::{StatementError, Stored};
+use super::error::StatementError;
 use super::locking::EnteredCommit;
 use super::write::{by_clusters, name_of};
 use super::{Answer, Characteristics, Done, Open, Session, Start};
@@ -178,7 +178,7 @@ fn judge(
         CellFate::Failed(error) => Some(match error.as_ref() {
             // Not the error of a statement that may be bound once more: the transaction is over.
             RunError::Cluster { error: StoreError::NoTable { .. }, .. } if !in_part => StatementError::TableGone,
-            error => StatementError::Write { error: error.clone(), stored: Stored::default() },
+            error => StatementError::Write { error: error.clone(), stored: Box::default() },
         }),
         CellFate::Written(_) | CellFate::Withheld => None,
     };

@@ -54,7 +54,7 @@ pub enum StatementError {
         /// `row-column-version`.
         entry: String,
         /// Empty, or which rows are stored.
-        stored: Stored,
+        stored: Box<Stored>,
     },
     /// A cluster failed during a write; `stored` says which rows are in all the same. If several failed, it is one whose
     /// part may be stored, if there is such a one.
@@ -63,7 +63,7 @@ pub enum StatementError {
         /// What failed.
         error: RunError,
         /// Which rows are stored, and which may be.
-        stored: Stored,
+        stored: Box<Stored>,
     },
     /// A COMMIT was not done: another writer came first. Nothing of it was written, in no cluster.
     #[error("Deadlock found when trying to get lock; try restarting transaction (cell {entry} was written by another)")]

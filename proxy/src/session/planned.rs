@@ -16,7 +16,7 @@ use cellgate_store::executor::CellFate;
 
 use super::carried::carried;
 use super::ending::{Ending, Shown};
-use super::error::{StatementError, Stored};
+use super::error::StatementError;
 use super::warnings::Warnings;
 use super::write::name_of;
 use super::{Characteristics, Done, Session};
@@ -280,9 +280,9 @@ impl Session {
                 self.note_same(&entry());
                 Ok(Done::default())
             }
-            CellFate::Conflict(_) => Err(StatementError::Duplicate { entry: entry(), stored: Stored::default() }),
+            CellFate::Conflict(_) => Err(StatementError::Duplicate { entry: entry(), stored: Box::default() }),
             CellFate::Failed(error) => {
-                Err(StatementError::Write { error: error.as_ref().clone(), stored: Stored::default() })
+                Err(StatementError::Write { error: error.as_ref().clone(), stored: Box::default() })
             }
             // One cell alone is not withheld for another.
             CellFate::Withheld => Err(cellgate_sql::SqlError::Internal("a put without an outcome".into()).into()),

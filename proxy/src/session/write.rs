@@ -236,7 +236,7 @@ impl Session {
                     open.buffer.truncate(before);
                     return Err(StatementError::Duplicate {
                         entry: entry(cell, Some(ref_key)),
-                        stored: Stored::default(),
+                        stored: Box::default(),
                     });
                 }
                 None => {
@@ -369,13 +369,17 @@ fn looked_up<T>(
 
 /// The rows of a statement, counted from 1, of which something new is stored, and those of the cells at these positions,
 /// which may be.
-fn stored_rows(put: &Put, fates: &Fates, unknown: &[usize]) -> Stored {
+fn stored_rows(put: &Put, fates: &Fates, unknown: &[usize]) -> Box<Stored> {
     let new = put.rows.iter().zip(fates).filter(|(_, fate)| fate.as_ref().is_some_and(|written| written.new));
     let rows: BTreeSet<usize> = new.map(|(row, _)| row + 1).collect();
     let unknown: BTreeSet<usize> = unknown.iter().map(|position| put.rows[*position] + 1).collect();
     let all = put.rows.iter().collect::<BTreeSet<_>>().len();
     let unknown = if unknown.len() < all { unknown } else { BTreeSet::new() };
-    Stored { rows: rows.into_iter().collect(), unknown: unknown.into_iter().collect(), clusters: String::new() }
+    Box::new(Stored {
+        rows: rows.into_iter().collect(),
+        unknown: unknown.into_iter().collect(),
+        clusters: String::new(),
+    })
 }
 
 /// The same error, which says also in which clusters the rows are that it tells of.
