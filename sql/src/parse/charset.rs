@@ -45,10 +45,25 @@ const LANGUAGES_0900: [&str; 30] = [
     "mn_cyrl", "nb", "nn", "pl", "ro", "ru", "sk", "sl", "sr_latn", "sv", "tr", "vi", "zh",
 ];
 
-/// Whether MySQL has such a collation of utf8mb4, utf8mb3 (or utf8) or bytes, in lower case.
+/// The same of MariaDB alone. Databases that come from there name them.
+const OF_MARIADB: [&str; 4] = ["nopad_bin", "general_nopad_ci", "unicode_nopad_ci", "unicode_520_nopad_ci"];
+
+/// Whether this is one of MariaDB's collations by UCA 14.0.0, which are its default since 11.5: `uca1400_ai_ci`, and with a
+/// language or `nopad` within. Behind the character set.
+fn is_uca1400(rest: &str) -> bool {
+    let Some(rest) = rest.strip_prefix("uca1400_") else { return false };
+    let ending = ["ai_ci", "ai_cs", "as_ci", "as_cs"].iter().find_map(|ending| rest.strip_suffix(ending));
+    ending.is_some_and(|within| {
+        within.split('_').all(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
+            && (within.is_empty() || within.ends_with('_'))
+    })
+}
+
+/// Whether MySQL or MariaDB has such a collation of utf8mb4, utf8mb3 (or utf8) or bytes, in lower case.
 pub fn is_collation(lower: &str) -> bool {
     let Some((charset, rest)) = lower.split_once('_') else { return lower == "binary" };
-    let old = GENERAL.contains(&rest) || rest.strip_suffix("_ci").is_some_and(|l| LANGUAGES.contains(&l));
+    let of_language = rest.strip_suffix("_ci").is_some_and(|l| LANGUAGES.contains(&l));
+    let old = GENERAL.contains(&rest) || OF_MARIADB.contains(&rest) || is_uca1400(rest) || of_language;
     let new = || {
         let language = ["_0900_ai_ci", "_0900_as_cs"].iter().find_map(|ending| rest.strip_suffix(ending));
         GENERAL_0900.contains(&rest) || language.is_some_and(|language| LANGUAGES_0900.contains(&language))
@@ -107,6 +122,13 @@ mod tests {
         assert_eq!(folds("utf8mb4_0900_as_cs"), Ok(false));
         let other = SqlError::OtherCollation { collation: "latin1_bin".into(), charset: "utf8mb4".into() };
         assert_eq!(folds("latin1_bin"), Err(other));
+        for of_mariadb in ["utf8mb4_uca1400_ai_ci", "utf8mb3_uca1400_swedish_nopad_as_ci", "utf8mb4_general_nopad_ci"] {
+            assert_eq!(folds(of_mariadb), Ok(true), "{of_mariadb}");
+        }
+        assert_eq!((folds("utf8mb4_uca1400_as_cs"), folds("utf8mb4_nopad_bin")), (Ok(false), Ok(false)));
+        for unknown in ["utf8mb4_uca1400_nosuch", "utf8mb4_uca1400_xai_ci", "latin1_uca1400_ai_ci"] {
+            assert!(folds(unknown).is_err(), "{unknown}");
+        }
         for unknown in ["nosuch", "utf8mb4", "utf8mb4_nosuch", "utf8mb4_nosuch_ci", "utf8mb3_0900_ai_ci", "binary_ci"] {
             assert_eq!(folds(unknown), Err(SqlError::Collation(unknown.into())));
         }

@@ -43,6 +43,8 @@ fn the_collation_of_a_database_exists_and_fits_its_character_set() {
         ("COLLATE utf8mb4_unicode_520_ci CHARSET utf8mb4", Some("utf8mb4_unicode_520_ci")),
         ("CHARACTER SET utf8", Some("utf8mb3_general_ci")),
         ("COLLATE utf8_bin", Some("utf8mb3_bin")),
+        // What a dump of MariaDB's databases says.
+        ("DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_uca1400_ai_ci", Some("utf8mb4_uca1400_ai_ci")),
         ("CHARACTER SET binary", Some("binary")),
     ] {
         assert_eq!(collation(options), Ok(expected.map(str::to_owned)), "{options}");
