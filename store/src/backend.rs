@@ -107,6 +107,12 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// What the pool of connections is doing now; `None` for an engine without one, as an embedded store.
     fn pool(&self) -> Option<PoolState>;
 
+    /// Which start of its server this process has met last, whatever the number says. Another one may have taken back what
+    /// was read before, so that it must not be answered from memory. Always 0 where nothing can be read that is not on disk.
+    fn start(&self) -> i64 {
+        0
+    }
+
     /// How it spells statements, as far as it knows yet; `None` for an engine without any.
     fn dialect(&self) -> Option<&'static Dialect> {
         None

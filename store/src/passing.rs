@@ -85,6 +85,11 @@ pub trait Passing: Debug + Send + Sync {
         self.inner().expect_identity(identity);
     }
 
+    /// [`Backend::start`]
+    fn start(&self) -> i64 {
+        self.inner().start()
+    }
+
     /// [`Backend::dialect`]
     fn dialect(&self) -> Option<&'static Dialect> {
         self.inner().dialect()
@@ -123,6 +128,10 @@ impl<T: Passing> Backend for T {
 
     fn expect_identity(&self, identity: &Identity) {
         Passing::expect_identity(self, identity);
+    }
+
+    fn start(&self) -> i64 {
+        Passing::start(self)
     }
 
     fn dialect(&self) -> Option<&'static Dialect> {

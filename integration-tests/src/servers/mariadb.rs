@@ -54,6 +54,19 @@ impl MariaDb {
         Self::private_with(|directory, user| tls_options(&Certificate::new(), directory, user))
     }
 
+    /// The same, and between commits it does not write its log: once `innodb_flush_log_at_trx_commit` is 0, what is committed
+    /// can be seen, and is lost when the server is killed.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub fn private_with_late_log() -> Self {
+        Self::private_with(|directory, user| {
+            let late = vec!["--innodb-flush-log-at-timeout=2700".to_owned()];
+            [tls_options(&Certificate::new(), directory, user), late].concat()
+        })
+    }
+
     /// The same with this certificate; over TCP it lets nobody in without encryption.
     ///
     /// # Panics
@@ -199,7 +212,7 @@ fn tls_options(certificate: &Certificate, directory: &Path, user: &str) -> Vec<S
     vec![format!("--ssl-cert={}", cert.display()), format!("--ssl-key={}", key.display())]
 }
 
-/// The server's own client, for a server with these options beside the usual ones: all there are are about encryption.
+/// The server's own client, for a server with these options beside the usual ones: with any of them there is encryption.
 pub(super) fn cli(port: u16, options: &[String]) -> Command {
     let mut command = Command::new("mariadb");
     command.args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--user=root"]).arg(format!("--port={port}"));

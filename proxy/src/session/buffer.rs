@@ -20,6 +20,9 @@ pub struct Buffered {
     pub body: Body,
     /// Whether a cell of this name by anybody else means that the race is lost.
     pub must_be_new: bool,
+    /// Whether its store had it already, with this body. It is read from there, and written at COMMIT only so that COMMIT
+    /// answers for it as for the others: a server may have shown it before it was on its disk.
+    pub stored: bool,
     /// When the statement ran; the cell's time is that of the COMMIT.
     pub at: Micros,
     /// Its shard.
@@ -63,8 +66,10 @@ pub struct BufferLimits {
 #[derive(Clone, Debug, Default)]
 pub struct Buffer {
     cells: Vec<Buffered>,
-    /// Index into `cells`.
+    /// Index into `cells`, of those that are new.
     by_name: BTreeMap<(TableId, Triple), usize>,
+    /// Those that were stored already.
+    stored: BTreeSet<(TableId, Triple)>,
     bytes: u64,
 }
 
@@ -89,11 +94,14 @@ impl Buffer {
         self.cells
     }
 
-    /// Adds a cell whose name is not there yet.
+    /// Adds a cell whose name is not there yet; one that was stored already may be there.
     ///
     /// # Errors
     /// [`StatementError::TransactionTooLarge`]: nothing is added.
     pub fn push(&mut self, cell: Buffered, limits: BufferLimits) -> Result<(), StatementError> {
+        if cell.stored && self.stored.contains(&(cell.table.id, cell.triple.clone())) {
+            return Ok(());
+        }
         let Triple { row, column, .. } = &cell.triple;
         let size = row.as_bytes().len() + column.as_bytes().len() + cell.body.as_bytes().len();
         if self.cells.len() as u64 >= limits.cells {
@@ -104,7 +112,12 @@ impl Buffer {
         }
         self.bytes += size as u64;
         let cell = cell.detached();
-        self.by_name.insert((cell.table.id, cell.triple.clone()), self.cells.len());
+        let name = (cell.table.id, cell.triple.clone());
+        if cell.stored {
+            self.stored.insert(name);
+        } else {
+            self.by_name.insert(name, self.cells.len());
+        }
         self.cells.push(cell);
         Ok(())
     }
@@ -115,7 +128,12 @@ impl Buffer {
             let Triple { row, column, .. } = &cell.triple;
             let size = row.as_bytes().len() + column.as_bytes().len() + cell.body.as_bytes().len();
             self.bytes = self.bytes.saturating_sub(size as u64);
-            self.by_name.remove(&(cell.table.id, cell.triple));
+            let name = (cell.table.id, cell.triple);
+            if cell.stored {
+                self.stored.remove(&name);
+            } else {
+                self.by_name.remove(&name);
+            }
         }
     }
 
@@ -151,9 +169,9 @@ impl Buffer {
         })
     }
 
-    /// The cells of a table, in the order they were written.
+    /// The new cells of a table, in the order they were written.
     pub fn of_table(&self, table: TableId) -> impl Iterator<Item = &Buffered> {
-        self.cells.iter().filter(move |c| c.table.id == table)
+        self.cells.iter().filter(move |c| c.table.id == table && !c.stored)
     }
 }
 

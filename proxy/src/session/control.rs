@@ -172,7 +172,9 @@ fn judge(
     let is_written = |fate: &CellFate| matches!(fate, CellFate::Written(_));
     let written = fates.iter().filter(|fate| is_written(fate)).count();
     let unknown = fates.iter().filter(|fate| fate.is_unknown()).count();
-    let in_part = written > 0 || (unknown > 0 && unknown < cells.len());
+    // What was there before the transaction is no part of it that was done.
+    let is_done = |fate: &CellFate| matches!(fate, CellFate::Written(written) if written.new);
+    let in_part = fates.iter().any(is_done) || (unknown > 0 && unknown < cells.len());
     let failure = |(cell, fate): (&Buffered, &CellFate)| match fate {
         CellFate::Conflict(_) => Some(StatementError::LostRace { entry: entry(cell) }),
         CellFate::Failed(error) => Some(match error.as_ref() {
@@ -239,6 +241,7 @@ mod tests {
             triple: Triple { row, column, ref_key: RefKey(1) },
             body: Body::from_store(b"1".to_vec()),
             must_be_new: true,
+            stored: false,
             at: Micros(0),
             shard: ShardId(0),
         }

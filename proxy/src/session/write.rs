@@ -222,11 +222,21 @@ impl Session {
                 }
             };
             let triple = Triple { row: cell.row.clone(), column: cell.column.clone(), ref_key };
+            let is_stored = there.is_some();
             let there = there.or_else(|| open.buffer.get(table.id, &triple).map(|own| Some(own.body.clone())));
             let shard = topology.shard_of(cell.row.as_bytes());
             let written = |new| Written { ref_key, added_id: AddedId(0), shard, created_at: at, new };
+            let must_be_new = cell.version == Version::Next;
+            let (table, body) = (table.clone(), cell.body.clone());
+            let buffered = |stored| Buffered { table, triple, body, must_be_new, stored, at, shard };
             match there {
-                Some(Some(body)) if body == cell.body => fates.push(Some(written(false))),
+                Some(Some(body)) if body == cell.body => {
+                    if is_stored && let Err(error) = open.buffer.push(buffered(true), limits) {
+                        open.buffer.truncate(before);
+                        return Err(error);
+                    }
+                    fates.push(Some(written(false)));
+                }
                 Some(_) if put.ignore => {
                     skipped.push(entry(cell, Some(ref_key)));
                     fates.push(None);
@@ -240,10 +250,7 @@ impl Session {
                     });
                 }
                 None => {
-                    let must_be_new = cell.version == Version::Next;
-                    let buffered =
-                        Buffered { table: table.clone(), triple, body: cell.body.clone(), must_be_new, at, shard };
-                    if let Err(error) = open.buffer.push(buffered, limits) {
+                    if let Err(error) = open.buffer.push(buffered(false), limits) {
                         open.buffer.truncate(before);
                         return Err(error);
                     }

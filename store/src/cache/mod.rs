@@ -10,8 +10,8 @@
 //! began less than a lease ago. Who erases waits out that lease. So a fill that was in flight during an erasure is
 //! never seen, and nothing has to be searched and dropped.
 //!
-//! A key carries table id, cluster and the cluster's incarnation: a promotion may lose a cell and then take another one
-//! under its name.
+//! A key carries table id, cluster, the cluster's incarnation and the start of its server: a promotion, and on MariaDB and
+//! MySQL a crash, may lose a cell that was read and then take another one under its name.
 
 mod erasures;
 #[cfg(test)]
@@ -56,6 +56,8 @@ pub struct Source {
     pub cluster: ClusterNo,
     /// The cluster's incarnation.
     pub incarnation: i64,
+    /// The start of its server, as [`Backend::start`](crate::Backend::start).
+    pub start: i64,
 }
 
 /// The number of the last erasure that was known when a read began.
@@ -245,7 +247,8 @@ impl CellCache {
 
     fn digest(&self, source: Source, triple: &Triple) -> u64 {
         let place = (u64::from(source.table.0) << 16) | u64::from(source.cluster.get());
-        let version = triple.ref_key.0.cast_unsigned() ^ source.incarnation.cast_unsigned().rotate_left(32);
+        let version =
+            triple.ref_key.0.cast_unsigned() ^ (source.incarnation ^ source.start).cast_unsigned().rotate_left(32);
         let row = xxh3_64_with_seed(triple.row.as_bytes(), self.seed ^ place);
         xxh3_64_with_seed(triple.column.as_bytes(), row ^ version.wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }

@@ -16,7 +16,7 @@ fn alone(bytes: usize) -> CellCache {
 }
 
 fn source(table: u32) -> Source {
-    Source { table: TableId(table), cluster: ClusterNo::new(1).unwrap(), incarnation: 1 }
+    Source { table: TableId(table), cluster: ClusterNo::new(1).unwrap(), incarnation: 1, start: 0 }
 }
 
 fn cell(row: &str, ref_key: i64) -> Cell {

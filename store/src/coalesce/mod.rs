@@ -365,6 +365,10 @@ impl Backend for Coalescing {
         Ok(())
     }
 
+    fn start(&self) -> i64 {
+        self.backend.start()
+    }
+
     fn dialect(&self) -> Option<&'static Dialect> {
         self.backend.dialect()
     }

@@ -150,7 +150,7 @@ mod tests {
     async fn a_look_is_good_for_a_lease_from_its_beginning_however_long_it_takes() {
         let metrics = Arc::new(Metrics::new::<&str>("test", &[]).unwrap());
         let cache = Arc::new(CellCache::new(1 << 20, metrics));
-        let source = Source { table: TableId(1), cluster: ClusterNo::new(1).unwrap(), incarnation: 1 };
+        let source = Source { table: TableId(1), cluster: ClusterNo::new(1).unwrap(), incarnation: 1, start: 0 };
         let cell = cell();
         cache.fill(cache.ticket(), source, &cell);
         let asked = Arc::new(Mutex::new(None));

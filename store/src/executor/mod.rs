@@ -276,7 +276,7 @@ impl Executor {
     /// Where a cell of this table in this cluster is read.
     fn source_of(table: &TableRef, cluster: &Cluster) -> Source {
         let incarnation = cluster.incarnation.load(Ordering::Acquire);
-        Source { table: table.id, cluster: cluster.number, incarnation }
+        Source { table: table.id, cluster: cluster.number, incarnation, start: cluster.backend.start() }
     }
 
     /// A request as a plan, timed.

@@ -1,21 +1,25 @@
 //! The meta store on a database server.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use cellgate_metrics::Operation;
 
 use crate::engine::server::ServerOptions;
 use crate::engine::server::core::Core;
-use crate::engine::server::driver::{Driver, Guard, Value};
+use crate::engine::server::driver::{Driver, Guard, Holds, Value};
 use crate::error::StoreError;
 use crate::meta::{Document, MetaStore};
 use crate::sql::Query;
+use crate::sync::lock;
 
 /// Documents on a database server spoken to by `D`.
 pub struct ServerMeta<D: Driver> {
     core: Arc<Core<D>>,
+    /// Versions of documents that are known to be on disk.
+    safe: Mutex<BTreeMap<String, i64>>,
 }
 
 impl<D: Driver> fmt::Debug for ServerMeta<D> {
@@ -27,7 +31,19 @@ impl<D: Driver> fmt::Debug for ServerMeta<D> {
 impl<D: Driver> ServerMeta<D> {
     /// A meta store that connects when it is first asked something.
     pub(crate) fn with_driver(driver: D, options: &ServerOptions) -> Result<Self, StoreError> {
-        Ok(Self { core: Core::new(driver, options)? })
+        Ok(Self { core: Core::new(driver, options, Holds::Documents)?, safe: Mutex::default() })
+    }
+
+    /// Lets nobody go by a version that a crash of the server can take back, to give its number to another body. Who has
+    /// changed nothing yet only looks, and must not: its first change secures what it has seen.
+    async fn secure(&self, document: &Document) -> Result<(), StoreError> {
+        let Document { name, version, .. } = document;
+        let is_safe = |safe: &BTreeMap<String, i64>| safe.is_empty() || safe.get(name) == Some(version);
+        if self.core.driver().shows_unflushed() && !is_safe(&lock(&self.safe)) {
+            self.core.confirm().await?;
+            lock(&self.safe).insert(name.clone(), *version);
+        }
+        Ok(())
     }
 
     /// Runs a change of one document in a task of its own, so that a caller that goes away does not leave it open.
@@ -56,14 +72,15 @@ impl<D: Driver> MetaStore for ServerMeta<D> {
 
     async fn load(&self, name: &str) -> Result<Option<Document>, StoreError> {
         let rows = self.core.fetch(Operation::Ping, &self.core.dialect().select_document(name)).await?;
-        rows.first()
-            .map(|row| match row.as_slice() {
-                [Value::Int(version), Value::Bytes(body)] => {
-                    Ok(Document { name: name.to_owned(), version: *version, body: body.to_vec() })
-                }
-                _ => Err(corrupt()),
-            })
-            .transpose()
+        let document = match rows.first().map(Vec::as_slice) {
+            Some([Value::Int(version), Value::Bytes(body)]) => {
+                Document { name: name.to_owned(), version: *version, body: body.to_vec() }
+            }
+            Some(_) => return Err(corrupt()),
+            None => return Ok(None),
+        };
+        self.secure(&document).await?;
+        Ok(Some(document))
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<Document>, StoreError> {
@@ -88,8 +105,12 @@ impl<D: Driver> MetaStore for ServerMeta<D> {
             dialect.update_document(name, expected, body)
         };
         let changed = self.change(change).await?;
-        if changed.rows > 0 || !changed.after_loss {
-            return Ok(changed.rows > 0);
+        if changed.rows > 0 {
+            lock(&self.safe).insert(name.to_owned(), expected + 1);
+            return Ok(true);
+        }
+        if !changed.after_loss {
+            return Ok(false);
         }
         // The lost attempt may have been ours that changed it; what others changed since hides whether it was.
         match self.load(name).await.map_err(unknown)? {

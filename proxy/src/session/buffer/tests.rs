@@ -24,7 +24,7 @@ fn triple(row_key: &str, column_key: &str, version: i64) -> Triple {
 
 fn cell(id: u32, triple: Triple) -> Buffered {
     let body = Body::json("{}").unwrap();
-    Buffered { table: table(id), triple, body, must_be_new: false, at: Micros(5), shard: ShardId(3) }
+    Buffered { table: table(id), triple, body, must_be_new: false, stored: false, at: Micros(5), shard: ShardId(3) }
 }
 
 fn buffer(cells: &[(u32, &str, &str, i64)]) -> Buffer {
@@ -186,4 +186,22 @@ fn many_chains_are_looked_for_among_many_cells() {
     let began = std::time::Instant::now();
     assert_eq!(found(&buffer, 1, &scan(RowSet::Chains(chains))).len(), 10_000);
     assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[test]
+fn what_was_stored_already_is_written_once_more_and_not_read_back() {
+    let mut buffer = buffer(&[(1, "r", "c", 1)]);
+    let name = triple("r", "c", 2);
+    for _ in 0..2 {
+        buffer.push(Buffered { stored: true, ..cell(1, name.clone()) }, ROOMY).unwrap();
+    }
+    assert_eq!(buffer.len(), 2, "once, however often it was inserted");
+    // It is read from its store, where it has a place in the log.
+    assert!(buffer.get(TableId(1), &name).is_none());
+    assert_eq!(latest(&buffer, 1, "r", "c", None), Some(1));
+    assert_eq!(buffer.of_table(TableId(1)).count(), 1);
+    buffer.truncate(1);
+    buffer.push(Buffered { stored: true, ..cell(1, name.clone()) }, ROOMY).unwrap();
+    let names: Vec<Triple> = buffer.into_cells().into_iter().map(|cell| cell.triple).collect();
+    assert_eq!(names, [triple("r", "c", 1), name], "for COMMIT to answer for");
 }

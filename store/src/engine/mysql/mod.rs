@@ -5,6 +5,7 @@
 
 mod error;
 mod finding;
+mod head;
 mod insert;
 mod session;
 mod sinks;
@@ -166,6 +167,10 @@ impl Driver for MysqlDriver {
 
     fn dialect(&self) -> &'static Dialect {
         DIALECTS[self.dialect.load(Ordering::Relaxed)]
+    }
+
+    fn shows_unflushed(&self) -> bool {
+        true
     }
 
     fn clock(&self) -> &'static str {

@@ -11,9 +11,11 @@ use super::finding::{Finding, NameArguments, Shape};
 use super::insert::{Batch, COMMIT, Placing, ROLLBACK};
 use super::sinks::{CellRows, Count, Values};
 use super::wire::{Argument, Arguments, Command, Connection, Ended, Failed, Prepared, Sink, WireError};
-use super::{Returning, STATEMENTS, error, insert};
+use super::{Returning, STATEMENTS, error, head, insert};
 use crate::backend::Timeouts;
-use crate::engine::server::driver::{Cells, Existing, Failure, Mark, Names, NewRow, Place, Session, Value};
+use crate::engine::server::driver::{
+    Cells, Existing, Failure, Holds, Mark, Names, NewRow, Place, Session, Start, Value,
+};
 use crate::error::{Reason, StoreError};
 use crate::hash::FastHash;
 use crate::sql::{Dialect, MARIADB, MYSQL, MYSQL_WITH_LATERAL, Param, Query};
@@ -31,6 +33,7 @@ pub struct MysqlSession {
     /// Longest statement the server takes, in bytes.
     packet: usize,
     durable: bool,
+    start: Start,
     /// Whether a transaction could not be ended.
     stuck: bool,
 }
@@ -81,6 +84,7 @@ impl MysqlSession {
             returning,
             packet: facts.packet,
             durable: facts.durable,
+            start: facts.start,
             stuck: false,
         })
     }
@@ -287,6 +291,25 @@ impl Session for MysqlSession {
         Ok(true)
     }
 
+    fn start(&self) -> Option<Start> {
+        Some(self.start)
+    }
+
+    async fn pass_over(&mut self) -> Result<(), Failure> {
+        match self.run(&head::pass_over(self.start)).await {
+            Ok(()) => Ok(()),
+            Err(failure) => Err(self.roll_back(failure).await),
+        }
+    }
+
+    async fn confirm(&mut self, of: Holds) -> Result<(), Failure> {
+        self.run(match of {
+            Holds::Cells => head::TOUCH,
+            Holds::Documents => TOUCH_DOCUMENTS,
+        })
+        .await
+    }
+
     fn is_idle(&self) -> bool {
         self.connection.is_idle() && !self.stuck
     }
@@ -299,10 +322,15 @@ impl Session for MysqlSession {
     }
 }
 
+/// Changes something in the meta store's database: a document that nobody reads.
+const TOUCH_DOCUMENTS: &str = "INSERT INTO cg_meta (name, version, body) VALUES ('touched', 1, 'null') \
+                               ON DUPLICATE KEY UPDATE version = version + 1";
+
 /// What a session reads about the server when it starts.
 struct Facts {
     packet: usize,
     durable: bool,
+    start: Start,
     /// Whether the session holds the lock of its nonce.
     marked: bool,
 }
@@ -345,18 +373,29 @@ async fn set_up(
     nonce: &str,
 ) -> Result<Facts, WireError> {
     connection.query(settings(timeouts, maria).as_bytes(), &mut Count::default()).await?;
-    let facts =
-        format!("SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, GET_LOCK('{nonce}', 0)").into_bytes();
     let mut values = Values::default();
-    connection.query(&facts, &mut values).await?;
+    connection.query(facts(maria, nonce).as_bytes(), &mut values).await?;
     match values.rows.first().map(Vec::as_slice) {
-        Some([Value::Int(packet), Value::Int(flush), locked]) => Ok(Facts {
+        Some([Value::Int(packet), Value::Int(flush), locked, Value::Int(second), Value::Int(server)]) => Ok(Facts {
             packet: usize::try_from(*packet).unwrap_or(usize::MAX),
             durable: *flush == 1,
             marked: *locked == Value::Int(1),
+            // Two servers of which one took over may have been started in the same second; their ids differ.
+            start: Start((*second << 32) | (*server & 0xffff_ffff)),
         }),
         Some(_) | None => Err(WireError::Malformed("settings")),
     }
+}
+
+/// The statement that reads what a session must know. Uptime is counted in whole seconds from the second in which the server
+/// was started to that of the statement, so that the difference is the same as long as the server runs.
+fn facts(maria: bool, nonce: &str) -> String {
+    let status = if maria { "information_schema.GLOBAL_STATUS" } else { "performance_schema.global_status" };
+    format!(
+        "SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, GET_LOCK('{nonce}', 0), \
+         CAST(UNIX_TIMESTAMP() AS SIGNED) - CAST((SELECT VARIABLE_VALUE FROM {status} WHERE VARIABLE_NAME = 'UPTIME') \
+         AS SIGNED), CAST(@@server_id AS SIGNED)"
+    )
 }
 
 /// The statements that set a session up (C4 of docs/ARCHITECTURE.md).

@@ -24,7 +24,7 @@ use super::{error, insert};
 use crate::backend::Timeouts;
 use crate::engine::server::attempts::unsettled;
 use crate::engine::server::core::size;
-use crate::engine::server::driver::{Cells, Existing, Failure, Mark, NewRow, Place, Session, Value};
+use crate::engine::server::driver::{Cells, Existing, Failure, Holds, Mark, NewRow, Place, Session, Value};
 use crate::error::{Reason, StoreError};
 use crate::hash::FastHash;
 use crate::sql::{POSTGRES, Param, Query};
@@ -40,6 +40,10 @@ const DEFINING: i64 = 0x6365_6c6c_6761_7465;
 /// several times what reading them costs), and keeps reading a table as a whole that was empty when it made the plan.
 const PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; \
                      SET enable_mergejoin = off; SET jit = off";
+
+/// Makes of a transaction one that is in the write-ahead log, so that its commit waits for what all others wait for. No
+/// table is touched, and nobody reads the message.
+const COMMIT_OF_OUR_OWN: &str = "SELECT pg_logical_emit_message(true, 'cellgate', '')";
 
 /// Pause between two looks at whether a session is over.
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
@@ -247,9 +251,9 @@ impl Session for PostgresSession {
         Ok(true)
     }
 
-    async fn confirm(&mut self) -> Result<(), Failure> {
-        // Waits for the same standbys, which then have all that was committed before. The time of the head may be ahead.
-        self.run("UPDATE cg_head SET at = at + 1").await
+    async fn confirm(&mut self, _: Holds) -> Result<(), Failure> {
+        // Waits for the same standbys, which then have all that was committed before.
+        self.run(COMMIT_OF_OUR_OWN).await
     }
 
     fn is_idle(&self) -> bool {
@@ -258,7 +262,10 @@ impl Session for PostgresSession {
 
     async fn define(&mut self, statements: &[String]) -> Result<(), Failure> {
         // CREATE TABLE IF NOT EXISTS fails when somebody else creates the same table at the same time.
-        let text = format!("BEGIN; SELECT pg_advisory_xact_lock({DEFINING}); {}; COMMIT", statements.join("; "));
+        let statements = statements.join("; ");
+        // Where all of it is there already, by a session that was ended while it waited for its standbys, this one waits.
+        let text =
+            format!("BEGIN; SELECT pg_advisory_xact_lock({DEFINING}); {statements}; {COMMIT_OF_OUR_OWN}; COMMIT");
         match self.run(&text).await {
             Err(
                 failure @ (Failure::Store(_) | Failure::Again { .. } | Failure::ReadOnly { .. } | Failure::Duplicate),

@@ -11,7 +11,7 @@ use cellgate_schemaless::{
 
 use crate::backend::{ANSWER_BYTES, Backend, Erased, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState};
 use crate::engine::server::core::{Changed, Core, size};
-use crate::engine::server::driver::{Driver, Guard, Names, Value};
+use crate::engine::server::driver::{Driver, Guard, Holds, Names, Value};
 use crate::engine::server::identity::identity_of;
 use crate::engine::server::{ServerOptions, put};
 use crate::error::StoreError;
@@ -37,7 +37,7 @@ impl<D: Driver> fmt::Debug for Server<D> {
 impl<D: Driver> Server<D> {
     /// A backend that connects when it is first asked something.
     pub(crate) fn with_driver(driver: D, options: &ServerOptions) -> Result<Self, StoreError> {
-        Ok(Self { core: Core::new(driver, options)? })
+        Ok(Self { core: Core::new(driver, options, Holds::Cells)? })
     }
 
     async fn log_page(&self, table: &TableRef, scan: &LogScan, limit: u64) -> Result<LogPage, StoreError> {
@@ -222,6 +222,10 @@ impl<D: Driver> Backend for Server<D> {
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.core.ping().await
+    }
+
+    fn start(&self) -> i64 {
+        self.core.sessions.starts().last()
     }
 
     fn dialect(&self) -> Option<&'static Dialect> {

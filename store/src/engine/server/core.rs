@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use cellgate_metrics::Operation;
 use cellgate_schemaless::{Cell, TableRef};
@@ -10,7 +11,7 @@ use crate::backend::{ANSWER_BYTES, Timeouts};
 use crate::closing::wait_until;
 use crate::engine::server::ServerOptions;
 use crate::engine::server::attempts::{Attempts, GRACE, bounded, unsettled};
-use crate::engine::server::driver::{Driver, Failure, Guard, Names, Session, Value};
+use crate::engine::server::driver::{Driver, Failure, Guard, Holds, Names, Session, Value};
 use crate::engine::server::pool::Sessions;
 use crate::engine::server::put::{give_back_answered, stale};
 use crate::error::{Reason, StoreError};
@@ -21,6 +22,7 @@ pub(crate) struct Core<D: Driver> {
     pub(crate) name: String,
     pub(crate) timeouts: Timeouts,
     pub(crate) sessions: Sessions<D>,
+    holds: Holds,
     /// Bytes of a cell of the last page that had too many; 0 if there was none.
     large: AtomicUsize,
 }
@@ -41,10 +43,10 @@ pub(crate) struct Changed {
 }
 
 impl<D: Driver> Core<D> {
-    pub(crate) fn new(driver: D, options: &ServerOptions) -> Result<Arc<Self>, StoreError> {
+    pub(crate) fn new(driver: D, options: &ServerOptions, holds: Holds) -> Result<Arc<Self>, StoreError> {
         let sessions = Sessions::new(driver, options)?;
         let (name, timeouts) = (options.name.clone(), options.timeouts);
-        Ok(Arc::new(Self { name, timeouts, sessions, large: AtomicUsize::new(0) }))
+        Ok(Arc::new(Self { name, timeouts, sessions, holds, large: AtomicUsize::new(0) }))
     }
 
     pub(crate) fn driver(&self) -> &D {
@@ -184,7 +186,15 @@ impl<D: Driver> Core<D> {
             let after_loss = attempts.lost_one();
             let session = lease.session()?;
             let mark = session.mark();
-            match attempts.bounded(session.transaction(self.dialect(), guard, changes)).await {
+            let change = async {
+                let rows = session.transaction(self.dialect(), guard, changes).await?;
+                // What a lost attempt has changed, or another proxy, is visible and may not be safe yet.
+                if rows == 0 && (after_loss || matches!(guard, Guard::Head(_))) {
+                    session.confirm(self.holds).await?;
+                }
+                Ok(rows)
+            };
+            match attempts.bounded(change).await {
                 Ok(rows) => {
                     lease.give_back();
                     return Ok(Changed { rows, after_loss });
@@ -219,17 +229,44 @@ impl<D: Driver> Core<D> {
         }
     }
 
-    /// The server and back.
-    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
-        let mut lease = self.sessions.lease().await?;
-        match bounded(self.timeouts.connect, lease.session()?.run("SELECT 1")).await {
-            Ok(()) => {
-                lease.give_back();
-                Ok(())
+    /// Commits something of our own: what was visible before is safe then.
+    pub(crate) async fn confirm(&self) -> Result<(), StoreError> {
+        let mut attempts = Attempts::new(&self.sessions, &self.timeouts, Operation::Ddl);
+        loop {
+            let mut lease = attempts.session().await?;
+            let session = lease.session()?;
+            let mark = session.mark();
+            match attempts.bounded(session.confirm(self.holds)).await {
+                Ok(()) => {
+                    lease.give_back();
+                    return Ok(());
+                }
+                Err(failure) => {
+                    give_back_answered(&self.sessions, lease, &failure);
+                    attempts.after(failure, mark)?;
+                }
             }
-            Err(failure) => {
-                self.sessions.forget_idle();
-                Err(unsettled(failure))
+        }
+    }
+
+    /// The server and back; of one that was started again since, by a new connection.
+    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
+        let (began, mut again) = (Instant::now(), true);
+        loop {
+            let mut lease = self.sessions.lease().await?;
+            match bounded(self.timeouts.connect, lease.session()?.run("SELECT 1")).await {
+                Ok(()) => {
+                    lease.give_back();
+                    return Ok(());
+                }
+                Err(failure) => {
+                    self.sessions.forget_idle();
+                    // One that does not answer is not asked twice.
+                    let lost = matches!(failure, Failure::Lost { .. }) && began.elapsed() < self.timeouts.connect / 2;
+                    if !std::mem::take(&mut again) || !lost {
+                        return Err(unsettled(failure));
+                    }
+                }
             }
         }
     }

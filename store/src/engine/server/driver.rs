@@ -19,6 +19,11 @@ pub trait Driver: Manager<Type = Self::Session, Error = StoreError> + std::fmt::
     /// How the server spells the shared statements.
     fn dialect(&self) -> &'static Dialect;
 
+    /// Whether a commit is visible before it is on disk.
+    fn shows_unflushed(&self) -> bool {
+        false
+    }
+
     /// An expression: the server's clock, as microseconds UTC in a signed 64-bit number.
     fn clock(&self) -> &'static str;
 
@@ -81,11 +86,21 @@ pub trait Session: Send + 'static {
     /// `wait` until it is over. `false` if it is not over by then.
     async fn end(&mut self, other: &Mark, wait: Duration) -> Result<bool, Failure>;
 
-    /// What was found behind a lost attempt is safe only when this has succeeded: ending a session can make its commit
-    /// visible before a standby that it waited for has it.
-    async fn confirm(&mut self) -> Result<(), Failure> {
+    /// Which start of the server the session is of, if one may take back what was visible before.
+    fn start(&self) -> Option<Start> {
+        None
+    }
+
+    /// Has the log head pass over the ids that may have been seen before this start and are not known any more; once per
+    /// start, whoever asks for it. When it succeeds that is on disk.
+    async fn pass_over(&mut self) -> Result<(), Failure> {
         Ok(())
     }
+
+    /// What is visible is safe only when this has succeeded: a commit of our own behind it. On MariaDB and MySQL a commit is
+    /// visible before it is on disk; on PostgreSQL, ending a session makes its commit visible before a standby that it
+    /// waited for has it.
+    async fn confirm(&mut self, of: Holds) -> Result<(), Failure>;
 
     /// Whether the session can be used again; not if an answer was left half-read.
     fn is_idle(&self) -> bool;
@@ -130,6 +145,19 @@ pub trait Session: Send + 'static {
         }
         Ok(rows)
     }
+}
+
+/// One start of one server, whatever the number says: two are the same or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start(pub i64);
+
+/// What a database holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// The cells of a cluster.
+    Cells,
+    /// The documents of a meta store.
+    Documents,
 }
 
 /// Cells asked for by their names, at least one.

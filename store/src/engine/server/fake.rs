@@ -11,7 +11,7 @@ use cellgate_schemaless::{Cell, Epoch};
 use deadpool::managed::{Manager, Metrics, RecycleResult};
 
 use crate::engine::server::core::size;
-use crate::engine::server::driver::{Cells, Driver, Existing, Failure, Mark, NewRow, Place, Session};
+use crate::engine::server::driver::{Cells, Driver, Existing, Failure, Holds, Mark, NewRow, Place, Session, Start};
 use crate::error::StoreError;
 use crate::sql::{Dialect, MYSQL, POSTGRES, Query};
 use crate::sync::lock;
@@ -29,6 +29,8 @@ pub(crate) enum Asked {
     End(i64),
     /// To confirm what it has found.
     Confirm(i64),
+    /// To have the log head pass over ids.
+    PassOver(i64),
     /// To run a statement without parameters.
     Run(i64, String),
 }
@@ -58,6 +60,10 @@ pub(crate) struct Script {
     pub(crate) ends: Answers<bool>,
     /// Whether what was found is safe. Behind them, it is.
     pub(crate) confirms: Answers<()>,
+    /// Which start of the server it is, if it shows what is not on disk yet.
+    pub(crate) start: Mutex<Option<Start>>,
+    /// Whether the log head passes over ids. Behind them, it does.
+    pub(crate) passes: Answers<()>,
 }
 
 /// Answers of one kind.
@@ -142,6 +148,10 @@ impl Driver for FakeDriver {
         if self.0.lists.load(Ordering::SeqCst) { &MYSQL } else { &POSTGRES }
     }
 
+    fn shows_unflushed(&self) -> bool {
+        lock(&self.0.start).is_some()
+    }
+
     fn clock(&self) -> &'static str {
         "0"
     }
@@ -195,7 +205,16 @@ impl Session for FakeSession {
         self.script.ends.next().unwrap_or(Ok(true))
     }
 
-    async fn confirm(&mut self) -> Result<(), Failure> {
+    fn start(&self) -> Option<Start> {
+        *lock(&self.script.start)
+    }
+
+    async fn pass_over(&mut self) -> Result<(), Failure> {
+        self.script.ask(Asked::PassOver(self.number));
+        self.script.passes.next().unwrap_or(Ok(()))
+    }
+
+    async fn confirm(&mut self, _: Holds) -> Result<(), Failure> {
         self.script.ask(Asked::Confirm(self.number));
         self.script.confirms.next().unwrap_or(Ok(()))
     }

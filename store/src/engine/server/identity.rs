@@ -9,6 +9,7 @@ use deadpool::managed::{Hook, HookError};
 use crate::backend::Identity;
 use crate::engine::server::attempts::{bounded, unsettled};
 use crate::engine::server::driver::{Driver, Failure, Session, Value};
+use crate::engine::server::pool::Starts;
 use crate::error::{Reason, StoreError};
 
 /// The identity that was checked, once it was.
@@ -16,12 +17,17 @@ pub(crate) type Expected = Arc<OnceLock<Identity>>;
 
 /// Asks every new session who its store is, once that is known: the address of a server that went away may lead to another
 /// one when it is back (a restored copy, another volume), and cells written there would be lost to everybody.
-pub(crate) fn check_new<D: Driver>(driver: &D, expected: &Expected, limit: Duration) -> Hook<D> {
-    let (query, expected) = (driver.dialect().select_identity(), Arc::clone(expected));
+///
+/// Notes of which start of the server it is, if it is that one.
+pub(crate) fn check_new<D: Driver>(driver: &D, expected: &Expected, starts: &Arc<Starts>, limit: Duration) -> Hook<D> {
+    let (query, expected, starts) = (driver.dialect().select_identity(), Arc::clone(expected), Arc::clone(starts));
     Hook::async_fn(move |session: &mut D::Session, _| {
-        let (query, expected) = (query.clone(), Arc::clone(&expected));
+        let (query, expected, starts) = (query.clone(), Arc::clone(&expected), Arc::clone(&starts));
         Box::pin(async move {
-            let Some(expected) = expected.get() else { return Ok(()) };
+            let Some(expected) = expected.get() else {
+                starts.seen(session.start());
+                return Ok(());
+            };
             let found = match bounded(limit, session.fetch(&query)).await {
                 Ok(rows) => rows.first().map(|row| identity_of(row)).transpose(),
                 Err(Failure::Store(StoreError::NoTable { .. })) => Ok(None),
@@ -29,6 +35,7 @@ pub(crate) fn check_new<D: Driver>(driver: &D, expected: &Expected, limit: Durat
             };
             let found = found.map_err(HookError::Backend)?;
             if found.as_ref().is_some_and(|found| is_same(found, expected)) {
+                starts.seen(session.start());
                 return Ok(());
             }
             let found = found.map_or_else(|| "none of Cellgate's".to_owned(), |found| named(&found));

@@ -1,6 +1,7 @@
 //! A bounded pool of sessions that never hands out a session somebody left in the middle of something.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use cellgate_metrics::{ClusterMetrics, Operation, PoolState, Settlement};
 use deadpool::Runtime;
@@ -8,7 +9,7 @@ use deadpool::managed::{HookError, Manager, Object, Pool, PoolError, QueueMode, 
 
 use crate::backend::Identity;
 use crate::engine::server::ServerOptions;
-use crate::engine::server::driver::Driver;
+use crate::engine::server::driver::{Driver, Start};
 use crate::engine::server::identity::{Expected, check_new};
 use crate::error::{Reason, StoreError};
 
@@ -16,7 +17,41 @@ use crate::error::{Reason, StoreError};
 pub(crate) struct Sessions<M: Manager> {
     pool: Pool<M>,
     expected: Expected,
+    starts: Arc<Starts>,
     metrics: Option<Arc<ClusterMetrics>>,
+}
+
+/// Starts of the server, as far as its sessions have shown them; 0 is none.
+#[derive(Debug, Default)]
+pub(crate) struct Starts {
+    /// That of the session which was opened last.
+    last: AtomicI64,
+    /// The last one for which it is on disk that the log head passed over what that may have taken back.
+    passed: AtomicI64,
+}
+
+impl Starts {
+    /// A session was opened.
+    pub(crate) fn seen(&self, start: Option<Start>) {
+        if let Some(Start(start)) = start {
+            self.last.store(start, Ordering::Release);
+        }
+    }
+
+    /// That of the session which was opened last.
+    pub(crate) fn last(&self) -> i64 {
+        self.last.load(Ordering::Acquire)
+    }
+
+    /// The log head has passed over what this start may have taken back.
+    pub(crate) fn passed(&self, Start(start): Start) {
+        self.passed.store(start, Ordering::Release);
+    }
+
+    /// Whether it has.
+    pub(crate) fn has_passed(&self, Start(start): Start) -> bool {
+        self.passed.load(Ordering::Acquire) == start
+    }
 }
 
 impl<M: Driver> Sessions<M> {
@@ -26,7 +61,8 @@ impl<M: Driver> Sessions<M> {
     /// [`StoreError::Refused`] if the pool cannot be made so.
     pub(crate) fn new(manager: M, options: &ServerOptions) -> Result<Self, StoreError> {
         let expected = Expected::default();
-        let checked = check_new(&manager, &expected, options.timeouts.connect);
+        let starts = Arc::new(Starts::default());
+        let checked = check_new(&manager, &expected, &starts, options.timeouts.connect);
         let pool = Pool::builder(manager)
             .post_create(checked)
             .max_size(options.pool_size.max(1))
@@ -38,7 +74,7 @@ impl<M: Driver> Sessions<M> {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| StoreError::Refused { detail: format!("cannot make a pool: {error}") })?;
-        Ok(Self { pool, expected, metrics: options.metrics.clone() })
+        Ok(Self { pool, expected, starts, metrics: options.metrics.clone() })
     }
 
     /// It has been checked whose the server is: sessions of another one are not used from now on.
@@ -74,6 +110,11 @@ impl<M: Driver> Sessions<M> {
     /// the next lease shall not be one of those.
     pub(crate) fn forget_idle(&self) {
         drop(self.pool.retain(|_, _| false));
+    }
+
+    /// Starts of the server.
+    pub(crate) fn starts(&self) -> &Starts {
+        &self.starts
     }
 
     pub(crate) fn manager(&self) -> &M {

@@ -13,7 +13,7 @@ use cellgate_schemaless::{Cell, Epoch, TableRef, Triple};
 
 use crate::backend::{PlacedCell, PutGroup, PutOutcome, Timeouts};
 use crate::engine::server::attempts::{Attempts, bounded, unsettled};
-use crate::engine::server::driver::{Driver, Existing, Failure, NewRow, Place, Session, Value};
+use crate::engine::server::driver::{Driver, Existing, Failure, Holds, NewRow, Place, Session, Value};
 use crate::engine::server::pool::{Lease, Sessions};
 use crate::engine::settle::{Verdict, settle};
 use crate::error::{Reason, StoreError};
@@ -215,7 +215,7 @@ impl<D: Driver> Put<'_, D> {
             let after_loss = attempts.lost_one();
             if attempts.in_doubt().is_none() {
                 let asked: Vec<NewRow<'_>> = open.iter().map(|&i| rows[i]).collect();
-                match attempts.bounded(session.insert(self.epoch, &asked, Existing::Keep)).await {
+                match attempts.bounded(self.insert(session, &asked, Existing::Keep)).await {
                     Ok(places) => {
                         for (&i, place) in open.iter().zip(places) {
                             outcomes[i] = place.map(|place| PutOutcome::Stored(vec![placed(place)]));
@@ -234,14 +234,22 @@ impl<D: Driver> Put<'_, D> {
                 }
             }
             let asked: Vec<NewRow<'_>> = open.iter().map(|&i| rows[i]).collect();
-            let own = |i: usize, row: &Option<Cell>| made(groups[open[i]], row);
-            let looked = self.look_behind(session, &asked, after_loss, own);
-            match attempts.bounded(looked).await {
-                Ok(found) => {
+            let look = async {
+                let found = look(session, self.dialect(), &asked).await?;
+                let settled = open.iter().zip(&found).map(|(&i, row)| settle(groups[i], std::slice::from_ref(row)));
+                let settled: Vec<Verdict> = settled.collect();
+                // Behind an insert that went through, its commit is behind all it met.
+                if after_loss && settled.iter().any(is_stored) {
+                    session.confirm(Holds::Cells).await?;
+                }
+                Ok((found, settled))
+            };
+            match attempts.bounded(look).await {
+                Ok((found, settled)) => {
                     lease.give_back();
                     attempts.looked(open.iter().zip(&found).map(|(&i, row)| made(groups[i], row)));
-                    for (&i, found) in open.iter().zip(found) {
-                        outcomes[i] = match settle(groups[i], &[found]) {
+                    for (&i, verdict) in open.iter().zip(settled) {
+                        outcomes[i] = match verdict {
                             Verdict::Done(outcome) => Some(outcome),
                             Verdict::Insert(_) => None,
                         };
@@ -277,7 +285,7 @@ impl<D: Driver> Put<'_, D> {
             if !after_loss {
                 let open: Vec<usize> = order.iter().copied().filter(|&i| places[i].is_none()).collect();
                 let asked: Vec<NewRow<'_>> = open.iter().map(|&i| rows[i]).collect();
-                match attempts.bounded(session.insert(self.epoch, &asked, Existing::Refuse)).await {
+                match attempts.bounded(self.insert(session, &asked, Existing::Refuse)).await {
                     Ok(inserted) => {
                         lease.give_back();
                         for (i, place) in open.into_iter().zip(inserted) {
@@ -298,16 +306,23 @@ impl<D: Driver> Put<'_, D> {
             }
             // All of them, not only those still open: what is judged together is read together.
             let asked: Vec<NewRow<'_>> = order.iter().map(|&i| rows[i]).collect();
-            let looked = self.look_behind(session, &asked, after_loss, |_, row| made(group, row));
-            match attempts.bounded(looked).await {
-                Ok(found) => {
+            let look = async {
+                let mut existing: Vec<Option<Cell>> = vec![None; rows.len()];
+                for (&i, found) in order.iter().zip(look(session, self.dialect(), &asked).await?) {
+                    existing[i] = found;
+                }
+                let verdict = settle(group, &existing);
+                // All of it is there, and this write has committed nothing.
+                if is_stored(&verdict) {
+                    session.confirm(Holds::Cells).await?;
+                }
+                Ok((existing.iter().any(|row| made(group, row)), verdict))
+            };
+            match attempts.bounded(look).await {
+                Ok((own, verdict)) => {
                     lease.give_back();
-                    attempts.looked(std::iter::once(found.iter().any(|row| made(group, row))));
-                    let mut existing: Vec<Option<Cell>> = vec![None; rows.len()];
-                    for (&i, found) in order.iter().zip(found) {
-                        existing[i] = found;
-                    }
-                    places = match settle(group, &existing) {
+                    attempts.looked(std::iter::once(own));
+                    places = match verdict {
                         Verdict::Done(outcome) => return Ok(outcome),
                         Verdict::Insert(places) => places,
                     };
@@ -324,19 +339,18 @@ impl<D: Driver> Put<'_, D> {
         }
     }
 
-    /// The rows of these names. Behind a lost attempt those it has made are there for good.
-    async fn look_behind(
+    /// Inserts rows. Before the first ones behind a start of the server, the head passes over what that may have taken back.
+    async fn insert(
         &self,
         session: &mut D::Session,
-        asked: &[NewRow<'_>],
-        after_loss: bool,
-        own: impl Fn(usize, &Option<Cell>) -> bool,
-    ) -> Result<Vec<Option<Cell>>, Failure> {
-        let found = look(session, self.dialect(), asked).await?;
-        if after_loss && found.iter().enumerate().any(|(i, row)| own(i, row)) {
-            session.confirm().await?;
+        rows: &[NewRow<'_>],
+        existing: Existing,
+    ) -> Result<Vec<Option<Place>>, Failure> {
+        if let Some(start) = session.start().filter(|start| !self.sessions.starts().has_passed(*start)) {
+            session.pass_over().await?;
+            self.sessions.starts().passed(start);
         }
-        Ok(found)
+        session.insert(self.epoch, rows, existing).await
     }
 
     fn dialect(&self) -> &'static Dialect {
@@ -367,6 +381,11 @@ pub(crate) async fn stale<S: Session>(
         },
         Err(failure) => unsettled(failure),
     }
+}
+
+/// Whether a write is told that all of it is there.
+fn is_stored(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Done(PutOutcome::Stored(_)))
 }
 
 /// Whether this very write made the row that exists.

@@ -12,7 +12,7 @@ use cellgate_schemaless::{
 };
 
 use super::core::Core;
-use super::driver::{Failure, Guard, Names, Place, Value};
+use super::driver::{Failure, Guard, Holds, Names, Place, Start, Value};
 use super::fake::{Asked, FakeDriver, Script, failed, lost};
 use super::{Server, ServerOptions, put};
 use crate::backend::{ANSWER_BYTES, Backend, GroupCell, PlacedCell, PutGroup, PutMode, PutOutcome, Timeouts};
@@ -20,6 +20,7 @@ use crate::error::{Reason, StoreError};
 use crate::meta::MetaStore;
 use crate::meta::server::ServerMeta;
 use crate::sql::Query;
+use crate::sync::lock;
 
 const EPOCH: Epoch = Epoch(1);
 
@@ -41,7 +42,7 @@ impl Bench {
         let script = Arc::new(Script::default());
         let dsn = "postgres://a@localhost/b".parse().unwrap();
         let options = ServerOptions { timeouts, ..ServerOptions::new("a", dsn) };
-        let core = Core::new(FakeDriver(Arc::clone(&script)), &options).unwrap();
+        let core = Core::new(FakeDriver(Arc::clone(&script)), &options, Holds::Cells).unwrap();
         Self { script, core }
     }
 
@@ -327,15 +328,15 @@ async fn the_latest_is_looked_for_below_locks_and_closed_rows() {
 }
 
 /// A meta store in which the answer to the first attempt of a change is lost, the second one changes nothing, and the
-/// document is then this.
-fn meta_behind_a_loss(now: Option<(i64, &'static [u8])>) -> ServerMeta<FakeDriver> {
+/// document is then this; and what it was asked.
+fn meta_behind_a_loss(now: Option<(i64, &'static [u8])>) -> (ServerMeta<FakeDriver>, Arc<Script>) {
     let script = Arc::new(Script::default());
     script.executes.are([Ok(1), Ok(0)]);
     script.runs.are([Ok(()), Err(lost()), Ok(()), Ok(())]);
     let document = now.map(|(version, body)| vec![Value::Int(version), Value::Bytes(Bytes::from_static(body))]);
     script.fetches.are([Ok(document.into_iter().collect())]);
     let options = ServerOptions::new("a", "postgres://a@localhost/b".parse().unwrap());
-    ServerMeta::with_driver(FakeDriver(script), &options).unwrap()
+    (ServerMeta::with_driver(FakeDriver(Arc::clone(&script)), &options).unwrap(), script)
 }
 
 #[tokio::test]
@@ -348,11 +349,85 @@ async fn a_change_of_a_document_whose_answer_is_lost_was_done_if_the_document_sa
         (Some((4, b"later")), None),
         (None, None),
     ] {
-        match meta_behind_a_loss(now).compare_and_set("map", 2, b"ours").await {
+        let (meta, script) = meta_behind_a_loss(now);
+        match meta.compare_and_set("map", 2, b"ours").await {
             Err(StoreError::MaybeWritten { .. }) => assert_eq!(done, None, "{now:?}"),
             answer => assert_eq!(answer.ok(), done, "{now:?}"),
         }
+        // The lost attempt's commit may be visible before the standbys it waited for have it.
+        assert!(script.asked().contains(&Asked::Confirm(2)), "{now:?}: {:?}", script.asked());
     }
-    assert!(meta_behind_a_loss(None).remove("map", 2).await.unwrap());
-    assert!(!meta_behind_a_loss(Some((3, b"theirs"))).remove("map", 2).await.unwrap());
+    assert!(meta_behind_a_loss(None).0.remove("map", 2).await.unwrap());
+    assert!(!meta_behind_a_loss(Some((3, b"theirs"))).0.remove("map", 2).await.unwrap());
+    let (meta, script) = meta_behind_a_loss(Some((3, b"ours")));
+    script.confirms.are((0..1000).map(|_| Err(failed())));
+    assert!(meta.compare_and_set("map", 2, b"ours").await.is_err(), "not known to be safe is not done");
+}
+
+#[tokio::test]
+async fn nobody_goes_by_a_version_of_a_document_that_may_not_be_on_disk() {
+    let script = Arc::new(Script::default());
+    *lock(&script.start) = Some(Start(1));
+    let options = ServerOptions::new("a", "postgres://a@localhost/b".parse().unwrap());
+    let meta = ServerMeta::with_driver(FakeDriver(Arc::clone(&script)), &options).unwrap();
+    let confirmed = || script.asked().iter().filter(|asked| matches!(asked, Asked::Confirm(_))).count();
+    let load = async |version| {
+        script.fetches.are([Ok(vec![vec![Value::Int(version), Value::Bytes(Bytes::from_static(b"1"))]])]);
+        (meta.load("map").await.map(|document| document.unwrap().version), confirmed())
+    };
+    assert_eq!(load(1).await, (Ok(1), 0), "who only looks changes nothing");
+    script.executes.are([Ok(1)]);
+    script.runs.are([Ok(()), Ok(())]);
+    assert!(meta.compare_and_set("map", 1, b"ours").await.unwrap());
+    assert_eq!(load(2).await, (Ok(2), 0), "our own");
+    for _ in 0..2 {
+        assert_eq!(load(3).await, (Ok(3), 1), "another's, once");
+    }
+    script.confirms.are([Err(failed())]);
+    assert_eq!(load(4).await.0, Err(StoreError::Failed { detail: "for the test".to_owned() }));
+}
+
+#[tokio::test]
+async fn a_group_that_is_there_already_is_confirmed_before_it_is_said_to_be_stored() {
+    let bench = Bench::new(Timeouts::default());
+    bench.script.inserts.are([Err(Failure::Duplicate), Err(Failure::Duplicate)]);
+    // By another write, whose commit may be visible before it is on disk.
+    let found = || Ok((vec![row(8, 1), row(8, 2)], false));
+    bench.script.cells.are([found(), found()]);
+    bench.script.confirms.are([Err(lost()), Ok(())]);
+    let mut group = group(9, 1..3);
+    group.cells.iter_mut().for_each(|cell| cell.mode = PutMode::Explicit);
+    let outcomes = bench.put(&[group]).await.unwrap();
+    assert!(matches!(&outcomes[0], PutOutcome::Stored(places) if places.iter().all(|p| !p.new)), "{outcomes:?}");
+    let asked = [
+        Asked::Insert(1, 2),
+        Asked::Cells(1),
+        Asked::Confirm(1),
+        Asked::Insert(2, 2),
+        Asked::Cells(2),
+        Asked::Confirm(2),
+    ];
+    assert_eq!(bench.script.asked(), asked);
+}
+
+#[tokio::test]
+async fn the_head_passes_over_ids_once_per_start_of_the_server_and_before_the_first_write() {
+    let bench = Bench::new(Timeouts::default());
+    bench.script.inserts.are((1..5).map(|n| Ok(places(n..n + 1))));
+    bench.script.passes.are([Err(Failure::Again { reason: Reason::Lock, detail: String::new() })]);
+    let start = |n| *lock(&bench.script.start) = Some(Start(n));
+    start(1);
+    for n in 1..3 {
+        bench.put(&[group(9, n..n + 1)]).await.unwrap();
+    }
+    assert_eq!(bench.core.sessions.starts().last(), 1);
+    bench.core.sessions.forget_idle();
+    start(2);
+    for n in 3..5 {
+        bench.put(&[group(9, n..n + 1)]).await.unwrap();
+    }
+    assert_eq!(bench.core.sessions.starts().last(), 2);
+    let (pass, insert) = (Asked::PassOver, |session| Asked::Insert(session, 1));
+    let asked = [pass(1), pass(1), insert(1), insert(1), pass(2), insert(2), insert(2)];
+    assert_eq!(bench.script.asked(), asked);
 }
