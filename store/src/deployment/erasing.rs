@@ -57,12 +57,23 @@ impl ErasureLog {
 
     /// Looks at the erasures once.
     pub(super) async fn look(&self) {
-        let Some(cache) = &self.cache else { return };
-        let began = Instant::now();
+        self.look_from(Instant::now()).await;
+    }
+
+    /// The same of a look that began at `began`.
+    async fn look_from(&self, began: Instant) {
+        let cache = self.cache_at(began);
         // What cannot be read is reported; the cache answers nothing meanwhile.
-        if let Ok((_, erasures)) = self.read().await {
+        if let (Ok((_, erasures)), Some(cache)) = (self.read().await, cache) {
             cache.learn(began, &erasures);
         }
+    }
+
+    /// The cache, if it may go by a look that begins now: not if who erases may take this proxy for gone, and not wait for
+    /// it. So it is when the meta store is back after a long time and was not told yet that this proxy is still there. Asked
+    /// before the look: whoever erases behind it finds this proxy in the registry.
+    fn cache_at(&self, now: Instant) -> Option<&CellCache> {
+        self.cache.as_deref().filter(|_| self.registration.is_held(now))
     }
 
     /// How reading the document goes.
@@ -87,10 +98,11 @@ impl ErasureLog {
     async fn count(&self, table: &TableRef) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS {
             let began = Instant::now();
+            let cache = self.cache_at(began);
             let (version, mut erasures) = self.read().await?;
             erasures.note(table.id);
             if self.meta.compare_and_set(ERASURES, version, &encode(ERASURES, &erasures)?).await? {
-                if let Some(cache) = &self.cache {
+                if let Some(cache) = cache {
                     cache.learn(began, &erasures);
                 }
                 return Ok(());
@@ -124,7 +136,7 @@ mod tests {
 
     use super::*;
     use crate::cache::Source;
-    use crate::deployment::registry::{Files, ProxyInfo};
+    use crate::deployment::registry::{self, Files, ProxyInfo};
     use crate::meta::fake::FakeMeta;
     use crate::sync::lock;
 
@@ -146,12 +158,23 @@ mod tests {
         }
     }
 
+    fn cache() -> Arc<CellCache> {
+        Arc::new(CellCache::new(1 << 20, Arc::new(Metrics::new::<&str>("test", &[]).unwrap())))
+    }
+
+    async fn log_of(meta: Arc<dyn MetaStore>, cache: &Arc<CellCache>) -> ErasureLog {
+        let info = ProxyInfo { host: "h".into(), pid: 1, address: "h:1".into(), version: "0".into() };
+        let registration = Registration::enter(Arc::clone(&meta), "1", &info, Files::None, 1).await.unwrap();
+        ErasureLog::new(meta, Some(Arc::clone(cache)), Arc::new(registration))
+    }
+
+    fn source() -> Source {
+        Source { table: TableId(1), cluster: ClusterNo::new(1).unwrap(), incarnation: 1, start: 0 }
+    }
+
     #[tokio::test]
     async fn a_look_is_good_for_a_lease_from_its_beginning_however_long_it_takes() {
-        let metrics = Arc::new(Metrics::new::<&str>("test", &[]).unwrap());
-        let cache = Arc::new(CellCache::new(1 << 20, metrics));
-        let source = Source { table: TableId(1), cluster: ClusterNo::new(1).unwrap(), incarnation: 1, start: 0 };
-        let cell = cell();
+        let (cache, source, cell) = (cache(), source(), cell());
         cache.fill(cache.ticket(), source, &cell);
         let asked = Arc::new(Mutex::new(None));
         let meta: Arc<dyn MetaStore> = {
@@ -167,13 +190,23 @@ mod tests {
                 })
             }))
         };
-        let info = ProxyInfo { host: "h".into(), pid: 1, address: "h:1".into(), version: "0".into() };
-        let registration = Registration::enter(Arc::clone(&meta), "1", &info, Files::None, 1).await.unwrap();
-        let log = ErasureLog::new(meta, Some(Arc::clone(&cache)), Arc::new(registration));
-        log.look().await;
+        log_of(meta, &cache).await.look().await;
         let asked = lock(&asked).unwrap();
         assert!(cache.look_up(source, &cell.triple, asked).is_some());
         // An erasure that was counted just then is not in what was read, and waits no longer than this.
         assert!(cache.look_up(source, &cell.triple, asked + LEASE).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_may_be_taken_for_gone_does_not_go_by_a_look_before_it_has_said_that_it_is_there() {
+        let (cache, source, cell) = (cache(), source(), cell());
+        cache.fill(cache.ticket(), source, &cell);
+        let log = log_of(Arc::new(FakeMeta::new(|| Box::pin(async { None }))), &cache).await;
+        let now = Instant::now();
+        let lapsed = now + registry::LEASE;
+        log.look_from(lapsed).await;
+        assert!(cache.look_up(source, &cell.triple, lapsed).is_none());
+        log.look_from(now).await;
+        assert!(cache.look_up(source, &cell.triple, now).is_some());
     }
 }

@@ -244,7 +244,7 @@ impl Deployment {
                 }
                 every(LOOK_EVERY, || self.erasures.look()).await;
             };
-            // All only read: what is running at the shutdown is cut off.
+            // These only read, but for a lease that has lapsed: what is running at the shutdown is cut off.
             tokio::select! {
                 () = told(&mut shutdown) => {}
                 () = follow => {}
@@ -285,6 +285,10 @@ impl Deployment {
     }
 
     async fn follow(&self) {
+        // Before anything that is read is gone by: others may have taken this proxy for gone, and not wait for it.
+        if !self.registration.is_held(Instant::now()) {
+            self.renew().await;
+        }
         let began = Instant::now();
         let mut polled = pin!(self.topology.poll());
         let polled = match tokio::time::timeout(ANSWER_WITHIN, polled.as_mut()).await {

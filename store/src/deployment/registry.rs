@@ -2,14 +2,15 @@
 //!
 //! Its one consequence so far is C13 of docs/ARCHITECTURE.md: a deployment with SQLite files has one proxy.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use super::documents::{PROXY, ProxyDocument, decode, encode};
 use super::error::OpenError;
 use crate::error::StoreError;
 use crate::meta::MetaStore;
+use crate::sync::lock;
 
 /// How long a proxy is taken to be alive after it last said so. Renewed at a third of it, so that two lost renewals do
 /// no harm.
@@ -58,6 +59,8 @@ pub(super) struct Registration {
     document: ProxyDocument,
     files: Files,
     version: AtomicI64,
+    /// When the last renewal began that was successful.
+    renewed: Mutex<Instant>,
 }
 
 impl Registration {
@@ -69,6 +72,7 @@ impl Registration {
         files: Files,
         topology_seen: i64,
     ) -> Result<Self, OpenError> {
+        let began = Instant::now();
         let now = meta.now().await.map_err(OpenError::Meta)?;
         let document = ProxyDocument {
             host: info.host.clone(),
@@ -80,7 +84,8 @@ impl Registration {
             exclusive: files != Files::None,
             topology_seen,
         };
-        let this = Self { meta, name: format!("{PROXY}{id}"), document, files, version: AtomicI64::new(0) };
+        let (name, version, renewed) = (format!("{PROXY}{id}"), AtomicI64::new(0), Mutex::new(began));
+        let this = Self { meta, name, document, files, version, renewed };
         this.write(&this.document).await.map_err(OpenError::Meta)?;
         match this.others(now).await {
             Ok(None) => Ok(this),
@@ -123,6 +128,12 @@ impl Registration {
         self.files != Files::None
     }
 
+    /// Whether what this proxy has read at `now` may be used by it: whoever asks whether he is alone knows of it, until long
+    /// after that. A proxy that could not renew its lease may have been taken for gone.
+    pub(super) fn is_held(&self, now: Instant) -> bool {
+        self.is_exclusive() || now < *lock(&self.renewed) + LEASE
+    }
+
     /// Whether no other proxy can be serving now. One whose lease has ended may only have been slow to renew it.
     pub(super) async fn is_alone(&self) -> Result<bool, StoreError> {
         if self.is_exclusive() {
@@ -140,8 +151,11 @@ impl Registration {
 
     /// Renews the lease.
     pub(super) async fn renew(&self, topology_seen: i64) -> Result<(), StoreError> {
+        let began = Instant::now();
         let now = self.meta.now().await?;
-        self.write(&ProxyDocument { lease_until: now + micros(LEASE), topology_seen, ..self.document.clone() }).await
+        self.write(&ProxyDocument { lease_until: now + micros(LEASE), topology_seen, ..self.document.clone() }).await?;
+        *lock(&self.renewed) = began;
+        Ok(())
     }
 
     /// Removes the entry; best effort, the lease ends anyway.
@@ -162,6 +176,9 @@ impl Registration {
         let found = self.meta.load(&self.name).await?.map_or(0, |d| d.version);
         let entered = self.meta.compare_and_set(&self.name, found, &body).await?;
         self.version.store(if entered { found + 1 } else { found }, Ordering::Release);
+        if !entered {
+            return Err(StoreError::Failed { detail: format!("'{}' keeps changing", self.name) });
+        }
         Ok(())
     }
 }
