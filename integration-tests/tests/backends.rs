@@ -319,6 +319,37 @@ async fn a_commit_that_a_standby_did_not_confirm_is_never_said_to_be_stored() {
 }
 
 #[tokio::test]
+async fn a_change_of_the_catalog_that_a_standby_did_not_confirm_is_never_said_to_be_done() {
+    let server = <Postgres as Server>::private();
+    let builder = Builder::new().topology(SHARDS, Some(&server.address())).shared_mariadb("m").text(BOUNDS);
+    let proxy = builder.build().start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    server.execute("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    server.execute("postgres", "SELECT pg_reload_conf()");
+    // A session that is ended while it waits for its standbys leaves a commit that all can see.
+    let ended = wait::until_async("nothing", wait::PATIENCE * 2, async || {
+        let waiting = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+        server.execute("postgres", waiting);
+        None::<()>
+    });
+    let mut number = 0;
+    let refused = wait::until_async("a change to meet it", wait::PATIENCE, async || {
+        number += 1;
+        conn.query_drop(format!("CREATE DATABASE d{number}")).await.err()
+    });
+    let refused = tokio::select! { refused = refused => refused, () = ended => unreachable!() };
+    let refusal = Refusal::of(&refused).expect("an answer");
+    assert!(refusal.message.contains("meta store"), "{refusal:?}");
+    server.execute("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
+    server.execute("postgres", "SELECT pg_reload_conf()");
+    wait::until_async("changes again", wait::PATIENCE, async || {
+        conn.query_drop("CREATE DATABASE IF NOT EXISTS again").await.ok()
+    })
+    .await;
+    proxy.assert_no_panic();
+}
+
+#[tokio::test]
 async fn a_commit_done_in_part_is_logged_and_counted_and_a_start_tells_who_is_down() {
     let mut server = <MariaDb as Server>::private();
     let (mut proxy, mut conn) = proxy_over(&server).await;
