@@ -95,7 +95,7 @@ pub fn fuzz_statement(bytes: &[u8]) {
         for statement in statements {
             drop(crate::describe(&statement, &env));
             drop(statement.masked());
-            let params = vec![Value::Int(1); usize::from(statement.parameters())];
+            let params = vec![Value::Int(1); usize::from(statement.parameters())].into();
             let Ok(command) = crate::bind(&statement, &params, &env) else { continue };
             if let (Command::Read(read), Some(cell)) = (command, cell()) {
                 let mut shaping = read.shape.start();

@@ -15,6 +15,7 @@ mod filter;
 #[cfg(test)]
 mod fuzz;
 mod mask;
+mod parameters;
 mod parse;
 pub mod relational;
 mod shape;
@@ -37,6 +38,7 @@ pub use environment::{CALLS, Environment, SessionCall, SessionFunction, SqlMode}
 pub use error::{DecimalError, Named, SqlError};
 pub use filter::Filter;
 pub use mask::{mask, mask_unparsed};
+pub use parameters::{Parameters, TimeType};
 pub use parse::{Statement, StatementKind, grant, is_collation, parse, spell_bytes};
 pub use shape::{Notes, Patience, Shape, Shaping};
 pub use template::normal::Normal;

@@ -155,6 +155,7 @@ pub(crate) fn bound_with(env: &Session, text: &str, params: &[Value]) -> Result<
     let mut statements = crate::parse(text, SqlMode::default())?;
     assert_eq!(statements.len(), 1, "{text}");
     let statement = statements.remove(0);
+    let params = &params.to_vec().into();
     // What PREPARE says must not depend on parameters being there.
     if let Ok(Command::Read(read)) = crate::bind(&statement, params, env) {
         let described = crate::describe(&statement, env).unwrap_or_else(|e| panic!("{text}: {e}"));

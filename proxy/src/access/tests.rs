@@ -6,7 +6,8 @@ mod statements;
 use std::sync::Arc;
 
 use cellgate_sql::{
-    AccountName, AccountStatement, Environment, SessionCall, SessionFunction, SqlError, SqlMode, TimeZone, Value,
+    AccountName, AccountStatement, Environment, Parameters, SessionCall, SessionFunction, SqlError, SqlMode, TimeZone,
+    Value,
 };
 use cellgate_store::meta::memory::MemoryMeta;
 
@@ -81,7 +82,7 @@ impl Environment for Shop {
 
 fn statement(text: &str) -> AccountStatement {
     let statements = cellgate_sql::parse(text, SqlMode::default()).unwrap_or_else(|e| panic!("{text}: {e}"));
-    match cellgate_sql::bind(&statements[0], &[], &Shop) {
+    match cellgate_sql::bind(&statements[0], &Parameters::default(), &Shop) {
         Ok(cellgate_sql::Command::Account(statement)) => *statement,
         other => panic!("{text}: {other:?}"),
     }

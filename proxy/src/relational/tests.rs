@@ -44,7 +44,7 @@ impl Session {
 
     fn program(&self, text: &str, params: &[Value]) -> Result<cellgate_sql::relational::Program, SqlError> {
         let statements = cellgate_sql::parse(text, SqlMode::default())?;
-        match cellgate_sql::bind(&statements[0], params, self)? {
+        match cellgate_sql::bind(&statements[0], &params.to_vec().into(), self)? {
             Command::Relational(program) => Ok(*program),
             other => panic!("{text}: {other:?}"),
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cellgate_sql::Flush;
+use cellgate_sql::{Flush, Parameters};
 
 use super::error::StatementError;
 use super::{Answer, Done, Session};
@@ -38,7 +38,7 @@ impl Session {
         for (_, text) in REFRESH.iter().filter(|(bit, _)| what & bit != 0) {
             let done = match self.parse(text.as_bytes()) {
                 Ok(statements) => match statements.first() {
-                    Some(statement) => self.run_or_die(statement, &[]).await.map(drop),
+                    Some(statement) => self.run_or_die(statement, &Parameters::default()).await.map(drop),
                     None => Ok(()),
                 },
                 Err(error) => Err(error),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cellgate_metrics::{Command as CommandLabel, Outcome, Shape as ShapeLabel, Stage};
-use cellgate_sql::{Statement, Value};
+use cellgate_sql::{Parameters, Statement};
 use tokio::sync::Semaphore;
 
 use super::attributes::{bounded, listed};
@@ -186,7 +186,7 @@ impl Handler for Session {
         }
     }
 
-    fn execute<'a>(&'a mut self, plan: &'a Kept, params: Vec<Value>, reply: Reply<'a>) -> Answering<'a> {
+    fn execute<'a>(&'a mut self, plan: &'a Kept, params: Parameters, reply: Reply<'a>) -> Answering<'a> {
         let started = reply.started();
         self.renew_access();
         let shown = Shown::Statement(plan.statement());
@@ -218,7 +218,7 @@ impl Handler for Session {
         self.cursors.has_room(self.server.config().limits.collect_bytes.bytes())
     }
 
-    async fn open(&mut self, plan: &Kept, params: Vec<Value>) -> Result<Opened<Cursor>, ErrorReply> {
+    async fn open(&mut self, plan: &Kept, params: Parameters) -> Result<Opened<Cursor>, ErrorReply> {
         let started = Instant::now();
         let statement = plan.statement();
         self.server.processes().begin(&self.process, Running::Statement(statement.clone()), started);
@@ -330,7 +330,7 @@ impl Session {
     async fn execute_long(
         &mut self,
         statement: &Statement,
-        params: Vec<Value>,
+        params: Parameters,
         started: Instant,
         mut reply: Reply<'_>,
     ) -> Result<Replied, WireError> {

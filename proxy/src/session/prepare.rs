@@ -83,7 +83,7 @@ impl Session {
                     return Err(SqlError::Arguments("EXECUTE".to_owned()).into());
                 }
                 // One deep: what prepares cannot be prepared.
-                Box::pin(self.run_known(plan.statement(), &values)).await
+                Box::pin(self.run_known(plan.statement(), &values.into())).await
             }
             Prepared::Deallocate { name } => match self.prepared.remove(&name) {
                 Some(_) => Ok(Answer::Done(Done::default())),
@@ -140,7 +140,7 @@ impl Session {
         statement: &Statement,
         catalog: &Arc<Snapshot>,
     ) -> Result<Vec<ColumnMeta>, StatementError> {
-        let params = vec![Value::Null; statement.parameters().into()];
+        let params = vec![Value::Null; statement.parameters().into()].into();
         match statement.kind() {
             StatementKind::Show | StatementKind::Explain => {}
             StatementKind::Select

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_metrics::Label;
-use cellgate_sql::{Command, Prepared, Source, SqlError, Statement, StatementKind, Value};
+use cellgate_sql::{Command, Parameters, Prepared, Source, SqlError, Statement, StatementKind};
 
 use super::error::StatementError;
 use super::read::ReadTime;
@@ -21,7 +21,7 @@ impl Session {
     pub(super) async fn run_or_die(
         &mut self,
         statement: &Statement,
-        params: &[Value],
+        params: &Parameters,
     ) -> Result<Answer, StatementError> {
         let kill = self.process.kill_switch().clone();
         kill.statement_begins();
@@ -31,7 +31,7 @@ impl Session {
 
     /// Runs one statement: what it calls for is done first, in order, and each time it is bound again with what came of
     /// it. The calls take the time they are given; all the binding is to be done within the time of one statement.
-    async fn run(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
+    async fn run(&mut self, statement: &Statement, params: &Parameters) -> Result<Answer, StatementError> {
         self.calls.clear();
         let mut room = self.server.config().timeouts.statement;
         loop {
@@ -53,7 +53,7 @@ impl Session {
 
     /// Runs one statement. If it is refused and the accounts may be out of date, they are read again, and it is judged
     /// once more.
-    async fn run_judged(&mut self, statement: &Statement, params: &[Value]) -> Result<Answer, StatementError> {
+    async fn run_judged(&mut self, statement: &Statement, params: &Parameters) -> Result<Answer, StatementError> {
         self.renew_access();
         let (version, last_insert_id) = (self.access.version(), self.last_insert_id);
         match self.run_known(statement, params).await {
@@ -74,7 +74,7 @@ impl Session {
     pub(super) async fn run_known(
         &mut self,
         statement: &Statement,
-        params: &[Value],
+        params: &Parameters,
     ) -> Result<Answer, StatementError> {
         let snapshot = self.server.catalog().snapshot();
         let last_insert_id = self.last_insert_id;
@@ -98,7 +98,7 @@ impl Session {
         &mut self,
         snapshot: &Arc<Snapshot>,
         statement: &Statement,
-        params: &[Value],
+        params: &Parameters,
     ) -> Result<Answer, StatementError> {
         let (mut command, mut last_insert_id) = self.bound(snapshot, statement, params)?;
         // SHOW WARNINGS and SHOW ERRORS show those of the statement before.
@@ -169,7 +169,7 @@ impl Session {
         &self,
         snapshot: &Arc<Snapshot>,
         statement: &Statement,
-        params: &[Value],
+        params: &Parameters,
     ) -> Result<(Command, u64), StatementError> {
         let started = Instant::now();
         let limit = self.read_limit(statement);

@@ -2,7 +2,7 @@
 //! nothing else does.
 
 use bytes::Bytes;
-use cellgate_sql::{CellValue, ColumnType, Value};
+use cellgate_sql::{CellValue, ColumnType, Parameters, Value};
 use mysql_common::constants::CapabilityFlags;
 
 use super::command::Command;
@@ -28,7 +28,7 @@ impl Executions {
     ///
     /// # Errors
     /// What the client would be told.
-    pub fn read(&mut self, packet: Bytes) -> Result<(u32, Vec<Value>), ErrorReply> {
+    pub fn read(&mut self, packet: Bytes) -> Result<(u32, Parameters), ErrorReply> {
         // Attributes of queries are for clients that ask for them.
         match Command::read(packet, CapabilityFlags::empty()) {
             Ok(Command::Execute { statement, rest, .. }) => {

@@ -2,13 +2,12 @@
 
 use bytes::Bytes;
 use cellgate_schemaless::calendar::Civil;
-use cellgate_sql::Value;
+use cellgate_sql::{Parameters, TimeType, Value};
 use mysql_common::constants::ColumnType as WireType;
 
 use super::error::ErrorReply;
 use super::reader::{Malformed, Reader};
 use super::statements::LongData;
-use super::value_text::write_datetime;
 
 /// The type a client binds a parameter with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,17 +72,18 @@ impl ParamType {
         Ok(Self { kind, unsigned })
     }
 
-    /// Reads a value of this type.
-    fn value(self, fields: &mut Reader) -> Result<Value, Malformed> {
-        Ok(match self.kind {
+    /// Reads a value of this type; with it comes what of a time is shown, if that is less than there is.
+    fn value(self, fields: &mut Reader) -> Result<(Value, Option<TimeType>), Malformed> {
+        let value = match self.kind {
             Kind::Null => Value::Null,
             Kind::Integer(width) => self.integer(fields, width)?,
             Kind::Float => Value::Double(f64::from(f32::from_bits(fields.u32()?))),
             Kind::Double => Value::Double(f64::from_bits(fields.u64()?)),
             Kind::Decimal | Kind::Text | Kind::Bytes => self.string(fields.lenenc_bytes()?),
-            Kind::Date | Kind::DateTime => self.date(fields)?,
+            Kind::Date | Kind::DateTime => return self.date(fields),
             Kind::Time => time(fields)?,
-        })
+        };
+        Ok((value, None))
     }
 
     fn integer(self, fields: &mut Reader, width: u8) -> Result<Value, Malformed> {
@@ -123,8 +123,9 @@ impl ParamType {
         }
     }
 
-    /// A time that the calendar has becomes one; a date, and what the calendar does not have (`0000-00-00`), its text.
-    fn date(self, fields: &mut Reader) -> Result<Value, Malformed> {
+    /// A date or time that the calendar has becomes one, what it does not have (`0000-00-00`) its text. A clock without a
+    /// fraction is one of whole seconds.
+    fn date(self, fields: &mut Reader) -> Result<(Value, Option<TimeType>), Malformed> {
         let length = fields.u8()?;
         let mut civil = Civil::default();
         if length >= 4 {
@@ -139,12 +140,30 @@ impl ParamType {
         if !matches!(length, 0 | 4 | 7 | 11) {
             return Err(Malformed);
         }
-        if self.kind == Kind::Date {
+        let ty = match (self.kind, length) {
+            (Kind::Date, _) => Some(TimeType::Date),
+            (_, 11) => None,
+            (_, _) => Some(TimeType::Seconds),
+        };
+        if ty == Some(TimeType::Date) {
             let Civil { year, month, day, .. } = civil;
-            return Ok(Value::Text(format!("{year:04}-{month:02}-{day:02}").into()));
+            civil = Civil { year, month, day, ..Civil::default() };
         }
-        Ok(civil.micros().map_or_else(|| Value::Text(civil.to_string().into()), Value::DateTime))
+        Ok(match civil.micros() {
+            Some(at) => (Value::DateTime(at), ty),
+            None => (Value::Text(time_text(civil.to_string(), ty).into()), None),
+        })
     }
+}
+
+/// As much of the text of a time as its type shows.
+fn time_text(mut text: String, ty: Option<TimeType>) -> String {
+    text.truncate(match ty {
+        Some(TimeType::Date) => "YYYY-MM-DD".len(),
+        Some(TimeType::Seconds) => "YYYY-MM-DD hh:mm:ss".len(),
+        None => text.len(),
+    });
+    text
 }
 
 /// A duration, as text: `-838:59:59`, or `00:00:00.500000` if it has a fraction.
@@ -207,7 +226,7 @@ pub(super) struct Declared {
 /// What an execution is given.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Bound {
-    pub(super) values: Vec<Value>,
+    pub(super) values: Parameters,
     pub(super) attributes: Attributes,
 }
 
@@ -243,18 +262,20 @@ pub(super) fn params(
     if declared.types.len() != usize::from(count) || declared.attributes.len() != attributes {
         return Err(ErrorReply::wrong_arguments());
     }
-    let mut bound = Bound { values: Vec::with_capacity(usize::from(own)), attributes: Vec::new() };
+    let mut bound = Bound { values: Parameters::with_capacity(usize::from(own)), attributes: Vec::new() };
     for (param, ty) in (0..count).zip(declared.types.iter()) {
         let null = nulls[usize::from(param / 8)] & (1 << (param % 8)) != 0;
-        let value = match long_data.take(param) {
+        let (value, time) = match long_data.take(param) {
             // Sent ahead: nothing of it is in this packet, whatever the bit says.
-            Some(bytes) => ty.string(bytes),
-            None if null => Value::Null,
+            Some(bytes) => (ty.string(bytes), None),
+            None if null => (Value::Null, None),
             None => ty.value(&mut fields).map_err(malformed)?,
         };
         match param.checked_sub(own) {
-            None => bound.values.push(value),
-            Some(place) => bound.attributes.push((declared.attributes[usize::from(place)].clone(), shown(&value))),
+            None => bound.values.push(value, time),
+            Some(place) => {
+                bound.attributes.push((declared.attributes[usize::from(place)].clone(), shown(&value, time)))
+            }
         }
     }
     Ok(bound)
@@ -279,8 +300,8 @@ pub(super) fn query_attributes(fields: &mut Reader) -> Result<Attributes, Malfor
     let mut attributes = Attributes::with_capacity(usize::from(count));
     for ((place, ty), name) in (0..count).zip(&declared.types).zip(declared.attributes) {
         let null = nulls[usize::from(place / 8)] & (1 << (place % 8)) != 0;
-        let value = if null { Value::Null } else { ty.value(fields)? };
-        attributes.push((name, shown(&value)));
+        let (value, time) = if null { (Value::Null, None) } else { ty.value(fields)? };
+        attributes.push((name, shown(&value, time)));
     }
     Ok(attributes)
 }
@@ -331,7 +352,7 @@ fn declare(fields: &mut Reader, count: u16, own: u16, naming: Naming) -> Result<
 }
 
 /// The value of an attribute, as text.
-fn shown(value: &Value) -> String {
+fn shown(value: &Value, time: Option<TimeType>) -> String {
     match value {
         Value::Null => "NULL".to_owned(),
         Value::Int(number) => number.to_string(),
@@ -339,14 +360,44 @@ fn shown(value: &Value) -> String {
         Value::Double(number) => number.to_string(),
         Value::Decimal(text) => shortened(text.as_bytes()),
         Value::Text(bytes) | Value::Bytes(bytes) | Value::Json(bytes) => shortened(bytes),
-        Value::DateTime(micros) => {
-            let mut text = Vec::new();
-            write_datetime(&mut text, *micros);
-            shortened(&text)
-        }
+        Value::DateTime(micros) => time_text(Civil::nearest(*micros).to_string(), time),
     }
 }
 
 fn shortened(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(STATEMENT_ATTRIBUTE_BYTES)]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use cellgate_schemaless::Micros;
+
+    use super::*;
+
+    #[test]
+    fn of_a_time_it_is_known_how_much_was_sent() {
+        let read = |code: u8, value: &[u8]| {
+            let packet = [&[0, 1, code, 0], value].concat();
+            let declared = &mut Declared::default();
+            params(Reader::new(packet.into()), 1, declared, LongData::default(), Naming::Bare).unwrap().values
+        };
+        let one = |micros, time| {
+            let mut one = Parameters::default();
+            one.push(Value::DateTime(Micros(micros)), time);
+            one
+        };
+        let day = 1_709_164_800_000_000;
+        assert_eq!(read(10, &[4, 0xe8, 0x07, 2, 29]), one(day, Some(TimeType::Date)));
+        assert_eq!(read(12, &[4, 0xe8, 0x07, 2, 29]), one(day, Some(TimeType::Seconds)));
+        assert_eq!(read(7, &[7, 0xe8, 0x07, 2, 29, 0, 0, 1]), one(day + 1_000_000, Some(TimeType::Seconds)));
+        assert_eq!(read(12, &[11, 0xe8, 0x07, 2, 29, 0, 0, 1, 0, 0, 0, 0]), one(day + 1_000_000, None));
+    }
+
+    #[test]
+    fn an_attribute_shows_as_much_of_a_time() {
+        let at = Value::DateTime(Micros(1_709_164_800_000_000));
+        assert_eq!(shown(&at, Some(TimeType::Date)), "2024-02-29");
+        assert_eq!(shown(&at, Some(TimeType::Seconds)), "2024-02-29 00:00:00");
+        assert_eq!(shown(&at, None), "2024-02-29 00:00:00.000000");
+    }
 }

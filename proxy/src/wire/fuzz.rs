@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cellgate_schemaless::Micros;
-use cellgate_sql::{ColumnMeta, ColumnType, Row, Value};
+use cellgate_sql::{ColumnMeta, ColumnType, Parameters, Row, Value};
 use mysql_common::constants::CapabilityFlags;
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -314,13 +314,13 @@ impl Handler for Puppet {
         Ok(Prepared { plan: text, params, columns, warnings: 0, status: Status::default() })
     }
 
-    fn execute<'a>(&'a mut self, plan: &'a Bytes, _params: Vec<Value>, reply: Reply<'a>) -> Answering<'a> {
+    fn execute<'a>(&'a mut self, plan: &'a Bytes, _params: Parameters, reply: Reply<'a>) -> Answering<'a> {
         Answering::later(Self::answer(plan, reply))
     }
 
     fn attributes(&mut self, _attributes: Attributes) {}
 
-    async fn open(&mut self, plan: &Bytes, _params: Vec<Value>) -> Result<Opened<u32>, ErrorReply> {
+    async fn open(&mut self, plan: &Bytes, _params: Parameters) -> Result<Opened<u32>, ErrorReply> {
         match plan.first() {
             Some(b'r') => Ok(Opened::Rows { cursor: 4, columns: Self::columns(), status: Status::default() }),
             Some(b'e') => Err(ErrorReply::new(1064, "42000", "no")),

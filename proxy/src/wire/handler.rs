@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cellgate_sql::{ColumnMeta, Row, Value};
+use cellgate_sql::{ColumnMeta, Parameters, Row};
 use mysql_common::constants::CapabilityFlags;
 use tokio::sync::Semaphore;
 
@@ -126,7 +126,7 @@ pub trait Handler: Send {
     ///
     /// # Errors
     /// Those of [`Reply`]: the connection is closed.
-    fn execute<'a>(&'a mut self, plan: &'a Self::Plan, params: Vec<Value>, reply: Reply<'a>) -> Answering<'a>;
+    fn execute<'a>(&'a mut self, plan: &'a Self::Plan, params: Parameters, reply: Reply<'a>) -> Answering<'a>;
 
     /// Whether the rows of one more cursor may be kept; if not, they are sent at once.
     fn has_cursor_room(&self) -> bool {
@@ -137,7 +137,7 @@ pub trait Handler: Send {
     ///
     /// # Errors
     /// What the client is told.
-    async fn open(&mut self, plan: &Self::Plan, params: Vec<Value>) -> Result<Opened<Self::Cursor>, ErrorReply>;
+    async fn open(&mut self, plan: &Self::Plan, params: Parameters) -> Result<Opened<Self::Cursor>, ErrorReply>;
 
     /// STMT_FETCH: some rows of a cursor are fetched next, one by one.
     fn fetching(&mut self) {}

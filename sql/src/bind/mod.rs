@@ -31,8 +31,9 @@ use crate::environment::{Environment, SessionFunction};
 use crate::error::{Named, SqlError};
 use crate::expression::{Type, text_of};
 use crate::parse::Statement;
+use crate::parameters::Parameters;
 use crate::relational::ast::Query;
-use crate::value::{ColumnMeta, ColumnType, Value};
+use crate::value::{ColumnMeta, ColumnType};
 use scope::Session;
 
 pub(crate) use resolved::bounded;
@@ -43,7 +44,7 @@ pub(crate) use view::{DECLARED, ROW_KEY, SHARD, View};
 /// # Errors
 /// [`SqlError::Arguments`] for a wrong number of parameters, unknown names, values of the wrong kind, and what the
 /// dialect refuses.
-pub fn bind(statement: &Statement, params: &[Value], env: &dyn Environment) -> Result<Command, SqlError> {
+pub fn bind(statement: &Statement, params: &Parameters, env: &dyn Environment) -> Result<Command, SqlError> {
     if params.len() != usize::from(statement.parameters()) {
         // A text that was not prepared has no values.
         let unprepared = params.is_empty().then(|| statement.first_parameter()).flatten();

@@ -14,6 +14,7 @@ use crate::environment::Environment;
 use crate::error::SqlError;
 use crate::expression::arithmetic::Arithmetic;
 use crate::expression::{Expression, Function, Leaf, Operator, Scope, Slot, Type, text_of, time};
+use crate::parameters::Parameters;
 use crate::parse::{Expr, unsupported};
 use crate::shape::Patience;
 use crate::value::{ColumnType, Value};
@@ -22,7 +23,7 @@ use crate::zone::TimeZone;
 /// A statement's parameters and session.
 pub(crate) struct Session<'a> {
     pub env: &'a dyn Environment,
-    pub params: &'a [Value],
+    pub params: &'a Parameters,
     /// What functions may still make while the statement is bound, in bytes: binding does not give way to others.
     room: AtomicUsize,
     /// When binding is given up.
@@ -38,7 +39,7 @@ const FOLD_STEPS: usize = 256;
 
 impl<'a> Session<'a> {
     /// The session of a statement that is being bound.
-    pub fn new(env: &'a dyn Environment, params: &'a [Value]) -> Self {
+    pub fn new(env: &'a dyn Environment, params: &'a Parameters) -> Self {
         Self { env, params, room: AtomicUsize::new(BIND_BYTES), patience: env.patience() }
     }
 
@@ -115,10 +116,11 @@ impl<'a> Session<'a> {
     }
 
     /// The type of a leaf, as far as it can be that of a time.
-    fn leaf_type(&self, leaf: &Leaf) -> Type {
+    pub fn leaf_type(&self, leaf: &Leaf) -> Type {
         match leaf {
             Leaf::Now(digits) | Leaf::UtcNow(digits) => Type::time(*digits),
-            Leaf::Parameter(_) | Leaf::UserVariable(_) => {
+            Leaf::Parameter(n) => self.params.ty(usize::from(*n)),
+            Leaf::UserVariable(_) => {
                 self.value(leaf).map_or(Type::of(ColumnType::Null), |value| Type::of_value(&value))
             }
             Leaf::Column(_)

@@ -20,7 +20,7 @@ use crate::expression::{Aggregate, Expression, Leaf, Slot, Type, truth};
 use crate::parse::{Expr, unsupported};
 use crate::relational::RelationalError;
 use crate::shape::{AggregateSpec, Bounds, Grouping, Input, Plan, Shape, Together};
-use crate::value::{ColumnMeta, ColumnType, Value};
+use crate::value::{ColumnMeta, Value};
 
 /// The result columns of a SELECT.
 pub(super) fn describe(
@@ -61,10 +61,7 @@ pub(super) fn describe_items(
 }
 
 fn parameter_types<'a>(session: &'a Session<'_>) -> impl Fn(u16) -> Type + 'a {
-    |n| {
-        let value = session.params.get(usize::from(n));
-        Type { nullable: true, ..value.map_or(Type::of(ColumnType::Text), Type::of_value) }
-    }
+    |n| session.params.ty(usize::from(n))
 }
 
 fn bounds(session: &Session<'_>) -> Bounds {

@@ -2,6 +2,7 @@
 
 mod lowering;
 mod numbers;
+mod parameters;
 mod patience;
 
 use std::sync::Arc;

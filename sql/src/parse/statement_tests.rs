@@ -3,6 +3,7 @@
 use crate::command::{Command, Cut, Ddl, KillScope, LockMode, RowColumnSpec, TableChange, TableLock, TableName};
 use crate::environment::SqlMode;
 use crate::error::SqlError;
+use crate::parameters::Parameters;
 use crate::parse;
 use crate::testing::{self, Session, bound, bound_with, cell, read, read_with, run, shown};
 use crate::value::Value;
@@ -104,7 +105,7 @@ fn high_not_precedence_binds_not_to_its_operand() {
     let text = "SELECT NOT 1 BETWEEN -5 AND 5";
     let value = |mode: SqlMode| {
         let statement = parse(text, mode).unwrap().remove(0);
-        match crate::bind(&statement, &[], &Session::new()) {
+        match crate::bind(&statement, &Parameters::default(), &Session::new()) {
             Ok(Command::Read(read)) => shown(&run(&read, &[]).unwrap()[0]),
             other => panic!("{other:?}"),
         }

@@ -7,6 +7,7 @@ mod expressions;
 use crate::command::{Absent, Aspect, Command, Ddl, SettingScope, SettingValue, Transaction};
 use crate::environment::SqlMode;
 use crate::error::SqlError;
+use crate::parameters::Parameters;
 use crate::parse::{StatementKind, parse};
 use crate::testing::{Session, bound, read, rows, run, shown, value};
 use crate::value::Value;
@@ -420,7 +421,7 @@ fn strings_and_numbers_are_read_as_mysql_reads_them() {
     let mode = SqlMode { ansi_quotes: true, no_backslash_escapes: true, pipes_as_concat: true, ..SqlMode::default() };
     let env = Session::new();
     let statement = parse(r#"SELECT 'a\' || 'b' AS "x y""#, mode).unwrap().remove(0);
-    let Ok(Command::Read(read)) = crate::bind(&statement, &[], &env) else { panic!() };
+    let Ok(Command::Read(read)) = crate::bind(&statement, &Parameters::default(), &env) else { panic!() };
     assert_eq!(run(&read, &[]).unwrap().iter().map(shown).collect::<Vec<_>>(), [r"a\b"]);
     assert_eq!(read.shape.columns()[0].name, "x y");
 }

@@ -17,6 +17,7 @@ use crate::command::Cut;
 use crate::environment::Environment;
 use crate::error::SqlError;
 use crate::expression::{Expression, Leaf, Type};
+use crate::parameters::Parameters;
 use crate::parse::{budget, on_big_stack, unsupported};
 use crate::shape::Notes;
 use crate::value::{ColumnMeta, ColumnType, Value};
@@ -82,7 +83,7 @@ fn with_stack(query: &Query, env: &dyn Environment, session: Option<&Session<'_>
 }
 
 fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) -> Result<Program> {
-    let own = Session::new(env, &[]);
+    let own = Session::new(env, Parameters::NONE);
     let mut binder = Binder {
         env,
         session,
@@ -182,7 +183,7 @@ impl Binder<'_> {
     pub fn value(&self, leaf: &Leaf) -> Result<Value> {
         match self.session {
             Some(session) => session.value(leaf),
-            None => Session::new(self.env, &[]).value(leaf),
+            None => Session::new(self.env, Parameters::NONE).value(leaf),
         }
     }
 

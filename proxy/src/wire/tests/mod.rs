@@ -19,7 +19,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{BufMut, Bytes};
 use cellgate_schemaless::Micros;
-use cellgate_sql::{ColumnMeta, ColumnType, Row, Value};
+use cellgate_sql::{ColumnMeta, ColumnType, Parameters, Row, Value};
 use mysql_common::constants::CapabilityFlags;
 use mysql_common::io::{BufMutExt as _, ParseBuf};
 use mysql_common::packets::{CommonOkPacket, HandshakePacket, OkPacket, OkPacketDeserializer};
@@ -316,8 +316,8 @@ impl Handler for Script {
         Ok(Prepared { plan: text, params, columns, warnings: 1, status: self.status })
     }
 
-    fn execute<'a>(&'a mut self, plan: &'a Bytes, params: Vec<Value>, reply: Reply<'a>) -> Answering<'a> {
-        self.record(format!("execute {params:?}"));
+    fn execute<'a>(&'a mut self, plan: &'a Bytes, params: Parameters, reply: Reply<'a>) -> Answering<'a> {
+        self.record(format!("execute {:?}", &*params));
         Answering::later(async move { self.answer(plan, &params, reply).await })
     }
 
@@ -325,8 +325,8 @@ impl Handler for Script {
         self.record(format!("attributes {attributes:?}"));
     }
 
-    async fn open(&mut self, plan: &Bytes, params: Vec<Value>) -> Result<Opened<(i64, i64)>, ErrorReply> {
-        self.record(format!("open {params:?}"));
+    async fn open(&mut self, plan: &Bytes, params: Parameters) -> Result<Opened<(i64, i64)>, ErrorReply> {
+        self.record(format!("open {:?}", &*params));
         let text = std::str::from_utf8(plan).unwrap();
         match text.split_once(' ') {
             Some(("rows", count)) => {

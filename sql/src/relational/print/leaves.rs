@@ -24,11 +24,14 @@ impl Binder<'_> {
             RelLeaf::Plain(leaf) => {
                 let value = self.value(leaf)?;
                 let printed = Printed::constant(value);
-                let mut ty = Type { nullable: true, ..printed.ty };
-                if let Leaf::Now(digits) | Leaf::UtcNow(digits) = leaf {
-                    ty.decimals = u8::try_from(*digits).unwrap_or(6);
-                }
-                Ok(Printed { ty, ..printed })
+                // Only the session knows how much a time shows.
+                let ty = match leaf {
+                    Leaf::Now(_) | Leaf::UtcNow(_) | Leaf::Parameter(_) if printed.ty.is_time() => {
+                        self.computing.leaf_type(leaf)
+                    }
+                    _ => printed.ty,
+                };
+                Ok(Printed { ty: Type { nullable: true, ..ty }, ..printed })
             }
             RelLeaf::Query(query) => self.scalar_query(query, place),
             RelLeaf::Exists(query) => {

@@ -1,0 +1,86 @@
+//! Parameters that are times: what of them is shown, and what they are compared as.
+
+use cellgate_schemaless::Micros;
+
+use crate::command::Command;
+use crate::parameters::{Parameters, TimeType};
+use crate::testing::{Session, run, shown};
+use crate::value::{ColumnType, Value};
+
+/// 2023-01-05 10:00:00.
+const TEN: i64 = 1_672_912_800_000_000;
+/// Its midnight.
+const DAY: i64 = 1_672_876_800_000_000;
+
+fn bound(text: &str, at: i64, time: Option<TimeType>) -> Command {
+    let statement = crate::parse(text, crate::SqlMode::default()).unwrap().remove(0);
+    let mut params = Parameters::default();
+    for _ in 0..statement.parameters() {
+        params.push(Value::DateTime(Micros(at)), time);
+    }
+    crate::bind(&statement, &params, &Session::new()).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn answer(text: &str, at: i64, time: Option<TimeType>) -> String {
+    match bound(text, at, time) {
+        Command::Read(read) => run(&read, &[]).unwrap().first().map(shown).unwrap_or_default(),
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_date_is_a_date_wherever_it_is_read() {
+    let date = |text| answer(text, DAY, Some(TimeType::Date));
+    assert_eq!(date("SELECT ? + 0"), "20230105");
+    assert_eq!(date("SELECT CONCAT(?), LENGTH(?)"), "2023-01-05|10");
+    assert_eq!(date("SELECT ? = 20230105, ? = '2023-1-5', ? BETWEEN '2023-1-4' AND '2023-1-6'"), "1|1|1");
+    assert_eq!(date("SELECT JSON_ARRAY(?)"), "[\"2023-01-05\"]");
+    match bound("SELECT ?, ? + INTERVAL 1 DAY", DAY, Some(TimeType::Date)) {
+        Command::Read(read) => {
+            let types: Vec<_> = read.shape.columns().iter().map(|column| column.ty).collect();
+            assert_eq!(types, [ColumnType::Date, ColumnType::Date]);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_time_shows_the_digits_it_was_bound_with() {
+    assert_eq!(answer("SELECT CONCAT(?), ? + 0", TEN, Some(TimeType::Seconds)), "2023-01-05 10:00:00|20230105100000");
+    assert_eq!(answer("SELECT CONCAT(?)", TEN, None), "2023-01-05 10:00:00.000000");
+    match bound("SELECT ?", TEN, Some(TimeType::Seconds)) {
+        Command::Read(read) => assert_eq!(read.shape.columns()[0].decimals, 0),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_time_as_a_key_is_its_text() {
+    let insert = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES (?, 'BASE', 1, '1')";
+    for (at, time, key) in [
+        (DAY, Some(TimeType::Date), "2023-01-05"),
+        (TEN, Some(TimeType::Seconds), "2023-01-05 10:00:00"),
+        (TEN, None, "2023-01-05 10:00:00.000000"),
+    ] {
+        match bound(insert, at, time) {
+            Command::Put(put) => assert_eq!(put.cells[0].row.as_bytes(), key.as_bytes()),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn each_parameter_keeps_the_type_of_its_place() {
+    let statement = crate::parse("SELECT CONCAT(?, '|', ?, '|', ?)", crate::SqlMode::default()).unwrap().remove(0);
+    let mut params = Parameters::with_capacity(3);
+    params.push(Value::Int(7), None);
+    params.push(Value::DateTime(Micros(DAY)), Some(TimeType::Date));
+    params.push(Value::DateTime(Micros(TEN)), None);
+    match crate::bind(&statement, &params, &Session::new()) {
+        Ok(Command::Read(read)) => {
+            let rows = run(&read, &[]).unwrap();
+            assert_eq!(shown(&rows[0]), "7|2023-01-05|2023-01-05 10:00:00.000000");
+        }
+        other => panic!("{other:?}"),
+    }
+}
