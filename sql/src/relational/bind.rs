@@ -260,7 +260,6 @@ impl Binder<'_> {
                 collation: item.printed.collation,
                 origin: item.origin.clone(),
                 hidden: false,
-                merged: false,
             })
             .collect();
         // Only what has an alias can be named by it: the others are the tables' columns.
@@ -358,13 +357,11 @@ impl Binder<'_> {
                     if scope.sources.is_empty() {
                         return Err(RelationalError::NoTables.into());
                     }
-                    // What USING made one comes first.
-                    for merged in [true, false] {
-                        for source in &scope.sources {
-                            let shown = source.columns.iter().filter(|c| !c.hidden && c.merged == merged);
-                            items.extend(shown.map(|c| starred(c, &source.alias)));
-                        }
-                    }
+                    let places = scope.starred.iter().filter_map(|(source, column)| {
+                        let source = scope.sources.get(*source)?;
+                        Some(starred(source.columns.get(*column)?, &source.alias))
+                    });
+                    items.extend(places);
                 }
                 RelItem::AllOf(qualifier) => {
                     let (database, table) = match qualifier.as_slice() {

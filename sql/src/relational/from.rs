@@ -45,7 +45,6 @@ impl Binder<'_> {
             collation: column_collation(c.fold),
             origin: Some(Origin { database: relation.database, table: relation.name, column: c.name }),
             hidden: false,
-            merged: false,
         };
         let alias = alias.unwrap_or(relation.name).to_owned();
         let database = Some(relation.database.to_owned());
@@ -89,7 +88,7 @@ impl Binder<'_> {
                 return Err(SqlError::DuplicateColumn(name));
             }
             let sql = format!("t{number}.{}", column.sql);
-            columns.push(Column { name, sql, origin: None, merged: false, hidden: false, ..column });
+            columns.push(Column { name, sql, origin: None, hidden: false, ..column });
         }
         // In a LEFT JOIN it can be NULL.
         let mut source = Source::new(None, alias.to_owned(), columns);
@@ -107,9 +106,10 @@ impl Binder<'_> {
         scope: &mut Scope<'_>,
         outer: Option<&Scope<'_>>,
     ) -> Result<String> {
-        let start = scope.sources.len();
+        let (start, starred) = (scope.sources.len(), scope.starred.len());
         let left_sql = self.from(left, scope, outer)?;
         let middle = scope.sources.len();
+        let sides = Sides { start, middle, starred, starred_right: scope.starred.len() };
         let right_sql = self.from(right, scope, outer)?;
         let right_sql = match right {
             TableRef::Join { .. } => format!("({right_sql})"),
@@ -124,15 +124,15 @@ impl Binder<'_> {
             JoinOn::Always => String::new(),
             JoinOn::On(e) => {
                 // It sees the joined tables, not those before a comma.
-                let joined = Scope { sources: scope.sources.split_off(start), outer: scope.outer };
+                let joined = Scope { sources: scope.sources.split_off(start), ..Scope::new(scope.outer) };
                 let printed = self.print(e, Place::new(&joined, "on clause", Aggregates::Forbidden));
                 scope.sources.extend(joined.sources);
                 format!(" ON {}", self.condition(&printed?)?)
             }
-            JoinOn::Using(names) => self.using(kind, names, scope, start, middle)?,
+            JoinOn::Using(names) => self.using(kind, names, scope, &sides)?,
             JoinOn::Natural => {
                 let names = common_names(&scope.sources[start..middle], &scope.sources[middle..]);
-                if names.is_empty() { String::new() } else { self.using(kind, &names, scope, start, middle)? }
+                self.using(kind, &names, scope, &sides)?
             }
         };
         // The side that may have no row has NULLs then.
@@ -148,15 +148,9 @@ impl Binder<'_> {
     }
 
     /// Columns of one name become one column: that of the side that always has a row.
-    fn using(
-        &mut self,
-        kind: JoinKind,
-        names: &[String],
-        scope: &mut Scope<'_>,
-        start: usize,
-        middle: usize,
-    ) -> Result<String> {
-        let mut conditions = Vec::new();
+    fn using(&mut self, kind: JoinKind, names: &[String], scope: &mut Scope<'_>, sides: &Sides) -> Result<String> {
+        let Sides { start, middle, .. } = *sides;
+        let (mut conditions, mut made_one) = (Vec::new(), Vec::new());
         for name in names {
             let left = find(&scope.sources[start..middle], name)?;
             let right = find(&scope.sources[middle..], name)?;
@@ -169,10 +163,35 @@ impl Binder<'_> {
             let equal = self.operate(Operator::Compare(Comparison::Equal), a, b)?;
             conditions.push(self.condition(&equal)?);
             let (kept, hidden) = if kind == JoinKind::Right { (right_at, left_at) } else { (left_at, right_at) };
-            scope.sources[kept.0].columns[kept.1].merged = true;
             scope.sources[hidden.0].columns[hidden.1].hidden = true;
+            made_one.push((kept, hidden));
         }
-        Ok(format!(" ON {}", conditions.join(" AND ")))
+        sides.star(kind, &mut scope.starred, &made_one);
+        Ok(if conditions.is_empty() { String::new() } else { format!(" ON {}", conditions.join(" AND ")) })
+    }
+}
+
+/// The place of a column: that of its table, and its own.
+type At = (usize, usize);
+
+/// Where the two sides of a join begin, among the tables and among the columns of `*`.
+struct Sides {
+    start: usize,
+    middle: usize,
+    starred: usize,
+    starred_right: usize,
+}
+
+impl Sides {
+    /// Puts what USING made one in front, then what else the side has that always has a row, then the other one.
+    fn star(&self, kind: JoinKind, starred: &mut Vec<At>, made_one: &[(At, At)]) {
+        let right = starred.split_off(self.starred_right);
+        let left = starred.split_off(self.starred);
+        let (first, second) = if kind == JoinKind::Right { (right, left) } else { (left, right) };
+        let (kept, hidden): (HashSet<At>, HashSet<At>) = made_one.iter().copied().unzip();
+        let (one, rest): (Vec<At>, Vec<At>) = first.into_iter().partition(|at| kept.contains(at));
+        starred.extend(one.into_iter().chain(rest));
+        starred.extend(second.into_iter().filter(|at| !hidden.contains(at)));
     }
 }
 
@@ -186,6 +205,8 @@ fn add(scope: &mut Scope<'_>, source: Source) -> Result<()> {
     if scope.reach() >= REACH {
         return Err(budget::limit("the number of tables of a SELECT and of those around it", REACH, "tables"));
     }
+    let place = scope.sources.len();
+    scope.starred.extend((0..source.columns.len()).map(|column| (place, column)));
     scope.sources.push(source);
     Ok(())
 }

@@ -39,10 +39,8 @@ pub(super) struct Column {
     pub collation: Collation,
     /// The column of a table it is, if it is one and not computed.
     pub origin: Option<Origin>,
-    /// Not part of `*`: the second of two columns USING made one.
+    /// Not named without its table: the second of two columns USING made one.
     pub hidden: bool,
-    /// The first of two columns USING made one.
-    pub merged: bool,
 }
 
 /// Where a column comes from.
@@ -93,9 +91,11 @@ pub(super) struct Scope<'a> {
     pub outer: Option<&'a Scope<'a>>,
 }
 
+    /// The columns of `*` in their order, by the places of their tables and their own.
+    pub starred: Vec<(usize, usize)>,
 impl<'a> Scope<'a> {
     pub fn new(outer: Option<&'a Scope<'a>>) -> Self {
-        Self { sources: Vec::new(), outer }
+        Self { sources: Vec::new(), starred: Vec::new(), outer }
     }
 
     /// The column a name stands for, here or further out.
