@@ -14,6 +14,7 @@ use crate::environment::{Environment, SessionCall};
 use crate::error::SqlError;
 use crate::expression::{CastType, Expression, Leaf, Type};
 use crate::parse::{Expr, unsupported};
+use crate::relational::RelationalError;
 use crate::value::{ColumnMeta, ColumnType, Value};
 
 /// Most items of a select list, those that `*` stands for among them: MySQL's bound on the columns of a result.
@@ -310,10 +311,7 @@ pub(super) fn expand(items: &[Item], view: Option<&View>) -> Result<Vec<(Expr, I
                 if let Item::AllOf(qualifier) = item
                     && !view.answers_to(qualifier)
                 {
-                    return Err(SqlError::UnknownTable {
-                        database: view.table.database.clone(),
-                        table: qualifier.join("."),
-                    });
+                    return Err(RelationalError::UnknownQualifier(qualifier.join(".")).into());
                 }
                 for column in CellColumn::ALL {
                     let leaf = Leaf::Column(vec![column.name().to_owned()]);

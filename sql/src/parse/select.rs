@@ -151,12 +151,14 @@ fn item(reader: &mut Reader<'_>) -> Result<Item, SqlError> {
     Ok(Item::Expression { expression, alias, written: display_name(reader, from, written) })
 }
 
-/// MySQL names a column after the text of its expression; a string after its content.
+/// MySQL names a column after the text of its expression; a string after its content, and NULL always
+/// the same.
 pub(super) fn display_name(reader: &Reader<'_>, from: usize, written: String) -> String {
     match reader.tokens.get(from) {
         Some(token) if token.kind == Kind::String && token.text(reader.text) == written => {
             literal::string(token, reader.text, reader.mode).into_owned()
         }
+        Some(token) if token.kind == Kind::Word && written.eq_ignore_ascii_case("NULL") => "NULL".to_owned(),
         Some(_) | None => written,
     }
 }

@@ -146,6 +146,8 @@ fn only_one(select: &mut Select) {
 fn is_one_constant_row(select: &Select) -> bool {
     select.from.is_none()
         && select.condition.is_none()
+        && select.group_by.is_empty()
+        && select.having.is_none()
         && select.limit.count.is_none()
         && select.items.iter().all(is_constant)
 }

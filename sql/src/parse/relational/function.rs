@@ -194,6 +194,7 @@ impl Parser<'_, '_> {
     /// An aggregate or window function, from behind its opening parenthesis.
     pub(super) fn aggregate(&mut self, kind: AggregateKind) -> Result<RelExpr, SqlError> {
         let distinct = self.reader.take_any(&["DISTINCT", "DISTINCTROW"]).is_some();
+        let _all = !distinct && self.reader.take(&["ALL"]);
         let windowed = matches!(kind, AggregateKind::RowNumber | AggregateKind::Rank | AggregateKind::DenseRank);
         let counts = kind == AggregateKind::Count;
         let arguments = if (counts && !distinct && self.reader.take_symbol(Symbol::Star)) || windowed {
