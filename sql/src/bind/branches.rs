@@ -2,8 +2,10 @@
 //!
 //! A branch of another type than the others is converted where it stands: numbers among text are their text, exact numbers
 //! among doubles are doubles, and decimals have the digits of the one that has most. So `IF(a, 1, 0.05)` is 1.00 or 0.05, and
-//! what is sorted by it is compared in one way. JSON stays JSON beside anything else.
+//! what is sorted by it is compared in one way. JSON stays JSON beside anything else, and a time beside it is its text.
+//! So are the operands of BETWEEN.
 
+use super::between;
 use super::times::{as_text, told};
 use crate::error::SqlError;
 use crate::expression::{CastType, Expression, Function, Slot, Type};
@@ -21,14 +23,14 @@ pub(crate) fn alike(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bex
 
 /// The same of what has been told.
 fn of_one_type(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError> {
-    if !expression.any(has_branches) {
+    if !expression.any(is_converted) {
         return Ok(expression);
     }
     let children = |all: &[Bexpr]| all.iter().map(|e| of_one_type(e.clone(), ty)).collect::<Result<Vec<_>, _>>();
     let one = |e: &Bexpr| of_one_type(e.clone(), ty);
     expression.map(
         &mut |node| {
-            if !has_branches(node) {
+            if !is_converted(node) {
                 return Ok(None);
             }
             let target = node.ty(ty);
@@ -64,6 +66,12 @@ fn of_one_type(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, S
                         otherwise,
                     }
                 }
+                Expression::Between { operand, low, high, negated } => {
+                    let types = [operand, low, high].map(|e| e.ty(ty));
+                    let parts = between::alike([one(operand)?, one(low)?, one(high)?], types);
+                    let [operand, low, high] = parts.map(Box::new);
+                    Expression::Between { operand, low, high, negated: *negated }
+                }
                 other => other.clone(),
             }))
         },
@@ -71,18 +79,22 @@ fn of_one_type(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, S
     )
 }
 
-fn has_branches(node: &Bexpr) -> bool {
+/// Whether its branches or operands are converted.
+fn is_converted(node: &Bexpr) -> bool {
     let choice = |function| {
         matches!(function, Function::If | Function::IfNull | Function::Coalesce | Function::Greatest | Function::Least)
     };
-    matches!(node, Expression::Case { .. }) || matches!(node, Expression::Call(function, _) if choice(*function))
+    matches!(node, Expression::Case { .. } | Expression::Between { .. })
+        || matches!(node, Expression::Call(function, _) if choice(*function))
 }
 
-/// The branches as values of `target`, unless one of them is JSON.
+/// The branches as values of `target`, unless one of them is JSON: then a time, whose text would show more than it has, is all
+/// that is converted.
 fn converted(branches: Vec<Bexpr>, target: Type, ty: &dyn Fn(&Slot) -> Type) -> Vec<Bexpr> {
     let types: Vec<Type> = branches.iter().map(|e| e.ty(ty)).collect();
     if types.iter().any(|t| t.ty == ColumnType::Json) {
-        return branches;
+        let text = target.ty == ColumnType::Text;
+        return branches.into_iter().zip(types).map(|(e, ty)| if text { as_text(e, ty) } else { e }).collect();
     }
     branches.into_iter().zip(types).map(|(e, from)| convert(e, from, target)).collect()
 }

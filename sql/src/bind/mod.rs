@@ -1,6 +1,7 @@
 //! A statement with its parameters into a [`Command`]: names looked up, values computed, conditions lowered.
 
 mod as_keys;
+pub(crate) mod between;
 pub(crate) mod branches;
 mod calls;
 mod condition;
@@ -30,8 +31,8 @@ use crate::command::{Command, Explain, Read, TableName};
 use crate::environment::{Environment, SessionFunction};
 use crate::error::{Named, SqlError};
 use crate::expression::{Type, text_of};
-use crate::parse::Statement;
 use crate::parameters::Parameters;
+use crate::parse::Statement;
 use crate::relational::ast::Query;
 use crate::value::{ColumnMeta, ColumnType};
 use scope::Session;

@@ -4,6 +4,7 @@ mod lowering;
 mod numbers;
 mod parameters;
 mod patience;
+mod values;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -113,8 +113,11 @@ fn set(expression: &Bexpr, clock: &TimeZone, ty: &dyn Fn(&Slot) -> Type) -> Resu
                     Expression::Cast(Box::new(time(e)?), *to)
                 }
                 Expression::Call(
-                    function
-                    @ (Function::UnixTimestamp | Function::TimeAdd | Function::MonthsAdd | Function::ConvertTz),
+                    function @ (Function::UnixTimestamp
+                    | Function::TimeAdd
+                    | Function::MonthsAdd
+                    | Function::ConvertTz
+                    | Function::AsTime),
                     arguments,
                 ) => {
                     let of = |(i, e)| if i == 0 { time(e) } else { plain(e) };

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::arithmetic::{Arithmetic, out_of_range};
+use super::compare::read_time;
 use super::documents::{at_path, document, json_array, json_extract, json_keys, json_object};
 use super::evaluate::{boolean, text_of, weigh};
 use super::functions::Function;
@@ -40,6 +41,7 @@ pub(super) fn call<L>(
             }
             return Ok(Value::Null);
         }
+        (Function::Round, [number, digits]) if digits.constant().is_none() => return round_by(number, digits, scope),
         (Function::Mod, [a, b]) => return Ok(calculate(Arithmetic::Modulo, a.worth(scope)?, b.worth(scope)?)?.value()),
         (_, _) => {}
     }
@@ -61,6 +63,21 @@ pub(super) fn call<L>(
     }
     scope.made(bounded(&function.name().to_ascii_lowercase(), &value, scope.longest())?)?;
     Ok(value)
+}
+
+/// ROUND by as many digits as a row says: a DECIMAL shows no more and no fewer than before, so that those of a column show
+/// as many.
+fn round_by<L>(number: &Expression<L>, digits: &Expression<L>, scope: &dyn Scope<L>) -> Result<Value, SqlError> {
+    let (number, digits) = (number.worth(scope)?, digits.evaluate(scope)?);
+    let shown = number.shown();
+    let number = number.full();
+    let (Some(operand), Some(digits)) = (Number::operand(&number), Number::of(&digits)) else { return Ok(Value::Null) };
+    let digits = i32::try_from(digits.round().clamp(-400, 400)).unwrap_or(0);
+    if !matches!(number, Value::Decimal(_)) {
+        return operand.rounded(digits).value_like(&number);
+    }
+    let rounded = operand.rounded(digits.min(i32::try_from(shown).unwrap_or(0)));
+    Ok(as_decimal(&rounded.decimal_value(), shown.into()))
 }
 
 /// The size of a value that is within the bound.
@@ -185,6 +202,11 @@ fn one(function: Function, value: &Value, longest: usize) -> Result<Value, SqlEr
             | Value::Bytes(_)
             | Value::DateTime(_) => Value::Int(0),
         },
+        Function::AsNumber => Number::of(value).map_or(Value::Null, Number::value),
+        Function::AsTime => match value {
+            Value::Text(text) | Value::Bytes(text) => Value::DateTime(read_time(text)?),
+            other => other.clone(),
+        },
         Function::AsBoolean => Value::Json(if number().is_true() { "true".into() } else { "false".into() }),
         Function::JsonType => Value::Text(json::type_name(&document(value)?).into()),
         Function::JsonLength => size(json::length(&document(value)?)),
@@ -196,9 +218,13 @@ fn one(function: Function, value: &Value, longest: usize) -> Result<Value, SqlEr
 
 fn several(function: Function, values: &[Value], fold_case: bool, longest: usize) -> Result<Value, SqlError> {
     let text = |i: usize| values.get(i).and_then(text_of).unwrap_or_default();
-    let letters = Letters::of_values(values);
-    let string = |i: usize| letters.read(&text(i)).into_owned();
-    let made = |text: String| letters.write(text);
+    let letters_are = Letters::of_values(values);
+    let string = |i: usize| letters_are.read(&text(i)).into_owned();
+    let searched = |i: usize| match fold_case && letters_are == Letters::Characters {
+        true => letters(&string(i), char::to_lowercase),
+        false => string(i),
+    };
+    let made = |text: String| letters_are.write(text);
     let path = |i: usize| String::from_utf8_lossy(&text(i)).into_owned();
     let int = |i: usize| values.get(i).and_then(Number::of).map_or(0, |n| bigint(n.round()));
     Ok(match (function, values) {
@@ -239,9 +265,9 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
             Value::Double(power)
         }
         (Function::SubstringIndex, [_, _, _]) => made(substring_index(&string(0), &string(1), int(2))),
-        (Function::Instr, [_, _]) => locate(&string(1), &string(0), 1),
-        (Function::Locate, [_, _]) => locate(&string(0), &string(1), 1),
-        (Function::Locate, [_, _, _]) => locate(&string(0), &string(1), int(2)),
+        (Function::Instr, [_, _]) => locate(&searched(1), &searched(0), 1),
+        (Function::Locate, [_, _]) => locate(&searched(0), &searched(1), 1),
+        (Function::Locate, [_, _, _]) => locate(&searched(0), &searched(1), int(2)),
         (Function::JsonExtract, _) => json_extract(values)?,
         (Function::JsonValue, [_, _]) => match json_extract(values)? {
             Value::Json(found) => match json::parse(&found)? {
@@ -259,7 +285,7 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
         }
         (Function::UnixTimestamp, [at, zone]) => unix_timestamp(at, zone),
         (Function::FromUnixTime, [seconds, zone]) => from_unix_time(seconds, zone),
-        (Function::TimeAdd, [at, micros]) => time_add(at, micros),
+        (Function::TimeAdd, [at, micros, unit]) => time_add(at, micros, unit),
         (Function::AsDecimal, [value, _]) => as_decimal(value, int(1)),
         (Function::MonthsAdd, [at, months]) => months_add(at, months),
         (Function::TimeText, [at, digits]) => time_text(at, digits),

@@ -30,6 +30,8 @@ impl Function {
             Self::Abs
             | Self::AsBoolean
             | Self::AsDecimal
+            | Self::AsNumber
+            | Self::AsTime
             | Self::Ceiling
             | Self::Coalesce
             | Self::ConvertTz
@@ -106,6 +108,9 @@ macro_rules! functions {
 
 functions! {
     Abs "ABS" (1, 1),
+    // What text is beside numbers, and beside times.
+    AsNumber "(text as number)" (1, 1),
+    AsTime "(text as time)" (1, 1),
     // A condition as JSON's true or false.
     AsBoolean "(as JSON)" (1, 1),
     // A number with at least so many digits behind the point.
@@ -155,8 +160,9 @@ functions! {
     Sign "SIGN" (1, 1),
     Substring "SUBSTRING" (2, 3),
     SubstringIndex "SUBSTRING_INDEX" (3, 3),
-    // Time plus so many microseconds: what DATE_ADD, DATE_SUB and +/- INTERVAL become.
-    TimeAdd "(time + interval)" (2, 2),
+    // Time plus so many microseconds: what DATE_ADD, DATE_SUB and +/- INTERVAL become. Behind them the microseconds of the unit
+    // they were counted in, a constant: it decides whether a date stays one.
+    TimeAdd "(time + interval)" (3, 3),
     // A time with so many digits of its fraction: what it becomes where a number is read.
     TimeNumber "(time as number)" (2, 2),
     // The same where text is read.

@@ -88,24 +88,6 @@ fn weight(value: &Json) -> usize {
     weight
 }
 
-/// Text that is the same for equal values: numbers by their value, however written.
-pub(crate) fn key(value: Json) -> String {
-    fn same(value: Json) -> Json {
-        match value {
-            Json::Number(n) => match json_number(&n) {
-                Number::Double(d) if d.floor() == d && d.abs() < 1e18 => Json::from(d as i64),
-                Number::Double(_) | Number::Exact { .. } | Number::Wide(_) => Json::Number(n),
-            },
-            Json::Array(all) => Json::Array(all.into_iter().map(same).collect()),
-            Json::Object(members) => {
-                Json::Object(members.into_iter().map(|(name, value)| (name, same(value))).collect())
-            }
-            other @ (Json::Null | Json::Bool(_) | Json::String(_)) => other,
-        }
-    }
-    text(&same(value))
-}
-
 /// MySQL's normalised text: a space behind `,` and `:`, keys by length and then bytes.
 pub(crate) fn text(value: &Json) -> String {
     let mut out = String::new();
@@ -279,7 +261,7 @@ pub(crate) fn number_of(document: &Json) -> Number {
     }
 }
 
-fn json_number(n: &serde_json::Number) -> Number {
+pub(super) fn json_number(n: &serde_json::Number) -> Number {
     match (n.as_i64(), n.as_u64(), n.as_f64()) {
         (Some(n), _, _) => Number::int(n),
         (None, Some(n), _) => Number::int(n),
@@ -311,7 +293,7 @@ pub(crate) fn compare(a: &Json, b: &Json) -> Ordering {
 }
 
 /// The members of an object as MySQL orders them.
-fn members(object: &serde_json::Map<String, Json>) -> Vec<(&String, &Json)> {
+pub(super) fn members(object: &serde_json::Map<String, Json>) -> Vec<(&String, &Json)> {
     let mut members: Vec<_> = object.iter().collect();
     members.sort_by(|(a, _), (b, _)| in_order(a, b));
     members
@@ -322,7 +304,7 @@ fn in_order(a: &str, b: &str) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
-fn precedence(value: &Json) -> u8 {
+pub(super) fn precedence(value: &Json) -> u8 {
     match value {
         Json::Null => 0,
         Json::Number(_) => 1,

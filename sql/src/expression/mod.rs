@@ -15,6 +15,7 @@ pub(crate) mod json;
 mod json_path;
 mod like;
 pub(crate) mod number;
+pub(crate) mod order_key;
 mod text;
 pub(crate) mod time;
 mod time_functions;

@@ -343,8 +343,7 @@ impl Number {
                 let text = wide.text(0);
                 if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
             }
-            Self::Double(d) if d.floor() == d && d.abs() < 1e18 => (d as i128).to_string(),
-            Self::Double(d) => format!("{d}"),
+            Self::Double(d) => double_digits(d),
         }
     }
 
@@ -418,6 +417,12 @@ pub(crate) fn double_text(d: f64) -> String {
         return "0".into();
     }
     if (1e-15..1e15).contains(&size) { format!("{d}") } else { format!("{d:e}") }
+}
+
+/// A double in digits, without an exponent: the same as those of the integer it is, if it is one that `i128` holds.
+pub(crate) fn double_digits(d: f64) -> String {
+    // 2^127, the first that it does not.
+    if d.floor() == d && d.abs() < -(i128::MIN as f64) { (d as i128).to_string() } else { format!("{d}") }
 }
 
 fn exponent_length(text: &[u8]) -> usize {

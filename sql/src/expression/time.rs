@@ -1,8 +1,8 @@
 //! Dates and times, all in UTC, in microseconds.
 
 use cellgate_schemaless::Micros;
-pub(crate) use cellgate_schemaless::calendar::DAY;
-use cellgate_schemaless::calendar::{Civil, SECOND, days_of};
+use cellgate_schemaless::calendar::{Civil, days_of};
+pub(crate) use cellgate_schemaless::calendar::{DAY, SECOND};
 
 use super::arithmetic::Arithmetic;
 use super::number::Number;
@@ -240,13 +240,16 @@ fn fraction_micros(fraction: &str) -> Option<i64> {
     Some(micros + i64::from(up))
 }
 
+/// A minute, in microseconds.
+pub(crate) const MINUTE: i64 = 60 * SECOND;
+
 /// The units of INTERVAL that have a fixed length, in microseconds.
 pub(crate) fn unit(name: &str) -> Option<i64> {
     Some(match name {
         "MICROSECOND" => 1,
         "SECOND" => SECOND,
-        "MINUTE" => 60 * SECOND,
-        "HOUR" => 3600 * SECOND,
+        "MINUTE" => MINUTE,
+        "HOUR" => 60 * MINUTE,
         "DAY" => DAY,
         "WEEK" => 7 * DAY,
         _ => return None,

@@ -43,11 +43,11 @@ pub(super) fn from_unix_time(seconds: &Value, zone: &Value) -> Value {
     }
 }
 
-/// A time so many microseconds later; NULL for what is no time, and beyond the years there are.
-pub(super) fn time_add(at: &Value, micros: &Value) -> Value {
-    let micros = Number::of(micros).and_then(|n| i64::try_from(n.round()).ok());
-    let Some(micros) = micros else { return Value::Null };
-    moved(at, micros % time::DAY == 0, |time| time.0.checked_add(micros).map(Micros).filter(|at| time::exists(*at)))
+/// A time so many microseconds later, counted in units of so many; NULL for what is no time, and beyond the years there are.
+pub(super) fn time_add(at: &Value, micros: &Value, unit: &Value) -> Value {
+    let whole = |value| Number::of(value).and_then(|n| i64::try_from(n.round()).ok());
+    let (Some(micros), Some(unit)) = (whole(micros), whole(unit)) else { return Value::Null };
+    moved(at, unit % time::DAY == 0, |time| time.0.checked_add(micros).map(Micros).filter(|at| time::exists(*at)))
 }
 
 /// A time so many months later; NULL for what is no time, and beyond the years there are.
@@ -57,7 +57,7 @@ pub(super) fn months_add(at: &Value, months: &Value) -> Value {
     moved(at, true, |time| time::months_later(time, months))
 }
 
-/// What becomes of a time: text stays text, and a date that was moved by `days` a date.
+/// What becomes of a time: text stays text, and a date that was moved by a unit of `days` a date.
 fn moved(at: &Value, days: bool, by: impl FnOnce(Micros) -> Option<Micros>) -> Value {
     let Some(later) = time_of(at).and_then(by) else { return Value::Null };
     if matches!(at, Value::DateTime(_)) {

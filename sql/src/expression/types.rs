@@ -2,6 +2,7 @@
 
 use super::arithmetic::Arithmetic;
 use super::number::Number;
+use super::time::{DAY, MINUTE, SECOND};
 use super::{Aggregate, CastType, Expression, Function, Operator};
 use crate::value::{ColumnType, Value};
 
@@ -291,47 +292,15 @@ pub(crate) fn fraction<L>(of: Option<&Expression<L>>, ty: Type) -> u8 {
     }
 }
 
-/// The digits of the fraction of a second that so many microseconds can change, whatever the values in it.
-fn step<L>(micros: &Expression<L>, leaf: &dyn Fn(&L) -> Type) -> u8 {
-    let whole = |value: &Value| match value {
-        Value::Int(n) => n % 1_000_000 == 0,
-        // What units from seconds on are counted in.
-        Value::Decimal(text) => text.ends_with("000000"),
-        _ => false,
-    };
-    if let Some(value) = micros.constant() {
-        return match value {
-            // Only seconds have a fraction, and what they are multiplied by has none.
-            Value::Decimal(_) => micros.ty(leaf).decimals.min(6),
-            value if whole(value) => 0,
-            _ => 6,
-        };
-    }
-    let Expression::Chain(count, rest) = micros else { return 6 };
-    let [(Operator::Arithmetic(Arithmetic::Multiply), Expression::Constant(unit))] = rest.as_slice() else {
-        return 6;
-    };
-    match count.ty(leaf) {
-        _ if !whole(unit) => 6,
-        Type { ty: ColumnType::BigInt | ColumnType::UnsignedBigInt, .. } => 0,
-        Type { ty: ColumnType::Decimal, decimals, .. } => decimals.min(6),
-        _ => 6,
-    }
-}
-
-/// Whether so many microseconds are days, whatever the values in it.
-fn whole_days<L>(micros: &Expression<L>) -> bool {
-    let days = |value: Option<&Value>| match value {
-        Some(Value::Int(n)) => n % super::time::DAY == 0,
-        Some(Value::Decimal(text)) => text.parse().is_ok_and(|n: i64| n % super::time::DAY == 0),
-        _ => false,
-    };
-    match micros {
-        Expression::Chain(_, rest) => match rest.as_slice() {
-            [(Operator::Arithmetic(Arithmetic::Multiply), unit)] => days(unit.constant()),
-            _ => false,
-        },
-        micros => days(micros.constant()),
+/// The digits of the fraction of a second that microseconds of this type change, counted in units of so many.
+fn step(micros: Type, unit: i64) -> u8 {
+    use ColumnType as C;
+    match (unit, micros.ty) {
+        (MINUTE.., _) => 0,
+        // Only seconds have a fraction, and what they are multiplied by has none.
+        (SECOND.., C::BigInt | C::UnsignedBigInt) => 0,
+        (SECOND.., C::Decimal) => micros.decimals.min(6),
+        (_, _) => 6,
     }
 }
 
@@ -431,6 +400,8 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
             let digits = u8::try_from(digits).unwrap_or(30).max(t.decimals);
             Type { decimals: digits, nullable: t.nullable, ..Type::of(ColumnType::Decimal) }
         }
+        Function::AsNumber => Type::of(ColumnType::Double),
+        Function::AsTime => Type::of(ColumnType::DateTime),
         Function::Unhex => Type::of(ColumnType::Bytes),
         Function::AsBoolean
         | Function::JsonArray
@@ -441,9 +412,13 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
         Function::FromUnixTime => time(fraction(arguments.first(), argument(0))),
         Function::TimeAdd => {
             let moved = argument(0);
-            let step = arguments.get(1).map_or(6, |micros| step(micros, leaf));
+            let unit = match arguments.get(2).and_then(Expression::constant) {
+                Some(Value::Int(unit)) => *unit,
+                Some(_) | None => 1,
+            };
+            let step = step(argument(1), unit);
             match moved.ty {
-                ColumnType::Date if arguments.get(1).is_some_and(whole_days) => Type::of(ColumnType::Date),
+                ColumnType::Date if unit % DAY == 0 => Type::of(ColumnType::Date),
                 ColumnType::Date => time(step),
                 ColumnType::DateTime => time(moved.decimals.max(step)),
                 _ => Type::text(TIME_TEXT),

@@ -188,11 +188,14 @@ pub(super) fn shifted<L: Form>(
         count if unit == "SECOND" => count,
         count => Expression::Cast(Box::new(count), CastType::Signed),
     };
+    let of_unit = Expression::Constant(Value::Int(step));
     let step = if back { -step } else { step };
     // As a DECIMAL the product is never beyond its type: an interval without an end is one, and the time NULL.
     let step =
         Expression::Constant(if unit == "MICROSECOND" { Value::Int(step) } else { Value::Decimal(step.to_string()) });
     let total = Expression::Chain(Box::new(count), vec![(Operator::Arithmetic(Arithmetic::Multiply), step)]);
-    let function = if months.is_some() { Function::MonthsAdd } else { Function::TimeAdd };
-    Ok(Expression::Call(function, vec![time, total]))
+    Ok(match months {
+        Some(_) => Expression::Call(Function::MonthsAdd, vec![time, total]),
+        None => Expression::Call(Function::TimeAdd, vec![time, total, of_unit]),
+    })
 }

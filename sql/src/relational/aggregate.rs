@@ -9,8 +9,8 @@ use super::packed::Packed;
 use super::program::Program;
 use crate::error::SqlError;
 use crate::expression::arithmetic::Arithmetic;
-use crate::expression::number::Number;
-use crate::expression::{sort_order, sortable, text_of};
+use crate::expression::number::{Number, double_digits};
+use crate::expression::{column_text, json, order_key, sort_order, sortable, text_of};
 use crate::shape::Notes;
 use crate::value::Value;
 
@@ -29,6 +29,8 @@ pub(super) enum Kind {
         order: Vec<Order>,
         separator: String,
         longest: usize,
+        /// Whether it joins bytes, which have no characters.
+        binary: bool,
     },
 }
 
@@ -117,9 +119,14 @@ impl Accumulator {
             return Ok(());
         }
         if self.spec.distinct {
+            // Of text it is the numbers that are summed.
+            let sums = matches!(self.spec.kind, Kind::Sum | Kind::Avg);
             let mut encoded = Vec::new();
             for value in &values {
-                encode(&mut encoded, value, self.spec.fold)?;
+                match Number::operand(value) {
+                    Some(number) if sums => encode(&mut encoded, &number.value(), self.spec.fold)?,
+                    Some(_) | None => encode(&mut encoded, value, self.spec.fold)?,
+                }
             }
             let size = encoded.len();
             if !self.seen.insert(encoded) {
@@ -192,23 +199,31 @@ impl Accumulator {
                     sum.apply(Arithmetic::Divide, Number::int(self.count))?.map_or(Value::Null, Number::decimal_value)
                 }
             },
-            Kind::Concat { order, separator, longest, .. } => {
-                concat(self.parts, order, separator, *longest, &self.joined)?
+            Kind::Concat { order, separator, longest, binary, .. } => {
+                match joined(self.parts, order, separator, *longest, &self.joined)? {
+                    Some(mut bytes) if *binary => {
+                        bytes.truncate(*longest);
+                        Value::Bytes(bytes.into())
+                    }
+                    Some(text) => cut(text, *longest),
+                    None => Value::Null,
+                }
             }
         };
         Ok(Packed::of(&value))
     }
 }
 
-fn concat(
+/// The parts in their order, up to the one that is too much; nothing if there are none.
+fn joined(
     mut parts: Vec<Part>,
     order: &[Order],
     separator: &str,
     longest: usize,
     group: &Joined,
-) -> Result<Value, SqlError> {
+) -> Result<Option<Vec<u8>>, SqlError> {
     if parts.is_empty() {
-        return Ok(Value::Null);
+        return Ok(None);
     }
     let mut failed = None;
     parts.sort_by(|a, b| {
@@ -236,10 +251,14 @@ fn concat(
             break;
         }
     }
-    // Cut as MySQL does at group_concat_max_len, between characters.
-    let text = String::from_utf8_lossy(&joined);
-    let end = text.floor_char_boundary(longest.min(text.len()));
-    Ok(Value::Text(text.get(..end).unwrap_or("").to_owned().into()))
+    Ok(Some(joined))
+}
+
+/// Text cut as MySQL does at group_concat_max_len, between characters. What is no UTF-8 stays the bytes it is.
+fn cut(mut text: Vec<u8>, longest: usize) -> Value {
+    let end = std::str::from_utf8(&text).map_or(longest, |text| text.floor_char_boundary(longest));
+    text.truncate(end);
+    column_text(&text.into())
 }
 
 /// Bytes that are equal exactly when the values are.
@@ -261,49 +280,17 @@ fn encode(out: &mut Vec<u8>, value: &Value, fold: bool) -> Result<(), SqlError> 
 /// What a value is grouped and sorted by: numbers of all types are one scale, with all their digits.
 pub(super) fn key(value: &Value) -> Result<Packed, SqlError> {
     Ok(match value {
-        Value::Int(n) => Packed::Blob(number_key(&n.to_string())),
-        Value::UInt(n) => Packed::Blob(number_key(&n.to_string())),
-        Value::Double(d) => Packed::Blob(number_key(&d.to_string())),
+        Value::Int(n) => Packed::Blob(order_key::number(&n.to_string())),
+        Value::UInt(n) => Packed::Blob(order_key::number(&n.to_string())),
+        Value::Double(d) => Packed::Blob(order_key::number(&double_digits(*d))),
         // Beyond the digits that are counted with decimals are written as doubles are.
         Value::Decimal(text) if text.contains('e') => {
-            Packed::Blob(number_key(&Number::parse(text.as_bytes()).as_f64().to_string()))
+            Packed::Blob(order_key::number(&double_digits(Number::parse(text.as_bytes()).as_f64())))
         }
-        Value::Decimal(text) => Packed::Blob(number_key(text)),
-        Value::Json(text) => Packed::Text(crate::expression::json::key(crate::expression::json::parse(text)?).into()),
+        Value::Decimal(text) => Packed::Blob(order_key::number(text)),
+        Value::Json(text) => Packed::Blob(order_key::json(&json::parse(text)?)),
         Value::Null | Value::Text(_) | Value::Bytes(_) | Value::DateTime(_) => Packed::of(value),
     })
-}
-
-/// Bytes in the order of the numbers that are written with digits and a point: the same for the same number, whatever zeros
-/// it is written with. They are the sign, how many digits stand before the point (less than none for `0.001`), and the
-/// digits; those of negative numbers are turned around, and end with what is above every digit.
-fn number_key(text: &str) -> Vec<u8> {
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text),
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let whole = whole.trim_start_matches('0');
-    let all = format!("{whole}{fraction}");
-    let significant = all.trim_start_matches('0').trim_end_matches('0');
-    if significant.is_empty() {
-        return vec![1];
-    }
-    let places = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
-    let zeros = if whole.is_empty() { fraction.len() - fraction.trim_start_matches('0').len() } else { 0 };
-    // The sign bit turned makes the bytes' order that of the integers.
-    let point = (places(whole.len()) - places(zeros)).cast_unsigned() ^ (1 << 31);
-    let mut size = point.to_be_bytes().to_vec();
-    size.extend(significant.bytes());
-    if negative {
-        let mut key = vec![0];
-        key.extend(size.iter().map(|byte| !byte));
-        key.push(u8::MAX);
-        key
-    } else {
-        size.insert(0, 2);
-        size
-    }
 }
 
 #[cfg(test)]

@@ -152,6 +152,13 @@ struct Item {
     of_groups: OfGroups,
 }
 
+impl Item {
+    /// Whether it is JSON that is not the same in every row.
+    fn is_computed_json(&self) -> bool {
+        matches!(self.printed.what, What::Sql(_)) && self.printed.ty.ty == ColumnType::Json
+    }
+}
+
 /// Whether a value is made of groups or windows of rows, and so is not there before they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum OfGroups {
@@ -295,9 +302,22 @@ impl Binder<'_> {
         }
         let order = self.order_of(order_by, &columns, &aliases, &scope, &counted)?;
         let (limit, one_row) = self.limit(limit)?;
+        // SQLite tells JSON apart by its text: rows that are distinct by their values are groups.
+        let by_value = core.distinct && items.iter().any(|item| item.is_computed_json());
+        let group_by = match by_value {
+            true if aggregated || windows(&items, order_by) => {
+                return Err(unsupported("DISTINCT over JSON of groups or windows", "group in a derived table"));
+            }
+            true => {
+                let computed = columns.iter().zip(&items).filter(|(_, item)| matches!(item.printed.what, What::Sql(_)));
+                self.distinct_by_value(computed.map(|(column, _)| column))?
+            }
+            false => group_by,
+        };
+        let distinct_by_text = core.distinct && !by_value;
         // SQLite takes an aggregate in HAVING and ORDER BY if there is one before them.
         let late = aggregated && !has_groups && !aggregates(core.items.as_slice(), None, &[]);
-        let distinct = if core.distinct { "DISTINCT " } else { "" };
+        let distinct = if distinct_by_text { "DISTINCT " } else { "" };
         let mut list = Vec::with_capacity(items.len());
         let mut constants = 0;
         let leaves = streams && !collected;
@@ -323,9 +343,9 @@ impl Binder<'_> {
                 false => text,
             };
             let collation =
-                if core.distinct { collate(item.printed.ty, item.printed.collation) } else { String::new() };
+                if distinct_by_text { collate(item.printed.ty, item.printed.collation) } else { String::new() };
             // What is distinct is counted by its first value.
-            let text = match list.is_empty() && core.distinct {
+            let text = match list.is_empty() && distinct_by_text {
                 true => format!("{}({text},{})", names::KEPT, held::ROWS),
                 false => text,
             };
@@ -343,6 +363,12 @@ impl Binder<'_> {
         let sql = sql.replace(held::ROWS, &held::row(constants, values, &held));
         let one_row = one_row || (aggregated && core.group_by.is_empty()) || core.from.is_none();
         Ok(Bound { sql, columns, aliases: items.into_iter().map(|i| i.table).collect(), one_row })
+    }
+
+    /// The GROUP BY that makes these columns distinct by their values.
+    pub(super) fn distinct_by_value<'c>(&mut self, columns: impl Iterator<Item = &'c Column>) -> Result<String> {
+        let keys = columns.map(|column| self.key(&Printed::column(column))).collect::<Result<Vec<_>>>()?;
+        Ok(format!(" GROUP BY {},{}", keys.join(","), held::ROWS))
     }
 
     /// The select list, `*` written out.
@@ -431,6 +457,12 @@ fn grouped(group_by: &[RelExpr], scope: &Scope<'_>) -> HashSet<String> {
     group_by.iter().filter_map(name).collect()
 }
 
+/// Whether a select list or an ORDER BY has window functions.
+fn windows(items: &[Item], order_by: &[(RelExpr, bool)]) -> bool {
+    let is_window = |(e, _): &(RelExpr, bool)| OfGroups::of(e) == OfGroups::Window;
+    items.iter().any(|item| item.of_groups == OfGroups::Window) || order_by.iter().any(is_window)
+}
+
 /// Whether a SELECT without GROUP BY has aggregates of its own.
 fn aggregates(items: &[RelItem], having: Option<&RelExpr>, order_by: &[(RelExpr, bool)]) -> bool {
     let items = items.iter().filter_map(|item| match item {
@@ -440,7 +472,8 @@ fn aggregates(items: &[RelItem], having: Option<&RelExpr>, order_by: &[(RelExpr,
     items.chain(having).chain(order_by.iter().map(|(e, _)| e)).any(is_aggregated)
 }
 
-fn is_aggregated(e: &RelExpr) -> bool {
+/// Whether it has an aggregate of its own.
+pub(super) fn is_aggregated(e: &RelExpr) -> bool {
     has_aggregate(e, &|aggregated| match &aggregated.over {
         None => true,
         Some(_) => aggregated.arguments.iter().any(is_aggregated),

@@ -132,8 +132,8 @@ impl Binder<'_> {
     }
 }
 
-/// The column a position in ORDER BY or GROUP BY stands for.
-fn position<'c>(e: &RelExpr, columns: &'c [Column], clause: &'static str) -> Result<Option<&'c Column>> {
+/// The column a position in ORDER BY or GROUP BY stands for, or the argument of GROUP_CONCAT.
+pub(super) fn position<'c, C>(e: &RelExpr, columns: &'c [C], clause: &'static str) -> Result<Option<&'c C>> {
     let Expression::Constant(Value::Int(position)) = e else { return Ok(None) };
     let place = usize::try_from(*position).ok().and_then(|p| p.checked_sub(1));
     match place.and_then(|p| columns.get(p)) {

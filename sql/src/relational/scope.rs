@@ -18,6 +18,9 @@ impl Collation {
     /// That of literals and of what is no text.
     pub const WEAK: Self = Self { fold: true, strength: 0 };
 
+    /// That of text that was taken out of JSON: it compares exactly, unless COLLATE says otherwise.
+    pub const JSON: Self = Self { fold: false, strength: 1 };
+
     /// The collation two operands are compared by: the stronger; of two as strong, the exact one.
     pub fn merge(self, other: Self) -> Self {
         match self.strength.cmp(&other.strength) {
@@ -88,11 +91,11 @@ impl Aliases {
 /// The tables of a FROM, and those of the queries around it.
 pub(super) struct Scope<'a> {
     pub sources: Vec<Source>,
+    /// The columns of `*` in their order, by the places of their tables and their own.
+    pub starred: Vec<(usize, usize)>,
     pub outer: Option<&'a Scope<'a>>,
 }
 
-    /// The columns of `*` in their order, by the places of their tables and their own.
-    pub starred: Vec<(usize, usize)>,
 impl<'a> Scope<'a> {
     pub fn new(outer: Option<&'a Scope<'a>>) -> Self {
         Self { sources: Vec::new(), starred: Vec::new(), outer }

@@ -4,9 +4,10 @@ use super::ast::{Body, SetOperator};
 use super::bind::{Binder, Bound, collate};
 use super::held;
 use super::print::{Printed, common};
-use super::scope::{Collation, Scope};
+use super::scope::{Collation, Column, Scope};
 use super::{RelationalError, Result};
 use crate::expression::{CastType, MAX_PRECISION, Type};
+use crate::parse::unsupported;
 use crate::value::ColumnType;
 
 impl Binder<'_> {
@@ -29,11 +30,18 @@ impl Binder<'_> {
         let types: Vec<Type> = (0..width)
             .map(|i| common(&operands.iter().map(|(_, b)| Printed::column(&b.columns[i])).collect::<Vec<_>>()))
             .collect();
+        let by_value = types.iter().any(|ty| ty.ty == ColumnType::Json);
+        let looks_up = rest.iter().any(|(op, _)| matches!(op, SetOperator::Except | SetOperator::Intersect));
+        if by_value && looks_up {
+            return Err(unsupported("EXCEPT or INTERSECT over JSON", "CAST it AS CHAR, or use IN (SELECT ..)"));
+        }
         let number = self.number();
         let names: Vec<String> = (0..width).map(|i| format!("q{number}c{i}")).collect();
         // EXCEPT and INTERSECT hold the rows of their left side, and look up those of the right.
         let held = format!("{} AS q{number}c0", held::row_of(&names));
         let kept = std::iter::once(&held).chain(&names[1..]).map(String::as_str).collect::<Vec<_>>().join(",");
+        let set_columns = set_columns(&types, &operands, number);
+        let counted = held::row(0, width, &names);
         let names = names.join(",");
         // SQLite's UNION keeps the last of equal texts, MySQL's the first: so it is DISTINCT over UNION ALL, once for a
         // run of UNIONs.
@@ -45,8 +53,12 @@ impl Binder<'_> {
                 None => next,
                 Some(SetOperator::UnionAll) => format!("{sql} UNION ALL {next}"),
                 Some(SetOperator::Union) if followed => format!("{sql} UNION ALL {next}"),
+                Some(SetOperator::Union) if by_value => {
+                    let group_by = self.distinct_by_value(set_columns.iter())?.replace(held::ROWS, &counted);
+                    format!("SELECT {names} FROM ({sql} UNION ALL {next}){group_by}")
+                }
                 Some(SetOperator::Union) => {
-                    format!("SELECT DISTINCT {} FROM ({sql} UNION ALL {next})", self.keyed(&types, &operands, number))
+                    format!("SELECT DISTINCT {} FROM ({sql} UNION ALL {next})", keyed(&set_columns))
                 }
                 Some(SetOperator::Except) => format!("SELECT {kept} FROM ({sql}) EXCEPT {next}"),
                 Some(SetOperator::Intersect) => format!("SELECT {kept} FROM ({sql}) INTERSECT {next}"),
@@ -75,20 +87,6 @@ impl Binder<'_> {
         Ok(format!("SELECT {} FROM ({})", items.join(","), bound.sql))
     }
 
-    /// The columns of a set as DISTINCT compares them.
-    fn keyed(&self, types: &[Type], operands: &[(Option<SetOperator>, Bound)], number: usize) -> String {
-        let names: Vec<String> = (0..types.len()).map(|i| format!("q{number}c{i}")).collect();
-        let keyed = types.iter().enumerate().map(|(i, ty)| {
-            let collations = operands.iter().filter_map(|(_, bound)| bound.columns.get(i)).map(|c| c.collation);
-            let collation = collations.reduce(Collation::merge).unwrap_or(Collation::WEAK);
-            let name = format!("q{number}c{i}");
-            // What is distinct is held; the first value counts all of them.
-            let kept = if i == 0 { held::row_of(&names) } else { name.clone() };
-            format!("{kept}{} AS {name}", collate(*ty, collation))
-        });
-        keyed.collect::<Vec<_>>().join(",")
-    }
-
     /// A value of the type all operands of a set have in common.
     fn converted(&mut self, printed: Printed, ty: Type) -> Result<Printed> {
         let same = printed.ty.ty == ty.ty && printed.ty.decimals == ty.decimals;
@@ -107,4 +105,25 @@ impl Binder<'_> {
             | ColumnType::Date => Ok(printed),
         }
     }
+}
+
+/// The columns of a set.
+fn set_columns(types: &[Type], operands: &[(Option<SetOperator>, Bound)], number: usize) -> Vec<Column> {
+    let columns = types.iter().enumerate().map(|(i, ty)| {
+        let collations = operands.iter().filter_map(|(_, bound)| bound.columns.get(i)).map(|c| c.collation);
+        let collation = collations.reduce(Collation::merge).unwrap_or(Collation::WEAK);
+        Column { name: String::new(), sql: format!("q{number}c{i}"), ty: *ty, collation, origin: None, hidden: false }
+    });
+    columns.collect()
+}
+
+/// The columns of a set as DISTINCT compares them.
+fn keyed(columns: &[Column]) -> String {
+    let names: Vec<String> = columns.iter().map(|column| column.sql.clone()).collect();
+    let keyed = columns.iter().enumerate().map(|(i, column)| {
+        // What is distinct is held; the first value counts all of them.
+        let kept = if i == 0 { held::row_of(&names) } else { column.sql.clone() };
+        format!("{kept}{} AS {}", collate(column.ty, column.collation), column.sql)
+    });
+    keyed.collect::<Vec<_>>().join(",")
 }

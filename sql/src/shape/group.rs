@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::{Bounds, Collected, size};
 use crate::error::SqlError;
 use crate::expression::number::Number;
-use crate::expression::{Aggregate, Expression, Scope, Slot, Worth, json, sort_order};
+use crate::expression::{Aggregate, Expression, Scope, Slot, Worth, json, order_key, sort_order};
 use crate::value::Value;
 
 /// What is grouped by, and what is computed of each group.
@@ -134,7 +134,10 @@ impl State {
             return Ok(());
         }
         if spec.distinct && !matches!(spec.function, Aggregate::Min | Aggregate::Max) {
-            let encoded = encode(&values)?;
+            // Of text it is the numbers that are summed.
+            let sums = matches!(spec.function, Aggregate::Sum | Aggregate::Avg);
+            let numbers = || values.iter().filter_map(Number::operand).map(Number::value).collect::<Vec<_>>();
+            let encoded = if sums { encode(&numbers())? } else { encode(&values)? };
             if self.seen.contains(&encoded) {
                 return Ok(());
             }
@@ -209,7 +212,7 @@ pub(super) fn encode(row: &[Value]) -> Result<Vec<u8>, SqlError> {
             }
             Value::Json(bytes) => {
                 out.push(3);
-                part(&mut out, json::key(json::parse(bytes)?).as_bytes());
+                part(&mut out, &order_key::json(&json::parse(bytes)?));
             }
             Value::DateTime(at) => {
                 out.push(4);

@@ -8,7 +8,8 @@ use crate::parse::{budget, unsupported};
 use crate::relational::RelationalError;
 use crate::relational::aggregate::{AggregateSpec, Kind, Order};
 use crate::relational::ast::{AggregateKind, Aggregated, Window};
-use crate::relational::bind::Binder;
+use crate::relational::bind::{Binder, is_aggregated};
+use crate::relational::clauses::position;
 use crate::relational::held::{ROWS, row_of_one};
 use crate::relational::program::names;
 use crate::relational::scope::Collation;
@@ -23,6 +24,12 @@ impl Binder<'_> {
         };
         if refused {
             return Err(RelationalError::GroupFunction.into());
+        }
+        if let Some(window) = &aggregated.over {
+            let keys = window.partition.iter().chain(window.order.iter().map(|(e, _)| e));
+            if keys.chain(&aggregated.arguments).any(is_aggregated) {
+                return Err(unsupported("an aggregate within a window function", "group in a derived table"));
+            }
         }
         let inner = Place { aggregates: Aggregates::Forbidden, aliases: None, clause: "field list", ..place };
         let arguments = aggregated.arguments.iter().map(|e| self.print(e, inner)).collect::<Result<Vec<_>>>()?;
@@ -71,14 +78,19 @@ impl Binder<'_> {
                 }
                 let mut order = Vec::new();
                 for (e, descending) in &aggregated.order {
-                    let key = self.print(e, inner)?;
+                    let key = match position(e, &arguments, "order clause")? {
+                        Some(argument) => argument.clone(),
+                        None => self.print(e, inner)?,
+                    };
                     order.push(Order { descending: *descending, fold: key.collation.fold });
                     operands.push(key);
                 }
                 let values = arguments.len();
                 let longest = self.group_concat_max_len();
-                let kind = Kind::Concat { values, order, separator: separator.clone(), longest };
-                self.own(kind, aggregated.distinct, &operands, Type::of(ColumnType::Text)).map(|p| p.with(collation))
+                let binary = arguments.iter().any(|p| p.ty.ty == ColumnType::Bytes);
+                let kind = Kind::Concat { values, order, separator: separator.clone(), longest, binary };
+                let ty = Type::of(if binary { ColumnType::Bytes } else { ColumnType::Text });
+                self.own(kind, aggregated.distinct, &operands, ty).map(|p| p.with(collation))
             }
             (AggregateKind::RowNumber | AggregateKind::Rank | AggregateKind::DenseRank, _) => {
                 Err(RelationalError::GroupFunction.into())

@@ -113,7 +113,9 @@ impl Binder<'_> {
                 (_, _) => {}
             }
         }
-        self.call(&printed, |parts| Expression::Call(function, parts))
+        let called = self.call(&printed, |parts| Expression::Call(function, parts))?;
+        let of_json = matches!(function, Function::JsonUnquote | Function::JsonValue);
+        Ok(if of_json { called.with(Collation::JSON) } else { called })
     }
 }
 

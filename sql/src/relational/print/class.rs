@@ -24,7 +24,11 @@ pub(super) fn class(a: &Printed, b: &Printed) -> Class {
         return Class::Text { fold: a.collation.merge(b.collation).fold };
     }
     let time = |p: &Printed| p.ty.is_time();
-    if a.is_native() && b.is_native() && time(a) == time(b) { Class::Native } else { Class::Dialect }
+    let is = |p: &Printed, ty| p.ty.ty == ty;
+    // SQLite has what is beyond BIGINT as bytes, which are above every number.
+    let unsigned = |a, b| is(a, ColumnType::UnsignedBigInt) && is(b, ColumnType::Double);
+    let native = a.is_native() && b.is_native() && time(a) == time(b) && !unsigned(a, b) && !unsigned(b, a);
+    if native { Class::Native } else { Class::Dialect }
 }
 
 /// The class all of them compare with `first` by.

@@ -5,7 +5,7 @@ use cellgate_schemaless::Micros;
 use super::class::{Class, class, collated};
 use super::{Place, Printed, Result, only};
 use crate::error::SqlError;
-use crate::expression::{CastType, Comparison, Expression, Function, Leaf, MAX_PRECISION, Operator, Test, Type};
+use crate::expression::{CastType, Comparison, Expression, Function, Leaf, Operator, Test, Type};
 use crate::parse::unsupported;
 use crate::relational::ast::{Query, RelExpr, RelLeaf};
 use crate::relational::bind::{Binder, Bound};
@@ -41,10 +41,6 @@ impl Binder<'_> {
             RelLeaf::In { operand, query, negated } => self.in_query(operand, query, *negated, place),
             RelLeaf::Aggregate(aggregated) => self.aggregate(aggregated, place),
             RelLeaf::Collate { operand, fold } => {
-                // Names compare without case; other text would have to without accents, too.
-                if *fold && self.relations.is_empty() {
-                    return Err(unsupported("COLLATE without case", "text compares byte by byte; use LOWER(x)"));
-                }
                 let printed = self.print(operand, place)?;
                 let printed = self.coerced(printed, Type::of(ColumnType::Text))?;
                 Ok(printed.with(Collation { fold: *fold, strength: 2 }))
@@ -95,19 +91,6 @@ impl Binder<'_> {
         for (operand, column) in operands.iter().zip(&columns) {
             let found = Printed::column(column);
             match class(operand, &found) {
-                Class::Dialect if operand.ty.is_number() && found.ty.is_number() => {
-                    let double = [&operand.ty, &found.ty].iter().any(|t| t.ty == ColumnType::Double);
-                    // Exact numbers with all their digits; a decimal and a double compare as doubles.
-                    let (operand, found) = if double {
-                        let operand = self.cast(operand, CastType::Double)?;
-                        let found = self.cast(&found, CastType::Double)?;
-                        (self.text(&operand)?, self.text(&found)?)
-                    } else {
-                        (self.exact_key(operand)?, self.exact_key(&found)?)
-                    };
-                    left.push(operand);
-                    right.push(row_of_one(&found));
-                }
                 Class::Dialect if operand.is_bytes() && found.is_bytes() => {
                     let operand = self.cast(operand, CastType::Binary(None))?;
                     left.push(self.text(&operand)?);
@@ -129,11 +112,18 @@ impl Binder<'_> {
                     ));
                 }
                 Class::Dialect => {
-                    // Both as numbers, which is what MySQL compares when it is not text with text.
-                    let operand = self.cast(operand, CastType::Decimal { precision: MAX_PRECISION, scale: 30 })?;
-                    left.push(self.key(&operand)?);
-                    let found = self.cast(&found, CastType::Decimal { precision: MAX_PRECISION, scale: 30 })?;
-                    right.push(row_of_one(&self.key(&found)?));
+                    // Both as numbers, which is what MySQL compares when it is not text with text: exact ones with all
+                    // their digits, and as doubles as soon as one is a double.
+                    let double = [&operand.ty, &found.ty].iter().any(|t| t.ty == ColumnType::Double);
+                    let (operand, found) = if double {
+                        let operand = self.cast(operand, CastType::Double)?;
+                        let found = self.cast(&found, CastType::Double)?;
+                        (self.text(&operand)?, self.text(&found)?)
+                    } else {
+                        (self.number_key(operand)?, self.number_key(&found)?)
+                    };
+                    left.push(operand);
+                    right.push(row_of_one(&found));
                 }
                 class => {
                     left.push(collated(&self.text(operand)?, class));
@@ -144,6 +134,16 @@ impl Binder<'_> {
         let not = if negated { "NOT " } else { "" };
         let sql = format!("(({}) {not}IN (SELECT {} FROM ({sql})))", left.join(","), right.join(","));
         Ok(Printed::sql(sql, self.truth_type(true)))
+    }
+
+    /// What compares with exact numbers as bytes do: the number a value is.
+    fn number_key(&mut self, printed: &Printed) -> Result<String> {
+        if printed.ty.is_number() {
+            return self.exact_key(printed);
+        }
+        let number =
+            self.call(std::slice::from_ref(printed), |parts| Expression::Call(Function::AsNumber, vec![only(parts)]))?;
+        self.exact_key(&number)
     }
 
     /// What compares with times as bytes do: the time a value is. A number that is no time is one no value is.

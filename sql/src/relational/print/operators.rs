@@ -2,11 +2,13 @@
 
 use super::class::{Class, balanced, class, class_of_all, collated, comparison_sql};
 use super::{Place, Printed, Result, What, only};
+use crate::bind::between;
 use crate::error::SqlError;
 use crate::expression::{Comparison, Expression, Operator, Test};
 use crate::parse::{budget, unsupported};
-use crate::relational::ast::RelExpr;
+use crate::relational::ast::{RelExpr, RelLeaf};
 use crate::relational::bind::Binder;
+use crate::relational::scope::Collation;
 use crate::value::Value;
 
 /// Most operators in a row that are not computed while the statement is bound: each is within the next, and SQLite bounds
@@ -52,6 +54,10 @@ impl Binder<'_> {
             (Expression::Tuple(left), Some(((op, Expression::Tuple(right)), tail))) => {
                 rest = tail;
                 self.rows(*op, left, right, place)?
+            }
+            (Expression::Tuple(_), Some(((_, Expression::Leaf(RelLeaf::Query(_))), _)))
+            | (Expression::Leaf(RelLeaf::Query(_)), Some(((_, Expression::Tuple(_)), _))) => {
+                return Err(unsupported("a comparison of a row with a subquery", "use (a, b) IN (SELECT ..)"));
             }
             (first, _) => self.print(first, place)?,
         };
@@ -122,11 +128,12 @@ impl Binder<'_> {
                 | Operator::ExtractUnquoted => {}
             }
         }
-        self.call(&[left, right], |parts| {
+        let called = self.call(&[left, right], |parts| {
             let mut parts = parts.into_iter();
             let mut next = || parts.next().unwrap_or(Expression::Constant(Value::Null));
             Expression::Chain(Box::new(next()), vec![(op, next())])
-        })
+        })?;
+        Ok(if op == Operator::ExtractUnquoted { called.with(Collation::JSON) } else { called })
     }
 
     pub(super) fn within(
@@ -170,10 +177,13 @@ impl Binder<'_> {
         let class = class_of_all(operand, [low, high]);
         let constant = parts.iter().all(|p| matches!(p.what, What::Constant(_)));
         if class == Class::Dialect || constant {
+            // As constants NULLs would lose their types.
+            let types = [operand.ty, low.ty, high.ty];
             return self.call(parts, |parts| {
-                let mut parts = parts.into_iter().map(Box::new);
-                let mut next = || parts.next().unwrap_or(Box::new(Expression::Constant(Value::Null)));
-                Expression::Between { operand: next(), low: next(), high: next(), negated }
+                let mut parts = parts.into_iter();
+                let mut next = || parts.next().unwrap_or(Expression::Constant(Value::Null));
+                let [operand, low, high] = between::alike([next(), next(), next()], types).map(Box::new);
+                Expression::Between { operand, low, high, negated }
             });
         }
         let operand = collated(&self.text(operand)?, class);

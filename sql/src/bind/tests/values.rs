@@ -1,0 +1,109 @@
+//! What values are compared, summed, grouped and shown as: by their types, and not by what happens to be there.
+
+use super::cells;
+use crate::error::SqlError;
+use crate::relational::RelationalError;
+use crate::testing::{bound, cell, read, rows, value};
+
+/// The first cell of a row of ours.
+const FIRST: &str = "FROM trips WHERE row_key = 'a' AND column_key = 'BASE' AND ref_key = 1";
+
+#[test]
+fn between_compares_by_types_also_where_one_of_them_is_null() {
+    assert_eq!(value("'01.50' NOT BETWEEN 'BASE10' AND NULL + 0"), "NULL");
+    assert_eq!(value("'01.50' BETWEEN 1 AND '9abc'"), "1");
+    assert_eq!(value("'5' BETWEEN '10' AND NULL + 0"), "0");
+    assert_eq!(value("'5' BETWEEN '10' AND NULL"), "NULL");
+    assert_eq!(value("'2023-1-5' NOT BETWEEN '2023-02-01' AND CAST(NULL AS DATETIME)"), "1");
+    assert_eq!(value("'2023-1-5' BETWEEN CAST(NULL AS DATE) AND '2022-12-31'"), "0");
+    assert_eq!(value("'2023-1-5' BETWEEN '2022-12-31' AND CAST('2023-02-01' AS DATE)"), "1");
+    let of_rows = "SELECT CONCAT(JSON_VALUE(body, '$.fare'), '') NOT BETWEEN '9' AND JSON_VALUE(body, '$.zzz') + 0e0";
+    assert_eq!(rows(&format!("{of_rows} {FIRST}"), &cells()), ["NULL"]);
+}
+
+#[test]
+fn sums_of_distinct_text_are_of_distinct_numbers() {
+    let texts = ["\"10\"", "\"10.0\"", "\"010\"", "\"4x\"", "\"4\""];
+    let cells: Vec<_> =
+        texts.iter().zip(1..).map(|(text, at)| cell("s", "BASE", at, &format!("{{\"x\":{text}}}"), at)).collect();
+    let of =
+        |what: &str| rows(&format!("SELECT {what} FROM trips WHERE row_key = 's' AND column_key = 'BASE'"), &cells);
+    assert_eq!(of("SUM(DISTINCT body->>'$.x')"), ["14"]);
+    assert_eq!(of("AVG(DISTINCT body->>'$.x')"), ["7"]);
+    assert_eq!(of("COUNT(DISTINCT body->>'$.x')"), ["5"]);
+}
+
+#[test]
+fn a_json_number_is_in_one_group_however_it_is_written() {
+    let bodies = ["1e18", "1000000000000000000", "10000000000000000000", "1e19", "1e20", "100000000000000000000"];
+    let cells: Vec<_> = bodies.iter().zip(1..).map(|(body, at)| cell("n", "BASE", at, body, at)).collect();
+    let counts = rows("SELECT COUNT(*) FROM trips WHERE row_key = 'n' AND column_key = 'BASE' GROUP BY body", &cells);
+    assert_eq!(counts, ["2", "2", "2"]);
+    let distinct = "SELECT COUNT(DISTINCT body) FROM trips WHERE row_key = 'n' AND column_key = 'BASE'";
+    assert_eq!(rows(distinct, &cells), ["3"]);
+}
+
+#[test]
+fn a_time_beside_json_is_the_text_it_shows() {
+    for (what, shown) in [
+        ("IFNULL(body->'$.nope', DATE '2026-11-29')", "2026-11-29"),
+        ("COALESCE(body->'$.nope', TIMESTAMP '2026-11-29 10:00:00')", "2026-11-29 10:00:00"),
+        ("IF(ref_key = 1, DATE '2026-11-29', body)", "2026-11-29"),
+        ("CASE ref_key WHEN 1 THEN DATE '2026-11-29' ELSE body END", "2026-11-29"),
+        ("IFNULL(body->'$.fare', DATE '2026-11-29')", "10"),
+    ] {
+        assert_eq!(rows(&format!("SELECT {what} {FIRST}"), &cells()), [shown], "{what}");
+    }
+}
+
+#[test]
+fn text_that_is_moved_by_hours_has_a_clock() {
+    assert_eq!(value("'2023-01-05' + INTERVAL 24 HOUR"), "2023-01-06 00:00:00");
+    assert_eq!(value("'2023-01-05' + INTERVAL 86400 SECOND"), "2023-01-06 00:00:00");
+    assert_eq!(value("'2023-01-05' + INTERVAL 1 DAY"), "2023-01-06");
+    assert_eq!(value("'2023-01-05' - INTERVAL 1 WEEK"), "2022-12-29");
+    assert_eq!(value("CONCAT(DATE '2023-01-05' + INTERVAL 24 HOUR)"), "2023-01-06 00:00:00");
+    assert_eq!(value("CONCAT(DATE '2023-01-05' + INTERVAL 1.5 SECOND)"), "2023-01-05 00:00:01.5");
+}
+
+#[test]
+fn what_is_rounded_by_a_column_shows_as_many_digits_in_every_row() {
+    let of = |what: &str| {
+        rows(
+            &format!("SELECT {what} FROM trips WHERE row_key = 'a' AND column_key = 'BASE' ORDER BY ref_key"),
+            &cells(),
+        )
+    };
+    assert_eq!(of("ROUND(1.25, ref_key)"), ["1.30", "1.25"]);
+    assert_eq!(of("ROUND(1.25, 5 - ref_key)"), ["1.25", "1.25"]);
+    assert_eq!(of("ROUND(155.5, -ref_key)"), ["160.0", "200.0"]);
+    assert_eq!(of("ROUND(2 / 3, ref_key)"), ["0.7000", "0.6700"]);
+    assert_eq!(of("ROUND(ref_key, 1 - ref_key)"), ["1", "0"]);
+    assert_eq!(of("ROUND(1.25e0, ref_key)"), ["1.2", "1.25"]);
+    assert_eq!(of("ROUND(1.25, NULLIF(ref_key, 2))"), ["1.30", "NULL"]);
+}
+
+#[test]
+fn a_row_that_is_asked_for_beside_exists_must_be_there() {
+    for dummy in ["SELECT 1 HAVING 0", "SELECT 1 GROUP BY 1 HAVING 0"] {
+        let text = format!("SELECT 1 FROM ({dummy}) t WHERE EXISTS (SELECT 1 FROM trips)");
+        assert!(matches!(bound(&text), Err(SqlError::Unsupported { .. })), "{text}");
+    }
+}
+
+#[test]
+fn all_columns_of_a_table_that_is_not_read_are_of_an_unknown_table() {
+    let refused = bound("SELECT x.* FROM trips t WHERE row_key = 'a'");
+    assert!(
+        matches!(&refused, Err(SqlError::Relational(RelationalError::UnknownQualifier(name))) if name == "x"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn null_has_one_name() {
+    let name = |text: &str| read(text).shape.columns()[0].name.clone();
+    assert_eq!(name("SELECT null"), "NULL");
+    assert_eq!(name("SELECT Null + 1"), "Null + 1");
+    assert_eq!(name("SELECT true"), "true");
+}
