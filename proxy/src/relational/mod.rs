@@ -30,7 +30,7 @@ pub use sight::Sight;
 pub use tables::{
     LISTED_DATABASES, SYSTEM_DATABASES, State, column_type, is_system_database, relation, relations, static_rows,
 };
-pub use view::{ColumnView, IndexRow, IndexView, TableView};
+pub use view::{ColumnView, Escapes, IndexRow, IndexView, TableView};
 
 /// Most engines, idle and at work: each is the memory of what it holds and, at work, a thread.
 const ENGINES: usize = 8;

@@ -1,5 +1,8 @@
 //! The engine over a small catalog, without a server.
 
+mod definitions;
+mod values;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -157,9 +157,9 @@ impl<'a> TableView<'a> {
         }
     }
 
-    /// SHOW CREATE TABLE, in MySQL's layout: a text that creates the same table again.
-    pub fn create_statement(&self) -> String {
-        let mut lines: Vec<String> = self.columns.iter().map(|c| c.create_line(self.collation)).collect();
+    /// SHOW CREATE TABLE, in MySQL's layout: a text that creates the same table again where backslashes escape as said.
+    pub fn create_statement(&self, escapes: Escapes) -> String {
+        let mut lines: Vec<String> = self.columns.iter().map(|c| c.create_line(self.collation, escapes)).collect();
         for index in &self.indexes {
             let columns: Vec<String> = index.columns.iter().map(|c| quote(c)).collect();
             let columns = columns.join(",");
@@ -171,7 +171,7 @@ impl<'a> TableView<'a> {
         }
         let comment = match self.comment {
             "" => String::new(),
-            comment => format!(" COMMENT='{}'", comment.replace('\\', "\\\\").replace('\'', "''")),
+            comment => format!(" COMMENT={}", literal(comment, escapes)),
         };
         format!(
             "CREATE TABLE {} (\n{}\n) ENGINE={} DEFAULT CHARSET={CHARSET} COLLATE={}{comment}",
@@ -223,7 +223,7 @@ impl<'a> ColumnView<'a> {
     }
 
     /// The column's line of SHOW CREATE TABLE.
-    fn create_line(&self, table_collation: &str) -> String {
+    fn create_line(&self, table_collation: &str, escapes: Escapes) -> String {
         let mut line = format!("  {} {}", quote(self.name), self.column_type);
         if let Some(collation) = self.collation {
             // As MySQL: said when it is not the table's, and always when the table's is not its character set's own.
@@ -237,10 +237,10 @@ impl<'a> ColumnView<'a> {
         match &self.default {
             // MySQL has no plain default of JSON.
             Some(default) if self.data_type == "json" => {
-                line.push_str(&format!(" DEFAULT ('{}')", default.replace('\'', "''")));
+                line.push_str(&format!(" DEFAULT ({})", literal(default, escapes)));
             }
             Some(default) if self.default_is_expression => line.push_str(&format!(" DEFAULT {default}")),
-            Some(default) => line.push_str(&format!(" DEFAULT '{}'", default.replace('\'', "''"))),
+            Some(default) => line.push_str(&format!(" DEFAULT {}", literal(default, escapes))),
             None if self.nullable => line.push_str(" DEFAULT NULL"),
             None => {}
         }
@@ -248,7 +248,7 @@ impl<'a> ColumnView<'a> {
             line.push_str(" AUTO_INCREMENT");
         }
         if !self.comment.is_empty() {
-            line.push_str(&format!(" COMMENT '{}'", self.comment.replace('\'', "''")));
+            line.push_str(&format!(" COMMENT {}", literal(self.comment, escapes)));
         }
         line
     }
@@ -260,6 +260,23 @@ fn declared(column: &RowColumn) -> ColumnView<'_> {
         nullable: true,
         default: column.missing.clone(),
         ..ColumnView::new(&column.name, "json", "json".to_owned())
+    }
+}
+
+/// Whether backslashes escape in literals: they do unless `sql_mode` has NO_BACKSLASH_ESCAPES.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Escapes {
+    Backslashes,
+    Nothing,
+}
+
+/// A string literal.
+fn literal(text: &str, escapes: Escapes) -> String {
+    let quoted = text.replace('\'', "''");
+    match escapes {
+        Escapes::Backslashes => format!("'{}'", quoted.replace('\\', "\\\\")),
+        Escapes::Nothing => format!("'{quoted}'"),
     }
 }
 

@@ -98,7 +98,7 @@ impl Session {
             }
             Aspect::Columns { table, full } => self.shown_columns(catalog, &table, full)?,
             Aspect::Index { table } => tables::index(catalog, &table)?,
-            Aspect::CreateTable { table } => Self::shown_create(catalog, &table)?,
+            Aspect::CreateTable { table } => self.shown_create(catalog, &table)?,
             Aspect::CreateDatabase { database, if_not_exists } => {
                 if !catalog.has_database(&database) {
                     return Err(SqlError::UnknownDatabase(database).into());

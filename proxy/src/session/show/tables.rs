@@ -9,7 +9,7 @@ use super::super::error::StatementError;
 use super::{columns, number, text};
 use crate::catalog::Snapshot;
 use crate::relational::{
-    IndexRow, LISTED_DATABASES, Sight, TableView, is_system_database, relation, relations, static_rows,
+    Escapes, IndexRow, LISTED_DATABASES, Sight, TableView, is_system_database, relation, relations, static_rows,
 };
 
 /// A result set.
@@ -115,10 +115,12 @@ impl Session {
         Ok((columns(names), rows))
     }
 
-    /// SHOW CREATE TABLE.
-    pub(super) fn shown_create(catalog: &Snapshot, table: &TableName) -> Result<Shown, StatementError> {
+    /// SHOW CREATE TABLE, as this session would read it.
+    pub(super) fn shown_create(&self, catalog: &Snapshot, table: &TableName) -> Result<Shown, StatementError> {
+        let plain = self.variables.sql_mode().no_backslash_escapes;
+        let escapes = if plain { Escapes::Nothing } else { Escapes::Backslashes };
         let (name, statement) = match find(catalog, table)? {
-            Found::Table(def) => (def.name.as_str(), TableView::of(def).create_statement()),
+            Found::Table(def) => (def.name.as_str(), TableView::of(def).create_statement(escapes)),
             Found::Relation(relation) => {
                 let line = |column: &cellgate_sql::relational::RelationColumn| {
                     let null = if column.nullable { "DEFAULT NULL" } else { "NOT NULL" };
