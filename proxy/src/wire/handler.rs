@@ -122,7 +122,7 @@ pub trait Handler: Send {
     async fn prepare(&mut self, text: Bytes) -> Result<Prepared<Self::Plan>, ErrorReply>;
 
     /// STMT_EXECUTE: as many parameters as the plan was said to have. Text parameters that are UTF-8 come as
-    /// [`Value::Text`], all other strings as [`Value::Bytes`].
+    /// [`cellgate_sql::Value::Text`], all other strings as [`cellgate_sql::Value::Bytes`].
     ///
     /// # Errors
     /// Those of [`Reply`]: the connection is closed.
