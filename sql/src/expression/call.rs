@@ -3,7 +3,6 @@
 use serde_json::Value as Json;
 
 use super::arithmetic::{Arithmetic, out_of_range};
-use super::compare::read_time;
 use super::documents::{at_path, document, json_array, json_extract, json_keys, json_object};
 use super::evaluate::{boolean, text_of, weigh};
 use super::functions::Function;
@@ -14,7 +13,7 @@ use super::text::{
 };
 use super::time_functions::{convert_tz, from_unix_time, months_add, time_add, time_number, time_text, unix_timestamp};
 use super::worth::{Worth, calculate};
-use super::{Expression, Scope, compare, json};
+use super::{Expression, Scope, compare, json, time};
 use crate::error::SqlError;
 use crate::value::Value;
 
@@ -204,7 +203,7 @@ fn one(function: Function, value: &Value, longest: usize) -> Result<Value, SqlEr
         },
         Function::AsNumber => Number::of(value).map_or(Value::Null, Number::value),
         Function::AsTime => match value {
-            Value::Text(text) | Value::Bytes(text) => Value::DateTime(read_time(text)?),
+            Value::Text(text) | Value::Bytes(text) => time::parse(text).map_or_else(|| value.clone(), Value::DateTime),
             other => other.clone(),
         },
         Function::AsBoolean => Value::Json(if number().is_true() { "true".into() } else { "false".into() }),

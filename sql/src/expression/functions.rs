@@ -108,7 +108,7 @@ macro_rules! functions {
 
 functions! {
     Abs "ABS" (1, 1),
-    // What text is beside numbers, and beside times.
+    // What text is beside numbers, and beside times: there text that is no time stays text.
     AsNumber "(text as number)" (1, 1),
     AsTime "(text as time)" (1, 1),
     // A condition as JSON's true or false.

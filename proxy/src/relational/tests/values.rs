@@ -107,9 +107,10 @@ fn text_out_of_json_compares_exactly() {
     let from = "FROM (SELECT CAST('{\"a\":\"x\"}' AS JSON) AS j, 'X' AS t) d";
     let text = format!(
         "SELECT j->>'$.a' = 'X', JSON_VALUE(j, '$.a') = t, JSON_UNQUOTE(JSON_EXTRACT(j, '$.a')) = t, t = 'x', \
-         j->>'$.a' = 'x', j->>'$.a' COLLATE utf8mb4_general_ci = 'X' {from}"
+         j->>'$.a' = 'x', j->>'$.a' COLLATE utf8mb4_general_ci = 'X', \
+         JSON_TYPE(j) = 'object', JSON_QUOTE(t) = '\"x\"' {from}"
     );
-    assert_eq!(session.rows(&text), ["0|0|0|1|1|1"]);
+    assert_eq!(session.rows(&text), ["0|0|0|1|1|1|0|0"]);
 }
 
 #[test]

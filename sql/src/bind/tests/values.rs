@@ -17,6 +17,7 @@ fn between_compares_by_types_also_where_one_of_them_is_null() {
     assert_eq!(value("'2023-1-5' NOT BETWEEN '2023-02-01' AND CAST(NULL AS DATETIME)"), "1");
     assert_eq!(value("'2023-1-5' BETWEEN CAST(NULL AS DATE) AND '2022-12-31'"), "0");
     assert_eq!(value("'2023-1-5' BETWEEN '2022-12-31' AND CAST('2023-02-01' AS DATE)"), "1");
+    assert_eq!(value("'abc' BETWEEN 'a' AND CAST(NULL AS DATETIME)"), "NULL");
     let of_rows = "SELECT CONCAT(JSON_VALUE(body, '$.fare'), '') NOT BETWEEN '9' AND JSON_VALUE(body, '$.zzz') + 0e0";
     assert_eq!(rows(&format!("{of_rows} {FIRST}"), &cells()), ["NULL"]);
 }

@@ -114,7 +114,8 @@ impl Binder<'_> {
             }
         }
         let called = self.call(&printed, |parts| Expression::Call(function, parts))?;
-        let of_json = matches!(function, Function::JsonUnquote | Function::JsonValue);
+        let of_json =
+            matches!(function, Function::JsonUnquote | Function::JsonValue | Function::JsonType | Function::JsonQuote);
         Ok(if of_json { called.with(Collation::JSON) } else { called })
     }
 }
