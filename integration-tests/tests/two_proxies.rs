@@ -133,7 +133,8 @@ async fn drops(store: &mut Conn, count: usize) {
 async fn nothing_is_lost_behind_a_statement_that_repeats_a_drop_or_truncate_under_way() {
     let mut builder = Builder::new();
     let (meta, store) = (builder.shared_mariadb_database(), builder.shared_mariadb_database());
-    let builder = builder.text("[meta]\npoll = \"1m\"\nmax_stale = \"2m\"\n").topology(SHARDS, Some(&meta)).cluster("m", &store);
+    let builder =
+        builder.text("[meta]\npoll = \"1m\"\nmax_stale = \"2m\"\n").topology(SHARDS, Some(&meta)).cluster("m", &store);
     let deployment = builder.build();
     let (one, two) = (deployment.start(), deployment.start());
     let (mut first, mut again) = (client::connect(one.mysql()).await, client::connect(one.mysql()).await);

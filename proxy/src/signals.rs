@@ -1,6 +1,7 @@
 //! Signals, as channels.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -10,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 pub struct Signals {
     /// Turns `true` with the first SIGTERM or SIGINT, and stays it.
     pub shutdown: watch::Receiver<bool>,
-    /// Turns `true` with the second one, and stays it: whoever asks twice does not want to wait for what is running.
+    /// Turns `true` with a later one, and stays it: whoever asks twice does not want to wait for what is running.
     pub at_once: watch::Receiver<bool>,
     /// A message per SIGHUP; those that come while one is waiting are the same wish.
     pub reload: mpsc::Receiver<()>,
@@ -40,19 +41,35 @@ pub async fn told(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
+/// How long behind the first a signal is another wish. Starters may pass one wish on as two signals: the terminal's to a whole
+/// group, and the death of the starter.
+const TWICE: Duration = Duration::from_millis(500);
+
 async fn forward_shutdown(
     mut terminate: Signal,
     mut interrupt: Signal,
     shutdown: watch::Sender<bool>,
     at_once: watch::Sender<bool>,
 ) {
-    for (asked, message) in [(&shutdown, "shutting down"), (&at_once, "shutting down at once: asked twice")] {
+    let mut first = None;
+    loop {
         let name = tokio::select! {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
         };
-        tracing::info!(signal = name, "{message}");
-        asked.send_replace(true);
+        match first {
+            None => {
+                first = Some(Instant::now());
+                tracing::info!(signal = name, "shutting down");
+                shutdown.send_replace(true);
+            }
+            Some(began) if began.elapsed() >= TWICE => {
+                tracing::info!(signal = name, "shutting down at once: asked twice");
+                at_once.send_replace(true);
+                break;
+            }
+            Some(_) => {}
+        }
     }
     // The senders stay alive: a receiver whose sender is gone would look like a failure to whoever waits on it.
     shutdown.closed().await;
@@ -71,7 +88,6 @@ async fn forward_reload(mut hang_up: Signal, reload: mpsc::Sender<()>) {
 #[cfg(test)]
 mod tests {
     use std::process::Command;
-    use std::time::Duration;
 
     use super::*;
 
@@ -94,7 +110,15 @@ mod tests {
         assert!(*shutdown.await.expect("in time").expect("the sender lives"));
         assert!(!*signals.at_once.borrow(), "it was asked for once");
         send("-INT");
-        let at_once = tokio::time::timeout(Duration::from_secs(10), signals.at_once.wait_for(|down| *down));
+        let early = tokio::time::timeout(TWICE / 2, signals.at_once.wait_for(|down| *down)).await.is_ok();
+        assert!(!early, "one wish may come as two signals");
+        let at_once = tokio::time::timeout(Duration::from_secs(10), async {
+            while !*signals.at_once.borrow() {
+                send("-INT");
+                let _ = tokio::time::timeout(TWICE / 4, signals.at_once.changed()).await;
+            }
+            signals.at_once.wait_for(|down| *down).await
+        });
         assert!(*at_once.await.expect("in time").expect("the sender lives"));
         send("-HUP");
         let reload = tokio::time::timeout(Duration::from_secs(10), signals.reload.recv());

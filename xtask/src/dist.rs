@@ -49,6 +49,8 @@ pub fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
         if let Some(remark) = incomplete(&left_out) {
             eprintln!("xtask: {remark}");
             profile = profiles.join("incomplete.profdata");
+            // Cargo goes by the name, under which there may have been another one.
+            let _ = std::fs::remove_dir_all(place.join("last"));
         }
         let mut merge = Command::new(profdata);
         command::run(merge.arg("merge").arg("--output").arg(&profile).args(files(&counts)?))?;

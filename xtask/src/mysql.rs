@@ -22,6 +22,8 @@ pub fn prepare(workspace: &Workspace) {
     match find_or_unpack(&workspace.mysql()) {
         Ok(version) => eprintln!("xtask: a MySQL: {version}"),
         Err(failure) => {
+            // What does not run would be found and started.
+            let _ = fs::remove_dir_all(workspace.mysql());
             eprintln!("xtask: no MySQL, so a MariaDB stands in for it in the tests that are about one: {failure}");
         }
     }
@@ -81,7 +83,17 @@ fn options(apt: &Path) -> Result<Vec<OsString>, Failure> {
     ];
     let mut options: Vec<OsString> = vec!["-qq".into(), "--no-install-recommends".into()];
     // As root apt becomes another user, who need not be able to write here.
-    let mut settings = vec![OsString::from("APT::Sandbox::User=root"), OsString::from("Acquire::Languages=none")];
+    let mut settings: Vec<OsString> = [
+        "APT::Sandbox::User=root",
+        "Acquire::Languages=none",
+        // Who has no way there is told soon, and why.
+        "Acquire::Retries=0",
+        "Acquire::http::Timeout=15",
+        "Acquire::https::Timeout=15",
+        "APT::Update::Error-Mode=any",
+    ]
+    .map(OsString::from)
+    .to_vec();
     settings.extend(places.map(|(name, path)| {
         let mut setting = OsString::from(format!("{name}="));
         setting.push(path);

@@ -170,11 +170,13 @@ fn judge(
     cluster_of: impl Fn(&Buffered) -> String,
 ) -> Result<(), StatementError> {
     let is_written = |fate: &CellFate| matches!(fate, CellFate::Written(_));
-    let written = fates.iter().filter(|fate| is_written(fate)).count();
-    let unknown = fates.iter().filter(|fate| fate.is_unknown()).count();
+    // A cell that was there at its INSERT, and is, is no part of the transaction.
+    let all = || cells.iter().zip(&fates).filter(|(cell, fate)| !(cell.stored && is_written(fate)));
+    let count = |of: &dyn Fn(&CellFate) -> bool| all().filter(|(_, fate)| of(fate)).count();
+    let (cells, written, unknown) = (count(&|_| true), count(&is_written), count(&CellFate::is_unknown));
     // What was there before the transaction is no part of it that was done.
     let is_done = |fate: &CellFate| matches!(fate, CellFate::Written(written) if written.new);
-    let in_part = fates.iter().any(is_done) || (unknown > 0 && unknown < cells.len());
+    let in_part = count(&is_done) > 0 || (unknown > 0 && unknown < cells);
     let failure = |(cell, fate): (&Buffered, &CellFate)| match fate {
         CellFate::Conflict(_) => Some(StatementError::LostRace { entry: entry(cell) }),
         CellFate::Failed(error) => Some(match error.as_ref() {
@@ -184,7 +186,6 @@ fn judge(
         }),
         CellFate::Written(_) | CellFate::Withheld => None,
     };
-    let all = || cells.iter().zip(&fates);
     let cause = all().filter(|(_, fate)| fate.is_unknown()).chain(all()).find_map(failure);
     match cause {
         None => Ok(()),
@@ -196,12 +197,12 @@ fn judge(
                 names.join(", ")
             };
             let done = if written > 0 { "was" } else { "may be" };
-            let mut detail = format!("COMMIT {done} done in part: {written} of {} cells are stored", cells.len());
+            let mut detail = format!("COMMIT {done} done in part: {written} of {cells} cells are stored");
             if unknown > 0 {
                 let names = named(&CellFate::is_unknown);
                 detail.push_str(&format!(", {unknown} may be stored (the first of them: {names})"));
             }
-            if written + unknown < cells.len() {
+            if written + unknown < cells {
                 let names = named(&|fate| !is_written(fate) && !fate.is_unknown());
                 detail.push_str(&format!(", the others are not (the first of them: {names})"));
             }
@@ -255,9 +256,13 @@ mod tests {
         failed(StoreError::MaybeWritten { detail: "gone".to_owned() })
     }
 
-    fn written() -> CellFate {
+    fn done() -> Written {
         let (added_id, created_at) = (AddedId(1), Micros(1));
-        CellFate::Written(Written { ref_key: RefKey(1), added_id, shard: ShardId(0), created_at, new: true })
+        Written { ref_key: RefKey(1), added_id, shard: ShardId(0), created_at, new: true }
+    }
+
+    fn written() -> CellFate {
+        CellFate::Written(done())
     }
 
     /// Number and text of the answer of a COMMIT of one cell in each of two clusters.
@@ -290,6 +295,15 @@ mod tests {
                          r2-c-1), the others are not (the first of them: r1-c-1): ";
             assert!(text.starts_with(known) && text.contains("'b' was lost during a write"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_cell_that_was_there_before_is_no_part_that_was_done() {
+        let there = Buffered { stored: true, ..buffered("r1") };
+        let before = CellFate::Written(Written { new: false, ..done() });
+        let error = judge(&[there, buffered("r2")], vec![before, lost()], |_| "b".to_owned()).unwrap_err();
+        let reply = errors::reply(&error, &Incidents::default());
+        assert_eq!(reply.code, 1429, "{}", reply.message);
     }
 
     #[test]

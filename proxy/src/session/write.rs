@@ -333,7 +333,8 @@ async fn returned(
 }
 
 /// Turns the fates of all cells into the statement's: written, or an error with what is stored all the same. A failure
-/// behind which a part may be stored comes before all others: those say what may be repeated.
+/// behind which a part may be stored comes before all others: those say what may be repeated. Where something is stored, one of
+/// a cluster comes before a duplicate, which is nobody's failure.
 fn settle(put: &Put, fates: Vec<CellFate>) -> Result<Fates, StatementError> {
     let written: Fates = fates
         .iter()
@@ -346,7 +347,9 @@ fn settle(put: &Put, fates: Vec<CellFate>) -> Result<Fates, StatementError> {
     let failed = |(_, fate): &(&NewCell, &CellFate)| matches!(fate, CellFate::Conflict(_) | CellFate::Failed(_));
     let unknown: Vec<usize> = (0..fates.len()).filter(|position| fates[*position].is_unknown()).collect();
     let stored = || stored_rows(put, &written, &unknown);
-    match all().filter(|(_, fate)| fate.is_unknown()).chain(all()).find(failed) {
+    let in_part = written.iter().any(Option::is_some);
+    let of_clusters = all().filter(|(_, fate)| in_part && matches!(fate, CellFate::Failed(_)));
+    match all().filter(|(_, fate)| fate.is_unknown()).chain(of_clusters).chain(all()).find(failed) {
         Some((cell, CellFate::Conflict(ref_key))) => {
             Err(StatementError::Duplicate { entry: entry(cell, Some(*ref_key)), stored: stored() })
         }
@@ -553,8 +556,13 @@ mod tests {
             assert!(code == 1180 && text.starts_with("INSERT was done in part: "), "{code} {text}");
             assert!(text.ends_with("; stored in other clusters all the same: row 1 of the statement"), "{text}");
         }
+        // A duplicate beside it does not hide that a cluster failed.
+        let fates = vec![CellFate::Conflict(RefKey(1)), failed(no_table()), CellFate::Written(done())];
+        assert_eq!(answer(&settle(&put(3), fates).unwrap_err()).0, 1180);
         let error = settle(&put(2), vec![failed(RunError::Contended), CellFate::Withheld]).unwrap_err();
         assert_eq!(answer(&error).0, 1213, "nothing is stored");
+        let error = settle(&put(2), vec![CellFate::Conflict(RefKey(1)), failed(no_table())]).unwrap_err();
+        assert_eq!(answer(&error).0, 1062, "nothing is stored: the first that failed");
     }
 
     #[test]

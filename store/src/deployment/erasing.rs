@@ -17,7 +17,7 @@ use super::registry::Registration;
 use crate::cache::{CellCache, Erasures, LEASE};
 use crate::error::StoreError;
 use crate::executor::ErasureFence;
-use crate::meta::MetaStore;
+use crate::meta::{Document, MetaStore};
 
 /// Name of the [`Erasures`] document.
 pub const ERASURES: &str = "erasures";
@@ -82,16 +82,17 @@ impl ErasureLog {
     }
 
     async fn read(&self) -> Result<(i64, Erasures), StoreError> {
-        let outcome = self.load().await;
-        self.reading.ended(&outcome);
-        outcome
+        self.found(self.meta.load(ERASURES).await)
     }
 
-    async fn load(&self) -> Result<(i64, Erasures), StoreError> {
-        match self.meta.load(ERASURES).await? {
+    /// What reading the document has answered.
+    fn found(&self, document: Result<Option<Document>, StoreError>) -> Result<(i64, Erasures), StoreError> {
+        let outcome = document.and_then(|document| match document {
             Some(document) => Ok((document.version, decode(ERASURES, &document.body)?)),
             None => Ok((0, Erasures::default())),
-        }
+        });
+        self.reading.ended(&outcome);
+        outcome
     }
 
     /// Counts an erasure in this table.
@@ -99,7 +100,8 @@ impl ErasureLog {
         for _ in 0..ATTEMPTS {
             let began = Instant::now();
             let cache = self.cache_at(began);
-            let (version, mut erasures) = self.read().await?;
+            // Many erasures at once take turns here: none may cost the others more than it must.
+            let (version, mut erasures) = self.found(self.meta.load_to_change(ERASURES).await)?;
             erasures.note(table.id);
             if self.meta.compare_and_set(ERASURES, version, &encode(ERASURES, &erasures)?).await? {
                 if let Some(cache) = cache {
@@ -203,7 +205,7 @@ mod tests {
         cache.fill(cache.ticket(), source, &cell);
         let log = log_of(Arc::new(FakeMeta::new(|| Box::pin(async { None }))), &cache).await;
         let now = Instant::now();
-        let lapsed = now + registry::LEASE;
+        let lapsed = now + registry::HELD;
         log.look_from(lapsed).await;
         assert!(cache.look_up(source, &cell.triple, lapsed).is_none());
         log.look_from(now).await;

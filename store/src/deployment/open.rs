@@ -286,8 +286,9 @@ impl Deployment {
 
     async fn follow(&self) {
         // Before anything that is read is gone by: others may have taken this proxy for gone, and not wait for it.
+        // One that hangs must not keep what can be read from being read.
         if !self.registration.is_held(Instant::now()) {
-            self.renew().await;
+            let _ = tokio::time::timeout(ANSWER_WITHIN, self.renew()).await;
         }
         let began = Instant::now();
         let mut polled = pin!(self.topology.poll());

@@ -23,6 +23,9 @@ const FORGET: Duration = Duration::from_secs(24 * 3600);
 /// A proxy that has not said for so long that it is alive is not waited for.
 const GONE: Duration = Duration::from_secs(600);
 
+/// For how long behind a renewal a proxy may go by what it reads: until it may be taken for gone, less a half for clocks.
+pub(super) const HELD: Duration = LEASE.saturating_add(Duration::from_secs(GONE.as_secs() / 2));
+
 /// Who this proxy is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyInfo {
@@ -129,9 +132,9 @@ impl Registration {
     }
 
     /// Whether what this proxy has read at `now` may be used by it: whoever asks whether he is alone knows of it, until long
-    /// after that. A proxy that could not renew its lease may have been taken for gone.
+    /// after that ([`HELD`]). A proxy that could not renew its lease for longer may have been taken for gone.
     pub(super) fn is_held(&self, now: Instant) -> bool {
-        self.is_exclusive() || now < *lock(&self.renewed) + LEASE
+        self.is_exclusive() || now < *lock(&self.renewed) + HELD
     }
 
     /// Whether no other proxy can be serving now. One whose lease has ended may only have been slow to renew it.

@@ -41,6 +41,12 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
     /// The document of this name.
     async fn load(&self, name: &str) -> Result<Option<Document>, StoreError>;
 
+    /// The same for who changes it next and goes by nothing of it before that has succeeded: where a crash can take back a
+    /// version that was seen, [`load`](Self::load) makes sure first that it cannot, which a change does by itself.
+    async fn load_to_change(&self, name: &str) -> Result<Option<Document>, StoreError> {
+        self.load(name).await
+    }
+
     /// All documents whose name starts with `prefix`, by name.
     async fn list(&self, prefix: &str) -> Result<Vec<Document>, StoreError>;
 

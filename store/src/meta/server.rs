@@ -71,16 +71,22 @@ impl<D: Driver> MetaStore for ServerMeta<D> {
     }
 
     async fn load(&self, name: &str) -> Result<Option<Document>, StoreError> {
+        let document = self.load_to_change(name).await?;
+        if let Some(document) = &document {
+            self.secure(document).await?;
+        }
+        Ok(document)
+    }
+
+    async fn load_to_change(&self, name: &str) -> Result<Option<Document>, StoreError> {
         let rows = self.core.fetch(Operation::Ping, &self.core.dialect().select_document(name)).await?;
-        let document = match rows.first().map(Vec::as_slice) {
+        match rows.first().map(Vec::as_slice) {
             Some([Value::Int(version), Value::Bytes(body)]) => {
-                Document { name: name.to_owned(), version: *version, body: body.to_vec() }
+                Ok(Some(Document { name: name.to_owned(), version: *version, body: body.to_vec() }))
             }
-            Some(_) => return Err(corrupt()),
-            None => return Ok(None),
-        };
-        self.secure(&document).await?;
-        Ok(Some(document))
+            Some(_) => Err(corrupt()),
+            None => Ok(None),
+        }
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<Document>, StoreError> {
