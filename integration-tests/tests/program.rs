@@ -118,7 +118,11 @@ async fn a_second_signal_does_not_wait_for_what_is_running() {
     let refused = "is not reloaded: the program is stopping";
     wait::until("the reload to be refused", SHORT, || proxy.log().contains(refused).then_some(()));
     assert!(proxy.is_running());
-    proxy.signal(Signal::Term);
+    // At once behind the first it is the same wish.
+    wait::until("the stop at once", SHORT, || {
+        proxy.signal(Signal::Term);
+        proxy.log().contains("asked twice").then_some(())
+    });
     assert_eq!(proxy.wait().code(), Some(0), "{}", proxy.log());
     assert!(held.await.unwrap().is_err());
     assert!(proxy.log().contains("still busy are cut off"), "{}", proxy.log());
