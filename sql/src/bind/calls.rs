@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use super::scope::Session;
+use super::times;
 use crate::environment::{SessionCall, SessionFunction};
 use crate::error::SqlError;
 use crate::expression::{Expression, Function, Leaf, truth};
@@ -16,12 +17,13 @@ impl Session<'_> {
     /// The expression with its calls answered, from left to right.
     ///
     /// # Errors
-    /// Those of the calls and of what decides about them; a call about which rows decide.
+    /// Those of the calls and of what decides about them; a call about which rows decide; [`SqlError::GivenUp`].
     pub(super) fn answered<'e>(&self, expression: &'e Expr) -> Result<Cow<'e, Expr>, SqlError> {
         if calls(expression) { self.answer(expression).map(Cow::Owned) } else { Ok(Cow::Borrowed(expression)) }
     }
 
     fn answer(&self, expression: &Expr) -> Result<Expr, SqlError> {
+        self.patience.ask()?;
         expression.map(
             &mut |node| match node {
                 node if !calls(node) => Ok(None),
@@ -63,18 +65,17 @@ impl Session<'_> {
 
     /// Operands of which the first that `decides` is the last that is come to.
     fn until(&self, all: &[Expr], decides: &dyn Fn(&Value) -> bool) -> Result<Vec<Expr>, SqlError> {
+        let last = last_call(all);
         let mut made = Vec::with_capacity(all.len());
-        let mut rest = all;
-        while let Some((first, behind)) = rest.split_first() {
-            rest = behind;
-            let first = self.answer(first)?;
-            let last = match first_call(behind) {
-                Some(call) => decides(&self.decided(&first, call)?),
-                None => false,
+        for (i, operand) in all.iter().enumerate() {
+            let operand = self.answer(operand)?;
+            let decided = match last {
+                Some((last, call)) if i < last => decides(&self.decided(&operand, call)?),
+                Some(_) | None => false,
             };
-            made.push(first);
-            if last {
-                made.extend(behind.iter().map(uncalled));
+            made.push(operand);
+            if decided {
+                made.extend(all.iter().skip(i + 1).map(uncalled));
                 break;
             }
         }
@@ -88,15 +89,29 @@ impl Session<'_> {
         otherwise: Option<&Expr>,
     ) -> Result<Expr, SqlError> {
         let operand = operand.map(|e| self.answer(e).map(Box::new)).transpose()?;
+        // Which branch is taken matters as long as a call stands behind its WHEN.
+        let last = match otherwise.and_then(|e| first_call([e])) {
+            Some(call) => Some((branches.len(), call)),
+            None => branches.iter().enumerate().rev().find_map(|(i, (when, then))| {
+                let of_then = first_call([then]).map(|call| (i + 1, call));
+                of_then.or_else(|| first_call([when]).map(|call| (i, call)))
+            }),
+        };
+        // The operand's value, which every WHEN is compared with.
+        let mut compared = None;
         let mut taken = false;
         let mut made = Vec::with_capacity(branches.len());
         for (i, (when, then)) in branches.iter().enumerate() {
             let when = self.branch(when, !taken)?;
-            let rest = branches.iter().skip(i + 1).flat_map(|(when, then)| [when, then]);
-            let here = match first_call(std::iter::once(then).chain(rest).chain(otherwise)) {
-                Some(call) if !taken => {
+            let here = match last {
+                Some((last, call)) if i < last && !taken => {
+                    if let (None, Some(operand)) = (&compared, &operand) {
+                        let value = self.decided(operand, call)?;
+                        let ty = operand.ty(&|leaf| self.leaf_type(leaf));
+                        compared = Some(Box::new(times::constant(value, ty)));
+                    }
                     let whether = Expression::Case {
-                        operand: operand.clone(),
+                        operand: compared.clone(),
                         branches: vec![(when.clone(), Expression::Constant(Value::Int(1)))],
                         otherwise: None,
                     };
@@ -145,6 +160,11 @@ fn first_call<'e>(all: impl IntoIterator<Item = &'e Expr>) -> Option<SessionCall
     called(all, acts)
 }
 
+/// The place of the last operand with a call, and its first call.
+fn last_call(all: &[Expr]) -> Option<(usize, SessionCall)> {
+    all.iter().enumerate().rev().find_map(|(i, e)| first_call([e]).map(|call| (i, call)))
+}
+
 /// Whether a call is more than a value.
 fn acts(call: SessionCall) -> bool {
     call != SessionCall::Uuid
@@ -163,6 +183,9 @@ pub(super) fn called<'e>(
             }
             found.is_none()
         });
+        if found.is_some() {
+            break;
+        }
     }
     found
 }

@@ -27,7 +27,7 @@ pub(crate) fn digits(ty: Type) -> Option<i64> {
 }
 
 /// A time as a constant that keeps its type.
-pub(crate) fn constant(value: Value, ty: Type) -> Bexpr {
+pub(crate) fn constant<L>(value: Value, ty: Type) -> Expression<L> {
     match (&value, digits(ty)) {
         (Value::DateTime(_), Some(time::DATE)) => {
             Expression::Cast(Box::new(Expression::Constant(value)), CastType::Date)

@@ -7,7 +7,7 @@ use crate::environment::SqlMode;
 use crate::error::SqlError;
 use crate::parse::parse;
 use crate::shape::Patience;
-use crate::testing::{Session, bound_with, cell, read, read_with};
+use crate::testing::{Session, bound, bound_with, cell, read, read_with};
 use crate::value::Value;
 
 /// A session that is given up at the look after so many, and how often it was looked.
@@ -33,6 +33,34 @@ fn what_takes_long_while_it_is_bound_is_given_up() {
         let looked = looked.load(Ordering::Relaxed);
         assert!((21..=25).contains(&looked), "{text}: {looked}");
     }
+}
+
+#[test]
+fn where_a_call_is_come_to_is_found_in_one_pass_and_given_up_too() {
+    let coalesce = |n| format!("SELECT COALESCE({}SLEEP(0))", "NULL, ".repeat(n));
+    let and = |n| format!("DO {}SLEEP(0)", "1 AND ".repeat(n));
+    let case = |n| format!("SELECT CASE 2 {} WHEN SLEEP(0) THEN 1 END", "WHEN 1 THEN 1 ".repeat(n));
+    let searched = |n| format!("SELECT CASE {} ELSE SLEEP(0) END", "WHEN 0 THEN 1 ".repeat(n));
+    for text in [coalesce(99_000), and(1_000), case(49_000), searched(1_000)] {
+        let asked = bound(&text);
+        assert!(matches!(asked, Err(SqlError::Pending(..))), "{asked:?}");
+    }
+    for text in [coalesce(1_000), and(1_000), case(1_000), searched(1_000)] {
+        let (session, looked) = impatient(20);
+        assert_eq!(bound_with(&session, &text, &[]).err(), Some(SqlError::GivenUp), "{text}");
+        let looked = looked.load(Ordering::Relaxed);
+        assert!((21..=22).contains(&looked), "{text}: {looked}");
+    }
+}
+
+#[test]
+fn what_a_case_compares_is_computed_once_to_find_its_calls() {
+    // Functions may make 256 MiB for a statement, and this is 40 MB.
+    let [text, _] = slow_to_compare();
+    let large = format!("REPLACE(?, 'a', '{}')", "a".repeat(1_000));
+    let case = format!("SELECT CASE {large} {} ELSE SLEEP(0) END", "WHEN 1 THEN 1 ".repeat(100));
+    let asked = bound_with(&Session::new(), &case, &[text]);
+    assert!(matches!(asked, Err(SqlError::Pending(..))), "{asked:?}");
 }
 
 #[test]
