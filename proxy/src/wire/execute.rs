@@ -124,7 +124,7 @@ impl ParamType {
     }
 
     /// A date or time that the calendar has becomes one, what it does not have (`0000-00-00`) its text. A clock without a
-    /// fraction is one of whole seconds.
+    /// fraction, or with one of nothing, is one of whole seconds.
     fn date(self, fields: &mut Reader) -> Result<(Value, Option<TimeType>), Malformed> {
         let length = fields.u8()?;
         let mut civil = Civil::default();
@@ -142,7 +142,7 @@ impl ParamType {
         }
         let ty = match (self.kind, length) {
             (Kind::Date, _) => Some(TimeType::Date),
-            (_, 11) => None,
+            (_, 11) if civil.micros != 0 => None,
             (_, _) => Some(TimeType::Seconds),
         };
         if ty == Some(TimeType::Date) {
@@ -390,7 +390,12 @@ mod tests {
         assert_eq!(read(10, &[4, 0xe8, 0x07, 2, 29]), one(day, Some(TimeType::Date)));
         assert_eq!(read(12, &[4, 0xe8, 0x07, 2, 29]), one(day, Some(TimeType::Seconds)));
         assert_eq!(read(7, &[7, 0xe8, 0x07, 2, 29, 0, 0, 1]), one(day + 1_000_000, Some(TimeType::Seconds)));
-        assert_eq!(read(12, &[11, 0xe8, 0x07, 2, 29, 0, 0, 1, 0, 0, 0, 0]), one(day + 1_000_000, None));
+        // Some clients send a fraction of nothing, others leave it out.
+        assert_eq!(
+            read(12, &[11, 0xe8, 0x07, 2, 29, 0, 0, 1, 0, 0, 0, 0]),
+            one(day + 1_000_000, Some(TimeType::Seconds))
+        );
+        assert_eq!(read(12, &[11, 0xe8, 0x07, 2, 29, 0, 0, 1, 7, 0, 0, 0]), one(day + 1_000_007, None));
     }
 
     #[test]
