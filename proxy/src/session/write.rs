@@ -51,8 +51,10 @@ impl Session {
             } else {
                 self.put_now(&put, entered, deadline).await
             };
-            let topology = self.executor.topology();
-            written.map_err(|error| placed(error, &put, |cell| cluster_of(&topology, &cell.row)))?
+            written.map_err(|error| {
+                let topology = self.executor.topology();
+                placed(error, &put, |cell| cluster_of(&topology, &cell.row))
+            })?
         };
         self.use_up_characteristics();
         self.server.metrics().stage(Stage::Store, started.elapsed());
@@ -392,17 +394,19 @@ fn stored_rows(put: &Put, fates: &Fates, unknown: &[usize]) -> Box<Stored> {
     })
 }
 
-/// The same error, which says also in which clusters the rows are that it tells of.
+/// The same error, which says also in which clusters the rows are that it tells of, if that is logged.
 fn placed(mut error: StatementError, put: &Put, cluster_of: impl Fn(&NewCell) -> String) -> StatementError {
-    if let StatementError::Write { stored, .. } | StatementError::Duplicate { stored, .. } = &mut error
+    if let StatementError::Write { stored, .. } = &mut error
         && !stored.is_empty()
     {
+        // They are in order.
+        let holds = |rows: &[usize], row: &usize| rows.binary_search(row).is_ok();
         let clusters = |of: &dyn Fn(&usize) -> bool| -> BTreeSet<String> {
             let cells = put.rows.iter().zip(&put.cells).filter(|(row, _)| of(&(**row + 1)));
             cells.map(|(_, cell)| cluster_of(cell)).collect()
         };
         let (written, unknown) =
-            (clusters(&|row| stored.rows.contains(row)), clusters(&|row| stored.unknown.contains(row)));
+            (clusters(&|row| holds(&stored.rows, row)), clusters(&|row| holds(&stored.unknown, row)));
         let mut rest = clusters(&|_| true);
         rest.retain(|name| !written.contains(name) && !unknown.contains(name));
         stored.clusters = by_clusters("INSERT", written, unknown, rest);
