@@ -1,8 +1,11 @@
 //! What the functions do.
 
+use std::cmp::Ordering;
+
 use serde_json::Value as Json;
 
 use super::arithmetic::{Arithmetic, out_of_range};
+use super::compare::of_operands;
 use super::documents::{at_path, document, json_array, json_extract, json_keys, json_object};
 use super::evaluate::{boolean, text_of, weigh};
 use super::functions::Function;
@@ -53,7 +56,16 @@ pub(super) fn call<L>(
     // Every element may be compared with every other, and every path goes through the document.
     let looks = if function == Function::JsonContains { bytes } else { values.len() };
     weigh(bytes.saturating_mul(looks), scope)?;
-    let mut value = apply(function, &values, scope.folds_case(), scope.longest())?;
+    let mut value = match (function, arguments, values.as_slice()) {
+        (Function::NullIf, [left, right], [a, b]) => {
+            let order = compare(a, b, scope.folds_case());
+            match of_operands(order, a, || left.of_rows(), || right.of_rows())? {
+                Some(Ordering::Equal) => Value::Null,
+                Some(_) | None => a.clone(),
+            }
+        }
+        (_, _, _) => apply(function, &values, scope.folds_case(), scope.longest())?,
+    };
     if let (Function::Round, [_, Expression::Constant(Value::Int(digits))], Value::Decimal(_)) =
         (function, arguments, &value)
     {
@@ -106,7 +118,7 @@ pub(super) fn too_long(function: &str, longest: usize) -> SqlError {
 }
 
 fn apply(function: Function, values: &[Value], fold_case: bool, longest: usize) -> Result<Value, SqlError> {
-    if let Some(done) = null_tolerant(function, values, fold_case, longest)? {
+    if let Some(done) = null_tolerant(function, values, longest)? {
         return Ok(done);
     }
     if values.contains(&Value::Null) {
@@ -119,18 +131,9 @@ fn apply(function: Function, values: &[Value], fold_case: bool, longest: usize) 
 }
 
 /// The functions for which a NULL argument does not simply make NULL.
-fn null_tolerant(
-    function: Function,
-    values: &[Value],
-    fold_case: bool,
-    longest: usize,
-) -> Result<Option<Value>, SqlError> {
+fn null_tolerant(function: Function, values: &[Value], longest: usize) -> Result<Option<Value>, SqlError> {
     Ok(Some(match (function, values) {
         (Function::IsNull, [value]) => Value::Int(i64::from(*value == Value::Null)),
-        (Function::NullIf, [a, b]) => match compare(a, b, fold_case)? {
-            Some(std::cmp::Ordering::Equal) => Value::Null,
-            Some(_) | None => a.clone(),
-        },
         (Function::JsonArray, _) => json_array(values, longest)?,
         (Function::JsonObject, _) => json_object(values, longest)?,
         (Function::Quote, [Value::Null]) => text_value("NULL".to_owned()),

@@ -48,6 +48,33 @@ pub(crate) fn compare(a: &Value, b: &Value, fold_case: bool) -> Result<Option<Or
     }))
 }
 
+/// The order of `a` beside another value, where text that is no time is an error only as a constant: out of a row it is below
+/// every time, as in MySQL. Asked for it, `left` and `right` say whether their operand depends on a row.
+///
+/// # Errors
+/// That of `order`.
+pub(super) fn of_operands(
+    order: Result<Option<Ordering>, SqlError>,
+    a: &Value,
+    left: impl FnOnce() -> bool,
+    right: impl FnOnce() -> bool,
+) -> Result<Option<Ordering>, SqlError> {
+    let time_first = matches!(a, Value::DateTime(_));
+    match order {
+        Err(SqlError::WrongTime(_)) if time_first && right() => Ok(Some(Ordering::Greater)),
+        Err(SqlError::WrongTime(_)) if !time_first && left() => Ok(Some(Ordering::Less)),
+        order => order,
+    }
+}
+
+/// [`compare`] where no text is an error: what is no time is below every time.
+///
+/// # Errors
+/// [`SqlError::Json`] when JSON cannot be read.
+pub(super) fn leniently(a: &Value, b: &Value, fold_case: bool) -> Result<Option<Ordering>, SqlError> {
+    of_operands(compare(a, b, fold_case), a, || true, || true)
+}
+
 /// A value that is compared with many, one after the other: JSON is read once.
 pub(super) struct Compared<'a> {
     value: &'a Value,
@@ -81,6 +108,14 @@ impl<'a> Compared<'a> {
             Value::Json(other) => json::compare(document, &json::parse(other)?),
             other => json_and(text, document, other)?,
         }))
+    }
+
+    /// [`leniently`] with another.
+    ///
+    /// # Errors
+    /// Those of [`leniently`].
+    pub fn leniently_with(&self, other: &Value, fold_case: bool) -> Result<Option<Ordering>, SqlError> {
+        of_operands(self.with(other, fold_case), self.value, || true, || true)
     }
 }
 
@@ -157,7 +192,7 @@ fn fold(text: &[u8]) -> String {
 ///
 /// # Errors
 /// [`SqlError::WrongTime`] when it is none.
-pub(crate) fn read_time(text: &[u8]) -> Result<Micros, SqlError> {
+fn read_time(text: &[u8]) -> Result<Micros, SqlError> {
     time::parse(text).ok_or_else(|| SqlError::WrongTime(String::from_utf8_lossy(text).into_owned()))
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::arithmetic::{Arithmetic, out_of_range};
 use super::cast::{cast, truncated};
-use super::compare::{Compared, read_time};
+use super::compare::{Compared, leniently, of_operands};
 use super::number::{Number, double_text, wrapping_u64};
 use super::text::Letters;
 use super::worth::{Worth, calculate};
@@ -153,14 +153,15 @@ fn between(values: [Value; 3], fold_case: bool) -> Result<Option<bool>, SqlError
     let numbers = values.iter().any(is_number);
     let times = values.iter().any(|v| matches!(v, Value::DateTime(_)));
     let alike = |v: Value| match v {
-        Value::Text(text) | Value::Bytes(text) if numbers && times => read_time(&text).map(Value::DateTime),
-        Value::Text(_) | Value::Bytes(_) if numbers => Ok(Number::of(&v).map_or(Value::Null, Number::value)),
-        other => Ok(other),
+        Value::Text(ref text) | Value::Bytes(ref text) if numbers && times => {
+            time::parse(text).map_or(v, Value::DateTime)
+        }
+        Value::Text(_) | Value::Bytes(_) if numbers => Number::of(&v).map_or(Value::Null, Number::value),
+        other => other,
     };
-    let [value, low, high] = values;
-    let (value, low, high) = (alike(value)?, alike(low)?, alike(high)?);
-    let above = compare(&value, &low, fold_case)?.map(Ordering::is_ge);
-    let below = compare(&value, &high, fold_case)?.map(Ordering::is_le);
+    let [value, low, high] = values.map(alike);
+    let above = leniently(&value, &low, fold_case)?.map(Ordering::is_ge);
+    let below = leniently(&value, &high, fold_case)?.map(Ordering::is_le);
     Ok(match (above, below) {
         (Some(false), _) | (_, Some(false)) => Some(false),
         (Some(true), Some(true)) => Some(true),
@@ -243,9 +244,10 @@ pub(super) fn chain<L>(
         }
         (first, _) => first.worth(scope)?,
     };
-    for (op, operand) in rest {
+    let all = rest.as_slice();
+    for (i, (op, right)) in rest.enumerate() {
         scope.patience()?;
-        let operand = operand.worth(scope)?;
+        let operand = right.worth(scope)?;
         worth = match op {
             Operator::Arithmetic(op) => calculate(*op, worth, operand)?,
             // What is compared is what is shown.
@@ -259,22 +261,30 @@ pub(super) fn chain<L>(
             | Operator::ShiftRight
             | Operator::Concat
             | Operator::Extract
-            | Operator::ExtractUnquoted => Worth::Plain(operate(*op, worth.value(), operand.value(), scope)?),
+            | Operator::ExtractUnquoted => {
+                let of_rows: Sides<'_> =
+                    [&|| first.of_rows() || all.iter().take(i).any(|(_, e)| e.of_rows()), &|| right.of_rows()];
+                Worth::Plain(operate(*op, worth.value(), operand.value(), of_rows, scope)?)
+            }
         };
     }
     Ok(worth)
 }
 
-fn operate<L>(op: Operator, a: Value, b: Value, scope: &dyn Scope<L>) -> Result<Value, SqlError> {
+/// Whether the operand to the left depends on a row, and the one to the right.
+type Sides<'a> = [&'a dyn Fn() -> bool; 2];
+
+fn operate<L>(op: Operator, a: Value, b: Value, of_rows: Sides<'_>, scope: &dyn Scope<L>) -> Result<Value, SqlError> {
     weigh(a.content_bytes().saturating_add(b.content_bytes()), scope)?;
-    let fold_case = scope.folds_case();
+    let [left, right] = of_rows;
+    let order = |a: &Value, b: &Value| of_operands(compare(a, b, scope.folds_case()), a, left, right);
     Ok(match op {
         Operator::Arithmetic(op) => arithmetic(op, &a, &b)?,
-        Operator::Compare(op) => boolean(compare(&a, &b, fold_case)?.map(|o| op.holds(o))),
+        Operator::Compare(op) => boolean(order(&a, &b)?.map(|o| op.holds(o))),
         Operator::NullSafeEqual => match (&a, &b) {
             (Value::Null, Value::Null) => Value::Int(1),
             (Value::Null, _) | (_, Value::Null) => Value::Int(0),
-            (a, b) => boolean(compare(a, b, fold_case)?.map(Ordering::is_eq)),
+            (a, b) => boolean(order(a, b)?.map(Ordering::is_eq)),
         },
         Operator::Xor => boolean(truth(&a).zip(truth(&b)).map(|(a, b)| a != b)),
         Operator::BitAnd => bitwise(&a, &b, |a, b| a & b),
@@ -353,7 +363,8 @@ fn compare_rows<L>(
         Operator::Compare(comparison) => comparison,
         Operator::NullSafeEqual => {
             for (a, b) in left.iter().zip(right) {
-                if operate(op, a.evaluate(scope)?, b.evaluate(scope)?, scope)? != Value::Int(1) {
+                let of_rows: Sides<'_> = [&|| a.of_rows(), &|| b.of_rows()];
+                if operate(op, a.evaluate(scope)?, b.evaluate(scope)?, of_rows, scope)? != Value::Int(1) {
                     return Ok(Some(false));
                 }
             }
@@ -375,7 +386,9 @@ fn compare_rows<L>(
     let equality = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
     let mut unknown = false;
     for (a, b) in left.iter().zip(right) {
-        match compare(&a.evaluate(scope)?, &b.evaluate(scope)?, scope.folds_case())? {
+        let (left, right) = (a.evaluate(scope)?, b.evaluate(scope)?);
+        let order = compare(&left, &right, scope.folds_case());
+        match of_operands(order, &left, || a.of_rows(), || b.of_rows())? {
             Some(Ordering::Equal) => {}
             Some(_) if equality => return Ok(Some(comparison == Comparison::NotEqual)),
             Some(order) if !unknown => return Ok(Some(comparison.holds(order))),
@@ -421,15 +434,15 @@ fn within<L>(
     if value == Value::Null {
         return Ok(Value::Null);
     }
-    let value = Compared::new(&value);
+    let compared = Compared::new(&value);
     for (i, item) in list.iter().enumerate() {
         look(i, scope)?;
         // A constant need not be copied to be compared.
-        let ordering = match item {
-            Expression::Constant(item) => value.with(item, scope.folds_case())?,
-            item => value.with(&item.evaluate(scope)?, scope.folds_case())?,
+        let order = match item {
+            Expression::Constant(item) => compared.with(item, scope.folds_case()),
+            item => compared.with(&item.evaluate(scope)?, scope.folds_case()),
         };
-        match ordering {
+        match of_operands(order, &value, || operand.of_rows(), || item.of_rows())? {
             Some(Ordering::Equal) => return Ok(Value::Int(i64::from(!negated))),
             Some(_) => {}
             None => unknown = true,

@@ -392,6 +392,11 @@ impl<L> Expression<L> {
         found
     }
 
+    /// Whether its value depends on a row.
+    pub fn of_rows(&self) -> bool {
+        self.any(|node| matches!(node, Self::Leaf(_) | Self::Aggregate { .. }))
+    }
+
     /// Whether it holds an aggregate.
     pub fn has_aggregate(&self) -> bool {
         self.any(|node| matches!(node, Self::Aggregate { .. }))

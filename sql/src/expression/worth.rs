@@ -230,7 +230,7 @@ fn case<L>(
         look(i, scope)?;
         let when = when.evaluate(scope)?;
         let taken = match &operand {
-            Some(value) => value.with(&when, scope.folds_case())? == Some(Ordering::Equal),
+            Some(value) => value.leniently_with(&when, scope.folds_case())? == Some(Ordering::Equal),
             None => truth(&when) == Some(true),
         };
         if taken {

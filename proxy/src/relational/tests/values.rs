@@ -139,6 +139,18 @@ fn between_compares_by_types_also_where_one_of_them_is_null() {
 }
 
 #[test]
+fn text_of_a_table_that_is_no_time_is_below_every_time() {
+    let session = Session::new();
+    let from = "FROM (SELECT 'n/a' AS v UNION ALL SELECT '2023-01-05' UNION ALL SELECT '') t";
+    let day = "DATE '2023-01-05'";
+    let text = format!(
+        "SELECT v = {day}, v < {day}, v BETWEEN {day} AND {day}, v IN ({day}, 'x'), NULLIF(v, {day}), \
+         v IN (SELECT {day}), {day} NOT IN (SELECT v) {from} ORDER BY v DESC"
+    );
+    assert_eq!(session.rows(&text), ["0|1|0|0|n/a|0|1", "1|0|1|1|NULL|1|0", "0|1|0|0||0|1"]);
+}
+
+#[test]
 fn sums_of_distinct_text_are_of_distinct_numbers() {
     let session = Session::new();
     let from = "FROM (SELECT '10' AS s UNION ALL SELECT '10.0' UNION ALL SELECT '010' UNION ALL SELECT '4') t";

@@ -3,8 +3,9 @@
 use cellgate_schemaless::Micros;
 
 use crate::command::Command;
+use crate::error::SqlError;
 use crate::parameters::{Parameters, TimeType};
-use crate::testing::{Session, run, shown};
+use crate::testing::{Session, cell, run, shown};
 use crate::value::{ColumnType, Value};
 
 /// 2023-01-05 10:00:00.
@@ -83,4 +84,53 @@ fn each_parameter_keeps_the_type_of_its_place() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn text_out_of_a_row_that_is_no_time_is_below_every_time() {
+    let cells = ["n/a", "2023-01-05", ""].map(|d| cell("a", "BASE", 1, &format!("{{\"d\":\"{d}\"}}"), 1));
+    let rows = |item: &str| match bound(&format!("SELECT {item} FROM trips WHERE row_key = 'a'"), DAY, None) {
+        Command::Read(read) => cells
+            .iter()
+            .map(|cell| run(&read, std::slice::from_ref(cell)).map_or_else(|e| e.to_string(), |rows| shown(&rows[0])))
+            .collect::<Vec<_>>()
+            .join(" "),
+        other => panic!("{other:?}"),
+    };
+    for (item, expected) in [
+        ("body->>'$.d' = ?", "0 1 0"),
+        ("? = body->>'$.d'", "0 1 0"),
+        ("? <> body->>'$.d'", "1 0 1"),
+        ("? <=> body->>'$.d'", "0 1 0"),
+        ("body->>'$.d' < ?", "1 0 1"),
+        ("? < body->>'$.d'", "0 0 0"),
+        ("body->'$.d' >= ?", "0 1 0"),
+        ("CONCAT(body->>'$.d') BETWEEN ? AND ?", "0 1 0"),
+        ("? BETWEEN body->>'$.d' AND 20230106", "1 1 1"),
+        ("body->>'$.d' IN (?, 'x')", "0 1 0"),
+        ("? IN (body->>'$.d', body->'$.d')", "0 1 0"),
+        ("(1, body->>'$.d') = (1, ?)", "0 1 0"),
+        ("(1, body->>'$.d') <=> (1, ?)", "0 1 0"),
+        ("(1, body->>'$.d') IN ((1, ?))", "0 1 0"),
+        ("CASE ? WHEN body->>'$.d' THEN 1 ELSE 0 END", "0 1 0"),
+        ("NULLIF(body->>'$.d', ?)", "n/a NULL "),
+        ("body->>'$.d' < created_at", "1 1 1"),
+    ] {
+        assert_eq!(rows(item), expected, "{item}");
+    }
+}
+
+#[test]
+fn a_constant_that_is_no_time_beside_one_is_an_error() {
+    for item in ["? = 'n/a'", "'' < ?", "? <=> CONCAT('n', '/a')", "? IN ('n/a')", "NULLIF('', ?)", "(1, ?) = (1, '')"]
+    {
+        match bound(&format!("SELECT {item}"), DAY, Some(TimeType::Date)) {
+            Command::Read(read) => {
+                let error = run(&read, &[]).err();
+                assert!(matches!(error, Some(SqlError::WrongTime(_))), "{item}: {error:?}");
+            }
+            other => panic!("{item}: {other:?}"),
+        }
+    }
+    assert_eq!(answer("SELECT ? BETWEEN 'n/a' AND 'n/a', CASE ? WHEN '' THEN 1 END", DAY, None), "0|NULL");
 }

@@ -146,26 +146,20 @@ impl Binder<'_> {
         self.exact_key(&number)
     }
 
-    /// What compares with times as bytes do: the time a value is. A number that is no time is one no value is.
+    /// What compares with times as bytes do: the time a value is. What is no time is one no value is.
     fn time_key(&mut self, printed: &Printed) -> Result<String> {
         if printed.ty.is_time() {
             return self.text(printed);
         }
-        let number = printed.ty.is_number();
         let time = self.call(std::slice::from_ref(printed), |parts| {
             let value = only(parts);
             let time = Expression::Cast(Box::new(value.clone()), CastType::DateTime(6));
             let at = |micros| Expression::Constant(Value::DateTime(Micros(micros)));
-            let arguments = if number {
-                let null = Expression::Is { operand: Box::new(value), test: Test::Null, negated: false };
-                let time = Expression::Call(Function::Coalesce, vec![time, at(i64::MIN)]);
-                vec![null, Expression::Constant(Value::Null), time]
-            } else {
-                // Comparing text that is no time is the error it is with `=`.
-                let equal = (Operator::Compare(Comparison::Equal), at(0));
-                vec![Expression::Chain(Box::new(value), vec![equal]), time.clone(), time]
-            };
-            Expression::Call(Function::If, arguments)
+            // A constant that is no time is the error it is with `=`.
+            let equal = Expression::Chain(Box::new(value), vec![(Operator::Compare(Comparison::Equal), at(0))]);
+            let null = Expression::Is { operand: Box::new(equal), test: Test::Null, negated: false };
+            let time = Expression::Call(Function::Coalesce, vec![time, at(i64::MIN)]);
+            Expression::Call(Function::If, vec![null, Expression::Constant(Value::Null), time])
         })?;
         self.text(&time)
     }
