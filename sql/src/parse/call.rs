@@ -160,6 +160,13 @@ pub(super) fn known<L>(function: Function, arguments: Vec<Expression<L>>) -> Res
     Ok(Expression::Call(function, arguments))
 }
 
+/// The refusal of a unit of several parts, or of what is none.
+pub(super) fn refused_unit(unit: &str) -> SqlError {
+    let instead = "use units of one part, one after the other: MICROSECOND, SECOND, MINUTE, HOUR, DAY, WEEK, MONTH, \
+                   QUARTER or YEAR";
+    unsupported(&format!("the unit {unit}"), instead)
+}
+
 /// `time + INTERVAL count unit`, or with `back` `time - INTERVAL count unit`; the unit in upper case.
 ///
 /// # Errors
@@ -176,12 +183,7 @@ pub(super) fn shifted<L: Form>(
         "YEAR" => Some(12),
         _ => None,
     };
-    let step = time::unit(unit).or(months).ok_or_else(|| {
-        unsupported(
-            &format!("INTERVAL .. {unit}"),
-            "use MICROSECOND, SECOND, MINUTE, HOUR, DAY, WEEK, MONTH, QUARTER or YEAR",
-        )
-    })?;
+    let step = time::unit(unit).or(months).ok_or_else(|| refused_unit(unit))?;
     // Only seconds have a fraction.
     let count = match count.number() {
         count @ Expression::Constant(Value::Int(_)) => count,

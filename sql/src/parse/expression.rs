@@ -4,11 +4,11 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Token as SqlToken, TokenWithSpan, Word};
 
 use super::budget::{self, EXPRESSION_TOKENS, limit};
+use super::call::refused_unit;
 use super::convert::{Converter, integer_or_decimal};
 use super::dialect::CellDialect;
 use super::literal;
 use super::reader::Reader;
-use super::refuse::unsupported;
 use super::tokens::{Kind, Symbol, Token, syntax};
 use crate::error::SqlError;
 use crate::expression::{DEPTH, Expression, Leaf};
@@ -212,8 +212,7 @@ fn composite_unit(text: &str, tokens: &[Token]) -> Option<SqlError> {
     ];
     let opens = tokens.iter().position(|token| token.is(text, "INTERVAL") || token.is(text, "EXTRACT"))?;
     let unit = tokens.iter().skip(opens + 1).find_map(|token| UNITS.iter().find(|unit| token.is(text, unit)))?;
-    let instead = "use units of one part, one after the other: MICROSECOND, SECOND, MINUTE, HOUR, DAY, MONTH or YEAR";
-    Some(unsupported(&format!("the unit {unit}"), instead))
+    Some(refused_unit(unit))
 }
 
 fn sql_symbol(symbol: Symbol, written: &str) -> SqlToken {
