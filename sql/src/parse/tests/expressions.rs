@@ -88,7 +88,7 @@ fn a_unit_of_several_parts_is_refused_by_name() {
     }
     let refusals = ["plain", "(SELECT 1) AS t"].map(|from| {
         let text = format!("SELECT NOW() + INTERVAL '1 2' DAY_HOUR FROM {from}");
-        parse(&text, SqlMode::default()).unwrap_err().to_string()
+        bound(&text).unwrap_err().to_string()
     });
     assert_eq!(refusals[0], refusals[1]);
     assert!(refusals[0].contains("the unit DAY_HOUR") && refusals[0].contains("QUARTER"), "{}", refusals[0]);
