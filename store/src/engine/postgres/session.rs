@@ -108,8 +108,10 @@ impl PostgresSession {
                 self.durable = fsync.as_ref() == b"on";
                 Ok(())
             }
-            Some(_) | None => Err(Failure::Store(StoreError::Failed {
-                detail: "the server does not show a session its own entry in pg_stat_activity".to_owned(),
+            Some(_) | None => Err(Failure::Store(StoreError::Refused {
+                detail: "the server does not show a session its own entry in pg_stat_activity: a role that logs in as another \
+                         one needs pg_read_all_stats and pg_signal_backend"
+                    .to_owned(),
             })),
         }
     }
