@@ -170,8 +170,9 @@ fn judge(
     cluster_of: impl Fn(&Buffered) -> String,
 ) -> Result<(), StatementError> {
     let is_written = |fate: &CellFate| matches!(fate, CellFate::Written(_));
-    // A cell that was there at its INSERT, and is, is no part of the transaction.
-    let all = || cells.iter().zip(&fates).filter(|(cell, fate)| !(cell.stored && is_written(fate)));
+    // A cell that was there at its INSERT, and still is, is no part of the transaction.
+    let is_old = |fate: &CellFate| matches!(fate, CellFate::Written(written) if !written.new);
+    let all = || cells.iter().zip(&fates).filter(|(cell, fate)| !(cell.stored && is_old(fate)));
     let count = |of: &dyn Fn(&CellFate) -> bool| all().filter(|(_, fate)| of(fate)).count();
     let (cells, written, unknown) = (count(&|_| true), count(&is_written), count(&CellFate::is_unknown));
     // What was there before the transaction is no part of it that was done.

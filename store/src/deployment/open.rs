@@ -9,7 +9,7 @@ use cellgate_metrics::Metrics;
 use cellgate_router::{Topology, Weight};
 use cellgate_schemaless::ClusterNo;
 use futures_util::future::join_all;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::documents::{ClusterState, DEPLOYMENT, DeploymentDocument, TopologyDocument, decode};
@@ -36,6 +36,15 @@ const VERIFY_EVERY: Duration = Duration::from_secs(2);
 /// How long the meta store may take to answer a poll before it counts as not answering. The poll itself goes on waiting,
 /// for as long as a statement may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+
+/// Renewals of the lease: one at a time, for one that hangs keeps a connection to the meta store.
+#[derive(Debug, Default)]
+struct Renewal {
+    /// Somebody wants one at once.
+    wanted: Notify,
+    /// One has ended, well or not.
+    ended: Notify,
+}
 
 /// A configured cluster.
 #[derive(Clone, Debug)]
@@ -230,8 +239,9 @@ impl Deployment {
     /// checks.
     pub async fn run(&self, mut shutdown: watch::Receiver<bool>) {
         let mut leaving = shutdown.clone();
+        let renewal = Renewal::default();
         let look = async {
-            let follow = every(self.poll, || self.follow());
+            let follow = every(self.poll, || self.follow(&renewal));
             let verify = async {
                 join_all(self.executor.clusters().map(|cluster| self.verify_returned(cluster))).await;
                 // All are known.
@@ -260,9 +270,11 @@ impl Deployment {
                 tokio::select! {
                     () = told(&mut leaving) => break,
                     _ = interval.tick() => {}
+                    () = renewal.wanted.notified() => {}
                 }
                 // Not cut off: to leave, the entry's version must be known.
                 self.renew().await;
+                renewal.ended.notify_waiters();
             }
             self.registration.leave().await;
         };
@@ -284,11 +296,14 @@ impl Deployment {
         }
     }
 
-    async fn follow(&self) {
+    async fn follow(&self, renewal: &Renewal) {
         // Before anything that is read is gone by: others may have taken this proxy for gone, and not wait for it.
-        // One that hangs must not keep what can be read from being read.
+        // A renewal that hangs must not keep what can be read from being read.
         if !self.registration.is_held(Instant::now()) {
-            let _ = tokio::time::timeout(ANSWER_WITHIN, self.renew()).await;
+            let mut ended = pin!(renewal.ended.notified());
+            ended.as_mut().enable();
+            renewal.wanted.notify_one();
+            let _ = tokio::time::timeout(ANSWER_WITHIN, ended).await;
         }
         let began = Instant::now();
         let mut polled = pin!(self.topology.poll());
