@@ -1,5 +1,5 @@
-//! What is MySQL's own: its server as a store, its clients at our door. Where it cannot be had (see `cargo xtask install`), these
-//! say so and pass.
+//! What is MySQL's own: its server as a store, its clients at our door. Where it cannot be had (`xtask/src/mysql.rs`), these say so
+//! and pass.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -37,7 +37,7 @@ impl Mysql {
         let program = settings::of_mysql("mysqld")?;
         let scratch = Scratch::new();
         let data = scratch.join("data");
-        // It only runs as root if it is told to. Who else could read this directory is another question.
+        // As root it stays root, for which it must be told: another user need not be able to read where the program is.
         let user = if process::is_root() { vec!["--user=root"] } else { Vec::new() };
         process::output(
             process::tethered(&program, None)

@@ -1,7 +1,7 @@
 //! MariaDB and MySQL, by a client of our own (`wire`).
 //!
-//! MariaDB 10.5 and later is what this is tested with. A MySQL 8 has no `INSERT .. RETURNING`: the rows of a coalesced
-//! insert are looked up after it instead.
+//! For MariaDB 10.5 and later and MySQL 8.0 and later; tested with MariaDB 10.11 and MySQL 9.7. A MySQL has no
+//! `INSERT .. RETURNING`: the rows of a coalesced insert are looked up after it instead.
 
 mod error;
 mod finding;
@@ -79,7 +79,7 @@ impl MysqlBackend {
         Self::with_driver(MysqlDriver::new(options, Returning::IfKnown)?, options)
     }
 
-    /// The same, treating the server as one without `INSERT .. RETURNING`, as MySQL 8 is.
+    /// The same, treating the server as one without `INSERT .. RETURNING`, as a MySQL is.
     ///
     /// # Errors
     /// As [`connect`](Self::connect).

@@ -16,7 +16,8 @@ use crate::error::{Reason, StoreError};
 pub(crate) type Expected = Arc<OnceLock<Identity>>;
 
 /// Asks every new session who its store is, once that is known: the address of a server that went away may lead to another
-/// one when it is back (a restored copy, another volume), and cells written there would be lost to everybody.
+/// one when it is back (another deployment's, an empty one), and cells written there would be lost to everybody. A copy of the store
+/// says that it is the same, and is not told from it.
 ///
 /// Notes of which start of the server it is, if it is that one.
 pub(crate) fn check_new<D: Driver>(driver: &D, expected: &Expected, starts: &Arc<Starts>, limit: Duration) -> Hook<D> {
