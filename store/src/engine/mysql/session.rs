@@ -376,25 +376,37 @@ async fn set_up(
     let mut values = Values::default();
     connection.query(facts(maria, nonce).as_bytes(), &mut values).await?;
     match values.rows.first().map(Vec::as_slice) {
-        Some([Value::Int(packet), Value::Int(flush), locked, Value::Int(second), Value::Int(server)]) => Ok(Facts {
+        Some(
+            [
+                Value::Int(packet),
+                Value::Int(flush),
+                locked,
+                Value::Int(second),
+                Value::Int(server),
+                Value::Int(sequence),
+            ],
+        ) => Ok(Facts {
             packet: usize::try_from(*packet).unwrap_or(usize::MAX),
             durable: *flush == 1,
             marked: *locked == Value::Int(1),
-            // Two servers of which one took over may have been started in the same second; their ids differ.
-            start: Start((*second << 32) | (*server & 0xffff_ffff)),
+            start: Start((*second << 32) | ((*server ^ (*sequence << 16)) & 0xffff_ffff)),
         }),
         Some(_) | None => Err(WireError::Malformed("settings")),
     }
 }
 
-/// The statement that reads what a session must know. Uptime is counted in whole seconds from the second in which the server
-/// was started to that of the statement, so that the difference is the same as long as the server runs.
+/// The statement that reads what a session must know.
+///
+/// Three numbers tell starts apart. Uptime is counted in whole seconds from the second in which the server was started to that
+/// of the statement, so that the difference is the same as long as the server runs. A server that took over may have been
+/// started in the same second; its id is another. And one that crashes may be back within the second: the clock sequence of
+/// its UUIDs is drawn anew at every start (and when its clock goes back, which is taken for a start and costs ids only).
 fn facts(maria: bool, nonce: &str) -> String {
     let status = if maria { "information_schema.GLOBAL_STATUS" } else { "performance_schema.global_status" };
     format!(
         "SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, GET_LOCK('{nonce}', 0), \
          CAST(UNIX_TIMESTAMP() AS SIGNED) - CAST((SELECT VARIABLE_VALUE FROM {status} WHERE VARIABLE_NAME = 'UPTIME') \
-         AS SIGNED), CAST(@@server_id AS SIGNED)"
+         AS SIGNED), CAST(@@server_id AS SIGNED), CAST(CONV(SUBSTRING(UUID(), 20, 4), 16, 10) AS SIGNED)"
     )
 }
 

@@ -28,9 +28,9 @@ async fn started(lock: &[u8]) -> (Result<MysqlSession, StoreError>, Server) {
         assert!(server.command().await.starts_with(b"\x03SET NAMES"));
         server.send(&[OK]).await;
         assert!(server.command().await.starts_with(b"\x03SELECT @@max_allowed_packet"));
-        let facts = [text(&["16777216", "1"]), lock.to_vec(), text(&["1795991915", "7"])].concat();
+        let facts = [text(&["16777216", "1"]), lock.to_vec(), text(&["1795991915", "7", "45675"])].concat();
         let number = column(8);
-        server.send(&[&[5], &number, &number, &number, &number, &number, &facts, &end(KIND, 2)]).await;
+        server.send(&[&[6], &number, &number, &number, &number, &number, &number, &facts, &end(KIND, 2)]).await;
     };
     let (session, ()) = tokio::join!(MysqlSession::start(connection, &timeouts, Returning::IfKnown), answers);
     (session, server)
