@@ -222,8 +222,9 @@ impl Channel {
 
     /// The rest of a packet that has begun.
     async fn receive_rest(&mut self, limit: usize) -> Result<Bytes, WireError> {
-        // When the time for a further part of it began, and how much had come by then.
-        let (mut begun, mut before, mut moved) = (Instant::now(), self.received, self.stream.moved());
+        // When the time for a further part of it began, by the clock that its end is waited for, and how much had come by then.
+        let clock = tokio::time::Instant::now;
+        let (mut begun, mut before, mut moved) = (clock(), self.received, self.stream.moved());
         loop {
             let left = self.read_timeout.saturating_sub(begun.elapsed());
             let filling = self.fill(|stream| stream.moved() - moved >= FLUSH_AT as u64);
@@ -234,7 +235,7 @@ impl Channel {
                 return Ok(packet);
             }
             if self.received - before >= FLUSH_AT as u64 || self.stream.moved() - moved >= FLUSH_AT as u64 {
-                (begun, before, moved) = (Instant::now(), self.received, self.stream.moved());
+                (begun, before, moved) = (clock(), self.received, self.stream.moved());
             }
         }
     }
