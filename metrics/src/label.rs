@@ -188,6 +188,8 @@ label! {
         Latest = "latest",
         /// To write cells.
         Put = "put",
+        /// To write cells whose bodies are large.
+        LargePut = "large_put",
     }
 }
 

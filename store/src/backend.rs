@@ -158,6 +158,17 @@ pub struct PutGroup {
     pub cells: Vec<GroupCell>,
 }
 
+/// Most bytes ([`PutGroup::bytes`]) of groups of one cell that share a transaction; one group may be larger. It bounds how
+/// long the log head stays locked.
+pub(crate) const BATCH_BYTES: usize = 1024 * 1024;
+
+impl PutGroup {
+    /// Bytes of its bodies, and of its row keys, which go into two indexes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.cells.iter().map(|cell| cell.body.as_bytes().len() + cell.triple.row.as_bytes().len() * 2).sum()
+    }
+}
+
 /// One cell of a [`PutGroup`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupCell {

@@ -121,6 +121,11 @@ impl StoreError {
         }
     }
 
+    /// Whether it is about the sizes of what was asked for, so that it says nothing about others that fail in the same statement.
+    pub(crate) fn is_of_size(&self) -> bool {
+        matches!(self, Self::TooLarge { .. } | Self::AnswerTooLarge { .. })
+    }
+
     /// Whether some or all of a write may be stored although this is its answer. After all others nothing of it is.
     pub fn may_be_written(&self) -> bool {
         match self {

@@ -55,6 +55,14 @@ impl<K: Kind> Asked<K> {
         }
     }
 
+    /// What it takes of the bytes of a statement.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::One(item, _) => K::bytes(item),
+            Self::Several(items, _) => items.iter().map(K::bytes).sum(),
+        }
+    }
+
     /// Whether nobody waits for the answer any more.
     pub(super) fn is_abandoned(&self) -> bool {
         match self {

@@ -19,6 +19,14 @@ pub(super) trait Kind: Send + Sync + 'static {
     /// Whether a request goes on to its end though nobody waits for it any more.
     const LASTING: bool;
 
+    /// How many requests of a failed statement are tried again at the same time, each by itself.
+    const AGAIN_AT_ONCE: usize;
+
+    /// What an item takes of the bytes of a statement ([`Bounds::bytes`](super::queue::Bounds::bytes)).
+    fn bytes(_item: &Self::Item) -> usize {
+        0
+    }
+
     /// Runs one statement: one answer per item, in order.
     fn run(
         backend: &dyn Backend,
@@ -44,6 +52,7 @@ impl Kind for Gets {
     type Answer = Option<Cell>;
     type Scope = TableRef;
     const LASTING: bool = false;
+    const AGAIN_AT_ONCE: usize = 2;
 
     async fn run(backend: &dyn Backend, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
         backend.get(table, keys).await
@@ -59,6 +68,7 @@ impl Kind for Latests {
     type Answer = Option<Cell>;
     type Scope = TableRef;
     const LASTING: bool = false;
+    const AGAIN_AT_ONCE: usize = Gets::AGAIN_AT_ONCE;
 
     async fn run(backend: &dyn Backend, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
         backend.latest(table, keys).await
@@ -75,6 +85,12 @@ impl Kind for Puts {
     /// Writes planned under different epochs have different fates.
     type Scope = (Epoch, TableRef);
     const LASTING: bool = true;
+    // They would wait for each other at the log head.
+    const AGAIN_AT_ONCE: usize = 1;
+
+    fn bytes(group: &PutGroup) -> usize {
+        group.bytes()
+    }
 
     async fn run(
         backend: &dyn Backend,

@@ -5,10 +5,13 @@
 //! after batch, until nothing waits. There is no timer that holds a batch back.
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::asked::{Asked, Waiting};
+use futures_util::stream::{self, StreamExt as _};
+
+use super::asked::{Asked, Reply, Waiting};
 use super::kinds::Kind;
 use super::queue::{Arrival, Batch, Bounds, Entry, Look, Queue};
 use crate::backend::Backend;
@@ -16,7 +19,8 @@ use crate::error::{Reason, StoreError};
 use crate::sync::lock;
 use cellgate_metrics::QueueMetrics;
 
-/// Requests of a failed batch that fail one after the other, each by itself, until the cause is taken to be that of all.
+/// Requests of a failed batch that fail one after the other, each by itself, until the cause is taken to be that of all. One that
+/// is too large does not count: that is its own.
 pub(super) const IN_VAIN: usize = 8;
 
 /// The queue of one kind, and what its lanes need.
@@ -207,9 +211,14 @@ impl<K: Kind> Lanes<K> {
     fn refuse(&self, expired: Vec<Entry<K>>, now: Instant) {
         for entry in expired {
             self.metrics.waited(now - entry.arrived);
-            let detail = format!("no statement could be sent within {:?}", self.patience);
-            entry.asked.fail(StoreError::Timeout { reason: Reason::Queue, detail });
+            entry.asked.fail(self.late());
         }
+    }
+
+    /// What is said to who has waited too long.
+    fn late(&self) -> StoreError {
+        let detail = format!("no statement could be sent within {:?}", self.patience);
+        StoreError::Timeout { reason: Reason::Queue, detail }
     }
 
     /// Runs a batch and answers everybody in it.
@@ -229,30 +238,45 @@ impl<K: Kind> Lanes<K> {
                 replies.into_iter().for_each(|reply| reply.send(&mut answers));
             }
             Err(error) if replies.len() > 1 && error.may_be_of_one() => {
-                let (mut from, mut in_vain) = (0, 0);
-                for reply in replies {
-                    let own = from..from + reply.count();
-                    from = own.end;
-                    if in_vain == IN_VAIN {
-                        reply.fail(error.clone());
-                        continue;
-                    }
-                    match self.attend(None, K::run(self.backend.as_ref(), &scope, &items[own])).await {
-                        Ok(answers) => {
-                            in_vain = 0;
-                            reply.send(&mut answers.into_iter());
-                        }
-                        Err(error) => {
-                            in_vain += 1;
-                            reply.fail(error);
-                        }
-                    }
-                }
+                self.attend(None, self.one_by_one(&scope, &items, replies, &error)).await;
             }
             Err(error) => {
                 replies.into_iter().for_each(|reply| reply.fail(error.clone()));
             }
         }
+    }
+
+    /// Runs the requests of a batch each by itself, behind an error that one of them may be the cause of. Nobody waits for that
+    /// longer than for a statement to be sent.
+    async fn one_by_one(&self, scope: &K::Scope, items: &[K::Item], replies: Vec<Reply<K>>, error: &StoreError) {
+        let until = Instant::now() + self.patience;
+        let in_vain = &AtomicUsize::new(0);
+        let mut from = 0;
+        let each = replies.into_iter().map(|reply| {
+            let own = &items[from..from + reply.count()];
+            from += own.len();
+            async move {
+                if in_vain.load(Ordering::Relaxed) >= IN_VAIN {
+                    return reply.fail(error.clone());
+                }
+                if Instant::now() > until {
+                    return reply.fail(self.late());
+                }
+                match K::run(self.backend.as_ref(), scope, own).await {
+                    Ok(answers) => {
+                        in_vain.store(0, Ordering::Relaxed);
+                        reply.send(&mut answers.into_iter());
+                    }
+                    Err(error) => {
+                        if !error.is_of_size() {
+                            in_vain.fetch_add(1, Ordering::Relaxed);
+                        }
+                        reply.fail(error);
+                    }
+                }
+            }
+        });
+        stream::iter(each).for_each_concurrent(K::AGAIN_AT_ONCE, |one| one).await;
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue<K>> {

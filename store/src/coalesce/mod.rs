@@ -15,7 +15,9 @@
 //!   that fails of one member is run one by one.
 //! - The keys of one call are read by one statement, from one snapshot (C7 of docs/ARCHITECTURE.md).
 //! - Writes: one batch at a time (two if the store is far away or a PostgreSQL), and only groups of one cell share one (C4 of
-//!   docs/ARCHITECTURE.md); what must stand or fall together is its own transaction. A write that was taken in goes on to its end, whoever stops waiting.
+//!   docs/ARCHITECTURE.md); what must stand or fall together is its own transaction. A batch is bounded in bytes, so that it is one
+//!   transaction, and large bodies have a queue of their own, so that small ones do not wait for those. A write that was taken in
+//!   goes on to its end, whoever stops waiting.
 //! - Fairness: a call about more keys than `per_request` runs beside the lanes, and so do scans; all of these together
 //!   leave connections for every lane.
 //! - A full queue refuses at once; who waits longer than its patience is told so, though statements hang.
@@ -45,7 +47,9 @@ use self::lanes::Lanes;
 use self::pages::Pages;
 use self::queue::Bounds;
 use self::way::Way;
-use crate::backend::{Backend, Erased, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState, Timeouts};
+use crate::backend::{
+    BATCH_BYTES, Backend, Erased, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState, Timeouts,
+};
 use crate::closing::wait_until;
 use crate::error::{Reason, StoreError};
 use crate::sql::Dialect;
@@ -56,6 +60,9 @@ const BESIDE: Duration = Duration::from_millis(10);
 /// Most shared writes under way at once. They commit one after the other, for the log head is locked, but one is on its way to
 /// a store that is far away while the other commits.
 const WRITES: usize = 2;
+
+/// From how many bytes on a write is large: some such are a batch, and others would wait long behind one.
+const LARGE: usize = BATCH_BYTES / 8;
 
 /// How requests share statements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +125,8 @@ pub struct Coalescing {
     gets: Arc<Lanes<Gets>>,
     latests: Arc<Lanes<Latests>>,
     puts: Arc<Lanes<Puts>>,
+    /// Writes of [`LARGE`] bytes and more.
+    large_puts: Arc<Lanes<Puts>>,
     /// How far away the store is.
     way: Way,
     /// Connections for what runs beside the lanes.
@@ -142,22 +151,25 @@ impl Coalescing {
         timeouts: Timeouts,
         metrics: &ClusterMetrics,
     ) -> Self {
-        // A small pool: every kind of read has at most a quarter of it, writes have two, the rest is for scans.
+        // A small pool: every kind of read has at most a quarter of it, writes have two and large ones one, the rest is for scans.
         let lanes = options.lanes.clamp(1, (connections / 4).max(1));
         let most_writes = if connections > 4 { WRITES } else { 1 };
-        let beside = connections.saturating_sub(2 * lanes + most_writes).max(1);
+        let beside = connections.saturating_sub(2 * lanes + most_writes + 1).max(1);
         let (busy_lanes, slow, waiting) = (options.busy_lanes.clamp(1, lanes), options.slow, options.queue_cells);
         let batch = options.batch_reads.max(1);
-        let reads = Bounds { batch, lanes, far_lanes: lanes, busy_lanes, slow, waiting };
+        let bytes = BATCH_BYTES;
+        let reads = Bounds { batch, bytes, lanes, far_lanes: lanes, busy_lanes, slow, waiting };
         let batch = options.batch_writes.max(1);
         let busy_lanes = options.write_lanes.clamp(1, most_writes);
-        let writes = Bounds { batch, lanes: 1, far_lanes: most_writes, busy_lanes, slow, waiting };
+        let writes = Bounds { batch, bytes, lanes: 1, far_lanes: most_writes, busy_lanes, slow, waiting };
+        let large = Bounds { far_lanes: 1, busy_lanes: 1, ..writes };
         let patience = timeouts.queue;
         let metrics = |label| metrics.queue(label).clone();
         Self {
             gets: Lanes::new(Arc::clone(&backend), reads, patience, metrics(Label::Get)),
             latests: Lanes::new(Arc::clone(&backend), reads, patience, metrics(Label::Latest)),
             puts: Lanes::new(Arc::clone(&backend), writes, patience, metrics(Label::Put)),
+            large_puts: Lanes::new(Arc::clone(&backend), large, patience, metrics(Label::LargePut)),
             way: Way::default(),
             beside: Semaphore::new(beside),
             log_pages: Pages::of_logs(),
@@ -190,7 +202,13 @@ impl Coalescing {
     /// [`StoreError::Overloaded`] if the queue is full, [`StoreError::TooLarge`].
     pub fn put_one(&self, epoch: Epoch, table: &TableRef, group: PutGroup) -> Result<Waiting<PutOutcome>, StoreError> {
         check(std::slice::from_ref(&group))?;
-        self.puts.join(&(epoch, table.clone()), group)
+        self.puts_of(std::slice::from_ref(&group)).join(&(epoch, table.clone()), group)
+    }
+
+    /// The queue for such a write.
+    fn puts_of(&self, groups: &[PutGroup]) -> &Arc<Lanes<Puts>> {
+        let large = groups.iter().map(PutGroup::bytes).sum::<usize>() >= LARGE;
+        if large { &self.large_puts } else { &self.puts }
     }
 
     /// Whether a call about so many keys may share a statement.
@@ -313,7 +331,7 @@ impl Backend for Coalescing {
         check(groups)?;
         match shared_table(groups) {
             Some(table) if groups.len() <= self.options.per_request.min(self.options.batch_writes) => {
-                self.puts.submit(&(epoch, table.clone()), groups).await
+                self.puts_of(groups).submit(&(epoch, table.clone()), groups).await
             }
             Some(_) | None => {
                 let _permit = self.beside().await?;
@@ -362,6 +380,7 @@ impl Backend for Coalescing {
         self.gets.set_far(far);
         self.latests.set_far(far);
         self.puts.set_far(far);
+        self.large_puts.set_far(far);
         Ok(())
     }
 
@@ -378,7 +397,8 @@ impl Backend for Coalescing {
     }
 
     async fn close(&self) {
-        let idle = || self.gets.is_idle() && self.latests.is_idle() && self.puts.is_idle();
+        let puts_idle = || self.puts.is_idle() && self.large_puts.is_idle();
+        let idle = || self.gets.is_idle() && self.latests.is_idle() && puts_idle();
         wait_until(idle, self.timeouts.statement).await;
         self.backend.close().await;
     }

@@ -11,6 +11,8 @@ use super::kinds::Kind;
 pub(super) struct Bounds {
     /// Most items of one statement.
     pub(super) batch: usize,
+    /// Most bytes of one statement, of what its kind counts ([`Kind::bytes`]); one request may have more.
+    pub(super) bytes: usize,
     /// How many statements are under way at the most if batches are full or statements slow.
     pub(super) lanes: usize,
     /// The same if the store is far away.
@@ -278,11 +280,12 @@ impl<K: Kind> Queue<K> {
     /// that do not fit, never more than a batch of them.
     fn take(&mut self) -> Batch<K> {
         let mut entries = Vec::with_capacity(self.entries.len().min(self.bounds.batch));
-        let mut size = 0;
+        let (mut size, mut bytes) = (0, 0);
         let mut at = 0;
         let mut scope = None;
         while let Some(entry) = self.entries.get(at) {
-            let fits = size == 0 || size + entry.asked.len() <= self.bounds.batch;
+            let own = entry.asked.bytes();
+            let fits = size == 0 || size + entry.asked.len() <= self.bounds.batch && bytes + own <= self.bounds.bytes;
             let same = scope.as_ref().is_none_or(|scope| *scope == entry.scope);
             if !fits {
                 break;
@@ -294,6 +297,7 @@ impl<K: Kind> Queue<K> {
             // At the front this is a pop; behind entries of other tables it moves the fewer of the two sides.
             let Some(entry) = self.entries.remove(at) else { break };
             size += entry.asked.len();
+            bytes += own;
             scope.get_or_insert_with(|| entry.scope.clone());
             entries.push(entry);
             if size >= self.bounds.batch {

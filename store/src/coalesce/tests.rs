@@ -633,6 +633,80 @@ async fn what_fails_one_by_one_again_and_again_is_not_asked_once_per_request() {
 }
 
 #[tokio::test]
+async fn requests_that_are_too_large_take_no_other_along() {
+    let (many, large) = (2 * super::lanes::IN_VAIN, StoreError::AnswerTooLarge { max: 7 });
+    let options = CoalesceOptions { batch_reads: 2 * many + 2, queue_cells: 2 * many + 2, per_request: 2, ..ONE_LANE };
+    let bench = Bench::new(options).await;
+    let first = bench.get(1, &["a"]);
+    bench.held.begun(1).await;
+    // More of them than may fail in vain, each about two cells; who asks for one comes last.
+    let others: Vec<_> = (0..many).map(|_| bench.get(1, &["b", "c"])).collect();
+    bench.waiting(2 * many, 0).await;
+    let small = [bench.get(1, &["d"]), bench.get(1, &["e"])];
+    bench.waiting(2 * many + 2, 0).await;
+    let again = std::iter::repeat_n((2, large.clone()), many).chain([(1, failed())]);
+    bench.held.failing.lock().unwrap().extend([(2 * many + 2, large)].into_iter().chain(again));
+    bench.go(2 + many + 2);
+    first.await.unwrap().unwrap();
+    for other in others {
+        let answer = other.await.unwrap();
+        assert!(matches!(answer, Err(StoreError::AnswerTooLarge { max: 7 })), "{answer:?}");
+    }
+    let [failing, well] = small;
+    assert!(matches!(failing.await.unwrap(), Err(StoreError::Failed { .. })), "its own error");
+    assert_eq!(well.await.unwrap().unwrap(), [None]);
+}
+
+#[tokio::test]
+async fn who_is_asked_for_again_waits_no_longer_than_for_a_statement() {
+    let bench = Bench::with_patience(ONE_LANE, Duration::from_millis(300)).await;
+    let first = bench.get(1, &["a"]);
+    bench.held.begun(1).await;
+    let others: Vec<_> = ["b", "c", "d"].map(|row| bench.get(1, &[row])).into();
+    bench.waiting(3, 0).await;
+    bench.held.failing.lock().unwrap().push((3, failed()));
+    bench.go(2);
+    // Two at a time are asked for again, and hang.
+    bench.held.begun(3).await;
+    // So long is told to one who comes now.
+    let queued = tokio::time::timeout(Duration::from_secs(20), bench.get(1, &["e"])).await.expect("it is told");
+    assert!(matches!(queued.unwrap(), Err(StoreError::Timeout { reason: Reason::Queue, .. })));
+    bench.go(2);
+    first.await.unwrap().unwrap();
+    let mut late = 0;
+    for other in others {
+        match other.await.unwrap() {
+            Ok(cells) => assert_eq!(cells, [None]),
+            Err(StoreError::Timeout { reason: Reason::Queue, .. }) => late += 1,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    assert_eq!(late, 1);
+}
+
+#[tokio::test]
+async fn a_shared_write_is_bounded_in_bytes_and_waits_for_none_with_a_large_body() {
+    let bench = Bench::new(ONE_LANE).await;
+    let (large, half) = ("x".repeat(super::BATCH_BYTES), "x".repeat(super::BATCH_BYTES / 2));
+    let huge: Vec<_> = ["a", "b"].map(|row| bench.put(group(row, &large))).into();
+    bench.held.begun(1).await;
+    // Two halves of what a batch may have do not go with the row keys beside them.
+    let halves: Vec<_> = ["c", "d"].map(|row| bench.put(group(row, &half))).into();
+    let small = bench.put(group("e", "1"));
+    bench.held.begun(1).await;
+    assert_eq!(bench.held.calls(), [1, 1].map(Call::Put), "beside the large one");
+    while bench.coalescing.large_puts.waiting() != 3 {
+        tokio::task::yield_now().await;
+    }
+    bench.go(5);
+    assert!(is_stored(&small.await.unwrap()));
+    for put in huge.into_iter().chain(halves) {
+        assert!(is_stored(&put.await.unwrap()));
+    }
+    assert_eq!(bench.held.calls(), [1, 1, 1, 1, 1].map(Call::Put), "each by itself");
+}
+
+#[tokio::test]
 async fn a_write_to_several_tables_is_on_no_lane() {
     let bench = Bench::new(ONE_LANE).await;
     let first = bench.put(group("a", "1"));
@@ -655,15 +729,15 @@ async fn a_write_to_several_tables_is_on_no_lane() {
 async fn what_runs_beside_the_lanes_leaves_connections_for_them_and_waits_as_long_as_others() {
     let bench = Bench::with_patience(ONE_LANE, Duration::from_millis(50)).await;
     let long = ["a", "b", "c", "d", "e"];
-    // Of 16 connections each kind of read has one, and writes have two.
-    let beside: Vec<_> = (0..12).map(|_| bench.get(1, &long)).collect();
-    bench.held.begun(12).await;
+    // Of 16 connections each kind of read has one, writes have two, and large ones one.
+    let beside: Vec<_> = (0..11).map(|_| bench.get(1, &long)).collect();
+    bench.held.begun(11).await;
     let refused = tokio::time::timeout(Duration::from_secs(20), bench.get(1, &long)).await.expect("it is told");
     let error = refused.unwrap().unwrap_err();
     assert!(matches!(error, StoreError::Timeout { reason: Reason::Queue, .. }), "{error:?}");
     let short = bench.get(1, &["a"]);
     bench.held.begun(1).await;
-    bench.go(13);
+    bench.go(12);
     short.await.unwrap().unwrap();
     for read in beside {
         read.await.unwrap().unwrap();

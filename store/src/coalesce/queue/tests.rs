@@ -17,6 +17,11 @@ impl<const LASTING: bool> Kind for Things<LASTING> {
     type Answer = ();
     type Scope = u8;
     const LASTING: bool = LASTING;
+    const AGAIN_AT_ONCE: usize = 1;
+
+    fn bytes(number: &usize) -> usize {
+        bytes_of(*number)
+    }
 
     async fn run(_: &dyn Backend, _: &u8, _: &[usize]) -> Result<Vec<()>, StoreError> {
         Err(Self::ended())
@@ -25,6 +30,11 @@ impl<const LASTING: bool> Kind for Things<LASTING> {
     fn ended() -> StoreError {
         StoreError::Failed { detail: "for the test".to_owned() }
     }
+}
+
+/// What an item of this request takes: more or less than its share of a batch.
+fn bytes_of(number: usize) -> usize {
+    1 + number % 4
 }
 
 /// Something that happens to a queue. A number picks one of those there are.
@@ -66,6 +76,7 @@ fn bounds() -> impl Strategy<Value = Bounds> {
     (1..=8usize, 1..=4usize, 1..=4usize, 1..=24usize, 0..4u64).prop_flat_map(|(batch, lanes, far, waiting, slow)| {
         (1..=lanes).prop_map(move |busy_lanes| Bounds {
             batch,
+            bytes: 2 * batch,
             lanes,
             far_lanes: far,
             busy_lanes,
@@ -210,14 +221,15 @@ impl<const LASTING: bool> Model<LASTING> {
         };
         // Those of the first one's scope, in their order, up to the first of all that would not fit.
         let scope = self.waiting[0].scope;
-        let mut size = 0;
+        let (mut size, mut bytes) = (0, 0);
         let mut expected: Vec<Request> = Vec::new();
         for request in &self.waiting {
-            if size > 0 && size + request.size > self.bounds.batch {
+            let own = request.size * bytes_of(request.number);
+            if size > 0 && (size + request.size > self.bounds.batch || bytes + own > self.bounds.bytes) {
                 break;
             }
             if request.scope == scope {
-                size += request.size;
+                (size, bytes) = (size + request.size, bytes + own);
                 expected.push(*request);
             }
         }

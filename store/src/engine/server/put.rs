@@ -11,7 +11,7 @@ use std::time::Duration;
 use cellgate_metrics::Operation;
 use cellgate_schemaless::{Cell, Epoch, TableRef, Triple};
 
-use crate::backend::{PlacedCell, PutGroup, PutOutcome, Timeouts};
+use crate::backend::{BATCH_BYTES, PlacedCell, PutGroup, PutOutcome, Timeouts};
 use crate::engine::server::attempts::{Attempts, bounded, unsettled};
 use crate::engine::server::driver::{Driver, Existing, Failure, Holds, NewRow, Place, Session, Value};
 use crate::engine::server::pool::{Lease, Sessions};
@@ -19,11 +19,7 @@ use crate::engine::settle::{Verdict, settle};
 use crate::error::{Reason, StoreError};
 use crate::sql::{BATCH_BODY, Dialect, left_out, match_gets};
 
-/// Most bytes of keys and bodies in one coalesced transaction; a single row may be larger. It bounds how long the
-/// log head stays locked.
-const BATCH_BYTES: usize = 1024 * 1024;
-
-/// Most rows in one coalesced transaction, for the same reason.
+/// Most rows in one coalesced transaction, for the same reason as [`BATCH_BYTES`].
 const BATCH_ROWS: usize = 1024;
 
 /// Most rows looked up by one statement.
@@ -126,8 +122,7 @@ fn batches(groups: &[PutGroup], mut singles: Vec<usize>) -> Vec<Vec<usize>> {
                 later.push(group);
                 continue;
             }
-            let cell = cell(group);
-            let size = cell.body.as_bytes().len() + cell.triple.row.as_bytes().len() * 2;
+            let size = groups[group].bytes();
             if !batch.is_empty() && (bytes + size > BATCH_BYTES || batch.len() >= BATCH_ROWS) {
                 batches.push(std::mem::take(&mut batch));
                 bytes = 0;
