@@ -1,16 +1,18 @@
 //! Erasing: on the primaries first, then in the caches of all proxies.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use cellgate_metrics::Operation;
-use cellgate_schemaless::{Erasure, TableRef};
+use cellgate_schemaless::{ClusterNo, Erasure, TableRef};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::{Executor, META_STORE, REPLAN_ROUNDS, RunError, epoch_of};
 use crate::backend::Erased;
 use crate::error::{Reason, StoreError};
 
-/// Most erasures of one call that are under way at the same time.
+/// Most clusters at which erasures of one call are under way at the same time. At each there is one: several would wait for
+/// each other at its log head, each with a connection, and for longer than a lock is waited for.
 const AT_ONCE: usize = 8;
 
 impl Executor {
@@ -37,22 +39,33 @@ impl Executor {
         if what.is_empty() {
             return Ok(0);
         }
-        let (mut waiting, mut under_way) = (what.iter(), FuturesUnordered::new());
+        let topology = self.topology();
+        let mut by_cluster: BTreeMap<ClusterNo, VecDeque<&Erasure>> = BTreeMap::new();
+        for one in &what {
+            let (_, cluster) = topology.locate(one.row().as_bytes());
+            by_cluster.entry(cluster).or_default().push_back(one);
+        }
+        let mut waiting = by_cluster.into_values().collect::<VecDeque<_>>();
+        let mut under_way = FuturesUnordered::new();
         let (mut erased, mut may_have, mut failure) = (0, false, None);
         // Those under way end before the caches are told: a read that begins after that must not find what they erase.
         loop {
             while failure.is_none()
                 && under_way.len() < AT_ONCE
-                && let Some(next) = waiting.next()
+                && let Some(mut of_cluster) = waiting.pop_front()
+                && let Some(next) = of_cluster.pop_front()
             {
-                under_way.push(self.erase_one(table, next));
+                under_way.push(async move { (self.erase_one(table, next).await, of_cluster) });
             }
             match under_way.next().await {
-                Some(Ok(one)) => {
+                Some((Ok(one), of_cluster)) => {
                     erased += one.cells;
                     may_have |= one.perhaps_more;
+                    if !of_cluster.is_empty() {
+                        waiting.push_back(of_cluster);
+                    }
                 }
-                Some(Err(error)) => {
+                Some((Err(error), _)) => {
                     may_have |= matches!(&error, RunError::Cluster { error, .. } if may_have_erased(error));
                     failure = failure.or(Some(error));
                 }

@@ -113,6 +113,31 @@ async fn caches_are_not_told_before_every_erasure_of_the_call_is_over() {
 }
 
 #[tokio::test]
+async fn erasures_of_a_cluster_go_one_after_the_other_and_keep_no_other_cluster_waiting() {
+    let fixture = Fixture::memory().await;
+    let proxy = fixture.proxy();
+    let rows = [row_in(1, 0), row_in(1, 1), row_in(1, 2), row_in(2, 0)];
+    put_all(&proxy, rows.iter().map(|row| exact(row, 1, 1)).collect()).await;
+    fixture.backend(1).script_erasures([EraseFault::Held, EraseFault::Held, EraseFault::Held]);
+    let erasing = {
+        let (proxy, what) = (Arc::clone(&proxy), rows_of(&rows));
+        tokio::spawn(async move { proxy.erase(&table(), what).await })
+    };
+    let entered = || fixture.backend(1).entered.available_permits();
+    for over in 0..3 {
+        // Whatever can be done beside the one that is held is.
+        let mut turn = 0;
+        while turn < 100 || entered() <= over || is_there(&proxy, &rows[3]).await {
+            assert!(entered() <= over + 1, "another one waits for its log head");
+            tokio::task::yield_now().await;
+            turn += 1;
+        }
+        fixture.backend(1).release.add_permits(1);
+    }
+    assert_eq!(erasing.await.unwrap().unwrap(), 4);
+}
+
+#[tokio::test]
 async fn an_erasure_is_told_to_the_caches_though_its_caller_stops_waiting_in_the_middle() {
     let fixture = Fixture::memory().await;
     let told = Arc::new(Told::default());
