@@ -68,6 +68,35 @@ fn two_processes_with_directories_of_their_own_do_not_meet() {
 }
 
 #[tokio::test]
+async fn files_are_nobody_elses() {
+    let deployment = Deployment::embedded();
+    let proxy = deployment.start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    put(&mut conn, &triple("a", "BASE", 1), "{}").await.unwrap();
+    let (mut directories, mut names) = (vec![deployment.directory().join("data")], Vec::new());
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(&directory).unwrap() {
+            let entry = entry.unwrap();
+            let metadata = entry.metadata().unwrap();
+            assert_eq!(metadata.permissions().mode() & 0o027, 0, "{}", entry.path().display());
+            if metadata.is_dir() {
+                directories.push(entry.path());
+            }
+            names.push(entry.file_name().into_string().unwrap());
+        }
+    }
+    for ending in [".db", ".db-wal", ".db-shm", ".db.lock"] {
+        assert!(names.iter().any(|name| name.ends_with(ending)), "{names:?}");
+    }
+    // One that is open to all, as an earlier version made them.
+    drop(proxy);
+    let meta = deployment.directory().join("data/meta.db");
+    std::fs::set_permissions(&meta, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(deployment.start().log().contains("chmod o-rwx"));
+}
+
+#[tokio::test]
 async fn a_proxy_that_stops_is_not_ready_any_more() {
     let mut proxy = Deployment::configured("[timeouts]\nshutdown = \"1m\"\n").start();
     let mut conn = client::connect(proxy.mysql()).await;

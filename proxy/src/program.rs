@@ -83,6 +83,7 @@ pub enum ProgramError {
 pub fn run(command: Command) -> ExitCode {
     let outcome = match command {
         Command::Serve(serve) => load(&serve).map_err(ProgramError::from).and_then(|config| {
+            keep_files_private();
             let threads = threads(&config);
             on_threads(threads, self::serve(serve, config))?.map(|()| ExitCode::SUCCESS)
         }),
@@ -95,6 +96,17 @@ pub fn run(command: Command) -> ExitCode {
     });
     logging::finish();
     code
+}
+
+/// Files and directories that are made from here on are nobody's but this user's, and for its group to read, as a MySQL's are.
+/// SQLite files hold bodies and what passwords are checked by, and whoever may open them can lock them.
+fn keep_files_private() {
+    #[cfg(unix)]
+    {
+        use rustix::fs::Mode;
+        let usual = rustix::process::umask(Mode::from_raw_mode(0o077));
+        rustix::process::umask(usual | Mode::from_raw_mode(0o027));
+    }
 }
 
 /// Runs a program on so many threads.

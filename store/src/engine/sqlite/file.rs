@@ -93,7 +93,20 @@ impl OpenFiles {
         let file = Inode::of(path).map_err(|error| taken_away(path, &error.to_string()))?;
         let files = Self { path: path.to_owned(), file, log: OnceLock::new() };
         files.check()?;
+        files.warn_if_open_to_all();
         Ok(files)
+    }
+
+    /// Says so if any user of the machine may read the file, or write it: one that an earlier version made, or a restore.
+    fn warn_if_open_to_all(&self) {
+        let mode = std::fs::metadata(&self.path).map_or(0, |file| file.mode() & 0o777);
+        if mode & 0o007 != 0 {
+            tracing::warn!(
+                file = %self.path.display(),
+                mode = format!("{mode:o}"),
+                "every user of this machine may open this file and what is beside it: chmod o-rwx"
+            );
+        }
     }
 
     /// Whether the paths still name them. A file that is put back, itself and not a copy, is well again. To be asked behind
