@@ -173,6 +173,79 @@ fn what_is_mounted_is_there_and_every_volume_is_declared() {
     assert_eq!(values(&compose, &["services", "cellgate", "build", "dockerfile"]), ["docker/Dockerfile"]);
 }
 
+/// The alerts of docs/OPERATIONS.md: name, expression, and for how long it has to hold, as Prometheus writes it.
+fn documented_alerts() -> Vec<[String; 3]> {
+    let operations = std::fs::read_to_string(folder().join("../docs/OPERATIONS.md")).expect("text");
+    let section = operations.split("\n## What to watch\n").nth(1).and_then(|rest| rest.split("\n## ").next());
+    let rows = section.expect("the section").lines().filter(|line| line.starts_with("| "));
+    rows.filter(|row| !row.starts_with("| alert | "))
+        .map(|row| {
+            // A bar inside a cell is written `\|`.
+            let row = row.replace("\\|", "\0");
+            let mut cells = row.split('|').skip(1).map(|cell| cell.trim().replace('\0', "|"));
+            let name = cells.next().expect("a name");
+            let condition = cells.next().unwrap_or_else(|| panic!("{name}: no condition"));
+            let mut parts = condition.split('`').skip(1);
+            let expression = parts.next().unwrap_or_else(|| panic!("{name}: no expression")).to_owned();
+            let time = parts.next().expect("both backticks").trim().trim_start_matches("for ").replace(' ', "");
+            [name, expression, time]
+        })
+        .collect()
+}
+
+#[test]
+fn the_alerts_are_those_of_the_documents_and_ask_for_metrics_that_are_there() {
+    let mut rules: Vec<[String; 3]> = Vec::new();
+    for entry in outline("alerts.yml") {
+        let last = rules.last_mut();
+        match entry.path.last().map(String::as_str) {
+            Some("alert") => rules.push([entry.value, String::new(), String::new()]),
+            Some("expr") => last.expect("an alert")[1] = entry.value,
+            Some("for") => last.expect("an alert")[2] = entry.value,
+            _ => {}
+        }
+    }
+    assert_eq!(rules, documented_alerts());
+    assert!(rules.len() > 10, "the table was read");
+    let metrics = std::fs::read_to_string(folder().join("../docs/METRICS.md")).expect("text");
+    for [name, expression, _] in &rules {
+        for word in expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+            let family = word.strip_suffix("_bucket").unwrap_or(word);
+            if ["cellgate_", "process_"].iter().any(|prefix| family.starts_with(prefix)) {
+                assert!(metrics.contains(&format!("`{family}`")), "{name}: {family} is not in docs/METRICS.md");
+            }
+        }
+    }
+    let prometheus = outline("prometheus.yml");
+    let jobs = values(&prometheus, &["scrape_configs", "job_name"]);
+    assert!(rules.iter().any(|[_, expression, _]| *expression == format!("up{{job=\"{}\"}} == 0", jobs[0])));
+    let compose = outline("compose.yaml");
+    let mounted = values(&compose, &["services", "prometheus", "volumes"]);
+    for file in values(&prometheus, &["rule_files"]) {
+        assert!(mounted.contains(&format!("./{file}:/etc/prometheus/{file}:ro").as_str()), "{file} is not mounted");
+    }
+}
+
+#[test]
+fn a_stop_gets_more_time_than_the_program_takes() {
+    let (config, _) = config();
+    let compose = outline("compose.yaml");
+    let grace = values(&compose, &["services", "cellgate", "stop_grace_period"]);
+    let seconds: u64 = grace[0].trim_end_matches('s').parse().expect("seconds");
+    // Stores that do not answer are waited for 5 s more.
+    assert!(seconds > config.timeouts.shutdown.as_secs() + 5, "{seconds} s");
+    let run = read("README.md");
+    let seconds = run.split("--stop-timeout ").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("seconds");
+    assert!(seconds.parse::<u64>().expect("seconds") > config.timeouts.shutdown.as_secs() + 5, "{seconds} s");
+}
+
+#[test]
+fn postgresql_is_healthy_only_where_others_reach_it() {
+    let compose = outline("compose.yaml");
+    let checks = values(&compose, &["services", "postgres-1", "healthcheck", "test"]);
+    assert!(checks[0].contains("\"--host\""), "the server that sets itself up answers on the socket: {checks:?}");
+}
+
 #[test]
 fn the_dockerfile_runs_the_build_script_and_nothing_else() {
     let dockerfile = read("Dockerfile");
