@@ -10,7 +10,7 @@ use std::time::Duration;
 use cellgate_metrics::{ClusterMetrics, Metrics};
 use cellgate_router::Weight;
 use cellgate_store::coalesce::{CoalesceOptions, Coalescing};
-use cellgate_store::deployment::{ClusterSetup, Deployment, OpenError, ProxyInfo, Setup, compare};
+use cellgate_store::deployment::{ClusterSetup, Departure, Deployment, OpenError, ProxyInfo, Setup, compare};
 use cellgate_store::meta::{self, MetaStore};
 use cellgate_store::{Backend, Engines, StoreError, Timeouts};
 use thiserror::Error;
@@ -154,10 +154,16 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     let web_address = web.local_addr().map_err(|source| io("the HTTP listener", source))?;
 
     let mut stopping = shutdown.clone();
-    let server = tokio::select! {
-        opened = open(config, mysql_address) => Arc::new(opened?),
-        // What was entered in the registry of proxies ends with its lease.
-        () = signals::told(&mut stopping) => {
+    let departure = Departure::default();
+    let opened = tokio::select! {
+        opened = open(config, mysql_address, &departure) => Some(opened),
+        () = signals::told(&mut stopping) => None,
+    };
+    let server = match opened {
+        Some(Ok(server)) => Arc::new(server),
+        ended => {
+            departure.leave(DEPARTURE).await;
+            ended.transpose()?;
             tracing::info!("stopped before it was ready");
             return Ok(());
         }
@@ -204,7 +210,7 @@ async fn until_served(clients: &mut JoinHandle<()>, background: &mut JoinSet<()>
 }
 
 /// Opens what is served: the stores, and what is known of them.
-async fn open(config: Config, mysql: SocketAddr) -> Result<Server, ProgramError> {
+async fn open(config: Config, mysql: SocketAddr, departure: &Departure) -> Result<Server, ProgramError> {
     let names: Vec<&str> = config.clusters.iter().map(|c| c.name.as_str()).collect();
     let metrics = Arc::new(Metrics::new(version::VERSION, &names)?);
     let hostname = hostname();
@@ -215,7 +221,8 @@ async fn open(config: Config, mysql: SocketAddr) -> Result<Server, ProgramError>
         version: version::VERSION.to_owned(),
     };
     let tls = Tls::open(&config.listen, Path::new(&config.data.dir), &hostname)?.map(Arc::new);
-    let deployment = Deployment::open(setup(&config, proxy, &metrics)?, Arc::clone(&metrics)).await?;
+    let setup = Setup { departure: departure.clone(), ..setup(&config, proxy, &metrics)? };
+    let deployment = Deployment::open(setup, Arc::clone(&metrics)).await?;
     let (poll, max_stale) = (config.meta.poll, config.meta.max_stale);
     let catalog = Catalog::open(Arc::clone(&deployment), poll, max_stale).await.map_err(ProgramError::Catalog)?;
     let accounts = Accounts::open(Arc::clone(deployment.meta()), &config.users).await.map_err(ProgramError::Users)?;
@@ -269,6 +276,9 @@ impl Background {
 /// How long leaving the meta store and closing the stores may take, when no client is there any more. A store that does not
 /// answer needs no farewell: leases end by themselves.
 const FAREWELL: Duration = Duration::from_secs(5);
+
+/// How long a start that has ended waits for leaving the registry of proxies.
+const DEPARTURE: Duration = Duration::from_secs(1);
 
 fn warn_of(config: &Config) {
     for warning in &config.warnings {
@@ -417,6 +427,8 @@ fn setup(config: &Config, proxy: ProxyInfo, metrics: &Metrics) -> Result<Setup, 
         proxy,
         poll: config.meta.poll,
         cache_bytes: config.cache.size.bytes(),
+        first_documents: vec![Catalog::first().map_err(ProgramError::Catalog)?],
+        departure: Departure::default(),
     })
 }
 

@@ -22,7 +22,7 @@ use arc_swap::{ArcSwap, Guard};
 use cellgate_metrics::MetaDocument;
 use cellgate_schemaless::{ClusterNo, TableDef};
 use cellgate_store::StoreError;
-use cellgate_store::deployment::{Deployment, Reading};
+use cellgate_store::deployment::{Deployment, FirstDocument, Reading};
 use tokio::sync::{Mutex, watch};
 
 pub use change::Changed;
@@ -115,8 +115,17 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Reads the catalog; creates it with the database [`FIRST_DATABASE`] in a new deployment. `poll` is the time
-    /// between two looks for changes of other proxies, `max_stale` how long each may go on without one.
+    /// That of a new deployment, with the database [`FIRST_DATABASE`].
+    ///
+    /// # Errors
+    /// None but a defect: it can be written.
+    pub fn first() -> Result<FirstDocument, StoreError> {
+        let first = CatalogDocument { databases: vec![FIRST_DATABASE.into()], ..CatalogDocument::default() };
+        Ok(FirstDocument { name: CATALOG, body: document::encode(&first)? })
+    }
+
+    /// Reads the catalog, which a deployment has from the beginning ([`Catalog::first`]). `poll` is the time between two
+    /// looks for changes of other proxies, `max_stale` how long each may go on without one.
     ///
     /// # Errors
     /// What the meta store says.
@@ -127,9 +136,6 @@ impl Catalog {
         let version = AtomicI64::new(0);
         let reading = Reading::new(MetaDocument::Catalog);
         let this = Self { deployment, current, version, changing, complete, reading, fresh, poll, max_stale, opened };
-        let first = CatalogDocument { databases: vec![FIRST_DATABASE.into()], ..CatalogDocument::default() };
-        // Losing this race means that it is there.
-        this.deployment.meta().compare_and_set(CATALOG, 0, &document::encode(&first)?).await?;
         this.refresh().await?;
         Ok(this)
     }

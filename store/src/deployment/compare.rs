@@ -1,12 +1,12 @@
 //! Comparing a configuration with what its stores say, without changing them.
 
-use super::documents::{ClusterState, TOPOLOGY};
+use super::documents::ClusterState;
 use super::error::OpenError;
 use super::identity::{check_identity, failed, identity};
 use super::open::Setup;
 use super::properties::{
-    check_fixed, cluster_no, decoded, entry_of, refuse_claimed_clusters, refuse_doubled_names, refuse_missing_clusters,
-    stored_properties, with_new_clusters,
+    Planned, check_fixed, cluster_no, entry_of, planned_topology, refuse_claimed_clusters, refuse_doubled_names,
+    refuse_lost_documents, stored_properties,
 };
 
 /// Whether a start would take these stores for those of the deployment: the same meta store, every cluster under its
@@ -20,10 +20,8 @@ pub async fn compare(setup: &Setup) -> Result<(), OpenError> {
         return refuse_claimed_clusters(&setup.clusters).await;
     };
     check_fixed(&fixed, setup.virtual_shards)?;
-    let Some(document) = setup.meta.load(TOPOLOGY).await.map_err(OpenError::Meta)? else { return Ok(()) };
-    let (_, document) = decoded(&document)?;
-    refuse_missing_clusters(&document, &setup.clusters)?;
-    let document = with_new_clusters(document, &setup.clusters)?;
+    let Planned { document, .. } = planned_topology(setup, &fixed).await?;
+    refuse_lost_documents(setup, &document).await?;
     for cluster in &setup.clusters {
         let entry = entry_of(&document, &cluster.name)?;
         match cluster.backend.identity().await.map_err(|error| failed(&cluster.name, error))? {

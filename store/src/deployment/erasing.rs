@@ -138,7 +138,8 @@ mod tests {
 
     use super::*;
     use crate::cache::Source;
-    use crate::deployment::registry::{self, Files, ProxyInfo};
+    use crate::deployment::Setup;
+    use crate::deployment::registry::{self, Departure, Files, ProxyInfo};
     use crate::meta::fake::FakeMeta;
     use crate::sync::lock;
 
@@ -166,8 +167,19 @@ mod tests {
 
     async fn log_of(meta: Arc<dyn MetaStore>, cache: &Arc<CellCache>) -> ErasureLog {
         let info = ProxyInfo { host: "h".into(), pid: 1, address: "h:1".into(), version: "0".into() };
-        let registration = Registration::enter(Arc::clone(&meta), "1", &info, Files::None, 1).await.unwrap();
-        ErasureLog::new(meta, Some(Arc::clone(cache)), Arc::new(registration))
+        let setup = Setup {
+            virtual_shards: None,
+            meta: Arc::clone(&meta),
+            meta_exclusive: false,
+            clusters: Vec::new(),
+            proxy: info,
+            poll: LEASE,
+            cache_bytes: 0,
+            first_documents: Vec::new(),
+            departure: Departure::default(),
+        };
+        let registration = Registration::enter(&setup, "1", Files::None, 1).await.unwrap();
+        ErasureLog::new(meta, Some(Arc::clone(cache)), registration)
     }
 
     fn source() -> Source {

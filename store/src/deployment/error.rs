@@ -30,6 +30,18 @@ pub enum OpenError {
         /// What it belongs to.
         deployment: String,
     },
+    /// A document that a deployment has from its beginning is missing.
+    #[error(
+        "the meta store has no document \"{document}\", but cluster {cluster} was created before: somebody deleted it, or a \
+         backup without it was restored; restore that row of cg_meta (it is never made anew: a new one would give out ids \
+         that are in use)"
+    )]
+    DocumentLost {
+        /// Its name.
+        document: &'static str,
+        /// A cluster of the deployment.
+        cluster: String,
+    },
     /// A fixed property differs from the configuration or from this program.
     #[error("{what} is {stored} in {place}, but {configured} here: it is fixed when a deployment is created")]
     Mismatch {
@@ -160,6 +172,7 @@ impl OpenError {
         match self {
             Self::Meta(error) | Self::Cluster { error, .. } => error.kind(),
             Self::MetaLost { .. }
+            | Self::DocumentLost { .. }
             | Self::Mismatch { .. }
             | Self::NewerFormat { .. }
             | Self::ClusterMissing { .. }

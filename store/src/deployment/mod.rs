@@ -13,12 +13,13 @@ mod open;
 mod properties;
 mod reading;
 mod registry;
+mod renewals;
 mod topology;
 
 pub use compare::compare;
 pub use documents::{ClusterDocument, ClusterState, DeploymentDocument, ProxyDocument, TopologyDocument};
 pub use error::OpenError;
-pub use open::{ClusterSetup, Deployment, Setup};
+pub use open::{ClusterSetup, Deployment, FirstDocument, Setup};
 pub use reading::Reading;
-pub use registry::{LEASE, ProxyInfo};
+pub use registry::{Departure, LEASE, ProxyInfo};
 pub use topology::StoredTopology;

@@ -9,7 +9,7 @@ use cellgate_metrics::Metrics;
 use cellgate_router::{Topology, Weight};
 use cellgate_schemaless::ClusterNo;
 use futures_util::future::join_all;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::documents::{ClusterState, DEPLOYMENT, DeploymentDocument, TopologyDocument, decode};
@@ -17,9 +17,11 @@ use super::erasing::{ErasureLog, LOOK_EVERY};
 use super::error::OpenError;
 use super::identity::{check_identity, check_shards, failed, identity, settle_identity};
 use super::properties::{
-    cluster_no, entry_of, fixed_properties, mark_claimed, missing, refuse_doubled_names, stored_topology,
+    cluster_no, create_first_documents, entry_of, fixed_properties, mark_claimed, missing, planned_topology,
+    refuse_doubled_names, refuse_lost_documents, stored_topology,
 };
-use super::registry::{Files, LEASE, ProxyInfo, Registration};
+use super::registry::{Departure, Files, LEASE, ProxyInfo, Registration};
+use super::renewals::Renewals;
 use super::topology::{StoredTopology, build};
 use crate::backend::Backend;
 use crate::cache::CellCache;
@@ -36,15 +38,6 @@ const VERIFY_EVERY: Duration = Duration::from_secs(2);
 /// How long the meta store may take to answer a poll before it counts as not answering. The poll itself goes on waiting,
 /// for as long as a statement may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
-
-/// Renewals of the lease: one at a time, for one that hangs keeps a connection to the meta store.
-#[derive(Debug, Default)]
-struct Renewal {
-    /// Somebody wants one at once.
-    wanted: Notify,
-    /// One has ended, well or not.
-    ended: Notify,
-}
 
 /// A configured cluster.
 #[derive(Clone, Debug)]
@@ -82,6 +75,19 @@ pub struct Setup {
     pub poll: Duration,
     /// Bytes of memory for cells that were read before; 0 for none.
     pub cache_bytes: usize,
+    /// Documents that a deployment has from the beginning.
+    pub first_documents: Vec<FirstDocument>,
+    /// The way out for who stops waiting for the start.
+    pub departure: Departure,
+}
+
+/// A document of the meta store that is made before the first cluster is, and never again: without it a start is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstDocument {
+    /// Its name.
+    pub name: &'static str,
+    /// What it says in a new deployment.
+    pub body: Vec<u8>,
 }
 
 /// An open deployment.
@@ -112,18 +118,18 @@ impl Deployment {
         refuse_doubled_names(&setup.clusters)?;
         let meta = Arc::clone(&setup.meta);
         let fixed = fixed_properties(&setup).await?;
-        let mut document = stored_topology(&setup, &fixed).await?;
-        // By cluster number: the incarnation of those that were reached.
-        let mut reached = BTreeMap::new();
-        let (mut new, mut own_files) = (Vec::new(), false);
+        // Whatever refuses the start does so before it has changed what others use.
+        let planned = planned_topology(&setup, &fixed).await?;
+        refuse_lost_documents(&setup, &planned.document).await?;
+        let mut looked = Looked::default();
         for cluster in &setup.clusters {
-            let entry = entry_of(&document.1, &cluster.name)?;
+            let entry = entry_of(&planned.document, &cluster.name)?;
             match entry.state {
-                ClusterState::New => new.push((cluster, entry)),
-                ClusterState::Claimed => match settle_identity(cluster, &entry, &fixed, &document.1).await {
+                ClusterState::New => looked.new.push(cluster),
+                ClusterState::Claimed => match settle_identity(cluster, &entry, &fixed, &planned.document).await {
                     Ok(incarnation) => {
-                        own_files |= cluster.exclusive;
-                        reached.insert(entry.number, incarnation);
+                        looked.own_files |= cluster.exclusive;
+                        looked.reached.insert(entry.number, incarnation);
                     }
                     Err(OpenError::Cluster {
                         error: error @ (StoreError::Unavailable { .. } | StoreError::Timeout { .. }),
@@ -135,41 +141,26 @@ impl Deployment {
                 },
             }
         }
-        let files = match (setup.meta_exclusive, setup.clusters.iter().any(|c| c.exclusive), own_files) {
+        let files = match (setup.meta_exclusive, setup.clusters.iter().any(|c| c.exclusive), looked.own_files) {
             (true, _, _) => Files::Meta,
             (false, true, true) => Files::Clusters,
             (false, true, false) => Files::NewClusters,
             (false, false, _) => Files::None,
         };
-        // Before anything is claimed: of two that start at once with files of their own, none may claim what belongs to
-        // the other's deployment.
+        // Before anything is stored or claimed: of two that start at once with files of their own, none may claim what
+        // belongs to the other's deployment.
         let id = random_id().map_err(OpenError::Meta)?;
-        let registration = Registration::enter(Arc::clone(&meta), &id, &setup.proxy, files, document.0).await?;
+        let registration = Registration::enter(&setup, &id, files, planned.version).await?;
         metrics.meta_writable(true);
-        for (cluster, entry) in new {
-            let claimed = match settle_identity(cluster, &entry, &fixed, &document.1).await {
-                Ok(incarnation) => {
-                    reached.insert(entry.number, incarnation);
-                    mark_claimed(&setup, entry.number).await
-                }
-                Err(error) => Err(error),
-            };
-            match claimed {
-                Ok(newer) => document = newer,
-                Err(error) => {
-                    registration.leave().await;
-                    return Err(error);
-                }
-            }
-        }
-        let (topology, clusters) = match in_use(&setup, &document, &reached, &metrics) {
+        let created = create(&setup, &fixed, &mut looked).await;
+        let used = created.and_then(|document| in_use(&setup, &document, &looked.reached, &metrics));
+        let (topology, clusters) = match used {
             Ok(both) => both,
             Err(error) => {
                 registration.leave().await;
                 return Err(error);
             }
         };
-        let registration = Arc::new(registration);
         let cache = (setup.cache_bytes > 0).then(|| Arc::new(CellCache::new(setup.cache_bytes, Arc::clone(&metrics))));
         if let Some(cache) = cache.as_ref().filter(|_| registration.is_exclusive()) {
             cache.trust();
@@ -239,9 +230,9 @@ impl Deployment {
     /// checks.
     pub async fn run(&self, mut shutdown: watch::Receiver<bool>) {
         let mut leaving = shutdown.clone();
-        let renewal = Renewal::default();
+        let renewals = Renewals::default();
         let look = async {
-            let follow = every(self.poll, || self.follow(&renewal));
+            let follow = every(self.poll, || self.follow(&renewals));
             let verify = async {
                 join_all(self.executor.clusters().map(|cluster| self.verify_returned(cluster))).await;
                 // All are known.
@@ -270,18 +261,17 @@ impl Deployment {
                 tokio::select! {
                     () = told(&mut leaving) => break,
                     _ = interval.tick() => {}
-                    () = renewal.wanted.notified() => {}
+                    () = renewals.wanted.notified() => {}
                 }
                 // Not cut off: to leave, the entry's version must be known.
-                self.renew().await;
-                renewal.ended.notify_waiters();
+                renewals.ended(&self.renew().await);
             }
             self.registration.leave().await;
         };
         tokio::join!(look, stay);
     }
 
-    async fn renew(&self) {
+    async fn renew(&self) -> Result<(), StoreError> {
         let mut renewed = pin!(self.registration.renew(self.executor.topology().version()));
         let renewed = match tokio::time::timeout(ANSWER_WITHIN, renewed.as_mut()).await {
             Ok(renewed) => renewed,
@@ -291,18 +281,16 @@ impl Deployment {
             }
         };
         self.metrics.meta_writable(renewed.is_ok());
-        if let Err(error) = renewed {
-            tracing::warn!(%error, "could not renew the lease in the registry of proxies");
-        }
+        renewed
     }
 
-    async fn follow(&self, renewal: &Renewal) {
+    async fn follow(&self, renewals: &Renewals) {
         // Before anything that is read is gone by: others may have taken this proxy for gone, and not wait for it.
         // A renewal that hangs must not keep what can be read from being read.
         if !self.registration.is_held(Instant::now()) {
-            let mut ended = pin!(renewal.ended.notified());
+            let mut ended = pin!(renewals.ended.notified());
             ended.as_mut().enable();
-            renewal.wanted.notify_one();
+            renewals.wanted.notify_one();
             let _ = tokio::time::timeout(ANSWER_WITHIN, ended).await;
         }
         let began = Instant::now();
@@ -365,6 +353,34 @@ impl Deployment {
     }
 }
 
+/// What a start has found out about the clusters before it changes anything.
+#[derive(Debug, Default)]
+struct Looked<'a> {
+    /// By cluster number: the incarnation of those that are who they should be.
+    reached: BTreeMap<u16, i64>,
+    /// Those that are yet to be created.
+    new: Vec<&'a ClusterSetup>,
+    /// The files of a cluster that was created before are this process's.
+    own_files: bool,
+}
+
+/// Stores what is new of the topology, and creates the stores of new clusters.
+async fn create(
+    setup: &Setup,
+    fixed: &DeploymentDocument,
+    looked: &mut Looked<'_>,
+) -> Result<(i64, TopologyDocument), OpenError> {
+    let mut document = stored_topology(setup, fixed).await?;
+    create_first_documents(setup, &document.1).await?;
+    for cluster in &looked.new {
+        let entry = entry_of(&document.1, &cluster.name)?;
+        let incarnation = settle_identity(cluster, &entry, fixed, &document.1).await?;
+        looked.reached.insert(entry.number, incarnation);
+        document = mark_claimed(setup, entry.number).await?;
+    }
+    Ok(document)
+}
+
 /// The shard map, and its clusters as the executor uses them.
 fn in_use(
     setup: &Setup,
@@ -411,3 +427,6 @@ async fn told(shutdown: &mut watch::Receiver<bool>) {
     // What it answers borrows the channel's lock, which must not be held over an await of the caller's.
     let _ = shutdown.wait_for(|stop| *stop).await;
 }
+
+#[cfg(test)]
+mod tests;

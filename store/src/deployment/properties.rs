@@ -97,27 +97,89 @@ pub(super) fn check_fixed(stored: &DeploymentDocument, configured_shards: Option
     Ok(())
 }
 
-/// The topology document, with an entry for every configured cluster.
+/// The topology document with an entry for every configured cluster.
+pub(super) struct Planned {
+    /// The version of the stored one it was made of; 0 if there is none.
+    pub(super) version: i64,
+    /// It.
+    pub(super) document: TopologyDocument,
+    /// Whether the stored one is the same.
+    is_stored: bool,
+}
+
+/// The topology as it will be, without storing it.
+pub(super) async fn planned_topology(setup: &Setup, fixed: &DeploymentDocument) -> Result<Planned, OpenError> {
+    for _ in 0..CREATE_ATTEMPTS {
+        let stored = match setup.meta.load(TOPOLOGY).await.map_err(OpenError::Meta)? {
+            Some(document) => Some(decoded(&document)?),
+            // It is stored before the first cluster is claimed, perhaps since it was read.
+            None => match refuse_claimed_clusters(&setup.clusters).await {
+                Ok(()) => None,
+                Err(OpenError::MetaLost { cluster, .. }) => {
+                    if setup.meta.load(TOPOLOGY).await.map_err(OpenError::Meta)?.is_some() {
+                        continue;
+                    }
+                    return Err(OpenError::DocumentLost { document: TOPOLOGY, cluster });
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        let (version, document) = match &stored {
+            Some((version, document)) => (*version, document.clone()),
+            None => (0, first_topology(setup, fixed)?),
+        };
+        refuse_missing_clusters(&document, &setup.clusters)?;
+        let document = with_new_clusters(document, &setup.clusters)?;
+        let is_stored = stored.is_some_and(|(_, stored)| stored == document);
+        return Ok(Planned { version, document, is_stored });
+    }
+    Err(missing(TOPOLOGY))
+}
+
+/// The stored topology, with an entry for every configured cluster.
 pub(super) async fn stored_topology(
     setup: &Setup,
     fixed: &DeploymentDocument,
 ) -> Result<(i64, TopologyDocument), OpenError> {
     for _ in 0..CREATE_ATTEMPTS {
-        let (version, document) = match setup.meta.load(TOPOLOGY).await.map_err(OpenError::Meta)? {
-            Some(document) => decoded(&document)?,
-            None => (0, first_topology(setup, fixed)?),
-        };
-        refuse_missing_clusters(&document, &setup.clusters)?;
-        let complete = with_new_clusters(document.clone(), &setup.clusters)?;
-        if version > 0 && complete == document {
+        let Planned { version, document, is_stored } = planned_topology(setup, fixed).await?;
+        if is_stored {
             return Ok((version, document));
         }
-        let body = encode(TOPOLOGY, &complete).map_err(OpenError::Meta)?;
+        let body = encode(TOPOLOGY, &document).map_err(OpenError::Meta)?;
         if setup.meta.compare_and_set(TOPOLOGY, version, &body).await.map_err(OpenError::Meta)? {
-            return Ok((version + 1, complete));
+            return Ok((version + 1, document));
         }
     }
     Err(missing(TOPOLOGY))
+}
+
+/// The first cluster that was created before.
+fn created_before(topology: &TopologyDocument) -> Option<&ClusterDocument> {
+    topology.clusters.iter().find(|cluster| cluster.state == ClusterState::Claimed)
+}
+
+/// Of a deployment that has clusters no first document may be missing: a new one would give out again what the lost one has.
+pub(super) async fn refuse_lost_documents(setup: &Setup, topology: &TopologyDocument) -> Result<(), OpenError> {
+    let Some(cluster) = created_before(topology) else { return Ok(()) };
+    for first in &setup.first_documents {
+        if setup.meta.load(first.name).await.map_err(OpenError::Meta)?.is_none() {
+            return Err(OpenError::DocumentLost { document: first.name, cluster: cluster.name.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Makes the first documents of a deployment that has no cluster yet.
+pub(super) async fn create_first_documents(setup: &Setup, topology: &TopologyDocument) -> Result<(), OpenError> {
+    if created_before(topology).is_some() {
+        return refuse_lost_documents(setup, topology).await;
+    }
+    for first in &setup.first_documents {
+        // Losing this race means that it is there.
+        setup.meta.compare_and_set(first.name, 0, &first.body).await.map_err(OpenError::Meta)?;
+    }
+    Ok(())
 }
 
 /// The map of a new deployment: all configured clusters share the shards by weight.

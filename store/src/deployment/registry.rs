@@ -3,11 +3,12 @@
 //! Its one consequence so far is C13 of docs/ARCHITECTURE.md: a deployment with SQLite files has one proxy.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::documents::{PROXY, ProxyDocument, decode, encode};
 use super::error::OpenError;
+use super::open::Setup;
 use crate::error::StoreError;
 use crate::meta::MetaStore;
 use crate::sync::lock;
@@ -54,6 +55,27 @@ pub(super) enum Files {
     Meta,
 }
 
+/// The way out of the registry of proxies for a start that is given up half-way, as at a signal: without it others would
+/// take the proxy to be alive until its lease ends.
+#[derive(Clone, Debug, Default)]
+pub struct Departure(Arc<OnceLock<Arc<Registration>>>);
+
+impl Departure {
+    /// Leaves the registry, if it was entered; waits for that for at most `limit`.
+    pub async fn leave(&self, limit: Duration) {
+        let Some(registration) = self.0.get() else { return };
+        if tokio::time::timeout(limit, registration.leave()).await.is_err() {
+            tracing::warn!("the meta store does not answer: this proxy's lease ends by itself");
+        }
+    }
+
+    /// This is the entry to be removed.
+    fn by(&self, registration: &Arc<Registration>) {
+        // One start has one.
+        let _ = self.0.set(Arc::clone(registration));
+    }
+}
+
 /// This proxy's entry.
 #[derive(Debug)]
 pub(super) struct Registration {
@@ -63,19 +85,18 @@ pub(super) struct Registration {
     files: Files,
     version: AtomicI64,
     /// When the last renewal began that was successful.
-    renewed: Mutex<Instant>,
+    pub(super) renewed: Mutex<Instant>,
 }
 
 impl Registration {
     /// Enters this proxy, then looks who else is there: two that start at once see each other.
     pub(super) async fn enter(
-        meta: Arc<dyn MetaStore>,
+        setup: &Setup,
         id: &str,
-        info: &ProxyInfo,
         files: Files,
         topology_seen: i64,
-    ) -> Result<Self, OpenError> {
-        let began = Instant::now();
+    ) -> Result<Arc<Self>, OpenError> {
+        let (meta, info, began) = (Arc::clone(&setup.meta), &setup.proxy, Instant::now());
         let now = meta.now().await.map_err(OpenError::Meta)?;
         let document = ProxyDocument {
             host: info.host.clone(),
@@ -88,7 +109,8 @@ impl Registration {
             topology_seen,
         };
         let (name, version, renewed) = (format!("{PROXY}{id}"), AtomicI64::new(0), Mutex::new(began));
-        let this = Self { meta, name, document, files, version, renewed };
+        let this = Arc::new(Self { meta, name, document, files, version, renewed });
+        setup.departure.by(&this);
         this.write(&this.document).await.map_err(OpenError::Meta)?;
         match this.others(now).await {
             Ok(None) => Ok(this),
@@ -161,9 +183,16 @@ impl Registration {
         Ok(())
     }
 
-    /// Removes the entry; best effort, the lease ends anyway.
+    /// Removes the entry; best effort, the lease ends anyway. At whatever version it is: of one that is being written it is
+    /// not known.
     pub(super) async fn leave(&self) {
-        if let Err(error) = self.meta.remove(&self.name, self.version.load(Ordering::Acquire)).await {
+        let left = async {
+            match self.meta.load_to_change(&self.name).await? {
+                Some(entry) => self.meta.remove(&self.name, entry.version).await,
+                None => Ok(true),
+            }
+        };
+        if let Err(error) = left.await {
             tracing::warn!(%error, "could not leave the registry of proxies");
         }
     }

@@ -8,7 +8,7 @@ use cellgate_store::memory::MemoryBackend;
 use cellgate_store::meta::memory::MemoryMeta;
 
 use crate::faulty::{Faulty, Fuse};
-use crate::fixture::{SHARDS, Stores, close, cluster, files, open, setup, use_all};
+use crate::fixture::{FIRST, SHARDS, Stores, close, cluster, files, open, setup, use_all};
 use crate::meta::{Pace, SeenMeta};
 use crate::paced::Paced;
 
@@ -66,6 +66,13 @@ async fn crash_everywhere(late: bool) {
         let attempt = open(setup(seen, clusters.collect())).await;
         survived = attempt.is_ok();
         drop(attempt);
+        for store in &stores {
+            let is_claimed = store.identity().await.unwrap().is_some();
+            assert!(
+                !is_claimed || !meta.all(FIRST).is_empty(),
+                "a cluster without {FIRST} after a crash at call {calls}"
+            );
+        }
 
         let clusters = ["a", "b", "c"].into_iter().zip(&stores).map(|(name, store)| cluster(name, Arc::clone(store)));
         let deployment = open(setup(meta, clusters.collect())).await;

@@ -8,7 +8,7 @@ use cellgate_metrics::Metrics;
 use cellgate_router::Weight;
 use cellgate_schemaless::{Body, ColumnKey, NewCell, RefKey, RowKey, TableId, TableRef, Triple, Version};
 use cellgate_store::Backend;
-use cellgate_store::deployment::{ClusterSetup, Deployment, OpenError, ProxyInfo, Setup};
+use cellgate_store::deployment::{ClusterSetup, Departure, Deployment, FirstDocument, OpenError, ProxyInfo, Setup};
 use cellgate_store::executor::{CellFate, PutItem};
 use cellgate_store::memory::MemoryBackend;
 use cellgate_store::meta::MetaStore;
@@ -17,6 +17,9 @@ use cellgate_store::meta::sqlite::SqliteMeta;
 use cellgate_store::sqlite::{SqliteBackend, SqliteOptions};
 
 use crate::faulty::Faulty;
+
+/// The document that these deployments have from the beginning.
+pub const FIRST: &str = "catalog";
 
 /// Few, so that a topology is quick to make.
 pub const SHARDS: u32 = 32;
@@ -49,6 +52,8 @@ pub fn setup(meta: Arc<dyn MetaStore>, clusters: Vec<ClusterSetup>) -> Setup {
         proxy: proxy("host", 1),
         poll: Duration::from_millis(5),
         cache_bytes: 0,
+        first_documents: vec![FirstDocument { name: FIRST, body: b"{\"ids\":0}".to_vec() }],
+        departure: Departure::default(),
     }
 }
 

@@ -18,6 +18,12 @@ pub async fn edit(meta: &MemoryMeta, name: &str, change: impl FnOnce(&mut serde_
     assert!(meta.compare_and_set(name, document.version, &serde_json::to_vec(&json).unwrap()).await.unwrap());
 }
 
+/// Deletes a document behind everybody's back.
+pub async fn delete(meta: &MemoryMeta, name: &str) {
+    let document = meta.load(name).await.unwrap().unwrap();
+    assert!(meta.remove(name, document.version).await.unwrap());
+}
+
 /// The JSON of all documents with this prefix.
 pub fn all(meta: &MemoryMeta, prefix: &str) -> Vec<serde_json::Value> {
     meta.all(prefix).iter().map(|document| serde_json::from_slice(&document.body).unwrap()).collect()

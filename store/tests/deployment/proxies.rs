@@ -8,7 +8,9 @@ use cellgate_store::meta::sqlite::SqliteMeta;
 use tokio::sync::watch;
 
 use cellgate_store::Backend;
+use cellgate_store::memory::MemoryBackend;
 
+use crate::faulty::Faulty;
 use crate::fixture::{Stores, close, files, open, proxy, run_until, use_all};
 use crate::meta::{Pace, SeenMeta, all, edit};
 use crate::paced::Paced;
@@ -224,4 +226,24 @@ async fn what_is_known_of_the_meta_store_is_as_old_as_the_beginning_of_the_last_
     let (known, (_, reads)) = (deployment.fresh_at(), stores.meta.asked("topology"));
     run_until(&deployment, || stores.meta.asked("topology").1 >= reads + 3).await;
     assert_eq!(deployment.fresh_at(), known);
+}
+
+#[tokio::test]
+async fn a_start_that_is_given_up_leaves_the_registry() {
+    let mut stores = Stores::new(&["a"]);
+    drop(stores.open().await.unwrap());
+    let entered = |stores: &Stores| registered(stores).iter().any(|(pid, _)| *pid == 22);
+    // It is in the registry, and waits for the store of a cluster that is yet to be created.
+    stores.clusters.push(("n", Faulty::new(Arc::new(MemoryBackend::new()))));
+    stores.store("n").hang();
+    let setup = Setup { proxy: proxy("two", 22), ..stores.setup() };
+    let departure = setup.departure.clone();
+    departure.leave(LEASE).await;
+    tokio::select! {
+        opened = open(setup) => panic!("{opened:?}"),
+        () = until(|| entered(&stores)) => {}
+    }
+    assert!(entered(&stores), "it ended without a word");
+    departure.leave(LEASE).await;
+    assert!(!entered(&stores));
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use cellgate_schemaless::{ClusterNo, Epoch, ErrorKind, ShardId};
-use cellgate_store::deployment::{OpenError, Setup};
+use cellgate_store::deployment::{OpenError, Setup, compare};
 use cellgate_store::memory::MemoryBackend;
 use cellgate_store::meta::memory::MemoryMeta;
 use cellgate_store::{Backend, FORMAT, Identity};
 
 use crate::faulty::Faulty;
-use crate::fixture::{SHARDS, Stores, close, files, open, use_all};
-use crate::meta::edit;
+use crate::fixture::{FIRST, SHARDS, Stores, close, cluster, files, open, proxy, use_all};
+use crate::meta::{delete, edit};
 
 async fn refusal(setup: Setup) -> OpenError {
     open(setup).await.expect_err("this start had to be refused")
@@ -32,7 +32,7 @@ async fn two_clusters_of_one_name_are_refused_before_anything_is_created() {
     let directory = tempfile::tempdir().unwrap();
     let mut setup = files(directory.path(), "meta.db", &["a.db", "b.db"]);
     setup.clusters[1].name = "a".to_owned();
-    let compared = cellgate_store::deployment::compare(&setup).await;
+    let compared = compare(&setup).await;
     assert!(matches!(compared, Err(OpenError::NameTwice { .. })), "{compared:?}");
     let error = refusal(setup).await;
     assert!(matches!(&error, OpenError::NameTwice { cluster } if cluster == "a"), "{error}");
@@ -67,6 +67,44 @@ async fn an_empty_meta_store_is_no_reason_to_take_the_clusters_of_another_deploy
     cellgate_store::meta::MetaStore::create(empty.as_ref()).await.unwrap();
     let error = refusal(Setup { meta: empty, ..stores.setup() }).await;
     assert!(matches!(error, OpenError::MetaLost { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_lost_document_is_refused_and_never_made_anew() {
+    for lost in [FIRST, "topology"] {
+        let stores = Stores::new(&["a", "b"]);
+        drop(stores.open().await.unwrap());
+        delete(&stores.meta, lost).await;
+        for error in [refusal(stores.setup()).await, compare(&stores.setup()).await.unwrap_err()] {
+            let OpenError::DocumentLost { document, cluster } = &error else { panic!("{lost}: {error}") };
+            assert_eq!((*document, cluster.as_str(), error.kind()), (lost, "a", ErrorKind::Access));
+            assert!(error.to_string().contains(lost), "{error}");
+        }
+        assert!(stores.meta.all(lost).is_empty(), "{lost} was made anew");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_start_has_changed_nothing_that_others_use() {
+    let mut stores = Stores::new(&["a"]);
+    let running = open(Setup { proxy: proxy("one", 11), ..stores.setup() }).await.unwrap();
+    let before = [stores.meta.all("topology"), stores.meta.all(FIRST)];
+    stores.clusters.push(("new", Faulty::new(Arc::new(MemoryBackend::new()))));
+    // Refused for what a cluster says,
+    let mut lost = stores.setup();
+    lost.clusters[0] = cluster("a", Arc::new(MemoryBackend::new()));
+    let error = refusal(lost).await;
+    assert!(matches!(&error, OpenError::StoreLost { cluster } if cluster == "a"), "{error}");
+    // and for who is there.
+    let mut files = stores.setup();
+    files.clusters.iter_mut().for_each(|cluster| cluster.exclusive = true);
+    let error = refusal(files).await;
+    assert!(matches!(&error, OpenError::NotAlone { pid: 11, .. }), "{error}");
+    assert_eq!([stores.meta.all("topology"), stores.meta.all(FIRST)], before);
+    assert_eq!(stores.store("new").identity().await.unwrap(), None);
+    drop(running);
+    let topology = stores.open().await.unwrap().executor().topology();
+    assert_eq!(topology.clusters().len(), 2, "the next start adds it");
 }
 
 #[tokio::test]
@@ -261,7 +299,7 @@ async fn a_configured_number_is_that_of_the_cluster_or_refused() {
 
     let mut more = stores.setup();
     let new = Faulty::new(Arc::new(MemoryBackend::new()));
-    more.clusters.push(crate::fixture::cluster("new", Arc::clone(&new) as _));
+    more.clusters.push(cluster("new", Arc::clone(&new) as _));
     more.clusters[3].number = Some(ClusterNo::new(9).unwrap());
     let error = refusal(more).await;
     assert!(matches!(&error, OpenError::NumberTaken { number: 9, owner, .. } if owner == "c"), "{error}");

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use cellgate_metrics::Metrics;
 use cellgate_router::Weight;
 use cellgate_schemaless::TableRef;
-use cellgate_store::deployment::{ClusterSetup, Deployment, ProxyInfo, Setup};
+use cellgate_store::deployment::{ClusterSetup, Departure, Deployment, ProxyInfo, Setup};
 use cellgate_store::memory::MemoryBackend;
 use cellgate_store::meta::memory::MemoryMeta;
 use cellgate_store::meta::{Document, MetaStore};
@@ -59,6 +59,8 @@ impl Stores {
             proxy: ProxyInfo { host, pid: 1, address, version },
             poll: Duration::from_secs(1),
             cache_bytes: 0,
+            first_documents: vec![Catalog::first().unwrap()],
+            departure: Departure::default(),
         };
         let metrics = Arc::new(Metrics::new("0", &["a", "b", "c"]).unwrap());
         let deployment = Deployment::open(setup, metrics).await.unwrap();

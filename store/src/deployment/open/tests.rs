@@ -1,0 +1,128 @@
+//! What a proxy does while its meta store does not answer.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+
+use super::super::registry::HELD;
+use super::*;
+use crate::meta::Document;
+use crate::meta::memory::MemoryMeta;
+use crate::sync::lock;
+
+/// A meta store that can be read, and hangs when it is to be told that a proxy is alive.
+#[derive(Debug, Default)]
+struct HangingMeta {
+    inner: MemoryMeta,
+    hangs: AtomicBool,
+}
+
+#[async_trait]
+impl MetaStore for HangingMeta {
+    async fn exists(&self) -> Result<bool, StoreError> {
+        self.inner.exists().await
+    }
+
+    async fn create(&self) -> Result<(), StoreError> {
+        self.inner.create().await
+    }
+
+    async fn load(&self, name: &str) -> Result<Option<Document>, StoreError> {
+        self.inner.load(name).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<Document>, StoreError> {
+        self.inner.list(prefix).await
+    }
+
+    async fn compare_and_set(&self, name: &str, expected: i64, body: &[u8]) -> Result<bool, StoreError> {
+        while self.hangs.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        self.inner.compare_and_set(name, expected, body).await
+    }
+
+    async fn remove(&self, name: &str, expected: i64) -> Result<bool, StoreError> {
+        self.inner.remove(name, expected).await
+    }
+
+    async fn now(&self) -> Result<i64, StoreError> {
+        self.inner.now().await
+    }
+}
+
+/// An open deployment without clusters of its own kind of trouble, its meta store, and its metrics.
+async fn open() -> (Arc<Deployment>, Arc<HangingMeta>, Arc<Metrics>) {
+    let meta = Arc::new(HangingMeta::default());
+    let backend: Arc<dyn Backend> = Arc::new(crate::memory::MemoryBackend::new());
+    let cluster = ClusterSetup {
+        name: "a".to_owned(),
+        number: None,
+        weight: Weight::new(1.0).unwrap(),
+        engine: "memory",
+        backend,
+        queues: None,
+        exclusive: false,
+    };
+    let setup = Setup {
+        virtual_shards: Some(4),
+        meta: Arc::clone(&meta) as _,
+        meta_exclusive: false,
+        clusters: vec![cluster],
+        proxy: ProxyInfo { host: "h".to_owned(), pid: 1, address: "h:1".to_owned(), version: "0".to_owned() },
+        poll: Duration::from_secs(1),
+        cache_bytes: 0,
+        first_documents: Vec::new(),
+        departure: Departure::default(),
+    };
+    let metrics = Arc::new(Metrics::new("0", &["a"]).unwrap());
+    let deployment = Deployment::open(setup, Arc::clone(&metrics)).await.unwrap();
+    (deployment, meta, metrics)
+}
+
+/// Runs the deployment's background work until `done`; answers how long that took by the clock of timers.
+async fn run_until(deployment: &Arc<Deployment>, done: impl Fn() -> bool) -> Duration {
+    let (stop, stopped) = watch::channel(false);
+    let began = tokio::time::Instant::now();
+    let done = async {
+        while !done() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        began.elapsed()
+    };
+    let took = tokio::select! {
+        () = deployment.run(stopped) => panic!("nobody told it to stop"),
+        took = done => took,
+    };
+    drop(stop);
+    took
+}
+
+fn is_writable(metrics: &Metrics) -> bool {
+    // Its help has the same words.
+    metrics.render().unwrap().contains("\ncellgate_meta_writable 1\n")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_hangs_is_told_of_within_a_bound_and_ends_when_the_meta_store_answers() {
+    let (deployment, meta, metrics) = open().await;
+    assert!(is_writable(&metrics));
+    meta.hangs.store(true, Ordering::SeqCst);
+    let took = run_until(&deployment, || !is_writable(&metrics)).await;
+    assert!(took >= ANSWER_WITHIN && took < ANSWER_WITHIN + Duration::from_secs(2), "told of after {took:?}");
+    meta.hangs.store(false, Ordering::SeqCst);
+    run_until(&deployment, || is_writable(&metrics)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_hangs_does_not_keep_a_proxy_whose_lease_has_lapsed_from_reading() {
+    let (deployment, meta, _) = open().await;
+    let opened = deployment.fresh_at();
+    let lapsed = Instant::now().checked_sub(HELD).expect("this machine runs for longer than that");
+    *lock(&deployment.registration.renewed) = lapsed;
+    meta.hangs.store(true, Ordering::SeqCst);
+    let took = run_until(&deployment, || deployment.fresh_at() > opened).await;
+    assert!(took >= ANSWER_WITHIN, "it says first that it is there, and read after {took:?}");
+    assert!(took < ANSWER_WITHIN + Duration::from_secs(2), "read after {took:?}");
+    assert!(!deployment.registration.is_held(Instant::now()), "its caches do not go by what it reads");
+}
