@@ -9,7 +9,7 @@ use cellgate_integration_tests::deployment::{Builder, SHARDS};
 use cellgate_integration_tests::http;
 use cellgate_integration_tests::process::{self, Process, Signal};
 use cellgate_integration_tests::proxy::{self, Options};
-use cellgate_integration_tests::servers::free_port;
+use cellgate_integration_tests::servers::{MariaDb, free_port};
 use cellgate_integration_tests::{settings, wait};
 use mysql_async::prelude::Queryable;
 
@@ -453,4 +453,37 @@ async fn a_cluster_whose_file_was_taken_away_takes_no_writes() {
     put(&mut conn, &triple("a", "BASE", 2), "1").await.unwrap_err();
     get(&mut conn, &cell).await.unwrap_err();
     wait::until("the log line", SHORT, || proxy.log().contains("was taken away while it was in use").then_some(()));
+}
+
+#[test]
+fn a_start_that_is_ended_by_a_signal_is_in_the_registry_no_more() {
+    let mut databases = Builder::new();
+    let meta = databases.shared_mariadb_database();
+    let (schema, server) = (meta.rsplit('/').next().unwrap().to_owned(), MariaDb::shared());
+    let ask = format!("SELECT COUNT(*) FROM {schema}.cg_meta WHERE name LIKE 'proxy/%'");
+    let registered = || server.execute(&ask).trim().parse::<u32>().unwrap();
+    let cluster = databases.shared_mariadb_database();
+    let configuration = |more: &str| {
+        let builder = Builder::new().topology(SHARDS, Some(&meta)).text("[timeouts]\nconnect = \"1m\"\n");
+        builder.cluster("m", &cluster).text(more).build()
+    };
+    assert_eq!(configuration("").start().terminate().code(), Some(0));
+    assert_eq!(registered(), 0);
+    // Somebody who takes connections and says nothing: the start waits for a cluster that is new.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let waits = configuration(&format!("[[cluster]]\nname = \"n\"\nprimary = \"mysql://u@{address}/n\"\n"));
+    let mut command = process::tethered(settings::binary(), None);
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--config"])
+        .arg(waits.config().unwrap());
+    command.arg("--data-dir").arg(waits.directory().join("data")).current_dir(waits.directory());
+    command.stderr(std::process::Stdio::null());
+    let mut starting = Process::spawn(&mut command);
+    wait::until("the start to be registered", SHORT, || (registered() == 1).then_some(()));
+    starting.signal(Signal::Term);
+    let status = wait::until("the start to end", SHORT, || starting.ended());
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(registered(), 0, "others would take it to be alive for a lease");
+    drop(databases.build());
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use cellgate_integration_tests::client::{self, Refusal, TRIPS, get, put, run, triple};
 use cellgate_integration_tests::deployment::{Builder, SHARDS};
 use cellgate_integration_tests::process::Signal;
+use cellgate_integration_tests::servers::{MariaDb, Postgres};
 use cellgate_integration_tests::{Proxy, http, wait};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
@@ -225,4 +226,76 @@ async fn a_proxy_that_hears_nothing_of_the_meta_store_stops_serving_and_begins_a
     wait::until("readiness", wait::PATIENCE, || {
         http::get(proxy.http(), "/readyz").ok().filter(|ready| ready.status == 200)
     });
+}
+
+/// A proxy of the deployment whose meta store and cluster `c` are at these addresses.
+fn of(meta: &str, cluster: &str) -> Result<Proxy, String> {
+    let deployment = Builder::new().topology(SHARDS, Some(meta)).cluster("c", cluster).build();
+    deployment.try_start(Default::default()).map_err(|not_ready| not_ready.log)
+}
+
+#[tokio::test]
+async fn a_proxy_whose_cluster_is_a_copy_of_what_another_one_uses_is_refused() {
+    let (maria, postgres) = (MariaDb::shared(), Postgres::shared());
+    let mut databases = Builder::new();
+    let meta = databases.shared_mariadb_database();
+    let (original, copy) = (databases.shared_mariadb_database(), databases.shared_mariadb_database());
+    let one = of(&meta, &original).unwrap();
+    let mut conn = client::connect(one.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    put(&mut conn, &triple("key", "BASE", 1), "1").await.unwrap();
+    let name = |url: &str| url.rsplit('/').next().unwrap().to_owned();
+    let (from, to) = (name(&original), name(&copy));
+    for table in maria.execute(&format!("SHOW TABLES FROM {from}")).lines() {
+        maria.execute(&format!(
+            "CREATE TABLE {to}.{table} LIKE {from}.{table}; INSERT INTO {to}.{table} SELECT * FROM {from}.{table}"
+        ));
+    }
+    let log = of(&meta, &copy).expect_err("it must not serve a copy");
+    assert!(log.contains(&format!("cluster c is database {to}")), "{log}");
+    assert!(log.contains(&format!("it is database {from}")), "{log}");
+    assert!(log.contains("the same `primary` everywhere"), "{log}");
+    // By another name of the same server it is the same store.
+    let mut again = of(&meta, &original.replace("127.0.0.1", "localhost")).unwrap();
+    assert_eq!(again.terminate().code(), Some(0));
+    drop((conn, one));
+
+    // The same of PostgreSQL, whose cluster was moved while all were stopped.
+    let meta = databases.shared_mariadb_database();
+    let from = postgres.create_database();
+    let mut first = of(&meta, &postgres.url(&from)).unwrap();
+    assert_eq!(first.terminate().code(), Some(0));
+    let to = format!("{from}_moved");
+    postgres.execute("postgres", &format!("CREATE DATABASE {to} TEMPLATE {from}"));
+    let mut moved = of(&meta, &postgres.url(&to)).unwrap();
+    let log = of(&meta, &postgres.url(&from)).expect_err("its primary was forgotten");
+    assert!(log.contains(&format!("cluster c is database {from}")), "{log}");
+    assert!(log.contains(&format!("it is database {to}")), "{log}");
+    assert_eq!(moved.terminate().code(), Some(0));
+    [from, to].iter().for_each(|name| postgres.drop_database(name));
+    drop(databases.build());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_proxies_that_are_first_started_at_once_with_a_store_each_one_serves() {
+    let mut databases = Builder::new();
+    let meta = databases.shared_mariadb_database();
+    let stores = [databases.shared_mariadb_database(), databases.shared_mariadb_database()];
+    let starting = stores.map(|store| {
+        let meta = meta.clone();
+        tokio::task::spawn_blocking(move || of(&meta, &store))
+    });
+    let mut served = Vec::new();
+    for start in starting {
+        match start.await.unwrap() {
+            Ok(proxy) => served.push(proxy),
+            Err(log) => assert!(log.contains("was created before, but its store is empty"), "{log}"),
+        }
+    }
+    assert_eq!(served.len(), 1);
+    let mut conn = client::connect(served[0].mysql()).await;
+    run(&mut conn, TRIPS).await;
+    put(&mut conn, &triple("key", "BASE", 1), "1").await.unwrap();
+    drop((conn, served));
+    drop(databases.build());
 }

@@ -95,6 +95,12 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// store may be there when it comes back. An engine that stays open as long as it is used needs not look.
     fn expect_identity(&self, _identity: &Identity) {}
 
+    /// Where this store is: two that are open at once are at one place exactly if they are one. `None` if it cannot be
+    /// told, if nothing can be written there (a standby), or if another process cannot have it open (files, memory).
+    async fn location(&self) -> Result<Option<Location>, StoreError> {
+        Ok(None)
+    }
+
     /// The epoch of the log heads and the shards this store says it owns, from one snapshot.
     async fn shards(&self) -> Result<(Epoch, Vec<ShardState>), StoreError>;
 
@@ -262,6 +268,16 @@ pub struct Identity {
     pub seed: i64,
     /// Version of the physical schema.
     pub format: i64,
+}
+
+/// Where a store is, for others and for itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// The address by which it was reached, for people: one place has many.
+    pub address: String,
+    /// Which database of which server, in which run of it, in the server's own words: the same to whoever asks, until the
+    /// server is started again or another one takes over.
+    pub place: String,
 }
 
 /// Newest version of the physical schema this program knows.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use cellgate_metrics::PoolState;
 use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple};
 
-use crate::backend::{AtOnce, Backend, Erased, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState};
+use crate::backend::{AtOnce, Backend, Erased, Identity, Location, LogPage, PutGroup, PutOutcome, RowPage, ShardState};
 use crate::error::StoreError;
 use crate::sql::Dialect;
 
@@ -83,6 +83,11 @@ pub trait Passing: Debug + Send + Sync {
     /// [`Backend::expect_identity`]
     fn expect_identity(&self, identity: &Identity) {
         self.inner().expect_identity(identity);
+    }
+
+    /// [`Backend::location`]
+    async fn location(&self) -> Result<Option<Location>, StoreError> {
+        self.reach()?.location().await
     }
 
     /// [`Backend::start`]
@@ -188,6 +193,10 @@ impl<T: Passing> Backend for T {
 
     async fn ping(&self) -> Result<(), StoreError> {
         Passing::ping(self).await
+    }
+
+    async fn location(&self) -> Result<Option<Location>, StoreError> {
+        Passing::location(self).await
     }
 
     fn pool(&self) -> Option<PoolState> {

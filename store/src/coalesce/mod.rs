@@ -48,7 +48,7 @@ use self::pages::Pages;
 use self::queue::Bounds;
 use self::way::Way;
 use crate::backend::{
-    BATCH_BYTES, Backend, Erased, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState, Timeouts,
+    BATCH_BYTES, Backend, Erased, Identity, Location, LogPage, PutGroup, PutOutcome, RowPage, ShardState, Timeouts,
 };
 use crate::closing::wait_until;
 use crate::error::{Reason, StoreError};
@@ -355,6 +355,10 @@ impl Backend for Coalescing {
 
     async fn identity(&self) -> Result<Option<Identity>, StoreError> {
         self.backend.identity().await
+    }
+
+    async fn location(&self) -> Result<Option<Location>, StoreError> {
+        self.backend.location().await
     }
 
     async fn claim(&self, identity: &Identity, shards: &[ShardId]) -> Result<Identity, StoreError> {

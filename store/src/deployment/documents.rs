@@ -1,5 +1,8 @@
 //! The documents of the meta store, as JSON. Fields are only ever added.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +52,10 @@ pub struct ClusterDocument {
     pub epoch: i64,
     /// Whether its store has been created.
     pub state: ClusterState,
+    /// The id of the proxy that is creating it, as in the name of its [`ProxyDocument`]; another one takes over when that
+    /// is gone. Versions that do not know it create stores without asking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creator: Option<String>,
 }
 
 /// Whether a cluster's store has been created.
@@ -80,6 +87,28 @@ pub struct ProxyDocument {
     pub exclusive: bool,
     /// The version of the topology it has seen.
     pub topology_seen: i64,
+    /// By cluster number: where the stores are that it uses, of those that say so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stores: BTreeMap<u16, StoreDocument>,
+}
+
+/// Where a proxy has found the store of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreDocument {
+    /// The address by which it reaches it.
+    pub address: String,
+    /// Where that is, in the store's own words, to be compared.
+    pub place: String,
+    /// When the store was asked that last and has answered, microseconds UTC by the meta store's clock.
+    pub confirmed_at: i64,
+    /// Whether the proxy has made sure that no other one says something else; before, it does not use the store.
+    pub agreed: bool,
+}
+
+impl fmt::Display for StoreDocument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} by {}", self.place, self.address)
+    }
 }
 
 pub(super) fn decode<T: DeserializeOwned>(name: &str, body: &[u8]) -> Result<T, StoreError> {

@@ -158,6 +158,38 @@ pub enum OpenError {
         /// Its MySQL address.
         address: String,
     },
+    /// Another proxy takes another store for a cluster.
+    #[error(
+        "cluster {cluster} is {here}, but for another proxy ({proxy}) it is {there}: these are two stores, and what is written \
+         to one would be missing in the other. Give this cluster the same `primary` everywhere, an address that means one \
+         server on every machine; where a cluster was moved, stop the proxies that use the old store, change theirs, and drop \
+         the old store"
+    )]
+    TwoStores {
+        /// The cluster's name.
+        cluster: String,
+        /// Where it is for this proxy.
+        here: String,
+        /// Where it is for the other one.
+        there: String,
+        /// The other one.
+        proxy: String,
+    },
+    /// Another proxy is creating the store of a cluster, and does not come to an end.
+    #[error(
+        "another proxy (pid {pid} on {host}, {address}) has been creating the store of cluster {cluster} for a minute: look \
+         what it waits for, or stop it and start this one again"
+    )]
+    BeingCreated {
+        /// The cluster's name.
+        cluster: String,
+        /// The proxy's host.
+        host: String,
+        /// Its process id.
+        pid: u32,
+        /// Its MySQL address.
+        address: String,
+    },
     /// All cluster numbers are used up.
     #[error("this deployment has had {max} clusters, and numbers are never reused", max = cellgate_schemaless::limits::CLUSTER_NO_MAX)]
     ClustersExhausted,
@@ -182,7 +214,9 @@ impl OpenError {
             | Self::StoreOlder { .. }
             | Self::NumberTaken { .. }
             | Self::NameTwice { .. }
-            | Self::NotAlone { .. } => ErrorKind::Access,
+            | Self::NotAlone { .. }
+            | Self::BeingCreated { .. }
+            | Self::TwoStores { .. } => ErrorKind::Access,
             Self::ClustersExhausted => ErrorKind::Limit,
             Self::Topology(_) => ErrorKind::Corrupt,
         }

@@ -5,10 +5,12 @@
 //! here speak a newer format. Nothing is ever silently created anew or mapped again (C2, C13 of docs/ARCHITECTURE.md).
 
 mod compare;
+mod creating;
 mod documents;
 mod erasing;
 mod error;
 mod identity;
+mod locating;
 mod open;
 mod properties;
 mod reading;
@@ -17,7 +19,9 @@ mod renewals;
 mod topology;
 
 pub use compare::compare;
-pub use documents::{ClusterDocument, ClusterState, DeploymentDocument, ProxyDocument, TopologyDocument};
+pub use documents::{
+    ClusterDocument, ClusterState, DeploymentDocument, ProxyDocument, StoreDocument, TopologyDocument,
+};
 pub use error::OpenError;
 pub use open::{ClusterSetup, Deployment, FirstDocument, Setup};
 pub use reading::Reading;

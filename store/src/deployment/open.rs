@@ -12,13 +12,15 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
+use super::creating::create_store;
 use super::documents::{ClusterState, DEPLOYMENT, DeploymentDocument, TopologyDocument, decode};
 use super::erasing::{ErasureLog, LOOK_EVERY};
 use super::error::OpenError;
 use super::identity::{check_identity, check_shards, failed, identity, settle_identity};
+use super::locating::Store;
 use super::properties::{
-    cluster_no, create_first_documents, entry_of, fixed_properties, mark_claimed, missing, planned_topology,
-    refuse_doubled_names, refuse_lost_documents, stored_topology,
+    cluster_no, create_first_documents, entry_of, fixed_properties, missing, planned_topology, refuse_doubled_names,
+    refuse_lost_documents, stored_topology,
 };
 use super::registry::{Departure, Files, LEASE, ProxyInfo, Registration};
 use super::renewals::Renewals;
@@ -152,7 +154,18 @@ impl Deployment {
         let id = random_id().map_err(OpenError::Meta)?;
         let registration = Registration::enter(&setup, &id, files, planned.version).await?;
         metrics.meta_writable(true);
-        let created = create(&setup, &fixed, &mut looked).await;
+        if let Err(error) = registration.agree(&stores(&setup, &planned.document, &looked.reached)).await {
+            registration.leave().await;
+            return Err(error);
+        }
+        let created = registration.renewed_during(create(&setup, &fixed, &registration, &mut looked)).await;
+        let created = match created {
+            Ok(document) if !looked.new.is_empty() => {
+                let agreed = registration.agree(&stores(&setup, &document.1, &looked.reached)).await;
+                agreed.map(|()| document)
+            }
+            created => created,
+        };
         let used = created.and_then(|document| in_use(&setup, &document, &looked.reached, &metrics));
         let (topology, clusters) = match used {
             Ok(both) => both,
@@ -272,7 +285,9 @@ impl Deployment {
     }
 
     async fn renew(&self) -> Result<(), StoreError> {
-        let mut renewed = pin!(self.registration.renew(self.executor.topology().version()));
+        let verified = self.executor.clusters().filter(|cluster| cluster.is_verified());
+        let stores: Vec<_> = verified.map(|cluster| store_of(cluster)).collect();
+        let mut renewed = pin!(self.registration.renew(Some(self.executor.topology().version()), &stores, true));
         let renewed = match tokio::time::timeout(ANSWER_WITHIN, renewed.as_mut()).await {
             Ok(renewed) => renewed,
             Err(_) => {
@@ -348,9 +363,25 @@ impl Deployment {
         let mapped = topology.shards_of(cluster.number).collect();
         let epoch = topology.cluster(cluster.number).map_or(FIRST_EPOCH, |entry| entry.epoch);
         check_shards(&cluster.name, cluster.backend.as_ref(), &mapped, epoch).await?;
+        self.registration.agree(&[store_of(cluster)]).await?;
         cluster.backend.expect_identity(&found);
         Ok(found.incarnation)
     }
+}
+
+/// A cluster's store, for the registry.
+fn store_of(cluster: &Cluster) -> Store<'_> {
+    Store { number: cluster.number.get(), name: &cluster.name, backend: cluster.backend.as_ref() }
+}
+
+/// The stores that were reached, for the registry.
+fn stores<'a>(setup: &'a Setup, topology: &TopologyDocument, reached: &BTreeMap<u16, i64>) -> Vec<Store<'a>> {
+    let stores = setup.clusters.iter().filter_map(|cluster| {
+        let entry = topology.clusters.iter().find(|entry| entry.name == cluster.name)?;
+        let store = Store { number: entry.number, name: &cluster.name, backend: cluster.backend.as_ref() };
+        reached.contains_key(&entry.number).then_some(store)
+    });
+    stores.collect()
 }
 
 /// What a start has found out about the clusters before it changes anything.
@@ -368,15 +399,18 @@ struct Looked<'a> {
 async fn create(
     setup: &Setup,
     fixed: &DeploymentDocument,
+    registration: &Registration,
     looked: &mut Looked<'_>,
 ) -> Result<(i64, TopologyDocument), OpenError> {
     let mut document = stored_topology(setup, fixed).await?;
     create_first_documents(setup, &document.1).await?;
+    // All proxies in one order: of two with other stores one creates all of them.
+    let number_of = |cluster: &&ClusterSetup| entry_of(&document.1, &cluster.name).map_or(0, |entry| entry.number);
+    looked.new.sort_by_key(number_of);
     for cluster in &looked.new {
-        let entry = entry_of(&document.1, &cluster.name)?;
-        let incarnation = settle_identity(cluster, &entry, fixed, &document.1).await?;
-        looked.reached.insert(entry.number, incarnation);
-        document = mark_claimed(setup, entry.number).await?;
+        let (number, incarnation, newer) = create_store(setup, fixed, registration, cluster).await?;
+        looked.reached.insert(number, incarnation);
+        document = newer;
     }
     Ok(document)
 }

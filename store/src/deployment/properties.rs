@@ -18,7 +18,7 @@ use crate::meta::Document;
 use crate::sql::FIRST_EPOCH;
 
 /// How often two proxies that create the same deployment may get in each other's way before one gives up.
-const CREATE_ATTEMPTS: usize = 20;
+pub(super) const CREATE_ATTEMPTS: usize = 20;
 
 /// Every cluster is known by its name. That no two have one number is seen when they get it.
 pub(super) fn refuse_doubled_names(clusters: &[ClusterSetup]) -> Result<(), OpenError> {
@@ -229,6 +229,7 @@ pub(super) fn with_new_clusters(
             weight: cluster.weight.get(),
             epoch: FIRST_EPOCH.0,
             state: ClusterState::New,
+            creator: None,
         });
     }
     Ok(document)
@@ -243,29 +244,6 @@ pub(super) fn refuse_missing_clusters(document: &TopologyDocument, clusters: &[C
         }
     }
     Ok(())
-}
-
-/// Notes that a cluster's store exists from now on.
-pub(super) async fn mark_claimed(setup: &Setup, number: u16) -> Result<(i64, TopologyDocument), OpenError> {
-    for _ in 0..CREATE_ATTEMPTS {
-        let Some(document) = setup.meta.load(TOPOLOGY).await.map_err(OpenError::Meta)? else {
-            return Err(missing(TOPOLOGY));
-        };
-        let (version, mut topology) = decoded(&document)?;
-        let mut changed = false;
-        for entry in topology.clusters.iter_mut().filter(|c| c.number == number && c.state == ClusterState::New) {
-            entry.state = ClusterState::Claimed;
-            changed = true;
-        }
-        if !changed {
-            return Ok((version, topology));
-        }
-        let body = encode(TOPOLOGY, &topology).map_err(OpenError::Meta)?;
-        if setup.meta.compare_and_set(TOPOLOGY, version, &body).await.map_err(OpenError::Meta)? {
-            return Ok((version + 1, topology));
-        }
-    }
-    Err(missing(TOPOLOGY))
 }
 
 pub(super) fn decoded(document: &Document) -> Result<(i64, TopologyDocument), OpenError> {

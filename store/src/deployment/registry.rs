@@ -1,13 +1,17 @@
 //! The registry of running proxies, by lease.
 //!
-//! Its one consequence so far is C13 of docs/ARCHITECTURE.md: a deployment with SQLite files has one proxy.
+//! It says who must be alone (C13 of docs/ARCHITECTURE.md: a deployment with SQLite files has one proxy), who creates a
+//! store, and where each proxy's stores are.
 
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::documents::{PROXY, ProxyDocument, decode, encode};
 use super::error::OpenError;
+use super::locating::{Places, Store};
 use super::open::Setup;
 use crate::error::StoreError;
 use crate::meta::MetaStore;
@@ -79,11 +83,16 @@ impl Departure {
 /// This proxy's entry.
 #[derive(Debug)]
 pub(super) struct Registration {
-    meta: Arc<dyn MetaStore>,
-    name: String,
-    document: ProxyDocument,
+    pub(super) meta: Arc<dyn MetaStore>,
+    pub(super) name: String,
+    /// As it was at the start.
+    pub(super) document: ProxyDocument,
     files: Files,
     version: AtomicI64,
+    writing: tokio::sync::Mutex<()>,
+    topology_seen: AtomicI64,
+    /// Where the stores are.
+    pub(super) places: Mutex<Places>,
     /// When the last renewal began that was successful.
     pub(super) renewed: Mutex<Instant>,
 }
@@ -107,9 +116,12 @@ impl Registration {
             lease_until: now + micros(LEASE),
             exclusive: files != Files::None,
             topology_seen,
+            stores: BTreeMap::new(),
         };
         let (name, version, renewed) = (format!("{PROXY}{id}"), AtomicI64::new(0), Mutex::new(began));
-        let this = Arc::new(Self { meta, name, document, files, version, renewed });
+        let (writing, places) = (tokio::sync::Mutex::new(()), Mutex::default());
+        let topology_seen = AtomicI64::new(topology_seen);
+        let this = Arc::new(Self { meta, name, document, files, version, writing, topology_seen, places, renewed });
         setup.departure.by(&this);
         this.write(&this.document).await.map_err(OpenError::Meta)?;
         match this.others(now).await {
@@ -148,6 +160,38 @@ impl Registration {
         Ok(None)
     }
 
+    /// Its id: what its document's name ends in.
+    pub(super) fn id(&self) -> &str {
+        self.name.strip_prefix(PROXY).unwrap_or(&self.name)
+    }
+
+    /// The proxy with this id, if it is there and its lease is not over.
+    pub(super) async fn alive(&self, id: &str) -> Result<Option<ProxyDocument>, StoreError> {
+        let (name, now) = (format!("{PROXY}{id}"), self.meta.now().await?);
+        let Some(entry) = self.meta.load(&name).await? else { return Ok(None) };
+        let proxy: ProxyDocument = decode(&name, &entry.body)?;
+        Ok(Some(proxy).filter(|proxy| proxy.lease_until >= now))
+    }
+
+    /// Does `work` and renews the lease meanwhile, however long it takes.
+    pub(super) async fn renewed_during<T>(&self, work: impl Future<Output = T>) -> T {
+        tokio::select! {
+            done = work => done,
+            never = self.keep_renewing() => match never {},
+        }
+    }
+
+    async fn keep_renewing(&self) -> Infallible {
+        let mut interval = tokio::time::interval(LEASE / 3);
+        interval.tick().await;
+        loop {
+            interval.tick().await;
+            if let Err(error) = self.renew(None, &[], false).await {
+                tracing::warn!(%error, "could not renew the lease in the registry of proxies");
+            }
+        }
+    }
+
     /// Whether no other proxy can ever serve this deployment while this one runs.
     pub(super) fn is_exclusive(&self) -> bool {
         self.files != Files::None
@@ -174,11 +218,25 @@ impl Registration {
         Ok(true)
     }
 
-    /// Renews the lease.
-    pub(super) async fn renew(&self, topology_seen: i64) -> Result<(), StoreError> {
+    /// Renews the lease and asks these stores where they are, of which `are_used` says whether this proxy uses them already.
+    /// What is known of others stands, and so does the topology seen before if there is no newer one.
+    pub(super) async fn renew(
+        &self,
+        topology_seen: Option<i64>,
+        stores: &[Store<'_>],
+        are_used: bool,
+    ) -> Result<(), StoreError> {
         let began = Instant::now();
         let now = self.meta.now().await?;
-        self.write(&ProxyDocument { lease_until: now + micros(LEASE), topology_seen, ..self.document.clone() }).await?;
+        self.locate(stores, now, are_used).await;
+        // A renewal, and a cluster that has come back: who writes last has read last.
+        let _one = self.writing.lock().await;
+        if let Some(seen) = topology_seen {
+            self.topology_seen.fetch_max(seen, Ordering::AcqRel);
+        }
+        let topology_seen = self.topology_seen.load(Ordering::Acquire);
+        let (lease_until, stores) = (now + micros(LEASE), lock(&self.places).documents());
+        self.write(&ProxyDocument { lease_until, topology_seen, stores, ..self.document.clone() }).await?;
         *lock(&self.renewed) = began;
         Ok(())
     }
@@ -215,6 +273,6 @@ impl Registration {
     }
 }
 
-fn micros(duration: Duration) -> i64 {
+pub(super) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 4)
 }

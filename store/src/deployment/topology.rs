@@ -101,8 +101,14 @@ mod tests {
     use crate::meta::fake::FakeMeta;
 
     fn document() -> TopologyDocument {
-        let cluster =
-            ClusterDocument { number: 1, name: "a".into(), weight: 1.0, epoch: 1, state: ClusterState::Claimed };
+        let cluster = ClusterDocument {
+            number: 1,
+            name: "a".into(),
+            weight: 1.0,
+            epoch: 1,
+            state: ClusterState::Claimed,
+            creator: None,
+        };
         TopologyDocument { clusters: vec![cluster], map: vec![1; 4] }
     }
 

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cellgate_store::Backend;
+use cellgate_store::deployment::{LEASE, OpenError, Setup};
 use cellgate_store::memory::MemoryBackend;
 use cellgate_store::meta::memory::MemoryMeta;
 
 use crate::faulty::{Faulty, Fuse};
-use crate::fixture::{FIRST, SHARDS, Stores, close, cluster, files, open, setup, use_all};
-use crate::meta::{Pace, SeenMeta};
+use crate::fixture::{FIRST, SHARDS, Stores, close, cluster, files, open, proxy, setup, use_all};
+use crate::meta::{Pace, SeenMeta, edit};
 use crate::paced::Paced;
 
 #[tokio::test]
@@ -74,6 +76,8 @@ async fn crash_everywhere(late: bool) {
             );
         }
 
+        // Whatever it was creating is waited for until then.
+        meta.advance(LEASE + Duration::from_micros(1));
         let clusters = ["a", "b", "c"].into_iter().zip(&stores).map(|(name, store)| cluster(name, Arc::clone(store)));
         let deployment = open(setup(meta, clusters.collect())).await;
         let deployment = deployment.unwrap_or_else(|error| panic!("after a crash at call {calls}: {error}"));
@@ -166,4 +170,66 @@ async fn a_cluster_that_is_added_gets_the_next_number_and_no_shards() {
     other.clusters.push(("newer", Faulty::new(Arc::new(MemoryBackend::new()))));
     let topology = other.open().await.unwrap().executor().topology();
     assert_eq!(topology.clusters().iter().find(|c| c.name == "newer").unwrap().number.get(), 4);
+}
+
+#[tokio::test]
+async fn of_two_proxies_that_create_one_deployment_in_stores_of_their_own_one_does() {
+    for seed in 0..200_u64 {
+        let one = Stores::new(&["a", "b"]);
+        let two = Stores { meta: Arc::clone(&one.meta), clusters: Stores::new(&["a", "b"]).clusters };
+        let odds = [(&one, 11, 0x9E37_79B9_7F4A_7C15), (&two, 22, 0xD1B5_4A32_D192_ED03)];
+        let [first, second] = odds.map(|(stores, pid, odd)| {
+            let pace = Pace::short(seed.wrapping_mul(odd));
+            let mut setup = Setup { proxy: proxy("host", pid), ..stores.setup() };
+            setup.meta = SeenMeta::with_pace(Arc::clone(&stores.meta) as _, Arc::clone(&pace));
+            setup.clusters.iter_mut().for_each(|c| c.backend = Paced::over(&c.backend, &pace));
+            // They agree on the numbers of clusters, if on nothing else.
+            setup.clusters.rotate_left(usize::from(pid == 22 && seed % 2 == 1));
+            open(setup)
+        });
+        let (first, second) = tokio::join!(first, second);
+        let mut served = 0;
+        for (outcome, stores) in [(&first, &one), (&second, &two)] {
+            let mut claimed = 0;
+            for (_, store) in &stores.clusters {
+                claimed += usize::from(store.identity().await.unwrap().is_some());
+            }
+            assert_eq!(claimed, if outcome.is_ok() { 2 } else { 0 }, "seed {seed}: {:?}", outcome.as_ref().err());
+            if let Err(error) = outcome {
+                assert!(matches!(error, OpenError::StoreLost { .. }), "seed {seed}: {error}");
+            }
+            served += usize::from(outcome.is_ok());
+        }
+        assert_eq!(served, 1, "seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_another_proxy_creates_is_waited_for_until_that_one_is_gone() {
+    let mut stores = Stores::new(&["a"]);
+    let other = stores.open().await.unwrap();
+    // Another proxy says that it creates the store of a new cluster, and does not come to it.
+    let mut more = Stores { meta: Arc::clone(&stores.meta), clusters: stores.clusters.clone() };
+    more.clusters.push(("n", Faulty::new(Arc::new(MemoryBackend::new()))));
+    more.store("n").set_down(true);
+    more.open().await.unwrap_err();
+    let name = stores.meta.all("proxy/")[0].name.clone();
+    let creator = name.strip_prefix("proxy/").unwrap().to_owned();
+    edit(&stores.meta, "topology", |json| json["clusters"][1]["creator"] = creator.into()).await;
+    stores.clusters = more.clusters.clone();
+    stores.store("n").set_down(false);
+
+    let opening = tokio::spawn(open(stores.setup()));
+    let asked = stores.meta.asked(&name).1;
+    while stores.meta.asked(&name).1 < asked + 3 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!opening.is_finished());
+    assert_eq!(stores.store("n").identity().await.unwrap(), None);
+    stores.meta.advance(LEASE + Duration::from_micros(1));
+    use_all(&opening.await.unwrap().unwrap()).await;
+    let topology = crate::meta::all(&stores.meta, "topology").remove(0);
+    assert_eq!(topology["clusters"][1]["state"], "claimed");
+    assert_eq!(topology["clusters"][1].get("creator"), None, "nobody creates it any more");
+    drop(other);
 }

@@ -9,5 +9,6 @@ mod erasing;
 mod fixture;
 mod meta;
 mod paced;
+mod places;
 mod proxies;
 mod refusing;

@@ -8,6 +8,7 @@ mod common;
 mod faults;
 mod limits;
 mod meta;
+mod places;
 mod relay;
 mod sharing;
 mod support;
@@ -38,6 +39,7 @@ macro_rules! server_suite {
             limits::a_statement_that_takes_too_long_is_a_timeout,
             limits::more_callers_than_connections_wait_for_their_turn,
             limits::a_wrong_password_is_refused_and_not_shown,
+            places::a_store_is_at_one_place_for_everybody_and_another_one_elsewhere,
             sharing::a_shared_write_whose_answer_is_lost_settles_each_by_its_token,
             sharing::one_request_a_store_does_not_take_fails_alone,
             sharing::of_equal_names_in_two_lanes_one_is_stored,

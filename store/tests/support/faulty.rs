@@ -9,7 +9,8 @@ use cellgate_schemaless::{
     Cell, ClusterNo, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple, TxnId, limits,
 };
 use cellgate_store::{
-    AtOnce, Backend, Erased, Identity, LogPage, Passing, PutGroup, PutOutcome, Reason, RowPage, ShardState, StoreError,
+    AtOnce, Backend, Erased, Identity, Location, LogPage, Passing, PutGroup, PutOutcome, Reason, RowPage, ShardState,
+    StoreError,
 };
 use tokio::sync::Semaphore;
 
@@ -99,6 +100,7 @@ pub struct Faulty {
     moved: Mutex<BTreeSet<ShardId>>,
     identity: Mutex<Option<Identity>>,
     expected: Mutex<Option<Identity>>,
+    location: Mutex<Option<Location>>,
     calls: AtomicUsize,
     put_calls: AtomicUsize,
     /// One permit for every held call that has begun.
@@ -134,6 +136,7 @@ impl Faulty {
             moved: Mutex::default(),
             identity: Mutex::default(),
             expected: Mutex::default(),
+            location: Mutex::default(),
             calls: AtomicUsize::new(0),
             put_calls: AtomicUsize::new(0),
             entered: Semaphore::new(0),
@@ -191,6 +194,12 @@ impl Faulty {
     /// From now on it says that this shard went to another cluster.
     pub fn give_away(&self, shard: ShardId) {
         locked(&self.moved).insert(shard);
+    }
+
+    /// From now on it says that it is there.
+    pub fn move_to(&self, place: &str) {
+        let (address, place) = (format!("test://{place}"), place.to_owned());
+        *locked(&self.location) = Some(Location { address, place });
     }
 
     /// Who it was said to be, once that was checked.
@@ -341,6 +350,14 @@ impl Passing for Faulty {
         }
         let found = inner.identity().await?;
         Ok(locked(&self.identity).clone().or(found))
+    }
+
+    async fn location(&self) -> Result<Option<Location>, StoreError> {
+        self.reach()?;
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        Ok(locked(&self.location).clone())
     }
 
     fn expect_identity(&self, identity: &Identity) {

@@ -165,6 +165,10 @@ impl Manager for MysqlDriver {
 impl Driver for MysqlDriver {
     type Session = MysqlSession;
 
+    fn address(&self) -> String {
+        self.dsn.to_string()
+    }
+
     fn dialect(&self) -> &'static Dialect {
         DIALECTS[self.dialect.load(Ordering::Relaxed)]
     }

@@ -34,6 +34,8 @@ pub struct MysqlSession {
     packet: usize,
     durable: bool,
     start: Start,
+    /// The second in which the server was started, by its clock.
+    started: i64,
     /// Whether a transaction could not be ended.
     stuck: bool,
 }
@@ -85,6 +87,7 @@ impl MysqlSession {
             packet: facts.packet,
             durable: facts.durable,
             start: facts.start,
+            started: facts.started,
             stuck: false,
         })
     }
@@ -291,6 +294,17 @@ impl Session for MysqlSession {
         Ok(true)
     }
 
+    async fn place(&mut self) -> Result<Option<String>, Failure> {
+        let rows = self.fetch(&plain(PLACE.to_owned())).await?;
+        let Some([Value::Bytes(of_server), Value::Bytes(database), Value::Int(0)]) = rows.first().map(Vec::as_slice)
+        else {
+            return Ok(None);
+        };
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (database, of_server, started) = (text(database), text(of_server), self.started);
+        Ok(Some(format!("database {database} of the server {of_server}, which was started at {started}")))
+    }
+
     fn start(&self) -> Option<Start> {
         Some(self.start)
     }
@@ -326,11 +340,19 @@ impl Session for MysqlSession {
 const TOUCH_DOCUMENTS: &str = "INSERT INTO cg_meta (name, version, body) VALUES ('touched', 1, 'null') \
                                ON DUPLICATE KEY UPDATE version = version + 1";
 
+/// Which server and which database this is, and whether it can only be read. A copy of a server's files has the same ids as
+/// the server, but not the same host and port, or else not the same start.
+const PLACE: &str = "SELECT CONCAT(@@hostname, ':', @@port, ' (', @@datadir, ')'), \
+                     IF(@@lower_case_table_names = 0, DATABASE(), LOWER(DATABASE())), \
+                     CAST(CAST(@@read_only AS CHAR) NOT IN ('0', 'OFF') AS SIGNED)";
+
 /// What a session reads about the server when it starts.
 struct Facts {
     packet: usize,
     durable: bool,
     start: Start,
+    /// The second of the start.
+    started: i64,
     /// Whether the session holds the lock of its nonce.
     marked: bool,
 }
@@ -389,6 +411,7 @@ async fn set_up(
             packet: usize::try_from(*packet).unwrap_or(usize::MAX),
             durable: *flush == 1,
             marked: *locked == Value::Int(1),
+            started: *second,
             start: Start((*second << 32) | ((*server ^ (*sequence << 16)) & 0xffff_ffff)),
         }),
         Some(_) | None => Err(WireError::Malformed("settings")),

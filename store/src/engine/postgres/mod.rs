@@ -115,6 +115,10 @@ impl Manager for PostgresDriver {
 impl Driver for PostgresDriver {
     type Session = PostgresSession;
 
+    fn address(&self) -> String {
+        self.dsn.to_string()
+    }
+
     fn dialect(&self) -> &'static Dialect {
         &POSTGRES
     }

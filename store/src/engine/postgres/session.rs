@@ -41,6 +41,14 @@ const DEFINING: i64 = 0x6365_6c6c_6761_7465;
 const PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; \
                      SET enable_mergejoin = off; SET jit = off";
 
+/// Which server, database and schema this is, and whether it can only be read. A copy of a server's files has the same
+/// system identifier, but no two servers were started in the same microsecond; and anybody may ask when that was.
+const PLACE: &str = "SELECT 'database ' || d.datname || ' (oid ' || d.oid || '), schema ' || coalesce(current_schema(), '-') || \
+                     ', of the server on port ' || current_setting('port') || ', which was started at ' || \
+                     to_char(pg_postmaster_start_time() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), \
+                     pg_is_in_recovery()::int::bigint \
+                     FROM pg_database d WHERE d.datname = current_database()";
+
 /// Makes of a transaction one that is in the write-ahead log, so that its commit waits for what all others wait for. No
 /// table is touched, and nobody reads the message.
 const COMMIT_OF_OUR_OWN: &str = "SELECT pg_logical_emit_message(true, 'cellgate', '')";
@@ -228,6 +236,12 @@ impl Session for PostgresSession {
         // rolled back.
         let answer = self.fetch(&insert::query(epoch, rows, existing)).await?;
         insert::places(rows.len(), &answer)
+    }
+
+    async fn place(&mut self) -> Result<Option<String>, Failure> {
+        let rows = self.fetch(&plain(PLACE)).await?;
+        let Some([Value::Bytes(place), Value::Int(0)]) = rows.first().map(Vec::as_slice) else { return Ok(None) };
+        Ok(Some(String::from_utf8_lossy(place).into_owned()))
     }
 
     fn mark(&self) -> Mark {

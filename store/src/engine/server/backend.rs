@@ -9,7 +9,9 @@ use cellgate_schemaless::{
     AddedId, Cell, ColumnFilter, Epoch, Erasure, LatestKey, LogScan, Micros, RowScan, ShardId, TableRef, Triple,
 };
 
-use crate::backend::{ANSWER_BYTES, Backend, Erased, Identity, LogPage, PutGroup, PutOutcome, RowPage, ShardState};
+use crate::backend::{
+    ANSWER_BYTES, Backend, Erased, Identity, Location, LogPage, PutGroup, PutOutcome, RowPage, ShardState,
+};
 use crate::engine::server::core::{Changed, Core, size};
 use crate::engine::server::driver::{Driver, Guard, Holds, Names, Value};
 use crate::engine::server::identity::identity_of;
@@ -194,6 +196,10 @@ impl<D: Driver> Backend for Server<D> {
 
     fn expect_identity(&self, identity: &Identity) {
         self.core.sessions.expect_identity(identity);
+    }
+
+    async fn location(&self) -> Result<Option<Location>, StoreError> {
+        self.core.location().await
     }
 
     async fn shards(&self) -> Result<(Epoch, Vec<ShardState>), StoreError> {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use cellgate_metrics::Operation;
 use cellgate_schemaless::{Cell, TableRef};
 
-use crate::backend::{ANSWER_BYTES, Timeouts};
+use crate::backend::{ANSWER_BYTES, Location, Timeouts};
 use crate::closing::wait_until;
 use crate::engine::server::ServerOptions;
 use crate::engine::server::attempts::{Attempts, GRACE, bounded, unsettled};
@@ -142,6 +142,21 @@ impl<D: Driver> Core<D> {
                     return Ok(rows);
                 }
                 Err(failure) => again = self.read_again(operation, failure, again)?,
+            }
+        }
+    }
+
+    /// Where the server is, by its own account; asked on a new connection, once, if the connection is lost.
+    pub(crate) async fn location(&self) -> Result<Option<Location>, StoreError> {
+        let mut again = true;
+        loop {
+            let mut lease = self.sessions.lease().await?;
+            match self.in_time(lease.session()?.place()).await? {
+                Ok(place) => {
+                    lease.give_back();
+                    return Ok(place.map(|place| Location { address: self.driver().address(), place }));
+                }
+                Err(failure) => again = self.read_again(Operation::Ping, failure, again)?,
             }
         }
     }

@@ -16,6 +16,9 @@ pub trait Driver: Manager<Type = Self::Session, Error = StoreError> + std::fmt::
     /// A connection, logged in and set up.
     type Session: Session;
 
+    /// Where the server is, as the configuration says.
+    fn address(&self) -> String;
+
     /// How the server spells the shared statements.
     fn dialect(&self) -> &'static Dialect;
 
@@ -85,6 +88,12 @@ pub trait Session: Send + 'static {
     /// Makes sure that nothing the marked session was doing goes on: ends it if it still runs, and waits for at most
     /// `wait` until it is over. `false` if it is not over by then.
     async fn end(&mut self, other: &Mark, wait: Duration) -> Result<bool, Failure>;
+
+    /// Which database of which server this is, in which run of it: the same in every session, and in no session to another
+    /// one. `None` if nothing can be written there, or it does not say.
+    async fn place(&mut self) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
 
     /// Which start of the server the session is of, if one may take back what was visible before.
     fn start(&self) -> Option<Start> {

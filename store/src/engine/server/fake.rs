@@ -148,6 +148,10 @@ impl Driver for FakeDriver {
         if self.0.lists.load(Ordering::SeqCst) { &MYSQL } else { &POSTGRES }
     }
 
+    fn address(&self) -> String {
+        "fake".to_owned()
+    }
+
     fn shows_unflushed(&self) -> bool {
         lock(&self.0.start).is_some()
     }
