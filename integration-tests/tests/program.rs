@@ -487,3 +487,27 @@ fn a_start_that_is_ended_by_a_signal_is_in_the_registry_no_more() {
     assert_eq!(registered(), 0, "others would take it to be alive for a lease");
     drop(databases.build());
 }
+
+#[tokio::test]
+async fn a_start_without_the_catalog_is_refused_until_it_is_restored() {
+    let mut databases = Builder::new();
+    let meta = databases.shared_mariadb_database();
+    let (schema, server) = (meta.rsplit('/').next().unwrap().to_owned(), MariaDb::shared());
+    let deployment = databases.topology(SHARDS, Some(&meta)).shared_mariadb("m").build();
+    let mut proxy = deployment.start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    put(&mut conn, &triple("a", "BASE", 1), "1").await.unwrap();
+    drop(conn);
+    assert_eq!(proxy.terminate().code(), Some(0));
+    let row = "cg_meta WHERE name = 'catalog'";
+    server.execute(&format!("USE {schema}; CREATE TABLE kept AS SELECT * FROM {row}; DELETE FROM {row}"));
+    let refused = deployment.try_start(Options::default()).expect_err("its table ids would be given out again");
+    assert!(refused.log.contains("no document \"catalog\", but cluster m was created before"), "{refused}");
+    let found = server.execute(&format!("SELECT COUNT(*) FROM {schema}.{row}"));
+    assert_eq!(found.trim(), "0", "and none is made");
+    server.execute(&format!("USE {schema}; INSERT INTO cg_meta SELECT * FROM kept"));
+    let proxy = deployment.start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    assert_eq!(get(&mut conn, &triple("a", "BASE", 1)).await.unwrap().as_deref(), Some("1"));
+}

@@ -2,7 +2,7 @@
 //!
 //! A copy of a store says that it is the store: deployment, number and shards are the same. Written to through two proxies,
 //! both would give out the same ids and take the same names. So every proxy says in the registry where each of its stores
-//! is, by the store's own account ([`Location`](crate::backend::Location)), and a start that finds a living proxy with
+//! is, by the store's own account ([`Location`]), and a start that finds a living proxy with
 //! another place for the same cluster is refused.
 //!
 //! Places change: a server is started again, or another one takes over, and two proxies do not learn of it at the same
