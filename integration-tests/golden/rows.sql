@@ -20,3 +20,13 @@ DELETE FROM trips WHERE row_key = 'a' AND column_key = 'UNDECLARED' AND ref_key 
 SELECT ref_key FROM trips WHERE row_key = 'a' AND column_key = 'UNDECLARED';
 DELETE FROM trips WHERE row_key = 'a' AND column_key = 'UNDECLARED' AND ref_key = ' 1.0 ';
 SELECT ref_key FROM trips WHERE row_key = 'a' AND column_key = 'UNDECLARED';
+
+-- Columns have comments.
+CREATE TABLE noted (a JSON COMMENT 'it''s a', b JSON DEFAULT '1' COMMENT 'b') ENGINE=CELLS;
+ALTER TABLE noted RENAME COLUMN b TO c, ADD COLUMN d JSON COMMENT 'd';
+CREATE TABLE noted_too LIKE noted;
+SHOW CREATE TABLE noted_too;
+ALTER TABLE noted MODIFY a JSON, CHANGE d e JSON COMMENT 'e';
+SELECT COLUMN_NAME, COLUMN_COMMENT FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'noted' AND ORDINAL_POSITION > 6;
+SHOW FULL COLUMNS FROM noted WHERE Field = 'c';
+DROP TABLE noted, noted_too;

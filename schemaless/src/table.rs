@@ -108,6 +108,9 @@ pub struct RowColumn {
     pub missing: Option<String>,
     /// The table's definition number when the column was added.
     pub added_in: u32,
+    /// `COMMENT`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub comment: String,
     /// What a newer version wrote: kept.
     #[serde(flatten)]
     pub newer: NewerFields,
@@ -117,7 +120,14 @@ impl RowColumn {
     /// A column as it is first declared, in definition 1: its cells are stored under its own name.
     pub fn new(name: impl Into<String>, missing: Option<String>) -> Self {
         let name = name.into();
-        Self { storage_key: name.clone(), name, missing, added_in: 1, newer: NewerFields::new() }
+        Self {
+            storage_key: name.clone(),
+            name,
+            missing,
+            added_in: 1,
+            comment: String::new(),
+            newer: NewerFields::new(),
+        }
     }
 }
 

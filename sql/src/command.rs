@@ -162,6 +162,8 @@ pub struct RowColumnSpec {
     pub name: String,
     /// `DEFAULT` as JSON text; `None` is NULL.
     pub missing: Option<String>,
+    /// `COMMENT`; nothing if there is none.
+    pub comment: String,
 }
 
 /// A change of the catalog.

@@ -86,16 +86,20 @@ fn named(table: &TableDef, change: &TableChange) -> Result<Option<usize>, Catalo
 
 /// What is left of a change when columns have been dropped and have their names.
 fn apply(table: &mut TableDef, change: &TableChange, place: Option<usize>) -> Result<(), CatalogError> {
-    let mut missing_is = |missing: &Option<String>| {
-        if let Some(place) = place {
-            table.columns[place].missing.clone_from(missing);
-        }
-    };
     match change {
         TableChange::Drop(_) | TableChange::Rename { .. } => {}
         TableChange::Add(column) => add_column(table, column)?,
-        TableChange::Redefine { column, .. } => missing_is(&column.missing),
-        TableChange::SetDefault { missing, .. } => missing_is(missing),
+        TableChange::Redefine { column, .. } => {
+            if let Some(place) = place {
+                table.columns[place].missing.clone_from(&column.missing);
+                table.columns[place].comment.clone_from(&column.comment);
+            }
+        }
+        TableChange::SetDefault { missing, .. } => {
+            if let Some(place) = place {
+                table.columns[place].missing.clone_from(missing);
+            }
+        }
         TableChange::Comment(comment) => table.comment.clone_from(comment),
     }
     Ok(())
@@ -143,8 +147,9 @@ pub(super) fn add_column(table: &mut TableDef, column: &RowColumnSpec) -> Result
         storage_key = suffixed(&column.name, &format!("#{count}"));
         count += 1;
     }
-    let (name, missing, added_in) = (column.name.clone(), column.missing.clone(), table.def);
-    table.columns.push(RowColumn { name, storage_key, missing, added_in, newer: NewerFields::new() });
+    let (name, missing, comment) = (column.name.clone(), column.missing.clone(), column.comment.clone());
+    let (added_in, newer) = (table.def, NewerFields::new());
+    table.columns.push(RowColumn { name, storage_key, missing, added_in, comment, newer });
     Ok(())
 }
 

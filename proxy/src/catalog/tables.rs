@@ -258,8 +258,9 @@ fn define(
         NewTable::Like(like) => {
             let like = find(document, like)?;
             table.comment.clone_from(&like.comment);
-            for RowColumn { name, missing, .. } in &like.columns {
-                add_column(&mut table, &RowColumnSpec { name: name.clone(), missing: missing.clone() })?;
+            for RowColumn { name, missing, comment, .. } in &like.columns {
+                let (name, missing, comment) = (name.clone(), missing.clone(), comment.clone());
+                add_column(&mut table, &RowColumnSpec { name, missing, comment })?;
             }
         }
     }

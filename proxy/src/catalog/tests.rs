@@ -18,7 +18,7 @@ fn name(table: &str) -> TableName {
 }
 
 fn column(name: &str) -> RowColumnSpec {
-    RowColumnSpec { name: name.to_owned(), missing: None }
+    RowColumnSpec { name: name.to_owned(), missing: None, comment: String::new() }
 }
 
 /// A table as the newest catalog has it.
@@ -72,7 +72,7 @@ async fn a_new_deployment_has_the_database_test_and_no_table() {
 async fn a_table_is_there_for_every_proxy_and_in_every_cluster_once_it_is_created() {
     let stores = Stores::new();
     let (here, there) = (stores.catalog().await, stores.catalog().await);
-    let columns = [RowColumnSpec { name: "BASE".to_owned(), missing: Some("{}".to_owned()) }, column("STATUS")];
+    let columns = [RowColumnSpec { missing: Some("{}".to_owned()), ..column("BASE") }, column("STATUS")];
     assert_eq!(here.create_table(&name("trips"), false, declared(&columns)).await.unwrap(), Changed::Yes);
 
     let known = here.snapshot().table(FIRST_DATABASE, "trips").cloned().expect("the creator knows it at once");

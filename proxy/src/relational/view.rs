@@ -58,7 +58,7 @@ pub struct ColumnView<'a> {
     /// The collation of text.
     pub collation: Option<&'static str>,
     /// Its comment.
-    pub comment: &'static str,
+    pub comment: &'a str,
 }
 
 /// An index.
@@ -259,6 +259,7 @@ fn declared(column: &RowColumn) -> ColumnView<'_> {
     ColumnView {
         nullable: true,
         default: column.missing.clone(),
+        comment: &column.comment,
         ..ColumnView::new(&column.name, "json", "json".to_owned())
     }
 }

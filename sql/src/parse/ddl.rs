@@ -413,14 +413,14 @@ pub(super) fn row_column(reader: &mut Reader<'_>) -> Result<RowColumnSpec, SqlEr
     if ty.name != "JSON" {
         return Err(unsupported(&format!("the column type {}", ty.name), "columns of the row shape are JSON"));
     }
-    let (mut missing, mut not_null) = (None, false);
+    let (mut missing, mut not_null, mut comment) = (None, false, String::new());
     loop {
         if reader.take(&["NOT", "NULL"]) {
             not_null = true;
         } else if reader.take(&["DEFAULT"]) {
             missing = json_default(reader, &name)?;
         } else if reader.take(&["COMMENT"]) {
-            reader.string()?;
+            comment = options::column_comment(reader)?;
         } else if !reader.take(&["NULL"]) {
             break;
         }
@@ -431,7 +431,7 @@ pub(super) fn row_column(reader: &mut Reader<'_>) -> Result<RowColumnSpec, SqlEr
             "a row can lack any cell: leave NOT NULL out, or give the DEFAULT a row without the cell shows",
         ));
     }
-    Ok(RowColumnSpec { name, missing })
+    Ok(RowColumnSpec { name, missing, comment })
 }
 
 pub(super) fn json_default(reader: &mut Reader<'_>, name: &str) -> Result<Option<String>, SqlError> {

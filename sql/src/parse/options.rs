@@ -10,6 +10,8 @@ use crate::error::SqlError;
 
 /// Longest comment of a table, in characters; MySQL's own bound.
 const COMMENT_CHARS: usize = 2048;
+/// The same of a column.
+const COLUMN_COMMENT_CHARS: usize = 1024;
 
 /// The options of a table that matter.
 #[derive(Debug, Default)]
@@ -90,13 +92,20 @@ fn option_follows(reader: &Reader<'_>, ahead: usize) -> bool {
 }
 
 fn comment(reader: &mut Reader<'_>) -> Result<String, SqlError> {
-    let comment = reader.string()?;
-    if comment.chars().count() > COMMENT_CHARS {
-        return Err(SqlError::Limit {
-            what: "the length of a table's comment".into(),
-            limit: COMMENT_CHARS as u64,
-            name: "comment",
-        });
+    bounded(reader.string()?, COMMENT_CHARS, "the length of a table's comment")
+}
+
+/// The comment of a column, from behind the word.
+///
+/// # Errors
+/// A syntax error if no text is next; [`SqlError::Limit`] if it is too long.
+pub(super) fn column_comment(reader: &mut Reader<'_>) -> Result<String, SqlError> {
+    bounded(reader.string()?, COLUMN_COMMENT_CHARS, "the length of a column's comment")
+}
+
+fn bounded(comment: String, most: usize, what: &str) -> Result<String, SqlError> {
+    if comment.chars().count() > most {
+        return Err(SqlError::Limit { what: what.into(), limit: most as u64, name: "comment" });
     }
     Ok(comment)
 }

@@ -13,7 +13,7 @@ fn table(name: &str) -> TableName {
 }
 
 fn column(name: &str, missing: Option<&str>) -> RowColumnSpec {
-    RowColumnSpec { name: name.into(), missing: missing.map(str::to_owned) }
+    RowColumnSpec { name: name.into(), missing: missing.map(str::to_owned), comment: String::new() }
 }
 
 #[test]

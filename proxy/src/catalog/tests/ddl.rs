@@ -209,7 +209,8 @@ async fn a_proxy_alone_waits_for_no_other_when_a_cluster_keeps_a_dropped_table()
 #[tokio::test]
 async fn a_table_like_another_has_its_columns_and_none_of_its_past() {
     let catalog = Stores::new().catalog().await;
-    let columns = [RowColumnSpec { name: "x".to_owned(), missing: Some("1".to_owned()) }, column("y")];
+    let (missing, comment) = (Some("1".to_owned()), "first".to_owned());
+    let columns = [RowColumnSpec { missing, comment, ..column("x") }, column("y")];
     catalog.create_table(&name("t"), false, NewTable::Declared { columns: &columns, comment: "c" }).await.unwrap();
     let replace = [TableChange::Drop("y".to_owned()), TableChange::Add(column("y"))];
     catalog.alter_table(&name("t"), &replace, None).await.unwrap();
@@ -217,6 +218,7 @@ async fn a_table_like_another_has_its_columns_and_none_of_its_past() {
     let copy = table(&catalog, "u").await.unwrap();
     let keys: Vec<&str> = copy.columns.iter().map(|c| c.storage_key.as_str()).collect();
     assert_eq!((keys, copy.columns[0].missing.as_deref(), copy.comment.as_str()), (vec!["x", "y"], Some("1"), "c"));
+    assert_eq!((copy.columns[0].comment.as_str(), copy.columns[1].comment.as_str()), ("first", ""));
     let error = catalog.create_table(&name("v"), false, NewTable::Like(&name("none"))).await.unwrap_err();
     assert!(matches!(error, CatalogError::UnknownTable { .. }));
     let note = Changed::No(vec!["Table 'u' already exists".to_owned()]);
@@ -269,7 +271,7 @@ async fn one_alter_changes_defaults_the_comment_and_the_name_or_nothing() {
         TableChange::Comment("new".to_owned()),
         TableChange::Redefine {
             from: "a".to_owned(),
-            column: RowColumnSpec { name: "b".to_owned(), missing: Some("2".to_owned()) },
+            column: RowColumnSpec { missing: Some("2".to_owned()), ..column("b") },
         },
     ];
     create(&catalog, "taken").await.unwrap();
