@@ -117,6 +117,7 @@ fn set(expression: &Bexpr, clock: &TimeZone, ty: &dyn Fn(&Slot) -> Type) -> Resu
                     | Function::TimeAdd
                     | Function::MonthsAdd
                     | Function::ConvertTz
+                    | Function::Extract
                     | Function::AsTime),
                     arguments,
                 ) => {

@@ -15,7 +15,8 @@ use super::text::{
     trimmed, unhex, value_as_text,
 };
 use super::time_functions::{convert_tz, from_unix_time, months_add, time_add, time_number, time_text, unix_timestamp};
-use super::worth::{Worth, calculate};
+use super::units::{extract, interval};
+use super::worth::Worth;
 use super::{Expression, Scope, compare, json, time};
 use crate::error::SqlError;
 use crate::value::Value;
@@ -294,6 +295,8 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
         (Function::TimeNumber, [at, digits]) => time_number(at, digits),
         (Function::ConvertTz, [at, from, to]) => convert_tz(at, from, to)?,
         (other, _) => return Err(SqlError::Arguments(other.name().into())),
+        (Function::Interval, [written, unit]) => interval(written, unit),
+        (Function::Extract, [at, unit]) => extract(at, unit),
     })
 }
 

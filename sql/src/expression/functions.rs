@@ -10,6 +10,7 @@ impl Function {
             | Self::ConcatWs
             | Self::Hex
             | Self::Instr
+            | Self::Interval
             | Self::JsonQuote
             | Self::JsonUnquote
             | Self::Left
@@ -35,6 +36,7 @@ impl Function {
             | Self::Ceiling
             | Self::Coalesce
             | Self::ConvertTz
+            | Self::Extract
             | Self::Floor
             | Self::FromUnixTime
             | Self::Greatest
@@ -121,6 +123,8 @@ functions! {
     Concat "CONCAT" (1, usize::MAX),
     ConcatWs "CONCAT_WS" (2, usize::MAX),
     ConvertTz "CONVERT_TZ" (3, 3),
+    // EXTRACT: a time, and a unit as `Unit` numbers it.
+    Extract "EXTRACT" (2, 2),
     Floor "FLOOR" (1, 1),
     FromUnixTime "FROM_UNIXTIME" (2, 2),
     Greatest "GREATEST" (2, usize::MAX),
@@ -128,6 +132,8 @@ functions! {
     If "IF" (3, 3),
     IfNull "IFNULL" (2, 2),
     Instr "INSTR" (2, 2),
+    // The text of an interval of several parts as microseconds or months; the second argument is its unit as `Unit` numbers it.
+    Interval "(interval)" (2, 2),
     IsNull "ISNULL" (1, 1),
     JsonArray "JSON_ARRAY" (0, usize::MAX),
     JsonContains "JSON_CONTAINS" (2, 3),

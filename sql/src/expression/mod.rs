@@ -20,6 +20,7 @@ mod text;
 pub(crate) mod time;
 mod time_functions;
 mod types;
+mod units;
 mod wide;
 mod worth;
 
@@ -28,6 +29,7 @@ pub(crate) use evaluate::{Scope, VALUE_BYTES, column_text, text_of, truth};
 pub(crate) use functions::Function;
 pub(crate) use text::hex_bytes;
 pub(crate) use types::{Type, aggregate as aggregate_type, common, fraction};
+pub(crate) use units::{Part, Unit};
 pub(crate) use worth::Worth;
 
 use crate::environment::{SessionCall, SessionFunction};

@@ -338,6 +338,8 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
         | Function::CharLength
         | Function::Instr
         | Function::Locate
+        | Function::Extract
+        | Function::Interval
         | Function::JsonLength
         | Function::JsonValid
         | Function::JsonContains

@@ -8,7 +8,7 @@ use crate::environment::{SessionCall, SessionFunction};
 use crate::error::SqlError;
 use crate::expression::arithmetic::Arithmetic;
 use crate::expression::number::Number;
-use crate::expression::{Aggregate, CastType, Expression, Function, Leaf, Operator, time};
+use crate::expression::{Aggregate, CastType, Expression, Function, Leaf, Operator, Part, Unit, time};
 use crate::value::Value;
 
 /// The aggregate of this name (upper case).
@@ -160,30 +160,38 @@ pub(super) fn known<L>(function: Function, arguments: Vec<Expression<L>>) -> Res
     Ok(Expression::Call(function, arguments))
 }
 
-/// The refusal of a unit of several parts, or of what is none.
-pub(super) fn refused_unit(unit: &str) -> SqlError {
-    let instead = "use units of one part, one after the other: MICROSECOND, SECOND, MINUTE, HOUR, DAY, WEEK, MONTH, \
-                   QUARTER or YEAR";
-    unsupported(&format!("the unit {unit}"), instead)
+/// `EXTRACT(unit FROM time)`; nothing for what is no unit (upper case).
+pub(super) fn extract<L>(unit: &str, time: Expression<L>) -> Option<Expression<L>> {
+    let unit = Expression::Constant(Unit::named(unit)?.value());
+    Some(Expression::Call(Function::Extract, vec![time, unit]))
 }
 
-/// `time + INTERVAL count unit`, or with `back` `time - INTERVAL count unit`; the unit in upper case.
-///
-/// # Errors
-/// A unit of several parts, or what is none.
+/// `time + INTERVAL count unit`, or with `back` `time - INTERVAL count unit`; the unit in upper case. Nothing for what is no unit.
 pub(super) fn shifted<L: Form>(
     time: Expression<L>,
     count: Operand<L>,
     unit: &str,
     back: bool,
-) -> Result<Expression<L>, SqlError> {
+) -> Option<Expression<L>> {
+    if let Some((unit, (_, last))) = Unit::named(unit).and_then(|unit| Some((unit, unit.parts()?))) {
+        let arguments = vec![count.plain(), Expression::Constant(unit.value())];
+        let total = Expression::Call(Function::Interval, arguments);
+        let total = if back { Expression::Negate(Box::new(total)) } else { total };
+        return Some(match last {
+            Part::Month => Expression::Call(Function::MonthsAdd, vec![time, total]),
+            last => {
+                let of_unit = Expression::Constant(Value::Int(last.length()));
+                Expression::Call(Function::TimeAdd, vec![time, total, of_unit])
+            }
+        });
+    }
     let months = match unit {
         "MONTH" => Some(1),
         "QUARTER" => Some(3),
         "YEAR" => Some(12),
         _ => None,
     };
-    let step = time::unit(unit).or(months).ok_or_else(|| refused_unit(unit))?;
+    let step = time::unit(unit).or(months)?;
     // Only seconds have a fraction.
     let count = match count.number() {
         count @ Expression::Constant(Value::Int(_)) => count,
@@ -196,7 +204,7 @@ pub(super) fn shifted<L: Form>(
     let step =
         Expression::Constant(if unit == "MICROSECOND" { Value::Int(step) } else { Value::Decimal(step.to_string()) });
     let total = Expression::Chain(Box::new(count), vec![(Operator::Arithmetic(Arithmetic::Multiply), step)]);
-    Ok(match months {
+    Some(match months {
         Some(_) => Expression::Call(Function::MonthsAdd, vec![time, total]),
         None => Expression::Call(Function::TimeAdd, vec![time, total, of_unit]),
     })

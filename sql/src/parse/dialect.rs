@@ -79,6 +79,15 @@ impl Dialect for CellDialect {
         true
     }
 
+    // sqlparser has no words for the units of several parts: which there are is told later.
+    fn is_interval_qualifier(&self, keyword: Keyword) -> bool {
+        keyword == Keyword::NoKeyword || MySqlDialect {}.is_interval_qualifier(keyword)
+    }
+
+    fn allow_extract_custom(&self) -> bool {
+        true
+    }
+
     fn supports_limit_comma(&self) -> bool {
         true
     }

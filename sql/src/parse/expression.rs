@@ -4,7 +4,6 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Token as SqlToken, TokenWithSpan, Word};
 
 use super::budget::{self, EXPRESSION_TOKENS, limit};
-use super::call::refused_unit;
 use super::convert::{Converter, integer_or_decimal};
 use super::dialect::CellDialect;
 use super::literal;
@@ -178,9 +177,6 @@ impl Reader<'_> {
             }
             ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
         };
-        if let Some(refusal) = composite_unit(self.text, tokens) {
-            return refusal;
-        }
         let (detail, place) = match message.split_once(" at Line: 1, Column: ") {
             Some((detail, place)) => (detail.to_owned(), place.trim().parse::<usize>().ok()),
             None => (message, None),
@@ -193,26 +189,6 @@ impl Reader<'_> {
             .unwrap_or(self.text.len());
         syntax(self.text, at, detail)
     }
-}
-
-/// The refusal of a unit of several parts, which sqlparser does not know.
-fn composite_unit(text: &str, tokens: &[Token]) -> Option<SqlError> {
-    const UNITS: [&str; 11] = [
-        "DAY_HOUR",
-        "DAY_MICROSECOND",
-        "DAY_MINUTE",
-        "DAY_SECOND",
-        "HOUR_MICROSECOND",
-        "HOUR_MINUTE",
-        "HOUR_SECOND",
-        "MINUTE_MICROSECOND",
-        "MINUTE_SECOND",
-        "SECOND_MICROSECOND",
-        "YEAR_MONTH",
-    ];
-    let opens = tokens.iter().position(|token| token.is(text, "INTERVAL") || token.is(text, "EXTRACT"))?;
-    let unit = tokens.iter().skip(opens + 1).find_map(|token| UNITS.iter().find(|unit| token.is(text, unit)))?;
-    Some(refused_unit(unit))
 }
 
 fn sql_symbol(symbol: Symbol, written: &str) -> SqlToken {

@@ -10,10 +10,11 @@ use super::operators::within_parentheses;
 use super::{Converter, Result, subqueries};
 use crate::error::SqlError;
 use crate::expression::{Aggregate, CastType, Expression};
-use crate::parse::call::{aggregate, call, shifted};
+use crate::parse::call::{aggregate, call, extract, shifted};
 use crate::parse::expression::Expr;
 use crate::parse::hex::{self, Operand};
 use crate::parse::literal::{self, makes_json};
+use crate::parse::tokens::syntax;
 use crate::parse::unsupported;
 use crate::relational::RelationalError;
 
@@ -63,15 +64,20 @@ impl Converter<'_> {
     }
 
     pub(super) fn shifted(&self, time: Expr, interval: &Interval, back: bool, depth: usize) -> Result<Expr> {
-        let unit = match &interval.leading_field {
-            Some(DateTimeField::Week(None)) => "WEEK".to_owned(),
-            Some(field) => field.to_string().to_ascii_uppercase(),
-            None => String::new(),
-        };
-        if interval.last_field.is_some() {
-            return Err(unsupported("an INTERVAL of several units", "add them one by one"));
-        }
-        shifted(time, self.operand(&interval.value, depth)?, &unit, back)
+        let unit = interval.leading_field.as_ref().map(unit_name).unwrap_or_default();
+        let count = self.operand(&interval.value, depth)?;
+        let shifted = if interval.last_field.is_none() { shifted(time, count, &unit, back) } else { None };
+        shifted.ok_or_else(|| self.no_unit(&unit))
+    }
+
+    pub(super) fn extract(&self, field: &DateTimeField, time: &Sql, depth: usize) -> Result<Expr> {
+        let unit = unit_name(field);
+        extract(&unit, self.convert(time, depth + 1)?).ok_or_else(|| self.no_unit(&unit))
+    }
+
+    fn no_unit(&self, written: &str) -> SqlError {
+        let token = self.tokens.iter().find(|token| token.is(self.text, written));
+        syntax(self.text, token.map_or(0, |token| token.start as usize), "expected a unit of time")
     }
 
     pub(super) fn function(&self, function: &SqlFunction, depth: usize) -> Result<Expr> {
@@ -108,7 +114,8 @@ impl Converter<'_> {
             let (Some(time), Some(days)) = (plain_argument(time), plain_argument(days)) else {
                 return Err(SqlError::Arguments(name));
             };
-            return shifted(self.convert(time, depth + 1)?, self.operand(days, depth)?, "DAY", name == "SUBDATE");
+            let shifted = shifted(self.convert(time, depth + 1)?, self.operand(days, depth)?, "DAY", name == "SUBDATE");
+            return shifted.ok_or_else(|| self.no_unit("DAY"));
         }
         if let "DATE_ADD" | "DATE_SUB" = name.as_str() {
             return Err(unsupported(&format!("{name} without INTERVAL"), "write INTERVAL n DAY"));
@@ -158,6 +165,15 @@ impl Converter<'_> {
             return Err(SqlError::Relational(RelationalError::GroupFunction));
         }
         Ok(Expression::Aggregate { function, distinct, arguments })
+    }
+}
+
+/// A unit of time in upper case.
+fn unit_name(field: &DateTimeField) -> String {
+    match field {
+        DateTimeField::Week(None) => "WEEK".to_owned(),
+        DateTimeField::Custom(name) => name.value.to_ascii_uppercase(),
+        field => field.to_string().to_ascii_uppercase(),
     }
 }
 

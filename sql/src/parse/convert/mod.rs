@@ -174,7 +174,7 @@ impl Converter<'_> {
             Sql::RLike { .. } => Err(unsupported("REGEXP", "use LIKE")),
             Sql::MatchAgainst { .. } => Err(unsupported("MATCH .. AGAINST", "there is no full-text index")),
             Sql::Interval(_) => Err(unsupported("INTERVAL here", "add it to a time, or subtract it from one")),
-            Sql::Extract { .. } => Err(unsupported("EXTRACT", "compare created_at with times as text")),
+            Sql::Extract { field, expr, .. } => self.extract(field, expr, depth),
             Sql::Trim { .. } => Err(unsupported("TRIM with characters", "use TRIM(x), LTRIM(x), RTRIM(x)")),
             _ => Err(unsupported("this form of expression", "see the dialect's list of operators and functions")),
         }

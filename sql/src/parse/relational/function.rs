@@ -70,10 +70,19 @@ impl Parser<'_, '_> {
                 match self.reader.sees(&["INTERVAL"]) {
                     true => self.shifted(at, back)?,
                     false if name.starts_with("DATE") => return Err(self.reader.error("expected INTERVAL")),
-                    false => call::shifted(at, operand(self.expression()?), "DAY", back)?,
+                    false => {
+                        let days = operand(self.expression()?);
+                        call::shifted(at, days, "DAY", back).ok_or_else(|| self.reader.error("expected a number"))?
+                    }
                 }
             }
-            "EXTRACT" => return Err(unsupported("EXTRACT", "compare times as text")),
+            "EXTRACT" => {
+                let at = self.reader.at;
+                let unit = self.reader.name()?.to_ascii_uppercase();
+                self.reader.expect(&["FROM"])?;
+                let time = self.expression()?;
+                call::extract(&unit, time).ok_or_else(|| self.no_unit(at))?
+            }
             _ => {
                 let mut arguments = Vec::new();
                 while !(arguments.is_empty() && self.reader.sees_symbol(Symbol::Close)) {
@@ -187,8 +196,15 @@ impl Parser<'_, '_> {
     pub(super) fn shifted(&mut self, at: RelExpr, back: bool) -> Result<RelExpr, SqlError> {
         self.reader.expect(&["INTERVAL"])?;
         let count = self.expression()?;
+        let place = self.reader.at;
         let unit = self.reader.name()?.to_ascii_uppercase();
-        call::shifted(at, operand(count), &unit, back)
+        call::shifted(at, operand(count), &unit, back).ok_or_else(|| self.no_unit(place))
+    }
+
+    /// The error of the word at this token.
+    fn no_unit(&mut self, at: usize) -> SqlError {
+        self.reader.at = at;
+        self.reader.error("expected a unit of time")
     }
 
     /// An aggregate or window function, from behind its opening parenthesis.
