@@ -114,7 +114,11 @@ impl Binder<'_> {
         }
         let fold = operands.iter().map(|p| p.collation).reduce(Collation::merge).is_none_or(|c| c.fold);
         let spec = AggregateSpec { kind, distinct, fold };
-        let number = self.aggregates.place(spec);
+        // Each GROUP_CONCAT counts its own rows, for the warning of what it cuts.
+        let number = match spec.kind {
+            Kind::Concat { .. } => self.aggregates.apart(spec),
+            Kind::Min | Kind::Max | Kind::Sum | Kind::Avg | Kind::CountDistinct => self.aggregates.place(spec),
+        };
         let texts = operands.iter().map(|p| self.text(p)).collect::<Result<Vec<_>>>()?;
         Ok(Printed::sql(format!("{}({number},{})", names::AGGREGATE, texts.join(",")), ty))
     }
