@@ -33,7 +33,11 @@ impl Binder<'_> {
         let head = match &operand {
             None => String::new(),
             Some(operand) => match class_of_all(operand, &whens) {
-                Class::Dialect => return self.dialect_case(operand, whens, thens),
+                Class::Dialect => {
+                    let place = self.place_of_match(operand, &whens)?;
+                    whens = (0_i64..).zip(&whens).map(|(place, _)| Printed::constant(Value::Int(place))).collect();
+                    self.text(&place)?
+                }
                 class => collated(&self.text(operand)?, class),
             },
         };
@@ -51,21 +55,16 @@ impl Binder<'_> {
         Ok(Printed::sql(format!("({sql})"), ty).with(collation))
     }
 
-    /// A CASE whose comparisons SQLite cannot make.
-    pub(super) fn dialect_case(
-        &mut self,
-        operand: &Printed,
-        whens: Vec<Printed>,
-        thens: Vec<Printed>,
-    ) -> Result<Printed> {
-        let count = whens.len();
-        let operands: Vec<Printed> = std::iter::once(operand.clone()).chain(whens).chain(thens).collect();
-        self.call(&operands, |mut parts| {
-            let otherwise = parts.pop().map(Box::new);
-            let thens = parts.split_off((count + 1).min(parts.len()));
+    /// Which of the values, from 0, the operand of a CASE is equal to, or NULL, where SQLite cannot compare them: of the
+    /// branches only the one that is taken is evaluated.
+    fn place_of_match(&mut self, operand: &Printed, whens: &[Printed]) -> Result<Printed> {
+        let operands: Vec<Printed> = std::iter::once(operand).chain(whens).cloned().collect();
+        self.call(&operands, |parts| {
             let mut parts = parts.into_iter();
             let operand = parts.next().map(Box::new);
-            Expression::Case { operand, branches: parts.zip(thens).collect(), otherwise }
+            let place = |place: i64| Expression::Constant(Value::Int(place));
+            let branches = parts.zip(0..).map(|(when, n)| (when, place(n))).collect();
+            Expression::Case { operand, branches, otherwise: None }
         })
     }
 
