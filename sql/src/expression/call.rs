@@ -149,8 +149,12 @@ fn one(function: Function, value: &Value, longest: usize) -> Result<Value, SqlEr
     let characters = || String::from_utf8_lossy(&text);
     Ok(match function {
         Function::Abs => {
-            let n = number();
-            if n.compare(Number::int(0)).is_ge() { n } else { n.negated() }.value_like(value)?
+            let positive = match number() {
+                Number::Double(d) => Number::Double(d.abs()),
+                n if n.compare(Number::int(0)).is_ge() => n,
+                n => n.negated(),
+            };
+            positive.value_like(value)?
         }
         Function::Sign => Value::Int(match number().compare(Number::int(0)) {
             std::cmp::Ordering::Less => -1,
