@@ -18,6 +18,8 @@ INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 9);
 INSERT INTO trips (row_key, column_key, ref_key, body, body) VALUES ('a', 'BASE', 9, '1', '2');
 INSERT INTO trips (row_key, column_key, ref_key, nothing) VALUES ('a', 'BASE', 9, '1');
 INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 9223372036854775808, '1');
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1 / 0, '1');
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 9, JSON_OBJECT('half', 1 MOD 0));
 INSERT INTO missing (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 9, '1');
 SELECT nothing FROM trips WHERE row_key = 'a';
 SELECT body FROM trips WHERE nothing = 'a';

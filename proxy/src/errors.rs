@@ -187,6 +187,7 @@ pub(crate) fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::WrongNumber(..) => (notes::WRONG_VALUE, "22007"),
         SqlError::IllegalDouble(_) => (1367, "22007"),
         SqlError::OutOfRange(_) => (1690, "22003"),
+        SqlError::DivisionByZero => (1365, "22012"),
         SqlError::Decimal(DecimalError::Scale(_)) => (1425, "42000"),
         SqlError::Decimal(DecimalError::Precision(_)) => (1426, "42000"),
         SqlError::Decimal(DecimalError::ScaleAbovePrecision) => (1427, "42000"),

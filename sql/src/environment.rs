@@ -164,4 +164,6 @@ pub struct SqlMode {
     pub high_not_precedence: bool,
     /// Without ONLY_FULL_GROUP_BY: a column that is not grouped by has the value of any row of its group.
     pub any_of_group: bool,
+    /// Without ERROR_FOR_DIVISION_BY_ZERO: a division by zero is NULL, and nobody hears of it.
+    pub divides_by_zero: bool,
 }

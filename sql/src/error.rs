@@ -198,6 +198,9 @@ pub enum SqlError {
     /// Arithmetic beyond what a type holds (1690).
     #[error("{0} value is out of range")]
     OutOfRange(&'static str),
+    /// A division by zero (1365): of a value that is stored an error, else a warning.
+    #[error("Division by 0")]
+    DivisionByZero,
     /// DECIMAL with digits there cannot be (1425, 1426, 1427).
     #[error(transparent)]
     Decimal(DecimalError),
@@ -327,6 +330,7 @@ impl SqlError {
             | Self::IllegalDouble(_)
             | Self::IncorrectName { .. }
             | Self::OutOfRange(_)
+            | Self::DivisionByZero
             | Self::Decimal(_)
             | Self::Json { .. } => ErrorKind::Value,
             Self::KeyTooLong(_)

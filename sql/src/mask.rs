@@ -144,6 +144,7 @@ mod tests {
         pipes_as_concat: false,
         high_not_precedence: false,
         any_of_group: false,
+        divides_by_zero: false,
     };
 
     #[test]

@@ -51,7 +51,9 @@ pub fn bind(statement: &Statement, params: &Parameters, env: &dyn Environment) -
         let unprepared = params.is_empty().then(|| statement.first_parameter()).flatten();
         return Err(unprepared.unwrap_or(SqlError::Arguments("EXECUTE".into())));
     }
-    let session = Session::new(env, params);
+    let stores = matches!(statement.parsed(), Parsed::Insert(insert) if !insert.ignore);
+    let mut session = Session::new(env, params);
+    session.stores = stores && !env.sql_mode().divides_by_zero;
     if let Some(query) = relational_by_database(statement, env)? {
         return relational(&query, None, &session);
     }

@@ -28,6 +28,8 @@ pub(crate) struct Session<'a> {
     room: AtomicUsize,
     /// When binding is given up.
     pub patience: Patience,
+    /// Whether values are stored, so that a division by zero is an error.
+    pub stores: bool,
 }
 
 /// What functions may make while one statement is bound, in bytes: several times what its values can take.
@@ -40,7 +42,7 @@ const FOLD_STEPS: usize = 256;
 impl<'a> Session<'a> {
     /// The session of a statement that is being bound.
     pub fn new(env: &'a dyn Environment, params: &'a Parameters) -> Self {
-        Self { env, params, room: AtomicUsize::new(BIND_BYTES), patience: env.patience() }
+        Self { env, params, room: AtomicUsize::new(BIND_BYTES), patience: env.patience(), stores: false }
     }
 
     /// Hears of a value a function has made.
@@ -99,6 +101,7 @@ impl<'a> Session<'a> {
                     room: &self.room,
                     steps: None,
                     patience: &self.patience,
+                    divides: !self.stores,
                 })
             }
         }
@@ -195,6 +198,8 @@ impl<'a> Session<'a> {
                     room: &AtomicUsize::new(BIND_BYTES / 64),
                     steps: Some(&AtomicUsize::new(FOLD_STEPS)),
                     patience: &self.patience,
+                    // Whoever evaluates it hears of it.
+                    divides: false,
                 };
                 match node.evaluate(&scope) {
                     Ok(value) => Ok(Some(Expression::Constant(value))),
@@ -294,7 +299,8 @@ pub(crate) fn with_zones(
 /// A zone as CONVERT_TZ takes it, NULL if it is not known; what comes out of a row stays what it is.
 fn zone(written: &Expression<Slot>, env: &dyn Environment, patience: &Patience) -> Result<Expression<Slot>, SqlError> {
     let steps = AtomicUsize::new(FOLD_STEPS);
-    let scope = NoRow { longest: FOLD_BYTES, room: &AtomicUsize::new(FOLD_BYTES), steps: Some(&steps), patience };
+    let room = AtomicUsize::new(FOLD_BYTES);
+    let scope = NoRow { longest: FOLD_BYTES, room: &room, steps: Some(&steps), patience, divides: true };
     let Ok(value) = written.evaluate(&scope) else { return patience.check().map(|()| written.clone()) };
     let zone = match text_of(&value) {
         Some(name) => env.zone(&String::from_utf8_lossy(&name))?,
@@ -328,6 +334,8 @@ struct NoRow<'a> {
     /// How often it may still ask, if that is bounded.
     steps: Option<&'a AtomicUsize>,
     patience: &'a Patience,
+    /// Whether what is divided by zero is NULL; else it is an error.
+    divides: bool,
 }
 
 impl Scope<Slot> for NoRow<'_> {
@@ -341,6 +349,10 @@ impl Scope<Slot> for NoRow<'_> {
 
     fn made(&self, bytes: usize) -> Result<(), SqlError> {
         take_room(self.room, bytes)
+    }
+
+    fn divided_by_zero(&self) -> Result<(), SqlError> {
+        if self.divides { Ok(()) } else { Err(SqlError::DivisionByZero) }
     }
 
     fn patience(&self) -> Result<(), SqlError> {

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::arithmetic::{Arithmetic, out_of_range};
 use super::compare::of_operands;
 use super::documents::{at_path, document, json_array, json_extract, json_keys, json_object};
-use super::evaluate::{boolean, text_of, weigh};
+use super::evaluate::{boolean, divided, text_of, weigh};
 use super::functions::Function;
 use super::number::{MAX_SCALE, Number};
 use super::text::{
@@ -45,7 +45,9 @@ pub(super) fn call<L>(
             return Ok(Value::Null);
         }
         (Function::Round, [number, digits]) if digits.constant().is_none() => return round_by(number, digits, scope),
-        (Function::Mod, [a, b]) => return Ok(calculate(Arithmetic::Modulo, a.worth(scope)?, b.worth(scope)?)?.value()),
+        (Function::Mod, [a, b]) => {
+            return Ok(divided(Arithmetic::Modulo, a.worth(scope)?, b.worth(scope)?, scope)?.value());
+        }
         (_, _) => {}
     }
     let values = if matches!(function, Function::Floor | Function::Ceiling | Function::Round | Function::Sign) {
@@ -293,14 +295,14 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
         (Function::UnixTimestamp, [at, zone]) => unix_timestamp(at, zone),
         (Function::FromUnixTime, [seconds, zone]) => from_unix_time(seconds, zone),
         (Function::TimeAdd, [at, micros, unit]) => time_add(at, micros, unit),
+        (Function::Interval, [written, unit]) => interval(written, unit),
+        (Function::Extract, [at, unit]) => extract(at, unit),
         (Function::AsDecimal, [value, _]) => as_decimal(value, int(1)),
         (Function::MonthsAdd, [at, months]) => months_add(at, months),
         (Function::TimeText, [at, digits]) => time_text(at, digits),
         (Function::TimeNumber, [at, digits]) => time_number(at, digits),
         (Function::ConvertTz, [at, from, to]) => convert_tz(at, from, to)?,
         (other, _) => return Err(SqlError::Arguments(other.name().into())),
-        (Function::Interval, [written, unit]) => interval(written, unit),
-        (Function::Extract, [at, unit]) => extract(at, unit),
     })
 }
 

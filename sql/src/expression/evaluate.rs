@@ -60,6 +60,14 @@ pub(crate) trait Scope<L> {
         Ok(())
     }
 
+    /// Hears of a division by zero, whose value is NULL.
+    ///
+    /// # Errors
+    /// [`SqlError::DivisionByZero`] where that value is stored, or where it cannot be told of.
+    fn divided_by_zero(&self) -> Result<(), SqlError> {
+        Ok(())
+    }
+
     /// What becomes of a function whose value would be too long: NULL where a warning can be told of it.
     ///
     /// # Errors
@@ -249,7 +257,7 @@ pub(super) fn chain<L>(
         scope.patience()?;
         let operand = right.worth(scope)?;
         worth = match op {
-            Operator::Arithmetic(op) => calculate(*op, worth, operand)?,
+            Operator::Arithmetic(op) => divided(*op, worth, operand, scope)?,
             // What is compared is what is shown.
             Operator::Compare(_)
             | Operator::NullSafeEqual
@@ -267,6 +275,17 @@ pub(super) fn chain<L>(
                 Worth::Plain(operate(*op, worth.value(), operand.value(), of_rows, scope)?)
             }
         };
+    }
+    Ok(worth)
+}
+
+/// One arithmetic operation; of a division by zero the scope hears.
+pub(super) fn divided<L>(op: Arithmetic, a: Worth, b: Worth, scope: &dyn Scope<L>) -> Result<Worth, SqlError> {
+    let divides = matches!(op, Arithmetic::Divide | Arithmetic::IntegerDivide | Arithmetic::Modulo);
+    let known = divides && !a.is_null() && !b.is_null();
+    let worth = calculate(op, a, b)?;
+    if known && worth.is_null() {
+        scope.divided_by_zero()?;
     }
     Ok(worth)
 }

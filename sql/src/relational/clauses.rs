@@ -98,10 +98,13 @@ impl Binder<'_> {
     /// [`SqlError::Arguments`] for what is no number of rows.
     pub(super) fn limits(&mut self, limit: &RelLimit) -> Result<(Option<u64>, Option<u64>)> {
         let scope = Scope::new(None);
+        let described = self.session.is_none();
         let mut number = |e: &Option<RelExpr>| -> Result<Option<u64>> {
             let Some(e) = e else { return Ok(None) };
             let printed = self.print(e, Place::new(&scope, "limit clause", Aggregates::Forbidden))?;
-            let What::Constant(value) = printed.what else { return Ok(None) };
+            let What::Constant(value) = printed.what else {
+                return if described { Ok(None) } else { Err(SqlError::Arguments("LIMIT".into())) };
+            };
             // mysql2 and others bind numbers as text or doubles.
             let is_number = match &value {
                 Value::Text(text) | Value::Bytes(text) => {

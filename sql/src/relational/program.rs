@@ -97,6 +97,15 @@ impl Scope<Slot> for Operands<'_> {
         self.notes.add(error);
         Ok(Value::Null)
     }
+
+    fn divided_by_zero(&self) -> Result<(), SqlError> {
+        // While it is bound nobody knows whether its value is needed.
+        if self.session.is_some() {
+            return Err(SqlError::DivisionByZero);
+        }
+        self.notes.add(SqlError::DivisionByZero);
+        Ok(())
+    }
 }
 
 impl Scalar {

@@ -78,6 +78,11 @@ impl Scope<Slot> for CellScope<'_> {
         self.notes.add(error);
         Ok(Value::Null)
     }
+
+    fn divided_by_zero(&self) -> Result<(), SqlError> {
+        self.notes.add(SqlError::DivisionByZero);
+        Ok(())
+    }
 }
 
 fn json(body: &Body) -> Value {
@@ -114,6 +119,11 @@ impl Scope<Slot> for ValueScope<'_> {
     fn too_long(&self, error: SqlError) -> Result<Value, SqlError> {
         self.notes.add(error);
         Ok(Value::Null)
+    }
+
+    fn divided_by_zero(&self) -> Result<(), SqlError> {
+        self.notes.add(SqlError::DivisionByZero);
+        Ok(())
     }
 }
 

@@ -113,5 +113,6 @@ pub(super) fn sql_mode(modes: &str) -> SqlMode {
         pipes_as_concat: has("PIPES_AS_CONCAT"),
         high_not_precedence: has("HIGH_NOT_PRECEDENCE"),
         any_of_group: !has("ONLY_FULL_GROUP_BY"),
+        divides_by_zero: !has("ERROR_FOR_DIVISION_BY_ZERO"),
     }
 }
