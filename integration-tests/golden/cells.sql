@@ -35,3 +35,14 @@ SELECT ref_key FROM trips WHERE row_key = 'trip-1' AND column_key = 'BASE' AND r
 SELECT ref_key FROM trips WHERE row_key = 'trip-1' AND column_key = 'BASE' AND ref_key BETWEEN 2 AND 5 ORDER BY ref_key;
 SELECT ref_key FROM trips WHERE row_key = 'trip-1' AND column_key = 'BASE' AND ref_key IN (5, 1, 9) ORDER BY ref_key;
 SELECT ref_key FROM trips WHERE row_key = 'trip-1' LIMIT 0;
+
+-- FOUND_ROWS counts the rows of OFFSET.
+SELECT ref_key FROM trips WHERE row_key = 'trip-1' AND column_key = 'BASE' ORDER BY ref_key LIMIT 1 OFFSET 1;
+SELECT FOUND_ROWS();
+SELECT ref_key FROM trips WHERE row_key = 'trip-1' AND column_key = 'BASE' ORDER BY ref_key + 0 LIMIT 1 OFFSET 2;
+SELECT FOUND_ROWS();
+SELECT COUNT(*) FROM (SELECT ref_key FROM trips WHERE row_key = 'trip-1' AND column_key = 'BASE' ORDER BY ref_key LIMIT 1 OFFSET 1) AS t;
+SELECT FOUND_ROWS();
+-- A division by zero is NULL, and a warning for each row.
+SELECT ref_key / 0 AS a, ref_key % 0 AS b FROM trips WHERE row_key = 'trip-1' AND column_key = 'BASE' AND ref_key = 1;
+SHOW WARNINGS;

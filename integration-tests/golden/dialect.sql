@@ -71,3 +71,18 @@ CREATE TABLE select ENGINE=CELLS;
 SELECT row_key FROM from;
 SELECT NOW(), CURDATE() INTO @a, @b;
 SELECT LENGTH(@a) AS a, LENGTH(@b) AS b;
+
+-- A sign in LIMIT is no SQL.
+SELECT 1 LIMIT -1;
+SELECT 1 FROM (SELECT 1) AS t LIMIT 1 OFFSET +1;
+-- A division by zero is NULL, and a warning where it is evaluated.
+SELECT 1 / 0 AS a;
+SHOW WARNINGS;
+SELECT n / 0 AS a, n % 0 AS b, n DIV 0 AS c, MOD(n, 0) AS d, n / NULL AS e FROM (SELECT 1 AS n) x;
+SHOW WARNINGS;
+SELECT IF(n, 2, 1 / 0) AS a, COALESCE(n, n / 0) AS b FROM (SELECT 1 AS n) x;
+SHOW WARNINGS;
+SET sql_mode = '';
+SELECT 1 / 0 AS a;
+SHOW WARNINGS;
+SET sql_mode = DEFAULT;

@@ -40,7 +40,7 @@ pub use filter::Filter;
 pub use mask::{mask, mask_unparsed};
 pub use parameters::{Parameters, TimeType};
 pub use parse::{Statement, StatementKind, grant, is_collation, parse, spell_bytes};
-pub use shape::{Notes, Patience, Shape, Shaping};
+pub use shape::{Notes, Patience, Shape, Shaping, Skipped};
 pub use template::normal::Normal;
 pub use template::{CellValue, Filled, TEMPLATE_COLUMNS, Template, TemplateRow};
 pub use value::{ColumnMeta, ColumnType, Row, Value};

@@ -27,6 +27,7 @@ use input::{CellScope, Rows, ValueScope};
 pub(crate) use input::{Input, RowInput, Together};
 pub use notes::{Notes, Patience};
 use output::Output;
+pub use output::Skipped;
 
 /// What a row costs that is made with nothing computed, in bytes looked at.
 const ROW: usize = 16;
@@ -143,6 +144,11 @@ impl Shaping {
     /// What the expressions will tell beside the rows.
     pub fn notes(&self) -> Notes {
         self.notes.clone()
+    }
+
+    /// The rows that OFFSET leaves out, which FOUND_ROWS() counts; none of a SELECT around.
+    pub fn skipped(&self) -> Skipped {
+        if self.outer.is_none() { self.output.skipped() } else { Skipped::default() }
     }
 
     /// From now on what takes long asks this, and gives up ([`SqlError::GivenUp`]) when it answers true.

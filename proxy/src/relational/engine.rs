@@ -102,6 +102,15 @@ impl Running {
     }
 }
 
+/// What a program makes.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The rows for the client.
+    pub rows: Vec<Row>,
+    /// How many rows there were before the program's [`Program::cut`].
+    pub found: u64,
+}
+
 /// An engine with what it holds.
 #[derive(Debug)]
 pub(super) struct Engine<K> {
@@ -332,7 +341,7 @@ impl<K: PartialEq> Engine<K> {
         key: K,
         tables: Vec<Filling<'_>>,
         until: &Until,
-    ) -> Result<Vec<Row>, RelationalFailure> {
+    ) -> Result<Outcome, RelationalFailure> {
         if self.key.as_ref() != Some(&key) {
             self.forget()?;
             self.key = Some(key);
@@ -357,14 +366,20 @@ impl<K: PartialEq> Engine<K> {
         rows.map_err(|failure| self.explained(failure, until))
     }
 
-    fn rows(&self, program: &Program) -> Result<Vec<Row>, RelationalFailure> {
+    fn rows(&self, program: &Program) -> Result<Outcome, RelationalFailure> {
         let (most_rows, most_bytes) = program.bounds();
+        let (offset, count) = program.cut().map_or((0, u64::MAX), |cut| (cut.offset, cut.count.unwrap_or(u64::MAX)));
         let mut statement = self.connection.prepare(program.sql())?;
         let parameters = rusqlite::params_from_iter(program.parameters().iter().map(Borrowed));
         let width = program.columns().len();
         let mut cursor = statement.query(parameters)?;
-        let (mut rows, mut bytes) = (Vec::new(), 0);
+        let (mut rows, mut bytes, mut found) = (Vec::new(), 0, 0);
         while let Some(row) = cursor.next()? {
+            found += 1;
+            if found <= offset || found - offset > count {
+                self.running.row_is_out();
+                continue;
+            }
             let values = (0..width).map(|i| row.get_ref(i).map(packed)).collect::<rusqlite::Result<Vec<_>>>()?;
             self.running.row_is_out();
             let row = program.row(values)?;
@@ -380,7 +395,7 @@ impl<K: PartialEq> Engine<K> {
             }
             rows.push(row);
         }
-        Ok(rows)
+        Ok(Outcome { rows, found })
     }
 
     /// SQLite's error as what really happened.

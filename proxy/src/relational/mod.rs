@@ -17,13 +17,13 @@ mod view;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use cellgate_sql::Row;
 use cellgate_sql::relational::Program;
 use tokio::sync::Semaphore;
 
 use crate::catalog::Snapshot;
 use crate::sync::lock;
 use crate::until::Until;
+pub use engine::Outcome;
 use engine::{Engine, Filling, Source};
 pub use error::RelationalFailure;
 pub use sight::Sight;
@@ -66,7 +66,7 @@ impl Relational {
         catalog: Arc<Snapshot>,
         state: State,
         deadline: Instant,
-    ) -> Result<Vec<Row>, RelationalFailure> {
+    ) -> Result<Outcome, RelationalFailure> {
         let permit = tokio::time::timeout_at(deadline.into(), Arc::clone(&self.room).acquire_owned());
         let permit = permit.await.map_err(|_| RelationalFailure::Busy)?.map_err(|_| RelationalFailure::Busy)?;
         let this = Arc::clone(self);
@@ -87,7 +87,7 @@ impl Relational {
         catalog: &Arc<Snapshot>,
         state: &State,
         until: &Until,
-    ) -> Result<Vec<Row>, RelationalFailure> {
+    ) -> Result<Outcome, RelationalFailure> {
         let key = Key { catalog: catalog.version(), sight: state.sight.key() };
         let mut engine = self.take(&key)?;
         let tables = program.relations().iter().map(|relation| Filling {
@@ -97,12 +97,12 @@ impl Relational {
                 tables::Rows::Now(rows) => Source::Now(rows),
             },
         });
-        let rows = engine.run(program, key, tables.collect(), until);
+        let outcome = engine.run(program, key, tables.collect(), until);
         // A statement that fails leaves nothing behind; of an engine that failed itself nobody knows what it holds.
-        if !matches!(rows, Err(RelationalFailure::Sqlite(_))) && !engine.is_half_filled() {
+        if !matches!(outcome, Err(RelationalFailure::Sqlite(_))) && !engine.is_half_filled() {
             lock(&self.idle).push(engine);
         }
-        rows
+        outcome
     }
 
     /// An engine, that of the key if there is one. Those at work count: there are never more than `ENGINES`, but for one

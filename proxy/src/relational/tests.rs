@@ -56,7 +56,7 @@ impl Session {
     fn run(&self, text: &str, params: &[Value]) -> Result<Vec<Row>, RelationalFailure> {
         let program = Arc::new(self.program(text, params)?);
         let (until, _waiting) = until(Duration::from_secs(20));
-        self.engine.run_now(&program, &self.catalog, &State::default(), &until)
+        self.engine.run_now(&program, &self.catalog, &State::default(), &until).map(|outcome| outcome.rows)
     }
 
     fn rows(&self, text: &str) -> Vec<String> {
@@ -466,7 +466,7 @@ fn an_engine_that_failed_is_not_used_again() {
     // Longer than any value SQLite is to hold.
     assert!(matches!(run(65 << 20), Err(RelationalFailure::Sqlite(_))));
     assert!(session.engine.idle.lock().unwrap().is_empty());
-    assert_eq!(run(1).unwrap(), [[Value::Int(1)]]);
+    assert_eq!(run(1).unwrap().rows, [[Value::Int(1)]]);
     assert_eq!(session.rows("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'shop'"), ["2"]);
 }
 

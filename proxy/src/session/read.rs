@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use cellgate_metrics::{Shape as ShapeLabel, Stage};
 use cellgate_router::row_order;
 use cellgate_schemaless::{AddedId, Cell, LogScan, Request, TableRef, Triple};
-use cellgate_sql::{ColumnMeta, Cut, Notes, Read, ReadKind, Row, Shape, Shaping, Source, SqlError};
+use cellgate_sql::{ColumnMeta, Cut, Notes, Read, ReadKind, Row, Shape, Shaping, Skipped, Source, SqlError};
 use cellgate_store::executor::{CellStream, RunError};
 
 use super::buffer::{Buffer, lets_through};
@@ -283,6 +283,8 @@ pub(super) struct Stream {
     uncut: Option<u64>,
     made: u64,
     sent: u64,
+    /// What OFFSET left out, if not all are to be counted.
+    skipped: Skipped,
     notes: Notes,
 }
 
@@ -293,6 +295,7 @@ impl Stream {
             server,
             columns: shape.columns().to_vec(),
             notes: shaping.notes(),
+            skipped: shaping.skipped(),
             shaping: Some(shaping),
             cells,
             ready: VecDeque::new(),
@@ -334,9 +337,9 @@ impl Stream {
         self.sent
     }
 
-    /// How many rows there are, the ones that LIMIT left out included if they had to be counted.
+    /// How many rows there are, up to the last one sent; the ones that LIMIT left out included if they had to be counted.
     pub(super) fn found(&self) -> u64 {
-        if self.uncut.is_some() { self.made } else { self.sent }
+        if self.uncut.is_some() { self.made } else { self.skipped.rows() + self.sent }
     }
 
     /// The next row.

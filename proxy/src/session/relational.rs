@@ -10,7 +10,7 @@ use super::error::StatementError;
 use super::{Answer, Done, Session, Table};
 use crate::catalog::Snapshot;
 use crate::errors;
-use crate::relational::{RelationalFailure, Sight, State};
+use crate::relational::{Outcome, RelationalFailure, Sight, State};
 
 impl Session {
     /// Runs a SELECT on the relational engine.
@@ -24,19 +24,15 @@ impl Session {
         let into = program.into_variables().to_vec();
         let state = self.state_for(&program);
         let most = if program.is_limited() { u64::MAX } else { self.variables.derived().select_limit };
-        let cut = program.cut();
+        let cut = program.cut().is_some();
         let engine = self.server.relational();
         match engine.run(program, Arc::clone(catalog), state, deadline).await {
-            Ok(mut rows) => {
+            Ok(Outcome { mut rows, found }) => {
                 self.warn_of(notes.take());
-                let found = cut.map(|_| rows.len() as u64);
-                if let Some(cut) = cut {
-                    rows.drain(..bounded(cut.offset).min(rows.len()));
-                    rows.truncate(cut.count.map_or(usize::MAX, bounded));
-                }
                 rows.truncate(bounded(most));
+                let found = if cut { found } else { found.min(most) };
                 if into.is_empty() {
-                    Ok(Answer::Table(Table { columns, rows, found }))
+                    Ok(Answer::Table(Table { columns, rows, found: Some(found) }))
                 } else {
                     self.rows_into(into, rows, found)
                 }
@@ -51,16 +47,11 @@ impl Session {
     }
 
     /// The one row there may be becomes the values of user variables.
-    fn rows_into(
-        &mut self,
-        names: Vec<String>,
-        mut rows: Vec<Row>,
-        found: Option<u64>,
-    ) -> Result<Answer, StatementError> {
+    fn rows_into(&mut self, names: Vec<String>, mut rows: Vec<Row>, found: u64) -> Result<Answer, StatementError> {
         if rows.len() > 1 {
             return Err(StatementError::TooManyRows);
         }
-        self.last.found_rows = found.unwrap_or(rows.len() as u64);
+        self.last.found_rows = found;
         match rows.pop() {
             Some(row) => {
                 self.set_user_variables(names.into_iter().zip(row).collect())?;

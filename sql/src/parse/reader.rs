@@ -111,6 +111,17 @@ impl<'a> Reader<'a> {
         if self.at_end() { Ok(()) } else { Err(self.error("expected the end of the statement")) }
     }
 
+    /// Refuses a sign, which no number of LIMIT has.
+    ///
+    /// # Errors
+    /// A syntax error if one is next.
+    pub fn refuse_sign(&self) -> Result<(), SqlError> {
+        if self.sees_symbol(Symbol::Minus) || self.sees_symbol(Symbol::Plus) {
+            return Err(self.error("expected a number of rows without a sign"));
+        }
+        Ok(())
+    }
+
     /// A syntax error at the next token.
     pub fn error(&self, detail: impl Into<String>) -> SqlError {
         let at = self.peek().map_or(self.text.len(), |t| t.start as usize);

@@ -252,11 +252,15 @@ pub(super) fn limit(reader: &mut Reader<'_>) -> Result<Limit, SqlError> {
     if !reader.take(&["LIMIT"]) {
         return Ok(Limit::default());
     }
-    let first = reader.expression()?;
+    let number = |reader: &mut Reader<'_>| {
+        reader.refuse_sign()?;
+        reader.expression()
+    };
+    let first = number(reader)?;
     if reader.take_symbol(Symbol::Comma) {
-        return Ok(Limit { count: Some(reader.expression()?), offset: Some(first) });
+        return Ok(Limit { count: Some(number(reader)?), offset: Some(first) });
     }
-    let offset = if reader.take(&["OFFSET"]) { Some(reader.expression()?) } else { None };
+    let offset = if reader.take(&["OFFSET"]) { Some(number(reader)?) } else { None };
     Ok(Limit { count: Some(first), offset })
 }
 

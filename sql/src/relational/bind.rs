@@ -98,13 +98,7 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
         streams: true,
     };
     let limited = query.limit != RelLimit::default();
-    let (cut, uncut) = if query.counts {
-        let (count, offset) = binder.limits(&query.limit)?;
-        let cut = Cut { offset: offset.unwrap_or(0), count };
-        (Some(cut), Some(Query { limit: RelLimit::default(), ..query.clone() }))
-    } else {
-        (None, None)
-    };
+    let (cut, uncut) = cut(query, &mut binder)?;
     let bound = binder.query(uncut.as_ref().unwrap_or(query), None)?;
     if bound.sql.len() > SQL_BYTES {
         return Err(budget::limit("the size of the statement", SQL_BYTES, "bytes"));
@@ -129,6 +123,29 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
         notes: binder.notes,
         longest: env.longest_value(),
     })
+}
+
+/// The rows of the statement that are sent, if the others are counted, and the statement that makes all of these: where
+/// SQL_CALC_FOUND_ROWS stands, and behind an OFFSET, whose rows FOUND_ROWS() counts (but of a UNION).
+fn cut(query: &Query, binder: &mut Binder<'_>) -> Result<(Option<Cut>, Option<Query>)> {
+    let plain = query.order_by.is_empty() && query.limit == RelLimit::default();
+    match &query.body {
+        Body::Query(inner) if plain => return cut(inner, binder),
+        Body::Select(_) if query.counts || query.limit.offset.is_some() => {}
+        Body::Select(_) | Body::Query(_) | Body::Set(..) => return Ok((None, None)),
+    }
+    let (count, offset) = binder.limits(&query.limit)?;
+    let cut = Cut { offset: offset.unwrap_or(0), count };
+    let limit = match count.filter(|_| !query.counts) {
+        // No row is made then, and none is counted.
+        Some(0) => return Ok((None, None)),
+        Some(count) => {
+            let made = Value::UInt(count.saturating_add(cut.offset));
+            RelLimit { count: Some(Expression::Constant(made)), offset: None }
+        }
+        None => RelLimit::default(),
+    };
+    Ok((Some(cut), Some(Query { limit, ..query.clone() })))
 }
 
 fn meta(column: &Column, table: String) -> ColumnMeta {

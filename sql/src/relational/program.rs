@@ -147,7 +147,7 @@ impl Program {
         self.limited
     }
 
-    /// Which rows are sent, of all that it makes: those are counted (`SQL_CALC_FOUND_ROWS`).
+    /// Which rows are sent, if not all that it makes. All of them are counted for `FOUND_ROWS()`.
     pub fn cut(&self) -> Option<Cut> {
         self.cut
     }

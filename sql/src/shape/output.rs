@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use cellgate_schemaless::ErrorKind;
 
@@ -39,11 +41,39 @@ pub(super) struct Output {
     number: u64,
     /// Rows given out or skipped so far.
     passed: u64,
+    skipped: Skipped,
+}
+
+/// How many rows OFFSET left out, of one statement. Clones are the same number.
+#[derive(Clone, Debug, Default)]
+pub struct Skipped(Arc<AtomicU64>);
+
+impl Skipped {
+    fn one_more(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    /// How many so far.
+    pub fn rows(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
 }
 
 impl Output {
     pub fn new() -> Self {
-        Self { seen: HashSet::new(), sorting: Vec::new(), collected: Collected::default(), number: 0, passed: 0 }
+        Self {
+            seen: HashSet::new(),
+            sorting: Vec::new(),
+            collected: Collected::default(),
+            number: 0,
+            passed: 0,
+            skipped: Skipped::default(),
+        }
+    }
+
+    /// Hears of the rows that OFFSET leaves out.
+    pub fn skipped(&self) -> Skipped {
+        self.skipped.clone()
     }
 
     /// Whether LIMIT is reached.
@@ -76,7 +106,11 @@ impl Output {
         }
         if plan.order.is_empty() {
             self.passed += 1;
-            return row.map(|row| (self.passed > plan.offset).then_some(row));
+            if self.passed > plan.offset {
+                return row.map(Some);
+            }
+            self.skipped.one_more();
+            return row.map(|_| None);
         }
         let keys = plan.order.iter().map(|(e, _)| e.evaluate(scope)).collect::<Result<Vec<_>, _>>()?;
         keys.iter().try_for_each(sortable)?;
@@ -103,6 +137,8 @@ impl Output {
         let sorting = in_order(plan, self.sorting, patience)?;
         let offset = usize::try_from(plan.offset).unwrap_or(usize::MAX);
         let limit = plan.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
+        let skipped = sorting.iter().take(if limit == 0 { 0 } else { offset });
+        skipped.for_each(|_| self.skipped.one_more());
         sorting.into_iter().skip(offset).take(limit).map(|s| s.row).collect()
     }
 }

@@ -350,15 +350,21 @@ impl Parser<'_, '_> {
         Ok(order)
     }
 
+    /// A number of rows, as LIMIT takes it.
+    fn rows(&mut self) -> Result<RelExpr, SqlError> {
+        self.reader.refuse_sign()?;
+        self.expression()
+    }
+
     fn limit(&mut self) -> Result<RelLimit, SqlError> {
         if !self.reader.take(&["LIMIT"]) {
             return Ok(RelLimit::default());
         }
-        let first = self.expression()?;
+        let first = self.rows()?;
         if self.reader.take_symbol(Symbol::Comma) {
-            return Ok(RelLimit { count: Some(self.expression()?), offset: Some(first) });
+            return Ok(RelLimit { count: Some(self.rows()?), offset: Some(first) });
         }
-        let offset = if self.reader.take(&["OFFSET"]) { Some(self.expression()?) } else { None };
+        let offset = if self.reader.take(&["OFFSET"]) { Some(self.rows()?) } else { None };
         Ok(RelLimit { count: Some(first), offset })
     }
 
