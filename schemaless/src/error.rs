@@ -27,6 +27,8 @@ pub enum ErrorKind {
     Unavailable,
     /// Time ran out.
     Timeout,
+    /// Somebody ended it (KILL).
+    Killed,
     /// Stored data contradicts what the store promises.
     Corrupt,
     /// A defect of Cellgate.
@@ -35,7 +37,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// All kinds, in the order of their declaration (the closed set of the metric label).
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Syntax,
         Self::Unsupported,
         Self::Value,
@@ -46,6 +48,7 @@ impl ErrorKind {
         Self::Overloaded,
         Self::Unavailable,
         Self::Timeout,
+        Self::Killed,
         Self::Corrupt,
         Self::Internal,
     ];
@@ -63,6 +66,7 @@ impl ErrorKind {
             Self::Overloaded => "overloaded",
             Self::Unavailable => "unavailable",
             Self::Timeout => "timeout",
+            Self::Killed => "killed",
             Self::Corrupt => "corrupt",
             Self::Internal => "internal",
         }

@@ -98,7 +98,10 @@ impl Locks {
     }
 
     /// Has the document say what is known, and renews the lease.
-    pub(super) async fn settle(&self) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// What the meta store says.
+    pub async fn settle(&self) -> Result<(), StoreError> {
         match &self.place {
             Place::Here => Ok(()),
             Place::Shared(meta) => self.write(meta.as_ref(), None).await.map(drop),

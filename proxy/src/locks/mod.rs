@@ -215,19 +215,29 @@ impl Locks {
     /// # Errors
     /// What the meta store says.
     pub async fn release_all(&self, connection: u32, which: Which) -> Result<u32, StoreError> {
-        let owner = self.owner(connection);
-        let released = self.let_go(|known| known.release_all(&owner, which));
+        let released = self.forget(connection, which);
         if released > 0 {
             self.settle().await?;
         }
         Ok(released)
     }
 
+    /// The first half of [`Locks::release_all`]: the session holds nothing of these any more. [`Locks::settle`] is the other
+    /// one; if nobody waits for it, the meta store is told with the next look.
+    pub fn forget(&self, connection: u32, which: Which) -> u32 {
+        let owner = self.owner(connection);
+        self.let_go(|known| known.release_all(&owner, which))
+    }
+
     /// A session has ended: it holds nothing any more. The meta store is told at once, or as soon as it can be.
     pub fn ended(&self, connection: u32) {
-        let owner = self.owner(connection);
-        if self.read(|known| known.holds(&owner)) {
-            self.let_go(|known| known.release_all(&owner, Which::All));
+        self.give_back(connection, Which::All);
+    }
+
+    /// A session lets go of some of what it holds and does not wait for the meta store, which is told at once, or as soon as
+    /// it can be.
+    pub fn give_back(&self, connection: u32, which: Which) {
+        if self.holds(connection) && self.forget(connection, which) > 0 {
             self.owed.notify_one();
         }
     }

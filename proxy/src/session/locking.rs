@@ -138,10 +138,8 @@ impl Session {
         place: String,
     ) -> Result<(), StatementError> {
         self.commit_open().await?;
-        let kill = self.process.kill_switch().clone();
-        let shield = kill.shield();
         self.unlock_tables().await?;
-        drop(shield);
+        let kill = self.process.kill_switch().clone();
         let everything = *lock == TableLock::Everything;
         if everything && self.held.everything {
             return self.check_losses();
@@ -150,11 +148,18 @@ impl Session {
         let Some(Acquired { waited, .. }) = self.acquire(wanted, until).await? else {
             return Err(StatementError::LockTimeout(place));
         };
-        // What it was told is what it holds: not cut off by KILL in between.
-        let _shield = kill.shield();
-        if waited && let Err(error) = self.judge_lock(lock).await {
-            self.let_go(if everything { Which::AllTables } else { Which::Tables }).await?;
-            return Err(error);
+        // What it was told is what it holds: not cut off by KILL in between, but where that gives back what was taken.
+        let shield = kill.shield();
+        if waited {
+            let judged = kill.interruptible_within(&shield, self.judge_lock(lock)).await;
+            if let Err(error) = judged.unwrap_or(Err(StatementError::Interrupted)) {
+                // Not waiting for a meta store that may be what it was waiting for.
+                self.server
+                    .locks()
+                    .give_back(self.process.id(), if everything { Which::AllTables } else { Which::Tables });
+                self.forgets_locks();
+                return Err(error);
+            }
         }
         if everything {
             self.held.everything = true;
@@ -205,11 +210,14 @@ impl Session {
         self.let_go(Which::Tables).await
     }
 
-    /// Lets go of these; the session has forgotten that it held them.
+    /// Lets go of these; the session has forgotten that it held them. KILL ends no more than the waiting for the meta store,
+    /// which is told as soon as it can be.
     async fn let_go(&mut self, which: Which) -> Result<(), StatementError> {
-        let released = self.server.locks().release_all(self.process.id(), which).await;
+        let released = self.server.locks().forget(self.process.id(), which);
         self.forgets_locks();
-        released.map_err(CatalogError::Meta)?;
+        if released > 0 {
+            self.server.locks().settle().await.map_err(CatalogError::Meta)?;
+        }
         Ok(())
     }
 

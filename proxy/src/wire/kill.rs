@@ -58,8 +58,12 @@ impl KillSwitch {
 
     /// Whether the running statement is to end now.
     pub fn is_statement_killed(&self) -> bool {
-        let bits = self.0.bits.load(Ordering::Relaxed);
-        bits & (STATEMENT | CONNECTION) != 0 && bits & SHIELDED == 0
+        self.is_wished() && self.0.bits.load(Ordering::Relaxed) & SHIELDED == 0
+    }
+
+    /// Whether the running statement is to end, now or behind its shield.
+    fn is_wished(&self) -> bool {
+        self.0.bits.load(Ordering::Relaxed) & (STATEMENT | CONNECTION) != 0
     }
 
     /// Whether the connection is to end.
@@ -91,6 +95,21 @@ impl KillSwitch {
                 // Before looking, so that a wish in between is not missed.
                 self.0.waker.register(cx.waker());
                 if self.is_statement_killed() { Poll::Ready(None) } else { Poll::Pending }
+            }
+        })
+        .await
+    }
+
+    /// Does a part of a statement that may end here although the statement is shielded, because whoever does it ends it
+    /// properly; `None` if the statement was killed in it, which is dropped then.
+    pub async fn interruptible_within<T>(&self, _shield: &Shield, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            self.0.waker.register(cx.waker());
+            match work.as_mut().poll(cx) {
+                Poll::Ready(done) => Poll::Ready(Some(done)),
+                Poll::Pending if self.is_wished() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
             }
         })
         .await
@@ -132,6 +151,18 @@ mod tests {
         switch.statement_begins();
         assert_eq!(switch.interruptible(async { 1 }).await, Some(1));
         assert!(!switch.is_connection_killed());
+    }
+
+    #[tokio::test]
+    async fn what_ends_properly_by_itself_is_ended_within_a_shield() {
+        let switch = KillSwitch::default();
+        let work = async {
+            let shield = switch.shield();
+            assert_eq!(switch.interruptible_within(&shield, async { 1 }).await, Some(1));
+            switch.kill_statement();
+            switch.interruptible_within(&shield, std::future::pending::<()>()).await
+        };
+        assert_eq!(switch.interruptible(work).await, Some(None), "and what follows it is shielded still");
     }
 
     #[tokio::test]
