@@ -159,12 +159,20 @@ async fn a_write_that_is_cut_off_by_its_time_says_what_may_be_done() {
     let insert = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 2, '2')";
     let refusal = refused(&mut conn, insert).await;
     assert!(refusal.code == 3024 && refusal.message.contains("may be stored"), "{refusal:?}");
+    assert!(refusal.message.contains("it waited for cluster 'm'"), "{refusal:?}");
     // Of that nobody is shown more afterwards.
     let shown: Option<(String, u16, String)> = conn.query_first("SHOW WARNINGS").await.unwrap();
     assert_eq!(shown, Some(("Error".to_owned(), refusal.code, refusal.message)));
     let refusal =
         refused(&mut conn, "DELETE FROM trips WHERE row_key = 'a' AND column_key = 'BASE' AND ref_key = 1").await;
     assert!(refusal.code == 3024 && refusal.message.contains("may be erased"), "{refusal:?}");
+    assert!(refusal.message.contains("it waited for cluster 'm'"), "{refusal:?}");
+    // The same of several rows, and of one by its template.
+    let rows = "INSERT INTO trips (row_key, column_key, body) VALUES ('a', 'BASE', '3'), ('b', 'BASE', '3')";
+    for statement in [rows, &insert.replace("'a', 'BASE', 2", "'c', 'BASE', 1")] {
+        let refusal = refused(&mut conn, statement).await;
+        assert!(refusal.code == 3024 && refusal.message.contains("it waited for cluster 'm'"), "{refusal:?}");
+    }
     run(&mut holder, "ROLLBACK").await;
     // What was cut off goes on: a repetition settles it.
     run(&mut conn, "SET max_execution_time = 0").await;

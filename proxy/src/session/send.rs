@@ -169,7 +169,7 @@ impl Session {
     /// What the client is told of an error: SHOW WARNINGS and SHOW ERRORS show it behind the statement, and no more than that.
     pub(super) fn note_error(&mut self, error: &StatementError) -> ErrorReply {
         let mut reply = errors::reply(error, self.server.incidents());
-        if let Some(more) = self.server.more_of(error, &self.given_up.take()) {
+        if let Some(more) = self.server.more_of(error, &self.given_up) {
             reply.message.push_str(&more);
         }
         let mut warnings = std::mem::take(&mut self.last).warnings;
