@@ -133,6 +133,16 @@ impl Proof {
         self.answer.strip_suffix(&[0]).filter(|password| !password.is_empty())
     }
 
+    /// Whether the answer was made of this password, so that judging both is judging one guess.
+    pub(super) fn is_of(&self, password: &[u8]) -> bool {
+        let made = || {
+            str::from_utf8(password).is_ok_and(|password| {
+                Verifier::from_password(password).verify_caching_sha2(self.salt.as_bytes(), &self.answer)
+            })
+        };
+        self.plugin == Plugin::CachingSha2 && made()
+    }
+
     /// Whether the password itself may follow where the answer did not pass: not if it was the answer. What is as long as a
     /// scramble may be one: the last byte of every 256th is the nought that ends a password.
     pub(super) fn has_more(&self, secure: bool) -> bool {

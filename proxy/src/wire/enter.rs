@@ -162,6 +162,7 @@ pub(super) async fn admit<H: Handler>(
 ) -> Result<bool, WireError> {
     let (until, limit) = entrance.bounds();
     let began = Instant::now();
+    let had_to_wait = !handler.delay(&identity.user).is_zero();
     let mut turn = wait(handler, &identity.user, until, Duration::ZERO).await?;
     let waited = began.elapsed();
     let tls = channel.stream().tls();
@@ -191,8 +192,9 @@ pub(super) async fn admit<H: Handler>(
             } else {
                 None
             };
-            if password.is_some() {
-                // Others may have failed since: many that are asked at once guess no faster either.
+            // A password is one guess, whose turn it was before if it is the one that the answer was made of. Who had not to wait
+            // then may have to now, for others that failed since: many that are asked at once guess no faster either.
+            if password.as_ref().is_some_and(|password| !(had_to_wait && proof.is_of(password))) {
                 turn = wait(handler, &identity.user, until, waited).await?;
             }
             (verifier, known) = verifier_of(handler, &identity.user, secure);

@@ -139,6 +139,27 @@ async fn who_is_asked_for_the_password_itself_waits_for_what_failed_meanwhile() 
 }
 
 #[tokio::test]
+async fn a_password_takes_one_turn_though_it_is_shown_twice() {
+    for (password, code) in [(&b"wrong\0"[..], 1045), (b"other\0", 1159)] {
+        let (failures, turns) = (Arc::new(AtomicUsize::new(1)), Arc::new(Semaphore::new(1)));
+        let limits = WireLimits { handshake_timeout: 5 * SOON, ..WireLimits::default() };
+        let login_key = Some(Arc::new(LoginKey::of(pair())));
+        let mut client = Setup { limits, failures, turns: Arc::clone(&turns), login_key, ..Setup::default() }.connect();
+        let salt = client.greeting().await.nonce();
+        let answer = scramble_sha256(&salt, b"wrong").unwrap();
+        let plugin = b"caching_sha2_password";
+        client
+            .send(&Login41 { user: b"guessed", answer: &answer, plugin, ..Login41::default() }.payload(offered()))
+            .await;
+        assert_eq!(client.packet().await.unwrap(), [0x01, 0x04]);
+        let _other = turns.acquire().await.unwrap();
+        let mixed: Vec<u8> = password.iter().zip(&salt).map(|(byte, salt)| byte ^ salt).collect();
+        client.send(&mysql_common::crypto::encrypt(&mixed, pair().public_pem().as_bytes())).await;
+        assert_eq!(client.error_code().await, code);
+    }
+}
+
+#[tokio::test]
 async fn who_never_has_a_turn_is_too_slow() {
     let (limits, turns) =
         (WireLimits { handshake_timeout: SOON, ..WireLimits::default() }, Arc::new(Semaphore::new(0)));
