@@ -1,5 +1,6 @@
 //! Bounds: connections, packet sizes both ways, what a client may send before it has logged in.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cellgate_integration_tests::Deployment;
@@ -393,4 +394,45 @@ async fn work_outside_of_rows_ends_within_the_time_of_a_statement() {
         assert_eq!(refusal, Err(Some(3024)), "{}", &text[..20]);
         assert!(began.elapsed() < Duration::from_secs(20), "{} took {:?}", &text[..20], began.elapsed());
     }
+}
+
+#[tokio::test]
+async fn long_texts_and_long_work_on_short_ones_keep_nobody_else_waiting() {
+    let proxy = Deployment::configured("[limits]\nthreads = 1\n").start();
+    let (text, pattern) = ("a".repeat(40_000), "a".repeat(12_000));
+    let hostile = [
+        format!("PREPARE p FROM {}", client::quote(&format!("SELECT 1 UNION SELECT '{text}' LIKE '%{pattern}b'"))),
+        "DO @t LIKE @p, @t LIKE @p, @t LIKE @p, @t LIKE @p".to_owned(),
+        "SHOW COLLATION WHERE @t LIKE @p".to_owned(),
+        format!("DO 1 IN (1{})", ", 1".repeat(90_000)),
+    ];
+    let over = AtomicBool::new(false);
+    let attack = async {
+        let attack = async |statement: &String| {
+            let mut conn = client::connect(proxy.mysql()).await;
+            run(&mut conn, &format!("SET @t = '{text}', @p = '%{pattern}b'")).await;
+            for _ in 0..2 {
+                // Done, or not in time.
+                let _ = conn.query_drop(statement).await;
+            }
+        };
+        let [a, b, c, d] = &hostile;
+        tokio::join!(attack(a), attack(b), attack(c), attack(d));
+        over.store(true, Ordering::Relaxed);
+    };
+    let others = async {
+        let mut conn = client::connect(proxy.mysql()).await;
+        run(&mut conn, TRIPS).await;
+        let (mut slowest, mut count) = (Duration::ZERO, 0);
+        while !over.load(Ordering::Relaxed) {
+            let began = std::time::Instant::now();
+            run(&mut conn, "INSERT INTO trips (row_key, column_key, body) VALUES ('a', 'BASE', '1')").await;
+            slowest = slowest.max(began.elapsed());
+            count += 1;
+        }
+        (slowest, count)
+    };
+    let ((), (slowest, count)) = tokio::join!(attack, others);
+    println!("the slowest of {count} statements took {slowest:?}");
+    assert!(slowest < Duration::from_secs(2), "{slowest:?} of {count}");
 }

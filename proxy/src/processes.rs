@@ -60,6 +60,8 @@ pub enum Running {
     Statement(Statement),
     /// A text that was not parsed, in UTF-8.
     Text(Bytes),
+    /// A text of so many bytes is parsed: nobody knows yet what of it is a password.
+    Reading(usize),
 }
 
 impl Running {
@@ -67,6 +69,7 @@ impl Running {
         match self {
             Self::Statement(statement) => Cow::Borrowed(statement.text()),
             Self::Text(text) => String::from_utf8_lossy(text),
+            Self::Reading(bytes) => Cow::Owned(format!("/* a text of {bytes} bytes is parsed */")),
         }
     }
 }
@@ -183,6 +186,13 @@ impl Process {
     /// Whether it is this user's.
     pub fn is_of(&self, user: &str) -> bool {
         lock(&self.state).user == user
+    }
+
+    /// A text of so many bytes is parsed, since then: it is to be seen, and counted as what it is found to be.
+    pub fn reads(&self, bytes: usize, since: Instant) {
+        let mut state = lock(&self.state);
+        state.running = Some(Running::Reading(bytes));
+        state.since = since;
     }
 
     /// Who logged in, and with what: its connection attributes.

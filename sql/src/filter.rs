@@ -54,6 +54,11 @@ impl Filter {
         self.like.as_deref()
     }
 
+    /// Whether there is a `WHERE`.
+    pub fn has_condition(&self) -> bool {
+        self.condition.is_some()
+    }
+
     /// The rows it lets through, in their order. Text compares without case, as names do.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use cellgate_sql::{SqlMode, Statement, StatementKind};
 
 use super::Session;
 use super::attributes::listed;
+use super::workshop::{SHORT_TEXT, handing_over};
 use crate::config::Literals;
 use crate::wire::{Attributes, CommandKind};
 
@@ -38,6 +39,13 @@ impl Shown<'_> {
             (Self::Refused(text, mode), Literals::Masked | Literals::Shown) => {
                 cellgate_sql::mask_unparsed(&String::from_utf8_lossy(text), mode)
             }
+        }
+    }
+
+    fn bytes(self) -> usize {
+        match self {
+            Self::Statement(statement) => statement.text().len(),
+            Self::Known(text, _) | Self::Refused(text, _) => text.len(),
         }
     }
 
@@ -85,7 +93,11 @@ impl Session {
         if config.log.slow_query.is_some_and(|threshold| took >= threshold) {
             self.server.metrics().slow_query();
             let tags = shown.tags();
-            let shown = shown.text(config.log.literals);
+            let shown = if shown.bytes() > SHORT_TEXT {
+                handing_over(|| shown.text(config.log.literals))
+            } else {
+                shown.text(config.log.literals)
+            };
             let failed = matches!(ending.outcome, Outcome::Error(_));
             tracing::warn!(
                 target: "slow_query",

@@ -35,7 +35,7 @@ pub(super) struct Bound<'a> {
 
 /// Longest work on a statement where others wait for it to give way: what is bound, what SHOW filters. Mostly it is less
 /// than a millisecond.
-const AT_A_TIME: Duration = Duration::from_secs(5);
+pub(super) const AT_A_TIME: Duration = Duration::from_secs(5);
 
 /// Which tables and databases are there.
 #[derive(Clone, Copy, Debug)]
@@ -49,20 +49,12 @@ enum Visible {
 }
 
 impl Session {
-    pub(super) fn environment<'a>(&'a self, catalog: &'a Snapshot) -> Bound<'a> {
+    /// What a statement is bound in that may be worked on for so long.
+    pub(super) fn environment<'a>(&'a self, catalog: &'a Snapshot, limit: Duration) -> Bound<'a> {
         let topology = self.server.deployment().executor().topology();
         let now = self.variables.fixed_time().map_or_else(wall_clock, Micros);
         let (called, last_insert_id) = (AtomicUsize::new(0), AtomicU64::new(self.last_insert_id));
-        Bound {
-            session: self,
-            catalog,
-            topology,
-            now,
-            called,
-            last_insert_id,
-            visible: Visible::Seen,
-            limit: AT_A_TIME,
-        }
+        Bound { session: self, catalog, topology, now, called, last_insert_id, visible: Visible::Seen, limit }
     }
 
     /// The patience with work that does not give way to others: this long at most, and until the statement is killed.
@@ -103,11 +95,6 @@ impl Bound<'_> {
     pub(super) fn running(self, kind: StatementKind) -> Self {
         let visible = super::access::needed(kind).map_or(Visible::Seen, Visible::With);
         Self { visible, ..self }
-    }
-
-    /// Of which the client says how long it may take.
-    pub(super) fn within(self, limit: Option<Duration>) -> Self {
-        Self { limit: limit.unwrap_or(self.limit), ..self }
     }
 
     /// For a plan that other sessions will use.

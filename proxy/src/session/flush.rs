@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use cellgate_sql::{Flush, Parameters};
 
 use super::error::StatementError;
@@ -36,7 +37,7 @@ impl Session {
     /// COM_REFRESH.
     pub(super) async fn refreshed(&mut self, what: u8) -> Result<Status, ErrorReply> {
         for (_, text) in REFRESH.iter().filter(|(bit, _)| what & bit != 0) {
-            let done = match self.parse(text.as_bytes()) {
+            let done = match self.parse(&Bytes::from_static(text.as_bytes())).await {
                 Ok(statements) => match statements.first() {
                     Some(statement) => self.run_or_die(statement, &Parameters::default()).await.map(drop),
                     None => Ok(()),

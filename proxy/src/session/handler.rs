@@ -16,6 +16,7 @@ use super::error::StatementError;
 use super::kept::Kept;
 use super::planned::Answered;
 use super::rows::{Cursor, RowSource};
+use super::workshop::SHORT_TEXT;
 use super::{Answer, Kill, Session};
 use crate::auth::Verifier;
 use crate::auth::login_key::LoginKey;
@@ -93,16 +94,10 @@ impl Handler for Session {
     }
 
     async fn init_db(&mut self, database: &str) -> Result<Status, ErrorReply> {
-        self.renew_access();
-        let mut used = self.use_database(database).await;
-        if used.as_ref().is_err_and(StatementError::suspects_access) {
-            let server = Arc::clone(&self.server);
-            if server.accounts().look_again(self.access().version()).await {
-                self.renew_access();
-                used = self.use_database(database).await;
-            }
-        }
-        match used {
+        let kill = self.process.kill_switch().clone();
+        kill.statement_begins();
+        let used = kill.interruptible(self.judged_use(database)).await;
+        match used.unwrap_or(Err(StatementError::Interrupted)) {
             Ok(()) => {
                 self.process.use_database(self.database.as_deref());
                 Ok(self.status())
@@ -112,14 +107,16 @@ impl Handler for Session {
     }
 
     async fn field_list(&mut self, table: &str) -> Result<Vec<cellgate_sql::ColumnMeta>, ErrorReply> {
-        let text = format!("SELECT * FROM `{}`", table.replace('`', "``"));
-        let described = match self.parse(text.as_bytes()) {
-            Ok(statements) => match &statements[..] {
+        let text = Bytes::from(format!("SELECT * FROM `{}`", table.replace('`', "``")));
+        let kill = self.process.kill_switch().clone();
+        kill.statement_begins();
+        let described = kill.interruptible(async {
+            match &self.parse(&text).await?[..] {
                 [statement] => self.describe(statement).await,
                 _ => Ok(Vec::new()),
-            },
-            Err(error) => Err(error),
-        };
+            }
+        });
+        let described = described.await.unwrap_or(Err(StatementError::Interrupted));
         described.map_err(|error| self.note_error(&error))
     }
 
@@ -167,11 +164,19 @@ impl Handler for Session {
     }
 
     async fn prepare(&mut self, text: Bytes) -> Result<Prepared<Kept>, ErrorReply> {
-        let planned = self.prepared_place(&text).and_then(|place| Ok(place.keep(self.plan(&text)?)));
-        let outcome = match planned {
-            Ok(plan) => self.describe(plan.statement()).await.map(|columns| (plan, columns)),
-            Err(error) => Err(error),
-        };
+        let kill = self.process.kill_switch().clone();
+        kill.statement_begins();
+        let is_long = self.begin_long(&text, Instant::now());
+        let prepared = kill.interruptible(async {
+            let place = self.prepared_place(&text)?;
+            let plan = place.keep(self.plan(&text).await?);
+            let columns = self.describe(plan.statement()).await?;
+            Ok((plan, columns))
+        });
+        let outcome = prepared.await.unwrap_or(Err(StatementError::Interrupted));
+        if is_long {
+            self.process.end(Instant::now(), self.database.as_deref());
+        }
         match outcome {
             Ok((plan, columns)) => {
                 self.server.metrics().query(CommandLabel::Prepare, shape_label(plan.statement()), Outcome::Ok);
@@ -303,15 +308,50 @@ impl Handler for Session {
 }
 
 impl Session {
+    /// Shows that a text is read, if it is one that takes a while; answers whether it is.
+    fn begin_long(&self, text: &Bytes, started: Instant) -> bool {
+        let is_long = text.len() > SHORT_TEXT;
+        if is_long {
+            self.process.reads(text.len(), started);
+        }
+        is_long
+    }
+
+    /// USE; if it is refused and the accounts may be out of date, it is judged once more by the newest.
+    async fn judged_use(&mut self, database: &str) -> Result<(), StatementError> {
+        self.renew_access();
+        match self.use_database(database).await {
+            Err(error) if error.suspects_access() => {
+                let server = Arc::clone(&self.server);
+                if !server.accounts().look_again(self.access().version()).await {
+                    return Err(error);
+                }
+                self.renew_access();
+                self.use_database(database).await
+            }
+            used => used,
+        }
+    }
+
     /// Answers a text the long way.
     async fn query_long(&mut self, text: Bytes, started: Instant, reply: Reply<'_>) -> Result<Replied, WireError> {
         let parsed = match self.known_statement(&text) {
             Some(statement) => Ok(vec![statement]),
-            None => self.parse(&text).inspect(|statements| {
-                if let [statement] = statements.as_slice() {
-                    self.remember(&text, statement);
-                }
-            }),
+            None => {
+                let parsed = if self.begin_long(&text, started) {
+                    let kill = self.process.kill_switch();
+                    kill.statement_begins();
+                    let parsed = kill.interruptible(self.parse(&text)).await;
+                    parsed.unwrap_or(Err(StatementError::Interrupted))
+                } else {
+                    self.parse(&text).await
+                };
+                parsed.inspect(|statements| {
+                    if let [statement] = statements.as_slice() {
+                        self.remember(&text, statement);
+                    }
+                })
+            }
         };
         self.server.metrics().stage(Stage::Parse, started.elapsed());
         match parsed {

@@ -16,6 +16,7 @@ use cellgate_store::executor::CellFate;
 
 use super::carried::carried;
 use super::ending::{Ending, Shown};
+use super::environment::AT_A_TIME;
 use super::error::StatementError;
 use super::warnings::Warnings;
 use super::write::name_of;
@@ -105,7 +106,7 @@ impl Session {
         let catalog = self.server.catalog();
         let compiled = plan.compiled(catalog.version(), self.database.as_deref()).unwrap_or_else(|| {
             let catalog = catalog.current();
-            let template = Template::of(plan.statement(), &self.environment(&catalog).for_everybody());
+            let template = Template::of(plan.statement(), &self.environment(&catalog, AT_A_TIME).for_everybody());
             plan.compile(catalog.version(), self.database.as_deref(), template)
         });
         let template = compiled.template()?;

@@ -2,12 +2,15 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use cellgate_sql::{ColumnMeta, Command, Prepared, SqlError, Statement, StatementKind, Value};
+use cellgate_sql::{ColumnMeta, Command, Parameters, Prepared, SqlError, SqlMode, Statement, StatementKind, Value};
 
+use super::environment::AT_A_TIME;
 use super::kept::Place;
 use super::planned::single;
+use super::workshop::{SHORT_TEXT, SHORT_WORK};
 use super::{Answer, Done, Session, StatementError, explain};
 use crate::catalog::Snapshot;
 use crate::plans::Plan;
@@ -21,17 +24,38 @@ fn several(second: &Statement) -> SqlError {
     }
 }
 
+/// Text, in UTF-8 or not, to statements.
+fn read(text: &[u8], mode: SqlMode) -> Result<Vec<Statement>, StatementError> {
+    match std::str::from_utf8(text) {
+        Ok(text) => Ok(cellgate_sql::parse(text, mode)?),
+        Err(error) => {
+            let spelled = cellgate_sql::spell_bytes(text, mode);
+            let wrong = StatementError::NotUtf8 { offset: error.valid_up_to() };
+            Ok(cellgate_sql::parse(&spelled.ok_or(wrong)?, mode)?)
+        }
+    }
+}
+
+/// How many bytes are looked at to bind a statement with these values.
+pub(super) fn weight(statement: &Statement, params: &Parameters) -> usize {
+    let value = |value: &Value| match value {
+        Value::Text(bytes) | Value::Bytes(bytes) | Value::Json(bytes) => bytes.len(),
+        Value::Decimal(digits) => digits.len(),
+        Value::Null | Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::DateTime(_) => 1,
+    };
+    statement.text().len() + params.iter().map(value).sum::<usize>()
+}
+
 impl Session {
-    /// Text to statements.
-    pub(super) fn parse(&self, text: &[u8]) -> Result<Vec<Statement>, StatementError> {
+    /// Text to statements. A long one is read aside, and read on to its end by nobody but the room that it takes there if it
+    /// is not waited for any more.
+    pub(super) async fn parse(&self, text: &Bytes) -> Result<Vec<Statement>, StatementError> {
         let mode = self.variables.sql_mode();
-        let statements = match std::str::from_utf8(text) {
-            Ok(text) => cellgate_sql::parse(text, mode)?,
-            Err(error) => {
-                let spelled = cellgate_sql::spell_bytes(text, mode);
-                let wrong = StatementError::NotUtf8 { offset: error.valid_up_to() };
-                cellgate_sql::parse(&spelled.ok_or(wrong)?, mode)?
-            }
+        let statements = if text.len() <= SHORT_TEXT {
+            read(text, mode)?
+        } else {
+            let deadline = Instant::now() + self.server.config().timeouts.statement;
+            Box::pin(self.server.workshop().parse(text.clone(), mode, read, deadline)).await?
         };
         if statements.len() > 1 && !self.multi_statements {
             return Err(StatementError::MultiStatementsOff);
@@ -39,13 +63,32 @@ impl Session {
         Ok(statements)
     }
 
+    /// Works on a statement of so many bytes for at most `limit`: here if that is soon done, and else aside, where it is begun
+    /// anew. `work` is told how long it may take and ends with [`SqlError::GivenUp`] if it wants more.
+    pub(super) async fn worked_out<T>(
+        &self,
+        bytes: usize,
+        limit: Duration,
+        work: impl Fn(Duration) -> Result<T, StatementError>,
+    ) -> Result<T, StatementError> {
+        let began = Instant::now();
+        if bytes <= SHORT_TEXT {
+            match work(limit.min(SHORT_WORK)) {
+                Err(StatementError::Sql(SqlError::GivenUp)) if limit > SHORT_WORK => {}
+                done => return done,
+            }
+        }
+        let deadline = began + self.server.config().timeouts.statement;
+        Box::pin(self.server.workshop().aside(deadline, || work(limit))).await
+    }
+
     /// The plan of a text to prepare, shared by all sessions that prepare the same.
-    pub(super) fn plan(&self, text: &Bytes) -> Result<Arc<Plan>, StatementError> {
+    pub(super) async fn plan(&self, text: &Bytes) -> Result<Arc<Plan>, StatementError> {
         let mode = self.variables.sql_mode();
         if let Some(plan) = self.server.plans().get(text, mode) {
             return Ok(plan);
         }
-        let statements = self.parse(text)?;
+        let statements = self.parse(text).await?;
         if let [_, second, ..] = statements.as_slice() {
             return Err(several(second).into());
         }
@@ -71,7 +114,7 @@ impl Session {
                     return Err(StatementError::TooManyPrepared(most));
                 }
                 let place = self.prepared_place(&text)?;
-                let plan = self.plan(&text)?;
+                let plan = self.plan(&text).await?;
                 self.describe(plan.statement()).await?;
                 self.prepared.insert(name, place.keep(plan));
                 Ok(Answer::Done(Done::default()))
@@ -126,10 +169,11 @@ impl Session {
         statement: &Statement,
         catalog: &Arc<Snapshot>,
     ) -> Result<Vec<ColumnMeta>, StatementError> {
-        let described = {
-            let environment = self.environment(catalog).running(statement.kind());
-            cellgate_sql::describe(statement, &environment).map_err(|e| self.not_bound(e, statement.kind()))?
+        let describe = |limit| {
+            let environment = self.environment(catalog, limit).running(statement.kind());
+            cellgate_sql::describe(statement, &environment).map_err(|e| self.not_bound(e, statement.kind()))
         };
+        let described = self.worked_out(statement.text().len(), AT_A_TIME, describe).await?;
         if described.is_empty() { self.describe_own(statement, catalog).await } else { Ok(described) }
     }
 
@@ -154,8 +198,11 @@ impl Session {
             | StatementKind::Transaction
             | StatementKind::Other => return Ok(Vec::new()),
         }
-        let command = cellgate_sql::bind(statement, &params, &self.environment(catalog))
-            .map_err(|e| self.not_bound(e, statement.kind()))?;
+        let bind = |limit| {
+            let environment = self.environment(catalog, limit);
+            cellgate_sql::bind(statement, &params, &environment).map_err(|e| self.not_bound(e, statement.kind()))
+        };
+        let command = self.worked_out(statement.text().len(), AT_A_TIME, bind).await?;
         self.check(&command)?;
         match command {
             Command::Show(show) => self.show_columns(show, catalog).await,

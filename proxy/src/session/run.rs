@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use cellgate_metrics::Label;
 use cellgate_sql::{Command, Parameters, Prepared, Source, SqlError, Statement, StatementKind};
 
+use super::environment::AT_A_TIME;
 use super::error::StatementError;
+use super::prepare::weight;
 use super::read::ReadTime;
 use super::warnings::Warnings;
 use super::{Answer, Done, Session, show};
@@ -100,7 +102,7 @@ impl Session {
         statement: &Statement,
         params: &Parameters,
     ) -> Result<Answer, StatementError> {
-        let (mut command, mut last_insert_id) = self.bound(snapshot, statement, params)?;
+        let (mut command, mut last_insert_id) = self.bound(snapshot, statement, params).await?;
         // SHOW WARNINGS and SHOW ERRORS show those of the statement before.
         if !keeps_warnings(&command) {
             self.last.warnings = Warnings::default();
@@ -125,7 +127,7 @@ impl Session {
             }
             drop(entered);
             snapshot = newer;
-            (command, last_insert_id) = self.bound(&snapshot, statement, params)?;
+            (command, last_insert_id) = self.bound(&snapshot, statement, params).await?;
         };
         self.last_insert_id = last_insert_id;
         // Its time begins when nobody's locks are in its way any more, and so does what it relies on.
@@ -165,7 +167,7 @@ impl Session {
     }
 
     /// The statement as a command over this catalog, and what LAST_INSERT_ID() is behind it. It may be run by this account.
-    fn bound(
+    async fn bound(
         &self,
         snapshot: &Arc<Snapshot>,
         statement: &Statement,
@@ -173,15 +175,20 @@ impl Session {
     ) -> Result<(Command, u64), StatementError> {
         let started = Instant::now();
         let limit = self.read_limit(statement);
-        let environment = self.environment(snapshot).running(statement.kind()).within(limit);
-        let command = cellgate_sql::bind(statement, params, &environment);
-        let command = command.map_err(|e| match e {
-            SqlError::Pending(call, arguments) => StatementError::Pending { call, arguments, limit },
-            e => self.not_bound(e, statement.kind()),
-        })?;
-        self.check(&command)?;
+        let bind = |within| {
+            let environment = self.environment(snapshot, within).running(statement.kind());
+            let command = cellgate_sql::bind(statement, params, &environment);
+            let command = command.map_err(|e| match e {
+                SqlError::Pending(call, arguments) => StatementError::Pending { call, arguments, limit },
+                e => self.not_bound(e, statement.kind()),
+            })?;
+            self.check(&command)?;
+            Ok((command, environment.last_insert_id()))
+        };
+        let within = limit.unwrap_or(AT_A_TIME).min(AT_A_TIME);
+        let bound = self.worked_out(weight(statement, params), within, bind).await?;
         self.server.metrics().stage(cellgate_metrics::Stage::Bind, started.elapsed());
-        Ok((command, environment.last_insert_id()))
+        Ok(bound)
     }
 
     /// What a statement that could not be bound ends with.

@@ -4,13 +4,14 @@ mod absent;
 mod tables;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cellgate_schemaless::TableDef;
 use cellgate_sql::{Aspect, ColumnMeta, ColumnType, Filter, Row, Show, SqlError, Value};
 
 use super::error::StatementError;
 use super::variables::shown;
+use super::workshop::SHORT_WORK;
 use super::{Answer, Session, Table};
 use crate::catalog::Snapshot;
 use crate::relational::is_system_database;
@@ -56,13 +57,37 @@ fn columns(names: &[&str]) -> Vec<ColumnMeta> {
     names.iter().map(typed).collect()
 }
 
+/// Most rows that a condition is tried on where the statement runs, before it is known how long it takes.
+const FEW_ROWS: usize = 2000;
+
 impl Session {
     /// SHOW.
     pub(super) async fn show(&mut self, show: Show, catalog: &Arc<Snapshot>) -> Result<Answer, StatementError> {
         let Show { aspect, filter } = show;
         let (columns, rows) = self.rows_of(aspect, &filter, catalog).await?;
-        let rows = filter.apply(&columns, rows, &self.patience(Duration::MAX)).map_err(|e| self.given_up(e))?;
+        let rows = self.filtered(&filter, &columns, rows).await?;
         Ok(Answer::Table(Table { columns, rows, found: None }))
+    }
+
+    /// The rows that are let through. A condition is like any other: much work is done aside.
+    async fn filtered(
+        &self,
+        filter: &Filter,
+        columns: &[ColumnMeta],
+        rows: Vec<Row>,
+    ) -> Result<Vec<Row>, StatementError> {
+        let apply = |rows, limit| filter.apply(columns, rows, &self.patience(limit)).map_err(|e| self.given_up(e));
+        if !filter.has_condition() {
+            return apply(rows, Duration::MAX);
+        }
+        if rows.len() <= FEW_ROWS {
+            match apply(rows.clone(), SHORT_WORK) {
+                Err(StatementError::Sql(SqlError::GivenUp)) => {}
+                done => return done,
+            }
+        }
+        let deadline = Instant::now() + self.server.config().timeouts.statement;
+        Box::pin(self.server.workshop().aside(deadline, || apply(rows, Duration::MAX))).await
     }
 
     /// The columns of a SHOW, for PREPARE.

@@ -1,13 +1,16 @@
-//! Expressions over much data, beside the threads that serve clients.
+//! Long texts, and expressions over much data, beside the threads that serve clients.
 //!
-//! A page of cells with large bodies, a sort, a LIKE over megabytes: such work would keep a thread of the runtime from
-//! all other clients. It is done on a thread of its own, few at a time, and ends when nobody waits for it.
+//! A statement of megabytes, a page of cells with large bodies, a sort, a LIKE over megabytes: such work would keep a
+//! thread of the runtime from all other clients. It is done on a thread of its own, few at a time, and ends when nobody
+//! waits for it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use cellgate_schemaless::Cell;
-use cellgate_sql::{Row, Shaping};
+use cellgate_sql::{Row, Shaping, SqlMode, Statement};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 
 use super::error::StatementError;
@@ -15,6 +18,13 @@ use crate::until::Until;
 
 /// Most work that is done where the statement runs, in bytes that expressions look at: below a millisecond.
 pub(super) const AT_ONCE: usize = 128 << 10;
+
+/// Longest text, with the values of its parameters, that is parsed and bound where the statement runs, in bytes: about a
+/// millisecond.
+pub(super) const SHORT_TEXT: usize = 32 << 10;
+
+/// Longest work on a short text where the statement runs: what takes longer is done anew aside.
+pub(super) const SHORT_WORK: Duration = Duration::from_millis(5);
 
 /// Where much work is done.
 #[derive(Debug)]
@@ -57,6 +67,36 @@ impl Workshop {
         .await
     }
 
+    /// The statements of a long text.
+    ///
+    /// # Errors
+    /// Those of `read`, and a deadline that has passed.
+    pub(super) async fn parse(
+        &self,
+        text: Bytes,
+        mode: SqlMode,
+        read: fn(&[u8], SqlMode) -> Result<Vec<Statement>, StatementError>,
+        deadline: Instant,
+    ) -> Result<Vec<Statement>, StatementError> {
+        self.run(deadline, move |_| read(&text, mode)).await
+    }
+
+    /// Does long work that borrows from the session, which has to notice by itself when it is over: on this thread, which
+    /// hands over to another one what it does for the other clients.
+    ///
+    /// # Errors
+    /// Those of `work`, and a deadline that has passed before it could begin.
+    pub(super) async fn aside<T>(
+        &self,
+        deadline: Instant,
+        work: impl FnOnce() -> Result<T, StatementError>,
+    ) -> Result<T, StatementError> {
+        let Ok(Ok(_permit)) = tokio::time::timeout_at(deadline.into(), self.room.acquire()).await else {
+            return Err(StatementError::Timeout { detail: "" });
+        };
+        handing_over(work)
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         deadline: Instant,
@@ -78,6 +118,14 @@ impl Workshop {
             Ok(Err(_)) => Err(cellgate_sql::SqlError::Internal("an expression panicked".into()).into()),
             Err(_) => Err(late),
         }
+    }
+}
+
+/// Does long work while another thread serves the other clients, if the runtime may have more than this one.
+pub(super) fn handing_over<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        Ok(_) | Err(_) => work(),
     }
 }
 
