@@ -107,6 +107,19 @@ impl Catalog {
         Ok(changed)
     }
 
+    /// A change behind which tables that stay have other names: as [`Catalog::change_names`], and answers when no proxy uses the
+    /// old ones ([`Catalog::all_follow`]).
+    pub(super) async fn change_renames(
+        &self,
+        is_meant: impl Fn(&KnownName) -> bool,
+        edit: impl FnMut(&mut CatalogDocument, i64) -> Result<Changed, CatalogError>,
+    ) -> Result<Changed, CatalogError> {
+        let changed = self.change_names(is_meant, edit).await?;
+        // At least that of the change.
+        self.all_follow(self.version()).await;
+        Ok(changed)
+    }
+
     /// Applies `edit` to the newest document and stores it, again if another change came first.
     pub(super) async fn change(
         &self,

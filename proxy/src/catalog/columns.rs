@@ -60,7 +60,7 @@ impl Catalog {
             Ok(Changed::Yes)
         };
         match to {
-            Some(to) => self.change_names(is_one_of(&[to]), |document, _| edit(document)).await,
+            Some(to) => self.change_renames(is_one_of(&[to]), |document, _| edit(document)).await,
             None => self.change(edit).await,
         }
     }

@@ -8,6 +8,7 @@ mod change;
 mod columns;
 mod document;
 mod error;
+mod followers;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub use change::Changed;
 use document::CATALOG;
 pub use document::{CatalogDocument, Unpublished};
 pub use error::CatalogError;
+use followers::{FOLLOWER, Said};
 pub use tables::NewTable;
 
 /// The database every deployment starts with.
@@ -112,6 +114,9 @@ pub struct Catalog {
     max_stale: AtomicU64,
     /// How many definitions of tables were read that were not known before.
     opened: AtomicU64,
+    /// The name of the document in which this proxy says what it uses.
+    follower: String,
+    said: Mutex<Said>,
 }
 
 impl Catalog {
@@ -135,8 +140,27 @@ impl Catalog {
         let (max_stale, opened) = (AtomicU64::new(micros(max_stale)), AtomicU64::new(0));
         let version = AtomicI64::new(0);
         let reading = Reading::new(MetaDocument::Catalog);
-        let this = Self { deployment, current, version, changing, complete, reading, fresh, poll, max_stale, opened };
+        let random =
+            getrandom::u64().map_err(|error| StoreError::Failed { detail: format!("no random name: {error}") })?;
+        let (follower, said) = (format!("{FOLLOWER}{random:016x}"), Mutex::default());
+        let this = Self {
+            deployment,
+            current,
+            version,
+            changing,
+            complete,
+            reading,
+            fresh,
+            poll,
+            max_stale,
+            opened,
+            follower,
+            said,
+        };
+        // Before it is read, so that nobody changes it behind that who does not wait for this proxy.
+        this.say_what_is_used().await?;
         this.refresh().await?;
+        this.say_what_is_used().await?;
         Ok(this)
     }
 
@@ -210,6 +234,9 @@ impl Catalog {
             Err(error) => Err(error),
         };
         self.reading.ended(&outcome);
+        if outcome.is_ok() {
+            self.reappear().await?;
+        }
         outcome
     }
 }

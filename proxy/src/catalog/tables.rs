@@ -153,13 +153,14 @@ impl Catalog {
         .await
     }
 
-    /// `RENAME TABLE`: all pairs, from left to right, or none. Physical tables keep the names they were made under.
+    /// `RENAME TABLE`: all pairs, from left to right, or none. Physical tables keep the names they were made under. A write that
+    /// begins after this has returned goes by the new names, whatever proxy it is sent to.
     ///
     /// # Errors
     /// [`CatalogError::UnknownTable`], [`CatalogError::UnknownDatabase`], [`CatalogError::TableExists`].
     pub async fn rename_tables(&self, pairs: &[(TableName, TableName)]) -> Result<Changed, CatalogError> {
         let named: Vec<&TableName> = pairs.iter().map(|(_, to)| to).collect();
-        self.change_names(is_one_of(&named), |document, _| {
+        self.change_renames(is_one_of(&named), |document, _| {
             for (from, to) in pairs {
                 rename(document, from, to)?;
             }

@@ -2,6 +2,7 @@
 
 mod ddl;
 mod fixture;
+mod followers;
 mod removal;
 
 use cellgate_schemaless::{ColumnKey, ErrorKind, RefKey, RowKey, TableDef, Triple};

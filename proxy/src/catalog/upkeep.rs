@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cellgate_schemaless::TableRef;
+use cellgate_store::StoreError;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
@@ -26,7 +27,7 @@ impl Catalog {
     pub async fn run(&self, mut shutdown: watch::Receiver<bool>) {
         let follow = every(self.poll, || async {
             // What cannot be read is reported where it is read.
-            let _ = self.refresh().await;
+            let _ = self.follow().await;
         });
         let clean = every(CLEAN_EVERY, || async {
             if let Err(error) = self.clean().await {
@@ -42,6 +43,14 @@ impl Catalog {
             () = follow => {}
             () = clean => {}
         }
+        self.leave().await;
+    }
+
+    /// Reads the document again, and says so.
+    pub(super) async fn follow(&self) -> Result<(), StoreError> {
+        self.refresh().await?;
+        let said = self.say_what_is_used().await;
+        said.inspect_err(|error| tracing::debug!(%error, "the next RENAME waits for this proxy"))
     }
 
     /// When the last successful read of the catalog began.

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use super::fixture::{MAX_STALE, Stores, TrippedCluster};
+use super::followers::follows;
 use super::{create, declared, made_in, name, table};
 use crate::catalog::{Catalog, CatalogError, Changed};
 
@@ -147,7 +148,11 @@ async fn a_statement_about_another_name_or_long_afterwards_does_not_wait() {
             tokio::task::yield_now().await;
         }
         let began = Instant::now();
-        there.rename_tables(&[(name("other"), name("another"))]).await.unwrap();
+        let pairs = [(name("other"), name("another"))];
+        tokio::select! {
+            renamed = there.rename_tables(&pairs) => drop(renamed.unwrap()),
+            never = follows(&here) => match never {},
+        };
         create(&there, "new").await.unwrap();
         there.drop_tables(&[name("none")], true).await.unwrap();
         let error = there.truncate(&name("t")).await.unwrap_err();

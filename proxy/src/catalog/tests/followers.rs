@@ -1,0 +1,77 @@
+//! Tables that are renamed while another proxy knows them by their old names.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use super::fixture::{MAX_STALE, Stores};
+use super::{create, name, table};
+use crate::catalog::Catalog;
+
+/// Goes on to follow the catalog.
+pub(super) async fn follows(proxy: &Catalog) -> std::convert::Infallible {
+    loop {
+        proxy.follow().await.unwrap();
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Renames, and answers only when the other proxy follows.
+async fn waits_for(there: &Catalog, renaming: impl Future, is_renamed: impl AsyncFn() -> bool) {
+    let followed = AtomicBool::new(false);
+    let renaming = async {
+        renaming.await;
+        assert!(followed.load(Ordering::SeqCst), "answered too early");
+    };
+    let following = async {
+        while !is_renamed().await {
+            tokio::task::yield_now().await;
+        }
+        // Long enough for it to look.
+        let began = Instant::now();
+        while began.elapsed() < MAX_STALE / 4 {
+            tokio::task::yield_now().await;
+        }
+        followed.store(true, Ordering::SeqCst);
+        there.follow().await.unwrap();
+    };
+    let began = Instant::now();
+    tokio::join!(renaming, following);
+    assert!(began.elapsed() < MAX_STALE, "it did not hear of it");
+}
+
+#[tokio::test]
+async fn a_rename_waits_for_who_may_use_the_old_name() {
+    let stores = Stores::new();
+    let (here, there) = (stores.catalog().await, stores.catalog().await);
+    create(&here, "t").await.unwrap();
+    there.follow().await.unwrap();
+    let renaming = async { here.rename_tables(&[(name("t"), name("u"))]).await.unwrap() };
+    waits_for(&there, renaming, async || here.snapshot().table("test", "u").is_some()).await;
+    let (from, to) = (name("u"), name("v"));
+    let renaming = async { here.alter_table(&from, &[], Some(&to)).await.unwrap() };
+    waits_for(&there, renaming, async || here.snapshot().table("test", "v").is_some()).await;
+    assert!(table(&there, "v").await.is_some());
+}
+
+#[tokio::test]
+async fn who_says_nothing_is_waited_for_once_and_again_when_it_is_back() {
+    let stores = Stores::new();
+    let (here, there) = (stores.catalog().await, stores.catalog().await);
+    create(&here, "t").await.unwrap();
+    let (t, u) = (name("t"), name("u"));
+    let (there_and_back, began) = ([(t.clone(), u.clone()), (u, t)], Instant::now());
+    here.rename_tables(&there_and_back[..1]).await.unwrap();
+    assert!(began.elapsed() >= MAX_STALE);
+    let began = Instant::now();
+    here.rename_tables(&there_and_back[1..]).await.unwrap();
+    assert!(began.elapsed() < MAX_STALE / 2);
+    // It reads the catalog for a statement, and is to be waited for before it has looked by itself.
+    there.refresh().await.unwrap();
+    let renaming = async { here.rename_tables(&there_and_back[..1]).await.unwrap() };
+    waits_for(&there, renaming, async || here.snapshot().table("test", "u").is_some()).await;
+    // Who leaves says so.
+    there.leave().await;
+    let began = Instant::now();
+    here.rename_tables(&there_and_back[1..]).await.unwrap();
+    assert!(began.elapsed() < MAX_STALE / 2);
+}
