@@ -412,6 +412,31 @@ async fn a_frozen_meta_store_is_seen_soon_and_what_it_costs_is_told() {
 }
 
 #[tokio::test]
+async fn a_lock_is_not_waited_for_longer_than_asked_where_the_meta_store_is_frozen() {
+    let server = MariaDb::private();
+    server.execute("CREATE DATABASE meta");
+    let text = "[timeouts]\nconnect = \"1s\"\n";
+    let deployment = Builder::new().topology(SHARDS, Some(&server.url("meta"))).shared_mariadb("m").text(text).build();
+    let proxy = deployment.start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    assert_eq!(client::rows::<u8>(&mut conn, "SELECT GET_LOCK('a', 0)").await, [1]);
+    run(&mut conn, "DO RELEASE_LOCK('a')").await;
+    server.freeze();
+    wait::until("the metric", wait::PATIENCE, || (proxy.metric("cellgate_meta_up") == 0.0).then_some(()));
+    // Of the proxy's own looks one may wait for as long as a statement may.
+    for statement in ["SELECT GET_LOCK('a', 1)", "SELECT GET_LOCK('a', 0)"] {
+        let asked = Instant::now();
+        let refusal = client::refused(&mut conn, statement).await;
+        assert_eq!(refusal.code, UNREACHABLE, "{refusal:?}");
+        assert!(asked.elapsed() < Duration::from_secs(15), "{statement}: {:?}", asked.elapsed());
+    }
+    server.thaw();
+    let again = async || conn.query_first::<u8, _>("SELECT GET_LOCK('a', 0)").await.ok().flatten();
+    assert_eq!(wait::until_async("the lock", wait::PATIENCE, again).await, 1);
+    proxy.assert_no_panic();
+}
+
+#[tokio::test]
 async fn a_meta_store_that_answers_and_takes_nothing_is_told_from_one_that_is_away() {
     let server = MariaDb::private();
     server.execute("CREATE DATABASE meta");

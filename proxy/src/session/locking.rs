@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use cellgate_schemaless::TableId;
 use cellgate_sql::{Command, Ddl, KillScope, LockMode, SqlError, TableLock, TableName, Value};
+use cellgate_store::{Reason, StoreError};
 
 use super::calls::{LONGEST_WAIT, seconds};
 use super::error::StatementError;
@@ -190,11 +191,18 @@ impl Session {
         Ok(())
     }
 
-    /// Takes all of these or none; from then on a loss of locks is a loss of this session's.
+    /// Takes all of these or none; from then on a loss of locks is a loss of this session's. A meta store that does not answer
+    /// is not waited for much longer than for the locks, whoever else of this proxy waits for it.
     async fn acquire(&mut self, wanted: &[(Key, Mode)], until: Instant) -> Result<Option<Acquired>, StatementError> {
         self.check_losses()?;
         let locks = self.server.locks();
-        let took = locks.acquire(self.process.id(), wanted, until).await.map_err(refused)?;
+        let connect = self.server.config().timeouts.connect;
+        let took = locks.acquire(self.process.id(), wanted, until);
+        let took = tokio::time::timeout_at((until + connect).into(), took).await.map_err(|_| {
+            let detail = format!("no answer within {connect:?} (timeouts.connect)");
+            CatalogError::Meta(StoreError::Timeout { reason: Reason::Connect, detail })
+        })?;
+        let took = took.map_err(refused)?;
         if let Some(Acquired { losses, .. }) = took {
             self.held.since.get_or_insert(losses);
         }

@@ -39,7 +39,7 @@ pub(crate) enum Asked {
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     asked: Mutex<Vec<Asked>>,
-    opened: Mutex<i64>,
+    pub(crate) opened: Mutex<i64>,
     /// Whether questions for cells are never answered.
     pub(crate) hangs: AtomicBool,
     /// Whether inserts do not say where rows are, as of a MySQL.
@@ -64,6 +64,10 @@ pub(crate) struct Script {
     pub(crate) start: Mutex<Option<Start>>,
     /// Whether the log head passes over ids. Behind them, it does.
     pub(crate) passes: Answers<()>,
+    /// An idle session does not answer.
+    pub(crate) idle_hang: AtomicBool,
+    /// No session is ever opened.
+    pub(crate) opens_none: AtomicBool,
 }
 
 /// Answers of one kind.
@@ -130,12 +134,18 @@ impl Manager for FakeDriver {
     type Error = StoreError;
 
     async fn create(&self) -> Result<FakeSession, StoreError> {
+        if self.0.opens_none.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         let mut opened = lock(&self.0.opened);
         *opened += 1;
         Ok(FakeSession { number: *opened, script: Arc::clone(&self.0), cut: false })
     }
 
     async fn recycle(&self, _: &mut FakeSession, _: &Metrics) -> RecycleResult<StoreError> {
+        if self.0.idle_hang.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         Ok(())
     }
 }

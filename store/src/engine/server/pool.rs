@@ -1,7 +1,11 @@
 //! A bounded pool of sessions that never hands out a session somebody left in the middle of something.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::Poll;
+use std::time::Duration;
 
 use cellgate_metrics::{ClusterMetrics, Operation, PoolState, Settlement};
 use deadpool::Runtime;
@@ -18,6 +22,10 @@ pub(crate) struct Sessions<M: Manager> {
     pool: Pool<M>,
     expected: Expected,
     starts: Arc<Starts>,
+    /// How long opening a session may take, and the checking of old ones before it.
+    connect: Duration,
+    /// How long to wait for a place in the pool.
+    queue: Duration,
     metrics: Option<Arc<ClusterMetrics>>,
 }
 
@@ -70,11 +78,12 @@ impl<M: Driver> Sessions<M> {
             .queue_mode(QueueMode::Lifo)
             .wait_timeout(Some(options.timeouts.queue))
             .create_timeout(Some(options.timeouts.connect))
-            .recycle_timeout(Some(options.timeouts.connect))
+            .recycle_timeout(Some(options.timeouts.connect / 2))
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| StoreError::Refused { detail: format!("cannot make a pool: {error}") })?;
-        Ok(Self { pool, expected, starts, metrics: options.metrics.clone() })
+        let (connect, queue) = (options.timeouts.connect, options.timeouts.queue);
+        Ok(Self { pool, expected, starts, connect, queue, metrics: options.metrics.clone() })
     }
 
     /// It has been checked whose the server is: sessions of another one are not used from now on.
@@ -83,9 +92,30 @@ impl<M: Driver> Sessions<M> {
         let _ = self.expected.set(identity.clone());
     }
 
-    /// A session, for as long as the lease lives.
+    /// A session, for as long as the lease lives. Where there is a place for it, it is there within the time for connecting:
+    /// idle ones that do not answer do not each have that time.
     pub(crate) async fn lease(&self) -> Result<Lease<M>, StoreError> {
-        match self.pool.get().await {
+        let mut got = pin!(self.pool.get());
+        // As a rule it is idle and was used a moment ago.
+        let got = match poll_fn(|cx| Poll::Ready(got.as_mut().poll(cx))).await {
+            Poll::Ready(got) => got,
+            Poll::Pending => {
+                let status = self.pool.status();
+                let waits = status.waiting > 0;
+                let limit = if waits { self.queue + self.connect } else { self.connect };
+                let late = || unavailable(&format!("the server did not answer within {limit:?} (timeouts.connect)"));
+                // Somewhat before one that is checked has had its time: there is no other to be checked behind it then.
+                let soon = limit.saturating_sub(self.connect) + self.connect * 2 / 5;
+                match tokio::time::timeout(soon, got.as_mut()).await {
+                    Ok(got) => got,
+                    Err(_) => {
+                        self.forget_idle();
+                        tokio::time::timeout(limit - soon, got).await.map_err(|_| late())?
+                    }
+                }
+            }
+        };
+        match got {
             Ok(session) => Ok(Lease { session: Some(session) }),
             Err(PoolError::Backend(error)) => Err(error),
             Err(PoolError::Timeout(TimeoutType::Wait)) => Err(StoreError::Timeout {
@@ -93,7 +123,7 @@ impl<M: Driver> Sessions<M> {
                 detail: "no connection became free in time".to_owned(),
             }),
             Err(PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle)) => {
-                Err(unavailable("the server did not answer in time"))
+                Err(unavailable(&format!("the server did not answer within {:?} (timeouts.connect)", self.connect)))
             }
             Err(PoolError::Closed) => Err(unavailable("the store was closed")),
             Err(PoolError::NoRuntimeSpecified) => {

@@ -431,3 +431,36 @@ async fn the_head_passes_over_ids_once_per_start_of_the_server_and_before_the_fi
     let asked = [pass(1), pass(1), insert(1), insert(1), pass(2), insert(2), insert(2)];
     assert_eq!(bench.script.asked(), asked);
 }
+
+/// Four idle sessions that do not answer any more.
+async fn with_idle_sessions_that_hang() -> Bench {
+    let bench = Bench::new(Timeouts { connect: Duration::from_millis(400), ..SHORT });
+    let mut leases = Vec::new();
+    for _ in 0..4 {
+        leases.push(bench.core.sessions.lease().await.unwrap());
+    }
+    leases.into_iter().for_each(super::pool::Lease::give_back);
+    bench.script.idle_hang.store(true, Ordering::SeqCst);
+    bench
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_one_within_the_time_for_connecting() {
+    let bench = with_idle_sessions_that_hang().await;
+    bench.script.opens_none.store(true, Ordering::SeqCst);
+    for _ in 0..2 {
+        let began = std::time::Instant::now();
+        let error = bench.core.sessions.lease().await.err().unwrap();
+        assert!(matches!(error, StoreError::Unavailable { reason: Reason::Connect, .. }), "{error}");
+        assert!(error.to_string().contains("timeouts.connect"), "{error}");
+        let took = began.elapsed();
+        assert!(took >= Duration::from_millis(380) && took < Duration::from_millis(780), "{took:?}");
+    }
+}
+
+#[tokio::test]
+async fn idle_sessions_that_were_lost_unnoticed_are_replaced_within_that_time() {
+    let bench = with_idle_sessions_that_hang().await;
+    bench.core.sessions.lease().await.unwrap().give_back();
+    assert_eq!(*lock(&bench.script.opened), 5);
+}
