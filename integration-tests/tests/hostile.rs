@@ -201,3 +201,40 @@ async fn who_does_not_read_is_not_read_from_and_can_be_killed() {
     assert_eq!(killer.reply().unwrap(), Reply::Error(1094));
     proxy.assert_no_panic();
 }
+
+#[tokio::test]
+async fn who_stops_in_the_middle_of_a_result_or_of_a_command_holds_nothing_for_longer_than_its_time() {
+    let proxy = Deployment::configured("[timeouts]\nwrite = \"1s\"\nread = \"1s\"\n").start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    client::run(&mut conn, client::TRIPS).await;
+    let body = "x".repeat(MIB as usize);
+    for row in 0..32 {
+        let insert = "INSERT INTO trips (row_key, column_key, body) VALUES";
+        client::run(&mut conn, &format!("{insert} ('{row}', 'BASE', '\"{body}\"')")).await;
+    }
+    let command = |text: &str| frame(&[&[COM_QUERY], text.as_bytes()].concat(), &mut 0);
+    let long = command(&format!("SELECT '{}'", "x".repeat(20 * MIB as usize)));
+    let results = command("SELECT row_key, body FROM test.trips");
+    for (what, bytes) in [("a result", &results[..]), ("a command", &long[..long.len() / 2])] {
+        let mut stuck = Raw::login(proxy.mysql(), LIMIT).unwrap();
+        assert_eq!(stuck.query(b"SELECT GET_LOCK('x', 0)").unwrap(), Reply::Rows(1));
+        assert_eq!(stuck.query(b"LOCK TABLES test.trips READ").unwrap(), Reply::Ok);
+        stuck.write_bytes(bytes).unwrap();
+        let began = std::time::Instant::now();
+        let insert = "INSERT INTO trips (row_key, column_key, body) VALUES ('a', 'BASE', '1')";
+        let (locked, inserted): (u8, ()) = {
+            let mut other = client::connect(proxy.mysql()).await;
+            let locked = conn.query_first("SELECT GET_LOCK('x', 30)");
+            let (locked, inserted) = tokio::join!(locked, other.query_drop(insert));
+            (locked.unwrap().unwrap(), inserted.unwrap())
+        };
+        assert_eq!((locked, inserted), (1, ()), "{what}");
+        assert!(began.elapsed() < Duration::from_secs(15), "{what}: {:?}", began.elapsed());
+        client::run(&mut conn, "DO RELEASE_LOCK('x')").await;
+        let connected: Vec<u32> = client::rows(&mut conn, "SELECT id FROM information_schema.processlist").await;
+        assert_eq!(connected.len(), 1, "{what}");
+        // It was there until now.
+        drop(stuck);
+    }
+    proxy.assert_no_panic();
+}
