@@ -76,19 +76,18 @@ impl Catalog {
     }
 
     /// Answers when no proxy uses a catalog that is older than this one: when all have said so or, where one says nothing, when
-    /// what it knows is too old to be used. Who has said nothing by then is not waited for again before it reappears.
+    /// what it knows is too old to be used. Who has said nothing by then is not waited for again before it reappears; nor is
+    /// who is no proxy any more.
     pub(super) async fn all_follow(&self, version: i64) {
         let settled = Instant::now() + self.max_stale();
         loop {
             // Not known is not alone.
-            if self.deployment.is_alone().await.unwrap_or(false) {
-                return;
-            }
+            let alone = self.deployment.is_alone().await.unwrap_or(false);
             let behind = self.who_is_behind(version).await;
             if matches!(&behind, Ok(behind) if behind.is_empty()) {
                 return;
             }
-            if Instant::now() >= settled {
+            if alone || Instant::now() >= settled {
                 for (name, document) in behind.unwrap_or_default() {
                     let _removed = self.deployment.meta().remove(&name, document).await;
                 }

@@ -3,9 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use cellgate_store::meta::MetaStore as _;
+
 use super::fixture::{MAX_STALE, Stores};
 use super::{create, name, table};
 use crate::catalog::Catalog;
+use crate::catalog::followers::FOLLOWER;
 
 /// Goes on to follow the catalog.
 pub(super) async fn follows(proxy: &Catalog) -> std::convert::Infallible {
@@ -74,4 +77,17 @@ async fn who_says_nothing_is_waited_for_once_and_again_when_it_is_back() {
     let began = Instant::now();
     here.rename_tables(&there_and_back[1..]).await.unwrap();
     assert!(began.elapsed() < MAX_STALE / 2);
+}
+
+#[tokio::test]
+async fn who_is_no_proxy_any_more_is_not_waited_for_and_leaves_nothing_behind() {
+    let stores = Stores::new();
+    let here = stores.catalog().await;
+    create(&here, "t").await.unwrap();
+    drop(stores.catalog().await);
+    stores.meta.advance(MAX_STALE * 1000);
+    let began = Instant::now();
+    here.rename_tables(&[(name("t"), name("u"))]).await.unwrap();
+    assert!(began.elapsed() < MAX_STALE / 2);
+    assert_eq!(stores.meta.list(FOLLOWER).await.unwrap().len(), 1);
 }
