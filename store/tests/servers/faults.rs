@@ -4,11 +4,11 @@ use super::wait::{for_some, until};
 use std::time::{Duration, Instant};
 
 use cellgate_schemaless::{TableId, TableRef};
-use cellgate_store::{Identity, PutMode, PutOutcome, Reason, StoreError};
+use cellgate_store::{Identity, PutMode, PutOutcome, Reason, StoreError, Timeouts};
 
 use crate::common::{Engine, has_mysql};
 use crate::relay::{Fault, MARKER, Relay};
-use crate::support::{EPOCH, Holder, SHORT, Store, all_new, identity, triple};
+use crate::support::{EPOCH, Holder, PATIENT, SHORT, Store, all_new, identity, triple};
 
 fn marked(n: i64) -> String {
     format!("{{\"n\": {n}, \"why\": \"{MARKER}\"}}")
@@ -224,6 +224,40 @@ pub async fn a_lock_that_is_never_let_go_of_is_a_timeout_and_nothing_is_written(
     assert_eq!(store.log().await.len(), 1, "what was there before");
     let outcomes = proxy.put(EPOCH, &groups).await.unwrap();
     assert!(outcomes.iter().all(all_new), "and it goes on when the lock is free");
+}
+
+pub async fn a_connection_that_is_lost_without_a_word_is_not_waited_for(store: Store) {
+    let relay = Relay::start(store.server()).await;
+    let proxy = store.proxy(Some(relay.port), PATIENT);
+    // What is asked does not arrive; its answer does not.
+    for (version, fault) in [(1, Fault::Stall), (2, Fault::Freeze)] {
+        let began = Instant::now();
+        proxy.ping().await.unwrap();
+        relay.fail_next(fault);
+        let group = store.group(PutMode::Append, &[("row", version, &marked(version))]);
+        assert!(all_new(&proxy.put(EPOCH, &[group]).await.unwrap()[0]));
+        assert!(relay.met(), "{fault:?}");
+        proxy.ping().await.unwrap();
+        relay.fail_next(fault);
+        assert_eq!(proxy.get(&store.table, &[triple(MARKER, version)]).await.unwrap(), [None]);
+        assert!(relay.met(), "{fault:?}");
+        assert!(began.elapsed() < PATIENT.statement / 2, "{fault:?}: it took {:?}", began.elapsed());
+    }
+    assert_eq!(store.log().await.len(), 2);
+}
+
+pub async fn a_server_that_takes_long_is_waited_for(store: Store) {
+    let proxy = store.proxy(None, Timeouts { connect: SHORT.connect / 2, ..PATIENT });
+    let (key, table) = ([triple("row", 1)], store.table.clone());
+    assert_eq!(proxy.get(&table, &key).await.unwrap(), [None]);
+    let holder = Holder::run(&store, store.lock_table()).await;
+    let read = tokio::spawn(async move { proxy.get(&table, &key).await });
+    // A read that is taken for lost is tried once more, and then fails.
+    let began = Instant::now();
+    until("several looks at what it does", || began.elapsed() > Duration::from_secs(3)).await;
+    assert!(!read.is_finished());
+    holder.release().await;
+    assert_eq!(read.await.unwrap().unwrap(), [None]);
 }
 
 pub async fn another_store_under_the_address_is_not_used(store: Store) {

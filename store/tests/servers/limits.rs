@@ -8,7 +8,7 @@ use cellgate_store::engine::dsn::{Password, ServerKind};
 use cellgate_store::{PutMode, PutOutcome, Reason, StoreError};
 
 use crate::relay::Relay;
-use crate::support::{EPOCH, Holder, SHORT, Store, all_new, triple};
+use crate::support::{EPOCH, Holder, PATIENT, SHORT, Store, all_new, triple};
 use crate::wait::for_some;
 
 fn text_of(bytes: usize) -> String {
@@ -108,20 +108,34 @@ pub async fn a_statement_that_takes_too_long_is_a_timeout(store: Store) {
     let quick = store.proxy(None, SHORT);
     quick.ping().await.unwrap();
     // Somebody works on the whole table for longer than a lock is waited for, or a statement may take.
-    let holder = Holder::run(
-        &store,
-        match store.database.dsn.kind {
-            ServerKind::Mysql => "LOCK TABLES trips_7 WRITE",
-            ServerKind::Postgres => "LOCK TABLE trips_7 IN ACCESS EXCLUSIVE MODE",
-        },
-    )
-    .await;
+    let holder = Holder::run(&store, store.lock_table()).await;
     let began = Instant::now();
     let error = quick.get(&store.table, &[triple("row", 1)]).await.unwrap_err();
     assert!(matches!(error, StoreError::Timeout { .. }), "{error:?}");
     assert!(began.elapsed() < SHORT.statement, "{:?}", began.elapsed());
     holder.release().await;
     assert_eq!(quick.get(&store.table, &[triple("row", 1)]).await.unwrap(), [None]);
+}
+
+pub async fn reads_that_are_given_up_leave_no_more_sessions_than_connections(store: Store) {
+    let mut options = store.database.options();
+    (options.pool_size, options.timeouts) = (2, PATIENT);
+    let narrow = store.database.engine.connect(&options);
+    let holder = Holder::run(&store, store.lock_table()).await;
+    let before = store.sessions().await;
+    // Somebody who looks after the others, and one that is just about to be gone from the server's list.
+    let most = before + options.pool_size + 2;
+    let key = [triple("row", 1)];
+    for _ in 0..16 {
+        let read = narrow.get(&store.table, &key);
+        tokio::time::timeout(Duration::from_millis(150), read).await.expect_err("the table is locked");
+        let sessions = store.sessions().await;
+        assert!(sessions <= most, "{sessions} sessions, {before} of them others'");
+        assert!(narrow.pool().unwrap().size <= options.pool_size);
+    }
+    for_some("the end of what was given up", async || (narrow.pool().unwrap().size == 0).then_some(())).await;
+    holder.release().await;
+    assert_eq!(narrow.get(&store.table, &key).await.unwrap(), [None]);
 }
 
 pub async fn more_callers_than_connections_wait_for_their_turn(store: Store) {

@@ -17,6 +17,8 @@ pub enum Fault {
     CutAfter,
     /// The server gets it; its answer, and everything else, is held back for ever.
     Freeze,
+    /// Neither it nor anything else gets through any more, and nobody is told.
+    Stall,
     /// The connection is cut behind so many bytes of what came with it, and of it.
     CutAsked(usize),
     /// The server gets it; the connection is cut behind so many bytes of what it says from then on.
@@ -136,6 +138,7 @@ async fn pass(mut client: TcpStream, mut server: TcpStream, faults: &Mutex<Optio
                         drop(server.write_all(&asked[..n]).await);
                         std::future::pending::<()>().await;
                     }
+                    Some(Fault::Stall) => std::future::pending::<()>().await,
                     Some(Fault::CutAsked(bytes)) if bytes < n => {
                         drop(server.write_all(&asked[..bytes]).await);
                         return cut();

@@ -8,7 +8,7 @@ use cellgate_schemaless::{
     Body, Cell, ClusterNo, ColumnFilter, ColumnKey, Epoch, LogScan, RefKey, RowKey, ShardId, TableId, TableRef, Token,
     Triple,
 };
-use cellgate_store::engine::dsn::{Password, ServerKind};
+use cellgate_store::engine::dsn::{Dsn, Password, ServerKind};
 use cellgate_store::{Backend, FORMAT, GroupCell, Identity, PutGroup, PutMode, PutOutcome, Timeouts};
 use mysql_async::prelude::Queryable;
 
@@ -23,6 +23,14 @@ pub const SHORT: Timeouts = Timeouts {
     statement: Duration::from_secs(2),
     lock: Duration::from_secs(1),
     queue: Duration::from_secs(5),
+};
+
+/// Bounds of which a test does not see the end.
+pub const PATIENT: Timeouts = Timeouts {
+    connect: SHORT.connect,
+    statement: Duration::from_secs(60),
+    lock: Duration::from_secs(10),
+    queue: Duration::from_secs(30),
 };
 
 /// A claimed store with one table.
@@ -57,6 +65,32 @@ impl Store {
             options.dsn.port = port;
         }
         self.database.engine.connect(&options)
+    }
+
+    /// A statement that keeps everybody else from the table.
+    pub fn lock_table(&self) -> &'static str {
+        match self.database.dsn.kind {
+            ServerKind::Mysql => "LOCK TABLES trips_7 WRITE",
+            ServerKind::Postgres => "LOCK TABLE trips_7 IN ACCESS EXCLUSIVE MODE",
+        }
+    }
+
+    /// How many sessions the server has in the database.
+    pub async fn sessions(&self) -> usize {
+        let database = &self.database.dsn.database;
+        let count = match Holder::outside(&self.database.dsn).await {
+            Holder::Mysql(mut connection) => {
+                let list = format!("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = '{database}'");
+                let count: Option<i64> = connection.query_first(list).await.unwrap();
+                connection.disconnect().await.unwrap();
+                count.unwrap()
+            }
+            Holder::Postgres(client) => {
+                let list = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'");
+                client.query_one(&list, &[]).await.unwrap().get(0)
+            }
+        };
+        usize::try_from(count).unwrap()
     }
 
     /// The whole log, read page by page.
@@ -139,7 +173,20 @@ pub enum Holder {
 impl Holder {
     /// Opens a transaction and runs a statement in it.
     pub async fn run(store: &Store, statement: &str) -> Self {
-        let dsn = &store.database.dsn;
+        let mut holder = Self::connect(&store.database.dsn, Some(&store.database.dsn.database)).await;
+        match &mut holder {
+            Self::Mysql(connection) => connection.query_drop(format!("BEGIN; {statement}")).await.unwrap(),
+            Self::Postgres(client) => client.batch_execute(&format!("BEGIN; {statement}")).await.unwrap(),
+        }
+        holder
+    }
+
+    /// A connection that is in none of the tests' databases.
+    async fn outside(dsn: &Dsn) -> Self {
+        Self::connect(dsn, None).await
+    }
+
+    async fn connect(dsn: &Dsn, database: Option<&str>) -> Self {
         match dsn.kind {
             ServerKind::Mysql => {
                 let opts = mysql_async::OptsBuilder::default()
@@ -147,21 +194,18 @@ impl Holder {
                     .tcp_port(dsn.port)
                     .user(Some(dsn.user.clone()))
                     .pass(dsn.password.as_ref().map(Password::expose))
-                    .db_name(Some(dsn.database.clone()))
+                    .db_name(database)
                     .prefer_socket(false);
-                let mut connection = mysql_async::Conn::new(opts).await.unwrap();
-                connection.query_drop(format!("BEGIN; {statement}")).await.unwrap();
-                Self::Mysql(connection)
+                Self::Mysql(mysql_async::Conn::new(opts).await.unwrap())
             }
             ServerKind::Postgres => {
                 let mut config = tokio_postgres::Config::new();
-                config.host(&dsn.host).port(dsn.port).user(&dsn.user).dbname(&dsn.database);
+                config.host(&dsn.host).port(dsn.port).user(&dsn.user).dbname(database.unwrap_or("postgres"));
                 if let Some(password) = &dsn.password {
                     config.password(password.expose());
                 }
                 let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
                 tokio::spawn(connection);
-                client.batch_execute(&format!("BEGIN; {statement}")).await.unwrap();
                 Self::Postgres(client)
             }
         }

@@ -77,7 +77,7 @@ impl MysqlSession {
             Returning::IfKnown => maria && numbers(&version) >= [10, 5, 0],
             Returning::Never => false,
         };
-        let mark = Mark { number: i64::from(connection.id()), nonce };
+        let mark = Mark { number: i64::from(connection.id()), nonce: nonce.into() };
         Ok(Self {
             connection,
             statements: HashMap::default(),
@@ -303,6 +303,30 @@ impl Session for MysqlSession {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (database, of_server, started) = (text(database), text(of_server), self.started);
         Ok(Some(format!("database {database} of the server {of_server}, which was started at {started}")))
+    }
+
+    async fn idle(&mut self, other: &Mark) -> Result<Option<Duration>, Failure> {
+        let (number, nonce) = (other.number, &other.nonce);
+        let text = format!(
+            "SELECT IS_USED_LOCK('{nonce}'), (SELECT CAST(TIME AS SIGNED) FROM information_schema.PROCESSLIST \
+             WHERE ID = {number} AND COMMAND = 'Sleep')"
+        );
+        Ok(match self.fetch(&plain(text)).await?.first().map(Vec::as_slice) {
+            Some([Value::Null, _]) => Some(Duration::MAX),
+            // Counted from second to second: up to one too many.
+            Some([Value::Int(holder), Value::Int(seconds)]) if *holder == number => {
+                Some(Duration::from_secs(u64::try_from(*seconds).unwrap_or(0).saturating_sub(1)))
+            }
+            Some(_) | None => None,
+        })
+    }
+
+    fn is_awaited(&self) -> bool {
+        !self.connection.is_idle() && !self.connection.has_ended()
+    }
+
+    fn hang_up(&mut self) {
+        self.connection.hang_up();
     }
 
     fn start(&self) -> Option<Start> {

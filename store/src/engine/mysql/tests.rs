@@ -407,7 +407,7 @@ async fn a_lost_session_is_over_when_its_user_lock_is_had() {
     ];
     for (script, over) in cases {
         let (mut session, mut server) = session().await;
-        let lost = Mark { number: 7, nonce: "cg_1".to_owned() };
+        let lost = Mark { number: 7, nonce: "cg_1".into() };
         let answers = async {
             for (asked, said) in &script {
                 assert_eq!(&server.command().await, asked);
@@ -424,7 +424,7 @@ async fn a_lost_session_is_over_when_its_user_lock_is_had() {
 async fn a_lost_session_is_not_over_if_whoever_looks_is_lost_too() {
     for answered in 0..3 {
         let (mut session, mut server) = session().await;
-        let lost = Mark { number: 7, nonce: "cg_1".to_owned() };
+        let lost = Mark { number: 7, nonce: "cg_1".into() };
         let said = [number(Some("7")), ok(1)];
         let answers = async {
             for said in &said[..answered] {
@@ -439,7 +439,7 @@ async fn a_lost_session_is_not_over_if_whoever_looks_is_lost_too() {
     }
     // The server says that it goes down: nothing more is asked.
     let (mut session, mut server) = session().await;
-    let lost = Mark { number: 7, nonce: "cg_1".to_owned() };
+    let lost = Mark { number: 7, nonce: "cg_1".into() };
     let answers = async {
         for said in [number(Some("7")), vec![error(1053, "Server shutdown in progress")]] {
             server.command().await;

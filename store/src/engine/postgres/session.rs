@@ -64,8 +64,8 @@ pub struct PostgresSession {
     statements: HashMap<String, Statement, FastHash>,
     mark: Mark,
     durable: bool,
-    /// Whether an answer was left half-read.
-    cut: bool,
+    /// Whether it was asked something, or an answer was left half-read.
+    busy: bool,
 }
 
 impl fmt::Debug for PostgresSession {
@@ -93,8 +93,8 @@ impl PostgresSession {
             Some(tls) => connect(config, MakeRustlsConnect::new(tls.clone())).await?,
             None => connect(config, NoTls).await?,
         };
-        let mark = Mark { number: 0, nonce: String::new() };
-        let mut session = Self { client, task, statements: HashMap::default(), mark, durable: true, cut: false };
+        let mark = Mark { number: 0, nonce: "".into() };
+        let mut session = Self { client, task, statements: HashMap::default(), mark, durable: true, busy: false };
         session.set_up(timeouts, schema).await.map_err(|failure| match unsettled(failure) {
             StoreError::Failed { detail } => StoreError::Unavailable { reason: Reason::Connect, detail },
             error => error,
@@ -112,7 +112,7 @@ impl PostgresSession {
             .await?;
         match facts.first().map(Vec::as_slice) {
             Some([Value::Int(pid), Value::Int(started), Value::Bytes(fsync)]) => {
-                self.mark = Mark { number: *pid, nonce: started.to_string() };
+                self.mark = Mark { number: *pid, nonce: started.to_string().into() };
                 self.durable = fsync.as_ref() == b"on";
                 Ok(())
             }
@@ -151,6 +151,39 @@ impl PostgresSession {
         }
     }
 
+    /// The first cells of an answer, and whether there are more.
+    async fn read_cells(&mut self, query: &Query, budget: usize) -> Result<Cells, Failure> {
+        let mut cells = Vec::new();
+        let mut bytes = 0usize;
+        let mut stream = pin!(self.stream(query).await?);
+        while bytes <= budget
+            && let Some(row) = stream.try_next().await.map_err(|e| error::of_statement(&e))?
+        {
+            let cell = cell(&row)?;
+            bytes = bytes.saturating_add(size(&cell));
+            cells.push(cell);
+        }
+        // Of cells that are each larger than a page one is asked for at a time: behind it the answer ends.
+        let alone = cells.len() == 1;
+        let cut = bytes > budget && !(alone && stream.try_next().await.map_err(|e| error::of_statement(&e))?.is_none());
+        Ok(Cells { cells, cut })
+    }
+
+    async fn read_values(&mut self, query: &Query) -> Result<Vec<Vec<Value>>, Failure> {
+        let mut stream = pin!(self.stream(query).await?);
+        let mut rows = Vec::new();
+        while let Some(row) = stream.try_next().await.map_err(|e| error::of_statement(&e))? {
+            rows.push((0..row.len()).map(|i| value(&row, i)).collect::<Result<_, _>>()?);
+        }
+        Ok(rows)
+    }
+
+    async fn count_changed(&mut self, query: &Query) -> Result<u64, Failure> {
+        let mut stream = pin!(self.stream(query).await?);
+        while stream.try_next().await.map_err(|e| error::of_statement(&e))?.is_some() {}
+        Ok(stream.rows_affected().unwrap_or(0))
+    }
+
     async fn stream(&mut self, query: &Query) -> Result<RowStream, Failure> {
         let lost = |e: tokio_postgres::Error| error::of_statement(&e);
         let statement = match self.statements.get(&query.text) {
@@ -187,43 +220,32 @@ where
 #[async_trait]
 impl Session for PostgresSession {
     async fn cells(&mut self, query: &Query, budget: usize) -> Result<Cells, Failure> {
-        let mut cells = Vec::new();
-        let mut bytes = 0usize;
-        let cut = {
-            let mut stream = pin!(self.stream(query).await?);
-            while bytes <= budget
-                && let Some(row) = stream.try_next().await.map_err(|e| error::of_statement(&e))?
-            {
-                let cell = cell(&row)?;
-                bytes = bytes.saturating_add(size(&cell));
-                cells.push(cell);
-            }
-            // Of cells that are each larger than a page one is asked for at a time: behind it the answer ends.
-            let alone = cells.len() == 1;
-            bytes > budget && !(alone && stream.try_next().await.map_err(|e| error::of_statement(&e))?.is_none())
-        };
+        self.busy = true;
+        let answer = self.read_cells(query, budget).await;
         // The connection's task would read on to the end of the answer before that of the next statement.
-        self.cut |= cut;
-        Ok(Cells { cells, cut })
+        self.busy = answer.as_ref().is_ok_and(|answer| answer.cut);
+        answer
     }
 
     async fn fetch(&mut self, query: &Query) -> Result<Vec<Vec<Value>>, Failure> {
-        let mut stream = pin!(self.stream(query).await?);
-        let mut rows = Vec::new();
-        while let Some(row) = stream.try_next().await.map_err(|e| error::of_statement(&e))? {
-            rows.push((0..row.len()).map(|i| value(&row, i)).collect::<Result<_, _>>()?);
-        }
-        Ok(rows)
+        self.busy = true;
+        let answer = self.read_values(query).await;
+        self.busy = false;
+        answer
     }
 
     async fn execute(&mut self, query: &Query) -> Result<u64, Failure> {
-        let mut stream = pin!(self.stream(query).await?);
-        while stream.try_next().await.map_err(|e| error::of_statement(&e))?.is_some() {}
-        Ok(stream.rows_affected().unwrap_or(0))
+        self.busy = true;
+        let answer = self.count_changed(query).await;
+        self.busy = false;
+        answer
     }
 
     async fn run(&mut self, text: &str) -> Result<(), Failure> {
-        self.client.batch_execute(text).await.map_err(|e| error::of_statement(&e))
+        self.busy = true;
+        let answer = self.client.batch_execute(text).await;
+        self.busy = false;
+        answer.map_err(|e| error::of_statement(&e))
     }
 
     async fn insert(
@@ -267,13 +289,37 @@ impl Session for PostgresSession {
         Ok(true)
     }
 
+    async fn idle(&mut self, other: &Mark) -> Result<Option<Duration>, Failure> {
+        // What another role does is not shown to everybody.
+        let state = Query {
+            text: "SELECT CASE WHEN state LIKE 'idle%' THEN \
+                   (extract(epoch FROM clock_timestamp() - state_change) * 1000)::bigint END FROM pg_stat_activity \
+                   WHERE pid = $1::bigint AND (extract(epoch FROM backend_start) * 1000000)::bigint = $2::bigint"
+                .to_owned(),
+            params: vec![Param::Int(other.number), Param::Int(other.nonce.parse().unwrap_or(0))],
+        };
+        Ok(match self.fetch(&state).await?.first().and_then(|row| row.first()) {
+            Some(Value::Int(millis)) => Some(Duration::from_millis(u64::try_from(*millis).unwrap_or(0))),
+            Some(Value::Null | Value::Bytes(_)) => None,
+            None => Some(Duration::MAX),
+        })
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.busy && !self.client.is_closed()
+    }
+
+    fn hang_up(&mut self) {
+        self.task.abort();
+    }
+
     async fn confirm(&mut self, _: Holds) -> Result<(), Failure> {
         // Waits for the same standbys, which then have all that was committed before.
         self.run(COMMIT_OF_OUR_OWN).await
     }
 
     fn is_idle(&self) -> bool {
-        !self.cut
+        !self.busy
     }
 
     async fn define(&mut self, statements: &[String]) -> Result<(), Failure> {

@@ -22,7 +22,7 @@ const LOCK_WAITS: u32 = 3;
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 /// First and longest pause between two attempts to reach a server.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));
+pub(crate) const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));
 
 /// A write under way.
 pub(crate) struct Attempts<'a, D: Driver> {
@@ -124,9 +124,25 @@ impl<'a, D: Driver> Attempts<'a, D> {
         }
     }
 
-    /// Runs one attempt, bounded a little above the server's own limits.
-    pub(crate) async fn bounded<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        bounded(self.timeouts.statement + self.timeouts.lock + GRACE, work).await
+    /// Runs one attempt in the session of `mark`, bounded a little above the server's own limits.
+    pub(crate) async fn bounded<T>(
+        &self,
+        mark: &Mark,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        self.bounded_sending(mark, 0, work).await
+    }
+
+    /// The same, of an attempt that sends so many bytes.
+    pub(crate) async fn bounded_sending<T>(
+        &self,
+        mark: &Mark,
+        bytes: usize,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let limit = self.timeouts.statement + self.timeouts.lock + GRACE;
+        let answered = self.sessions.monitor().answered(mark, bytes, limit, work).await;
+        answered.unwrap_or_else(|| Err(Failure::Lost { detail: format!("no answer within {limit:?}") }))
     }
 
     /// An attempt in the session of `mark` failed: `Ok` if there may be another.

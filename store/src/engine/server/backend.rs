@@ -42,6 +42,12 @@ impl<D: Driver> Server<D> {
         Ok(Self { core: Core::new(driver, options, Holds::Cells)? })
     }
 
+    /// In a task of its own: a session whose caller went away is ended, and a change of the schema with it.
+    async fn define(&self, statements: Vec<String>) -> Result<(), StoreError> {
+        let core = Arc::clone(&self.core);
+        finished(tokio::spawn(async move { core.define(&statements).await })).await
+    }
+
     async fn log_page(&self, table: &TableRef, scan: &LogScan, limit: u64) -> Result<LogPage, StoreError> {
         let (dialect, limit) = (self.core.dialect(), self.core.page_rows(limit, PAGE_BYTES));
         let page = self.core.page(Operation::Log, || dialect.log(table, scan, limit), limit, PAGE_BYTES).await?;
@@ -166,11 +172,11 @@ impl<D: Driver> Backend for Server<D> {
     }
 
     async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {
-        self.core.define(&self.core.dialect().create_cell_table(table)).await
+        self.define(self.core.dialect().create_cell_table(table)).await
     }
 
     async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError> {
-        self.core.define(&[self.core.dialect().drop_cell_table(table)]).await
+        self.define(vec![self.core.dialect().drop_cell_table(table)]).await
     }
 
     async fn identity(&self) -> Result<Option<Identity>, StoreError> {

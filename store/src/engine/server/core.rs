@@ -11,7 +11,7 @@ use crate::backend::{ANSWER_BYTES, Location, Timeouts};
 use crate::closing::wait_until;
 use crate::engine::server::ServerOptions;
 use crate::engine::server::attempts::{Attempts, GRACE, bounded, unsettled};
-use crate::engine::server::driver::{Driver, Failure, Guard, Holds, Names, Session, Value};
+use crate::engine::server::driver::{Driver, Failure, Guard, Holds, Mark, Names, Session, Value};
 use crate::engine::server::pool::Sessions;
 use crate::engine::server::put::{give_back_answered, stale};
 use crate::error::{Reason, StoreError};
@@ -94,7 +94,8 @@ impl<D: Driver> Core<D> {
         loop {
             let mut lease = self.sessions.lease().await?;
             let session = lease.session()?;
-            let answer = self.in_time(read_page(session, queries(), limit, budget)).await?;
+            let mark = session.mark();
+            let answer = self.in_time(&mark, read_page(session, queries(), limit, budget)).await?;
             let idle = session.is_idle();
             match answer {
                 Ok(page) => {
@@ -120,7 +121,8 @@ impl<D: Driver> Core<D> {
         loop {
             let mut lease = self.sessions.lease().await?;
             let session = lease.session()?;
-            match self.in_time(find_all(session, self.dialect(), table, names)).await? {
+            let mark = session.mark();
+            match self.in_time(&mark, find_all(session, self.dialect(), table, names)).await? {
                 Ok(Some(answers)) => {
                     lease.give_back();
                     return Ok(answers);
@@ -136,7 +138,9 @@ impl<D: Driver> Core<D> {
         let mut again = true;
         loop {
             let mut lease = self.sessions.lease().await?;
-            match self.in_time(lease.session()?.fetch(query)).await? {
+            let session = lease.session()?;
+            let mark = session.mark();
+            match self.in_time(&mark, session.fetch(query)).await? {
                 Ok(rows) => {
                     lease.give_back();
                     return Ok(rows);
@@ -151,7 +155,9 @@ impl<D: Driver> Core<D> {
         let mut again = true;
         loop {
             let mut lease = self.sessions.lease().await?;
-            match self.in_time(lease.session()?.place()).await? {
+            let session = lease.session()?;
+            let mark = session.mark();
+            match self.in_time(&mark, session.place()).await? {
                 Ok(place) => {
                     lease.give_back();
                     return Ok(place.map(|place| Location { address: self.driver().address(), place }));
@@ -161,10 +167,15 @@ impl<D: Driver> Core<D> {
         }
     }
 
-    /// Reads are not settled, only bounded.
-    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Result<T, StoreError> {
+    /// Reads in the session of `mark` are not settled, only bounded.
+    async fn in_time<T>(
+        &self,
+        mark: &Mark,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<Result<T, Failure>, StoreError> {
         let limit = self.timeouts.statement + GRACE;
-        tokio::time::timeout(limit, work).await.map_err(|_| StoreError::Timeout {
+        let answered = self.sessions.monitor().answered(mark, 0, limit, work).await;
+        answered.ok_or_else(|| StoreError::Timeout {
             reason: Reason::Statement,
             detail: format!("no answer within {limit:?}"),
         })
@@ -209,7 +220,7 @@ impl<D: Driver> Core<D> {
                 }
                 Ok(rows)
             };
-            match attempts.bounded(change).await {
+            match attempts.bounded(&mark, change).await {
                 Ok(rows) => {
                     lease.give_back();
                     return Ok(Changed { rows, after_loss });
@@ -234,7 +245,7 @@ impl<D: Driver> Core<D> {
             let mut lease = attempts.session().await?;
             let session = lease.session()?;
             let mark = session.mark();
-            match attempts.bounded(session.define(statements)).await {
+            match attempts.bounded(&mark, session.define(statements)).await {
                 Ok(()) => {
                     lease.give_back();
                     return Ok(());
@@ -251,7 +262,7 @@ impl<D: Driver> Core<D> {
             let mut lease = attempts.session().await?;
             let session = lease.session()?;
             let mark = session.mark();
-            match attempts.bounded(session.confirm(self.holds)).await {
+            match attempts.bounded(&mark, session.confirm(self.holds)).await {
                 Ok(()) => {
                     lease.give_back();
                     return Ok(());

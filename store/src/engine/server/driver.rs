@@ -1,5 +1,6 @@
 //! What a protocol must be able to do for [`Server`](super::Server).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -94,6 +95,17 @@ pub trait Session: Send + 'static {
     async fn place(&mut self) -> Result<Option<String>, Failure> {
         Ok(None)
     }
+
+    /// For how long the server has waited for the marked session to ask something; `None` if it is at work for it, or does
+    /// not say. Of a session that is over it is for ever.
+    async fn idle(&mut self, other: &Mark) -> Result<Option<Duration>, Failure>;
+
+    /// Whether the server may still be at work for the session, or has not been listened to: it was asked something, its
+    /// answer was not read to the end, and the connection has not ended.
+    fn is_awaited(&self) -> bool;
+
+    /// Ends the connection, even in the middle of an answer. The session must not be used any more.
+    fn hang_up(&mut self);
 
     /// Which start of the server the session is of, if one may take back what was visible before.
     fn start(&self) -> Option<Start> {
@@ -282,7 +294,7 @@ pub struct Mark {
     /// The server's number of the connection.
     pub number: i64,
     /// What tells it from any other session that ever had that number.
-    pub nonce: String,
+    pub nonce: Arc<str>,
 }
 
 /// Why a session did not do what it was asked.

@@ -27,6 +27,8 @@ pub(crate) enum Asked {
     Cells(i64),
     /// To end the session of this number.
     End(i64),
+    /// Whether the server waits for the session of this number.
+    Idle(i64),
     /// To confirm what it has found.
     Confirm(i64),
     /// To have the log head pass over ids.
@@ -58,6 +60,8 @@ pub(crate) struct Script {
     pub(crate) runs: Answers<()>,
     /// Whether another session is over. Behind them, it is.
     pub(crate) ends: Answers<bool>,
+    /// For how long the server has waited for another session. Behind them, it is at work for it.
+    pub(crate) idles: Answers<Option<Duration>>,
     /// Whether what was found is safe. Behind them, it is.
     pub(crate) confirms: Answers<()>,
     /// Which start of the server it is, if it shows what is not on disk yet.
@@ -117,6 +121,8 @@ pub(crate) struct FakeSession {
     script: Arc<Script>,
     /// Whether an answer was left half-read.
     cut: bool,
+    /// Whether it was asked what is never answered.
+    hangs: bool,
 }
 
 /// What it fails of.
@@ -139,7 +145,7 @@ impl Manager for FakeDriver {
         }
         let mut opened = lock(&self.0.opened);
         *opened += 1;
-        Ok(FakeSession { number: *opened, script: Arc::clone(&self.0), cut: false })
+        Ok(FakeSession { number: *opened, script: Arc::clone(&self.0), cut: false, hangs: false })
     }
 
     async fn recycle(&self, _: &mut FakeSession, _: &Metrics) -> RecycleResult<StoreError> {
@@ -180,6 +186,7 @@ impl Session for FakeSession {
     async fn cells(&mut self, _: &Query, budget: usize) -> Result<Cells, Failure> {
         self.script.ask(Asked::Cells(self.number));
         if self.script.hangs.load(Ordering::SeqCst) {
+            self.hangs = true;
             std::future::pending::<()>().await;
         }
         let (cells, cut) = self.script.cells.or_fails()?;
@@ -211,13 +218,24 @@ impl Session for FakeSession {
     }
 
     fn mark(&self) -> Mark {
-        Mark { number: self.number, nonce: String::new() }
+        Mark { number: self.number, nonce: "".into() }
     }
 
     async fn end(&mut self, other: &Mark, _: Duration) -> Result<bool, Failure> {
         self.script.ask(Asked::End(other.number));
         self.script.ends.next().unwrap_or(Ok(true))
     }
+
+    async fn idle(&mut self, other: &Mark) -> Result<Option<Duration>, Failure> {
+        self.script.ask(Asked::Idle(other.number));
+        self.script.idles.next().unwrap_or(Ok(None))
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.hangs
+    }
+
+    fn hang_up(&mut self) {}
 
     fn start(&self) -> Option<Start> {
         *lock(&self.script.start)

@@ -14,6 +14,7 @@ pub(crate) mod driver;
 #[cfg(test)]
 mod fake;
 mod identity;
+mod monitor;
 pub(crate) mod pool;
 pub(crate) mod put;
 #[cfg(test)]

@@ -9,17 +9,20 @@ use std::time::Duration;
 
 use cellgate_metrics::{ClusterMetrics, Operation, PoolState, Settlement};
 use deadpool::Runtime;
-use deadpool::managed::{HookError, Manager, Object, Pool, PoolError, QueueMode, TimeoutType};
+use deadpool::managed::{HookError, Object, Pool, PoolError, QueueMode, TimeoutType};
+use tokio::runtime::Handle;
 
 use crate::backend::Identity;
 use crate::engine::server::ServerOptions;
-use crate::engine::server::driver::{Driver, Start};
+use crate::engine::server::driver::{Driver, Session, Start};
 use crate::engine::server::identity::{Expected, check_new};
+use crate::engine::server::monitor::Monitor;
 use crate::error::{Reason, StoreError};
 
 /// The sessions to one server.
-pub(crate) struct Sessions<M: Manager> {
+pub(crate) struct Sessions<M: Driver> {
     pool: Pool<M>,
+    monitor: Arc<Monitor<M>>,
     expected: Expected,
     starts: Arc<Starts>,
     /// How long opening a session may take, and the checking of old ones before it.
@@ -83,7 +86,8 @@ impl<M: Driver> Sessions<M> {
             .build()
             .map_err(|error| StoreError::Refused { detail: format!("cannot make a pool: {error}") })?;
         let (connect, queue) = (options.timeouts.connect, options.timeouts.queue);
-        Ok(Self { pool, expected, starts, connect, queue, metrics: options.metrics.clone() })
+        let monitor = Arc::new(Monitor::new(pool.clone(), options.timeouts));
+        Ok(Self { pool, monitor, expected, starts, connect, queue, metrics: options.metrics.clone() })
     }
 
     /// It has been checked whose the server is: sessions of another one are not used from now on.
@@ -116,7 +120,7 @@ impl<M: Driver> Sessions<M> {
             }
         };
         match got {
-            Ok(session) => Ok(Lease { session: Some(session) }),
+            Ok(session) => Ok(Lease { session: Some(session), monitor: Arc::clone(&self.monitor) }),
             Err(PoolError::Backend(error)) => Err(error),
             Err(PoolError::Timeout(TimeoutType::Wait)) => Err(StoreError::Timeout {
                 reason: Reason::Queue,
@@ -140,6 +144,11 @@ impl<M: Driver> Sessions<M> {
     /// the next lease shall not be one of those.
     pub(crate) fn forget_idle(&self) {
         drop(self.pool.retain(|_, _| false));
+    }
+
+    /// Who looks after sessions that do not answer.
+    pub(crate) fn monitor(&self) -> &Monitor<M> {
+        &self.monitor
     }
 
     /// Starts of the server.
@@ -182,17 +191,20 @@ fn unavailable(detail: &str) -> StoreError {
 
 /// A session in one hand. It goes back to the pool only through [`Lease::give_back`]; dropped any other way, as when
 /// the future that used it was dropped between question and answer, its connection is closed.
-pub(crate) struct Lease<M: Manager> {
+///
+/// What it was asked goes on in the server meanwhile, so that it keeps its place in the pool until it was ended there.
+pub(crate) struct Lease<M: Driver> {
     /// `None` only once it was given back.
     session: Option<Object<M>>,
+    monitor: Arc<Monitor<M>>,
 }
 
-impl<M: Manager> Lease<M> {
+impl<M: Driver> Lease<M> {
     /// The session.
     ///
     /// # Errors
     /// None: there is a session for as long as there is a lease.
-    pub(crate) fn session(&mut self) -> Result<&mut M::Type, StoreError> {
+    pub(crate) fn session(&mut self) -> Result<&mut M::Session, StoreError> {
         match &mut self.session {
             Some(session) => Ok(session),
             None => Err(StoreError::Failed { detail: "a lease without a session".to_owned() }),
@@ -205,10 +217,19 @@ impl<M: Manager> Lease<M> {
     }
 }
 
-impl<M: Manager> Drop for Lease<M> {
+impl<M: Driver> Drop for Lease<M> {
     fn drop(&mut self) {
-        if let Some(session) = self.session.take() {
-            drop(Object::take(session));
+        let Some(mut session) = self.session.take() else { return };
+        match Handle::try_current() {
+            Ok(runtime) if session.is_awaited() => {
+                session.hang_up();
+                let monitor = Arc::clone(&self.monitor);
+                runtime.spawn(async move {
+                    monitor.end(&session.mark()).await;
+                    drop(Object::take(session));
+                });
+            }
+            Ok(_) | Err(_) => drop(Object::take(session)),
         }
     }
 }

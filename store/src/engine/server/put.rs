@@ -210,7 +210,8 @@ impl<D: Driver> Put<'_, D> {
             let after_loss = attempts.lost_one();
             if attempts.in_doubt().is_none() {
                 let asked: Vec<NewRow<'_>> = open.iter().map(|&i| rows[i]).collect();
-                match attempts.bounded(self.insert(session, &asked, Existing::Keep)).await {
+                let insert = self.insert(session, &asked, Existing::Keep);
+                match attempts.bounded_sending(&mark, bytes_of(&asked), insert).await {
                     Ok(places) => {
                         for (&i, place) in open.iter().zip(places) {
                             outcomes[i] = place.map(|place| PutOutcome::Stored(vec![placed(place)]));
@@ -239,7 +240,7 @@ impl<D: Driver> Put<'_, D> {
                 }
                 Ok((found, settled))
             };
-            match attempts.bounded(look).await {
+            match attempts.bounded(&mark, look).await {
                 Ok((found, settled)) => {
                     lease.give_back();
                     attempts.looked(open.iter().zip(&found).map(|(&i, row)| made(groups[i], row)));
@@ -280,7 +281,8 @@ impl<D: Driver> Put<'_, D> {
             if !after_loss {
                 let open: Vec<usize> = order.iter().copied().filter(|&i| places[i].is_none()).collect();
                 let asked: Vec<NewRow<'_>> = open.iter().map(|&i| rows[i]).collect();
-                match attempts.bounded(self.insert(session, &asked, Existing::Refuse)).await {
+                let insert = self.insert(session, &asked, Existing::Refuse);
+                match attempts.bounded_sending(&mark, bytes_of(&asked), insert).await {
                     Ok(inserted) => {
                         lease.give_back();
                         for (i, place) in open.into_iter().zip(inserted) {
@@ -313,7 +315,7 @@ impl<D: Driver> Put<'_, D> {
                 }
                 Ok((existing.iter().any(|row| made(group, row)), verdict))
             };
-            match attempts.bounded(look).await {
+            match attempts.bounded(&mark, look).await {
                 Ok((own, verdict)) => {
                     lease.give_back();
                     attempts.looked(std::iter::once(own));
@@ -386,6 +388,11 @@ fn is_stored(verdict: &Verdict) -> bool {
 /// Whether this very write made the row that exists.
 fn made(group: &PutGroup, row: &Option<Cell>) -> bool {
     row.as_ref().is_some_and(|row| row.token == group.token)
+}
+
+/// About how many bytes the rows are sent in.
+fn bytes_of(rows: &[NewRow<'_>]) -> usize {
+    rows.iter().map(|row| row.body.as_bytes().len() + row.triple.row.as_bytes().len()).sum()
 }
 
 /// The rows of these names: one answer per row.

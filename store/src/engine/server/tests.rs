@@ -16,6 +16,7 @@ use super::driver::{Failure, Guard, Holds, Names, Place, Start, Value};
 use super::fake::{Asked, FakeDriver, Script, failed, lost};
 use super::{Server, ServerOptions, put};
 use crate::backend::{ANSWER_BYTES, Backend, GroupCell, PlacedCell, PutGroup, PutMode, PutOutcome, Timeouts};
+use crate::closing::wait_until;
 use crate::error::{Reason, StoreError};
 use crate::meta::MetaStore;
 use crate::meta::server::ServerMeta;
@@ -277,6 +278,34 @@ async fn a_lease_that_is_not_given_back_ends_its_session() {
     assert_eq!(bench.core.sessions.state().size, 0);
     bench.core.sessions.lease().await.unwrap().give_back();
     assert_eq!(bench.core.sessions.state().size, 1);
+}
+
+#[tokio::test]
+async fn a_read_that_was_given_up_keeps_its_place_until_the_server_has_ended_it() {
+    let bench = Bench::new(Timeouts::default());
+    bench.script.hangs.store(true, Ordering::SeqCst);
+    bench.script.ends.are([Ok(false), Err(lost()), Ok(true)]);
+    tokio::time::timeout(Duration::from_millis(10), bench.get()).await.expect_err("it is not answered");
+    assert_eq!(bench.core.sessions.state().size, 1);
+    wait_until(|| bench.core.sessions.state().size == 0, Duration::from_secs(30)).await;
+    assert_eq!(bench.core.sessions.state().size, 0);
+    assert_eq!(bench.script.asked(), [Asked::Cells(1), Asked::End(1), Asked::End(1), Asked::End(1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_for_which_the_server_waits_is_lost_and_one_for_which_it_is_at_work_is_not() {
+    let bench = Bench::new(Timeouts::default());
+    bench.script.hangs.store(true, Ordering::SeqCst);
+    // At work, not to be asked, idle for less than the answer is waited for; and then for longer.
+    let idle = |seconds| Ok(Some(Duration::from_secs(seconds)));
+    bench.script.idles.are([Ok(None), Err(lost()), idle(2), idle(3), idle(4)]);
+    let error = bench.get().await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable { reason: Reason::Statement, .. }), "{error:?}");
+    let idles = bench.script.asked().iter().filter(|asked| matches!(asked, Asked::Idle(_))).count();
+    assert_eq!(idles, 5, "four of the first attempt, one of the second");
+    // As long as a statement may take.
+    let error = bench.get().await.unwrap_err();
+    assert!(matches!(error, StoreError::Timeout { reason: Reason::Statement, .. }), "{error:?}");
 }
 
 #[tokio::test]

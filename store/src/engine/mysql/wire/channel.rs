@@ -20,11 +20,13 @@ pub(super) struct Channel {
     out: Vec<u8>,
     /// The number of the next frame, whichever side sends it.
     number: u8,
+    /// Whether the link has ended or failed.
+    ended: bool,
 }
 
 impl Channel {
     pub(super) fn new(link: Link) -> Self {
-        Self { link, received: Received::default(), out: Vec::new(), number: 0 }
+        Self { link, received: Received::default(), out: Vec::new(), number: 0, ended: false }
     }
 
     pub(super) fn link(&self) -> &Link {
@@ -34,6 +36,11 @@ impl Channel {
     /// The link, to put another over it; `None` if something was received that belongs to nothing yet asked.
     pub(super) fn into_link(self) -> Option<(Link, u8)> {
         self.received.is_empty().then_some((self.link, self.number))
+    }
+
+    /// Whether the link has ended or failed.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
     }
 
     /// Goes on with the numbers of the frames before.
@@ -61,10 +68,10 @@ impl Channel {
 
     /// Sends what was appended.
     pub(super) async fn send(&mut self) -> Result<(), WireError> {
-        self.link.write_all(&self.out).await?;
-        if self.link.is_encrypted() {
-            self.link.flush().await?;
-        }
+        let written = self.link.write_all(&self.out).await;
+        let written = if written.is_ok() && self.link.is_encrypted() { self.link.flush().await } else { written };
+        self.ended |= written.is_err();
+        written?;
         self.out.clear();
         self.out.shrink_to(KEEP);
         Ok(())
@@ -77,7 +84,9 @@ impl Channel {
 
     /// Receives more.
     pub(super) async fn receive(&mut self) -> Result<(), WireError> {
-        match self.link.read_buf(self.received.room(READ)).await? {
+        let read = self.link.read_buf(self.received.room(READ)).await;
+        self.ended |= !matches!(read, Ok(1..));
+        match read? {
             0 => Err(WireError::Closed),
             _ => Ok(()),
         }

@@ -112,6 +112,17 @@ impl Connection {
         !self.busy
     }
 
+    /// Whether the stream has ended or failed.
+    pub(in crate::engine::mysql) fn has_ended(&self) -> bool {
+        self.channel.has_ended()
+    }
+
+    /// Ends the stream, whatever is under way.
+    pub(in crate::engine::mysql) fn hang_up(&mut self) {
+        self.busy = true;
+        self.channel.link().shut_down();
+    }
+
     /// Runs a text of one or several statements.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The stream to a server: TCP, or TLS over it.
 
 use std::io;
+use std::net::Shutdown;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -31,6 +32,18 @@ impl Link {
         stream.set_nodelay(true)?;
         SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
         Ok(Self::Plain(stream))
+    }
+
+    /// Ends it both ways, at once.
+    pub(super) fn shut_down(&self) {
+        let stream = match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+            #[cfg(test)]
+            Self::Pipe(_) => return,
+        };
+        // It fails if it has ended.
+        drop(SockRef::from(stream).shutdown(Shutdown::Both));
     }
 
     /// Whether nobody on the way can read along.
