@@ -4,6 +4,7 @@ use super::wait::{for_some, until};
 use std::time::{Duration, Instant};
 
 use cellgate_schemaless::{TableId, TableRef};
+use cellgate_store::engine::dsn::ServerKind;
 use cellgate_store::{Identity, PutMode, PutOutcome, Reason, StoreError, Timeouts};
 
 use crate::common::{Engine, has_mysql};
@@ -258,6 +259,19 @@ pub async fn a_server_that_takes_long_is_waited_for(store: Store) {
     assert!(!read.is_finished());
     holder.release().await;
     assert_eq!(read.await.unwrap().unwrap(), [None]);
+}
+
+pub async fn of_a_database_that_is_gone_no_more_than_names_are_told(store: Store) {
+    let proxy = store.proxy(None, SHORT);
+    let name = triple("row", 1);
+    let read = async || proxy.get(&store.table, std::slice::from_ref(&name)).await.unwrap_err();
+    store.backend.drop_table(&store.table).await.unwrap();
+    assert_eq!(read().await, StoreError::NoTable { table: store.table.physical().to_owned() });
+    let (proxy, database) = (store.proxy(None, SHORT), &store.database.dsn.database);
+    let force = if store.database.dsn.kind == ServerKind::Postgres { " WITH (FORCE)" } else { "" };
+    store.database.admin(&format!("DROP DATABASE {database}{force}")).await;
+    let error = proxy.get(&store.table, std::slice::from_ref(&name)).await.unwrap_err();
+    assert_eq!(error, StoreError::NoTable { table: format!("{database}.*") });
 }
 
 pub async fn another_store_under_the_address_is_not_used(store: Store) {

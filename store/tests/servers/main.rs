@@ -31,6 +31,7 @@ macro_rules! server_suite {
             faults::a_table_that_is_gone_behind_a_lost_connection_is_told_at_once,
             faults::a_connection_that_is_lost_without_a_word_is_not_waited_for,
             faults::a_server_that_takes_long_is_waited_for,
+            faults::of_a_database_that_is_gone_no_more_than_names_are_told,
             faults::another_store_under_the_address_is_not_used,
             faults::a_caller_that_goes_away_neither_stops_a_write_nor_spoils_a_session,
             clock::times_go_on_from_the_last_one_though_the_clock_went_back,

@@ -1,16 +1,16 @@
 //! What MariaDB and MySQL say when something fails.
 
 use super::wire::{LoginError, ServerError, WireError};
-use crate::engine::server::driver::Failure;
+use crate::engine::server::driver::{Failure, no_database, no_table};
 use crate::error::{Reason, StoreError};
 
-/// A failure to open a connection or to set it up.
-pub(super) fn of_connecting(error: &WireError) -> StoreError {
+/// A failure to open a connection to a database or to set it up.
+pub(super) fn of_connecting(error: &WireError, database: &str) -> StoreError {
     let unavailable = || StoreError::Unavailable { reason: Reason::Connect, detail: error.to_string() };
     match error {
         WireError::Server(server) => match server.code {
             // Unknown database: to whoever asks, none of its tables exists.
-            1049 => StoreError::NoTable { table: quoted(&server.message) },
+            1049 => no_database(database),
             // Wrong user, password or rights; an account that is locked, or whose password has expired.
             1044 | 1045 | 1698 | 2059 | 1820 | 1862 | 3118 | 4151 => StoreError::Refused { detail: server.to_string() },
             _ => unavailable(),
@@ -52,7 +52,7 @@ fn of_server(error: &ServerError) -> Failure {
         // A deadlock; "record has changed since last read" of MariaDB's snapshot isolation.
         1213 | 1020 => Failure::Again { reason: Reason::Statement, detail },
         1969 | 3024 | 1317 => Failure::Store(StoreError::Timeout { reason: Reason::Statement, detail }),
-        1146 | 1049 | 1932 => Failure::Store(StoreError::NoTable { table: quoted(&error.message) }),
+        1146 | 1049 | 1932 => Failure::Store(no_table(&error.message)),
         // Rights that are missing.
         1044 | 1045 | 1142 | 1143 | 1227 | 1370 | 1820 => Failure::Store(StoreError::Refused { detail }),
         // A server or a transaction that is read-only.
@@ -61,12 +61,6 @@ fn of_server(error: &ServerError) -> Failure {
         1030 | 1026 | 3 if is_about_space(&error.message) => Failure::Store(StoreError::DiskFull { detail }),
         _ => Failure::Store(StoreError::Failed { detail }),
     }
-}
-
-/// The name a message quotes, without its database.
-fn quoted(message: &str) -> String {
-    let name = message.split('\'').nth(1).unwrap_or(message);
-    name.rsplit('.').next().unwrap_or(name).to_owned()
 }
 
 /// Whether the engine's error number in a message ("Got error 28 ..") is ENOSPC.
@@ -100,14 +94,6 @@ mod tests {
         ] {
             assert!(matches!(server(code, message), Failure::ReadOnly { .. }), "{code}");
         }
-    }
-
-    #[test]
-    fn a_missing_table_is_named() {
-        let Failure::Store(StoreError::NoTable { table }) = server(1146, "Table 'cells.trips_7' doesn't exist") else {
-            panic!("not NoTable")
-        };
-        assert_eq!(table, "trips_7");
     }
 
     #[test]

@@ -139,8 +139,10 @@ impl Manager for MysqlDriver {
     type Error = StoreError;
 
     async fn create(&self) -> Result<MysqlSession, StoreError> {
-        let connection = self.open(Some(&self.dsn.database)).await.map_err(|e| error::of_connecting(&e))?;
-        let session = MysqlSession::start(connection, &self.timeouts, self.returning).await?;
+        let database = &self.dsn.database;
+        let connecting = |e| error::of_connecting(&e, database);
+        let connection = self.open(Some(database)).await.map_err(connecting)?;
+        let session = MysqlSession::start(connection, &self.timeouts, self.returning, connecting).await?;
         let place = DIALECTS.iter().position(|dialect| dialect.lists == session.dialect().lists);
         self.dialect.store(place.unwrap_or(0), Ordering::Relaxed);
         self.warn_if_not_durable(&session);
@@ -186,12 +188,12 @@ impl Driver for MysqlDriver {
             // Looked for first: whoever may use a database may not always create one.
             match self.open(Some(&self.dsn.database)).await {
                 Ok(_) => return Ok(()),
-                Err(e) => match error::of_connecting(&e) {
+                Err(e) => match error::of_connecting(&e, &self.dsn.database) {
                     StoreError::NoTable { .. } => {}
                     error => return Err(error),
                 },
             }
-            let mut connection = self.open(None).await.map_err(|e| error::of_connecting(&e))?;
+            let mut connection = self.open(None).await.map_err(|e| error::of_connecting(&e, &self.dsn.database))?;
             session::create_database(&mut connection, &self.dsn.database).await
         };
         tokio::time::timeout(self.timeouts.statement, create).await.map_err(|_| StoreError::Timeout {

@@ -58,16 +58,17 @@ impl fmt::Debug for MysqlSession {
 }
 
 impl MysqlSession {
-    /// Sets a new connection up.
+    /// Sets a new connection up; `connecting` makes the error of one with which that fails.
     pub(super) async fn start(
         mut connection: Connection,
         timeouts: &Timeouts,
         returning: Returning,
+        connecting: impl Fn(WireError) -> StoreError,
     ) -> Result<Self, StoreError> {
         let nonce = nonce()?;
-        let version = version(&mut connection).await.map_err(|e| error::of_connecting(&e))?;
+        let version = version(&mut connection).await.map_err(&connecting)?;
         let maria = is_maria(&version);
-        let facts = set_up(&mut connection, timeouts, maria, &nonce).await.map_err(|e| error::of_connecting(&e))?;
+        let facts = set_up(&mut connection, timeouts, maria, &nonce).await.map_err(connecting)?;
         if !facts.marked {
             // Without it a lost write could not be settled.
             let detail = "the server gives a session no user lock (GET_LOCK)".to_owned();

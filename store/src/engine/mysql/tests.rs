@@ -32,7 +32,9 @@ async fn started(lock: &[u8]) -> (Result<MysqlSession, StoreError>, Server) {
         let number = column(8);
         server.send(&[&[6], &number, &number, &number, &number, &number, &number, &facts, &end(KIND, 2)]).await;
     };
-    let (session, ()) = tokio::join!(MysqlSession::start(connection, &timeouts, Returning::IfKnown), answers);
+    let connecting = |e| error::of_connecting(&e, "cells");
+    let start = MysqlSession::start(connection, &timeouts, Returning::IfKnown, connecting);
+    let (session, ()) = tokio::join!(start, answers);
     (session, server)
 }
 

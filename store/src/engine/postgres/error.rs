@@ -3,15 +3,15 @@
 use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, Severity};
 
-use crate::engine::server::driver::Failure;
+use crate::engine::server::driver::{Failure, no_database, no_table};
 use crate::error::{Reason, StoreError};
 
-/// A failure to open a connection or to set it up.
-pub(super) fn of_connecting(error: &Error) -> StoreError {
+/// A failure to open a connection to a database or to set it up.
+pub(super) fn of_connecting(error: &Error, database: &str) -> StoreError {
     let detail = describe(error);
     match error.code().map(|code| code.code()) {
         // Unknown database: to whoever asks, none of its tables exists.
-        Some("3D000") => StoreError::NoTable { table: detail },
+        Some("3D000") => no_database(database),
         Some(code) if code.starts_with("28") || code == "42501" => StoreError::Refused { detail },
         Some(_) | None => StoreError::Unavailable { reason: Reason::Connect, detail },
     }
@@ -35,7 +35,7 @@ fn of_server(code: &str, detail: String, message: &str) -> Failure {
         "40001" | "40P01" => Failure::Again { reason: Reason::Statement, detail },
         "55P03" => Failure::Again { reason: Reason::Lock, detail },
         "57014" => Failure::Store(StoreError::Timeout { reason: Reason::Statement, detail }),
-        "42P01" | "3D000" | "3F000" => Failure::Store(StoreError::NoTable { table: quoted(message) }),
+        "42P01" | "3D000" | "3F000" => Failure::Store(no_table(message)),
         // Rights that are missing.
         "42501" => Failure::Store(StoreError::Refused { detail }),
         // A standby, or a server that is read-only.
@@ -46,11 +46,6 @@ fn of_server(code: &str, detail: String, message: &str) -> Failure {
         code if code.starts_with("08") => Failure::Lost { detail },
         _ => Failure::Store(StoreError::Failed { detail }),
     }
-}
-
-/// The name a message quotes.
-fn quoted(message: &str) -> String {
-    message.split('"').nth(1).unwrap_or(message).to_owned()
 }
 
 /// The error with what it comes from; without the values the server may quote.

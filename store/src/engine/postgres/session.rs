@@ -207,7 +207,8 @@ where
     T: MakeTlsConnect<Socket>,
     T::Stream: Send + 'static,
 {
-    let (client, connection) = config.connect(tls).await.map_err(|e| error::of_connecting(&e))?;
+    let (client, connection) =
+        config.connect(tls).await.map_err(|e| error::of_connecting(&e, config.get_dbname().unwrap_or_default()))?;
     let task = tokio::spawn(async move {
         // Whoever waits for an answer is told by the client half.
         if let Err(error) = connection.await {

@@ -336,6 +336,22 @@ impl Failure {
     }
 }
 
+/// A table is not there. Of the server's message, which is in its own language and quotes in its own way, nothing is told but the
+/// table's name: the last word of the form of one of ours.
+pub(crate) fn no_table(message: &str) -> StoreError {
+    let words = message.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let is_number = |id: &str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
+    let mut ours = words.filter(|word| {
+        word.starts_with("cg_") || word.rsplit_once('_').is_some_and(|(name, id)| !name.is_empty() && is_number(id))
+    });
+    StoreError::NoTable { table: ours.next().unwrap_or("cg_?").to_owned() }
+}
+
+/// The database is not there, and so none of its tables.
+pub(crate) fn no_database(database: &str) -> StoreError {
+    StoreError::NoTable { table: format!("{database}.*") }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
@@ -347,6 +363,19 @@ mod tests {
     use super::*;
     use crate::engine::server::fake::FakeSession;
     use crate::sql::POSTGRES;
+
+    #[test]
+    fn of_a_message_about_a_table_only_its_name_is_told() {
+        for (message, name) in [
+            ("Table 'cgt_7_1.trips_7' doesn't exist", "trips_7"),
+            ("relation \"cg_head\" does not exist", "cg_head"),
+            ("Relation »a_b___3« existiert nicht", "a_b___3"),
+            ("la relation « public.trips_12 » n'existe pas", "trips_12"),
+            ("no schema has been selected to create in", "cg_?"),
+        ] {
+            assert_eq!(no_table(message), StoreError::NoTable { table: name.to_owned() });
+        }
+    }
 
     #[tokio::test]
     async fn a_session_whose_rollback_fails_is_not_used_again() {
