@@ -136,6 +136,20 @@ impl Postgres {
         self.own.as_mut().expect("only a private server is killed by a test").process = None;
     }
 
+    /// Kills it and starts it as a standby, of nobody; `SELECT pg_promote()` makes it a primary again.
+    ///
+    /// # Panics
+    ///
+    /// If it is shared, or does not start.
+    pub fn restart_as_standby(&mut self) {
+        self.kill();
+        let own = self.own.as_ref().expect("only a private server is started by a test");
+        let signal = own.scratch.join("data/standby.signal");
+        std::fs::write(&signal, "").expect("a file of the server");
+        process::give(&signal, own.user);
+        self.start();
+    }
+
     /// Creates a database.
     ///
     /// # Panics

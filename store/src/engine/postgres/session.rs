@@ -107,11 +107,16 @@ impl PostgresSession {
         let facts = self
             .fetch(&plain(
                 "SELECT pid::bigint, (extract(epoch FROM backend_start) * 1000000)::bigint, \
-                 current_setting('fsync') FROM pg_stat_activity WHERE pid = pg_backend_pid()",
+                 current_setting('fsync'), pg_is_in_recovery() FROM pg_stat_activity WHERE pid = pg_backend_pid()",
             ))
             .await?;
         match facts.first().map(Vec::as_slice) {
-            Some([Value::Int(pid), Value::Int(started), Value::Bytes(fsync)]) => {
+            Some([Value::Int(_), Value::Int(_), Value::Bytes(_), Value::Int(1)]) => {
+                // It may lack what was acknowledged, and have what was erased since.
+                let detail = "the server is a standby (pg_is_in_recovery): only a primary is read from".to_owned();
+                Err(Failure::Store(StoreError::Unavailable { reason: Reason::Connect, detail }))
+            }
+            Some([Value::Int(pid), Value::Int(started), Value::Bytes(fsync), Value::Int(_)]) => {
                 self.mark = Mark { number: *pid, nonce: started.to_string().into() };
                 self.durable = fsync.as_ref() == b"on";
                 Ok(())
