@@ -69,25 +69,25 @@ async fn a_wrong_password_and_an_unknown_user_are_refused_alike() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_failed_before_waits_for_the_judgement_within_the_time_for_the_login() {
     // A wait that is longer than what is left is cut short: who knows the password must get in.
     for (handshake_timeout, whole) in [(Duration::from_secs(10), true), (SOON / 2, false)] {
         let limits = WireLimits { handshake_timeout, ..WireLimits::default() };
         let mut client = Setup { limits, ..Setup::default() }.connect();
         client.greeting().await;
-        let started = std::time::Instant::now();
+        let started = tokio::time::Instant::now();
         client.send(&Login41 { user: b"slow", ..Login41::default() }.payload(offered())).await;
         assert_eq!(client.error_code().await, 1045);
         assert_eq!(started.elapsed() >= SOON, whole);
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_guesses_many_times_at_once_waits_for_each_failure() {
     let (failures, turns) = (Arc::new(AtomicUsize::new(1)), Arc::new(Semaphore::new(1)));
     let connect = || Setup { failures: Arc::clone(&failures), turns: Arc::clone(&turns), ..Setup::default() }.connect();
-    let started = std::time::Instant::now();
+    let started = tokio::time::Instant::now();
     let mut clients = [connect(), connect()];
     for client in &mut clients {
         client.greeting().await;
@@ -100,14 +100,14 @@ async fn who_guesses_many_times_at_once_waits_for_each_failure() {
     assert!(started.elapsed() >= 3 * SOON, "{:?}", started.elapsed());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_is_judged_before_the_wait_is_over_gives_nobody_else_a_turn_sooner() {
     let (failures, turns) = (Arc::new(AtomicUsize::new(10)), Arc::new(Semaphore::new(1)));
     let connect = |handshake_timeout| {
         let limits = WireLimits { handshake_timeout, ..WireLimits::default() };
         Setup { limits, failures: Arc::clone(&failures), turns: Arc::clone(&turns), ..Setup::default() }.connect()
     };
-    let started = std::time::Instant::now();
+    let started = tokio::time::Instant::now();
     // The first has half of its wait left for its login, like one that has said nothing for long.
     let mut clients = [connect(5 * SOON), connect(Duration::from_secs(10))];
     let mut answered = Vec::new();
@@ -131,7 +131,7 @@ async fn who_is_asked_for_the_password_itself_waits_for_what_failed_meanwhile() 
     client.send(&login.payload(offered())).await;
     assert_eq!(client.packet().await.unwrap(), [0x01, 0x04]);
     assert_eq!(failures.load(Ordering::SeqCst), 1, "counted before the password is asked for");
-    let started = std::time::Instant::now();
+    let started = tokio::time::Instant::now();
     let mixed: Vec<u8> = b"wrong\0".iter().zip(&salt).map(|(byte, salt)| byte ^ salt).collect();
     client.send(&mysql_common::crypto::encrypt(&mixed, pair().public_pem().as_bytes())).await;
     assert_eq!(client.error_code().await, 1045);
