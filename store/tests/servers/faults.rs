@@ -139,17 +139,22 @@ pub async fn a_server_that_is_down_is_said_so_at_once_and_used_again_when_it_is_
     let error = proxy.put(EPOCH, std::slice::from_ref(&group)).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { reason: Reason::Connect, .. }), "{error:?}");
     assert!(proxy.get(&store.table, &[triple("row", 1)]).await.is_err());
-    assert!(began.elapsed() < SHORT.connect * 2, "it took {:?}", began.elapsed());
+    assert!(began.elapsed() < SHORT.connect * 5, "it took {:?}", began.elapsed());
     relay.up();
     assert!(all_new(&proxy.put(EPOCH, std::slice::from_ref(&group)).await.unwrap()[0]));
     // All sessions are lost while idle: a read and a write find out and go on.
-    relay.down();
-    relay.up();
+    let cut_all = || {
+        relay.down();
+        relay.up();
+        relay.made()
+    };
+    let made = cut_all();
     assert!(proxy.get(&store.table, &[triple("row", 1)]).await.unwrap()[0].is_some());
-    relay.down();
-    relay.up();
+    assert!(relay.made() > made, "the read had another connection");
+    let made = cut_all();
     let next = store.group(PutMode::Append, &[("row", 2, "2")]);
     assert!(all_new(&proxy.put(EPOCH, &[next]).await.unwrap()[0]));
+    assert!(relay.made() > made, "the write had another connection");
     assert_eq!(store.log().await.len(), 2);
 }
 
@@ -168,7 +173,7 @@ pub async fn a_proxy_stopped_in_the_middle_of_a_batch_holds_others_up_for_a_lock
     let next = store.group(PutMode::Explicit, &[("other", 1, "3")]);
     // A MySQL ends sessions that are idle for 30 s, in a transaction or not, and knows no other limit.
     let mysql = store.database.engine == Engine::Mysql && has_mysql();
-    let bound = if mysql { Duration::from_secs(40) } else { SHORT.lock * 4 };
+    let bound = if mysql { Duration::from_secs(40) } else { SHORT.lock * 10 };
     let outcomes = loop {
         match other.put(EPOCH, std::slice::from_ref(&next)).await {
             Err(StoreError::Timeout { reason: Reason::Lock, .. }) if mysql && began.elapsed() < bound => {}
@@ -220,7 +225,7 @@ pub async fn a_lock_that_is_never_let_go_of_is_a_timeout_and_nothing_is_written(
     let groups = [1, 2].map(|n| store.group(PutMode::Explicit, &[("row", n, "1")]));
     let error = proxy.put(EPOCH, &groups).await.unwrap_err();
     assert!(matches!(error, StoreError::Timeout { reason: Reason::Lock, .. }), "{error:?}");
-    assert!(began.elapsed() < SHORT.lock * 5, "it took {:?}", began.elapsed());
+    assert!(began.elapsed() < SHORT.lock * 10, "it took {:?}", began.elapsed());
     holder.release().await;
     assert_eq!(store.log().await.len(), 1, "what was there before");
     let outcomes = proxy.put(EPOCH, &groups).await.unwrap();
@@ -294,7 +299,9 @@ pub async fn another_store_under_the_address_is_not_used(store: Store) {
 
 pub async fn a_table_that_is_gone_behind_a_lost_connection_is_told_at_once(store: Store) {
     let relay = Relay::start(store.server()).await;
-    let proxy = store.proxy(Some(relay.port), SHORT);
+    // A look-up that is repeated until the time is over takes all of it.
+    let timeouts = Timeouts { statement: Duration::from_secs(20), ..SHORT };
+    let proxy = store.proxy(Some(relay.port), timeouts);
     let put = async |version| {
         let group = store.group(PutMode::Explicit, &[("row", version, &marked(version))]);
         proxy.put(EPOCH, &[group]).await
@@ -307,5 +314,5 @@ pub async fn a_table_that_is_gone_behind_a_lost_connection_is_told_at_once(store
     let error = put(2).await.unwrap_err();
     assert!(relay.met());
     assert!(matches!(error, StoreError::NoTable { .. }), "{error:?}");
-    assert!(began.elapsed() < SHORT.statement, "{:?}", began.elapsed());
+    assert!(began.elapsed() < timeouts.statement / 2, "{:?}", began.elapsed());
 }

@@ -60,13 +60,15 @@ impl Relay {
                 let (server, mut watching) = (server.clone(), watching.clone());
                 let (faults, cuts) = (Arc::clone(&faults), Arc::clone(&cuts));
                 tokio::spawn(async move {
-                    if !*watching.borrow() {
+                    if !*watching.borrow_and_update() {
                         return;
                     }
                     let Ok(server) = TcpStream::connect(server).await else { return };
                     tokio::select! {
+                        // Any change: it may be up again by the time this is asked.
+                        biased;
+                        _ = watching.changed() => {}
                         () = pass(client, server, &faults, &cuts) => {}
-                        _ = watching.wait_for(|up| !up) => {}
                     }
                 });
             }

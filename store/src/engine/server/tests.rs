@@ -180,7 +180,7 @@ async fn rows_whose_places_are_not_told_may_be_written_until_they_are_looked_up(
         assert_eq!(bench.script.asked()[0], Asked::Insert(1, 1));
         assert!(bench.script.asked()[1..].iter().all(|asked| matches!(asked, Asked::Cells(_))), "it is not sent again");
     }
-    let bench = Bench::new(SHORT);
+    let bench = Bench::new(Timeouts::default());
     bench.script.untold.store(true, Ordering::SeqCst);
     bench.script.inserts.are([Ok(vec![None])]);
     bench.script.cells.are([Err(lost()), Ok((vec![row(9, 1)], false))]);

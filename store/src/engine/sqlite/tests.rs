@@ -60,6 +60,15 @@ async fn open(directory: &Path, options: SqliteOptions) -> (SqliteBackend, Epoch
     (backend, epoch)
 }
 
+/// The same made with the usual options, and opened again with these: on a busy machine making it takes longer than a test's
+/// short bounds.
+async fn reopen(directory: &Path, options: SqliteOptions) -> (SqliteBackend, Epoch) {
+    let (backend, epoch) = open(directory, SqliteOptions::default()).await;
+    backend.close().await;
+    drop(backend);
+    (SqliteBackend::open(&directory.join("cells.db"), options).unwrap(), epoch)
+}
+
 /// Keeps the writer until told to go on; answers when it has it.
 async fn block(backend: &Arc<SqliteBackend>) -> (Sender<()>, JoinHandle<()>) {
     let (release, released) = channel();
@@ -145,8 +154,8 @@ async fn a_full_disk_is_told_and_writing_goes_on_when_there_is_room() {
 #[tokio::test]
 async fn a_read_that_takes_too_long_is_ended() {
     let directory = tempfile::tempdir().unwrap();
-    let timeouts = Timeouts { statement: Duration::from_millis(50), ..Timeouts::default() };
-    let (backend, _) = open(directory.path(), SqliteOptions { timeouts, readers: 1, queue: 4 }).await;
+    let timeouts = Timeouts { statement: Duration::from_secs(1), ..Timeouts::default() };
+    let (backend, _) = reopen(directory.path(), SqliteOptions { timeouts, readers: 1, queue: 4 }).await;
     let readers = &backend.live().unwrap().readers;
     let endless = |sqlite: &rusqlite::Connection| -> Result<i64, Failure> {
         let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
@@ -163,8 +172,8 @@ async fn a_read_that_takes_too_long_is_ended() {
 #[tokio::test]
 async fn a_write_that_takes_too_long_is_ended_and_undone() {
     let directory = tempfile::tempdir().unwrap();
-    let timeouts = Timeouts { statement: Duration::from_millis(50), ..Timeouts::default() };
-    let (backend, epoch) = open(directory.path(), SqliteOptions { timeouts, readers: 1, queue: 4 }).await;
+    let timeouts = Timeouts { statement: Duration::from_secs(1), ..Timeouts::default() };
+    let (backend, epoch) = reopen(directory.path(), SqliteOptions { timeouts, readers: 1, queue: 4 }).await;
     let endless = |sqlite: &rusqlite::Connection| -> Result<(), Failure> {
         sqlite.execute_batch(
             "UPDATE cg_head SET epoch = 99; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
@@ -180,8 +189,8 @@ async fn a_write_that_takes_too_long_is_ended_and_undone() {
 #[tokio::test]
 async fn a_full_queue_is_told() {
     let directory = tempfile::tempdir().unwrap();
-    let timeouts = Timeouts { queue: Duration::from_millis(20), ..Timeouts::default() };
-    let (backend, epoch) = open(directory.path(), SqliteOptions { timeouts, readers: 1, queue: 1 }).await;
+    let timeouts = Timeouts { queue: Duration::from_millis(500), ..Timeouts::default() };
+    let (backend, epoch) = reopen(directory.path(), SqliteOptions { timeouts, readers: 1, queue: 1 }).await;
     let backend = Arc::new(backend);
     let (release, blocker) = block(&backend).await;
     let groups = [group(1, 10)];
@@ -548,12 +557,9 @@ async fn calls_that_all_take_too_long_take_no_longer_than_two_statements() {
     let directory = tempfile::tempdir().unwrap();
     let timeouts =
         Timeouts { statement: Duration::from_millis(300), lock: Duration::from_secs(5), ..Timeouts::default() };
-    // Made with the usual ones: on a busy machine it takes longer than that.
-    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
-    backend.close().await;
-    drop(backend);
     let options = SqliteOptions { timeouts, ..SqliteOptions::default() };
-    let backend = Arc::new(SqliteBackend::open(&directory.path().join("cells.db"), options).unwrap());
+    let (backend, epoch) = reopen(directory.path(), options).await;
+    let backend = Arc::new(backend);
     let slow = "CREATE TRIGGER slow BEFORE INSERT ON trips_1 BEGIN SELECT (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL \
                 SELECT i + 1 FROM n) SELECT count(*) FROM n); END";
     backend.live().unwrap().writer.alone(move |sqlite| Ok(sqlite.execute_batch(slow)?)).await.unwrap();
@@ -688,12 +694,8 @@ async fn a_writer_that_hangs_is_seen() {
     let directory = tempfile::tempdir().unwrap();
     let timeouts =
         Timeouts { statement: Duration::from_millis(20), lock: Duration::from_millis(20), ..Timeouts::default() };
-    // Made with the usual ones: on a busy machine it takes longer than that.
-    let (backend, _) = open(directory.path(), SqliteOptions::default()).await;
-    backend.close().await;
-    drop(backend);
     let options = SqliteOptions { timeouts, ..SqliteOptions::default() };
-    let backend = Arc::new(SqliteBackend::open(&directory.path().join("cells.db"), options).unwrap());
+    let backend = Arc::new(reopen(directory.path(), options).await.0);
     let begin = channel::<()>();
     let hang = move |_: &mut writer::WriteSide| {
         let _ = begin.1.recv();
