@@ -52,8 +52,11 @@ pub fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
             // Cargo goes by the name, under which there may have been another one.
             let _ = std::fs::remove_dir_all(place.join("last"));
         }
+        // Whole or not at all under the name by which it is found the next time.
+        let part = profile.with_extension("part");
         let mut merge = Command::new(profdata);
-        command::run(merge.arg("merge").arg("--output").arg(&profile).args(files(&counts)?))?;
+        command::run(merge.arg("merge").arg("--output").arg(&part).args(files(&counts)?))?;
+        std::fs::rename(&part, &profile).map_err(|error| io("rename", &part, &error))?;
     }
     let trained = compiler.program(&place.join("last"), &format!("-Cprofile-use={}", profile.display()), &[])?;
     let dist = workspace.target().join("dist");

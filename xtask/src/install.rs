@@ -170,7 +170,10 @@ impl Administrator {
                 sudo
             }
         };
-        command::run(command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]).args(arguments))
+        // Somebody else may be installing something, and a mirror may be away for a moment.
+        let patience = ["-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3"];
+        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]).args(patience);
+        command::run(command.args(arguments))
     }
 }
 

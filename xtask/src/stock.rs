@@ -64,6 +64,8 @@ impl Language {
             return Ok(());
         }
         fs::create_dir_all(&result).map_err(|error| Failure::of_file(&result, &error))?;
+        // What is interrupted is not taken for what was there before.
+        let _ = fs::remove_file(&stamp);
         match self {
             Self::Python => build_python(&source, &result)?,
             Self::Node => build_node(&result)?,
@@ -74,9 +76,14 @@ impl Language {
         fs::write(&stamp, sources).map_err(|error| Failure::of_file(&stamp, &error))
     }
 
-    /// Everything the result is made of, as one text.
+    /// Everything the result is made of, and by, as one text.
     fn sources(self, source: &Path) -> Result<String, Failure> {
-        let mut text = String::new();
+        // Packages go by the version of what runs them.
+        let mut text = match self {
+            Self::Python => quietly(Command::new(python().unwrap_or("python3")).arg("--version"))?,
+            Self::Node => quietly(Command::new("node").arg("--version"))?,
+            Self::Go | Self::Java | Self::Rust => String::new(),
+        };
         for path in list(source)?.iter().filter(|path| self.is_input(path)) {
             text.push_str(&format!("== {}\n", path.strip_prefix(source).unwrap_or(path).display()));
             text.push_str(&fs::read_to_string(path).map_err(|error| Failure::of_file(path, &error))?);
