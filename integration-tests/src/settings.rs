@@ -16,12 +16,29 @@ pub const CLIENTS: &str = "CELLGATE_TEST_CLIENTS";
 pub const ROUNDS: &str = "CELLGATE_ROUNDS";
 /// Seed of everything random; without it the clock, and the seed is printed.
 pub const SEED: &str = "CELLGATE_SEED";
+/// A file that gets a line for each test that passes without having tested anything; `cargo xtask test` shows it.
+pub const SKIPPED: &str = "CELLGATE_TEST_SKIPPED";
 /// Set to 1, golden results are written instead of compared.
 pub const UPDATE_GOLDEN: &str = "UPDATE_GOLDEN";
 
 /// Whether golden results are written instead of compared.
 pub fn updates_golden() -> bool {
     std::env::var(UPDATE_GOLDEN).is_ok_and(|value| value == "1")
+}
+
+/// Says that a test, or a part of it, passes without having tested anything, and why.
+///
+/// # Panics
+///
+/// If the file that the environment names cannot be written.
+pub fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
+    if let Some(path) = std::env::var_os(SKIPPED) {
+        let test = std::thread::current().name().unwrap_or("a test").to_owned();
+        let mut file =
+            std::fs::File::options().create(true).append(true).open(path).expect("the file of skipped tests");
+        std::io::Write::write_all(&mut file, format!("{test}: {why}\n").as_bytes()).expect("a line of it");
+    }
 }
 
 /// Rounds of a long proof: the environment's number, or this test's small share of it.

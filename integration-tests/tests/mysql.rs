@@ -13,7 +13,7 @@ use cellgate_integration_tests::{Proxy, process, settings};
 fn program(name: &str) -> Option<PathBuf> {
     let program = settings::of_mysql(name);
     if program.is_none() {
-        eprintln!("skipped: there is no `{name}` of MySQL's here");
+        settings::skipped(&format!("there is no `{name}` of MySQL's here"));
     }
     program
 }
@@ -33,7 +33,7 @@ async fn use_a_cluster_at(address: &str) {
 #[tokio::test]
 async fn a_mysql_that_asks_for_a_password_is_logged_in_to_with_its_key_and_over_tls() {
     let Some(server) = Mysql::shared() else {
-        eprintln!("skipped: there is no MySQL here");
+        settings::skipped("there is no MySQL here");
         return;
     };
     let (user, password) = ("cellgate_login", "pass word'ü");
