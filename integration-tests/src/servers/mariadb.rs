@@ -90,9 +90,9 @@ impl MariaDb {
         );
         std::fs::write(scratch.join("init.sql"), GRANTS).expect("a file in a new directory");
         let options = options(scratch.path(), user);
-        let mut server = Self { port: super::free_port(), own: Some(Own { process: None, scratch, user, options }) };
-        server.start();
-        server
+        let mut own = Own { process: None, scratch, user, options };
+        let port = super::start_on_free_port(|port| own.start(port));
+        Self { port, own: Some(own) }
     }
 
     /// The port, the same after every restart.
@@ -111,33 +111,8 @@ impl MariaDb {
     ///
     /// If it is shared, or does not start.
     pub fn start(&mut self) {
-        let port = self.port;
         let own = self.own.as_mut().expect("only a private server is started by a test");
-        let (data, log) = (own.scratch.join("data"), own.scratch.join("log"));
-        let mut server = Process::spawn(
-            process::tethered(server_program(), Some(own.user))
-                .args(["--no-defaults", "--skip-name-resolve", "--bind-address=127.0.0.1", "--max-connections=600"])
-                .args(["--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=128M", "--sync-binlog=0"])
-                .arg(format!("--port={port}"))
-                .arg(format!("--datadir={}", data.display()))
-                .arg(format!("--socket={}", own.scratch.join("socket").display()))
-                .arg(format!("--pid-file={}", own.scratch.join("pid").display()))
-                .args(&own.options)
-                .env(TEMPORARY, own.scratch.path())
-                .arg(format!("--init-file={}", own.scratch.join("init.sql").display()))
-                .stdout(File::options().create(true).append(true).open(&log).expect("a log file"))
-                .stderr(File::options().create(true).append(true).open(&log).expect("a log file")),
-        );
-        wait::until("MariaDB to answer", wait::PATIENCE, || {
-            if let Some(status) = server.ended() {
-                panic!("MariaDB ended with {status}:\n{}", super::log_tail(&log));
-            }
-            let asked =
-                process::try_output(cli(port, &own.options).args(["-N", "--execute", "SELECT @@pid_file"])).ok()?;
-            // Whoever answers is this one and no other that took the port first.
-            (Path::new(asked.trim()) == own.scratch.join("pid")).then_some(())
-        });
-        own.process = Some(server);
+        own.start(self.port).unwrap_or_else(|log| panic!("{log}"));
     }
 
     /// Kills it with signal 9.
@@ -202,7 +177,48 @@ impl MariaDb {
     ///
     /// If one fails.
     pub fn execute(&self, statements: &str) -> String {
-        process::output(self.cli().args(["--batch", "--skip-column-names", "--execute", statements]))
+        self.try_execute(statements).unwrap_or_else(|error| panic!("{statements}: {error}"))
+    }
+
+    /// The same of statements that may fail.
+    ///
+    /// # Errors
+    ///
+    /// What the client said of the first that did.
+    pub fn try_execute(&self, statements: &str) -> Result<String, String> {
+        process::try_output(self.cli().args(["--batch", "--skip-column-names", "--execute", statements]))
+    }
+}
+
+impl Own {
+    /// Starts it and waits until it answers. The error is the end of its log, if it ends instead.
+    fn start(&mut self, port: u16) -> Result<(), String> {
+        let (data, log) = (self.scratch.join("data"), self.scratch.join("log"));
+        let mut server = Process::spawn(
+            process::tethered(server_program(), Some(self.user))
+                .args(["--no-defaults", "--skip-name-resolve", "--bind-address=127.0.0.1", "--max-connections=600"])
+                .args(["--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=128M", "--sync-binlog=0"])
+                .arg(format!("--port={port}"))
+                .arg(format!("--datadir={}", data.display()))
+                .arg(format!("--socket={}", self.scratch.join("socket").display()))
+                .arg(format!("--pid-file={}", self.scratch.join("pid").display()))
+                .args(&self.options)
+                .env(TEMPORARY, self.scratch.path())
+                .arg(format!("--init-file={}", self.scratch.join("init.sql").display()))
+                .stdout(File::options().create(true).append(true).open(&log).expect("a log file"))
+                .stderr(File::options().create(true).append(true).open(&log).expect("a log file")),
+        );
+        wait::until("MariaDB to answer", wait::PATIENCE, || {
+            if let Some(status) = server.ended() {
+                return Some(Err(format!("MariaDB ended with {status}:\n{}", super::log_tail(&log))));
+            }
+            let asked =
+                process::try_output(cli(port, &self.options).args(["-N", "--execute", "SELECT @@pid_file"])).ok()?;
+            // Whoever answers is this one and no other that took the port first.
+            (Path::new(asked.trim()) == self.scratch.join("pid")).then_some(Ok(()))
+        })?;
+        self.process = Some(server);
+        Ok(())
     }
 }
 

@@ -47,32 +47,12 @@ impl Mysql {
                 .env(mariadb::TEMPORARY, scratch.path()),
         );
         std::fs::write(scratch.join("init.sql"), mariadb::GRANTS).expect("a file in a new directory");
-        let port = super::free_port();
-        let log = scratch.join("log");
-        let mut server = Process::spawn(
-            process::tethered(&program, None)
-                .args(["--no-defaults", "--skip-name-resolve", "--bind-address=127.0.0.1", "--max-connections=600"])
-                .args(["--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=128M", "--skip-log-bin"])
-                .args(["--mysqlx=OFF", "--performance-schema=OFF", "--secure-file-priv=", "--max-allowed-packet=16M"])
-                .args(user)
-                .arg(format!("--port={port}"))
-                .arg(format!("--datadir={}", data.display()))
-                .arg(format!("--socket={}", scratch.join("socket").display()))
-                .arg(format!("--pid-file={}", scratch.join("pid").display()))
-                .arg(format!("--init-file={}", scratch.join("init.sql").display()))
-                .env(mariadb::TEMPORARY, scratch.path())
-                .stdout(File::options().create(true).append(true).open(&log).expect("a log file"))
-                .stderr(File::options().create(true).append(true).open(&log).expect("a log file")),
-        );
-        wait::until("MySQL to answer", wait::PATIENCE, || {
-            if let Some(status) = server.ended() {
-                panic!("MySQL ended with {status}:\n{}", super::log_tail(&log));
-            }
-            let asked =
-                process::try_output(mariadb::cli(port, &[]).args(["-N", "--execute", "SELECT @@pid_file"])).ok()?;
-            (Path::new(asked.trim()) == scratch.join("pid")).then_some(())
+        let mut process = None;
+        let port = super::start_on_free_port(|port| {
+            process = Some(start(&program, &scratch, &user, port)?);
+            Ok(())
         });
-        Some(Self { port, _own: Some((server, scratch)) })
+        Some(Self { port, _own: process.map(|process| (process, scratch)) })
     }
 
     /// The port.
@@ -110,4 +90,33 @@ impl Mysql {
     pub fn execute(&self, statements: &str) -> String {
         process::output(mariadb::cli(self.port, &[]).args(["--batch", "--skip-column-names", "--execute", statements]))
     }
+}
+
+/// Starts a server that is initialised in `scratch` and waits until it answers. The error is the end of its log, if it ends
+/// instead.
+fn start(program: &Path, scratch: &Scratch, user: &[&str], port: u16) -> Result<Process, String> {
+    let log = scratch.join("log");
+    let mut server = Process::spawn(
+        process::tethered(program, None)
+            .args(["--no-defaults", "--skip-name-resolve", "--bind-address=127.0.0.1", "--max-connections=600"])
+            .args(["--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=128M", "--skip-log-bin"])
+            .args(["--mysqlx=OFF", "--performance-schema=OFF", "--secure-file-priv=", "--max-allowed-packet=16M"])
+            .args(user)
+            .arg(format!("--port={port}"))
+            .arg(format!("--datadir={}", scratch.join("data").display()))
+            .arg(format!("--socket={}", scratch.join("socket").display()))
+            .arg(format!("--pid-file={}", scratch.join("pid").display()))
+            .arg(format!("--init-file={}", scratch.join("init.sql").display()))
+            .env(mariadb::TEMPORARY, scratch.path())
+            .stdout(File::options().create(true).append(true).open(&log).expect("a log file"))
+            .stderr(File::options().create(true).append(true).open(&log).expect("a log file")),
+    );
+    wait::until("MySQL to answer", wait::PATIENCE, || {
+        if let Some(status) = server.ended() {
+            return Some(Err(format!("MySQL ended with {status}:\n{}", super::log_tail(&log))));
+        }
+        let asked = process::try_output(mariadb::cli(port, &[]).args(["-N", "--execute", "SELECT @@pid_file"])).ok()?;
+        (Path::new(asked.trim()) == scratch.join("pid")).then_some(Ok(()))
+    })?;
+    Ok(server)
 }

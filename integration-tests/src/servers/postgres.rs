@@ -74,9 +74,9 @@ impl Postgres {
                 .arg(scratch.join("data")),
         );
         let options = options(scratch.path(), user);
-        let mut server = Self { port: super::free_port(), own: Some(Own { process: None, scratch, user, options }) };
-        server.start();
-        server
+        let mut own = Own { process: None, scratch, user, options };
+        let port = super::start_on_free_port(|port| own.start(port));
+        Self { port, own: Some(own) }
     }
 
     /// The port, the same after every restart.
@@ -95,36 +95,8 @@ impl Postgres {
     ///
     /// If it is shared, or does not start.
     pub fn start(&mut self) {
-        let port = self.port;
         let own = self.own.as_mut().expect("only a private server is started by a test");
-        let log = own.scratch.join("log");
-        let spawn = || {
-            Process::spawn(
-                process::tethered(server_program("postgres"), Some(own.user))
-                    .arg("-D")
-                    .arg(own.scratch.join("data"))
-                    .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400"])
-                    .args(&own.options)
-                    .args(["-c", "fsync=off", "-c", "shared_buffers=64MB"])
-                    .args(["-c", &format!("unix_socket_directories={}", own.scratch.path().display())])
-                    .stdout(File::options().create(true).append(true).open(&log).expect("a log file"))
-                    .stderr(File::options().create(true).append(true).open(&log).expect("a log file")),
-            )
-        };
-        let mut server = spawn();
-        wait::until("PostgreSQL to answer", wait::PATIENCE, || {
-            if server.ended().is_some() {
-                // After a kill the old workers hold the shared memory until they notice; the log says what else it was.
-                assert!(
-                    super::log_tail(&log).contains("shared memory block"),
-                    "PostgreSQL ended:\n{}",
-                    super::log_tail(&log)
-                );
-                server = spawn();
-            }
-            process::try_output(psql(port, "postgres").args(["--command", "SELECT 1"])).ok()
-        });
-        own.process = Some(server);
+        own.start(self.port).unwrap_or_else(|log| panic!("{log}"));
     }
 
     /// Kills it with signal 9; its workers notice and end.
@@ -174,6 +146,40 @@ impl Postgres {
     /// If one fails.
     pub fn execute(&self, database: &str, statements: &str) -> String {
         process::output(psql(self.port, database).args(["--command", statements]))
+    }
+}
+
+impl Own {
+    /// Starts it and waits until it answers. The error is the end of its log, if it ends instead.
+    fn start(&mut self, port: u16) -> Result<(), String> {
+        let log = self.scratch.join("log");
+        let spawn = || {
+            Process::spawn(
+                process::tethered(server_program("postgres"), Some(self.user))
+                    .arg("-D")
+                    .arg(self.scratch.join("data"))
+                    .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400"])
+                    .args(&self.options)
+                    .args(["-c", "fsync=off", "-c", "shared_buffers=64MB"])
+                    .args(["-c", &format!("unix_socket_directories={}", self.scratch.path().display())])
+                    .stdout(File::options().create(true).append(true).open(&log).expect("a log file"))
+                    .stderr(File::options().create(true).append(true).open(&log).expect("a log file")),
+            )
+        };
+        let mut server = spawn();
+        wait::until("PostgreSQL to answer", wait::PATIENCE, || {
+            if server.ended().is_some() {
+                // After a kill the old workers hold the shared memory until they notice; the log says what else it was.
+                let end = super::log_tail(&log);
+                if !end.contains("shared memory block") {
+                    return Some(Err(format!("PostgreSQL ended:\n{end}")));
+                }
+                server = spawn();
+            }
+            process::try_output(psql(port, "postgres").args(["--command", "SELECT 1"])).ok().map(|_| Ok(()))
+        })?;
+        self.process = Some(server);
+        Ok(())
     }
 }
 
