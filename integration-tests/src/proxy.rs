@@ -142,8 +142,20 @@ impl Proxy {
         self.process.resident_bytes().unwrap_or_else(|| panic!("cellgate is gone:\n{}", self.log.text()))
     }
 
-    /// What it has written to standard error so far. Its lines are written by a thread of their own: those that are on
-    /// their way are waited for.
+    /// Waits until what it has written to standard error holds this, and gives all of it. Its lines are written by a thread
+    /// of their own, which may be late on a busy machine: what must be there is asked for here, and what must not by
+    /// [`Proxy::log`].
+    ///
+    /// # Panics
+    ///
+    /// If it never does; the message names `what`, and the log is shown with the failed test.
+    pub fn until_logged(&self, what: &str, holds: impl Fn(&str) -> bool) -> String {
+        wait::until(what, wait::PATIENCE, || holds(&self.log.text()).then_some(()));
+        self.log()
+    }
+
+    /// What it has written to standard error so far, once it has been silent for a moment: lines that are on their way may
+    /// be among it.
     pub fn log(&self) -> String {
         let (mut known, mut quiet) = (self.log.text(), 0);
         wait::at_most(SETTLING, || {

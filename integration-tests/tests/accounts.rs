@@ -217,10 +217,8 @@ async fn a_password_is_in_no_log() {
     refused(&mut root, "CREATE USER b IDENTIFIED BY 'hidden-7' FOO").await;
     refused(&mut root, "CREATE USER b IDENTIFIED BY 'hidden-8'; SELEC 1").await;
     refused(&mut root, "CREATE USER b IDENTIFIED BY `hidden-9`").await;
-    let log = proxy.log();
-    assert!(log.contains("CREATE USER b IDENTIFIED ?"), "{log}");
-    assert!(log.contains("IDENTIFIED BY '<secret>'"), "{log}");
-    assert!(log.contains("a statement about accounts"), "{log}");
+    let kept = ["CREATE USER b IDENTIFIED ?", "IDENTIFIED BY '<secret>'", "a statement about accounts"];
+    let log = proxy.until_logged("the statements", |log| kept.iter().all(|text| log.contains(text)));
     assert!(!log.contains("hidden"), "{log}");
 }
 

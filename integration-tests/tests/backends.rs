@@ -147,14 +147,17 @@ async fn down_and_up_again<S: Server>() {
     .await;
     assert_eq!(state(&mut conn, "file").await, "serving");
     // Every id leads to a line, and no statement has two.
-    let log = proxy.log();
-    for refusal in refused.iter().chain([&read]) {
-        let id = refusal.message.split("log id ").nth(1).and_then(|rest| rest.split(')').next()).expect("an id");
-        assert!(
-            log.lines().any(|line| line.contains(id) && line.contains("a store failed a statement")),
-            "{id}: {log}"
-        );
-    }
+    let of_refusal = |refusal: &Refusal| {
+        let id = refusal.message.split("log id ").nth(1).and_then(|rest| rest.split(')').next());
+        id.expect("an id").to_owned()
+    };
+    let ids: Vec<String> = refused.iter().chain([&read]).map(of_refusal).collect();
+    let log = proxy.until_logged("a line for every id", |log| {
+        let told = |id: &String| {
+            log.lines().any(|line| line.contains(id.as_str()) && line.contains("a store failed a statement"))
+        };
+        ids.iter().all(told)
+    });
     let lines = log.lines().filter(|line| line.contains("WARN") && line.contains("a store failed a statement")).count();
     assert!(lines <= refused.len() + 1, "{lines} lines for {} failures:\n{log}", refused.len() + 1);
     assert!(!log.contains("store error"), "{log}");
@@ -221,7 +224,7 @@ async fn a_frozen_mariadb_is_an_error_in_time_and_the_others_go_on() {
     let refusal = Refusal::of(&refused.expect("an error")).expect("an answer");
     let id = refusal.message.split("log id ").nth(1).and_then(|rest| rest.split(')').next()).expect("an id");
     assert!(refusal.message.contains("cluster 'server'"), "{refusal:?}");
-    wait::until("its line", wait::PATIENCE, || proxy.log().contains(id).then_some(()));
+    proxy.until_logged("its line", |log| log.contains(id));
     server.thaw();
     wait::until_async("the proxy to use the server again", wait::PATIENCE, async || {
         for number in 0..KEYS {
@@ -254,7 +257,7 @@ async fn a_read_that_runs_out_of_time_names_the_cluster_it_waited_for_and_is_cou
         .map(|series| samples[&format!("cellgate_cluster_{series}")])
     };
     let [gets, timeouts] = counted();
-    run(&mut conn, "SET max_execution_time = 1000").await;
+    run(&mut conn, "SET max_execution_time = 3000").await;
     let (mut refused, mut held) = (None, String::new());
     for number in 0..KEYS {
         held = key(number);
@@ -267,10 +270,10 @@ async fn a_read_that_runs_out_of_time_names_the_cluster_it_waited_for_and_is_cou
     assert_eq!(refusal.code, TIMEOUT, "{refusal:?}");
     assert!(refusal.message.contains("exceeded; it waited for cluster 'server' (log id "), "{refusal:?}");
     let id = refusal.message.split("log id ").nth(1).and_then(|rest| rest.split(')').next()).expect("an id");
-    let log = proxy.log();
+    let log = proxy.until_logged("its line", |log| log.contains(id));
     let line = log.lines().find(|line| line.contains(id)).expect(&log);
     assert!(line.contains("a statement ran out of time") && line.contains("cluster 'server'"), "{line}");
-    assert_eq!(counted(), [gets + 1.0, timeouts + 1.0]);
+    wait::until("its count", wait::PATIENCE, || (counted() == [gets + 1.0, timeouts + 1.0]).then_some(()));
 
     // What is killed took its time, too, and the cluster did not fail for that.
     run(&mut conn, "SET max_execution_time = 0").await;
@@ -284,7 +287,7 @@ async fn a_read_that_runs_out_of_time_names_the_cluster_it_waited_for_and_is_cou
     .await;
     run(&mut other, &format!("KILL QUERY {id}")).await;
     assert_eq!(Refusal::of(&read.await.unwrap()).expect("an answer").code, 1317);
-    assert_eq!(counted(), [gets + 2.0, timeouts + 1.0]);
+    wait::until("its count", wait::PATIENCE, || (counted() == [gets + 2.0, timeouts + 1.0]).then_some(()));
     proxy.assert_no_panic();
 }
 
@@ -361,8 +364,9 @@ async fn a_commit_done_in_part_is_logged_and_counted_and_a_start_tells_who_is_do
     let refusal = Refusal::of(&conn.query_drop("COMMIT").await.unwrap_err()).expect("an answer");
     assert!(refusal.code == 1180 && refusal.message.contains("done in part"), "{refusal:?}");
     let id = refusal.message.rsplit("log id ").next().and_then(|rest| rest.split(')').next()).expect("an id");
-    let log = proxy.log();
-    let line = log.lines().find(|line| line.contains(id) && line.contains("was done in part")).expect(&log);
+    let in_part = |line: &&str| line.contains(id) && line.contains("was done in part");
+    let log = proxy.until_logged("its line", |log| log.lines().any(|line| in_part(&line)));
+    let line = log.lines().find(in_part).expect(&log);
     assert!(line.contains("stored in [file]") && line.contains("server") && !line.contains("key-"), "{line}");
     assert_eq!(proxy.metric("cellgate_partial_writes_total"), 1.0);
 
@@ -370,14 +374,12 @@ async fn a_commit_done_in_part_is_logged_and_counted_and_a_start_tells_who_is_do
     let insert = format!("INSERT INTO trips (row_key, column_key, ref_key, body) VALUES {}", rows.join(", "));
     let refusal = client::refused(&mut conn, &insert).await;
     assert!(refusal.code == 1180 && refusal.message.starts_with("INSERT was done in part"), "{refusal:?}");
-    let log = proxy.log();
     let line = "INSERT: stored in [file], may be stored in [], not stored in [server]";
-    assert!(log.lines().any(|text| text.contains("ERROR") && text.contains(line)), "{log}");
+    proxy.until_logged("its line", |log| log.lines().any(|text| text.contains("ERROR") && text.contains(line)));
     assert_eq!(proxy.metric("cellgate_partial_writes_total"), 2.0);
 
     proxy.restart();
-    let log = proxy.log();
-    assert!(log.contains("the cluster is down at the start"), "{log}");
+    proxy.until_logged("the cluster that is down", |log| log.contains("the cluster is down at the start"));
     proxy.assert_no_panic();
 }
 
@@ -396,18 +398,20 @@ async fn a_frozen_meta_store_is_seen_soon_and_what_it_costs_is_told() {
     let frozen = Instant::now();
     wait::until("the metric", wait::PATIENCE, || (proxy.metric("cellgate_meta_up") == 0.0).then_some(()));
     assert!(frozen.elapsed() < BOUND, "{:?}", frozen.elapsed());
-    assert!(proxy.log().contains("cannot read the meta store"), "{}", proxy.log());
+    proxy.until_logged("why", |log| log.contains("cannot read the meta store"));
     let refusal =
         wait::until_async("the refusal", wait::PATIENCE, async || put(&mut conn, &cell, "1").await.err()).await;
     let refusal = Refusal::of(&refusal).expect("an answer");
     assert!(refusal.code == UNREACHABLE && refusal.message.contains("meta.max_stale"), "{refusal:?}");
     let id = refusal.message.split("log id ").nth(1).and_then(|rest| rest.split(')').next()).expect("an id");
-    let told = |text: &str| proxy.log().lines().filter(|line| line.contains(id) && line.contains(text)).count();
-    assert_eq!(told("statements over tables are refused"), 1, "{}", proxy.log());
+    let lines = |log: &str, text: &str| log.lines().filter(|line| line.contains(id) && line.contains(text)).count();
+    let refused = "statements over tables are refused";
+    let log = proxy.until_logged("what it costs", |log| lines(log, refused) > 0);
+    assert_eq!(lines(&log, refused), 1, "{log}");
     assert!(proxy.metric("cellgate_meta_age_seconds") >= 8.0);
     server.thaw();
     wait::until_async("service again", wait::PATIENCE, async || put(&mut conn, &cell, "1").await.ok()).await;
-    wait::until("the log", wait::PATIENCE, || (told("are served again") == 1).then_some(()));
+    proxy.until_logged("the end of it", |log| lines(log, "are served again") == 1);
     proxy.assert_no_panic();
 }
 
@@ -487,7 +491,7 @@ async fn a_postgresql_killed_under_load_loses_no_acknowledged_cell() {
 async fn a_corrupt_document_of_the_meta_store_is_told_for_what_it_is() {
     let server = MariaDb::private();
     server.execute("CREATE DATABASE meta");
-    let text = "[meta]\nmax_stale = \"2s\"\n";
+    let text = "[meta]\npoll = \"200ms\"\nmax_stale = \"5s\"\n";
     let deployment = Builder::new().topology(SHARDS, Some(&server.url("meta"))).sqlite("file").text(text).build();
     let proxy = deployment.start();
     let mut conn = client::connect(proxy.mysql()).await;
@@ -496,8 +500,7 @@ async fn a_corrupt_document_of_the_meta_store_is_told_for_what_it_is() {
         let name = format!("cellgate_meta_readable{{document=\"{document}\"}}");
         http::metrics(proxy.http()).unwrap().get(&name).copied()
     };
-    let told = |document: &str| {
-        let log = proxy.log();
+    let told = |log: &str, document: &str| {
         log.lines().filter(|line| line.contains("is corrupt") && line.contains(&format!("\"{document}\""))).count()
     };
     run(&mut conn, "CREATE USER somebody").await;
@@ -508,7 +511,8 @@ async fn a_corrupt_document_of_the_meta_store_is_told_for_what_it_is() {
         let spoil = format!("UPDATE meta.cg_meta SET body = '{{', version = version + 1 WHERE name = '{document}'");
         server.execute(&spoil);
         wait::until("the metric", wait::PATIENCE, || (readable(document) == Some(0.0)).then_some(()));
-        assert_eq!(told(document), 1, "{}", proxy.log());
+        let log = proxy.until_logged("its line", |log| told(log, document) > 0);
+        assert_eq!(told(&log, document), 1, "{log}");
     }
     let cell = triple("key", "BASE", 1);
     let refusal =
@@ -517,7 +521,8 @@ async fn a_corrupt_document_of_the_meta_store_is_told_for_what_it_is() {
     assert!(refusal.code == 1815 && refusal.message.contains("the catalog in the meta store"), "{refusal:?}");
     let ready = http::get(proxy.http(), "/readyz").unwrap();
     assert!(ready.status == 503 && ready.text.contains("corrupt"), "{}", ready.text);
-    assert_eq!((told("users"), told("catalog")), (1, 1), "once for each, however often it is read:\n{}", proxy.log());
+    let log = proxy.log();
+    assert_eq!((told(&log, "users"), told(&log, "catalog")), (1, 1), "once each, however often it is read:\n{log}");
 
     let mend = "UPDATE meta.cg_meta AS m JOIN meta.kept AS k USING (name) SET m.body = k.body, m.version = m.version + 1 \
                 WHERE name IN ('users', 'catalog')";

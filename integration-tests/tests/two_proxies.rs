@@ -190,7 +190,7 @@ async fn a_proxy_that_hears_nothing_of_the_meta_store_stops_serving_and_begins_a
     let mut server = cellgate_integration_tests::servers::MariaDb::private();
     server.execute("CREATE DATABASE meta");
     let mut builder = Builder::new().topology(SHARDS, Some(&server.url("meta"))).shared_mariadb("m");
-    builder = builder.text("[meta]\nmax_stale = \"2s\"\n[timeouts]\nconnect = \"1s\"\n");
+    builder = builder.text("[meta]\npoll = \"200ms\"\nmax_stale = \"5s\"\n[timeouts]\nconnect = \"1s\"\n");
     let proxy = builder.build().start();
     let mut conn = client::connect(proxy.mysql()).await;
     run(&mut conn, TRIPS).await;
