@@ -220,19 +220,22 @@ fn a_proxy_header_says_whose_connection_it_is() {
     assert!(connect(b"PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n").log_in().is_ok());
     assert!(connect(b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0").log_in().is_ok(), "the sender for itself");
     assert!(connect(b"PROXY TCP4 192.0.2.9 127.0.0.1 1 2\r\n").log_in().is_err());
-    let logged = |log: String| log.contains("host=\"192.0.2.9\"") || log.contains("host=192.0.2.9");
-    wait::until("the refusal in the log", LIMIT, || logged(proxy.log()).then_some(()));
+    proxy.until_logged("the refusal", |log| log.contains("host=\"192.0.2.9\"") || log.contains("host=192.0.2.9"));
     assert!(connect(b"no header\r\n").read_packet().is_err());
-    // A health check that only connects. Its end is seen before that of whoever comes behind it.
+    // Health checks that only connect.
     let failures = |reason: &str| {
         let samples = http::metrics(proxy.http()).unwrap();
         samples.iter().filter(|(name, _)| name.contains("login") && name.contains(reason)).map(|(_, n)| *n).sum::<f64>()
     };
     wait::until("the missing header to be counted", LIMIT, || (failures("protocol") >= 1.0).then_some(()));
+    let accepted = proxy.metric("cellgate_connections_accepted_total");
     for _ in 0..3 {
         drop(Raw::connect(proxy.mysql(), LIMIT).unwrap());
     }
-    assert!(connect(b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0").log_in().is_ok());
+    wait::until("them to come and go", LIMIT, || {
+        let came = proxy.metric("cellgate_connections_accepted_total") - accepted > 2.5;
+        (came && proxy.metric("cellgate_connections_open") < 0.5).then_some(())
+    });
     assert!((failures("protocol") - 1.0).abs() < 0.5, "{}", failures("protocol"));
 }
 
@@ -246,29 +249,30 @@ async fn the_end_of_the_certificate_is_a_metric() {
 #[tokio::test]
 async fn guessing_takes_time_and_shows_no_password() {
     let user = "[[user]]\nname = \"app\"\npassword = \"right-one\"\n";
-    let proxy = Deployment::configured(&format!("[limits]\nlogin_delay = \"600ms\"\n{user}")).start();
+    let proxy = Deployment::configured(&format!("[limits]\nlogin_delay = \"3s\"\n{user}")).start();
     let attempt = async |password: &str| {
         let options = client::options(proxy.mysql()).user(Some("app")).pass(Some(password)).prefer_socket(false);
         let started = Instant::now();
         let outcome = client::try_connect(options).await.map(drop);
         (outcome.map_err(|error| Refusal::of(&error).map(|refusal| refusal.code)), started.elapsed())
     };
-    for _ in 0..5 {
+    for _ in 0..7 {
         assert_eq!(attempt("wrong-one").await.0, Err(Some(1045)));
     }
     let (outcome, took) = attempt("right-one").await;
     assert_eq!(outcome, Ok(()));
-    assert!(took >= Duration::from_millis(500), "{took:?}");
-    assert!(attempt("right-one").await.1 < Duration::from_millis(500), "a success ends it");
-    let log = proxy.log();
-    assert!(log.contains("access denied"), "{log}");
+    assert!(took >= Duration::from_millis(2900), "{took:?}");
+    assert!(attempt("right-one").await.1 < Duration::from_secs(2), "a success ends it");
+    let log = proxy.until_logged("a refusal", |log| log.contains("access denied"));
     assert!(!log.contains("wrong-one") && !log.contains("right-one"), "{log}");
 }
 
 #[tokio::test]
 async fn who_may_not_log_in_is_delayed_like_who_guesses() {
     let secure = "[[user]]\nname = \"app\"\npassword = \"right-one\"\nrequire_tls = true\n[[user]]\nname = \"root\"\n";
-    let proxy = Deployment::configured(&format!("[limits]\nlogin_delay = \"600ms\"\n{secure}")).start();
+    // The first of them is told when there is a key for passwords without TLS, which takes a busy machine its time.
+    let delay = "[limits]\nlogin_delay = \"600ms\"\n[timeouts]\nhandshake = \"1m\"\n";
+    let proxy = Deployment::configured(&format!("{delay}{secure}")).start();
     let mut root = client::connect(proxy.mysql()).await;
     client::run(&mut root, "CREATE USER locked IDENTIFIED BY 'right-one' ACCOUNT LOCK").await;
     for (user, code) in [("app", 1045), ("locked", 3118)] {
@@ -458,7 +462,7 @@ async fn kill_query_of_a_lock_that_is_waited_for_leaves_nothing_locked() {
 
 #[tokio::test]
 async fn a_write_that_waited_for_a_lock_has_all_its_time() {
-    let proxy = Deployment::configured("[timeouts]\nstatement = \"1s\"").start();
+    let proxy = Deployment::configured("[timeouts]\nstatement = \"3s\"").start();
     let mut root = client::connect(proxy.mysql()).await;
     let mut conn = client::connect(proxy.mysql()).await;
     client::run(&mut root, client::TRIPS).await;
@@ -470,9 +474,10 @@ async fn a_write_that_waited_for_a_lock_has_all_its_time() {
     };
     let unlocking = async {
         until_it_runs(&mut root, own, "INSERT").await;
-        // Longer than the write would have.
-        client::run(&mut root, "DO SLEEP(0.9)").await;
-        client::run(&mut root, "DO SLEEP(0.6)").await;
+        // Longer than the write would have, which those here are, too.
+        for _ in 0..3 {
+            client::run(&mut root, "DO SLEEP(1.2)").await;
+        }
         client::run(&mut root, "UNLOCK TABLES").await;
     };
     let (found, ()) = tokio::join!(writing, unlocking);
@@ -621,7 +626,8 @@ async fn what_a_killed_call_leaves_to_show_is_its_own_error() {
 
 #[tokio::test]
 async fn a_statement_is_killed_while_it_is_prepared() {
-    let proxy = Deployment::embedded().start();
+    // A thread for whoever kills, however few processors there are.
+    let proxy = Deployment::configured("[limits]\nthreads = 4\n").start();
     let mut root = client::connect(proxy.mysql()).await;
     let mut conn = client::connect(proxy.mysql()).await;
     let id = conn.id();
@@ -661,14 +667,14 @@ async fn who_kills_itself_is_told_so() {
 #[tokio::test]
 async fn a_delayed_login_ends_within_its_time() {
     let user = "[[user]]\nname = \"app\"\npassword = \"right-one\"\ngrants = [\"SELECT ON *.*\"]\n";
-    let config = format!("[limits]\nlogin_delay = \"1m\"\n[timeouts]\nhandshake = \"1s\"\n{user}");
+    let config = format!("[limits]\nlogin_delay = \"1m\"\n[timeouts]\nhandshake = \"2s\"\n{user}");
     let proxy = Deployment::configured(&config).start();
     let attempt = async |password: &str| {
         let options = client::options(proxy.mysql()).user(Some("app")).pass(Some(password)).prefer_socket(false);
         client::try_connect(options).await
     };
-    // From the sixth on the delays would be longer than a login may take.
-    for _ in 0..7 {
+    // From the seventh on the delays would be longer than a login may take.
+    for _ in 0..8 {
         assert_eq!(number(attempt("wrong-one").await), 1045);
     }
     attempt("right-one").await.unwrap();
@@ -678,20 +684,21 @@ async fn a_delayed_login_ends_within_its_time() {
 async fn flush_hosts_forgets_failed_logins() {
     let user = "[[user]]\nname = \"app\"\npassword = \"right-one\"\ngrants = [\"SELECT ON *.*\"]\n\
                 [[user]]\nname = \"root\"\n";
-    let proxy = Deployment::configured(&format!("[limits]\nlogin_delay = \"30s\"\n{user}")).start();
+    let delay = "[limits]\nlogin_delay = \"30s\"\n[timeouts]\nhandshake = \"1m\"\n";
+    let proxy = Deployment::configured(&format!("{delay}{user}")).start();
     let attempt = async |password: &str| {
         let options = client::options(proxy.mysql()).user(Some("app")).pass(Some(password)).prefer_socket(false);
         client::try_connect(options).await
     };
-    for _ in 0..6 {
+    for _ in 0..8 {
         assert_eq!(number(attempt("wrong-one").await), 1045);
     }
     let mut root = client::connect(proxy.mysql()).await;
     root.query_drop("FLUSH HOSTS").await.unwrap();
     let started = Instant::now();
     let mut app = attempt("right-one").await.unwrap();
-    // The seventh would have waited for four seconds.
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    // The ninth would have waited for eight seconds.
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
     assert_eq!(number(app.query_drop("FLUSH HOSTS").await), 1227);
     app.query_drop("FLUSH LOGS").await.unwrap();
 }
