@@ -55,7 +55,8 @@ impl Session {
 
     fn run(&self, text: &str, params: &[Value]) -> Result<Vec<Row>, RelationalFailure> {
         let program = Arc::new(self.program(text, params)?);
-        let (until, _waiting) = until(Duration::from_secs(20));
+        // Some read a thousand tables, which takes seconds, and on a busy machine many.
+        let (until, _waiting) = until(Duration::from_secs(180));
         self.engine.run_now(&program, &self.catalog, &State::default(), &until).map(|outcome| outcome.rows)
     }
 
