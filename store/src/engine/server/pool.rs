@@ -1,9 +1,10 @@
 //! A bounded pool of sessions that never hands out a session somebody left in the middle of something.
 
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::engine::server::driver::{Driver, Session, Start};
 use crate::engine::server::identity::{Expected, check_new};
 use crate::engine::server::monitor::Monitor;
 use crate::error::{Reason, StoreError};
+use crate::sync::lock;
 
 /// The sessions to one server.
 pub(crate) struct Sessions<M: Driver> {
@@ -39,6 +41,9 @@ pub(crate) struct Starts {
     last: AtomicI64,
     /// The last one for which it is on disk that the log head passed over what that may have taken back.
     passed: AtomicI64,
+    /// All of them: a server may tell sessions different starts though it was not started in between (a MySQL whose clock went
+    /// back), and those of before are used beside the new ones.
+    all_passed: Mutex<BTreeSet<i64>>,
 }
 
 impl Starts {
@@ -56,12 +61,14 @@ impl Starts {
 
     /// The log head has passed over what this start may have taken back.
     pub(crate) fn passed(&self, Start(start): Start) {
+        lock(&self.all_passed).insert(start);
         self.passed.store(start, Ordering::Release);
     }
 
     /// Whether it has.
     pub(crate) fn has_passed(&self, Start(start): Start) -> bool {
-        self.passed.load(Ordering::Acquire) == start
+        // As a rule there is one.
+        self.passed.load(Ordering::Acquire) == start || lock(&self.all_passed).contains(&start)
     }
 }
 

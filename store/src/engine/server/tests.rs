@@ -442,7 +442,7 @@ async fn a_group_that_is_there_already_is_confirmed_before_it_is_said_to_be_stor
 #[tokio::test]
 async fn the_head_passes_over_ids_once_per_start_of_the_server_and_before_the_first_write() {
     let bench = Bench::new(Timeouts::default());
-    bench.script.inserts.are((1..5).map(|n| Ok(places(n..n + 1))));
+    bench.script.inserts.are((1..6).map(|n| Ok(places(n..n + 1))));
     bench.script.passes.are([Err(Failure::Again { reason: Reason::Lock, detail: String::new() })]);
     let start = |n| *lock(&bench.script.start) = Some(Start(n));
     start(1);
@@ -456,14 +456,18 @@ async fn the_head_passes_over_ids_once_per_start_of_the_server_and_before_the_fi
         bench.put(&[group(9, n..n + 1)]).await.unwrap();
     }
     assert_eq!(bench.core.sessions.starts().last(), 2);
+    // A session that was told the start of before, as by a MySQL whose clock went back.
+    bench.core.sessions.forget_idle();
+    start(1);
+    bench.put(&[group(9, 5..6)]).await.unwrap();
     let (pass, insert) = (Asked::PassOver, |session| Asked::Insert(session, 1));
-    let asked = [pass(1), pass(1), insert(1), insert(1), pass(2), insert(2), insert(2)];
+    let asked = [pass(1), pass(1), insert(1), insert(1), pass(2), insert(2), insert(2), insert(3)];
     assert_eq!(bench.script.asked(), asked);
 }
 
 /// Four idle sessions that do not answer any more.
 async fn with_idle_sessions_that_hang() -> Bench {
-    let bench = Bench::new(Timeouts { connect: Duration::from_millis(400), ..SHORT });
+    let bench = Bench::new(Timeouts { connect: Duration::from_millis(1500), ..SHORT });
     let mut leases = Vec::new();
     for _ in 0..4 {
         leases.push(bench.core.sessions.lease().await.unwrap());
@@ -483,7 +487,7 @@ async fn a_server_that_does_not_answer_is_one_within_the_time_for_connecting() {
         assert!(matches!(error, StoreError::Unavailable { reason: Reason::Connect, .. }), "{error}");
         assert!(error.to_string().contains("timeouts.connect"), "{error}");
         let took = began.elapsed();
-        assert!(took >= Duration::from_millis(380) && took < Duration::from_millis(780), "{took:?}");
+        assert!(took >= Duration::from_millis(1400) && took < Duration::from_millis(5600), "{took:?}");
     }
 }
 
