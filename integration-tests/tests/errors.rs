@@ -1,11 +1,11 @@
 //! Numbers and SQLSTATEs of errors, as clients and ORMs key on them.
 
-use cellgate_integration_tests::Deployment;
 use cellgate_integration_tests::client::{self, Refusal, TRIPS, get, put, refused, run, triple};
 use cellgate_integration_tests::deployment::{Builder, SHARDS};
 use cellgate_integration_tests::proxy::Options;
 use cellgate_integration_tests::raw::Raw;
 use cellgate_integration_tests::servers::MariaDb;
+use cellgate_integration_tests::{Deployment, http};
 use mysql_async::prelude::Queryable;
 
 const PUT: &str = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES";
@@ -156,6 +156,9 @@ async fn a_write_that_is_cut_off_by_its_time_says_what_may_be_done() {
     run(&mut holder, "SELECT * FROM cg_head FOR UPDATE").await;
     // `max_execution_time` is about reads.
     run(&mut conn, "SET max_execution_time = 1").await;
+    let timeouts =
+        || http::metrics(proxy.http()).unwrap()["cellgate_cluster_errors_total{cluster=\"m\",kind=\"timeout\"}"];
+    let counted = timeouts();
     let insert = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 2, '2')";
     let refusal = refused(&mut conn, insert).await;
     assert!(refusal.code == 3024 && refusal.message.contains("may be stored"), "{refusal:?}");
@@ -167,12 +170,23 @@ async fn a_write_that_is_cut_off_by_its_time_says_what_may_be_done() {
         refused(&mut conn, "DELETE FROM trips WHERE row_key = 'a' AND column_key = 'BASE' AND ref_key = 1").await;
     assert!(refusal.code == 3024 && refusal.message.contains("may be erased"), "{refusal:?}");
     assert!(refusal.message.contains("it waited for cluster 'm'"), "{refusal:?}");
-    // The same of several rows, and of one by its template.
+    // The same of several rows, of one by its template, and of one that waits behind those several.
     let rows = "INSERT INTO trips (row_key, column_key, body) VALUES ('a', 'BASE', '3'), ('b', 'BASE', '3')";
-    for statement in [rows, &insert.replace("'a', 'BASE', 2", "'c', 'BASE', 1")] {
+    let behind = "INSERT INTO trips (row_key, column_key, body) VALUES ('b', 'BASE', '4')";
+    for statement in [rows, &insert.replace("'a', 'BASE', 2", "'c', 'BASE', 1"), behind] {
         let refusal = refused(&mut conn, statement).await;
-        assert!(refusal.code == 3024 && refusal.message.contains("it waited for cluster 'm'"), "{refusal:?}");
+        assert!(refusal.code == 3024 && refusal.message.contains("it waited for cluster 'm' (log id "), "{refusal:?}");
+        let id = refusal.message.split("log id ").nth(1).and_then(|rest| rest.split(')').next()).expect("an id");
+        let log = proxy.log();
+        let line = log.lines().find(|line| line.contains(id)).expect(&log);
+        assert!(line.contains("a statement ran out of time") && line.contains("cluster 'm'"), "{line}");
     }
+    // Each once, whatever becomes of what goes on.
+    assert_eq!(timeouts(), counted + 5.0);
+    // That is none of a statement that waits for something else.
+    run(&mut conn, "SET max_execution_time = 100").await;
+    let refusal = refused(&mut conn, "SELECT SLEEP(20)").await;
+    assert!(refusal.code == 3024 && !refusal.message.contains("cluster"), "{refusal:?}");
     run(&mut holder, "ROLLBACK").await;
     // What was cut off goes on: a repetition settles it.
     run(&mut conn, "SET max_execution_time = 0").await;

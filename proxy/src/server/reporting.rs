@@ -23,11 +23,9 @@ const LOOK_AT_AGE: Duration = Duration::from_secs(1);
 
 impl Server {
     /// Logs and counts what is more than the failure of one store, and answers what the client is told of it behind the
-    /// error's own text: the id of the line, and which clusters it waited for or do not answer. `asked` says which those were
-    /// when the session stopped waiting.
+    /// error's own text: the id of the line, and which clusters it waited for or do not answer. `asked` says which have not
+    /// answered the session.
     pub fn more_of(&self, error: &StatementError, asked: &GivenUp) -> Option<String> {
-        // They are this statement's, whatever its error.
-        let (given_up, going_on) = (asked.take(), asked.take_going_on());
         match error {
             StatementError::PartlyCommitted { clusters, .. } => {
                 self.metrics.partial_write();
@@ -43,16 +41,16 @@ impl Server {
                 self.metrics.partial_duplicate();
                 None
             }
-            StatementError::Timeout { .. } => self.more_of_timeout(&given_up, &going_on),
+            StatementError::Timeout { .. } => self.more_of_timeout(&asked.ran_out()),
             StatementError::Stale { .. } => Some(format!(" (log id {})", self.is_stale(self.meta_age()))),
             _ => None,
         }
     }
 
-    /// A statement ran out of time: its calls that were given up have failed for that, which nobody else can count. Those that
-    /// go on are counted when they end.
-    fn more_of_timeout(&self, given_up: &BTreeSet<ClusterNo>, going_on: &BTreeSet<ClusterNo>) -> Option<String> {
-        given_up.iter().for_each(|number| self.metrics.cluster(*number).failed(ErrorKind::Timeout));
+    /// A statement ran out of time while it waited for these clusters: its calls there have failed for that, which nobody
+    /// else can count.
+    fn more_of_timeout(&self, waited_for: &BTreeSet<ClusterNo>) -> Option<String> {
+        waited_for.iter().for_each(|number| self.metrics.cluster(*number).failed(ErrorKind::Timeout));
         let clusters = |of: &dyn Fn(&Cluster) -> bool| {
             let names: Vec<String> = self
                 .deployment
@@ -63,7 +61,7 @@ impl Server {
                 .collect();
             names.join(", ")
         };
-        let waited_for = clusters(&|cluster| given_up.union(going_on).any(|number| *number == cluster.number));
+        let waited_for = clusters(&|cluster| waited_for.contains(&cluster.number));
         let down = clusters(&|cluster| !cluster.is_up());
         if waited_for.is_empty() && down.is_empty() {
             return None;

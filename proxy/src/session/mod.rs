@@ -204,15 +204,21 @@ struct Table {
     found: Option<u64>,
 }
 
+/// The executor of one session, and what tells which of its calls it has stopped waiting for.
+fn executor_of(server: &Server) -> (Arc<Executor>, Arc<GivenUp>) {
+    let given_up = Arc::<GivenUp>::default();
+    let executor = server.deployment().executor().for_caller(Arc::clone(&given_up));
+    (Arc::new(executor), given_up)
+}
+
 impl Session {
     /// A session of a connection that has not logged in yet.
     pub fn new(server: Arc<Server>, process: Arc<Process>, host: String, place: Place) -> Self {
         let variables = server.globals().session();
-        let given_up = Arc::<GivenUp>::default();
-        let executor = server.deployment().executor().for_caller(Arc::clone(&given_up));
+        let (executor, given_up) = executor_of(&server);
         Self {
             server,
-            executor: Arc::new(executor),
+            executor,
             given_up,
             process,
             place,

@@ -10,7 +10,7 @@ use cellgate_sql::{Parameters, Statement};
 use super::ending::{Ending, Shown, shape_label};
 use super::rows::RowSource;
 use super::warnings::{Level, Warnings};
-use super::{Answer, Done, Last, Session, StatementError};
+use super::{Answer, Done, Last, Session, StatementError, executor_of};
 use crate::errors;
 use crate::processes::Running;
 use crate::wire::{ErrorReply, OkReply, Replied, Reply, RowsReply, Violation, WireError};
@@ -172,12 +172,21 @@ impl Session {
         if let Some(more) = self.server.more_of(error, &self.given_up) {
             reply.message.push_str(&more);
         }
+        self.give_up_calls();
         let mut warnings = std::mem::take(&mut self.last).warnings;
         if matches!(error, StatementError::Sql(_) | StatementError::NotUtf8 { .. }) {
             warnings = Warnings::default();
         }
         self.note_reply(error.kind(), &reply, warnings);
         reply
+    }
+
+    /// What goes on of a statement that has failed, as a write does, is none of the next ones' calls.
+    fn give_up_calls(&mut self) {
+        self.given_up.forget();
+        if self.given_up.goes_on() {
+            (self.executor, self.given_up) = executor_of(&self.server);
+        }
     }
 
     /// The same of an error whose reply is made already; `warnings` are those before it.

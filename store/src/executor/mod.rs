@@ -314,14 +314,16 @@ impl Executor {
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, RunError> {
         let metrics = self.metrics.cluster(cluster.number);
-        let mut under_way = UnderWay::new(metrics, operation, cluster.number, self.given_up.as_deref());
+        let under_way = UnderWay::new(metrics, operation, cluster.number, self.given_up.as_deref());
         let answer = call.await;
-        under_way.is_answered();
-        drop(under_way);
+        let awaited = under_way.answered();
         answer.map_err(|error| {
             // A stale epoch is how a change of the topology is noticed, not a fault of the cluster.
             if !matches!(error, StoreError::StaleEpoch { .. }) {
-                metrics.failed(error.kind());
+                // Whose caller ran out of time was counted as that then.
+                if awaited || error.kind() != ErrorKind::Timeout {
+                    metrics.failed(error.kind());
+                }
                 // Whoever asked says so where it matters, once.
                 tracing::debug!(cluster = cluster.name, operation = operation.label(), %error, "store error");
             }

@@ -11,6 +11,7 @@ use cellgate_schemaless::{
 };
 use futures_util::future::join_all;
 
+use super::given_up::Waiting;
 use super::{Cluster, Executor, REPLAN_ROUNDS, RunError, epoch_of};
 use crate::backend::{GroupCell, PlacedCell, PutGroup, PutMode, PutOutcome};
 use crate::error::StoreError;
@@ -136,7 +137,10 @@ impl Executor {
         let epoch = epoch_of(topology, number);
         let appended: BTreeSet<(TableId, Chain)> =
             cells.iter().filter(|c| c.cell.version == Version::Next).map(Pending::chain).collect();
+        // Who waits behind other appenders waits for the cluster that they wait for.
+        let waiting = self.given_up.as_deref().map(|given_up| given_up.wait_for(number));
         let turn = tokio::time::timeout(TURN_WAIT, self.chains.turn(appended.iter())).await;
+        waiting.map(Waiting::answered);
         let _turn = turn.map_err(|_| RunError::Contended)?;
         for _ in 0..APPEND_ATTEMPTS {
             let (group, of) = match self.resolve(cluster, &cells).await.map_err(RunError::not_begun)? {
