@@ -1,7 +1,7 @@
 //! A SQLite file: its process lock, its connections, and its failures.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{ErrorKind as IoErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use rustix::fs::Access as Rights;
+use rustix::io::Errno;
 
 use crate::{Reason, StoreError};
 
@@ -42,12 +44,10 @@ impl ProcessLock {
     pub(crate) fn take(file: &Path) -> Result<Self, StoreError> {
         let path = beside(file, ".lock");
         let refused = |why: String| StoreError::Refused { detail: why };
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|e| refused(format!("cannot open {}: {e}", path.display())))?;
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|e| {
+            let why = denied(&path).map(|why| format!(": {why}")).unwrap_or_default();
+            refused(format!("cannot open {}: {e}{why}", path.display()))
+        })?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { _file: lock }),
             Err(TryLockError::WouldBlock) => Err(refused(format!(
@@ -344,11 +344,36 @@ impl Failure {
                 let do_this = "the file, what lies beside it and its directory must be writable for Cellgate's user";
                 StoreError::Refused { detail: format!("{detail}: {do_this}") }
             }
-            Some(ErrorCode::CannotOpen) => StoreError::Unavailable { reason: Reason::Connect, detail },
+            Some(ErrorCode::CannotOpen) => {
+                let detail = denied(path).map_or(detail.clone(), |why| format!("{detail}: {why}"));
+                StoreError::Unavailable { reason: Reason::Connect, detail }
+            }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt { detail },
             _ => StoreError::Failed { detail },
         }
     }
+}
+
+/// Which of a database's files this process may not read and write, and whose that is. None of them is opened: closing it
+/// again would give up SQLite's locks.
+fn denied(path: &Path) -> Option<String> {
+    let files = [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")];
+    let rights = Rights::READ_OK | Rights::WRITE_OK;
+    let file = files.iter().find(|file| rustix::fs::access(file.as_path(), rights) == Err(Errno::ACCESS))?;
+    let user = rustix::process::geteuid().as_raw();
+    match std::fs::metadata(file) {
+        Ok(of) => Some(whose(file, &of, user)),
+        Err(_) => Some(format!("user {user}, who runs Cellgate, may not enter the directory")),
+    }
+}
+
+/// Whose a file is that this user may not use, and what to do.
+pub(super) fn whose(file: &Path, of: &Metadata, user: u32) -> String {
+    let (file, owner, group, mode) = (file.display(), of.uid(), of.gid(), of.mode() & 0o7777);
+    format!(
+        "{file} is of user {owner} and group {group}, with mode {mode:03o}, and Cellgate runs as user {user}: chown it, and \
+         what lies beside it"
+    )
 }
 
 /// What a failed COMMIT means. A full disk cuts the log before its commit mark, so that nothing is there; after any

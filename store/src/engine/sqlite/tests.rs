@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::cells::bind;
+use super::file::whose;
 use super::*;
 use crate::sql::Query;
 use crate::{FORMAT, GroupCell, PutMode};
@@ -941,4 +942,18 @@ async fn a_commit_whose_sync_fails_may_be_there_after_a_crash_and_is_written_onc
     assert_eq!(there(&backend, unknown.clone()).await, [true]);
     let again = backend.put(epoch, &[group(unknown[0], 10)]).await.unwrap();
     assert!(matches!(again.as_slice(), [PutOutcome::Stored(places)] if places[0].new), "its own write: {again:?}");
+}
+
+#[test]
+fn a_file_of_another_user_is_told_with_its_owner_and_mode() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("c1.db");
+    std::fs::write(&file, b"").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let of = std::fs::metadata(&file).unwrap();
+    let told = whose(&file, &of, 4242);
+    let owner = format!("c1.db is of user {} and group {}, with mode 600", of.uid(), of.gid());
+    assert!(told.contains(&owner) && told.contains("Cellgate runs as user 4242: chown it"), "{told}");
 }
