@@ -239,6 +239,18 @@ fn a_proxy_header_says_whose_connection_it_is() {
     assert!((failures("protocol") - 1.0).abs() < 0.5, "{}", failures("protocol"));
 }
 
+#[test]
+fn who_waits_for_a_greeting_where_a_proxy_header_is_expected_is_in_the_log() {
+    let text = "[listen]\nproxy_protocol_from = \"127.0.0.1\"\n[timeouts]\nhandshake = \"2s\"\n";
+    let proxy = Deployment::configured(text).start();
+    let mut raw = Raw::connect(proxy.mysql(), LIMIT).unwrap();
+    assert!(raw.read_packet().is_err(), "no greeting");
+    let line = wait::until("its line", LIMIT, || {
+        proxy.log().lines().find(|line| line.contains("no PROXY header came")).map(str::to_owned)
+    });
+    assert!(line.contains("127.0.0.1"), "{line}");
+}
+
 #[tokio::test]
 async fn the_end_of_the_certificate_is_a_metric() {
     const END: &str = "cellgate_tls_certificate_end_seconds";

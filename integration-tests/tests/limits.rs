@@ -31,6 +31,10 @@ async fn one_connection_too_many_is_1040_and_a_free_place_is_given_again() {
     let mut admin = client::try_connect(options("root")).await.unwrap();
     refused("root").await;
     refused("app").await;
+    // The log says which limit it was, and not each time.
+    let log = proxy.log();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("clients are refused (1040)")).collect();
+    assert!(matches!(told[..], [line] if line.contains("limits.max_connections")), "{told:?}");
     let id = held[0].id();
     run(&mut admin, &format!("KILL {id}")).await;
     wait::until_async("a free place", LIMIT, async || client::try_connect(options("app")).await.ok()).await;

@@ -1,4 +1,4 @@
-//! Whether the process may open as many files as the configuration can need.
+//! Whether the process may open as many files as the configuration can need, and write them as long as they become.
 
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -49,11 +49,23 @@ pub fn room(descriptor: &impl AsFd) -> Room {
     }
 }
 
-/// What to warn of, if this process may open too few files.
-pub fn warning(config: &Config, meta_connections: u64) -> Option<String> {
+/// What to warn of: this process may open too few files, or not write long ones.
+pub fn warnings(config: &Config, meta_connections: u64) -> Vec<String> {
     // Where the kernel does not tell, there is nothing to compare.
-    let limit = soft_limit(&std::fs::read_to_string(LIMITS).ok()?)?;
-    too_few(limit, &Needed::by(config, meta_connections))
+    let limit = std::fs::read_to_string(LIMITS).ok().and_then(|limits| soft_limit(&limits));
+    let few = limit.and_then(|limit| too_few(limit, &Needed::by(config, meta_connections)));
+    let short = getrlimit(Resource::Fsize).current.and_then(|limit| too_short(limit, config));
+    few.into_iter().chain(short).collect()
+}
+
+fn too_short(limit: u64, config: &Config) -> Option<String> {
+    let stores = config.clusters.iter().map(|cluster| &cluster.primary).chain([&config.topology.meta]);
+    stores.into_iter().any(Target::is_file).then(|| {
+        format!(
+            "files of this process may have {limit} bytes: where a SQLite file reaches that, the kernel ends the process. \
+             Take the limit away (ulimit -f unlimited, LimitFSIZE=infinity)"
+        )
+    })
 }
 
 /// How many files may be open at once.
@@ -113,6 +125,17 @@ mod tests {
         assert_eq!(too_few(sum, &needed), None);
         let told = too_few(sum - 1, &needed).unwrap();
         assert!(told.contains(&format!("may open {} files, and the configuration can need {sum}", sum - 1)), "{told}");
+    }
+
+    #[test]
+    fn a_limit_on_the_length_of_files_is_told_where_there_are_any() {
+        let servers = "[topology]\nmeta = \"mysql://u@h/m\"\n[[cluster]]\nname = \"a\"\nprimary = \"mysql://u@h/d\"\n";
+        let files = "[[cluster]]\nname = \"b\"\nprimary = \"sqlite:b\"\n";
+        let told =
+            |text: &str| too_short(1 << 30, &Config::parse(text, None, &|_| None, &Overrides::default()).unwrap());
+        assert_eq!(told(servers), None);
+        let told = told(&format!("{servers}{files}")).unwrap();
+        assert!(told.contains("may have 1073741824 bytes") && told.contains("LimitFSIZE"), "{told}");
     }
 
     #[test]

@@ -13,10 +13,14 @@ use cellgate_store::coalesce::{CoalesceOptions, Coalescing};
 use cellgate_store::deployment::{ClusterSetup, Departure, Deployment, OpenError, ProxyInfo, Setup, compare};
 use cellgate_store::meta::{self, MetaStore};
 use cellgate_store::{Backend, Engines, StoreError, Timeouts};
+use futures_util::TryFutureExt as _;
+use futures_util::future::join_all;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
 use crate::access::Accounts;
 use crate::catalog::Catalog;
@@ -141,7 +145,7 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     let log = logging::init(config.log.format, config.log.level)?;
     descriptors::raise_limit();
     warn_of(&config);
-    if let Some(warning) = descriptors::warning(&config, meta::CONNECTIONS as u64) {
+    for warning in descriptors::warnings(&config, meta::CONNECTIONS as u64) {
         tracing::warn!("{warning}");
     }
     let Signals { shutdown, at_once, mut reload } =
@@ -265,10 +269,21 @@ impl Background {
     /// Stops all of it and closes the stores, beside each other: one that does not answer costs the others nothing.
     async fn stop(mut self, server: &Server) {
         self.stop.send_replace(true);
+        let late = |what: String| move |_: Elapsed| Some(what);
         let ended = async { while self.tasks.join_next().await.is_some() {} };
-        let farewell = async { tokio::join!(ended, server.deployment().executor().close()) };
-        if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
-            tracing::warn!("a store does not answer: stopping without waiting for it any longer");
+        let ended =
+            timeout(FAREWELL, ended).map_ok_or_else(late("the meta store or a client of HTTP".to_owned()), |()| None);
+        let closed = server.deployment().executor().clusters().map(|cluster| {
+            let late = late(format!("cluster '{}'", cluster.name));
+            timeout(FAREWELL, cluster.backend.close()).map_ok_or_else(late, |()| None)
+        });
+        let (ended, closed) = tokio::join!(ended, join_all(closed));
+        let silent: Vec<String> = closed.into_iter().chain([ended]).flatten().collect();
+        if !silent.is_empty() {
+            tracing::warn!(
+                silent = silent.join(", "),
+                "a store does not answer: stopping without waiting for it any longer"
+            );
         }
     }
 }

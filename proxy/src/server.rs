@@ -32,6 +32,7 @@ use crate::sync::lock;
 use crate::tls::Tls;
 use crate::version;
 use crate::zones::Zones;
+use reporting::TurnedAway;
 
 /// Everything shared.
 #[derive(Debug)]
@@ -56,12 +57,12 @@ pub struct Server {
     /// How often all tables were locked by FLUSH.
     flushes: AtomicU64,
     started: Instant,
-    /// No new clients are taken: what runs is finished.
+    /// The program was told to stop.
     stopping: AtomicBool,
     /// The id of the line of the log that says that statements are refused for the age of what is known of the meta store.
     stale: Mutex<Option<String>>,
-    /// When the log was told last that clients are refused for want of descriptors.
-    told_of_descriptors: Mutex<Option<Instant>>,
+    /// What the log is told of clients that are turned away.
+    turned_away: TurnedAway,
 }
 
 impl Server {
@@ -117,7 +118,7 @@ impl Server {
             started: Instant::now(),
             stopping: AtomicBool::new(false),
             stale: Mutex::new(None),
-            told_of_descriptors: Mutex::new(None),
+            turned_away: TurnedAway::default(),
         }
     }
 

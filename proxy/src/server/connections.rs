@@ -21,6 +21,9 @@ use crate::signals::told;
 use crate::version;
 use crate::wire::{self, BoxStream, Greeting, Lifetime, Wait, WireError, WireLimits};
 
+/// How long a health check may hold a connection that it only opens.
+const MOMENT: Duration = Duration::from_secs(1);
+
 impl Server {
     /// Accepts MySQL clients until `shutdown`, then waits for what is running, at most as long as configured, and not if
     /// it is wanted `at_once`.
@@ -49,7 +52,7 @@ impl Server {
             match descriptors::room(&stream) {
                 Room::Free => {}
                 Room::Scarce => {
-                    self.refuse_for_descriptors();
+                    self.refuse_connection(Refusal::Descriptors);
                     connections.spawn(async move {
                         // The client may be gone already.
                         let _ = wire::refuse(Box::new(stream), &errors::too_many_connections()).await;
@@ -57,12 +60,12 @@ impl Server {
                     continue;
                 }
                 Room::None => {
-                    self.refuse_for_descriptors();
+                    self.refuse_connection(Refusal::Descriptors);
                     continue;
                 }
             }
             let Ok(place) = self.places.arrive() else {
-                self.metrics.connection_refused(Refusal::TooMany);
+                self.refuse_connection(Refusal::TooMany);
                 connections.spawn(async move {
                     // The client may be gone already.
                     let _ = wire::refuse(Box::new(stream), &errors::too_many_connections()).await;
@@ -99,14 +102,20 @@ impl Server {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
         let open = self.metrics.connection_accepted();
-        let login_by = tokio::time::Instant::now() + self.config().timeouts.handshake;
+        let came = tokio::time::Instant::now();
+        let login_by = came + self.config().timeouts.handshake;
         let (stream, peer) = match self.unwrapped(stream, peer, login_by).await {
             Ok(unwrapped) => unwrapped,
             // A health check that only connects.
-            Err(WireError::Closed) => return,
+            Err(WireError::Closed) if came.elapsed() < MOMENT => return,
+            // A client gives up as soon as the proxy, or sooner.
+            Err(WireError::Closed) => return self.miss_header(peer),
             Err(error) => {
                 match error {
-                    WireError::Timeout(_) => self.metrics.login_failed(LoginFailure::Timeout),
+                    WireError::Timeout(_) => {
+                        self.metrics.login_failed(LoginFailure::Timeout);
+                        return self.miss_header(peer);
+                    }
                     WireError::Protocol(_) => self.metrics.login_failed(LoginFailure::Protocol),
                     WireError::Io(_) | WireError::TooLarge { .. } | WireError::Killed | WireError::Closed => {}
                 }

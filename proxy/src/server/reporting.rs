@@ -1,6 +1,8 @@
 //! What the log and the metrics are told of what goes wrong, beside the error that a client gets.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use cellgate_metrics::Refusal;
@@ -15,8 +17,8 @@ use crate::session::StatementError;
 use crate::signals::told;
 use crate::sync::lock;
 
-/// How soon the log is told again that clients are refused for want of descriptors.
-const TELL_AGAIN: Duration = Duration::from_secs(10);
+/// How soon the log is told again that clients are turned away for the same reason.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 /// How often it is looked whether what is known of the meta store is too old.
 const LOOK_AT_AGE: Duration = Duration::from_secs(1);
@@ -110,14 +112,76 @@ impl Server {
         }
     }
 
-    /// A client is turned away because nearly as many files are open as may be. The log is told now and then.
-    pub(super) fn refuse_for_descriptors(&self) {
-        self.metrics.connection_refused(Refusal::Descriptors);
-        let now = Instant::now();
-        let mut told = lock(&self.told_of_descriptors);
-        if told.is_none_or(|told| now.duration_since(told) >= TELL_AGAIN) {
-            *told = Some(now);
-            tracing::warn!("clients are refused (1040): nearly as many files are open as may be, see LimitNOFILE");
+    /// A client is turned away with 1040. The log is told now and then.
+    pub fn refuse_connection(&self, refusal: Refusal) {
+        self.metrics.connection_refused(refusal);
+        let of = match refusal {
+            Refusal::TooMany => &self.turned_away.too_many,
+            Refusal::Descriptors => &self.turned_away.descriptors,
+        };
+        let Some(count) = of.happened(Instant::now()) else { return };
+        match refusal {
+            Refusal::TooMany => {
+                let limit = self.config().limits.max_connections;
+                let why = "clients are refused (1040): as many are connected as limits.max_connections allows";
+                tracing::warn!(count, limit, "{why}");
+            }
+            Refusal::Descriptors => {
+                let why = "clients are refused (1040): nearly as many files are open as may be, see LimitNOFILE";
+                tracing::warn!(count, "{why}");
+            }
         }
+    }
+
+    /// A connection from an address that sends PROXY headers has waited for more than a moment and sent none. The log is told
+    /// now and then.
+    pub(super) fn miss_header(&self, peer: IpAddr) {
+        if let Some(count) = self.turned_away.headerless.happened(Instant::now()) {
+            let why =
+                "no PROXY header came from an address of listen.proxy_protocol_from, so that no greeting was sent";
+            tracing::warn!(%peer, count, "{why}");
+        }
+    }
+}
+
+/// What the log is told of clients that are turned away, by reason.
+#[derive(Debug, Default)]
+pub(super) struct TurnedAway {
+    too_many: Often,
+    descriptors: Often,
+    headerless: Often,
+}
+
+/// Something that may happen often, and is logged at most once in [`TELL_AGAIN`].
+#[derive(Debug, Default)]
+struct Often(Mutex<(Option<Instant>, u64)>);
+
+impl Often {
+    /// It has happened. If the log is to be told: how often, since it was told last.
+    fn happened(&self, now: Instant) -> Option<u64> {
+        let mut so_far = lock(&self.0);
+        let (told, count) = &mut *so_far;
+        *count += 1;
+        if told.is_some_and(|told| now.duration_since(told) < TELL_AGAIN) {
+            return None;
+        }
+        *told = Some(now);
+        Some(std::mem::take(count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happens_often_is_told_at_once_and_then_with_how_often_it_was() {
+        let (often, now) = (Often::default(), Instant::now());
+        assert_eq!(often.happened(now), Some(1));
+        for second in 1..60 {
+            assert_eq!(often.happened(now + Duration::from_secs(second)), None);
+        }
+        assert_eq!(often.happened(now + TELL_AGAIN), Some(60));
+        assert_eq!(often.happened(now + TELL_AGAIN), None);
     }
 }

@@ -62,7 +62,7 @@ impl Session {
             }
         }
         if let Err(Full) = self.server.places().settle(&mut self.place, found.may_administer()) {
-            self.server.metrics().connection_refused(Refusal::TooMany);
+            self.server.refuse_connection(Refusal::TooMany);
             return Err(errors::too_many_connections());
         }
         // The place of the user before (CHANGE_USER) is free first: it may be of the same account.
