@@ -1,7 +1,7 @@
 //! The program as its user meets it: starting, refusing to, stopping, health, metrics, signals.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cellgate_integration_tests::Deployment;
 use cellgate_integration_tests::client::{self, TRIPS, get, put, rows, run, triple};
@@ -117,6 +117,55 @@ async fn a_proxy_that_stops_is_not_ready_any_more() {
     assert!(answer.text.contains("the proxy is stopping"), "{}", answer.text);
     held.await.unwrap().unwrap();
     assert_eq!(proxy.wait().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_proxy_that_drains_is_not_ready_and_serves_old_and_new_clients() {
+    let mut proxy = Deployment::configured("[timeouts]\ndrain = \"1h\"\nshutdown = \"1m\"\n").start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    let told = Instant::now();
+    proxy.signal(Signal::Term);
+    wait::until("a refusal", SHORT, || http::get(proxy.http(), "/readyz").ok().filter(|answer| answer.status == 503));
+    for reference in 1..=3 {
+        let mut new = client::connect(proxy.mysql()).await;
+        put(&mut new, &triple("a", "BASE", reference), "1").await.unwrap();
+        assert_eq!(get(&mut conn, &triple("a", "BASE", reference)).await.unwrap().as_deref(), Some("1"));
+        new.disconnect().await.unwrap();
+    }
+    let mut busy = client::connect(proxy.mysql()).await;
+    let held = tokio::spawn(async move { busy.query_drop("SELECT SLEEP(5)").await });
+    wait::until_async("a statement at work", SHORT, async || {
+        let running = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'";
+        conn.query_first::<u8, _>(running).await.unwrap().filter(|running| *running == 1)
+    })
+    .await;
+    // Another signal ends that, and what is running is finished.
+    wait::until("the time of one wish", SHORT, || (told.elapsed() > Duration::from_secs(1)).then_some(()));
+    proxy.signal(Signal::Int);
+    wait::until("the end of draining", SHORT, || proxy.log().contains("finishing what is running").then_some(()));
+    held.await.unwrap().unwrap();
+    assert_eq!(proxy.wait().code(), Some(0), "{}", proxy.log());
+}
+
+#[tokio::test]
+async fn a_transaction_is_let_finish_when_the_program_is_told_to_stop() {
+    let mut proxy = Deployment::configured("[timeouts]\nshutdown = \"1m\"\n").start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    run(&mut conn, "BEGIN").await;
+    put(&mut conn, &triple("a", "BASE", 1), "1").await.unwrap();
+    proxy.signal(Signal::Term);
+    wait::until("the stop", SHORT, || proxy.log().contains("finishing what is running").then_some(()));
+    put(&mut conn, &triple("a", "BASE", 2), "2").await.unwrap();
+    run(&mut conn, "COMMIT").await;
+    assert!(conn.query_drop("SELECT 1").await.is_err());
+    assert_eq!(proxy.wait().code(), Some(0), "{}", proxy.log());
+    proxy.restart();
+    let mut conn = client::connect(proxy.mysql()).await;
+    for (reference, body) in [(1, "1"), (2, "2")] {
+        assert_eq!(get(&mut conn, &triple("a", "BASE", reference)).await.unwrap().as_deref(), Some(body));
+    }
 }
 
 #[tokio::test]

@@ -148,7 +148,7 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     for warning in descriptors::warnings(&config, meta::CONNECTIONS as u64) {
         tracing::warn!("{warning}");
     }
-    let Signals { shutdown, at_once, mut reload } =
+    let Signals { shutdown, asked, mut reload } =
         signals::listen().map_err(|source| io("cannot listen for signals", source))?;
 
     // Addresses first: a second process on the same ones should fail before it touches a store.
@@ -175,7 +175,7 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     let mut background = Background::start(&server, web);
     let mut clients = tokio::spawn({
         let server = Arc::clone(&server);
-        async move { server.serve(mysql, shutdown, at_once).await }
+        async move { server.serve(mysql, shutdown, asked).await }
     });
 
     logging::say(&format!("cellgate ready: mysql={mysql_address} http={web_address}"));

@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, watch};
 pub struct Signals {
     /// Turns `true` with the first SIGTERM or SIGINT, and stays it.
     pub shutdown: watch::Receiver<bool>,
-    /// Turns `true` with a later one, and stays it: whoever asks twice does not want to wait for what is running.
-    pub at_once: watch::Receiver<bool>,
+    /// How often that was asked for: each time means not to wait any longer for what is waited for then.
+    pub asked: watch::Receiver<u32>,
     /// A message per SIGHUP; those that come while one is waiting are the same wish.
     pub reload: mpsc::Receiver<()>,
 }
@@ -28,11 +28,11 @@ pub fn listen() -> io::Result<Signals> {
     let interrupt = signal(SignalKind::interrupt())?;
     let hang_up = signal(SignalKind::hangup())?;
     let (shutdown_sender, shutdown) = watch::channel(false);
-    let (at_once_sender, at_once) = watch::channel(false);
+    let (asked_sender, asked) = watch::channel(0);
     let (reload_sender, reload) = mpsc::channel(1);
-    tokio::spawn(forward_shutdown(terminate, interrupt, shutdown_sender, at_once_sender));
+    tokio::spawn(forward_shutdown(terminate, interrupt, shutdown_sender, asked_sender));
     tokio::spawn(forward_reload(hang_up, reload_sender));
-    Ok(Signals { shutdown, at_once, reload })
+    Ok(Signals { shutdown, asked, reload })
 }
 
 /// Returns once `shutdown` is `true`, or nobody is left who could turn it.
@@ -41,7 +41,7 @@ pub async fn told(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
-/// How long behind the first a signal is another wish. Starters may pass one wish on as two signals: the terminal's to a whole
+/// How long behind another a signal is another wish. Starters may pass one wish on as two signals: the terminal's to a whole
 /// group, and the death of the starter.
 const TWICE: Duration = Duration::from_millis(500);
 
@@ -49,30 +49,29 @@ async fn forward_shutdown(
     mut terminate: Signal,
     mut interrupt: Signal,
     shutdown: watch::Sender<bool>,
-    at_once: watch::Sender<bool>,
+    asked: watch::Sender<u32>,
 ) {
-    let mut first = None;
+    let mut last = None;
     loop {
         let name = tokio::select! {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
+            // The senders live as long as somebody listens: a receiver whose sender is gone would look like a failure to
+            // whoever waits on it.
+            () = shutdown.closed() => return,
         };
-        match first {
-            None => {
-                first = Some(Instant::now());
-                tracing::info!(signal = name, "shutting down");
-                shutdown.send_replace(true);
+        let now = Instant::now();
+        match last {
+            None => tracing::info!(signal = name, "shutting down"),
+            Some(last) if now.duration_since(last) >= TWICE => {
+                tracing::info!(signal = name, "shutting down without waiting: asked twice");
             }
-            Some(began) if began.elapsed() >= TWICE => {
-                tracing::info!(signal = name, "shutting down at once: asked twice");
-                at_once.send_replace(true);
-                break;
-            }
-            Some(_) => {}
+            Some(_) => continue,
         }
+        last = Some(now);
+        asked.send_modify(|asked| *asked += 1);
+        shutdown.send_replace(true);
     }
-    // The senders stay alive: a receiver whose sender is gone would look like a failure to whoever waits on it.
-    shutdown.closed().await;
 }
 
 async fn forward_reload(mut hang_up: Signal, reload: mpsc::Sender<()>) {
@@ -109,18 +108,20 @@ mod tests {
         send("-TERM");
         let shutdown = tokio::time::timeout(Duration::from_secs(10), signals.shutdown.wait_for(|down| *down));
         assert!(*shutdown.await.expect("in time").expect("the sender lives"));
-        assert!(!*signals.at_once.borrow(), "it was asked for once");
+        assert_eq!(*signals.asked.borrow(), 1, "it was asked for once");
         send("-INT");
-        let early = tokio::time::timeout(TWICE / 2, signals.at_once.wait_for(|down| *down)).await.is_ok();
+        let early = tokio::time::timeout(TWICE / 2, signals.asked.wait_for(|asked| *asked > 1)).await.is_ok();
         assert!(!early || began.elapsed() >= TWICE, "one wish may come as two signals");
-        let at_once = tokio::time::timeout(Duration::from_secs(10), async {
-            while !*signals.at_once.borrow() {
-                send("-INT");
-                let _ = tokio::time::timeout(TWICE / 4, signals.at_once.changed()).await;
-            }
-            signals.at_once.wait_for(|down| *down).await
-        });
-        assert!(*at_once.await.expect("in time").expect("the sender lives"));
+        for times in [2, 3] {
+            let again = tokio::time::timeout(Duration::from_secs(10), async {
+                while *signals.asked.borrow() < times {
+                    send("-INT");
+                    let _ = tokio::time::timeout(TWICE / 4, signals.asked.changed()).await;
+                }
+            });
+            again.await.expect("in time");
+            assert_eq!(*signals.asked.borrow(), times);
+        }
         send("-HUP");
         let reload = tokio::time::timeout(Duration::from_secs(10), signals.reload.recv());
         assert_eq!(reload.await.expect("in time"), Some(()), "reloads go on being noticed");

@@ -151,7 +151,10 @@ section! {
         read: Duration = "1m" in "100ms" to "24h", Reload;
         /// A client that does not take its result, for each 32 KiB (MySQL's `net_write_timeout`).
         write: Duration = "1m" in "100ms" to "24h", Reload;
-        /// What is running when the program is told to stop.
+        /// How long the program goes on taking and serving clients when it is told to stop, while `/readyz` is 503: behind a load
+        /// balancer above the time it takes to notice that, so that no client is sent to a proxy that is gone.
+        drain: Duration = "0s" in "0s" to "1h", Reload;
+        /// Statements and transactions that are under way when no further clients are taken, behind `drain`.
         shutdown: Duration = "10s" in "0s" to "1h", Reload;
     }
 }

@@ -1,6 +1,7 @@
 //! MySQL clients: accepting them, the life of one connection, and what is left of it when it ends.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -25,18 +26,21 @@ use crate::wire::{self, BoxStream, Greeting, Lifetime, Wait, WireError, WireLimi
 const MOMENT: Duration = Duration::from_secs(1);
 
 impl Server {
-    /// Accepts MySQL clients until `shutdown`, then waits for what is running, at most as long as configured, and not if
-    /// it is wanted `at_once`.
+    /// Accepts MySQL clients until `shutdown` and for as long behind it as configured; then waits for what is under way, at
+    /// most as long as configured. Each further time that the end is `asked` for ends one of the two.
     pub async fn serve(
         self: &Arc<Self>,
         listener: TcpListener,
         mut shutdown: watch::Receiver<bool>,
-        mut at_once: watch::Receiver<bool>,
+        mut asked: watch::Receiver<u32>,
     ) {
         let mut connections = JoinSet::new();
-        loop {
+        // Told to the connections when no more are taken.
+        let (end, ended) = watch::channel(false);
+        let mut drained = pin!(self.drained(&mut shutdown, &mut asked));
+        let asked = loop {
             let accepted = tokio::select! {
-                () = told(&mut shutdown) => break,
+                asked = &mut drained => break asked,
                 Some(_) = connections.join_next(), if !connections.is_empty() => continue,
                 accepted = listener.accept() => accepted,
             };
@@ -73,22 +77,47 @@ impl Server {
                 continue;
             };
             let server = Arc::clone(self);
-            let shutdown = shutdown.clone();
+            let shutdown = ended.clone();
             connections.spawn(async move {
                 server.connection(stream, peer.ip(), place, shutdown).await;
             });
-        }
+        };
         tracing::info!("stopping: no new connections; finishing what is running");
-        self.stopping.store(true, Ordering::Relaxed);
+        end.send_replace(true);
         drop(listener);
         let patience = self.config().timeouts.shutdown;
         let all_done = async { while connections.join_next().await.is_some() {} };
         let impatient = tokio::select! {
             () = all_done => return,
-            () = told(&mut at_once) => "of a second signal",
+            () = asked_again(asked) => "of another signal",
             () = tokio::time::sleep(patience) => "timeouts.shutdown is over",
         };
         tracing::warn!(because = impatient, "connections that are still busy are cut off");
+    }
+
+    /// Waits for `shutdown`; from then on the program is not ready. Then as long as clients may still come, unless that is
+    /// `asked` for again. Answers what tells of further times.
+    async fn drained<'a>(
+        &self,
+        shutdown: &mut watch::Receiver<bool>,
+        asked: &'a mut watch::Receiver<u32>,
+    ) -> &'a mut watch::Receiver<u32> {
+        told(shutdown).await;
+        self.stopping.store(true, Ordering::Relaxed);
+        // The wish that ends the waiting is not another one.
+        asked.mark_unchanged();
+        let drain = self.config().timeouts.drain;
+        if !drain.is_zero() {
+            tracing::info!(
+                drain_s = drain.as_secs_f64(),
+                "not ready from now on; clients are served for timeouts.drain"
+            );
+            tokio::select! {
+                () = asked_again(asked) => {}
+                () = tokio::time::sleep(drain) => {}
+            }
+        }
+        asked
     }
 
     async fn connection(
@@ -178,6 +207,13 @@ impl Server {
             long_data: config.limits.long_data.bytes(),
             ..WireLimits::default()
         }
+    }
+}
+
+/// Waits until the end is asked for once more. Nobody who could ask is left: for ever.
+async fn asked_again(asked: &mut watch::Receiver<u32>) {
+    if asked.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -92,6 +92,8 @@ impl<'a, H: Handler> Ready<'a, H> {
                 Some(packet) => Some(packet),
                 // A command that is there already is not lost to a stop at the same time: it is looked at below.
                 None => {
+                    // A transaction is let finish.
+                    let open = self.handler.status().in_transaction;
                     let came = {
                         let mut receiving = pin!(self.channel.receive_command(limit, patience));
                         poll_fn(|cx| match receiving.as_mut().poll(cx) {
@@ -103,7 +105,9 @@ impl<'a, H: Handler> Ready<'a, H> {
                             Poll::Pending if asked && !is_news(shutdown) => Poll::Pending,
                             Poll::Pending => {
                                 asked = true;
-                                stopping.as_mut().poll(cx).map(|()| Ok(Err(Ended::Stopped)))
+                                let stops = *shutdown.borrow();
+                                let stops = stops || stopping.as_mut().poll(cx).is_ready();
+                                if stops && !open { Poll::Ready(Ok(Err(Ended::Stopped))) } else { Poll::Pending }
                             }
                         })
                         .await?
@@ -119,7 +123,7 @@ impl<'a, H: Handler> Ready<'a, H> {
                 }
             };
             let Some(packet) = packet else { return Ok(()) };
-            if is_news(shutdown) && *shutdown.borrow() {
+            if is_news(shutdown) && *shutdown.borrow() && !self.handler.status().in_transaction {
                 write_error(self.channel, &ErrorReply::shutting_down());
                 return Ok(());
             }

@@ -29,6 +29,24 @@ async fn the_running_command_is_finished_and_the_next_one_refused() {
 }
 
 #[tokio::test]
+async fn a_transaction_is_let_finish_and_the_command_behind_it_refused() {
+    let mut client = enter().await;
+    client.command(b"\x03begin").await;
+    client.ok().await;
+    client.stop.send(true).unwrap();
+    for command in [&b"\x0e"[..], b"\x03insert"] {
+        client.command(command).await;
+        client.ok().await;
+    }
+    // Ends it.
+    client.command(b"\x1f").await;
+    client.ok().await;
+    client.sequence = 0;
+    assert_eq!(client.error_code().await, 1053);
+    assert!(client.closed().await.is_ok());
+}
+
+#[tokio::test]
 async fn a_client_within_its_login_is_sent_away() {
     let mut client = Setup::default().connect();
     client.greeting().await;
