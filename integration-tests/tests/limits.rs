@@ -82,7 +82,7 @@ async fn bodies_up_to_the_limit_go_both_ways() {
         )
         .await
         .expect_err("one byte too many");
-    assert_eq!(Refusal::of(&error).map(|refusal| refusal.code), Some(1153), "{error}");
+    assert_eq!(Refusal::of(&error).map(|refusal| refusal.code), Some(1406), "{error}");
 }
 
 #[tokio::test]

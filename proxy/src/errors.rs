@@ -170,8 +170,9 @@ pub(crate) fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::UnknownFunction(_) => (1305, "42000"),
         SqlError::Value { invalid, .. } => match invalid {
             Invalid::RowKeyEmpty | Invalid::ColumnKeyEmpty => (1048, "23000"),
-            Invalid::RowKeyTooLong { .. } | Invalid::ColumnKeyTooLong { .. } => (1406, "22001"),
-            Invalid::BodyTooLong { .. } => (1153, "08S01"),
+            Invalid::RowKeyTooLong { .. } | Invalid::ColumnKeyTooLong { .. } | Invalid::BodyTooLong { .. } => {
+                (1406, "22001")
+            }
             Invalid::Json { .. } => (3140, "22032"),
             Invalid::JsonTooDeep { .. } => (3157, "22032"),
             Invalid::ClusterNo { .. } => (1264, "22003"),
@@ -193,6 +194,7 @@ pub(crate) fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::Decimal(DecimalError::ScaleAbovePrecision) => (1427, "42000"),
         SqlError::ResultTooLong { .. } => (1301, "HY000"),
         SqlError::Cut(_) => (1260, "HY000"),
+        SqlError::OneOrAll => (3154, "42000"),
         SqlError::GivenUp => (3024, "HY000"),
         SqlError::RowTooLong(_) => (1153, "08S01"),
         SqlError::ColumnCount(_) => (1136, "21S01"),

@@ -197,6 +197,8 @@ pub(crate) struct Insert {
     pub columns: Option<Vec<String>>,
     pub rows: Vec<Vec<Expr>>,
     pub ignore: bool,
+    /// The columns that `ON DUPLICATE KEY UPDATE c = c` names: a row that exists stays as it is.
+    pub unchanged: Vec<String>,
     pub returning: Option<Vec<Item>>,
 }
 

@@ -215,6 +215,9 @@ pub enum SqlError {
     /// GROUP_CONCAT was cut at group_concat_max_len (1260): the row it was cut in, from 1 over all groups.
     #[error("Row {0} was cut by GROUP_CONCAT()")]
     Cut(u64),
+    /// JSON_CONTAINS_PATH is asked for something else than 'one' or 'all' (3154).
+    #[error("The oneOrAll argument to json_contains_path may take these values: 'one' or 'all'.")]
+    OneOrAll,
     /// The work was given up: nobody waits for it any more, or the statement is late (3024).
     #[error("the statement took too long")]
     GivenUp,
@@ -338,6 +341,7 @@ impl SqlError {
             | Self::ResultTooLong { .. }
             | Self::Cut(_)
             | Self::IdentifierTooLong(_)
+            | Self::OneOrAll
             | Self::RowTooLong(_)
             | Self::TooManyColumns(_)
             | Self::Limit { .. } => ErrorKind::Limit,

@@ -36,6 +36,7 @@ pub use command::{
 };
 pub use environment::{CALLS, Environment, SessionCall, SessionFunction, SqlMode};
 pub use error::{DecimalError, Named, SqlError};
+pub use expression::clock_micros;
 pub use filter::Filter;
 pub use mask::{mask, mask_unparsed};
 pub use parameters::{Parameters, TimeType};

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use crate::expression::Type;
+use crate::expression::{Type, time};
 use crate::value::{ColumnType, Value};
 
 /// The values of a statement's parameters. Of a time its type is known beside it, if it shows less than there is: a date
@@ -14,13 +14,15 @@ pub struct Parameters {
     times: Vec<(usize, TimeType)>,
 }
 
-/// The type of a time that shows less than DATETIME(6).
+/// The type of a time that is no DATETIME(6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeType {
     /// DATE.
     Date,
     /// DATETIME: whole seconds.
     Seconds,
+    /// TIME, whose value is its text.
+    Clock,
 }
 
 impl Parameters {
@@ -44,9 +46,18 @@ impl Parameters {
         let ty = match time {
             Some((_, TimeType::Date)) => Type::of(ColumnType::Date),
             Some((_, TimeType::Seconds)) => Type::time(0),
+            Some((_, TimeType::Clock)) => Type::clock(self.values.get(place).map_or(0, clock_digits)),
             None => self.values.get(place).map_or(Type::of(ColumnType::Text), Type::of_value),
         };
         Type { nullable: true, ..ty }
+    }
+}
+
+/// The digits behind the point of a TIME.
+fn clock_digits(value: &Value) -> u8 {
+    match value {
+        Value::Text(text) => u8::try_from(time::digits_written(text)).unwrap_or(6),
+        _ => 0,
     }
 }
 

@@ -54,6 +54,8 @@ pub enum ColumnType {
     DateTime,
     /// DATE (10): its values are times, at midnight.
     Date,
+    /// TIME (11): its values are their text.
+    Time,
 }
 
 /// The description of a result column.

@@ -17,7 +17,7 @@ const BYTES = Buffer.from([0, 255, 65, 39, 92, 10]);
 const TYPES = { VAR_STRING: 253, LONGLONG: 8, DATETIME: 12, JSON: 245, BLOB: 252 };
 const MIB = 1 << 20;
 // The server's word, its closed door, or the client's own limit.
-const TOO_LARGE = [1153, 'ECONNRESET', 'EPIPE', -104, -32, 'PROTOCOL_CONNECTION_LOST', 45012, 45026, 45013, 45009];
+const TOO_LARGE = [1406, 1153, 'ECONNRESET', 'EPIPE', -104, -32, 'PROTOCOL_CONNECTION_LOST', 45012, 45026, 45013, 45009];
 
 const driver = await DRIVERS[process.argv[2]]();
 let connection;

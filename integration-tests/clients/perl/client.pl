@@ -164,7 +164,7 @@ my @STEPS = (
     },
     'too-large' => sub {
         # The server's word, or its closed door.
-        refused([1153, 2006, 2013], sub {
+        refused([1406, 1153, 2006, 2013], sub {
             another({}, sub { put_one('too-large', 1, '"' . 'x' x (17 * $MIB) . '"') });
         });
         count('too-large', 0);

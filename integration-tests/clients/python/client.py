@@ -25,7 +25,7 @@ BYTES = b"\x00\xffA'\\\n"
 VAR_STRING, LONGLONG, DATETIME, JSON, BLOB = 253, 8, 12, 245, 252
 MIB = 1 << 20
 # What a client may see when a packet is too large: the server's word, or its closed door.
-TOO_LARGE = (1153, 2006, 2013, 2055)
+TOO_LARGE = (1406, 1153, 2006, 2013, 2055)
 
 
 def document(body):

@@ -189,7 +189,7 @@ class Client
 
   def too_large
     # The server's word, or its closed door.
-    refused([1153, 2006, 2013, 2020]) { another { put_one('too-large', 1, JSON.generate('x' * 17 * MIB)) } }
+    refused([1406, 1153, 2006, 2013, 2020]) { another { put_one('too-large', 1, JSON.generate('x' * 17 * MIB)) } }
     count('too-large', 0)
   end
 

@@ -371,7 +371,7 @@ impl<K: PartialEq> Engine<K> {
         let (offset, count) = program.cut().map_or((0, u64::MAX), |cut| (cut.offset, cut.count.unwrap_or(u64::MAX)));
         let mut statement = self.connection.prepare(program.sql())?;
         let parameters = rusqlite::params_from_iter(program.parameters().iter().map(Borrowed));
-        let width = program.columns().len();
+        let width = program.width();
         let mut cursor = statement.query(parameters)?;
         let (mut rows, mut bytes, mut found) = (Vec::new(), 0, 0);
         while let Some(row) = cursor.next()? {

@@ -200,7 +200,10 @@ pub enum StatementError {
         given_to: &'static str,
     },
     /// No room for another statement prepared by name.
-    #[error("Can't create more than max_prepared_stmt_count statements (current value: {0})")]
+    #[error(
+        "Can't create more than max_prepared_stmt_count statements (current value: {0}); limits.prepared_statements of a \
+         connection: close some"
+    )]
     TooManyPrepared(usize),
     /// No room for the text of another prepared statement: they would have more than so many bytes together.
     #[error(

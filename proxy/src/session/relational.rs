@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cellgate_sql::relational::Program;
-use cellgate_sql::{Row, SqlError, Value};
+use cellgate_sql::{ColumnMeta, Row, SqlError, Value};
 
 use super::error::StatementError;
 use super::{Answer, Done, Session, Table};
@@ -22,6 +22,8 @@ impl Session {
     ) -> Result<Answer, StatementError> {
         let (columns, notes) = (program.columns().to_vec(), program.notes());
         let into = program.into_variables().to_vec();
+        let assigned: Vec<(String, ColumnMeta)> =
+            program.assigned().map(|(name, column)| (name.to_owned(), column.clone())).collect();
         let state = self.state_for(&program);
         let most = if program.is_limited() { u64::MAX } else { self.variables.derived().select_limit };
         let cut = program.cut().is_some();
@@ -31,6 +33,7 @@ impl Session {
                 self.warn_of(notes.take());
                 rows.truncate(bounded(most));
                 let found = if cut { found } else { found.min(most) };
+                self.assign_hidden(&assigned, columns.len(), &mut rows)?;
                 if into.is_empty() {
                     Ok(Answer::Table(Table { columns, rows, found: Some(found) }))
                 } else {
@@ -44,6 +47,27 @@ impl Session {
                 Err(SqlError::Internal(format!("the relational engine failed (log id {id})")).into())
             }
         }
+    }
+
+    /// Sets user variables to the hidden values of the last row, and takes these from all of them.
+    fn assign_hidden(
+        &mut self,
+        assigned: &[(String, ColumnMeta)],
+        shown: usize,
+        rows: &mut [Row],
+    ) -> Result<(), StatementError> {
+        if assigned.is_empty() {
+            return Ok(());
+        }
+        if let Some(last) = rows.last() {
+            let values = last.iter().skip(shown).cloned();
+            let set = assigned.iter().zip(values).map(|((name, column), value)| (name.clone(), column.shown(value)));
+            self.set_user_variables(set.collect())?;
+        }
+        for row in rows {
+            row.truncate(shown);
+        }
+        Ok(())
     }
 
     /// The one row there may be becomes the values of user variables.

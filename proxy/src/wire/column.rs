@@ -58,8 +58,17 @@ impl WireColumn {
             },
             ColumnType::DateTime => number(WireType::MYSQL_TYPE_DATETIME),
             ColumnType::Date => number(WireType::MYSQL_TYPE_DATE),
+            ColumnType::Time => number(WireType::MYSQL_TYPE_TIME),
         }
     }
+}
+
+/// Longest name of a result column, in bytes: an expression without an alias is named by its text.
+const NAME_BYTES: usize = 255;
+
+/// The name of a result column as it is sent: cut behind its last whole character, as MySQL does.
+fn cut_name(name: &str) -> &str {
+    &name[..name.floor_char_boundary(NAME_BYTES)]
 }
 
 /// The payload of a column definition.
@@ -67,8 +76,9 @@ pub(super) fn write_column(out: &mut Vec<u8>, column: &ColumnMeta, text: u16) {
     let mut wire = WireColumn::of(column, text);
     wire.flags.set(ColumnFlags::NOT_NULL_FLAG, !column.nullable);
     wire.flags.set(ColumnFlags::PRI_KEY_FLAG | ColumnFlags::PART_KEY_FLAG, column.primary_key);
-    let names = [&column.schema, &column.table, &column.org_table, &column.name, &column.org_name];
-    write_definition(out, names.map(|name| name.as_bytes()), &wire, column.decimals);
+    let name = cut_name(&column.name);
+    let names = [&column.schema, &column.table, &column.org_table, name, &column.org_name];
+    write_definition(out, names.map(str::as_bytes), &wire, column.decimals);
 }
 
 /// The payload of a column definition in the answer to FIELD_LIST, which ends with the column's default: NULL, since
@@ -150,6 +160,7 @@ mod tests {
             (ColumnType::Json, 245, 63, 0x90, u32::MAX),
             (ColumnType::DateTime, 12, 63, 0x80, 20),
             (ColumnType::Date, 10, 63, 0x80, 20),
+            (ColumnType::Time, 11, 63, 0x80, 20),
         ];
         for (ty, number, charset, flags, length) in expected {
             let column = written(&meta(ty));

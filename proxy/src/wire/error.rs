@@ -67,6 +67,7 @@ impl ErrorReply {
             ColumnType::Json => "JSON",
             ColumnType::Date => "DATE",
             ColumnType::DateTime => "DATETIME",
+            ColumnType::Time => "TIME",
         };
         Self::new(1690, "22003", format!("{name} value is out of range"))
     }
@@ -83,7 +84,10 @@ impl ErrorReply {
         Self::new(
             1461,
             "42000",
-            format!("Can't create more than max_prepared_stmt_count statements (current value: {limit})"),
+            format!(
+                "Can't create more than max_prepared_stmt_count statements (current value: {limit}); \
+                 limits.prepared_statements of a connection: close some"
+            ),
         )
     }
 

@@ -81,7 +81,7 @@ impl ParamType {
             Kind::Double => Value::Double(f64::from_bits(fields.u64()?)),
             Kind::Decimal | Kind::Text | Kind::Bytes => self.string(fields.lenenc_bytes()?),
             Kind::Date | Kind::DateTime => return self.date(fields),
-            Kind::Time => time(fields)?,
+            Kind::Time => return Ok((time(fields)?, Some(TimeType::Clock))),
         };
         Ok((value, None))
     }
@@ -161,7 +161,7 @@ fn time_text(mut text: String, ty: Option<TimeType>) -> String {
     text.truncate(match ty {
         Some(TimeType::Date) => "YYYY-MM-DD".len(),
         Some(TimeType::Seconds) => "YYYY-MM-DD hh:mm:ss".len(),
-        None => text.len(),
+        Some(TimeType::Clock) | None => text.len(),
     });
     text
 }
@@ -396,6 +396,16 @@ mod tests {
             one(day + 1_000_000, Some(TimeType::Seconds))
         );
         assert_eq!(read(12, &[11, 0xe8, 0x07, 2, 29, 0, 0, 1, 7, 0, 0, 0]), one(day + 1_000_007, None));
+    }
+
+    #[test]
+    fn a_time_of_day_is_told_from_text() {
+        let packet = [0, 1, 11, 0, 8, 1, 1, 0, 0, 0, 2, 3, 4];
+        let declared = &mut Declared::default();
+        let read = params(Reader::new(packet.to_vec().into()), 1, declared, LongData::default(), Naming::Bare).unwrap();
+        let mut one = Parameters::default();
+        one.push(Value::Text("-26:03:04".into()), Some(TimeType::Clock));
+        assert_eq!(read.values, one);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use bytes::BufMut;
 use cellgate_schemaless::calendar::Civil;
-use cellgate_sql::{CellValue, ColumnType, Value};
+use cellgate_sql::{CellValue, ColumnType, Value, clock_micros};
 
 use super::value_text::{LENGTH, write_bytes, write_short, write_value};
 
@@ -86,6 +86,7 @@ fn write_field(out: &mut Vec<u8>, ty: ColumnType, value: &Value) -> Option<()> {
         ColumnType::UnsignedBigInt => out.put_u64_le(integer(value)?.try_into().ok()?),
         ColumnType::Double => out.put_f64_le(double(value)?),
         ColumnType::Decimal | ColumnType::Text | ColumnType::Bytes | ColumnType::Json => write_value(out, value),
+        ColumnType::Time => write_clock(out, clock_micros(text(value)?.as_bytes())?),
         ColumnType::DateTime | ColumnType::Date => match value {
             Value::DateTime(micros) => write_datetime(out, Civil::nearest(*micros)),
             Value::Null
@@ -134,6 +135,24 @@ fn text(value: &Value) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// A TIME of so many microseconds, as short as MySQL writes it.
+fn write_clock(out: &mut Vec<u8>, micros: i64) {
+    const SECOND: u64 = 1_000_000;
+    let (negative, micros) = (u8::from(micros < 0), micros.unsigned_abs());
+    let (seconds, fraction) = (micros / SECOND, micros % SECOND);
+    if micros == 0 {
+        return out.put_u8(0);
+    }
+    out.put_u8(if fraction == 0 { 8 } else { 12 });
+    out.put_u8(negative);
+    // At most 838:59:59.
+    out.put_u32_le((seconds / 86_400) as u32);
+    out.extend_from_slice(&[(seconds / 3600 % 24) as u8, (seconds / 60 % 60) as u8, (seconds % 60) as u8]);
+    if fraction != 0 {
+        out.put_u32_le(fraction as u32);
+    }
+}
+
 /// As short as MySQL writes it: without the microseconds, or without the time of day, if they are zero.
 fn write_datetime(out: &mut Vec<u8>, civil: Civil) {
     let length = if civil.micros != 0 {
@@ -173,6 +192,16 @@ mod tests {
         assert_eq!(row(&columns, &values).unwrap(), [0, 0b0111_1100, 0b1, 1, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(row(&[], &[]).unwrap(), [0, 0]);
         assert_eq!(row(&[ColumnType::Double], &[Value::Double(f64::NAN)]).unwrap(), [0, 0b100]);
+    }
+
+    #[test]
+    fn a_time_of_day_is_as_long_as_what_it_has() {
+        let time =
+            |text: &'static str| row(&[ColumnType::Time], &[Value::Text(text.into())]).map(|row| row[2..].to_vec());
+        assert_eq!(time("00:00:00").unwrap(), [0]);
+        assert_eq!(time("-26:03:04").unwrap(), [8, 1, 1, 0, 0, 0, 2, 3, 4]);
+        assert_eq!(time("10:11:12.000007").unwrap(), [12, 0, 0, 0, 0, 0, 10, 11, 12, 7, 0, 0, 0]);
+        assert_eq!(time("x"), Err(Unfit { column: 0 }));
     }
 
     #[test]

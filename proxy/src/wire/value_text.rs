@@ -88,14 +88,16 @@ pub(super) fn write_field(out: &mut Vec<u8>, ty: ColumnType, value: &Value, digi
         | (ColumnType::Decimal | ColumnType::Text | ColumnType::Bytes | ColumnType::Json, _) => {
             write_timed(out, value, digits);
         }
-        (ColumnType::DateTime | ColumnType::Date, Value::DateTime(_)) => write_timed(out, value, digits),
+        (ColumnType::DateTime | ColumnType::Date, Value::DateTime(_)) | (ColumnType::Time, Value::Text(_)) => {
+            write_timed(out, value, digits);
+        }
         (ColumnType::BigInt, value) => write_value(out, &Value::Int(integer(value)?.try_into().ok()?)),
         (ColumnType::UnsignedBigInt, value) => write_value(out, &Value::UInt(integer(value)?.try_into().ok()?)),
         (ColumnType::Double, value) => {
             double(value)?;
             write_value(out, value);
         }
-        (ColumnType::Null | ColumnType::DateTime | ColumnType::Date, _) => return None,
+        (ColumnType::Null | ColumnType::DateTime | ColumnType::Date | ColumnType::Time, _) => return None,
     }
     Some(())
 }

@@ -40,7 +40,8 @@ impl Keyed<'_> {
                     | ColumnType::Double
                     | ColumnType::Decimal
                     | ColumnType::DateTime
-                    | ColumnType::Date => false,
+                    | ColumnType::Date
+                    | ColumnType::Time => false,
                 }
             }
         }
@@ -282,7 +283,9 @@ fn is_plain(e: &Bexpr) -> bool {
     match e {
         Expression::Tuple(all) => all.iter().all(|e| matches!(e, Expression::Constant(_) | Expression::Leaf(_))),
         // A time with its type.
-        Expression::Cast(e, CastType::DateTime(_) | CastType::Date) => matches!(**e, Expression::Constant(_)),
+        Expression::Cast(e, CastType::DateTime(_) | CastType::Date | CastType::Time(_)) => {
+            matches!(**e, Expression::Constant(_))
+        }
         e => matches!(e, Expression::Constant(_) | Expression::Leaf(_)),
     }
 }

@@ -81,7 +81,15 @@ fn returning(
     insert.returning.as_ref().map(returning).transpose()
 }
 
+/// Whether a table has a column of this name.
+fn has_column(table: &TableDef, name: &str) -> bool {
+    CellColumn::named(name).is_some() || table.columns.iter().any(|c| c.name.to_lowercase() == name.to_lowercase())
+}
+
 fn targets(table: &TableDef, insert: &Insert) -> Result<Vec<Target>, SqlError> {
+    if let Some(name) = insert.unchanged.iter().find(|name| !has_column(table, name)) {
+        return Err(SqlError::UnknownColumn { column: name.clone(), clause: "field list", hint: String::new() });
+    }
     let Some(columns) = &insert.columns else {
         let mut targets: Vec<Target> = CellColumn::ALL.into_iter().map(Target::Cell).collect();
         // With as many values as SHOW COLUMNS has columns: a dump.

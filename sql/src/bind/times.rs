@@ -5,6 +5,7 @@
 
 use crate::error::SqlError;
 use crate::expression::{Aggregate, CastType, Expression, Function, Operator, Slot, Type, fraction, time};
+use crate::parse::unsupported;
 use crate::value::{ColumnType, Value};
 use crate::zone::TimeZone;
 
@@ -22,7 +23,8 @@ pub(crate) fn digits(ty: Type) -> Option<i64> {
         | ColumnType::Decimal
         | ColumnType::Text
         | ColumnType::Bytes
-        | ColumnType::Json => None,
+        | ColumnType::Json
+        | ColumnType::Time => None,
     }
 }
 
@@ -34,6 +36,9 @@ pub(crate) fn constant<L>(value: Value, ty: Type) -> Expression<L> {
         }
         (Value::DateTime(_), Some(0..6)) => {
             Expression::Cast(Box::new(Expression::Constant(value)), CastType::DateTime(ty.decimals.into()))
+        }
+        (Value::Text(_), None) if ty.ty == ColumnType::Time => {
+            Expression::Cast(Box::new(Expression::Constant(value)), CastType::Time(ty.decimals.into()))
         }
         _ => Expression::Constant(value),
     }
@@ -173,6 +178,10 @@ pub(crate) fn as_text(e: Bexpr, ty: Type) -> Bexpr {
 
 fn said(function: Function, e: Bexpr, ty: Type) -> Bexpr {
     match digits(ty) {
+        // It is text already.
+        None if ty.ty == ColumnType::Time && function == Function::TimeNumber => {
+            Expression::Call(Function::ClockNumber, vec![e])
+        }
         Some(digits) if digits < 6 => Expression::Call(function, vec![e, Expression::Constant(Value::Int(digits))]),
         Some(_) | None => e,
     }
@@ -193,6 +202,9 @@ fn tell(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError
     // JSON has no digits to leave out, but tells a date from a time.
     let json = |e: &Bexpr| if e.ty(ty).ty == ColumnType::Date { text(e) } else { tell(e.clone(), ty) };
     let plain = |e: &Bexpr| tell(e.clone(), ty);
+    let is_clock = |e: &Bexpr| e.ty(ty).ty == ColumnType::Time;
+    let is_number = |e: &Bexpr| e.ty(ty).is_number();
+    let beside_numbers = |e: &Bexpr| if is_clock(e) { number(e) } else { plain(e) };
     expression.map(
         &mut |node| {
             Ok(Some(match node {
@@ -201,6 +213,17 @@ fn tell(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError
                 }
                 Expression::Call(function, arguments) if function.reads_numbers() => {
                     Expression::Call(*function, arguments.iter().map(number).collect::<Result<_, _>>()?)
+                }
+                Expression::Call(Function::TimeDiff, arguments) if arguments.len() == 2 => {
+                    let shown = Expression::Constant(Value::Int(node.ty(ty).decimals.into()));
+                    let mut arguments = arguments.iter().map(plain).collect::<Result<Vec<_>, _>>()?;
+                    arguments.push(shown);
+                    Expression::Call(Function::TimeDiff, arguments)
+                }
+                Expression::Call(Function::UnixTimestamp | Function::TimeAdd | Function::MonthsAdd, arguments)
+                    if arguments.first().is_some_and(is_clock) =>
+                {
+                    return Err(without_date());
                 }
                 Expression::Call(Function::UnixTimestamp, arguments) => {
                     let digits = arguments.first().map_or(0, |at| fraction(Some(at), at.ty(ty)));
@@ -223,17 +246,22 @@ fn tell(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError
                         CastType::Char(_) | CastType::Binary(_) => text(e)?,
                         CastType::Signed | CastType::Unsigned | CastType::Decimal { .. } | CastType::Double => {
                             // To integers the fraction is rounded.
-                            if e.ty(ty).ty == ColumnType::Date { number(e)? } else { plain(e)? }
+                            if matches!(e.ty(ty).ty, ColumnType::Date | ColumnType::Time) {
+                                number(e)?
+                            } else {
+                                plain(e)?
+                            }
                         }
                         CastType::Json => json(e)?,
-                        CastType::DateTime(_) | CastType::Date => plain(e)?,
+                        CastType::DateTime(_) | CastType::Date if is_clock(e) => return Err(without_date()),
+                        CastType::DateTime(_) | CastType::Date | CastType::Time(_) => plain(e)?,
                     };
                     Expression::Cast(Box::new(e), *to)
                 }
                 Expression::Negate(e) => Expression::Negate(Box::new(number(e)?)),
                 Expression::Invert(e) => Expression::Invert(Box::new(number(e)?)),
                 Expression::Chain(first, rest) => {
-                    let side = |op: &Operator, e: &Bexpr| match op {
+                    let side = |op: &Operator, e: &Bexpr, other: &Bexpr| match op {
                         Operator::Arithmetic(_)
                         | Operator::BitAnd
                         | Operator::BitOr
@@ -241,18 +269,34 @@ fn tell(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError
                         | Operator::ShiftLeft
                         | Operator::ShiftRight => number(e),
                         Operator::Concat => text(e),
+                        Operator::Compare(_) | Operator::NullSafeEqual if is_clock(e) => match other.ty(ty) {
+                            number_type if number_type.is_number() => number(e),
+                            dated if dated.is_time() => Err(without_date()),
+                            _ => plain(e),
+                        },
                         Operator::Compare(_)
                         | Operator::NullSafeEqual
                         | Operator::Xor
                         | Operator::Extract
                         | Operator::ExtractUnquoted => plain(e),
                     };
+                    let left = &**first;
                     let first = match rest.first() {
-                        Some((op, _)) => side(op, first)?,
+                        Some((op, other)) => side(op, first, other)?,
                         None => plain(first)?,
                     };
-                    let rest = rest.iter().map(|(op, e)| Ok((*op, side(op, e)?))).collect::<Result<_, SqlError>>()?;
-                    Expression::Chain(Box::new(first), rest)
+                    let rest = rest.iter().map(|(op, e)| Ok((*op, side(op, e, left)?)));
+                    Expression::Chain(Box::new(first), rest.collect::<Result<_, SqlError>>()?)
+                }
+                Expression::In { operand, list, negated } if list.iter().any(is_number) && is_clock(operand) => {
+                    let list = list.iter().map(beside_numbers).collect::<Result<_, _>>()?;
+                    Expression::In { operand: Box::new(number(operand)?), list, negated: *negated }
+                }
+                Expression::Between { operand, low, high, negated }
+                    if [operand, low, high].iter().any(|e| is_number(e)) =>
+                {
+                    let [operand, low, high] = [operand, low, high].map(|e| beside_numbers(e).map(Box::new));
+                    Expression::Between { operand: operand?, low: low?, high: high?, negated: *negated }
                 }
                 Expression::Like { operand, pattern, escape, negated } => Expression::Like {
                     operand: Box::new(text(operand)?),
@@ -275,9 +319,16 @@ fn tell(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError
     )
 }
 
+/// The refusal of a TIME where MySQL would take today's date for it.
+fn without_date() -> SqlError {
+    unsupported("a TIME where a time with a date is read", "write it with its date: TIMESTAMP '2026-01-02 10:00:00'")
+}
+
 /// Whether it makes times that show fewer digits than there are.
 fn is_short(node: &Bexpr, ty: &dyn Fn(&Slot) -> Type) -> bool {
     match node {
+        Expression::Call(Function::TimeDiff, _) | Expression::Cast(_, CastType::Time(_)) => true,
+        Expression::Leaf(_) if node.ty(ty).ty == ColumnType::Time => true,
         Expression::Leaf(_)
         | Expression::Cast(_, CastType::DateTime(_) | CastType::Date)
         | Expression::Call(Function::ConvertTz | Function::FromUnixTime | Function::TimeAdd | Function::MonthsAdd, _) => {

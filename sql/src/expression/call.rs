@@ -5,8 +5,9 @@ use std::cmp::Ordering;
 use serde_json::Value as Json;
 
 use super::arithmetic::{Arithmetic, out_of_range};
+use super::clock::{clock_number, time_diff};
 use super::compare::of_operands;
-use super::documents::{at_path, document, json_array, json_extract, json_keys, json_object};
+use super::documents::{at_path, document, json_array, json_contains_path, json_extract, json_keys, json_object};
 use super::evaluate::{boolean, divided, text_of, weigh};
 use super::functions::Function;
 use super::number::{MAX_SCALE, Number};
@@ -138,7 +139,9 @@ fn null_tolerant(function: Function, values: &[Value], longest: usize) -> Result
     Ok(Some(match (function, values) {
         (Function::IsNull, [value]) => Value::Int(i64::from(*value == Value::Null)),
         (Function::JsonArray, _) => json_array(values, longest)?,
+        (Function::JsonContainsPath, _) => json_contains_path(values)?,
         (Function::JsonObject, _) => json_object(values, longest)?,
+        (Function::PlaceAmong, [value, bounds @ ..]) => Value::Int(place_among(value, bounds)),
         (Function::Quote, [Value::Null]) => text_value("NULL".to_owned()),
         (Function::ConcatWs, [separator, rest @ ..]) => concat_ws(separator, rest, longest)?,
         (_, _) => return Ok(None),
@@ -158,6 +161,7 @@ fn one(function: Function, value: &Value, longest: usize) -> Result<Value, SqlEr
             };
             positive.value_like(value)?
         }
+        Function::ClockNumber => clock_number(value),
         Function::Sign => Value::Int(match number().compare(Number::int(0)) {
             std::cmp::Ordering::Less => -1,
             std::cmp::Ordering::Equal => 0,
@@ -299,11 +303,20 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
         (Function::Extract, [at, unit]) => extract(at, unit),
         (Function::AsDecimal, [value, _]) => as_decimal(value, int(1)),
         (Function::MonthsAdd, [at, months]) => months_add(at, months),
+        (Function::TimeDiff, [a, b]) => time_diff(a, b, &Value::Int(6)),
+        (Function::TimeDiff, [a, b, digits]) => time_diff(a, b, digits),
         (Function::TimeText, [at, digits]) => time_text(at, digits),
         (Function::TimeNumber, [at, digits]) => time_number(at, digits),
         (Function::ConvertTz, [at, from, to]) => convert_tz(at, from, to)?,
         (other, _) => return Err(SqlError::Arguments(other.name().into())),
     })
+}
+
+/// How many of the bounds, from the first on, are not above the value; NULL is below every number, and -1 is where it is.
+fn place_among(value: &Value, bounds: &[Value]) -> i64 {
+    let Some(value) = Number::of(value) else { return -1 };
+    let above = |bound: &&Value| Number::of(bound).is_none_or(|bound| bound.compare(value).is_le());
+    bounds.iter().take_while(above).map(|_| 1).sum()
 }
 
 /// The BIGINT nearest to a whole number.

@@ -2,6 +2,7 @@
 
 use num_bigint::Sign;
 
+use super::clock::as_clock;
 use super::evaluate::{column_text, text_of, whole};
 use super::number::{Number, wrapping_u64};
 use super::text::first_letters;
@@ -54,6 +55,7 @@ pub(super) fn cast(value: Value, ty: CastType) -> Result<Value, SqlError> {
             time_of(&value).map_or(Value::Null, |at| Value::DateTime(time::truncate(at, digits)))
         }
         CastType::Date => time_of(&value).map_or(Value::Null, |at| Value::DateTime(time::start_of_day(at))),
+        CastType::Time(digits) => as_clock(&value, digits),
         CastType::Json => {
             let document = documents::to_json_document(&value)?;
             Value::Json(json::text(&document).into())

@@ -45,6 +45,25 @@ pub(super) fn json_extract(values: &[Value]) -> Result<Value, SqlError> {
     Ok(found.map_or(Value::Null, |found| Value::Json(json::text(&found).into())))
 }
 
+/// `JSON_CONTAINS_PATH(document, 'one' or 'all', path, ..)`: paths behind the one that decides are not looked at.
+pub(super) fn json_contains_path(values: &[Value]) -> Result<Value, SqlError> {
+    let [first, which, paths @ ..] = values else { return Ok(Value::Null) };
+    let (Some(_), Some(which)) = (text_of(first), text_of(which)) else { return Ok(Value::Null) };
+    let all = which.eq_ignore_ascii_case(b"all");
+    if !all && !which.eq_ignore_ascii_case(b"one") {
+        return Err(SqlError::OneOrAll);
+    }
+    let document = document(first)?;
+    for path in paths {
+        let Some(path) = text_of(path) else { return Ok(Value::Null) };
+        let found = json::extract(&document, &[Path::parse(&String::from_utf8_lossy(&path))?])?.is_some();
+        if found != all {
+            return Ok(Value::Int(i64::from(found)));
+        }
+    }
+    Ok(Value::Int(i64::from(all)))
+}
+
 /// `JSON_ARRAY(value, ..)`. Its text is made item by item: what was made already is the bound of what is read next.
 pub(super) fn json_array(values: &[Value], longest: usize) -> Result<Value, SqlError> {
     let mut out = String::from("[");

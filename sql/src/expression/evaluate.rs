@@ -128,6 +128,7 @@ impl<L> Expression<L> {
                     | CastType::Binary(_)
                     | CastType::DateTime(_)
                     | CastType::Date
+                    | CastType::Time(_)
                     | CastType::Json => e.evaluate(scope)?,
                 };
                 weigh(value.content_bytes(), scope)?;

@@ -34,6 +34,7 @@ impl Function {
             | Self::AsNumber
             | Self::AsTime
             | Self::Ceiling
+            | Self::ClockNumber
             | Self::Coalesce
             | Self::ConvertTz
             | Self::Extract
@@ -45,6 +46,7 @@ impl Function {
             | Self::IsNull
             | Self::JsonArray
             | Self::JsonContains
+            | Self::JsonContainsPath
             | Self::JsonExtract
             | Self::JsonKeys
             | Self::JsonLength
@@ -55,11 +57,13 @@ impl Function {
             | Self::Least
             | Self::Mod
             | Self::NullIf
+            | Self::PlaceAmong
             | Self::Pow
             | Self::Round
             | Self::MonthsAdd
             | Self::Sign
             | Self::TimeAdd
+            | Self::TimeDiff
             | Self::TimeNumber
             | Self::TimeText
             | Self::UnixTimestamp => false,
@@ -68,7 +72,17 @@ impl Function {
 
     /// Whether it reads its arguments as numbers.
     pub fn reads_numbers(self) -> bool {
-        matches!(self, Self::Abs | Self::Ceiling | Self::Floor | Self::Mod | Self::Pow | Self::Round | Self::Sign)
+        matches!(
+            self,
+            Self::Abs
+                | Self::Ceiling
+                | Self::Floor
+                | Self::Mod
+                | Self::PlaceAmong
+                | Self::Pow
+                | Self::Round
+                | Self::Sign
+        )
     }
 }
 
@@ -119,6 +133,8 @@ functions! {
     AsDecimal "(as decimal)" (2, 2),
     Ceiling "CEILING" (1, 1),
     CharLength "CHAR_LENGTH" (1, 1),
+    // A TIME, which is text, where a number is read.
+    ClockNumber "(time of day as number)" (1, 1),
     Coalesce "COALESCE" (1, usize::MAX),
     Concat "CONCAT" (1, usize::MAX),
     ConcatWs "CONCAT_WS" (2, usize::MAX),
@@ -137,6 +153,7 @@ functions! {
     IsNull "ISNULL" (1, 1),
     JsonArray "JSON_ARRAY" (0, usize::MAX),
     JsonContains "JSON_CONTAINS" (2, 3),
+    JsonContainsPath "JSON_CONTAINS_PATH" (3, usize::MAX),
     JsonExtract "JSON_EXTRACT" (2, usize::MAX),
     JsonKeys "JSON_KEYS" (1, 2),
     JsonLength "JSON_LENGTH" (1, 2),
@@ -156,6 +173,8 @@ functions! {
     // Time plus so many months.
     MonthsAdd "(time + months)" (2, 2),
     NullIf "NULLIF" (2, 2),
+    // How many of the numbers behind the first, which ascend, are not above it.
+    PlaceAmong "INTERVAL" (2, usize::MAX),
     Pow "POW" (2, 2),
     Quote "QUOTE" (1, 1),
     Replace "REPLACE" (3, 3),
@@ -169,6 +188,8 @@ functions! {
     // Time plus so many microseconds: what DATE_ADD, DATE_SUB and +/- INTERVAL become. Behind them the microseconds of the unit
     // they were counted in, a constant: it decides whether a date stays one.
     TimeAdd "(time + interval)" (3, 3),
+    // Binding adds how many digits behind the point the difference has.
+    TimeDiff "TIMEDIFF" (2, 2),
     // A time with so many digits of its fraction: what it becomes where a number is read.
     TimeNumber "(time as number)" (2, 2),
     // The same where text is read.

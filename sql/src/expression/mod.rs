@@ -7,6 +7,7 @@
 pub(crate) mod arithmetic;
 mod call;
 mod cast;
+mod clock;
 mod compare;
 mod documents;
 mod evaluate;
@@ -24,6 +25,7 @@ mod units;
 mod wide;
 mod worth;
 
+pub use clock::clock_micros;
 pub(crate) use compare::{compare, sort_order, sortable};
 pub(crate) use evaluate::{Scope, VALUE_BYTES, column_text, text_of, truth};
 pub(crate) use functions::Function;
@@ -218,6 +220,7 @@ pub(crate) enum CastType {
     Double,
     DateTime(u32),
     Date,
+    Time(u32),
     Json,
 }
 

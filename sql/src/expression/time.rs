@@ -231,7 +231,7 @@ fn whole(text: &str) -> Option<i64> {
     text.parse().ok()
 }
 
-fn fraction_micros(fraction: &str) -> Option<i64> {
+pub(super) fn fraction_micros(fraction: &str) -> Option<i64> {
     if !fraction.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }

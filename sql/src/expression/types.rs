@@ -40,7 +40,7 @@ impl Type {
             ColumnType::Text | ColumnType::Bytes => (TEXT, 0),
             ColumnType::Json => (u32::MAX, 0),
             ColumnType::DateTime => (26, 6),
-            ColumnType::Date => (10, 0),
+            ColumnType::Date | ColumnType::Time => (10, 0),
         };
         Self { ty, length, decimals, nullable: true }
     }
@@ -53,6 +53,12 @@ impl Type {
     /// A time with so many digits behind the point.
     pub fn time(digits: u32) -> Self {
         Self { decimals: u8::try_from(digits).unwrap_or(6), ..Self::of(ColumnType::DateTime) }
+    }
+
+    /// TIME with so many digits behind the point.
+    pub fn clock(digits: u8) -> Self {
+        let fraction = u32::from(digits) + u32::from(digits > 0);
+        Self { decimals: digits, length: 10 + fraction, ..Self::of(ColumnType::Time) }
     }
 
     /// The type of a value.
@@ -92,8 +98,10 @@ impl Type {
     fn number(self) -> Self {
         match self.ty {
             ColumnType::Date => Self::of(ColumnType::BigInt).nullable(self.nullable),
-            ColumnType::DateTime if self.decimals == 0 => Self::of(ColumnType::BigInt).nullable(self.nullable),
-            ColumnType::DateTime => {
+            ColumnType::DateTime | ColumnType::Time if self.decimals == 0 => {
+                Self::of(ColumnType::BigInt).nullable(self.nullable)
+            }
+            ColumnType::DateTime | ColumnType::Time => {
                 Self { decimals: self.decimals, nullable: self.nullable, ..Self::of(ColumnType::Decimal) }
             }
             ty if is_number(ty) => self,
@@ -141,13 +149,14 @@ fn is_number(ty: ColumnType) -> bool {
         | ColumnType::Bytes
         | ColumnType::Json
         | ColumnType::DateTime
-        | ColumnType::Date => false,
+        | ColumnType::Date
+        | ColumnType::Time => false,
     }
 }
 
 fn arithmetic(op: Arithmetic, a: Type, b: Type) -> Type {
     use ColumnType as C;
-    let times = |t: Type| if t.is_time() { t.number() } else { t };
+    let times = |t: Type| if t.is_time() || t.ty == C::Time { t.number() } else { t };
     let (a, b) = (times(a), times(b));
     let inexact = |t: Type| !matches!(t.ty, C::BigInt | C::UnsignedBigInt | C::Decimal | C::Null);
     let nullable = a.nullable || b.nullable;
@@ -245,7 +254,8 @@ impl<L> Expression<L> {
 /// The type of an aggregate over a type.
 pub(crate) fn aggregate(function: Aggregate, argument: Type) -> Type {
     let sums = matches!(function, Aggregate::Sum | Aggregate::Avg);
-    let argument = if sums && argument.is_time() { argument.number() } else { argument };
+    let argument =
+        if sums && (argument.is_time() || argument.ty == ColumnType::Time) { argument.number() } else { argument };
     let exact =
         matches!(argument.ty, ColumnType::BigInt | ColumnType::UnsignedBigInt | ColumnType::Decimal | ColumnType::Null);
     match function {
@@ -274,6 +284,7 @@ fn cast(ty: CastType) -> Type {
             Type { decimals: u8::try_from(digits).unwrap_or(6), ..Type::of(ColumnType::DateTime) }
         }
         CastType::Date => Type::of(ColumnType::Date),
+        CastType::Time(digits) => Type::clock(u8::try_from(digits).unwrap_or(6)),
         CastType::Json => Type::of(ColumnType::Json),
     }
 }
@@ -285,7 +296,7 @@ fn time(decimals: u8) -> Type {
 /// The digits of the fraction of a time that is made of this: those it has, or those of the text that it is.
 pub(crate) fn fraction<L>(of: Option<&Expression<L>>, ty: Type) -> u8 {
     match (ty.ty, of.and_then(Expression::constant)) {
-        (ColumnType::DateTime | ColumnType::Decimal, _) => ty.decimals.min(6),
+        (ColumnType::DateTime | ColumnType::Time | ColumnType::Decimal, _) => ty.decimals.min(6),
         (ColumnType::BigInt | ColumnType::UnsignedBigInt | ColumnType::Date, _) => 0,
         (_, Some(Value::Text(text))) => u8::try_from(super::time::digits_written(text)).unwrap_or(6),
         (_, _) => 6,
@@ -302,6 +313,11 @@ fn step(micros: Type, unit: i64) -> u8 {
         (SECOND.., C::Decimal) => micros.decimals.min(6),
         (_, _) => 6,
     }
+}
+
+/// The digits behind the point of the difference of two times: as many as the one has that has most.
+fn difference_digits<L>(arguments: &[Expression<L>], ty: &dyn Fn(usize) -> Type) -> u8 {
+    fraction(arguments.first(), ty(0)).max(fraction(arguments.get(1), ty(1)))
 }
 
 fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) -> Type) -> Type {
@@ -343,8 +359,9 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
         | Function::JsonLength
         | Function::JsonValid
         | Function::JsonContains
+        | Function::JsonContainsPath
         | Function::ShardOf => Type::of(ColumnType::BigInt),
-        Function::IsNull => Type::of(ColumnType::BigInt).nullable(false),
+        Function::IsNull | Function::PlaceAmong => Type::of(ColumnType::BigInt).nullable(false),
         Function::UnixTimestamp => {
             // A time without a fraction counts whole seconds.
             let fraction = fraction(arguments.first(), argument(0));
@@ -430,6 +447,10 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
             moved if moved.is_time() => moved.nullable(true),
             _ => Type::text(TIME_TEXT),
         },
-        Function::TimeNumber => argument(0).number(),
+        Function::ClockNumber | Function::TimeNumber => argument(0).number(),
+        Function::TimeDiff => match arguments.get(2).and_then(Expression::constant) {
+            Some(Value::Int(digits)) => Type::clock(u8::try_from(*digits).unwrap_or(6)),
+            Some(_) | None => Type::clock(difference_digits(arguments, &argument)),
+        },
     }
 }

@@ -1,5 +1,6 @@
 //! Functions by name.
 
+use super::char_codes;
 use super::expression::Expr;
 use super::hex::{Form, Operand};
 use super::mysql_functions::is_known_to_mysql;
@@ -68,9 +69,18 @@ pub(super) fn time_literal<L>(text: Expression<L>, date: bool) -> Expression<L> 
     Expression::Cast(Box::new(text), if date { CastType::Date } else { CastType::DateTime(digits) })
 }
 
-/// The refusal of `TIME '..'` and its kin.
+/// `TIME '..'`: as many digits behind the point as are written.
+pub(super) fn clock_literal<L>(text: Expression<L>) -> Expression<L> {
+    let digits = match text.constant() {
+        Some(Value::Text(text)) => time::digits_written(text),
+        _ => 0,
+    };
+    Expression::Cast(Box::new(text), CastType::Time(digits))
+}
+
+/// The refusal of a literal of a type that has none.
 pub(super) fn time_of_day(what: &str) -> SqlError {
-    unsupported(&format!("a literal of {what}"), "write a DATE or TIMESTAMP, or the text alone")
+    unsupported(&format!("a literal of {what}"), "write a DATE, TIME or TIMESTAMP, or the text alone")
 }
 
 /// The digits behind the point that NOW and the like are asked for.
@@ -125,6 +135,7 @@ where
             Ok(leaf(Leaf::Now(fraction(name, &arguments)?)))
         }
         ("UTC_TIMESTAMP", [] | [_]) => Ok(leaf(Leaf::UtcNow(fraction(name, &arguments)?))),
+        ("DATE", [time]) => Ok(Expression::Cast(Box::new(time.clone()), CastType::Date)),
         ("CURDATE" | "CURRENT_DATE", []) => Ok(today(Leaf::Now(0))),
         ("UTC_DATE", []) => Ok(today(Leaf::UtcNow(0))),
         ("UNIX_TIMESTAMP", []) => {
@@ -138,6 +149,8 @@ where
         ("CHARSET" | "COLLATION" | "COERCIBILITY", _) => {
             Err(unsupported(&format!("the function {name}"), "text is utf8mb4 throughout"))
         }
+        ("CHAR", [_, ..]) => char_codes::of(&arguments)
+            .ok_or_else(|| unsupported("CHAR of what is no number as written", "compute it in the application")),
         (name, _) => match Function::named(name) {
             Some(function) => known(function, arguments),
             None if is_known_to_mysql(name) => {

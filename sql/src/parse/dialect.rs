@@ -8,6 +8,8 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
+use super::escape;
+
 /// The dialect sqlparser is run with.
 #[derive(Debug)]
 pub(super) struct CellDialect {
@@ -105,6 +107,19 @@ impl Dialect for CellDialect {
 
     /// Prefix operators: sqlparser gives them one precedence each, MySQL others.
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        let next_is = |matching: fn(&Token) -> bool| matching(&parser.peek_nth_token_ref(1).token);
+        match &parser.peek_token_ref().token {
+            Token::Char('{') => return Some(escape::parse(parser)),
+            Token::Word(w)
+                if w.keyword == Keyword::TIME && next_is(|next| matches!(next, Token::SingleQuotedString(_))) =>
+            {
+                return Some(escape::time(parser));
+            }
+            Token::Word(w) if w.keyword == Keyword::INTERVAL && escape::is_function(parser) => {
+                return Some(escape::interval(parser));
+            }
+            _ => {}
+        }
         let (op, level) = match &parser.peek_token_ref().token {
             Token::Minus => (UnaryOperator::Minus, level::SIGN),
             Token::Plus => (UnaryOperator::Plus, level::SIGN),

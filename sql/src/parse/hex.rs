@@ -110,9 +110,12 @@ pub(super) fn case<L: Form>(
 pub(super) fn cast<L: Form>(operand: Operand<L>, ty: CastType) -> Expression<L> {
     match ty {
         CastType::Signed | CastType::Unsigned | CastType::Decimal { .. } | CastType::Double => operand.number(),
-        CastType::Char(_) | CastType::Binary(_) | CastType::DateTime(_) | CastType::Date | CastType::Json => {
-            operand.plain()
-        }
+        CastType::Char(_)
+        | CastType::Binary(_)
+        | CastType::DateTime(_)
+        | CastType::Date
+        | CastType::Time(_)
+        | CastType::Json => operand.plain(),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::reader::Reader;
 use super::refuse::{immutable, unsupported};
 use super::select;
-use super::tokens::Symbol;
+use super::tokens::{Kind, Symbol};
 use crate::ast::{Delete, Insert, Name};
 use crate::error::SqlError;
 
@@ -40,8 +40,9 @@ pub(super) fn insert(reader: &mut Reader<'_>) -> Result<Insert, SqlError> {
             break;
         }
     }
-    let returning = tail(reader)?;
-    Ok(Insert { table, columns, rows, ignore, returning })
+    let (unchanged, returning) = tail(reader)?;
+    let ignore = ignore || !unchanged.is_empty();
+    Ok(Insert { table, columns, rows, ignore, unchanged, returning })
 }
 
 fn columns(reader: &mut Reader<'_>) -> Result<Option<Vec<String>>, SqlError> {
@@ -87,23 +88,42 @@ fn set_form(reader: &mut Reader<'_>, table: Name, ignore: bool) -> Result<Insert
             break;
         }
     }
-    let returning = tail(reader)?;
-    Ok(Insert { table, columns: Some(columns), rows: vec![row], ignore, returning })
+    let (unchanged, returning) = tail(reader)?;
+    let ignore = ignore || !unchanged.is_empty();
+    Ok(Insert { table, columns: Some(columns), rows: vec![row], ignore, unchanged, returning })
 }
 
-/// What may follow the values.
-fn tail(reader: &mut Reader<'_>) -> Result<Option<Vec<crate::ast::Item>>, SqlError> {
+/// What may follow the values: columns that a row which exists keeps, and RETURNING.
+fn tail(reader: &mut Reader<'_>) -> Result<(Vec<String>, Option<Vec<crate::ast::Item>>), SqlError> {
     // A name for the new rows, which is good for nothing but what cannot be done.
-    if reader.take(&["AS"]) {
+    let names_new = reader.take(&["AS"]);
+    if names_new {
         reader.name()?;
         if reader.take_symbol(Symbol::Open) {
             reader.skip_parenthesis()?;
         }
     }
-    if reader.sees(&["ON", "DUPLICATE", "KEY", "UPDATE"]) {
-        return Err(immutable("ON DUPLICATE KEY UPDATE"));
+    let mut unchanged = Vec::new();
+    if reader.take(&["ON", "DUPLICATE", "KEY", "UPDATE"]) {
+        loop {
+            let set = column(reader)?;
+            // What mappers write to skip rows that exist: `c = c`. Everything else would change a cell.
+            let is_same = !names_new
+                && reader.take_symbol(Symbol::Equal)
+                && reader.peek().is_some_and(|token| matches!(token.kind, Kind::Word | Kind::Quoted))
+                && column(reader)?.eq_ignore_ascii_case(&set)
+                && (reader.at_end() || reader.sees_symbol(Symbol::Comma) || reader.sees(&["RETURNING"]));
+            if !is_same {
+                return Err(immutable("ON DUPLICATE KEY UPDATE"));
+            }
+            unchanged.push(set);
+            if !reader.take_symbol(Symbol::Comma) {
+                break;
+            }
+        }
     }
-    if reader.take(&["RETURNING"]) { select::items(reader).map(Some) } else { Ok(None) }
+    let returning = if reader.take(&["RETURNING"]) { Some(select::items(reader)?) } else { None };
+    Ok((unchanged, returning))
 }
 
 /// DELETE, from behind the word.

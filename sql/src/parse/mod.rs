@@ -13,10 +13,12 @@ pub(crate) mod budget;
 #[cfg(test)]
 mod budget_tests;
 mod call;
+mod char_codes;
 mod charset;
 mod convert;
 mod ddl;
 mod dialect;
+mod escape;
 mod expression;
 mod hex;
 mod insert;

@@ -26,6 +26,13 @@ pub(crate) enum RelLeaf {
     },
     /// An aggregate, or with `over` a window function.
     Aggregate(Box<Aggregated>),
+    /// `@v := a` in a select list, until the list is parsed.
+    Assigned {
+        /// The variable.
+        name: String,
+        /// What it is set to.
+        value: Box<RelExpr>,
+    },
     /// `a COLLATE c`
     Collate {
         /// What.
@@ -83,6 +90,8 @@ pub(crate) struct Query {
     pub into: Vec<String>,
     /// `SQL_CALC_FOUND_ROWS` of the statement itself.
     pub counts: bool,
+    /// The user variables that the last items of the select list are for, which are hidden.
+    pub assigned: Vec<String>,
 }
 
 /// LIMIT.
@@ -260,7 +269,9 @@ fn expression_tables<'a>(expression: &'a RelExpr, found: &mut Vec<&'a Name>) {
                         expression_tables(e, found);
                     }
                 }
-                RelLeaf::Collate { operand, .. } => expression_tables(operand, found),
+                RelLeaf::Collate { operand, .. } | RelLeaf::Assigned { value: operand, .. } => {
+                    expression_tables(operand, found);
+                }
             }
         }
         true

@@ -75,7 +75,8 @@ pub(crate) fn bind(query: &Query, session: &Session<'_>) -> Result<Program> {
 /// Unknown names, and what is refused.
 pub(crate) fn describe(query: &Query, env: &dyn Environment) -> Result<Vec<ColumnMeta>> {
     let columns = with_stack(query, env, None).map(|program| program.columns)?;
-    Ok(if query.into.is_empty() { columns } else { Vec::new() })
+    let visible = columns.len().saturating_sub(query.assigned.len());
+    Ok(if query.into.is_empty() { columns.into_iter().take(visible).collect() } else { Vec::new() })
 }
 
 fn with_stack(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) -> Result<Program> {
@@ -116,6 +117,7 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
         relations: binder.relations,
         columns,
         into: query.into.clone(),
+        assigned: query.assigned.clone(),
         rows: env.collect_rows(),
         bytes: env.collect_bytes(),
         limited,

@@ -44,6 +44,8 @@ pub struct Program {
     pub(super) relations: Vec<&'static Relation>,
     pub(super) columns: Vec<ColumnMeta>,
     pub(super) into: Vec<String>,
+    /// The user variables its last columns are for, which are hidden.
+    pub(super) assigned: Vec<String>,
     pub(super) rows: usize,
     pub(super) bytes: usize,
     pub(super) limited: bool,
@@ -162,9 +164,22 @@ impl Program {
         self.notes.clone()
     }
 
-    /// The result columns.
+    /// The result columns that are shown: the first of each row.
     pub fn columns(&self) -> &[ColumnMeta] {
-        &self.columns
+        let (shown, _) = self.columns.split_at(self.columns.len().saturating_sub(self.assigned.len()));
+        shown
+    }
+
+    /// How many values a row has, with those that are hidden.
+    pub fn width(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// The user variables that are set to the values of the last row, with the columns of these values, which stand behind
+    /// those that are shown.
+    pub fn assigned(&self) -> impl Iterator<Item = (&str, &ColumnMeta)> {
+        let hidden = self.columns.iter().skip(self.columns().len());
+        self.assigned.iter().map(String::as_str).zip(hidden)
     }
 
     /// The user variables the values of its one row go into; none if its rows go to the client.

@@ -102,7 +102,8 @@ impl Binder<'_> {
             | ColumnType::UnsignedBigInt
             | ColumnType::Json
             | ColumnType::DateTime
-            | ColumnType::Date => Ok(printed),
+            | ColumnType::Date
+            | ColumnType::Time => Ok(printed),
         }
     }
 }

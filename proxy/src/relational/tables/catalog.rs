@@ -156,6 +156,7 @@ pub(super) fn relation_type(column: &RelationColumn) -> (&'static str, String) {
         ColumnType::Decimal => ("decimal", "decimal(65,4)".to_owned()),
         ColumnType::DateTime => ("datetime", "datetime".to_owned()),
         ColumnType::Date => ("date", "date".to_owned()),
+        ColumnType::Time => ("time", "time".to_owned()),
         ColumnType::Json => ("json", "json".to_owned()),
         ColumnType::Null | ColumnType::Bytes => ("binary", "binary(0)".to_owned()),
         ColumnType::Text if column.length > 65_535 => ("longtext", "longtext".to_owned()),

@@ -167,6 +167,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     fact("read_only", OFF),
     var("read_rnd_buffer_size", number(262_144), within(1, i32::MAX as i64)),
     fact("require_secure_transport", OFF),
+    own("resultset_metadata", text("FULL"), Domain::Fixed("columns are always described")),
     fact("secure_file_priv", Initial::Null),
     fact("server_id", number(1)),
     fact("server_uuid", Initial::Fact(Fact::Deployment)),

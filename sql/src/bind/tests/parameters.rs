@@ -71,6 +71,43 @@ fn a_time_as_a_key_is_its_text() {
 }
 
 #[test]
+fn a_time_of_day_is_one_wherever_it_is_read() {
+    let with = |text: &str, time: &'static str| {
+        let statement = crate::parse(text, crate::SqlMode::default()).unwrap().remove(0);
+        let mut params = Parameters::default();
+        for _ in 0..statement.parameters() {
+            params.push(Value::Text(time.into()), Some(TimeType::Clock));
+        }
+        crate::bind(&statement, &params, &Session::new())
+    };
+    match with("SELECT ?, ? + 0, CONCAT(?), ? > 90000, ? = '10:11:12.500000', -?", "10:11:12.500000").unwrap() {
+        Command::Read(read) => {
+            let (ty, decimals) = (read.shape.columns()[0].ty, read.shape.columns()[0].decimals);
+            assert_eq!((ty, decimals), (ColumnType::Time, 6));
+            let row = run(&read, &[]).unwrap().first().map(shown).unwrap_or_default();
+            assert_eq!(row, "10:11:12.500000|101112.500000|10:11:12.500000|1|1|-101112.500000");
+        }
+        other => panic!("{other:?}"),
+    }
+    match with("INSERT INTO trips (row_key, column_key, ref_key, body) VALUES (?, 'BASE', 1, '1')", "10:11:12").unwrap()
+    {
+        Command::Put(put) => assert_eq!(put.cells[0].row.as_bytes(), "10:11:12".as_bytes()),
+        other => panic!("{other:?}"),
+    }
+    match with("SELECT body FROM trips WHERE row_key = ? AND column_key = 'BASE' AND ref_key = 1", "10:11:12").unwrap()
+    {
+        Command::Read(read) => assert!(format!("{:?}", read.source).contains("10:11:12"), "{:?}", read.source),
+        other => panic!("{other:?}"),
+    }
+    // MySQL would take today's date for it.
+    for text in
+        ["SELECT ? = NOW()", "SELECT CAST(? AS DATETIME)", "SELECT ? + INTERVAL 1 HOUR", "SELECT UNIX_TIMESTAMP(?)"]
+    {
+        assert!(matches!(with(text, "10:11:12"), Err(SqlError::Unsupported { .. })), "{text}");
+    }
+}
+
+#[test]
 fn each_parameter_keeps_the_type_of_its_place() {
     let statement = crate::parse("SELECT CONCAT(?, '|', ?, '|', ?)", crate::SqlMode::default()).unwrap().remove(0);
     let mut params = Parameters::with_capacity(3);

@@ -46,6 +46,7 @@ impl Converter<'_> {
             DataType::Double(_) | DataType::Real | DataType::Float(_) => CastType::Double,
             DataType::Date => CastType::Date,
             DataType::Datetime(n) => CastType::DateTime(digits(n)),
+            DataType::Time(n, _) => CastType::Time(digits(n)),
             DataType::JSON => {
                 // TRUE and FALSE are JSON's own here, not numbers.
                 if let Some(literal) = json_boolean(operand) {
@@ -56,7 +57,7 @@ impl Converter<'_> {
             other => {
                 return Err(unsupported(
                     &format!("CAST AS {other}"),
-                    "use CHAR, BINARY, SIGNED, UNSIGNED, DECIMAL, DOUBLE, DATE, DATETIME or JSON",
+                    "use CHAR, BINARY, SIGNED, UNSIGNED, DECIMAL, DOUBLE, DATE, DATETIME, TIME or JSON",
                 ));
             }
         };

@@ -5,14 +5,14 @@ mod functions;
 mod operators;
 
 use sqlparser::ast::{
-    CastKind, DataType, Expr as Sql, GroupByExpr, Ident, InTarget, ObjectName, Query, SelectItem, SetExpr,
-    Value as SqlValue,
+    CastKind, Expr as Sql, GroupByExpr, Ident, InTarget, ObjectName, Query, SelectItem, SetExpr, Value as SqlValue,
 };
 
 use super::budget::{RECURSION, limit};
+use super::call::time_of_day;
 use super::call::without_parentheses;
-use super::call::{time_literal, time_of_day};
 use super::charset;
+use super::escape::Literal;
 use super::expression::Expr;
 use super::hex::{self, Operand};
 use super::literal;
@@ -161,13 +161,14 @@ impl Converter<'_> {
             Sql::Ceil { expr, .. } => Ok(Expression::Call(Function::Ceiling, vec![*one(expr)?])),
             Sql::Floor { expr, .. } => Ok(Expression::Call(Function::Floor, vec![*one(expr)?])),
             Sql::Position { expr, r#in } => Ok(Expression::Call(Function::Locate, vec![*one(expr)?, *one(r#in)?])),
-            Sql::TypedString(typed)
-                if matches!(typed.data_type, DataType::Timestamp(..) | DataType::Datetime(_) | DataType::Date) =>
-            {
+            Sql::TypedString(typed) => {
                 let text = self.value(&typed.value.value)?;
-                Ok(time_literal(text, typed.data_type == DataType::Date))
+                match Literal::of_type(&typed.data_type) {
+                    Some(literal) if typed.uses_odbc_syntax => Ok(literal.escaped(text)),
+                    Some(literal) => Ok(literal.of(text)),
+                    None => Err(time_of_day(&typed.data_type.to_string())),
+                }
             }
-            Sql::TypedString(typed) => Err(time_of_day(&typed.data_type.to_string())),
             Sql::Subquery(query) => self.scalar_subquery(query, depth),
             Sql::In { .. } | Sql::Exists { .. } | Sql::AnyOp { .. } | Sql::AllOp { .. } => Err(subqueries()),
             Sql::MemberOf(_) => Err(unsupported("MEMBER OF", "use JSON_CONTAINS(array, value)")),
@@ -198,9 +199,6 @@ impl Converter<'_> {
         }
         Ok(match upper.as_str() {
             "DEFAULT" => Expression::Leaf(Leaf::Default),
-            "TIME" if place().and_then(|i| self.tokens.get(i + 1)).is_some_and(|t| t.kind == Kind::String) => {
-                return Err(time_of_day("TIME"));
-            }
             word if RESERVED.contains(&word) => {
                 let at = place().and_then(|i| self.tokens.get(i)).map_or(0, |t| t.start as usize);
                 return Err(syntax(self.text, at, "expected an expression"));

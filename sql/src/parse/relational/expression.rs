@@ -359,6 +359,7 @@ impl Form for RelLeaf {
         match self {
             Self::Plain(leaf) => leaf.ty(),
             Self::Aggregate(aggregated) if aggregated.kind == AggregateKind::Count => Type::of(ColumnType::BigInt),
+            Self::Assigned { value, .. } => value.ty(&|leaf| leaf.ty()),
             Self::Query(_) | Self::Exists(_) | Self::In { .. } | Self::Aggregate(_) | Self::Collate { .. } => {
                 Type::of(ColumnType::Text)
             }

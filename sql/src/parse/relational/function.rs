@@ -181,6 +181,7 @@ impl Parser<'_, '_> {
             "DECIMAL" | "DEC" => CastType::decimal(first, numbers.get(1).copied())?,
             "DOUBLE" | "REAL" | "FLOAT" => CastType::Double,
             "DATE" => CastType::Date,
+            "TIME" => CastType::Time(first.unwrap_or(0).min(6)),
             "DATETIME" | "TIMESTAMP" => CastType::DateTime(first.unwrap_or(0).min(6)),
             "JSON" => CastType::Json,
             other => {

@@ -3,10 +3,13 @@
 //! Parsed by hand to the end, expressions too, so that nesting is counted in one place and a subquery is parsed by the
 //! parser that met it.
 
+mod assignment;
 mod expression;
 mod function;
 mod operand;
 mod query;
+
+use assignment::Assignments;
 
 use super::budget;
 use super::reader::Reader;
@@ -29,6 +32,7 @@ struct Parser<'r, 'a> {
     into: Vec<String>,
     /// Whether `SQL_CALC_FOUND_ROWS` has been met.
     counts: bool,
+    assignments: Assignments,
 }
 
 /// A relational SELECT, to the end of the statement.
@@ -36,11 +40,16 @@ struct Parser<'r, 'a> {
 /// # Errors
 /// A syntax error, a limit, or something the dialect refuses.
 pub(super) fn query(reader: &mut Reader<'_>) -> Result<Query, SqlError> {
-    let mut parser = Parser { reader, depth: 0, deepest: 0, queries: 0, into: Vec::new(), counts: false };
+    let assignments = Assignments::default();
+    let mut parser = Parser { reader, depth: 0, deepest: 0, queries: 0, into: Vec::new(), counts: false, assignments };
     let mut query = parser.query()?;
     query.depth = parser.deepest;
     query.into = std::mem::take(&mut parser.into);
     query.counts = parser.counts;
+    query.assigned = parser.take_assigned();
+    if !query.assigned.is_empty() && (!query.into.is_empty() || !matches!(query.body, Body::Select(_))) {
+        return Err(assignment::refused());
+    }
     if query.counts && !matches!(query.body, Body::Select(_)) {
         return Err(query::counts_elsewhere());
     }

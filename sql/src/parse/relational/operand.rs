@@ -4,8 +4,9 @@ use super::Parser;
 use super::expression::{boxed, operand, plain};
 use crate::error::SqlError;
 use crate::expression::{CastType, Expression, Leaf};
-use crate::parse::call::{time_literal, time_of_day, without_parentheses};
+use crate::parse::call::without_parentheses;
 use crate::parse::convert::{RESERVED, integer_or_decimal};
+use crate::parse::escape::{self, Literal};
 use crate::parse::tokens::{Kind, Symbol, Token};
 use crate::parse::{hex, literal, unsupported};
 use crate::relational::ast::{RelExpr, RelLeaf};
@@ -35,7 +36,14 @@ impl Parser<'_, '_> {
             }
             Kind::UserVariable => {
                 self.reader.next();
-                plain(Leaf::UserVariable(literal::user_variable(token, text, mode)))
+                let name = literal::user_variable(token, text, mode);
+                if self.reader.sees_symbol(Symbol::Assign) {
+                    return self.assignment(name);
+                }
+                match self.assigned(&name)? {
+                    Some(value) => value,
+                    None => plain(Leaf::UserVariable(name)),
+                }
             }
             Kind::SystemVariable => {
                 self.reader.next();
@@ -43,6 +51,7 @@ impl Parser<'_, '_> {
                 plain(Leaf::SystemVariable { global: global.unwrap_or(false), name })
             }
             Kind::Symbol(Symbol::Open) => return self.parentheses(),
+            Kind::Symbol(Symbol::Other) if token.text(text) == "{" => return self.escape(),
             Kind::Symbol(_) => return Err(self.reader.error("expected an expression")),
             Kind::Quoted => return self.column(),
             Kind::Word => return self.word(token),
@@ -88,13 +97,15 @@ impl Parser<'_, '_> {
             if upper.starts_with('_') {
                 return self.introduced(&upper);
             }
-            if matches!(upper.as_str(), "DATE" | "TIMESTAMP") {
+            let literal = match upper.as_str() {
+                "DATE" => Some(Literal::Date),
+                "TIME" => Some(Literal::Time),
+                "TIMESTAMP" => Some(Literal::Timestamp),
+                _ => None,
+            };
+            if let Some(literal) = literal {
                 self.reader.next();
-                let at = Expression::text(self.reader.string()?);
-                return Ok(time_literal(at, upper == "DATE"));
-            }
-            if upper == "TIME" {
-                return Err(time_of_day("TIME"));
+                return Ok(literal.of(Expression::text(self.reader.string()?)));
             }
         }
         let now = |this: &mut Self, e| {
@@ -114,6 +125,10 @@ impl Parser<'_, '_> {
                 self.reader.next();
                 self.parentheses()
             }
+            "INTERVAL" if is_next(Symbol::Open) => {
+                self.reader.next();
+                self.function(&upper)
+            }
             "INTERVAL" => Err(unsupported("INTERVAL here", "add it to a time, or subtract it from one")),
             _ if is_next(Symbol::Open) => {
                 self.reader.next();
@@ -125,6 +140,18 @@ impl Parser<'_, '_> {
                 None => self.column(),
             },
         }
+    }
+
+    /// `{d '..'}`, `{fn f(..)}`, from the brace.
+    fn escape(&mut self) -> Result<RelExpr, SqlError> {
+        self.reader.next();
+        let word = self.reader.name()?;
+        let e = self.expression()?;
+        match self.reader.peek() {
+            Some(token) if token.text(self.reader.text) == "}" => self.reader.next(),
+            Some(_) | None => return Err(self.reader.error("expected }")),
+        };
+        Ok(escape::escaped(&word, e))
     }
 
     /// `_utf8mb4 'x'`, `_binary X'..'`

@@ -39,7 +39,7 @@ impl Parser<'_, '_> {
             this.locking()?;
             this.into()?;
             this.queries -= 1;
-            Ok(Query { body, order_by, limit, depth: 0, into: Vec::new(), counts: false })
+            Ok(Query { body, order_by, limit, depth: 0, into: Vec::new(), counts: false, assigned: Vec::new() })
         })
     }
 
@@ -100,9 +100,15 @@ impl Parser<'_, '_> {
             return Err(counts_elsewhere());
         }
         self.counts |= counts;
+        let own = self.queries == 1;
+        self.assignments.listing |= own;
         let mut items = vec![self.item()?];
         while self.reader.take_symbol(Symbol::Comma) {
             items.push(self.item()?);
+        }
+        if own {
+            self.assignments.listing = false;
+            items.extend(self.hidden_items(self.reader.sees(&["FROM"]), distinct)?);
         }
         self.into()?;
         let mut core = Core { distinct, items, ..Core::default() };
@@ -152,6 +158,7 @@ impl Parser<'_, '_> {
         }
         let from = self.reader.at;
         let expression = self.expression()?;
+        let expression = self.settled(expression)?;
         let written = self.reader.written(from).to_owned();
         let alias = crate::parse::select::alias(self.reader, true)?;
         Ok(RelItem::Expression { expression, alias, written: display_name(self.reader, from, written) })

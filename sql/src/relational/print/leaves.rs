@@ -29,6 +29,9 @@ impl Binder<'_> {
                     Leaf::Now(_) | Leaf::UtcNow(_) | Leaf::Parameter(_) if printed.ty.is_time() => {
                         self.computing.leaf_type(leaf)
                     }
+                    Leaf::Parameter(_) => Some(self.computing.leaf_type(leaf))
+                        .filter(|ty| ty.ty == ColumnType::Time)
+                        .unwrap_or(printed.ty),
                     _ => printed.ty,
                 };
                 Ok(Printed { ty: Type { nullable: true, ..ty }, ..printed })
@@ -40,6 +43,7 @@ impl Binder<'_> {
             }
             RelLeaf::In { operand, query, negated } => self.in_query(operand, query, *negated, place),
             RelLeaf::Aggregate(aggregated) => self.aggregate(aggregated, place),
+            RelLeaf::Assigned { .. } => Err(SqlError::Internal("an assignment was not taken note of".into())),
             RelLeaf::Collate { operand, fold } => {
                 let printed = self.print(operand, place)?;
                 let printed = self.coerced(printed, Type::of(ColumnType::Text))?;

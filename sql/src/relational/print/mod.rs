@@ -112,7 +112,7 @@ impl Printed {
                 true
             }
             ColumnType::UnsignedBigInt => self.plain,
-            ColumnType::Decimal | ColumnType::Text | ColumnType::Bytes | ColumnType::Json => false,
+            ColumnType::Decimal | ColumnType::Text | ColumnType::Bytes | ColumnType::Json | ColumnType::Time => false,
         }
     }
 }
@@ -177,7 +177,8 @@ impl Binder<'_> {
                 }
                 Ok(value) => {
                     let printed = Printed::constant(value);
-                    let ty = if printed.ty.is_time() && ty.is_time() { ty } else { printed.ty };
+                    let times = printed.ty.is_time() && ty.is_time() || ty.ty == ColumnType::Time;
+                    let ty = if times { ty } else { printed.ty };
                     return Ok(Printed { ty, ..printed });
                 }
                 // It may stand in a branch that is not taken: whoever needs its value meets the error.
@@ -214,7 +215,8 @@ impl Binder<'_> {
             | ColumnType::Bytes
             | ColumnType::Json
             | ColumnType::DateTime
-            | ColumnType::Date => {
+            | ColumnType::Date
+            | ColumnType::Time => {
                 let truth = self.call(std::slice::from_ref(printed), Expression::Or)?;
                 self.text(&truth)
             }
@@ -258,7 +260,8 @@ impl Binder<'_> {
             | ColumnType::UnsignedBigInt
             | ColumnType::Json
             | ColumnType::Date
-            | ColumnType::DateTime => true,
+            | ColumnType::DateTime
+            | ColumnType::Time => true,
         };
         if stays || from.ty == ColumnType::Null {
             return Ok(printed);
