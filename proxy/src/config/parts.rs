@@ -64,7 +64,7 @@ section! {
         collect_bytes: Size = "64MiB" in "1MiB" to "64GiB", Reload;
         /// Most prepared statements of one connection, and as many again that are prepared by name (PREPARE); further ones
         /// get error 1461.
-        prepared_statements: usize = "1024" in "1" to "1000000", Reload;
+        prepared_statements: usize = "16382" in "1" to "1000000", Reload;
         /// Most bytes of the texts of one connection's prepared statements, by name or not, all together; further ones get
         /// error 1461. A statement takes a few times its text. The default lets everything be prepared that fits into the
         /// default of `max_allowed_packet`.
