@@ -22,6 +22,9 @@ A run compares this page with what it found; with `UPDATE_GOLDEN=1` it writes it
 each table. Versions are those of the run that wrote the page.
 ";
 
+/// What users of these clients have to know beside it.
+const NOTES: &str = include_str!("notes.md");
+
 /// The page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
@@ -40,6 +43,7 @@ impl Page {
             let single = members.iter().all(|(client, _)| matches!(client.family, Family::Tool(_)));
             text.push_str(&if single { list(&members) } else { table(&members) });
         }
+        text.push_str(NOTES);
         Self { text }
     }
 
