@@ -115,8 +115,10 @@ pub(super) fn interval(written: &Value, unit: &Value) -> Value {
 fn length(text: &[u8], first: Part, last: Part) -> Option<i64> {
     let text = text.trim_ascii_start();
     let (negative, text) = text.strip_prefix(b"-").map_or((false, text), |text| (true, text));
-    let numbers: Vec<&[u8]> = text.split(|byte| !byte.is_ascii_digit()).filter(|digits| !digits.is_empty()).collect();
     let parts: Vec<Part> = Part::between(first, last).collect();
+    let numbers = text.split(|byte| !byte.is_ascii_digit()).filter(|digits| !digits.is_empty());
+    // One more is too many; the text may have millions.
+    let numbers: Vec<&[u8]> = numbers.take(parts.len() + 1).collect();
     let missing = parts.len().checked_sub(numbers.len())?;
     let mut total = 0_i64;
     for (part, digits) in parts.into_iter().skip(missing).zip(numbers) {
@@ -211,6 +213,7 @@ mod tests {
         }
         assert_eq!(interval(&Value::Int(90), &unit("MINUTE_SECOND")), Value::Int(90 * SECOND));
         assert_eq!(interval(&Value::Null, &unit("MINUTE_SECOND")), Value::Null);
+        assert_eq!(interval(&text(&"1 ".repeat(1 << 20)), &unit("DAY_HOUR")), Value::Null);
     }
 
     #[test]
