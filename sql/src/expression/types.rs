@@ -309,7 +309,7 @@ fn step(micros: Type, unit: i64) -> u8 {
     match (unit, micros.ty) {
         (MINUTE.., _) => 0,
         // Only seconds have a fraction, and what they are multiplied by has none.
-        (SECOND.., C::BigInt | C::UnsignedBigInt) => 0,
+        (SECOND.., C::BigInt | C::UnsignedBigInt | C::Null) => 0,
         (SECOND.., C::Decimal) => micros.decimals.min(6),
         (_, _) => 6,
     }

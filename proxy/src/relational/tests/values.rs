@@ -127,6 +127,12 @@ fn a_date_stays_one_where_whole_days_are_added() {
     let text = "SELECT CONCAT(d + INTERVAL n DAY), CONCAT(d + INTERVAL 24 HOUR), CONCAT(t + INTERVAL n HOUR) \
                 FROM (SELECT DATE '2023-01-05' AS d, TIMESTAMP '2023-01-05 10:00:00' AS t, 1 AS n) x";
     assert_eq!(session.rows(text), ["2023-01-06|2023-01-06 00:00:00|2023-01-05 11:00:00"]);
+    let text = "SELECT COALESCE(t + INTERVAL NULL MINUTE_SECOND, t), COALESCE(t + INTERVAL NULL SECOND, t), \
+                COALESCE(t + INTERVAL n MINUTE_SECOND, t), CONCAT(COALESCE(t + INTERVAL NULL MINUTE_SECOND, t)) \
+                FROM (SELECT TIMESTAMP '2023-01-05 10:00:00' AS t, NULLIF(1, 1) AS n) x";
+    let program = session.program(text, &[]).unwrap();
+    assert!(program.columns().iter().take(3).all(|column| column.decimals == 0), "{:?}", program.columns());
+    assert!(session.rows(text)[0].ends_with("|2023-01-05 10:00:00"), "{:?}", session.rows(text));
 }
 
 #[test]
