@@ -30,12 +30,6 @@ impl<T: Debug + PartialEq> Interned<T> {
         })
     }
 
-    /// A place of the value's own, whichever there are.
-    pub fn apart(&mut self, value: T) -> usize {
-        self.all.push(value);
-        self.all.len() - 1
-    }
-
     /// The values by their places.
     pub fn all(&self) -> &[T] {
         &self.all
@@ -71,7 +65,6 @@ mod tests {
         let mut interned = Interned::default();
         let places: Vec<usize> = ["a", "b", "a", "c", "b"].map(|value| interned.place(value)).into();
         assert_eq!(places, [0, 1, 0, 2, 1]);
-        assert_eq!([interned.apart("b"), interned.place("b")], [3, 1]);
-        assert_eq!(interned.into_all(), ["a", "b", "c", "b"]);
+        assert_eq!(interned.into_all(), ["a", "b", "c"]);
     }
 }

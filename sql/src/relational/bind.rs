@@ -39,7 +39,8 @@ pub(super) struct Binder<'a> {
     pub computing: &'a Session<'a>,
     pub parameters: Vec<Packed>,
     pub scalars: Interned<Scalar>,
-    pub aggregates: Interned<AggregateSpec>,
+    /// Each with the operands of the one GROUP_CONCAT that it is of, if it is of one.
+    pub aggregates: Interned<(AggregateSpec, Option<String>)>,
     pub relations: Vec<&'static Relation>,
     /// The next number of a table or a query in the SQL.
     next: usize,
@@ -113,7 +114,7 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
         parameters: binder.parameters,
         scalars: binder.scalars.into_all(),
         joined: binder.aggregates.all().iter().map(|_| Joined::new(binder.notes.clone())).collect(),
-        aggregates: binder.aggregates.into_all(),
+        aggregates: binder.aggregates.into_all().into_iter().map(|(spec, _)| spec).collect(),
         relations: binder.relations,
         columns,
         into: query.into.clone(),

@@ -12,7 +12,7 @@ use crate::relational::bind::{Binder, is_aggregated};
 use crate::relational::clauses::position;
 use crate::relational::held::{ROWS, row_of_one};
 use crate::relational::program::names;
-use crate::relational::scope::Collation;
+use crate::relational::scope::{Collation, Scope};
 use crate::value::{ColumnType, Value};
 
 impl Binder<'_> {
@@ -50,7 +50,9 @@ impl Binder<'_> {
                 };
                 native(sql, ty(Aggregate::Count))
             }
-            (AggregateKind::Count, Some(_)) => self.own(Kind::CountDistinct, true, &arguments, ty(Aggregate::Count)),
+            (AggregateKind::Count, Some(_)) => {
+                self.own(Kind::CountDistinct, true, &arguments, ty(Aggregate::Count), inner.scope)
+            }
             (AggregateKind::Min, Some(one)) if one.is_text() || one.is_native() => {
                 let sql = format!("min({})", self.kept_key(one, |sql| inner.scope.is_column(sql))?);
                 native(sql, ty(Aggregate::Min)).map(|p| p.with(collation))
@@ -59,18 +61,22 @@ impl Binder<'_> {
                 let sql = format!("max({})", self.kept_key(one, |sql| inner.scope.is_column(sql))?);
                 native(sql, ty(Aggregate::Max)).map(|p| p.with(collation))
             }
-            (AggregateKind::Min, _) => self.own(Kind::Min, false, &arguments, ty(Aggregate::Min)),
-            (AggregateKind::Max, _) => self.own(Kind::Max, false, &arguments, ty(Aggregate::Max)),
+            (AggregateKind::Min, _) => self.own(Kind::Min, false, &arguments, ty(Aggregate::Min), inner.scope),
+            (AggregateKind::Max, _) => self.own(Kind::Max, false, &arguments, ty(Aggregate::Max), inner.scope),
             (AggregateKind::Sum | AggregateKind::Avg, Some(one)) if one.ty.is_time() => {
                 let number = self.number_of(one)?;
                 let (kind, function) = match aggregated.kind {
                     AggregateKind::Sum => (Kind::Sum, Aggregate::Sum),
                     _ => (Kind::Avg, Aggregate::Avg),
                 };
-                self.own(kind, aggregated.distinct, &[number], ty(function))
+                self.own(kind, aggregated.distinct, &[number], ty(function), inner.scope)
             }
-            (AggregateKind::Sum, _) => self.own(Kind::Sum, aggregated.distinct, &arguments, ty(Aggregate::Sum)),
-            (AggregateKind::Avg, _) => self.own(Kind::Avg, aggregated.distinct, &arguments, ty(Aggregate::Avg)),
+            (AggregateKind::Sum, _) => {
+                self.own(Kind::Sum, aggregated.distinct, &arguments, ty(Aggregate::Sum), inner.scope)
+            }
+            (AggregateKind::Avg, _) => {
+                self.own(Kind::Avg, aggregated.distinct, &arguments, ty(Aggregate::Avg), inner.scope)
+            }
             (AggregateKind::GroupConcat { separator }, _) => {
                 let mut operands = arguments.clone();
                 for operand in operands.iter_mut().filter(|p| p.ty.is_time()) {
@@ -90,7 +96,7 @@ impl Binder<'_> {
                 let binary = arguments.iter().any(|p| p.ty.ty == ColumnType::Bytes);
                 let kind = Kind::Concat { values, order, separator: separator.clone(), longest, binary };
                 let ty = Type::of(if binary { ColumnType::Bytes } else { ColumnType::Text });
-                self.own(kind, aggregated.distinct, &operands, ty).map(|p| p.with(collation))
+                self.own(kind, aggregated.distinct, &operands, ty, inner.scope).map(|p| p.with(collation))
             }
             (AggregateKind::RowNumber | AggregateKind::Rank | AggregateKind::DenseRank, _) => {
                 Err(RelationalError::GroupFunction.into())
@@ -108,19 +114,30 @@ impl Binder<'_> {
     }
 
     /// An aggregate the engine calls back for.
-    pub(super) fn own(&mut self, kind: Kind, distinct: bool, operands: &[Printed], ty: Type) -> Result<Printed> {
+    pub(super) fn own(
+        &mut self,
+        kind: Kind,
+        distinct: bool,
+        operands: &[Printed],
+        ty: Type,
+        scope: &Scope<'_>,
+    ) -> Result<Printed> {
         if operands.len() > OPERANDS {
             return Err(budget::limit("the number of operands", OPERANDS, "operands"));
         }
         let fold = operands.iter().map(|p| p.collation).reduce(Collation::merge).is_none_or(|c| c.fold);
         let spec = AggregateSpec { kind, distinct, fold };
-        // Each GROUP_CONCAT counts its own rows, for the warning of what it cuts.
-        let number = match spec.kind {
-            Kind::Concat { .. } => self.aggregates.apart(spec),
-            Kind::Min | Kind::Max | Kind::Sum | Kind::Avg | Kind::CountDistinct => self.aggregates.place(spec),
+        let texts = operands.iter().map(|p| self.text(p)).collect::<Result<Vec<_>>>()?.join(",");
+        let of = match spec.kind {
+            // Each counts its own rows, for the warning of what it cuts; the same in two clauses is one.
+            Kind::Concat { .. } => {
+                let rows = scope.sources.iter().find_map(|source| source.columns.first());
+                Some(format!("{texts} of {}", rows.map_or("", |column| column.sql.as_str())))
+            }
+            Kind::Min | Kind::Max | Kind::Sum | Kind::Avg | Kind::CountDistinct => None,
         };
-        let texts = operands.iter().map(|p| self.text(p)).collect::<Result<Vec<_>>>()?;
-        Ok(Printed::sql(format!("{}({number},{})", names::AGGREGATE, texts.join(",")), ty))
+        let number = self.aggregates.place((spec, of));
+        Ok(Printed::sql(format!("{}({number},{texts})", names::AGGREGATE), ty))
     }
 
     pub(super) fn window(
