@@ -107,7 +107,7 @@ impl Running {
 pub struct Outcome {
     /// The rows for the client.
     pub rows: Vec<Row>,
-    /// How many rows there were before the program's [`Program::cut`].
+    /// How many rows there were before the program's [`Program::cut`] and [`Program::skipping`].
     pub found: u64,
 }
 
@@ -395,7 +395,30 @@ impl<K: PartialEq> Engine<K> {
             }
             rows.push(row);
         }
+        drop(cursor);
+        let found = match program.skipping() {
+            Some(skipping) if found > 0 => skipping.offset.saturating_add(found),
+            Some(skipping) => self.counted(program, &skipping.counting)?,
+            None => found,
+        };
         Ok(Outcome { rows, found })
+    }
+
+    /// How many rows there are. Where that cannot be said without a value that cannot be made, which the statement did not
+    /// ask for, there are none.
+    fn counted(&self, program: &Program, counting: &str) -> Result<u64, RelationalFailure> {
+        let parameters = rusqlite::params_from_iter(program.parameters().iter().map(Borrowed));
+        let mut statement = self.connection.prepare(counting)?;
+        let counted = statement.query_row(parameters, |row| row.get::<_, i64>(0));
+        let mut failed = lock(&self.running.failed);
+        match counted {
+            Ok(rows) => Ok(rows.unsigned_abs()),
+            Err(_) if failed.as_ref().is_some_and(|error| *error != SqlError::GivenUp) => {
+                *failed = None;
+                Ok(0)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// SQLite's error as what really happened.

@@ -1,6 +1,7 @@
 //! The engine over a small catalog, without a server.
 
 mod definitions;
+mod found;
 mod values;
 
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use super::clauses::not_of;
 use super::held::{self, computed};
 use super::packed::Packed;
 use super::print::{Aggregates, Place, Printed, What};
-use super::program::{Program, Scalar, names};
+use super::program::{Program, Scalar, Skipping, names};
 use super::scope::{Aliases, Collation, Column, Origin, Scope, Source};
 use super::{Relation, RelationalError, Result};
 use crate::bind::interned::Interned;
@@ -102,6 +102,7 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
     let limited = query.limit != RelLimit::default();
     let (cut, uncut) = cut(query, &mut binder)?;
     let bound = binder.query(uncut.as_ref().unwrap_or(query), None)?;
+    let skipping = skipping(query, &bound.sql, &mut binder)?;
     if bound.sql.len() > SQL_BYTES {
         return Err(budget::limit("the size of the statement", SQL_BYTES, "bytes"));
     }
@@ -123,32 +124,39 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
         bytes: env.collect_bytes(),
         limited,
         cut,
+        skipping,
         notes: binder.notes,
         longest: env.longest_value(),
     })
 }
 
-/// The rows of the statement that are sent, if the others are counted, and the statement that makes all of these: where
-/// SQL_CALC_FOUND_ROWS stands, and behind an OFFSET, whose rows FOUND_ROWS() counts (but of a UNION).
-fn cut(query: &Query, binder: &mut Binder<'_>) -> Result<(Option<Cut>, Option<Query>)> {
+/// The query itself, without parentheses around it, if it is a plain SELECT.
+fn plain_select(query: &Query) -> Option<&Query> {
     let plain = query.order_by.is_empty() && query.limit == RelLimit::default();
     match &query.body {
-        Body::Query(inner) if plain => return cut(inner, binder),
-        Body::Select(_) if query.counts || query.limit.offset.is_some() => {}
-        Body::Select(_) | Body::Query(_) | Body::Set(..) => return Ok((None, None)),
+        Body::Query(inner) if plain => plain_select(inner),
+        Body::Select(_) => Some(query),
+        Body::Query(_) | Body::Set(..) => None,
     }
-    let (count, offset) = binder.limits(&query.limit)?;
+}
+
+/// With SQL_CALC_FOUND_ROWS the rows of the statement that are sent, and the statement that makes all of them.
+fn cut(query: &Query, binder: &mut Binder<'_>) -> Result<(Option<Cut>, Option<Query>)> {
+    let Some(select) = plain_select(query).filter(|select| select.counts) else { return Ok((None, None)) };
+    let (count, offset) = binder.limits(&select.limit)?;
     let cut = Cut { offset: offset.unwrap_or(0), count };
-    let limit = match count.filter(|_| !query.counts) {
-        // No row is made then, and none is counted.
-        Some(0) => return Ok((None, None)),
-        Some(count) => {
-            let made = Value::UInt(count.saturating_add(cut.offset));
-            RelLimit { count: Some(Expression::Constant(made)), offset: None }
-        }
-        None => RelLimit::default(),
-    };
-    Ok((Some(cut), Some(Query { limit, ..query.clone() })))
+    Ok((Some(cut), Some(Query { limit: RelLimit::default(), ..select.clone() })))
+}
+
+/// What counts the rows that an OFFSET leaves out of this SQL, which FOUND_ROWS() counts (but of a UNION).
+fn skipping(query: &Query, sql: &str, binder: &mut Binder<'_>) -> Result<Option<Skipping>> {
+    let Some(select) = plain_select(query).filter(|select| !select.counts) else { return Ok(None) };
+    let (Some(count), Some(offset)) = binder.limits(&select.limit)? else { return Ok(None) };
+    let (limit, _) = binder.limit(&select.limit)?;
+    // With LIMIT 0 no row is made, and none is counted.
+    let all = sql.strip_suffix(&limit).filter(|_| count > 0);
+    let up_to = i64::try_from(offset).unwrap_or(i64::MAX);
+    Ok(all.map(|all| Skipping { offset, counting: format!("SELECT count(*) FROM ({all} LIMIT {up_to})") }))
 }
 
 fn meta(column: &Column, table: String) -> ColumnMeta {

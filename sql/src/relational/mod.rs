@@ -23,7 +23,7 @@ pub use aggregate::Accumulator;
 pub(crate) use bind::{bind, describe};
 pub use error::RelationalError;
 pub use packed::Packed;
-pub use program::{Program, names};
+pub use program::{Program, Skipping, names};
 
 use crate::error::SqlError;
 use crate::value::ColumnType;

@@ -32,6 +32,15 @@ pub mod names {
     pub const FOLDED: &str = "mysql_ci";
 }
 
+/// The rows that the OFFSET of a program's SQL leaves out: they are not evaluated.
+#[derive(Clone, Debug)]
+pub struct Skipping {
+    /// How many they are if there is a row behind them.
+    pub offset: u64,
+    /// The SQL, with the program's parameters, that counts them if there is none.
+    pub counting: String,
+}
+
 /// A relational SELECT with its parameters, ready to run.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -50,6 +59,7 @@ pub struct Program {
     pub(super) bytes: usize,
     pub(super) limited: bool,
     pub(super) cut: Option<Cut>,
+    pub(super) skipping: Option<Skipping>,
     pub(super) notes: Notes,
     /// Longest value a function makes, in bytes.
     pub(super) longest: usize,
@@ -152,6 +162,11 @@ impl Program {
     /// Which rows are sent, if not all that it makes. All of them are counted for `FOUND_ROWS()`.
     pub fn cut(&self) -> Option<Cut> {
         self.cut
+    }
+
+    /// What its SQL leaves out, if it is to be counted for `FOUND_ROWS()`.
+    pub fn skipping(&self) -> Option<&Skipping> {
+        self.skipping.as_ref()
     }
 
     /// The tables it reads, each once.
