@@ -89,6 +89,8 @@ pub(crate) struct Plan {
     pub bounds: Bounds,
     /// The zone in which times are shown.
     pub zone: TimeZone,
+    /// Whether a division by zero is NULL without a note.
+    pub divides_by_zero: bool,
 }
 
 impl Shape {
@@ -118,7 +120,7 @@ impl Shape {
             plan: self.plan.clone(),
             outer: self.outer.clone(),
             made: 0,
-            notes: Notes::default(),
+            notes: Notes::new(self.plan.divides_by_zero),
             patience: Patience::default(),
         }
     }

@@ -84,8 +84,7 @@ impl Session {
 
     /// Warns of values that could not be made.
     pub(super) fn warn_of(&mut self, notes: Vec<SqlError>) {
-        let silent = self.variables.sql_mode().divides_by_zero;
-        for note in notes.into_iter().filter(|note| !(silent && *note == SqlError::DivisionByZero)) {
+        for note in notes {
             let (code, _) = errors::sql_code(&note);
             self.last.warnings.push(Level::Warning, code, note.to_string());
         }

@@ -145,6 +145,28 @@ impl<'a> Session<'a> {
         expression: &Expr,
         column: &mut dyn FnMut(&[String]) -> Result<Bound, SqlError>,
     ) -> Result<Expression<Slot>, SqlError> {
+        self.bind_dividing(expression, self.env.sql_mode().divides_by_zero, column)
+    }
+
+    /// The same for what decides which rows there are and how they are ordered: a constant that divides by zero is NULL, so
+    /// that a key which is made of it is one.
+    ///
+    /// # Errors
+    /// Those of [`Session::bind`].
+    pub fn bind_condition(
+        &self,
+        expression: &Expr,
+        column: &mut dyn FnMut(&[String]) -> Result<Bound, SqlError>,
+    ) -> Result<Expression<Slot>, SqlError> {
+        self.bind_dividing(expression, true, column)
+    }
+
+    fn bind_dividing(
+        &self,
+        expression: &Expr,
+        divides: bool,
+        column: &mut dyn FnMut(&[String]) -> Result<Bound, SqlError>,
+    ) -> Result<Expression<Slot>, SqlError> {
         let (mut keys, mut types) = (Vec::new(), HashMap::new());
         let bound = self.answered(expression)?.map(&mut |_| Ok(None), &mut |leaf| match leaf.as_column() {
             Some(parts) => {
@@ -163,14 +185,15 @@ impl<'a> Session<'a> {
             _ => Type::of(ColumnType::Null),
         };
         let ty = |slot: &Slot| types.get(slot).copied().unwrap_or_else(|| unnamed(slot));
-        let fold = |e: Bexpr| self.fold(&with_zones(alike(e, &ty)?, self.env, &self.patience)?);
+        let fold = |e: Bexpr| self.fold(&with_zones(alike(e, &ty)?, self.env, &self.patience)?, divides);
         let keyed = Keyed { keys: &keys, ty: &ty, fold: &fold };
         let bound = beside_json(times::on_the_clock(bound, &self.env.time_zone(), &ty)?, &ty)?;
         fold(if keys.is_empty() { bound } else { compare_as_keys(&bound, &keyed)? })
     }
 
-    /// Evaluates what is constant. What cannot be evaluated stays, so that its error comes only if it is needed.
-    fn fold(&self, expression: &Expression<Slot>) -> Result<Expression<Slot>, SqlError> {
+    /// Evaluates what is constant. What cannot be evaluated stays, so that its error comes only if it is needed; so does what
+    /// divides by zero, unless that is NULL here.
+    fn fold(&self, expression: &Expression<Slot>, divides: bool) -> Result<Expression<Slot>, SqlError> {
         let folded = expression.map(
             &mut |node| {
                 let depends = |n: &Expression<Slot>| {
@@ -183,7 +206,7 @@ impl<'a> Session<'a> {
                     return Ok(None);
                 }
                 if node.any(depends) {
-                    return self.fold_around_quotients(node);
+                    return self.fold_around_quotients(node, divides);
                 }
                 let mut bytes = 0;
                 node.visit(&mut |n| {
@@ -198,8 +221,7 @@ impl<'a> Session<'a> {
                     room: &AtomicUsize::new(BIND_BYTES / 64),
                     steps: Some(&AtomicUsize::new(FOLD_STEPS)),
                     patience: &self.patience,
-                    // Whoever evaluates it hears of it.
-                    divides: false,
+                    divides,
                 };
                 match node.evaluate(&scope) {
                     Ok(value) => Ok(Some(Expression::Constant(value))),
@@ -217,7 +239,11 @@ impl<'a> Session<'a> {
     }
 
     /// A constant quotient that is computed with stays one: its value has fewer digits. Anything else is folded as ever.
-    fn fold_around_quotients(&self, node: &Expression<Slot>) -> Result<Option<Expression<Slot>>, SqlError> {
+    fn fold_around_quotients(
+        &self,
+        node: &Expression<Slot>,
+        divides: bool,
+    ) -> Result<Option<Expression<Slot>>, SqlError> {
         if !node.computes_with_worth() || !node.children().into_iter().any(quotient) {
             return Ok(None);
         }
@@ -226,7 +252,7 @@ impl<'a> Session<'a> {
             if !std::mem::replace(&mut at_child, true) {
                 return Ok(None);
             }
-            if quotient(e) { Ok(Some(e.clone())) } else { self.fold(e).map(Some) }
+            if quotient(e) { Ok(Some(e.clone())) } else { self.fold(e, divides).map(Some) }
         };
         node.map(around, &mut |slot| Ok(Expression::Leaf(*slot))).map(Some)
     }
@@ -236,7 +262,10 @@ impl<'a> Session<'a> {
         expression.map(
             &mut |node| {
                 let Expression::Call(Function::ShardOf, arguments) = node else { return Ok(None) };
-                match arguments.as_slice() {
+                // What divides by zero names no shard.
+                let argument = arguments.first().filter(|e| !e.any(|n| matches!(n, Expression::Leaf(_))));
+                let argument = argument.map(|e| self.fold(e, !self.stores)).transpose()?;
+                match argument.as_slice().first().map_or(arguments.as_slice(), std::slice::from_ref) {
                     [Expression::Constant(value)] => Ok(Some(Expression::Constant(match text_of(value) {
                         Some(key) => Value::Int(i64::from(self.env.shard_of(&key))),
                         None => Value::Null,

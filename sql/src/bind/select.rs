@@ -95,6 +95,7 @@ pub(super) fn returning(items: &[Item], mut view: View, session: &Session<'_>) -
         offset: 0,
         bounds: bounds(session),
         zone: session.env.time_zone(),
+        divides_by_zero: session.env.sql_mode().divides_by_zero,
     }))
 }
 
@@ -170,7 +171,11 @@ pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlEr
             None => Err(unknown_column(parts, clause)),
         }
     };
-    let bound = |e: &Expr, clause| session.bind(e, &mut |parts| slot(parts, clause));
+    let bound = |e: &Expr, clause| {
+        let column = &mut |parts: &[String]| slot(parts, clause);
+        // What is shown of a row says that it divides by zero; the other clauses decide what is read.
+        if clause == "field list" { session.bind(e, column) } else { session.bind_condition(e, column) }
+    };
     let item = |e: &Expr| if comes { bound(e, "field list") } else { bound(&uncalled(e), "field list") };
     let items: Vec<_> = resolved.items.iter().map(|(e, _)| item(e)).collect::<Result<_, _>>()?;
     let ordered = |key: &Key| match key {
@@ -222,6 +227,7 @@ pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlEr
         offset,
         bounds: bounds(session),
         zone: session.env.time_zone(),
+        divides_by_zero: session.env.sql_mode().divides_by_zero,
     };
     match &resolved.view {
         None => Ok(Read {

@@ -1,5 +1,6 @@
 //! Statements bound, and run over cells.
 
+mod divisions;
 mod lowering;
 mod numbers;
 mod parameters;

@@ -96,7 +96,7 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
         relations: Vec::new(),
         next: 0,
         nodes: 0,
-        notes: Notes::default(),
+        notes: Notes::new(env.sql_mode().divides_by_zero),
         streams: true,
     };
     let limited = query.limit != RelLimit::default();

@@ -112,7 +112,7 @@ impl Scope<Slot> for Operands<'_> {
 
     fn divided_by_zero(&self) -> Result<(), SqlError> {
         // While it is bound nobody knows whether its value is needed.
-        if self.session.is_some() {
+        if self.session.is_some_and(|session| !session.env.sql_mode().divides_by_zero) {
             return Err(SqlError::DivisionByZero);
         }
         self.notes.add(SqlError::DivisionByZero);

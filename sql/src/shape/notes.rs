@@ -11,12 +11,24 @@ const KEPT: usize = 64;
 
 /// The notes of one statement. Clones are the same notes.
 #[derive(Clone, Debug, Default)]
-pub struct Notes(Arc<Mutex<Vec<SqlError>>>);
+pub struct Notes {
+    kept: Arc<Mutex<Vec<SqlError>>>,
+    /// Whether nothing is to be said of a division by zero.
+    divides_by_zero: bool,
+}
 
 impl Notes {
+    /// No notes yet; with `divides_by_zero` (see [`crate::SqlMode`]) there will be none of divisions by zero.
+    pub(crate) fn new(divides_by_zero: bool) -> Self {
+        Self { divides_by_zero, ..Self::default() }
+    }
+
     /// Adds one, unless there are enough.
     pub(crate) fn add(&self, note: SqlError) {
-        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.divides_by_zero && note == SqlError::DivisionByZero {
+            return;
+        }
+        let mut notes = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if notes.len() < KEPT {
             notes.push(note);
         }
@@ -24,7 +36,7 @@ impl Notes {
 
     /// The notes so far, which are forgotten.
     pub fn take(&self) -> Vec<SqlError> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
