@@ -283,6 +283,13 @@ async fn heavy_expressions_over_cells_keep_nobody_else_waiting() {
         let n: Option<i64> = conn.query_first(light).await.unwrap();
         assert_eq!(n, Some(1));
     }
+    // What is long to parse, and what is long to bind, is not done where the rows of the others are made.
+    let values = |version: usize| format!("('a', 'c', {version}, '\"{}\"')", "x".repeat(200));
+    let many = (0..400).map(values).collect::<Vec<_>>().join(", ");
+    conn.query_drop(format!("INSERT INTO trips (row_key, column_key, ref_key, body) VALUES {many}")).await.unwrap();
+    for bytes in [64 << 10, 2 * MIB] {
+        conn.exec_drop(insert, (format!("long-{bytes}"), format!("\"{}\"", "x".repeat(bytes)))).await.unwrap();
+    }
     assert!(running.try_join_next().is_none(), "a hundred light statements took longer than one heavy one");
     for id in ids {
         conn.query_drop(format!("KILL QUERY {id}")).await.unwrap();

@@ -10,7 +10,7 @@ use cellgate_sql::{ColumnMeta, Command, Parameters, Prepared, SqlError, SqlMode,
 use super::environment::AT_A_TIME;
 use super::kept::Place;
 use super::planned::single;
-use super::workshop::{SHORT_TEXT, SHORT_WORK};
+use super::workshop::{SHORT_TEXT, SHORT_VALUES, SHORT_WORK};
 use super::{Answer, Done, Session, StatementError, explain};
 use crate::catalog::Snapshot;
 use crate::plans::Plan;
@@ -72,14 +72,14 @@ impl Session {
         work: impl Fn(Duration) -> Result<T, StatementError>,
     ) -> Result<T, StatementError> {
         let began = Instant::now();
-        if bytes <= SHORT_TEXT {
+        if bytes <= SHORT_VALUES {
             match work(limit.min(SHORT_WORK)) {
                 Err(StatementError::Sql(SqlError::GivenUp)) if limit > SHORT_WORK => {}
                 done => return done,
             }
         }
         let deadline = began + self.server.config().timeouts.statement;
-        Box::pin(self.server.workshop().aside(deadline, || work(limit))).await
+        Box::pin(self.server.workshop().bind(deadline, || work(limit))).await
     }
 
     /// The plan of a text to prepare, shared by all sessions that prepare the same.

@@ -19,24 +19,31 @@ use crate::until::Until;
 /// Most work that is done where the statement runs, in bytes that expressions look at: below a millisecond.
 pub(super) const AT_ONCE: usize = 128 << 10;
 
-/// Longest text, with the values of its parameters, that is parsed and bound where the statement runs, in bytes: about a
-/// millisecond.
+/// Longest text that is parsed where the statement runs, in bytes: about a millisecond.
 pub(super) const SHORT_TEXT: usize = 32 << 10;
+
+/// Longest text with the values of its parameters that is bound where the statement runs, in bytes: values are looked over
+/// quickly, and what else takes its time is ended by [`SHORT_WORK`].
+pub(super) const SHORT_VALUES: usize = 1 << 20;
 
 /// Longest work on a short text where the statement runs: what takes longer is done anew aside.
 pub(super) const SHORT_WORK: Duration = Duration::from_millis(5);
 
-/// Where much work is done.
+/// Where much work is done. Each kind has a room of its own: a page of rows may take its place until the statement's time is
+/// over, which the texts of others are not to wait for.
 #[derive(Debug)]
 pub struct Workshop {
-    room: Arc<Semaphore>,
+    rows: Arc<Semaphore>,
+    texts: Arc<Semaphore>,
+    bindings: Arc<Semaphore>,
 }
 
 impl Default for Workshop {
-    /// As many at a time as the machine has processors.
+    /// As many of each kind at a time as the machine has processors.
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { room: Arc::new(Semaphore::new(threads)) }
+        let room = || Arc::new(Semaphore::new(threads));
+        Self { rows: room(), texts: room(), bindings: room() }
     }
 }
 
@@ -51,7 +58,7 @@ impl Workshop {
         page: Vec<Cell>,
         deadline: Instant,
     ) -> Result<(Shaping, Vec<Row>), StatementError> {
-        self.run(deadline, move |until| push_all(shaping, page, &until)).await
+        run(&self.rows, deadline, move |until| push_all(shaping, page, &until)).await
     }
 
     /// The rows left.
@@ -59,7 +66,7 @@ impl Workshop {
     /// # Errors
     /// Those of [`Shaping::finish`], and a deadline that has passed.
     pub(super) async fn rest(&self, shaping: Shaping, deadline: Instant) -> Result<Vec<Row>, StatementError> {
-        self.run(deadline, move |until| {
+        run(&self.rows, deadline, move |until| {
             let mut shaping = shaping;
             shaping.give_up_when(move || until.is_over());
             Ok(shaping.finish()?)
@@ -78,46 +85,67 @@ impl Workshop {
         read: fn(&[u8], SqlMode) -> Result<Vec<Statement>, StatementError>,
         deadline: Instant,
     ) -> Result<Vec<Statement>, StatementError> {
-        self.run(deadline, move |_| read(&text, mode)).await
+        run(&self.texts, deadline, move |_| read(&text, mode)).await
     }
 
-    /// Does long work that borrows from the session, which has to notice by itself when it is over: on this thread, which
-    /// hands over to another one what it does for the other clients.
+    /// Binds a statement, which takes long: see [`aside`].
     ///
     /// # Errors
     /// Those of `work`, and a deadline that has passed before it could begin.
-    pub(super) async fn aside<T>(
+    pub(super) async fn bind<T>(
         &self,
         deadline: Instant,
         work: impl FnOnce() -> Result<T, StatementError>,
     ) -> Result<T, StatementError> {
-        let Ok(Ok(_permit)) = tokio::time::timeout_at(deadline.into(), self.room.acquire()).await else {
-            return Err(StatementError::Timeout { detail: "" });
-        };
-        handing_over(work)
+        aside(&self.bindings, deadline, work).await
     }
 
-    async fn run<T: Send + 'static>(
+    /// Chooses among rows that are there, which takes long: see [`aside`].
+    ///
+    /// # Errors
+    /// Those of `work`, and a deadline that has passed before it could begin.
+    pub(super) async fn choose<T>(
         &self,
         deadline: Instant,
-        work: impl FnOnce(Until) -> Result<T, StatementError> + Send + 'static,
+        work: impl FnOnce() -> Result<T, StatementError>,
     ) -> Result<T, StatementError> {
-        let late = StatementError::Timeout { detail: "" };
-        let room = Arc::clone(&self.room).acquire_owned();
-        let Ok(Ok(permit)) = tokio::time::timeout_at(deadline.into(), room).await else {
-            return Err(late);
-        };
-        let (until, _waiting) = Until::new(deadline);
-        // Work that nobody waits for any more takes its place until it has noticed: the room bounds threads, not callers.
-        let placed = move || {
-            let _permit = permit;
-            work(until)
-        };
-        match tokio::time::timeout_at(deadline.into(), tokio::task::spawn_blocking(placed)).await {
-            Ok(Ok(done)) => done,
-            Ok(Err(_)) => Err(cellgate_sql::SqlError::Internal("an expression panicked".into()).into()),
-            Err(_) => Err(late),
-        }
+        aside(&self.rows, deadline, work).await
+    }
+}
+
+/// Does long work that borrows from the session, which has to notice by itself when it is over: on this thread, which hands
+/// over to another one what it does for the other clients.
+async fn aside<T>(
+    room: &Semaphore,
+    deadline: Instant,
+    work: impl FnOnce() -> Result<T, StatementError>,
+) -> Result<T, StatementError> {
+    let Ok(Ok(_permit)) = tokio::time::timeout_at(deadline.into(), room.acquire()).await else {
+        return Err(StatementError::Timeout { detail: "" });
+    };
+    handing_over(work)
+}
+
+async fn run<T: Send + 'static>(
+    room: &Arc<Semaphore>,
+    deadline: Instant,
+    work: impl FnOnce(Until) -> Result<T, StatementError> + Send + 'static,
+) -> Result<T, StatementError> {
+    let late = StatementError::Timeout { detail: "" };
+    let room = Arc::clone(room).acquire_owned();
+    let Ok(Ok(permit)) = tokio::time::timeout_at(deadline.into(), room).await else {
+        return Err(late);
+    };
+    let (until, _waiting) = Until::new(deadline);
+    // Work that nobody waits for any more takes its place until it has noticed: the room bounds threads, not callers.
+    let placed = move || {
+        let _permit = permit;
+        work(until)
+    };
+    match tokio::time::timeout_at(deadline.into(), tokio::task::spawn_blocking(placed)).await {
+        Ok(Ok(done)) => done,
+        Ok(Err(_)) => Err(cellgate_sql::SqlError::Internal("an expression panicked".into()).into()),
+        Err(_) => Err(late),
     }
 }
 
