@@ -14,6 +14,9 @@ pub const DEPLOYMENT: &str = "deployment";
 pub const TOPOLOGY: &str = "topology";
 /// Prefix of the [`ProxyDocument`]s.
 pub const PROXY: &str = "proxy/";
+/// Prefix of the documents in which proxies say which catalog they use; each ends as the name of its [`ProxyDocument`] does, and
+/// goes with that.
+pub const FOLLOWER: &str = "follower/";
 
 /// What is fixed when a deployment is created.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -53,24 +53,27 @@ struct Place {
     document: StoreDocument,
     /// Whether others are to read it yet: not before they have said nothing against it.
     is_said: bool,
-    /// From when on this proxy knows it to be there, microseconds UTC by the meta store's clock.
+    /// When this proxy knew it to be there, behind the store's answer, microseconds UTC by the meta store's clock.
     since: i64,
+    /// How often the store has said so.
+    answers: u64,
 }
 
 impl Places {
-    /// A store was asked at `now` where it is, and has answered this, or not in time (`None`). `is_used` says that this proxy
-    /// uses it, whatever others say.
-    fn answered(&mut self, number: u16, answer: Option<Option<Location>>, now: i64, is_used: bool) {
+    /// A store was asked at `now` where it is, and has answered this by `known_at`, or not in time (`None`). `is_used` says that
+    /// this proxy uses it, whatever others say.
+    fn answered(&mut self, number: u16, answer: Option<Option<Location>>, (now, known_at): (i64, i64), is_used: bool) {
         match (answer, self.0.get_mut(&number)) {
             (Some(Some(Location { address, place })), Some(known)) => {
                 if known.document.place != place {
-                    known.since = now;
+                    known.since = known_at;
                 }
+                known.answers += 1;
                 known.document = StoreDocument { address, place, confirmed_at: now, ..known.document };
             }
             (Some(Some(Location { address, place })), None) => {
                 let document = StoreDocument { address, place, confirmed_at: now, agreed: is_used };
-                self.0.insert(number, Place { document, is_said: is_used, since: now });
+                self.0.insert(number, Place { document, is_said: is_used, since: known_at, answers: 1 });
             }
             (Some(None), _) => drop(self.0.remove(&number)),
             (None, Some(known)) if known.document.is_outdated(now) => drop(self.0.remove(&number)),
@@ -110,18 +113,27 @@ struct Dispute {
     is_certain: bool,
 }
 
+/// Words of others that came behind what this proxy knows: by entry, cluster, place and the moment from which this proxy knows
+/// its own, how often its store had said that when they were read first.
+type Heard = BTreeMap<(String, u16, String, i64), u64>;
+
 impl Registration {
     /// Asks stores where they are; `is_used` says that this proxy uses them already.
-    pub(super) async fn locate(&self, stores: &[Store<'_>], now: i64, is_used: bool) {
-        if self.is_exclusive() {
-            return;
+    ///
+    /// # Errors
+    /// What the meta store says, whose clock it is.
+    pub(super) async fn locate(&self, stores: &[Store<'_>], now: i64, is_used: bool) -> Result<(), StoreError> {
+        if self.is_exclusive() || stores.is_empty() {
+            return Ok(());
         }
         let asked = stores.iter().map(|store| timeout(LOCATED_WITHIN, store.backend.location()));
         let answers = join_all(asked).await;
+        let known_at = self.meta.now().await?;
         let mut places = lock(&self.places);
         for (store, answer) in stores.iter().zip(answers) {
-            places.answered(store.number, answer.ok().and_then(Result::ok), now, is_used);
+            places.answered(store.number, answer.ok().and_then(Result::ok), (now, known_at), is_used);
         }
+        Ok(())
     }
 
     /// Makes sure that no living proxy says that one of these clusters is elsewhere, says where they are, and looks again: of
@@ -153,10 +165,10 @@ impl Registration {
     }
 
     async fn agreed(&self, stores: &[Store<'_>]) -> Result<(), OpenError> {
-        let (deadline, mut waits) = (Instant::now() + AGREED_WITHIN, false);
+        let (deadline, mut waits, mut heard) = (Instant::now() + AGREED_WITHIN, false, Heard::new());
         loop {
             self.renew(None, stores, false).await.map_err(OpenError::Meta)?;
-            match self.dispute(stores).await.map_err(OpenError::Meta)? {
+            match self.dispute(stores, &mut heard).await.map_err(OpenError::Meta)? {
                 None if lock(&self.places).say(stores) => continue,
                 None => return Ok(()),
                 Some(Dispute { error, is_certain }) if is_certain || Instant::now() >= deadline => return Err(error),
@@ -171,7 +183,10 @@ impl Registration {
     }
 
     /// What a living proxy says against these stores; what is certain before what is not.
-    async fn dispute(&self, stores: &[Store<'_>]) -> Result<Option<Dispute>, StoreError> {
+    ///
+    /// It is certain if the other one was told of its place behind the moment from which this proxy knows its own, and this one
+    /// was told of its own again behind reading that.
+    async fn dispute(&self, stores: &[Store<'_>], heard: &mut Heard) -> Result<Option<Dispute>, StoreError> {
         let (now, ours) = (self.meta.now().await?, lock(&self.places).clone());
         let mut perhaps = None;
         for entry in self.meta.list(PROXY).await? {
@@ -194,7 +209,16 @@ impl Registration {
                     there: their.to_string(),
                     proxy: format!("pid {} on {}, {}", other.pid, other.host, other.address),
                 };
-                let is_certain = their.confirmed_at >= our.since && (their.agreed || is_earlier);
+                let is_later = their.confirmed_at >= our.since && (their.agreed || is_earlier);
+                let word = (entry.name.clone(), store.number, their.place.clone(), our.since);
+                let is_certain = match heard.get(&word) {
+                    Some(answers) if is_later => our.answers > *answers,
+                    None if is_later => {
+                        heard.insert(word, our.answers);
+                        false
+                    }
+                    Some(_) | None => false,
+                };
                 perhaps = Some(Dispute { error, is_certain });
                 if is_certain {
                     return Ok(perhaps);
@@ -220,21 +244,21 @@ mod tests {
     #[test]
     fn a_place_is_known_since_it_is_another_and_forgotten_when_nothing_is_heard_of_it_for_a_lease() {
         let (mut places, lease) = (Places::default(), micros(LEASE));
-        places.answered(1, None, 5, false);
+        places.answered(1, None, (5, 5), false);
         assert_eq!(known(&places), None);
-        places.answered(1, at("x"), 10, false);
-        places.answered(1, at("x"), 20, false);
+        places.answered(1, at("x"), (9, 10), false);
+        places.answered(1, at("x"), (20, 20), false);
         assert_eq!(known(&places), Some(("x", 20, 10)));
-        places.answered(1, at("y"), 30, false);
+        places.answered(1, at("y"), (30, 30), false);
         assert_eq!(known(&places), Some(("y", 30, 30)), "another server has taken over");
         assert!(places.documents().is_empty(), "others may be against it");
-        places.answered(1, None, 30 + lease, false);
+        places.answered(1, None, (30 + lease, 30 + lease), false);
         assert_eq!(known(&places), Some(("y", 30, 30)), "it does not answer for once");
-        places.answered(1, None, 31 + lease, false);
+        places.answered(1, None, (31 + lease, 31 + lease), false);
         assert_eq!(known(&places), None);
-        places.answered(1, at("y"), 50, true);
+        places.answered(1, at("y"), (50, 50), true);
         assert!(places.documents()[&1].agreed, "it is in use");
-        places.answered(1, Some(None), 60, true);
+        places.answered(1, Some(None), (60, 60), true);
         assert_eq!(known(&places), None, "nothing can be written there any more");
     }
 }

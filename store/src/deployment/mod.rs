@@ -20,7 +20,7 @@ mod topology;
 
 pub use compare::compare;
 pub use documents::{
-    ClusterDocument, ClusterState, DeploymentDocument, ProxyDocument, StoreDocument, TopologyDocument,
+    ClusterDocument, ClusterState, DeploymentDocument, FOLLOWER, ProxyDocument, StoreDocument, TopologyDocument,
 };
 pub use error::OpenError;
 pub use open::{ClusterSetup, Deployment, FirstDocument, Setup};

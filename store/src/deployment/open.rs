@@ -1,6 +1,7 @@
 //! Opening a deployment: create it, or check everything about it.
 
 use std::collections::BTreeMap;
+use std::mem::{Discriminant, discriminant};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::creating::create_store;
-use super::documents::{ClusterState, DEPLOYMENT, DeploymentDocument, TopologyDocument, decode};
+use super::documents::{ClusterState, DEPLOYMENT, DeploymentDocument, FOLLOWER, TopologyDocument, decode};
 use super::erasing::{ErasureLog, LOOK_EVERY};
 use super::error::OpenError;
 use super::identity::{check_identity, check_shards, failed, identity, settle_identity};
@@ -36,6 +37,9 @@ use crate::sql::FIRST_EPOCH;
 /// How often every cluster is asked for a sign of life, and one that could not be reached at the start for its
 /// identity.
 const VERIFY_EVERY: Duration = Duration::from_secs(2);
+
+/// How often the log is told that a cluster that is back is still not used, for the same reason.
+const REFUSED_AGAIN: Duration = Duration::from_secs(60);
 
 /// How long the meta store may take to answer a poll before it counts as not answering. The poll itself goes on waiting,
 /// for as long as a statement may take.
@@ -208,6 +212,11 @@ impl Deployment {
         &self.executor
     }
 
+    /// The name of the document in which this proxy says which catalog it uses. It is removed with the entry in the registry.
+    pub fn follower(&self) -> String {
+        format!("{FOLLOWER}{}", self.registration.id())
+    }
+
     /// Its meta store.
     pub fn meta(&self) -> &Arc<dyn MetaStore> {
         &self.meta
@@ -333,6 +342,7 @@ impl Deployment {
     async fn verify_returned(&self, cluster: &Cluster) {
         let mut interval = tokio::time::interval(VERIFY_EVERY);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut refusals = Refusals::default();
         while !cluster.is_verified() {
             interval.tick().await;
             match self.verify(cluster).await {
@@ -344,6 +354,11 @@ impl Deployment {
                 }
                 Err(error @ OpenError::Cluster { .. }) => {
                     tracing::debug!(cluster = cluster.name, %error, "the cluster is not back");
+                }
+                Err(error) if !refusals.is_news(&error, Instant::now()) => {}
+                Err(OpenError::Meta(error)) => {
+                    let name = &cluster.name;
+                    tracing::warn!(cluster = name, %error, "the cluster is not used: the meta store keeps it from being checked");
                 }
                 Err(error) => tracing::error!(cluster = cluster.name, %error, "the cluster is not the one expected"),
             }
@@ -366,6 +381,24 @@ impl Deployment {
         self.registration.agree(&[store_of(cluster)]).await?;
         cluster.backend.expect_identity(&found);
         Ok(found.incarnation)
+    }
+}
+
+/// Why a cluster that is back is not used, as the log was told last.
+#[derive(Debug, Default)]
+struct Refusals(Option<(Discriminant<OpenError>, Instant)>);
+
+impl Refusals {
+    /// Whether the log is to be told: of another reason at once, of the same one once a minute.
+    fn is_news(&mut self, error: &OpenError, now: Instant) -> bool {
+        let reason = discriminant(error);
+        let is_known =
+            |(known, said): (_, Instant)| known == reason && now.saturating_duration_since(said) < REFUSED_AGAIN;
+        let is_news = !self.0.is_some_and(is_known);
+        if is_news {
+            self.0 = Some((reason, now));
+        }
+        is_news
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::documents::{PROXY, ProxyDocument, decode, encode};
+use super::documents::{FOLLOWER, PROXY, ProxyDocument, decode, encode};
 use super::error::OpenError;
 use super::locating::{Places, Store};
 use super::open::Setup;
@@ -150,7 +150,9 @@ impl Registration {
                 Files::Meta => true,
             };
             if replaced || other.lease_until + micros(FORGET) < now {
-                self.meta.remove(&entry.name, entry.version).await?;
+                if self.meta.remove(&entry.name, entry.version).await? {
+                    self.meta.remove_at_any_version(&follower(&entry.name)).await?;
+                }
                 continue;
             }
             if other.lease_until >= now && (other.exclusive || self.document.exclusive) {
@@ -228,7 +230,7 @@ impl Registration {
     ) -> Result<(), StoreError> {
         let began = Instant::now();
         let now = self.meta.now().await?;
-        self.locate(stores, now, are_used).await;
+        self.locate(stores, now, are_used).await?;
         // A renewal, and a cluster that has come back: who writes last has read last.
         let _one = self.writing.lock().await;
         if let Some(seen) = topology_seen {
@@ -241,17 +243,17 @@ impl Registration {
         Ok(())
     }
 
-    /// Removes the entry; best effort, the lease ends anyway. At whatever version it is: of one that is being written it is
-    /// not known.
+    /// Removes the entry, and what this proxy said of the catalog that it uses; best effort, the lease ends anyway. At whatever
+    /// version they are: of one that is being written it is not known.
     pub(super) async fn leave(&self) {
-        let left = async {
-            match self.meta.load_to_change(&self.name).await? {
-                Some(entry) => self.meta.remove(&self.name, entry.version).await,
-                None => Ok(true),
+        for name in [&self.name, &follower(&self.name)] {
+            match self.meta.remove_at_any_version(name).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    tracing::warn!(document = name, "could not leave the registry of proxies: it keeps changing")
+                }
+                Err(error) => tracing::warn!(document = name, %error, "could not leave the registry of proxies"),
             }
-        };
-        if let Err(error) = left.await {
-            tracing::warn!(%error, "could not leave the registry of proxies");
         }
     }
 
@@ -271,6 +273,11 @@ impl Registration {
         }
         Ok(())
     }
+}
+
+/// The name of the document in which the proxy of this entry says which catalog it uses.
+fn follower(entry: &str) -> String {
+    format!("{FOLLOWER}{}", entry.strip_prefix(PROXY).unwrap_or(entry))
 }
 
 pub(super) fn micros(duration: Duration) -> i64 {

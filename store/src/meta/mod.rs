@@ -29,6 +29,9 @@ pub struct Document {
     pub body: Vec<u8>,
 }
 
+/// How often [`MetaStore::remove_at_any_version`] looks.
+const REMOVALS: usize = 3;
+
 /// Named documents with compare-and-set.
 #[async_trait]
 pub trait MetaStore: Send + Sync + std::fmt::Debug {
@@ -56,6 +59,19 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
 
     /// Removes the document if it is at version `expected`; answers whether it did.
     async fn remove(&self, name: &str, expected: i64) -> Result<bool, StoreError>;
+
+    /// Removes the document at whatever version it is; answers whether it is gone. A change that nobody waits for any more may
+    /// still be made behind a look, so that it looks again, [`REMOVALS`] times in all.
+    async fn remove_at_any_version(&self, name: &str) -> Result<bool, StoreError> {
+        for _ in 0..REMOVALS {
+            match self.load_to_change(name).await? {
+                Some(document) if self.remove(name, document.version).await? => return Ok(true),
+                Some(_) => {}
+                None => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
 
     /// Microseconds UTC by the meta store's own clock (leases are judged by it).
     async fn now(&self) -> Result<i64, StoreError>;

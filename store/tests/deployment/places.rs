@@ -122,6 +122,22 @@ async fn a_start_behind_a_fail_over_waits_until_the_others_know_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_start_whose_store_does_not_say_again_where_it_is_waits_for_that() {
+    let two = Two::at(["x", "y"]).await;
+    let (_stop, _run) = run_first(&two).await;
+    let opening = tokio::spawn(open(two.second()));
+    until(|| all(&two.one.meta, "proxy/").len() == 2).await;
+    // What it was told first was of a server that has ended since; another one takes over.
+    two.two.store("a").set_down(true);
+    two.one.store("a").move_to("z");
+    two.two.store("a").move_to("z");
+    until(|| two.said(11).is_some_and(|store| store["place"] == "z")).await;
+    assert!(!opening.is_finished());
+    two.two.store("a").set_down(false);
+    use_all(&opening.await.unwrap().unwrap()).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_proxy_that_has_lost_its_store_keeps_nobody_from_starting() {
     let two = Two::at(["x", "y"]).await;
     let (_stop, _run) = run_first(&two).await;

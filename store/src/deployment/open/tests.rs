@@ -1,9 +1,10 @@
 //! What a proxy does while its meta store does not answer.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 
+use super::super::documents::PROXY;
 use super::super::registry::HELD;
 use super::*;
 use crate::meta::Document;
@@ -15,6 +16,8 @@ use crate::sync::lock;
 struct HangingMeta {
     inner: MemoryMeta,
     hangs: AtomicBool,
+    /// How many removals come behind a change that nobody waits for any more.
+    late_changes: AtomicUsize,
 }
 
 #[async_trait]
@@ -43,6 +46,10 @@ impl MetaStore for HangingMeta {
     }
 
     async fn remove(&self, name: &str, expected: i64) -> Result<bool, StoreError> {
+        let late = self.late_changes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if let (Ok(_), Some(stored)) = (late, self.inner.load(name).await?) {
+            assert!(self.inner.compare_and_set(name, stored.version, &stored.body).await?);
+        }
         self.inner.remove(name, expected).await
     }
 
@@ -125,4 +132,24 @@ async fn a_renewal_that_hangs_does_not_keep_a_proxy_whose_lease_has_lapsed_from_
     assert!(took >= ANSWER_WITHIN, "it says first that it is there, and read after {took:?}");
     assert!(took < ANSWER_WITHIN + Duration::from_secs(2), "read after {took:?}");
     assert!(!deployment.registration.is_held(Instant::now()), "its caches do not go by what it reads");
+}
+
+#[test]
+fn why_a_cluster_is_not_used_is_said_at_once_and_then_once_a_minute() {
+    let (began, mut refusals) = (Instant::now(), Refusals::default());
+    let meta = || OpenError::Meta(StoreError::Failed { detail: "read-only".to_owned() });
+    let lost = || OpenError::StoreLost { cluster: "a".to_owned() };
+    let mut is_news = |error, second| refusals.is_news(&error, began + Duration::from_secs(second));
+    assert_eq!([is_news(meta(), 0), is_news(meta(), 2), is_news(meta(), 59)], [true, false, false]);
+    assert_eq!([is_news(lost(), 60), is_news(lost(), 62)], [true, false], "another reason");
+    assert_eq!([is_news(meta(), 64), is_news(meta(), 123), is_news(meta(), 124)], [true, false, true]);
+}
+
+#[tokio::test]
+async fn who_leaves_removes_its_entry_behind_renewals_that_nobody_waits_for_any_more() {
+    let (deployment, meta, _) = open().await;
+    assert_eq!(meta.list(PROXY).await.unwrap().len(), 1);
+    meta.late_changes.store(2, Ordering::SeqCst);
+    deployment.registration.leave().await;
+    assert_eq!(meta.list(PROXY).await.unwrap(), []);
 }
