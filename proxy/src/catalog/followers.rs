@@ -6,17 +6,20 @@
 //! (`meta.max_stale`).
 
 use std::collections::BTreeSet;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use cellgate_store::StoreError;
+use cellgate_store::deployment::FOLLOWER;
 use serde::{Deserialize, Serialize};
 
 use super::Catalog;
 
-/// Prefix of the documents.
-pub(super) const FOLLOWER: &str = "follower/";
 /// How often a rename looks who has followed.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How often the log is told that this proxy still cannot say what it uses.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 /// What one proxy uses of the catalog: no statement that begins later uses an older one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,43 +36,102 @@ pub(super) struct Said {
     document: i64,
 }
 
+/// When the log was told last that a proxy cannot say what it uses; `None` while it can.
+#[derive(Debug, Default)]
+pub(super) struct Refusal(std::sync::Mutex<Option<Instant>>);
+
+impl Refusal {
+    /// It was said, or not: whether the log is to be told.
+    fn is_news(&self, is_said: bool, now: Instant) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = match *told {
+            Some(at) => is_said || now.saturating_duration_since(at) >= TELL_AGAIN,
+            None => !is_said,
+        };
+        if is_said {
+            *told = None;
+        } else if is_news {
+            *told = Some(now);
+        }
+        is_news
+    }
+
+    fn ended(&self, outcome: &Result<bool, StoreError>) {
+        match outcome {
+            outcome if !self.is_news(outcome.is_ok(), Instant::now()) => {}
+            Ok(_) => tracing::info!("the meta store takes again which catalog this proxy uses"),
+            Err(error) => {
+                tracing::warn!(%error, "could not say in the meta store which catalog is used: a newer one is not used for long");
+            }
+        }
+    }
+}
+
 impl Catalog {
-    /// Says which version this proxy uses, if it has not yet.
-    pub(super) async fn say_what_is_used(&self) -> Result<(), StoreError> {
+    /// Says which version this proxy uses, if it has not yet. Answers whether it is known that its document was there all the time
+    /// until now.
+    pub(super) async fn say_what_is_used(&self) -> Result<bool, StoreError> {
         let mut said = self.said.lock().await;
         let version = self.version();
         if said.document != 0 && said.used == version {
-            return Ok(());
+            return Ok(true);
         }
+        self.say(&mut said, version).await
+    }
+
+    async fn say(&self, said: &mut Said, version: i64) -> Result<bool, StoreError> {
+        let outcome = self.write(said, version).await;
+        self.refusal.ended(&outcome);
+        outcome
+    }
+
+    async fn write(&self, said: &mut Said, version: i64) -> Result<bool, StoreError> {
         let failed = |error| StoreError::Failed { detail: format!("what was read cannot be written: {error}") };
         let body = serde_json::to_vec(&Follower { version }).map_err(failed)?;
         let (meta, name) = (self.deployment.meta(), &self.follower);
-        if !meta.compare_and_set(name, said.document, &body).await? {
+        let was_there = meta.compare_and_set(name, said.document, &body).await?;
+        if !was_there {
             // Somebody took this proxy for gone, or an acknowledgement was lost.
-            said.document = meta.load(name).await?.map_or(0, |stored| stored.version);
+            said.document = meta.load_to_change(name).await?.map_or(0, |stored| stored.version);
             if !meta.compare_and_set(name, said.document, &body).await? {
                 return Err(StoreError::Failed { detail: format!("'{name}' keeps changing") });
             }
         }
         *said = Said { used: version, document: said.document + 1 };
-        Ok(())
+        self.used.store(version, Ordering::Release);
+        Ok(was_there)
     }
 
-    /// Before anything newer is used: who has not read the catalog for so long may have been taken for gone, and says first that
-    /// it is not.
-    pub(super) async fn reappear(&self) -> Result<(), StoreError> {
-        if self.fresh_at().elapsed() <= self.max_stale() {
-            return Ok(());
+    /// Whether a catalog of this version, whose reading began then, may be used: any RENAME that is not in it must find that this
+    /// proxy uses an older one, and wait for it.
+    ///
+    /// Nobody takes this proxy for gone for `meta.max_stale` behind a read of the version that its document says. Later the
+    /// document is looked for *behind* the read: where it is there and says this version, nobody has. Else it is written, and
+    /// the catalog must be read again (`false`), for a RENAME may have come in between.
+    pub(super) async fn may_use(&self, version: i64, began: Instant) -> Result<bool, StoreError> {
+        if self.fresh_at().elapsed() < self.max_stale() {
+            if self.used.load(Ordering::Acquire) == version {
+                self.read_began(began);
+            }
+            return Ok(true);
         }
-        // Whether the document is still there is not known.
-        self.said.lock().await.document = 0;
-        self.say_what_is_used().await
+        let mut said = self.said.lock().await;
+        if said.document != 0 && said.used == version {
+            // Its version was made by this proxy and is durable.
+            let stored = self.deployment.meta().load_to_change(&self.follower).await?;
+            if stored.is_some_and(|stored| stored.version == said.document) {
+                self.read_began(began);
+                return Ok(true);
+            }
+        }
+        self.say(&mut said, version).await?;
+        self.read_began(began);
+        Ok(false)
     }
 
     /// This proxy reads nothing any more; best effort.
     pub(super) async fn leave(&self) {
-        let said = self.said.lock().await;
-        let left = self.deployment.meta().remove(&self.follower, said.document).await;
+        let left = self.deployment.meta().remove_at_any_version(&self.follower).await;
         if !matches!(left, Ok(true)) {
             tracing::debug!("the next RENAME waits for this proxy");
         }

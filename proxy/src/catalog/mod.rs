@@ -30,7 +30,7 @@ pub use change::Changed;
 use document::CATALOG;
 pub use document::{CatalogDocument, Unpublished};
 pub use error::CatalogError;
-use followers::{FOLLOWER, Said};
+use followers::{Refusal, Said};
 pub use tables::NewTable;
 
 /// The database every deployment starts with.
@@ -38,6 +38,9 @@ pub const FIRST_DATABASE: &str = "test";
 
 /// The default collation of a database that did not name one.
 const DEFAULT_COLLATION: &str = "utf8mb4_0900_ai_ci";
+
+/// How often the document is read until it may be used. Who has to say first that it is there reads twice.
+const LOADS: usize = 3;
 
 /// What the catalog holds, at one version.
 #[derive(Debug, Default)]
@@ -107,7 +110,7 @@ pub struct Catalog {
     /// Tables by id, by cluster without shards, that are known to be there.
     complete: Mutex<BTreeSet<(ClusterNo, u32)>>,
     reading: Reading,
-    /// When the last successful read began.
+    /// When the last successful read began whose version this proxy's document says.
     fresh: watch::Sender<Instant>,
     poll: Duration,
     /// How long a proxy may use an old catalog, in microseconds.
@@ -116,7 +119,12 @@ pub struct Catalog {
     opened: AtomicU64,
     /// The name of the document in which this proxy says what it uses.
     follower: String,
+    /// What it says. Held while it is written.
     said: Mutex<Said>,
+    /// The version that it says.
+    used: AtomicI64,
+    /// When the log was told last that it could not be written.
+    refusal: Refusal,
 }
 
 impl Catalog {
@@ -140,9 +148,8 @@ impl Catalog {
         let (max_stale, opened) = (AtomicU64::new(micros(max_stale)), AtomicU64::new(0));
         let version = AtomicI64::new(0);
         let reading = Reading::new(MetaDocument::Catalog);
-        let random =
-            getrandom::u64().map_err(|error| StoreError::Failed { detail: format!("no random name: {error}") })?;
-        let (follower, said) = (format!("{FOLLOWER}{random:016x}"), Mutex::default());
+        let (follower, said) = (deployment.follower(), Mutex::default());
+        let (used, refusal) = (AtomicI64::new(0), Refusal::default());
         let this = Self {
             deployment,
             current,
@@ -156,11 +163,12 @@ impl Catalog {
             opened,
             follower,
             said,
+            used,
+            refusal,
         };
         // Before it is read, so that nobody changes it behind that who does not wait for this proxy.
         this.say_what_is_used().await?;
-        this.refresh().await?;
-        this.say_what_is_used().await?;
+        this.follow().await?;
         Ok(this)
     }
 
@@ -193,10 +201,8 @@ impl Catalog {
     /// # Errors
     /// What the meta store says.
     pub async fn refresh(&self) -> Result<Arc<Snapshot>, StoreError> {
-        let began = Instant::now();
         let (version, document) = self.load().await?;
         self.know(version, &document);
-        self.read_began(began);
         Ok(self.snapshot())
     }
 
@@ -227,16 +233,25 @@ impl Catalog {
         &self.reading
     }
 
+    /// Reads the document; it may be used ([`Catalog::may_use`]).
     async fn load(&self) -> Result<(i64, CatalogDocument), StoreError> {
+        for _ in 0..LOADS {
+            let began = Instant::now();
+            let (version, document) = self.read().await?;
+            if self.may_use(version, began).await? {
+                return Ok((version, document));
+            }
+        }
+        Err(StoreError::Failed { detail: "the catalog takes longer to read than meta.max_stale".into() })
+    }
+
+    async fn read(&self) -> Result<(i64, CatalogDocument), StoreError> {
         let outcome = match self.deployment.meta().load(CATALOG).await {
             Ok(Some(stored)) => document::decode(&stored.body).map(|document| (stored.version, document)),
             Ok(None) => Err(StoreError::Corrupt { detail: "the meta store has no catalog".into() }),
             Err(error) => Err(error),
         };
         self.reading.ended(&outcome);
-        if outcome.is_ok() {
-            self.reappear().await?;
-        }
         outcome
     }
 }

@@ -48,12 +48,19 @@ impl Catalog {
 
     /// Reads the document again, and says so.
     pub(super) async fn follow(&self) -> Result<(), StoreError> {
+        let began = Instant::now();
         self.refresh().await?;
-        let said = self.say_what_is_used().await;
-        said.inspect_err(|error| tracing::debug!(%error, "the next RENAME waits for this proxy"))
+        if self.say_what_is_used().await? {
+            self.read_began(began);
+        } else {
+            // A RENAME may have passed by before it was said.
+            self.refresh().await?;
+        }
+        Ok(())
     }
 
-    /// When the last successful read of the catalog began.
+    /// When the last successful read of the catalog began that this proxy has spoken of: its own or a newer catalog may be used
+    /// for `meta.max_stale` from then on.
     pub fn fresh_at(&self) -> Instant {
         *self.fresh.borrow()
     }

@@ -1,6 +1,6 @@
 //! A meta store and two clusters in memory, and the catalogs of as many proxies as a test wants.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use cellgate_metrics::Metrics;
 use cellgate_router::Weight;
 use cellgate_schemaless::TableRef;
-use cellgate_store::deployment::{ClusterSetup, Departure, Deployment, ProxyInfo, Setup};
+use cellgate_store::deployment::{ClusterSetup, Departure, Deployment, FOLLOWER, ProxyInfo, Setup};
 use cellgate_store::memory::MemoryBackend;
 use cellgate_store::meta::memory::MemoryMeta;
 use cellgate_store::meta::{Document, MetaStore};
@@ -41,6 +41,11 @@ impl Stores {
 
     /// The catalog of one more proxy.
     pub async fn catalog(&self) -> Catalog {
+        self.departing(Departure::default()).await
+    }
+
+    /// The same, with its way out.
+    pub async fn departing(&self, departure: Departure) -> Catalog {
         let clusters = self.backends.iter().zip(["a", "b", "c"]).map(|(backend, name)| ClusterSetup {
             name: name.to_owned(),
             number: None,
@@ -60,7 +65,7 @@ impl Stores {
             poll: Duration::from_secs(1),
             cache_bytes: 0,
             first_documents: vec![Catalog::first().unwrap()],
-            departure: Departure::default(),
+            departure,
         };
         let metrics = Arc::new(Metrics::new("0", &["a", "b", "c"]).unwrap());
         let deployment = Deployment::open(setup, metrics).await.unwrap();
@@ -94,12 +99,17 @@ pub struct TrippedMeta {
     trip: Mutex<Option<(usize, Trip)>>,
     tripped: Notify,
     mended: Semaphore,
+    /// The next word of a proxy about the catalog that it uses waits until it is mended.
+    holds_words: AtomicBool,
+    /// It can be read, and not be written.
+    takes_nothing: AtomicBool,
 }
 
 impl Default for TrippedMeta {
     fn default() -> Self {
         let (trip, tripped, mended) = (Mutex::new(None), Notify::new(), Semaphore::new(0));
-        Self { inner: MemoryMeta::created(), trip, tripped, mended }
+        let (holds_words, takes_nothing) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { inner: MemoryMeta::created(), trip, tripped, mended, holds_words, takes_nothing }
     }
 }
 
@@ -112,6 +122,21 @@ impl TrippedMeta {
     /// Returns once it has tripped.
     pub async fn tripped(&self) {
         self.tripped.notified().await;
+    }
+
+    /// The next proxy that says which catalog it uses waits for [`TrippedMeta::mend`].
+    pub fn hold_words(&self) {
+        self.holds_words.store(true, Ordering::SeqCst);
+    }
+
+    /// Returns once one waits.
+    pub async fn saying(&self) {
+        self.tripped().await;
+    }
+
+    /// From now on it takes no changes, or does again.
+    pub fn take_nothing(&self, nothing: bool) {
+        self.takes_nothing.store(nothing, Ordering::SeqCst);
     }
 
     /// Works again.
@@ -168,6 +193,13 @@ impl MetaStore for TrippedMeta {
     }
 
     async fn compare_and_set(&self, name: &str, expected: i64, body: &[u8]) -> Result<bool, StoreError> {
+        if self.takes_nothing.load(Ordering::SeqCst) {
+            return Err(unavailable());
+        }
+        if name.starts_with(FOLLOWER) && self.holds_words.swap(false, Ordering::SeqCst) {
+            self.tripped.notify_one();
+            self.mended.acquire().await.unwrap().forget();
+        }
         let change = self.inner.compare_and_set(name, expected, body);
         let Some(trip) = Some(name).filter(|name| *name == CATALOG).and_then(|_| self.due()) else {
             return change.await;

@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use cellgate_store::deployment::{Departure, FOLLOWER};
 use cellgate_store::meta::MetaStore as _;
 
 use super::fixture::{MAX_STALE, Stores};
 use super::{create, name, table};
 use crate::catalog::Catalog;
-use crate::catalog::followers::FOLLOWER;
 
 /// Goes on to follow the catalog.
 pub(super) async fn follows(proxy: &Catalog) -> std::convert::Infallible {
@@ -90,4 +90,66 @@ async fn who_is_no_proxy_any_more_is_not_waited_for_and_leaves_nothing_behind() 
     here.rename_tables(&[(name("t"), name("u"))]).await.unwrap();
     assert!(began.elapsed() < MAX_STALE / 2);
     assert_eq!(stores.meta.list(FOLLOWER).await.unwrap().len(), 1);
+}
+
+/// Until what a proxy knows is too old to be used.
+async fn outdated(proxy: &Catalog) {
+    while proxy.fresh_at().elapsed() < MAX_STALE {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn who_was_taken_for_gone_uses_nothing_from_before_it_is_back() {
+    let stores = Stores::new();
+    let (here, there) = (stores.catalog().await, stores.catalog().await);
+    create(&here, "t").await.unwrap();
+    // It is not heard of, and removed.
+    here.rename_tables(&[(name("t"), name("u"))]).await.unwrap();
+    assert_eq!(stores.meta.list(FOLLOWER).await.unwrap().len(), 1);
+    outdated(&there).await;
+    // Another RENAME comes between its look at the catalog and its word.
+    let passing = async {
+        stores.meta.saying().await;
+        here.rename_tables(&[(name("u"), name("v"))]).await.unwrap();
+        stores.meta.mend();
+    };
+    stores.meta.hold_words();
+    let (read, ()) = tokio::join!(there.refresh(), passing);
+    let read = read.unwrap();
+    assert!(read.table("test", "v").is_some() && read.table("test", "u").is_none());
+    assert!(there.fresh_at().elapsed() < MAX_STALE);
+}
+
+#[tokio::test]
+async fn who_was_not_taken_for_gone_goes_on_behind_an_outage_without_a_word() {
+    let stores = Stores::new();
+    let (here, there) = (stores.catalog().await, stores.catalog().await);
+    outdated(&there).await;
+    // The meta store is back, and takes nothing.
+    stores.meta.take_nothing(true);
+    there.follow().await.unwrap();
+    assert!(there.fresh_at().elapsed() < MAX_STALE);
+    stores.meta.take_nothing(false);
+    create(&here, "t").await.unwrap();
+    stores.meta.take_nothing(true);
+    // What is new it uses for as long as nobody takes it for gone.
+    there.follow().await.unwrap_err();
+    assert!(there.snapshot().table("test", "t").is_some());
+    outdated(&there).await;
+    there.follow().await.unwrap_err();
+    assert!(there.fresh_at().elapsed() >= MAX_STALE, "nobody knows what it uses");
+    stores.meta.take_nothing(false);
+    there.follow().await.unwrap();
+    assert!(there.fresh_at().elapsed() < MAX_STALE);
+}
+
+#[tokio::test]
+async fn a_start_that_is_given_up_behind_the_catalog_leaves_no_word() {
+    let stores = Stores::new();
+    let departure = Departure::default();
+    drop(stores.departing(departure.clone()).await);
+    assert_eq!(stores.meta.list(FOLLOWER).await.unwrap().len(), 1);
+    departure.leave(MAX_STALE).await;
+    assert_eq!(stores.meta.list(FOLLOWER).await.unwrap(), []);
 }
