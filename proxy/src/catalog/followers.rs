@@ -6,7 +6,7 @@
 //! (`meta.max_stale`).
 
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
+use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use cellgate_store::deployment::FOLLOWER;
 use serde::{Deserialize, Serialize};
 
 use super::Catalog;
+use crate::sync::lock;
 
 /// How often a rename looks who has followed.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -38,12 +39,12 @@ pub(super) struct Said {
 
 /// When the log was told last that a proxy cannot say what it uses; `None` while it can.
 #[derive(Debug, Default)]
-pub(super) struct Refusal(std::sync::Mutex<Option<Instant>>);
+pub(super) struct Refusal(Mutex<Option<Instant>>);
 
 impl Refusal {
     /// It was said, or not: whether the log is to be told.
     fn is_news(&self, is_said: bool, now: Instant) -> bool {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = lock(&self.0);
         let is_news = match *told {
             Some(at) => is_said || now.saturating_duration_since(at) >= TELL_AGAIN,
             None => !is_said,
