@@ -61,7 +61,7 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
     async fn remove(&self, name: &str, expected: i64) -> Result<bool, StoreError>;
 
     /// Removes the document at whatever version it is; answers whether it is gone. A change that nobody waits for any more may
-    /// still be made behind a look, so that it looks again, [`REMOVALS`] times in all.
+    /// still be made behind a look, so that it looks again, three times in all.
     async fn remove_at_any_version(&self, name: &str) -> Result<bool, StoreError> {
         for _ in 0..REMOVALS {
             match self.load_to_change(name).await? {

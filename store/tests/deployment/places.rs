@@ -126,7 +126,8 @@ async fn a_start_whose_store_does_not_say_again_where_it_is_waits_for_that() {
     let two = Two::at(["x", "y"]).await;
     let (_stop, _run) = run_first(&two).await;
     let opening = tokio::spawn(open(two.second()));
-    until(|| all(&two.one.meta, "proxy/").len() == 2).await;
+    until(|| opening.is_finished() || all(&two.one.meta, "proxy/").len() == 2).await;
+    assert!(!opening.is_finished());
     // What it was told first was of a server that has ended since; another one takes over.
     two.two.store("a").set_down(true);
     two.one.store("a").move_to("z");
