@@ -128,9 +128,8 @@ impl Catalog {
         // Changes of this proxy take turns, so that each lost race is another proxy's win.
         let _turn = self.changing.lock().await;
         for _ in 0..ATTEMPTS {
+            // What is found is what its session sees next, whether it is changed or not.
             let (version, stored) = self.load().await?;
-            // What was found is what its session sees next, whether it is changed or not.
-            self.know(version, &stored);
             let mut document = stored.clone();
             let changed = edit(&mut document)?;
             if document == stored {

@@ -35,6 +35,8 @@ pub(super) struct Said {
     used: i64,
     /// The version of the document that says so.
     document: i64,
+    /// When that was written.
+    at: Option<Instant>,
 }
 
 /// When the log was told last that a proxy cannot say what it uses; `None` while it can.
@@ -98,7 +100,7 @@ impl Catalog {
                 return Err(StoreError::Failed { detail: format!("'{name}' keeps changing") });
             }
         }
-        *said = Said { used: version, document: said.document + 1 };
+        *said = Said { used: version, document: said.document + 1, at: Some(Instant::now()) };
         self.used.store(version, Ordering::Release);
         Ok(was_there)
     }
@@ -117,6 +119,10 @@ impl Catalog {
             return Ok(true);
         }
         let mut said = self.said.lock().await;
+        if said.at.is_some_and(|at| at > began) {
+            // Another task has said so behind the read.
+            return Ok(false);
+        }
         if said.document != 0 && said.used == version {
             // Its version was made by this proxy and is durable.
             let stored = self.deployment.meta().load_to_change(&self.follower).await?;
@@ -126,7 +132,6 @@ impl Catalog {
             }
         }
         self.say(&mut said, version).await?;
-        self.read_began(began);
         Ok(false)
     }
 

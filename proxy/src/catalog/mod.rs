@@ -201,8 +201,7 @@ impl Catalog {
     /// # Errors
     /// What the meta store says.
     pub async fn refresh(&self) -> Result<Arc<Snapshot>, StoreError> {
-        let (version, document) = self.load().await?;
-        self.know(version, &document);
+        self.load().await?;
         Ok(self.snapshot())
     }
 
@@ -233,11 +232,13 @@ impl Catalog {
         &self.reading
     }
 
-    /// Reads the document; it may be used ([`Catalog::may_use`]).
+    /// Reads the document and takes it over; it may be used ([`Catalog::may_use`]).
     async fn load(&self) -> Result<(i64, CatalogDocument), StoreError> {
         for _ in 0..LOADS {
             let began = Instant::now();
             let (version, document) = self.read().await?;
+            // Before it counts as fresh: nobody is to find an older one fresh.
+            self.know(version, &document);
             if self.may_use(version, began).await? {
                 return Ok((version, document));
             }
