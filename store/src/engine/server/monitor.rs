@@ -70,6 +70,10 @@ impl<D: Driver> Monitor<D> {
                 () = tokio::time::sleep_until(until) => return None,
             };
             if idle.is_ok_and(|idle| idle.is_some_and(|idle| idle >= patience)) {
+                // What the server has sent may still be on a slow way.
+                if let Ok(done) = tokio::time::timeout(LEAST_PATIENCE, &mut work).await {
+                    return Some(done);
+                }
                 let detail = format!("no answer, and the server has waited for a question for {patience:?}");
                 return Some(Err(Failure::Lost { detail }));
             }
