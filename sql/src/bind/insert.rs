@@ -51,6 +51,12 @@ pub(super) fn bind(insert: &Insert, session: &Session<'_>) -> Result<Put, SqlErr
         }
         put.places_ignored |= row.check_places(&given, with_list)?;
         for cell in row.cells(&given)? {
+            if cell.version == Version::Next && !insert.unchanged.is_empty() {
+                return Err(unsupported(
+                    "ON DUPLICATE KEY UPDATE beside a cell without ref_key",
+                    "give each cell its ref_key: without one it is the next version, which no row is there for",
+                ));
+            }
             put.cells.push(cell);
             put.rows.push(index);
         }

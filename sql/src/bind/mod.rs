@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use cellgate_schemaless::TableDef;
 
-use crate::ast::{Name, Parsed};
+use crate::ast::{Insert, Name, Parsed};
 use crate::columns::CellColumn;
 use crate::command::{Command, Explain, Read, TableName};
 use crate::environment::{Environment, SessionFunction};
@@ -51,7 +51,9 @@ pub fn bind(statement: &Statement, params: &Parameters, env: &dyn Environment) -
         let unprepared = params.is_empty().then(|| statement.first_parameter()).flatten();
         return Err(unprepared.unwrap_or(SqlError::Arguments("EXECUTE".into())));
     }
-    let stores = matches!(statement.parsed(), Parsed::Insert(insert) if !insert.ignore);
+    // Of a row that exists it is said that it stays, not that errors are none.
+    let is_strict = |insert: &Insert| !insert.ignore || !insert.unchanged.is_empty();
+    let stores = matches!(statement.parsed(), Parsed::Insert(insert) if is_strict(insert));
     let mut session = Session::new(env, params);
     session.stores = stores && !env.sql_mode().divides_by_zero;
     if let Some(query) = relational_by_database(statement, env)? {

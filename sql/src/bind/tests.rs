@@ -541,6 +541,17 @@ fn what_cannot_be_inserted_is_refused_with_the_reason() {
     ] {
         assert!(matches!(refused(immutable), SqlError::Immutable { .. }), "{immutable}");
     }
+    // A row that exists stays; the next version is none that could, and an error is one.
+    let unchanged = |cell: &str| format!("INSERT INTO trips {cell} ON DUPLICATE KEY UPDATE row_key = row_key");
+    for (cell, is_division) in [
+        ("(row_key, status) VALUES ('a', '1')", false),
+        ("(row_key, column_key, body) VALUES ('a', 'b', '1')", false),
+        ("(row_key, column_key, ref_key, body) VALUES ('a', 'b', 7 % 0, '1')", true),
+    ] {
+        let error = refused(&unchanged(cell));
+        assert_eq!(matches!(error, SqlError::DivisionByZero), is_division, "{cell}: {error:?}");
+        assert!(is_division || matches!(error, SqlError::Unsupported { .. }), "{cell}: {error:?}");
+    }
     assert!(matches!(refused("INSERT INTO nothing (a) VALUES (1)"), SqlError::UnknownTable { .. }));
     assert!(matches!(refused("INSERT INTO other.trips (a) VALUES (1)"), SqlError::UnknownTable { .. }));
 }

@@ -3,9 +3,10 @@
 use cellgate_schemaless::Micros;
 use cellgate_schemaless::calendar::{Civil, days_of};
 
+use super::clock::clock_micros;
 use super::evaluate::text_of;
 use super::number::Number;
-use super::time::{self, DAY, MINUTE, SECOND};
+use super::time::{DAY, MINUTE, SECOND};
 use super::time_functions::time_of;
 use crate::value::Value;
 
@@ -133,7 +134,7 @@ fn length(text: &[u8], first: Part, last: Part) -> Option<i64> {
     Some(if negative { -total } else { total })
 }
 
-/// `EXTRACT(unit FROM time)`; NULL for what is no time. Text of a clock alone, below 24 hours, has its parts.
+/// `EXTRACT(unit FROM time)`; NULL for what is no time. Text of a clock alone has its parts.
 pub(super) fn extract(at: &Value, unit: &Value) -> Value {
     let Some(unit) = Unit::of(unit) else { return Value::Null };
     let parts = UNITS.get(unit.0).map(|(_, first, last)| (*first, *last));
@@ -161,15 +162,15 @@ fn joined(at: &Civil, first: Part, last: Part) -> i64 {
     })
 }
 
-/// `hh:mm[:ss[.ffffff]]` with no date before it, and whether there is a minus.
+/// `[-]hh:mm[:ss[.ffffff]]` with no date before it, and whether there is a minus. Of the hours there may be 838.
 fn clock(text: &[u8]) -> Option<(bool, Civil)> {
-    let text = std::str::from_utf8(text).ok()?.trim();
-    let (negative, clock) = text.strip_prefix('-').map_or((false, text), |clock| (true, clock));
-    if !clock.get(..3)?.contains(':') {
+    let hours = text.trim_ascii().strip_prefix(b"-").unwrap_or(text.trim_ascii()).split(|byte| *byte == b':').next()?;
+    if hours.len() == text.trim_ascii().len() || hours.len() > 3 {
         return None;
     }
-    let at = time::parse(format!("2000-01-01 {clock}").as_bytes())?;
-    Some((negative, Civil::of(at)))
+    let micros = clock_micros(text)?;
+    let of_day = Civil::of(Micros(micros.abs() % DAY));
+    Some((micros < 0, Civil { hour: micros.abs() / Part::Hour.length(), ..of_day }))
 }
 
 /// The week of the year, from 0: the first one begins with the first Sunday.
@@ -231,6 +232,8 @@ mod tests {
             ("2024-12-31", "WEEK", Some(52)),
             ("10:11:12", "HOUR", Some(10)),
             ("-10:11:12", "MINUTE", Some(-11)),
+            ("26:11:10", "HOUR", Some(26)),
+            ("-100:01:02.5", "HOUR_SECOND", Some(-1_000_102)),
             ("2024-01-02", "HOUR", Some(0)),
             ("x", "HOUR", None),
         ] {

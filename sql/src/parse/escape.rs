@@ -106,7 +106,8 @@ fn typed(literal: Literal, value: ValueWithSpan, escaped: bool) -> Sql {
 pub(super) fn is_function(parser: &Parser<'_>) -> bool {
     let mut depth = 0_usize;
     for place in 1.. {
-        match &parser.peek_nth_token_ref(place).token {
+        // The one that skips white space, of which there is none, counts from the first each time.
+        match parser.peek_nth_token_no_skip(place).token {
             Token::LParen => depth += 1,
             Token::RParen => depth = depth.saturating_sub(1),
             Token::Comma if depth == 1 => return true,
