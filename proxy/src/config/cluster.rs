@@ -116,7 +116,7 @@ const POOL_SIZE: Key = Key {
     default: Some("16"),
     bounds: Some(("1", "1024")),
     applies: Applies::Restart,
-    doc: " Most connections to it, if it is on a server; a SQLite file has none. More clients than connections wait\n `timeouts.queue` for one.\n",
+    doc: " Most connections to it, if it is on a server, beside one that looks after those that do not answer; a SQLite file has none. More clients than connections wait\n `timeouts.queue` for one.\n",
 };
 
 const NUMBER: Key = Key {

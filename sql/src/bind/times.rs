@@ -205,6 +205,8 @@ fn tell(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError
     let is_clock = |e: &Bexpr| e.ty(ty).ty == ColumnType::Time;
     let is_number = |e: &Bexpr| e.ty(ty).is_number();
     let beside_numbers = |e: &Bexpr| if is_clock(e) { number(e) } else { plain(e) };
+    // Whether it is true is whether its number is zero: the text of one may begin with zeros.
+    let truth = beside_numbers;
     expression.map(
         &mut |node| {
             Ok(Some(match node {
@@ -288,9 +290,34 @@ fn tell(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError
                     let rest = rest.iter().map(|(op, e)| Ok((*op, side(op, e, left)?)));
                     Expression::Chain(Box::new(first), rest.collect::<Result<_, SqlError>>()?)
                 }
-                Expression::In { operand, list, negated } if list.iter().any(is_number) && is_clock(operand) => {
+                Expression::In { operand, list, negated }
+                    if list.iter().any(is_number) && is_clock(operand)
+                        || is_number(operand) && list.iter().any(is_clock) =>
+                {
                     let list = list.iter().map(beside_numbers).collect::<Result<_, _>>()?;
-                    Expression::In { operand: Box::new(number(operand)?), list, negated: *negated }
+                    Expression::In { operand: Box::new(beside_numbers(operand)?), list, negated: *negated }
+                }
+                Expression::And(all) if all.iter().any(is_clock) => {
+                    Expression::And(all.iter().map(truth).collect::<Result<_, _>>()?)
+                }
+                Expression::Or(all) if all.iter().any(is_clock) => {
+                    Expression::Or(all.iter().map(truth).collect::<Result<_, _>>()?)
+                }
+                Expression::Not(e) if is_clock(e) => Expression::Not(Box::new(truth(e)?)),
+                Expression::Call(Function::If, arguments) if arguments.first().is_some_and(is_clock) => {
+                    let (when, others) = arguments.split_at(1);
+                    let when = when.iter().map(truth);
+                    Expression::Call(Function::If, when.chain(others.iter().map(plain)).collect::<Result<_, _>>()?)
+                }
+                Expression::Case { operand: None, branches, otherwise }
+                    if branches.iter().any(|(when, _)| is_clock(when)) =>
+                {
+                    let branch = |(when, then): &(Bexpr, Bexpr)| Ok((truth(when)?, plain(then)?));
+                    Expression::Case {
+                        operand: None,
+                        branches: branches.iter().map(branch).collect::<Result<_, SqlError>>()?,
+                        otherwise: otherwise.as_deref().map(plain).transpose()?.map(Box::new),
+                    }
                 }
                 Expression::Between { operand, low, high, negated }
                     if [operand, low, high].iter().any(|e| is_number(e)) =>

@@ -872,3 +872,14 @@ fn explain_takes_a_select_in_parentheses() {
     assert!(matches!(bound("EXPLAIN (SELECT body FROM trips WHERE row_key = 'a')"), Ok(Command::Explain(_))));
     assert!(matches!(bound("DESC ((SELECT 1))"), Ok(Command::Explain(_))));
 }
+
+#[test]
+fn whether_interval_is_the_function_is_seen_without_reading_over_and_over() {
+    // Each token looked for from the first, in each of the nested ones, this would be minutes.
+    let ones = "1,".repeat(15_000);
+    let text =
+        format!("SELECT {}CONCAT({ones}1),1{}", "INTERVAL(".repeat(50), ",1)".repeat(50).replacen(",1)", ")", 1));
+    let began = std::time::Instant::now();
+    one(&text);
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+}

@@ -63,7 +63,9 @@ impl Binder<'_> {
             }
             (AggregateKind::Min, _) => self.own(Kind::Min, false, &arguments, ty(Aggregate::Min), inner.scope),
             (AggregateKind::Max, _) => self.own(Kind::Max, false, &arguments, ty(Aggregate::Max), inner.scope),
-            (AggregateKind::Sum | AggregateKind::Avg, Some(one)) if one.ty.is_time() => {
+            (AggregateKind::Sum | AggregateKind::Avg, Some(one))
+                if one.ty.is_time() || one.ty.ty == ColumnType::Time =>
+            {
                 let number = self.number_of(one)?;
                 let (kind, function) = match aggregated.kind {
                     AggregateKind::Sum => (Kind::Sum, Aggregate::Sum),
@@ -106,6 +108,9 @@ impl Binder<'_> {
 
     /// A time as a number.
     fn number_of(&mut self, time: &Printed) -> Result<Printed> {
+        if time.ty.ty == ColumnType::Time {
+            return self.call(std::slice::from_ref(time), |parts| Expression::Call(Function::ClockNumber, parts));
+        }
         let digits = times::digits(time.ty).unwrap_or(6);
         self.call(std::slice::from_ref(time), |parts| {
             let digits = Expression::Constant(Value::Int(digits));
