@@ -101,6 +101,8 @@ pub struct TrippedMeta {
     mended: Semaphore,
     /// The next word of a proxy about the catalog that it uses waits until it is mended.
     holds_words: AtomicBool,
+    /// It is down behind the next word of a proxy about the catalog that it uses, which it takes.
+    ends_with_word: AtomicBool,
     /// It can be read, and not be written.
     takes_nothing: AtomicBool,
 }
@@ -108,8 +110,8 @@ pub struct TrippedMeta {
 impl Default for TrippedMeta {
     fn default() -> Self {
         let (trip, tripped, mended) = (Mutex::new(None), Notify::new(), Semaphore::new(0));
-        let (holds_words, takes_nothing) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { inner: MemoryMeta::created(), trip, tripped, mended, holds_words, takes_nothing }
+        let [holds_words, ends_with_word, takes_nothing] = std::array::from_fn(|_| AtomicBool::new(false));
+        Self { inner: MemoryMeta::created(), trip, tripped, mended, holds_words, ends_with_word, takes_nothing }
     }
 }
 
@@ -132,6 +134,11 @@ impl TrippedMeta {
     /// Returns once one waits.
     pub async fn saying(&self) {
         self.tripped().await;
+    }
+
+    /// It is down behind what a proxy says next of the catalog that it uses.
+    pub fn end_with_word(&self) {
+        self.ends_with_word.store(true, Ordering::SeqCst);
     }
 
     /// From now on it takes no changes, or does again.
@@ -201,6 +208,11 @@ impl MetaStore for TrippedMeta {
             self.mended.acquire().await.unwrap().forget();
         }
         let change = self.inner.compare_and_set(name, expected, body);
+        if name.starts_with(FOLLOWER) && self.ends_with_word.swap(false, Ordering::SeqCst) {
+            let said = change.await;
+            self.set_down(true);
+            return said;
+        }
         let Some(trip) = Some(name).filter(|name| *name == CATALOG).and_then(|_| self.due()) else {
             return change.await;
         };

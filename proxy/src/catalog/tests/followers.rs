@@ -122,6 +122,24 @@ async fn who_was_taken_for_gone_uses_nothing_from_before_it_is_back() {
 }
 
 #[tokio::test]
+async fn who_has_said_what_it_read_and_cannot_read_it_again_is_not_fresh() {
+    let stores = Stores::new();
+    let (here, there) = (stores.catalog().await, stores.catalog().await);
+    create(&here, "t").await.unwrap();
+    there.follow().await.unwrap();
+    // It is not heard of, and removed.
+    here.rename_tables(&[(name("t"), name("u"))]).await.unwrap();
+    outdated(&there).await;
+    stores.meta.end_with_word();
+    there.refresh().await.unwrap_err();
+    assert!(there.fresh_at().elapsed() >= MAX_STALE, "another RENAME may have passed by");
+    assert!(there.snapshot().table("test", "t").is_none(), "nobody finds what was before, however fresh");
+    stores.meta.mend();
+    there.refresh().await.unwrap();
+    assert!(there.fresh_at().elapsed() < MAX_STALE);
+}
+
+#[tokio::test]
 async fn who_was_not_taken_for_gone_goes_on_behind_an_outage_without_a_word() {
     let stores = Stores::new();
     let (here, there) = (stores.catalog().await, stores.catalog().await);
