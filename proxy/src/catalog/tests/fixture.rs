@@ -208,10 +208,13 @@ impl MetaStore for TrippedMeta {
             self.mended.acquire().await.unwrap().forget();
         }
         let change = self.inner.compare_and_set(name, expected, body);
-        if name.starts_with(FOLLOWER) && self.ends_with_word.swap(false, Ordering::SeqCst) {
-            let said = change.await;
-            self.set_down(true);
-            return said;
+        if name.starts_with(FOLLOWER) && self.ends_with_word.load(Ordering::SeqCst) {
+            let is_said = change.await?;
+            if is_said {
+                self.ends_with_word.store(false, Ordering::SeqCst);
+                self.set_down(true);
+            }
+            return Ok(is_said);
         }
         let Some(trip) = Some(name).filter(|name| *name == CATALOG).and_then(|_| self.due()) else {
             return change.await;
