@@ -8,7 +8,9 @@ mod finding;
 mod head;
 mod insert;
 mod session;
+mod setup;
 mod sinks;
+mod version;
 mod wire;
 
 use std::fmt;
@@ -19,10 +21,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 
+use self::sinks::Count;
 use self::wire::{Connection, Encryption, Target, WireError};
 use crate::backend::Timeouts;
 use crate::engine::dsn::{Dsn, Password, ServerKind};
-use crate::engine::server::driver::{Driver, Session};
+use crate::engine::server::driver::{Driver, Failure, Session};
 use crate::engine::server::{Server, ServerOptions};
 use crate::error::StoreError;
 use crate::sql::{Dialect, MARIADB, MYSQL, MYSQL_WITH_LATERAL};
@@ -194,13 +197,31 @@ impl Driver for MysqlDriver {
                 },
             }
             let mut connection = self.open(None).await.map_err(|e| error::of_connecting(&e, &self.dsn.database))?;
-            session::create_database(&mut connection, &self.dsn.database).await
+            create_database(&mut connection, &self.dsn.database).await
         };
         tokio::time::timeout(self.timeouts.statement, create).await.map_err(|_| StoreError::Timeout {
             reason: crate::error::Reason::Statement,
             detail: "the database could not be created in time".to_owned(),
         })?
     }
+}
+
+/// Creates a database unless it is there.
+async fn create_database(connection: &mut Connection, name: &str) -> Result<(), StoreError> {
+    let mut text = "CREATE DATABASE IF NOT EXISTS ".to_owned();
+    MYSQL.quote(&mut text, name);
+    let created = connection.query(text.as_bytes(), &mut Count::default()).await;
+    created.map(drop).map_err(|e| match error::of_statement(&e) {
+        Failure::Store(StoreError::Failed { detail }) => {
+            StoreError::Refused { detail: format!("the database {name} is not there and cannot be created: {detail}") }
+        }
+        Failure::Store(error) => error,
+        failure @ (Failure::Lost { .. }
+        | Failure::Duplicate
+        | Failure::Stale
+        | Failure::Again { .. }
+        | Failure::ReadOnly { .. }) => crate::engine::server::attempts::unsettled(failure),
+    })
 }
 
 #[cfg(test)]

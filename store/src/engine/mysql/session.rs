@@ -9,7 +9,9 @@ use cellgate_schemaless::{Cell, Epoch, TableId, TableRef};
 
 use super::finding::{Finding, NameArguments, Shape};
 use super::insert::{Batch, COMMIT, Placing, ROLLBACK};
-use super::sinks::{CellRows, Count, Values};
+use super::setup::{nonce, set_up};
+use super::sinks::{CellRows, Count, Values, first};
+use super::version::{dialect_of, is_maria, numbers, version};
 use super::wire::{Argument, Arguments, Command, Connection, Ended, Failed, Prepared, Sink, WireError};
 use super::{Returning, STATEMENTS, error, head, insert};
 use crate::backend::Timeouts;
@@ -18,7 +20,7 @@ use crate::engine::server::driver::{
 };
 use crate::error::{Reason, StoreError};
 use crate::hash::FastHash;
-use crate::sql::{Dialect, MARIADB, MYSQL, MYSQL_WITH_LATERAL, Param, Query};
+use crate::sql::{Dialect, Param, Query};
 
 /// A connection, logged in and set up.
 pub struct MysqlSession {
@@ -371,145 +373,6 @@ const PLACE: &str = "SELECT CONCAT(@@hostname, ':', @@port, ' (', @@datadir, ')'
                      IF(@@lower_case_table_names = 0, DATABASE(), LOWER(DATABASE())), \
                      CAST(CAST(@@read_only AS CHAR) NOT IN ('0', 'OFF') AS SIGNED)";
 
-/// What a session reads about the server when it starts.
-struct Facts {
-    packet: usize,
-    durable: bool,
-    start: Start,
-    /// The second of the start.
-    started: i64,
-    /// Whether the session holds the lock of its nonce.
-    marked: bool,
-}
-
-/// What the server calls itself, as `10.11.6-MariaDB-log`.
-async fn version(connection: &mut Connection) -> Result<String, WireError> {
-    let mut values = Values::default();
-    connection.query(b"SELECT VERSION()", &mut values).await?;
-    match first(&values.rows) {
-        Some(Value::Bytes(version)) => Ok(String::from_utf8_lossy(version).into_owned()),
-        Some(Value::Null | Value::Int(_)) | None => Err(WireError::Malformed("version")),
-    }
-}
-
-fn is_maria(version: &str) -> bool {
-    version.to_ascii_lowercase().contains("mariadb")
-}
-
-/// How a server of this version spells things. MariaDB has tables of values since 10.3, MySQL since 8.0.19.
-fn dialect_of(version: &str) -> &'static Dialect {
-    match is_maria(version) {
-        true if numbers(version) >= [10, 3, 0] => &MARIADB,
-        false if numbers(version) >= [8, 0, 19] => &MYSQL_WITH_LATERAL,
-        true | false => &MYSQL,
-    }
-}
-
-/// The first three numbers of a version.
-fn numbers(version: &str) -> [u32; 3] {
-    // What stands before MariaDB's own version for old replicas to read.
-    let version = version.strip_prefix("5.5.5-").unwrap_or(version);
-    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
-    std::array::from_fn(|_| numbers.next().unwrap_or(0))
-}
-
-async fn set_up(
-    connection: &mut Connection,
-    timeouts: &Timeouts,
-    maria: bool,
-    nonce: &str,
-) -> Result<Facts, WireError> {
-    connection.query(settings(timeouts, maria).as_bytes(), &mut Count::default()).await?;
-    let mut values = Values::default();
-    connection.query(facts(maria, nonce).as_bytes(), &mut values).await?;
-    match values.rows.first().map(Vec::as_slice) {
-        Some(
-            [
-                Value::Int(packet),
-                Value::Int(flush),
-                locked,
-                Value::Int(second),
-                Value::Int(server),
-                Value::Int(sequence),
-            ],
-        ) => Ok(Facts {
-            packet: usize::try_from(*packet).unwrap_or(usize::MAX),
-            durable: *flush == 1,
-            marked: *locked == Value::Int(1),
-            started: *second,
-            start: Start((*second << 32) | ((*server ^ (*sequence << 16)) & 0xffff_ffff)),
-        }),
-        Some(_) | None => Err(WireError::Malformed("settings")),
-    }
-}
-
-/// The statement that reads what a session must know.
-///
-/// Three numbers tell starts apart. Uptime is counted in whole seconds from the second in which the server was started to that
-/// of the statement, so that the difference is the same as long as the server runs. A server that took over may have been
-/// started in the same second; its id is another. And one that crashes may be back within the second: the clock sequence of
-/// its UUIDs is drawn anew at every start (and when its clock goes back, which is taken for a start and costs ids only).
-fn facts(maria: bool, nonce: &str) -> String {
-    let status = if maria { "information_schema.GLOBAL_STATUS" } else { "performance_schema.global_status" };
-    format!(
-        "SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, GET_LOCK('{nonce}', 0), \
-         CAST(UNIX_TIMESTAMP() AS SIGNED) - CAST((SELECT VARIABLE_VALUE FROM {status} WHERE VARIABLE_NAME = 'UPTIME') \
-         AS SIGNED), CAST(@@server_id AS SIGNED), CAST(CONV(SUBSTRING(UUID(), 20, 4), 16, 10) AS SIGNED)"
-    )
-}
-
-/// The statements that set a session up (C4 of docs/ARCHITECTURE.md).
-fn settings(timeouts: &Timeouts, maria: bool) -> String {
-    let lock = whole_seconds(timeouts.lock).min(5);
-    let statement = timeouts.statement;
-    // A session that was left in a transaction, as by a proxy that was stopped, must not hold the log head for longer
-    // than others wait for it. MySQL knows no such limit but that on any idleness.
-    let of_engine = if maria {
-        format!(
-            "max_statement_time={:.3}, idle_transaction_timeout={lock}, in_predicate_conversion_threshold=0",
-            statement.as_secs_f64()
-        )
-    } else {
-        format!("max_execution_time={}, wait_timeout=30", statement.as_millis())
-    };
-    // Without backslash escapes a quoted literal has one special character.
-    format!(
-        "SET NAMES utf8mb4; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
-         SET SESSION sql_mode='STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION', time_zone='+00:00', \
-         autocommit=1, innodb_lock_wait_timeout={lock}, lock_wait_timeout={lock}, {of_engine}"
-    )
-}
-
-/// Creates a database unless it is there.
-pub(super) async fn create_database(connection: &mut Connection, name: &str) -> Result<(), StoreError> {
-    let mut text = "CREATE DATABASE IF NOT EXISTS ".to_owned();
-    MYSQL.quote(&mut text, name);
-    let created = connection.query(text.as_bytes(), &mut Count::default()).await;
-    created.map(drop).map_err(|e| match error::of_statement(&e) {
-        Failure::Store(StoreError::Failed { detail }) => {
-            StoreError::Refused { detail: format!("the database {name} is not there and cannot be created: {detail}") }
-        }
-        Failure::Store(error) => error,
-        failure @ (Failure::Lost { .. }
-        | Failure::Duplicate
-        | Failure::Stale
-        | Failure::Again { .. }
-        | Failure::ReadOnly { .. }) => crate::engine::server::attempts::unsettled(failure),
-    })
-}
-
-/// A name no other session ever had, safe in a literal.
-fn nonce() -> Result<String, StoreError> {
-    let mut bytes = [0u8; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|e| StoreError::Failed { detail: format!("the system gives no random bytes: {e}") })?;
-    Ok(format!("cg_{:032x}", u128::from_be_bytes(bytes)))
-}
-
-fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
-}
-
 /// The failure of a read, which leaves nothing to be settled.
 fn of_reading(error: &WireError) -> Failure {
     match error {
@@ -546,67 +409,4 @@ impl Arguments for Params<'_> {
 
 fn plain(text: String) -> Query {
     Query { text, params: Vec::new() }
-}
-
-fn first(rows: &[Vec<Value>]) -> Option<&Value> {
-    rows.first().and_then(|row| row.first())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::{dialect_of, numbers, settings};
-    use crate::backend::Timeouts;
-    use crate::sql::Lists;
-
-    #[test]
-    fn a_session_is_strict_reads_what_is_committed_and_has_bounds_and_a_time_zone_of_its_own() {
-        let (statement, lock) = (Duration::from_millis(2500), Duration::from_millis(1500));
-        let timeouts = Timeouts { statement, lock, ..Timeouts::default() };
-        let of_both = [
-            "TRANSACTION ISOLATION LEVEL READ COMMITTED",
-            "sql_mode='STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,",
-            "time_zone='+00:00'",
-            "autocommit=1",
-            "innodb_lock_wait_timeout=2,",
-        ];
-        let of_one = [
-            (true, ["max_statement_time=2.500", "idle_transaction_timeout=2"]),
-            (false, ["max_execution_time=2500", "wait_timeout=30"]),
-        ];
-        for (maria, own) in of_one {
-            let text = settings(&timeouts, maria);
-            for setting in of_both.into_iter().chain(own) {
-                assert!(text.contains(setting), "{setting} is not in: {text}");
-            }
-        }
-        // However long a write may wait, the log head is not held for longer than this.
-        let patient = settings(&Timeouts { lock: Duration::from_secs(60), ..timeouts }, true);
-        assert!(patient.contains("innodb_lock_wait_timeout=5,"), "{patient}");
-    }
-
-    #[test]
-    fn what_a_server_can_read_follows_from_its_version() {
-        for (version, lists) in [
-            ("10.11.6-MariaDB-0+deb12u1", Lists::MariaDb),
-            ("5.5.5-10.3.39-MariaDB", Lists::MariaDb),
-            ("10.2.44-MariaDB", Lists::Plain),
-            ("8.0.36", Lists::Lateral),
-            ("9.7.4-2", Lists::Lateral),
-            ("8.0.18", Lists::Plain),
-            ("8.0.mysql_aurora.3.05.2", Lists::Plain),
-            ("5.7.44-log", Lists::Plain),
-        ] {
-            assert_eq!(dialect_of(version).lists, lists, "{version}");
-        }
-    }
-
-    #[test]
-    fn a_version_is_read_with_or_without_what_stands_before_it() {
-        assert_eq!(numbers("10.11.6-MariaDB-0+deb12u1"), [10, 11, 6]);
-        assert_eq!(numbers("5.5.5-10.4.1-MariaDB"), [10, 4, 1]);
-        assert_eq!(numbers("8.0.36"), [8, 0, 36]);
-        assert_eq!(numbers("none"), [0, 0, 0]);
-    }
 }

@@ -51,6 +51,11 @@ impl Sink for Values {
     fn done(&mut self, _: Done) {}
 }
 
+/// The first value of the first of these rows.
+pub(super) fn first(rows: &[Vec<Value>]) -> Option<&Value> {
+    rows.first().and_then(|row| row.first())
+}
+
 /// Rows of [`CELL_COLUMNS`](crate::sql::CELL_COLUMNS), until they are so many bytes.
 #[derive(Debug)]
 pub(super) struct CellRows {

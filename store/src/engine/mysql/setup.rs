@@ -1,0 +1,133 @@
+//! Setting a session up: what it is told, and what it reads about its server.
+
+use std::time::Duration;
+
+use super::sinks::{Count, Values};
+use super::wire::{Connection, WireError};
+use crate::backend::Timeouts;
+use crate::engine::server::driver::{Start, Value};
+use crate::error::StoreError;
+
+/// What a session reads about the server when it starts.
+pub(super) struct Facts {
+    pub(super) packet: usize,
+    pub(super) durable: bool,
+    pub(super) start: Start,
+    /// The second of the start.
+    pub(super) started: i64,
+    /// Whether the session holds the lock of its nonce.
+    pub(super) marked: bool,
+}
+
+pub(super) async fn set_up(
+    connection: &mut Connection,
+    timeouts: &Timeouts,
+    maria: bool,
+    nonce: &str,
+) -> Result<Facts, WireError> {
+    connection.query(settings(timeouts, maria).as_bytes(), &mut Count::default()).await?;
+    let mut values = Values::default();
+    connection.query(facts(maria, nonce).as_bytes(), &mut values).await?;
+    match values.rows.first().map(Vec::as_slice) {
+        Some(
+            [
+                Value::Int(packet),
+                Value::Int(flush),
+                locked,
+                Value::Int(second),
+                Value::Int(server),
+                Value::Int(sequence),
+            ],
+        ) => Ok(Facts {
+            packet: usize::try_from(*packet).unwrap_or(usize::MAX),
+            durable: *flush == 1,
+            marked: *locked == Value::Int(1),
+            started: *second,
+            start: Start((*second << 32) | ((*server ^ (*sequence << 16)) & 0xffff_ffff)),
+        }),
+        Some(_) | None => Err(WireError::Malformed("settings")),
+    }
+}
+
+/// The statement that reads what a session must know.
+///
+/// Three numbers tell starts apart. Uptime is counted in whole seconds from the second in which the server was started to that
+/// of the statement, so that the difference is the same as long as the server runs. A server that took over may have been
+/// started in the same second; its id is another. And one that crashes may be back within the second: the clock sequence of
+/// its UUIDs is drawn anew at every start (and when its clock goes back, which is taken for a start and costs ids only).
+fn facts(maria: bool, nonce: &str) -> String {
+    let status = if maria { "information_schema.GLOBAL_STATUS" } else { "performance_schema.global_status" };
+    format!(
+        "SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, GET_LOCK('{nonce}', 0), \
+         CAST(UNIX_TIMESTAMP() AS SIGNED) - CAST((SELECT VARIABLE_VALUE FROM {status} WHERE VARIABLE_NAME = 'UPTIME') \
+         AS SIGNED), CAST(@@server_id AS SIGNED), CAST(CONV(SUBSTRING(UUID(), 20, 4), 16, 10) AS SIGNED)"
+    )
+}
+
+/// The statements that set a session up (C4 of docs/ARCHITECTURE.md).
+fn settings(timeouts: &Timeouts, maria: bool) -> String {
+    let lock = whole_seconds(timeouts.lock).min(5);
+    let statement = timeouts.statement;
+    // A session that was left in a transaction, as by a proxy that was stopped, must not hold the log head for longer
+    // than others wait for it. MySQL knows no such limit but that on any idleness.
+    let of_engine = if maria {
+        format!(
+            "max_statement_time={:.3}, idle_transaction_timeout={lock}, in_predicate_conversion_threshold=0",
+            statement.as_secs_f64()
+        )
+    } else {
+        format!("max_execution_time={}, wait_timeout=30", statement.as_millis())
+    };
+    // Without backslash escapes a quoted literal has one special character.
+    format!(
+        "SET NAMES utf8mb4; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+         SET SESSION sql_mode='STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION', time_zone='+00:00', \
+         autocommit=1, innodb_lock_wait_timeout={lock}, lock_wait_timeout={lock}, {of_engine}"
+    )
+}
+
+/// A name no other session ever had, safe in a literal.
+pub(super) fn nonce() -> Result<String, StoreError> {
+    let mut bytes = [0u8; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|e| StoreError::Failed { detail: format!("the system gives no random bytes: {e}") })?;
+    Ok(format!("cg_{:032x}", u128::from_be_bytes(bytes)))
+}
+
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::settings;
+    use crate::backend::Timeouts;
+
+    #[test]
+    fn a_session_is_strict_reads_what_is_committed_and_has_bounds_and_a_time_zone_of_its_own() {
+        let (statement, lock) = (Duration::from_millis(2500), Duration::from_millis(1500));
+        let timeouts = Timeouts { statement, lock, ..Timeouts::default() };
+        let of_both = [
+            "TRANSACTION ISOLATION LEVEL READ COMMITTED",
+            "sql_mode='STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,",
+            "time_zone='+00:00'",
+            "autocommit=1",
+            "innodb_lock_wait_timeout=2,",
+        ];
+        let of_one = [
+            (true, ["max_statement_time=2.500", "idle_transaction_timeout=2"]),
+            (false, ["max_execution_time=2500", "wait_timeout=30"]),
+        ];
+        for (maria, own) in of_one {
+            let text = settings(&timeouts, maria);
+            for setting in of_both.into_iter().chain(own) {
+                assert!(text.contains(setting), "{setting} is not in: {text}");
+            }
+        }
+        // However long a write may wait, the log head is not held for longer than this.
+        let patient = settings(&Timeouts { lock: Duration::from_secs(60), ..timeouts }, true);
+        assert!(patient.contains("innodb_lock_wait_timeout=5,"), "{patient}");
+    }
+}
