@@ -2,12 +2,18 @@
 //!
 //! Closed loop: each connection asks again as soon as it has its answer. Open loop: requests are due at fixed times, and
 //! a latency counts from when its request was due, so that a server that stalls is charged for all it kept waiting.
+//!
+//! A request belongs to the counted time if it was sent in it, in an open loop if it was due in it. Its answer is waited
+//! for and counted however late it comes; an answer to a request of the warm-up is not counted however late it comes. The
+//! time and the cost of a closed loop are taken when it sends its last request, those of an open loop behind the last answer.
+
+mod tally;
 
 use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::histogram::Histogram;
+use self::tally::Tally;
 use crate::poll::Poll;
 use crate::processes::{self, Used, Watched};
 use crate::report::{Group, Latency, Report};
@@ -67,29 +73,6 @@ pub fn run(plan: &Plan) -> io::Result<Report> {
     Ok(report(plan, &tally, &counted))
 }
 
-/// What is counted.
-#[derive(Debug, Default)]
-struct Tally {
-    latencies: Histogram,
-    errors: u64,
-    first_error: Option<String>,
-    sent: u64,
-    received: u64,
-}
-
-impl Tally {
-    fn count(&mut self, latency: Duration, bytes: usize, checked: io::Result<()>) {
-        self.received += bytes as u64;
-        match checked {
-            Ok(()) => self.latencies.record(latency.as_nanos() as u64),
-            Err(error) => {
-                self.errors += 1;
-                self.first_error.get_or_insert_with(|| error.to_string());
-            }
-        }
-    }
-}
-
 /// What the counted time cost.
 #[derive(Debug)]
 struct Counted {
@@ -131,14 +114,15 @@ fn closed(
     }
     let mut start = None;
     let mut heard = begin;
-    loop {
+    let counted = loop {
         let now = Instant::now();
         if start.is_none() && now >= begin + plan.warmup {
-            *tally = Tally::default();
-            start = Some(Start::now(plan));
+            let now = Start::now(plan);
+            tally.begin(now.at);
+            start = Some(now);
         }
-        if let Some(counted) = start.take_if(|start| start.at.elapsed() >= plan.time) {
-            return Ok(counted.end(plan));
+        if let Some(start) = start.take_if(|start| start.at.elapsed() >= plan.time) {
+            break start.end(plan);
         }
         let ready = poll.wait(COARSE)?;
         patient(ready, &mut heard)?;
@@ -146,11 +130,25 @@ fn closed(
             let session = &mut sessions[*token as usize];
             if let Answer::Whole { bytes, checked } = session.hear(workload)? {
                 let now = Instant::now();
-                tally.count(now - session.started(), bytes, checked);
-                tally.sent += session.ask(workload, now)? as u64;
+                tally.answered(session.started(), now, bytes, checked);
+                tally.sent(now, session.ask(workload, now)?);
+            }
+        }
+    };
+    // Each connection has one request under way. Those of the counted time are waited for, so that nothing slow is left out.
+    let mut awaited = sessions.iter().filter(|session| tally.counts(session.started())).count();
+    while awaited > 0 {
+        let ready = poll.wait(COARSE)?;
+        patient(ready, &mut heard)?;
+        for token in ready {
+            let session = &mut sessions[*token as usize];
+            if let Answer::Whole { bytes, checked } = session.hear(workload)? {
+                tally.answered(session.started(), Instant::now(), bytes, checked);
+                awaited -= usize::from(tally.counts(session.started()));
             }
         }
     }
+    Ok(counted)
 }
 
 fn open(
@@ -167,6 +165,7 @@ fn open(
     let mut due = begin;
     let mut heard = begin;
     let mut start = None;
+    tally.begin(counts_from);
     loop {
         let now = Instant::now();
         if start.is_none() && now >= counts_from {
@@ -176,9 +175,7 @@ fn open(
             // All are busy: the request stays due, and its clock runs.
             let Some(token) = idle.pop_front() else { break };
             let sent = sessions[token].ask(workload, due)?;
-            if due >= counts_from {
-                tally.sent += sent as u64;
-            }
+            tally.sent(due, sent);
             due += pace;
         }
         // What was due in the counted time is waited for, so that nothing slow is left out, neither its latency nor
@@ -196,10 +193,7 @@ fn open(
         for token in ready {
             let token = *token as usize;
             if let Answer::Whole { bytes, checked } = sessions[token].hear(workload)? {
-                let started = sessions[token].started();
-                if started >= counts_from {
-                    tally.count(started.elapsed(), bytes, checked);
-                }
+                tally.answered(sessions[token].started(), Instant::now(), bytes, checked);
                 idle.push_back(token);
             }
         }
@@ -247,5 +241,58 @@ fn report(plan: &Plan, tally: &Tally, counted: &Counted) -> Report {
         groups: groups.collect(),
         request_bytes: tally.sent.checked_div(operations).unwrap_or(0),
         answer_bytes: tally.received.checked_div(operations).unwrap_or(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+    use crate::session::Protocol;
+
+    #[test]
+    fn an_answer_counts_that_is_late_and_one_to_the_warm_up_does_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let plan = Plan {
+            target: Target {
+                protocol: Protocol::Echo,
+                address: listener.local_addr().unwrap(),
+                user: String::new(),
+                database: String::new(),
+                echo: (1, 1),
+            },
+            operation: Operation::Get,
+            mode: Mode::Prepared,
+            connections: 1,
+            rate: None,
+            warmup: Duration::ZERO,
+            time: Duration::from_millis(500),
+            cells: 100,
+            seed: 1,
+            watched: Vec::new(),
+        };
+        // The first request was sent before the counted time, the second in it; this one's answer is later than its end.
+        let late = plan.time * 2;
+        let server = thread::spawn(move || {
+            let (mut client, _) = listener.accept().unwrap();
+            let mut request = [0];
+            client.read_exact(&mut request).unwrap();
+            client.write_all(b"y").unwrap();
+            client.read_exact(&mut request).unwrap();
+            let heard = Instant::now();
+            while heard.elapsed() < late {
+                thread::park_timeout(late);
+            }
+            client.write_all(b"y").unwrap();
+            assert_eq!(client.read(&mut request).unwrap(), 0, "nothing is sent behind the end");
+        });
+        let report = run(&plan).unwrap();
+        server.join().unwrap();
+        assert_eq!((report.operations, report.errors), (1, 0));
+        assert!(report.latency_us.p50 >= late.as_micros() as f64, "{report}");
+        assert!(report.seconds < late.as_secs_f64(), "{report}");
     }
 }

@@ -17,9 +17,9 @@ pub struct Report {
     pub connections: usize,
     /// Requests per second of an open loop.
     pub rate: Option<f64>,
-    /// Counted time.
+    /// Counted time, which is that of its requests (see [`load`](crate::load)).
     pub seconds: f64,
-    /// Right answers in it.
+    /// Right answers to requests that were sent, or due, in it.
     pub operations: u64,
     /// The same per second.
     pub per_second: f64,
