@@ -1,31 +1,29 @@
 //! What the program does: serve, check, ask for health. `main.rs` only calls it.
 
-use std::io::Write;
+mod background;
+mod check;
+mod stores;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cellgate_metrics::{ClusterMetrics, Metrics};
-use cellgate_router::Weight;
-use cellgate_store::coalesce::{CoalesceOptions, Coalescing};
-use cellgate_store::deployment::{ClusterSetup, Departure, Deployment, OpenError, ProxyInfo, Setup, compare};
-use cellgate_store::meta::{self, MetaStore};
-use cellgate_store::{Backend, Engines, StoreError, Timeouts};
-use futures_util::TryFutureExt as _;
-use futures_util::future::join_all;
+use cellgate_metrics::Metrics;
+use cellgate_store::deployment::{Departure, Deployment, OpenError, ProxyInfo, Setup};
+use cellgate_store::{StoreError, meta};
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
-use tokio::time::error::Elapsed;
-use tokio::time::timeout;
 
+use self::background::Background;
+use self::check::check;
+use self::stores::setup;
 use crate::access::Accounts;
 use crate::catalog::Catalog;
-use crate::cli::{Check, Command, Health, Serve};
-use crate::config::{Cluster, Config, ConfigError, Target};
+use crate::cli::{Command, Health, Serve};
+use crate::config::{Config, ConfigError};
 use crate::logging::{self, LogHandle, LoggingError};
 use crate::server::Server;
 use crate::signals::{self, Signals};
@@ -234,64 +232,6 @@ async fn open(config: Config, mysql: SocketAddr, departure: &Departure) -> Resul
     Ok(Server::new(config, deployment, catalog, accounts, metrics, mysql.port(), hostname, tls))
 }
 
-/// What clients need and what watches over them. It outlives them: it stops when the last connection has ended.
-struct Background {
-    stop: watch::Sender<bool>,
-    tasks: JoinSet<()>,
-}
-
-impl Background {
-    fn start(server: &Arc<Server>, web: TcpListener) -> Self {
-        let (stop, stopping) = watch::channel(false);
-        let mut tasks = JoinSet::new();
-        let config = server.config();
-        let (poll, max_http) = (config.meta.poll, config.http.max_connections);
-        let (deployment, until) = (Arc::clone(server.deployment()), stopping.clone());
-        tasks.spawn(async move { deployment.run(until).await });
-        let (catalog, until) = (Arc::clone(server.catalog()), stopping.clone());
-        tasks.spawn(async move { catalog.run(until).await });
-        let (accounts, until) = (Arc::clone(server.accounts()), stopping.clone());
-        tasks.spawn(async move { accounts.run(poll, until).await });
-        let (locks, until) = (Arc::clone(server.locks()), stopping.clone());
-        tasks.spawn(async move { locks.run(poll, until).await });
-        let (counting, until) = (Arc::clone(server), stopping.clone());
-        tasks.spawn(async move { counting.incidents().run(until).await });
-        let (aging, until) = (Arc::clone(server), stopping.clone());
-        tasks.spawn(async move { aging.watch_meta_age(until).await });
-        if let Some(tls) = server.tls() {
-            tasks.spawn(Arc::clone(tls).follow(stopping.clone()));
-        }
-        let max_http = usize::try_from(max_http).unwrap_or(usize::MAX);
-        tasks.spawn(http::serve(web, Arc::clone(server) as _, max_http, stopping));
-        Self { stop, tasks }
-    }
-
-    /// Stops all of it and closes the stores, beside each other: one that does not answer costs the others nothing.
-    async fn stop(mut self, server: &Server) {
-        self.stop.send_replace(true);
-        let late = |what: String| move |_: Elapsed| Some(what);
-        let ended = async { while self.tasks.join_next().await.is_some() {} };
-        let ended =
-            timeout(FAREWELL, ended).map_ok_or_else(late("the meta store or a client of HTTP".to_owned()), |()| None);
-        let closed = server.deployment().executor().clusters().map(|cluster| {
-            let late = late(format!("cluster '{}'", cluster.name));
-            timeout(FAREWELL, cluster.backend.close()).map_ok_or_else(late, |()| None)
-        });
-        let (ended, closed) = tokio::join!(ended, join_all(closed));
-        let silent: Vec<String> = closed.into_iter().chain([ended]).flatten().collect();
-        if !silent.is_empty() {
-            tracing::warn!(
-                silent = silent.join(", "),
-                "a store does not answer: stopping without waiting for it any longer"
-            );
-        }
-    }
-}
-
-/// How long leaving the meta store and closing the stores may take, when no client is there any more. A store that does not
-/// answer needs no farewell: leases end by themselves.
-const FAREWELL: Duration = Duration::from_secs(5);
-
 /// How long a start that has ended waits for leaving the registry of proxies.
 const DEPARTURE: Duration = Duration::from_secs(1);
 
@@ -324,87 +264,6 @@ fn reload_config(server: &Server, log: &LogHandle, loaded: Result<Config, Config
     tracing::info!(keys = changes.reloadable.join(", "), "configuration reloaded");
 }
 
-/// Prints the effective configuration and tries the certificate; with `--connect` also every store. Creates nothing.
-async fn check(arguments: Check) -> Result<(), ProgramError> {
-    let config = Config::load(Some(&arguments.config), &environment, &Default::default())?;
-    std::io::stdout().write_all(config.render().as_bytes()).map_err(|source| io("cannot print", source))?;
-    for warning in &config.warnings {
-        logging::say(&format!("warning: {warning}"));
-    }
-    let tls = Tls::check(&config.listen, Path::new(&config.data.dir));
-    let mut failed = usize::from(!report("TLS for clients", tls));
-    if arguments.connect {
-        failed += usize::from(!report("meta store", check_meta(&config).await));
-        for cluster in &config.clusters {
-            failed += usize::from(!report(&format!("cluster {}", cluster.name), check_cluster(&config, cluster).await));
-        }
-        if failed == 0 {
-            failed += usize::from(!report("deployment", check_deployment(&config).await));
-        }
-    }
-    if failed > 0 { Err(ProgramError::CheckFailed(failed)) } else { Ok(()) }
-}
-
-/// What the check says of a file that the first start will make: opening it would make it now.
-const NO_FILE_YET: &str = "no file yet";
-
-async fn check_meta(config: &Config) -> Result<&'static str, StoreError> {
-    if is_missing(&config.topology.meta) {
-        return Ok(NO_FILE_YET);
-    }
-    open_meta(config)?.exists().await.map(|there| if there { "reached" } else { "reached, empty" })
-}
-
-async fn check_cluster(config: &Config, cluster: &Cluster) -> Result<&'static str, StoreError> {
-    if is_missing(&cluster.primary) {
-        return Ok(NO_FILE_YET);
-    }
-    let backend = open_cluster(config, &cluster.primary, &cluster.name, cluster.pool_size, None)?;
-    let identity = backend.identity().await;
-    backend.close().await;
-    identity.map(|identity| if identity.is_some() { "reached" } else { "reached, empty" })
-}
-
-/// Whether the stores are those of one deployment, each in its place. All of them can be reached.
-async fn check_deployment(config: &Config) -> Result<&'static str, ProgramError> {
-    let names: Vec<&str> = config.clusters.iter().map(|c| c.name.as_str()).collect();
-    let metrics = Metrics::new(version::VERSION, &names)?;
-    let proxy = ProxyInfo {
-        host: hostname(),
-        pid: std::process::id(),
-        address: config.listen.address.to_string(),
-        version: version::VERSION.to_owned(),
-    };
-    let setup = setup(config, proxy, &metrics)?;
-    let compared = compare(&setup).await;
-    for cluster in &setup.clusters {
-        cluster.backend.close().await;
-    }
-    compared?;
-    Ok("what the configuration says fits the stores")
-}
-
-/// Whether it is a file that is not there.
-fn is_missing(target: &Target) -> bool {
-    match target {
-        Target::Sqlite { path } => !path.exists(),
-        Target::Server(_) => false,
-    }
-}
-
-fn report<E: std::fmt::Display>(place: &str, answer: Result<&str, E>) -> bool {
-    match answer {
-        Ok(state) => {
-            logging::say(&format!("{place}: {state}"));
-            true
-        }
-        Err(error) => {
-            logging::say(&format!("{place}: {error}"));
-            false
-        }
-    }
-}
-
 /// Asks a running Cellgate whether it is ready.
 async fn health(arguments: Health) -> Result<ExitCode, ProgramError> {
     match tokio::task::block_in_place(|| http::probe(&arguments.http)) {
@@ -413,87 +272,6 @@ async fn health(arguments: Health) -> Result<ExitCode, ProgramError> {
             logging::say(&format!("cellgate: {error}"));
             Ok(ExitCode::FAILURE)
         }
-    }
-}
-
-/// The stores of a configuration. Nothing is created by opening them.
-fn setup(config: &Config, proxy: ProxyInfo, metrics: &Metrics) -> Result<Setup, ProgramError> {
-    let clusters = config.clusters.iter().map(|cluster| {
-        let counted = metrics.cluster_named(&cluster.name);
-        let backend = open_cluster(config, &cluster.primary, &cluster.name, cluster.pool_size, counted)
-            .map_err(|error| ProgramError::Store { place: format!("cluster {}", cluster.name), error })?;
-        Ok(ClusterSetup {
-            name: cluster.name.clone(),
-            number: cluster.number,
-            weight: Weight::new(cluster.weight)?,
-            engine: cluster.primary.engine(),
-            queues: queues(config, cluster, &backend, metrics.cluster_named(&cluster.name)),
-            backend,
-            exclusive: cluster.primary.is_file(),
-        })
-    });
-    let clusters = clusters.collect::<Result<Vec<_>, ProgramError>>()?;
-    let meta = open_meta(config).map_err(|error| ProgramError::Store { place: "meta store".into(), error })?;
-    Ok(Setup {
-        virtual_shards: Some(config.topology.virtual_shards),
-        meta,
-        meta_exclusive: config.topology.meta.is_file(),
-        clusters,
-        proxy,
-        poll: config.meta.poll,
-        cache_bytes: config.cache.size.bytes(),
-        first_documents: vec![Catalog::first().map_err(ProgramError::Catalog)?],
-        departure: Departure::default(),
-    })
-}
-
-fn timeouts(config: &Config) -> Timeouts {
-    let t = &config.timeouts;
-    Timeouts { connect: t.connect, statement: t.statement, lock: t.lock, queue: t.queue }
-}
-
-fn open_cluster(
-    config: &Config,
-    target: &Target,
-    name: &str,
-    pool_size: u32,
-    metrics: Option<Arc<ClusterMetrics>>,
-) -> Result<Arc<dyn Backend>, StoreError> {
-    let engines = Engines { timeouts: timeouts(config), pool_size: usize::try_from(pool_size).unwrap_or(usize::MAX) };
-    match target {
-        Target::Sqlite { path } => engines.sqlite(path),
-        Target::Server(dsn) => engines.server(name, dsn, metrics),
-    }
-}
-
-/// Queues in front of a server. A file needs none: its reads are cheaper than a queue, and its writer commits in groups.
-fn queues(
-    config: &Config,
-    cluster: &Cluster,
-    backend: &Arc<dyn Backend>,
-    metrics: Option<Arc<ClusterMetrics>>,
-) -> Option<Arc<Coalescing>> {
-    let c = &config.coalesce;
-    let metrics = metrics.filter(|_| c.enabled && !cluster.primary.is_file())?;
-    let options = CoalesceOptions {
-        batch_reads: c.batch_reads,
-        batch_writes: c.batch_writes,
-        per_request: c.per_request,
-        lanes: c.lanes,
-        busy_lanes: c.busy_lanes,
-        write_lanes: if cluster.primary.is_postgres() { 2 } else { 1 },
-        slow: c.slow,
-        far: c.far,
-        queue_cells: c.queue_cells,
-    };
-    let connections = usize::try_from(cluster.pool_size).unwrap_or(usize::MAX);
-    Some(Arc::new(Coalescing::new(Arc::clone(backend), options, connections, timeouts(config), &metrics)))
-}
-
-fn open_meta(config: &Config) -> Result<Arc<dyn MetaStore>, StoreError> {
-    match &config.topology.meta {
-        Target::Sqlite { path } => meta::open_sqlite(path, timeouts(config)),
-        Target::Server(dsn) => meta::open_server(dsn, timeouts(config)),
     }
 }
 

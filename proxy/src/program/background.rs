@@ -1,0 +1,73 @@
+//! What runs beside the serving of clients: watching stores, catalog, accounts and locks, and answering HTTP.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::TryFutureExt as _;
+use futures_util::future::join_all;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
+
+use crate::http;
+use crate::server::Server;
+
+/// What clients need and what watches over them. It outlives them: it stops when the last connection has ended.
+pub(super) struct Background {
+    stop: watch::Sender<bool>,
+    pub(super) tasks: JoinSet<()>,
+}
+
+impl Background {
+    pub(super) fn start(server: &Arc<Server>, web: TcpListener) -> Self {
+        let (stop, stopping) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let config = server.config();
+        let (poll, max_http) = (config.meta.poll, config.http.max_connections);
+        let (deployment, until) = (Arc::clone(server.deployment()), stopping.clone());
+        tasks.spawn(async move { deployment.run(until).await });
+        let (catalog, until) = (Arc::clone(server.catalog()), stopping.clone());
+        tasks.spawn(async move { catalog.run(until).await });
+        let (accounts, until) = (Arc::clone(server.accounts()), stopping.clone());
+        tasks.spawn(async move { accounts.run(poll, until).await });
+        let (locks, until) = (Arc::clone(server.locks()), stopping.clone());
+        tasks.spawn(async move { locks.run(poll, until).await });
+        let (counting, until) = (Arc::clone(server), stopping.clone());
+        tasks.spawn(async move { counting.incidents().run(until).await });
+        let (aging, until) = (Arc::clone(server), stopping.clone());
+        tasks.spawn(async move { aging.watch_meta_age(until).await });
+        if let Some(tls) = server.tls() {
+            tasks.spawn(Arc::clone(tls).follow(stopping.clone()));
+        }
+        let max_http = usize::try_from(max_http).unwrap_or(usize::MAX);
+        tasks.spawn(http::serve(web, Arc::clone(server) as _, max_http, stopping));
+        Self { stop, tasks }
+    }
+
+    /// Stops all of it and closes the stores, beside each other: one that does not answer costs the others nothing.
+    pub(super) async fn stop(mut self, server: &Server) {
+        self.stop.send_replace(true);
+        let late = |what: String| move |_: Elapsed| Some(what);
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        let ended =
+            timeout(FAREWELL, ended).map_ok_or_else(late("the meta store or a client of HTTP".to_owned()), |()| None);
+        let closed = server.deployment().executor().clusters().map(|cluster| {
+            let late = late(format!("cluster '{}'", cluster.name));
+            timeout(FAREWELL, cluster.backend.close()).map_ok_or_else(late, |()| None)
+        });
+        let (ended, closed) = tokio::join!(ended, join_all(closed));
+        let silent: Vec<String> = closed.into_iter().chain([ended]).flatten().collect();
+        if !silent.is_empty() {
+            tracing::warn!(
+                silent = silent.join(", "),
+                "a store does not answer: stopping without waiting for it any longer"
+            );
+        }
+    }
+}
+
+/// How long leaving the meta store and closing the stores may take, when no client is there any more. A store that does not
+/// answer needs no farewell: leases end by themselves.
+const FAREWELL: Duration = Duration::from_secs(5);

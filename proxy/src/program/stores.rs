@@ -1,0 +1,95 @@
+//! The stores that a configuration names.
+
+use std::sync::Arc;
+
+use cellgate_metrics::{ClusterMetrics, Metrics};
+use cellgate_router::Weight;
+use cellgate_store::coalesce::{CoalesceOptions, Coalescing};
+use cellgate_store::deployment::{ClusterSetup, Departure, ProxyInfo, Setup};
+use cellgate_store::meta::{self, MetaStore};
+use cellgate_store::{Backend, Engines, StoreError, Timeouts};
+
+use super::ProgramError;
+use crate::catalog::Catalog;
+use crate::config::{Cluster, Config, Target};
+
+/// The stores of a configuration. Nothing is created by opening them.
+pub(super) fn setup(config: &Config, proxy: ProxyInfo, metrics: &Metrics) -> Result<Setup, ProgramError> {
+    let clusters = config.clusters.iter().map(|cluster| {
+        let counted = metrics.cluster_named(&cluster.name);
+        let backend = open_cluster(config, &cluster.primary, &cluster.name, cluster.pool_size, counted)
+            .map_err(|error| ProgramError::Store { place: format!("cluster {}", cluster.name), error })?;
+        Ok(ClusterSetup {
+            name: cluster.name.clone(),
+            number: cluster.number,
+            weight: Weight::new(cluster.weight)?,
+            engine: cluster.primary.engine(),
+            queues: queues(config, cluster, &backend, metrics.cluster_named(&cluster.name)),
+            backend,
+            exclusive: cluster.primary.is_file(),
+        })
+    });
+    let clusters = clusters.collect::<Result<Vec<_>, ProgramError>>()?;
+    let meta = open_meta(config).map_err(|error| ProgramError::Store { place: "meta store".into(), error })?;
+    Ok(Setup {
+        virtual_shards: Some(config.topology.virtual_shards),
+        meta,
+        meta_exclusive: config.topology.meta.is_file(),
+        clusters,
+        proxy,
+        poll: config.meta.poll,
+        cache_bytes: config.cache.size.bytes(),
+        first_documents: vec![Catalog::first().map_err(ProgramError::Catalog)?],
+        departure: Departure::default(),
+    })
+}
+
+fn timeouts(config: &Config) -> Timeouts {
+    let t = &config.timeouts;
+    Timeouts { connect: t.connect, statement: t.statement, lock: t.lock, queue: t.queue }
+}
+
+pub(super) fn open_cluster(
+    config: &Config,
+    target: &Target,
+    name: &str,
+    pool_size: u32,
+    metrics: Option<Arc<ClusterMetrics>>,
+) -> Result<Arc<dyn Backend>, StoreError> {
+    let engines = Engines { timeouts: timeouts(config), pool_size: usize::try_from(pool_size).unwrap_or(usize::MAX) };
+    match target {
+        Target::Sqlite { path } => engines.sqlite(path),
+        Target::Server(dsn) => engines.server(name, dsn, metrics),
+    }
+}
+
+/// Queues in front of a server. A file needs none: its reads are cheaper than a queue, and its writer commits in groups.
+fn queues(
+    config: &Config,
+    cluster: &Cluster,
+    backend: &Arc<dyn Backend>,
+    metrics: Option<Arc<ClusterMetrics>>,
+) -> Option<Arc<Coalescing>> {
+    let c = &config.coalesce;
+    let metrics = metrics.filter(|_| c.enabled && !cluster.primary.is_file())?;
+    let options = CoalesceOptions {
+        batch_reads: c.batch_reads,
+        batch_writes: c.batch_writes,
+        per_request: c.per_request,
+        lanes: c.lanes,
+        busy_lanes: c.busy_lanes,
+        write_lanes: if cluster.primary.is_postgres() { 2 } else { 1 },
+        slow: c.slow,
+        far: c.far,
+        queue_cells: c.queue_cells,
+    };
+    let connections = usize::try_from(cluster.pool_size).unwrap_or(usize::MAX);
+    Some(Arc::new(Coalescing::new(Arc::clone(backend), options, connections, timeouts(config), &metrics)))
+}
+
+pub(super) fn open_meta(config: &Config) -> Result<Arc<dyn MetaStore>, StoreError> {
+    match &config.topology.meta {
+        Target::Sqlite { path } => meta::open_sqlite(path, timeouts(config)),
+        Target::Server(dsn) => meta::open_server(dsn, timeouts(config)),
+    }
+}
