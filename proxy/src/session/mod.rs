@@ -13,6 +13,7 @@ mod control;
 mod ddl;
 mod ending;
 mod environment;
+mod erase;
 mod error;
 mod explain;
 mod flush;

@@ -1,0 +1,41 @@
+//! DELETE (erasure).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use cellgate_sql::Erase;
+
+use super::carried::carried;
+use super::error::StatementError;
+use super::read::within;
+use super::{Answer, Done, Session};
+use crate::locks::Entered;
+
+impl Session {
+    /// DELETE on a cell table. It goes on to its end even if that is after its deadline.
+    pub(super) async fn erase(
+        &mut self,
+        erase: Erase,
+        entered: Vec<Entered>,
+        deadline: Instant,
+    ) -> Result<Answer, StatementError> {
+        self.refuse_read_only()?;
+        if self.transaction.as_ref().is_some_and(|t| !t.buffer.is_empty()) {
+            return Err(StatementError::Unsupported {
+                what: "DELETE (erasure) in a transaction that has written",
+                instead: "erasure cannot be rolled back: COMMIT first",
+            });
+        }
+        let executor = Arc::clone(&self.executor);
+        let erasing = carried(async move {
+            let erased = executor.erase(&erase.table.table_ref(), erase.what).await;
+            drop(entered);
+            erased
+        });
+        let affected = within(deadline, erasing).await.map_err(|_| StatementError::Timeout {
+            detail: "; some or all of the cells may be erased: repeat the DELETE",
+        })??;
+        self.use_up_characteristics();
+        Ok(Answer::Done(Done { affected, ..Done::default() }))
+    }
+}
