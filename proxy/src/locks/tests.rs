@@ -1,7 +1,7 @@
 //! Locks between sessions of one proxy and of several, and what becomes of those of a proxy that ended.
 
 use async_trait::async_trait;
-use cellgate_store::meta::Document;
+use cellgate_store::meta::PassingMeta;
 use cellgate_store::meta::memory::MemoryMeta;
 use tokio::sync::watch;
 
@@ -51,21 +51,9 @@ impl Meta {
 }
 
 #[async_trait]
-impl MetaStore for Meta {
-    async fn exists(&self) -> Result<bool, StoreError> {
-        self.inner.exists().await
-    }
-
-    async fn create(&self) -> Result<(), StoreError> {
-        self.inner.create().await
-    }
-
-    async fn load(&self, name: &str) -> Result<Option<Document>, StoreError> {
-        self.inner.load(name).await
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<Document>, StoreError> {
-        self.inner.list(prefix).await
+impl PassingMeta for Meta {
+    fn inner(&self) -> &dyn MetaStore {
+        &self.inner
     }
 
     async fn compare_and_set(&self, name: &str, expected: i64, body: &[u8]) -> Result<bool, StoreError> {
@@ -75,14 +63,6 @@ impl MetaStore for Meta {
             std::future::pending::<()>().await;
         }
         Ok(stands)
-    }
-
-    async fn remove(&self, name: &str, expected: i64) -> Result<bool, StoreError> {
-        self.inner.remove(name, expected).await
-    }
-
-    async fn now(&self) -> Result<i64, StoreError> {
-        self.inner.now().await
     }
 }
 

@@ -8,11 +8,13 @@ pub(crate) mod fake;
 pub mod memory;
 pub mod mysql;
 mod open;
+mod passing;
 pub mod postgres;
 pub mod server;
 pub mod sqlite;
 
 pub use open::{CONNECTIONS, open_server, open_sqlite};
+pub use passing::PassingMeta;
 
 use async_trait::async_trait;
 

@@ -11,7 +11,7 @@ use cellgate_schemaless::TableRef;
 use cellgate_store::deployment::{ClusterSetup, Departure, Deployment, FOLLOWER, ProxyInfo, Setup};
 use cellgate_store::memory::MemoryBackend;
 use cellgate_store::meta::memory::MemoryMeta;
-use cellgate_store::meta::{Document, MetaStore};
+use cellgate_store::meta::{MetaStore, PassingMeta};
 use cellgate_store::{Backend, Passing, Reason, StoreError};
 use tokio::sync::{Notify, Semaphore};
 
@@ -182,21 +182,9 @@ fn unavailable() -> StoreError {
 }
 
 #[async_trait]
-impl MetaStore for TrippedMeta {
-    async fn exists(&self) -> Result<bool, StoreError> {
-        self.inner.exists().await
-    }
-
-    async fn create(&self) -> Result<(), StoreError> {
-        self.inner.create().await
-    }
-
-    async fn load(&self, name: &str) -> Result<Option<Document>, StoreError> {
-        self.inner.load(name).await
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<Document>, StoreError> {
-        self.inner.list(prefix).await
+impl PassingMeta for TrippedMeta {
+    fn inner(&self) -> &dyn MetaStore {
+        &self.inner
     }
 
     async fn compare_and_set(&self, name: &str, expected: i64, body: &[u8]) -> Result<bool, StoreError> {
@@ -234,14 +222,6 @@ impl MetaStore for TrippedMeta {
                 change.await
             }
         }
-    }
-
-    async fn remove(&self, name: &str, expected: i64) -> Result<bool, StoreError> {
-        self.inner.remove(name, expected).await
-    }
-
-    async fn now(&self) -> Result<i64, StoreError> {
-        self.inner.now().await
     }
 }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::super::documents::PROXY;
 use super::super::registry::HELD;
 use super::*;
-use crate::meta::Document;
+use crate::meta::PassingMeta;
 use crate::meta::memory::MemoryMeta;
 use crate::sync::lock;
 
@@ -21,21 +21,9 @@ struct HangingMeta {
 }
 
 #[async_trait]
-impl MetaStore for HangingMeta {
-    async fn exists(&self) -> Result<bool, StoreError> {
-        self.inner.exists().await
-    }
-
-    async fn create(&self) -> Result<(), StoreError> {
-        self.inner.create().await
-    }
-
-    async fn load(&self, name: &str) -> Result<Option<Document>, StoreError> {
-        self.inner.load(name).await
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<Document>, StoreError> {
-        self.inner.list(prefix).await
+impl PassingMeta for HangingMeta {
+    fn inner(&self) -> &dyn MetaStore {
+        &self.inner
     }
 
     async fn compare_and_set(&self, name: &str, expected: i64, body: &[u8]) -> Result<bool, StoreError> {
@@ -51,10 +39,6 @@ impl MetaStore for HangingMeta {
             assert!(self.inner.compare_and_set(name, stored.version, &stored.body).await?);
         }
         self.inner.remove(name, expected).await
-    }
-
-    async fn now(&self) -> Result<i64, StoreError> {
-        self.inner.now().await
     }
 }
 
