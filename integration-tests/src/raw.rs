@@ -13,6 +13,8 @@ const CAPABILITIES: u32 = 0x1 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x8_0000;
 const MAX_PACKET: u32 = 1 << 30;
 const UTF8MB4_GENERAL_CI: u8 = 45;
 
+/// Says that the client goes.
+pub const COM_QUIT: u8 = 0x01;
 /// Asks for a statement to be run.
 pub const COM_QUERY: u8 = 0x03;
 /// Asks for a sign of life.

@@ -1,13 +1,17 @@
 //! Buffered writes of a session: its own reads see them, nobody else's do, ROLLBACK drops them, COMMIT writes them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cellgate_integration_tests::client::{self, Refusal, TRIPS, get, put, refused, rows, run, triple};
 use cellgate_integration_tests::deployment::{Builder, SHARDS};
+use cellgate_integration_tests::raw::{COM_QUERY, COM_QUIT, Raw, Reply};
 use cellgate_integration_tests::servers::MariaDb;
 use cellgate_integration_tests::{Deployment, Proxy, wait};
-use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, SslOpts};
+
+const LIMIT: Duration = Duration::from_secs(60);
 
 async fn two_sessions(deployment: &Arc<Deployment>) -> (Proxy, Conn, Conn) {
     let proxy = deployment.start();
@@ -353,4 +357,74 @@ async fn a_write_whose_client_is_gone_keeps_locks_waiting_until_it_is_over() {
         assert_eq!(count(&mut two).await, before + 1, "{write} is over");
         run(&mut two, "UNLOCK TABLES").await;
     }
+}
+
+/// Until another client runs this.
+async fn until_running(conn: &mut Conn, statement: &str) {
+    let others = "SELECT info FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND info IS NOT NULL";
+    wait::until_async(statement, LIMIT, async || {
+        rows::<String>(conn, others).await.contains(&statement.to_owned()).then_some(())
+    })
+    .await;
+}
+
+/// Until no other client is connected.
+async fn until_alone(conn: &mut Conn) {
+    let all = "SELECT COUNT(*) FROM information_schema.processlist";
+    wait::until_async("the end of the other", LIMIT, async || (rows::<i64>(conn, all).await == [1]).then_some(()))
+        .await;
+}
+
+#[tokio::test]
+async fn a_client_that_goes_while_its_statement_waits_holds_nothing() {
+    let (proxy, mut conn, other) = two_sessions(&Deployment::embedded()).await;
+    other.disconnect().await.unwrap();
+    run(&mut conn, "DO GET_LOCK('held', 0)").await;
+    let waiting = ["SELECT SLEEP(3000)", "DO SLEEP(3000)", "SELECT GET_LOCK('held', 3000)", "DO GET_LOCK('held', -1)"];
+    for (statement, says_quit) in waiting.into_iter().flat_map(|statement| [(statement, false), (statement, true)]) {
+        let mut raw = Raw::login(proxy.mysql(), LIMIT).unwrap();
+        assert_eq!(raw.query(b"SELECT GET_LOCK('mine', 0)").unwrap(), Reply::Rows(1));
+        assert_eq!(raw.query(b"BEGIN").unwrap(), Reply::Ok);
+        raw.command(COM_QUERY, statement.as_bytes()).unwrap();
+        until_running(&mut conn, statement).await;
+        if says_quit {
+            raw.command(COM_QUIT, b"").unwrap();
+        }
+        drop(raw);
+        assert_eq!(rows::<i64>(&mut conn, "SELECT GET_LOCK('mine', 60)").await, [1], "{statement}, {says_quit}");
+        run(&mut conn, "DO RELEASE_LOCK('mine')").await;
+        until_alone(&mut conn).await;
+    }
+    // One that encrypts.
+    let tls = SslOpts::default().with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true);
+    let mut encrypted = client::try_connect(client::options(proxy.mysql()).ssl_opts(Some(tls))).await.unwrap();
+    let sleeping = tokio::spawn(async move { encrypted.query_drop("DO SLEEP(3001)").await });
+    until_running(&mut conn, "DO SLEEP(3001)").await;
+    sleeping.abort();
+    until_alone(&mut conn).await;
+}
+
+#[tokio::test]
+async fn what_a_client_writes_that_goes_is_written() {
+    let mut builder = Builder::new();
+    let url = builder.shared_mariadb_database();
+    let (_, database) = url.rsplit_once('/').unwrap();
+    let proxy = builder.text("[timeouts]\nlock = \"1m\"\n").topology(SHARDS, None).cluster("m", &url).build().start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    // Somebody holds the log head: writes wait.
+    let address = (std::net::Ipv4Addr::LOCALHOST, MariaDb::shared().port()).into();
+    let mut holder = client::try_connect(client::options(address).db_name(Some(database))).await.unwrap();
+    run(&mut holder, "BEGIN").await;
+    run(&mut holder, "SELECT * FROM cg_head FOR UPDATE").await;
+    let insert =
+        "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '1'), ('b', 'BASE', 1, '1')";
+    let mut raw = Raw::login(proxy.mysql(), LIMIT).unwrap();
+    assert_eq!(raw.query(b"USE test").unwrap(), Reply::Ok);
+    raw.command(COM_QUERY, insert.as_bytes()).unwrap();
+    until_running(&mut conn, insert).await;
+    drop(raw);
+    until_alone(&mut conn).await;
+    run(&mut holder, "ROLLBACK").await;
+    wait::until_async("the write", LIMIT, async || (count(&mut conn).await == 2).then_some(())).await;
 }

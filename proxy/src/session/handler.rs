@@ -334,14 +334,14 @@ impl Session {
     }
 
     /// Answers a text the long way.
-    async fn query_long(&mut self, text: Bytes, started: Instant, reply: Reply<'_>) -> Result<Replied, WireError> {
+    async fn query_long(&mut self, text: Bytes, started: Instant, mut reply: Reply<'_>) -> Result<Replied, WireError> {
         let parsed = match self.known_statement(&text) {
             Some(statement) => Ok(vec![statement]),
             None => {
                 let parsed = if self.begin_long(&text, started) {
                     let kill = self.process.kill_switch();
                     kill.statement_begins();
-                    let parsed = kill.interruptible(self.parse(&text)).await;
+                    let parsed = reply.meanwhile(pin!(kill.interruptible(self.parse(&text)))).await;
                     parsed.unwrap_or(Err(StatementError::Interrupted))
                 } else {
                     self.parse(&text).await

@@ -310,6 +310,10 @@ impl Stream for Compressed {
         !matches!(self.reading, Reading::Header { have: 0, .. } | Reading::Plain { left: 0 })
     }
 
+    fn is_closed(&self) -> bool {
+        self.stream.is_closed()
+    }
+
     fn tls(&self) -> Option<TlsSession> {
         self.stream.tls()
     }

@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep, timeout};
 
 use super::error::{Violation, Wait, WireError};
+use super::kill::KillSwitch;
 use super::patience::Patience;
 use super::stream::{BoxStream, Stream};
 
@@ -39,6 +40,8 @@ const FLUSH_AT: usize = 32 * 1024;
 const IDLE_OUTPUT: usize = 1024;
 /// Room that the first packet of a reply makes for those behind it: most replies fit.
 const FIRST_REPLY: usize = IDLE_OUTPUT;
+/// How often it is looked whether a client is still there that waits for an answer. A shorter statement is not cut off.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long a connection that is closed with an error goes on taking what the client still sends, so that the error is
 /// read before the reset.
 const LINGER: Duration = Duration::from_secs(2);
@@ -67,6 +70,8 @@ pub(super) struct Channel {
     came: Option<Came>,
     received: u64,
     sent: u64,
+    /// What is told that the client is gone.
+    kill: KillSwitch,
 }
 
 /// When a packet came.
@@ -99,12 +104,18 @@ impl Channel {
             came: None,
             received: 0,
             sent: 0,
+            kill: KillSwitch::default(),
         }
     }
 
     /// Bounds the time that a client may take for the rest of a packet, once it has begun to send it.
     pub(super) fn with_read_timeout(self, read_timeout: Duration) -> Self {
         Self { read_timeout, ..self }
+    }
+
+    /// Ends what is done for the client by this when it is gone.
+    pub(super) fn with_kill(self, kill: KillSwitch) -> Self {
+        Self { kill, ..self }
     }
 
     pub(super) fn stream(&self) -> &BoxStream {
@@ -393,23 +404,45 @@ impl Channel {
 
     /// Does what may have to wait for other clients. While it waits, what was written before is sent: a client that sent
     /// several commands at once may let go of what this one waits for only when the others are answered. What is done
-    /// without waiting sends nothing. A client that is gone is noticed with the next flush.
+    /// without waiting sends nothing. For a client that is gone the connection is killed: what may be cut off of the work is.
     pub(super) fn meanwhile<'a, F: Future>(
         &'a mut self,
         mut work: Pin<&'a mut F>,
     ) -> impl Future<Output = F::Output> + use<'a, F> {
-        let mut broken = false;
+        let mut gone = false;
+        let mut look = None;
         poll_fn(move |cx| {
             let polled = work.as_mut().poll(cx);
-            if polled.is_pending() && !broken && !self.output.is_empty() {
-                match self.poll_send(cx) {
-                    Ok(true) => self.sent_all(),
-                    Ok(false) => {}
-                    Err(_) => broken = true,
+            if polled.is_pending() && !gone {
+                gone = self.poll_gone(&mut look, cx);
+                if gone {
+                    // Whoever does the work hears of it, in this task.
+                    self.kill.kill_connection();
                 }
             }
             polled
         })
+    }
+
+    /// Sends what was written, and looks from time to time whether the client is there: whether it is known to be gone.
+    fn poll_gone(&mut self, look: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>) -> bool {
+        if !self.output.is_empty() {
+            match self.poll_send(cx) {
+                Ok(true) => self.sent_all(),
+                Ok(false) => {}
+                Err(_) => return true,
+            }
+        }
+        loop {
+            let next = look.get_or_insert_with(|| Box::pin(sleep(LOOK_EVERY)));
+            if next.as_mut().poll(cx).is_pending() {
+                return false;
+            }
+            if self.stream.is_closed() {
+                return true;
+            }
+            *look = None;
+        }
     }
 
     /// Sends what was written as the client takes it.

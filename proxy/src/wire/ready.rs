@@ -114,6 +114,11 @@ impl<'a, H: Handler> Ready<'a, H> {
                     };
                     match came {
                         Ok(packet) => packet,
+                        // The server stops, and waits no more.
+                        Err(Ended::Killed) if *shutdown.borrow() => {
+                            write_error(self.channel, &ErrorReply::shutting_down());
+                            return Ok(());
+                        }
                         Err(Ended::Killed) => return Ok(()),
                         Err(Ended::Stopped) => {
                             write_error(self.channel, &ErrorReply::shutting_down());
@@ -305,7 +310,7 @@ impl<'a, H: Handler> Ready<'a, H> {
             write_error(self.channel, &ErrorReply::too_many_statements(self.limits.prepared_statements));
             return Ok(());
         }
-        match self.handler.prepare(text).await {
+        match self.channel.meanwhile(pin!(self.handler.prepare(text))).await {
             Ok(prepared) if prepared.columns.len() > usize::from(u16::MAX) => {
                 write_error(self.channel, &ErrorReply::too_many_columns());
             }

@@ -42,7 +42,9 @@ pub async fn serve<H: Handler>(
     mut handler: H,
     mut lifetime: Lifetime,
 ) -> Result<(), WireError> {
-    let mut channel = Channel::new(stream, limits.write_timeout).with_read_timeout(limits.read_timeout);
+    let mut channel = Channel::new(stream, limits.write_timeout)
+        .with_read_timeout(limits.read_timeout)
+        .with_kill(lifetime.kill.clone());
     let kill = lifetime.kill.clone();
     let killed = async {
         kill.connection_killed().await;

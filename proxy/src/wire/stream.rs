@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, Empty, ReadBuf};
+use futures_util::FutureExt as _;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, Empty, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
@@ -30,6 +31,11 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
 
     /// Whether the other end has begun something of which nothing can be read yet, or no more.
     fn is_midway(&self) -> bool {
+        false
+    }
+
+    /// Whether the other end is known to have closed its side, whatever of what it sent is still to be read. Waits for nothing.
+    fn is_closed(&self) -> bool {
         false
     }
 
@@ -84,6 +90,11 @@ impl Stream for TcpStream {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_read_ready(cx)
     }
+
+    fn is_closed(&self) -> bool {
+        let ready = self.ready(Interest::READABLE).now_or_never();
+        ready.is_some_and(|ready| ready.is_ok_and(|ready| ready.is_read_closed()))
+    }
 }
 
 impl Stream for DuplexStream {}
@@ -99,6 +110,10 @@ impl<S: Stream> Stream for TlsStream<S> {
         let (stream, session) = self.get_ref();
         // What was decrypted and not read is there without the stream.
         if session.wants_read() { stream.poll_readable(cx) } else { Poll::Ready(Ok(())) }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.get_ref().0.is_closed()
     }
 
     fn tls(&self) -> Option<TlsSession> {
@@ -133,6 +148,10 @@ impl Stream for Prefixed {
 
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.prefix.is_empty() { self.stream.poll_readable(cx) } else { Poll::Ready(Ok(())) }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.stream.is_closed()
     }
 
     fn tls(&self) -> Option<TlsSession> {
