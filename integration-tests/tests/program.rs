@@ -9,6 +9,7 @@ use cellgate_integration_tests::deployment::{Builder, SHARDS};
 use cellgate_integration_tests::http;
 use cellgate_integration_tests::process::{self, Process, Signal};
 use cellgate_integration_tests::proxy::{self, Options};
+use cellgate_integration_tests::raw::{COM_QUERY, Raw, Reply};
 use cellgate_integration_tests::servers::{MariaDb, free_port};
 use cellgate_integration_tests::{settings, wait};
 use mysql_async::prelude::Queryable;
@@ -166,6 +167,25 @@ async fn a_transaction_is_let_finish_when_the_program_is_told_to_stop() {
     for (reference, body) in [(1, "1"), (2, "2")] {
         assert_eq!(get(&mut conn, &triple("a", "BASE", reference)).await.unwrap().as_deref(), Some(body));
     }
+}
+
+#[tokio::test]
+async fn who_is_cut_off_at_the_end_of_a_stop_is_told_so() {
+    let mut proxy = Deployment::configured("[timeouts]\nshutdown = \"1s\"\n").start();
+    let [mut idle, mut busy] = [(); 2].map(|()| Raw::login(proxy.mysql(), SHORT).unwrap());
+    assert_eq!(idle.query(b"BEGIN").unwrap(), Reply::Ok);
+    busy.command(COM_QUERY, b"SELECT SLEEP(3000)").unwrap();
+    let mut conn = client::connect(proxy.mysql()).await;
+    wait::until_async("a statement at work", SHORT, async || {
+        let running = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'";
+        conn.query_first::<u8, _>(running).await.unwrap().filter(|running| *running == 1)
+    })
+    .await;
+    proxy.signal(Signal::Term);
+    for client in [&mut idle, &mut busy] {
+        assert_eq!(client.reply().unwrap(), Reply::Error(1053));
+    }
+    assert_eq!(proxy.wait().code(), Some(0), "{}", proxy.log());
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -24,6 +24,7 @@ const SHOWN_STATEMENT: usize = 1024;
 pub struct Processes {
     list: Mutex<List>,
     statements: AtomicU64,
+    ended: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -147,6 +148,17 @@ impl Processes {
     /// The entry of a connection that is open.
     pub fn find(&self, id: u32) -> Option<Arc<Process>> {
         lock(&self.list).open.get(&id).cloned()
+    }
+
+    /// Ends all connections, as KILL does: the program stops.
+    pub fn end_all(&self) {
+        self.ended.store(true, Ordering::Release);
+        lock(&self.list).open.values().for_each(|process| process.kill.kill_connection());
+    }
+
+    /// Whether all were ended.
+    pub fn are_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
     }
 
     /// Everybody, by id.

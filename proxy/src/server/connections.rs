@@ -25,6 +25,9 @@ use crate::wire::{self, BoxStream, Greeting, Lifetime, Wait, WireError, WireLimi
 /// How long a health check may hold a connection that it only opens.
 const MOMENT: Duration = Duration::from_secs(1);
 
+/// How long clients that are cut off may take to be told.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
 impl Server {
     /// Accepts MySQL clients until `shutdown` and for as long behind it as configured; then waits for what is under way, at
     /// most as long as configured. Each further time that the end is `asked` for ends one of the two.
@@ -86,13 +89,16 @@ impl Server {
         end.send_replace(true);
         drop(listener);
         let patience = self.config().timeouts.shutdown;
-        let all_done = async { while connections.join_next().await.is_some() {} };
+        let mut all_done = pin!(async { while connections.join_next().await.is_some() {} });
         let impatient = tokio::select! {
-            () = all_done => return,
+            () = &mut all_done => return,
             () = asked_again(asked) => "of another signal",
             () = tokio::time::sleep(patience) => "timeouts.shutdown is over",
         };
         tracing::warn!(because = impatient, "connections that are still busy are cut off");
+        // Who runs nothing that must not be cut off is told.
+        self.processes.end_all();
+        let _ = tokio::time::timeout(LAST_WORD, all_done).await;
     }
 
     /// Waits for `shutdown`; from then on the program is not ready. Then as long as clients may still come, unless that is

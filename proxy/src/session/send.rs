@@ -168,7 +168,10 @@ impl Session {
 
     /// What the client is told of an error: SHOW WARNINGS and SHOW ERRORS show it behind the statement, and no more than that.
     pub(super) fn note_error(&mut self, error: &StatementError) -> ErrorReply {
-        let mut reply = errors::reply(error, self.server.incidents());
+        let mut reply = match error {
+            StatementError::Interrupted if self.server.processes().are_ended() => ErrorReply::shutting_down(),
+            error => errors::reply(error, self.server.incidents()),
+        };
         if let Some(more) = self.server.more_of(error, &self.given_up) {
             reply.message.push_str(&more);
         }

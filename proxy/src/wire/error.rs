@@ -30,7 +30,8 @@ impl ErrorReply {
         Self::new(1047, "08S01", "Unknown command")
     }
 
-    pub(super) fn shutting_down() -> Self {
+    /// The server stops.
+    pub fn shutting_down() -> Self {
         Self::new(1053, "08S01", "Server shutdown in progress")
     }
 

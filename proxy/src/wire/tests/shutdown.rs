@@ -87,3 +87,17 @@ async fn an_idle_client_that_has_waited_often_is_told_or_ended_all_the_same() {
         assert!(client.closed().await.is_ok(), "stops: {stops}");
     }
 }
+
+#[tokio::test]
+async fn a_transaction_that_is_not_waited_for_any_more_is_told_1053() {
+    let mut client = enter().await;
+    client.command(b"\x03begin").await;
+    client.ok().await;
+    client.stop.send(true).unwrap();
+    client.command(b"\x0e").await;
+    client.ok().await;
+    client.kill.kill_connection();
+    client.sequence = 0;
+    assert_eq!(client.error_code().await, 1053);
+    assert!(client.closed().await.is_ok());
+}
