@@ -144,18 +144,18 @@ impl Catalog {
     }
 
     /// Answers when no proxy uses a catalog that is older than this one: when all have said so or, where one says nothing, when
-    /// what it knows is too old to be used. Who has said nothing by then is not waited for again before it reappears; nor is
-    /// who is no proxy any more.
+    /// what it knows is too old to be used. Who has said nothing by then is not waited for again before it reappears.
+    ///
+    /// The registry is not asked who is there: a proxy that could not renew its lease for long may have read the catalog all
+    /// that time.
     pub(super) async fn all_follow(&self, version: i64) {
         let settled = Instant::now() + self.max_stale();
         loop {
-            // Not known is not alone.
-            let alone = self.deployment.is_alone().await.unwrap_or(false);
             let behind = self.who_is_behind(version).await;
             if matches!(&behind, Ok(behind) if behind.is_empty()) {
                 return;
             }
-            if alone || Instant::now() >= settled {
+            if self.deployment.is_exclusive() || Instant::now() >= settled {
                 for (name, document) in behind.unwrap_or_default() {
                     let _removed = self.deployment.meta().remove(&name, document).await;
                 }

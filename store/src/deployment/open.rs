@@ -230,6 +230,11 @@ impl Deployment {
         self.registration.is_alone().await
     }
 
+    /// Whether no other proxy can ever serve the deployment while this one runs: whatever the registry says.
+    pub fn is_exclusive(&self) -> bool {
+        self.registration.is_exclusive()
+    }
+
     /// When the last successful read of the meta store began.
     pub fn fresh_at(&self) -> Instant {
         *self.fresh.borrow()

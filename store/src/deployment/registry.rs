@@ -150,7 +150,9 @@ impl Registration {
                 Files::Meta => true,
             };
             if replaced || other.lease_until + micros(FORGET) < now {
-                if self.meta.remove(&entry.name, entry.version).await? {
+                // Who has only said nothing may be one that cannot write and goes on reading: what it said of the catalog is
+                // left to the next RENAME, which waits for as long as that proxy may go by it.
+                if self.meta.remove(&entry.name, entry.version).await? && replaced {
                     self.meta.remove_at_any_version(&follower(&entry.name)).await?;
                 }
                 continue;

@@ -1,7 +1,7 @@
 //! Tables that are renamed while another proxy knows them by their old names.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cellgate_store::deployment::{Departure, FOLLOWER};
 use cellgate_store::meta::MetaStore as _;
@@ -80,16 +80,41 @@ async fn who_says_nothing_is_waited_for_once_and_again_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn who_is_no_proxy_any_more_is_not_waited_for_and_leaves_nothing_behind() {
+async fn who_is_no_proxy_any_more_is_waited_for_once_and_leaves_nothing_behind() {
     let stores = Stores::new();
     let here = stores.catalog().await;
     create(&here, "t").await.unwrap();
     drop(stores.catalog().await);
     stores.meta.advance(MAX_STALE * 1000);
-    let began = Instant::now();
     here.rename_tables(&[(name("t"), name("u"))]).await.unwrap();
-    assert!(began.elapsed() < MAX_STALE / 2);
     assert_eq!(stores.meta.list(FOLLOWER).await.unwrap().len(), 1);
+    let began = Instant::now();
+    here.rename_tables(&[(name("u"), name("v"))]).await.unwrap();
+    assert!(began.elapsed() < MAX_STALE / 2);
+}
+
+#[tokio::test]
+async fn a_rename_waits_for_who_reads_the_catalog_and_has_lost_its_lease_and_its_entry() {
+    let stores = Stores::new();
+    let (here, there) = (stores.catalog().await, stores.catalog().await);
+    create(&here, "t").await.unwrap();
+    // Nobody renews: all are taken for gone, and whoever starts forgets them.
+    stores.meta.advance(Duration::from_secs(48 * 3600));
+    let third = stores.catalog().await;
+    assert_eq!(stores.meta.list("proxy/").await.unwrap().len(), 1);
+    for proxy in [&there, &third] {
+        proxy.follow().await.unwrap();
+    }
+    let renaming = async { here.rename_tables(&[(name("t"), name("u"))]).await.unwrap() };
+    let following = async {
+        let passed = waits_for(&there, renaming, async || here.snapshot().table("test", "u").is_some());
+        tokio::pin!(passed);
+        tokio::select! {
+            () = &mut passed => {}
+            never = follows(&third) => match never {},
+        }
+    };
+    following.await;
 }
 
 /// Until what a proxy knows is too old to be used.
