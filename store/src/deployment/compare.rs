@@ -3,14 +3,17 @@
 use super::documents::ClusterState;
 use super::error::OpenError;
 use super::identity::{check_identity, failed, identity};
+use super::locating::Store;
 use super::open::Setup;
 use super::properties::{
     Planned, check_fixed, cluster_no, entry_of, planned_topology, refuse_claimed_clusters, refuse_doubled_names,
     refuse_lost_documents, stored_properties,
 };
+use super::registry::{Files, Registration};
 
 /// Whether a start would take these stores for those of the deployment: the same meta store, every cluster under its
-/// name, none missing. Reads only; that shards and epochs fit is looked at by the start.
+/// name, none missing, none elsewhere than where a living proxy has it. Reads only; that shards and epochs fit is looked at
+/// by the start. Where a proxy's word is out of date, its next one is waited for.
 ///
 /// # Errors
 /// The first [`OpenError`] that the start would meet, too.
@@ -20,17 +23,24 @@ pub async fn compare(setup: &Setup) -> Result<(), OpenError> {
         return refuse_claimed_clusters(&setup.clusters).await;
     };
     check_fixed(&fixed, setup.virtual_shards)?;
-    let Planned { document, .. } = planned_topology(setup, &fixed).await?;
+    let Planned { document, version, .. } = planned_topology(setup, &fixed).await?;
     refuse_lost_documents(setup, &document).await?;
+    let mut stores = Vec::new();
     for cluster in &setup.clusters {
         let entry = entry_of(&document, &cluster.name)?;
         match cluster.backend.identity().await.map_err(|error| failed(&cluster.name, error))? {
-            Some(found) => check_identity(&cluster.name, &found, &identity(&fixed, cluster_no(entry.number)?))?,
+            Some(found) => {
+                check_identity(&cluster.name, &found, &identity(&fixed, cluster_no(entry.number)?))?;
+                stores.push(Store { number: entry.number, name: &cluster.name, backend: cluster.backend.as_ref() });
+            }
             None if entry.state == ClusterState::Claimed => {
                 return Err(OpenError::StoreLost { cluster: cluster.name.clone() });
             }
             None => {}
         }
     }
-    Ok(())
+    let has_files = setup.meta_exclusive || setup.clusters.iter().any(|cluster| cluster.exclusive);
+    let files = if has_files { Files::Clusters } else { Files::None };
+    let unentered = Registration::planned(setup, "", files, version).await.map_err(OpenError::Meta)?;
+    unentered.compare(&stores).await
 }

@@ -145,7 +145,7 @@ impl Registration {
         if self.is_exclusive() {
             return Ok(());
         }
-        let outcome = self.agreed(stores).await;
+        let outcome = self.settled(stores, true).await;
         let was_said = {
             let mut places = lock(&self.places);
             let mut was_said = false;
@@ -164,12 +164,27 @@ impl Registration {
         outcome
     }
 
-    async fn agreed(&self, stores: &[Store<'_>]) -> Result<(), OpenError> {
+    /// Looks whether [`Registration::agree`] would be refused, for who has no entry: says nothing.
+    ///
+    /// # Errors
+    /// [`OpenError::TwoStores`]
+    pub(super) async fn compare(&self, stores: &[Store<'_>]) -> Result<(), OpenError> {
+        if self.is_exclusive() { Ok(()) } else { self.settled(stores, false).await }
+    }
+
+    /// Answers when nobody says anything against these stores; `says` is whether this proxy then says where they are.
+    async fn settled(&self, stores: &[Store<'_>], says: bool) -> Result<(), OpenError> {
         let (deadline, mut waits, mut heard) = (Instant::now() + AGREED_WITHIN, false, Heard::new());
         loop {
-            self.renew(None, stores, false).await.map_err(OpenError::Meta)?;
+            let located = async {
+                if says {
+                    return self.renew(None, stores, false).await;
+                }
+                self.locate(stores, self.meta.now().await?, false).await
+            };
+            located.await.map_err(OpenError::Meta)?;
             match self.dispute(stores, &mut heard).await.map_err(OpenError::Meta)? {
-                None if lock(&self.places).say(stores) => continue,
+                None if says && lock(&self.places).say(stores) => continue,
                 None => return Ok(()),
                 Some(Dispute { error, is_certain }) if is_certain || Instant::now() >= deadline => return Err(error),
                 Some(Dispute { error, .. }) => {

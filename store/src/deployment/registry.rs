@@ -105,8 +105,27 @@ impl Registration {
         files: Files,
         topology_seen: i64,
     ) -> Result<Arc<Self>, OpenError> {
+        let this = Arc::new(Self::planned(setup, id, files, topology_seen).await.map_err(OpenError::Meta)?);
+        let now = this.document.started_at;
+        setup.departure.by(&this);
+        this.write(&this.document).await.map_err(OpenError::Meta)?;
+        match this.others(now).await {
+            Ok(None) => Ok(this),
+            Ok(Some(other)) => {
+                this.leave().await;
+                Err(OpenError::NotAlone { host: other.host, pid: other.pid, address: other.address })
+            }
+            Err(error) => {
+                this.leave().await;
+                Err(OpenError::Meta(error))
+            }
+        }
+    }
+
+    /// The entry that this proxy would have now; nobody sees it yet.
+    pub(super) async fn planned(setup: &Setup, id: &str, files: Files, topology_seen: i64) -> Result<Self, StoreError> {
         let (meta, info, began) = (Arc::clone(&setup.meta), &setup.proxy, Instant::now());
-        let now = meta.now().await.map_err(OpenError::Meta)?;
+        let now = meta.now().await?;
         let document = ProxyDocument {
             host: info.host.clone(),
             pid: info.pid,
@@ -121,20 +140,7 @@ impl Registration {
         let (name, version, renewed) = (format!("{PROXY}{id}"), AtomicI64::new(0), Mutex::new(began));
         let (writing, places) = (tokio::sync::Mutex::new(()), Mutex::default());
         let topology_seen = AtomicI64::new(topology_seen);
-        let this = Arc::new(Self { meta, name, document, files, version, writing, topology_seen, places, renewed });
-        setup.departure.by(&this);
-        this.write(&this.document).await.map_err(OpenError::Meta)?;
-        match this.others(now).await {
-            Ok(None) => Ok(this),
-            Ok(Some(other)) => {
-                this.leave().await;
-                Err(OpenError::NotAlone { host: other.host, pid: other.pid, address: other.address })
-            }
-            Err(error) => {
-                this.leave().await;
-                Err(OpenError::Meta(error))
-            }
-        }
+        Ok(Self { meta, name, document, files, version, writing, topology_seen, places, renewed })
     }
 
     /// A living proxy that cannot be there together with this one.

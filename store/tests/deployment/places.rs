@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cellgate_store::Backend;
-use cellgate_store::deployment::{Deployment, LEASE, OpenError, Setup};
+use cellgate_store::deployment::{Deployment, LEASE, OpenError, Setup, compare};
 use cellgate_store::memory::MemoryBackend;
 use cellgate_store::meta::memory::MemoryMeta;
 use tokio::sync::watch;
@@ -82,9 +82,15 @@ async fn a_start_with_another_store_than_a_running_proxys_is_refused_and_both_ar
     assert_eq!(proxy, "pid 11 on one, one:11");
     assert!(error.to_string().contains("the same `primary` everywhere"), "{error}");
     assert_eq!(all(&two.one.meta, "proxy/").len(), 1, "who is refused leaves no entry");
+    // A check finds it, too, and says nothing to the others.
+    let error = compare(&two.second()).await.unwrap_err();
+    assert!(is_two_stores(&error), "{error}");
+    compare(&two.first()).await.unwrap();
+    assert_eq!(all(&two.one.meta, "proxy/").len(), 1);
     // When that one has stopped, nobody says something else.
     stop.send_replace(true);
     run.await.unwrap();
+    compare(&two.second()).await.unwrap();
     use_all(&open(two.second()).await.unwrap()).await;
 }
 
