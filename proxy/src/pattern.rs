@@ -34,12 +34,12 @@ pub(crate) fn matches(pattern: &str, name: &str) -> bool {
             (None, None) => return true,
             (None | Some(_), None | Some(_)) => {}
         }
-        // Let the last `%` stand for one byte more.
+        // Let the last `%` stand for one character more.
         match star {
             Some((at, met)) if met < name.len() => {
-                star = Some((at, met + 1));
+                n = met + name.get(met).map_or(1, |&byte| character(byte));
+                star = Some((at, n));
                 p = at + 1;
-                n = met + 1;
             }
             Some(_) | None => return false,
         }
@@ -85,6 +85,9 @@ mod tests {
             ("app_1", &["app_1", "appx1", "appé1"], &["app1", "app__1"]),
             ("app\\_1", &["app_1"], &["appx1"]),
             ("a\\%", &["a%"], &["ab"]),
+            ("%__b", &["xyb", "€€b", "x€yb"], &["b", "€b", "éb", "😀b"]),
+            ("%_", &["€", "x€"], &[""]),
+            ("%€_", &["€€x", "€€"], &["€", "x€"]),
         ] {
             for name in matched {
                 assert!(matches(pattern, name), "{pattern} {name}");
