@@ -74,6 +74,8 @@ pub(crate) fn shown(text: &str, mode: SqlMode, kind: StatementKind) -> (String, 
     match kind {
         // Users are made and changed by these, in the text itself or in one that it carries as a string.
         StatementKind::Ddl | StatementKind::Set | StatementKind::Other => without_passwords(text, mode),
+        // Into a variable, for PREPARE.
+        StatementKind::Select if text.contains('@') && carries_password(text) => without_passwords(text, mode),
         StatementKind::Select
         | StatementKind::Insert
         | StatementKind::Update
@@ -180,6 +182,15 @@ mod tests {
             assert!(!mask(text, MODE).contains("secret"), "{}", mask(text, MODE));
             assert!(!mask_unparsed(text, MODE).contains("secret"), "{}", mask_unparsed(text, MODE));
         }
+        for text in [
+            "SELECT 'CREATE USER x IDENTIFIED BY ''secret''' INTO @s",
+            "SELECT @s := 'alter user x identified by \"secret\"', 1",
+        ] {
+            let (masked, hidden) = shown(text, MODE, StatementKind::Select);
+            assert!(hidden && !masked.replace("<secret>", "").contains("secret"), "{masked}");
+        }
+        let text = "SELECT 'a password' FROM t";
+        assert_eq!(shown(text, MODE, StatementKind::Select), (text.to_owned(), false));
         assert_eq!(written("SET PASSWORD FOR 'app'@'%' = 'x'"), "SET PASSWORD FOR 'app'@'%' = '<secret>'");
         for text in ["SET sql_mode = 'ANSI'", "CREATE TABLE t (a JSON DEFAULT '1')", "GRANT SELECT ON a.b TO 'u'@'h'"] {
             assert_eq!(written(text), text);
