@@ -223,6 +223,13 @@ pub(super) struct Declared {
     attributes: Vec<String>,
 }
 
+impl Declared {
+    /// About how many bytes the names of attributes take.
+    pub(super) fn attribute_bytes(&self) -> usize {
+        self.attributes.iter().map(|name| name.capacity() + size_of::<String>()).sum()
+    }
+}
+
 /// What an execution is given.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Bound {
@@ -365,7 +372,11 @@ fn shown(value: &Value, time: Option<TimeType>) -> String {
 }
 
 fn shortened(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(STATEMENT_ATTRIBUTE_BYTES)]).into_owned()
+    let mut text = String::from_utf8_lossy(&bytes[..bytes.len().min(STATEMENT_ATTRIBUTE_BYTES)]).into_owned();
+    // Of each wrong byte it makes three.
+    text.truncate(text.floor_char_boundary(STATEMENT_ATTRIBUTE_BYTES));
+    text.shrink_to_fit();
+    text
 }
 
 #[cfg(test)]

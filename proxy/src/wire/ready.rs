@@ -332,9 +332,12 @@ impl<'a, H: Handler> Ready<'a, H> {
             Naming::Bare
         };
         let bound = self.statements.execute(id).and_then(|(statement, long_data)| {
-            let bound = params(rest, statement.params, &mut statement.declared, long_data, naming)?;
-            Ok((&statement.plan, bound))
+            params(rest, statement.params, &mut statement.declared, long_data, naming)
         });
+        if naming != Naming::Bare {
+            self.statements.count_attributes(id);
+        }
+        let bound = bound.and_then(|bound| Ok((self.statements.plan(id)?, bound)));
         let (plan, Bound { values, attributes }) = match bound {
             Ok(bound) => bound,
             Err(error) => {

@@ -110,3 +110,40 @@ async fn long_names_and_values_are_cut() {
     let told = format!(r#"attributes [("{}", "{}")]"#, "n".repeat(1024), "v".repeat(1024));
     assert_eq!(client.calls().last().unwrap(), &told);
 }
+
+#[tokio::test]
+async fn names_of_attributes_that_are_kept_are_bounded_over_all_statements() {
+    let mut client = Setup::default().enter_with(named()).await;
+    let execution = |statement: u32, declares: bool, attributes: u8| {
+        let mut payload = vec![0x17];
+        payload.put_u32_le(statement);
+        payload.put_slice(&[0x08, 1, 0, 0, 0, attributes]);
+        payload.put_slice(&vec![0xff; usize::from(attributes).div_ceil(8)]);
+        payload.put_u8(u8::from(declares));
+        if declares {
+            for _ in 0..attributes {
+                payload.put_slice(&TEXT);
+                payload.put_lenenc_str(&[0xff; 1024]);
+            }
+        }
+        payload
+    };
+    for statement in 1..=6 {
+        client.command(b"\x16begin").await;
+        client.packet().await.unwrap();
+        client.command(&execution(statement, true, 64)).await;
+        client.ok().await;
+    }
+    // Wrong bytes become no more than right ones would; what does not fit has to be given again.
+    client.command(&execution(3, false, 64)).await;
+    client.ok().await;
+    client.command(&execution(6, false, 64)).await;
+    assert_eq!(client.error_code().await, 1210);
+    client.command(&execution(6, true, 1)).await;
+    client.ok().await;
+    client.command(&[0x19, 3, 0, 0, 0]).await;
+    client.command(&execution(6, true, 64)).await;
+    client.ok().await;
+    client.command(&execution(6, false, 64)).await;
+    client.ok().await;
+}
