@@ -92,12 +92,8 @@ impl Proof {
         until: Instant,
     ) -> Result<Self, WireError> {
         let secure = channel.stream().tls().is_some();
-        let asks_for_native = || match handler.verifier(user, secure) {
-            Some(verifier) => !verifier.knows_caching_sha2(),
-            None => handler.asks_for_native(user),
-        };
         match self.plugin {
-            Plugin::CachingSha2 if !secure && asks_for_native() => {
+            Plugin::CachingSha2 if !secure && needs_native(handler, user, secure) => {
                 Self::request(channel, Plugin::Native, limit, until).await
             }
             Plugin::CachingSha2 | Plugin::Native => Ok(self),
@@ -122,6 +118,14 @@ impl Proof {
         } else {
             Verdict::Denied { using_password }
         }
+    }
+
+    /// Whether the answer says nothing of a user of whom only the other plugin's hash is known, so that the password itself
+    /// is the one guess. Some users that do not exist are like them, as in [`Proof::checkable`].
+    pub(super) fn says_nothing<H: Handler>(&self, handler: &H, user: &str, secure: bool) -> bool {
+        // An answer that may be a password is judged as one.
+        let is_scramble = self.has_more(secure) && self.in_clear().is_none();
+        is_scramble && needs_native(handler, user, secure)
     }
 
     fn uses_password(&self) -> bool {
@@ -197,6 +201,14 @@ impl Proof {
         };
         password.iter_mut().zip(self.salt.as_bytes().iter().cycle()).for_each(|(byte, salt)| *byte ^= salt);
         Ok((password.pop() == Some(0)).then_some(password))
+    }
+}
+
+/// Whether only the hash of `mysql_native_password` is known of a user, or one that does not exist is like those.
+fn needs_native<H: Handler>(handler: &H, user: &str, secure: bool) -> bool {
+    match handler.verifier(user, secure) {
+        Some(verifier) => !verifier.knows_caching_sha2(),
+        None => handler.asks_for_native(user),
     }
 }
 

@@ -161,21 +161,26 @@ pub(super) async fn admit<H: Handler>(
     entrance: Entrance,
 ) -> Result<bool, WireError> {
     let (until, limit) = entrance.bounds();
-    let began = Instant::now();
-    let had_to_wait = !handler.delay(&identity.user).is_zero();
-    let mut turn = wait(handler, &identity.user, until, Duration::ZERO).await?;
-    let waited = began.elapsed();
     let tls = channel.stream().tls();
     let secure = tls.is_some();
+    // Then what is judged, waits and counts is the password alone.
+    let asks = proof.says_nothing(handler, &identity.user, secure);
+    let began = Instant::now();
+    let had_to_wait = !asks && !handler.delay(&identity.user).is_zero();
+    let mut turn = if asks { None } else { wait(handler, &identity.user, until, Duration::ZERO).await? };
+    let waited = if asks { Duration::ZERO } else { began.elapsed() };
     let (mut verifier, mut known) = verifier_of(handler, &identity.user, secure);
-    let mut verdict = proof.judge(&verifier, known, secure);
-    if matches!(verdict, Verdict::Denied { .. }) {
-        // At once, so that others that come at the same time wait for it.
-        handler.failed(&identity.user);
-    }
-    if matches!(verdict, Verdict::Denied { .. }) && handler.look_again().await {
-        (verifier, known) = verifier_of(handler, &identity.user, secure);
+    let mut verdict = Verdict::Denied { using_password: true };
+    if !asks {
         verdict = proof.judge(&verifier, known, secure);
+        if matches!(verdict, Verdict::Denied { .. }) {
+            // At once, so that others that come at the same time wait for it.
+            handler.failed(&identity.user);
+        }
+        if matches!(verdict, Verdict::Denied { .. }) && handler.look_again().await {
+            (verifier, known) = verifier_of(handler, &identity.user, secure);
+            verdict = proof.judge(&verifier, known, secure);
+        }
     }
     let fast_auth = match verdict {
         Verdict::Granted { fast_auth } => fast_auth,
@@ -197,8 +202,19 @@ pub(super) async fn admit<H: Handler>(
             if password.as_ref().is_some_and(|password| !(had_to_wait && proof.is_of(password))) {
                 turn = wait(handler, &identity.user, until, waited).await?;
             }
+            let judge = |verifier: &Verifier, known| {
+                password.as_ref().is_some_and(|password| verifier.verify_password(password)) & known
+            };
             (verifier, known) = verifier_of(handler, &identity.user, secure);
-            if !(password.is_some_and(|password| verifier.verify_password(&password)) & known) {
+            let mut right = judge(&verifier, known);
+            if asks && !right {
+                handler.failed(&identity.user);
+                if handler.look_again().await {
+                    (verifier, known) = verifier_of(handler, &identity.user, secure);
+                    right = judge(&verifier, known);
+                }
+            }
+            if !right {
                 write_error(channel, &handler.denied(&identity.user, using_password, secure));
                 return Ok(false);
             }

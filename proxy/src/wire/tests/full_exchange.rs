@@ -205,3 +205,34 @@ async fn change_user_goes_by_the_newer_plugin_if_the_login_did() {
     assert_eq!(client.packet().await.unwrap(), [1, 3]);
     client.ok().await;
 }
+
+#[tokio::test]
+async fn over_tls_the_password_alone_is_the_guess_where_the_answer_says_nothing() {
+    for (user, password, failed) in [
+        ("old", &b"secret\0"[..], 0),
+        ("old", b"wrong\0", 1),
+        ("nobody like old", b"secret\0", 1),
+        ("who", b"secret\0", 1),
+        // Its answer could have passed.
+        ("app", b"secret\0", 1),
+    ] {
+        let failures = Arc::new(AtomicUsize::new(0));
+        let mut client = Setup { tls: Some(server()), failures: Arc::clone(&failures), ..Setup::default() }.connect();
+        client.greeting().await;
+        let with_tls = offered() | CapabilityFlags::CLIENT_SSL;
+        client.send(&ssl_request(with_tls)).await;
+        let mut client = encrypted(client, with_tls).await;
+        let login = Login41 { user: user.as_bytes(), answer: OTHER_ANSWER, plugin: PLUGIN, ..Login41::default() };
+        client.send(&login.payload(with_tls)).await;
+        assert_eq!(client.packet().await.unwrap(), [1, 4]);
+        let asked = failures.load(Ordering::SeqCst);
+        assert_eq!(asked, usize::from(!user.contains("old")), "{user}");
+        client.send(password).await;
+        match user {
+            "old" if failed == 0 => drop(client.ok().await),
+            "app" => drop(client.ok().await),
+            _ => assert_eq!(client.error_code().await, 1045, "{user}"),
+        }
+        assert_eq!(failures.load(Ordering::SeqCst), failed, "{user} {password:?}");
+    }
+}
