@@ -8,8 +8,9 @@ use cellgate_sql::{SqlMode, Statement, StatementKind};
 
 use super::Session;
 use super::attributes::listed;
-use super::workshop::{SHORT_TEXT, handing_over};
+use super::workshop::SHORT_TEXT;
 use crate::config::Literals;
+use crate::sync::handing_over;
 use crate::wire::{Attributes, CommandKind};
 
 /// How a statement ended, for metrics and the slow-query log.

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use cellgate_schemaless::Cell;
 use cellgate_sql::{Row, Shaping, SqlMode, Statement};
-use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 
 use super::error::StatementError;
+use crate::sync::handing_over;
 use crate::until::Until;
 
 /// Most work that is done where the statement runs, in bytes that expressions look at: below a millisecond.
@@ -146,14 +146,6 @@ async fn run<T: Send + 'static>(
         Ok(Ok(done)) => done,
         Ok(Err(_)) => Err(cellgate_sql::SqlError::Internal("an expression panicked".into()).into()),
         Err(_) => Err(late),
-    }
-}
-
-/// Does long work while another thread serves the other clients, if the runtime may have more than this one.
-pub(super) fn handing_over<T>(work: impl FnOnce() -> T) -> T {
-    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
-        Ok(_) | Err(_) => work(),
     }
 }
 

@@ -20,6 +20,7 @@ use mysql_common::constants::CapabilityFlags;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::stream::{BoxStream, Stream, TlsSession};
+use crate::sync::handing_over;
 use std::net::SocketAddr;
 
 const HEADER: usize = 7;
@@ -28,6 +29,8 @@ const LEAST_PACKED: usize = 50;
 /// Most bytes put into one frame, the most there can be. Everything up to a flush is one frame if it fits: there are
 /// clients (mysql-connector-python) that read a packet from two frames at the most.
 const MOST_PACKED: usize = 0xff_ffff;
+/// More bytes than this take milliseconds to pack: meanwhile another thread serves the other clients.
+const LONG: usize = 64 * 1024;
 
 /// How frames are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,7 +164,11 @@ impl Compressed {
     fn pack(&mut self, bytes: &[u8]) {
         self.output = Vec::with_capacity(HEADER + bytes.len());
         self.output.resize(HEADER, 0);
-        let packed = bytes.len() >= LEAST_PACKED && self.shrink(bytes);
+        let packed = match bytes.len() {
+            ..LEAST_PACKED => false,
+            LEAST_PACKED..=LONG => self.shrink(bytes),
+            _ => handing_over(|| self.shrink(bytes)),
+        };
         if !packed {
             self.output.truncate(HEADER);
             self.output.extend_from_slice(bytes);

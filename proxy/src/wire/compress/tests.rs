@@ -178,3 +178,34 @@ async fn no_damage_to_a_zstd_frame_is_more_than_an_error() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn others_are_served_while_a_long_frame_is_packed() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    for algorithm in BOTH {
+        let turns = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&turns);
+        let other = tokio::spawn(async move {
+            loop {
+                counted.fetch_add(1, Ordering::SeqCst);
+                tokio::task::yield_now().await;
+            }
+        });
+        let packing = tokio::spawn(async move {
+            let (near, far) = tokio::io::duplex(2 * MOST_PACKED);
+            let mut near = Compressed::new(Box::new(near), algorithm);
+            let bytes: Vec<u8> =
+                (0..MOST_PACKED as u32 / 4).flat_map(|n| n.wrapping_mul(0x9e37_79b9).to_le_bytes()).collect();
+            near.write_all(&bytes).await.unwrap();
+            let before = turns.load(Ordering::SeqCst);
+            near.flush().await.unwrap();
+            drop(far);
+            turns.load(Ordering::SeqCst) - before
+        });
+        let turns = packing.await.unwrap();
+        assert!(turns > 10, "{algorithm:?}: {turns}");
+        other.abort();
+    }
+}
