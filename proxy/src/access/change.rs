@@ -13,10 +13,23 @@ use super::{Accounts, lock};
 
 /// How often a change may find that another proxy's came first.
 const ATTEMPTS: usize = 50;
-/// Most stored accounts. The document is read by every proxy after every change; at this size it has a few megabytes.
+/// Most stored accounts.
 const ACCOUNTS: usize = 10_000;
+/// Most bytes of the document, which every proxy looks at every `meta.poll`: with all accounts there may be, some 800 of
+/// each. What is larger already can be made smaller only.
+const DOCUMENT_BYTES: usize = 8 * 1024 * 1024;
 /// Most levels on which one account may hold privileges: they are looked through for every statement.
 const LEVELS: usize = 1000;
+
+/// Whether a statement may make the accounts more: those that cannot are obeyed however large the document is, though what
+/// is taken away may take some bytes to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Growth {
+    /// CREATE and RENAME USER, GRANT.
+    Adds,
+    /// All others.
+    None,
+}
 
 /// The newest accounts while they are being changed.
 pub(super) struct Draft<'a> {
@@ -104,6 +117,7 @@ impl Accounts {
     pub(super) async fn change<T>(
         &self,
         operation: &'static str,
+        growth: Growth,
         mut edit: impl FnMut(&mut Draft<'_>) -> Result<T, AccessError>,
     ) -> Result<T, AccessError> {
         // Changes of this proxy take turns, so that each lost race is another proxy's win.
@@ -123,7 +137,14 @@ impl Accounts {
             if document == stored {
                 return Ok(done);
             }
-            if self.meta.compare_and_set(USERS, version, &encode(&document)?).await? {
+            let body = encode(&document)?;
+            if growth == Growth::Adds && body.len() > DOCUMENT_BYTES && body.len() > encode(&stored)?.len() {
+                return Err(AccessError::Limit {
+                    what: "bytes of all accounts and their grants",
+                    limit: DOCUMENT_BYTES,
+                });
+            }
+            if self.meta.compare_and_set(USERS, version, &body).await? {
                 self.know_document(version + 1, &document);
                 return Ok(done);
             }

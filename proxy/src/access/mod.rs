@@ -129,8 +129,17 @@ impl Accounts {
     /// # Errors
     /// What the meta store says.
     pub async fn refresh(&self) -> Result<(), StoreError> {
-        let (version, document) = self.load().await?;
-        self.know_document(version, &document);
+        let outcome = self.load_newer().await;
+        self.reading.ended(&outcome);
+        outcome
+    }
+
+    /// Takes over the document, if it is newer than what is known: else nothing of it is decoded.
+    async fn load_newer(&self) -> Result<(), StoreError> {
+        let Some(stored) = self.meta.load(USERS).await? else { return Ok(()) };
+        if stored.version > lock(&self.known).document {
+            self.know_document(stored.version, &document::decode(&stored.body)?);
+        }
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use cellgate_sql::{
 
 use super::Accounts;
 use super::account::{Account, Origin};
-use super::change::{Draft, host_of};
+use super::change::{Draft, Growth, host_of};
 use super::error::{AccessError, AccessNote};
 use super::grants::Grants;
 use crate::auth::Verifier;
@@ -28,7 +28,7 @@ impl Accounts {
         statement: &AccountStatement,
     ) -> Result<Vec<AccessNote>, AccessError> {
         let operation = operation(statement);
-        self.change(operation, |draft| {
+        self.change(operation, growth(statement), |draft| {
             let mut running = Running { actor, operation, draft, notes: Vec::new() };
             running.run(statement)?;
             Ok(running.notes)
@@ -47,6 +47,17 @@ fn operation(statement: &AccountStatement) -> &'static str {
         AccountStatement::SetPassword { .. } => "SET PASSWORD",
         AccountStatement::Grant { .. } => "GRANT",
         AccountStatement::Revoke { .. } | AccountStatement::RevokeAll(_) => "REVOKE",
+    }
+}
+
+fn growth(statement: &AccountStatement) -> Growth {
+    match statement {
+        AccountStatement::Create { .. } | AccountStatement::Rename(_) | AccountStatement::Grant { .. } => Growth::Adds,
+        AccountStatement::Alter { .. }
+        | AccountStatement::Drop { .. }
+        | AccountStatement::SetPassword { .. }
+        | AccountStatement::Revoke { .. }
+        | AccountStatement::RevokeAll(_) => Growth::None,
     }
 }
 

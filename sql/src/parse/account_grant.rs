@@ -1,6 +1,9 @@
 //! GRANT and REVOKE.
 
+use cellgate_schemaless::limits::IDENTIFIER_CHARS;
+
 use super::account::{list, name};
+use super::ddl::bounded;
 use super::reader::Reader;
 use super::refuse::unsupported;
 use super::tokens::{Kind, Symbol};
@@ -59,7 +62,7 @@ fn granting(reader: &mut Reader<'_>) -> Result<GrantStatement, SqlError> {
     if !reader.sees(&["ON"]) {
         return Err(no_roles(reader));
     }
-    let on = on(reader)?;
+    let on = bounded_level(on(reader)?)?;
     let mut listed = written.listed;
     if written.all {
         listed.privileges = listed.privileges.with(on.all());
@@ -214,6 +217,35 @@ fn on(reader: &mut Reader<'_>) -> Result<On, SqlError> {
         return Ok(On::Database(Some(first)));
     }
     Ok(On::Table(Name { database: Some(first), table: reader.name()? }))
+}
+
+/// What is granted on, if its names are no longer than those of databases and tables may be. What is revoked may have any
+/// length: it was granted when there was no bound.
+fn bounded_level(on: On) -> Result<On, SqlError> {
+    match on {
+        On::Global => Ok(On::Global),
+        On::Database(pattern) => pattern.map(bounded_pattern).transpose().map(On::Database),
+        On::Table(Name { database, table }) => {
+            let database = database.map(bounded).transpose()?;
+            Ok(On::Table(Name { database, table: bounded(table)? }))
+        }
+    }
+}
+
+/// A pattern for names of databases: its escapes do not count.
+fn bounded_pattern(pattern: String) -> Result<String, SqlError> {
+    let mut characters = pattern.chars();
+    let mut count = 0;
+    while let Some(character) = characters.next() {
+        if character == '\\' {
+            characters.next();
+        }
+        count += 1;
+    }
+    if count > IDENTIFIER_CHARS {
+        return Err(SqlError::IdentifierTooLong(pattern));
+    }
+    Ok(pattern)
 }
 
 /// `SELECT, INSERT ON shop.* [WITH GRANT OPTION]`, as the configuration file writes it.

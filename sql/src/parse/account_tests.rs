@@ -207,3 +207,24 @@ fn a_password_is_printed_nowhere() {
         assert!(!format!("{:?}", super::parse(text, Default::default())).contains("hidden"), "{text}");
     }
 }
+
+#[test]
+fn names_longer_than_databases_and_tables_may_have_are_revoked_and_not_granted() {
+    let (longest, longer) = ("é".repeat(64), "é".repeat(65));
+    let escaped = r"\_".repeat(64);
+    for on in [format!("`{longest}`.*"), format!("`{escaped}`.*"), format!("`{longest}`.`{longest}`")] {
+        statement(&format!("GRANT SELECT ON {on} TO a"));
+    }
+    let escaped = r"\_".repeat(65);
+    for on in [
+        format!("`{longer}`.*"),
+        format!("`{escaped}`.*"),
+        format!("`{longest}`.`{longer}`"),
+        format!("`{longer}`.t"),
+        format!("`{longer}`"),
+    ] {
+        let granted = bound(&format!("GRANT SELECT ON {on} TO a"));
+        assert!(matches!(granted, Err(SqlError::IdentifierTooLong(_))), "{on}: {granted:?}");
+        statement(&format!("REVOKE SELECT ON {on} FROM a"));
+    }
+}
