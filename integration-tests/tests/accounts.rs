@@ -223,6 +223,23 @@ async fn a_password_is_in_no_log() {
 }
 
 #[tokio::test]
+async fn no_length_keeps_a_statement_out_of_the_log() {
+    let config = "[log]\nslow_query = \"0s\"\nliterals = \"shown\"\n";
+    let proxy = Deployment::configured(config).start();
+    let mut root = client::connect(proxy.mysql()).await;
+    let long = "x".repeat(9 << 20);
+    run(&mut root, "CREATE USER app").await;
+    run(&mut root, &format!("GRANT SELECT /*{long}*/ ON mine.* TO app")).await;
+    refused(&mut root, &format!("GRANT SELECT ON `{long}`.* TO app")).await;
+    refused(&mut root, &format!("REVOKE SELECT ON `{long}`.* FROM app")).await;
+    run(&mut root, &format!("SELECT LENGTH('{long}')")).await;
+    let whole = ["SELECT ON `mine`.*", "bytes)", "SELECT LENGTH(", "REVOKE"];
+    let log = proxy.until_logged("the long ones", |log| whole.iter().all(|text| log.contains(text)));
+    assert!(!log.contains("lines of the log were lost"), "lost");
+    assert!(log.lines().all(|line| line.len() < 100_000));
+}
+
+#[tokio::test]
 async fn users_of_the_configuration_have_its_grants_and_cannot_be_changed() {
     let config = "[[user]]\nname = \"root\"\nerase = true\n\n[[user]]\nname = \"reader\"\npassword = \"pw\"\n\
                   grants = [\"SELECT ON shop.*\"]\nmax_connections = 1\n";

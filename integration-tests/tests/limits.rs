@@ -227,6 +227,19 @@ async fn what_an_expression_makes_is_bounded_by_the_longest_packet() {
         let warnings: Vec<(String, u16, String)> = conn.query("SHOW WARNINGS").await.unwrap();
         assert!(matches!(&warnings[..], [(level, 1301, _)] if level == "Warning"), "{expression}: {warnings:?}");
     }
+    // A row, whether it is found by its key alone or looked through.
+    for condition in ["row_key = 'r' AND column_key = 'c' AND ref_key = 1", "row_key = 'r'", "row_key = 'r' AND 1 = 1"]
+    {
+        let row = |columns: &str| format!("SELECT {columns} FROM trips WHERE {condition}");
+        for _ in 0..2 {
+            let error = conn.query_drop(row("body, body")).await.unwrap_err();
+            assert!(matches!(&error, mysql_async::Error::Server(error) if error.code == 1153), "{condition}: {error}");
+            let error = conn.exec_drop(row("body, body"), ()).await.unwrap_err();
+            assert!(matches!(&error, mysql_async::Error::Server(error) if error.code == 1153), "{condition}: {error}");
+            let one: Vec<String> = conn.query(row("body")).await.unwrap();
+            assert_eq!(one, [body.as_str()]);
+        }
+    }
     // In a variable, prepared, and in the relational engine.
     conn.exec_drop("SET @half = ?", (&body,)).await.unwrap();
     for statement in [

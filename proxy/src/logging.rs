@@ -33,6 +33,9 @@ pub const PANIC: &str = "a task panicked";
 /// Longest text of a panic that is logged, in bytes.
 const PANIC_BYTES: usize = 300;
 
+/// Longest text of a client that is logged, in bytes.
+const TEXT_BYTES: usize = 8 * 1024;
+
 /// Panics of this process.
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
@@ -93,6 +96,17 @@ pub fn say(line: &str) {
         Some(lines) => lines.push(line.as_bytes()),
         None => drop(io::stderr().write_all(line.as_bytes())),
     }
+}
+
+/// A text for a line of the log, of which no more is said than [`TEXT_BYTES`] and how long it is: a line that is too long is
+/// lost.
+pub fn cut(mut text: String) -> String {
+    if text.len() > TEXT_BYTES {
+        let length = text.len();
+        text.truncate(text.floor_char_boundary(TEXT_BYTES));
+        text.push_str(&format!(".. (cut, {length} bytes)"));
+    }
+    text
 }
 
 /// Waits until what was logged and said is written, but not long: nobody may be reading.

@@ -42,6 +42,7 @@ pub use grants::Grants;
 pub use host::HostPattern;
 pub use show::{SchemaPrivilege, TablePrivilege, UserPrivilege, UserRow, create, grants};
 pub use snapshot::Snapshot;
+pub use statement::operation;
 
 use crate::auth::Verifier;
 use crate::config;

@@ -38,7 +38,7 @@ impl Accounts {
 }
 
 /// The statement's name in MySQL's messages.
-fn operation(statement: &AccountStatement) -> &'static str {
+pub fn operation(statement: &AccountStatement) -> &'static str {
     match statement {
         AccountStatement::Create { .. } => "CREATE USER",
         AccountStatement::Alter { .. } => "ALTER USER",

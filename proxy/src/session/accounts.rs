@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cellgate_sql::{AccountName, AccountRef, AccountStatement, Level, Privilege, SqlError};
+use cellgate_sql::{AccountName, AccountRef, AccountStatement, Level, Lock, Privilege, SqlError, TlsNeed};
 
 use super::carried::carried;
 use super::error::StatementError;
@@ -28,19 +28,23 @@ impl Session {
         let refused = self.check_level(&statement).err();
         let accounts = Arc::clone(self.server.accounts());
         let (id, user, host) = (self.process.id(), self.user.clone(), self.host.clone());
-        let (account, shown) = (self.account.clone(), shown.to_owned());
+        let (account, shown) = (self.account.clone(), logging::cut(shown.to_owned()));
+        let (operation, named, change) = (access::operation(&statement), named(&statement), change(&statement));
         let outcome = carried(async move {
             let outcome = match refused {
                 Some(error) => Err(error),
                 None => accounts.run_statement(&account, &statement).await.map_err(StatementError::from),
             };
-            let failed = outcome.as_ref().err().map(ToString::to_string);
+            let failed = outcome.as_ref().err().map(|error| logging::cut(error.to_string()));
             tracing::info!(
                 target: logging::AUDIT,
                 connection = id,
                 user,
                 host,
                 %account,
+                operation,
+                accounts = named,
+                change = logging::cut(change),
                 statement = shown,
                 failed,
                 "a statement about accounts"
@@ -87,5 +91,54 @@ impl Session {
             AccountRef::Current => self.account.clone(),
             AccountRef::Named(name) => name.clone(),
         }
+    }
+}
+
+/// The accounts a statement is about, each of which the log names however many they are.
+fn named(statement: &AccountStatement) -> String {
+    let shown = |account: &AccountRef| match account {
+        AccountRef::Current => "CURRENT_USER".to_owned(),
+        AccountRef::Named(name) => name.to_string(),
+    };
+    let accounts: Vec<String> = match statement {
+        AccountStatement::Create { accounts, .. } | AccountStatement::Alter { accounts, .. } => {
+            accounts.iter().map(|spec| shown(&spec.account)).collect()
+        }
+        AccountStatement::Drop { accounts, .. }
+        | AccountStatement::Grant { accounts, .. }
+        | AccountStatement::Revoke { accounts, .. }
+        | AccountStatement::RevokeAll(accounts) => accounts.iter().map(shown).collect(),
+        AccountStatement::Rename(pairs) => {
+            pairs.iter().map(|(from, to)| format!("{} TO {}", shown(from), shown(to))).collect()
+        }
+        AccountStatement::SetPassword { account, .. } => vec![shown(account)],
+    };
+    accounts.join(", ")
+}
+
+/// What a statement changes of its accounts.
+fn change(statement: &AccountStatement) -> String {
+    match statement {
+        AccountStatement::Create { accounts, options, .. } | AccountStatement::Alter { accounts, options, .. } => {
+            let password = accounts.iter().any(|spec| spec.credential.is_some()).then(|| "a password".to_owned());
+            let tls = options.tls.map(|need| match need {
+                TlsNeed::Required => "REQUIRE SSL".to_owned(),
+                TlsNeed::Optional => "REQUIRE NONE".to_owned(),
+            });
+            let connections = options.max_connections.map(|most| format!("MAX_USER_CONNECTIONS {most}"));
+            let lock = options.lock.map(|lock| match lock {
+                Lock::Locked => "ACCOUNT LOCK".to_owned(),
+                Lock::Open => "ACCOUNT UNLOCK".to_owned(),
+            });
+            [password, tls, connections, lock].into_iter().flatten().collect::<Vec<_>>().join(", ")
+        }
+        AccountStatement::Grant { listed, level, .. } | AccountStatement::Revoke { listed, level, .. } => {
+            let privileges: Vec<&str> = listed.privileges.iter().map(Privilege::name).collect();
+            let listed = [privileges, listed.without_effect.clone()].concat();
+            format!("{} ON {level}", if listed.is_empty() { "USAGE".to_owned() } else { listed.join(", ") })
+        }
+        AccountStatement::RevokeAll(_) => "ALL PRIVILEGES, GRANT OPTION".to_owned(),
+        AccountStatement::SetPassword { .. } => "a password".to_owned(),
+        AccountStatement::Drop { .. } | AccountStatement::Rename(_) => String::new(),
     }
 }

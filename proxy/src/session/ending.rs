@@ -10,6 +10,7 @@ use super::Session;
 use super::attributes::listed;
 use super::workshop::SHORT_TEXT;
 use crate::config::Literals;
+use crate::logging;
 use crate::sync::handing_over;
 use crate::wire::{Attributes, CommandKind};
 
@@ -93,7 +94,7 @@ impl Session {
         let config = self.server.config();
         if config.log.slow_query.is_some_and(|threshold| took >= threshold) {
             self.server.metrics().slow_query();
-            let tags = shown.tags();
+            let tags = logging::cut(shown.tags());
             let shown = if shown.bytes() > SHORT_TEXT {
                 handing_over(|| shown.text(config.log.literals))
             } else {
@@ -111,7 +112,7 @@ impl Session {
                 database = self.database.as_deref().unwrap_or(""),
                 client = listed(&self.client),
                 attributes = listed(&self.attributes),
-                statement = shown,
+                statement = logging::cut(shown),
                 tags,
                 "slow query"
             );

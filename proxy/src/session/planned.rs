@@ -40,7 +40,7 @@ pub(super) struct Ready {
 pub(super) enum Answered<'a> {
     /// It was answered.
     Replied(Replied),
-    /// Nothing was done, because the catalog may be out of date; the long way reads it again.
+    /// Nothing was done, because the catalog may be out of date or the row is too long; the long way reads it again.
     LongWay(Reply<'a>),
 }
 
@@ -148,11 +148,18 @@ impl Session {
         self.refuse_stale(now).ok()?;
         let table = ready.compiled.template()?.table_ref();
         let executor = &self.executor;
-        match &ready.filled {
+        let found = match &ready.filled {
             Filled::Get(triple) => executor.cell_at_once(table, triple, now),
             Filled::Latest(key) => executor.latest_at_once(table, key),
             Filled::Put(..) => None,
-        }
+        }?;
+        self.fits(ready.compiled.template()?, found.as_ref()).then_some(found)
+    }
+
+    /// Whether a template's row is no longer than one may be. If it is, the long way says so.
+    fn fits(&self, template: &Template, cell: Option<&Cell>) -> bool {
+        let longest = self.server.config().limits.max_allowed_packet.bytes();
+        cell.is_none_or(|cell| template.content_bytes(cell) <= longest)
     }
 
     /// Answers a statement with what was known without waiting: nobody can have seen it run.
@@ -207,6 +214,7 @@ impl Session {
         self.server.metrics().stage(Stage::Store, stored.elapsed());
         let (replied, outcome, rows) = match answer {
             Err(error) if error.suspects_catalog() => return Ok(Answered::LongWay(reply)),
+            Ok(Quick::Row(cell)) if !self.fits(template, cell.as_ref()) => return Ok(Answered::LongWay(reply)),
             Ok(Quick::Row(cell)) => {
                 let rows = u64::from(cell.is_some());
                 (self.give_cell(compiled, cell.as_ref(), reply)?, Outcome::Ok, rows)

@@ -176,6 +176,15 @@ impl Template {
         row
     }
 
+    /// How many bytes the texts of a row of this cell have together: what is bounded of a row.
+    pub fn content_bytes(&self, cell: &Cell) -> usize {
+        let bytes = |value: &CellValue<'_>| match value {
+            CellValue::Bytes(bytes) => bytes.len(),
+            CellValue::Null | CellValue::Int(_) | CellValue::DateTime(_) => 0,
+        };
+        self.row(cell).iter().map(bytes).sum()
+    }
+
     fn of_select(select: &Select, env: &dyn Environment) -> Option<Self> {
         let from = select.from.as_ref()?;
         let view = View::find(env, &from.name, from.alias.as_deref())?;
