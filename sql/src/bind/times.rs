@@ -4,7 +4,7 @@
 //! function reads it as text, or an operator as a number, that type is not at hand any more, so that it is said there.
 
 use crate::error::SqlError;
-use crate::expression::{Aggregate, CastType, Expression, Function, Operator, Slot, Type, fraction, time};
+use crate::expression::{Aggregate, CastType, Expression, Function, Operator, Slot, Type, Unit, fraction, time};
 use crate::parse::unsupported;
 use crate::value::{ColumnType, Value};
 use crate::zone::TimeZone;
@@ -222,8 +222,15 @@ fn tell(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError
                     arguments.push(shown);
                     Expression::Call(Function::TimeDiff, arguments)
                 }
-                Expression::Call(Function::UnixTimestamp | Function::TimeAdd | Function::MonthsAdd, arguments)
-                    if arguments.first().is_some_and(is_clock) =>
+                Expression::Call(
+                    Function::UnixTimestamp | Function::TimeAdd | Function::MonthsAdd | Function::ConvertTz,
+                    arguments,
+                ) if arguments.first().is_some_and(is_clock) => {
+                    return Err(without_date());
+                }
+                Expression::Call(Function::Extract, arguments)
+                    if arguments.first().is_some_and(is_clock)
+                        && !arguments.get(1).and_then(Expression::constant).is_some_and(Unit::of_clocks) =>
                 {
                     return Err(without_date());
                 }
@@ -239,6 +246,14 @@ fn tell(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError
                         ),
                         6.. => seconds,
                     }
+                }
+                Expression::Call(Function::FromUnixTime, arguments) => {
+                    let of = |(i, e): (usize, &Bexpr)| match i {
+                        0 if matches!(e.ty(ty).ty, ColumnType::Date | ColumnType::Time) => number(e),
+                        _ => plain(e),
+                    };
+                    let arguments = arguments.iter().enumerate().map(of).collect::<Result<_, _>>()?;
+                    Expression::Call(Function::FromUnixTime, arguments)
                 }
                 Expression::Call(function @ (Function::JsonArray | Function::JsonObject), arguments) => {
                     Expression::Call(*function, arguments.iter().map(json).collect::<Result<_, _>>()?)

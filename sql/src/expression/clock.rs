@@ -82,9 +82,44 @@ fn moment(value: &Value) -> Option<Moment> {
     }
 }
 
-/// CAST AS TIME with so many digits behind the point: of a time with a date its clock. NULL for what is no time.
+/// The shortest text that is a time with a date where a TIME is read.
+const SHORTEST: usize = 12;
+
+/// What of a text is a TIME, if it begins with one; what follows it is cut off. `None` for the exponent of a number.
+fn leading(text: &[u8]) -> Option<&[u8]> {
+    let count = |from: usize, digit: bool| {
+        let rest = text.get(from..).unwrap_or_default();
+        rest.iter().take_while(|b| if digit { b.is_ascii_digit() } else { **b == b' ' }).count()
+    };
+    let digits = |from: usize| count(from, true);
+    let mut end = usize::from(text.first() == Some(&b'-'));
+    end += digits(end);
+    let blanks = count(end, false);
+    if blanks > 0 && digits(end + blanks) > 0 {
+        end += blanks + digits(end + blanks);
+    }
+    for _ in 0..2 {
+        if text.get(end) == Some(&b':') && digits(end + 1) > 0 {
+            end += 1 + digits(end + 1);
+        }
+    }
+    if text.get(end) == Some(&b'.') {
+        end += 1 + digits(end + 1);
+    }
+    let is_exponent = matches!(text.get(end), Some(b'e' | b'E')) && digits(end + 1) > 0;
+    if is_exponent { None } else { text.get(..end) }
+}
+
+/// CAST AS TIME with so many digits behind the point: of a time with a date its clock, of short text the TIME it begins with,
+/// so that a date alone is the number of its year. NULL for what is no time.
 pub(super) fn as_clock(value: &Value, digits: u32) -> Value {
-    match moment(value) {
+    let read = match value {
+        Value::Text(written) | Value::Bytes(written) if written.len() < SHORTEST => {
+            leading(written.trim_ascii()).and_then(clock_micros).map(Moment::Clock)
+        }
+        value => moment(value),
+    };
+    match read {
         Some(Moment::At(at)) => text_value(text(at.0.rem_euclid(DAY), digits)),
         Some(Moment::Clock(micros)) => text_value(text(micros, digits)),
         None => Value::Null,
@@ -134,7 +169,14 @@ mod tests {
             ("-99999999", "NULL"),
             ("10:60:00", "NULL"),
             ("10:00:60", "NULL"),
-            ("1:2:3:4", "NULL"),
+            ("1:2:3:4", "01:02:03"),
+            ("10:11:12abc", "10:11:12"),
+            ("12abc", "00:00:12"),
+            ("2024-02-29", "00:20:24"),
+            ("1 2 3", "26:00:00"),
+            ("1 x", "00:00:01"),
+            ("1e1", "NULL"),
+            ("-", "NULL"),
             ("x", "NULL"),
             ("", "NULL"),
             ("2026-01-02 03:04:05.6", "03:04:05"),

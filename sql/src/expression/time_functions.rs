@@ -71,14 +71,14 @@ fn moved(at: &Value, days: bool, by: impl FnOnce(Micros) -> Option<Micros>) -> V
     text_value(time::text_as(later, digits))
 }
 
-/// Whether text or a number that is a time has no clock.
+/// Whether text or a number that is a time has no clock. Colons alone part a date.
 fn is_date(written: &Value) -> bool {
     let text = text_of(written).unwrap_or_default();
     let text = text.trim_ascii();
     if text.iter().all(u8::is_ascii_digit) {
         return text.len() <= 8;
     }
-    !text.iter().any(|b| matches!(b, b' ' | b'T' | b't' | b':'))
+    !text.iter().any(|b| matches!(b, b' ' | b'T' | b't'))
 }
 
 /// A time as text, with so many digits of its second.

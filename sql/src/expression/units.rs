@@ -59,6 +59,11 @@ impl Unit {
         (place <= Self::QUARTER).then_some(Self(place))
     }
 
+    /// Whether a clock without a date has the part that this argument of EXTRACT asks for.
+    pub fn of_clocks(unit: &Value) -> bool {
+        Self::of(unit).and_then(|unit| UNITS.get(unit.0)).is_some_and(|(_, _, last)| *last >= Part::Hour)
+    }
+
     /// What stands for it among the arguments of a function.
     pub fn value(self) -> Value {
         Value::Int(i64::try_from(self.0).unwrap_or(i64::MAX))

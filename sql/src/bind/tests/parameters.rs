@@ -100,9 +100,16 @@ fn a_time_of_day_is_one_wherever_it_is_read() {
         other => panic!("{other:?}"),
     }
     // MySQL would take today's date for it.
-    for text in
-        ["SELECT ? = NOW()", "SELECT CAST(? AS DATETIME)", "SELECT ? + INTERVAL 1 HOUR", "SELECT UNIX_TIMESTAMP(?)"]
-    {
+    for text in [
+        "SELECT ? = NOW()",
+        "SELECT CAST(? AS DATETIME)",
+        "SELECT ? + INTERVAL 1 HOUR",
+        "SELECT UNIX_TIMESTAMP(?)",
+        "SELECT CONVERT_TZ(?, '+00:00', '+02:00')",
+        "SELECT EXTRACT(DAY FROM ?)",
+        "SELECT EXTRACT(YEAR_MONTH FROM ?)",
+        "SELECT EXTRACT(WEEK FROM ?)",
+    ] {
         assert!(matches!(with(text, "10:11:12"), Err(SqlError::Unsupported { .. })), "{text}");
     }
 }
