@@ -273,6 +273,10 @@ impl<'a> Session<'a> {
                     [Expression::Leaf(slot)] if *slot == Slot(CellColumn::RowKey.slot()) => {
                         Ok(Some(Expression::Leaf(Slot(CellColumn::Shard.slot()))))
                     }
+                    // What else is left of a constant cannot be computed where values are stored.
+                    [other] if self.stores && matches!(self.fold(other, true)?, Expression::Constant(_)) => {
+                        Err(SqlError::DivisionByZero)
+                    }
                     _ => Err(unsupported(
                         "SHARD_OF of an expression over columns",
                         "use SHARD_OF('key') or the column shard",

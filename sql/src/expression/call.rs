@@ -2,13 +2,13 @@
 
 use std::cmp::Ordering;
 
-use serde_json::Value as Json;
-
 use super::arithmetic::{Arithmetic, out_of_range};
 use super::clock::{clock_number, time_diff};
 use super::compare::of_operands;
-use super::documents::{at_path, document, json_array, json_contains_path, json_extract, json_keys, json_object};
-use super::evaluate::{boolean, divided, text_of, weigh};
+use super::documents::{
+    at_path, document, json_array, json_contains_path, json_extract, json_keys, json_object, json_value,
+};
+use super::evaluate::{boolean, column_text, divided, text_of, weigh};
 use super::functions::Function;
 use super::number::{MAX_SCALE, Number};
 use super::text::{
@@ -185,7 +185,8 @@ fn one(function: Function, value: &Value, longest: usize) -> Result<Value, SqlEr
         }
         Function::Quote => {
             within("quote", text.len(), longest)?;
-            quote(&text)
+            let quoted = quote(&text);
+            if matches!(value, Value::Bytes(_)) { Value::Bytes(quoted.into()) } else { column_text(&quoted.into()) }
         }
         Function::Unhex => unhex(&text),
         Function::JsonUnquote => match value {
@@ -282,13 +283,7 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
         (Function::Locate, [_, _]) => locate(&searched(0), &searched(1), 1),
         (Function::Locate, [_, _, _]) => locate(&searched(0), &searched(1), int(2)),
         (Function::JsonExtract, _) => json_extract(values)?,
-        (Function::JsonValue, [_, _]) => match json_extract(values)? {
-            Value::Json(found) => match json::parse(&found)? {
-                Json::Null => Value::Null,
-                found => text_value(json::unquote(&found)),
-            },
-            other => other,
-        },
+        (Function::JsonValue, [d, _]) => json_value(d, &path(1))?,
         (Function::JsonLength, [d, _]) => at_path(d, &path(1))?.map_or(Value::Null, |d| size(json::length(&d))),
         (Function::JsonKeys, [d, _]) => at_path(d, &path(1))?.map_or(Value::Null, |d| json_keys(&d)),
         (Function::JsonContains, [target, candidate, ..]) => {

@@ -9,6 +9,7 @@ use super::call::within;
 use super::evaluate::text_of;
 use super::json_path::Path;
 use super::number::Number;
+use super::text::text_value;
 use super::{json, time};
 use crate::error::SqlError;
 use crate::value::Value;
@@ -43,6 +44,23 @@ pub(super) fn json_extract(values: &[Value]) -> Result<Value, SqlError> {
     let paths = paths.iter().map(|p| Path::parse(&String::from_utf8_lossy(p))).collect::<Result<Vec<_>, _>>()?;
     let found = json::extract(&document(first)?, &paths)?;
     Ok(found.map_or(Value::Null, |found| Value::Json(json::text(&found).into())))
+}
+
+/// `JSON_VALUE(document, path)`: the text of the one value there; NULL for several, for none, and of what is no JSON.
+pub(super) fn json_value(first: &Value, path: &str) -> Result<Value, SqlError> {
+    let paths = [Path::parse(path)?];
+    let Ok(document) = document(first) else { return Ok(Value::Null) };
+    let found = match json::extract(&document, &paths)? {
+        Some(Json::Array(many)) if paths.iter().any(Path::is_many) => match <[Json; 1]>::try_from(many) {
+            Ok([one]) => Some(one),
+            Err(_) => None,
+        },
+        found => found,
+    };
+    Ok(match found {
+        None | Some(Json::Null) => Value::Null,
+        Some(found) => text_value(json::unquote(&found)),
+    })
 }
 
 /// `JSON_CONTAINS_PATH(document, 'one' or 'all', path, ..)`: paths behind the one that decides are not looked at.

@@ -479,18 +479,6 @@ fn matches<L>(
     scope: &dyn Scope<L>,
 ) -> Result<Value, SqlError> {
     let values = [operand.evaluate(scope)?, pattern.evaluate(scope)?];
-    let (Some(text), Some(pattern)) = (text_of(&values[0]), text_of(&values[1])) else {
-        return Ok(Value::Null);
-    };
-    scope.patience()?;
-    weigh(text.len(), scope)?;
-    if pattern.len() > PATTERN_BYTES {
-        return Err(SqlError::Limit {
-            what: "the length of a LIKE pattern".into(),
-            limit: PATTERN_BYTES as u64,
-            name: "like_pattern",
-        });
-    }
     let escape = match escape {
         None => Some('\\'),
         Some(e) => match text_of(&e.evaluate(scope)?) {
@@ -506,6 +494,18 @@ fn matches<L>(
             }
         },
     };
+    let (Some(text), Some(pattern)) = (text_of(&values[0]), text_of(&values[1])) else {
+        return Ok(Value::Null);
+    };
+    scope.patience()?;
+    weigh(text.len(), scope)?;
+    if pattern.len() > PATTERN_BYTES {
+        return Err(SqlError::Limit {
+            what: "the length of a LIKE pattern".into(),
+            limit: PATTERN_BYTES as u64,
+            name: "like_pattern",
+        });
+    }
     let letters = Letters::of_values(&values);
     let (text, pattern) = (letters.read(&text), letters.read(&pattern));
     let patience = || scope.patience();

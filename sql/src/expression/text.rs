@@ -170,7 +170,7 @@ pub(super) fn hex(value: &Value, text: &[u8]) -> Value {
 }
 
 /// The text as a literal of SQL.
-pub(super) fn quote(text: &[u8]) -> Value {
+pub(super) fn quote(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + 2);
     out.push(b'\'');
     for &byte in text {
@@ -182,7 +182,7 @@ pub(super) fn quote(text: &[u8]) -> Value {
         }
     }
     out.push(b'\'');
-    column_text(&out.into())
+    out
 }
 
 /// The bytes hexadecimal digits stand for; an odd number of them gets a leading zero.

@@ -383,6 +383,7 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
         | Function::Left
         | Function::Lower
         | Function::LTrim
+        | Function::Quote
         | Function::Replace
         | Function::Right
         | Function::RTrim

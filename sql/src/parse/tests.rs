@@ -545,6 +545,8 @@ fn functions_give_what_mysql_gives() {
         ("JSON_UNQUOTE(JSON_EXTRACT('{\"a\": \"x\"}', '$.a'))", "x"),
         ("JSON_EXTRACT('[1,2,3]', '$[0]', '$[2]')", "[1, 3]"),
         ("JSON_EXTRACT('1','$') = JSON_EXTRACT('1.0','$')", "1"),
+        ("JSON_VALUE('[1,2]', '$[*]'), JSON_VALUE('[\"x\"]', '$[*]'), JSON_VALUE('[[1, 2]]', '$[0]')", "NULL|x|[1, 2]"),
+        ("JSON_VALUE('bad', '$'), JSON_VALUE('', '$.a')", "NULL|NULL"),
         ("JSON_VALUE('{\"a\": \"x\", \"n\": null}', '$.a'), JSON_VALUE('{\"n\": null}', '$.n')", "x|NULL"),
         (
             "JSON_LENGTH('[1,2]'), JSON_LENGTH('{\"a\":[1,2,3]}', '$.a'), JSON_TYPE('1.5'), JSON_VALID('{')",

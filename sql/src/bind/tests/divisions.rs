@@ -42,6 +42,12 @@ fn what_divides_by_zero_is_of_no_shard() {
 }
 
 #[test]
+fn what_divides_by_zero_is_stored_in_no_shard() {
+    let error = bound("INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'c', SHARD_OF(1 % 0), '1')");
+    assert!(matches!(&error, Err(SqlError::DivisionByZero)), "{error:?}");
+}
+
+#[test]
 fn a_division_that_is_not_told_of_takes_no_other_notes_place() {
     let body = format!("\"{}\"", "x".repeat(1 << 20));
     let mut cells: Vec<_> = (1..100).map(|n| cell("r", "c", n, "1", n)).collect();

@@ -158,8 +158,10 @@ impl Converter<'_> {
             Sql::Trim { trim_where: None, trim_what: None, expr, trim_characters: None } => {
                 Ok(Expression::Call(Function::Trim, vec![*one(expr)?]))
             }
-            Sql::Ceil { expr, .. } => Ok(Expression::Call(Function::Ceiling, vec![*one(expr)?])),
-            Sql::Floor { expr, .. } => Ok(Expression::Call(Function::Floor, vec![*one(expr)?])),
+            Sql::Ceil { expr, .. } => {
+                Ok(Expression::Call(Function::Ceiling, vec![self.operand(expr, depth)?.number()]))
+            }
+            Sql::Floor { expr, .. } => Ok(Expression::Call(Function::Floor, vec![self.operand(expr, depth)?.number()])),
             Sql::Position { expr, r#in } => Ok(Expression::Call(Function::Locate, vec![*one(expr)?, *one(r#in)?])),
             Sql::TypedString(typed) => {
                 let text = self.value(&typed.value.value)?;
