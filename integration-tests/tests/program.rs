@@ -420,6 +420,29 @@ fn check_connect_says_what_a_start_would_refuse() {
     assert!(!status.success() && err.contains("there is no [[cluster]] named \"b\""), "{out}{err}");
 }
 
+#[test]
+fn check_connect_leaves_no_lock_file_behind() {
+    let deployment = Builder::new().topology(SHARDS, None).sqlite("a").build();
+    drop(deployment.start());
+    let config = deployment.config().expect("configured");
+    let text = std::fs::read_to_string(config).unwrap();
+    std::fs::write(config, text.replace("[topology]\n", &meta(&deployment))).unwrap();
+    // As behind a restore: lock files are in no backup. One that another user makes keeps Cellgate's from starting.
+    let locks = [deployment.directory().join("a.db.lock"), deployment.directory().join("data/meta.db.lock")];
+    for lock in &locks {
+        std::fs::remove_file(lock).expect("a start has made it");
+    }
+    let (status, out, err) = proxy::run(&["check", "--connect", "--config", &config.display().to_string()], SHORT);
+    assert!(status.success() && err.contains("deployment: what the configuration says fits the stores"), "{out}{err}");
+    for lock in &locks {
+        assert!(!lock.exists(), "{} was made", lock.display());
+    }
+    let proxy = deployment.start();
+    let (status, _, err) = proxy::run(&["check", "--connect", "--config", &config.display().to_string()], SHORT);
+    assert!(!status.success() && err.contains("is in use by another process"), "{err}");
+    drop(proxy);
+}
+
 /// `[topology]` with the meta store that a start without `meta` has made in its data directory.
 fn meta(deployment: &Deployment) -> String {
     format!("[topology]\nmeta = \"sqlite:{}\"\n", deployment.directory().join("data/meta.db").display())

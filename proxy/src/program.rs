@@ -19,7 +19,7 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use self::background::Background;
 use self::check::check;
-use self::stores::setup;
+use self::stores::{Purpose, setup};
 use crate::access::Accounts;
 use crate::catalog::Catalog;
 use crate::cli::{Command, Health, Serve};
@@ -223,7 +223,7 @@ async fn open(config: Config, mysql: SocketAddr, departure: &Departure) -> Resul
         version: version::VERSION.to_owned(),
     };
     let tls = Tls::open(&config.listen, Path::new(&config.data.dir), &hostname)?.map(Arc::new);
-    let setup = Setup { departure: departure.clone(), ..setup(&config, proxy, &metrics)? };
+    let setup = Setup { departure: departure.clone(), ..setup(&config, Purpose::Serve, proxy, &metrics)? };
     let deployment = Deployment::open(setup, Arc::clone(&metrics)).await?;
     let (poll, max_stale) = (config.meta.poll, config.meta.max_stale);
     let catalog = Catalog::open(Arc::clone(&deployment), poll, max_stale).await.map_err(ProgramError::Catalog)?;

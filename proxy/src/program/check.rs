@@ -7,7 +7,7 @@ use cellgate_metrics::Metrics;
 use cellgate_store::StoreError;
 use cellgate_store::deployment::{ProxyInfo, compare};
 
-use super::stores::{open_cluster, open_meta, setup};
+use super::stores::{Purpose, open_cluster, open_meta, setup};
 use super::{ProgramError, environment, hostname, io};
 use crate::cli::Check;
 use crate::config::{Cluster, Config, Target};
@@ -42,14 +42,14 @@ async fn check_meta(config: &Config) -> Result<&'static str, StoreError> {
     if is_missing(&config.topology.meta) {
         return Ok(NO_FILE_YET);
     }
-    open_meta(config)?.exists().await.map(|there| if there { "reached" } else { "reached, empty" })
+    open_meta(config, Purpose::Check)?.exists().await.map(|there| if there { "reached" } else { "reached, empty" })
 }
 
 async fn check_cluster(config: &Config, cluster: &Cluster) -> Result<&'static str, StoreError> {
     if is_missing(&cluster.primary) {
         return Ok(NO_FILE_YET);
     }
-    let backend = open_cluster(config, &cluster.primary, &cluster.name, cluster.pool_size, None)?;
+    let backend = open_cluster(config, Purpose::Check, cluster, None)?;
     let identity = backend.identity().await;
     backend.close().await;
     identity.map(|identity| if identity.is_some() { "reached" } else { "reached, empty" })
@@ -65,7 +65,7 @@ async fn check_deployment(config: &Config) -> Result<&'static str, ProgramError>
         address: config.listen.address.to_string(),
         version: version::VERSION.to_owned(),
     };
-    let setup = setup(config, proxy, &metrics)?;
+    let setup = setup(config, Purpose::Check, proxy, &metrics)?;
     let compared = compare(&setup).await;
     for cluster in &setup.clusters {
         cluster.backend.close().await;

@@ -13,11 +13,25 @@ use super::ProgramError;
 use crate::catalog::Catalog;
 use crate::config::{Cluster, Config, Target};
 
+/// What stores are opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To be used.
+    Serve,
+    /// To be looked at. Lock files are not made: the user who checks need not be the one who serves.
+    Check,
+}
+
 /// The stores of a configuration. Nothing is created by opening them.
-pub(super) fn setup(config: &Config, proxy: ProxyInfo, metrics: &Metrics) -> Result<Setup, ProgramError> {
+pub(super) fn setup(
+    config: &Config,
+    purpose: Purpose,
+    proxy: ProxyInfo,
+    metrics: &Metrics,
+) -> Result<Setup, ProgramError> {
     let clusters = config.clusters.iter().map(|cluster| {
         let counted = metrics.cluster_named(&cluster.name);
-        let backend = open_cluster(config, &cluster.primary, &cluster.name, cluster.pool_size, counted)
+        let backend = open_cluster(config, purpose, cluster, counted)
             .map_err(|error| ProgramError::Store { place: format!("cluster {}", cluster.name), error })?;
         Ok(ClusterSetup {
             name: cluster.name.clone(),
@@ -30,7 +44,7 @@ pub(super) fn setup(config: &Config, proxy: ProxyInfo, metrics: &Metrics) -> Res
         })
     });
     let clusters = clusters.collect::<Result<Vec<_>, ProgramError>>()?;
-    let meta = open_meta(config).map_err(|error| ProgramError::Store { place: "meta store".into(), error })?;
+    let meta = open_meta(config, purpose).map_err(|error| ProgramError::Store { place: "meta store".into(), error })?;
     Ok(Setup {
         virtual_shards: Some(config.topology.virtual_shards),
         meta,
@@ -51,15 +65,15 @@ fn timeouts(config: &Config) -> Timeouts {
 
 pub(super) fn open_cluster(
     config: &Config,
-    target: &Target,
-    name: &str,
-    pool_size: u32,
+    purpose: Purpose,
+    cluster: &Cluster,
     metrics: Option<Arc<ClusterMetrics>>,
 ) -> Result<Arc<dyn Backend>, StoreError> {
-    let engines = Engines { timeouts: timeouts(config), pool_size: usize::try_from(pool_size).unwrap_or(usize::MAX) };
-    match target {
+    let pool_size = usize::try_from(cluster.pool_size).unwrap_or(usize::MAX);
+    let engines = Engines { timeouts: timeouts(config), pool_size, looks: purpose == Purpose::Check };
+    match &cluster.primary {
         Target::Sqlite { path } => engines.sqlite(path),
-        Target::Server(dsn) => engines.server(name, dsn, metrics),
+        Target::Server(dsn) => engines.server(&cluster.name, dsn, metrics),
     }
 }
 
@@ -87,9 +101,9 @@ fn queues(
     Some(Arc::new(Coalescing::new(Arc::clone(backend), options, connections, timeouts(config), &metrics)))
 }
 
-pub(super) fn open_meta(config: &Config) -> Result<Arc<dyn MetaStore>, StoreError> {
+pub(super) fn open_meta(config: &Config, purpose: Purpose) -> Result<Arc<dyn MetaStore>, StoreError> {
     match &config.topology.meta {
-        Target::Sqlite { path } => meta::open_sqlite(path, timeouts(config)),
+        Target::Sqlite { path } => meta::open_sqlite(path, timeouts(config), purpose == Purpose::Check),
         Target::Server(dsn) => meta::open_server(dsn, timeouts(config)),
     }
 }

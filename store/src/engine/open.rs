@@ -19,6 +19,8 @@ pub struct Engines {
     pub timeouts: Timeouts,
     /// Most connections to one server.
     pub pool_size: usize,
+    /// Whether files are only looked at: nothing is made beside them then.
+    pub looks: bool,
 }
 
 impl Engines {
@@ -27,7 +29,7 @@ impl Engines {
     /// # Errors
     /// [`StoreError::Refused`] if another process uses the file.
     pub fn sqlite(&self, path: &Path) -> Result<Arc<dyn Backend>, StoreError> {
-        let options = SqliteOptions { timeouts: self.timeouts, ..SqliteOptions::default() };
+        let options = SqliteOptions { timeouts: self.timeouts, looks: self.looks, ..SqliteOptions::default() };
         Ok(Arc::new(SqliteBackend::open(path, options)?))
     }
 

@@ -9,17 +9,18 @@ use super::postgres::PostgresMeta;
 use super::sqlite::SqliteMeta;
 use crate::engine::dsn::{Dsn, ServerKind};
 use crate::engine::server::ServerOptions;
+use crate::engine::sqlite::file::LockFile;
 use crate::{StoreError, Timeouts};
 
 /// Most connections to a meta store on a server: for the poll, the lease and a change or two at once.
 pub const CONNECTIONS: usize = 4;
 
-/// A meta store in a SQLite file.
+/// A meta store in a SQLite file; nothing is made beside it if it is only looked at.
 ///
 /// # Errors
 /// [`StoreError::Refused`] if another process uses the file.
-pub fn open_sqlite(path: &Path, timeouts: Timeouts) -> Result<Arc<dyn MetaStore>, StoreError> {
-    Ok(Arc::new(SqliteMeta::open(path, timeouts)?))
+pub fn open_sqlite(path: &Path, timeouts: Timeouts, looks: bool) -> Result<Arc<dyn MetaStore>, StoreError> {
+    Ok(Arc::new(SqliteMeta::open_with(path, timeouts, LockFile::of(looks))?))
 }
 
 /// A meta store in a database of a server. Connects when it is first asked something.

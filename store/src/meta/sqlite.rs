@@ -13,7 +13,7 @@ use super::{Document, MetaStore};
 use crate::engine::now_micros;
 use crate::engine::sqlite::cells::{bind, execute};
 use crate::engine::sqlite::file::{
-    Access, Failure, OpenFiles, ProcessLock, TimedConnection, commit_outcome, make_directory,
+    Access, Failure, LockFile, OpenFiles, ProcessLock, TimedConnection, commit_outcome, make_directory,
 };
 use crate::sql::{Query, SQLITE};
 use crate::sync::lock;
@@ -50,7 +50,12 @@ impl SqliteMeta {
     /// # Errors
     /// [`StoreError::Refused`] if another process uses the file; [`StoreError::Corrupt`] if it is not SQLite's.
     pub fn open(path: &Path, timeouts: Timeouts) -> Result<Self, StoreError> {
-        let file = if path.exists() { Some(OpenFile::open(path, Access::Write, timeouts)?) } else { None };
+        Self::open_with(path, timeouts, LockFile::Make)
+    }
+
+    /// The same of a file that is perhaps only looked at.
+    pub(crate) fn open_with(path: &Path, timeouts: Timeouts, lock: LockFile) -> Result<Self, StoreError> {
+        let file = if path.exists() { Some(OpenFile::open(path, Access::Write, timeouts, lock)?) } else { None };
         Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), timeouts, file: Mutex::new(file) }) })
     }
 
@@ -99,7 +104,7 @@ impl Inner {
             Some(open) => open,
             None => {
                 make_directory(&self.path)?;
-                file.insert(OpenFile::open(&self.path, Access::Create, self.timeouts)?)
+                file.insert(OpenFile::open(&self.path, Access::Create, self.timeouts, LockFile::Make)?)
             }
         };
         let created = open.connection.use_wal().and_then(|()| {
@@ -111,8 +116,8 @@ impl Inner {
 }
 
 impl OpenFile {
-    fn open(path: &Path, access: Access, timeouts: Timeouts) -> Result<Self, StoreError> {
-        let lock = ProcessLock::take(path)?;
+    fn open(path: &Path, access: Access, timeouts: Timeouts, lock: LockFile) -> Result<Self, StoreError> {
+        let lock = ProcessLock::take(path, lock)?;
         let connection = TimedConnection::open(path, access, timeouts.lock).map_err(|e| e.outcome(path))?;
         // Reads the file's first page: what is not SQLite's is refused now.
         connection.has_table(TABLE).map_err(|e| e.outcome(path))?;

@@ -33,7 +33,24 @@ const STEPS: i32 = 2000;
 /// It is a lock on `<file>.lock` and not on the file, whose locks are SQLite's own and come and go.
 #[derive(Debug)]
 pub(crate) struct ProcessLock {
-    _file: File,
+    /// `None` where there is no lock file, and so nobody who has the lock ([`LockFile::Find`]).
+    _file: Option<File>,
+}
+
+/// What becomes of a lock file that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LockFile {
+    /// It is made: the file is used.
+    Make,
+    /// It is not: the file is looked at, perhaps by a user whose lock file that who uses it could not open.
+    Find,
+}
+
+impl LockFile {
+    /// That of a file that is only looked at, or used.
+    pub(crate) fn of(looks: bool) -> Self {
+        if looks { Self::Find } else { Self::Make }
+    }
 }
 
 impl ProcessLock {
@@ -41,15 +58,20 @@ impl ProcessLock {
     ///
     /// # Errors
     /// [`StoreError::Refused`] if another process has it, or the lock file cannot be made.
-    pub(crate) fn take(file: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn take(file: &Path, missing: LockFile) -> Result<Self, StoreError> {
         let path = beside(file, ".lock");
         let refused = |why: String| StoreError::Refused { detail: why };
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|e| {
-            let why = denied(&path).map(|why| format!(": {why}")).unwrap_or_default();
-            refused(format!("cannot open {}: {e}{why}", path.display()))
-        })?;
+        let make = missing == LockFile::Make;
+        let lock = match OpenOptions::new().create(make).truncate(false).write(true).open(&path) {
+            Ok(lock) => lock,
+            Err(e) if !make && e.kind() == IoErrorKind::NotFound => return Ok(Self { _file: None }),
+            Err(e) => {
+                let why = denied(&path).map(|why| format!(": {why}")).unwrap_or_default();
+                return Err(refused(format!("cannot open {}: {e}{why}", path.display())));
+            }
+        };
         match lock.try_lock() {
-            Ok(()) => Ok(Self { _file: lock }),
+            Ok(()) => Ok(Self { _file: Some(lock) }),
             Err(TryLockError::WouldBlock) => Err(refused(format!(
                 "{} is in use by another process: a deployment with a SQLite file has exactly one proxy. Stop the \
                  other one, or give this one another data directory",

@@ -40,7 +40,7 @@ use cellgate_metrics::PoolState;
 use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableId, TableRef, Triple};
 
 use self::cells::execute;
-use self::file::{Access, Failure, OpenFiles, ProcessLock, TimedConnection, make_directory};
+use self::file::{Access, Failure, LockFile, OpenFiles, ProcessLock, TimedConnection, make_directory};
 use self::read::{PageBound, ReadTexts};
 use self::readers::Readers;
 use self::snapshots::Snapshots;
@@ -73,12 +73,14 @@ pub struct SqliteOptions {
     pub readers: usize,
     /// Calls that may wait for the writer.
     pub queue: usize,
+    /// Whether it is only looked at: nothing is made beside it then.
+    pub looks: bool,
 }
 
 impl Default for SqliteOptions {
     /// Four readers (more only wait for the same two or four cores), a queue of four full batches.
     fn default() -> Self {
-        Self { timeouts: Timeouts::default(), readers: 4, queue: 1024 }
+        Self { timeouts: Timeouts::default(), readers: 4, queue: 1024, looks: false }
     }
 }
 
@@ -139,7 +141,7 @@ impl SqliteBackend {
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
         let backend = Self { path: path.to_owned(), options, live: OnceLock::new(), unclaimed: Mutex::new(None) };
         if path.exists() {
-            let lock = ProcessLock::take(path)?;
+            let lock = ProcessLock::take(path, LockFile::of(options.looks))?;
             let connection = backend.connect(Access::Write)?;
             if connection.has_table("cg_cluster").map_err(|e| e.outcome(path))? {
                 backend.start(connection, lock)?;
@@ -157,7 +159,7 @@ impl SqliteBackend {
     /// Takes the file into use.
     fn start(&self, connection: TimedConnection, lock: ProcessLock) -> Result<&Live, StoreError> {
         connection.use_wal().map_err(|e| e.outcome(&self.path))?;
-        let SqliteOptions { timeouts, readers, queue } = self.options;
+        let SqliteOptions { timeouts, readers, queue, .. } = self.options;
         let (snapshots, lock) = (Arc::new(Snapshots::default()), Arc::new(lock));
         let files = Arc::new(OpenFiles::of(&self.path)?);
         let (shared, held) = (Arc::clone(&files), Arc::clone(&lock));
@@ -176,7 +178,7 @@ impl SqliteBackend {
         make_directory(&self.path)?;
         let lock = match unclaimed.take() {
             Some(lock) => lock,
-            None => ProcessLock::take(&self.path)?,
+            None => ProcessLock::take(&self.path, LockFile::Make)?,
         };
         self.start(self.connect(Access::Create)?, lock)
     }
