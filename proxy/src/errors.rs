@@ -272,6 +272,7 @@ fn catalog_code(error: &CatalogError) -> (u16, &'static str) {
         CatalogError::Meta(error) => store_code(error),
         CatalogError::Run(error) => run_code(error),
         CatalogError::Contended => (1213, "40001"),
+        CatalogError::Older { .. } => (1815, "HY000"),
         CatalogError::TablesExhausted => (1104, "42000"),
         CatalogError::TooManyColumns => (1117, "42000"),
     }

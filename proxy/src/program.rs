@@ -76,6 +76,12 @@ pub enum ProgramError {
     /// A task of the program panicked, which is a defect.
     #[error("a part of the program has died ({0}): the log has `a task panicked`")]
     Died(JoinError),
+    /// A cluster is older than the catalog.
+    #[error(
+        "{0}, tables of the catalog: their store was restored from before they were made, or somebody dropped them there; \
+         statements over them fail with 1146 (OPERATIONS.md has what to do about it)"
+    )]
+    TablesMissing(String),
     /// `check` found something beyond the file itself.
     #[error("{0} of what the configuration names cannot be used")]
     CheckFailed(usize),

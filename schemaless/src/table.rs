@@ -167,6 +167,17 @@ impl TableRef {
         Self { id, def, physical: format!("{readable}_{id}").into() }
     }
 
+    /// The id in the name of a physical table; `None` if no table of ours has such a name.
+    pub fn id_in(physical: &str) -> Option<TableId> {
+        let (name, id) = physical.rsplit_once('_')?;
+        let is_ours = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        let is_number = !id.is_empty() && !id.starts_with('0') && id.bytes().all(|b| b.is_ascii_digit());
+        if name.is_empty() || !name.chars().all(is_ours) || !is_number {
+            return None;
+        }
+        id.parse().ok().map(TableId)
+    }
+
     /// The table's name in every cluster: `[a-z0-9_]+`, safe to quote in any engine.
     pub fn physical(&self) -> &str {
         &self.physical
@@ -182,6 +193,23 @@ mod tests {
         assert_eq!(TableRef::new("Trips", TableId(17), 1).physical(), "trips_17");
         assert_eq!(TableRef::new("a`b;ü", TableId(3), 1).physical(), "a_b___3");
         assert!(TableRef::new(&"x".repeat(64), TableId(u32::MAX), 1).physical().len() <= 63);
+    }
+
+    #[test]
+    fn an_id_is_found_in_the_names_of_our_tables_only() {
+        for (name, id) in [
+            (TableRef::new("Trips", TableId(17), 1).physical(), Some(17)),
+            (TableRef::new("a`b;ü_", TableId(u32::MAX), 1).physical(), Some(u32::MAX)),
+            ("log_2024_3", Some(3)),
+            ("cg_head", None),
+            ("Trips_17", None),
+            ("trips_07", None),
+            ("trips_4294967296", None),
+            ("_3", None),
+            ("trips3", None),
+        ] {
+            assert_eq!(TableRef::id_in(name).map(|id| id.0), id, "{name}");
+        }
     }
 
     #[test]

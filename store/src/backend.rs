@@ -83,6 +83,9 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Drops the physical table if it is there.
     async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError>;
 
+    /// The names of all physical tables of cells, in no order; those are among them of which no catalog knows.
+    async fn tables(&self) -> Result<Vec<String>, StoreError>;
+
     /// Who this store is: `None` if Cellgate has never initialised it. Must not create anything.
     async fn identity(&self) -> Result<Option<Identity>, StoreError>;
 

@@ -75,6 +75,11 @@ pub trait Passing: Debug + Send + Sync {
         self.reach()?.drop_table(table).await
     }
 
+    /// [`Backend::tables`]
+    async fn tables(&self) -> Result<Vec<String>, StoreError> {
+        self.reach()?.tables().await
+    }
+
     /// [`Backend::identity`]
     async fn identity(&self) -> Result<Option<Identity>, StoreError> {
         self.reach()?.identity().await
@@ -173,6 +178,10 @@ impl<T: Passing> Backend for T {
 
     async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError> {
         Passing::drop_table(self, table).await
+    }
+
+    async fn tables(&self) -> Result<Vec<String>, StoreError> {
+        Passing::tables(self).await
     }
 
     async fn identity(&self) -> Result<Option<Identity>, StoreError> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use cellgate_schemaless::{NewerFields, TableDef, TableId, TableRef};
 use cellgate_store::StoreError;
+use cellgate_store::deployment::KnownTables;
 use serde::{Deserialize, Serialize};
 
 /// Its name.
@@ -82,6 +83,15 @@ impl Unpublished {
 
 pub(super) fn decode(body: &[u8]) -> Result<CatalogDocument, StoreError> {
     serde_json::from_slice(body).map_err(|error| StoreError::Corrupt { detail: format!("the catalog: {error}") })
+}
+
+/// What it says of physical tables.
+pub(super) fn known_tables(body: &[u8]) -> Result<KnownTables, StoreError> {
+    let document = decode(body)?;
+    Ok(KnownTables {
+        last_id: document.last_table_id,
+        tables: document.tables.iter().map(TableDef::table_ref).collect(),
+    })
 }
 
 pub(super) fn encode(document: &CatalogDocument) -> Result<Vec<u8>, StoreError> {

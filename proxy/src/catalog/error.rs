@@ -55,6 +55,21 @@ pub enum CatalogError {
     /// Other proxies changed the catalog too often meanwhile.
     #[error("other changes of the catalog came first too often")]
     Contended,
+    /// A cluster has a table with an id that the catalog has not given out: its document is from an older backup.
+    #[error(
+        "Cluster '{cluster}' has the table '{table}', but the catalog has given out table ids up to {last} only: it is older than \
+         the cluster; no table is created before last_table_id in the document 'catalog' of the meta store is {id} or higher"
+    )]
+    Older {
+        /// The cluster.
+        cluster: String,
+        /// The physical table.
+        table: String,
+        /// Its id.
+        id: u32,
+        /// The highest one of the catalog.
+        last: u32,
+    },
     /// All table ids are used up.
     #[error("all table ids are used up")]
     TablesExhausted,
@@ -78,6 +93,7 @@ impl CatalogError {
             | Self::NoColumnToDrop(_) => ErrorKind::NotFound,
             Self::Meta(error) => error.kind(),
             Self::Run(error) => error.kind(),
+            Self::Older { .. } => ErrorKind::Corrupt,
             Self::TablesExhausted | Self::TooManyColumns => ErrorKind::Limit,
         }
     }

@@ -134,7 +134,8 @@ impl Catalog {
     /// None but a defect: it can be written.
     pub fn first() -> Result<FirstDocument, StoreError> {
         let first = CatalogDocument { databases: vec![FIRST_DATABASE.into()], ..CatalogDocument::default() };
-        Ok(FirstDocument { name: CATALOG, body: document::encode(&first)? })
+        let tables = Some(document::known_tables as _);
+        Ok(FirstDocument { name: CATALOG, body: document::encode(&first)?, tables })
     }
 
     /// Reads the catalog, which a deployment has from the beginning ([`Catalog::first`]). `poll` is the time between two

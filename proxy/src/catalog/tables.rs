@@ -5,6 +5,7 @@
 
 use cellgate_schemaless::{NewerFields, RowColumn, TableDef, TableRef};
 use cellgate_sql::{RowColumnSpec, TableName};
+use cellgate_store::deployment::newest_table;
 
 use super::change::{Changed, unpublished};
 use super::columns::add_column;
@@ -49,6 +50,9 @@ impl Catalog {
                 (true, false) => Err(CatalogError::TableExists(name.table.clone())),
             }
         };
+        let known = self.refresh().await?;
+        let is_new = known.has_database(&name.database) && known.table(&name.database, &name.table).is_none();
+        let made = if is_new { Some(self.newest_made().await?) } else { None };
         let mut reserved: Option<TableDef> = None;
         let outcome = self
             .change(|document| {
@@ -58,7 +62,7 @@ impl Catalog {
                 if let Some(there) = exists(document)? {
                     return Ok(there);
                 }
-                table.id = reserve(document, table.made_name(), now)?;
+                table.id = reserve(document, made.as_ref(), table.made_name(), now)?;
                 reserved = Some(table);
                 Ok(Changed::Yes)
             })
@@ -92,12 +96,14 @@ impl Catalog {
     /// was.
     pub async fn truncate(&self, name: &TableName) -> Result<(), CatalogError> {
         let now = self.deployment.meta().now().await?;
+        let is_there = self.refresh().await?.table(&name.database, &name.table).is_some();
+        let made = if is_there { Some(self.newest_made().await?) } else { None };
         let mut planned: Option<(u32, TableDef)> = None;
         self.change(|document| {
             let mut table = find(document, name)?.clone();
             let old = table.id;
             table.made_as = TableRef::name_to_make(&name.table);
-            table.id = reserve(document, table.made_name(), now)?;
+            table.id = reserve(document, made.as_ref(), table.made_name(), now)?;
             planned = Some((old, table));
             Ok(Changed::Yes)
         })
@@ -169,6 +175,16 @@ impl Catalog {
         .await
     }
 
+    /// What the clusters have, before the catalog is read that gives out the next id.
+    async fn newest_made(&self) -> Result<NewestMade, CatalogError> {
+        let clusters = self.deployment.executor().tables().await?;
+        let newest = clusters.into_iter().filter_map(|(cluster, names)| {
+            let (id, table) = newest_table(&names)?;
+            Some((id.0, cluster, table.to_owned()))
+        });
+        Ok(NewestMade(newest.max()))
+    }
+
     /// Makes the physical table in every cluster; removes it again if that fails.
     async fn make(&self, table: &TableDef) -> Result<(), CatalogError> {
         let made = self.deployment.executor().create_table(&table.table_ref()).await;
@@ -216,8 +232,23 @@ pub(super) fn rename(document: &mut CatalogDocument, from: &TableName, to: &Tabl
     Ok(())
 }
 
-/// Takes an id for a physical table that is about to be made.
-fn reserve(document: &mut CatalogDocument, name: &str, since: i64) -> Result<u32, CatalogError> {
+/// The physical table with the highest id that any cluster had at one time: the id, the cluster, the table.
+struct NewestMade(Option<(u32, String, String)>);
+
+/// Takes an id for a physical table that is about to be made, which no table has that is there: ids are written into the
+/// catalog before tables are made, so that those that were `made` before it was read are not above its last one, unless it is
+/// from an older backup. Without a look at them there was nothing to make a moment ago.
+fn reserve(
+    document: &mut CatalogDocument,
+    made: Option<&NewestMade>,
+    name: &str,
+    since: i64,
+) -> Result<u32, CatalogError> {
+    let NewestMade(newest) = made.ok_or(CatalogError::Contended)?;
+    if let Some((id, cluster, table)) = newest.as_ref().filter(|(id, ..)| *id > document.last_table_id) {
+        let (cluster, table, last) = (cluster.clone(), table.clone(), document.last_table_id);
+        return Err(CatalogError::Older { cluster, table, id: *id, last });
+    }
     let id = document.last_table_id.checked_add(1).ok_or(CatalogError::TablesExhausted)?;
     document.last_table_id = id;
     document.unpublished.push(Unpublished {

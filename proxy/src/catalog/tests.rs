@@ -3,6 +3,7 @@
 mod ddl;
 mod fixture;
 mod followers;
+mod older;
 mod removal;
 
 use cellgate_schemaless::{ColumnKey, ErrorKind, RefKey, RowKey, TableDef, Triple};

@@ -70,7 +70,12 @@ async fn check_deployment(config: &Config) -> Result<&'static str, ProgramError>
     for cluster in &setup.clusters {
         cluster.backend.close().await;
     }
-    compared?;
+    let missing =
+        compared?.into_iter().map(|found| format!("cluster {} lacks {}", found.cluster, found.tables.join(", ")));
+    let missing: Vec<String> = missing.collect();
+    if !missing.is_empty() {
+        return Err(ProgramError::TablesMissing(missing.join("; ")));
+    }
     Ok("what the configuration says fits the stores")
 }
 

@@ -353,6 +353,10 @@ impl Backend for Coalescing {
         self.backend.drop_table(table).await
     }
 
+    async fn tables(&self) -> Result<Vec<String>, StoreError> {
+        self.backend.tables().await
+    }
+
     async fn identity(&self) -> Result<Option<Identity>, StoreError> {
         self.backend.identity().await
     }

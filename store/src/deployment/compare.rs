@@ -10,28 +10,32 @@ use super::properties::{
     refuse_lost_documents, stored_properties,
 };
 use super::registry::{Files, Registration};
+use super::tables::{Compared, Differences, MissingTables, compare_tables};
 
 /// Whether a start would take these stores for those of the deployment: the same meta store, every cluster under its
-/// name, none missing, none elsewhere than where a living proxy has it. Reads only; that shards and epochs fit is looked at
-/// by the start. Where a proxy's word is out of date, its next one is waited for.
+/// name, none missing, none elsewhere than where a living proxy has it, none with newer tables than the catalog. Reads only;
+/// that shards and epochs fit is looked at by the start. Where a proxy's word is out of date, its next one is waited for.
+/// Answers which clusters lack tables of the catalog, which keeps no start from serving the others.
 ///
 /// # Errors
-/// The first [`OpenError`] that the start would meet, too.
-pub async fn compare(setup: &Setup) -> Result<(), OpenError> {
+/// The first [`OpenError`] that the start would meet, too, and that of a cluster whose tables cannot be listed.
+pub async fn compare(setup: &Setup) -> Result<Vec<MissingTables>, OpenError> {
     refuse_doubled_names(&setup.clusters)?;
     let Some(fixed) = stored_properties(setup).await? else {
-        return refuse_claimed_clusters(&setup.clusters).await;
+        return refuse_claimed_clusters(&setup.clusters).await.map(|()| Vec::new());
     };
     check_fixed(&fixed, setup.virtual_shards)?;
     let Planned { document, version, .. } = planned_topology(setup, &fixed).await?;
     refuse_lost_documents(setup, &document).await?;
-    let mut stores = Vec::new();
+    let (mut stores, mut claimed) = (Vec::new(), Vec::new());
     for cluster in &setup.clusters {
         let entry = entry_of(&document, &cluster.name)?;
         match cluster.backend.identity().await.map_err(|error| failed(&cluster.name, error))? {
             Some(found) => {
                 check_identity(&cluster.name, &found, &identity(&fixed, cluster_no(entry.number)?))?;
                 stores.push(Store { number: entry.number, name: &cluster.name, backend: cluster.backend.as_ref() });
+                let has_shards = document.map.contains(&entry.number);
+                claimed.push(Compared { name: &cluster.name, backend: cluster.backend.as_ref(), has_shards });
             }
             None if entry.state == ClusterState::Claimed => {
                 return Err(OpenError::StoreLost { cluster: cluster.name.clone() });
@@ -42,5 +46,11 @@ pub async fn compare(setup: &Setup) -> Result<(), OpenError> {
     let has_files = setup.meta_exclusive || setup.clusters.iter().any(|cluster| cluster.exclusive);
     let files = if has_files { Files::Clusters } else { Files::None };
     let unentered = Registration::planned(setup, "", files, version).await.map_err(OpenError::Meta)?;
-    unentered.compare(&stores).await
+    unentered.compare(&stores).await?;
+    let compared = compare_tables(setup.meta.as_ref(), &setup.first_documents, &claimed).await?;
+    let Differences { missing, unlisted } = compared;
+    match unlisted.into_iter().next() {
+        Some((cluster, error)) => Err(failed(&cluster, error)),
+        None => Ok(missing),
+    }
 }

@@ -123,6 +123,23 @@ pub enum OpenError {
         /// The meta store's.
         meta: i64,
     },
+    /// A cluster has a table with an id that the catalog has not given out.
+    #[error(
+        "cluster {cluster} has the table {table}, but the catalog has given out table ids up to {last} only: the meta store is \
+         older than the cluster, as after restoring an old backup of it, and would give {id} out again. Restore the newest \
+         backup of the meta store; if this is it, set last_table_id in its document \"catalog\" to {id} (OPERATIONS.md, \
+         'The meta store is lost')"
+    )]
+    CatalogOlder {
+        /// Its name.
+        cluster: String,
+        /// The physical table with the highest id of all clusters.
+        table: String,
+        /// That id.
+        id: u32,
+        /// The highest one of the catalog.
+        last: u32,
+    },
     /// A number that the configuration gives a new cluster was another's.
     #[error(
         "[[cluster]] {cluster} has number {number}, which is or was that of cluster {owner}: numbers are never used again; \
@@ -212,6 +229,7 @@ impl OpenError {
             | Self::ShardsDiffer { .. }
             | Self::MetaOlder { .. }
             | Self::StoreOlder { .. }
+            | Self::CatalogOlder { .. }
             | Self::NumberTaken { .. }
             | Self::NameTwice { .. }
             | Self::NotAlone { .. }

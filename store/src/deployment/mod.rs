@@ -16,6 +16,7 @@ mod properties;
 mod reading;
 mod registry;
 mod renewals;
+mod tables;
 mod topology;
 
 pub use compare::compare;
@@ -26,4 +27,5 @@ pub use error::OpenError;
 pub use open::{ClusterSetup, Deployment, FirstDocument, Setup};
 pub use reading::Reading;
 pub use registry::{Departure, LEASE, ProxyInfo};
+pub use tables::{KnownTables, MissingTables, newest_table};
 pub use topology::StoredTopology;

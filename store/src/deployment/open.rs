@@ -25,6 +25,7 @@ use super::properties::{
 };
 use super::registry::{Departure, Files, LEASE, ProxyInfo, Registration};
 use super::renewals::Renewals;
+use super::tables::{Compared, KnownTables, compare_tables};
 use super::topology::{StoredTopology, build};
 use crate::backend::Backend;
 use crate::cache::CellCache;
@@ -88,12 +89,14 @@ pub struct Setup {
 }
 
 /// A document of the meta store that is made before the first cluster is, and never again: without it a start is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct FirstDocument {
     /// Its name.
     pub name: &'static str,
     /// What it says in a new deployment.
     pub body: Vec<u8>,
+    /// Reads what it says of physical tables, if it is the one that does.
+    pub tables: Option<fn(&[u8]) -> Result<KnownTables, StoreError>>,
 }
 
 /// An open deployment.
@@ -107,6 +110,7 @@ pub struct Deployment {
     erasures: Arc<ErasureLog>,
     metrics: Arc<Metrics>,
     poll: Duration,
+    first_documents: Vec<FirstDocument>,
     /// When the last successful read of the meta store began.
     fresh: watch::Sender<Instant>,
 }
@@ -147,6 +151,14 @@ impl Deployment {
                 },
             }
         }
+        let reached = setup.clusters.iter().filter_map(|cluster| {
+            let entry = entry_of(&planned.document, &cluster.name).ok()?;
+            let has_shards = planned.document.map.contains(&entry.number);
+            let compared = Compared { name: &cluster.name, backend: cluster.backend.as_ref(), has_shards };
+            looked.reached.contains_key(&entry.number).then_some(compared)
+        });
+        let reached: Vec<_> = reached.collect();
+        compare_tables(meta.as_ref(), &setup.first_documents, &reached).await?.tell();
         let files = match (setup.meta_exclusive, setup.clusters.iter().any(|c| c.exclusive), looked.own_files) {
             (true, _, _) => Files::Meta,
             (false, true, true) => Files::Clusters,
@@ -197,6 +209,7 @@ impl Deployment {
             erasures,
             metrics,
             poll: setup.poll,
+            first_documents: setup.first_documents,
             fresh: watch::Sender::new(began),
         });
         Ok(deployment)
@@ -383,7 +396,11 @@ impl Deployment {
         let mapped = topology.shards_of(cluster.number).collect();
         let epoch = topology.cluster(cluster.number).map_or(FIRST_EPOCH, |entry| entry.epoch);
         check_shards(&cluster.name, cluster.backend.as_ref(), &mapped, epoch).await?;
+        let has_shards = topology.shards_of(cluster.number).next().is_some();
+        let compared = Compared { name: &cluster.name, backend: cluster.backend.as_ref(), has_shards };
+        let compared = compare_tables(self.meta.as_ref(), &self.first_documents, &[compared]).await?;
         self.registration.agree(&[store_of(cluster)]).await?;
+        compared.tell();
         cluster.backend.expect_identity(&found);
         Ok(found.incarnation)
     }

@@ -173,6 +173,10 @@ impl Backend for MemoryBackend {
         Ok(())
     }
 
+    async fn tables(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.state().as_ref().ok_or_else(not_claimed)?.tables.keys().cloned().collect())
+    }
+
     async fn identity(&self) -> Result<Option<Identity>, StoreError> {
         Ok(self.state().as_ref().map(|s| s.identity.clone()))
     }

@@ -210,6 +210,19 @@ impl Executor {
         self.timed(cluster, Operation::Ddl, cluster.backend.create_table(table)).await
     }
 
+    /// The physical tables of cells in every cluster, by its name.
+    ///
+    /// # Errors
+    /// The first [`RunError::Cluster`].
+    pub async fn tables(&self) -> Result<Vec<(String, Vec<String>)>, RunError> {
+        let each = self.clusters.keys().map(async |number| {
+            let cluster = self.cluster(*number)?;
+            let tables = self.timed(cluster, Operation::Ddl, cluster.backend.tables()).await?;
+            Ok((cluster.name.clone(), tables))
+        });
+        join_all(each).await.into_iter().collect()
+    }
+
     /// Drops the physical table in one cluster.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use cellgate_schemaless::{ClusterNo, Epoch, ShardId};
 
-use super::{Dialect, InsertIfAbsent, Param, Query, Sql};
+use super::{Dialect, InsertIfAbsent, KeyLists, Param, Query, Sql};
 use crate::{Identity, ShardState, StoreError};
 
 /// The one log head a cluster starts with.
@@ -52,6 +52,24 @@ impl Dialect {
         let mut sql = Sql::new(self);
         sql.push("SELECT ").names("", &columns).push(" FROM ").name("cg_cluster").push(" WHERE ").name("one");
         sql.push(" = 1").finish()
+    }
+
+    /// Reads the names of the tables that have a column of cells: of others, which are not ours, nobody knows what they are
+    /// called.
+    pub(crate) fn select_cell_tables(&self) -> Query {
+        let text = match self.keys {
+            KeyLists::TupleIn => {
+                "SELECT table_name FROM information_schema.columns WHERE table_schema = DATABASE() AND \
+                 column_name = 'ref_key'"
+            }
+            KeyLists::Unnest => {
+                "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a \
+                 ON a.attrelid = c.oid WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND \
+                 a.attname = 'ref_key'"
+            }
+            KeyLists::Single => "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%ref_key%'",
+        };
+        Query { text: text.to_owned(), params: Vec::new() }
     }
 
     /// Writes the identity unless there is one.

@@ -90,6 +90,7 @@ macro_rules! conformance_suite {
             store::a_claimed_store_says_what_it_owns,
             store::many_shards_can_be_claimed,
             store::raise_epoch_is_compare_and_set,
+            store::its_tables_of_cells_are_listed,
             store::creating_a_table_twice_keeps_its_cells,
             store::dropping_a_table_twice_is_one_drop,
             store::a_table_created_again_under_another_id_is_empty,

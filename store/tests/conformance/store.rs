@@ -82,6 +82,21 @@ pub async fn creating_a_table_twice_keeps_its_cells(fixture: Fixture) {
     }
 }
 
+pub async fn its_tables_of_cells_are_listed(fixture: Fixture) {
+    let bench = fixture.open().await;
+    bench.backend().create_table(&table(50)).await.unwrap();
+    for expected in [vec![&bench.table, &table(50)], vec![&bench.table]] {
+        let mut expected: Vec<_> = expected.into_iter().map(|table| table.physical().to_owned()).collect();
+        expected.sort();
+        for peer in &bench.fixture.peers {
+            let mut found = peer.tables().await.unwrap();
+            found.sort();
+            assert_eq!(found, expected, "and none of the store's own");
+        }
+        bench.backend().drop_table(&table(50)).await.unwrap();
+    }
+}
+
 pub async fn dropping_a_table_twice_is_one_drop(fixture: Fixture) {
     let bench = fixture.open().await;
     let name = triple("a", "base", 1);

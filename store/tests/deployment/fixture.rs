@@ -52,7 +52,7 @@ pub fn setup(meta: Arc<dyn MetaStore>, clusters: Vec<ClusterSetup>) -> Setup {
         proxy: proxy("host", 1),
         poll: Duration::from_millis(5),
         cache_bytes: 0,
-        first_documents: vec![FirstDocument { name: FIRST, body: b"{\"ids\":0}".to_vec() }],
+        first_documents: vec![FirstDocument { name: FIRST, body: b"{\"ids\":0}".to_vec(), tables: None }],
         departure: Departure::default(),
     }
 }

@@ -12,3 +12,4 @@ mod paced;
 mod places;
 mod proxies;
 mod refusing;
+mod tables;

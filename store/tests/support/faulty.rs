@@ -92,6 +92,7 @@ pub struct Faulty {
     fuse: Option<Arc<Fuse>>,
     down: AtomicBool,
     hangs: AtomicBool,
+    lists_nothing: AtomicBool,
     puts: Mutex<VecDeque<PutFault>>,
     erasures: Mutex<VecDeque<EraseFault>>,
     latests: Mutex<VecDeque<StoreError>>,
@@ -128,6 +129,7 @@ impl Faulty {
             fuse,
             down: AtomicBool::new(false),
             hangs: AtomicBool::new(false),
+            lists_nothing: AtomicBool::new(false),
             puts: Mutex::default(),
             erasures: Mutex::default(),
             latests: Mutex::default(),
@@ -148,6 +150,11 @@ impl Faulty {
     /// From now on it cannot be reached, or can again.
     pub fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::SeqCst);
+    }
+
+    /// From now on it does not tell which tables it has.
+    pub fn list_nothing(&self) {
+        self.lists_nothing.store(true, Ordering::SeqCst);
     }
 
     /// From now on it never answers a sign of life, nor who it is.
@@ -341,6 +348,14 @@ impl Passing for Faulty {
                 erased
             }
         }
+    }
+
+    async fn tables(&self) -> Result<Vec<String>, StoreError> {
+        let inner = self.reach()?;
+        if self.lists_nothing.load(Ordering::SeqCst) {
+            return Err(StoreError::Refused { detail: "SELECT command denied".to_owned() });
+        }
+        inner.tables().await
     }
 
     async fn identity(&self) -> Result<Option<Identity>, StoreError> {

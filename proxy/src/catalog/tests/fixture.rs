@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use cellgate_metrics::Metrics;
 use cellgate_router::Weight;
 use cellgate_schemaless::TableRef;
-use cellgate_store::deployment::{ClusterSetup, Departure, Deployment, FOLLOWER, ProxyInfo, Setup};
+use cellgate_store::deployment::{ClusterSetup, Departure, Deployment, FOLLOWER, OpenError, ProxyInfo, Setup};
 use cellgate_store::memory::MemoryBackend;
 use cellgate_store::meta::memory::MemoryMeta;
 use cellgate_store::meta::{MetaStore, PassingMeta};
@@ -46,6 +46,16 @@ impl Stores {
 
     /// The same, with its way out.
     pub async fn departing(&self, departure: Departure) -> Catalog {
+        let deployment = self.deployment(departure).await.unwrap();
+        Catalog::open(deployment, Duration::from_secs(1), MAX_STALE).await.unwrap()
+    }
+
+    /// One more proxy, or why it does not start.
+    pub async fn try_catalog(&self) -> Result<Arc<Deployment>, OpenError> {
+        self.deployment(Departure::default()).await
+    }
+
+    async fn deployment(&self, departure: Departure) -> Result<Arc<Deployment>, OpenError> {
         let clusters = self.backends.iter().zip(["a", "b", "c"]).map(|(backend, name)| ClusterSetup {
             name: name.to_owned(),
             number: None,
@@ -68,8 +78,7 @@ impl Stores {
             departure,
         };
         let metrics = Arc::new(Metrics::new("0", &["a", "b", "c"]).unwrap());
-        let deployment = Deployment::open(setup, metrics).await.unwrap();
-        Catalog::open(deployment, Duration::from_secs(1), MAX_STALE).await.unwrap()
+        Deployment::open(setup, metrics).await
     }
 
     /// The physical tables that are listed as no tables.

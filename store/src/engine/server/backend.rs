@@ -179,6 +179,15 @@ impl<D: Driver> Backend for Server<D> {
         self.define(vec![self.core.dialect().drop_cell_table(table)]).await
     }
 
+    async fn tables(&self) -> Result<Vec<String>, StoreError> {
+        let rows = self.core.fetch(Operation::Ddl, &self.core.dialect().select_cell_tables()).await?;
+        let name = |row: Vec<Value>| match row.first() {
+            Some(Value::Bytes(name)) => Ok(String::from_utf8_lossy(name).into_owned()),
+            Some(Value::Int(_) | Value::Null) | None => Err(corrupt("a table has no name")),
+        };
+        rows.into_iter().map(name).collect()
+    }
+
     async fn identity(&self) -> Result<Option<Identity>, StoreError> {
         match self.core.fetch(Operation::Ping, &self.core.dialect().select_identity()).await {
             Ok(rows) => rows.first().map(|row| identity_of(row)).transpose(),

@@ -338,6 +338,15 @@ impl Backend for SqliteBackend {
         dropped
     }
 
+    async fn tables(&self) -> Result<Vec<String>, StoreError> {
+        let names = |sqlite: &rusqlite::Connection| -> Result<Vec<String>, Failure> {
+            let mut statement = sqlite.prepare_cached(&SQLITE.select_cell_tables().text)?;
+            let names = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            Ok(names)
+        };
+        self.live()?.readers.blocking(names).await
+    }
+
     async fn identity(&self) -> Result<Option<Identity>, StoreError> {
         match self.live.get() {
             Some(live) => match live.readers.blocking(read::identity).await {
