@@ -27,5 +27,5 @@ pub use error::OpenError;
 pub use open::{ClusterSetup, Deployment, FirstDocument, Setup};
 pub use reading::Reading;
 pub use registry::{Departure, LEASE, ProxyInfo};
-pub use tables::{KnownTables, MissingTables, newest_table};
+pub use tables::{KnownTables, MissingTables, ReadTables, newest_table};
 pub use topology::StoredTopology;

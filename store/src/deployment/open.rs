@@ -25,7 +25,7 @@ use super::properties::{
 };
 use super::registry::{Departure, Files, LEASE, ProxyInfo, Registration};
 use super::renewals::Renewals;
-use super::tables::{Compared, KnownTables, compare_tables};
+use super::tables::{Compared, ReadTables, compare_tables};
 use super::topology::{StoredTopology, build};
 use crate::backend::Backend;
 use crate::cache::CellCache;
@@ -96,7 +96,7 @@ pub struct FirstDocument {
     /// What it says in a new deployment.
     pub body: Vec<u8>,
     /// Reads what it says of physical tables, if it is the one that does.
-    pub tables: Option<fn(&[u8]) -> Result<KnownTables, StoreError>>,
+    pub tables: Option<ReadTables>,
 }
 
 /// An open deployment.

@@ -22,6 +22,9 @@ pub struct KnownTables {
     pub tables: Vec<TableRef>,
 }
 
+/// Reads what a document says of physical tables.
+pub type ReadTables = fn(&[u8]) -> Result<KnownTables, StoreError>;
+
 /// A cluster that is to be compared.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Compared<'a> {
