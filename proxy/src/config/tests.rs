@@ -504,6 +504,7 @@ fn users_are_told_apart_and_named_within_bounds() {
     refused("[[user]]\nerase = true", 1, "user #1 name: is missing");
     refused("[[user]]\nname = \"u\"\ngrants = \"ALL\"", 3, "user 'u' grants: expected an array of grants");
     refused("[[user]]\nname = \"u\"\ngrants = [\"SUPER ON *.*\"]", 3, "the privilege SUPER is not supported");
+    valid("[[user]]\nname = \"u\"\ngrants = [\"GRANT OPTION ON shop.*\", \"LOCK TABLES ON shop.*\"]");
     refused("[[user]]\nname = \"u\"\ngrants = [\"ALL ON shop\"]", 3, "a grant without a database");
     refused(&format!("[[user]]\nname = \"{}\"", "x".repeat(33)), 2, "at most 32 characters");
     refused("[[user]]\nname = \"\"", 2, "at most 32 characters");

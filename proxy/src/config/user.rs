@@ -76,7 +76,7 @@ const GRANTS: Key = Key {
     default: Some("[\"ALL ON *.*\"]"),
     bounds: None,
     applies: Applies::Reload,
-    doc: " What the user may do: SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX and ERASE on `*.*`, `database.*` or `database.table`, and ADMIN (accounts, global variables, other sessions) on `*.*`. ALL is all of them but ERASE. No statement asks for UPDATE, DELETE or INDEX.\n",
+    doc: " What the user may do: SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, LOCK TABLES, ERASE and GRANT OPTION (giving away what one holds) on `*.*`, `database.*` or `database.table`, and ADMIN (accounts, global variables, other sessions) on `*.*`. ALL is all of them but ERASE and GRANT OPTION. No statement asks for INDEX, and UPDATE and DELETE are asked for by LOCK TABLES at most.\n",
 };
 
 const REQUIRE_TLS: Key = Key {

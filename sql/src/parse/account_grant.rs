@@ -248,9 +248,11 @@ fn bounded_pattern(pattern: String) -> Result<String, SqlError> {
     Ok(pattern)
 }
 
-/// `SELECT, INSERT ON shop.* [WITH GRANT OPTION]`, as the configuration file writes it.
+/// `[GRANT] SELECT, INSERT ON shop.* [WITH GRANT OPTION]`, as the configuration file writes it.
 pub(super) fn configured(reader: &mut Reader<'_>) -> Result<Grant, SqlError> {
-    reader.take(&["GRANT"]);
+    if !reader.sees(&["GRANT", "OPTION"]) {
+        reader.take(&["GRANT"]);
+    }
     let written = privileges(reader)?;
     let on = on(reader)?;
     let mut privileges = written.listed.privileges;

@@ -189,8 +189,13 @@ fn a_grant_of_the_configuration_reads_like_one_in_sql() {
     let shop = Level::Database("shop".into());
     let both = [Privilege::Select, Privilege::Insert].into_iter().collect();
     assert_eq!(read("SELECT, INSERT ON shop.*"), Ok((both, shop.clone())));
-    assert_eq!(read("grant all on shop.*"), Ok((Privileges::ALL_ON_DATA, shop)));
+    assert_eq!(read("grant all on shop.*"), Ok((Privileges::ALL_ON_DATA, shop.clone())));
     assert_eq!(read("ALL ON *.*"), Ok((Privileges::ALL_ON_EVERYTHING, Level::Global)));
+    let option = Privileges::of(Privilege::GrantOption);
+    assert_eq!(read("GRANT OPTION ON shop.*"), Ok((option, shop.clone())));
+    assert_eq!(read("GRANT GRANT OPTION ON shop.*"), Ok((option, shop.clone())));
+    let given = Privileges::of(Privilege::Select).with(option);
+    assert_eq!(read("GRANT SELECT ON shop.* WITH GRANT OPTION"), Ok((given, shop)));
     for text in ["ALL ON *.*", "ALL, ERASE, GRANT OPTION ON `shop`.*", "SELECT, INSERT ON `a`.`b``c`"] {
         assert_eq!(crate::grant(text).map(|g| g.to_string()), Ok(text.to_owned()));
     }
