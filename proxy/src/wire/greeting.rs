@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     fn greeting() -> Greeting {
-        Greeting { server_version: "8.0.36-cellgate-0.1.0".to_owned(), connection_id: 0x0102_0304, tls: None }
+        Greeting { server_version: "8.0.36-cellgate-0.2.0".to_owned(), connection_id: 0x0102_0304, tls: None }
     }
 
     #[test]
@@ -123,7 +123,7 @@ mod tests {
         greeting().write(&mut bytes, &salt, Status::default());
         let packet = HandshakePacket::deserialize((), &mut ParseBuf(&bytes)).unwrap();
         assert_eq!(packet.protocol_version(), 10);
-        assert_eq!(packet.server_version_str(), "8.0.36-cellgate-0.1.0");
+        assert_eq!(packet.server_version_str(), "8.0.36-cellgate-0.2.0");
         assert_eq!(packet.server_version_parsed(), Some((8, 0, 36)));
         assert_eq!(packet.connection_id(), 0x0102_0304);
         assert_eq!(packet.nonce(), salt.as_bytes());
