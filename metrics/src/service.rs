@@ -107,7 +107,8 @@ impl Metrics {
         )?;
         let stages = r.distributions(
             "cellgate_stage_seconds",
-            "Time of a command in each stage of its way, in seconds.",
+            "Time of a command in each stage of its way, in seconds. In the total are also the waits that clients ask for \
+             (SLEEP, GET_LOCK, LOCK TABLES) and those for other sessions' locks, which no other stage has.",
             LATENCY_SECONDS,
             Unit::Nanoseconds,
             vec![LabelDescription::of::<Stage>()],

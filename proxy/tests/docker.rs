@@ -173,8 +173,8 @@ fn what_is_mounted_is_there_and_every_volume_is_declared() {
     assert_eq!(values(&compose, &["services", "cellgate", "build", "dockerfile"]), ["docker/Dockerfile"]);
 }
 
-/// The alerts of docs/OPERATIONS.md: name, expression, and for how long it has to hold, as Prometheus writes it.
-fn documented_alerts() -> Vec<[String; 3]> {
+/// The alerts of docs/OPERATIONS.md: name, expression, for how long it has to hold, as Prometheus writes it, and severity.
+fn documented_alerts() -> Vec<[String; 4]> {
     let operations = std::fs::read_to_string(folder().join("../docs/OPERATIONS.md")).expect("text");
     let section = operations.split("\n## What to watch\n").nth(1).and_then(|rest| rest.split("\n## ").next());
     let rows = section.expect("the section").lines().filter(|line| line.starts_with("| "));
@@ -188,37 +188,44 @@ fn documented_alerts() -> Vec<[String; 3]> {
             let mut parts = condition.split('`').skip(1);
             let expression = parts.next().unwrap_or_else(|| panic!("{name}: no expression")).to_owned();
             let time = parts.next().expect("both backticks").trim().trim_start_matches("for ").replace(' ', "");
-            [name, expression, time]
+            let severity = cells.next().unwrap_or_else(|| panic!("{name}: no severity"));
+            [name, expression, time, severity]
         })
         .collect()
 }
 
 #[test]
 fn the_alerts_are_those_of_the_documents_and_ask_for_metrics_that_are_there() {
-    let mut rules: Vec<[String; 3]> = Vec::new();
+    let mut rules: Vec<[String; 4]> = Vec::new();
     for entry in outline("alerts.yml") {
         let last = rules.last_mut();
         match entry.path.last().map(String::as_str) {
-            Some("alert") => rules.push([entry.value, String::new(), String::new()]),
+            Some("alert") => rules.push([entry.value, String::new(), String::new(), String::new()]),
             Some("expr") => last.expect("an alert")[1] = entry.value,
             Some("for") => last.expect("an alert")[2] = entry.value,
+            Some("severity") => last.expect("an alert")[3] = entry.value,
             _ => {}
         }
     }
     assert_eq!(rules, documented_alerts());
     assert!(rules.len() > 10, "the table was read");
     let metrics = std::fs::read_to_string(folder().join("../docs/METRICS.md")).expect("text");
-    for [name, expression, _] in &rules {
+    for [name, expression, _, severity] in &rules {
+        assert!(["critical", "warning"].contains(&severity.as_str()), "{name}: {severity}");
         for word in expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
             let family = word.strip_suffix("_bucket").unwrap_or(word);
             if ["cellgate_", "process_"].iter().any(|prefix| family.starts_with(prefix)) {
                 assert!(metrics.contains(&format!("`{family}`")), "{name}: {family} is not in docs/METRICS.md");
             }
+            // Others than Cellgate have these, too.
+            if family.starts_with("process_") {
+                assert!(expression.contains(&format!("{family}{{job=\"cellgate\"}}")), "{name}: {family} of any program");
+            }
         }
     }
     let prometheus = outline("prometheus.yml");
     let jobs = values(&prometheus, &["scrape_configs", "job_name"]);
-    assert!(rules.iter().any(|[_, expression, _]| *expression == format!("up{{job=\"{}\"}} == 0", jobs[0])));
+    assert!(rules.iter().any(|[_, expression, ..]| *expression == format!("up{{job=\"{}\"}} == 0", jobs[0])));
     let compose = outline("compose.yaml");
     let mounted = values(&compose, &["services", "prometheus", "volumes"]);
     for file in values(&prometheus, &["rule_files"]) {
