@@ -219,7 +219,10 @@ fn the_alerts_are_those_of_the_documents_and_ask_for_metrics_that_are_there() {
             }
             // Others than Cellgate have these, too.
             if family.starts_with("process_") {
-                assert!(expression.contains(&format!("{family}{{job=\"cellgate\"}}")), "{name}: {family} of any program");
+                assert!(
+                    expression.contains(&format!("{family}{{job=\"cellgate\"}}")),
+                    "{name}: {family} of any program"
+                );
             }
         }
     }
