@@ -98,7 +98,7 @@ pub fn say(line: &str) {
     }
 }
 
-/// A text for a line of the log, of which no more is said than [`TEXT_BYTES`] and how long it is: a line that is too long is
+/// A text for a line of the log, of which no more is said than `TEXT_BYTES` and how long it is: a line that is too long is
 /// lost.
 pub fn cut(mut text: String) -> String {
     if text.len() > TEXT_BYTES {
