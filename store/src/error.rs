@@ -126,6 +126,14 @@ impl StoreError {
         matches!(self, Self::TooLarge { .. } | Self::AnswerTooLarge { .. })
     }
 
+    /// What those behind one that failed so are told, of whom nothing was sent.
+    pub(crate) fn not_begun(self) -> Self {
+        match self {
+            Self::MaybeWritten { detail } => Self::Unavailable { reason: Reason::Statement, detail },
+            other => other,
+        }
+    }
+
     /// Whether some or all of a write may be stored although this is its answer. After all others nothing of it is.
     pub fn may_be_written(&self) -> bool {
         match self {

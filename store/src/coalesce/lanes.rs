@@ -5,7 +5,6 @@
 //! after batch, until nothing waits. There is no timer that holds a batch back.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -238,7 +237,7 @@ impl<K: Kind> Lanes<K> {
                 replies.into_iter().for_each(|reply| reply.send(&mut answers));
             }
             Err(error) if replies.len() > 1 && error.may_be_of_one() => {
-                self.attend(None, self.one_by_one(&scope, &items, replies, &error)).await;
+                self.attend(None, self.one_by_one(&scope, &items, replies)).await;
             }
             Err(error) => {
                 replies.into_iter().for_each(|reply| reply.fail(error.clone()));
@@ -248,28 +247,35 @@ impl<K: Kind> Lanes<K> {
 
     /// Runs the requests of a batch each by itself, behind an error that one of them may be the cause of. Nobody waits for that
     /// longer than for a statement to be sent.
-    async fn one_by_one(&self, scope: &K::Scope, items: &[K::Item], replies: Vec<Reply<K>>, error: &StoreError) {
+    async fn one_by_one(&self, scope: &K::Scope, items: &[K::Item], replies: Vec<Reply<K>>) {
         let until = Instant::now() + self.patience;
-        let in_vain = &AtomicUsize::new(0);
+        // How many have failed in a row, and the last of their errors.
+        let in_vain = &Mutex::new((0, None::<StoreError>));
         let mut from = 0;
         let each = replies.into_iter().map(|reply| {
             let own = &items[from..from + reply.count()];
             from += own.len();
             async move {
-                if in_vain.load(Ordering::Relaxed) >= IN_VAIN {
-                    return reply.fail(error.clone());
+                // Not the error of the batch, which may be one member's own.
+                let cause = match &*lock(in_vain) {
+                    (IN_VAIN.., error) => error.clone(),
+                    _ => None,
+                };
+                if let Some(error) = cause {
+                    return reply.fail(error.not_begun());
                 }
                 if Instant::now() > until {
                     return reply.fail(self.late());
                 }
                 match K::run(self.backend.as_ref(), scope, own).await {
                     Ok(answers) => {
-                        in_vain.store(0, Ordering::Relaxed);
+                        *lock(in_vain) = (0, None);
                         reply.send(&mut answers.into_iter());
                     }
                     Err(error) => {
                         if !error.is_of_size() {
-                            in_vain.fetch_add(1, Ordering::Relaxed);
+                            let mut in_vain = lock(in_vain);
+                            *in_vain = (in_vain.0 + 1, Some(error.clone()));
                         }
                         reply.fail(error);
                     }

@@ -621,12 +621,16 @@ async fn what_fails_one_by_one_again_and_again_is_not_asked_once_per_request() {
     bench.held.begun(1).await;
     let others: Vec<_> = (0..most + 3).map(|_| bench.get(1, &["b"])).collect();
     bench.waiting(most + 3, 0).await;
-    let one_by_one = std::iter::repeat_n((1, failed()), most);
-    bench.held.failing.lock().unwrap().extend(std::iter::once((most + 3, failed())).chain(one_by_one));
+    // One was too large, and then the store is gone.
+    let down = StoreError::Unavailable { reason: Reason::Connect, detail: "for the test".to_owned() };
+    let one_by_one = std::iter::repeat_n((1, down), most);
+    let large = StoreError::AnswerTooLarge { max: 7 };
+    bench.held.failing.lock().unwrap().extend(std::iter::once((most + 3, large)).chain(one_by_one));
     bench.go(2 + 2 * most);
     first.await.unwrap().unwrap();
     for other in others {
-        assert!(matches!(other.await.unwrap(), Err(StoreError::Failed { .. })));
+        let answer = other.await.unwrap();
+        assert!(matches!(answer, Err(StoreError::Unavailable { .. })), "{answer:?}");
     }
     let calls = [1, most + 3].into_iter().chain(std::iter::repeat_n(1, most)).collect::<Vec<_>>();
     assert_eq!(bench.held.calls(), gets(&calls));

@@ -16,7 +16,7 @@ use crate::engine::server::attempts::{Attempts, bounded, unsettled};
 use crate::engine::server::driver::{Driver, Existing, Failure, Holds, NewRow, Place, Session, Value};
 use crate::engine::server::pool::{Lease, Sessions};
 use crate::engine::settle::{Verdict, settle};
-use crate::error::{Reason, StoreError};
+use crate::error::StoreError;
 use crate::sql::{BATCH_BODY, Dialect, left_out, match_gets};
 
 /// Most rows in one coalesced transaction, for the same reason as [`BATCH_BYTES`].
@@ -58,7 +58,7 @@ pub(crate) async fn put<D: Driver>(
                 Err(error) if error.may_be_of_one() && part.len() > 1 => put.one_by_one(groups, &part).await,
                 Err(error) => {
                     let settled = failed(&part, &error);
-                    over = (!error.may_be_of_one()).then(|| not_begun(error));
+                    over = (!error.may_be_of_one()).then(|| error.not_begun());
                     settled
                 }
             },
@@ -83,14 +83,6 @@ fn in_order(part: &[usize], settled: Vec<PutOutcome>) -> Vec<PutOutcome> {
 
 fn failed(part: &[usize], error: &StoreError) -> Vec<PutOutcome> {
     part.iter().map(|_| PutOutcome::Failed(error.clone())).collect()
-}
-
-/// What the parts behind one that failed so are told: nothing of them was sent.
-fn not_begun(error: StoreError) -> StoreError {
-    if let StoreError::MaybeWritten { detail } = error {
-        return StoreError::Unavailable { reason: Reason::Statement, detail };
-    }
-    error
 }
 
 fn all_of(outcomes: Vec<Option<PutOutcome>>) -> Result<Vec<PutOutcome>, StoreError> {
