@@ -58,7 +58,8 @@ pub enum CatalogError {
     /// A cluster has a table with an id that the catalog has not given out: its document is from an older backup.
     #[error(
         "Cluster '{cluster}' has the table '{table}', but the catalog has given out table ids up to {last} only: it is older than \
-         the cluster; no table is created before last_table_id in the document 'catalog' of the meta store is {id} or higher"
+         the cluster; no table is created before last_table_id in the document 'catalog' of the meta store is {id} or higher, or, if the table is a copy made beside \
+         Cellgate, before it is renamed or dropped"
     )]
     Older {
         /// The cluster.

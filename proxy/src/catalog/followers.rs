@@ -165,6 +165,11 @@ impl Catalog {
         }
     }
 
+    /// Whether all others that have ever said which version they use have said this one. Not known is no.
+    pub(super) async fn nobody_is_behind(&self) -> bool {
+        self.who_is_behind(self.version()).await.is_ok_and(|behind| behind.is_empty())
+    }
+
     /// The others that have not said that they use this version, with the versions of what they said.
     async fn who_is_behind(&self, version: i64) -> Result<BTreeSet<(String, i64)>, StoreError> {
         let mut behind = BTreeSet::new();

@@ -52,10 +52,10 @@ impl Catalog {
         };
         let known = self.refresh().await?;
         let is_new = known.has_database(&name.database) && known.table(&name.database, &name.table).is_none();
-        let made = if is_new { Some(self.newest_made().await?) } else { None };
+        let mut made = if is_new { Some(self.newest_made().await?) } else { None };
         let mut reserved: Option<TableDef> = None;
-        let outcome = self
-            .change(|document| {
+        let outcome = loop {
+            let changed = self.change(|document| {
                 reserved = None;
                 // The table of LIKE must be there even if IF NOT EXISTS applies, as in MySQL.
                 let mut table = define(name, &new, document, now)?;
@@ -65,8 +65,13 @@ impl Catalog {
                 table.id = reserve(document, made.as_ref(), table.made_name(), now)?;
                 reserved = Some(table);
                 Ok(Changed::Yes)
-            })
-            .await?;
+            });
+            match changed.await {
+                // It was there a moment ago, or in a catalog that has been replaced by a backup.
+                Err(CatalogError::Contended) if made.is_none() => made = Some(self.newest_made().await?),
+                changed => break changed?,
+            }
+        };
         let Some(table) = reserved else {
             return self.change_names(is_one_of(&[name]), |_, _| Ok(outcome.clone())).await;
         };
@@ -97,17 +102,26 @@ impl Catalog {
     pub async fn truncate(&self, name: &TableName) -> Result<(), CatalogError> {
         let now = self.deployment.meta().now().await?;
         let is_there = self.refresh().await?.table(&name.database, &name.table).is_some();
-        let made = if is_there { Some(self.newest_made().await?) } else { None };
+        let mut made = if is_there { Some(self.newest_made().await?) } else { None };
         let mut planned: Option<(u32, TableDef)> = None;
-        self.change(|document| {
-            let mut table = find(document, name)?.clone();
-            let old = table.id;
-            table.made_as = TableRef::name_to_make(&name.table);
-            table.id = reserve(document, made.as_ref(), table.made_name(), now)?;
-            planned = Some((old, table));
-            Ok(Changed::Yes)
-        })
-        .await?;
+        loop {
+            let changed = self.change(|document| {
+                let mut table = find(document, name)?.clone();
+                let old = table.id;
+                table.made_as = TableRef::name_to_make(&name.table);
+                table.id = reserve(document, made.as_ref(), table.made_name(), now)?;
+                planned = Some((old, table));
+                Ok(Changed::Yes)
+            });
+            match changed.await {
+                // It was renamed or made a moment ago.
+                Err(CatalogError::Contended) if made.is_none() => made = Some(self.newest_made().await?),
+                changed => {
+                    changed?;
+                    break;
+                }
+            }
+        }
         let Some((old, empty)) = planned else { return Ok(()) };
         self.make(&empty).await?;
         let published = self
@@ -237,7 +251,7 @@ struct NewestMade(Option<(u32, String, String)>);
 
 /// Takes an id for a physical table that is about to be made, which no table has that is there: ids are written into the
 /// catalog before tables are made, so that those that were `made` before it was read are not above its last one, unless it is
-/// from an older backup. Without a look at them there was nothing to make a moment ago.
+/// from an older backup. Without a look at them it is [`CatalogError::Contended`]: there was nothing to make a moment ago.
 fn reserve(
     document: &mut CatalogDocument,
     made: Option<&NewestMade>,

@@ -108,7 +108,8 @@ impl Catalog {
     /// Removes physical tables that were in use, and answers when nobody can write to them any more: when they are gone
     /// in every cluster or, where a cluster does not answer, when every proxy's catalog of before is too old to be used
     /// (`meta.max_stale`). Only then may the statement be acknowledged: a write that begins after it must not go where
-    /// it will be removed. A proxy that serves the deployment alone has the new catalog already.
+    /// it will be removed. A proxy that serves the deployment alone has the new catalog already; who has lost its lease is not
+    /// in the registry and may read the catalog all the same, so that its own word is asked for too.
     pub(super) async fn remove_used(&self, ids: &[u32]) {
         if ids.is_empty() {
             return;
@@ -116,7 +117,10 @@ impl Catalog {
         let settled = Instant::now() + self.max_stale();
         while !self.remove_now(ids).await {
             // Not known is not alone.
-            if self.deployment.is_alone().await.unwrap_or(false) || Instant::now() >= settled {
+            let is_alone = self.deployment.is_alone().await.unwrap_or(false);
+            if is_alone && (self.deployment.is_exclusive() || self.nobody_is_behind().await)
+                || Instant::now() >= settled
+            {
                 return;
             }
             let again = Instant::now() + self.poll.min(REMOVE_AGAIN);

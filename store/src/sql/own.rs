@@ -59,8 +59,9 @@ impl Dialect {
     pub(crate) fn select_cell_tables(&self) -> Query {
         let text = match self.keys {
             KeyLists::TupleIn => {
-                "SELECT table_name FROM information_schema.columns WHERE table_schema = DATABASE() AND \
-                 column_name = 'ref_key'"
+                "SELECT c.table_name FROM information_schema.columns AS c JOIN information_schema.tables AS t \
+                 ON t.table_schema = c.table_schema AND t.table_name = c.table_name WHERE c.table_schema = DATABASE() AND \
+                 c.column_name = 'ref_key' AND t.table_type = 'BASE TABLE'"
             }
             KeyLists::Unnest => {
                 "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a \

@@ -86,7 +86,7 @@ async fn a_cluster_that_was_down_at_the_start_is_used_when_the_catalog_is_not_ol
     let deployment = open(setup(&stores)).await.expect("nobody can know it yet");
     stores.store("b").set_down(false);
     let calls = stores.store("b").calls();
-    run_until(&deployment, || stores.store("b").calls() > calls + 2).await;
+    run_until(&deployment, || stores.store("b").calls() > calls + 3).await;
     assert!(is_up(&deployment, "a") && !is_up(&deployment, "b"));
     restore(&stores, 2, &[1]).await;
     run_until(&deployment, || is_up(&deployment, "b")).await;
