@@ -28,6 +28,9 @@ use crate::wire::{Attributes, Known, Replied, Reply, WireError};
 /// Longest text that is remembered to the letter, in bytes: what drivers send at every connection, checkout and commit.
 const KNOWN_TEXT: usize = 1024;
 
+/// A row with a body of fewer bytes is no longer than any `max_allowed_packet` allows.
+const SURELY_FITS: usize = 64 * 1024;
+
 /// A statement that can be answered by its template.
 pub(super) struct Ready {
     /// Keeps whoever locks tables waiting until it is over; a read has none.
@@ -158,6 +161,11 @@ impl Session {
 
     /// Whether a template's row is no longer than one may be. If it is, the long way says so.
     fn fits(&self, template: &Template, cell: Option<&Cell>) -> bool {
+        // A row of ours is a few columns more than its body; `max_allowed_packet` is 1 MiB at least.
+        let is_short = |cell: &Cell| cell.body.as_ref().is_none_or(|body| body.as_bytes().len() < SURELY_FITS);
+        if cell.is_none_or(is_short) {
+            return true;
+        }
         let longest = self.server.config().limits.max_allowed_packet.bytes();
         cell.is_none_or(|cell| template.content_bytes(cell) <= longest)
     }

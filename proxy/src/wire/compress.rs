@@ -20,7 +20,7 @@ use mysql_common::constants::CapabilityFlags;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::stream::{BoxStream, Stream, TlsSession};
-use crate::sync::handing_over;
+use crate::sync::handing_over_few;
 use std::net::SocketAddr;
 
 const HEADER: usize = 7;
@@ -30,7 +30,7 @@ const LEAST_PACKED: usize = 50;
 /// clients (mysql-connector-python) that read a packet from two frames at the most.
 const MOST_PACKED: usize = 0xff_ffff;
 /// More bytes than this take milliseconds to pack: meanwhile another thread serves the other clients.
-const LONG: usize = 64 * 1024;
+const LONG: usize = 256 * 1024;
 
 /// How frames are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,7 +167,7 @@ impl Compressed {
         let packed = match bytes.len() {
             ..LEAST_PACKED => false,
             LEAST_PACKED..=LONG => self.shrink(bytes),
-            _ => handing_over(|| self.shrink(bytes)),
+            _ => handing_over_few(|| self.shrink(bytes)),
         };
         if !packed {
             self.output.truncate(HEADER);

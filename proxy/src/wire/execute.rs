@@ -224,6 +224,11 @@ pub(super) struct Declared {
 }
 
 impl Declared {
+    /// Forgets the names of attributes; the types stay.
+    pub(super) fn forget_names(&mut self) {
+        self.attributes = Vec::new();
+    }
+
     /// About how many bytes the names of attributes take.
     pub(super) fn attribute_bytes(&self) -> usize {
         self.attributes.iter().map(|name| name.capacity() + size_of::<String>()).sum()
@@ -266,7 +271,7 @@ pub(super) fn params(
     if fields.u8().map_err(malformed)? == 1 {
         redeclare(declared, &mut fields, count, own, naming).map_err(malformed)?;
     }
-    if declared.types.len() != usize::from(count) || declared.attributes.len() != attributes {
+    if declared.types.len() != usize::from(count) {
         return Err(ErrorReply::wrong_arguments());
     }
     let mut bound = Bound { values: Parameters::with_capacity(usize::from(own)), attributes: Vec::new() };
@@ -281,7 +286,9 @@ pub(super) fn params(
         match param.checked_sub(own) {
             None => bound.values.push(value, time),
             Some(place) => {
-                bound.attributes.push((declared.attributes[usize::from(place)].clone(), shown(&value, time)))
+                // Names that were too many are not kept.
+                let name = declared.attributes.get(usize::from(place)).cloned().unwrap_or_default();
+                bound.attributes.push((name, shown(&value, time)))
             }
         }
     }

@@ -111,13 +111,14 @@ impl<P> Statements<P> {
         self.open.get(&id).map(|statement| &statement.plan).ok_or_else(unknown)
     }
 
-    /// Counts the names of attributes that a statement keeps now, or forgets them if they are too many.
+    /// Counts the names of attributes that a statement keeps now, or forgets them if they are too many: its attributes have
+    /// none then, until they are sent with their names again.
     pub(super) fn count_attributes(&mut self, id: u32) {
         let Some(statement) = self.open.get_mut(&id) else { return };
         let bytes = statement.declared.attribute_bytes();
         self.attribute_bytes -= std::mem::replace(&mut statement.attribute_bytes, 0);
         if bytes > ATTRIBUTE_BYTES - self.attribute_bytes {
-            statement.declared = Declared::default();
+            statement.declared.forget_names();
             return;
         }
         statement.attribute_bytes = bytes;
