@@ -184,7 +184,7 @@ pub(crate) fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::IdentifierTooLong(_) => (1059, "42000"),
         SqlError::SystemDatabase { .. } => (1044, "42000"),
         SqlError::OperandColumns(_) => (1241, "21000"),
-        SqlError::WrongTime(_) => (1525, "HY000"),
+        SqlError::WrongTime(_) | SqlError::WrongClock(_) => (1525, "HY000"),
         SqlError::WrongNumber(..) => (notes::WRONG_VALUE, "22007"),
         SqlError::IllegalDouble(_) => (1367, "22007"),
         SqlError::OutOfRange(_) => (1690, "22003"),

@@ -189,6 +189,9 @@ pub enum SqlError {
     /// Text that is compared with a time and is none (1525).
     #[error("Incorrect DATETIME value: '{0}'")]
     WrongTime(String),
+    /// The text of a TIME literal that is none (1525).
+    #[error("Incorrect TIME value: '{0}'")]
+    WrongClock(String),
     /// Text for a number in a DELETE, which is no number or has more behind it (1292).
     #[error("Truncated incorrect INTEGER value: '{0}'; nothing was erased: give {1} a number")]
     WrongNumber(String, &'static str),
@@ -329,6 +332,7 @@ impl SqlError {
             | Self::BadValue { .. }
             | Self::OperandColumns(_)
             | Self::WrongTime(_)
+            | Self::WrongClock(_)
             | Self::WrongNumber(..)
             | Self::IllegalDouble(_)
             | Self::IncorrectName { .. }

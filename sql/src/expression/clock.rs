@@ -106,15 +106,22 @@ fn leading(text: &[u8]) -> Option<&[u8]> {
     if text.get(end) == Some(&b'.') {
         end += 1 + digits(end + 1);
     }
-    let is_exponent = matches!(text.get(end), Some(b'e' | b'E')) && digits(end + 1) > 0;
+    let signed = usize::from(matches!(text.get(end + 1), Some(b'+' | b'-')));
+    let is_exponent = matches!(text.get(end), Some(b'e' | b'E')) && digits(end + 1 + signed) > 0;
     if is_exponent { None } else { text.get(..end) }
+}
+
+/// Without the blanks and the sign in front.
+fn unsigned(text: &[u8]) -> &[u8] {
+    let text = text.trim_ascii_start();
+    text.strip_prefix(b"-").unwrap_or(text)
 }
 
 /// CAST AS TIME with so many digits behind the point: of a time with a date its clock, of short text the TIME it begins with,
 /// so that a date alone is the number of its year. NULL for what is no time.
 pub(super) fn as_clock(value: &Value, digits: u32) -> Value {
     let read = match value {
-        Value::Text(written) | Value::Bytes(written) if written.len() < SHORTEST => {
+        Value::Text(written) | Value::Bytes(written) if unsigned(written).len() < SHORTEST => {
             leading(written.trim_ascii()).and_then(clock_micros).map(Moment::Clock)
         }
         value => moment(value),
@@ -176,6 +183,10 @@ mod tests {
             ("1 2 3", "26:00:00"),
             ("1 x", "00:00:01"),
             ("1e1", "NULL"),
+            ("1e-1", "NULL"),
+            ("1e+1", "NULL"),
+            ("  10:11:12abc", "10:11:12"),
+            ("-10:11:12abc", "-10:11:12"),
             ("-", "NULL"),
             ("x", "NULL"),
             ("", "NULL"),

@@ -9,7 +9,7 @@ use crate::environment::{SessionCall, SessionFunction};
 use crate::error::SqlError;
 use crate::expression::arithmetic::Arithmetic;
 use crate::expression::number::Number;
-use crate::expression::{Aggregate, CastType, Expression, Function, Leaf, Operator, Part, Unit, time};
+use crate::expression::{Aggregate, CastType, Expression, Function, Leaf, Operator, Part, Unit, clock_micros, time};
 use crate::value::Value;
 
 /// The aggregate of this name (upper case).
@@ -69,13 +69,16 @@ pub(super) fn time_literal<L>(text: Expression<L>, date: bool) -> Expression<L> 
     Expression::Cast(Box::new(text), if date { CastType::Date } else { CastType::DateTime(digits) })
 }
 
-/// `TIME '..'`: as many digits behind the point as are written.
-pub(super) fn clock_literal<L>(text: Expression<L>) -> Expression<L> {
+/// `TIME '..'`: as many digits behind the point as are written. Unlike for CAST, all of the text is to be a time.
+pub(super) fn clock_literal<L>(text: Expression<L>) -> Result<Expression<L>, SqlError> {
     let digits = match text.constant() {
+        Some(Value::Text(text)) if clock_micros(text).is_none() && (text.len() < 12 || time::parse(text).is_none()) => {
+            return Err(SqlError::WrongClock(String::from_utf8_lossy(text).into_owned()));
+        }
         Some(Value::Text(text)) => time::digits_written(text),
         _ => 0,
     };
-    Expression::Cast(Box::new(text), CastType::Time(digits))
+    Ok(Expression::Cast(Box::new(text), CastType::Time(digits)))
 }
 
 /// The refusal of a literal of a type that has none.

@@ -9,6 +9,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
 use super::call::{clock_literal, time_literal};
+use crate::error::SqlError;
 use crate::expression::{Expression, clock_micros, time};
 use crate::value::Value;
 
@@ -49,32 +50,35 @@ impl Literal {
     }
 
     /// The literal of this text, as `DATE '..'` has it.
-    pub fn of<L>(self, text: Expression<L>) -> Expression<L> {
+    ///
+    /// # Errors
+    /// [`SqlError::WrongClock`].
+    pub fn of<L>(self, text: Expression<L>) -> Result<Expression<L>, SqlError> {
         match self {
-            Self::Date => time_literal(text, true),
+            Self::Date => Ok(time_literal(text, true)),
             Self::Time => clock_literal(text),
-            Self::Timestamp => time_literal(text, false),
+            Self::Timestamp => Ok(time_literal(text, false)),
         }
     }
 
     /// The same in braces: text that is none of this type stays text.
-    pub fn escaped<L>(self, e: Expression<L>) -> Expression<L> {
-        let Some(Value::Text(text)) = e.constant() else { return e };
+    pub fn escaped<L>(self, e: Expression<L>) -> Result<Expression<L>, SqlError> {
+        let Some(Value::Text(text)) = e.constant() else { return Ok(e) };
         let has_clock = text.contains(&b':');
         let fits = match self {
             Self::Date => !has_clock && time::parse(text).is_some(),
             Self::Time => has_clock && clock_micros(text).is_some(),
             Self::Timestamp => has_clock && time::parse(text).is_some(),
         };
-        if fits { self.of(e) } else { e }
+        if fits { self.of(e) } else { Ok(e) }
     }
 }
 
 /// What an expression in braces is, from behind the word that it begins with.
-pub(super) fn escaped<L>(word: &str, e: Expression<L>) -> Expression<L> {
+pub(super) fn escaped<L>(word: &str, e: Expression<L>) -> Result<Expression<L>, SqlError> {
     match Literal::named(word) {
         Some(literal) => literal.escaped(e),
-        None => e,
+        None => Ok(e),
     }
 }
 
@@ -139,4 +143,21 @@ pub(super) fn interval(parser: &mut Parser<'_>) -> Result<Sql, ParserError> {
         null_treatment: None,
         over: None,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expression::Leaf;
+
+    #[test]
+    fn all_of_a_time_literal_is_a_time() {
+        let literal = |text: &str| Literal::Time.of(Expression::<Leaf>::text(text.to_owned()));
+        for text in ["10:11:12.5", "1011", "-1:2", "2024-02-29 10:11:12"] {
+            assert!(literal(text).is_ok(), "{text}");
+        }
+        for text in ["12abc", "2024-02-29", ""] {
+            assert!(matches!(literal(text), Err(SqlError::WrongClock(said)) if said == text), "{text}");
+        }
+    }
 }

@@ -166,8 +166,8 @@ impl Converter<'_> {
             Sql::TypedString(typed) => {
                 let text = self.value(&typed.value.value)?;
                 match Literal::of_type(&typed.data_type) {
-                    Some(literal) if typed.uses_odbc_syntax => Ok(literal.escaped(text)),
-                    Some(literal) => Ok(literal.of(text)),
+                    Some(literal) if typed.uses_odbc_syntax => literal.escaped(text),
+                    Some(literal) => literal.of(text),
                     None => Err(time_of_day(&typed.data_type.to_string())),
                 }
             }

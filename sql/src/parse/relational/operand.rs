@@ -105,7 +105,7 @@ impl Parser<'_, '_> {
             };
             if let Some(literal) = literal {
                 self.reader.next();
-                return Ok(literal.of(Expression::text(self.reader.string()?)));
+                return literal.of(Expression::text(self.reader.string()?));
             }
         }
         let now = |this: &mut Self, e| {
@@ -151,7 +151,7 @@ impl Parser<'_, '_> {
             Some(token) if token.text(self.reader.text) == "}" => self.reader.next(),
             Some(_) | None => return Err(self.reader.error("expected }")),
         };
-        Ok(escape::escaped(&word, e))
+        escape::escaped(&word, e)
     }
 
     /// `_utf8mb4 'x'`, `_binary X'..'`
