@@ -1,5 +1,6 @@
 """The steps of tools that people and monitors use, each with steps of its own: `tools.py TOOL`."""
 
+import http.client
 import json
 import os
 import pty
@@ -340,27 +341,36 @@ def mycli():
 
 def exporter():
     program = "prometheus-mysqld-exporter"
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     state = {}
 
     def scrape():
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{state['port']}/metrics", timeout=PATIENCE) as answer:
             return answer.read().decode()
 
     def start():
+        end = time.monotonic() + PATIENCE
+        while not begin(end):
+            pass
+
+    def begin(end):
+        """Starts it and reads its metrics; false if somebody was given its port meanwhile."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            state["port"] = free.getsockname()[1]
         Path("exporter.cnf").write_text(f"[client]\nuser={APP_USER}\npassword={APP_PASSWORD}\nhost={HOST}\nport={PORT}\n")
         log = open("exporter.log", "w")
         state["process"] = subprocess.Popen(
-            [program, "--config.my-cnf=exporter.cnf", f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
-        end = time.monotonic() + PATIENCE
+            [program, "--config.my-cnf=exporter.cnf", f"--web.listen-address=127.0.0.1:{state['port']}"], stdout=log, stderr=log)
         while True:
+            ended = state["process"].poll() is not None
+            if ended or time.monotonic() > end:
+                written = Path("exporter.log").read_text()
+                if ended and "address already in use" in written and time.monotonic() < end:
+                    return False
+                raise AssertionError(written)
             try:
                 state["metrics"] = scrape()
-                return
-            except OSError as error:
-                if state["process"].poll() is not None or time.monotonic() > end:
-                    raise AssertionError(Path("exporter.log").read_text()) from error
+                return True
+            except (OSError, http.client.HTTPException):
                 time.sleep(0.05)
 
     def is_up():
