@@ -22,6 +22,7 @@ mod checkpoint;
 pub(crate) mod file;
 mod read;
 mod readers;
+mod removal;
 mod snapshots;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ use self::cells::execute;
 use self::file::{Access, Failure, LockFile, OpenFiles, ProcessLock, TimedConnection, make_directory};
 use self::read::{PageBound, ReadTexts};
 use self::readers::Readers;
+use self::removal::{Left, Removal};
 use self::snapshots::Snapshots;
 use self::write::check_epoch;
 use self::writer::Writer;
@@ -320,22 +322,20 @@ impl Backend for SqliteBackend {
     }
 
     async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError> {
-        let text = SQLITE.drop_cell_table(table);
         let live = self.live()?;
-        let work = move |side: &mut writer::WriteSide| {
-            side.forget_tables();
-            side.transaction(|sqlite, _| {
-                // Overwriting every page of a large table would keep the writer for minutes; ERASE is what promises it.
-                sqlite.pragma_update(None, "secure_delete", false)?;
-                let dropped = sqlite.execute_batch(&text);
-                sqlite.pragma_update(None, "secure_delete", true)?;
-                Ok(dropped?)
-            })
+        let removal = Arc::new(Removal::of(table));
+        let removed = loop {
+            let removal = Arc::clone(&removal);
+            // Each a job of its own: what others have queued meanwhile is written before the next.
+            match live.writer.side(move |side| removal.step(side)).await {
+                Ok(Left::Something) => {}
+                Ok(Left::Nothing) => break Ok(()),
+                Err(error) => break Err(error),
+            }
         };
-        let dropped = live.writer.side(work).await;
         // Only now: who reads meanwhile makes its texts again.
         live.forget(table);
-        dropped
+        removed
     }
 
     async fn tables(&self) -> Result<Vec<String>, StoreError> {

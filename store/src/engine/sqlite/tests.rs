@@ -1,5 +1,7 @@
 //! What only the SQLite engine promises; the rest is in the conformance suite.
 
+mod removal;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;

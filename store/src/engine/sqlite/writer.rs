@@ -385,10 +385,9 @@ impl WriteSide {
         result
     }
 
-    /// Forgets the statements of all tables: one was dropped.
-    pub(crate) fn forget_tables(&mut self) {
-        self.texts.clear();
-        self.connection.sqlite.flush_prepared_statement_cache();
+    /// Lets the log be moved into the file behind a transaction of one of several jobs; this may wait for a checkpoint.
+    pub(crate) fn committed(&self) {
+        self.checkpointer.written(&self.connection);
     }
 
     /// Writes what the log still holds of overwritten pages to the file, and empties the log; answers whether it is empty.
