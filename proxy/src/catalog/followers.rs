@@ -5,7 +5,7 @@
 //! read; whoever renames waits until all have said that they know the new names, or may not use the old ones any more
 //! (`meta.max_stale`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -21,6 +21,9 @@ use crate::sync::lock;
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// How often the log is told that this proxy still cannot say what it uses.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
+
+/// Which documents of others said that they use an older catalog, and since when: by name and version.
+pub(super) type Silent = Mutex<BTreeMap<(String, i64), Instant>>;
 
 /// What one proxy uses of the catalog: no statement that begins later uses an older one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,6 +166,25 @@ impl Catalog {
             }
             tokio::time::sleep_until((Instant::now() + LOOK_AGAIN.min(self.poll)).min(settled).into()).await;
         }
+    }
+
+    /// Removes what proxies said that say nothing any more: those that were found to use an older catalog than this one, and have
+    /// said nothing in the `meta.max_stale` since. What they know is too old to be used then, as behind a RENAME; one that was
+    /// only slow says again what it uses, and reads once more. Of who uses this catalog nobody knows whether he still does:
+    /// while he reads it he needs not say so again.
+    pub(super) async fn forget_the_silent(&self) -> Result<(), StoreError> {
+        let behind = self.who_is_behind(self.version()).await?;
+        let now = Instant::now();
+        let silent: Vec<(String, i64)> = {
+            let mut known = lock(&self.silent);
+            known.retain(|said, _| behind.contains(said));
+            let since = behind.into_iter().map(|said| (*known.entry(said.clone()).or_insert(now), said));
+            since.filter(|(since, _)| now.duration_since(*since) > self.max_stale()).map(|(_, said)| said).collect()
+        };
+        for (name, document) in silent {
+            self.deployment.meta().remove(&name, document).await?;
+        }
+        Ok(())
     }
 
     /// Whether all others that have ever said which version they use have said this one. Not known is no.

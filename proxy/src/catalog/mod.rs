@@ -30,7 +30,7 @@ pub use change::Changed;
 use document::CATALOG;
 pub use document::{CatalogDocument, Unpublished};
 pub use error::CatalogError;
-use followers::{Refusal, Said};
+use followers::{Refusal, Said, Silent};
 pub use tables::NewTable;
 
 /// The database every deployment starts with.
@@ -125,6 +125,8 @@ pub struct Catalog {
     used: AtomicI64,
     /// When the log was told last that it could not be written.
     refusal: Refusal,
+    /// Who is behind, to be forgotten.
+    silent: Silent,
 }
 
 impl Catalog {
@@ -166,6 +168,7 @@ impl Catalog {
             said,
             used,
             refusal,
+            silent: Silent::default(),
         };
         // Before it is read, so that nobody changes it behind that who does not wait for this proxy.
         this.say_what_is_used().await?;

@@ -73,11 +73,13 @@ impl Catalog {
         });
     }
 
-    /// Removes what was dropped while a cluster was away, and what a crash left in the making.
+    /// Removes what was dropped while a cluster was away, what a crash left in the making, and what proxies that are gone said
+    /// of the catalog that they used.
     pub(super) async fn clean(&self) -> Result<(), CatalogError> {
         let now = self.deployment.meta().now().await?;
         let patience = i64::try_from(ABANDONED_AFTER.as_micros()).unwrap_or(i64::MAX / 4);
-        self.remove(|entry| entry.dropped || entry.since.saturating_add(patience) < now).await.map(|_| ())
+        self.remove(|entry| entry.dropped || entry.since.saturating_add(patience) < now).await?;
+        Ok(self.forget_the_silent().await?)
     }
 
     /// Makes the tables that exist in clusters that own no shards yet: such a cluster may have been added after a table, or

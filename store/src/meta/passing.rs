@@ -14,6 +14,11 @@ pub trait PassingMeta: Debug + Send + Sync {
     /// The other.
     fn inner(&self) -> &dyn MetaStore;
 
+    /// [`MetaStore::load`]
+    async fn load(&self, name: &str) -> Result<Option<Document>, StoreError> {
+        self.inner().load(name).await
+    }
+
     /// [`MetaStore::compare_and_set`]
     async fn compare_and_set(&self, name: &str, expected: i64, body: &[u8]) -> Result<bool, StoreError> {
         self.inner().compare_and_set(name, expected, body).await
@@ -36,7 +41,7 @@ impl<T: PassingMeta> MetaStore for T {
     }
 
     async fn load(&self, name: &str) -> Result<Option<Document>, StoreError> {
-        self.inner().load(name).await
+        PassingMeta::load(self, name).await
     }
 
     async fn load_to_change(&self, name: &str) -> Result<Option<Document>, StoreError> {

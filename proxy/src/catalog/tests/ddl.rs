@@ -301,3 +301,26 @@ async fn a_database_keeps_its_collation_until_it_is_dropped() {
     catalog.create_database("d", false, None).await.unwrap();
     assert_eq!(catalog.snapshot().collation("d"), "utf8mb4_0900_ai_ci");
 }
+
+#[tokio::test]
+async fn a_creation_if_not_exists_whose_table_is_dropped_between_two_looks_makes_a_new_one() {
+    let stores = Stores::new();
+    let (here, there) = (stores.catalog().await, stores.catalog().await);
+    create(&here, "t").await.unwrap();
+    let before = table(&here, "t").await.unwrap();
+    // It has found the table, and looks again to say so.
+    stores.meta.hold_read(2);
+    let target = name("t");
+    let creation = here.create_table(&target, true, declared(&[]));
+    let dropping = async {
+        stores.meta.tripped().await;
+        assert_eq!(there.drop_tables(&[name("t")], false).await.unwrap(), Changed::Yes);
+        stores.meta.mend();
+    };
+    let (created, ()) = tokio::join!(creation, dropping);
+    assert_eq!(created.unwrap(), Changed::Yes);
+    let stands = table(&there, "t").await.unwrap();
+    assert_ne!(stands.id, before.id);
+    assert_eq!((made_in(&stores, &stands).await, made_in(&stores, &before).await), (stores.backends.len(), 0));
+    assert!(stores.unpublished().is_empty());
+}

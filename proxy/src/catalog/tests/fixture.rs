@@ -11,7 +11,7 @@ use cellgate_schemaless::TableRef;
 use cellgate_store::deployment::{ClusterSetup, Departure, Deployment, FOLLOWER, OpenError, ProxyInfo, Setup};
 use cellgate_store::memory::MemoryBackend;
 use cellgate_store::meta::memory::MemoryMeta;
-use cellgate_store::meta::{MetaStore, PassingMeta};
+use cellgate_store::meta::{Document, MetaStore, PassingMeta};
 use cellgate_store::{Backend, Passing, Reason, StoreError};
 use tokio::sync::{Notify, Semaphore};
 
@@ -114,13 +114,24 @@ pub struct TrippedMeta {
     ends_with_word: AtomicBool,
     /// It can be read, and not be written.
     takes_nothing: AtomicBool,
+    /// Which read of the catalog from now on waits until it is mended, counted from 1; 0 is none.
+    holds_read: AtomicUsize,
 }
 
 impl Default for TrippedMeta {
     fn default() -> Self {
         let (trip, tripped, mended) = (Mutex::new(None), Notify::new(), Semaphore::new(0));
         let [holds_words, ends_with_word, takes_nothing] = std::array::from_fn(|_| AtomicBool::new(false));
-        Self { inner: MemoryMeta::created(), trip, tripped, mended, holds_words, ends_with_word, takes_nothing }
+        Self {
+            inner: MemoryMeta::created(),
+            trip,
+            tripped,
+            mended,
+            holds_words,
+            ends_with_word,
+            takes_nothing,
+            holds_read: 0.into(),
+        }
     }
 }
 
@@ -128,6 +139,11 @@ impl TrippedMeta {
     /// Trips over the `nth` change of the catalog from now, counted from 1.
     pub fn trip_at(&self, nth: usize, trip: Trip) {
         *self.trip.lock().unwrap() = Some((nth, trip));
+    }
+
+    /// The `nth` read of the catalog from now, counted from 1, waits for [`TrippedMeta::mend`].
+    pub fn hold_read(&self, nth: usize) {
+        self.holds_read.store(nth, Ordering::SeqCst);
     }
 
     /// Returns once it has tripped.
@@ -196,6 +212,16 @@ impl PassingMeta for TrippedMeta {
         &self.inner
     }
 
+    async fn load(&self, name: &str) -> Result<Option<Document>, StoreError> {
+        let count = |left: usize| left.checked_sub(1);
+        let is_catalog = name == CATALOG;
+        if is_catalog && self.holds_read.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Ok(1) {
+            self.tripped.notify_one();
+            self.mended.acquire().await.unwrap().forget();
+        }
+        self.inner.load(name).await
+    }
+
     async fn compare_and_set(&self, name: &str, expected: i64, body: &[u8]) -> Result<bool, StoreError> {
         if self.takes_nothing.load(Ordering::SeqCst) {
             return Err(unavailable());
@@ -243,12 +269,21 @@ pub struct TrippedCluster {
     mended: Semaphore,
     /// How many more DROP TABLEs fail.
     keeps: AtomicUsize,
+    /// Tables that somebody has made beside Cellgate.
+    foreign: Mutex<Vec<String>>,
 }
 
 impl TrippedCluster {
     fn over(inner: &Arc<dyn Backend>) -> Arc<Self> {
         let (trip, tripped, mended) = (Mutex::new(None), Notify::new(), Semaphore::new(0));
-        Arc::new(Self { inner: Arc::clone(inner), trip, tripped, mended, keeps: AtomicUsize::new(0) })
+        Arc::new(Self {
+            inner: Arc::clone(inner),
+            trip,
+            tripped,
+            mended,
+            keeps: AtomicUsize::new(0),
+            foreign: Mutex::default(),
+        })
     }
 
     /// Trips over the next CREATE TABLE.
@@ -259,6 +294,11 @@ impl TrippedCluster {
     /// Fails so many DROP TABLEs.
     pub fn keep_tables(&self, times: usize) {
         self.keeps.store(times, Ordering::Relaxed);
+    }
+
+    /// Lists these tables beside its own.
+    pub fn has_foreign(&self, tables: &[&str]) {
+        *self.foreign.lock().unwrap() = tables.iter().map(|&name| name.to_owned()).collect();
     }
 
     /// How many DROP TABLEs are still to fail.
@@ -298,6 +338,11 @@ impl Passing for TrippedCluster {
                 self.inner.create_table(table).await
             }
         }
+    }
+
+    async fn tables(&self) -> Result<Vec<String>, StoreError> {
+        let own = self.inner.tables().await?;
+        Ok(own.into_iter().chain(self.foreign.lock().unwrap().iter().cloned()).collect())
     }
 
     async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError> {

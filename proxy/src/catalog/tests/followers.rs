@@ -196,3 +196,57 @@ async fn a_start_that_is_given_up_behind_the_catalog_leaves_no_word() {
     departure.leave(MAX_STALE).await;
     assert_eq!(stores.meta.list(FOLLOWER).await.unwrap(), []);
 }
+
+#[tokio::test]
+async fn what_a_killed_proxy_said_is_removed_when_the_catalog_has_changed_and_is_too_old_to_be_used() {
+    let stores = Stores::new();
+    let here = stores.catalog().await;
+    drop(stores.catalog().await);
+    let followers = async || stores.meta.list(FOLLOWER).await.unwrap().len();
+    // It may be there, and read the catalog all the time: there is nothing for it to say.
+    here.clean().await.unwrap();
+    outdated(&here).await;
+    here.clean().await.unwrap();
+    assert_eq!(followers().await, 2);
+    create(&here, "t").await.unwrap();
+    here.follow().await.unwrap();
+    here.clean().await.unwrap();
+    assert_eq!(followers().await, 2, "it may still use what it has read");
+    outdated(&here).await;
+    here.clean().await.unwrap();
+    assert_eq!(followers().await, 1);
+    let began = Instant::now();
+    here.rename_tables(&[(name("t"), name("u"))]).await.unwrap();
+    assert!(began.elapsed() < MAX_STALE / 2);
+}
+
+#[tokio::test]
+async fn a_slow_proxy_that_was_forgotten_is_waited_for_again_when_it_is_back() {
+    let stores = Stores::new();
+    let (here, there) = (stores.catalog().await, stores.catalog().await);
+    create(&here, "t").await.unwrap();
+    here.clean().await.unwrap();
+    outdated(&there).await;
+    here.follow().await.unwrap();
+    outdated(&here).await;
+    here.clean().await.unwrap();
+    assert_eq!(stores.meta.list(FOLLOWER).await.unwrap().len(), 1);
+    assert!(there.fresh_at().elapsed() >= MAX_STALE);
+    there.refresh().await.unwrap();
+    let renaming = async { here.rename_tables(&[(name("t"), name("u"))]).await.unwrap() };
+    waits_for(&there, renaming, async || here.snapshot().table("test", "u").is_some()).await;
+}
+
+#[tokio::test]
+async fn a_drop_waits_for_who_has_lost_its_lease_and_goes_on_reading() {
+    let (stores, cluster) = Stores::with_relay();
+    let (here, there) = (stores.catalog().await, stores.catalog().await);
+    create(&here, "t").await.unwrap();
+    there.follow().await.unwrap();
+    // Nobody renews: all are taken for gone. The cluster does not answer, so that it could still be written to.
+    stores.meta.advance(Duration::from_secs(48 * 3600));
+    cluster.keep_tables(usize::MAX);
+    let dropping = async { drop(here.drop_tables(&[name("t")], false).await.unwrap()) };
+    waits_for(&there, dropping, async || here.snapshot().table("test", "t").is_none()).await;
+    assert!(there.snapshot().table("test", "t").is_none());
+}

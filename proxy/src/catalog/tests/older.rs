@@ -83,7 +83,37 @@ async fn leftovers_of_creations_that_broke_off_and_of_other_programs_keep_nobody
     // Neither can it be dropped again for a while.
     relay.keep_tables(usize::MAX);
     create(&catalog, "trips").await.unwrap_err();
+    // With a column `ref_key`, so that they are listed; none has a name that ends as those of our tables do.
+    relay.has_foreign(&[
+        "Trips_20",
+        "trips_20_copy",
+        "trips_020",
+        "_20",
+        "trips_",
+        "trips-x_20",
+        "20",
+        "cg_dropped_20_cells",
+    ]);
     let catalog = stores.catalog().await;
     assert_eq!(create(&catalog, "trips").await.unwrap(), Changed::Yes, "the same again has another id");
     assert_eq!(table(&catalog, "trips").await.unwrap().id, 2);
+}
+
+#[tokio::test]
+async fn a_copy_with_a_name_like_ours_is_named_with_what_to_do_until_it_is_renamed() {
+    let (stores, relay) = Stores::with_relay();
+    let catalog = stores.catalog().await;
+    create(&catalog, "trips").await.unwrap();
+    relay.has_foreign(&["trips_1_20261130"]);
+    let error = create(&catalog, "more").await.unwrap_err();
+    assert!(matches!(error, CatalogError::Older { id: 20261130, last: 1, .. }), "{error}");
+    let says = error.to_string();
+    assert!(says.contains("trips_1_20261130") && says.contains("copy"), "{says}");
+    let error = stores.try_catalog().await.expect_err("a start is refused, too");
+    assert!(matches!(error, OpenError::CatalogOlder { id: 20261130, .. }), "{error}");
+    assert!(matches!(create(&catalog, "trips").await, Err(CatalogError::TableExists(_))), "what is there is served");
+    relay.has_foreign(&["trips_1_copy"]);
+    assert_eq!(create(&catalog, "more").await.unwrap(), Changed::Yes);
+    assert_eq!(table(&catalog, "more").await.unwrap().id, 2);
+    stores.try_catalog().await.unwrap();
 }
