@@ -604,3 +604,45 @@ async fn a_start_without_the_catalog_is_refused_until_it_is_restored() {
     let mut conn = client::connect(proxy.mysql()).await;
     assert_eq!(get(&mut conn, &triple("a", "BASE", 1)).await.unwrap().as_deref(), Some("1"));
 }
+
+#[tokio::test]
+async fn behind_an_older_meta_store_nothing_starts_or_is_made_before_the_last_id_is_raised() {
+    let mut databases = Builder::new();
+    let meta = databases.shared_mariadb_database();
+    let (schema, server) = (meta.rsplit('/').next().unwrap().to_owned(), MariaDb::shared());
+    let deployment = databases.topology(SHARDS, Some(&meta)).shared_mariadb("m").build();
+    let mut proxy = deployment.start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    put(&mut conn, &triple("a", "BASE", 1), "1").await.unwrap();
+    server.execute(&format!("USE {schema}; CREATE TABLE backup AS SELECT * FROM cg_meta WHERE name = 'catalog'"));
+    run(&mut conn, &TRIPS.replace("trips", "later")).await;
+    // Above the version that the proxy knows, so that it reads it.
+    let restore = "UPDATE cg_meta m JOIN backup b ON m.name = b.name SET m.body = b.body, m.version = m.version + 1";
+    server.execute(&format!("USE {schema}; {restore}"));
+    let number = "last_table_id in the document 'catalog' of the meta store is 2 or higher";
+    for statement in [&*TRIPS.replace("trips", "later"), &*TRIPS.replace("trips", "more"), "TRUNCATE trips"] {
+        let refused = client::refused(&mut conn, statement).await;
+        assert_eq!(refused.code, 1815, "{statement}: {refused:?}");
+        assert!(refused.message.contains("later_2") && refused.message.contains(number), "{statement}: {refused:?}");
+    }
+    assert_eq!(get(&mut conn, &triple("a", "BASE", 1)).await.unwrap().as_deref(), Some("1"), "what it knows is served");
+    drop(conn);
+    assert_eq!(proxy.terminate().code(), Some(0));
+    let refused = deployment.try_start(Options::default()).expect_err("an id would be given out again");
+    assert!(refused.log.contains("later_2") && refused.log.contains("set last_table_id"), "{refused}");
+    let config = deployment.config().expect("configured").display().to_string();
+    let check = || proxy::run(&["check", "--connect", "--config", &config], SHORT);
+    let (status, out, err) = check();
+    assert!(!status.success() && err.contains("later_2") && err.contains("set last_table_id"), "{out}{err}");
+    let raise = "UPDATE cg_meta SET body = REPLACE(body, '\"last_table_id\":1,', '\"last_table_id\":2,'), \
+                 version = version + 1 WHERE name = 'catalog'";
+    server.execute(&format!("USE {schema}; {raise}"));
+    let (status, out, err) = check();
+    assert!(status.success(), "{out}{err}");
+    let proxy = deployment.start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, &TRIPS.replace("trips", "more")).await;
+    run(&mut conn, "TRUNCATE trips").await;
+    assert_eq!(get(&mut conn, &triple("a", "BASE", 1)).await.unwrap(), None);
+}

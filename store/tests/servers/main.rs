@@ -12,6 +12,7 @@ mod places;
 mod relay;
 mod sharing;
 mod support;
+mod tables;
 mod wait;
 
 use common::Engine;
@@ -44,6 +45,7 @@ macro_rules! server_suite {
             limits::more_callers_than_connections_wait_for_their_turn,
             limits::a_wrong_password_is_refused_and_not_shown,
             places::a_store_is_at_one_place_for_everybody_and_another_one_elsewhere,
+            tables::copies_of_its_tables_are_listed_and_views_and_other_tables_are_not,
             sharing::a_shared_write_whose_answer_is_lost_settles_each_by_its_token,
             sharing::one_request_a_store_does_not_take_fails_alone,
             sharing::of_equal_names_in_two_lanes_one_is_stored,

@@ -1,6 +1,7 @@
 //! What only the SQLite engine promises; the rest is in the conformance suite.
 
 mod removal;
+mod tables;
 
 use std::collections::BTreeSet;
 use std::path::Path;
