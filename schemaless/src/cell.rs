@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::error::Invalid;
 use crate::keys::{AddedId, ColumnKey, RefKey, RowKey, ShardId, Token, Triple, TxnId};
+use crate::stored::stored;
 use crate::{json, limits};
 
 /// A point in time: microseconds since 1970-01-01 00:00:00 UTC.
@@ -29,23 +30,9 @@ impl Body {
         json::validate(&bytes)?;
         Ok(Self(bytes))
     }
-
-    /// A body as a store returned it; it was checked when it was written.
-    pub fn from_store(bytes: impl Into<Bytes>) -> Self {
-        Self(bytes.into())
-    }
-
-    /// The JSON text.
-    pub fn as_bytes(&self) -> &Bytes {
-        &self.0
-    }
-
-    /// The same bytes in a place of their own: made of a slice, it keeps all of what the slice is of.
-    #[must_use]
-    pub fn detached(&self) -> Self {
-        Self(Bytes::copy_from_slice(&self.0))
-    }
 }
+
+stored!(Body, "body");
 
 impl fmt::Debug for Body {
     /// Bodies are personal data, so that only the length is ever printed.

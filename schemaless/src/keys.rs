@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::error::Invalid;
 use crate::limits;
+use crate::stored::stored;
 
 /// The key of a row: bytes, compared byte for byte (case, trailing spaces and NUL all count).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,23 +27,9 @@ impl RowKey {
         }
         Ok(Self(bytes))
     }
-
-    /// A key as a store returned it; it was checked when it was written.
-    pub fn from_store(bytes: impl Into<Bytes>) -> Self {
-        Self(bytes.into())
-    }
-
-    /// The bytes of the key.
-    pub fn as_bytes(&self) -> &Bytes {
-        &self.0
-    }
-
-    /// The same bytes in a place of their own: made of a slice, it keeps all of what the slice is of.
-    #[must_use]
-    pub fn detached(&self) -> Self {
-        Self(Bytes::copy_from_slice(&self.0))
-    }
 }
+
+stored!(RowKey, "key");
 
 impl fmt::Debug for RowKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,23 +56,9 @@ impl ColumnKey {
         }
         Ok(Self(bytes))
     }
-
-    /// A key as a store returned it; it was checked when it was written.
-    pub fn from_store(bytes: impl Into<Bytes>) -> Self {
-        Self(bytes.into())
-    }
-
-    /// The bytes of the key.
-    pub fn as_bytes(&self) -> &Bytes {
-        &self.0
-    }
-
-    /// The same bytes in a place of their own: made of a slice, it keeps all of what the slice is of.
-    #[must_use]
-    pub fn detached(&self) -> Self {
-        Self(Bytes::copy_from_slice(&self.0))
-    }
 }
+
+stored!(ColumnKey, "key");
 
 impl fmt::Debug for ColumnKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,6 +11,7 @@ mod json;
 mod keys;
 pub mod limits;
 mod request;
+mod stored;
 mod table;
 
 pub use cell::{Body, Cell, CellKind, Micros, NewCell, Version};
