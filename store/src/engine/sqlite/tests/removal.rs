@@ -88,9 +88,9 @@ async fn removes_in_part(backend: &SqliteBackend, steps: usize) {
 
 #[tokio::test]
 async fn a_removal_that_broke_off_anywhere_is_gone_on_with_and_the_table_is_never_served() {
-    // Of more than one step of the indexes; the last break is before the rest is dropped.
-    let steps = 10;
-    for broken_behind in [1, 2, 3, 6, 12, 13] {
+    // The last break is before the rest is dropped.
+    let steps = 4;
+    for broken_behind in [1, 2, 3, 5] {
         let directory = tempfile::tempdir().unwrap();
         let (backend, epoch) = filled(directory.path(), steps, 1).await;
         let key = [triple("row", 1)];
@@ -104,7 +104,7 @@ async fn a_removal_that_broke_off_anywhere_is_gone_on_with_and_the_table_is_neve
                 SqliteBackend::open(&directory.path().join("cells.db"), SqliteOptions::default()).unwrap()
             }
         };
-        assert_eq!(fault(&backend).await, "ok", "the indexes became tables");
+        assert_eq!(fault(&backend).await, "ok", "behind {broken_behind} steps");
         let is_gone = |error: StoreError| matches!(error, StoreError::NoTable { table } if table == "trips_1");
         assert!(is_gone(backend.get(&table(), &key).await.unwrap_err()));
         assert!(is_gone(backend.put(epoch, &[group(1, 1)]).await.unwrap_err()));
@@ -172,5 +172,5 @@ async fn what_somebody_has_made_beside_the_table_does_not_keep_it() {
         Ok(side.sqlite().query_row("SELECT count(*) FROM copies", [], |row| row.get(0)).unwrap())
     };
     let count: i64 = backend.live().unwrap().writer.side(count).await.unwrap();
-    assert_eq!(count, 0, "it is dropped, and no row of it deleted");
+    assert_eq!(count, 0, "no trigger runs for rows that go with their table");
 }
