@@ -22,3 +22,11 @@ SHOW WARNINGS;
 SELECT @@no_such_variable;
 COMMIT;
 ROLLBACK;
+-- What a value loses where another type is read out of it.
+SELECT '1x' + 1 AS a, 'y' AND 1 AS b, CAST('2z' AS SIGNED) AS c, CAST('99999999999999999999' AS SIGNED) AS d;
+SHOW WARNINGS;
+SET @lost = '1x' + 1;
+SHOW WARNINGS;
+DO 1 / 0, 'x' DIV 2, DATE_ADD('z', INTERVAL 1 DAY);
+SHOW WARNINGS;
+SELECT LEFT('abc', '1.5') AS a, JSON_ARRAY(1e300) AS b;

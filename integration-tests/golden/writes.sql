@@ -20,6 +20,10 @@ INSERT INTO trips (row_key, column_key, ref_key, nothing) VALUES ('a', 'BASE', 9
 INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 9223372036854775808, '1');
 INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1 / 0, '1');
 INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 9, JSON_OBJECT('half', 1 MOD 0));
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', '8x' + 1, '1');
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', IF('x', 8, 9), '1');
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', CAST('9x' AS SIGNED), 9, '1');
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES (UNIX_TIMESTAMP('x'), 'BASE', 9, '1');
 INSERT INTO missing (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 9, '1');
 SELECT nothing FROM trips WHERE row_key = 'a';
 SELECT body FROM trips WHERE nothing = 'a';

@@ -189,6 +189,7 @@ pub(crate) fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::IllegalDouble(_) => (1367, "22007"),
         SqlError::OutOfRange(_) => (1690, "22003"),
         SqlError::DivisionByZero => (1365, "22012"),
+        SqlError::Truncated { .. } | SqlError::NoTime(_) => (1292, "22007"),
         SqlError::Decimal(DecimalError::Scale(_)) => (1425, "42000"),
         SqlError::Decimal(DecimalError::Precision(_)) => (1426, "42000"),
         SqlError::Decimal(DecimalError::ScaleAbovePrecision) => (1427, "42000"),

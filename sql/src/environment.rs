@@ -53,6 +53,8 @@ pub trait Environment: Sync {
     fn zone(&self, name: &str) -> Result<Option<TimeZone>, SqlError> {
         Ok(TimeZone::named(name))
     }
+    /// Hears of what a value lost that is computed while the statement is bound: a warning.
+    fn lost(&self, _told: SqlError) {}
     /// The session's sql_mode, as far as it changes results.
     fn sql_mode(&self) -> SqlMode;
     /// Most rows a statement may collect for sorting, grouping or the row shape.

@@ -204,6 +204,17 @@ pub enum SqlError {
     /// A division by zero (1365): of a value that is stored an error, else a warning.
     #[error("Division by 0")]
     DivisionByZero,
+    /// Text that is not all of what is read out of it (1292): of a value that is stored an error, else a warning.
+    #[error("Truncated incorrect {ty} value: '{text}'")]
+    Truncated {
+        /// What is read, as MySQL names it: `INTEGER`, `DOUBLE`, `CHAR(2)`.
+        ty: String,
+        /// The text, or the start of it.
+        text: String,
+    },
+    /// Text or a number that is read as a time and is none (1292): of a value that is stored an error, else a warning.
+    #[error("Incorrect datetime value: '{0}'")]
+    NoTime(String),
     /// DECIMAL with digits there cannot be (1425, 1426, 1427).
     #[error(transparent)]
     Decimal(DecimalError),
@@ -338,6 +349,8 @@ impl SqlError {
             | Self::IncorrectName { .. }
             | Self::OutOfRange(_)
             | Self::DivisionByZero
+            | Self::Truncated { .. }
+            | Self::NoTime(_)
             | Self::Decimal(_)
             | Self::Json { .. } => ErrorKind::Value,
             Self::KeyTooLong(_)

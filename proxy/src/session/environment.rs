@@ -1,7 +1,7 @@
 //! The session as the dialect sees it while a statement is bound.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use cellgate_router::Topology;
@@ -29,6 +29,8 @@ pub(super) struct Bound<'a> {
     /// As the session has it, or as the statement has set it since.
     last_insert_id: AtomicU64,
     visible: Visible,
+    /// What its values lost so far.
+    lost: Mutex<Vec<SqlError>>,
     /// How long it may be worked on.
     limit: Duration,
 }
@@ -36,6 +38,9 @@ pub(super) struct Bound<'a> {
 /// Longest work on a statement where others wait for it to give way: what is bound, what SHOW filters. Mostly it is less
 /// than a millisecond.
 pub(super) const AT_A_TIME: Duration = Duration::from_secs(5);
+
+/// Most values of a statement that are warned of.
+const LOST: usize = 64;
 
 /// Which tables and databases are there.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +59,8 @@ impl Session {
         let topology = self.server.deployment().executor().topology();
         let now = self.variables.fixed_time().map_or_else(wall_clock, Micros);
         let (called, last_insert_id) = (AtomicUsize::new(0), AtomicU64::new(self.last_insert_id));
-        Bound { session: self, catalog, topology, now, called, last_insert_id, visible: Visible::Seen, limit }
+        let (visible, lost) = (Visible::Seen, Mutex::default());
+        Bound { session: self, catalog, topology, now, called, last_insert_id, visible, lost, limit }
     }
 
     /// The patience with work that does not give way to others: this long at most, and until the statement is killed.
@@ -100,6 +106,11 @@ impl Bound<'_> {
     /// For a plan that other sessions will use.
     pub(super) fn for_everybody(self) -> Self {
         Self { visible: Visible::All, ..self }
+    }
+
+    /// What the values of the statement lost, to be warned of.
+    pub(super) fn take_lost(&self) -> Vec<SqlError> {
+        std::mem::take(&mut self.lost.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// `LAST_INSERT_ID()` as it is once the statement has run.
@@ -167,6 +178,13 @@ impl Environment for Bound<'_> {
             SessionFunction::LastInsertId => Value::UInt(self.last_insert_id()),
             SessionFunction::RowCount => Value::Int(self.session.last.row_count),
             SessionFunction::FoundRows => Value::Int(i64::try_from(self.session.last.found_rows).unwrap_or(i64::MAX)),
+        }
+    }
+
+    fn lost(&self, told: SqlError) {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        if lost.len() < LOST {
+            lost.push(told);
         }
     }
 

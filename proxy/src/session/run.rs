@@ -102,7 +102,7 @@ impl Session {
         statement: &Statement,
         params: &Parameters,
     ) -> Result<Answer, StatementError> {
-        let (mut command, mut last_insert_id) = self.bound(snapshot, statement, params).await?;
+        let (mut command, mut last_insert_id, mut lost) = self.bound(snapshot, statement, params).await?;
         // SHOW WARNINGS and SHOW ERRORS show those of the statement before.
         if !keeps_warnings(&command) {
             self.last.warnings = Warnings::default();
@@ -127,8 +127,9 @@ impl Session {
             }
             drop(entered);
             snapshot = newer;
-            (command, last_insert_id) = self.bound(&snapshot, statement, params).await?;
+            (command, last_insert_id, lost) = self.bound(&snapshot, statement, params).await?;
         };
+        self.warn_of(lost);
         self.last_insert_id = last_insert_id;
         // Its time begins when nobody's locks are in its way any more, and so does what it relies on.
         let (time, deadline) = (self.read_time(statement), Instant::now() + self.server.config().timeouts.statement);
@@ -166,13 +167,14 @@ impl Session {
         }
     }
 
-    /// The statement as a command over this catalog, and what LAST_INSERT_ID() is behind it. It may be run by this account.
+    /// The statement as a command over this catalog, what LAST_INSERT_ID() is behind it, and what its values lost. It may be
+    /// run by this account.
     async fn bound(
         &self,
         snapshot: &Arc<Snapshot>,
         statement: &Statement,
         params: &Parameters,
-    ) -> Result<(Command, u64), StatementError> {
+    ) -> Result<(Command, u64, Vec<SqlError>), StatementError> {
         let started = Instant::now();
         let limit = self.read_limit(statement);
         let bind = |within| {
@@ -183,7 +185,7 @@ impl Session {
                 e => self.not_bound(e, statement.kind()),
             })?;
             self.check(&command)?;
-            Ok((command, environment.last_insert_id()))
+            Ok((command, environment.last_insert_id(), environment.take_lost()))
         };
         let within = limit.unwrap_or(AT_A_TIME).min(AT_A_TIME);
         let bound = self.worked_out(weight(statement, params), within, bind).await?;

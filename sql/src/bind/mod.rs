@@ -55,7 +55,7 @@ pub fn bind(statement: &Statement, params: &Parameters, env: &dyn Environment) -
     let is_strict = |insert: &Insert| !insert.ignore || !insert.unchanged.is_empty();
     let stores = matches!(statement.parsed(), Parsed::Insert(insert) if is_strict(insert));
     let mut session = Session::new(env, params);
-    session.stores = stores && !env.sql_mode().divides_by_zero;
+    session.stores = stores;
     if let Some(query) = relational_by_database(statement, env)? {
         return relational(&query, None, &session);
     }

@@ -28,7 +28,7 @@ pub(crate) struct Session<'a> {
     room: AtomicUsize,
     /// When binding is given up.
     pub patience: Patience,
-    /// Whether values are stored, so that a division by zero is an error.
+    /// Whether values are stored, so that one which loses something, as by a division by zero, is an error.
     pub stores: bool,
 }
 
@@ -101,7 +101,8 @@ impl<'a> Session<'a> {
                     room: &self.room,
                     steps: None,
                     patience: &self.patience,
-                    divides: !self.stores,
+                    divides: self.env.sql_mode().divides_by_zero,
+                    hears: if self.stores { Hears::Fails } else { Hears::Warns(self.env) },
                 })
             }
         }
@@ -145,11 +146,11 @@ impl<'a> Session<'a> {
         expression: &Expr,
         column: &mut dyn FnMut(&[String]) -> Result<Bound, SqlError>,
     ) -> Result<Expression<Slot>, SqlError> {
-        self.bind_dividing(expression, self.env.sql_mode().divides_by_zero, column)
+        self.bind_hearing(expression, Hears::Fails, column)
     }
 
-    /// The same for what decides which rows there are and how they are ordered: a constant that divides by zero is NULL, so
-    /// that a key which is made of it is one.
+    /// The same for what decides which rows there are and how they are ordered: a constant that loses something is what is
+    /// left of it, so that a key which is made of it is one.
     ///
     /// # Errors
     /// Those of [`Session::bind`].
@@ -158,13 +159,13 @@ impl<'a> Session<'a> {
         expression: &Expr,
         column: &mut dyn FnMut(&[String]) -> Result<Bound, SqlError>,
     ) -> Result<Expression<Slot>, SqlError> {
-        self.bind_dividing(expression, true, column)
+        self.bind_hearing(expression, Hears::Nothing, column)
     }
 
-    fn bind_dividing(
+    fn bind_hearing(
         &self,
         expression: &Expr,
-        divides: bool,
+        hears: Hears<'_>,
         column: &mut dyn FnMut(&[String]) -> Result<Bound, SqlError>,
     ) -> Result<Expression<Slot>, SqlError> {
         let (mut keys, mut types) = (Vec::new(), HashMap::new());
@@ -185,15 +186,15 @@ impl<'a> Session<'a> {
             _ => Type::of(ColumnType::Null),
         };
         let ty = |slot: &Slot| types.get(slot).copied().unwrap_or_else(|| unnamed(slot));
-        let fold = |e: Bexpr| self.fold(&with_zones(alike(e, &ty)?, self.env, &self.patience)?, divides);
+        let fold = |e: Bexpr| self.fold(&with_zones(alike(e, &ty)?, self.env, &self.patience)?, hears);
         let keyed = Keyed { keys: &keys, ty: &ty, fold: &fold };
         let bound = beside_json(times::on_the_clock(bound, &self.env.time_zone(), &ty)?, &ty)?;
         fold(if keys.is_empty() { bound } else { compare_as_keys(&bound, &keyed)? })
     }
 
     /// Evaluates what is constant. What cannot be evaluated stays, so that its error comes only if it is needed; so does what
-    /// divides by zero, unless that is NULL here.
-    fn fold(&self, expression: &Expression<Slot>, divides: bool) -> Result<Expression<Slot>, SqlError> {
+    /// loses something, unless nobody hears of it here.
+    fn fold(&self, expression: &Expression<Slot>, hears: Hears<'_>) -> Result<Expression<Slot>, SqlError> {
         let folded = expression.map(
             &mut |node| {
                 let depends = |n: &Expression<Slot>| {
@@ -206,7 +207,7 @@ impl<'a> Session<'a> {
                     return Ok(None);
                 }
                 if node.any(depends) {
-                    return self.fold_around_quotients(node, divides);
+                    return self.fold_around_quotients(node, hears);
                 }
                 let mut bytes = 0;
                 node.visit(&mut |n| {
@@ -221,7 +222,8 @@ impl<'a> Session<'a> {
                     room: &AtomicUsize::new(BIND_BYTES / 64),
                     steps: Some(&AtomicUsize::new(FOLD_STEPS)),
                     patience: &self.patience,
-                    divides,
+                    divides: self.env.sql_mode().divides_by_zero,
+                    hears,
                 };
                 match node.evaluate(&scope) {
                     Ok(value) => Ok(Some(Expression::Constant(value))),
@@ -242,7 +244,7 @@ impl<'a> Session<'a> {
     fn fold_around_quotients(
         &self,
         node: &Expression<Slot>,
-        divides: bool,
+        hears: Hears<'_>,
     ) -> Result<Option<Expression<Slot>>, SqlError> {
         if !node.computes_with_worth() || !node.children().into_iter().any(quotient) {
             return Ok(None);
@@ -252,7 +254,7 @@ impl<'a> Session<'a> {
             if !std::mem::replace(&mut at_child, true) {
                 return Ok(None);
             }
-            if quotient(e) { Ok(Some(e.clone())) } else { self.fold(e, divides).map(Some) }
+            if quotient(e) { Ok(Some(e.clone())) } else { self.fold(e, hears).map(Some) }
         };
         node.map(around, &mut |slot| Ok(Expression::Leaf(*slot))).map(Some)
     }
@@ -262,9 +264,11 @@ impl<'a> Session<'a> {
         expression.map(
             &mut |node| {
                 let Expression::Call(Function::ShardOf, arguments) = node else { return Ok(None) };
-                // What divides by zero names no shard.
+                // What loses something names no shard that is stored.
                 let argument = arguments.first().filter(|e| !e.any(|n| matches!(n, Expression::Leaf(_))));
-                let argument = argument.map(|e| self.fold(e, !self.stores)).transpose()?;
+                let argument = argument
+                    .map(|e| self.fold(e, if self.stores { Hears::Fails } else { Hears::Nothing }))
+                    .transpose()?;
                 match argument.as_slice().first().map_or(arguments.as_slice(), std::slice::from_ref) {
                     [Expression::Constant(value)] => Ok(Some(Expression::Constant(match text_of(value) {
                         Some(key) => Value::Int(i64::from(self.env.shard_of(&key))),
@@ -274,8 +278,16 @@ impl<'a> Session<'a> {
                         Ok(Some(Expression::Leaf(Slot(CellColumn::Shard.slot()))))
                     }
                     // What else is left of a constant cannot be computed where values are stored.
-                    [other] if self.stores && matches!(self.fold(other, true)?, Expression::Constant(_)) => {
-                        Err(SqlError::DivisionByZero)
+                    [other] if self.stores && matches!(self.fold(other, Hears::Nothing)?, Expression::Constant(_)) => {
+                        let scope = NoRow {
+                            longest: FOLD_BYTES,
+                            room: &self.room,
+                            steps: None,
+                            patience: &self.patience,
+                            divides: false,
+                            hears: Hears::Fails,
+                        };
+                        Err(other.evaluate(&scope).err().unwrap_or(SqlError::DivisionByZero))
                     }
                     _ => Err(unsupported(
                         "SHARD_OF of an expression over columns",
@@ -333,7 +345,8 @@ pub(crate) fn with_zones(
 fn zone(written: &Expression<Slot>, env: &dyn Environment, patience: &Patience) -> Result<Expression<Slot>, SqlError> {
     let steps = AtomicUsize::new(FOLD_STEPS);
     let room = AtomicUsize::new(FOLD_BYTES);
-    let scope = NoRow { longest: FOLD_BYTES, room: &room, steps: Some(&steps), patience, divides: true };
+    let scope =
+        NoRow { longest: FOLD_BYTES, room: &room, steps: Some(&steps), patience, divides: true, hears: Hears::Nothing };
     let Ok(value) = written.evaluate(&scope) else { return patience.check().map(|()| written.clone()) };
     let zone = match text_of(&value) {
         Some(name) => env.zone(&String::from_utf8_lossy(&name))?,
@@ -360,6 +373,17 @@ fn take_room(room: &AtomicUsize, bytes: usize) -> Result<(), SqlError> {
     })
 }
 
+/// Who hears of what a value loses where there is no row.
+#[derive(Clone, Copy)]
+enum Hears<'a> {
+    /// Nobody.
+    Nothing,
+    /// It is an error: the value is stored, or made once more where it can be told of.
+    Fails,
+    /// The session, which warns of it.
+    Warns(&'a dyn Environment),
+}
+
 /// Where there is no row.
 struct NoRow<'a> {
     longest: usize,
@@ -367,8 +391,9 @@ struct NoRow<'a> {
     /// How often it may still ask, if that is bounded.
     steps: Option<&'a AtomicUsize>,
     patience: &'a Patience,
-    /// Whether what is divided by zero is NULL; else it is an error.
+    /// Whether nothing is said of a division by zero.
     divides: bool,
+    hears: Hears<'a>,
 }
 
 impl Scope<Slot> for NoRow<'_> {
@@ -384,8 +409,18 @@ impl Scope<Slot> for NoRow<'_> {
         take_room(self.room, bytes)
     }
 
-    fn divided_by_zero(&self) -> Result<(), SqlError> {
-        if self.divides { Ok(()) } else { Err(SqlError::DivisionByZero) }
+    fn lost(&self, told: SqlError) -> Result<(), SqlError> {
+        if self.divides && told == SqlError::DivisionByZero {
+            return Ok(());
+        }
+        match self.hears {
+            Hears::Nothing => Ok(()),
+            Hears::Fails => Err(told),
+            Hears::Warns(env) => {
+                env.lost(told);
+                Ok(())
+            }
+        }
     }
 
     fn patience(&self) -> Result<(), SqlError> {

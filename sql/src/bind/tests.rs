@@ -2,6 +2,7 @@
 
 mod divisions;
 mod limits;
+mod lost;
 mod lowering;
 mod numbers;
 mod parameters;

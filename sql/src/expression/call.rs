@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::arithmetic::{Arithmetic, out_of_range};
+use super::cast::leading_integer;
 use super::clock::{clock_number, time_diff};
 use super::compare::of_operands;
 use super::documents::{
@@ -10,6 +11,7 @@ use super::documents::{
 };
 use super::evaluate::{boolean, column_text, divided, text_of, weigh};
 use super::functions::Function;
+use super::lost::{self, Read};
 use super::number::{MAX_SCALE, Number};
 use super::text::{
     Letters, changed, concat, concat_ws, hex, locate, quote, replace, size, substring, substring_index, text_value,
@@ -70,6 +72,11 @@ pub(super) fn call<L>(
         }
         (_, _, _) => apply(function, &values, scope.folds_case(), scope.longest())?,
     };
+    if function == Function::PlaceAmong {
+        lost::places(&values, &value, scope)?;
+    } else if !values.contains(&Value::Null) {
+        lost::arguments(function, &values, &value, scope)?;
+    }
     if let (Function::Round, [_, Expression::Constant(Value::Int(digits))], Value::Decimal(_)) =
         (function, arguments, &value)
     {
@@ -86,6 +93,8 @@ fn round_by<L>(number: &Expression<L>, digits: &Expression<L>, scope: &dyn Scope
     let (number, digits) = (number.worth(scope)?, digits.evaluate(scope)?);
     let shown = number.shown();
     let number = number.full();
+    lost::number(&number, Read::Double, scope)?;
+    lost::number(&digits, Read::Integer, scope)?;
     let (Some(operand), Some(digits)) = (Number::operand(&number), Number::of(&digits)) else { return Ok(Value::Null) };
     let digits = i32::try_from(digits.round().clamp(-400, 400)).unwrap_or(0);
     if !matches!(number, Value::Decimal(_)) {
@@ -240,7 +249,10 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
     };
     let made = |text: String| letters_are.write(text);
     let path = |i: usize| String::from_utf8_lossy(&text(i)).into_owned();
-    let int = |i: usize| values.get(i).and_then(Number::of).map_or(0, |n| bigint(n.round()));
+    let int = |i: usize| match values.get(i) {
+        Some(Value::Text(text) | Value::Bytes(text)) => bigint(leading_integer(text)),
+        value => value.and_then(Number::of).map_or(0, |n| bigint(n.round())),
+    };
     Ok(match (function, values) {
         (Function::Concat, _) => concat(values, longest)?,
         (Function::Round, [value, _]) => {

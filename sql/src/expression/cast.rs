@@ -38,6 +38,8 @@ pub(super) fn cast(value: Value, ty: CastType) -> Result<Value, SqlError> {
             // An unsigned number beyond the signed ones is read as its bits.
             Value::Int(match (i64::try_from(n), u64::try_from(n)) {
                 (Ok(n), _) => n,
+                // So is text; beyond the unsigned ones it is all of their bits.
+                (Err(_), _) if is_text => wrapping_u64(n).cast_signed(),
                 (Err(_), Ok(n)) if matches!(value, Value::UInt(_)) => n.cast_signed(),
                 (Err(_), _) => {
                     if n < 0 {
@@ -70,7 +72,7 @@ pub(super) fn truncated(number: Number) -> i128 {
 }
 
 /// The integer that text begins with, 0 if it begins with none: a point and an exponent are no part of it.
-fn leading_integer(text: &[u8]) -> i128 {
+pub(super) fn leading_integer(text: &[u8]) -> i128 {
     let text = text.trim_ascii_start();
     let sign = usize::from(matches!(text.first(), Some(b'+' | b'-')));
     let digits = text.iter().skip(sign).take_while(|byte| byte.is_ascii_digit()).count();

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::arithmetic::{Arithmetic, out_of_range};
 use super::cast::{cast, truncated};
 use super::compare::{Compared, leniently, of_operands};
+use super::lost::{self, Many, Read};
 use super::number::{Number, double_text, wrapping_u64};
 use super::text::Letters;
 use super::worth::{Worth, calculate};
@@ -60,11 +61,12 @@ pub(crate) trait Scope<L> {
         Ok(())
     }
 
-    /// Hears of a division by zero, whose value is NULL.
+    /// Hears of what a value lost: of a division by zero, whose value is NULL, and of text that is not all of the number or
+    /// time that is read out of it.
     ///
     /// # Errors
-    /// [`SqlError::DivisionByZero`] where that value is stored, or where it cannot be told of.
-    fn divided_by_zero(&self) -> Result<(), SqlError> {
+    /// What is told, where that value is stored, or where it cannot be told of.
+    fn lost(&self, _told: SqlError) -> Result<(), SqlError> {
         Ok(())
     }
 
@@ -88,15 +90,19 @@ impl<L> Expression<L> {
             Self::Leaf(leaf) => scope.leaf(leaf),
             Self::And(all) => connective(all, scope, false),
             Self::Or(all) => connective(all, scope, true),
-            Self::Not(e) => Ok(boolean(truth(&e.evaluate(scope)?).map(|t| !t))),
-            Self::Invert(e) => Ok(bits(&e.evaluate(scope)?).map_or(Value::Null, |n| Value::UInt(!n))),
+            Self::Not(e) => Ok(boolean(truth_of(&e.evaluate(scope)?, scope)?.map(|t| !t))),
+            Self::Invert(e) => {
+                let value = e.evaluate(scope)?;
+                lost::number(&value, Read::Integer, scope)?;
+                Ok(bits(&value).map_or(Value::Null, |n| Value::UInt(!n)))
+            }
             Self::Negate(_) | Self::Chain(..) | Self::Case { .. } => self.worth(scope).map(Worth::value),
             Self::Is { operand, test, negated } => {
                 let value = operand.evaluate(scope)?;
                 let holds = match test {
                     Test::Null => value == Value::Null,
-                    Test::True => truth(&value) == Some(true),
-                    Test::False => truth(&value) == Some(false),
+                    Test::True => truth_of(&value, scope)? == Some(true),
+                    Test::False => truth_of(&value, scope)? == Some(false),
                 };
                 Ok(Value::Int(i64::from(holds != *negated)))
             }
@@ -104,7 +110,7 @@ impl<L> Expression<L> {
             Self::Between { operand, low, high, negated } => {
                 let values = [operand.evaluate(scope)?, low.evaluate(scope)?, high.evaluate(scope)?];
                 weigh(values.iter().map(Value::content_bytes).sum(), scope)?;
-                Ok(boolean(between(values, scope.folds_case())?.map(|inside| inside != *negated)))
+                Ok(boolean(between(values, scope)?.map(|inside| inside != *negated)))
             }
             Self::Like { operand, pattern, escape, negated } => {
                 matches(operand, pattern, escape.as_deref(), *negated, scope)
@@ -132,6 +138,7 @@ impl<L> Expression<L> {
                     | CastType::Json => e.evaluate(scope)?,
                 };
                 weigh(value.content_bytes(), scope)?;
+                lost::cast(&value, *ty, scope)?;
                 let value = cast(value, *ty)?;
                 match call::bounded("cast", &value, scope.longest()) {
                     Ok(bytes) => scope.made(bytes).map(|()| value),
@@ -151,16 +158,20 @@ impl<L> Expression<L> {
     /// # Errors
     /// Those of [`Expression::evaluate`].
     pub fn holds(&self, scope: &dyn Scope<L>) -> Result<bool, SqlError> {
-        Ok(truth(&self.evaluate(scope)?) == Some(true))
+        Ok(truth_of(&self.evaluate(scope)?, scope)? == Some(true))
     }
 }
 
 /// BETWEEN compares all three as times if one of them is a time and another a number, else as numbers if one of them is a
 /// number.
-fn between(values: [Value; 3], fold_case: bool) -> Result<Option<bool>, SqlError> {
+fn between<L>(values: [Value; 3], scope: &dyn Scope<L>) -> Result<Option<bool>, SqlError> {
+    let fold_case = scope.folds_case();
     let is_number = |v: &Value| matches!(v, Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Decimal(_));
     let numbers = values.iter().any(is_number);
     let times = values.iter().any(|v| matches!(v, Value::DateTime(_)));
+    if numbers && !times {
+        values.iter().try_for_each(|value| lost::number(value, Read::Double, scope))?;
+    }
     let alike = |v: Value| match v {
         Value::Text(ref text) | Value::Bytes(ref text) if numbers && times => {
             time::parse(text).map_or(v, Value::DateTime)
@@ -183,6 +194,14 @@ pub(crate) fn truth(value: &Value) -> Option<bool> {
     Number::of(value).map(Number::is_true)
 }
 
+/// The same in an expression, where text that is no number is told of.
+///
+/// # Errors
+/// That of [`Scope::lost`].
+pub(super) fn truth_of<L>(value: &Value, scope: &dyn Scope<L>) -> Result<Option<bool>, SqlError> {
+    lost::number_of(value, scope).map(|number| number.map(Number::is_true))
+}
+
 pub(super) fn boolean(truth: Option<bool>) -> Value {
     truth.map_or(Value::Null, |t| Value::Int(i64::from(t)))
 }
@@ -192,7 +211,7 @@ fn connective<L>(all: &[Expression<L>], scope: &dyn Scope<L>, decides: bool) -> 
     let mut unknown = false;
     for e in all {
         scope.patience()?;
-        match truth(&e.evaluate(scope)?) {
+        match truth_of(&e.evaluate(scope)?, scope)? {
             Some(t) if t == decides => return Ok(Value::Int(i64::from(decides))),
             Some(_) => {}
             None => unknown = true,
@@ -282,11 +301,14 @@ pub(super) fn chain<L>(
 
 /// One arithmetic operation; of a division by zero the scope hears.
 pub(super) fn divided<L>(op: Arithmetic, a: Worth, b: Worth, scope: &dyn Scope<L>) -> Result<Worth, SqlError> {
+    let read = if op == Arithmetic::IntegerDivide { Read::Decimal } else { Read::Double };
+    lost::operand(&a, read, scope)?;
+    lost::operand(&b, read, scope)?;
     let divides = matches!(op, Arithmetic::Divide | Arithmetic::IntegerDivide | Arithmetic::Modulo);
     let known = divides && !a.is_null() && !b.is_null();
     let worth = calculate(op, a, b)?;
     if known && worth.is_null() {
-        scope.divided_by_zero()?;
+        scope.lost(SqlError::DivisionByZero)?;
     }
     Ok(worth)
 }
@@ -297,6 +319,14 @@ type Sides<'a> = [&'a dyn Fn() -> bool; 2];
 fn operate<L>(op: Operator, a: Value, b: Value, of_rows: Sides<'_>, scope: &dyn Scope<L>) -> Result<Value, SqlError> {
     weigh(a.content_bytes().saturating_add(b.content_bytes()), scope)?;
     let [left, right] = of_rows;
+    match op {
+        Operator::Compare(_) | Operator::NullSafeEqual => lost::compared(&a, &b, scope)?,
+        Operator::BitAnd | Operator::BitOr | Operator::BitXor | Operator::ShiftLeft | Operator::ShiftRight => {
+            lost::number(&a, Read::Integer, scope)?;
+            lost::number(&b, Read::Integer, scope)?;
+        }
+        Operator::Arithmetic(_) | Operator::Xor | Operator::Concat | Operator::Extract | Operator::ExtractUnquoted => {}
+    }
     let order = |a: &Value, b: &Value| of_operands(compare(a, b, scope.folds_case()), a, left, right);
     Ok(match op {
         Operator::Arithmetic(op) => arithmetic(op, &a, &b)?,
@@ -306,7 +336,7 @@ fn operate<L>(op: Operator, a: Value, b: Value, of_rows: Sides<'_>, scope: &dyn 
             (Value::Null, _) | (_, Value::Null) => Value::Int(0),
             (a, b) => boolean(order(a, b)?.map(Ordering::is_eq)),
         },
-        Operator::Xor => boolean(truth(&a).zip(truth(&b)).map(|(a, b)| a != b)),
+        Operator::Xor => boolean(truth_of(&a, scope)?.zip(truth_of(&b, scope)?).map(|(a, b)| a != b)),
         Operator::BitAnd => bitwise(&a, &b, |a, b| a & b),
         Operator::BitOr => bitwise(&a, &b, |a, b| a | b),
         Operator::BitXor => bitwise(&a, &b, |a, b| a ^ b),
@@ -407,6 +437,7 @@ fn compare_rows<L>(
     let mut unknown = false;
     for (a, b) in left.iter().zip(right) {
         let (left, right) = (a.evaluate(scope)?, b.evaluate(scope)?);
+        lost::compared(&left, &right, scope)?;
         let order = compare(&left, &right, scope.folds_case());
         match of_operands(order, &left, || a.of_rows(), || b.of_rows())? {
             Some(Ordering::Equal) => {}
@@ -455,12 +486,20 @@ fn within<L>(
         return Ok(Value::Null);
     }
     let compared = Compared::new(&value);
+    let mut many = Many::new(&value);
     for (i, item) in list.iter().enumerate() {
         look(i, scope)?;
         // A constant need not be copied to be compared.
         let order = match item {
-            Expression::Constant(item) => compared.with(item, scope.folds_case()),
-            item => compared.with(&item.evaluate(scope)?, scope.folds_case()),
+            Expression::Constant(item) => {
+                many.with(item, scope)?;
+                compared.with(item, scope.folds_case())
+            }
+            item => {
+                let item = item.evaluate(scope)?;
+                many.with(&item, scope)?;
+                compared.with(&item, scope.folds_case())
+            }
         };
         match of_operands(order, &value, || operand.of_rows(), || item.of_rows())? {
             Some(Ordering::Equal) => return Ok(Value::Int(i64::from(!negated))),

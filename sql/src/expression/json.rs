@@ -104,7 +104,8 @@ fn write(out: &mut String, value: &Json, depth: usize) {
     match value {
         Json::Null => out.push_str("null"),
         Json::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
-        Json::Number(n) => out.push_str(&n.to_string()),
+        // MySQL writes no sign before an exponent that has none.
+        Json::Number(n) => out.push_str(&n.to_string().replace("e+", "e")),
         Json::String(s) => quote(out, s),
         Json::Array(items) => {
             out.push('[');

@@ -15,6 +15,7 @@ mod functions;
 pub(crate) mod json;
 mod json_path;
 mod like;
+pub(crate) mod lost;
 pub(crate) mod number;
 pub(crate) mod order_key;
 mod text;

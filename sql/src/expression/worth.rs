@@ -6,10 +6,11 @@ use std::cmp::Ordering;
 
 use super::arithmetic::{Arithmetic, DIVISION_DIGITS};
 use super::compare::Compared;
-use super::evaluate::{self, chain, look};
+use super::evaluate::{self, chain, look, truth_of};
 use super::functions::Function;
+use super::lost::{self, Many, Read};
 use super::number::{MAX_SCALE, Number};
-use super::{Aggregate, CastType, Expression, Operator, Scope, call, truth};
+use super::{Aggregate, CastType, Expression, Operator, Scope, call};
 use crate::error::SqlError;
 use crate::value::Value;
 
@@ -178,7 +179,11 @@ impl<L> Expression<L> {
     pub fn worth(&self, scope: &dyn Scope<L>) -> Result<Worth, SqlError> {
         match self {
             Self::Chain(first, rest) => chain(first, rest, scope),
-            Self::Negate(e) => e.worth(scope)?.negated(),
+            Self::Negate(e) => {
+                let worth = e.worth(scope)?;
+                lost::operand(&worth, Read::Double, scope)?;
+                worth.negated()
+            }
             Self::Case { operand, branches, otherwise } => {
                 case(operand.as_deref(), branches, otherwise.as_deref(), scope)
             }
@@ -225,13 +230,17 @@ fn case<L>(
     scope: &dyn Scope<L>,
 ) -> Result<Worth, SqlError> {
     let operand = operand.map(|e| e.evaluate(scope)).transpose()?;
+    let mut many = operand.as_ref().map(Many::new);
     let operand = operand.as_ref().map(Compared::new);
     for (i, (when, then)) in branches.iter().enumerate() {
         look(i, scope)?;
         let when = when.evaluate(scope)?;
+        if let Some(many) = &mut many {
+            many.with(&when, scope)?;
+        }
         let taken = match &operand {
             Some(value) => value.leniently_with(&when, scope.folds_case())? == Some(Ordering::Equal),
-            None => truth(&when) == Some(true),
+            None => truth_of(&when, scope)? == Some(true),
         };
         if taken {
             return then.worth(scope);

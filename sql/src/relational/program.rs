@@ -7,6 +7,7 @@ use super::packed::{Packed, typed};
 use super::{Relation, RelationalError};
 use crate::bind::scope::Session;
 use crate::command::Cut;
+use crate::environment::SqlMode;
 use crate::error::SqlError;
 use crate::expression::{Expression, Scope, Slot};
 use crate::shape::{Notes, Patience};
@@ -110,12 +111,13 @@ impl Scope<Slot> for Operands<'_> {
         Ok(Value::Null)
     }
 
-    fn divided_by_zero(&self) -> Result<(), SqlError> {
+    fn lost(&self, told: SqlError) -> Result<(), SqlError> {
+        let silent = |mode: SqlMode| told == SqlError::DivisionByZero && mode.divides_by_zero;
         // While it is bound nobody knows whether its value is needed.
-        if self.session.is_some_and(|session| !session.env.sql_mode().divides_by_zero) {
-            return Err(SqlError::DivisionByZero);
+        if self.session.is_some_and(|session| !silent(session.env.sql_mode())) {
+            return Err(told);
         }
-        self.notes.add(SqlError::DivisionByZero);
+        self.notes.add(told);
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Bounds, Collected, size};
 use crate::error::SqlError;
+use crate::expression::lost::{self, Read};
 use crate::expression::number::Number;
 use crate::expression::{Aggregate, Expression, Scope, Slot, Worth, json, order_key, sort_order};
 use crate::value::Value;
@@ -130,6 +131,9 @@ impl State {
         } else {
             spec.arguments.iter().map(|e| e.evaluate(scope)).collect::<Result<Vec<_>, _>>()?
         };
+        if matches!(spec.function, Aggregate::Sum | Aggregate::Avg) {
+            values.iter().try_for_each(|value| lost::number(value, Read::Double, scope))?;
+        }
         if values.contains(&Value::Null) {
             return Ok(());
         }

@@ -79,8 +79,8 @@ impl Scope<Slot> for CellScope<'_> {
         Ok(Value::Null)
     }
 
-    fn divided_by_zero(&self) -> Result<(), SqlError> {
-        self.notes.add(SqlError::DivisionByZero);
+    fn lost(&self, told: SqlError) -> Result<(), SqlError> {
+        self.notes.add(told);
         Ok(())
     }
 }
@@ -121,8 +121,8 @@ impl Scope<Slot> for ValueScope<'_> {
         Ok(Value::Null)
     }
 
-    fn divided_by_zero(&self) -> Result<(), SqlError> {
-        self.notes.add(SqlError::DivisionByZero);
+    fn lost(&self, told: SqlError) -> Result<(), SqlError> {
+        self.notes.add(told);
         Ok(())
     }
 }

@@ -182,7 +182,12 @@ impl Binder<'_> {
                     return Ok(Printed { ty, ..printed });
                 }
                 // It may stand in a branch that is not taken: whoever needs its value meets the error.
-                Err(SqlError::OutOfRange(_) | SqlError::DivisionByZero) => {
+                Err(
+                    SqlError::OutOfRange(_)
+                    | SqlError::DivisionByZero
+                    | SqlError::Truncated { .. }
+                    | SqlError::NoTime(_),
+                ) => {
                     let number = self.scalars.place(scalar);
                     return Ok(Printed::sql(format!("{}({number})", names::SCALAR), ty).with(collation));
                 }
