@@ -810,3 +810,34 @@ fn commands_that_are_refused_are_counted_as_such() {
     assert_eq!((counted("init_db", "not_found"), counted("init_db", "ok")), (vec![1.0], vec![1.0]));
     assert_eq!((counted("other", "not_found"), counted("other", "unsupported")), (vec![1.0], vec![1.0]));
 }
+
+#[test]
+fn a_prepared_statement_and_its_cursor_are_of_the_database_it_was_prepared_in() {
+    let proxy = Deployment::embedded().start();
+    let mut raw = Raw::login(proxy.mysql(), LIMIT).unwrap();
+    for database in ["one", "two"] {
+        assert_eq!(raw.query(format!("CREATE DATABASE {database}").as_bytes()).unwrap(), Reply::Ok);
+    }
+    raw.command(COM_INIT_DB, b"one").unwrap();
+    assert_eq!(raw.reply().unwrap(), Reply::Ok);
+    raw.command(COM_STMT_PREPARE, b"SELECT DATABASE()").unwrap();
+    let prepared = raw.read_packet().unwrap();
+    let id = &prepared[1..5];
+    // Its column, and what ends the columns.
+    raw.read_packet().unwrap();
+    raw.read_packet().unwrap();
+    raw.command(COM_INIT_DB, b"two").unwrap();
+    assert_eq!(raw.reply().unwrap(), Reply::Ok);
+    for cursor in [0, 1] {
+        raw.command(COM_STMT_EXECUTE, &[id, &[cursor], &1_u32.to_le_bytes()].concat()).unwrap();
+        for _ in 0..3 {
+            raw.read_packet().unwrap();
+        }
+        if cursor == 1 {
+            raw.command(COM_STMT_FETCH, &[id, &1_u32.to_le_bytes()].concat()).unwrap();
+        }
+        let row = raw.read_packet().unwrap();
+        assert!(row.ends_with(b"\x03one"), "{row:?}");
+        raw.read_packet().unwrap();
+    }
+}

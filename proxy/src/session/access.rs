@@ -162,12 +162,10 @@ impl Session {
 
     fn check_show(&self, aspect: &Aspect) -> Result<(), StatementError> {
         match aspect {
-            Aspect::Tables { database, .. } | Aspect::TableStatus { database } => {
-                match database.as_ref().or(self.database.as_ref()) {
-                    Some(database) => self.need_database(database),
-                    None => Ok(()),
-                }
-            }
+            Aspect::Tables { database, .. } | Aspect::TableStatus { database } => match database {
+                Some(database) => self.need_database(database),
+                None => Ok(()),
+            },
             Aspect::CreateDatabase { database, .. } => self.need_database(database),
             Aspect::Columns { table, .. } | Aspect::Index { table } | Aspect::CreateTable { table } => {
                 let access = &self.access;

@@ -27,7 +27,7 @@ impl Session {
             outcome
         })
         .await?;
-        if dropped.is_some() && self.database == dropped {
+        if dropped.is_some() && self.database.as_deref() == dropped.as_deref() {
             self.database = None;
         }
         match changed {

@@ -21,6 +21,8 @@ use crate::version;
 /// A session, the catalog and the map, at the time of one statement.
 pub(super) struct Bound<'a> {
     session: &'a Session,
+    /// Which names without a database are of.
+    database: Option<&'a str>,
     catalog: &'a Snapshot,
     topology: Arc<Topology>,
     now: Micros,
@@ -54,13 +56,18 @@ enum Visible {
 }
 
 impl Session {
-    /// What a statement is bound in that may be worked on for so long.
-    pub(super) fn environment<'a>(&'a self, catalog: &'a Snapshot, limit: Duration) -> Bound<'a> {
+    /// What a statement is bound in, in this database, that may be worked on for so long.
+    pub(super) fn environment<'a>(
+        &'a self,
+        database: Option<&'a str>,
+        catalog: &'a Snapshot,
+        limit: Duration,
+    ) -> Bound<'a> {
         let topology = self.server.deployment().executor().topology();
         let now = self.variables.fixed_time().map_or_else(wall_clock, Micros);
         let (called, last_insert_id) = (AtomicUsize::new(0), AtomicU64::new(self.last_insert_id));
         let (visible, lost) = (Visible::Seen, Mutex::default());
-        Bound { session: self, catalog, topology, now, called, last_insert_id, visible, lost, limit }
+        Bound { session: self, database, catalog, topology, now, called, last_insert_id, visible, lost, limit }
     }
 
     /// The patience with work that does not give way to others: this long at most, and until the statement is killed.
@@ -113,6 +120,12 @@ impl Bound<'_> {
         std::mem::take(&mut self.lost.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// `DATABASE()`: of a prepared statement it is that of PREPARE, unless that has been dropped since.
+    fn shown_database(&self) -> Option<&str> {
+        let is_own = self.database == self.session.database.as_deref();
+        self.database.filter(|name| is_own || self.is_system_database(name) || self.catalog.has_database(name))
+    }
+
     /// `LAST_INSERT_ID()` as it is once the statement has run.
     pub(super) fn last_insert_id(&self) -> u64 {
         self.last_insert_id.load(Ordering::Relaxed)
@@ -126,7 +139,7 @@ fn unsigned(n: u64) -> Value {
 
 impl Environment for Bound<'_> {
     fn database(&self) -> Option<&str> {
-        self.session.database.as_deref()
+        self.database
     }
 
     fn table(&self, database: &str, name: &str) -> Option<Arc<TableDef>> {
@@ -167,7 +180,7 @@ impl Environment for Bound<'_> {
     fn function(&self, function: SessionFunction) -> Value {
         let text = |text: String| Value::Text(text.into());
         match function {
-            SessionFunction::Database => self.session.database.clone().map_or(Value::Null, text),
+            SessionFunction::Database => self.shown_database().map_or(Value::Null, |name| text(name.to_owned())),
             SessionFunction::Version => text(version::server_version()),
             SessionFunction::User => text(format!("{}@{}", self.session.user, self.session.host)),
             SessionFunction::CurrentUser => {

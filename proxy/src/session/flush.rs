@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cellgate_sql::{Flush, Parameters};
+use cellgate_sql::Flush;
 
 use super::error::StatementError;
 use super::{Answer, Done, Session};
@@ -39,7 +39,7 @@ impl Session {
         for (_, text) in REFRESH.iter().filter(|(bit, _)| what & bit != 0) {
             let done = match self.parse(&Bytes::from_static(text.as_bytes())).await {
                 Ok(statements) => match statements.first() {
-                    Some(statement) => self.run_or_die(statement, &Parameters::default()).await.map(drop),
+                    Some(statement) => self.run_here(statement).await.map(drop),
                     None => Ok(()),
                 },
                 Err(error) => Err(error),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cellgate_metrics::{Command as CommandLabel, Outcome, Shape as ShapeLabel, Stage};
-use cellgate_sql::{Parameters, Statement};
+use cellgate_sql::Parameters;
 use tokio::sync::Semaphore;
 
 use super::attributes::{bounded, listed};
@@ -142,7 +142,7 @@ impl Handler for Session {
         self.renew_access();
         if std::str::from_utf8(&text).is_ok()
             && let Some((plan, literals)) = self.normal_plan(&text)
-            && let Some(mut ready) = self.ready(&plan, &literals)
+            && let Some(mut ready) = self.ready(&plan, &literals, self.database.as_deref())
         {
             if let Some(cell) = self.at_once(&ready, started) {
                 let shown = Shown::Known(&text, self.variables.sql_mode());
@@ -169,7 +169,7 @@ impl Handler for Session {
         let is_long = self.begin_long(&text, Instant::now());
         let prepared = kill.interruptible(async {
             let place = self.prepared_place(&text)?;
-            let plan = place.keep(self.plan(&text).await?);
+            let plan = place.keep(self.plan(&text).await?, self.database.clone());
             let columns = self.describe(plan.statement()).await?;
             Ok((plan, columns))
         });
@@ -195,7 +195,7 @@ impl Handler for Session {
         let started = reply.started();
         self.renew_access();
         let shown = Shown::Statement(plan.statement());
-        if let Some(mut ready) = self.ready(plan, &params) {
+        if let Some(mut ready) = self.ready(plan, &params, plan.database()) {
             if let Some(cell) = self.at_once(&ready, started) {
                 return Answering::Now(self.answer_now(CommandLabel::Execute, shown, &ready, cell.as_ref(), reply));
             }
@@ -205,13 +205,13 @@ impl Handler for Session {
                     Answered::Replied(replied) => Ok(replied),
                     Answered::LongWay(reply) => {
                         drop(ready);
-                        Box::pin(self.execute_long(plan.statement(), params, started, reply)).await
+                        Box::pin(self.execute_long(plan, params, started, reply)).await
                     }
                 }
             });
         }
         self.server.processes().begin(&self.process, Running::Statement(plan.statement().clone()), started);
-        Answering::later(self.execute_long(plan.statement(), params, started, reply))
+        Answering::later(self.execute_long(plan, params, started, reply))
     }
 
     fn attributes(&mut self, attributes: Attributes) {
@@ -227,7 +227,7 @@ impl Handler for Session {
         let started = Instant::now();
         let statement = plan.statement();
         self.server.processes().begin(&self.process, Running::Statement(statement.clone()), started);
-        let answer = self.run_or_die(statement, &params).await;
+        let answer = self.run_or_die(plan.execution(&params)).await;
         let (opened, outcome) = match answer {
             Ok(Answer::Done(done)) => (Ok(Opened::Done(self.ok_reply(done))), Outcome::Ok),
             Ok(rows @ (Answer::Table(_) | Answer::Stream(_))) => {
@@ -369,13 +369,14 @@ impl Session {
     /// Answers a prepared statement the long way.
     async fn execute_long(
         &mut self,
-        statement: &Statement,
+        plan: &Kept,
         params: Parameters,
         started: Instant,
         mut reply: Reply<'_>,
     ) -> Result<Replied, WireError> {
-        let answer = reply.meanwhile(pin!(self.run_or_die(statement, &params))).await;
+        let answer = reply.meanwhile(pin!(self.run_or_die(plan.execution(&params)))).await;
         let (replied, ending) = self.send(answer, reply).await?;
+        let statement = plan.statement();
         self.finish(CommandLabel::Execute, Shown::Statement(statement), shape_label(statement), started, &ending);
         Ok(replied)
     }

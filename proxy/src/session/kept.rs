@@ -4,7 +4,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use cellgate_sql::Parameters;
+
 use super::error::StatementError;
+use super::run::Execution;
 use crate::plans::Plan;
 
 /// How many bytes the texts of a session's prepared statements have together.
@@ -22,6 +25,8 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub struct Kept {
     plan: Arc<Plan>,
+    /// The session's database when it was prepared, which its names without one are of at every execution.
+    database: Option<Arc<str>>,
     _place: Place,
 }
 
@@ -41,9 +46,21 @@ impl PreparedRoom {
 }
 
 impl Place {
-    /// The statement that it was taken for.
-    pub(super) fn keep(self, plan: Arc<Plan>) -> Kept {
-        Kept { plan, _place: self }
+    /// The statement that it was taken for, prepared in this database.
+    pub(super) fn keep(self, plan: Arc<Plan>, database: Option<Arc<str>>) -> Kept {
+        Kept { plan, database, _place: self }
+    }
+}
+
+impl Kept {
+    /// The database that it was prepared in.
+    pub(super) fn database(&self) -> Option<&str> {
+        self.database.as_deref()
+    }
+
+    /// An execution of it with these parameters.
+    pub(super) fn execution<'a>(&'a self, params: &'a Parameters) -> Execution<'a> {
+        Execution { statement: self.plan.statement(), params, database: self.database() }
     }
 }
 

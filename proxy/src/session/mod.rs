@@ -79,7 +79,7 @@ pub struct Session {
     access: Access,
     /// Its place among the account's connections.
     seat: Option<Seat>,
-    database: Option<String>,
+    database: Option<Arc<str>>,
     variables: Variables,
     user_variables: UserVariables,
     /// Characteristics set for the next transaction only.
@@ -95,7 +95,7 @@ pub struct Session {
     calls: Vec<Value>,
     held: Held,
     /// Statements that were prepared by name.
-    prepared: BTreeMap<String, Kept>,
+    prepared: BTreeMap<String, Arc<Kept>>,
     prepared_room: PreparedRoom,
     cursors: CursorRoom,
     tls: Option<TlsSession>,
@@ -320,7 +320,7 @@ impl Session {
         {
             return Err(SqlError::UnknownDatabase(database.to_owned()).into());
         }
-        self.database = Some(database.to_owned());
+        self.database = Some(database.into());
         Ok(())
     }
 }

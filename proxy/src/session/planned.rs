@@ -101,16 +101,17 @@ impl Session {
         }
     }
 
-    /// The template of a plan, filled in, if this session may answer by it now.
-    pub(super) fn ready(&self, plan: &Plan, params: &[Value]) -> Option<Ready> {
+    /// The template of a plan in this database, filled in, if this session may answer by it now.
+    pub(super) fn ready(&self, plan: &Plan, params: &[Value], database: Option<&str>) -> Option<Ready> {
         if !plan.is_shaped() || !self.is_plain() {
             return None;
         }
         let catalog = self.server.catalog();
-        let compiled = plan.compiled(catalog.version(), self.database.as_deref()).unwrap_or_else(|| {
+        let compiled = plan.compiled(catalog.version(), database).unwrap_or_else(|| {
             let catalog = catalog.current();
-            let template = Template::of(plan.statement(), &self.environment(&catalog, AT_A_TIME).for_everybody());
-            plan.compile(catalog.version(), self.database.as_deref(), template)
+            let template =
+                Template::of(plan.statement(), &self.environment(database, &catalog, AT_A_TIME).for_everybody());
+            plan.compile(catalog.version(), database, template)
         });
         let template = compiled.template()?;
         if template.shows_time() && !self.variables.derived().utc {

@@ -1,6 +1,5 @@
 //! From text to statements and plans, and what their results look like before they run; and statements prepared by name.
 
-use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -116,17 +115,17 @@ impl Session {
                 let place = self.prepared_place(&text)?;
                 let plan = self.plan(&text).await?;
                 self.describe(plan.statement()).await?;
-                self.prepared.insert(name, place.keep(plan));
+                self.prepared.insert(name, Arc::new(place.keep(plan, self.database.clone())));
                 Ok(Answer::Done(Done::default()))
             }
             Prepared::Execute { name, values } => {
                 let unknown = StatementError::UnknownPrepared { name: name.clone(), given_to: "EXECUTE" };
-                let plan = Arc::clone(self.prepared.get(&name).map(Deref::deref).ok_or(unknown)?);
-                if values.len() != usize::from(plan.statement().parameters()) {
+                let kept = Arc::clone(self.prepared.get(&name).ok_or(unknown)?);
+                if values.len() != usize::from(kept.statement().parameters()) {
                     return Err(SqlError::Arguments("EXECUTE".to_owned()).into());
                 }
                 // One deep: what prepares cannot be prepared.
-                Box::pin(self.run_known(plan.statement(), &values.into())).await
+                Box::pin(self.run_known(kept.execution(&values.into()))).await
             }
             Prepared::Deallocate { name } => match self.prepared.remove(&name) {
                 Some(_) => Ok(Answer::Done(Done::default())),
@@ -170,7 +169,7 @@ impl Session {
         catalog: &Arc<Snapshot>,
     ) -> Result<Vec<ColumnMeta>, StatementError> {
         let describe = |limit| {
-            let environment = self.environment(catalog, limit).running(statement.kind());
+            let environment = self.environment(self.database.as_deref(), catalog, limit).running(statement.kind());
             cellgate_sql::describe(statement, &environment).map_err(|e| self.not_bound(e, statement.kind()))
         };
         let described = self.worked_out(statement.text().len(), AT_A_TIME, describe).await?;
@@ -199,7 +198,7 @@ impl Session {
             | StatementKind::Other => return Ok(Vec::new()),
         }
         let bind = |limit| {
-            let environment = self.environment(catalog, limit);
+            let environment = self.environment(self.database.as_deref(), catalog, limit);
             cellgate_sql::bind(statement, &params, &environment).map_err(|e| self.not_bound(e, statement.kind()))
         };
         let command = self.worked_out(statement.text().len(), AT_A_TIME, bind).await?;

@@ -18,27 +18,39 @@ use crate::catalog::{CatalogError, Snapshot};
 /// How long a look at how old the catalog is holds at most: a changed `meta.max_stale` counts from then on.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// One execution of a statement.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Execution<'a> {
+    pub(super) statement: &'a Statement,
+    pub(super) params: &'a Parameters,
+    /// Which names without a database are of: that of the session, or of PREPARE.
+    pub(super) database: Option<&'a str>,
+}
+
 impl Session {
+    /// Runs one statement of a text, in the session's database, until it is done or killed.
+    pub(super) async fn run_here(&mut self, statement: &Statement) -> Result<Answer, StatementError> {
+        let database = self.database.clone();
+        let params = Parameters::default();
+        self.run_or_die(Execution { statement, params: &params, database: database.as_deref() }).await
+    }
+
     /// Runs one statement until it is done or killed.
-    pub(super) async fn run_or_die(
-        &mut self,
-        statement: &Statement,
-        params: &Parameters,
-    ) -> Result<Answer, StatementError> {
+    pub(super) async fn run_or_die(&mut self, execution: Execution<'_>) -> Result<Answer, StatementError> {
         let kill = self.process.kill_switch().clone();
         kill.statement_begins();
-        let run = pin!(self.run(statement, params));
+        let run = pin!(self.run(execution));
         kill.interruptible(run).await.unwrap_or(Err(StatementError::Interrupted))
     }
 
     /// Runs one statement: what it calls for is done first, in order, and each time it is bound again with what came of
     /// it. The calls take the time they are given; all the binding is to be done within the time of one statement.
-    async fn run(&mut self, statement: &Statement, params: &Parameters) -> Result<Answer, StatementError> {
+    async fn run(&mut self, execution: Execution<'_>) -> Result<Answer, StatementError> {
         self.calls.clear();
         let mut room = self.server.config().timeouts.statement;
         loop {
             let started = Instant::now();
-            match self.run_judged(statement, params).await {
+            match self.run_judged(execution).await {
                 Err(StatementError::Pending { call, arguments, limit }) => {
                     room = room.checked_sub(started.elapsed()).ok_or(StatementError::Timeout { detail: "" })?;
                     // If the call fails, its error is the only one of this statement.
@@ -55,10 +67,10 @@ impl Session {
 
     /// Runs one statement. If it is refused and the accounts may be out of date, they are read again, and it is judged
     /// once more.
-    async fn run_judged(&mut self, statement: &Statement, params: &Parameters) -> Result<Answer, StatementError> {
+    async fn run_judged(&mut self, execution: Execution<'_>) -> Result<Answer, StatementError> {
         self.renew_access();
         let (version, last_insert_id) = (self.access.version(), self.last_insert_id);
-        match self.run_known(statement, params).await {
+        match self.run_known(execution).await {
             Err(error) if error.suspects_access() => {
                 let server = Arc::clone(&self.server);
                 if !server.accounts().look_again(version).await {
@@ -66,27 +78,23 @@ impl Session {
                 }
                 self.renew_access();
                 self.last_insert_id = last_insert_id;
-                self.run_known(statement, params).await
+                self.run_known(execution).await
             }
             answer => answer,
         }
     }
 
     /// Runs one statement. If the catalog may be out of date, it is read again and the statement bound once more.
-    pub(super) async fn run_known(
-        &mut self,
-        statement: &Statement,
-        params: &Parameters,
-    ) -> Result<Answer, StatementError> {
+    pub(super) async fn run_known(&mut self, execution: Execution<'_>) -> Result<Answer, StatementError> {
         let snapshot = self.server.catalog().snapshot();
         let last_insert_id = self.last_insert_id;
-        match self.run_with(&snapshot, statement, params).await {
+        match self.run_with(&snapshot, execution).await {
             Err(error) if error.suspects_catalog() => {
                 match self.server.catalog().refresh().await {
                     Ok(newer) if newer.version() > snapshot.version() => {
                         // The statement has not run.
                         self.last_insert_id = last_insert_id;
-                        self.run_with(&newer, statement, params).await
+                        self.run_with(&newer, execution).await
                     }
                     // One that cannot be read is reported where it is read.
                     Ok(_) | Err(_) => Err(error),
@@ -96,13 +104,9 @@ impl Session {
         }
     }
 
-    async fn run_with(
-        &mut self,
-        snapshot: &Arc<Snapshot>,
-        statement: &Statement,
-        params: &Parameters,
-    ) -> Result<Answer, StatementError> {
-        let (mut command, mut last_insert_id, mut lost) = self.bound(snapshot, statement, params).await?;
+    async fn run_with(&mut self, snapshot: &Arc<Snapshot>, execution: Execution<'_>) -> Result<Answer, StatementError> {
+        let statement = execution.statement;
+        let (mut command, mut last_insert_id, mut lost) = self.bound(snapshot, execution).await?;
         // SHOW WARNINGS and SHOW ERRORS show those of the statement before.
         if !keeps_warnings(&command) {
             self.last.warnings = Warnings::default();
@@ -127,7 +131,7 @@ impl Session {
             }
             drop(entered);
             snapshot = newer;
-            (command, last_insert_id, lost) = self.bound(&snapshot, statement, params).await?;
+            (command, last_insert_id, lost) = self.bound(&snapshot, execution).await?;
         };
         self.warn_of(lost);
         self.last_insert_id = last_insert_id;
@@ -172,13 +176,12 @@ impl Session {
     async fn bound(
         &self,
         snapshot: &Arc<Snapshot>,
-        statement: &Statement,
-        params: &Parameters,
+        Execution { statement, params, database }: Execution<'_>,
     ) -> Result<(Command, u64, Vec<SqlError>), StatementError> {
         let started = Instant::now();
         let limit = self.read_limit(statement);
         let bind = |within| {
-            let environment = self.environment(snapshot, within).running(statement.kind());
+            let environment = self.environment(database, snapshot, within).running(statement.kind());
             let command = cellgate_sql::bind(statement, params, &environment);
             let command = command.map_err(|e| match e {
                 SqlError::Pending(call, arguments) => StatementError::Pending { call, arguments, limit },

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use cellgate_metrics::{Command as CommandLabel, Outcome, Stage};
 use cellgate_schemaless::ErrorKind;
-use cellgate_sql::{Parameters, Statement};
+use cellgate_sql::Statement;
 
 use super::ending::{Ending, Shown, shape_label};
 use super::rows::RowSource;
@@ -34,7 +34,7 @@ impl Session {
         let mut started = started;
         while let Some(statement) = statements.next() {
             self.server.processes().begin(&self.process, Running::Statement(statement.clone()), started);
-            let answer = reply.meanwhile(pin!(self.run_or_die(&statement, &Parameters::default()))).await;
+            let answer = reply.meanwhile(pin!(self.run_here(&statement))).await;
             let last = statements.peek().is_none() || answer.is_err();
             if last {
                 let (replied, ending) = self.send(answer, reply).await?;

@@ -113,11 +113,11 @@ impl Session {
         Ok(match aspect {
             Aspect::Databases => self.shown_databases(catalog, &suffix),
             Aspect::Tables { database, full } => {
-                let database = self.named_database(database, catalog)?;
+                let database = Self::named_database(database, catalog)?;
                 self.shown_tables(catalog, &database, full, &suffix)
             }
             Aspect::TableStatus { database } => {
-                let database = self.named_database(database, catalog)?;
+                let database = Self::named_database(database, catalog)?;
                 let seen = self.seen_tables(catalog, &database).map(AsRef::as_ref);
                 tables::status(seen, &database, &self.sight())
             }
@@ -203,8 +203,8 @@ impl Session {
         })
     }
 
-    fn named_database(&self, named: Option<String>, catalog: &Snapshot) -> Result<String, StatementError> {
-        let database = named.or_else(|| self.database.clone()).ok_or(StatementError::NoDatabase)?;
+    fn named_database(named: Option<String>, catalog: &Snapshot) -> Result<String, StatementError> {
+        let database = named.ok_or(StatementError::NoDatabase)?;
         if catalog.has_database(&database) || is_system_database(&database) {
             Ok(database)
         } else {

@@ -1,6 +1,8 @@
 //! What a client is told of changes to its session (SESSION_TRACK): the current database, the system variables that
 //! `session_track_system_variables` names, and the transaction as far as `session_track_transaction_info` says.
 
+use std::sync::Arc;
+
 use cellgate_sql::Value;
 
 use super::{Characteristics, Deeds, Open, Session, Start};
@@ -12,7 +14,7 @@ pub(super) struct Track {
     /// Whether the client asked to be told.
     pub(super) asked: bool,
     /// The database it was told of last.
-    database: Option<String>,
+    database: Option<Arc<str>>,
     /// Variables that have changed since.
     variables: Vec<SessionChange>,
     /// The state and the characteristics of the transaction as told last; none while they are not told.
@@ -56,7 +58,7 @@ impl Session {
         if self.track.database != self.database {
             self.track.database.clone_from(&self.database);
             if self.variables.number("session_track_schema") != 0 {
-                changes.push(SessionChange::Schema(self.database.clone().unwrap_or_default()));
+                changes.push(SessionChange::Schema(self.database.as_deref().unwrap_or_default().to_owned()));
             }
         }
         self.note_transaction(&mut changes);
