@@ -1,7 +1,8 @@
-//! One queue of waiters per hot chain.
+//! One queue of waiters per hot chain of a cluster.
 //!
 //! Appenders to one chain in one proxy would only make each other lose the race, so they take turns. A stripe may be
-//! shared by chains that do not know each other, which costs a little waiting and never correctness.
+//! shared by chains that do not know each other, which costs a little waiting and never correctness. It is never shared by
+//! chains of two clusters: who waits behind a cluster that hangs would have nothing to do with it.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};

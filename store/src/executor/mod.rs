@@ -88,6 +88,8 @@ pub struct Cluster {
     why_down: Mutex<Option<ErrorKind>>,
     /// Raised by a promotion; what was read under another is not what is there now.
     incarnation: AtomicI64,
+    /// Its appenders: those of another cluster never wait for it.
+    chains: ChainQueues,
 }
 
 impl Cluster {
@@ -109,6 +111,7 @@ impl Cluster {
             up: AtomicBool::new(verified),
             why_down: Mutex::new(None),
             incarnation: AtomicI64::new(FIRST_INCARNATION),
+            chains: ChainQueues::new(),
         }
     }
 
@@ -145,7 +148,6 @@ impl Cluster {
 pub struct Executor {
     clusters: Arc<BTreeMap<ClusterNo, Arc<Cluster>>>,
     source: Arc<dyn TopologySource>,
-    chains: Arc<ChainQueues>,
     tokens: Arc<Tokens>,
     cache: Option<Arc<CellCache>>,
     fence: Option<Arc<dyn ErasureFence>>,
@@ -161,7 +163,6 @@ impl Executor {
         Self {
             clusters: Arc::new(clusters),
             source,
-            chains: Arc::new(ChainQueues::new()),
             tokens: Arc::default(),
             cache: None,
             fence: None,

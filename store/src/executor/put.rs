@@ -139,7 +139,7 @@ impl Executor {
             cells.iter().filter(|c| c.cell.version == Version::Next).map(Pending::chain).collect();
         // Who waits behind other appenders waits for the cluster that they wait for.
         let waiting = self.given_up.as_deref().map(|given_up| given_up.wait_for(number));
-        let turn = tokio::time::timeout(TURN_WAIT, self.chains.turn(appended.iter())).await;
+        let turn = tokio::time::timeout(TURN_WAIT, cluster.chains.turn(appended.iter())).await;
         waiting.map(Waiting::answered);
         let _turn = turn.map_err(|_| RunError::Contended)?;
         for _ in 0..APPEND_ATTEMPTS {

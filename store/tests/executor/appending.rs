@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cellgate_schemaless::{Erasure, ErrorKind, RefKey, RowKey};
 use cellgate_store::StoreError;
 use cellgate_store::executor::{CellFate, Executor, RunError};
+use futures_util::future::join_all;
+use tokio::task::JoinHandle;
 
 use crate::faulty::{EraseFault, PutFault};
-use crate::fixture::{Fixture, exact, failure, foreign, next, put_all, row_in, stored, table, triple, versions};
+use crate::fixture::{
+    Fixture, exact, failure, foreign, next, put_all, row_in, rows_in, stored, table, triple, versions,
+};
 
 #[tokio::test]
 async fn next_versions_count_up_from_one() {
@@ -114,6 +119,33 @@ async fn concurrent_appenders_of_two_proxies_lose_no_version_and_write_none_twic
     let proxies = [fixture.proxy(), fixture.proxy()];
     let rows: Vec<RowKey> = (1..=3).map(|cluster| row_in(cluster, 0)).collect();
     append_at_once(&proxies, &rows, 60).await;
+}
+
+#[tokio::test]
+async fn who_appends_in_one_cluster_never_waits_for_another_that_hangs() {
+    // More chains under way than there are queues: some of the others would share theirs.
+    const HUNG: usize = 2048;
+    let fixture = Fixture::memory().await;
+    let proxy = fixture.proxy();
+    fixture.backend(2).script(vec![PutFault::Held; HUNG]);
+    let hung: Vec<_> = rows_in(2).take(HUNG).map(|row| append(&proxy, row)).collect();
+    // As many as have a queue to themselves; the others are behind these.
+    while fixture.backend(2).put_calls() < 512 {
+        tokio::task::yield_now().await;
+    }
+    let others = rows_in(1).take(64).map(|row| append(&proxy, row));
+    let all = tokio::time::timeout(Duration::from_secs(5), join_all(others)).await.expect("they wait for nobody");
+    assert!(all.iter().all(|fates| stored(&fates.as_ref().unwrap()[0]).ref_key == RefKey(1)));
+    fixture.backend(2).release.add_permits(HUNG);
+    for fates in join_all(hung).await {
+        assert_eq!(stored(&fates.unwrap()[0]).ref_key, RefKey(1));
+    }
+}
+
+/// Appends to a chain, in a task of its own.
+fn append(proxy: &Arc<Executor>, row: RowKey) -> JoinHandle<Vec<CellFate>> {
+    let proxy = Arc::clone(proxy);
+    tokio::spawn(async move { proxy.put(vec![next(&row, 1)]).await })
 }
 
 /// `count` statements at once, each appending to all `rows`, in turn by the proxies; every chain must then hold the

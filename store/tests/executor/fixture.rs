@@ -188,10 +188,14 @@ pub fn table() -> TableRef {
 
 /// The `index`th row that lives in a cluster.
 pub fn row_in(number: u16, index: usize) -> RowKey {
+    rows_in(number).nth(index).unwrap()
+}
+
+/// The rows that live in a cluster.
+pub fn rows_in(number: u16) -> impl Iterator<Item = RowKey> {
     let topology = topology(1, &[1, 1, 1]);
-    let rows = (0..).map(|n| format!("row{n}"));
-    let mut there = rows.filter(|row| topology.locate(row.as_bytes()).1 == cluster(number));
-    RowKey::new(there.nth(index).unwrap()).unwrap()
+    let rows = (0..).map(|n| RowKey::new(format!("row{n}")).unwrap());
+    rows.filter(move |row| topology.locate(row.as_bytes()).1 == cluster(number))
 }
 
 pub fn column() -> ColumnKey {
