@@ -58,8 +58,9 @@ impl Executor {
         Ok(self.merge(count, join_all(reads).await.into_iter().collect::<Result<Vec<_>, RunError>>()?))
     }
 
-    /// What has these names in one cluster: from memory, or else from one snapshot of its store. A cell in memory is in
-    /// every later snapshot, too.
+    /// What has these names in one cluster: from memory, or else from one snapshot of its store (C7 of docs/ARCHITECTURE.md).
+    /// A cell in memory is in every later snapshot, too, but for an erasure and for a crash of its server; behind either all
+    /// of them are read from the store.
     async fn slots_of(
         &self,
         cluster: &Arc<Cluster>,
@@ -81,6 +82,10 @@ impl Executor {
         }
         let asked: Vec<Triple> = missing.iter().map(|i| keys[*i].clone()).collect();
         let found = self.read_slots(cluster, table, &asked).await?;
+        let is_erased = |slot: &Cell| slot.kind == CellKind::Erased;
+        if found.iter().flatten().any(is_erased) || Self::source_of(table, cluster) != source {
+            return self.read_slots(cluster, table, keys).await;
+        }
         for (i, slot) in missing.into_iter().zip(found) {
             if let Some(cell) = &slot {
                 cache.fill(ticket, source, cell);
