@@ -278,17 +278,41 @@ async fn a_read_that_runs_out_of_time_names_the_cluster_it_waited_for_and_is_cou
     // What is killed took its time, too, and the cluster did not fail for that.
     run(&mut conn, "SET max_execution_time = 0").await;
     let id: u32 = conn.query_first("SELECT CONNECTION_ID()").await.unwrap().expect("a row");
-    let read = tokio::spawn(async move { get(&mut conn, &triple(&held, "BASE", 1)).await.unwrap_err() });
     let mut other = client::connect(proxy.mysql()).await;
-    wait::until_async("the read to wait", wait::PATIENCE, async || {
-        let rows: Vec<mysql_async::Row> = client::rows(&mut other, "SHOW PROCESSLIST").await;
-        rows.iter().any(|row| row.get(0) == Some(id) && row.get(4) == Some("Query".to_owned())).then_some(())
+    let read = async { get(&mut conn, &triple(&held, "BASE", 1)).await.unwrap_err() };
+    let (error, ()) = tokio::join!(read, kill_when_it_runs(&mut other, id));
+    assert_eq!(Refusal::of(&error).expect("an answer").code, 1317);
+    wait::until("its count", wait::PATIENCE, || (counted() == [gets + 2.0, timeouts + 1.0]).then_some(()));
+
+    // So is an INSERT as long as it only reads: with IGNORE where it looks for what is there, and inside a transaction, which
+    // goes on.
+    let insert = |ignore: &str| {
+        format!("INSERT {ignore} INTO trips (row_key, column_key, ref_key, body) VALUES ('{held}', 'KILLED', 1, '1')")
+    };
+    for (before, ignore) in [("SET autocommit = 1", "IGNORE"), ("BEGIN", ""), ("SELECT 1", "IGNORE")] {
+        run(&mut conn, before).await;
+        let insert = insert(ignore);
+        let (refusal, ()) = tokio::join!(client::refused(&mut conn, &insert), kill_when_it_runs(&mut other, id));
+        assert_eq!(refusal.code, 1317, "{before}: {refusal:?}");
+    }
+    run(&mut holder, "UNLOCK TABLES").await;
+    let found = triple(&held, "KILLED", 1);
+    assert_eq!(get(&mut conn, &found).await.unwrap(), None);
+    run(&mut conn, &insert("")).await;
+    run(&mut conn, "COMMIT").await;
+    assert_eq!(get(&mut other, &found).await.unwrap().as_deref(), Some("1"));
+    proxy.assert_no_panic();
+}
+
+/// Kills what a connection runs, once it is about the table.
+async fn kill_when_it_runs(other: &mut Conn, id: u32) {
+    wait::until_async("the statement to wait", wait::PATIENCE, async || {
+        let rows: Vec<mysql_async::Row> = client::rows(other, "SHOW PROCESSLIST").await;
+        let info = |row: &mysql_async::Row| row.get::<Option<String>, _>("Info").flatten().unwrap_or_default();
+        rows.iter().any(|row| row.get("Id") == Some(id) && info(row).contains("trips")).then_some(())
     })
     .await;
-    run(&mut other, &format!("KILL QUERY {id}")).await;
-    assert_eq!(Refusal::of(&read.await.unwrap()).expect("an answer").code, 1317);
-    wait::until("its count", wait::PATIENCE, || (counted() == [gets + 2.0, timeouts + 1.0]).then_some(()));
-    proxy.assert_no_panic();
+    run(other, &format!("KILL QUERY {id}")).await;
 }
 
 #[tokio::test]

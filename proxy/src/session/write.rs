@@ -24,6 +24,7 @@ use super::workshop::{AT_ONCE, Workshop};
 use super::{Answer, Done, Session, Table, wall_clock};
 use crate::errors::notes;
 use crate::locks::Entered;
+use crate::wire::Shield;
 
 pub(super) use self::cells::name_of;
 pub(super) use self::fates::by_clusters;
@@ -45,8 +46,13 @@ impl Session {
         }
         let started = Instant::now();
         let before = self.transaction.as_ref().map(|open| open.buffer.len());
+        let kill = self.process.kill_switch().clone();
+        let shield = kill.shield();
         let fates = if self.transaction.is_some() {
-            within(deadline, pin!(self.buffer_put(&put))).await??
+            // It only reads until COMMIT.
+            let buffered = pin!(self.buffer_put(&put));
+            let buffered = kill.interruptible_within(&shield, within(deadline, buffered)).await;
+            buffered.ok_or(StatementError::Interrupted)???
         } else {
             let written = if put.ignore {
                 self.put_ignoring(&put, entered, deadline).await
@@ -73,7 +79,7 @@ impl Session {
         let new = put.rows.iter().zip(&fates).filter(|(_, f)| f.as_ref().is_some_and(|w| w.new)).map(|(row, _)| row);
         let affected = new.collect::<BTreeSet<_>>().len() as u64;
         match &put.returning {
-            Some(shape) => match returned(self.server.workshop(), shape, &put, &fates, deadline).await {
+            Some(shape) => match self.returned_or_killed(&shield, shape, &put, &fates, deadline).await {
                 Ok((rows, notes)) => {
                     self.warn_of(notes);
                     Ok(Answer::Table(Table { columns: shape.columns().to_vec(), rows, found: None }))
@@ -129,11 +135,20 @@ impl Session {
         let mut fates: Fates = vec![None; put.cells.len()];
         // What is neither written nor skipped. What is written is never sent again: a next version would be another one.
         let mut open: Vec<usize> = (0..put.cells.len()).collect();
+        let kill = self.process.kill_switch().clone();
+        let shield = kill.shield();
         while !open.is_empty() {
             let explicit: Vec<(usize, Triple)> =
                 open.iter().filter_map(|position| Some((*position, triple(&put.cells[*position])?))).collect();
             let keys = explicit.iter().map(|(_, triple)| triple.clone()).collect();
-            let found = within(deadline, pin!(executor.slots(&table, keys))).await;
+            let look = pin!(executor.slots(&table, keys));
+            let look = within(deadline, look);
+            let found = if fates.iter().all(Option::is_none) {
+                // Nothing has been written yet.
+                kill.interruptible_within(&shield, look).await.ok_or(StatementError::Interrupted)?
+            } else {
+                look.await
+            };
             let found = looked_up(found, put, &fates)?;
             // Within the statement the first of a name wins.
             let mut first = BTreeMap::new();
@@ -177,6 +192,23 @@ impl Session {
             self.warn_of_duplicate(&entry(&put.cells[position], None));
         }
         Ok(fates)
+    }
+
+    /// What RETURNING answers, as [`returned`]. Inside a transaction KILL ends it, for the cells are taken back then.
+    async fn returned_or_killed(
+        &self,
+        shield: &Shield,
+        shape: &Shape,
+        put: &Put,
+        fates: &Fates,
+        deadline: Instant,
+    ) -> Result<(Vec<Row>, Vec<SqlError>), StatementError> {
+        let rows = returned(self.server.workshop(), shape, put, fates, deadline);
+        if self.transaction.is_none() {
+            return rows.await;
+        }
+        let rows = self.process.kill_switch().interruptible_within(shield, rows).await;
+        rows.unwrap_or(Err(StatementError::Interrupted))
     }
 
     /// Hands cells to the executor. The write goes on to its end even if the caller stops waiting, and until then whoever
