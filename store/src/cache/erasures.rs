@@ -33,6 +33,13 @@ impl Erasures {
         Self { number: self.number + up, all: (self.all + up).max(floor), tables }
     }
 
+    /// Whether these may be the erasures of `known` and later ones: what is new has a higher number than all of those.
+    pub(super) fn follows(&self, known: &Self) -> bool {
+        let stands = |now: i64, then: i64| now == then || now > known.number;
+        let mut tables = self.tables.keys().chain(known.tables.keys()).map(|table| TableId(*table));
+        stands(self.all, known.all) && tables.all(|table| stands(self.last(table), known.last(table)))
+    }
+
     /// Counts an erasure in this table.
     pub fn note(&mut self, table: TableId) {
         self.number += 1;
@@ -55,6 +62,27 @@ mod tests {
         erasures.note(TableId(2));
         erasures.note(TableId(1));
         assert_eq!([1, 2, 3].map(|table| erasures.last(TableId(table))), [3, 2, 0]);
+    }
+
+    #[test]
+    fn later_erasures_follow_and_those_of_another_history_do_not() {
+        let noted = |tables: &[u32]| {
+            let mut erasures = Erasures::default();
+            tables.iter().for_each(|table| erasures.note(TableId(*table)));
+            erasures
+        };
+        let known = noted(&[1, 2, 1]);
+        for later in [&[1, 2, 1][..], &[1, 2, 1, 3], &[1, 2, 1, 2, 1]] {
+            assert!(noted(later).follows(&known), "{later:?}");
+        }
+        // A table's last one is lower, or new with a number that was another's.
+        for other in [&[1, 2, 2][..], &[1, 2, 2, 2], &[1, 3, 1, 1], &[1, 2, 4, 1]] {
+            assert!(!noted(other).follows(&known), "{other:?}");
+        }
+        let many: Vec<u32> = (0..=u32::try_from(TABLES).unwrap()).collect();
+        assert!(noted(&many).follows(&noted(&many[..TABLES])), "they count for all tables");
+        assert!(noted(&many).follows(&noted(&many[..7])));
+        assert!(!noted(&many[1..]).follows(&noted(&many)));
     }
 
     #[test]

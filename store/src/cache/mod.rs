@@ -93,16 +93,17 @@ struct News {
 impl News {
     /// What is known behind a look that began at `began` and found `document`; `None` if it is nothing new.
     fn behind(&self, began: Instant, document: &Erasures) -> Option<Self> {
-        let (known, found) = (self.erasures.number, document.number + self.up);
+        let known = self.erasures.number;
+        let found = document.raised(self.up, self.floor);
         // A slower look may end after a later one. One that began after that has found another document: the meta store was
-        // restored from a backup, and nobody knows what the erasures were that it has forgotten.
-        let went_back = found < known && began >= self.learned;
-        let (up, floor) = match went_back {
-            true => (known + 1 - document.number, known + 1),
-            false if found > known => (self.up, self.floor),
-            false => return None,
-        };
-        Some(Self { erasures: document.raised(up, floor), learned: Instant::now(), up, floor })
+        // restored from a backup, and nobody knows what the erasures were that it has forgotten. It may have counted beyond
+        // the known number since.
+        let went_back = if found.number < known { began >= self.learned } else { !found.follows(&self.erasures) };
+        if went_back {
+            let (up, floor) = (self.up.max(known + 1 - document.number), known + 1);
+            return Some(Self { erasures: document.raised(up, floor), learned: Instant::now(), up, floor });
+        }
+        (found.number > known).then(|| Self { erasures: found, learned: Instant::now(), ..*self })
     }
 }
 
@@ -218,7 +219,7 @@ impl CellCache {
     }
 
     /// A look at the erasures that began at `began` has found these. If it has found fewer than were known before it began,
-    /// nothing that was read until now is answered any more.
+    /// or others, nothing that was read until now is answered any more.
     pub fn learn(&self, began: Instant, erasures: &Erasures) {
         self.news.rcu(|known| known.behind(began, erasures).map_or_else(|| Arc::clone(known), Arc::new));
         // Before it is said that this look was made.

@@ -181,3 +181,37 @@ fn erasures_that_went_back_end_all_that_was_read_before() {
     assert_eq!(cache.get(source(2), &late.triple), None);
     assert_eq!(cache.get(source(2), &kept.triple), None);
 }
+
+#[test]
+fn erasures_that_went_back_and_on_beyond_the_known_number_end_all_that_was_read_before() {
+    let cache = alone(1 << 20);
+    let (kept, late) = (cell("a", 1), cell("b", 1));
+    let noted = |tables: &[u32]| {
+        let mut erasures = Erasures::default();
+        tables.iter().for_each(|table| erasures.note(TableId(*table)));
+        erasures
+    };
+    cache.learn(Instant::now(), &noted(&[1, 1, 1, 1, 1]));
+    let before = cache.ticket();
+    cache.fill(before, source(2), &kept);
+    assert_eq!(cache.get(source(2), &kept.triple).as_ref(), Some(&kept));
+    // Restored as it was after three, and then there were three in other tables before anybody looked: the fourth erased what
+    // is kept.
+    let mut restored = noted(&[1, 1, 1, 2, 3, 1]);
+    cache.learn(Instant::now(), &restored);
+    assert_eq!(cache.get(source(2), &kept.triple), None);
+    cache.fill(before, source(2), &late);
+    assert_eq!(cache.get(source(2), &late.triple), None, "it was read before");
+    cache.fill(cache.ticket(), source(2), &late);
+    assert_eq!(cache.get(source(2), &late.triple).as_ref(), Some(&late));
+    // Another look at the same finds nothing new, and later erasures count for their tables.
+    cache.learn(Instant::now(), &restored);
+    assert_eq!(cache.get(source(2), &late.triple).as_ref(), Some(&late));
+    restored.note(TableId(1));
+    cache.learn(Instant::now(), &restored);
+    assert_eq!(cache.get(source(2), &late.triple).as_ref(), Some(&late));
+    restored.note(TableId(2));
+    cache.learn(Instant::now(), &restored);
+    assert_eq!(cache.get(source(2), &late.triple), None);
+    assert_eq!(cache.get(source(2), &kept.triple), None);
+}
