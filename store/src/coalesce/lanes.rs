@@ -237,7 +237,9 @@ impl<K: Kind> Lanes<K> {
                 replies.into_iter().for_each(|reply| reply.send(&mut answers));
             }
             Err(error) if replies.len() > 1 && error.may_be_of_one() => {
-                self.attend(None, self.one_by_one(&scope, &items, replies)).await;
+                // Others have come since, and have waited for the statement that failed.
+                let oldest = self.lock().oldest();
+                self.attend(oldest, self.one_by_one(&scope, &items, replies)).await;
             }
             Err(error) => {
                 replies.into_iter().for_each(|reply| reply.fail(error.clone()));

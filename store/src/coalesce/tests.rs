@@ -1,5 +1,7 @@
 //! What the queues promise, on a backend whose statements wait until they are let go.
 
+mod waiting;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
