@@ -238,7 +238,7 @@ impl ClusterFamilies {
             )?,
             refused: r.counters(
                 "cellgate_queue_refused_total",
-                "Requests turned away at once because the queue was full (`coalesce.queue_cells`).",
+                "Requests turned away at once because the queue was full (`coalesce.queue_cells`, `queue_bytes`).",
                 by(LabelDescription::of::<Queue>()),
             )?,
             up: r.gauges(

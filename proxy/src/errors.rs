@@ -373,8 +373,10 @@ impl Messages<'_> {
                     "Query execution was interrupted, maximum statement execution time exceeded in {place} (log id {id})"
                 )
             }
-            StoreError::Overloaded { waiting } => {
-                format!("Server isn't available: {waiting} cells are waiting for {place} already; try again later")
+            StoreError::Overloaded { waiting, bytes } => {
+                format!(
+                    "Server isn't available: {waiting} cells ({bytes} bytes) are waiting for {place} already; try again later"
+                )
             }
             StoreError::StaleEpoch { .. } => {
                 format!("Deadlock found when trying to get lock; try restarting transaction ({place} changed hands)")

@@ -31,10 +31,12 @@ pub enum StoreError {
         detail: String,
     },
     /// Too many requests wait for the store already; nothing was sent to it.
-    #[error("{waiting} cells are waiting for the store already, and no more may")]
+    #[error("{waiting} cells ({bytes} bytes) are waiting for the store already, and no more may")]
     Overloaded {
         /// How many cells the waiting requests are about.
         waiting: usize,
+        /// How many bytes of keys and bodies those have that are to be written.
+        bytes: usize,
     },
     /// The write was planned under another epoch than the store's; nothing was written. Plan again.
     #[error("planned under epoch {planned}, the store is at {current}")]

@@ -126,6 +126,10 @@ section! {
         far: Duration = "400us" in "100us" to "1m", Restart;
         /// Most cells that may wait in front of a cluster, per kind of request; beyond is error 3168, at once.
         queue_cells: usize = "8192" in "1" to "1000000", Restart;
+        /// Most bytes of keys and bodies of single cells that may wait to be written in front of a cluster, of small ones and of
+        /// those from 128 KiB on each; beyond is error 3168, at once. A write that was taken in waits, and takes memory, though its
+        /// client is gone.
+        queue_bytes: Size = "256MiB" in "1MiB" to "64GiB", Restart;
     }
 }
 

@@ -96,6 +96,7 @@ fn queues(
         slow: c.slow,
         far: c.far,
         queue_cells: c.queue_cells,
+        queue_bytes: c.queue_bytes.bytes(),
     };
     let connections = usize::try_from(cluster.pool_size).unwrap_or(usize::MAX);
     Some(Arc::new(Coalescing::new(Arc::clone(backend), options, connections, timeouts(config), &metrics)))

@@ -96,7 +96,8 @@ impl<K: Kind> Lanes<K> {
         items: &[K::Item],
     ) -> Result<Vec<K::Answer>, StoreError> {
         // What must go on to its end runs in a task of its own from the start.
-        match self.enter(scope, items.len(), !K::LASTING, || Asked::several(items.to_vec()))? {
+        let bytes = items.iter().map(K::bytes).sum();
+        match self.enter(scope, (items.len(), bytes), !K::LASTING, || Asked::several(items.to_vec()))? {
             Some(answer) => answer.await,
             None => {
                 self.metrics.batch(items.len());
@@ -113,27 +114,29 @@ impl<K: Kind> Lanes<K> {
     /// # Errors
     /// [`StoreError::Overloaded`] if the queue is full.
     pub(super) fn join(self: &Arc<Self>, scope: &K::Scope, item: K::Item) -> Result<Waiting<K::Answer>, StoreError> {
-        self.enter(scope, 1, false, || Asked::one(item))?.ok_or_else(K::ended)
+        let bytes = K::bytes(&item);
+        self.enter(scope, (1, bytes), false, || Asked::one(item))?.ok_or_else(K::ended)
     }
 
-    /// Queues a request, with a new lane if one is free; `None` if it may run by itself, has a lane and is not queued.
+    /// Queues a request of so many items and bytes, with a new lane if one is free; `None` if it may run by itself, has a
+    /// lane and is not queued.
     fn enter<T>(
         self: &Arc<Self>,
         scope: &K::Scope,
-        size: usize,
+        (size, bytes): (usize, usize),
         may_run: bool,
         asked: impl FnOnce() -> (Asked<K>, Waiting<T>),
     ) -> Result<Option<Waiting<T>>, StoreError> {
         let now = Instant::now();
         let mut queue = self.lock();
-        let arrival = queue.arrive(size, may_run, now);
+        let arrival = queue.arrive(size, bytes, may_run, now);
         match arrival {
             Arrival::Runs => Ok(None),
             Arrival::Full => {
-                let waiting = queue.waiting();
+                let (waiting, bytes) = (queue.waiting(), queue.waiting_bytes());
                 drop(queue);
                 self.metrics.refused();
-                Err(StoreError::Overloaded { waiting })
+                Err(StoreError::Overloaded { waiting, bytes })
             }
             Arrival::Waits | Arrival::WaitsForNewLane => {
                 let (asked, answer) = asked();

@@ -20,7 +20,7 @@
 //!   goes on to its end, whoever stops waiting.
 //! - Fairness: a call about more keys than `per_request` runs beside the lanes, and so do scans; all of these together
 //!   leave connections for every lane.
-//! - A full queue refuses at once; who waits longer than its patience is told so, though statements hang.
+//! - A queue that is full, of cells or of bytes of writes, refuses at once; who waits longer than its patience is told so, though statements hang.
 //!
 //! # What is refused
 //! Nothing else: every other method goes to the backend as it is.
@@ -99,6 +99,8 @@ pub struct CoalesceOptions {
     pub far: Duration,
     /// Most cells that may wait, per kind.
     pub queue_cells: usize,
+    /// Most bytes of keys and bodies of writes that wait, of small and of large ones each. One write may have more.
+    pub queue_bytes: usize,
 }
 
 impl Default for CoalesceOptions {
@@ -113,6 +115,7 @@ impl Default for CoalesceOptions {
             slow: Duration::from_millis(2),
             far: Duration::from_micros(400),
             queue_cells: 8192,
+            queue_bytes: 256 << 20,
         }
     }
 }
@@ -157,11 +160,12 @@ impl Coalescing {
         let beside = connections.saturating_sub(2 * lanes + most_writes + 1).max(1);
         let (busy_lanes, slow, waiting) = (options.busy_lanes.clamp(1, lanes), options.slow, options.queue_cells);
         let batch = options.batch_reads.max(1);
-        let bytes = BATCH_BYTES;
-        let reads = Bounds { batch, bytes, lanes, far_lanes: lanes, busy_lanes, slow, waiting };
+        let (bytes, waiting_bytes) = (BATCH_BYTES, options.queue_bytes);
+        let reads = Bounds { batch, bytes, lanes, far_lanes: lanes, busy_lanes, slow, waiting, waiting_bytes };
         let batch = options.batch_writes.max(1);
         let busy_lanes = options.write_lanes.clamp(1, most_writes);
-        let writes = Bounds { batch, bytes, lanes: 1, far_lanes: most_writes, busy_lanes, slow, waiting };
+        let far_lanes = most_writes;
+        let writes = Bounds { batch, bytes, lanes: 1, far_lanes, busy_lanes, slow, waiting, waiting_bytes };
         let large = Bounds { far_lanes: 1, busy_lanes: 1, ..writes };
         let patience = timeouts.queue;
         let metrics = |label| metrics.queue(label).clone();

@@ -23,6 +23,8 @@ pub(super) struct Bounds {
     pub(super) slow: Duration,
     /// Most items that may wait.
     pub(super) waiting: usize,
+    /// Most bytes of those ([`Kind::bytes`]); one request may have more.
+    pub(super) waiting_bytes: usize,
 }
 
 /// Items outstanding up to which nobody is waited for, not even those who are ready to ask.
@@ -64,6 +66,8 @@ pub(super) struct Queue<K: Kind> {
     entries: VecDeque<Entry<K>>,
     /// Items of `entries`.
     waiting: usize,
+    /// Bytes of `entries`.
+    waiting_bytes: usize,
     /// Items of the statements under way.
     under_way: usize,
     /// Statements under way.
@@ -99,6 +103,7 @@ impl<K: Kind> Queue<K> {
             bounds,
             entries,
             waiting: 0,
+            waiting_bytes: 0,
             under_way: 0,
             lanes: 0,
             recent: 0,
@@ -112,6 +117,11 @@ impl<K: Kind> Queue<K> {
     /// Items that wait.
     pub(super) fn waiting(&self) -> usize {
         self.waiting
+    }
+
+    /// Bytes of those.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
     }
 
     /// Items of the statements under way.
@@ -193,9 +203,9 @@ impl<K: Kind> Queue<K> {
         self.recent <= self.bounds.lanes
     }
 
-    /// A request of `size` items arrives. After [`Arrival::Runs`] the caller runs it, after the two others it calls
+    /// A request of `size` items, which take `bytes`, arrives. After [`Arrival::Runs`] the caller runs it, after the two others it calls
     /// [`Queue::push`].
-    pub(super) fn arrive(&mut self, size: usize, may_run: bool, now: Instant) -> Arrival {
+    pub(super) fn arrive(&mut self, size: usize, bytes: usize, may_run: bool, now: Instant) -> Arrival {
         self.recent = self.recent.max(self.waiting + self.under_way + size);
         let free = self.lanes < self.allowed(size, now);
         if free && may_run && self.entries.is_empty() && !self.grows() {
@@ -205,7 +215,9 @@ impl<K: Kind> Queue<K> {
             return Arrival::Runs;
         }
         // One request always fits, or a bound below its size would refuse it for ever.
-        if self.waiting > 0 && self.waiting + size > self.bounds.waiting {
+        let fits =
+            self.waiting + size <= self.bounds.waiting && self.waiting_bytes + bytes <= self.bounds.waiting_bytes;
+        if self.waiting > 0 && !fits {
             return Arrival::Full;
         }
         if free {
@@ -217,6 +229,7 @@ impl<K: Kind> Queue<K> {
 
     pub(super) fn push(&mut self, entry: Entry<K>) {
         self.waiting += entry.asked.len();
+        self.waiting_bytes += entry.asked.bytes();
         self.entries.push_back(entry);
     }
 
@@ -261,7 +274,7 @@ impl<K: Kind> Queue<K> {
     pub(super) fn next(&mut self, now: Instant) -> Option<Batch<K>> {
         // Those who stopped waiting need no answer.
         while let Some(entry) = self.entries.pop_front_if(|entry| entry.asked.is_abandoned() && !K::LASTING) {
-            self.waiting -= entry.asked.len();
+            self.left(&entry);
         }
         if self.entries.is_empty() || self.lanes > self.allowed(0, now) {
             self.lanes -= 1;
@@ -305,6 +318,7 @@ impl<K: Kind> Queue<K> {
             }
         }
         self.waiting -= size;
+        self.waiting_bytes -= bytes;
         self.under_way += size;
         let scope = scope.unwrap_or_else(|| entries[0].scope.clone());
         Batch { scope, entries, size }
@@ -314,10 +328,16 @@ impl<K: Kind> Queue<K> {
     pub(super) fn expire(&mut self, limit: Instant) -> Vec<Entry<K>> {
         let mut expired = Vec::new();
         while let Some(entry) = self.entries.pop_front_if(|entry| entry.arrived <= limit) {
-            self.waiting -= entry.asked.len();
+            self.left(&entry);
             expired.push(entry);
         }
         expired
+    }
+
+    /// An entry was taken out that will not be under way.
+    fn left(&mut self, entry: &Entry<K>) {
+        self.waiting -= entry.asked.len();
+        self.waiting_bytes -= entry.asked.bytes();
     }
 }
 

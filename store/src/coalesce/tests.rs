@@ -105,6 +105,7 @@ const ONE_LANE: CoalesceOptions = CoalesceOptions {
     slow: NEVER,
     far: NEVER,
     queue_cells: 16,
+    queue_bytes: 8 << 20,
 };
 
 /// No statement of a test is slow unless it is about that, however long the machine takes for it.
@@ -772,7 +773,7 @@ async fn a_full_queue_refuses_at_once() {
     let others: Vec<_> = (0..4).map(|_| bench.get(1, &["a", "b", "c", "d"])).collect();
     bench.waiting(16, 0).await;
     let refused = bench.get(1, &["a"]).await.unwrap().unwrap_err();
-    assert!(matches!(refused, StoreError::Overloaded { waiting: 16 }), "{refused:?}");
+    assert!(matches!(refused, StoreError::Overloaded { waiting: 16, bytes: 0 }), "{refused:?}");
     bench.go(3);
     first.await.unwrap().unwrap();
     for other in others {

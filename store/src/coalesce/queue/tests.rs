@@ -74,7 +74,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 fn bounds() -> impl Strategy<Value = Bounds> {
     (1..=8usize, 1..=4usize, 1..=4usize, 1..=24usize, 0..4u64).prop_flat_map(|(batch, lanes, far, waiting, slow)| {
-        (1..=lanes).prop_map(move |busy_lanes| Bounds {
+        (1..=lanes, 1..=4 * waiting).prop_map(move |(busy_lanes, waiting_bytes)| Bounds {
             batch,
             bytes: 2 * batch,
             lanes,
@@ -82,6 +82,7 @@ fn bounds() -> impl Strategy<Value = Bounds> {
             busy_lanes,
             slow: Duration::from_millis(slow),
             waiting,
+            waiting_bytes,
         })
     })
 }
@@ -133,6 +134,10 @@ impl<const LASTING: bool> Model<LASTING> {
         self.waiting.iter().map(|request| request.size).sum()
     }
 
+    fn bytes(&self) -> usize {
+        self.waiting.iter().map(|request| request.size * bytes_of(request.number)).sum()
+    }
+
     fn happens(&mut self, event: Event) {
         match event {
             Event::Arrives { size, scope, may_run } => self.arrives(size, scope, may_run),
@@ -167,15 +172,17 @@ impl<const LASTING: bool> Model<LASTING> {
 
     fn arrives(&mut self, size: usize, scope: u8, may_run: bool) {
         let (waiting, lanes) = (self.items(), self.lanes.len());
+        let bytes = size * bytes_of(self.arrived + 1);
+        let is_full = waiting + size > self.bounds.waiting || self.bytes() + bytes > self.bounds.waiting_bytes;
         let lane = Lane { size: 0, began: self.now, own: false };
-        match self.queue.arrive(size, may_run, self.now) {
+        match self.queue.arrive(size, bytes, may_run, self.now) {
             Arrival::Runs => {
                 assert!(may_run && waiting == 0, "nobody is overtaken");
                 self.lanes.push(Lane { size, own: true, ..lane });
                 return;
             }
             Arrival::Full => {
-                assert!(waiting > 0 && waiting + size > self.bounds.waiting, "{waiting} wait");
+                assert!(waiting > 0 && is_full, "{waiting} wait");
                 return;
             }
             Arrival::Waits => {
@@ -184,7 +191,7 @@ impl<const LASTING: bool> Model<LASTING> {
             }
             Arrival::WaitsForNewLane => self.lanes.push(lane),
         }
-        assert!(waiting == 0 || waiting + size <= self.bounds.waiting, "{waiting} wait");
+        assert!(waiting == 0 || !is_full, "{waiting} wait");
         self.arrived += 1;
         let request = Request { number: self.arrived, scope, size, arrived: self.now };
         let (asked, caller) = Asked::several(vec![request.number; size]);
@@ -259,7 +266,7 @@ impl<const LASTING: bool> Model<LASTING> {
     }
 
     fn check(&self) {
-        assert_eq!(self.queue.waiting(), self.items());
+        assert_eq!((self.queue.waiting(), self.queue.waiting_bytes()), (self.items(), self.bytes()));
         assert_eq!(self.queue.lanes(), self.lanes.len());
         assert_eq!(self.queue.under_way, self.lanes.iter().map(|lane| lane.size).sum::<usize>());
         assert_eq!(self.queue.oldest(), self.waiting.front().map(|request| request.arrived));

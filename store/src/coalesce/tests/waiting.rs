@@ -1,4 +1,4 @@
-//! How long one may wait in front of a cluster.
+//! How long and how much may wait in front of a cluster.
 
 use super::*;
 
@@ -30,4 +30,46 @@ async fn who_waits_is_told_in_time_though_those_before_are_asked_for_again() {
     for other in others {
         drop(other.await.unwrap());
     }
+}
+
+#[tokio::test]
+async fn writes_of_too_many_bytes_are_refused_at_once_and_those_taken_in_are_counted_until_they_begin() {
+    // Two halves do not fit, for the keys beside them.
+    let half = "x".repeat(ONE_LANE.queue_bytes / 2);
+    let bench = Bench::new(ONE_LANE).await;
+    let taken_in = async |waiting: usize| {
+        while bench.coalescing.large_puts.waiting() != waiting {
+            tokio::task::yield_now().await;
+        }
+    };
+    let first = bench.put(group("a", &half));
+    bench.held.begun(1).await;
+    let second = bench.put(group("b", &half));
+    taken_in(1).await;
+    let put = tokio::time::timeout(Duration::from_secs(20), bench.put(group("c", &half)));
+    let refused = put.await.expect("it is told at once").unwrap().unwrap_err();
+    let all = group("b", &half).bytes();
+    assert!(matches!(refused, StoreError::Overloaded { waiting: 1, bytes } if bytes == all), "{refused:?}");
+    // It is there though nobody waits for it any more, and small ones are beside it.
+    second.abort();
+    assert!(second.await.unwrap_err().is_cancelled());
+    assert!(bench.put(group("d", &half)).await.unwrap().is_err());
+    let small = bench.put(group("e", "1"));
+    bench.held.begun(1).await;
+    bench.go(2);
+    assert!(is_stored(&first.await.unwrap()) && is_stored(&small.await.unwrap()));
+    bench.held.begun(1).await;
+    let third = bench.put(group("f", &half));
+    taken_in(1).await;
+    bench.go(2);
+    bench.held.begun(1).await;
+    assert!(is_stored(&third.await.unwrap()));
+    // One write always fits.
+    let huge = "x".repeat(ONE_LANE.queue_bytes + 1);
+    let first = bench.put(group("g", &half));
+    bench.held.begun(1).await;
+    let second = bench.put(group("h", &huge));
+    taken_in(1).await;
+    bench.go(2);
+    assert!(is_stored(&first.await.unwrap()) && is_stored(&second.await.unwrap()));
 }
