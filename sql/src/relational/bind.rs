@@ -6,6 +6,7 @@ use super::aggregate::{AggregateSpec, Joined};
 use super::ast::{Aggregated, Body, Core, Query, RelExpr, RelItem, RelLeaf, RelLimit};
 use super::clauses::not_of;
 use super::held::{self, computed};
+use super::made::Made;
 use super::packed::Packed;
 use super::print::{Aggregates, Place, Printed, What};
 use super::program::{Program, Scalar, Skipping, names};
@@ -18,12 +19,10 @@ use crate::environment::Environment;
 use crate::error::SqlError;
 use crate::expression::{Expression, Leaf, Type};
 use crate::parameters::Parameters;
-use crate::parse::{budget, on_big_stack, unsupported};
+use crate::parse::{on_big_stack, unsupported};
 use crate::shape::Notes;
 use crate::value::{ColumnMeta, ColumnType, Value};
 
-/// Longest SQL for the engine, in bytes.
-const SQL_BYTES: usize = 16 << 20;
 /// Most items of a select list, those that `*` stands for among them: SQLite takes 2000 columns, and a derived table has
 /// one more, which counts its rows.
 const ITEMS: usize = 1_999;
@@ -44,8 +43,8 @@ pub(super) struct Binder<'a> {
     pub relations: Vec<&'static Relation>,
     /// The next number of a table or a query in the SQL.
     next: usize,
-    /// How many nodes have been printed.
-    pub nodes: usize,
+    /// What has been printed.
+    pub made: Made,
     pub notes: Notes,
     /// Whether the rows of the next SELECT go to the client as they come: it is the statement itself.
     streams: bool,
@@ -60,6 +59,13 @@ pub(super) struct Bound {
     pub aliases: Vec<String>,
     /// Whether it has at most one row.
     pub one_row: bool,
+}
+
+impl Bound {
+    /// How many bytes it takes, about.
+    pub fn size(&self) -> usize {
+        self.sql.len() + self.columns.iter().map(Column::size).sum::<usize>()
+    }
 }
 
 /// Binds a relational SELECT.
@@ -95,7 +101,7 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
         aggregates: Interned::default(),
         relations: Vec::new(),
         next: 0,
-        nodes: 0,
+        made: Made::default(),
         notes: Notes::new(env.sql_mode().divides_by_zero),
         streams: true,
     };
@@ -103,9 +109,6 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
     let (cut, uncut) = cut(query, &mut binder)?;
     let bound = binder.query(uncut.as_ref().unwrap_or(query), None)?;
     let skipping = skipping(query, &bound.sql, &mut binder)?;
-    if bound.sql.len() > SQL_BYTES {
-        return Err(budget::limit("the size of the statement", SQL_BYTES, "bytes"));
-    }
     let columns: Vec<_> = bound.columns.iter().zip(bound.aliases).map(|(column, table)| meta(column, table)).collect();
     if !query.into.is_empty() && query.into.len() != columns.len() {
         return Err(SqlError::IntoCount);
@@ -181,6 +184,11 @@ struct Item {
 }
 
 impl Item {
+    /// How many bytes it takes, about.
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.printed.size() + self.name.len()
+    }
+
     /// Whether it is JSON that is not the same in every row.
     fn is_computed_json(&self) -> bool {
         matches!(self.printed.what, What::Sql(_)) && self.printed.ty.ty == ColumnType::Json
@@ -232,6 +240,13 @@ impl Binder<'_> {
 
     /// A query, within the queries around it.
     pub fn query(&mut self, query: &Query, outer: Option<&Scope<'_>>) -> Result<Bound> {
+        let before = self.made.held();
+        let bound = self.any_query(query, outer)?;
+        self.hold_instead(before, bound.size())?;
+        Ok(bound)
+    }
+
+    fn any_query(&mut self, query: &Query, outer: Option<&Scope<'_>>) -> Result<Bound> {
         let plain = query.order_by.is_empty() && query.limit == RelLimit::default();
         match &query.body {
             Body::Select(core) => self.select(core, &query.order_by, &query.limit, outer),
@@ -245,11 +260,14 @@ impl Binder<'_> {
     }
 
     pub(super) fn body(&mut self, body: &Body, outer: Option<&Scope<'_>>) -> Result<Bound> {
-        match body {
-            Body::Select(core) => self.select(core, &[], &RelLimit::default(), outer),
-            Body::Query(query) => self.query(query, outer),
-            Body::Set(first, rest) => self.set(first, rest, outer),
-        }
+        let before = self.made.held();
+        let bound = match body {
+            Body::Select(core) => self.select(core, &[], &RelLimit::default(), outer)?,
+            Body::Query(query) => self.query(query, outer)?,
+            Body::Set(first, rest) => self.set(first, rest, outer)?,
+        };
+        self.hold_instead(before, bound.size())?;
+        Ok(bound)
     }
 
     /// ORDER BY and LIMIT of what is no plain SELECT: over its columns.
@@ -350,6 +368,7 @@ impl Binder<'_> {
         let mut constants = 0;
         let leaves = streams && !collected;
         for (item, column) in items.iter().zip(&columns) {
+            self.computing.patience.ask()?;
             let text = self.text(&item.printed)?;
             let text = match &item.printed.what {
                 What::Constant(value) => {
@@ -406,6 +425,7 @@ impl Binder<'_> {
             if items.len() > ITEMS {
                 break;
             }
+            let before = items.len();
             match item {
                 RelItem::All => {
                     if scope.sources.is_empty() {
@@ -445,6 +465,10 @@ impl Binder<'_> {
                     let of_groups = OfGroups::of(expression);
                     items.push(Item { printed, name, alias: alias.clone(), origin, table, of_groups });
                 }
+            }
+            // What is printed is held already.
+            if !matches!(item, RelItem::Expression { .. }) {
+                self.hold(items.iter().skip(before).map(Item::size).sum())?;
             }
         }
         if items.len() > ITEMS {

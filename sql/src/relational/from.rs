@@ -48,7 +48,9 @@ impl Binder<'_> {
         };
         let alias = alias.unwrap_or(relation.name).to_owned();
         let database = Some(relation.database.to_owned());
-        add(scope, Source::new(database, alias, relation.columns.iter().map(column).collect()))?;
+        let columns: Vec<Column> = relation.columns.iter().map(column).collect();
+        self.hold(columns.iter().map(Column::size).sum())?;
+        add(scope, Source::new(database, alias, columns))?;
         Ok(format!("\"{}\" AS t{number}", Program::table_name(relation)))
     }
 
@@ -161,7 +163,9 @@ impl Binder<'_> {
                 super::print::Printed::column(&scope.sources[right_at.0].columns[right_at.1]),
             );
             let equal = self.operate(Operator::Compare(Comparison::Equal), a, b)?;
-            conditions.push(self.condition(&equal)?);
+            let equal = self.condition(&equal)?;
+            self.hold(equal.len())?;
+            conditions.push(equal);
             let (kept, hidden) = if kind == JoinKind::Right { (right_at, left_at) } else { (left_at, right_at) };
             scope.sources[hidden.0].columns[hidden.1].hidden = true;
             made_one.push((kept, hidden));

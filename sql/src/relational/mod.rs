@@ -13,6 +13,7 @@ mod clauses;
 mod error;
 mod from;
 mod held;
+mod made;
 mod packed;
 mod print;
 mod program;

@@ -46,6 +46,13 @@ pub(super) struct Column {
     pub hidden: bool,
 }
 
+impl Column {
+    /// How many bytes it takes, about.
+    pub fn size(&self) -> usize {
+        size_of::<Self>() + self.name.len() + self.sql.len()
+    }
+}
+
 /// Where a column comes from.
 #[derive(Clone, Debug)]
 pub(super) struct Origin {

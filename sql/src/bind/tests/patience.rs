@@ -140,3 +140,55 @@ fn paths_are_work() {
     };
     assert!(work(1_000) > 100 * work(1));
 }
+
+/// A relational SELECT of a condition over `a`, which is 1.
+fn where_(condition: &str) -> String {
+    format!("SELECT 1 FROM (SELECT 1 AS a) d WHERE {condition}")
+}
+
+/// EXISTS of a subquery of many columns, which are written in a few bytes.
+fn wide_subquery() -> String {
+    let columns = (0..1_000).map(|n| format!("1 c{n}")).collect::<Vec<_>>().join(",");
+    format!("EXISTS(SELECT * FROM (SELECT {columns}) w)")
+}
+
+#[test]
+fn a_relational_select_is_given_up_while_its_names_are_looked_up() {
+    let sum = |operand: &str, n| format!("{operand} + {}", vec![operand; n].join(" + "));
+    let list = |item: &str, n| vec![item; n].join(",");
+    for text in [
+        where_(&format!("({}, a) IN ({})", wide_subquery(), list("(a,a)", 100))),
+        where_(&format!("a IN ({})", list("a", 5_000))),
+        where_(&sum("a", 300)),
+        format!("SELECT {} FROM (SELECT 1 AS a) d", list("a", 1_500)),
+        format!("SELECT {} FROM (SELECT 1 AS a) d", list("*", 1_900)),
+        format!("SELECT 1 {}", "UNION ALL SELECT * FROM (SELECT 1) d ".repeat(500)),
+        format!("SELECT 1 FROM (SELECT 1 AS a) d JOIN (SELECT 2 AS a) e USING ({})", list("a", 500)),
+    ] {
+        let (session, _) = impatient(5);
+        assert_eq!(bound_with(&session, &text, &[]).err(), Some(SqlError::GivenUp), "{}", &text[..100]);
+    }
+}
+
+#[test]
+fn what_is_printed_is_bounded_while_it_is_printed() {
+    // Each pair is as long as the left side, of some 30 KB: all of them would be 600 MB.
+    let text = where_(&format!("({}, a) IN ({})", wide_subquery(), vec!["(a,a)"; 20_000].join(",")));
+    let (session, looked) = impatient(usize::MAX);
+    let refused = bound_with(&session, &text, &[]).err();
+    assert!(matches!(refused, Some(SqlError::Limit { name: "bytes", .. })), "{refused:?}");
+    // The names of a thousand columns, and then the pairs until there is no more room.
+    let looked = looked.load(Ordering::Relaxed);
+    assert!((50..3_000).contains(&looked), "{looked}");
+}
+
+#[test]
+fn copies_of_bytes_are_bounded_where_text_is_shared() {
+    let items = |n| format!("SELECT {} FROM (SELECT 1) d", vec!["?"; n].join(","));
+    let copies = |value: Value, n| bound_with(&Session::new(), &items(n), &vec![value; n]).err();
+    let megabyte = "a".repeat(1 << 20);
+    assert_eq!(copies(Value::Text(megabyte.clone().into()), 1_000), None);
+    assert_eq!(copies(Value::Bytes(megabyte.clone().into()), 100), None);
+    let refused = copies(Value::Bytes(megabyte.into()), 1_000);
+    assert!(matches!(refused, Some(SqlError::Limit { name: "bind_bytes", .. })), "{refused:?}");
+}

@@ -24,8 +24,6 @@ use crate::value::{ColumnType, Value};
 pub(super) use cases::common;
 use class::collation_name;
 
-/// Most nodes printed for one statement.
-const NODES: usize = 200_000;
 /// Most operands of one call: SQLite takes 100.
 pub(super) const OPERANDS: usize = 90;
 /// Most parameters: SQLite takes 32,766.
@@ -130,7 +128,12 @@ impl Binder<'_> {
                 if self.parameters.len() >= PARAMETERS {
                     return Err(budget::limit("the number of values in the statement", PARAMETERS, "values"));
                 }
-                self.parameters.push(Packed::of(value));
+                let packed = Packed::of(value);
+                // Text is shared, what is tagged is a copy.
+                if let Packed::Blob(copy) = &packed {
+                    self.computing.made(copy.len())?;
+                }
+                self.parameters.push(packed);
                 Ok(format!("?{}", self.parameters.len()))
             }
         }
@@ -286,10 +289,14 @@ impl Binder<'_> {
     /// # Errors
     /// Unknown and ambiguous names, what is refused, and what a constant part of it evaluates to.
     pub fn print(&mut self, e: &RelExpr, place: Place<'_>) -> Result<Printed> {
-        self.nodes += 1;
-        if self.nodes > NODES {
-            return Err(budget::limit("the size of the statement", NODES, "nodes"));
-        }
+        self.one_more_node()?;
+        let before = self.made.held();
+        let printed = self.any(e, place)?;
+        self.hold_instead(before, printed.size())?;
+        Ok(printed)
+    }
+
+    fn any(&mut self, e: &RelExpr, place: Place<'_>) -> Result<Printed> {
         match e {
             Expression::Constant(value) => Ok(Printed::constant(value.clone())),
             Expression::Leaf(leaf) => self.leaf(leaf, place),

@@ -53,7 +53,11 @@ impl Binder<'_> {
         let mut left = match (first, rest.split_first()) {
             (Expression::Tuple(left), Some(((op, Expression::Tuple(right)), tail))) => {
                 rest = tail;
-                self.rows(*op, left, right, place)?
+                if left.len() != right.len() {
+                    return Err(SqlError::OperandColumns(left.len()));
+                }
+                let left = left.iter().map(|e| self.print(e, place)).collect::<Result<Vec<_>>>()?;
+                self.rows(*op, &left, right, place)?
             }
             (Expression::Tuple(_), Some(((_, Expression::Leaf(RelLeaf::Query(_))), _)))
             | (Expression::Leaf(RelLeaf::Query(_)), Some(((_, Expression::Tuple(_)), _))) => {
@@ -77,7 +81,7 @@ impl Binder<'_> {
     pub(super) fn rows(
         &mut self,
         op: Operator,
-        left: &[RelExpr],
+        left: &[Printed],
         right: &[RelExpr],
         place: Place<'_>,
     ) -> Result<Printed> {
@@ -91,9 +95,12 @@ impl Binder<'_> {
         };
         let mut parts = Vec::with_capacity(left.len());
         for (a, b) in left.iter().zip(right) {
-            let (a, b) = (self.print(a, place)?, self.print(b, place)?);
-            let equal = self.operate(Operator::Compare(Comparison::Equal), a, b)?;
-            parts.push(self.condition(&equal)?);
+            let before = self.made.held();
+            let b = self.print(b, place)?;
+            let equal = self.operate(Operator::Compare(Comparison::Equal), a.clone(), b)?;
+            let equal = self.condition(&equal)?;
+            self.hold_instead(before, equal.len())?;
+            parts.push(equal);
         }
         let all = balanced(&parts, " AND ");
         Ok(Printed::sql(if negated { format!("(NOT {all})") } else { all }, self.truth_type(true)))
@@ -144,10 +151,11 @@ impl Binder<'_> {
         place: Place<'_>,
     ) -> Result<Printed> {
         if let Expression::Tuple(left) = operand {
+            let left = left.iter().map(|e| self.print(e, place)).collect::<Result<Vec<_>>>()?;
             let mut parts = Vec::with_capacity(list.len());
             for item in list {
                 let Expression::Tuple(right) = item else { return Err(SqlError::OperandColumns(left.len())) };
-                let equal = self.rows(Operator::Compare(Comparison::Equal), left, right, place)?;
+                let equal = self.rows(Operator::Compare(Comparison::Equal), &left, right, place)?;
                 parts.push(self.condition(&equal)?);
             }
             let any = balanced(&parts, " OR ");
