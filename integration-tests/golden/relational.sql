@@ -116,3 +116,31 @@ SHOW WARNINGS;
 SET group_concat_max_len = DEFAULT;
 -- Of the branches of a CASE only the one that is taken is evaluated, however its values compare.
 SELECT CASE s WHEN i THEN i * 10 WHEN 'a' THEN 1 END AS a, CASE s WHEN 5 THEN i * 10 ELSE 0.5 END AS b, CASE i WHEN '1' THEN i * 10 END AS c FROM (SELECT 9223372036854775807 AS i, 'a' AS s) x;
+-- Sets compare by the collations of all of their operands, whichever has the row first.
+SELECT s COLLATE utf8mb4_bin AS s FROM (SELECT 'a' AS s UNION ALL SELECT 'B' UNION ALL SELECT 'b') x EXCEPT SELECT 'B';
+SELECT 'B' AS s EXCEPT SELECT s COLLATE utf8mb4_bin FROM (SELECT 'a' AS s UNION ALL SELECT 'b') x;
+SELECT s COLLATE utf8mb4_bin AS s FROM (SELECT 'a' AS s UNION ALL SELECT 'B' UNION ALL SELECT 'b') x INTERSECT SELECT 'b';
+SELECT 'b' AS s INTERSECT SELECT s COLLATE utf8mb4_bin FROM (SELECT 'a' AS s UNION ALL SELECT 'B') x;
+SELECT 1 AS n, 'A' AS s EXCEPT SELECT 1, s COLLATE utf8mb4_bin FROM (SELECT 'a' AS s UNION ALL SELECT 'b') x;
+SELECT COUNT(*) FROM (SELECT 'A' AS s UNION ALL SELECT 'b' COLLATE utf8mb4_bin) x WHERE s = 'a';
+-- DISTINCT compares each argument by its own collation.
+SELECT GROUP_CONCAT(DISTINCT s ORDER BY s COLLATE utf8mb4_bin) AS g
+    FROM (SELECT 'b' AS s UNION ALL SELECT 'B' UNION ALL SELECT 'c') x;
+SELECT COUNT(DISTINCT s, k COLLATE utf8mb4_bin) AS a, COUNT(DISTINCT k, s COLLATE utf8mb4_bin) AS b,
+    GROUP_CONCAT(DISTINCT s, k COLLATE utf8mb4_bin ORDER BY s) AS c
+    FROM (SELECT 'a' AS s, 'x' AS k UNION ALL SELECT 'A', 'x' UNION ALL SELECT 'b', 'x') x;
+-- A SELECT in parentheses has the LIMIT within them.
+SET sql_select_limit = 2;
+(SELECT a FROM (SELECT 1 AS a UNION ALL SELECT 2 UNION ALL SELECT 3) x ORDER BY a LIMIT 3);
+SELECT FOUND_ROWS();
+((SELECT 1 AS a UNION ALL SELECT 2 UNION ALL SELECT 3 LIMIT 3));
+(SELECT a FROM (SELECT 1 AS a UNION ALL SELECT 2 UNION ALL SELECT 3) x ORDER BY a LIMIT 3) ORDER BY a DESC;
+(SELECT a FROM (SELECT 1 AS a UNION ALL SELECT 2 UNION ALL SELECT 3) x ORDER BY a);
+SET sql_select_limit = DEFAULT;
+-- SHOW WARNINGS and SHOW ERRORS are about the statement before, whose rows are still those that were found.
+SELECT a INTO @golden FROM (SELECT 1 AS a) x WHERE a = 2;
+SHOW WARNINGS;
+SELECT FOUND_ROWS();
+SELECT 1 AS a UNION ALL SELECT 2;
+SHOW ERRORS;
+SELECT FOUND_ROWS();

@@ -64,9 +64,11 @@ impl Session {
     /// SHOW.
     pub(super) async fn show(&mut self, show: Show, catalog: &Arc<Snapshot>) -> Result<Answer, StatementError> {
         let Show { aspect, filter } = show;
+        // FOUND_ROWS() is then still about the statement before, too.
+        let found = keeps_warnings(&aspect).then_some(self.last.found_rows);
         let (columns, rows) = self.rows_of(aspect, &filter, catalog).await?;
         let rows = self.filtered(&filter, &columns, rows).await?;
-        Ok(Answer::Table(Table { columns, rows, found: None }))
+        Ok(Answer::Table(Table { columns, rows, found }))
     }
 
     /// The rows that are let through. A condition is like any other: much work is done aside.

@@ -59,8 +59,8 @@ impl Order {
 pub(super) struct AggregateSpec {
     pub kind: Kind,
     pub distinct: bool,
-    /// Whether text compares without case.
-    pub fold: bool,
+    /// Whether text compares without case, of each operand.
+    pub folds: Vec<bool>,
 }
 
 /// An aggregate on its way through the rows of a group.
@@ -122,10 +122,10 @@ impl Accumulator {
             // Of text it is the numbers that are summed.
             let sums = matches!(self.spec.kind, Kind::Sum | Kind::Avg);
             let mut encoded = Vec::new();
-            for value in &values {
+            for (value, fold) in values.iter().zip(&self.spec.folds) {
                 match Number::operand(value) {
-                    Some(number) if sums => encode(&mut encoded, &number.value(), self.spec.fold)?,
-                    Some(_) | None => encode(&mut encoded, value, self.spec.fold)?,
+                    Some(number) if sums => encode(&mut encoded, &number.value(), *fold)?,
+                    Some(_) | None => encode(&mut encoded, value, *fold)?,
                 }
             }
             let size = encoded.len();

@@ -105,7 +105,7 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
         notes: Notes::new(env.sql_mode().divides_by_zero),
         streams: true,
     };
-    let limited = query.limit != RelLimit::default();
+    let limited = without_parentheses(query).limit != RelLimit::default();
     let (cut, uncut) = cut(query, &mut binder)?;
     let bound = binder.query(uncut.as_ref().unwrap_or(query), None)?;
     let skipping = skipping(query, &bound.sql, &mut binder)?;
@@ -133,14 +133,18 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
     })
 }
 
-/// The query itself, without parentheses around it, if it is a plain SELECT.
-fn plain_select(query: &Query) -> Option<&Query> {
+/// The query itself, without parentheses around all of it.
+fn without_parentheses(query: &Query) -> &Query {
     let plain = query.order_by.is_empty() && query.limit == RelLimit::default();
     match &query.body {
-        Body::Query(inner) if plain => plain_select(inner),
-        Body::Select(_) => Some(query),
-        Body::Query(_) | Body::Set(..) => None,
+        Body::Query(inner) if plain => without_parentheses(inner),
+        Body::Query(_) | Body::Select(_) | Body::Set(..) => query,
     }
+}
+
+/// The query itself, without parentheses around it, if it is a plain SELECT.
+fn plain_select(query: &Query) -> Option<&Query> {
+    Some(without_parentheses(query)).filter(|query| matches!(query.body, Body::Select(_)))
 }
 
 /// With SQL_CALC_FOUND_ROWS the rows of the statement that are sent, and the statement that makes all of them.

@@ -37,28 +37,35 @@ impl Binder<'_> {
         }
         let number = self.number();
         let names: Vec<String> = (0..width).map(|i| format!("q{number}c{i}")).collect();
-        // EXCEPT and INTERSECT hold the rows of their left side, and look up those of the right.
-        let held = format!("{} AS q{number}c0", held::row_of(&names));
-        let kept = std::iter::once(&held).chain(&names[1..]).map(String::as_str).collect::<Vec<_>>().join(",");
         let set_columns = set_columns(&types, &operands, number);
+        // Rows are compared by the collations of the set, whichever side has them first: EXCEPT and INTERSECT hold those of
+        // their left side, and look up those of the right.
+        let kept = keyed(&set_columns);
         let counted = held::row(0, width, &names);
         let names = names.join(",");
         // SQLite's UNION keeps the last of equal texts, MySQL's the first: so it is DISTINCT over UNION ALL, once for a
         // run of UNIONs.
         let mut sql = String::new();
-        for (i, (operator, bound)) in operands.iter().enumerate() {
-            let next = self.set_operand(bound, &types, number)?;
-            let followed = operands.get(i + 1).is_some_and(|(next, _)| *next == Some(SetOperator::Union));
+        let operators: Vec<_> = operands.iter().map(|(operator, _)| *operator).collect();
+        for (i, (operator, bound)) in operands.iter_mut().enumerate() {
+            let before = self.made.held().saturating_sub(bound.sql.len());
+            let next = self.set_operand(&std::mem::take(&mut bound.sql), &bound.columns, &set_columns)?;
+            self.hold_instead(before, next.len())?;
+            let followed = operators.get(i + 1) == Some(&Some(SetOperator::Union));
+            if *operator == Some(SetOperator::UnionAll) || (*operator == Some(SetOperator::Union) && followed) {
+                sql.push_str(" UNION ALL ");
+                sql.push_str(&next);
+                continue;
+            }
+            self.copied(sql.len())?;
             sql = match operator {
                 None => next,
-                Some(SetOperator::UnionAll) => format!("{sql} UNION ALL {next}"),
-                Some(SetOperator::Union) if followed => format!("{sql} UNION ALL {next}"),
-                Some(SetOperator::Union) if by_value => {
+                Some(SetOperator::Union | SetOperator::UnionAll) if by_value => {
                     let group_by = self.distinct_by_value(set_columns.iter())?.replace(held::ROWS, &counted);
                     format!("SELECT {names} FROM ({sql} UNION ALL {next}){group_by}")
                 }
-                Some(SetOperator::Union) => {
-                    format!("SELECT DISTINCT {} FROM ({sql} UNION ALL {next})", keyed(&set_columns))
+                Some(SetOperator::Union | SetOperator::UnionAll) => {
+                    format!("SELECT DISTINCT {kept} FROM ({sql} UNION ALL {next})")
                 }
                 Some(SetOperator::Except) => format!("SELECT {kept} FROM ({sql}) EXCEPT {next}"),
                 Some(SetOperator::Intersect) => format!("SELECT {kept} FROM ({sql}) INTERSECT {next}"),
@@ -66,10 +73,8 @@ impl Binder<'_> {
         }
         let mut columns = operands.swap_remove(0).1.columns;
         let one = columns.len();
-        for (i, (column, ty)) in columns.iter_mut().zip(types).enumerate() {
-            column.sql = format!("q{number}c{i}");
-            column.ty = ty;
-            column.origin = None;
+        for (column, of_set) in columns.iter_mut().zip(set_columns) {
+            *column = Column { name: std::mem::take(&mut column.name), ..of_set };
         }
         // In parentheses, so that it can be an operand again.
         let sql = format!("SELECT {names} FROM ({sql})");
@@ -77,14 +82,14 @@ impl Binder<'_> {
     }
 
     /// An operand with its columns as the set has them.
-    fn set_operand(&mut self, bound: &Bound, types: &[Type], number: usize) -> Result<String> {
-        let mut items = Vec::with_capacity(types.len());
-        for (i, (column, ty)) in bound.columns.iter().zip(types).enumerate() {
-            let printed = self.converted(Printed::column(column), *ty)?;
+    fn set_operand(&mut self, sql: &str, columns: &[Column], of_set: &[Column]) -> Result<String> {
+        let mut items = Vec::with_capacity(columns.len());
+        for (column, of_set) in columns.iter().zip(of_set) {
+            let printed = self.converted(Printed::column(column), of_set.ty)?;
             let text = self.text(&printed)?;
-            items.push(format!("{text}{} AS q{number}c{i}", collate(*ty, column.collation)));
+            items.push(format!("{text}{} AS {}", collate(of_set.ty, of_set.collation), of_set.sql));
         }
-        Ok(format!("SELECT {} FROM ({})", items.join(","), bound.sql))
+        Ok(format!("SELECT {} FROM ({sql})", items.join(",")))
     }
 
     /// A value of the type all operands of a set have in common.

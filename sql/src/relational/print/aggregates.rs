@@ -130,8 +130,8 @@ impl Binder<'_> {
         if operands.len() > OPERANDS {
             return Err(budget::limit("the number of operands", OPERANDS, "operands"));
         }
-        let fold = operands.iter().map(|p| p.collation).reduce(Collation::merge).is_none_or(|c| c.fold);
-        let spec = AggregateSpec { kind, distinct, fold };
+        let folds = operands.iter().map(|p| p.collation.fold).collect();
+        let spec = AggregateSpec { kind, distinct, folds };
         let texts = operands.iter().map(|p| self.text(p)).collect::<Result<Vec<_>>>()?.join(",");
         let of = match spec.kind {
             // Each counts its own rows, for the warning of what it cuts; the same in two clauses is one.
