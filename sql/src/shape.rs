@@ -254,7 +254,7 @@ impl Shaping {
         let (plan, notes, patience) = (self.plan.clone(), self.notes.clone(), self.patience.clone());
         let mut rows = Vec::new();
         match &plan.input {
-            Input::Once => rows.extend(self.take(&ValueScope::new(&[], &plan, &notes, &patience))?),
+            Input::Once => rows.extend(self.take(&ValueScope::<Value>::new(&[], &plan, &notes, &patience))?),
             Input::Cells => {}
             Input::Rows(input) => {
                 for (key, partial) in std::mem::take(&mut self.rows).finish() {
@@ -268,9 +268,9 @@ impl Shaping {
             }
         }
         if let Some(groups) = self.groups.take() {
-            for values in groups.finish(plan.grouping.as_ref())? {
+            for worth in groups.finish(plan.grouping.as_ref())? {
                 self.patience.check()?;
-                let scope = ValueScope::new(&values, &plan, &notes, &patience);
+                let scope = ValueScope::new(&worth, &plan, &notes, &patience);
                 let counts = plan.having.as_ref().map_or(Ok(true), |having| having.holds(&scope))?;
                 if counts {
                     rows.extend(self.output.push(&plan, &scope, &self.patience)?);

@@ -35,6 +35,14 @@ pub(crate) trait Scope<L> {
     /// When the leaf has no value here.
     fn leaf(&self, leaf: &L) -> Result<Value, SqlError>;
 
+    /// What a leaf is worth as an operand.
+    ///
+    /// # Errors
+    /// When the leaf has no value here.
+    fn worth(&self, leaf: &L) -> Result<Worth, SqlError> {
+        self.leaf(leaf).map(Worth::Plain)
+    }
+
     /// Whether text compares without case (names in SHOW).
     fn folds_case(&self) -> bool {
         false

@@ -15,6 +15,7 @@ use crate::error::SqlError;
 use crate::value::Value;
 
 /// What an operand is worth.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Worth {
     /// A value with all its digits.
     Plain(Value),
@@ -23,6 +24,7 @@ pub(crate) enum Worth {
 }
 
 /// A number with more digits than are shown.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Quotient {
     /// An exact one.
     number: Number,
@@ -206,8 +208,8 @@ impl<L> Expression<L> {
                 },
                 (_, _) => self.evaluate(scope).map(Worth::Plain),
             },
+            Self::Leaf(leaf) => scope.worth(leaf),
             Self::Constant(_)
-            | Self::Leaf(_)
             | Self::And(_)
             | Self::Or(_)
             | Self::Not(_)

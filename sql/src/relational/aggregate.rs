@@ -8,9 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use super::packed::Packed;
 use super::program::Program;
 use crate::error::SqlError;
-use crate::expression::arithmetic::Arithmetic;
 use crate::expression::number::{Number, double_digits};
-use crate::expression::{column_text, json, order_key, sort_order, sortable, text_of};
+use crate::expression::{Worth, column_text, json, order_key, sort_order, sortable, text_of};
 use crate::shape::Notes;
 use crate::value::Value;
 
@@ -70,6 +69,8 @@ pub struct Accumulator {
     count: u64,
     best: Option<Value>,
     sum: Option<Number>,
+    /// How many of its digits behind the point are shown.
+    shown: u32,
     seen: HashSet<Vec<u8>>,
     parts: Vec<Part>,
     bytes: usize,
@@ -102,7 +103,7 @@ struct Part {
 impl Accumulator {
     pub(super) fn new(spec: AggregateSpec, most_bytes: usize, joined: Joined) -> Self {
         let (best, sum, seen, parts) = (None, None, HashSet::new(), Vec::new());
-        Self { spec, count: 0, best, sum, seen, parts, bytes: 0, most_bytes, joined }
+        Self { spec, count: 0, best, sum, shown: 0, seen, parts, bytes: 0, most_bytes, joined }
     }
 
     /// Takes the operands of one row.
@@ -110,7 +111,19 @@ impl Accumulator {
     /// # Errors
     /// More bytes than the statement may collect; JSON that cannot be read.
     pub fn push(&mut self, operands: Vec<Packed>) -> Result<(), SqlError> {
-        let mut values: Vec<Value> = operands.into_iter().map(Packed::value).collect();
+        let sums = matches!(self.spec.kind, Kind::Sum | Kind::Avg);
+        let value = |operand: Packed| match operand.worth() {
+            // Each value once is each value that is shown.
+            worth if sums && !self.spec.distinct => {
+                self.shown = self.shown.max(worth.shown());
+                worth.full()
+            }
+            worth => {
+                self.shown = self.shown.max(worth.shown());
+                worth.value()
+            }
+        };
+        let mut values: Vec<Value> = operands.into_iter().map(value).collect();
         let keys = match &self.spec.kind {
             Kind::Concat { values: count, .. } => values.split_off((*count).min(values.len())),
             Kind::Min | Kind::Max | Kind::Sum | Kind::Avg | Kind::CountDistinct => Vec::new(),
@@ -120,7 +133,6 @@ impl Accumulator {
         }
         if self.spec.distinct {
             // Of text it is the numbers that are summed.
-            let sums = matches!(self.spec.kind, Kind::Sum | Kind::Avg);
             let mut encoded = Vec::new();
             for (value, fold) in values.iter().zip(&self.spec.folds) {
                 match Number::operand(value) {
@@ -188,17 +200,16 @@ impl Accumulator {
     /// # Errors
     /// A sum that is out of range; JSON that cannot be read.
     pub fn finish(self) -> Result<Packed, SqlError> {
+        let sum = self.sum.map(|sum| Worth::quotient(sum, self.shown));
         let value = match &self.spec.kind {
             Kind::CountDistinct => Value::Int(i64::try_from(self.count).unwrap_or(i64::MAX)),
             Kind::Min | Kind::Max => self.best.unwrap_or(Value::Null),
             // Sums of exact numbers are DECIMAL, whatever their size.
-            Kind::Sum => self.sum.map_or(Value::Null, Number::decimal_value),
-            Kind::Avg => match self.sum {
-                None => Value::Null,
-                Some(sum) => {
-                    sum.apply(Arithmetic::Divide, Number::int(self.count))?.map_or(Value::Null, Number::decimal_value)
-                }
-            },
+            Kind::Sum => return Ok(sum.map_or(Packed::Null, Packed::of_worth)),
+            Kind::Avg => {
+                let average = sum.map(|sum| sum.divided_by(self.count)).transpose()?;
+                return Ok(average.map_or(Packed::Null, Packed::of_worth));
+            }
             Kind::Concat { order, separator, longest, binary, .. } => {
                 match joined(self.parts, order, separator, *longest, &self.joined)? {
                     Some(mut bytes) if *binary => {

@@ -46,6 +46,8 @@ pub(super) struct Binder<'a> {
     /// What has been printed.
     pub made: Made,
     pub notes: Notes,
+    /// Whether the next SELECT is an operand, whose value keeps the digits that are not shown.
+    pub is_operand: bool,
     /// Whether the rows of the next SELECT go to the client as they come: it is the statement itself.
     streams: bool,
 }
@@ -102,6 +104,7 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
         relations: Vec::new(),
         next: 0,
         made: Made::default(),
+        is_operand: false,
         notes: Notes::new(env.sql_mode().divides_by_zero),
         streams: true,
     };
@@ -256,7 +259,7 @@ impl Binder<'_> {
             Body::Select(core) => self.select(core, &query.order_by, &query.limit, outer),
             Body::Query(inner) if plain => self.query(inner, outer),
             body @ (Body::Query(_) | Body::Set(..)) => {
-                self.streams = false;
+                (self.streams, self.is_operand) = (false, false);
                 let bound = self.body(body, outer)?;
                 if plain { Ok(bound) } else { self.ordered(bound, query, outer) }
             }
@@ -300,6 +303,7 @@ impl Binder<'_> {
         outer: Option<&Scope<'_>>,
     ) -> Result<Bound> {
         let streams = std::mem::take(&mut self.streams);
+        let is_operand = std::mem::take(&mut self.is_operand);
         let mut scope = Scope::new(outer);
         let from = match &core.from {
             Some(from) => format!(" FROM {}", self.from(from, &mut scope, outer)?),
@@ -373,7 +377,8 @@ impl Binder<'_> {
         let leaves = streams && !collected;
         for (item, column) in items.iter().zip(&columns) {
             self.computing.patience.ask()?;
-            let text = self.text(&item.printed)?;
+            let printed = if is_operand && !core.distinct { item.printed.clone() } else { self.shown(&item.printed)? };
+            let text = self.text(&printed)?;
             let text = match &item.printed.what {
                 What::Constant(value) => {
                     constants += Program::weight(std::slice::from_ref(value));

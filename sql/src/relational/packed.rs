@@ -5,7 +5,8 @@ use cellgate_schemaless::Micros;
 
 use crate::error::SqlError;
 use crate::expression::arithmetic::out_of_range;
-use crate::expression::{CastType, Expression, MAX_PRECISION, NoLeaf, text_of};
+use crate::expression::number::Number;
+use crate::expression::{CastType, Expression, MAX_PRECISION, NoLeaf, Worth, text_of};
 use crate::value::{ColumnType, Value};
 
 /// A value of the relational engine's SQLite.
@@ -28,6 +29,8 @@ mod tag {
     pub(super) const BYTES: u8 = b'b';
     pub(super) const DECIMAL: u8 = b'd';
     pub(super) const JSON: u8 = b'j';
+    /// Before it the number of digits behind the point that are shown: a decimal has more of them.
+    pub(super) const QUOTIENT: u8 = b'q';
     pub(super) const TIME: u8 = b't';
     pub(super) const UNSIGNED: u8 = b'u';
 }
@@ -59,6 +62,29 @@ impl Packed {
         }
     }
 
+    /// Packs what an operand is worth, with the digits that are not shown.
+    pub(super) fn of_worth(worth: Worth) -> Self {
+        let shown = u8::try_from(worth.shown()).unwrap_or(u8::MAX);
+        match worth {
+            Worth::Plain(value) => Self::of(&value),
+            quotient @ Worth::Quotient(_) => match quotient.full() {
+                Value::Decimal(digits) => tagged(tag::QUOTIENT, &[&[shown], digits.as_bytes()].concat()),
+                value => Self::of(&value),
+            },
+        }
+    }
+
+    /// What it is worth as an operand.
+    pub(super) fn worth(self) -> Worth {
+        match self {
+            Self::Blob(blob) => match blob.as_slice() {
+                [tag::QUOTIENT, shown, digits @ ..] => Worth::quotient(Number::parse(digits), u32::from(*shown)),
+                _ => Worth::Plain(Self::Blob(blob).value()),
+            },
+            plain => Worth::Plain(plain.value()),
+        }
+    }
+
     /// How many bytes it has beside what every value takes.
     pub fn length(&self) -> usize {
         match self {
@@ -80,6 +106,7 @@ impl Packed {
         let Some((tag, rest)) = blob.split_first() else { return Value::Bytes(Bytes::new()) };
         let eight = || <[u8; 8]>::try_from(rest).map_or(0, u64::from_be_bytes);
         match *tag {
+            tag::QUOTIENT => Self::Blob(blob).worth().value(),
             tag::DECIMAL => Value::Decimal(String::from_utf8_lossy(rest).into_owned()),
             tag::JSON => Value::Json(Bytes::copy_from_slice(rest)),
             tag::TIME => Value::DateTime(Micros((eight() ^ (1 << 63)).cast_signed())),

@@ -9,7 +9,7 @@ use crate::bind::scope::Session;
 use crate::command::Cut;
 use crate::environment::SqlMode;
 use crate::error::SqlError;
-use crate::expression::{Expression, Scope, Slot};
+use crate::expression::{Expression, Scope, Slot, Worth};
 use crate::shape::{Notes, Patience};
 use crate::value::{ColumnMeta, Row, Value};
 
@@ -76,7 +76,7 @@ pub(super) struct Scalar {
 }
 
 struct Operands<'a> {
-    values: &'a [Value],
+    values: &'a [Worth],
     fold: bool,
     /// While the statement is bound.
     session: Option<&'a Session<'a>>,
@@ -87,6 +87,10 @@ struct Operands<'a> {
 
 impl Scope<Slot> for Operands<'_> {
     fn leaf(&self, slot: &Slot) -> Result<Value, SqlError> {
+        self.worth(slot).map(Worth::value)
+    }
+
+    fn worth(&self, slot: &Slot) -> Result<Worth, SqlError> {
         self.values.get(slot.0).cloned().ok_or_else(|| SqlError::Internal(format!("operand {} is missing", slot.0)))
     }
 
@@ -127,21 +131,29 @@ impl Scalar {
         self.unsigned.checked_shr(u32::try_from(place).unwrap_or(u32::MAX)).is_some_and(|bits| bits & 1 == 1)
     }
 
+    /// What it is worth over its operands: its value, if it is one of them.
     pub(super) fn evaluate(
         &self,
-        values: &[Value],
+        values: &[Worth],
         notes: &Notes,
         longest: usize,
         patience: &Patience,
-    ) -> Result<Value, SqlError> {
-        self.expression.evaluate(&Operands { values, fold: self.fold, session: None, notes, longest, patience })
+    ) -> Result<Worth, SqlError> {
+        self.worth(&Operands { values, fold: self.fold, session: None, notes, longest, patience })
     }
 
-    /// The value of one without operands, while the statement is bound.
-    pub(super) fn constant(&self, session: &Session<'_>, notes: &Notes) -> Result<Value, SqlError> {
+    fn worth(&self, operands: &Operands<'_>) -> Result<Worth, SqlError> {
+        match &self.expression {
+            Expression::Leaf(_) => self.expression.evaluate(operands).map(Worth::Plain),
+            expression => expression.worth(operands),
+        }
+    }
+
+    /// What one without operands is worth, while the statement is bound.
+    pub(super) fn constant(&self, session: &Session<'_>, notes: &Notes) -> Result<Worth, SqlError> {
         let (longest, patience) = (session.env.longest_value(), &session.patience);
         let operands = Operands { values: &[], fold: self.fold, session: Some(session), notes, longest, patience };
-        self.expression.evaluate(&operands)
+        self.worth(&operands)
     }
 }
 
@@ -220,12 +232,14 @@ impl Program {
     /// Those of evaluation, [`SqlError::GivenUp`] among them.
     pub fn call(&self, number: usize, operands: Vec<Packed>, patience: &Patience) -> Result<Packed, SqlError> {
         let scalar = self.scalars.get(number).ok_or_else(|| SqlError::Internal("no such expression".into()))?;
-        let values = operands.into_iter().enumerate().map(|(place, operand)| match operand.value() {
-            Value::Int(n) if n >= 0 && scalar.is_unsigned(place) => Value::UInt(n.cast_unsigned()),
-            value => value,
+        let values = operands.into_iter().enumerate().map(|(place, operand)| match operand.worth() {
+            Worth::Plain(Value::Int(n)) if n >= 0 && scalar.is_unsigned(place) => {
+                Worth::Plain(Value::UInt(n.cast_unsigned()))
+            }
+            worth => worth,
         });
-        let values: Vec<Value> = values.collect();
-        Ok(Packed::of(&scalar.evaluate(&values, &self.notes, self.longest, patience)?))
+        let values: Vec<Worth> = values.collect();
+        scalar.evaluate(&values, &self.notes, self.longest, patience).map(Packed::of_worth)
     }
 
     /// Answers [`names::AGGREGATE`], given row by row.

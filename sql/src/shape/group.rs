@@ -92,17 +92,17 @@ impl Groups {
         self.collected
     }
 
-    /// The groups: their keys, then their aggregates.
-    pub fn finish(self, grouping: Option<&Grouping>) -> Result<Vec<Vec<Value>>, SqlError> {
+    /// The groups: their keys, then what their aggregates are worth.
+    pub fn finish(self, grouping: Option<&Grouping>) -> Result<Vec<Vec<Worth>>, SqlError> {
         let specs = grouping.map_or(&[][..], |g| &g.aggregates);
         self.groups
             .into_iter()
             .map(|group| {
-                let mut values = group.keys;
+                let mut worth: Vec<Worth> = group.keys.into_iter().map(Worth::Plain).collect();
                 for (state, spec) in group.states.into_iter().zip(specs) {
-                    values.push(state.finish(spec)?);
+                    worth.push(state.finish(spec)?);
                 }
-                Ok(values)
+                Ok(worth)
             })
             .collect()
     }
@@ -181,18 +181,15 @@ impl State {
         Ok(())
     }
 
-    fn finish(self, spec: &AggregateSpec) -> Result<Value, SqlError> {
+    fn finish(self, spec: &AggregateSpec) -> Result<Worth, SqlError> {
         Ok(match spec.function {
-            Aggregate::Count => Value::Int(i64::try_from(self.count).unwrap_or(i64::MAX)),
-            Aggregate::Min | Aggregate::Max | Aggregate::Any => self.best.unwrap_or(Value::Null),
+            Aggregate::Count => Worth::Plain(Value::Int(i64::try_from(self.count).unwrap_or(i64::MAX))),
+            Aggregate::Min | Aggregate::Max | Aggregate::Any => Worth::Plain(self.best.unwrap_or(Value::Null)),
             // Sums of exact numbers are DECIMAL, whatever their size.
-            Aggregate::Sum => self.sum.map_or(Value::Null, |sum| Worth::quotient(sum, self.shown).value()),
+            Aggregate::Sum => self.sum.map_or(Worth::Plain(Value::Null), |sum| Worth::quotient(sum, self.shown)),
             Aggregate::Avg => match self.sum {
-                None => Value::Null,
-                Some(sum) => {
-                    let sum = Worth::quotient(sum, self.shown);
-                    sum.divided_by(self.count)?.value()
-                }
+                None => Worth::Plain(Value::Null),
+                Some(sum) => Worth::quotient(sum, self.shown).divided_by(self.count)?,
             },
         })
     }
@@ -269,6 +266,9 @@ mod tests {
             groups.push(&grouping, &Row(-n), bounds).unwrap();
         }
         assert_eq!(groups.collected().bytes, bounds.bytes);
-        assert_eq!(groups.finish(Some(&grouping)), Ok(vec![vec![Value::Int(999), Value::Int(-999)]]));
+        assert_eq!(
+            groups.finish(Some(&grouping)),
+            Ok(vec![vec![Worth::Plain(Value::Int(999)), Worth::Plain(Value::Int(-999))]])
+        );
     }
 }

@@ -8,7 +8,7 @@ use super::{Bounds, Collected, Notes, Patience, Plan};
 use crate::bind::{DECLARED, ROW_KEY, SHARD};
 use crate::columns::CellColumn;
 use crate::error::SqlError;
-use crate::expression::{Scope, Slot, column_text};
+use crate::expression::{Scope, Slot, Worth, column_text};
 use crate::value::Value;
 use crate::zone::TimeZone;
 
@@ -89,23 +89,60 @@ fn json(body: &Body) -> Value {
     Value::Json(body.as_bytes().clone())
 }
 
+/// What a slot has.
+pub(super) trait Slotted: Clone {
+    /// Its value.
+    fn value(self) -> Value;
+
+    /// What it is worth as an operand.
+    fn worth(self) -> Worth;
+}
+
+impl Slotted for Value {
+    fn value(self) -> Value {
+        self
+    }
+
+    fn worth(self) -> Worth {
+        Worth::Plain(self)
+    }
+}
+
+impl Slotted for Worth {
+    fn value(self) -> Value {
+        Self::value(self)
+    }
+
+    fn worth(self) -> Worth {
+        self
+    }
+}
+
 /// Values by slot.
-pub(super) struct ValueScope<'a> {
-    values: &'a [Value],
+pub(super) struct ValueScope<'a, V> {
+    values: &'a [V],
     longest: usize,
     notes: &'a Notes,
     patience: &'a Patience,
 }
 
-impl<'a> ValueScope<'a> {
-    pub fn new(values: &'a [Value], plan: &Plan, notes: &'a Notes, patience: &'a Patience) -> Self {
+impl<'a, V: Slotted> ValueScope<'a, V> {
+    pub fn new(values: &'a [V], plan: &Plan, notes: &'a Notes, patience: &'a Patience) -> Self {
         Self { values, longest: plan.bounds.value, notes, patience }
+    }
+
+    fn slotted(&self, slot: Slot) -> Result<V, SqlError> {
+        self.values.get(slot.0).cloned().ok_or_else(|| SqlError::Internal(format!("a row has no slot {}", slot.0)))
     }
 }
 
-impl Scope<Slot> for ValueScope<'_> {
+impl<V: Slotted> Scope<Slot> for ValueScope<'_, V> {
     fn leaf(&self, slot: &Slot) -> Result<Value, SqlError> {
-        self.values.get(slot.0).cloned().ok_or_else(|| SqlError::Internal(format!("a row has no slot {}", slot.0)))
+        self.slotted(*slot).map(V::value)
+    }
+
+    fn worth(&self, slot: &Slot) -> Result<Worth, SqlError> {
+        self.slotted(*slot).map(V::worth)
     }
 
     fn longest(&self) -> usize {

@@ -65,6 +65,7 @@ impl Binder<'_> {
 
     /// `(SELECT ..)` as a value: of one column and at most one row.
     pub(super) fn scalar_query(&mut self, query: &Query, place: Place<'_>) -> Result<Printed> {
+        self.is_operand = true;
         let bound = self.query(query, Some(place.scope))?;
         let [column] = bound.columns.as_slice() else { return Err(SqlError::OperandColumns(1)) };
         let (ty, collation, name) = (Type { nullable: true, ..column.ty }, column.collation, column.sql.clone());
@@ -73,7 +74,7 @@ impl Binder<'_> {
         } else {
             format!("(SELECT {}({name}) FROM ({}))", names::ONLY, bound.sql)
         };
-        Ok(Printed { plain: true, ..Printed::sql(sql, ty) }.with(collation))
+        Ok(Printed { plain: ty.ty != ColumnType::Decimal, ..Printed::sql(sql, ty) }.with(collation))
     }
 
     pub(super) fn in_query(

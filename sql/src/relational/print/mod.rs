@@ -18,7 +18,7 @@ use crate::bind::branches::{alike, convert as converted};
 use crate::bind::scope::with_zones;
 use crate::bind::times;
 use crate::error::SqlError;
-use crate::expression::{CastType, Expression, Slot, Type, truth};
+use crate::expression::{CastType, Expression, Slot, Type, Worth, truth};
 use crate::parse::budget;
 use crate::value::{ColumnType, Value};
 pub(super) use cases::common;
@@ -173,17 +173,13 @@ impl Binder<'_> {
         let unsigned = unsigned.fold(0, |bits, (_, place)| bits | 1_u128.checked_shl(place).unwrap_or(0));
         let scalar = Scalar { expression, fold: collation.fold && !bytes, unsigned };
         if texts.is_empty() {
-            match scalar.constant(self.computing, &self.notes) {
-                // NULL has the type of what could have been there.
-                Ok(Value::Null) => {
-                    return Ok(Printed { ty: Type { nullable: true, ..ty }, ..Printed::constant(Value::Null) });
+            let value = match scalar.constant(self.computing, &self.notes) {
+                // The digits that are not shown go with it.
+                Ok(quotient @ Worth::Quotient(_)) if quotient.clone().full() != quotient.clone().value() => {
+                    let number = self.scalars.place(scalar);
+                    return Ok(Printed::sql(format!("{}({number})", names::SCALAR), ty).with(collation));
                 }
-                Ok(value) => {
-                    let printed = Printed::constant(value);
-                    let times = printed.ty.is_time() && ty.is_time() || ty.ty == ColumnType::Time;
-                    let ty = if times { ty } else { printed.ty };
-                    return Ok(Printed { ty, ..printed });
-                }
+                Ok(worth) => worth.value(),
                 // It may stand in a branch that is not taken: whoever needs its value meets the error.
                 Err(
                     SqlError::OutOfRange(_)
@@ -195,6 +191,18 @@ impl Binder<'_> {
                     return Ok(Printed::sql(format!("{}({number})", names::SCALAR), ty).with(collation));
                 }
                 Err(error) => return Err(error),
+            };
+            match value {
+                // NULL has the type of what could have been there.
+                Value::Null => {
+                    return Ok(Printed { ty: Type { nullable: true, ..ty }, ..Printed::constant(Value::Null) });
+                }
+                value => {
+                    let printed = Printed::constant(value);
+                    let times = printed.ty.is_time() && ty.is_time() || ty.ty == ColumnType::Time;
+                    let ty = if times { ty } else { printed.ty };
+                    return Ok(Printed { ty, ..printed });
+                }
             }
         }
         if texts.len() > OPERANDS {
@@ -203,6 +211,17 @@ impl Binder<'_> {
         let number = self.scalars.place(scalar);
         let sql = format!("{}({number},{})", names::SCALAR, texts.join(","));
         Ok(Printed::sql(sql, ty).with(collation))
+    }
+
+    /// A value as it is shown: what is computed with decimals has more digits, which SQLite must not tell apart, nor a column
+    /// have.
+    pub fn shown(&mut self, printed: &Printed) -> Result<Printed> {
+        match &printed.what {
+            What::Sql(_) if printed.ty.ty == ColumnType::Decimal && !printed.plain => {
+                self.call(std::slice::from_ref(printed), only)
+            }
+            What::Sql(_) | What::Constant(_) => Ok(printed.clone()),
+        }
     }
 
     /// The SQL of a condition: true where MySQL takes the value for true.
