@@ -327,7 +327,7 @@ impl Binder<'_> {
         let aliased = || columns.iter().zip(&items).filter(|(_, item)| item.alias.is_some()).map(|(column, _)| column);
         let aliases = Aliases::new(aliased());
         let has_groups = !core.group_by.is_empty();
-        let aggregated = has_groups || aggregates(&core.items, core.having.as_ref(), order_by);
+        let aggregated = has_groups || aggregates(&core.items, core.having.as_ref(), order_by, &scope);
         let collected = core.distinct || has_groups || !order_by.is_empty();
         let of_tables = scope.sources.iter().flat_map(|source| &source.columns);
         let counted: HashSet<&str> = of_tables.chain(&columns).map(|c| c.sql.as_str()).collect();
@@ -370,7 +370,7 @@ impl Binder<'_> {
         };
         let distinct_by_text = core.distinct && !by_value;
         // SQLite takes an aggregate in HAVING and ORDER BY if there is one before them.
-        let late = aggregated && !has_groups && !aggregates(core.items.as_slice(), None, &[]);
+        let late = aggregated && !has_groups && !aggregates(core.items.as_slice(), None, &[], &scope);
         let distinct = if distinct_by_text { "DISTINCT " } else { "" };
         let mut list = Vec::with_capacity(items.len());
         let mut constants = 0;
@@ -525,19 +525,25 @@ fn windows(items: &[Item], order_by: &[(RelExpr, bool)]) -> bool {
 }
 
 /// Whether a SELECT without GROUP BY has aggregates of its own.
-fn aggregates(items: &[RelItem], having: Option<&RelExpr>, order_by: &[(RelExpr, bool)]) -> bool {
+fn aggregates(items: &[RelItem], having: Option<&RelExpr>, order_by: &[(RelExpr, bool)], scope: &Scope<'_>) -> bool {
+    let is_own = |e: &RelExpr| aggregated_if(e, &|aggregated| scope.owner_around(aggregated).is_none());
     let items = items.iter().filter_map(|item| match item {
         RelItem::Expression { expression, .. } => Some(expression),
         RelItem::All | RelItem::AllOf(_) => None,
     });
-    items.chain(having).chain(order_by.iter().map(|(e, _)| e)).any(is_aggregated)
+    items.chain(having).chain(order_by.iter().map(|(e, _)| e)).any(is_own)
 }
 
 /// Whether it has an aggregate of its own.
 pub(super) fn is_aggregated(e: &RelExpr) -> bool {
+    aggregated_if(e, &|_| true)
+}
+
+/// Whether it has such an aggregate.
+fn aggregated_if(e: &RelExpr, such: &dyn Fn(&Aggregated) -> bool) -> bool {
     has_aggregate(e, &|aggregated| match &aggregated.over {
-        None => true,
-        Some(_) => aggregated.arguments.iter().any(is_aggregated),
+        None => such(aggregated),
+        Some(_) => aggregated.arguments.iter().any(|e| aggregated_if(e, such)),
     })
 }
 

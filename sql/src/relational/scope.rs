@@ -1,10 +1,13 @@
 //! What names mean at a place in a relational SELECT.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use super::RelationalError;
+use super::ast::{Aggregated, RelExpr, RelLeaf};
+use super::print::Aggregates;
 use crate::error::SqlError;
-use crate::expression::Type;
+use crate::expression::{Expression, Leaf, Type};
 
 /// Whether text compares without case, and how much that is worth against the other operand's opinion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,11 +104,26 @@ pub(super) struct Scope<'a> {
     /// The columns of `*` in their order, by the places of their tables and their own.
     pub starred: Vec<(usize, usize)>,
     pub outer: Option<&'a Scope<'a>>,
+    /// Whether aggregates of these tables can stand in the subquery that is being bound.
+    pub aggregates_within: Cell<Aggregates>,
 }
 
 impl<'a> Scope<'a> {
     pub fn new(outer: Option<&'a Scope<'a>>) -> Self {
-        Self { sources: Vec::new(), starred: Vec::new(), outer }
+        let aggregates_within = Cell::new(Aggregates::Forbidden);
+        Self { sources: Vec::new(), starred: Vec::new(), outer, aggregates_within }
+    }
+
+    /// The query around this one whose aggregate it is, if all its columns are of queries around.
+    pub fn owner_around(&self, aggregated: &Aggregated) -> Option<&Scope<'a>> {
+        let mut columns = Vec::new();
+        let order = aggregated.order.iter().map(|(e, _)| e);
+        let known = aggregated.arguments.iter().chain(order).all(|e| columns_of(e, &mut columns));
+        if !known || aggregated.over.is_some() || columns.iter().any(|parts| self.has(parts)) {
+            return None;
+        }
+        let mut around = std::iter::successors(self.outer, |scope| scope.outer);
+        around.find(|scope| columns.iter().any(|parts| scope.has(parts)))
     }
 
     /// The column a name stands for, here or further out.
@@ -163,6 +181,27 @@ impl<'a> Scope<'a> {
         }
         Ok(found)
     }
+}
+
+/// Finds the columns an expression names; false if it has a subquery, or an aggregate, whose columns are its own.
+fn columns_of<'e>(e: &'e RelExpr, found: &mut Vec<&'e [String]>) -> bool {
+    let mut known = true;
+    e.visit(&mut |node| {
+        if let Expression::Leaf(leaf) = node {
+            match leaf {
+                RelLeaf::Plain(Leaf::Column(parts)) => found.push(parts),
+                RelLeaf::Plain(_) => {}
+                RelLeaf::Collate { operand, .. } => known &= columns_of(operand, found),
+                RelLeaf::Query(_)
+                | RelLeaf::Exists(_)
+                | RelLeaf::In { .. }
+                | RelLeaf::Aggregate(_)
+                | RelLeaf::Assigned { .. } => known = false,
+            }
+        }
+        true
+    });
+    known
 }
 
 impl Source {

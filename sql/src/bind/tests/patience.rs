@@ -156,14 +156,16 @@ fn wide_subquery() -> String {
 fn a_relational_select_is_given_up_while_its_names_are_looked_up() {
     let sum = |operand: &str, n| format!("{operand} + {}", vec![operand; n].join(" + "));
     let list = |item: &str, n| vec![item; n].join(",");
+    let names = (0..500).map(|n| format!("c{n}")).collect::<Vec<_>>().join(",");
+    let columns = names.replace('c', "1 c");
     for text in [
         where_(&format!("({}, a) IN ({})", wide_subquery(), list("(a,a)", 100))),
         where_(&format!("a IN ({})", list("a", 5_000))),
         where_(&sum("a", 300)),
         format!("SELECT {} FROM (SELECT 1 AS a) d", list("a", 1_500)),
         format!("SELECT {} FROM (SELECT 1 AS a) d", list("*", 1_900)),
-        format!("SELECT 1 {}", "UNION ALL SELECT * FROM (SELECT 1) d ".repeat(500)),
-        format!("SELECT 1 FROM (SELECT 1 AS a) d JOIN (SELECT 2 AS a) e USING ({})", list("a", 500)),
+        format!("SELECT 1 {}", "UNION ALL SELECT * FROM (SELECT 1) d ".repeat(300)),
+        format!("SELECT 1 FROM (SELECT {columns}) d JOIN (SELECT {columns}) e USING ({names})"),
     ] {
         let (session, _) = impatient(5);
         assert_eq!(bound_with(&session, &text, &[]).err(), Some(SqlError::GivenUp), "{}", &text[..100]);

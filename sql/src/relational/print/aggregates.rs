@@ -1,6 +1,6 @@
 //! Aggregates and window functions, printed.
 
-use super::{Aggregates, OPERANDS, Place, Printed, Result};
+use super::{Aggregates, OPERANDS, Place, Printed, Result, What};
 use crate::bind::times;
 use crate::expression::arithmetic::Arithmetic;
 use crate::expression::{Aggregate, CastType, Expression, Function, MAX_PRECISION, Operator, Type, aggregate_type};
@@ -17,7 +17,8 @@ use crate::value::{ColumnType, Value};
 
 impl Binder<'_> {
     pub(super) fn aggregate(&mut self, aggregated: &Aggregated, place: Place<'_>) -> Result<Printed> {
-        let refused = match place.aggregates {
+        let owner = place.scope.owner_around(aggregated);
+        let refused = match owner.map_or(place.aggregates, |owner| owner.aggregates_within.get()) {
             Aggregates::Allowed => false,
             Aggregates::NoWindows => aggregated.over.is_some(),
             Aggregates::Forbidden => true,
@@ -25,6 +26,16 @@ impl Binder<'_> {
         if refused {
             return Err(RelationalError::GroupFunction.into());
         }
+        if owner.is_some() {
+            // SQLite takes it as a result, wherever that stands.
+            let printed = self.allowed_aggregate(aggregated, place)?;
+            let sql = format!("(SELECT {})", self.text(&printed)?);
+            return Ok(Printed { what: What::Sql(sql), ..printed });
+        }
+        self.allowed_aggregate(aggregated, place)
+    }
+
+    fn allowed_aggregate(&mut self, aggregated: &Aggregated, place: Place<'_>) -> Result<Printed> {
         if let Some(window) = &aggregated.over {
             let keys = window.partition.iter().chain(window.order.iter().map(|(e, _)| e));
             if keys.chain(&aggregated.arguments).any(is_aggregated) {

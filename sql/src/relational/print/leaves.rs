@@ -38,7 +38,7 @@ impl Binder<'_> {
             }
             RelLeaf::Query(query) => self.scalar_query(query, place),
             RelLeaf::Exists(query) => {
-                let bound = self.query(query, Some(place.scope))?;
+                let bound = self.subquery(query, place)?;
                 Ok(Printed::sql(format!("(EXISTS ({}))", bound.sql), self.truth_type(false)))
             }
             RelLeaf::In { operand, query, negated } => self.in_query(operand, query, *negated, place),
@@ -63,10 +63,18 @@ impl Binder<'_> {
         }
     }
 
+    /// A query within an expression.
+    fn subquery(&mut self, query: &Query, place: Place<'_>) -> Result<Bound> {
+        let before = place.scope.aggregates_within.replace(place.aggregates);
+        let bound = self.query(query, Some(place.scope));
+        place.scope.aggregates_within.set(before);
+        bound
+    }
+
     /// `(SELECT ..)` as a value: of one column and at most one row.
     pub(super) fn scalar_query(&mut self, query: &Query, place: Place<'_>) -> Result<Printed> {
         self.is_operand = true;
-        let bound = self.query(query, Some(place.scope))?;
+        let bound = self.subquery(query, place)?;
         let [column] = bound.columns.as_slice() else { return Err(SqlError::OperandColumns(1)) };
         let (ty, collation, name) = (Type { nullable: true, ..column.ty }, column.collation, column.sql.clone());
         let sql = if bound.one_row {
@@ -88,7 +96,7 @@ impl Binder<'_> {
             Expression::Tuple(all) => all.iter().map(|e| self.print(e, place)).collect::<Result<Vec<_>>>()?,
             one => vec![self.print(one, place)?],
         };
-        let Bound { sql, columns, .. } = self.query(query, Some(place.scope))?;
+        let Bound { sql, columns, .. } = self.subquery(query, place)?;
         if operands.len() != columns.len() {
             return Err(SqlError::OperandColumns(operands.len()));
         }
