@@ -108,3 +108,13 @@ fn null_has_one_name() {
     assert_eq!(name("SELECT Null + 1"), "Null + 1");
     assert_eq!(name("SELECT true"), "true");
 }
+
+#[test]
+fn an_aggregate_of_a_query_around_stands_where_that_query_has_aggregates() {
+    let of = |clause: &str| bound(&format!("SELECT x FROM (SELECT 1 AS x) a {clause}")).err();
+    assert_eq!(of("GROUP BY x HAVING (SELECT 1 FROM (SELECT 1 AS y) b WHERE y = COUNT(a.x))"), None);
+    let nowhere = of("WHERE EXISTS (SELECT 1 FROM (SELECT 1 AS y) b WHERE y = COUNT(a.x))");
+    assert_eq!(nowhere, Some(RelationalError::GroupFunction.into()));
+    let within = of("WHERE x = (SELECT MAX(a.x) FROM (SELECT 1 AS y) b)");
+    assert!(matches!(within, Some(SqlError::Unsupported { .. })), "{within:?}");
+}

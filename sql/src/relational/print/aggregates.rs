@@ -18,7 +18,15 @@ use crate::value::{ColumnType, Value};
 impl Binder<'_> {
     pub(super) fn aggregate(&mut self, aggregated: &Aggregated, place: Place<'_>) -> Result<Printed> {
         let owner = place.scope.owner_around(aggregated);
-        let refused = match owner.map_or(place.aggregates, |owner| owner.aggregates_within.get()) {
+        let around = owner.map(|owner| owner.aggregates_within.get());
+        // In both servers it is then the aggregate of the next query within that allows one, which SQLite has no way to say.
+        if around == Some(Aggregates::Forbidden) && place.aggregates != Aggregates::Forbidden {
+            return Err(unsupported(
+                "an aggregate of the columns of a query around a subquery of its WHERE, ON or GROUP BY",
+                "aggregate columns of the subquery's own tables",
+            ));
+        }
+        let refused = match around.unwrap_or(place.aggregates) {
             Aggregates::Allowed => false,
             Aggregates::NoWindows => aggregated.over.is_some(),
             Aggregates::Forbidden => true,
