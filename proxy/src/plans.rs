@@ -18,8 +18,12 @@ use crate::wire::Preamble;
 /// Longest text that is kept, in bytes: what is longer is mostly data, and would not come again.
 pub const PLAN_TEXT_BYTES: usize = 4096;
 
-/// About how much memory one plan takes beyond six times its text, in bytes: its tree, its columns, its place in the cache.
-const PLAN_BYTES: u64 = 2048;
+/// About how much memory one plan takes beyond its texts and its tree, in bytes: its columns, its place in the cache.
+const PLAN_BYTES: u64 = 1024;
+
+/// About how much memory its tree takes for each word, literal or sign of the text, in bytes: a value of a select list has an
+/// expression and its text.
+const TOKEN_BYTES: u64 = 128;
 
 /// Plans by text.
 #[derive(Debug)]
@@ -80,16 +84,16 @@ impl Equivalent<Key> for Wanted<'_> {
 struct Weight;
 
 impl quick_cache::Weighter<Key, Arc<Plan>> for Weight {
-    fn weight(&self, key: &Key, _: &Arc<Plan>) -> u64 {
-        // The text, the statement's copy of it, and a tree that grows with it.
-        6 * key.text.len() as u64 + PLAN_BYTES
+    fn weight(&self, key: &Key, plan: &Arc<Plan>) -> u64 {
+        // The text, and the statement's copy of it.
+        2 * key.text.len() as u64 + TOKEN_BYTES * plan.statement.tokens() as u64 + PLAN_BYTES
     }
 }
 
 impl Plans {
     /// A cache of about this much memory.
     pub fn new(bytes: u64) -> Self {
-        let plans = usize::try_from(bytes / (2 * PLAN_BYTES)).unwrap_or(usize::MAX).clamp(16, 1 << 20);
+        let plans = usize::try_from(bytes / (4 * PLAN_BYTES)).unwrap_or(usize::MAX).clamp(16, 1 << 20);
         Self { plans: Cache::with_weighter(plans, bytes, Weight) }
     }
 
@@ -177,6 +181,19 @@ mod tests {
         assert!(Arc::ptr_eq(&plans.get(b"SELECT 1", mode).unwrap(), &one));
         assert!(plans.get(b"SELECT 2", mode).is_none());
         assert!(plans.get(b"SELECT 1", SqlMode { ansi_quotes: true, ..mode }).is_none());
+    }
+
+    #[test]
+    fn a_plan_weighs_what_its_tree_does() {
+        let (plans, mode) = (Plans::new(16 << 20), SqlMode::default());
+        let weight = |text: &str| {
+            let before = plans.size().1;
+            plans.insert(text.as_bytes(), mode, &plan(text));
+            plans.size().1 - before
+        };
+        let string = weight(&format!("SELECT '{}'", "1".repeat(2_000)));
+        let values = weight(&format!("SELECT 1{}", ",1".repeat(1_000)));
+        assert!((4_000..8_000).contains(&string) && values > 200_000, "{string} {values}");
     }
 
     #[test]

@@ -74,6 +74,7 @@ struct Inner {
     line: u64,
     holds_password: bool,
     mode: SqlMode,
+    tokens: usize,
     parameters: u16,
     kind: StatementKind,
     max_execution_time: Option<Duration>,
@@ -136,6 +137,11 @@ impl StatementKind {
 }
 
 impl Statement {
+    /// How many words, literals and signs it has, to which the memory it takes beside its text is about in proportion.
+    pub fn tokens(&self) -> usize {
+        self.inner.tokens
+    }
+
     /// How many parameters (`?`) it has.
     pub fn parameters(&self) -> u16 {
         self.inner.parameters
@@ -291,6 +297,7 @@ fn parse_all(
                 line,
                 holds_password,
                 mode,
+                tokens: tokens.tokens.len(),
                 parameters: tokens.parameters,
                 kind,
                 max_execution_time: tokens.max_execution_time,
