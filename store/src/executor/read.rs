@@ -84,7 +84,10 @@ impl Executor {
         let found = self.read_slots(cluster, table, &asked).await?;
         let is_erased = |slot: &Cell| slot.kind == CellKind::Erased;
         if found.iter().flatten().any(is_erased) || Self::source_of(table, cluster) != source {
-            return self.read_slots(cluster, table, keys).await;
+            let (ticket, source) = (cache.ticket(), Self::source_of(table, cluster));
+            let slots = self.read_slots(cluster, table, keys).await?;
+            slots.iter().flatten().for_each(|cell| cache.fill(ticket, source, cell));
+            return Ok(slots);
         }
         for (i, slot) in missing.into_iter().zip(found) {
             if let Some(cell) = &slot {
