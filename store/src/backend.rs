@@ -89,6 +89,14 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Who this store is: `None` if Cellgate has never initialised it. Must not create anything.
     async fn identity(&self) -> Result<Option<Identity>, StoreError>;
 
+    /// Whether an empty store could be claimed, as far as that can be told without anything being created.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] names the right that is missing.
+    async fn check_rights(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Creates the store's own tables (`cg_cluster, cg_head, cg_shard, cg_txn, cg_intent`) and claims it as
     /// `identity`, owning `shards`. Idempotent, safe when several proxies do it at once: the first wins, and the
     /// answer is the identity that stands.

@@ -188,6 +188,10 @@ impl<T: Passing> Backend for T {
         Passing::identity(self).await
     }
 
+    async fn check_rights(&self) -> Result<(), StoreError> {
+        self.reach()?.check_rights().await
+    }
+
     async fn claim(&self, identity: &Identity, shards: &[ShardId]) -> Result<Identity, StoreError> {
         Passing::claim(self, identity, shards).await
     }

@@ -122,6 +122,53 @@ impl Postgres {
         self.start();
     }
 
+    /// Keeps a copy of its files, as of a standby that hears nothing more from now on.
+    ///
+    /// # Panics
+    ///
+    /// If it is shared, or does not start again.
+    pub fn copy_files(&mut self) {
+        self.kill();
+        let own = self.own.as_ref().expect("only a private server is copied by a test");
+        let [from, to] = ["data", "copy"].map(|name| own.scratch.join(name));
+        process::output(process::tethered("cp", Some(own.user)).arg("-a").args([from, to]));
+        self.start();
+    }
+
+    /// Kills it and starts the copy in its place as a standby, of nobody; `SELECT pg_promote()` makes it a primary.
+    ///
+    /// # Panics
+    ///
+    /// If it is shared, there is no copy, or it does not start.
+    pub fn fail_over_to_copy(&mut self) {
+        self.kill();
+        let own = self.own.as_ref().expect("only a private server is replaced by a test");
+        let [data, copy, old] = ["data", "copy", "old"].map(|name| own.scratch.join(name));
+        std::fs::rename(&data, old).expect("files of the server");
+        std::fs::rename(copy, data).expect("a copy of its files");
+        self.restart_as_standby();
+    }
+
+    /// A dump of a database.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be made.
+    pub fn dump(&self, database: &str) -> Scratch {
+        let dump = Scratch::new();
+        process::output(of(Command::new("pg_dump"), self.port, database).arg("--file").arg(dump.join("dump.sql")));
+        dump
+    }
+
+    /// Loads a dump, in one transaction.
+    ///
+    /// # Panics
+    ///
+    /// If it does not load.
+    pub fn load(&self, database: &str, dump: &Scratch) {
+        process::output(psql(self.port, database).args(["--single-transaction", "--file"]).arg(dump.join("dump.sql")));
+    }
+
     /// Creates a database.
     ///
     /// # Panics
@@ -184,13 +231,20 @@ impl Own {
 }
 
 fn psql(port: u16, database: &str) -> Command {
-    let mut command = Command::new("psql");
+    let mut command = of(Command::new("psql"), port, database);
     command
-        .args(["--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align", "--field-separator=\t"])
-        .args(["--set", "ON_ERROR_STOP=1", "--host=127.0.0.1", "--username=postgres", "--dbname", database])
+        .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--field-separator=\t"])
+        .args(["--set", "ON_ERROR_STOP=1"]);
+    command
+}
+
+/// A client of the server's own, for this database.
+fn of(mut client: Command, port: u16, database: &str) -> Command {
+    client
+        .args(["--no-password", "--host=127.0.0.1", "--username=postgres", "--dbname", database])
         .arg(format!("--port={port}"))
         .env("PGCONNECT_TIMEOUT", "5");
-    command
+    client
 }
 
 /// Debian keeps each version's programs in a directory of its own; the newest wins.

@@ -369,6 +369,10 @@ impl Backend for Coalescing {
         self.backend.location().await
     }
 
+    async fn check_rights(&self) -> Result<(), StoreError> {
+        self.backend.check_rights().await
+    }
+
     async fn claim(&self, identity: &Identity, shards: &[ShardId]) -> Result<Identity, StoreError> {
         self.backend.claim(identity, shards).await
     }

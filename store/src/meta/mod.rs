@@ -40,6 +40,14 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
     /// Whether the table is there. Must not create anything.
     async fn exists(&self) -> Result<bool, StoreError>;
 
+    /// Whether it could be created, as far as that can be told without anything being created.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] names the right that is missing.
+    async fn check_rights(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Creates the table if it is not there; safe when several proxies do it at once.
     async fn create(&self) -> Result<(), StoreError>;
 

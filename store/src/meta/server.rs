@@ -65,6 +65,10 @@ impl<D: Driver> MetaStore for ServerMeta<D> {
         }
     }
 
+    async fn check_rights(&self) -> Result<(), StoreError> {
+        self.core.driver().check_rights().await
+    }
+
     async fn create(&self) -> Result<(), StoreError> {
         self.core.driver().create_database().await?;
         self.core.define(&self.core.dialect().create_meta_table()).await

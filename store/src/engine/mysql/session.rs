@@ -9,14 +9,14 @@ use cellgate_schemaless::{Cell, Epoch, TableId, TableRef};
 
 use super::finding::{Finding, NameArguments, Shape};
 use super::insert::{Batch, COMMIT, Placing, ROLLBACK};
-use super::setup::{nonce, set_up};
+use super::setup::{TABLES, nonce, set_up};
 use super::sinks::{CellRows, Count, Values, first};
 use super::version::{dialect_of, is_maria, numbers, version};
 use super::wire::{Argument, Arguments, Command, Connection, Ended, Failed, Prepared, Sink, WireError};
 use super::{Returning, STATEMENTS, error, head, insert};
 use crate::backend::Timeouts;
 use crate::engine::server::driver::{
-    Cells, Existing, Failure, Holds, Mark, Names, NewRow, Place, Session, Start, Value,
+    Cells, Existing, Failure, Holds, Mark, Names, NewRow, Place, Session, Start, Value, replaced,
 };
 use crate::error::{Reason, StoreError};
 use crate::hash::FastHash;
@@ -38,6 +38,8 @@ pub struct MysqlSession {
     start: Start,
     /// The second in which the server was started, by its clock.
     started: i64,
+    /// Which `cg_head` there was when it was opened.
+    tables: i64,
     /// Whether a transaction could not be ended.
     stuck: bool,
 }
@@ -91,6 +93,7 @@ impl MysqlSession {
             durable: facts.durable,
             start: facts.start,
             started: facts.started,
+            tables: facts.tables,
             stuck: false,
         })
     }
@@ -341,6 +344,11 @@ impl Session for MysqlSession {
             Ok(()) => Ok(()),
             Err(failure) => Err(self.roll_back(failure).await),
         }
+    }
+
+    async fn ping(&mut self) -> Result<(), Failure> {
+        let rows = self.fetch(&plain(TABLES.to_owned())).await?;
+        if rows.first().map(Vec::as_slice) == Some(&[Value::Int(self.tables)]) { Ok(()) } else { Err(replaced()) }
     }
 
     async fn confirm(&mut self, of: Holds) -> Result<(), Failure> {

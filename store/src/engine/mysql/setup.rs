@@ -13,8 +13,10 @@ pub(super) struct Facts {
     pub(super) packet: usize,
     pub(super) durable: bool,
     pub(super) start: Start,
-    /// The second of the start.
+    /// The second in which the server was started.
     pub(super) started: i64,
+    /// Which `cg_head` there was.
+    pub(super) tables: i64,
     /// Whether the session holds the lock of its nonce.
     pub(super) marked: bool,
 }
@@ -37,30 +39,39 @@ pub(super) async fn set_up(
                 Value::Int(second),
                 Value::Int(server),
                 Value::Int(sequence),
+                Value::Int(tables),
             ],
         ) => Ok(Facts {
             packet: usize::try_from(*packet).unwrap_or(usize::MAX),
             durable: *flush == 1,
             marked: *locked == Value::Int(1),
             started: *second,
-            start: Start((*second << 32) | ((*server ^ (*sequence << 16)) & 0xffff_ffff)),
+            tables: *tables,
+            start: Start::of(&[*second, *server, *sequence, *tables]),
         }),
         Some(_) | None => Err(WireError::Malformed("settings")),
     }
 }
 
+/// Which `cg_head` there is, 0 if there is none: the second in which it was made, for dumps are loaded into new tables. (ALTER
+/// TABLE makes one, too, which is taken for a start and costs ids only.)
+pub(super) const TABLES: &str = "SELECT IFNULL(MAX(CAST(UNIX_TIMESTAMP(CREATE_TIME) AS SIGNED)), 0) \
+                                 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'cg_head'";
+
 /// The statement that reads what a session must know.
 ///
-/// Three numbers tell starts apart. Uptime is counted in whole seconds from the second in which the server was started to that
+/// Four numbers tell starts apart. Uptime is counted in whole seconds from the second in which the server was started to that
 /// of the statement, so that the difference is the same as long as the server runs. A server that took over may have been
 /// started in the same second; its id is another. And one that crashes may be back within the second: the clock sequence of
-/// its UUIDs is drawn anew at every start (and when its clock goes back, which is taken for a start and costs ids only).
+/// its UUIDs is drawn anew at every start (and when its clock goes back, which is taken for a start and costs ids only). The last
+/// one is of the tables.
 fn facts(maria: bool, nonce: &str) -> String {
     let status = if maria { "information_schema.GLOBAL_STATUS" } else { "performance_schema.global_status" };
     format!(
         "SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, GET_LOCK('{nonce}', 0), \
          CAST(UNIX_TIMESTAMP() AS SIGNED) - CAST((SELECT VARIABLE_VALUE FROM {status} WHERE VARIABLE_NAME = 'UPTIME') \
-         AS SIGNED), CAST(@@server_id AS SIGNED), CAST(CONV(SUBSTRING(UUID(), 20, 4), 16, 10) AS SIGNED)"
+         AS SIGNED), CAST(@@server_id AS SIGNED), CAST(CONV(SUBSTRING(UUID(), 20, 4), 16, 10) AS SIGNED), \
+         ({TABLES})"
     )
 }
 

@@ -28,9 +28,12 @@ async fn started(lock: &[u8]) -> (Result<MysqlSession, StoreError>, Server) {
         assert!(server.command().await.starts_with(b"\x03SET NAMES"));
         server.send(&[OK]).await;
         assert!(server.command().await.starts_with(b"\x03SELECT @@max_allowed_packet"));
-        let facts = [text(&["16777216", "1"]), lock.to_vec(), text(&["1795991915", "7", "45675"])].concat();
+        let facts =
+            [text(&["16777216", "1"]), lock.to_vec(), text(&["1795991915", "7", "45675", "1795990000"])].concat();
         let number = column(8);
-        server.send(&[&[6], &number, &number, &number, &number, &number, &number, &facts, &end(KIND, 2)]).await;
+        server
+            .send(&[&[7], &number, &number, &number, &number, &number, &number, &number, &facts, &end(KIND, 2)])
+            .await;
     };
     let connecting = |e| error::of_connecting(&e, "cells");
     let start = MysqlSession::start(connection, &timeouts, Returning::IfKnown, connecting);

@@ -3,6 +3,7 @@
 //! PostgreSQL 12 and later; 15 is what this is tested with.
 
 mod error;
+mod head;
 mod insert;
 mod session;
 
@@ -127,6 +128,31 @@ impl Driver for PostgresDriver {
         insert::CLOCK
     }
 
+    async fn check_rights(&self) -> Result<(), StoreError> {
+        let check = async {
+            let missing = match self.open(&self.dsn.database).await {
+                Ok(mut session) => session.missing_right(self.schema()).await?,
+                Err(StoreError::NoTable { .. }) => {
+                    let mut maintenance = self.open(MAINTENANCE).await?;
+                    let name = &self.dsn.database;
+                    (!maintenance.creates_databases().await?).then(|| {
+                        format!(
+                            "there is no database {name}, and user {user} may not create it (ALTER ROLE .. CREATEDB): \
+                                 CREATE DATABASE {name} OWNER {user}",
+                            user = self.dsn.user
+                        )
+                    })
+                }
+                Err(error) => return Err(error),
+            };
+            missing.map_or(Ok(()), |detail| Err(StoreError::Refused { detail }))
+        };
+        tokio::time::timeout(self.timeouts.statement, check).await.map_err(|_| StoreError::Timeout {
+            reason: Reason::Statement,
+            detail: "the rights could not be read in time".to_owned(),
+        })?
+    }
+
     async fn create_database(&self) -> Result<(), StoreError> {
         let create = async {
             let mut session = match self.open(&self.dsn.database).await {
@@ -138,7 +164,11 @@ impl Driver for PostgresDriver {
                 }
                 Err(error) => return Err(error),
             };
-            if self.dsn.schema.is_some() { session.create("SCHEMA IF NOT EXISTS", self.schema()).await } else { Ok(()) }
+            // Who may not create schemas may be given one.
+            if self.dsn.schema.is_none() || session.has_schema(self.schema()).await? {
+                return Ok(());
+            }
+            session.create("SCHEMA IF NOT EXISTS", self.schema()).await
         };
         tokio::time::timeout(self.timeouts.statement, create).await.map_err(|_| StoreError::Timeout {
             reason: Reason::Statement,

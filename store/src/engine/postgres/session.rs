@@ -20,11 +20,13 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Config, NoTls, Row, RowStream, Socket, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{error, insert};
+use super::{error, head, insert};
 use crate::backend::Timeouts;
 use crate::engine::server::attempts::unsettled;
 use crate::engine::server::core::size;
-use crate::engine::server::driver::{Cells, Existing, Failure, Holds, Mark, NewRow, Place, Session, Value};
+use crate::engine::server::driver::{
+    Cells, Existing, Failure, Holds, Mark, NewRow, Place, Session, Start, Value, replaced,
+};
 use crate::error::{Reason, StoreError};
 use crate::hash::FastHash;
 use crate::sql::{POSTGRES, Param, Query};
@@ -53,6 +55,13 @@ const PLACE: &str = "SELECT 'database ' || d.datname || ' (oid ' || d.oid || '),
 /// table is touched, and nobody reads the message.
 const COMMIT_OF_OUR_OWN: &str = "SELECT pg_logical_emit_message(true, 'cellgate', '')";
 
+/// Which `cg_head` there is: its file, for dumps are loaded into new tables, or into emptied ones, which have a new file, too.
+/// (So has one behind VACUUM FULL, which is taken for a start, and costs ids only.)
+///
+/// With the start of the server and the database it is the start of a session. Each server that takes over was started at
+/// another time, and so was one whose files were put back. A plain restart loses nothing, and does not look different.
+const TABLES: &str = "SELECT coalesce(pg_relation_filenode(to_regclass('cg_head')), 0)::bigint";
+
 /// Pause between two looks at whether a session is over.
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
 
@@ -64,6 +73,9 @@ pub struct PostgresSession {
     statements: HashMap<String, Statement, FastHash>,
     mark: Mark,
     durable: bool,
+    start: Start,
+    /// Which `cg_head` there was when it was opened; 0 if there was none.
+    tables: i64,
     /// Whether it was asked something, or an answer was left half-read.
     busy: bool,
 }
@@ -94,7 +106,16 @@ impl PostgresSession {
             None => connect(config, NoTls).await?,
         };
         let mark = Mark { number: 0, nonce: "".into() };
-        let mut session = Self { client, task, statements: HashMap::default(), mark, durable: true, busy: false };
+        let mut session = Self {
+            client,
+            task,
+            statements: HashMap::default(),
+            mark,
+            durable: true,
+            start: Start(0),
+            tables: 0,
+            busy: false,
+        };
         session.set_up(timeouts, schema).await.map_err(|failure| match unsettled(failure) {
             StoreError::Failed { detail } => StoreError::Unavailable { reason: Reason::Connect, detail },
             error => error,
@@ -105,18 +126,32 @@ impl PostgresSession {
     async fn set_up(&mut self, timeouts: &Timeouts, schema: &str) -> Result<(), Failure> {
         self.run(&settings(timeouts, schema)).await?;
         let facts = self
-            .fetch(&plain(
+            .fetch(&plain(&format!(
                 "SELECT pid::bigint, (extract(epoch FROM backend_start) * 1000000)::bigint, \
-                 current_setting('fsync'), pg_is_in_recovery() FROM pg_stat_activity WHERE pid = pg_backend_pid()",
-            ))
+                 current_setting('fsync'), pg_is_in_recovery(), \
+                 (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint, datid::bigint, ({TABLES}) \
+                 FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+            )))
             .await?;
         match facts.first().map(Vec::as_slice) {
-            Some([Value::Int(_), Value::Int(_), Value::Bytes(_), Value::Int(1)]) => {
+            Some([_, _, _, Value::Int(1), ..]) => {
                 // It may lack what was acknowledged, and have what was erased since.
                 let detail = "the server is a standby (pg_is_in_recovery): only a primary is read from".to_owned();
                 Err(Failure::Store(StoreError::Unavailable { reason: Reason::Connect, detail }))
             }
-            Some([Value::Int(pid), Value::Int(started), Value::Bytes(fsync), Value::Int(_)]) => {
+            Some(
+                [
+                    Value::Int(pid),
+                    Value::Int(started),
+                    Value::Bytes(fsync),
+                    Value::Int(_),
+                    Value::Int(server),
+                    Value::Int(database),
+                    Value::Int(tables),
+                ],
+            ) => {
+                self.start = Start::of(&[*server, *database, *tables]);
+                self.tables = *tables;
                 self.mark = Mark { number: *pid, nonce: started.to_string().into() };
                 self.durable = fsync.as_ref() == b"on";
                 Ok(())
@@ -137,6 +172,40 @@ impl PostgresSession {
     /// Whether the connection has ended.
     pub(super) fn is_closed(&self) -> bool {
         self.client.is_closed()
+    }
+
+    /// Which right is missing to create tables in this schema, or the schema itself if it is not there.
+    pub(super) async fn missing_right(&mut self, schema: &str) -> Result<Option<String>, StoreError> {
+        let missing = Query {
+            text: "SELECT CASE WHEN NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1::text) THEN \
+                   CASE WHEN NOT has_database_privilege(current_database(), 'CREATE') THEN \
+                   format('GRANT CREATE ON DATABASE %I TO %I', current_database(), current_user) END \
+                   WHEN NOT has_schema_privilege($1::text, 'USAGE') OR NOT has_schema_privilege($1::text, 'CREATE') THEN \
+                   format('GRANT USAGE, CREATE ON SCHEMA %I TO %I', $1::text, current_user) END"
+                .to_owned(),
+            params: vec![Param::Text(schema.to_owned())],
+        };
+        match self.fetch(&missing).await.map_err(unsettled)?.first().and_then(|row| row.first()) {
+            Some(Value::Bytes(grant)) => Ok(Some(format!(
+                "a right is missing to create tables in schema {schema}; as its owner: {}",
+                String::from_utf8_lossy(grant)
+            ))),
+            Some(Value::Null | Value::Int(_)) | None => Ok(None),
+        }
+    }
+
+    /// Whether it may create databases.
+    pub(super) async fn creates_databases(&mut self) -> Result<bool, StoreError> {
+        let may = plain("SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user");
+        let rows = self.fetch(&may).await.map_err(unsettled)?;
+        Ok(rows.first().and_then(|row| row.first()) == Some(&Value::Int(1)))
+    }
+
+    /// Whether the schema is there.
+    pub(super) async fn has_schema(&mut self, name: &str) -> Result<bool, StoreError> {
+        let text = "SELECT 1 FROM pg_namespace WHERE nspname = $1::text".to_owned();
+        let there = Query { text, params: vec![Param::Text(name.to_owned())] };
+        Ok(!self.fetch(&there).await.map_err(unsettled)?.is_empty())
     }
 
     /// Creates a database or schema unless it is there.
@@ -317,6 +386,19 @@ impl Session for PostgresSession {
 
     fn hang_up(&mut self) {
         self.task.abort();
+    }
+
+    fn start(&self) -> Option<Start> {
+        Some(self.start)
+    }
+
+    async fn pass_over(&mut self) -> Result<(), Failure> {
+        self.run(&head::pass_over(self.start)).await
+    }
+
+    async fn ping(&mut self) -> Result<(), Failure> {
+        let rows = self.fetch(&plain(TABLES)).await?;
+        if rows.first().map(Vec::as_slice) == Some(&[Value::Int(self.tables)]) { Ok(()) } else { Err(replaced()) }
     }
 
     async fn confirm(&mut self, _: Holds) -> Result<(), Failure> {

@@ -196,10 +196,16 @@ impl<D: Driver> Backend for Server<D> {
         }
     }
 
+    async fn check_rights(&self) -> Result<(), StoreError> {
+        self.core.driver().check_rights().await
+    }
+
     async fn claim(&self, wanted: &Identity, shards: &[ShardId]) -> Result<Identity, StoreError> {
         let dialect = self.core.dialect();
         self.core.driver().create_database().await?;
         self.core.define(&dialect.create_own_tables()).await?;
+        // They were opened before the tables were there.
+        self.core.sessions.forget_idle();
         if let Some(standing) = self.identity().await? {
             return Ok(standing);
         }

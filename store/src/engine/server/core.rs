@@ -44,7 +44,7 @@ pub(crate) struct Changed {
 
 impl<D: Driver> Core<D> {
     pub(crate) fn new(driver: D, options: &ServerOptions, holds: Holds) -> Result<Arc<Self>, StoreError> {
-        let sessions = Sessions::new(driver, options)?;
+        let sessions = Sessions::new(driver, options, holds)?;
         let (name, timeouts) = (options.name.clone(), options.timeouts);
         Ok(Arc::new(Self { name, timeouts, sessions, holds, large: AtomicUsize::new(0) }))
     }
@@ -275,12 +275,12 @@ impl<D: Driver> Core<D> {
         }
     }
 
-    /// The server and back; of one that was started again since, by a new connection.
+    /// The server and back; of one that was started again since, or has other tables, by a new connection.
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
         let (began, mut again) = (Instant::now(), true);
         loop {
             let mut lease = self.sessions.lease().await?;
-            match bounded(self.timeouts.connect, lease.session()?.run("SELECT 1")).await {
+            match bounded(self.timeouts.connect, lease.session()?.ping()).await {
                 Ok(()) => {
                     lease.give_back();
                     return Ok(());

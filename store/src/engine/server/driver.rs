@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cellgate_schemaless::{AddedId, Body, Cell, Epoch, LatestKey, Micros, ShardId, TableRef, Token, Triple};
 use deadpool::managed::Manager;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{Reason, StoreError};
 use crate::sql::{Dialect, Query, match_gets, match_latest};
@@ -33,6 +34,15 @@ pub trait Driver: Manager<Type = Self::Session, Error = StoreError> + std::fmt::
 
     /// Creates the database (and schema) the sessions are for, if it is not there.
     async fn create_database(&self) -> Result<(), StoreError>;
+
+    /// Whether [`create_database`](Self::create_database) would succeed, and tables could be made in it, as far as the server
+    /// tells without anything being created.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] names the right that is missing.
+    async fn check_rights(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// A connection to the server, idle and in no transaction between two calls.
@@ -107,7 +117,7 @@ pub trait Session: Send + 'static {
     /// Ends the connection, even in the middle of an answer. The session must not be used any more.
     fn hang_up(&mut self);
 
-    /// Which start of the server the session is of, if one may take back what was visible before.
+    /// Which start the session is of, if one may take back what was visible before.
     fn start(&self) -> Option<Start> {
         None
     }
@@ -116,6 +126,15 @@ pub trait Session: Send + 'static {
     /// start, whoever asks for it. When it succeeds that is on disk.
     async fn pass_over(&mut self) -> Result<(), Failure> {
         Ok(())
+    }
+
+    /// The server and back, which still has the very tables that the session was opened to.
+    ///
+    /// # Errors
+    /// [`Failure::Lost`] also if the tables were replaced by others of their names, as by a restore: the next session is of
+    /// another start.
+    async fn ping(&mut self) -> Result<(), Failure> {
+        self.run("SELECT 1").await
     }
 
     /// What is visible is safe only when this has succeeded: a commit of our own behind it. On MariaDB and MySQL a commit is
@@ -168,9 +187,23 @@ pub trait Session: Send + 'static {
     }
 }
 
-/// One start of one server, whatever the number says: two are the same or not.
+/// One start of one server with one set of tables, whatever the number says: two are the same or not. Behind another one,
+/// cells and ids may be gone that were seen before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Start(pub i64);
+
+impl Start {
+    /// That of a server and of tables for which these numbers stand. All versions of the program must agree; it is never 0.
+    pub(crate) fn of(numbers: &[i64]) -> Self {
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        Self(xxh3_64(&bytes).max(1).cast_signed())
+    }
+}
+
+/// The failure of a session whose tables were replaced.
+pub(crate) fn replaced() -> Failure {
+    Failure::Lost { detail: "the tables are others than when the session was opened: was a backup loaded?".to_owned() }
+}
 
 /// What a database holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

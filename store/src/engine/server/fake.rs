@@ -64,7 +64,7 @@ pub(crate) struct Script {
     pub(crate) idles: Answers<Option<Duration>>,
     /// Whether what was found is safe. Behind them, it is.
     pub(crate) confirms: Answers<()>,
-    /// Which start of the server it is, if it shows what is not on disk yet.
+    /// Of which start sessions are that are opened, if one may take back what was visible.
     pub(crate) start: Mutex<Option<Start>>,
     /// Whether the log head passes over ids. Behind them, it does.
     pub(crate) passes: Answers<()>,
@@ -119,6 +119,8 @@ pub(crate) struct FakeDriver(pub(crate) Arc<Script>);
 pub(crate) struct FakeSession {
     number: i64,
     script: Arc<Script>,
+    /// The one when it was opened.
+    start: Option<Start>,
     /// Whether an answer was left half-read.
     cut: bool,
     /// Whether it was asked what is never answered.
@@ -145,7 +147,8 @@ impl Manager for FakeDriver {
         }
         let mut opened = lock(&self.0.opened);
         *opened += 1;
-        Ok(FakeSession { number: *opened, script: Arc::clone(&self.0), cut: false, hangs: false })
+        let start = *lock(&self.0.start);
+        Ok(FakeSession { number: *opened, script: Arc::clone(&self.0), start, cut: false, hangs: false })
     }
 
     async fn recycle(&self, _: &mut FakeSession, _: &Metrics) -> RecycleResult<StoreError> {
@@ -238,7 +241,7 @@ impl Session for FakeSession {
     fn hang_up(&mut self) {}
 
     fn start(&self) -> Option<Start> {
-        *lock(&self.script.start)
+        self.start
     }
 
     async fn pass_over(&mut self) -> Result<(), Failure> {

@@ -9,7 +9,6 @@ use deadpool::managed::{Hook, HookError};
 use crate::backend::Identity;
 use crate::engine::server::attempts::{bounded, unsettled};
 use crate::engine::server::driver::{Driver, Failure, Session, Value};
-use crate::engine::server::pool::Starts;
 use crate::error::{Reason, StoreError};
 
 /// The identity that was checked, once it was.
@@ -19,14 +18,19 @@ pub(crate) type Expected = Arc<OnceLock<Identity>>;
 /// one when it is back (another deployment's, an empty one), and cells written there would be lost to everybody. A copy of the store
 /// says that it is the same, and is not told from it.
 ///
-/// Notes of which start of the server it is, if it is that one.
-pub(crate) fn check_new<D: Driver>(driver: &D, expected: &Expected, starts: &Arc<Starts>, limit: Duration) -> Hook<D> {
-    let (query, expected, starts) = (driver.dialect().select_identity(), Arc::clone(expected), Arc::clone(starts));
+/// Those that may be used are shown to `seen`, with whether it was known whose they must be.
+pub(crate) fn check_new<D: Driver>(
+    driver: &D,
+    expected: &Expected,
+    seen: impl Fn(&D::Session, bool) + Send + Sync + 'static,
+    limit: Duration,
+) -> Hook<D> {
+    let (query, expected, seen) = (driver.dialect().select_identity(), Arc::clone(expected), Arc::new(seen));
     Hook::async_fn(move |session: &mut D::Session, _| {
-        let (query, expected, starts) = (query.clone(), Arc::clone(&expected), Arc::clone(&starts));
+        let (query, expected, seen) = (query.clone(), Arc::clone(&expected), Arc::clone(&seen));
         Box::pin(async move {
             let Some(expected) = expected.get() else {
-                starts.seen(session.start());
+                seen(session, false);
                 return Ok(());
             };
             let found = match bounded(limit, session.fetch(&query)).await {
@@ -36,7 +40,7 @@ pub(crate) fn check_new<D: Driver>(driver: &D, expected: &Expected, starts: &Arc
             };
             let found = found.map_err(HookError::Backend)?;
             if found.as_ref().is_some_and(|found| is_same(found, expected)) {
-                starts.seen(session.start());
+                seen(session, true);
                 return Ok(());
             }
             let found = found.map_or_else(|| "none of Cellgate's".to_owned(), |found| named(&found));

@@ -13,6 +13,7 @@ pub(crate) mod core;
 pub(crate) mod driver;
 #[cfg(test)]
 mod fake;
+pub(crate) mod head;
 mod identity;
 mod monitor;
 pub(crate) mod pool;

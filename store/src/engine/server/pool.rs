@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use cellgate_metrics::{ClusterMetrics, Operation, PoolState, Settlement};
 use deadpool::Runtime;
-use deadpool::managed::{HookError, Object, Pool, PoolError, QueueMode, TimeoutType};
+use deadpool::managed::{Hook, HookError, Object, Pool, PoolError, QueueMode, TimeoutType};
 use tokio::runtime::Handle;
 
 use crate::backend::Identity;
 use crate::engine::server::ServerOptions;
-use crate::engine::server::driver::{Driver, Session, Start};
+use crate::engine::server::driver::{Driver, Holds, Session, Start};
 use crate::engine::server::identity::{Expected, check_new};
 use crate::engine::server::monitor::Monitor;
 use crate::error::{Reason, StoreError};
@@ -42,21 +42,26 @@ pub(crate) struct Starts {
     /// The last one for which it is on disk that the log head passed over what that may have taken back.
     passed: AtomicI64,
     /// All of them: a server may tell sessions different starts though it was not started in between (a MySQL whose clock went
-    /// back), and those of before are used beside the new ones.
+    /// back), and what those of before were asked goes on beside the new ones.
     all_passed: Mutex<BTreeSet<i64>>,
 }
 
 impl Starts {
-    /// A session was opened.
-    pub(crate) fn seen(&self, start: Option<Start>) {
-        if let Some(Start(start)) = start {
-            self.last.store(start, Ordering::Release);
-        }
+    /// A session was opened; whether it is of another start than the one before.
+    pub(crate) fn seen(&self, start: Option<Start>) -> bool {
+        let Some(Start(start)) = start else { return false };
+        let before = self.last.swap(start, Ordering::AcqRel);
+        before != 0 && before != start
     }
 
     /// That of the session which was opened last.
     pub(crate) fn last(&self) -> i64 {
         self.last.load(Ordering::Acquire)
+    }
+
+    /// Whether a session of this start may be used again.
+    fn is_last(&self, start: Option<Start>) -> bool {
+        start.is_none_or(|Start(start)| start == self.last())
     }
 
     /// The log head has passed over what this start may have taken back.
@@ -77,12 +82,29 @@ impl<M: Driver> Sessions<M> {
     ///
     /// # Errors
     /// [`StoreError::Refused`] if the pool cannot be made so.
-    pub(crate) fn new(manager: M, options: &ServerOptions) -> Result<Self, StoreError> {
+    pub(crate) fn new(manager: M, options: &ServerOptions, holds: Holds) -> Result<Self, StoreError> {
         let expected = Expected::default();
         let starts = Arc::new(Starts::default());
-        let checked = check_new(&manager, &expected, &starts, options.timeouts.connect);
+        let name = options.name.clone();
+        let seen = {
+            let starts = Arc::clone(&starts);
+            move |session: &M::Type, expected: bool| {
+                if starts.seen(session.start()) && expected && holds == Holds::Cells {
+                    tracing::info!(
+                        cluster = name,
+                        "its server was started anew or its database replaced: no cell is answered that was cached before"
+                    );
+                }
+            }
+        };
+        let checked = check_new(&manager, &expected, seen, options.timeouts.connect);
+        let last = Arc::clone(&starts);
         let pool = Pool::builder(manager)
             .post_create(checked)
+            // What it reads may not be there for those of the last start.
+            .pre_recycle(Hook::sync_fn(move |session: &mut M::Type, _| {
+                if last.is_last(session.start()) { Ok(()) } else { Err(HookError::message("of another start")) }
+            }))
             .max_size(options.pool_size.max(1))
             // The session used last has the statements prepared that are asked for now.
             .queue_mode(QueueMode::Lifo)

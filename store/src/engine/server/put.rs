@@ -134,11 +134,16 @@ fn placed(place: Place) -> PlacedCell {
 
 /// Gives the session back if the server answered: after that it is idle, whatever the answer was. If the server is
 /// read-only, the session and all others that are idle are closed: it may be one that was demoted, which must not be read
-/// from either, and the next session may reach the server that took over. A right that is missing is no sign of that.
+/// from either, and the next session may reach the server that took over. A right that is missing is no sign of that. If a
+/// table is missing that every store has, another store may soon be loaded in its place, which sessions are to be opened to.
 pub(crate) fn give_back_answered<D: Driver>(sessions: &Sessions<D>, lease: Lease<D>, failure: &Failure) {
     match failure {
         Failure::Lost { .. } => drop(lease),
         Failure::ReadOnly { .. } => {
+            drop(lease);
+            sessions.forget_idle();
+        }
+        Failure::Store(StoreError::NoTable { table }) if table.starts_with("cg_") || table.ends_with(".*") => {
             drop(lease);
             sessions.forget_idle();
         }
@@ -478,7 +483,7 @@ mod tests {
     #[tokio::test]
     async fn behind_a_write_to_a_read_only_server_no_session_to_it_is_used() {
         let dsn = "postgres://a@localhost/b".parse().unwrap();
-        let sessions = Sessions::new(FakeDriver::default(), &ServerOptions::new("a", dsn)).unwrap();
+        let sessions = Sessions::new(FakeDriver::default(), &ServerOptions::new("a", dsn), Holds::Cells).unwrap();
         let two = async || {
             let (one, other) = (sessions.lease().await.unwrap(), sessions.lease().await.unwrap());
             other.give_back();
@@ -489,8 +494,13 @@ mod tests {
         let refused = StoreError::Refused { detail: "INSERT command denied to user 'cell'@'%'".to_owned() };
         give_back_answered(&sessions, two().await, &Failure::Store(refused));
         assert_eq!(sessions.state().size, 2, "a missing right says nothing of the server");
+        let no_table = |table: &str| Failure::Store(StoreError::NoTable { table: table.to_owned() });
+        give_back_answered(&sessions, two().await, &no_table("trips_1"));
+        assert_eq!(sessions.state().size, 2, "a dropped table says nothing of the others");
         let detail = "the server is running with --read-only".to_owned();
-        give_back_answered(&sessions, two().await, &Failure::ReadOnly { detail });
-        assert_eq!(sessions.state().size, 0);
+        for failure in [Failure::ReadOnly { detail }, no_table("cg_head"), no_table("cells.*")] {
+            give_back_answered(&sessions, two().await, &failure);
+            assert_eq!(sessions.state().size, 0, "{failure:?}");
+        }
     }
 }

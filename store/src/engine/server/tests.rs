@@ -465,6 +465,27 @@ async fn the_head_passes_over_ids_once_per_start_of_the_server_and_before_the_fi
     assert_eq!(bench.script.asked(), asked);
 }
 
+#[tokio::test]
+async fn a_session_of_another_start_than_the_last_one_is_not_used_again() {
+    let bench = Bench::new(Timeouts::default());
+    let start = |n| *lock(&bench.script.start) = Some(Start(n));
+    start(1);
+    let (old, busy) = (bench.core.sessions.lease().await.unwrap(), bench.core.sessions.lease().await.unwrap());
+    old.give_back();
+    bench.core.sessions.forget_idle();
+    start(2);
+    let new = bench.core.sessions.lease().await.unwrap();
+    assert_eq!(bench.core.sessions.starts().last(), 2);
+    // It was at work meanwhile.
+    busy.give_back();
+    let mut next = bench.core.sessions.lease().await.unwrap();
+    assert_eq!((next.session().unwrap().mark().number, *lock(&bench.script.opened)), (4, 4));
+    next.give_back();
+    drop(new);
+    let mut again = bench.core.sessions.lease().await.unwrap();
+    assert_eq!(again.session().unwrap().mark().number, 4);
+}
+
 /// Four idle sessions that do not answer any more.
 async fn with_idle_sessions_that_hang() -> Bench {
     let bench = Bench::new(Timeouts { connect: Duration::from_millis(1500), ..SHORT });
