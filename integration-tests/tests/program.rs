@@ -10,7 +10,7 @@ use cellgate_integration_tests::http;
 use cellgate_integration_tests::process::{self, Process, Signal};
 use cellgate_integration_tests::proxy::{self, Options};
 use cellgate_integration_tests::raw::{COM_QUERY, Raw, Reply};
-use cellgate_integration_tests::servers::{MariaDb, free_port};
+use cellgate_integration_tests::servers::{MariaDb, Postgres, free_port};
 use cellgate_integration_tests::{settings, wait};
 use mysql_async::prelude::Queryable;
 
@@ -418,6 +418,40 @@ fn check_connect_says_what_a_start_would_refuse() {
     let without = text.split("[[cluster]]\nname = \"b\"").next().unwrap();
     let (status, out, err) = check(without);
     assert!(!status.success() && err.contains("there is no [[cluster]] named \"b\""), "{out}{err}");
+}
+
+#[test]
+fn check_connect_names_the_right_that_a_start_would_miss_on_a_postgresql() {
+    let server = Postgres::shared();
+    let (database, to_be_made) = (server.create_database(), format!("{}_new", server.create_database()));
+    let role = format!("{database}_role");
+    server.execute("postgres", &format!("CREATE ROLE {role} LOGIN"));
+    server.execute(&database, "REVOKE CREATE ON SCHEMA public FROM PUBLIC; CREATE SCHEMA of_others");
+    let url = |database: &str| server.url(database).replace("postgres@", &format!("{role}@"));
+    let check = |cluster: &str, missing: Option<&str>| {
+        let deployment = Builder::new().topology(SHARDS, None).cluster("p", cluster).build();
+        let config = deployment.config().expect("configured").display().to_string();
+        let (status, _, err) = proxy::run(&["check", "--connect", "--config", &config], SHORT);
+        let said = missing.unwrap_or("cluster p: reached, empty");
+        assert!(status.success() == missing.is_none() && err.contains(said), "{cluster}: {said}: {err}");
+        // A start agrees with it.
+        let started = deployment.try_start(Options::default()).map_err(|not_ready| not_ready.log);
+        assert_eq!(started.is_ok(), missing.is_none(), "{cluster}: {:?}", started.err());
+    };
+    let of_others = format!("{}?schema=of_others", url(&database));
+    check(&url(&to_be_made), Some(&format!("CREATE DATABASE {to_be_made} OWNER {role}")));
+    check(&url(&database), Some(&format!("GRANT USAGE, CREATE ON SCHEMA public TO {role}")));
+    check(&of_others, Some(&format!("GRANT USAGE, CREATE ON SCHEMA of_others TO {role}")));
+    let of_none = format!("{}?schema=of_none", url(&database));
+    check(&of_none, Some(&format!("GRANT CREATE ON DATABASE {database} TO {role}")));
+    server.execute(&database, &format!("GRANT CREATE, USAGE ON SCHEMA of_others TO {role}"));
+    check(&of_others, None);
+    server.execute(&database, &format!("ALTER ROLE {role} CREATEDB"));
+    check(&url(&to_be_made), None);
+    for name in [&to_be_made, &database, &to_be_made.replace("_new", "")] {
+        server.drop_database(name);
+    }
+    server.execute("postgres", &format!("DROP ROLE {role}"));
 }
 
 #[test]

@@ -42,7 +42,11 @@ async fn check_meta(config: &Config) -> Result<&'static str, StoreError> {
     if is_missing(&config.topology.meta) {
         return Ok(NO_FILE_YET);
     }
-    open_meta(config, Purpose::Check)?.exists().await.map(|there| if there { "reached" } else { "reached, empty" })
+    let meta = open_meta(config, Purpose::Check)?;
+    if meta.exists().await? {
+        return Ok("reached");
+    }
+    meta.check_rights().await.map(|()| "reached, empty")
 }
 
 async fn check_cluster(config: &Config, cluster: &Cluster) -> Result<&'static str, StoreError> {
@@ -50,9 +54,13 @@ async fn check_cluster(config: &Config, cluster: &Cluster) -> Result<&'static st
         return Ok(NO_FILE_YET);
     }
     let backend = open_cluster(config, Purpose::Check, cluster, None)?;
-    let identity = backend.identity().await;
+    let state = match backend.identity().await {
+        Ok(Some(_)) => Ok("reached"),
+        Ok(None) => backend.check_rights().await.map(|()| "reached, empty"),
+        Err(error) => Err(error),
+    };
     backend.close().await;
-    identity.map(|identity| if identity.is_some() { "reached" } else { "reached, empty" })
+    state
 }
 
 /// Whether the stores are those of one deployment, each in its place. All of them can be reached.
