@@ -12,7 +12,7 @@ use cellgate_schemaless::{
 };
 
 use super::core::Core;
-use super::driver::{Failure, Guard, Holds, Names, Place, Start, Value};
+use super::driver::{Failure, Guard, Holds, Names, Place, Session as _, Start, Value};
 use super::fake::{Asked, FakeDriver, Script, failed, lost};
 use super::{Server, ServerOptions, put};
 use crate::backend::{ANSWER_BYTES, Backend, GroupCell, PlacedCell, PutGroup, PutMode, PutOutcome, Timeouts};
