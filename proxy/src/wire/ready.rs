@@ -52,14 +52,6 @@ enum Next {
     End,
 }
 
-/// Why an idle connection ends from outside.
-enum Ended {
-    /// The server stops.
-    Stopped,
-    /// It was killed.
-    Killed,
-}
-
 /// Whether the server may have been told to stop: what is looked at for every command, without a lock.
 fn is_news(shutdown: &watch::Receiver<bool>) -> bool {
     !matches!(shutdown.has_changed(), Ok(false))
@@ -97,34 +89,22 @@ impl<'a, H: Handler> Ready<'a, H> {
                     let came = {
                         let mut receiving = pin!(self.channel.receive_command(limit, patience));
                         poll_fn(|cx| match receiving.as_mut().poll(cx) {
-                            Poll::Ready(packet) => Poll::Ready(packet.map(Ok)),
-                            Poll::Pending if kill.poll_connection_killed(cx).is_ready() => {
-                                Poll::Ready(Ok(Err(Ended::Killed)))
-                            }
+                            Poll::Ready(packet) => Poll::Ready(packet.map(Some)),
+                            Poll::Pending if kill.poll_connection_killed(cx).is_ready() => Poll::Ready(Ok(None)),
                             // Asked once, it wakes this task when there is news.
                             Poll::Pending if asked && !is_news(shutdown) => Poll::Pending,
                             Poll::Pending => {
                                 asked = true;
                                 let stops = *shutdown.borrow();
                                 let stops = stops || stopping.as_mut().poll(cx).is_ready();
-                                if stops && !open { Poll::Ready(Ok(Err(Ended::Stopped))) } else { Poll::Pending }
+                                if stops && !open { Poll::Ready(Ok(None)) } else { Poll::Pending }
                             }
                         })
                         .await?
                     };
-                    match came {
-                        Ok(packet) => packet,
-                        // The server stops, and waits no more.
-                        Err(Ended::Killed) if *shutdown.borrow() => {
-                            write_error(self.channel, &ErrorReply::shutting_down());
-                            return Ok(());
-                        }
-                        Err(Ended::Killed) => return Ok(()),
-                        Err(Ended::Stopped) => {
-                            write_error(self.channel, &ErrorReply::shutting_down());
-                            return Ok(());
-                        }
-                    }
+                    // Killed, or stopped: without a word, which the client would take for the answer to its next command.
+                    let Some(packet) = came else { return Ok(()) };
+                    packet
                 }
             };
             let Some(packet) = packet else { return Ok(()) };

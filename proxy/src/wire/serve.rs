@@ -22,8 +22,8 @@ use super::stream::{BoxStream, Prefixed};
 /// What can end a connection from outside.
 #[derive(Clone, Debug)]
 pub struct Lifetime {
-    /// Becomes true when the server stops: then the running command is finished, and an open transaction; the next command,
-    /// or the idle client, is told 1053.
+    /// Becomes true when the server stops: then the running command is finished, and an open transaction; the next command is
+    /// told 1053, and the connection of an idle client closed without a word.
     pub shutdown: watch::Receiver<bool>,
     /// This connection's.
     pub kill: KillSwitch,

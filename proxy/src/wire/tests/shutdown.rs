@@ -3,11 +3,9 @@
 use super::*;
 
 #[tokio::test]
-async fn an_idle_client_is_told_1053_unasked() {
-    let mut client = enter().await;
+async fn an_idle_clients_connection_is_closed_without_a_word() {
+    let client = enter().await;
     client.stop.send(true).unwrap();
-    client.sequence = 0;
-    assert_eq!(client.error().await, (1053, "08S01".to_owned(), "Server shutdown in progress".to_owned()));
     assert!(client.closed().await.is_ok());
 }
 
@@ -24,12 +22,12 @@ async fn the_running_command_is_finished_and_the_next_one_refused() {
     client.sequence = 1;
     client.ok().await;
     client.sequence = 1;
-    assert_eq!(client.error_code().await, 1053);
+    assert_eq!(client.error().await, (1053, "08S01".to_owned(), "Server shutdown in progress".to_owned()));
     assert!(client.closed().await.is_ok());
 }
 
 #[tokio::test]
-async fn a_transaction_is_let_finish_and_the_command_behind_it_refused() {
+async fn a_transaction_is_let_finish_and_the_connection_closed_behind_it() {
     let mut client = enter().await;
     client.command(b"\x03begin").await;
     client.ok().await;
@@ -41,8 +39,6 @@ async fn a_transaction_is_let_finish_and_the_command_behind_it_refused() {
     // Ends it.
     client.command(b"\x1f").await;
     client.ok().await;
-    client.sequence = 0;
-    assert_eq!(client.error_code().await, 1053);
     assert!(client.closed().await.is_ok());
 }
 
@@ -67,7 +63,7 @@ async fn a_connection_outlives_whoever_could_have_stopped_it() {
 }
 
 #[tokio::test]
-async fn an_idle_client_that_has_waited_often_is_told_or_ended_all_the_same() {
+async fn an_idle_client_that_has_waited_often_is_ended_all_the_same() {
     for stops in [true, false] {
         let mut client = enter().await;
         for _ in 0..3 {
@@ -79,8 +75,6 @@ async fn an_idle_client_that_has_waited_often_is_told_or_ended_all_the_same() {
         }
         if stops {
             client.stop.send(true).unwrap();
-            client.sequence = 0;
-            assert_eq!(client.error_code().await, 1053);
         } else {
             client.kill.kill_connection();
         }
@@ -89,7 +83,7 @@ async fn an_idle_client_that_has_waited_often_is_told_or_ended_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_is_not_waited_for_any_more_is_told_1053() {
+async fn a_transaction_that_is_not_waited_for_any_more_is_closed_without_a_word() {
     let mut client = enter().await;
     client.command(b"\x03begin").await;
     client.ok().await;
@@ -97,7 +91,5 @@ async fn a_transaction_that_is_not_waited_for_any_more_is_told_1053() {
     client.command(b"\x0e").await;
     client.ok().await;
     client.kill.kill_connection();
-    client.sequence = 0;
-    assert_eq!(client.error_code().await, 1053);
     assert!(client.closed().await.is_ok());
 }
