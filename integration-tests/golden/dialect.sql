@@ -86,3 +86,40 @@ SET sql_mode = '';
 SELECT 1 / 0 AS a;
 SHOW WARNINGS;
 SET sql_mode = DEFAULT;
+
+-- The insert id is the ref_key that was counted; of many rows the first one's.
+CREATE TABLE ids (NOTE JSON) ENGINE=CELLS;
+INSERT INTO ids (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 4, '1');
+SELECT LAST_INSERT_ID();
+INSERT INTO ids (row_key, column_key, body) VALUES ('a', 'BASE', '1');
+SELECT LAST_INSERT_ID(), @@last_insert_id;
+INSERT INTO ids (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 9, '1'), ('a', 'BASE', NULL, '1'), ('b', 'BASE', NULL, '1');
+SELECT LAST_INSERT_ID();
+INSERT INTO ids (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 20, '1');
+INSERT INTO ids (row_key, NOTE) VALUES ('a', '1');
+INSERT INTO ids (row_key, column_key, body) VALUES ('a', 'BASE', 'x');
+SELECT LAST_INSERT_ID();
+
+-- What was erased is not rolled back, and is told so.
+BEGIN;
+DELETE FROM ids WHERE row_key = 'nobody';
+ROLLBACK;
+BEGIN;
+SAVEPOINT before_erasure;
+DELETE FROM ids WHERE row_key = 'b' AND column_key = 'BASE' AND ref_key = 1 LIMIT 1;
+ROLLBACK TO before_erasure;
+SHOW WARNINGS;
+ROLLBACK;
+SHOW WARNINGS;
+ROLLBACK;
+SHOW WARNINGS;
+SET autocommit = 0;
+DELETE FROM ids WHERE row_key = 'a' AND column_key = 'BASE' AND ref_key = 4;
+ROLLBACK;
+SHOW WARNINGS;
+SET autocommit = 1;
+DELETE FROM ids WHERE row_key = 'a' AND column_key = 'BASE' LIMIT 1;
+INSERT INTO ids (row_key, column_key, body, createdAt) VALUES ('a', 'BASE', '1', NOW());
+INSERT INTO ids (row_key, updatedAt) VALUES ('a', '1');
+CREATE TABLE versions (version VARCHAR(255) PRIMARY KEY);
+SELECT body FROM ids FOR UPDATE SKIP LOCKED;

@@ -428,3 +428,29 @@ async fn what_a_client_writes_that_goes_is_written() {
     run(&mut holder, "ROLLBACK").await;
     wait::until_async("the write", LIMIT, async || (count(&mut conn).await == 2).then_some(())).await;
 }
+
+#[tokio::test]
+async fn the_insert_id_is_the_ref_key_that_was_counted() {
+    let (_proxy, mut one, mut two) = two_sessions(&Deployment::mixed()).await;
+    for begin in ["", "BEGIN"] {
+        run(&mut one, if begin.is_empty() { "DO 1" } else { begin }).await;
+        let mut id = async |statement: &str| {
+            run(&mut one, statement).await;
+            (one.last_insert_id(), rows::<u64>(&mut one, "SELECT LAST_INSERT_ID()").await[0])
+        };
+        let row = format!("row{begin}");
+        let insert = |given: &str| {
+            format!(
+                "INSERT IGNORE INTO trips (row_key, column_key, ref_key, body) VALUES ('{row}', 'BASE', {given}, '1')"
+            )
+        };
+        assert_eq!(id(&insert("NULL")).await, (Some(1), 1), "{begin}");
+        assert_eq!(id(&insert("NULL")).await, (Some(2), 2), "{begin}");
+        // What was given is no insert id, and leaves that of the last statement.
+        assert_eq!(id(&insert("7")).await, (None, 2), "{begin}");
+        let many = format!("{}, ('{row}', 'OTHER', NULL, '1')", insert("NULL"));
+        assert_eq!(id(&many).await, (Some(8), 8), "{begin}");
+        run(&mut one, "COMMIT").await;
+        assert_eq!(get(&mut two, &triple(&row, "BASE", 8)).await.unwrap().as_deref(), Some("1"));
+    }
+}

@@ -68,6 +68,8 @@ pub mod notes {
     pub const WRONG_VALUE: u16 = 1292;
     /// SELECT .. INTO found no row.
     pub const NO_DATA: u16 = 1329;
+    /// ROLLBACK behind an erasure.
+    pub const NOT_ROLLED_BACK: u16 = 1196;
     /// IF NOT EXISTS of a database.
     pub const DATABASE_EXISTS: u16 = 1007;
     /// IF EXISTS of a database.

@@ -207,6 +207,8 @@ pub(crate) struct Insert {
 pub(crate) struct Delete {
     pub from: From,
     pub condition: Option<Expr>,
+    /// At most so many cells.
+    pub limit: Option<Expr>,
 }
 
 /// A change of the catalog, names as written.

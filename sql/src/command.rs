@@ -128,6 +128,8 @@ pub struct Put {
     pub cells: Vec<NewCell>,
     /// For each cell the row of the statement it belongs to, from 0 (row shape: several cells a row).
     pub rows: Vec<usize>,
+    /// Whether these rows are of declared columns (row shape): they have no `ref_key`.
+    pub of_declared: bool,
     /// `INSERT IGNORE`: conflicts become warnings.
     pub ignore: bool,
     /// `RETURNING`: applied to the cells as written.

@@ -127,7 +127,7 @@ impl<'a> TableView<'a> {
             ..ColumnView::new(name, "bigint", "bigint".to_owned())
         };
         let mut columns = vec![
-            number("added_id", "MUL", "auto_increment"),
+            number("added_id", "", "auto_increment"),
             key("row_key", 255),
             key("column_key", 64),
             number("ref_key", "PRI", ""),
@@ -182,9 +182,10 @@ impl<'a> TableView<'a> {
         )
     }
 
-    /// The columns of its indexes, one by one.
+    /// The columns of its indexes, one by one. That of `added_id` is for SHOW CREATE TABLE alone, since MySQL has no
+    /// AUTO_INCREMENT without one: nobody can read by it, and mappers drop an index that their model does not have.
     pub fn index_rows(&self) -> impl Iterator<Item = IndexRow<'_>> {
-        self.indexes.iter().flat_map(move |index| {
+        self.indexes.iter().filter(|index| index.unique).flat_map(move |index| {
             index.columns.iter().enumerate().map(move |(at, column)| IndexRow {
                 index: index.name,
                 unique: index.unique,

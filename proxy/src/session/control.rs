@@ -14,8 +14,10 @@ use cellgate_store::executor::{CellFate, PutItem, RunError};
 use super::buffer::Buffered;
 use super::error::StatementError;
 use super::locking::EnteredCommit;
+use super::warnings::Level;
 use super::write::{by_clusters, name_of};
 use super::{Answer, Characteristics, Done, Open, Session, Start};
+use crate::errors::notes;
 
 /// Most savepoints of one transaction. Frameworks nest a few; a loop must not fill the proxy's memory.
 const SAVEPOINTS: usize = 1000;
@@ -37,6 +39,7 @@ impl Session {
                 }
             }
             Transaction::Rollback { chain, release: _ } => {
+                self.warn_of_erasures();
                 let read_only = self.transaction.take().map(|t| t.read_only);
                 if chain {
                     self.begin(read_only, Start::Explicit);
@@ -59,6 +62,7 @@ impl Session {
                 let len = open.savepoints[index].1;
                 open.savepoints.truncate(index + 1);
                 open.buffer.truncate(len);
+                self.warn_of_erasures();
             }
             Transaction::Release(name) => {
                 let (open, index) = self.savepoint(&name)?;
@@ -66,6 +70,14 @@ impl Session {
             }
         }
         Ok(Answer::Done(Done::default()))
+    }
+
+    /// Says, where something is rolled back, that what the transaction has erased is not.
+    fn warn_of_erasures(&mut self) {
+        if self.transaction.as_ref().is_some_and(|open| open.erased) {
+            let warning = "Some non-transactional changed tables couldn't be rolled back";
+            self.last.warnings.push(Level::Warning, notes::NOT_ROLLED_BACK, warning);
+        }
     }
 
     fn savepoint(&mut self, name: &str) -> Result<(&mut Open, usize), StatementError> {

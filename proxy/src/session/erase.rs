@@ -19,6 +19,7 @@ impl Session {
         entered: Vec<Entered>,
         deadline: Instant,
     ) -> Result<Answer, StatementError> {
+        self.open_implicitly();
         self.refuse_read_only()?;
         if self.transaction.as_ref().is_some_and(|t| !t.buffer.is_empty()) {
             return Err(StatementError::Unsupported {
@@ -32,7 +33,11 @@ impl Session {
             drop(entered);
             erased
         });
-        let affected = within(deadline, erasing).await.map_err(|_| StatementError::Timeout {
+        let erased = within(deadline, erasing).await;
+        if let (Some(open), false) = (&mut self.transaction, matches!(erased, Ok(Ok(0)))) {
+            open.erased = true;
+        }
+        let affected = erased.map_err(|_| StatementError::Timeout {
             detail: "; some or all of the cells may be erased: repeat the DELETE",
         })??;
         self.use_up_characteristics();

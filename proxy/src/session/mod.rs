@@ -137,6 +137,8 @@ struct Open {
     asked: Characteristics,
     /// What it has done, for clients that follow it.
     done: Deeds,
+    /// Whether it has erased, which ROLLBACK does not undo.
+    erased: bool,
     /// Names with the number of cells there were.
     savepoints: Vec<(String, usize)>,
 }

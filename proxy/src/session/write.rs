@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cellgate_metrics::Stage;
-use cellgate_schemaless::{AddedId, Cell, LatestKey, RefKey, Triple, Version, Written};
+use cellgate_schemaless::{AddedId, Cell, LatestKey, NewCell, RefKey, Triple, Version, Written};
 use cellgate_sql::{Put, Row, Shape, SqlError};
 use cellgate_store::executor::{CellFate, PutItem, RunError};
 
@@ -76,6 +76,10 @@ impl Session {
             let note = "added_id and created_at are given by the store: those of the statement were not used";
             self.last.warnings.push(Level::Note, notes::OF_OURS, note);
         }
+        let id = insert_id(&put, &fates);
+        if id > 0 {
+            self.last_insert_id = id;
+        }
         let new = put.rows.iter().zip(&fates).filter(|(_, f)| f.as_ref().is_some_and(|w| w.new)).map(|(row, _)| row);
         let affected = new.collect::<BTreeSet<_>>().len() as u64;
         match &put.returning {
@@ -107,7 +111,7 @@ impl Session {
                 } else {
                     String::new()
                 };
-                Ok(Answer::Done(Done { affected, info, ..Done::default() }))
+                Ok(Answer::Done(Done { affected, info, last_insert_id: id }))
             }
         }
     }
@@ -315,6 +319,16 @@ impl Session {
         let limits = &self.server.config().limits;
         BufferLimits { cells: limits.transaction_cells as u64, bytes: limits.transaction_bytes.bytes() as u64 }
     }
+}
+
+/// The insert id: the first `ref_key` that was counted, as MySQL's of AUTO_INCREMENT. 0 without one, and below 1.
+fn insert_id(put: &Put, fates: &Fates) -> u64 {
+    let counted = |(cell, fate): (&NewCell, &Option<Written>)| match fate {
+        Some(written) if cell.version == Version::Next => Some(written.ref_key),
+        Some(_) | None => None,
+    };
+    let first = if put.of_declared { None } else { put.cells.iter().zip(fates).find_map(counted) };
+    first.and_then(|ref_key| u64::try_from(ref_key.0).ok()).unwrap_or(0)
 }
 
 /// What RETURNING answers about the cells that were written, and what is to be noted of it.

@@ -5,8 +5,9 @@ use cellgate_schemaless::Erasure;
 use super::condition::{analyse, numbers_only};
 use super::keys::{Room, Tuples};
 use super::scope::Session;
+use super::select;
 use super::view::View;
-use crate::ast::Delete;
+use crate::ast::{Delete, Limit};
 use crate::command::Erase;
 use crate::error::SqlError;
 use crate::parse::unsupported;
@@ -29,12 +30,21 @@ pub(super) fn bind(delete: &Delete, session: &Session<'_>) -> Result<Erase, SqlE
     let bound = session.bind_condition(condition, &mut |parts| view.slot(parts, "where clause"))?;
     numbers_only(&bound)?;
     let keys = analyse(&bound, &Room::new());
-    if keys.is_nothing() {
+    let limit = Limit { count: delete.limit.clone(), offset: None };
+    let (most, _) = select::limit(&limit, session)?;
+    if keys.is_nothing() || most == Some(0) {
         return Ok(Erase { table, what: Vec::new() });
     }
     let given = keys.dimensions();
     if !keys.exact || given.shards || given.added || given.created {
         return Err(refused("DELETE by anything but keys"));
+    }
+    if let Some(most) = most {
+        // Which of them go if there are more is for nobody to say.
+        let cells = keys.triples().filter(|triples| triples.len() as u64 <= most);
+        let what = "DELETE with a LIMIT below the number of cells it names, or of more than cells,";
+        let cells = cells.ok_or_else(|| refused(what))?;
+        return Ok(Erase { table, what: cells.into_iter().map(Erasure::Cell).collect() });
     }
     let chain = |c: cellgate_schemaless::Chain| Erasure::Column(c.row, c.column);
     let what = match (keys.triples(), keys.chains(), keys.rows.only(), &keys.tuples) {

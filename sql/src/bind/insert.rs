@@ -37,6 +37,7 @@ pub(super) fn bind(insert: &Insert, session: &Session<'_>) -> Result<Put, SqlErr
         table: table.clone(),
         cells: Vec::with_capacity(insert.rows.len()),
         rows: Vec::with_capacity(insert.rows.len()),
+        of_declared: !targets.contains(&Target::Cell(CellColumn::ColumnKey)),
         ignore: insert.ignore,
         places_ignored: false,
     };
@@ -105,6 +106,10 @@ fn targets(table: &TableDef, insert: &Insert) -> Result<Vec<Target>, SqlError> {
         }
         return Ok(targets);
     };
+    let of_cells = |name: &String| {
+        matches!(CellColumn::named(name), Some(CellColumn::ColumnKey | CellColumn::RefKey | CellColumn::Body))
+    };
+    let of_cells = columns.iter().any(of_cells);
     let mut targets = Vec::with_capacity(columns.len());
     for name in columns {
         let declared = || table.columns.iter().position(|c| c.name.to_lowercase() == name.to_lowercase());
@@ -114,6 +119,11 @@ fn targets(table: &TableDef, insert: &Insert) -> Result<Vec<Target>, SqlError> {
             }
             (Some(column), _) => Target::Cell(column),
             (None, Some(declared)) => Target::Declared(declared),
+            (None, None) if of_cells => {
+                let meant = super::meant(table, name);
+                let hint = format!("{meant}; a cell has none but its own: leave {name} out, or write it into the body");
+                return Err(SqlError::UnknownColumn { column: name.clone(), clause: "field list", hint });
+            }
             (None, None) => {
                 return Err(SqlError::UnknownColumn {
                     column: name.clone(),

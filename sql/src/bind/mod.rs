@@ -17,7 +17,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 pub(crate) mod times;
-mod truths;
+pub(crate) mod truths;
 mod view;
 mod wrapped;
 
@@ -199,9 +199,14 @@ fn not_of_the_system(env: &dyn Environment, database: &str) -> Result<(), SqlErr
 
 /// What to write instead of a column that a table does not have.
 fn instead_of(table: &TableDef, name: &str, otherwise: &str) -> String {
-    let meant = CellColumn::meant(name, table.columns.iter().map(|column| column.name.as_str()));
-    let meant = meant.map_or(String::new(), |meant| format!("; did you mean {meant}?"));
+    let meant = meant(table, name);
     format!("{meant}; declare it with ALTER TABLE {} ADD COLUMN {name} JSON, or {otherwise}", table.name)
+}
+
+/// The column whose name is much like this, as a question; nothing if there is none.
+fn meant(table: &TableDef, name: &str) -> String {
+    let meant = CellColumn::meant(name, table.columns.iter().map(|column| column.name.as_str()));
+    meant.map_or(String::new(), |meant| format!("; did you mean {meant}?"))
 }
 
 /// The definition of a table that is written to.

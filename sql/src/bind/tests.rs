@@ -580,6 +580,15 @@ fn deletes_are_erasures_by_key() {
     assert!(matches!(&erased("row_key = 'a' AND column_key = 'x'")[..], [Erasure::Column(..)]));
     assert!(matches!(&erased("row_key = 'a' AND column_key = 'x' AND ref_key = 1")[..], [Erasure::Cell(_)]));
     assert_eq!(erased("row_key = NULL"), []);
+    // A LIMIT that cannot be in the way.
+    let cells = "(row_key = 'a') AND (column_key = 'x') AND (ref_key IN (1, 2))";
+    for limit in ["2", "9", "'2'"] {
+        let erased = erased(&format!("{cells} LIMIT {limit}"));
+        assert!(matches!(&erased[..], [Erasure::Cell(_), Erasure::Cell(_)]), "{limit}: {erased:?}");
+    }
+    assert!(matches!(&erased("row_key = 'a' AND column_key = 'x' AND ref_key = 1 LIMIT 1")[..], [Erasure::Cell(_)]));
+    assert_eq!(erased(&format!("{cells} LIMIT 0")), []);
+    assert_eq!(erased("row_key = NULL LIMIT 1"), []);
     for number in ["'1'", "' 1.0 '", "'1e0'", "'+1'", "0x01", "1.0"] {
         let one = erased(&format!("row_key = 'a' AND column_key = 'x' AND ref_key = {number}"));
         assert!(matches!(&one[..], [Erasure::Cell(cell)] if cell.ref_key.0 == 1), "{number}: {one:?}");
@@ -611,6 +620,9 @@ fn deletes_are_erasures_by_key() {
         "DELETE FROM trips WHERE row_key = 'a' AND body = '1'",
         "DELETE FROM trips WHERE row_key <> 'a'",
         "DELETE FROM trips WHERE row_key = 'a' LIMIT 1",
+        "DELETE FROM trips WHERE row_key = 'a' AND column_key = 'x' LIMIT 1",
+        "DELETE FROM trips WHERE row_key = 'a' AND column_key = 'x' AND ref_key IN (1, 2) LIMIT 1",
+        "DELETE FROM trips WHERE row_key = 'a' AND column_key = 'x' AND ref_key = 1 ORDER BY ref_key LIMIT 1",
         "DELETE FROM trips WHERE row_key = 'a' OR added_id > 1",
         "DELETE FROM trips WHERE row_key = 'a' AND SHARD = 1",
     ] {

@@ -44,6 +44,11 @@ pub(crate) struct Unit(usize);
 impl Unit {
     const WEEK: usize = UNITS.len();
     const QUARTER: usize = UNITS.len() + 1;
+    /// From 1, Sunday, to 7.
+    const DAY_OF_WEEK: usize = UNITS.len() + 2;
+    /// From 0, Monday, to 6.
+    const WEEKDAY: usize = UNITS.len() + 3;
+    const DAY_OF_YEAR: usize = UNITS.len() + 4;
 
     /// The unit of this name (upper case).
     pub fn named(name: &str) -> Option<Self> {
@@ -54,9 +59,20 @@ impl Unit {
         }
     }
 
+    /// What a function of this name (upper case) gives of a date, if it is no unit of EXTRACT as well.
+    pub fn of_function(name: &str) -> Option<Self> {
+        match name {
+            "DAYOFMONTH" => Self::named("DAY"),
+            "DAYOFWEEK" => Some(Self(Self::DAY_OF_WEEK)),
+            "DAYOFYEAR" => Some(Self(Self::DAY_OF_YEAR)),
+            "WEEKDAY" => Some(Self(Self::WEEKDAY)),
+            _ => None,
+        }
+    }
+
     fn of(value: &Value) -> Option<Self> {
         let place = usize::try_from(Number::of(value)?.round()).ok()?;
-        (place <= Self::QUARTER).then_some(Self(place))
+        (place <= Self::DAY_OF_YEAR).then_some(Self(place))
     }
 
     /// Whether a clock without a date has the part that this argument of EXTRACT asks for.
@@ -154,8 +170,13 @@ pub(super) fn extract(at: &Value, unit: &Value) -> Value {
     let civil = Civil::of(at);
     Value::Int(match parts {
         Some((first, last)) => joined(&civil, first, last),
-        None if unit.0 == Unit::QUARTER => (civil.month + 2) / 3,
-        None => week(at, &civil),
+        None => match unit.0 {
+            Unit::QUARTER => (civil.month + 2) / 3,
+            Unit::DAY_OF_WEEK => weekday(at) + 1,
+            Unit::WEEKDAY => (weekday(at) + 6) % 7,
+            Unit::DAY_OF_YEAR => day_of_year(at, &civil) + 1,
+            _ => week(at, &civil),
+        },
     })
 }
 
@@ -180,11 +201,18 @@ fn clock(text: &[u8]) -> Option<(bool, Civil)> {
 
 /// The week of the year, from 0: the first one begins with the first Sunday.
 fn week(at: Micros, civil: &Civil) -> i64 {
-    let day = at.0.div_euclid(DAY);
-    let of_year = day - days_of(civil.year, 1, 1);
+    (day_of_year(at, civil) + 7 - weekday(at)) / 7
+}
+
+/// From 0, the first of January.
+fn day_of_year(at: Micros, civil: &Civil) -> i64 {
+    at.0.div_euclid(DAY) - days_of(civil.year, 1, 1)
+}
+
+/// From 0, Sunday.
+fn weekday(at: Micros) -> i64 {
     // The first of January 1970 was a Thursday.
-    let weekday = (day + 4).rem_euclid(7);
-    (of_year + 7 - weekday) / 7
+    (at.0.div_euclid(DAY) + 4).rem_euclid(7)
 }
 
 #[cfg(test)]
@@ -244,6 +272,22 @@ mod tests {
         ] {
             let expected = part.map_or(Value::Null, Value::Int);
             assert_eq!(extract(&text(at), &unit(name)), expected, "{at} {name}");
+        }
+    }
+
+    #[test]
+    fn days_are_counted_from_sunday_monday_and_the_first_of_january() {
+        for (at, of_week, weekday, of_year) in [
+            ("2024-02-29 23:59:59", 5, 3, 60),
+            ("2023-01-01", 1, 6, 1),
+            ("2024-12-31", 3, 1, 366),
+            ("1969-12-29", 2, 0, 363),
+        ] {
+            for (name, day) in [("DAYOFWEEK", of_week), ("WEEKDAY", weekday), ("DAYOFYEAR", of_year)] {
+                let unit = Unit::of_function(name).unwrap_or_else(|| panic!("{name}"));
+                assert_eq!(extract(&text(at), &unit.value()), Value::Int(day), "{name} {at}");
+                assert!(Unit::named(name).is_none(), "EXTRACT has no {name}");
+            }
         }
     }
 }

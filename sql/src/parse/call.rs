@@ -139,6 +139,21 @@ where
         }
         ("UTC_TIMESTAMP", [] | [_]) => Ok(leaf(Leaf::UtcNow(fraction(name, &arguments)?))),
         ("DATE", [time]) => Ok(Expression::Cast(Box::new(time.clone()), CastType::Date)),
+        ("YEAR" | "MONTH" | "QUARTER" | "DAY" | "DAYOFMONTH" | "DAYOFWEEK" | "WEEKDAY" | "DAYOFYEAR", [date]) => {
+            let unit = Unit::named(name).or_else(|| Unit::of_function(name));
+            unit.map(|unit| part_of(date.clone(), unit)).ok_or_else(|| SqlError::UnknownFunction(name.into()))
+        }
+        ("HOUR" | "MINUTE" | "SECOND" | "MICROSECOND", [time]) => {
+            // Unlike EXTRACT they read all as the time of a day, and know no minus.
+            let clock = Expression::Cast(Box::new(time.clone()), CastType::Time(6));
+            let part = Unit::named(name).map(|unit| part_of(clock, unit));
+            known(Function::Abs, part.into_iter().collect())
+        }
+        (
+            "YEAR" | "MONTH" | "QUARTER" | "DAY" | "DAYOFMONTH" | "DAYOFWEEK" | "WEEKDAY" | "DAYOFYEAR" | "HOUR"
+            | "MINUTE" | "SECOND" | "MICROSECOND",
+            _,
+        ) => Err(SqlError::Arguments(name.into())),
         ("CURDATE" | "CURRENT_DATE", []) => Ok(today(Leaf::Now(0))),
         ("UTC_DATE", []) => Ok(today(Leaf::UtcNow(0))),
         ("UNIX_TIMESTAMP", []) => {
@@ -178,8 +193,11 @@ pub(super) fn known<L>(function: Function, arguments: Vec<Expression<L>>) -> Res
 
 /// `EXTRACT(unit FROM time)`; nothing for what is no unit (upper case).
 pub(super) fn extract<L>(unit: &str, time: Expression<L>) -> Option<Expression<L>> {
-    let unit = Expression::Constant(Unit::named(unit)?.value());
-    Some(Expression::Call(Function::Extract, vec![time, unit]))
+    Unit::named(unit).map(|unit| part_of(time, unit))
+}
+
+fn part_of<L>(time: Expression<L>, unit: Unit) -> Expression<L> {
+    Expression::Call(Function::Extract, vec![time, Expression::Constant(unit.value())])
 }
 
 /// `time + INTERVAL count unit`, or with `back` `time - INTERVAL count unit`; the unit in upper case. Nothing for what is no unit.

@@ -149,6 +149,8 @@ struct Body {
     row_columns: Vec<RowColumnSpec>,
     /// Whether a UNIQUE or PRIMARY key over the triple was declared.
     unique: bool,
+    /// Whether a column has AUTO_INCREMENT.
+    counted: bool,
     /// The first thing a cell table cannot have; an error only if nothing better can be said.
     foreign: Option<String>,
 }
@@ -158,6 +160,11 @@ impl Body {
     fn finish(self, engine_cells: bool) -> Result<Vec<RowColumnSpec>, SqlError> {
         let instead = "use CREATE TABLE t ENGINE=CELLS, or the columns row_key VARCHAR(255), column_key VARCHAR(64), \
                        ref_key BIGINT, body JSON with UNIQUE KEY (row_key, column_key, ref_key)";
+        let other = format!(
+            "Cellgate holds cell tables only: keep others, as the one in which a migration tool counts its versions, on \
+             another server; for cells {instead}"
+        );
+        let instead = if self.cell_columns.is_empty() && !engine_cells { other.as_str() } else { instead };
         if let Some(what) = self.foreign {
             return Err(unsupported(&format!("{what} in a cell table"), instead));
         }
@@ -258,7 +265,9 @@ fn key(reader: &mut Reader<'_>, body: &mut Body, unique: bool) -> Result<(), Sql
     reader.expect_symbol(Symbol::Close, ")")?;
     using(reader);
     let columns: Vec<Option<CellColumn>> = parts.iter().map(|p| CellColumn::named(p)).collect();
-    let triple = columns == [Some(CellColumn::RowKey), Some(CellColumn::ColumnKey), Some(CellColumn::RefKey)];
+    // In any order: what AUTO_INCREMENT counts comes first for InnoDB's sake.
+    let keys = [CellColumn::RowKey, CellColumn::ColumnKey, CellColumn::RefKey];
+    let triple = columns.len() == keys.len() && keys.iter().all(|key| columns.contains(&Some(*key)));
     let id = columns == [Some(CellColumn::AddedId)];
     if unique && triple && !prefix {
         body.unique = true;
@@ -338,7 +347,9 @@ fn attributes(reader: &mut Reader<'_>, body: &mut Body, column: CellColumn) -> R
     loop {
         if reader.take(&["NOT", "NULL"]) || reader.take(&["NULL"]) {
         } else if reader.take(&["AUTO_INCREMENT"]) {
-            if column != CellColumn::AddedId {
+            // Both count by themselves; in MySQL there is one at most.
+            let counts = matches!(column, CellColumn::AddedId | CellColumn::RefKey);
+            if !counts || std::mem::replace(&mut body.counted, true) {
                 body.note(format!("AUTO_INCREMENT of {}", column.name()));
             }
         } else if reader.take(&["CHARACTER", "SET"]) || reader.take(&["CHARSET"]) {

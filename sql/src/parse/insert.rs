@@ -141,11 +141,12 @@ pub(super) fn delete(reader: &mut Reader<'_>) -> Result<Delete, SqlError> {
         return Err(unsupported("DELETE from several tables", erase));
     }
     let condition = if reader.take(&["WHERE"]) { Some(reader.expression()?) } else { None };
-    if reader.sees_any(&["ORDER", "LIMIT"]) {
-        return Err(unsupported("DELETE with ORDER BY or LIMIT", erase));
+    if reader.sees(&["ORDER"]) {
+        return Err(unsupported("DELETE with ORDER BY", erase));
     }
+    let limit = if reader.take(&["LIMIT"]) { Some(select::count(reader)?) } else { None };
     if reader.sees(&["RETURNING"]) {
         return Err(unsupported("DELETE .. RETURNING", "read the cells before they are erased"));
     }
-    Ok(Delete { from, condition })
+    Ok(Delete { from, condition, limit })
 }

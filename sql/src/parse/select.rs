@@ -252,16 +252,18 @@ pub(super) fn limit(reader: &mut Reader<'_>) -> Result<Limit, SqlError> {
     if !reader.take(&["LIMIT"]) {
         return Ok(Limit::default());
     }
-    let number = |reader: &mut Reader<'_>| {
-        reader.refuse_sign()?;
-        reader.expression()
-    };
-    let first = number(reader)?;
+    let first = count(reader)?;
     if reader.take_symbol(Symbol::Comma) {
-        return Ok(Limit { count: Some(number(reader)?), offset: Some(first) });
+        return Ok(Limit { count: Some(count(reader)?), offset: Some(first) });
     }
-    let offset = if reader.take(&["OFFSET"]) { Some(number(reader)?) } else { None };
+    let offset = if reader.take(&["OFFSET"]) { Some(count(reader)?) } else { None };
     Ok(Limit { count: Some(first), offset })
+}
+
+/// A number of LIMIT.
+pub(super) fn count(reader: &mut Reader<'_>) -> Result<super::Expr, SqlError> {
+    reader.refuse_sign()?;
+    reader.expression()
 }
 
 fn locking(reader: &mut Reader<'_>) -> Result<bool, SqlError> {
@@ -277,8 +279,9 @@ fn locking(reader: &mut Reader<'_>) -> Result<bool, SqlError> {
                     reader.name()?;
                 }
             }
-            if reader.sees(&["NOWAIT"]) || reader.sees(&["SKIP", "LOCKED"]) || reader.sees(&["WAIT"]) {
-                return Err(unsupported("NOWAIT and SKIP LOCKED", "there are no locks to wait for; leave it out"));
+            let waits = [("NOWAIT", &["NOWAIT"][..]), ("SKIP LOCKED", &["SKIP", "LOCKED"]), ("WAIT", &["WAIT"])];
+            if let Some((what, _)) = waits.into_iter().find(|(_, words)| reader.sees(words)) {
+                return Err(unsupported(what, "there are no locks to wait for; leave it out"));
             }
         } else {
             return Ok(locking);

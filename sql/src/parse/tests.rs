@@ -759,6 +759,7 @@ fn syntax_errors_say_where() {
         "INSERT INTO t VALUES",
         "INSERT INTO t VALUES (1",
         "DELETE",
+        "DELETE FROM t WHERE row_key = 'a' LIMIT 1, 1",
         "X'123'",
         "SELECT \\x",
     ] {

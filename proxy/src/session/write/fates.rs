@@ -134,6 +134,7 @@ mod tests {
             table: Arc::new(table),
             cells: (1..=rows).map(cell).collect(),
             rows: (0..rows).collect(),
+            of_declared: false,
             ignore: false,
             returning: None,
             places_ignored: false,

@@ -18,6 +18,12 @@ fn what_a_cell_column_cannot_check_or_count_is_refused() {
         let text = declared("NOT NULL", body);
         assert!(matches!(bound(&text), Ok(Command::Ddl(Ddl::CreateTable { .. }))), "{text}");
     }
+    let counted =
+        declared("NOT NULL AUTO_INCREMENT", "JSON").replace("added_id BIGINT AUTO_INCREMENT PRIMARY KEY, ", "");
+    assert!(matches!(bound(&counted), Ok(Command::Ddl(Ddl::CreateTable { .. }))), "{counted}");
+    // As SQLAlchemy writes it.
+    let turned = counted.replace("(row_key, column_key, ref_key)", "(ref_key, row_key, column_key)");
+    assert!(matches!(bound(&turned), Ok(Command::Ddl(Ddl::CreateTable { .. }))), "{turned}");
     for (ref_key, body) in [
         ("NOT NULL", "JSON CHECK (JSON_VALID(body) AND JSON_LENGTH(body) < 2)"),
         ("NOT NULL", "JSON CHECK (JSON_VALID(row_key))"),
