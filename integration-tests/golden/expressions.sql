@@ -134,3 +134,27 @@ SELECT ABS(-0e0) AS a, ABS(-1.5e0) AS b, ABS(-1.5) AS c;
 SELECT FLOOR(0x41) AS a, CEIL(b'101') AS b, HEX(QUOTE(x'ff41')) AS c, NULL LIKE 'a' ESCAPE '|' AS d;
 SELECT NULL LIKE 'a' ESCAPE 'ab';
 SELECT JSON_VALUE('[1, 2]', '$[*]') AS a, JSON_VALUE('bad', '$.a') AS b, JSON_VALUE('{"a": {"b": 1.5}}', '$.a.b') AS c;
+
+-- JSON beside conditions, and under CASE, which takes it for a number or its text.
+SELECT JSON_EXTRACT('{"f":true}', '$.f') = TRUE AS a, TRUE = JSON_EXTRACT('{"f":true}', '$.f') AS b, JSON_EXTRACT('{"f":true}', '$.f') IN (TRUE) AS c,
+    JSON_EXTRACT('{"f":true}', '$.f') BETWEEN TRUE AND TRUE AS d, NULLIF(JSON_EXTRACT('{"f":true}', '$.f'), TRUE) AS e,
+    NULLIF(TRUE, JSON_EXTRACT('{"f":true}', '$.f')) AS f, TRUE IN (7, JSON_EXTRACT('{"f":true}', '$.f')) AS g,
+    (JSON_EXTRACT('{"f":true}', '$.f'), 1) = (TRUE, 1) AS h, (JSON_EXTRACT('{"f":true}', '$.f'), 1) IN ((TRUE, 1)) AS i;
+SELECT JSON_EXTRACT('{"f":false}', '$.f') = TRUE AS a, JSON_EXTRACT('{"f":false}', '$.f') IN (7, TRUE) AS b, TRUE NOT IN (7, JSON_EXTRACT('{"f":false}', '$.f')) AS c;
+SELECT CASE JSON_EXTRACT('{"f":true}', '$.f') WHEN 'null' THEN 'n' WHEN TRUE THEN 't' ELSE 'f' END AS a,
+    CASE JSON_EXTRACT('{"f":false}', '$.f') WHEN 'null' THEN 'n' WHEN TRUE THEN 't' ELSE 'f' END AS b,
+    CASE JSON_EXTRACT('{"f":null}', '$.f') WHEN 'null' THEN 'n' WHEN TRUE THEN 't' ELSE 'f' END AS c,
+    CASE JSON_EXTRACT('{"f":"a"}', '$.f') WHEN 'a' THEN 1 WHEN '"a"' THEN 2 END AS d,
+    CASE JSON_EXTRACT('{"f":"1"}', '$.f') WHEN 1 THEN 1 ELSE 0 END AS e, CASE 1 WHEN JSON_EXTRACT('{"f":true}', '$.f') THEN 1 ELSE 0 END AS f,
+    CASE JSON_EXTRACT('{"f":[1]}', '$.f') WHEN 0 THEN 1 END AS g, CASE JSON_EXTRACT('{"f":1.5}', '$.f') WHEN 1 THEN 1 WHEN 1.5 THEN 2 END AS h;
+
+-- Parts of times.
+SELECT YEAR('2024-02-29 13:14:15.678') AS y, MONTH('2024-02-29 13:14:15.678') AS m, DAY('2024-02-29 13:14:15.678') AS d, DAYOFMONTH('2024-02-29') AS dm,
+    HOUR('2024-02-29 13:14:15.678') AS h, MINUTE('2024-02-29 13:14:15.678') AS mi, SECOND('2024-02-29 13:14:15.678') AS s,
+    MICROSECOND('2024-02-29 13:14:15.678') AS us, QUARTER('2024-02-29') AS q, DAYOFWEEK('2024-02-29') AS dw, WEEKDAY('2024-02-29') AS wd, DAYOFYEAR('2024-02-29') AS dy;
+SELECT YEAR('10:11:12') AS y, HOUR('10:11:12') AS h, HOUR('-10:11:12') AS neg, HOUR('838:59:59') AS h3, HOUR('2023-01-01') AS date_h, MINUTE('2023-01-01') AS date_m,
+    SECOND('12') AS s, YEAR(20240229) AS yn, HOUR(20240229131415) AS hn, MINUTE(101112) AS mn, DAYOFYEAR(101112) AS dn, WEEKDAY('2023-01-01') AS sunday, DAYOFWEEK('2023-01-01') AS first;
+SELECT YEAR('x') AS y, MONTH('') AS m, DAY('2024-02-30') AS d, HOUR('x') AS h, MINUTE('') AS mi, SECOND('2024-01-01 25:00:00') AS s, QUARTER(NULL) AS q,
+    DAYOFWEEK('2024-13-01') AS dw, WEEKDAY(NULL) AS wd, DAYOFYEAR('x') AS dy, HOUR(NULL) AS hn, YEAR(NULL) AS yn;
+SELECT HOUR(TIME '100:11:12') AS h, MINUTE(TIME '-10:11:12') AS mi, SECOND(TIMESTAMP '2024-01-01 05:06:07.9') AS s, HOUR(DATE '2024-01-01') AS hd,
+    YEAR(DATE '2024-01-01') + 1 AS y, CONCAT(MONTH('2024-05-05'), 'x') AS m, YEAR(NOW()) = YEAR(CURDATE()) AS n;

@@ -222,10 +222,23 @@ fn case_as_keys(
             Expression::Case { operand: None, branches: branches.collect(), otherwise }
         }
         Against::All(operand) => {
-            let branches = branches.into_iter().map(|(when, then)| (pair(&operand, when, keyed), then)).collect();
+            let (of_key, beside_key) = (holds_key(&operand, keyed), branches.iter().any(|(e, _)| holds_key(e, keyed)));
+            let when = |e| if of_key { by_content(pair(&operand, e, keyed), keyed) } else { e };
+            let branches = branches.into_iter().map(|(e, then)| (when(e), then)).collect();
+            let operand = if beside_key && !of_key { by_content(operand, keyed) } else { operand };
             Expression::Case { operand: Some(Box::new(operand)), branches, otherwise }
         }
     })
+}
+
+/// JSON that CASE, which compares JSON with text as the text it is shown as, compares with a key: by what it holds.
+fn by_content(e: Bexpr, keyed: &Keyed<'_>) -> Bexpr {
+    // What is computed may be JSON in one row and something else in another.
+    let is_other = match &e {
+        Expression::Constant(_) | Expression::Leaf(_) => e.ty(keyed.ty).ty != ColumnType::Json,
+        e => matches!(e, Expression::Tuple(_)),
+    };
+    if is_other { e } else { Expression::Call(Function::AsKey, vec![e]) }
 }
 
 /// How an operand is compared with several others.

@@ -1,19 +1,20 @@
 //! Conditions beside JSON are JSON's own true and false, as MySQL has them: there TRUE is no number.
 
 use crate::error::SqlError;
-use crate::expression::{Expression, Function, Operator, Slot, Type};
+use crate::expression::{Comparison, Expression, Function, Operator, Slot, Type};
 use crate::value::{ColumnType, Value};
 
 type Bexpr = Expression<Slot>;
 
-/// The expression with the conditions that are compared with JSON made JSON; `ty` knows the columns.
+/// The expression with the conditions that are compared with JSON made JSON; `ty` knows the columns. CASE is not among what
+/// compares so: it takes JSON for a number beside a number or condition.
 ///
 /// # Errors
 /// None of its own.
 pub(super) fn beside_json(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError> {
     let compares = |node: &Bexpr| match node {
         Expression::Chain(_, rest) => rest.iter().any(|(op, _)| is_comparison(*op)),
-        Expression::In { .. } => true,
+        Expression::In { .. } | Expression::Between { .. } | Expression::Call(Function::NullIf, _) => true,
         _ => false,
     };
     let makes_json = |node: &Bexpr| match node {
@@ -26,26 +27,37 @@ pub(super) fn beside_json(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Resu
         return Ok(expression);
     }
     let is_json = |e: &Bexpr| e.ty(ty).ty == ColumnType::Json;
+    let inner = |e: &Bexpr| beside_json(e.clone(), ty);
+    let all = |list: &[Bexpr]| list.iter().map(inner).collect::<Result<Vec<_>, _>>();
     expression.map(
         &mut |node| {
             Ok(Some(match node {
                 Expression::Chain(first, rest) => {
-                    let Some((op, second)) = rest.first() else { return Ok(None) };
-                    let first = beside(first, is_comparison(*op) && is_json(second), ty)?;
-                    // Only the first operand can be JSON beside a comparison: what others made is a number.
-                    let mut left = is_json(&first);
-                    let rest = rest.iter().map(|(op, right)| {
-                        let right = beside(right, is_comparison(*op) && left, ty)?;
-                        left = *op == Operator::Extract;
-                        Ok((*op, right))
-                    });
-                    let rest = rest.collect::<Result<_, SqlError>>()?;
-                    Expression::Chain(Box::new(first), rest)
+                    let mut left = inner(first)?;
+                    let mut rest = rest.iter().map(|(op, right)| inner(right).map(|right| (*op, right)));
+                    let Some((op, mut second)) = rest.next().transpose()? else { return Ok(None) };
+                    if is_comparison(op) {
+                        (left, second) = both(left, second, &is_json);
+                    }
+                    // Only the first two operands can be JSON beside a comparison: what others made is a number.
+                    let mut extracted = op == Operator::Extract;
+                    let mut made = vec![(op, second)];
+                    for next in rest {
+                        let (op, right) = next?;
+                        made.push((op, if extracted && is_comparison(op) { as_boolean(right) } else { right }));
+                        extracted = op == Operator::Extract;
+                    }
+                    Expression::Chain(Box::new(left), made)
                 }
-                Expression::In { operand, list, negated } => {
-                    let json = is_json(operand);
-                    let list = list.iter().map(|e| beside(e, json, ty)).collect::<Result<_, _>>()?;
-                    Expression::In { operand: Box::new(beside(operand, false, ty)?), list, negated: *negated }
+                Expression::In { operand, list, negated } => within(inner(operand)?, all(list)?, *negated, &is_json),
+                Expression::Between { operand, low, high, negated } => {
+                    let operand = inner(operand)?;
+                    let bound = |e: &Bexpr| inner(e).map(|e| Box::new(beside(&operand, e, &is_json)));
+                    let (low, high) = (bound(low)?, bound(high)?);
+                    Expression::Between { operand: Box::new(operand), low, high, negated: *negated }
+                }
+                Expression::Call(Function::NullIf, arguments) if arguments.len() == 2 => {
+                    null_if(all(arguments)?, &is_json)
                 }
                 _ => return Ok(None),
             }))
@@ -54,16 +66,67 @@ pub(super) fn beside_json(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Resu
     )
 }
 
-fn beside(e: &Bexpr, json: bool, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError> {
-    let made = beside_json(e.clone(), ty)?;
-    Ok(if json && is_condition(e) { Expression::Call(Function::AsBoolean, vec![made]) } else { made })
+/// Both sides of a comparison, a condition beside JSON as JSON.
+fn both(left: Bexpr, right: Bexpr, is_json: &dyn Fn(&Bexpr) -> bool) -> (Bexpr, Bexpr) {
+    let left = beside(&right, left, is_json);
+    let right = beside(&left, right, is_json);
+    (left, right)
+}
+
+/// What is compared with `other`, a condition beside JSON as JSON: element by element if both are tuples.
+fn beside(other: &Bexpr, e: Bexpr, is_json: &dyn Fn(&Bexpr) -> bool) -> Bexpr {
+    match (other, e) {
+        (Expression::Tuple(others), Expression::Tuple(all)) if others.len() == all.len() => {
+            Expression::Tuple(others.iter().zip(all).map(|(other, e)| beside(other, e, is_json)).collect())
+        }
+        (other, e) if is_condition(&e) && is_json(other) => as_boolean(e),
+        (_, e) => e,
+    }
+}
+
+fn within(operand: Bexpr, list: Vec<Bexpr>, negated: bool, is_json: &dyn Fn(&Bexpr) -> bool) -> Bexpr {
+    if !is_condition(&operand) || !list.iter().any(is_json) {
+        let list = list.into_iter().map(|e| beside(&operand, e, is_json)).collect();
+        return Expression::In { operand: Box::new(operand), list, negated };
+    }
+    let (json, others): (Vec<_>, Vec<_>) = list.into_iter().partition(is_json);
+    let among_json = Expression::In { operand: Box::new(as_boolean(operand.clone())), list: json, negated };
+    if others.is_empty() {
+        return among_json;
+    }
+    let among_others = Expression::In { operand: Box::new(operand), list: others, negated };
+    let either = vec![among_json, among_others];
+    if negated { Expression::And(either) } else { Expression::Or(either) }
+}
+
+/// NULLIF, whose value is the condition's if that stands first.
+fn null_if(arguments: Vec<Bexpr>, is_json: &dyn Fn(&Bexpr) -> bool) -> Bexpr {
+    match arguments.as_slice() {
+        [first, second] if is_condition(first) && is_json(second) => {
+            let equal = vec![(Operator::Compare(Comparison::Equal), second.clone())];
+            let equal = Expression::Chain(Box::new(as_boolean(first.clone())), equal);
+            let null = Expression::Constant(Value::Null);
+            Expression::Case { operand: None, branches: vec![(equal, null)], otherwise: Some(Box::new(first.clone())) }
+        }
+        [first, second] => {
+            let (first, second) = both(first.clone(), second.clone(), is_json);
+            Expression::Call(Function::NullIf, vec![first, second])
+        }
+        _ => Expression::Call(Function::NullIf, arguments),
+    }
+}
+
+/// A condition as JSON's own true or false; anything else as it is.
+fn as_boolean(e: Bexpr) -> Bexpr {
+    if is_condition(&e) { Expression::Call(Function::AsBoolean, vec![e]) } else { e }
 }
 
 fn is_comparison(op: Operator) -> bool {
     matches!(op, Operator::Compare(_) | Operator::NullSafeEqual)
 }
 
-fn is_condition(e: &Bexpr) -> bool {
+/// Whether it is true, false or NULL: a condition or the outcome of one, which TRUE and FALSE are, too.
+pub(crate) fn is_condition<L>(e: &Expression<L>) -> bool {
     match e {
         Expression::And(_)
         | Expression::Or(_)

@@ -231,6 +231,13 @@ fn one(function: Function, value: &Value, longest: usize) -> Result<Value, SqlEr
             other => other.clone(),
         },
         Function::AsBoolean => Value::Json(if number().is_true() { "true".into() } else { "false".into() }),
+        Function::AsKey => match value {
+            Value::Json(text) => match json::parse(text)? {
+                serde_json::Value::String(content) => Value::Text(content.into()),
+                _ => value.clone(),
+            },
+            other => other.clone(),
+        },
         Function::JsonType => Value::Text(json::type_name(&document(value)?).into()),
         Function::JsonLength => size(json::length(&document(value)?)),
         Function::JsonKeys => json_keys(&document(value)?),

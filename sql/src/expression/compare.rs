@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::cmp::Ordering;
 
+use bytes::Bytes;
 use cellgate_schemaless::Micros;
 use serde_json::Value as Json;
 
@@ -41,11 +42,15 @@ pub(crate) fn compare(a: &Value, b: &Value, fold_case: bool) -> Result<Option<Or
             Some(number) => with_number(*b, number).reverse(),
             None => return Ok(None),
         },
-        (a, b) => match (Number::of(a), Number::of(b)) {
-            (Some(a), Some(b)) => a.compare(b),
-            (_, _) => return Ok(None),
+        (a, b) => match as_numbers(a, b) {
+            Some(order) => order,
+            None => return Ok(None),
         },
     }))
+}
+
+fn as_numbers(a: &Value, b: &Value) -> Option<Ordering> {
+    Number::of(a).zip(Number::of(b)).map(|(a, b)| a.compare(b))
 }
 
 /// The order of `a` beside another value, where text that is no time is an error only as a constant: out of a row it is below
@@ -110,12 +115,21 @@ impl<'a> Compared<'a> {
         }))
     }
 
-    /// [`leniently`] with another.
+    /// Whether a CASE with this operand takes the branch of `other`: it compares JSON with a number as a number, of which true
+    /// is 1, and with text as the text JSON is shown as. Text that is no time is below every time.
     ///
     /// # Errors
-    /// Those of [`leniently`].
-    pub fn leniently_with(&self, other: &Value, fold_case: bool) -> Result<Option<Ordering>, SqlError> {
-        of_operands(self.with(other, fold_case), self.value, || true, || true)
+    /// [`SqlError::Json`] when JSON cannot be read.
+    pub fn matches(&self, other: &Value, fold_case: bool) -> Result<bool, SqlError> {
+        let as_text = |json: &Bytes, text: &Value| compare(&Value::Text(json.clone()), text, fold_case);
+        let order = match (self.value, other) {
+            (Value::Json(json), Value::Text(_) | Value::Bytes(_)) => as_text(json, other),
+            (Value::Text(_) | Value::Bytes(_), Value::Json(json)) => as_text(json, self.value),
+            (Value::Json(_), number) if kind(number) == Kind::Number => Ok(as_numbers(self.value, number)),
+            (number, Value::Json(_)) if kind(number) == Kind::Number => Ok(as_numbers(number, other)),
+            (_, _) => of_operands(self.with(other, fold_case), self.value, || true, || true),
+        };
+        Ok(order? == Some(Ordering::Equal))
     }
 }
 

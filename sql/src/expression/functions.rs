@@ -30,6 +30,7 @@ impl Function {
             | Self::Upper => true,
             Self::Abs
             | Self::AsBoolean
+            | Self::AsKey
             | Self::AsDecimal
             | Self::AsNumber
             | Self::AsTime
@@ -129,6 +130,8 @@ functions! {
     AsTime "(text as time)" (1, 1),
     // A condition as JSON's true or false.
     AsBoolean "(as JSON)" (1, 1),
+    // JSON where CASE compares it with a key: a string is its content.
+    AsKey "(JSON as key)" (1, 1),
     // A number with at least so many digits behind the point.
     AsDecimal "(as decimal)" (2, 2),
     Ceiling "CEILING" (1, 1),

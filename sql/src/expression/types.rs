@@ -376,6 +376,7 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
             common(all.iter().copied()).nullable(all.iter().all(|t| t.nullable))
         }
         Function::Greatest | Function::Least => common(arguments.iter().map(|e| e.ty(leaf))),
+        Function::AsKey => argument(0),
         Function::NullIf => argument(0).nullable(true),
         Function::If => argument(1).common(argument(2)),
         Function::Concat

@@ -2,8 +2,6 @@
 //!
 //! `1 / 3` is shown as 0.3333, and `1 / 3 * 3` is 1.0000 all the same: MySQL computes on with the digits that are not shown.
 
-use std::cmp::Ordering;
-
 use super::arithmetic::{Arithmetic, DIVISION_DIGITS};
 use super::compare::Compared;
 use super::evaluate::{self, chain, look, truth_of};
@@ -241,7 +239,7 @@ fn case<L>(
             many.with(&when, scope)?;
         }
         let taken = match &operand {
-            Some(value) => value.leniently_with(&when, scope.folds_case())? == Some(Ordering::Equal),
+            Some(value) => value.matches(&when, scope.folds_case())?,
             None => truth_of(&when, scope)? == Some(true),
         };
         if taken {

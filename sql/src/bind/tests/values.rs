@@ -44,6 +44,48 @@ fn a_json_number_is_in_one_group_however_it_is_written() {
     assert_eq!(rows(distinct, &cells), ["3"]);
 }
 
+/// What an expression is over a cell of each of these bodies.
+fn of_bodies<const N: usize>(what: &str, bodies: [&str; N]) -> Vec<String> {
+    let cells: Vec<_> = bodies.iter().zip(1..).map(|(body, at)| cell("j", "BASE", at, body, at)).collect();
+    rows(&format!("SELECT {what} FROM trips WHERE row_key = 'j' AND column_key = 'BASE' ORDER BY ref_key"), &cells)
+}
+
+#[test]
+fn conditions_beside_json_are_its_true_and_false() {
+    let bodies = [r#"{"f":true}"#, r#"{"f":false}"#, r#"{"f":1}"#, r#"{"f":null}"#, "{}"];
+    for is_true in [
+        "body->'$.f' = TRUE",
+        "TRUE = body->'$.f'",
+        "body->'$.f' IN (7, TRUE)",
+        "TRUE IN (body->'$.f')",
+        "TRUE IN (7, body->'$.f')",
+        "body->'$.f' BETWEEN TRUE AND (1 = 1)",
+        "(body->'$.f', ref_key) = (TRUE, ref_key)",
+        "(body->'$.f', 1) IN ((TRUE, 2), (TRUE, 1))",
+    ] {
+        let found = of_bodies(&format!("COALESCE({is_true}, 0)"), bodies);
+        assert_eq!(found, ["1", "0", "0", "0", "0"], "{is_true}");
+    }
+    assert_eq!(of_bodies("TRUE NOT IN (7, body->'$.f')", bodies), ["0", "1", "1", "1", "NULL"]);
+    assert_eq!(of_bodies("NULLIF(body->'$.f', TRUE)", bodies), ["NULL", "false", "1", "null", "NULL"]);
+    assert_eq!(of_bodies("NULLIF(TRUE, body->'$.f')", bodies), ["NULL", "1", "1", "1", "1"]);
+    assert_eq!(of_bodies("body->'$.f' = 1", bodies), ["0", "0", "1", "0", "NULL"]);
+}
+
+#[test]
+fn a_case_takes_json_for_a_number_beside_numbers_and_for_its_text_beside_text() {
+    let bodies = [r#"{"f":true}"#, r#"{"f":0}"#, r#"{"f":null}"#, r#"{"f":"1"}"#, r#"{"f":"a"}"#, r#"{"f":[1]}"#, "{}"];
+    let mapper = "CASE JSON_EXTRACT(body, '$.f') WHEN 'null' THEN NULL WHEN TRUE THEN 't' ELSE 'f' END";
+    assert_eq!(of_bodies(mapper, bodies), ["t", "f", "NULL", "t", "f", "f", "f"]);
+    let numbers = "CASE body->'$.f' WHEN 1 THEN 'one' WHEN 0.0 THEN 'none' END";
+    assert_eq!(of_bodies(numbers, bodies), ["one", "none", "none", "one", "none", "none", "NULL"]);
+    let texts = "CASE body->'$.f' WHEN 'a' THEN 'a' WHEN '\"a\"' THEN 'quoted' WHEN 'true' THEN 'true' END";
+    assert_eq!(of_bodies(texts, bodies), ["true", "NULL", "NULL", "NULL", "quoted", "NULL", "NULL"]);
+    assert_eq!(of_bodies("CASE 1 WHEN body->'$.f' THEN 1 ELSE 0 END", bodies), ["1", "0", "0", "1", "0", "0", "0"]);
+    let json = "CASE body->'$.f' WHEN CAST('\"a\"' AS JSON) THEN 1 ELSE 0 END";
+    assert_eq!(of_bodies(json, bodies), ["0", "0", "0", "0", "1", "0", "0"]);
+}
+
 #[test]
 fn a_time_beside_json_is_the_text_it_shows() {
     for (what, shown) in [

@@ -2,7 +2,8 @@
 
 use super::class::{Class, class, class_of_all, collated};
 use super::{OPERANDS, Place, Printed, Result, What};
-use crate::expression::{Expression, Function, Type};
+use crate::bind::truths::is_condition;
+use crate::expression::{Comparison, Expression, Function, Operator, Type};
 use crate::parse::budget;
 use crate::relational::ast::RelExpr;
 use crate::relational::bind::Binder;
@@ -69,6 +70,11 @@ impl Binder<'_> {
     }
 
     pub(super) fn function(&mut self, function: Function, arguments: &[RelExpr], place: Place<'_>) -> Result<Printed> {
+        if let (Function::NullIf, [a, b]) = (function, arguments)
+            && (is_condition(a) || is_condition(b))
+        {
+            return self.null_if(a, b, place);
+        }
         let mut printed = arguments.iter().map(|e| self.print(e, place)).collect::<Result<Vec<_>>>()?;
         let constant = printed.iter().all(|p| matches!(p.what, What::Constant(_)));
         let collation = printed.iter().map(|p| p.collation).reduce(Collation::merge).unwrap_or(Collation::WEAK);
@@ -116,6 +122,15 @@ impl Binder<'_> {
         let of_json =
             matches!(function, Function::JsonUnquote | Function::JsonValue | Function::JsonType | Function::JsonQuote);
         Ok(if of_json { called.with(Collation::JSON) } else { called })
+    }
+
+    /// NULLIF of a condition, which beside JSON is compared as JSON and shown as the number it is.
+    fn null_if(&mut self, a: &RelExpr, b: &RelExpr, place: Place<'_>) -> Result<Printed> {
+        let equal = Expression::Chain(Box::new(a.clone()), vec![(Operator::Compare(Comparison::Equal), b.clone())]);
+        let null = Expression::Constant(Value::Null);
+        let case =
+            Expression::Case { operand: None, branches: vec![(equal, null)], otherwise: Some(Box::new(a.clone())) };
+        self.print(&case, place)
     }
 }
 

@@ -17,6 +17,7 @@ use super::{RelationalError, Result};
 use crate::bind::branches::{alike, convert as converted};
 use crate::bind::scope::with_zones;
 use crate::bind::times;
+use crate::bind::truths::is_condition;
 use crate::error::SqlError;
 use crate::expression::{CastType, Expression, Slot, Type, Worth, truth};
 use crate::parse::budget;
@@ -334,7 +335,13 @@ impl Binder<'_> {
             Expression::Chain(first, rest) => self.chain(first, rest, place),
             Expression::In { operand, list, negated } => self.within(operand, list, *negated, place),
             Expression::Between { operand, low, high, negated } => {
-                let parts = [self.print(operand, place)?, self.print(low, place)?, self.print(high, place)?];
+                let value = self.print(operand, place)?;
+                let mut bound = |e: &RelExpr| {
+                    let printed = self.print(e, place)?;
+                    self.beside(printed, is_condition(e), &value)
+                };
+                let (low, high) = (bound(low)?, bound(high)?);
+                let parts = [value, low, high];
                 self.between(&parts, *negated)
             }
             Expression::Case { operand, branches, otherwise } => {

@@ -3,17 +3,24 @@
 use super::class::{Class, balanced, class, class_of_all, collated, comparison_sql};
 use super::{Place, Printed, Result, What, only};
 use crate::bind::between;
+use crate::bind::truths::is_condition;
 use crate::error::SqlError;
-use crate::expression::{Comparison, Expression, Operator, Test};
+use crate::expression::{Comparison, Expression, Function, Operator, Test};
 use crate::parse::{budget, unsupported};
 use crate::relational::ast::{RelExpr, RelLeaf};
 use crate::relational::bind::Binder;
 use crate::relational::scope::Collation;
-use crate::value::Value;
+use crate::value::{ColumnType, Value};
 
 /// Most operators in a row that are not computed while the statement is bound: each is within the next, and SQLite bounds
 /// how deep.
 const OPERATORS: usize = 400;
+
+/// One side of a comparison.
+pub(super) struct Side {
+    printed: Printed,
+    condition: bool,
+}
 
 impl Binder<'_> {
     pub(super) fn connective(&mut self, all: &[RelExpr], place: Place<'_>, or: bool) -> Result<Printed> {
@@ -49,14 +56,14 @@ impl Binder<'_> {
     }
 
     pub(super) fn chain(&mut self, first: &RelExpr, rest: &[(Operator, RelExpr)], place: Place<'_>) -> Result<Printed> {
-        let mut rest = rest;
+        let (mut rest, all) = (rest, rest.len());
         let mut left = match (first, rest.split_first()) {
             (Expression::Tuple(left), Some(((op, Expression::Tuple(right)), tail))) => {
                 rest = tail;
                 if left.len() != right.len() {
                     return Err(SqlError::OperandColumns(left.len()));
                 }
-                let left = left.iter().map(|e| self.print(e, place)).collect::<Result<Vec<_>>>()?;
+                let left = left.iter().map(|e| self.side(e, place)).collect::<Result<Vec<_>>>()?;
                 self.rows(*op, &left, right, place)?
             }
             (Expression::Tuple(_), Some(((_, Expression::Leaf(RelLeaf::Query(_))), _)))
@@ -66,9 +73,15 @@ impl Binder<'_> {
             (first, _) => self.print(first, place)?,
         };
         let mut nested = 0;
+        let mut condition = is_condition(first) || rest.len() < all;
         for (op, right) in rest {
-            let right = self.print(right, place)?;
-            left = self.operate(*op, left, right)?;
+            let mut printed = self.print(right, place)?;
+            if matches!(op, Operator::Compare(_) | Operator::NullSafeEqual) {
+                left = self.beside(left, condition, &printed)?;
+                printed = self.beside(printed, is_condition(right), &left)?;
+            }
+            condition = matches!(op, Operator::Compare(_) | Operator::NullSafeEqual | Operator::Xor);
+            left = self.operate(*op, left, printed)?;
             nested += usize::from(matches!(left.what, What::Sql(_)));
             if nested > OPERATORS {
                 return Err(budget::limit("the number of operators in a row", OPERATORS, "operators"));
@@ -81,7 +94,7 @@ impl Binder<'_> {
     pub(super) fn rows(
         &mut self,
         op: Operator,
-        left: &[Printed],
+        left: &[Side],
         right: &[RelExpr],
         place: Place<'_>,
     ) -> Result<Printed> {
@@ -95,15 +108,35 @@ impl Binder<'_> {
         };
         let mut parts = Vec::with_capacity(left.len());
         for (a, b) in left.iter().zip(right) {
-            let before = self.made.held();
-            let b = self.print(b, place)?;
-            let equal = self.operate(Operator::Compare(Comparison::Equal), a.clone(), b)?;
-            let equal = self.condition(&equal)?;
-            self.hold_instead(before, equal.len())?;
-            parts.push(equal);
+            parts.push(self.equal(a, b, place)?);
         }
         let all = balanced(&parts, " AND ");
         Ok(Printed::sql(if negated { format!("(NOT {all})") } else { all }, self.truth_type(true)))
+    }
+
+    /// One side of several comparisons.
+    fn side(&mut self, e: &RelExpr, place: Place<'_>) -> Result<Side> {
+        Ok(Side { printed: self.print(e, place)?, condition: is_condition(e) })
+    }
+
+    /// `a = b`, as a condition.
+    fn equal(&mut self, a: &Side, b: &RelExpr, place: Place<'_>) -> Result<String> {
+        let before = self.made.held();
+        let right = self.print(b, place)?;
+        let left = self.beside(a.printed.clone(), a.condition, &right)?;
+        let right = self.beside(right, is_condition(b), &left)?;
+        let equal = self.operate(Operator::Compare(Comparison::Equal), left, right)?;
+        let equal = self.condition(&equal)?;
+        self.hold_instead(before, equal.len())?;
+        Ok(equal)
+    }
+
+    /// A condition that is compared with `other`: JSON's own true or false if that is JSON. Anything else is as it was.
+    pub(super) fn beside(&mut self, printed: Printed, condition: bool, other: &Printed) -> Result<Printed> {
+        if !condition || other.ty.ty != ColumnType::Json {
+            return Ok(printed);
+        }
+        self.call(&[printed], |parts| Expression::Call(Function::AsBoolean, parts))
     }
 
     pub fn operate(&mut self, op: Operator, left: Printed, right: Printed) -> Result<Printed> {
@@ -151,7 +184,7 @@ impl Binder<'_> {
         place: Place<'_>,
     ) -> Result<Printed> {
         if let Expression::Tuple(left) = operand {
-            let left = left.iter().map(|e| self.print(e, place)).collect::<Result<Vec<_>>>()?;
+            let left = left.iter().map(|e| self.side(e, place)).collect::<Result<Vec<_>>>()?;
             let mut parts = Vec::with_capacity(list.len());
             for item in list {
                 let Expression::Tuple(right) = item else { return Err(SqlError::OperandColumns(left.len())) };
@@ -162,8 +195,25 @@ impl Binder<'_> {
             let sql = if negated { format!("(NOT {any})") } else { any };
             return Ok(Printed::sql(sql, self.truth_type(true)));
         }
-        let operand = self.print(operand, place)?;
-        let list = list.iter().map(|e| self.print(e, place)).collect::<Result<Vec<_>>>()?;
+        if is_condition(operand) && list.len() > 1 {
+            // It may be compared with each in another way.
+            let mut parts = Vec::with_capacity(list.len());
+            let operand = self.side(operand, place)?;
+            for item in list {
+                parts.push(self.equal(&operand, item, place)?);
+            }
+            let any = balanced(&parts, " OR ");
+            let sql = if negated { format!("(NOT {any})") } else { any };
+            return Ok(Printed::sql(sql, self.truth_type(true)));
+        }
+        let (mut operand, written) = (self.print(operand, place)?, operand);
+        let mut items = Vec::with_capacity(list.len());
+        for item in list {
+            let printed = self.print(item, place)?;
+            operand = self.beside(operand, is_condition(written), &printed)?;
+            items.push(self.beside(printed, is_condition(item), &operand)?);
+        }
+        let list = items;
         let constant = |p: &Printed| matches!(p.what, What::Constant(_));
         let class = class_of_all(&operand, &list);
         if class == Class::Dialect || (constant(&operand) && list.iter().all(constant)) {
