@@ -118,8 +118,9 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Raises the epoch of all log heads from `from` to `to`; `false` if it was not `from`.
     async fn raise_epoch(&self, from: Epoch, to: Epoch) -> Result<bool, StoreError>;
 
-    /// Reaches the store and back (health checks; no table is read).
-    async fn ping(&self) -> Result<(), StoreError>;
+    /// Reaches the store and back (health checks; no table is read); answers how long that took, without what is looked at
+    /// beside it.
+    async fn ping(&self) -> Result<Duration, StoreError>;
 
     /// What the pool of connections is doing now; `None` for an engine without one, as an embedded store.
     fn pool(&self) -> Option<PoolState>;

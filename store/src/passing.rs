@@ -1,6 +1,7 @@
 //! Backends in front of others.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cellgate_metrics::PoolState;
@@ -121,7 +122,7 @@ pub trait Passing: Debug + Send + Sync {
     }
 
     /// [`Backend::ping`]
-    async fn ping(&self) -> Result<(), StoreError> {
+    async fn ping(&self) -> Result<Duration, StoreError> {
         self.reach()?.ping().await
     }
 }
@@ -204,7 +205,7 @@ impl<T: Passing> Backend for T {
         Passing::raise_epoch(self, from, to).await
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
+    async fn ping(&self) -> Result<Duration, StoreError> {
         Passing::ping(self).await
     }
 

@@ -389,15 +389,14 @@ impl Backend for Coalescing {
         self.backend.raise_epoch(from, to).await
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        let began = Instant::now();
-        self.backend.ping().await?;
-        let far = self.way.took(began.elapsed()) >= self.options.far;
+    async fn ping(&self) -> Result<Duration, StoreError> {
+        let way = self.backend.ping().await?;
+        let far = self.way.took(way) >= self.options.far;
         self.gets.set_far(far);
         self.latests.set_far(far);
         self.puts.set_far(far);
         self.large_puts.set_far(far);
-        Ok(())
+        Ok(way)
     }
 
     fn start(&self) -> i64 {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cellgate_metrics::PoolState;
@@ -209,8 +210,8 @@ impl Backend for MemoryBackend {
         Ok(raised)
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        Ok(())
+    async fn ping(&self) -> Result<Duration, StoreError> {
+        Ok(Duration::ZERO)
     }
 
     fn pool(&self) -> Option<PoolState> {

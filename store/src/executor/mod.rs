@@ -266,7 +266,7 @@ impl Executor {
             }
         } else {
             match asked {
-                Ok(()) => tracing::warn!(cluster = cluster.name, up, "the cluster's health changed"),
+                Ok(_) => tracing::warn!(cluster = cluster.name, up, "the cluster's health changed"),
                 Err(error) => tracing::error!(cluster = cluster.name, up, %error, "the cluster's health changed"),
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cellgate_schemaless::{
@@ -398,7 +399,7 @@ impl Passing for Faulty {
         if burnt == Burnt::Late { Err(unavailable()) } else { Ok(stands) }
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
+    async fn ping(&self) -> Result<Duration, StoreError> {
         let inner = self.reach()?;
         if self.hangs.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;

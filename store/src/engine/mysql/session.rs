@@ -346,7 +346,7 @@ impl Session for MysqlSession {
         }
     }
 
-    async fn ping(&mut self) -> Result<(), Failure> {
+    async fn check_tables(&mut self) -> Result<(), Failure> {
         let rows = self.fetch(&plain(TABLES.to_owned())).await?;
         if rows.first().map(Vec::as_slice) == Some(&[Value::Int(self.tables)]) { Ok(()) } else { Err(replaced()) }
     }

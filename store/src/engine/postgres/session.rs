@@ -396,7 +396,7 @@ impl Session for PostgresSession {
         self.run(&head::pass_over(self.start)).await
     }
 
-    async fn ping(&mut self) -> Result<(), Failure> {
+    async fn check_tables(&mut self) -> Result<(), Failure> {
         let rows = self.fetch(&plain(TABLES)).await?;
         if rows.first().map(Vec::as_slice) == Some(&[Value::Int(self.tables)]) { Ok(()) } else { Err(replaced()) }
     }

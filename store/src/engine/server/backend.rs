@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cellgate_metrics::{Operation, PoolState};
@@ -247,7 +248,7 @@ impl<D: Driver> Backend for Server<D> {
         Ok(rows.first().and_then(|row| row.first()) == Some(&Value::Int(to.0)))
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
+    async fn ping(&self) -> Result<Duration, StoreError> {
         self.core.ping().await
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cellgate_metrics::Operation;
 use cellgate_schemaless::{Cell, TableRef};
@@ -276,14 +276,24 @@ impl<D: Driver> Core<D> {
     }
 
     /// The server and back; of one that was started again since, or has other tables, by a new connection.
-    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
+    ///
+    /// Answers how long the way was, without the look at the tables.
+    pub(crate) async fn ping(&self) -> Result<Duration, StoreError> {
         let (began, mut again) = (Instant::now(), true);
         loop {
             let mut lease = self.sessions.lease().await?;
-            match bounded(self.timeouts.connect, lease.session()?.ping()).await {
-                Ok(()) => {
+            let session = lease.session()?;
+            let looked = bounded(self.timeouts.connect, async {
+                let sent = Instant::now();
+                session.run("SELECT 1").await?;
+                let way = sent.elapsed();
+                session.check_tables().await?;
+                Ok(way)
+            });
+            match looked.await {
+                Ok(way) => {
                     lease.give_back();
-                    return Ok(());
+                    return Ok(way);
                 }
                 Err(failure) => {
                     self.sessions.forget_idle();

@@ -15,13 +15,14 @@ pub(crate) const STARTS: i64 = 65_535;
 /// Ids passed over at least: many times what is written between two writes of the log to the disk.
 const SPAN: i64 = 1 << 20;
 
-/// Ids passed over for each second since the last write that is known, if that is more: several times what a head gives out in
-/// one. What is not known any more was written in these seconds, ids passed over behind other starts among it: more of them
-/// only if there were starts every few seconds.
-const PER_SECOND: i64 = 1 << 18;
+/// Ids passed over for each second since the last write that is known, if that is more: what a head gives out in one at most.
+/// What is not known any more was written in these seconds, ids passed over behind other starts among it: more of them
+/// only if there were starts every few seconds. A larger number would bring ids beyond 2^53 sooner, which programs that keep them
+/// as floating point cannot tell apart.
+const PER_SECOND: i64 = 1 << 16;
 
-/// Most seconds that count (two years): a clock may be far ahead.
-const MOST_SECONDS: i64 = 1 << 26;
+/// Most seconds that count (194 days): a clock may be far ahead.
+const MOST_SECONDS: i64 = 1 << 24;
 
 /// Any `at` since 2001: the head has given out ids, and that was when.
 const GIVEN_OUT: i64 = 1_000_000_000_000_000;

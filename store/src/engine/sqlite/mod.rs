@@ -387,7 +387,8 @@ impl Backend for SqliteBackend {
         self.live()?.writer.alone(move |sqlite| Ok(execute(sqlite, &raise)? > 0)).await
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
+    async fn ping(&self) -> Result<Duration, StoreError> {
+        let began = Instant::now();
         let select = |sqlite: &rusqlite::Connection| -> Result<(), Failure> {
             sqlite.prepare_cached("SELECT 1")?.exists([]).map(|_| ()).map_err(Failure::from)
         };
@@ -395,9 +396,9 @@ impl Backend for SqliteBackend {
             Some(live) => {
                 Self::look_at_files(live)?;
                 live.writer.is_alive()?;
-                live.readers.inline(select).await.map(|_| ())
+                live.readers.inline(select).await.map(|_| began.elapsed())
             }
-            None => Ok(()),
+            None => Ok(began.elapsed()),
         }
     }
 
