@@ -2,15 +2,17 @@
 
 use crate::error::SqlError;
 use crate::expression::{Comparison, Expression, Function, Operator, Slot, Type};
+use crate::parse::unsupported;
 use crate::value::{ColumnType, Value};
 
 type Bexpr = Expression<Slot>;
 
 /// The expression with the conditions that are compared with JSON made JSON; `ty` knows the columns. CASE is not among what
-/// compares so: it takes JSON for a number beside a number or condition.
+/// compares so: it takes JSON for a number beside a number or condition. Nothing but TRUE and FALSE is copied, or trees would
+/// grow with their depth.
 ///
 /// # Errors
-/// None of its own.
+/// [`SqlError::Unsupported`] for a condition that would have to be computed twice, as JSON and as a number.
 pub(super) fn beside_json(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError> {
     let compares = |node: &Bexpr| match node {
         Expression::Chain(_, rest) => rest.iter().any(|(op, _)| is_comparison(*op)),
@@ -26,8 +28,12 @@ pub(super) fn beside_json(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Resu
     if !expression.any(is_condition) || !expression.any(compares) || !expression.any(makes_json) {
         return Ok(expression);
     }
+    made_beside_json(&expression, ty)
+}
+
+fn made_beside_json(expression: &Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Result<Bexpr, SqlError> {
     let is_json = |e: &Bexpr| e.ty(ty).ty == ColumnType::Json;
-    let inner = |e: &Bexpr| beside_json(e.clone(), ty);
+    let inner = |e: &Bexpr| made_beside_json(e, ty);
     let all = |list: &[Bexpr]| list.iter().map(inner).collect::<Result<Vec<_>, _>>();
     expression.map(
         &mut |node| {
@@ -49,15 +55,16 @@ pub(super) fn beside_json(expression: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Resu
                     }
                     Expression::Chain(Box::new(left), made)
                 }
-                Expression::In { operand, list, negated } => within(inner(operand)?, all(list)?, *negated, &is_json),
+                Expression::In { operand, list, negated } => within(inner(operand)?, all(list)?, *negated, &is_json)?,
                 Expression::Between { operand, low, high, negated } => {
                     let operand = inner(operand)?;
                     let bound = |e: &Bexpr| inner(e).map(|e| Box::new(beside(&operand, e, &is_json)));
                     let (low, high) = (bound(low)?, bound(high)?);
                     Expression::Between { operand: Box::new(operand), low, high, negated: *negated }
                 }
-                Expression::Call(Function::NullIf, arguments) if arguments.len() == 2 => {
-                    null_if(all(arguments)?, &is_json)
+                Expression::Call(Function::NullIf, arguments) => {
+                    let [first, second] = arguments.as_slice() else { return Ok(None) };
+                    null_if(inner(first)?, inner(second)?, &is_json)?
                 }
                 _ => return Ok(None),
             }))
@@ -84,36 +91,47 @@ fn beside(other: &Bexpr, e: Bexpr, is_json: &dyn Fn(&Bexpr) -> bool) -> Bexpr {
     }
 }
 
-fn within(operand: Bexpr, list: Vec<Bexpr>, negated: bool, is_json: &dyn Fn(&Bexpr) -> bool) -> Bexpr {
+fn within(
+    operand: Bexpr,
+    list: Vec<Bexpr>,
+    negated: bool,
+    is_json: &dyn Fn(&Bexpr) -> bool,
+) -> Result<Bexpr, SqlError> {
     if !is_condition(&operand) || !list.iter().any(is_json) {
         let list = list.into_iter().map(|e| beside(&operand, e, is_json)).collect();
-        return Expression::In { operand: Box::new(operand), list, negated };
+        return Ok(Expression::In { operand: Box::new(operand), list, negated });
     }
     let (json, others): (Vec<_>, Vec<_>) = list.into_iter().partition(is_json);
-    let among_json = Expression::In { operand: Box::new(as_boolean(operand.clone())), list: json, negated };
     if others.is_empty() {
-        return among_json;
+        return Ok(Expression::In { operand: Box::new(as_boolean(operand)), list: json, negated });
     }
+    if !is_constant(&operand) {
+        return Err(unsupported("a condition IN a list of JSON and other values", "use an IN for each, joined by OR"));
+    }
+    let among_json = Expression::In { operand: Box::new(as_boolean(operand.clone())), list: json, negated };
     let among_others = Expression::In { operand: Box::new(operand), list: others, negated };
     let either = vec![among_json, among_others];
-    if negated { Expression::And(either) } else { Expression::Or(either) }
+    Ok(if negated { Expression::And(either) } else { Expression::Or(either) })
 }
 
 /// NULLIF, whose value is the condition's if that stands first.
-fn null_if(arguments: Vec<Bexpr>, is_json: &dyn Fn(&Bexpr) -> bool) -> Bexpr {
-    match arguments.as_slice() {
-        [first, second] if is_condition(first) && is_json(second) => {
-            let equal = vec![(Operator::Compare(Comparison::Equal), second.clone())];
-            let equal = Expression::Chain(Box::new(as_boolean(first.clone())), equal);
-            let null = Expression::Constant(Value::Null);
-            Expression::Case { operand: None, branches: vec![(equal, null)], otherwise: Some(Box::new(first.clone())) }
-        }
-        [first, second] => {
-            let (first, second) = both(first.clone(), second.clone(), is_json);
-            Expression::Call(Function::NullIf, vec![first, second])
-        }
-        _ => Expression::Call(Function::NullIf, arguments),
+fn null_if(first: Bexpr, second: Bexpr, is_json: &dyn Fn(&Bexpr) -> bool) -> Result<Bexpr, SqlError> {
+    if !is_condition(&first) || !is_json(&second) {
+        let (first, second) = both(first, second, is_json);
+        return Ok(Expression::Call(Function::NullIf, vec![first, second]));
     }
+    if !is_constant(&first) {
+        return Err(unsupported("NULLIF of a condition and JSON", "use CASE WHEN .. THEN NULL ELSE .. END"));
+    }
+    let equal = vec![(Operator::Compare(Comparison::Equal), second)];
+    let equal = Expression::Chain(Box::new(as_boolean(first.clone())), equal);
+    let null = Expression::Constant(Value::Null);
+    Ok(Expression::Case { operand: None, branches: vec![(equal, null)], otherwise: Some(Box::new(first)) })
+}
+
+/// TRUE or FALSE.
+fn is_constant(condition: &Bexpr) -> bool {
+    matches!(condition, Expression::And(all) if matches!(all.as_slice(), [Expression::Constant(_)]))
 }
 
 /// A condition as JSON's own true or false; anything else as it is.

@@ -70,6 +70,13 @@ fn conditions_beside_json_are_its_true_and_false() {
     assert_eq!(of_bodies("NULLIF(body->'$.f', TRUE)", bodies), ["NULL", "false", "1", "null", "NULL"]);
     assert_eq!(of_bodies("NULLIF(TRUE, body->'$.f')", bodies), ["NULL", "1", "1", "1", "1"]);
     assert_eq!(of_bodies("body->'$.f' = 1", bodies), ["0", "0", "1", "0", "NULL"]);
+    // Each would stand there twice, and within another twice as often.
+    for twice in ["(TRUE IN (7, body->'$.f')) IN (7, body->'$.f')", "NULLIF(ref_key = 1, body->'$.f')"] {
+        let refused = bound(&format!("SELECT {twice} FROM trips WHERE row_key = 'j'")).unwrap_err();
+        assert!(matches!(refused, SqlError::Unsupported { .. }), "{twice}: {refused:?}");
+    }
+    let deep = (0..150).fold("TRUE".to_owned(), |e, _| format!("({e} = body->'$.f')"));
+    bound(&format!("SELECT {deep} FROM trips WHERE row_key = 'j'")).unwrap();
 }
 
 #[test]

@@ -91,13 +91,7 @@ impl Binder<'_> {
     }
 
     /// `(a, b) = (c, d)`
-    pub(super) fn rows(
-        &mut self,
-        op: Operator,
-        left: &[Side],
-        right: &[RelExpr],
-        place: Place<'_>,
-    ) -> Result<Printed> {
+    pub(super) fn rows(&mut self, op: Operator, left: &[Side], right: &[RelExpr], place: Place<'_>) -> Result<Printed> {
         if left.len() != right.len() {
             return Err(SqlError::OperandColumns(left.len()));
         }
