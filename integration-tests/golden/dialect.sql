@@ -87,13 +87,17 @@ SELECT 1 / 0 AS a;
 SHOW WARNINGS;
 SET sql_mode = DEFAULT;
 
--- The insert id is the ref_key that was counted; of many rows the first one's.
+-- The insert id is the ref_key that was counted; of many rows the first one's, if the others follow it.
 CREATE TABLE ids (NOTE JSON) ENGINE=CELLS;
 INSERT INTO ids (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 4, '1');
 SELECT LAST_INSERT_ID();
 INSERT INTO ids (row_key, column_key, body) VALUES ('a', 'BASE', '1');
 SELECT LAST_INSERT_ID(), @@last_insert_id;
 INSERT INTO ids (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 9, '1'), ('a', 'BASE', NULL, '1'), ('b', 'BASE', NULL, '1');
+SELECT LAST_INSERT_ID();
+INSERT INTO ids (row_key, column_key, body) VALUES ('c', 'BASE', '1'), ('c', 'OTHER', '1');
+SELECT LAST_INSERT_ID();
+INSERT INTO ids (row_key, column_key, body) VALUES ('c', 'BASE', '1'), ('c', 'BASE', '2'), ('c', 'BASE', '3');
 SELECT LAST_INSERT_ID();
 INSERT INTO ids (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 20, '1');
 INSERT INTO ids (row_key, NOTE) VALUES ('a', '1');

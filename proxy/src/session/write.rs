@@ -77,15 +77,13 @@ impl Session {
             self.last.warnings.push(Level::Note, notes::OF_OURS, note);
         }
         let id = insert_id(&put, &fates);
-        if id > 0 {
-            self.last_insert_id = id;
-        }
         let new = put.rows.iter().zip(&fates).filter(|(_, f)| f.as_ref().is_some_and(|w| w.new)).map(|(row, _)| row);
         let affected = new.collect::<BTreeSet<_>>().len() as u64;
         match &put.returning {
             Some(shape) => match self.returned_or_killed(&shield, shape, &put, &fates, deadline).await {
                 Ok((rows, notes)) => {
                     self.warn_of(notes);
+                    self.note_insert_id(id);
                     Ok(Answer::Table(Table { columns: shape.columns().to_vec(), rows, found: None }))
                 }
                 Err(error) => {
@@ -111,8 +109,16 @@ impl Session {
                 } else {
                     String::new()
                 };
+                self.note_insert_id(id);
                 Ok(Answer::Done(Done { affected, info, last_insert_id: id }))
             }
+        }
+    }
+
+    /// `LAST_INSERT_ID()` is this from now on, unless nothing was counted.
+    fn note_insert_id(&mut self, id: u64) {
+        if id > 0 {
+            self.last_insert_id = id;
         }
     }
 
@@ -321,14 +327,18 @@ impl Session {
     }
 }
 
-/// The insert id: the first `ref_key` that was counted, as MySQL's of AUTO_INCREMENT. 0 without one, and below 1.
+/// The insert id: the first `ref_key`, as MySQL's of AUTO_INCREMENT, if all were counted and each is one more than the one
+/// before, for that is what drivers and mappers take the others to be. 0 otherwise, and below 1.
 fn insert_id(put: &Put, fates: &Fates) -> u64 {
-    let counted = |(cell, fate): (&NewCell, &Option<Written>)| match fate {
-        Some(written) if cell.version == Version::Next => Some(written.ref_key),
+    if put.of_declared {
+        return 0;
+    }
+    let mut counted = put.cells.iter().zip(fates).map(|(cell, fate)| match fate {
+        Some(written) if cell.version == Version::Next => u64::try_from(written.ref_key.0).ok(),
         Some(_) | None => None,
-    };
-    let first = if put.of_declared { None } else { put.cells.iter().zip(fates).find_map(counted) };
-    first.and_then(|ref_key| u64::try_from(ref_key.0).ok()).unwrap_or(0)
+    });
+    let Some(Some(first)) = counted.next() else { return 0 };
+    if counted.zip(first + 1..).all(|(counted, next)| counted == Some(next)) { first } else { 0 }
 }
 
 /// What RETURNING answers about the cells that were written, and what is to be noted of it.
