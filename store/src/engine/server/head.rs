@@ -13,7 +13,7 @@ use cellgate_schemaless::limits::ID_STRIDE;
 pub(crate) const STARTS: i64 = 65_535;
 
 /// Ids passed over at least: many times what is written between two writes of the log to the disk.
-const SPAN: i64 = 1 << 20;
+const SPAN: i64 = 1 << 18;
 
 /// Ids passed over for each second since the last write that is known, if that is more: what a head gives out in one at most.
 /// What is not known any more was written in these seconds, ids passed over behind other starts among it: more of them
