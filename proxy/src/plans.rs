@@ -10,8 +10,8 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
 use cellgate_sql::{SqlMode, Statement, Template};
-use quick_cache::Equivalent;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, Equivalent, OptionsBuilder};
 
 use crate::wire::Preamble;
 
@@ -24,6 +24,9 @@ const PLAN_BYTES: u64 = 1024;
 /// About how much memory its tree takes for each word, literal or sign of the text, in bytes: a value of a select list has an
 /// expression and its text.
 const TOKEN_BYTES: u64 = 128;
+
+/// Most that one plan can weigh: each byte of its text a word or sign.
+const HEAVIEST: u64 = (2 + TOKEN_BYTES) * PLAN_TEXT_BYTES as u64 + PLAN_BYTES;
 
 /// Plans by text.
 #[derive(Debug)]
@@ -91,10 +94,27 @@ impl quick_cache::Weighter<Key, Arc<Plan>> for Weight {
 }
 
 impl Plans {
-    /// A cache of about this much memory.
+    /// A cache of about this much memory. One of less than a mebibyte does not keep the longest lists of values.
     pub fn new(bytes: u64) -> Self {
+        Self::with_cores(bytes, std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    /// The same for so many cores.
+    fn with_cores(bytes: u64, cores: usize) -> Self {
         let plans = usize::try_from(bytes / (4 * PLAN_BYTES)).unwrap_or(usize::MAX).clamp(16, 1 << 20);
-        Self { plans: Cache::with_weighter(plans, bytes, Weight) }
+        // What is heavier than its shard would never be kept. The cache takes the next power of two of shards.
+        let room = usize::try_from(bytes / (2 * HEAVIEST)).unwrap_or(usize::MAX).max(1);
+        let shards = 1 << room.min(4 * cores).ilog2();
+        let mut options = OptionsBuilder::new();
+        let options = options.estimated_items_capacity(plans).weight_capacity(bytes).shards(shards).build();
+        let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
+        Self {
+            plans: match options {
+                Ok(options) => Cache::with_options(options, Weight, hasher, lifecycle),
+                // Nothing that has no default is missing.
+                Err(_) => Cache::with_weighter(plans, bytes, Weight),
+            },
+        }
     }
 
     /// The plan of a text seen before.
@@ -194,6 +214,22 @@ mod tests {
         let string = weight(&format!("SELECT '{}'", "1".repeat(2_000)));
         let values = weight(&format!("SELECT 1{}", ",1".repeat(1_000)));
         assert!((4_000..8_000).contains(&string) && values > 200_000, "{string} {values}");
+    }
+
+    #[test]
+    fn the_longest_list_of_values_is_kept_however_many_cores_there_are() {
+        let mut insert = "INSERT INTO t VALUES (1,1)".to_owned();
+        while insert.len() + ",(1,1)".len() <= PLAN_TEXT_BYTES {
+            insert.push_str(",(1,1)");
+        }
+        let (one, mode) = (plan(&insert), SqlMode::default());
+        for (bytes, cores) in [(1 << 20, 1), (2 << 20, 64), (16 << 20, 2), (16 << 20, 32), (16 << 20, 192)] {
+            let plans = Plans::with_cores(bytes, cores);
+            plans.insert(insert.as_bytes(), mode, &one);
+            assert!(plans.get(insert.as_bytes(), mode).is_some(), "{bytes} {cores}: {}", plans.plans.shard_capacity());
+        }
+        let shards = |cores| Plans::with_cores(256 << 20, cores).plans.num_shards();
+        assert_eq!([1, 2, 16].map(shards), [4, 8, 64]);
     }
 
     #[test]
