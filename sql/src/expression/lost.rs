@@ -12,6 +12,8 @@ use crate::value::Value;
 
 /// Characters of the text that are told.
 const TOLD: usize = 128;
+/// Digits that are a BIGINT, and a double, whatever they are.
+const SHORT: usize = 18;
 
 /// What text is read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,34 +36,37 @@ impl Read {
     fn whole(self, text: &[u8]) -> bool {
         let text = text.trim_ascii();
         let unsigned = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
-        let digits = |text: &[u8]| text.iter().take_while(|b| b.is_ascii_digit()).count();
-        let rest = |text: &[u8], from: usize| text.get(from..).unwrap_or_default().to_vec();
         if text.is_empty() {
             return self == Self::Double;
         }
-        let before = digits(unsigned);
+        let (before, left) = digits(unsigned);
         if self == Self::Integer {
             let number = || std::str::from_utf8(text).ok().and_then(|text| text.parse::<i128>().ok());
             let held = |n: i128| i64::try_from(n).is_ok() || u64::try_from(n).is_ok();
-            return before > 0 && before == unsigned.len() && number().is_some_and(held);
+            return before > 0 && left.is_empty() && (before <= SHORT || number().is_some_and(held));
         }
-        let mut left = rest(unsigned, before);
-        let mut all = before;
-        if left.first() == Some(&b'.') {
-            let behind = digits(left.get(1..).unwrap_or_default());
-            all += behind;
-            left = rest(&left, 1 + behind);
+        let (behind, left) = left.strip_prefix(b".").map_or((0, left), digits);
+        if before + behind == 0 {
+            return false;
         }
-        if let Some(b'e' | b'E') = left.first() {
-            let sign = usize::from(matches!(left.get(1), Some(b'+' | b'-')));
-            let exponent = digits(left.get(1 + sign..).unwrap_or_default());
-            if exponent > 0 {
-                left = rest(&left, 1 + sign + exponent);
-            }
-        }
-        let finite = || std::str::from_utf8(text).ok().and_then(|t| t.parse::<f64>().ok()).is_some_and(f64::is_finite);
-        all > 0 && left.is_empty() && finite()
+        let Some(power) = left.strip_prefix(b"e").or_else(|| left.strip_prefix(b"E")) else {
+            return left.is_empty() && (before <= SHORT || finite(text));
+        };
+        let power = power.strip_prefix(b"-").or_else(|| power.strip_prefix(b"+")).unwrap_or(power);
+        let (power, left) = digits(power);
+        power > 0 && left.is_empty() && finite(text)
     }
+}
+
+/// How many digits a text begins with, and what is behind them.
+fn digits(text: &[u8]) -> (usize, &[u8]) {
+    let count = text.iter().take_while(|b| b.is_ascii_digit()).count();
+    (count, text.get(count..).unwrap_or_default())
+}
+
+/// Whether a number is one that a double can be.
+fn finite(number: &[u8]) -> bool {
+    std::str::from_utf8(number).ok().and_then(|number| number.parse::<f64>().ok()).is_some_and(f64::is_finite)
 }
 
 /// As much of a value's text as is told.
