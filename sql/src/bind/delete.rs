@@ -27,7 +27,7 @@ pub(super) fn bind(delete: &Delete, session: &Session<'_>) -> Result<Erase, SqlE
     if view.is_rows() {
         return Err(refused("DELETE by a row-shape column"));
     }
-    let bound = session.bind_condition(condition, &mut |parts| view.slot(parts, "where clause"))?;
+    let bound = session.bind_erasing(condition, &mut |parts| view.slot(parts, "where clause"))?;
     numbers_only(&bound)?;
     let keys = analyse(&bound, &Room::new());
     let limit = Limit { count: delete.limit.clone(), offset: None };

@@ -162,6 +162,37 @@ impl<'a> Session<'a> {
         self.bind_hearing(expression, Hears::Nothing, column)
     }
 
+    /// The same for what decides what is erased: a constant of text that is not all of its number or time is refused, as what
+    /// is left of it is a key nobody wrote.
+    ///
+    /// # Errors
+    /// Those of [`Session::bind`], and why a constant has no value.
+    pub fn bind_erasing(
+        &self,
+        expression: &Expr,
+        column: &mut dyn FnMut(&[String]) -> Result<Bound, SqlError>,
+    ) -> Result<Expression<Slot>, SqlError> {
+        let hears = Hears::FailsOfText;
+        let bound = self.bind_hearing(expression, hears, column)?;
+        let scope = NoRow {
+            longest: self.env.longest_value(),
+            room: &self.room,
+            steps: None,
+            patience: &self.patience,
+            divides: false,
+            hears,
+        };
+        let mut found = Ok(());
+        bound.visit(&mut |node| {
+            let apart = matches!(node, Expression::Constant(_) | Expression::Tuple(_)) || node.any(depends);
+            if !apart && found.is_ok() {
+                found = node.evaluate(&scope).map(|_| ());
+            }
+            apart && found.is_ok()
+        });
+        found.map(|()| bound)
+    }
+
     fn bind_hearing(
         &self,
         expression: &Expr,
@@ -197,12 +228,6 @@ impl<'a> Session<'a> {
     fn fold(&self, expression: &Expression<Slot>, hears: Hears<'_>) -> Result<Expression<Slot>, SqlError> {
         let folded = expression.map(
             &mut |node| {
-                let depends = |n: &Expression<Slot>| {
-                    matches!(
-                        n,
-                        Expression::Leaf(_) | Expression::Aggregate { .. } | Expression::Call(Function::ShardOf, _)
-                    )
-                };
                 if matches!(node, Expression::Constant(_) | Expression::Tuple(_)) {
                     return Ok(None);
                 }
@@ -300,6 +325,11 @@ impl<'a> Session<'a> {
     }
 }
 
+/// Whether it is what a value depends on that is not there before there are rows.
+fn depends(node: &Expression<Slot>) -> bool {
+    matches!(node, Expression::Leaf(_) | Expression::Aggregate { .. } | Expression::Call(Function::ShardOf, _))
+}
+
 /// Whether it divides, and depends on no row.
 fn quotient(expression: &Expression<Slot>) -> bool {
     let division = |(op, _): &(Operator, _)| *op == Operator::Arithmetic(Arithmetic::Divide);
@@ -380,6 +410,8 @@ enum Hears<'a> {
     Nothing,
     /// It is an error: the value is stored, or made once more where it can be told of.
     Fails,
+    /// The same, but a division by zero is NULL.
+    FailsOfText,
     /// The session, which warns of it.
     Warns(&'a dyn Environment),
 }
@@ -415,7 +447,8 @@ impl Scope<Slot> for NoRow<'_> {
         }
         match self.hears {
             Hears::Nothing => Ok(()),
-            Hears::Fails => Err(told),
+            Hears::FailsOfText if told == SqlError::DivisionByZero => Ok(()),
+            Hears::Fails | Hears::FailsOfText => Err(told),
             Hears::Warns(env) => {
                 env.lost(told);
                 Ok(())

@@ -171,10 +171,13 @@ pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlEr
             None => Err(unknown_column(parts, clause)),
         }
     };
+    let aggregated = resolved.aggregated();
     let bound = |e: &Expr, clause| {
         let column = &mut |parts: &[String]| slot(parts, clause);
-        // What is shown of a row says that it divides by zero; the other clauses decide what is read.
-        if clause == "field list" { session.bind(e, column) } else { session.bind_condition(e, column) }
+        // What is shown of a row tells what it loses; other clauses decide what is read. Behind groups all are bound alike: a
+        // key is known by what it is.
+        let shown = clause == "field list" || aggregated && clause != "where clause";
+        if shown { session.bind(e, column) } else { session.bind_condition(e, column) }
     };
     let item = |e: &Expr| if comes { bound(e, "field list") } else { bound(&uncalled(e), "field list") };
     let items: Vec<_> = resolved.items.iter().map(|(e, _)| item(e)).collect::<Result<_, _>>()?;
@@ -193,7 +196,6 @@ pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlEr
     if condition.as_ref().is_some_and(Expression::has_aggregate) {
         return Err(SqlError::Relational(RelationalError::GroupFunction));
     }
-    let aggregated = resolved.aggregated();
     let parts = if aggregated {
         let keys: Vec<_> = resolved.group_by.iter().map(|e| bound(e, "group statement")).collect::<Result<_, _>>()?;
         group(parts, keys, resolved.view.as_ref(), session.env.sql_mode().any_of_group)?

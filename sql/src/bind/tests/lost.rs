@@ -97,3 +97,47 @@ fn text_is_the_integer_it_begins_with() {
         assert_eq!(rows, [[value]], "{expression}");
     }
 }
+
+#[test]
+fn a_group_is_of_what_its_key_shows() {
+    for select in [
+        "SELECT ref_key + CAST('1x' AS SIGNED) AS k, COUNT(*) FROM trips WHERE row_key = 'r' GROUP BY k",
+        "SELECT ref_key + CAST('1x' AS SIGNED) AS k, COUNT(*) FROM trips WHERE row_key = 'r' GROUP BY 1",
+        "SELECT ref_key + CAST('1x' AS SIGNED), COUNT(*) FROM trips WHERE row_key = 'r' GROUP BY ref_key + CAST('1x' AS SIGNED)",
+        "SELECT ref_key + '1x' AS k, COUNT(*) FROM trips WHERE row_key = 'r' GROUP BY k HAVING ABS(ref_key + '1x') > 1",
+        "SELECT ref_key + CAST('1x' AS SIGNED) AS k, COUNT(*) FROM trips WHERE row_key = 'r' GROUP BY ref_key + CAST('1x' AS SIGNED)
+         HAVING ABS(ref_key + CAST('1x' AS SIGNED)) > 1 ORDER BY -(ref_key + CAST('1x' AS SIGNED))",
+    ] {
+        let (rows, notes) = noted(&read(select), &[cell("r", "c", 1, "1", 11), cell("r", "c", 1, "2", 12)]);
+        let told: Vec<_> = notes.iter().map(ToString::to_string).collect();
+        assert_eq!(rows.iter().filter_map(|row| row.get(1)).collect::<Vec<_>>(), [&Value::Int(2)], "{select}");
+        assert!(told.iter().all(|told| told.ends_with(" value: '1x'")) && !told.is_empty(), "{select}: {told:?}");
+    }
+}
+
+#[test]
+fn nothing_is_erased_by_what_is_left_of_a_value() {
+    let erased = |condition: &str| bound(&format!("DELETE FROM trips WHERE row_key = 'a' AND {condition}"));
+    for condition in [
+        "column_key = 'c' AND ref_key = 1 + '1x'",
+        "column_key = 'c' AND CAST('1x' AS SIGNED) + 1 = ref_key",
+        "column_key = 'c' AND ref_key = CAST('1x' AS SIGNED)",
+        "column_key = 'c' AND ref_key IN (7, CAST('1x' AS SIGNED))",
+        "column_key = LEFT('cx', '1x')",
+        "column_key IN ('d', LEFT('cx', '1x'))",
+        "(column_key, ref_key) IN (('c', 7), ('c', 1 + '1x'))",
+        "(column_key = 'c' AND ref_key = 7 OR column_key = 'c' AND ref_key = 1 + '1x')",
+    ] {
+        let error = erased(condition);
+        assert!(matches!(&error, Err(SqlError::Truncated { .. })), "{condition}: {error:?}");
+    }
+    // What is computed to the left of a column is not taken for a key.
+    let error = erased("column_key = 'c' AND 1 + '1x' = ref_key");
+    assert!(error.is_err(), "{error:?}");
+    let error = erased("column_key = DATE_ADD('x', INTERVAL 1 DAY)");
+    assert!(matches!(&error, Err(SqlError::NoTime(_))), "{error:?}");
+    for condition in ["column_key = 'c' AND ref_key = 1 + '1'", "column_key = LEFT('cx', '1')", "1 + '1'"] {
+        let erased = erased(condition);
+        assert!(erased.is_ok(), "{condition}: {erased:?}");
+    }
+}
