@@ -17,6 +17,8 @@ INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'UNDECLARED'
 SELECT column_key, ref_key FROM trips WHERE row_key = 'a' AND column_key = 'UNDECLARED';
 -- What text begins with does not decide what is erased.
 DELETE FROM trips WHERE row_key = 'a' AND column_key = 'UNDECLARED' AND ref_key = '1abc';
+DELETE FROM trips WHERE row_key = 'a' AND column_key = 'UNDECLARED' AND ref_key = 0 + '1abc';
+DELETE FROM trips WHERE row_key = 'a' AND column_key = 'UNDECLARED' AND ref_key = CAST('1abc' AS SIGNED);
 SELECT ref_key FROM trips WHERE row_key = 'a' AND column_key = 'UNDECLARED';
 DELETE FROM trips WHERE row_key = 'a' AND column_key = 'UNDECLARED' AND ref_key = ' 1.0 ';
 SELECT ref_key FROM trips WHERE row_key = 'a' AND column_key = 'UNDECLARED';

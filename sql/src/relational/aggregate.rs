@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use super::packed::Packed;
 use super::program::Program;
 use crate::error::SqlError;
+use crate::expression::lost::{self, Read};
 use crate::expression::number::{Number, double_digits};
-use crate::expression::{Worth, column_text, json, order_key, sort_order, sortable, text_of};
+use crate::expression::{Scope, Slot, Worth, column_text, json, order_key, sort_order, sortable, text_of};
 use crate::shape::Notes;
 use crate::value::Value;
 
@@ -78,12 +79,26 @@ pub struct Accumulator {
     joined: Joined,
 }
 
-/// What the groups of one GROUP_CONCAT have in common.
+/// Where the operands of an aggregate tell what is lost of them.
+struct Told<'a>(&'a Notes);
+
+impl Scope<Slot> for Told<'_> {
+    fn leaf(&self, slot: &Slot) -> Result<Value, SqlError> {
+        Err(SqlError::Internal(format!("slot {} within an aggregate", slot.0)))
+    }
+
+    fn lost(&self, told: SqlError) -> Result<(), SqlError> {
+        self.0.add(told);
+        Ok(())
+    }
+}
+
+/// What the groups of one aggregate have in common.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Joined {
-    /// How many rows of them were joined.
+    /// How many rows of them a GROUP_CONCAT has joined.
     rows: Arc<AtomicU64>,
-    /// Hears of what was cut.
+    /// Hears of what was cut, and of text that is no number.
     notes: Notes,
 }
 
@@ -124,6 +139,10 @@ impl Accumulator {
             }
         };
         let mut values: Vec<Value> = operands.into_iter().map(value).collect();
+        if sums {
+            let told = Told(&self.joined.notes);
+            values.iter().try_for_each(|value| lost::number(value, Read::Double, &told))?;
+        }
         let keys = match &self.spec.kind {
             Kind::Concat { values: count, .. } => values.split_off((*count).min(values.len())),
             Kind::Min | Kind::Max | Kind::Sum | Kind::Avg | Kind::CountDistinct => Vec::new(),

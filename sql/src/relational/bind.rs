@@ -48,6 +48,8 @@ pub(super) struct Binder<'a> {
     pub notes: Notes,
     /// Whether the next SELECT is an operand, whose value keeps the digits that are not shown.
     pub is_operand: bool,
+    /// How many aggregates were printed of queries around the one they stand in.
+    pub aggregates_around: usize,
     /// Whether the rows of the next SELECT go to the client as they come: it is the statement itself.
     streams: bool,
 }
@@ -105,6 +107,7 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
         next: 0,
         made: Made::default(),
         is_operand: false,
+        aggregates_around: 0,
         notes: Notes::new(env.sql_mode().divides_by_zero),
         streams: true,
     };
@@ -196,6 +199,21 @@ impl Item {
         size_of::<Self>() + self.printed.size() + self.name.len()
     }
 
+    /// Its column as HAVING takes it: a decimal has the digits that are not shown, unless it is put away in a table before.
+    fn in_having(&self, column: &Column, put_away: bool) -> Column {
+        let full = match self.of_groups {
+            OfGroups::No => !put_away,
+            OfGroups::Aggregate => true,
+            OfGroups::Window => false,
+        };
+        match &self.printed.what {
+            What::Sql(sql) if full && self.printed.ty.ty == ColumnType::Decimal => {
+                Column { sql: sql.clone(), ..column.clone() }
+            }
+            What::Sql(_) | What::Constant(_) => column.clone(),
+        }
+    }
+
     /// Whether it is JSON that is not the same in every row.
     fn is_computed_json(&self) -> bool {
         matches!(self.printed.what, What::Sql(_)) && self.printed.ty.ty == ColumnType::Json
@@ -220,6 +238,11 @@ impl OfGroups {
             e if is_aggregated(e) => Self::Aggregate,
             _ => Self::No,
         }
+    }
+
+    /// The same of what has one, or not, in a subquery.
+    fn within(aggregated: bool) -> Self {
+        if aggregated { Self::Aggregate } else { Self::No }
     }
 }
 
@@ -287,6 +310,9 @@ impl Binder<'_> {
         scope.sources.push(Source::new(None, String::new(), columns));
         let counted = bound.columns.iter().map(|c| c.sql.as_str()).collect();
         let order = self.order_of(&query.order_by, &bound.columns, &Aliases::default(), &scope, &counted)?;
+        if scope.aggregated_within.get() {
+            return Err(RelationalError::GroupFunction.into());
+        }
         let columns: Vec<String> = bound.columns.iter().map(|c| c.sql.clone()).collect();
         let order = order.replace(held::ROWS, &held::row(0, columns.len() + query.order_by.len(), &columns));
         let (limit, one_row) = self.limit(&query.limit)?;
@@ -327,7 +353,8 @@ impl Binder<'_> {
         let aliased = || columns.iter().zip(&items).filter(|(_, item)| item.alias.is_some()).map(|(column, _)| column);
         let aliases = Aliases::new(aliased());
         let has_groups = !core.group_by.is_empty();
-        let aggregated = has_groups || aggregates(&core.items, core.having.as_ref(), order_by, &scope);
+        // An aggregate of this query may stand in a subquery of its clauses.
+        let listed = aggregates(&core.items, None, &[], &scope) || scope.aggregated_within.get();
         let collected = core.distinct || has_groups || !order_by.is_empty();
         let of_tables = scope.sources.iter().flat_map(|source| &source.columns);
         let counted: HashSet<&str> = of_tables.chain(&columns).map(|c| c.sql.as_str()).collect();
@@ -342,19 +369,31 @@ impl Binder<'_> {
         };
         let grouped_by = made(OfGroups::Aggregate);
         let group_by = self.group_by(core, &columns, &aliases, &scope, &counted, &grouped_by)?;
-        let mut having = String::new();
+        let mut held_to = None;
         if let Some(e) = &core.having {
             // An alias comes before a column, unless that is grouped by.
             let grouped = grouped(&core.group_by, &scope);
-            let aliases = Aliases::new(aliased().filter(|column| !grouped.contains(&column.name.to_lowercase())));
+            let put_away = has_groups || core.distinct;
+            let named: Vec<Column> = columns.iter().zip(&items).map(|(c, item)| item.in_having(c, put_away)).collect();
+            let aliased = named.iter().zip(&items).filter(|(_, item)| item.alias.is_some()).map(|(column, _)| column);
+            let aliases = Aliases::new(aliased.filter(|column| !grouped.contains(&column.name.to_lowercase())));
             let place = Place::new(&scope, "having clause", Aggregates::NoWindows);
             let printed = self.print(e, Place { aliases: Some(&aliases), aliases_first: true, ..place })?;
             let printed = self.condition(&printed)?;
             not_of(&made(OfGroups::Window), &printed)?;
-            // Without groups HAVING is a condition like any other.
-            if aggregated { having = format!(" HAVING {printed}") } else { condition.push(printed) }
+            held_to = Some(printed);
         }
         let order = self.order_of(order_by, &columns, &aliases, &scope, &counted)?;
+        let late = aggregates(&[], core.having.as_ref(), order_by, &scope) || scope.aggregated_within.get();
+        let aggregated = has_groups || listed || late;
+        let having = match held_to {
+            Some(printed) if aggregated => format!(" HAVING {printed}"),
+            // Without groups HAVING is a condition like any other.
+            printed => {
+                condition.extend(printed);
+                String::new()
+            }
+        };
         let (limit, one_row) = self.limit(limit)?;
         // SQLite tells JSON apart by its text: rows that are distinct by their values are groups.
         let by_value = core.distinct && items.iter().any(|item| item.is_computed_json());
@@ -370,7 +409,7 @@ impl Binder<'_> {
         };
         let distinct_by_text = core.distinct && !by_value;
         // SQLite takes an aggregate in HAVING and ORDER BY if there is one before them.
-        let late = aggregated && !has_groups && !aggregates(core.items.as_slice(), None, &[], &scope);
+        let late = aggregated && !has_groups && !listed;
         let distinct = if distinct_by_text { "DISTINCT " } else { "" };
         let mut list = Vec::with_capacity(items.len());
         let mut constants = 0;
@@ -458,7 +497,10 @@ impl Binder<'_> {
                 }
                 RelItem::Expression { expression, alias, written } => {
                     let place = Place::new(scope, "field list", Aggregates::Allowed);
+                    let before = scope.aggregated_within.replace(false);
                     let printed = self.print(expression, place)?;
+                    let within = scope.aggregated_within.get();
+                    scope.aggregated_within.set(before || within);
                     let (mut name, mut origin, mut table) = (written.clone(), None, String::new());
                     if let Expression::Leaf(RelLeaf::Plain(Leaf::Column(parts))) = expression {
                         let (source, column) = scope.resolve(parts, "field list")?;
@@ -471,7 +513,7 @@ impl Binder<'_> {
                         origin.clone_from(&column.origin);
                         table.clone_from(&source.alias);
                     }
-                    let of_groups = OfGroups::of(expression);
+                    let of_groups = OfGroups::of(expression).max(OfGroups::within(within));
                     items.push(Item { printed, name, alias: alias.clone(), origin, table, of_groups });
                 }
             }

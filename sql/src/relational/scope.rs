@@ -106,12 +106,15 @@ pub(super) struct Scope<'a> {
     pub outer: Option<&'a Scope<'a>>,
     /// Whether aggregates of these tables can stand in the subquery that is being bound.
     pub aggregates_within: Cell<Aggregates>,
+    /// Whether one stands in a subquery that was bound.
+    pub aggregated_within: Cell<bool>,
 }
 
 impl<'a> Scope<'a> {
     pub fn new(outer: Option<&'a Scope<'a>>) -> Self {
         let aggregates_within = Cell::new(Aggregates::Forbidden);
-        Self { sources: Vec::new(), starred: Vec::new(), outer, aggregates_within }
+        let aggregated_within = Cell::new(false);
+        Self { sources: Vec::new(), starred: Vec::new(), outer, aggregates_within, aggregated_within }
     }
 
     /// The query around this one whose aggregate it is, if all its columns are of queries around.

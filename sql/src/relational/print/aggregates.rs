@@ -7,10 +7,10 @@ use crate::expression::{Aggregate, CastType, Expression, Function, MAX_PRECISION
 use crate::parse::{budget, unsupported};
 use crate::relational::RelationalError;
 use crate::relational::aggregate::{AggregateSpec, Kind, Order};
-use crate::relational::ast::{AggregateKind, Aggregated, Window};
+use crate::relational::ast::{AggregateKind, Aggregated, RelExpr, Window};
 use crate::relational::bind::{Binder, is_aggregated};
 use crate::relational::clauses::position;
-use crate::relational::held::{ROWS, row_of_one};
+use crate::relational::held::{ROWS, columns_in, row_of_one};
 use crate::relational::program::names;
 use crate::relational::scope::{Collation, Scope};
 use crate::value::{ColumnType, Value};
@@ -34,7 +34,9 @@ impl Binder<'_> {
         if refused {
             return Err(RelationalError::GroupFunction.into());
         }
-        if owner.is_some() {
+        if let Some(owner) = owner {
+            owner.aggregated_within.set(true);
+            self.aggregates_around += 1;
             // SQLite takes it as a result, wherever that stands.
             let printed = self.allowed_aggregate(aggregated, place)?;
             let sql = format!("(SELECT {})", self.text(&printed)?);
@@ -51,7 +53,7 @@ impl Binder<'_> {
             }
         }
         let inner = Place { aggregates: Aggregates::Forbidden, aliases: None, clause: "field list", ..place };
-        let arguments = aggregated.arguments.iter().map(|e| self.print(e, inner)).collect::<Result<Vec<_>>>()?;
+        let arguments = aggregated.arguments.iter().map(|e| self.argument(e, inner)).collect::<Result<Vec<_>>>()?;
         let first = arguments.first();
         let ty = |function| aggregate_type(function, first.map_or(Type::of(ColumnType::BigInt), |p| p.ty));
         if let Some(window) = &aggregated.over {
@@ -107,7 +109,7 @@ impl Binder<'_> {
                 for (e, descending) in &aggregated.order {
                     let key = match position(e, &arguments, "order clause")? {
                         Some(argument) => argument.clone(),
-                        None => self.print(e, inner)?,
+                        None => self.argument(e, inner)?,
                     };
                     order.push(Order { descending: *descending, fold: key.collation.fold });
                     operands.push(key);
@@ -123,6 +125,20 @@ impl Binder<'_> {
                 Err(RelationalError::GroupFunction.into())
             }
         }
+    }
+
+    /// An argument of an aggregate. SQLite takes an aggregate of nothing but columns of a query around for one of that query,
+    /// also where they are within aggregates of their own: such an argument names a column of this query beside them.
+    fn argument(&mut self, e: &RelExpr, place: Place<'_>) -> Result<Printed> {
+        let before = self.aggregates_around;
+        let printed = self.print(e, place)?;
+        if self.aggregates_around == before || !columns_in(&self.text(&printed)?, place.scope).is_empty() {
+            return Ok(printed);
+        }
+        let own = place.scope.sources.iter().find_map(|source| source.columns.first());
+        let Some(own) = own else { return Err(RelationalError::GroupFunction.into()) };
+        let sql = format!("(CASE WHEN {0} IS {0} THEN {1} END)", own.sql, self.text(&printed)?);
+        Ok(Printed { what: What::Sql(sql), ..printed })
     }
 
     /// A time as a number.
