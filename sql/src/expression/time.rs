@@ -92,6 +92,13 @@ pub(crate) fn parse(text: &[u8]) -> Option<Micros> {
     if text.bytes().all(|b| b.is_ascii_digit()) {
         return digits_only(text);
     }
+    // The T of digits alone.
+    if let Some((day, clock)) = text.split_once('T')
+        && [day, clock].iter().all(|digits| digits.bytes().all(|b| b.is_ascii_digit()))
+        && matches!((day.len(), clock.len()), (6 | 8, 6))
+    {
+        return digits_only(&format!("{day}{clock}"));
+    }
     let (text, offset) = zone(text);
     let (day, clock) = match text.find(['T', 't', ' ']) {
         Some(at) => (text.get(..at)?, text.get(at + 1..)?.trim_start()),
@@ -310,6 +317,8 @@ mod tests {
             "2023-11-15 00:13:20+02:00",
             "20231114221320",
             "231114221320",
+            "20231114T221320",
+            "231114T221320",
             "2023/11/14 22:13:20",
             "23-11-14 22:13:20",
         ] {
