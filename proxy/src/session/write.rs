@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cellgate_metrics::Stage;
-use cellgate_schemaless::{AddedId, Cell, LatestKey, NewCell, RefKey, Triple, Version, Written};
+use cellgate_schemaless::{AddedId, Cell, LatestKey, RefKey, Triple, Version, Written};
 use cellgate_sql::{Put, Row, Shape, SqlError};
 use cellgate_store::executor::{CellFate, PutItem, RunError};
 
