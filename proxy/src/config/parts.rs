@@ -77,6 +77,7 @@ section! {
         /// the first three, then 250 ms, doubled with each; at most half of `timeouts.handshake`. "0s" is no delay.
         login_delay: Duration = "5s" in "0s" to "1m", Reload;
         /// About how much memory the plans of statements take that were seen before; they are shared by all connections.
+        /// With less than 1MiB the longest lists of values are not kept.
         plan_cache: Size = "16MiB" in "64KiB" to "4GiB", Restart;
         /// Most bytes one connection may hold that were sent with COM_STMT_SEND_LONG_DATA.
         long_data: Size = "64MiB" in "0" to "1GiB", Reload;
