@@ -208,11 +208,4 @@ pub const REFUSALS: &[Refusal] = &[
         standing: Standing::OnPurpose,
         why: "CHECK TABLE looks at files, and those are of the clusters' own servers: 1235 says so",
     },
-    Refusal {
-        step: "drop",
-        client: Some("TypeORM"),
-        error: "DROP INDEX is not supported",
-        standing: Standing::OnPurpose,
-        why: "its dropTable() drops the indexes first; a cell table has none but its key: 1235",
-    },
 ];
