@@ -170,16 +170,21 @@ fn erasures_that_went_back_end_all_that_was_read_before() {
     let mut restored = Erasures::default();
     restored.note(TableId(3));
     cache.learn(Instant::now(), &restored);
-    assert_eq!(cache.get(source(2), &kept.triple), None);
-    cache.fill(before, source(2), &late);
-    assert_eq!(cache.get(source(2), &late.triple), None, "it was read before");
-    cache.fill(cache.ticket(), source(2), &late);
-    assert_eq!(cache.get(source(2), &late.triple).as_ref(), Some(&late));
+    answers_nothing_read_before(&cache, before, &kept, &late);
     // What is erased from now on counts, although its number is lower than the one known before.
     restored.note(TableId(2));
     cache.learn(Instant::now(), &restored);
     assert_eq!(cache.get(source(2), &late.triple), None);
     assert_eq!(cache.get(source(2), &kept.triple), None);
+}
+
+/// `kept` is in no answer any more, and `late` in none that was filled in by a read from `before`.
+fn answers_nothing_read_before(cache: &CellCache, before: Ticket, kept: &Cell, late: &Cell) {
+    assert_eq!(cache.get(source(2), &kept.triple), None);
+    cache.fill(before, source(2), late);
+    assert_eq!(cache.get(source(2), &late.triple), None, "it was read before");
+    cache.fill(cache.ticket(), source(2), late);
+    assert_eq!(cache.get(source(2), &late.triple).as_ref(), Some(late));
 }
 
 #[test]
@@ -199,11 +204,7 @@ fn erasures_that_went_back_and_on_beyond_the_known_number_end_all_that_was_read_
     // is kept.
     let mut restored = noted(&[1, 1, 1, 2, 3, 1]);
     cache.learn(Instant::now(), &restored);
-    assert_eq!(cache.get(source(2), &kept.triple), None);
-    cache.fill(before, source(2), &late);
-    assert_eq!(cache.get(source(2), &late.triple), None, "it was read before");
-    cache.fill(cache.ticket(), source(2), &late);
-    assert_eq!(cache.get(source(2), &late.triple).as_ref(), Some(&late));
+    answers_nothing_read_before(&cache, before, &kept, &late);
     // Another look at the same finds nothing new, and later erasures count for their tables.
     cache.learn(Instant::now(), &restored);
     assert_eq!(cache.get(source(2), &late.triple).as_ref(), Some(&late));
