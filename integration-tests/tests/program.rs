@@ -1,6 +1,7 @@
 //! The program as its user meets it: starting, refusing to, stopping, health, metrics, signals.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_integration_tests::Deployment;
@@ -614,13 +615,18 @@ fn a_start_that_is_ended_by_a_signal_is_in_the_registry_no_more() {
     drop(databases.build());
 }
 
-#[tokio::test]
-async fn a_start_without_the_catalog_is_refused_until_it_is_restored() {
+/// A deployment whose meta store and cluster `m` are databases of the shared MariaDB, and the name of the meta store's.
+fn on_the_shared_mariadb() -> (Arc<Deployment>, String) {
     let mut databases = Builder::new();
     let meta = databases.shared_mariadb_database();
-    let (schema, server) = (meta.rsplit('/').next().unwrap().to_owned(), MariaDb::shared());
-    let deployment = databases.topology(SHARDS, Some(&meta)).shared_mariadb("m").build();
-    let mut proxy = deployment.start();
+    let schema = meta.rsplit('/').next().unwrap().to_owned();
+    (databases.topology(SHARDS, Some(&meta)).shared_mariadb("m").build(), schema)
+}
+
+#[tokio::test]
+async fn a_start_without_the_catalog_is_refused_until_it_is_restored() {
+    let (deployment, schema) = on_the_shared_mariadb();
+    let (mut proxy, server) = (deployment.start(), MariaDb::shared());
     let mut conn = client::connect(proxy.mysql()).await;
     run(&mut conn, TRIPS).await;
     put(&mut conn, &triple("a", "BASE", 1), "1").await.unwrap();
@@ -640,11 +646,8 @@ async fn a_start_without_the_catalog_is_refused_until_it_is_restored() {
 
 #[tokio::test]
 async fn behind_an_older_meta_store_nothing_starts_or_is_made_before_the_last_id_is_raised() {
-    let mut databases = Builder::new();
-    let meta = databases.shared_mariadb_database();
-    let (schema, server) = (meta.rsplit('/').next().unwrap().to_owned(), MariaDb::shared());
-    let deployment = databases.topology(SHARDS, Some(&meta)).shared_mariadb("m").build();
-    let mut proxy = deployment.start();
+    let (deployment, schema) = on_the_shared_mariadb();
+    let (mut proxy, server) = (deployment.start(), MariaDb::shared());
     let mut conn = client::connect(proxy.mysql()).await;
     run(&mut conn, TRIPS).await;
     put(&mut conn, &triple("a", "BASE", 1), "1").await.unwrap();
