@@ -19,6 +19,10 @@ pub struct Erasures {
     /// The number of the last one in a table.
     #[serde(default)]
     tables: BTreeMap<u32, i64>,
+    /// What the last erasure in a table has drawn at random: where the document went back, the erasures counted anew get the
+    /// numbers of those that are lost. A table has none if a version before 0.3.0 counted.
+    #[serde(default)]
+    marks: BTreeMap<u32, u64>,
 }
 
 impl Erasures {
@@ -30,24 +34,28 @@ impl Erasures {
     /// The same with numbers that are higher by `up`; whatever is below `floor` counts as erased.
     pub(super) fn raised(&self, up: i64, floor: i64) -> Self {
         let tables = self.tables.iter().map(|(table, number)| (*table, number + up)).collect();
-        Self { number: self.number + up, all: (self.all + up).max(floor), tables }
+        Self { number: self.number + up, all: (self.all + up).max(floor), tables, marks: self.marks.clone() }
     }
 
-    /// Whether these may be the erasures of `known` and later ones: what is new has a higher number than all of those.
+    /// Whether these may be the erasures of `known` and later ones: what is new has a higher number than all of those, and
+    /// what has the same number the same mark.
     pub(super) fn follows(&self, known: &Self) -> bool {
-        let stands = |now: i64, then: i64| now == then || now > known.number;
-        let mut tables = self.tables.keys().chain(known.tables.keys()).map(|table| TableId(*table));
-        stands(self.all, known.all) && tables.all(|table| stands(self.last(table), known.last(table)))
+        let stands = |now: i64, then: i64, same: bool| now > known.number || (now == then && same);
+        let same = |table: u32| self.marks.get(&table) == known.marks.get(&table);
+        let stands_in = |table: u32| stands(self.last(TableId(table)), known.last(TableId(table)), same(table));
+        stands(self.all, known.all, true) && self.tables.keys().chain(known.tables.keys()).all(|table| stands_in(*table))
     }
 
-    /// Counts an erasure in this table.
-    pub fn note(&mut self, table: TableId) {
+    /// Counts an erasure in this table. `mark` is drawn at random for it.
+    pub fn note(&mut self, table: TableId, mark: u64) {
         self.number += 1;
         if self.tables.len() >= TABLES && !self.tables.contains_key(&table.0) {
             self.tables.clear();
+            self.marks.clear();
             self.all = self.number;
         }
         self.tables.insert(table.0, self.number);
+        self.marks.insert(table.0, mark);
     }
 }
 
@@ -58,9 +66,9 @@ mod tests {
     #[test]
     fn an_erasure_counts_for_its_table() {
         let mut erasures = Erasures::default();
-        erasures.note(TableId(1));
-        erasures.note(TableId(2));
-        erasures.note(TableId(1));
+        erasures.note(TableId(1), 0);
+        erasures.note(TableId(2), 0);
+        erasures.note(TableId(1), 0);
         assert_eq!([1, 2, 3].map(|table| erasures.last(TableId(table))), [3, 2, 0]);
     }
 
@@ -68,7 +76,7 @@ mod tests {
     fn later_erasures_follow_and_those_of_another_history_do_not() {
         let noted = |tables: &[u32]| {
             let mut erasures = Erasures::default();
-            tables.iter().for_each(|table| erasures.note(TableId(*table)));
+            tables.iter().for_each(|table| erasures.note(TableId(*table), u64::from(*table)));
             erasures
         };
         let known = noted(&[1, 2, 1]);
@@ -86,11 +94,28 @@ mod tests {
     }
 
     #[test]
+    fn erasures_counted_anew_with_the_numbers_of_lost_ones_are_told_by_their_marks() {
+        let noted = |marks: &[(u32, u64)]| {
+            let mut erasures = Erasures::default();
+            marks.iter().for_each(|(table, mark)| erasures.note(TableId(*table), *mark));
+            erasures
+        };
+        let known = noted(&[(1, 10), (2, 20)]);
+        assert!(noted(&[(1, 10), (2, 20), (3, 30)]).follows(&known));
+        assert!(!noted(&[(1, 10), (2, 21)]).follows(&known));
+        assert!(!noted(&[(1, 10), (2, 21), (1, 30)]).follows(&known), "what is behind them does not hide it");
+        // A version that knows no marks has counted the last one.
+        let before: Erasures = serde_json::from_str(r#"{"number":2,"tables":{"1":1,"2":2}}"#).unwrap();
+        assert!(!before.follows(&known));
+        assert!(before.follows(&before) && noted(&[(1, 10)]).follows(&Erasures::default()));
+    }
+
+    #[test]
     fn the_list_of_tables_is_bounded_and_no_erasure_is_forgotten() {
         let mut erasures = Erasures::default();
         let tables = u32::try_from(TABLES).unwrap() + 2;
         for table in 0..tables {
-            erasures.note(TableId(table));
+            erasures.note(TableId(table), 0);
         }
         assert!(erasures.tables.len() <= TABLES);
         for table in 0..tables {

@@ -102,7 +102,7 @@ fn an_erasure_ends_what_was_read_before_it_in_its_table() {
         cache.fill(before, source(table), &kept);
     }
     let mut erasures = Erasures::default();
-    erasures.note(TableId(1));
+    erasures.note(TableId(1), 0);
     cache.learn(Instant::now(), &erasures);
     assert_eq!(cache.get(source(1), &kept.triple), None);
     assert_eq!(cache.get(source(2), &kept.triple).as_ref(), Some(&kept), "another table's");
@@ -119,7 +119,7 @@ fn a_fill_that_lands_behind_the_news_is_not_answered() {
     let kept = cell("a", 1);
     let before = cache.ticket();
     let mut erasures = Erasures::default();
-    erasures.note(TableId(1));
+    erasures.note(TableId(1), 0);
     // As when the fill's own check came just before the news: the entry itself carries its ticket.
     cache.fill(before, source(1), &kept);
     cache.learn(Instant::now(), &erasures);
@@ -147,7 +147,7 @@ fn without_a_look_within_the_lease_nothing_is_answered() {
 fn a_slow_look_does_not_bring_back_older_news() {
     let cache = alone(1 << 20);
     let mut erasures = Erasures::default();
-    erasures.note(TableId(1));
+    erasures.note(TableId(1), 0);
     let before = Instant::now() - LEASE;
     cache.learn(Instant::now(), &erasures);
     cache.learn(before, &Erasures::default());
@@ -160,7 +160,7 @@ fn erasures_that_went_back_end_all_that_was_read_before() {
     let (kept, late) = (cell("a", 1), cell("b", 1));
     let mut erasures = Erasures::default();
     for _ in 0..5 {
-        erasures.note(TableId(1));
+        erasures.note(TableId(1), 0);
     }
     cache.learn(Instant::now(), &erasures);
     let before = cache.ticket();
@@ -168,11 +168,11 @@ fn erasures_that_went_back_end_all_that_was_read_before() {
     assert_eq!(cache.get(source(2), &kept.triple).as_ref(), Some(&kept));
     // The meta store was restored from a backup.
     let mut restored = Erasures::default();
-    restored.note(TableId(3));
+    restored.note(TableId(3), 0);
     cache.learn(Instant::now(), &restored);
     answers_nothing_read_before(&cache, before, &kept, &late);
     // What is erased from now on counts, although its number is lower than the one known before.
-    restored.note(TableId(2));
+    restored.note(TableId(2), 0);
     cache.learn(Instant::now(), &restored);
     assert_eq!(cache.get(source(2), &late.triple), None);
     assert_eq!(cache.get(source(2), &kept.triple), None);
@@ -193,7 +193,7 @@ fn erasures_that_went_back_and_on_beyond_the_known_number_end_all_that_was_read_
     let (kept, late) = (cell("a", 1), cell("b", 1));
     let noted = |tables: &[u32]| {
         let mut erasures = Erasures::default();
-        tables.iter().for_each(|table| erasures.note(TableId(*table)));
+        tables.iter().for_each(|table| erasures.note(TableId(*table), u64::from(*table)));
         erasures
     };
     cache.learn(Instant::now(), &noted(&[1, 1, 1, 1, 1]));
@@ -208,10 +208,10 @@ fn erasures_that_went_back_and_on_beyond_the_known_number_end_all_that_was_read_
     // Another look at the same finds nothing new, and later erasures count for their tables.
     cache.learn(Instant::now(), &restored);
     assert_eq!(cache.get(source(2), &late.triple).as_ref(), Some(&late));
-    restored.note(TableId(1));
+    restored.note(TableId(1), 0);
     cache.learn(Instant::now(), &restored);
     assert_eq!(cache.get(source(2), &late.triple).as_ref(), Some(&late));
-    restored.note(TableId(2));
+    restored.note(TableId(2), 0);
     cache.learn(Instant::now(), &restored);
     assert_eq!(cache.get(source(2), &late.triple), None);
     assert_eq!(cache.get(source(2), &kept.triple), None);

@@ -62,7 +62,7 @@ async fn what_was_read_before_an_erasure_and_comes_behind_it_is_not_kept() {
             tokio::spawn(async move { read(&proxy, &rows, alone).await })
         };
         fixture.backend(1).entered.acquire().await.unwrap().forget();
-        erasures.note(table().id);
+        erasures.note(table().id, 0);
         cache.learn(Instant::now(), &erasures);
         fixture.backend(1).release.add_permits(1);
         reading.await.unwrap();
