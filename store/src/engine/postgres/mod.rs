@@ -5,7 +5,10 @@
 mod error;
 mod head;
 mod insert;
+mod rights;
 mod session;
+mod setup;
+mod values;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};

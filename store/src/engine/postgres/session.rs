@@ -1,25 +1,24 @@
-//! One connection to a PostgreSQL server.
+//! One connection to a PostgreSQL server: the statements it is sent, and whether it waits for an answer.
+//!
+//! How it is set up is in `setup`, what it may create in `rights`, and the form of parameters and rows in `values`.
 
 use std::collections::HashMap;
-use std::error::Error as StdError;
 use std::fmt;
 use std::pin::pin;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
-use cellgate_schemaless::{
-    AddedId, Body, Cell, CellKind, ColumnKey, Epoch, Micros, RefKey, RowKey, ShardId, Token, Triple, TxnId,
-};
+use cellgate_schemaless::Epoch;
 use futures_util::TryStreamExt;
 use rustls::ClientConfig;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Client, Config, NoTls, Row, RowStream, Socket, Statement};
+use tokio_postgres::{Client, Config, NoTls, RowStream, Socket, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::setup::{Facts, TABLES, facts, settings};
+use super::values::{Bind, cell, value};
 use super::{error, head, insert};
 use crate::backend::Timeouts;
 use crate::engine::server::attempts::unsettled;
@@ -29,19 +28,13 @@ use crate::engine::server::driver::{
 };
 use crate::error::{Reason, StoreError};
 use crate::hash::FastHash;
-use crate::sql::{POSTGRES, Param, Query};
+use crate::sql::{Param, Query};
 
 /// Prepared statements kept per session; when there are more, all are dropped and prepared again as they come.
 const STATEMENTS: usize = 512;
 
 /// Key of the advisory lock under which the schema is changed ("cellgate" in ASCII).
 const DEFINING: i64 = 0x6365_6c6c_6761_7465;
-
-/// How statements are planned: once per session, by index. Every statement of ours is a range of one index or a lookup per
-/// key, whatever the values. Left alone, the planner makes a new plan for every statement of few keys (0.2 ms and more,
-/// several times what reading them costs), and keeps reading a table as a whole that was empty when it made the plan.
-const PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; \
-                     SET enable_mergejoin = off; SET jit = off";
 
 /// Which server, database and schema this is, and whether it can only be read. A copy of a server's files has the same
 /// system identifier, but no two servers were started in the same microsecond; and anybody may ask when that was.
@@ -54,13 +47,6 @@ const PLACE: &str = "SELECT 'database ' || d.datname || ' (oid ' || d.oid || '),
 /// Makes of a transaction one that is in the write-ahead log, so that its commit waits for what all others wait for. No
 /// table is touched, and nobody reads the message.
 const COMMIT_OF_OUR_OWN: &str = "SELECT pg_logical_emit_message(true, 'cellgate', '')";
-
-/// Which `cg_head` there is: its file, for dumps are loaded into new tables, or into emptied ones, which have a new file, too.
-/// (So has one behind VACUUM FULL, which is taken for a start, and costs ids only.)
-///
-/// With the start of the server and the database it is the start of a session. Each server that takes over was started at
-/// another time, and so was one whose files were put back. A plain restart loses nothing, and does not look different.
-const TABLES: &str = "SELECT coalesce(pg_relation_filenode(to_regclass('cg_head')), 0)::bigint";
 
 /// Pause between two looks at whether a session is over.
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
@@ -105,12 +91,11 @@ impl PostgresSession {
             Some(tls) => connect(config, MakeRustlsConnect::new(tls.clone())).await?,
             None => connect(config, NoTls).await?,
         };
-        let mark = Mark { number: 0, nonce: "".into() };
         let mut session = Self {
             client,
             task,
             statements: HashMap::default(),
-            mark,
+            mark: Mark { number: 0, nonce: "".into() },
             durable: true,
             start: Start(0),
             tables: 0,
@@ -125,43 +110,9 @@ impl PostgresSession {
 
     async fn set_up(&mut self, timeouts: &Timeouts, schema: &str) -> Result<(), Failure> {
         self.run(&settings(timeouts, schema)).await?;
-        let facts = self
-            .fetch(&plain(&format!(
-                "SELECT pid::bigint, (extract(epoch FROM backend_start) * 1000000)::bigint, \
-                 current_setting('fsync'), pg_is_in_recovery(), \
-                 (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint, datid::bigint, ({TABLES}) \
-                 FROM pg_stat_activity WHERE pid = pg_backend_pid()"
-            )))
-            .await?;
-        match facts.first().map(Vec::as_slice) {
-            Some([_, _, _, Value::Int(1), ..]) => {
-                // It may lack what was acknowledged, and have what was erased since.
-                let detail = "the server is a standby (pg_is_in_recovery): only a primary is read from".to_owned();
-                Err(Failure::Store(StoreError::Unavailable { reason: Reason::Connect, detail }))
-            }
-            Some(
-                [
-                    Value::Int(pid),
-                    Value::Int(started),
-                    Value::Bytes(fsync),
-                    Value::Int(_),
-                    Value::Int(server),
-                    Value::Int(database),
-                    Value::Int(tables),
-                ],
-            ) => {
-                self.start = Start::of(&[*server, *database, *tables]);
-                self.tables = *tables;
-                self.mark = Mark { number: *pid, nonce: started.to_string().into() };
-                self.durable = fsync.as_ref() == b"on";
-                Ok(())
-            }
-            Some(_) | None => Err(Failure::Store(StoreError::Refused {
-                detail: "the server does not show a session its own entry in pg_stat_activity: a role that logs in as another \
-                         one needs pg_read_all_stats and pg_signal_backend"
-                    .to_owned(),
-            })),
-        }
+        let Facts { mark, durable, start, tables } = Facts::of(&self.fetch(&facts()).await?)?;
+        (self.mark, self.durable, self.start, self.tables) = (mark, durable, start, tables);
+        Ok(())
     }
 
     /// Whether a commit is on disk when it is answered.
@@ -174,55 +125,9 @@ impl PostgresSession {
         self.client.is_closed()
     }
 
-    /// Which right is missing to create tables in this schema, or the schema itself if it is not there.
-    pub(super) async fn missing_right(&mut self, schema: &str) -> Result<Option<String>, StoreError> {
-        let missing = Query {
-            text: "SELECT CASE WHEN NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1::text) THEN \
-                   CASE WHEN NOT has_database_privilege(current_database(), 'CREATE') THEN \
-                   format('GRANT CREATE ON DATABASE %I TO %I', current_database(), current_user) END \
-                   WHEN NOT has_schema_privilege($1::text, 'USAGE') OR NOT has_schema_privilege($1::text, 'CREATE') THEN \
-                   format('GRANT USAGE, CREATE ON SCHEMA %I TO %I', $1::text, current_user) END"
-                .to_owned(),
-            params: vec![Param::Text(schema.to_owned())],
-        };
-        match self.fetch(&missing).await.map_err(unsettled)?.first().and_then(|row| row.first()) {
-            Some(Value::Bytes(grant)) => Ok(Some(format!(
-                "a right is missing to create tables in schema {schema}; as its owner: {}",
-                String::from_utf8_lossy(grant)
-            ))),
-            Some(Value::Null | Value::Int(_)) | None => Ok(None),
-        }
-    }
-
-    /// Whether it may create databases.
-    pub(super) async fn creates_databases(&mut self) -> Result<bool, StoreError> {
-        let may = plain("SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user");
-        let rows = self.fetch(&may).await.map_err(unsettled)?;
-        Ok(rows.first().and_then(|row| row.first()) == Some(&Value::Int(1)))
-    }
-
-    /// Whether the schema is there.
-    pub(super) async fn has_schema(&mut self, name: &str) -> Result<bool, StoreError> {
-        let text = "SELECT 1 FROM pg_namespace WHERE nspname = $1::text".to_owned();
-        let there = Query { text, params: vec![Param::Text(name.to_owned())] };
-        Ok(!self.fetch(&there).await.map_err(unsettled)?.is_empty())
-    }
-
-    /// Creates a database or schema unless it is there.
-    pub(super) async fn create(&mut self, what: &str, name: &str) -> Result<(), StoreError> {
-        let mut text = format!("CREATE {what} ");
-        POSTGRES.quote(&mut text, name);
-        match self.client.batch_execute(&text).await {
-            Ok(()) => Ok(()),
-            // It is there, or somebody else is creating it at this moment.
-            Err(e) if matches!(e.code().map(|c| c.code()), Some("42P04" | "42P06" | "23505")) => Ok(()),
-            Err(e) => Err(match unsettled(error::of_statement(&e)) {
-                StoreError::Failed { detail } => {
-                    StoreError::Refused { detail: format!("{name} is not there and cannot be created: {detail}") }
-                }
-                error => error,
-            }),
-        }
+    /// Speaks to the server, beside the statements that are kept.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// The first cells of an answer, and whether there are more.
@@ -428,120 +333,7 @@ impl Session for PostgresSession {
     }
 }
 
-/// The statements that set a session up (C4 of docs/ARCHITECTURE.md).
-fn settings(timeouts: &Timeouts, schema: &str) -> String {
-    let mut path = String::new();
-    POSTGRES.quote(&mut path, schema);
-    let (statement, lock) = (timeouts.statement.as_millis(), timeouts.lock.as_millis());
-    format!(
-        "SET search_path = {path}; SET synchronous_commit = on; SET default_transaction_isolation = \
-         'read committed'; SET client_min_messages = warning; SET statement_timeout = {statement}; \
-         SET lock_timeout = {lock}; SET idle_in_transaction_session_timeout = {lock}; {PLANS}"
-    )
-}
-
-fn plain(text: &str) -> Query {
+/// A statement without parameters.
+pub(super) fn plain(text: &str) -> Query {
     Query { text: text.to_owned(), params: Vec::new() }
-}
-
-/// A parameter in PostgreSQL's binary form.
-#[derive(Debug)]
-struct Bind<'a>(&'a Param);
-
-impl ToSql for Bind<'_> {
-    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
-        match self.0 {
-            Param::Bytes(bytes) => bytes.as_ref().to_sql(ty, out),
-            Param::Int(number) => number.to_sql(ty, out),
-            Param::Text(text) => text.to_sql(ty, out),
-            Param::NullInt => Ok(IsNull::Yes),
-            Param::BytesList(list) => {
-                let list: Vec<&[u8]> = list.iter().map(AsRef::as_ref).collect();
-                list.to_sql(ty, out)
-            }
-            Param::IntList(list) => list.to_sql(ty, out),
-        }
-    }
-
-    fn accepts(_: &Type) -> bool {
-        // Every placeholder has a cast to the type its parameter is sent as.
-        true
-    }
-
-    to_sql_checked!();
-}
-
-fn corrupt(detail: impl fmt::Display) -> Failure {
-    Failure::Store(StoreError::Corrupt { detail: format!("a row is not of the form of a cell: {detail}") })
-}
-
-fn value(row: &Row, i: usize) -> Result<Value, Failure> {
-    let kind = row.columns().get(i).map(|column| column.type_());
-    let int = |number: Option<i64>| number.map_or(Value::Null, Value::Int);
-    let bytes = |bytes: Option<&[u8]>| bytes.map_or(Value::Null, |b| Value::Bytes(Bytes::copy_from_slice(b)));
-    Ok(match kind {
-        Some(&Type::INT8) => int(row.try_get(i).map_err(corrupt)?),
-        Some(&Type::INT4) => int(row.try_get::<_, Option<i32>>(i).map_err(corrupt)?.map(i64::from)),
-        Some(&Type::INT2) => int(row.try_get::<_, Option<i16>>(i).map_err(corrupt)?.map(i64::from)),
-        Some(&Type::BOOL) => int(row.try_get::<_, Option<bool>>(i).map_err(corrupt)?.map(i64::from)),
-        Some(&Type::BYTEA) => bytes(row.try_get(i).map_err(corrupt)?),
-        Some(&(Type::TEXT | Type::VARCHAR | Type::NAME)) => {
-            bytes(row.try_get::<_, Option<&str>>(i).map_err(corrupt)?.map(str::as_bytes))
-        }
-        // No statement of ours asks for another type.
-        Some(_) | None => Value::Null,
-    })
-}
-
-/// A row of [`CELL_COLUMNS`](crate::sql::CELL_COLUMNS).
-fn cell(row: &Row) -> Result<Cell, Failure> {
-    let int = |i: usize| match value(row, i)? {
-        Value::Int(number) => Ok(number),
-        Value::Null | Value::Bytes(_) => Err(corrupt(i)),
-    };
-    let bytes = |i: usize| match value(row, i)? {
-        Value::Bytes(bytes) => Ok(Some(bytes)),
-        Value::Null => Ok(None),
-        Value::Int(_) => Err(corrupt(i)),
-    };
-    let txn = match value(row, 5)? {
-        Value::Int(txn) => Some(TxnId(txn)),
-        Value::Null => None,
-        Value::Bytes(_) => return Err(corrupt(5)),
-    };
-    Ok(Cell {
-        added_id: AddedId(int(0)?),
-        shard: ShardId(u16::try_from(int(1)?).map_err(corrupt)?),
-        kind: CellKind::from_code(int(2)?).ok_or_else(|| corrupt("kind"))?,
-        created_at: Micros(int(3)?),
-        token: Token(int(4)?),
-        txn,
-        triple: Triple {
-            row: RowKey::from_store(bytes(6)?.ok_or_else(|| corrupt(6))?),
-            column: ColumnKey::from_store(bytes(7)?.ok_or_else(|| corrupt(7))?),
-            ref_key: RefKey(int(8)?),
-        },
-        body: bytes(9)?.map(Body::from_store),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_session_commits_durably_reads_what_is_committed_and_has_bounds() {
-        let (statement, lock) = (Duration::from_millis(2500), Duration::from_millis(1500));
-        let text = settings(&Timeouts { statement, lock, ..Timeouts::default() }, "a\"b");
-        for setting in [
-            "search_path = \"a\"\"b\"",
-            "synchronous_commit = on",
-            "default_transaction_isolation = 'read committed'",
-            "statement_timeout = 2500",
-            "SET lock_timeout = 1500",
-            "idle_in_transaction_session_timeout = 1500",
-        ] {
-            assert!(text.contains(setting), "{setting} is not in: {text}");
-        }
-    }
 }
