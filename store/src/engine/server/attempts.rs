@@ -4,12 +4,14 @@ use std::future::Future;
 use std::time::Duration;
 
 use cellgate_metrics::{Operation, Settlement};
+use cellgate_schemaless::Epoch;
 use tokio::time::Instant;
 
 use crate::backend::Timeouts;
-use crate::engine::server::driver::{Driver, Failure, Mark, Session};
+use crate::engine::server::driver::{Driver, Failure, Mark, Session, Value};
 use crate::engine::server::pool::{Lease, Sessions};
 use crate::error::{Reason, StoreError};
+use crate::sql::Dialect;
 
 /// Most deadlocks one write takes part in. Writers queue at the log head, so that a deadlock is an outsider's doing.
 const DEADLOCKS: u32 = 10;
@@ -277,5 +279,25 @@ pub(crate) fn unsettled(failure: Failure) -> StoreError {
         Failure::Again { reason, detail } => StoreError::Timeout { reason, detail },
         Failure::ReadOnly { detail } => StoreError::Refused { detail },
         Failure::Store(error) => error,
+    }
+}
+
+/// The error of a write the head let nothing in of, found out within this time.
+pub(crate) async fn stale<S: Session>(
+    session: &mut S,
+    dialect: &Dialect,
+    planned: Epoch,
+    limit: Duration,
+) -> StoreError {
+    match bounded(limit, session.fetch(&dialect.select_epoch())).await {
+        Ok(rows) => match rows.first().and_then(|row| row.first()) {
+            Some(Value::Int(current)) if *current != planned.0 => {
+                StoreError::StaleEpoch { planned: planned.0, current: *current }
+            }
+            // It changed there and back, which only an operator can do.
+            Some(Value::Int(_)) => StoreError::Failed { detail: "the epoch changed while it was read".to_owned() },
+            Some(Value::Null | Value::Bytes(_)) | None => unsettled(Failure::Stale),
+        },
+        Err(failure) => unsettled(failure),
     }
 }

@@ -10,10 +10,9 @@ use cellgate_schemaless::{Cell, TableRef};
 use crate::backend::{ANSWER_BYTES, Location, Timeouts};
 use crate::closing::wait_until;
 use crate::engine::server::ServerOptions;
-use crate::engine::server::attempts::{Attempts, GRACE, bounded, unsettled};
+use crate::engine::server::attempts::{Attempts, GRACE, bounded, stale, unsettled};
 use crate::engine::server::driver::{Driver, Failure, Guard, Holds, Mark, Names, Session, Value};
 use crate::engine::server::pool::Sessions;
-use crate::engine::server::put::{give_back_answered, stale};
 use crate::error::{Reason, StoreError};
 use crate::sql::{Dialect, Query};
 
@@ -231,7 +230,7 @@ impl<D: Driver> Core<D> {
                     return Err(attempts.outcome(stale));
                 }
                 Err(failure) => {
-                    give_back_answered(&self.sessions, lease, &failure);
+                    self.sessions.give_back_answered(lease, &failure);
                     attempts.after(failure, mark)?;
                 }
             }
@@ -268,7 +267,7 @@ impl<D: Driver> Core<D> {
                     return Ok(());
                 }
                 Err(failure) => {
-                    give_back_answered(&self.sessions, lease, &failure);
+                    self.sessions.give_back_answered(lease, &failure);
                     attempts.after(failure, mark)?;
                 }
             }

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 
 use crate::backend::Identity;
 use crate::engine::server::ServerOptions;
-use crate::engine::server::driver::{Driver, Holds, Session, Start};
+use crate::engine::server::driver::{Driver, Failure, Holds, Session, Start};
 use crate::engine::server::identity::{Expected, check_new};
 use crate::engine::server::monitor::Monitor;
 use crate::error::{Reason, StoreError};
@@ -208,6 +208,25 @@ impl<M: Driver> Sessions<M> {
         }
     }
 
+    /// Gives the session back if the server answered: after that it is idle, whatever the answer was. If the server is
+    /// read-only, the session and all others that are idle are closed: it may be one that was demoted, which must not be read
+    /// from either, and the next session may reach the server that took over. A right that is missing is no sign of that. If a
+    /// table is missing that every store has, another store may soon be loaded in its place, which sessions are to be opened to.
+    pub(crate) fn give_back_answered(&self, lease: Lease<M>, failure: &Failure) {
+        match failure {
+            Failure::Lost { .. } => drop(lease),
+            Failure::ReadOnly { .. } => {
+                drop(lease);
+                self.forget_idle();
+            }
+            Failure::Store(StoreError::NoTable { table }) if table.starts_with("cg_") || table.ends_with(".*") => {
+                drop(lease);
+                self.forget_idle();
+            }
+            Failure::Again { .. } | Failure::Store(_) | Failure::Duplicate | Failure::Stale => lease.give_back(),
+        }
+    }
+
     /// Lets nobody in any more. Sessions in use live on until their work is done.
     pub(crate) fn close(&self) {
         self.pool.close();
@@ -259,6 +278,36 @@ impl<M: Driver> Drop for Lease<M> {
                 });
             }
             Ok(_) | Err(_) => drop(Object::take(session)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::server::fake::FakeDriver;
+
+    #[tokio::test]
+    async fn behind_a_write_to_a_read_only_server_no_session_to_it_is_used() {
+        let dsn = "postgres://a@localhost/b".parse().unwrap();
+        let sessions = Sessions::new(FakeDriver::default(), &ServerOptions::new("a", dsn), Holds::Cells).unwrap();
+        let two = async || {
+            let (one, other) = (sessions.lease().await.unwrap(), sessions.lease().await.unwrap());
+            other.give_back();
+            one
+        };
+        sessions.give_back_answered(two().await, &Failure::Duplicate);
+        assert_eq!(sessions.state().size, 2);
+        let refused = StoreError::Refused { detail: "INSERT command denied to user 'cell'@'%'".to_owned() };
+        sessions.give_back_answered(two().await, &Failure::Store(refused));
+        assert_eq!(sessions.state().size, 2, "a missing right says nothing of the server");
+        let no_table = |table: &str| Failure::Store(StoreError::NoTable { table: table.to_owned() });
+        sessions.give_back_answered(two().await, &no_table("trips_1"));
+        assert_eq!(sessions.state().size, 2, "a dropped table says nothing of the others");
+        let detail = "the server is running with --read-only".to_owned();
+        for failure in [Failure::ReadOnly { detail }, no_table("cg_head"), no_table("cells.*")] {
+            sessions.give_back_answered(two().await, &failure);
+            assert_eq!(sessions.state().size, 0, "{failure:?}");
         }
     }
 }

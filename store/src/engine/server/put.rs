@@ -6,24 +6,22 @@
 //! rest is tried again, and anything else is the outcome of the whole group. Every row carries the token of its
 //! write, so that an attempt whose answer was lost is settled by looking for it.
 
-use std::time::Duration;
+mod batches;
+mod look;
 
 use cellgate_metrics::Operation;
-use cellgate_schemaless::{Cell, Epoch, TableRef, Triple};
+use cellgate_schemaless::{Cell, Epoch};
 
-use crate::backend::{BATCH_BYTES, PlacedCell, PutGroup, PutOutcome, Timeouts};
-use crate::engine::server::attempts::{Attempts, bounded, unsettled};
-use crate::engine::server::driver::{Driver, Existing, Failure, Holds, NewRow, Place, Session, Value};
-use crate::engine::server::pool::{Lease, Sessions};
+use crate::backend::{PlacedCell, PutGroup, PutOutcome, Timeouts};
+use crate::engine::server::attempts::{Attempts, stale};
+use crate::engine::server::driver::{Driver, Existing, Failure, Holds, NewRow, Place, Session};
+use crate::engine::server::pool::Sessions;
 use crate::engine::settle::{Verdict, settle};
 use crate::error::StoreError;
-use crate::sql::{BATCH_BODY, Dialect, left_out, match_gets};
+use crate::sql::Dialect;
 
-/// Most rows in one coalesced transaction, for the same reason as [`BATCH_BYTES`].
-const BATCH_ROWS: usize = 1024;
-
-/// Most rows looked up by one statement.
-const LOOK_ROWS: usize = 256;
+use batches::batches;
+use look::look;
 
 /// Most times a row is found to exist and then found not to. Existing rows vanish only when a chain is removed.
 const VANISHED: u32 = 5;
@@ -100,55 +98,8 @@ fn rows_of(group: &PutGroup) -> impl Iterator<Item = NewRow<'_>> {
     })
 }
 
-/// Splits groups of one cell into batches, each sorted by table and triple, bounded, and with no triple twice: of
-/// groups with one name, the first comes in an earlier batch.
-fn batches(groups: &[PutGroup], mut singles: Vec<usize>) -> Vec<Vec<usize>> {
-    let cell = |g: usize| &groups[g].cells[0];
-    let name = |g: usize| (&cell(g).table, &cell(g).triple);
-    singles.sort_by(|&a, &b| name(a).cmp(&name(b)));
-    let mut batches = Vec::new();
-    while !singles.is_empty() {
-        let (mut batch, mut bytes, mut later) = (Vec::new(), 0, Vec::new());
-        for group in singles {
-            if batch.last().is_some_and(|&last| name(last) == name(group)) {
-                later.push(group);
-                continue;
-            }
-            let size = groups[group].bytes();
-            if !batch.is_empty() && (bytes + size > BATCH_BYTES || batch.len() >= BATCH_ROWS) {
-                batches.push(std::mem::take(&mut batch));
-                bytes = 0;
-            }
-            bytes += size;
-            batch.push(group);
-        }
-        batches.push(batch);
-        singles = later;
-    }
-    batches
-}
-
 fn placed(place: Place) -> PlacedCell {
     PlacedCell { added_id: place.added_id, created_at: place.created_at, new: true }
-}
-
-/// Gives the session back if the server answered: after that it is idle, whatever the answer was. If the server is
-/// read-only, the session and all others that are idle are closed: it may be one that was demoted, which must not be read
-/// from either, and the next session may reach the server that took over. A right that is missing is no sign of that. If a
-/// table is missing that every store has, another store may soon be loaded in its place, which sessions are to be opened to.
-pub(crate) fn give_back_answered<D: Driver>(sessions: &Sessions<D>, lease: Lease<D>, failure: &Failure) {
-    match failure {
-        Failure::Lost { .. } => drop(lease),
-        Failure::ReadOnly { .. } => {
-            drop(lease);
-            sessions.forget_idle();
-        }
-        Failure::Store(StoreError::NoTable { table }) if table.starts_with("cg_") || table.ends_with(".*") => {
-            drop(lease);
-            sessions.forget_idle();
-        }
-        Failure::Again { .. } | Failure::Store(_) | Failure::Duplicate | Failure::Stale => lease.give_back(),
-    }
 }
 
 struct Put<'a, D: Driver> {
@@ -220,7 +171,7 @@ impl<D: Driver> Put<'_, D> {
                     }
                     Err(Failure::Stale) => return Err(self.stale(session).await),
                     Err(failure) => {
-                        give_back_answered(self.sessions, lease, &failure);
+                        self.sessions.give_back_answered(lease, &failure);
                         attempts.after(failure, mark)?;
                         continue;
                     }
@@ -254,7 +205,7 @@ impl<D: Driver> Put<'_, D> {
                     }
                 }
                 Err(failure) => {
-                    give_back_answered(self.sessions, lease, &failure);
+                    self.sessions.give_back_answered(lease, &failure);
                     attempts.after_look(failure).await?;
                 }
             }
@@ -292,7 +243,7 @@ impl<D: Driver> Put<'_, D> {
                     Err(Failure::Duplicate) => {}
                     Err(Failure::Stale) => return Err(self.stale(session).await),
                     Err(failure) => {
-                        give_back_answered(self.sessions, lease, &failure);
+                        self.sessions.give_back_answered(lease, &failure);
                         attempts.after(failure, mark)?;
                         continue;
                     }
@@ -326,7 +277,7 @@ impl<D: Driver> Put<'_, D> {
                     }
                 }
                 Err(failure) => {
-                    give_back_answered(self.sessions, lease, &failure);
+                    self.sessions.give_back_answered(lease, &failure);
                     attempts.after_look(failure).await?;
                 }
             }
@@ -357,26 +308,6 @@ impl<D: Driver> Put<'_, D> {
     }
 }
 
-/// The error of a write the head let nothing in of, found out within this time.
-pub(crate) async fn stale<S: Session>(
-    session: &mut S,
-    dialect: &Dialect,
-    planned: Epoch,
-    limit: Duration,
-) -> StoreError {
-    match bounded(limit, session.fetch(&dialect.select_epoch())).await {
-        Ok(rows) => match rows.first().and_then(|row| row.first()) {
-            Some(Value::Int(current)) if *current != planned.0 => {
-                StoreError::StaleEpoch { planned: planned.0, current: *current }
-            }
-            // It changed there and back, which only an operator can do.
-            Some(Value::Int(_)) => StoreError::Failed { detail: "the epoch changed while it was read".to_owned() },
-            Some(Value::Null | Value::Bytes(_)) | None => unsettled(Failure::Stale),
-        },
-        Err(failure) => unsettled(failure),
-    }
-}
-
 /// Whether a write is told that all of it is there.
 fn is_stored(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Done(PutOutcome::Stored(_)))
@@ -392,115 +323,10 @@ fn bytes_of(rows: &[NewRow<'_>]) -> usize {
     rows.iter().map(|row| row.body.as_bytes().len() + row.triple.row.as_bytes().len()).sum()
 }
 
-/// The rows of these names: one answer per row.
-async fn look<S: Session>(
-    session: &mut S,
-    dialect: &'static Dialect,
-    rows: &[NewRow<'_>],
-) -> Result<Vec<Option<Cell>>, Failure> {
-    let mut found = Vec::with_capacity(rows.len());
-    for same_table in rows.chunk_by(|a, b| a.table == b.table) {
-        for chunk in same_table.chunks(LOOK_ROWS) {
-            let Some(table): Option<&TableRef> = chunk.first().map(|row| row.table) else { continue };
-            let names: Vec<Triple> = chunk.iter().map(|row| row.triple.clone()).collect();
-            let cells = match session.cells(&dialect.get(table, &names), usize::MAX).await {
-                Ok(found) => found.cells,
-                // Of several tables one may be gone: its rows are, and the others may be there.
-                Err(Failure::Store(StoreError::NoTable { .. })) if same_table.len() < rows.len() => Vec::new(),
-                Err(failure) => return Err(failure),
-            };
-            let answers = match_gets(&names, cells);
-            for (row, mut answer) in chunk.iter().zip(answers) {
-                // A long body can only be that of a row as long: the others are told apart without it.
-                if let Some(cell) = answer.as_mut().filter(|cell| left_out(cell))
-                    && row.body.as_bytes().len() > BATCH_BODY
-                {
-                    let alone = dialect.get(table, std::slice::from_ref(row.triple));
-                    let body = session.cells(&alone, usize::MAX).await?.cells.pop().and_then(|cell| cell.body);
-                    cell.body = body.filter(|body| body == row.body);
-                }
-                found.push(answer);
-            }
-        }
-    }
-    Ok(found)
-}
-
 /// The server says again and again that a row exists, and it is not there: it must be an id that exists.
 fn ids_taken() -> StoreError {
     StoreError::Corrupt {
         detail: "the log head gives out ids that are taken; was it restored from a backup older than the table?"
             .to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use cellgate_schemaless::{Body, ColumnKey, RefKey, RowKey, ShardId, TableId, Token};
-
-    use super::*;
-    use crate::backend::{GroupCell, PutMode};
-    use crate::engine::server::ServerOptions;
-    use crate::engine::server::fake::FakeDriver;
-
-    fn single(table: u32, row: &str, bytes: usize) -> PutGroup {
-        let triple = Triple {
-            row: RowKey::from_store(row.as_bytes().to_vec()),
-            column: ColumnKey::from_store(b"c".to_vec()),
-            ref_key: RefKey(1),
-        };
-        let body = Body::from_store(vec![b'1'; bytes]);
-        let table = TableRef::new("t", TableId(table), 1);
-        let cell = GroupCell { table, shard: ShardId(0), triple, body, mode: PutMode::Explicit };
-        PutGroup { token: Token(1), cells: vec![cell] }
-    }
-
-    fn batches_of(groups: &[PutGroup]) -> Vec<Vec<usize>> {
-        batches(groups, (0..groups.len()).collect())
-    }
-
-    #[test]
-    fn a_batch_is_sorted_by_table_and_name() {
-        let groups = [single(2, "a", 1), single(1, "b", 1), single(1, "a", 1)];
-        assert_eq!(batches_of(&groups), [[2, 1, 0]]);
-    }
-
-    #[test]
-    fn of_equal_names_the_first_comes_in_an_earlier_batch() {
-        let groups = [single(1, "b", 1), single(1, "a", 1), single(1, "a", 2), single(1, "a", 3)];
-        assert_eq!(batches_of(&groups), [vec![1, 0], vec![2], vec![3]]);
-    }
-
-    #[test]
-    fn a_batch_is_bounded_in_bytes_and_rows() {
-        let large: Vec<PutGroup> = ["a", "b", "c"].map(|row| single(1, row, 600 * 1024)).into();
-        assert_eq!(batches_of(&large), [[0], [1], [2]]);
-        let many: Vec<PutGroup> = (0..BATCH_ROWS + 1).map(|n| single(1, &format!("{n:05}"), 1)).collect();
-        let sizes: Vec<usize> = batches_of(&many).iter().map(Vec::len).collect();
-        assert_eq!(sizes, [BATCH_ROWS, 1]);
-    }
-
-    #[tokio::test]
-    async fn behind_a_write_to_a_read_only_server_no_session_to_it_is_used() {
-        let dsn = "postgres://a@localhost/b".parse().unwrap();
-        let sessions = Sessions::new(FakeDriver::default(), &ServerOptions::new("a", dsn), Holds::Cells).unwrap();
-        let two = async || {
-            let (one, other) = (sessions.lease().await.unwrap(), sessions.lease().await.unwrap());
-            other.give_back();
-            one
-        };
-        give_back_answered(&sessions, two().await, &Failure::Duplicate);
-        assert_eq!(sessions.state().size, 2);
-        let refused = StoreError::Refused { detail: "INSERT command denied to user 'cell'@'%'".to_owned() };
-        give_back_answered(&sessions, two().await, &Failure::Store(refused));
-        assert_eq!(sessions.state().size, 2, "a missing right says nothing of the server");
-        let no_table = |table: &str| Failure::Store(StoreError::NoTable { table: table.to_owned() });
-        give_back_answered(&sessions, two().await, &no_table("trips_1"));
-        assert_eq!(sessions.state().size, 2, "a dropped table says nothing of the others");
-        let detail = "the server is running with --read-only".to_owned();
-        for failure in [Failure::ReadOnly { detail }, no_table("cg_head"), no_table("cells.*")] {
-            give_back_answered(&sessions, two().await, &failure);
-            assert_eq!(sessions.state().size, 0, "{failure:?}");
-        }
     }
 }
