@@ -4,12 +4,12 @@ use super::documents::ClusterState;
 use super::error::OpenError;
 use super::identity::{check_identity, failed, identity};
 use super::locating::Store;
-use super::open::Setup;
 use super::properties::{
     Planned, check_fixed, cluster_no, entry_of, planned_topology, refuse_claimed_clusters, refuse_doubled_names,
     refuse_lost_documents, stored_properties,
 };
 use super::registry::{Files, Registration};
+use super::setup::Setup;
 use super::tables::{Compared, Differences, MissingTables, compare_tables};
 
 /// Whether a start would take these stores for those of the deployment: the same meta store, every cluster under its

@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use super::documents::{ClusterDocument, ClusterState, DeploymentDocument, TOPOLOGY, TopologyDocument, encode};
 use super::error::OpenError;
 use super::identity::settle_identity;
-use super::open::{ClusterSetup, Setup};
 use super::properties::{CREATE_ATTEMPTS, decoded, entry_of, missing};
 use super::registry::Registration;
+use super::setup::{ClusterSetup, Setup};
 
 /// How long a proxy waits for another one to create a store. One that has died on the way is taken over from when its lease
 /// is over, which is sooner.

@@ -7,8 +7,8 @@ use cellgate_schemaless::{ClusterNo, Epoch, ShardId};
 
 use super::documents::{ClusterDocument, ClusterState, DeploymentDocument, TopologyDocument};
 use super::error::OpenError;
-use super::open::ClusterSetup;
 use super::properties::cluster_no;
+use super::setup::ClusterSetup;
 use crate::backend::{Backend, FORMAT, Identity};
 use crate::error::StoreError;
 

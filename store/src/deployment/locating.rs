@@ -20,6 +20,7 @@ use super::error::OpenError;
 use super::registry::{LEASE, Registration, micros};
 use crate::backend::{Backend, Location};
 use crate::error::StoreError;
+use crate::executor::Cluster;
 use crate::sync::lock;
 
 /// How long a store may take to say where it is. What it said before stands for a lease.
@@ -40,6 +41,13 @@ pub(super) struct Store<'a> {
     pub(super) name: &'a str,
     /// It.
     pub(super) backend: &'a dyn Backend,
+}
+
+impl<'a> Store<'a> {
+    /// That of a cluster.
+    pub(super) fn of(cluster: &'a Cluster) -> Self {
+        Self { number: cluster.number.get(), name: &cluster.name, backend: cluster.backend.as_ref() }
+    }
 }
 
 /// Where stores are, by cluster number.

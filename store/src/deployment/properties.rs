@@ -11,7 +11,8 @@ use super::documents::{
 };
 use super::error::OpenError;
 use super::identity::failed;
-use super::open::{ClusterSetup, Setup, random_id};
+use super::open::random_id;
+use super::setup::{ClusterSetup, Setup};
 use crate::backend::FORMAT;
 use crate::error::StoreError;
 use crate::meta::Document;

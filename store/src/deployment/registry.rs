@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::documents::{FOLLOWER, PROXY, ProxyDocument, decode, encode};
 use super::error::OpenError;
 use super::locating::{Places, Store};
-use super::open::Setup;
+use super::setup::Setup;
 use crate::error::StoreError;
 use crate::meta::MetaStore;
 use crate::sync::lock;

@@ -8,7 +8,7 @@ use cellgate_schemaless::{TableId, TableRef};
 use futures_util::future::join_all;
 
 use super::error::OpenError;
-use super::open::FirstDocument;
+use super::setup::FirstDocument;
 use crate::backend::Backend;
 use crate::error::StoreError;
 use crate::meta::MetaStore;

@@ -1,12 +1,19 @@
 //! What a proxy does while its meta store does not answer.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 
+use cellgate_metrics::Metrics;
+use cellgate_router::Weight;
+
 use super::super::documents::PROXY;
-use super::super::registry::HELD;
+use super::super::registry::{Departure, HELD, ProxyInfo};
+use super::super::setup::{ClusterSetup, Setup};
 use super::*;
+use crate::backend::Backend;
+use crate::meta::MetaStore;
 use crate::meta::PassingMeta;
 use crate::meta::memory::MemoryMeta;
 use crate::sync::lock;
@@ -116,17 +123,6 @@ async fn a_renewal_that_hangs_does_not_keep_a_proxy_whose_lease_has_lapsed_from_
     assert!(took >= ANSWER_WITHIN, "it says first that it is there, and read after {took:?}");
     assert!(took < ANSWER_WITHIN + Duration::from_secs(2), "read after {took:?}");
     assert!(!deployment.registration.is_held(Instant::now()), "its caches do not go by what it reads");
-}
-
-#[test]
-fn why_a_cluster_is_not_used_is_said_at_once_and_then_once_a_minute() {
-    let (began, mut refusals) = (Instant::now(), Refusals::default());
-    let meta = || OpenError::Meta(StoreError::Failed { detail: "read-only".to_owned() });
-    let lost = || OpenError::StoreLost { cluster: "a".to_owned() };
-    let mut is_news = |error, second| refusals.is_news(&error, began + Duration::from_secs(second));
-    assert_eq!([is_news(meta(), 0), is_news(meta(), 2), is_news(meta(), 59)], [true, false, false]);
-    assert_eq!([is_news(lost(), 60), is_news(lost(), 62)], [true, false], "another reason");
-    assert_eq!([is_news(meta(), 64), is_news(meta(), 123), is_news(meta(), 124)], [true, false, true]);
 }
 
 #[tokio::test]
