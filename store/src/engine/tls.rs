@@ -65,19 +65,18 @@ impl TlsOptions {
     pub(crate) fn rustls(&self) -> Result<Option<ClientConfig>, StoreError> {
         let name_checked = match self.mode {
             TlsMode::Disable => return Ok(None),
-            TlsMode::Require => {
-                let verifier = NobodyAsked { provider: provider() };
-                return self.config(Arc::new(verifier)).map(Some);
-            }
+            TlsMode::Require => return self.lenient(Asked::Nobody).map(Some),
             TlsMode::VerifyCa => false,
             TlsMode::VerifyFull => true,
         };
         let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(self.roots()?), provider())
             .build()
             .map_err(|error| refused(format!("the TLS authorities cannot be used: {error}")))?;
-        let verifier: Arc<dyn ServerCertVerifier> =
-            if name_checked { webpki } else { Arc::new(AuthorityAsked { webpki }) };
-        self.config(verifier).map(Some)
+        if name_checked { self.config(webpki) } else { self.lenient(Asked::Authority(webpki)) }.map(Some)
+    }
+
+    fn lenient(&self, asked: Asked) -> Result<ClientConfig, StoreError> {
+        self.config(Arc::new(Lenient { asked, provider: provider() }))
     }
 
     fn config(&self, verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, StoreError> {
@@ -116,13 +115,23 @@ fn refused(detail: String) -> StoreError {
     StoreError::Refused { detail }
 }
 
-/// `verify-ca`: any name will do.
+/// A verifier that asks less of a certificate than rustls' own. That the server holds its key is always checked.
 #[derive(Debug)]
-struct AuthorityAsked {
-    webpki: Arc<WebPkiServerVerifier>,
+struct Lenient {
+    asked: Asked,
+    provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for AuthorityAsked {
+/// Who is asked whether a certificate will do.
+#[derive(Debug)]
+enum Asked {
+    /// `require`: nobody.
+    Nobody,
+    /// `verify-ca`: its authority. Any name will do.
+    Authority(Arc<WebPkiServerVerifier>),
+}
+
+impl ServerCertVerifier for Lenient {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -131,54 +140,17 @@ impl ServerCertVerifier for AuthorityAsked {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        let webpki = match &self.asked {
+            Asked::Nobody => return Ok(ServerCertVerified::assertion()),
+            Asked::Authority(webpki) => webpki,
+        };
         // The name is checked after the chain, so that a wrong name means that the chain holds.
-        match self.webpki.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+        match webpki.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
             other => other,
         }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.webpki.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.webpki.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.webpki.supported_verify_schemes()
-    }
-}
-
-/// `require`: the certificate is not looked at; only that the server holds its key.
-#[derive(Debug)]
-struct NobodyAsked {
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for NobodyAsked {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
