@@ -3,6 +3,8 @@
 //! What a user may not see does not exist while a statement is bound, see [`super::environment`]; here the error it
 //! then is becomes MySQL's refusal, so that nobody learns from it whether there is such a table.
 
+use std::sync::Arc;
+
 use cellgate_metrics::{LoginFailure, Refusal};
 use cellgate_schemaless::TableDef;
 use cellgate_sql::{
@@ -85,6 +87,17 @@ impl Session {
         if accounts.version() != self.access.version() {
             self.access = accounts.current().access(&self.account);
         }
+    }
+
+    /// By accounts of this version something was refused: whether there are newer ones, by which it is to be judged once more.
+    /// They are taken over.
+    pub(super) async fn has_newer_access(&mut self, version: u64) -> bool {
+        let server = Arc::clone(&self.server);
+        let is_newer = server.accounts().look_again(version).await;
+        if is_newer {
+            self.renew_access();
+        }
+        is_newer
     }
 
     /// Whether the command may run.

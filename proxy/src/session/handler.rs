@@ -320,13 +320,12 @@ impl Session {
     /// USE; if it is refused and the accounts may be out of date, it is judged once more by the newest.
     async fn judged_use(&mut self, database: &str) -> Result<(), StatementError> {
         self.renew_access();
+        let version = self.access().version();
         match self.use_database(database).await {
             Err(error) if error.suspects_access() => {
-                let server = Arc::clone(&self.server);
-                if !server.accounts().look_again(self.access().version()).await {
+                if !self.has_newer_access(version).await {
                     return Err(error);
                 }
-                self.renew_access();
                 self.use_database(database).await
             }
             used => used,

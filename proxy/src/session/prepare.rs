@@ -141,11 +141,9 @@ impl Session {
         let version = self.access().version();
         match self.describe_known(statement).await {
             Err(error) if error.suspects_access() => {
-                let server = Arc::clone(&self.server);
-                if !server.accounts().look_again(version).await {
+                if !self.has_newer_access(version).await {
                     return Err(error);
                 }
-                self.renew_access();
                 self.describe_known(statement).await
             }
             answer => answer,
@@ -155,10 +153,10 @@ impl Session {
     async fn describe_known(&self, statement: &Statement) -> Result<Vec<ColumnMeta>, StatementError> {
         let snapshot = self.server.catalog().snapshot();
         match self.describe_with(statement, &snapshot).await {
-            Err(error) if error.suspects_catalog() => match self.server.catalog().refresh().await {
-                Ok(newer) if newer.version() > snapshot.version() => self.describe_with(statement, &newer).await,
-                Ok(_) | Err(_) => Err(error),
-            },
+            Err(error) if error.suspects_catalog() => {
+                let Some(newer) = self.newer_catalog(&snapshot).await else { return Err(error) };
+                self.describe_with(statement, &newer).await
+            }
             answer => answer,
         }
     }

@@ -72,11 +72,9 @@ impl Session {
         let (version, last_insert_id) = (self.access.version(), self.last_insert_id);
         match self.run_known(execution).await {
             Err(error) if error.suspects_access() => {
-                let server = Arc::clone(&self.server);
-                if !server.accounts().look_again(version).await {
+                if !self.has_newer_access(version).await {
                     return Err(error);
                 }
-                self.renew_access();
                 self.last_insert_id = last_insert_id;
                 self.run_known(execution).await
             }
@@ -90,18 +88,19 @@ impl Session {
         let last_insert_id = self.last_insert_id;
         match self.run_with(&snapshot, execution).await {
             Err(error) if error.suspects_catalog() => {
-                match self.server.catalog().refresh().await {
-                    Ok(newer) if newer.version() > snapshot.version() => {
-                        // The statement has not run.
-                        self.last_insert_id = last_insert_id;
-                        self.run_with(&newer, execution).await
-                    }
-                    // One that cannot be read is reported where it is read.
-                    Ok(_) | Err(_) => Err(error),
-                }
+                let Some(newer) = self.newer_catalog(&snapshot).await else { return Err(error) };
+                // The statement has not run.
+                self.last_insert_id = last_insert_id;
+                self.run_with(&newer, execution).await
             }
             answer => answer,
         }
+    }
+
+    /// The catalog, if a newer one than this is stored. One that cannot be read is reported where it is read.
+    pub(super) async fn newer_catalog(&self, known: &Snapshot) -> Option<Arc<Snapshot>> {
+        let refreshed = self.server.catalog().refresh().await;
+        refreshed.ok().filter(|newer| newer.version() > known.version())
     }
 
     async fn run_with(&mut self, snapshot: &Arc<Snapshot>, execution: Execution<'_>) -> Result<Answer, StatementError> {
