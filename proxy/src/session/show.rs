@@ -127,47 +127,10 @@ impl Session {
             Aspect::Index { table } => tables::index(catalog, &table)?,
             Aspect::CreateTable { table } => self.shown_create(catalog, &table)?,
             Aspect::CreateDatabase { database, if_not_exists } => {
-                if !catalog.has_database(&database) {
-                    return Err(SqlError::UnknownDatabase(database).into());
-                }
-                let collation = catalog.collation(&database);
-                let charset = collation.split('_').next().unwrap_or(collation);
-                let condition = if if_not_exists { "/*!32312 IF NOT EXISTS*/ " } else { "" };
-                let ddl = format!(
-                    "CREATE DATABASE {condition}`{}` /*!40100 DEFAULT CHARACTER SET {charset} COLLATE {collation} */",
-                    database.replace('`', "``")
-                );
-                (columns(&["Database", "Create Database"]), vec![vec![text(database), text(ddl)]])
+                shown_create_database(database, if_not_exists, catalog)?
             }
-            Aspect::Variables { global } => {
-                let globals = self.server.globals();
-                let all = if global { &globals } else { &self.variables };
-                let own = |name, value| match self.variable(name) {
-                    Some(own) if !global => shown(name, &own),
-                    Some(_) | None => value,
-                };
-                let rows = all.show().map(|(name, value)| vec![text(name), own(name, value)]).collect();
-                (columns(&NAME_AND_VALUE), rows)
-            }
-            Aspect::Status { global: _ } => {
-                let mut status = self.server.status();
-                let (cipher, version) = self.tls.as_ref().map_or(("", ""), |tls| (&tls.cipher[..], tls.version));
-                // Made when it is asked for by name, which takes a second; a look at everything does not make it.
-                let asked = |like: &str| like.to_ascii_lowercase().starts_with("caching_sha2");
-                let key = self.server.login_key();
-                let key = if filter.like().is_some_and(asked) { key.pair().await.ok() } else { key.made() };
-                let key = key.map_or_else(String::new, |pair| pair.public_pem().to_owned());
-                status.push(("Caching_sha2_password_rsa_public_key".to_owned(), key));
-                status.push(("Ssl_cipher".to_owned(), cipher.to_owned()));
-                let compressed = if self.compression.is_some() { "ON" } else { "OFF" };
-                status.push(("Compression".to_owned(), compressed.to_owned()));
-                let algorithm = self.compression.map_or("", Algorithm::name);
-                status.push(("Compression_algorithm".to_owned(), algorithm.to_owned()));
-                status.push(("Ssl_version".to_owned(), version.to_owned()));
-                status.sort();
-                let rows = status.into_iter().map(|(name, value)| vec![text(name), text(value)]);
-                (columns(&NAME_AND_VALUE), rows.collect())
-            }
+            Aspect::Variables { global } => self.shown_variables(global),
+            Aspect::Status { global: _ } => self.shown_status(filter).await,
             Aspect::Warnings => (columns(&["Level", "#Code", "Message"]), self.last.warnings.rows(false)),
             Aspect::Errors => (columns(&["Level", "#Code", "Message"]), self.last.warnings.rows(true)),
             Aspect::Processlist { full } => self.processlist(full),
@@ -187,22 +150,57 @@ impl Session {
             Aspect::Absent(absent) => absent::shown(absent),
             Aspect::Shards => self.shards(),
             Aspect::Clusters => self.clusters(),
-            Aspect::Topology => {
-                let topology = self.server.deployment().executor().topology();
-                let facts = [
-                    ("deployment", self.server.deployment().id().to_owned()),
-                    ("version", topology.version().to_string()),
-                    ("virtual_shards", topology.virtual_shards().to_string()),
-                    ("clusters", topology.clusters().len().to_string()),
-                    ("hash", cellgate_router::HASH_NAME.to_owned()),
-                    ("catalog_version", catalog.version().to_string()),
-                    ("meta_age_ms", self.server.meta_age().as_millis().to_string()),
-                    ("cellgate_version", version::VERSION.to_owned()),
-                ];
-                let rows = facts.into_iter().map(|(name, value)| vec![text(name), text(value)]).collect();
-                (columns(&["Property", "Value"]), rows)
-            }
+            Aspect::Topology => self.shown_topology(catalog),
         })
+    }
+
+    /// The variables of the session, or of all.
+    fn shown_variables(&self, global: bool) -> (Vec<ColumnMeta>, Vec<Row>) {
+        let globals = self.server.globals();
+        let all = if global { &globals } else { &self.variables };
+        let own = |name, value| match self.variable(name) {
+            Some(own) if !global => shown(name, &own),
+            Some(_) | None => value,
+        };
+        let rows = all.show().map(|(name, value)| vec![text(name), own(name, value)]).collect();
+        (columns(&NAME_AND_VALUE), rows)
+    }
+
+    /// What the server counts, and how this connection is.
+    async fn shown_status(&self, filter: &Filter) -> (Vec<ColumnMeta>, Vec<Row>) {
+        let mut status = self.server.status();
+        let (cipher, version) = self.tls.as_ref().map_or(("", ""), |tls| (&tls.cipher[..], tls.version));
+        // Made when it is asked for by name, which takes a second; a look at everything does not make it.
+        let asked = |like: &str| like.to_ascii_lowercase().starts_with("caching_sha2");
+        let key = self.server.login_key();
+        let key = if filter.like().is_some_and(asked) { key.pair().await.ok() } else { key.made() };
+        let key = key.map_or_else(String::new, |pair| pair.public_pem().to_owned());
+        status.push(("Caching_sha2_password_rsa_public_key".to_owned(), key));
+        status.push(("Ssl_cipher".to_owned(), cipher.to_owned()));
+        let compressed = if self.compression.is_some() { "ON" } else { "OFF" };
+        status.push(("Compression".to_owned(), compressed.to_owned()));
+        let algorithm = self.compression.map_or("", Algorithm::name);
+        status.push(("Compression_algorithm".to_owned(), algorithm.to_owned()));
+        status.push(("Ssl_version".to_owned(), version.to_owned()));
+        status.sort();
+        let rows = status.into_iter().map(|(name, value)| vec![text(name), text(value)]);
+        (columns(&NAME_AND_VALUE), rows.collect())
+    }
+
+    fn shown_topology(&self, catalog: &Snapshot) -> (Vec<ColumnMeta>, Vec<Row>) {
+        let topology = self.server.deployment().executor().topology();
+        let facts = [
+            ("deployment", self.server.deployment().id().to_owned()),
+            ("version", topology.version().to_string()),
+            ("virtual_shards", topology.virtual_shards().to_string()),
+            ("clusters", topology.clusters().len().to_string()),
+            ("hash", cellgate_router::HASH_NAME.to_owned()),
+            ("catalog_version", catalog.version().to_string()),
+            ("meta_age_ms", self.server.meta_age().as_millis().to_string()),
+            ("cellgate_version", version::VERSION.to_owned()),
+        ];
+        let rows = facts.into_iter().map(|(name, value)| vec![text(name), text(value)]).collect();
+        (columns(&["Property", "Value"]), rows)
     }
 
     fn named_database(named: Option<String>, catalog: &Snapshot) -> Result<String, StatementError> {
@@ -291,4 +289,23 @@ impl Session {
         columns[3].decimals = 31;
         (columns, rows.collect())
     }
+}
+
+/// The statement that creates a database.
+fn shown_create_database(
+    database: String,
+    if_not_exists: bool,
+    catalog: &Snapshot,
+) -> Result<(Vec<ColumnMeta>, Vec<Row>), StatementError> {
+    if !catalog.has_database(&database) {
+        return Err(SqlError::UnknownDatabase(database).into());
+    }
+    let collation = catalog.collation(&database);
+    let charset = collation.split('_').next().unwrap_or(collation);
+    let condition = if if_not_exists { "/*!32312 IF NOT EXISTS*/ " } else { "" };
+    let ddl = format!(
+        "CREATE DATABASE {condition}`{}` /*!40100 DEFAULT CHARACTER SET {charset} COLLATE {collation} */",
+        database.replace('`', "``")
+    );
+    Ok((columns(&["Database", "Create Database"]), vec![vec![text(database), text(ddl)]]))
 }

@@ -239,11 +239,22 @@ pub(super) async fn admit<H: Handler>(
         tls,
         verifier,
     };
+    begin(channel, handler, client, &login, entrance).await
+}
+
+/// Begins the session of who was admitted; false if the account lets nobody in now.
+async fn begin<H: Handler>(
+    channel: &mut Channel,
+    handler: &mut H,
+    client: Client,
+    login: &Login,
+    entrance: Entrance,
+) -> Result<bool, WireError> {
     match entrance {
         Entrance::First { .. } => {}
         Entrance::Again { .. } => drop(handler.reset().await),
     }
-    match handler.login(&login).await {
+    match handler.login(login).await {
         Ok(status) => {
             write_status(channel, client, status, handler.changes());
             Ok(true)
