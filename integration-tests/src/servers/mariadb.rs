@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Certificate;
+use super::instance::{Instance, Own};
 use crate::process::{self, Process, Signal};
 use crate::scratch::Scratch;
 use crate::settings;
@@ -20,20 +21,7 @@ GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;
 
 /// A MariaDB server: `root` without a password, over TCP.
 #[derive(Debug)]
-pub struct MariaDb {
-    port: u16,
-    own: Option<Own>,
-}
-
-/// What a server that we started has.
-#[derive(Debug)]
-struct Own {
-    process: Option<Process>,
-    scratch: Scratch,
-    user: &'static str,
-    /// Options beside those that every server has.
-    options: Vec<String>,
-}
+pub struct MariaDb(Instance);
 
 impl MariaDb {
     /// The server that the environment names.
@@ -42,7 +30,7 @@ impl MariaDb {
     ///
     /// If it names none.
     pub fn shared() -> Self {
-        Self { port: super::port_of(&settings::shared(settings::MARIADB_URL)), own: None }
+        Self(Instance::shared(super::port_of(&settings::shared(settings::MARIADB_URL))))
     }
 
     /// A server of our own, in a temporary directory. Clients that ask for TLS get it.
@@ -79,30 +67,26 @@ impl MariaDb {
     }
 
     fn private_with(options: impl FnOnce(&Path, &str) -> Vec<String>) -> Self {
-        let user = process::existing_user(&["mysql"]);
-        let scratch = Scratch::new();
-        process::give(scratch.path(), user);
-        process::output(
-            process::tethered("mariadb-install-db", Some(user))
-                .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
-                .arg(format!("--datadir={}", scratch.join("data").display()))
-                .env(TEMPORARY, scratch.path()),
-        );
-        std::fs::write(scratch.join("init.sql"), GRANTS).expect("a file in a new directory");
-        let options = options(scratch.path(), user);
-        let mut own = Own { process: None, scratch, user, options };
-        let port = super::start_on_free_port(|port| own.start(port));
-        Self { port, own: Some(own) }
+        let install = |scratch: &Scratch, user| {
+            process::output(
+                process::tethered("mariadb-install-db", Some(user))
+                    .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
+                    .arg(format!("--datadir={}", scratch.join("data").display()))
+                    .env(TEMPORARY, scratch.path()),
+            );
+            std::fs::write(scratch.join("init.sql"), GRANTS).expect("a file in a new directory");
+        };
+        Self(Instance::private("mysql", install, options, start))
     }
 
     /// The port, the same after every restart.
     pub fn port(&self) -> u16 {
-        self.port
+        self.0.port()
     }
 
     /// Its address, for a configuration or a client.
     pub fn url(&self, database: &str) -> String {
-        format!("mysql://root@127.0.0.1:{}/{database}", self.port)
+        format!("mysql://root@127.0.0.1:{}/{database}", self.port())
     }
 
     /// Starts it (again) and waits until it answers.
@@ -111,8 +95,7 @@ impl MariaDb {
     ///
     /// If it is shared, or does not start.
     pub fn start(&mut self) {
-        let own = self.own.as_mut().expect("only a private server is started by a test");
-        own.start(self.port).unwrap_or_else(|log| panic!("{log}"));
+        self.0.start();
     }
 
     /// Kills it with signal 9.
@@ -121,7 +104,7 @@ impl MariaDb {
     ///
     /// If it is shared.
     pub fn kill(&mut self) {
-        self.own.as_mut().expect("only a private server is killed by a test").process = None;
+        self.0.kill();
     }
 
     /// Freezes it: connections stay open and are not answered.
@@ -135,13 +118,13 @@ impl MariaDb {
     }
 
     fn signal(&self, signal: Signal) {
-        if let Some(process) = self.own.as_ref().and_then(|own| own.process.as_ref()) {
+        if let Some(process) = self.0.own().and_then(Own::process) {
             process.signal(signal);
         }
     }
 
     fn cli(&self) -> Command {
-        cli(self.port, self.own.as_ref().map(|own| own.options.as_slice()).unwrap_or_default())
+        cli(self.port(), self.0.own().map(|own| own.options.as_slice()).unwrap_or_default())
     }
 
     /// Creates a database.
@@ -190,36 +173,32 @@ impl MariaDb {
     }
 }
 
-impl Own {
-    /// Starts it and waits until it answers. The error is the end of its log, if it ends instead.
-    fn start(&mut self, port: u16) -> Result<(), String> {
-        let (data, log) = (self.scratch.join("data"), self.scratch.join("log"));
-        let mut server = Process::spawn(
-            process::tethered(server_program(), Some(self.user))
-                .args(["--no-defaults", "--skip-name-resolve", "--bind-address=127.0.0.1", "--max-connections=600"])
-                .args(["--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=128M", "--sync-binlog=0"])
-                .arg(format!("--port={port}"))
-                .arg(format!("--datadir={}", data.display()))
-                .arg(format!("--socket={}", self.scratch.join("socket").display()))
-                .arg(format!("--pid-file={}", self.scratch.join("pid").display()))
-                .args(&self.options)
-                .env(TEMPORARY, self.scratch.path())
-                .arg(format!("--init-file={}", self.scratch.join("init.sql").display()))
-                .stdout(File::options().create(true).append(true).open(&log).expect("a log file"))
-                .stderr(File::options().create(true).append(true).open(&log).expect("a log file")),
-        );
-        wait::until("MariaDB to answer", wait::PATIENCE, || {
-            if let Some(status) = server.ended() {
-                return Some(Err(format!("MariaDB ended with {status}:\n{}", super::log_tail(&log))));
-            }
-            let asked =
-                process::try_output(cli(port, &self.options).args(["-N", "--execute", "SELECT @@pid_file"])).ok()?;
-            // Whoever answers is this one and no other that took the port first.
-            (Path::new(asked.trim()) == self.scratch.join("pid")).then_some(Ok(()))
-        })?;
-        self.process = Some(server);
-        Ok(())
-    }
+/// Starts it and waits until it answers. The error is the end of its log, if it ends instead.
+fn start(own: &Own, port: u16) -> Result<Process, String> {
+    let (data, log) = (own.scratch.join("data"), own.scratch.join("log"));
+    let mut server = Process::spawn(
+        process::tethered(server_program(), Some(own.user))
+            .args(["--no-defaults", "--skip-name-resolve", "--bind-address=127.0.0.1", "--max-connections=600"])
+            .args(["--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=128M", "--sync-binlog=0"])
+            .arg(format!("--port={port}"))
+            .arg(format!("--datadir={}", data.display()))
+            .arg(format!("--socket={}", own.scratch.join("socket").display()))
+            .arg(format!("--pid-file={}", own.scratch.join("pid").display()))
+            .args(&own.options)
+            .env(TEMPORARY, own.scratch.path())
+            .arg(format!("--init-file={}", own.scratch.join("init.sql").display()))
+            .stdout(File::options().create(true).append(true).open(&log).expect("a log file"))
+            .stderr(File::options().create(true).append(true).open(&log).expect("a log file")),
+    );
+    wait::until("MariaDB to answer", wait::PATIENCE, || {
+        if let Some(status) = server.ended() {
+            return Some(Err(format!("MariaDB ended with {status}:\n{}", super::log_tail(&log))));
+        }
+        let asked = process::try_output(cli(port, &own.options).args(["-N", "--execute", "SELECT @@pid_file"])).ok()?;
+        // Whoever answers is this one and no other that took the port first.
+        (Path::new(asked.trim()) == own.scratch.join("pid")).then_some(Ok(()))
+    })?;
+    Ok(server)
 }
 
 /// The options that make a server offer TLS with this certificate.

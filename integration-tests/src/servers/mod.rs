@@ -4,6 +4,7 @@
 //! cut would do is not tested here.
 
 mod certificate;
+mod instance;
 mod mariadb;
 mod mysql;
 mod postgres;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Certificate;
+use super::instance::{Instance, Own};
 use crate::process::{self, Process};
 use crate::scratch::Scratch;
 use crate::settings;
@@ -12,20 +13,7 @@ use crate::wait;
 
 /// A PostgreSQL server: `postgres` without a password, over TCP.
 #[derive(Debug)]
-pub struct Postgres {
-    port: u16,
-    own: Option<Own>,
-}
-
-/// What a server that we started has.
-#[derive(Debug)]
-struct Own {
-    process: Option<Process>,
-    scratch: Scratch,
-    user: &'static str,
-    /// Options beside those that every server has.
-    options: Vec<String>,
-}
+pub struct Postgres(Instance);
 
 impl Postgres {
     /// The server that the environment names.
@@ -36,7 +24,7 @@ impl Postgres {
     pub fn shared() -> Self {
         let url = settings::shared(settings::POSTGRES_URL);
         let port = url.rsplit(':').next().and_then(|rest| rest.split('/').next()?.parse().ok());
-        Self { port: port.unwrap_or_else(|| panic!("no port in {url}")), own: None }
+        Self(Instance::shared(port.unwrap_or_else(|| panic!("no port in {url}"))))
     }
 
     /// A server of our own, in a temporary directory.
@@ -64,29 +52,25 @@ impl Postgres {
     }
 
     fn private_with(options: impl FnOnce(&Path, &str) -> Vec<String>) -> Self {
-        let user = process::existing_user(&["postgres"]);
-        let scratch = Scratch::new();
-        process::give(scratch.path(), user);
-        process::output(
-            process::tethered(server_program("initdb"), Some(user))
-                .args(["--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"])
-                .arg("--pgdata")
-                .arg(scratch.join("data")),
-        );
-        let options = options(scratch.path(), user);
-        let mut own = Own { process: None, scratch, user, options };
-        let port = super::start_on_free_port(|port| own.start(port));
-        Self { port, own: Some(own) }
+        let install = |scratch: &Scratch, user| {
+            process::output(
+                process::tethered(server_program("initdb"), Some(user))
+                    .args(["--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"])
+                    .arg("--pgdata")
+                    .arg(scratch.join("data")),
+            );
+        };
+        Self(Instance::private("postgres", install, options, start))
     }
 
     /// The port, the same after every restart.
     pub fn port(&self) -> u16 {
-        self.port
+        self.0.port()
     }
 
     /// Its address, for a configuration.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port())
     }
 
     /// Starts it (again) and waits until it answers.
@@ -95,8 +79,7 @@ impl Postgres {
     ///
     /// If it is shared, or does not start.
     pub fn start(&mut self) {
-        let own = self.own.as_mut().expect("only a private server is started by a test");
-        own.start(self.port).unwrap_or_else(|log| panic!("{log}"));
+        self.0.start();
     }
 
     /// Kills it with signal 9; its workers notice and end.
@@ -105,7 +88,7 @@ impl Postgres {
     ///
     /// If it is shared.
     pub fn kill(&mut self) {
-        self.own.as_mut().expect("only a private server is killed by a test").process = None;
+        self.0.kill();
     }
 
     /// Kills it and starts it as a standby, of nobody; `SELECT pg_promote()` makes it a primary again.
@@ -115,7 +98,7 @@ impl Postgres {
     /// If it is shared, or does not start.
     pub fn restart_as_standby(&mut self) {
         self.kill();
-        let own = self.own.as_ref().expect("only a private server is started by a test");
+        let own = self.0.expect_own();
         let signal = own.scratch.join("data/standby.signal");
         std::fs::write(&signal, "").expect("a file of the server");
         process::give(&signal, own.user);
@@ -129,7 +112,7 @@ impl Postgres {
     /// If it is shared, or does not start again.
     pub fn copy_files(&mut self) {
         self.kill();
-        let own = self.own.as_ref().expect("only a private server is copied by a test");
+        let own = self.0.expect_own();
         let [from, to] = ["data", "copy"].map(|name| own.scratch.join(name));
         process::output(process::tethered("cp", Some(own.user)).arg("-a").args([from, to]));
         self.start();
@@ -142,7 +125,7 @@ impl Postgres {
     /// If it is shared, there is no copy, or it does not start.
     pub fn fail_over_to_copy(&mut self) {
         self.kill();
-        let own = self.own.as_ref().expect("only a private server is replaced by a test");
+        let own = self.0.expect_own();
         let [data, copy, old] = ["data", "copy", "old"].map(|name| own.scratch.join(name));
         std::fs::rename(&data, old).expect("files of the server");
         std::fs::rename(copy, data).expect("a copy of its files");
@@ -156,7 +139,7 @@ impl Postgres {
     /// If it cannot be made.
     pub fn dump(&self, database: &str) -> Scratch {
         let dump = Scratch::new();
-        process::output(of(Command::new("pg_dump"), self.port, database).arg("--file").arg(dump.join("dump.sql")));
+        process::output(of(Command::new("pg_dump"), self.port(), database).arg("--file").arg(dump.join("dump.sql")));
         dump
     }
 
@@ -166,7 +149,9 @@ impl Postgres {
     ///
     /// If it does not load.
     pub fn load(&self, database: &str, dump: &Scratch) {
-        process::output(psql(self.port, database).args(["--single-transaction", "--file"]).arg(dump.join("dump.sql")));
+        process::output(
+            psql(self.port(), database).args(["--single-transaction", "--file"]).arg(dump.join("dump.sql")),
+        );
     }
 
     /// Creates a database.
@@ -183,7 +168,7 @@ impl Postgres {
     /// Drops a database; a server that is down has nothing to drop.
     pub fn drop_database(&self, name: &str) {
         let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-        let _ = process::try_output(psql(self.port, "postgres").args(["--command", &drop]));
+        let _ = process::try_output(psql(self.port(), "postgres").args(["--command", &drop]));
     }
 
     /// Runs statements with the server's own client; answers the rows, tab separated, without column names.
@@ -192,42 +177,39 @@ impl Postgres {
     ///
     /// If one fails.
     pub fn execute(&self, database: &str, statements: &str) -> String {
-        process::output(psql(self.port, database).args(["--command", statements]))
+        process::output(psql(self.port(), database).args(["--command", statements]))
     }
 }
 
-impl Own {
-    /// Starts it and waits until it answers. The error is the end of its log, if it ends instead.
-    fn start(&mut self, port: u16) -> Result<(), String> {
-        let log = self.scratch.join("log");
-        let spawn = || {
-            Process::spawn(
-                process::tethered(server_program("postgres"), Some(self.user))
-                    .arg("-D")
-                    .arg(self.scratch.join("data"))
-                    .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400"])
-                    .args(&self.options)
-                    .args(["-c", "fsync=off", "-c", "shared_buffers=64MB"])
-                    .args(["-c", &format!("unix_socket_directories={}", self.scratch.path().display())])
-                    .stdout(File::options().create(true).append(true).open(&log).expect("a log file"))
-                    .stderr(File::options().create(true).append(true).open(&log).expect("a log file")),
-            )
-        };
-        let mut server = spawn();
-        wait::until("PostgreSQL to answer", wait::PATIENCE, || {
-            if server.ended().is_some() {
-                // After a kill the old workers hold the shared memory until they notice; the log says what else it was.
-                let end = super::log_tail(&log);
-                if !end.contains("shared memory block") {
-                    return Some(Err(format!("PostgreSQL ended:\n{end}")));
-                }
-                server = spawn();
+/// Starts it and waits until it answers. The error is the end of its log, if it ends instead.
+fn start(own: &Own, port: u16) -> Result<Process, String> {
+    let log = own.scratch.join("log");
+    let spawn = || {
+        Process::spawn(
+            process::tethered(server_program("postgres"), Some(own.user))
+                .arg("-D")
+                .arg(own.scratch.join("data"))
+                .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400"])
+                .args(&own.options)
+                .args(["-c", "fsync=off", "-c", "shared_buffers=64MB"])
+                .args(["-c", &format!("unix_socket_directories={}", own.scratch.path().display())])
+                .stdout(File::options().create(true).append(true).open(&log).expect("a log file"))
+                .stderr(File::options().create(true).append(true).open(&log).expect("a log file")),
+        )
+    };
+    let mut server = spawn();
+    wait::until("PostgreSQL to answer", wait::PATIENCE, || {
+        if server.ended().is_some() {
+            // After a kill the old workers hold the shared memory until they notice; the log says what else it was.
+            let end = super::log_tail(&log);
+            if !end.contains("shared memory block") {
+                return Some(Err(format!("PostgreSQL ended:\n{end}")));
             }
-            process::try_output(psql(port, "postgres").args(["--command", "SELECT 1"])).ok().map(|_| Ok(()))
-        })?;
-        self.process = Some(server);
-        Ok(())
-    }
+            server = spawn();
+        }
+        process::try_output(psql(port, "postgres").args(["--command", "SELECT 1"])).ok().map(|_| Ok(()))
+    })?;
+    Ok(server)
 }
 
 fn psql(port: u16, database: &str) -> Command {
