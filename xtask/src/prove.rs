@@ -79,15 +79,28 @@ fn unknown() -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
     fn every_proof_is_a_test_that_exists() {
         let tests = Workspace::read().unwrap().root().join("integration-tests/tests");
         for proof in PROOFS {
-            let text = std::fs::read_to_string(tests.join(format!("{}.rs", proof.test))).unwrap();
+            let text = text_of(&tests, proof.test);
             assert!(text.contains(proof.filter), "{} selects nothing", proof.name);
             assert!(text.contains("rounds("), "{} does not ask for its rounds", proof.name);
+        }
+    }
+
+    /// The text of a test: of a file of its name, or of all files in a folder of its name.
+    fn text_of(tests: &Path, name: &str) -> String {
+        match std::fs::read_to_string(tests.join(format!("{name}.rs"))) {
+            Ok(text) => text,
+            Err(_) => {
+                let files = std::fs::read_dir(tests.join(name)).unwrap();
+                files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect()
+            }
         }
     }
 

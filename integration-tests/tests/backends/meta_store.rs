@@ -1,0 +1,132 @@
+//! A meta store that is frozen, takes nothing, or holds a corrupt document.
+
+use std::time::{Duration, Instant};
+
+use cellgate_integration_tests::client::{self, Refusal, TRIPS, put, run, triple};
+use cellgate_integration_tests::deployment::{Builder, SHARDS};
+use cellgate_integration_tests::servers::MariaDb;
+use cellgate_integration_tests::{http, wait};
+use mysql_async::prelude::Queryable;
+
+use super::{BOUND, UNREACHABLE, log_id};
+
+/// A server with a database `meta`.
+fn meta_server() -> MariaDb {
+    let server = MariaDb::private();
+    server.execute("CREATE DATABASE meta");
+    server
+}
+
+#[tokio::test]
+async fn a_frozen_meta_store_is_seen_soon_and_what_it_costs_is_told() {
+    let server = meta_server();
+    let text = "[meta]\nmax_stale = \"8s\"\n";
+    let deployment = Builder::new().topology(SHARDS, Some(&server.url("meta"))).sqlite("file").text(text).build();
+    let proxy = deployment.start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    let cell = triple("key", "BASE", 1);
+    wait::until("the metric", wait::PATIENCE, || (proxy.metric("cellgate_meta_up") == 1.0).then_some(()));
+    server.freeze();
+    let frozen = Instant::now();
+    wait::until("the metric", wait::PATIENCE, || (proxy.metric("cellgate_meta_up") == 0.0).then_some(()));
+    assert!(frozen.elapsed() < BOUND, "{:?}", frozen.elapsed());
+    proxy.until_logged("why", |log| log.contains("cannot read the meta store"));
+    let refusal =
+        wait::until_async("the refusal", wait::PATIENCE, async || put(&mut conn, &cell, "1").await.err()).await;
+    let refusal = Refusal::of(&refusal).expect("an answer");
+    assert!(refusal.code == UNREACHABLE && refusal.message.contains("meta.max_stale"), "{refusal:?}");
+    let id = log_id(&refusal);
+    let lines = |log: &str, text: &str| log.lines().filter(|line| line.contains(id) && line.contains(text)).count();
+    let refused = "statements over tables are refused";
+    let log = proxy.until_logged("what it costs", |log| lines(log, refused) > 0);
+    assert_eq!(lines(&log, refused), 1, "{log}");
+    assert!(proxy.metric("cellgate_meta_age_seconds") >= 8.0);
+    server.thaw();
+    wait::until_async("service again", wait::PATIENCE, async || put(&mut conn, &cell, "1").await.ok()).await;
+    proxy.until_logged("the end of it", |log| lines(log, "are served again") == 1);
+    proxy.assert_no_panic();
+}
+
+#[tokio::test]
+async fn a_lock_is_not_waited_for_longer_than_asked_where_the_meta_store_is_frozen() {
+    let server = meta_server();
+    let text = "[timeouts]\nconnect = \"1s\"\n";
+    let deployment = Builder::new().topology(SHARDS, Some(&server.url("meta"))).shared_mariadb("m").text(text).build();
+    let proxy = deployment.start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    assert_eq!(client::rows::<u8>(&mut conn, "SELECT GET_LOCK('a', 0)").await, [1]);
+    run(&mut conn, "DO RELEASE_LOCK('a')").await;
+    server.freeze();
+    wait::until("the metric", wait::PATIENCE, || (proxy.metric("cellgate_meta_up") == 0.0).then_some(()));
+    // Of the proxy's own looks one may wait for as long as a statement may.
+    for statement in ["SELECT GET_LOCK('a', 1)", "SELECT GET_LOCK('a', 0)"] {
+        let asked = Instant::now();
+        let refusal = client::refused(&mut conn, statement).await;
+        assert_eq!(refusal.code, UNREACHABLE, "{refusal:?}");
+        assert!(asked.elapsed() < Duration::from_secs(15), "{statement}: {:?}", asked.elapsed());
+    }
+    server.thaw();
+    let again = async || conn.query_first::<u8, _>("SELECT GET_LOCK('a', 0)").await.ok().flatten();
+    assert_eq!(wait::until_async("the lock", wait::PATIENCE, again).await, 1);
+    proxy.assert_no_panic();
+}
+
+#[tokio::test]
+async fn a_meta_store_that_answers_and_takes_nothing_is_told_from_one_that_is_away() {
+    let server = meta_server();
+    let deployment = Builder::new().topology(SHARDS, Some(&server.url("meta"))).sqlite("file").build();
+    let proxy = deployment.start();
+    wait::until("the metric", wait::PATIENCE, || (proxy.metric("cellgate_meta_up") == 1.0).then_some(()));
+    assert_eq!(proxy.metric("cellgate_meta_writable"), 1.0);
+    let address = (std::net::Ipv4Addr::LOCALHOST, server.port()).into();
+    let mut holder = client::try_connect(client::options(address).db_name(Some("meta"))).await.unwrap();
+    run(&mut holder, "LOCK TABLES cg_meta READ").await;
+    wait::until("the metric", wait::PATIENCE, || (proxy.metric("cellgate_meta_writable") == 0.0).then_some(()));
+    assert_eq!(proxy.metric("cellgate_meta_up"), 1.0);
+    run(&mut holder, "UNLOCK TABLES").await;
+    wait::until("the metric", wait::PATIENCE, || (proxy.metric("cellgate_meta_writable") == 1.0).then_some(()));
+}
+
+#[tokio::test]
+async fn a_corrupt_document_of_the_meta_store_is_told_for_what_it_is() {
+    let server = meta_server();
+    let text = "[meta]\npoll = \"200ms\"\nmax_stale = \"5s\"\n";
+    let deployment = Builder::new().topology(SHARDS, Some(&server.url("meta"))).sqlite("file").text(text).build();
+    let proxy = deployment.start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    let readable = |document: &str| {
+        let name = format!("cellgate_meta_readable{{document=\"{document}\"}}");
+        http::metrics(proxy.http()).unwrap().get(&name).copied()
+    };
+    let told = |log: &str, document: &str| {
+        log.lines().filter(|line| line.contains("is corrupt") && line.contains(&format!("\"{document}\""))).count()
+    };
+    run(&mut conn, "CREATE USER somebody").await;
+    let keep = "CREATE TABLE meta.kept AS SELECT * FROM meta.cg_meta";
+    server.execute(keep);
+    for document in ["users", "catalog"] {
+        assert_eq!(readable(document), Some(1.0));
+        let spoil = format!("UPDATE meta.cg_meta SET body = '{{', version = version + 1 WHERE name = '{document}'");
+        server.execute(&spoil);
+        wait::until("the metric", wait::PATIENCE, || (readable(document) == Some(0.0)).then_some(()));
+        let log = proxy.until_logged("its line", |log| told(log, document) > 0);
+        assert_eq!(told(&log, document), 1, "{log}");
+    }
+    let cell = triple("key", "BASE", 1);
+    let refusal =
+        wait::until_async("the refusal", wait::PATIENCE, async || put(&mut conn, &cell, "1").await.err()).await;
+    let refusal = Refusal::of(&refusal).expect("an answer");
+    assert!(refusal.code == 1815 && refusal.message.contains("the catalog in the meta store"), "{refusal:?}");
+    let ready = http::get(proxy.http(), "/readyz").unwrap();
+    assert!(ready.status == 503 && ready.text.contains("corrupt"), "{}", ready.text);
+    let log = proxy.log();
+    assert_eq!((told(&log, "users"), told(&log, "catalog")), (1, 1), "once each, however often it is read:\n{log}");
+
+    let mend = "UPDATE meta.cg_meta AS m JOIN meta.kept AS k USING (name) SET m.body = k.body, m.version = m.version + 1 \
+                WHERE name IN ('users', 'catalog')";
+    server.execute(mend);
+    wait::until_async("service again", wait::PATIENCE, async || put(&mut conn, &cell, "1").await.ok()).await;
+    wait::until("the metric", wait::PATIENCE, || (readable("users") == Some(1.0)).then_some(()));
+}
