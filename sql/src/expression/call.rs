@@ -9,15 +9,17 @@ use super::compare::of_operands;
 use super::documents::{
     at_path, document, json_array, json_contains_path, json_extract, json_keys, json_object, json_value,
 };
-use super::evaluate::{boolean, column_text, divided, text_of, weigh};
 use super::functions::Function;
 use super::lost::{self, Read};
 use super::number::{MAX_SCALE, Number};
+use super::operators::divided;
+use super::scope::weigh;
 use super::text::{
-    Letters, changed, concat, concat_ws, hex, locate, quote, replace, size, substring, substring_index, text_value,
-    trimmed, unhex, value_as_text,
+    Letters, changed, column_text, concat, concat_ws, hex, locate, quote, replace, size, substring, substring_index,
+    text_of, text_value, trimmed, unhex, value_as_text,
 };
 use super::time_functions::{convert_tz, from_unix_time, months_add, time_add, time_number, time_text, unix_timestamp};
+use super::truth::boolean;
 use super::units::{extract, interval};
 use super::worth::Worth;
 use super::{Expression, Scope, compare, json, time};

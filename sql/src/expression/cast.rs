@@ -3,9 +3,9 @@
 use num_bigint::Sign;
 
 use super::clock::as_clock;
-use super::evaluate::{column_text, text_of, whole};
 use super::number::{Number, wrapping_u64};
-use super::text::first_letters;
+use super::operators::whole;
+use super::text::{column_text, first_letters, text_of};
 use super::time_functions::time_of;
 use super::wide::ten_to;
 use super::{CastType, documents, json, time};

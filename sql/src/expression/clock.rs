@@ -2,8 +2,8 @@
 
 use cellgate_schemaless::Micros;
 
-use super::evaluate::text_of;
 use super::number::Number;
+use super::text::text_of;
 use super::text::text_value;
 use super::time::{self, DAY, MINUTE, SECOND};
 use crate::value::Value;

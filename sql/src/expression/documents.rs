@@ -6,9 +6,9 @@ use bytes::Bytes;
 use serde_json::Value as Json;
 
 use super::call::within;
-use super::evaluate::text_of;
 use super::json_path::Path;
 use super::number::Number;
+use super::text::text_of;
 use super::text::text_value;
 use super::{json, time};
 use crate::error::SqlError;

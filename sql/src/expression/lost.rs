@@ -1,7 +1,7 @@
 //! What a value loses where another type is read out of it, which MySQL warns of (1292): text that is no number to its end,
 //! text that is no time.
 
-use super::evaluate::Scope;
+use super::Scope;
 use super::functions::Function;
 use super::number::Number;
 use super::time_functions::time_of;

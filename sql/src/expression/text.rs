@@ -1,14 +1,32 @@
-//! The functions that make and take apart text.
+//! The text of values, and the functions that make and take apart text.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
 
 use super::call::within;
-use super::evaluate::{column_text, text_of};
-use super::number::Number;
+use super::number::{Number, double_text};
+use super::time;
 use crate::error::SqlError;
 use crate::value::Value;
+
+/// The text of a value; `None` for NULL.
+pub(crate) fn text_of(value: &Value) -> Option<Bytes> {
+    Some(match value {
+        Value::Null => return None,
+        Value::Int(n) => n.to_string().into(),
+        Value::UInt(n) => n.to_string().into(),
+        Value::Double(d) => double_text(*d).into(),
+        Value::Decimal(text) => text.clone().into(),
+        Value::Text(bytes) | Value::Bytes(bytes) | Value::Json(bytes) => bytes.clone(),
+        Value::DateTime(at) => time::text(*at).into(),
+    })
+}
+
+/// A key or any other bytes as a value: text if they are UTF-8.
+pub(crate) fn column_text(bytes: &Bytes) -> Value {
+    if std::str::from_utf8(bytes).is_ok() { Value::Text(bytes.clone()) } else { Value::Bytes(bytes.clone()) }
+}
 
 /// What stands before the `count`th separator from the left or, if that is negative, behind it from the right.
 pub(super) fn substring_index(text: &str, separator: &str, count: i64) -> String {

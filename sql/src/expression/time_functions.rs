@@ -3,8 +3,8 @@
 use cellgate_schemaless::Micros;
 
 use super::arithmetic::Arithmetic;
-use super::evaluate::text_of;
 use super::number::{Number, decimal_text};
+use super::text::text_of;
 use super::text::text_value;
 use super::time;
 use crate::error::SqlError;

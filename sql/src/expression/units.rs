@@ -4,8 +4,8 @@ use cellgate_schemaless::Micros;
 use cellgate_schemaless::calendar::{Civil, days_of};
 
 use super::clock::clock_micros;
-use super::evaluate::text_of;
 use super::number::Number;
+use super::text::text_of;
 use super::time::{DAY, MINUTE, SECOND};
 use super::time_functions::time_of;
 use crate::value::Value;

@@ -4,10 +4,12 @@
 
 use super::arithmetic::{Arithmetic, DIVISION_DIGITS};
 use super::compare::Compared;
-use super::evaluate::{self, chain, look, truth_of};
 use super::functions::Function;
 use super::lost::{self, Many, Read};
 use super::number::{MAX_SCALE, Number};
+use super::operators::{self, chain};
+use super::scope::look;
+use super::truth::truth_of;
 use super::{Aggregate, CastType, Expression, Operator, Scope, call};
 use crate::error::SqlError;
 use crate::value::Value;
@@ -94,7 +96,7 @@ impl Worth {
     /// [`SqlError::OutOfRange`]
     pub fn negated(self) -> Result<Self, SqlError> {
         Ok(match self {
-            Self::Plain(value) => Self::Plain(evaluate::negate(&value)?),
+            Self::Plain(value) => Self::Plain(operators::negate(&value)?),
             Self::Quotient(quotient) => Self::quotient(quotient.number.negated(), quotient.shown),
         })
     }
@@ -116,7 +118,7 @@ pub(super) fn calculate(op: Arithmetic, a: Worth, b: Worth) -> Result<Worth, Sql
     if op != Arithmetic::Divide
         && let (Worth::Plain(a), Worth::Plain(b)) = (&a, &b)
     {
-        return evaluate::arithmetic(op, a, b).map(Worth::Plain);
+        return operators::arithmetic(op, a, b).map(Worth::Plain);
     }
     let (Some(x), Some(y)) = (a.number(), b.number()) else { return Ok(Worth::Plain(Value::Null)) };
     let (of_a, of_b) = (a.shown(), b.shown());
