@@ -5,9 +5,10 @@ use super::refuse::unsupported;
 use super::select;
 use super::tokens::Symbol;
 use crate::account::AccountRef;
-use crate::ast::{Limit, Name, ShowStatement, Shown};
+use crate::ast::{Item, Limit, Name, Select, ShowStatement, Shown};
 use crate::command::Absent;
 use crate::error::SqlError;
+use crate::expression::{Expression, Leaf};
 
 /// SHOW, from behind the word.
 pub(super) fn show(reader: &mut Reader<'_>) -> Result<ShowStatement, SqlError> {
@@ -149,16 +150,38 @@ fn absent(reader: &mut Reader<'_>) -> Result<Option<Absent>, SqlError> {
     Ok(Some(absent))
 }
 
-/// `SHOW COUNT(*) WARNINGS`, `SHOW COUNT(*) ERRORS`: the variable that says it.
-pub(super) fn count(reader: &mut Reader<'_>) -> Result<&'static str, SqlError> {
+/// `SHOW COUNT(*) WARNINGS`, `SHOW COUNT(*) ERRORS`: the SELECT of the variable that says it.
+pub(super) fn count(reader: &mut Reader<'_>) -> Result<Select, SqlError> {
     reader.expect(&["SHOW", "COUNT"])?;
     reader.expect_symbol(Symbol::Open, "(")?;
     reader.expect_symbol(Symbol::Star, "*")?;
     reader.expect_symbol(Symbol::Close, ")")?;
     match reader.take_any(&["WARNINGS", "ERRORS"]) {
-        Some("WARNINGS") => Ok("warning_count"),
-        Some(_) => Ok("error_count"),
+        Some("WARNINGS") => Ok(variable_select("warning_count")),
+        Some(_) => Ok(variable_select("error_count")),
         None => Err(reader.error("expected WARNINGS or ERRORS")),
+    }
+}
+
+/// `SHOW COUNT(*) WARNINGS` is `SELECT @@session.warning_count`.
+fn variable_select(variable: &str) -> Select {
+    let leaf = Leaf::SystemVariable { global: false, name: variable.to_owned() };
+    Select {
+        items: vec![Item::Expression {
+            expression: Expression::Leaf(leaf),
+            alias: None,
+            written: format!("@@session.{variable}"),
+        }],
+        distinct: false,
+        from: None,
+        condition: None,
+        group_by: Vec::new(),
+        having: None,
+        order_by: Vec::new(),
+        limit: Limit::default(),
+        locking: false,
+        counts_all: false,
+        into: Vec::new(),
     }
 }
 
