@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::ast::{Core, RelExpr, RelLeaf, RelLimit};
-use super::bind::Binder;
+use super::binder::Binder;
 use super::held;
 use super::print::{Aggregates, Place, Printed, What};
 use super::scope::{Aliases, Column, Scope};

@@ -3,15 +3,16 @@
 use std::collections::HashSet;
 
 use super::ast::{JoinKind, JoinOn, TableRef};
-use super::bind::{Binder, Bound, column_collation, not_held};
+use super::binder::Binder;
 use super::held;
 use super::print::{Aggregates, Place};
-use super::scope::{Column, Origin, Scope, Source};
+use super::query::Bound;
+use super::scope::{Collation, Column, Origin, Scope, Source};
 use super::{Program, Relation, RelationalError, Result};
 use crate::ast::Name;
 use crate::error::SqlError;
 use crate::expression::{Comparison, Operator, Type};
-use crate::parse::budget;
+use crate::parse::{budget, unsupported};
 
 /// Most tables that can be named at one place, those of the queries around it among them: a name is looked for in each.
 const REACH: usize = 256;
@@ -242,4 +243,17 @@ fn common_names(left: &[Source], right: &[Source]) -> Vec<String> {
     let right: HashSet<String> = visible(right).iter().map(|name| name.to_lowercase()).collect();
     let is_common = |name: &String| right.contains(&name.to_lowercase());
     visible(left).into_iter().filter(is_common).collect()
+}
+
+/// The refusal of a table the engine does not hold.
+fn not_held(name: &str) -> SqlError {
+    unsupported(
+        &format!("a join, subquery or set operation over the table {name}"),
+        "read the tables one by one; IN (..) takes many keys at once",
+    )
+}
+
+/// The collation of a column of a relation.
+fn column_collation(fold: bool) -> Collation {
+    Collation { fold, strength: 1 }
 }

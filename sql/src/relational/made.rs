@@ -1,7 +1,7 @@
 //! What binding a statement takes: its printed parts are bounded while they are made, and its time is asked for.
 
 use super::Result;
-use super::bind::Binder;
+use super::binder::Binder;
 use super::print::{Printed, What};
 use crate::parse::budget;
 

@@ -9,15 +9,20 @@
 mod aggregate;
 pub(crate) mod ast;
 mod bind;
+mod binder;
 mod clauses;
 mod error;
 mod from;
+mod groups;
 mod held;
+mod items;
 mod made;
 mod packed;
 mod print;
 mod program;
+mod query;
 mod scope;
+mod select;
 mod sets;
 
 pub use aggregate::Accumulator;

@@ -6,8 +6,10 @@ use std::collections::HashMap;
 use super::RelationalError;
 use super::ast::{Aggregated, RelExpr, RelLeaf};
 use super::print::Aggregates;
+use super::program::names;
 use crate::error::SqlError;
 use crate::expression::{Expression, Leaf, Type};
+use crate::value::ColumnType;
 
 /// Whether text compares without case, and how much that is worth against the other operand's opinion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +33,15 @@ impl Collation {
             std::cmp::Ordering::Less => other,
             std::cmp::Ordering::Equal => Self { fold: self.fold && other.fold, strength: self.strength },
         }
+    }
+}
+
+/// How a column's values compare, if they are text.
+pub(super) fn collate(ty: Type, collation: Collation) -> String {
+    match (ty.ty, collation.fold) {
+        (ColumnType::Text, true) => format!(" COLLATE {}", names::FOLDED),
+        (ColumnType::Text, false) => " COLLATE BINARY".to_owned(),
+        (_, _) => String::new(),
     }
 }
 

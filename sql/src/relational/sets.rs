@@ -1,10 +1,11 @@
 //! UNION, EXCEPT and INTERSECT.
 
 use super::ast::{Body, SetOperator};
-use super::bind::{Binder, Bound, collate};
+use super::binder::Binder;
 use super::held;
 use super::print::{Printed, common};
-use super::scope::{Collation, Column, Scope};
+use super::query::Bound;
+use super::scope::{Collation, Column, Scope, collate};
 use super::{RelationalError, Result};
 use crate::expression::{CastType, MAX_PRECISION, Type};
 use crate::parse::unsupported;

@@ -6,7 +6,7 @@ use crate::bind::truths::is_condition;
 use crate::expression::{Comparison, Expression, Function, Operator, Type};
 use crate::parse::budget;
 use crate::relational::ast::RelExpr;
-use crate::relational::bind::Binder;
+use crate::relational::binder::Binder;
 use crate::relational::scope::Collation;
 use crate::value::Value;
 

@@ -8,9 +8,10 @@ use crate::error::SqlError;
 use crate::expression::{CastType, Comparison, Expression, Function, Leaf, Operator, Test, Type};
 use crate::parse::unsupported;
 use crate::relational::ast::{Query, RelExpr, RelLeaf};
-use crate::relational::bind::{Binder, Bound};
+use crate::relational::binder::Binder;
 use crate::relational::held::row_of_one;
 use crate::relational::program::names;
+use crate::relational::query::Bound;
 use crate::relational::scope::Collation;
 use crate::value::{ColumnType, Value};
 

@@ -8,7 +8,7 @@ mod leaves;
 mod operators;
 
 use super::ast::RelExpr;
-use super::bind::Binder;
+use super::binder::Binder;
 use super::held::computed;
 use super::packed::Packed;
 use super::program::{Scalar, names};

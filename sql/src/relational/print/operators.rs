@@ -8,7 +8,7 @@ use crate::error::SqlError;
 use crate::expression::{Comparison, Expression, Function, Operator, Test};
 use crate::parse::{budget, unsupported};
 use crate::relational::ast::{RelExpr, RelLeaf};
-use crate::relational::bind::Binder;
+use crate::relational::binder::Binder;
 use crate::relational::scope::Collation;
 use crate::value::{ColumnType, Value};
 

@@ -1,0 +1,163 @@
+//! A SELECT as SQL: its clauses put together, and its select list written as what the client sees.
+
+use std::collections::HashSet;
+
+use super::Result;
+use super::ast::{Core, RelExpr, RelLimit};
+use super::binder::Binder;
+use super::clauses::not_of;
+use super::groups::{OfGroups, aggregates, grouped, windows};
+use super::held::{self, computed};
+use super::print::{Aggregates, Place, Printed, What};
+use super::program::{Program, names};
+use super::query::Bound;
+use super::scope::{Aliases, Column, Scope, collate};
+use crate::error::SqlError;
+use crate::parse::unsupported;
+
+impl Binder<'_> {
+    pub(super) fn select(
+        &mut self,
+        core: &Core,
+        order_by: &[(RelExpr, bool)],
+        limit: &RelLimit,
+        outer: Option<&Scope<'_>>,
+    ) -> Result<Bound> {
+        let streams = std::mem::take(&mut self.streams);
+        let is_operand = std::mem::take(&mut self.is_operand);
+        let mut scope = Scope::new(outer);
+        let from = match &core.from {
+            Some(from) => format!(" FROM {}", self.from(from, &mut scope, outer)?),
+            None => String::new(),
+        };
+        let items = self.items(core, &scope)?;
+        let query = self.number();
+        let columns: Vec<Column> = items
+            .iter()
+            .enumerate()
+            .map(|(i, item)| Column {
+                name: item.alias.clone().unwrap_or(item.name.clone()),
+                sql: format!("q{query}c{i}"),
+                ty: item.printed.ty,
+                collation: item.printed.collation,
+                origin: item.origin.clone(),
+                hidden: false,
+            })
+            .collect();
+        // Only what has an alias can be named by it: the others are the tables' columns.
+        let aliased = || columns.iter().zip(&items).filter(|(_, item)| item.alias.is_some()).map(|(column, _)| column);
+        let aliases = Aliases::new(aliased());
+        let has_groups = !core.group_by.is_empty();
+        // An aggregate of this query may stand in a subquery of its clauses.
+        let listed = aggregates(&core.items, None, &[], &scope) || scope.aggregated_within.get();
+        let collected = core.distinct || has_groups || !order_by.is_empty();
+        let of_tables = scope.sources.iter().flat_map(|source| &source.columns);
+        let counted: HashSet<&str> = of_tables.chain(&columns).map(|c| c.sql.as_str()).collect();
+        let mut condition = Vec::new();
+        if let Some(e) = &core.condition {
+            let printed = self.print(e, Place::new(&scope, "where clause", Aggregates::Forbidden))?;
+            condition.push(self.condition(&printed)?);
+        }
+        let made = |least| -> HashSet<&str> {
+            let made = columns.iter().zip(&items).filter(|(_, item)| item.of_groups >= least);
+            made.map(|(column, _)| column.sql.as_str()).collect()
+        };
+        let grouped_by = made(OfGroups::Aggregate);
+        let group_by = self.group_by(core, &columns, &aliases, &scope, &counted, &grouped_by)?;
+        let mut held_to = None;
+        if let Some(e) = &core.having {
+            // An alias comes before a column, unless that is grouped by.
+            let grouped = grouped(&core.group_by, &scope);
+            let put_away = has_groups || core.distinct;
+            let named: Vec<Column> = columns.iter().zip(&items).map(|(c, item)| item.in_having(c, put_away)).collect();
+            let aliased = named.iter().zip(&items).filter(|(_, item)| item.alias.is_some()).map(|(column, _)| column);
+            let aliases = Aliases::new(aliased.filter(|column| !grouped.contains(&column.name.to_lowercase())));
+            let place = Place::new(&scope, "having clause", Aggregates::NoWindows);
+            let printed = self.print(e, Place { aliases: Some(&aliases), aliases_first: true, ..place })?;
+            let printed = self.condition(&printed)?;
+            not_of(&made(OfGroups::Window), &printed)?;
+            held_to = Some(printed);
+        }
+        let order = self.order_of(order_by, &columns, &aliases, &scope, &counted)?;
+        let late = aggregates(&[], core.having.as_ref(), order_by, &scope) || scope.aggregated_within.get();
+        let aggregated = has_groups || listed || late;
+        let having = match held_to {
+            Some(printed) if aggregated => format!(" HAVING {printed}"),
+            // Without groups HAVING is a condition like any other.
+            printed => {
+                condition.extend(printed);
+                String::new()
+            }
+        };
+        let (limit, one_row) = self.limit(limit)?;
+        // SQLite tells JSON apart by its text: rows that are distinct by their values are groups.
+        let by_value = core.distinct && items.iter().any(|item| item.is_computed_json());
+        let group_by = match by_value {
+            true if aggregated || windows(&items, order_by) => {
+                return Err(unsupported("DISTINCT over JSON of groups or windows", "group in a derived table"));
+            }
+            true => {
+                let computed = columns.iter().zip(&items).filter(|(_, item)| matches!(item.printed.what, What::Sql(_)));
+                self.distinct_by_value(computed.map(|(column, _)| column))?
+            }
+            false => group_by,
+        };
+        let distinct_by_text = core.distinct && !by_value;
+        // SQLite takes an aggregate in HAVING and ORDER BY if there is one before them.
+        let late = aggregated && !has_groups && !listed;
+        let distinct = if distinct_by_text { "DISTINCT " } else { "" };
+        let mut list = Vec::with_capacity(items.len());
+        let mut constants = 0;
+        let leaves = streams && !collected;
+        for (item, column) in items.iter().zip(&columns) {
+            self.computing.patience.ask()?;
+            let printed = if is_operand && !core.distinct { item.printed.clone() } else { self.shown(&item.printed)? };
+            let text = self.text(&printed)?;
+            let text = match &item.printed.what {
+                What::Constant(value) => {
+                    constants += Program::weight(std::slice::from_ref(value));
+                    text
+                }
+                // A column of a table of ours is no longer than what is there; one of a query can be anything.
+                What::Sql(_) if leaves && (items.len() == 1 || item.origin.is_some()) => text,
+                What::Sql(_) if leaves => computed(names::SHOWN, &text),
+                // A derived table counts its rows, whatever they are made of.
+                What::Sql(_) if !collected || counted.contains(text.as_str()) => text,
+                What::Sql(_) => computed(names::KEPT, &text),
+            };
+            let text = match late {
+                true if held::columns_in(&text, &scope).is_empty() => {
+                    format!("CASE WHEN count(*) IS NULL THEN NULL ELSE {text} END")
+                }
+                true => return Err(SqlError::MixedAggregate { column: item.name.clone(), grouped: false }),
+                false => text,
+            };
+            let collation =
+                if distinct_by_text { collate(item.printed.ty, item.printed.collation) } else { String::new() };
+            // What is distinct is counted by its first value.
+            let text = match list.is_empty() && distinct_by_text {
+                true => format!("{}({text},{})", names::KEPT, held::ROWS),
+                false => text,
+            };
+            list.push(format!("{text}{collation} AS {}", column.sql));
+        }
+        condition.extend(scope.sources.iter().filter_map(|s| s.counted.clone()));
+        let condition = match condition.as_slice() {
+            [] => String::new(),
+            conditions => format!(" WHERE {}", conditions.join(" AND ")),
+        };
+        let list = list.join(",");
+        let sql = format!("SELECT {distinct}{list}{from}{condition}{group_by}{having}{order}{limit}");
+        let values = items.len() + core.group_by.len() + order_by.len();
+        let held = held::columns_in(&[&list, &group_by, &having, &order].map(String::as_str).join(" "), &scope);
+        let sql = sql.replace(held::ROWS, &held::row(constants, values, &held));
+        let one_row = one_row || (aggregated && core.group_by.is_empty()) || core.from.is_none();
+        Ok(Bound { sql, columns, aliases: items.into_iter().map(|i| i.table).collect(), one_row })
+    }
+
+    /// The GROUP BY that makes these columns distinct by their values.
+    pub(super) fn distinct_by_value<'c>(&mut self, columns: impl Iterator<Item = &'c Column>) -> Result<String> {
+        let keys = columns.map(|column| self.key(&Printed::column(column))).collect::<Result<Vec<_>>>()?;
+        Ok(format!(" GROUP BY {},{}", keys.join(","), held::ROWS))
+    }
+}
