@@ -9,8 +9,8 @@ use crate::relational::RelationalError;
 use crate::relational::aggregate::{AggregateSpec, Kind, Order};
 use crate::relational::ast::{AggregateKind, Aggregated, RelExpr, Window};
 use crate::relational::binder::Binder;
-use crate::relational::groups::is_aggregated;
 use crate::relational::clauses::position;
+use crate::relational::groups::is_aggregated;
 use crate::relational::held::{ROWS, columns_in, row_of_one};
 use crate::relational::program::names;
 use crate::relational::scope::{Collation, Scope};
@@ -102,30 +102,41 @@ impl Binder<'_> {
                 self.own(Kind::Avg, aggregated.distinct, &arguments, ty(Aggregate::Avg), inner.scope)
             }
             (AggregateKind::GroupConcat { separator }, _) => {
-                let mut operands = arguments.clone();
-                for operand in operands.iter_mut().filter(|p| p.ty.is_time()) {
-                    *operand = self.cast(operand, CastType::Char(None))?;
-                }
-                let mut order = Vec::new();
-                for (e, descending) in &aggregated.order {
-                    let key = match position(e, &arguments, "order clause")? {
-                        Some(argument) => argument.clone(),
-                        None => self.argument(e, inner)?,
-                    };
-                    order.push(Order { descending: *descending, fold: key.collation.fold });
-                    operands.push(key);
-                }
-                let values = arguments.len();
-                let longest = self.group_concat_max_len();
-                let binary = arguments.iter().any(|p| p.ty.ty == ColumnType::Bytes);
-                let kind = Kind::Concat { values, order, separator: separator.clone(), longest, binary };
-                let ty = Type::of(if binary { ColumnType::Bytes } else { ColumnType::Text });
-                self.own(kind, aggregated.distinct, &operands, ty, inner.scope).map(|p| p.with(collation))
+                self.group_concat(aggregated, separator, &arguments, inner).map(|p| p.with(collation))
             }
             (AggregateKind::RowNumber | AggregateKind::Rank | AggregateKind::DenseRank, _) => {
                 Err(RelationalError::GroupFunction.into())
             }
         }
+    }
+
+    /// GROUP_CONCAT of what these are; behind them stand the keys that it is ordered by.
+    fn group_concat(
+        &mut self,
+        aggregated: &Aggregated,
+        separator: &str,
+        arguments: &[Printed],
+        place: Place<'_>,
+    ) -> Result<Printed> {
+        let mut operands = arguments.to_vec();
+        for operand in operands.iter_mut().filter(|p| p.ty.is_time()) {
+            *operand = self.cast(operand, CastType::Char(None))?;
+        }
+        let mut order = Vec::new();
+        for (e, descending) in &aggregated.order {
+            let key = match position(e, arguments, "order clause")? {
+                Some(argument) => argument.clone(),
+                None => self.argument(e, place)?,
+            };
+            order.push(Order { descending: *descending, fold: key.collation.fold });
+            operands.push(key);
+        }
+        let values = arguments.len();
+        let longest = self.group_concat_max_len();
+        let binary = arguments.iter().any(|p| p.ty.ty == ColumnType::Bytes);
+        let kind = Kind::Concat { values, order, separator: separator.to_owned(), longest, binary };
+        let ty = Type::of(if binary { ColumnType::Bytes } else { ColumnType::Text });
+        self.own(kind, aggregated.distinct, &operands, ty, place.scope)
     }
 
     /// An argument of an aggregate. SQLite takes an aggregate of nothing but columns of a query around for one of that query,
