@@ -30,52 +30,16 @@ impl Parser<'_, '_> {
                 let ty = self.cast_type()?;
                 self.cast(start..end, e, ty)
             }
-            "CONVERT" => {
-                let start = self.reader.at;
-                let e = self.expression()?;
-                let end = self.reader.at;
-                if self.reader.take(&["USING"]) {
-                    let binary = charset::is_binary(&self.reader.name_or_string()?)?;
-                    let ty = if binary { CastType::Binary(None) } else { CastType::Char(None) };
-                    Expression::Cast(Box::new(e), ty)
-                } else {
-                    self.reader.expect_symbol(Symbol::Comma, ",")?;
-                    let ty = self.cast_type()?;
-                    self.cast(start..end, e, ty)
-                }
-            }
+            "CONVERT" => self.convert()?,
             "TRIM" => self.trim()?,
-            "SUBSTRING" | "SUBSTR" | "MID" => {
-                let mut arguments = vec![self.expression()?];
-                let from = self.reader.take(&["FROM"]);
-                if from || self.reader.take_symbol(Symbol::Comma) {
-                    arguments.push(operand(self.expression()?).number());
-                    let more = if from { self.reader.take(&["FOR"]) } else { self.reader.take_symbol(Symbol::Comma) };
-                    if more {
-                        arguments.push(operand(self.expression()?).number());
-                    }
-                }
-                known(Function::Substring, arguments)?
-            }
+            "SUBSTRING" | "SUBSTR" | "MID" => self.substring()?,
             "POSITION" => {
                 let part = self.climb(level::BIT_OR)?;
                 self.reader.expect(&["IN"])?;
                 let whole = self.expression()?;
                 known(Function::Locate, vec![part, whole])?
             }
-            "DATE_ADD" | "ADDDATE" | "DATE_SUB" | "SUBDATE" => {
-                let at = self.expression()?;
-                self.reader.expect_symbol(Symbol::Comma, ",")?;
-                let back = name.contains("SUB");
-                match self.reader.sees(&["INTERVAL"]) {
-                    true => self.shifted(at, back)?,
-                    false if name.starts_with("DATE") => return Err(self.reader.error("expected INTERVAL")),
-                    false => {
-                        let days = operand(self.expression()?);
-                        call::shifted(at, days, "DAY", back).ok_or_else(|| self.reader.error("expected a number"))?
-                    }
-                }
-            }
+            "DATE_ADD" | "ADDDATE" | "DATE_SUB" | "SUBDATE" => self.date_add(name)?,
             "EXTRACT" => {
                 let at = self.reader.at;
                 let unit = self.reader.name()?.to_ascii_uppercase();
@@ -83,26 +47,74 @@ impl Parser<'_, '_> {
                 let time = self.expression()?;
                 call::extract(&unit, time).ok_or_else(|| self.no_unit(at))?
             }
-            _ => {
-                let mut arguments = Vec::new();
-                while !(arguments.is_empty() && self.reader.sees_symbol(Symbol::Close)) {
-                    let start = self.reader.at;
-                    let e = self.expression()?;
-                    let json = if makes_json(name) { self.json_boolean(start..self.reader.at) } else { None };
-                    arguments.push(operand(json.unwrap_or(e)));
-                    if !self.reader.take_symbol(Symbol::Comma) {
-                        break;
-                    }
-                }
-                match name {
-                    "SHARD_OF" => return Err(unsupported("SHARD_OF in a join", "use SHARD_OF in a SELECT of its own")),
-                    "NULLIF" if arguments.len() == 2 => hex::null_if(arguments),
-                    _ => plain_call(name, hex::arguments(name, arguments))?,
-                }
-            }
+            _ => self.plain(name)?,
         };
         self.reader.expect_symbol(Symbol::Close, ")")?;
         Ok(e)
+    }
+
+    /// CONVERT, from behind its parenthesis.
+    fn convert(&mut self) -> Result<RelExpr, SqlError> {
+        let start = self.reader.at;
+        let e = self.expression()?;
+        let end = self.reader.at;
+        if self.reader.take(&["USING"]) {
+            let binary = charset::is_binary(&self.reader.name_or_string()?)?;
+            let ty = if binary { CastType::Binary(None) } else { CastType::Char(None) };
+            Ok(Expression::Cast(Box::new(e), ty))
+        } else {
+            self.reader.expect_symbol(Symbol::Comma, ",")?;
+            let ty = self.cast_type()?;
+            Ok(self.cast(start..end, e, ty))
+        }
+    }
+
+    /// SUBSTRING, with commas or with FROM and FOR.
+    fn substring(&mut self) -> Result<RelExpr, SqlError> {
+        let mut arguments = vec![self.expression()?];
+        let from = self.reader.take(&["FROM"]);
+        if from || self.reader.take_symbol(Symbol::Comma) {
+            arguments.push(operand(self.expression()?).number());
+            let more = if from { self.reader.take(&["FOR"]) } else { self.reader.take_symbol(Symbol::Comma) };
+            if more {
+                arguments.push(operand(self.expression()?).number());
+            }
+        }
+        known(Function::Substring, arguments)
+    }
+
+    /// DATE_ADD and DATE_SUB, and their synonyms that take a number of days, too.
+    fn date_add(&mut self, name: &str) -> Result<RelExpr, SqlError> {
+        let at = self.expression()?;
+        self.reader.expect_symbol(Symbol::Comma, ",")?;
+        let back = name.contains("SUB");
+        match self.reader.sees(&["INTERVAL"]) {
+            true => self.shifted(at, back),
+            false if name.starts_with("DATE") => Err(self.reader.error("expected INTERVAL")),
+            false => {
+                let days = operand(self.expression()?);
+                call::shifted(at, days, "DAY", back).ok_or_else(|| self.reader.error("expected a number"))
+            }
+        }
+    }
+
+    /// A function whose arguments stand between commas.
+    fn plain(&mut self, name: &str) -> Result<RelExpr, SqlError> {
+        let mut arguments = Vec::new();
+        while !(arguments.is_empty() && self.reader.sees_symbol(Symbol::Close)) {
+            let start = self.reader.at;
+            let e = self.expression()?;
+            let json = if makes_json(name) { self.json_boolean(start..self.reader.at) } else { None };
+            arguments.push(operand(json.unwrap_or(e)));
+            if !self.reader.take_symbol(Symbol::Comma) {
+                break;
+            }
+        }
+        match name {
+            "SHARD_OF" => Err(unsupported("SHARD_OF in a join", "use SHARD_OF in a SELECT of its own")),
+            "NULLIF" if arguments.len() == 2 => Ok(hex::null_if(arguments)),
+            _ => plain_call(name, hex::arguments(name, arguments)),
+        }
     }
 
     /// CAST or CONVERT of `e`, which these tokens are.
