@@ -1,4 +1,4 @@
-//! PostgreSQL.
+//! A PostgreSQL server for tests: how it is started, killed and asked.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! A backend is down, frozen, or killed under load: errors are clear and bounded in time, the other clusters go on, and
-//! nothing but the backend has to be started again.
+//! nothing but the backend has to be started again. Also a meta store that is frozen or corrupt, and standbys that do not
+//! confirm.
 
 mod down;
 mod killed;

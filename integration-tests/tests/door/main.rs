@@ -1,5 +1,5 @@
 //! The door: TLS, compression, certificates that change, PROXY headers, logins that fail, sessions that are told of what
-//! changed or are ended, by real clients.
+//! changed or are ended, KILL, LOCK TABLES and cursors, by real clients.
 
 mod certificates;
 mod compression;

@@ -1,4 +1,4 @@
-//! The program as its user meets it: starting, refusing to, stopping, health, metrics, signals.
+//! The program as its user meets it: `check`, starting, refusing to, reloading, stopping, health, metrics.
 
 mod checking;
 mod observing;

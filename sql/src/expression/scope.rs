@@ -1,8 +1,8 @@
 //! What an expression is evaluated in: where its leaves get their values from, what bounds them, and who hears of what
 //! is lost on the way.
 //!
-//! Assumes that [`Scope::patience`] is cheap to ask. What a scope does not say of itself is as in a scope of constants: no
-//! bound but [`VALUE_BYTES`], nobody who gives up, nobody who is told.
+//! Assumes that [`Scope::patience`] is cheap to ask. The provided methods are those of a scope of
+//! constants: values are bound by [`VALUE_BYTES`] alone, nothing gives up, and nobody is told.
 
 use super::Worth;
 use crate::error::SqlError;

@@ -1,4 +1,5 @@
-//! What has been erased when, as far as a cache must know.
+//! What has been erased when, as far as a cache must know; and whether a document that was read continues
+//! the one that is known.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! Filling an engine's tables, and keeping rows for as long as they hold.
 //!
-//! An engine that was stopped while a table was filled is not to be used again: the caller asks for it.
+//! An engine that was stopped while a table was filled must be thrown away: callers ask `Engine::is_half_filled`.
 
 use cellgate_sql::Row;
 use cellgate_sql::relational::{Packed, Program, Relation};

@@ -1,7 +1,7 @@
 //! Which groups of one cell share a transaction.
 //!
-//! A batch is bounded in bytes and rows, sorted, so that two batches lock their rows in one order, and names no cell twice: of
-//! groups with one name the first is stored, and the others meet it.
+//! A batch is bounded in bytes and rows, sorted, so that two batches lock their rows in one order, and names no cell twice:
+//! several groups with one name go into successive batches. The first stores its cell, the later ones find it.
 
 use crate::backend::{BATCH_BYTES, PutGroup};
 

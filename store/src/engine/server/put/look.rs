@@ -1,6 +1,6 @@
 //! Looking up the rows that a put has met, or may have written.
 //!
-//! Assumes that the rows of one table stand together. A long body is read only where it may be the one that was to be written.
+//! Assumes that the rows of one table are consecutive. A long body is read only where it may be the one that was to be written.
 
 use cellgate_schemaless::{Cell, TableRef, Triple};
 
