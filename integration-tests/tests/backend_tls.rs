@@ -1,5 +1,7 @@
 //! The way to backends is encrypted when it is asked for, and the server's certificate is checked as far as it is asked for.
 
+use std::path::Path;
+
 use cellgate_integration_tests::client::{self, TRIPS, get, put, run, triple};
 use cellgate_integration_tests::deployment::{Builder, SHARDS};
 use cellgate_integration_tests::proxy::Options;
@@ -18,6 +20,28 @@ async fn start(address: &str) -> Result<(), String> {
     assert_eq!(put(&mut conn, &cell, "1").await.unwrap(), 1);
     assert_eq!(get(&mut conn, &cell).await.unwrap().as_deref(), Some("1"));
     Ok(())
+}
+
+/// What a certificate must not pass for: another authority's, another name's, and one that has ended. `url` has neither
+/// options nor a database with cells.
+async fn assert_refusals(url: &str, ca: &Path, expired: &str, expired_ca: &Path) {
+    let other = Certificate::new();
+    let with = |url: &str, mode: &str, ca: &Path| format!("{url}?sslmode={mode}&ca={}", ca.display());
+    // The certificate is for 127.0.0.1.
+    let renamed = url.replace("127.0.0.1", "localhost");
+    start(&with(&renamed, "verify-ca", ca)).await.unwrap();
+    for refused in [
+        with(&renamed, "verify-full", ca),
+        format!("{url}?sslmode=verify-ca"),
+        with(url, "verify-ca", &other.authority()),
+        with(url, "verify-full", &other.authority()),
+        with(expired, "verify-ca", expired_ca),
+        with(expired, "verify-full", expired_ca),
+    ] {
+        let error = start(&refused).await.expect_err(&refused);
+        assert!(error.contains("certificate"), "{refused}: {error}");
+    }
+    start(&format!("{expired}?sslmode=require")).await.unwrap();
 }
 
 #[tokio::test]
@@ -40,6 +64,11 @@ async fn mariadb_is_spoken_to_over_tls_and_its_certificate_is_checked() {
     let plain = start(&server.url("refused")).await.unwrap_err();
     assert!(plain.contains("cluster c"), "{plain}");
     assert_eq!(server.execute("SHOW TABLES IN refused"), "", "nothing was made over a way that was refused");
+    server.execute("CREATE DATABASE named");
+    let ended = Certificate::expired();
+    let expired = MariaDb::private_with_tls(&ended);
+    expired.execute("CREATE DATABASE named");
+    assert_refusals(&server.url("named"), &ca, &expired.url("named"), &ended.authority()).await;
 }
 
 #[tokio::test]
@@ -55,4 +84,7 @@ async fn postgresql_is_spoken_to_over_tls_and_its_certificate_is_checked() {
     assert!(unknown.contains("cluster c"), "{unknown}");
     let plain = start(&server.url("refused")).await.unwrap_err();
     assert!(plain.contains("cluster c"), "{plain}");
+    let ended = Certificate::expired();
+    let expired = Postgres::private_with_tls(&ended);
+    assert_refusals(&server.url("named"), &ca, &expired.url("named"), &ended.authority()).await;
 }

@@ -19,6 +19,19 @@ impl Certificate {
     ///
     /// Without `openssl`.
     pub fn new() -> Self {
+        Self::valid_for("2")
+    }
+
+    /// The same, whose server's certificate has ended already.
+    ///
+    /// # Panics
+    ///
+    /// Without `openssl`.
+    pub fn expired() -> Self {
+        Self::valid_for("0")
+    }
+
+    fn valid_for(days: &str) -> Self {
         let this = Self { scratch: Scratch::new() };
         let key = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-batch"];
         let authority = "basicConstraints=critical,CA:TRUE";
@@ -34,7 +47,7 @@ impl Certificate {
         std::fs::write(&names, "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n")
             .expect("a file in a new directory");
         this.openssl(
-            &["x509", "-req", "-CAcreateserial", "-days", "2"],
+            &["x509", "-req", "-CAcreateserial", "-days", days],
             &[("-in", "request"), ("-CA", "ca.pem"), ("-CAkey", "ca.key"), ("-extfile", "names"), ("-out", "cert.pem")],
         );
         this

@@ -44,7 +44,8 @@ impl Erasures {
         let stands = |now: i64, then: i64, same: bool| now > known.number || (now == then && same);
         let same = |table: u32| self.marks.get(&table) == known.marks.get(&table);
         let stands_in = |table: u32| stands(self.last(TableId(table)), known.last(TableId(table)), same(table));
-        stands(self.all, known.all, true) && self.tables.keys().chain(known.tables.keys()).all(|table| stands_in(*table))
+        stands(self.all, known.all, true)
+            && self.tables.keys().chain(known.tables.keys()).all(|table| stands_in(*table))
     }
 
     /// Counts an erasure in this table. `mark` is drawn at random for it.

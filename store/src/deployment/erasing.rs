@@ -102,7 +102,8 @@ impl ErasureLog {
             let cache = self.cache_at(began);
             // Many erasures at once take turns here: none may cost the others more than it must.
             let (version, mut erasures) = self.found(self.meta.load_to_change(ERASURES).await)?;
-            let mark = getrandom::u64().map_err(|error| StoreError::Failed { detail: format!("no randomness: {error}") })?;
+            let mark =
+                getrandom::u64().map_err(|error| StoreError::Failed { detail: format!("no randomness: {error}") })?;
             erasures.note(table.id, mark);
             if self.meta.compare_and_set(ERASURES, version, &encode(ERASURES, &erasures)?).await? {
                 if let Some(cache) = cache {
