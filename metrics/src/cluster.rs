@@ -66,8 +66,7 @@ impl QueueMetrics {
         self.wait_seconds.took(took);
     }
 
-    /// So many cells wait, and so many statements are under way.
-    #[inline]
+    /// So many cells wait, and so many statements are under way; set by whoever owns the queue, when metrics are scraped.
     pub fn state(&self, waiting: usize, lanes: usize) {
         self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
         self.lanes.set(i64::try_from(lanes).unwrap_or(i64::MAX));
@@ -100,10 +99,10 @@ impl ClusterMetrics {
         self.retries.of(operation).inc();
     }
 
-    /// A write whose acknowledgement was lost was looked for by its token.
+    /// So many writes whose acknowledgement was lost were looked for by their tokens.
     #[inline]
-    pub fn settled(&self, outcome: Settlement) {
-        self.settles.of(outcome).inc();
+    pub fn settled(&self, outcome: Settlement, writes: usize) {
+        self.settles.of(outcome).inc_by(writes as u64);
     }
 
     /// So many new cells were written.
@@ -140,7 +139,7 @@ impl ClusterMetrics {
         self.up.set(i64::from(up));
     }
 
-    /// The state of the cluster's pool; set by whoever owns the pool, at the latest when metrics are scraped.
+    /// The state of the cluster's pool; set by whoever owns the pool, when metrics are scraped.
     pub fn pool(&self, state: PoolState) {
         let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
         self.pool_size.set(gauge(state.size));

@@ -31,6 +31,8 @@ pub(crate) struct Attempts<'a, D: Driver> {
     sessions: &'a Sessions<D>,
     timeouts: &'a Timeouts,
     operation: Operation,
+    /// How many writes the next attempt is about.
+    writes: usize,
     /// When to give up finding out what became of a lost attempt: a statement timeout after the first was lost.
     until: Option<Instant>,
     /// The last attempt whose outcome was not answered.
@@ -50,6 +52,7 @@ impl<'a, D: Driver> Attempts<'a, D> {
             sessions,
             timeouts,
             operation,
+            writes: 1,
             until: None,
             lost: None,
             untold: false,
@@ -62,6 +65,11 @@ impl<'a, D: Driver> Attempts<'a, D> {
     /// How long may still be waited.
     fn left(&self) -> Duration {
         self.until.map_or(self.timeouts.statement, |until| until.saturating_duration_since(Instant::now()))
+    }
+
+    /// So many writes are open: what becomes of an attempt is theirs.
+    pub(crate) fn are_about(&mut self, writes: usize) {
+        self.writes = writes;
     }
 
     /// Whether an attempt was lost: its outcome must be looked up before the next one.
@@ -246,18 +254,18 @@ impl<'a, D: Driver> Attempts<'a, D> {
         }
         for written in found {
             if written {
-                self.sessions.settled(Settlement::Written);
+                self.sessions.settled(Settlement::Written, 1);
             } else {
-                self.sessions.settled(Settlement::Absent);
+                self.sessions.settled(Settlement::Absent, 1);
                 self.sessions.retried(self.operation);
             }
         }
     }
 
-    /// What became of a write cannot be found out. Other changes have no token that is looked for.
+    /// What became of the writes cannot be found out. Other changes have no token that is looked for.
     fn unknown(&self) {
         if self.operation == Operation::Put {
-            self.sessions.settled(Settlement::Unknown);
+            self.sessions.settled(Settlement::Unknown, self.writes);
         }
     }
 }

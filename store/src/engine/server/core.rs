@@ -274,18 +274,23 @@ impl<D: Driver> Core<D> {
         }
     }
 
-    /// The server and back; of one that was started again since, or has other tables, by a new connection.
+    /// The server and back; of one that was started again since, or has other tables, by a new connection. Whether the server
+    /// answers is not a matter of the pool: if every session has been in use for a while, it is asked by one beside the pool.
     ///
     /// Answers how long the way was, without the look at the tables.
     pub(crate) async fn ping(&self) -> Result<Duration, StoreError> {
         let (began, mut again) = (Instant::now(), true);
         loop {
-            let mut lease = self.sessions.lease().await?;
+            let mut lease = match self.sessions.lease_within(self.timeouts.queue.min(self.timeouts.connect / 2)).await {
+                Ok(lease) => lease,
+                Err(StoreError::Timeout { reason: Reason::Queue, .. }) => {
+                    return self.sessions.monitor().ping().await.map_err(unsettled);
+                }
+                Err(error) => return Err(error),
+            };
             let session = lease.session()?;
             let looked = bounded(self.timeouts.connect, async {
-                let sent = Instant::now();
-                session.run("SELECT 1").await?;
-                let way = sent.elapsed();
+                let way = way(session).await?;
                 session.check_tables().await?;
                 Ok(way)
             });
@@ -311,6 +316,13 @@ impl<D: Driver> Core<D> {
         self.sessions.close();
         wait_until(|| self.sessions.state().size == 0, self.timeouts.statement).await;
     }
+}
+
+/// How long the way to the server and back is.
+pub(crate) async fn way<S: Session>(session: &mut S) -> Result<Duration, Failure> {
+    let sent = Instant::now();
+    session.run("SELECT 1").await?;
+    Ok(sent.elapsed())
 }
 
 /// The rows of these names, all of one moment; `None` if they have more bytes than an answer may have. Of more names than a

@@ -1,4 +1,5 @@
-//! One more session to the server, beside the pool: by it others are looked after that do not answer.
+//! One more session to the server, beside the pool: by it others are looked after that do not answer, and the server is asked
+//! for a sign of life while all of them are in use.
 //!
 //! A connection that is lost without a word (a router forgot it, a cable was pulled) looks like a server that takes long.
 //! The server tells them apart: it waits for the one session to ask something, and works for the other. And what a session
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::backend::Timeouts;
 use crate::engine::server::attempts::{GRACE, PAUSE, bounded};
+use crate::engine::server::core::way;
 use crate::engine::server::driver::{Driver, Failure, Mark, Session};
 
 /// How long the session is used without a doubt; an older one may be lost as well.
@@ -98,8 +100,25 @@ impl<D: Driver> Monitor<D> {
         }
     }
 
+    /// The server and back, within the time for connecting: how long the way was.
+    pub(crate) async fn ping(&self) -> Result<Duration, Failure> {
+        bounded(self.timeouts.connect, self.with_session(async |session| way(session).await)).await
+    }
+
     /// For how long the server has not worked for the marked session; `None` if it does.
     async fn ask(&self, mark: &Mark, question: Question) -> Result<Option<Duration>, Failure> {
+        let asked = self.with_session(async |session| match question {
+            Question::Idle => session.idle(mark).await,
+            Question::End => session.end(mark, Duration::ZERO).await.map(|is_over| is_over.then_some(Duration::MAX)),
+        });
+        asked.await
+    }
+
+    /// What the session answers. One that does not is not used again.
+    async fn with_session<T>(
+        &self,
+        ask: impl AsyncFnOnce(&mut D::Session) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         // One after the other: however many are stuck, there is one session more.
         let mut kept = self.session.lock().await;
         let mut session = match kept.take() {
@@ -109,17 +128,9 @@ impl<D: Driver> Monitor<D> {
                 bounded(self.timeouts.connect, open).await?
             }
         };
-        let idle = bounded(self.timeouts.connect, async {
-            match question {
-                Question::Idle => session.idle(mark).await,
-                Question::End => {
-                    session.end(mark, Duration::ZERO).await.map(|is_over| is_over.then_some(Duration::MAX))
-                }
-            }
-        });
-        let idle = idle.await?;
+        let answer = bounded(self.timeouts.connect, ask(&mut session)).await?;
         *kept = Some((session, Instant::now()));
-        Ok(idle)
+        Ok(answer)
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cellgate_metrics::{ClusterMetrics, Operation, PoolState, Settlement};
 use deadpool::Runtime;
-use deadpool::managed::{Hook, HookError, Object, Pool, PoolError, QueueMode, TimeoutType};
+use deadpool::managed::{Hook, HookError, Object, Pool, PoolError, QueueMode, TimeoutType, Timeouts as PoolTimeouts};
 use tokio::runtime::Handle;
 
 use crate::backend::Identity;
@@ -128,14 +128,20 @@ impl<M: Driver> Sessions<M> {
     /// A session, for as long as the lease lives. Where there is a place for it, it is there within the time for connecting:
     /// idle ones that do not answer do not each have that time.
     pub(crate) async fn lease(&self) -> Result<Lease<M>, StoreError> {
-        let mut got = pin!(self.pool.get());
+        self.lease_within(self.queue).await
+    }
+
+    /// The same, waiting for so long for a place in the pool.
+    pub(crate) async fn lease_within(&self, queue: Duration) -> Result<Lease<M>, StoreError> {
+        let waits = PoolTimeouts { wait: Some(queue), ..self.pool.timeouts() };
+        let mut got = pin!(self.pool.timeout_get(&waits));
         // As a rule it is idle and was used a moment ago.
         let got = match poll_fn(|cx| Poll::Ready(got.as_mut().poll(cx))).await {
             Poll::Ready(got) => got,
             Poll::Pending => {
                 let status = self.pool.status();
                 let waits = status.waiting > 0;
-                let limit = if waits { self.queue + self.connect } else { self.connect };
+                let limit = if waits { queue + self.connect } else { self.connect };
                 let late = || unavailable(&format!("the server did not answer within {limit:?} (timeouts.connect)"));
                 // Somewhat before one that is checked has had its time: there is no other to be checked behind it then.
                 let soon = limit.saturating_sub(self.connect) + self.connect * 2 / 5;
@@ -201,10 +207,10 @@ impl<M: Driver> Sessions<M> {
         }
     }
 
-    /// A write was looked for by its token.
-    pub(crate) fn settled(&self, outcome: Settlement) {
+    /// So many writes were looked for by their tokens.
+    pub(crate) fn settled(&self, outcome: Settlement, writes: usize) {
         if let Some(metrics) = &self.metrics {
-            metrics.settled(outcome);
+            metrics.settled(outcome, writes);
         }
     }
 

@@ -152,6 +152,7 @@ impl<D: Driver> Put<'_, D> {
         let mut attempts = Attempts::new(self.sessions, self.timeouts, Operation::Put);
         let mut vanished = 0;
         while !open.is_empty() {
+            attempts.are_about(open.len());
             let mut lease = attempts.session().await?;
             let session = lease.session()?;
             let mark = session.mark();
@@ -165,6 +166,7 @@ impl<D: Driver> Put<'_, D> {
                             outcomes[i] = place.map(|place| PutOutcome::Stored(vec![placed(place)]));
                         }
                         open.retain(|&i| outcomes[i].is_none());
+                        attempts.are_about(open.len());
                         if !open.is_empty() && !session.tells_places() {
                             attempts.succeeded_untold();
                         }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cellgate_metrics::Operation;
+use cellgate_metrics::{Metrics, Operation};
 use cellgate_schemaless::{
     AddedId, Body, Cell, CellKind, ColumnKey, Epoch, LatestKey, Micros, RefKey, RowKey, ShardId, TableId, TableRef,
     Token, Triple,
@@ -36,15 +36,17 @@ const SHORT: Timeouts = Timeouts {
 struct Bench {
     script: Arc<Script>,
     core: Arc<Core<FakeDriver>>,
+    metrics: Metrics,
 }
 
 impl Bench {
     fn new(timeouts: Timeouts) -> Self {
         let script = Arc::new(Script::default());
         let dsn = "postgres://a@localhost/b".parse().unwrap();
-        let options = ServerOptions { timeouts, ..ServerOptions::new("a", dsn) };
+        let metrics = Metrics::new("0", &["a"]).unwrap();
+        let options = ServerOptions { timeouts, metrics: metrics.cluster_named("a"), ..ServerOptions::new("a", dsn) };
         let core = Core::new(FakeDriver(Arc::clone(&script)), &options, Holds::Cells).unwrap();
-        Self { script, core }
+        Self { script, core, metrics }
     }
 
     async fn put(&self, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {
@@ -165,6 +167,31 @@ async fn attempts_that_are_lost_one_after_the_other_have_one_time_together() {
     bench.script.cells.are((0..100_000).map(|_| Ok((Vec::new(), false))));
     let error = bench.put(&[group(9, 1..2)]).await.unwrap_err();
     assert!(matches!(error, StoreError::MaybeWritten { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_becomes_of_lost_writes_is_counted_once_per_write() {
+    let three: Vec<PutGroup> = (1..4).map(|n| group(n, n..n + 1)).collect();
+    let settles = |bench: &Bench| {
+        let text = bench.metrics.render().unwrap();
+        ["written", "absent", "unknown"].map(|outcome| {
+            let series = format!("cellgate_cluster_settles_total{{cluster=\"a\",outcome=\"{outcome}\"}} ");
+            text.lines().find_map(|line| line.strip_prefix(&series)).unwrap().parse::<u64>().unwrap()
+        })
+    };
+    let bench = Bench::new(SHORT);
+    bench.script.inserts.are([Err(lost())]);
+    bench.script.cells.are((0..1000).map(|_| Err(failed())));
+    assert!(bench.put(&three).await.unwrap_err().may_be_written());
+    assert_eq!(settles(&bench), [0, 0, 3]);
+    // One was written; of the other two nothing is known behind a second loss.
+    let bench = Bench::new(SHORT);
+    bench.script.inserts.are([Err(lost()), Err(lost())]);
+    bench.script.cells.are([Ok((vec![row(2, 2)], false))]);
+    bench.script.cells.are((0..1000).map(|_| Err(failed())));
+    let outcomes = bench.put(&three).await.unwrap();
+    assert_eq!(outcomes[1], stored(2..3));
+    assert_eq!(settles(&bench), [1, 2, 2]);
 }
 
 #[tokio::test]
@@ -517,4 +544,24 @@ async fn idle_sessions_that_were_lost_unnoticed_are_replaced_within_that_time() 
     let bench = with_idle_sessions_that_hang().await;
     bench.core.sessions.lease().await.unwrap().give_back();
     assert_eq!(*lock(&bench.script.opened), 5);
+}
+
+#[tokio::test]
+async fn a_server_is_asked_for_a_sign_of_life_though_every_session_is_in_use() {
+    let bench = Bench::new(Timeouts { connect: Duration::from_millis(100), ..SHORT });
+    let mut leases = Vec::new();
+    for _ in 0..ServerOptions::POOL_SIZE {
+        leases.push(bench.core.sessions.lease().await.unwrap());
+    }
+    bench.script.runs.are([Ok(())]);
+    bench.core.ping().await.unwrap();
+    let beside = ServerOptions::POOL_SIZE as i64 + 1;
+    assert_eq!(bench.script.asked(), [Asked::Run(beside, "SELECT 1".to_owned())]);
+    // One that answers nobody is found to be down.
+    bench.script.runs.are([Err(lost())]);
+    let error = bench.core.ping().await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+    bench.script.opens_none.store(true, Ordering::SeqCst);
+    let error = bench.core.ping().await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
 }
