@@ -20,7 +20,7 @@ impl HttpState for Server {
         if let Some(end) = self.tls.as_ref().and_then(|tls| tls.end()) {
             self.metrics.tls_certificate_end(end);
         }
-        self.deployment.executor().observe_pools();
+        self.deployment.executor().observe();
         self.deployment.observe_documents();
         self.catalog.reading().observe(&self.metrics);
         self.accounts.reading().observe(&self.metrics);

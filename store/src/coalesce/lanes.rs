@@ -73,6 +73,12 @@ impl<K: Kind> Lanes<K> {
         self.lock().set_far(far);
     }
 
+    /// Notes in the metrics how many items wait and how many statements are under way.
+    pub(super) fn observe(&self) {
+        let queue = self.lock();
+        self.metrics.state(queue.waiting(), queue.lanes());
+    }
+
     /// Items that wait.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
@@ -141,11 +147,9 @@ impl<K: Kind> Lanes<K> {
             Arrival::Waits | Arrival::WaitsForNewLane => {
                 let (asked, answer) = asked();
                 queue.push(Entry { scope: scope.clone(), asked, arrived: now });
-                let (waiting, lanes) = (queue.waiting(), queue.lanes());
                 let new_lane = matches!(arrival, Arrival::WaitsForNewLane);
                 let watch = !new_lane && queue.wants_watch();
                 drop(queue);
-                self.metrics.state(waiting, lanes);
                 if new_lane {
                     self.spawn();
                 }
@@ -342,13 +346,12 @@ impl<K: Kind> Lane<K> {
         let batch = queue.next(self.began);
         self.given_up = batch.is_none();
         self.size = batch.as_ref().map_or(0, |batch| batch.size);
-        let (waiting, lanes, oldest) = (queue.waiting(), queue.lanes(), queue.oldest());
-        let watch = waiting > 0 && queue.wants_watch();
+        let oldest = queue.oldest();
+        let watch = queue.waiting() > 0 && queue.wants_watch();
         drop(queue);
         if watch {
             self.lanes.spawn_watch();
         }
-        self.lanes.metrics.state(waiting, lanes);
         self.lanes.refuse(expired, self.began);
         batch.map(|batch| (batch, oldest))
     }

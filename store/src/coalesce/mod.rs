@@ -209,6 +209,14 @@ impl Coalescing {
         self.puts_of(std::slice::from_ref(&group)).join(&(epoch, table.clone()), group)
     }
 
+    /// Notes the state of every queue in the metrics.
+    pub(crate) fn observe(&self) {
+        self.gets.observe();
+        self.latests.observe();
+        self.puts.observe();
+        self.large_puts.observe();
+    }
+
     /// The queue for such a write.
     fn puts_of(&self, groups: &[PutGroup]) -> &Arc<Lanes<Puts>> {
         let large = groups.iter().map(PutGroup::bytes).sum::<usize>() >= LARGE;

@@ -92,6 +92,7 @@ impl Passing for Held {
 struct Bench {
     held: Arc<Held>,
     coalescing: Arc<Coalescing>,
+    metrics: Metrics,
 }
 
 /// One lane of everything, so that what waits is plain to see.
@@ -139,10 +140,11 @@ impl Bench {
             failing: Mutex::default(),
             panics: AtomicBool::new(false),
         });
-        let metrics = Metrics::new("test", &["c"]).unwrap().cluster_named("c").unwrap();
+        let metrics = Metrics::new("test", &["c"]).unwrap();
+        let of_cluster = metrics.cluster_named("c").unwrap();
         let timeouts = Timeouts { queue, ..Timeouts::default() };
-        let coalescing = Arc::new(Coalescing::new(Arc::clone(&held) as _, options, 16, timeouts, &metrics));
-        Self { held, coalescing }
+        let coalescing = Arc::new(Coalescing::new(Arc::clone(&held) as _, options, 16, timeouts, &of_cluster));
+        Self { held, coalescing, metrics }
     }
 
     fn get(&self, number: u32, rows: &[&str]) -> JoinHandle<Result<Vec<Option<Cell>>, StoreError>> {

@@ -37,7 +37,16 @@ impl Deployment {
                 // All are known.
                 std::future::pending::<()>().await;
             };
-            let health = every(VERIFY_EVERY, || self.executor.check_health());
+            let health = async {
+                // Each by itself: one that takes long keeps none of the others from being asked again.
+                let each = self
+                    .executor
+                    .clusters()
+                    .map(|cluster| every(VERIFY_EVERY, || self.executor.check_health_of(cluster)));
+                join_all(each).await;
+                // There is none.
+                std::future::pending::<()>().await;
+            };
             let erasures = async {
                 if !self.erasures.is_followed() {
                     std::future::pending::<()>().await;

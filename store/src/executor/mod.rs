@@ -242,14 +242,6 @@ impl Executor {
         join_all(each).await.into_iter().collect()
     }
 
-    /// Asks every cluster for a sign of life, and notes who gave one.
-    pub async fn check_health(&self) {
-        join_all(self.clusters.values().map(|cluster| self.check_health_of(cluster))).await;
-        if let Some(cache) = &self.cache {
-            cache.note();
-        }
-    }
-
     /// Asks one cluster of this executor for a sign of life, and notes whether it gave one. One that has not said yet who it
     /// is is not asked.
     pub async fn check_health_of(&self, cluster: &Cluster) {
@@ -273,9 +265,15 @@ impl Executor {
         self.metrics.cluster(cluster.number).up(up);
     }
 
-    /// Notes the state of every pool of connections in the metrics.
-    pub fn observe_pools(&self) {
+    /// Notes the state of every queue and pool of connections in the metrics, and of the cache.
+    pub fn observe(&self) {
+        if let Some(cache) = &self.cache {
+            cache.note();
+        }
         for cluster in self.clusters.values() {
+            if let Some(queues) = cluster.queues() {
+                queues.observe();
+            }
             if let Some(state) = cluster.backend.pool() {
                 self.metrics.cluster(cluster.number).pool(state);
             }

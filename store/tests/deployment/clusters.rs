@@ -47,7 +47,7 @@ async fn nothing_is_sent_to_a_store_before_it_has_said_who_it_is() {
     assert!(matches!(put(&deployment, &row).await, CellFate::Failed(_)));
     assert!(deployment.executor().create_table(&table()).await.is_err());
     assert!(deployment.executor().drop_table(&table()).await.is_err());
-    deployment.executor().check_health().await;
+    deployment.executor().check_health_of(named(&deployment, "b")).await;
     let name = Triple { row: row.clone(), column: ColumnKey::new("BASE").unwrap(), ref_key: RefKey(1) };
     assert!(deployment.executor().cell(&table(), &name).await.is_err());
     assert!(deployment.executor().cell_at_once(&table(), &name, Instant::now()).is_none());

@@ -73,3 +73,32 @@ async fn writes_of_too_many_bytes_are_refused_at_once_and_those_taken_in_are_cou
     bench.go(2);
     assert!(is_stored(&first.await.unwrap()) && is_stored(&second.await.unwrap()));
 }
+
+/// Whether a scrape now says that so many cells wait for reads by name, and so many such statements are under way.
+#[track_caller]
+fn scraped(bench: &Bench, waiting: usize, lanes: usize) {
+    bench.coalescing.observe();
+    let text = bench.metrics.render().unwrap();
+    let labels = "{cluster=\"c\",queue=\"get\"}";
+    for line in [format!("cellgate_queue_cells{labels} {waiting}"), format!("cellgate_queue_lanes{labels} {lanes}")] {
+        assert!(text.lines().any(|l| l == line), "no line {line} in {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_scrape_says_what_waits_now_though_nobody_has_asked_for_anything_since() {
+    let bench = Bench::with_patience(ONE_LANE, Duration::from_millis(500)).await;
+    let stuck = bench.get(1, &["a"]);
+    bench.held.begun(1).await;
+    scraped(&bench, 0, 1);
+    let late = [bench.get(1, &["b", "c"]), bench.get(1, &["d"])];
+    bench.waiting(3, 0).await;
+    scraped(&bench, 3, 1);
+    for late in late {
+        assert!(late.await.unwrap().is_err(), "nobody lets the statement go on");
+    }
+    scraped(&bench, 0, 1);
+    bench.go(1);
+    stuck.await.unwrap().unwrap();
+    scraped(&bench, 0, 0);
+}

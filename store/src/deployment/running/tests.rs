@@ -1,4 +1,4 @@
-//! What a proxy does while its meta store does not answer.
+//! What a proxy does while its meta store or a cluster does not answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,9 +13,12 @@ use super::super::registry::{Departure, HELD, ProxyInfo};
 use super::super::setup::{ClusterSetup, Setup};
 use super::*;
 use crate::backend::Backend;
+use crate::error::Reason;
+use crate::memory::MemoryBackend;
 use crate::meta::MetaStore;
 use crate::meta::PassingMeta;
 use crate::meta::memory::MemoryMeta;
+use crate::passing::Passing;
 use crate::sync::lock;
 
 /// A meta store that can be read, and hangs when it is to be told that a proxy is alive.
@@ -49,31 +52,61 @@ impl PassingMeta for HangingMeta {
     }
 }
 
+/// A store that hangs or fails when it is asked for a sign of life.
+#[derive(Debug, Default)]
+struct Ailing {
+    inner: MemoryBackend,
+    hangs: AtomicBool,
+    fails: AtomicBool,
+}
+
+#[async_trait]
+impl Passing for Ailing {
+    fn inner(&self) -> &dyn Backend {
+        &self.inner
+    }
+
+    async fn ping(&self) -> Result<Duration, StoreError> {
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        match self.fails.load(Ordering::SeqCst) {
+            true => Err(StoreError::Unavailable { reason: Reason::Connect, detail: "for the test".to_owned() }),
+            false => Ok(Duration::ZERO),
+        }
+    }
+}
+
 /// An open deployment without clusters of its own kind of trouble, its meta store, and its metrics.
 async fn open() -> (Arc<Deployment>, Arc<HangingMeta>, Arc<Metrics>) {
+    open_with(vec![("a", Arc::new(MemoryBackend::new()))]).await
+}
+
+/// The same with these clusters.
+async fn open_with(clusters: Vec<(&str, Arc<dyn Backend>)>) -> (Arc<Deployment>, Arc<HangingMeta>, Arc<Metrics>) {
     let meta = Arc::new(HangingMeta::default());
-    let backend: Arc<dyn Backend> = Arc::new(crate::memory::MemoryBackend::new());
-    let cluster = ClusterSetup {
-        name: "a".to_owned(),
+    let names: Vec<&str> = clusters.iter().map(|(name, _)| *name).collect();
+    let metrics = Arc::new(Metrics::new("0", &names).unwrap());
+    let clusters = clusters.into_iter().map(|(name, backend)| ClusterSetup {
+        name: name.to_owned(),
         number: None,
         weight: Weight::new(1.0).unwrap(),
         engine: "memory",
         backend,
         queues: None,
         exclusive: false,
-    };
+    });
     let setup = Setup {
         virtual_shards: Some(4),
         meta: Arc::clone(&meta) as _,
         meta_exclusive: false,
-        clusters: vec![cluster],
+        clusters: clusters.collect(),
         proxy: ProxyInfo { host: "h".to_owned(), pid: 1, address: "h:1".to_owned(), version: "0".to_owned() },
         poll: Duration::from_secs(1),
         cache_bytes: 0,
         first_documents: Vec::new(),
         departure: Departure::default(),
     };
-    let metrics = Arc::new(Metrics::new("0", &["a"]).unwrap());
     let deployment = Deployment::open(setup, Arc::clone(&metrics)).await.unwrap();
     (deployment, meta, metrics)
 }
@@ -132,4 +165,30 @@ async fn who_leaves_removes_its_entry_behind_renewals_that_nobody_waits_for_any_
     meta.late_changes.store(2, Ordering::SeqCst);
     deployment.registration.leave().await;
     assert_eq!(meta.list(PROXY).await.unwrap(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_hangs_does_not_keep_the_others_from_being_checked() {
+    let (a, b) = (Arc::new(Ailing::default()), Arc::new(Ailing::default()));
+    let (deployment, _, metrics) = open_with(vec![("a", Arc::clone(&a) as _), ("b", Arc::clone(&b) as _)]).await;
+    let is_up = |up: u8| metrics.render().unwrap().contains(&format!("\ncellgate_cluster_up{{cluster=\"b\"}} {up}\n"));
+    run_until(&deployment, || is_up(1)).await;
+    a.hangs.store(true, Ordering::SeqCst);
+    let (stop, stopped) = watch::channel(false);
+    let steps = async {
+        // Its first check finds it up, and others come while that of `a` hangs.
+        for up in [0, 1, 0] {
+            b.fails.store(up == 0, Ordering::SeqCst);
+            let began = tokio::time::Instant::now();
+            while !is_up(up) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                assert!(began.elapsed() < VERIFY_EVERY * 2, "b is not known to be up={up}");
+            }
+        }
+    };
+    tokio::select! {
+        () = deployment.run(stopped) => panic!("nobody told it to stop"),
+        () = steps => {}
+    }
+    drop(stop);
 }
