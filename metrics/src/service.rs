@@ -1,6 +1,6 @@
 //! The metrics of a process.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cellgate_schemaless::{ClusterNo, ErrorKind, limits};
@@ -53,8 +53,8 @@ pub struct Metrics {
     cache_bytes: IntGauge,
     partial_writes: IntCounter,
     partial_duplicates: IntCounter,
-    log_lines_lost: IntCounter,
-    panics: IntCounter,
+    log_lines_lost: Counted,
+    panics: Counted,
     tls_certificate_end: IntGauge,
     meta_up: IntGauge,
     meta_writable: IntGauge,
@@ -220,8 +220,8 @@ impl Metrics {
             cache_bytes,
             partial_writes,
             partial_duplicates,
-            log_lines_lost,
-            panics,
+            log_lines_lost: Counted::by(log_lines_lost),
+            panics: Counted::by(panics),
             tls_certificate_end,
             meta_up,
             meta_writable,
@@ -338,12 +338,12 @@ impl Metrics {
 
     /// So many lines of the log were lost since the start.
     pub fn log_lines_lost(&self, lines: u64) {
-        self.log_lines_lost.inc_by(lines.saturating_sub(self.log_lines_lost.get()));
+        self.log_lines_lost.reach(lines);
     }
 
     /// So many panics since the start.
     pub fn panics(&self, panics: u64) {
-        self.panics.inc_by(panics.saturating_sub(self.panics.get()));
+        self.panics.reach(panics);
     }
 
     /// Until when the certificate that clients are shown is good, in seconds since 1970.
@@ -417,6 +417,29 @@ impl Metrics {
         self.process.refresh();
         self.uptime_seconds.set(i64::try_from(self.started.elapsed().as_secs()).unwrap_or(i64::MAX));
         TextEncoder::new().encode_to_string(&self.registry.gather()).map_err(|e| failed("all", &e))
+    }
+}
+
+/// A counter of what somebody else counts.
+#[derive(Debug)]
+struct Counted {
+    counter: IntCounter,
+    /// How far it has come. Of two that ask at once, one counts.
+    last: Mutex<u64>,
+}
+
+impl Counted {
+    fn by(counter: IntCounter) -> Self {
+        Self { counter, last: Mutex::new(0) }
+    }
+
+    /// So many are counted by now; fewer than before are what somebody has read earlier.
+    fn reach(&self, count: u64) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if count > *last {
+            self.counter.inc_by(count - *last);
+            *last = count;
+        }
     }
 }
 

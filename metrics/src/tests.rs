@@ -167,3 +167,21 @@ fn docs_metrics_md_is_what_the_code_says() {
     let expected = document().expect("families are well formed");
     assert!(written == expected, "docs/METRICS.md is not what the code says; write it with `cargo xtask docs`");
 }
+
+#[test]
+fn what_others_count_is_counted_once_however_many_read_it_at_once() {
+    let metrics = metrics(&[]);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for count in 0..=20_000 {
+                    metrics.panics(count);
+                    metrics.log_lines_lost(count / 2);
+                }
+            });
+        }
+    });
+    let text = rendered(&metrics);
+    has_line(&text, "cellgate_panics_total 20000");
+    has_line(&text, "cellgate_log_lines_lost_total 10000");
+}
