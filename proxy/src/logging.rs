@@ -132,7 +132,7 @@ where
 {
     let (filter, handle) = reload::Layer::new(filter(level));
     let registry = tracing_subscriber::registry().with(filter);
-    let lines = OneLine(writer);
+    let lines = OneLine { writer, format };
     let subscriber: Box<dyn Subscriber + Send + Sync> = match format {
         LogFormat::Text => Box::new(registry.with(fmt::layer().with_ansi(false).with_writer(lines))),
         LogFormat::Json => {
@@ -167,46 +167,60 @@ fn log_panic(info: &PanicHookInfo<'_>) {
     tracing::error!(place, thread = thread.name().unwrap_or_default(), detail = &text[..end], "{PANIC}");
 }
 
-/// Keeps every event on one line: the formatter writes an event with one call, and line breaks within it (from an
-/// engine's error text) are written as `\n`.
-struct OneLine<W>(W);
+/// Keeps every event on one line, which a terminal takes no orders from: the formatter writes an event with one call, and
+/// control characters and line separators within it (from a client or an engine's error text) are written as escapes of the
+/// format.
+struct OneLine<W> {
+    writer: W,
+    format: LogFormat,
+}
 
 impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for OneLine<W> {
     type Writer = OneLineWriter<W::Writer>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        OneLineWriter(self.0.make_writer())
+        OneLineWriter { writer: self.writer.make_writer(), format: self.format }
     }
 }
 
-struct OneLineWriter<W>(W);
+struct OneLineWriter<W> {
+    writer: W,
+    format: LogFormat,
+}
 
 impl<W: Write> Write for OneLineWriter<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        let (line, end) = match event.split_last() {
-            Some((b'\n', line)) => (line, &b"\n"[..]),
-            Some(_) | None => (event, &b""[..]),
-        };
-        if !line.iter().any(u8::is_ascii_control) {
-            self.0.write_all(event)?;
+        let text = String::from_utf8_lossy(event);
+        let (line, end) = text.strip_suffix('\n').map_or((&*text, ""), |line| (line, "\n"));
+        if !line.contains(is_escaped) {
+            self.writer.write_all(event)?;
             return Ok(event.len());
         }
-        let mut escaped = Vec::with_capacity(event.len() + 16);
-        for byte in line {
-            if byte.is_ascii_control() && *byte != b'\t' {
-                escaped.extend(byte.escape_ascii());
-            } else {
-                escaped.push(*byte);
+        let mut escaped = String::with_capacity(text.len() + 16);
+        for c in line.chars() {
+            match self.format {
+                _ if !is_escaped(c) => escaped.push(c),
+                // Of those, JSON has these within its strings only.
+                LogFormat::Json => escaped.push_str(&format!("\\u{:04x}", u32::from(c))),
+                LogFormat::Text => match u8::try_from(c) {
+                    Ok(byte) if byte.is_ascii() => escaped.extend(byte.escape_ascii().map(char::from)),
+                    Ok(_) | Err(_) => escaped.extend(c.escape_unicode()),
+                },
             }
         }
-        escaped.extend_from_slice(end);
-        self.0.write_all(&escaped)?;
+        escaped.push_str(end);
+        self.writer.write_all(escaped.as_bytes())?;
         Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.writer.flush()
     }
+}
+
+/// Whether a character does not stand in a line as it is. All of these are of the Basic Multilingual Plane.
+fn is_escaped(c: char) -> bool {
+    c != '\t' && c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]
@@ -246,6 +260,24 @@ mod tests {
             });
             assert_eq!(lines.len(), 2, "{lines:?}");
             assert!(!lines[0].contains('\u{1b}') && !lines[0].contains('\r'), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_character_a_text_holds_its_json_line_reads_back_and_no_line_holds_it_raw() {
+        let separators = ['\u{2028}', '\u{2029}', '\u{feff}', '\u{1f600}'];
+        for c in (0..=0x9f_u8).map(char::from).chain(separators) {
+            let text = format!("a{c}b");
+            for format in [LogFormat::Json, LogFormat::Text] {
+                let lines =
+                    logged(format, LogLevel::Info, |_| tracing::info!(target: "cellgate::x", user = text, "{text}"));
+                let [line] = &lines[..] else { panic!("{c:?}: {lines:?}") };
+                assert!(!line.contains(is_escaped), "{c:?}: {line:?}");
+                if format == LogFormat::Json {
+                    let event: serde_json::Value = serde_json::from_str(line).expect("JSON");
+                    assert_eq!((&event["user"], &event["message"]), (&text.as_str().into(), &text.as_str().into()));
+                }
+            }
         }
     }
 
