@@ -2,10 +2,12 @@
 //!
 //! It answers GET and HEAD of those three and nothing else, reads no bodies, and bounds connections, waiting and the
 //! life of a connection. Nothing it answers holds keys, bodies or secrets. When all places are taken, the connection
-//! that has asked for nothing for the longest time makes room: peers that only hold places keep no probe out.
+//! that has asked for nothing for the longest time makes room: peers that only hold places keep no probe out. Nor do peers
+//! that ask without end keep the clients of MySQL waiting, who are served by the same threads.
 
 mod line;
 mod probe;
+mod rendering;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::signals::told;
 use line::{InLine, Line};
 pub use probe::{ProbeError, probe};
+use rendering::Rendering;
 
 /// Longest wait for the head of a further one: a scraper that comes every 15 seconds keeps its connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
@@ -41,7 +44,7 @@ const HEAD_BYTES: usize = 8192;
 
 /// What the HTTP side asks the program.
 pub trait HttpState: Send + Sync + 'static {
-    /// The text exposition of all metrics.
+    /// The text exposition of all metrics. It takes milliseconds, and is called on a thread that serves nobody.
     fn metrics(&self) -> String;
 
     /// Whether the program can serve clients now. Answers from what is known, without asking a store.
@@ -80,6 +83,10 @@ pub async fn serve(
 ) {
     let places = Arc::new(Semaphore::new(max_connections));
     let line = Arc::new(Line::default());
+    let metrics = Arc::new(Rendering::of({
+        let state = Arc::clone(&state);
+        move || state.metrics()
+    }));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -88,7 +95,8 @@ pub async fn serve(
         match accepted {
             Ok((stream, _)) => match place(&places, &line).await {
                 Some(place) => {
-                    tokio::spawn(connection(stream, Arc::clone(&state), place, line.enter(), shutdown.clone()));
+                    let asked = Asked { state: Arc::clone(&state), metrics: Arc::clone(&metrics) };
+                    tokio::spawn(connection(stream, asked, place, line.enter(), shutdown.clone()));
                 }
                 None => turn_away(&stream),
             },
@@ -119,17 +127,24 @@ fn turn_away(stream: &TcpStream) {
     let _ = stream.try_write(answer);
 }
 
+/// What requests are answered from.
+struct Asked {
+    state: Arc<dyn HttpState>,
+    metrics: Arc<Rendering>,
+}
+
 async fn connection(
     stream: TcpStream,
-    state: Arc<dyn HttpState>,
+    asked: Asked,
     place: OwnedSemaphorePermit,
     in_line: InLine,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let service = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(async |request: Request<Incoming>| {
         in_line.asked();
-        let response = answer(request.method(), request.uri().path(), state.as_ref());
-        async move { Ok::<_, Infallible>(response) }
+        // Whoever sends many requests at once is answered in turn with all others.
+        tokio::task::yield_now().await;
+        Ok::<_, Infallible>(answer(request.method(), request.uri().path(), &asked).await)
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -154,7 +169,7 @@ async fn connection(
     drop(place);
 }
 
-fn answer(method: &Method, path: &str, state: &dyn HttpState) -> Response<Full<Bytes>> {
+async fn answer(method: &Method, path: &str, asked: &Asked) -> Response<Full<Bytes>> {
     let is_read = method == Method::GET || method == Method::HEAD;
     match path {
         "/metrics" | "/healthz" | "/readyz" if !is_read => {
@@ -162,10 +177,13 @@ fn answer(method: &Method, path: &str, state: &dyn HttpState) -> Response<Full<B
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             response
         }
-        "/metrics" => response(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", state.metrics()),
+        "/metrics" => match asked.metrics.text().await {
+            Some(text) => response(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text),
+            None => response(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "cannot render the metrics\n"),
+        },
         "/healthz" => response(StatusCode::OK, "text/plain", "ok\n"),
         "/readyz" => {
-            let readiness = state.readiness();
+            let readiness = asked.state.readiness();
             let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             match serde_json::to_string(&readiness) {
                 Ok(json) => response(status, "application/json", json + "\n"),
