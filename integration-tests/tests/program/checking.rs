@@ -134,6 +134,16 @@ fn check_connect_creates_nothing() {
 }
 
 #[test]
+fn check_connect_fails_where_no_file_can_be_made() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let config = home.path().join("cellgate.toml");
+    let no_directory = config.join("x.db");
+    std::fs::write(&config, format!("[topology]\nmeta = \"sqlite:{}\"\n", no_directory.display())).expect("writable");
+    let (status, out, err) = proxy::run(&["check", "--connect", "--config", &config.display().to_string()], SHORT);
+    assert!(!status.success() && err.contains("is not a directory"), "{out}{err}");
+}
+
+#[test]
 fn check_refuses_a_certificate_that_cannot_be_used() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let (config, file) = (home.path().join("cellgate.toml"), home.path().join("c.pem"));

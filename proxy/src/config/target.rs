@@ -71,6 +71,19 @@ impl Target {
             if path.is_empty() {
                 return Err("sqlite: needs a path, e.g. \"sqlite:/var/lib/cellgate/c.db\"".to_owned());
             }
+            if path == ":memory:" {
+                return Err("a database in memory is gone at the next start: name a file, e.g. \
+                            \"sqlite:/var/lib/cellgate/c.db\""
+                    .to_owned());
+            }
+            if let Some(file) = path.strip_prefix("file:") {
+                // `file:/a`, `file:///a` and `file://host/a`, each perhaps with options.
+                let file = file.split(['?', '#']).next().unwrap_or_default();
+                let file = file.strip_prefix("//").unwrap_or(file);
+                return Err(format!(
+                    "SQLite's URIs (`file:`) are not known here: write the path itself, \"sqlite:{file}\""
+                ));
+            }
             return Ok(Self::Sqlite { path: PathBuf::from(path) });
         }
         let mut dsn: Dsn = text.parse().map_err(|error| match error {

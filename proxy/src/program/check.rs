@@ -6,6 +6,7 @@ use std::path::Path;
 use cellgate_metrics::Metrics;
 use cellgate_store::StoreError;
 use cellgate_store::deployment::{ProxyInfo, compare};
+use rustix::fs::{Access, PROC_SUPER_MAGIC};
 
 use super::stores::{Purpose, open_cluster, open_meta, setup};
 use super::{ProgramError, environment, hostname, io};
@@ -39,8 +40,8 @@ pub(super) async fn check(arguments: Check) -> Result<(), ProgramError> {
 const NO_FILE_YET: &str = "no file yet";
 
 async fn check_meta(config: &Config) -> Result<&'static str, StoreError> {
-    if is_missing(&config.topology.meta) {
-        return Ok(NO_FILE_YET);
+    if let Some(path) = missing_file(&config.topology.meta) {
+        return check_place(path).map(|()| NO_FILE_YET);
     }
     let meta = open_meta(config, Purpose::Check)?;
     if meta.exists().await? {
@@ -50,8 +51,8 @@ async fn check_meta(config: &Config) -> Result<&'static str, StoreError> {
 }
 
 async fn check_cluster(config: &Config, cluster: &Cluster) -> Result<&'static str, StoreError> {
-    if is_missing(&cluster.primary) {
-        return Ok(NO_FILE_YET);
+    if let Some(path) = missing_file(&cluster.primary) {
+        return check_place(path).map(|()| NO_FILE_YET);
     }
     let backend = open_cluster(config, Purpose::Check, cluster, None)?;
     let state = match backend.identity().await {
@@ -87,11 +88,40 @@ async fn check_deployment(config: &Config) -> Result<&'static str, ProgramError>
     Ok("what the configuration says fits the stores")
 }
 
-/// Whether it is a file that is not there.
-fn is_missing(target: &Target) -> bool {
+/// The file, if it is one that is not there.
+fn missing_file(target: &Target) -> Option<&Path> {
     match target {
-        Target::Sqlite { path } => !path.exists(),
-        Target::Server(_) => false,
+        Target::Sqlite { path } => (!path.exists()).then_some(path),
+        Target::Server(_) => None,
+    }
+}
+
+/// Whether the first start can make this file, and the directories above it that are missing: as far as can be said without
+/// making anything, and for the user who asks.
+///
+/// # Errors
+/// [`StoreError::Refused`] if not.
+fn check_place(path: &Path) -> Result<(), StoreError> {
+    let refused = |above: &Path, why: &str| {
+        let detail = format!("cannot make {}: {} {why}", path.display(), above.display());
+        Err(StoreError::Refused { detail })
+    };
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    // A link that leads nowhere is there.
+    let Some(above) = absolute.ancestors().skip(1).find(|above| above.symlink_metadata().is_ok()) else {
+        return refused(path, "is in no directory");
+    };
+    if !above.is_dir() {
+        return refused(above, "is not a directory");
+    }
+    match rustix::fs::access(above, Access::WRITE_OK | Access::EXEC_OK) {
+        Ok(()) => {}
+        Err(error) => return refused(above, &format!("cannot be written to by this user: {error}")),
+    }
+    // Its files are the system's, though root has the right to make some.
+    match rustix::fs::statfs(above) {
+        Ok(system) if system.f_type == PROC_SUPER_MAGIC => refused(above, "takes no files"),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 
@@ -105,5 +135,32 @@ fn report<E: std::fmt::Display>(place: &str, answer: Result<&str, E>) -> bool {
             logging::say(&format!("{place}: {error}"));
             false
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_missing_needs_a_directory_in_which_it_can_be_made() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let directory = directory.path();
+        let (file, link) = (directory.join("file"), directory.join("link"));
+        std::fs::write(&file, "").expect("writable");
+        std::os::unix::fs::symlink(directory.join("nowhere"), &link).expect("writable");
+        assert!(check_place(&directory.join("x.db")).is_ok());
+        assert!(check_place(&directory.join("new/and/newer/x.db")).is_ok(), "the start makes directories");
+        assert!(check_place(Path::new("x.db")).is_ok(), "in the working directory");
+        for (path, above, why) in [
+            (file.join("x.db"), &*file, "is not a directory"),
+            (file.join("new/x.db"), &*file, "is not a directory"),
+            (link.join("x.db"), &*link, "is not a directory"),
+        ] {
+            let error = check_place(&path).expect_err("the start fails").to_string();
+            let said = format!("cannot make {}: {} {why}", path.display(), above.display());
+            assert!(error.contains(&said), "{error}");
+        }
+        assert!(check_place(Path::new("/proc/x.db")).is_err());
     }
 }

@@ -211,7 +211,9 @@ impl TimedConnection {
             Access::Write | Access::Read => OpenFlags::SQLITE_OPEN_READ_WRITE,
             Access::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         };
-        let mut sqlite = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        // Whatever its name: SQLite takes `file:..` for a URI and `:memory:` for no file.
+        let plain = if path.is_relative() { Path::new(".").join(path) } else { path.to_owned() };
+        let mut sqlite = Connection::open_with_flags(plain, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         sqlite.busy_timeout(lock_wait)?;
         sqlite.set_prepared_statement_cache_capacity(STATEMENTS);
         // Without it, SQLite prepares a statement again whose plan might depend on a value bound to it, which here is
