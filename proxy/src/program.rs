@@ -2,6 +2,7 @@
 
 mod background;
 mod check;
+mod reloading;
 mod stores;
 
 use std::net::SocketAddr;
@@ -19,12 +20,13 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use self::background::Background;
 use self::check::check;
+use self::reloading::{Reloading, reload_config};
 use self::stores::{Purpose, setup};
 use crate::access::Accounts;
 use crate::catalog::Catalog;
 use crate::cli::{Command, Health, Serve};
 use crate::config::{Config, ConfigError};
-use crate::logging::{self, LogHandle, LoggingError};
+use crate::logging::{self, LoggingError};
 use crate::server::Server;
 use crate::signals::{self, Signals};
 use crate::tls::{Tls, TlsError};
@@ -144,6 +146,11 @@ fn load(arguments: &Serve) -> Result<Config, ConfigError> {
     Config::load(arguments.config.as_deref(), &environment, &arguments.overrides())
 }
 
+/// The same for a program that runs with `running`.
+fn load_again(arguments: &Serve, running: &Config) -> Result<Config, ConfigError> {
+    running.load_again(arguments.config.as_deref(), &environment, &arguments.overrides())
+}
+
 /// Serves until SIGTERM or SIGINT.
 async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     let log = logging::init(config.log.format, config.log.level)?;
@@ -184,6 +191,16 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
 
     logging::say(&format!("cellgate ready: mysql={mysql_address} http={web_address}"));
 
+    let reading = {
+        let (server, arguments) = (Arc::clone(&server), arguments);
+        move || {
+            if let Some(tls) = server.tls() {
+                tls.renew_logged();
+            }
+            load_again(&arguments, &server.config())
+        }
+    };
+    let mut reloading = Reloading::new(reading);
     let served = loop {
         tokio::select! {
             served = until_served(&mut clients, &mut background.tasks) => break served,
@@ -192,11 +209,9 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
                     tracing::warn!("the configuration is not reloaded: the program is stopping");
                     continue;
                 }
-                reload_config(&server, &log, load(&arguments));
-                if let Some(tls) = server.tls() {
-                    tls.renew_logged();
-                }
+                reloading.ask();
             }
+            Some(loaded) = reloading.read() => reload_config(&server, &log, loaded),
         }
     };
     // A task that has died cannot be done without: whoever supervises the program starts it again.
@@ -245,29 +260,6 @@ fn warn_of(config: &Config) {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-}
-
-/// SIGHUP: takes over what can change, names what cannot.
-fn reload_config(server: &Server, log: &LogHandle, loaded: Result<Config, ConfigError>) {
-    let new = match loaded {
-        Ok(new) => new,
-        Err(error) => {
-            tracing::error!(%error, "the configuration is not reloaded");
-            return;
-        }
-    };
-    warn_of(&new);
-    let old = server.config();
-    let changes = Config::diff(&old, &new);
-    if !changes.needs_restart.is_empty() {
-        tracing::warn!(keys = changes.needs_restart.join(", "), "these changes need a restart");
-    }
-    let reloaded = old.reloaded(&new);
-    if let Err(error) = log.set_level(reloaded.log.level) {
-        tracing::warn!(%error, "the log level is not changed");
-    }
-    server.reload(reloaded);
-    tracing::info!(keys = changes.reloadable.join(", "), "configuration reloaded");
 }
 
 /// Asks a running Cellgate whether it is ready.

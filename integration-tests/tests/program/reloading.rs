@@ -66,6 +66,37 @@ async fn sighup_takes_over_what_can_change_and_names_what_needs_a_restart() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_half_written_takes_no_user_away() {
+    let user = "[[user]]\nname = \"app\"\npassword = \"secret-word\"\n";
+    let deployment = Deployment::configured(user);
+    let proxy = deployment.start();
+    std::fs::write(deployment.config().expect("configured"), "").unwrap();
+    proxy.signal(Signal::Hup);
+    proxy.until_logged("the refusal", |log| log.contains("not reloaded") && log.contains("names no user any more"));
+    let login = |name: &str, password| client::options(proxy.mysql()).user(Some(name.to_owned())).pass(password);
+    client::try_connect(login("app", Some("secret-word"))).await.unwrap();
+    client::try_connect(login("root", None)).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_file_that_hangs_keeps_nobody_waiting_and_the_program_from_no_stop() {
+    let deployment = Deployment::configured("[log]\nlevel = \"info\"\n");
+    let mut proxy = deployment.start();
+    let file = deployment.config().expect("configured").to_owned();
+    std::fs::remove_file(&file).unwrap();
+    // Nobody writes to the pipe.
+    rustix::fs::mkfifoat(rustix::fs::CWD, &file, rustix::fs::Mode::RWXU).unwrap();
+    for _ in 0..2 {
+        proxy.signal(Signal::Hup);
+        let mut conn = client::connect(proxy.mysql()).await;
+        run(&mut conn, TRIPS).await;
+        run(&mut conn, "DROP TABLE trips").await;
+    }
+    assert!(!proxy.log().contains("not reloaded"), "{}", proxy.log());
+    assert_eq!(proxy.terminate().code(), Some(0), "{}", proxy.log());
+}
+
+#[tokio::test]
 async fn variables_show_what_is_configured_and_what_a_reload_made_of_it() {
     let text = |seconds: u64, statements: u64| {
         format!("[timeouts]\nread = \"{seconds}s\"\n[limits]\nprepared_statements = {statements}\n")

@@ -22,7 +22,7 @@ file, all at once, or prints the effective configuration; `--connect` also tries
 - SIGHUP reads the file again. What is marked *reload* takes effect at once; for the rest the log says that a restart is
   needed. Connections that are open keep their `timeouts.handshake`, `idle`, `read` and `write` and their `limits.cursors`,
   `long_data` and, of the protocol's own, `prepared_statements`: those count for new ones. A file with an error changes
-  nothing.
+  nothing, and so does one without any `[[user]]` if there were some before. Users are judged by the address in use.
 
 An example over three servers:
 

@@ -101,12 +101,32 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] with everything that is wrong.
     pub fn load(path: Option<&Path>, environment: Environment<'_>, overrides: &Overrides) -> Result<Self, ConfigError> {
-        let text = match path {
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?,
-            None => String::new(),
-        };
-        Self::parse(&text, path, environment, overrides)
+        Self::parse(&text_of(path)?, path, environment, overrides)
+    }
+
+    /// [`Config::load`] for a process that runs with this configuration, and goes on listening where it does. A file without
+    /// any `[[user]]` is refused if this configuration names some: it is empty or half-written, as a rule.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with everything that is wrong.
+    pub fn load_again(
+        &self,
+        path: Option<&Path>,
+        environment: Environment<'_>,
+        overrides: &Overrides,
+    ) -> Result<Self, ConfigError> {
+        self.parse_again(&text_of(path)?, path, environment, overrides)
+    }
+
+    /// [`Config::load_again`] of text that was read from `path`.
+    fn parse_again(
+        &self,
+        text: &str,
+        path: Option<&Path>,
+        environment: Environment<'_>,
+        overrides: &Overrides,
+    ) -> Result<Self, ConfigError> {
+        Self::read(text, path, environment, overrides, Some(self))
     }
 
     /// [`Config::load`] of text that was read from `path`.
@@ -119,13 +139,24 @@ impl Config {
         environment: Environment<'_>,
         overrides: &Overrides,
     ) -> Result<Self, ConfigError> {
+        Self::read(text, path, environment, overrides, None)
+    }
+
+    /// Reads the text for a start, or for the process that runs with a configuration.
+    fn read(
+        text: &str,
+        path: Option<&Path>,
+        environment: Environment<'_>,
+        overrides: &Overrides,
+        running: Option<&Self>,
+    ) -> Result<Self, ConfigError> {
         let document = DeTable::parse(text).map_err(|error| ConfigError::NotToml {
             path: path.map_or_else(PathBuf::new, Path::to_owned),
             line: line_of(text, error.span().map_or(0, |span| span.start)),
             detail: error.message().replace('\n', " "),
         })?;
         let source = Source::new(text, environment);
-        let mut reader = Reader { document: document.get_ref(), source: &source, problems: Vec::new() };
+        let mut reader = Reader { document: document.get_ref(), source: &source, running, problems: Vec::new() };
         let config = reader.config(overrides);
         let mut problems = reader.problems;
         match config {
@@ -192,10 +223,22 @@ impl Config {
     }
 }
 
+/// The text of the file; that of none is empty.
+fn text_of(path: Option<&Path>) -> Result<String, ConfigError> {
+    match path {
+        Some(path) => {
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
+        }
+        None => Ok(String::new()),
+    }
+}
+
 /// Reads a parsed file.
 struct Reader<'a, 'f> {
     document: &'a DeTable<'f>,
     source: &'a Source<'a>,
+    /// What the process runs with that reads the file again.
+    running: Option<&'a Config>,
     problems: Vec<Problem>,
 }
 
@@ -244,7 +287,10 @@ impl<'a, 'f> Reader<'a, 'f> {
         self.check_twice("user");
         self.check_clusters(topology.as_ref(), clusters.as_deref().unwrap_or_default());
         if let (Some(listen), Some(users)) = (&listen, &users) {
-            self.check_reach(listen, users);
+            self.check_reach(&listen.address, users);
+            if let Some(running) = self.running {
+                self.check_still_reached(running, &listen.address, users);
+            }
         }
         if let (Some(listen), Some(http)) = (&listen, &http) {
             self.check_doors(listen, http);
@@ -376,18 +422,31 @@ impl<'a, 'f> Reader<'a, 'f> {
 
     /// Refuses an address that others reach without any user that has a password. A user who could not be read may have
     /// one.
-    fn check_reach(&mut self, listen: &Listen, users: &[Option<User>]) {
+    fn check_reach(&mut self, address: &Address, users: &[Option<User>]) {
         let passwordless = |user: &Option<User>| user.as_ref().is_some_and(|user| user.password.is_none());
-        if listen.address.is_loopback() || !users.iter().all(passwordless) {
+        if address.is_loopback() || !users.iter().all(passwordless) {
             return;
         }
         let line = self.value("listen").map(|(_, span)| self.source.line(&span));
         let message = format!(
-            "other machines can reach {}, and no user has a password: add a [[user]] with one (users without a password \
-             may only log in from this machine)",
-            listen.address
+            "other machines can reach {address}, and no user has a password: add a [[user]] with one (users without a \
+             password may only log in from this machine)"
         );
         self.problems.push(Problem { line, key: "listen.address".to_owned(), message });
+    }
+
+    /// Refuses users that the running process may not have, which goes on listening where it does whatever `address` the
+    /// file gives.
+    fn check_still_reached(&mut self, running: &Config, address: &Address, users: &[Option<User>]) {
+        let names_some = matches!(self.value("user"), Some((DeValue::Array(users), _)) if !users.is_empty());
+        if !names_some && running.users != User::embedded() {
+            let message = "the file names no user any more, which would leave root alone, who has no password and may do \
+                           everything. Nothing is changed: write the whole file, at best beside this one and renamed to \
+                           it, and send SIGHUP again; if root alone is meant, start the program anew";
+            self.problems.push(Problem { line: None, key: "[[user]]".to_owned(), message: message.to_owned() });
+        } else if running.listen.address != *address {
+            self.check_reach(&running.listen.address, users);
+        }
     }
 
     /// Refuses looks at the meta store so rare that what is known of it gets too old in between.

@@ -82,6 +82,10 @@ pub(super) struct FilePassword {
 /// What is wrong with it.
 pub(super) fn read_password(path: &Path) -> Result<FilePassword, String> {
     let unreadable = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
+    // Before it is opened: a pipe would be waited for.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(format!("{} is not a regular file", path.display()));
+    }
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     let mut bytes = Vec::new();

@@ -365,6 +365,9 @@ fn a_target_that_is_none_is_refused_with_the_reason() {
         ("x.db", "expected \\\"sqlite:PATH\\\""),
         ("redis://h/1", "expected"),
         ("sqlite:", "needs a path"),
+        ("sqlite::memory:", "is gone at the next start"),
+        ("sqlite:file:/var/c.db?mode=ro", "write the path itself, \\\"sqlite:/var/c.db\\\""),
+        ("sqlite:file:///var/c.db", "write the path itself, \\\"sqlite:/var/c.db\\\""),
         ("mysql:u@h/d", "expected"),
         ("mysql://h/d", "no user"),
         ("mysql://:pw@h/d", "no user"),
@@ -455,6 +458,13 @@ fn password_files_lose_one_newline_and_are_checked() {
     refused(&format!("[[user]]\nname = \"u\"\npassword_file = \"{}\"", empty.path().display()), 3, "is empty");
     let long = password_file(&"x".repeat(5000));
     refused(&format!("[[user]]\nname = \"u\"\npassword_file = \"{}\"", long.path().display()), 3, "longer than");
+    // A pipe is waited for, and so may its reader be.
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+    for path in [pipe.as_path(), directory.path()] {
+        refused(&format!("[[user]]\nname = \"u\"\npassword_file = \"{}\"", path.display()), 3, "not a regular file");
+    }
     refused("[[user]]\nname = \"u\"\npassword_file = \"/nonexistent\"", 3, "cannot read /nonexistent");
     refused("[[user]]\nname = \"u\"\npassword = \"x\"\npassword_file = \"/nonexistent\"", 4, "both");
     let both = format!("{}password_file = \"{}\"", cluster("mysql://u:p@h/d"), password_file("x").path().display());
@@ -672,4 +682,37 @@ fn a_reload_takes_no_max_stale_that_is_too_short_for_the_poll_in_use() {
     let longer = valid("[meta]\npoll = \"1s\"\nmax_stale = \"40s\"");
     assert_eq!(Config::diff(&old, &longer).reloadable, ["meta.max_stale"]);
     assert_eq!(old.reloaded(&longer).meta.max_stale, Duration::from_secs(40));
+}
+
+/// What becomes of a file that is read again by a process which runs with `running`.
+fn read_again(running: &Config, text: &str) -> Result<Config, String> {
+    running.parse_again(text, None, &environment, &Overrides::default()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_file_that_names_no_user_any_more_is_not_taken_over() {
+    let user = "[[user]]\nname = \"app\"\npassword = \"x\"\n";
+    for listen in ["", "[listen]\naddress = \"0.0.0.0:3307\"\n"] {
+        let running = valid(&format!("{listen}{user}"));
+        for text in ["", "[log]\nlevel = \"debug\"", "user = []"] {
+            let error = read_again(&running, text).unwrap_err();
+            assert!(error.contains("names no user any more") && error.contains("Nothing is changed"), "{error}");
+        }
+        assert!(read_again(&running, user).is_ok(), "whatever is left out beside users");
+    }
+    let alone = valid("");
+    assert_eq!(read_again(&alone, "[log]\nlevel = \"debug\"").unwrap().users, alone.users, "there was nobody else");
+}
+
+#[test]
+fn users_are_judged_by_where_the_process_listens() {
+    let open = "[listen]\naddress = \"0.0.0.0:3307\"\n";
+    let (password, none) = ("[[user]]\nname = \"a\"\npassword = \"x\"\n", "[[user]]\nname = \"a\"\n");
+    let running = valid(&format!("{open}{password}"));
+    for text in [none.to_owned(), format!("{open}{none}"), format!("[listen]\naddress = \"[::1]:3307\"\n{none}")] {
+        let error = read_again(&running, &text).unwrap_err();
+        assert_eq!(error.matches("other machines can reach 0.0.0.0:3307").count(), 1, "{error}");
+    }
+    assert!(read_again(&running, &format!("{none}{}", password.replace("\"a\"", "\"b\""))).is_ok());
+    assert!(read_again(&valid(password), none).is_ok(), "nobody else reaches it");
 }

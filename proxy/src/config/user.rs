@@ -56,7 +56,7 @@ const PASSWORD_FILE: Key = Key {
     default: None,
     bounds: None,
     applies: Applies::Reload,
-    doc: " File with the password, instead of `password`. A newline at its end does not count.\n",
+    doc: " File with the password, instead of `password`. A newline at its end does not count. It is a regular file, no pipe.\n",
 };
 
 const ERASE: Key = Key {
