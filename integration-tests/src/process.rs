@@ -88,7 +88,7 @@ pub fn existing_user<'a>(names: &[&'a str]) -> &'a str {
     names.iter().copied().find(|name| passwd(name).is_some()).unwrap_or("nobody")
 }
 
-/// Gives a directory to a user, if we are root.
+/// Gives a file or a directory to a user, if we are root.
 ///
 /// # Panics
 ///
@@ -97,6 +97,21 @@ pub fn give(path: &std::path::Path, user: &str) {
     if let (true, Some((uid, gid))) = (is_root(), passwd(user)) {
         std::os::unix::fs::chown(path, Some(uid), Some(gid)).expect("chown as root");
     }
+}
+
+/// Gives a new directory to a user, if we are root.
+///
+/// # Panics
+///
+/// If it cannot be done, or the user cannot write there all the same: the message names what to change.
+pub fn give_directory(path: &std::path::Path, user: &str) {
+    give(path, user);
+    let may_write = tethered("test", Some(user)).arg("-w").arg(path).status().is_ok_and(|status| status.success());
+    assert!(
+        may_write,
+        "user {user} cannot enter {}: set TMPDIR to a directory that every user may enter, such as /tmp",
+        path.display()
+    );
 }
 
 fn primary_group(user: &str) -> String {
@@ -194,4 +209,22 @@ pub fn try_output(command: &mut Command) -> Result<String, String> {
         return Ok(out);
     }
     Err(format!("{}\n{out}{}", done.status, String::from_utf8_lossy(&done.stderr)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_a_server_could_not_enter_is_refused_by_what_to_change() {
+        let (closed, open) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/tmp").unwrap());
+        let inner = closed.path().join("inner");
+        std::fs::create_dir(&inner).unwrap();
+        let refused = std::panic::catch_unwind(|| give_directory(&inner, "nobody")).err();
+        let message = refused.and_then(|panic| panic.downcast::<String>().ok());
+        let names = |text: Box<String>| text.contains("user nobody cannot enter") && text.contains("TMPDIR");
+        // Who is not root starts servers as who he is.
+        assert_eq!(message.map(names), is_root().then_some(true));
+        give_directory(open.path(), "nobody");
+    }
 }

@@ -44,7 +44,7 @@ impl Instance {
     ) -> Self {
         let user = process::existing_user(&[user]);
         let scratch = Scratch::new();
-        process::give(scratch.path(), user);
+        process::give_directory(scratch.path(), user);
         install(&scratch, user);
         let options = options(scratch.path(), user);
         let mut own = Own { process: None, scratch, user, options, start };

@@ -74,7 +74,9 @@ impl MariaDb {
                     .arg(format!("--datadir={}", scratch.join("data").display()))
                     .env(TEMPORARY, scratch.path()),
             );
-            std::fs::write(scratch.join("init.sql"), GRANTS).expect("a file in a new directory");
+            let init = scratch.join("init.sql");
+            std::fs::write(&init, GRANTS).expect("a file in a new directory");
+            process::give(&init, user);
         };
         Self(Instance::private("mysql", install, options, start))
     }

@@ -183,12 +183,12 @@ impl Postgres {
 
 /// Starts it and waits until it answers. The error is the end of its log, if it ends instead.
 fn start(own: &Own, port: u16) -> Result<Process, String> {
-    let log = own.scratch.join("log");
+    let (data, log) = (own.scratch.join("data"), own.scratch.join("log"));
     let spawn = || {
         Process::spawn(
             process::tethered(server_program("postgres"), Some(own.user))
                 .arg("-D")
-                .arg(own.scratch.join("data"))
+                .arg(&data)
                 .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400"])
                 .args(&own.options)
                 .args(["-c", "fsync=off", "-c", "shared_buffers=64MB"])
@@ -207,7 +207,9 @@ fn start(own: &Own, port: u16) -> Result<Process, String> {
             }
             server = spawn();
         }
-        process::try_output(psql(port, "postgres").args(["--command", "SELECT 1"])).ok().map(|_| Ok(()))
+        let asked = process::try_output(psql(port, "postgres").args(["--command", "SHOW data_directory"])).ok()?;
+        // Whoever answers is this one and no other that took the port first.
+        (Path::new(asked.trim()) == data).then_some(Ok(()))
     })?;
     Ok(server)
 }

@@ -39,7 +39,7 @@ impl MariaDb {
     pub fn start(dir: &Path, threads: Threads, buffer_pool_mb: u32, more: &[String]) -> Self {
         let user = process::existing_user(&["mysql"]);
         std::fs::create_dir_all(dir).expect("a directory in the run's directory");
-        process::give(dir, user);
+        process::give_directory(dir, user);
         process::output(
             process::tethered("mariadb-install-db", Some(user))
                 .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
@@ -52,6 +52,7 @@ impl MariaDb {
         let grants =
             "CREATE USER IF NOT EXISTS root@'127.0.0.1';\nGRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;\n";
         std::fs::write(&init, grants).expect("a file in a new directory");
+        process::give(&init, user);
         let (port, log) = (free_port(), dir.join("log"));
         let mut command = process::tethered(program(), Some(user));
         command

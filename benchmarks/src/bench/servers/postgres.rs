@@ -28,7 +28,7 @@ impl Postgres {
     pub fn start(dir: &Path) -> Self {
         let user = process::existing_user(&["postgres"]);
         std::fs::create_dir_all(dir).expect("a directory in the run's directory");
-        process::give(dir, user);
+        process::give_directory(dir, user);
         process::output(
             process::tethered(program("initdb"), Some(user))
                 .args(["--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"])
