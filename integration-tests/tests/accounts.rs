@@ -379,3 +379,55 @@ async fn who_may_only_read_keeps_nobody_from_writing() {
         codes(&mut app, &[("LOCK TABLES shop.trips READ", 1142)]).await;
     }
 }
+
+/// Statements, the rights that each needs and on which database, and what undoes it.
+type Needy = (&'static str, &'static [(&'static str, &'static str)], Option<&'static str>);
+
+/// A table that is called otherwise is dropped by one name and filled by another.
+const RENAMING: &[(&str, &str)] = &[("ALTER", "shop"), ("DROP", "shop"), ("CREATE", "safe"), ("INSERT", "safe")];
+const RENAMED_BACK: Option<&str> = Some("RENAME TABLE safe.moved TO shop.trips");
+const NEEDY: [Needy; 9] = [
+    ("TRUNCATE TABLE shop.trips", &[("DROP", "shop")], None),
+    ("DROP TABLE shop.trips", &[("DROP", "shop")], Some("CREATE TABLE shop.trips ENGINE=CELLS")),
+    ("RENAME TABLE shop.trips TO safe.moved", RENAMING, RENAMED_BACK),
+    ("ALTER TABLE shop.trips RENAME TO safe.moved", RENAMING, RENAMED_BACK),
+    ("ALTER TABLE shop.trips COMMENT='journeys'", &[("ALTER", "shop")], None),
+    ("CREATE TABLE safe.copy ENGINE=CELLS", &[("CREATE", "safe")], Some("DROP TABLE safe.copy")),
+    ("CREATE TABLE safe.copy LIKE shop.trips", &[("CREATE", "safe"), ("SELECT", "shop")], Some("DROP TABLE safe.copy")),
+    (
+        "INSERT INTO shop.trips (row_key, column_key, body) VALUES ('r', 'BASE', '1') RETURNING ref_key",
+        &[("INSERT", "shop"), ("SELECT", "shop")],
+        None,
+    ),
+    ("ALTER DATABASE shop CHARACTER SET utf8mb4", &[("ALTER", "shop")], None),
+];
+
+#[tokio::test]
+async fn a_statement_is_refused_to_who_may_all_but_one_of_what_it_needs() {
+    let proxy = Deployment::embedded().start();
+    let mut root = client::connect(proxy.mysql()).await;
+    shops(&mut root).await;
+    run(&mut root, "CREATE USER app IDENTIFIED BY 'pw'").await;
+    let mut app = login(&proxy, "app", "pw").await;
+    for database in ["shop", "safe"] {
+        run(&mut root, &format!("GRANT ALL ON {database}.* TO app")).await;
+        run(&mut root, &format!("GRANT ERASE ON {database}.* TO app")).await;
+    }
+    for (statement, needs, undo) in NEEDY {
+        for (privilege, database) in needs {
+            run(&mut root, &format!("REVOKE {privilege} ON {database}.* FROM app")).await;
+            let refusal = refused(&mut app, statement).await;
+            if statement.starts_with("ALTER DATABASE") {
+                assert_eq!(refusal.code, 1044, "{statement} without {privilege}: {refusal:?}");
+            } else {
+                assert_eq!(refusal.code, 1142, "{statement} without {privilege}: {refusal:?}");
+                assert!(refusal.message.starts_with(&format!("{privilege} command denied")), "{statement}: {refusal:?}");
+            }
+            run(&mut root, &format!("GRANT {privilege} ON {database}.* TO app")).await;
+        }
+        app.query_drop(statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+        if let Some(undo) = undo {
+            run(&mut root, undo).await;
+        }
+    }
+}
