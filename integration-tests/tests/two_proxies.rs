@@ -199,6 +199,11 @@ async fn a_proxy_that_hears_nothing_of_the_meta_store_stops_serving_and_begins_a
     assert_eq!(get(&mut conn, &cell).await.unwrap().as_deref(), Some("1"), "in the cache from here on");
     let prepared =
         conn.prep("SELECT body FROM trips WHERE row_key = ? AND column_key = ? AND ref_key = ?").await.unwrap();
+    // What a transaction has is written by the catalog there is when it commits.
+    let mut committing = client::connect(proxy.mysql()).await;
+    let held = triple("held", "BASE", 1);
+    run(&mut committing, "BEGIN").await;
+    put(&mut committing, &held, "1").await.unwrap();
 
     server.kill();
     wait::until_async("reads to be refused", wait::PATIENCE, async || get(&mut conn, &cell).await.err()).await;
@@ -210,6 +215,7 @@ async fn a_proxy_that_hears_nothing_of_the_meta_store_stops_serving_and_begins_a
         conn.query_drop("SELECT COUNT(*) FROM trips").await.unwrap_err(),
         conn.query_drop("DELETE FROM trips WHERE row_key = 'key'").await.unwrap_err(),
         conn.query_drop("CREATE TABLE riders ENGINE=CELLS").await.unwrap_err(),
+        committing.query_drop("COMMIT").await.unwrap_err(),
     ];
     for error in &refused {
         let refusal = Refusal::of(error).unwrap_or_else(|| panic!("connection broke: {error}"));
@@ -221,6 +227,10 @@ async fn a_proxy_that_hears_nothing_of_the_meta_store_stops_serving_and_begins_a
     server.start();
     wait::until_async("service again", wait::PATIENCE, async || get(&mut conn, &cell).await.ok().flatten()).await;
     put(&mut conn, &triple("other", "BASE", 1), "1").await.unwrap();
+    // The transaction is still open.
+    assert_eq!(get(&mut conn, &held).await.unwrap(), None, "refused and stored");
+    run(&mut committing, "COMMIT").await;
+    assert_eq!(get(&mut conn, &held).await.unwrap().as_deref(), Some("1"));
     let found: Option<String> = conn.exec_first(&prepared, (row, column, version)).await.unwrap();
     assert_eq!(found.as_deref(), Some("1"));
     wait::until("readiness", wait::PATIENCE, || {
