@@ -442,8 +442,9 @@ async fn long_texts_and_long_work_on_short_ones_keep_nobody_else_waiting() {
             let mut conn = client::connect(proxy.mysql()).await;
             run(&mut conn, &format!("SET @t = '{text}', @p = '%{pattern}b'")).await;
             for _ in 0..2 {
-                // Done, or not in time.
-                let _ = conn.query_drop(statement).await;
+                let outcome = conn.query_drop(statement).await;
+                let refusal = outcome.err().map(|error| Refusal::of(&error).unwrap_or_else(|| panic!("{error}")).code);
+                assert!(matches!(refusal, None | Some(3024)), "done, or not in time: {refusal:?}, {}", &statement[..20]);
             }
         };
         let [a, b, c, d] = &hostile;
@@ -464,5 +465,6 @@ async fn long_texts_and_long_work_on_short_ones_keep_nobody_else_waiting() {
     };
     let ((), (slowest, count)) = tokio::join!(attack, others);
     println!("the slowest of {count} statements took {slowest:?}");
+    assert!(count > 10, "only {count} statements beside it");
     assert!(slowest < Duration::from_secs(2), "{slowest:?} of {count}");
 }
