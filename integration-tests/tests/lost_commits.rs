@@ -130,3 +130,19 @@ async fn cells_that_are_acknowledged_because_they_were_there_survive_a_crash() {
         .await;
     }
 }
+
+#[tokio::test]
+async fn of_a_server_whose_crash_loses_commits_the_log_warns_once_and_of_another_it_does_not() {
+    let server = MariaDb::private();
+    for (flush, warnings) in [(1, 0), (2, 1), (0, 1)] {
+        server.execute(&format!("SET GLOBAL innodb_flush_log_at_trx_commit = {flush}; CREATE DATABASE cells{flush}"));
+        let cluster = server.url(&format!("cells{flush}"));
+        let proxy = Builder::new().topology(SHARDS, None).cluster("m", &cluster).build().start();
+        let mut conn = client::connect(proxy.mysql()).await;
+        run(&mut conn, TRIPS).await;
+        put(&mut conn, &triple("key", "BASE", 1), "1").await.unwrap();
+        let warning = "innodb_flush_log_at_trx_commit is not 1";
+        let log = proxy.until_logged("its warnings", |log| log.matches(warning).count() >= warnings);
+        assert_eq!(log.matches(warning).count(), warnings, "{flush}: {log}");
+    }
+}
