@@ -30,6 +30,8 @@ const GONE: Duration = Duration::from_secs(600);
 
 /// For how long behind a renewal a proxy may go by what it reads: until it may be taken for gone, less a half for clocks.
 pub(super) const HELD: Duration = LEASE.saturating_add(Duration::from_secs(GONE.as_secs() / 2));
+// Else it would answer what was erased by one who has taken it for gone.
+const _: () = assert!(HELD.as_secs() < LEASE.as_secs() + GONE.as_secs());
 
 /// Who this proxy is.
 #[derive(Clone, Debug, PartialEq, Eq)]
