@@ -11,6 +11,10 @@ use cellgate_store::meta::MetaStore;
 use cellgate_store::meta::sqlite::SqliteMeta;
 use cellgate_store::sqlite::{SqliteBackend, SqliteOptions};
 use cellgate_store::{Backend, FORMAT, GroupCell, Identity, PutGroup, PutMode, PutOutcome, StoreError};
+use skipped::skipped;
+
+#[path = "support/skipped.rs"]
+mod skipped;
 
 fn table() -> TableRef {
     TableRef::new("trips", TableId(1), 1)
@@ -267,46 +271,39 @@ async fn a_kill_at_any_time_loses_nothing_acknowledged_and_leaves_nothing_half_d
     }
 }
 
-/// Says that a test passes without having tested anything, and why, in the file that `cargo xtask test` shows.
-fn skipped(why: &str) {
-    println!("skipped: {why}");
-    if let Some(path) = std::env::var_os("CELLGATE_TEST_SKIPPED") {
-        let test = std::thread::current().name().unwrap_or("a test").to_owned();
-        let mut file = std::fs::File::options().create(true).append(true).open(path).unwrap();
-        std::io::Write::write_all(&mut file, format!("{test}: {why}\n").as_bytes()).unwrap();
-    }
-}
+/// The variable that turns [`fills_a_small_disk`] from a test of nothing into what its name says.
+const SMALL_DISK: &str = "CELLGATE_TEST_SMALL_DISK";
 
-/// A small file system in memory, if this machine lets us have one.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn of_mebibytes(size: u64) -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
-        let options = format!("size={size}m");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(directory.path());
-        let mounted = mount.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
-        if !mounted {
-            skipped("it needs the right to mount a file system");
-        }
-        mounted.then_some(Self(directory))
-    }
-
-    fn join(&self, name: &str) -> std::path::PathBuf {
-        self.0.path().join(name)
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
-    }
+#[test]
+fn on_a_small_disk_the_log_leaves_room_and_a_little_room_is_enough_to_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    // A file system in memory that only a process of its own sees: it is gone with the process, however that ends.
+    let mounted = |options: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(options).args(["--mount", "--", "sh", "-c"]);
+        command.arg("mount -t tmpfs -o size=40m tmpfs \"$0\" && exec \"$@\"").arg(directory.path());
+        command
+    };
+    // As root, or as the root of a namespace of users.
+    let ways: [&[&str]; 2] = [&[], &["--map-root-user"]];
+    let may = |options: &&&[&str]| mounted(options).arg("true").output().is_ok_and(|output| output.status.success());
+    let Some(options) = ways.iter().find(may) else {
+        return skipped("it needs the right to mount a file system");
+    };
+    let output = mounted(options)
+        .arg(std::env::current_exe().unwrap())
+        .args(["fills_a_small_disk", "--exact", "--test-threads=1"])
+        .env(SMALL_DISK, directory.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(entries(directory.path()), 0, "it was all on the small disk");
 }
 
 #[tokio::test]
-async fn on_a_small_disk_the_log_leaves_room_and_a_little_room_is_enough_to_go_on() {
-    let Some(disk) = SmallDisk::of_mebibytes(40) else { return };
+async fn fills_a_small_disk() {
+    let Some(disk) = std::env::var_os(SMALL_DISK).map(std::path::PathBuf::from) else { return };
     let path = disk.join("cells.db");
     let bytes = |name: &str| std::fs::metadata(disk.join(name)).unwrap().len();
     let backend = open(&path).await;
