@@ -421,7 +421,10 @@ async fn a_statement_is_refused_to_who_may_all_but_one_of_what_it_needs() {
                 assert_eq!(refusal.code, 1044, "{statement} without {privilege}: {refusal:?}");
             } else {
                 assert_eq!(refusal.code, 1142, "{statement} without {privilege}: {refusal:?}");
-                assert!(refusal.message.starts_with(&format!("{privilege} command denied")), "{statement}: {refusal:?}");
+                assert!(
+                    refusal.message.starts_with(&format!("{privilege} command denied")),
+                    "{statement}: {refusal:?}"
+                );
             }
             run(&mut root, &format!("GRANT {privilege} ON {database}.* TO app")).await;
         }

@@ -444,7 +444,11 @@ async fn long_texts_and_long_work_on_short_ones_keep_nobody_else_waiting() {
             for _ in 0..2 {
                 let outcome = conn.query_drop(statement).await;
                 let refusal = outcome.err().map(|error| Refusal::of(&error).unwrap_or_else(|| panic!("{error}")).code);
-                assert!(matches!(refusal, None | Some(3024)), "done, or not in time: {refusal:?}, {}", &statement[..20]);
+                assert!(
+                    matches!(refusal, None | Some(3024)),
+                    "done, or not in time: {refusal:?}, {}",
+                    &statement[..20]
+                );
             }
         };
         let [a, b, c, d] = &hostile;
