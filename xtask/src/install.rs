@@ -48,6 +48,8 @@ const NEEDS: &[Need] = &[
     Need { package: "postgresql", extent: Extent::Servers, present: || program("psql") && postgres_server() },
     Need { package: "openssl", extent: Extent::Servers, present: || program("openssl") },
     Need { package: "gcc", extent: Extent::Servers, present: || program("cc") },
+    Need { package: "python3", extent: Extent::Servers, present: || program("python3") },
+    Need { package: "strace", extent: Extent::Servers, present: || program("strace") },
     Need { package: "haproxy", extent: Extent::Benchmarks, present: || program("haproxy") || sbin("haproxy") },
     Need {
         package: "mariadb-plugin-spider",
@@ -231,5 +233,9 @@ mod tests {
         let servers: Vec<_> = NEEDS.iter().filter(|need| need.extent == Extent::Servers).collect();
         assert!(servers.iter().all(|need| !["nodejs", "golang-go", "default-jdk-headless"].contains(&need.package)));
         assert!(servers.len() < NEEDS.len());
+        // What tests beside those of the stock clients start.
+        for program in ["python3", "strace"] {
+            assert!(servers.iter().any(|need| need.package == program), "{program}");
+        }
     }
 }
