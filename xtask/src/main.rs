@@ -9,6 +9,7 @@ mod docs;
 mod edges;
 mod install;
 mod instructions;
+mod lock;
 mod mysql;
 mod prove;
 mod stock;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::{Failure, quietly};
+use crate::lock;
 use crate::workspace::Workspace;
 
 /// The packages, of unstable.
@@ -26,11 +27,17 @@ const PROGRAMS: [&str; 3] = ["sbin/mysqld", "bin/mysql", "bin/mysqldump"];
 
 /// Unpacks it unless it is there and runs. Says on the way what was found, or why there is none.
 pub fn prepare(workspace: &Workspace) {
-    match find_or_unpack(&workspace.mysql()) {
+    let directory = workspace.mysql();
+    // Another run must not remove what this one unpacks.
+    let found = lock::hold(&directory).and_then(|_alone| {
+        find_or_unpack(&directory).inspect_err(|_| {
+            // What does not run would be found and started.
+            let _ = fs::remove_dir_all(&directory);
+        })
+    });
+    match found {
         Ok(version) => eprintln!("xtask: a MySQL: {version}"),
         Err(failure) => {
-            // What does not run would be found and started.
-            let _ = fs::remove_dir_all(workspace.mysql());
             eprintln!("xtask: no MySQL, so a MariaDB stands in for it in the tests that are about one: {failure}");
         }
     }

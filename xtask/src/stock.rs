@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::{self, Failure, cargo, quietly, succeeds};
+use crate::lock;
 use crate::workspace::Workspace;
 
 /// Where Debian puts MariaDB Connector/J.
 pub const MARIADB_JAR: &str = "/usr/share/java/mariadb-java-client.jar";
 
-/// Prepares all of them.
+/// Prepares all of them; two runs do so one behind the other.
 pub fn prepare(workspace: &Workspace) -> Result<(), Failure> {
+    let _alone = lock::hold(&workspace.clients())?;
     for language in [Language::Python, Language::Node, Language::Go, Language::Java, Language::Rust] {
         language.prepare(workspace)?;
     }

@@ -81,7 +81,8 @@ pub fn run(selection: &Selection) -> Result<(), Failure> {
         });
         built.and(prepared)
     })?;
-    let skipped = workspace.target().join("skipped");
+    // Another run beside this one has a file of its own.
+    let skipped = workspace.target().join(format!("skipped-{}", std::process::id()));
     let _ = std::fs::remove_file(&skipped);
     let mut failed = Vec::new();
     for arguments in runs {
@@ -100,6 +101,7 @@ pub fn run(selection: &Selection) -> Result<(), Failure> {
     for line in std::fs::read_to_string(&skipped).unwrap_or_default().lines() {
         eprintln!("  skipped: {line}");
     }
+    let _ = std::fs::remove_file(&skipped);
     if failed.is_empty() {
         eprintln!("xtask: every test passed");
         return Ok(());
