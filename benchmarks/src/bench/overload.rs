@@ -92,14 +92,16 @@ fn scan(stage: &mut Stage, pace: Pace, rounds: usize, seed: &mut u64) -> Judged 
     let endpoint = stage.endpoint(Subject::Cellgate);
     let cells = stage.cells();
     let scan = Measure { operation: Operation::Scan, ..get(1, None) };
+    let reads = get(64, Some(BESIDE));
+    let pace = pace.of(&reads);
     let (mut ratios, mut remark) = (Vec::new(), String::new());
     for _ in 0..rounds {
         *seed += 2;
-        let alone = loader::run(&endpoint, &get(64, Some(BESIDE)), pace, cells, *seed).and_then(sound);
+        let alone = loader::run(&endpoint, &reads, pace, cells, *seed).and_then(sound);
         // It begins before the reads and ends behind them.
         let longer = Pace { warmup: pace.warmup, time: pace.time + 2 * pace.warmup };
         let both = Beside::start(&endpoint, &scan, longer, cells, *seed + 1).and_then(|scan| {
-            let reads = loader::run(&endpoint, &get(64, Some(BESIDE)), pace, cells, *seed).and_then(sound);
+            let reads = loader::run(&endpoint, &reads, pace, cells, *seed).and_then(sound);
             scan.finish().and_then(sound).and_then(|scan| reads.map(|reads| (reads, scan)))
         });
         match (alone, both) {
