@@ -218,6 +218,8 @@ mod tests {
     #[test]
     fn a_directory_that_a_server_could_not_enter_is_refused_by_what_to_change() {
         let (closed, open) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/tmp").unwrap());
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        std::fs::set_permissions(closed.path(), private).unwrap();
         let inner = closed.path().join("inner");
         std::fs::create_dir(&inner).unwrap();
         let refused = std::panic::catch_unwind(|| give_directory(&inner, "nobody")).err();
