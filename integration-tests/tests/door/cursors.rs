@@ -62,6 +62,30 @@ async fn a_table_is_fetched_in_parts_while_other_statements_run() {
 }
 
 #[tokio::test]
+async fn a_table_that_is_dropped_under_a_cursor_is_missing_by_its_own_name() {
+    let proxy = Deployment::embedded().start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    client::run(&mut conn, client::TRIPS).await;
+    let rows: Vec<String> = (0..5000).map(|row| format!("('row {row}', 'BASE', 1, '1')")).collect();
+    let insert = format!("INSERT INTO trips (row_key, column_key, ref_key, body) VALUES {}", rows.join(", "));
+    client::run(&mut conn, &insert).await;
+    let mut raw = Raw::login(proxy.mysql(), LIMIT).unwrap();
+    raw.command(COM_STMT_PREPARE, b"SELECT row_key FROM trips").unwrap();
+    assert_eq!(raw.read_packet().unwrap()[0], 0);
+    until_end(&mut raw);
+    raw.command(COM_STMT_EXECUTE, &[1, 0, 0, 0, 1, 1, 0, 0, 0]).unwrap();
+    assert_eq!(raw.read_packet().unwrap(), [1]);
+    until_end(&mut raw);
+    client::run(&mut conn, "DROP TABLE trips").await;
+    // The rows that are held come first.
+    raw.command(COM_STMT_FETCH, &[1, 0, 0, 0, 0x88, 0x13, 0, 0]).unwrap();
+    let error = (0..5000).map(|_| raw.read_packet().unwrap()).find(|packet| packet[0] == 0xff).expect("an error");
+    assert_eq!(u16::from_le_bytes([error[1], error[2]]), 1146);
+    assert_eq!(String::from_utf8_lossy(&error[3..]), "#42S02Table 'test.trips' doesn't exist");
+    assert_eq!(raw.query(b"SELECT 1").unwrap(), Reply::Rows(1));
+}
+
+#[tokio::test]
 async fn beside_cursors_that_hold_what_a_statement_may_rows_are_sent_at_once() {
     let proxy = Deployment::configured("[limits]\ncollect_bytes = \"1MiB\"\n").start();
     let mut conn = client::connect(proxy.mysql()).await;

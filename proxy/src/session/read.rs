@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use cellgate_metrics::{Shape as ShapeLabel, Stage};
 use cellgate_router::row_order;
-use cellgate_schemaless::{AddedId, Cell, LogScan, Request, TableRef, Triple};
+use cellgate_schemaless::{AddedId, Cell, LogScan, Request, TableDef, TableRef, Triple};
 use cellgate_sql::{ColumnMeta, Cut, Notes, Read, ReadKind, Row, Shape, Shaping, Skipped, Source, SqlError};
+use cellgate_store::StoreError;
 use cellgate_store::executor::{CellStream, RunError};
 
 use super::buffer::{Buffer, lets_through};
@@ -48,7 +49,7 @@ impl Session {
         };
         let limit = if read.limited { u64::MAX } else { self.variables.derived().select_limit };
         let server = Arc::clone(&self.server);
-        let mut stream = Box::new(Stream::new(server, &read.shape, cells, time, limit, read.cut));
+        let mut stream = Box::new(Stream::new(server, read.table, &read.shape, cells, time, limit, read.cut));
         stream.fill().await?;
         if over_table {
             self.use_up_characteristics();
@@ -270,6 +271,8 @@ impl ReadTime {
 /// The rows of a SELECT, made as they are sent.
 pub(super) struct Stream {
     server: Arc<Server>,
+    /// The table its cells are of.
+    table: Option<Arc<TableDef>>,
     columns: Vec<ColumnMeta>,
     /// `None` once it has finished.
     shaping: Option<Shaping>,
@@ -288,10 +291,19 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    fn new(server: Arc<Server>, shape: &Shape, cells: Cells, time: ReadTime, limit: u64, cut: Option<Cut>) -> Self {
+    fn new(
+        server: Arc<Server>,
+        table: Option<Arc<TableDef>>,
+        shape: &Shape,
+        cells: Cells,
+        time: ReadTime,
+        limit: u64,
+        cut: Option<Cut>,
+    ) -> Self {
         let shaping = shape.start();
         Self {
             server,
+            table,
             columns: shape.columns().to_vec(),
             notes: shaping.notes(),
             skipped: shaping.skipped(),
@@ -365,7 +377,11 @@ impl Stream {
         let deadline = self.time.deadline();
         while self.ready.is_empty() {
             let Some(shaping) = self.shaping.as_mut() else { return Ok(()) };
-            let page = if shaping.is_full() { None } else { self.cells.next(deadline).await? };
+            let page = if shaping.is_full() { Ok(None) } else { self.cells.next(deadline).await };
+            let page = match page {
+                Ok(page) => page,
+                Err(error) => return Err(self.of_dropped(error).await),
+            };
             match page {
                 Some(page) if is_much(shaping, &page) => {
                     // Taken: if it fails, nothing more comes.
@@ -396,6 +412,22 @@ impl Stream {
             }
         }
         Ok(())
+    }
+
+    /// The error of a table that was dropped since the statement began: to the client it is the table, by its own name, that
+    /// is not there. Others are left as they are, so that of a table of the catalog which a store has lost is told as such.
+    async fn of_dropped(&self, error: StatementError) -> StatementError {
+        let Some(table) = &self.table else { return error };
+        if !matches!(error, StatementError::Run(RunError::Cluster { error: StoreError::NoTable { .. }, .. })) {
+            return error;
+        }
+        match self.server.catalog().refresh().await {
+            Ok(catalog) if !catalog.all_tables().any(|known| known.id == table.id) => {
+                let (database, table) = (table.database.clone(), table.name.clone());
+                SqlError::UnknownTable { database, table }.into()
+            }
+            Ok(_) | Err(_) => error,
+        }
     }
 }
 
