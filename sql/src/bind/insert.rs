@@ -43,7 +43,9 @@ pub(super) fn bind(insert: &Insert, session: &Session<'_>) -> Result<Put, SqlErr
     };
     for (index, values) in insert.rows.iter().enumerate() {
         let row = Row { table: &table, number: index + 1 };
-        if values.len() != targets.len() {
+        // `INSERT INTO t VALUES ()` is one row of defaults.
+        let all_defaults = insert.columns.is_none() && values.is_empty();
+        if values.len() != targets.len() && !all_defaults {
             return Err(SqlError::ColumnCount(row.number));
         }
         let mut given = Vec::with_capacity(values.len());

@@ -167,3 +167,14 @@ fn an_aggregate_of_a_query_around_stands_where_that_query_has_aggregates() {
     let within = of("WHERE x = (SELECT MAX(a.x) FROM (SELECT 1 AS y) b)");
     assert!(matches!(within, Some(SqlError::Unsupported { .. })), "{within:?}");
 }
+
+#[test]
+fn nothing_at_all_is_a_row_of_defaults_which_a_key_has_none_of() {
+    let refused = |text: &str| bound(text).expect_err(text);
+    for text in ["INSERT INTO trips () VALUES ()", "INSERT INTO trips VALUES ()", "INSERT INTO trips VALUES (), ()"] {
+        assert_eq!(refused(text), SqlError::NoDefault("row_key".into()), "{text}");
+    }
+    for text in ["INSERT INTO trips () VALUES (1)", "INSERT INTO trips (row_key) VALUES ()"] {
+        assert_eq!(refused(text), SqlError::ColumnCount(1), "{text}");
+    }
+}
