@@ -29,7 +29,7 @@ pub use account::{
     AccountName, AccountOptions, AccountRef, AccountSpec, AccountStatement, Credential, Grant, Level, Listed, Lock,
     Password, Privilege, Privileges, TlsNeed,
 };
-pub use bind::{bind, describe};
+pub use bind::{Description, bind, describe};
 pub use command::{
     Absent, Aspect, Command, Cut, Ddl, Erase, Explain, Flush, KillScope, LockMode, Prepared, Put, Read, ReadKind,
     RowColumnSpec, Setting, SettingScope, SettingValue, Show, Source, TableChange, TableLock, TableName, Transaction,

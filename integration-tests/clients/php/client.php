@@ -132,6 +132,9 @@ final class Client {
         equal($this->driver->prepared($this->connection, PUT, $rows), [1, 1]);
         [$found, $missing] = $this->driver->prepared($this->connection, GET, [['prepared-2', 'BASE', 2], ['prepared-2', 'BASE', 3]]);
         equal([json_decode($found[0][0], true), $missing], [['p' => true], []]);
+        // Into variables: one row is changed, and there is no result set.
+        equal($this->driver->prepared($this->connection, GET . ' INTO @body', [['prepared-2', 'BASE', 2]]), [1]);
+        equal(json_decode($this->query('SELECT @body')[0][0], true), ['p' => true]);
     }
 
     function limit(): void {

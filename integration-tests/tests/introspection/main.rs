@@ -1,11 +1,12 @@
 //! What stock clients ask about the schema: each of their statements is answered, by text and prepared, with the
 //! columns they look for; and where a table made by the same CREATE TABLE must look the same, a real MariaDB says how.
-//! Also EXPLAIN.
+//! Also EXPLAIN, and what is prepared.
 
 mod alike;
 mod asked;
 mod catalog;
 mod explain;
+mod prepared;
 
 use std::net::SocketAddr;
 

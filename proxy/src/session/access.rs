@@ -173,7 +173,8 @@ impl Session {
         }
     }
 
-    fn check_show(&self, aspect: &Aspect) -> Result<(), StatementError> {
+    /// Whether what a SHOW names may be shown.
+    pub(super) fn check_show(&self, aspect: &Aspect) -> Result<(), StatementError> {
         match aspect {
             Aspect::Tables { database, .. } | Aspect::TableStatus { database } => match database {
                 Some(database) => self.need_database(database),

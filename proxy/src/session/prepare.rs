@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use cellgate_sql::{ColumnMeta, Command, Parameters, Prepared, SqlError, SqlMode, Statement, StatementKind, Value};
+use cellgate_sql::{ColumnMeta, Description, Parameters, Prepared, SqlError, SqlMode, Statement, Value};
 
 use super::environment::AT_A_TIME;
 use super::kept::Place;
@@ -166,58 +166,18 @@ impl Session {
         statement: &Statement,
         catalog: &Arc<Snapshot>,
     ) -> Result<Vec<ColumnMeta>, StatementError> {
+        let kind = statement.explained().unwrap_or(statement.kind());
         let describe = |limit| {
-            let environment = self.environment(self.database.as_deref(), catalog, limit).running(statement.kind());
-            cellgate_sql::describe(statement, &environment).map_err(|e| self.not_bound(e, statement.kind()))
+            let environment = self.environment(self.database.as_deref(), catalog, limit).running(kind);
+            cellgate_sql::describe(statement, &environment).map_err(|e| self.not_bound(e, kind))
         };
-        let described = self.worked_out(statement.text().len(), AT_A_TIME, describe).await?;
-        if described.is_empty() { self.describe_own(statement, catalog).await } else { Ok(described) }
-    }
-
-    /// The columns of SHOW and EXPLAIN, which the session alone knows; none for everything else. A statement whose
-    /// parameters decide is described without them.
-    async fn describe_own(
-        &self,
-        statement: &Statement,
-        catalog: &Arc<Snapshot>,
-    ) -> Result<Vec<ColumnMeta>, StatementError> {
-        let params = vec![Value::Null; statement.parameters().into()].into();
-        match statement.kind() {
-            StatementKind::Show | StatementKind::Explain => {}
-            StatementKind::Select
-            | StatementKind::Insert
-            | StatementKind::Update
-            | StatementKind::Delete
-            | StatementKind::Replace
-            | StatementKind::Ddl
-            | StatementKind::Set
-            | StatementKind::Use
-            | StatementKind::Transaction
-            | StatementKind::Other => return Ok(Vec::new()),
-        }
-        let bind = |limit| {
-            let environment = self.environment(self.database.as_deref(), catalog, limit);
-            cellgate_sql::bind(statement, &params, &environment).map_err(|e| self.not_bound(e, statement.kind()))
-        };
-        let command = self.worked_out(statement.text().len(), AT_A_TIME, bind).await?;
-        self.check(&command)?;
-        match command {
-            Command::Show(show) => self.show_columns(show, catalog).await,
-            Command::Explain(explain) => Ok(explain::columns(explain.analyze)),
-            Command::Read(_)
-            | Command::Relational(_)
-            | Command::Put(_)
-            | Command::Erase(_)
-            | Command::Ddl(_)
-            | Command::Use(_)
-            | Command::Set(_)
-            | Command::Transaction(_)
-            | Command::Account(_)
-            | Command::Lock(_)
-            | Command::Prepared(_)
-            | Command::Flush(_)
-            | Command::Kill { .. }
-            | Command::Nothing => Ok(Vec::new()),
+        match self.worked_out(statement.text().len(), AT_A_TIME, describe).await? {
+            Description::Columns(columns) => Ok(columns),
+            Description::Explain { analyze } => Ok(explain::columns(analyze)),
+            Description::Show(show) => {
+                self.check_show(&show.aspect)?;
+                self.show_columns(show, catalog).await
+            }
         }
     }
 }

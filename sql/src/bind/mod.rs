@@ -6,6 +6,7 @@ pub(crate) mod branches;
 mod calls;
 mod condition;
 mod delete;
+mod description;
 mod insert;
 pub(crate) mod interned;
 mod keys;
@@ -30,13 +31,13 @@ use crate::columns::CellColumn;
 use crate::command::{Command, Explain, Read, TableName};
 use crate::environment::{Environment, SessionFunction};
 use crate::error::{Named, SqlError};
-use crate::expression::{Type, text_of};
+use crate::expression::text_of;
 use crate::parameters::Parameters;
 use crate::parse::Statement;
 use crate::relational::ast::Query;
-use crate::value::{ColumnMeta, ColumnType};
 use scope::Session;
 
+pub use description::{Description, describe};
 pub(crate) use resolved::bounded;
 pub(crate) use view::{DECLARED, ROW_KEY, SHARD, View};
 
@@ -91,46 +92,6 @@ fn check_tables(query: &Query, refusal: Option<&SqlError>, env: &dyn Environment
         }
     }
     Ok(())
-}
-
-/// The result columns of a statement whose parameters are not known yet; none if it has no result set, or one that
-/// only the session can describe (SHOW, EXPLAIN).
-///
-/// # Errors
-/// Unknown names, and what the dialect refuses.
-pub fn describe(statement: &Statement, env: &dyn Environment) -> Result<Vec<ColumnMeta>, SqlError> {
-    let parameter = |_| Type::of(ColumnType::Text);
-    match statement.parsed() {
-        Parsed::Select(select) => match relational_by_database(statement, env)? {
-            Some(query) => crate::relational::describe(&query, env),
-            None => select::describe(select, env, &parameter),
-        },
-        Parsed::Wrapped(wrapped) => match relational_by_database(statement, env)? {
-            Some(query) => crate::relational::describe(&query, env),
-            None => wrapped::describe(wrapped, env, &parameter),
-        },
-        // These are prepared themselves.
-        Parsed::Prepared(_) => Err(SqlError::NotPreparable),
-        Parsed::Relational { query, refusal } => {
-            check_tables(query, refusal.as_ref(), env)?;
-            crate::relational::describe(query, env)
-        }
-        Parsed::Insert(insert) => insert::describe(insert, env, &parameter),
-        Parsed::Refused(error) => Err(error.clone()),
-        Parsed::Delete(delete) => table(env, &delete.from.name).map(|_| Vec::new()),
-        Parsed::Ddl(_)
-        | Parsed::Set(_)
-        | Parsed::Show(_)
-        | Parsed::Use(_)
-        | Parsed::Transaction(_)
-        | Parsed::Explain { .. }
-        | Parsed::Account(_)
-        | Parsed::Grant(_)
-        | Parsed::Lock(_)
-        | Parsed::Flush(_)
-        | Parsed::Kill { .. }
-        | Parsed::Do(_) => Ok(Vec::new()),
-    }
 }
 
 fn command(parsed: &Parsed, session: &Session<'_>) -> Result<Command, SqlError> {

@@ -1,5 +1,6 @@
 //! Statements bound, and run over cells.
 
+mod descriptions;
 mod divisions;
 mod limits;
 mod lost;
