@@ -8,6 +8,9 @@ use super::{answer, shop};
 /// Who sends it, the statement, and the names of its columns (empty: only that it is answered).
 type Asked = (&'static str, &'static str, &'static [&'static str]);
 
+/// The columns of `information_schema.ENGINES`.
+const ENGINES: &[&str] = &["ENGINE", "SUPPORT", "COMMENT", "TRANSACTIONS", "XA", "SAVEPOINTS"];
+
 /// As each client sends it, over database `shop` with the table `trips`.
 const ASKED: &[Asked] = &[
     ("sqlalchemy", "DESCRIBE `shop`.`trips`", &["Field", "Type", "Null", "Key", "Default", "Extra"]),
@@ -151,7 +154,7 @@ const ASKED: &[Asked] = &[
         "SELECT user, SUBSTRING_INDEX(host, ':', 1) AS host, COALESCE(command, '') AS command, COALESCE(state, '') AS \
          state, COUNT(*) AS processes, SUM(time) AS seconds FROM information_schema.processlist WHERE ID != \
          connection_id() AND TIME >= 0 GROUP BY user, SUBSTRING_INDEX(host, ':', 1), command, state",
-        &["USER", "host", "command", "state", "processes", "seconds"],
+        &["user", "host", "command", "state", "processes", "seconds"],
     ),
     (
         "mysqld_exporter",
@@ -214,6 +217,12 @@ const ASKED: &[Asked] = &[
         &["field", "comment", "type", "null", "key", "default", "EXTRA", "characterset", "collation"],
     ),
     ("connector-j-8", "SELECT WORD FROM INFORMATION_SCHEMA.KEYWORDS WHERE RESERVED=1", &["WORD"]),
+    // Columns of views over the dictionary are called as there, those of tables as they are written.
+    ("by hand", "select table_name, Engine from information_schema.tables", &["TABLE_NAME", "ENGINE"]),
+    ("by hand", "select s.variable_name from performance_schema.global_status s limit 1", &["variable_name"]),
+    ("by hand", "select user, host, Super_Priv from mysql.user", &["user", "host", "Super_Priv"]),
+    ("by hand", "select engine from information_schema.engines", &["engine"]),
+    ("by hand", "select * from information_schema.engines where engine = 'x'", ENGINES),
     ("dbd", "DESCRIBE `shop`.`trips` '%'", &["Field", "Type", "Null", "Key", "Default", "Extra"]),
     ("knex", "SHOW /*!50002 FULL*/ TABLES FROM `shop` LIKE 'trips'", &["Tables_in_shop (trips)", "Table_type"]),
     ("sequel", "SHOW DATABASES LIKE 'shop'", &["Database (shop)"]),
@@ -247,7 +256,7 @@ const ASKED: &[Asked] = &[
         "heidisql",
         "SELECT `user`, `host`, IF(LENGTH(authentication_string)>0, 1, 0) AS `password`, Select_priv, Super_priv, \
          account_locked FROM `mysql`.`user`",
-        &["User", "Host", "password", "Select_priv", "Super_priv", "account_locked"],
+        &["user", "host", "password", "Select_priv", "Super_priv", "account_locked"],
     ),
     ("heidisql", "SHOW OPEN TABLES FROM `shop` WHERE in_use!=0", &["Database", "Table", "In_use", "Name_locked"]),
     ("dbeaver", "SELECT * FROM mysql.user ORDER BY User", &[]),

@@ -44,7 +44,12 @@ impl Binder<'_> {
             // Times of relations are in whole seconds.
             ty: Type { length: c.length, decimals: 0, nullable: c.nullable, ..Type::of(c.ty) },
             collation: column_collation(c.fold),
-            origin: Some(Origin { database: relation.database, table: relation.name, column: c.name }),
+            origin: Some(Origin {
+                database: relation.database,
+                table: relation.name,
+                own_spelling: relation.own_spelling,
+                column: c.name,
+            }),
             hidden: false,
         };
         let alias = alias.unwrap_or(relation.name).to_owned();

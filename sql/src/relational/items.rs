@@ -92,11 +92,10 @@ impl Binder<'_> {
                     let (mut name, mut origin, mut table) = (written.clone(), None, String::new());
                     if let Expression::Leaf(RelLeaf::Plain(Leaf::Column(parts))) = expression {
                         let (source, column) = scope.resolve(parts, "field list")?;
-                        // MySQL's system tables are views, whose columns are called as they are there.
                         name = match (&column.origin, parts.last()) {
-                            (Some(origin), _) => origin.column.to_owned(),
-                            (None, Some(last)) => last.clone(),
-                            (None, None) => name,
+                            (Some(origin), _) if origin.own_spelling => origin.column.to_owned(),
+                            (_, Some(last)) => last.clone(),
+                            (_, None) => name,
                         };
                         origin.clone_from(&column.origin);
                         table.clone_from(&source.alias);

@@ -43,6 +43,9 @@ pub struct Relation {
     pub database: &'static str,
     /// Its name, as MySQL spells it.
     pub name: &'static str,
+    /// Whether the columns of a result are called as it spells them, as those of MySQL's views over its dictionary are, and
+    /// not as the statement does.
+    pub own_spelling: bool,
     /// Its columns.
     pub columns: &'static [RelationColumn],
 }

@@ -72,6 +72,8 @@ impl Column {
 pub(super) struct Origin {
     pub database: &'static str,
     pub table: &'static str,
+    /// That of the table.
+    pub own_spelling: bool,
     pub column: &'static str,
 }
 
