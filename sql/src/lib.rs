@@ -40,7 +40,7 @@ pub use expression::clock_micros;
 pub use filter::Filter;
 pub use mask::{mask, mask_unparsed};
 pub use parameters::{Parameters, TimeType};
-pub use parse::{Statement, StatementKind, grant, is_collation, parse, spell_bytes};
+pub use parse::{RESERVED_WORDS, Statement, StatementKind, grant, is_collation, parse, spell_bytes};
 pub use shape::{Notes, Patience, Shape, Shaping, Skipped};
 pub use template::normal::Normal;
 pub use template::{CellValue, Filled, TEMPLATE_COLUMNS, Template, TemplateRow};

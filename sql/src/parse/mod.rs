@@ -56,6 +56,7 @@ pub(crate) use expression::Expr;
 pub use kind::StatementKind;
 pub use raw_bytes::spell_bytes;
 pub(crate) use refuse::unsupported;
+pub use reserved::RESERVED_WORDS;
 pub use statement::Statement;
 
 use crate::account::Grant;

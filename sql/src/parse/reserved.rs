@@ -1,7 +1,8 @@
 //! Words that are no name of a database, table or column unless they are quoted.
 
-/// Those that MySQL and MariaDB both reserve, in the order of their bytes. Words of one of them are names here.
-const RESERVED: [&str; 228] = [
+/// Those that MySQL and MariaDB both reserve, in upper case and the order of their bytes. Words of one of them are names
+/// here.
+pub const RESERVED_WORDS: [&str; 228] = [
     "ACCESSIBLE",
     "ADD",
     "ALL",
@@ -235,7 +236,7 @@ const RESERVED: [&str; 228] = [
 /// Whether a word, in any case, has to be quoted to be a name.
 pub(super) fn is_reserved(word: &str) -> bool {
     let upper = || word.bytes().map(|byte| byte.to_ascii_uppercase());
-    RESERVED.binary_search_by(|reserved| reserved.bytes().cmp(upper())).is_ok()
+    RESERVED_WORDS.binary_search_by(|reserved| reserved.bytes().cmp(upper())).is_ok()
 }
 
 #[cfg(test)]
@@ -244,7 +245,7 @@ mod tests {
 
     #[test]
     fn every_word_is_found_in_any_case() {
-        for word in RESERVED {
+        for word in RESERVED_WORDS {
             assert!(is_reserved(word) && is_reserved(&word.to_ascii_lowercase()), "{word}");
         }
         for word in ["", "a", "body", "status", "offset", "rank", "keyz", "zerofilled"] {

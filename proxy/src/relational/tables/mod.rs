@@ -3,6 +3,7 @@
 mod catalog;
 mod definitions;
 mod empty;
+mod keywords;
 mod server;
 pub mod static_rows;
 
@@ -94,7 +95,7 @@ pub(super) fn rows<'a>(relation: &'static Relation, catalog: &'a Arc<Snapshot>, 
             "COLLATIONS" => of_catalog(|_, _| static_rows::collations()),
             "COLLATION_CHARACTER_SET_APPLICABILITY" => of_catalog(|_, _| static_rows::applicability()),
             "ENGINES" => of_catalog(|_, _| static_rows::engines()),
-            "KEYWORDS" => of_catalog(|_, _| static_rows::keywords()),
+            "KEYWORDS" => of_catalog(|_, _| keywords::keywords()),
             "PROCESSLIST" => Rows::Now(server::processes(state)),
             "USER_PRIVILEGES" => Rows::Now(server::user_privileges(state)),
             "SCHEMA_PRIVILEGES" => Rows::Now(server::schema_privileges(state)),
