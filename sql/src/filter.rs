@@ -12,6 +12,8 @@ pub struct Filter {
     pub(crate) condition: Option<Expression<ColumnName>>,
     /// Offset and count.
     pub(crate) limit: Option<(u64, u64)>,
+    /// Whether the first column has names of databases or tables, which compare with case; other names do not.
+    pub(crate) exact_names: bool,
 }
 
 /// A column of the shown rows, by name.
@@ -22,6 +24,7 @@ struct Shown<'a> {
     columns: &'a [ColumnMeta],
     row: &'a [Value],
     patience: &'a Patience,
+    folds_case: bool,
 }
 
 impl Scope<ColumnName> for Shown<'_> {
@@ -38,9 +41,8 @@ impl Scope<ColumnName> for Shown<'_> {
             })
     }
 
-    /// What SHOW shows are names, which compare without case.
     fn folds_case(&self) -> bool {
-        true
+        self.folds_case
     }
 
     fn patience(&self) -> Result<(), SqlError> {
@@ -59,7 +61,8 @@ impl Filter {
         self.condition.is_some()
     }
 
-    /// The rows it lets through, in their order. Text compares without case, as names do.
+    /// The rows it lets through, in their order. Text compares without case, unless it is about names of databases or
+    /// tables.
     ///
     /// # Errors
     /// An unknown column in WHERE, a value that cannot be computed, or [`SqlError::GivenUp`].
@@ -68,9 +71,10 @@ impl Filter {
             // Named once, so that a wrong name is an error even when there is nothing to show.
             let nulls = vec![Value::Null; columns.len()];
             let mut unknown = None;
+            let folds_case = true;
             condition.visit(&mut |node| {
                 if let Expression::Leaf(name) = node {
-                    unknown = unknown.take().or(Shown { columns, row: &nulls, patience }.leaf(name).err());
+                    unknown = unknown.take().or(Shown { columns, row: &nulls, patience, folds_case }.leaf(name).err());
                 }
                 true
             });
@@ -78,9 +82,10 @@ impl Filter {
                 return Err(error);
             }
         }
+        let folds_case = !(self.exact_names && self.asks_for_first(columns));
         let mut kept = Vec::with_capacity(rows.len());
         for row in rows {
-            if self.lets_through(&Shown { columns, row: &row, patience })? {
+            if self.lets_through(&Shown { columns, row: &row, patience, folds_case })? {
                 kept.push(row);
             }
         }
@@ -89,6 +94,17 @@ impl Filter {
             kept = kept.into_iter().skip(skip.unwrap_or(usize::MAX)).take(take.unwrap_or(usize::MAX)).collect();
         }
         Ok(kept)
+    }
+
+    /// Whether it is about the first column.
+    fn asks_for_first(&self, columns: &[ColumnMeta]) -> bool {
+        let (Some(condition), Some(first)) = (&self.condition, columns.first()) else { return true };
+        let mut asks = false;
+        condition.visit(&mut |node| {
+            asks |= matches!(node, Expression::Leaf(name) if name.0.eq_ignore_ascii_case(&first.name));
+            true
+        });
+        asks
     }
 
     fn lets_through(&self, shown: &Shown<'_>) -> Result<bool, SqlError> {
@@ -134,6 +150,24 @@ mod tests {
     }
 
     #[test]
+    fn names_of_tables_compare_with_case_and_what_stands_beside_them_does_not() {
+        let columns = ["Name", "Engine"].map(|name| ColumnMeta::named(name, ColumnType::Text)).to_vec();
+        let kept = |filter: Filter| {
+            let filter = Filter { exact_names: true, ..filter };
+            filter.apply(&columns, vec![row("Trips", "CELLS")], &Patience::default()).unwrap().len()
+        };
+        let like = |like: &str| Filter { like: Some(like.into()), ..Filter::default() };
+        assert_eq!((kept(like("T%")), kept(like("t%"))), (1, 0));
+        let equal = |name: &str, value: &'static str| {
+            let name = Expression::Leaf(ColumnName(name.into()));
+            let equal = (Operator::Compare(Comparison::Equal), Expression::text(value));
+            Filter { condition: Some(Expression::Chain(Box::new(name), vec![equal])), ..Filter::default() }
+        };
+        assert_eq!((kept(equal("name", "Trips")), kept(equal("name", "trips"))), (1, 0));
+        assert_eq!(kept(equal("engine", "cells")), 1);
+    }
+
+    #[test]
     fn a_filter_that_takes_long_is_given_up() {
         let like = format!("%{}b", "a".repeat(10_000));
         let filter = Filter { like: Some(like), ..Filter::default() };
@@ -146,7 +180,7 @@ mod tests {
         let name = Expression::Leaf(ColumnName("variable_NAME".into()));
         let condition =
             Expression::Chain(Box::new(name), vec![(Operator::Compare(Comparison::NotEqual), Expression::text("B"))]);
-        let filter = Filter { condition: Some(condition), limit: Some((1, 1)), like: None };
+        let filter = Filter { condition: Some(condition), limit: Some((1, 1)), ..Filter::default() };
         let rows = vec![row("a", ""), row("b", ""), row("c", ""), row("d", "")];
         assert_eq!(filter.apply(&columns(), rows, &Patience::default()), Ok(vec![row("c", "")]));
         let unknown = Filter { condition: Some(Expression::Leaf(ColumnName("nope".into()))), ..Filter::default() };

@@ -215,7 +215,15 @@ pub(super) fn show(show: &ShowStatement, session: &Session<'_>) -> Result<Show, 
             })
         })
         .transpose()?;
+    let exact_names = match &aspect {
+        Aspect::Databases => true,
+        // Those of the system databases have no case.
+        Aspect::Tables { database: Some(database), .. } | Aspect::TableStatus { database: Some(database) } => {
+            !env.is_system_database(database)
+        }
+        _ => false,
+    };
     let (count, offset) = select::limit(&show.limit, session)?;
     let limit = count.map(|count| (offset, count));
-    Ok(Show { aspect, filter: Filter { like: show.like.clone(), condition, limit } })
+    Ok(Show { aspect, filter: Filter { like: show.like.clone(), condition, limit, exact_names } })
 }
