@@ -28,6 +28,11 @@ use crate::wire::{
     WireError, WireEvent,
 };
 
+/// A name in backticks.
+fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
 #[async_trait]
 impl Handler for Session {
     type Plan = Kept;
@@ -107,14 +112,18 @@ impl Handler for Session {
     }
 
     async fn field_list(&mut self, table: &str) -> Result<Vec<cellgate_sql::ColumnMeta>, ErrorReply> {
-        let text = Bytes::from(format!("SELECT * FROM `{}`", table.replace('`', "``")));
         let kill = self.process.kill_switch().clone();
         kill.statement_begins();
         let described = kill.interruptible(async {
-            match &self.parse(&text).await?[..] {
-                [statement] => self.describe(statement).await,
-                _ => Ok(Vec::new()),
+            let mut columns = self.described("*", table).await?;
+            // Those that are declared are no part of `*`.
+            let catalog = self.server.catalog().snapshot();
+            let found = self.database.as_deref().and_then(|database| catalog.table(database, table));
+            let declared: Vec<String> = found.iter().flat_map(|def| &def.columns).map(|c| quoted(&c.name)).collect();
+            if !declared.is_empty() {
+                columns.extend(self.described(&declared.join(", "), table).await?);
             }
+            Ok(columns)
         });
         let described = described.await.unwrap_or(Err(StatementError::Interrupted));
         described.map_err(|error| self.note_error(&error))
@@ -315,6 +324,15 @@ impl Session {
             self.process.reads(text.len(), started);
         }
         is_long
+    }
+
+    /// The columns of a SELECT of these from a table.
+    async fn described(&mut self, columns: &str, table: &str) -> Result<Vec<cellgate_sql::ColumnMeta>, StatementError> {
+        let text = Bytes::from(format!("SELECT {columns} FROM {}", quoted(table)));
+        match &self.parse(&text).await?[..] {
+            [statement] => self.describe(statement).await,
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// USE; if it is refused and the accounts may be out of date, it is judged once more by the newest.
