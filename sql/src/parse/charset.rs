@@ -75,6 +75,23 @@ pub fn is_collation(lower: &str) -> bool {
     }
 }
 
+/// Refuses a collation of another character set. Names that are not known here pass: setting them is refused.
+///
+/// # Errors
+/// [`SqlError::OtherCollation`].
+pub(super) fn check_pair(charset: &str, collation: &str) -> Result<(), SqlError> {
+    let own = |name: &str| match name.to_ascii_lowercase().as_str() {
+        "utf8" => "utf8mb3".to_owned(),
+        name => name.to_owned(),
+    };
+    let of = own(collation.split('_').next().unwrap_or_default());
+    let known = is_binary(charset).is_ok() && is_collation(&collation.to_ascii_lowercase());
+    if known && of != own(charset) {
+        return Err(SqlError::OtherCollation { collation: collation.to_owned(), charset: charset.to_owned() });
+    }
+    Ok(())
+}
+
 /// Whether this is the character set of bytes.
 ///
 /// # Errors

@@ -1,9 +1,9 @@
 //! SET.
 
-use super::literal;
 use super::reader::Reader;
 use super::refuse::unsupported;
 use super::tokens::{Kind, Symbol};
+use super::{charset, literal};
 use crate::ast::{AssignedValue, Assignment};
 use crate::command::SettingScope;
 use crate::error::SqlError;
@@ -132,9 +132,10 @@ fn names(reader: &mut Reader<'_>, all: &mut Vec<Assignment>) -> Result<(), SqlEr
         return Ok(());
     }
     let charset = reader.name_or_string()?;
-    all.push(assign(SettingScope::Session, "names", text(charset)));
+    all.push(assign(SettingScope::Session, "names", text(&charset[..])));
     if reader.take(&["COLLATE"]) && !reader.take(&["DEFAULT"]) {
         let collation = reader.name_or_string()?;
+        charset::check_pair(&charset, &collation)?;
         all.push(assign(SettingScope::Session, "collation_connection", text(collation)));
     }
     Ok(())
