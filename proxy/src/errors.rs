@@ -169,6 +169,7 @@ pub(crate) fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::UnknownTable { .. } => (1146, "42S02"),
         SqlError::UnknownColumn { .. } => (1054, "42S22"),
         SqlError::UnknownVariable(_) => (1193, "HY000"),
+        SqlError::OtherScope { .. } => (1238, "HY000"),
         SqlError::UnknownFunction(_) => (1305, "42000"),
         SqlError::Value { invalid, .. } => match invalid {
             Invalid::RowKeyEmpty | Invalid::ColumnKeyEmpty => (1048, "23000"),

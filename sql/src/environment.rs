@@ -21,6 +21,13 @@ pub trait Environment: Sync {
     fn has_database(&self, database: &str) -> bool;
     /// `@@name`, `@@session.name`, `@@global.name` (lower case); `None` if there is no such variable.
     fn variable(&self, global: bool, name: &str) -> Option<Value>;
+    /// Whether `@@global.name`, or `@@session.name`, may be asked for.
+    ///
+    /// # Errors
+    /// [`SqlError::OtherScope`] for a variable that only sessions have, or only the server.
+    fn check_scope(&self, _global: bool, _name: &str) -> Result<(), SqlError> {
+        Ok(())
+    }
     /// `@name` (lower case); NULL if never set.
     fn user_variable(&self, name: &str) -> Value;
     /// `DATABASE()`, `VERSION()`, ...

@@ -156,6 +156,14 @@ pub enum SqlError {
     /// Unknown system variable (1193).
     #[error("Unknown system variable '{0}'")]
     UnknownVariable(String),
+    /// A system variable of another scope (1238).
+    #[error("Variable '{name}' is a {scope} variable")]
+    OtherScope {
+        /// Its name.
+        name: String,
+        /// `GLOBAL`, `SESSION`.
+        scope: &'static str,
+    },
     /// Unknown function (1305).
     #[error("FUNCTION {0} does not exist")]
     UnknownFunction(String),
@@ -329,6 +337,7 @@ impl SqlError {
             | Self::UnknownTable { .. }
             | Self::UnknownColumn { .. }
             | Self::UnknownVariable(_)
+            | Self::OtherScope { .. }
             | Self::Charset(_)
             | Self::Collation(_)
             | Self::OtherCollation { .. }

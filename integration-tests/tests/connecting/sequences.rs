@@ -110,7 +110,7 @@ pub(super) const SEQUENCES: &[(&str, &[Step])] = &[
         &[
             Text("SET sql_mode=STRICT_TRANS_TABLES"),
             Text("SET time_zone='+0:00'"),
-            Answers("SELECT @@sql_mode, @@time_zone", &["STRICT_TRANS_TABLES", "+0:00"]),
+            Answers("SELECT @@sql_mode, @@time_zone", &["STRICT_TRANS_TABLES", "+00:00"]),
         ],
     ),
     (

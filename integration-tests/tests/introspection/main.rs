@@ -7,6 +7,7 @@ mod asked;
 mod catalog;
 mod explain;
 mod prepared;
+mod variables;
 
 use std::net::SocketAddr;
 

@@ -28,7 +28,8 @@ use engine::{Engine, Filling, Source};
 pub use error::RelationalFailure;
 pub use sight::Sight;
 pub use tables::{
-    LISTED_DATABASES, SYSTEM_DATABASES, State, column_type, is_system_database, relation, relations, static_rows,
+    LISTED_DATABASES, SYSTEM_DATABASES, State, charset_of, collation_of, column_type, is_system_database, relation,
+    relations, static_rows, system_database,
 };
 pub use view::{ColumnView, Escapes, IndexRow, IndexView, TableView};
 

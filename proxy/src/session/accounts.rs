@@ -53,7 +53,7 @@ impl Session {
             outcome
         });
         for note in outcome.await? {
-            self.last.warnings.push(warnings::Level::Note, errors::access_note(&note), note.to_string());
+            self.warn(warnings::Level::Note, errors::access_note(&note), note.to_string());
         }
         Ok(Answer::Done(Done::default()))
     }

@@ -76,7 +76,7 @@ impl Session {
     fn warn_of_erasures(&mut self) {
         if self.transaction.as_ref().is_some_and(|open| open.erased) {
             let warning = "Some non-transactional changed tables couldn't be rolled back";
-            self.last.warnings.push(Level::Warning, notes::NOT_ROLLED_BACK, warning);
+            self.warn(Level::Warning, notes::NOT_ROLLED_BACK, warning);
         }
     }
 

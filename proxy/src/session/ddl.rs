@@ -34,7 +34,7 @@ impl Session {
             Changed::Yes => Ok(Answer::Done(Done { affected, ..Done::default() })),
             Changed::No(notes) => {
                 for note in notes {
-                    self.last.warnings.push(Level::Note, code, note);
+                    self.warn(Level::Note, code, note);
                 }
                 Ok(Answer::Done(Done::default()))
             }

@@ -14,8 +14,10 @@ use cellgate_sql::{
 
 use super::calls::seconds;
 use super::error::StatementError;
+use super::variables::{Target, Variables};
 use super::{Session, wall_clock};
 use crate::catalog::Snapshot;
+use crate::relational::{charset_of, collation_of};
 use crate::version;
 
 /// A session, the catalog and the map, at the time of one statement.
@@ -90,7 +92,14 @@ impl Session {
         let number = |n: usize| Value::Int(i64::try_from(n).unwrap_or(i64::MAX));
         match name {
             "warning_count" => Some(Value::Int(self.last.warnings.count().into())),
-            "error_count" => Some(number(self.last.warnings.rows(true).len())),
+            "error_count" => Some(number(self.last.warnings.errors())),
+            "character_set_database" | "collation_database" if !self.variables.is_set(name) => {
+                let Some(database) = self.database.as_deref() else { return self.variables.get(name).cloned() };
+                let catalog = self.server.catalog().snapshot();
+                let collation = collation_of(&catalog, database);
+                let shown = if name == "collation_database" { collation } else { charset_of(collation) };
+                Some(Value::Text(shown.to_owned().into()))
+            }
             "last_insert_id" | "identity" => Some(unsigned(self.last_insert_id)),
             "pseudo_thread_id" => Some(Value::Int(self.process.id().into())),
             "timestamp" => {
@@ -171,6 +180,17 @@ impl Environment for Bound<'_> {
 
     fn variable(&self, global: bool, name: &str) -> Option<Value> {
         if global { self.session.server.global(name) } else { self.session.variable(name) }
+    }
+
+    fn check_scope(&self, global: bool, name: &str) -> Result<(), SqlError> {
+        let asked = if global { Target::Global } else { Target::Session };
+        let scope = match Variables::only_of(name) {
+            Some(only) if only == asked => return Ok(()),
+            Some(Target::Global) => "GLOBAL",
+            Some(Target::Session) => "SESSION",
+            None => return Ok(()),
+        };
+        Err(SqlError::OtherScope { name: name.to_owned(), scope })
     }
 
     fn user_variable(&self, name: &str) -> Value {

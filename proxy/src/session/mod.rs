@@ -58,7 +58,7 @@ use rows::CursorRoom;
 use track::Track;
 use user_variables::UserVariables;
 pub use variables::{ServerFacts, VariableError, Variables};
-use warnings::Warnings;
+use warnings::{Level, Warnings};
 pub use workshop::Workshop;
 
 /// One client's session.
@@ -257,6 +257,11 @@ impl Session {
         }
     }
 
+    /// Adds a warning to those of the statement.
+    fn warn(&mut self, level: Level, code: u16, message: impl Into<String>) {
+        self.last.warnings.push(self.variables.derived().warnings, level, code, message);
+    }
+
     /// The status bits of every OK and EOF packet.
     fn status(&self) -> Status {
         Status {
@@ -322,7 +327,10 @@ impl Session {
         {
             return Err(SqlError::UnknownDatabase(database.to_owned()).into());
         }
-        self.database = Some(database.into());
+        self.database = Some(crate::relational::system_database(database).unwrap_or(database).into());
+        // What was set for the database before is not for this one.
+        self.variables.unset("character_set_database");
+        self.variables.unset("collation_database");
         Ok(())
     }
 }

@@ -203,7 +203,7 @@ impl Session {
             None => (&[][..], None),
         };
         let row = row.as_ref().map(|row| &row[..columns.len()]);
-        reply.one_row(Known { preamble: &preamble, columns }, row, self.last.warnings.count(), self.status())
+        reply.one_row(Known { preamble: &preamble, columns }, row, self.last.warnings.told(), self.status())
     }
 
     /// Answers a statement by its template.

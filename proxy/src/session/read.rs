@@ -35,11 +35,7 @@ impl Session {
         self.shape = Some(shape_of(read.kind));
         if read.scatter {
             self.server.metrics().scatter_statement();
-            self.last.warnings.push(
-                Level::Note,
-                notes::OF_OURS,
-                "every shard was read: name a row_key or a PARTITION to read less",
-            );
+            self.warn(Level::Note, notes::OF_OURS, "every shard was read: name a row_key or a PARTITION to read less");
         }
         let cells = match read.source {
             Source::Once | Source::Nothing => Cells::None,
@@ -80,14 +76,14 @@ impl Session {
 
     /// Warns that INTO had no row.
     pub(super) fn warn_of_no_data(&mut self) {
-        self.last.warnings.push(Level::Warning, notes::NO_DATA, "No data - zero rows fetched, selected, or processed");
+        self.warn(Level::Warning, notes::NO_DATA, "No data - zero rows fetched, selected, or processed");
     }
 
     /// Warns of values that could not be made.
     pub(super) fn warn_of(&mut self, notes: Vec<SqlError>) {
         for note in notes {
             let (code, _) = errors::sql_code(&note);
-            self.last.warnings.push(Level::Warning, code, note.to_string());
+            self.warn(Level::Warning, code, note.to_string());
         }
     }
 

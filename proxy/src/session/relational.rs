@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cellgate_sql::relational::Program;
-use cellgate_sql::{ColumnMeta, Row, SqlError, Value};
+use cellgate_sql::{ColumnMeta, Row, SqlError};
 
 use super::error::StatementError;
 use super::{Answer, Done, Session, Table};
@@ -110,13 +110,17 @@ impl Session {
             state.processes = self.processes(false);
         }
         if reads("session_variables") {
-            state.session_variables = named(self.variables.show());
+            state.session_variables = self.shown_variables(false);
         }
         if reads("global_variables") {
-            state.global_variables = named(self.server.globals().show());
+            state.global_variables = self.shown_variables(true);
         }
-        if reads("global_status") || reads("session_status") {
-            state.status = self.server.status();
+        let key = || self.server.login_key().made().map_or_else(String::new, |pair| pair.public_pem().to_owned());
+        if reads("global_status") {
+            state.global_status = self.shown_status(true, key());
+        }
+        if reads("session_status") {
+            state.session_status = self.shown_status(false, key());
         }
         state
     }
@@ -130,8 +134,4 @@ impl Session {
 /// A number of rows as one of rows in memory.
 fn bounded(rows: u64) -> usize {
     usize::try_from(rows).unwrap_or(usize::MAX)
-}
-
-fn named(variables: impl Iterator<Item = (&'static str, Value)>) -> Vec<(String, Value)> {
-    variables.map(|(name, value)| (name.to_owned(), value)).collect()
 }

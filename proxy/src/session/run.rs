@@ -107,7 +107,9 @@ impl Session {
         let statement = execution.statement;
         let (mut command, mut last_insert_id, mut lost) = self.bound(snapshot, execution).await?;
         // SHOW WARNINGS and SHOW ERRORS show those of the statement before.
-        if !keeps_warnings(&command) {
+        if keeps_warnings(&command) {
+            self.last.warnings.keep();
+        } else {
             self.last.warnings = Warnings::default();
         }
         if matches!(command, Command::Ddl(_) | Command::Account(_)) {

@@ -134,7 +134,7 @@ impl Session {
         }
         let sent = self.sent_rows(&rows);
         let changes = if writer.tells_changes() { self.take_changes() } else { Vec::new() };
-        let replied = writer.finish_with(self.last.warnings.count(), self.status(), changes).await?;
+        let replied = writer.finish_with(self.last.warnings.told(), self.status(), changes).await?;
         Ok((replied, Ending { outcome: Outcome::Ok, rows: sent }))
     }
 
@@ -143,7 +143,7 @@ impl Session {
         OkReply {
             affected_rows: done.affected,
             last_insert_id: done.last_insert_id,
-            warnings: self.last.warnings.count(),
+            warnings: self.last.warnings.told(),
             status: Session::status(self),
             info: done.info,
             changes: self.take_changes(),
@@ -194,7 +194,7 @@ impl Session {
 
     /// The same of an error whose reply is made already; `warnings` are those before it.
     fn note_reply(&mut self, kind: ErrorKind, reply: &ErrorReply, mut warnings: Warnings) {
-        warnings.push(Level::Error, reply.code, reply.message.clone());
+        warnings.push(self.variables.derived().warnings, Level::Error, reply.code, reply.message.clone());
         self.last = Last { row_count: -1, found_rows: 0, warnings, error: Some(kind) };
     }
 }

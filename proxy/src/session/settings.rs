@@ -54,7 +54,7 @@ impl Session {
         }
         self.set_user_variables(user)?;
         for note in notes {
-            self.last.warnings.push(Level::Warning, notes::WRONG_VALUE, note);
+            self.warn(Level::Warning, notes::WRONG_VALUE, note);
         }
         Ok(())
     }
@@ -103,9 +103,10 @@ impl Session {
             SettingScope::Session => {
                 for one in spelled_out(&name) {
                     let (known, value) = check(one, Target::Session)?;
-                    follow(known, &value, out);
+                    out.extend(follower(known, &value).map(|(other, value)| Assignment::Session(other, value)));
                     out.push(match (known, &value) {
                         ("last_insert_id", Value::Int(id)) => Assignment::LastInsertId(id.unsigned_abs()),
+                        ("last_insert_id", Value::UInt(id)) => Assignment::LastInsertId(*id),
                         _ => Assignment::Session(known, value),
                     });
                 }
@@ -113,6 +114,7 @@ impl Session {
             SettingScope::Global => {
                 for one in spelled_out(&name) {
                     let (known, value) = check(one, Target::Global)?;
+                    out.extend(follower(known, &value).map(|(other, value)| Assignment::Global(other, value)));
                     out.push(Assignment::Global(known, value));
                 }
             }
@@ -121,19 +123,26 @@ impl Session {
     }
 }
 
-/// A connection's character set brings its collation with it, and the other way around.
-fn follow(name: &str, value: &Value, out: &mut Vec<Assignment>) {
-    let Value::Text(set) = value else { return };
-    let (other, follows): (_, &'static [u8]) = match (name, set.as_ref()) {
-        ("character_set_connection", b"binary") => ("collation_connection", b"binary"),
-        ("character_set_connection", b"utf8mb3") => ("collation_connection", b"utf8mb3_general_ci"),
-        ("character_set_connection", _) => ("collation_connection", b"utf8mb4_0900_ai_ci"),
-        ("collation_connection", b"binary") => ("character_set_connection", b"binary"),
-        ("collation_connection", set) if set.starts_with(b"utf8mb4") => ("character_set_connection", b"utf8mb4"),
-        ("collation_connection", _) => ("character_set_connection", b"utf8mb3"),
-        (_, _) => return,
+/// Character sets of something, and its collations.
+const PAIRS: [(&str, &str); 3] = [
+    ("character_set_connection", "collation_connection"),
+    ("character_set_database", "collation_database"),
+    ("character_set_server", "collation_server"),
+];
+
+/// What is set with a variable: a character set brings its collation with it, and the other way around.
+fn follower(name: &str, value: &Value) -> Option<(&'static str, Value)> {
+    let Value::Text(set) = value else { return None };
+    let (charset, collation) = PAIRS.into_iter().find(|(charset, collation)| [*charset, *collation].contains(&name))?;
+    let (other, follows): (_, &'static [u8]) = match set.as_ref() {
+        b"binary" if name == charset => (collation, b"binary"),
+        b"utf8mb3" if name == charset => (collation, b"utf8mb3_general_ci"),
+        _ if name == charset => (collation, b"utf8mb4_0900_ai_ci"),
+        b"binary" => (charset, b"binary"),
+        set if set.starts_with(b"utf8mb4") => (charset, b"utf8mb4"),
+        _ => (charset, b"utf8mb3"),
     };
-    out.push(Assignment::Session(other, Value::Text(follows.into())));
+    Some((other, Value::Text(follows.into())))
 }
 
 /// The variables behind `SET NAMES` and `SET CHARACTER SET`; any other name is itself.

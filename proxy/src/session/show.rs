@@ -1,6 +1,7 @@
 //! SHOW, DESCRIBE, and what a session knows of the deployment.
 
 mod absent;
+mod server;
 mod tables;
 
 use std::sync::Arc;
@@ -10,13 +11,11 @@ use cellgate_schemaless::TableDef;
 use cellgate_sql::{Aspect, ColumnMeta, ColumnType, Filter, Row, Show, SqlError, Value};
 
 use super::error::StatementError;
-use super::variables::shown;
 use super::workshop::SHORT_WORK;
 use super::{Answer, Session, Table};
 use crate::catalog::Snapshot;
-use crate::relational::is_system_database;
+use crate::relational::{charset_of, collation_of, is_system_database};
 use crate::version;
-use crate::wire::Algorithm;
 
 /// Whether a SHOW is about the statement before it, whose warnings must stay.
 pub(super) fn keeps_warnings(aspect: &Aspect) -> bool {
@@ -127,10 +126,14 @@ impl Session {
             Aspect::Index { table } => tables::index(catalog, &table)?,
             Aspect::CreateTable { table } => self.shown_create(catalog, &table)?,
             Aspect::CreateDatabase { database, if_not_exists } => {
-                shown_create_database(database, if_not_exists, catalog)?
+                let database = Self::named_database(Some(database), catalog)?;
+                shown_create_database(database, if_not_exists, catalog)
             }
-            Aspect::Variables { global } => self.shown_variables(global),
-            Aspect::Status { global: _ } => self.shown_status(filter).await,
+            Aspect::Variables { global } => {
+                let rows = self.shown_variables(global).into_iter().map(|(name, value)| vec![text(name), value]);
+                (columns(&NAME_AND_VALUE), rows.collect())
+            }
+            Aspect::Status { global } => self.status(global, filter).await,
             Aspect::Warnings => (columns(&["Level", "#Code", "Message"]), self.last.warnings.rows(false)),
             Aspect::Errors => (columns(&["Level", "#Code", "Message"]), self.last.warnings.rows(true)),
             Aspect::Processlist { full } => self.processlist(full),
@@ -154,36 +157,14 @@ impl Session {
         })
     }
 
-    /// The variables of the session, or of all.
-    fn shown_variables(&self, global: bool) -> (Vec<ColumnMeta>, Vec<Row>) {
-        let globals = self.server.globals();
-        let all = if global { &globals } else { &self.variables };
-        let own = |name, value| match self.variable(name) {
-            Some(own) if !global => shown(name, &own),
-            Some(_) | None => value,
-        };
-        let rows = all.show().map(|(name, value)| vec![text(name), own(name, value)]).collect();
-        (columns(&NAME_AND_VALUE), rows)
-    }
-
     /// What the server counts, and how this connection is.
-    async fn shown_status(&self, filter: &Filter) -> (Vec<ColumnMeta>, Vec<Row>) {
-        let mut status = self.server.status();
-        let (cipher, version) = self.tls.as_ref().map_or(("", ""), |tls| (&tls.cipher[..], tls.version));
+    async fn status(&self, global: bool, filter: &Filter) -> (Vec<ColumnMeta>, Vec<Row>) {
         // Made when it is asked for by name, which takes a second; a look at everything does not make it.
         let asked = |like: &str| like.to_ascii_lowercase().starts_with("caching_sha2");
         let key = self.server.login_key();
         let key = if filter.like().is_some_and(asked) { key.pair().await.ok() } else { key.made() };
         let key = key.map_or_else(String::new, |pair| pair.public_pem().to_owned());
-        status.push(("Caching_sha2_password_rsa_public_key".to_owned(), key));
-        status.push(("Ssl_cipher".to_owned(), cipher.to_owned()));
-        let compressed = if self.compression.is_some() { "ON" } else { "OFF" };
-        status.push(("Compression".to_owned(), compressed.to_owned()));
-        let algorithm = self.compression.map_or("", Algorithm::name);
-        status.push(("Compression_algorithm".to_owned(), algorithm.to_owned()));
-        status.push(("Ssl_version".to_owned(), version.to_owned()));
-        status.sort();
-        let rows = status.into_iter().map(|(name, value)| vec![text(name), text(value)]);
+        let rows = self.shown_status(global, key).into_iter().map(|(name, value)| vec![text(name), text(value)]);
         (columns(&NAME_AND_VALUE), rows.collect())
     }
 
@@ -296,16 +277,13 @@ fn shown_create_database(
     database: String,
     if_not_exists: bool,
     catalog: &Snapshot,
-) -> Result<(Vec<ColumnMeta>, Vec<Row>), StatementError> {
-    if !catalog.has_database(&database) {
-        return Err(SqlError::UnknownDatabase(database).into());
-    }
-    let collation = catalog.collation(&database);
-    let charset = collation.split('_').next().unwrap_or(collation);
+) -> (Vec<ColumnMeta>, Vec<Row>) {
+    let collation = collation_of(catalog, &database);
+    let charset = charset_of(collation);
     let condition = if if_not_exists { "/*!32312 IF NOT EXISTS*/ " } else { "" };
     let ddl = format!(
         "CREATE DATABASE {condition}`{}` /*!40100 DEFAULT CHARACTER SET {charset} COLLATE {collation} */",
         database.replace('`', "``")
     );
-    Ok((columns(&["Database", "Create Database"]), vec![vec![text(database), text(ddl)]]))
+    (columns(&["Database", "Create Database"]), vec![vec![text(database), text(ddl)]])
 }

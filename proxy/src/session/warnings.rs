@@ -2,8 +2,14 @@
 
 use cellgate_sql::{Row, Value};
 
-/// Most warnings kept of one statement (MySQL's `max_error_count`).
-const KEPT: usize = 1024;
+/// Which warnings the session wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// `sql_notes`: without it a note is neither kept nor counted.
+    pub notes: bool,
+    /// `max_error_count`: most that are kept of one statement; more are counted.
+    pub most: usize,
+}
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,20 +38,43 @@ pub struct Warning {
 pub struct Warnings {
     kept: Vec<Warning>,
     count: usize,
+    /// How many of them are errors.
+    errors: usize,
+    /// They are of the statement before.
+    kept_on: bool,
 }
 
 impl Warnings {
-    /// Adds one.
-    pub fn push(&mut self, level: Level, code: u16, message: impl Into<String>) {
+    /// Adds one, as far as it is wanted.
+    pub fn push(&mut self, wanted: Wanted, level: Level, code: u16, message: impl Into<String>) {
+        if level == Level::Note && !wanted.notes {
+            return;
+        }
         self.count += 1;
-        if self.kept.len() < KEPT {
+        self.errors += usize::from(level == Level::Error);
+        if self.kept.len() < wanted.most {
             self.kept.push(Warning { level, code, message: message.into() });
         }
     }
 
-    /// How many there were, as an OK packet carries it.
+    /// The statement that runs is about them, and has none itself.
+    pub fn keep(&mut self) {
+        self.kept_on = true;
+    }
+
+    /// How many of them are of the statement that is answered, as an OK packet carries it.
+    pub fn told(&self) -> u16 {
+        if self.kept_on { 0 } else { self.count() }
+    }
+
+    /// How many there were: `@@warning_count`.
     pub fn count(&self) -> u16 {
         u16::try_from(self.count).unwrap_or(u16::MAX)
+    }
+
+    /// How many errors there were.
+    pub fn errors(&self) -> usize {
+        self.errors
     }
 
     /// The rows of SHOW WARNINGS, or of SHOW ERRORS.
@@ -61,5 +90,26 @@ impl Warnings {
                 vec![Value::Text(level.into()), Value::Int(w.code.into()), Value::Text(w.message.clone().into())]
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_kept_if_they_are_wanted_and_all_else_is_counted() {
+        let mut warnings = Warnings::default();
+        let wanted = Wanted { notes: false, most: 1 };
+        warnings.push(wanted, Level::Note, 1051, "a");
+        warnings.push(wanted, Level::Warning, 1292, "b");
+        warnings.push(wanted, Level::Error, 1054, "c");
+        assert_eq!((warnings.count(), warnings.errors()), (2, 1));
+        assert_eq!((warnings.rows(false).len(), warnings.rows(true).len()), (1, 0));
+        warnings.push(Wanted { notes: true, most: 2 }, Level::Note, 1051, "d");
+        assert_eq!((warnings.count(), warnings.rows(false).len()), (3, 2));
+        assert_eq!(warnings.told(), 3);
+        warnings.keep();
+        assert_eq!((warnings.told(), warnings.count()), (0, 3));
     }
 }

@@ -74,7 +74,7 @@ impl Session {
         }
         if put.places_ignored {
             let note = "added_id and created_at are given by the store: those of the statement were not used";
-            self.last.warnings.push(Level::Note, notes::OF_OURS, note);
+            self.warn(Level::Note, notes::OF_OURS, note);
         }
         let id = insert_id(&put, &fates);
         let new = put.rows.iter().zip(&fates).filter(|(_, f)| f.as_ref().is_some_and(|w| w.new)).map(|(row, _)| row);
@@ -313,12 +313,12 @@ impl Session {
     /// Says that a cell was there already, with the body it was to have.
     pub(super) fn note_same(&mut self, entry: &str) {
         let note = format!("Cell '{entry}' exists with the same body: nothing to do");
-        self.last.warnings.push(Level::Note, notes::DUPLICATE, note);
+        self.warn(Level::Note, notes::DUPLICATE, note);
     }
 
     /// Says that INSERT IGNORE left a cell out.
     fn warn_of_duplicate(&mut self, entry: &str) {
-        self.last.warnings.push(Level::Warning, notes::DUPLICATE, duplicate_entry(entry));
+        self.warn(Level::Warning, notes::DUPLICATE, duplicate_entry(entry));
     }
 
     fn buffer_limits(&self) -> BufferLimits {

@@ -374,7 +374,9 @@ pub(super) fn columns(
             Some(Err(_)) | None => Type::of(ColumnType::Null),
         },
         Leaf::UserVariable(name) => of_value(&env.user_variable(name)),
-        Leaf::SystemVariable { global, name } => of_value(&env.variable(*global, name).unwrap_or(Value::Null)),
+        Leaf::SystemVariable { global, name } => {
+            of_value(&env.variable(*global == Some(true), name).unwrap_or(Value::Null))
+        }
         Leaf::Session(function) => of_value(&env.function(*function)),
         Leaf::Zone => Type::of(ColumnType::BigInt),
         Leaf::Call(SessionCall::Uuid, _) => Type { nullable: false, ..Type::text(36) },

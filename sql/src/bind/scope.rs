@@ -67,7 +67,10 @@ impl<'a> Session<'a> {
             },
             Leaf::UserVariable(name) => Ok(self.env.user_variable(name)),
             Leaf::SystemVariable { global, name } => {
-                self.env.variable(*global, name).ok_or_else(|| SqlError::UnknownVariable(name.clone()))
+                let value = self.env.variable(*global == Some(true), name);
+                let value = value.ok_or_else(|| SqlError::UnknownVariable(name.clone()))?;
+                global.map_or(Ok(()), |global| self.env.check_scope(global, name))?;
+                Ok(value)
             }
             Leaf::Session(function) => Ok(self.env.function(*function)),
             Leaf::Now(digits) => Ok(Value::DateTime(self.env.time_zone().local(self.now(*digits)))),

@@ -275,8 +275,8 @@ pub(crate) enum Leaf {
     UserVariable(String),
     /// `@@name`
     SystemVariable {
-        /// `@@global.`
-        global: bool,
+        /// `@@global.` or, if not, `@@session.`; none if the text says neither.
+        global: Option<bool>,
         /// Its name.
         name: String,
     },

@@ -165,7 +165,7 @@ pub(super) fn count(reader: &mut Reader<'_>) -> Result<Select, SqlError> {
 
 /// `SHOW COUNT(*) WARNINGS` is `SELECT @@session.warning_count`.
 fn variable_select(variable: &str) -> Select {
-    let leaf = Leaf::SystemVariable { global: false, name: variable.to_owned() };
+    let leaf = Leaf::SystemVariable { global: None, name: variable.to_owned() };
     Select {
         items: vec![Item::Expression {
             expression: Expression::Leaf(leaf),

@@ -6,7 +6,7 @@ use cellgate_sql::{ColumnType, Row, Value};
 
 use super::super::Sight;
 use super::super::view::{CHARSET, TableView};
-use super::{LISTED_DATABASES, all, number, text, yes};
+use super::{LISTED_DATABASES, all, is_system_database, number, text, yes};
 use crate::catalog::Snapshot;
 
 /// The catalog everything is in.
@@ -27,17 +27,22 @@ fn listed() -> impl Iterator<Item = &'static Relation> {
 }
 
 pub(super) fn schemata(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
-    let row = |name: &str, charset: &str, collation: &str| {
-        vec![text(DEF), text(name), text(charset), text(collation), Value::Null, text("NO")]
+    let row = |name: &str| {
+        let collation = collation_of(catalog, name);
+        vec![text(DEF), text(name), text(charset_of(collation)), text(collation), Value::Null, text("NO")]
     };
-    let system = LISTED_DATABASES.into_iter().map(|name| row(name, NAMES, NAME_COLLATION));
     let own = catalog.databases().filter(|name| sight.database(name));
-    let own = own.map(|name| {
-        let collation = catalog.collation(name);
-        // A collation's name begins with its character set's.
-        row(name, collation.split('_').next().unwrap_or(CHARSET), collation)
-    });
-    system.chain(own).collect()
+    LISTED_DATABASES.into_iter().chain(own).map(row).collect()
+}
+
+/// The default collation of a database; those of the system hold names.
+pub fn collation_of<'a>(catalog: &'a Snapshot, database: &str) -> &'a str {
+    if is_system_database(database) { NAME_COLLATION } else { catalog.collation(database) }
+}
+
+/// The character set of a collation, with which its name begins.
+pub fn charset_of(collation: &str) -> &str {
+    collation.split('_').next().unwrap_or(collation)
 }
 
 pub(super) fn tables(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {

@@ -15,6 +15,7 @@ use cellgate_sql::{Row, Value};
 use super::Sight;
 use crate::access::{SchemaPrivilege, TablePrivilege, UserPrivilege, UserRow};
 use crate::catalog::Snapshot;
+pub use catalog::{charset_of, collation_of};
 
 /// The databases that are made of relations.
 pub const SYSTEM_DATABASES: [&str; 4] = ["information_schema", "mysql", "performance_schema", "sys"];
@@ -34,7 +35,9 @@ pub struct State {
     /// Names and values of the server's.
     pub global_variables: Vec<(String, Value)>,
     /// Names and values of what SHOW STATUS shows.
-    pub status: Vec<(String, String)>,
+    pub session_status: Vec<(String, String)>,
+    /// Names and values of what SHOW GLOBAL STATUS shows.
+    pub global_status: Vec<(String, String)>,
     /// Accounts, as `mysql.user` has them.
     pub users: Vec<UserRow>,
     /// Privileges on everything.
@@ -55,7 +58,12 @@ pub(super) enum Rows<'a> {
 
 /// Whether a database is made of relations.
 pub fn is_system_database(name: &str) -> bool {
-    SYSTEM_DATABASES.iter().any(|d| d.eq_ignore_ascii_case(name))
+    system_database(name).is_some()
+}
+
+/// The system database of this name, whatever its case.
+pub fn system_database(name: &str) -> Option<&'static str> {
+    SYSTEM_DATABASES.into_iter().find(|d| d.eq_ignore_ascii_case(name))
 }
 
 /// The relation of this name, whatever its case.
@@ -103,7 +111,8 @@ pub(super) fn rows<'a>(relation: &'static Relation, catalog: &'a Arc<Snapshot>, 
             _ => Rows::Now(Vec::new()),
         },
         ("performance_schema", name) => match name {
-            "global_status" | "session_status" => Rows::Now(server::status(state)),
+            "global_status" => Rows::Now(server::status(&state.global_status)),
+            "session_status" => Rows::Now(server::status(&state.session_status)),
             "global_variables" => Rows::Now(server::variables(&state.global_variables)),
             "session_variables" => Rows::Now(server::variables(&state.session_variables)),
             "processlist" => Rows::Now(server::processes(state)),

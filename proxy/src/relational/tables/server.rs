@@ -9,8 +9,8 @@ pub(super) fn processes(state: &State) -> Vec<Row> {
     state.processes.clone()
 }
 
-pub(super) fn status(state: &State) -> Vec<Row> {
-    state.status.iter().map(|(name, value)| vec![text(name), text(value)]).collect()
+pub(super) fn status(status: &[(String, String)]) -> Vec<Row> {
+    status.iter().map(|(name, value)| vec![text(name), text(value)]).collect()
 }
 
 pub(super) fn variables(variables: &[(String, Value)]) -> Vec<Row> {

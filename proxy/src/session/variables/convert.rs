@@ -9,6 +9,27 @@ use crate::version;
 /// Character sets that can be set: those whose text is UTF-8, or bytes.
 const CHARSETS: [&str; 4] = ["utf8mb4", "utf8mb3", "utf8", "binary"];
 
+/// The last second of a TIMESTAMP of MySQL's.
+const LAST_TIMESTAMP: f64 = i32::MAX as f64;
+
+/// How a zone whose clock is this many microseconds ahead of UTC reads back that was set as `text`.
+fn fixed_zone(text: &str, ahead: i64) -> String {
+    if let Some(name) = ["SYSTEM", "UTC", "Etc/UTC"].into_iter().find(|name| name.eq_ignore_ascii_case(text)) {
+        return name.to_owned();
+    }
+    let minutes = ahead / 60_000_000;
+    let sign = if minutes < 0 { '-' } else { '+' };
+    format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+}
+
+/// Why what is no whole number is refused where one is wanted.
+fn no_number(name: &str, value: &Value) -> VariableError {
+    match value {
+        Value::Null => VariableError::WrongValue { name: name.to_owned(), value: "NULL".to_owned() },
+        _ => VariableError::WrongType(name.to_owned()),
+    }
+}
+
 impl Definition {
     /// The value a server starts with.
     pub(super) fn default_value(&self, facts: &ServerFacts) -> Value {
@@ -41,6 +62,12 @@ impl Definition {
 
     /// The value as it is kept; `name` is the name the client used.
     pub(super) fn convert(&self, name: &str, value: &Value, facts: &ServerFacts) -> Result<Checked, VariableError> {
+        // Of which type a whole number is makes no difference: what an expression computes is often BIGINT UNSIGNED.
+        let signed = match value {
+            Value::UInt(n) => i64::try_from(*n).ok().map(Value::Int),
+            _ => None,
+        };
+        let value = signed.as_ref().unwrap_or(value);
         let text = text_of(value);
         let wrong = || VariableError::WrongValue { name: name.to_owned(), value: text.clone() };
         let wrong_type = || VariableError::WrongType(name.to_owned());
@@ -53,22 +80,8 @@ impl Definition {
                 (_, _) => return Err(wrong()),
             },
             Domain::Number { min, max } => return self.number(name, value, min, max),
-            Domain::Timestamp => match value {
-                Value::Int(n) if *n >= 0 => {
-                    #[allow(clippy::cast_precision_loss, reason = "seconds since 1970")]
-                    let seconds = *n as f64;
-                    Value::Double(seconds)
-                }
-                Value::Double(n) if *n >= 0.0 => Value::Double(*n),
-                Value::Decimal(n) => Value::Double(n.parse().ok().filter(|n: &f64| *n >= 0.0).ok_or_else(wrong)?),
-                Value::Int(_) | Value::Double(_) => return Err(wrong()),
-                Value::Null
-                | Value::UInt(_)
-                | Value::Text(_)
-                | Value::Bytes(_)
-                | Value::Json(_)
-                | Value::DateTime(_) => return Err(wrong_type()),
-            },
+            Domain::Id => return self.id(name, value),
+            Domain::Timestamp => return self.timestamp(name, value),
             Domain::Text if text.len() > TEXT_BYTES => {
                 return Err(VariableError::TooLong { name: name.to_owned(), limit: TEXT_BYTES });
             }
@@ -83,7 +96,10 @@ impl Definition {
             Domain::SqlMode => mode::convert(name, value)?,
             Domain::Charset => self.charset(value, text, facts)?,
             Domain::Collation => {
-                let lower = text.to_ascii_lowercase();
+                let mut lower = text.to_ascii_lowercase();
+                if lower.starts_with("utf8_") {
+                    lower.insert_str("utf8".len(), "mb3");
+                }
                 if lower == "default" {
                     self.default_value(facts)
                 } else if is_collation(&lower) {
@@ -94,7 +110,7 @@ impl Definition {
             }
             Domain::TimeZone => {
                 match facts.zones.find(&text).map_err(|e| VariableError::TimeZoneFile(e.to_string()))? {
-                    Some(TimeZone::Offset(_)) => Value::Text(text.into()),
+                    Some(TimeZone::Offset(ahead)) => Value::Text(fixed_zone(&text, ahead).into()),
                     // As it is written, whatever its case was in the statement.
                     Some(TimeZone::Place(zone)) => Value::Text(zone.name().to_owned().into()),
                     None if facts.zones.is_empty() => return Err(VariableError::NoTimeZones(text)),
@@ -114,24 +130,49 @@ impl Definition {
         Ok(Checked { name: self.name, value: kept, note: None })
     }
 
-    /// A number; one out of bounds is moved to the nearer bound, with a warning, as MySQL does.
+    /// A value that was `moved` to a bound, if it was: with a warning, as MySQL does.
+    fn bounded(&self, name: &str, value: &Value, (kept, moved): (Value, bool)) -> Checked {
+        let note = moved.then(|| format!("Truncated incorrect {name} value: '{}'", text_of(value)));
+        Checked { name: self.name, value: kept, note }
+    }
+
+    /// A number; one out of bounds is moved to the nearer bound.
     fn number(&self, name: &str, value: &Value, min: i64, max: i64) -> Result<Checked, VariableError> {
         let (kept, moved) = match value {
             Value::Int(n) => ((*n).clamp(min, max), *n < min || *n > max),
-            // Client libraries say "no limit" with the highest unsigned number.
+            // Above all bounds. Client libraries say "no limit" with the highest unsigned number.
             Value::UInt(_) => (max, max != i64::MAX),
-            Value::Null => {
-                return Err(VariableError::WrongValue { name: name.to_owned(), value: "NULL".to_owned() });
-            }
-            Value::Double(_)
-            | Value::Decimal(_)
-            | Value::Text(_)
-            | Value::Bytes(_)
-            | Value::Json(_)
-            | Value::DateTime(_) => return Err(VariableError::WrongType(name.to_owned())),
+            other => return Err(no_number(name, other)),
         };
-        let note = moved.then(|| format!("Truncated incorrect {name} value: '{}'", text_of(value)));
-        Ok(Checked { name: self.name, value: Value::Int(kept), note })
+        Ok(self.bounded(name, value, (Value::Int(kept), moved)))
+    }
+
+    /// An id: any BIGINT UNSIGNED.
+    fn id(&self, name: &str, value: &Value) -> Result<Checked, VariableError> {
+        let (kept, moved) = match value {
+            Value::Int(n) => (Value::Int((*n).max(0)), *n < 0),
+            Value::UInt(n) => (Value::UInt(*n), false),
+            other => return Err(no_number(name, other)),
+        };
+        Ok(self.bounded(name, value, (kept, moved)))
+    }
+
+    /// Seconds since 1970 that a TIMESTAMP of MySQL's has; what is below zero is moved to zero.
+    fn timestamp(&self, name: &str, value: &Value) -> Result<Checked, VariableError> {
+        #[allow(clippy::cast_precision_loss, reason = "seconds since 1970; what is less exact is out of bounds")]
+        let seconds = match value {
+            Value::Int(n) => *n as f64,
+            Value::UInt(n) => *n as f64,
+            Value::Double(n) => *n,
+            Value::Decimal(n) => n.parse().unwrap_or(f64::MAX),
+            Value::Null | Value::Text(_) | Value::Bytes(_) | Value::Json(_) | Value::DateTime(_) => {
+                return Err(VariableError::WrongType(name.to_owned()));
+            }
+        };
+        if seconds > 0.0 && !(1.0..=LAST_TIMESTAMP).contains(&seconds) || seconds.is_nan() {
+            return Err(VariableError::WrongValue { name: name.to_owned(), value: text_of(value) });
+        }
+        Ok(self.bounded(name, value, (Value::Double(seconds.max(0.0)), seconds < 0.0)))
     }
 
     fn charset(&self, value: &Value, text: String, facts: &ServerFacts) -> Result<Value, VariableError> {

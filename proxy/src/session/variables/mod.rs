@@ -19,6 +19,7 @@ use cellgate_sql::{SettingValue, SqlMode, TimeZone, Value};
 pub use error::VariableError;
 use table::{DEFINITIONS, SYNONYMS};
 
+use super::warnings::Wanted;
 use crate::zones::Zones;
 
 /// Longest text of a variable that takes any text, in bytes: a session has a handful of them. MySQL's longest, an
@@ -32,7 +33,9 @@ enum Domain {
     Switch,
     /// A number within bounds; others are moved to the nearer bound, as MySQL does.
     Number { min: i64, max: i64 },
-    /// Seconds since 1970; 0 is the clock.
+    /// An id of a row: any BIGINT UNSIGNED.
+    Id,
+    /// Seconds since 1970, to 2038; 0 is the clock.
     Timestamp,
     /// Any text of at most [`TEXT_BYTES`].
     Text,
@@ -170,6 +173,8 @@ pub struct Derived {
     pub utc: bool,
     /// `wait_timeout`
     pub wait_timeout: Duration,
+    /// `sql_notes` and `max_error_count`
+    pub warnings: Wanted,
 }
 
 /// The variables of one session, or the globals.
@@ -250,6 +255,32 @@ impl Variables {
         self.derived = Derived::of(&self.base, &self.own, time_zone);
     }
 
+    /// Takes back what was set since.
+    pub fn unset(&mut self, name: &'static str) {
+        if self.own.remove(name).is_some() {
+            self.derived = Derived::of(&self.base, &self.own, self.derived.time_zone.clone());
+        }
+    }
+
+    /// Whether it was set since.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.own.contains_key(canonical(name))
+    }
+
+    /// Whose a variable is, if it is only of sessions or only of the server.
+    pub fn only_of(name: &str) -> Option<Target> {
+        match find(name)?.reach {
+            Reach::Both => None,
+            Reach::Session => Some(Target::Session),
+            Reach::Global => Some(Target::Global),
+        }
+    }
+
+    /// The variables that the globals have, as [`Variables::show`] prints them.
+    pub fn show_global(&self) -> impl Iterator<Item = (&'static str, Value)> + '_ {
+        self.show().filter(|(name, _)| Self::only_of(name) != Some(Target::Session))
+    }
+
     /// All variables as SHOW VARIABLES prints them, by name.
     pub fn show(&self) -> impl Iterator<Item = (&'static str, Value)> + '_ {
         let synonyms = SYNONYMS.iter().filter(|(old, _)| !matches!(*old, "storage_engine"));
@@ -306,6 +337,10 @@ impl Derived {
             utc: time_zone == TimeZone::UTC,
             time_zone,
             wait_timeout: Duration::from_secs(number("wait_timeout")),
+            warnings: Wanted {
+                notes: number("sql_notes") != 0,
+                most: usize::try_from(number("max_error_count")).unwrap_or(usize::MAX),
+            },
         }
     }
 }

@@ -80,6 +80,46 @@ fn a_number_out_of_bounds_is_moved_to_the_nearer_bound_with_a_warning() {
 }
 
 #[test]
+fn an_unsigned_number_sets_what_it_is() {
+    for name in ["wait_timeout", "max_execution_time", "sql_select_limit", "last_insert_id"] {
+        assert_eq!(checked(name, Value::UInt(5)), checked(name, Value::Int(5)), "{name}");
+    }
+    assert_eq!(check("autocommit", Value::UInt(0)), Ok(Value::Int(0)));
+    assert_eq!(check("timestamp", Value::UInt(5)), Ok(Value::Double(5.0)));
+    assert_eq!(check("transaction_isolation", Value::UInt(1)), Ok(text("READ-COMMITTED")));
+    assert_eq!(check("character_set_client", Value::UInt(45)), Ok(text("utf8mb4")));
+    assert_eq!(check("sql_mode", Value::UInt(4)), Ok(text("ANSI_QUOTES")));
+    let highest = checked("wait_timeout", Value::UInt(u64::MAX)).unwrap();
+    assert_eq!(highest.value, Value::Int(31_536_000));
+    assert_eq!(highest.note.as_deref(), Some("Truncated incorrect wait_timeout value: '18446744073709551615'"));
+    assert_eq!(check("last_insert_id", Value::UInt(u64::MAX)), Ok(Value::UInt(u64::MAX)));
+    assert!(matches!(check("transaction_isolation", Value::UInt(u64::MAX)), Err(VariableError::WrongValue { .. })));
+}
+
+#[test]
+fn a_timestamp_is_one_that_a_column_of_mysql_could_have() {
+    for good in [Value::Int(0), Value::Int(1), Value::Int(i32::MAX.into()), Value::Decimal("1.5".into())] {
+        assert_eq!(checked("timestamp", good).unwrap().note, None);
+    }
+    assert_eq!(check("timestamp", Value::Double(-0.5)), Ok(Value::Double(0.0)));
+    for bad in [Value::Double(0.5), Value::Decimal("2147483647.5".into()), Value::Double(1e20), Value::Double(f64::NAN)]
+    {
+        assert!(matches!(check("timestamp", bad), Err(VariableError::WrongValue { .. })));
+    }
+    assert!(matches!(check("timestamp", Value::UInt(u64::MAX)), Err(VariableError::WrongValue { .. })));
+    assert!(matches!(check("timestamp", text("5")), Err(VariableError::WrongType(_))));
+}
+
+#[test]
+fn an_offset_reads_back_as_mysql_writes_it() {
+    for (set, kept) in
+        [("+5:00", "+05:00"), ("-0:30", "-00:30"), ("-00:00", "+00:00"), ("system", "SYSTEM"), ("utc", "UTC")]
+    {
+        assert_eq!(check("time_zone", text(set)), Ok(text(kept)), "{set}");
+    }
+}
+
+#[test]
 fn what_would_change_results_is_refused() {
     assert!(matches!(check("time_zone", text("Europe/Paris")), Err(VariableError::NoTimeZones(_))));
     assert!(matches!(check("sql_auto_is_null", Value::Int(1)), Err(VariableError::Refused { .. })));

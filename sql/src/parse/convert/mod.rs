@@ -232,7 +232,7 @@ impl Converter<'_> {
             }
             Kind::SystemVariable => {
                 let (global, name) = literal::system_variable(token, self.text);
-                Expression::Leaf(Leaf::SystemVariable { global: global.unwrap_or(false), name })
+                Expression::Leaf(Leaf::SystemVariable { global, name })
             }
             Kind::Word | Kind::Quoted | Kind::String | Kind::Number | Kind::Hex | Kind::Symbol(_) => {
                 return Err(SqlError::Internal("a token became another".into()));

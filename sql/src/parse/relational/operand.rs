@@ -48,7 +48,7 @@ impl Parser<'_, '_> {
             Kind::SystemVariable => {
                 self.reader.next();
                 let (global, name) = literal::system_variable(token, text);
-                plain(Leaf::SystemVariable { global: global.unwrap_or(false), name })
+                plain(Leaf::SystemVariable { global, name })
             }
             Kind::Symbol(Symbol::Open) => return self.parentheses(),
             Kind::Symbol(Symbol::Other) if token.text(text) == "{" => return self.escape(),
