@@ -53,7 +53,7 @@ impl MariaDb {
             "CREATE USER IF NOT EXISTS root@'127.0.0.1';\nGRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;\n";
         std::fs::write(&init, grants).expect("a file in a new directory");
         process::give(&init, user);
-        let (port, log) = (free_port(), dir.join("log"));
+        let (port, log, pid_file) = (free_port(), dir.join("log"), dir.join("pid"));
         let mut command = process::tethered(program(), Some(user));
         command
             .args(["--no-defaults", "--skip-name-resolve", "--bind-address=127.0.0.1", "--max-connections=3000"])
@@ -63,7 +63,7 @@ impl MariaDb {
             .arg(format!("--port={port}"))
             .arg(format!("--datadir={}", dir.join("data").display()))
             .arg(format!("--socket={}", dir.join("socket").display()))
-            .arg(format!("--pid-file={}", dir.join("pid").display()))
+            .arg(format!("--pid-file={}", pid_file.display()))
             .arg(format!("--init-file={}", init.display()))
             .env("TMPDIR", dir)
             .args(more);
@@ -71,7 +71,11 @@ impl MariaDb {
             command.args(["--thread-handling=pool-of-threads", "--thread-pool-size=2"]);
         }
         let mut process = start(&mut command, &log);
-        let ask = || process::try_output(cli(port).args(["--execute", "SELECT 1"])).is_ok();
+        // Whoever answers is this one and no other that took the port first.
+        let ask = || {
+            let asked = process::try_output(cli(port).args(["--skip-column-names", "--execute", "SELECT @@pid_file"]));
+            asked.is_ok_and(|answer| Path::new(answer.trim()) == pid_file)
+        };
         until_ready("MariaDB", &mut process, &log, ask);
         Self { process, port, dir: dir.to_owned() }
     }

@@ -35,9 +35,9 @@ impl Postgres {
                 .arg("--pgdata")
                 .arg(dir.join("data")),
         );
-        let (port, log) = (free_port(), dir.join("log"));
+        let (port, log, data) = (free_port(), dir.join("log"), dir.join("data"));
         let mut command = process::tethered(program("postgres"), Some(user));
-        command.arg("-D").arg(dir.join("data")).args(["-p", &port.to_string()]);
+        command.arg("-D").arg(&data).args(["-p", &port.to_string()]);
         for setting in [
             "listen_addresses=127.0.0.1",
             "max_connections=600",
@@ -48,7 +48,11 @@ impl Postgres {
             command.args(["-c", setting]);
         }
         let mut process = start(&mut command, &log);
-        let ask = || process::try_output(psql(port, "postgres").args(["--command", "SELECT 1"])).is_ok();
+        // Whoever answers is this one and no other that took the port first.
+        let ask = || {
+            let asked = process::try_output(psql(port, "postgres").args(["--command", "SHOW data_directory"]));
+            asked.is_ok_and(|answer| Path::new(answer.trim()) == data)
+        };
         until_ready("PostgreSQL", &mut process, &log, ask);
         Self { process, port }
     }
