@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use cellgate_schemaless::Micros;
 
+use crate::expression::number::Number;
 use crate::expression::{Type, text_of, time};
 
 /// One SQL value.
@@ -119,6 +120,11 @@ impl Value {
     /// The value as the text protocol writes it; `None` for NULL. A time has six digits behind the point.
     pub fn text(&self) -> Option<Bytes> {
         text_of(self)
+    }
+
+    /// The number that it is where one is asked for: of a text what it begins with, 0 if that is none. `None` for NULL.
+    pub fn as_f64(&self) -> Option<f64> {
+        Number::of(self).map(Number::as_f64)
     }
 
     /// How many bytes it has beside its place in a row.

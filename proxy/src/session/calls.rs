@@ -10,7 +10,6 @@ use cellgate_sql::{SessionCall, SqlError, Value};
 
 use super::Session;
 use super::error::StatementError;
-use super::variables::text_of;
 
 impl Session {
     /// Does what a function stands for, and answers its value. Its statement may take as long as `limit`.
@@ -49,15 +48,21 @@ impl Session {
 /// No statement waits longer: MySQL's own bound of `lock_wait_timeout`.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(31_536_000);
 
-/// A number of seconds; `None` for what is no number.
+/// A number of seconds, of a text what it begins with, as everywhere in SQL; `None` for NULL.
 pub(super) fn seconds(value: &Value) -> Option<f64> {
-    match value {
-        #[allow(clippy::cast_precision_loss, reason = "seconds to wait")]
-        Value::Int(n) => Some(*n as f64),
-        #[allow(clippy::cast_precision_loss, reason = "seconds to wait")]
-        Value::UInt(n) => Some(*n as f64),
-        Value::Double(n) => Some(*n),
-        Value::Decimal(_) | Value::Text(_) | Value::Bytes(_) | Value::Json(_) => text_of(value).trim().parse().ok(),
-        Value::Null | Value::DateTime(_) => None,
+    value.as_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_read_as_sql_reads_numbers() {
+        let text = |text: &'static str| seconds(&Value::Text(text.into()));
+        assert_eq!((text("1abc"), text(" 0.5 "), text("-1e0x")), (Some(1.0), Some(0.5), Some(-1.0)));
+        assert_eq!((text("nan"), text("inf"), text("")), (Some(0.0), Some(0.0), Some(0.0)));
+        assert_eq!((seconds(&Value::Int(3)), seconds(&Value::Decimal("2.5".to_owned()))), (Some(3.0), Some(2.5)));
+        assert_eq!(seconds(&Value::Null), None);
     }
 }
