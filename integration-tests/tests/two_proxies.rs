@@ -238,6 +238,50 @@ async fn a_proxy_that_hears_nothing_of_the_meta_store_stops_serving_and_begins_a
     });
 }
 
+#[tokio::test]
+async fn sessions_that_wait_for_locks_cost_nobody_the_locks_it_holds() {
+    let (one, two) = two("");
+    let mut holder = client::connect(one.mysql()).await;
+    run(&mut holder, "DO GET_LOCK('job', 0)").await;
+    for statement in 0..10 {
+        let calls: Vec<String> = (0..60).map(|n| format!("GET_LOCK('{statement}-{n}', 0)")).collect();
+        run(&mut holder, &format!("DO {}", calls.join(", "))).await;
+    }
+    // Longer than a lease lasts.
+    let patience = Duration::from_secs(20);
+    let mut waiters = tokio::task::JoinSet::new();
+    for n in 0..120 {
+        let mut conn = client::connect(if n % 3 == 0 { two.mysql() } else { one.mysql() }).await;
+        waiters.spawn(async move {
+            let asked = Instant::now();
+            let got: Option<u8> = conn.query_first("SELECT GET_LOCK('job', 20)").await.unwrap();
+            (got, asked.elapsed())
+        });
+    }
+    for n in 0..60 {
+        let asked = Instant::now();
+        assert_eq!(client::rows::<u8>(&mut holder, &format!("SELECT RELEASE_LOCK('0-{n}')")).await, [1]);
+        assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    }
+    while let Some(waiter) = waiters.join_next().await {
+        let (got, took) = waiter.unwrap();
+        assert_eq!(got, Some(0), "it is held all the time");
+        assert!(took >= patience && took < patience + Duration::from_secs(8), "{took:?}");
+    }
+    let id: u32 = client::rows(&mut holder, "SELECT CONNECTION_ID()").await[0];
+    assert_eq!(client::rows::<u32>(&mut holder, "SELECT IS_USED_LOCK('job')").await, [id]);
+    assert!(!one.log().contains("were lost"), "{}", one.log());
+    // In the order in which they came, and by whichever proxy.
+    let mut waiting = client::connect(two.mysql()).await;
+    let mut waiting = pin!(client::rows::<u8>(&mut waiting, "SELECT GET_LOCK('job', 60)"));
+    tokio::select! {
+        biased;
+        got = &mut waiting => panic!("{got:?}"),
+        got = client::rows::<u8>(&mut holder, "SELECT RELEASE_LOCK('job')") => assert_eq!(got, [1]),
+    }
+    assert_eq!(waiting.await, [1]);
+}
+
 /// A proxy of the deployment whose meta store and cluster `c` are at these addresses.
 fn of(meta: &str, cluster: &str) -> Result<Proxy, String> {
     let deployment = Builder::new().topology(SHARDS, Some(meta)).cluster("c", cluster).build();

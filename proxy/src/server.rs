@@ -92,7 +92,7 @@ impl Server {
             tls: tls.is_some(),
             zones: Arc::new(Zones::of_the_system()),
         };
-        let locks = Arc::new(locks_of(&config, &deployment, &facts));
+        let locks = locks_of(&config, &deployment, &facts);
         let login_key = Arc::new(LoginKey::within(Path::new(&config.data.dir)));
         let plans = Plans::new(config.limits.plan_cache.bytes() as u64);
         let places = Places::new(usize::try_from(config.limits.max_connections).unwrap_or(usize::MAX));
@@ -365,7 +365,7 @@ fn reloadable(config: &Config) -> [(&'static str, u64); 6] {
 }
 
 /// Locks between the sessions of this proxy or, if others can serve the deployment, of all proxies.
-fn locks_of(config: &Config, deployment: &Deployment, facts: &ServerFacts) -> Locks {
+fn locks_of(config: &Config, deployment: &Deployment, facts: &ServerFacts) -> Arc<Locks> {
     if config.topology.meta.is_file() || config.clusters.iter().any(|cluster| cluster.primary.is_file()) {
         return Locks::alone();
     }

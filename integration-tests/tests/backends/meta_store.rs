@@ -73,6 +73,54 @@ async fn a_lock_is_not_waited_for_longer_than_asked_where_the_meta_store_is_froz
 }
 
 #[tokio::test]
+async fn letting_go_of_locks_does_not_wait_for_a_frozen_meta_store_one_behind_the_other() {
+    let server = MariaDb::private();
+    server.execute("CREATE DATABASE meta");
+    let text = "[timeouts]\nconnect = \"2s\"\n";
+    let deployment = Builder::new().topology(SHARDS, Some(&server.url("meta"))).shared_mariadb("m").text(text).build();
+    let proxy = deployment.start();
+    let mut sessions = Vec::new();
+    for n in 0..12 {
+        let mut conn = client::connect(proxy.mysql()).await;
+        assert_eq!(client::rows::<u8>(&mut conn, &format!("SELECT GET_LOCK('n{n}', 0)")).await, [1]);
+        sessions.push((n, conn));
+    }
+    server.freeze();
+    let mut tasks = tokio::task::JoinSet::new();
+    for (n, mut conn) in sessions {
+        tasks.spawn(async move {
+            let asked = Instant::now();
+            if n % 2 == 0 {
+                assert!(conn.reset().await.unwrap(), "by COM_RESET_CONNECTION");
+            } else {
+                let refusal = client::refused(&mut conn, &format!("SELECT RELEASE_LOCK('n{n}')")).await;
+                assert_eq!(refusal.code, UNREACHABLE, "{refusal:?}");
+            }
+            (n, asked.elapsed(), conn)
+        });
+    }
+    let mut sessions = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        let (n, took, conn) = done.unwrap();
+        let bound = if n % 2 == 0 { Duration::from_secs(2) } else { Duration::from_secs(6) };
+        assert!(took < bound, "session {n} was answered after {took:?}");
+        sessions.push(conn);
+    }
+    server.thaw();
+    let second = deployment.start();
+    let mut other = client::connect(second.mysql()).await;
+    for n in 0..12 {
+        wait::until_async("what was let go of", wait::PATIENCE, async || {
+            let got: Option<u8> = other.query_first(format!("SELECT GET_LOCK('n{n}', 1)")).await.ok()?;
+            got.filter(|got| *got == 1)
+        })
+        .await;
+    }
+    assert!(!proxy.log().contains("were lost"), "{}", proxy.log());
+    proxy.assert_no_panic();
+}
+
+#[tokio::test]
 async fn a_meta_store_that_answers_and_takes_nothing_is_told_from_one_that_is_away() {
     let server = meta_server();
     let deployment = Builder::new().topology(SHARDS, Some(&server.url("meta"))).sqlite("file").build();

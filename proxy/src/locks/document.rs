@@ -4,16 +4,22 @@
 //! go of is forgotten first and written then. Whatever is cut off in between (a KILL, a meta store that is away), the
 //! document has too much and never too little: the next change drops what no session knows of, and only what is known and
 //! not in the document was lost.
+//!
+//! The proxy has one turn at the document at a time, in a task of its own, and each is for everybody: it writes what was
+//! let go of, what is taken and the lease, and what came of it is told to all that asked before it began. So a slow meta
+//! store is waited for once, however many wait for it.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use cellgate_store::meta::MetaStore;
 use cellgate_store::{Reason, StoreError};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::table::{Key, LockTable, Mode, Owner};
-use super::{Locks, Place, lock};
+use super::table::LockTable;
+use super::{ASK_AGAIN, Locks, Place, State, lock, now};
 use crate::signals::told;
 
 /// Its name.
@@ -27,41 +33,55 @@ const ATTEMPTS: usize = 50;
 /// How long the end of the proxy waits for the document to be told.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// Turns at the document: one at a time, each for everybody who asked before it began.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    /// How many have begun.
+    begun: u64,
+    /// How many are to be had.
+    wanted: u64,
+    /// A task has them.
+    driven: bool,
+}
+
+/// What came of a turn.
+#[derive(Debug)]
+pub(super) struct Answered {
+    /// Its number, from 1.
+    turn: u64,
+    outcome: Result<(), StoreError>,
+}
+
+impl Default for Answered {
+    fn default() -> Self {
+        Self { turn: 0, outcome: Ok(()) }
+    }
+}
+
 impl Locks {
-    /// Follows the document, keeps the lease and writes what is owed, until `shutdown`; there is nothing to do for locks
-    /// that live here.
+    /// Follows the document and keeps the lease, until `shutdown`; there is nothing to do for locks that live here.
     pub async fn run(&self, poll: Duration, mut shutdown: watch::Receiver<bool>) {
         let Place::Shared(_) = self.place else { return };
         loop {
-            let look = Instant::now() + poll.min(RENEW_EVERY);
+            let look = now() + poll.min(RENEW_EVERY);
             let look = self.lease().map_or(look, |valid| valid.min(look));
             let stop = tokio::select! {
                 () = told(&mut shutdown) => true,
-                () = self.owed.notified() => false,
                 () = tokio::time::sleep_until(look.into()) => false,
             };
             if stop {
-                let told = tokio::time::timeout(FAREWELL, self.follow(false)).await;
+                let told = tokio::time::timeout(FAREWELL, self.settle()).await;
                 if !matches!(told, Ok(Ok(()))) {
                     tracing::warn!("the locks of the last sessions are left to the lease");
                 }
                 return;
             }
-            let lease = self.lease();
-            let due = lease.is_some_and(|valid| Instant::now() + LEASE >= valid + RENEW_EVERY);
-            let following = async {
-                if let Err(error) = self.follow(due).await {
-                    tracing::debug!(%error, "the locks could not be followed");
-                }
-            };
-            match lease {
-                // A meta store that does not answer must not keep the end of the lease from being noticed.
-                Some(valid) => {
-                    let _ = tokio::time::timeout_at(valid.into(), following).await;
-                    self.give_up_expired(Instant::now());
-                }
-                None => following.await,
+            // A meta store that does not answer must not keep the end of the lease from being noticed.
+            let end = self.lease().unwrap_or_else(|| now() + RENEW_EVERY);
+            if let Ok(Err(error)) = tokio::time::timeout_at(end.into(), self.settle()).await {
+                tracing::debug!(%error, "the locks could not be followed");
             }
+            self.give_up_expired(now());
         }
     }
 
@@ -70,17 +90,18 @@ impl Locks {
         self.read(|known| known.holds_any(&self.proxy)).then(|| *lock(&self.valid))
     }
 
-    /// Looks, and writes if that is due.
-    pub(super) async fn follow(&self, renew: bool) -> Result<(), StoreError> {
-        if !self.look().await? || renew { self.settle().await } else { Ok(()) }
-    }
-
     /// Gives up what this proxy's sessions hold once their lease has ended: others may have it by now.
     pub(super) fn give_up_expired(&self, now: Instant) {
-        // Under the mutex under which a lock is known, and behind its lease.
-        if self.let_go(|known| now >= *lock(&self.valid) && known.give_up(&self.proxy)) {
-            self.count_loss();
+        let ended = || now >= *lock(&self.valid);
+        if !ended() || !self.read(|known| known.holds_any(&self.proxy)) {
+            return;
         }
+        self.let_go(|known| {
+            // Under the mutex under which a lock is known, and behind its lease.
+            if ended() && known.give_up(&self.proxy) {
+                self.count_loss();
+            }
+        });
     }
 
     fn count_loss(&self) {
@@ -88,74 +109,163 @@ impl Locks {
         self.losses.fetch_add(1, Ordering::Release);
     }
 
-    /// Takes over what others hold; answers whether the document says of this proxy's sessions what is known.
-    pub(super) async fn look(&self) -> Result<bool, StoreError> {
-        let Place::Shared(meta) = &self.place else { return Ok(true) };
-        let _turn = self.changing.lock().await;
-        let now = meta.now().await?;
-        let (_, stored) = load(meta.as_ref(), now).await?;
-        Ok(self.know(stored.clone()) == stored)
-    }
-
-    /// Has the document say what is known, and renews the lease.
+    /// Has the document say what is known, takes over what it says of others, and renews the lease if that is due.
     ///
     /// # Errors
     /// What the meta store says.
-    pub async fn settle(&self) -> Result<(), StoreError> {
-        match &self.place {
-            Place::Here => Ok(()),
-            Place::Shared(meta) => self.write(meta.as_ref(), None).await.map(drop),
+    pub(super) async fn settle(&self) -> Result<(), StoreError> {
+        let turn = self.ask();
+        self.told(turn).await
+    }
+
+    /// Asks for a turn at the document that begins from now on; answers its number.
+    pub(super) fn ask(&self) -> u64 {
+        if matches!(self.place, Place::Here) {
+            return 0;
+        }
+        let mut turns = lock(&self.turns);
+        turns.wanted = turns.begun + 1;
+        if turns.driven {
+            self.asked.notify_one();
+        } else if let (Some(this), Ok(runtime)) = (self.this.upgrade(), Handle::try_current()) {
+            turns.driven = true;
+            runtime.spawn(this.drive());
+        }
+        turns.wanted
+    }
+
+    /// Completes when this turn, or one behind it, has come to its end; at once for 0, which is none.
+    ///
+    /// # Errors
+    /// What the meta store said then.
+    pub(super) async fn told(&self, turn: u64) -> Result<(), StoreError> {
+        if turn == 0 {
+            return Ok(());
+        }
+        let mut answered = self.answered.subscribe();
+        let answered = answered.wait_for(|answered| answered.turn >= turn).await;
+        // It is not closed as long as somebody can ask.
+        answered.map_or(Ok(()), |answered| answered.outcome.clone())
+    }
+
+    /// Has the turns that are asked for, and others as long as sessions wait for locks. Whoever asked may have gone away.
+    async fn drive(self: Arc<Self>) {
+        let mut driving = Driving { locks: &self, over: false };
+        while let Some(turn) = driving.next_turn().await {
+            let outcome = self.turn().await;
+            if let Err(error) = &outcome {
+                lock(&self.state).queue.refuse(error);
+            }
+            self.answered.send_replace(Answered { turn, outcome });
         }
     }
 
-    /// Has the document say what is known and what is wanted on top of it, all or nothing; answers whether it was to be had.
-    pub(super) async fn write(
-        &self,
-        meta: &dyn MetaStore,
-        wanted: Option<(&Owner, &[(Key, Mode)])>,
-    ) -> Result<bool, StoreError> {
-        let _turn = self.changing.lock().await;
+    /// One turn at the document: it says then what is known and what those have that could be given what they wait for.
+    async fn turn(&self) -> Result<(), StoreError> {
+        let Place::Shared(meta) = &self.place else { return Ok(()) };
         for _ in 0..ATTEMPTS {
-            let asked = Instant::now();
-            let now = meta.now().await?;
-            let (version, stored) = load(meta, now).await?;
-            let mut table = self.know(stored.clone());
-            let took = wanted.is_none_or(|(owner, wanted)| table.acquire(owner, wanted));
-            if !took && table == stored {
-                return Ok(false);
+            let asked = now();
+            let time = meta.now().await?;
+            let (version, stored) = load(meta.as_ref(), time).await?;
+            let (mut table, served) = self.know(stored.clone());
+            // By either clock: it may be written though that was not heard of.
+            let lasts = LEASE.saturating_sub(RENEW_EVERY / 2);
+            let due = asked + lasts >= *lock(&self.valid) || !stored.lasts(&self.proxy, later(time, lasts));
+            let renews = table.holds_any(&self.proxy) && (due || !served.is_empty() || table != stored);
+            if renews {
+                table.renew(&self.proxy, later(time, LEASE));
             }
-            if table.holds_any(&self.proxy) {
-                table.renew(&self.proxy, now.saturating_add(i64::try_from(LEASE.as_micros()).unwrap_or(i64::MAX)));
+            if table != stored && !meta.compare_and_set(LOCKS, version, &written(&table)?).await? {
+                continue;
             }
-            if table == stored || meta.compare_and_set(LOCKS, version, &written(&table)?).await? {
-                *lock(&self.valid) = asked + LEASE;
-                // With no wait in between: either it is known, or nobody has been told of it.
-                return Ok(match wanted {
-                    Some((owner, wanted)) if took => self.change(|known| known.acquire(owner, wanted)),
-                    Some(_) | None => took,
-                });
+            // What was written so late is not certain any more.
+            if served.is_empty() || now() < asked + LEASE {
+                self.make_known(renews.then_some(asked + LEASE), &served);
+                return Ok(());
             }
         }
         Err(StoreError::Timeout { reason: Reason::Lock, detail: "the table of locks".to_owned() })
     }
 
-    /// Takes over what the document says of others, and what of this proxy's holds it no longer has; answers what is known
-    /// then.
-    fn know(&self, mut stored: LockTable) -> LockTable {
-        let mut known = lock(&self.known);
-        if stored.follow(&known, &self.proxy) {
-            self.count_loss();
+    /// Behind a turn: the lease, if it was renewed, is valid until then, and these have what they waited for.
+    fn make_known(&self, valid: Option<Instant>, served: &[u64]) {
+        let all_there = self.change(|State { known, queue }| {
+            if let Some(valid) = valid {
+                *lock(&self.valid) = valid;
+            }
+            let losses = self.losses();
+            // With no wait in between: either it is known, or nobody has been told of it.
+            served.iter().fold(true, |all, ticket| queue.grant(*ticket, known, losses) && all)
+        });
+        if !all_there {
+            // Who stopped waiting meanwhile has it in the document, and is not known to.
+            self.ask();
         }
-        self.tables_locked.store(stored.has_tables(), Ordering::SeqCst);
-        // Who waits looks here itself: without news it must not be what wakes it.
-        let news = !known.has_the_same_holds(&stored);
-        known.clone_from(&stored);
-        drop(known);
+    }
+
+    /// Takes over what the document says of others, and what of this proxy's holds it no longer has; answers what is known
+    /// then with what can be given to those that wait, and who they are.
+    fn know(&self, mut stored: LockTable) -> (LockTable, Vec<u64>) {
+        let mut news = false;
+        let served = self.change(|State { known, queue }| {
+            if stored.follow(known, &self.proxy) {
+                self.count_loss();
+            }
+            news = !known.has_the_same_holds(&stored);
+            known.clone_from(&stored);
+            queue.take(&mut stored)
+        });
         if news {
             self.released.notify_waiters();
         }
-        stored
+        (stored, served)
     }
+}
+
+/// The task that has the turns. However it ends, the next who asks starts another.
+struct Driving<'a> {
+    locks: &'a Locks,
+    /// It has said so.
+    over: bool,
+}
+
+impl Driving<'_> {
+    /// Waits until there is a turn to be had, and answers its number; `None` once nobody asks or waits.
+    async fn next_turn(&mut self) -> Option<u64> {
+        let nobody_waits = || lock(&self.locks.state).queue.is_empty();
+        loop {
+            let idle = nobody_waits();
+            {
+                let mut turns = lock(&self.locks.turns);
+                if turns.wanted > turns.begun {
+                    turns.begun += 1;
+                    return Some(turns.begun);
+                }
+                if idle {
+                    turns.driven = false;
+                    self.over = true;
+                    return None;
+                }
+            }
+            if tokio::time::timeout(ASK_AGAIN, self.locks.asked.notified()).await.is_err() && !nobody_waits() {
+                let mut turns = lock(&self.locks.turns);
+                turns.wanted = turns.begun + 1;
+            }
+        }
+    }
+}
+
+impl Drop for Driving<'_> {
+    fn drop(&mut self) {
+        if !self.over {
+            lock(&self.locks.turns).driven = false;
+        }
+    }
+}
+
+/// A time of the meta store's clock, so much later.
+fn later(time: i64, by: Duration) -> i64 {
+    time.saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX))
 }
 
 fn written(table: &LockTable) -> Result<Vec<u8>, StoreError> {

@@ -1,34 +1,38 @@
 //! Locks between sessions: GET_LOCK, LOCK TABLES and FLUSH TABLES WITH READ LOCK.
 //!
 //! Whoever holds what is one [`LockTable`]. If no other proxy can serve the deployment it lives here; if others can, it
-//! is a document of the meta store, see `document`, and what a proxy holds there is valid as long as its lease. Waiting
-//! is asking again: at once when somebody here lets go, and every `ASK_AGAIN` for what other proxies hold.
+//! is a document of the meta store, see `document`, and what a proxy holds there is valid as long as its lease. Who waits
+//! stands in a `queue`: it is served when somebody here lets go and, for what other proxies hold, when the proxy has looked,
+//! every `ASK_AGAIN` for all that wait.
 //!
 //! Table locks exclude each other everywhere. Statements of other sessions are held up by them: those of this proxy at
 //! once, those of other proxies from when they have looked (`meta.poll`).
 
 mod document;
 mod gate;
+mod queue;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use cellgate_store::StoreError;
 use cellgate_store::meta::MetaStore;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot, watch};
 
 pub use document::LEASE;
+use document::{Answered, Turns};
 use gate::Gate;
 pub use gate::{Entered, QuickWrite};
+use queue::{Queue, Told};
 pub use table::{Key, LockTable, Mode, Owner, Released};
 
 use crate::sync::lock;
 
-/// How often a lock that somebody else holds is asked for again.
+/// How often this proxy looks again for what its sessions wait for.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Most names of GET_LOCK one session holds.
@@ -78,24 +82,45 @@ pub struct Acquired {
 /// The locks of a deployment, as one proxy takes part in them.
 #[derive(Debug)]
 pub struct Locks {
+    /// Itself, for turns that go on whoever waits for them.
+    this: Weak<Self>,
     place: Place,
     /// This proxy's name among the owners.
     proxy: String,
-    /// What this proxy's sessions hold, and what is known of the others.
-    known: Mutex<LockTable>,
-    /// Whether a table is locked in `known`.
+    state: Mutex<State>,
+    /// Whether a table is locked in what is known.
     tables_locked: AtomicBool,
     /// Somebody let go of something.
     released: Notify,
-    /// Something was let go of that the document still has, and nobody waits for it to be written.
-    owed: Notify,
     gate: Gate,
     /// How often what this proxy held was taken from it, because its lease had ended.
     losses: AtomicU64,
     /// Until when what this proxy's sessions hold is certainly theirs, if they hold something in a document.
     valid: Mutex<Instant>,
-    /// Changes of this proxy take turns.
-    changing: tokio::sync::Mutex<()>,
+    /// Turns at the document.
+    turns: Mutex<Turns>,
+    /// There is a turn to be had at once.
+    asked: Notify,
+    /// What came of the last turn.
+    answered: watch::Sender<Answered>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What this proxy's sessions hold, and what is known of the others.
+    known: LockTable,
+    /// Who waits.
+    queue: Queue,
+}
+
+/// What a session holds no more.
+#[must_use]
+#[derive(Clone, Copy, Debug)]
+pub struct Forgotten {
+    /// How many holds it was.
+    pub holds: u32,
+    /// The turn at the document in which it is told.
+    turn: u64,
 }
 
 /// Where the truth is.
@@ -109,28 +134,30 @@ enum Place {
 
 impl Locks {
     /// Locks of a deployment that only this proxy serves.
-    pub fn alone() -> Self {
+    pub fn alone() -> Arc<Self> {
         Self::new(Place::Here, String::new())
     }
 
     /// Locks of a deployment that other proxies serve as well; `proxy` is unique among them.
-    pub fn shared(meta: Arc<dyn MetaStore>, proxy: String) -> Self {
+    pub fn shared(meta: Arc<dyn MetaStore>, proxy: String) -> Arc<Self> {
         Self::new(Place::Shared(meta), proxy)
     }
 
-    fn new(place: Place, proxy: String) -> Self {
-        Self {
+    fn new(place: Place, proxy: String) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
             place,
             proxy,
-            known: Mutex::default(),
+            state: Mutex::default(),
             tables_locked: AtomicBool::new(false),
             released: Notify::new(),
-            owed: Notify::new(),
             gate: Gate::default(),
             losses: AtomicU64::new(0),
-            valid: Mutex::new(Instant::now()),
-            changing: tokio::sync::Mutex::new(()),
-        }
+            valid: Mutex::new(now()),
+            turns: Mutex::default(),
+            asked: Notify::new(),
+            answered: watch::Sender::new(Answered::default()),
+        })
     }
 
     /// A session of this proxy as an owner.
@@ -138,7 +165,8 @@ impl Locks {
         Owner { proxy: self.proxy.clone(), connection }
     }
 
-    /// Takes all of these or, if they cannot be had until then, none. Who stops waiting has none.
+    /// Takes all of these or, if they cannot be had until then, none. Who stops waiting has none. The meta store is asked at
+    /// least once, unless another session of this proxy holds one of them.
     ///
     /// # Errors
     /// What the meta store says, or that there are too many names; none of them is held then.
@@ -148,64 +176,45 @@ impl Locks {
         wanted: &[(Key, Mode)],
         until: Instant,
     ) -> Result<Option<Acquired>, LockError> {
-        let mut waited = false;
         let owner = self.owner(connection);
-        // What other proxies take at this moment is not known yet: there may be a few more.
-        self.read(|known| known.room(&owner, wanted))?;
-        loop {
-            let losses = self.losses();
-            // Registered before the look, so that nothing that happens behind it is missed.
-            let released = self.released.notified();
-            if let Some(taken) = self.take(&owner, wanted).await? {
-                for (key, _) in wanted {
-                    // What was let in before is over before the lock counts.
-                    let Ok(busy) = tokio::time::timeout_at(until.into(), self.gate.empty(key)).await else {
-                        drop(taken);
-                        self.settle().await?;
-                        return Ok(None);
-                    };
-                    waited |= busy;
-                }
-                taken.keep();
-                return Ok(Some(Acquired { losses, waited }));
-            }
-            waited = true;
-            let now = Instant::now();
-            if now >= until {
-                return Ok(None);
-            }
-            let pause = match self.place {
-                Place::Here => until,
-                Place::Shared(_) => until.min(now + ASK_AGAIN),
-            };
-            // Whether it was woken or the time is over: it looks again.
-            let _ = tokio::time::timeout_at(pause.into(), released).await;
+        let mut waiting = self.join(&owner, wanted)?;
+        let Some(mut acquired) = waiting.granted(until).await? else { return Ok(None) };
+        for (key, _) in wanted {
+            // What was let in before is over before the lock counts.
+            let Ok(busy) = tokio::time::timeout_at(until.into(), self.gate.empty(key)).await else { return Ok(None) };
+            acquired.waited |= busy;
         }
+        waiting.kept = true;
+        Ok(Some(acquired))
     }
 
-    /// Takes all of these at once, `None` if others hold some.
-    async fn take<'a>(&'a self, owner: &'a Owner, wanted: &'a [(Key, Mode)]) -> Result<Option<Taken<'a>>, StoreError> {
-        let took = match &self.place {
-            Place::Here => self.change(|known| known.acquire(owner, wanted)),
-            Place::Shared(meta) => self.write(meta.as_ref(), Some((owner, wanted))).await?,
-        };
-        Ok(took.then(|| Taken { locks: self, owner, wanted, kept: false }))
+    /// Stands in the queue.
+    fn join<'a>(&'a self, owner: &'a Owner, wanted: &'a [(Key, Mode)]) -> Result<Waiting<'a>, LockError> {
+        self.change(|state| {
+            // What other proxies take at this moment is not known yet: there may be a few more.
+            state.known.room(owner, wanted)?;
+            let mut in_the_way = state.known.in_the_way(owner, wanted);
+            let held_here = in_the_way.any(|other| other.proxy == self.proxy) && now() < *lock(&self.valid);
+            let (ticket, told) = state.queue.join(owner, wanted);
+            // What a session of this proxy holds nobody else knows more of; who lets go of it asks for those that wait.
+            let turn = if held_here { 0 } else { self.ask() };
+            Ok(Waiting { locks: self, owner, wanted, ticket, turn, told, granted: false, kept: false })
+        })
     }
 
     /// Lets go of one hold of a lock. If the meta store cannot be told now, it is as soon as it can be: the session holds
-    /// it no more.
+    /// it no more, whoever waits for the answer.
     ///
     /// # Errors
     /// What the meta store says.
     pub async fn release(&self, connection: u32, key: &Key) -> Result<Released, StoreError> {
         let owner = self.owner(connection);
-        match self.let_go(|known| known.release(&owner, key)) {
-            Released::Yes => self.settle().await.map(|()| Released::Yes),
-            // Of what others hold the document knows more.
-            Released::NotYours | Released::Nobody => {
-                self.look().await?;
-                Ok(self.change(|known| known.release(&owner, key)))
-            }
+        let released = self.let_go(|known| known.release(&owner, key));
+        self.settle().await?;
+        match released {
+            Released::Yes => Ok(Released::Yes),
+            // Of what others hold the document knew more.
+            Released::NotYours | Released::Nobody => Ok(self.change(|state| state.known.release(&owner, key))),
         }
     }
 
@@ -215,18 +224,25 @@ impl Locks {
     /// # Errors
     /// What the meta store says.
     pub async fn release_all(&self, connection: u32, which: Which) -> Result<u32, StoreError> {
-        let released = self.forget(connection, which);
-        if released > 0 {
-            self.settle().await?;
-        }
-        Ok(released)
+        let forgotten = self.forget(connection, which);
+        self.settled(forgotten).await?;
+        Ok(forgotten.holds)
     }
 
-    /// The first half of [`Locks::release_all`]: the session holds nothing of these any more. [`Locks::settle`] is the other
-    /// one; if nobody waits for it, the meta store is told with the next look.
-    pub fn forget(&self, connection: u32, which: Which) -> u32 {
+    /// The first half of [`Locks::release_all`]: the session holds nothing of these any more. [`Locks::settled`] is the other
+    /// one; if nobody waits for it, the meta store is told all the same, at once or as soon as it can be.
+    pub fn forget(&self, connection: u32, which: Which) -> Forgotten {
         let owner = self.owner(connection);
-        self.let_go(|known| known.release_all(&owner, which))
+        let holds = self.let_go(|known| known.release_all(&owner, which));
+        Forgotten { holds, turn: if holds > 0 { self.ask() } else { 0 } }
+    }
+
+    /// Completes when the meta store knows what was let go of.
+    ///
+    /// # Errors
+    /// What the meta store says.
+    pub async fn settled(&self, forgotten: Forgotten) -> Result<(), StoreError> {
+        self.told(forgotten.turn).await
     }
 
     /// A session has ended: it holds nothing any more. The meta store is told at once, or as soon as it can be.
@@ -237,8 +253,8 @@ impl Locks {
     /// A session lets go of some of what it holds and does not wait for the meta store, which is told at once, or as soon as
     /// it can be.
     pub fn give_back(&self, connection: u32, which: Which) {
-        if self.holds(connection) && self.forget(connection, which) > 0 {
-            self.owed.notify_one();
+        if self.holds(connection) {
+            let _ = self.forget(connection, which);
         }
     }
 
@@ -247,7 +263,7 @@ impl Locks {
     /// # Errors
     /// What the meta store says.
     pub async fn holder(&self, key: &Key) -> Result<Option<u32>, StoreError> {
-        self.look().await?;
+        self.settle().await?;
         Ok(self.read(|known| known.holder(key).map(|owner| owner.connection)))
     }
 
@@ -268,9 +284,9 @@ impl Locks {
         loop {
             let released = self.released.notified();
             let locked = {
-                let known = lock(&self.known);
+                let state = lock(&self.state);
                 // Under the same mutex as the lock is taken: either it sees the write or the write sees it.
-                match tables.iter().find(|(key, mode)| !known.lets(&owner, key, *mode)) {
+                match tables.iter().find(|(key, mode)| !state.known.lets(&owner, key, *mode)) {
                     None => {
                         let entered = tables.iter().map(|(key, mode)| Entered::new(self, key, *mode));
                         return Ok((entered.collect(), waited));
@@ -305,48 +321,99 @@ impl Locks {
     }
 
     fn read<T>(&self, ask: impl FnOnce(&LockTable) -> T) -> T {
-        ask(&lock(&self.known))
+        ask(&lock(&self.state).known)
     }
 
-    fn change<T>(&self, edit: impl FnOnce(&mut LockTable) -> T) -> T {
-        let mut known = lock(&self.known);
-        let answer = edit(&mut known);
+    fn change<T>(&self, edit: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = lock(&self.state);
+        let answer = edit(&mut state);
+        let State { known, queue } = &mut *state;
+        if matches!(self.place, Place::Here) {
+            queue.serve(known, self.losses());
+        }
         self.tables_locked.store(known.has_tables(), Ordering::SeqCst);
         answer
     }
 
     /// A change that may let others go on.
     fn let_go<T>(&self, edit: impl FnOnce(&mut LockTable) -> T) -> T {
-        let answer = self.change(edit);
+        let answer = self.change(|state| {
+            let answer = edit(&mut state.known);
+            if !state.queue.is_empty() {
+                self.ask();
+            }
+            answer
+        });
         self.released.notify_waiters();
         answer
     }
 }
 
-/// What was just taken; unless it is kept, it is let go of.
-struct Taken<'a> {
+/// The time, as tests may have stopped it.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// A session that stands in the queue, or has just been given what it waited for; unless it keeps that, it lets go of it.
+struct Waiting<'a> {
     locks: &'a Locks,
     owner: &'a Owner,
     wanted: &'a [(Key, Mode)],
+    ticket: u64,
+    /// The turn at the document that looks for it first; 0 if that is not needed.
+    turn: u64,
+    told: oneshot::Receiver<Told>,
+    /// It was told that it has them.
+    granted: bool,
     kept: bool,
 }
 
-impl Taken<'_> {
-    fn keep(mut self) {
-        self.kept = true;
+impl Waiting<'_> {
+    /// Completes when all of it can be had, which is `None` if that is not until then.
+    async fn granted(&mut self, until: Instant) -> Result<Option<Acquired>, StoreError> {
+        if let Ok(told) = tokio::time::timeout_at(until.into(), &mut self.told).await {
+            return self.hear(told.ok());
+        }
+        tokio::select! {
+            biased;
+            told = &mut self.told => self.hear(told.ok()),
+            // Whoever asks is answered: not that it cannot be had before somebody has looked.
+            looked = self.locks.told(self.turn) => {
+                looked?;
+                let told = self.told.try_recv().ok();
+                self.hear(told)
+            }
+        }
+    }
+
+    fn hear(&mut self, told: Option<Told>) -> Result<Option<Acquired>, StoreError> {
+        let acquired = told.transpose()?;
+        self.granted = acquired.is_some();
+        Ok(acquired)
     }
 }
 
-impl Drop for Taken<'_> {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if self.kept {
             return;
         }
-        self.locks.let_go(|known| {
-            for (key, _) in self.wanted {
-                known.release(self.owner, key);
+        let locks = self.locks;
+        let gives_back = locks.change(|state| {
+            if state.queue.leave(self.ticket) {
+                return false;
             }
+            let granted = self.granted || matches!(self.told.try_recv(), Ok(Ok(_)));
+            if granted {
+                for (key, _) in self.wanted {
+                    state.known.release(self.owner, key);
+                }
+            }
+            granted
         });
-        self.locks.owed.notify_one();
+        if gives_back {
+            locks.ask();
+            locks.released.notify_waiters();
+        }
     }
 }

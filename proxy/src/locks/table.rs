@@ -33,7 +33,7 @@ pub enum Mode {
 }
 
 /// A session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Owner {
     /// The proxy it is connected to; empty if there is only one.
     pub proxy: String,
@@ -103,11 +103,7 @@ impl LockTable {
 
     /// Takes all of these or none; answers whether it did.
     pub fn acquire(&mut self, owner: &Owner, wanted: &[(Key, Mode)]) -> bool {
-        let conflict = |key: &Key, mode: Mode| {
-            let others = self.held.iter().filter(|held| held.owner != *owner);
-            others.filter(|held| overlap(&held.key, key)).any(|held| held.mode == Mode::Write || mode == Mode::Write)
-        };
-        if wanted.iter().any(|(key, mode)| conflict(key, *mode)) {
+        if self.in_the_way(owner, wanted).next().is_some() {
             return false;
         }
         for (key, mode) in wanted {
@@ -122,6 +118,16 @@ impl LockTable {
             }
         }
         true
+    }
+
+    /// The sessions that hold what keeps this one from having all of these.
+    pub fn in_the_way(&self, owner: &Owner, wanted: &[(Key, Mode)]) -> impl Iterator<Item = &Owner> {
+        let others = self.held.iter().filter(move |held| held.owner != *owner);
+        let conflict = move |held: &&Held| {
+            let mut overlapping = wanted.iter().filter(|(key, _)| overlap(&held.key, key));
+            overlapping.any(|(_, mode)| held.mode == Mode::Write || *mode == Mode::Write)
+        };
+        others.filter(conflict).map(|held| &held.owner)
     }
 
     /// Lets go of one hold.
@@ -148,6 +154,11 @@ impl LockTable {
         };
         let gone = self.held.extract_if(.., |held| held.owner == *owner && chosen(&held.key));
         gone.map(|held| held.count).fold(0, u32::saturating_add)
+    }
+
+    /// Everything that is held, by whom and how.
+    pub fn holds_of_all(&self) -> impl Iterator<Item = (&Owner, &Key, Mode)> {
+        self.held.iter().map(|held| (&held.owner, &held.key, held.mode))
     }
 
     /// Who holds it.
@@ -212,6 +223,11 @@ impl LockTable {
     /// What the proxy holds is valid until then.
     pub fn renew(&mut self, proxy: &str, until: i64) {
         self.leases.insert(proxy.to_owned(), until);
+    }
+
+    /// Whether what the proxy holds is valid beyond that.
+    pub fn lasts(&self, proxy: &str, beyond: i64) -> bool {
+        self.leases.get(proxy).is_some_and(|until| *until > beyond)
     }
 
     /// Forgets what belongs to proxies whose lease has ended, and leases of proxies that hold nothing.

@@ -1,11 +1,13 @@
 //! Locks between sessions of one proxy and of several, and what becomes of those of a proxy that ended.
 
 use async_trait::async_trait;
-use cellgate_store::meta::PassingMeta;
 use cellgate_store::meta::memory::MemoryMeta;
+use cellgate_store::meta::{Document, PassingMeta};
 use tokio::sync::watch;
 
 use super::*;
+
+mod waiting;
 
 fn name(name: &str) -> Key {
     Key::Name(name.to_owned())
@@ -15,12 +17,8 @@ fn table(name: &str) -> Key {
     Key::Table("d".to_owned(), name.to_owned())
 }
 
-fn now() -> Instant {
-    Instant::now()
-}
-
 fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(60)
+    now() + Duration::from_secs(60)
 }
 
 /// A meta store that can keep its answers to itself.
@@ -30,16 +28,34 @@ struct Meta {
     /// It writes and does not answer.
     hangs: AtomicBool,
     hung: Notify,
+    /// It may answer.
+    resumed: Notify,
+    /// How it does then.
+    forgets: AtomicBool,
+    /// How long each of its answers takes.
+    delay: Duration,
 }
 
 impl Default for Meta {
     fn default() -> Self {
-        Self { inner: MemoryMeta::created(), hangs: AtomicBool::new(false), hung: Notify::new() }
+        Self {
+            inner: MemoryMeta::created(),
+            hangs: AtomicBool::new(false),
+            hung: Notify::new(),
+            resumed: Notify::new(),
+            forgets: AtomicBool::new(false),
+            delay: Duration::ZERO,
+        }
     }
 }
 
 impl Meta {
-    /// Does a part of some work: until its change is written and not yet answered.
+    /// One that takes its time.
+    fn slow(delay: Duration) -> Self {
+        Self { delay, ..Self::default() }
+    }
+
+    /// Does a part of some work: until its change is written and not yet answered. The answer comes behind it.
     async fn cut_off<T>(&self, work: impl Future<Output = T>) {
         self.hangs.store(true, Ordering::SeqCst);
         tokio::select! {
@@ -47,6 +63,13 @@ impl Meta {
             () = self.hung.notified() => {}
         }
         self.hangs.store(false, Ordering::SeqCst);
+        self.resumed.notify_one();
+    }
+
+    async fn takes_its_time(&self) {
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
     }
 }
 
@@ -56,18 +79,27 @@ impl PassingMeta for Meta {
         &self.inner
     }
 
+    async fn load(&self, name: &str) -> Result<Option<Document>, StoreError> {
+        self.takes_its_time().await;
+        self.inner.load(name).await
+    }
+
     async fn compare_and_set(&self, name: &str, expected: i64, body: &[u8]) -> Result<bool, StoreError> {
+        self.takes_its_time().await;
         let stands = self.inner.compare_and_set(name, expected, body).await?;
         if self.hangs.load(Ordering::SeqCst) {
             self.hung.notify_one();
-            std::future::pending::<()>().await;
+            self.resumed.notified().await;
+            if self.forgets.load(Ordering::SeqCst) {
+                return Err(StoreError::MaybeWritten { detail: "the answer is lost".to_owned() });
+            }
         }
         Ok(stands)
     }
 }
 
 fn two_proxies(meta: &Arc<Meta>) -> (Arc<Locks>, Arc<Locks>) {
-    let proxy = |name: &str| Arc::new(Locks::shared(meta.clone(), name.to_owned()));
+    let proxy = |name: &str| Locks::shared(meta.clone(), name.to_owned());
     (proxy("one"), proxy("two"))
 }
 
@@ -118,7 +150,7 @@ async fn who_waits_asks_a_few_times_per_second() {
 
 #[tokio::test]
 async fn who_waits_gets_the_lock_when_it_is_let_go_of_or_its_holder_ends() {
-    let locks = Arc::new(Locks::alone());
+    let locks = Locks::alone();
     assert!(take(&locks, 1, name("a"), Mode::Write, now()).await);
     let waiting = tokio::spawn({
         let locks = Arc::clone(&locks);
@@ -132,7 +164,7 @@ async fn who_waits_gets_the_lock_when_it_is_let_go_of_or_its_holder_ends() {
 
 #[tokio::test]
 async fn readers_share_a_table_and_a_writer_has_it_alone() {
-    let locks = Arc::new(Locks::alone());
+    let locks = Locks::alone();
     assert!(locks.is_open());
     assert!(take(&locks, 1, table("t"), Mode::Read, now()).await);
     assert!(take(&locks, 2, table("t"), Mode::Read, now()).await);
@@ -155,7 +187,7 @@ async fn readers_share_a_table_and_a_writer_has_it_alone() {
 
 #[tokio::test]
 async fn who_lets_go_of_tables_keeps_the_lock_on_everything() {
-    let locks = Arc::new(Locks::alone());
+    let locks = Locks::alone();
     assert!(take(&locks, 1, Key::Tables, Mode::Read, now()).await);
     assert!(take(&locks, 1, table("t"), Mode::Read, now()).await);
     assert!(take(&locks, 1, name("n"), Mode::Write, now()).await);
@@ -175,7 +207,7 @@ async fn who_lets_go_of_tables_keeps_the_lock_on_everything() {
 
 #[tokio::test]
 async fn a_lock_says_whether_it_was_waited_for() {
-    let locks = Arc::new(Locks::alone());
+    let locks = Locks::alone();
     let wanted = [(table("t"), Mode::Read)];
     let waited = async |until| locks.acquire(1, &wanted, until).await.unwrap().map(|acquired| acquired.waited);
     assert_eq!(waited(now()).await, Some(false));
@@ -201,7 +233,7 @@ async fn several_tables_are_locked_together_or_not_at_all() {
 
 #[tokio::test]
 async fn a_statement_that_waits_for_one_table_keeps_nobody_from_another() {
-    let locks = Arc::new(Locks::alone());
+    let locks = Locks::alone();
     assert!(take(&locks, 1, table("b"), Mode::Read, now()).await);
     let both = [(table("a"), Mode::Write), (table("b"), Mode::Write)];
     let mut waiting = std::pin::pin!(locks.enter(2, &both, soon()));
@@ -217,7 +249,7 @@ async fn a_statement_that_waits_for_one_table_keeps_nobody_from_another() {
 
 #[tokio::test]
 async fn a_lock_waits_for_the_writes_that_were_let_in_before() {
-    let locks = Arc::new(Locks::alone());
+    let locks = Locks::alone();
     let write = enter(&locks, 1, &table("t"), Mode::Write).await.unwrap();
     assert!(!take(&locks, 2, table("t"), Mode::Read, now()).await);
     assert!(locks.is_open(), "what could not be had is not held");
@@ -237,7 +269,7 @@ async fn a_lock_waits_for_the_writes_that_were_let_in_before() {
 
 #[tokio::test]
 async fn a_database_is_used_with_all_its_tables() {
-    let locks = Arc::new(Locks::alone());
+    let locks = Locks::alone();
     let (mine, other) = (Key::Database("d".to_owned()), Key::Database("e".to_owned()));
     for key in [table("t"), Key::Tables] {
         assert!(take(&locks, 1, key.clone(), Mode::Read, now()).await);
@@ -262,11 +294,11 @@ async fn proxies_of_one_deployment_see_each_others_locks() {
     assert_eq!((released.unwrap(), took), (Released::Yes, true));
     assert!(take(&one, 1, table("t"), Mode::Write, now()).await);
     assert!(!take(&two, 2, table("t"), Mode::Read, now()).await);
-    two.look().await.unwrap();
+    two.settle().await.unwrap();
     assert!(enter(&two, 2, &table("t"), Mode::Read).await.is_none(), "it has looked");
     one.ended(1);
-    one.follow(false).await.unwrap();
-    two.look().await.unwrap();
+    one.settle().await.unwrap();
+    two.settle().await.unwrap();
     assert!(enter(&two, 2, &table("t"), Mode::Read).await.is_some());
 }
 
@@ -280,7 +312,7 @@ async fn locks_of_a_proxy_that_is_gone_end_with_its_lease_and_it_learns_of_it() 
     meta.inner.advance(Duration::from_micros(1));
     assert!(take(&two, 1, name("a"), Mode::Write, now()).await);
     assert_eq!(one.losses(), 0);
-    one.look().await.unwrap();
+    one.settle().await.unwrap();
     assert_eq!(one.losses(), 1);
     assert_eq!(one.release(1, &name("a")).await.unwrap(), Released::NotYours);
 }
@@ -306,10 +338,10 @@ async fn what_an_ended_session_held_is_free_as_soon_as_the_meta_store_can_be_tol
     assert!(take(&one, 2, name("a"), Mode::Write, now()).await);
     meta.inner.set_down(true);
     one.ended(1);
-    assert!(one.follow(true).await.is_err());
+    assert!(one.settle().await.is_err());
     meta.inner.set_down(false);
     assert!(!take(&two, 1, table("t"), Mode::Write, now()).await, "it could not be told");
-    one.follow(false).await.unwrap();
+    one.settle().await.unwrap();
     assert!(take(&two, 1, table("t"), Mode::Write, now()).await);
     assert!(!take(&two, 1, name("a"), Mode::Write, now()).await, "the other session's");
     assert_eq!(one.losses(), 0);
@@ -329,7 +361,7 @@ async fn the_background_task_tells_the_meta_store_of_ended_sessions_and_at_its_o
         });
         assert!(take(&two, 1, table("t"), Mode::Write, soon()).await);
         two.ended(1);
-        two.follow(false).await.unwrap();
+        two.settle().await.unwrap();
         stop.send_replace(true);
         running.await.unwrap();
     }
@@ -346,7 +378,7 @@ async fn a_lock_that_is_let_go_of_while_the_meta_store_is_away_is_not_held_on_to
     assert!(one.release(1, &name("a")).await.is_err());
     meta.inner.set_down(false);
     assert_eq!(one.release_all(1, Which::Tables).await.unwrap(), 0);
-    one.follow(false).await.unwrap();
+    one.settle().await.unwrap();
     let both = [(table("t"), Mode::Write), (name("a"), Mode::Write)];
     assert!(two.acquire(1, &both, now()).await.unwrap().is_some());
     assert_eq!(one.losses(), 0, "what is let go of is not lost");
@@ -361,7 +393,7 @@ async fn a_loss_is_noticed_by_a_change_that_comes_before_the_next_look() {
     assert!(take(&two, 1, name("a"), Mode::Write, now()).await);
     assert!(take(&one, 2, name("b"), Mode::Write, now()).await);
     assert_eq!(one.losses(), 1);
-    one.look().await.unwrap();
+    one.settle().await.unwrap();
     assert_eq!(one.losses(), 1, "it is counted once");
 }
 
@@ -372,13 +404,13 @@ async fn locks_are_given_up_at_the_end_of_a_lease_that_could_not_be_renewed() {
     let before = Instant::now();
     assert!(take(&one, 1, table("t"), Mode::Write, now()).await);
     meta.inner.set_down(true);
-    assert!(one.follow(true).await.is_err());
+    assert!(one.settle().await.is_err());
     one.give_up_expired(before + LEASE - Duration::from_millis(1));
     assert_eq!((one.holds(1), one.losses()), (true, 0));
     one.give_up_expired(now() + LEASE);
     assert_eq!((one.holds(1), one.losses()), (false, 1), "nobody else is asked whether it is lost");
     meta.inner.set_down(false);
-    one.follow(false).await.unwrap();
+    one.settle().await.unwrap();
     assert!(take(&two, 1, table("t"), Mode::Write, now()).await);
     assert_eq!(one.losses(), 1, "it is counted once");
 }
@@ -408,7 +440,6 @@ async fn a_meta_store_that_does_not_answer_does_not_keep_the_end_of_a_lease_from
 #[tokio::test]
 async fn who_is_cut_off_while_waiting_for_writes_holds_nothing() {
     for locks in [Locks::alone(), Locks::shared(Arc::new(Meta::default()), "p".to_owned())] {
-        let locks = Arc::new(locks);
         let write = enter(&locks, 1, &table("t"), Mode::Write).await.unwrap();
         {
             let mut waiting = std::pin::pin!(take(&locks, 2, Key::Tables, Mode::Read, soon()));
@@ -429,18 +460,19 @@ async fn who_is_cut_off_while_waiting_for_writes_holds_nothing() {
 #[tokio::test]
 async fn what_is_cut_off_while_it_is_written_is_neither_held_for_ever_nor_lost() {
     let meta = Arc::new(Meta::default());
+    meta.forgets.store(true, Ordering::SeqCst);
     let (one, two) = two_proxies(&meta);
     meta.cut_off(take(&one, 1, name("a"), Mode::Write, soon())).await;
     assert!(!one.holds(1));
     assert!(!take(&two, 1, name("a"), Mode::Write, now()).await, "the document has it");
     one.ended(1);
-    one.follow(false).await.unwrap();
+    one.settle().await.unwrap();
     assert!(!one.holds(1));
     assert!(take(&two, 1, name("a"), Mode::Write, now()).await);
     assert!(take(&one, 1, name("b"), Mode::Write, now()).await);
     assert!(take(&one, 2, name("c"), Mode::Write, now()).await);
     meta.cut_off(one.release(1, &name("b"))).await;
-    one.follow(false).await.unwrap();
+    one.settle().await.unwrap();
     assert_eq!((one.holds(1), one.holds(2), one.losses()), (false, true, 0));
 }
 
@@ -450,7 +482,7 @@ async fn a_second_hold_that_is_cut_off_leaves_the_first() {
     let (one, two) = two_proxies(&meta);
     assert!(take(&one, 1, name("a"), Mode::Write, now()).await);
     meta.cut_off(take(&one, 1, name("a"), Mode::Write, soon())).await;
-    one.follow(false).await.unwrap();
+    one.settle().await.unwrap();
     assert_eq!(one.losses(), 0);
     assert!(!take(&two, 1, name("a"), Mode::Write, now()).await);
     assert_eq!(one.release(1, &name("a")).await.unwrap(), Released::Yes);
@@ -478,7 +510,7 @@ async fn names_are_bounded_for_a_session_and_altogether() {
         let free = NAMES - one.read(|known| known.names());
         assert!(one.acquire(connection, &names(connection, free.min(SESSION_NAMES)), now()).await.unwrap().is_some());
     }
-    two.look().await.unwrap();
+    two.settle().await.unwrap();
     let refused = two.acquire(1, &[(name("the last"), Mode::Write)], now()).await;
     assert!(matches!(refused, Err(LockError::Names { limit: NAMES, .. })), "{refused:?}");
     assert!(take(&two, 1, table("t"), Mode::Write, now()).await);

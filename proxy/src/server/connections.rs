@@ -272,7 +272,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_session_that_panics_is_off_the_list_and_holds_no_locks() {
-        let (processes, locks) = (Arc::new(Processes::default()), Arc::new(Locks::alone()));
+        let (processes, locks) = (Arc::new(Processes::default()), Locks::alone());
         let wanted = [(Key::Tables, Mode::Read)];
         let broken = tokio::spawn({
             let (processes, locks, wanted) = (Arc::clone(&processes), Arc::clone(&locks), wanted.clone());

@@ -66,7 +66,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_write_keeps_locks_waiting_until_it_is_over_whoever_stopped_waiting_for_it() {
-        let (locks, stored) = (Arc::new(Locks::alone()), Arc::new(Notify::new()));
+        let (locks, stored) = (Locks::alone(), Arc::new(Notify::new()));
         let table = Key::Table("d".to_owned(), "t".to_owned());
         let now = std::time::Instant::now();
         for _ in 0..2 {

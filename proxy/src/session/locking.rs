@@ -77,9 +77,9 @@ impl Session {
     /// `RELEASE_LOCK(name)`: 1, 0 if somebody else has it, NULL if nobody has.
     pub(super) async fn release_lock(&mut self, arguments: &[Value]) -> Result<Value, StatementError> {
         let key = named(arguments)?;
-        let released = self.server.locks().release(self.process.id(), &key).await;
+        let released = self.answered(Instant::now(), self.server.locks().release(self.process.id(), &key)).await;
         self.forgets_locks();
-        Ok(match released.map_err(CatalogError::Meta)? {
+        Ok(match released?.map_err(CatalogError::Meta)? {
             Released::Yes => Value::Int(1),
             Released::NotYours => Value::Int(0),
             Released::Nobody => Value::Null,
@@ -88,15 +88,17 @@ impl Session {
 
     /// `RELEASE_ALL_LOCKS()`: how many there were.
     pub(super) async fn release_all_locks(&mut self) -> Result<Value, StatementError> {
-        let released = self.server.locks().release_all(self.process.id(), Which::Names).await;
+        let locks = self.server.locks();
+        let released = self.answered(Instant::now(), locks.release_all(self.process.id(), Which::Names)).await;
         self.forgets_locks();
-        Ok(Value::Int(released.map_err(CatalogError::Meta)?.into()))
+        Ok(Value::Int(released?.map_err(CatalogError::Meta)?.into()))
     }
 
     /// The connection that holds a lock of GET_LOCK.
     pub(super) async fn lock_holder(&self, arguments: &[Value]) -> Result<Option<u32>, StatementError> {
         let key = named(arguments)?;
-        Ok(self.server.locks().holder(&key).await.map_err(CatalogError::Meta)?)
+        let holder = self.answered(Instant::now(), self.server.locks().holder(&key)).await?;
+        Ok(holder.map_err(CatalogError::Meta)?)
     }
 
     /// LOCK TABLES and its kin.
@@ -195,18 +197,22 @@ impl Session {
     /// is not waited for much longer than for the locks, whoever else of this proxy waits for it.
     async fn acquire(&mut self, wanted: &[(Key, Mode)], until: Instant) -> Result<Option<Acquired>, StatementError> {
         self.check_losses()?;
-        let locks = self.server.locks();
-        let connect = self.server.config().timeouts.connect;
-        let took = locks.acquire(self.process.id(), wanted, until);
-        let took = tokio::time::timeout_at((until + connect).into(), took).await.map_err(|_| {
-            let detail = format!("no answer within {connect:?} (timeouts.connect)");
-            CatalogError::Meta(StoreError::Timeout { reason: Reason::Connect, detail })
-        })?;
+        let took = self.answered(until, self.server.locks().acquire(self.process.id(), wanted, until)).await?;
         let took = took.map_err(refused)?;
         if let Some(Acquired { losses, .. }) = took {
             self.held.since.get_or_insert(losses);
         }
         Ok(took)
+    }
+
+    /// What comes of work that waits for the meta store, whose answer is waited for until then and `timeouts.connect` longer.
+    async fn answered<T>(&self, until: Instant, work: impl Future<Output = T>) -> Result<T, StatementError> {
+        let connect = self.server.config().timeouts.connect;
+        let answer = tokio::time::timeout_at((until + connect).into(), work).await;
+        answer.map_err(|_| {
+            let detail = format!("no answer within {connect:?} (timeouts.connect)");
+            CatalogError::Meta(StoreError::Timeout { reason: Reason::Connect, detail }).into()
+        })
     }
 
     /// Lets go of the tables of LOCK TABLES; what FLUSH TABLES WITH READ LOCK holds stays. Who could not be told of it is as
@@ -219,14 +225,12 @@ impl Session {
     }
 
     /// Lets go of these; the session has forgotten that it held them. KILL ends no more than the waiting for the meta store,
-    /// which is told as soon as it can be.
+    /// which is told as soon as it can be; one that does not answer is not waited for beyond `timeouts.connect`.
     async fn let_go(&mut self, which: Which) -> Result<(), StatementError> {
-        let released = self.server.locks().forget(self.process.id(), which);
+        let forgotten = self.server.locks().forget(self.process.id(), which);
         self.forgets_locks();
-        if released > 0 {
-            self.server.locks().settle().await.map_err(CatalogError::Meta)?;
-        }
-        Ok(())
+        let settled = self.answered(Instant::now(), self.server.locks().settled(forgotten)).await?;
+        Ok(settled.map_err(CatalogError::Meta)?)
     }
 
     /// Some of what it held is let go of.

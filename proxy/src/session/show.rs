@@ -133,7 +133,7 @@ impl Session {
                 let rows = self.shown_variables(global).into_iter().map(|(name, value)| vec![text(name), value]);
                 (columns(&NAME_AND_VALUE), rows.collect())
             }
-            Aspect::Status { global } => self.status(global, filter).await,
+            Aspect::Status { global } => self.counted(global, filter).await,
             Aspect::Warnings => (columns(&["Level", "#Code", "Message"]), self.last.warnings.rows(false)),
             Aspect::Errors => (columns(&["Level", "#Code", "Message"]), self.last.warnings.rows(true)),
             Aspect::Processlist { full } => self.processlist(full),
@@ -158,7 +158,7 @@ impl Session {
     }
 
     /// What the server counts, and how this connection is.
-    async fn status(&self, global: bool, filter: &Filter) -> (Vec<ColumnMeta>, Vec<Row>) {
+    async fn counted(&self, global: bool, filter: &Filter) -> (Vec<ColumnMeta>, Vec<Row>) {
         // Made when it is asked for by name, which takes a second; a look at everything does not make it.
         let asked = |like: &str| like.to_ascii_lowercase().starts_with("caching_sha2");
         let key = self.server.login_key();
