@@ -273,11 +273,7 @@ impl Session {
 }
 
 /// The statement that creates a database.
-fn shown_create_database(
-    database: String,
-    if_not_exists: bool,
-    catalog: &Snapshot,
-) -> (Vec<ColumnMeta>, Vec<Row>) {
+fn shown_create_database(database: String, if_not_exists: bool, catalog: &Snapshot) -> (Vec<ColumnMeta>, Vec<Row>) {
     let collation = collation_of(catalog, &database);
     let charset = charset_of(collation);
     let condition = if if_not_exists { "/*!32312 IF NOT EXISTS*/ " } else { "" };
