@@ -195,7 +195,7 @@ impl Locks {
             }
             let losses = self.losses();
             // With no wait in between: either it is known, or nobody has been told of it.
-            served.iter().fold(true, |all, ticket| queue.grant(*ticket, known, losses) && all)
+            served.iter().filter(|ticket| queue.grant(**ticket, known, losses)).count() == served.len()
         });
         if !all_there {
             // Who stopped waiting meanwhile has it in the document, and is not known to.
