@@ -65,12 +65,6 @@ impl Meta {
         self.hangs.store(false, Ordering::SeqCst);
         self.resumed.notify_one();
     }
-
-    async fn takes_its_time(&self) {
-        if !self.delay.is_zero() {
-            tokio::time::sleep(self.delay).await;
-        }
-    }
 }
 
 #[async_trait]

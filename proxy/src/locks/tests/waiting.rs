@@ -8,6 +8,15 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+impl Meta {
+    /// Every call takes as long as was said; time is paused in these tests.
+    pub(super) async fn takes_its_time(&self) {
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
+    }
+}
+
 fn running(locks: &Arc<Locks>) -> (watch::Sender<bool>, tokio::task::JoinHandle<()>) {
     let (stop, stopped) = watch::channel(false);
     let locks = Arc::clone(locks);
