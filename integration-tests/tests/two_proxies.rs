@@ -273,13 +273,11 @@ async fn sessions_that_wait_for_locks_cost_nobody_the_locks_it_holds() {
     assert!(!one.log().contains("were lost"), "{}", one.log());
     // In the order in which they came, and by whichever proxy.
     let mut waiting = client::connect(two.mysql()).await;
-    let mut waiting = pin!(client::rows::<u8>(&mut waiting, "SELECT GET_LOCK('job', 60)"));
-    tokio::select! {
-        biased;
-        got = &mut waiting => panic!("{got:?}"),
-        got = client::rows::<u8>(&mut holder, "SELECT RELEASE_LOCK('job')") => assert_eq!(got, [1]),
-    }
-    assert_eq!(waiting.await, [1]);
+    let (got, released) = tokio::join!(
+        client::rows::<u8>(&mut waiting, "SELECT GET_LOCK('job', 60)"),
+        client::rows::<u8>(&mut holder, "SELECT RELEASE_LOCK('job')")
+    );
+    assert_eq!((got, released), (vec![1], vec![1]));
 }
 
 /// A proxy of the deployment whose meta store and cluster `c` are at these addresses.

@@ -61,8 +61,8 @@ impl Filter {
         self.condition.is_some()
     }
 
-    /// The rows it lets through, in their order. Text compares without case, unless it is about names of databases or
-    /// tables.
+    /// The rows it lets through, in their order. Text compares without case, but for a condition (each of those that AND
+    /// connects) about names of databases or tables.
     ///
     /// # Errors
     /// An unknown column in WHERE, a value that cannot be computed, or [`SqlError::GivenUp`].
@@ -82,10 +82,21 @@ impl Filter {
                 return Err(error);
             }
         }
-        let folds_case = !(self.exact_names && self.asks_for_first(columns));
+        let conditions: Vec<_> = match &self.condition {
+            None => Vec::new(),
+            Some(Expression::And(all)) => all.iter().collect(),
+            Some(one) => vec![one],
+        };
+        let exact = |condition: &Expression<ColumnName>| self.exact_names && asks_for_first(condition, columns);
+        let conditions: Vec<_> = conditions.into_iter().map(|condition| (condition, !exact(condition))).collect();
         let mut kept = Vec::with_capacity(rows.len());
         for row in rows {
-            if self.lets_through(&Shown { columns, row: &row, patience, folds_case })? {
+            let shown = |folds_case| Shown { columns, row: &row, patience, folds_case };
+            let mut lets = self.is_like(&shown(!self.exact_names))?;
+            for (condition, folds_case) in &conditions {
+                lets = lets && condition.holds(&shown(*folds_case))?;
+            }
+            if lets {
                 kept.push(row);
             }
         }
@@ -96,35 +107,29 @@ impl Filter {
         Ok(kept)
     }
 
-    /// Whether it is about the first column.
-    fn asks_for_first(&self, columns: &[ColumnMeta]) -> bool {
-        let (Some(condition), Some(first)) = (&self.condition, columns.first()) else { return true };
-        let mut asks = false;
-        condition.visit(&mut |node| {
-            asks |= matches!(node, Expression::Leaf(name) if name.0.eq_ignore_ascii_case(&first.name));
-            true
-        });
-        asks
+    /// Whether the first column is `LIKE` the pattern, if there is one.
+    fn is_like(&self, shown: &Shown<'_>) -> Result<bool, SqlError> {
+        let Some(like) = &self.like else { return Ok(true) };
+        let first = shown.row.first().and_then(text_of).unwrap_or_default();
+        let matching = Expression::<ColumnName>::Like {
+            operand: Box::new(Expression::text(first)),
+            pattern: Box::new(Expression::text(like.clone())),
+            escape: None,
+            negated: false,
+        };
+        matching.holds(shown)
     }
+}
 
-    fn lets_through(&self, shown: &Shown<'_>) -> Result<bool, SqlError> {
-        if let Some(like) = &self.like {
-            let first = shown.row.first().and_then(text_of).unwrap_or_default();
-            let matching = Expression::<ColumnName>::Like {
-                operand: Box::new(Expression::text(first)),
-                pattern: Box::new(Expression::text(like.clone())),
-                escape: None,
-                negated: false,
-            };
-            if !matching.holds(shown)? {
-                return Ok(false);
-            }
-        }
-        match &self.condition {
-            Some(condition) => condition.holds(shown),
-            None => Ok(true),
-        }
-    }
+/// Whether a condition is about the first column.
+fn asks_for_first(condition: &Expression<ColumnName>, columns: &[ColumnMeta]) -> bool {
+    let mut asks = false;
+    condition.visit(&mut |node| {
+        let names = |name: &ColumnName| columns.first().is_some_and(|first| name.0.eq_ignore_ascii_case(&first.name));
+        asks |= matches!(node, Expression::Leaf(name) if names(name));
+        true
+    });
+    asks
 }
 
 #[cfg(test)]
@@ -165,6 +170,11 @@ mod tests {
         };
         assert_eq!((kept(equal("name", "Trips")), kept(equal("name", "trips"))), (1, 0));
         assert_eq!(kept(equal("engine", "cells")), 1);
+        let both = |name| {
+            let all = [equal("name", name), equal("engine", "cells")].map(|filter| filter.condition.unwrap()).into();
+            Filter { condition: Some(Expression::And(all)), ..Filter::default() }
+        };
+        assert_eq!((kept(both("Trips")), kept(both("trips"))), (1, 0));
     }
 
     #[test]

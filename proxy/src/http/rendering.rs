@@ -18,7 +18,7 @@ const LONGEST_REST: Duration = Duration::from_millis(250);
 /// Renders when it is asked.
 pub(super) struct Rendering {
     render: Arc<dyn Fn() -> String + Send + Sync>,
-    last: Mutex<Option<Rendered>>,
+    last: Arc<Mutex<Option<Rendered>>>,
 }
 
 /// What was rendered last.
@@ -39,23 +39,27 @@ impl fmt::Debug for Rendering {
 impl Rendering {
     /// One by this function, which may take its time.
     pub(super) fn of(render: impl Fn() -> String + Send + Sync + 'static) -> Self {
-        Self { render: Arc::new(render), last: Mutex::default() }
+        Self { render: Arc::new(render), last: Arc::default() }
     }
 
     /// The text as it is now or will be soon; `None` if rendering panicked.
     pub(super) async fn text(&self) -> Option<Bytes> {
         let asked = Instant::now();
-        let mut last = self.last.lock().await;
+        let mut last = Arc::clone(&self.last).lock_owned().await;
         match &*last {
             Some(rendered) if rendered.began >= asked => return Some(rendered.text.clone()),
             Some(rendered) => tokio::time::sleep_until(rendered.next.into()).await,
             None => {}
         }
         let (render, began) = (Arc::clone(&self.render), Instant::now());
-        let text = Bytes::from(tokio::task::spawn_blocking(move || render()).await.ok()?);
-        let rest = began.elapsed().saturating_mul(REST).min(LONGEST_REST);
-        *last = Some(Rendered { text: text.clone(), began, next: Instant::now() + rest });
-        Some(text)
+        // Whoever asked may go away meanwhile: the next one is begun behind it all the same.
+        let rendering = move || {
+            let text = Bytes::from(render());
+            let rest = began.elapsed().saturating_mul(REST).min(LONGEST_REST);
+            *last = Some(Rendered { text: text.clone(), began, next: Instant::now() + rest });
+            text
+        };
+        tokio::task::spawn_blocking(rendering).await.ok()
     }
 }
 
@@ -95,6 +99,29 @@ mod tests {
         go_on.send(()).expect("awaited");
         let texts = others.await;
         assert!(texts.iter().all(|text| text.as_ref().is_some_and(|text| text == "2")), "{texts:?}");
+    }
+
+    #[tokio::test]
+    async fn one_is_rendered_at_a_time_though_who_asked_goes_away() {
+        let (go_on, gate) = channel::<()>();
+        let (gate, at_once) = (StdMutex::new(gate), Arc::new(AtomicUsize::new(0)));
+        let rendering = Rendering::of({
+            let at_once = Arc::clone(&at_once);
+            move || {
+                assert_eq!(at_once.fetch_add(1, Ordering::SeqCst), 0, "two at once");
+                gate.lock().expect("not poisoned").recv().expect("told");
+                at_once.fetch_sub(1, Ordering::SeqCst);
+                String::new()
+            }
+        });
+        for _ in 0..2 {
+            let gone = tokio::time::timeout(Duration::ZERO, rendering.text()).await;
+            assert!(gone.is_err(), "it is being rendered");
+        }
+        for _ in 0..2 {
+            go_on.send(()).expect("awaited");
+        }
+        assert!(rendering.text().await.is_some());
     }
 
     #[tokio::test]

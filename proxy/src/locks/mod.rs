@@ -10,6 +10,7 @@
 
 mod document;
 mod gate;
+mod handing;
 mod queue;
 mod table;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use document::LEASE;
 use document::{Answered, Turns};
 use gate::Gate;
 pub use gate::{Entered, QuickWrite};
+use handing::Handing;
 use queue::{Queue, Told};
 pub use table::{Key, LockTable, Mode, Owner, Released};
 
@@ -111,6 +113,8 @@ struct State {
     known: LockTable,
     /// Who waits.
     queue: Queue,
+    /// What those that wait hand on to each other.
+    handing: Handing,
 }
 
 /// What a session holds no more.
@@ -179,6 +183,8 @@ impl Locks {
         let owner = self.owner(connection);
         let mut waiting = self.join(&owner, wanted)?;
         let Some(mut acquired) = waiting.granted(until).await? else { return Ok(None) };
+        // It was told under the mutex at whose end the lock counts: a quick write that sees no lock is seen below.
+        drop(lock(&self.state));
         for (key, _) in wanted {
             // What was let in before is over before the lock counts.
             let Ok(busy) = tokio::time::timeout_at(until.into(), self.gate.empty(key)).await else { return Ok(None) };
@@ -327,7 +333,7 @@ impl Locks {
     fn change<T>(&self, edit: impl FnOnce(&mut State) -> T) -> T {
         let mut state = lock(&self.state);
         let answer = edit(&mut state);
-        let State { known, queue } = &mut *state;
+        let State { known, queue, .. } = &mut *state;
         if matches!(self.place, Place::Here) {
             queue.serve(known, self.losses());
         }

@@ -53,8 +53,9 @@ impl Queue {
         self.waiting.is_empty()
     }
 
-    /// Takes on the table what can be had now, for one after the other; answers their tickets. They still wait.
-    pub fn take(&mut self, table: &mut LockTable) -> Vec<u64> {
+    /// Takes on the table what can be had now, for one after the other; answers their tickets. They still wait. Nobody is
+    /// given what is `left` to other proxies.
+    pub fn take(&mut self, table: &mut LockTable, left: impl Fn(&Key) -> bool) -> Vec<u64> {
         if self.waiting.is_empty() {
             return Vec::new();
         }
@@ -68,9 +69,9 @@ impl Queue {
         let mut ahead = Claims::default();
         for (place, Waiter { owner, wanted, .. }) in self.waiting.iter().enumerate() {
             let holds = holders.contains(owner);
-            let in_the_way = wanted
-                .iter()
-                .any(|(key, mode)| held.conflict(owner, key, *mode) || (!holds && ahead.conflict(owner, key, *mode)));
+            let in_the_way = wanted.iter().any(|(key, mode)| {
+                left(key) || held.conflict(owner, key, *mode) || (!holds && ahead.conflict(owner, key, *mode))
+            });
             let (places, claims) = if in_the_way { (&mut blocked, &mut ahead) } else { (&mut served, &mut held) };
             places.push(place);
             for (key, mode) in wanted {
@@ -84,6 +85,11 @@ impl Queue {
         waiters.filter(|waiter| table.acquire(&waiter.owner, &waiter.wanted)).map(|waiter| waiter.ticket).collect()
     }
 
+    /// What this one waits for.
+    pub fn wanted(&self, ticket: u64) -> &[(Key, Mode)] {
+        self.place(ticket).map_or(&[], |place| &self.waiting[place].wanted)
+    }
+
     /// Has this one's locks on what is known, if it still waits and they can be had, and tells it; answers whether it did.
     pub fn grant(&mut self, ticket: u64, known: &mut LockTable, losses: u64) -> bool {
         let Some(place) = self.place(ticket) else { return false };
@@ -93,7 +99,7 @@ impl Queue {
 
     /// Gives everybody what can be had, where nobody else has to be asked.
     pub fn serve(&mut self, known: &mut LockTable, losses: u64) {
-        for ticket in self.take(known) {
+        for ticket in self.take(known, |_| false) {
             if let Some(place) = self.place(ticket) {
                 self.tell(place, losses);
             }

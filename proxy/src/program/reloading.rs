@@ -32,6 +32,7 @@ impl<R: FnOnce() -> Loaded + Clone + Send + 'static> Reloading<R> {
         if self.under_way.is_empty() {
             self.under_way.spawn_blocking(self.reading.clone());
         } else {
+            tracing::warn!("the configuration is being read already; it is read again behind that");
             self.again = true;
         }
     }
@@ -41,7 +42,7 @@ impl<R: FnOnce() -> Loaded + Clone + Send + 'static> Reloading<R> {
         loop {
             let read = self.under_way.join_next().await?;
             if std::mem::take(&mut self.again) {
-                self.ask();
+                self.under_way.spawn_blocking(self.reading.clone());
             }
             match read {
                 Ok(loaded) => return Some(loaded),

@@ -2,6 +2,10 @@
 
 use cellgate_sql::{Row, Value};
 
+/// Most bytes of messages that are kept of one statement, whatever `max_error_count` says; the last one may be beyond.
+/// 65535 warnings of an INSERT IGNORE would otherwise be as long as 65535 keys.
+pub const KEPT_BYTES: usize = 1 << 20;
+
 /// Which warnings the session wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
@@ -37,6 +41,8 @@ pub struct Warning {
 #[derive(Clone, Debug, Default)]
 pub struct Warnings {
     kept: Vec<Warning>,
+    /// How long the messages that are kept are together.
+    bytes: usize,
     count: usize,
     /// How many of them are errors.
     errors: usize,
@@ -52,8 +58,10 @@ impl Warnings {
         }
         self.count += 1;
         self.errors += usize::from(level == Level::Error);
-        if self.kept.len() < wanted.most {
-            self.kept.push(Warning { level, code, message: message.into() });
+        if self.kept.len() < wanted.most && self.bytes < KEPT_BYTES {
+            let message = message.into();
+            self.bytes += message.len();
+            self.kept.push(Warning { level, code, message });
         }
     }
 
@@ -96,6 +104,16 @@ impl Warnings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_is_bounded_in_bytes_and_all_are_counted() {
+        let mut warnings = Warnings::default();
+        let wanted = Wanted { notes: true, most: usize::from(u16::MAX) };
+        for _ in 0..2000 {
+            warnings.push(wanted, Level::Warning, 1062, "x".repeat(1 << 10));
+        }
+        assert_eq!((warnings.count(), warnings.rows(false).len()), (2000, KEPT_BYTES >> 10));
+    }
 
     #[test]
     fn notes_are_kept_if_they_are_wanted_and_all_else_is_counted() {

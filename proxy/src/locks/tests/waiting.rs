@@ -133,6 +133,35 @@ async fn a_reader_goes_on_once_the_writer_before_it_waits_no_more() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_sessions_of_one_proxy_hand_on_to_each_other_others_get_as_well() {
+    let meta = Arc::new(Meta::slow(Duration::from_millis(3)));
+    let (one, two) = two_proxies(&meta);
+    let mut busy = JoinSet::new();
+    // There is always one of them that waits.
+    for connection in 0..4 {
+        let one = Arc::clone(&one);
+        busy.spawn(async move {
+            loop {
+                assert!(take(&one, connection, name("x"), Mode::Write, soon()).await);
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                one.release(connection, &name("x")).await.unwrap();
+            }
+        });
+    }
+    for _ in 0..5 {
+        tokio::time::sleep(SECOND / 10).await;
+        let asked = now();
+        assert!(take(&two, 1, name("x"), Mode::Write, asked + 3 * SECOND).await, "it is not let go of for others");
+        two.release(1, &name("x")).await.unwrap();
+    }
+    // What nobody hands on is had at once.
+    let asked = now();
+    assert!(take(&one, 9, name("y"), Mode::Write, soon()).await);
+    assert!(now() < asked + SECOND / 10, "{:?}", now() - asked);
+    busy.abort_all();
+}
+
 /// However many come and go, and stop waiting at any moment: one holds it at a time, and in the end nobody.
 #[tokio::test(start_paused = true)]
 async fn sessions_of_two_proxies_that_stop_waiting_at_any_moment_exclude_each_other() {

@@ -6,7 +6,7 @@ use cellgate_sql::{ColumnType, Row, Value};
 
 use super::super::Sight;
 use super::super::view::{CHARSET, TableView};
-use super::{LISTED_DATABASES, all, is_system_database, number, text, yes};
+use super::{LISTED_DATABASES, all, number, text, yes};
 use crate::catalog::Snapshot;
 
 /// The catalog everything is in.
@@ -35,9 +35,9 @@ pub(super) fn schemata(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
     LISTED_DATABASES.into_iter().chain(own).map(row).collect()
 }
 
-/// The default collation of a database; those of the system hold names.
+/// The default collation of a database; that of `information_schema` is the one of names.
 pub fn collation_of<'a>(catalog: &'a Snapshot, database: &str) -> &'a str {
-    if is_system_database(database) { NAME_COLLATION } else { catalog.collation(database) }
+    if database.eq_ignore_ascii_case("information_schema") { NAME_COLLATION } else { catalog.collation(database) }
 }
 
 /// The character set of a collation, with which its name begins.
