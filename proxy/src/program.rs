@@ -211,7 +211,12 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
                 }
                 reloading.ask();
             }
-            Some(loaded) = reloading.read(), if !*stopping.borrow() => reload_config(&server, &log, loaded),
+            Some(loaded) = reloading.read() => {
+                // A stop may have begun while it was read.
+                if !*stopping.borrow() {
+                    reload_config(&server, &log, loaded);
+                }
+            }
         }
     };
     // A task that has died cannot be done without: whoever supervises the program starts it again.

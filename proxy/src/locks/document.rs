@@ -44,6 +44,15 @@ pub(super) struct Turns {
     driven: bool,
 }
 
+/// How a turn at a document that answers went.
+#[derive(Debug)]
+enum Turn {
+    /// It says what it should.
+    Had,
+    /// Other proxies were faster, [`ATTEMPTS`] times.
+    Lost,
+}
+
 /// What came of a turn.
 #[derive(Debug)]
 pub(super) struct Answered {
@@ -152,20 +161,24 @@ impl Locks {
     async fn drive(self: Arc<Self>) {
         let mut driving = Driving { locks: &self, over: false };
         while let Some(turn) = driving.next_turn().await {
-            let outcome = self.turn().await;
-            // One that other proxies were faster than 50 times says nothing of the next one.
-            if let Err(error) = &outcome
-                && !matches!(error, StoreError::Timeout { reason: Reason::Lock, .. })
-            {
-                lock(&self.state).queue.refuse(error);
-            }
+            let outcome = match self.turn().await {
+                Ok(Turn::Had) => Ok(()),
+                // It says nothing of the next one, which those that wait have soon.
+                Ok(Turn::Lost) => {
+                    Err(StoreError::Timeout { reason: Reason::Lock, detail: "the table of locks".to_owned() })
+                }
+                Err(error) => {
+                    lock(&self.state).queue.refuse(&error);
+                    Err(error)
+                }
+            };
             self.answered.send_replace(Answered { turn, outcome });
         }
     }
 
     /// One turn at the document: it says then what is known and what those have that could be given what they wait for.
-    async fn turn(&self) -> Result<(), StoreError> {
-        let Place::Shared(meta) = &self.place else { return Ok(()) };
+    async fn turn(&self) -> Result<Turn, StoreError> {
+        let Place::Shared(meta) = &self.place else { return Ok(Turn::Had) };
         for _ in 0..ATTEMPTS {
             let asked = now();
             let time = meta.now().await?;
@@ -184,10 +197,10 @@ impl Locks {
             // What was written so late is not certain any more.
             if served.is_empty() || now() < asked + LEASE {
                 self.make_known(renews.then_some(asked + LEASE), &served);
-                return Ok(());
+                return Ok(Turn::Had);
             }
         }
-        Err(StoreError::Timeout { reason: Reason::Lock, detail: "the table of locks".to_owned() })
+        Ok(Turn::Lost)
     }
 
     /// Behind a turn: the lease, if it was renewed, is valid until then, and these have what they waited for.
@@ -218,9 +231,9 @@ impl Locks {
             news = !known.has_the_same_holds(&stored);
             known.clone_from(&stored);
             handing.look(&document, &self.proxy, now);
-            let served = queue.take(&mut stored, |key| handing.leaves(key));
-            for (key, _) in served.iter().flat_map(|ticket| queue.wanted(*ticket)) {
-                handing.given(key, &document, &self.proxy, now);
+            let served = queue.take(&mut stored, |key, mode| handing.leaves(key, mode));
+            for (owner, key, mode) in served.iter().flat_map(|ticket| queue.wanted(*ticket)) {
+                handing.given(owner, key, mode, &document, now);
             }
             served
         });

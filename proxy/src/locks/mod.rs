@@ -181,7 +181,7 @@ impl Locks {
         until: Instant,
     ) -> Result<Option<Acquired>, LockError> {
         let owner = self.owner(connection);
-        let mut waiting = self.join(&owner, wanted)?;
+        let mut waiting = self.join(&owner, wanted, until > now())?;
         let Some(mut acquired) = waiting.granted(until).await? else { return Ok(None) };
         // It was told under the mutex at whose end the lock counts: a quick write that sees no lock is seen below.
         drop(lock(&self.state));
@@ -195,13 +195,18 @@ impl Locks {
     }
 
     /// Stands in the queue.
-    fn join<'a>(&'a self, owner: &'a Owner, wanted: &'a [(Key, Mode)]) -> Result<Waiting<'a>, LockError> {
+    fn join<'a>(
+        &'a self,
+        owner: &'a Owner,
+        wanted: &'a [(Key, Mode)],
+        patient: bool,
+    ) -> Result<Waiting<'a>, LockError> {
         self.change(|state| {
             // What other proxies take at this moment is not known yet: there may be a few more.
             state.known.room(owner, wanted)?;
             let mut in_the_way = state.known.in_the_way(owner, wanted);
             let held_here = in_the_way.any(|other| other.proxy == self.proxy) && now() < *lock(&self.valid);
-            let (ticket, told) = state.queue.join(owner, wanted);
+            let (ticket, told) = state.queue.join(owner, wanted, patient);
             // What a session of this proxy holds nobody else knows more of; who lets go of it asks for those that wait.
             let turn = if held_here { 0 } else { self.ask() };
             Ok(Waiting { locks: self, owner, wanted, ticket, turn, told, granted: false, kept: false })

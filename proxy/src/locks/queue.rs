@@ -23,6 +23,8 @@ struct Waiter {
     wanted: Vec<(Key, Mode)>,
     /// It was its turn before, and somebody was in the way.
     waited: bool,
+    /// It has time: others may be served first.
+    patient: bool,
     told: oneshot::Sender<Told>,
 }
 
@@ -35,11 +37,11 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Joins at the end; answers its ticket, and where it is told what became of it.
-    pub fn join(&mut self, owner: &Owner, wanted: &[(Key, Mode)]) -> (u64, oneshot::Receiver<Told>) {
+    pub fn join(&mut self, owner: &Owner, wanted: &[(Key, Mode)], patient: bool) -> (u64, oneshot::Receiver<Told>) {
         self.last_ticket += 1;
         let (told, hears) = oneshot::channel();
         let (ticket, owner, wanted) = (self.last_ticket, owner.clone(), wanted.to_vec());
-        self.waiting.push_back(Waiter { ticket, owner, wanted, waited: false, told });
+        self.waiting.push_back(Waiter { ticket, owner, wanted, waited: false, patient, told });
         (ticket, hears)
     }
 
@@ -53,9 +55,9 @@ impl Queue {
         self.waiting.is_empty()
     }
 
-    /// Takes on the table what can be had now, for one after the other; answers their tickets. They still wait. Nobody is
-    /// given what is `left` to other proxies.
-    pub fn take(&mut self, table: &mut LockTable, left: impl Fn(&Key) -> bool) -> Vec<u64> {
+    /// Takes on the table what can be had now, for one after the other; answers their tickets. They still wait. What is
+    /// `left` to other proxies is given to nobody who has time and does not hold it already.
+    pub fn take(&mut self, table: &mut LockTable, left: impl Fn(&Key, Mode) -> bool) -> Vec<u64> {
         if self.waiting.is_empty() {
             return Vec::new();
         }
@@ -67,10 +69,11 @@ impl Queue {
             holders.insert(owner);
         }
         let mut ahead = Claims::default();
-        for (place, Waiter { owner, wanted, .. }) in self.waiting.iter().enumerate() {
+        for (place, Waiter { owner, wanted, patient, .. }) in self.waiting.iter().enumerate() {
             let holds = holders.contains(owner);
+            let left = |key: &Key, mode: Mode| *patient && left(key, mode) && table.holder(key) != Some(owner);
             let in_the_way = wanted.iter().any(|(key, mode)| {
-                left(key) || held.conflict(owner, key, *mode) || (!holds && ahead.conflict(owner, key, *mode))
+                left(key, *mode) || held.conflict(owner, key, *mode) || (!holds && ahead.conflict(owner, key, *mode))
             });
             let (places, claims) = if in_the_way { (&mut blocked, &mut ahead) } else { (&mut served, &mut held) };
             places.push(place);
@@ -85,9 +88,10 @@ impl Queue {
         waiters.filter(|waiter| table.acquire(&waiter.owner, &waiter.wanted)).map(|waiter| waiter.ticket).collect()
     }
 
-    /// What this one waits for.
-    pub fn wanted(&self, ticket: u64) -> &[(Key, Mode)] {
-        self.place(ticket).map_or(&[], |place| &self.waiting[place].wanted)
+    /// Who has this ticket, and each that it waits for.
+    pub fn wanted(&self, ticket: u64) -> impl Iterator<Item = (&Owner, &Key, Mode)> {
+        let waiter = self.place(ticket).map(|place| &self.waiting[place]);
+        waiter.into_iter().flat_map(|waiter| waiter.wanted.iter().map(|(key, mode)| (&waiter.owner, key, *mode)))
     }
 
     /// Has this one's locks on what is known, if it still waits and they can be had, and tells it; answers whether it did.
@@ -99,7 +103,7 @@ impl Queue {
 
     /// Gives everybody what can be had, where nobody else has to be asked.
     pub fn serve(&mut self, known: &mut LockTable, losses: u64) {
-        for ticket in self.take(known, |_| false) {
+        for ticket in self.take(known, |_, _| false) {
             if let Some(place) = self.place(ticket) {
                 self.tell(place, losses);
             }

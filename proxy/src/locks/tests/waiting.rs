@@ -135,31 +135,58 @@ async fn a_reader_goes_on_once_the_writer_before_it_waits_no_more() {
 
 #[tokio::test(start_paused = true)]
 async fn what_sessions_of_one_proxy_hand_on_to_each_other_others_get_as_well() {
-    let meta = Arc::new(Meta::slow(Duration::from_millis(3)));
-    let (one, two) = two_proxies(&meta);
-    let mut busy = JoinSet::new();
-    // There is always one of them that waits.
-    for connection in 0..4 {
-        let one = Arc::clone(&one);
-        busy.spawn(async move {
-            loop {
-                assert!(take(&one, connection, name("x"), Mode::Write, soon()).await);
-                tokio::time::sleep(Duration::from_millis(5)).await;
-                one.release(connection, &name("x")).await.unwrap();
-            }
-        });
+    for held in [Duration::from_millis(5), Duration::from_millis(700), 2 * SECOND] {
+        let meta = Arc::new(Meta::slow(Duration::from_millis(3)));
+        let (one, two) = two_proxies(&meta);
+        let _running = [running(&one), running(&two)];
+        let mut busy = JoinSet::new();
+        // There is always one of them that waits.
+        for connection in 0..4 {
+            let one = Arc::clone(&one);
+            busy.spawn(async move {
+                loop {
+                    assert!(take(&one, connection, name("x"), Mode::Write, now() + 60 * SECOND).await);
+                    tokio::time::sleep(held).await;
+                    one.release(connection, &name("x")).await.unwrap();
+                }
+            });
+        }
+        for _ in 0..3 {
+            tokio::time::sleep(SECOND / 10).await;
+            let until = now() + 2 * SECOND + 3 * held;
+            assert!(take(&two, 1, name("x"), Mode::Write, until).await, "held {held:?}, not let go of for others");
+            two.release(1, &name("x")).await.unwrap();
+        }
+        busy.abort_all();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_holds_a_lock_shares_it_or_does_not_wait_is_not_held_up_for_others() {
+    let (one, _) = two_proxies(&Arc::new(Meta::slow(Duration::from_millis(1))));
+    // Once more by who has it.
     for _ in 0..5 {
-        tokio::time::sleep(SECOND / 10).await;
-        let asked = now();
-        assert!(take(&two, 1, name("x"), Mode::Write, asked + 3 * SECOND).await, "it is not let go of for others");
-        two.release(1, &name("x")).await.unwrap();
+        assert!(take(&one, 1, name("x"), Mode::Write, now()).await);
+        tokio::time::sleep(SECOND).await;
     }
-    // What nobody hands on is had at once.
-    let asked = now();
-    assert!(take(&one, 9, name("y"), Mode::Write, soon()).await);
-    assert!(now() < asked + SECOND / 10, "{:?}", now() - asked);
-    busy.abort_all();
+    // Handed on, held for long, and free.
+    let next = tokio::spawn({
+        let one = Arc::clone(&one);
+        async move { take(&one, 2, name("x"), Mode::Write, now() + 60 * SECOND).await }
+    });
+    tokio::time::sleep(SECOND).await;
+    one.ended(1);
+    assert!(next.await.unwrap());
+    tokio::time::sleep(2 * SECOND).await;
+    one.release(2, &name("x")).await.unwrap();
+    assert!(take(&one, 3, name("x"), Mode::Write, now()).await, "it is free, and nobody waits");
+    // Readers beside each other.
+    for connection in 0..5 {
+        let asked = now();
+        assert!(take(&one, connection, table("t"), Mode::Read, soon()).await);
+        assert!(now() < asked + SECOND / 10);
+        tokio::time::sleep(SECOND).await;
+    }
 }
 
 /// However many come and go, and stop waiting at any moment: one holds it at a time, and in the end nobody.
