@@ -231,7 +231,7 @@ impl Locks {
             news = !known.has_the_same_holds(&stored);
             known.clone_from(&stored);
             handing.look(&document, &self.proxy, now);
-            let served = queue.take(&mut stored, |key, mode| handing.leaves(key, mode));
+            let served = queue.take(&mut stored, |key, mode, until| handing.leaves(key, mode, until, now));
             for (owner, key, mode) in served.iter().flat_map(|ticket| queue.wanted(*ticket)) {
                 handing.given(owner, key, mode, &document, now);
             }

@@ -16,6 +16,8 @@ use super::table::{Key, LockTable, Mode, Owner};
 const HANDED_ON: Duration = Duration::from_secs(1);
 /// How long they have: every one of them looks once, and once more.
 const CHANCE: Duration = ASK_AGAIN.saturating_mul(2);
+/// Who waits no longer than this is not held up: it would have nothing of a lock that is free.
+const PATIENCE: Duration = CHANCE.saturating_add(ASK_AGAIN.saturating_mul(2));
 
 /// The locks that this proxy's sessions hand on to each other.
 #[derive(Debug, Default)]
@@ -51,9 +53,11 @@ impl Handing {
         });
     }
 
-    /// Whether it is left to other proxies now, if this session waits for it in this mode.
-    pub fn leaves(&self, key: &Key, mode: Mode) -> bool {
-        mode == Mode::Write && matches!(self.0.get(key), Some(Stage::Due | Stage::LeftUntil(_)))
+    /// Whether it is left to other proxies now, if a session waits for it in this mode until then.
+    pub fn leaves(&self, key: &Key, mode: Mode, until: Instant, now: Instant) -> bool {
+        mode == Mode::Write
+            && until > now + PATIENCE
+            && matches!(self.0.get(key), Some(Stage::Due | Stage::LeftUntil(_)))
     }
 
     /// A session is given it; `document` says who has it until now.

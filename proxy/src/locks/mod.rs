@@ -181,7 +181,7 @@ impl Locks {
         until: Instant,
     ) -> Result<Option<Acquired>, LockError> {
         let owner = self.owner(connection);
-        let mut waiting = self.join(&owner, wanted, until > now())?;
+        let mut waiting = self.join(&owner, wanted, until)?;
         let Some(mut acquired) = waiting.granted(until).await? else { return Ok(None) };
         // It was told under the mutex at whose end the lock counts: a quick write that sees no lock is seen below.
         drop(lock(&self.state));
@@ -199,17 +199,18 @@ impl Locks {
         &'a self,
         owner: &'a Owner,
         wanted: &'a [(Key, Mode)],
-        patient: bool,
+        until: Instant,
     ) -> Result<Waiting<'a>, LockError> {
         self.change(|state| {
             // What other proxies take at this moment is not known yet: there may be a few more.
             state.known.room(owner, wanted)?;
             let mut in_the_way = state.known.in_the_way(owner, wanted);
             let held_here = in_the_way.any(|other| other.proxy == self.proxy) && now() < *lock(&self.valid);
-            let (ticket, told) = state.queue.join(owner, wanted, patient);
+            let (ticket, told) = state.queue.join(owner, wanted, until);
             // What a session of this proxy holds nobody else knows more of; who lets go of it asks for those that wait.
             let turn = if held_here { 0 } else { self.ask() };
-            Ok(Waiting { locks: self, owner, wanted, ticket, turn, told, granted: false, kept: false })
+            let patient = until > now();
+            Ok(Waiting { locks: self, owner, wanted, ticket, turn, told, patient, granted: false, kept: false })
         })
     }
 
@@ -374,6 +375,8 @@ struct Waiting<'a> {
     /// The turn at the document that looks for it first; 0 if that is not needed.
     turn: u64,
     told: oneshot::Receiver<Told>,
+    /// It waits, so that somebody has looked for it before its time is over.
+    patient: bool,
     /// It was told that it has them.
     granted: bool,
     kept: bool,
@@ -390,7 +393,10 @@ impl Waiting<'_> {
             told = &mut self.told => self.hear(told.ok()),
             // Whoever asks is answered: not that it cannot be had before somebody has looked.
             looked = self.locks.told(self.turn) => {
-                looked?;
+                // Of who waited somebody has looked: that the last turn lost a race with other proxies is no error of its.
+                if !self.patient {
+                    looked?;
+                }
                 let told = self.told.try_recv().ok();
                 self.hear(told)
             }

@@ -5,6 +5,7 @@
 //! a session that waits holds nothing, and there is no circle of waiting that locks alone would not make.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Instant;
 
 use cellgate_store::StoreError;
 use tokio::sync::oneshot;
@@ -23,8 +24,8 @@ struct Waiter {
     wanted: Vec<(Key, Mode)>,
     /// It was its turn before, and somebody was in the way.
     waited: bool,
-    /// It has time: others may be served first.
-    patient: bool,
+    /// How long it waits.
+    until: Instant,
     told: oneshot::Sender<Told>,
 }
 
@@ -37,11 +38,11 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Joins at the end; answers its ticket, and where it is told what became of it.
-    pub fn join(&mut self, owner: &Owner, wanted: &[(Key, Mode)], patient: bool) -> (u64, oneshot::Receiver<Told>) {
+    pub fn join(&mut self, owner: &Owner, wanted: &[(Key, Mode)], until: Instant) -> (u64, oneshot::Receiver<Told>) {
         self.last_ticket += 1;
         let (told, hears) = oneshot::channel();
         let (ticket, owner, wanted) = (self.last_ticket, owner.clone(), wanted.to_vec());
-        self.waiting.push_back(Waiter { ticket, owner, wanted, waited: false, patient, told });
+        self.waiting.push_back(Waiter { ticket, owner, wanted, waited: false, until, told });
         (ticket, hears)
     }
 
@@ -56,8 +57,8 @@ impl Queue {
     }
 
     /// Takes on the table what can be had now, for one after the other; answers their tickets. They still wait. What is
-    /// `left` to other proxies is given to nobody who has time and does not hold it already.
-    pub fn take(&mut self, table: &mut LockTable, left: impl Fn(&Key, Mode) -> bool) -> Vec<u64> {
+    /// `left` to other proxies, for one that waits until then, is given to nobody who does not hold it already.
+    pub fn take(&mut self, table: &mut LockTable, left: impl Fn(&Key, Mode, Instant) -> bool) -> Vec<u64> {
         if self.waiting.is_empty() {
             return Vec::new();
         }
@@ -69,9 +70,9 @@ impl Queue {
             holders.insert(owner);
         }
         let mut ahead = Claims::default();
-        for (place, Waiter { owner, wanted, patient, .. }) in self.waiting.iter().enumerate() {
+        for (place, Waiter { owner, wanted, until, .. }) in self.waiting.iter().enumerate() {
             let holds = holders.contains(owner);
-            let left = |key: &Key, mode: Mode| *patient && left(key, mode) && table.holder(key) != Some(owner);
+            let left = |key: &Key, mode: Mode| left(key, mode, *until) && table.holder(key) != Some(owner);
             let in_the_way = wanted.iter().any(|(key, mode)| {
                 left(key, *mode) || held.conflict(owner, key, *mode) || (!holds && ahead.conflict(owner, key, *mode))
             });
@@ -103,7 +104,7 @@ impl Queue {
 
     /// Gives everybody what can be had, where nobody else has to be asked.
     pub fn serve(&mut self, known: &mut LockTable, losses: u64) {
-        for ticket in self.take(known, |_, _| false) {
+        for ticket in self.take(known, |_, _, _| false) {
             if let Some(place) = self.place(ticket) {
                 self.tell(place, losses);
             }

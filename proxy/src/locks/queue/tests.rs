@@ -16,6 +16,11 @@ enum Event {
     LetsGo(u32),
 }
 
+/// Longer than anything here takes.
+fn far() -> Instant {
+    Instant::now() + std::time::Duration::from_secs(3600)
+}
+
 fn keys() -> impl Strategy<Value = Key> {
     prop_oneof![
         "[ab]".prop_map(Key::Name),
@@ -65,7 +70,7 @@ proptest! {
                     if waits.iter().any(|wait| wait.session == session) {
                         continue;
                     }
-                    let (ticket, told) = queue.join(&owner(session), &wanted, true);
+                    let (ticket, told) = queue.join(&owner(session), &wanted, far());
                     waits.push(Wait { session, ticket, wanted, told });
                 }
                 Event::Leaves(session) => {
@@ -120,9 +125,9 @@ fn who_holds_what_the_first_waits_for_is_not_behind_it() {
     let table_read = [(Key::Table("d".to_owned(), "t".to_owned()), Mode::Read)];
     let table_write = [(Key::Table("d".to_owned(), "t".to_owned()), Mode::Write)];
     assert!(table.acquire(&owner(1), &[(Key::Tables, Mode::Read)]));
-    let _writer = queue.join(&owner(2), &table_write, true);
-    let (_, mut reads) = queue.join(&owner(1), &table_read, true);
-    let (_, mut behind) = queue.join(&owner(3), &table_read, true);
+    let _writer = queue.join(&owner(2), &table_write, far());
+    let (_, mut reads) = queue.join(&owner(1), &table_read, far());
+    let (_, mut behind) = queue.join(&owner(3), &table_read, far());
     queue.serve(&mut table, 0);
     assert!(matches!(reads.try_recv(), Ok(Ok(Acquired { waited: false, .. }))), "the writer waits for it");
     assert!(behind.try_recv().is_err());
@@ -132,8 +137,8 @@ fn who_holds_what_the_first_waits_for_is_not_behind_it() {
 fn a_meta_store_that_fails_is_told_to_all_that_wait() {
     let mut queue = Queue::default();
     let wanted = [(Key::Name("a".to_owned()), Mode::Write)];
-    let (_, mut one) = queue.join(&owner(1), &wanted, true);
-    let (ticket, _) = queue.join(&owner(2), &wanted, true);
+    let (_, mut one) = queue.join(&owner(1), &wanted, far());
+    let (ticket, _) = queue.join(&owner(2), &wanted, far());
     let error = StoreError::Failed { detail: "it does not answer".to_owned() };
     queue.refuse(&error);
     assert_eq!(one.try_recv().unwrap(), Err(error));

@@ -157,6 +157,7 @@ async fn what_sessions_of_one_proxy_hand_on_to_each_other_others_get_as_well() {
             assert!(take(&two, 1, name("x"), Mode::Write, until).await, "held {held:?}, not let go of for others");
             two.release(1, &name("x")).await.unwrap();
         }
+        assert!(busy.try_join_next().is_none(), "none of them has failed");
         busy.abort_all();
     }
 }
@@ -165,8 +166,13 @@ async fn what_sessions_of_one_proxy_hand_on_to_each_other_others_get_as_well() {
 async fn who_holds_a_lock_shares_it_or_does_not_wait_is_not_held_up_for_others() {
     let (one, _) = two_proxies(&Arc::new(Meta::slow(Duration::from_millis(1))));
     // Once more by who has it.
+    let soon_taken = async |connection| {
+        let asked = now();
+        assert!(take(&one, connection, name("x"), Mode::Write, soon()).await);
+        assert!(now() < asked + SECOND / 10, "{:?}", now() - asked);
+    };
     for _ in 0..5 {
-        assert!(take(&one, 1, name("x"), Mode::Write, now()).await);
+        soon_taken(1).await;
         tokio::time::sleep(SECOND).await;
     }
     // Handed on, held for long, and free.
@@ -178,8 +184,9 @@ async fn who_holds_a_lock_shares_it_or_does_not_wait_is_not_held_up_for_others()
     one.ended(1);
     assert!(next.await.unwrap());
     tokio::time::sleep(2 * SECOND).await;
-    one.release(2, &name("x")).await.unwrap();
-    assert!(take(&one, 3, name("x"), Mode::Write, now()).await, "it is free, and nobody waits");
+    soon_taken(2).await;
+    one.ended(2);
+    assert!(take(&one, 3, name("x"), Mode::Write, now() + SECOND / 5).await, "it is free, and nobody waits");
     // Readers beside each other.
     for connection in 0..5 {
         let asked = now();
