@@ -170,7 +170,8 @@ fn line(cells: &[String]) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-fn show(value: &Value) -> String {
+/// A value as a golden script shows it.
+pub fn show(value: &Value) -> String {
     match value {
         Value::NULL => "NULL".to_owned(),
         Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),

@@ -3,24 +3,12 @@
 mod sequences;
 
 use cellgate_integration_tests::client::{self, Refusal, rows};
-use cellgate_integration_tests::{Deployment, Proxy, wait};
+use cellgate_integration_tests::{Deployment, Proxy, golden, wait};
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, OptsBuilder, Row, Value};
+use mysql_async::{Conn, OptsBuilder, Row};
 
 use sequences::SEQUENCES;
 use sequences::Step::{self, Prepared, Refused, Row as Answers, Text};
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::NULL => "NULL".to_owned(),
-        Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Value::Int(number) => number.to_string(),
-        Value::UInt(number) => number.to_string(),
-        Value::Float(number) => number.to_string(),
-        Value::Double(number) => number.to_string(),
-        Value::Date(..) | Value::Time(..) => value.as_sql(true),
-    }
-}
 
 /// What was not as it must be.
 async fn wrong(conn: &mut Conn, step: &Step) -> Option<String> {
@@ -38,7 +26,7 @@ async fn wrong(conn: &mut Conn, step: &Step) -> Option<String> {
         Answers(statement, expected) => match conn.query::<Row, _>(*statement).await {
             Ok(found) => {
                 let found: Vec<String> =
-                    found.iter().flat_map(|row| row.clone().unwrap()).map(|value| shown(&value)).collect();
+                    found.iter().flat_map(|row| row.clone().unwrap()).map(|value| golden::show(&value)).collect();
                 let right = found.len() == expected.len()
                     && found.iter().zip(*expected).all(|(f, e)| f == e || (*e == "*" && f != "NULL"));
                 (!right).then(|| format!("{statement}: {found:?}, not {expected:?}"))
