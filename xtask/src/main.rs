@@ -54,6 +54,10 @@ fn main() -> ExitCode {
 
 fn run(arguments: &[String]) -> Result<(), Failure> {
     let (name, rest) = arguments.split_first().ok_or_else(usage)?;
+    if asks_for_help(rest) {
+        print!("{USAGE}");
+        return Ok(());
+    }
     match name.as_str() {
         "test" => test::run(&test::Selection::parse(rest)?),
         "prove" => prove::run(rest),
@@ -75,6 +79,11 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
     }
 }
 
+/// Whether help is asked for. What is behind `--` is for another command.
+fn asks_for_help(arguments: &[String]) -> bool {
+    arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--help" || argument == "-h")
+}
+
 /// Refuses arguments of a command that has none, before it does anything.
 fn none(command: &str, rest: &[String]) -> Result<(), Failure> {
     match rest.first() {
@@ -93,10 +102,21 @@ mod tests {
 
     #[test]
     fn what_a_command_does_not_know_is_refused_before_it_does_anything() {
-        for (command, argument) in [("install", "--help"), ("clients", "all"), ("tidy", "x"), ("docs", "--write")] {
+        for (command, argument) in [("install", "--all"), ("clients", "all"), ("tidy", "x"), ("docs", "--write")] {
             let failure = run(&[command.to_owned(), argument.to_owned()]).expect_err("refused");
             assert!(failure.to_string().contains(&format!("`{command}` does not know `{argument}`")), "{failure}");
         }
         assert!(run(&["servers".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn asked_for_help_a_command_does_nothing_else() {
+        for command in ["test", "prove", "bench", "dist", "instructions", "clients", "install", "edges", "tidy", "docs"]
+        {
+            for help in ["--help", "-h"] {
+                assert!(run(&[command.to_owned(), help.to_owned()]).is_ok(), "{command} {help}");
+            }
+        }
+        assert!(!asks_for_help(&["--", "false", "--help"].map(str::to_owned)));
     }
 }
