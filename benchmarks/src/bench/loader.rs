@@ -6,6 +6,7 @@ use std::time::Duration;
 use cellgate_integration_tests::process;
 
 use super::rows::Measure;
+use super::servers::service;
 use super::stage::Endpoint;
 use crate::report::Report;
 use crate::session::Protocol;
@@ -73,7 +74,7 @@ fn read(text: &str) -> Result<Report, String> {
 
 fn command(endpoint: &Endpoint, measure: &Measure, pace: Pace, cells: u64, seed: u64) -> Command {
     let target = &endpoint.target;
-    let mut command = process::tethered(std::env::current_exe().unwrap_or_else(|_| "cellgate-benchmarks".into()), None);
+    let mut command = service(std::env::current_exe().unwrap_or_else(|_| "cellgate-benchmarks".into()), None);
     let protocol = match target.protocol {
         Protocol::Mysql => "mysql",
         Protocol::Postgres => "postgres",

@@ -18,10 +18,13 @@ pub fn setting(directory: &Path) -> Setting {
     let memory = field(&memory, "MemTotal").and_then(|text| text.split(' ').next()?.parse::<u64>().ok()).unwrap_or(0);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let kernel = kernel.trim().split('-').next().unwrap_or_default();
+    let autogroup = fs::read_to_string("/proc/sys/kernel/sched_autogroup_enabled").unwrap_or_default();
+    let autogroup = autogroup.trim();
     Setting {
         machine: vec![
             format!("{model}, {cores} cores used, {} GiB of memory", memory >> 20),
             format!("Linux {kernel}, {} under the data", file_system(directory)),
+            format!("processors are divided between {} first", if autogroup == "1" { "sessions" } else { "threads" }),
         ],
         versions: [servers::versions(), vec![output("rustc", &["--version"])]].concat(),
         commit: std::env::var("CELLGATE_COMMIT").unwrap_or_else(|_| "unknown".to_owned()),

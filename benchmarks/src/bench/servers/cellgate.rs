@@ -7,7 +7,7 @@ use cellgate_integration_tests::process::{self, Process, Signal};
 use cellgate_integration_tests::servers::free_port;
 use cellgate_integration_tests::{settings, wait};
 
-use super::{start, tail, until_ready};
+use super::{service, start, tail, until_ready};
 
 /// Most connections of a client; the measurement of idle ones needs more than the default.
 const MAX_CONNECTIONS: u32 = 20_000;
@@ -60,7 +60,7 @@ impl Cellgate {
         text.push_str(cache.section());
         std::fs::write(&file, &text).expect("a file in a new directory");
         check(&file).unwrap_or_else(|refused| panic!("configuration refused: {refused}"));
-        let mut process = start(process::tethered(settings::binary(), None).arg("--config").arg(&file), &log);
+        let mut process = start(service(settings::binary(), None).arg("--config").arg(&file), &log);
         until_ready("Cellgate", &mut process, &log, || tail(&log).contains("cellgate ready"));
         Self { process, port }
     }

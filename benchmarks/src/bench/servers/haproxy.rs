@@ -7,7 +7,7 @@ use std::process::Command;
 use cellgate_integration_tests::process::{self, Process};
 use cellgate_integration_tests::servers::free_port;
 
-use super::{loopback, start, until_ready};
+use super::{loopback, service, start, until_ready};
 
 /// A running HAProxy.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl HaProxy {
         );
         std::fs::write(&file, text).expect("a file in a new directory");
         // -db: in the foreground, one process.
-        let mut process = start(process::tethered(program(), None).args(["-db", "-f"]).arg(&file), &log);
+        let mut process = start(service(program(), None).args(["-db", "-f"]).arg(&file), &log);
         until_ready("HAProxy", &mut process, &log, || TcpStream::connect(loopback(port)).is_ok());
         Self { process, port }
     }

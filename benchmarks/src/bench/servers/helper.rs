@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use cellgate_integration_tests::process::{self, Process};
+use cellgate_integration_tests::process::Process;
 use cellgate_integration_tests::servers::free_port;
 
-use super::{loopback, start, tail, until_ready};
+use super::{loopback, service, start, tail, until_ready};
 
 /// A running helper.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Helper {
         std::fs::create_dir_all(dir).expect("a directory in the run's directory");
         let program = std::env::current_exe().expect("this program has a path");
         let (port, log) = (free_port(), dir.join("log"));
-        let mut command = process::tethered(program, None);
+        let mut command = service(program, None);
         command.arg(name).arg(format!("--listen=127.0.0.1:{port}")).args(arguments);
         let mut process = start(&mut command, &log);
         until_ready(name, &mut process, &log, || tail(&log).contains("listening"));

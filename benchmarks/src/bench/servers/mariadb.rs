@@ -6,7 +6,7 @@ use std::process::Command;
 use cellgate_integration_tests::process::{self, Process};
 use cellgate_integration_tests::servers::free_port;
 
-use super::{start, until_ready};
+use super::{service, start, until_ready};
 
 /// The table of the clients that use the server directly: what its users would create, with bytes as keys.
 const TABLE: &str = "CREATE TABLE cells (added_id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, \
@@ -54,7 +54,7 @@ impl MariaDb {
         std::fs::write(&init, grants).expect("a file in a new directory");
         process::give(&init, user);
         let (port, log, pid_file) = (free_port(), dir.join("log"), dir.join("pid"));
-        let mut command = process::tethered(program(), Some(user));
+        let mut command = service(program(), Some(user));
         command
             .args(["--no-defaults", "--skip-name-resolve", "--bind-address=127.0.0.1", "--max-connections=3000"])
             .args(["--innodb-flush-log-at-trx-commit=1", "--skip-log-bin", "--innodb-log-file-size=512M"])

@@ -17,17 +17,28 @@ pub use mariadb::{MariaDb, Threads};
 pub use postgres::Postgres;
 pub use spider::Spider;
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use cellgate_integration_tests::process::Process;
+use cellgate_integration_tests::process::{self, Process};
 use cellgate_integration_tests::wait;
 
 /// An address on loopback.
 pub fn loopback(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// A command for a server, or a load, in a session of its own, as a service manager or a terminal of its own starts it.
+///
+/// Linux divides the processors between sessions (sched(7), autogroup) or control groups first, and between the threads of
+/// each then. In one session, each of a server's threads for 64 connections has as much of a processor as the loader.
+pub fn service(program: impl AsRef<OsStr>, user: Option<&str>) -> Command {
+    let mut command = process::tethered("setsid", user);
+    command.arg(program);
+    command
 }
 
 /// Starts a command with its output in a file.

@@ -6,7 +6,7 @@ use std::process::Command;
 use cellgate_integration_tests::process::{self, Process};
 use cellgate_integration_tests::servers::free_port;
 
-use super::{start, until_ready};
+use super::{service, start, until_ready};
 
 /// The table of the clients that use the server directly.
 const TABLE: &str = "CREATE TABLE cells (added_id BIGSERIAL PRIMARY KEY, row_key TEXT COLLATE \"C\" NOT NULL, \
@@ -36,7 +36,7 @@ impl Postgres {
                 .arg(dir.join("data")),
         );
         let (port, log, data) = (free_port(), dir.join("log"), dir.join("data"));
-        let mut command = process::tethered(program("postgres"), Some(user));
+        let mut command = service(program("postgres"), Some(user));
         command.arg("-D").arg(&data).args(["-p", &port.to_string()]);
         for setting in [
             "listen_addresses=127.0.0.1",
