@@ -125,8 +125,9 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// What the pool of connections is doing now; `None` for an engine without one, as an embedded store.
     fn pool(&self) -> Option<PoolState>;
 
-    /// Which start of its server this process has met last, whatever the number says. Another one may have taken back what
-    /// was read before, so that it must not be answered from memory. Always 0 where nothing can be read that is not on disk.
+    /// Which start of its server this process has met last, whatever the number says: it is another one also if another server
+    /// was met in between. Another one may have taken back what was read before, so that it must not be answered from memory.
+    /// Always 0 where nothing can be read that is not on disk.
     fn start(&self) -> i64 {
         0
     }

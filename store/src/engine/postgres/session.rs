@@ -24,7 +24,7 @@ use crate::backend::Timeouts;
 use crate::engine::server::attempts::unsettled;
 use crate::engine::server::core::size;
 use crate::engine::server::driver::{
-    Cells, Existing, Failure, Holds, Mark, NewRow, Place, Session, Start, Value, replaced,
+    Cells, Existing, Failure, Holds, Mark, NewRow, Passing, Place, Session, Start, Value, replaced,
 };
 use crate::error::{Reason, StoreError};
 use crate::hash::FastHash;
@@ -297,8 +297,8 @@ impl Session for PostgresSession {
         Some(self.start)
     }
 
-    async fn pass_over(&mut self) -> Result<(), Failure> {
-        self.run(&head::pass_over(self.start)).await
+    async fn pass_over(&mut self, passing: Passing) -> Result<(), Failure> {
+        self.run(&head::pass_over(self.start, passing)).await
     }
 
     async fn check_tables(&mut self) -> Result<(), Failure> {

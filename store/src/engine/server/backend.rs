@@ -253,7 +253,7 @@ impl<D: Driver> Backend for Server<D> {
     }
 
     fn start(&self) -> i64 {
-        self.core.sessions.starts().last()
+        self.core.sessions.starts().life()
     }
 
     fn dialect(&self) -> Option<&'static Dialect> {

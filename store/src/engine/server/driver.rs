@@ -122,9 +122,9 @@ pub trait Session: Send + 'static {
         None
     }
 
-    /// Has the log head pass over the ids that may have been seen before this start and are not known any more; once per
-    /// start, whoever asks for it. When it succeeds that is on disk.
-    async fn pass_over(&mut self) -> Result<(), Failure> {
+    /// Has the log head pass over the ids that may have been seen before this start and are not known any more. When it
+    /// succeeds that is on disk.
+    async fn pass_over(&mut self, _: Passing) -> Result<(), Failure> {
         Ok(())
     }
 
@@ -185,6 +185,15 @@ pub trait Session: Send + 'static {
         }
         Ok(rows)
     }
+}
+
+/// How often the log head passes over ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passing {
+    /// Once per start, whoever asks for it: the store remembers for which one it was done.
+    Once,
+    /// In any case: the store may remember it of the time before another server took over.
+    Again,
 }
 
 /// One start of one server with one set of tables, whatever the number says: two are the same or not. Behind another one,

@@ -11,7 +11,9 @@ use cellgate_schemaless::{Cell, Epoch};
 use deadpool::managed::{Manager, Metrics, RecycleResult};
 
 use crate::engine::server::core::size;
-use crate::engine::server::driver::{Cells, Driver, Existing, Failure, Holds, Mark, NewRow, Place, Session, Start};
+use crate::engine::server::driver::{
+    Cells, Driver, Existing, Failure, Holds, Mark, NewRow, Passing, Place, Session, Start,
+};
 use crate::error::StoreError;
 use crate::sql::{Dialect, MYSQL, POSTGRES, Query};
 use crate::sync::lock;
@@ -32,7 +34,7 @@ pub(crate) enum Asked {
     /// To confirm what it has found.
     Confirm(i64),
     /// To have the log head pass over ids.
-    PassOver(i64),
+    PassOver(i64, Passing),
     /// To run a statement without parameters.
     Run(i64, String),
 }
@@ -244,8 +246,8 @@ impl Session for FakeSession {
         self.start
     }
 
-    async fn pass_over(&mut self) -> Result<(), Failure> {
-        self.script.ask(Asked::PassOver(self.number));
+    async fn pass_over(&mut self, passing: Passing) -> Result<(), Failure> {
+        self.script.ask(Asked::PassOver(self.number, passing));
         self.script.passes.next().unwrap_or(Ok(()))
     }
 

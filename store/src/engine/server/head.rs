@@ -8,6 +8,8 @@
 
 use cellgate_schemaless::limits::ID_STRIDE;
 
+use crate::engine::server::driver::{Passing, Start};
+
 /// The row of `cg_head` that is no head: its `next` is the start for which the head has passed over, 0 before the first
 /// write. Every version reads heads by their number, and its epoch, 0, is none a head was ever at.
 pub(crate) const STARTS: i64 = 65_535;
@@ -32,4 +34,12 @@ const GIVEN_OUT: i64 = 1_000_000_000_000_000;
 pub(crate) fn passed(at: &str, seconds: &str) -> String {
     let old = format!("CASE WHEN {at} >= {GIVEN_OUT} THEN LEAST({seconds}, {MOST_SECONDS}) ELSE 0 END");
     format!("GREATEST({}, {} * ({old}))", SPAN * ID_STRIDE, PER_SECOND * ID_STRIDE)
+}
+
+/// A condition, behind others: whether the head is to pass over ids. `remembered` is the start for which it did so last.
+pub(crate) fn unless_passed(remembered: &str, Start(start): Start, passing: Passing) -> String {
+    match passing {
+        Passing::Once => format!(" AND {remembered} <> {start}"),
+        Passing::Again => String::new(),
+    }
 }

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 
 use crate::backend::Identity;
 use crate::engine::server::ServerOptions;
-use crate::engine::server::driver::{Driver, Failure, Holds, Session, Start};
+use crate::engine::server::driver::{Driver, Failure, Holds, Passing, Session, Start};
 use crate::engine::server::identity::{Expected, check_new};
 use crate::engine::server::monitor::Monitor;
 use crate::error::{Reason, StoreError};
@@ -39,41 +39,78 @@ pub(crate) struct Sessions<M: Driver> {
 pub(crate) struct Starts {
     /// That of the session which was opened last.
     last: AtomicI64,
+    /// A number for the time since which it is: it has another one if it is back.
+    life: AtomicI64,
     /// The last one for which it is on disk that the log head passed over what that may have taken back.
     passed: AtomicI64,
-    /// All of them: a server may tell sessions different starts though it was not started in between (a MySQL whose clock went
-    /// back), and what those of before were asked goes on beside the new ones.
-    all_passed: Mutex<BTreeSet<i64>>,
+    known: Mutex<KnownStarts>,
+}
+
+/// All starts of the server that were seen, and what was done for them.
+#[derive(Debug, Default)]
+struct KnownStarts {
+    /// How often another one than the last was seen.
+    changes: i64,
+    seen: BTreeSet<i64>,
+    /// Those that were seen again behind another one: a server that another had taken over from, and that was not started since.
+    back: BTreeSet<i64>,
+    /// Those that were passed over for: a server may tell sessions different starts though it was not started in between (a MySQL
+    /// whose clock went back), and what those of before were asked goes on beside the new ones.
+    passed: BTreeSet<i64>,
 }
 
 impl Starts {
-    /// A session was opened; whether it is of another start than the one before.
+    /// A session was opened; whether it is of another start than the one before. One that is back is one more start: the other
+    /// server may have given out ids meanwhile.
     pub(crate) fn seen(&self, start: Option<Start>) -> bool {
         let Some(Start(start)) = start else { return false };
+        // Until the end: nobody is to use another session of this start before all of it is known.
+        let mut known = lock(&self.known);
         let before = self.last.swap(start, Ordering::AcqRel);
-        before != 0 && before != start
+        if before == start {
+            return false;
+        }
+        let is_new = known.seen.insert(start);
+        if before != 0 {
+            known.changes += 1;
+        }
+        if !is_new {
+            known.back.insert(start);
+            known.passed.remove(&start);
+            // If it is another one, that one stays.
+            let _ = self.passed.compare_exchange(start, 0, Ordering::AcqRel, Ordering::Acquire);
+        }
+        let Start(life) = Start::of(&[start, known.changes]);
+        self.life.store(life, Ordering::Release);
+        before != 0
     }
 
-    /// That of the session which was opened last.
-    pub(crate) fn last(&self) -> i64 {
-        self.last.load(Ordering::Acquire)
+    /// A number for the start of the session which was opened last, another one each time that it changed, also to one that
+    /// was seen before.
+    pub(crate) fn life(&self) -> i64 {
+        self.life.load(Ordering::Acquire)
     }
 
     /// Whether a session of this start may be used again.
     fn is_last(&self, start: Option<Start>) -> bool {
-        start.is_none_or(|Start(start)| start == self.last())
+        start.is_none_or(|Start(start)| start == self.last.load(Ordering::Acquire))
     }
 
     /// The log head has passed over what this start may have taken back.
     pub(crate) fn passed(&self, Start(start): Start) {
-        lock(&self.all_passed).insert(start);
+        lock(&self.known).passed.insert(start);
         self.passed.store(start, Ordering::Release);
     }
 
-    /// Whether it has.
-    pub(crate) fn has_passed(&self, Start(start): Start) -> bool {
+    /// How the log head is to pass over what this start may have taken back; `None` if it has.
+    pub(crate) fn to_pass(&self, Start(start): Start) -> Option<Passing> {
         // As a rule there is one.
-        self.passed.load(Ordering::Acquire) == start || lock(&self.all_passed).contains(&start)
+        if self.passed.load(Ordering::Acquire) == start {
+            return None;
+        }
+        let known = lock(&self.known);
+        let passing = if known.back.contains(&start) { Passing::Again } else { Passing::Once };
+        (!known.passed.contains(&start)).then_some(passing)
     }
 }
 

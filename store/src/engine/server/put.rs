@@ -293,9 +293,12 @@ impl<D: Driver> Put<'_, D> {
         rows: &[NewRow<'_>],
         existing: Existing,
     ) -> Result<Vec<Option<Place>>, Failure> {
-        if let Some(start) = session.start().filter(|start| !self.sessions.starts().has_passed(*start)) {
-            session.pass_over().await?;
-            self.sessions.starts().passed(start);
+        let starts = self.sessions.starts();
+        if let Some(start) = session.start()
+            && let Some(passing) = starts.to_pass(start)
+        {
+            session.pass_over(passing).await?;
+            starts.passed(start);
         }
         session.insert(self.epoch, rows, existing).await
     }
