@@ -19,7 +19,8 @@
 //!   transaction, and large bodies have a queue of their own, so that small ones do not wait for those. A write that was taken in
 //!   goes on to its end, whoever stops waiting.
 //! - Fairness: a call about more keys than `per_request` runs beside the lanes, and so do scans; all of these together
-//!   leave connections for every lane.
+//!   leave connections for every lane (in a pool of less than ten, for all but one or two). Writes have half of those beside the
+//!   lanes at most: they wait for the log head, and no read is to wait for that.
 //! - A queue that is full, of cells or of bytes of writes, refuses at once; who waits longer than its patience is told so, though statements hang.
 //!
 //! # What is refused
@@ -39,7 +40,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use cellgate_metrics::{ClusterMetrics, PoolState, Queue as Label};
 use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple, limits};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 
 pub use self::asked::Waiting;
 use self::kinds::{Gets, Latests, Puts};
@@ -134,6 +135,8 @@ pub struct Coalescing {
     way: Way,
     /// Connections for what runs beside the lanes.
     beside: Semaphore,
+    /// How many of them writes may have.
+    beside_writes: Semaphore,
     /// How long pages are, of logs and of rows.
     log_pages: Pages,
     row_pages: Pages,
@@ -157,7 +160,8 @@ impl Coalescing {
         // A small pool: every kind of read has at most a quarter of it, writes have two and large ones one, the rest is for scans.
         let lanes = options.lanes.clamp(1, (connections / 4).max(1));
         let most_writes = if connections > 4 { WRITES } else { 1 };
-        let beside = connections.saturating_sub(2 * lanes + most_writes + 1).max(1);
+        // One for a write and one for a read at least.
+        let beside = connections.saturating_sub(2 * lanes + most_writes + 1).max(2);
         let (busy_lanes, slow, waiting) = (options.busy_lanes.clamp(1, lanes), options.slow, options.queue_cells);
         let batch = options.batch_reads.max(1);
         let (bytes, waiting_bytes) = (BATCH_BYTES, options.queue_bytes);
@@ -176,6 +180,7 @@ impl Coalescing {
             large_puts: Lanes::new(Arc::clone(&backend), large, patience, metrics(Label::LargePut)),
             way: Way::default(),
             beside: Semaphore::new(beside),
+            beside_writes: Semaphore::new(beside.div_ceil(2).min(beside - 1)),
             log_pages: Pages::of_logs(),
             row_pages: Pages::of_rows(),
             backend,
@@ -260,13 +265,22 @@ impl Coalescing {
 
     /// The right to use a connection beside the lanes.
     async fn beside(&self) -> Result<SemaphorePermit<'_>, StoreError> {
-        let late = || StoreError::Timeout {
-            reason: Reason::Queue,
-            detail: format!("no connection for a long request was free for {:?}", self.timeouts.queue),
-        };
-        match tokio::time::timeout(self.timeouts.queue, self.beside.acquire()).await {
+        self.in_time(self.beside.acquire()).await
+    }
+
+    /// The right to write on one.
+    async fn beside_to_write(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), StoreError> {
+        self.in_time(async { Ok((self.beside_writes.acquire().await?, self.beside.acquire().await?)) }).await
+    }
+
+    /// What is waited for no longer than anything else that is queued.
+    async fn in_time<T>(&self, permit: impl Future<Output = Result<T, AcquireError>>) -> Result<T, StoreError> {
+        match tokio::time::timeout(self.timeouts.queue, permit).await {
             Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => Err(late()),
+            Ok(Err(_)) | Err(_) => Err(StoreError::Timeout {
+                reason: Reason::Queue,
+                detail: format!("no connection for a long request was free for {:?}", self.timeouts.queue),
+            }),
         }
     }
 }
@@ -346,14 +360,14 @@ impl Backend for Coalescing {
                 self.puts_of(groups).submit(&(epoch, table.clone()), groups).await
             }
             Some(_) | None => {
-                let _permit = self.beside().await?;
+                let _permits = self.beside_to_write().await?;
                 self.backend.put(epoch, groups).await
             }
         }
     }
 
     async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<Erased, StoreError> {
-        let _permit = self.beside().await?;
+        let _permits = self.beside_to_write().await?;
         self.backend.erase(epoch, table, what).await
     }
 

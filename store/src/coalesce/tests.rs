@@ -753,6 +753,38 @@ async fn what_runs_beside_the_lanes_leaves_connections_for_them_and_waits_as_lon
     }
 }
 
+#[tokio::test]
+async fn no_read_waits_for_writes_that_wait_for_the_log_head() {
+    // As many connections as a pool may have at least, and as many as it has as a rule.
+    for connections in [1, 16] {
+        let bench = Bench::new(ONE_LANE).await;
+        let (held, timeouts) = (Arc::clone(&bench.held), Timeouts::default());
+        let of_cluster = bench.metrics.cluster_named("c").unwrap();
+        let coalescing = Arc::new(Coalescing::new(held as _, ONE_LANE, connections, timeouts, &of_cluster));
+        let bench = Bench { coalescing, ..bench };
+        // Of two tables: on no lane.
+        let writes: Vec<_> = (0..20)
+            .map(|n| {
+                let mut groups = [group(&format!("{n}"), "1"), group(&format!("{n}"), "1")];
+                groups[1].cells[0].table = table(2);
+                let coalescing = Arc::clone(&bench.coalescing);
+                tokio::spawn(async move { coalescing.put(EPOCH, &groups).await })
+            })
+            .collect();
+        let at_once = bench.coalescing.beside_writes.available_permits();
+        bench.held.begun(u32::try_from(at_once).unwrap()).await;
+        let long = bench.get(1, &["a", "b", "c", "d", "e"]);
+        let begun = tokio::time::timeout(Duration::from_secs(20), bench.held.begun(1));
+        begun.await.expect("it does not wait for the writes");
+        assert_eq!(bench.held.calls().len(), at_once + 1, "{connections} connections");
+        bench.go(21);
+        long.await.unwrap().unwrap();
+        for write in writes {
+            write.await.unwrap().unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_runtime_ends_though_a_statement_hangs_and_others_wait() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
