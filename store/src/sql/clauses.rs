@@ -6,7 +6,16 @@ use super::{CELL_COLUMNS, Sql};
 
 impl Sql<'_> {
     pub(super) fn select(&mut self, prefix: &str, table: &TableRef) -> &mut Self {
-        self.push("SELECT ").names(prefix, &CELL_COLUMNS).push(" FROM ").name(table.physical())
+        self.columns(prefix, self.dialect.longest_body).push(" FROM ").name(table.physical())
+    }
+
+    /// `SELECT` and the columns of cells; a body of more bytes than the `longest` is NULL.
+    pub(super) fn columns(&mut self, prefix: &str, longest: Option<usize>) -> &mut Self {
+        let Some(longest) = longest else { return self.push("SELECT ").names(prefix, &CELL_COLUMNS) };
+        let (body, others) = ("body", &CELL_COLUMNS[..CELL_COLUMNS.len() - 1]);
+        self.push("SELECT ").names(prefix, others).push(", CASE WHEN LENGTH(").push(prefix).name(body);
+        self.push(") <= ").push(&longest.to_string()).push(" THEN ").push(prefix).name(body);
+        self.push(" END AS ").name(body)
     }
 
     pub(super) fn use_index(&mut self, index: &str) -> &mut Self {

@@ -1,6 +1,6 @@
 //! What differs between engines, as data.
 
-use super::Param;
+use super::{BATCH_BODY, Param};
 
 /// How one engine spells the shared statements.
 #[derive(Debug)]
@@ -45,6 +45,9 @@ pub struct Dialect {
     pub(crate) table_options: &'static str,
     /// Around the name of an index that a statement must use; `None` where there are no such hints.
     pub(crate) index_hint: Option<(&'static str, &'static str)>,
+    /// Longest body that a statement about one key, or a scan, answers, in bytes: a longer one is NULL. `None` if there is no
+    /// such bound.
+    pub(crate) longest_body: Option<usize>,
 }
 
 /// How parameters are written.
@@ -137,6 +140,7 @@ pub(crate) const MYSQL: Dialect = Dialect {
     hot_table_options: " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=binary",
     table_options: " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=binary",
     index_hint: Some((" FORCE INDEX (", ")")),
+    longest_body: None,
 };
 
 /// PostgreSQL. It has no unsigned types, so that a shard needs four bytes.
@@ -161,6 +165,7 @@ pub(crate) const POSTGRES: Dialect = Dialect {
     hot_table_options: " WITH (fillfactor=10)",
     table_options: "",
     index_hint: None,
+    longest_body: None,
 };
 
 /// SQLite.
@@ -185,7 +190,11 @@ pub(crate) const SQLITE: Dialect = Dialect {
     hot_table_options: " STRICT",
     table_options: " STRICT",
     index_hint: Some((" INDEXED BY ", "")),
+    longest_body: None,
 };
+
+/// SQLite, where no body is to be read that takes long: its length is in front of it, and its pages are not read for that.
+pub(crate) const SQLITE_SHORT: Dialect = Dialect { longest_body: Some(BATCH_BODY), ..SQLITE };
 
 /// Most names in one list: MySQL's protocol counts parameters in 16 bits, and a name has three or four.
 const LIST_NAMES: usize = 8192;

@@ -20,7 +20,7 @@ use bytes::Bytes;
 pub(crate) use clauses::room;
 pub use dialect::Dialect;
 pub(crate) use dialect::{
-    Indexes, InsertIfAbsent, KeyLists, Lists, MARIADB, MYSQL, MYSQL_WITH_LATERAL, POSTGRES, SQLITE,
+    Indexes, InsertIfAbsent, KeyLists, Lists, MARIADB, MYSQL, MYSQL_WITH_LATERAL, POSTGRES, SQLITE, SQLITE_SHORT,
 };
 pub(crate) use names::{BATCH_BODY, LatestBy, below_hidden, is_hidden, left_out, match_gets, match_latest};
 pub(crate) use own::{FIRST_EPOCH, FIRST_HEAD, first_id};

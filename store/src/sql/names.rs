@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use cellgate_schemaless::{Cell, CellKind, ColumnKey, LatestKey, RefKey, RowKey, TableRef, Triple};
 
 use super::clauses::padded;
-use super::{CELL_COLUMNS, Dialect, KeyLists, Lists, Param, Query, Sql};
+use super::{Dialect, KeyLists, Lists, Param, Query, Sql};
 use crate::hash::FastHash;
 
 /// Longest body that a statement with several keys answers, in bytes (C16 of docs/ARCHITECTURE.md). A longer one is
@@ -247,18 +247,7 @@ impl Sql<'_> {
     /// The columns of cells for a statement of so many keys: of several, a body is NULL if it is longer than
     /// [`BATCH_BODY`].
     fn select_several(&mut self, prefix: &str, keys: usize) -> &mut Self {
-        if keys == 1 {
-            return self.push("SELECT ").names(prefix, &CELL_COLUMNS);
-        }
-        let (body, others) = ("body", &CELL_COLUMNS[..CELL_COLUMNS.len() - 1]);
-        self.push("SELECT ").names(prefix, others).push(", CASE WHEN LENGTH(").push(prefix).name(body);
-        self.push(") <= ")
-            .push(&BATCH_BODY.to_string())
-            .push(" THEN ")
-            .push(prefix)
-            .name(body)
-            .push(" END AS ")
-            .name(body)
+        self.columns(prefix, if keys == 1 { self.dialect.longest_body } else { Some(BATCH_BODY) })
     }
 }
 

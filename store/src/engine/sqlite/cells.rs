@@ -73,7 +73,7 @@ fn cell_named(row: &Row<'_>, row_key: RowKey, column: ColumnKey) -> Result<Cell,
         ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) => None,
     };
     if body.is_none() && kind == CellKind::Cell {
-        return Err(corrupt("a cell has no body".to_owned()));
+        return Err(Failure::Large);
     }
     Ok(Cell {
         triple: Triple { row: row_key, column, ref_key: RefKey(row.get(8)?) },

@@ -312,6 +312,8 @@ pub(crate) enum Failure {
     Sqlite(rusqlite::Error),
     /// We did.
     Store(StoreError),
+    /// A cell came without its body, or there were more bytes than may be read where they were asked for.
+    Large,
 }
 
 impl From<rusqlite::Error> for Failure {
@@ -331,7 +333,7 @@ impl Failure {
     pub(crate) fn is_interrupt(&self) -> bool {
         match self {
             Self::Sqlite(e) => e.sqlite_error_code() == Some(ErrorCode::OperationInterrupted),
-            Self::Store(_) => false,
+            Self::Store(_) | Self::Large => false,
         }
     }
 
@@ -339,7 +341,7 @@ impl Failure {
     pub(crate) fn missing_table(self) -> Result<String, Self> {
         match &self {
             Self::Sqlite(e) => missing_table(e).ok_or(self),
-            Self::Store(_) => Err(self),
+            Self::Store(_) | Self::Large => Err(self),
         }
     }
 
@@ -347,6 +349,8 @@ impl Failure {
     pub(crate) fn outcome(self, path: &Path) -> StoreError {
         let e = match self {
             Self::Store(e) => return e,
+            // Of a statement that leaves none out.
+            Self::Large => return StoreError::Corrupt { detail: format!("{}: a cell has no body", path.display()) },
             Self::Sqlite(e) => e,
         };
         let detail = format!("{}: {e}", path.display());
@@ -407,7 +411,7 @@ pub(crate) fn commit_outcome(e: Failure, path: &Path) -> StoreError {
         Failure::Sqlite(sqlite) if sqlite.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) => {
             StoreError::MaybeWritten { detail: format!("{}: {sqlite}", path.display()) }
         }
-        Failure::Sqlite(_) | Failure::Store(_) => e.outcome(path),
+        Failure::Sqlite(_) | Failure::Store(_) | Failure::Large => e.outcome(path),
     }
 }
 

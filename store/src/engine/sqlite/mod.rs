@@ -48,17 +48,17 @@ use self::removal::{Left, Removal};
 use self::snapshots::Snapshots;
 use self::write::check_epoch;
 use self::writer::Writer;
-use crate::sql::{Dialect, SQLITE};
+use crate::sql::{Dialect, SQLITE, SQLITE_SHORT};
 use crate::sync;
 use crate::{
     AtOnce, Backend, Erased, Identity, LogPage, PutGroup, PutOutcome, Reason, RowPage, ShardState, StoreError, Timeouts,
 };
 
 /// A page that is read where it is asked for: what a page of a screen or the tail of a log needs.
-const INLINE_PAGE: PageBound = PageBound { rows: 128, bytes: 256 * 1024 };
+const INLINE_PAGE: PageBound = PageBound { rows: 128, bytes: 256 * 1024, dialect: &SQLITE_SHORT };
 
 /// A page that is read on a blocking thread.
-const PAGE: PageBound = PageBound { rows: 4096, bytes: 4 * 1024 * 1024 };
+const PAGE: PageBound = PageBound { rows: 4096, bytes: 4 * 1024 * 1024, dialect: &SQLITE };
 
 /// How long the writer waits for readers of the log that an erasure has to empty, before it writes for others again.
 const LOG_WAIT: Duration = Duration::from_millis(20);
@@ -211,11 +211,11 @@ impl Backend for SqliteBackend {
     async fn get(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
         let live = self.live()?;
         let texts = live.texts(table);
-        match live.readers.inline(|sqlite| read::get(sqlite, &texts, keys)).await? {
+        match live.readers.inline(|sqlite| read::get(sqlite, &texts.short, keys)).await? {
             Some(cells) => Ok(cells),
             None => {
                 let keys = keys.to_vec();
-                live.readers.blocking(move |sqlite| read::get(sqlite, &texts, &keys)).await
+                live.readers.blocking(move |sqlite| read::get(sqlite, &texts.whole, &keys)).await
             }
         }
     }
@@ -223,11 +223,11 @@ impl Backend for SqliteBackend {
     async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
         let live = self.live()?;
         let texts = live.texts(table);
-        match live.readers.inline(|sqlite| read::latest(sqlite, &texts, keys)).await? {
+        match live.readers.inline(|sqlite| read::latest(sqlite, &texts.short, keys)).await? {
             Some(cells) => Ok(cells),
             None => {
                 let keys = keys.to_vec();
-                live.readers.blocking(move |sqlite| read::latest(sqlite, &texts, &keys)).await
+                live.readers.blocking(move |sqlite| read::latest(sqlite, &texts.whole, &keys)).await
             }
         }
     }
@@ -235,13 +235,13 @@ impl Backend for SqliteBackend {
     fn get_at_once(&self, table: &TableRef, key: &Triple) -> AtOnce {
         let Ok(live) = self.live() else { return AtOnce::Ask };
         let texts = live.texts(table);
-        live.readers.at_once(|sqlite| read::get_one(sqlite, &texts, key)).map_or(AtOnce::Ask, AtOnce::Row)
+        live.readers.at_once(|sqlite| read::get_one(sqlite, &texts.short, key)).map_or(AtOnce::Ask, AtOnce::Row)
     }
 
     fn latest_at_once(&self, table: &TableRef, key: &LatestKey) -> AtOnce {
         let Ok(live) = self.live() else { return AtOnce::Ask };
         let texts = live.texts(table);
-        live.readers.at_once(|sqlite| read::latest_one(sqlite, &texts, key)).map_or(AtOnce::Ask, AtOnce::Row)
+        live.readers.at_once(|sqlite| read::latest_one(sqlite, &texts.short, key)).map_or(AtOnce::Ask, AtOnce::Row)
     }
 
     async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {

@@ -9,7 +9,7 @@ use rusqlite::{CachedStatement, Connection};
 use super::cells::{bind, bind_key, cell, cell_of};
 use super::file::Failure;
 use crate::backend::ANSWER_BYTES;
-use crate::sql::{Query, SQLITE, TimeSearch, by_shard};
+use crate::sql::{Dialect, Query, SQLITE, SQLITE_SHORT, TimeSearch, by_shard};
 use crate::{Identity, ShardState, StoreError};
 
 /// How much one page may hold.
@@ -19,6 +19,8 @@ pub(crate) struct PageBound {
     pub(crate) rows: u64,
     /// Bytes of bodies; the row that exceeds it is the last one.
     pub(crate) bytes: usize,
+    /// Whose statements: [`SQLITE`], or [`SQLITE_SHORT`], whose page ends before a long body.
+    pub(crate) dialect: &'static Dialect,
 }
 
 /// A page and whether rows may be behind it.
@@ -40,23 +42,53 @@ fn snapshot<T>(sqlite: &Connection, work: impl FnOnce() -> Result<T, Failure>) -
     }
 }
 
-/// Texts of the statements that read cells of a table.
+/// Most bytes of bodies of several cells that are read where they are asked for: less than a millisecond.
+const INLINE_BYTES: usize = 1024 * 1024;
+
+/// Statements that read cells of a table.
 #[derive(Debug)]
 pub(crate) struct ReadTexts {
+    /// Those that leave long bodies out ([`Failure::Large`]), to be run where nobody is to wait long.
+    pub(crate) short: CellTexts,
+    /// Those that read bodies of any length.
+    pub(crate) whole: CellTexts,
+}
+
+/// Texts of such statements.
+#[derive(Debug)]
+pub(crate) struct CellTexts {
     get: String,
     latest: String,
+    /// Most bytes of bodies that several cells may have together.
+    bytes: usize,
 }
 
 impl ReadTexts {
     pub(crate) fn new(table: &TableRef) -> Self {
-        Self { get: SQLITE.get_text(table), latest: SQLITE.latest_text(table) }
+        let texts = |dialect: &Dialect, bytes| CellTexts {
+            get: dialect.get_text(table),
+            latest: dialect.latest_text(table),
+            bytes,
+        };
+        Self { short: texts(&SQLITE_SHORT, INLINE_BYTES), whole: texts(&SQLITE, ANSWER_BYTES) }
+    }
+}
+
+impl CellTexts {
+    /// Adds up the bodies of an answer.
+    fn count_bytes(&self, bytes: &mut usize, cell: Option<&Cell>) -> Result<(), Failure> {
+        *bytes += cell.and_then(|cell| cell.body.as_ref()).map_or(0, |body| body.as_bytes().len());
+        if *bytes > ANSWER_BYTES {
+            return Err(StoreError::AnswerTooLarge { max: ANSWER_BYTES }.into());
+        }
+        if *bytes > self.bytes { Err(Failure::Large) } else { Ok(()) }
     }
 }
 
 /// Of a chain without a bound on its version.
 const NEWEST: RefKey = RefKey(i64::MAX);
 
-/// The row that a statement of [`ReadTexts`] finds.
+/// The row that a statement of [`CellTexts`] finds.
 fn one(
     statement: &mut CachedStatement<'_>,
     row: &RowKey,
@@ -68,22 +100,22 @@ fn one(
 }
 
 /// One of [`get`]: a single statement is its own snapshot.
-pub(crate) fn get_one(sqlite: &Connection, texts: &ReadTexts, key: &Triple) -> Result<Option<Cell>, Failure> {
+pub(crate) fn get_one(sqlite: &Connection, texts: &CellTexts, key: &Triple) -> Result<Option<Cell>, Failure> {
     one(&mut sqlite.prepare_cached(&texts.get)?, &key.row, &key.column, key.ref_key)
 }
 
 /// One of [`latest`].
-pub(crate) fn latest_one(sqlite: &Connection, texts: &ReadTexts, key: &LatestKey) -> Result<Option<Cell>, Failure> {
+pub(crate) fn latest_one(sqlite: &Connection, texts: &CellTexts, key: &LatestKey) -> Result<Option<Cell>, Failure> {
     one(&mut sqlite.prepare_cached(&texts.latest)?, &key.row, &key.column, key.at_most.unwrap_or(NEWEST))
 }
 
-pub(crate) fn get(sqlite: &Connection, texts: &ReadTexts, keys: &[Triple]) -> Result<Vec<Option<Cell>>, Failure> {
+pub(crate) fn get(sqlite: &Connection, texts: &CellTexts, keys: &[Triple]) -> Result<Vec<Option<Cell>>, Failure> {
     let all = || {
         let mut statement = sqlite.prepare_cached(&texts.get)?;
         let (mut cells, mut bytes) = (Vec::with_capacity(keys.len()), 0);
         for key in keys {
             let cell = one(&mut statement, &key.row, &key.column, key.ref_key)?;
-            count_bytes(&mut bytes, cell.as_ref())?;
+            texts.count_bytes(&mut bytes, cell.as_ref())?;
             cells.push(cell);
         }
         Ok(cells)
@@ -92,14 +124,14 @@ pub(crate) fn get(sqlite: &Connection, texts: &ReadTexts, keys: &[Triple]) -> Re
     if keys.len() == 1 { all() } else { snapshot(sqlite, all) }
 }
 
-pub(crate) fn latest(sqlite: &Connection, texts: &ReadTexts, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, Failure> {
+pub(crate) fn latest(sqlite: &Connection, texts: &CellTexts, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, Failure> {
     let all = || {
         let mut statement = sqlite.prepare_cached(&texts.latest)?;
         let (mut cells, mut bytes) = (Vec::with_capacity(keys.len()), 0);
         for key in keys {
             let at_most = key.at_most.unwrap_or(NEWEST);
             let cell = one(&mut statement, &key.row, &key.column, at_most)?;
-            count_bytes(&mut bytes, cell.as_ref())?;
+            texts.count_bytes(&mut bytes, cell.as_ref())?;
             cells.push(cell);
         }
         Ok(cells)
@@ -107,30 +139,22 @@ pub(crate) fn latest(sqlite: &Connection, texts: &ReadTexts, keys: &[LatestKey])
     if keys.len() == 1 { all() } else { snapshot(sqlite, all) }
 }
 
-/// Adds up the bodies of an answer.
-fn count_bytes(bytes: &mut usize, cell: Option<&Cell>) -> Result<(), Failure> {
-    *bytes += cell.and_then(|cell| cell.body.as_ref()).map_or(0, |body| body.as_bytes().len());
-    if *bytes > ANSWER_BYTES {
-        return Err(StoreError::AnswerTooLarge { max: ANSWER_BYTES }.into());
-    }
-    Ok(())
-}
-
 pub(crate) fn rows(sqlite: &Connection, table: &TableRef, scan: &RowScan, bound: PageBound) -> Result<Page, Failure> {
     let limit = scan.limit.map_or(bound.rows, |limit| limit.min(bound.rows));
-    page(sqlite, table, SQLITE.rows(table, scan, limit), PageBound { rows: limit, ..bound })
+    page(sqlite, table, bound.dialect.rows(table, scan, limit), PageBound { rows: limit, ..bound })
 }
 
 pub(crate) fn log(sqlite: &Connection, table: &TableRef, scan: &LogScan, bound: PageBound) -> Result<Page, Failure> {
     let limit = scan.limit.map_or(bound.rows, |limit| limit.min(bound.rows));
     let bound = PageBound { rows: limit, ..bound };
-    let Some(shards) = by_shard(scan) else { return page(sqlite, table, SQLITE.log(table, scan, limit), bound) };
+    let dialect = bound.dialect;
+    let Some(shards) = by_shard(scan) else { return page(sqlite, table, dialect.log(table, scan, limit), bound) };
     for (from, mut shard) in shards {
         if shard.after.is_none() {
             let older = search(sqlite, table, shard.shards[0], from)?;
             shard.added_after = shard.added_after.max(Some(older));
         }
-        let (cells, more) = page(sqlite, table, SQLITE.log(table, &shard, limit), bound)?;
+        let (cells, more) = page(sqlite, table, dialect.log(table, &shard, limit), bound)?;
         if !cells.is_empty() {
             return Ok((cells, more || scan.shards.last() != shard.shards.last()));
         }
@@ -167,7 +191,11 @@ fn page(
             let mut statement = bind(sqlite, &query)?;
             let mut found = statement.raw_query();
             while let Some(row) = found.next()? {
-                let cell = cell(row)?;
+                let cell = match cell(row) {
+                    // The next page begins with it.
+                    Err(Failure::Large) if !cells.is_empty() => return Ok((cells, true)),
+                    cell => cell?,
+                };
                 bytes += cell.body.as_ref().map_or(0, |b| b.as_bytes().len());
                 cells.push(cell);
                 if cells.len() as u64 >= bound.rows || bytes >= bound.bytes {

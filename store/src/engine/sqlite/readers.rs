@@ -2,7 +2,9 @@
 //!
 //! A point read takes a few microseconds, less than handing it to another thread costs, so that it runs where it is
 //! asked for, under a budget; what exceeds the budget is run again on a blocking thread, on a connection of the other
-//! lane, so that scans never keep point reads waiting. Reads of the first kind go on in each other's snapshot as long
+//! lane, so that scans never keep point reads waiting. A budget of time alone would not do: within one step SQLite reads all
+//! pages of a body, so that long ones are left out there ([`Failure::Large`]). How long the disk takes for a page that is not
+//! in memory is not bounded. Reads of the first kind go on in each other's snapshot as long
 //! as nothing was written (`snapshots`).
 
 use std::path::PathBuf;
@@ -74,7 +76,7 @@ impl Readers {
         self.inline.run(INLINE_BUDGET, read).ok()
     }
 
-    /// Runs a read on this thread; `None` if it took longer than a read may there.
+    /// Runs a read on this thread; `None` if it took longer than a read may there, or there was more to be read.
     pub(crate) async fn inline<T>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, Failure>,
@@ -82,7 +84,7 @@ impl Readers {
         let permit = self.inline.permit(self.timeouts.queue).await?;
         match self.inline.run(INLINE_BUDGET, read) {
             Ok(answer) => Ok(Some(answer)),
-            Err(e) if e.is_interrupt() => {
+            Err(e) if e.is_interrupt() || matches!(e, Failure::Large) => {
                 drop(permit);
                 Ok(None)
             }

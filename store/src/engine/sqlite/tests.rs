@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use super::cells::bind;
 use super::file::whose;
 use super::*;
-use crate::sql::Query;
+use crate::sql::{BATCH_BODY, Query};
 use crate::{FORMAT, GroupCell, PutMode};
 
 fn table() -> TableRef {
@@ -175,6 +175,48 @@ async fn a_read_that_takes_too_long_is_ended() {
 }
 
 #[tokio::test]
+async fn no_long_body_is_read_where_nobody_is_to_wait_long() {
+    let directory = tempfile::tempdir().unwrap();
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    // The quotes around it count.
+    let (short, long) = (group(2, BATCH_BODY - 2), group(4, BATCH_BODY - 1));
+    backend.put(epoch, &[group(1, 10), short, group(3, 10), long]).await.unwrap();
+    let keys = [1, 2, 3, 4].map(|number| triple("row", number));
+    let newest = |at_most| LatestKey { row: keys[0].row.clone(), column: keys[0].column.clone(), at_most };
+    let at_once = |answer| matches!(answer, AtOnce::Row(Some(cell)) if Cell::is_visible(&cell));
+    assert_eq!(keys.each_ref().map(|key| at_once(backend.get_at_once(&table(), key))), [true, true, true, false]);
+    assert!(at_once(backend.latest_at_once(&table(), &newest(Some(RefKey(2))))));
+    assert!(!at_once(backend.latest_at_once(&table(), &newest(None))));
+    // Many short ones are as long.
+    let (live, texts) = (backend.live().unwrap(), read::ReadTexts::new(&table()));
+    let many = vec![keys[1].clone(); 5];
+    assert!(live.readers.inline(|sqlite| read::get(sqlite, &texts.short, &many[..4])).await.unwrap().is_some());
+    assert!(live.readers.inline(|sqlite| read::get(sqlite, &texts.short, &many)).await.unwrap().is_none());
+    // To whoever may wait they are there.
+    let sizes = |cells: Vec<Cell>| {
+        cells.iter().map(|cell| cell.body.as_ref().map_or(0, |b| b.as_bytes().len())).collect::<Vec<_>>()
+    };
+    let all = [12, BATCH_BODY, 12, BATCH_BODY + 1];
+    assert_eq!(sizes(backend.get(&table(), &keys).await.unwrap().into_iter().flatten().collect()), all);
+    let latest = backend.latest(&table(), &[newest(None)]).await.unwrap();
+    assert_eq!(sizes(latest.into_iter().flatten().collect()), all[3..]);
+    let mut scan = RowScan {
+        set: RowSet::Rows(vec![keys[0].row.clone()], ColumnFilter::All),
+        refs: RefRange { min: Some(RefKey(3)), max: None },
+        direction: Direction::Ascending,
+        after: None,
+        limit: None,
+    };
+    let page = backend.rows(&table(), &scan).await.unwrap();
+    assert_eq!((sizes(page.cells), page.more), (vec![12], true), "the first page ends before it");
+    scan.after = Some(keys[2].clone());
+    assert_eq!(sizes(backend.rows(&table(), &scan).await.unwrap().cells), all[3..]);
+    (scan.after, scan.direction) = (None, Direction::Descending);
+    let page = backend.rows(&table(), &scan).await.unwrap();
+    assert_eq!(sizes(page.cells), [BATCH_BODY + 1, 12], "a page that would begin with it is of the other kind");
+}
+
+#[tokio::test]
 async fn a_write_that_takes_too_long_is_ended_and_undone() {
     let directory = tempfile::tempdir().unwrap();
     let timeouts = Timeouts { statement: Duration::from_secs(1), ..Timeouts::default() };
@@ -272,7 +314,7 @@ async fn a_statement_is_prepared_once() {
     let key = LatestKey { row: key.row, column: key.column, at_most: None };
     let prepared_again = move |sqlite: &rusqlite::Connection| {
         for _ in 0..3 {
-            read::latest(sqlite, &read::ReadTexts::new(&table()), std::slice::from_ref(&key))?;
+            read::latest(sqlite, &read::ReadTexts::new(&table()).whole, std::slice::from_ref(&key))?;
         }
         let statement = sqlite.prepare_cached(&SQLITE.latest_text(&table()))?;
         Ok(statement.get_status(rusqlite::StatementStatus::RePrepare))

@@ -49,7 +49,7 @@ pub(crate) fn apply<'j>(
         outcomes.push(match head.check(epoch).and_then(|()| know_tables(texts, &inserts, groups)) {
             // Judged before the first row goes in, so that a call that fails has written nothing.
             Err(Failure::Store(e)) => Err(e),
-            Err(e @ Failure::Sqlite(_)) => return Err(e),
+            Err(e @ (Failure::Sqlite(_) | Failure::Large)) => return Err(e),
             Ok(()) => {
                 let put = |group| put_group(texts, &mut inserts, &mut head, group);
                 Ok(groups.iter().map(put).collect::<Result<Vec<PutOutcome>, Failure>>()?)
