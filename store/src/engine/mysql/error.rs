@@ -4,6 +4,9 @@ use super::wire::{LoginError, ServerError, WireError};
 use crate::engine::server::driver::{Failure, no_database, no_table};
 use crate::error::{Reason, StoreError};
 
+/// The server has as many prepared statements as it takes, of all its sessions.
+pub(super) const TOO_MANY_STATEMENTS: u16 = 1461;
+
 /// A failure to open a connection to a database or to set it up.
 pub(super) fn of_connecting(error: &WireError, database: &str) -> StoreError {
     let unavailable = || StoreError::Unavailable { reason: Reason::Connect, detail: error.to_string() };

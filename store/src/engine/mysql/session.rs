@@ -125,14 +125,28 @@ impl MysqlSession {
         ended
     }
 
-    /// Prepares a statement, and makes room for it.
+    /// Prepares a statement, and makes room for it: in the session, and if all sessions of the server together have as many as
+    /// that allows (`max_prepared_stmt_count`), there.
     async fn prepare(&mut self, text: &str) -> Result<Prepared, WireError> {
         if self.statements.len() >= STATEMENTS {
-            for (_, statement) in self.statements.drain() {
-                self.connection.close(statement);
-            }
+            self.close_statements();
         }
-        self.connection.prepare(text).await
+        match self.connection.prepare(text).await {
+            Err(WireError::Server(error))
+                if error.code == error::TOO_MANY_STATEMENTS && !self.statements.is_empty() =>
+            {
+                self.close_statements();
+                self.connection.prepare(text).await
+            }
+            prepared => prepared,
+        }
+    }
+
+    /// Closes all prepared statements; the server is told with the next command.
+    fn close_statements(&mut self) {
+        for (_, statement) in self.statements.drain() {
+            self.connection.close(statement);
+        }
     }
 
     /// Inserts a batch: one write, one transaction.

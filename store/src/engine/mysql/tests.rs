@@ -9,6 +9,7 @@ use super::wire::tests::{Kind, OK, Server, column, connected, end, error, text};
 use super::*;
 use crate::engine::server::driver::{Existing, Failure, Mark, NewRow, Place};
 use crate::error::Reason;
+use crate::sql::Query;
 
 /// Of a statement behind which the answer of another one follows.
 const OK_AND_MORE: &[u8] = &[0, 0, 0, 10, 0, 0, 0];
@@ -273,6 +274,40 @@ async fn what_an_insert_answers_of_a_row_of_another_write_is_not_its_place() {
     let (inserted, ()) = both(rows.insert(&mut session, Existing::Keep), batch(&mut server, &said)).await;
     let failure = inserted.unwrap_err();
     assert!(matches!(failure, Failure::Store(StoreError::MaybeWritten { .. })), "{failure:?}");
+}
+
+#[tokio::test]
+async fn a_session_closes_its_statements_if_the_server_takes_no_more_and_asks_once_more() {
+    let rows = Rows::new(1);
+    let change = Query { text: "UPDATE t SET a = 1".to_owned(), params: Vec::new() };
+    let full = || vec![error(1461, "Can't create more than max_prepared_stmt_count statements")];
+    let (mut session, mut server) = session().await;
+    let refused = async {
+        assert_eq!(server.command().await, b"\x16UPDATE t SET a = 1");
+        say(&mut server, &full()).await;
+    };
+    let (changed, ()) = both(session.execute(&change), refused).await;
+    assert!(matches!(changed, Err(Failure::Store(StoreError::Failed { .. }))), "it has none to close: {changed:?}");
+    let said = stored();
+    let answers = async {
+        prepares(&mut server).await;
+        batch(&mut server, &said).await;
+        assert_eq!(server.command().await, b"\x16UPDATE t SET a = 1");
+        say(&mut server, &full()).await;
+        assert_eq!(server.command().await, [0x19, 5, 0, 0, 0]);
+        assert_eq!(server.command().await, b"\x16UPDATE t SET a = 1");
+        say(&mut server, &vec![vec![0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]]).await;
+        assert!(server.command().await.starts_with(&[0x17, 6, 0, 0, 0]));
+        say(&mut server, &ok(1)).await;
+        prepares(&mut server).await;
+        batch(&mut server, &said).await;
+    };
+    let asked = async {
+        rows.insert(&mut session, Existing::Keep).await.unwrap();
+        session.execute(&change).await.unwrap();
+        rows.insert(&mut session, Existing::Keep).await.unwrap();
+    };
+    both(asked, answers).await;
 }
 
 /// The statements of a plan of one packet.
