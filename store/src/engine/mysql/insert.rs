@@ -267,7 +267,7 @@ pub(super) struct Placing<'a> {
     next: usize,
     /// Statements of this packet that are done.
     statements: usize,
-    /// Whether an answer was one to none of the rows.
+    /// Whether an answer was one that is of no row.
     wrong: bool,
 }
 
@@ -323,7 +323,8 @@ impl<'a> Placing<'a> {
                 && asked.triple.column.as_bytes() == column_key
         };
         let expected = self.rows.get(self.next).is_some_and(named).then_some(self.next);
-        let Some(at) = expected.or_else(|| self.rows.iter().position(named)) else { return Ok(false) };
+        // Another row that has the id: what was to get it was not inserted, and has no place.
+        let Some(at) = expected.or_else(|| self.rows.iter().position(named)) else { return Ok(true) };
         self.next = at + 1;
         if self.rows[at].token.0 == token {
             self.places[at] = Some(Place { added_id: AddedId(added_id), created_at: Micros(created_at) });
