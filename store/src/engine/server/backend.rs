@@ -50,8 +50,9 @@ impl<D: Driver> Server<D> {
     }
 
     async fn log_page(&self, table: &TableRef, scan: &LogScan, limit: u64) -> Result<LogPage, StoreError> {
-        let (dialect, limit) = (self.core.dialect(), self.core.page_rows(limit, PAGE_BYTES));
-        let page = self.core.page(Operation::Log, || dialect.log(table, scan, limit), limit, PAGE_BYTES).await?;
+        let dialect = self.core.dialect();
+        let queries = |limit| dialect.log(table, scan, limit);
+        let page = self.core.page(Operation::Log, table, queries, limit, PAGE_BYTES).await?;
         Ok(LogPage { cells: page.cells, more: page.more })
     }
 
@@ -129,9 +130,9 @@ impl<D: Driver> Backend for Server<D> {
         if limit == 0 {
             return Ok(RowPage { cells: Vec::new(), more: false });
         }
-        let limit = self.core.page_rows(limit, PAGE_BYTES);
         let dialect = self.core.dialect();
-        let page = self.core.page(Operation::Rows, || dialect.rows(table, scan, limit), limit, PAGE_BYTES).await?;
+        let queries = |limit| dialect.rows(table, scan, limit);
+        let page = self.core.page(Operation::Rows, table, queries, limit, PAGE_BYTES).await?;
         Ok(RowPage { cells: page.cells, more: page.more })
     }
 

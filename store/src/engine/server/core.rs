@@ -1,11 +1,11 @@
 //! Reading and changing through a pool: what [`Server`](super::Server) and the meta store are made of.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use cellgate_metrics::Operation;
-use cellgate_schemaless::{Cell, TableRef};
+use cellgate_schemaless::{Cell, TableId, TableRef};
 
 use crate::backend::{ANSWER_BYTES, Location, Timeouts};
 use crate::closing::wait_until;
@@ -14,7 +14,9 @@ use crate::engine::server::attempts::{Attempts, GRACE, bounded, stale, unsettled
 use crate::engine::server::driver::{Driver, Failure, Guard, Holds, Mark, Names, Session, Value};
 use crate::engine::server::pool::Sessions;
 use crate::error::{Reason, StoreError};
+use crate::hash::FastHash;
 use crate::sql::{Dialect, Query};
+use crate::sync::lock;
 
 /// A server and its sessions.
 pub(crate) struct Core<D: Driver> {
@@ -22,8 +24,8 @@ pub(crate) struct Core<D: Driver> {
     pub(crate) timeouts: Timeouts,
     pub(crate) sessions: Sessions<D>,
     holds: Holds,
-    /// Bytes of a cell of the last page that had too many; 0 if there was none.
-    large: AtomicUsize,
+    /// Bytes of a cell of the last page of a table that had too many; nothing of a table without such pages.
+    large: Mutex<HashMap<TableId, usize, FastHash>>,
 }
 
 /// Rows of several statements.
@@ -45,7 +47,7 @@ impl<D: Driver> Core<D> {
     pub(crate) fn new(driver: D, options: &ServerOptions, holds: Holds) -> Result<Arc<Self>, StoreError> {
         let sessions = Sessions::new(driver, options, holds)?;
         let (name, timeouts) = (options.name.clone(), options.timeouts);
-        Ok(Arc::new(Self { name, timeouts, sessions, holds, large: AtomicUsize::new(0) }))
+        Ok(Arc::new(Self { name, timeouts, sessions, holds, large: Mutex::default() }))
     }
 
     pub(crate) fn driver(&self) -> &D {
@@ -58,47 +60,46 @@ impl<D: Driver> Core<D> {
 
     /// How many rows a page of at most `limit` asks for. Of large ones no more than fit in `budget`: the server sends what
     /// was asked for, and a connection with an answer that is not read to its end is lost.
-    pub(crate) fn page_rows(&self, limit: u64, budget: usize) -> u64 {
-        match self.large.load(Ordering::Relaxed) {
-            0 => limit,
-            // Somewhat fewer, for they are not all of one size.
-            large => limit.min((budget / 8 * 7 / large) as u64).max(1),
-        }
+    fn page_rows(&self, table: TableId, limit: u64, budget: usize) -> u64 {
+        lock(&self.large).get(&table).map_or(limit, |large| limit.min(rows_within(budget, *large) as u64))
     }
 
-    /// What a page of at most `limit` rows says about the next ones.
-    fn learn(&self, page: &Page, limit: usize, budget: usize) {
-        let bytes = page.cells.iter().map(size).sum::<usize>();
+    /// What a page says about the next ones of its table. One of fewer rows than there would be of large ones says nothing.
+    fn learn(&self, table: TableId, page: &Page, budget: usize) {
+        let (rows, bytes) = (page.cells.len(), page.cells.iter().map(size).sum::<usize>());
+        let mut large = lock(&self.large);
         if bytes >= budget / 2 {
-            self.large.store(bytes / page.cells.len().max(1), Ordering::Relaxed);
-        } else if page.cells.len() >= limit {
-            self.large.store(0, Ordering::Relaxed);
+            large.insert(table, bytes / rows.max(1));
+        } else if large.get(&table).is_some_and(|large| rows >= rows_within(budget, *large)) {
+            large.remove(&table);
         }
     }
 
-    /// Runs statements that read cells until `limit` rows or `budget` bytes are there. If the connection is lost,
-    /// everything is read again on a new one, once.
+    /// Runs statements that read cells of a table until `limit` rows or `budget` bytes are there; `queries` makes them for a
+    /// number of rows. If the connection is lost, everything is read again on a new one, once.
     pub(crate) async fn page<I>(
         &self,
         operation: Operation,
-        queries: impl Fn() -> I + Sync + Send,
+        table: &TableRef,
+        queries: impl Fn(u64) -> I + Sync + Send,
         limit: u64,
         budget: usize,
     ) -> Result<Page, StoreError>
     where
         I: Iterator<Item = Query> + Send,
     {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let asked = self.page_rows(table.id, limit, budget);
+        let limit = usize::try_from(asked).unwrap_or(usize::MAX);
         let mut again = true;
         loop {
             let mut lease = self.sessions.lease().await?;
             let session = lease.session()?;
             let mark = session.mark();
-            let answer = self.in_time(&mark, read_page(session, queries(), limit, budget)).await?;
+            let answer = self.in_time(&mark, read_page(session, queries(asked), limit, budget)).await?;
             let idle = session.is_idle();
             match answer {
                 Ok(page) => {
-                    self.learn(&page, limit, budget);
+                    self.learn(table.id, &page, budget);
                     if idle {
                         lease.give_back();
                     }
@@ -373,6 +374,11 @@ async fn read_page<S: Session>(
         }
     }
     Ok(Page { cells, more: false })
+}
+
+/// How many cells of so many bytes a page asks for: somewhat fewer than have `budget` bytes, for they are not all of one size.
+fn rows_within(budget: usize, bytes: usize) -> usize {
+    (budget / 8 * 7 / bytes.max(1)).max(1)
 }
 
 /// What a cell counts against a budget, in bytes.

@@ -292,10 +292,34 @@ async fn a_session_with_an_answer_that_was_not_read_to_its_end_is_not_used_again
     bench.script.cells.are([Ok((vec![row(9, 1)], true)), Ok((vec![row(9, 1)], true)), Ok((Vec::new(), false))]);
     let error = bench.get().await.unwrap_err();
     assert!(matches!(error, StoreError::AnswerTooLarge { .. }), "{error:?}");
-    let query = || std::iter::once(Query { text: "SELECT 1".to_owned(), params: Vec::new() });
-    assert!(bench.core.page(Operation::Rows, query, 10, 1).await.unwrap().more);
+    let query = |_| std::iter::once(Query { text: "SELECT 1".to_owned(), params: Vec::new() });
+    assert!(bench.core.page(Operation::Rows, &table(), query, 10, 1).await.unwrap().more);
     bench.get().await.unwrap();
     assert_eq!(bench.script.asked(), [Asked::Cells(1), Asked::Cells(2), Asked::Cells(3)]);
+}
+
+#[tokio::test]
+async fn what_pages_say_of_large_cells_is_of_their_table_and_pages_of_few_rows_say_nothing() {
+    let bench = Bench::new(Timeouts::default());
+    let (large, other) = (table(), TableRef::new("other", TableId(2), 1));
+    // Answers for how many rows it asks if it may have so many, and is answered some of so many bytes each.
+    let page = async |table: &TableRef, limit: u64, rows: usize, bytes: usize| {
+        let cell = Cell { body: Some(Body::from_store(vec![b'1'; bytes - 2])), ..row(9, 1) };
+        bench.script.cells.are([Ok((vec![cell; rows], false))]);
+        let asked = std::sync::Mutex::new(0);
+        let query = |rows| {
+            *lock(&asked) = rows;
+            std::iter::once(Query { text: "SELECT 1".to_owned(), params: Vec::new() })
+        };
+        bench.core.page(Operation::Rows, table, query, limit, 8000).await.unwrap();
+        asked.into_inner().unwrap()
+    };
+    assert_eq!(page(&large, 100, 8, 1000).await, 100);
+    assert_eq!(page(&large, 100, 7, 1000).await, 7, "it fits in a page");
+    assert_eq!(page(&other, 100, 100, 10).await, 100);
+    assert_eq!(page(&large, 1, 1, 10).await, 1);
+    assert_eq!(page(&large, 100, 7, 10).await, 7, "nobody has shown that they are small");
+    assert_eq!(page(&large, 100, 100, 10).await, 100, "now somebody has");
 }
 
 #[tokio::test]
