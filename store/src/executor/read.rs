@@ -60,7 +60,8 @@ impl Executor {
 
     /// What has these names in one cluster: from memory, or else from one snapshot of its store (C7 of docs/ARCHITECTURE.md).
     /// A cell in memory is in every later snapshot, too, but for an erasure and for a crash of its server; behind either all
-    /// of them are read from the store.
+    /// of them are read from the store. An erasure that is not answered yet and is of none of the cells that are missing in
+    /// memory is not seen: what it erases may be answered beside what was written since (C9).
     async fn slots_of(
         &self,
         cluster: &Arc<Cluster>,
