@@ -45,6 +45,17 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// again below them. At most [`ANSWER_BYTES`].
     async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError>;
 
+    /// As [`Backend::get`], for several who do not wait for each other: a cell whose body is to be fetched alone may be answered
+    /// without it. Whoever asked for that one asks again.
+    async fn get_shared(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
+        self.get(table, keys).await
+    }
+
+    /// As [`Backend::latest`], in the same way.
+    async fn latest_shared(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
+        self.latest(table, keys).await
+    }
+
     /// What [`Backend::get`] answers about one key, from an engine that needs not wait for it.
     fn get_at_once(&self, _table: &TableRef, _key: &Triple) -> AtOnce {
         AtOnce::Ask

@@ -46,6 +46,11 @@ pub trait Passing: Debug + Send + Sync {
         self.reach()?.latest(table, keys).await
     }
 
+    /// [`Backend::get_shared`], which goes by [`Passing::get`].
+    async fn get_shared(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
+        Passing::get(self, table, keys).await
+    }
+
     /// [`Backend::rows`]
     async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {
         self.reach()?.rows(table, scan).await
@@ -155,6 +160,10 @@ impl<T: Passing> Backend for T {
 
     async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
         Passing::latest(self, table, keys).await
+    }
+
+    async fn get_shared(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
+        Passing::get_shared(self, table, keys).await
     }
 
     async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {

@@ -6,6 +6,7 @@ use cellgate_schemaless::{Cell, Epoch, LatestKey, TableRef, Triple};
 
 use crate::backend::{Backend, PutGroup, PutOutcome};
 use crate::error::StoreError;
+use crate::sql::left_out;
 
 /// A kind of request.
 pub(super) trait Kind: Send + Sync + 'static {
@@ -34,6 +35,20 @@ pub(super) trait Kind: Send + Sync + 'static {
         items: &[Self::Item],
     ) -> impl Future<Output = Result<Vec<Self::Answer>, StoreError>> + Send;
 
+    /// The same for requests that do not wait for each other: answers may be left out ([`Kind::is_left_out`]).
+    fn run_shared(
+        backend: &dyn Backend,
+        scope: &Self::Scope,
+        items: &[Self::Item],
+    ) -> impl Future<Output = Result<Vec<Self::Answer>, StoreError>> + Send {
+        Self::run(backend, scope, items)
+    }
+
+    /// Whether an answer of a shared statement is none, and its request is to be run by itself.
+    fn is_left_out(_answer: &Self::Answer) -> bool {
+        false
+    }
+
     /// The error of requests whose statement ended without an answer (a defect).
     fn ended() -> StoreError;
 }
@@ -58,6 +73,18 @@ impl Kind for Gets {
         backend.get(table, keys).await
     }
 
+    async fn run_shared(
+        backend: &dyn Backend,
+        table: &TableRef,
+        keys: &[Triple],
+    ) -> Result<Vec<Option<Cell>>, StoreError> {
+        backend.get_shared(table, keys).await
+    }
+
+    fn is_left_out(answer: &Option<Cell>) -> bool {
+        answer.as_ref().is_some_and(left_out)
+    }
+
     fn ended() -> StoreError {
         StoreError::Failed { detail: "the task of a shared read ended".to_owned() }
     }
@@ -72,6 +99,18 @@ impl Kind for Latests {
 
     async fn run(backend: &dyn Backend, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
         backend.latest(table, keys).await
+    }
+
+    async fn run_shared(
+        backend: &dyn Backend,
+        table: &TableRef,
+        keys: &[LatestKey],
+    ) -> Result<Vec<Option<Cell>>, StoreError> {
+        backend.latest_shared(table, keys).await
+    }
+
+    fn is_left_out(answer: &Option<Cell>) -> bool {
+        Gets::is_left_out(answer)
     }
 
     fn ended() -> StoreError {

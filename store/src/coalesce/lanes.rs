@@ -43,6 +43,14 @@ struct Lane<K: Kind> {
     spawned: bool,
 }
 
+/// How requests of a statement are run by themselves.
+struct Again {
+    /// How many at the same time.
+    at_once: usize,
+    /// Until when one may begin, if there is a limit.
+    until: Option<Instant>,
+}
+
 impl<K: Kind> Lanes<K> {
     pub(super) fn new(
         backend: Arc<dyn Backend>,
@@ -237,27 +245,54 @@ impl<K: Kind> Lanes<K> {
             replies.push(entry.asked.join(&mut items));
         }
         self.metrics.batch(size);
-        let answers = self.attend(oldest, K::run(self.backend.as_ref(), &scope, &items)).await;
-        match answers {
+        let shared = replies.len() > 1;
+        let backend = self.backend.as_ref();
+        let answers = match shared {
+            true => self.attend(oldest, K::run_shared(backend, &scope, &items)).await,
+            false => self.attend(oldest, K::run(backend, &scope, &items)).await,
+        };
+        // Those to be run each by itself, and how.
+        let (items, replies, again) = match answers {
             Ok(answers) => {
-                let mut answers = answers.into_iter();
-                replies.into_iter().for_each(|reply| reply.send(&mut answers));
+                let (items, replies) = Self::answer(items, replies, answers);
+                (items, replies, Again { at_once: 1, until: None })
             }
-            Err(error) if replies.len() > 1 && error.may_be_of_one() => {
-                // Others have come since, and have waited for the statement that failed.
-                let oldest = self.lock().oldest();
-                self.attend(oldest, self.one_by_one(&scope, &items, replies)).await;
+            Err(error) if shared && error.may_be_of_one() => {
+                // Nobody waits for that longer than for a statement to be sent.
+                (items, replies, Again { at_once: K::AGAIN_AT_ONCE, until: Some(Instant::now() + self.patience) })
             }
-            Err(error) => {
-                replies.into_iter().for_each(|reply| reply.fail(error.clone()));
-            }
+            Err(error) => return replies.into_iter().for_each(|reply| reply.fail(error.clone())),
+        };
+        if !replies.is_empty() {
+            // Others have come since, and have waited for the first statement.
+            let oldest = self.lock().oldest();
+            self.attend(oldest, self.one_by_one(&scope, &items, replies, again)).await;
         }
     }
 
-    /// Runs the requests of a batch each by itself, behind an error that one of them may be the cause of. Nobody waits for that
-    /// longer than for a statement to be sent.
-    async fn one_by_one(&self, scope: &K::Scope, items: &[K::Item], replies: Vec<Reply<K>>) {
-        let until = Instant::now() + self.patience;
+    /// Answers the requests of a statement; those are left of which an answer was left out, with their items.
+    fn answer(items: Vec<K::Item>, replies: Vec<Reply<K>>, answers: Vec<K::Answer>) -> (Vec<K::Item>, Vec<Reply<K>>) {
+        let (mut items, mut answers) = (items.into_iter(), answers.into_iter());
+        let (mut items_left, mut replies_left) = (Vec::new(), Vec::new());
+        for reply in replies {
+            let count = reply.count();
+            let own = items.by_ref().take(count);
+            if answers.as_slice().iter().take(count).any(K::is_left_out) {
+                items_left.extend(own);
+                answers.by_ref().take(count).for_each(drop);
+                replies_left.push(reply);
+            } else {
+                own.for_each(drop);
+                reply.send(&mut answers);
+            }
+        }
+        (items_left, replies_left)
+    }
+
+    /// Runs requests of a batch each by itself: behind an error that one of them may be the cause of, or because the statement
+    /// left their answers out.
+    async fn one_by_one(&self, scope: &K::Scope, items: &[K::Item], replies: Vec<Reply<K>>, again: Again) {
+        let Again { at_once, until } = again;
         // How many have failed in a row, and the last of their errors.
         let in_vain = &Mutex::new((0, None::<StoreError>));
         let mut from = 0;
@@ -273,7 +308,7 @@ impl<K: Kind> Lanes<K> {
                 if let Some(error) = cause {
                     return reply.fail(error.not_begun());
                 }
-                if Instant::now() > until {
+                if until.is_some_and(|until| Instant::now() > until) {
                     return reply.fail(self.late());
                 }
                 match K::run(self.backend.as_ref(), scope, own).await {
@@ -291,7 +326,7 @@ impl<K: Kind> Lanes<K> {
                 }
             }
         });
-        stream::iter(each).for_each_concurrent(K::AGAIN_AT_ONCE, |one| one).await;
+        stream::iter(each).for_each_concurrent(at_once, |one| one).await;
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue<K>> {

@@ -16,6 +16,9 @@ use crate::passing::Passing;
 
 const EPOCH: Epoch = Epoch(1);
 
+/// From how many bytes on a body is left out of a shared read.
+const LONG: usize = 100;
+
 /// What a statement was about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Call {
@@ -71,6 +74,14 @@ impl Passing for Held {
     async fn get(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
         self.hold(Call::Get(table.physical().to_owned(), keys.len()), keys.len()).await?;
         self.inner.get(table, keys).await
+    }
+
+    async fn get_shared(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
+        let mut cells = Passing::get(self, table, keys).await?;
+        for cell in cells.iter_mut().flatten() {
+            drop(cell.body.take_if(|body| body.as_bytes().len() >= LONG));
+        }
+        Ok(cells)
     }
 
     async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
@@ -664,6 +675,35 @@ async fn requests_that_are_too_large_take_no_other_along() {
     let [failing, well] = small;
     assert!(matches!(failing.await.unwrap(), Err(StoreError::Failed { .. })), "its own error");
     assert_eq!(well.await.unwrap().unwrap(), [None]);
+}
+
+#[tokio::test]
+async fn who_asks_for_a_long_body_waits_for_it_alone() {
+    let bench = Bench::new(ONE_LANE).await;
+    let long = "x".repeat(LONG);
+    bench.go(2);
+    for (row, body) in [("long", &*long), ("short", "1")] {
+        assert!(is_stored(&bench.put(group(row, body)).await.unwrap()));
+    }
+    let first = bench.get(1, &["a"]);
+    bench.held.begun(3).await;
+    let long_ones = [bench.get(1, &["long"]), bench.get(1, &["short", "long"])];
+    bench.waiting(3, 0).await;
+    let short = bench.get(1, &["short", "nowhere"]);
+    bench.waiting(5, 0).await;
+    bench.go(2);
+    first.await.unwrap().unwrap();
+    let bytes = |cells: &[Option<Cell>]| -> Vec<usize> {
+        cells.iter().flatten().map(|cell| cell.body.as_ref().map_or(0, |body| body.as_bytes().len())).collect()
+    };
+    // Nobody has let the next statement go on.
+    let answered = tokio::time::timeout(Duration::from_secs(20), short).await.expect("it does not wait for long ones");
+    assert_eq!(bytes(&answered.unwrap().unwrap()), [1]);
+    bench.go(2);
+    let [one, several] = long_ones;
+    assert_eq!(bytes(&one.await.unwrap().unwrap()), [LONG]);
+    assert_eq!(bytes(&several.await.unwrap().unwrap()), [1, LONG]);
+    assert_eq!(bench.held.calls()[2..], gets(&[1, 5, 1, 2]));
 }
 
 #[tokio::test]

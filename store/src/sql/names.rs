@@ -9,8 +9,7 @@ use super::{Dialect, KeyLists, Lists, Param, Query, Sql};
 use crate::hash::FastHash;
 
 /// Longest body that a statement with several keys answers, in bytes (C16 of docs/ARCHITECTURE.md). A longer one is
-/// NULL there ([`left_out`]) and fetched alone, so that an answer has a bound, whatever the bodies. Who shares a statement
-/// with a long one waits for it.
+/// NULL there ([`left_out`]) and fetched alone, so that an answer has a bound, whatever the bodies.
 pub(crate) const BATCH_BODY: usize = 256 * 1024;
 
 /// From how many exact names on a MariaDB reads them by [`Lists::MariaDb`]'s table of values: in shorter lists making the table

@@ -96,15 +96,25 @@ impl<D: Driver> Server<D> {
 #[async_trait]
 impl<D: Driver> Backend for Server<D> {
     async fn get(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut answers = self.core.find(Operation::Get, table, Names::Exact(keys)).await?;
+        let mut answers = self.get_shared(table, keys).await?;
         self.complete(table, &mut answers).await?;
         Ok(answers)
     }
 
     async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
+        let mut answers = self.latest_shared(table, keys).await?;
+        self.complete(table, &mut answers).await?;
+        Ok(answers)
+    }
+
+    async fn get_shared(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.core.find(Operation::Get, table, Names::Exact(keys)).await
+    }
+
+    async fn latest_shared(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
@@ -121,7 +131,6 @@ impl<D: Driver> Backend for Server<D> {
         }
         // What is still hidden has nothing below it.
         answers.iter_mut().for_each(|answer| drop(answer.take_if(|cell| is_hidden(cell))));
-        self.complete(table, &mut answers).await?;
         Ok(answers)
     }
 
