@@ -1,5 +1,6 @@
 //! What only the SQLite engine promises; the rest is in the conformance suite.
 
+mod erasing;
 mod removal;
 mod syncing;
 mod tables;

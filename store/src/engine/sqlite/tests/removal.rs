@@ -8,7 +8,7 @@ use futures_util::poll;
 use super::super::removal::STEP_ROWS;
 use super::*;
 
-fn other() -> TableRef {
+pub(super) fn other() -> TableRef {
     TableRef::new("other", TableId(2), 1)
 }
 
@@ -19,7 +19,7 @@ fn group_of_other(number: i64) -> PutGroup {
 }
 
 /// A file with two tables, of which the first needs at least `steps` steps, with bodies of so many bytes.
-async fn filled(directory: &Path, steps: i64, bytes: usize) -> (SqliteBackend, Epoch) {
+pub(super) async fn filled(directory: &Path, steps: i64, bytes: usize) -> (SqliteBackend, Epoch) {
     let (backend, epoch) = open(directory, SqliteOptions::default()).await;
     backend.create_table(&other()).await.unwrap();
     let groups: Vec<PutGroup> = (0..=steps * STEP_ROWS as i64).map(|number| group(number, bytes)).collect();
@@ -77,7 +77,7 @@ async fn a_put_to_another_table_is_answered_between_two_steps() {
 }
 
 /// Removes with so many steps and goes away.
-async fn removes_in_part(backend: &SqliteBackend, steps: usize) {
+pub(super) async fn removes_in_part(backend: &SqliteBackend, steps: usize) {
     let removal = Arc::new(Removal::of(&table()));
     for _ in 0..steps {
         let removal = Arc::clone(&removal);
