@@ -2,11 +2,13 @@
 
 use std::time::Instant;
 
-use cellgate_integration_tests::client::{self, Refusal, get, put, run, triple};
+use cellgate_integration_tests::client::{self, Refusal, TRIPS, get, put, run, triple};
+use cellgate_integration_tests::deployment::{Builder, SHARDS};
 use cellgate_integration_tests::servers::{MariaDb, Postgres};
 use cellgate_integration_tests::{http, wait};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
+use tokio::sync::mpsc;
 
 use super::{BOUND, KEYS, Server, TIMEOUT, UNREACHABLE, key, log_id, proxy_over, proxy_with, state, try_all};
 
@@ -120,6 +122,45 @@ async fn a_frozen_mariadb_is_an_error_in_time_and_the_others_go_on() {
         Some(())
     })
     .await;
+    proxy.assert_no_panic();
+}
+
+#[tokio::test]
+async fn whoever_finds_the_queue_of_a_frozen_server_full_is_told_3168_at_once_and_counted() {
+    const CLIENTS: usize = 8;
+    let server = <MariaDb as Server>::private();
+    // One is under way, and one may wait.
+    let text = "[coalesce]\nlanes = 1\nqueue_cells = 1\n\n[cache]\nsize = \"0\"\n";
+    let deployment = Builder::new().topology(SHARDS, None).cluster("server", &server.address()).text(text).build();
+    let proxy = deployment.start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    let cell = triple("a", "BASE", 1);
+    put(&mut conn, &cell, "1").await.unwrap();
+    let refused = "cellgate_queue_refused_total";
+    assert_eq!(proxy.metric(refused), 0.0);
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        clients.push(client::connect(proxy.mysql()).await);
+    }
+    server.freeze();
+    let (told, mut answers) = mpsc::channel(CLIENTS);
+    for mut client in clients {
+        let (told, cell) = (told.clone(), cell.clone());
+        tokio::spawn(async move { told.send(get(&mut client, &cell).await).await });
+    }
+    let mut next = async || tokio::time::timeout(BOUND, answers.recv()).await.expect("an answer in time").unwrap();
+    for _ in 2..CLIENTS {
+        let refusal = Refusal::of(&next().await.unwrap_err()).expect("an answer");
+        assert_eq!((refusal.code, refusal.state.as_str()), (3168, "HY000"), "{refusal:?}");
+        let text = "Server isn't available: 1 cells (0 bytes) are waiting for cluster 'server' already";
+        assert!(refusal.message.starts_with(text), "{refusal:?}");
+    }
+    server.thaw();
+    for _ in 0..2 {
+        assert_eq!(next().await.unwrap().as_deref(), Some("1"), "whoever was let in is served");
+    }
+    assert_eq!(proxy.metric(refused), (CLIENTS - 2) as f64);
     proxy.assert_no_panic();
 }
 

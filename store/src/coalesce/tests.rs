@@ -848,6 +848,9 @@ async fn a_full_queue_refuses_at_once() {
     bench.waiting(16, 0).await;
     let refused = bench.get(1, &["a"]).await.unwrap().unwrap_err();
     assert!(matches!(refused, StoreError::Overloaded { waiting: 16, bytes: 0 }), "{refused:?}");
+    let text = bench.metrics.render().unwrap();
+    let counted = "cellgate_queue_refused_total{cluster=\"c\",queue=\"get\"} 1";
+    assert!(text.lines().any(|line| line == counted), "no line {counted} in {text}");
     bench.go(3);
     first.await.unwrap().unwrap();
     for other in others {
