@@ -102,3 +102,118 @@ async fn a_scrape_says_what_waits_now_though_nobody_has_asked_for_anything_since
     stuck.await.unwrap().unwrap();
     scraped(&bench, 0, 0);
 }
+
+#[tokio::test]
+async fn what_runs_beside_the_lanes_leaves_connections_for_them_and_waits_as_long_as_others() {
+    let bench = Bench::with_patience(ONE_LANE, Duration::from_millis(500)).await;
+    let long = ["a", "b", "c", "d", "e"];
+    // Of 16 connections each kind of read has one, writes have two, and large ones one.
+    let beside: Vec<_> = (0..11).map(|_| bench.get(1, &long)).collect();
+    bench.held.begun(11).await;
+    let refused = tokio::time::timeout(Duration::from_secs(20), bench.get(1, &long)).await.expect("it is told");
+    let error = refused.unwrap().unwrap_err();
+    assert!(matches!(error, StoreError::Timeout { reason: Reason::Queue, .. }), "{error:?}");
+    let short = bench.get(1, &["a"]);
+    bench.held.begun(1).await;
+    bench.go(12);
+    short.await.unwrap().unwrap();
+    for read in beside {
+        read.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn no_read_waits_for_writes_that_wait_for_the_log_head() {
+    // As many connections as a pool may have at least, and as many as it has as a rule.
+    for connections in [1, 16] {
+        let bench = Bench::new(ONE_LANE).await;
+        let (held, timeouts) = (Arc::clone(&bench.held), Timeouts::default());
+        let of_cluster = bench.metrics.cluster_named("c").unwrap();
+        let coalescing = Arc::new(Coalescing::new(held as _, ONE_LANE, connections, timeouts, &of_cluster));
+        let bench = Bench { coalescing, ..bench };
+        // Of two tables: on no lane.
+        let writes: Vec<_> = (0..20)
+            .map(|n| {
+                let mut groups = [group(&format!("{n}"), "1"), group(&format!("{n}"), "1")];
+                groups[1].cells[0].table = table(2);
+                let coalescing = Arc::clone(&bench.coalescing);
+                tokio::spawn(async move { coalescing.put(EPOCH, &groups).await })
+            })
+            .collect();
+        let at_once = bench.coalescing.beside_writes.available_permits();
+        bench.held.begun(u32::try_from(at_once).unwrap()).await;
+        let long = bench.get(1, &["a", "b", "c", "d", "e"]);
+        let begun = tokio::time::timeout(Duration::from_secs(20), bench.held.begun(1));
+        begun.await.expect("it does not wait for the writes");
+        assert_eq!(bench.held.calls().len(), at_once + 1, "{connections} connections");
+        bench.go(21);
+        long.await.unwrap().unwrap();
+        for write in writes {
+            write.await.unwrap().unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_at_once() {
+    let bench = Bench::new(ONE_LANE).await;
+    let first = bench.get(1, &["a"]);
+    bench.held.begun(1).await;
+    let others: Vec<_> = (0..4).map(|_| bench.get(1, &["a", "b", "c", "d"])).collect();
+    bench.waiting(16, 0).await;
+    let refused = bench.get(1, &["a"]).await.unwrap().unwrap_err();
+    assert!(matches!(refused, StoreError::Overloaded { waiting: 16, bytes: 0 }), "{refused:?}");
+    let text = bench.metrics.render().unwrap();
+    let counted = "cellgate_queue_refused_total{cluster=\"c\",queue=\"get\"} 1";
+    assert!(text.lines().any(|line| line == counted), "no line {counted} in {text}");
+    bench.go(3);
+    first.await.unwrap().unwrap();
+    for other in others {
+        other.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn who_waits_longer_than_the_limit_is_told_so_though_the_lane_hangs() {
+    let bench = Bench::with_patience(ONE_LANE, Duration::from_millis(500)).await;
+    let stuck = bench.get(1, &["a"]);
+    bench.held.begun(1).await;
+    let waiting = bench.get(1, &["b"]);
+    let error = waiting.await.unwrap().unwrap_err();
+    assert!(matches!(error, StoreError::Timeout { reason: Reason::Queue, .. }), "{error:?}");
+    bench.go(2);
+    stuck.await.unwrap().unwrap();
+    // The lane is free again.
+    bench.get(1, &["c"]).await.unwrap().unwrap();
+    assert_eq!(bench.held.calls(), gets(&[1, 1]));
+}
+
+#[tokio::test]
+async fn a_limit_on_waiting_is_counted_from_the_arrival_however_many_statements_go_before() {
+    // Long, so that a busy machine is in time for the tenths.
+    let patience = Duration::from_secs(5);
+    let bench = Bench::with_patience(ONE_LANE, patience).await;
+    let began = tokio::time::Instant::now();
+    let until = async |parts: u32| {
+        let nothing = std::future::pending::<()>();
+        tokio::time::timeout_at(began + patience * parts / 10, nothing).await.unwrap_err();
+    };
+    let first = bench.get(1, &["a"]);
+    bench.held.begun(1).await;
+    let others: Vec<_> = (0..2).map(|_| bench.get(1, &["b", "c", "d", "e"])).collect();
+    let last = bench.get(1, &["f"]);
+    bench.waiting(9, 0).await;
+    // Two statements, each shorter than the limit.
+    until(6).await;
+    bench.go(1);
+    first.await.unwrap().unwrap();
+    bench.held.begun(1).await;
+    until(12).await;
+    bench.go(2);
+    let error = last.await.unwrap().unwrap_err();
+    assert!(matches!(error, StoreError::Timeout { reason: Reason::Queue, .. }), "{error:?}");
+    for other in others {
+        other.await.unwrap().unwrap();
+    }
+    assert_eq!(bench.held.calls(), gets(&[1, 8]), "nothing is sent for who was told");
+}
