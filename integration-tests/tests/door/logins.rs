@@ -1,5 +1,6 @@
 //! Logins: delays for who fails, and the key for passwords without TLS.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use cellgate_integration_tests::Deployment;
@@ -62,6 +63,27 @@ async fn a_delayed_login_ends_within_its_time() {
         assert_eq!(number(attempt("wrong-one").await), 1045);
     }
     attempt("right-one").await.unwrap();
+}
+
+/// C clients of before 8.0 always do so, others if `default-auth` is set.
+#[test]
+fn a_c_client_that_uses_the_older_plugin_logs_in() {
+    let user = "[[user]]\nname = \"app\"\npassword = \"right-one\"\n";
+    let proxy = Deployment::configured(user).start();
+    for (password, said) in [("right-one", "app@localhost\n"), ("wrong-one", "(using password: YES)")] {
+        for tls in ["--skip-ssl", "--ssl"] {
+            let output = Command::new("mariadb")
+                .args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", tls, "--user=app"])
+                .arg(format!("--port={}", proxy.mysql().port()))
+                .arg(format!("--password={password}"))
+                .args(["--default-auth=mysql_native_password", "--batch", "--skip-column-names"])
+                .args(["--execute", "SELECT USER()"])
+                .output()
+                .expect("the mariadb command line");
+            let all = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            assert!(all.contains(said), "{tls} {password}: {all}");
+        }
+    }
 }
 
 #[tokio::test]

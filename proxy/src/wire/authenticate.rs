@@ -1,7 +1,8 @@
 //! The exchange that proves a password.
 //!
 //! Two plugins are accepted in whichever the client answers with, because both hashes are stored. A client with any
-//! other plugin is switched to `mysql_native_password`, which every client has.
+//! other plugin is switched to `mysql_native_password`, which every client has. So is one that names it with an empty
+//! answer, as C clients do that are to use it: they keep the salt of the greeting for the plugin that it names.
 //!
 //! The answer of `caching_sha2_password` can be verified at once. If it does not fit, the client is asked for the password
 //! itself (the full exchange), as MySQL does: over TLS in clear, else encrypted with the key of the handler. That lets in

@@ -66,6 +66,11 @@ pub(super) async fn enter<H: Handler>(
 
     let LoginPacket { capabilities, identity, answer } = login;
     let proof = match Plugin::named(identity.plugin.as_deref()) {
+        // Nothing was said yet: C clients do not answer to the salt of another plugin, and wait to be asked. Who has no
+        // password says so once more.
+        Some(Plugin::Native) if identity.plugin.is_some() && answer.is_empty() => {
+            Proof::request(channel, Plugin::Native, limit, until).await?
+        }
         Some(plugin) => Proof { plugin, salt, answer },
         None => Proof::request(channel, Plugin::Native, limit, until).await?,
     };

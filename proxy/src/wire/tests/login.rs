@@ -14,7 +14,8 @@ async fn native_password_lets_in_who_knows_it() {
     let mut client = Setup::default().connect();
     let salt = client.greeting().await.nonce();
     let answer = scramble_native(&salt, b"secret").unwrap();
-    client.send(&Login41 { user: b"app", answer: &answer, ..Login41::default() }.payload(offered())).await;
+    let plugin = b"mysql_native_password";
+    client.send(&Login41 { user: b"app", answer: &answer, plugin, ..Login41::default() }.payload(offered())).await;
     let ok = client.ok().await;
     assert_eq!(ok.status_flags().bits(), 0x0002);
     client.query("ok").await;
@@ -34,14 +35,39 @@ async fn caching_sha2_is_answered_fast_auth_and_ok() {
 
 #[tokio::test]
 async fn an_empty_password_needs_no_fast_auth() {
-    for (plugin, answer) in
-        [(&b"mysql_native_password"[..], &b""[..]), (b"caching_sha2_password", b""), (b"caching_sha2_password", b"\0")]
-    {
+    for answer in [&b""[..], b"\0"] {
         let mut client = Setup::default().connect();
         client.greeting().await;
-        let login = Login41 { user: b"root", answer, plugin, ..Login41::default() };
+        let login = Login41 { user: b"root", answer, plugin: b"caching_sha2_password", ..Login41::default() };
         client.send(&login.payload(offered())).await;
         client.ok().await;
+    }
+}
+
+#[tokio::test]
+async fn who_names_native_password_and_says_nothing_is_asked_over_a_fresh_salt() {
+    for (user, password, refused) in
+        [("app", "secret", None), ("app", "wrong", Some("YES")), ("app", "", Some("NO")), ("root", "", None)]
+    {
+        let failures = Arc::default();
+        let mut client = Setup { failures: Arc::clone(&failures), ..Setup::default() }.connect();
+        let first = client.greeting().await.nonce();
+        let login = Login41 { user: user.as_bytes(), plugin: b"mysql_native_password", ..Login41::default() };
+        client.send(&login.payload(offered())).await;
+        let packet = client.packet().await.unwrap();
+        let salt = packet.strip_prefix(b"\xfemysql_native_password\0").unwrap();
+        assert_ne!(salt[..20], first);
+        assert_eq!(failures.load(Ordering::SeqCst), 0, "nothing was said that could be wrong");
+        let answer = scramble_native(&salt[..20], password.as_bytes()).map(|answer| answer.to_vec());
+        client.send(&answer.unwrap_or_default()).await;
+        match refused {
+            None => drop(client.ok().await),
+            Some(using) => {
+                let message = format!("Access denied for user '{user}'@'localhost' (using password: {using})");
+                assert_eq!(client.error().await.2, message);
+                assert_eq!(failures.load(Ordering::SeqCst), 1);
+            }
+        }
     }
 }
 
@@ -61,6 +87,10 @@ async fn a_wrong_password_and_an_unknown_user_are_refused_alike() {
             let answer = answer.unwrap_or_default();
             let login = Login41 { user: user.as_bytes(), answer: &answer, plugin, ..Login41::default() };
             client.send(&login.payload(offered())).await;
+            if answer.is_empty() && plugin.starts_with(b"mysql") {
+                assert_eq!(client.packet().await.unwrap()[0], 0xfe);
+                client.send(b"").await;
+            }
             let message = format!("Access denied for user '{user}'@'localhost' (using password: {using})");
             assert_eq!(client.error().await, (1045, "28000".to_owned(), message));
             assert!(client.calls().is_empty());
@@ -531,7 +561,8 @@ pub(super) mod tls {
 
         let mut client = encrypted(client, with_tls).await;
         let answer = scramble_native(&greeting.nonce(), b"secret").unwrap();
-        client.send(&Login41 { user: b"app", answer: &answer, ..Login41::default() }.payload(with_tls)).await;
+        let plugin = b"mysql_native_password";
+        client.send(&Login41 { user: b"app", answer: &answer, plugin, ..Login41::default() }.payload(with_tls)).await;
         client.ok().await;
         client.query("big 1000000").await;
         client.packet().await.unwrap();

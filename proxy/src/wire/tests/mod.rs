@@ -442,8 +442,12 @@ impl Setup {
         let mut client = self.connect();
         client.capabilities = capabilities;
         client.greeting().await;
-        let login = Login41 { user: b"root", ..Login41::default() }.payload(capabilities);
-        client.send(&login).await;
+        let login = Login41 { user: b"root", plugin: b"mysql_native_password", ..Login41::default() };
+        client.send(&login.payload(capabilities)).await;
+        if capabilities.contains(CapabilityFlags::CLIENT_PLUGIN_AUTH) {
+            assert!(client.packet().await.unwrap().starts_with(b"\xfemysql_native_password\0"));
+            client.send(b"").await;
+        }
         client.ok().await;
         client
     }
@@ -482,7 +486,7 @@ struct Login41<'a> {
 
 impl Default for Login41<'_> {
     fn default() -> Self {
-        Self { user: b"", answer: b"", database: b"", plugin: b"mysql_native_password", attributes: &[], charset: 45 }
+        Self { user: b"", answer: b"", database: b"", plugin: b"caching_sha2_password", attributes: &[], charset: 45 }
     }
 }
 
