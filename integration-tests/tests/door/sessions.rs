@@ -1,7 +1,9 @@
 //! What a session is told of itself, what is left of it when it becomes another user's, and commands that it is refused.
 
+use std::net::{IpAddr, SocketAddr, TcpStream};
+
 use cellgate_integration_tests::raw::{COM_QUERY, Raw, Reply};
-use cellgate_integration_tests::{Deployment, client, http};
+use cellgate_integration_tests::{Deployment, client, http, wait};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
@@ -92,6 +94,24 @@ async fn a_session_is_told_what_its_transaction_is_and_does() {
         let expected = (characteristics.map(str::to_owned), state.map(str::to_owned));
         assert_eq!(told(&mut raw, statement), expected, "{statement}");
     }
+}
+
+/// The timer of the proxy's end of a connection, as the kernel shows it: 2 is the one of keepalive.
+fn timer(proxy: SocketAddr, client: SocketAddr) -> Option<u8> {
+    let ends = format!(":{:04X} {}:{:04X} ", proxy.port(), "0100007F", client.port());
+    let connections = std::fs::read_to_string("/proc/net/tcp").expect("Linux tells of connections");
+    let connection = connections.lines().find(|line| line.contains(&ends))?;
+    let timer = connection.split_whitespace().nth(5)?.split(':').next()?;
+    u8::from_str_radix(timer, 16).ok()
+}
+
+#[test]
+fn a_client_that_is_silent_is_asked_for_a_sign_of_life_by_the_kernel() {
+    let proxy = Deployment::embedded().start();
+    assert_eq!(proxy.mysql().ip(), IpAddr::from([127, 0, 0, 1]));
+    let stream = TcpStream::connect(proxy.mysql()).unwrap();
+    let client = stream.local_addr().unwrap();
+    wait::until("a timer of keepalive", LIMIT, || timer(proxy.mysql(), client).filter(|timer| *timer == 2));
 }
 
 /// Becomes a user without a password, in no database.

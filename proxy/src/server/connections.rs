@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cellgate_metrics::{LoginFailure, Refusal};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -21,6 +22,10 @@ use crate::session::Session;
 use crate::signals::told;
 use crate::version;
 use crate::wire::{self, BoxStream, Greeting, Lifetime, Wait, WireError, WireLimits};
+
+/// How long a connection may be silent before the kernel asks whether the client is still there. A client whose machine
+/// is gone without a word may hold locks.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// How long a health check may hold a connection that it only opens.
 const MOMENT: Duration = Duration::from_secs(1);
@@ -135,6 +140,9 @@ impl Server {
     ) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+        if let Err(error) = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE)) {
+            tracing::debug!(%error, "cannot set SO_KEEPALIVE");
         }
         let open = self.metrics.connection_accepted();
         let came = tokio::time::Instant::now();
