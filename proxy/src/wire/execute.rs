@@ -271,7 +271,8 @@ pub(super) fn params(
     if fields.u8().map_err(malformed)? == 1 {
         redeclare(declared, &mut fields, count, own, naming).map_err(malformed)?;
     }
-    if declared.types.len() != usize::from(count) {
+    // There may be more: those of attributes that came with an execution before, and not with this one.
+    if declared.types.len() < usize::from(count) {
         return Err(ErrorReply::wrong_arguments());
     }
     let mut bound = Bound { values: Parameters::with_capacity(usize::from(own)), attributes: Vec::new() };

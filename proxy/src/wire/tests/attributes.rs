@@ -53,6 +53,20 @@ async fn attributes_of_an_execution_are_told_apart_from_its_parameters() {
     client.ok().await;
     let calls = client.calls();
     assert_eq!(calls[calls.len() - 2..], [r#"attributes [("trace", "y")]"#, "execute [Int(8)]"]);
+    // Nor if the attribute is gone, and when it is there again.
+    let payload = [&[0x17, 1, 0, 0, 0, 0x08, 1, 0, 0, 0, 1, 0, 0][..], &5_i64.to_le_bytes()].concat();
+    client.command(&payload).await;
+    client.ok().await;
+    let calls = client.calls();
+    assert_eq!(calls.last().unwrap(), "execute [Int(5)]");
+    assert!(!calls[calls.len() - 2].starts_with("attributes"), "{calls:?}");
+    let mut payload = vec![0x17, 1, 0, 0, 0, 0x08, 1, 0, 0, 0, 2, 0, 0];
+    payload.put_i64_le(6);
+    payload.put_lenenc_str(b"z");
+    client.command(&payload).await;
+    client.ok().await;
+    let calls = client.calls();
+    assert_eq!(calls[calls.len() - 2..], [r#"attributes [("trace", "z")]"#, "execute [Int(6)]"]);
     // Without attributes the number is in the packet, and the names are empty.
     let payload = [&[0x17, 1, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 1][..], &LONG, &[0], &9_i64.to_le_bytes()].concat();
     client.command(&payload).await;
