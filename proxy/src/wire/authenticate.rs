@@ -40,6 +40,16 @@ impl Plugin {
         }
     }
 
+    /// This plugin, or the other one for a user whose answer of this one could not be checked: of whom only the hash of
+    /// `mysql_native_password` is known, and some of those that do not exist are asked like them. Over TLS the full
+    /// exchange can be, which needs nothing of the client that it may not have.
+    pub(super) fn checkable<H: Handler>(self, handler: &H, user: &str, secure: bool) -> Self {
+        match self {
+            Self::CachingSha2 if !secure && needs_native(handler, user, secure) => Self::Native,
+            Self::CachingSha2 | Self::Native => self,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Native => NATIVE,
@@ -82,8 +92,7 @@ impl Proof {
         Ok(Self { plugin, salt, answer })
     }
 
-    /// A proof that can be checked: of a user of whom only the hash of `mysql_native_password` is known, another
-    /// plugin's answer cannot, and some of those that do not exist are asked like them. Over TLS the full exchange can, which needs nothing of the client that it may not have.
+    /// A proof that can be checked: this one, or one by the other plugin ([`Plugin::checkable`]).
     pub(super) async fn checkable<H: Handler>(
         self,
         handler: &H,
@@ -93,12 +102,8 @@ impl Proof {
         until: Instant,
     ) -> Result<Self, WireError> {
         let secure = channel.stream().tls().is_some();
-        match self.plugin {
-            Plugin::CachingSha2 if !secure && needs_native(handler, user, secure) => {
-                Self::request(channel, Plugin::Native, limit, until).await
-            }
-            Plugin::CachingSha2 | Plugin::Native => Ok(self),
-        }
+        let plugin = self.plugin.checkable(handler, user, secure);
+        if plugin == self.plugin { Ok(self) } else { Self::request(channel, plugin, limit, until).await }
     }
 
     /// Checks it against a verifier, [`Verifier::nobody`] for a user that is not `known`, who costs the same work. A client that sends the password itself instead of

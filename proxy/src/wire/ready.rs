@@ -244,7 +244,8 @@ impl<'a, H: Handler> Ready<'a, H> {
 
     /// Asks for a proof over a fresh salt, as MySQL does: the one in the packet was made with a salt that was used. By
     /// the newer plugin if the client has shown that it has it, whatever it names here: MariaDB's C library always names
-    /// `mysql_native_password`, and then answers to the salt before, as only a MariaDB lets it.
+    /// `mysql_native_password`, and then answers to the salt before, as only a MariaDB lets it. Asks once, by what the user
+    /// can be checked by: MySQL's C library takes no second request.
     async fn change_user(&mut self, fields: Reader) -> Result<Next, WireError> {
         let identity = Identity::read_change_user(fields, self.client.capabilities)
             .map_err(|Malformed| WireError::Protocol(Violation::BadChangeUser))?;
@@ -256,8 +257,9 @@ impl<'a, H: Handler> Ready<'a, H> {
             (Plugin::CachingSha2, _) | (_, Plugin::CachingSha2) => Plugin::CachingSha2,
             (Plugin::Native, Plugin::Native) => Plugin::Native,
         };
+        let secure = self.channel.stream().tls().is_some();
+        let plugin = plugin.checkable(self.handler, &identity.user, secure);
         let proof = Proof::request(self.channel, plugin, limit, until).await?;
-        let proof = proof.checkable(self.handler, &identity.user, self.channel, limit, until).await?;
         self.forget();
         let (client, charset, entrance) = (self.client, self.charset, Entrance::Again { until, limit });
         let admitted = admit(self.channel, self.handler, client, charset, identity, proof, entrance).await?;

@@ -207,6 +207,27 @@ async fn change_user_goes_by_the_newer_plugin_if_the_login_did() {
 }
 
 #[tokio::test]
+async fn change_user_asks_once_whatever_is_known_of_the_user() {
+    for (user, password, right) in
+        [("old", "secret", true), ("old", "wrong", false), ("nobody like old", "secret", false)]
+    {
+        let mut client = Setup::default().connect();
+        let salt = client.greeting().await.nonce();
+        let answer = scramble_sha256(&salt, b"secret").unwrap();
+        client
+            .send(&Login41 { user: b"app", answer: &answer, plugin: PLUGIN, ..Login41::default() }.payload(offered()))
+            .await;
+        assert_eq!(client.packet().await.unwrap(), [1, 3]);
+        client.ok().await;
+        client.command(&[b"\x11", user.as_bytes(), b"\0\0\0\x2d\0", PLUGIN, b"\0"].concat()).await;
+        let switch = client.packet().await.unwrap();
+        let fresh = switch.strip_prefix(b"\xfemysql_native_password\0").unwrap();
+        client.send(&scramble_native(&fresh[..20], password.as_bytes()).unwrap()).await;
+        if right { drop(client.ok().await) } else { assert_eq!(client.error_code().await, 1045, "{user}") }
+    }
+}
+
+#[tokio::test]
 async fn over_tls_the_password_alone_is_the_guess_where_the_answer_says_nothing() {
     for (user, password, failed) in [
         ("old", &b"secret\0"[..], 0),
