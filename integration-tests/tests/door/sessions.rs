@@ -10,6 +10,8 @@ use mysql_async::prelude::Queryable;
 use super::{COM_INIT_DB, COM_PROCESS_KILL, LIMIT};
 
 const COM_CHANGE_USER: u8 = 0x11;
+const COM_STMT_PREPARE: u8 = 0x16;
+const COM_STMT_EXECUTE: u8 = 0x17;
 
 /// What a connection is told of its transaction behind a statement: the statements that open one like it, and its state.
 fn told(raw: &mut Raw, statement: &str) -> (Option<String>, Option<String>) {
@@ -177,6 +179,15 @@ fn commands_that_are_refused_are_counted_as_such() {
         raw.command(command, argument).unwrap();
         assert_eq!(raw.reply().unwrap(), Reply::Error(code));
     }
+    // Statements that never get as far as being run.
+    for (command, argument, code) in [
+        (COM_STMT_EXECUTE, &b"\x09\0\0\0\0\x01\0\0\0"[..], 1243),
+        (COM_STMT_EXECUTE, b"\x09\0", 1835),
+        (COM_STMT_PREPARE, b"SELECT 1 FROM missing", 1146),
+    ] {
+        raw.command(command, argument).unwrap();
+        assert_eq!(raw.reply().unwrap(), Reply::Error(code));
+    }
     raw.command(COM_INIT_DB, b"information_schema").unwrap();
     assert_eq!(raw.reply().unwrap(), Reply::Ok);
     // Behind the others: they are counted by now.
@@ -191,4 +202,6 @@ fn commands_that_are_refused_are_counted_as_such() {
     };
     assert_eq!((counted("init_db", "not_found"), counted("init_db", "ok")), (vec![1.0], vec![1.0]));
     assert_eq!((counted("other", "not_found"), counted("other", "unsupported")), (vec![1.0], vec![1.0]));
+    assert_eq!((counted("execute", "not_found"), counted("execute", "value")), (vec![1.0], vec![1.0]));
+    assert_eq!(counted("prepare", "not_found"), [1.0], "once");
 }

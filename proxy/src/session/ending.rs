@@ -119,10 +119,15 @@ impl Session {
         }
     }
 
-    pub(super) fn observe_command(&self, kind: CommandKind, started: Instant, refused: bool) {
+    /// Counts a command that is no statement, or is none that got as far as the session. `refused` is the number of the
+    /// error it was answered with.
+    pub(super) fn observe_command(&self, kind: CommandKind, started: Instant, refused: Option<u16>) {
         let label = match kind {
             // Counted with their statements.
-            CommandKind::Query | CommandKind::Prepare | CommandKind::Execute => return,
+            CommandKind::Query | CommandKind::Prepare | CommandKind::Execute if refused.is_none() => return,
+            CommandKind::Query => CommandLabel::Query,
+            CommandKind::Prepare => CommandLabel::Prepare,
+            CommandKind::Execute => CommandLabel::Execute,
             CommandKind::Ping => CommandLabel::Ping,
             CommandKind::InitDb => CommandLabel::InitDb,
             CommandKind::ResetConnection => CommandLabel::Reset,
@@ -140,15 +145,20 @@ impl Session {
             | CommandKind::Unknown => CommandLabel::Other,
         };
         let outcome = match kind {
-            _ if !refused => Outcome::Ok,
+            _ if refused.is_none() => Outcome::Ok,
+            CommandKind::Query | CommandKind::Prepare | CommandKind::Execute => Outcome::Error(match refused {
+                // No such statement.
+                Some(1243) => ErrorKind::NotFound,
+                // Too many of them, or too much long data.
+                Some(1461 | 1105) => ErrorKind::Limit,
+                // Types, values or attributes that cannot be read.
+                Some(_) | None => ErrorKind::Value,
+            }),
             CommandKind::ChangeUser => Outcome::Error(ErrorKind::Access),
             CommandKind::Unknown => Outcome::Error(ErrorKind::Unsupported),
             // Of a statement that is not there, or without a cursor.
             CommandKind::ResetStatement => Outcome::Error(ErrorKind::NotFound),
-            CommandKind::Query
-            | CommandKind::Prepare
-            | CommandKind::Execute
-            | CommandKind::Ping
+            CommandKind::Ping
             | CommandKind::InitDb
             | CommandKind::ResetConnection
             | CommandKind::Quit

@@ -17,6 +17,9 @@ pub struct ErrorReply {
 }
 
 impl ErrorReply {
+    /// The number of most refusals of a login.
+    pub(super) const ACCESS_DENIED: u16 = 1045;
+
     /// An ERR packet.
     pub fn new(code: u16, state: &'static str, message: impl Into<String>) -> Self {
         Self { code, state, message: message.into() }

@@ -41,8 +41,8 @@ pub(super) struct Ready<'a, H: Handler> {
     cursors: Cursors<H::Cursor>,
     /// Bytes received and sent that have been observed.
     traffic: (u64, u64),
-    /// Whether the command was answered with an error.
-    refused: bool,
+    /// The number of the error that the command was answered with, other than by the handler of a statement.
+    refused: Option<u16>,
 }
 
 /// What is to happen after a command.
@@ -66,7 +66,7 @@ impl<'a, H: Handler> Ready<'a, H> {
     ) -> Self {
         let statements = Statements::new(limits.prepared_statements, limits.long_data);
         let cursors = Cursors::new(limits.cursors);
-        Self { channel, handler, limits, client, charset, plugin, statements, cursors, traffic: (0, 0), refused: false }
+        Self { channel, handler, limits, client, charset, plugin, statements, cursors, traffic: (0, 0), refused: None }
     }
 
     /// Runs until the client quits, is killed, or breaks the connection, or the server stops.
@@ -133,7 +133,7 @@ impl<'a, H: Handler> Ready<'a, H> {
     }
 
     fn observe(&mut self, kind: CommandKind, reading: Duration, started: Instant) {
-        let refused = std::mem::take(&mut self.refused);
+        let refused = self.refused.take();
         self.handler.observe(WireEvent::Command { kind, reading, started, refused });
         let (received, sent) = self.channel.traffic();
         let event = WireEvent::Traffic { received: received - self.traffic.0, sent: sent - self.traffic.1 };
@@ -143,7 +143,7 @@ impl<'a, H: Handler> Ready<'a, H> {
 
     /// Answers a command with an error.
     fn refuse(&mut self, error: &ErrorReply) {
-        self.refused = true;
+        self.refused = Some(error.code);
         write_error(self.channel, error);
     }
 
@@ -263,7 +263,7 @@ impl<'a, H: Handler> Ready<'a, H> {
         self.forget();
         let (client, charset, entrance) = (self.client, self.charset, Entrance::Again { until, limit });
         let admitted = admit(self.channel, self.handler, client, charset, identity, proof, entrance).await?;
-        self.refused = !admitted;
+        self.refused = (!admitted).then_some(ErrorReply::ACCESS_DENIED);
         Ok(if admitted { Next::Command } else { Next::End })
     }
 
@@ -289,7 +289,7 @@ impl<'a, H: Handler> Ready<'a, H> {
 
     async fn prepare(&mut self, text: bytes::Bytes) -> Result<(), WireError> {
         if !self.statements.has_room() {
-            write_error(self.channel, &ErrorReply::too_many_statements(self.limits.prepared_statements));
+            self.refuse(&ErrorReply::too_many_statements(self.limits.prepared_statements));
             return Ok(());
         }
         match self.channel.meanwhile(pin!(self.handler.prepare(text))).await {
@@ -323,7 +323,7 @@ impl<'a, H: Handler> Ready<'a, H> {
         let (plan, Bound { values, attributes }) = match bound {
             Ok(bound) => bound,
             Err(error) => {
-                write_error(self.channel, &error);
+                self.refuse(&error);
                 return Ok(());
             }
         };
@@ -368,8 +368,9 @@ impl<'a, H: Handler> Ready<'a, H> {
                 Ok(Some(row)) => match reply.row(&row).await {
                     Err(WireError::Protocol(Violation::Value { ty, .. })) => {
                         self.cursors.close(id);
-                        self.refused = true;
-                        let _failed = reply.fail(&ErrorReply::unfit(ty)).await?;
+                        let error = ErrorReply::unfit(ty);
+                        self.refused = Some(error.code);
+                        let _failed = reply.fail(&error).await?;
                         return Ok(());
                     }
                     sent => sent?,
@@ -380,7 +381,7 @@ impl<'a, H: Handler> Ready<'a, H> {
                 }
                 Err(error) => {
                     self.cursors.close(id);
-                    self.refused = true;
+                    self.refused = Some(error.code);
                     let _failed = reply.fail(&error).await?;
                     return Ok(());
                 }
