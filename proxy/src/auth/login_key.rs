@@ -3,14 +3,16 @@
 //!
 //! Not at the first start: making it is a second of computing, and few clients ever ask (`wire::authenticate` says which).
 //! A pair in a file of that name is used as it is, so that several proxies can be given one and the same, for clients
-//! that keep the public key.
+//! that keep the public key. A pair that cannot be written is used all the same, until the program ends: it would be made
+//! anew for everybody who asks.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use rustls::pki_types::PrivatePkcs1KeyDer;
 use rustls::pki_types::pem::PemObject as _;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::rsa::{KeyPair, RsaError};
 use crate::files::write_whole;
@@ -23,7 +25,7 @@ const PUBLIC_FILE: &str = "login-public-key.pem";
 /// Why there is no pair.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginKeyError {
-    /// A file cannot be read or written.
+    /// A file is there and cannot be read, or cannot be written.
     #[error("{path}: {source}", path = path.display())]
     File {
         /// Which.
@@ -49,18 +51,25 @@ pub enum LoginKeyError {
 pub struct LoginKey {
     data: PathBuf,
     pair: OnceCell<Arc<KeyPair>>,
+    /// Who decrypts has one: as many as there are processors.
+    turns: Arc<Semaphore>,
 }
 
 impl LoginKey {
     /// The pair in that directory.
     pub fn within(data: &Path) -> Self {
-        Self { data: data.to_owned(), pair: OnceCell::new() }
+        Self::new(data.to_owned(), None)
     }
 
     /// A pair that is there already.
     #[cfg(test)]
     pub(crate) fn of(pair: KeyPair) -> Self {
-        Self { data: PathBuf::new(), pair: OnceCell::new_with(Some(Arc::new(pair))) }
+        Self::new(PathBuf::new(), Some(Arc::new(pair)))
+    }
+
+    fn new(data: PathBuf, pair: Option<Arc<KeyPair>>) -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { data, pair: OnceCell::new_with(pair), turns: Arc::new(Semaphore::new(threads)) }
     }
 
     /// Reads or makes it, once; whoever asks meanwhile waits.
@@ -76,12 +85,30 @@ impl LoginKey {
         self.pair.get_or_try_init(make).await.cloned()
     }
 
+    /// What was encrypted with the public key of `pair`, as [`KeyPair::decrypt`] says: some milliseconds of computing beside
+    /// the threads that serve clients, at most as many times at once as there are processors. `None` also if the program
+    /// ends.
+    ///
+    /// # Errors
+    /// Those of [`KeyPair::decrypt`].
+    pub async fn decrypt(&self, pair: Arc<KeyPair>, ciphertext: Bytes) -> Result<Option<Vec<u8>>, RsaError> {
+        let Ok(turn) = Arc::clone(&self.turns).acquire_owned().await else { return Ok(None) };
+        // Work that nobody waits for any more keeps its turn until it is done.
+        let decrypt = move || {
+            let _turn = turn;
+            pair.decrypt(&ciphertext)
+        };
+        tokio::task::spawn_blocking(decrypt).await.unwrap_or(Ok(None))
+    }
+
     /// The pair, if somebody has asked for it.
     pub fn made(&self) -> Option<Arc<KeyPair>> {
         self.pair.get().cloned()
     }
 }
 
+/// Reads the pair, or makes it and tries to write it.
+///
 /// Two proxies with one directory that make it at the same time use one each, and the one that came last later on.
 fn open(data: &Path) -> Result<KeyPair, LoginKeyError> {
     let path = data.join(FILE);
@@ -99,19 +126,28 @@ fn open(data: &Path) -> Result<KeyPair, LoginKeyError> {
         Err(error) => return Err(file(&path)(error)),
     }
     let pair = KeyPair::generate().map_err(wrong)?;
-    std::fs::create_dir_all(data).map_err(file(data))?;
     let public = data.join(PUBLIC_FILE);
-    write_whole(&public, pair.public_pem(), 0o644).map_err(file(&public))?;
-    write_whole(&path, &pair.private_pem(), 0o600).map_err(file(&path))?;
-    tracing::info!(file = %path.display(), "made a key pair for passwords without TLS");
+    let kept = std::fs::create_dir_all(data)
+        .map_err(file(data))
+        .and_then(|()| write_whole(&public, pair.public_pem(), 0o644).map_err(file(&public)))
+        .and_then(|()| write_whole(&path, &pair.private_pem(), 0o600).map_err(file(&path)));
+    match kept {
+        Ok(()) => tracing::info!(file = %path.display(), "made a key pair for passwords without TLS"),
+        Err(error) => tracing::error!(
+            %error,
+            "the key pair for passwords without TLS cannot be kept: this one is used until the program ends"
+        ),
+    }
     Ok(pair)
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
+    use std::time::Duration;
 
     use super::*;
+    use crate::auth::rsa::tests::{encrypt, pair};
 
     #[tokio::test]
     async fn the_pair_is_made_once_and_kept() {
@@ -140,5 +176,28 @@ mod tests {
             assert!(matches!(error, LoginKeyError::Pair { source: RsaError::NotAKey, .. }), "{error}");
             assert_eq!(std::fs::read_to_string(data.path().join(FILE)).unwrap(), text);
         }
+    }
+
+    #[tokio::test]
+    async fn a_pair_that_cannot_be_kept_is_made_once_all_the_same() {
+        let data = tempfile::tempdir().unwrap();
+        // A file cannot take the place of a directory.
+        std::fs::create_dir(data.path().join(PUBLIC_FILE)).unwrap();
+        let key = LoginKey::within(data.path());
+        let pair = key.pair().await.unwrap();
+        assert!(Arc::ptr_eq(&pair, &key.pair().await.unwrap()));
+        assert!(!data.path().join(FILE).exists());
+    }
+
+    #[tokio::test]
+    async fn few_decrypt_at_once() {
+        let key = LoginKey::of(pair());
+        let secret = Bytes::from(encrypt(&pair(), b"secret"));
+        let threads = u32::try_from(key.turns.available_permits()).unwrap();
+        let others = key.turns.acquire_many(threads).await.unwrap();
+        let mut decrypted = std::pin::pin!(key.decrypt(key.pair().await.unwrap(), secret));
+        assert!(tokio::time::timeout(Duration::from_millis(200), &mut decrypted).await.is_err());
+        drop(others);
+        assert_eq!(decrypted.await, Ok(Some(b"secret".to_vec())));
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes};
 use tokio::time::Instant;
 
-use super::error::WireError;
+use super::error::{Wait, WireError};
 use super::greeting::{CACHING_SHA2, NATIVE, Salt};
 use super::handler::Handler;
 use super::packet::Channel;
@@ -195,12 +195,11 @@ impl Proof {
             };
             answer = encrypted;
         }
-        // Some milliseconds of computing.
-        let decrypted = tokio::task::spawn_blocking(move || pair.decrypt(&answer)).await;
-        let mut password = match decrypted {
-            Ok(Ok(Some(password))) => password,
-            Ok(Ok(None)) | Err(_) => return Ok(None),
-            Ok(Err(error)) => {
+        let decrypted = tokio::time::timeout_at(until, key.decrypt(pair, answer)).await;
+        let mut password = match decrypted.map_err(|_| WireError::Timeout(Wait::Handshake))? {
+            Ok(Some(password)) => password,
+            Ok(None) => return Ok(None),
+            Err(error) => {
                 tracing::error!(%error, "a password could not be decrypted");
                 return Ok(None);
             }
