@@ -124,7 +124,8 @@ impl ParamType {
     }
 
     /// A date or time that the calendar has becomes one, what it does not have (`0000-00-00`) its text. A clock without a
-    /// fraction, or with one of nothing, is one of whole seconds.
+    /// fraction, or with one of nothing, is one of whole seconds. One with an offset from UTC becomes its text with it, which
+    /// the session reads by its time zone.
     fn date(self, fields: &mut Reader) -> Result<(Value, Option<TimeType>), Malformed> {
         let length = fields.u8()?;
         let mut civil = Civil::default();
@@ -137,14 +138,18 @@ impl ParamType {
         if length >= 11 {
             civil.micros = fields.u32()?.into();
         }
-        if !matches!(length, 0 | 4 | 7 | 11) {
+        let offset = if length >= 13 { Some(offset_text(fields.u16()?.cast_signed())?) } else { None };
+        if !matches!(length, 0 | 4 | 7 | 11 | 13) {
             return Err(Malformed);
         }
         let ty = match (self.kind, length) {
             (Kind::Date, _) => Some(TimeType::Date),
-            (_, 11) if civil.micros != 0 => None,
+            (_, 11 | 13) if civil.micros != 0 => None,
             (_, _) => Some(TimeType::Seconds),
         };
+        if let Some(offset) = offset.filter(|_| self.kind != Kind::Date) {
+            return Ok((Value::Text((time_text(civil.to_string(), ty) + &offset).into()), None));
+        }
         if ty == Some(TimeType::Date) {
             let Civil { year, month, day, .. } = civil;
             civil = Civil { year, month, day, ..Civil::default() };
@@ -164,6 +169,19 @@ fn time_text(mut text: String, ty: Option<TimeType>) -> String {
         Some(TimeType::Clock) | None => text.len(),
     });
     text
+}
+
+/// An offset from UTC in minutes, as text: `+05:30`.
+///
+/// # Errors
+/// One that no time zone has: MySQL knows those from -13:59 to +14:00.
+fn offset_text(minutes: i16) -> Result<String, Malformed> {
+    if !(-(14 * 60 - 1)..=14 * 60).contains(&minutes) {
+        return Err(Malformed);
+    }
+    let sign = if minutes < 0 { '-' } else { '+' };
+    let minutes = minutes.unsigned_abs();
+    Ok(format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60))
 }
 
 /// A duration, as text: `-838:59:59`, or `00:00:00.500000` if it has a fraction.
@@ -415,6 +433,26 @@ mod tests {
             one(day + 1_000_000, Some(TimeType::Seconds))
         );
         assert_eq!(read(12, &[11, 0xe8, 0x07, 2, 29, 0, 0, 1, 7, 0, 0, 0]), one(day + 1_000_007, None));
+    }
+
+    #[test]
+    fn a_time_with_an_offset_is_its_text() {
+        let read = |code: u8, micros: u8, minutes: i16| {
+            let [low, high] = minutes.to_le_bytes();
+            let packet = [0, 1, code, 0, 13, 0xe8, 0x07, 2, 29, 1, 2, 3, micros, 0, 0, 0, low, high];
+            let declared = &mut Declared::default();
+            let bound = params(Reader::new(packet.to_vec().into()), 1, declared, LongData::default(), Naming::Bare);
+            bound.map(|bound| bound.values.to_vec()).map_err(|error| error.code)
+        };
+        let text = |text: &'static str| Ok(vec![Value::Text(text.into())]);
+        assert_eq!(read(12, 0, 330), text("2024-02-29 01:02:03+05:30"));
+        assert_eq!(read(7, 7, -90), text("2024-02-29 01:02:03.000007-01:30"));
+        assert_eq!(read(12, 0, 840), text("2024-02-29 01:02:03+14:00"));
+        assert_eq!(read(12, 0, -839), text("2024-02-29 01:02:03-13:59"));
+        assert_eq!(read(10, 0, 330), Ok(vec![Value::DateTime(Micros(1_709_164_800_000_000))]), "a day has none");
+        for none in [841, -840, i16::MIN] {
+            assert_eq!(read(12, 0, none), Err(1835), "{none}");
+        }
     }
 
     #[test]
