@@ -1,6 +1,7 @@
 //! Logins: delays for who fails, and the key for passwords without TLS.
 
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_integration_tests::Deployment;
@@ -9,10 +10,20 @@ use mysql_async::prelude::Queryable;
 
 use super::number;
 
+/// A deployment with a key for passwords without TLS. To make one takes a second of computing or more, within the time of
+/// the first login that needs it.
+fn deployment(config: &str) -> Arc<Deployment> {
+    let deployment = Deployment::configured(config);
+    let data = deployment.directory().join("data");
+    std::fs::create_dir_all(&data).unwrap();
+    std::fs::write(data.join("login-key.pem"), include_str!("login-key.pem")).unwrap();
+    deployment
+}
+
 #[tokio::test]
 async fn guessing_takes_time_and_shows_no_password() {
     let user = "[[user]]\nname = \"app\"\npassword = \"right-one\"\n";
-    let proxy = Deployment::configured(&format!("[limits]\nlogin_delay = \"3s\"\n{user}")).start();
+    let proxy = deployment(&format!("[limits]\nlogin_delay = \"3s\"\n{user}")).start();
     let attempt = async |password: &str| {
         let options = client::options(proxy.mysql()).user(Some("app")).pass(Some(password)).prefer_socket(false);
         let started = Instant::now();
@@ -33,9 +44,8 @@ async fn guessing_takes_time_and_shows_no_password() {
 #[tokio::test]
 async fn who_may_not_log_in_is_delayed_like_who_guesses() {
     let secure = "[[user]]\nname = \"app\"\npassword = \"right-one\"\nrequire_tls = true\n[[user]]\nname = \"root\"\n";
-    // The first of them is told when there is a key for passwords without TLS, which takes a busy machine its time.
     let delay = "[limits]\nlogin_delay = \"600ms\"\n[timeouts]\nhandshake = \"1m\"\n";
-    let proxy = Deployment::configured(&format!("{delay}{secure}")).start();
+    let proxy = deployment(&format!("{delay}{secure}")).start();
     let mut root = client::connect(proxy.mysql()).await;
     client::run(&mut root, "CREATE USER locked IDENTIFIED BY 'right-one' ACCOUNT LOCK").await;
     for (user, code) in [("app", 1045), ("locked", 3118)] {
@@ -53,7 +63,7 @@ async fn who_may_not_log_in_is_delayed_like_who_guesses() {
 async fn a_delayed_login_ends_within_its_time() {
     let user = "[[user]]\nname = \"app\"\npassword = \"right-one\"\ngrants = [\"SELECT ON *.*\"]\n";
     let config = format!("[limits]\nlogin_delay = \"1m\"\n[timeouts]\nhandshake = \"2s\"\n{user}");
-    let proxy = Deployment::configured(&config).start();
+    let proxy = deployment(&config).start();
     let attempt = async |password: &str| {
         let options = client::options(proxy.mysql()).user(Some("app")).pass(Some(password)).prefer_socket(false);
         client::try_connect(options).await
@@ -91,7 +101,7 @@ async fn flush_hosts_forgets_failed_logins() {
     let user = "[[user]]\nname = \"app\"\npassword = \"right-one\"\ngrants = [\"SELECT ON *.*\"]\n\
                 [[user]]\nname = \"root\"\n";
     let delay = "[limits]\nlogin_delay = \"30s\"\n[timeouts]\nhandshake = \"1m\"\n";
-    let proxy = Deployment::configured(&format!("{delay}{user}")).start();
+    let proxy = deployment(&format!("{delay}{user}")).start();
     let attempt = async |password: &str| {
         let options = client::options(proxy.mysql()).user(Some("app")).pass(Some(password)).prefer_socket(false);
         client::try_connect(options).await
