@@ -2,7 +2,7 @@
 
 use mysql_common::scramble::{scramble_native, scramble_sha256};
 
-use super::login::tls::{encrypted, server, ssl_request};
+use super::tls::{encrypted, server, ssl_request};
 use super::*;
 use crate::auth::rsa::tests::pair;
 

@@ -6,13 +6,16 @@ mod commands;
 mod compressed;
 mod cursors;
 mod full_exchange;
+mod guessing;
 mod login;
+mod login_time;
 mod packets;
 mod prepared;
 mod results;
 mod script;
 mod setup;
 mod shutdown;
+mod tls;
 mod tracking;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
