@@ -57,7 +57,10 @@ impl Session {
     /// The plan of a text with its literals taken out, if it may be of a known shape, and the literals.
     pub(super) fn normal_plan(&mut self, text: &Bytes) -> Option<(Arc<Plan>, Vec<Value>)> {
         let mode = self.variables.sql_mode();
-        if !self.normal.read(text, mode) {
+        let is_normal = self.normal.read(text, mode);
+        // Not kept by the session, whatever comes of it: they may hold all of the packet.
+        let values = std::mem::take(&mut self.normal.values);
+        if !is_normal {
             return None;
         }
         let key = &self.normal.key;
@@ -68,7 +71,7 @@ impl Session {
             plans.insert(key, mode, &plan);
             Some(plan)
         })?;
-        plan.is_shaped().then(|| (plan, std::mem::take(&mut self.normal.values)))
+        plan.is_shaped().then_some((plan, values))
     }
 
     /// The statement of a text that was seen before to the letter.

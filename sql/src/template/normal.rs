@@ -53,7 +53,7 @@ impl Normal {
                     if matches!(bytes.get(end), Some(b'\'' | b'"')) {
                         return None;
                     }
-                    self.key.extend_from_slice(&bytes[at..end]);
+                    self.name(&bytes[at..end])?;
                     at = end;
                 }
                 b'0'..=b'9' => at = self.number(bytes, at)?,
@@ -61,7 +61,7 @@ impl Normal {
                 b'"' if !mode.ansi_quotes => at = self.string(text, at, mode)?,
                 b'`' | b'"' => {
                     let end = at + 2 + bytes[at + 1..].iter().position(|b| *b == byte)?;
-                    self.key.extend_from_slice(&bytes[at..end]);
+                    self.name(&bytes[at..end])?;
                     at = end;
                 }
                 b'/' if bytes.get(at + 1) == Some(&b'*') => {
@@ -86,6 +86,15 @@ impl Normal {
                 }
             }
         }
+        Some(())
+    }
+
+    /// A word or a quoted name. One for which there is no room is not copied: the room for it would stay.
+    fn name(&mut self, name: &[u8]) -> Option<()> {
+        if self.key.len() + name.len() > NORMAL_BYTES {
+            return None;
+        }
+        self.key.extend_from_slice(name);
         Some(())
     }
 

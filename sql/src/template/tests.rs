@@ -211,6 +211,11 @@ fn what_the_scanner_does_not_understand_it_leaves_alone() {
     let long = format!("SELECT {}", "a".repeat(normal::NORMAL_BYTES));
     assert!(normal(&(long + " FROM t")).is_none());
     assert!(normal(&format!("SELECT {}", "1,".repeat(17))).is_none());
+    for long in ["`".to_owned() + &"a".repeat(1 << 20) + "`", "a".repeat(1 << 20)] {
+        let mut normal = Normal::default();
+        assert!(!normal.read(&format!("SELECT {long} FROM t").into(), SqlMode::default()));
+        assert!(normal.key.capacity() <= 2 * normal::NORMAL_BYTES, "no room is kept for what is too long");
+    }
 }
 
 fn text() -> impl Strategy<Value = String> {
