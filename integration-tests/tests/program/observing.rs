@@ -30,6 +30,31 @@ async fn metrics_count_what_was_put_and_read() {
 }
 
 #[tokio::test]
+async fn a_statement_of_a_known_shape_is_answered_the_short_way_unless_it_is_long() {
+    let proxy = Deployment::embedded().start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    let prepared = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES (?, 'BASE', ?, ?)";
+    // What the long way does and the short one does not: a text is parsed, a statement is bound.
+    let stage = |stage: &str| {
+        http::metrics(proxy.http()).unwrap()[&format!("cellgate_stage_seconds_count{{stage=\"{stage}\"}}")]
+    };
+    let body = |bytes: usize| format!("\"{}\"", "x".repeat(bytes));
+    for (reference, bytes, parsed) in [(1, 1, 0.0), (2, 200 << 10, 1.0)] {
+        let before = stage("parse");
+        let insert = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES";
+        run(&mut conn, &format!("{insert} ('a', 'BASE', {reference}, '{}')", body(bytes))).await;
+        assert_eq!(stage("parse") - before, parsed, "{bytes} bytes");
+    }
+    let prepared = conn.prep(prepared).await.unwrap();
+    for (reference, bytes, bound) in [(3, 1, 0.0), (4, 2 << 20, 1.0)] {
+        let before = stage("bind");
+        conn.exec_drop(&prepared, ("a", reference, body(bytes))).await.unwrap();
+        assert_eq!(stage("bind") - before, bound, "{bytes} bytes");
+    }
+}
+
+#[tokio::test]
 async fn a_reader_of_the_log_that_stops_reading_stops_nothing_else() {
     let deployment = Deployment::configured("[log]\nslow_query = \"0s\"\n");
     let mut proxy = deployment.start_with(Options { read_log: false, ..Options::default() });

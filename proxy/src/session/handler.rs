@@ -15,8 +15,9 @@ use super::ending::{Ending, Shown, shape_label};
 use super::error::StatementError;
 use super::kept::Kept;
 use super::planned::Answered;
+use super::prepare::weight;
 use super::rows::{Cursor, RowSource};
-use super::workshop::SHORT_TEXT;
+use super::workshop::{AT_ONCE, SHORT_TEXT, SHORT_VALUES};
 use super::{Answer, Kill, Session};
 use crate::auth::Verifier;
 use crate::auth::login_key::LoginKey;
@@ -149,7 +150,9 @@ impl Handler for Session {
     fn query<'a>(&'a mut self, text: Bytes, reply: Reply<'a>) -> Answering<'a> {
         let started = reply.started();
         self.renew_access();
-        if std::str::from_utf8(&text).is_ok()
+        // A longer text would keep others waiting here: the long way reads it aside.
+        if text.len() <= AT_ONCE
+            && std::str::from_utf8(&text).is_ok()
             && let Some((plan, literals)) = self.normal_plan(&text)
             && let Some(mut ready) = self.ready(&plan, &literals, self.database.as_deref())
         {
@@ -204,7 +207,10 @@ impl Handler for Session {
         let started = reply.started();
         self.renew_access();
         let shown = Shown::Statement(plan.statement());
-        if let Some(mut ready) = self.ready(plan, &params, plan.database()) {
+        // Longer values are looked over by the long way, aside.
+        if weight(plan.statement(), &params) <= SHORT_VALUES
+            && let Some(mut ready) = self.ready(plan, &params, plan.database())
+        {
             if let Some(cell) = self.at_once(&ready, started) {
                 return Answering::Now(self.answer_now(CommandLabel::Execute, shown, &ready, cell.as_ref(), reply));
             }
