@@ -129,7 +129,11 @@ fn check_connect_creates_nothing() {
     std::fs::write(&config, format!("[data]\ndir = \"{}\"\n", data.display())).expect("writable");
     let (status, out, err) = proxy::run(&["check", "--connect", "--config", &config.display().to_string()], SHORT);
     assert!(status.success(), "{out}{err}");
-    assert!(err.contains("meta store: no file yet") && err.contains("cluster c1: no file yet"), "{out}{err}");
+    let looked_for = |store: &str, file: &str| format!("{store}: no file yet ({})", data.join(file).display());
+    for line in [looked_for("meta store", "meta.db"), looked_for("cluster c1", "c1.db")] {
+        assert!(err.contains(&line), "{line}: {out}{err}");
+    }
+    assert!(err.contains("deployment: there is none yet") && !err.contains("fits the stores"), "{out}{err}");
     assert!(!data.exists(), "{} was created", data.display());
 }
 

@@ -1,7 +1,7 @@
 //! `cellgate check`: what a configuration says, and whether what it names can be used.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cellgate_metrics::Metrics;
 use cellgate_store::StoreError;
@@ -36,28 +36,25 @@ pub(super) async fn check(arguments: Check) -> Result<(), ProgramError> {
     if failed > 0 { Err(ProgramError::CheckFailed(failed)) } else { Ok(()) }
 }
 
-/// What the check says of a file that the first start will make: opening it would make it now.
-const NO_FILE_YET: &str = "no file yet";
-
-async fn check_meta(config: &Config) -> Result<&'static str, StoreError> {
+async fn check_meta(config: &Config) -> Result<String, StoreError> {
     if let Some(path) = missing_file(&config.topology.meta) {
-        return check_place(path).map(|()| NO_FILE_YET);
+        return check_place(path).map(|()| no_file_yet(path));
     }
     let meta = open_meta(config, Purpose::Check)?;
     if meta.exists().await? {
-        return Ok("reached");
+        return Ok("reached".to_owned());
     }
-    meta.check_rights().await.map(|()| "reached, empty")
+    meta.check_rights().await.map(|()| "reached, empty".to_owned())
 }
 
-async fn check_cluster(config: &Config, cluster: &Cluster) -> Result<&'static str, StoreError> {
+async fn check_cluster(config: &Config, cluster: &Cluster) -> Result<String, StoreError> {
     if let Some(path) = missing_file(&cluster.primary) {
-        return check_place(path).map(|()| NO_FILE_YET);
+        return check_place(path).map(|()| no_file_yet(path));
     }
     let backend = open_cluster(config, Purpose::Check, cluster, None)?;
     let state = match backend.identity().await {
-        Ok(Some(_)) => Ok("reached"),
-        Ok(None) => backend.check_rights().await.map(|()| "reached, empty"),
+        Ok(Some(_)) => Ok("reached".to_owned()),
+        Ok(None) => backend.check_rights().await.map(|()| "reached, empty".to_owned()),
         Err(error) => Err(error),
     };
     backend.close().await;
@@ -79,13 +76,23 @@ async fn check_deployment(config: &Config) -> Result<&'static str, ProgramError>
     for cluster in &setup.clusters {
         cluster.backend.close().await;
     }
-    let missing =
-        compared?.into_iter().map(|found| format!("cluster {} lacks {}", found.cluster, found.tables.join(", ")));
+    let Some(missing) = compared? else { return Ok("there is none yet: a start would create it") };
+    let missing = missing.into_iter().map(|found| format!("cluster {} lacks {}", found.cluster, found.tables.join(", ")));
     let missing: Vec<String> = missing.collect();
     if !missing.is_empty() {
         return Err(ProgramError::TablesMissing(missing.join("; ")));
     }
     Ok("what the configuration says fits the stores")
+}
+
+/// What the check says of a file that the first start will make: opening it would make it now. Where it was looked for is
+/// said, because a path may be relative to a directory that the start does not have.
+fn no_file_yet(path: &Path) -> String {
+    format!("no file yet ({})", absolute(path).display())
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// The file, if it is one that is not there.
@@ -106,7 +113,7 @@ fn check_place(path: &Path) -> Result<(), StoreError> {
         let detail = format!("cannot make {}: {} {why}", path.display(), above.display());
         Err(StoreError::Refused { detail })
     };
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let absolute = absolute(path);
     // A link that leads nowhere is there.
     let Some(above) = absolute.ancestors().skip(1).find(|above| above.symlink_metadata().is_ok()) else {
         return refused(path, "is in no directory");
@@ -125,7 +132,7 @@ fn check_place(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn report<E: std::fmt::Display>(place: &str, answer: Result<&str, E>) -> bool {
+fn report<S: std::fmt::Display, E: std::fmt::Display>(place: &str, answer: Result<S, E>) -> bool {
     match answer {
         Ok(state) => {
             logging::say(&format!("{place}: {state}"));

@@ -15,14 +15,15 @@ use super::tables::{Compared, Differences, MissingTables, compare_tables};
 /// Whether a start would take these stores for those of the deployment: the same meta store, every cluster under its
 /// name, none missing, none elsewhere than where a living proxy has it, none with newer tables than the catalog. Reads only;
 /// that shards and epochs fit is looked at by the start. Where a proxy's word is out of date, its next one is waited for.
-/// Answers which clusters lack tables of the catalog, which keeps no start from serving the others.
+/// Answers which clusters lack tables of the catalog, which keeps no start from serving the others; `None` if there is no
+/// deployment yet, in none of the stores.
 ///
 /// # Errors
 /// The first [`OpenError`] that the start would meet, too, and that of a cluster whose tables cannot be listed.
-pub async fn compare(setup: &Setup) -> Result<Vec<MissingTables>, OpenError> {
+pub async fn compare(setup: &Setup) -> Result<Option<Vec<MissingTables>>, OpenError> {
     refuse_doubled_names(&setup.clusters)?;
     let Some(fixed) = stored_properties(setup).await? else {
-        return refuse_claimed_clusters(&setup.clusters).await.map(|()| Vec::new());
+        return refuse_claimed_clusters(&setup.clusters).await.map(|()| None);
     };
     check_fixed(&fixed, setup.virtual_shards)?;
     let Planned { document, version, .. } = planned_topology(setup, &fixed).await?;
@@ -51,6 +52,6 @@ pub async fn compare(setup: &Setup) -> Result<Vec<MissingTables>, OpenError> {
     let Differences { missing, unlisted } = compared;
     match unlisted.into_iter().next() {
         Some((cluster, error)) => Err(failed(&cluster, error)),
-        None => Ok(missing),
+        None => Ok(Some(missing)),
     }
 }
