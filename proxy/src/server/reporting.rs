@@ -28,6 +28,11 @@ impl Server {
     /// error's own text: the id of the line, and which clusters it waited for or do not answer. `asked` says which have not
     /// answered the session.
     pub fn more_of(&self, error: &StatementError, asked: &GivenUp) -> Option<String> {
+        let lacking = error.lacks_table();
+        let cluster = lacking.and_then(|name| self.deployment.executor().clusters().find(|c| c.name == name));
+        if let Some(cluster) = cluster {
+            self.metrics.cluster(cluster.number).failed(ErrorKind::NotFound);
+        }
         match error {
             StatementError::PartlyCommitted { clusters, .. } => {
                 self.metrics.partial_write();

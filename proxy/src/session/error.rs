@@ -321,6 +321,19 @@ impl StatementError {
         }
     }
 
+    /// The cluster that lacks a table, if that is what the client is told: behind a look at the newest catalog, which has it.
+    pub fn lacks_table(&self) -> Option<&str> {
+        match self {
+            Self::Run(error) | Self::Write { error, .. } | Self::Catalog(CatalogError::Run(error)) => match error {
+                RunError::Cluster { cluster, error: StoreError::NoTable { .. } }
+                | RunError::PartlyErased { cluster, error: StoreError::NoTable { .. } } => Some(cluster),
+                _ => None,
+            },
+            Self::PartlyCommitted { cause, .. } => cause.lacks_table(),
+            _ => None,
+        }
+    }
+
     /// Whether the privileges this proxy knows may be out of date, so that the statement, of which nothing has run,
     /// should be judged once more.
     pub fn suspects_access(&self) -> bool {
