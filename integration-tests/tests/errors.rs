@@ -211,6 +211,27 @@ async fn max_execution_time_bounds_selects_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_clients_own_limit_and_anothers_lock_count_as_no_failure_of_the_server() {
+    let proxy = Deployment::embedded().start();
+    let (mut conn, mut holder) = (client::connect(proxy.mysql()).await, client::connect(proxy.mysql()).await);
+    let failed = |kind: &str| {
+        http::metrics(proxy.http()).unwrap()[&format!("cellgate_queries_failed_total{{kind=\"{kind}\"}}")]
+    };
+    run(&mut holder, TRIPS).await;
+    run(&mut holder, "LOCK TABLES trips READ").await;
+    run(&mut holder, "DO GET_LOCK('taken', 0)").await;
+    run(&mut conn, "SET lock_wait_timeout = 1").await;
+    assert_eq!(refused(&mut conn, "INSERT INTO trips (row_key, column_key, body) VALUES ('a', 'b', '1')").await.code, 1205);
+    let hint = "SELECT /*+ MAX_EXECUTION_TIME(1) */";
+    for late in ["SLEEP(20)", "GET_LOCK('taken', 20)"] {
+        assert_eq!(refused(&mut conn, &format!("{hint} {late}")).await.code, 3024, "{late}");
+    }
+    // Behind the others: they are counted by now.
+    run(&mut conn, "DO 1").await;
+    assert_eq!(["timeout", "conflict", "killed"].map(failed), [0.0, 1.0, 2.0]);
+}
+
+#[tokio::test]
 async fn the_text_of_an_error_is_bounded() {
     let proxy = Deployment::embedded().start_with(Options::default());
     let mut conn = client::connect(proxy.mysql()).await;

@@ -13,7 +13,7 @@ pub enum ErrorKind {
     Unsupported,
     /// A value is not of the form its column asks for.
     Value,
-    /// The triple exists with other bytes, or a race was lost.
+    /// The triple exists with other bytes, a race was lost, or another session held a lock for too long.
     Conflict,
     /// A database, table or column that does not exist.
     NotFound,
@@ -27,7 +27,7 @@ pub enum ErrorKind {
     Unavailable,
     /// Time ran out.
     Timeout,
-    /// Somebody ended it (KILL).
+    /// Somebody ended it: KILL, or the client's own limit of its time.
     Killed,
     /// Stored data contradicts what the store promises.
     Corrupt,

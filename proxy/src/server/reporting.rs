@@ -48,16 +48,21 @@ impl Server {
                 self.metrics.partial_duplicate();
                 None
             }
-            StatementError::Timeout { .. } => self.more_of_timeout(&asked.ran_out()),
+            StatementError::Timeout { .. } => {
+                let waited_for = asked.ran_out();
+                // Its calls there have failed for that, which nobody else can count.
+                waited_for.iter().for_each(|number| self.metrics.cluster(*number).failed(ErrorKind::Timeout));
+                self.more_of_timeout(&waited_for)
+            }
+            // Its client was in more of a hurry than the clusters need be.
+            StatementError::OwnTimeout => self.more_of_timeout(&asked.ran_out()),
             StatementError::Stale { .. } => Some(format!(" (log id {})", self.is_stale(self.meta_age()))),
             _ => None,
         }
     }
 
-    /// A statement ran out of time while it waited for these clusters: its calls there have failed for that, which nobody
-    /// else can count.
+    /// A statement ran out of time while it waited for these clusters.
     fn more_of_timeout(&self, waited_for: &BTreeSet<ClusterNo>) -> Option<String> {
-        waited_for.iter().for_each(|number| self.metrics.cluster(*number).failed(ErrorKind::Timeout));
         let clusters = |of: &dyn Fn(&Cluster) -> bool| {
             let names: Vec<String> = self
                 .deployment

@@ -32,7 +32,7 @@ impl Session {
                 let wait = wait.ok_or_else(|| SqlError::Arguments("sleep".to_owned()))?;
                 let cut = limit.filter(|limit| *limit < wait);
                 tokio::time::sleep_until((Instant::now() + cut.unwrap_or(wait).min(LONGEST_WAIT)).into()).await;
-                if cut.is_some() { Err(StatementError::Timeout { detail: "" }) } else { Ok(Value::Int(0)) }
+                if cut.is_some() { Err(StatementError::OwnTimeout) } else { Ok(Value::Int(0)) }
             }
             SessionCall::GetLock => self.get_lock(arguments, limit).await,
             SessionCall::ReleaseLock => self.release_lock(arguments).await,

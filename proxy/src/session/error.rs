@@ -110,6 +110,9 @@ pub enum StatementError {
         /// Empty, or what is known of a write.
         detail: &'static str,
     },
+    /// The statement ran out of the time that its client gave it, by `max_execution_time`.
+    #[error("Query execution was interrupted, maximum statement execution time exceeded")]
+    OwnTimeout,
     /// KILL or KILL QUERY ended the statement.
     #[error("Query execution was interrupted")]
     Interrupted,
@@ -309,11 +312,12 @@ impl StatementError {
             }
             Self::TransactionTooLarge { .. } | Self::TooManyPrepared(_) | Self::PreparedTooLong(_) => ErrorKind::Limit,
             Self::NotLocked(_) | Self::LockedForReading(_) | Self::TablesLocked | Self::ReadLock => ErrorKind::Access,
-            Self::LockTimeout(_) => ErrorKind::Timeout,
+            // Another client's doing, and no fault of the server.
+            Self::LockTimeout(_) => ErrorKind::Conflict,
             Self::LocksLost { .. } => ErrorKind::Unavailable,
             Self::LockName(_) => ErrorKind::Value,
             Self::Timeout { .. } => ErrorKind::Timeout,
-            Self::Interrupted => ErrorKind::Killed,
+            Self::Interrupted | Self::OwnTimeout => ErrorKind::Killed,
             Self::Stale { .. } => ErrorKind::Unavailable,
             Self::Unreadable { .. } => ErrorKind::Corrupt,
             Self::Unsupported { .. } => ErrorKind::Unsupported,

@@ -69,7 +69,7 @@ impl Session {
         let cut = limit.filter(|limit| *limit < wait);
         let until = Instant::now() + cut.unwrap_or(wait).min(LONGEST_WAIT);
         match (self.acquire(&[(key, Mode::Write)], until).await?, cut) {
-            (None, Some(_)) => Err(StatementError::Timeout { detail: "" }),
+            (None, Some(_)) => Err(StatementError::OwnTimeout),
             (took, _) => Ok(Value::Int(i64::from(took.is_some()))),
         }
     }

@@ -252,7 +252,8 @@ impl Session {
         started: Instant,
     ) -> Result<Quick, StatementError> {
         self.refuse_stale(started)?;
-        let deadline = (started + self.limit(filled)).into();
+        let (limit, is_own) = self.limit(filled);
+        let deadline = (started + limit).into();
         let executor = &self.executor;
         let kill = self.process.kill_switch();
         kill.statement_begins();
@@ -272,7 +273,8 @@ impl Session {
             }
         };
         let found = found.ok_or(StatementError::Interrupted)?;
-        Ok(Quick::Row(found.ok_or(StatementError::Timeout { detail: "" })??))
+        let late = || if is_own { StatementError::OwnTimeout } else { StatementError::Timeout { detail: "" } };
+        Ok(Quick::Row(found.ok_or_else(late)??))
     }
 
     async fn quick_put(
@@ -310,14 +312,15 @@ impl Session {
         }
     }
 
-    /// How long a statement may take: the shorter of the session's limit, which is about reads, and the server's.
-    fn limit(&self, filled: &Filled) -> Duration {
+    /// How long a statement may take: the shorter of the session's limit, which is about reads, and the server's; and
+    /// whether it is the session's.
+    fn limit(&self, filled: &Filled) -> (Duration, bool) {
         let server = self.server.config().timeouts.statement;
         let own = match filled {
             Filled::Get(_) | Filled::Latest(_) => self.variables.derived().max_execution_time,
             Filled::Put(..) => None,
         };
-        own.map_or(server, |own| own.min(server))
+        own.filter(|own| *own < server).map_or((server, false), |own| (own, true))
     }
 }
 

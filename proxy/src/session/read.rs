@@ -262,6 +262,15 @@ impl ReadTime {
         let step = Instant::now() + self.step;
         self.end.map_or(step, |end| end.min(step))
     }
+
+    /// What a SELECT ends with: if its time is over and it is the client's limit that has come, no fault of the server.
+    pub(super) fn judged(self, error: StatementError) -> StatementError {
+        let is_over = |error: &StatementError| {
+            matches!(error, StatementError::Timeout { .. } | StatementError::Sql(SqlError::GivenUp))
+        };
+        let has_come = self.end.is_some_and(|end| end <= Instant::now());
+        if has_come && is_over(&error) { StatementError::OwnTimeout } else { error }
+    }
 }
 
 /// The rows of a SELECT, made as they are sent.
@@ -317,6 +326,11 @@ impl Stream {
     /// The result's columns.
     pub(super) fn columns(&self) -> &[ColumnMeta] {
         &self.columns
+    }
+
+    /// How long it may take.
+    pub(super) fn time(&self) -> ReadTime {
+        self.time
     }
 
     /// The rows that are made already.

@@ -102,7 +102,11 @@ impl RowSource {
 
     /// The next row, unless the statement was killed.
     pub(super) async fn next(&mut self, kill: &KillSwitch) -> Result<Option<Row>, StatementError> {
-        kill.interruptible(self.advance()).await.unwrap_or(Err(StatementError::Interrupted))
+        let row = kill.interruptible(self.advance()).await.unwrap_or(Err(StatementError::Interrupted));
+        row.map_err(|error| match self {
+            Self::Table { .. } => error,
+            Self::Stream(stream) => stream.time().judged(error),
+        })
     }
 
     /// The next row.

@@ -144,7 +144,7 @@ impl Session {
         // What writes is not cut off by KILL: it is either done or reported, within the stores' own time.
         let _shield = writes(&command).then(|| self.process.kill_switch().shield());
         // Each in a place of its own: in one of theirs together every statement would carry the room of the largest.
-        match command {
+        let answer = match command {
             Command::Read(read) if !read.into.is_empty() => Box::pin(self.read_into(read, time)).await,
             Command::Read(read) => Box::pin(self.read(read, time)).await,
             Command::Relational(program) => Box::pin(self.relational(*program, &snapshot, time.deadline())).await,
@@ -169,7 +169,8 @@ impl Session {
             Command::Flush(what) => Box::pin(self.flush(&what)).await,
             Command::Kill { id, scope } => self.kill_statement(id, scope),
             Command::Nothing => Ok(Answer::Done(Done::default())),
-        }
+        };
+        answer.map_err(|error| time.judged(error))
     }
 
     /// The statement as a command over this catalog, what LAST_INSERT_ID() is behind it, and what its values lost. It may be
@@ -192,7 +193,12 @@ impl Session {
             Ok((command, environment.last_insert_id(), environment.take_lost()))
         };
         let within = limit.unwrap_or(AT_A_TIME).min(AT_A_TIME);
-        let bound = self.worked_out(weight(statement, params), within, bind).await?;
+        let bound = self.worked_out(weight(statement, params), within, bind).await.map_err(|error| match error {
+            StatementError::Sql(SqlError::GivenUp) if limit.is_some_and(|limit| limit <= within) => {
+                StatementError::OwnTimeout
+            }
+            error => error,
+        })?;
         self.server.metrics().stage(cellgate_metrics::Stage::Bind, started.elapsed());
         Ok(bound)
     }
