@@ -47,6 +47,8 @@ struct State {
     user: String,
     database: Option<String>,
     running: Option<Running>,
+    /// What it waits for, beside stores.
+    waits: Option<&'static str>,
     since: Instant,
     /// What the client says of itself, on one line.
     client: String,
@@ -88,6 +90,8 @@ pub struct ProcessInfo {
     pub database: Option<String>,
     /// What runs, shortened.
     pub statement: Option<String>,
+    /// What it waits for at the moment, in MySQL's words, if that is another session's lock.
+    pub waits: Option<&'static str>,
     /// Since when it does what it does.
     pub since: Instant,
     /// What the client says of itself and of the statement: connection and query attributes, on one line.
@@ -106,6 +110,7 @@ impl Processes {
                     user: String::new(),
                     database: None,
                     running: None,
+                    waits: None,
                     since: Instant::now(),
                     client: String::new(),
                     attributes: String::new(),
@@ -215,6 +220,12 @@ impl Process {
         state.since = Instant::now();
     }
 
+    /// Shows what the statement waits for, until what it answers is dropped.
+    pub fn waits(&self, what: &'static str) -> Waits<'_> {
+        lock(&self.state).waits = Some(what);
+        Waits(self)
+    }
+
     /// The current database.
     pub fn use_database(&self, database: Option<&str>) {
         let mut state = lock(&self.state);
@@ -247,9 +258,21 @@ impl Process {
             host: self.host.clone(),
             database: state.database.clone(),
             statement: state.running.as_ref().map(|running| shortened(&running.text()).to_owned()),
+            waits: state.waits,
             since: state.since,
             attributes: [&state.client[..], &state.attributes[..]].join(" ").trim().to_owned(),
         }
+    }
+}
+
+/// A connection whose statement waits.
+#[must_use]
+#[derive(Debug)]
+pub struct Waits<'a>(&'a Process);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.state).waits = None;
     }
 }
 
@@ -282,6 +305,10 @@ mod tests {
         assert_eq!((info.database.as_deref(), info.statement.as_deref()), (Some("test"), Some("SELECT 1")));
         assert_eq!(info.attributes, "program_name=x trace=1");
         assert_eq!(processes.count(), (1, 1));
+        let waits = process.waits("User lock");
+        assert_eq!(processes.all()[0].waits, Some("User lock"));
+        drop(waits);
+        assert_eq!(processes.all()[0].waits, None);
         processes.begin(&process, Running::Text("SELECT 2".into()), Instant::now());
         assert_eq!(processes.all()[0].statement.as_deref(), Some("SELECT 2"));
         process.end(Instant::now(), Some("test"));

@@ -1,8 +1,8 @@
 //! LOCK TABLES and FLUSH TABLES WITH READ LOCK: who waits for them, and by what a statement goes that has waited.
 
-use cellgate_integration_tests::{Deployment, client};
+use cellgate_integration_tests::{Deployment, client, wait};
 
-use super::until_it_runs;
+use super::{LIMIT, until_it_runs};
 
 #[tokio::test]
 async fn a_write_that_waited_for_a_lock_has_all_its_time() {
@@ -26,6 +26,37 @@ async fn a_write_that_waited_for_a_lock_has_all_its_time() {
     };
     let (found, ()) = tokio::join!(writing, unlocking);
     assert_eq!(found, ["1"]);
+}
+
+#[tokio::test]
+async fn the_process_list_shows_who_waits_for_a_table_and_who_holds_it() {
+    let proxy = Deployment::embedded().start();
+    let (mut root, mut conn) = (client::connect(proxy.mysql()).await, client::connect(proxy.mysql()).await);
+    client::run(&mut root, client::TRIPS).await;
+    let own = conn.id();
+    for (lock, waiting) in [
+        ("LOCK TABLES trips READ", "INSERT INTO trips (row_key, column_key, body) VALUES ('a', 'BASE', '1')"),
+        ("FLUSH TABLES WITH READ LOCK", "CREATE DATABASE more"),
+        ("LOCK TABLES trips WRITE", "LOCK TABLES trips READ"),
+    ] {
+        let mut holder = client::connect(proxy.mysql()).await;
+        let holder_id = holder.id();
+        client::run(&mut holder, lock).await;
+        let looking = async {
+            let waits = "SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE 'Waiting for %' AND id = ";
+            wait::until_async("the waiting statement", LIMIT, async || {
+                let found: Vec<u8> = client::rows(&mut root, &format!("{waits}{own}")).await;
+                (found == [1]).then_some(())
+            })
+            .await;
+            let holds = "SELECT id FROM information_schema.processlist WHERE state LIKE '%holds table locks'";
+            let found: Vec<u32> = client::rows(&mut root, holds).await;
+            assert_eq!(found, [holder_id], "{lock}");
+            client::run(&mut root, &format!("KILL {holder_id}")).await;
+        };
+        tokio::join!(client::run(&mut conn, waiting), looking);
+        client::run(&mut conn, "UNLOCK TABLES").await;
+    }
 }
 
 #[tokio::test]

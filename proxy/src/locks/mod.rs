@@ -16,6 +16,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
@@ -315,6 +316,14 @@ impl Locks {
     pub fn holds(&self, connection: u32) -> bool {
         let owner = self.owner(connection);
         self.read(|known| known.holds(&owner))
+    }
+
+    /// The connections of this proxy that hold tables, by LOCK TABLES or FLUSH TABLES WITH READ LOCK.
+    pub fn table_holders(&self) -> BTreeSet<u32> {
+        self.read(|known| {
+            let tables = known.holds_of_all().filter(|(_, key, _)| !matches!(key, Key::Name(_)));
+            tables.filter(|(owner, ..)| owner.proxy == self.proxy).map(|(owner, ..)| owner.connection).collect()
+        })
     }
 
     /// How often locks of this proxy's sessions were lost: the meta store was away for longer than the lease.

@@ -17,6 +17,9 @@ use crate::locks::{Acquired, Entered, Key, LockError, Mode, Released, Which};
 /// Longest name of GET_LOCK, in characters, as in MySQL.
 const LOCK_NAME_CHARS: usize = 64;
 
+/// What the process list says of who waits for a table that another session has locked, as MySQL does.
+const WAITS_FOR_TABLE: &str = "Waiting for table metadata lock";
+
 /// What this session has locked.
 #[derive(Debug, Default)]
 pub(super) struct Held {
@@ -197,7 +200,13 @@ impl Session {
     /// is not waited for much longer than for the locks, whoever else of this proxy waits for it.
     async fn acquire(&mut self, wanted: &[(Key, Mode)], until: Instant) -> Result<Option<Acquired>, StatementError> {
         self.check_losses()?;
+        let waits = self.process.waits(match wanted {
+            [(Key::Name(_), _), ..] => "User lock",
+            [(Key::Tables, _), ..] => "Waiting for global read lock",
+            _ => WAITS_FOR_TABLE,
+        });
         let took = self.answered(until, self.server.locks().acquire(self.process.id(), wanted, until)).await?;
+        drop(waits);
         let took = took.map_err(refused)?;
         if let Some(Acquired { losses, .. }) = took {
             self.held.since.get_or_insert(losses);
@@ -309,6 +318,7 @@ impl Session {
         tables: &[(Key, Mode)],
         patience: Duration,
     ) -> Result<(Vec<Entered>, bool), StatementError> {
+        let _waits = self.process.waits(WAITS_FOR_TABLE);
         let entered = self.server.locks().enter(self.process.id(), tables, Instant::now() + patience).await;
         entered.map_err(|key| StatementError::LockTimeout(shown(&key)))
     }

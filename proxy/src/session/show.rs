@@ -56,6 +56,9 @@ fn columns(names: &[&str]) -> Vec<ColumnMeta> {
     names.iter().map(typed).collect()
 }
 
+/// What the process list says of a session that others may wait for. MySQL has no word for it.
+const HOLDS_TABLES: &str = "holds table locks";
+
 /// Most rows that a condition is tried on where the statement runs, before it is known how long it takes.
 const FEW_ROWS: usize = 2000;
 
@@ -210,8 +213,17 @@ impl Session {
         // Other users' statements are theirs: without ADMIN one sees one's own.
         let all = self.access().may_administer();
         let seen = self.server.processes().all().into_iter().filter(|s| all || s.user == self.user);
+        let holders = self.server.locks().table_holders();
         let rows = seen.map(|s| {
-            let (command, state) = if s.statement.is_some() { ("Query", "executing") } else { ("Sleep", "") };
+            let (command, state) = match &s.statement {
+                Some(_) => ("Query", s.waits.unwrap_or("executing")),
+                None => ("Sleep", ""),
+            };
+            let state = match (state, holders.contains(&s.id)) {
+                (state, false) => state.to_owned(),
+                ("", true) => HOLDS_TABLES.to_owned(),
+                (state, true) => format!("{state}, {HOLDS_TABLES}"),
+            };
             let mut row = vec![
                 number(s.id),
                 text(s.user),
