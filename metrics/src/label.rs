@@ -146,11 +146,11 @@ label! {
         Bind = "bind",
         /// A request to a plan.
         Route = "route",
-        /// Running the plan on the clusters.
+        /// Running the plan on the clusters: of a read in pages, the waiting for all of them together.
         Store = "store",
         /// The clusters' answers to one.
         Merge = "merge",
-        /// Writing the result to the client.
+        /// Writing the result to the client, without the waiting for further pages.
         Reply = "reply",
         /// All but the reading: from the whole of the command to the end of its reply, which may be still on its way.
         Total = "total",

@@ -30,6 +30,33 @@ async fn metrics_count_what_was_put_and_read() {
 }
 
 #[tokio::test]
+async fn whatever_waits_for_stores_has_a_time_in_their_stage() {
+    let proxy = Deployment::embedded().start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    let put = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES";
+    for (statement, samples) in [
+        (format!("{put} ('a', 'BASE', 1, '1'), ('a', 'BASE', 2, '2')"), 1.0),
+        (format!("{put} ('a', 'BASE', 1, '2'), ('a', 'BASE', 2, '2')"), 1.0),
+        ("SELECT body FROM trips WHERE row_key = 'a' AND column_key = 'BASE' AND ref_key IN (1, 2)".to_owned(), 1.0),
+        ("SELECT * FROM trips WHERE row_key = 'a'".to_owned(), 1.0),
+        ("SELECT COUNT(*) FROM trips".to_owned(), 1.0),
+        ("BEGIN".to_owned(), 0.0),
+        (format!("{put} ('b', 'BASE', 1, '1')"), 1.0),
+        ("COMMIT".to_owned(), 1.0),
+        ("DELETE FROM trips WHERE row_key = 'a'".to_owned(), 1.0),
+    ] {
+        let stored = || http::metrics(proxy.http()).unwrap()["cellgate_stage_seconds_count{stage=\"store\"}"];
+        let before = stored();
+        // The second one is refused as a duplicate.
+        let _refused = conn.query_drop(&statement).await;
+        // Behind the other: it is counted by now.
+        run(&mut conn, "DO 1").await;
+        assert_eq!(stored() - before, samples, "{statement}");
+    }
+}
+
+#[tokio::test]
 async fn a_statement_of_a_known_shape_is_answered_the_short_way_unless_it_is_long() {
     let proxy = Deployment::embedded().start();
     let mut conn = client::connect(proxy.mysql()).await;

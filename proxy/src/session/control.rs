@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use cellgate_metrics::Stage;
 use cellgate_schemaless::{NewCell, Version};
 use cellgate_sql::{Privilege, TableName, Transaction};
 use cellgate_store::StoreError;
@@ -151,7 +152,9 @@ impl Session {
             return Err(StatementError::TableGone);
         }
         let cells = open.buffer.into_cells();
+        let timed = self.timed(Stage::Store);
         let fates = self.write(cells.iter().map(item).collect(), entered).await;
+        drop(timed);
         let topology = self.server.deployment().executor().topology();
         let cluster_of = |cell: &Buffered| {
             let entry = topology.cluster_of(cell.shard).and_then(|number| topology.cluster(number));

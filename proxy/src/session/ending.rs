@@ -1,5 +1,6 @@
 //! How statements end: what is counted of them, and what the slow-query log says.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_metrics::{Command as CommandLabel, Outcome, Shape as ShapeLabel, Stage};
@@ -11,6 +12,7 @@ use super::attributes::listed;
 use super::workshop::SHORT_TEXT;
 use crate::config::Literals;
 use crate::logging;
+use crate::server::Server;
 use crate::sync::handing_over;
 use crate::wire::{Attributes, CommandKind};
 
@@ -18,6 +20,20 @@ use crate::wire::{Attributes, CommandKind};
 pub(super) struct Ending {
     pub(super) outcome: Outcome,
     pub(super) rows: u64,
+}
+
+/// Time in a stage, which is counted when this is dropped: also if the work has failed, or nobody waits for it any more.
+#[must_use]
+pub(super) struct Timed {
+    server: Arc<Server>,
+    stage: Stage,
+    started: Instant,
+}
+
+impl Drop for Timed {
+    fn drop(&mut self) {
+        self.server.metrics().stage(self.stage, self.started.elapsed());
+    }
 }
 
 /// A statement as it is logged.
@@ -62,6 +78,11 @@ impl Shown<'_> {
 }
 
 impl Session {
+    /// A stage begins.
+    pub(super) fn timed(&self, stage: Stage) -> Timed {
+        Timed { server: Arc::clone(&self.server), stage, started: Instant::now() }
+    }
+
     /// The statement has ended. `label` is what it is if nothing more is known of it.
     pub(super) fn finish(
         &mut self,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use cellgate_metrics::Stage;
 use cellgate_sql::Erase;
 
 use super::carried::carried;
@@ -33,7 +34,9 @@ impl Session {
             drop(entered);
             erased
         });
+        let timed = self.timed(Stage::Store);
         let erased = within(deadline, erasing).await;
+        drop(timed);
         if let (Some(open), false) = (&mut self.transaction, matches!(erased, Ok(Ok(0)))) {
             open.erased = true;
         }

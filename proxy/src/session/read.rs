@@ -91,9 +91,9 @@ impl Session {
     async fn cells(&self, request: Request, kind: ReadKind, scatter: bool) -> Result<Cells, StatementError> {
         let executor = &self.executor;
         let buffer = self.transaction.as_ref().map(|t| &t.buffer).filter(|b| !b.is_empty());
-        let started = Instant::now();
-        let cells = match request {
+        Ok(match request {
             Request::Get { table, keys } => {
+                let _timed = self.timed(Stage::Store);
                 let mut found = executor.get(&table, keys.clone()).await?;
                 if let Some(buffer) = buffer {
                     for (answer, key) in found.iter_mut().zip(&keys) {
@@ -105,6 +105,7 @@ impl Session {
                 Cells::Found(found.into_iter().flatten().collect())
             }
             Request::Latest { table, keys } => {
+                let _timed = self.timed(Stage::Store);
                 let mut found = executor.latest(&table, keys.clone()).await?;
                 if let Some(buffer) = buffer {
                     for (answer, key) in found.iter_mut().zip(&keys) {
@@ -153,9 +154,7 @@ impl Session {
                 Cells::Stream(Box::new(Overlaid::new(stream, own.into(), order, limit)))
             }
             Request::Put { .. } | Request::Erase { .. } => Cells::None,
-        };
-        self.server.metrics().stage(Stage::Store, started.elapsed());
-        Ok(cells)
+        })
     }
 }
 
@@ -282,6 +281,8 @@ pub(super) struct Stream {
     /// `None` once it has finished.
     shaping: Option<Shaping>,
     cells: Cells,
+    /// How long it has waited for the pages of cells that it fetches, if it does.
+    waited: Option<Duration>,
     ready: VecDeque<Row>,
     time: ReadTime,
     /// Most rows to send.
@@ -313,6 +314,7 @@ impl Stream {
             notes: shaping.notes(),
             skipped: shaping.skipped(),
             shaping: Some(shaping),
+            waited: matches!(cells, Cells::Stream(_)).then_some(Duration::ZERO),
             cells,
             ready: VecDeque::new(),
             time,
@@ -331,6 +333,11 @@ impl Stream {
     /// How long it may take.
     pub(super) fn time(&self) -> ReadTime {
         self.time
+    }
+
+    /// How long the stores were waited for since it began.
+    pub(super) fn waited(&self) -> Duration {
+        self.waited.unwrap_or_default()
     }
 
     /// The rows that are made already.
@@ -387,7 +394,11 @@ impl Stream {
         let deadline = self.time.deadline();
         while self.ready.is_empty() {
             let Some(shaping) = self.shaping.as_mut() else { return Ok(()) };
+            let asked = Instant::now();
             let page = if shaping.is_full() { Ok(None) } else { self.cells.next(deadline).await };
+            if let Some(waited) = &mut self.waited {
+                *waited += asked.elapsed();
+            }
             let page = match page {
                 Ok(page) => page,
                 Err(error) => return Err(self.of_dropped(error).await),
@@ -437,6 +448,14 @@ impl Stream {
                 SqlError::UnknownTable { database, table }.into()
             }
             Ok(_) | Err(_) => error,
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let Some(waited) = self.waited {
+            self.server.metrics().stage(Stage::Store, waited);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use cellgate_sql::relational::Program;
 use cellgate_sql::{ColumnMeta, Row};
@@ -120,6 +121,14 @@ impl RowSource {
                 Ok(row)
             }
             Self::Stream(stream) => stream.next().await,
+        }
+    }
+
+    /// How long the stores were waited for since its first row was asked for.
+    pub(super) fn waited(&self) -> Duration {
+        match self {
+            Self::Table { .. } => Duration::ZERO,
+            Self::Stream(stream) => stream.waited(),
         }
     }
 

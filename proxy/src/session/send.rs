@@ -67,9 +67,9 @@ impl Session {
                 Ok(Part { ending: Ending { outcome: Outcome::Ok, rows: 0 }, last: None })
             }
             rows @ (Answer::Table(_) | Answer::Stream(_)) => {
-                let rows = RowSource::of(rows);
+                let mut rows = RowSource::of(rows);
                 let writer = reply.rows_part(rows.columns(), self.status()).await?;
-                let (replied, ending) = self.send_rows(rows, writer).await?;
+                let (replied, ending) = self.send_rows(&mut rows, writer).await?;
                 // If they did not break off, the part is ended and the reply goes on.
                 let last = matches!(ending.outcome, Outcome::Error(_)).then_some(replied);
                 Ok(Part { ending, last })
@@ -97,10 +97,13 @@ impl Session {
             }
             rows @ (Answer::Table(_) | Answer::Stream(_)) => {
                 let started = Instant::now();
-                let rows = RowSource::of(rows);
+                let mut rows = RowSource::of(rows);
+                let before = rows.waited();
                 let writer = reply.rows(rows.columns(), self.status()).await?;
-                let (replied, ending) = self.send_rows(rows, writer).await?;
-                self.server.metrics().stage(Stage::Reply, started.elapsed());
+                let (replied, ending) = self.send_rows(&mut rows, writer).await?;
+                // Further pages were fetched meanwhile, which is another stage.
+                let waited = rows.waited().saturating_sub(before);
+                self.server.metrics().stage(Stage::Reply, started.elapsed().saturating_sub(waited));
                 Ok((replied, ending))
             }
         }
@@ -109,7 +112,7 @@ impl Session {
     /// Sends all rows and ends the result set, or breaks it off with the error of a row.
     async fn send_rows(
         &mut self,
-        mut rows: RowSource,
+        rows: &mut RowSource,
         mut writer: RowsReply<'_>,
     ) -> Result<(Replied, Ending), WireError> {
         loop {
@@ -132,7 +135,7 @@ impl Session {
                 }
             }
         }
-        let sent = self.sent_rows(&rows);
+        let sent = self.sent_rows(rows);
         let changes = if writer.tells_changes() { self.take_changes() } else { Vec::new() };
         let replied = writer.finish_with(self.last.warnings.told(), self.status(), changes).await?;
         Ok((replied, Ending { outcome: Outcome::Ok, rows: sent }))

@@ -44,7 +44,7 @@ impl Session {
         if let Some(open) = &mut self.transaction {
             open.done.wrote = true;
         }
-        let started = Instant::now();
+        let timed = self.timed(Stage::Store);
         let before = self.transaction.as_ref().map(|open| open.buffer.len());
         let kill = self.process.kill_switch().clone();
         let shield = kill.shield();
@@ -64,8 +64,8 @@ impl Session {
                 placed(error, &put, |cell| cluster_of(&topology, &cell.row))
             })?
         };
+        drop(timed);
         self.use_up_characteristics();
-        self.server.metrics().stage(Stage::Store, started.elapsed());
         self.server.metrics().rows_received(put.cells.len() as u64);
         for (cell, fate) in put.cells.iter().zip(&fates) {
             if fate.as_ref().is_some_and(|w| !w.new) {
