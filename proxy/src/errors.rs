@@ -118,6 +118,9 @@ fn code(error: &StatementError) -> (u16, &'static str) {
         StatementError::LostRace { .. } => (1213, "40001"),
         StatementError::TableGone => (1412, "HY000"),
         StatementError::PartlyCommitted { .. } => (1180, "HY000"),
+        // What is to be repeated is the transaction.
+        StatementError::RolledBack(cause) if code(cause).0 == 1205 => (1213, "40001"),
+        StatementError::RolledBack(cause) => code(cause),
         StatementError::ReadOnlyTransaction => (1792, "25006"),
         StatementError::TransactionInProgress => (1568, "25001"),
         StatementError::NoSavepoint(_) => (1305, "42000"),
@@ -323,6 +326,7 @@ impl Messages<'_> {
             StatementError::PartlyCommitted { detail, cause, .. } => {
                 format!("{detail}: {}", self.of(cause))
             }
+            StatementError::RolledBack(cause) => format!("{}; the transaction is rolled back", self.of(cause)),
             StatementError::Catalog(CatalogError::Run(error)) => self.of_run(error, Known::Nothing),
             StatementError::Catalog(CatalogError::Meta(error)) | StatementError::Access(AccessError::Meta(error)) => {
                 self.of_store("the meta store", error, Known::Nothing)

@@ -28,11 +28,6 @@ impl Server {
     /// error's own text: the id of the line, and which clusters it waited for or do not answer. `asked` says which have not
     /// answered the session.
     pub fn more_of(&self, error: &StatementError, asked: &GivenUp) -> Option<String> {
-        let lacking = error.lacks_table();
-        let cluster = lacking.and_then(|name| self.deployment.executor().clusters().find(|c| c.name == name));
-        if let Some(cluster) = cluster {
-            self.metrics.cluster(cluster.number).failed(ErrorKind::NotFound);
-        }
         match error {
             StatementError::PartlyCommitted { clusters, .. } => {
                 self.metrics.partial_write();
@@ -56,8 +51,17 @@ impl Server {
             }
             // Its client was in more of a hurry than the clusters need be.
             StatementError::OwnTimeout => self.more_of_timeout(&asked.ran_out()),
+            StatementError::RolledBack(cause) => self.more_of(cause, asked),
             StatementError::Stale { .. } => Some(format!(" (log id {})", self.is_stale(self.meta_age()))),
             _ => None,
+        }
+    }
+
+    /// Counts at a cluster that a client was told of a table which is missing there.
+    pub fn note_lacking(&self, error: &StatementError) {
+        let Some(name) = error.lacks_table() else { return };
+        if let Some(cluster) = self.deployment.executor().clusters().find(|cluster| cluster.name == name) {
+            self.metrics.cluster(cluster.number).failed(ErrorKind::NotFound);
         }
     }
 

@@ -87,6 +87,9 @@ pub enum StatementError {
         /// Why the rest is not.
         cause: Box<StatementError>,
     },
+    /// A COMMIT that could not begin, of a transaction that is over all the same. Nothing of it was written.
+    #[error("{0}; the transaction is rolled back")]
+    RolledBack(Box<StatementError>),
     /// A write in a READ ONLY transaction.
     #[error("Cannot execute statement in a READ ONLY transaction.")]
     ReadOnlyTransaction,
@@ -280,6 +283,7 @@ impl StatementError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Sql(error) => error.kind(),
+            Self::RolledBack(cause) => cause.kind(),
             Self::Run(error) | Self::Write { error, .. } => error.kind(),
             Self::Catalog(error) => error.kind(),
             Self::Variable(error) => match error {
@@ -333,7 +337,7 @@ impl StatementError {
                 | RunError::PartlyErased { cluster, error: StoreError::NoTable { .. } } => Some(cluster),
                 _ => None,
             },
-            Self::PartlyCommitted { cause, .. } => cause.lacks_table(),
+            Self::PartlyCommitted { cause, .. } | Self::RolledBack(cause) => cause.lacks_table(),
             _ => None,
         }
     }

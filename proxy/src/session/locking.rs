@@ -108,13 +108,15 @@ impl Session {
     pub(super) async fn lock(&mut self, lock: TableLock) -> Result<Answer, StatementError> {
         match &lock {
             TableLock::Unlock => {
-                if self.held.tables.is_some() {
-                    self.commit_open().await?;
-                }
+                let committed = if self.held.tables.is_some() { self.commit_under_locks().await } else { Ok(()) };
                 let held = Held { since: self.held.since, ..Held::default() };
-                if !std::mem::replace(&mut self.held, held).is_unlocked() {
-                    self.let_go(Which::AllTables).await?;
-                }
+                let let_go = if std::mem::replace(&mut self.held, held).is_unlocked() {
+                    Ok(())
+                } else {
+                    self.let_go(Which::AllTables).await
+                };
+                // Whatever became of the transaction, others wait no longer, as in MySQL.
+                committed.and(let_go)?;
             }
             TableLock::Tables(tables) => {
                 let writes = tables.iter().any(|(_, mode)| *mode == LockMode::Write);
@@ -134,6 +136,20 @@ impl Session {
             }
         }
         Ok(Answer::Done(Done::default()))
+    }
+
+    /// Commits before the locks go that the transaction relies on: it is over then, in any case.
+    async fn commit_under_locks(&mut self) -> Result<(), StatementError> {
+        self.renew_access();
+        let version = self.access().version();
+        let mut committed = self.commit_open().await;
+        if committed.as_ref().is_err_and(StatementError::suspects_access) && self.has_newer_access(version).await {
+            committed = self.commit_open().await;
+        }
+        committed.map_err(|error| match self.transaction.take() {
+            Some(_) => StatementError::RolledBack(Box::new(error)),
+            None => error,
+        })
     }
 
     /// Takes the locks of a statement, which ends a transaction and LOCK TABLES before it.

@@ -175,6 +175,7 @@ impl Session {
             StatementError::Interrupted if self.server.processes().are_ended() => ErrorReply::shutting_down(),
             error => errors::reply(error, self.server.incidents()),
         };
+        self.server.note_lacking(error);
         if let Some(more) = self.server.more_of(error, &self.given_up) {
             reply.message.push_str(&more);
         }
