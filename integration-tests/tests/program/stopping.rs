@@ -88,6 +88,17 @@ async fn who_is_cut_off_at_work_is_told_so_and_who_is_idle_is_not() {
     assert_eq!(idle.drain().unwrap(), 0, "bytes nobody asked for");
 }
 
+#[test]
+fn a_stop_does_not_wait_for_a_proxy_header() {
+    let text = "[listen]\nproxy_protocol_from = \"127.0.0.1\"\n[timeouts]\nhandshake = \"10m\"\nshutdown = \"1h\"\n";
+    let mut proxy = Deployment::configured(text).start();
+    let silent = Raw::connect(proxy.mysql(), SHORT).unwrap();
+    wait::until("it is taken", SHORT, || (proxy.metric("cellgate_connections_open") > 0.5).then_some(()));
+    assert_eq!(proxy.terminate().code(), Some(0), "{}", proxy.log());
+    assert!(!proxy.log().contains("still busy are cut off"), "{}", proxy.log());
+    assert_eq!(silent.drain().unwrap(), 0, "bytes nobody asked for");
+}
+
 #[tokio::test]
 async fn sigterm_ends_with_success_and_keeps_every_cell() {
     let mut proxy = Deployment::embedded().start();

@@ -65,10 +65,7 @@ impl Server {
                 Room::Free => {}
                 Room::Scarce => {
                     self.refuse_connection(Refusal::Descriptors);
-                    connections.spawn(async move {
-                        // The client may be gone already.
-                        let _ = wire::refuse(Box::new(stream), &errors::too_many_connections()).await;
-                    });
+                    connections.spawn(turn_away(stream, ended.clone()));
                     continue;
                 }
                 Room::None => {
@@ -78,10 +75,7 @@ impl Server {
             }
             let Ok(place) = self.places.arrive() else {
                 self.refuse_connection(Refusal::TooMany);
-                connections.spawn(async move {
-                    // The client may be gone already.
-                    let _ = wire::refuse(Box::new(stream), &errors::too_many_connections()).await;
-                });
+                connections.spawn(turn_away(stream, ended.clone()));
                 continue;
             };
             let server = Arc::clone(self);
@@ -136,7 +130,7 @@ impl Server {
         stream: TcpStream,
         peer: IpAddr,
         place: Place,
-        shutdown: watch::Receiver<bool>,
+        mut shutdown: watch::Receiver<bool>,
     ) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
@@ -147,7 +141,12 @@ impl Server {
         let open = self.metrics.connection_accepted();
         let came = tokio::time::Instant::now();
         let login_by = came + self.config().timeouts.handshake;
-        let (stream, peer) = match self.unwrapped(stream, peer, login_by).await {
+        let unwrapped = tokio::select! {
+            unwrapped = self.unwrapped(stream, peer, login_by) => unwrapped,
+            // Nobody has been greeted who could miss anything.
+            () = told(&mut shutdown) => return,
+        };
+        let (stream, peer) = match unwrapped {
             Ok(unwrapped) => unwrapped,
             // A health check that only connects.
             Err(WireError::Closed) if came.elapsed() < MOMENT => return,
@@ -221,6 +220,16 @@ impl Server {
             long_data: config.limits.long_data.bytes(),
             ..WireLimits::default()
         }
+    }
+}
+
+/// Tells a client that there is no place for it, unless it does not read that before the end.
+async fn turn_away(stream: TcpStream, mut ended: watch::Receiver<bool>) {
+    let refusal = errors::too_many_connections();
+    tokio::select! {
+        // The client may be gone already.
+        _ = wire::refuse(Box::new(stream), &refusal) => {}
+        () = told(&mut ended) => {}
     }
 }
 
