@@ -14,6 +14,9 @@ use tokio::time::MissedTickBehavior;
 use crate::signals::told;
 use crate::sync::lock;
 
+/// The target of these lines: that of this module.
+pub const TARGET: &str = module_path!();
+
 /// Most lines about one place and kind of error in a [`SPAN`].
 const LINES: u32 = 5;
 /// What [`LINES`] are counted in.

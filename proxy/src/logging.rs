@@ -20,10 +20,13 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Registry, fmt, reload};
 
 use crate::config::{LogFormat, LogLevel};
+use crate::incidents;
 use lines::{Lines, Queue};
 
 /// The target of what is logged whatever the level: statements about accounts.
 pub const AUDIT: &str = "audit";
+/// The target of slow queries, which have a switch of their own.
+pub const SLOW_QUERY: &str = "slow_query";
 /// The prefix of the targets of our crates.
 const OURS: &str = "cellgate";
 
@@ -154,6 +157,9 @@ fn filter(level: LogLevel) -> Targets {
         .with_default(LevelFilter::from_level(ours.min(Level::WARN)))
         .with_target(OURS, ours)
         .with_target(AUDIT, LevelFilter::INFO)
+        // Clients are told ids of these lines, whatever the level.
+        .with_target(incidents::TARGET, ours.max(Level::WARN))
+        .with_target(SLOW_QUERY, LevelFilter::WARN)
 }
 
 fn log_panic(info: &PanicHookInfo<'_>) {
@@ -342,6 +348,17 @@ mod tests {
         });
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].contains("heard"));
+    }
+
+    #[test]
+    fn lines_that_clients_are_told_the_ids_of_and_slow_queries_are_heard_at_every_level() {
+        let lines = logged(LogFormat::Text, LogLevel::Error, |_| {
+            incidents::Incidents::default().timed_out("cluster 'a'", "");
+            tracing::warn!(target: SLOW_QUERY, "slow query");
+            tracing::warn!(target: "cellgate_proxy::x", "unheard");
+        });
+        let [incident, slow] = &lines[..] else { panic!("{lines:?}") };
+        assert!(incident.contains("ran out of time") && slow.contains("slow query"), "{lines:?}");
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl Session {
             };
             let failed = matches!(ending.outcome, Outcome::Error(_));
             tracing::warn!(
-                target: "slow_query",
+                target: logging::SLOW_QUERY,
                 took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
                 rows = ending.rows,
                 failed,
