@@ -221,7 +221,7 @@ async fn a_clients_own_limit_and_anothers_lock_count_as_no_failure_of_the_server
     run(&mut holder, "LOCK TABLES trips READ").await;
     run(&mut holder, "DO GET_LOCK('taken', 0)").await;
     run(&mut conn, "SET lock_wait_timeout = 1").await;
-    assert_eq!(refused(&mut conn, "INSERT INTO trips (row_key, column_key, body) VALUES ('a', 'b', '1')").await.code, 1205);
+    assert_eq!(refused(&mut conn, &format!("{PUT} ('a', 'BASE', 1, '1')")).await.code, 1205);
     let hint = "SELECT /*+ MAX_EXECUTION_TIME(1) */";
     for late in ["SLEEP(20)", "GET_LOCK('taken', 20)"] {
         assert_eq!(refused(&mut conn, &format!("{hint} {late}")).await.code, 3024, "{late}");

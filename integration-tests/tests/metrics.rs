@@ -152,7 +152,8 @@ async fn after_one_of_everything_every_family_has_moved() {
     server.execute(&format!("DROP TABLE cells.{}", physical.trim()));
     let missing =
         format!("SELECT body FROM trips WHERE row_key = '{on_server}' AND column_key = 'NEXT' AND ref_key = 1");
-    let lacking = || http::metrics(proxy.http()).unwrap()["cellgate_cluster_errors_total{cluster=\"m\",kind=\"not_found\"}"];
+    let not_found = "cellgate_cluster_errors_total{cluster=\"m\",kind=\"not_found\"}";
+    let lacking = || http::metrics(proxy.http()).unwrap()[not_found];
     assert_eq!(lacking(), 0.0);
     assert_eq!(refused(&mut conn, &missing).await.code, 1146);
     assert_eq!(lacking(), 1.0, "once, as the client is told");

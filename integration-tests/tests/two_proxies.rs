@@ -112,8 +112,8 @@ async fn a_table_that_was_dropped_and_made_anew_takes_nothing_from_who_knew_the_
         }
     }
     // That is how the other notices it, and no fault of the cluster.
-    let lacking = http::metrics(two.http()).unwrap()["cellgate_cluster_errors_total{cluster=\"m\",kind=\"not_found\"}"];
-    assert_eq!(lacking, 0.0);
+    let not_found = "cellgate_cluster_errors_total{cluster=\"m\",kind=\"not_found\"}";
+    assert_eq!(http::metrics(two.http()).unwrap()[not_found], 0.0);
 }
 
 /// Two statements about a table: the second begins while the physical table that the first dropped is still there.

@@ -185,9 +185,9 @@ impl ClusterFamilies {
             )?,
             errors: r.counters(
                 "cellgate_cluster_errors_total",
-                "Calls to a cluster that failed, by class of the error; `timeout` also counts those that were under way when a \
-                 statement's time was over (that of the server, not its client's own limit), and `not_found` the statements that were answered with 1146 because the cluster \
-                 lacks a table.",
+                "Calls to a cluster that failed, by class of the error; `timeout` also counts those that were under way \
+                 when a statement's time was over (that of the server, not its client's own limit), and `not_found` the \
+                 statements that were answered with 1146 because the cluster lacks a table.",
                 by(LabelDescription::of::<ErrorKind>()),
             )?,
             retries: r.counters(

@@ -43,10 +43,9 @@ async fn the_process_list_shows_who_waits_for_a_table_and_who_holds_it() {
         let holder_id = holder.id();
         client::run(&mut holder, lock).await;
         let looking = async {
-            let waits = "SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE 'Waiting for %' AND id = ";
+            let waits = "SELECT id FROM information_schema.processlist WHERE state LIKE 'Waiting for %'";
             wait::until_async("the waiting statement", LIMIT, async || {
-                let found: Vec<u8> = client::rows(&mut root, &format!("{waits}{own}")).await;
-                (found == [1]).then_some(())
+                (client::rows::<u32>(&mut root, waits).await == [own]).then_some(())
             })
             .await;
             let holds = "SELECT id FROM information_schema.processlist WHERE state LIKE '%holds table locks'";

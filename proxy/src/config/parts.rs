@@ -169,8 +169,8 @@ section! {
     pub struct Log in "log" {
         /// Text for people or JSON for machines.
         format: LogFormat = "text", Restart;
-        /// The least grave level that is logged. Whatever it is, these are: statements about accounts, slow queries, and the
-        /// lines whose ids clients are told.
+        /// The least grave level that is logged. Whatever it is, these are: statements about accounts, slow queries,
+        /// and the lines whose ids clients are told.
         level: LogLevel = "info", Reload;
         /// Statements that take longer are logged and counted; "off" logs none, "0s" all.
         slow_query: Option<Duration> = "1s", Reload;

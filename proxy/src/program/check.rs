@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cellgate_metrics::Metrics;
 use cellgate_store::StoreError;
-use cellgate_store::deployment::{ProxyInfo, compare};
+use cellgate_store::deployment::{MissingTables, ProxyInfo, compare};
 use rustix::fs::{Access, PROC_SUPER_MAGIC};
 
 use super::stores::{Purpose, open_cluster, open_meta, setup};
@@ -77,16 +77,16 @@ async fn check_deployment(config: &Config) -> Result<&'static str, ProgramError>
         cluster.backend.close().await;
     }
     let Some(missing) = compared? else { return Ok("there is none yet: a start would create it") };
-    let missing = missing.into_iter().map(|found| format!("cluster {} lacks {}", found.cluster, found.tables.join(", ")));
-    let missing: Vec<String> = missing.collect();
+    let lacks = |found: MissingTables| format!("cluster {} lacks {}", found.cluster, found.tables.join(", "));
+    let missing: Vec<String> = missing.into_iter().map(lacks).collect();
     if !missing.is_empty() {
         return Err(ProgramError::TablesMissing(missing.join("; ")));
     }
     Ok("what the configuration says fits the stores")
 }
 
-/// What the check says of a file that the first start will make: opening it would make it now. Where it was looked for is
-/// said, because a path may be relative to a directory that the start does not have.
+/// What the check says of a file that the first start will make: opening it would make it now. It says where it has
+/// looked, because a path may be relative to a directory in which the program is not started.
 fn no_file_yet(path: &Path) -> String {
     format!("no file yet ({})", absolute(path).display())
 }

@@ -22,7 +22,7 @@ pub(super) struct Ending {
     pub(super) rows: u64,
 }
 
-/// Time in a stage, which is counted when this is dropped: also if the work has failed, or nobody waits for it any more.
+/// Time in a stage, which is counted when this is dropped: also if the work has failed, or is not waited for any more.
 #[must_use]
 pub(super) struct Timed {
     server: Arc<Server>,

@@ -329,7 +329,7 @@ impl StatementError {
         }
     }
 
-    /// The cluster that lacks a table, if that is what the client is told: behind a look at the newest catalog, which has it.
+    /// The cluster that lacks a table which the newest catalog has, if that is what the client is told.
     pub fn lacks_table(&self) -> Option<&str> {
         match self {
             Self::Run(error) | Self::Write { error, .. } | Self::Catalog(CatalogError::Run(error)) => match error {

@@ -15,8 +15,8 @@ use super::tables::{Compared, Differences, MissingTables, compare_tables};
 /// Whether a start would take these stores for those of the deployment: the same meta store, every cluster under its
 /// name, none missing, none elsewhere than where a living proxy has it, none with newer tables than the catalog. Reads only;
 /// that shards and epochs fit is looked at by the start. Where a proxy's word is out of date, its next one is waited for.
-/// Answers which clusters lack tables of the catalog, which keeps no start from serving the others; `None` if there is no
-/// deployment yet, in none of the stores.
+/// Answers which clusters lack tables of the catalog, which keeps no start from serving the others; `None` if none of
+/// the stores is of a deployment.
 ///
 /// # Errors
 /// The first [`OpenError`] that the start would meet, too, and that of a cluster whose tables cannot be listed.

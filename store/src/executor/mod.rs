@@ -330,7 +330,7 @@ impl Executor {
         let answer = call.await;
         let awaited = under_way.answered();
         answer.map_err(|error| {
-            // That is how a change of the topology or of the catalog is noticed, not a fault of the cluster. If a table of the
+            // How a change of the topology or of the catalog is noticed is no fault of the cluster. If a table of the
             // newest catalog is missing, whoever tells the client counts it.
             if !matches!(error, StoreError::StaleEpoch { .. } | StoreError::NoTable { .. }) {
                 // Whose caller ran out of time was counted as that then.
