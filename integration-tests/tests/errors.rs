@@ -214,9 +214,8 @@ async fn max_execution_time_bounds_selects_and_nothing_else() {
 async fn a_clients_own_limit_and_anothers_lock_count_as_no_failure_of_the_server() {
     let proxy = Deployment::embedded().start();
     let (mut conn, mut holder) = (client::connect(proxy.mysql()).await, client::connect(proxy.mysql()).await);
-    let failed = |kind: &str| {
-        http::metrics(proxy.http()).unwrap()[&format!("cellgate_queries_failed_total{{kind=\"{kind}\"}}")]
-    };
+    let failed =
+        |kind: &str| http::metrics(proxy.http()).unwrap()[&format!("cellgate_queries_failed_total{{kind=\"{kind}\"}}")];
     run(&mut holder, TRIPS).await;
     run(&mut holder, "LOCK TABLES trips READ").await;
     run(&mut holder, "DO GET_LOCK('taken', 0)").await;
