@@ -46,3 +46,13 @@ SELECT FOUND_ROWS();
 -- A division by zero is NULL, and a warning for each row.
 SELECT ref_key / 0 AS a, ref_key % 0 AS b FROM trips WHERE row_key = 'trip-1' AND column_key = 'BASE' AND ref_key = 1;
 SHOW WARNINGS;
+
+-- The latest as of a time.
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('trip-6', 'BASE', 1, '"z"');
+SELECT SLEEP(0.01);
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('trip-6', 'BASE', 2, '"a"');
+SELECT created_at INTO @then FROM trips WHERE row_key = 'trip-6' AND column_key = 'BASE' AND ref_key = 1;
+SELECT ref_key, body FROM trips WHERE row_key = 'trip-6' AND column_key = 'BASE' AND created_at <= @then ORDER BY ref_key DESC LIMIT 1;
+SELECT ref_key, body FROM trips WHERE row_key = 'trip-6' AND column_key = 'BASE' AND created_at <= '2100-01-01' ORDER BY ref_key DESC LIMIT 1;
+SELECT ref_key, body FROM trips WHERE row_key = 'trip-6' AND column_key = 'BASE' AND created_at <= '2000-01-01' ORDER BY ref_key DESC LIMIT 1;
+
