@@ -56,3 +56,11 @@ SELECT ref_key, body FROM trips WHERE row_key = 'trip-6' AND column_key = 'BASE'
 SELECT ref_key, body FROM trips WHERE row_key = 'trip-6' AND column_key = 'BASE' AND created_at <= '2100-01-01' ORDER BY ref_key DESC LIMIT 1;
 SELECT ref_key, body FROM trips WHERE row_key = 'trip-6' AND column_key = 'BASE' AND created_at <= '2000-01-01' ORDER BY ref_key DESC LIMIT 1;
 
+-- ORDER BY is by the alias, not by the column it hides; in a transaction, too.
+SELECT body AS ref_key FROM trips WHERE row_key = 'trip-6' AND column_key = 'BASE' ORDER BY ref_key DESC LIMIT 1;
+SELECT body AS ref_key FROM trips WHERE row_key = 'trip-6' AND column_key = 'BASE' AND ref_key <= 2 ORDER BY REF_KEY DESC LIMIT 1;
+SELECT body AS ref_key FROM trips WHERE row_key = 'trip-6' AND column_key = 'BASE' ORDER BY trips.ref_key DESC LIMIT 1;
+BEGIN;
+SELECT body AS ref_key FROM trips WHERE row_key = 'trip-6' AND column_key = 'BASE' ORDER BY ref_key DESC LIMIT 1;
+COMMIT;
+

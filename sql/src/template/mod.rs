@@ -190,6 +190,8 @@ impl Template {
         let view = View::find(env, &from.name, from.alias.as_deref())?;
         let mut columns = Vec::new();
         let mut items = Vec::new();
+        // Whether another column goes by the name of the version.
+        let mut hidden = false;
         for item in &select.items {
             match item {
                 Item::All => {
@@ -202,6 +204,8 @@ impl Template {
                     let column = view.cell_column(parts)?;
                     columns.push(view.meta(Slot(column.slot()), alias.as_deref()));
                     items.push(column);
+                    hidden |= column != CellColumn::RefKey
+                        && alias.as_ref().is_some_and(|alias| alias.to_lowercase() == CellColumn::RefKey.name());
                 }
                 Item::AllOf(_) | Item::Expression { .. } => return None,
             }
@@ -214,10 +218,17 @@ impl Template {
             None => None,
         };
         let Condition { row, column, version } = Condition::of(select.condition.as_ref()?, &view)?;
+        let is_version = |by: &Expr| match by {
+            // An alias that is all of a key of ORDER BY comes before the column.
+            Expression::Leaf(Leaf::Column(parts)) => {
+                view.cell_column(parts) == Some(CellColumn::RefKey) && !(hidden && parts.len() == 1)
+            }
+            _ => false,
+        };
         let kind = match (version, select.order_by.as_slice()) {
             (Version::Is(ref_key), []) => Kind::Get { ref_key, limit },
-            (Version::Any, [(by, true)]) if is_ref_key(by, &view) => Kind::Latest { at_most: None, limit: limit? },
-            (Version::AtMost(at_most), [(by, true)]) if is_ref_key(by, &view) => {
+            (Version::Any, [(by, true)]) if is_version(by) => Kind::Latest { at_most: None, limit: limit? },
+            (Version::AtMost(at_most), [(by, true)]) if is_version(by) => {
                 Kind::Latest { at_most: Some(at_most), limit: limit? }
             }
             (_, _) => return None,
@@ -378,10 +389,6 @@ fn operand(expression: &Expr) -> Option<Operand> {
         Expression::Constant(value) => Some(Operand::Constant(value.clone())),
         _ => None,
     }
-}
-
-fn is_ref_key(expression: &Expr, view: &View) -> bool {
-    matches!(expression, Expression::Leaf(Leaf::Column(parts)) if view.cell_column(parts) == Some(CellColumn::RefKey))
 }
 
 /// The bytes of text or bytes. A number as a key is compared as a number, which is not for here.

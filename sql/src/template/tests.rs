@@ -111,6 +111,11 @@ fn the_statements_of_a_busy_client_have_templates() {
         "SELECT `row_key`, ref_key AS v, body, added_id, created_at, shard FROM trips \
          WHERE row_key = 'it''s' AND column_key = 'a\\nb' AND ref_key = 9223372036854775807",
         "SELECT body FROM trips WHERE row_key = 'a' AND column_key = 'BASE' ORDER BY ref_key DESC LIMIT 1",
+        "SELECT REF_KEY AS Ref_key, body FROM trips \
+         WHERE row_key = 'a' AND column_key = 'BASE' ORDER BY REF_KEY DESC LIMIT 1",
+        "SELECT body AS ref_key FROM trips \
+         WHERE row_key = 'a' AND column_key = 'BASE' ORDER BY trips.ref_key DESC LIMIT 1",
+        "SELECT body AS ref_key FROM trips WHERE row_key = 'a' AND column_key = 'BASE' AND ref_key = 1",
         "SELECT body FROM trips WHERE row_key = 'a' AND column_key = 'BASE' AND ref_key <= 5 \
          ORDER BY ref_key DESC LIMIT 1",
         "SELECT body FROM trips WHERE row_key = 'a' AND column_key = 'BASE' AND 5 >= ref_key \
@@ -139,6 +144,10 @@ fn what_is_unusual_goes_the_long_way() {
         "SELECT body FROM trips WHERE row_key = 'a' AND column_key = 'BASE' ORDER BY ref_key DESC LIMIT 2",
         "SELECT body FROM trips WHERE row_key = 'a' AND column_key = 'BASE' ORDER BY ref_key LIMIT 1",
         "SELECT body FROM trips WHERE row_key = 'a' AND column_key = 'BASE' ORDER BY ref_key DESC LIMIT 1 OFFSET 1",
+        "SELECT body AS ref_key FROM trips \
+         WHERE row_key = 'a' AND column_key = 'BASE' ORDER BY ref_key DESC LIMIT 1",
+        "SELECT ref_key, added_id AS `REF_KEY` FROM trips \
+         WHERE row_key = 'a' AND column_key = 'BASE' AND ref_key <= 5 ORDER BY ref_key DESC LIMIT 1",
         "SELECT /*+ MAX_EXECUTION_TIME(1) */ body FROM trips \
          WHERE row_key = 'a' AND column_key = 'BASE' AND ref_key = 1",
         "SELECT body FROM trips WHERE row_key = 'a' AND column_key = 'BASE' OR ref_key = 1",
@@ -222,7 +231,19 @@ fn text() -> impl Strategy<Value = String> {
     let literal = proptest::sample::select(
         &["'a'", "'b'", "''", "5", "NULL", "'it''s'", r"'\n'", r"'\%'", "\"q\"", "1.5", "TRUE", "-3", "'1'"][..],
     );
-    let items = proptest::sample::select(&["body", "*", "ref_key, body", "t.body AS b", "shard", "BASE", "1"][..]);
+    let items = proptest::sample::select(
+        &[
+            "body",
+            "*",
+            "ref_key, body",
+            "t.body AS b",
+            "shard",
+            "BASE",
+            "1",
+            "body AS ref_key",
+            "ref_key AS Ref_Key, shard",
+        ][..],
+    );
     let condition = proptest::sample::select(
         &["row_key = {}", "column_key = {}", "ref_key = {}", "ref_key <= {}", "{} = row_key", "ref_key < {}"][..],
     );
