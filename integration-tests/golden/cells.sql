@@ -64,3 +64,9 @@ BEGIN;
 SELECT body AS ref_key FROM trips WHERE row_key = 'trip-6' AND column_key = 'BASE' ORDER BY ref_key DESC LIMIT 1;
 COMMIT;
 
+-- A column is called as it is written.
+SELECT BODY, Ref_Key FROM trips WHERE ROW_KEY = 'trip-6' AND COLUMN_KEY = 'BASE' AND REF_KEY = 1;
+SELECT Body FROM trips WHERE row_key = 'trip-6' AND column_key = 'BASE' ORDER BY REF_KEY DESC LIMIT 1;
+BEGIN;
+SELECT BODY, Ref_Key FROM trips WHERE ROW_KEY = 'trip-6' AND COLUMN_KEY = 'BASE' AND REF_KEY = 1;
+COMMIT;

@@ -202,7 +202,9 @@ impl Template {
                 }
                 Item::Expression { expression: Expression::Leaf(Leaf::Column(parts)), alias, .. } => {
                     let column = view.cell_column(parts)?;
-                    columns.push(view.meta(Slot(column.slot()), alias.as_deref()));
+                    // Without an alias it is called as it is written, in whatever case.
+                    let name = alias.as_deref().or_else(|| parts.last().map(String::as_str));
+                    columns.push(view.meta(Slot(column.slot()), name));
                     items.push(column);
                     hidden |= column != CellColumn::RefKey
                         && alias.as_ref().is_some_and(|alias| alias.to_lowercase() == CellColumn::RefKey.name());

@@ -110,6 +110,7 @@ fn the_statements_of_a_busy_client_have_templates() {
         "select * from shop.trips t where t.ref_key=1 and 'BASE' = column_key and row_key='a' limit 1;",
         "SELECT `row_key`, ref_key AS v, body, added_id, created_at, shard FROM trips \
          WHERE row_key = 'it''s' AND column_key = 'a\\nb' AND ref_key = 9223372036854775807",
+        "SELECT BODY, Ref_Key FROM trips WHERE ROW_KEY = 'a' AND COLUMN_KEY = 'BASE' AND REF_KEY = 1",
         "SELECT body FROM trips WHERE row_key = 'a' AND column_key = 'BASE' ORDER BY ref_key DESC LIMIT 1",
         "SELECT REF_KEY AS Ref_key, body FROM trips \
          WHERE row_key = 'a' AND column_key = 'BASE' ORDER BY REF_KEY DESC LIMIT 1",
@@ -240,6 +241,7 @@ fn text() -> impl Strategy<Value = String> {
             "shard",
             "BASE",
             "1",
+            "BODY, T.Row_Key",
             "body AS ref_key",
             "ref_key AS Ref_Key, shard",
         ][..],
