@@ -2,6 +2,8 @@
 -- Numbers at their bounds, and hexadecimal literals, which are numbers where numbers are expected.
 SELECT 1 = 0x01 AS a, 65 = 0x41 AS b, 'A' = 0x41 AS c, 0x41 = 0x41 AS d, 65 <=> 0x41 AS e, 66 > 0x41 AS f, 1 = b'1' AS g;
 SELECT 65 IN (1, 0x41) AS a, 0x41 IN (65) AS b, 0x41 BETWEEN 60 AND 70 AS c, 0.5 < 0x01 AS d;
+SELECT 0x41 IN ('A', 7) AS a, 'A' IN (0x41, 7) AS b, 0x41 IN ('b', 65) AS c, 0x41 NOT IN ('b', 65) AS d, 0x41 NOT IN ('b', 7) AS e, 0x41 IN ('b', 7, NULL) AS f;
+SELECT CASE 'A' WHEN 5 THEN 1 WHEN 0x41 THEN 2 END AS a, CASE 0x41 WHEN 'A' THEN 1 WHEN 65 THEN 2 END AS b, CASE 0x41 WHEN 'b' THEN 1 WHEN 65 THEN 2 END AS c;
 SELECT -0x41 AS a, 0x41 + 0 AS b, CAST(0x41 AS UNSIGNED) AS c, ABS(0x41) AS d, CONCAT(0x41) AS e;
 SELECT 0x01 IS TRUE AS a, 0x00 IS TRUE AS b, NOT 0x00 AS c;
 SELECT 0x00 IS FALSE AS a, 0x01 AND 1 AS b, 0x00 OR 0 AS c, 0x00 XOR 0x01 AS d, !0x00 AS e, (0x01) AND TRUE AS f;

@@ -21,6 +21,11 @@ SELECT row_key, body FROM trips WHERE row_key = 'it\'s';
 SELECT row_key, body FROM trips WHERE row_key = 'back\\slash';
 SELECT body FROM trips WHERE row_key = X'6B6579' AND column_key = 'BASE' AND ref_key = 1;
 SELECT COUNT(*) FROM trips WHERE row_key IN ('Key', 'kEy', ' key', 'key  ');
+-- Bytes beside a number in a list are the bytes of a key.
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('A', 'BASE', 1, '10'), ('5', 'BASE', 1, '11'), ('65', 'BASE', 1, '12');
+SELECT row_key FROM trips WHERE row_key IN (X'41', 5) ORDER BY row_key;
+SELECT row_key FROM trips WHERE row_key IN ('5', '65', 'A') AND row_key NOT IN (X'41', 5);
+SELECT row_key, CASE row_key WHEN X'41' THEN 1 WHEN 5 THEN 2 END AS n FROM trips WHERE row_key IN ('5', '65', 'A') ORDER BY row_key;
 
 -- An aggregate where there are no groups.
 SELECT COUNT(*) FROM trips WHERE COUNT(*) > 1;

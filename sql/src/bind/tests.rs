@@ -170,6 +170,21 @@ fn a_number_as_a_key_is_its_text() {
 }
 
 #[test]
+fn bytes_are_a_key_also_beside_a_number() {
+    let cells = ["5", "65", "A"].map(|key| cell(key, "X", 1, "1", 50));
+    for (condition, expected) in [
+        ("row_key IN (X'41', 5)", &["5", "A"][..]),
+        ("row_key IN (5, 0x41)", &["5", "A"]),
+        ("row_key NOT IN (X'41', 5)", &["65"]),
+        ("CASE row_key WHEN X'41' THEN 1 WHEN 5 THEN 0 END", &["A"]),
+        ("X'41' IN (row_key, 5)", &["A"]),
+        ("ref_key IN (X'01', 5) AND row_key = 'A'", &["A"]),
+    ] {
+        assert_eq!(rows(&format!("SELECT row_key FROM trips WHERE {condition}"), &cells), expected, "{condition}");
+    }
+}
+
+#[test]
 fn a_number_is_a_keys_text_in_every_comparison() {
     let cells = ["5", "05", "5x"].map(|key| cell(key, "X", 1, "1", 50));
     for condition in [
@@ -581,6 +596,9 @@ fn deletes_are_erasures_by_key() {
     assert!(matches!(&erased("row_key = 'a' AND column_key = 'x'")[..], [Erasure::Column(..)]));
     assert!(matches!(&erased("row_key = 'a' AND column_key = 'x' AND ref_key = 1")[..], [Erasure::Cell(_)]));
     assert_eq!(erased("row_key = NULL"), []);
+    // Bytes are a key also beside a number.
+    let rows = ["5", "A"].map(|key| Erasure::Row(RowKey::new(key).unwrap()));
+    assert_eq!(erased("row_key IN (X'41', 5)"), rows);
     // A LIMIT that cannot be in the way.
     let cells = "(row_key = 'a') AND (column_key = 'x') AND (ref_key IN (1, 2))";
     for limit in ["2", "9", "'2'"] {

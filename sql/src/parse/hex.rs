@@ -26,6 +26,7 @@ impl Form for Leaf {
 }
 
 /// An operand that may be a literal of bytes.
+#[derive(Clone)]
 pub(super) struct Operand<L> {
     expression: Expression<L>,
     is_literal: bool,
@@ -53,7 +54,7 @@ impl<L: Form> Operand<L> {
     }
 }
 
-/// Operands that are compared with each other: if one is a number, literals among them are.
+/// Operands that are compared all in one way: if one is a number, literals among them are.
 pub(super) fn alike<L: Form>(operands: Vec<Operand<L>>) -> Vec<Expression<L>> {
     // Looking at what is compared is only worth it beside a literal.
     let numbers = operands.iter().any(|o| o.is_literal) && operands.iter().any(|o| is_number(&o.expression));
@@ -79,6 +80,31 @@ pub(super) fn sides<L: Form>(op: Operator, left: Operand<L>, right: Operand<L>) 
     }
 }
 
+/// What an operand that is no literal is compared with one by one: the others say nothing about a literal among them.
+fn beside<L: Form>(operand: &Operand<L>, others: Vec<Operand<L>>) -> Vec<Expression<L>> {
+    // Looking at what is compared is only worth it beside a literal.
+    let number = others.iter().any(|o| o.is_literal) && is_number(&operand.expression);
+    others.into_iter().map(|o| if number { o.number() } else { o.plain() }).collect()
+}
+
+/// `operand [NOT] IN (list)`: each of the list is compared by itself.
+pub(super) fn within<L: Form + Clone>(operand: Operand<L>, list: Vec<Operand<L>>, negated: bool) -> Expression<L> {
+    let among = |operand, list| Expression::In { operand: Box::new(operand), list, negated };
+    if !operand.is_literal {
+        let list = beside(&operand, list);
+        return among(operand.plain(), list);
+    }
+    let (numbers, others): (Vec<_>, Vec<_>) = list.into_iter().map(Operand::plain).partition(is_number);
+    match (numbers.is_empty(), others.is_empty()) {
+        (true, _) => among(operand.plain(), others),
+        (false, true) => among(operand.number(), numbers),
+        (false, false) => {
+            let both = vec![among(operand.clone().number(), numbers), among(operand.plain(), others)];
+            if negated { Expression::And(both) } else { Expression::Or(both) }
+        }
+    }
+}
+
 /// `operand IS [NOT] NULL / TRUE / FALSE`
 pub(super) fn is<L: Form>(operand: Operand<L>, test: Test, negated: bool) -> Expression<L> {
     let operand = match test {
@@ -88,22 +114,44 @@ pub(super) fn is<L: Form>(operand: Operand<L>, test: Test, negated: bool) -> Exp
     Expression::Is { operand: Box::new(operand), test, negated }
 }
 
-/// `CASE [operand] WHEN .. THEN .. [ELSE ..] END`
-pub(super) fn case<L: Form>(
+/// `CASE [operand] WHEN .. THEN .. [ELSE ..] END`: the operand is compared with each by itself.
+pub(super) fn case<L: Form + Clone>(
     operand: Option<Operand<L>>,
     branches: Vec<(Operand<L>, Expression<L>)>,
     otherwise: Option<Expression<L>>,
 ) -> Expression<L> {
     let (whens, thens): (Vec<_>, Vec<_>) = branches.into_iter().unzip();
     let (operand, whens) = match operand {
-        Some(operand) => {
-            let mut all = alike(std::iter::once(operand).chain(whens).collect());
-            (Some(Box::new(all.remove(0))), all)
-        }
         None => (None, whens.into_iter().map(Operand::number).collect()),
+        Some(operand) if !operand.is_literal => {
+            let whens = beside(&operand, whens);
+            (Some(Box::new(operand.plain())), whens)
+        }
+        Some(operand) => literal_case(operand, whens.into_iter().map(Operand::plain).collect()),
     };
     let branches = whens.into_iter().zip(thens).collect();
     Expression::Case { operand, branches, otherwise: otherwise.map(Box::new) }
+}
+
+/// A literal as the operand of a CASE, and what it is compared with: conditions without an operand where it is a number
+/// beside some and bytes beside others.
+fn literal_case<L: Form + Clone>(
+    operand: Operand<L>,
+    whens: Vec<Expression<L>>,
+) -> (Option<Box<Expression<L>>>, Vec<Expression<L>>) {
+    let compared_with = |when: &Expression<L>| {
+        let operand = operand.clone();
+        Some(Box::new(if is_number(when) { operand.number() } else { operand.plain() }))
+    };
+    let numbers = whens.iter().filter(|when| is_number(when)).count();
+    if numbers == 0 || numbers == whens.len() {
+        return (whens.first().and_then(compared_with), whens);
+    }
+    let matches = |when| {
+        let operand = compared_with(&when);
+        Expression::Case { operand, branches: vec![(when, Expression::Constant(Value::Int(1)))], otherwise: None }
+    };
+    (None, whens.into_iter().map(matches).collect())
 }
 
 /// The operand of a CAST to this type.

@@ -100,10 +100,8 @@ impl Converter<'_> {
             Sql::IsFalse(e) => is(e, Test::False, false),
             Sql::IsNotFalse(e) => is(e, Test::False, true),
             Sql::In { expr, target: InTarget::List(list), negated, global: false } => {
-                let operands = std::iter::once(&**expr).chain(list).map(|e| self.operand(e, depth));
-                let mut all = hex::alike(operands.collect::<Result<_>>()?);
-                let operand = boxed(all.remove(0));
-                Ok(Expression::In { operand, list: all, negated: *negated })
+                let list = list.iter().map(|e| self.operand(e, depth)).collect::<Result<_>>()?;
+                Ok(hex::within(self.operand(expr, depth)?, list, *negated))
             }
             Sql::Between { expr, negated, low, high } => {
                 let operands = [expr, low, high].map(|e| self.operand(e, depth));

@@ -273,9 +273,7 @@ impl Parser<'_, '_> {
             self.reader.expect_symbol(Symbol::Open, "(")?;
             let list = self.expressions()?;
             self.reader.expect_symbol(Symbol::Close, ")")?;
-            let mut list = hex::alike(std::iter::once(left).chain(list).map(operand).collect());
-            let operand = boxed(list.remove(0));
-            return Ok(Expression::In { operand, list, negated });
+            return Ok(hex::within(operand(left), list.into_iter().map(operand).collect(), negated));
         }
         if self.reader.take(&["BETWEEN"]) {
             let low = self.climb(level::PREDICATE)?;

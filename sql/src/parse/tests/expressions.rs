@@ -36,6 +36,11 @@ fn both_parsers_of_expressions_make_one_tree_of_a_text() {
         "CASE WHEN 0x01 THEN 1 END",
         "IF(0x01, 0x41, 2)",
         "0x41 IN (65, 'a')",
+        "0x41 NOT IN ('a', 65)",
+        "'A' IN (0x41, 5)",
+        "65 IN (0x41, 'a')",
+        "CASE 0x41 WHEN 'a' THEN 1 WHEN 65 THEN 2 END",
+        "CASE 'A' WHEN 5 THEN 1 WHEN 0x41 THEN 2 END",
         "0x41 BETWEEN 1 AND 70",
         "0x41 + 1 = 0x42",
         "'2024-01-01' + INTERVAL 1.5 DAY",
@@ -69,6 +74,33 @@ fn a_number_beyond_all_doubles_is_refused() {
     }
     assert_eq!(value("1e308"), "1e308");
     assert_eq!(value("1e-400"), "0");
+}
+
+#[test]
+fn bytes_in_a_list_are_a_number_beside_numbers_only() {
+    for (expression, expected) in [
+        ("0x41 IN ('A', 7)", "1"),
+        ("0x41 IN ('b', 65)", "1"),
+        ("0x41 IN ('b', 7)", "0"),
+        ("0x41 IN (0x41, 7)", "1"),
+        ("0x41 IN (65, 66)", "1"),
+        ("0x41 IN ('b', 7, NULL)", "NULL"),
+        ("0x41 NOT IN ('A', 7)", "0"),
+        ("0x41 NOT IN ('b', 65)", "0"),
+        ("0x41 NOT IN ('b', 7)", "1"),
+        ("0x41 NOT IN ('b', 7, NULL)", "NULL"),
+        ("'A' IN (0x41, 7)", "1"),
+        ("'A' NOT IN (0x41, 7)", "0"),
+        ("65 IN ('b', 0x41)", "1"),
+        ("CASE 'A' WHEN 5 THEN 1 WHEN 0x41 THEN 2 END", "2"),
+        ("CASE 0x41 WHEN 'A' THEN 1 WHEN 65 THEN 2 END", "1"),
+        ("CASE 0x41 WHEN 'b' THEN 1 WHEN 65 THEN 2 END", "2"),
+        ("CASE 0x41 WHEN 'b' THEN 1 WHEN 7 THEN 2 WHEN NULL THEN 3 ELSE 4 END", "4"),
+        ("CASE 0x41 WHEN 7 THEN 1 WHEN 65 THEN 2 END", "2"),
+        ("CASE 65 WHEN 'b' THEN 1 WHEN 0x41 THEN 2 END", "2"),
+    ] {
+        assert_eq!(value(expression), expected, "{expression}");
+    }
 }
 
 #[test]
