@@ -143,7 +143,7 @@ impl Parser<'_, '_> {
                 | Symbol::Other => None,
             },
             Kind::Word => {
-                const WORDS: [(&str, Infix, u8); 12] = [
+                const WORDS: [(&str, Infix, u8); 13] = [
                     ("AND", Infix::And, level::AND),
                     ("OR", Infix::Or, level::OR),
                     ("XOR", Infix::Operator(Operator::Xor), level::XOR),
@@ -156,7 +156,12 @@ impl Parser<'_, '_> {
                     ("DIV", Infix::Operator(Operator::Arithmetic(Arithmetic::IntegerDivide)), level::PRODUCT),
                     ("MOD", Infix::Operator(Operator::Arithmetic(Arithmetic::Modulo)), level::PRODUCT),
                     ("REGEXP", Infix::Like, level::PREDICATE),
+                    ("RLIKE", Infix::Like, level::PREDICATE),
                 ];
+                // By itself it may be a name.
+                if self.reader.sees(&["MEMBER", "OF"]) {
+                    return Some((Infix::Like, level::PREDICATE));
+                }
                 let found = WORDS.iter().find(|(word, ..)| token.is(self.reader.text, word));
                 found.map(|(_, infix, level)| (*infix, *level))
             }
@@ -293,6 +298,9 @@ impl Parser<'_, '_> {
         }
         if self.reader.sees_any(&["REGEXP", "RLIKE"]) {
             return Err(unsupported("REGEXP", "use LIKE"));
+        }
+        if self.reader.sees(&["MEMBER", "OF"]) {
+            return Err(unsupported("MEMBER OF", "use JSON_CONTAINS(array, value)"));
         }
         Err(self.reader.error("expected IN, BETWEEN or LIKE"))
     }

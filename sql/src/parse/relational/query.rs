@@ -35,6 +35,9 @@ impl Parser<'_, '_> {
             let body = this.set()?;
             let order_by = this.order_by()?;
             let limit = this.limit()?;
+            if this.reader.sees(&["PROCEDURE"]) {
+                return Err(unsupported("PROCEDURE", "leave it out"));
+            }
             this.into()?;
             this.locking()?;
             this.into()?;
@@ -120,6 +123,9 @@ impl Parser<'_, '_> {
         }
         if self.reader.take(&["GROUP", "BY"]) {
             core.group_by = self.expressions()?;
+            if self.reader.sees_any(&["ASC", "DESC"]) {
+                return Err(unsupported("GROUP BY with an order", "use ORDER BY"));
+            }
             if self.reader.sees(&["WITH", "ROLLUP"]) {
                 return Err(unsupported("WITH ROLLUP", "sum up in the application"));
             }
@@ -250,6 +256,9 @@ impl Parser<'_, '_> {
         let (database, table) = self.reader.qualified()?;
         if self.reader.sees(&["PARTITION"]) {
             return Err(unsupported("PARTITION in a join", "read the partition by itself"));
+        }
+        if self.reader.sees(&["FOR", "SYSTEM_TIME"]) {
+            return Err(unsupported("FOR SYSTEM_TIME", "read older versions with ref_key <= n"));
         }
         let alias = self.alias()?;
         self.index_hints()?;
@@ -390,7 +399,9 @@ impl Parser<'_, '_> {
                     self.reader.name()?;
                 }
             }
-            if !self.reader.take(&["NOWAIT"]) {
+            if self.reader.take(&["WAIT"]) {
+                self.reader.number()?;
+            } else if !self.reader.take(&["NOWAIT"]) {
                 self.reader.take(&["SKIP", "LOCKED"]);
             }
         }
