@@ -45,25 +45,25 @@ pub(super) fn integer_or_decimal(written: &str) -> Result<Value> {
         }
         return Err(SqlError::IllegalDouble(written.trim_start_matches('-').to_owned()));
     }
-    if written.contains('.') {
-        let written = written.strip_prefix('-').map_or_else(|| (false, written), |rest| (true, rest));
-        let (negative, digits) = written;
-        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        let whole = if whole.is_empty() { "0" } else { whole };
-        // There is no negative zero among decimals.
-        let zero = digits.bytes().all(|b| matches!(b, b'0' | b'.'));
-        let sign = if negative && !zero { "-" } else { "" };
-        return Ok(Value::Decimal(if fraction.is_empty() {
-            format!("{sign}{whole}")
-        } else {
-            format!("{sign}{whole}.{fraction}")
-        }));
-    }
     Ok(match (written.parse(), written.parse()) {
         (Ok(n), _) => Value::Int(n),
         (Err(_), Ok(n)) => Value::UInt(n),
-        (Err(_), Err(_)) => Value::Decimal(written.to_owned()),
+        (Err(_), Err(_)) => decimal(written),
     })
+}
+
+/// The decimal that digits, perhaps with a sign or a point, are: as a column has it, without zeros in front.
+fn decimal(written: &str) -> Value {
+    let (negative, digits) = written.strip_prefix('-').map_or((false, written), |digits| (true, digits));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let whole = match whole.trim_start_matches('0') {
+        "" => "0",
+        whole => whole,
+    };
+    // There is no negative zero among decimals.
+    let zero = digits.bytes().all(|b| matches!(b, b'0' | b'.'));
+    let sign = if negative && !zero { "-" } else { "" };
+    Value::Decimal(if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") })
 }
 
 fn boxed(e: Expr) -> Box<Expr> {

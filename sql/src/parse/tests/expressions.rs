@@ -104,6 +104,23 @@ fn bytes_in_a_list_are_a_number_beside_numbers_only() {
 }
 
 #[test]
+fn a_decimal_has_no_zeros_in_front() {
+    for (written, shown) in [
+        ("01.5", "1.5"),
+        ("00.50", "0.50"),
+        ("-007.10", "-7.10"),
+        ("-000.0", "0.0"),
+        ("00.", "0"),
+        (".5", "0.5"),
+        ("00099999999999999999999", "99999999999999999999"),
+        ("-00099999999999999999999", "-99999999999999999999"),
+        ("007", "7"),
+    ] {
+        assert_eq!(value(written), shown, "{written}");
+    }
+}
+
+#[test]
 fn units_of_several_parts_move_times_and_are_extracted() {
     for (written, shown) in [
         ("'2024-01-31' + INTERVAL '1-1' YEAR_MONTH", "2025-02-28"),
