@@ -162,3 +162,28 @@ fn a_column_has_the_type_of_its_values() {
         assert_eq!(rows(&format!("SELECT {expression}"), &[]), [expected], "{expression}");
     }
 }
+
+#[test]
+fn arithmetic_beyond_a_type_is_out_of_range() {
+    for (expression, ty) in [
+        ("9223372036854775807 + 1", "BIGINT"),
+        ("9223372036854775807 * 2", "BIGINT"),
+        ("-9223372036854775808 - 1", "BIGINT"),
+        ("-9223372036854775808 DIV -1", "BIGINT"),
+        ("ABS(-9223372036854775808)", "BIGINT"),
+        ("18446744073709551615 + 1", "BIGINT UNSIGNED"),
+        ("18446744073709551615 * 18446744073709551615", "BIGINT UNSIGNED"),
+        ("1 - CAST(2 AS UNSIGNED)", "BIGINT UNSIGNED"),
+        ("CAST(5 AS UNSIGNED) * -1", "BIGINT UNSIGNED"),
+        ("CAST(1 AS UNSIGNED) + 1 - 3", "BIGINT UNSIGNED"),
+        ("18446744073709551615 DIV -1", "BIGINT UNSIGNED"),
+        ("1e308 * 10", "DOUBLE"),
+        ("POW(10, 400)", "DOUBLE"),
+    ] {
+        assert_eq!(failure(expression), SqlError::OutOfRange(ty), "{expression}");
+    }
+    assert_eq!(
+        rows("SELECT 9223372036854775808 + 1, 9223372036854775807 + 0.5, -5 % CAST(3 AS UNSIGNED)", &[]),
+        ["9223372036854775809|9223372036854775807.5|-2"]
+    );
+}

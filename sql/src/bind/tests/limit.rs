@@ -1,4 +1,4 @@
-//! LIMIT, and how much is collected.
+//! LIMIT.
 
 use super::cells;
 use crate::error::SqlError;
@@ -21,20 +21,4 @@ fn limits_take_what_clients_bind() {
         assert!(matches!(bound_with(&env, text, &[Value::Int(1), bad]), Err(SqlError::Arguments(_))));
     }
     assert!(matches!(bound_with(&env, text, &[Value::Int(1)]), Err(SqlError::Arguments(_))), "parameters are counted");
-}
-
-#[test]
-fn collecting_is_bounded() {
-    let mut env = Session::new();
-    env.collect_rows = 3;
-    let over = |text: &str| run(&read_with(&env, text, &[]), &cells());
-    for text in [
-        "SELECT row_key FROM trips ORDER BY created_at DESC",
-        "SELECT DISTINCT added_id FROM trips",
-        "SELECT added_id, COUNT(*) FROM trips GROUP BY added_id",
-    ] {
-        assert!(matches!(over(text), Err(SqlError::Limit { name: "limits.collect_rows", .. })), "{text}");
-    }
-    assert_eq!(over("SELECT row_key FROM trips").unwrap().len(), 6, "what streams is not bounded");
-    assert_eq!(over("SELECT COUNT(*) FROM trips").unwrap().len(), 1);
 }
