@@ -6,13 +6,9 @@
 
 mod account;
 mod account_grant;
-#[cfg(test)]
-mod account_tests;
 mod alter;
 mod big_stack;
 pub(crate) mod budget;
-#[cfg(test)]
-mod budget_tests;
 mod call;
 mod char_codes;
 mod charset;
@@ -41,8 +37,6 @@ mod select;
 mod set;
 mod show;
 mod statement;
-#[cfg(test)]
-mod statement_tests;
 mod tags;
 #[cfg(test)]
 mod tests;

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use super::{one, value};
+use super::one;
+use crate::command::Command;
 use crate::environment::SqlMode;
 use crate::error::SqlError;
 use crate::parse::parse;
+use crate::testing::{bound, value};
 
 #[test]
 fn comments_are_blanks_except_those_that_run() {
@@ -67,4 +69,26 @@ fn a_statement_knows_the_line_it_begins_in() {
         let statements = parse(text, SqlMode::default()).unwrap();
         assert_eq!(statements.iter().map(crate::Statement::line).collect::<Vec<_>>(), lines, "{text}");
     }
+}
+
+#[test]
+fn a_text_of_nothing_but_comments_does_nothing() {
+    for text in ["/* c */", "-- c", "# c", "/*M!100616 SET x=1 */;", "/*!99999 nonsense */", " /* a */ -- b\n ; "] {
+        assert!(matches!(bound(text), Ok(Command::Nothing)), "{text}");
+    }
+    for empty in ["", " ", ";", " ;; "] {
+        assert_eq!(parse(empty, SqlMode::default()).map(|s| s.len()), Err(SqlError::Empty), "{empty}");
+    }
+    assert_eq!(parse("SELECT 1; /* c */", SqlMode::default()).map(|s| s.len()), Ok(1));
+}
+
+#[test]
+fn tags_are_kept_for_the_log_and_other_comments_are_not() {
+    let tags = |text: &str| parse(text, SqlMode::default()).unwrap().remove(0).tags();
+    assert_eq!(
+        tags("/* app:shop */ SELECT 1 /* a secret */ /*traceparent='00-1',x='y'*/"),
+        "app:shop,traceparent='00-1',x='y'"
+    );
+    assert_eq!(tags("SELECT 1 -- app:shop"), "");
+    assert_eq!(tags("SELECT /*+ MAX_EXECUTION_TIME(5) */ 1"), "");
 }
