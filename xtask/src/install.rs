@@ -46,6 +46,7 @@ const NEEDS: &[Need] = &[
     },
     Need { package: "mariadb-client", extent: Extent::Servers, present: || program("mariadb") },
     Need { package: "postgresql", extent: Extent::Servers, present: || program("psql") && postgres_server() },
+    Need { package: "sqlite3", extent: Extent::Servers, present: || program("sqlite3") },
     Need { package: "openssl", extent: Extent::Servers, present: || program("openssl") },
     Need { package: "gcc", extent: Extent::Servers, present: || program("cc") },
     Need { package: "python3", extent: Extent::Servers, present: || program("python3") },
