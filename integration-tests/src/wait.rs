@@ -46,6 +46,13 @@ pub async fn until_async<T>(what: &str, limit: Duration, mut ask: impl AsyncFnMu
     }
 }
 
+/// Lets `time` pass, where it is time alone that makes the difference: `why` says which. What can be asked for is waited for by
+/// [`until`].
+pub fn passes(why: &str, time: Duration) {
+    eprintln!("{time:?}: {why}");
+    std::thread::sleep(time);
+}
+
 /// Lets a load run for `time` while something else is about to happen to it. Nothing is right because of it: it only
 /// decides how much load there is.
 pub async fn under_load(time: Duration) {

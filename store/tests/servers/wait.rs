@@ -15,6 +15,12 @@ pub async fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
+/// Lets `time` pass, where it is time alone that makes the difference: `why` says which.
+pub async fn passes(why: &str, time: Duration) {
+    eprintln!("{time:?}: {why}");
+    tokio::time::sleep(time).await;
+}
+
 /// Asks again and again until there is an answer; panics after half a minute.
 pub async fn for_some<T, F: Future<Output = Option<T>>>(what: &str, ask: impl Fn() -> F) -> T {
     let began = Instant::now();

@@ -67,7 +67,7 @@ async fn who_says_nothing_is_waited_for_once_and_again_when_it_is_back() {
     assert!(began.elapsed() >= MAX_STALE);
     let began = Instant::now();
     here.rename_tables(&there_and_back[1..]).await.unwrap();
-    assert!(began.elapsed() < MAX_STALE / 2);
+    assert!(began.elapsed() < MAX_STALE);
     // It reads the catalog for a statement, and is to be waited for before it has looked by itself.
     there.refresh().await.unwrap();
     let renaming = async { here.rename_tables(&there_and_back[..1]).await.unwrap() };
@@ -76,7 +76,7 @@ async fn who_says_nothing_is_waited_for_once_and_again_when_it_is_back() {
     there.leave().await;
     let began = Instant::now();
     here.rename_tables(&there_and_back[1..]).await.unwrap();
-    assert!(began.elapsed() < MAX_STALE / 2);
+    assert!(began.elapsed() < MAX_STALE);
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn who_is_no_proxy_any_more_is_waited_for_once_and_leaves_nothing_behind()
     assert_eq!(stores.meta.list(FOLLOWER).await.unwrap().len(), 1);
     let began = Instant::now();
     here.rename_tables(&[(name("u"), name("v"))]).await.unwrap();
-    assert!(began.elapsed() < MAX_STALE / 2);
+    assert!(began.elapsed() < MAX_STALE);
 }
 
 #[tokio::test]
@@ -217,7 +217,7 @@ async fn what_a_killed_proxy_said_is_removed_when_the_catalog_has_changed_and_is
     assert_eq!(followers().await, 1);
     let began = Instant::now();
     here.rename_tables(&[(name("t"), name("u"))]).await.unwrap();
-    assert!(began.elapsed() < MAX_STALE / 2);
+    assert!(began.elapsed() < MAX_STALE);
 }
 
 #[tokio::test]

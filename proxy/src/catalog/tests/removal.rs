@@ -157,13 +157,13 @@ async fn a_statement_about_another_name_or_long_afterwards_does_not_wait() {
         there.drop_tables(&[name("none")], true).await.unwrap();
         let error = there.truncate(&name("t")).await.unwrap_err();
         assert!(matches!(error, CatalogError::UnknownTable { .. }));
-        assert!(began.elapsed() < MAX_STALE / 2);
+        assert!(began.elapsed() < MAX_STALE);
     };
     tokio::join!(first, behind);
     // The cluster still keeps it, but no proxy's catalog has it any more.
     stores.meta.advance(MAX_STALE * 3);
     let began = Instant::now();
     there.drop_tables(&[name("t")], true).await.unwrap();
-    assert!(began.elapsed() < MAX_STALE / 2);
+    assert!(began.elapsed() < MAX_STALE);
     assert_eq!(stores.unpublished().len(), 1);
 }
