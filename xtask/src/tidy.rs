@@ -10,13 +10,15 @@ const LONG_FILE_LINES: usize = 500;
 /// No file is that long for a good reason.
 const LONGEST_FILE_LINES: usize = 1000;
 
-/// Files whose waiting is the point: polling with a deadline, and load that runs for a while.
+/// Files whose waiting is the point: polling with a deadline, load that runs for a while, and time that passes for a reason.
 const MAY_SLEEP: &[&str] =
     &["integration-tests/src/wait.rs", "integration-tests/src/load/writer.rs", "store/tests/servers/wait.rs"];
 
 // Patterns are put together here, so that this file does not match itself.
 const UNFINISHED: &[&str] = &[concat!("to", "do!("), concat!("unimple", "mented!("), concat!("#[ig", "nore")];
 const SLEEP: &str = concat!("sle", "ep(");
+/// A question that only time answers.
+const ONLY_TIME: [&str; 2] = [concat!("unt", "il"), concat!(".elapsed()", " >")];
 const UNSAFE: &[&str] = &[concat!("uns", "afe {"), concat!("uns", "afe fn"), concat!("uns", "afe impl")];
 
 /// `cargo xtask tidy`.
@@ -35,6 +37,8 @@ struct Source {
     /// Path within the workspace.
     name: String,
     text: String,
+    /// Whether it is a module, or in one, that is compiled for tests only.
+    only_tests: bool,
 }
 
 impl Source {
@@ -42,6 +46,10 @@ impl Source {
         let mut sources = Vec::new();
         for package in workspace.packages() {
             collect(&workspace.root(), &workspace.root().join(workspace.folder(package)), &mut sources)?;
+        }
+        let modules: Vec<String> = sources.iter().flat_map(Self::test_modules).collect();
+        for source in &mut sources {
+            source.only_tests = modules.iter().any(|module| is_in(&source.name, module));
         }
         Ok(sources)
     }
@@ -52,7 +60,8 @@ impl Source {
 
     /// The part that only tests run.
     fn test_text(&self) -> &str {
-        let whole = self.name.contains("/tests/")
+        let whole = self.only_tests
+            || self.name.contains("/tests/")
             || self.name.ends_with("/tests.rs")
             || self.name.starts_with("integration-tests/");
         if whole {
@@ -61,6 +70,36 @@ impl Source {
         // A module of its own in another file is looked at there.
         self.text.find("#[cfg(test)]\nmod tests {").map_or("", |start| &self.text[start..])
     }
+
+    /// The modules in files of their own that this one has for tests only: their paths without an ending.
+    fn test_modules(&self) -> Vec<String> {
+        let folder = match self.name.strip_suffix(".rs").unwrap_or_default().rsplit_once('/') {
+            Some((folder, "lib" | "main" | "mod")) => folder.to_owned(),
+            Some((folder, stem)) => format!("{folder}/{stem}"),
+            None => return Vec::new(),
+        };
+        let declared = self.text.split("#[cfg(test)]\n").skip(1).filter_map(|behind| {
+            let line = behind.lines().next()?.strip_suffix(';')?;
+            let (visibility, name) = line.split_once("mod ")?;
+            (visibility.is_empty() || visibility.starts_with("pub")).then(|| format!("{folder}/{name}"))
+        });
+        declared.collect()
+    }
+
+    /// Whether a test of it waits in real time.
+    fn sleeps(&self) -> bool {
+        let text = self.test_text();
+        // Up to the first test there are what tests have in common.
+        let mut parts = text.split("#[t");
+        let paused = text.contains("start_paused");
+        let common = parts.next().unwrap_or_default().contains(SLEEP) && !paused;
+        common || parts.any(|test| test.contains(SLEEP) && !test.contains("start_paused"))
+    }
+}
+
+/// Whether a file is a module, or in it.
+fn is_in(file: &str, module: &str) -> bool {
+    file.strip_prefix(module).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
 }
 
 fn collect(root: &Path, directory: &Path, sources: &mut Vec<Source>) -> Result<(), Failure> {
@@ -76,7 +115,7 @@ fn collect(root: &Path, directory: &Path, sources: &mut Vec<Source>) -> Result<(
         } else if path.extension().is_some_and(|ending| ending == "rs") {
             let text = std::fs::read_to_string(&path).map_err(|error| failure(&path, error))?;
             let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-            sources.push(Source { name, text });
+            sources.push(Source { name, text, only_tests: false });
         }
     }
     Ok(())
@@ -101,7 +140,7 @@ fn check(workspace: &Workspace, sources: &[Source]) -> Vec<String> {
 }
 
 fn check_source(source: &Source) -> Vec<String> {
-    let Source { name, text } = source;
+    let Source { name, text, .. } = source;
     let mut wrong = Vec::new();
     if !text.starts_with("//!") {
         wrong.push(format!("{name}: open with `//!`: what the module is for, what it assumes, what it refuses"));
@@ -112,10 +151,13 @@ fn check_source(source: &Source) -> Vec<String> {
     for pattern in UNSAFE.iter().filter(|pattern| text.contains(**pattern)) {
         wrong.push(format!("{name}: `{pattern}`: there is a safe way, or a crate that has proved its unsafe one"));
     }
-    if source.test_text().contains(SLEEP) && !MAY_SLEEP.contains(&name.as_str()) && !text.contains("start_paused") {
+    if source.sleeps() && !MAY_SLEEP.contains(&name.as_str()) {
         wrong.push(format!(
             "{name}: a test sleeps: ask for what it waits for with a deadline (`wait::until`), or pause tokio's time"
         ));
+    }
+    if source.test_text().lines().any(|line| ONLY_TIME.iter().all(|word| line.contains(word))) {
+        wrong.push(format!("{name}: a test sleeps by other words: `wait::passes` says why nothing can be asked for"));
     }
     let stem = Path::new(name).file_stem().unwrap_or_default();
     if ["util", "utils", "common", "helpers", "misc"].iter().any(|vague| stem == *vague) {
@@ -148,7 +190,7 @@ mod tests {
 
     #[test]
     fn each_rule_finds_what_it_forbids() {
-        let source = |name: &str, text: String| Source { name: name.to_owned(), text };
+        let source = |name: &str, text: String| Source { name: name.to_owned(), text, only_tests: false };
         let count = |name: &str, text: String| check_source(&source(name, text)).len();
         assert_eq!(count("sql/src/lib.rs", "//! Good.\n".to_owned()), 0);
         assert_eq!(count("sql/src/lib.rs", "fn main() {}\n".to_owned()), 1);
@@ -157,5 +199,25 @@ mod tests {
         assert_eq!(count("sql/src/lib.rs", format!("//! Waits.\n{SLEEP}1)")), 0);
         assert_eq!(count("sql/tests/x.rs", format!("//! Waits.\n{SLEEP}1)")), 1);
         assert_eq!(count("sql/src/lib.rs", format!("//! Waits.\n#[cfg(test)]\nmod tests {{\n{SLEEP}1)")), 1);
+        let (test, paused) = ("#[tokio::test]\nasync fn", "#[tokio::test(start_paused = true)]\nasync fn");
+        assert_eq!(count("sql/tests/x.rs", format!("//! Waits.\n{SLEEP}1)\n{paused} x() {{ {SLEEP}1) }}")), 0);
+        assert_eq!(count("sql/tests/x.rs", format!("//! Waits.\n{paused} x() {{}}\n{test} y() {{ {SLEEP}1) }}")), 1);
+        let [until, elapsed] = ONLY_TIME;
+        assert_eq!(count("sql/tests/x.rs", format!("//! Waits.\n{until}(\"it\", || began{elapsed} LONG)")), 1);
+    }
+
+    #[test]
+    fn a_module_for_tests_only_is_known_whatever_it_is_called() {
+        let source =
+            |name: &str, text: &str| Source { name: name.to_owned(), text: text.to_owned(), only_tests: false };
+        let modules = "#[cfg(test)]\nmod fake;\n#[cfg(test)]\npub(crate) mod budget_tests;\nmod other;\n";
+        assert_eq!(source("a/src/b/mod.rs", modules).test_modules(), ["a/src/b/fake", "a/src/b/budget_tests"]);
+        assert_eq!(source("a/src/b.rs", modules).test_modules(), ["a/src/b/fake", "a/src/b/budget_tests"]);
+        assert!(source("a/src/lib.rs", "#[cfg(test)]\nmod tests {\n    mod x;\n}\n").test_modules().is_empty());
+        assert!(is_in("a/src/b/fake.rs", "a/src/b/fake") && is_in("a/src/b/fake/x.rs", "a/src/b/fake"));
+        assert!(!is_in("a/src/b/fakes.rs", "a/src/b/fake"));
+        let sources = Source::all(&Workspace::read().unwrap()).unwrap();
+        let fake = sources.iter().find(|source| source.name == "store/src/meta/fake.rs").unwrap();
+        assert!(fake.only_tests && !sources.iter().any(|source| source.name == "sql/src/lib.rs" && source.only_tests));
     }
 }
