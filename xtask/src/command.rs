@@ -1,8 +1,10 @@
 //! Running other programs, and saying what went wrong.
 
 use std::fmt;
+use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
 /// Why a chore failed, for people.
 #[derive(Debug)]
@@ -34,6 +36,39 @@ pub fn run(command: &mut Command) -> Result<(), Failure> {
     let status = command.stdin(Stdio::null()).status();
     let status = status.map_err(|error| Failure::new(format!("cannot run `{}`: {error}", line(command))))?;
     if status.success() { Ok(()) } else { Err(Failure::new(format!("`{}` failed: {status}", line(command)))) }
+}
+
+/// Runs a command; its output is ours, and each line of it is told as well. Who writes in colour to a terminal must be asked to.
+pub fn watch(command: &mut Command, told: impl FnMut(&str) + Send) -> Result<(), Failure> {
+    eprintln!("$ {}", line(command));
+    let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let failure = |error| Failure::new(format!("cannot run `{}`: {error}", line(command)));
+    let mut child = piped.map_err(failure)?;
+    let (out, err, told) = (child.stdout.take(), child.stderr.take(), Mutex::new(told));
+    std::thread::scope(|scope| {
+        scope.spawn(|| out.map(|out| copy(out, std::io::stdout(), &told)));
+        scope.spawn(|| err.map(|err| copy(err, std::io::stderr(), &told)));
+    });
+    let status = child.wait().map_err(failure)?;
+    if status.success() { Ok(()) } else { Err(Failure::new(format!("`{}` failed: {status}", line(command)))) }
+}
+
+/// Copies lines to the end, and tells each.
+fn copy(from: impl Read, mut to: impl Write, told: &Mutex<impl FnMut(&str)>) {
+    let (mut from, mut line) = (BufReader::new(from), Vec::new());
+    while from.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+        // Who does not listen any more hears of it by our end.
+        let _ = to.write_all(&line).and_then(|()| to.flush());
+        if let Ok(mut told) = told.lock() {
+            (*told)(String::from_utf8_lossy(&line).trim_end());
+        }
+        line.clear();
+    }
+}
+
+/// Whether a person looks at what commands say.
+pub fn is_watched() -> bool {
+    std::io::stderr().is_terminal()
 }
 
 /// Runs a command; its stderr is ours, and its stdout is answered.
@@ -101,6 +136,15 @@ fn line(command: &Command) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_watched_is_told_by_lines_and_fails_by_its_status() {
+        let mut lines = Vec::new();
+        let mut command = Command::new("sh");
+        let failure = watch(command.args(["-c", "echo one; printf two; exit 3"]), |line| lines.push(line.to_owned()));
+        assert_eq!(lines, ["one", "two"]);
+        assert!(failure.unwrap_err().to_string().contains("exit status: 3"));
+    }
 
     #[test]
     fn a_cargo_of_ours_is_not_told_about_our_package_and_keeps_what_a_person_set() {

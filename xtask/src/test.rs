@@ -40,7 +40,7 @@ impl Selection {
     /// The arguments of `cargo test`, each list a run of its own.
     fn runs(&self, workspace: &Workspace) -> Result<Vec<Vec<String>>, Failure> {
         if !self.only.is_empty() {
-            return self.only.iter().map(|name| one(workspace, name)).collect();
+            return self.only.iter().map(|name| one(workspace, name, self.quick)).collect();
         }
         if !self.quick {
             return Ok(vec![words(&["--workspace", "--no-fail-fast"])]);
@@ -64,33 +64,57 @@ pub fn run(selection: &Selection) -> Result<(), Failure> {
     let workspace = Workspace::read()?;
     let runs = selection.runs(&workspace)?;
     let mut steps = Steps::default();
+    let outcome = prepare(selection, &workspace, &mut steps).and_then(|()| run_all(runs, &workspace, &mut steps));
+    if outcome.is_ok() {
+        eprintln!("xtask: every test passed");
+    }
+    outcome
+}
+
+/// Installs and builds what the tests need.
+fn prepare(selection: &Selection, workspace: &Workspace, steps: &mut Steps) -> Result<(), Failure> {
     let extent = if selection.needs_clients() { Extent::All } else { Extent::Servers };
-    steps.time("packages", || install::run(extent))?;
+    let packages = steps.time("packages", || install::run(extent));
+    let prepared = packages.and_then(|()| build(selection, workspace, steps));
+    if prepared.is_err() {
+        steps.print();
+    }
+    prepared
+}
+
+fn build(selection: &Selection, workspace: &Workspace, steps: &mut Steps) -> Result<(), Failure> {
     std::thread::scope(|scope| {
         // Mostly downloads: beside the compiler they cost no time.
-        let clients = selection.needs_clients().then(|| {
-            let workspace = &workspace;
-            scope.spawn(move || stock::prepare(workspace))
-        });
-        scope.spawn(|| mysql::prepare(&workspace));
+        let clients = selection.needs_clients().then(|| scope.spawn(|| stock::prepare(workspace)));
+        scope.spawn(|| mysql::prepare(workspace));
         // One invocation with the features of the tests, so that nothing is compiled twice.
         let built = steps.time("build", || command::run(cargo().args(["build", "--workspace", "--all-targets"])));
         let prepared = steps.time("stock clients", || match clients {
             Some(thread) => thread.join().unwrap_or_else(|_| Err(Failure::new("preparing the stock clients panicked"))),
             None => Ok(()),
         });
-        built.and(prepared)
-    })?;
+        match (built, prepared) {
+            (Err(built), Err(prepared)) => Err(Failure::new(format!("{built}\n{prepared}"))),
+            (built, prepared) => built.and(prepared),
+        }
+    })
+}
+
+/// Runs `cargo test` with each of these lists of arguments, and says at the end what failed, and what tested nothing.
+fn run_all(runs: Vec<Vec<String>>, workspace: &Workspace, steps: &mut Steps) -> Result<(), Failure> {
     // Another run beside this one has a file of its own.
     let skipped = workspace.target().join(format!("skipped-{}", std::process::id()));
     let _ = std::fs::remove_file(&skipped);
-    let mut failed = Vec::new();
+    let (mut failed, mut found) = (Vec::new(), Failed::default());
     for arguments in runs {
         let name = format!("cargo test {}", arguments.join(" "));
         let outcome = steps.time(&name, || {
-            let mut test = servers(&workspace);
+            let mut test = servers(workspace);
             test.arg("cargo").arg("test").args(&arguments).env("CELLGATE_TEST_SKIPPED", &skipped);
-            command::run(environment(&mut test, &workspace))
+            if command::is_watched() && std::env::var_os("CARGO_TERM_COLOR").is_none() {
+                test.env("CARGO_TERM_COLOR", "always");
+            }
+            command::watch(environment(&mut test, workspace), |line| found.line(line))
         });
         if let Err(failure) = outcome {
             failed.push(failure.to_string());
@@ -102,25 +126,59 @@ pub fn run(selection: &Selection) -> Result<(), Failure> {
         eprintln!("  skipped: {line}");
     }
     let _ = std::fs::remove_file(&skipped);
-    if failed.is_empty() {
-        eprintln!("xtask: every test passed");
-        return Ok(());
+    if failed.is_empty() { Ok(()) } else { Err(Failure::new(found.told(&failed))) }
+}
+
+/// What cargo and the tests say of those that failed.
+#[derive(Debug, Default)]
+struct Failed {
+    tests: Vec<String>,
+    /// Each as the arguments that cargo names for it.
+    programs: Vec<String>,
+}
+
+impl Failed {
+    /// A line of what they say.
+    fn line(&mut self, line: &str) {
+        // Of a line in colour the last word is between marks.
+        if let Some(test) = line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... "))
+            && test.1.contains("FAILED")
+        {
+            self.tests.push(test.0.to_owned());
+        }
+        if let Some(program) = line.strip_prefix("    `-p ").and_then(|rest| rest.strip_suffix('`')) {
+            self.programs.push(format!("-p {program}"));
+        }
     }
-    Err(Failure::new(format!("tests failed:\n{}", failed.join("\n"))))
+
+    /// The message: which tests, and how to run their programs again; without any, which runs failed.
+    fn told(&self, runs: &[String]) -> String {
+        let mut lines = vec!["tests failed:".to_owned()];
+        if self.tests.is_empty() && self.programs.is_empty() {
+            lines.extend(runs.iter().cloned());
+        }
+        lines.extend(self.tests.iter().map(|test| format!("  {test}")));
+        let again = self.programs.iter().map(|program| match program.split_once(" --test ") {
+            // With the features that it is compiled with already.
+            Some((_, test)) => format!("again: cargo xtask test --only {test}"),
+            None => format!("again: cargo xtask servers -- cargo test {program}"),
+        });
+        lines.extend(again);
+        lines.join("\n")
+    }
 }
 
 /// `cargo xtask servers -- COMMAND..`.
 pub fn with_servers(rest: &[String]) -> Result<(), Failure> {
-    if rest.iter().all(|argument| argument == "--") {
-        return Err(Failure::new("`servers` needs a command: `cargo xtask servers -- COMMAND..`"));
-    }
+    let Some(("--", command @ [_, ..])) = rest.split_first().map(|(dashes, command)| (dashes.as_str(), command)) else {
+        return Err(Failure::new("`servers` needs `--` and a command: `cargo xtask servers -- COMMAND..`"));
+    };
     install::run(Extent::Servers)?;
     let workspace = Workspace::read()?;
     mysql::prepare(&workspace);
     build_programs()?;
-    let mut command = servers(&workspace);
-    command.args(rest.iter().skip_while(|argument| *argument == "--"));
-    let status = environment(&mut command, &workspace).status();
+    let mut servers = servers(&workspace);
+    let status = environment(servers.args(command), &workspace).status();
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(Failure::new(format!("the command ended with {status}"))),
@@ -150,10 +208,18 @@ pub fn environment<'a>(command: &'a mut Command, workspace: &Workspace) -> &'a m
         .env("CELLGATE_TEST_CLIENTS", workspace.clients())
 }
 
-/// The arguments for one name: a folder of the workspace, or an integration test.
-fn one(workspace: &Workspace, name: &str) -> Result<Vec<String>, Failure> {
+/// The arguments for one name: a folder of the workspace, or an integration test. If it is to be quick, a folder is tested
+/// without the stock clients.
+fn one(workspace: &Workspace, name: &str, is_quick: bool) -> Result<Vec<String>, Failure> {
     if let Some(package) = workspace.in_folder(name) {
-        return Ok(words(&["--no-fail-fast", "--package", &package.name]));
+        let mut arguments = words(&["--no-fail-fast", "--package", &package.name]);
+        let tests = package.targets.iter().filter(|target| target.is_test()).map(|target| target.name.as_str());
+        let (clients, others): (Vec<_>, Vec<_>) = tests.partition(|name| *name == "clients");
+        if is_quick && !clients.is_empty() {
+            arguments.extend(words(&["--lib", "--bins"]));
+            arguments.extend(others.iter().flat_map(|name| words(&["--test", name])));
+        }
+        return Ok(arguments);
     }
     let tests = integration_tests(workspace);
     if tests.iter().any(|test| test == name) {
@@ -210,9 +276,46 @@ mod tests {
     #[test]
     fn a_name_is_a_folder_or_an_integration_test() {
         let workspace = Workspace::read().unwrap();
-        assert!(one(&workspace, "proxy").unwrap().contains(&"cellgate".to_owned()));
-        assert_eq!(one(&workspace, "dialect").unwrap(), words(&["--workspace", "--test", "dialect"]));
-        assert!(one(&workspace, "nonsense").is_err());
+        assert!(one(&workspace, "proxy", false).unwrap().contains(&"cellgate".to_owned()));
+        assert_eq!(one(&workspace, "dialect", true).unwrap(), words(&["--workspace", "--test", "dialect"]));
+        assert!(one(&workspace, "nonsense", false).is_err());
+        let quick = one(&workspace, "integration-tests", true).unwrap();
+        assert!(quick.contains(&"documents".to_owned()) && !quick.contains(&"clients".to_owned()), "{quick:?}");
+    }
+
+    #[test]
+    fn the_page_of_the_integration_tests_names_each() {
+        let workspace = Workspace::read().unwrap();
+        let page = std::fs::read_to_string(workspace.root().join("integration-tests/README.md")).unwrap();
+        let table: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()).collect();
+        for test in integration_tests(&workspace) {
+            let name = format!("`{test}`");
+            assert!(
+                table.iter().any(|names| names.split(", ").any(|other| other == name)),
+                "{name} is not in the table"
+            );
+        }
+    }
+
+    #[test]
+    fn at_the_end_of_a_run_there_is_what_failed_and_how_to_run_it_again() {
+        let mut failed = Failed::default();
+        let output = "running 2 tests\ntest one::holds ... ok\ntest two::holds ... FAILED\nfailures:\n    two::holds\n\
+                      error: 2 targets failed:\n    `-p cellgate-integration-tests --test documents`\n    `-p cellgate-sql --lib`";
+        output.lines().for_each(|line| failed.line(line));
+        let expected = "tests failed:\n  two::holds\nagain: cargo xtask test --only documents\n\
+                        again: cargo xtask servers -- cargo test -p cellgate-sql --lib";
+        assert_eq!(failed.told(&["`cargo test` failed".to_owned()]), expected);
+        let broken = Failed::default().told(&["`cargo test` failed: exit status: 101".to_owned()]);
+        assert_eq!(broken, "tests failed:\n`cargo test` failed: exit status: 101");
+    }
+
+    #[test]
+    fn servers_are_started_for_a_command_behind_dashes_only() {
+        for wrong in [&[][..], &["--"], &["--help"], &["cargo", "test"]] {
+            let refused = with_servers(&words(wrong)).expect_err("refused before anything is installed");
+            assert!(refused.to_string().contains("needs `--` and a command"), "{refused}");
+        }
     }
 
     #[test]
