@@ -45,12 +45,11 @@ pub fn skipped(why: &str) {
 ///
 /// # Panics
 ///
-/// If the environment's number is none.
+/// If the environment's number is none, or 0: nothing would be proved.
 pub fn rounds(share: u64) -> u64 {
-    match std::env::var(ROUNDS) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{ROUNDS}={text} is not a number")),
-        Err(_) => share,
-    }
+    let Ok(text) = std::env::var(ROUNDS) else { return share };
+    let rounds = text.parse().ok().filter(|rounds| *rounds > 0);
+    rounds.unwrap_or_else(|| panic!("{ROUNDS}={text} is not a number above 0"))
 }
 
 /// The seed of this run; printed, so that a failure can be repeated.

@@ -1,5 +1,6 @@
 //! Every stock client does its steps on a real MariaDB, on embedded Cellgate and on a mixed deployment; a table says how it
-//! went, and docs/CLIENTS.md must say the same. `cargo test --test clients -- PyMySQL sqlx` runs these two.
+//! went, and docs/CLIENTS.md must say the same. `cargo test --test clients -- PyMySQL sqlx` runs these two. It takes the options
+//! of the ordinary test runner, because `cargo test` gives the same to all; what they say of output and threads means nothing here.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use cellgate_integration_tests::Deployment;
 use cellgate_integration_tests::clients::{
-    APP_PASSWORD, APP_USER, CLIENTS, Judged, Outcome, Page, Report, StockClient, Target,
+    APP_PASSWORD, APP_USER, CLIENTS, Judged, Outcome, Page, Report, Selection, StockClient, Target,
 };
 use cellgate_integration_tests::deployment::{Builder, SHARDS};
 use cellgate_integration_tests::servers::MariaDb;
@@ -21,14 +22,16 @@ struct Run {
 }
 
 fn main() -> ExitCode {
-    // Options are those of the ordinary test runner; names select.
-    let names: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let selected: Vec<&StockClient> = CLIENTS
-        .iter()
-        .filter(|client| {
-            names.is_empty() || names.iter().any(|name| client.name.contains(name) || client.group == name)
-        })
-        .collect();
+    let selection = Selection::of(std::env::args().skip(1));
+    let selected = selection.clients();
+    if selection.is_list() {
+        selected.iter().for_each(|client| println!("{}: test", client.name));
+        return ExitCode::SUCCESS;
+    }
+    if selected.is_empty() {
+        println!("no stock client is called so");
+        return ExitCode::SUCCESS;
+    }
     let users = format!("[[user]]\nname = \"root\"\n[[user]]\nname = \"{APP_USER}\"\npassword = \"{APP_PASSWORD}\"\n");
     let mariadb = MariaDb::shared();
     let (database, restored) = (mariadb.create_database(), mariadb.create_database());
@@ -73,7 +76,7 @@ fn main() -> ExitCode {
     mariadb.drop_database(&restored);
     print_table(&selected, &targets, &runs);
     let mut failures = failures(&selected, &targets, &runs);
-    if names.is_empty() {
+    if selected.len() == CLIENTS.len() {
         failures.extend(compare_page(&selected, &runs));
     }
     if failures.is_empty() {

@@ -69,6 +69,9 @@ fn parse(options: &[String], rounds: u64) -> Result<(u64, Option<u64>), Failure>
             other => return Err(Failure::new(format!("`prove` does not know `{other}`; see `cargo xtask help`"))),
         }
     }
+    if rounds == 0 {
+        return Err(Failure::new("--rounds 0: nothing would be proved"));
+    }
     Ok((rounds, seed))
 }
 
@@ -110,5 +113,6 @@ mod tests {
         assert_eq!(parse(&words("--rounds 7 --seed 9"), 1).unwrap(), (7, Some(9)));
         assert!(parse(&words("--rounds"), 1).is_err());
         assert!(parse(&words("--round 7"), 1).is_err());
+        assert!(parse(&words("--rounds 0"), 1).unwrap_err().to_string().contains("nothing would be proved"));
     }
 }

@@ -1,6 +1,6 @@
-//! Starts a MariaDB, a PostgreSQL and, if there is one, a MySQL on free loopback ports, runs a command with their addresses in its environment, and
-//! ends them with it: `servers -- cargo test --workspace`. Asked to stop, it ends the command with all it started, and
-//! then the servers.
+//! Starts a MariaDB, a PostgreSQL and, if there is one, a MySQL on free loopback ports, runs a command with their addresses
+//! in its environment, and ends them with it: `servers -- cargo test --workspace`. Asked to stop, it ends the command with
+//! all it started, and then the servers.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -15,8 +15,10 @@ use rustix::process::{Pid, Signal, kill_process_group};
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1).skip_while(|argument| argument == "--");
-    let Some(program) = arguments.next() else {
+    let mut arguments = std::env::args_os().skip(1);
+    // Its own are none: what stands before the dashes was meant otherwise.
+    let program = arguments.next().filter(|first| first == "--").and_then(|_| arguments.next());
+    let Some(program) = program else {
         eprintln!("usage: servers -- COMMAND [ARGUMENT]...");
         return ExitCode::from(2);
     };

@@ -10,11 +10,13 @@
 mod page;
 mod report;
 mod run;
+mod selection;
 mod steps;
 mod table;
 
 pub use page::Page;
 pub use report::{Judged, Outcome, Report};
 pub use run::{APP_PASSWORD, APP_USER, Target};
+pub use selection::Selection;
 pub use steps::{Family, REFUSALS, Refusal, Standing, Step};
 pub use table::{CLIENTS, Program, StockClient};

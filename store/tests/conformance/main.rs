@@ -16,6 +16,8 @@ mod meta;
 mod model;
 mod reading;
 mod scanning;
+#[path = "../support/skipped.rs"]
+mod skipped;
 mod store;
 mod writing;
 
@@ -113,7 +115,7 @@ macro_rules! conformance_suite {
                 async fn $promise() {
                     match $make.await {
                         Some(fixture) => super::$module::$promise(fixture).await,
-                        None => eprintln!("skipped: no server for {}", stringify!($engine)),
+                        None => skipped::skipped(&format!("no server for {}", stringify!($engine))),
                     }
                 }
             )+

@@ -126,8 +126,7 @@ fn op() -> impl Strategy<Value = Op> {
 pub fn compare(make: impl Future<Output = Option<Fixture>>) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let Some(fixture) = runtime.block_on(make) else {
-        eprintln!("skipped: no server");
-        return;
+        return crate::skipped::skipped("no server");
     };
     let engine = fixture.backend().clone();
     runtime.block_on(engine.claim(&identity(CLUSTER), &shards(0..SHARDS))).unwrap();
