@@ -50,6 +50,15 @@ pub struct Plan {
     pub watched: Vec<Watched>,
 }
 
+/// Reads a number of seconds, up to a day.
+///
+/// # Errors
+/// If it is none; the message says so.
+pub fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.0..=86_400.0).contains(seconds));
+    seconds.ok_or_else(|| "not a number of seconds from 0 to 86400".to_owned())
+}
+
 /// Runs it.
 ///
 /// # Errors
@@ -252,6 +261,12 @@ mod tests {
 
     use super::*;
     use crate::session::Protocol;
+
+    #[test]
+    fn seconds_are_a_number_that_time_can_be_made_of() {
+        assert_eq!([seconds("0"), seconds("2.5")], [Ok(0.0), Ok(2.5)]);
+        assert!(["-1", "nan", "inf", "1e30", "soon"].into_iter().all(|text| seconds(text).is_err()));
+    }
 
     #[test]
     fn an_answer_counts_that_is_late_and_one_to_the_warm_up_does_not() {

@@ -88,10 +88,10 @@ struct LoadArgs {
     #[arg(long)]
     rate: Option<f64>,
     /// Seconds before counting begins.
-    #[arg(long, default_value_t = 0.5)]
+    #[arg(long, default_value_t = 0.5, value_parser = load::seconds)]
     warmup: f64,
     /// Seconds that are counted.
-    #[arg(long, default_value_t = 5.0)]
+    #[arg(long, default_value_t = 5.0, value_parser = load::seconds)]
     seconds: f64,
     /// Cells in the data set.
     #[arg(long, default_value_t = cells::CELLS)]

@@ -1,9 +1,10 @@
 //! `cargo xtask bench`: builds the program as it is distributed, and the loader, and runs the comparisons of `benchmarks`.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
-use crate::command::{self, Failure, quietly};
+use crate::command::{self, Failure, cargo, quietly};
 use crate::dist;
 use crate::install::{self, Extent};
 use crate::workspace::Workspace;
@@ -11,20 +12,27 @@ use crate::workspace::Workspace;
 /// Cores for everything that is compared, the loader included.
 const CORES: usize = 2;
 
-/// Runs what `arguments` ask for; `cellgate-benchmarks bench --help` says what that may be.
+/// Runs what `arguments` ask for; `cellgate-benchmarks bench --help` says what that may be. What it does not know is refused
+/// before anything is installed, and before the program is built.
 pub fn run(arguments: &[String]) -> Result<(), Failure> {
-    install::run(Extent::Benchmarks)?;
     let workspace = Workspace::read()?;
+    let benchmarks = workspace.target().join("release/cellgate-benchmarks");
+    command::run(cargo().args(["build", "--release", "--locked", "--package", "cellgate-benchmarks"]))?;
+    let arguments = || {
+        let mut all = vec!["bench".into(), "--root".into(), workspace.root().into_os_string()];
+        all.extend(arguments.iter().map(OsString::from));
+        all
+    };
+    command::run(Command::new(&benchmarks).args(arguments()).arg("--only-check"))?;
+    install::run(Extent::Benchmarks)?;
     let program = dist::build(&workspace)?;
-    let release = workspace.target().join("release");
     // The servers end with the program, and the program with us.
     let mut bench = Command::new("setpriv");
     bench.args(["--pdeathsig", "TERM", "--"]);
     if std::thread::available_parallelism().is_ok_and(|cores| usize::from(cores) > CORES) {
         bench.args(["taskset", "--cpu-list", "0,1"]);
     }
-    bench.arg(release.join("cellgate-benchmarks")).arg("bench").args(arguments);
-    bench.arg("--root").arg(workspace.root());
+    bench.arg(benchmarks).args(arguments());
     bench.env("CELLGATE_BIN", program);
     bench.env("CELLGATE_COMMIT", commit(&workspace.root()));
     if std::env::var_os("TMPDIR").is_none() {

@@ -33,6 +33,7 @@ use subject::Subject;
 pub use train::run as train;
 
 use crate::cells::CELLS;
+use crate::load;
 use crate::workload::{Mode, Operation};
 
 /// What is run.
@@ -47,7 +48,7 @@ pub struct Options {
     #[arg(long)]
     rounds: Option<usize>,
     /// Counted seconds of each load.
-    #[arg(long)]
+    #[arg(long, value_parser = load::seconds)]
     seconds: Option<f64>,
     /// Cells loaded everywhere.
     #[arg(long)]
@@ -58,6 +59,9 @@ pub struct Options {
     /// The workspace: where docs/PERFORMANCE.md and benchmarks/results are.
     #[arg(long, default_value = ".")]
     root: PathBuf,
+    /// Only say whether all of this is understood: `cargo xtask bench` asks before it installs and builds anything.
+    #[arg(long, hide = true)]
+    only_check: bool,
 }
 
 /// How much is run.
@@ -95,6 +99,9 @@ const OTHER_GROUPS: &[&str] = &["memory", "overload", "profile"];
 pub fn run(options: &Options) -> std::io::Result<bool> {
     let rows: Vec<Row> = rows::all();
     check_names(&options.names, &rows)?;
+    if options.only_check {
+        return Ok(true);
+    }
     let extent = options.extent();
     let begin = Instant::now();
     let mut stage = Stage::new(extent.cells);
@@ -276,5 +283,12 @@ mod tests {
     #[test]
     fn nobody_comes_behind_the_same_load_in_every_round() {
         assert_eq!((places(3, 1), places(3, 2)), (vec![0, 1, 2], vec![2, 1, 0]));
+    }
+
+    #[test]
+    fn a_name_that_is_none_is_told_without_running_anything() {
+        let check = |name: &str| run(&Options { names: vec![name.to_owned()], only_check: true, ..Options::default() });
+        assert!(check("get").unwrap());
+        assert!(check("gett").unwrap_err().to_string().contains("no row is called `gett`"));
     }
 }
