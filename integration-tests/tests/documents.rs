@@ -42,9 +42,7 @@ async fn the_walkthrough_of_the_readme_answers_as_it_says() {
 
 /// The README's chapter on three servers.
 fn three_servers() -> String {
-    let readme = documents::text("README.md");
-    let chapter = readme.split("\n## ").find(|chapter| chapter.starts_with("The same on three MariaDB servers"));
-    chapter.expect("the README has the chapter").to_owned()
+    documents::chapter("README.md", "The same on three MariaDB servers")
 }
 
 #[tokio::test]
@@ -88,4 +86,65 @@ async fn the_walkthrough_on_three_mariadb_servers_works_as_it_is_written() {
         clusters.iter().map(|row| (row.get("Cluster").unwrap(), row.get("Shards").unwrap())).collect();
     assert_eq!(shards.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
     assert!(shards.iter().all(|(_, shards)| *shards > 1000), "{shards:?}");
+}
+
+/// The numbers and SQLSTATEs that a source has side by side.
+fn numbers(source: &str) -> Vec<(&str, &str)> {
+    let pairs = source.split('(').filter_map(|rest| {
+        let (number, rest) = rest.split_once(", \"")?;
+        let (state, _) = rest.split_once("\")")?;
+        (number.len() == 4 && number.bytes().all(|byte| byte.is_ascii_digit()) && state.len() == 5)
+            .then_some((number, state))
+    });
+    pairs.collect()
+}
+
+#[test]
+fn the_errors_of_the_dialect_are_those_of_the_code() {
+    let page = documents::chapter("docs/DIALECT.md", "Errors");
+    let mut listed: Vec<(&str, &str)> = Vec::new();
+    for row in documents::rows(&page) {
+        let [numbers, states, _] = row[..] else { continue };
+        let states: Vec<&str> = states.split(", ").collect();
+        for (place, number) in numbers.split(", ").enumerate() {
+            listed.push((number, states[place.min(states.len() - 1)]));
+        }
+    }
+    // 1260 is a warning only: GROUP_CONCAT was cut.
+    let code = documents::text("proxy/src/errors.rs");
+    let of_code: Vec<_> = numbers(&code).into_iter().filter(|(number, _)| *number != "1260").collect();
+    assert!(of_code.len() > 100, "{of_code:?}");
+    for pair in of_code {
+        assert!(listed.contains(&pair), "DIALECT.md, Errors, lacks {pair:?}");
+    }
+    let sources = documents::sources("proxy/src").concat();
+    for (number, state) in listed.iter().filter(|(number, _)| number.starts_with(|c: char| c.is_ascii_digit())) {
+        assert!(sources.contains(number) && sources.contains(state), "no source of the proxy has {number} ({state})");
+    }
+}
+
+#[test]
+fn the_limits_of_the_dialect_are_named_as_in_the_code() {
+    let page = documents::chapter("docs/DIALECT.md", "Limits");
+    let rows = documents::rows(&page);
+    let listed: Vec<&str> = rows.iter().flat_map(|row| row[0].split(", ")).map(|name| name.trim_matches('`')).collect();
+    assert!(listed.contains(&"tokens") && listed.contains(&"like_steps"), "{listed:?}");
+    let sources = [documents::sources("sql/src"), documents::sources("proxy/src")].concat().join("\n");
+    let fields = sources.split("SqlError::Limit {").skip(1).filter_map(|rest| {
+        let (inner, _) = rest.split_once('}')?;
+        inner.split_once("name: \"")?.1.split('"').next()
+    });
+    let calls = sources.split("limit(\"").skip(1).filter_map(|rest| {
+        let (arguments, _) = rest.split_once(')')?;
+        arguments.rsplit('"').nth(1)
+    });
+    let named: Vec<&str> = fields.chain(calls).filter(|name| !name.starts_with("limits.")).collect();
+    assert!(named.contains(&"tokens") && named.contains(&"nesting"), "{named:?}");
+    for name in named {
+        // What a setting bounds is in CONFIGURATION.md.
+        assert!(listed.contains(&name) || name == "max_allowed_packet", "DIALECT.md, Limits, lacks `{name}`");
+    }
+    for name in listed.iter().filter(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')) {
+        assert!(*name == "name" || sources.contains(&format!("\"{name}\"")), "no limit of the code is called {name}");
+    }
 }

@@ -1,5 +1,7 @@
 //! Bounds: connections, packet sizes both ways, what a client may send before it has logged in.
 
+mod statements;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
