@@ -139,11 +139,11 @@ mod tests {
 
     #[test]
     fn what_is_watched_is_told_by_lines_and_fails_by_its_status() {
-        let mut lines = Vec::new();
-        let mut command = Command::new("sh");
-        let failure = watch(command.args(["-c", "echo one; printf two; exit 3"]), |line| lines.push(line.to_owned()));
-        assert_eq!(lines, ["one", "two"]);
-        assert!(failure.unwrap_err().to_string().contains("exit status: 3"));
+        let (mut lines, mut copied) = (Vec::new(), Vec::new());
+        copy(&b"one\ntwo\xff"[..], &mut copied, &Mutex::new(|line: &str| lines.push(line.to_owned())));
+        assert_eq!((lines, &copied[..]), (vec!["one".to_owned(), "two\u{fffd}".to_owned()], &b"one\ntwo\xff"[..]));
+        let failure = watch(Command::new("sh").args(["-c", "exit 3"]), |_| {}).unwrap_err();
+        assert!(failure.to_string().contains("exit status: 3"), "{failure}");
     }
 
     #[test]
