@@ -146,8 +146,12 @@ impl Failed {
         {
             self.tests.push(test.0.to_owned());
         }
-        if let Some(program) = line.strip_prefix("    `-p ").and_then(|rest| rest.strip_suffix('`')) {
-            self.programs.push(format!("-p {program}"));
+        // Of each as it fails, and of several at the end.
+        let program = line.strip_prefix("    `-p ").or(line.split_once("to rerun pass `-p ").map(|(_, rest)| rest));
+        if let Some(program) = program.and_then(|rest| rest.strip_suffix('`')).map(|program| format!("-p {program}"))
+            && !self.programs.contains(&program)
+        {
+            self.programs.push(program);
         }
     }
 
@@ -301,6 +305,7 @@ mod tests {
     fn at_the_end_of_a_run_there_is_what_failed_and_how_to_run_it_again() {
         let mut failed = Failed::default();
         let output = "running 2 tests\ntest one::holds ... ok\ntest two::holds ... FAILED\nfailures:\n    two::holds\n\
+                      error: test failed, to rerun pass `-p cellgate-integration-tests --test documents`\n\
                       error: 2 targets failed:\n    `-p cellgate-integration-tests --test documents`\n    `-p cellgate-sql --lib`";
         output.lines().for_each(|line| failed.line(line));
         let expected = "tests failed:\n  two::holds\nagain: cargo xtask test --only documents\n\
