@@ -107,17 +107,23 @@ impl Catalog {
         Ok(changed)
     }
 
-    /// A change behind which tables that stay have other names: as [`Catalog::change_names`], and answers when no proxy uses the
-    /// old ones ([`Catalog::all_follow`]).
+    /// A change behind which a name may stand for another table than in an older catalog: as [`Catalog::change_names`], and answers
+    /// when no proxy uses a name that was taken from a table that stays ([`Catalog::names_followed`]).
     pub(super) async fn change_renames(
         &self,
         is_meant: impl Fn(&KnownName) -> bool,
         edit: impl FnMut(&mut CatalogDocument, i64) -> Result<Changed, CatalogError>,
     ) -> Result<Changed, CatalogError> {
         let changed = self.change_names(is_meant, edit).await?;
-        // At least that of the change.
-        self.all_follow(self.version()).await;
+        self.names_followed().await;
         Ok(changed)
+    }
+
+    /// Answers when no proxy uses a name that a table or a column had once, be it taken by a change of this proxy or by one that
+    /// is still waiting for that or gave up half-way.
+    pub(super) async fn names_followed(&self) {
+        let version = self.current().names_moved_in;
+        self.all_follow(version).await;
     }
 
     /// Applies `edit` to the newest document and stores it, again if another change came first.
@@ -134,6 +140,9 @@ impl Catalog {
             let changed = edit(&mut document)?;
             if document == stored {
                 return Ok(changed);
+            }
+            if document.takes_names(&stored) {
+                document.names_moved_in = version + 1;
             }
             if self.deployment.meta().compare_and_set(CATALOG, version, &encode(&document)?).await? {
                 self.know(version + 1, &document);

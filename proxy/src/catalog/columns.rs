@@ -18,7 +18,8 @@ impl Catalog {
     /// `ALTER TABLE`: all of the changes or none.
     ///
     /// What is dropped goes first, so that a column can be replaced by one of its name; other names are those from before, so that
-    /// two columns can swap theirs.
+    /// two columns can swap theirs. A write that begins after this has returned does not go to a column that had its name before,
+    /// whatever proxy it is sent to.
     ///
     /// # Errors
     /// [`CatalogError::UnknownTable`], [`CatalogError::ColumnExists`], [`CatalogError::NoColumnToDrop`],
@@ -59,10 +60,12 @@ impl Catalog {
             }
             Ok(Changed::Yes)
         };
-        match to {
-            Some(to) => self.change_renames(is_one_of(&[to]), |document, _| edit(document)).await,
-            None => self.change(edit).await,
-        }
+        let changed = match to {
+            Some(to) => self.change_names(is_one_of(&[to]), |document, _| edit(document)).await?,
+            None => self.change(edit).await?,
+        };
+        self.names_followed().await;
+        Ok(changed)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cellgate_schemaless::{NewerFields, TableDef, TableId, TableRef};
+use cellgate_schemaless::{NewerFields, RowColumn, TableDef, TableId, TableRef};
 use cellgate_store::StoreError;
 use cellgate_store::deployment::KnownTables;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,10 @@ pub struct CatalogDocument {
     /// Physical tables that exist, wholly or in part, without being a table: not published yet, or dropped.
     #[serde(default)]
     pub unpublished: Vec<Unpublished>,
+    /// The last version of this document in which a table or a column has lost its name and stayed (`takes_names`): a proxy with
+    /// an older one may write there under that name. 0 is none that is known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub names_moved_in: i64,
     /// What databases were given beside their names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub database_options: BTreeMap<String, DatabaseOptions>,
@@ -66,6 +70,24 @@ pub struct KnownName {
     pub database: String,
     /// Its name there.
     pub table: String,
+}
+
+impl CatalogDocument {
+    /// Whether a table of the document before is here under another name, or without a column that it had under that name.
+    pub(super) fn takes_names(&self, before: &Self) -> bool {
+        let tables: BTreeMap<u32, &TableDef> = self.tables.iter().map(|table| (table.id, table)).collect();
+        before.tables.iter().any(|was| {
+            let Some(is) = tables.get(&was.id) else { return false };
+            let has = |column: &RowColumn| {
+                is.columns.iter().any(|c| c.name == column.name && c.storage_key == column.storage_key)
+            };
+            (&was.database, &was.name) != (&is.database, &is.name) || !was.columns.iter().all(has)
+        })
+    }
+}
+
+fn is_zero(version: &i64) -> bool {
+    *version == 0
 }
 
 impl Unpublished {

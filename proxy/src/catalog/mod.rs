@@ -46,6 +46,8 @@ const LOADS: usize = 3;
 #[derive(Debug, Default)]
 pub struct Snapshot {
     version: i64,
+    /// See [`CatalogDocument::names_moved_in`].
+    names_moved_in: i64,
     /// The databases, with their default collations.
     databases: BTreeMap<String, String>,
     tables: BTreeMap<(String, String), Arc<TableDef>>,
@@ -59,7 +61,8 @@ impl Snapshot {
             options.map_or_else(|| DEFAULT_COLLATION.to_owned(), |options| options.collation.clone())
         };
         let databases = document.databases.iter().map(|name| (name.clone(), collation(name)));
-        Self { version, databases: databases.collect(), tables: tables.collect() }
+        let names_moved_in = document.names_moved_in;
+        Self { version, names_moved_in, databases: databases.collect(), tables: tables.collect() }
     }
 
     /// The version of the document.

@@ -28,7 +28,8 @@ pub enum NewTable<'a> {
 
 impl Catalog {
     /// `CREATE TABLE` of a cell table: reserves an id, makes the physical table in every cluster, publishes it. A write that
-    /// begins after this has returned is not lost with a table of that name that is being dropped.
+    /// begins after this has returned is not lost with a table of that name that is being dropped, and does not go to one that had
+    /// the name before.
     ///
     /// # Errors
     /// [`CatalogError::TableExists`], [`CatalogError::UnknownDatabase`], [`CatalogError::UnknownTable`] for that of
@@ -73,11 +74,11 @@ impl Catalog {
             }
         };
         let Some(table) = reserved else {
-            return self.change_names(is_one_of(&[name]), |_, _| Ok(outcome.clone())).await;
+            return self.change_renames(is_one_of(&[name]), |_, _| Ok(outcome.clone())).await;
         };
         self.make(&table).await?;
         let published = self
-            .change_names(is_one_of(&[name]), |document, _| {
+            .change_renames(is_one_of(&[name]), |document, _| {
                 if let Some(there) = exists(document)? {
                     return Ok(there);
                 }

@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use cellgate_sql::TableChange;
 use cellgate_store::deployment::{Departure, FOLLOWER};
 use cellgate_store::meta::MetaStore as _;
 
 use super::fixture::{MAX_STALE, Stores};
-use super::{create, name, table};
+use super::{column, create, declared, name, table};
 use crate::catalog::Catalog;
 
 /// Goes on to follow the catalog.
@@ -54,6 +55,55 @@ async fn a_rename_waits_for_who_may_use_the_old_name() {
     let renaming = async { here.alter_table(&from, &[], Some(&to)).await.unwrap() };
     waits_for(&there, renaming, async || here.snapshot().table("test", "v").is_some()).await;
     assert!(table(&there, "v").await.is_some());
+}
+
+#[tokio::test]
+async fn an_alter_that_takes_a_name_from_a_column_waits_for_who_may_write_under_it() {
+    let stores = Stores::new();
+    let (here, there) = (stores.catalog().await, stores.catalog().await);
+    create(&here, "t").await.unwrap();
+    let rename = |from: &str, to: &str| TableChange::Rename { from: from.to_owned(), to: to.to_owned() };
+    let (table, began) = (name("t"), Instant::now());
+    let added = [TableChange::Add(column("a")), TableChange::Add(column("b"))];
+    here.alter_table(&table, &added, None).await.unwrap();
+    here.alter_table(&table, &[TableChange::Comment("x".to_owned())], None).await.unwrap();
+    assert!(began.elapsed() < MAX_STALE / 2, "nobody can write elsewhere");
+    let moves = [
+        vec![rename("a", "old_a"), TableChange::Add(column("a"))],
+        vec![rename("a", "b"), rename("b", "a")],
+        vec![TableChange::Redefine { from: "a".to_owned(), column: column("c") }],
+        vec![TableChange::Drop("c".to_owned())],
+    ];
+    for changes in &moves {
+        let before = here.version();
+        let altering = async { here.alter_table(&table, changes, None).await.unwrap() };
+        waits_for(&there, altering, async || here.version() > before).await;
+    }
+}
+
+#[tokio::test]
+async fn who_gives_away_a_name_waits_for_a_rename_that_gave_up() {
+    let stores = Stores::new();
+    let (here, there) = (stores.catalog().await, stores.catalog().await);
+    create(&here, "t").await.unwrap();
+    here.alter_table(&name("t"), &[TableChange::Add(column("a"))], None).await.unwrap();
+    there.follow().await.unwrap();
+    let (old, new) = (name("t"), name("u"));
+    let pairs = [(old.clone(), new.clone())];
+    let given_up = tokio::time::timeout(MAX_STALE / 10, here.rename_tables(&pairs)).await;
+    given_up.expect_err("the other one has not followed");
+    here.follow().await.unwrap();
+    let third = stores.catalog().await;
+    let creating = async { drop(third.create_table(&old, false, declared(&[])).await.unwrap()) };
+    waits_for(&there, creating, async || third.snapshot().table("test", "t").is_some()).await;
+    third.leave().await;
+
+    let (dropped, again) = ([TableChange::Drop("a".to_owned())], [TableChange::Add(column("a"))]);
+    let given_up = tokio::time::timeout(MAX_STALE / 10, here.alter_table(&new, &dropped, None)).await;
+    given_up.expect_err("the other one has not followed");
+    let before = here.version();
+    let adding = async { drop(here.alter_table(&new, &again, None).await.unwrap()) };
+    waits_for(&there, adding, async || here.version() > before).await;
 }
 
 #[tokio::test]
