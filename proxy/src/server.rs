@@ -339,7 +339,7 @@ impl Server {
             ("Threads_connected", open.to_string()),
             ("Threads_running", running.to_string()),
             ("Uptime", self.started.elapsed().as_secs().to_string()),
-            ("cellgate_catalog_version", catalog.version().to_string()),
+            ("cellgate_catalog_version", catalog.document_version().to_string()),
             ("cellgate_clusters", topology.clusters().len().to_string()),
             ("cellgate_deployment", self.deployment.id().to_owned()),
             ("cellgate_topology_version", topology.version().to_string()),

@@ -1,8 +1,10 @@
 //! Changing the stored accounts: compare-and-set of the document.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use cellgate_sql::{AccountName, Level};
+use cellgate_store::deployment::Edition;
 
 use super::account::Account;
 use super::document::{StoredAccount, USERS, UsersDocument, encode};
@@ -124,9 +126,12 @@ impl Accounts {
         let _turn = self.changing.lock().await;
         let config = lock(&self.known).config.clone();
         for _ in 0..ATTEMPTS {
-            let (version, stored) = self.load().await?;
+            let began = Instant::now();
+            let (found, stored) = self.load().await?;
             // What was found is what sessions see next, whether it is changed or not.
-            self.know_document(version, &stored);
+            if found != Edition::default() {
+                self.know_document(found, &stored, began);
+            }
             let mut document = stored.clone();
             let mut draft = Draft { document: &mut document, config: &config };
             let had_admin = has_admin(&draft.all());
@@ -144,8 +149,9 @@ impl Accounts {
                     limit: DOCUMENT_BYTES,
                 });
             }
-            if self.meta.compare_and_set(USERS, version, &body).await? {
-                self.know_document(version + 1, &document);
+            let began = Instant::now();
+            if self.meta.compare_and_set(USERS, found.version, &body).await? {
+                self.know_document(Edition::of(found.version + 1, &body), &document, began);
                 return Ok(done);
             }
         }

@@ -32,7 +32,7 @@ use arc_swap::{ArcSwap, Guard};
 use cellgate_metrics::MetaDocument;
 use cellgate_sql::{AccountName, Lock, Privileges, TlsNeed};
 use cellgate_store::StoreError;
-use cellgate_store::deployment::Reading;
+use cellgate_store::deployment::{self, Edition, Reading};
 use cellgate_store::meta::MetaStore;
 use tokio::sync::Mutex;
 
@@ -69,12 +69,12 @@ pub struct Accounts {
 }
 
 /// What the current snapshot was made of.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
     config: Vec<Arc<Account>>,
     stored: Vec<Arc<Account>>,
-    /// The version of the stored document; 0 as long as there is none.
-    document: i64,
+    /// Which document that is.
+    document: deployment::Known,
     /// The version of the snapshot.
     version: u64,
 }
@@ -85,11 +85,13 @@ impl Accounts {
     /// # Errors
     /// What the meta store says.
     pub async fn open(meta: Arc<dyn MetaStore>, users: &[config::User]) -> Result<Self, StoreError> {
+        let document = deployment::Known::nothing_of(MetaDocument::Users);
+        let known = Known { config: Vec::new(), stored: Vec::new(), document, version: 0 };
         let this = Self {
             meta,
             current: ArcSwap::default(),
             version: AtomicU64::new(0),
-            known: SyncMutex::default(),
+            known: SyncMutex::new(known),
             reading: Reading::new(MetaDocument::Users),
             changing: Mutex::new(()),
             looked: Mutex::new(None),
@@ -135,11 +137,13 @@ impl Accounts {
         outcome
     }
 
-    /// Takes over the document, if it is newer than what is known: else nothing of it is decoded.
+    /// Takes over the document, if it is another one than what is known: else nothing of it is decoded.
     async fn load_newer(&self) -> Result<(), StoreError> {
+        let began = Instant::now();
         let Some(stored) = self.meta.load(USERS).await? else { return Ok(()) };
-        if stored.version > lock(&self.known).document {
-            self.know_document(stored.version, &document::decode(&stored.body)?);
+        let edition = Edition::of(stored.version, &stored.body);
+        if lock(&self.known).document.would_learn(edition, began) {
+            self.know_document(edition, &document::decode(&stored.body)?, began);
         }
         Ok(())
     }
@@ -172,25 +176,28 @@ impl Accounts {
         &self.reading
     }
 
-    async fn load(&self) -> Result<(i64, UsersDocument), StoreError> {
+    async fn load(&self) -> Result<(Edition, UsersDocument), StoreError> {
         let outcome = match self.meta.load(USERS).await {
-            Ok(Some(stored)) => document::decode(&stored.body).map(|document| (stored.version, document)),
-            Ok(None) => Ok((0, UsersDocument::default())),
+            Ok(Some(stored)) => {
+                let edition = Edition::of(stored.version, &stored.body);
+                document::decode(&stored.body).map(|document| (edition, document))
+            }
+            Ok(None) => Ok((Edition::default(), UsersDocument::default())),
             Err(error) => Err(error),
         };
         self.reading.ended(&outcome);
         outcome
     }
 
-    /// Takes over a document, unless a newer one is known: several tasks read and change it at once.
-    fn know_document(&self, version: i64, document: &UsersDocument) {
+    /// Takes over a document that a look has found, or a change has stored, which began then; unless it is overtaken, for several
+    /// tasks read and change it at once ([`deployment::Known::learns`]).
+    fn know_document(&self, edition: Edition, document: &UsersDocument, began: Instant) {
         self.know(|known| {
-            if known.document >= version {
-                return false;
+            let is_news = known.document.learns(edition, began);
+            if is_news {
+                known.stored = document.accounts.iter().filter_map(document::StoredAccount::read).collect();
             }
-            known.stored = document.accounts.iter().filter_map(document::StoredAccount::read).collect();
-            known.document = version;
-            true
+            is_news
         });
     }
 

@@ -1,5 +1,6 @@
 //! Accounts over a meta store in memory: statements, two proxies at once, a silent meta store, and a model.
 
+mod lost;
 mod model;
 mod size;
 mod statements;

@@ -1,6 +1,9 @@
 //! Changing the catalog: one document, read, edited and set again until nobody else was faster; and its databases.
 
+use std::time::Instant;
+
 use cellgate_schemaless::{NewerFields, TableDef};
+use cellgate_store::deployment::Edition;
 
 use super::document::{CATALOG, CatalogDocument, KnownName, Unpublished, encode};
 use super::{Catalog, CatalogError};
@@ -135,17 +138,18 @@ impl Catalog {
         let _turn = self.changing.lock().await;
         for _ in 0..ATTEMPTS {
             // What is found is what its session sees next, whether it is changed or not.
-            let (version, stored) = self.load().await?;
+            let (found, stored) = self.load().await?;
             let mut document = stored.clone();
             let changed = edit(&mut document)?;
             if document == stored {
                 return Ok(changed);
             }
             if document.takes_names(&stored) {
-                document.names_moved_in = version + 1;
+                document.names_moved_in = found.version + 1;
             }
-            if self.deployment.meta().compare_and_set(CATALOG, version, &encode(&document)?).await? {
-                self.know(version + 1, &document);
+            let (body, began) = (encode(&document)?, Instant::now());
+            if self.deployment.meta().compare_and_set(CATALOG, found.version, &body).await? {
+                self.know(Edition::of(found.version + 1, &body), &document, began);
                 return Ok(changed);
             }
         }

@@ -8,11 +8,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use cellgate_store::StoreError;
-use cellgate_store::deployment::FOLLOWER;
+use cellgate_store::deployment::{Edition, FOLLOWER};
 use serde::{Deserialize, Serialize};
 
 use super::Catalog;
@@ -30,13 +29,16 @@ pub(super) type Silent = Mutex<BTreeMap<(String, i64), Instant>>;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Follower {
     version: i64,
+    /// [`Edition::digest`] of that document. Versions up to 0.3.0 do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    digest: Option<u64>,
 }
 
 /// What this proxy has said.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Said {
-    /// The version of the catalog.
-    used: i64,
+    /// Which catalog.
+    used: Edition,
     /// The version of the document that says so.
     document: i64,
     /// When that was written.
@@ -79,22 +81,23 @@ impl Catalog {
     /// until now.
     pub(super) async fn say_what_is_used(&self) -> Result<bool, StoreError> {
         let mut said = self.said.lock().await;
-        let version = self.version();
-        if said.document != 0 && said.used == version {
+        let known = self.known();
+        if said.document != 0 && said.used == known {
             return Ok(true);
         }
-        self.say(&mut said, version).await
+        self.say(&mut said, known).await
     }
 
-    async fn say(&self, said: &mut Said, version: i64) -> Result<bool, StoreError> {
-        let outcome = self.write(said, version).await;
+    async fn say(&self, said: &mut Said, used: Edition) -> Result<bool, StoreError> {
+        let outcome = self.write(said, used).await;
         self.refusal.ended(&outcome);
         outcome
     }
 
-    async fn write(&self, said: &mut Said, version: i64) -> Result<bool, StoreError> {
+    async fn write(&self, said: &mut Said, used: Edition) -> Result<bool, StoreError> {
         let failed = |error| StoreError::Failed { detail: format!("what was read cannot be written: {error}") };
-        let body = serde_json::to_vec(&Follower { version }).map_err(failed)?;
+        let follower = Follower { version: used.version, digest: Some(used.digest) };
+        let body = serde_json::to_vec(&follower).map_err(failed)?;
         let (meta, name) = (self.deployment.meta(), &self.follower);
         let was_there = meta.compare_and_set(name, said.document, &body).await?;
         if !was_there {
@@ -104,20 +107,20 @@ impl Catalog {
                 return Err(StoreError::Failed { detail: format!("'{name}' keeps changing") });
             }
         }
-        *said = Said { used: version, document: said.document + 1, at: Some(Instant::now()) };
-        self.used.store(version, Ordering::Release);
+        *said = Said { used, document: said.document + 1, at: Some(Instant::now()) };
+        *lock(&self.used) = used;
         Ok(was_there)
     }
 
-    /// Whether a catalog of this version, whose reading began then, may be used: any RENAME that is not in it must find that this
+    /// Whether this catalog, whose reading began then, may be used: any RENAME that is not in it must find that this
     /// proxy uses an older one, and wait for it.
     ///
     /// Nobody takes this proxy for gone for `meta.max_stale` behind a read of the version that its document says. Later the
     /// document is looked for *behind* the read: where it is there and says this version, nobody has. Else it is written, and
     /// the catalog must be read again (`false`), for a RENAME may have come in between.
-    pub(super) async fn may_use(&self, version: i64, began: Instant) -> Result<bool, StoreError> {
+    pub(super) async fn may_use(&self, read: Edition, began: Instant) -> Result<bool, StoreError> {
         if self.fresh_at().elapsed() < self.max_stale() {
-            if self.used.load(Ordering::Acquire) == version {
+            if *lock(&self.used) == read {
                 self.read_began(began);
             }
             return Ok(true);
@@ -127,7 +130,7 @@ impl Catalog {
             // Another task has said so behind the read.
             return Ok(false);
         }
-        if said.document != 0 && said.used == version {
+        if said.document != 0 && said.used == read {
             // Its version was made by this proxy and is durable.
             let stored = self.deployment.meta().load_to_change(&self.follower).await?;
             if stored.is_some_and(|stored| stored.version == said.document) {
@@ -135,7 +138,7 @@ impl Catalog {
                 return Ok(true);
             }
         }
-        self.say(&mut said, version).await?;
+        self.say(&mut said, read).await?;
         Ok(false)
     }
 
@@ -153,6 +156,10 @@ impl Catalog {
     /// The registry is not asked who is there: a proxy that could not renew its lease for long may have read the catalog all
     /// that time.
     pub(super) async fn all_follow(&self, version: i64) {
+        if version == 0 {
+            // There was never anything to follow.
+            return;
+        }
         let settled = Instant::now() + self.max_stale();
         loop {
             let behind = self.who_is_behind(version).await;
@@ -174,7 +181,7 @@ impl Catalog {
     /// only slow says again what it uses, and reads once more. Of who uses this catalog nobody knows whether he still does:
     /// while he reads it he needs not say so again.
     pub(super) async fn forget_the_silent(&self) -> Result<(), StoreError> {
-        let behind = self.who_is_behind(self.version()).await?;
+        let behind = self.who_is_behind(self.known().version).await?;
         let now = Instant::now();
         let silent: Vec<(String, i64)> = {
             let mut known = lock(&self.silent);
@@ -190,18 +197,30 @@ impl Catalog {
 
     /// Whether all others that have ever said which version they use have said this one. Not known is no.
     pub(super) async fn nobody_is_behind(&self) -> bool {
-        self.who_is_behind(self.version()).await.is_ok_and(|behind| behind.is_empty())
+        self.who_is_behind(self.known().version).await.is_ok_and(|behind| behind.is_empty())
     }
 
-    /// The others that have not said that they use this version, with the versions of what they said.
+    /// The others that have not said that they use this version or a newer one, with the versions of what they said. A newer one
+    /// than the newest, or the newest with another body, is one that the meta store has lost.
     async fn who_is_behind(&self, version: i64) -> Result<BTreeSet<(String, i64)>, StoreError> {
-        let mut behind = BTreeSet::new();
+        let mut others = Vec::new();
         for stored in self.deployment.meta().list(FOLLOWER).await? {
-            let read = serde_json::from_slice::<Follower>(&stored.body).map_or(0, |follower| follower.version);
-            if stored.name != self.follower && read < version {
-                behind.insert((stored.name, stored.version));
+            if stored.name != self.follower {
+                let follower = serde_json::from_slice::<Follower>(&stored.body).unwrap_or_default();
+                others.push((stored.name, stored.version, follower));
             }
         }
-        Ok(behind)
+        if others.iter().any(|(.., other)| other.version > self.known().version) {
+            self.load().await?;
+        }
+        let newest = self.known();
+        let is_lost = |other: &Follower| match other.digest {
+            Some(digest) => other.version == newest.version && digest != newest.digest,
+            None => false,
+        };
+        let behind = |(.., other): &(String, i64, Follower)| {
+            other.version < version || other.version > newest.version || is_lost(other)
+        };
+        Ok(others.into_iter().filter(behind).map(|(name, document, _)| (name, document)).collect())
     }
 }

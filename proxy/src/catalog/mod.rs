@@ -15,15 +15,15 @@ mod tests;
 mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex as SyncMutex};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
 use cellgate_metrics::MetaDocument;
 use cellgate_schemaless::{ClusterNo, TableDef};
 use cellgate_store::StoreError;
-use cellgate_store::deployment::{Deployment, FirstDocument, Reading};
+use cellgate_store::deployment::{Deployment, Edition, FirstDocument, Known, Reading};
 use tokio::sync::{Mutex, watch};
 
 pub use change::Changed;
@@ -32,6 +32,8 @@ pub use document::{CatalogDocument, Unpublished};
 pub use error::CatalogError;
 use followers::{Refusal, Said, Silent};
 pub use tables::NewTable;
+
+use crate::sync::lock;
 
 /// The database every deployment starts with.
 pub const FIRST_DATABASE: &str = "test";
@@ -46,6 +48,8 @@ const LOADS: usize = 3;
 #[derive(Debug, Default)]
 pub struct Snapshot {
     version: i64,
+    /// Which document it was made of.
+    edition: Edition,
     /// See [`CatalogDocument::names_moved_in`].
     names_moved_in: i64,
     /// The databases, with their default collations.
@@ -62,12 +66,19 @@ impl Snapshot {
         };
         let databases = document.databases.iter().map(|name| (name.clone(), collation(name)));
         let names_moved_in = document.names_moved_in;
-        Self { version, names_moved_in, databases: databases.collect(), tables: tables.collect() }
+        let edition = Edition { version, digest: 0 };
+        Self { version, edition, names_moved_in, databases: databases.collect(), tables: tables.collect() }
+    }
+
+    /// Its number in this process, which ascends with every document that is taken over. It is the document's version, unless the
+    /// meta store went back once.
+    pub fn version(&self) -> i64 {
+        self.version
     }
 
     /// The version of the document.
-    pub fn version(&self) -> i64 {
-        self.version
+    pub fn document_version(&self) -> i64 {
+        self.edition.version
     }
 
     /// Whether there is such a database.
@@ -106,8 +117,10 @@ impl Snapshot {
 pub struct Catalog {
     deployment: Arc<Deployment>,
     current: ArcSwap<Snapshot>,
-    /// The version of what is known now.
+    /// The [`Snapshot::version`] of what is known now.
     version: AtomicI64,
+    /// Which document that is. Held while it is replaced.
+    known: SyncMutex<Known>,
     /// Held by the one change of this proxy that is under way.
     changing: Mutex<()>,
     /// Tables by id, by cluster without shards, that are known to be there.
@@ -124,8 +137,8 @@ pub struct Catalog {
     follower: String,
     /// What it says. Held while it is written.
     said: Mutex<Said>,
-    /// The version that it says.
-    used: AtomicI64,
+    /// Which document it says.
+    used: SyncMutex<Edition>,
     /// When the log was told last that it could not be written.
     refusal: Refusal,
     /// Who is behind, to be forgotten.
@@ -155,11 +168,13 @@ impl Catalog {
         let version = AtomicI64::new(0);
         let reading = Reading::new(MetaDocument::Catalog);
         let (follower, said) = (deployment.follower(), Mutex::default());
-        let (used, refusal) = (AtomicI64::new(0), Refusal::default());
+        let (used, refusal) = (SyncMutex::default(), Refusal::default());
+        let known = SyncMutex::new(Known::nothing_of(MetaDocument::Catalog));
         let this = Self {
             deployment,
             current,
             version,
+            known,
             changing,
             complete,
             reading,
@@ -193,7 +208,7 @@ impl Catalog {
         self.current.load_full()
     }
 
-    /// The version of what is known now: what a statement asks that is bound already.
+    /// The [`Snapshot::version`] of what is known now: what a statement asks that is bound already.
     pub fn version(&self) -> i64 {
         self.version.load(Ordering::Acquire)
     }
@@ -212,21 +227,31 @@ impl Catalog {
         Ok(self.snapshot())
     }
 
-    /// Takes over a document, unless a newer one is known: several tasks read and change it at once.
-    fn know(&self, version: i64, document: &CatalogDocument) {
-        if self.current.load().version >= version {
-            // Who made it the current one may not have come to say so.
-            self.version.fetch_max(version, Ordering::AcqRel);
+    /// Takes over a document that a look has found, or a change has stored, which began then; unless it is overtaken, for several
+    /// tasks read and change it at once ([`Known::learns`]).
+    fn know(&self, edition: Edition, document: &CatalogDocument, began: Instant) {
+        if !lock(&self.known).would_learn(edition, began) {
             return;
         }
-        let read = Arc::new(Snapshot::new(version, document));
-        let before = self.current.rcu(|known| Arc::clone(if known.version < version { &read } else { known }));
-        self.version.fetch_max(version, Ordering::AcqRel);
-        if before.version < version {
-            let is_new = |(name, table): &(&(String, String), &Arc<TableDef>)| before.tables.get(*name) != Some(*table);
-            let new = read.tables.iter().filter(is_new).count();
-            self.opened.fetch_add(new as u64, Ordering::Relaxed);
+        let made = Snapshot::new(edition.version, document);
+        let mut known = lock(&self.known);
+        if !known.learns(edition, began) {
+            return;
         }
+        let before = self.current.load_full();
+        // Whoever has a newer version knows more, also if the meta store went back.
+        let version = made.version.max(before.version + 1);
+        let read = Arc::new(Snapshot { version, edition, ..made });
+        self.current.store(Arc::clone(&read));
+        self.version.store(version, Ordering::Release);
+        let is_new = |(name, table): &(&(String, String), &Arc<TableDef>)| before.tables.get(*name) != Some(*table);
+        let new = read.tables.iter().filter(is_new).count();
+        self.opened.fetch_add(new as u64, Ordering::Relaxed);
+    }
+
+    /// Which document no statement that begins now uses an older one than.
+    fn known(&self) -> Edition {
+        lock(&self.known).edition()
     }
 
     /// How many definitions of tables were read since this proxy started; a changed one counts again.
@@ -240,22 +265,25 @@ impl Catalog {
     }
 
     /// Reads the document and takes it over; it may be used ([`Catalog::may_use`]).
-    async fn load(&self) -> Result<(i64, CatalogDocument), StoreError> {
+    async fn load(&self) -> Result<(Edition, CatalogDocument), StoreError> {
         for _ in 0..LOADS {
             let began = Instant::now();
-            let (version, document) = self.read().await?;
+            let (edition, document) = self.read().await?;
             // Before it counts as fresh: nobody is to find an older one fresh.
-            self.know(version, &document);
-            if self.may_use(version, began).await? {
-                return Ok((version, document));
+            self.know(edition, &document, began);
+            if self.may_use(edition, began).await? {
+                return Ok((edition, document));
             }
         }
         Err(StoreError::Failed { detail: "the catalog takes longer to read than meta.max_stale".into() })
     }
 
-    async fn read(&self) -> Result<(i64, CatalogDocument), StoreError> {
+    async fn read(&self) -> Result<(Edition, CatalogDocument), StoreError> {
         let outcome = match self.deployment.meta().load(CATALOG).await {
-            Ok(Some(stored)) => document::decode(&stored.body).map(|document| (stored.version, document)),
+            Ok(Some(stored)) => {
+                let edition = Edition::of(stored.version, &stored.body);
+                document::decode(&stored.body).map(|document| (edition, document))
+            }
             Ok(None) => Err(StoreError::Corrupt { detail: "the meta store has no catalog".into() }),
             Err(error) => Err(error),
         };

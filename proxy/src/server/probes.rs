@@ -12,7 +12,7 @@ use crate::logging;
 impl HttpState for Server {
     fn metrics(&self) -> String {
         // What is a state and not an event is read when somebody asks.
-        self.metrics.catalog_version(self.catalog.snapshot().version());
+        self.metrics.catalog_version(self.catalog.snapshot().document_version());
         self.metrics.topology_version(self.deployment.executor().topology().version());
         self.metrics.meta_age(self.meta_age());
         self.metrics.log_lines_lost(logging::lost_lines());

@@ -179,7 +179,7 @@ impl Session {
             ("virtual_shards", topology.virtual_shards().to_string()),
             ("clusters", topology.clusters().len().to_string()),
             ("hash", cellgate_router::HASH_NAME.to_owned()),
-            ("catalog_version", catalog.version().to_string()),
+            ("catalog_version", catalog.document_version().to_string()),
             ("meta_age_ms", self.server.meta_age().as_millis().to_string()),
             ("cellgate_version", version::VERSION.to_owned()),
         ];

@@ -7,6 +7,7 @@
 mod compare;
 mod creating;
 mod documents;
+mod edition;
 mod erasing;
 mod error;
 mod identity;
@@ -26,6 +27,7 @@ pub use compare::compare;
 pub use documents::{
     ClusterDocument, ClusterState, DeploymentDocument, FOLLOWER, ProxyDocument, StoreDocument, TopologyDocument,
 };
+pub use edition::{Edition, Known};
 pub use error::OpenError;
 pub use reading::Reading;
 pub use registry::{Departure, LEASE, ProxyInfo};

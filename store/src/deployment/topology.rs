@@ -1,6 +1,7 @@
 //! The stored shard map, as this proxy knows it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -9,26 +10,32 @@ use cellgate_router::{ClusterEntry, Topology, Weight};
 use cellgate_schemaless::{ClusterNo, Epoch};
 
 use super::documents::{TOPOLOGY, TopologyDocument, decode};
+use super::edition::{Edition, Known};
 use super::error::OpenError;
 use super::reading::Reading;
 use crate::error::StoreError;
 use crate::executor::TopologySource;
 use crate::meta::MetaStore;
+use crate::sync::lock;
 
 /// Follows the topology document.
 #[derive(Debug)]
 pub struct StoredTopology {
     meta: Arc<dyn MetaStore>,
     current: ArcSwap<Topology>,
+    /// Which state of the document has been judged. Held while what is current is replaced.
+    known: Mutex<Known>,
     reading: Reading,
 }
 
 impl StoredTopology {
     pub(super) fn new(meta: Arc<dyn MetaStore>, topology: Topology) -> Self {
-        Self { meta, current: ArcSwap::from_pointee(topology), reading: Reading::new(MetaDocument::Topology) }
+        let known = Mutex::new(Known::nothing_of(MetaDocument::Topology));
+        Self { meta, current: ArcSwap::from_pointee(topology), known, reading: Reading::new(MetaDocument::Topology) }
     }
 
-    /// Reads the document if it is newer than what is known.
+    /// Reads the document, and takes it over if it is another one than what is known: a newer one, or one of a meta store that
+    /// went back.
     ///
     /// # Errors
     /// What the meta store says; [`StoreError::Corrupt`] for a document that is no topology.
@@ -44,17 +51,28 @@ impl StoredTopology {
     }
 
     async fn read(&self) -> Result<(), StoreError> {
+        let began = Instant::now();
         let Some(document) = self.meta.load(TOPOLOGY).await? else {
             return Err(StoreError::Corrupt { detail: "the meta store has no topology".into() });
         };
-        if document.version > self.current.load().version() {
-            let stored: TopologyDocument = decode(TOPOLOGY, &document.body)?;
-            let topology = build(document.version, &stored)
-                .map_err(|error| StoreError::Corrupt { detail: format!("the stored topology: {error}") })?;
-            tracing::info!(version = topology.version(), "new topology");
-            let read = Arc::new(topology);
-            // Another task may have read, and stored, a newer one meanwhile: the version never goes back.
-            self.current.rcu(|known| Arc::clone(if known.version() < read.version() { &read } else { known }));
+        let edition = Edition::of(document.version, &document.body);
+        if !lock(&self.known).would_learn(edition, began) {
+            return Ok(());
+        }
+        let stored: TopologyDocument = decode(TOPOLOGY, &document.body)?;
+        let read = build(document.version, &stored)
+            .map_err(|error| StoreError::Corrupt { detail: format!("the stored topology: {error}") })?;
+        let before = self.current.load();
+        if read.version() <= before.version() && !maps_alike(&before, &read) {
+            return Err(StoreError::Corrupt { detail: "the meta store went back to another shard map".into() });
+        }
+        let mut known = lock(&self.known);
+        // Another task may have read, and stored, a newer one meanwhile.
+        if known.learns(edition, began) {
+            if before.version() < read.version() {
+                tracing::info!(version = read.version(), "new topology");
+            }
+            self.current.store(Arc::new(read));
         }
         Ok(())
     }
@@ -69,6 +87,12 @@ impl TopologySource for StoredTopology {
     async fn refresh(&self, seen: i64) -> Result<(), StoreError> {
         if self.current.load().version() > seen { Ok(()) } else { self.poll().await }
     }
+}
+
+/// Whether both say the same of where every shard is.
+fn maps_alike(one: &Topology, other: &Topology) -> bool {
+    let mut clusters = one.clusters().iter().map(|cluster| cluster.number);
+    one.virtual_shards() == other.virtual_shards() && clusters.all(|n| one.shards_of(n).eq(other.shards_of(n)))
 }
 
 /// The topology a document describes.
@@ -113,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_newer_topology_is_taken_and_an_older_one_is_not() {
+    async fn a_newer_topology_is_taken_and_so_is_that_of_a_meta_store_that_went_back() {
         let stored = Arc::new(AtomicI64::new(2));
         let meta = {
             let stored = Arc::clone(&stored);
@@ -125,12 +149,12 @@ mod tests {
         };
         let topology = StoredTopology::new(Arc::new(meta), build(1, &document()).unwrap());
         // The last as after a backup of the meta store was restored.
-        for (version, known) in [(2, 2), (4, 4), (3, 4)] {
+        for version in [2, 4, 3] {
             stored.store(version, Ordering::SeqCst);
             topology.poll().await.unwrap();
-            assert_eq!(topology.current().version(), known);
-            topology.refresh(known).await.unwrap();
-            assert_eq!(topology.current().version(), known);
+            assert_eq!(topology.current().version(), version);
+            topology.refresh(version).await.unwrap();
+            assert_eq!(topology.current().version(), version);
         }
     }
 }

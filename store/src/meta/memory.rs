@@ -69,6 +69,12 @@ impl MemoryMeta {
             .collect()
     }
 
+    /// Puts documents back as they were once, with their versions.
+    pub fn restore(&self, documents: Vec<Document>) {
+        let restored = documents.into_iter().map(|document| (document.name.clone(), document));
+        self.documents().get_or_insert_default().extend(restored);
+    }
+
     fn documents(&self) -> MutexGuard<'_, Option<BTreeMap<String, Document>>> {
         lock(&self.documents)
     }

@@ -81,6 +81,16 @@ impl Stores {
         Deployment::open(setup, metrics).await
     }
 
+    /// The catalog as a copy has it, for [`Stores::lose_commits`].
+    pub fn copy(&self) -> Vec<Document> {
+        self.meta.inner.all(CATALOG)
+    }
+
+    /// A copy of the meta store takes over.
+    pub fn lose_commits(&self, copy: Vec<Document>) {
+        self.meta.inner.restore(copy);
+    }
+
     /// The physical tables that are listed as no tables.
     pub fn unpublished(&self) -> Vec<Unpublished> {
         decode(&self.meta.inner.all(CATALOG)[0].body).unwrap().unpublished

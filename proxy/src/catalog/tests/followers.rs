@@ -107,6 +107,27 @@ async fn who_gives_away_a_name_waits_for_a_rename_that_gave_up() {
 }
 
 #[tokio::test]
+async fn a_rename_waits_for_who_goes_by_a_change_that_the_meta_store_has_lost() {
+    let stores = Stores::new();
+    let (here, there) = (stores.catalog().await, stores.catalog().await);
+    create(&here, "t").await.unwrap();
+    let copy = stores.copy();
+    for (lost, new) in [(1, "u"), (3, "v")] {
+        for column in [column("a"), column("b"), column("c")].into_iter().take(lost) {
+            here.alter_table(&name("t"), &[TableChange::Add(column)], None).await.unwrap();
+        }
+        there.follow().await.unwrap();
+        stores.lose_commits(copy.clone());
+        let (pairs, wanted) = ([(name("t"), name(new))], new);
+        let renaming = async { here.rename_tables(&pairs).await.unwrap() };
+        waits_for(&there, renaming, async || here.snapshot().table("test", wanted).is_some()).await;
+        assert!(there.snapshot().table("test", new).is_some());
+        stores.lose_commits(copy.clone());
+        here.follow().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn who_says_nothing_is_waited_for_once_and_again_when_it_is_back() {
     let stores = Stores::new();
     let (here, there) = (stores.catalog().await, stores.catalog().await);

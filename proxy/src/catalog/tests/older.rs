@@ -5,7 +5,7 @@ use cellgate_store::deployment::OpenError;
 use cellgate_store::meta::MetaStore as _;
 
 use super::fixture::{Stores, Trip};
-use super::{create, declared, made_in, name, table};
+use super::{alter, column, create, declared, made_in, name, table};
 use crate::catalog::document::{CATALOG, decode, encode};
 use crate::catalog::{CatalogError, Changed};
 
@@ -65,6 +65,34 @@ async fn with_the_last_id_raised_new_tables_are_empty_and_old_entries_can_be_wri
     assert_eq!(table(&catalog, "newone").await.unwrap().id, 3);
     catalog.truncate(&name("trips")).await.unwrap();
     assert_eq!(table(&catalog, "trips").await.unwrap().id, 4);
+}
+
+#[tokio::test]
+async fn a_meta_store_that_went_back_is_gone_by_whether_it_has_an_older_version_or_the_same_with_another_change() {
+    let stores = Stores::new();
+    let (one, two) = (stores.catalog().await, stores.catalog().await);
+    create(&one, "trips").await.unwrap();
+    let copy = stores.copy();
+    alter(&one, &name("trips"), &[column("lost")], &[]).await.unwrap();
+    two.follow().await.unwrap();
+    let versions = (one.version(), two.version());
+    assert_eq!(versions.0, versions.1);
+    stores.lose_commits(copy);
+    let columns = |catalog: &crate::catalog::Catalog| {
+        let table = catalog.snapshot().table("test", "trips").cloned().unwrap();
+        table.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>()
+    };
+    one.follow().await.unwrap();
+    assert!(columns(&one).is_empty());
+    alter(&one, &name("trips"), &[column("kept")], &[]).await.unwrap();
+    let stored = stores.meta.load(CATALOG).await.unwrap().unwrap().version;
+    assert_eq!(stored, versions.0, "under the number of the change that is lost");
+    two.follow().await.unwrap();
+    for (catalog, before) in [(&one, versions.0), (&two, versions.1)] {
+        assert_eq!(columns(catalog), ["kept"]);
+        assert_eq!(catalog.snapshot().document_version(), stored);
+        assert!(catalog.version() > before, "no plan of before is used");
+    }
 }
 
 #[tokio::test]
