@@ -97,7 +97,8 @@ impl Catalog {
     ) -> Result<Changed, CatalogError> {
         let now = self.deployment.meta().now().await?;
         // The time of a change is that before it is tried: twice as long ago no proxy may use a catalog from before it.
-        let recent = now.saturating_sub(i64::try_from(self.max_stale().as_micros() * 2).unwrap_or(i64::MAX));
+        let longest = self.ask_longest_stale().await;
+        let recent = now.saturating_sub(i64::try_from(longest.as_micros() * 2).unwrap_or(i64::MAX));
         let mut used: Vec<u32> = Vec::new();
         let changed = self
             .change(|document| {

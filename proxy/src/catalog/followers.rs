@@ -3,22 +3,25 @@
 //! A renamed table keeps its physical tables, so that nothing stops a proxy with an older catalog from writing to it under
 //! the old name, while another table may have that name already. Each proxy says in a document of its own what it has
 //! read; whoever renames waits until all have said that they know the new names, or may not use the old ones any more
-//! (`meta.max_stale`). So does whoever gives a name to a new table or column, for a rename that gave up. Columns that are
+//! (their own `meta.max_stale`, which they say, too). So does whoever gives a name to a new table or column, for a rename that gave up. Columns that are
 //! renamed or dropped keep their cells, too.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use cellgate_store::StoreError;
 use cellgate_store::deployment::{Edition, FOLLOWER};
 use serde::{Deserialize, Serialize};
 
-use super::Catalog;
+use super::{Catalog, micros};
 use crate::sync::lock;
 
 /// How often a rename looks who has followed.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// The longest `meta.max_stale` that can be configured.
+const MOST_STALE: Duration = Duration::from_secs(24 * 3600);
 /// How often the log is told that this proxy still cannot say what it uses.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 
@@ -32,6 +35,18 @@ struct Follower {
     /// [`Edition::digest`] of that document. Versions up to 0.3.0 do not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     digest: Option<u64>,
+    /// Its `meta.max_stale`, in microseconds. Versions up to 0.3.0 do not say it: it is taken to be that of who asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_stale: Option<u64>,
+}
+
+/// Another proxy that has not said that it uses a catalog.
+#[derive(Clone, Debug)]
+struct Behind {
+    /// The name and the version of its document.
+    said: (String, i64),
+    /// For how long it may use what it has.
+    max_stale: Duration,
 }
 
 /// What this proxy has said.
@@ -39,6 +54,8 @@ struct Follower {
 pub(super) struct Said {
     /// Which catalog.
     used: Edition,
+    /// How long it may be used when it is old, in microseconds.
+    max_stale: u64,
     /// The version of the document that says so.
     document: i64,
     /// When that was written.
@@ -77,12 +94,13 @@ impl Refusal {
 }
 
 impl Catalog {
-    /// Says which version this proxy uses, if it has not yet. Answers whether it is known that its document was there all the time
+    /// Says which version this proxy uses, and for how long, if it has not yet. Answers whether it is known that its document was there all the time
     /// until now.
     pub(super) async fn say_what_is_used(&self) -> Result<bool, StoreError> {
         let mut said = self.said.lock().await;
         let known = self.known();
-        if said.document != 0 && said.used == known {
+        let max_stale = self.max_stale.load(Ordering::Acquire);
+        if said.document != 0 && said.used == known && said.max_stale == max_stale {
             return Ok(true);
         }
         self.say(&mut said, known).await
@@ -96,7 +114,8 @@ impl Catalog {
 
     async fn write(&self, said: &mut Said, used: Edition) -> Result<bool, StoreError> {
         let failed = |error| StoreError::Failed { detail: format!("what was read cannot be written: {error}") };
-        let follower = Follower { version: used.version, digest: Some(used.digest) };
+        let max_stale = self.max_stale.load(Ordering::Acquire);
+        let follower = Follower { version: used.version, digest: Some(used.digest), max_stale: Some(max_stale) };
         let body = serde_json::to_vec(&follower).map_err(failed)?;
         let (meta, name) = (self.deployment.meta(), &self.follower);
         let was_there = meta.compare_and_set(name, said.document, &body).await?;
@@ -107,7 +126,8 @@ impl Catalog {
                 return Err(StoreError::Failed { detail: format!("'{name}' keeps changing") });
             }
         }
-        *said = Said { used, document: said.document + 1, at: Some(Instant::now()) };
+        self.told_stale.store(max_stale, Ordering::Release);
+        *said = Said { used, max_stale, document: said.document + 1, at: Some(Instant::now()) };
         *lock(&self.used) = used;
         Ok(was_there)
     }
@@ -160,14 +180,20 @@ impl Catalog {
             // There was never anything to follow.
             return;
         }
-        let settled = Instant::now() + self.max_stale();
+        let (began, mut longest) = (Instant::now(), Duration::ZERO);
         loop {
             let behind = self.who_is_behind(version).await;
             if matches!(&behind, Ok(behind) if behind.is_empty()) {
                 return;
             }
+            // Who has said less meanwhile may have begun a statement before.
+            longest = match &behind {
+                Ok(behind) => behind.iter().map(|other| other.max_stale).fold(longest, Duration::max),
+                Err(_) => longest.max(self.longest_stale()),
+            };
+            let settled = began + longest;
             if self.deployment.is_exclusive() || Instant::now() >= settled {
-                for (name, document) in behind.unwrap_or_default() {
+                for Behind { said: (name, document), .. } in behind.unwrap_or_default() {
                     let _removed = self.deployment.meta().remove(&name, document).await;
                 }
                 return;
@@ -177,7 +203,7 @@ impl Catalog {
     }
 
     /// Removes what proxies said that say nothing any more: those that were found to use an older catalog than this one, and have
-    /// said nothing in the `meta.max_stale` since. What they know is too old to be used then, as behind a RENAME; one that was
+    /// said nothing in their `meta.max_stale` since. What they know is too old to be used then, as behind a RENAME; one that was
     /// only slow says again what it uses, and reads once more. Of who uses this catalog nobody knows whether he still does:
     /// while he reads it he needs not say so again.
     pub(super) async fn forget_the_silent(&self) -> Result<(), StoreError> {
@@ -185,9 +211,10 @@ impl Catalog {
         let now = Instant::now();
         let silent: Vec<(String, i64)> = {
             let mut known = lock(&self.silent);
-            known.retain(|said, _| behind.contains(said));
-            let since = behind.into_iter().map(|said| (*known.entry(said.clone()).or_insert(now), said));
-            since.filter(|(since, _)| now.duration_since(*since) > self.max_stale()).map(|(_, said)| said).collect()
+            known.retain(|said, _| behind.iter().any(|other| other.said == *said));
+            let since = behind.into_iter().map(|other| (*known.entry(other.said.clone()).or_insert(now), other));
+            let silent = since.filter(|(since, other)| now.duration_since(*since) > other.max_stale);
+            silent.map(|(_, other)| other.said).collect()
         };
         for (name, document) in silent {
             self.deployment.meta().remove(&name, document).await?;
@@ -202,14 +229,8 @@ impl Catalog {
 
     /// The others that have not said that they use this version or a newer one, with the versions of what they said. A newer one
     /// than the newest, or the newest with another body, is one that the meta store has lost.
-    async fn who_is_behind(&self, version: i64) -> Result<BTreeSet<(String, i64)>, StoreError> {
-        let mut others = Vec::new();
-        for stored in self.deployment.meta().list(FOLLOWER).await? {
-            if stored.name != self.follower {
-                let follower = serde_json::from_slice::<Follower>(&stored.body).unwrap_or_default();
-                others.push((stored.name, stored.version, follower));
-            }
-        }
+    async fn who_is_behind(&self, version: i64) -> Result<Vec<Behind>, StoreError> {
+        let others = self.others().await?;
         if others.iter().any(|(.., other)| other.version > self.known().version) {
             self.load().await?;
         }
@@ -221,6 +242,37 @@ impl Catalog {
         let behind = |(.., other): &(String, i64, Follower)| {
             other.version < version || other.version > newest.version || is_lost(other)
         };
-        Ok(others.into_iter().filter(behind).map(|(name, document, _)| (name, document)).collect())
+        let behind = others.into_iter().filter(behind);
+        let max_stale = |other: &Follower| self.max_stale_of(other);
+        Ok(behind.map(|(name, at, other)| Behind { said: (name, at), max_stale: max_stale(&other) }).collect())
+    }
+
+    /// What the others have said: by name, with the versions of their documents.
+    async fn others(&self) -> Result<Vec<(String, i64, Follower)>, StoreError> {
+        let mut others = self.deployment.meta().list(FOLLOWER).await?;
+        others.retain(|stored| stored.name != self.follower);
+        let read = |body: &[u8]| serde_json::from_slice::<Follower>(body).unwrap_or_default();
+        let others: Vec<_> = others.into_iter().map(|other| (other.name, other.version, read(&other.body))).collect();
+        let own = Duration::from_micros(self.max_stale.load(Ordering::Acquire)).max(self.max_stale());
+        let longest = others.iter().map(|(.., other)| self.max_stale_of(other)).fold(own, Duration::max);
+        self.longest_stale.store(micros(longest), Ordering::Release);
+        Ok(others)
+    }
+
+    fn max_stale_of(&self, other: &Follower) -> Duration {
+        let said = other.max_stale.map(Duration::from_micros);
+        said.unwrap_or(Duration::from_micros(self.max_stale.load(Ordering::Acquire))).min(MOST_STALE)
+    }
+
+    /// The longest that any proxy may use an old catalog, as was found last.
+    fn longest_stale(&self) -> Duration {
+        Duration::from_micros(self.longest_stale.load(Ordering::Acquire))
+    }
+
+    /// The same, as it is now; where that cannot be read, as was found last.
+    pub(super) async fn ask_longest_stale(&self) -> Duration {
+        // What cannot be read is known from before.
+        let _others = self.others().await;
+        self.longest_stale()
     }
 }

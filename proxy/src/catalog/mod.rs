@@ -129,8 +129,11 @@ pub struct Catalog {
     /// When the last successful read began whose version this proxy's document says.
     fresh: watch::Sender<Instant>,
     poll: Duration,
-    /// How long a proxy may use an old catalog, in microseconds.
+    /// How long this proxy may use an old catalog, in microseconds: as configured, and as the others were told.
     max_stale: AtomicU64,
+    told_stale: AtomicU64,
+    /// The longest that any proxy may, as was found last, in microseconds.
+    longest_stale: AtomicU64,
     /// How many definitions of tables were read that were not known before.
     opened: AtomicU64,
     /// The name of the document in which this proxy says what it uses.
@@ -164,7 +167,8 @@ impl Catalog {
     pub async fn open(deployment: Arc<Deployment>, poll: Duration, max_stale: Duration) -> Result<Self, StoreError> {
         let fresh = watch::Sender::new(Instant::now());
         let (current, changing, complete) = (ArcSwap::default(), Mutex::new(()), Mutex::default());
-        let (max_stale, opened) = (AtomicU64::new(micros(max_stale)), AtomicU64::new(0));
+        let [max_stale, told_stale, longest_stale] = std::array::from_fn(|_| AtomicU64::new(micros(max_stale)));
+        let opened = AtomicU64::new(0);
         let version = AtomicI64::new(0);
         let reading = Reading::new(MetaDocument::Catalog);
         let (follower, said) = (deployment.follower(), Mutex::default());
@@ -181,6 +185,8 @@ impl Catalog {
             fresh,
             poll,
             max_stale,
+            told_stale,
+            longest_stale,
             opened,
             follower,
             said,
@@ -194,13 +200,15 @@ impl Catalog {
         Ok(this)
     }
 
-    /// `meta.max_stale` is another from now on.
+    /// `meta.max_stale` is another from now on; a longer one as soon as the others know it.
     pub fn set_max_stale(&self, max_stale: Duration) {
-        self.max_stale.store(micros(max_stale), Ordering::Relaxed);
+        self.max_stale.store(micros(max_stale), Ordering::Release);
     }
 
-    fn max_stale(&self) -> Duration {
-        Duration::from_micros(self.max_stale.load(Ordering::Relaxed))
+    /// How long this proxy may use an old catalog: no longer than it says, for others wait that long for it.
+    pub fn max_stale(&self) -> Duration {
+        let told = self.told_stale.load(Ordering::Acquire);
+        Duration::from_micros(self.max_stale.load(Ordering::Acquire).min(told))
     }
 
     /// What is known now, to keep.

@@ -109,14 +109,15 @@ impl Catalog {
 
     /// Removes physical tables that were in use, and answers when nobody can write to them any more: when they are gone
     /// in every cluster or, where a cluster does not answer, when every proxy's catalog of before is too old to be used
-    /// (`meta.max_stale`). Only then may the statement be acknowledged: a write that begins after it must not go where
+    /// (the longest `meta.max_stale` of all). Only then may the statement be acknowledged: a write that begins after it must not go where
     /// it will be removed. A proxy that serves the deployment alone has the new catalog already; who has lost its lease is not
     /// in the registry and may read the catalog all the same, so that its own word is asked for too.
     pub(super) async fn remove_used(&self, ids: &[u32]) {
         if ids.is_empty() {
             return;
         }
-        let settled = Instant::now() + self.max_stale();
+        let began = Instant::now();
+        let settled = began + self.ask_longest_stale().await;
         while !self.remove_now(ids).await {
             // Not known is not alone.
             let is_alone = self.deployment.is_alone().await.unwrap_or(false);

@@ -241,7 +241,7 @@ impl Session {
         if now < self.fresh_until {
             return Ok(());
         }
-        let (read, max_stale) = (self.server.meta_read(), self.server.config().meta.max_stale);
+        let (read, max_stale) = (self.server.meta_read(), self.server.catalog().max_stale());
         let age = now.saturating_duration_since(read);
         if age > max_stale {
             let seconds = age.as_secs();

@@ -128,6 +128,38 @@ async fn a_rename_waits_for_who_goes_by_a_change_that_the_meta_store_has_lost() 
 }
 
 #[tokio::test]
+async fn who_may_use_an_old_catalog_for_longer_is_waited_for_as_long() {
+    let stores = Stores::new();
+    let (here, there) = (stores.catalog().await, stores.catalog().await);
+    create(&here, "t").await.unwrap();
+    here.set_max_stale(MAX_STALE / 4);
+    assert_eq!(here.max_stale(), MAX_STALE / 4);
+    let began = Instant::now();
+    here.rename_tables(&[(name("t"), name("u"))]).await.unwrap();
+    assert!(began.elapsed() >= MAX_STALE);
+    // Not before the others know it.
+    stores.meta.take_nothing(true);
+    there.set_max_stale(MAX_STALE * 2);
+    there.follow().await.unwrap_err();
+    assert_eq!(there.max_stale(), MAX_STALE);
+    stores.meta.take_nothing(false);
+    there.follow().await.unwrap();
+    assert_eq!(there.max_stale(), MAX_STALE * 2);
+}
+
+#[tokio::test]
+async fn a_drop_waits_for_who_may_write_for_longer() {
+    let (stores, cluster) = Stores::with_relay();
+    let (here, _there) = (stores.catalog().await, stores.catalog().await);
+    create(&here, "t").await.unwrap();
+    here.set_max_stale(MAX_STALE / 4);
+    cluster.keep_tables(usize::MAX);
+    let began = Instant::now();
+    here.drop_tables(&[name("t")], false).await.unwrap();
+    assert!(began.elapsed() >= MAX_STALE);
+}
+
+#[tokio::test]
 async fn who_says_nothing_is_waited_for_once_and_again_when_it_is_back() {
     let stores = Stores::new();
     let (here, there) = (stores.catalog().await, stores.catalog().await);
