@@ -113,6 +113,7 @@ pub(super) fn known_tables(body: &[u8]) -> Result<KnownTables, StoreError> {
     Ok(KnownTables {
         last_id: document.last_table_id,
         tables: document.tables.iter().map(TableDef::table_ref).collect(),
+        unpublished: document.unpublished.iter().map(Unpublished::table_ref).collect(),
     })
 }
 

@@ -87,9 +87,7 @@ impl Catalog {
                 Ok(Changed::Yes)
             })
             .await;
-        if !matches!(published, Ok(Changed::Yes)) {
-            self.remove_now(&[table.id]).await;
-        }
+        self.remove_unpublished(&table, &published).await;
         published
     }
 
@@ -144,9 +142,7 @@ impl Catalog {
                 Ok(Changed::Yes)
             })
             .await;
-        if !matches!(published, Ok(Changed::Yes)) {
-            self.remove_now(&[empty.id]).await;
-        }
+        self.remove_unpublished(&empty, &published).await;
         published.map(|_| ())
     }
 
@@ -198,6 +194,20 @@ impl Catalog {
             Some((id.0, cluster, table.to_owned()))
         });
         Ok(NewestMade(newest.max()))
+    }
+
+    /// Removes what was made of a table, unless it was published.
+    async fn remove_unpublished(&self, table: &TableDef, published: &Result<Changed, CatalogError>) {
+        if matches!(published, Ok(Changed::Yes)) {
+            return;
+        }
+        self.remove_now(&[table.id]).await;
+        if matches!(published, Err(CatalogError::Contended)) {
+            // Whoever took it for left behind has struck it from the list, perhaps before it was made in every cluster.
+            if let Err(error) = self.deployment.executor().drop_table(&table.table_ref()).await {
+                tracing::warn!(table = table.table_ref().physical(), %error, "a table that was not published is left behind");
+            }
+        }
     }
 
     /// Makes the physical table in every cluster; removes it again if that fails.

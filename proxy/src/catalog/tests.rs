@@ -211,6 +211,26 @@ async fn a_creation_that_took_so_long_that_it_was_cleaned_up_is_not_published() 
 }
 
 #[tokio::test]
+async fn a_creation_that_goes_on_behind_its_cleaning_leaves_no_physical_table() {
+    let (stores, cluster) = Stores::with_relay();
+    let (slow, other) = (stores.catalog().await, stores.catalog().await);
+    cluster.trip(Trip::Waits);
+    let creation = async { create(&slow, "trips").await.unwrap_err() };
+    let cleaning = async {
+        cluster.tripped().await;
+        let half = unmade(&stores, 1);
+        stores.meta.advance(ABANDONED_AFTER + std::time::Duration::from_secs(1));
+        other.clean().await.unwrap();
+        assert_eq!(stores.unpublished(), []);
+        cluster.mend();
+        half
+    };
+    let (error, half) = tokio::join!(creation, cleaning);
+    assert!(matches!(error, CatalogError::Contended));
+    assert_eq!(made_in(&stores, &half).await, 0);
+}
+
+#[tokio::test]
 async fn a_publication_whose_acknowledgement_is_lost_keeps_its_physical_tables() {
     let stores = Stores::new();
     let (catalog, other) = (stores.catalog().await, stores.catalog().await);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cellgate_metrics::Metrics;
 use cellgate_store::StoreError;
-use cellgate_store::deployment::{MissingTables, ProxyInfo, compare};
+use cellgate_store::deployment::{Comparison, ProxyInfo, SurplusTables, compare};
 use rustix::fs::{Access, PROC_SUPER_MAGIC};
 
 use super::stores::{Purpose, open_cluster, open_meta, setup};
@@ -62,7 +62,7 @@ async fn check_cluster(config: &Config, cluster: &Cluster) -> Result<String, Sto
 }
 
 /// Whether the stores are those of one deployment, each in its place. All of them can be reached.
-async fn check_deployment(config: &Config) -> Result<&'static str, ProgramError> {
+async fn check_deployment(config: &Config) -> Result<String, ProgramError> {
     let names: Vec<&str> = config.clusters.iter().map(|c| c.name.as_str()).collect();
     let metrics = Metrics::new(version::VERSION, &names)?;
     let proxy = ProxyInfo {
@@ -76,13 +76,19 @@ async fn check_deployment(config: &Config) -> Result<&'static str, ProgramError>
     for cluster in &setup.clusters {
         cluster.backend.close().await;
     }
-    let Some(missing) = compared? else { return Ok("there is none yet: a start would create it") };
-    let lacks = |found: MissingTables| format!("cluster {} lacks {}", found.cluster, found.tables.join(", "));
-    let missing: Vec<String> = missing.into_iter().map(lacks).collect();
+    let Some(Comparison { missing, surplus }) = compared? else {
+        return Ok("there is none yet: a start would create it".to_owned());
+    };
+    let missing = missing.iter().map(|found| format!("cluster {} lacks {}", found.cluster, found.tables.join(", ")));
+    let missing: Vec<String> = missing.collect();
     if !missing.is_empty() {
         return Err(ProgramError::TablesMissing(missing.join("; ")));
     }
-    Ok("what the configuration says fits the stores")
+    let mut says = "what the configuration says fits the stores".to_owned();
+    for SurplusTables { cluster, tables } in surplus {
+        says += &format!("; cluster {cluster} has tables that the catalog does not know: {}", tables.join(", "));
+    }
+    Ok(says)
 }
 
 /// What the check says of a file that the first start will make: opening it would make it now. It says where it has

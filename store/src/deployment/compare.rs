@@ -10,17 +10,17 @@ use super::properties::{
 };
 use super::registry::{Files, Registration};
 use super::setup::Setup;
-use super::tables::{Compared, Differences, MissingTables, compare_tables};
+use super::tables::{Compared, Comparison, Differences, compare_tables};
 
 /// Whether a start would take these stores for those of the deployment: the same meta store, every cluster under its
 /// name, none missing, none elsewhere than where a living proxy has it, none with newer tables than the catalog. Reads only;
 /// that shards and epochs fit is looked at by the start. Where a proxy's word is out of date, its next one is waited for.
-/// Answers which clusters lack tables of the catalog, which keeps no start from serving the others; `None` if none of
+/// Answers which clusters lack tables of the catalog, or have others, which keeps no start from serving; `None` if none of
 /// the stores is of a deployment.
 ///
 /// # Errors
 /// The first [`OpenError`] that the start would meet, too, and that of a cluster whose tables cannot be listed.
-pub async fn compare(setup: &Setup) -> Result<Option<Vec<MissingTables>>, OpenError> {
+pub async fn compare(setup: &Setup) -> Result<Option<Comparison>, OpenError> {
     refuse_doubled_names(&setup.clusters)?;
     let Some(fixed) = stored_properties(setup).await? else {
         return refuse_claimed_clusters(&setup.clusters).await.map(|()| None);
@@ -49,9 +49,9 @@ pub async fn compare(setup: &Setup) -> Result<Option<Vec<MissingTables>>, OpenEr
     let unentered = Registration::planned(setup, "", files, version).await.map_err(OpenError::Meta)?;
     unentered.compare(&stores).await?;
     let compared = compare_tables(setup.meta.as_ref(), &setup.first_documents, &claimed).await?;
-    let Differences { missing, unlisted } = compared;
+    let Differences { missing, surplus, unlisted } = compared;
     match unlisted.into_iter().next() {
         Some((cluster, error)) => Err(failed(&cluster, error)),
-        None => Ok(Some(missing)),
+        None => Ok(Some(Comparison { missing, surplus })),
     }
 }

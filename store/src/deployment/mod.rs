@@ -32,7 +32,7 @@ pub use error::OpenError;
 pub use reading::Reading;
 pub use registry::{Departure, LEASE, ProxyInfo};
 pub use setup::{ClusterSetup, FirstDocument, Setup};
-pub use tables::{KnownTables, MissingTables, ReadTables, newest_table};
+pub use tables::{Comparison, KnownTables, MissingTables, ReadTables, SurplusTables, newest_table};
 pub use topology::StoredTopology;
 
 use std::sync::Arc;

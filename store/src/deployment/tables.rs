@@ -2,7 +2,10 @@
 //!
 //! A table id is written into the catalog before a table is made under it. So a cluster that has a table with a higher one
 //! than the catalog has ever given is newer than the catalog: the meta store was restored from a backup, and would give that
-//! id out again, to a table that finds the cells of the other one (C2 of docs/ARCHITECTURE.md).
+//! id out again, to a table that finds the cells of the other one (C2 of docs/ARCHITECTURE.md). One that has a table with an id that
+//! was given out, and that the catalog does not know any more, was restored from a backup itself: no statement reaches that table.
+
+use std::collections::BTreeSet;
 
 use cellgate_schemaless::{TableId, TableRef};
 use futures_util::future::join_all;
@@ -10,6 +13,7 @@ use futures_util::future::join_all;
 use super::error::OpenError;
 use super::setup::FirstDocument;
 use crate::backend::Backend;
+use crate::engine::sqlite;
 use crate::error::StoreError;
 use crate::meta::MetaStore;
 
@@ -20,6 +24,8 @@ pub struct KnownTables {
     pub last_id: u32,
     /// Those that every cluster with shards has.
     pub tables: Vec<TableRef>,
+    /// Those that a cluster may have: being made, or dropped and yet to be removed.
+    pub unpublished: Vec<TableRef>,
 }
 
 /// Reads what a document says of physical tables.
@@ -39,6 +45,8 @@ pub(super) struct Compared<'a> {
 pub(super) struct Differences {
     /// Tables of the catalog that are not there.
     pub(super) missing: Vec<MissingTables>,
+    /// Tables that no catalog has.
+    pub(super) surplus: Vec<SurplusTables>,
     /// Why the tables could not be listed.
     pub(super) unlisted: Vec<(String, StoreError)>,
 }
@@ -51,6 +59,25 @@ pub struct MissingTables {
     pub cluster: String,
     /// The names of the physical tables.
     pub tables: Vec<String>,
+}
+
+/// Tables of a cluster with ids that were given out, which the catalog does not have: its store was restored from before they were
+/// dropped or emptied, or their removal broke off there. Nobody removes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SurplusTables {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The names of the physical tables.
+    pub tables: Vec<String>,
+}
+
+/// What a comparison has found that keeps no start from serving.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Comparison {
+    /// What clusters lack.
+    pub missing: Vec<MissingTables>,
+    /// What they have that no statement reaches.
+    pub surplus: Vec<SurplusTables>,
 }
 
 /// The newest of these physical tables: its id and its name.
@@ -75,6 +102,14 @@ pub(super) async fn compare_tables(
     let Some(before) = known_tables(meta, documents).await? else { return Ok(differences) };
     let listed = join_all(clusters.iter().map(|cluster| cluster.backend.tables())).await;
     let Some(known) = known_tables(meta, documents).await? else { return Ok(differences) };
+    let catalogs = [&before, &known].into_iter();
+    let listed_ids =
+        catalogs.flat_map(|catalog| catalog.tables.iter().chain(&catalog.unpublished)).map(|table| table.id);
+    let listed_ids: BTreeSet<TableId> = listed_ids.collect();
+    let is_surplus = |name: &&String| {
+        let id = TableRef::id_in(name).or_else(|| sqlite::id_of_set_aside(name));
+        id.is_some_and(|id| id.0 <= known.last_id && !listed_ids.contains(&id))
+    };
     let mut newest: Option<(TableId, String, String)> = None;
     for (cluster, listed) in clusters.iter().zip(listed) {
         let names = match listed {
@@ -93,6 +128,10 @@ pub(super) async fn compare_tables(
         let tables: Vec<String> = missing.collect();
         if cluster.has_shards && !tables.is_empty() {
             differences.missing.push(MissingTables { cluster: cluster.name.to_owned(), tables });
+        }
+        let tables: Vec<String> = names.iter().filter(is_surplus).cloned().collect();
+        if !tables.is_empty() {
+            differences.surplus.push(SurplusTables { cluster: cluster.name.to_owned(), tables });
         }
     }
     match newest {
@@ -121,6 +160,14 @@ impl Differences {
                 cluster,
                 tables,
                 "the cluster lacks tables of the catalog: statements over them fail with 1146"
+            );
+        }
+        for SurplusTables { cluster, tables } in &self.surplus {
+            let tables = tables.join(", ");
+            tracing::warn!(
+                cluster,
+                tables,
+                "the cluster has tables that the catalog does not know: no statement reaches them, and nobody removes them"
             );
         }
         for (cluster, error) in &self.unlisted {

@@ -2,7 +2,9 @@
 //! one without tables that the catalog has.
 
 use cellgate_schemaless::{TableId, TableRef};
-use cellgate_store::deployment::{Deployment, FirstDocument, KnownTables, MissingTables, OpenError, Setup, compare};
+use cellgate_store::deployment::{
+    Comparison, Deployment, FirstDocument, KnownTables, MissingTables, OpenError, Setup, SurplusTables, compare,
+};
 use cellgate_store::{Backend as _, StoreError};
 
 use crate::fixture::{FIRST, Stores, open, run_until};
@@ -15,7 +17,7 @@ fn table(id: u32) -> TableRef {
 /// A catalog: the highest id that was given out, and the ids of the tables.
 fn read(body: &[u8]) -> Result<KnownTables, StoreError> {
     let (last_id, ids): (u32, Vec<u32>) = serde_json::from_slice(body).unwrap();
-    Ok(KnownTables { last_id, tables: ids.into_iter().map(table).collect() })
+    Ok(KnownTables { last_id, tables: ids.into_iter().map(table).collect(), unpublished: Vec::new() })
 }
 
 fn setup(stores: &Stores) -> Setup {
@@ -61,20 +63,21 @@ async fn a_catalog_that_would_give_out_an_id_again_is_refused_until_its_last_id_
         assert!(says.contains("trips_2") && says.contains("set last_table_id") && says.contains(" to 2 "), "{says}");
     }
     restore(&stores, 2, &[1]).await;
-    assert_eq!(compare(&setup(&stores)).await.unwrap(), []);
+    let left = SurplusTables { cluster: "b".to_owned(), tables: vec!["trips_2".to_owned()] };
+    assert_eq!(compare(&setup(&stores)).await.unwrap().surplus, [left]);
     open(setup(&stores)).await.expect("what a dropped table has left behind is no reason");
 }
 
 #[tokio::test]
 async fn tables_that_a_cluster_lacks_are_named_and_keep_nobody_from_starting() {
     let stores = with_two_tables().await;
-    assert_eq!(compare(&setup(&stores)).await.unwrap(), []);
+    assert_eq!(compare(&setup(&stores)).await.unwrap(), Comparison::default());
     stores.store("b").drop_table(&table(2)).await.unwrap();
-    let missing = MissingTables { cluster: "b".to_owned(), tables: vec!["trips_2".to_owned()] };
-    assert_eq!(compare(&setup(&stores)).await.unwrap(), [missing]);
+    let missing = vec![MissingTables { cluster: "b".to_owned(), tables: vec!["trips_2".to_owned()] }];
+    assert_eq!(compare(&setup(&stores)).await.unwrap(), Comparison { missing, surplus: Vec::new() });
     open(setup(&stores)).await.expect("the other tables can be served");
     stores.store("b").create_table(&table(2)).await.unwrap();
-    assert_eq!(compare(&setup(&stores)).await.unwrap(), []);
+    assert_eq!(compare(&setup(&stores)).await.unwrap(), Comparison::default());
 }
 
 #[tokio::test]

@@ -40,6 +40,8 @@ use async_trait::async_trait;
 use cellgate_metrics::PoolState;
 use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableId, TableRef, Triple};
 
+pub(crate) use self::removal::id_of_set_aside;
+
 use self::cells::execute;
 use self::file::{Access, Failure, LockFile, OpenFiles, ProcessLock, TimedConnection, make_directory};
 use self::read::{PageBound, ReadTexts};

@@ -8,7 +8,7 @@
 //! To whoever reads or writes, the table is gone with the first step. Each step finds out by itself what is left: behind a
 //! kill, a failure or a lost caller the next removal goes on, and two of them at once do no harm.
 
-use cellgate_schemaless::TableRef;
+use cellgate_schemaless::{TableId, TableRef};
 use rusqlite::Connection;
 
 use super::file::Failure;
@@ -22,6 +22,15 @@ pub(super) const STEP_ROWS: usize = 1000;
 
 /// Bytes of bodies behind which a step ends: 4096 pages, 30 ms.
 const STEP_BYTES: i64 = 16 * 1024 * 1024;
+
+/// How the name of a table begins, and how it ends, that is set aside; its id is between.
+const ASIDE: &str = "cg_dropped_";
+const ASIDE_END: &str = "_cells";
+
+/// The id of a table that has the name of one that was set aside.
+pub(crate) fn id_of_set_aside(name: &str) -> Option<TableId> {
+    name.strip_prefix(ASIDE)?.strip_suffix(ASIDE_END)?.parse().ok().map(TableId)
+}
 
 /// What a step leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +51,7 @@ pub(crate) struct Removal {
 
 impl Removal {
     pub(crate) fn of(table: &TableRef) -> Self {
-        Self { table: table.clone(), aside: format!("cg_dropped_{}_cells", table.id) }
+        Self { table: table.clone(), aside: format!("{ASIDE}{}{ASIDE_END}", table.id) }
     }
 
     /// Does one step, in a transaction of its own.
