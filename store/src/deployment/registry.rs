@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,9 @@ const FORGET: Duration = Duration::from_secs(24 * 3600);
 
 /// A proxy that has not said for so long that it is alive is not waited for.
 const GONE: Duration = Duration::from_secs(600);
+
+/// How often the log is told of another proxy where there must be none.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 /// For how long behind a renewal a proxy may go by what it reads: until it may be taken for gone, less a half for clocks.
 pub(super) const HELD: Duration = LEASE.saturating_add(Duration::from_secs(GONE.as_secs() / 2));
@@ -97,6 +100,10 @@ pub(super) struct Registration {
     pub(super) places: Mutex<Places>,
     /// When the last renewal began that was successful.
     pub(super) renewed: Mutex<Instant>,
+    /// Of one that must be alone: its lease was over, and since then it has not seen that nobody came meanwhile.
+    lapsed: AtomicBool,
+    /// When the log was told last that somebody did.
+    told_of_rival: Mutex<Option<Instant>>,
 }
 
 impl Registration {
@@ -141,8 +148,21 @@ impl Registration {
         };
         let (name, version, renewed) = (format!("{PROXY}{id}"), AtomicI64::new(0), Mutex::new(began));
         let (writing, places) = (tokio::sync::Mutex::new(()), Mutex::default());
-        let topology_seen = AtomicI64::new(topology_seen);
-        Ok(Self { meta, name, document, files, version, writing, topology_seen, places, renewed })
+        let (topology_seen, lapsed) = (AtomicI64::new(topology_seen), AtomicBool::new(false));
+        let told_of_rival = Mutex::default();
+        Ok(Self {
+            meta,
+            name,
+            document,
+            files,
+            version,
+            writing,
+            topology_seen,
+            places,
+            renewed,
+            lapsed,
+            told_of_rival,
+        })
     }
 
     /// A living proxy that cannot be there together with this one.
@@ -249,8 +269,38 @@ impl Registration {
         let topology_seen = self.topology_seen.load(Ordering::Acquire);
         let (lease_until, stores) = (now + micros(LEASE), lock(&self.places).documents());
         self.write(&ProxyDocument { lease_until, topology_seen, stores, ..self.document.clone() }).await?;
-        *lock(&self.renewed) = began;
+        let before = std::mem::replace(&mut *lock(&self.renewed), began);
+        if self.is_exclusive() && began.saturating_duration_since(before) > LEASE {
+            self.lapsed.store(true, Ordering::Release);
+        }
+        self.look_for_rival(now).await;
         Ok(())
+    }
+
+    /// One that must be alone, and could not say for longer than its lease that it is there, may have been taken for gone by
+    /// another one, which was let in and does not look again. Both go on, for neither can know whose stores are the right ones;
+    /// the log is told, every minute.
+    async fn look_for_rival(&self, now: i64) {
+        if !self.lapsed.load(Ordering::Acquire) {
+            return;
+        }
+        // If it is not known, the next renewal looks again.
+        let Ok(rival) = self.others(now).await else { return };
+        let mut told = lock(&self.told_of_rival);
+        let Some(ProxyDocument { host, pid, address, .. }) = rival else {
+            *told = None;
+            return self.lapsed.store(false, Ordering::Release);
+        };
+        let now = Instant::now();
+        if told.is_none_or(|at| now.saturating_duration_since(at) >= TELL_AGAIN) {
+            *told = Some(now);
+            tracing::error!(
+                host,
+                pid,
+                address,
+                "another proxy came while this one could not renew its lease, and both of them must be alone: stop the one whose stores are a copy"
+            );
+        }
     }
 
     /// Removes the entry, and what this proxy said of the catalog that it uses; best effort, the lease ends anyway. At whatever
@@ -292,4 +342,43 @@ fn follower(entry: &str) -> String {
 
 pub(super) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meta::memory::MemoryMeta;
+
+    async fn enter(meta: &Arc<MemoryMeta>, host: &str) -> Arc<Registration> {
+        let (address, version) = (format!("{host}:1"), "0".to_owned());
+        let setup = Setup {
+            virtual_shards: None,
+            meta: Arc::clone(meta) as _,
+            meta_exclusive: false,
+            clusters: Vec::new(),
+            proxy: ProxyInfo { host: host.to_owned(), pid: 1, address, version },
+            poll: LEASE,
+            cache_bytes: 0,
+            first_documents: Vec::new(),
+            departure: Departure::default(),
+        };
+        Registration::enter(&setup, host, Files::Clusters, 1).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_must_be_alone_and_was_silent_for_longer_than_its_lease_looks_who_has_come() {
+        let meta = Arc::new(MemoryMeta::created());
+        let first = enter(&meta, "a").await;
+        first.renew(None, &[], false).await.unwrap();
+        assert!(!first.lapsed.load(Ordering::Acquire));
+        meta.advance(LEASE * 2);
+        let second = enter(&meta, "b").await;
+        let before = Instant::now().checked_sub(LEASE * 2).expect("this machine has run for a while");
+        *lock(&first.renewed) = before;
+        first.renew(None, &[], false).await.unwrap();
+        assert!(lock(&first.told_of_rival).is_some());
+        second.leave().await;
+        first.renew(None, &[], false).await.unwrap();
+        assert!(lock(&first.told_of_rival).is_none() && !first.lapsed.load(Ordering::Acquire));
+    }
 }
