@@ -120,7 +120,7 @@ impl ErasureLog {
 impl ErasureFence for ErasureLog {
     async fn erased(&self, table: &TableRef) -> Result<(), StoreError> {
         self.count(table).await?;
-        if !self.registration.is_alone().await? {
+        if !self.registration.is_surely_alone().await? {
             // Not a wait for anything to happen: after it, nothing from before can be answered.
             tokio::time::sleep(LEASE + MARGIN).await;
         }

@@ -104,6 +104,8 @@ pub(super) struct Registration {
     lapsed: AtomicBool,
     /// When the log was told last that somebody did.
     told_of_rival: Mutex<Option<Instant>>,
+    /// What the meta store's clock said and when: the one before last, and the last, at least [`GONE`] apart.
+    clocks: Mutex<[(i64, Instant); 2]>,
 }
 
 impl Registration {
@@ -149,7 +151,7 @@ impl Registration {
         let (name, version, renewed) = (format!("{PROXY}{id}"), AtomicI64::new(0), Mutex::new(began));
         let (writing, places) = (tokio::sync::Mutex::new(()), Mutex::default());
         let (topology_seen, lapsed) = (AtomicI64::new(topology_seen), AtomicBool::new(false));
-        let told_of_rival = Mutex::default();
+        let (told_of_rival, clocks) = (Mutex::default(), Mutex::new([(now, Instant::now()); 2]));
         Ok(Self {
             meta,
             name,
@@ -162,6 +164,7 @@ impl Registration {
             renewed,
             lapsed,
             told_of_rival,
+            clocks,
         })
     }
 
@@ -241,6 +244,34 @@ impl Registration {
             return Ok(true);
         }
         let now = self.meta.now().await?;
+        self.nobody_renewed_lately(now).await
+    }
+
+    /// The same where nobody else is asked whether he is there: a clock of the meta store that jumped ahead takes nobody for gone.
+    pub(super) async fn is_surely_alone(&self) -> Result<bool, StoreError> {
+        if self.is_exclusive() {
+            return Ok(true);
+        }
+        let now = self.meta.now().await?;
+        self.nobody_renewed_lately(self.no_later_than(now, Instant::now())).await
+    }
+
+    /// The meta store's time, but no later than by this proxy's clock since a while ago.
+    fn no_later_than(&self, time: i64, now: Instant) -> i64 {
+        let [(was, at), _] = *lock(&self.clocks);
+        time.min(was.saturating_add(micros(now.saturating_duration_since(at))))
+    }
+
+    /// The meta store says this time now. What it said long ago counts no more, for clocks drift.
+    fn compare_clocks(&self, time: i64, now: Instant) {
+        let mut clocks = lock(&self.clocks);
+        if now.saturating_duration_since(clocks[1].1) >= GONE {
+            *clocks = [clocks[1], (time, now)];
+        }
+    }
+
+    /// Whether no other entry is of a proxy that may still be there at this time.
+    async fn nobody_renewed_lately(&self, now: i64) -> Result<bool, StoreError> {
         for entry in self.meta.list(PROXY).await? {
             let other: ProxyDocument = decode(&entry.name, &entry.body)?;
             if entry.name != self.name && other.lease_until + micros(GONE) >= now {
@@ -260,6 +291,7 @@ impl Registration {
     ) -> Result<(), StoreError> {
         let began = Instant::now();
         let now = self.meta.now().await?;
+        self.compare_clocks(now, Instant::now());
         self.locate(stores, now, are_used).await?;
         // A renewal, and a cluster that has come back: who writes last has read last.
         let _one = self.writing.lock().await;
@@ -349,7 +381,7 @@ mod tests {
     use super::*;
     use crate::meta::memory::MemoryMeta;
 
-    async fn enter(meta: &Arc<MemoryMeta>, host: &str) -> Arc<Registration> {
+    async fn enter(meta: &Arc<MemoryMeta>, host: &str, files: Files) -> Arc<Registration> {
         let (address, version) = (format!("{host}:1"), "0".to_owned());
         let setup = Setup {
             virtual_shards: None,
@@ -362,17 +394,17 @@ mod tests {
             first_documents: Vec::new(),
             departure: Departure::default(),
         };
-        Registration::enter(&setup, host, Files::Clusters, 1).await.unwrap()
+        Registration::enter(&setup, host, files, 1).await.unwrap()
     }
 
     #[tokio::test]
     async fn who_must_be_alone_and_was_silent_for_longer_than_its_lease_looks_who_has_come() {
         let meta = Arc::new(MemoryMeta::created());
-        let first = enter(&meta, "a").await;
+        let first = enter(&meta, "a", Files::Clusters).await;
         first.renew(None, &[], false).await.unwrap();
         assert!(!first.lapsed.load(Ordering::Acquire));
         meta.advance(LEASE * 2);
-        let second = enter(&meta, "b").await;
+        let second = enter(&meta, "b", Files::Clusters).await;
         let before = Instant::now().checked_sub(LEASE * 2).expect("this machine has run for a while");
         *lock(&first.renewed) = before;
         first.renew(None, &[], false).await.unwrap();
@@ -380,5 +412,23 @@ mod tests {
         second.leave().await;
         first.renew(None, &[], false).await.unwrap();
         assert!(lock(&first.told_of_rival).is_none() && !first.lapsed.load(Ordering::Acquire));
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_jumps_ahead_takes_nobody_for_gone_before_that_time_has_passed_here() {
+        let meta = Arc::new(MemoryMeta::created());
+        let first = enter(&meta, "a", Files::None).await;
+        let _second = enter(&meta, "b", Files::None).await;
+        let (began, jump) = (Instant::now(), LEASE + GONE + LEASE);
+        assert!(!first.is_surely_alone().await.unwrap());
+        meta.advance(jump);
+        assert!(first.is_alone().await.unwrap() && !first.is_surely_alone().await.unwrap());
+        let time = micros(jump);
+        // The jump is seen at the next comparison, and believed behind the one after that.
+        first.compare_clocks(time, began + GONE);
+        assert!(first.no_later_than(time, began + GONE) < time);
+        first.compare_clocks(time + micros(GONE), began + 2 * GONE);
+        assert_eq!(first.no_later_than(time + micros(GONE), began + 2 * GONE), time + micros(GONE));
+        assert!(first.is_surely_alone().await.unwrap());
     }
 }

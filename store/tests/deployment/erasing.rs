@@ -101,11 +101,11 @@ async fn a_proxy_that_cannot_see_the_meta_store_answers_nothing_from_memory_afte
     assert!(began.elapsed() >= LEASE, "nobody could have told the other one: {:?}", began.elapsed());
     assert!(!is_cached(&two, &row));
     assert!(!is_there(&two, &row).await);
-    // Who has said nothing for so long is gone.
+    // Who has said nothing for so long is gone, if it is not the meta store's clock that jumped.
     stores.meta.advance(Duration::from_secs(600));
     let began = Instant::now();
     assert_eq!(erase(&one, &row).await, 0);
-    assert!(began.elapsed() < LEASE, "waited for nobody: {:?}", began.elapsed());
+    assert!(began.elapsed() >= LEASE, "it may be there: {:?}", began.elapsed());
 }
 
 #[tokio::test]
