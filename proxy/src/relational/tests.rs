@@ -551,6 +551,8 @@ fn what_is_held_to_sort_group_or_shape_is_bounded() {
             "SELECT COUNT(*) FROM information_schema.TABLES t LEFT JOIN (SELECT x FROM {all}) e ON e.x = t.TABLE_NAME"
         ),
         format!("SELECT COUNT(*) FROM (SELECT {made} x FROM {two} EXCEPT SELECT '') d"),
+        format!("SELECT '' x EXCEPT SELECT {short} FROM {three}"),
+        format!("SELECT '' x INTERSECT SELECT {short} FROM {three}"),
     ] {
         let shown: String = text.replace(&long, "..").chars().take(200).collect();
         match session.run(&text, &[]) {

@@ -39,8 +39,8 @@ impl Binder<'_> {
         let number = self.number();
         let names: Vec<String> = (0..width).map(|i| format!("q{number}c{i}")).collect();
         let set_columns = set_columns(&types, &operands, number);
-        // Rows are compared by the collations of the set, whichever side has them first: EXCEPT and INTERSECT hold those of
-        // their left side, and look up those of the right.
+        // Rows are compared by the collations of the set, whichever side has them first. EXCEPT and INTERSECT sort both
+        // sides, and hold all rows of them.
         let kept = keyed(&set_columns);
         let counted = held::row(0, width, &names);
         let names = names.join(",");
@@ -68,8 +68,12 @@ impl Binder<'_> {
                 Some(SetOperator::Union | SetOperator::UnionAll) => {
                     format!("SELECT DISTINCT {kept} FROM ({sql} UNION ALL {next})")
                 }
-                Some(SetOperator::Except) => format!("SELECT {kept} FROM ({sql}) EXCEPT {next}"),
-                Some(SetOperator::Intersect) => format!("SELECT {kept} FROM ({sql}) INTERSECT {next}"),
+                Some(SetOperator::Except) => {
+                    format!("SELECT {kept} FROM ({sql}) EXCEPT SELECT {kept} FROM ({next})")
+                }
+                Some(SetOperator::Intersect) => {
+                    format!("SELECT {kept} FROM ({sql}) INTERSECT SELECT {kept} FROM ({next})")
+                }
             };
         }
         let mut columns = operands.swap_remove(0).1.columns;
