@@ -206,6 +206,52 @@ fn an_alias_means_its_item_where_mysql_says_so() {
 }
 
 #[test]
+fn joins_in_parentheses_are_joined_first() {
+    let session = Session::new();
+    let table = |name: &str, rows: [i32; 2]| {
+        format!("(SELECT {} n, '{name}' k UNION ALL SELECT {}, '{name}') {name}", rows[0], rows[1])
+    };
+    let (a, b, c, d) = (table("a", [1, 2]), table("b", [1, 3]), table("c", [1, 3]), table("d", [3, 4]));
+    for (from, rows) in [
+        (format!("{a} LEFT JOIN ({b} JOIN {c} ON b.n = c.n) ON a.n = b.n"), &["1|1|1", "2|NULL|NULL"][..]),
+        (
+            format!("{a} LEFT JOIN ({b} LEFT JOIN {c} ON b.n = c.n AND c.n > 1) ON a.n = b.n"),
+            &["1|1|NULL", "2|NULL|NULL"],
+        ),
+        (format!("{a} RIGHT JOIN ({b} JOIN {c} ON b.n = c.n) ON a.n = b.n"), &["NULL|3|3", "1|1|1"]),
+        (format!("{a} JOIN ({b} RIGHT JOIN {c} ON b.n = c.n AND b.n > 1) ON a.n = c.n"), &["1|NULL|1"]),
+        (
+            format!("{a} JOIN ({b} JOIN {c} ON b.n = c.n) ON a.n = b.n RIGHT JOIN {d} ON d.n = a.n"),
+            &["NULL|NULL|NULL"; 2],
+        ),
+        (format!("{a}, {b} LEFT JOIN {c} ON b.n = c.n AND b.n > 1 WHERE a.n = 1"), &["1|1|NULL", "1|3|3"]),
+        (
+            format!("{a} LEFT JOIN ({b} LEFT JOIN ({c} JOIN {d} ON c.n = d.n) ON b.n = c.n) ON b.n > a.n AND d.n > 0"),
+            &["1|3|3", "2|3|3"],
+        ),
+        (format!("{a} LEFT JOIN ({b} JOIN {c} USING (n)) USING (n)"), &["1|1|1", "2|NULL|NULL"]),
+    ] {
+        let text = format!("SELECT a.n, b.n, c.n FROM {from} ORDER BY a.n, b.n, c.n");
+        assert_eq!(session.rows(&text), rows, "{text}");
+    }
+    let all = format!("SELECT * FROM {a} LEFT JOIN ({b} JOIN {c} USING (n)) USING (n) ORDER BY n");
+    assert_eq!(session.rows(&all), ["1|a|b|c", "2|a|NULL|NULL"]);
+    let within = format!(
+        "SELECT a.n, (SELECT COUNT(*) FROM {d} LEFT JOIN ({b} JOIN {c} ON b.n = a.n) ON b.n = c.n WHERE b.n > 0) FROM {a} ORDER BY 1"
+    );
+    assert_eq!(session.rows(&within), ["1|2", "2|0"]);
+    // More columns than SQLite has, as long as they are not named.
+    let files = (1..=55).map(|n| format!("information_schema.files f{n}")).collect::<Vec<_>>().join(" JOIN ");
+    for from in [
+        format!("information_schema.engines e, {}", files),
+        format!("information_schema.engines e JOIN ({}) ON f2.file_id = f1.file_id", files),
+        format!("information_schema.engines e LEFT JOIN ({}) ON f1.file_id = 1", files),
+    ] {
+        assert_eq!(session.rows(&format!("SELECT COUNT(f7.file_name) FROM {from}")), ["0"], "{from}");
+    }
+}
+
+#[test]
 fn what_a_select_names_is_bounded() {
     let session = Session::new();
     let list = |what: &str, n: usize| (1..=n).map(|n| what.replace('#', &n.to_string())).collect::<Vec<_>>().join(", ");
@@ -551,6 +597,21 @@ fn what_is_held_to_sort_group_or_shape_is_bounded() {
             "SELECT COUNT(*) FROM information_schema.TABLES t LEFT JOIN (SELECT x FROM {all}) e ON e.x = t.TABLE_NAME"
         ),
         format!("SELECT COUNT(*) FROM (SELECT {made} x FROM {two} EXCEPT SELECT '') d"),
+        format!("SELECT COUNT(*) FROM information_schema.ENGINES e LEFT JOIN ({three}) ON a.COLUMN_NAME = e.ENGINE"),
+        format!("SELECT COUNT(*) FROM information_schema.ENGINES e LEFT JOIN ({two} JOIN {once}) ON d.x = e.ENGINE"),
+        format!("SELECT COUNT(*) FROM information_schema.ENGINES e RIGHT JOIN ({two} JOIN {once}) ON d.x = e.ENGINE"),
+        format!(
+            "SELECT COUNT(*) FROM information_schema.ENGINES e JOIN ({two} JOIN {once}) ON d.x = e.ENGINE \
+             RIGHT JOIN information_schema.ENGINES f ON e.ENGINE = f.ENGINE"
+        ),
+        format!(
+            "SELECT COUNT(*) FROM information_schema.ENGINES e JOIN ({two} RIGHT JOIN {once} ON d.x > b.COLUMN_NAME) \
+             ON d.x = e.ENGINE"
+        ),
+        format!(
+            "SELECT COUNT(*) FROM information_schema.ENGINES e LEFT JOIN ({two} LEFT JOIN information_schema.ENGINES f \
+             ON f.ENGINE = b.COLUMN_NAME) ON a.COLUMN_NAME = e.ENGINE"
+        ),
         format!("SELECT '' x EXCEPT SELECT {short} FROM {three}"),
         format!("SELECT '' x INTERSECT SELECT {short} FROM {three}"),
     ] {

@@ -5,6 +5,7 @@
 
 use super::aggregate::AggregateSpec;
 use super::made::Made;
+use super::nested::Nested;
 use super::packed::Packed;
 use super::program::Scalar;
 use super::{Relation, Result};
@@ -30,6 +31,8 @@ pub(super) struct Binder<'a> {
     pub relations: Vec<&'static Relation>,
     /// The next number of a table or a query in the SQL.
     next: usize,
+    /// The joins in parentheses whose columns are not known yet: those of the SELECTs that are being bound.
+    pub nested: Vec<Nested>,
     /// What has been printed.
     pub made: Made,
     pub notes: Notes,
@@ -53,6 +56,7 @@ impl<'a> Binder<'a> {
             aggregates: Interned::default(),
             relations: Vec::new(),
             next: 0,
+            nested: Vec::new(),
             made: Made::default(),
             is_operand: false,
             aggregates_around: 0,

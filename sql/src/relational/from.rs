@@ -20,13 +20,26 @@ const REACH: usize = 256;
 impl Binder<'_> {
     /// The SQL of a FROM; its tables become part of `scope`.
     pub fn from(&mut self, from: &TableRef, scope: &mut Scope<'_>, outer: Option<&Scope<'_>>) -> Result<String> {
+        self.tables(from, scope, outer, from.has_right_join())
+    }
+
+    /// The same of a part of a FROM, which has a RIGHT JOIN or not.
+    fn tables(
+        &mut self,
+        from: &TableRef,
+        scope: &mut Scope<'_>,
+        outer: Option<&Scope<'_>>,
+        beside_right: bool,
+    ) -> Result<String> {
         match from {
             TableRef::Named { name, alias } => self.named(name, alias.as_deref(), scope),
             TableRef::Derived { query, alias, columns } => {
                 let bound = self.query(query, outer)?;
                 self.derived(bound, alias, columns, scope)
             }
-            TableRef::Join { kind, left, right, on } => self.join(*kind, left, right, on, scope, outer),
+            TableRef::Join { kind, left, right, on } => {
+                self.join((*kind, on), (left, right), scope, outer, beside_right)
+            }
         }
     }
 
@@ -98,31 +111,26 @@ impl Binder<'_> {
             let sql = format!("t{number}.{}", column.sql);
             columns.push(Column { name, sql, origin: None, hidden: false, ..column });
         }
-        // In a LEFT JOIN it can be NULL.
         let mut source = Source::new(None, alias.to_owned(), columns);
-        source.counted = Some(format!("(t{number}.{} IS NOT 0)", held::COUNT));
+        source.counted = Some(held::is_counted(number));
         add(scope, source)?;
         Ok(format!("{} AS t{number}", held::derived(&bound.sql, &inner)))
     }
 
     fn join(
         &mut self,
-        kind: JoinKind,
-        left: &TableRef,
-        right: &TableRef,
-        on: &JoinOn,
+        (kind, on): (JoinKind, &JoinOn),
+        (left, right): (&TableRef, &TableRef),
         scope: &mut Scope<'_>,
         outer: Option<&Scope<'_>>,
+        beside_right: bool,
     ) -> Result<String> {
         let (start, starred) = (scope.sources.len(), scope.starred.len());
-        let left_sql = self.from(left, scope, outer)?;
+        let left_sql = self.tables(left, scope, outer, beside_right)?;
         let middle = scope.sources.len();
         let sides = Sides { start, middle, starred, starred_right: scope.starred.len() };
-        let right_sql = self.from(right, scope, outer)?;
-        let right_sql = match right {
-            TableRef::Join { .. } => format!("({right_sql})"),
-            TableRef::Named { .. } | TableRef::Derived { .. } => right_sql,
-        };
+        let right_sql = self.tables(right, scope, outer, beside_right)?;
+        let right_sql = self.right_side(right_sql, (kind, on, right), &mut scope.sources[middle..], beside_right);
         let joiner = match kind {
             JoinKind::Inner => "JOIN",
             JoinKind::Left => "LEFT JOIN",

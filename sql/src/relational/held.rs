@@ -59,12 +59,23 @@ fn sum(constants: usize, values: usize, columns: &[String]) -> String {
     calls.join("+")
 }
 
+/// The words of SQL; names of columns are among them.
+pub(super) fn words(sql: &str) -> impl Iterator<Item = &str> {
+    let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '"');
+    sql.split(move |c| !part(c))
+}
+
 /// The columns of a FROM that the SQL names.
 pub(super) fn columns_in(sql: &str, scope: &Scope<'_>) -> Vec<String> {
-    let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '"');
-    let named: HashSet<&str> = sql.split(|c| !part(c)).collect();
+    let named: HashSet<&str> = words(sql).collect();
     let columns = scope.sources.iter().flat_map(|source| &source.columns).map(|column| &column.sql);
     columns.filter(|sql| named.contains(sql.as_str())).cloned().collect()
+}
+
+/// The condition, always true, that has the rows of the derived table of this number counted: in a LEFT JOIN the count
+/// can be NULL.
+pub(super) fn is_counted(number: usize) -> String {
+    format!("(t{number}.{COUNT} IS NOT 0)")
 }
 
 /// A derived table whose rows are counted.

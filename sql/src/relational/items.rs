@@ -14,7 +14,7 @@ use crate::value::ColumnType;
 
 /// Most items of a select list, those that `*` stands for among them: SQLite takes 2000 columns, and a derived table has
 /// one more, which counts its rows.
-const ITEMS: usize = 1_999;
+pub(super) const ITEMS: usize = 1_999;
 
 /// An item of the select list, printed.
 pub(super) struct Item {

@@ -17,6 +17,7 @@ mod groups;
 mod held;
 mod items;
 mod made;
+mod nested;
 mod packed;
 mod print;
 mod program;

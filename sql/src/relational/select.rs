@@ -86,6 +86,7 @@ impl Binder<'_> {
         let streams = std::mem::take(&mut self.streams);
         let is_operand = std::mem::take(&mut self.is_operand);
         let mut scope = Scope::new(outer);
+        let nested = self.nested.len();
         let from = match &core.from {
             Some(from) => format!(" FROM {}", self.from(from, &mut scope, outer)?),
             None => String::new(),
@@ -155,7 +156,7 @@ impl Binder<'_> {
         let sql = format!("SELECT {distinct}{list}{from}{condition}{group_by}{having}{order}{limit}");
         let values = items.len() + core.group_by.len() + order_by.len();
         let held = held::columns_in(&[&list, &group_by, &having, &order].map(String::as_str).join(" "), &scope);
-        let sql = sql.replace(held::ROWS, &held::row(constants, values, &held));
+        let sql = self.with_nested(sql.replace(held::ROWS, &held::row(constants, values, &held)), nested)?;
         let one_row = one_row || (aggregated && core.group_by.is_empty()) || core.from.is_none();
         Ok(Bound { sql, columns, aliases: items.into_iter().map(|i| i.table).collect(), one_row })
     }
