@@ -324,6 +324,12 @@ fn what_has_no_table_runs_too() {
             &["1|2", "2|1"],
         ),
         ("SELECT '' TABLE_SCHEM FROM (SELECT 1) q WHERE 1=0", &[]),
+        ("SELECT COUNT(DISTINCT a, b) FROM (SELECT 1 a, 2 b) q WHERE a > 1", &["0"]),
+        (
+            "SELECT a, (SELECT COUNT(DISTINCT b, c) FROM (SELECT 1 b, 2 c) y WHERE b > a) FROM (SELECT 0 a UNION SELECT 1) x",
+            &["0|1", "1|0"],
+        ),
+        ("SELECT 'none' FROM (SELECT 1 a, 2 b) q WHERE a > 1 HAVING COUNT(DISTINCT a, b) = 0", &["none"]),
     ] {
         assert_eq!(session.rows(text), rows, "{text}");
     }

@@ -105,7 +105,7 @@ impl Aggregate<Option<Accumulator>, Owned> for Aggregates {
         self.0.let_go(accumulator.as_ref().map_or(0, Accumulator::held));
         match accumulator {
             Some(accumulator) => accumulator.finish().map(Owned).map_err(|error| self.0.fail(error)),
-            // No rows: a sum of nothing is NULL. Counts of nothing are SQLite's own or 0 below.
+            // No rows: a sum of nothing is NULL, and where it is a count the program's SQL makes it 0.
             None => Ok(Owned(Packed::Null)),
         }
     }

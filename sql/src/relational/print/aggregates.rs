@@ -73,7 +73,9 @@ impl Binder<'_> {
                 native(sql, ty(Aggregate::Count))
             }
             (AggregateKind::Count, Some(_)) => {
-                self.own(Kind::CountDistinct, true, &arguments, ty(Aggregate::Count), inner.scope)
+                let own = self.own(Kind::CountDistinct, true, &arguments, ty(Aggregate::Count), inner.scope)?;
+                // Over no rows nobody is asked what to count.
+                native(format!("coalesce({},0)", self.text(&own)?), own.ty)
             }
             (AggregateKind::Min, Some(one)) if one.is_text() || one.is_native() => {
                 let sql = format!("min({})", self.kept_key(one, |sql| inner.scope.is_column(sql))?);
