@@ -206,6 +206,37 @@ fn an_alias_means_its_item_where_mysql_says_so() {
 }
 
 #[test]
+fn of_columns_of_one_name_the_one_in_the_select_list_is_meant() {
+    let session = Session::new();
+    let from = "FROM information_schema.columns c JOIN information_schema.tables t ON t.table_schema = c.table_schema \
+                AND t.table_name = c.table_name WHERE t.table_schema = 'shop'";
+    for (text, expected) in [
+        (format!("SELECT c.table_name, ordinal_position {from} ORDER BY table_name DESC, 2 LIMIT 1"), &["trips|1"][..]),
+        (format!("SELECT DISTINCT c.table_name {from} ORDER BY table_name"), &["riders", "trips"]),
+        (format!("SELECT c.table_name, COUNT(*) {from} GROUP BY table_name ORDER BY 1"), &["riders|6", "trips|8"]),
+        (format!("SELECT c.table_name, COUNT(*) {from} GROUP BY table_name HAVING table_name > 's'"), &["trips|8"]),
+        (format!("SELECT t.*, ordinal_position {from} ORDER BY table_name, ordinal_position LIMIT 0"), &[]),
+        (format!("SELECT c.table_name, c.table_name {from} ORDER BY table_name LIMIT 1"), &["riders|riders"]),
+        (
+            format!("SELECT c.table_name, t.table_name AS table_name {from} ORDER BY table_name LIMIT 1"),
+            &["riders|riders"],
+        ),
+    ] {
+        assert_eq!(session.rows(&text), expected, "{text}");
+    }
+    for (text, clause) in [
+        (format!("SELECT c.table_name, t.table_name {from} ORDER BY table_name"), "order clause"),
+        (format!("SELECT c.column_name {from} ORDER BY table_name"), "order clause"),
+        (format!("SELECT c.table_name {from} ORDER BY CONCAT(table_name, '')"), "order clause"),
+        (format!("SELECT COUNT(*) {from} GROUP BY table_name"), "group statement"),
+        (format!("SELECT c.table_name {from} GROUP BY CONCAT(table_name, '')"), "group statement"),
+        (format!("SELECT COUNT(*) {from} HAVING table_name = 'x'"), "having clause"),
+    ] {
+        assert_eq!(session.error(&text), format!("Column 'table_name' in {clause} is ambiguous"), "{text}");
+    }
+}
+
+#[test]
 fn joins_in_parentheses_are_joined_first() {
     let session = Session::new();
     let table = |name: &str, rows: [i32; 2]| {

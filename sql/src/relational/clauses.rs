@@ -30,7 +30,11 @@ impl Binder<'_> {
         }
         let mut keys = Vec::new();
         for e in &core.group_by {
-            let printed = match position(e, columns, "group statement")? {
+            // Of several tables' columns of one name it is the one in the select list.
+            let listed = alone(e)
+                .filter(|name| scope.has_several(std::slice::from_ref(name)))
+                .and_then(|name| aliases.listed(name));
+            let printed = match position(e, columns, "group statement")?.or(listed) {
                 Some(column) => Printed::column(column),
                 None => {
                     let place = Place::new(scope, "group statement", Aggregates::Forbidden);
@@ -64,15 +68,9 @@ impl Binder<'_> {
     ) -> Result<String> {
         let (mut keys, mut met) = (Vec::new(), Vec::new());
         for (e, descending) in order_by {
-            // An alias comes before a column only if it is all there is.
-            let alone = match e {
-                Expression::Leaf(RelLeaf::Plain(Leaf::Column(parts))) => match parts.as_slice() {
-                    [name] => aliases.get(name),
-                    _ => None,
-                },
-                _ => None,
-            };
-            let printed = match position(e, columns, "order clause")?.or(alone) {
+            // What is in the select list comes before what is in the tables only if it is all there is.
+            let listed = alone(e).and_then(|name| aliases.listed(name));
+            let printed = match position(e, columns, "order clause")?.or(listed) {
                 Some(column) => Printed::column(column),
                 None => {
                     let place = Place::new(scope, "order clause", Aggregates::Allowed);
@@ -132,6 +130,17 @@ impl Binder<'_> {
                 (format!(" LIMIT {} OFFSET {}", bounded(count), bounded(offset)), count <= 1)
             }
         })
+    }
+}
+
+/// The name that an expression is, without a table's.
+fn alone(e: &RelExpr) -> Option<&String> {
+    match e {
+        Expression::Leaf(RelLeaf::Plain(Leaf::Column(parts))) => match parts.as_slice() {
+            [name] => Some(name),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -91,9 +91,15 @@ pub(super) struct Source {
     places: HashMap<String, Vec<usize>>,
 }
 
-/// The columns of a select list that have an alias, by it.
+/// The columns of a select list, by what they are called.
 #[derive(Debug, Default)]
-pub(super) struct Aliases(HashMap<String, Column>);
+pub(super) struct Aliases {
+    /// Those that have an alias, by it.
+    aliases: HashMap<String, Column>,
+    /// Those without one that are columns of tables, each with what it is there, by their names: none where a name is
+    /// that of several.
+    plain: HashMap<String, Option<(Column, String)>>,
+}
 
 impl Aliases {
     /// Of several columns of one alias, the first can be named.
@@ -102,12 +108,30 @@ impl Aliases {
         for column in columns {
             aliases.entry(column.name.to_lowercase()).or_insert_with(|| column.clone());
         }
-        Self(aliases)
+        Self { aliases, plain: HashMap::new() }
+    }
+
+    /// The same with columns of tables, each with what it is there.
+    pub fn with_plain<'c>(mut self, columns: impl Iterator<Item = (&'c Column, &'c str)>) -> Self {
+        for (column, sql) in columns {
+            let known = self.plain.entry(column.name.to_lowercase());
+            let known = known.or_insert_with(|| Some((column.clone(), sql.to_owned())));
+            if known.as_ref().is_some_and(|(_, other)| other != sql) {
+                *known = None;
+            }
+        }
+        self
     }
 
     /// The column of this alias.
     pub fn get(&self, name: &str) -> Option<&Column> {
-        self.0.get(&name.to_lowercase())
+        self.aliases.get(&name.to_lowercase())
+    }
+
+    /// The column of this alias, or the one column of a table that is called so.
+    pub fn listed(&self, name: &str) -> Option<&Column> {
+        let plain = || self.plain.get(&name.to_lowercase())?.as_ref().map(|(column, _)| column);
+        self.get(name).or_else(plain)
     }
 }
 
@@ -165,6 +189,11 @@ impl<'a> Scope<'a> {
     /// Whether the SQL is a column of this FROM, and nothing else.
     pub fn is_column(&self, sql: &str) -> bool {
         self.sources.iter().any(|source| source.columns.iter().any(|column| column.sql == sql))
+    }
+
+    /// Whether several tables of this FROM have such a column.
+    pub fn has_several(&self, parts: &[String]) -> bool {
+        self.resolve_here(parts, "field list").is_err()
     }
 
     /// Whether the tables of this FROM have such a column.

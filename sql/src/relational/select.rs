@@ -94,14 +94,13 @@ impl Binder<'_> {
         let items = self.items(core, &scope)?;
         let query = self.number();
         let columns = columns_of(&items, query);
-        // Only what has an alias can be named by it: the others are the tables' columns.
-        let aliases = Aliases::new(aliased(&columns, &items));
         let has_groups = !core.group_by.is_empty();
         // An aggregate of this query may stand in a subquery of its clauses.
         let listed = aggregates(&core.items, None, &[], &scope) || scope.aggregated_within.get();
         let collected = core.distinct || has_groups || !order_by.is_empty();
         let of_tables = scope.sources.iter().flat_map(|source| &source.columns);
         let counted: HashSet<&str> = of_tables.chain(&columns).map(|c| c.sql.as_str()).collect();
+        let aliases = Aliases::new(aliased(&columns, &items)).with_plain(plain(&columns, &items, &scope, &counted));
         let mut condition = Vec::new();
         if let Some(e) = &core.condition {
             let printed = self.print(e, Place::new(&scope, "where clause", Aggregates::Forbidden))?;
@@ -110,7 +109,7 @@ impl Binder<'_> {
         let grouped_by = made_of(OfGroups::Aggregate, &columns, &items);
         let group_by = self.group_by(core, &columns, &aliases, &scope, &counted, &grouped_by)?;
         let held_to = match &core.having {
-            Some(e) => Some(self.having(e, core, &items, &columns, &scope)?),
+            Some(e) => Some(self.having(e, core, (&items, &columns), &scope, &counted)?),
             None => None,
         };
         let order = self.order_of(order_by, &columns, &aliases, &scope, &counted)?;
@@ -166,16 +165,16 @@ impl Binder<'_> {
         &mut self,
         having: &RelExpr,
         core: &Core,
-        items: &[Item],
-        columns: &[Column],
+        (items, columns): (&[Item], &[Column]),
         scope: &Scope<'_>,
+        counted: &HashSet<&str>,
     ) -> Result<String> {
         // An alias comes before a column, unless that is grouped by.
         let grouped = grouped(&core.group_by, scope);
         let put_away = !core.group_by.is_empty() || core.distinct;
         let named: Vec<Column> = columns.iter().zip(items).map(|(c, item)| item.in_having(c, put_away)).collect();
         let aliased = aliased(&named, items).filter(|column| !grouped.contains(&column.name.to_lowercase()));
-        let aliases = Aliases::new(aliased);
+        let aliases = Aliases::new(aliased).with_plain(plain(&named, items, scope, counted));
         let place = Place::new(scope, "having clause", Aggregates::NoWindows);
         let printed = self.print(having, Place { aliases: Some(&aliases), aliases_first: true, ..place })?;
         let printed = self.condition(&printed)?;
@@ -239,6 +238,22 @@ fn columns_of(items: &[Item], query: usize) -> Vec<Column> {
 /// The columns that have an alias.
 fn aliased<'a>(columns: &'a [Column], items: &'a [Item]) -> impl Iterator<Item = &'a Column> {
     columns.iter().zip(items).filter(|(_, item)| item.alias.is_some()).map(|(column, _)| column)
+}
+
+/// The columns of tables that have none, each with what it is there, one of these. Of one table each has its own name.
+fn plain<'a>(
+    columns: &'a [Column],
+    items: &'a [Item],
+    scope: &Scope<'_>,
+    of_tables: &HashSet<&str>,
+) -> impl Iterator<Item = (&'a Column, &'a str)> {
+    let several = scope.sources.len() > 1;
+    columns.iter().zip(items).filter_map(move |(column, item)| match &item.printed.what {
+        What::Sql(sql) if several && item.alias.is_none() && of_tables.contains(sql.as_str()) => {
+            Some((column, sql.as_str()))
+        }
+        What::Sql(_) | What::Constant(_) => None,
+    })
 }
 
 /// The names of the columns that are not there before the groups, or before the windows.

@@ -54,9 +54,11 @@ impl Binder<'_> {
     }
 
     pub(super) fn column(&mut self, parts: &[String], place: Place<'_>) -> Result<Printed> {
-        let aliased = match parts {
-            [name] => place.aliases.and_then(|aliases| aliases.get(name)),
-            _ => None,
+        let aliased = match (parts, place.aliases) {
+            // Of several tables' columns of one name it is the one in the select list.
+            ([name], Some(aliases)) if place.aliases_first && place.scope.has_several(parts) => aliases.listed(name),
+            ([name], Some(aliases)) => aliases.get(name),
+            (_, _) => None,
         };
         match aliased {
             Some(alias) if place.aliases_first || !place.scope.has(parts) => Ok(Printed::column(alias)),
