@@ -1,9 +1,10 @@
 //! One in-memory SQLite that runs programs.
 //!
 //! It knows nothing of what its tables hold: rows are given to it, and kept until others are given for another key.
-//! What is bounded: the time of a run and its steps (a progress handler, and the functions that SQLite calls), rows and bytes of the result, the bytes held
-//! to make it, the length of one value, and the depth of expressions. SQLite holds what it sorts and groups in memory
-//! and has no bound for it: the program's SQL counts it, and the counts are kept here.
+//! What is bounded: the time of a run and its steps (a progress handler, and the functions that SQLite calls), rows and
+//! bytes of the result, the bytes held to make it, the size of one row or value, and the depth of expressions. SQLite
+//! holds what it sorts and groups in memory and has no bound for it: the program's SQL counts it, and the counts are kept
+//! here.
 
 mod filling;
 mod functions;
@@ -30,7 +31,7 @@ use values::{Borrowed, packed};
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 /// Most looks: with them a run has at most 200 million steps, whatever its deadline.
 const LOOKS: u64 = 20_000;
-/// Longest value, in bytes.
+/// Longest value, and longest row that is held, in bytes.
 const VALUE_BYTES: i32 = 64 << 20;
 /// Deepest expression of SQLite's parser.
 const EXPRESSION_DEPTH: i32 = 500;
@@ -42,7 +43,8 @@ const TOO_DEEP: [&str; 2] = ["Expression tree is too large", "Recursion limit"];
 pub struct Outcome {
     /// The rows for the client.
     pub rows: Vec<Row>,
-    /// How many rows there were before the program's [`Program::cut`] and [`Program::skipping`].
+    /// How many rows there were before the program's [`Program::cut`] and [`Program::skipping`]; no more than its
+    /// [`Program::most`] if it has no cut.
     pub found: u64,
 }
 
@@ -100,11 +102,13 @@ impl<K: PartialEq> Engine<K> {
             self.forget()?;
             self.key = Some(key);
         }
+        *lock(&self.running.failed) = None;
+        let over = until.clone();
+        self.connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || over.is_over()))?;
         for table in tables {
-            self.fill(table, until)?;
+            self.fill(table, until).map_err(|failure| self.explained(failure, until))?;
         }
         self.running.begin(Some((program, until)));
-        *lock(&self.running.failed) = None;
         let mut looks = 0_u64;
         let over = until.clone();
         self.connection.progress_handler(
@@ -122,13 +126,20 @@ impl<K: PartialEq> Engine<K> {
 
     fn rows(&self, program: &Program) -> Result<Outcome, RelationalFailure> {
         let (most_rows, most_bytes) = program.bounds();
-        let (offset, count) = program.cut().map_or((0, u64::MAX), |cut| (cut.offset, cut.count.unwrap_or(u64::MAX)));
+        let most = program.most();
+        // What is cut off is counted.
+        let (offset, count, all) = match program.cut() {
+            Some(cut) => (cut.offset, cut.count.map_or(most, |count| count.min(most)), u64::MAX),
+            None => (0, most, most),
+        };
         let mut statement = self.connection.prepare(program.sql())?;
         let parameters = rusqlite::params_from_iter(program.parameters().iter().map(Borrowed));
         let width = program.width();
         let mut cursor = statement.query(parameters)?;
         let (mut rows, mut bytes, mut found) = (Vec::new(), 0, 0);
-        while let Some(row) = cursor.next()? {
+        while found < all
+            && let Some(row) = cursor.next()?
+        {
             found += 1;
             if found <= offset || found - offset > count {
                 self.running.row_is_out();
@@ -189,6 +200,13 @@ impl<K: PartialEq> Engine<K> {
                     what: "the depth of an expression".into(),
                     limit: EXPRESSION_DEPTH.unsigned_abs().into(),
                     name: "depth",
+                })
+            }
+            RelationalFailure::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::TooBig) => {
+                RelationalFailure::Sql(SqlError::Limit {
+                    what: "the size of a row or value of the relational engine".into(),
+                    limit: VALUE_BYTES.unsigned_abs().into(),
+                    name: "row_bytes",
                 })
             }
             RelationalFailure::Sqlite(error)

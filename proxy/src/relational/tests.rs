@@ -13,7 +13,7 @@ use cellgate_sql::{
     ColumnType, Command, Environment, Row, SessionCall, SessionFunction, SqlError, SqlMode, TimeZone, Value,
 };
 
-use super::{Key, Relational, RelationalFailure, State};
+use super::{Engine, Filling, Key, Relational, RelationalFailure, Source, State};
 use crate::catalog::{CatalogDocument, Snapshot};
 use crate::until::{Until, Waiting};
 
@@ -519,6 +519,19 @@ fn filling_a_table_ends_when_nobody_waits_for_it() {
 }
 
 #[test]
+fn rows_are_made_one_after_the_other_for_as_long_as_somebody_waits() {
+    let session = Session::new();
+    let program = Arc::new(session.program("SELECT 1 FROM information_schema.engines", &[]).unwrap());
+    let endless = || Box::new(std::iter::repeat_with(|| vec![Value::Int(1); 6])) as Box<dyn Iterator<Item = Row>>;
+    let (until, _waiting) = until(Duration::from_millis(50));
+    let filling = Filling { relation: program.relations()[0], rows: Source::Kept(Box::new(endless)) };
+    let mut engine = Engine::new().unwrap();
+    let ended = engine.run(&program, 1, vec![filling], &until);
+    assert!(matches!(ended, Err(RelationalFailure::Timeout)), "{ended:?}");
+    assert!(engine.is_half_filled());
+}
+
+#[test]
 fn engines_at_work_and_idle_ones_are_no_more_than_their_bound_together() {
     let mut session = Session::new();
     for version in 1..=5 {
@@ -549,7 +562,9 @@ fn an_engine_that_failed_is_not_used_again() {
         session.engine.run_now(&program, &session.catalog, &state, &until)
     };
     // Longer than any value SQLite is to hold.
-    assert!(matches!(run(65 << 20), Err(RelationalFailure::Sqlite(_))));
+    let failed = run(65 << 20);
+    let is_named = matches!(failed, Err(RelationalFailure::Sql(SqlError::Limit { name: "row_bytes", .. })));
+    assert!(is_named, "{failed:?}");
     assert!(session.engine.idle.lock().unwrap().is_empty());
     assert_eq!(run(1).unwrap().rows, [[Value::Int(1)]]);
     assert_eq!(session.rows("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'shop'"), ["2"]);
@@ -731,6 +746,42 @@ fn the_functions_of_a_program_end_with_its_time() {
         assert!(matches!(ended, Err(RelationalFailure::Timeout)), "{ended:?}");
         assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     }
+}
+
+#[test]
+fn a_row_beyond_what_sqlite_holds_is_refused_by_name() {
+    let session = Session { bytes: 256 << 20, ..Session::new() };
+    let value = |bytes: usize| Value::Text("x".repeat(bytes).into());
+    let distinct = "SELECT DISTINCT ?, ?, ENGINE FROM information_schema.ENGINES";
+    let one = "SELECT ? FROM information_schema.ENGINES";
+    for (text, parameters) in [(distinct, vec![value(40 << 20), value(40 << 20)]), (one, vec![value(65 << 20)])] {
+        let parameters = parameters.as_slice();
+        let refused = session.run(text, parameters).map(|rows| rows.len());
+        let is_named = matches!(refused, Err(RelationalFailure::Sql(SqlError::Limit { name: "row_bytes", .. })));
+        assert!(is_named, "{refused:?}");
+    }
+    assert_eq!(session.engine.idle.lock().unwrap().len(), 1, "the engine is used again");
+}
+
+#[test]
+fn rows_beyond_those_that_are_sent_are_not_made() {
+    let session = Session::new();
+    let run = |text: &str, most: u64| {
+        let program = Arc::new(session.program(text, &[]).unwrap().at_most(most));
+        let (until, _waiting) = until(Duration::from_secs(180));
+        let outcome = session.engine.run_now(&program, &session.catalog, &State::default(), &until).unwrap();
+        (outcome.rows.len(), outcome.found)
+    };
+    // More than may be collected.
+    assert_eq!(run("SELECT 1 FROM information_schema.COLUMNS a, information_schema.COLUMNS b", 1000), (1000, 1000));
+    let numbers = "(SELECT 1 AS n UNION ALL SELECT 0 UNION ALL SELECT 1) x";
+    // The next one cannot be made.
+    assert_eq!(run("SELECT 9223372036854775806 + n FROM (SELECT 1 AS n UNION ALL SELECT 2) x", 1), (1, 1));
+    assert_eq!(run(&format!("SELECT n FROM {numbers}"), 0), (0, 0));
+    assert_eq!(run(&format!("SELECT n FROM {numbers} LIMIT 2"), 1), (2, 2));
+    assert_eq!(run(&format!("SELECT SQL_CALC_FOUND_ROWS n FROM {numbers}"), 1), (1, 3));
+    assert_eq!(run(&format!("SELECT SQL_CALC_FOUND_ROWS n FROM {numbers} LIMIT 2"), 1), (2, 3));
+    assert_eq!(run(&format!("SELECT n FROM {numbers}"), 5), (3, 3));
 }
 
 #[test]

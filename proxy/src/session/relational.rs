@@ -25,14 +25,11 @@ impl Session {
         let assigned: Vec<(String, ColumnMeta)> =
             program.assigned().map(|(name, column)| (name.to_owned(), column.clone())).collect();
         let state = self.state_for(&program);
-        let most = if program.is_limited() { u64::MAX } else { self.variables.derived().select_limit };
-        let cut = program.cut().is_some();
+        let program = program.at_most(self.variables.derived().select_limit);
         let engine = self.server.relational();
         match engine.run(program, Arc::clone(catalog), state, deadline).await {
             Ok(Outcome { mut rows, found }) => {
                 self.warn_of(notes.take());
-                rows.truncate(bounded(most));
-                let found = if cut { found } else { found.min(most) };
                 self.assign_hidden(&assigned, columns.len(), &mut rows)?;
                 if into.is_empty() {
                     Ok(Answer::Table(Table { columns, rows, found: Some(found) }))
@@ -129,9 +126,4 @@ impl Session {
     pub(super) fn sight(&self) -> Sight {
         Sight::of(self.access(), self.variables.derived().time_zone.clone())
     }
-}
-
-/// A number of rows as one of rows in memory.
-fn bounded(rows: u64) -> usize {
-    usize::try_from(rows).unwrap_or(usize::MAX)
 }

@@ -65,6 +65,7 @@ fn program(query: &Query, env: &dyn Environment, session: Option<&Session<'_>>) 
         rows: env.collect_rows(),
         bytes: env.collect_bytes(),
         limited,
+        most: u64::MAX,
         cut,
         skipping,
         notes: binder.notes,

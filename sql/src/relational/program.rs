@@ -59,6 +59,8 @@ pub struct Program {
     pub(super) rows: usize,
     pub(super) bytes: usize,
     pub(super) limited: bool,
+    /// Most rows that are sent, whatever it says itself.
+    pub(super) most: u64,
     pub(super) cut: Option<Cut>,
     pub(super) skipping: Option<Skipping>,
     pub(super) notes: Notes,
@@ -168,9 +170,16 @@ impl Program {
         &self.parameters
     }
 
-    /// Whether it says itself how many rows it wants: then `sql_select_limit` does not matter.
-    pub fn is_limited(&self) -> bool {
-        self.limited
+    /// The same with at most so many rows sent, as `sql_select_limit` has it, unless it says itself how many it wants.
+    #[must_use]
+    pub fn at_most(self, rows: u64) -> Self {
+        let most = if self.limited { u64::MAX } else { rows };
+        Self { most, ..self }
+    }
+
+    /// Most rows that are sent, beside its [`Program::cut`]. Without one the others are not made, and not counted.
+    pub fn most(&self) -> u64 {
+        self.most
     }
 
     /// Which rows are sent, if not all that it makes. All of them are counted for `FOUND_ROWS()`.

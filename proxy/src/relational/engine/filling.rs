@@ -10,7 +10,7 @@ use super::values::Borrowed;
 use crate::relational::RelationalFailure;
 use crate::until::Until;
 
-/// How many rows are filled in between two looks: about a millisecond.
+/// How many rows are made and filled in between two looks: some milliseconds.
 const ROWS_BETWEEN_LOOKS: usize = 1000;
 
 /// Rows for a table that hold for one run only, or for as long as the key does.
@@ -21,8 +21,8 @@ pub(in crate::relational) struct Filling<'a> {
 
 /// Where rows come from.
 pub(in crate::relational) enum Source<'a> {
-    /// Made when they are not kept from an earlier run.
-    Kept(Box<dyn FnOnce() -> Vec<Row> + Send + 'a>),
+    /// Made, one after the other, when they are not kept from an earlier run.
+    Kept(Box<dyn FnOnce() -> Box<dyn Iterator<Item = Row> + 'a> + 'a>),
     /// For this run.
     Now(Vec<Row>),
 }
@@ -37,7 +37,7 @@ impl<K> Engine<K> {
                 stays = true;
                 make()
             }
-            Source::Now(rows) => rows,
+            Source::Now(rows) => Box::new(rows.into_iter()),
         };
         self.half_filled = true;
         // Columns have no type: SQLite is to compare and convert nothing by itself.
@@ -47,12 +47,14 @@ impl<K> Engine<K> {
             columns.join(",")
         ))?;
         let places = vec!["?"; columns.len()].join(",");
+        let mut filled = 0_usize;
         {
             let mut insert = self.connection.prepare(&format!("INSERT INTO \"{name}\" VALUES ({places})"))?;
-            for (n, row) in rows.iter().enumerate() {
-                if n.is_multiple_of(ROWS_BETWEEN_LOOKS) && until.is_over() {
+            for row in rows {
+                if filled.is_multiple_of(ROWS_BETWEEN_LOOKS) && until.is_over() {
                     return Err(RelationalFailure::Timeout);
                 }
+                filled += 1;
                 let row: Vec<Packed> = row.iter().map(Packed::of).collect();
                 insert.execute(rusqlite::params_from_iter(row.iter().map(Borrowed)))?;
             }
@@ -62,7 +64,7 @@ impl<K> Engine<K> {
             .into_iter()
             .filter(|c| filling.relation.columns.iter().any(|column| column.name == *c))
             .collect();
-        if indexed.len() == 2 && rows.len() > 64 {
+        if indexed.len() == 2 && filled > 64 {
             self.connection.execute_batch(&format!(
                 "CREATE INDEX \"{name}.by_table\" ON \"{name}\" (\"TABLE_SCHEMA\", \"TABLE_NAME\")"
             ))?;

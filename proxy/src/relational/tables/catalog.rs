@@ -5,8 +5,8 @@ use cellgate_sql::relational::{Relation, RelationColumn};
 use cellgate_sql::{ColumnType, Row, Value};
 
 use super::super::Sight;
-use super::super::view::{CHARSET, TableView};
-use super::{LISTED_DATABASES, all, number, text, yes};
+use super::super::view::{CHARSET, ColumnView, IndexRow, IndexView, TableView};
+use super::{LISTED_DATABASES, Made, all, number, text, yes};
 use crate::catalog::Snapshot;
 
 /// The catalog everything is in.
@@ -26,13 +26,13 @@ fn listed() -> impl Iterator<Item = &'static Relation> {
     all().filter(|r| LISTED_DATABASES.contains(&r.database))
 }
 
-pub(super) fn schemata(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
-    let row = |name: &str| {
+pub(super) fn schemata<'a>(catalog: &'a Snapshot, sight: &'a Sight) -> Made<'a> {
+    let row = move |name: &str| {
         let collation = collation_of(catalog, name);
         vec![text(DEF), text(name), text(charset_of(collation)), text(collation), Value::Null, text("NO")]
     };
     let own = catalog.databases().filter(|name| sight.database(name));
-    LISTED_DATABASES.into_iter().chain(own).map(row).collect()
+    Box::new(LISTED_DATABASES.into_iter().chain(own).map(row))
 }
 
 /// The default collation of a database; that of `information_schema` is the one of names.
@@ -45,7 +45,7 @@ pub fn charset_of(collation: &str) -> &str {
     collation.split('_').next().unwrap_or(collation)
 }
 
-pub(super) fn tables(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
+pub(super) fn tables<'a>(catalog: &'a Snapshot, sight: &'a Sight) -> Made<'a> {
     let system = listed().map(|relation| {
         let mut row = vec![Value::Null; 21];
         row[0] = text(DEF);
@@ -60,7 +60,7 @@ pub(super) fn tables(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
         row[20] = text("");
         row
     });
-    let own = visible(catalog, sight).map(|table| {
+    let own = visible(catalog, sight).map(move |table| {
         let mut row = vec![Value::Null; 21];
         row[0] = text(DEF);
         row[1] = text(table.database);
@@ -75,22 +75,19 @@ pub(super) fn tables(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
         row[20] = text(table.comment);
         row
     });
-    system.chain(own).collect()
+    Box::new(system.chain(own))
 }
 
-pub(super) fn columns(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for relation in listed() {
-        for (i, column) in relation.columns.iter().enumerate() {
-            rows.push(relation_column(relation, column, i + 1));
-        }
-    }
-    for table in visible(catalog, sight) {
+pub(super) fn columns<'a>(catalog: &'a Snapshot, sight: &'a Sight) -> Made<'a> {
+    let system = listed().flat_map(|relation| {
+        relation.columns.iter().zip(1..).map(move |(column, position)| relation_column(relation, column, position))
+    });
+    let own = visible(catalog, sight).flat_map(move |table| {
         let privileges = sight.column_privileges(table.database, table.name);
-        for (i, column) in table.columns.iter().enumerate() {
+        let row = |(i, column): (usize, &ColumnView<'_>)| {
             let optional = |n: Option<i64>| n.map_or(Value::Null, Value::Int);
             let unsigned = |n: Option<u64>| n.map_or(Value::Null, number);
-            rows.push(vec![
+            vec![
                 text(DEF),
                 text(table.database),
                 text(table.name),
@@ -113,10 +110,11 @@ pub(super) fn columns(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
                 text(column.comment),
                 text(""),
                 Value::Null,
-            ]);
-        }
-    }
-    rows
+            ]
+        };
+        table.columns.iter().enumerate().map(row).collect::<Vec<_>>()
+    });
+    Box::new(system.chain(own))
 }
 
 /// A column of a relation, as COLUMNS has it.
@@ -169,22 +167,21 @@ pub(super) fn relation_type(column: &RelationColumn) -> (&'static str, String) {
     }
 }
 
-pub(super) fn statistics(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for table in visible(catalog, sight) {
-        for column in table.index_rows() {
+pub(super) fn statistics<'a>(catalog: &'a Snapshot, sight: &'a Sight) -> Made<'a> {
+    Box::new(visible(catalog, sight).flat_map(|table| {
+        let row = |column: IndexRow<'_>| {
             let (not_unique, values) = column.values();
             let mut row = vec![text(DEF), text(table.database), text(table.name), not_unique, text(table.database)];
             row.extend(values);
-            rows.push(row);
-        }
-    }
-    rows
+            row
+        };
+        table.index_rows().map(row).collect::<Vec<_>>()
+    }))
 }
 
-pub(super) fn key_column_usage(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for table in visible(catalog, sight) {
+pub(super) fn key_column_usage<'a>(catalog: &'a Snapshot, sight: &'a Sight) -> Made<'a> {
+    Box::new(visible(catalog, sight).flat_map(|table| {
+        let mut rows = Vec::new();
         for index in table.indexes.iter().filter(|i| i.unique) {
             for (i, name) in index.columns.iter().enumerate() {
                 rows.push(vec![
@@ -203,16 +200,15 @@ pub(super) fn key_column_usage(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
                 ]);
             }
         }
-    }
-    rows
+        rows
+    }))
 }
 
-pub(super) fn table_constraints(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for table in visible(catalog, sight) {
-        for index in table.indexes.iter().filter(|i| i.unique) {
+pub(super) fn table_constraints<'a>(catalog: &'a Snapshot, sight: &'a Sight) -> Made<'a> {
+    Box::new(visible(catalog, sight).flat_map(|table| {
+        let row = |index: &IndexView<'_>| {
             let kind = if index.name == "PRIMARY" { "PRIMARY KEY" } else { "UNIQUE" };
-            rows.push(vec![
+            vec![
                 text(DEF),
                 text(table.database),
                 text(index.name),
@@ -220,16 +216,16 @@ pub(super) fn table_constraints(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
                 text(table.name),
                 text(kind),
                 text("YES"),
-            ]);
-        }
-    }
-    rows
+            ]
+        };
+        table.indexes.iter().filter(|index| index.unique).map(row).collect::<Vec<_>>()
+    }))
 }
 
 /// One row a table, as for every table without partitions: the shards are the deployment's, not the table's (SHOW
 /// SHARDS).
-pub(super) fn partitions(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
-    let row = |table: TableView<'_>| {
+pub(super) fn partitions<'a>(catalog: &'a Snapshot, sight: &'a Sight) -> Made<'a> {
+    let row = move |table: TableView<'_>| {
         let mut row = vec![Value::Null; 25];
         row[0] = text(DEF);
         row[1] = text(table.database);
@@ -239,5 +235,5 @@ pub(super) fn partitions(catalog: &Snapshot, sight: &Sight) -> Vec<Row> {
         row[23] = text("");
         row
     };
-    visible(catalog, sight).map(row).collect()
+    Box::new(visible(catalog, sight).map(row))
 }

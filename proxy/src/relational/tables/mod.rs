@@ -48,10 +48,13 @@ pub struct State {
     pub table_privileges: Vec<TablePrivilege>,
 }
 
+/// Rows that are made one after the other: a large catalog has many.
+pub(super) type Made<'a> = Box<dyn Iterator<Item = Row> + 'a>;
+
 /// A table's rows.
 pub(super) enum Rows<'a> {
     /// Of the catalog: the same until it changes.
-    OfCatalog(Box<dyn FnOnce() -> Vec<Row> + Send + 'a>),
+    OfCatalog(Box<dyn FnOnce() -> Made<'a> + 'a>),
     /// Of this moment.
     Now(Vec<Row>),
 }
@@ -89,7 +92,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Relation> {
 /// The rows of a relation.
 pub(super) fn rows<'a>(relation: &'static Relation, catalog: &'a Arc<Snapshot>, state: &'a State) -> Rows<'a> {
     let of_catalog =
-        |make: fn(&Snapshot, &Sight) -> Vec<Row>| Rows::OfCatalog(Box::new(move || make(catalog, &state.sight)));
+        |make: fn(&'a Snapshot, &'a Sight) -> Made<'a>| Rows::OfCatalog(Box::new(move || make(catalog, &state.sight)));
+    let always = |make: fn() -> Vec<Row>| Rows::OfCatalog(Box::new(move || Box::new(make().into_iter())));
     match (relation.database, relation.name) {
         ("information_schema", name) => match name {
             "SCHEMATA" => of_catalog(catalog::schemata),
@@ -99,11 +103,11 @@ pub(super) fn rows<'a>(relation: &'static Relation, catalog: &'a Arc<Snapshot>, 
             "KEY_COLUMN_USAGE" => of_catalog(catalog::key_column_usage),
             "TABLE_CONSTRAINTS" => of_catalog(catalog::table_constraints),
             "PARTITIONS" => of_catalog(catalog::partitions),
-            "CHARACTER_SETS" => of_catalog(|_, _| static_rows::character_sets()),
-            "COLLATIONS" => of_catalog(|_, _| static_rows::collations()),
-            "COLLATION_CHARACTER_SET_APPLICABILITY" => of_catalog(|_, _| static_rows::applicability()),
-            "ENGINES" => of_catalog(|_, _| static_rows::engines()),
-            "KEYWORDS" => of_catalog(|_, _| keywords::keywords()),
+            "CHARACTER_SETS" => always(static_rows::character_sets),
+            "COLLATIONS" => always(static_rows::collations),
+            "COLLATION_CHARACTER_SET_APPLICABILITY" => always(static_rows::applicability),
+            "ENGINES" => always(static_rows::engines),
+            "KEYWORDS" => always(keywords::keywords),
             "PROCESSLIST" => Rows::Now(server::processes(state)),
             "USER_PRIVILEGES" => Rows::Now(server::user_privileges(state)),
             "SCHEMA_PRIVILEGES" => Rows::Now(server::schema_privileges(state)),
