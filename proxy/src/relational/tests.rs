@@ -784,6 +784,51 @@ fn rows_beyond_those_that_are_sent_are_not_made() {
     assert_eq!(run(&format!("SELECT n FROM {numbers}"), 5), (3, 3));
 }
 
+/// Clients' statements run on threads that have as much stack as this one.
+#[test]
+fn sets_as_long_as_they_can_be_have_room_on_a_thread() {
+    let work = || {
+        let session = Session::new();
+        let set = |operator: &str, more: usize| format!("SELECT 1 n{}", format!(" {operator} SELECT 1").repeat(more));
+        for (operator, rows) in [("INTERSECT", 1), ("UNION", 1), ("UNION ALL", 400), ("EXCEPT", 0)] {
+            let text = set(operator, 399);
+            assert_eq!(session.rows(&text).len(), rows, "{operator}");
+            let error = session.program(&set(operator, 400), &[]).unwrap_err();
+            assert!(matches!(error, SqlError::Limit { name: "unions", .. }), "{error:?}");
+            // Within others it is as long, or said to be too deep.
+            let deep = format!("SELECT n FROM (SELECT n FROM (SELECT n FROM ({text}) a) b) c");
+            match session.run(&deep, &[]) {
+                Ok(found) => assert_eq!(found.len(), rows, "{operator}"),
+                Err(RelationalFailure::Sql(SqlError::Limit { name: "depth", .. })) => {}
+                Err(error) => panic!("{operator}: {error:?}"),
+            }
+        }
+        let mixed = format!("{} EXCEPT {}", set("EXCEPT", 300), set("INTERSECT", 300));
+        match session.run(&mixed, &[]) {
+            Ok(rows) => assert_eq!(rows.len(), 0),
+            Err(RelationalFailure::Sql(SqlError::Limit { name: "depth", .. })) => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    };
+    std::thread::Builder::new().stack_size(2 << 20).spawn(work).unwrap().join().unwrap();
+}
+
+#[test]
+fn more_operands_and_steps_than_sqlite_takes_are_refused() {
+    let session = Session::new();
+    let columns = vec!["ORDINAL_POSITION"; 91].join(", ");
+    for call in ["COALESCE", "CONCAT", "GROUP_CONCAT", "COUNT(DISTINCT"] {
+        let close = if call.ends_with("DISTINCT") { " " } else { "(" };
+        let text = format!("SELECT {call}{close}{columns}) FROM information_schema.COLUMNS");
+        let error = session.program(&text, &[]).unwrap_err();
+        assert!(matches!(error, SqlError::Limit { name: "operands", .. }), "{call}: {error:?}");
+    }
+    let all = "SELECT COUNT(*) FROM information_schema.COLUMNS a, information_schema.COLUMNS b, \
+               information_schema.COLUMNS c, information_schema.COLUMNS d";
+    let refused = session.run(all, &[]).unwrap_err();
+    assert!(matches!(refused, RelationalFailure::Sql(SqlError::Limit { name: "steps", .. })), "{refused:?}");
+}
+
 #[test]
 fn more_operators_over_a_column_than_sqlite_takes_are_refused() {
     let session = Session::new();
