@@ -176,3 +176,49 @@ SELECT x FROM (SELECT 1 AS x UNION ALL SELECT 1 UNION ALL SELECT 2) a GROUP BY x
     HAVING EXISTS (SELECT 1 FROM (SELECT 1 AS y UNION ALL SELECT 2) b GROUP BY b.y HAVING SUM(b.y) = COUNT(a.x)) ORDER BY x;
 SELECT (SELECT SUM(a.x) FROM (SELECT 1 AS y UNION ALL SELECT 2) b) FROM (SELECT 1 AS x UNION ALL SELECT 2) a;
 SELECT (SELECT SUM(b.y + a.x) FROM (SELECT 1 AS y UNION ALL SELECT 2) b) AS s FROM (SELECT 1 AS x UNION ALL SELECT 2) a;
+-- Counts of nothing are 0, however many arguments they have.
+SELECT COUNT(DISTINCT a, b) AS n FROM (SELECT 1 AS a, 2 AS b) x WHERE a > 1;
+SELECT a, (SELECT COUNT(DISTINCT b, c) FROM (SELECT 1 AS b, 2 AS c) y WHERE y.b > x.a) AS n
+    FROM (SELECT 0 AS a UNION ALL SELECT 1) x ORDER BY a;
+SELECT 'none' AS n FROM (SELECT 1 AS a, 2 AS b) x WHERE a > 1 HAVING COUNT(DISTINCT a, b) = 0;
+-- A name that several tables have means the column of the select list: alone in ORDER BY and GROUP BY, anywhere in HAVING.
+SELECT b.n, b.s FROM (SELECT 1 AS n, 'y' AS s UNION ALL SELECT 2, 'x') a
+    JOIN (SELECT 1 AS n, 'b' AS s UNION ALL SELECT 2, 'a') b ON a.n = b.n ORDER BY s;
+SELECT b.s, COUNT(*) AS c FROM (SELECT 1 AS n, 'y' AS s UNION ALL SELECT 2, 'x') a
+    JOIN (SELECT 1 AS n, 'b' AS s UNION ALL SELECT 2, 'b') b ON a.n = b.n GROUP BY s;
+SELECT b.s, COUNT(*) AS c FROM (SELECT 1 AS n, 'y' AS s UNION ALL SELECT 2, 'x') a
+    JOIN (SELECT 1 AS n, 'b' AS s UNION ALL SELECT 2, 'a') b ON a.n = b.n GROUP BY b.s HAVING s = 'a';
+SELECT b.s FROM (SELECT 1 AS n, 'y' AS s UNION ALL SELECT 2, 'x') a
+    JOIN (SELECT 1 AS n, 'b' AS s UNION ALL SELECT 2, 'a') b ON a.n = b.n HAVING CONCAT(s, '') = 'a';
+SELECT b.n FROM (SELECT 1 AS n UNION ALL SELECT 2 UNION ALL SELECT 3) a
+    LEFT JOIN (SELECT 3 AS n UNION ALL SELECT 1) b USING (n) ORDER BY n;
+SELECT b.s, a.s AS s FROM (SELECT 1 AS n, 'y' AS s UNION ALL SELECT 2, 'x') a
+    JOIN (SELECT 1 AS n, 'a' AS s UNION ALL SELECT 2, 'b') b ON a.n = b.n ORDER BY b.s;
+SELECT b.*, a.n AS m FROM (SELECT 1 AS n, 'y' AS s UNION ALL SELECT 2, 'x') a
+    JOIN (SELECT 1 AS n, 'b' AS s UNION ALL SELECT 2, 'a') b ON a.n = b.n ORDER BY s;
+SELECT a.s, b.s FROM (SELECT 1 AS n, 'y' AS s) a JOIN (SELECT 1 AS n, 'b' AS s) b ON a.n = b.n ORDER BY s;
+SELECT a.n FROM (SELECT 1 AS n, 'y' AS s) a JOIN (SELECT 1 AS n, 'b' AS s) b ON a.n = b.n ORDER BY s;
+SELECT b.s FROM (SELECT 1 AS n, 'y' AS s) a JOIN (SELECT 1 AS n, 'b' AS s) b ON a.n = b.n ORDER BY CONCAT(s, '');
+SELECT b.s FROM (SELECT 1 AS n, 'y' AS s) a JOIN (SELECT 1 AS n, 'b' AS s) b ON a.n = b.n GROUP BY CONCAT(s, '');
+SELECT COUNT(*) FROM (SELECT 1 AS n, 'y' AS s) a JOIN (SELECT 1 AS n, 'b' AS s) b ON a.n = b.n GROUP BY s;
+-- Joins in parentheses are joined first.
+SELECT a.n, b.n, c.n FROM (SELECT 1 AS n UNION ALL SELECT 2) a LEFT JOIN ((SELECT 1 AS n UNION ALL SELECT 3) b
+    JOIN (SELECT 1 AS n UNION ALL SELECT 3) c ON b.n = c.n) ON a.n = b.n ORDER BY a.n;
+SELECT * FROM (SELECT 1 AS n UNION ALL SELECT 2) a LEFT JOIN ((SELECT 1 AS n, 5 AS m) b
+    LEFT JOIN (SELECT 1 AS n, 7 AS k) c USING (n)) USING (n) ORDER BY n;
+SELECT a.n, b.n, c.n FROM (SELECT 1 AS n UNION ALL SELECT 2) a JOIN ((SELECT 1 AS n UNION ALL SELECT 3) b
+    RIGHT JOIN (SELECT 1 AS n UNION ALL SELECT 3) c ON b.n = c.n AND b.n > 1) ON a.n = c.n ORDER BY a.n;
+SELECT a.n, b.n, c.n, d.n FROM (SELECT 1 AS n UNION ALL SELECT 2) a JOIN ((SELECT 1 AS n UNION ALL SELECT 3) b
+    JOIN (SELECT 1 AS n UNION ALL SELECT 3) c ON b.n = c.n) ON a.n = b.n
+    RIGHT JOIN (SELECT 1 AS n UNION ALL SELECT 4) d ON d.n = a.n ORDER BY d.n;
+SELECT a.n, b.n, c.n, d.n FROM (SELECT 1 AS n UNION ALL SELECT 2) a LEFT JOIN ((SELECT 1 AS n UNION ALL SELECT 3) b
+    LEFT JOIN ((SELECT 1 AS n UNION ALL SELECT 3) c JOIN (SELECT 3 AS n) d ON c.n = d.n) ON b.n = c.n)
+    ON b.n > a.n AND d.n > 0 ORDER BY a.n;
+SELECT a.n, (SELECT COUNT(*) FROM (SELECT 3 AS n UNION ALL SELECT 4) d LEFT JOIN ((SELECT 1 AS n UNION ALL SELECT 3) b
+    JOIN (SELECT 1 AS n UNION ALL SELECT 3) c ON b.n = a.n) ON b.n = c.n WHERE b.n > 0) AS m
+    FROM (SELECT 1 AS n UNION ALL SELECT 2) a ORDER BY a.n;
+-- sql_select_limit ends a result before a row that cannot be made.
+SET sql_select_limit = 1;
+SELECT 9223372036854775806 + n AS m FROM (SELECT 1 AS n UNION ALL SELECT 2) x;
+SELECT FOUND_ROWS();
+SET sql_select_limit = DEFAULT;
