@@ -10,8 +10,8 @@ use mysql_async::prelude::Queryable;
 
 use super::number;
 
-/// A deployment with a key for passwords without TLS. To make one takes a second of computing or more, within the time of
-/// the first login that needs it.
+/// A deployment with a key for passwords without TLS. To make one takes a second of computing or more, within the time
+/// of the first login that needs it.
 fn deployment(config: &str) -> Arc<Deployment> {
     let deployment = Deployment::configured(config);
     let data = deployment.directory().join("data");

@@ -3,8 +3,8 @@
 //!
 //! Not at the first start: making it is a second of computing, and few clients ever ask (`wire::authenticate` says which).
 //! A pair in a file of that name is used as it is, so that several proxies can be given one and the same, for clients
-//! that keep the public key. A pair that cannot be written is used all the same, until the program ends: it would be made
-//! anew for everybody who asks.
+//! that keep the public key. A pair that cannot be written is used all the same, until the program ends: it would be
+//! made anew for everybody who asks.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -85,9 +85,9 @@ impl LoginKey {
         self.pair.get_or_try_init(make).await.cloned()
     }
 
-    /// What was encrypted with the public key of `pair`, as [`KeyPair::decrypt`] says: some milliseconds of computing beside
-    /// the threads that serve clients, at most as many times at once as there are processors. `None` also if the program
-    /// ends.
+    /// What was encrypted with the public key of `pair`, as [`KeyPair::decrypt`] says: some milliseconds of computing
+    /// beside the threads that serve clients, at most as many times at once as there are processors. `None` also if the
+    /// program ends.
     ///
     /// # Errors
     /// Those of [`KeyPair::decrypt`].

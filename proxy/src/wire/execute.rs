@@ -124,8 +124,8 @@ impl ParamType {
     }
 
     /// A date or time that the calendar has becomes one, what it does not have (`0000-00-00`) its text. A clock without a
-    /// fraction, or with one of nothing, is one of whole seconds. One with an offset from UTC becomes its text with it, which
-    /// the session reads by its time zone.
+    /// fraction, or with one of nothing, is one of whole seconds. One with an offset from UTC becomes its text with it,
+    /// which the session reads by its time zone.
     fn date(self, fields: &mut Reader) -> Result<(Value, Option<TimeType>), Malformed> {
         let length = fields.u8()?;
         let mut civil = Civil::default();

@@ -307,8 +307,8 @@ pub enum WireEvent {
         reading: Duration,
         /// When the whole of it was read. Its reply is written now, or ready to be.
         started: Instant,
-        /// The number of the error it was answered with. Of statements it is said only if their handler never had them, for
-        /// otherwise it answers them.
+        /// The number of the error it was answered with. Of statements it is said only if their handler never had them,
+        /// for otherwise it answers them.
         refused: Option<u16>,
     },
     /// Bytes came and went since the last of these events.

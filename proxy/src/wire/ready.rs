@@ -244,8 +244,8 @@ impl<'a, H: Handler> Ready<'a, H> {
 
     /// Asks for a proof over a fresh salt, as MySQL does: the one in the packet was made with a salt that was used. By
     /// the newer plugin if the client has shown that it has it, whatever it names here: MariaDB's C library always names
-    /// `mysql_native_password`, and then answers to the salt before, as only a MariaDB lets it. Asks once, by what the user
-    /// can be checked by: MySQL's C library takes no second request.
+    /// `mysql_native_password`, and then answers to the salt before, as only a MariaDB lets it. Asks once, by what the
+    /// user can be checked by: MySQL's C library takes no second request.
     async fn change_user(&mut self, fields: Reader) -> Result<Next, WireError> {
         let identity = Identity::read_change_user(fields, self.client.capabilities)
             .map_err(|Malformed| WireError::Protocol(Violation::BadChangeUser))?;
