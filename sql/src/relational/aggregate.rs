@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::packed::Packed;
 use super::program::Program;
+use super::sqlite_value::Packed;
 use crate::error::SqlError;
 use crate::expression::lost::{self, Read};
 use crate::expression::number::{Number, double_digits};

@@ -4,10 +4,10 @@
 //! clauses, set operations, expressions.
 
 use super::aggregate::AggregateSpec;
-use super::made::Made;
 use super::nested::Nested;
-use super::packed::Packed;
+use super::printing_budget::Made;
 use super::program::Scalar;
+use super::sqlite_value::Packed;
 use super::{Relation, Result};
 use crate::bind::interned::Interned;
 use crate::bind::scope::Session;

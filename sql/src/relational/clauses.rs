@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::ast::{Core, RelExpr, RelLeaf, RelLimit};
 use super::binder::Binder;
-use super::held;
+use super::kept_rows;
 use super::print::{Aggregates, Place, Printed, What};
 use super::scope::{Aliases, Column, Scope};
 use super::{RelationalError, Result};
@@ -54,7 +54,7 @@ impl Binder<'_> {
         if keys.is_empty() {
             keys.push("NULL".to_owned());
         }
-        Ok(format!(" GROUP BY {},{}", keys.join(","), held::ROWS))
+        Ok(format!(" GROUP BY {},{}", keys.join(","), kept_rows::ROWS))
     }
 
     /// ORDER BY as SQL, with the same.
@@ -87,7 +87,7 @@ impl Binder<'_> {
                 bounded(keys.len(), "the number of keys in ORDER BY")?;
             }
         }
-        Ok(if keys.is_empty() { String::new() } else { format!(" ORDER BY {},{}", keys.join(","), held::ROWS) })
+        Ok(if keys.is_empty() { String::new() } else { format!(" ORDER BY {},{}", keys.join(","), kept_rows::ROWS) })
     }
 
     /// The most rows and the offset that LIMIT says.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::ast::{JoinKind, JoinOn, TableRef};
 use super::binder::Binder;
-use super::held;
+use super::kept_rows;
 use super::print::{Aggregates, Place};
 use super::query::Bound;
 use super::scope::{Collation, Column, Origin, Scope, Source};
@@ -112,9 +112,9 @@ impl Binder<'_> {
             columns.push(Column { name, sql, origin: None, hidden: false, ..column });
         }
         let mut source = Source::new(None, alias.to_owned(), columns);
-        source.counted = Some(held::is_counted(number));
+        source.counted = Some(kept_rows::is_counted(number));
         add(scope, source)?;
-        Ok(format!("{} AS t{number}", held::derived(&bound.sql, &inner)))
+        Ok(format!("{} AS t{number}", kept_rows::derived(&bound.sql, &inner)))
     }
 
     fn join(

@@ -8,29 +8,29 @@
 
 mod aggregate;
 pub(crate) mod ast;
-mod bind;
 mod binder;
 mod clauses;
+mod entry;
 mod error;
 mod from;
 mod groups;
-mod held;
 mod items;
-mod made;
+mod kept_rows;
 mod nested;
-mod packed;
 mod print;
+mod printing_budget;
 mod program;
 mod query;
 mod scope;
 mod select;
 mod sets;
+mod sqlite_value;
 
 pub use aggregate::Accumulator;
-pub(crate) use bind::{bind, describe};
+pub(crate) use entry::{bind, describe};
 pub use error::RelationalError;
-pub use packed::Packed;
 pub use program::{Program, Skipping, names};
+pub use sqlite_value::Packed;
 
 use crate::error::SqlError;
 use crate::value::ColumnType;

@@ -10,8 +10,8 @@ use std::collections::HashSet;
 use super::Result;
 use super::ast::{JoinKind, JoinOn, TableRef};
 use super::binder::Binder;
-use super::held;
 use super::items::ITEMS;
+use super::kept_rows;
 use super::scope::Source;
 use crate::error::SqlError;
 
@@ -88,7 +88,7 @@ impl Binder<'_> {
         let counted: Vec<String> = sources.iter_mut().filter_map(|source| source.counted.take()).collect();
         let condition = if counted.is_empty() { String::new() } else { format!(" WHERE {}", counted.join(" AND ")) };
         if let Some(first) = sources.first_mut() {
-            first.counted = Some(held::is_counted(number));
+            first.counted = Some(kept_rows::is_counted(number));
         }
         let sql = format!("(SELECT {placeholder} FROM {sql}{condition} LIMIT -1 OFFSET 0) AS t{number}");
         self.nested.push(Nested { placeholder, columns });
@@ -103,7 +103,7 @@ impl Binder<'_> {
         // Those within others were met before them.
         for Nested { placeholder, columns } in self.nested.split_off(before).into_iter().rev() {
             self.copied(sql.len())?;
-            let named: HashSet<&str> = held::words(&sql).collect();
+            let named: HashSet<&str> = kept_rows::words(&sql).collect();
             let named: Vec<_> = columns.iter().filter(|(_, outside)| named.contains(outside.as_str())).collect();
             if named.len() > ITEMS {
                 return Err(SqlError::TooManyColumns(ITEMS));
@@ -114,7 +114,7 @@ impl Binder<'_> {
                 let name = outside.rsplit('.').next().unwrap_or(outside);
                 items.push(format!("{within} AS {name}"));
             }
-            items.push(format!("{} AS {}", held::row(0, within.len(), &within), held::COUNT));
+            items.push(format!("{} AS {}", kept_rows::row(0, within.len(), &within), kept_rows::COUNT));
             sql = sql.replace(&placeholder, &items.join(","));
         }
         Ok(sql)

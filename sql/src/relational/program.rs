@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::aggregate::{Accumulator, AggregateSpec, Joined};
-use super::packed::{Packed, typed};
+use super::sqlite_value::{Packed, typed};
 use super::{Relation, RelationalError};
 use crate::bind::scope::Session;
 use crate::command::Cut;

@@ -5,7 +5,7 @@
 use super::ast::{Body, Query, RelLimit};
 use super::binder::Binder;
 use super::groups::is_aggregated;
-use super::held;
+use super::kept_rows;
 use super::scope::{Aliases, Column, Scope, Source};
 use super::{RelationalError, Result};
 
@@ -74,7 +74,7 @@ impl Binder<'_> {
             return Err(RelationalError::GroupFunction.into());
         }
         let columns: Vec<String> = bound.columns.iter().map(|c| c.sql.clone()).collect();
-        let order = order.replace(held::ROWS, &held::row(0, columns.len() + query.order_by.len(), &columns));
+        let order = order.replace(kept_rows::ROWS, &kept_rows::row(0, columns.len() + query.order_by.len(), &columns));
         let (limit, one_row) = self.limit(&query.limit)?;
         let names: Vec<&str> = bound.columns.iter().map(|c| c.sql.as_str()).collect();
         let sql = format!("SELECT {} FROM ({}){order}{limit}", names.join(","), bound.sql);

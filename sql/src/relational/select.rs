@@ -7,8 +7,8 @@ use super::ast::{Core, RelExpr, RelLimit};
 use super::binder::Binder;
 use super::clauses::not_of;
 use super::groups::{OfGroups, aggregates, grouped, windows};
-use super::held::{self, computed};
 use super::items::Item;
+use super::kept_rows::{self, computed};
 use super::print::{Aggregates, Place, Printed, What};
 use super::program::{Program, names};
 use super::query::Bound;
@@ -65,7 +65,7 @@ impl Listing<'_> {
     /// The value of the one row that is a group: SQLite takes an aggregate in HAVING and ORDER BY if there is one before.
     fn grouped(&self, text: String, item: &Item) -> Result<String> {
         match self.late {
-            true if held::columns_in(&text, self.scope).is_empty() => {
+            true if kept_rows::columns_in(&text, self.scope).is_empty() => {
                 Ok(format!("CASE WHEN count(*) IS NULL THEN NULL ELSE {text} END"))
             }
             true => Err(SqlError::MixedAggregate { column: item.name.clone(), grouped: false }),
@@ -154,8 +154,8 @@ impl Binder<'_> {
         };
         let sql = format!("SELECT {distinct}{list}{from}{condition}{group_by}{having}{order}{limit}");
         let values = items.len() + core.group_by.len() + order_by.len();
-        let held = held::columns_in(&[&list, &group_by, &having, &order].map(String::as_str).join(" "), &scope);
-        let sql = self.with_nested(sql.replace(held::ROWS, &held::row(constants, values, &held)), nested)?;
+        let held = kept_rows::columns_in(&[&list, &group_by, &having, &order].map(String::as_str).join(" "), &scope);
+        let sql = self.with_nested(sql.replace(kept_rows::ROWS, &kept_rows::row(constants, values, &held)), nested)?;
         let one_row = one_row || (aggregated && core.group_by.is_empty()) || core.from.is_none();
         Ok(Bound { sql, columns, aliases: items.into_iter().map(|i| i.table).collect(), one_row })
     }
@@ -207,7 +207,7 @@ impl Binder<'_> {
             };
             // What is distinct is counted by its first value.
             let text = match list.is_empty() && listing.distinct_by_text {
-                true => format!("{}({text},{})", names::KEPT, held::ROWS),
+                true => format!("{}({text},{})", names::KEPT, kept_rows::ROWS),
                 false => text,
             };
             list.push(format!("{text}{collation} AS {}", column.sql));
@@ -218,7 +218,7 @@ impl Binder<'_> {
     /// The GROUP BY that makes these columns distinct by their values.
     pub(super) fn distinct_by_value<'c>(&mut self, columns: impl Iterator<Item = &'c Column>) -> Result<String> {
         let keys = columns.map(|column| self.key(&Printed::column(column))).collect::<Result<Vec<_>>>()?;
-        Ok(format!(" GROUP BY {},{}", keys.join(","), held::ROWS))
+        Ok(format!(" GROUP BY {},{}", keys.join(","), kept_rows::ROWS))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::ast::{Body, SetOperator};
 use super::binder::Binder;
-use super::held;
+use super::kept_rows;
 use super::print::{Printed, common};
 use super::query::Bound;
 use super::scope::{Collation, Column, Scope, collate};
@@ -42,7 +42,7 @@ impl Binder<'_> {
         // Rows are compared by the collations of the set, whichever side has them first. EXCEPT and INTERSECT sort both
         // sides, and hold all rows of them.
         let kept = keyed(&set_columns);
-        let counted = held::row(0, width, &names);
+        let counted = kept_rows::row(0, width, &names);
         let names = names.join(",");
         // SQLite's UNION keeps the last of equal texts, MySQL's the first: so it is DISTINCT over UNION ALL, once for a
         // run of UNIONs.
@@ -62,7 +62,7 @@ impl Binder<'_> {
             sql = match operator {
                 None => next,
                 Some(SetOperator::Union | SetOperator::UnionAll) if by_value => {
-                    let group_by = self.distinct_by_value(set_columns.iter())?.replace(held::ROWS, &counted);
+                    let group_by = self.distinct_by_value(set_columns.iter())?.replace(kept_rows::ROWS, &counted);
                     format!("SELECT {names} FROM ({sql} UNION ALL {next}){group_by}")
                 }
                 Some(SetOperator::Union | SetOperator::UnionAll) => {
@@ -133,7 +133,7 @@ fn keyed(columns: &[Column]) -> String {
     let names: Vec<String> = columns.iter().map(|column| column.sql.clone()).collect();
     let keyed = columns.iter().enumerate().map(|(i, column)| {
         // What is distinct is held; the first value counts all of them.
-        let kept = if i == 0 { held::row_of(&names) } else { column.sql.clone() };
+        let kept = if i == 0 { kept_rows::row_of(&names) } else { column.sql.clone() };
         format!("{kept}{} AS {}", collate(column.ty, column.collation), column.sql)
     });
     keyed.collect::<Vec<_>>().join(",")

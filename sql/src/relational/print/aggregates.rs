@@ -11,7 +11,7 @@ use crate::relational::ast::{AggregateKind, Aggregated, RelExpr, Window};
 use crate::relational::binder::Binder;
 use crate::relational::clauses::position;
 use crate::relational::groups::is_aggregated;
-use crate::relational::held::{ROWS, columns_in, row_of_one};
+use crate::relational::kept_rows::{ROWS, columns_in, row_of_one};
 use crate::relational::program::names;
 use crate::relational::scope::{Collation, Scope};
 use crate::value::{ColumnType, Value};

@@ -9,7 +9,7 @@ use crate::expression::{CastType, Comparison, Expression, Function, Leaf, Operat
 use crate::parse::unsupported;
 use crate::relational::ast::{Query, RelExpr, RelLeaf};
 use crate::relational::binder::Binder;
-use crate::relational::held::row_of_one;
+use crate::relational::kept_rows::row_of_one;
 use crate::relational::program::names;
 use crate::relational::query::Bound;
 use crate::relational::scope::Collation;

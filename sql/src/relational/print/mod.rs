@@ -9,10 +9,10 @@ mod operators;
 
 use super::ast::RelExpr;
 use super::binder::Binder;
-use super::held::computed;
-use super::packed::Packed;
+use super::kept_rows::computed;
 use super::program::{Scalar, names};
 use super::scope::{Aliases, Collation, Column, Scope};
+use super::sqlite_value::Packed;
 use super::{RelationalError, Result};
 use crate::bind::branches::{alike, convert as converted};
 use crate::bind::scope::with_zones;
