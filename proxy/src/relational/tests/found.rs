@@ -58,3 +58,24 @@ fn one_group_concat_in_several_clauses_is_computed_once() {
     let notes: Vec<String> = program.notes().take().iter().map(ToString::to_string).collect();
     assert_eq!(notes, ["Row 2 was cut by GROUP_CONCAT()"; 2]);
 }
+
+#[test]
+fn rows_beyond_those_that_are_sent_are_not_made() {
+    let session = Session::new();
+    let run = |text: &str, most: u64| {
+        let program = Arc::new(session.program(text, &[]).unwrap().at_most(most));
+        let (until, _waiting) = super::until(Duration::from_secs(180));
+        let outcome = session.engine.run_now(&program, &session.catalog, &State::default(), &until).unwrap();
+        (outcome.rows.len(), outcome.found)
+    };
+    // More than may be collected.
+    assert_eq!(run("SELECT 1 FROM information_schema.COLUMNS a, information_schema.COLUMNS b", 1000), (1000, 1000));
+    let numbers = "(SELECT 1 AS n UNION ALL SELECT 0 UNION ALL SELECT 1) x";
+    // The next one cannot be made.
+    assert_eq!(run("SELECT 9223372036854775806 + n FROM (SELECT 1 AS n UNION ALL SELECT 2) x", 1), (1, 1));
+    assert_eq!(run(&format!("SELECT n FROM {numbers}"), 0), (0, 0));
+    assert_eq!(run(&format!("SELECT n FROM {numbers} LIMIT 2"), 1), (2, 2));
+    assert_eq!(run(&format!("SELECT SQL_CALC_FOUND_ROWS n FROM {numbers}"), 1), (1, 3));
+    assert_eq!(run(&format!("SELECT SQL_CALC_FOUND_ROWS n FROM {numbers} LIMIT 2"), 1), (2, 3));
+    assert_eq!(run(&format!("SELECT n FROM {numbers}"), 5), (3, 3));
+}
