@@ -1,6 +1,7 @@
 //! Every stock client does its steps on a real MariaDB, on embedded Cellgate and on a mixed deployment; a table says how it
 //! went, and docs/CLIENTS.md must say the same. `cargo test --test clients -- PyMySQL sqlx` runs these two. It takes the options
 //! of the ordinary test runner, because `cargo test` gives the same to all; what they say of output and threads means nothing here.
+//! For the same reason a name that no client has is no error: it may be that of another test. The run says so.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
