@@ -11,6 +11,9 @@ use crate::value::{ColumnType, Value};
 pub(super) trait Form {
     /// Its type; text if its form does not tell.
     fn ty(&self) -> Type;
+
+    /// Whether its form tells what it is.
+    fn tells(&self) -> bool;
 }
 
 impl Form for Leaf {
@@ -22,6 +25,10 @@ impl Form for Leaf {
                 Type::of(ColumnType::Text)
             }
         }
+    }
+
+    fn tells(&self) -> bool {
+        self.as_column().and_then(|parts| parts.last()).is_some_and(|name| CellColumn::named(name).is_some())
     }
 }
 
@@ -80,10 +87,13 @@ pub(super) fn sides<L: Form>(op: Operator, left: Operand<L>, right: Operand<L>) 
     }
 }
 
-/// What an operand that is no literal is compared with one by one: the others say nothing about a literal among them.
+/// What an operand that is no literal is compared with one by one: the others say nothing about a literal among them,
+/// unless nothing else says what the operand is (`@n IN (0x41, 5)`).
 fn beside<L: Form>(operand: &Operand<L>, others: Vec<Operand<L>>) -> Vec<Expression<L>> {
+    let told = !matches!(&operand.expression, Expression::Leaf(leaf) if !leaf.tells());
     // Looking at what is compared is only worth it beside a literal.
-    let number = others.iter().any(|o| o.is_literal) && is_number(&operand.expression);
+    let number = others.iter().any(|o| o.is_literal)
+        && (is_number(&operand.expression) || (!told && others.iter().any(|o| is_number(&o.expression))));
     others.into_iter().map(|o| if number { o.number() } else { o.plain() }).collect()
 }
 

@@ -371,6 +371,14 @@ impl Form for RelLeaf {
             }
         }
     }
+
+    fn tells(&self) -> bool {
+        match self {
+            Self::Plain(leaf) => leaf.tells(),
+            Self::Aggregate(aggregated) => aggregated.kind == AggregateKind::Count,
+            Self::Assigned { .. } | Self::Query(_) | Self::Exists(_) | Self::In { .. } | Self::Collate { .. } => false,
+        }
+    }
 }
 
 impl From<RelationalError> for SqlError {
