@@ -96,6 +96,14 @@ impl<K: Kind> Asked<K> {
 }
 
 impl<K: Kind> Reply<K> {
+    /// Whether nobody waits for the answer any more.
+    pub(super) fn is_abandoned(&self) -> bool {
+        match self {
+            Self::One(reply) => reply.is_closed(),
+            Self::Several(reply, _) => reply.is_closed(),
+        }
+    }
+
     /// How many answers are due.
     pub(super) fn count(&self) -> usize {
         match self {

@@ -47,8 +47,10 @@ struct Lane<K: Kind> {
 struct Again {
     /// How many at the same time.
     at_once: usize,
-    /// Until when one may begin, if there is a limit.
-    until: Option<Instant>,
+    /// Until when one may begin.
+    until: Instant,
+    /// Whether the statement left their answers out, and went well: what fails now of no single one fails for all.
+    left_out: bool,
 }
 
 impl<K: Kind> Lanes<K> {
@@ -252,14 +254,16 @@ impl<K: Kind> Lanes<K> {
             false => self.attend(oldest, K::run(backend, &scope, &items)).await,
         };
         // Those to be run each by itself, and how.
+        let now = Instant::now();
         let (items, replies, again) = match answers {
             Ok(answers) => {
                 let (items, replies) = Self::answer(items, replies, answers);
-                (items, replies, Again { at_once: 1, until: None })
+                // Each may be of megabytes, and nothing is wrong with the others if one takes long.
+                (items, replies, Again { at_once: 1, until: now + 2 * self.patience, left_out: true })
             }
             Err(error) if shared && error.may_be_of_one() => {
                 // Nobody waits for that longer than for a statement to be sent.
-                (items, replies, Again { at_once: K::AGAIN_AT_ONCE, until: Some(Instant::now() + self.patience) })
+                (items, replies, Again { at_once: K::AGAIN_AT_ONCE, until: now + self.patience, left_out: false })
             }
             Err(error) => return replies.into_iter().for_each(|reply| reply.fail(error.clone())),
         };
@@ -292,7 +296,7 @@ impl<K: Kind> Lanes<K> {
     /// Runs requests of a batch each by itself: behind an error that one of them may be the cause of, or because the statement
     /// left their answers out.
     async fn one_by_one(&self, scope: &K::Scope, items: &[K::Item], replies: Vec<Reply<K>>, again: Again) {
-        let Again { at_once, until } = again;
+        let Again { at_once, until, left_out } = again;
         // How many have failed in a row, and the last of their errors.
         let in_vain = &Mutex::new((0, None::<StoreError>));
         let mut from = 0;
@@ -300,6 +304,9 @@ impl<K: Kind> Lanes<K> {
             let own = &items[from..from + reply.count()];
             from += own.len();
             async move {
+                if reply.is_abandoned() && !K::LASTING {
+                    return;
+                }
                 // Not the error of the batch, which may be one member's own.
                 let cause = match &*lock(in_vain) {
                     (IN_VAIN.., error) => error.clone(),
@@ -308,7 +315,7 @@ impl<K: Kind> Lanes<K> {
                 if let Some(error) = cause {
                     return reply.fail(error.not_begun());
                 }
-                if until.is_some_and(|until| Instant::now() > until) {
+                if Instant::now() > until {
                     return reply.fail(self.late());
                 }
                 match K::run(self.backend.as_ref(), scope, own).await {
@@ -319,7 +326,8 @@ impl<K: Kind> Lanes<K> {
                     Err(error) => {
                         if !error.is_of_size() {
                             let mut in_vain = lock(in_vain);
-                            *in_vain = (in_vain.0 + 1, Some(error.clone()));
+                            let of_all = left_out && !error.may_be_of_one();
+                            *in_vain = (if of_all { IN_VAIN } else { in_vain.0 + 1 }, Some(error.clone()));
                         }
                         reply.fail(error);
                     }

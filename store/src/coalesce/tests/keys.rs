@@ -83,6 +83,69 @@ async fn who_asks_for_a_long_body_waits_for_it_alone() {
     assert_eq!(bench.held.calls()[2..], gets(&[1, 5, 1, 2]));
 }
 
+/// Four who have asked for a long body in one statement, of which the first is being fetched.
+async fn with_long_bodies_asked_for(bench: &Bench) -> [JoinHandle<Result<Vec<Option<Cell>>, StoreError>>; 4] {
+    bench.go(1);
+    assert!(is_stored(&bench.put(group("long", &"x".repeat(LONG))).await.unwrap()));
+    let first = bench.get(1, &["a"]);
+    bench.held.begun(2).await;
+    let long_ones = ["long"; 4].map(|row| bench.get(1, &[row]));
+    bench.waiting(4, 0).await;
+    bench.go(2);
+    first.await.unwrap().unwrap();
+    bench.held.begun(2).await;
+    assert_eq!(bench.held.calls()[1..], gets(&[1, 4, 1]));
+    long_ones
+}
+
+#[tokio::test]
+async fn a_long_body_that_nobody_waits_for_is_not_fetched() {
+    let bench = Bench::new(ONE_LANE).await;
+    let [first, gone, gone_too, last] = with_long_bodies_asked_for(&bench).await;
+    for gone in [gone, gone_too] {
+        gone.abort();
+        assert!(gone.await.unwrap_err().is_cancelled());
+    }
+    bench.go(2);
+    for there in [first, last] {
+        assert!(there.await.unwrap().unwrap()[0].is_some());
+    }
+    assert_eq!(bench.held.calls()[1..], gets(&[1, 4, 1, 1]));
+}
+
+#[tokio::test]
+async fn a_server_that_is_lost_among_long_bodies_is_not_asked_once_for_each() {
+    let bench = Bench::new(ONE_LANE).await;
+    let long_ones = with_long_bodies_asked_for(&bench).await;
+    let lost = StoreError::Timeout { reason: Reason::Statement, detail: "for the test".to_owned() };
+    bench.held.failing.lock().unwrap().push((1, lost));
+    bench.go(1);
+    for long in long_ones {
+        let answer = long.await.unwrap();
+        assert!(matches!(answer, Err(StoreError::Timeout { .. })), "{answer:?}");
+    }
+    assert_eq!(bench.held.calls()[1..], gets(&[1, 4, 1]));
+}
+
+#[tokio::test]
+async fn long_bodies_have_their_lane_for_a_time() {
+    let patience = Duration::from_millis(500);
+    let bench = Bench::with_patience(ONE_LANE, patience).await;
+    let [first, others @ ..] = with_long_bodies_asked_for(&bench).await;
+    // Time alone ends it.
+    let nothing = std::future::pending::<()>();
+    tokio::time::timeout(2 * patience + Duration::from_millis(50), nothing).await.unwrap_err();
+    bench.go(1);
+    assert!(first.await.unwrap().unwrap()[0].is_some(), "one that has begun goes on");
+    for late in others {
+        let answer = late.await.unwrap();
+        assert!(matches!(answer, Err(StoreError::Timeout { reason: Reason::Queue, .. })), "{answer:?}");
+    }
+    // The lane is free.
+    bench.go(1);
+    assert_eq!(bench.get(1, &["a"]).await.unwrap().unwrap(), [None]);
+}
+
 #[tokio::test]
 async fn a_scan_is_on_no_lane() {
     let bench = Bench::new(ONE_LANE).await;
