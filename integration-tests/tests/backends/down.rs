@@ -145,9 +145,18 @@ async fn whoever_finds_the_queue_of_a_frozen_server_full_is_told_3168_at_once_an
     }
     server.freeze();
     let (told, mut answers) = mpsc::channel(CLIENTS);
-    for mut client in clients {
+    for (number, mut client) in clients.into_iter().enumerate() {
         let (told, cell) = (told.clone(), cell.clone());
         tokio::spawn(async move { told.send(get(&mut client, &cell).await).await });
+        if number == 0 {
+            // It waits, too, until its lane takes it: before that the others would all find the queue full.
+            wait::until_async("the first to be under way", BOUND, async || {
+                let metrics = http::metrics(proxy.http()).expect("/metrics answers");
+                let (lanes, waiting) = ("cellgate_queue_lanes", "cellgate_queue_cells");
+                (http::total(&metrics, lanes) == 1.0 && http::total(&metrics, waiting) == 0.0).then_some(())
+            })
+            .await;
+        }
     }
     let mut next = async || tokio::time::timeout(BOUND, answers.recv()).await.expect("an answer in time").unwrap();
     for _ in 2..CLIENTS {
