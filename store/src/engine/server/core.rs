@@ -70,8 +70,12 @@ impl<D: Driver> Core<D> {
         let mut large = lock(&self.large);
         if bytes >= budget / 2 {
             large.insert(table, bytes / rows.max(1));
-        } else if large.get(&table).is_some_and(|large| rows >= rows_within(budget, *large)) {
-            large.remove(&table);
+        } else if let Some(known) = large.get_mut(&table).filter(|known| rows >= rows_within(budget, **known)) {
+            // By halves: these few may be the small ones among large ones.
+            *known /= 2;
+            if rows_within(budget, *known) >= MANY {
+                large.remove(&table);
+            }
         }
     }
 
@@ -375,6 +379,9 @@ async fn read_page<S: Session>(
     }
     Ok(Page { cells, more: false })
 }
+
+/// Cells of which so many fit in a page are not large.
+const MANY: usize = 1024;
 
 /// How many cells of so many bytes a page asks for: somewhat fewer than have `budget` bytes, for they are not all of one size.
 fn rows_within(budget: usize, bytes: usize) -> usize {
