@@ -125,6 +125,45 @@ async fn a_standby_of_a_postgresql_takes_over_that_lacks_a_cell() {
 }
 
 #[tokio::test]
+async fn a_mariadb_that_is_back_behind_another_one_passes_over_ids_once_more_for_each_proxy() {
+    const SPAN: i64 = 1 << 28;
+    let server = MariaDb::private();
+    server.execute("CREATE DATABASE cells");
+    let mut bench = Bench::new(&server.url("cells")).await;
+    let next = || server.execute("SELECT next FROM cells.cg_head WHERE head = 0").trim().parse::<i64>().unwrap();
+    // One that answers with another number is another server.
+    let is_server = |number: u32| {
+        server.execute(&format!("SET GLOBAL server_id = {number}"));
+        let sessions = server.execute("SELECT id FROM information_schema.PROCESSLIST WHERE db = 'cells'");
+        for session in sessions.lines() {
+            // It may be over.
+            let _ = server.try_execute(&format!("KILL {session}"));
+        }
+    };
+    let first = next();
+    is_server(2);
+    bench.wait_until_both_write("other").await;
+    let other = next();
+    assert!((SPAN..2 * SPAN).contains(&(other - first)), "once for both proxies: {first}, then {other}");
+    is_server(1);
+    // Nobody has written for a minute, and of the first write behind it no more comes to pass than that.
+    let table = server.execute("SHOW TABLES FROM cells LIKE 'trips%'");
+    let (table, minute) = (table.trim(), 60 * (SPAN / 4));
+    server.execute(&format!(
+        "UPDATE cells.cg_head SET at = at - 60000000 WHERE head = 0; RENAME TABLE cells.{table} TO cells.away"
+    ));
+    assert!(put(&mut bench.clients[0], &triple("away", "BASE", 1), "1").await.is_err(), "its table is away");
+    let back = next();
+    assert!((minute..2 * minute).contains(&(back - other)), "{other}, then {back}");
+    server.execute(&format!("RENAME TABLE cells.away TO cells.{table}"));
+    bench.wait_until_both_write("back").await;
+    let after = next();
+    assert!((SPAN..minute).contains(&(after - back)), "once more for the other proxy: {back}, then {after}");
+    bench.wait_until_both_write("after").await;
+    assert!(next() - after < SPAN, "then it is done");
+}
+
+#[tokio::test]
 async fn an_older_copy_of_its_tables_takes_their_place_in_a_mariadb_whose_sessions_go_on() {
     let server = MariaDb::private();
     server.execute("CREATE DATABASE cells; CREATE DATABASE backup");

@@ -16,7 +16,7 @@ use super::wire::{Argument, Arguments, Command, Connection, Ended, Failed, Prepa
 use super::{Returning, STATEMENTS, error, head, insert};
 use crate::backend::Timeouts;
 use crate::engine::server::driver::{
-    Cells, Existing, Failure, Holds, Mark, Names, NewRow, Passing, Place, Session, Start, Value, replaced,
+    Cells, Existing, Failure, Holds, Mark, Names, NewRow, PassOver, Place, Session, Start, Value, replaced,
 };
 use crate::error::{Reason, StoreError};
 use crate::hash::FastHash;
@@ -353,7 +353,7 @@ impl Session for MysqlSession {
         Some(self.start)
     }
 
-    async fn pass_over(&mut self, passing: Passing) -> Result<(), Failure> {
+    async fn pass_over(&mut self, passing: PassOver) -> Result<(), Failure> {
         match self.run(&head::pass_over(self.start, passing)).await {
             Ok(()) => Ok(()),
             Err(failure) => Err(self.roll_back(failure).await),

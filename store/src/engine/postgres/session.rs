@@ -24,7 +24,7 @@ use crate::backend::Timeouts;
 use crate::engine::server::attempts::unsettled;
 use crate::engine::server::core::size;
 use crate::engine::server::driver::{
-    Cells, Existing, Failure, Holds, Mark, NewRow, Passing, Place, Session, Start, Value, replaced,
+    Cells, Existing, Failure, Holds, Mark, NewRow, PassOver, Place, Session, Start, Value, replaced,
 };
 use crate::error::{Reason, StoreError};
 use crate::hash::FastHash;
@@ -297,7 +297,7 @@ impl Session for PostgresSession {
         Some(self.start)
     }
 
-    async fn pass_over(&mut self, passing: Passing) -> Result<(), Failure> {
+    async fn pass_over(&mut self, passing: PassOver) -> Result<(), Failure> {
         self.run(&head::pass_over(self.start, passing)).await
     }
 

@@ -124,7 +124,7 @@ pub trait Session: Send + 'static {
 
     /// Has the log head pass over the ids that may have been seen before this start and are not known any more. When it
     /// succeeds that is on disk.
-    async fn pass_over(&mut self, _: Passing) -> Result<(), Failure> {
+    async fn pass_over(&mut self, _: PassOver) -> Result<(), Failure> {
         Ok(())
     }
 
@@ -189,7 +189,7 @@ pub trait Session: Send + 'static {
 
 /// How often the log head passes over ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passing {
+pub enum PassOver {
     /// Once per start, whoever asks for it: the store remembers for which one it was done.
     Once,
     /// In any case: the store may remember it of the time before another server took over.

@@ -12,7 +12,7 @@ use deadpool::managed::{Manager, Metrics, RecycleResult};
 
 use crate::engine::server::core::size;
 use crate::engine::server::driver::{
-    Cells, Driver, Existing, Failure, Holds, Mark, NewRow, Passing, Place, Session, Start,
+    Cells, Driver, Existing, Failure, Holds, Mark, NewRow, PassOver, Place, Session, Start,
 };
 use crate::error::StoreError;
 use crate::sql::{Dialect, MYSQL, POSTGRES, Query};
@@ -34,7 +34,7 @@ pub(crate) enum Asked {
     /// To confirm what it has found.
     Confirm(i64),
     /// To have the log head pass over ids.
-    PassOver(i64, Passing),
+    PassOver(i64, PassOver),
     /// To run a statement without parameters.
     Run(i64, String),
 }
@@ -246,8 +246,10 @@ impl Session for FakeSession {
         self.start
     }
 
-    async fn pass_over(&mut self, passing: Passing) -> Result<(), Failure> {
+    async fn pass_over(&mut self, passing: PassOver) -> Result<(), Failure> {
         self.script.ask(Asked::PassOver(self.number, passing));
+        // As over a network: others get on meanwhile.
+        tokio::task::yield_now().await;
         self.script.passes.next().unwrap_or(Ok(()))
     }
 

@@ -8,7 +8,7 @@
 
 use cellgate_schemaless::limits::ID_STRIDE;
 
-use crate::engine::server::driver::{Passing, Start};
+use crate::engine::server::driver::{PassOver, Start};
 
 /// The row of `cg_head` that is no head: its `next` is the start for which the head has passed over, 0 before the first
 /// write. Every version reads heads by their number, and its epoch, 0, is none a head was ever at.
@@ -19,7 +19,7 @@ const SPAN: i64 = 1 << 18;
 
 /// Ids passed over for each second since the last write that is known, if that is more: what a head gives out in one at most.
 /// What is not known any more was written in these seconds, ids passed over behind other starts among it: more of them
-/// only if there were starts every few seconds. A larger number would bring ids beyond 2^53 sooner, which programs that keep them
+/// only if there were starts every few seconds, where each proxy that meets a server that is back counts as one. A larger number would bring ids beyond 2^53 sooner, which programs that keep them
 /// as floating point cannot tell apart.
 const PER_SECOND: i64 = 1 << 16;
 
@@ -37,9 +37,9 @@ pub(crate) fn passed(at: &str, seconds: &str) -> String {
 }
 
 /// A condition, behind others: whether the head is to pass over ids. `remembered` is the start for which it did so last.
-pub(crate) fn unless_passed(remembered: &str, Start(start): Start, passing: Passing) -> String {
+pub(crate) fn unless_passed(remembered: &str, Start(start): Start, passing: PassOver) -> String {
     match passing {
-        Passing::Once => format!(" AND {remembered} <> {start}"),
-        Passing::Again => String::new(),
+        PassOver::Once => format!(" AND {remembered} <> {start}"),
+        PassOver::Again => String::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! A bounded pool of sessions that never hands out a session somebody left in the middle of something.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,10 +12,11 @@ use cellgate_metrics::{ClusterMetrics, Operation, PoolState, Settlement};
 use deadpool::Runtime;
 use deadpool::managed::{Hook, HookError, Object, Pool, PoolError, QueueMode, TimeoutType, Timeouts as PoolTimeouts};
 use tokio::runtime::Handle;
+use tokio::sync::MutexGuard;
 
 use crate::backend::Identity;
 use crate::engine::server::ServerOptions;
-use crate::engine::server::driver::{Driver, Failure, Holds, Passing, Session, Start};
+use crate::engine::server::driver::{Driver, Failure, Holds, PassOver, Session, Start};
 use crate::engine::server::identity::{Expected, check_new};
 use crate::engine::server::monitor::Monitor;
 use crate::error::{Reason, StoreError};
@@ -44,6 +45,8 @@ pub(crate) struct Starts {
     /// The last one for which it is on disk that the log head passed over what that may have taken back.
     passed: AtomicI64,
     known: Mutex<KnownStarts>,
+    /// Held by who has the log head pass over.
+    passing: tokio::sync::Mutex<()>,
 }
 
 /// All starts of the server that were seen, and what was done for them.
@@ -53,10 +56,18 @@ struct KnownStarts {
     changes: i64,
     seen: BTreeSet<i64>,
     /// Those that were seen again behind another one: a server that another had taken over from, and that was not started since.
-    back: BTreeSet<i64>,
+    /// With how many changes there had been when each was back last.
+    back: BTreeMap<i64, i64>,
     /// Those that were passed over for: a server may tell sessions different starts though it was not started in between (a MySQL
     /// whose clock went back), and what those of before were asked goes on beside the new ones.
     passed: BTreeSet<i64>,
+}
+
+impl KnownStarts {
+    /// How many changes there had been when this start was back last; 0 if it was there only once.
+    fn since(&self, start: i64) -> i64 {
+        self.back.get(&start).copied().unwrap_or(0)
+    }
 }
 
 impl Starts {
@@ -64,9 +75,8 @@ impl Starts {
     /// server may have given out ids meanwhile.
     pub(crate) fn seen(&self, start: Option<Start>) -> bool {
         let Some(Start(start)) = start else { return false };
-        // Until the end: nobody is to use another session of this start before all of it is known.
         let mut known = lock(&self.known);
-        let before = self.last.swap(start, Ordering::AcqRel);
+        let before = self.last.load(Ordering::Acquire);
         if before == start {
             return false;
         }
@@ -75,13 +85,16 @@ impl Starts {
             known.changes += 1;
         }
         if !is_new {
-            known.back.insert(start);
+            let changes = known.changes;
+            known.back.insert(start, changes);
             known.passed.remove(&start);
             // If it is another one, that one stays.
             let _ = self.passed.compare_exchange(start, 0, Ordering::AcqRel, Ordering::Acquire);
         }
         let Start(life) = Start::of(&[start, known.changes]);
         self.life.store(life, Ordering::Release);
+        // Last: nobody is to use another session of this start before all of it is known.
+        self.last.store(start, Ordering::Release);
         before != 0
     }
 
@@ -96,21 +109,31 @@ impl Starts {
         start.is_none_or(|Start(start)| start == self.last.load(Ordering::Acquire))
     }
 
-    /// The log head has passed over what this start may have taken back.
-    pub(crate) fn passed(&self, Start(start): Start) {
-        lock(&self.known).passed.insert(start);
-        self.passed.store(start, Ordering::Release);
+    /// The log head has passed over what this start may have taken back; `since` is what [`to_pass`](Starts::to_pass) said
+    /// before. That does not count if the start was taken over from and is back meanwhile.
+    pub(crate) fn passed(&self, Start(start): Start, since: i64) {
+        let mut known = lock(&self.known);
+        if known.since(start) == since {
+            known.passed.insert(start);
+            self.passed.store(start, Ordering::Release);
+        }
     }
 
-    /// How the log head is to pass over what this start may have taken back; `None` if it has.
-    pub(crate) fn to_pass(&self, Start(start): Start) -> Option<Passing> {
+    /// Waits until nobody else of this process has the log head pass over.
+    pub(crate) async fn passing(&self) -> MutexGuard<'_, ()> {
+        self.passing.lock().await
+    }
+
+    /// How the log head is to pass over what this start may have taken back, and a number for since when the server is there;
+    /// `None` if it has.
+    pub(crate) fn to_pass(&self, Start(start): Start) -> Option<(PassOver, i64)> {
         // As a rule there is one.
         if self.passed.load(Ordering::Acquire) == start {
             return None;
         }
         let known = lock(&self.known);
-        let passing = if known.back.contains(&start) { Passing::Again } else { Passing::Once };
-        (!known.passed.contains(&start)).then_some(passing)
+        let passing = if known.back.contains_key(&start) { PassOver::Again } else { PassOver::Once };
+        (!known.passed.contains(&start)).then(|| (passing, known.since(start)))
     }
 }
 

@@ -295,10 +295,14 @@ impl<D: Driver> Put<'_, D> {
     ) -> Result<Vec<Option<Place>>, Failure> {
         let starts = self.sessions.starts();
         if let Some(start) = session.start()
-            && let Some(passing) = starts.to_pass(start)
+            && starts.to_pass(start).is_some()
         {
-            session.pass_over(passing).await?;
-            starts.passed(start);
+            // One at a time: who comes behind finds it done.
+            let _alone = starts.passing().await;
+            if let Some((passing, since)) = starts.to_pass(start) {
+                session.pass_over(passing).await?;
+                starts.passed(start, since);
+            }
         }
         session.insert(self.epoch, rows, existing).await
     }

@@ -12,8 +12,9 @@ use cellgate_schemaless::{
 };
 
 use super::core::Core;
-use super::driver::{Failure, Guard, Holds, Names, Passing, Place, Session as _, Start, Value};
+use super::driver::{Failure, Guard, Holds, Names, PassOver, Place, Session as _, Start, Value};
 use super::fake::{Asked, FakeDriver, Script, failed, lost};
+use super::pool::Starts;
 use super::{Server, ServerOptions, put};
 use crate::backend::{ANSWER_BYTES, Backend, GroupCell, PlacedCell, PutGroup, PutMode, PutOutcome, Timeouts};
 use crate::closing::wait_until;
@@ -513,7 +514,7 @@ async fn the_head_passes_over_ids_once_per_start_of_the_server_and_before_the_fi
     assert_ne!(starts.life(), first);
     // Of a MySQL whose clock went back, sessions that were told the start of before may still be at work.
     assert_eq!([1, 2].map(|n| starts.to_pass(Start(n))), [None, None]);
-    let (pass, insert) = (|session| Asked::PassOver(session, Passing::Once), |session| Asked::Insert(session, 1));
+    let (pass, insert) = (|session| Asked::PassOver(session, PassOver::Once), |session| Asked::Insert(session, 1));
     let asked = [pass(1), pass(1), insert(1), insert(1), pass(2), insert(2), insert(2)];
     assert_eq!(bench.script.asked(), asked);
 }
@@ -535,12 +536,41 @@ async fn a_server_that_is_back_behind_another_one_is_one_more_start_though_it_wa
     lives.dedup();
     assert_eq!(lives.len(), 4, "what was cached before is never answered again");
     let (pass, insert) = (Asked::PassOver, |session| Asked::Insert(session, 1));
-    let (once, again) = (Passing::Once, Passing::Again);
+    let (once, again) = (PassOver::Once, PassOver::Again);
     let asked = [
         &[pass(1, once), insert(1), pass(2, once), insert(2)][..],
         &[pass(3, again), insert(3), insert(4), pass(5, again), insert(5)],
     ];
     assert_eq!(bench.script.asked(), asked.concat());
+}
+
+#[tokio::test]
+async fn of_writes_that_come_together_one_has_the_head_pass_over() {
+    let bench = Bench::new(Timeouts::default());
+    bench.script.inserts.are((1..3).map(|n| Ok(places(n..n + 1))));
+    *lock(&bench.script.start) = Some(Start(1));
+    let groups = [[group(9, 1..2)], [group(9, 2..3)]];
+    let (one, other) = tokio::join!(bench.put(&groups[0]), bench.put(&groups[1]));
+    one.unwrap();
+    other.unwrap();
+    let asked = bench.script.asked();
+    let passes = asked.iter().filter(|asked| matches!(asked, Asked::PassOver(..))).count();
+    assert_eq!((passes, asked.len()), (1, 3), "{asked:?}");
+}
+
+#[test]
+fn ids_passed_over_before_a_server_was_taken_over_from_do_not_count_once_it_is_back() {
+    let starts = Starts::default();
+    starts.seen(Some(Start(1)));
+    let (_, before) = starts.to_pass(Start(1)).unwrap();
+    for start in [2, 1] {
+        starts.seen(Some(Start(start)));
+    }
+    starts.passed(Start(1), before);
+    let (passing, now) = starts.to_pass(Start(1)).expect("it is to be done again");
+    assert_eq!(passing, PassOver::Again);
+    starts.passed(Start(1), now);
+    assert_eq!(starts.to_pass(Start(1)), None);
 }
 
 #[tokio::test]
