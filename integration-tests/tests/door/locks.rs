@@ -164,27 +164,32 @@ async fn a_lock_that_was_waited_for_is_judged_by_what_its_holder_left() {
 }
 
 #[tokio::test]
-async fn unlock_tables_lets_go_also_if_its_commit_is_refused() {
+async fn locked_tables_are_let_go_of_also_if_the_commit_before_is_refused() {
     let proxy = Deployment::embedded().start();
     let mut root = client::connect(proxy.mysql()).await;
     client::run(&mut root, client::TRIPS).await;
+    client::run(&mut root, "CREATE TABLE riders LIKE trips").await;
+    client::run(&mut root, "SET lock_wait_timeout = 1").await;
     client::run(&mut root, "CREATE USER locker IDENTIFIED BY 'a-password'").await;
     client::run(&mut root, "GRANT SELECT, INSERT, LOCK TABLES ON test.* TO locker").await;
     let options = client::options(proxy.mysql()).user(Some("locker")).pass(Some("a-password"));
     let mut locker = client::try_connect(options).await.unwrap();
     client::run(&mut locker, "SET autocommit = 0").await;
-    client::run(&mut locker, "LOCK TABLES trips WRITE").await;
-    client::run(&mut locker, "INSERT INTO trips (row_key, column_key, body) VALUES ('a', 'LOCKED', '1')").await;
-    client::run(&mut root, "REVOKE INSERT ON test.* FROM locker").await;
-    let refused = client::refused(&mut locker, "UNLOCK TABLES").await;
-    assert!(refused.code == 1142 && refused.message.ends_with("; the transaction is rolled back"), "{refused:?}");
-    client::run(&mut root, "SET lock_wait_timeout = 1").await;
-    client::run(&mut root, "INSERT INTO trips (row_key, column_key, body) VALUES ('a', 'BASE', '1')").await;
-    // What relied on the lock is not committed without it.
-    client::run(&mut root, "GRANT INSERT ON test.* TO locker").await;
-    client::run(&mut locker, "COMMIT").await;
-    let found: Vec<String> = client::rows(&mut root, "SELECT column_key FROM trips WHERE row_key = 'a'").await;
-    assert_eq!(found, ["BASE"]);
+    for (version, ends) in (1..).zip(["UNLOCK TABLES", "START TRANSACTION", "LOCK TABLES riders READ"]) {
+        client::run(&mut locker, "LOCK TABLES trips WRITE").await;
+        client::run(&mut locker, "INSERT INTO trips (row_key, column_key, body) VALUES ('a', 'LOCKED', '1')").await;
+        client::run(&mut root, "REVOKE INSERT ON test.* FROM locker").await;
+        let refused = client::refused(&mut locker, ends).await;
+        let rolled_back = refused.message.ends_with("; the transaction is rolled back");
+        assert!(refused.code == 1142 && rolled_back, "{ends}: {refused:?}");
+        client::put(&mut root, &client::triple("a", "BASE", version), "1").await.unwrap();
+        // What relied on the lock is not committed without it.
+        client::run(&mut root, "GRANT INSERT ON test.* TO locker").await;
+        client::run(&mut locker, "COMMIT").await;
+        let found: Vec<String> =
+            client::rows(&mut root, "SELECT DISTINCT column_key FROM trips WHERE row_key = 'a'").await;
+        assert_eq!(found, ["BASE"], "{ends}");
+    }
 }
 
 #[tokio::test]

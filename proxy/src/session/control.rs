@@ -28,8 +28,7 @@ impl Session {
     pub(super) async fn control(&mut self, control: Transaction) -> Result<Answer, StatementError> {
         match control {
             Transaction::Begin { read_only, consistent_snapshot } => {
-                self.commit_open().await?;
-                self.unlock_tables().await?;
+                self.end_locked().await?;
                 self.begin(read_only, if consistent_snapshot { Start::Snapshot } else { Start::Explicit });
             }
             Transaction::Commit { chain, release: _ } => {
@@ -161,6 +160,31 @@ impl Session {
             entry.map_or_else(|| "unlisted".to_owned(), |entry| entry.name.clone())
         };
         judge(&cells, fates, cluster_of)
+    }
+
+    /// Commits before the locks of LOCK TABLES go that the transaction relies on: it is over then, in any case.
+    pub(super) async fn commit_under_locks(&mut self) -> Result<(), StatementError> {
+        self.renew_access();
+        let version = self.access().version();
+        let mut committed = self.commit_open().await;
+        if committed.as_ref().is_err_and(StatementError::suspects_access) && self.has_newer_access(version).await {
+            committed = self.commit_open().await;
+        }
+        committed.map_err(|error| match self.transaction.take() {
+            Some(_) => StatementError::RolledBack(Box::new(error)),
+            None => error,
+        })
+    }
+
+    /// Ends the transaction and LOCK TABLES before a statement that does so. The tables are let go of whatever became of the
+    /// transaction, as in MySQL.
+    pub(super) async fn end_locked(&mut self) -> Result<(), StatementError> {
+        if !self.locks_tables() {
+            return self.commit_open().await;
+        }
+        let committed = self.commit_under_locks().await;
+        let let_go = self.unlock_tables().await;
+        committed.and(let_go)
     }
 }
 

@@ -138,20 +138,6 @@ impl Session {
         Ok(Answer::Done(Done::default()))
     }
 
-    /// Commits before the locks go that the transaction relies on: it is over then, in any case.
-    async fn commit_under_locks(&mut self) -> Result<(), StatementError> {
-        self.renew_access();
-        let version = self.access().version();
-        let mut committed = self.commit_open().await;
-        if committed.as_ref().is_err_and(StatementError::suspects_access) && self.has_newer_access(version).await {
-            committed = self.commit_open().await;
-        }
-        committed.map_err(|error| match self.transaction.take() {
-            Some(_) => StatementError::RolledBack(Box::new(error)),
-            None => error,
-        })
-    }
-
     /// Takes the locks of a statement, which ends a transaction and LOCK TABLES before it.
     async fn lock_anew(
         &mut self,
@@ -159,8 +145,7 @@ impl Session {
         wanted: &[(Key, Mode)],
         place: String,
     ) -> Result<(), StatementError> {
-        self.commit_open().await?;
-        self.unlock_tables().await?;
+        self.end_locked().await?;
         let kill = self.process.kill_switch().clone();
         let everything = *lock == TableLock::Everything;
         if everything && self.held.everything {
