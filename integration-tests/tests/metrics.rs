@@ -191,4 +191,9 @@ async fn after_one_of_everything_every_family_has_moved() {
     wait::until(denied, wait::PATIENCE, || {
         http::metrics(proxy.http()).unwrap().get(denied).is_some_and(|count| *count > 0.0).then_some(())
     });
+
+    // A database that is gone is counted also while no client asks for it.
+    assert_eq!(lacking(), 1.0);
+    server.execute("DROP DATABASE cells");
+    wait::until("a ping to count it", wait::PATIENCE, || (lacking() > 1.0).then_some(()));
 }

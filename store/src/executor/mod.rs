@@ -330,9 +330,14 @@ impl Executor {
         let answer = call.await;
         let awaited = under_way.answered();
         answer.map_err(|error| {
-            // How a change of the topology or of the catalog is noticed is no fault of the cluster. If a table of the
-            // newest catalog is missing, whoever tells the client counts it.
-            if !matches!(error, StoreError::StaleEpoch { .. } | StoreError::NoTable { .. }) {
+            // How a statement notices a change of the topology or of the catalog is no fault of the cluster. If a table of
+            // the newest catalog is missing, whoever tells the client counts it; behind a ping stands no client.
+            let is_news = match error {
+                StoreError::StaleEpoch { .. } => true,
+                StoreError::NoTable { .. } => operation != Operation::Ping,
+                _ => false,
+            };
+            if !is_news {
                 // Whose caller ran out of time was counted as that then.
                 if awaited || error.kind() != ErrorKind::Timeout {
                     metrics.failed(error.kind());
