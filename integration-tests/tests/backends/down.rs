@@ -1,6 +1,6 @@
 //! A server that is down or frozen, or holds a statement up: what its clients and the log are told, and that the others go on.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cellgate_integration_tests::client::{self, Refusal, TRIPS, get, put, run, triple};
 use cellgate_integration_tests::deployment::{Builder, SHARDS};
@@ -222,6 +222,17 @@ async fn a_read_that_runs_out_of_its_clients_time_names_the_cluster_it_waited_fo
     let (error, ()) = tokio::join!(read, kill_when_it_runs(&mut other, id));
     assert_eq!(Refusal::of(&error).expect("an answer").code, 1317);
     wait::until("its count", wait::PATIENCE, || (counted() == [gets + 2.0, timeouts]).then_some(()));
+
+    // Of a scan that is killed, too, what it has waited for is the stores.
+    let waited = || http::metrics(proxy.http()).unwrap()["cellgate_stage_seconds_sum{stage=\"store\"}"];
+    let before = waited();
+    let kill_late = async {
+        wait::under_load(Duration::from_secs(1)).await;
+        kill_when_it_runs(&mut other, id).await;
+    };
+    let (refusal, ()) = tokio::join!(client::refused(&mut conn, "SELECT * FROM trips"), kill_late);
+    assert_eq!(refusal.code, 1317, "{refusal:?}");
+    wait::until("its time", wait::PATIENCE, || (waited() - before > 0.9).then_some(()));
 
     // So is an INSERT as long as it only reads: with IGNORE where it looks for what is there, and inside a transaction, which
     // goes on.

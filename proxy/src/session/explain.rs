@@ -7,7 +7,7 @@ use cellgate_schemaless::{Chain, ClusterNo, Request, RowSet, ShardId};
 use cellgate_sql::{ColumnMeta, ColumnType, Command, Explain, Read, Row, Source, Value};
 
 use super::error::StatementError;
-use super::read::ReadTime;
+use super::read_time::ReadTime;
 use super::rows::RowSource;
 use super::{Answer, Session, Table};
 

@@ -23,6 +23,7 @@ mod locking;
 mod planned;
 mod prepare;
 mod read;
+mod read_time;
 mod relational;
 mod rows;
 mod run;

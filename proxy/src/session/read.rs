@@ -15,6 +15,7 @@ use cellgate_store::executor::{CellStream, RunError};
 
 use super::buffer::{Buffer, lets_through};
 use super::error::StatementError;
+use super::read_time::ReadTime;
 use super::warnings::Level;
 use super::workshop::AT_ONCE;
 use super::{Answer, Done, Session};
@@ -245,33 +246,6 @@ impl Overlaid {
     }
 }
 
-/// How long a SELECT may take.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ReadTime {
-    /// Until its first rows, and until the next ones whenever more are needed: the server's limit. The time in which a client
-    /// reads what it is sent is not in it.
-    pub(super) step: Duration,
-    /// When all of it must be over: the client's limit.
-    pub(super) end: Option<Instant>,
-}
-
-impl ReadTime {
-    /// When the rows that are asked for now must be there.
-    pub(super) fn deadline(self) -> Instant {
-        let step = Instant::now() + self.step;
-        self.end.map_or(step, |end| end.min(step))
-    }
-
-    /// What a SELECT ends with: if its time is over and it is the client's limit that has come, no fault of the server.
-    pub(super) fn judged(self, error: StatementError) -> StatementError {
-        let is_over = |error: &StatementError| {
-            matches!(error, StatementError::Timeout { .. } | StatementError::Sql(SqlError::GivenUp))
-        };
-        let has_come = self.end.is_some_and(|end| end <= Instant::now());
-        if has_come && is_over(&error) { StatementError::OwnTimeout } else { error }
-    }
-}
-
 /// The rows of a SELECT, made as they are sent.
 pub(super) struct Stream {
     server: Arc<Server>,
@@ -394,11 +368,9 @@ impl Stream {
         let deadline = self.time.deadline();
         while self.ready.is_empty() {
             let Some(shaping) = self.shaping.as_mut() else { return Ok(()) };
-            let asked = Instant::now();
+            let asked = self.waited.as_mut().map(Waiting::begin);
             let page = if shaping.is_full() { Ok(None) } else { self.cells.next(deadline).await };
-            if let Some(waited) = &mut self.waited {
-                *waited += asked.elapsed();
-            }
+            drop(asked);
             let page = match page {
                 Ok(page) => page,
                 Err(error) => return Err(self.of_dropped(error).await),
@@ -457,6 +429,24 @@ impl Drop for Stream {
         if let Some(waited) = self.waited {
             self.server.metrics().stage(Stage::Store, waited);
         }
+    }
+}
+
+/// A page of cells that is waited for. The time is added up however the waiting ends: KILL drops what waits.
+struct Waiting<'a> {
+    waited: &'a mut Duration,
+    began: Instant,
+}
+
+impl<'a> Waiting<'a> {
+    fn begin(waited: &'a mut Duration) -> Self {
+        Self { waited, began: Instant::now() }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        *self.waited += self.began.elapsed();
     }
 }
 

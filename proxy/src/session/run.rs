@@ -10,7 +10,7 @@ use cellgate_sql::{Command, Parameters, Prepared, Source, SqlError, Statement, S
 use super::environment::AT_A_TIME;
 use super::error::StatementError;
 use super::prepare::weight;
-use super::read::ReadTime;
+use super::read_time::ReadTime;
 use super::warnings::Warnings;
 use super::{Answer, Done, Session, show};
 use crate::catalog::{CatalogError, Snapshot};
