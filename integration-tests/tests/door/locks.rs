@@ -171,17 +171,23 @@ async fn locked_tables_are_let_go_of_also_if_the_commit_before_is_refused() {
     client::run(&mut root, "CREATE TABLE riders LIKE trips").await;
     client::run(&mut root, "SET lock_wait_timeout = 1").await;
     client::run(&mut root, "CREATE USER locker IDENTIFIED BY 'a-password'").await;
-    client::run(&mut root, "GRANT SELECT, INSERT, LOCK TABLES ON test.* TO locker").await;
+    client::run(&mut root, "GRANT SELECT, INSERT, ERASE, LOCK TABLES ON test.* TO locker").await;
     let options = client::options(proxy.mysql()).user(Some("locker")).pass(Some("a-password"));
     let mut locker = client::try_connect(options).await.unwrap();
     client::run(&mut locker, "SET autocommit = 0").await;
-    for (version, ends) in (1..).zip(["UNLOCK TABLES", "START TRANSACTION", "LOCK TABLES riders READ"]) {
+    client::put(&mut root, &client::triple("a", "BASE", 1), "1").await.unwrap();
+    for (version, ends) in (2..).zip(["UNLOCK TABLES", "START TRANSACTION", "LOCK TABLES riders READ"]) {
         client::run(&mut locker, "LOCK TABLES trips WRITE").await;
+        client::run(&mut locker, "DELETE FROM trips WHERE row_key = 'a'").await;
         client::run(&mut locker, "INSERT INTO trips (row_key, column_key, body) VALUES ('a', 'LOCKED', '1')").await;
         client::run(&mut root, "REVOKE INSERT ON test.* FROM locker").await;
         let refused = client::refused(&mut locker, ends).await;
         let rolled_back = refused.message.ends_with("; the transaction is rolled back");
         assert!(refused.code == 1142 && rolled_back, "{ends}: {refused:?}");
+        // What it has erased is not, and that is said.
+        let warned: Vec<(String, u16, String)> = client::rows(&mut locker, "SHOW WARNINGS").await;
+        let codes: Vec<u16> = warned.iter().map(|(_, code, _)| *code).collect();
+        assert_eq!(codes, [1196, 1142], "{ends}");
         client::put(&mut root, &client::triple("a", "BASE", version), "1").await.unwrap();
         // What relied on the lock is not committed without it.
         client::run(&mut root, "GRANT INSERT ON test.* TO locker").await;

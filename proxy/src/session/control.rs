@@ -170,10 +170,9 @@ impl Session {
         if committed.as_ref().is_err_and(StatementError::suspects_access) && self.has_newer_access(version).await {
             committed = self.commit_open().await;
         }
-        committed.map_err(|error| match self.transaction.take() {
-            Some(_) => StatementError::RolledBack(Box::new(error)),
-            None => error,
-        })
+        let Err(error) = committed else { return Ok(()) };
+        self.warn_of_erasures();
+        Err(if self.transaction.take().is_some() { StatementError::RolledBack(Box::new(error)) } else { error })
     }
 
     /// Ends the transaction and LOCK TABLES before a statement that does so. The tables are let go of whatever became of the
