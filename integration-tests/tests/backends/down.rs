@@ -174,10 +174,10 @@ async fn whoever_finds_the_queue_of_a_frozen_server_full_is_told_3168_at_once_an
 }
 
 #[tokio::test]
-async fn a_read_that_runs_out_of_its_clients_time_names_the_cluster_it_waited_for_and_counts_no_failure_there() {
+async fn a_read_that_runs_out_of_time_names_the_cluster_it_waited_for_which_failed_if_the_limit_was_not_the_clients() {
     let server = <MariaDb as Server>::private();
     // The server has a limit of its own; what the client sets is over long before it.
-    let (proxy, mut conn) = proxy_with(&server, "[timeouts]\nstatement = \"30s\"\n\n[cache]\nsize = \"0\"\n").await;
+    let (proxy, mut conn) = proxy_with(&server, "[timeouts]\nstatement = \"10s\"\n\n[cache]\nsize = \"0\"\n").await;
     try_all(&mut conn, 1).await;
     let physical = server.execute(
         "SELECT table_name FROM information_schema.tables WHERE table_schema = 'cellgate' AND table_name LIKE 'trips%'",
@@ -212,16 +212,24 @@ async fn a_read_that_runs_out_of_its_clients_time_names_the_cluster_it_waited_fo
     assert!(line.contains("a statement ran out of time") && line.contains("cluster 'server'"), "{line}");
     wait::until("its count", wait::PATIENCE, || (counted()[0] > gets).then_some(()));
     assert_eq!(counted(), [gets + 1.0, timeouts]);
-    assert_eq!(http::metrics(proxy.http()).unwrap()["cellgate_queries_failed_total{kind=\"timeout\"}"], 0.0);
+    let failed = || http::metrics(proxy.http()).unwrap()["cellgate_queries_failed_total{kind=\"timeout\"}"];
+    assert_eq!(failed(), 0.0);
+
+    // The server's limit is a failure, of the statement and of the cluster.
+    run(&mut conn, "SET max_execution_time = 0").await;
+    let error = get(&mut conn, &triple(&held, "BASE", 1)).await.unwrap_err();
+    assert_eq!(Refusal::of(&error).expect("an answer").code, TIMEOUT, "{error}");
+    wait::until("its counts", wait::PATIENCE, || {
+        (counted() == [gets + 2.0, timeouts + 1.0] && failed() == 1.0).then_some(())
+    });
 
     // What is killed took its time, too, and the cluster did not fail for that.
-    run(&mut conn, "SET max_execution_time = 0").await;
     let id: u32 = conn.query_first("SELECT CONNECTION_ID()").await.unwrap().expect("a row");
     let mut other = client::connect(proxy.mysql()).await;
     let read = async { get(&mut conn, &triple(&held, "BASE", 1)).await.unwrap_err() };
     let (error, ()) = tokio::join!(read, kill_when_it_runs(&mut other, id));
     assert_eq!(Refusal::of(&error).expect("an answer").code, 1317);
-    wait::until("its count", wait::PATIENCE, || (counted() == [gets + 2.0, timeouts]).then_some(()));
+    wait::until("its count", wait::PATIENCE, || (counted() == [gets + 3.0, timeouts + 1.0]).then_some(()));
 
     // Of a scan that is killed, too, what it has waited for is the stores.
     let waited = || http::metrics(proxy.http()).unwrap()["cellgate_stage_seconds_sum{stage=\"store\"}"];
