@@ -21,7 +21,7 @@ struct Calls {
     /// Those under way, by the numbers they were given.
     under_way: Vec<(u64, ClusterNo)>,
     begun: u64,
-    /// The caller's time was over while some were under way: they have failed for that.
+    /// The caller's time was over while some were under way: that they run out of time after it is not counted.
     ran_out: bool,
 }
 

@@ -338,7 +338,7 @@ impl Executor {
                 _ => false,
             };
             if !is_news {
-                // Whose caller ran out of time was counted as that then.
+                // Whose caller ran out of time was counted as that then, if the limit was the server's.
                 if awaited || error.kind() != ErrorKind::Timeout {
                     metrics.failed(error.kind());
                 }
