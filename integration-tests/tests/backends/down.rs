@@ -176,8 +176,8 @@ async fn whoever_finds_the_queue_of_a_frozen_server_full_is_told_3168_at_once_an
 #[tokio::test]
 async fn a_read_that_runs_out_of_time_names_the_cluster_it_waited_for_which_failed_if_the_limit_was_not_the_clients() {
     let server = <MariaDb as Server>::private();
-    // The server has a limit of its own; what the client sets is over long before it.
-    let (proxy, mut conn) = proxy_with(&server, "[timeouts]\nstatement = \"10s\"\n\n[cache]\nsize = \"0\"\n").await;
+    // The server has a limit of its own; what the client sets is over before it, and both before timeouts.lock.
+    let (proxy, mut conn) = proxy_with(&server, "[timeouts]\nstatement = \"4s\"\n\n[cache]\nsize = \"0\"\n").await;
     try_all(&mut conn, 1).await;
     let physical = server.execute(
         "SELECT table_name FROM information_schema.tables WHERE table_schema = 'cellgate' AND table_name LIKE 'trips%'",
@@ -194,7 +194,7 @@ async fn a_read_that_runs_out_of_time_names_the_cluster_it_waited_for_which_fail
         .map(|series| samples[&format!("cellgate_cluster_{series}")])
     };
     let [gets, timeouts] = counted();
-    run(&mut conn, "SET max_execution_time = 3000").await;
+    run(&mut conn, "SET max_execution_time = 2000").await;
     let (mut refused, mut held) = (None, String::new());
     for number in 0..KEYS {
         held = key(number);
