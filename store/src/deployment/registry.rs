@@ -168,7 +168,7 @@ impl Registration {
         })
     }
 
-    /// A living proxy that cannot be there together with this one.
+    /// A living proxy that cannot be there together with this one, which starts; removes those that are surely gone.
     async fn others(&self, now: i64) -> Result<Option<ProxyDocument>, StoreError> {
         for entry in self.meta.list(PROXY).await? {
             if entry.name == self.name {
@@ -188,11 +188,28 @@ impl Registration {
                 }
                 continue;
             }
-            if other.lease_until >= now && (other.exclusive || self.document.exclusive) {
+            if self.is_rival(&other, now) {
                 return Ok(Some(other));
             }
         }
         Ok(None)
+    }
+
+    /// The same, only looked for. Whom a start on this host replaces, [`Registration::others`] removes; behind a start it may be
+    /// this proxy that was replaced.
+    async fn rival(&self, now: i64) -> Result<Option<ProxyDocument>, StoreError> {
+        for entry in self.meta.list(PROXY).await? {
+            let other: ProxyDocument = decode(&entry.name, &entry.body)?;
+            if entry.name != self.name && self.is_rival(&other, now) {
+                return Ok(Some(other));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether this other one is alive, and must not be beside this one.
+    fn is_rival(&self, other: &ProxyDocument, now: i64) -> bool {
+        other.lease_until >= now && (other.exclusive || self.document.exclusive)
     }
 
     /// Its id: what its document's name ends in.
@@ -317,7 +334,7 @@ impl Registration {
             return;
         }
         // If it is not known, the next renewal looks again.
-        let Ok(rival) = self.others(now).await else { return };
+        let Ok(rival) = self.rival(now).await else { return };
         let mut told = lock(&self.told_of_rival);
         let Some(ProxyDocument { host, pid, address, .. }) = rival else {
             *told = None;
@@ -381,7 +398,7 @@ mod tests {
     use super::*;
     use crate::meta::memory::MemoryMeta;
 
-    async fn enter(meta: &Arc<MemoryMeta>, host: &str, files: Files) -> Arc<Registration> {
+    async fn enter(meta: &Arc<MemoryMeta>, id: &str, host: &str, files: Files) -> Arc<Registration> {
         let (address, version) = (format!("{host}:1"), "0".to_owned());
         let setup = Setup {
             virtual_shards: None,
@@ -394,31 +411,35 @@ mod tests {
             first_documents: Vec::new(),
             departure: Departure::default(),
         };
-        Registration::enter(&setup, host, files, 1).await.unwrap()
+        Registration::enter(&setup, id, files, 1).await.unwrap()
     }
 
     #[tokio::test]
     async fn who_must_be_alone_and_was_silent_for_longer_than_its_lease_looks_who_has_come() {
-        let meta = Arc::new(MemoryMeta::created());
-        let first = enter(&meta, "a", Files::Clusters).await;
-        first.renew(None, &[], false).await.unwrap();
-        assert!(!first.lapsed.load(Ordering::Acquire));
-        meta.advance(LEASE * 2);
-        let second = enter(&meta, "b", Files::Clusters).await;
-        let before = Instant::now().checked_sub(LEASE * 2).expect("this machine has run for a while");
-        *lock(&first.renewed) = before;
-        first.renew(None, &[], false).await.unwrap();
-        assert!(lock(&first.told_of_rival).is_some());
-        second.leave().await;
-        first.renew(None, &[], false).await.unwrap();
-        assert!(lock(&first.told_of_rival).is_none() && !first.lapsed.load(Ordering::Acquire));
+        // Also one of the same host name, which took this one for replaced.
+        for host in ["b", "a"] {
+            let meta = Arc::new(MemoryMeta::created());
+            let first = enter(&meta, "1", "a", Files::Clusters).await;
+            first.renew(None, &[], false).await.unwrap();
+            assert!(!first.lapsed.load(Ordering::Acquire));
+            meta.advance(LEASE * 2);
+            let second = enter(&meta, "2", host, Files::Clusters).await;
+            let before = Instant::now().checked_sub(LEASE * 2).expect("this machine has run for a while");
+            *lock(&first.renewed) = before;
+            first.renew(None, &[], false).await.unwrap();
+            assert!(lock(&first.told_of_rival).is_some());
+            assert!(meta.load(&second.name).await.unwrap().is_some(), "it is only looked at");
+            second.leave().await;
+            first.renew(None, &[], false).await.unwrap();
+            assert!(lock(&first.told_of_rival).is_none() && !first.lapsed.load(Ordering::Acquire));
+        }
     }
 
     #[tokio::test]
     async fn a_clock_that_jumps_ahead_takes_nobody_for_gone_before_that_time_has_passed_here() {
         let meta = Arc::new(MemoryMeta::created());
-        let first = enter(&meta, "a", Files::None).await;
-        let _second = enter(&meta, "b", Files::None).await;
+        let first = enter(&meta, "a", "a", Files::None).await;
+        let _second = enter(&meta, "b", "b", Files::None).await;
         let (began, jump) = (Instant::now(), LEASE + GONE + LEASE);
         assert!(!first.is_surely_alone().await.unwrap());
         meta.advance(jump);
