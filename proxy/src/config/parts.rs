@@ -184,7 +184,8 @@ section! {
     /// How this proxy follows the meta store.
     pub struct Meta in "meta" {
         /// How long reads and writes go on with the catalog and shard map that are known when the meta store does not
-        /// answer. At least twice `poll`.
+        /// answer. At least twice `poll`. A longer one counts once the meta store has been told: raise it before the meta
+        /// store is away.
         max_stale: Duration = "1m" in "1s" to "24h", Reload;
         /// Time between two looks for changes.
         poll: Duration = "1s" in "10ms" to "1m", Restart;

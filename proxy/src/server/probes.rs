@@ -39,7 +39,7 @@ impl HttpState for Server {
         let clusters: Vec<ClusterReadiness> = self.deployment.executor().clusters().map(state).collect();
         let reason = if self.stopping.load(Ordering::Relaxed) {
             "the proxy is stopping"
-        } else if self.meta_age() > self.config().meta.max_stale {
+        } else if self.meta_age() > self.catalog.max_stale() {
             match self.corrupt_document() {
                 Some(_) => "what the meta store holds has been corrupt for longer than meta.max_stale",
                 None => "the meta store has not been reached for longer than meta.max_stale",

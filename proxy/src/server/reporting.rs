@@ -118,7 +118,7 @@ impl Server {
                 _ = beat.tick() => {}
             }
             let age = self.meta_age();
-            if age > self.config().meta.max_stale {
+            if age > self.catalog.max_stale() {
                 self.is_stale(age);
             } else if let Some(log_id) = lock(&self.stale).take() {
                 tracing::info!(log_id, "the meta store was read: statements over tables are served again");
