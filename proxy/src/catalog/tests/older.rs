@@ -5,7 +5,7 @@ use cellgate_store::deployment::OpenError;
 use cellgate_store::meta::MetaStore as _;
 
 use super::fixture::{Stores, Trip};
-use super::{alter, column, create, declared, made_in, name, table};
+use super::{alter, column, create, declared, made_in, name, table, unmade};
 use crate::catalog::document::{CATALOG, decode, encode};
 use crate::catalog::{CatalogError, Changed};
 
@@ -93,6 +93,29 @@ async fn a_meta_store_that_went_back_is_gone_by_whether_it_has_an_older_version_
         assert_eq!(catalog.snapshot().document_version(), stored);
         assert!(catalog.version() > before, "no plan of before is used");
     }
+}
+
+#[tokio::test]
+async fn a_creation_whose_id_was_given_to_another_table_meanwhile_leaves_that_one_its_physical_table() {
+    let (stores, cluster) = Stores::with_relay();
+    let slow = stores.catalog().await;
+    cluster.trip(Trip::Waits);
+    let creation = async { create(&slow, "trips").await.unwrap_err() };
+    let other = async {
+        cluster.tripped().await;
+        // As behind a meta store that went back: another proxy made a table of that name, and renamed it.
+        let mut document = decode(&backup(&stores).await).unwrap();
+        document.unpublished.clear();
+        let made_as = Some("trips".to_owned());
+        let table = TableDef { name: "u".to_owned(), made_as, ..unmade(&stores, 1) };
+        document.tables.push(table.clone());
+        restore(&stores, &encode(&document).unwrap()).await;
+        cluster.mend();
+        table
+    };
+    let (error, table) = tokio::join!(creation, other);
+    assert!(matches!(error, CatalogError::Contended), "{error}");
+    assert_eq!(made_in(&stores, &table).await, stores.backends.len());
 }
 
 #[tokio::test]
