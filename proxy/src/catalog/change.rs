@@ -126,7 +126,8 @@ impl Catalog {
     /// Answers when no proxy uses a name that a table or a column had once, be it taken by a change of this proxy or by one that
     /// is still waiting for that or gave up half-way.
     pub(super) async fn names_followed(&self) {
-        let version = self.current().names_moved_in;
+        // Of a document that was put back by hand under a lower version, nobody can follow a higher one.
+        let version = self.current().names_moved_in.min(self.known().version);
         self.all_follow(version).await;
     }
 
