@@ -3,8 +3,8 @@
 //! A renamed table keeps its physical tables, so that nothing stops a proxy with an older catalog from writing to it under
 //! the old name, while another table may have that name already. Each proxy says in a document of its own what it has
 //! read; whoever renames waits until all have said that they know the new names, or may not use the old ones any more
-//! (their own `meta.max_stale`, which they say, too). So does whoever gives a name to a new table or column, for a rename that gave up. Columns that are
-//! renamed or dropped keep their cells, too.
+//! (their own `meta.max_stale`, which they say, too). So does whoever gives a name to a new table or column, for a rename
+//! that gave up. Columns that are renamed or dropped keep their cells, too.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -22,6 +22,8 @@ use crate::sync::lock;
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// The longest `meta.max_stale` that can be configured.
 const MOST_STALE: Duration = Duration::from_secs(24 * 3600);
+/// How long a change waits for others before the log is told for whom.
+const WAITS_LONG: Duration = Duration::from_secs(5);
 /// How often the log is told that this proxy still cannot say what it uses.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 
@@ -94,8 +96,8 @@ impl Refusal {
 }
 
 impl Catalog {
-    /// Says which version this proxy uses, and for how long, if it has not yet. Answers whether it is known that its document was there all the time
-    /// until now.
+    /// Says which version this proxy uses, and for how long, if it has not yet. Answers whether it is known that its
+    /// document was there all the time until now.
     pub(super) async fn say_what_is_used(&self) -> Result<bool, StoreError> {
         let mut said = self.said.lock().await;
         let known = self.known();
@@ -180,7 +182,7 @@ impl Catalog {
             // There was never anything to follow.
             return;
         }
-        let (began, mut longest) = (Instant::now(), Duration::ZERO);
+        let (began, mut longest, mut is_told) = (Instant::now(), Duration::ZERO, false);
         loop {
             let behind = self.who_is_behind(version).await;
             if matches!(&behind, Ok(behind) if behind.is_empty()) {
@@ -197,6 +199,19 @@ impl Catalog {
                     let _removed = self.deployment.meta().remove(&name, document).await;
                 }
                 return;
+            }
+            if let Ok(behind) = behind
+                && !is_told
+                && began.elapsed() >= WAITS_LONG
+            {
+                is_told = true;
+                let names: Vec<&str> = behind.iter().map(|other| other.said.0.as_str()).collect();
+                let (waits_for, at_most_s) = (names.join(", "), longest.as_secs());
+                tracing::warn!(
+                    waits_for,
+                    at_most_s,
+                    "a change of names waits for proxies that do not follow the catalog"
+                );
             }
             tokio::time::sleep_until((Instant::now() + LOOK_AGAIN.min(self.poll)).min(settled).into()).await;
         }
