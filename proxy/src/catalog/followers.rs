@@ -3,8 +3,8 @@
 //! A renamed table keeps its physical tables, so that nothing stops a proxy with an older catalog from writing to it under
 //! the old name, while another table may have that name already. Each proxy says in a document of its own what it has
 //! read; whoever renames waits until all have said that they know the new names, or may not use the old ones any more
-//! (their own `meta.max_stale`, which they say, too). So does whoever gives a name to a new table or column, for a rename
-//! that gave up. Columns that are renamed or dropped keep their cells, too.
+//! (their own `meta.max_stale`, which they say, too). So does whoever gives a name to a new table or column, for a
+//! rename that gave up. Columns that are renamed or dropped keep their cells, too.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

@@ -203,8 +203,8 @@ impl Catalog {
         }
         self.remove_now(&[table.id]).await;
         if matches!(published, Err(CatalogError::Contended)) {
-            // Whoever took it for left behind has struck it from the list, perhaps before it was made in every cluster. Unless its
-            // id belongs to another by now, in a meta store that went back.
+            // Whoever took it for left behind has struck it from the list, perhaps before it was made in every cluster.
+            // Unless its id belongs to another by now, in a meta store that went back.
             let Ok((_, document)) = self.load().await else { return };
             let (mut tables, mut listed) = (document.tables.iter(), document.unpublished.iter());
             if tables.any(|there| there.id == table.id) || listed.any(|entry| entry.id == table.id) {

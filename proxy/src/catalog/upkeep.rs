@@ -110,8 +110,9 @@ impl Catalog {
     /// Removes physical tables that were in use, and answers when nobody can write to them any more: when they are gone
     /// in every cluster or, where a cluster does not answer, when every proxy's catalog of before is too old to be used
     /// (the longest `meta.max_stale` of all). Only then may the statement be acknowledged: a write that begins after it
-    /// must not go where it will be removed. A proxy that serves the deployment alone has the new catalog already; who has
-    /// lost its lease is not in the registry and may read the catalog all the same, so that its own word is asked for too.
+    /// must not go where it will be removed. A proxy that serves the deployment alone has the new catalog already; who
+    /// has lost its lease is not in the registry and may read the catalog all the same, so that its own word is asked for
+    /// too.
     pub(super) async fn remove_used(&self, ids: &[u32]) {
         if ids.is_empty() {
             return;

@@ -195,8 +195,8 @@ impl Registration {
         Ok(None)
     }
 
-    /// The same, only looked for. Whom a start on this host replaces, [`Registration::others`] removes; behind a start it may be
-    /// this proxy that was replaced.
+    /// The same, only looked for. Whom a start on this host replaces, [`Registration::others`] removes; behind a start it
+    /// may be this proxy that was replaced.
     async fn rival(&self, now: i64) -> Result<Option<ProxyDocument>, StoreError> {
         for entry in self.meta.list(PROXY).await? {
             let other: ProxyDocument = decode(&entry.name, &entry.body)?;
