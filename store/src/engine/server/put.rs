@@ -9,6 +9,8 @@
 mod batches;
 mod look;
 
+use std::time::Duration;
+
 use cellgate_metrics::Operation;
 use cellgate_schemaless::{Cell, Epoch};
 
@@ -25,6 +27,10 @@ use look::look;
 
 /// Most times a row is found to exist and then found not to. Existing rows vanish only when a chain is removed.
 const VANISHED: u32 = 5;
+
+/// How long a write waits for another of this process that has the log head pass over: well below the least patience of
+/// the monitor. Passing over once more costs a span of ids.
+const ALONE: Duration = Duration::from_millis(500);
 
 /// Writes groups: the body of [`Backend::put`](crate::backend::Backend::put).
 pub(crate) async fn put<D: Driver>(
@@ -297,8 +303,9 @@ impl<D: Driver> Put<'_, D> {
         if let Some(start) = session.start()
             && starts.to_pass(start).is_some()
         {
-            // One at a time: who comes behind finds it done.
-            let _alone = starts.passing().await;
+            // One at a time: who comes behind finds it done. Not waited for long: a session that asks nothing would be taken
+            // for lost (`Monitor::answered`), and who waits in the server has its limits for locks.
+            let _alone = tokio::time::timeout(ALONE, starts.passing()).await;
             if let Some((passing, since)) = starts.to_pass(start) {
                 session.pass_over(passing).await?;
                 starts.passed(start, since);
