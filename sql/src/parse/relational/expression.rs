@@ -376,7 +376,9 @@ impl Form for RelLeaf {
         match self {
             Self::Plain(leaf) => leaf.tells(),
             Self::Aggregate(aggregated) => aggregated.kind == AggregateKind::Count,
-            Self::Assigned { .. } | Self::Query(_) | Self::Exists(_) | Self::In { .. } | Self::Collate { .. } => false,
+            // Only text has a collation.
+            Self::Collate { .. } => true,
+            Self::Assigned { .. } | Self::Query(_) | Self::Exists(_) | Self::In { .. } => false,
         }
     }
 }
