@@ -19,9 +19,11 @@
 //!   transaction, and large bodies have a queue of their own, so that small ones do not wait for those. A write that was taken in
 //!   goes on to its end, whoever stops waiting.
 //! - Fairness: a call about more keys than `per_request` runs beside the lanes, and so do scans; all of these together
-//!   leave connections for every lane (a pool of less than ten has one or two fewer than that, one of less than four not even one for each). Writes have half of those beside the
-//!   lanes at most: they wait for the log head, and no read is to wait for that.
-//! - A queue that is full, of cells or of bytes of writes, refuses at once; who waits longer than its patience is told so, though statements hang.
+//!   leave connections for every lane (a pool of less than ten has one or two fewer than that, one of less than four not
+//!   even one for each). Writes have half of those beside the lanes at most: they wait for the log head, and no read is
+//!   to wait for that.
+//! - A queue that is full, of cells or of bytes of writes, refuses at once; who waits longer than its patience is told so,
+//!   though statements hang.
 //!
 //! # What is refused
 //! Nothing else: every other method goes to the backend as it is.

@@ -19,8 +19,8 @@ const SPAN: i64 = 1 << 18;
 
 /// Ids passed over for each second since the last write that is known, if that is more: what a head gives out in one at most.
 /// What is not known any more was written in these seconds, ids passed over behind other starts among it: more of them
-/// only if there were starts every few seconds, where each proxy that meets a server that is back counts as one. A larger number would bring ids beyond 2^53 sooner, which programs that keep them
-/// as floating point cannot tell apart.
+/// only if there were starts every few seconds, where each proxy that meets a server that is back counts as one. A larger
+/// number would bring ids beyond 2^53 sooner, which programs that keep them as floating point cannot tell apart.
 const PER_SECOND: i64 = 1 << 16;
 
 /// Most seconds that count (194 days): a clock may be far ahead.
