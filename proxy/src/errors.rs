@@ -85,7 +85,7 @@ pub fn access_note(note: &AccessNote) -> u16 {
     match note {
         AccessNote::Exists(_) => 3163,
         AccessNote::Missing(_) => 3162,
-        AccessNote::WithoutEffect(_) => 1235,
+        AccessNote::WithoutEffect(_) | AccessNote::Shadowed(_) => 1235,
     }
 }
 

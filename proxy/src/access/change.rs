@@ -56,6 +56,11 @@ impl Draft<'_> {
         self.config.iter().any(|account| account.name == *name)
     }
 
+    /// Whether the configuration defines a user so called, who counts whatever host the account is for.
+    pub(super) fn is_shadowed(&self, name: &AccountName) -> bool {
+        self.config.iter().any(|account| account.name.user == name.user)
+    }
+
     fn stored(&self, name: &AccountName) -> Option<&StoredAccount> {
         self.document.accounts.iter().find(|stored| stored.is_named(name))
     }

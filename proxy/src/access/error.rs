@@ -93,6 +93,8 @@ pub enum AccessNote {
     Missing(AccountName),
     /// A privilege that means nothing here.
     WithoutEffect(&'static str),
+    /// This proxy's configuration has a user so called, who counts from everywhere.
+    Shadowed(AccountName),
 }
 
 impl std::fmt::Display for AccessNote {
@@ -103,6 +105,11 @@ impl std::fmt::Display for AccessNote {
             Self::WithoutEffect(privilege) => {
                 write!(f, "the privilege {privilege} means nothing here; it is not kept")
             }
+            Self::Shadowed(account) => write!(
+                f,
+                "nobody logs in to {account} at this proxy: a [[user]] of its configuration is so called, and counts from \
+                 everywhere"
+            ),
         }
     }
 }

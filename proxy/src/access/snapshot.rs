@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cellgate_sql::{AccountName, Lock, Privilege};
 
-use super::account::{Access, Account};
+use super::account::{Access, Account, Origin};
 use crate::auth::Verifier;
 
 /// All accounts, the configuration's and the stored ones. Never changes.
@@ -16,7 +16,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Sorts the accounts. Of two with one name, the configuration's counts.
+    /// Sorts the accounts. Of two with one name, only the configuration's is there.
     pub(super) fn new(version: u64, config: &[Arc<Account>], stored: &[Arc<Account>]) -> Self {
         let shadowed = |account: &&Arc<Account>| !config.iter().any(|c| c.name == account.name);
         let mut accounts: Vec<_> = config.iter().chain(stored.iter().filter(shadowed)).cloned().collect();
@@ -29,9 +29,14 @@ impl Snapshot {
         self.version
     }
 
-    /// The account that a client logs in to.
+    /// The account that a client logs in to: a user of the configuration from everywhere, before any stored account of
+    /// that user, however narrow its host is. What SQL makes must not shut the way back in.
     pub fn matching(&self, user: &str, host: &str) -> Option<&Arc<Account>> {
-        self.accounts.iter().find(|account| account.name.user == user && account.host.matches(host))
+        let of = |origin: Origin| {
+            let meant = move |account: &&Arc<Account>| account.origin == origin && account.name.user == user;
+            self.accounts.iter().filter(meant).find(|account| account.host.matches(host))
+        };
+        of(Origin::Config).or_else(|| of(Origin::Stored))
     }
 
     /// An account by its name.

@@ -155,6 +155,7 @@ impl Running<'_, '_> {
             };
             set(&mut account, spec.credential.as_ref(), options);
             self.draft.put(&account)?;
+            self.note_shadowed(account.name);
         }
         self.check(failed, "")
     }
@@ -212,6 +213,7 @@ impl Running<'_, '_> {
                 Some(account) if !self.draft.exists(&to) => {
                     let account = Account { host: host_of(&to)?, name: to, ..account.as_ref().clone() };
                     self.draft.rename(&from, &account)?;
+                    self.note_shadowed(account.name);
                 }
                 Some(_) | None => failed.push(from),
             }
@@ -254,6 +256,12 @@ impl Running<'_, '_> {
 
     fn note_listed(&mut self, listed: &Listed) {
         self.notes.extend(listed.without_effect.iter().map(|privilege| AccessNote::WithoutEffect(privilege)));
+    }
+
+    fn note_shadowed(&mut self, name: AccountName) {
+        if self.draft.is_shadowed(&name) {
+            self.notes.push(AccessNote::Shadowed(name));
+        }
     }
 
     /// A stored account, to be changed.

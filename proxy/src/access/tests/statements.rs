@@ -305,6 +305,24 @@ async fn the_configuration_wins_over_a_stored_account_of_the_same_name() {
 }
 
 #[tokio::test]
+async fn a_stored_account_with_a_narrower_host_does_not_shut_the_way_back_in() {
+    let meta = Arc::new(MemoryMeta::created());
+    let accounts = proxy(&meta).await;
+    accounts.configure(&users("[[user]]\nname = \"root\"\npassword = \"configured\""));
+    let (local, other) = (name("root", "localhost"), name("root", "10.%"));
+    let notes = run(&accounts, "CREATE USER 'root'@'localhost' IDENTIFIED BY 'stored', 'a'@'10.%'").await;
+    assert_eq!(notes, [AccessNote::Shadowed(local.clone())]);
+    let notes = run(&accounts, "RENAME USER 'a'@'10.%' TO 'root'@'10.%'").await;
+    assert_eq!(notes, [AccessNote::Shadowed(other)]);
+    let snapshot = accounts.snapshot();
+    for host in ["localhost", "10.1.2.3"] {
+        let meant = snapshot.matching("root", host).unwrap();
+        assert_eq!((meant.name.host.as_str(), &meant.verifier), ("%", &Verifier::from_password("configured")));
+    }
+    assert!(snapshot.named(&local).is_some(), "it is there for proxies whose configuration has no such user");
+}
+
+#[tokio::test]
 async fn connections_of_an_account_are_limited() {
     let meta = Arc::new(MemoryMeta::created());
     let accounts = proxy(&meta).await;
