@@ -344,6 +344,7 @@ fn variables_are_filled_in_within_strings_only_and_must_be_set() {
     assert_eq!(valid("[data]\ndir = \"a$${PW}\"").data.dir, "a${PW}");
     assert!(parse("[limits]\nmax_connections = ${PW}").is_err(), "outside of strings it is not TOML");
     refused("[[user]]\nname = \"u\"\npassword = \"${EMPTY}\"", 3, "is empty");
+    refused("[[user]]\nname = \"u\"\npassword = \"***\"", 3, "is what `check` prints in place of a password");
 }
 
 #[test]

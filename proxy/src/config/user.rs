@@ -141,7 +141,15 @@ impl User {
                 section.problem(&PASSWORD, inline.line, "is empty; leave it out for a user of this machine only");
                 None
             }
-            (Some(inline), None) => Some(Secret::new(inline.value)),
+            (Some(inline), None) => {
+                let password = Secret::new(inline.value);
+                if password.is_masked() {
+                    section.problem(&PASSWORD, inline.line, "is what `check` prints in place of a password");
+                    None
+                } else {
+                    Some(password)
+                }
+            }
             (None, Some(file)) => match read_password(&PathBuf::from(&file.value)) {
                 Ok(found) => {
                     if found.world_readable {
