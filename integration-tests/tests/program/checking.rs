@@ -163,4 +163,10 @@ fn check_refuses_a_certificate_that_cannot_be_used() {
     assert!(!status.success() && err.contains("there is no certificate in PEM form"), "{out}{err}");
     let (status, out, err) = check("tls_certificate = \"off\"\n");
     assert!(status.success() && err.contains("TLS for clients: off"), "{out}{err}");
+    // None yet: the start makes one, where it can.
+    let data = |place: &std::path::Path| check(&format!("[data]\ndir = {place:?}\n"));
+    let (status, out, err) = data(&home.path().join("data"));
+    assert!(status.success() && err.contains("TLS for clients: no certificate yet"), "{out}{err}");
+    let (status, out, err) = data(&file.join("data"));
+    assert!(!status.success() && err.contains("TLS for clients: ") && err.contains("is not a directory"), "{out}{err}");
 }

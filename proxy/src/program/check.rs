@@ -23,6 +23,10 @@ pub(super) async fn check(arguments: Check) -> Result<(), ProgramError> {
         logging::say(&format!("warning: {warning}"));
     }
     let tls = Tls::check(&config.listen, Path::new(&config.data.dir));
+    let tls = tls.map_err(|error| error.to_string()).and_then(|state| {
+        let to_make = Tls::to_be_made(&config.listen, Path::new(&config.data.dir));
+        to_make.map_or(Ok(()), |file| check_place(&file)).map(|()| state).map_err(|error| error.to_string())
+    });
     let mut failed = usize::from(!report("TLS for clients", tls));
     if arguments.connect {
         failed += usize::from(!report("meta store", check_meta(&config).await));

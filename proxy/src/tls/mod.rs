@@ -112,7 +112,7 @@ impl Tls {
     /// [`TlsError`]: the files cannot be used, or none can be written.
     pub fn open(listen: &Listen, data: &Path, hostname: &str) -> Result<Option<Self>, TlsError> {
         let Some((certificate, key)) = files(listen, data) else { return Ok(None) };
-        if listen.tls_certificate == TlsCertificate::SelfSigned && !certificate.exists() {
+        if Self::to_be_made(listen, data).is_some() {
             make_own(data, &certificate, listen.address.host(), hostname)?;
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -126,6 +126,12 @@ impl Tls {
         Ok(Some(Self { certificate, key, shown, config: Arc::new(config), told, told_of_end }))
     }
 
+    /// The certificate that [`Tls::open`] would make, because there is none yet.
+    pub fn to_be_made(listen: &Listen, data: &Path) -> Option<PathBuf> {
+        let (certificate, _) = files(listen, data)?;
+        (listen.tls_certificate == TlsCertificate::SelfSigned && !certificate.exists()).then_some(certificate)
+    }
+
     /// Whether [`Tls::open`] would find what it can use; makes nothing.
     ///
     /// # Errors
@@ -133,9 +139,7 @@ impl Tls {
     pub fn check(listen: &Listen, data: &Path) -> Result<&'static str, TlsError> {
         match files(listen, data) {
             None => Ok("off"),
-            Some((certificate, _)) if listen.tls_certificate == TlsCertificate::SelfSigned && !certificate.exists() => {
-                Ok("no certificate yet")
-            }
+            Some(_) if Self::to_be_made(listen, data).is_some() => Ok("no certificate yet"),
             Some((certificate, key)) => {
                 let loaded = Loaded::read(&certificate, &key, &rustls::crypto::ring::default_provider())?;
                 Ok(match loaded.validity() {

@@ -119,6 +119,7 @@ fn a_certificate_that_has_expired_is_shown_and_told_of_once() {
     let file = data.path().join("c.pem");
     std::fs::write(&file, own.certificate.clone() + &own.key).unwrap();
     let listen = listen(&format!("tls_certificate = {file:?}\n"));
+    assert_eq!(Tls::to_be_made(&listen, data.path()), None);
     let tls = Tls::open(&listen, data.path(), "host").unwrap().unwrap();
     assert_eq!((tls.end(), tls.news_of_end()), (Some(253_402_300_799), Validity::Lasting));
     assert_eq!(Tls::check(&listen, data.path()).unwrap(), "usable");
