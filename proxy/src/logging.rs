@@ -25,6 +25,8 @@ use lines::{Lines, Queue};
 
 /// The target of what is logged whatever the level: statements about accounts.
 pub const AUDIT: &str = "audit";
+/// The target of what came of a SIGHUP, which whoever sent it looks for whatever the level.
+pub const ASKED_FOR: &str = "asked_for";
 /// The target of slow queries, which have a switch of their own.
 pub const SLOW_QUERY: &str = "slow_query";
 /// The prefix of the targets of our crates.
@@ -157,6 +159,7 @@ fn filter(level: LogLevel) -> Targets {
         .with_default(LevelFilter::from_level(ours.min(Level::WARN)))
         .with_target(OURS, ours)
         .with_target(AUDIT, LevelFilter::INFO)
+        .with_target(ASKED_FOR, LevelFilter::INFO)
         // Clients are told ids of these lines, whatever the level.
         .with_target(incidents::TARGET, ours.max(Level::WARN))
         .with_target(SLOW_QUERY, LevelFilter::WARN)
@@ -351,14 +354,16 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_clients_are_told_the_ids_of_and_slow_queries_are_heard_at_every_level() {
+    fn lines_that_somebody_was_told_of_or_asked_for_are_heard_at_every_level() {
         let lines = logged(LogFormat::Text, LogLevel::Error, |_| {
             incidents::Incidents::default().timed_out("cluster 'a'", "");
             tracing::warn!(target: SLOW_QUERY, "slow query");
+            tracing::info!(target: ASKED_FOR, "configuration reloaded");
             tracing::warn!(target: "cellgate_proxy::x", "unheard");
         });
-        let [incident, slow] = &lines[..] else { panic!("{lines:?}") };
+        let [incident, slow, reloaded] = &lines[..] else { panic!("{lines:?}") };
         assert!(incident.contains("ran out of time") && slow.contains("slow query"), "{lines:?}");
+        assert!(reloaded.contains("configuration reloaded"), "{lines:?}");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Whoever reads the log may stop reading, and a write to a full pipe waits until somebody reads on. So a thread of its
 //! own writes, and nobody else waits for it: what does not fit into the queue is lost, counted, and said when writing
-//! works again. A write that fails (a full disk, a closed pipe) loses its line as well and does no other harm.
+//! works again. A write that fails (a full disk, a closed pipe) loses its line as well. Of that line a part may have been
+//! written; the next one begins on a line of its own.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -48,8 +49,9 @@ impl Lines {
         let lines = Arc::new(Self::default());
         let own = Arc::clone(&lines);
         std::thread::Builder::new().name("log".to_owned()).spawn(move || {
+            let mut torn = false;
             loop {
-                own.write_next(&mut out);
+                torn = own.write_next(&mut out, torn);
             }
         })?;
         Ok(lines)
@@ -85,9 +87,9 @@ impl Lines {
         }
     }
 
-    /// Waits for a line and writes it.
-    fn write_next(&self, out: &mut impl Write) {
-        let line = {
+    /// Waits for a line and writes it, behind the end of the line before if that is `torn`; whether it is torn itself.
+    fn write_next(&self, out: &mut impl Write, torn: bool) -> bool {
+        let mut line = {
             let mut state = lock(&self.state);
             loop {
                 if let Some(line) = state.waiting.pop_front() {
@@ -98,7 +100,12 @@ impl Lines {
                 state = self.queued.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
         };
-        let done = out.write_all(&line).and_then(|()| out.flush());
+        if torn {
+            line.insert(0, b'\n');
+        }
+        let mut left = line.as_slice();
+        let done = write_on(out, &mut left);
+        let torn = done.is_err() && (torn || left.len() < line.len());
         let untold = {
             let mut state = lock(&self.state);
             state.writing = false;
@@ -122,7 +129,21 @@ impl Lines {
         if state.waiting.is_empty() {
             self.written.notify_all();
         }
+        torn
     }
+}
+
+/// Writes what is `left`, which afterwards is what could not be written.
+fn write_on(out: &mut impl Write, left: &mut &[u8]) -> io::Result<()> {
+    while !left.is_empty() {
+        match out.write(left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => *left = &left[written..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    out.flush()
 }
 
 /// Hands what is written to the queue: each call of `write` is a line.
@@ -209,5 +230,39 @@ mod tests {
         lines.push(b"second\n");
         go_on.send(true).unwrap();
         assert_eq!(lines_read.recv().unwrap(), b"second\n");
+    }
+
+    #[test]
+    fn what_follows_a_line_that_was_written_in_part_begins_on_a_line_of_its_own() {
+        /// Takes so many bytes before its disk is full, then that line's rest never and the next again.
+        struct Full {
+            room: usize,
+            was_full: bool,
+            read: Sender<Vec<u8>>,
+        }
+        impl Write for Full {
+            fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+                if self.room == 0 && !self.was_full {
+                    self.was_full = true;
+                    return Err(io::Error::from(io::ErrorKind::StorageFull));
+                }
+                let taken = if self.was_full { line.len() } else { line.len().min(self.room) };
+                self.room = self.room.saturating_sub(taken);
+                self.read.send(line[..taken].to_vec()).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+                Ok(taken)
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (read, lines_read) = channel();
+        let lines = Lines::written_to(Full { room: 9, was_full: false, read }).unwrap();
+        for line in [&b"first\n"[..], b"second\n", b"third\n", b"fourth\n"] {
+            lines.push(line);
+        }
+        let written: Vec<u8> = (0..4).flat_map(|_| lines_read.recv().unwrap()).collect();
+        assert_eq!(String::from_utf8(written).unwrap(), "first\nsec\nthird\nfourth\n");
+        assert_eq!(lines.lost(), 1);
     }
 }

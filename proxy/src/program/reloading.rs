@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::warn_of;
 use crate::config::{Config, ConfigError};
-use crate::logging::LogHandle;
+use crate::logging::{ASKED_FOR, LogHandle};
 use crate::server::Server;
 
 /// What reading a configuration gives.
@@ -66,14 +66,14 @@ pub(super) fn reload_config(server: &Server, log: &LogHandle, loaded: Loaded) {
     let old = server.config();
     let changes = Config::diff(&old, &new);
     if !changes.needs_restart.is_empty() {
-        tracing::warn!(keys = changes.needs_restart.join(", "), "these changes need a restart");
+        tracing::warn!(target: ASKED_FOR, keys = changes.needs_restart.join(", "), "these changes need a restart");
     }
     let reloaded = old.reloaded(&new);
     if let Err(error) = log.set_level(reloaded.log.level) {
         tracing::warn!(%error, "the log level is not changed");
     }
     server.reload(reloaded);
-    tracing::info!(keys = changes.reloadable.join(", "), "configuration reloaded");
+    tracing::info!(target: ASKED_FOR, keys = changes.reloadable.join(", "), "configuration reloaded");
 }
 
 #[cfg(test)]
