@@ -163,7 +163,11 @@ async fn connection(
             }
         } => {
             connection.as_mut().graceful_shutdown();
-            let _ = tokio::time::timeout(CLOSE_TIMEOUT, connection).await;
+            // A peer that does not read its answer still makes room for others.
+            tokio::select! {
+                _ = tokio::time::timeout(CLOSE_TIMEOUT, connection) => {}
+                () = in_line.has_to_leave() => {}
+            }
         }
     }
     drop(place);

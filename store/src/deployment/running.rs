@@ -91,6 +91,10 @@ impl Deployment {
             }
         };
         self.metrics.meta_writable(renewed.is_ok());
+        // The next poll may be a minute away. What is refused, or takes too long, is the poll's to judge.
+        if let Err(StoreError::Unavailable { .. }) = &renewed {
+            self.metrics.meta_up(false);
+        }
         renewed
     }
 
