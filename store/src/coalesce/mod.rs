@@ -20,8 +20,8 @@
 //!   goes on to its end, whoever stops waiting.
 //! - Fairness: a call about more keys than `per_request` runs beside the lanes, and so do scans; all of these together
 //!   leave connections for every lane (a pool of less than ten has one or two fewer than that, one of less than four not
-//!   even one for each). Writes have half of those beside the lanes at most: they wait for the log head, and no read is
-//!   to wait for that.
+//!   even one for each). Writes have half of those beside the lanes at most, and making and removing tables a quarter: they
+//!   wait for the log head or for who reads the table, and no read is to wait for that.
 //! - A queue that is full, of cells or of bytes of writes, refuses at once; who waits longer than its patience is told so,
 //!   though statements hang.
 //!
@@ -139,6 +139,8 @@ pub struct Coalescing {
     beside: Semaphore,
     /// How many of them writes may have.
     beside_writes: Semaphore,
+    /// How many of them may make or remove a table.
+    beside_tables: Semaphore,
     /// How long pages are, of logs and of rows.
     log_pages: Pages,
     row_pages: Pages,
@@ -183,6 +185,7 @@ impl Coalescing {
             way: Way::default(),
             beside: Semaphore::new(beside),
             beside_writes: Semaphore::new(beside.div_ceil(2).min(beside - 1)),
+            beside_tables: Semaphore::new(beside.div_ceil(4)),
             log_pages: Pages::of_logs(),
             row_pages: Pages::of_rows(),
             backend,
@@ -267,23 +270,37 @@ impl Coalescing {
 
     /// The right to use a connection beside the lanes.
     async fn beside(&self) -> Result<SemaphorePermit<'_>, StoreError> {
-        self.in_time(self.beside.acquire()).await
+        within(self.timeouts.queue, self.beside.acquire()).await
     }
 
     /// The right to write on one.
     async fn beside_to_write(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), StoreError> {
-        self.in_time(async { Ok((self.beside_writes.acquire().await?, self.beside.acquire().await?)) }).await
+        within(self.timeouts.queue, self.of_two(&self.beside_writes)).await
     }
 
-    /// What is waited for no longer than anything else that is queued.
-    async fn in_time<T>(&self, permit: impl Future<Output = Result<T, AcquireError>>) -> Result<T, StoreError> {
-        match tokio::time::timeout(self.timeouts.queue, permit).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => Err(StoreError::Timeout {
-                reason: Reason::Queue,
-                detail: format!("no connection for a long request was free for {:?}", self.timeouts.queue),
-            }),
-        }
+    /// The right to make or remove a table on one. One that takes long, because a backup reads its table, is no reason to
+    /// refuse the others: they wait as long as it may take.
+    async fn beside_for_tables(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), StoreError> {
+        within(self.timeouts.statement, self.of_two(&self.beside_tables)).await
+    }
+
+    /// A connection beside the lanes for one of a kind that may have some of them only.
+    async fn of_two<'a>(
+        &'a self,
+        of_kind: &'a Semaphore,
+    ) -> Result<(SemaphorePermit<'a>, SemaphorePermit<'a>), AcquireError> {
+        Ok((of_kind.acquire().await?, self.beside.acquire().await?))
+    }
+}
+
+/// What is waited for no longer than `patience`.
+async fn within<T>(patience: Duration, permit: impl Future<Output = Result<T, AcquireError>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(patience, permit).await {
+        Ok(Ok(permit)) => Ok(permit),
+        Ok(Err(_)) | Err(_) => Err(StoreError::Timeout {
+            reason: Reason::Queue,
+            detail: format!("no connection for a long request was free for {patience:?}"),
+        }),
     }
 }
 
@@ -374,14 +391,17 @@ impl Backend for Coalescing {
     }
 
     async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {
+        let _permits = self.beside_for_tables().await?;
         self.backend.create_table(table).await
     }
 
     async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError> {
+        let _permits = self.beside_for_tables().await?;
         self.backend.drop_table(table).await
     }
 
     async fn tables(&self) -> Result<Vec<String>, StoreError> {
+        let _permits = self.beside_for_tables().await?;
         self.backend.tables().await
     }
 

@@ -35,9 +35,11 @@ impl GivenUp {
         std::mem::take(&mut calls.given_up).into_iter().chain(going_on).collect()
     }
 
-    /// What was given up until now is not asked about.
+    /// What was given up until now is not asked about. Once nothing is under way, the next calls are another work's.
     pub fn forget(&self) {
-        lock(&self.0).given_up.clear();
+        let mut calls = lock(&self.0);
+        calls.given_up.clear();
+        calls.ran_out &= !calls.under_way.is_empty();
     }
 
     /// Whether something is under way.
@@ -142,5 +144,11 @@ mod tests {
         drop(given_up.wait_for(b));
         given_up.forget();
         assert_eq!(given_up.ran_out(), BTreeSet::new());
+        // What was under way when its time was over has ended since: the next calls are counted.
+        let late = given_up.wait_for(a);
+        assert_eq!(given_up.ran_out(), BTreeSet::from([a]));
+        drop(late);
+        given_up.forget();
+        assert!(given_up.wait_for(b).answered());
     }
 }

@@ -14,6 +14,7 @@ pub(super) enum Call {
     Latest(usize),
     Put(usize),
     Rows,
+    DropTable,
 }
 
 /// A backend whose statements wait until they are let go.
@@ -80,6 +81,11 @@ impl Passing for Held {
     async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {
         self.hold(Call::Rows, 1).await?;
         self.inner.rows(table, scan).await
+    }
+
+    async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError> {
+        self.hold(Call::DropTable, 1).await?;
+        self.inner.drop_table(table).await
     }
 
     async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {

@@ -123,6 +123,27 @@ async fn what_runs_beside_the_lanes_leaves_connections_for_them_and_waits_as_lon
 }
 
 #[tokio::test]
+async fn no_read_waits_for_tables_that_are_made_and_removed() {
+    let bench = Bench::with_patience(ONE_LANE, Duration::from_millis(500)).await;
+    let drops: Vec<_> = (2..41)
+        .map(|number| {
+            let coalescing = Arc::clone(&bench.coalescing);
+            tokio::spawn(async move { coalescing.drop_table(&table(number)).await })
+        })
+        .collect();
+    // A quarter of the eleven connections beside the lanes.
+    bench.held.begun(3).await;
+    let long = bench.get(1, &["a", "b", "c", "d", "e"]);
+    bench.held.begun(1).await;
+    assert_eq!(bench.held.calls().iter().filter(|call| **call == Call::DropTable).count(), 3);
+    bench.go(40);
+    assert!(long.await.unwrap().is_ok_and(|cells| cells.iter().all(Option::is_none)));
+    for dropped in drops {
+        dropped.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
 async fn no_read_waits_for_writes_that_wait_for_the_log_head() {
     // As many connections as a pool must have for this at least, and as many as it has as a rule.
     for connections in [4, 16] {
