@@ -129,7 +129,7 @@ section! {
         queue_cells: usize = "8192" in "1" to "1000000", Restart;
         /// Most bytes of keys and bodies of single cells that may wait to be written in front of a cluster, of small ones and of
         /// those from 128 KiB on each; beyond is error 3168, at once. A write that was taken in waits, and takes memory, though its
-        /// client is gone.
+        /// client is gone. In front of a SQLite file (up to 4 GiB): of all cells; who finds it full waits for `timeouts.queue`.
         queue_bytes: Size = "256MiB" in "1MiB" to "64GiB", Restart;
     }
 }

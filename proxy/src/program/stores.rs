@@ -70,7 +70,8 @@ pub(super) fn open_cluster(
     metrics: Option<Arc<ClusterMetrics>>,
 ) -> Result<Arc<dyn Backend>, StoreError> {
     let pool_size = usize::try_from(cluster.pool_size).unwrap_or(usize::MAX);
-    let engines = Engines { timeouts: timeouts(config), pool_size, looks: purpose == Purpose::Check };
+    let (timeouts, queue_bytes) = (timeouts(config), config.coalesce.queue_bytes.bytes());
+    let engines = Engines { timeouts, pool_size, queue_bytes, looks: purpose == Purpose::Check };
     match &cluster.primary {
         Target::Sqlite { path } => engines.sqlite(path),
         Target::Server(dsn) => engines.server(&cluster.name, dsn, metrics),

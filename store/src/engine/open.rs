@@ -19,6 +19,8 @@ pub struct Engines {
     pub timeouts: Timeouts,
     /// Most connections to one server.
     pub pool_size: usize,
+    /// Most bytes of cells that wait to be written to one file.
+    pub queue_bytes: usize,
     /// Whether files are only looked at: nothing is made beside them then.
     pub looks: bool,
 }
@@ -29,7 +31,8 @@ impl Engines {
     /// # Errors
     /// [`StoreError::Refused`] if another process uses the file.
     pub fn sqlite(&self, path: &Path) -> Result<Arc<dyn Backend>, StoreError> {
-        let options = SqliteOptions { timeouts: self.timeouts, looks: self.looks, ..SqliteOptions::default() };
+        let Self { timeouts, queue_bytes, looks, .. } = *self;
+        let options = SqliteOptions { timeouts, queue_bytes, looks, ..SqliteOptions::default() };
         Ok(Arc::new(SqliteBackend::open(path, options)?))
     }
 

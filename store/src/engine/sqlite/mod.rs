@@ -20,6 +20,7 @@
 pub(crate) mod cells;
 mod checkpoint;
 pub(crate) mod file;
+mod pulse;
 mod read;
 mod readers;
 mod removal;
@@ -49,7 +50,7 @@ use self::readers::Readers;
 use self::removal::{Left, Removal};
 use self::snapshots::Snapshots;
 use self::write::check_epoch;
-use self::writer::Writer;
+use self::writer::{QueueBounds, Writer};
 use crate::sql::{Dialect, SQLITE, SQLITE_SHORT};
 use crate::sync;
 use crate::{
@@ -77,14 +78,17 @@ pub struct SqliteOptions {
     pub readers: usize,
     /// Calls that may wait for the writer.
     pub queue: usize,
+    /// Bytes of keys and bodies that may wait for the writer, whether anybody waits for their answer or not. A single call
+    /// may have more.
+    pub queue_bytes: usize,
     /// Whether it is only looked at: nothing is made beside it then.
     pub looks: bool,
 }
 
 impl Default for SqliteOptions {
-    /// Four readers (more only wait for the same two or four cores), a queue of four full batches.
+    /// Four readers (more only wait for the same two or four cores), a queue of four full batches of 64 KiB a call.
     fn default() -> Self {
-        Self { timeouts: Timeouts::default(), readers: 4, queue: 1024, looks: false }
+        Self { timeouts: Timeouts::default(), readers: 4, queue: 1024, queue_bytes: 256 << 20, looks: false }
     }
 }
 
@@ -163,7 +167,8 @@ impl SqliteBackend {
     /// Takes the file into use.
     fn start(&self, connection: TimedConnection, lock: ProcessLock) -> Result<&Live, StoreError> {
         connection.use_wal().map_err(|e| e.outcome(&self.path))?;
-        let SqliteOptions { timeouts, readers, queue, .. } = self.options;
+        let SqliteOptions { timeouts, readers, queue, queue_bytes, .. } = self.options;
+        let queue = QueueBounds { calls: queue, bytes: queue_bytes };
         let (snapshots, lock) = (Arc::new(Snapshots::default()), Arc::new(lock));
         let files = Arc::new(OpenFiles::of(&self.path)?);
         let (shared, held) = (Arc::clone(&files), Arc::clone(&lock));

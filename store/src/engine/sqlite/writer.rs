@@ -4,17 +4,18 @@
 //! sync, and a lone one never waits for others. There is no timer.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use cellgate_schemaless::Epoch;
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::checkpoint::Checkpointer;
 use super::file::{Access, Failure, OpenFiles, ProcessLock, TimedConnection, commit_outcome};
+use super::pulse::Pulse;
 use super::snapshots::Snapshots;
 use super::write::{Outcomes, Texts, apply};
 use crate::sync::lock;
@@ -26,6 +27,15 @@ const BATCH_GROUPS: usize = 256;
 /// Most bytes of bodies of one transaction, so that a batch ends well within a statement's time.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
+/// What may wait for the thread; whoever comes when it is full waits for `timeouts.queue`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QueueBounds {
+    /// Calls.
+    pub(crate) calls: usize,
+    /// Bytes of keys and bodies. A single call may have more.
+    pub(crate) bytes: usize,
+}
+
 /// The writing side of a file, as seen by callers.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -33,43 +43,12 @@ pub(crate) struct Writer {
     timeouts: Timeouts,
     /// `None` only while it is dropped.
     queue: Option<mpsc::Sender<Job>>,
+    /// Bytes of cells that may still be queued.
+    room: Arc<Semaphore>,
+    /// How many there are of them.
+    bytes: u32,
     thread: Mutex<Option<JoinHandle<()>>>,
     pulse: Arc<Pulse>,
-}
-
-/// How the thread is doing.
-#[derive(Debug)]
-struct Pulse {
-    started: Instant,
-    /// When the job under way began: microseconds after `started`, plus one; 0 without one.
-    since: AtomicU64,
-    /// Whether the file could not be opened again behind a failure.
-    shut_out: AtomicBool,
-    /// Whether a job that tries it once more is queued.
-    trying: AtomicBool,
-}
-
-impl Pulse {
-    fn begins(&self) {
-        let micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX - 1);
-        self.since.store(micros + 1, Ordering::Release);
-    }
-
-    fn ends(&self) {
-        self.since.store(0, Ordering::Release);
-    }
-
-    fn is_shut_out(&self) -> bool {
-        self.shut_out.load(Ordering::Acquire)
-    }
-
-    /// For how long the job under way has been.
-    fn busy(&self) -> Duration {
-        match self.since.load(Ordering::Acquire) {
-            0 => Duration::ZERO,
-            since => self.started.elapsed().saturating_sub(Duration::from_micros(since - 1)),
-        }
-    }
 }
 
 /// Something to write.
@@ -86,6 +65,8 @@ struct Put {
     epoch: Epoch,
     groups: Vec<PutGroup>,
     reply: oneshot::Sender<Outcomes>,
+    /// What it takes of the queue's bytes, until it is done.
+    _room: OwnedSemaphorePermit,
 }
 
 /// The writing side of a file, as its thread has it.
@@ -107,17 +88,17 @@ impl Writer {
     pub(crate) fn start(
         path: &Path,
         timeouts: Timeouts,
-        queue: usize,
+        queue: QueueBounds,
         mut connection: TimedConnection,
         lock: Arc<ProcessLock>,
         files: Arc<OpenFiles>,
         snapshots: Arc<Snapshots>,
     ) -> Result<Self, StoreError> {
-        let (sender, receiver) = mpsc::channel(queue.max(1));
+        let (sender, receiver) = mpsc::channel(queue.calls.max(1));
+        let bytes = u32::try_from(queue.bytes).unwrap_or(u32::MAX);
         let checkpointer = Checkpointer::start(path, timeouts.lock, &mut connection, Arc::clone(&snapshots))?;
         let (owned, texts) = (path.to_owned(), Texts::new());
-        let pulse =
-            Arc::new(Pulse { started: Instant::now(), since: 0.into(), shut_out: false.into(), trying: false.into() });
+        let pulse = Arc::new(Pulse::new());
         let shared = Arc::clone(&pulse);
         let side = WriteSide {
             path: owned,
@@ -134,7 +115,8 @@ impl Writer {
             .name("sqlite-writer".to_owned())
             .spawn(move || side.run(receiver))
             .map_err(|e| StoreError::Failed { detail: format!("cannot start a thread: {e}") })?;
-        Ok(Self { path: path.to_owned(), timeouts, queue: Some(sender), thread: Mutex::new(Some(thread)), pulse })
+        let (queue, thread, room) = (Some(sender), Mutex::new(Some(thread)), Arc::new(Semaphore::new(bytes as usize)));
+        Ok(Self { path: path.to_owned(), timeouts, queue, room, bytes, thread, pulse })
     }
 
     /// Whether what is queued is being written. If the file could not be opened again, that is tried once more, and a later
@@ -174,6 +156,12 @@ impl Writer {
         }
     }
 
+    /// Bytes that may still be queued.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.room.available_permits()
+    }
+
     /// Says that the file could not be opened again.
     #[cfg(test)]
     pub(super) fn shut_out(&self) {
@@ -183,7 +171,9 @@ impl Writer {
     /// Writes groups.
     pub(crate) async fn put(&self, epoch: Epoch, groups: Vec<PutGroup>) -> Outcomes {
         let (reply, answer) = oneshot::channel();
-        self.send(Job::Put(Put { epoch, groups, reply })).await?;
+        let bytes = groups.iter().map(PutGroup::bytes).sum::<usize>();
+        let _room = self.room_for(bytes).await?;
+        self.send(Job::Put(Put { epoch, groups, reply, _room })).await?;
         self.answer(answer).await
     }
 
@@ -222,6 +212,24 @@ impl Writer {
         }
     }
 
+    /// Room for so many bytes of cells in the queue; for more than it has there is all of it.
+    async fn room_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, StoreError> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.bytes);
+        if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(bytes) {
+            return Ok(room);
+        }
+        match tokio::time::timeout(self.timeouts.queue, Arc::clone(&self.room).acquire_many_owned(bytes)).await {
+            Ok(Ok(room)) => Ok(room),
+            Ok(Err(_)) => Err(super::closed(&self.path)),
+            Err(_) => Err(self.stayed_full()),
+        }
+    }
+
+    fn stayed_full(&self) -> StoreError {
+        let detail = format!("{}: the writer's queue stayed full", self.path.display());
+        StoreError::Timeout { reason: Reason::Queue, detail }
+    }
+
     async fn send(&self, job: Job) -> Result<(), StoreError> {
         let Some(queue) = &self.queue else { return Err(super::closed(&self.path)) };
         let job = match queue.try_send(job) {
@@ -232,10 +240,7 @@ impl Writer {
         match tokio::time::timeout(self.timeouts.queue, queue.send(job)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(super::closed(&self.path)),
-            Err(_) => Err(StoreError::Timeout {
-                reason: Reason::Queue,
-                detail: format!("{}: the writer's queue stayed full", self.path.display()),
-            }),
+            Err(_) => Err(self.stayed_full()),
         }
     }
 
@@ -279,13 +284,17 @@ impl WriteSide {
         self.finish();
     }
 
-    /// Writes a call and those queued behind it in one transaction; answers the first job that could not join.
+    /// Writes a call and those queued behind it in one transaction; answers the first job that could not join. Those that
+    /// nobody waits for any more were answered that they may be written, and are not: behind a sync that hung, whoever
+    /// waits comes first.
     fn batch(&mut self, first: Put, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
         let (mut groups, mut bytes) = (first.groups.len(), first.bytes());
         let mut calls = vec![first];
+        calls.retain(|call| !call.reply.is_closed());
         let mut held = None;
         while groups < BATCH_GROUPS && bytes < BATCH_BYTES {
             match queue.try_recv() {
+                Ok(Job::Put(put)) if put.reply.is_closed() => {}
                 Ok(Job::Put(put)) => {
                     groups += put.groups.len();
                     bytes += put.bytes();
@@ -298,7 +307,9 @@ impl WriteSide {
                 Err(_) => break,
             }
         }
-        self.write(calls);
+        if !calls.is_empty() {
+            self.write(calls);
+        }
         held
     }
 
@@ -443,7 +454,7 @@ impl WriteSide {
 
 impl Put {
     fn bytes(&self) -> usize {
-        self.groups.iter().flat_map(|g| &g.cells).map(|c| c.body.as_bytes().len()).sum()
+        self.groups.iter().map(PutGroup::bytes).sum()
     }
 }
 

@@ -28,7 +28,8 @@ async fn a_full_disk_is_told_and_writing_goes_on_when_there_is_room() {
 async fn a_read_that_takes_too_long_is_ended() {
     let directory = tempfile::tempdir().unwrap();
     let timeouts = Timeouts { statement: Duration::from_secs(1), ..Timeouts::default() };
-    let (backend, _) = reopen(directory.path(), SqliteOptions { timeouts, readers: 1, queue: 4, looks: false }).await;
+    let (backend, _) =
+        reopen(directory.path(), SqliteOptions { timeouts, readers: 1, queue: 4, ..SqliteOptions::default() }).await;
     let readers = &backend.live().unwrap().readers;
     let endless = |sqlite: &rusqlite::Connection| -> Result<i64, Failure> {
         let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
@@ -89,7 +90,7 @@ async fn a_write_that_takes_too_long_is_ended_and_undone() {
     let directory = tempfile::tempdir().unwrap();
     let timeouts = Timeouts { statement: Duration::from_secs(1), ..Timeouts::default() };
     let (backend, epoch) =
-        reopen(directory.path(), SqliteOptions { timeouts, readers: 1, queue: 4, looks: false }).await;
+        reopen(directory.path(), SqliteOptions { timeouts, readers: 1, queue: 4, ..SqliteOptions::default() }).await;
     let endless = |sqlite: &rusqlite::Connection| -> Result<(), Failure> {
         sqlite.execute_batch(
             "UPDATE cg_head SET epoch = 99; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
@@ -107,7 +108,7 @@ async fn a_full_queue_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let timeouts = Timeouts { queue: Duration::from_millis(500), ..Timeouts::default() };
     let (backend, epoch) =
-        reopen(directory.path(), SqliteOptions { timeouts, readers: 1, queue: 1, looks: false }).await;
+        reopen(directory.path(), SqliteOptions { timeouts, readers: 1, queue: 1, ..SqliteOptions::default() }).await;
     let backend = Arc::new(backend);
     let (release, blocker) = block(&backend).await;
     let groups = [group(1, 10)];
