@@ -1,36 +1,48 @@
 //! Writes under way: whoever locks a table waits until those that were let in before are over.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
 use super::table::{Key, Mode, overlap};
-use super::{Locks, lock};
+use super::{Locks, Which, lock};
 
 /// Counts the writes under way by table.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
-    writes: Mutex<HashMap<Key, usize>>,
+    writes: Mutex<Writes>,
     /// Writes under way that are counted for all tables together: those of the short way.
     quick: AtomicUsize,
     left: Notify,
+}
+
+/// Those of the long way.
+#[derive(Debug, Default)]
+struct Writes {
+    of_tables: HashMap<Key, usize>,
+    of_connections: HashMap<u32, usize>,
+    /// Connections that have ended while a write of theirs goes on.
+    ended: HashSet<u32>,
 }
 
 /// A statement that was let in. Of a read there is nothing to keep: nobody has to wait for it, what it sees was there
 /// before.
 #[must_use]
 #[derive(Debug)]
-pub struct Entered(Option<(Arc<Locks>, Key)>);
+pub struct Entered(Option<(Arc<Locks>, u32, Key)>);
 
 impl Entered {
-    pub(super) fn new(locks: &Arc<Locks>, table: &Key, mode: Mode) -> Self {
+    pub(super) fn new(locks: &Arc<Locks>, connection: u32, table: &Key, mode: Mode) -> Self {
         if mode == Mode::Read {
             return Self(None);
         }
-        *lock(&locks.gate.writes).entry(table.clone()).or_default() += 1;
-        Self(Some((Arc::clone(locks), table.clone())))
+        let mut writes = lock(&locks.gate.writes);
+        *writes.of_tables.entry(table.clone()).or_default() += 1;
+        *writes.of_connections.entry(connection).or_default() += 1;
+        Self(Some((Arc::clone(locks), connection, table.clone())))
     }
 }
 
@@ -46,13 +58,22 @@ impl Gate {
             let left = self.left.notified();
             let busy = {
                 let writes = lock(&self.writes);
-                writes.keys().any(|write| overlap(write, key)) || self.quick.load(Ordering::SeqCst) > 0
+                writes.of_tables.keys().any(|write| overlap(write, key)) || self.quick.load(Ordering::SeqCst) > 0
             };
             if !busy {
                 return waited;
             }
             waited = true;
             left.await;
+        }
+    }
+
+    /// A connection has ended. Answers whether a write of it goes on, and then is told of when that is over.
+    pub(super) fn outlives(&self, connection: u32) -> bool {
+        let mut writes = lock(&self.writes);
+        writes.of_connections.contains_key(&connection) && {
+            writes.ended.insert(connection);
+            true
         }
     }
 }
@@ -80,14 +101,65 @@ impl Drop for QuickWrite {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let Some((locks, key)) = &self.0 else { return };
-        let mut writes = lock(&locks.gate.writes);
-        if let Some(count) = writes.get_mut(key) {
-            *count -= 1;
-            if *count == 0 {
-                writes.remove(key);
+        let Some((locks, connection, key)) = &self.0 else { return };
+        let was_last_of_ended = {
+            let mut writes = lock(&locks.gate.writes);
+            if counted_down(&mut writes.of_tables, key) {
                 locks.gate.left.notify_waiters();
             }
+            counted_down(&mut writes.of_connections, connection) && writes.ended.remove(connection)
+        };
+        if was_last_of_ended {
+            locks.give_back(*connection, Which::All);
         }
+    }
+}
+
+/// Counts one less of `key`; answers whether it was the last.
+fn counted_down<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) -> bool {
+    let Some(count) = counts.get_mut(key) else { return false };
+    *count -= 1;
+    let was_last = *count == 0;
+    if was_last {
+        counts.remove(key);
+    }
+    was_last
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_connection_held_is_free_when_its_last_write_is_over() {
+        let locks = Locks::alone();
+        let (name, table) = (Key::Name("job".to_owned()), Key::Table("d".to_owned(), "t".to_owned()));
+        let now = Instant::now();
+        assert!(locks.acquire(1, &[(name.clone(), Mode::Write)], now).await.unwrap().is_some());
+        let (first, _) = locks.enter(1, &[(table.clone(), Mode::Write)], now).await.unwrap();
+        let (second, _) = locks.enter(1, &[(table, Mode::Write)], now).await.unwrap();
+        locks.ended(1);
+        drop(first);
+        assert!(locks.acquire(2, &[(name.clone(), Mode::Write)], now).await.unwrap().is_none(), "one goes on");
+        drop(second);
+        assert!(locks.acquire(2, &[(name.clone(), Mode::Write)], now).await.unwrap().is_some());
+        locks.ended(2);
+        assert!(locks.acquire(3, &[(name, Mode::Write)], now).await.unwrap().is_some(), "nothing of it goes on");
+    }
+
+    #[tokio::test]
+    async fn the_end_of_every_write_can_be_waited_for() {
+        let locks = Locks::alone();
+        let table = Key::Table("d".to_owned(), "t".to_owned());
+        let soon = Duration::from_millis(50);
+        let (entered, _) = locks.enter(1, &[(table, Mode::Write)], Instant::now()).await.unwrap();
+        assert!(tokio::time::timeout(soon, locks.written()).await.is_err());
+        drop(entered);
+        let quick = Locks::quick_write(&locks);
+        assert!(tokio::time::timeout(soon, locks.written()).await.is_err());
+        drop(quick);
+        tokio::time::timeout(Duration::from_secs(60), locks.written()).await.expect("none is under way");
     }
 }

@@ -35,6 +35,9 @@ pub use table::{Key, LockTable, Mode, Owner, Released};
 
 use crate::sync::lock;
 
+/// How often it is looked whether a write of the short way is over.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// How often this proxy looks again for what its sessions wait for.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -258,9 +261,18 @@ impl Locks {
         self.told(forgotten.turn).await
     }
 
-    /// A session has ended: it holds nothing any more. The meta store is told at once, or as soon as it can be.
+    /// A connection has ended: it holds nothing any more once what it writes is written, so that whoever gets a lock of it
+    /// sees that. The meta store is told at once, or as soon as it can be.
     pub fn ended(&self, connection: u32) {
-        self.give_back(connection, Which::All);
+        if !self.gate.outlives(connection) {
+            self.give_back(connection, Which::All);
+        }
+    }
+
+    /// Waits until no write is under way, whether or not anybody waits for it.
+    pub async fn written(&self) {
+        // Who writes on the short way tells of its end only while a table is locked.
+        while tokio::time::timeout(LOOK_AGAIN, self.gate.empty(&Key::Tables)).await.is_err() {}
     }
 
     /// A session lets go of some of what it holds and does not wait for the meta store, which is told at once, or as soon as
@@ -301,7 +313,7 @@ impl Locks {
                 // Under the same mutex as the lock is taken: either it sees the write or the write sees it.
                 match tables.iter().find(|(key, mode)| !state.known.lets(&owner, key, *mode)) {
                     None => {
-                        let entered = tables.iter().map(|(key, mode)| Entered::new(self, key, *mode));
+                        let entered = tables.iter().map(|(key, mode)| Entered::new(self, connection, key, *mode));
                         return Ok((entered.collect(), waited));
                     }
                     Some((key, _)) => key,

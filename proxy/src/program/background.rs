@@ -47,7 +47,15 @@ impl Background {
     }
 
     /// Stops all of it and closes the stores, beside each other: one that does not answer costs the others nothing.
+    ///
+    /// Before that, what is being written goes on to its end though its client is gone: a COMMIT needs all of its clusters, and
+    /// an erasure the meta store, where other proxies are told of it.
     pub(super) async fn stop(mut self, server: &Server) {
+        if timeout(WRITTEN, server.locks().written()).await.is_err() {
+            tracing::warn!(
+                "writes that nobody waits for any more are broken off: what they write may be stored in part"
+            );
+        }
         self.stop.send_replace(true);
         let late = |what: String| move |_: Elapsed| Some(what);
         let ended = async { while self.tasks.join_next().await.is_some() {} };
@@ -68,6 +76,9 @@ impl Background {
     }
 }
 
-/// How long leaving the meta store and closing the stores may take, when no client is there any more. A store that does not
-/// answer needs no farewell: leases end by themselves.
+/// How long what is being written may take when no client is there any more.
+const WRITTEN: Duration = Duration::from_secs(3);
+
+/// How long leaving the meta store and closing the stores may take then. A store that does not answer needs no farewell:
+/// leases end by themselves.
 const FAREWELL: Duration = Duration::from_secs(5);

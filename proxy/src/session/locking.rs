@@ -356,7 +356,7 @@ impl Session {
             Some(since) if since != self.server.locks().losses() => {
                 self.held = Held::default();
                 let rolled_back = self.transaction.take().is_some();
-                self.server.locks().ended(self.process.id());
+                self.server.locks().give_back(self.process.id(), Which::All);
                 Err(StatementError::LocksLost { rolled_back })
             }
             Some(_) | None => Ok(()),
