@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use cellgate_integration_tests::client::{TRIPS, run};
+use cellgate_integration_tests::client::{TRIPS, rows, run};
 use cellgate_integration_tests::deployment::{Builder, SHARDS};
 use cellgate_integration_tests::servers::{MariaDb, Postgres};
 use cellgate_integration_tests::{Deployment, Proxy};
 use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
 
 use super::places::{Shell, mariadb_backup, sqlite_backup, sqlite_restore};
 use super::{RESTORE, ROWS, check, count, recipes, start, stop, write};
@@ -14,17 +15,22 @@ use super::{RESTORE, ROWS, check, count, recipes, start, stop, write};
 /// The page's names: a cluster, and the meta store.
 const STORES: [&str; 2] = ["cellgate", "cellgate_meta"];
 
+/// Bytes of a body that has no room in a packet of 16 MiB, MariaDB's default, as the dump writes it.
+const LONG: usize = 15 << 20;
+
 /// One cluster and the meta store, at these addresses.
 fn deployment(url: impl Fn(&str) -> String) -> Arc<Deployment> {
     let [cluster, meta] = STORES;
     Builder::new().topology(SHARDS, Some(&url(meta))).cluster("a", &url(cluster)).build()
 }
 
-/// Serves it, with a table that has a version of every row.
+/// Serves it, with a table that has a version of every row, and a cell of another column with a long body.
 async fn fill(deployment: &Arc<Deployment>) -> (Proxy, Conn) {
     let (proxy, mut conn) = start(deployment).await;
     run(&mut conn, TRIPS).await;
     write(&mut conn, "trips", 1).await;
+    let insert = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('row0', 'LONG', 1, ?)";
+    conn.exec_drop(insert, (format!("\"{}\"", "x".repeat(LONG - 2)),)).await.expect("stored");
     (proxy, conn)
 }
 
@@ -34,9 +40,11 @@ async fn expect_restored(deployment: &Arc<Deployment>) {
         assert_eq!(check(deployment), Ok(()));
     }
     let (proxy, mut conn) = start(deployment).await;
-    assert_eq!(count(&mut conn, "trips").await, ROWS);
+    let long = "SELECT LENGTH(body) FROM trips WHERE row_key = 'row0' AND column_key = 'LONG' AND ref_key = 1";
+    assert_eq!(rows::<usize>(&mut conn, long).await, [LONG]);
+    assert_eq!(count(&mut conn, "trips").await, ROWS + 1);
     write(&mut conn, "trips", 3).await;
-    assert_eq!(count(&mut conn, "trips").await, 2 * ROWS);
+    assert_eq!(count(&mut conn, "trips").await, 2 * ROWS + 1);
     stop((proxy, conn));
 }
 
