@@ -9,8 +9,8 @@ use mysql_async::Conn;
 
 use super::places::{A, B, META, OfMariaDb, OfPostgres, OfSqlite, Place};
 use super::{
-    COPY, ERASURE, LOST_CLUSTER, LOST_META_STORE, MISSING_TABLE, ONE_ROW, ROWS, check, count, recipes, start, stop,
-    try_count, write,
+    COPY, ERASED, ERASURE, LOST_CLUSTER, LOST_META_STORE, MISSING_TABLE, ONE_ROW, ROWS, check, count, recipes, start,
+    stop, try_count, write,
 };
 
 #[tokio::test]
@@ -102,6 +102,7 @@ async fn documents_and_tables_are_lost(place: &impl Place, deployment: &Arc<Depl
     the_meta_store_is_lost(place, deployment).await;
     a_table_of_a_cluster_is_lost(place, deployment).await;
     a_copy_becomes_another_deployment(place, deployment).await;
+    what_was_erased_is_listed(place, deployment).await;
 }
 
 async fn a_row_of_the_meta_store_is_lost(place: &impl Place, deployment: &Arc<Deployment>) {
@@ -183,4 +184,16 @@ async fn a_copy_becomes_another_deployment(place: &impl Place, deployment: &Arc<
     write(&mut conn, "later", 4).await;
     assert_eq!(count(&mut conn, "later").await, cells + ROWS);
     stop((proxy, conn));
+}
+
+async fn what_was_erased_is_listed(place: &impl Place, deployment: &Arc<Deployment>) {
+    let (proxy, mut conn) = start(deployment).await;
+    write(&mut conn, "trips", 9).await;
+    run(&mut conn, "DELETE FROM trips WHERE row_key IN ('row1', 'row2') AND column_key = 'BASE' AND ref_key = 9").await;
+    stop((proxy, conn));
+    let list = recipes(ERASED, place.engine()).remove(0).text;
+    let listed = [A, B].map(|store| place.sql(store, &list)).concat();
+    let mut names: Vec<Vec<&str>> = listed.lines().map(|row| row.split(['\t', '|']).collect()).collect();
+    names.sort_unstable();
+    assert_eq!(names, [["row1", "BASE", "9"], ["row2", "BASE", "9"]]);
 }

@@ -25,6 +25,7 @@ const COPY: &str = "A copy for tests";
 const LOST_META_STORE: &str = "The meta store is lost";
 const MISSING_TABLE: &str = "A table is missing in a cluster";
 const ERASURE: &str = "Erasure";
+const ERASED: &str = "What was erased";
 
 /// Cells of a table and a version: enough that every cluster has some.
 const ROWS: u64 = 64;
@@ -79,6 +80,6 @@ async fn try_count(conn: &mut Conn, table: &str) -> Result<u64, mysql_async::Err
 #[test]
 fn every_recipe_of_the_page_is_run_here() {
     let found: BTreeSet<String> = documents::recipes(PAGE).into_iter().map(|recipe| recipe.heading).collect();
-    let run = [RESTORE, ONE_ROW, LOST_CLUSTER, COPY, LOST_META_STORE, MISSING_TABLE, ERASURE];
+    let run = [RESTORE, ONE_ROW, LOST_CLUSTER, COPY, LOST_META_STORE, MISSING_TABLE, ERASURE, ERASED];
     assert_eq!(found, run.map(str::to_owned).into(), "a block that names engines is a recipe, and is run by a test");
 }
