@@ -41,6 +41,15 @@ pub(super) trait Place {
     /// A text as the bytes of a column, in a statement.
     fn bytes(&self, text: &str) -> String;
 
+    /// The bytes of a column as a text, in a statement.
+    fn text(&self, column: &str) -> String;
+
+    /// A document of the meta store.
+    fn document(&self, name: &str) -> String {
+        let (body, name) = (self.text("body"), self.bytes(name));
+        self.sql(META, &format!("SELECT {body} FROM cg_meta WHERE name = {name};"))
+    }
+
     /// Backs the meta store up.
     fn back_up_meta(&self);
 
@@ -191,6 +200,10 @@ impl<S> Place for OfMariaDb<S> {
         format!("'{text}'")
     }
 
+    fn text(&self, column: &str) -> String {
+        format!("CONVERT({column} USING utf8mb4)")
+    }
+
     fn back_up_meta(&self) {
         self.shell.run(&mariadb_backup(META));
         self.load(OLD);
@@ -251,6 +264,10 @@ impl Place for OfPostgres {
 
     fn bytes(&self, text: &str) -> String {
         format!("'{text}'::bytea")
+    }
+
+    fn text(&self, column: &str) -> String {
+        format!("convert_from({column}, 'UTF8')")
     }
 
     fn back_up_meta(&self) {
@@ -320,6 +337,10 @@ impl Place for OfSqlite {
 
     fn bytes(&self, text: &str) -> String {
         format!("CAST('{text}' AS BLOB)")
+    }
+
+    fn text(&self, column: &str) -> String {
+        format!("CAST({column} AS TEXT)")
     }
 
     fn back_up_meta(&self) {
