@@ -124,6 +124,20 @@ fn the_services_the_configuration_names_are_there() {
 }
 
 #[test]
+fn the_configuration_for_the_image_alone_is_one_and_its_variable_is_handed_to_it() {
+    let readme = read("README.md");
+    let (_, text) = readme.split_once("```toml\n").expect("a configuration");
+    let (text, behind) = text.split_once("```").expect("its end");
+    let environment = |name: &str| behind.contains(&format!("--env {name} ")).then(|| "x".to_owned());
+    let config = Config::parse(text, None, &environment, &Overrides::default());
+    let config = config.unwrap_or_else(|error| panic!("{error}"));
+    for address in [&config.listen.address, &config.http.address] {
+        assert_eq!(address.host(), "0.0.0.0", "others are outside of the container");
+    }
+    assert!(behind.contains(&format!(":{} ", config.data.dir)), "the volume is mounted elsewhere");
+}
+
+#[test]
 fn the_secrets_the_configuration_names_are_handed_to_it() {
     let (_, named) = config();
     let compose = outline("compose.yaml");
