@@ -251,6 +251,28 @@ fn the_alerts_are_those_of_the_documents_and_ask_for_metrics_that_are_there() {
 }
 
 #[test]
+fn every_alert_leads_to_what_it_means() {
+    let alerts = outline("alerts.yml");
+    let all = |key: &str| {
+        let found = alerts.iter().filter(|entry| entry.path.last().is_some_and(|last| last == key));
+        found.map(|entry| entry.value.as_str()).collect::<Vec<_>>()
+    };
+    let (names, runbooks) = (all("alert"), all("runbook"));
+    assert_eq!(runbooks.len(), names.len(), "an annotation for each alert");
+    for (name, runbook) in names.into_iter().zip(runbooks) {
+        let (page, anchor) = runbook.split_once('#').unwrap_or_else(|| panic!("{name}: no section"));
+        let page =
+            std::fs::read_to_string(folder().join("..").join(page)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut sections = page.split("\n## ").flat_map(|chapter| chapter.split("\n### "));
+        let is_meant = |section: &&str| {
+            section.lines().next().is_some_and(|title| title.to_lowercase().replace(' ', "-") == anchor)
+        };
+        let section = sections.find(is_meant).unwrap_or_else(|| panic!("{name}: there is no {anchor}"));
+        assert!(section.contains(&format!("\n- **{name}**: ")), "{name}: {anchor} has nothing about it");
+    }
+}
+
+#[test]
 fn a_stop_gets_more_time_than_the_program_takes() {
     let (config, _) = config();
     let compose = outline("compose.yaml");
