@@ -80,12 +80,12 @@ async fn a_cluster_is_lost(place: &impl Place, deployment: &Arc<Deployment>) {
     place.remove(B);
     place.create(B);
     check(deployment).expect_err("an empty cluster that was created before");
-    for recipe in recipes(LOST_CLUSTER, place.engine()) {
-        match recipe.language.as_str() {
-            "sql" => drop(place.sql(B, &recipe.text)),
-            _ => drop(place.shell().run(&recipe.text)),
-        }
-    }
+    let answers = recipes(LOST_CLUSTER, place.engine()).into_iter().map(|recipe| match recipe.language.as_str() {
+        "sql" => place.sql(B, &recipe.text),
+        _ => place.shell().run(&recipe.text),
+    });
+    let answers: Vec<String> = answers.collect();
+    assert!(answers[0].contains(r#""number": 2"#), "the number of the lost cluster is asked for: {answers:?}");
     assert_eq!(check(deployment), Ok(()));
     let (proxy, mut conn) = start(deployment).await;
     assert_eq!(count(&mut conn, "trips").await, kept);
