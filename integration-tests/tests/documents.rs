@@ -1,4 +1,4 @@
-//! What README and DIALECT.md show is what happens, on a fresh Cellgate without a configuration.
+//! What README, DIALECT.md and COMING-FROM-MYSQL.md show is what happens, on a fresh Cellgate without a configuration.
 
 use std::process::Command;
 
@@ -22,6 +22,29 @@ async fn run(document: &str, proxy: &Proxy) {
 #[tokio::test]
 async fn the_examples_of_the_dialect_answer_as_they_say() {
     run("docs/DIALECT.md", &Deployment::embedded().start()).await;
+}
+
+#[tokio::test]
+async fn the_rows_of_a_mysql_come_over_as_the_page_about_it_says() {
+    const PAGE: &str = "docs/COMING-FROM-MYSQL.md";
+    let proxy = Deployment::embedded().start();
+    run(PAGE, &proxy).await;
+    // What it writes is what its SELECT makes of the table that it shows, on the server that one comes from.
+    let recipes = documents::recipes(PAGE);
+    let [create, select] = &recipes[..] else { panic!("{PAGE} has {} recipes", recipes.len()) };
+    let server = MariaDb::shared();
+    let database = server.create_database();
+    let rows = server.execute(&format!("USE {database}; {}\n{}", create.text, select.text.replace("> ?", "> 0")));
+    server.drop_database(&database);
+    let mut conn = client::connect(proxy.mysql()).await;
+    let cells: Vec<(String, String, String, String)> =
+        client::rows(&mut conn, "SELECT row_key, column_key, ref_key, body FROM orders ORDER BY row_key").await;
+    let cells: Vec<String> = cells
+        .iter()
+        .map(|(row, column, version, body)| [row, column, version, body].map(String::as_str).join("\t"))
+        .collect();
+    assert_eq!(rows.lines().collect::<Vec<_>>(), cells);
+    assert_eq!(cells.len(), 2, "{cells:?}");
 }
 
 #[tokio::test]
