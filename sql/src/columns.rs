@@ -6,6 +6,13 @@ use crate::value::ColumnType;
 /// From what likeness on (0 to 1, Jaro-Winkler) a name is taken to mean another.
 const MEANT: f64 = 0.85;
 
+/// Slot of `row_key` in a row of declared columns: the same as in a cell.
+pub(crate) const ROW_KEY: usize = CellColumn::RowKey.slot();
+/// Slot of `shard` in a row of declared columns: the same as in a cell.
+pub(crate) const SHARD: usize = CellColumn::Shard.slot();
+/// The first slot of the declared columns in a row of them, behind all slots of a cell.
+pub(crate) const DECLARED: usize = SHARD + 1;
+
 /// A column of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum CellColumn {
@@ -59,7 +66,7 @@ impl CellColumn {
     }
 
     /// Its number as a slot.
-    pub fn slot(self) -> usize {
+    pub const fn slot(self) -> usize {
         match self {
             Self::AddedId => 0,
             Self::RowKey => 1,

@@ -313,12 +313,17 @@ pub enum SqlError {
     Internal(String),
 }
 
-impl SqlError {
-    /// A refusal of `what`, with what to write instead.
-    pub(crate) fn unsupported(what: &str, instead: &str) -> Self {
-        Self::Unsupported { what: what.into(), instead: instead.into() }
-    }
+/// The refusal of `what`, with what to write instead.
+pub(crate) fn unsupported(what: &str, instead: &str) -> SqlError {
+    SqlError::Unsupported { what: what.into(), instead: instead.into() }
+}
 
+/// The error of a limit of the dialect, by its name.
+pub(crate) fn limit(what: &str, limit: usize, name: &'static str) -> SqlError {
+    SqlError::Limit { what: what.into(), limit: limit as u64, name }
+}
+
+impl SqlError {
     /// The class of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {

@@ -1,11 +1,10 @@
 //! Comparisons with keys: what is compared with one is made text, as keys are.
 
 use super::times;
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 use crate::expression::{
     Aggregate, CastType, Comparison, Expression, Function, Operator, Slot, Type, common, json, text_of,
 };
-use crate::parse::unsupported;
 use crate::value::{ColumnType, Value};
 
 pub(super) type Bexpr = Expression<Slot>;

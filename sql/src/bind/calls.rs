@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use super::scope::Session;
 use super::times;
 use crate::environment::{SessionCall, SessionFunction};
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 use crate::expression::{Expression, Function, Leaf, truth};
-use crate::parse::{Expr, unsupported};
+use crate::parse::Expr;
 use crate::value::Value;
 
 impl Session<'_> {

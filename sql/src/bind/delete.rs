@@ -9,8 +9,7 @@ use super::select;
 use super::view::View;
 use crate::ast::{Delete, Limit};
 use crate::command::Erase;
-use crate::error::SqlError;
-use crate::parse::unsupported;
+use crate::error::{SqlError, unsupported};
 
 /// Binds a DELETE: its condition must say exactly which rows, columns or cells by their keys.
 pub(super) fn bind(delete: &Delete, session: &Session<'_>) -> Result<Erase, SqlError> {

@@ -12,10 +12,10 @@ use crate::ast::{Insert, Item};
 use crate::columns::CellColumn;
 use crate::command::Put;
 use crate::environment::Environment;
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 use crate::expression::number::Number;
 use crate::expression::{Expression, Leaf, Type, text_of};
-use crate::parse::{Expr, unsupported};
+use crate::parse::Expr;
 use crate::value::{ColumnMeta, Value};
 
 /// What a value of the statement goes into.

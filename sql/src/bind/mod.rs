@@ -39,7 +39,7 @@ use scope::Session;
 
 pub use description::{Description, describe};
 pub(crate) use resolved::bounded;
-pub(crate) use view::{DECLARED, ROW_KEY, SHARD, View};
+pub(crate) use view::View;
 
 /// Binds a statement: everything is evaluated, with all names looked up.
 ///

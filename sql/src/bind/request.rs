@@ -13,9 +13,8 @@ use super::view::View;
 use crate::columns::CellColumn;
 use crate::command::{ReadKind, Source};
 use crate::environment::Environment;
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 use crate::expression::{Expression, Slot};
-use crate::parse::unsupported;
 use crate::shape::{RowInput, Together};
 
 /// Most cells that a row-shape SELECT reads by key: rows times the declared columns it names. Each is a key of 80 bytes in

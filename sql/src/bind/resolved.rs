@@ -11,9 +11,9 @@ use super::view::View;
 use crate::ast::{Item, Select};
 use crate::columns::CellColumn;
 use crate::environment::{Environment, SessionCall};
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 use crate::expression::{CastType, Expression, Leaf, Type};
-use crate::parse::{Expr, unsupported};
+use crate::parse::Expr;
 use crate::relational::RelationalError;
 use crate::value::{ColumnMeta, ColumnType, Value};
 

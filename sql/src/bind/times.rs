@@ -3,9 +3,8 @@
 //! A time is a number of microseconds, a date that of its midnight, and how many digits of it are shown is its type's. Where a
 //! function reads it as text, or an operator as a number, that type is not at hand any more, so that it is said there.
 
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 use crate::expression::{Aggregate, CastType, Expression, Function, Operator, Slot, Type, Unit, fraction, time};
-use crate::parse::unsupported;
 use crate::value::{ColumnType, Value};
 use crate::zone::TimeZone;
 

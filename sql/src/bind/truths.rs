@@ -1,8 +1,7 @@
 //! Conditions beside JSON are JSON's own true and false, as MySQL has them: there TRUE is no number.
 
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 use crate::expression::{Comparison, Expression, Function, Operator, Slot, Type};
-use crate::parse::unsupported;
 use crate::value::{ColumnType, Value};
 
 type Bexpr = Expression<Slot>;

@@ -7,19 +7,12 @@ use cellgate_schemaless::TableDef;
 
 use super::scope::{Bound, unknown_column};
 use crate::ast::Name;
-use crate::columns::CellColumn;
+use crate::columns::{CellColumn, DECLARED};
 use crate::environment::Environment;
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 use crate::expression::{Expression, Leaf, Slot, Type};
-use crate::parse::{Expr, unsupported};
+use crate::parse::Expr;
 use crate::value::{ColumnMeta, ColumnType};
-
-/// Slot of `row_key` in the row shape; the same as in the cell shape.
-pub(crate) const ROW_KEY: usize = 1;
-/// Slot of `shard` in the row shape; the same as in the cell shape.
-pub(crate) const SHARD: usize = 6;
-/// First slot of the declared columns in the row shape.
-pub(crate) const DECLARED: usize = 7;
 
 /// A table under the name the statement gives it.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::Value as Json;
 
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 
 /// Longest path, in legs.
 const PATH_LEGS: usize = 100;
@@ -37,7 +37,7 @@ impl Path {
             return Ok(Self(legs));
         }
         if reader.rest().trim_start().starts_with("to ") {
-            return Err(SqlError::unsupported("a range in a JSON path", "name the elements, or take [*]"));
+            return Err(unsupported("a range in a JSON path", "name the elements, or take [*]"));
         }
         Err(SqlError::Json {
             path: true,

@@ -7,7 +7,7 @@ use super::number::{Number, decimal_text};
 use super::text::text_of;
 use super::text::text_value;
 use super::time;
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 use crate::value::Value;
 use crate::zone::{Clock, TimeZone};
 
@@ -142,7 +142,7 @@ fn zone(value: &Value) -> Result<Option<Clock<'_>>, SqlError> {
     let Some(text) = text_of(value) else { return Ok(None) };
     match TimeZone::named(&String::from_utf8_lossy(&text)) {
         Some(TimeZone::Offset(ahead)) => Ok(Some(Clock::Offset(ahead))),
-        Some(TimeZone::Place(_)) | None => Err(SqlError::unsupported(
+        Some(TimeZone::Place(_)) | None => Err(unsupported(
             "CONVERT_TZ with a zone by name that comes out of a row",
             "write the name as a constant or a parameter, or keep offsets like '+02:00' in the rows",
         )),

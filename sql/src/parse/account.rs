@@ -2,13 +2,12 @@
 
 use super::literal;
 use super::reader::Reader;
-use super::refuse::unsupported;
 use super::tokens::{Kind, Symbol};
 use crate::account::{
     AccountName, AccountOptions, AccountRef, AccountSpec, AccountStatement, Credential, HOST_BYTES, Lock, Password,
     TlsNeed, USER_CHARS,
 };
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 use crate::expression::hex_bytes;
 
 /// Most accounts one statement may name.

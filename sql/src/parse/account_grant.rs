@@ -5,11 +5,10 @@ use cellgate_schemaless::limits::IDENTIFIER_CHARS;
 use super::account::{list, name};
 use super::ddl::bounded;
 use super::reader::Reader;
-use super::refuse::unsupported;
 use super::tokens::{Kind, Symbol};
 use crate::account::{Grant, Level, Listed, Privilege, Privileges};
 use crate::ast::{GrantStatement, Granting, Name, On};
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 
 /// Privileges of MySQL for what does not exist here, or what everybody may do here: accepted, so that the scripts that
 /// come with programs work, and not kept.

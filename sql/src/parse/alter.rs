@@ -3,12 +3,11 @@
 use super::ddl::{existing, identifier, json_default, row_column, table, twice};
 use super::options;
 use super::reader::Reader;
-use super::refuse::unsupported;
 use super::tokens::Symbol;
 use crate::ast::{DdlStatement, Name};
 use crate::columns::CellColumn;
 use crate::command::{RowColumnSpec, TableChange};
-use crate::error::{Named, SqlError};
+use crate::error::{Named, SqlError, unsupported};
 
 /// As MySQL, which has no such clauses; MariaDB has.
 const ASK_COLUMNS: &str = "ask INFORMATION_SCHEMA.COLUMNS first, or go on behind error 1060 or 1091";

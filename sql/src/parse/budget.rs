@@ -6,7 +6,7 @@
 
 use super::tokens::{Kind, Symbol, Token, syntax};
 use crate::environment::CALLS;
-use crate::error::SqlError;
+use crate::error::{SqlError, limit};
 
 /// Most tokens in a text: some 60 bytes each while it is parsed, so that a statement of the longest packet stays
 /// below what the packet itself may take several times over.
@@ -133,11 +133,6 @@ fn is_waited_for(text: &str, name: &Token) -> bool {
         _ => return false,
     };
     WAITING.iter().any(|word| written.eq_ignore_ascii_case(word))
-}
-
-/// The error of a limit of the parser.
-pub(crate) fn limit(what: &str, limit: usize, name: &'static str) -> SqlError {
-    SqlError::Limit { what: what.into(), limit: limit as u64, name }
 }
 
 fn is_operator(text: &str, token: &Token) -> bool {

@@ -4,12 +4,11 @@ use cellgate_schemaless::limits::{COLUMN_KEY_BYTES, IDENTIFIER_CHARS, ROW_KEY_BY
 
 use super::options::{self, charset, collation};
 use super::reader::Reader;
-use super::refuse::unsupported;
 use super::tokens::{Kind, Symbol};
 use crate::ast::{DdlStatement, Name};
 use crate::columns::CellColumn;
 use crate::command::RowColumnSpec;
-use crate::error::{Named, SqlError};
+use crate::error::{Named, SqlError, unsupported};
 use crate::expression::{Expression, text_of};
 use crate::value::Value;
 

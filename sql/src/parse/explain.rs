@@ -4,10 +4,10 @@
 
 use super::dispatch::statement;
 use super::reader::Reader;
+use super::show;
 use super::tokens::Symbol;
-use super::{show, unsupported};
 use crate::ast::Parsed;
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 
 /// Whether EXPLAIN, DESCRIBE or DESC is about a statement rather than a table.
 pub(super) fn explains(reader: &Reader<'_>) -> bool {

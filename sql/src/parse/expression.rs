@@ -3,13 +3,13 @@
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Token as SqlToken, TokenWithSpan, Word};
 
-use super::budget::{self, EXPRESSION_TOKENS, limit};
+use super::budget::{self, EXPRESSION_TOKENS};
 use super::convert::{Converter, integer_or_decimal};
 use super::dialect::CellDialect;
 use super::literal;
 use super::reader::Reader;
 use super::tokens::{Kind, Symbol, Token, syntax};
-use crate::error::SqlError;
+use crate::error::{SqlError, limit};
 use crate::expression::{DEPTH, Expression, Leaf};
 use crate::value::Value;
 

@@ -1,11 +1,11 @@
 //! INSERT and DELETE.
 
 use super::reader::Reader;
-use super::refuse::{immutable, unsupported};
+use super::refuse::immutable;
 use super::select;
 use super::tokens::{Kind, Symbol};
 use crate::ast::{Delete, Insert, Name};
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 
 /// INSERT, from behind the word.
 pub(super) fn insert(reader: &mut Reader<'_>) -> Result<Insert, SqlError> {

@@ -4,10 +4,9 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::refuse::unsupported;
 use super::tokens::{Kind, Token};
 use crate::environment::SqlMode;
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 use crate::expression::{Expression, hex_bytes};
 use crate::value::Value;
 

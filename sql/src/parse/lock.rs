@@ -2,11 +2,10 @@
 
 use super::ddl::existing;
 use super::reader::Reader;
-use super::refuse::unsupported;
 use super::tokens::Symbol;
 use crate::ast::{LockStatement, LockedTable, Parsed};
 use crate::command::{Flush, KillScope, LockMode};
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 
 /// The statement that is next, if it is one of these.
 pub(super) fn lock(reader: &mut Reader<'_>) -> Result<Option<Parsed>, SqlError> {

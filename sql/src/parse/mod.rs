@@ -49,14 +49,13 @@ pub use charset::is_collation;
 pub(crate) use expression::Expr;
 pub use kind::StatementKind;
 pub use raw_bytes::spell_bytes;
-pub(crate) use refuse::unsupported;
 pub use reserved::RESERVED_WORDS;
 pub use statement::Statement;
 
 use crate::account::Grant;
 use crate::ast::Parsed;
 use crate::environment::SqlMode;
-use crate::error::SqlError;
+use crate::error::{SqlError, limit};
 use budget::Stack;
 use reader::Reader;
 use tokens::Tokens;
@@ -82,7 +81,7 @@ pub fn parse(text: &str, mode: SqlMode) -> Result<Vec<Statement>, SqlError> {
     }
     on_big_stack(|| {
         parse_all(text, mode, &statements, budget::RECURSION)
-            .unwrap_or_else(|| Err(budget::limit("the nesting of an expression", budget::NESTING, "nesting")))
+            .unwrap_or_else(|| Err(limit("the nesting of an expression", budget::NESTING, "nesting")))
     })
 }
 

@@ -4,9 +4,8 @@
 
 use super::charset::folds;
 use super::reader::Reader;
-use super::refuse::unsupported;
 use super::tokens::Symbol;
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 
 /// Longest comment of a table, in characters; MySQL's own bound.
 const COMMENT_CHARS: usize = 2048;

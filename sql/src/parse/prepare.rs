@@ -3,10 +3,9 @@
 use super::ddl::bounded;
 use super::literal;
 use super::reader::Reader;
-use super::refuse::unsupported;
 use super::tokens::{Kind, Symbol};
 use crate::ast::PreparedStatement;
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 use crate::expression::{Expression, Leaf};
 use crate::value::Value;
 

@@ -1,12 +1,7 @@
 //! Statements the dialect refuses by name, with what to write instead.
 
 use super::reader::Reader;
-use crate::error::SqlError;
-
-/// [`SqlError::unsupported`], which the parser is full of.
-pub(crate) fn unsupported(what: &str, instead: &str) -> SqlError {
-    SqlError::unsupported(what, instead)
-}
+use crate::error::{SqlError, unsupported};
 
 /// A refusal of what would change a cell.
 pub(crate) fn immutable(what: &str) -> SqlError {

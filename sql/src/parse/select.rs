@@ -2,10 +2,9 @@
 
 use super::literal;
 use super::reader::Reader;
-use super::refuse::unsupported;
 use super::tokens::{Kind, Symbol};
 use crate::ast::{From, Item, Limit, Name, Select};
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 
 /// Words that end an item of a select list or a table, and so are no alias without AS.
 pub(super) const CLAUSES: [&str; 34] = [

@@ -1,12 +1,11 @@
 //! SET.
 
 use super::reader::Reader;
-use super::refuse::unsupported;
 use super::tokens::{Kind, Symbol};
 use super::{charset, literal};
 use crate::ast::{AssignedValue, Assignment};
 use crate::command::SettingScope;
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 use crate::expression::Expression;
 
 /// Variables that `@@name` sets for the next transaction alone.

@@ -1,13 +1,12 @@
 //! SHOW and DESCRIBE.
 
 use super::reader::Reader;
-use super::refuse::unsupported;
 use super::select;
 use super::tokens::Symbol;
 use crate::account::AccountRef;
 use crate::ast::{Item, Limit, Name, Select, ShowStatement, Shown};
 use crate::command::Absent;
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 use crate::expression::{Expression, Leaf};
 
 /// SHOW, from behind the word.

@@ -2,10 +2,9 @@
 
 use super::ddl::bounded;
 use super::reader::Reader;
-use super::refuse::unsupported;
 use super::tokens::Symbol;
 use crate::command::Transaction;
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 
 /// The transaction statement that is next, if it is one.
 pub(super) fn transaction(reader: &mut Reader<'_>) -> Result<Option<Transaction>, SqlError> {

@@ -2,11 +2,10 @@
 //! `exists()`. And a SELECT in parentheses.
 
 use super::reader::Reader;
-use super::refuse::unsupported;
 use super::select;
 use super::tokens::{Kind, Symbol};
 use crate::ast::{Around, Item, Limit, Select, Wrapped};
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 use crate::expression::Expression;
 use crate::value::Value;
 

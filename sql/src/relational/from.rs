@@ -10,9 +10,8 @@ use super::query::Bound;
 use super::scope::{Collation, Column, Origin, Scope, Source};
 use super::{Program, Relation, RelationalError, Result};
 use crate::ast::Name;
-use crate::error::SqlError;
+use crate::error::{SqlError, limit, unsupported};
 use crate::expression::{Comparison, Operator, Type};
-use crate::parse::{budget, unsupported};
 
 /// Most tables that can be named at one place, those of the queries around it among them: a name is looked for in each.
 const REACH: usize = 256;
@@ -221,7 +220,7 @@ fn add(scope: &mut Scope<'_>, source: Source) -> Result<()> {
         return Err(RelationalError::NotUnique(source.alias).into());
     }
     if scope.reach() >= REACH {
-        return Err(budget::limit("the number of tables of a SELECT and of those around it", REACH, "tables"));
+        return Err(limit("the number of tables of a SELECT and of those around it", REACH, "tables"));
     }
     let place = scope.sources.len();
     scope.starred.extend((0..source.columns.len()).map(|column| (place, column)));

@@ -3,7 +3,7 @@
 use super::Result;
 use super::binder::Binder;
 use super::print::{Printed, What};
-use crate::parse::budget;
+use crate::error::limit;
 
 /// Most bytes of the SQL for the engine, and of all that is printed for it, with the columns that can be named.
 const BYTES: usize = 16 << 20;
@@ -36,7 +36,7 @@ impl Binder<'_> {
     pub fn one_more_node(&mut self) -> Result<()> {
         self.made.nodes += 1;
         if self.made.nodes > NODES {
-            return Err(budget::limit("the size of the statement", NODES, "nodes"));
+            return Err(limit("the size of the statement", NODES, "nodes"));
         }
         self.computing.patience.ask()
     }
@@ -56,7 +56,7 @@ impl Binder<'_> {
     pub fn hold_instead(&mut self, before: usize, bytes: usize) -> Result<()> {
         self.made.bytes = before.saturating_add(bytes);
         if self.made.bytes > BYTES {
-            return Err(budget::limit("the size of the statement", BYTES, "bytes"));
+            return Err(limit("the size of the statement", BYTES, "bytes"));
         }
         self.copied(bytes)
     }

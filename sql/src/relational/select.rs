@@ -13,8 +13,7 @@ use super::print::{Aggregates, Place, Printed, What};
 use super::program::{Program, names};
 use super::query::Bound;
 use super::scope::{Aliases, Column, Scope, collate};
-use crate::error::SqlError;
-use crate::parse::unsupported;
+use crate::error::{SqlError, unsupported};
 
 /// Which digits of a decimal a value of the select list has.
 #[derive(Clone, Copy)]

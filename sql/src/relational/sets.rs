@@ -7,8 +7,8 @@ use super::print::{Printed, common};
 use super::query::Bound;
 use super::scope::{Collation, Column, Scope, collate};
 use super::{RelationalError, Result};
+use crate::error::unsupported;
 use crate::expression::{CastType, MAX_PRECISION, Type};
-use crate::parse::unsupported;
 use crate::value::ColumnType;
 
 impl Binder<'_> {

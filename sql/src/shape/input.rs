@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use cellgate_schemaless::{Body, Cell, ColumnKey, RefKey, RowKey, ShardId};
 
 use super::{Bounds, Collected, Notes, Patience, Plan};
-use crate::bind::{DECLARED, ROW_KEY, SHARD};
-use crate::columns::CellColumn;
+use crate::columns::{CellColumn, DECLARED, ROW_KEY, SHARD};
 use crate::error::SqlError;
 use crate::expression::{Scope, Slot, Worth, column_text};
 use crate::value::Value;

@@ -8,14 +8,13 @@ use sqlparser::ast::{
 
 use super::operators::within_parentheses;
 use super::{Converter, Result, subqueries};
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 use crate::expression::{Aggregate, CastType, Expression};
 use crate::parse::call::{aggregate, call, extract, shifted};
 use crate::parse::expression::Expr;
 use crate::parse::hex::{self, Operand};
 use crate::parse::literal::{self, makes_json};
 use crate::parse::tokens::syntax;
-use crate::parse::unsupported;
 use crate::relational::RelationalError;
 
 impl Converter<'_> {

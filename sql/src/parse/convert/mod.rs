@@ -8,7 +8,7 @@ use sqlparser::ast::{
     CastKind, Expr as Sql, GroupByExpr, Ident, InTarget, ObjectName, Query, SelectItem, SetExpr, Value as SqlValue,
 };
 
-use super::budget::{RECURSION, limit};
+use super::budget::RECURSION;
 use super::call::time_of_day;
 use super::call::without_parentheses;
 use super::charset;
@@ -16,10 +16,9 @@ use super::escape::Literal;
 use super::expression::Expr;
 use super::hex::{self, Operand};
 use super::literal;
-use super::refuse::unsupported;
 use super::tokens::{Kind, Token, syntax};
 use crate::environment::SqlMode;
-use crate::error::SqlError;
+use crate::error::{SqlError, limit, unsupported};
 use crate::expression::{CastType, Expression, Function, Leaf, Test, hex_bytes};
 use crate::value::Value;
 

@@ -3,11 +3,11 @@
 use sqlparser::ast::{BinaryOperator, Expr as Sql, UnaryOperator, Value as SqlValue};
 
 use super::{Converter, Result, boxed, integer_or_decimal};
+use crate::error::unsupported;
 use crate::expression::arithmetic::Arithmetic;
 use crate::expression::{CastType, Comparison, Expression, Leaf, Operator};
 use crate::parse::expression::Expr;
 use crate::parse::hex::{self, Operand};
-use crate::parse::unsupported;
 
 impl Converter<'_> {
     /// A chain of operators leans to the left as far as it is long, so it is walked, not recursed into.

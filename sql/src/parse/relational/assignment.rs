@@ -5,9 +5,8 @@
 use std::collections::HashMap;
 
 use super::Parser;
-use crate::error::SqlError;
+use crate::error::{SqlError, limit, unsupported};
 use crate::expression::{Expression, Function};
-use crate::parse::{budget, unsupported};
 use crate::relational::ast::{RelExpr, RelItem, RelLeaf};
 
 /// Most nodes that variables stand for in a statement: reading one copies the expression it was set to.
@@ -63,7 +62,7 @@ impl Parser<'_, '_> {
         let (nodes, height) = measure(&value);
         self.assignments.copied += nodes;
         if self.assignments.copied > NODES {
-            return Err(budget::limit("the size of the statement", NODES, "nodes"));
+            return Err(limit("the size of the statement", NODES, "nodes"));
         }
         self.reaches(self.depth + height)?;
         Ok(Some(value))

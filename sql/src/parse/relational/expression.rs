@@ -1,14 +1,13 @@
 //! Expressions of relational SELECTs, by precedence climbing over MySQL's grammar.
 
 use super::Parser;
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 use crate::expression::arithmetic::Arithmetic;
 use crate::expression::{CastType, Comparison, Expression, Leaf, Operator, Test, Type};
 use crate::parse::charset;
 use crate::parse::convert::integer_or_decimal;
 use crate::parse::hex::{self, Form, Operand};
 use crate::parse::tokens::{Kind, Symbol};
-use crate::parse::unsupported;
 use crate::relational::RelationalError;
 use crate::relational::ast::{AggregateKind, Query, RelExpr, RelLeaf, quantified_as_in};
 use crate::value::ColumnType;

@@ -4,12 +4,11 @@ use std::ops::Range;
 
 use super::Parser;
 use super::expression::{level, operand};
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 use crate::expression::{CastType, Expression, Function, Leaf};
 use crate::parse::call::{self, known, plain_call};
 use crate::parse::literal::{self, makes_json};
 use crate::parse::tokens::Symbol;
-use crate::parse::unsupported;
 use crate::parse::{charset, hex};
 use crate::relational::ast::{AggregateKind, Aggregated, RelExpr, RelLeaf, Window};
 use crate::value::Value;

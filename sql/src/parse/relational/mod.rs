@@ -13,7 +13,7 @@ use assignment::Assignments;
 
 use super::budget;
 use super::reader::Reader;
-use crate::error::SqlError;
+use crate::error::{SqlError, limit};
 use crate::relational::ast::{Body, Query};
 
 /// Deepest nesting of queries and expressions.
@@ -75,7 +75,7 @@ impl Parser<'_, '_> {
         let on_big_stack = self.reader.recursion >= budget::RECURSION;
         if height > if on_big_stack { DEPTH } else { SHALLOW } {
             self.reader.too_deep.set(true);
-            return Err(budget::limit("the nesting of the statement", DEPTH, "nesting"));
+            return Err(limit("the nesting of the statement", DEPTH, "nesting"));
         }
         self.deepest = self.deepest.max(height);
         Ok(())

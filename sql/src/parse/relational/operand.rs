@@ -2,13 +2,13 @@
 
 use super::Parser;
 use super::expression::{boxed, operand, plain};
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 use crate::expression::{CastType, Expression, Leaf};
 use crate::parse::call::without_parentheses;
 use crate::parse::convert::{RESERVED, integer_or_decimal};
 use crate::parse::escape::{self, Literal};
 use crate::parse::tokens::{Kind, Symbol, Token};
-use crate::parse::{hex, literal, unsupported};
+use crate::parse::{hex, literal};
 use crate::relational::ast::{RelExpr, RelLeaf};
 use crate::value::Value;
 

@@ -2,10 +2,9 @@
 
 use super::Parser;
 use crate::ast::Name;
-use crate::error::SqlError;
+use crate::error::{SqlError, limit, unsupported};
 use crate::parse::select::{CLAUSES, display_name, star_qualifier};
 use crate::parse::tokens::{Kind, Symbol};
-use crate::parse::unsupported;
 use crate::relational::ast::{Body, Core, JoinKind, JoinOn, Query, RelExpr, RelItem, RelLimit, SetOperator, TableRef};
 
 /// Most tables of one FROM, as in MySQL.
@@ -64,7 +63,7 @@ impl Parser<'_, '_> {
             self.reader.take(&["DISTINCT"]);
             rest.push((operator, self.intersection()?));
             if rest.len() >= OPERANDS {
-                return Err(crate::parse::budget::limit("the number of UNIONs", OPERANDS, "unions"));
+                return Err(limit("the number of UNIONs", OPERANDS, "unions"));
             }
         }
         Ok(if rest.is_empty() { first } else { Body::Set(Box::new(first), rest) })
@@ -80,7 +79,7 @@ impl Parser<'_, '_> {
             self.reader.take(&["DISTINCT"]);
             rest.push((SetOperator::Intersect, self.operand()?));
             if rest.len() >= OPERANDS {
-                return Err(crate::parse::budget::limit("the number of INTERSECTs", OPERANDS, "unions"));
+                return Err(limit("the number of INTERSECTs", OPERANDS, "unions"));
             }
         }
         Ok(if rest.is_empty() { first } else { Body::Set(Box::new(first), rest) })
@@ -242,7 +241,7 @@ impl Parser<'_, '_> {
     fn table(&mut self, tables: &mut usize) -> Result<TableRef, SqlError> {
         *tables += 1;
         if *tables > TABLES {
-            return Err(crate::parse::budget::limit("the number of tables in a FROM", TABLES, "tables"));
+            return Err(limit("the number of tables in a FROM", TABLES, "tables"));
         }
         if self.reader.sees(&["LATERAL"]) {
             return Err(unsupported("LATERAL", "write it as a subquery in the select list"));

@@ -2,9 +2,9 @@
 
 use super::{Aggregates, OPERANDS, Place, Printed, Result, What};
 use crate::bind::times;
+use crate::error::{limit, unsupported};
 use crate::expression::arithmetic::Arithmetic;
 use crate::expression::{Aggregate, CastType, Expression, Function, MAX_PRECISION, Operator, Type, aggregate_type};
-use crate::parse::{budget, unsupported};
 use crate::relational::RelationalError;
 use crate::relational::aggregate::{AggregateSpec, Kind, Order};
 use crate::relational::ast::{AggregateKind, Aggregated, RelExpr, Window};
@@ -177,7 +177,7 @@ impl Binder<'_> {
         scope: &Scope<'_>,
     ) -> Result<Printed> {
         if operands.len() > OPERANDS {
-            return Err(budget::limit("the number of operands", OPERANDS, "operands"));
+            return Err(limit("the number of operands", OPERANDS, "operands"));
         }
         let folds = operands.iter().map(|p| p.collation.fold).collect();
         let spec = AggregateSpec { kind, distinct, folds };

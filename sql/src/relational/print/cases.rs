@@ -3,8 +3,8 @@
 use super::class::{Class, class, class_of_all, collated};
 use super::{OPERANDS, Place, Printed, Result, What};
 use crate::bind::truths::is_condition;
+use crate::error::limit;
 use crate::expression::{Comparison, Expression, Function, Operator, Type};
-use crate::parse::budget;
 use crate::relational::ast::RelExpr;
 use crate::relational::binder::Binder;
 use crate::relational::scope::Collation;
@@ -97,7 +97,7 @@ impl Binder<'_> {
                         texts.push(self.text(&p)?);
                     }
                     if texts.len() > OPERANDS {
-                        return Err(budget::limit("the number of operands", OPERANDS, "operands"));
+                        return Err(limit("the number of operands", OPERANDS, "operands"));
                     }
                     return Ok(Printed::sql(format!("coalesce({})", texts.join(",")), ty).with(collation));
                 }

@@ -4,9 +4,8 @@ use cellgate_schemaless::Micros;
 
 use super::class::{Class, class, collated};
 use super::{Place, Printed, Result, only};
-use crate::error::SqlError;
+use crate::error::{SqlError, unsupported};
 use crate::expression::{CastType, Comparison, Expression, Function, Leaf, Operator, Test, Type};
-use crate::parse::unsupported;
 use crate::relational::ast::{Query, RelExpr, RelLeaf};
 use crate::relational::binder::Binder;
 use crate::relational::kept_rows::row_of_one;

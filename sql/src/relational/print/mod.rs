@@ -18,9 +18,8 @@ use crate::bind::branches::{alike, convert as converted};
 use crate::bind::scope::with_zones;
 use crate::bind::times;
 use crate::bind::truths::is_condition;
-use crate::error::SqlError;
+use crate::error::{SqlError, limit};
 use crate::expression::{CastType, Expression, Slot, Type, Worth, truth};
-use crate::parse::budget;
 use crate::value::{ColumnType, Value};
 pub(super) use cases::common;
 use class::collation_name;
@@ -127,7 +126,7 @@ impl Binder<'_> {
             }
             What::Constant(value) => {
                 if self.parameters.len() >= PARAMETERS {
-                    return Err(budget::limit("the number of values in the statement", PARAMETERS, "values"));
+                    return Err(limit("the number of values in the statement", PARAMETERS, "values"));
                 }
                 let packed = Packed::of(value);
                 // Text is shared, what is tagged is a copy.
@@ -207,7 +206,7 @@ impl Binder<'_> {
             }
         }
         if texts.len() > OPERANDS {
-            return Err(budget::limit("the number of operands", OPERANDS, "operands"));
+            return Err(limit("the number of operands", OPERANDS, "operands"));
         }
         let number = self.scalars.place(scalar);
         let sql = format!("{}({number},{})", names::SCALAR, texts.join(","));

@@ -4,9 +4,8 @@ use super::class::{Class, balanced, class, class_of_all, collated, comparison_sq
 use super::{Place, Printed, Result, What, only};
 use crate::bind::between;
 use crate::bind::truths::is_condition;
-use crate::error::SqlError;
+use crate::error::{SqlError, limit, unsupported};
 use crate::expression::{Comparison, Expression, Function, Operator, Test};
-use crate::parse::{budget, unsupported};
 use crate::relational::ast::{RelExpr, RelLeaf};
 use crate::relational::binder::Binder;
 use crate::relational::scope::Collation;
@@ -84,7 +83,7 @@ impl Binder<'_> {
             left = self.operate(*op, left, printed)?;
             nested += usize::from(matches!(left.what, What::Sql(_)));
             if nested > OPERATORS {
-                return Err(budget::limit("the number of operators in a row", OPERATORS, "operators"));
+                return Err(limit("the number of operators in a row", OPERATORS, "operators"));
             }
         }
         Ok(left)
