@@ -320,35 +320,73 @@ fn difference_digits<L>(arguments: &[Expression<L>], ty: &dyn Fn(usize) -> Type)
     fraction(arguments.first(), ty(0)).max(fraction(arguments.get(1), ty(1)))
 }
 
+/// A number rounded to so many digits: to none if none are given, to those it has if a row says how many.
+fn round<L>(number: Type, digits: Option<&Expression<L>>, leaf: &dyn Fn(&L) -> Type) -> Type {
+    let decimals = match digits.map(Expression::constant) {
+        None => 0,
+        Some(Some(Value::Int(digits))) => u8::try_from((*digits).clamp(0, 30)).unwrap_or(30),
+        Some(_) => number.decimals,
+    };
+    let nullable = number.nullable || digits.is_some_and(|digits| digits.ty(leaf).nullable);
+    let number = number.nullable(nullable);
+    if number.ty == ColumnType::Decimal { Type { decimals, length: DECIMAL, ..number } } else { number }
+}
+
+/// The whole number below or above a number.
+fn whole(number: Type) -> Type {
+    let fraction = u32::from(number.decimals) + u32::from(number.decimals > 0);
+    match number.ty {
+        ColumnType::Decimal if number.length.saturating_sub(fraction) <= BIGINT_DIGITS => Type::of(ColumnType::BigInt),
+        // The whole part may be beyond BIGINT.
+        ColumnType::Decimal => Type { decimals: 0, ..number },
+        _ => number,
+    }
+}
+
+/// The seconds up to a time with a fraction of so many digits: whole ones if it has none.
+fn seconds(fraction: u8) -> Type {
+    match fraction {
+        0 => Type::of(ColumnType::BigInt),
+        decimals => Type { decimals, ..Type::of(ColumnType::Decimal) },
+    }
+}
+
+/// Bytes if any argument is, otherwise text.
+fn text_or_bytes<L>(arguments: &[Expression<L>], leaf: &dyn Fn(&L) -> Type) -> Type {
+    let bytes = arguments.iter().any(|e| e.ty(leaf).ty == ColumnType::Bytes);
+    Type::of(if bytes { ColumnType::Bytes } else { ColumnType::Text })
+}
+
+/// A number with at least so many digits behind the point.
+fn as_decimal<L>(number: Type, digits: Option<&Expression<L>>) -> Type {
+    let digits = digits.and_then(Expression::constant).and_then(Number::of).map_or(0, Number::round);
+    let decimals = u8::try_from(digits).unwrap_or(30).max(number.decimals);
+    Type { decimals, nullable: number.nullable, ..Type::of(ColumnType::Decimal) }
+}
+
+/// A time moved by microseconds that are counted in units: a date stays one if the unit is whole days.
+fn time_add<L>(moved: Type, micros: Type, unit: Option<&Expression<L>>) -> Type {
+    let unit = match unit.and_then(Expression::constant) {
+        Some(Value::Int(unit)) => *unit,
+        Some(_) | None => 1,
+    };
+    let step = step(micros, unit);
+    match moved.ty {
+        ColumnType::Date if unit % DAY == 0 => Type::of(ColumnType::Date),
+        ColumnType::Date => time(step),
+        ColumnType::DateTime => time(moved.decimals.max(step)),
+        _ => Type::text(TIME_TEXT),
+    }
+}
+
 fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) -> Type) -> Type {
     let argument = |i: usize| arguments.get(i).map_or(Type::of(ColumnType::Null), |e| e.ty(leaf));
     match function {
         Function::Abs => argument(0).number(),
         Function::Pow => Type::of(ColumnType::Double),
-        Function::Round => {
-            let t = argument(0).number();
-            let digits = match arguments.get(1).map(Expression::constant) {
-                None => 0,
-                Some(Some(Value::Int(digits))) => u8::try_from((*digits).clamp(0, 30)).unwrap_or(30),
-                Some(_) => t.decimals,
-            };
-            let nullable = t.nullable || arguments.get(1).is_some_and(|digits| digits.ty(leaf).nullable);
-            let t = t.nullable(nullable);
-            if t.ty == ColumnType::Decimal { Type { decimals: digits, length: DECIMAL, ..t } } else { t }
-        }
+        Function::Round => round(argument(0).number(), arguments.get(1), leaf),
         Function::Mod => arithmetic(Arithmetic::Modulo, argument(0), argument(1)),
-        Function::Floor | Function::Ceiling => {
-            let t = argument(0).number();
-            let fraction = u32::from(t.decimals) + u32::from(t.decimals > 0);
-            match t.ty {
-                ColumnType::Decimal if t.length.saturating_sub(fraction) <= BIGINT_DIGITS => {
-                    Type::of(ColumnType::BigInt)
-                }
-                // The whole part may be beyond BIGINT.
-                ColumnType::Decimal => Type { decimals: 0, ..t },
-                _ => t,
-            }
-        }
+        Function::Floor | Function::Ceiling => whole(argument(0).number()),
         Function::Sign
         | Function::Length
         | Function::CharLength
@@ -362,15 +400,7 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
         | Function::JsonContainsPath
         | Function::ShardOf => Type::of(ColumnType::BigInt),
         Function::IsNull | Function::PlaceAmong => Type::of(ColumnType::BigInt).nullable(false),
-        Function::UnixTimestamp => {
-            // A time without a fraction counts whole seconds.
-            let fraction = fraction(arguments.first(), argument(0));
-            if fraction == 0 {
-                Type::of(ColumnType::BigInt)
-            } else {
-                Type { decimals: fraction, ..Type::of(ColumnType::Decimal) }
-            }
-        }
+        Function::UnixTimestamp => seconds(fraction(arguments.first(), argument(0))),
         Function::Coalesce | Function::IfNull => {
             let all: Vec<Type> = arguments.iter().map(|e| e.ty(leaf)).collect();
             common(all.iter().copied()).nullable(all.iter().all(|t| t.nullable))
@@ -391,36 +421,14 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
         | Function::Substring
         | Function::SubstringIndex
         | Function::Trim
-        | Function::Upper
-            if arguments.iter().any(|e| e.ty(leaf).ty == ColumnType::Bytes) =>
-        {
-            Type::of(ColumnType::Bytes)
-        }
-        Function::Concat
-        | Function::ConcatWs
-        | Function::Hex
+        | Function::Upper => text_or_bytes(arguments, leaf),
+        Function::Hex
         | Function::JsonQuote
         | Function::JsonType
         | Function::JsonUnquote
         | Function::JsonValue
-        | Function::Left
-        | Function::Lower
-        | Function::LTrim
-        | Function::Quote
-        | Function::Replace
-        | Function::Right
-        | Function::RTrim
-        | Function::Substring
-        | Function::SubstringIndex
-        | Function::TimeText
-        | Function::Trim
-        | Function::Upper => Type::of(ColumnType::Text),
-        Function::AsDecimal => {
-            let digits = arguments.get(1).and_then(Expression::constant).and_then(Number::of).map_or(0, Number::round);
-            let t = argument(0);
-            let digits = u8::try_from(digits).unwrap_or(30).max(t.decimals);
-            Type { decimals: digits, nullable: t.nullable, ..Type::of(ColumnType::Decimal) }
-        }
+        | Function::TimeText => Type::of(ColumnType::Text),
+        Function::AsDecimal => as_decimal(argument(0), arguments.get(1)),
         Function::AsNumber => Type::of(ColumnType::Double),
         Function::AsTime => Type::of(ColumnType::DateTime),
         Function::Unhex => Type::of(ColumnType::Bytes),
@@ -431,20 +439,7 @@ fn call<L>(function: Function, arguments: &[Expression<L>], leaf: &dyn Fn(&L) ->
         | Function::JsonObject => Type::of(ColumnType::Json),
         Function::ConvertTz => time(fraction(arguments.first(), argument(0))),
         Function::FromUnixTime => time(fraction(arguments.first(), argument(0))),
-        Function::TimeAdd => {
-            let moved = argument(0);
-            let unit = match arguments.get(2).and_then(Expression::constant) {
-                Some(Value::Int(unit)) => *unit,
-                Some(_) | None => 1,
-            };
-            let step = step(argument(1), unit);
-            match moved.ty {
-                ColumnType::Date if unit % DAY == 0 => Type::of(ColumnType::Date),
-                ColumnType::Date => time(step),
-                ColumnType::DateTime => time(moved.decimals.max(step)),
-                _ => Type::text(TIME_TEXT),
-            }
-        }
+        Function::TimeAdd => time_add(argument(0), argument(1), arguments.get(2)),
         Function::MonthsAdd => match argument(0) {
             moved if moved.is_time() => moved.nullable(true),
             _ => Type::text(TIME_TEXT),
