@@ -5,7 +5,8 @@ mod functions;
 mod operators;
 
 use sqlparser::ast::{
-    CastKind, Expr as Sql, GroupByExpr, Ident, InTarget, ObjectName, Query, SelectItem, SetExpr, Value as SqlValue,
+    CaseWhen, CastKind, DataType, Expr as Sql, GroupByExpr, Ident, InTarget, ObjectName, Query, SelectItem, SetExpr,
+    TypedString, Value as SqlValue,
 };
 
 use super::budget::RECURSION;
@@ -102,43 +103,19 @@ impl Converter<'_> {
                 let list = list.iter().map(|e| self.operand(e, depth)).collect::<Result<_>>()?;
                 Ok(hex::within(self.operand(expr, depth)?, list, *negated))
             }
-            Sql::Between { expr, negated, low, high } => {
-                let operands = [expr, low, high].map(|e| self.operand(e, depth));
-                let mut all = hex::alike(operands.into_iter().collect::<Result<_>>()?).into_iter().map(boxed);
-                match (all.next(), all.next(), all.next()) {
-                    (Some(operand), Some(low), Some(high)) => {
-                        Ok(Expression::Between { operand, low, high, negated: *negated })
-                    }
-                    _ => Err(SqlError::Internal("BETWEEN lost an operand".into())),
-                }
-            }
+            Sql::Between { expr, negated, low, high } => self.between([expr, low, high], *negated, depth),
             Sql::Like { negated, any: false, expr, pattern, escape_char } => Ok(Expression::Like {
                 operand: one(expr)?,
                 pattern: one(pattern)?,
                 escape: escape_char.as_deref().map(one).transpose()?,
                 negated: *negated,
             }),
-            Sql::Case { operand, conditions, else_result, .. } => Ok(hex::case(
-                operand.as_deref().map(|e| self.operand(e, depth)).transpose()?,
-                conditions
-                    .iter()
-                    .map(|c| Ok((self.operand(&c.condition, depth)?, self.convert(&c.result, depth + 1)?)))
-                    .collect::<Result<_>>()?,
-                else_result.as_deref().map(|e| self.convert(e, depth + 1)).transpose()?,
-            )),
+            Sql::Case { operand, conditions, else_result, .. } => {
+                self.case(operand.as_deref(), conditions, else_result.as_deref(), depth)
+            }
             Sql::Cast { kind: CastKind::Cast, expr, data_type, format: None } => self.cast(expr, data_type, depth),
             Sql::Convert { is_try: false, expr, data_type, charset, .. } => {
-                let binary = match charset {
-                    Some(name) => charset::is_binary(&plain_name(name))?,
-                    None => false,
-                };
-                match data_type {
-                    Some(ty) => self.cast(expr, ty, depth),
-                    None => {
-                        let ty = if binary { CastType::Binary(None) } else { CastType::Char(None) };
-                        Ok(Expression::Cast(one(expr)?, ty))
-                    }
-                }
+                self.converted(expr, data_type.as_ref(), charset.as_ref(), depth)
             }
             Sql::Tuple(all) => {
                 Ok(Expression::Tuple(all.iter().map(|e| self.convert(e, depth + 1)).collect::<Result<_>>()?))
@@ -146,11 +123,7 @@ impl Converter<'_> {
             Sql::Collate { expr, collation } => self.collate(expr, collation, depth),
             Sql::Prefixed { prefix, value } => self.introduced(&prefix.value, value, depth),
             Sql::Substring { expr, substring_from: Some(from), substring_for, .. } => {
-                let mut arguments = vec![*one(expr)?, self.operand(from, depth)?.number()];
-                if let Some(length) = substring_for {
-                    arguments.push(self.operand(length, depth)?.number());
-                }
-                Ok(Expression::Call(Function::Substring, arguments))
+                self.substring(expr, from, substring_for.as_deref(), depth)
             }
             Sql::Trim { trim_where: None, trim_what: None, expr, trim_characters: None } => {
                 Ok(Expression::Call(Function::Trim, vec![*one(expr)?]))
@@ -160,29 +133,71 @@ impl Converter<'_> {
             }
             Sql::Floor { expr, .. } => Ok(Expression::Call(Function::Floor, vec![self.operand(expr, depth)?.number()])),
             Sql::Position { expr, r#in } => Ok(Expression::Call(Function::Locate, vec![*one(expr)?, *one(r#in)?])),
-            Sql::TypedString(typed) => {
-                let text = self.value(&typed.value.value)?;
-                match Literal::of_type(&typed.data_type) {
-                    Some(literal) if typed.uses_odbc_syntax => literal.escaped(text),
-                    Some(literal) => literal.of(text),
-                    None => Err(time_of_day(&typed.data_type.to_string())),
-                }
-            }
+            Sql::TypedString(typed) => self.typed(typed),
             Sql::Subquery(query) => self.scalar_subquery(query, depth),
-            Sql::In { .. } | Sql::Exists { .. } | Sql::AnyOp { .. } | Sql::AllOp { .. } => Err(subqueries()),
-            Sql::MemberOf(_) => Err(unsupported("MEMBER OF", "use JSON_CONTAINS(array, value)")),
-            Sql::RLike { .. } => Err(unsupported("REGEXP", "use LIKE")),
-            Sql::MatchAgainst { .. } => Err(unsupported("MATCH .. AGAINST", "there is no full-text index")),
-            Sql::Interval(_) => Err(unsupported("INTERVAL here", "add it to a time, or subtract it from one")),
             Sql::Extract { field, expr, .. } => self.extract(field, expr, depth),
-            Sql::Trim { .. } => Err(unsupported("TRIM with characters", "use TRIM(x), LTRIM(x), RTRIM(x)")),
-            _ => Err(unsupported("this form of expression", "see the dialect's list of operators and functions")),
+            other => Err(refused(other)),
         }
     }
 
     /// Converts a tree that is an operand of something.
     fn operand(&self, tree: &Sql, depth: usize) -> Result<Operand<Leaf>> {
         Ok(Operand::new(self.convert(tree, depth + 1)?, operators::is_literal(tree)))
+    }
+
+    fn between(&self, operands: [&Sql; 3], negated: bool, depth: usize) -> Result<Expr> {
+        let operands = operands.map(|e| self.operand(e, depth));
+        let mut all = hex::alike(operands.into_iter().collect::<Result<_>>()?).into_iter().map(boxed);
+        match (all.next(), all.next(), all.next()) {
+            (Some(operand), Some(low), Some(high)) => Ok(Expression::Between { operand, low, high, negated }),
+            _ => Err(SqlError::Internal("BETWEEN lost an operand".into())),
+        }
+    }
+
+    fn case(
+        &self,
+        operand: Option<&Sql>,
+        conditions: &[CaseWhen],
+        otherwise: Option<&Sql>,
+        depth: usize,
+    ) -> Result<Expr> {
+        let operand = operand.map(|e| self.operand(e, depth)).transpose()?;
+        let branch = |c: &CaseWhen| Ok((self.operand(&c.condition, depth)?, self.convert(&c.result, depth + 1)?));
+        let branches = conditions.iter().map(branch).collect::<Result<_>>()?;
+        Ok(hex::case(operand, branches, otherwise.map(|e| self.convert(e, depth + 1)).transpose()?))
+    }
+
+    /// `CONVERT(x, type)`, `CONVERT(x USING charset)`.
+    fn converted(&self, e: &Sql, ty: Option<&DataType>, charset: Option<&ObjectName>, depth: usize) -> Result<Expr> {
+        let binary = match charset {
+            Some(name) => charset::is_binary(&plain_name(name))?,
+            None => false,
+        };
+        match ty {
+            Some(ty) => self.cast(e, ty, depth),
+            None => {
+                let ty = if binary { CastType::Binary(None) } else { CastType::Char(None) };
+                Ok(Expression::Cast(boxed(self.convert(e, depth + 1)?), ty))
+            }
+        }
+    }
+
+    fn substring(&self, e: &Sql, from: &Sql, length: Option<&Sql>, depth: usize) -> Result<Expr> {
+        let mut arguments = vec![self.convert(e, depth + 1)?, self.operand(from, depth)?.number()];
+        if let Some(length) = length {
+            arguments.push(self.operand(length, depth)?.number());
+        }
+        Ok(Expression::Call(Function::Substring, arguments))
+    }
+
+    /// `DATE '..'`, `{ts '..'}`.
+    fn typed(&self, typed: &TypedString) -> Result<Expr> {
+        let text = self.value(&typed.value.value)?;
+        match Literal::of_type(&typed.data_type) {
+            Some(literal) if typed.uses_odbc_syntax => literal.escaped(text),
+            Some(literal) => literal.of(text),
+            None => Err(time_of_day(&typed.data_type.to_string())),
+        }
     }
 
     /// A name without parentheses: a column, or one of the functions MySQL lets stand so.
@@ -287,6 +302,19 @@ impl Converter<'_> {
 /// A name without its quotes.
 fn plain_name(name: &ObjectName) -> String {
     name.to_string().trim_matches(['`', '\'', '"']).to_owned()
+}
+
+/// The refusal of a form of expressions that the dialect does not have.
+fn refused(tree: &Sql) -> SqlError {
+    match tree {
+        Sql::In { .. } | Sql::Exists { .. } | Sql::AnyOp { .. } | Sql::AllOp { .. } => subqueries(),
+        Sql::MemberOf(_) => unsupported("MEMBER OF", "use JSON_CONTAINS(array, value)"),
+        Sql::RLike { .. } => unsupported("REGEXP", "use LIKE"),
+        Sql::MatchAgainst { .. } => unsupported("MATCH .. AGAINST", "there is no full-text index"),
+        Sql::Interval(_) => unsupported("INTERVAL here", "add it to a time, or subtract it from one"),
+        Sql::Trim { .. } => unsupported("TRIM with characters", "use TRIM(x), LTRIM(x), RTRIM(x)"),
+        _ => unsupported("this form of expression", "see the dialect's list of operators and functions"),
+    }
 }
 
 fn subqueries() -> SqlError {
