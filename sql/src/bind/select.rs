@@ -157,14 +157,7 @@ struct Parts {
 /// Binds a SELECT.
 pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlError> {
     let mut resolved = Resolved::new(select, session.env)?;
-    let mut written = Cow::Borrowed(&select.condition);
-    let mut comes = true;
-    if resolved.view.is_some() {
-        refuse_calls(select)?;
-    } else if called(expressions(select), |_| true).is_some() {
-        written = Cow::Owned(select.condition.as_ref().map(|e| session.answered(e).map(Cow::into_owned)).transpose()?);
-        comes = one_row(&mut resolved, &written, select, session)?;
-    }
+    let (written, comes) = answered_calls(&mut resolved, select, session)?;
     let slot = |parts: &[String], clause| -> Result<Bound, SqlError> {
         match &resolved.view {
             Some(view) => view.slot(parts, clause),
@@ -192,21 +185,15 @@ pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlEr
         having: resolved.having.as_ref().map(|e| bound(e, "having clause")).transpose()?,
         grouping: None,
     };
-    let mut condition = written.as_ref().as_ref().map(|e| bound(e, "where clause")).transpose()?;
+    let condition = written.as_ref().as_ref().map(|e| bound(e, "where clause")).transpose()?;
     if condition.as_ref().is_some_and(Expression::has_aggregate) {
         return Err(SqlError::Relational(RelationalError::GroupFunction));
     }
-    let parts = if aggregated {
+    let (parts, condition) = if aggregated {
         let keys: Vec<_> = resolved.group_by.iter().map(|e| bound(e, "group statement")).collect::<Result<_, _>>()?;
-        group(parts, keys, resolved.view.as_ref(), session.env.sql_mode().any_of_group)?
+        (group(parts, keys, resolved.view.as_ref(), session.env.sql_mode().any_of_group)?, condition)
     } else {
-        // Without groups HAVING is a condition like any other.
-        let Parts { items, order, having, grouping } = parts;
-        condition = match (condition, having) {
-            (Some(a), Some(b)) => Some(Expression::And(vec![a, b])),
-            (a, b) => a.or(b),
-        };
-        Parts { items, order, having: None, grouping }
+        ungrouped(parts, condition)
     };
     let (count, offset) = limit(&select.limit, session)?;
     // All rows have to be made to be counted: the limit then applies to what is sent.
@@ -231,24 +218,29 @@ pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlEr
         zone: session.env.time_zone(),
         divides_by_zero: session.env.sql_mode().divides_by_zero,
     };
-    match &resolved.view {
-        None => Ok(Read {
-            table: None,
-            source: Source::Once,
-            shape: Shape::new(Plan { filter: condition, order: Vec::new(), ..plan }),
-            locking: false,
-            scatter: false,
-            kind: ReadKind::Constant,
-            limited,
-            cut,
-            into: select.into.clone(),
-        }),
+    let read = match &resolved.view {
+        None => over_nothing(condition, plan),
         Some(view) => {
             let from = select.from.as_ref();
             let partitions = from.map_or(Ok(None), |from| partitions(from, session.env))?;
-            let read = over_table(view, condition, partitions, plan, aggregated, select.locking, session)?;
-            Ok(Read { limited, cut, into: select.into.clone(), ..read })
+            over_table(view, condition, partitions, plan, aggregated, select.locking, session)?
         }
+    };
+    Ok(Read { limited, cut, into: select.into.clone(), ..read })
+}
+
+/// The read of a SELECT from no table: one row, which is not sorted.
+fn over_nothing(condition: Option<Expression<Slot>>, plan: Plan) -> Read {
+    Read {
+        table: None,
+        source: Source::Once,
+        shape: Shape::new(Plan { filter: condition, order: Vec::new(), ..plan }),
+        locking: false,
+        scatter: false,
+        kind: ReadKind::Constant,
+        limited: false,
+        cut: None,
+        into: Vec::new(),
     }
 }
 
@@ -281,6 +273,23 @@ fn over_table(
         cut: None,
         into: Vec::new(),
     })
+}
+
+/// The condition as written, in a SELECT from no table with its calls answered, and whether that SELECT comes to make its row.
+/// Over a table calls are refused.
+fn answered_calls<'s>(
+    resolved: &mut Resolved,
+    select: &'s Select,
+    session: &Session<'_>,
+) -> Result<(Cow<'s, Option<Expr>>, bool), SqlError> {
+    if resolved.view.is_some() {
+        refuse_calls(select)?;
+    } else if called(expressions(select), |_| true).is_some() {
+        let condition = select.condition.as_ref().map(|e| session.answered(e).map(Cow::into_owned)).transpose()?;
+        let comes = one_row(resolved, &condition, select, session)?;
+        return Ok((Cow::Owned(condition), comes));
+    }
+    Ok((Cow::Borrowed(&select.condition), true))
 }
 
 /// Answers the calls in HAVING, and tells whether a SELECT from no table comes to make its row: not where its conditions or
@@ -331,6 +340,15 @@ fn expressions(select: &Select) -> impl Iterator<Item = &Expr> {
     });
     let all = items.chain(&select.condition).chain(&select.group_by).chain(&select.having);
     all.chain(select.order_by.iter().map(|(e, _)| e))
+}
+
+/// The parts of a SELECT without groups, and its condition: HAVING is a condition like any other there.
+fn ungrouped(parts: Parts, condition: Option<Expression<Slot>>) -> (Parts, Option<Expression<Slot>>) {
+    let condition = match (condition, parts.having) {
+        (Some(a), Some(b)) => Some(Expression::And(vec![a, b])),
+        (a, b) => a.or(b),
+    };
+    (Parts { having: None, ..parts }, condition)
 }
 
 /// Rewrites everything behind the grouping to be over what a group gives: its keys, then its aggregates.

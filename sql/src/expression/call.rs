@@ -7,7 +7,8 @@ use super::cast::leading_integer;
 use super::clock::{clock_number, time_diff};
 use super::compare::of_operands;
 use super::documents::{
-    at_path, document, json_array, json_contains_path, json_extract, json_keys, json_object, json_value,
+    as_key, at_path, document, json_array, json_contains_path, json_extract, json_keys, json_object, json_unquote,
+    json_valid, json_value,
 };
 use super::functions::Function;
 use super::lost::{self, Read};
@@ -164,19 +165,12 @@ fn one(function: Function, value: &Value, longest: usize) -> Result<Value, SqlEr
     let number = || Number::operand(value).unwrap_or(Number::int(0));
     let characters = || String::from_utf8_lossy(&text);
     Ok(match function {
-        Function::Abs => {
-            let positive = match number() {
-                Number::Double(d) => Number::Double(d.abs()),
-                n if n.compare(Number::int(0)).is_ge() => n,
-                n => n.negated(),
-            };
-            positive.value_like(value)?
-        }
+        Function::Abs => absolute(number()).value_like(value)?,
         Function::ClockNumber => clock_number(value),
         Function::Sign => Value::Int(match number().compare(Number::int(0)) {
-            std::cmp::Ordering::Less => -1,
-            std::cmp::Ordering::Equal => 0,
-            std::cmp::Ordering::Greater => 1,
+            Ordering::Less => -1,
+            Ordering::Equal => 0,
+            Ordering::Greater => 1,
         }),
         Function::Floor => whole(number(), value, false)?,
         Function::Ceiling => whole(number(), value, true)?,
@@ -200,46 +194,20 @@ fn one(function: Function, value: &Value, longest: usize) -> Result<Value, SqlEr
             if matches!(value, Value::Bytes(_)) { Value::Bytes(quoted.into()) } else { column_text(&quoted.into()) }
         }
         Function::Unhex => unhex(&text),
-        Function::JsonUnquote => match value {
-            Value::Json(bytes) => Value::Text(json::unquote(&json::parse(bytes)?).into()),
-            Value::Null
-            | Value::Int(_)
-            | Value::UInt(_)
-            | Value::Double(_)
-            | Value::Decimal(_)
-            | Value::Text(_)
-            | Value::Bytes(_)
-            | Value::DateTime(_) => Value::Text(json::unquote_text(&text)?),
-        },
+        Function::JsonUnquote => json_unquote(value, &text)?,
         Function::JsonQuote => {
             let mut out = String::with_capacity(text.len() + 2);
             json::quote(&mut out, &characters());
             Value::Text(out.into())
         }
-        Function::JsonValid => match value {
-            // A body, too: it may have been stored before all of it was looked at.
-            Value::Json(_) | Value::Text(_) => Value::Int(i64::from(json::parse(&text).is_ok())),
-            Value::Null
-            | Value::Int(_)
-            | Value::UInt(_)
-            | Value::Double(_)
-            | Value::Decimal(_)
-            | Value::Bytes(_)
-            | Value::DateTime(_) => Value::Int(0),
-        },
+        Function::JsonValid => json_valid(value, &text),
         Function::AsNumber => Number::of(value).map_or(Value::Null, Number::value),
         Function::AsTime => match value {
             Value::Text(text) | Value::Bytes(text) => time::parse(text).map_or_else(|| value.clone(), Value::DateTime),
             other => other.clone(),
         },
         Function::AsBoolean => Value::Json(if number().is_true() { "true".into() } else { "false".into() }),
-        Function::AsKey => match value {
-            Value::Json(text) => match json::parse(text)? {
-                serde_json::Value::String(content) => Value::Text(content.into()),
-                _ => value.clone(),
-            },
-            other => other.clone(),
-        },
+        Function::AsKey => as_key(value)?,
         Function::JsonType => Value::Text(json::type_name(&document(value)?).into()),
         Function::JsonLength => size(json::length(&document(value)?)),
         Function::JsonKeys => json_keys(&document(value)?),
@@ -326,6 +294,15 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
         (Function::ConvertTz, [at, from, to]) => convert_tz(at, from, to)?,
         (other, _) => return Err(SqlError::Arguments(other.name().into())),
     })
+}
+
+/// A number without its sign.
+fn absolute(number: Number) -> Number {
+    match number {
+        Number::Double(d) => Number::Double(d.abs()),
+        n if n.compare(Number::int(0)).is_ge() => n,
+        n => n.negated(),
+    }
 }
 
 /// How many of the bounds, from the first on, are not above the value; NULL is below every number, and -1 is where it is.

@@ -63,6 +63,46 @@ pub(super) fn json_value(first: &Value, path: &str) -> Result<Value, SqlError> {
     })
 }
 
+/// `JSON_UNQUOTE(x)`: what a string holds, of JSON or of a text that is one; anything else as its text.
+pub(super) fn json_unquote(value: &Value, text: &Bytes) -> Result<Value, SqlError> {
+    Ok(Value::Text(match value {
+        Value::Json(bytes) => json::unquote(&json::parse(bytes)?).into(),
+        Value::Null
+        | Value::Int(_)
+        | Value::UInt(_)
+        | Value::Double(_)
+        | Value::Decimal(_)
+        | Value::Text(_)
+        | Value::Bytes(_)
+        | Value::DateTime(_) => json::unquote_text(text)?,
+    }))
+}
+
+/// `JSON_VALID(x)`: of text and JSON only.
+pub(super) fn json_valid(value: &Value, text: &[u8]) -> Value {
+    let valid = match value {
+        // A body, too: it may have been stored before all of it was looked at.
+        Value::Json(_) | Value::Text(_) => json::parse(text).is_ok(),
+        Value::Null
+        | Value::Int(_)
+        | Value::UInt(_)
+        | Value::Double(_)
+        | Value::Decimal(_)
+        | Value::Bytes(_)
+        | Value::DateTime(_) => false,
+    };
+    Value::Int(i64::from(valid))
+}
+
+/// What is compared with a key: of a string of JSON what it holds; anything else as it is.
+pub(super) fn as_key(value: &Value) -> Result<Value, SqlError> {
+    let Value::Json(text) = value else { return Ok(value.clone()) };
+    Ok(match json::parse(text)? {
+        Json::String(content) => Value::Text(content.into()),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => value.clone(),
+    })
+}
+
 /// `JSON_CONTAINS_PATH(document, 'one' or 'all', path, ..)`: paths behind the one that decides are not looked at.
 pub(super) fn json_contains_path(values: &[Value]) -> Result<Value, SqlError> {
     let [first, which, paths @ ..] = values else { return Ok(Value::Null) };
