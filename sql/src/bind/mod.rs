@@ -9,6 +9,7 @@ mod delete;
 mod description;
 mod insert;
 pub(crate) mod interned;
+pub(crate) mod json_conditions;
 mod keys;
 mod request;
 mod resolved;
@@ -18,7 +19,6 @@ mod session;
 #[cfg(test)]
 mod tests;
 pub(crate) mod times;
-pub(crate) mod truths;
 mod view;
 mod wrapped;
 

@@ -7,8 +7,8 @@ use cellgate_schemaless::Micros;
 
 use super::as_keys::{Bexpr, Keyed, compare_as_keys};
 use super::branches::alike;
+use super::json_conditions::beside_json;
 use super::times;
-use super::truths::beside_json;
 use crate::columns::CellColumn;
 use crate::environment::Environment;
 use crate::error::{SqlError, unsupported};

@@ -2,7 +2,7 @@
 
 use super::class::{Class, class, class_of_all, collated};
 use super::{OPERANDS, Place, Printed, Result, What};
-use crate::bind::truths::is_condition;
+use crate::bind::json_conditions::is_condition;
 use crate::error::limit;
 use crate::expression::{Comparison, Expression, Function, Operator, Type};
 use crate::relational::ast::RelExpr;

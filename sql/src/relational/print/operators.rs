@@ -3,7 +3,7 @@
 use super::class::{Class, balanced, class, class_of_all, collated, comparison_sql};
 use super::{Place, Printed, Result, What, only};
 use crate::bind::between;
-use crate::bind::truths::is_condition;
+use crate::bind::json_conditions::is_condition;
 use crate::error::{SqlError, limit, unsupported};
 use crate::expression::{Comparison, Expression, Function, Operator, Test};
 use crate::relational::ast::{RelExpr, RelLeaf};
