@@ -7,10 +7,12 @@ mod calls;
 mod condition;
 mod delete;
 mod description;
+mod folding;
 mod insert;
 pub(crate) mod interned;
 pub(crate) mod json_conditions;
 mod keys;
+mod no_row;
 mod request;
 mod resolved;
 pub(crate) mod scope;
@@ -21,6 +23,7 @@ mod tests;
 pub(crate) mod times;
 mod view;
 mod wrapped;
+pub(crate) mod zones;
 
 use std::sync::Arc;
 

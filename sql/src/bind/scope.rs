@@ -1,43 +1,37 @@
 //! Leaves into values and slots.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
 use cellgate_schemaless::Micros;
 
 use super::as_keys::{Bexpr, Keyed, compare_as_keys};
 use super::branches::alike;
+use super::folding::depends;
 use super::json_conditions::beside_json;
+use super::no_row::{BIND_BYTES, Hears, NoRow, take_room};
 use super::times;
+use super::zones::with_zones;
 use crate::columns::CellColumn;
 use crate::environment::Environment;
 use crate::error::{SqlError, unsupported};
-use crate::expression::arithmetic::Arithmetic;
-use crate::expression::{Expression, Function, Leaf, Operator, Scope, Slot, Type, text_of, time};
+use crate::expression::{Expression, Leaf, Slot, Type, time};
 use crate::parameters::Parameters;
 use crate::parse::Expr;
 use crate::shape::Patience;
 use crate::value::{ColumnType, Value};
-use crate::zone::TimeZone;
 
 /// A statement's parameters and session.
 pub(crate) struct Session<'a> {
     pub env: &'a dyn Environment,
     pub params: &'a Parameters,
     /// What functions may still make while the statement is bound, in bytes: binding does not give way to others.
-    room: AtomicUsize,
+    pub(super) room: AtomicUsize,
     /// When binding is given up.
     pub patience: Patience,
     /// Whether values are stored, so that one which loses something, as by a division by zero, is an error.
     pub stores: bool,
 }
-
-/// What functions may make while one statement is bound, in bytes: several times what its values can take.
-pub(crate) const BIND_BYTES: usize = 256 << 20;
-/// What is folded, in bytes: whatever is longer is computed with the rows, where it stops nobody.
-const FOLD_BYTES: usize = 64 << 10;
-/// How often what is folded may ask for patience: some milliseconds. Whatever takes longer is computed with the rows.
-const FOLD_STEPS: usize = 256;
 
 impl<'a> Session<'a> {
     /// The session of a statement that is being bound.
@@ -225,119 +219,6 @@ impl<'a> Session<'a> {
         let bound = beside_json(times::on_the_clock(bound, &self.env.time_zone(), &ty)?, &ty)?;
         fold(if keys.is_empty() { bound } else { compare_as_keys(&bound, &keyed)? })
     }
-
-    /// Evaluates what is constant. What cannot be evaluated stays, so that its error comes only if it is needed; so does what
-    /// loses something, unless nobody hears of it here.
-    fn fold(&self, expression: &Expression<Slot>, hears: Hears<'_>) -> Result<Expression<Slot>, SqlError> {
-        let folded = expression.map(
-            &mut |node| {
-                if matches!(node, Expression::Constant(_) | Expression::Tuple(_)) {
-                    return Ok(None);
-                }
-                if node.any(depends) {
-                    return self.fold_around_quotients(node, hears);
-                }
-                let mut bytes = 0;
-                node.visit(&mut |n| {
-                    bytes += n.constant().map_or(0, Value::content_bytes);
-                    true
-                });
-                if bytes > FOLD_BYTES {
-                    return Ok(None);
-                }
-                let scope = NoRow {
-                    longest: FOLD_BYTES,
-                    room: &AtomicUsize::new(BIND_BYTES / 64),
-                    steps: Some(&AtomicUsize::new(FOLD_STEPS)),
-                    patience: &self.patience,
-                    divides: self.env.sql_mode().divides_by_zero,
-                    hears,
-                };
-                match node.evaluate(&scope) {
-                    Ok(value) => Ok(Some(Expression::Constant(value))),
-                    // As a whole: its parts would be tried again, each in turn.
-                    Err(SqlError::GivenUp) => self.patience.check().map(|()| Some(node.clone())),
-                    Err(_) => Ok(Some(node.clone())),
-                }
-            },
-            &mut |slot| Ok(Expression::Leaf(*slot)),
-        )?;
-        if folded.any(|n| matches!(n, Expression::Call(Function::ShardOf, _))) {
-            return self.shard_of(&folded);
-        }
-        Ok(folded)
-    }
-
-    /// A constant quotient that is computed with stays one: its value has fewer digits. Anything else is folded as ever.
-    fn fold_around_quotients(
-        &self,
-        node: &Expression<Slot>,
-        hears: Hears<'_>,
-    ) -> Result<Option<Expression<Slot>>, SqlError> {
-        if !node.computes_with_worth() || !node.children().into_iter().any(quotient) {
-            return Ok(None);
-        }
-        let mut at_child = false;
-        let around = &mut |e: &Expression<Slot>| {
-            if !std::mem::replace(&mut at_child, true) {
-                return Ok(None);
-            }
-            if quotient(e) { Ok(Some(e.clone())) } else { self.fold(e, hears).map(Some) }
-        };
-        node.map(around, &mut |slot| Ok(Expression::Leaf(*slot))).map(Some)
-    }
-
-    /// SHARD_OF of a constant is a constant; of `row_key` it is the cell's shard.
-    fn shard_of(&self, expression: &Expression<Slot>) -> Result<Expression<Slot>, SqlError> {
-        expression.map(
-            &mut |node| {
-                let Expression::Call(Function::ShardOf, arguments) = node else { return Ok(None) };
-                // What loses something names no shard that is stored.
-                let argument = arguments.first().filter(|e| !e.any(|n| matches!(n, Expression::Leaf(_))));
-                let argument = argument
-                    .map(|e| self.fold(e, if self.stores { Hears::Fails } else { Hears::Nothing }))
-                    .transpose()?;
-                match argument.as_slice().first().map_or(arguments.as_slice(), std::slice::from_ref) {
-                    [Expression::Constant(value)] => Ok(Some(Expression::Constant(match text_of(value) {
-                        Some(key) => Value::Int(i64::from(self.env.shard_of(&key))),
-                        None => Value::Null,
-                    }))),
-                    [Expression::Leaf(slot)] if *slot == Slot(CellColumn::RowKey.slot()) => {
-                        Ok(Some(Expression::Leaf(Slot(CellColumn::Shard.slot()))))
-                    }
-                    // What else is left of a constant cannot be computed where values are stored.
-                    [other] if self.stores && matches!(self.fold(other, Hears::Nothing)?, Expression::Constant(_)) => {
-                        let scope = NoRow {
-                            longest: FOLD_BYTES,
-                            room: &self.room,
-                            steps: None,
-                            patience: &self.patience,
-                            divides: false,
-                            hears: Hears::Fails,
-                        };
-                        Err(other.evaluate(&scope).err().unwrap_or(SqlError::DivisionByZero))
-                    }
-                    _ => Err(unsupported(
-                        "SHARD_OF of an expression over columns",
-                        "use SHARD_OF('key') or the column shard",
-                    )),
-                }
-            },
-            &mut |slot| Ok(Expression::Leaf(*slot)),
-        )
-    }
-}
-
-/// Whether it is what a value depends on that is not there before there are rows.
-fn depends(node: &Expression<Slot>) -> bool {
-    matches!(node, Expression::Leaf(_) | Expression::Aggregate { .. } | Expression::Call(Function::ShardOf, _))
-}
-
-/// Whether it divides, and depends on no row.
-fn quotient(expression: &Expression<Slot>) -> bool {
-    let division = |(op, _): &(Operator, _)| *op == Operator::Arithmetic(Arithmetic::Divide);
-    expression.any(|node| matches!(node, Expression::Chain(_, rest) if rest.iter().any(division)))
-        && !expression.any(|node| matches!(node, Expression::Leaf(_)))
 }
 
 /// What a column name stands for.
@@ -350,120 +231,7 @@ pub(crate) struct Bound {
     pub ty: Type,
 }
 
-/// Looks up the zones CONVERT_TZ names, each once: no later step knows them by name.
-///
-/// # Errors
-/// [`SqlError::TimeZoneFile`], [`SqlError::GivenUp`].
-pub(crate) fn with_zones(
-    expression: Expression<Slot>,
-    env: &dyn Environment,
-    patience: &Patience,
-) -> Result<Expression<Slot>, SqlError> {
-    if !expression.any(|node| matches!(node, Expression::Call(Function::ConvertTz, _))) {
-        return Ok(expression);
-    }
-    expression.map(
-        &mut |node| {
-            let Expression::Call(Function::ConvertTz, arguments) = node else { return Ok(None) };
-            let [at, from, to] = arguments.as_slice() else { return Ok(None) };
-            let zones = [zone(from, env, patience)?, zone(to, env, patience)?];
-            let arguments = std::iter::once(with_zones(at.clone(), env, patience)?).chain(zones).collect();
-            Ok(Some(Expression::Call(Function::ConvertTz, arguments)))
-        },
-        &mut |slot| Ok(Expression::Leaf(*slot)),
-    )
-}
-
-/// A zone as CONVERT_TZ takes it, NULL if it is not known; what comes out of a row stays what it is.
-fn zone(written: &Expression<Slot>, env: &dyn Environment, patience: &Patience) -> Result<Expression<Slot>, SqlError> {
-    let steps = AtomicUsize::new(FOLD_STEPS);
-    let room = AtomicUsize::new(FOLD_BYTES);
-    let scope =
-        NoRow { longest: FOLD_BYTES, room: &room, steps: Some(&steps), patience, divides: true, hears: Hears::Nothing };
-    let Ok(value) = written.evaluate(&scope) else { return patience.check().map(|()| written.clone()) };
-    let zone = match text_of(&value) {
-        Some(name) => env.zone(&String::from_utf8_lossy(&name))?,
-        None => None,
-    };
-    Ok(Expression::Constant(match zone {
-        Some(zone @ TimeZone::Offset(_)) => Value::Text(zone.to_string().into()),
-        Some(zone @ TimeZone::Place(_)) => zone.value(),
-        None => Value::Null,
-    }))
-}
-
 /// The error of a column that is not there.
 pub(super) fn unknown_column(parts: &[String], clause: &'static str) -> SqlError {
     SqlError::UnknownColumn { column: parts.join("."), clause, hint: String::new() }
-}
-
-fn take_room(room: &AtomicUsize, bytes: usize) -> Result<(), SqlError> {
-    let taken = room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(bytes));
-    taken.map(|_| ()).map_err(|_| SqlError::Limit {
-        what: "what functions make of the statement's values, in bytes,".into(),
-        limit: BIND_BYTES as u64,
-        name: "bind_bytes",
-    })
-}
-
-/// Who hears of what a value loses where there is no row.
-#[derive(Clone, Copy)]
-enum Hears<'a> {
-    /// Nobody.
-    Nothing,
-    /// It is an error: the value is stored, or made once more where it can be told of.
-    Fails,
-    /// The same, but a division by zero is NULL.
-    FailsOfText,
-    /// The session, which warns of it.
-    Warns(&'a dyn Environment),
-}
-
-/// Where there is no row.
-struct NoRow<'a> {
-    longest: usize,
-    room: &'a AtomicUsize,
-    /// How often it may still ask, if that is bounded.
-    steps: Option<&'a AtomicUsize>,
-    patience: &'a Patience,
-    /// Whether nothing is said of a division by zero.
-    divides: bool,
-    hears: Hears<'a>,
-}
-
-impl Scope<Slot> for NoRow<'_> {
-    fn leaf(&self, slot: &Slot) -> Result<Value, SqlError> {
-        Err(SqlError::Internal(format!("slot {} without a row", slot.0)))
-    }
-
-    fn longest(&self) -> usize {
-        self.longest
-    }
-
-    fn made(&self, bytes: usize) -> Result<(), SqlError> {
-        take_room(self.room, bytes)
-    }
-
-    fn lost(&self, told: SqlError) -> Result<(), SqlError> {
-        if self.divides && told == SqlError::DivisionByZero {
-            return Ok(());
-        }
-        match self.hears {
-            Hears::Nothing => Ok(()),
-            Hears::FailsOfText if told == SqlError::DivisionByZero => Ok(()),
-            Hears::Fails | Hears::FailsOfText => Err(told),
-            Hears::Warns(env) => {
-                env.lost(told);
-                Ok(())
-            }
-        }
-    }
-
-    fn patience(&self) -> Result<(), SqlError> {
-        if let Some(steps) = self.steps {
-            let left = steps.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |steps| steps.checked_sub(1));
-            left.map_err(|_| SqlError::GivenUp)?;
-        }
-        self.patience.ask()
-    }
 }
