@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cellgate_schemaless::{
     AddedId, Chain, ColumnFilter, ColumnKey, Direction, LatestKey, LogScan, Micros, RefKey, RefRange, Request, RowKey,
-    RowScan, RowSet, ShardId, TableDef,
+    RowScan, RowSet, ShardId, TableDef, Triple,
 };
 
 use super::condition::analyse;
@@ -147,21 +147,8 @@ fn by_key(table: &TableDef, conjuncts: Conjuncts, keys: Keys, rows: &BTreeSet<Ro
     let natural = [CellColumn::RowKey, CellColumn::ColumnKey, CellColumn::RefKey];
     let direction = order(wanted.order, &natural, &fixed);
     if let Some(triples) = keys.triples() {
-        let mut keys: Vec<_> = triples.into_iter().filter(|t| rows.contains(&t.row)).collect();
-        if direction == Some(Direction::Descending) {
-            keys.reverse();
-        }
-        return Plan {
-            kind: if keys.len() == 1 { ReadKind::Get } else { ReadKind::GetMulti },
-            source: if keys.is_empty() {
-                Source::Nothing
-            } else {
-                Source::Cells(Request::Get { table: table.table_ref(), keys })
-            },
-            residual: conjuncts.residual(all),
-            ordered: direction.is_some(),
-            scatter: false,
-        };
+        let keys = triples.into_iter().filter(|t| rows.contains(&t.row)).collect();
+        return by_triple(table, keys, conjuncts.residual(all), direction);
     }
     // A list of versions is read as the range around it.
     // Where an hour comes twice, what is shown after a time is not all that came after it.
@@ -195,6 +182,28 @@ fn by_key(table: &TableDef, conjuncts: Conjuncts, keys: Keys, rows: &BTreeSet<Ro
         ordered: direction.is_some(),
         scatter: false,
         kind: ReadKind::Rows,
+    }
+}
+
+/// The cells of these triples, which ascend.
+fn by_triple(
+    table: &TableDef,
+    mut keys: Vec<Triple>,
+    residual: Option<Expression<Slot>>,
+    direction: Option<Direction>,
+) -> Plan {
+    if direction == Some(Direction::Descending) {
+        keys.reverse();
+    }
+    Plan {
+        kind: if keys.len() == 1 { ReadKind::Get } else { ReadKind::GetMulti },
+        source: match keys.is_empty() {
+            true => Source::Nothing,
+            false => Source::Cells(Request::Get { table: table.table_ref(), keys }),
+        },
+        residual,
+        ordered: direction.is_some(),
+        scatter: false,
     }
 }
 

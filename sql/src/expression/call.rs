@@ -236,21 +236,8 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
             let digits = i32::try_from(int(1).clamp(-400, 400)).unwrap_or(0);
             Number::operand(value).unwrap_or(Number::int(0)).rounded(digits).value_like(value)?
         }
-        (Function::Greatest | Function::Least, [first, rest @ ..]) => {
-            let mut best = first;
-            for value in rest {
-                let order = compare(value, best, fold_case)?;
-                let better = if function == Function::Greatest {
-                    order.is_some_and(|o| o.is_gt())
-                } else {
-                    order.is_some_and(|o| o.is_lt())
-                };
-                if better {
-                    best = value;
-                }
-            }
-            best.clone()
-        }
+        (Function::Greatest, [first, rest @ ..]) => best(first, rest, Ordering::Greater, fold_case)?.clone(),
+        (Function::Least, [first, rest @ ..]) => best(first, rest, Ordering::Less, fold_case)?.clone(),
         (Function::Left, [_, _]) => made(string(0).chars().take(usize::try_from(int(1)).unwrap_or(0)).collect()),
         (Function::Right, [_, _]) => {
             let string = string(0);
@@ -259,14 +246,7 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
         }
         (Function::Substring, [_, _, ..]) => made(substring(&string(0), int(1), (values.len() > 2).then(|| int(2)))),
         (Function::Replace, [_, _, _]) => made(replace(&string(0), &string(1), &string(2), longest)?),
-        (Function::Pow, [base, exponent]) => {
-            let double = |v| Number::of(v).map_or(0.0, Number::as_f64);
-            let power = double(base).powf(double(exponent));
-            if !power.is_finite() {
-                return Err(out_of_range("DOUBLE"));
-            }
-            Value::Double(power)
-        }
+        (Function::Pow, [base, exponent]) => power(base, exponent)?,
         (Function::SubstringIndex, [_, _, _]) => made(substring_index(&string(0), &string(1), int(2))),
         (Function::Instr, [_, _]) => locate(&searched(1), &searched(0), 1),
         (Function::Locate, [_, _]) => locate(&searched(0), &searched(1), 1),
@@ -294,6 +274,23 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
         (Function::ConvertTz, [at, from, to]) => convert_tz(at, from, to)?,
         (other, _) => return Err(SqlError::Arguments(other.name().into())),
     })
+}
+
+/// The best of the values, each compared with the best before it: the first of equal ones.
+fn best<'v>(first: &'v Value, rest: &'v [Value], better: Ordering, fold_case: bool) -> Result<&'v Value, SqlError> {
+    let mut best = first;
+    for value in rest {
+        if compare(value, best, fold_case)? == Some(better) {
+            best = value;
+        }
+    }
+    Ok(best)
+}
+
+fn power(base: &Value, exponent: &Value) -> Result<Value, SqlError> {
+    let double = |v| Number::of(v).map_or(0.0, Number::as_f64);
+    let power = double(base).powf(double(exponent));
+    if power.is_finite() { Ok(Value::Double(power)) } else { Err(out_of_range("DOUBLE")) }
 }
 
 /// A number without its sign.

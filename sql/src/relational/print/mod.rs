@@ -173,37 +173,7 @@ impl Binder<'_> {
         let unsigned = unsigned.fold(0, |bits, (_, place)| bits | 1_u128.checked_shl(place).unwrap_or(0));
         let scalar = Scalar { expression, fold: collation.fold && !bytes, unsigned };
         if texts.is_empty() {
-            let value = match scalar.constant(self.computing, &self.notes) {
-                // The digits that are not shown go with it.
-                Ok(quotient @ Worth::Quotient(_)) if quotient.clone().full() != quotient.clone().value() => {
-                    let number = self.scalars.place(scalar);
-                    return Ok(Printed::sql(format!("{}({number})", names::SCALAR), ty).with(collation));
-                }
-                Ok(worth) => worth.value(),
-                // It may stand in a branch that is not taken: whoever needs its value meets the error.
-                Err(
-                    SqlError::OutOfRange(_)
-                    | SqlError::DivisionByZero
-                    | SqlError::Truncated { .. }
-                    | SqlError::NoTime(_),
-                ) => {
-                    let number = self.scalars.place(scalar);
-                    return Ok(Printed::sql(format!("{}({number})", names::SCALAR), ty).with(collation));
-                }
-                Err(error) => return Err(error),
-            };
-            match value {
-                // NULL has the type of what could have been there.
-                Value::Null => {
-                    return Ok(Printed { ty: Type { nullable: true, ..ty }, ..Printed::constant(Value::Null) });
-                }
-                value => {
-                    let printed = Printed::constant(value);
-                    let times = printed.ty.is_time() && ty.is_time() || ty.ty == ColumnType::Time;
-                    let ty = if times { ty } else { printed.ty };
-                    return Ok(Printed { ty, ..printed });
-                }
-            }
+            return self.of_constants(scalar, ty, collation);
         }
         if texts.len() > OPERANDS {
             return Err(limit("the number of operands", OPERANDS, "operands"));
@@ -211,6 +181,34 @@ impl Binder<'_> {
         let number = self.scalars.place(scalar);
         let sql = format!("{}({number},{})", names::SCALAR, texts.join(","));
         Ok(Printed::sql(sql, ty).with(collation))
+    }
+
+    /// A call over constants: its value, or the call where its value is not all of it.
+    fn of_constants(&mut self, scalar: Scalar, ty: Type, collation: Collation) -> Result<Printed> {
+        let value = match scalar.constant(self.computing, &self.notes) {
+            // The digits that are not shown go with it.
+            Ok(quotient @ Worth::Quotient(_)) if quotient.clone().full() != quotient.clone().value() => None,
+            Ok(worth) => Some(worth.value()),
+            // It may stand in a branch that is not taken: whoever needs its value meets the error.
+            Err(
+                SqlError::OutOfRange(_) | SqlError::DivisionByZero | SqlError::Truncated { .. } | SqlError::NoTime(_),
+            ) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(match value {
+            None => {
+                let number = self.scalars.place(scalar);
+                Printed::sql(format!("{}({number})", names::SCALAR), ty).with(collation)
+            }
+            // NULL has the type of what could have been there.
+            Some(Value::Null) => Printed { ty: Type { nullable: true, ..ty }, ..Printed::constant(Value::Null) },
+            Some(value) => {
+                let printed = Printed::constant(value);
+                let times = printed.ty.is_time() && ty.is_time() || ty.ty == ColumnType::Time;
+                let ty = if times { ty } else { printed.ty };
+                Printed { ty, ..printed }
+            }
+        })
     }
 
     /// A value as it is shown: what is computed with decimals has more digits, which SQLite must not tell apart, nor a column
