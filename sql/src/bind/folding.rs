@@ -16,8 +16,8 @@ pub(super) const FOLD_BYTES: usize = 64 << 10;
 pub(super) const FOLD_STEPS: usize = 256;
 
 impl Session<'_> {
-    /// Evaluates what is constant. What cannot be evaluated stays, so that its error comes only if it is needed; so does what
-    /// loses something, unless nobody hears of it here.
+    /// Evaluates what is constant. What cannot be evaluated stays, so that its error comes only if it is needed; so
+    /// does what loses something, unless nobody hears of it here.
     pub(super) fn fold(&self, expression: &Expression<Slot>, hears: Hears<'_>) -> Result<Expression<Slot>, SqlError> {
         let folded = expression.map(
             &mut |node| {
@@ -58,7 +58,8 @@ impl Session<'_> {
         Ok(folded)
     }
 
-    /// A constant quotient that is computed with stays one: its value has fewer digits. Anything else is folded as ever.
+    /// A constant quotient that is computed with stays one: its value has fewer digits. Anything else is folded as
+    /// ever.
     fn fold_around_quotients(
         &self,
         node: &Expression<Slot>,

@@ -6,9 +6,9 @@ use crate::value::{ColumnType, Value};
 
 type Bexpr = Expression<Slot>;
 
-/// The expression with the conditions that are compared with JSON made JSON; `ty` knows the columns. CASE is not among what
-/// compares so: it takes JSON for a number beside a number or condition. Nothing but TRUE and FALSE is copied, or trees would
-/// grow with their depth.
+/// The expression with the conditions that are compared with JSON made JSON; `ty` knows the columns. CASE is not among
+/// what compares so: it takes JSON for a number beside a number or condition. Nothing but TRUE and FALSE is copied, or
+/// trees would grow with their depth.
 ///
 /// # Errors
 /// [`SqlError::Unsupported`] for a condition that would have to be computed twice, as JSON and as a number.

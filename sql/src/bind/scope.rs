@@ -146,8 +146,8 @@ impl<'a> Session<'a> {
         self.bind_hearing(expression, Hears::Fails, column)
     }
 
-    /// The same for what decides which rows there are and how they are ordered: a constant that loses something is what is
-    /// left of it, so that a key which is made of it is one.
+    /// The same for what decides which rows there are and how they are ordered: a constant that loses something is what
+    /// is left of it, so that a key which is made of it is one.
     ///
     /// # Errors
     /// Those of [`Session::bind`].
@@ -159,8 +159,8 @@ impl<'a> Session<'a> {
         self.bind_hearing(expression, Hears::Nothing, column)
     }
 
-    /// The same for what decides what is erased: a constant of text that is not all of its number or time is refused, as what
-    /// is left of it is a key nobody wrote.
+    /// The same for what decides what is erased: a constant of text that is not all of its number or time is refused,
+    /// as what is left of it is a key nobody wrote.
     ///
     /// # Errors
     /// Those of [`Session::bind`], and why a constant has no value.

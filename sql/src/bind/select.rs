@@ -167,8 +167,8 @@ pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlEr
     let aggregated = resolved.aggregated();
     let bound = |e: &Expr, clause| {
         let column = &mut |parts: &[String]| slot(parts, clause);
-        // What is shown of a row tells what it loses; other clauses decide what is read. Behind groups all are bound alike: a
-        // key is known by what it is.
+        // What is shown of a row tells what it loses; other clauses decide what is read. Behind groups all are bound
+        // alike: a key is known by what it is.
         let shown = clause == "field list" || aggregated && clause != "where clause";
         if shown { session.bind(e, column) } else { session.bind_condition(e, column) }
     };
@@ -275,8 +275,8 @@ fn over_table(
     })
 }
 
-/// The condition as written, in a SELECT from no table with its calls answered, and whether that SELECT comes to make its row.
-/// Over a table calls are refused.
+/// The condition as written, in a SELECT from no table with its calls answered, and whether that SELECT comes to make
+/// its row. Over a table calls are refused.
 fn answered_calls<'s>(
     resolved: &mut Resolved,
     select: &'s Select,
@@ -292,8 +292,8 @@ fn answered_calls<'s>(
     Ok((Cow::Borrowed(&select.condition), true))
 }
 
-/// Answers the calls in HAVING, and tells whether a SELECT from no table comes to make its row: not where its conditions or
-/// its LIMIT leave none. One row is not sorted.
+/// Answers the calls in HAVING, and tells whether a SELECT from no table comes to make its row: not where its
+/// conditions or its LIMIT leave none. One row is not sorted.
 fn one_row(
     resolved: &mut Resolved,
     condition: &Option<Expr>,

@@ -1,7 +1,8 @@
 //! Times where text or numbers are wanted: with the digits of the fraction that they have as a column.
 //!
-//! A time is a number of microseconds, a date that of its midnight, and how many digits of it are shown is its type's. Where a
-//! function reads it as text, or an operator as a number, that type is not at hand any more, so that it is said there.
+//! A time is a number of microseconds, a date that of its midnight, and how many digits of it are shown is its type's.
+//! Where a function reads it as text, or an operator as a number, that type is not at hand any more, so that it is said
+//! there.
 
 mod on_the_clock;
 mod told;

@@ -6,9 +6,9 @@ use crate::expression::{CastType, Expression, Function, Operator, Slot, Type, ti
 use crate::value::Value;
 use crate::zone::TimeZone;
 
-/// The expression with each constant text that says how far its clock is from UTC on the session's clock, where it is read
-/// as a time: in comparisons with times, casts, and functions of times. Everything else that is read has no zone, and is on
-/// that clock already.
+/// The expression with each constant text that says how far its clock is from UTC on the session's clock, where it is
+/// read as a time: in comparisons with times, casts, and functions of times. Everything else that is read has no zone,
+/// and is on that clock already.
 ///
 /// # Errors
 /// None of its own.

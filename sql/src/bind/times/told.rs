@@ -62,7 +62,8 @@ impl Teller<'_> {
         if self.is_clock(e) { self.number(e) } else { self.tell(e) }
     }
 
-    /// Where a condition is read: whether it is true is whether its number is zero, as the text of one may begin with zeros.
+    /// Where a condition is read: whether it is true is whether its number is zero, as the text of one may begin with
+    /// zeros.
     fn truth(&self, e: &Bexpr) -> Result<Bexpr, SqlError> {
         self.beside_numbers(e)
     }
