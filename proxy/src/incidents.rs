@@ -8,10 +8,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use cellgate_store::StoreError;
+use cellgate_store::background::told;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::signals::told;
 use crate::sync::lock;
 
 /// The target of these lines: that of this module.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cellgate_metrics::Metrics;
+use cellgate_store::background::told;
 use cellgate_store::deployment::{Departure, Deployment, OpenError, ProxyInfo, Setup};
 use cellgate_store::{StoreError, meta};
 use thiserror::Error;
@@ -172,7 +173,7 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     let departure = Departure::default();
     let opened = tokio::select! {
         opened = open(config, mysql_address, &departure) => Some(opened),
-        () = signals::told(&mut stopping) => None,
+        () = told(&mut stopping) => None,
     };
     let server = match opened {
         Some(Ok(server)) => Arc::new(server),

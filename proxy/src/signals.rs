@@ -35,12 +35,6 @@ pub fn listen() -> io::Result<Signals> {
     Ok(Signals { shutdown, asked, reload })
 }
 
-/// Returns once `shutdown` is `true`, or nobody is left who could turn it.
-pub async fn told(shutdown: &mut watch::Receiver<bool>) {
-    // What it answers borrows the channel's lock, which must not be held over an await of the caller's.
-    let _ = shutdown.wait_for(|stop| *stop).await;
-}
-
 /// How long behind another a signal is another wish. Starters may pass one wish on as two signals: the terminal's to a whole
 /// group, and the death of the starter.
 const TWICE: Duration = Duration::from_millis(500);

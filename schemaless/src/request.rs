@@ -104,6 +104,16 @@ pub enum ColumnFilter {
     In(Vec<ColumnKey>),
 }
 
+impl ColumnFilter {
+    /// Whether it lets this column through.
+    pub fn has(&self, column: &ColumnKey) -> bool {
+        match self {
+            Self::All => true,
+            Self::In(columns) => columns.binary_search(column).is_ok(),
+        }
+    }
+}
+
 /// Inclusive bounds on `ref_key`; `None` is no bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct RefRange {
@@ -186,5 +196,20 @@ impl Request {
             | Self::Put { table, .. }
             | Self::Erase { table, .. } => table,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_lets_through_the_columns_that_it_names_or_all() {
+        let column = |name: &str| ColumnKey::new(name.to_owned()).unwrap();
+        let some = ColumnFilter::In(["a", "c", "d"].map(column).to_vec());
+        let let_through = |filter: &ColumnFilter| ["a", "b", "c", "d", "e"].map(|name| filter.has(&column(name)));
+        assert_eq!(let_through(&some), [true, false, true, true, false]);
+        assert_eq!(let_through(&ColumnFilter::In(Vec::new())), [false; 5]);
+        assert_eq!(let_through(&ColumnFilter::All), [true; 5]);
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cellgate_schemaless::{
-    AddedId, Body, Cell, CellKind, ColumnFilter, ColumnKey, Direction, Micros, RefKey, Request, RowColumn, RowKey,
-    RowSet, ShardId, TableDef, Token, Triple,
+    AddedId, Body, Cell, CellKind, ColumnKey, Direction, Micros, RefKey, Request, RowColumn, RowKey, RowSet, ShardId,
+    TableDef, Token, Triple,
 };
 
 use crate::command::{Command, Read, Source};
@@ -223,7 +223,7 @@ pub(crate) fn answer(cells: &[Cell], request: &Request) -> Vec<Cell> {
                 .filter(|c| match &scan.set {
                     RowSet::Rows(rows, filter) => {
                         assert!(rows.is_sorted(), "rows are sorted");
-                        rows.contains(&c.triple.row) && passes(filter, &c.triple.column)
+                        rows.contains(&c.triple.row) && filter.has(&c.triple.column)
                     }
                     RowSet::Chains(chains) => {
                         assert!(chains.is_sorted(), "chains are sorted");
@@ -248,7 +248,7 @@ pub(crate) fn answer(cells: &[Cell], request: &Request) -> Vec<Cell> {
                 .filter(|c| scan.shards.contains(&c.shard))
                 .filter(|c| scan.added_after.is_none_or(|a| c.added_id > a))
                 .filter(|c| scan.created_from.is_none_or(|t| c.created_at >= t))
-                .filter(|c| passes(&scan.columns, &c.triple.column))
+                .filter(|c| scan.columns.has(&c.triple.column))
                 .cloned()
                 .collect();
             found.sort_by_key(|c| (c.shard, c.added_id));
@@ -256,13 +256,6 @@ pub(crate) fn answer(cells: &[Cell], request: &Request) -> Vec<Cell> {
             found
         }
         Request::Put { .. } | Request::Erase { .. } => panic!("not a read"),
-    }
-}
-
-fn passes(filter: &ColumnFilter, column: &ColumnKey) -> bool {
-    match filter {
-        ColumnFilter::All => true,
-        ColumnFilter::In(columns) => columns.contains(column),
     }
 }
 

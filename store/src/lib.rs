@@ -1,6 +1,7 @@
 //! Where cells are kept: the [`Backend`] trait, its engines, the meta store, and what runs a plan on them.
 
 mod backend;
+pub mod background;
 pub mod cache;
 mod closing;
 pub mod coalesce;

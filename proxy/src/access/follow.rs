@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use cellgate_store::background::told;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::Accounts;
-use crate::signals::told;
 
 /// Least time between two looks of [`Accounts::look_again`]: refused logins cost the meta store at most ten reads a
 /// second, however many there are.

@@ -4,13 +4,12 @@ use std::time::{Duration, Instant};
 
 use cellgate_schemaless::TableRef;
 use cellgate_store::StoreError;
+use cellgate_store::background::{every, told};
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
 
 use super::change::Changed;
 use super::document::Unpublished;
 use super::{Catalog, CatalogError};
-use crate::signals::told;
 
 /// How long a table may be in the making before it counts as left behind by a crash. Far above the time that creating
 /// a table on every cluster may take.
@@ -172,15 +171,5 @@ impl Catalog {
             Ok(Changed::Yes)
         });
         struck.await.map(|_| gone.len() == doomed.len())
-    }
-}
-
-/// Does `work` at once and then in this interval, for ever.
-async fn every<F: Future<Output = ()>>(period: Duration, work: impl Fn() -> F) {
-    let mut interval = tokio::time::interval(period);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        interval.tick().await;
-        work().await;
     }
 }

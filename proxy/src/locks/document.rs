@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use cellgate_store::background::told;
 use cellgate_store::meta::MetaStore;
 use cellgate_store::{Reason, StoreError};
 use tokio::runtime::Handle;
@@ -20,7 +21,6 @@ use tokio::sync::watch;
 
 use super::table::LockTable;
 use super::{ASK_AGAIN, Locks, Place, State, lock, now};
-use crate::signals::told;
 
 /// Its name.
 const LOCKS: &str = "locks";

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cellgate_metrics::{LoginFailure, Refusal};
+use cellgate_store::background::told;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -19,7 +20,6 @@ use crate::locks::Locks;
 use crate::places::Place;
 use crate::processes::{Process, Processes};
 use crate::session::Session;
-use crate::signals::told;
 use crate::version;
 use crate::wire::{self, BoxStream, Greeting, Lifetime, Wait, WireError, WireLimits};
 

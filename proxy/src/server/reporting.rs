@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use cellgate_metrics::Refusal;
 use cellgate_schemaless::{ClusterNo, ErrorKind};
+use cellgate_store::background::told;
 use cellgate_store::executor::{Cluster, GivenUp};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
@@ -14,7 +15,6 @@ use tokio::time::MissedTickBehavior;
 use super::Server;
 use crate::incidents;
 use crate::session::StatementError;
-use crate::signals::told;
 use crate::sync::lock;
 
 /// How soon the log is told again that clients are turned away for the same reason.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cellgate_schemaless::{
-    AddedId, Body, Cell, CellKind, Chain, ColumnFilter, LatestKey, Micros, RefKey, RowScan, RowSet, ShardId, TableId,
-    TableRef, Token, Triple,
+    AddedId, Body, Cell, CellKind, Chain, LatestKey, Micros, RefKey, RowScan, RowSet, ShardId, TableId, TableRef,
+    Token, Triple,
 };
 
 use super::error::StatementError;
@@ -160,7 +160,7 @@ impl Buffer {
         self.of_table(table).filter(move |cell| {
             let Triple { row, column, ref_key } = &cell.triple;
             let named = match &scan.set {
-                RowSet::Rows(rows, filter) => rows.binary_search(row).is_ok() && lets_through(filter, column),
+                RowSet::Rows(rows, filter) => rows.binary_search(row).is_ok() && filter.has(column),
                 RowSet::Chains(chains) => {
                     chains.binary_search_by(|chain| (&chain.row, &chain.column).cmp(&(row, column))).is_ok()
                 }
@@ -172,14 +172,6 @@ impl Buffer {
     /// The new cells of a table, in the order they were written.
     pub fn of_table(&self, table: TableId) -> impl Iterator<Item = &Buffered> {
         self.cells.iter().filter(move |c| c.table.id == table && !c.stored)
-    }
-}
-
-/// Whether a column filter lets a column through.
-pub fn lets_through(filter: &ColumnFilter, column: &cellgate_schemaless::ColumnKey) -> bool {
-    match filter {
-        ColumnFilter::All => true,
-        ColumnFilter::In(columns) => columns.binary_search(column).is_ok(),
     }
 }
 

@@ -13,7 +13,7 @@ use cellgate_sql::{ColumnMeta, Cut, Notes, Read, ReadKind, Row, Shape, Shaping, 
 use cellgate_store::StoreError;
 use cellgate_store::executor::{CellStream, RunError};
 
-use super::buffer::{Buffer, lets_through};
+use super::buffer::Buffer;
 use super::error::StatementError;
 use super::read_time::ReadTime;
 use super::warnings::Level;
@@ -178,7 +178,7 @@ fn own_of_log(buffer: &Buffer, table: &TableRef, scan: &LogScan) -> Vec<Cell> {
     if scan.added_after.is_some_and(|after| after >= AddedId(0)) {
         return Vec::new();
     }
-    let own = buffer.of_table(table.id).filter(|c| lets_through(&scan.columns, &c.triple.column));
+    let own = buffer.of_table(table.id).filter(|c| scan.columns.has(&c.triple.column));
     let own = own.filter(|c| scan.created_from.is_none_or(|from| c.at >= from));
     own.map(|c| c.as_cell()).collect()
 }

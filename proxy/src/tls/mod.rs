@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
+use cellgate_store::background::told;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -26,7 +27,6 @@ use tokio::sync::watch;
 
 use crate::config::{Listen, TlsCertificate, TlsKey};
 use crate::files::write_whole;
-use crate::signals::told;
 use crate::sync::lock;
 use self_signed::SelfSigned;
 use validity::Validity;

@@ -16,6 +16,7 @@ use super::locating::Store;
 use super::registry::LEASE;
 use super::renewals::Renewals;
 use super::returning::VERIFY_EVERY;
+use crate::background::{every, told};
 use crate::error::StoreError;
 
 /// How long the meta store may take to answer a poll before it counts as not answering. The poll itself goes on waiting,
@@ -127,22 +128,6 @@ impl Deployment {
             Err(_) => self.metrics.meta_up(false),
         }
     }
-}
-
-/// Does `work` at once and then in this interval, for ever.
-async fn every<F: Future<Output = ()>>(period: Duration, work: impl Fn() -> F) {
-    let mut interval = tokio::time::interval(period);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        interval.tick().await;
-        work().await;
-    }
-}
-
-/// Returns once `shutdown` is `true`, or nobody is left who could turn it.
-async fn told(shutdown: &mut watch::Receiver<bool>) {
-    // What it answers borrows the channel's lock, which must not be held over an await of the caller's.
-    let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
 #[cfg(test)]

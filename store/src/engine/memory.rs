@@ -11,8 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cellgate_metrics::PoolState;
 use cellgate_schemaless::{
-    AddedId, Cell, CellKind, ClusterNo, ColumnFilter, ColumnKey, Direction, Epoch, Erasure, LatestKey, LogScan, Micros,
-    RefKey, RowKey, RowScan, RowSet, ShardId, TableRef, Triple, limits,
+    AddedId, Cell, CellKind, ClusterNo, ColumnKey, Direction, Epoch, Erasure, LatestKey, LogScan, Micros, RefKey,
+    RowKey, RowScan, RowSet, ShardId, TableRef, Triple, limits,
 };
 
 use super::now_micros;
@@ -268,7 +268,7 @@ impl Table {
 
     fn rows<'a>(&'a self, scan: &'a RowScan) -> Box<dyn Iterator<Item = &'a Cell> + 'a> {
         let in_set = |triple: &Triple| match &scan.set {
-            RowSet::Rows(rows, columns) => rows.contains(&triple.row) && lets_through(columns, &triple.column),
+            RowSet::Rows(rows, columns) => rows.contains(&triple.row) && columns.has(&triple.column),
             RowSet::Chains(chains) => chains.iter().any(|c| c.row == triple.row && c.column == triple.column),
         };
         let in_bounds = |ref_key: RefKey| {
@@ -300,15 +300,8 @@ impl Table {
         placed.filter_map(|(_, triple)| self.cells.get(triple)).filter(move |cell| {
             cell.kind == CellKind::Cell
                 && scan.created_from.is_none_or(|from| cell.created_at >= from)
-                && lets_through(&scan.columns, &cell.triple.column)
+                && scan.columns.has(&cell.triple.column)
         })
-    }
-}
-
-fn lets_through(filter: &ColumnFilter, column: &ColumnKey) -> bool {
-    match filter {
-        ColumnFilter::All => true,
-        ColumnFilter::In(columns) => columns.contains(column),
     }
 }
 

@@ -15,6 +15,8 @@ use cellgate_store::meta::MetaStore;
 use cellgate_store::meta::memory::MemoryMeta;
 use cellgate_store::meta::sqlite::SqliteMeta;
 use cellgate_store::sqlite::{SqliteBackend, SqliteOptions};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::faulty::Faulty;
 
@@ -111,19 +113,22 @@ pub fn files(directory: &Path, meta: &str, files: &[&str]) -> Setup {
 
 /// As a clean shutdown does.
 pub async fn close(deployment: Arc<Deployment>) {
-    let (stop, stopped) = tokio::sync::watch::channel(true);
+    let (stop, stopped) = watch::channel(true);
     deployment.run(stopped).await;
     drop(stop);
     deployment.executor().close().await;
 }
 
+/// Starts the deployment's background work, which ends once the answer's first part sends `true`.
+pub fn start(deployment: &Arc<Deployment>) -> (watch::Sender<bool>, JoinHandle<()>) {
+    let (stop, stopped) = watch::channel(false);
+    let deployment = Arc::clone(deployment);
+    (stop, tokio::spawn(async move { deployment.run(stopped).await }))
+}
+
 /// Runs the deployment's background work until `done`.
 pub async fn run_until(deployment: &Arc<Deployment>, mut done: impl FnMut() -> bool) {
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let running = tokio::spawn({
-        let deployment = Arc::clone(deployment);
-        async move { deployment.run(stopped).await }
-    });
+    let (stop, running) = start(deployment);
     while !done() {
         tokio::task::yield_now().await;
     }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cellgate_store::Backend;
-use cellgate_store::deployment::{Deployment, LEASE, OpenError, Setup, compare};
+use cellgate_store::deployment::{LEASE, OpenError, Setup, compare};
 use cellgate_store::memory::MemoryBackend;
 use cellgate_store::meta::memory::MemoryMeta;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::faulty::Faulty;
-use crate::fixture::{Stores, open, proxy, use_all};
+use crate::fixture::{Stores, open, proxy, start, use_all};
 use crate::meta::{Pace, SeenMeta, all, edit};
 use crate::paced::Paced;
 
@@ -53,12 +53,6 @@ async fn until(mut done: impl FnMut() -> bool) {
     while !done() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-}
-
-fn start(deployment: &Arc<Deployment>) -> (watch::Sender<bool>, JoinHandle<()>) {
-    let (stop, stopped) = watch::channel(false);
-    let deployment = Arc::clone(deployment);
-    (stop, tokio::spawn(async move { deployment.run(stopped).await }))
 }
 
 /// Runs the first proxy until it has said where its store is.

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cellgate_store::deployment::{Deployment, LEASE, OpenError, Setup};
+use cellgate_store::deployment::{LEASE, OpenError, Setup};
 use cellgate_store::meta::sqlite::SqliteMeta;
-use tokio::sync::watch;
 
 use cellgate_store::Backend;
 use cellgate_store::memory::MemoryBackend;
 
 use crate::faulty::Faulty;
-use crate::fixture::{Stores, close, files, open, proxy, run_until, use_all};
+use crate::fixture::{Stores, close, files, open, proxy, run_until, start, use_all};
 use crate::meta::{Pace, SeenMeta, all, edit};
 use crate::paced::Paced;
 
@@ -171,12 +170,6 @@ async fn a_change_of_the_stored_topology_is_followed() {
     assert_eq!(deployment.executor().topology().clusters()[0].epoch.0, 2);
     stop.send_replace(true);
     run.await.unwrap();
-}
-
-fn start(deployment: &Arc<Deployment>) -> (watch::Sender<bool>, tokio::task::JoinHandle<()>) {
-    let (stop, stopped) = watch::channel(false);
-    let deployment = Arc::clone(deployment);
-    (stop, tokio::spawn(async move { deployment.run(stopped).await }))
 }
 
 #[tokio::test]

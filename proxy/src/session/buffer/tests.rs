@@ -1,6 +1,6 @@
 //! What a transaction's buffer keeps, finds and forgets.
 
-use cellgate_schemaless::{ColumnKey, Direction, RefRange, RowKey};
+use cellgate_schemaless::{ColumnFilter, ColumnKey, Direction, RefRange, RowKey};
 
 use super::*;
 
