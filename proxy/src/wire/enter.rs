@@ -153,6 +153,67 @@ async fn wait<H: Handler>(
     }
 }
 
+/// A login whose answer was denied, or said nothing: by what it is judged further, and what it has waited for already.
+struct Judgement<'a> {
+    identity: &'a Identity,
+    proof: &'a Proof,
+    /// Whether the answer said nothing: then what is judged, waits and counts is the password alone.
+    asks: bool,
+    had_to_wait: bool,
+    waited: Duration,
+    secure: bool,
+    until: Instant,
+    limit: usize,
+}
+
+impl Judgement<'_> {
+    /// Asks for the password, if the client has more to say, and judges it: the verifier that it is right by, or `None` when
+    /// the client was refused. `turn` is let go of meanwhile, and is the one that was waited for for the password, if any.
+    async fn by_password<H: Handler>(
+        &self,
+        channel: &mut Channel,
+        handler: &mut H,
+        using_password: bool,
+        turn: &mut Option<OwnedSemaphorePermit>,
+    ) -> Result<Option<Verifier>, WireError> {
+        let Self { identity, proof, secure, until, .. } = *self;
+        // Who takes long to answer keeps nobody's turn.
+        drop(turn.take());
+        let password = if proof.has_more(secure) {
+            let password = proof.password(channel, handler.login_key(), self.limit, until).await;
+            if password.is_err() {
+                // A guess that is not waited for to be refused is one all the same.
+                drop(handler.denied(&identity.user, using_password, secure));
+            }
+            password?
+        } else {
+            None
+        };
+        // A password is one guess, whose turn it was before if it is the one that the answer was made of. Who had not to wait
+        // then may have to now, for others that failed since: many that are asked at once guess no faster either.
+        if password.as_ref().is_some_and(|password| !(self.had_to_wait && proof.is_of(password))) {
+            *turn = wait(handler, &identity.user, until, self.waited).await?;
+        }
+        let judge = |verifier: &Verifier, known| {
+            password.as_ref().is_some_and(|password| verifier.verify_password(password)) & known
+        };
+        let (mut verifier, mut known) = verifier_of(handler, &identity.user, secure);
+        let mut right = judge(&verifier, known);
+        if self.asks && !right {
+            handler.failed(&identity.user);
+            if handler.look_again().await {
+                (verifier, known) = verifier_of(handler, &identity.user, secure);
+                right = judge(&verifier, known);
+            }
+        }
+        if !right {
+            write_error(channel, &handler.denied(&identity.user, using_password, secure));
+            return Ok(None);
+        }
+        Ok(Some(verifier))
+    }
+}
+
 /// Judges a proof, begins the session and answers; false if the client was refused.
 ///
 /// Whoever failed before waits first, right or wrong, so that a guess costs time whatever came of it.
@@ -190,38 +251,11 @@ pub(super) async fn admit<H: Handler>(
     let fast_auth = match verdict {
         Verdict::Granted { fast_auth } => fast_auth,
         Verdict::Denied { using_password } => {
-            // Who takes long to answer keeps nobody's turn.
-            drop(turn.take());
-            let password = if proof.has_more(secure) {
-                let password = proof.password(channel, handler.login_key(), limit, until).await;
-                if password.is_err() {
-                    // A guess that is not waited for to be refused is one all the same.
-                    drop(handler.denied(&identity.user, using_password, secure));
-                }
-                password?
-            } else {
-                None
-            };
-            // A password is one guess, whose turn it was before if it is the one that the answer was made of. Who had not to wait
-            // then may have to now, for others that failed since: many that are asked at once guess no faster either.
-            if password.as_ref().is_some_and(|password| !(had_to_wait && proof.is_of(password))) {
-                turn = wait(handler, &identity.user, until, waited).await?;
-            }
-            let judge = |verifier: &Verifier, known| {
-                password.as_ref().is_some_and(|password| verifier.verify_password(password)) & known
-            };
-            (verifier, known) = verifier_of(handler, &identity.user, secure);
-            let mut right = judge(&verifier, known);
-            if asks && !right {
-                handler.failed(&identity.user);
-                if handler.look_again().await {
-                    (verifier, known) = verifier_of(handler, &identity.user, secure);
-                    right = judge(&verifier, known);
-                }
-            }
-            if !right {
-                write_error(channel, &handler.denied(&identity.user, using_password, secure));
-                return Ok(false);
+            let judgement =
+                Judgement { identity: &identity, proof: &proof, asks, had_to_wait, waited, secure, until, limit };
+            match judgement.by_password(channel, handler, using_password, &mut turn).await? {
+                Some(right) => verifier = right,
+                None => return Ok(false),
             }
             false
         }
