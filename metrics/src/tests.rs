@@ -43,7 +43,19 @@ fn every_label_value_has_its_own_place_and_text() {
     check_label::<Refusal>();
     check_label::<LoginFailure>();
     check_label::<Settlement>();
+    check_label::<Queue>();
+    check_label::<MetaDocument>();
     check_label::<ErrorKind>();
+}
+
+#[test]
+fn no_two_values_of_a_label_are_one_series_in_any_family() {
+    for family in metrics(&[]).families() {
+        for label in &family.labels {
+            let texts: HashSet<&str> = label.values.iter().copied().collect();
+            assert_eq!(texts.len(), label.values.len(), "{}: {label:?}", family.name);
+        }
+    }
 }
 
 #[test]
