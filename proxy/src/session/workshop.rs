@@ -41,13 +41,17 @@ pub struct Workshop {
 impl Default for Workshop {
     /// As many of each kind at a time as the machine has processors.
     fn default() -> Self {
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let room = || Arc::new(Semaphore::new(threads));
-        Self { rows: room(), texts: room(), bindings: room() }
+        Self::with_room(std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
     }
 }
 
 impl Workshop {
+    /// So many of each kind at a time.
+    fn with_room(places: usize) -> Self {
+        let room = || Arc::new(Semaphore::new(places));
+        Self { rows: room(), texts: room(), bindings: room() }
+    }
+
     /// The rows of a page of cells, with the shaping to go on with.
     ///
     /// # Errors
@@ -165,4 +169,90 @@ fn push_all(mut shaping: Shaping, page: Vec<Cell>, until: &Until) -> Result<(Sha
     // What comes next may be done elsewhere, when nobody waits for this page any more.
     shaping.never_give_up();
     Ok((shaping, rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use cellgate_sql::SqlError;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_millis(20)
+    }
+
+    fn later() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
+
+    /// Takes a place in a room with work that is not over before something is sent, or nobody is left who could. Whoever
+    /// asked for it does not wait any more; what the work says in the end is whether it could notice.
+    async fn taken(room: &Arc<Semaphore>) -> (mpsc::Sender<()>, oneshot::Receiver<bool>) {
+        let (begun, has_begun) = oneshot::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let (noticed, has_noticed) = oneshot::channel();
+        let work = run(room, later(), move |until| {
+            begun.send(()).unwrap();
+            let _ = released.recv();
+            noticed.send(until.is_over()).unwrap();
+            Ok(())
+        });
+        tokio::select! {
+            done = work => panic!("nobody has released it: {done:?}"),
+            begun = has_begun => begun.unwrap(),
+        }
+        (release, has_noticed)
+    }
+
+    fn is_late<T>(done: Result<T, StatementError>) -> bool {
+        matches!(done, Err(StatementError::Timeout { .. }))
+    }
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_keeps_its_place_until_it_ends_and_can_notice() {
+        let workshop = Workshop::with_room(1);
+        let (release, noticed) = taken(&workshop.texts).await;
+        assert!(is_late(run(&workshop.texts, soon(), |_| Ok(())).await), "there is no room for it");
+        release.send(()).unwrap();
+        assert!(noticed.await.unwrap());
+        assert_eq!(run(&workshop.texts, later(), |_| Ok(1)).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn each_kind_of_work_has_a_room_of_its_own() {
+        let workshop = Workshop::with_room(1);
+        let _texts = taken(&workshop.texts).await;
+        let read: fn(&[u8], SqlMode) -> _ = |_, _| Ok(Vec::new());
+        assert!(is_late(workshop.parse(Bytes::new(), SqlMode::default(), read, soon()).await));
+        assert_eq!(workshop.bind(later(), || Ok(1)).await.unwrap(), 1);
+        assert_eq!(workshop.choose(later(), || Ok(2)).await.unwrap(), 2);
+        let _rows = taken(&workshop.rows).await;
+        assert!(is_late(workshop.choose(soon(), || Ok(3)).await));
+        assert_eq!(workshop.bind(later(), || Ok(4)).await.unwrap(), 4);
+    }
+
+    #[tokio::test]
+    async fn work_ends_with_its_time_for_who_waits_and_keeps_its_place_all_the_same() {
+        let workshop = Workshop::with_room(1);
+        let (release, released) = mpsc::channel::<()>();
+        let work = run(&workshop.rows, soon(), move |until| {
+            let _ = released.recv();
+            Ok(until.is_over())
+        });
+        assert!(is_late(work.await));
+        assert!(is_late(run(&workshop.rows, soon(), |_| Ok(())).await), "it is still at work");
+        drop(release);
+        run(&workshop.rows, later(), |_| Ok(())).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_of_its_statement_and_its_place_is_free_again() {
+        let workshop = Workshop::with_room(1);
+        let done = run::<()>(&workshop.rows, later(), |_| panic!("for the test")).await;
+        assert!(matches!(done, Err(StatementError::Sql(SqlError::Internal(_)))), "{done:?}");
+        run(&workshop.rows, later(), |_| Ok(())).await.unwrap();
+    }
 }
