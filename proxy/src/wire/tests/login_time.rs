@@ -2,7 +2,7 @@
 
 use super::*;
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_login_that_does_not_come_in_time_is_ended() {
     let limits = WireLimits { handshake_timeout: SOON, ..WireLimits::default() };
     let mut client = Setup { limits, ..Setup::default() }.connect();
@@ -12,7 +12,7 @@ async fn a_login_that_does_not_come_in_time_is_ended() {
     assert!(matches!(client.served.await.unwrap(), Err(WireError::Timeout(Wait::Handshake))));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_login_has_only_what_is_left_of_its_time() {
     // A PROXY header came late, for example.
     let mut client = Setup { login: Some(SOON), ..Setup::default() }.connect();
@@ -22,7 +22,7 @@ async fn a_login_has_only_what_is_left_of_its_time() {
     assert!(matches!(client.served.await.unwrap(), Err(WireError::Timeout(Wait::Handshake))));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_login_that_trickles_in_is_ended_too() {
     let limits = WireLimits { handshake_timeout: 3 * SOON, ..WireLimits::default() };
     let mut client = Setup { limits, ..Setup::default() }.connect();

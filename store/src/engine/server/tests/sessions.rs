@@ -95,12 +95,12 @@ async fn with_idle_sessions_that_hang() -> Bench {
     bench
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_server_that_does_not_answer_is_one_within_the_time_for_connecting() {
     let bench = with_idle_sessions_that_hang().await;
     bench.script.opens_none.store(true, Ordering::SeqCst);
     for _ in 0..2 {
-        let began = std::time::Instant::now();
+        let began = tokio::time::Instant::now();
         let error = bench.core.sessions.lease().await.err().unwrap();
         assert!(matches!(error, StoreError::Unavailable { reason: Reason::Connect, .. }), "{error}");
         assert!(error.to_string().contains("timeouts.connect"), "{error}");
@@ -109,7 +109,7 @@ async fn a_server_that_does_not_answer_is_one_within_the_time_for_connecting() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn idle_sessions_that_were_lost_unnoticed_are_replaced_within_that_time() {
     let bench = with_idle_sessions_that_hang().await;
     bench.core.sessions.lease().await.unwrap().give_back();
