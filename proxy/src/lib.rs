@@ -9,6 +9,7 @@ mod der;
 mod descriptors;
 pub mod errors;
 mod files;
+mod handing_over;
 pub mod http;
 pub mod incidents;
 pub mod locks;

@@ -1,32 +1,8 @@
-//! A mutex that a panic does not poison, and long work that keeps no other client waiting.
+//! A mutex that a panic does not poison. The store has its own: it is nothing that a store offers.
 
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
-use std::thread::available_parallelism;
-
-use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::Semaphore;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Locks what is right after every single step, so that a panic elsewhere does not spoil it.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Work that is handed over by [`handing_over_few`]: as much at a time as there are processors.
-static HANDED: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from)));
-
-/// The same of work that many clients may ask for at once: each would take a thread, of which there are not so many. What is
-/// beyond the number of processors is done here.
-pub(crate) fn handing_over_few<T>(work: impl FnOnce() -> T) -> T {
-    match HANDED.try_acquire() {
-        Ok(_permit) => handing_over(work),
-        Err(_) => work(),
-    }
-}
-
-/// Does long work while another thread serves the other clients, if the runtime may have more than this one.
-pub(crate) fn handing_over<T>(work: impl FnOnce() -> T) -> T {
-    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
-        Ok(_) | Err(_) => work(),
-    }
 }

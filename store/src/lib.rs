@@ -3,9 +3,9 @@
 mod backend;
 pub mod background;
 pub mod cache;
-mod closing;
 pub mod coalesce;
 pub mod deployment;
+mod draining;
 pub mod engine;
 mod error;
 pub mod executor;

@@ -18,6 +18,9 @@ const MAY_SLEEP: &[&str] = &[
     "store/tests/servers/wait.rs",
 ];
 
+/// Names that say nothing of what is in a file, a folder or a package.
+const VAGUE: [&str; 5] = ["util", "utils", "common", "helpers", "misc"];
+
 // Patterns are put together here, so that this file does not match itself.
 const UNFINISHED: &[&str] = &[concat!("to", "do!("), concat!("unimple", "mented!("), concat!("#[ig", "nore")];
 const SLEEP: &str = concat!("sle", "ep(");
@@ -130,7 +133,7 @@ fn check(workspace: &Workspace, sources: &[Source]) -> Vec<String> {
     wrong.extend(sources.iter().flat_map(check_source));
     for package in workspace.packages() {
         let folder = workspace.folder(package);
-        if ["common", "util", "utils", "helpers"].contains(&folder.as_str()) {
+        if VAGUE.contains(&folder.as_str()) {
             wrong.push(format!("{folder}: a package is named after what it is for, not after being shared"));
         }
         let manifest = std::fs::read_to_string(&package.manifest_path).unwrap_or_default();
@@ -163,9 +166,9 @@ fn check_source(source: &Source) -> Vec<String> {
     if source.test_text().lines().any(|line| ONLY_TIME.iter().all(|word| line.contains(word))) {
         wrong.push(format!("{name}: a test sleeps by other words: `wait::passes` says why nothing can be asked for"));
     }
-    let stem = Path::new(name).file_stem().unwrap_or_default();
-    if ["util", "utils", "common", "helpers", "misc"].iter().any(|vague| stem == *vague) {
-        wrong.push(format!("{name}: name the file after what is in it"));
+    let path = Path::new(name).with_extension("");
+    if path.components().any(|part| VAGUE.iter().any(|vague| part.as_os_str() == *vague)) {
+        wrong.push(format!("{name}: name the file, and its folder, after what is in it"));
     }
     if source.lines() > LONGEST_FILE_LINES {
         wrong.push(format!("{name}: {} lines; which noun wants a file of its own?", source.lines()));
@@ -199,6 +202,8 @@ mod tests {
         assert_eq!(count("sql/src/lib.rs", "//! Good.\n".to_owned()), 0);
         assert_eq!(count("sql/src/lib.rs", "fn main() {}\n".to_owned()), 1);
         assert_eq!(count("sql/src/utils.rs", "//! Vague.\n".to_owned()), 1);
+        assert_eq!(count("sql/tests/common/mod.rs", "//! Vague.\n".to_owned()), 1);
+        assert_eq!(count("sql/tests/commons/common_words.rs", "//! Not vague.\n".to_owned()), 0);
         assert_eq!(count("sql/src/lib.rs", format!("//! Stub.\n{}", UNFINISHED[0])), 1);
         assert_eq!(count("sql/src/lib.rs", format!("//! Waits.\n{SLEEP}1)")), 0);
         assert_eq!(count("sql/tests/x.rs", format!("//! Waits.\n{SLEEP}1)")), 1);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use cellgate_sql::{AccountName, AccountRef, AccountStatement, Level, Lock, Privilege, SqlError, TlsNeed};
 
-use super::carried::carried;
 use super::error::StatementError;
+use super::to_the_end::carried;
 use super::warnings;
 use super::{Answer, Done, Session};
 use crate::access;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use cellgate_sql::Ddl;
 
-use super::carried::carried;
 use super::error::StatementError;
+use super::to_the_end::carried;
 use super::warnings::Level;
 use super::{Answer, Done, Session};
 use crate::catalog::{Catalog, CatalogError, Changed, NewTable};

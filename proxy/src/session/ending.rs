@@ -11,9 +11,9 @@ use super::Session;
 use super::attributes::listed;
 use super::workshop::SHORT_TEXT;
 use crate::config::Literals;
+use crate::handing_over::handing_over;
 use crate::logging;
 use crate::server::Server;
-use crate::sync::handing_over;
 use crate::wire::{Attributes, CommandKind};
 
 /// How a statement ended, for metrics and the slow-query log.

@@ -6,9 +6,9 @@ use std::time::Instant;
 use cellgate_metrics::Stage;
 use cellgate_sql::Erase;
 
-use super::carried::carried;
 use super::error::StatementError;
 use super::read::within;
+use super::to_the_end::carried;
 use super::{Answer, Done, Session};
 use crate::locks::Entered;
 

@@ -14,10 +14,10 @@ use cellgate_schemaless::{Body, Cell, Triple};
 use cellgate_sql::{Filled, Privilege, Statement, StatementKind, Template, Value};
 use cellgate_store::executor::CellFate;
 
-use super::carried::carried;
 use super::ending::{Ending, Shown};
 use super::environment::AT_A_TIME;
 use super::error::StatementError;
+use super::to_the_end::carried;
 use super::warnings::Warnings;
 use super::write::name_of;
 use super::{Characteristics, Done, Session};

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use cellgate_sql::{ColumnMeta, Description, Parameters, Prepared, SqlError, SqlMode, Statement, Value};
 
 use super::environment::AT_A_TIME;
-use super::kept::Place;
 use super::planned::single;
+use super::prepared_statements::Place;
 use super::workshop::{SHORT_TEXT, SHORT_VALUES, SHORT_WORK};
 use super::{Answer, Done, Session, StatementError, explain};
 use crate::catalog::Snapshot;

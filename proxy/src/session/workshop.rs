@@ -13,7 +13,7 @@ use cellgate_sql::{Row, Shaping, SqlMode, Statement};
 use tokio::sync::Semaphore;
 
 use super::error::StatementError;
-use crate::sync::handing_over;
+use crate::handing_over::handing_over;
 use crate::until::Until;
 
 /// Most work that is done where the statement runs, in bytes that expressions look at: below a millisecond.

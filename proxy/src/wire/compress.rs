@@ -20,7 +20,7 @@ use mysql_common::constants::CapabilityFlags;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::stream::{BoxStream, Stream, TlsSession};
-use crate::sync::handing_over_few;
+use crate::handing_over::handing_over_few;
 use std::net::SocketAddr;
 
 const HEADER: usize = 7;

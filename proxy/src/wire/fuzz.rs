@@ -1,5 +1,5 @@
 //! Hostile clients, as plain functions: any bytes may be given to them, and nothing but a returned [`Failure`] or a
-//! panic is a finding.
+//! panic is a finding. The program never calls this: only a test does (`fuzz` of `integration-tests`).
 //!
 //! [`run`] feeds them with sessions that are right except for what a seeded mutator did to them, because random bytes
 //! alone hardly get past the login; one case in eight is random bytes all the same.

@@ -53,7 +53,7 @@ use self::way::Way;
 use crate::backend::{
     BATCH_BYTES, Backend, Erased, Identity, Location, LogPage, PutGroup, PutOutcome, RowPage, ShardState, Timeouts,
 };
-use crate::closing::wait_until;
+use crate::draining::wait_until;
 use crate::error::{Reason, StoreError};
 use crate::sql::Dialect;
 

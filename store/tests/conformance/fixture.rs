@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::common::Engine;
+use crate::databases::Engine;
 use bytes::Bytes;
 use cellgate_metrics::Metrics;
 use cellgate_schemaless::{

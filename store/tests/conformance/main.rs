@@ -6,9 +6,9 @@
 //!
 //! `cargo xtask test` starts the servers and says where they are.
 
-#[path = "../common/mod.rs"]
-mod common;
 mod concurrency;
+#[path = "../support/databases.rs"]
+mod databases;
 mod erasing;
 mod fixture;
 mod log;
@@ -21,7 +21,7 @@ mod skipped;
 mod store;
 mod writing;
 
-use common::Engine;
+use databases::Engine;
 use fixture::Fixture;
 use meta::MetaFixture;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cellgate_store::meta::sqlite::SqliteMeta;
 use cellgate_store::meta::{Document, MetaStore};
 
-use crate::common::Engine;
+use crate::databases::Engine;
 
 /// A meta store nobody has created, as one or more proxies see it.
 pub struct MetaFixture {

@@ -2,7 +2,7 @@
 
 use cellgate_store::{PutMode, PutOutcome};
 
-use crate::support::{EPOCH, Holder, Store};
+use crate::fixture::{EPOCH, Holder, Store};
 
 /// How far the times given are ahead of the clock, in microseconds: an hour.
 const AHEAD: i64 = 3_600_000_000;

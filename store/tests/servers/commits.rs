@@ -3,7 +3,7 @@
 use cellgate_schemaless::Erasure;
 use cellgate_store::{PutMode, PutOutcome, StoreError};
 
-use crate::support::{EPOCH, Holder, SHORT, Store, all_new, triple};
+use crate::fixture::{EPOCH, Holder, SHORT, Store, all_new, triple};
 
 /// Has the next `times` commits of this store's table fail with this SQLSTATE.
 async fn refuse(store: &Store, state: &str, times: u32) {

@@ -7,9 +7,9 @@ use cellgate_schemaless::{TableId, TableRef};
 use cellgate_store::engine::dsn::ServerKind;
 use cellgate_store::{Identity, PutMode, PutOutcome, Reason, StoreError, Timeouts};
 
-use crate::common::{Engine, has_mysql};
+use crate::databases::{Engine, has_mysql};
+use crate::fixture::{EPOCH, Holder, PATIENT, SHORT, Store, all_new, identity, triple};
 use crate::relay::{Fault, MARKER, Relay};
-use crate::support::{EPOCH, Holder, PATIENT, SHORT, Store, all_new, identity, triple};
 
 fn marked(n: i64) -> String {
     format!("{{\"n\": {n}, \"why\": \"{MARKER}\"}}")

@@ -7,8 +7,8 @@ use cellgate_schemaless::{ColumnFilter, Direction, LatestKey, RefKey, RefRange, 
 use cellgate_store::engine::dsn::{Password, ServerKind};
 use cellgate_store::{PutMode, PutOutcome, Reason, StoreError, Timeouts};
 
+use crate::fixture::{EPOCH, Holder, PATIENT, SHORT, Store, all_new, triple};
 use crate::relay::Relay;
-use crate::support::{EPOCH, Holder, PATIENT, SHORT, Store, all_new, triple};
 use crate::wait::for_some;
 
 fn text_of(bytes: usize) -> String {

@@ -3,23 +3,23 @@
 
 mod clock;
 mod commits;
-#[path = "../common/mod.rs"]
-mod common;
+#[path = "../support/databases.rs"]
+mod databases;
 mod faults;
+mod fixture;
 mod limits;
 mod meta;
 mod places;
 mod relay;
 mod sharing;
-mod support;
 mod tables;
 mod wait;
 
-use common::Engine;
+use databases::Engine;
 
 macro_rules! server_suite {
     ($name:ident, $engine:expr) => {
-        server_suite! { @stamp $name, $engine, support::Store::new,
+        server_suite! { @stamp $name, $engine, fixture::Store::new,
             faults::a_put_whose_answer_is_lost_is_applied_once,
             faults::an_append_whose_answer_is_lost_is_applied_once,
             faults::a_group_whose_answer_is_lost_is_applied_once,
@@ -73,6 +73,6 @@ server_suite!(mariadb, Engine::MariaDb);
 server_suite!(mysql, Engine::Mysql);
 server_suite!(postgres, Engine::Postgres);
 // No other server can be made to refuse a COMMIT.
-server_suite! { @stamp commits_of_postgres, Engine::Postgres, support::Store::new,
+server_suite! { @stamp commits_of_postgres, Engine::Postgres, fixture::Store::new,
     commits::a_commit_that_the_server_refuses_is_never_said_to_be_stored,
 }

@@ -1,7 +1,7 @@
 //! The meta store on a server.
 
+use crate::fixture::{SHORT, Store};
 use crate::relay::{Fault, MARKER, Relay};
-use crate::support::{SHORT, Store};
 
 pub async fn a_lost_answer_to_a_change_is_settled(store: Store) {
     store.database.connect_meta(&store.database.options()).create().await.unwrap();

@@ -1,6 +1,6 @@
 //! Where a store is, by its own account.
 
-use crate::support::{SHORT, Store};
+use crate::fixture::{SHORT, Store};
 
 pub async fn a_store_is_at_one_place_for_everybody_and_another_one_elsewhere(store: Store) {
     let here = store.backend.location().await.unwrap().expect("it can be written");

@@ -10,8 +10,8 @@ use cellgate_store::engine::dsn::ServerKind;
 use cellgate_store::{Backend, PutGroup, PutMode, PutOutcome, StoreError, Timeouts};
 use futures_util::future::join_all;
 
+use crate::fixture::{EPOCH, Holder, SHORT, Store, all_new};
 use crate::relay::{Fault, MARKER, Relay};
-use crate::support::{EPOCH, Holder, SHORT, Store, all_new};
 use crate::wait::until;
 
 /// A proxy with queues, by way of a relay.

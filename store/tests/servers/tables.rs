@@ -1,6 +1,6 @@
 //! What somebody has made beside the tables of cells.
 
-use crate::support::{Holder, Store};
+use crate::fixture::{Holder, Store};
 
 pub async fn copies_of_its_tables_are_listed_and_views_and_other_tables_are_not(store: Store) {
     let made = "CREATE VIEW seen_99 AS SELECT * FROM trips_7; CREATE TABLE trips_7_20261130 AS SELECT * FROM trips_7; \

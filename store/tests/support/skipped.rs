@@ -1,4 +1,5 @@
-//! Tests that pass without having tested anything.
+//! Tests that pass without having tested anything. Those over a started program have their own: the store depends on none of
+//! it.
 
 /// Says that a test passes without having tested anything, and why, in the file that `cargo xtask test` shows.
 pub fn skipped(why: &str) {

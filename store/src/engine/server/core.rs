@@ -8,7 +8,7 @@ use cellgate_metrics::Operation;
 use cellgate_schemaless::{Cell, TableId, TableRef};
 
 use crate::backend::{ANSWER_BYTES, Location, Timeouts};
-use crate::closing::wait_until;
+use crate::draining::wait_until;
 use crate::engine::server::ServerOptions;
 use crate::engine::server::attempts::{Attempts, GRACE, bounded, stale, unsettled};
 use crate::engine::server::driver::{Driver, Failure, Guard, Holds, Mark, Names, Session, Value};

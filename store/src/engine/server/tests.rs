@@ -17,7 +17,7 @@ use super::fake::{Asked, FakeDriver, Script, failed, lost};
 use super::pool::{Lease, Starts};
 use super::{Server, ServerOptions, put};
 use crate::backend::{ANSWER_BYTES, Backend, GroupCell, PlacedCell, PutGroup, PutMode, PutOutcome, Timeouts};
-use crate::closing::wait_until;
+use crate::draining::wait_until;
 use crate::error::{Reason, StoreError};
 use crate::meta::MetaStore;
 use crate::meta::server::ServerMeta;

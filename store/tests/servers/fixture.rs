@@ -12,7 +12,7 @@ use cellgate_store::engine::dsn::{Dsn, Password, ServerKind};
 use cellgate_store::{Backend, FORMAT, GroupCell, Identity, PutGroup, PutMode, PutOutcome, Timeouts};
 use mysql_async::prelude::Queryable;
 
-use crate::common::{Database, Engine};
+use crate::databases::{Database, Engine};
 
 /// The epoch a store is claimed at.
 pub const EPOCH: Epoch = Epoch(1);
