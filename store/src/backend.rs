@@ -85,8 +85,15 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// was written.
     async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError>;
 
-    /// Erases: the rows become slots of kind erased, without body (C8 of docs/ARCHITECTURE.md).
-    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<Erased, StoreError>;
+    /// Does one step of an erasure: the rows become slots of kind erased, without body (C8 of docs/ARCHITECTURE.md). It is one
+    /// transaction under the log head, which others have between two steps. [`Erased::last`] says where the next one begins.
+    async fn erase(
+        &self,
+        epoch: Epoch,
+        table: &TableRef,
+        what: &Erasure,
+        step: &EraseStep,
+    ) -> Result<Erased, StoreError>;
 
     /// Creates the physical table if it is not there.
     async fn create_table(&self, table: &TableRef) -> Result<(), StoreError>;
@@ -152,13 +159,24 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     async fn close(&self);
 }
 
-/// What an erasure did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which part of an erasure is done at once: a row or a chain may have millions of slots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EraseStep {
+    /// The slot behind which it begins, in the order of names; `None` for the first step.
+    pub after: Option<Triple>,
+    /// Most slots it looks at, at least 1: those that are cells are erased. An engine may look at fewer (bounded bytes).
+    pub slots: u32,
+}
+
+/// What a step of an erasure did.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Erased {
     /// How many cells it erased, as far as was answered.
     pub cells: u64,
     /// The answer of an earlier attempt was lost: it may have erased more than these.
     pub perhaps_more: bool,
+    /// The last slot it has looked at: there may be others behind it. `None` if it was the last step.
+    pub last: Option<Triple>,
 }
 
 /// One page of a row scan.

@@ -16,8 +16,8 @@ mod sql;
 mod sync;
 
 pub use backend::{
-    ANSWER_BYTES, AtOnce, Backend, Erased, FORMAT, GroupCell, Identity, Location, LogPage, PlacedCell, PutGroup,
-    PutMode, PutOutcome, RowPage, ShardState, Timeouts,
+    ANSWER_BYTES, AtOnce, Backend, EraseStep, Erased, FORMAT, GroupCell, Identity, Location, LogPage, PlacedCell,
+    PutGroup, PutMode, PutOutcome, RowPage, ShardState, Timeouts,
 };
 pub use engine::{Engines, memory, now_micros, sqlite};
 pub use error::{Reason, StoreError};

@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use cellgate_metrics::PoolState;
 use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple};
 
-use crate::backend::{AtOnce, Backend, Erased, Identity, Location, LogPage, PutGroup, PutOutcome, RowPage, ShardState};
+use crate::backend::{
+    AtOnce, Backend, EraseStep, Erased, Identity, Location, LogPage, PutGroup, PutOutcome, RowPage, ShardState,
+};
 use crate::error::StoreError;
 use crate::sql::Dialect;
 
@@ -67,8 +69,14 @@ pub trait Passing: Debug + Send + Sync {
     }
 
     /// [`Backend::erase`]
-    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<Erased, StoreError> {
-        self.reach()?.erase(epoch, table, what).await
+    async fn erase(
+        &self,
+        epoch: Epoch,
+        table: &TableRef,
+        what: &Erasure,
+        step: &EraseStep,
+    ) -> Result<Erased, StoreError> {
+        self.reach()?.erase(epoch, table, what, step).await
     }
 
     /// [`Backend::create_table`]
@@ -178,8 +186,14 @@ impl<T: Passing> Backend for T {
         Passing::put(self, epoch, groups).await
     }
 
-    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<Erased, StoreError> {
-        Passing::erase(self, epoch, table, what).await
+    async fn erase(
+        &self,
+        epoch: Epoch,
+        table: &TableRef,
+        what: &Erasure,
+        step: &EraseStep,
+    ) -> Result<Erased, StoreError> {
+        Passing::erase(self, epoch, table, what, step).await
     }
 
     async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {

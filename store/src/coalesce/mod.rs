@@ -51,7 +51,8 @@ use self::pages::Pages;
 use self::queue::Bounds;
 use self::way::Way;
 use crate::backend::{
-    BATCH_BYTES, Backend, Erased, Identity, Location, LogPage, PutGroup, PutOutcome, RowPage, ShardState, Timeouts,
+    BATCH_BYTES, Backend, EraseStep, Erased, Identity, Location, LogPage, PutGroup, PutOutcome, RowPage, ShardState,
+    Timeouts,
 };
 use crate::draining::wait_until;
 use crate::error::{Reason, StoreError};
@@ -385,9 +386,15 @@ impl Backend for Coalescing {
         }
     }
 
-    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<Erased, StoreError> {
+    async fn erase(
+        &self,
+        epoch: Epoch,
+        table: &TableRef,
+        what: &Erasure,
+        step: &EraseStep,
+    ) -> Result<Erased, StoreError> {
         let _permits = self.beside_to_write().await?;
-        self.backend.erase(epoch, table, what).await
+        self.backend.erase(epoch, table, what, step).await
     }
 
     async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {

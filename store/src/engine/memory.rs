@@ -21,8 +21,8 @@ use crate::backend::ANSWER_BYTES;
 use crate::sql::{FIRST_EPOCH, first_id};
 use crate::sync::lock;
 use crate::{
-    AtOnce, Backend, Erased, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutOutcome, RowPage, ShardState,
-    StoreError,
+    AtOnce, Backend, EraseStep, Erased, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutOutcome, RowPage,
+    ShardState, StoreError,
 };
 
 /// A [`Backend`] whose cells live in this process.
@@ -148,18 +148,31 @@ impl Backend for MemoryBackend {
         Ok(outcomes)
     }
 
-    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<Erased, StoreError> {
+    async fn erase(
+        &self,
+        epoch: Epoch,
+        table: &TableRef,
+        what: &Erasure,
+        step: &EraseStep,
+    ) -> Result<Erased, StoreError> {
         let mut state = self.state();
         let State { head, tables, .. } = state.as_mut().ok_or_else(not_claimed)?;
         head.check(epoch)?;
         let rows = tables.get_mut(table.physical()).ok_or_else(|| no_table(table))?;
-        let mut erased = 0;
-        for cell in rows.cells.values_mut().filter(|c| is_meant(what, &c.triple) && c.kind == CellKind::Cell) {
-            cell.kind = CellKind::Erased;
-            cell.body = None;
-            erased += 1;
+        let (mut erased, mut looked_at, mut last) = (0, 0, None);
+        let behind = |name: &Triple| step.after.as_ref().is_none_or(|after| name > after);
+        let slots = rows.cells.values_mut().filter(|slot| is_meant(what, &slot.triple) && behind(&slot.triple));
+        for slot in slots.take(step.slots as usize) {
+            looked_at += 1;
+            last = Some(slot.triple.clone());
+            if slot.kind == CellKind::Cell {
+                slot.kind = CellKind::Erased;
+                slot.body = None;
+                erased += 1;
+            }
         }
-        Ok(Erased { cells: erased, perhaps_more: false })
+        let is_last = looked_at < step.slots || matches!(what, Erasure::Cell(_));
+        Ok(Erased { cells: erased, perhaps_more: false, last: last.filter(|_| !is_last) })
     }
 
     async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {

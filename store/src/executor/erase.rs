@@ -2,18 +2,40 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cellgate_metrics::Operation;
 use cellgate_schemaless::{ClusterNo, Erasure, TableRef};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::{Executor, META_STORE, REPLAN_ROUNDS, RunError, epoch_of};
-use crate::backend::Erased;
+use crate::backend::{EraseStep, Erased};
 use crate::error::{Reason, StoreError};
 
 /// Most clusters at which erasures of one call are under way at the same time. At each there is one: several would wait for
 /// each other at its log head, each with a connection, and for longer than a lock is waited for.
 const AT_ONCE: usize = 8;
+
+/// How many slots the first step of an erasure looks at: most rows have fewer. With bodies of the largest size that is a
+/// gigabyte, which a server still writes to its log in the time of a statement.
+pub(super) const FIRST_STEP: u32 = 64;
+
+/// Most slots of any step. Of a few hundred ids in a list, all servers read just the rows.
+const LONGEST_STEP: u32 = 512;
+
+/// A step that takes less is followed by one of twice as many slots, any other by one of the first's: others who write to
+/// the cluster wait for each. The time is also that which a step waits for them.
+const SHORT: Duration = Duration::from_millis(100);
+
+/// What became of an erasure.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// How many cells all its steps have erased, as far as was answered.
+    cells: u64,
+    /// It may have erased more than these.
+    perhaps_more: bool,
+    failure: Option<RunError>,
+}
 
 impl Executor {
     /// Erases; answers how many cells were, when no proxy answers them any more. However many erasures there are, the caches
@@ -58,16 +80,13 @@ impl Executor {
                 under_way.push(async move { (self.erase_one(table, next).await, of_cluster) });
             }
             match under_way.next().await {
-                Some((Ok(one), of_cluster)) => {
+                Some((one, of_cluster)) => {
                     erased += one.cells;
                     may_have |= one.perhaps_more;
-                    if !of_cluster.is_empty() {
+                    if one.failure.is_none() && !of_cluster.is_empty() {
                         waiting.push_back(of_cluster);
                     }
-                }
-                Some((Err(error), _)) => {
-                    may_have |= matches!(&error, RunError::Cluster { error, .. } if may_have_erased(error));
-                    failure = failure.or(Some(error));
+                    failure = failure.or(one.failure);
                 }
                 None => break,
             }
@@ -85,15 +104,36 @@ impl Executor {
         }
     }
 
-    /// Erases on the primary.
-    async fn erase_one(&self, table: &TableRef, what: &Erasure) -> Result<Erased, RunError> {
+    /// Erases on the primary, step by step, up to the first failure.
+    async fn erase_one(&self, table: &TableRef, what: &Erasure) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut step = EraseStep { after: None, slots: FIRST_STEP };
+        loop {
+            let began = Instant::now();
+            let erased = match self.erase_step(table, what, &step).await {
+                Ok(erased) => erased,
+                Err(error) => {
+                    outcome.perhaps_more |= matches!(&error, RunError::Cluster { error, .. } if may_have_erased(error));
+                    outcome.failure = Some(error);
+                    return outcome;
+                }
+            };
+            outcome.cells += erased.cells;
+            outcome.perhaps_more |= erased.perhaps_more;
+            let Some(last) = erased.last else { return outcome };
+            let slots = if began.elapsed() < SHORT { (step.slots * 2).min(LONGEST_STEP) } else { FIRST_STEP };
+            step = EraseStep { after: Some(last), slots };
+        }
+    }
+
+    async fn erase_step(&self, table: &TableRef, what: &Erasure, step: &EraseStep) -> Result<Erased, RunError> {
         let mut last = None;
         for round in 1..=REPLAN_ROUNDS {
             let topology = self.topology();
             let (_, number) = topology.locate(what.row().as_bytes());
             let cluster = self.cluster(number)?;
             let epoch = epoch_of(&topology, number);
-            match self.timed(cluster, Operation::Erase, cluster.backend.erase(epoch, table, what)).await {
+            match self.timed(cluster, Operation::Erase, cluster.backend.erase(epoch, table, what, step)).await {
                 Err(RunError::Cluster { error: StoreError::StaleEpoch { planned, current }, cluster }) => {
                     self.metrics.cluster(number).retried(Operation::Erase);
                     self.plan_again(&topology, round).await?;

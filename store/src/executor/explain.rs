@@ -1,7 +1,7 @@
 //! What a plan becomes in a cluster, as text for EXPLAIN.
 
 use cellgate_router::Plan;
-use cellgate_schemaless::{ClusterNo, TableRef};
+use cellgate_schemaless::{AddedId, ClusterNo, Erasure, TableRef};
 
 use crate::backend::Backend;
 use crate::sql::{Dialect, KeyLists, Query};
@@ -44,7 +44,19 @@ pub fn statement_text(backend: &dyn Backend, plan: &Plan, cluster: ClusterNo) ->
             .iter()
             .find(|p| p.cluster == cluster)
             .map_or_else(String::new, |part| put_text(dialect, table, part.items.len())),
-        Plan::Erase { table, what, .. } => dialect.erase(table, what).text,
+        Plan::Erase { table, what, .. } => erase_text(dialect, table, what),
+    }
+}
+
+/// A row or a chain is erased in steps: some slots are looked for, and those that are cells are erased.
+fn erase_text(dialect: &Dialect, table: &TableRef, what: &Erasure) -> String {
+    match what {
+        Erasure::Cell(name) => dialect.erase_cell(table, name).text,
+        Erasure::Row(_) | Erasure::Column(..) => {
+            let looks = dialect.slots(table, what, None, u64::from(super::erase::FIRST_STEP)).pop();
+            let erases = dialect.erase_ids(table, &[AddedId(0)]).text;
+            format!("{}; {erases} (in steps)", looks.map_or_else(String::new, |look| look.text))
+        }
     }
 }
 

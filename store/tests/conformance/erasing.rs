@@ -1,14 +1,15 @@
 //! Promises of `erase`.
 
 use cellgate_schemaless::{CellKind, Epoch, Erasure};
-use cellgate_store::{PutOutcome, StoreError};
+use cellgate_store::{EraseStep, PutOutcome, StoreError};
 
 use crate::fixture::{
-    Bench, Fixture, SHARDS, column, latest_key, log_of, row, rows_of, shards, stored, triple, triples,
+    Bench, Fixture, SHARDS, column, latest_key, log_of, row, rows_of, shards, stored, triple, triples, whole,
 };
 
 async fn erase(bench: &Bench, what: Erasure) -> u64 {
-    let erased = bench.backend().erase(bench.epoch, &bench.table, &what).await.unwrap();
+    let erased = bench.backend().erase(bench.epoch, &bench.table, &what, &whole()).await.unwrap();
+    assert_eq!(erased.last, None, "it was the last step");
     assert!(!erased.perhaps_more, "no answer was lost");
     erased.cells
 }
@@ -110,7 +111,64 @@ pub async fn an_erasure_under_a_stale_epoch_erases_nothing(fixture: Fixture) {
     let name = triple("a", "base", 1);
     bench.store(&name, "1").await;
     assert!(bench.backend().raise_epoch(bench.epoch, Epoch(bench.epoch.0 + 1)).await.unwrap());
-    let erased = bench.backend().erase(bench.epoch, &bench.table, &Erasure::Row(row("a"))).await;
+    let erased = bench.backend().erase(bench.epoch, &bench.table, &Erasure::Row(row("a")), &whole()).await;
     assert!(matches!(erased, Err(StoreError::StaleEpoch { .. })), "{erased:?}");
     assert!(bench.get_one(&name).await.unwrap().is_visible());
+}
+
+/// The chains of two rows: columns with so many versions each.
+const CHAINS: [(&str, &str, i64); 4] = [("a", "x", 5), ("a", "y", 1), ("a", "z", 4), ("b", "x", 3)];
+
+async fn fill(bench: &Bench) {
+    for (row, column, versions) in CHAINS {
+        for version in 1..=versions {
+            bench.store(&triple(row, column, version), "1").await;
+        }
+    }
+}
+
+pub async fn an_erasure_in_steps_goes_on_behind_the_last_and_erases_all(fixture: Fixture) {
+    let bench = fixture.open().await;
+    fill(&bench).await;
+    // What is erased already is passed by.
+    assert_eq!(erase(&bench, Erasure::Column(row("a"), column("y"))).await, 1);
+    assert_eq!(erase(&bench, Erasure::Cell(triple("a", "x", 2))).await, 1);
+    for (what, steps, cells, left) in [
+        // As of somebody who stops waiting in the middle.
+        (Erasure::Row(row("a")), 2, 3, 8),
+        (Erasure::Column(row("a"), column("x")), 9, 1, 7),
+        (Erasure::Row(row("a")), 9, 4, 3),
+        (Erasure::Row(row("a")), 9, 0, 3),
+        (Erasure::Row(row("b")), 9, 3, 0),
+    ] {
+        let (mut step, mut erased) = (EraseStep { after: None, slots: 2 }, 0);
+        for number in 0..steps {
+            let done = bench.backend().erase(bench.epoch, &bench.table, &what, &step).await.unwrap();
+            assert!(done.cells <= 2 && !done.perhaps_more, "{done:?}");
+            assert!(done.last > step.after || done.last.is_none(), "{done:?} behind {step:?}");
+            erased += done.cells;
+            // Others have the log head in between.
+            bench.put_one(&triple("other", "x", number), "1").await;
+            step.after = done.last;
+            if step.after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(step.after.is_some(), steps == 2, "{what:?}");
+        assert_eq!((erased, bench.all_rows(&rows_of(&["a", "b"])).await.len()), (cells, left), "{what:?}");
+    }
+    let of_others = bench.all_rows(&rows_of(&["other"])).await;
+    assert!(!of_others.is_empty() && of_others.iter().all(|cell| cell.is_visible()));
+}
+
+pub async fn a_step_under_a_stale_epoch_erases_nothing(fixture: Fixture) {
+    let bench = fixture.open().await;
+    fill(&bench).await;
+    let (what, mut step) = (Erasure::Row(row("a")), EraseStep { after: None, slots: 2 });
+    step.after = bench.backend().erase(bench.epoch, &bench.table, &what, &step).await.unwrap().last;
+    assert_eq!(step.after, Some(triple("a", "x", 2)));
+    assert!(bench.backend().raise_epoch(bench.epoch, Epoch(bench.epoch.0 + 1)).await.unwrap());
+    let erased = bench.backend().erase(bench.epoch, &bench.table, &what, &step).await;
+    assert!(matches!(erased, Err(StoreError::StaleEpoch { .. })), "{erased:?}");
+    assert_eq!(bench.all_rows(&rows_of(&["a"])).await.len(), 8);
 }

@@ -15,8 +15,8 @@ use cellgate_store::coalesce::{CoalesceOptions, Coalescing};
 use cellgate_store::memory::MemoryBackend;
 use cellgate_store::sqlite::{SqliteBackend, SqliteOptions};
 use cellgate_store::{
-    Backend, FORMAT, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutMode, PutOutcome, RowPage, StoreError,
-    Timeouts,
+    Backend, EraseStep, FORMAT, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutMode, PutOutcome, RowPage,
+    StoreError, Timeouts,
 };
 
 /// Shards of the store under test.
@@ -244,6 +244,11 @@ pub fn rows_of(rows: &[&str]) -> RowScan {
         after: None,
         limit: None,
     }
+}
+
+/// A step of an erasure that is all of it.
+pub fn whole() -> EraseStep {
+    EraseStep { after: None, slots: 1000 }
 }
 
 /// A scan of the whole log of some shards.

@@ -85,6 +85,8 @@ macro_rules! conformance_suite {
             erasing::a_column_or_a_row_is_erased_as_a_whole_and_nothing_else,
             erasing::erasing_twice_counts_once,
             erasing::a_retry_of_an_erased_write_is_still_stored,
+            erasing::an_erasure_in_steps_goes_on_behind_the_last_and_erases_all,
+            erasing::a_step_under_a_stale_epoch_erases_nothing,
             erasing::an_erasure_under_a_stale_epoch_erases_nothing,
             store::a_fresh_store_has_no_identity,
             store::a_claim_is_idempotent_and_the_first_wins,

@@ -12,7 +12,7 @@ use cellgate_schemaless::{
     RowScan, RowSet, ShardId, TableRef, Token, Triple,
 };
 use cellgate_store::memory::MemoryBackend;
-use cellgate_store::{Backend, GroupCell, PutGroup, PutMode, PutOutcome};
+use cellgate_store::{Backend, EraseStep, GroupCell, PutGroup, PutMode, PutOutcome};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -205,10 +205,17 @@ impl Sides {
             }
             Op::Erase(what) => {
                 let (epoch, _) = self.engine.shards().await.unwrap();
-                let engine = self.engine.erase(epoch, &self.table, what).await.unwrap();
-                let (epoch, _) = self.model.shards().await.unwrap();
-                prop_assert_eq!(engine, self.model.erase(epoch, &self.table, what).await.unwrap());
-                Ok(())
+                let (model_epoch, _) = self.model.shards().await.unwrap();
+                let mut step = EraseStep { after: None, slots: 2 };
+                loop {
+                    let engine = self.engine.erase(epoch, &self.table, what, &step).await.unwrap();
+                    let model = self.model.erase(model_epoch, &self.table, what, &step).await.unwrap();
+                    prop_assert_eq!(&engine, &model);
+                    if engine.last.is_none() {
+                        return Ok(());
+                    }
+                    step.after = engine.last;
+                }
             }
         }
     }

@@ -5,7 +5,7 @@ use cellgate_store::{ANSWER_BYTES, PutOutcome, StoreError};
 
 use crate::fixture::{
     Bench, Fixture, body, is_no_table, latest_key, log_of, row, rows_of, shard_of, shards, stored, table, text_of,
-    triple,
+    triple, whole,
 };
 
 pub async fn get_returns_one_answer_per_key_in_order(fixture: Fixture) {
@@ -218,7 +218,7 @@ pub async fn a_missing_table_is_told_by_every_method(fixture: Fixture) {
     is_no_table(backend.latest(&missing, &[latest_key("a", "base", None)]).await, &missing);
     is_no_table(backend.rows(&missing, &rows_of(&["a"])).await, &missing);
     is_no_table(backend.log(&missing, &log_of(shards(0..4))).await, &missing);
-    is_no_table(backend.erase(bench.epoch, &missing, &Erasure::Row(row("a"))).await, &missing);
+    is_no_table(backend.erase(bench.epoch, &missing, &Erasure::Row(row("a")), &whole()).await, &missing);
     let lost = Bench { table: missing.clone(), ..bench };
     let group = lost.group(&[(&triple("a", "base", 1), "1")]);
     is_no_table(lost.backend().put(lost.epoch, &[group]).await, &missing);

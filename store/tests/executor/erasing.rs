@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Waker};
 
 use async_trait::async_trait;
-use cellgate_schemaless::{Epoch, Erasure, RowKey, TableRef};
+use cellgate_schemaless::{Epoch, Erasure, RowKey, TableRef, Triple};
 use cellgate_store::executor::{ErasureFence, Executor, RunError};
 use cellgate_store::{Backend, Reason, StoreError};
 
@@ -161,4 +161,24 @@ async fn an_erasure_is_told_to_the_caches_though_its_caller_stops_waiting_in_the
     };
     tokio::time::timeout(std::time::Duration::from_secs(10), told).await.expect("the caches are never told");
     assert!(!is_there(&proxy, &rows[0]).await);
+}
+
+#[tokio::test]
+async fn a_long_erasure_that_failed_in_the_middle_goes_on_where_it_ended() {
+    let fixture = Fixture::memory().await;
+    let told = Arc::new(Told::default());
+    let proxy = fixture.proxy_with_fence(Arc::clone(&told) as _);
+    let row = row_in(1, 0);
+    put_all(&proxy, (1..=700).map(|version| exact(&row, version, 1)).collect()).await;
+    fixture.backend(1).script_erasures([EraseFault::Done, EraseFault::Done, EraseFault::Fails(unavailable())]);
+    let error = proxy.erase(&table(), rows_of(std::slice::from_ref(&row))).await.unwrap_err();
+    assert!(matches!(error, RunError::PartlyErased { .. }), "{error}");
+    assert_eq!(told.0.load(Ordering::SeqCst), 1);
+    let names: Vec<Triple> = (1..=700).map(|version| triple(&row, version)).collect();
+    let left = proxy.get(&table(), names).await.unwrap().iter().flatten().count();
+    assert!((100..700).contains(&left), "two steps of seven hundred are done: {left} are left");
+    // All steps are counted, and the caches told once.
+    assert_eq!(proxy.erase(&table(), rows_of(std::slice::from_ref(&row))).await.unwrap(), left as u64);
+    assert_eq!(told.0.load(Ordering::SeqCst), 2);
+    assert_eq!(proxy.erase(&table(), rows_of(&[row])).await.unwrap(), 0);
 }

@@ -1,7 +1,7 @@
 //! Commits that the server itself refuses.
 
 use cellgate_schemaless::Erasure;
-use cellgate_store::{PutMode, PutOutcome, StoreError};
+use cellgate_store::{EraseStep, PutMode, PutOutcome, StoreError};
 
 use crate::fixture::{EPOCH, Holder, SHORT, Store, all_new, triple};
 
@@ -47,12 +47,12 @@ pub async fn a_commit_that_the_server_refuses_is_never_said_to_be_stored(store: 
     }
     // What several statements have changed is not known behind a COMMIT that fails, and done again.
     refuse(&store, "23514", 1).await;
-    let name = triple("a", 10);
-    let erased = proxy.erase(EPOCH, &store.table, &Erasure::Cell(name.clone())).await.unwrap();
+    let (name, step) = (triple("a", 10), EraseStep { after: None, slots: 1 });
+    let erased = proxy.erase(EPOCH, &store.table, &Erasure::Cell(name.clone()), &step).await.unwrap();
     assert_eq!(erased.cells, 1);
     assert_eq!(proxy.get(&store.table, &[name]).await.unwrap()[0].as_ref().and_then(|cell| cell.body.clone()), None);
     refuse(&store, "23514", 1000).await;
-    let error = proxy.erase(EPOCH, &store.table, &Erasure::Cell(triple("a", 11))).await.unwrap_err();
+    let error = proxy.erase(EPOCH, &store.table, &Erasure::Cell(triple("a", 11)), &step).await.unwrap_err();
     assert!(matches!(error, StoreError::MaybeWritten { .. }), "{error:?}");
     let kept = proxy.get(&store.table, &[triple("a", 11)]).await.unwrap();
     assert!(kept[0].as_ref().is_some_and(|cell| cell.body.is_some()), "{kept:?}");

@@ -10,8 +10,8 @@ use cellgate_schemaless::{
     Cell, ClusterNo, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple, TxnId, limits,
 };
 use cellgate_store::{
-    AtOnce, Backend, Erased, Identity, Location, LogPage, Passing, PutGroup, PutOutcome, Reason, RowPage, ShardState,
-    StoreError,
+    AtOnce, Backend, EraseStep, Erased, Identity, Location, LogPage, Passing, PutGroup, PutOutcome, Reason, RowPage,
+    ShardState, StoreError,
 };
 use tokio::sync::Semaphore;
 
@@ -33,6 +33,8 @@ pub enum PutFault {
 #[allow(dead_code, reason = "each test program uses its part of it")]
 #[derive(Clone, Debug)]
 pub enum EraseFault {
+    /// It is done.
+    Done,
     /// It fails, and nothing is erased.
     Fails(StoreError),
     /// It is done, its answer is lost, and it is done again.
@@ -331,19 +333,25 @@ impl Passing for Faulty {
         }
     }
 
-    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<Erased, StoreError> {
+    async fn erase(
+        &self,
+        epoch: Epoch,
+        table: &TableRef,
+        what: &Erasure,
+        step: &EraseStep,
+    ) -> Result<Erased, StoreError> {
         let inner = self.reach()?;
         let fault = locked(&self.erasures).pop_front();
         match fault {
-            None => inner.erase(epoch, table, what).await,
+            None | Some(EraseFault::Done) => inner.erase(epoch, table, what, step).await,
             Some(EraseFault::Fails(error)) => Err(error),
             Some(EraseFault::Repeated) => {
-                inner.erase(epoch, table, what).await?;
-                let again = inner.erase(epoch, table, what).await?;
+                inner.erase(epoch, table, what, step).await?;
+                let again = inner.erase(epoch, table, what, step).await?;
                 Ok(Erased { perhaps_more: true, ..again })
             }
             Some(EraseFault::Held) => {
-                let erased = inner.erase(epoch, table, what).await;
+                let erased = inner.erase(epoch, table, what, step).await;
                 self.hold().await;
                 self.finished.add_permits(1);
                 erased

@@ -11,12 +11,12 @@ use cellgate_schemaless::{
 };
 
 use crate::backend::{
-    ANSWER_BYTES, Backend, Erased, Identity, Location, LogPage, PutGroup, PutOutcome, RowPage, ShardState,
+    ANSWER_BYTES, Backend, EraseStep, Erased, Identity, Location, LogPage, PutGroup, PutOutcome, RowPage, ShardState,
 };
-use crate::engine::server::core::{Changed, Core, size};
+use crate::engine::server::core::{Core, size};
 use crate::engine::server::driver::{Driver, Guard, Holds, Names, Value};
 use crate::engine::server::identity::identity_of;
-use crate::engine::server::{ServerOptions, put};
+use crate::engine::server::{ServerOptions, erase, put};
 use crate::error::StoreError;
 use crate::sql::{Dialect, Query, TimeSearch, below_hidden, by_shard, is_hidden, left_out};
 
@@ -174,12 +174,16 @@ impl<D: Driver> Backend for Server<D> {
         finished(tokio::spawn(async move { put::put(&core.sessions, &core.timeouts, epoch, &groups).await })).await
     }
 
-    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<Erased, StoreError> {
+    async fn erase(
+        &self,
+        epoch: Epoch,
+        table: &TableRef,
+        what: &Erasure,
+        step: &EraseStep,
+    ) -> Result<Erased, StoreError> {
         let core = Arc::clone(&self.core);
-        let erase = core.dialect().erase(table, what);
-        let task = tokio::spawn(async move { core.change(Operation::Erase, Guard::Head(epoch), &[erase]).await });
-        let Changed { rows, after_loss } = finished(task).await?;
-        Ok(Erased { cells: rows, perhaps_more: after_loss })
+        let (table, what, step) = (table.clone(), what.clone(), step.clone());
+        finished(tokio::spawn(async move { erase::erase(&core, epoch, &table, &what, &step).await })).await
     }
 
     async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {

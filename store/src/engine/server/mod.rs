@@ -11,6 +11,7 @@ pub(crate) mod attempts;
 mod backend;
 pub(crate) mod core;
 pub(crate) mod driver;
+mod erase;
 #[cfg(test)]
 mod fake;
 pub(crate) mod head;

@@ -19,6 +19,7 @@
 
 pub(crate) mod cells;
 mod checkpoint;
+mod erasing;
 pub(crate) mod file;
 mod pulse;
 mod read;
@@ -44,6 +45,7 @@ use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, Sha
 pub(crate) use self::removal::id_of_set_aside;
 
 use self::cells::execute;
+use self::erasing::erase_some;
 use self::file::{Access, Failure, LockFile, OpenFiles, ProcessLock, TimedConnection, make_directory};
 use self::read::{PageBound, ReadTexts};
 use self::readers::Readers;
@@ -54,7 +56,8 @@ use self::writer::{QueueBounds, Writer};
 use crate::sql::{Dialect, SQLITE, SQLITE_SHORT};
 use crate::sync;
 use crate::{
-    AtOnce, Backend, Erased, Identity, LogPage, PutGroup, PutOutcome, Reason, RowPage, ShardState, StoreError, Timeouts,
+    AtOnce, Backend, EraseStep, Erased, Identity, LogPage, PutGroup, PutOutcome, Reason, RowPage, ShardState,
+    StoreError, Timeouts,
 };
 
 /// A page that is read where it is asked for: what a page of a screen or the tail of a log needs.
@@ -288,18 +291,32 @@ impl Backend for SqliteBackend {
         self.live()?.writer.put(epoch, groups.to_vec()).await
     }
 
-    async fn erase(&self, epoch: Epoch, table: &TableRef, what: &Erasure) -> Result<Erased, StoreError> {
-        let erase = SQLITE.erase(table, what);
+    async fn erase(
+        &self,
+        epoch: Epoch,
+        table: &TableRef,
+        what: &Erasure,
+        step: &EraseStep,
+    ) -> Result<Erased, StoreError> {
+        let (table, what, step) = (table.clone(), what.clone(), step.clone());
         let work = move |side: &mut writer::WriteSide| {
             let erased = side.transaction(|sqlite, _| {
                 check_epoch(sqlite, epoch)?;
-                execute(sqlite, &erase)
+                erase_some(sqlite, &table, &what, &step)
             })?;
-            Ok((erased as u64, side.empty_log(LOG_WAIT)))
+            // What the log holds of bodies goes behind the last step.
+            let emptied = erased.last.is_none() && side.empty_log(LOG_WAIT);
+            if erased.last.is_some() {
+                side.committed();
+            }
+            Ok((erased, emptied))
         };
         let writer = &self.live()?.writer;
         let until = Instant::now() + self.options.timeouts.statement;
         let (erased, mut emptied) = writer.side(work).await?;
+        if erased.last.is_some() {
+            return Ok(erased);
+        }
         // A scan that began before reads on from the log. It ends, and others write meanwhile.
         while !emptied {
             let again = |why: &str| StoreError::Timeout {
@@ -320,7 +337,7 @@ impl Backend for SqliteBackend {
                 Err(error) => return Err(again(&error.to_string())),
             };
         }
-        Ok(Erased { cells: erased, perhaps_more: false })
+        Ok(erased)
     }
 
     async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {

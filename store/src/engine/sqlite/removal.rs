@@ -21,7 +21,7 @@ use crate::sql::{SQLITE, Sql};
 pub(super) const STEP_ROWS: usize = 1000;
 
 /// Bytes of bodies behind which a step ends: 4096 pages, 30 ms.
-const STEP_BYTES: i64 = 16 * 1024 * 1024;
+pub(super) const STEP_BYTES: i64 = 16 * 1024 * 1024;
 
 /// How the name of a table begins, and how it ends, that is set aside; its id is between.
 const ASIDE: &str = "cg_dropped_";

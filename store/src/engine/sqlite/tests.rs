@@ -28,7 +28,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperati
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use fixture::{block, group, hold, open, reopen, table, there, together, transactions, triple};
+use fixture::{block, group, hold, open, reopen, step, table, there, together, transactions, triple};
 
 use super::cells::bind;
 use super::file::whose;

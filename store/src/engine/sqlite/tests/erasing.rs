@@ -33,7 +33,7 @@ async fn checkpoint(backend: &SqliteBackend) {
 async fn erase(backend: &SqliteBackend, epoch: Epoch, table: &TableRef, directory: &Path) -> (bool, bool) {
     let before = is_on_disk(directory);
     for number in [1, 2] {
-        let erased = backend.erase(epoch, table, &Erasure::Cell(triple("row", number))).await.unwrap();
+        let erased = backend.erase(epoch, table, &Erasure::Cell(triple("row", number)), &step(1)).await.unwrap();
         assert_eq!(erased.cells, 1);
     }
     (before, is_on_disk(directory))
@@ -91,4 +91,25 @@ async fn they_are_nowhere_whatever_became_of_the_removal_of_another_table_before
         let erased = erase(&backend, epoch, &other(), directory.path()).await;
         assert_eq!(erased, (true, false), "{removed:?}");
     }
+}
+
+#[tokio::test]
+async fn a_step_overwrites_no_more_than_some_mebibytes_and_behind_the_last_one_the_bytes_are_nowhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    backend.put(epoch, &secrets(&table())).await.unwrap();
+    for number in 3..13 {
+        backend.put(epoch, &[group(number, 4 << 20)]).await.unwrap();
+    }
+    let (whole, mut step, mut cells) = (Erasure::Row(triple("row", 1).row), step(100), Vec::new());
+    loop {
+        let erased = backend.erase(epoch, &table(), &whole, &step).await.unwrap();
+        cells.push(erased.cells);
+        if erased.last.is_none() {
+            break;
+        }
+        step.after = erased.last;
+    }
+    assert_eq!(cells, [6, 4, 2], "16 MiB, then as much again, then the rest");
+    assert!(!is_on_disk(directory.path()));
 }

@@ -25,6 +25,11 @@ pub(super) fn group(number: i64, bytes: usize) -> PutGroup {
     PutGroup { token: Token(number), cells: vec![cell] }
 }
 
+/// The first step of an erasure, of so many slots.
+pub(super) fn step(slots: u32) -> EraseStep {
+    EraseStep { after: None, slots }
+}
+
 pub(super) async fn open(directory: &Path, options: SqliteOptions) -> (SqliteBackend, Epoch) {
     let backend = SqliteBackend::open(&directory.join("cells.db"), options).unwrap();
     let identity = Identity {

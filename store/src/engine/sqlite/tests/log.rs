@@ -9,7 +9,7 @@ async fn a_snapshot_that_lives_on_keeps_no_erased_body_in_the_log() {
     backend.put(epoch, &[group(1, 10)]).await.unwrap();
     // The reader keeps its snapshot, which is one of the log.
     assert!(backend.get(&table(), &[triple("row", 1)]).await.unwrap()[0].is_some());
-    backend.erase(epoch, &table(), &Erasure::Cell(triple("row", 1))).await.unwrap();
+    backend.erase(epoch, &table(), &Erasure::Cell(triple("row", 1)), &step(1)).await.unwrap();
     let log = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
     let log = log.into_iter().find(|path| path.to_string_lossy().ends_with("-wal")).unwrap();
     assert_eq!(std::fs::metadata(log).unwrap().len(), 0);
@@ -28,13 +28,13 @@ async fn an_erasure_waits_for_who_reads_from_the_log_and_lets_others_write() {
         reader.query_row("SELECT COUNT(*) FROM cg_head", [], |row| row.get::<_, i64>(0)).unwrap();
     };
     read();
-    let (name, table) = (Erasure::Cell(triple("row", 1)), table());
-    let error = backend.erase(epoch, &table, &name).await.unwrap_err();
+    let (name, table, step) = (Erasure::Cell(triple("row", 1)), table(), step(1));
+    let error = backend.erase(epoch, &table, &name, &step).await.unwrap_err();
     assert!(matches!(error, StoreError::Timeout { reason: Reason::Statement, .. }), "{error}");
     assert!(bytes_of_log() > 0);
     // It is erased; what is left to do is done by erasing again.
     assert_eq!(backend.get(&table, &[triple("row", 1)]).await.unwrap()[0].as_ref().unwrap().kind, CellKind::Erased);
-    let again = backend.erase(epoch, &table, &name);
+    let again = backend.erase(epoch, &table, &name, &step);
     let others = async {
         backend.put(epoch, &[group(3, 10)]).await.unwrap();
         reader.execute_batch("COMMIT").unwrap();

@@ -1,0 +1,62 @@
+//! Erasing, a step at a time.
+//!
+//! What a step erases is looked for without a lock, so that others have the log head meanwhile; then it is erased by id. A
+//! cell that is committed in between was not acknowledged when the erasure began, and may be left.
+
+use cellgate_metrics::Operation;
+use cellgate_schemaless::{AddedId, CellKind, ColumnKey, Epoch, Erasure, RefKey, TableRef, Triple};
+
+use crate::backend::{EraseStep, Erased};
+use crate::engine::server::core::{Changed, Core};
+use crate::engine::server::driver::{Driver, Guard, Value};
+use crate::error::StoreError;
+
+/// Does one step.
+pub(super) async fn erase<D: Driver>(
+    core: &Core<D>,
+    epoch: Epoch,
+    table: &TableRef,
+    what: &Erasure,
+    step: &EraseStep,
+) -> Result<Erased, StoreError> {
+    let dialect = core.dialect();
+    let (change, last) = match what {
+        Erasure::Cell(name) => (Some(dialect.erase_cell(table, name)), None),
+        Erasure::Row(_) | Erasure::Column(..) => {
+            let (cells, last) = look(core, table, what, step).await?;
+            if cells.is_empty() && last.is_some() {
+                return Ok(Erased { cells: 0, perhaps_more: false, last });
+            }
+            // Without any, too: that another proxy has erased them may not be safe yet.
+            ((!cells.is_empty()).then(|| dialect.erase_ids(table, &cells)), last)
+        }
+    };
+    let Changed { rows, after_loss } = core.change(Operation::Erase, Guard::Head(epoch), change.as_slice()).await?;
+    Ok(Erased { cells: rows, perhaps_more: after_loss, last })
+}
+
+/// The ids of the cells among the slots of a step, and its last slot if there may be others behind it.
+async fn look<D: Driver>(
+    core: &Core<D>,
+    table: &TableRef,
+    what: &Erasure,
+    step: &EraseStep,
+) -> Result<(Vec<AddedId>, Option<Triple>), StoreError> {
+    let (mut cells, mut slots) = (Vec::new(), 0);
+    for query in core.dialect().slots(table, what, step.after.as_ref(), u64::from(step.slots)) {
+        for slot in core.fetch(Operation::Erase, &query).await? {
+            let [Value::Int(id), Value::Bytes(column), Value::Int(ref_key), Value::Int(kind)] = slot.as_slice() else {
+                return Err(StoreError::Corrupt { detail: "a slot has no name".to_owned() });
+            };
+            if *kind == CellKind::Cell.code() {
+                cells.push(AddedId(*id));
+            }
+            slots += 1;
+            if slots == step.slots {
+                let (row, column) = (what.row().clone(), ColumnKey::from_store(column.clone()));
+                return Ok((cells, Some(Triple { row, column, ref_key: RefKey(*ref_key) })));
+            }
+        }
+    }
+    Ok((cells, None))
+}
