@@ -39,9 +39,9 @@ struct Outcome {
 
 impl Executor {
     /// Erases; answers how many cells were, when no proxy answers them any more. However many erasures there are, the caches
-    /// are waited for once. It goes on to its end even if the caller stops waiting: what is erased on a primary must not stay
-    /// in a cache. Where the answer of a store was lost and it was asked again, what the first attempt erased is not in the
-    /// number.
+    /// are waited for once. A cluster that fails is asked for nothing more, the others do all of theirs. It goes on to its end
+    /// even if the caller stops waiting: what is erased on a primary must not stay in a cache. Where the answer of a store was
+    /// lost and it was asked again, what the first attempt erased is not in the number.
     ///
     /// # Errors
     /// The first [`RunError::Cluster`], if nothing was erased; [`RunError::PartlyErased`] otherwise, also if all of it is and
@@ -72,8 +72,7 @@ impl Executor {
         let (mut erased, mut may_have, mut failure) = (0, false, None);
         // Those under way end before the caches are told: a read that begins after that must not find what they erase.
         loop {
-            while failure.is_none()
-                && under_way.len() < AT_ONCE
+            while under_way.len() < AT_ONCE
                 && let Some(mut of_cluster) = waiting.pop_front()
                 && let Some(next) = of_cluster.pop_front()
             {

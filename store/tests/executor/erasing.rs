@@ -182,3 +182,19 @@ async fn a_long_erasure_that_failed_in_the_middle_goes_on_where_it_ended() {
     assert_eq!(told.0.load(Ordering::SeqCst), 2);
     assert_eq!(proxy.erase(&table(), rows_of(&[row])).await.unwrap(), 0);
 }
+
+#[tokio::test]
+async fn a_cluster_that_fails_keeps_no_key_of_another_one_from_being_erased() {
+    let fixture = Fixture::memory().await;
+    let proxy = fixture.proxy();
+    let rows = [row_in(2, 0), row_in(1, 0), row_in(2, 1), row_in(1, 1), row_in(1, 2)];
+    put_all(&proxy, rows.iter().map(|row| exact(row, 1, 1)).collect()).await;
+    fixture.backend(2).script_erasures([EraseFault::Fails(unavailable())]);
+    let error = proxy.erase(&table(), rows_of(&rows)).await.unwrap_err();
+    let RunError::PartlyErased { error, .. } = &error else { panic!("{error}") };
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+    for (row, is_left) in rows.iter().zip([true, false, true, false, false]) {
+        assert_eq!(is_there(&proxy, row).await, is_left, "{row:?}");
+    }
+    assert_eq!(proxy.erase(&table(), rows_of(&rows)).await.unwrap(), 2);
+}
