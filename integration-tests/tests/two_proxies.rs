@@ -116,6 +116,29 @@ async fn a_table_that_was_dropped_and_made_anew_takes_nothing_from_who_knew_the_
     assert_eq!(http::metrics(two.http()).unwrap()[not_found], 0.0);
 }
 
+#[tokio::test]
+async fn no_cell_of_a_table_that_was_emptied_or_dropped_is_answered_from_the_cache_of_another_proxy() {
+    let (one, two) = two("");
+    let (mut maker, mut reader) = (client::connect(one.mysql()).await, client::connect(two.mysql()).await);
+    run(&mut maker, TRIPS).await;
+    for (round, statements) in [&["TRUNCATE TABLE trips"][..], &["DROP TABLE trips", TRIPS]].into_iter().enumerate() {
+        let (cell, old, new) = (triple("key", "BASE", round as i64), "\"old\"", "\"new\"");
+        put(&mut maker, &cell, old).await.unwrap();
+        // In the cache of the one that hears of nothing before it must.
+        wait::until_async("an answer from the cache", wait::PATIENCE, async || {
+            let before = hits(&two);
+            let found = get(&mut reader, &cell).await.ok()??;
+            (found == old && hits(&two) > before).then_some(())
+        })
+        .await;
+        for statement in statements {
+            run(&mut maker, statement).await;
+        }
+        put(&mut maker, &cell, new).await.unwrap();
+        assert_eq!(get(&mut reader, &cell).await.unwrap().as_deref(), Some(new), "{statements:?}");
+    }
+}
+
 /// Two statements about a table: the second begins while the physical table that the first dropped is still there.
 const OVERTAKING: [(&str, &[&str]); 3] = [
     ("DROP TABLE trips", &["DROP TABLE IF EXISTS trips", TRIPS]),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cellgate_schemaless::TableRef;
+use cellgate_schemaless::{TableId, TableRef};
 use cellgate_store::StoreError;
 use cellgate_store::background::{every, told};
 use tokio::sync::watch;
@@ -106,10 +106,10 @@ impl Catalog {
         Ok(())
     }
 
-    /// Removes physical tables that were in use, and answers when nobody can write to them any more: when they are gone
-    /// in every cluster or, where a cluster does not answer, when every proxy's catalog of before is too old to be used
-    /// (the longest `meta.max_stale` of all). Only then may the statement be acknowledged: a write that begins after it
-    /// must not go where it will be removed. A proxy that serves the deployment alone has the new catalog already; who
+    /// Removes physical tables that were in use, and answers when nobody can write to them any more, nor read of them what is
+    /// in a cache: when they are gone in every cluster and from the caches or, where a cluster does not answer, when every
+    /// proxy's catalog of before is too old to be used (the longest `meta.max_stale` of all). Only then may the statement be
+    /// acknowledged: a write that begins after it must not go where it will be removed. A proxy that serves the deployment alone has the new catalog already; who
     /// has lost its lease is not in the registry and may read the catalog all the same, so that its own word is asked for
     /// too.
     pub(super) async fn remove_used(&self, ids: &[u32]) {
@@ -144,32 +144,41 @@ impl Catalog {
     }
 
     /// Removes physical tables that are listed as no tables, and strikes them from the list; what cannot be reached
-    /// stays on it. Answers whether none is left.
+    /// stays on it, as does what other proxies may still have in their caches. Answers whether none is left.
     ///
     /// One in the making is first marked as dropped: from then on it cannot be published any more. One that has been
     /// published meanwhile is not on the list, and so not touched.
     async fn remove(&self, is_meant: impl Fn(&Unpublished) -> bool) -> Result<bool, CatalogError> {
-        let mut doomed: Vec<TableRef> = Vec::new();
+        let mut doomed: Vec<(TableRef, WasTable)> = Vec::new();
         let marked = self.change(|document| {
             doomed.clear();
             for entry in document.unpublished.iter_mut().filter(|entry| is_meant(entry)) {
+                doomed.push((entry.table_ref(), WasTable(entry.dropped)));
                 entry.dropped = true;
-                doomed.push(entry.table_ref());
             }
             Ok(Changed::Yes)
         });
         marked.await?;
-        let mut gone = Vec::new();
-        for table in &doomed {
+        let (mut gone, mut used) = (Vec::new(), Vec::new());
+        for (table, WasTable(was_table)) in &doomed {
             match self.deployment.executor().drop_table(table).await {
-                Ok(()) => gone.push(table.id.0),
+                Ok(()) if *was_table => used.push(table.id),
+                Ok(()) => gone.push(table.id),
                 Err(error) => tracing::warn!(table = table.physical(), %error, "a dropped table is left for later"),
             }
         }
+        // As for an erasure: first in the stores, then in the caches. Of one that was never published there is nothing there.
+        match self.deployment.are_removed(&used).await {
+            Ok(()) => gone.extend(used),
+            Err(error) => tracing::warn!(%error, "the caches could not be told of dropped tables: left for later"),
+        }
         let struck = self.change(|document| {
-            document.unpublished.retain(|entry| !gone.contains(&entry.id));
+            document.unpublished.retain(|entry| !gone.contains(&TableId(entry.id)));
             Ok(Changed::Yes)
         });
         struck.await.map(|_| gone.len() == doomed.len())
     }
 }
+
+/// Whether a physical table was one that the catalog has named, so that cells of it may be in caches.
+struct WasTable(bool);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use cellgate_metrics::MetaDocument;
-use cellgate_schemaless::TableRef;
+use cellgate_schemaless::{TableId, TableRef};
 
 use super::documents::{decode, encode};
 use super::reading::Reading;
@@ -95,16 +95,29 @@ impl ErasureLog {
         outcome
     }
 
-    /// Counts an erasure in this table.
-    async fn count(&self, table: &TableRef) -> Result<(), StoreError> {
+    /// Counts an erasure in each of these tables, and waits until no other proxy can answer from before. The document is
+    /// changed once, and waited for once.
+    pub(super) async fn erased_in(&self, tables: &[TableId]) -> Result<(), StoreError> {
+        self.count(tables).await?;
+        if !self.registration.is_surely_alone().await? {
+            // Not a wait for anything to happen: after it, nothing from before can be answered.
+            tokio::time::sleep(LEASE + MARGIN).await;
+        }
+        Ok(())
+    }
+
+    /// Counts an erasure in each of these tables.
+    async fn count(&self, tables: &[TableId]) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS {
             let began = Instant::now();
             let cache = self.cache_at(began);
             // Many erasures at once take turns here: none may cost the others more than it must.
             let (version, mut erasures) = self.found(self.meta.load_to_change(ERASURES).await)?;
-            let mark =
-                getrandom::u64().map_err(|error| StoreError::Failed { detail: format!("no randomness: {error}") })?;
-            erasures.note(table.id, mark);
+            for table in tables {
+                let mark = getrandom::u64()
+                    .map_err(|error| StoreError::Failed { detail: format!("no randomness: {error}") })?;
+                erasures.note(*table, mark);
+            }
             if self.meta.compare_and_set(ERASURES, version, &encode(ERASURES, &erasures)?).await? {
                 if let Some(cache) = cache {
                     cache.learn(began, &erasures);
@@ -119,12 +132,7 @@ impl ErasureLog {
 #[async_trait]
 impl ErasureFence for ErasureLog {
     async fn erased(&self, table: &TableRef) -> Result<(), StoreError> {
-        self.count(table).await?;
-        if !self.registration.is_surely_alone().await? {
-            // Not a wait for anything to happen: after it, nothing from before can be answered.
-            tokio::time::sleep(LEASE + MARGIN).await;
-        }
-        Ok(())
+        self.erased_in(&[table.id]).await
     }
 }
 
@@ -135,7 +143,7 @@ mod tests {
     use bytes::Bytes;
     use cellgate_metrics::Metrics;
     use cellgate_schemaless::{
-        AddedId, Body, Cell, CellKind, ClusterNo, ColumnKey, Micros, RefKey, RowKey, ShardId, TableId, Token, Triple,
+        AddedId, Body, Cell, CellKind, ClusterNo, ColumnKey, Micros, RefKey, RowKey, ShardId, Token, Triple,
     };
 
     use super::*;

@@ -39,6 +39,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_metrics::Metrics;
+use cellgate_schemaless::TableId;
 use tokio::sync::watch;
 
 use self::erasing::ErasureLog;
@@ -95,6 +96,15 @@ impl Deployment {
     /// Whether no other proxy can ever serve the deployment while this one runs: whatever the registry says.
     pub fn is_exclusive(&self) -> bool {
         self.registration.is_exclusive()
+    }
+
+    /// The physical tables with these ids are removed from every cluster. When this returns, no proxy answers cells of theirs
+    /// from its cache, whichever catalog it has.
+    ///
+    /// # Errors
+    /// What the meta store says: then others may still answer such cells.
+    pub async fn are_removed(&self, tables: &[TableId]) -> Result<(), StoreError> {
+        if tables.is_empty() { Ok(()) } else { self.erasures.erased_in(tables).await }
     }
 
     /// When the last successful read of the meta store began.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use cellgate_schemaless::{ColumnKey, Erasure, RefKey, RowKey, Triple};
+use cellgate_schemaless::{ColumnKey, Erasure, RefKey, RowKey, TableId, Triple};
 use cellgate_store::cache::LEASE;
 use cellgate_store::deployment::{Deployment, Setup};
 use cellgate_store::executor::RunError;
@@ -176,4 +176,23 @@ async fn an_erasure_that_could_not_be_counted_is_told_and_erasing_again_counts_i
     stores.meta.set_down(false);
     assert_eq!(erase(&one, &row).await, 0);
     assert!(!is_cached(&one, &row));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_other_proxies_have_of_removed_tables_is_not_answered_and_waited_for_once() {
+    let stores = Stores::new(&["a"]);
+    let (one, _follows) = running(&stores, 1).await;
+    let (two, _follows_too) = running(&stores, 2).await;
+    use_all(&one).await;
+    let row = row_in(&one, "a", 0);
+    cache(&two, &row).await;
+    let others = (0..10).map(|n| TableId(table().id.0 + 100 + n));
+    let began = Instant::now();
+    one.are_removed(&others.clone().collect::<Vec<_>>()).await.unwrap();
+    assert!(began.elapsed() >= LEASE);
+    cache(&two, &row).await;
+    let began = Instant::now();
+    one.are_removed(&others.chain([table().id]).collect::<Vec<_>>()).await.unwrap();
+    assert!(began.elapsed() < 5 * LEASE, "{:?}", began.elapsed());
+    assert!(!is_cached(&two, &row));
 }
