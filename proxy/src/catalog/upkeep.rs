@@ -147,18 +147,32 @@ impl Catalog {
     /// stays on it, as does what other proxies may still have in their caches. Answers whether none is left.
     ///
     /// One in the making is first marked as dropped: from then on it cannot be published any more. One that has been
-    /// published meanwhile is not on the list, and so not touched.
+    /// published meanwhile is not on the list, and so not touched; nor is a table that is on the list all the same, as in a
+    /// catalog that was restored from the middle of a TRUNCATE and then corrected by hand.
     async fn remove(&self, is_meant: impl Fn(&Unpublished) -> bool) -> Result<bool, CatalogError> {
-        let mut doomed: Vec<(TableRef, WasTable)> = Vec::new();
+        let (mut doomed, mut kept): (Vec<(TableRef, WasTable)>, Vec<TableRef>) = Default::default();
         let marked = self.change(|document| {
             doomed.clear();
+            kept.clear();
+            let tables = &document.tables;
             for entry in document.unpublished.iter_mut().filter(|entry| is_meant(entry)) {
+                if tables.iter().any(|table| table.id == entry.id) {
+                    kept.push(entry.table_ref());
+                    continue;
+                }
                 doomed.push((entry.table_ref(), WasTable(entry.dropped)));
                 entry.dropped = true;
             }
             Ok(Changed::Yes)
         });
         marked.await?;
+        for table in kept {
+            let table = table.physical();
+            tracing::error!(
+                table,
+                "a table is on the catalog's list of what is none, and is not removed: take it off `unpublished`"
+            );
+        }
         let (mut gone, mut used) = (Vec::new(), Vec::new());
         for (table, WasTable(was_table)) in &doomed {
             match self.deployment.executor().drop_table(table).await {

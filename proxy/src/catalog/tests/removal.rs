@@ -3,9 +3,12 @@
 
 use std::time::Instant;
 
+use cellgate_store::meta::MetaStore as _;
+
 use super::fixture::{MAX_STALE, Stores, TrippedCluster};
 use super::followers::follows;
 use super::{create, declared, made_in, name, table};
+use crate::catalog::upkeep::ABANDONED_AFTER;
 use crate::catalog::{Catalog, CatalogError, Changed};
 
 /// How often the removal of the first statement fails. Each try fails once for each statement that waits.
@@ -166,4 +169,26 @@ async fn a_statement_about_another_name_or_long_afterwards_does_not_wait() {
     there.drop_tables(&[name("t")], true).await.unwrap();
     assert!(began.elapsed() < MAX_STALE);
     assert_eq!(stores.unpublished().len(), 1);
+}
+
+#[tokio::test]
+async fn a_table_that_is_on_the_list_of_what_is_none_is_not_removed() {
+    let stores = Stores::new();
+    let catalog = stores.catalog().await;
+    create(&catalog, "t").await.unwrap();
+    create(&catalog, "gone").await.unwrap();
+    let (t, gone) = (table(&catalog, "t").await.unwrap(), table(&catalog, "gone").await.unwrap());
+    // As of a backup from the middle of a TRUNCATE whose table was given the new id by hand.
+    let stored = stores.meta.load("catalog").await.unwrap().unwrap();
+    let mut body: serde_json::Value = serde_json::from_slice(&stored.body).unwrap();
+    let entry = |id: u32, name: &str| serde_json::json!({"id": id, "name": name, "since": 0, "dropped": false});
+    body["tables"].as_array_mut().unwrap().retain(|table| table["id"] == t.id);
+    body["unpublished"] = vec![entry(t.id, "t"), entry(gone.id, "gone")].into();
+    assert!(stores.meta.compare_and_set("catalog", stored.version, body.to_string().as_bytes()).await.unwrap());
+    stores.meta.advance(ABANDONED_AFTER * 2);
+    for _ in 0..2 {
+        catalog.clean().await.unwrap();
+        assert_eq!((made_in(&stores, &t).await, made_in(&stores, &gone).await), (2, 0));
+    }
+    assert!(matches!(stores.unpublished().as_slice(), [entry] if entry.id == t.id && !entry.dropped));
 }
