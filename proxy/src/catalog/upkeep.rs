@@ -1,8 +1,9 @@
 //! Following the catalog, and removing physical tables that are no tables.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use cellgate_schemaless::{TableId, TableRef};
+use cellgate_schemaless::{ClusterNo, TableId, TableRef};
 use cellgate_store::StoreError;
 use cellgate_store::background::{every, told};
 use tokio::sync::watch;
@@ -84,23 +85,37 @@ impl Catalog {
     /// Makes the tables that exist in clusters that own no shards yet: such a cluster may have been added after a table, or
     /// the table may have been created through a proxy that does not know the cluster. Before it is given shards it has
     /// all tables then.
+    ///
+    /// # Errors
+    /// The first; the other clusters have been tried.
     pub(super) async fn complete(&self) -> Result<(), CatalogError> {
         let executor = self.deployment.executor();
         let topology = executor.topology();
         let mut complete = self.complete.lock().await;
         let empty = executor.clusters().filter(|c| c.is_up() && topology.shards_of(c.number).next().is_none());
+        let mut outcome = Ok(());
         for cluster in empty {
-            for table in self.snapshot().all_tables() {
-                if complete.contains(&(cluster.number, table.id)) {
-                    continue;
-                }
-                executor.create_table_in(cluster.number, &table.table_ref()).await?;
-                // Dropped between reading the catalog and now, nobody else knows that it was made here.
-                if self.refresh().await?.all_tables().any(|t| t.id == table.id) {
-                    complete.insert((cluster.number, table.id));
-                } else {
-                    executor.drop_table_in(cluster.number, &table.table_ref()).await?;
-                }
+            outcome = outcome.and(self.complete_in(cluster.number, &mut complete).await);
+        }
+        outcome
+    }
+
+    async fn complete_in(
+        &self,
+        cluster: ClusterNo,
+        complete: &mut BTreeSet<(ClusterNo, u32)>,
+    ) -> Result<(), CatalogError> {
+        let executor = self.deployment.executor();
+        for table in self.snapshot().all_tables() {
+            if complete.contains(&(cluster, table.id)) {
+                continue;
+            }
+            executor.create_table_in(cluster, &table.table_ref()).await?;
+            // Dropped between reading the catalog and now, nobody else knows that it was made here.
+            if self.refresh().await?.all_tables().any(|t| t.id == table.id) {
+                complete.insert((cluster, table.id));
+            } else {
+                executor.drop_table_in(cluster, &table.table_ref()).await?;
             }
         }
         Ok(())

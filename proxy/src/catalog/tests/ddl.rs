@@ -1,11 +1,14 @@
 //! RENAME, TRUNCATE, LIKE and the changes of ALTER TABLE, by several proxies and by ones that end half-way.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use cellgate_sql::{RowColumnSpec, TableChange};
+use cellgate_store::Backend;
 use cellgate_store::cache::LEASE;
+use cellgate_store::memory::MemoryBackend;
 
-use super::fixture::{MAX_STALE, Stores, Trip};
+use super::fixture::{MAX_STALE, Stores, Trip, TrippedCluster};
 use super::{column, create, declared, made_in, name, table};
 use crate::catalog::{CatalogError, Changed, FIRST_DATABASE, NewTable};
 
@@ -324,4 +327,21 @@ async fn a_creation_if_not_exists_whose_table_is_dropped_between_two_looks_makes
     assert_ne!(stands.id, before.id);
     assert_eq!((made_in(&stores, &stands).await, made_in(&stores, &before).await), (stores.backends.len(), 0));
     assert!(stores.unpublished().is_empty());
+}
+
+#[tokio::test]
+async fn a_new_cluster_that_takes_no_tables_keeps_no_other_one_from_its_own() {
+    let mut stores = Stores::new();
+    let old = stores.catalog().await;
+    create(&old, "t").await.unwrap();
+    let memory = || Arc::new(MemoryBackend::new()) as Arc<dyn Backend>;
+    let relay = TrippedCluster::over(&memory());
+    stores.backends.extend([Arc::clone(&relay) as _, memory()]);
+    let new = stores.catalog().await;
+    let t = table(&new, "t").await.unwrap();
+    relay.trip(Trip::Fails);
+    assert!(matches!(new.complete().await, Err(CatalogError::Run(_))));
+    assert_eq!(made_in(&stores, &t).await, 3);
+    new.complete().await.unwrap();
+    assert_eq!(made_in(&stores, &t).await, 4);
 }

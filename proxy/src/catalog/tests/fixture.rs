@@ -56,7 +56,7 @@ impl Stores {
     }
 
     async fn deployment(&self, departure: Departure) -> Result<Arc<Deployment>, OpenError> {
-        let clusters = self.backends.iter().zip(["a", "b", "c"]).map(|(backend, name)| ClusterSetup {
+        let clusters = self.backends.iter().zip(["a", "b", "c", "d"]).map(|(backend, name)| ClusterSetup {
             name: name.to_owned(),
             number: None,
             weight: Weight::new(1.0).unwrap(),
@@ -77,7 +77,7 @@ impl Stores {
             first_documents: vec![Catalog::first().unwrap()],
             departure,
         };
-        let metrics = Arc::new(Metrics::new("0", &["a", "b", "c"]).unwrap());
+        let metrics = Arc::new(Metrics::new("0", &["a", "b", "c", "d"]).unwrap());
         Deployment::open(setup, metrics).await
     }
 
@@ -284,7 +284,7 @@ pub struct TrippedCluster {
 }
 
 impl TrippedCluster {
-    fn over(inner: &Arc<dyn Backend>) -> Arc<Self> {
+    pub fn over(inner: &Arc<dyn Backend>) -> Arc<Self> {
         let (trip, tripped, mended) = (Mutex::new(None), Notify::new(), Semaphore::new(0));
         Arc::new(Self {
             inner: Arc::clone(inner),
