@@ -85,8 +85,9 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// was written.
     async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError>;
 
-    /// Does one step of an erasure: the rows become slots of kind erased, without body (C8 of docs/ARCHITECTURE.md). It is one
-    /// transaction under the log head, which others have between two steps. [`Erased::last`] says where the next one begins.
+    /// Does one step of an erasure: the rows become slots of kind erased, without body (C8 of docs/ARCHITECTURE.md). It
+    /// is one transaction under the log head, which others have between two steps. [`Erased::last`] says where the next
+    /// one begins.
     async fn erase(
         &self,
         epoch: Epoch,
@@ -164,7 +165,8 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
 pub struct EraseStep {
     /// The slot behind which it begins, in the order of names; `None` for the first step.
     pub after: Option<Triple>,
-    /// Most slots it looks at, at least 1: those that are cells are erased. An engine may look at fewer (bounded bytes).
+    /// Most slots it looks at, at least 1: those that are cells are erased. An engine may look at fewer (bounded
+    /// bytes).
     pub slots: u32,
 }
 

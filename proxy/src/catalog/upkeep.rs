@@ -121,12 +121,12 @@ impl Catalog {
         Ok(())
     }
 
-    /// Removes physical tables that were in use, and answers when nobody can write to them any more, nor read of them what is
-    /// in a cache: when they are gone in every cluster and from the caches or, where a cluster does not answer, when every
-    /// proxy's catalog of before is too old to be used (the longest `meta.max_stale` of all). Only then may the statement be
-    /// acknowledged: a write that begins after it must not go where it will be removed. A proxy that serves the deployment alone has the new catalog already; who
-    /// has lost its lease is not in the registry and may read the catalog all the same, so that its own word is asked for
-    /// too.
+    /// Removes physical tables that were in use, and answers when nobody can write to them any more, nor read of them
+    /// what is in a cache: when they are gone in every cluster and from the caches or, where a cluster does not answer,
+    /// when every proxy's catalog of before is too old to be used (the longest `meta.max_stale` of all). Only then may
+    /// the statement be acknowledged: a write that begins after it must not go where it will be removed. A proxy that
+    /// serves the deployment alone has the new catalog already; who has lost its lease is not in the registry and may
+    /// read the catalog all the same, so that its own word is asked for too.
     pub(super) async fn remove_used(&self, ids: &[u32]) {
         if ids.is_empty() {
             return;
@@ -162,8 +162,8 @@ impl Catalog {
     /// stays on it, as does what other proxies may still have in their caches. Answers whether none is left.
     ///
     /// One in the making is first marked as dropped: from then on it cannot be published any more. One that has been
-    /// published meanwhile is not on the list, and so not touched; nor is a table that is on the list all the same, as in a
-    /// catalog that was restored from the middle of a TRUNCATE and then corrected by hand.
+    /// published meanwhile is not on the list, and so not touched; nor is a table that is on the list all the same, as
+    /// in a catalog that was restored from the middle of a TRUNCATE and then corrected by hand.
     async fn remove(&self, is_meant: impl Fn(&Unpublished) -> bool) -> Result<bool, CatalogError> {
         let (mut doomed, mut kept): (Vec<(TableRef, WasTable)>, Vec<TableRef>) = Default::default();
         let marked = self.change(|document| {
@@ -196,7 +196,8 @@ impl Catalog {
                 Err(error) => tracing::warn!(table = table.physical(), %error, "a dropped table is left for later"),
             }
         }
-        // As for an erasure: first in the stores, then in the caches. Of one that was never published there is nothing there.
+        // As for an erasure: first in the stores, then in the caches. Of one that was never published there is nothing
+        // there.
         match self.deployment.are_removed(&used).await {
             Ok(()) => gone.extend(used),
             Err(error) => tracing::warn!(%error, "the caches could not be told of dropped tables: left for later"),

@@ -95,8 +95,8 @@ impl ErasureLog {
         outcome
     }
 
-    /// Counts an erasure in each of these tables, and waits until no other proxy can answer from before. The document is
-    /// changed once, and waited for once.
+    /// Counts an erasure in each of these tables, and waits until no other proxy can answer from before. The document
+    /// is changed once, and waited for once.
     pub(super) async fn erased_in(&self, tables: &[TableId]) -> Result<(), StoreError> {
         self.count(tables).await?;
         if !self.registration.is_surely_alone().await? {

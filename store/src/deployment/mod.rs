@@ -98,8 +98,8 @@ impl Deployment {
         self.registration.is_exclusive()
     }
 
-    /// The physical tables with these ids are removed from every cluster. When this returns, no proxy answers cells of theirs
-    /// from its cache, whichever catalog it has.
+    /// The physical tables with these ids are removed from every cluster. When this returns, no proxy answers cells of
+    /// theirs from its cache, whichever catalog it has.
     ///
     /// # Errors
     /// What the meta store says: then others may still answer such cells.

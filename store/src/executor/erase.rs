@@ -16,15 +16,15 @@ use crate::error::{Reason, StoreError};
 /// each other at its log head, each with a connection, and for longer than a lock is waited for.
 const AT_ONCE: usize = 8;
 
-/// How many slots the first step of an erasure looks at: most rows have fewer. With bodies of the largest size that is a
-/// gigabyte, which a server still writes to its log in the time of a statement.
+/// How many slots the first step of an erasure looks at: most rows have fewer. With bodies of the largest size that is
+/// a gigabyte, which a server still writes to its log in the time of a statement.
 pub(super) const FIRST_STEP: u32 = 64;
 
 /// Most slots of any step. Of a few hundred ids in a list, all servers read just the rows.
 const LONGEST_STEP: u32 = 512;
 
-/// A step that takes less is followed by one of twice as many slots, any other by one of the first's: others who write to
-/// the cluster wait for each. The time is also that which a step waits for them.
+/// A step that takes less is followed by one of twice as many slots, any other by one of the first's: others who write
+/// to the cluster wait for each. The time is also that which a step waits for them.
 const SHORT: Duration = Duration::from_millis(100);
 
 /// What became of an erasure.
@@ -38,10 +38,10 @@ struct Outcome {
 }
 
 impl Executor {
-    /// Erases; answers how many cells were, when no proxy answers them any more. However many erasures there are, the caches
-    /// are waited for once. A cluster that fails is asked for nothing more, the others do all of theirs. It goes on to its end
-    /// even if the caller stops waiting: what is erased on a primary must not stay in a cache. Where the answer of a store was
-    /// lost and it was asked again, what the first attempt erased is not in the number.
+    /// Erases; answers how many cells were, when no proxy answers them any more. However many erasures there are, the
+    /// caches are waited for once. A cluster that fails is asked for nothing more, the others do all of theirs. It goes
+    /// on to its end even if the caller stops waiting: what is erased on a primary must not stay in a cache. Where the
+    /// answer of a store was lost and it was asked again, what the first attempt erased is not in the number.
     ///
     /// # Errors
     /// The first [`RunError::Cluster`], if nothing was erased; [`RunError::PartlyErased`] otherwise, also if all of it is and

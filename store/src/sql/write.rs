@@ -39,9 +39,9 @@ impl Dialect {
         sql.that_are_cells().finish()
     }
 
-    /// The slots of a row or a chain, of whatever kind, behind `after`, in the order of their names: statements to run one
-    /// after the other until there are `limit` slots. Each answers at most so many: the id, column, version and kind of a
-    /// slot and, with [`KeyLists::Single`], the bytes of its body, which others would have to read for that.
+    /// The slots of a row or a chain, of whatever kind, behind `after`, in the order of their names: statements to run
+    /// one after the other until there are `limit` slots. Each answers at most so many: the id, column, version and
+    /// kind of a slot and, with [`KeyLists::Single`], the bytes of its body, which others would have to read for that.
     ///
     /// None of one cell: it needs not be looked for.
     pub(crate) fn slots(&self, table: &TableRef, what: &Erasure, after: Option<&Triple>, limit: u64) -> Vec<Query> {

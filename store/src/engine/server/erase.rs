@@ -1,7 +1,7 @@
 //! Erasing, a step at a time.
 //!
-//! What a step erases is looked for without a lock, so that others have the log head meanwhile; then it is erased by id. A
-//! cell that is committed in between was not acknowledged when the erasure began, and may be left.
+//! What a step erases is looked for without a lock, so that others have the log head meanwhile; then it is erased by
+//! id. A cell that is committed in between was not acknowledged when the erasure began, and may be left.
 
 use cellgate_metrics::Operation;
 use cellgate_schemaless::{AddedId, CellKind, ColumnKey, Epoch, Erasure, RefKey, TableRef, Triple};
