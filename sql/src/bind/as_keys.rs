@@ -353,8 +353,16 @@ pub(super) fn key_value(constant: Value) -> Value {
             Ok(serde_json::Value::String(content)) => Value::Text(content.into()),
             Ok(_) | Err(_) => constant,
         },
-        Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Decimal(_) | Value::DateTime(_) => {
+        Value::Double(d) => Value::Text(double_key(*d).into()),
+        Value::Int(_) | Value::UInt(_) | Value::Decimal(_) | Value::DateTime(_) => {
             text_of(&constant).map_or(Value::Null, Value::Text)
         }
     }
+}
+
+/// The key that a double is when it is given as one: its digits without an exponent, so that it is the key of the integer
+/// it stands for. There are drivers that send all numbers as doubles.
+pub(super) fn double_key(d: f64) -> String {
+    // Not the sign of a negative zero.
+    if d == 0.0 { "0".to_owned() } else { format!("{d}") }
 }

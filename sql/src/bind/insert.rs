@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cellgate_schemaless::{Body, ColumnKey, Invalid, NewCell, RefKey, RowKey, TableDef, Version};
 
+use super::as_keys::double_key;
 use super::scope::Session;
 use super::select;
 use super::view::View;
@@ -174,7 +175,16 @@ fn given_value(target: Target, expression: &Expr, session: &Session<'_>) -> Resu
         Expression::Constant(Value::Bytes(bytes)) if target == Target::Cell(CellColumn::RefKey) && bytes.len() <= 8 => {
             Ok(Some(Value::UInt(bytes.iter().fold(0, |n, b| (n << 8) | u64::from(*b)))))
         }
-        other => session.shown(other).map(Some),
+        other => {
+            let is_given = matches!(other, Expression::Constant(_) | Expression::Leaf(Leaf::Parameter(_)));
+            Ok(Some(match (target, session.shown(other)?) {
+                // As it is compared with keys. What is computed is the text it has anywhere else, there and here.
+                (Target::Cell(CellColumn::RowKey | CellColumn::ColumnKey), Value::Double(d)) if is_given => {
+                    Value::Text(double_key(d).into())
+                }
+                (_, value) => value,
+            }))
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! What is compared with keys.
 
-use cellgate_schemaless::{ColumnFilter, Request, RowKey, RowSet};
+use cellgate_schemaless::{ColumnFilter, NewCell, Request, RowKey, RowSet};
 
 use super::cells;
-use crate::command::Source;
+use crate::command::{Command, Source};
 use crate::error::SqlError;
-use crate::testing::{Session, bound, cell, read, read_with, rows, run};
+use crate::testing::{Session, bound, bound_with, cell, read, read_with, rows, run};
 use crate::value::Value;
 
 #[test]
@@ -26,6 +26,31 @@ fn a_number_as_a_key_is_its_text() {
     }
     let read = read_with(&Session::new(), "SELECT ref_key FROM trips WHERE row_key = ?", &[Value::Double(5.0)]);
     assert_eq!(run(&read, &cells).unwrap().len(), 1);
+}
+
+#[test]
+fn a_long_number_given_as_a_double_is_the_key_of_the_integer_it_stands_for() {
+    let given = [Value::Double(1_790_000_000_000_123.0)];
+    let env = Session::new();
+    let cells = [cell("1790000000000123", "X", 1, "1", 50)];
+    for condition in ["row_key = ?", "row_key IN ('x', ?)", "(row_key, column_key) = (?, 'X')"] {
+        let read = read_with(&env, &format!("SELECT ref_key FROM trips WHERE {condition}"), &given);
+        assert_eq!(run(&read, &cells).unwrap().len(), 1, "{condition}");
+    }
+    for column in ["row_key", "column_key"] {
+        let other = if column == "row_key" { "column_key" } else { "row_key" };
+        let text = format!("INSERT INTO trips ({column}, {other}, ref_key, body) VALUES (?, 'X', 1, '1')");
+        let Command::Put(put) = bound_with(&env, &text, &given).unwrap() else { panic!("a put") };
+        let NewCell { row, column: column_key, .. } = &put.cells[0];
+        let key = if column == "row_key" { row.as_bytes() } else { column_key.as_bytes() };
+        assert_eq!(&key[..], b"1790000000000123", "{column}");
+    }
+    // What is computed is the text it has anywhere else, compared and stored.
+    let read = read_with(&env, "SELECT ref_key FROM trips WHERE row_key = ? + 0e0", &given);
+    assert_eq!(run(&read, &[cell("1.790000000000123e15", "X", 1, "1", 50)]).unwrap().len(), 1);
+    let computed = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES (? + 0e0, 'X', 1, '1')";
+    let Command::Put(put) = bound_with(&env, computed, &given).unwrap() else { panic!("a put") };
+    assert_eq!(&put.cells[0].row.as_bytes()[..], b"1.790000000000123e15");
 }
 
 #[test]
