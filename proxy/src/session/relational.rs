@@ -34,7 +34,7 @@ impl Session {
                 if into.is_empty() {
                     Ok(Answer::Table(Table { columns, rows, found: Some(found) }))
                 } else {
-                    self.rows_into(into, rows, found)
+                    self.rows_into(into, &columns, rows, found)
                 }
             }
             Err(RelationalFailure::Sql(error)) => Err(error.into()),
@@ -68,13 +68,20 @@ impl Session {
     }
 
     /// The one row there may be becomes the values of user variables.
-    fn rows_into(&mut self, names: Vec<String>, mut rows: Vec<Row>, found: u64) -> Result<Answer, StatementError> {
+    fn rows_into(
+        &mut self,
+        names: Vec<String>,
+        columns: &[ColumnMeta],
+        mut rows: Vec<Row>,
+        found: u64,
+    ) -> Result<Answer, StatementError> {
         if rows.len() > 1 {
             return Err(StatementError::TooManyRows);
         }
         self.last.found_rows = found;
         match rows.pop() {
             Some(row) => {
+                let row = columns.iter().zip(row).map(|(column, value)| column.shown(value));
                 self.set_user_variables(names.into_iter().zip(row).collect())?;
                 Ok(Answer::Done(Done { affected: 1, ..Done::default() }))
             }
