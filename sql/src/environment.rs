@@ -176,3 +176,14 @@ pub struct SqlMode {
     /// Without ERROR_FOR_DIVISION_BY_ZERO: a division by zero is NULL, and nobody hears of it.
     pub divides_by_zero: bool,
 }
+
+impl SqlMode {
+    /// Whether the same text is the same statements in both.
+    pub(crate) fn reads_as(self, other: Self) -> bool {
+        let Self { ansi_quotes, no_backslash_escapes, pipes_as_concat, high_not_precedence, .. } = self;
+        ansi_quotes == other.ansi_quotes
+            && no_backslash_escapes == other.no_backslash_escapes
+            && pipes_as_concat == other.pipes_as_concat
+            && high_not_precedence == other.high_not_precedence
+    }
+}

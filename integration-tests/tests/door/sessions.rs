@@ -7,7 +7,7 @@ use cellgate_integration_tests::{Deployment, client, http, wait};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
-use super::{COM_INIT_DB, COM_PROCESS_KILL, LIMIT};
+use super::{COM_INIT_DB, COM_PROCESS_KILL, LIMIT, number};
 
 const COM_CHANGE_USER: u8 = 0x11;
 const COM_STMT_PREPARE: u8 = 0x16;
@@ -204,4 +204,31 @@ fn commands_that_are_refused_are_counted_as_such() {
     assert_eq!((counted("other", "not_found"), counted("other", "unsupported")), (vec![1.0], vec![1.0]));
     assert_eq!((counted("execute", "not_found"), counted("execute", "value")), (vec![1.0], vec![1.0]));
     assert_eq!(counted("prepare", "not_found"), [1.0], "once");
+}
+
+#[tokio::test]
+async fn a_text_is_read_on_in_the_mode_that_it_has_set() {
+    let proxy = Deployment::embedded().start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    client::run(&mut conn, client::TRIPS).await;
+    let mut values = async |text: &str| {
+        let mut answers = conn.query_iter(text).await.unwrap();
+        let mut values: Vec<String> = Vec::new();
+        while !answers.is_empty() {
+            values.extend(answers.collect::<String>().await.unwrap());
+        }
+        values
+    };
+    let cell = r#"INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'B', 1, '{"x":"a\nb"}')"#;
+    values(&format!("SET sql_mode = 'NO_BACKSLASH_ESCAPES'; {cell}")).await;
+    let read =
+        values(r#"/*!40101 SET sql_mode = 'ANSI_QUOTES' */; SELECT "row_key" FROM trips; SELECT "body" FROM trips"#);
+    assert_eq!(read.await, ["a", r#"{"x":"a\\nb"}"#]);
+    let back = values(r#"SELECT 'a' AS "x"; SET sql_mode = ''; SELECT "row_key" FROM trips"#);
+    assert_eq!(back.await, ["a", "row_key"]);
+    // Where the rest begins is not known there.
+    let refused = conn.query_drop("/*!40101 SET sql_mode = 'ANSI_QUOTES'; SELECT 1 */; SELECT 2").await;
+    assert_eq!(number(refused), 1235);
+    let mode: Option<String> = conn.query_first("SELECT @@sql_mode").await.unwrap();
+    assert_eq!(mode.as_deref(), Some("ANSI_QUOTES"), "what comes before it has run");
 }

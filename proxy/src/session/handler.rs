@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cellgate_metrics::{Command as CommandLabel, Outcome, Shape as ShapeLabel, Stage};
-use cellgate_sql::Parameters;
+use cellgate_sql::{Parameters, Statement};
 use tokio::sync::Semaphore;
 
 use super::attributes::{bounded, listed};
@@ -359,33 +359,48 @@ impl Session {
     async fn query_long(&mut self, text: Bytes, started: Instant, mut reply: Reply<'_>) -> Result<Replied, WireError> {
         let parsed = match self.known_statement(&text) {
             Some(statement) => Ok(vec![statement]),
-            None => {
-                let parsed = if self.begin_long(&text, started) {
-                    let kill = self.process.kill_switch();
-                    kill.statement_begins();
-                    let parsed = reply.meanwhile(pin!(kill.interruptible(self.parse(&text)))).await;
-                    parsed.unwrap_or(Err(StatementError::Interrupted))
-                } else {
-                    self.parse(&text).await
-                };
-                parsed.inspect(|statements| {
-                    if let [statement] = statements.as_slice() {
-                        self.remember(&text, statement);
-                    }
-                })
-            }
+            None => self.read_text(&text, started, &mut reply).await.inspect(|statements| {
+                if let [statement] = statements.as_slice() {
+                    self.remember(&text, statement);
+                }
+            }),
         };
         self.server.metrics().stage(Stage::Parse, started.elapsed());
         match parsed {
-            Ok(statements) => self.run_all(statements, started, reply).await,
-            Err(error) => {
-                let answer = self.note_error(&error);
-                let ending = Ending { outcome: Outcome::Error(error.kind()), rows: 0 };
-                let shown = Shown::Refused(&text, self.variables.sql_mode());
-                self.finish(CommandLabel::Query, shown, ShapeLabel::Other, started, &ending);
-                Ok(reply.error(&answer))
-            }
+            Ok(statements) => self.run_all(text, statements, started, reply).await,
+            Err(error) => Ok(self.refuse_text(&text, &error, started, reply)),
         }
+    }
+
+    /// Text to statements, with a long one to be seen and killed meanwhile.
+    pub(super) async fn read_text(
+        &self,
+        text: &Bytes,
+        started: Instant,
+        reply: &mut Reply<'_>,
+    ) -> Result<Vec<Statement>, StatementError> {
+        if !self.begin_long(text, started) {
+            return self.parse(text).await;
+        }
+        let kill = self.process.kill_switch();
+        kill.statement_begins();
+        let parsed = reply.meanwhile(pin!(kill.interruptible(self.parse(text)))).await;
+        parsed.unwrap_or(Err(StatementError::Interrupted))
+    }
+
+    /// Answers a text that cannot be read.
+    pub(super) fn refuse_text(
+        &mut self,
+        text: &[u8],
+        error: &StatementError,
+        started: Instant,
+        reply: Reply<'_>,
+    ) -> Replied {
+        let answer = self.note_error(error);
+        let ending = Ending { outcome: Outcome::Error(error.kind()), rows: 0 };
+        let shown = Shown::Refused(text, self.variables.sql_mode());
+        self.finish(CommandLabel::Query, shown, ShapeLabel::Other, started, &ending);
+        reply.error(&answer)
     }
 
     /// Answers a prepared statement the long way.

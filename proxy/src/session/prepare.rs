@@ -62,6 +62,19 @@ impl Session {
         Ok(statements)
     }
 
+    /// What stands in a text behind a statement that has changed how text reads (`SET sql_mode`).
+    ///
+    /// # Errors
+    /// That is not a text of its own, or is where its statements begin not known.
+    pub(super) fn rest(text: &Bytes, done: &Statement) -> Result<Bytes, StatementError> {
+        // Of another text the bytes were spelled out first.
+        let rest = done.rest().filter(|rest| *rest <= text.len() && std::str::from_utf8(text).is_ok());
+        rest.map(|rest| text.slice(rest..)).ok_or(StatementError::Unsupported {
+            what: "a change of sql_mode in the midst of an executable comment or of a text that is not UTF-8",
+            instead: "send the SET by itself, before the others",
+        })
+    }
+
     /// Works on a statement of so many bytes for at most `limit`: here if that is soon done, and else aside, where it is begun
     /// anew. `work` is told how long it may take and ends with [`SqlError::GivenUp`] if it wants more.
     pub(super) async fn worked_out<T>(

@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::time::Instant;
 
+use bytes::Bytes;
 use cellgate_metrics::{Command as CommandLabel, Outcome, Stage};
 use cellgate_schemaless::ErrorKind;
 use cellgate_sql::Statement;
@@ -23,9 +24,11 @@ struct Part {
 }
 
 impl Session {
-    /// Runs the statements of one text; the first that fails is the last.
+    /// Runs the statements of a text; the first that fails is the last. Behind one that changes how text reads (`SET
+    /// sql_mode`) the others are read anew.
     pub(super) async fn run_all(
         &mut self,
+        mut text: Bytes,
         statements: Vec<Statement>,
         started: Instant,
         mut reply: Reply<'_>,
@@ -53,6 +56,16 @@ impl Session {
                 return Ok(replied);
             }
             started = Instant::now();
+            if !statement.reads_as_in(self.variables.sql_mode()) {
+                let rest = match Self::rest(&text, &statement) {
+                    Ok(rest) => Box::pin(self.read_text(&rest, started, &mut reply)).await.map(|read| (rest, read)),
+                    Err(error) => Err(error),
+                };
+                match rest {
+                    Ok((rest, read)) => (text, statements) = (rest, read.into_iter().peekable()),
+                    Err(error) => return Ok(self.refuse_text(&text, &error, started, reply)),
+                }
+            }
         }
         // `parse` answers at least one statement.
         Ok(reply.error(&errors::reply(&cellgate_sql::SqlError::Empty.into(), self.server.incidents())))

@@ -29,6 +29,7 @@ struct Inner {
     kind: StatementKind,
     max_execution_time: Option<Duration>,
     comments: Vec<Box<str>>,
+    rest: Option<usize>,
     parsed: Parsed,
 }
 
@@ -54,6 +55,7 @@ impl Statement {
                 kind,
                 max_execution_time: tokens.max_execution_time,
                 comments: tokens.comments.clone(),
+                rest: tokens.rest,
                 parsed,
             }),
         }
@@ -117,6 +119,17 @@ impl Statement {
     pub fn tags(&self) -> String {
         let comments = self.inner.comments.iter().map(|comment| comment.trim());
         comments.filter(|comment| tags::are_tags(comment)).collect::<Vec<_>>().join(",")
+    }
+
+    /// Where what follows it in the text it was parsed from begins, in bytes. `None` if that is not a text of its own: it is
+    /// the last statement, or ends within an executable comment.
+    pub fn rest(&self) -> Option<usize> {
+        self.inner.rest
+    }
+
+    /// Whether a text reads in this mode as it does in the one this statement was parsed in.
+    pub fn reads_as_in(&self, mode: SqlMode) -> bool {
+        self.inner.mode.reads_as(mode)
     }
 
     /// The SQL mode it was parsed in.

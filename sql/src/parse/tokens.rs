@@ -118,6 +118,8 @@ pub(crate) struct Tokens {
     pub opener: Option<Box<str>>,
     /// Whether its last token is in an executable comment that its first token is not in.
     pub unclosed: bool,
+    /// Where what follows its semicolon begins, in bytes; `None` without one, or in an executable comment.
+    pub rest: Option<usize>,
 }
 
 impl Tokens {
@@ -164,6 +166,7 @@ pub(crate) fn tokenize(text: &str, mode: SqlMode, max_tokens: usize) -> Result<V
         }
         if token.is_symbol(Symbol::Semicolon) {
             close(&mut lexer, &mut current, first.take(), last.take());
+            current.rest = lexer.executable().is_none().then_some(token.end as usize);
             if !current.tokens.is_empty() {
                 statements.push(std::mem::take(&mut current));
             }

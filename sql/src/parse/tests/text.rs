@@ -29,6 +29,15 @@ fn several_statements_keep_their_texts_kinds_and_parameters() {
 }
 
 #[test]
+fn what_follows_a_statement_is_a_text_of_its_own_outside_of_comments() {
+    let text = "SET a ; /*!40101 SET b */; /*!40101 SET c; SET d; */ SET e";
+    let rests: Vec<_> = parse(text, SqlMode::default()).unwrap();
+    let rests: Vec<_> = rests.iter().map(|s| s.rest().map(|rest| &text[rest..])).collect();
+    let behind = [" /*!40101 SET b */; /*!40101 SET c; SET d; */ SET e", " /*!40101 SET c; SET d; */ SET e"];
+    assert_eq!(rests, [Some(behind[0]), Some(behind[1]), None, None, None]);
+}
+
+#[test]
 fn strings_and_numbers_are_read_as_mysql_reads_them() {
     for (written, expected) in [
         ("'it''s'", "it's"),
