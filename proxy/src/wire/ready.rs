@@ -330,6 +330,8 @@ impl<'a, H: Handler> Ready<'a, H> {
         if !attributes.is_empty() {
             self.handler.attributes(attributes);
         }
+        // Without room the rows come at once, with nothing between them and the columns: MySQL's C library takes an end there
+        // that tells of no cursor for the end of a result without rows.
         if flags.cursor() && self.cursors.has_room() && self.handler.has_cursor_room() {
             match self.channel.meanwhile(pin!(self.handler.open(plan, values))).await {
                 Ok(Opened::Done(ok)) => write_ok(self.channel, self.client, &ok, Following::Last),
