@@ -219,7 +219,7 @@ async fn a_text_is_read_on_in_the_mode_that_it_has_set() {
         }
         values
     };
-    let cell = r#"INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'B', 1, '{"x":"a\nb"}')"#;
+    let cell = r#"INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'B', 1, '{"x":"a\\nb"}')"#;
     values(&format!("SET sql_mode = 'NO_BACKSLASH_ESCAPES'; {cell}")).await;
     let read =
         values(r#"/*!40101 SET sql_mode = 'ANSI_QUOTES' */; SELECT "row_key" FROM trips; SELECT "body" FROM trips"#);
