@@ -8,7 +8,7 @@ use std::time::Duration;
 use cellgate_integration_tests::Deployment;
 use cellgate_integration_tests::client::{self, Refusal, TRIPS, run};
 use cellgate_integration_tests::raw::{COM_PING, COM_QUERY, PACKET_BYTES, Raw, Reply};
-use cellgate_integration_tests::wait;
+use cellgate_integration_tests::{http, wait};
 use mysql_async::prelude::Queryable;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -152,6 +152,7 @@ fn a_packet_over_max_allowed_packet_is_1153() {
     // The server may close while we are still writing; its answer comes first.
     let _ = raw.command(COM_QUERY, statement.as_bytes());
     assert_eq!(raw.reply().unwrap(), Reply::Error(1153));
+    assert_eq!(http::metrics(proxy.http()).unwrap()["cellgate_queries_failed_total{kind=\"limit\"}"], 1.0);
     // Others are not harmed.
     let mut raw = Raw::login(proxy.mysql(), LIMIT).unwrap();
     raw.command(COM_PING, b"").unwrap();

@@ -176,6 +176,8 @@ impl Session {
                 Some(_) | None => ErrorKind::Value,
             }),
             CommandKind::ChangeUser => Outcome::Error(ErrorKind::Access),
+            // Longer than a command may be.
+            CommandKind::Unknown if refused == Some(1153) => Outcome::Error(ErrorKind::Limit),
             CommandKind::Unknown => Outcome::Error(ErrorKind::Unsupported),
             // Of a statement that is not there, or without a cursor.
             CommandKind::ResetStatement => Outcome::Error(ErrorKind::NotFound),

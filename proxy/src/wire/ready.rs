@@ -398,6 +398,13 @@ impl<'a, H: Handler> Ready<'a, H> {
         write_status(self.channel, self.client, status, changes);
     }
 
+    /// What the client sent is longer than a command may be. It has ended the connection, and is counted as any other
+    /// command that was refused.
+    pub(super) fn too_long(&mut self) {
+        self.refused = Some(ErrorReply::packet_too_large().code);
+        self.observe(CommandKind::Unknown, Duration::ZERO, Instant::now());
+    }
+
     /// Closes statements and cursors.
     fn forget(&mut self) {
         self.cursors.clear();

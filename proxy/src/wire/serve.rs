@@ -98,7 +98,12 @@ async fn converse<H: Handler>(
             .await?;
         channel.ignore_order();
     }
-    Ready::new(channel, handler, limits, entered).run(lifetime).await
+    let mut ready = Ready::new(channel, handler, limits, entered);
+    let ended = ready.run(lifetime).await;
+    if let Err(WireError::TooLarge { .. }) = ended {
+        ready.too_long();
+    }
+    ended
 }
 
 /// Sends an ERR in place of a greeting, e.g. 1040, and closes.
