@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::Server;
+use crate::errors;
 use crate::incidents;
 use crate::session::StatementError;
 use crate::sync::lock;
@@ -55,6 +56,14 @@ impl Server {
             StatementError::Stale { .. } => Some(format!(" (log id {})", self.is_stale(self.meta_age()))),
             _ => None,
         }
+    }
+
+    /// A write has failed that nobody waits for any more, because its client is gone or its time was over: logs and counts
+    /// what is to be known of it all the same.
+    pub fn unheard(&self, error: &StatementError) {
+        let _reply = errors::reply(error, &self.incidents);
+        self.note_lacking(error);
+        let _more = self.more_of(error, &GivenUp::default());
     }
 
     /// Counts at a cluster that a client was told of a table which is missing there.

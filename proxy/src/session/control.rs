@@ -152,14 +152,18 @@ impl Session {
         }
         let cells = open.buffer.into_cells();
         let timed = self.timed(Stage::Store);
-        let fates = self.write(cells.iter().map(item).collect(), entered).await;
-        drop(timed);
         let topology = self.server.deployment().executor().topology();
-        let cluster_of = |cell: &Buffered| {
-            let entry = topology.cluster_of(cell.shard).and_then(|number| topology.cluster(number));
-            entry.map_or_else(|| "unlisted".to_owned(), |entry| entry.name.clone())
+        let items = cells.iter().map(item).collect();
+        let judged = move |fates| {
+            let cluster_of = |cell: &Buffered| {
+                let entry = topology.cluster_of(cell.shard).and_then(|number| topology.cluster(number));
+                entry.map_or_else(|| "unlisted".to_owned(), |entry| entry.name.clone())
+            };
+            judge(&cells, fates, cluster_of)
         };
-        judge(&cells, fates, cluster_of)
+        let written = self.write(items, entered, judged).await;
+        drop(timed);
+        written
     }
 
     /// Commits before the locks of LOCK TABLES go that the transaction relies on: it is over then, in any case.

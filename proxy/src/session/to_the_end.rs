@@ -7,10 +7,17 @@ use tokio::runtime::Handle;
 
 /// Work with all that must stay in force until it is over. Waited for it costs no task; dropped before its end it goes on
 /// in one of its own.
-pub(super) struct Carried<F>(Option<Pin<Box<F>>>)
+pub(super) struct Carried<F>
 where
     F: Future + Send + 'static,
-    F::Output: Send + 'static;
+    F::Output: Send + 'static,
+{
+    work: Option<Pin<Box<F>>>,
+    unheard: Option<Unheard<F::Output>>,
+}
+
+/// What is done with the outcome of work that nobody waits for any more.
+type Unheard<T> = Box<dyn FnOnce(T) + Send>;
 
 /// Work that is carried to its end, also if it is never waited for.
 pub(super) fn carried<F>(work: F) -> Carried<F>
@@ -18,7 +25,16 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    Carried(Some(Box::pin(work)))
+    Carried { work: Some(Box::pin(work)), unheard: None }
+}
+
+/// The same, of which something is to be known also if nobody waits for it: then `unheard` has its outcome.
+pub(super) fn carried_or<F>(work: F, unheard: impl FnOnce(F::Output) + Send + 'static) -> Carried<F>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    Carried { work: Some(Box::pin(work)), unheard: Some(Box::new(unheard)) }
 }
 
 impl<F> Future for Carried<F>
@@ -30,10 +46,10 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         // Taken out meanwhile: work that is over, or that panics, is not gone on with.
-        let Some(mut work) = self.0.take() else { return Poll::Pending };
+        let Some(mut work) = self.work.take() else { return Poll::Pending };
         let outcome = work.as_mut().poll(cx);
         if outcome.is_pending() {
-            self.0 = Some(work);
+            self.work = Some(work);
         }
         outcome
     }
@@ -45,10 +61,12 @@ where
     F::Output: Send + 'static,
 {
     fn drop(&mut self) {
-        let Some(work) = self.0.take() else { return };
+        let Some(work) = self.work.take() else { return };
         // Without a runtime everything is over.
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(work);
+        let Ok(runtime) = Handle::try_current() else { return };
+        match self.unheard.take() {
+            None => drop(runtime.spawn(work)),
+            Some(unheard) => drop(runtime.spawn(async move { unheard(work.await) })),
         }
     }
 }
@@ -92,6 +110,23 @@ mod tests {
     async fn work_that_is_waited_for_answers_and_is_not_repeated() {
         let mut work = carried(async { 7 });
         assert_eq!((&mut work).await, 7);
-        assert!(work.0.is_none());
+        assert!(work.work.is_none());
+    }
+
+    #[tokio::test]
+    async fn an_outcome_goes_to_who_waits_and_else_to_who_is_named() {
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let work = |number: u32| {
+            let tell = tell.clone();
+            let slow = async move {
+                tokio::task::yield_now().await;
+                number
+            };
+            carried_or(slow, move |number| tell.send(number).unwrap())
+        };
+        assert_eq!(work(1).await, 1);
+        drop(work(2));
+        assert_eq!(told.recv().await, Some(2));
+        assert!(told.try_recv().is_err(), "the first was waited for");
     }
 }

@@ -18,7 +18,7 @@ use self::fates::{Fates, cluster_of, looked_up, placed, settle, stored_rows};
 use super::buffer::{BufferLimits, Buffered};
 use super::error::{StatementError, duplicate_entry};
 use super::read::{is_much, within};
-use super::to_the_end::carried;
+use super::to_the_end::carried_or;
 use super::warnings::Level;
 use super::workshop::{AT_ONCE, Workshop};
 use super::{Answer, Done, Session, Table, wall_clock};
@@ -44,6 +44,7 @@ impl Session {
         if let Some(open) = &mut self.transaction {
             open.done.wrote = true;
         }
+        let put = Arc::new(put);
         let timed = self.timed(Stage::Store);
         let before = self.transaction.as_ref().map(|open| open.buffer.len());
         let kill = self.process.kill_switch().clone();
@@ -123,11 +124,19 @@ impl Session {
     }
 
     /// Writes at once. What the deadline cuts off goes on, and the client is told so.
-    async fn put_now(&mut self, put: &Put, entered: Vec<Entered>, deadline: Instant) -> Result<Fates, StatementError> {
+    async fn put_now(
+        &mut self,
+        put: &Arc<Put>,
+        entered: Vec<Entered>,
+        deadline: Instant,
+    ) -> Result<Fates, StatementError> {
         let items = put.cells.iter().map(|cell| item(&put.table, cell.clone())).collect();
-        let write = self.write(items, entered);
-        let fates = within(deadline, write).await.map_err(|_| StatementError::put_timeout())?;
-        settle(put, fates)
+        let (judged, topology) = (Arc::clone(put), self.executor.topology());
+        let write = self.write(items, entered, move |fates| {
+            let settled = settle(&judged, fates);
+            settled.map_err(|error| placed(error, &judged, |cell| cluster_of(&topology, &cell.row)))
+        });
+        within(deadline, write).await.map_err(|_| StatementError::put_timeout())?
     }
 
     /// INSERT IGNORE: what exists with another body is skipped with a warning. A race lost between looking and writing
@@ -172,8 +181,8 @@ impl Session {
             }
             open.retain(|position| !skipped.contains(position));
             let items = open.iter().map(|p| item(&put.table, put.cells[*p].clone())).collect();
-            let write = self.write(items, Arc::clone(&entered));
-            let answers = within(deadline, write).await.map_err(|_| StatementError::put_timeout())?;
+            let write = self.write(items, Arc::clone(&entered), Ok);
+            let answers = within(deadline, write).await.map_err(|_| StatementError::put_timeout())??;
             let (mut withheld, mut unknown) = (Vec::new(), Vec::new());
             let mut failure: Option<Arc<RunError>> = None;
             for (position, answer) in open.into_iter().zip(answers) {
@@ -221,18 +230,25 @@ impl Session {
         rows.unwrap_or(Err(StatementError::Interrupted))
     }
 
-    /// Hands cells to the executor. The write goes on to its end even if the caller stops waiting, and until then whoever
-    /// locks its tables waits for what `entered` counts.
-    pub(super) fn write<E: Send + 'static>(
+    /// Hands cells to the executor; `judge` says what came of them. The write goes on to its end even if the caller stops
+    /// waiting, and until then whoever locks its tables waits for what `entered` counts. What is to be known of its failure is
+    /// logged and counted then, too.
+    pub(super) fn write<E: Send + 'static, T: Send + 'static>(
         &self,
         items: Vec<PutItem>,
         entered: E,
-    ) -> impl Future<Output = Vec<CellFate>> + Send + Unpin + use<E> {
-        let executor = Arc::clone(&self.executor);
-        carried(async move {
+        judge: impl FnOnce(Vec<CellFate>) -> Result<T, StatementError> + Send + 'static,
+    ) -> impl Future<Output = Result<T, StatementError>> + Send + Unpin {
+        let (executor, server) = (Arc::clone(&self.executor), Arc::clone(&self.server));
+        let write = async move {
             let fates = executor.put(items).await;
             drop(entered);
-            fates
+            judge(fates)
+        };
+        carried_or(write, move |outcome| {
+            if let Err(error) = outcome {
+                server.unheard(&error);
+            }
         })
     }
 
