@@ -212,6 +212,12 @@ impl Process {
         state.since = since;
     }
 
+    /// What runs, and since when.
+    pub fn running(&self) -> Option<(Running, Instant)> {
+        let state = lock(&self.state);
+        state.running.clone().map(|running| (running, state.since))
+    }
+
     /// Who logged in, and with what: its connection attributes.
     pub fn login(&self, user: &str, client: String) {
         let mut state = lock(&self.state);

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use cellgate_integration_tests::client::{self, Refusal, TRIPS, get, put, run, triple};
 use cellgate_integration_tests::deployment::{Builder, SHARDS};
+use cellgate_integration_tests::raw::{COM_QUERY, Raw, Reply};
 use cellgate_integration_tests::servers::{MariaDb, Postgres};
 use cellgate_integration_tests::{http, wait};
 use mysql_async::Conn;
@@ -301,5 +302,38 @@ async fn a_commit_done_in_part_is_logged_and_counted_and_a_start_tells_who_is_do
 
     proxy.restart();
     proxy.until_logged("the cluster that is down", |log| log.contains("the cluster is down at the start"));
+    proxy.assert_no_panic();
+}
+
+#[tokio::test]
+async fn a_commit_whose_client_has_gone_is_counted_and_what_it_did_in_part_is_logged() {
+    let mut server = <MariaDb as Server>::private();
+    let text = "[timeouts]\nconnect = \"1s\"\nstatement = \"30s\"\n[log]\nslow_query = \"1s\"\n";
+    let (proxy, _conn) = proxy_with(&server, text).await;
+    let mut raw = Raw::login(proxy.mysql(), wait::PATIENCE).unwrap();
+    let rows: Vec<String> = (0..KEYS).map(|number| format!("('{}', 'BASE', 1, '1')", key(number))).collect();
+    let insert = format!("INSERT INTO test.trips (row_key, column_key, ref_key, body) VALUES {}", rows.join(", "));
+    for statement in ["BEGIN", &insert] {
+        assert_eq!(raw.query(statement.as_bytes()).unwrap(), Reply::Ok);
+    }
+    // Somebody holds the log head of one cluster.
+    let address = (std::net::Ipv4Addr::LOCALHOST, server.port()).into();
+    let mut holder = client::try_connect(client::options(address).db_name(Some("cellgate"))).await.unwrap();
+    run(&mut holder, "BEGIN").await;
+    run(&mut holder, "SELECT * FROM cg_head FOR UPDATE").await;
+    raw.command(COM_QUERY, b"COMMIT").unwrap();
+    drop(raw);
+    let timed_out = "cellgate_queries_failed_total{kind=\"timeout\"}";
+    wait::until("the COMMIT to be counted", wait::PATIENCE, || {
+        (http::metrics(proxy.http()).unwrap()[timed_out] == 1.0).then_some(())
+    });
+    proxy.until_logged("that it was slow", |log| {
+        log.lines().any(|line| line.contains("slow query") && line.contains("COMMIT") && line.contains("failed=true"))
+    });
+    assert_eq!(proxy.metric("cellgate_partial_writes_total"), 0.0);
+    server.kill();
+    let line = "COMMIT: stored in [file]";
+    proxy.until_logged("its line", |log| log.lines().any(|text| text.contains("ERROR") && text.contains(line)));
+    assert_eq!(proxy.metric("cellgate_partial_writes_total"), 1.0);
     proxy.assert_no_panic();
 }

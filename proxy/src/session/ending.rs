@@ -13,6 +13,7 @@ use super::workshop::SHORT_TEXT;
 use crate::config::Literals;
 use crate::handing_over::handing_over;
 use crate::logging;
+use crate::processes::Running;
 use crate::server::Server;
 use crate::wire::{Attributes, CommandKind};
 
@@ -20,6 +21,12 @@ use crate::wire::{Attributes, CommandKind};
 pub(super) struct Ending {
     pub(super) outcome: Outcome,
     pub(super) rows: u64,
+}
+
+/// A statement that has begun: by which command, and how many rows of it were sent so far.
+pub(super) struct UnderWay {
+    command: CommandLabel,
+    rows: u64,
 }
 
 /// Time in a stage, which is counted when this is dropped: also if the work has failed, or is not waited for any more.
@@ -83,6 +90,19 @@ impl Session {
         Timed { server: Arc::clone(&self.server), stage, started: Instant::now() }
     }
 
+    /// A statement begins: it is on the process list until it is finished, and is counted whatever becomes of its client.
+    pub(super) fn begin_statement(&mut self, command: CommandLabel, running: Running, started: Instant) {
+        self.under_way = Some(UnderWay { command, rows: 0 });
+        self.server.processes().begin(&self.process, running, started);
+    }
+
+    /// So many more rows of the statement were sent.
+    pub(super) fn sent_under_way(&mut self, rows: u64) {
+        if let Some(under_way) = &mut self.under_way {
+            under_way.rows += rows;
+        }
+    }
+
     /// The statement has ended. `label` is what it is if nothing more is known of it.
     pub(super) fn finish(
         &mut self,
@@ -93,6 +113,7 @@ impl Session {
         ending: &Ending,
     ) {
         let ended = Instant::now();
+        self.under_way = None;
         self.process.end(ended, self.database.as_deref());
         let label = self.shape.take().unwrap_or(label);
         self.count(command, shown, label, ended.saturating_duration_since(started), ending);
@@ -196,6 +217,28 @@ impl Session {
         };
         self.server.metrics().query(label, ShapeLabel::Other, outcome);
         self.server.metrics().stage(Stage::Total, started.elapsed());
+    }
+}
+
+impl Drop for Session {
+    /// A statement whose connection ends before it does is counted, and logged if it was slow: it has timed out if a store
+    /// is still waited for, as by a write, failed if it has panicked, and was killed else.
+    fn drop(&mut self) {
+        let Some(UnderWay { command, rows }) = self.under_way.take() else { return };
+        let Some((running, started)) = self.process.running() else { return };
+        let kind = match self.given_up.goes_on() {
+            _ if std::thread::panicking() => ErrorKind::Internal,
+            true => ErrorKind::Timeout,
+            false => ErrorKind::Killed,
+        };
+        let (shown, label) = match &running {
+            Running::Statement(statement) => (Shown::Statement(statement), shape_label(statement)),
+            Running::Text(text) => (Shown::Known(text, self.variables.sql_mode()), ShapeLabel::Other),
+            // Nothing of it has run.
+            Running::Reading(_) => return,
+        };
+        let label = self.shape.take().unwrap_or(label);
+        self.count(command, shown, label, started.elapsed(), &Ending { outcome: Outcome::Error(kind), rows });
     }
 }
 

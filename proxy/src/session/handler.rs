@@ -160,7 +160,7 @@ impl Handler for Session {
                 let shown = Shown::Known(&text, self.variables.sql_mode());
                 return Answering::Now(self.answer_now(CommandLabel::Query, shown, &ready, cell.as_ref(), reply));
             }
-            self.server.processes().begin(&self.process, Running::Text(text.clone()), started);
+            self.begin_statement(CommandLabel::Query, Running::Text(text.clone()), started);
             return Answering::soon(async move {
                 let shown = Shown::Known(&text, self.variables.sql_mode());
                 match self.answer(CommandLabel::Query, shown, &mut ready, reply).await? {
@@ -214,7 +214,7 @@ impl Handler for Session {
             if let Some(cell) = self.at_once(&ready, started) {
                 return Answering::Now(self.answer_now(CommandLabel::Execute, shown, &ready, cell.as_ref(), reply));
             }
-            self.server.processes().begin(&self.process, Running::Statement(plan.statement().clone()), started);
+            self.begin_statement(CommandLabel::Execute, Running::Statement(plan.statement().clone()), started);
             return Answering::soon(async move {
                 match self.answer(CommandLabel::Execute, shown, &mut ready, reply).await? {
                     Answered::Replied(replied) => Ok(replied),
@@ -225,7 +225,7 @@ impl Handler for Session {
                 }
             });
         }
-        self.server.processes().begin(&self.process, Running::Statement(plan.statement().clone()), started);
+        self.begin_statement(CommandLabel::Execute, Running::Statement(plan.statement().clone()), started);
         Answering::later(self.execute_long(plan, params, started, reply))
     }
 
@@ -241,7 +241,7 @@ impl Handler for Session {
     async fn open(&mut self, plan: &Kept, params: Parameters) -> Result<Opened<Cursor>, ErrorReply> {
         let started = Instant::now();
         let statement = plan.statement();
-        self.server.processes().begin(&self.process, Running::Statement(statement.clone()), started);
+        self.begin_statement(CommandLabel::Execute, Running::Statement(statement.clone()), started);
         let answer = self.run_or_die(plan.execution(&params)).await;
         let (opened, outcome) = match answer {
             Ok(Answer::Done(done)) => (Ok(Opened::Done(self.ok_reply(done))), Outcome::Ok),

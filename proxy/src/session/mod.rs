@@ -51,6 +51,7 @@ use crate::processes::Process;
 use crate::server::Server;
 use crate::wire::{Algorithm, Attributes, Patience, Status, TlsSession};
 use buffer::Buffer;
+use ending::UnderWay;
 pub use error::{StatementError, Stored};
 use locking::Held;
 use prepared_statements::{Kept, PreparedRoom};
@@ -108,6 +109,8 @@ pub struct Session {
     attributes: Attributes,
     track: Track,
     last: Last,
+    /// What has begun and is not finished.
+    under_way: Option<UnderWay>,
     /// What the running statement turned out to be, for metrics.
     shape: Option<cellgate_metrics::Shape>,
     /// The last text in its normal form; kept for its memory.
@@ -251,6 +254,7 @@ impl Session {
             attributes: Attributes::new(),
             track: Track::default(),
             last: Last::default(),
+            under_way: None,
             shape: None,
             normal: Normal::default(),
             patience: Patience::default(),

@@ -36,7 +36,7 @@ impl Session {
         let mut statements = statements.into_iter().peekable();
         let mut started = started;
         while let Some(statement) = statements.next() {
-            self.server.processes().begin(&self.process, Running::Statement(statement.clone()), started);
+            self.begin_statement(CommandLabel::Query, Running::Statement(statement.clone()), started);
             let answer = reply.meanwhile(pin!(self.run_here(&statement))).await;
             let last = statements.peek().is_none() || answer.is_err();
             if last {
@@ -137,7 +137,13 @@ impl Session {
                         let ending = Ending { outcome: Outcome::Error(ErrorKind::Value), rows: rows.sent() };
                         return Ok((writer.fail(&answer).await?, ending));
                     }
-                    sent => sent?,
+                    Ok(()) => {}
+                    Err(error) => {
+                        // Nobody is told of it: it is counted when the session ends.
+                        self.server.metrics().rows_sent(rows.sent());
+                        self.sent_under_way(rows.sent());
+                        return Err(error);
+                    }
                 },
                 Ok(None) => break,
                 Err(error) => {
