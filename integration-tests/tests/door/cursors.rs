@@ -1,7 +1,7 @@
 //! Prepared statements whose rows are fetched in parts.
 
 use cellgate_integration_tests::raw::{Raw, Reply};
-use cellgate_integration_tests::{Deployment, client};
+use cellgate_integration_tests::{Deployment, client, http};
 use mysql_async::prelude::Queryable;
 
 use super::{COM_INIT_DB, LIMIT};
@@ -143,4 +143,37 @@ fn a_prepared_statement_and_its_cursor_are_of_the_database_it_was_prepared_in() 
         assert!(row.ends_with(b"\x03one"), "{row:?}");
         raw.read_packet().unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_fetch_is_counted_and_logged_with_its_statement_and_rows() {
+    let proxy = Deployment::configured("[log]\nslow_query = \"0s\"\n").start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    client::run(&mut conn, client::TRIPS).await;
+    let rows: Vec<String> = (0..50).map(|row| format!("('row {row}', 'BASE', 1, '1')")).collect();
+    let insert = format!("INSERT INTO trips (row_key, column_key, ref_key, body) VALUES {}", rows.join(", "));
+    client::run(&mut conn, &insert).await;
+    let mut raw = Raw::login(proxy.mysql(), LIMIT).unwrap();
+    raw.command(COM_STMT_PREPARE, b"SELECT row_key FROM trips").unwrap();
+    assert_eq!(raw.read_packet().unwrap()[0], 0);
+    until_end(&mut raw);
+    raw.command(COM_STMT_EXECUTE, &[1, 0, 0, 0, 1, 1, 0, 0, 0]).unwrap();
+    assert_eq!(raw.read_packet().unwrap(), [1]);
+    until_end(&mut raw);
+    for (most, rows) in [(30, 30), (30, 20)] {
+        raw.command(COM_STMT_FETCH, &[1, 0, 0, 0, most, 0, 0, 0]).unwrap();
+        assert_eq!(until_end(&mut raw).0, rows);
+    }
+    raw.command(COM_STMT_FETCH, &[1, 0, 0, 0, 1, 0, 0, 0]).unwrap();
+    assert_eq!(raw.reply().unwrap(), Reply::Error(1421));
+    let slow = |log: &str, rows: u32| {
+        let told = |line: &&str| line.contains("SELECT row_key FROM trips") && line.contains(&format!("rows={rows} "));
+        log.lines().filter(told).count() == 1
+    };
+    proxy.until_logged("each part", |log| slow(log, 0) && slow(log, 30) && slow(log, 20));
+    let samples = http::metrics(proxy.http()).unwrap();
+    let of = |outcome: &str| {
+        samples[&format!("cellgate_queries_total{{command=\"other\",outcome=\"{outcome}\",shape=\"other\"}}")]
+    };
+    assert_eq!((of("ok"), of("not_found")), (2.0, 1.0));
 }

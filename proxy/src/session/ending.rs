@@ -103,6 +103,11 @@ impl Session {
         }
     }
 
+    /// How many rows of the statement were sent.
+    pub(super) fn rows_under_way(&self) -> u64 {
+        self.under_way.as_ref().map_or(0, |under_way| under_way.rows)
+    }
+
     /// The statement has ended. `label` is what it is if nothing more is known of it.
     pub(super) fn finish(
         &mut self,
@@ -166,7 +171,11 @@ impl Session {
     pub(super) fn observe_command(&self, kind: CommandKind, started: Instant, refused: Option<u16>) {
         let label = match kind {
             // Counted with their statements.
-            CommandKind::Query | CommandKind::Prepare | CommandKind::Execute if refused.is_none() => return,
+            CommandKind::Query | CommandKind::Prepare | CommandKind::Execute | CommandKind::Fetch
+                if refused.is_none() =>
+            {
+                return;
+            }
             CommandKind::Query => CommandLabel::Query,
             CommandKind::Prepare => CommandLabel::Prepare,
             CommandKind::Execute => CommandLabel::Execute,
@@ -201,7 +210,7 @@ impl Session {
             CommandKind::Unknown if refused == Some(1153) => Outcome::Error(ErrorKind::Limit),
             CommandKind::Unknown => Outcome::Error(ErrorKind::Unsupported),
             // Of a statement that is not there, or without a cursor.
-            CommandKind::ResetStatement => Outcome::Error(ErrorKind::NotFound),
+            CommandKind::ResetStatement | CommandKind::Fetch => Outcome::Error(ErrorKind::NotFound),
             CommandKind::Ping
             | CommandKind::InitDb
             | CommandKind::ResetConnection
@@ -211,7 +220,6 @@ impl Session {
             | CommandKind::SetOption
             | CommandKind::SendLongData
             | CommandKind::Close
-            | CommandKind::Fetch
             | CommandKind::ProcessKill
             | CommandKind::Refresh => Outcome::Error(self.last.error.unwrap_or(ErrorKind::NotFound)),
         };

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cellgate_metrics::{Command as CommandLabel, Outcome, Shape as ShapeLabel, Stage};
+use cellgate_schemaless::ErrorKind;
 use cellgate_sql::{Parameters, Statement};
 use tokio::sync::Semaphore;
 
@@ -249,7 +250,7 @@ impl Handler for Session {
                 let mut rows = RowSource::of(rows);
                 rows.outlast();
                 let columns = rows.columns().to_vec();
-                let cursor = self.cursors.keep(rows);
+                let cursor = self.cursors.keep(rows, statement.clone());
                 self.last.row_count = -1;
                 (Ok(Opened::Rows { cursor, columns, status: Session::status(self) }), Outcome::Ok)
             }
@@ -260,14 +261,24 @@ impl Handler for Session {
         opened
     }
 
-    fn fetching(&mut self) {
+    fn fetching(&mut self, cursor: &Cursor, started: Instant) {
         self.process.kill_switch().statement_begins();
+        self.last.error = None;
+        self.begin_statement(CommandLabel::Other, Running::Statement(cursor.statement.clone()), started);
+    }
+
+    fn fetched(&mut self, cursor: &Cursor, started: Instant, failed: bool) {
+        // Without an error of the session it is a value that does not fit.
+        let kind = failed.then(|| self.last.error.unwrap_or(ErrorKind::Value));
+        let ending = Ending { outcome: kind.map_or(Outcome::Ok, Outcome::Error), rows: self.rows_under_way() };
+        self.finish(CommandLabel::Other, Shown::Statement(&cursor.statement), ShapeLabel::Other, started, &ending);
     }
 
     async fn fetch(&mut self, cursor: &mut Cursor) -> Result<Option<cellgate_sql::Row>, ErrorReply> {
         match cursor.next(self.process.kill_switch()).await {
             Ok(Some(row)) => {
                 self.server.metrics().rows_sent(1);
+                self.sent_under_way(1);
                 Ok(Some(row))
             }
             Ok(None) => {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cellgate_sql::relational::Program;
-use cellgate_sql::{ColumnMeta, Row};
+use cellgate_sql::{ColumnMeta, Row, Statement};
 
 use super::read::Stream;
 use super::{Answer, StatementError, Table};
@@ -14,6 +14,8 @@ use crate::wire::KillSwitch;
 /// The rows of an execution that are fetched in parts.
 pub struct Cursor {
     pub(super) rows: RowSource,
+    /// What they are rows of.
+    pub(super) statement: Statement,
     taken: Taken,
 }
 
@@ -35,10 +37,10 @@ impl CursorRoom {
     }
 
     /// Keeps rows for later. They count as they are: those of a stream are a page, others all of them.
-    pub(super) fn keep(&self, rows: RowSource) -> Cursor {
+    pub(super) fn keep(&self, rows: RowSource, statement: Statement) -> Cursor {
         let bytes = rows.bytes();
         self.0.fetch_add(bytes, Ordering::Relaxed);
-        Cursor { rows, taken: Taken { all: Arc::clone(&self.0), bytes } }
+        Cursor { rows, statement, taken: Taken { all: Arc::clone(&self.0), bytes } }
     }
 }
 
@@ -174,7 +176,7 @@ impl RowSource {
 
 #[cfg(test)]
 mod tests {
-    use cellgate_sql::Value;
+    use cellgate_sql::{SqlMode, Value};
 
     use super::*;
 
@@ -190,9 +192,10 @@ mod tests {
     fn no_cursor_is_opened_beside_those_that_hold_what_one_statement_may() {
         let room = CursorRoom::default();
         assert!(room.has_room(1000));
-        let first = room.keep(rows(400));
+        let statement = || cellgate_sql::parse("SELECT 1", SqlMode::default()).unwrap().remove(0);
+        let first = room.keep(rows(400), statement());
         assert!(room.has_room(1000));
-        let second = room.keep(rows(5000));
+        let second = room.keep(rows(5000), statement());
         assert!(!room.has_room(1000), "they hold more already");
         drop(second);
         assert!(room.has_room(1000));

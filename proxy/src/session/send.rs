@@ -129,7 +129,8 @@ impl Session {
         mut writer: RowsReply<'_>,
     ) -> Result<(Replied, Ending), WireError> {
         loop {
-            match rows.next(self.process.kill_switch()).await {
+            let next = writer.meanwhile(pin!(rows.next(self.process.kill_switch()))).await;
+            match next {
                 Ok(Some(row)) => match writer.row(&row).await {
                     Err(WireError::Protocol(Violation::Value { ty, .. })) => {
                         let answer = ErrorReply::unfit(ty);

@@ -140,7 +140,14 @@ pub trait Handler: Send {
     async fn open(&mut self, plan: &Self::Plan, params: Parameters) -> Result<Opened<Self::Cursor>, ErrorReply>;
 
     /// STMT_FETCH: some rows of a cursor are fetched next, one by one.
-    fn fetching(&mut self) {}
+    fn fetching(&mut self, cursor: &Self::Cursor, started: Instant) {
+        let _ = (cursor, started);
+    }
+
+    /// They were fetched, or it ended with an error that the client is told.
+    fn fetched(&mut self, cursor: &Self::Cursor, started: Instant, failed: bool) {
+        let _ = (cursor, started, failed);
+    }
 
     /// The next row of a cursor.
     ///

@@ -231,7 +231,7 @@ impl<'a, H: Handler> Ready<'a, H> {
                 let status = self.handler.set_multi_statements(multi_statements == MultiStatements::On).await;
                 write_end(self.channel, self.client, 0, status, Following::Last);
             }
-            Command::Fetch { statement, rows } => Box::pin(self.fetch(statement, rows)).await?,
+            Command::Fetch { statement, rows } => Box::pin(self.fetch(statement, rows, started)).await?,
             Command::ResetConnection => {
                 self.forget();
                 let status = self.handler.reset().await;
@@ -353,7 +353,7 @@ impl<'a, H: Handler> Ready<'a, H> {
     }
 
     /// Sends up to so many rows of a cursor.
-    async fn fetch(&mut self, id: u32, most: u32) -> Result<(), WireError> {
+    async fn fetch(&mut self, id: u32, most: u32, started: Instant) -> Result<(), WireError> {
         let Some(cursor) = self.cursors.get(id) else {
             let error = if self.statements.is_open(id) {
                 ErrorReply::no_cursor(id)
@@ -363,33 +363,38 @@ impl<'a, H: Handler> Ready<'a, H> {
             self.refuse(&error);
             return Ok(());
         };
-        self.handler.fetching();
+        self.handler.fetching(&cursor.rows, started);
         let mut reply = RowsReply::resume(self.channel, self.client, Arc::clone(&cursor.columns));
+        let mut end = Ok(Following::Cursor);
         for _ in 0..most {
-            match self.handler.fetch(&mut cursor.rows).await {
-                Ok(Some(row)) => match reply.row(&row).await {
-                    Err(WireError::Protocol(Violation::Value { ty, .. })) => {
-                        self.cursors.close(id);
-                        let error = ErrorReply::unfit(ty);
-                        self.refused = Some(error.code);
-                        let _failed = reply.fail(&error).await?;
-                        return Ok(());
-                    }
-                    sent => sent?,
-                },
+            let next = reply.meanwhile(pin!(self.handler.fetch(&mut cursor.rows))).await;
+            let row = match next {
+                Ok(Some(row)) => row,
                 Ok(None) => {
-                    self.cursors.close(id);
-                    return reply.pause(self.handler.status(), Following::CursorEnd).await;
+                    end = Ok(Following::CursorEnd);
+                    break;
                 }
                 Err(error) => {
-                    self.cursors.close(id);
-                    self.refused = Some(error.code);
-                    let _failed = reply.fail(&error).await?;
-                    return Ok(());
+                    end = Err(error);
+                    break;
                 }
+            };
+            match reply.row(&row).await {
+                Err(WireError::Protocol(Violation::Value { ty, .. })) => {
+                    end = Err(ErrorReply::unfit(ty));
+                    break;
+                }
+                sent => sent?,
             }
         }
-        reply.pause(self.handler.status(), Following::Cursor).await
+        self.handler.fetched(&cursor.rows, started, end.is_err());
+        if !matches!(end, Ok(Following::Cursor)) {
+            self.cursors.close(id);
+        }
+        match end {
+            Ok(following) => reply.pause(self.handler.status(), following).await,
+            Err(error) => reply.fail(&error).await.map(|_failed| ()),
+        }
     }
 
     /// Answers OK, with what changed of the session.

@@ -275,6 +275,14 @@ impl<'a> RowsReply<'a> {
         Self { channel, client, format: RowFormat::Binary, columns, digits: None, following: Following::Cursor }
     }
 
+    /// As [`Reply::meanwhile`], e.g. for the next row: what is written of the result so far is sent as well.
+    pub fn meanwhile<'b, F: Future>(
+        &'b mut self,
+        work: Pin<&'b mut F>,
+    ) -> impl Future<Output = F::Output> + use<'a, 'b, F> {
+        self.channel.meanwhile(work)
+    }
+
     /// Ends a part of a cursor's rows.
     pub(super) async fn pause(self, status: Status, following: Following) -> Result<(), WireError> {
         write_end(self.channel, self.client, 0, status, following);
