@@ -30,10 +30,10 @@ fn several_statements_keep_their_texts_kinds_and_parameters() {
 
 #[test]
 fn what_follows_a_statement_is_a_text_of_its_own_outside_of_comments() {
-    let text = "SET a ; /*!40101 SET b */; /*!40101 SET c; SET d; */ SET e";
+    let text = "DO 1 ; /*!40101 DO 2 */; /*!40101 DO 3; DO 4; */ DO 5";
     let rests: Vec<_> = parse(text, SqlMode::default()).unwrap();
     let rests: Vec<_> = rests.iter().map(|s| s.rest().map(|rest| &text[rest..])).collect();
-    let behind = [" /*!40101 SET b */; /*!40101 SET c; SET d; */ SET e", " /*!40101 SET c; SET d; */ SET e"];
+    let behind = [" /*!40101 DO 2 */; /*!40101 DO 3; DO 4; */ DO 5", " /*!40101 DO 3; DO 4; */ DO 5"];
     assert_eq!(rests, [Some(behind[0]), Some(behind[1]), None, None, None]);
 }
 
