@@ -74,7 +74,6 @@ impl Handler for Session {
         self.enter(login)?;
         self.user.clone_from(&login.user);
         self.multi_statements = login.capabilities.multi_statements;
-        self.found_rows_flag = login.capabilities.found_rows;
         self.interactive = login.capabilities.interactive;
         self.variables = self.fresh_variables();
         self.tls.clone_from(&login.tls);

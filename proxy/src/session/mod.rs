@@ -88,7 +88,6 @@ pub struct Session {
     next: Characteristics,
     transaction: Option<Open>,
     multi_statements: bool,
-    found_rows_flag: bool,
     /// The client said that a person sits there.
     interactive: bool,
     /// `LAST_INSERT_ID()`.
@@ -240,7 +239,6 @@ impl Session {
             next: Characteristics::default(),
             transaction: None,
             multi_statements: false,
-            found_rows_flag: false,
             interactive: false,
             last_insert_id: 0,
             calls: Vec::new(),

@@ -243,8 +243,6 @@ pub struct Login {
 /// What both sides of a connection can do, as far as a session needs to know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClientFlags {
-    /// UPDATE answers the rows it found rather than those it changed.
-    pub found_rows: bool,
     /// Statements may be joined with `;`.
     pub multi_statements: bool,
     /// A reply may have several results.
@@ -262,7 +260,6 @@ pub struct ClientFlags {
 impl ClientFlags {
     pub(super) fn of(capabilities: CapabilityFlags) -> Self {
         Self {
-            found_rows: capabilities.contains(CapabilityFlags::CLIENT_FOUND_ROWS),
             multi_statements: capabilities.contains(CapabilityFlags::CLIENT_MULTI_STATEMENTS),
             multi_results: capabilities.contains(CapabilityFlags::CLIENT_MULTI_RESULTS),
             deprecate_eof: capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF),

@@ -55,7 +55,7 @@ pub(super) enum RowFormat {
 /// An OK packet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OkReply {
-    /// Rows written (or, for a client that asked for FOUND_ROWS, found).
+    /// Rows written.
     pub affected_rows: u64,
     /// The first generated id; 0 is none.
     pub last_insert_id: u64,
