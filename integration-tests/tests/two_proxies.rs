@@ -296,6 +296,11 @@ async fn sessions_that_wait_for_locks_cost_nobody_the_locks_it_holds() {
     }
     let id: u32 = client::rows(&mut holder, "SELECT CONNECTION_ID()").await[0];
     assert_eq!(client::rows::<u32>(&mut holder, "SELECT IS_USED_LOCK('job')").await, [id]);
+    // To the other proxy it is a number that none of its own connections has.
+    let mut stranger = client::connect(two.mysql()).await;
+    let elsewhere: Vec<u64> = client::rows(&mut stranger, "SELECT IS_USED_LOCK('job')").await;
+    assert_eq!(elsewhere, [(1 << 32) + u64::from(id)]);
+    assert_eq!(client::refused(&mut stranger, &format!("KILL {}", elsewhere[0])).await.code, 1094);
     assert!(!one.log().contains("were lost"), "{}", one.log());
     // In the order in which they came, and by whichever proxy.
     let mut waiting = client::connect(two.mysql()).await;

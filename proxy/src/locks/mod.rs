@@ -47,6 +47,10 @@ pub const SESSION_NAMES: usize = 1000;
 /// them, written as one document of about a megabyte, with every change.
 pub const NAMES: usize = 10_000;
 
+/// Added to the number of another proxy's connection: no connection of this one has that number, but one may well have the
+/// number that it has there.
+pub const ELSEWHERE: u64 = 1 << 32;
+
 /// Why no lock was taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
@@ -283,13 +287,17 @@ impl Locks {
         }
     }
 
-    /// Who holds a lock: its connection.
+    /// Who holds a lock: its connection. One of another proxy has [`ELSEWHERE`] added to its number.
     ///
     /// # Errors
     /// What the meta store says.
-    pub async fn holder(&self, key: &Key) -> Result<Option<u32>, StoreError> {
+    pub async fn holder(&self, key: &Key) -> Result<Option<u64>, StoreError> {
         self.settle().await?;
-        Ok(self.read(|known| known.holder(key).map(|owner| owner.connection)))
+        let number = |owner: &Owner| {
+            let connection = u64::from(owner.connection);
+            if owner.proxy == self.proxy { connection } else { ELSEWHERE + connection }
+        };
+        Ok(self.read(|known| known.holder(key).map(number)))
     }
 
     /// Waits until a statement of this session may use all of these tables, and then counts its writes as under way until

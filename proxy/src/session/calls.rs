@@ -39,7 +39,8 @@ impl Session {
             SessionCall::ReleaseAllLocks => self.release_all_locks().await,
             SessionCall::IsFreeLock => Ok(Value::Int(i64::from(self.lock_holder(arguments).await?.is_none()))),
             SessionCall::IsUsedLock => {
-                Ok(self.lock_holder(arguments).await?.map_or(Value::Null, |id| Value::Int(id.into())))
+                let holder = self.lock_holder(arguments).await?.map(|id| i64::try_from(id).unwrap_or(i64::MAX));
+                Ok(holder.map_or(Value::Null, Value::Int))
             }
         }
     }

@@ -97,8 +97,8 @@ impl Session {
         Ok(Value::Int(released?.map_err(CatalogError::Meta)?.into()))
     }
 
-    /// The connection that holds a lock of GET_LOCK.
-    pub(super) async fn lock_holder(&self, arguments: &[Value]) -> Result<Option<u32>, StatementError> {
+    /// The connection that holds a lock of GET_LOCK, by a number that no connection of this proxy has if it is another one's.
+    pub(super) async fn lock_holder(&self, arguments: &[Value]) -> Result<Option<u64>, StatementError> {
         let key = named(arguments)?;
         let holder = self.answered(Instant::now(), self.server.locks().holder(&key)).await?;
         Ok(holder.map_err(CatalogError::Meta)?)
