@@ -248,6 +248,33 @@ async fn its_own_cell_is_seen_by_every_read_though_another_writer_was_faster() {
 }
 
 #[tokio::test]
+async fn its_own_cells_come_in_the_order_of_shards_and_rows_are_made_of_them_in_any_shard() {
+    let (_proxy, mut one, _) = two_sessions(&Deployment::mixed()).await;
+    run(&mut one, "CREATE TABLE riders (PROFILE JSON) ENGINE=CELLS").await;
+    for row in 0..20 {
+        put(&mut one, &triple(&format!("old-{row}"), "BASE", 1), "1").await.unwrap();
+    }
+    run(&mut one, "INSERT INTO riders (row_key, PROFILE) VALUES ('a', '1')").await;
+    run(&mut one, "BEGIN").await;
+    for row in 0..20 {
+        put(&mut one, &triple(&format!("own-{row}"), "BASE", 1), "1").await.unwrap();
+    }
+    let read = "SELECT shard, added_id FROM trips ORDER BY shard, added_id";
+    let all: Vec<(u16, u64)> = rows(&mut one, read).await;
+    assert!(all.len() == 40 && all.is_sorted(), "{all:?}");
+    assert_eq!(rows::<(u16, u64)>(&mut one, &format!("{read} LIMIT 15")).await, all[..15]);
+    run(&mut one, "INSERT INTO riders (row_key, PROFILE) VALUES ('a', '2')").await;
+    let found: Vec<(u16, String)> = rows(&mut one, "SELECT SHARD_OF('a'), PROFILE FROM riders").await;
+    let shard = found[0].0;
+    for of in [&format!("PARTITION (p{shard})"), "WHERE shard = SHARD_OF('a')"] {
+        let found: Vec<String> = rows(&mut one, &format!("SELECT PROFILE FROM riders {of}")).await;
+        assert_eq!(found, ["2"], "{of}");
+    }
+    let elsewhere = format!("SELECT PROFILE FROM riders PARTITION (p{})", (u32::from(shard) + 1) % SHARDS);
+    assert_eq!(rows::<String>(&mut one, &elsewhere).await, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_read_only_session_changes_nothing_at_all() {
     let (_proxy, mut one, _) = two_sessions(&Deployment::embedded()).await;
     put(&mut one, &triple("a", "BASE", 1), "1").await.unwrap();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_metrics::{Shape as ShapeLabel, Stage};
-use cellgate_router::row_order;
+use cellgate_router::{log_order, row_order};
 use cellgate_schemaless::{AddedId, Cell, LogScan, Request, TableDef, TableRef, Triple};
 use cellgate_sql::{ColumnMeta, Cut, Notes, Read, ReadKind, Row, Shape, Shaping, Skipped, Source, SqlError};
 use cellgate_store::StoreError;
@@ -131,28 +131,18 @@ impl Session {
                 Cells::Stream(Box::new(Overlaid::new(stream, own.into(), Box::new(order), limit)))
             }
             Request::Log { table, scan } => {
-                // A log shows what is committed; only the reading of a whole table shows the transaction's own cells.
-                let mut own = match buffer.filter(|_| scatter) {
+                // A log shows what is committed; the reading of a whole table shows the transaction's own cells, and rows
+                // are made of them.
+                let shows_own = scatter || kind == ReadKind::RowShape;
+                let mut own = match buffer.filter(|_| shows_own) {
                     Some(buffer) => own_of_log(buffer, &table, &scan),
                     None => Vec::new(),
                 };
+                // They have no place in the log yet: their id is 0, so that they come first in their shard.
+                own.sort_by(log_order);
                 let limit = scan.limit;
                 let stream = executor.stream(Request::Log { table, scan });
-                // They have no place in the log yet: they come last, or last in their shard if rows are made of them.
-                let order: Order = match kind {
-                    ReadKind::RowShape => {
-                        own.sort_by_key(|cell| cell.shard);
-                        Box::new(|own, cell| own.shard.cmp(&cell.shard))
-                    }
-                    ReadKind::Get
-                    | ReadKind::GetMulti
-                    | ReadKind::Latest
-                    | ReadKind::Rows
-                    | ReadKind::Partition
-                    | ReadKind::Scatter
-                    | ReadKind::Constant => Box::new(|_, _| Ordering::Greater),
-                };
-                Cells::Stream(Box::new(Overlaid::new(stream, own.into(), order, limit)))
+                Cells::Stream(Box::new(Overlaid::new(stream, own.into(), Box::new(log_order), limit)))
             }
             Request::Put { .. } | Request::Erase { .. } => Cells::None,
         })
@@ -179,6 +169,7 @@ fn own_of_log(buffer: &Buffer, table: &TableRef, scan: &LogScan) -> Vec<Cell> {
         return Vec::new();
     }
     let own = buffer.of_table(table.id).filter(|c| scan.columns.has(&c.triple.column));
+    let own = own.filter(|c| scan.shards.binary_search(&c.shard).is_ok());
     let own = own.filter(|c| scan.created_from.is_none_or(|from| c.at >= from));
     own.map(|c| c.as_cell()).collect()
 }
