@@ -18,10 +18,9 @@ pub struct Buffered {
     pub triple: Triple,
     /// Its JSON.
     pub body: Body,
-    /// Whether a cell of this name by anybody else means that the race is lost.
-    pub must_be_new: bool,
     /// Whether its store had it already, with this body. It is read from there, and written at COMMIT only so that COMMIT
-    /// answers for it as for the others: a server may have shown it before it was on its disk.
+    /// answers for it as for the others: a server may have shown it before it was on its disk. Of any other the client was
+    /// told that it is new: a cell of its name by anybody else means that the race is lost.
     pub stored: bool,
     /// When the statement ran; the cell's time is that of the COMMIT.
     pub at: Micros,

@@ -198,7 +198,7 @@ fn item(cell: &Buffered) -> PutItem {
         version: Version::Exact(cell.triple.ref_key),
         body: cell.body.clone(),
     };
-    PutItem { table: cell.table.clone(), cell: new, must_be_new: cell.must_be_new }
+    PutItem { table: cell.table.clone(), cell: new, must_be_new: !cell.stored }
 }
 
 /// How many cells of a kind are named.
@@ -284,7 +284,6 @@ mod tests {
             table: TableRef::new("t", TableId(1), 1),
             triple: Triple { row, column, ref_key: RefKey(1) },
             body: Body::from_store(b"1".to_vec()),
-            must_be_new: true,
             stored: false,
             at: Micros(0),
             shard: ShardId(0),

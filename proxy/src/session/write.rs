@@ -288,9 +288,8 @@ impl Session {
             let there = there.or_else(|| open.buffer.get(table.id, &triple).map(|own| Some(own.body.clone())));
             let shard = topology.shard_of(cell.row.as_bytes());
             let written = |new| Written { ref_key, added_id: AddedId(0), shard, created_at: at, new };
-            let must_be_new = cell.version == Version::Next;
             let (table, body) = (table.clone(), cell.body.clone());
-            let buffered = |stored| Buffered { table, triple, body, must_be_new, stored, at, shard };
+            let buffered = |stored| Buffered { table, triple, body, stored, at, shard };
             match there {
                 Some(Some(body)) if body == cell.body => {
                     if is_stored && let Err(error) = open.buffer.push(buffered(true), limits) {

@@ -32,7 +32,7 @@ pub struct PutItem {
     /// The cell.
     pub cell: NewCell,
     /// For an exact version: whether a cell with the same bytes by another write is a conflict, too. A transaction
-    /// says so of versions it has counted up itself.
+    /// says so of cells that were not there when their statement ran.
     pub must_be_new: bool,
 }
 

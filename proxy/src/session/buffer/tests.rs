@@ -24,7 +24,7 @@ fn triple(row_key: &str, column_key: &str, version: i64) -> Triple {
 
 fn cell(id: u32, triple: Triple) -> Buffered {
     let body = Body::json("{}").unwrap();
-    Buffered { table: table(id), triple, body, must_be_new: false, stored: false, at: Micros(5), shard: ShardId(3) }
+    Buffered { table: table(id), triple, body, stored: false, at: Micros(5), shard: ShardId(3) }
 }
 
 fn buffer(cells: &[(u32, &str, &str, i64)]) -> Buffer {
