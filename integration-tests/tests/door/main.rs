@@ -1,7 +1,8 @@
 //! The door: TLS, compression, certificates that change, PROXY headers, logins that fail, sessions that are told of what
-//! changed or are ended, KILL, LOCK TABLES and cursors, by real clients.
+//! changed or are ended, KILL, LOCK TABLES, refused COMMITs and cursors, by real clients.
 
 mod certificates;
+mod commits;
 mod compression;
 mod cursors;
 mod kill;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use cellgate_metrics::Stage;
-use cellgate_schemaless::{NewCell, Version};
+use cellgate_schemaless::{NewCell, TableId, Version};
 use cellgate_sql::{Privilege, TableName, Transaction};
 use cellgate_store::StoreError;
 use cellgate_store::executor::{CellFate, PutItem, RunError};
@@ -39,7 +39,7 @@ impl Session {
                 }
             }
             Transaction::Rollback { chain, release: _ } => {
-                self.warn_of_erasures();
+                self.warn_if_erased();
                 let read_only = self.transaction.take().map(|t| t.read_only);
                 if chain {
                     self.begin(read_only, Start::Explicit);
@@ -62,7 +62,7 @@ impl Session {
                 let len = open.savepoints[index].1;
                 open.savepoints.truncate(index + 1);
                 open.buffer.truncate(len);
-                self.warn_of_erasures();
+                self.warn_if_erased();
             }
             Transaction::Release(name) => {
                 let (open, index) = self.savepoint(&name)?;
@@ -72,12 +72,16 @@ impl Session {
         Ok(Answer::Done(Done::default()))
     }
 
-    /// Says, where something is rolled back, that what the transaction has erased is not.
-    fn warn_of_erasures(&mut self) {
+    /// Says, where something is rolled back, that what the open transaction has erased is not.
+    fn warn_if_erased(&mut self) {
         if self.transaction.as_ref().is_some_and(|open| open.erased) {
-            let warning = "Some non-transactional changed tables couldn't be rolled back";
-            self.warn(Level::Warning, notes::NOT_ROLLED_BACK, warning);
+            self.warn_of_erasures();
         }
+    }
+
+    fn warn_of_erasures(&mut self) {
+        let warning = "Some non-transactional changed tables couldn't be rolled back";
+        self.warn(Level::Warning, notes::NOT_ROLLED_BACK, warning);
     }
 
     fn savepoint(&mut self, name: &str) -> Result<(&mut Open, usize), StatementError> {
@@ -120,34 +124,62 @@ impl Session {
         }
     }
 
-    /// Whether the account may still write to the tables of the open transaction, by the names they have now. If not, the
-    /// transaction stays open: a right that is given back in time counts. Those that are gone are not asked about.
+    /// Whether the account may still write to these tables, by the names they have now. Those that are gone are not asked
+    /// about.
     fn check_commit(&mut self, tables: &[TableName]) -> Result<(), StatementError> {
         self.renew_access();
         tables.iter().try_for_each(|name| self.need_named(Privilege::Insert, name))
     }
 
+    /// Waits until a COMMIT may write to these tables.
+    ///
+    /// # Errors
+    /// It may not: by the locks of others, by the rights of its account, or by a catalog that is too old. Nothing is
+    /// written.
+    async fn let_in(&mut self, written: &BTreeSet<TableId>) -> Result<EnteredCommit, StatementError> {
+        let entered = self.enter_commit(written).await?;
+        self.renew_access();
+        let version = self.access().version();
+        let mut allowed = self.check_commit(&entered.tables);
+        if allowed.as_ref().is_err_and(StatementError::suspects_access) && self.has_newer_access(version).await {
+            allowed = self.check_commit(&entered.tables);
+        }
+        allowed?;
+        // As for every write: by a catalog that is too old, it could go to a table that is dropped.
+        self.refuse_stale(Instant::now())?;
+        Ok(entered)
+    }
+
     /// Writes what the open transaction holds, and ends it. Without one: nothing to do, never an error.
     ///
+    /// After an error it is over as well, as in MySQL: clients take it for over, and pools give the connection to the next
+    /// one, whose writes must not end up in it.
+    ///
     /// Not bounded by the statement's deadline: what is being written is either done or reported (the stores' own
-    /// timeouts bound it).
+    /// timeouts bound it). KILL ends the waiting before it.
     pub(super) async fn commit_open(&mut self) -> Result<(), StatementError> {
-        let Some(EnteredCommit { entered, tables, all_there }) = self.enter_commit().await? else {
-            self.transaction = None;
-            return Ok(());
-        };
-        self.check_commit(&tables)?;
+        let erased = self.transaction.as_ref().is_some_and(|open| open.erased);
+        let committed = self.commit_or_roll_back().await;
+        if erased && committed.is_err() {
+            self.warn_of_erasures();
+        }
+        committed
+    }
+
+    async fn commit_or_roll_back(&mut self) -> Result<(), StatementError> {
+        if self.transaction.as_ref().is_some_and(|open| !open.buffer.is_empty()) {
+            self.check_losses()?;
+        }
+        let Some(open) = self.transaction.take().filter(|open| !open.buffer.is_empty()) else { return Ok(()) };
         // What writes is not cut off by KILL.
         let kill = self.process.kill_switch().clone();
-        let _shield = kill.shield();
-        let Some(open) = self.transaction.take() else { return Ok(()) };
-        // As for every write: by a catalog that is too old, it could go to a table that is dropped.
-        if let Err(stale) = self.refuse_stale(Instant::now()) {
-            self.transaction = Some(open);
-            return Err(stale);
-        }
+        let shield = kill.shield();
+        let written = open.buffer.tables();
+        let let_in = kill.interruptible_within(&shield, self.let_in(&written)).await;
+        let EnteredCommit { entered, tables } =
+            let_in.unwrap_or(Err(StatementError::Interrupted)).map_err(rolled_back)?;
         // One cluster could have what another refuses: looked at before anything is written.
-        if !all_there {
+        if tables.len() < written.len() {
             return Err(StatementError::TableGone);
         }
         let cells = open.buffer.into_cells();
@@ -166,29 +198,18 @@ impl Session {
         written
     }
 
-    /// Commits before the locks of LOCK TABLES go that the transaction relies on: it is over then, in any case.
-    pub(super) async fn commit_under_locks(&mut self) -> Result<(), StatementError> {
-        self.renew_access();
-        let version = self.access().version();
-        let mut committed = self.commit_open().await;
-        if committed.as_ref().is_err_and(StatementError::suspects_access) && self.has_newer_access(version).await {
-            committed = self.commit_open().await;
-        }
-        let Err(error) = committed else { return Ok(()) };
-        self.warn_of_erasures();
-        Err(if self.transaction.take().is_some() { StatementError::RolledBack(Box::new(error)) } else { error })
-    }
-
     /// Ends the transaction and LOCK TABLES before a statement that does so. The tables are let go of whatever became of the
     /// transaction, as in MySQL.
     pub(super) async fn end_locked(&mut self) -> Result<(), StatementError> {
-        if !self.locks_tables() {
-            return self.commit_open().await;
-        }
-        let committed = self.commit_under_locks().await;
+        let committed = self.commit_open().await;
         let let_go = self.unlock_tables().await;
         committed.and(let_go)
     }
+}
+
+/// Why a COMMIT of which nothing is written was not done: its transaction is over.
+fn rolled_back(error: StatementError) -> StatementError {
+    StatementError::RolledBack(Box::new(error))
 }
 
 fn item(cell: &Buffered) -> PutItem {
@@ -232,6 +253,7 @@ fn judge(
     let cause = all().filter(|(_, fate)| fate.is_unknown()).chain(all()).find_map(failure);
     match cause {
         None => Ok(()),
+        Some(cause @ StatementError::Write { .. }) if !in_part && unknown == 0 => Err(rolled_back(cause)),
         Some(cause) if !in_part => Err(cause),
         Some(cause) => {
             let named = |of: &dyn Fn(&CellFate) -> bool| {
@@ -268,9 +290,7 @@ fn entry(cell: &Buffered) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use cellgate_schemaless::{
-        AddedId, Body, ColumnKey, Micros, RefKey, RowKey, ShardId, TableId, TableRef, Triple, Written,
-    };
+    use cellgate_schemaless::{AddedId, Body, ColumnKey, Micros, RefKey, RowKey, ShardId, TableRef, Triple, Written};
     use cellgate_store::Reason;
 
     use super::*;
@@ -366,6 +386,10 @@ mod tests {
     fn a_commit_of_which_nothing_is_stored_or_all_may_be_has_the_number_of_its_cause() {
         assert_eq!(answer([CellFate::Conflict(RefKey(1)), CellFate::Withheld]).0, 1213);
         assert_eq!(answer([failed(StoreError::NoTable { table: "t_1".to_owned() }), CellFate::Withheld]).0, 1412);
+        // Clients repeat the statement behind 1205, and a second COMMIT would succeed.
+        let late = failed(StoreError::Timeout { reason: Reason::Lock, detail: String::new() });
+        let (code, text) = answer([late, CellFate::Withheld]);
+        assert!(code == 1213 && text.ends_with("; the transaction is rolled back"), "{text}");
         let (code, text) = answer([lost(), lost()]);
         assert!(code == 1429 && text.contains("may be stored"), "{text}");
     }

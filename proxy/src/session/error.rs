@@ -87,7 +87,7 @@ pub enum StatementError {
         /// Why the rest is not.
         cause: Box<StatementError>,
     },
-    /// A COMMIT that could not begin, of a transaction that is over all the same. Nothing of it was written.
+    /// A COMMIT that was not done, of a transaction that is over all the same. Nothing of it was written, in no cluster.
     #[error("{0}; the transaction is rolled back")]
     RolledBack(Box<StatementError>),
     /// A write in a READ ONLY transaction.

@@ -37,8 +37,6 @@ pub(super) struct EnteredCommit {
     pub(super) entered: Vec<Entered>,
     /// Its tables, as they are named now, without those that are gone.
     pub(super) tables: Vec<TableName>,
-    /// Whether none is gone.
-    pub(super) all_there: bool,
 }
 
 impl Held {
@@ -108,7 +106,7 @@ impl Session {
     pub(super) async fn lock(&mut self, lock: TableLock) -> Result<Answer, StatementError> {
         match &lock {
             TableLock::Unlock => {
-                let committed = if self.held.tables.is_some() { self.commit_under_locks().await } else { Ok(()) };
+                let committed = if self.locks_tables() { self.commit_open().await } else { Ok(()) };
                 let held = Held { since: self.held.since, ..Held::default() };
                 let let_go = if std::mem::replace(&mut self.held, held).is_unlocked() {
                     Ok(())
@@ -279,17 +277,12 @@ impl Session {
         self.enter_all(&tables, self.lock_patience()).await
     }
 
-    /// The same for what a COMMIT writes, under the names its tables have now; `None` if it writes nothing. It does not wait
-    /// for longer than a statement may take.
-    pub(super) async fn enter_commit(&mut self) -> Result<Option<EnteredCommit>, StatementError> {
-        let Some(open) = self.transaction.as_ref().filter(|open| !open.buffer.is_empty()) else {
-            return Ok(None);
-        };
-        let written = open.buffer.tables();
-        self.check_losses()?;
+    /// The same for the tables that a COMMIT writes to, under the names they have now. It does not wait for longer than a
+    /// statement may take.
+    pub(super) async fn enter_commit(&self, written: &BTreeSet<TableId>) -> Result<EnteredCommit, StatementError> {
         let until = Instant::now() + self.lock_patience().min(self.server.config().timeouts.statement);
         let mut catalog = self.server.catalog().snapshot();
-        let mut tables = named_now(&catalog, &written);
+        let mut tables = named_now(&catalog, written);
         loop {
             let keys: Vec<(Key, Mode)> = tables.iter().map(|name| (key(name), Mode::Write)).collect();
             let left = until.saturating_duration_since(Instant::now());
@@ -300,12 +293,9 @@ impl Session {
             } else {
                 self.server.catalog().snapshot()
             };
-            let now = if newer.version() == catalog.version() { None } else { Some(named_now(&newer, &written)) };
+            let now = if newer.version() == catalog.version() { None } else { Some(named_now(&newer, written)) };
             match now.filter(|now| *now != tables) {
-                None => {
-                    let all_there = tables.len() == written.len();
-                    return Ok(Some(EnteredCommit { entered, tables, all_there }));
-                }
+                None => return Ok(EnteredCommit { entered, tables }),
                 Some(now) => {
                     drop(entered);
                     (catalog, tables) = (newer, now);
@@ -351,7 +341,7 @@ impl Session {
 
     /// What relies on a lock must not go on without it. Those it still has are let go of: it is to take them again. A
     /// transaction is rolled back: what was read and buffered under the lock must not be committed without it.
-    fn check_losses(&mut self) -> Result<(), StatementError> {
+    pub(super) fn check_losses(&mut self) -> Result<(), StatementError> {
         match self.held.since {
             Some(since) if since != self.server.locks().losses() => {
                 self.held = Held::default();

@@ -114,7 +114,7 @@ impl Session {
         }
         if matches!(command, Command::Ddl(_) | Command::Account(_)) {
             // Before it is in anybody's way itself.
-            self.commit_open().await?;
+            Box::pin(self.commit_open()).await?;
         }
         let mut snapshot = Arc::clone(snapshot);
         let entered = loop {
