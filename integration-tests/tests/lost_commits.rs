@@ -146,3 +146,30 @@ async fn of_a_server_whose_crash_loses_commits_the_log_warns_once_and_of_another
         assert_eq!(log.matches(warning).count(), warnings, "{flush}: {log}");
     }
 }
+
+#[tokio::test]
+async fn of_a_server_whose_binary_log_is_not_synced_the_log_warns_unless_innodb_syncs_all_the_same() {
+    let server = MariaDb::private_with_binary_log();
+    for (place, (flush, sync, warnings)) in [(1, 0, 1), (1, 1, 0), (3, 0, 0)].into_iter().enumerate() {
+        server.execute(&format!(
+            "SET GLOBAL innodb_flush_log_at_trx_commit = {flush}, sync_binlog = {sync}; CREATE DATABASE cells{place}"
+        ));
+        let cluster = server.url(&format!("cells{place}"));
+        let proxy = Builder::new().topology(SHARDS, None).cluster("m", &cluster).build().start();
+        let warning =
+            "there is a binary log and sync_binlog is not 1: a crash of the server may lose acknowledged cells";
+        let log = proxy.until_logged("its warnings", |log| log.matches(warning).count() >= warnings);
+        assert_eq!(log.matches("may lose acknowledged cells").count(), warnings, "{flush}, {sync}: {log}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_whose_binary_log_is_of_statements_is_refused_by_name() {
+    let server = MariaDb::private_with_binary_log();
+    server.execute("CREATE DATABASE cells; SET GLOBAL binlog_format = STATEMENT");
+    let deployment = Builder::new().topology(SHARDS, None).cluster("m", &server.url("cells")).build();
+    let not_ready = deployment.try_start(Default::default()).expect_err("nothing can be written there");
+    assert!(not_ready.log.contains("set binlog_format to ROW or MIXED"), "{}", not_ready.log);
+    server.execute("SET GLOBAL binlog_format = MIXED");
+    deployment.start();
+}

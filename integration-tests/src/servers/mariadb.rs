@@ -55,6 +55,18 @@ impl MariaDb {
         })
     }
 
+    /// The same, and it keeps a binary log, which `sync_binlog = 0` leaves to the system to write to disk.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub fn private_with_binary_log() -> Self {
+        Self::private_with(|directory, user| {
+            let log = vec!["--log-bin=binary-log".to_owned()];
+            [tls_options(&Certificate::new(), directory, user), log].concat()
+        })
+    }
+
     /// The same with this certificate; over TCP it lets nobody in without encryption.
     ///
     /// # Panics

@@ -58,6 +58,11 @@ fn of_server(error: &ServerError) -> Failure {
         1146 | 1049 | 1932 => Failure::Store(no_table(&error.message)),
         // Rights that are missing.
         1044 | 1045 | 1142 | 1143 | 1227 | 1370 | 1820 => Failure::Store(StoreError::Refused { detail }),
+        // A binary log of statements: InnoDB takes no write of a session that reads what is committed.
+        1665 => {
+            let detail = format!("{detail} (set binlog_format to ROW or MIXED and start the proxies again)");
+            Failure::Store(StoreError::Refused { detail })
+        }
         // A server or a transaction that is read-only.
         1290 | 1792 | 1836 => Failure::ReadOnly { detail },
         1021 | 1114 => Failure::Store(StoreError::DiskFull { detail }),
@@ -91,6 +96,10 @@ mod tests {
     fn what_an_operator_has_to_allow_is_told_from_a_failure() {
         let denied = "INSERT command denied to user 'cell'@'%' for table `cells`.`t_1`";
         assert!(matches!(server(1142, denied), Failure::Store(StoreError::Refused { .. })));
+        let of_statements = server(1665, "Cannot execute statement: impossible to write to binary log since ..");
+        assert!(
+            matches!(of_statements, Failure::Store(StoreError::Refused { detail }) if detail.contains("binlog_format"))
+        );
         for (code, message) in [
             (1290, "The MariaDB server is running with the --read-only option so it cannot execute this statement"),
             (1836, "Running in read-only mode"),

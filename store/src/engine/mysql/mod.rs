@@ -128,11 +128,8 @@ impl MysqlDriver {
 
     /// Says once that an acknowledged write may not survive a crash of the server's machine.
     fn warn_if_not_durable(&self, session: &MysqlSession) {
-        if !session.durable() && !self.warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                store = %self.name,
-                "innodb_flush_log_at_trx_commit is not 1: a crash of the server may lose acknowledged cells"
-            );
+        if let Some(risk) = session.risk().filter(|_| !self.warned.swap(true, Ordering::Relaxed)) {
+            tracing::warn!(store = %self.name, "{risk}: a crash of the server may lose acknowledged cells");
         }
     }
 }

@@ -34,7 +34,8 @@ pub struct MysqlSession {
     returning: bool,
     /// Longest statement the server takes, in bytes.
     packet: usize,
-    durable: bool,
+    /// By which setting of its server a crash loses commits that were answered.
+    risk: Option<&'static str>,
     start: Start,
     /// The second in which the server was started, by its clock.
     started: i64,
@@ -90,7 +91,7 @@ impl MysqlSession {
             dialect: dialect_of(&version),
             returning,
             packet: facts.packet,
-            durable: facts.durable,
+            risk: facts.risk,
             start: facts.start,
             started: facts.started,
             tables: facts.tables,
@@ -103,9 +104,9 @@ impl MysqlSession {
         self.dialect
     }
 
-    /// Whether a commit is on disk when it is answered.
-    pub(super) fn durable(&self) -> bool {
-        self.durable
+    /// By which setting of its server a crash may lose commits that were answered; nothing if none does.
+    pub(super) fn risk(&self) -> Option<&'static str> {
+        self.risk
     }
 
     /// Runs a statement that is kept prepared; `text` makes its text.

@@ -11,7 +11,8 @@ use crate::error::StoreError;
 /// What a session reads about the server when it starts.
 pub(super) struct Facts {
     pub(super) packet: usize,
-    pub(super) durable: bool,
+    /// By which setting a crash loses commits that were answered; nothing if none does.
+    pub(super) risk: Option<&'static str>,
     pub(super) start: Start,
     /// The second in which the server was started.
     pub(super) started: i64,
@@ -35,6 +36,8 @@ pub(super) async fn set_up(
             [
                 Value::Int(packet),
                 Value::Int(flush),
+                Value::Int(log_bin),
+                Value::Int(sync_binlog),
                 locked,
                 Value::Int(second),
                 Value::Int(server),
@@ -43,13 +46,26 @@ pub(super) async fn set_up(
             ],
         ) => Ok(Facts {
             packet: usize::try_from(*packet).unwrap_or(usize::MAX),
-            durable: *flush == 1,
+            risk: risk(maria, *flush, *log_bin != 0, *sync_binlog),
             marked: *locked == Value::Int(1),
             started: *second,
             tables: *tables,
             start: Start::of(&[*second, *server, *sequence, *tables]),
         }),
         Some(_) | None => Err(WireError::Malformed("settings")),
+    }
+}
+
+/// By which setting a crash of the server's machine loses commits that were answered.
+///
+/// Where there is a binary log, both servers write a commit to it and leave out InnoDB's own sync: after a crash they take
+/// back what InnoDB has prepared and that log lacks. MariaDB alone has a 3, which syncs InnoDB also then.
+fn risk(maria: bool, flush: i64, binary_log: bool, sync_binlog: i64) -> Option<&'static str> {
+    match flush {
+        3 if maria => None,
+        1 if binary_log && sync_binlog != 1 => Some("there is a binary log and sync_binlog is not 1"),
+        1 => None,
+        _ => Some("innodb_flush_log_at_trx_commit is not 1"),
     }
 }
 
@@ -68,7 +84,7 @@ pub(super) const TABLES: &str = "SELECT IFNULL(MAX(CAST(UNIX_TIMESTAMP(CREATE_TI
 fn facts(maria: bool, nonce: &str) -> String {
     let status = if maria { "information_schema.GLOBAL_STATUS" } else { "performance_schema.global_status" };
     format!(
-        "SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, GET_LOCK('{nonce}', 0), \
+        "SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, @@log_bin, @@sync_binlog, GET_LOCK('{nonce}', 0), \
          CAST(UNIX_TIMESTAMP() AS SIGNED) - CAST((SELECT VARIABLE_VALUE FROM {status} WHERE VARIABLE_NAME = 'UPTIME') \
          AS SIGNED), CAST(@@server_id AS SIGNED), CAST(CONV(SUBSTRING(UUID(), 20, 4), 16, 10) AS SIGNED), \
          ({TABLES})"
@@ -113,8 +129,32 @@ fn whole_seconds(duration: Duration) -> u64 {
 mod tests {
     use std::time::Duration;
 
-    use super::settings;
+    use super::{risk, settings};
     use crate::backend::Timeouts;
+
+    #[test]
+    fn a_commit_is_kept_if_the_log_that_a_crash_is_recovered_from_is_on_disk() {
+        let (flush, sync) =
+            (Some("innodb_flush_log_at_trx_commit is not 1"), "there is a binary log and sync_binlog is not 1");
+        for (maria, at_commit, binary_log, sync_binlog, expected) in [
+            (true, 1, false, 0, None),
+            (true, 1, true, 1, None),
+            (true, 1, true, 0, Some(sync)),
+            (true, 1, true, 100, Some(sync)),
+            (true, 3, true, 0, None),
+            (true, 3, false, 0, None),
+            (true, 2, false, 1, flush),
+            (true, 0, true, 1, flush),
+            (false, 1, true, 1, None),
+            (false, 1, true, 0, Some(sync)),
+            (false, 1, false, 0, None),
+            (false, 2, true, 1, flush),
+            (false, 3, true, 1, flush),
+        ] {
+            let found = risk(maria, at_commit, binary_log, sync_binlog);
+            assert_eq!(found, expected, "{maria}, {at_commit}, {binary_log}, {sync_binlog}");
+        }
+    }
 
     #[test]
     fn a_session_is_strict_reads_what_is_committed_and_has_bounds_and_a_time_zone_of_its_own() {

@@ -30,11 +30,11 @@ async fn started(lock: &[u8]) -> (Result<MysqlSession, StoreError>, Server) {
         server.send(&[OK]).await;
         assert!(server.command().await.starts_with(b"\x03SELECT @@max_allowed_packet"));
         let facts =
-            [text(&["16777216", "1"]), lock.to_vec(), text(&["1795991915", "7", "45675", "1795990000"])].concat();
-        let number = column(8);
-        server
-            .send(&[&[7], &number, &number, &number, &number, &number, &number, &number, &facts, &end(KIND, 2)])
-            .await;
+            [text(&["16777216", "1", "0", "1"]), lock.to_vec(), text(&["1795991915", "7", "45675", "1795990000"])]
+                .concat();
+        let (number, end) = (column(8), end(KIND, 2));
+        let columns = [number.as_slice(); 9];
+        server.send(&[&[[9].as_slice()], columns.as_slice(), &[facts.as_slice(), &end]].concat()).await;
     };
     let connecting = |e| error::of_connecting(&e, "cells");
     let start = MysqlSession::start(connection, &timeouts, Returning::IfKnown, connecting);
