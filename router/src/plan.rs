@@ -134,8 +134,8 @@ fn split<T>(items: Vec<T>, cluster_of: impl Fn(&T) -> ClusterNo) -> Vec<Part<T>>
 }
 
 fn split_rows(scan: RowScan, topology: &Topology) -> Vec<(ClusterNo, RowScan)> {
-    let RowScan { set, refs, direction, after, limit } = scan;
-    let part = |cluster, set| (cluster, RowScan { set, refs, direction, after: after.clone(), limit });
+    let RowScan { set, refs, direction, after, up_to, limit } = scan;
+    let part = |cluster, set| (cluster, RowScan { set, refs, direction, after: after.clone(), up_to, limit });
     match set {
         RowSet::Rows(rows, columns) => split(rows, |row: &RowKey| topology.locate(row.as_bytes()).1)
             .into_iter()
@@ -222,6 +222,7 @@ mod tests {
             created_from: None,
             columns: ColumnFilter::All,
             after: None,
+            up_to: None,
             limit: Some(5),
         };
         let Plan::Log { parts, .. } = plan(Request::Log { table: table(), scan }, &topology) else { unreachable!() };
@@ -241,6 +242,7 @@ mod tests {
             refs: RefRange { min: Some(RefKey(2)), max: None },
             direction: Direction::Descending,
             after: None,
+            up_to: None,
             limit: Some(3),
         };
         let Plan::Rows { parts, .. } = plan(Request::Rows { table: table(), scan }, &topology) else { unreachable!() };

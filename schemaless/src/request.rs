@@ -143,6 +143,8 @@ pub struct RowScan {
     pub direction: Direction,
     /// Only cells behind this one, in `direction` (where the previous page ended).
     pub after: Option<Triple>,
+    /// Only cells with ids up to and including this one: what was there at some time.
+    pub up_to: Option<AddedId>,
     /// At most so many visible cells; `None` is all of them.
     pub limit: Option<u64>,
 }
@@ -160,6 +162,8 @@ pub struct LogScan {
     pub columns: ColumnFilter,
     /// Only cells behind this place (where the previous page ended).
     pub after: Option<(ShardId, AddedId)>,
+    /// Only cells with ids up to and including this one: what was there at some time.
+    pub up_to: Option<AddedId>,
     /// At most so many visible cells; `None` is all of them.
     pub limit: Option<u64>,
 }

@@ -74,6 +74,10 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// front of one). `scan.limit` bounds the page; an engine may answer fewer and then says there is more.
     async fn log(&self, table: &TableRef, scan: &LogScan) -> Result<LogPage, StoreError>;
 
+    /// An id that no cell has passed that is there now: those that are written later have higher ones (C1 of
+    /// docs/ARCHITECTURE.md).
+    async fn head(&self) -> Result<AddedId, StoreError>;
+
     /// Writes groups. The cells of a group stand or fall together; groups do not depend on each other, and a group
     /// that fails never fails its neighbours. Ids, times and commit order come from the log head (C1 of
     /// docs/ARCHITECTURE.md): nothing is written unless the head is at `epoch`. A put that has begun goes on to its

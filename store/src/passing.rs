@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cellgate_metrics::PoolState;
-use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple};
+use cellgate_schemaless::{AddedId, Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple};
 
 use crate::backend::{
     AtOnce, Backend, EraseStep, Erased, Identity, Location, LogPage, PutGroup, PutOutcome, RowPage, ShardState,
@@ -61,6 +61,11 @@ pub trait Passing: Debug + Send + Sync {
     /// [`Backend::log`]
     async fn log(&self, table: &TableRef, scan: &LogScan) -> Result<LogPage, StoreError> {
         self.reach()?.log(table, scan).await
+    }
+
+    /// [`Backend::head`]
+    async fn head(&self) -> Result<AddedId, StoreError> {
+        self.reach()?.head().await
     }
 
     /// [`Backend::put`]
@@ -180,6 +185,10 @@ impl<T: Passing> Backend for T {
 
     async fn log(&self, table: &TableRef, scan: &LogScan) -> Result<LogPage, StoreError> {
         Passing::log(self, table, scan).await
+    }
+
+    async fn head(&self) -> Result<AddedId, StoreError> {
+        Passing::head(self).await
     }
 
     async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {

@@ -179,6 +179,7 @@ fn log() -> LogScan {
         created_from: None,
         columns: ColumnFilter::All,
         after: None,
+        up_to: None,
         limit: None,
     }
 }

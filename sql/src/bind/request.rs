@@ -175,7 +175,8 @@ fn by_key(table: &TableDef, conjuncts: Conjuncts, keys: Keys, rows: &BTreeSet<Ro
         (Some(Tuples::Chains(_) | Tuples::Triples(_)), Some(chains)) => RowSet::Chains(chains),
         (Some(_), None) | (None, _) => RowSet::Rows(rows.iter().cloned().collect(), column_filter(&keys)),
     };
-    let scan = RowScan { set, refs, direction: direction.unwrap_or(Direction::Ascending), after: None, limit };
+    let scan =
+        RowScan { set, refs, direction: direction.unwrap_or(Direction::Ascending), after: None, up_to: None, limit };
     Plan {
         source: Source::Cells(Request::Rows { table: table.table_ref(), scan }),
         residual,
@@ -258,6 +259,7 @@ fn by_log(
         created_from: keys.created_from.map(|local| env.time_zone().utc(Micros(local))),
         columns: column_filter(keys),
         after: None,
+        up_to: None,
         limit,
     };
     Plan { source: Source::Cells(Request::Log { table: table.table_ref(), scan }), residual, ordered, scatter, kind }
@@ -397,6 +399,7 @@ pub(super) fn plan_rows(
                 created_from: None,
                 columns: ColumnFilter::In(columns.into_iter().collect()),
                 after: None,
+                up_to: None,
                 limit: None,
             };
             (Source::Cells(Request::Log { table, scan }), scatter)

@@ -41,7 +41,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use cellgate_metrics::{ClusterMetrics, PoolState, Queue as Label};
-use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple, limits};
+use cellgate_schemaless::{
+    AddedId, Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple, limits,
+};
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 
 pub use self::asked::Waiting;
@@ -371,6 +373,11 @@ impl Backend for Coalescing {
             false => self.backend.log(table, &LogScan { limit, ..scan.clone() }).await,
         };
         self.page(&self.log_pages, scan.limit, read, |page| page.cells.len()).await
+    }
+
+    async fn head(&self) -> Result<AddedId, StoreError> {
+        let _permit = self.beside().await?;
+        self.backend.head().await
     }
 
     async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {

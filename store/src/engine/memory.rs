@@ -18,7 +18,7 @@ use cellgate_schemaless::{
 use super::now_micros;
 use super::settle::{Verdict, settle};
 use crate::backend::ANSWER_BYTES;
-use crate::sql::{FIRST_EPOCH, first_id};
+use crate::sql::{FIRST_EPOCH, first_id, highest_id};
 use crate::sync::lock;
 use crate::{
     AtOnce, Backend, EraseStep, Erased, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutOutcome, RowPage,
@@ -108,6 +108,10 @@ impl Backend for MemoryBackend {
     async fn log(&self, table: &TableRef, scan: &LogScan) -> Result<LogPage, StoreError> {
         let (cells, more) = self.read(table, |t| page(t.log(scan), scan.limit))?;
         Ok(LogPage { cells, more })
+    }
+
+    async fn head(&self) -> Result<AddedId, StoreError> {
+        Ok(highest_id(self.state().as_ref().ok_or_else(not_claimed)?.head.next))
     }
 
     async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {
@@ -296,6 +300,7 @@ impl Table {
             cell.kind == CellKind::Cell
                 && in_set(&cell.triple)
                 && in_bounds(cell.triple.ref_key)
+                && scan.up_to.is_none_or(|most| cell.added_id <= most)
                 && behind(&cell.triple)
         };
         match scan.direction {
@@ -308,6 +313,7 @@ impl Table {
         let placed = self.log.iter().filter(move |((shard, id), _)| {
             scan.shards.contains(shard)
                 && scan.added_after.is_none_or(|after| *id > after)
+                && scan.up_to.is_none_or(|most| *id <= most)
                 && scan.after.is_none_or(|after| (*shard, *id) > after)
         });
         placed.filter_map(|(_, triple)| self.cells.get(triple)).filter(move |cell| {

@@ -193,6 +193,7 @@ impl Executor {
             refs: RefRange { min: None, max: Some(at_most) },
             direction: Direction::Descending,
             after: None,
+            up_to: None,
             limit: Some(1),
         };
         let page = self.timed(cluster, Operation::Latest, cluster.backend.rows(table, &scan)).await?;

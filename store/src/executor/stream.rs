@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use cellgate_metrics::{Operation, Stage};
 use cellgate_router::{Merge, Plan, log_order, row_order};
-use cellgate_schemaless::{Cell, ClusterNo, LogScan, Request, RowScan, TableRef};
+use cellgate_schemaless::{AddedId, Cell, ClusterNo, LogScan, Request, RowScan, TableRef};
 use futures_util::future::join_all;
 
 use super::read::settled;
@@ -93,6 +93,12 @@ impl CellStream {
         }
     }
 
+    /// Where the scan of a cluster ends. It is asked for with the second page, so that scans of one page cost nothing. Without
+    /// an end, who writes a next version of each cell it reads would read those, too, and never come to the last.
+    async fn head(&self, cluster: &Cluster, operation: Operation) -> Result<AddedId, RunError> {
+        self.executor.timed(cluster, operation, cluster.backend.head()).await
+    }
+
     /// One page of one part: its visible cells, whether another follows, and the cursor behind it.
     async fn page(&self, index: usize) -> Result<(Vec<Cell>, bool, Cursor), RunError> {
         let (number, cursor) = &self.parts[index];
@@ -101,6 +107,9 @@ impl CellStream {
         let answer = match cursor.clone() {
             Cursor::Rows(mut scan) => {
                 scan.limit = limit;
+                if scan.after.is_some() && scan.up_to.is_none() {
+                    scan.up_to = Some(self.head(cluster, Operation::Rows).await?);
+                }
                 let read = cluster.backend.rows(&self.table, &scan);
                 let page = self.executor.timed(cluster, Operation::Rows, read).await?;
                 scan.after = page.cells.last().map(|cell| cell.triple.clone()).or(scan.after);
@@ -109,6 +118,9 @@ impl CellStream {
             }
             Cursor::Log(mut scan) => {
                 scan.limit = limit;
+                if scan.after.is_some() && scan.up_to.is_none() {
+                    scan.up_to = Some(self.head(cluster, Operation::Log).await?);
+                }
                 let read = cluster.backend.log(&self.table, &scan);
                 let page = self.executor.timed(cluster, Operation::Log, read).await?;
                 scan.after = page.cells.last().map(|cell| (cell.shard, cell.added_id)).or(scan.after);

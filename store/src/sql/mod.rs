@@ -23,7 +23,7 @@ pub(crate) use dialect::{
     Indexes, InsertIfAbsent, KeyLists, Lists, MARIADB, MYSQL, MYSQL_WITH_LATERAL, POSTGRES, SQLITE, SQLITE_SHORT,
 };
 pub(crate) use names::{BATCH_BODY, LatestBy, below_hidden, is_hidden, left_out, match_gets, match_latest};
-pub(crate) use own_tables::{FIRST_EPOCH, FIRST_HEAD, first_id};
+pub(crate) use own_tables::{FIRST_EPOCH, FIRST_HEAD, first_id, highest_id};
 pub(crate) use search::{TimeSearch, by_shard};
 
 /// The columns every read of cells returns, in this order.

@@ -1,6 +1,6 @@
 //! Statements about the store itself: who it is, its log head, its shards, and the documents of a meta store.
 
-use cellgate_schemaless::{ClusterNo, Epoch, ShardId};
+use cellgate_schemaless::{AddedId, ClusterNo, Epoch, ShardId};
 
 use super::{Dialect, InsertIfAbsent, KeyLists, Param, Query, Sql};
 use crate::{Identity, ShardState, StoreError};
@@ -23,6 +23,11 @@ const SHARDS_PER_INSERT: usize = 256;
 /// The first id a cluster hands out; all others are a multiple of the stride above it.
 pub(crate) fn first_id(cluster: ClusterNo) -> i64 {
     i64::from(cluster.get())
+}
+
+/// The highest id that may have been given out, by the one that is next.
+pub(crate) fn highest_id(next: i64) -> AddedId {
+    AddedId(next.saturating_sub(1))
 }
 
 impl ShardState {
@@ -111,6 +116,14 @@ impl Dialect {
     pub(crate) fn select_epoch(&self) -> Query {
         let mut sql = Sql::new(self);
         sql.push("SELECT ").name("epoch").push(" FROM ").name("cg_head").push(" WHERE ").name("head").push(" = ");
+        sql.int(FIRST_HEAD).finish()
+    }
+
+    /// Reads the id that the head gives out next. Every lower one has been committed or never will be (C1 of
+    /// docs/ARCHITECTURE.md).
+    pub(crate) fn select_next(&self) -> Query {
+        let mut sql = Sql::new(self);
+        sql.push("SELECT ").name("next").push(" FROM ").name("cg_head").push(" WHERE ").name("head").push(" = ");
         sql.int(FIRST_HEAD).finish()
     }
 

@@ -4,7 +4,7 @@
 //! ever sorts or reads more than the page. The list is lazy: a driver runs statements until its page is full.
 
 use cellgate_schemaless::{
-    CellKind, Chain, ColumnFilter, ColumnKey, Direction, LogScan, RefKey, RefRange, RowKey, RowScan, RowSet, TableRef,
+    AddedId, CellKind, Chain, ColumnFilter, ColumnKey, Direction, LogScan, RefKey, RowKey, RowScan, RowSet, TableRef,
     Triple,
 };
 
@@ -89,24 +89,24 @@ impl Dialect {
         match (ranges, self.keys) {
             ([Range::RowBehind(row, column)], _) => {
                 sql.select("", table).push(" WHERE ").name("row_key").push(" = ").bytes(row.as_bytes());
-                sql.push(" AND ").name("column_key").push(behind).bytes(column.as_bytes()).cells(&scan.refs);
+                sql.push(" AND ").name("column_key").push(behind).bytes(column.as_bytes()).cells(scan);
                 sql.order_by("", &["column_key", "ref_key"], order);
             }
             ([Range::ChainBehind(after)], _) => {
                 sql.select("", table).push(" WHERE ").key_equals(&after.row, &after.column);
-                sql.push(" AND ").name("ref_key").push(behind).int(after.ref_key.0).cells(&scan.refs);
+                sql.push(" AND ").name("ref_key").push(behind).int(after.ref_key.0).cells(scan);
                 sql.order_by("", &["ref_key"], order);
             }
             ([Range::Row(row)], KeyLists::Single | KeyLists::TupleIn) => {
                 sql.select("", table).push(" WHERE ").name("row_key").push(" = ").bytes(row.as_bytes());
-                sql.cells(&scan.refs).order_by("", &["column_key", "ref_key"], order);
+                sql.cells(scan).order_by("", &["column_key", "ref_key"], order);
             }
             ([Range::Chain(row, column)], KeyLists::Single | KeyLists::TupleIn) => {
-                sql.select("", table).push(" WHERE ").key_equals(row, column).cells(&scan.refs);
+                sql.select("", table).push(" WHERE ").key_equals(row, column).cells(scan);
                 sql.order_by("", &["ref_key"], order);
             }
             (many, KeyLists::Single | KeyLists::TupleIn) => {
-                sql.select("", table).push(" WHERE ").key_in(many).cells(&scan.refs);
+                sql.select("", table).push(" WHERE ").key_in(many).cells(scan);
                 sql.order_by("", &["row_key", "column_key", "ref_key"], order);
             }
             (many, KeyLists::Unnest) => {
@@ -126,7 +126,7 @@ impl Dialect {
                 if chains {
                     sql.push(" AND ").name("column_key").push(" = q.c");
                 }
-                sql.cells(&scan.refs).order_by("", inner, order).limit(limit).push(") AS x");
+                sql.cells(scan).order_by("", inner, order).limit(limit).push(") AS x");
                 sql.order_by("q.", keys, order);
                 for column in inner {
                     sql.push(", x.").name(column).push(order);
@@ -192,13 +192,14 @@ impl Sql<'_> {
     }
 
     /// Rows of kind cell within bounds.
-    fn cells(&mut self, refs: &RefRange) -> &mut Self {
-        if let Some(RefKey(min)) = refs.min {
+    fn cells(&mut self, scan: &RowScan) -> &mut Self {
+        if let Some(RefKey(min)) = scan.refs.min {
             self.push(" AND ").name("ref_key").push(" >= ").int(min);
         }
-        if let Some(RefKey(max)) = refs.max {
+        if let Some(RefKey(max)) = scan.refs.max {
             self.push(" AND ").name("ref_key").push(" <= ").int(max);
         }
+        self.up_to(scan.up_to);
         self.push(" AND ").name("kind").push(" = ").push(&CellKind::Cell.code().to_string())
     }
 
@@ -209,7 +210,15 @@ impl Sql<'_> {
         self
     }
 
+    fn up_to(&mut self, id: Option<AddedId>) -> &mut Self {
+        if let Some(AddedId(id)) = id {
+            self.push(" AND ").name("added_id").push(" <= ").int(id);
+        }
+        self
+    }
+
     fn log_filter(&mut self, scan: &LogScan) -> &mut Self {
+        self.up_to(scan.up_to);
         if let Some(from) = scan.created_from {
             self.push(" AND ").name("created_at").push(" >= ").int(from.0);
         }

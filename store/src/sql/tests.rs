@@ -125,6 +125,7 @@ fn a_page_goes_on_in_its_chain_then_its_row_then_the_other_rows() {
         refs: RefRange::default(),
         direction: Direction::Descending,
         after: Some(triple("b", "k", 5)),
+        up_to: None,
         limit: None,
     };
     let queries: Vec<Query> = SQLITE.rows(&table(), &scan, 10).collect();
@@ -141,6 +142,7 @@ fn a_short_page_names_few_keys_at_a_time() {
         refs: RefRange::default(),
         direction: Direction::Ascending,
         after: None,
+        up_to: None,
         limit: None,
     };
     for (limit, statements) in [(1, 38), (100, 6), (1000, 2)] {
@@ -159,6 +161,7 @@ fn a_log_page_goes_on_in_its_shard_then_the_shards_behind() {
         created_from: None,
         columns: ColumnFilter::All,
         after: Some((ShardId(2), AddedId(99))),
+        up_to: None,
         limit: None,
     };
     let queries: Vec<Query> = MYSQL.log(&table(), &scan, 10).collect();

@@ -242,6 +242,7 @@ pub fn rows_of(rows: &[&str]) -> RowScan {
         refs: RefRange::default(),
         direction: Direction::Ascending,
         after: None,
+        up_to: None,
         limit: None,
     }
 }
@@ -253,7 +254,15 @@ pub fn whole() -> EraseStep {
 
 /// A scan of the whole log of some shards.
 pub fn log_of(shards: Vec<ShardId>) -> LogScan {
-    LogScan { shards, added_after: None, created_from: None, columns: ColumnFilter::All, after: None, limit: None }
+    LogScan {
+        shards,
+        added_after: None,
+        created_from: None,
+        columns: ColumnFilter::All,
+        after: None,
+        up_to: None,
+        limit: None,
+    }
 }
 
 /// The places of a group that must have been stored.

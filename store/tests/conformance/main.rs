@@ -69,6 +69,7 @@ macro_rules! conformance_suite {
             scanning::a_scan_without_limit_ends,
             scanning::large_bodies_are_paged,
             scanning::an_empty_set_has_no_rows,
+            scanning::a_scan_up_to_the_head_ends_though_each_of_its_cells_is_followed_by_another,
             log::the_log_of_a_shard_is_in_the_order_of_writing,
             log::the_log_of_several_shards_is_by_shard_then_id,
             log::shards_that_were_not_asked_for_are_left_out,

@@ -81,7 +81,7 @@ fn scan() -> impl Strategy<Value = RowScan> {
     let refs = (bound(), bound()).prop_map(|(min, max)| RefRange { min, max });
     let direction = prop_oneof![Just(Direction::Ascending), Just(Direction::Descending)];
     (set, refs, direction, option::of(any_triple()), option::of(1..8_u64))
-        .prop_map(|(set, refs, direction, after, limit)| RowScan { set, refs, direction, after, limit })
+        .prop_map(|(set, refs, direction, after, limit)| RowScan { set, refs, direction, after, up_to: None, limit })
 }
 
 fn op() -> impl Strategy<Value = Op> {

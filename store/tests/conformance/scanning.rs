@@ -1,8 +1,10 @@
 //! Promises of `rows`.
 
-use cellgate_schemaless::{ColumnFilter, Direction, RefKey, RefRange, RowScan, RowSet, Triple};
+use cellgate_schemaless::{ColumnFilter, Direction, Micros, RefKey, RefRange, RowScan, RowSet, ShardId, Triple};
 
-use crate::fixture::{Bench, Fixture, chain, column, row, rows_of, text_of, triple, triples};
+use crate::fixture::{
+    Bench, Fixture, SHARDS, chain, column, log_of, row, rows_of, shard_of, shards, text_of, triple, triples,
+};
 
 /// Three rows of three columns of four versions, and a row that is not asked for.
 async fn filled(fixture: Fixture) -> (Bench, Vec<Triple>) {
@@ -133,6 +135,56 @@ pub async fn large_bodies_are_paged(fixture: Fixture) {
     let all = bench.all_rows(&rows_of(&["large"])).await;
     assert_eq!(all.iter().map(|c| c.triple.ref_key.0).collect::<Vec<_>>(), (0..12).collect::<Vec<_>>());
     assert!(all.iter().all(|c| text_of(c) == large));
+}
+
+/// Whoever writes a next version of each cell it reads reads what was there when the second page was asked for.
+pub async fn a_scan_up_to_the_head_ends_though_each_of_its_cells_is_followed_by_another(fixture: Fixture) {
+    let bench = fixture.open().await;
+    for version in 0..6 {
+        bench.store(&triple("a", "x", version), "1").await;
+    }
+    let mut next = 6;
+    let chains = RowSet::Chains(vec![chain("a", "x")]);
+    for set in [RowSet::Rows(vec![row("a")], ColumnFilter::All), chains] {
+        let there = next;
+        let mut scan = RowScan { set, limit: Some(4), ..rows_of(&[]) };
+        let mut found = Vec::new();
+        loop {
+            let page = bench.rows(&scan).await;
+            for cell in &page.cells {
+                assert_eq!(cell.triple.ref_key.0, found.len() as i64);
+                found.push(cell.added_id);
+                bench.store(&triple("a", "x", next), "1").await;
+                next += 1;
+            }
+            scan.after = page.cells.last().map(|cell| cell.triple.clone()).or(scan.after);
+            if !page.more {
+                break;
+            }
+            scan.up_to = Some(scan.up_to.unwrap_or(bench.backend().head().await.unwrap()));
+        }
+        assert_eq!(found.len() as i64, there + 4);
+    }
+    let shard = shard_of(&row("a"));
+    for mut scan in [log_of(vec![shard]), log_of(shards(0..SHARDS)), log_of(vec![ShardId(0), shard, ShardId(15)])] {
+        (scan.limit, scan.created_from) = (Some(4), (shard != scan.shards[0]).then_some(Micros(0)));
+        let (there, mut found) = (next, 0);
+        loop {
+            let page = bench.log(&scan).await;
+            for cell in &page.cells {
+                assert_eq!(cell.triple.ref_key.0, found);
+                found += 1;
+                bench.store(&triple("a", "x", next), "1").await;
+                next += 1;
+            }
+            scan.after = page.cells.last().map(|cell| (cell.shard, cell.added_id)).or(scan.after);
+            if !page.more {
+                break;
+            }
+            scan.up_to = Some(scan.up_to.unwrap_or(bench.backend().head().await.unwrap()));
+        }
+        assert_eq!(found, there + 4);
+    }
 }
 
 pub async fn an_empty_set_has_no_rows(fixture: Fixture) {

@@ -14,7 +14,7 @@ fn row_scan(rows: Vec<RowKey>, direction: Direction, limit: Option<u64>) -> RowS
     let mut rows = rows;
     rows.sort();
     let set = RowSet::Rows(rows, ColumnFilter::All);
-    RowScan { set, refs: RefRange::default(), direction, after: None, limit }
+    RowScan { set, refs: RefRange::default(), direction, after: None, up_to: None, limit }
 }
 
 fn log_scan(limit: Option<u64>) -> LogScan {
@@ -24,6 +24,7 @@ fn log_scan(limit: Option<u64>) -> LogScan {
         created_from: None,
         columns: ColumnFilter::All,
         after: None,
+        up_to: None,
         limit,
     }
 }
@@ -192,4 +193,29 @@ async fn a_cluster_that_goes_away_ends_the_scan_with_an_error_and_not_with_the_e
     assert_eq!(stream.next().await.unwrap().map(|page| page.len()), Some(1000));
     fixture.backend(1).set_down(true);
     assert!(matches!(stream.next().await, Err(RunError::Cluster { .. })));
+}
+
+#[tokio::test]
+async fn a_scan_whose_reader_writes_a_cell_for_each_it_reads_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let fixture = Fixture::mixed(directory.path()).await;
+    let proxy = fixture.proxy();
+    fill(&proxy).await;
+    let mut next = 5000;
+    for request in [
+        Request::Log { table: table(), scan: log_scan(None) },
+        Request::Rows { table: table(), scan: row_scan(vec![row_in(2, 0)], Direction::Ascending, None) },
+    ] {
+        let mut stream = proxy.stream(request);
+        let (mut read, most) = (0, next + 5000);
+        while let Some(page) = stream.next().await.unwrap() {
+            read += page.len() as i64;
+            assert!(read < most, "it goes on and on");
+            let again = page.iter().map(|cell| {
+                next += 1;
+                exact(&cell.triple.row, next, next)
+            });
+            put_all(&proxy, again.collect()).await;
+        }
+    }
 }

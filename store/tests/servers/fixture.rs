@@ -101,6 +101,7 @@ impl Store {
             created_from: None,
             columns: ColumnFilter::All,
             after: None,
+            up_to: None,
             limit: None,
         };
         let mut cells: Vec<Cell> = Vec::new();

@@ -87,6 +87,7 @@ pub async fn pages_of_large_cells_ask_for_no_more_than_they_take(store: Store) {
         refs: RefRange { min: None, max: None },
         direction: Direction::Ascending,
         after: None,
+        up_to: None,
         limit: None,
     };
     let (mut found, mut pages) = (0, 0);

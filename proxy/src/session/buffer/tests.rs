@@ -41,7 +41,7 @@ fn latest(buffer: &Buffer, id: u32, row_key: &str, column_key: &str, at_most: Op
 }
 
 fn scan(set: RowSet) -> RowScan {
-    RowScan { set, refs: RefRange::default(), direction: Direction::Ascending, after: None, limit: None }
+    RowScan { set, refs: RefRange::default(), direction: Direction::Ascending, after: None, up_to: None, limit: None }
 }
 
 fn found(buffer: &Buffer, id: u32, scan: &RowScan) -> Vec<Triple> {

@@ -154,6 +154,7 @@ async fn a_scan_is_on_no_lane() {
         refs: cellgate_schemaless::RefRange::default(),
         direction: cellgate_schemaless::Direction::Ascending,
         after: None,
+        up_to: None,
         limit: None,
     };
     let coalescing = Arc::clone(&bench.coalescing);

@@ -165,6 +165,7 @@ async fn a_scan_beside_gets_has_short_pages_and_misses_nothing() {
         refs: cellgate_schemaless::RefRange::default(),
         direction: cellgate_schemaless::Direction::Ascending,
         after: None,
+        up_to: None,
         limit: Some(1000),
     };
     let (mut pages, mut found) = (Vec::new(), Vec::new());

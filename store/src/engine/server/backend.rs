@@ -18,7 +18,7 @@ use crate::engine::server::driver::{Driver, Guard, Holds, Names, Value};
 use crate::engine::server::identity::identity_of;
 use crate::engine::server::{ServerOptions, erase, put};
 use crate::error::StoreError;
-use crate::sql::{Dialect, Query, TimeSearch, below_hidden, by_shard, is_hidden, left_out};
+use crate::sql::{Dialect, Query, TimeSearch, below_hidden, by_shard, highest_id, is_hidden, left_out};
 
 /// Most rows of one page: with bodies of usual size it stays well below [`PAGE_BYTES`].
 const PAGE_ROWS: u64 = 4096;
@@ -165,6 +165,13 @@ impl<D: Driver> Backend for Server<D> {
             }
         }
         Ok(LogPage { cells: Vec::new(), more: false })
+    }
+
+    async fn head(&self) -> Result<AddedId, StoreError> {
+        match self.core.fetch(Operation::Log, &self.core.dialect().select_next()).await?.first().map(Vec::as_slice) {
+            Some([Value::Int(next)]) => Ok(highest_id(*next)),
+            Some(_) | None => Err(corrupt("cg_head has no row")),
+        }
     }
 
     async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {

@@ -40,7 +40,9 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use cellgate_metrics::PoolState;
-use cellgate_schemaless::{Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableId, TableRef, Triple};
+use cellgate_schemaless::{
+    AddedId, Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableId, TableRef, Triple,
+};
 
 pub(crate) use self::removal::id_of_set_aside;
 
@@ -285,6 +287,14 @@ impl Backend for SqliteBackend {
             }
         };
         Ok(LogPage { cells, more })
+    }
+
+    async fn head(&self) -> Result<AddedId, StoreError> {
+        let readers = &self.live()?.readers;
+        match readers.inline(read::head).await? {
+            Some(head) => Ok(head),
+            None => readers.blocking(read::head).await,
+        }
     }
 
     async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {

@@ -9,7 +9,7 @@ use rusqlite::{CachedStatement, Connection};
 use super::cells::{bind, bind_key, cell, cell_of};
 use super::file::Failure;
 use crate::backend::ANSWER_BYTES;
-use crate::sql::{Dialect, Query, SQLITE, SQLITE_SHORT, TimeSearch, by_shard};
+use crate::sql::{Dialect, Query, SQLITE, SQLITE_SHORT, TimeSearch, by_shard, highest_id};
 use crate::{Identity, ShardState, StoreError};
 
 /// How much one page may hold.
@@ -229,6 +229,14 @@ pub(crate) fn identity(sqlite: &Connection) -> Result<Option<Identity>, Failure>
         seed: row.get(5)?,
         format: row.get(6)?,
     }))
+}
+
+/// The highest id that may have been given out.
+pub(crate) fn head(sqlite: &Connection) -> Result<AddedId, Failure> {
+    let mut statement = bind(sqlite, &SQLITE.select_next())?;
+    let mut rows = statement.raw_query();
+    let missing = || StoreError::Corrupt { detail: "cg_head has no row".to_owned() };
+    Ok(highest_id(rows.next()?.ok_or_else(missing)?.get(0)?))
 }
 
 /// The head's epoch and the shards, from one snapshot.

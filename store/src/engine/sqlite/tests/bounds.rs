@@ -74,6 +74,7 @@ async fn no_long_body_is_read_where_nobody_is_to_wait_long() {
         refs: RefRange { min: Some(RefKey(3)), max: None },
         direction: Direction::Ascending,
         after: None,
+        up_to: None,
         limit: None,
     };
     let page = backend.rows(&table(), &scan).await.unwrap();

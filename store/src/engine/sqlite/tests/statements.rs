@@ -15,7 +15,7 @@ async fn no_statement_of_a_scan_sorts() {
             for after in [None, Some(after.clone())] {
                 let refs = RefRange { min: Some(RefKey(1)), max: Some(RefKey(9)) };
                 let set = RowSet::Rows(keys(&["a", "b", "c"]), filter.clone());
-                let scan = RowScan { set, refs, direction, after, limit: None };
+                let scan = RowScan { set, refs, direction, after, up_to: None, limit: None };
                 queries.extend(SQLITE.rows(&table(), &scan, 10));
             }
         }
@@ -30,6 +30,7 @@ async fn no_statement_of_a_scan_sorts() {
                     created_from: Some(cellgate_schemaless::Micros(1)),
                     columns: columns.clone(),
                     after,
+                    up_to: None,
                     limit: None,
                 };
                 queries.extend(SQLITE.log(&table(), &scan, 10));
