@@ -53,6 +53,11 @@ pub trait Passing: Debug + Send + Sync {
         Passing::get(self, table, keys).await
     }
 
+    /// [`Backend::versions`], which goes by [`Passing::latest`].
+    async fn versions(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
+        Passing::latest(self, table, keys).await
+    }
+
     /// [`Backend::rows`]
     async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {
         self.reach()?.rows(table, scan).await
@@ -177,6 +182,10 @@ impl<T: Passing> Backend for T {
 
     async fn get_shared(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
         Passing::get_shared(self, table, keys).await
+    }
+
+    async fn versions(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
+        Passing::versions(self, table, keys).await
     }
 
     async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cellgate_metrics::Stage;
-use cellgate_schemaless::{AddedId, Cell, LatestKey, RefKey, Triple, Version, Written};
+use cellgate_schemaless::{AddedId, Cell, LatestKey, NewCell, RefKey, Triple, Version, Written};
 use cellgate_sql::{Put, Row, Shape, SqlError};
 use cellgate_store::executor::{CellFate, PutItem, RunError};
 
@@ -159,8 +159,8 @@ impl Session {
         while !open.is_empty() {
             let explicit: Vec<(usize, Triple)> =
                 open.iter().filter_map(|position| Some((*position, triple(&put.cells[*position])?))).collect();
-            let keys = explicit.iter().map(|(_, triple)| triple.clone()).collect();
-            let look = pin!(executor.slots(&table, keys));
+            let named = |(position, triple): &(usize, Triple)| (triple.clone(), put.cells[*position].body.clone());
+            let look = pin!(executor.slots_for(&table, explicit.iter().map(named).collect()));
             let look = within(deadline, look);
             let found = if fates.iter().all(Option::is_none) {
                 // Nothing has been written yet.
@@ -257,8 +257,9 @@ impl Session {
         let executor = Arc::clone(&self.executor);
         let topology = executor.topology();
         let table = put.table.table_ref();
-        let explicit: Vec<Triple> = put.cells.iter().filter_map(triple).collect();
-        let mut stored = executor.slots(&table, explicit).await?.into_iter();
+        let named = |cell: &NewCell| Some((triple(cell)?, cell.body.clone()));
+        let explicit = put.cells.iter().filter_map(named).collect();
+        let mut stored = executor.slots_for(&table, explicit).await?.into_iter();
         let chains: BTreeSet<LatestKey> =
             put.cells.iter().filter(|c| c.version == Version::Next).map(|c| chain_key(&chain(c))).collect();
         let keys: Vec<LatestKey> = chains.into_iter().collect();
@@ -271,7 +272,7 @@ impl Session {
         let mut skipped = Vec::new();
         for cell in &put.cells {
             let chain = chain(cell);
-            // An erased slot is there, without a body: its name is taken for ever.
+            // Without a body it is one of other bytes, or erased: its name is taken for ever.
             let (ref_key, there) = match cell.version {
                 Version::Exact(ref_key) => (ref_key, stored.next().flatten().map(|slot| slot.body)),
                 Version::Next => {

@@ -45,12 +45,21 @@ pub(super) trait Kind: Send + Sync + 'static {
     }
 
     /// Whether an answer of a shared statement is none, and its request is to be run by itself.
-    fn is_left_out(_answer: &Self::Answer) -> bool {
+    fn is_left_out(_scope: &Self::Scope, _answer: &Self::Answer) -> bool {
         false
     }
 
     /// The error of requests whose statement ended without an answer (a defect).
     fn ended() -> StoreError;
+}
+
+/// What a reader of cells wants of their bodies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bodies {
+    /// All.
+    All,
+    /// By name those that are short, of the latest none: what an INSERT looks at.
+    Short,
 }
 
 /// Cells by name.
@@ -65,24 +74,31 @@ pub(super) struct Puts;
 impl Kind for Gets {
     type Item = Triple;
     type Answer = Option<Cell>;
-    type Scope = TableRef;
+    type Scope = (TableRef, Bodies);
     const LASTING: bool = false;
     const AGAIN_AT_ONCE: usize = 2;
 
-    async fn run(backend: &dyn Backend, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
-        backend.get(table, keys).await
+    async fn run(
+        backend: &dyn Backend,
+        (table, bodies): &(TableRef, Bodies),
+        keys: &[Triple],
+    ) -> Result<Vec<Option<Cell>>, StoreError> {
+        match bodies {
+            Bodies::All => backend.get(table, keys).await,
+            Bodies::Short => backend.get_shared(table, keys).await,
+        }
     }
 
     async fn run_shared(
         backend: &dyn Backend,
-        table: &TableRef,
+        (table, _): &(TableRef, Bodies),
         keys: &[Triple],
     ) -> Result<Vec<Option<Cell>>, StoreError> {
         backend.get_shared(table, keys).await
     }
 
-    fn is_left_out(answer: &Option<Cell>) -> bool {
-        answer.as_ref().is_some_and(left_out)
+    fn is_left_out((_, bodies): &(TableRef, Bodies), answer: &Option<Cell>) -> bool {
+        *bodies == Bodies::All && answer.as_ref().is_some_and(left_out)
     }
 
     fn ended() -> StoreError {
@@ -93,24 +109,34 @@ impl Kind for Gets {
 impl Kind for Latests {
     type Item = LatestKey;
     type Answer = Option<Cell>;
-    type Scope = TableRef;
+    type Scope = (TableRef, Bodies);
     const LASTING: bool = false;
     const AGAIN_AT_ONCE: usize = Gets::AGAIN_AT_ONCE;
 
-    async fn run(backend: &dyn Backend, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
-        backend.latest(table, keys).await
+    async fn run(
+        backend: &dyn Backend,
+        (table, bodies): &(TableRef, Bodies),
+        keys: &[LatestKey],
+    ) -> Result<Vec<Option<Cell>>, StoreError> {
+        match bodies {
+            Bodies::All => backend.latest(table, keys).await,
+            Bodies::Short => backend.versions(table, keys).await,
+        }
     }
 
     async fn run_shared(
         backend: &dyn Backend,
-        table: &TableRef,
+        (table, bodies): &(TableRef, Bodies),
         keys: &[LatestKey],
     ) -> Result<Vec<Option<Cell>>, StoreError> {
-        backend.latest_shared(table, keys).await
+        match bodies {
+            Bodies::All => backend.latest_shared(table, keys).await,
+            Bodies::Short => backend.versions(table, keys).await,
+        }
     }
 
-    fn is_left_out(answer: &Option<Cell>) -> bool {
-        Gets::is_left_out(answer)
+    fn is_left_out(scope: &(TableRef, Bodies), answer: &Option<Cell>) -> bool {
+        Gets::is_left_out(scope, answer)
     }
 
     fn ended() -> StoreError {

@@ -257,7 +257,7 @@ impl<K: Kind> Lanes<K> {
         let now = Instant::now();
         let (items, replies, again) = match answers {
             Ok(answers) => {
-                let (items, replies) = Self::answer(items, replies, answers);
+                let (items, replies) = Self::answer(&scope, items, replies, answers);
                 // Each may be of megabytes, and nothing is wrong with the others if one takes long.
                 (items, replies, Again { at_once: 1, until: now + 2 * self.patience, left_out: true })
             }
@@ -275,13 +275,18 @@ impl<K: Kind> Lanes<K> {
     }
 
     /// Answers the requests of a statement; those are left of which an answer was left out, with their items.
-    fn answer(items: Vec<K::Item>, replies: Vec<Reply<K>>, answers: Vec<K::Answer>) -> (Vec<K::Item>, Vec<Reply<K>>) {
+    fn answer(
+        scope: &K::Scope,
+        items: Vec<K::Item>,
+        replies: Vec<Reply<K>>,
+        answers: Vec<K::Answer>,
+    ) -> (Vec<K::Item>, Vec<Reply<K>>) {
         let (mut items, mut answers) = (items.into_iter(), answers.into_iter());
         let (mut items_left, mut replies_left) = (Vec::new(), Vec::new());
         for reply in replies {
             let count = reply.count();
             let own = items.by_ref().take(count);
-            if answers.as_slice().iter().take(count).any(K::is_left_out) {
+            if answers.as_slice().iter().take(count).any(|answer| K::is_left_out(scope, answer)) {
                 items_left.extend(own);
                 answers.by_ref().take(count).for_each(drop);
                 replies_left.push(reply);

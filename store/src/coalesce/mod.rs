@@ -47,7 +47,7 @@ use cellgate_schemaless::{
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 
 pub use self::asked::Waiting;
-use self::kinds::{Gets, Latests, Puts};
+use self::kinds::{Bodies, Gets, Latests, Puts};
 use self::lanes::Lanes;
 use self::pages::Pages;
 use self::queue::Bounds;
@@ -202,7 +202,7 @@ impl Coalescing {
     /// # Errors
     /// [`StoreError::Overloaded`] if the queue is full.
     pub fn get_one(&self, table: &TableRef, key: Triple) -> Result<Waiting<Option<Cell>>, StoreError> {
-        self.gets.join(table, key)
+        self.gets.join(&(table.clone(), Bodies::All), key)
     }
 
     /// Asks for the latest cell of one chain, as [`Backend::latest`].
@@ -210,7 +210,7 @@ impl Coalescing {
     /// # Errors
     /// [`StoreError::Overloaded`] if the queue is full.
     pub fn latest_one(&self, table: &TableRef, key: LatestKey) -> Result<Waiting<Option<Cell>>, StoreError> {
-        self.latests.join(table, key)
+        self.latests.join(&(table.clone(), Bodies::All), key)
     }
 
     /// Writes a group of one cell, as [`Backend::put`].
@@ -338,10 +338,33 @@ impl Backend for Coalescing {
     async fn get(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
         match keys {
             [] => Ok(Vec::new()),
-            keys if self.shares(keys.len()) => self.gets.submit(table, keys).await,
+            keys if self.shares(keys.len()) => self.gets.submit(&(table.clone(), Bodies::All), keys).await,
             keys => {
                 let _permit = self.beside().await?;
                 self.backend.get(table, keys).await
+            }
+        }
+    }
+
+    async fn get_shared(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
+        match keys {
+            [] => Ok(Vec::new()),
+            keys if self.shares(keys.len()) => self.gets.submit(&(table.clone(), Bodies::Short), keys).await,
+            keys => {
+                let _permit = self.beside().await?;
+                self.backend.get_shared(table, keys).await
+            }
+        }
+    }
+
+    async fn versions(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
+        let open = keys.iter().all(|key| key.at_most.is_none());
+        match keys {
+            [] => Ok(Vec::new()),
+            keys if open && self.shares(keys.len()) => self.latests.submit(&(table.clone(), Bodies::Short), keys).await,
+            keys => {
+                let _permit = self.beside().await?;
+                self.backend.versions(table, keys).await
             }
         }
     }
@@ -351,7 +374,7 @@ impl Backend for Coalescing {
         let open = keys.iter().all(|key| key.at_most.is_none());
         match keys {
             [] => Ok(Vec::new()),
-            keys if open && self.shares(keys.len()) => self.latests.submit(table, keys).await,
+            keys if open && self.shares(keys.len()) => self.latests.submit(&(table.clone(), Bodies::All), keys).await,
             keys => {
                 let _permit = self.beside().await?;
                 self.backend.latest(table, keys).await

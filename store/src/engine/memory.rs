@@ -18,7 +18,7 @@ use cellgate_schemaless::{
 use super::now_micros;
 use super::settle::{Verdict, settle};
 use crate::backend::ANSWER_BYTES;
-use crate::sql::{FIRST_EPOCH, first_id, highest_id};
+use crate::sql::{BATCH_BODY, FIRST_EPOCH, first_id, highest_id};
 use crate::sync::lock;
 use crate::{
     AtOnce, Backend, EraseStep, Erased, GroupCell, Identity, LogPage, PlacedCell, PutGroup, PutOutcome, RowPage,
@@ -90,6 +90,19 @@ impl Backend for MemoryBackend {
 
     async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
         bounded(self.read(table, |t| keys.iter().map(|key| t.latest(key)).collect())?)
+    }
+
+    async fn get_shared(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
+        let short = |mut cell: Cell| {
+            drop(cell.body.take_if(|body| body.as_bytes().len() > BATCH_BODY));
+            cell
+        };
+        bounded(self.read(table, |t| keys.iter().map(|key| t.cells.get(key).cloned().map(short)).collect())?)
+    }
+
+    async fn versions(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
+        let bare = |cell: Cell| Cell { body: None, ..cell };
+        self.read(table, |t| keys.iter().map(|key| t.latest(key).map(bare)).collect())
     }
 
     fn get_at_once(&self, table: &TableRef, key: &Triple) -> AtOnce {

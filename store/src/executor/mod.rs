@@ -8,6 +8,7 @@ mod erase;
 mod error;
 mod explain;
 mod given_up;
+mod look;
 mod put;
 mod read;
 mod single;

@@ -232,7 +232,7 @@ impl Executor {
         let mut versions = BTreeMap::new();
         for (table, keys) in by_table {
             let keys: Vec<LatestKey> = keys.into_iter().collect();
-            let found = self.timed(cluster, Operation::Latest, cluster.backend.latest(table, &keys)).await?;
+            let found = self.timed(cluster, Operation::Latest, cluster.backend.versions(table, &keys)).await?;
             let found = found.into_iter().flatten().map(|Cell { triple, .. }| {
                 let Triple { row, column, ref_key } = triple;
                 ((table.id, Chain { row, column }), ref_key)

@@ -150,7 +150,7 @@ impl Executor {
         };
         let reads = parts.into_iter().map(|part| async move {
             let cluster = self.cluster(part.cluster)?;
-            self.timed(cluster, Operation::Latest, cluster.backend.latest(table, &part.items)).await
+            self.timed(cluster, Operation::Latest, cluster.backend.versions(table, &part.items)).await
         });
         let found = join_all(reads).await.into_iter().collect::<Result<Vec<_>, RunError>>()?;
         let slot = |cell: Cell| {
@@ -201,7 +201,7 @@ impl Executor {
     }
 
     /// The clusters' answers as one, timed.
-    fn merge<K, T>(&self, count: usize, parts: Vec<(Part<K>, Vec<Option<T>>)>) -> Vec<Option<T>> {
+    pub(super) fn merge<K, T>(&self, count: usize, parts: Vec<(Part<K>, Vec<Option<T>>)>) -> Vec<Option<T>> {
         let started = Instant::now();
         let answers = gather(count, parts);
         self.metrics.stage(Stage::Merge, started.elapsed());

@@ -2,7 +2,7 @@
 
 use cellgate_schemaless::{CellKind, ColumnKey, RowKey, TableRef};
 
-use super::{CELL_COLUMNS, Sql};
+use super::{CELL_COLUMNS, KeyLists, Sql};
 
 impl Sql<'_> {
     pub(super) fn select(&mut self, prefix: &str, table: &TableRef) -> &mut Self {
@@ -11,8 +11,12 @@ impl Sql<'_> {
 
     /// `SELECT` and the columns of cells; a body of more bytes than the `longest` is NULL.
     pub(super) fn columns(&mut self, prefix: &str, longest: Option<usize>) -> &mut Self {
-        let Some(longest) = longest else { return self.push("SELECT ").names(prefix, &CELL_COLUMNS) };
         let (body, others) = ("body", &CELL_COLUMNS[..CELL_COLUMNS.len() - 1]);
+        if !self.bodies {
+            let null = if self.dialect.keys == KeyLists::Unnest { ", NULL::bytea AS " } else { ", NULL AS " };
+            return self.push("SELECT ").names(prefix, others).push(null).name(body);
+        }
+        let Some(longest) = longest else { return self.push("SELECT ").names(prefix, &CELL_COLUMNS) };
         self.push("SELECT ").names(prefix, others).push(", CASE WHEN LENGTH(").push(prefix).name(body);
         self.push(") <= ").push(&longest.to_string()).push(" THEN ").push(prefix).name(body);
         self.push(" END AS ").name(body)

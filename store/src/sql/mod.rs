@@ -61,12 +61,19 @@ pub(crate) struct Sql<'d> {
     dialect: &'d Dialect,
     text: String,
     params: Vec<Param>,
+    /// Whether cells are read with their bodies.
+    bodies: bool,
 }
 
 impl<'d> Sql<'d> {
     /// Starts an empty statement.
     pub(crate) fn new(dialect: &'d Dialect) -> Self {
-        Self { dialect, text: String::with_capacity(256), params: Vec::new() }
+        Self { dialect, text: String::with_capacity(256), params: Vec::new(), bodies: true }
+    }
+
+    /// The same for one that reads cells without their bodies: those are NULL, and the server does not look for them.
+    pub(crate) fn without_bodies(dialect: &'d Dialect) -> Self {
+        Self { bodies: false, ..Self::new(dialect) }
     }
 
     /// Appends text as it is.

@@ -93,7 +93,15 @@ impl Dialect {
     /// With [`KeyLists::TupleIn`] the answer may be a lock or closed row, which the maximum is taken over for being
     /// in the index alone: [`below_hidden`] says what to ask again.
     pub(crate) fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Query {
-        let mut sql = Sql::new(self);
+        self.latest_in(Sql::new(self), table, keys)
+    }
+
+    /// The same without bodies.
+    pub(crate) fn versions(&self, table: &TableRef, keys: &[LatestKey]) -> Query {
+        self.latest_in(Sql::without_bodies(self), table, keys)
+    }
+
+    fn latest_in(&self, mut sql: Sql<'_>, table: &TableRef, keys: &[LatestKey]) -> Query {
         match self.keys {
             KeyLists::Single => {
                 sql.latest_of(table, &keys[0], 1);
@@ -153,9 +161,12 @@ impl Dialect {
 
     /// The text of [`latest`](Self::latest) for one key.
     pub(crate) fn latest_text(&self, table: &TableRef) -> String {
-        let any =
-            LatestKey { row: RowKey::from_store(&b""[..]), column: ColumnKey::from_store(&b""[..]), at_most: None };
-        self.latest(table, &[any]).text
+        self.latest(table, &[any_chain()]).text
+    }
+
+    /// The text of [`versions`](Self::versions) for one key.
+    pub(crate) fn versions_text(&self, table: &TableRef) -> String {
+        self.versions(table, &[any_chain()]).text
     }
 }
 
@@ -248,6 +259,11 @@ impl Sql<'_> {
     fn select_several(&mut self, prefix: &str, keys: usize) -> &mut Self {
         self.columns(prefix, if keys == 1 { self.dialect.longest_body } else { Some(BATCH_BODY) })
     }
+}
+
+/// A key whose statement has the text of all.
+fn any_chain() -> LatestKey {
+    LatestKey { row: RowKey::from_store(&b""[..]), column: ColumnKey::from_store(&b""[..]), at_most: None }
 }
 
 /// The highest version a key asks for.

@@ -265,3 +265,36 @@ pub async fn an_answer_is_bounded_in_bytes(fixture: Fixture) {
     let error = bench.backend().latest(&bench.table, &chains).await.unwrap_err();
     assert!(matches!(error, StoreError::AnswerTooLarge { max: ANSWER_BYTES }), "{error:?}");
 }
+
+/// What an INSERT asks for: no bound on bodies stands in its way.
+pub async fn versions_and_short_bodies_are_answered_however_long_the_others_are(fixture: Fixture) {
+    let bench = fixture.open().await;
+    let (long, short) = (triple("a", "base", 5), triple("a", "short", 6));
+    bench.store(&long, &format!("\"{}\"", "x".repeat(15 * 1024 * 1024))).await;
+    bench.store(&short, "1").await;
+    bench.store(&triple("a", "gone", 7), "1").await;
+    bench.backend().erase(bench.epoch, &bench.table, &Erasure::Cell(triple("a", "gone", 7))).await.unwrap();
+    // As few as share a statement, and more.
+    for count in [ANSWER_BYTES / (15 * 1024 * 1024) + 1, 40] {
+        let mut keys = vec![latest_key("a", "base", None); count];
+        keys.extend([latest_key("a", "short", None), latest_key("a", "none", None), latest_key("a", "gone", None)]);
+        let found = bench.backend().versions(&bench.table, &keys).await.unwrap();
+        assert!(found.iter().flatten().all(|cell| cell.body.is_none()));
+        let found: Vec<Option<i64>> =
+            found.iter().map(|cell| cell.as_ref().map(|cell| cell.triple.ref_key.0)).collect();
+        assert_eq!(found[..count], vec![Some(5); count]);
+        assert_eq!(found[count..], [Some(6), None, Some(7)]);
+        let mut keys = vec![long.clone(); count];
+        keys.extend([short.clone(), triple("a", "none", 1), triple("a", "gone", 7)]);
+        let found = bench.backend().get_shared(&bench.table, &keys).await.unwrap();
+        assert!(found[..count].iter().all(|cell| cell.as_ref().is_some_and(|cell| cell.body.is_none())));
+        assert_eq!(found[count].as_ref().map(text_of), Some("1"));
+        assert!(found[count + 1].is_none());
+        assert_eq!(found[count + 2].as_ref().unwrap().kind, CellKind::Erased);
+    }
+    let one = bench.backend().versions(&bench.table, &[latest_key("a", "base", None)]).await.unwrap();
+    assert!(one[0].as_ref().is_some_and(|cell| cell.triple == long && cell.body.is_none()));
+    let below = bench.backend().versions(&bench.table, &[latest_key("a", "base", Some(4))]).await.unwrap();
+    assert_eq!(below, [None]);
+    assert_eq!(bench.backend().versions(&bench.table, &[]).await.unwrap(), []);
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cellgate_schemaless::{Erasure, ErrorKind, RefKey, RowKey};
+use cellgate_schemaless::{Body, Erasure, ErrorKind, RefKey, RowKey};
 use cellgate_store::StoreError;
 use cellgate_store::executor::{CellFate, Executor, RunError};
 use futures_util::future::join_all;
@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::faulty::{EraseFault, PutFault};
 use crate::fixture::{
-    Fixture, exact, failure, foreign, next, put_all, row_in, rows_in, stored, table, triple, versions,
+    Fixture, body, exact, failure, foreign, latest, next, put_all, row_in, rows_in, stored, table, triple, versions,
 };
 
 #[tokio::test]
@@ -174,6 +174,37 @@ async fn append_at_once(proxies: &[Arc<Executor>], rows: &[RowKey], count: usize
         for (cell, version) in found.iter().zip(1..) {
             let expected = told.get(&version).map(|value| crate::fixture::body(*value));
             assert_eq!(cell.as_ref().and_then(|c| c.body.clone()), expected, "version {version}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn next_versions_are_written_and_names_looked_up_over_bodies_that_no_answer_holds_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let fixture = Fixture::mixed(directory.path()).await;
+    let proxy = fixture.proxy();
+    let long = Body::json(format!("\"{}\"", "x".repeat(14 * 1024 * 1024))).unwrap();
+    for cluster in 1..=3 {
+        let rows: Vec<RowKey> = (0..5).map(|index| row_in(cluster, index)).collect();
+        for row in &rows {
+            let mut item = exact(row, 1, 1);
+            item.cell.body = long.clone();
+            put_all(&proxy, vec![item]).await;
+        }
+        let written = put_all(&proxy, rows.iter().map(|row| next(row, 2)).collect()).await;
+        assert!(written.iter().all(|w| w.ref_key == RefKey(2) && w.new), "cluster {cluster}");
+        let names = |version| rows.iter().map(move |row| triple(row, version));
+        let latest = proxy.latest_slots(&table(), rows.iter().map(latest).collect()).await.unwrap();
+        assert!(latest.len() == 5 && latest.values().all(|version| *version == RefKey(2)));
+        // All with other bytes but one that is as long, and one that is short.
+        let mut cells: Vec<_> = names(1).map(|name| (name, body(1))).collect();
+        cells[3].1 = long.clone();
+        cells.push((triple(&rows[0], 2), body(2)));
+        cells.push((triple(&rows[0], 3), body(2)));
+        let slots = proxy.slots_for(&table(), cells.clone()).await.unwrap();
+        for (place, slot) in slots.iter().enumerate() {
+            let same = [3, 5].contains(&place).then(|| cells[place].1.clone());
+            assert_eq!(slot.as_ref().map(|slot| slot.body.clone()), (place < 6).then_some(same), "{place}");
         }
     }
 }

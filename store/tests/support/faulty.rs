@@ -285,6 +285,21 @@ impl Passing for Faulty {
         Ok(cells)
     }
 
+    async fn versions(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
+        let inner = self.reach()?;
+        let fault = locked(&self.latests).pop_front();
+        match fault {
+            Some(error) => Err(error),
+            None => inner.versions(table, keys).await,
+        }
+    }
+
+    async fn get_shared(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
+        let mut cells = self.reach()?.get_shared(table, keys).await?;
+        cells.iter_mut().flatten().for_each(|cell| self.mark(cell));
+        Ok(cells)
+    }
+
     fn get_at_once(&self, table: &TableRef, key: &Triple) -> AtOnce {
         self.reach().map_or(AtOnce::Ask, |inner| self.marked(inner.get_at_once(table, key)))
     }

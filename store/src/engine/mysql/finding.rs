@@ -21,6 +21,8 @@ pub(super) struct Shape {
     about: About,
     /// How many names its text has room for.
     room: usize,
+    /// Whether bodies are read.
+    bodies: bool,
 }
 
 /// What the parameters of a name are.
@@ -40,12 +42,12 @@ impl Shape {
         let (about, count) = match names {
             Names::Exact(keys) if dialect.gets_by_values(keys.len()) => (About::ExactByValues, keys.len()),
             Names::Exact(keys) => (About::Exact, keys.len()),
-            Names::Latest(keys) => match dialect.latest_by(keys) {
+            Names::Latest(keys) | Names::Versions(keys) => match dialect.latest_by(keys) {
                 LatestBy::Mixed => return None,
                 by => (About::Latest(by), keys.len()),
             },
         };
-        Some(Self { table, about, room: room(count) })
+        Some(Self { table, about, room: room(count), bodies: !matches!(names, Names::Versions(_)) })
     }
 
     /// Whether the text has a table of values.
@@ -82,7 +84,7 @@ impl Arguments for NameArguments<'_> {
                 }
                 keys.len()
             }
-            Names::Latest(keys) => {
+            Names::Latest(keys) | Names::Versions(keys) => {
                 for LatestKey { row, column, at_most } in padded(keys, room.max(keys.len())) {
                     let mut chain = || {
                         take(Argument::Bytes(row.as_bytes()));
@@ -131,10 +133,7 @@ pub(super) struct Finding<'a> {
 
 impl<'a> Finding<'a> {
     pub(super) fn new(names: Names<'a>, budget: usize) -> Self {
-        let count = match names {
-            Names::Exact(keys) => keys.len(),
-            Names::Latest(keys) => keys.len(),
-        };
+        let count = names.len();
         let mut finding = Self {
             names,
             first: HashMap::with_capacity_and_hasher(count, FastHash::default()),
@@ -163,7 +162,7 @@ impl<'a> Finding<'a> {
 fn key(names: Names<'_>, i: usize) -> (&RowKey, &ColumnKey) {
     match names {
         Names::Exact(keys) => (&keys[i].row, &keys[i].column),
-        Names::Latest(keys) => (&keys[i].row, &keys[i].column),
+        Names::Latest(keys) | Names::Versions(keys) => (&keys[i].row, &keys[i].column),
     }
 }
 
@@ -180,7 +179,7 @@ impl Sink for Finding<'_> {
             let wanted = match self.names {
                 Names::Exact(keys) => keys[i].ref_key.0 == raw.ref_key,
                 // Of several chains under several bounds, rows of one may come for another.
-                Names::Latest(keys) => {
+                Names::Latest(keys) | Names::Versions(keys) => {
                     let higher = self.answers[i].as_ref().is_none_or(|cell| cell.triple.ref_key.0 < raw.ref_key);
                     higher && keys[i].at_most.is_none_or(|most| raw.ref_key <= most.0)
                 }

@@ -75,6 +75,32 @@ impl<D: Driver> Server<D> {
         }
     }
 
+    /// The highest row of each chain that is not hidden, by such a statement.
+    async fn highest(
+        &self,
+        table: &TableRef,
+        keys: &[LatestKey],
+        names: for<'a> fn(&'a [LatestKey]) -> Names<'a>,
+    ) -> Result<Vec<Option<Cell>>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut answers = self.core.find(Operation::Latest, table, names(keys)).await?;
+        // Hidden rows exist only while a transaction holds a row or a chain is being removed.
+        let mut below = below_hidden(keys, &answers);
+        while !below.is_empty() {
+            let (places, keys): (Vec<usize>, Vec<LatestKey>) = below.into_iter().unzip();
+            let lower = self.core.find(Operation::Latest, table, names(&keys)).await?;
+            below = below_hidden(&keys, &lower).into_iter().map(|(i, key)| (places[i], key)).collect();
+            for (place, answer) in places.into_iter().zip(lower) {
+                answers[place] = answer;
+            }
+        }
+        // What is still hidden has nothing below it.
+        answers.iter_mut().for_each(|answer| drop(answer.take_if(|cell| is_hidden(cell))));
+        Ok(answers)
+    }
+
     /// Fetches the bodies that a statement of several keys left out, one at a time. Cells do not change, so that these
     /// are the ones of the statement's moment; one that was erased since is answered as erased.
     async fn complete(&self, table: &TableRef, answers: &mut [Option<Cell>]) -> Result<(), StoreError> {
@@ -115,23 +141,11 @@ impl<D: Driver> Backend for Server<D> {
     }
 
     async fn latest_shared(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut answers = self.core.find(Operation::Latest, table, Names::Latest(keys)).await?;
-        // Hidden rows exist only while a transaction holds a row or a chain is being removed.
-        let mut below = below_hidden(keys, &answers);
-        while !below.is_empty() {
-            let (places, keys): (Vec<usize>, Vec<LatestKey>) = below.into_iter().unzip();
-            let lower = self.core.find(Operation::Latest, table, Names::Latest(&keys)).await?;
-            below = below_hidden(&keys, &lower).into_iter().map(|(i, key)| (places[i], key)).collect();
-            for (place, answer) in places.into_iter().zip(lower) {
-                answers[place] = answer;
-            }
-        }
-        // What is still hidden has nothing below it.
-        answers.iter_mut().for_each(|answer| drop(answer.take_if(|cell| is_hidden(cell))));
-        Ok(answers)
+        self.highest(table, keys, |keys| Names::Latest(keys)).await
+    }
+
+    async fn versions(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
+        self.highest(table, keys, |keys| Names::Versions(keys)).await
     }
 
     async fn rows(&self, table: &TableRef, scan: &RowScan) -> Result<RowPage, StoreError> {

@@ -230,6 +230,8 @@ pub enum Names<'a> {
     Exact(&'a [Triple]),
     /// The latest of these chains.
     Latest(&'a [LatestKey]),
+    /// The same without their bodies.
+    Versions(&'a [LatestKey]),
 }
 
 impl<'a> Names<'a> {
@@ -237,7 +239,7 @@ impl<'a> Names<'a> {
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Exact(keys) => keys.len(),
-            Self::Latest(keys) => keys.len(),
+            Self::Latest(keys) | Self::Versions(keys) => keys.len(),
         }
     }
 
@@ -246,6 +248,7 @@ impl<'a> Names<'a> {
         match self {
             Self::Exact(keys) => keys.chunks(most).map(Names::Exact).collect(),
             Self::Latest(keys) => keys.chunks(most).map(Names::Latest).collect(),
+            Self::Versions(keys) => keys.chunks(most).map(Names::Versions).collect(),
         }
     }
 
@@ -254,6 +257,7 @@ impl<'a> Names<'a> {
         match self {
             Self::Exact(keys) => dialect.get(table, keys),
             Self::Latest(keys) => dialect.latest(table, keys),
+            Self::Versions(keys) => dialect.versions(table, keys),
         }
     }
 
@@ -261,7 +265,7 @@ impl<'a> Names<'a> {
     fn matched(&self, cells: Vec<Cell>) -> Vec<Option<Cell>> {
         match self {
             Self::Exact(keys) => match_gets(keys, cells),
-            Self::Latest(keys) => match_latest(keys, &cells),
+            Self::Latest(keys) | Self::Versions(keys) => match_latest(keys, &cells),
         }
     }
 }

@@ -9,7 +9,7 @@ use rusqlite::{CachedStatement, Connection, Row};
 
 use super::file::Failure;
 use crate::StoreError;
-use crate::sql::{Param, Query};
+use crate::sql::{Param, Query, left_out};
 
 impl ToSql for Param {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -56,12 +56,22 @@ pub(crate) fn bind_key(
 pub(crate) fn cell(row: &Row<'_>) -> Result<Cell, Failure> {
     let row_key = RowKey::from_store(bytes(row, 6)?);
     let column = ColumnKey::from_store(bytes(row, 7)?);
-    cell_named(row, row_key, column)
+    whole(cell_named(row, row_key, column)?)
 }
 
 /// The same for a row whose chain is known: its key is not copied once more.
 pub(crate) fn cell_of(row: &Row<'_>, row_key: &RowKey, column: &ColumnKey) -> Result<Cell, Failure> {
+    whole(slot_of(row, row_key, column)?)
+}
+
+/// The same of a statement that may leave the body out.
+pub(crate) fn slot_of(row: &Row<'_>, row_key: &RowKey, column: &ColumnKey) -> Result<Cell, Failure> {
     cell_named(row, row_key.clone(), column.clone())
+}
+
+/// A cell whose body was not left out.
+fn whole(cell: Cell) -> Result<Cell, Failure> {
+    if left_out(&cell) { Err(Failure::Large) } else { Ok(cell) }
 }
 
 fn cell_named(row: &Row<'_>, row_key: RowKey, column: ColumnKey) -> Result<Cell, Failure> {
@@ -72,9 +82,6 @@ fn cell_named(row: &Row<'_>, row_key: RowKey, column: ColumnKey) -> Result<Cell,
         ValueRef::Blob(body) => Some(Body::from_store(Bytes::copy_from_slice(body))),
         ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) => None,
     };
-    if body.is_none() && kind == CellKind::Cell {
-        return Err(Failure::Large);
-    }
     Ok(Cell {
         triple: Triple { row: row_key, column, ref_key: RefKey(row.get(8)?) },
         body,

@@ -244,6 +244,30 @@ impl Backend for SqliteBackend {
         }
     }
 
+    async fn get_shared(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
+        let live = self.live()?;
+        let texts = live.texts(table);
+        match live.readers.inline(|sqlite| read::get_short(sqlite, &texts, keys, false)).await? {
+            Some(cells) => Ok(cells),
+            None => {
+                let keys = keys.to_vec();
+                live.readers.blocking(move |sqlite| read::get_short(sqlite, &texts, &keys, true)).await
+            }
+        }
+    }
+
+    async fn versions(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
+        let live = self.live()?;
+        let texts = live.texts(table);
+        match live.readers.inline(|sqlite| read::versions(sqlite, &texts, keys)).await? {
+            Some(cells) => Ok(cells),
+            None => {
+                let keys = keys.to_vec();
+                live.readers.blocking(move |sqlite| read::versions(sqlite, &texts, &keys)).await
+            }
+        }
+    }
+
     fn get_at_once(&self, table: &TableRef, key: &Triple) -> AtOnce {
         let Ok(live) = self.live() else { return AtOnce::Ask };
         let texts = live.texts(table);

@@ -6,7 +6,7 @@ use cellgate_schemaless::{
 };
 use rusqlite::{CachedStatement, Connection};
 
-use super::cells::{bind, bind_key, cell, cell_of};
+use super::cells::{bind, bind_key, cell, cell_of, slot_of};
 use super::file::Failure;
 use crate::backend::ANSWER_BYTES;
 use crate::sql::{Dialect, Query, SQLITE, SQLITE_SHORT, TimeSearch, by_shard, highest_id};
@@ -52,6 +52,8 @@ pub(crate) struct ReadTexts {
     pub(crate) short: CellTexts,
     /// Those that read bodies of any length.
     pub(crate) whole: CellTexts,
+    /// The one that reads a chain's latest without its body.
+    versions: String,
 }
 
 /// Texts of such statements.
@@ -70,19 +72,25 @@ impl ReadTexts {
             latest: dialect.latest_text(table),
             bytes,
         };
-        Self { short: texts(&SQLITE_SHORT, INLINE_BYTES), whole: texts(&SQLITE, ANSWER_BYTES) }
+        let versions = SQLITE.versions_text(table);
+        Self { short: texts(&SQLITE_SHORT, INLINE_BYTES), whole: texts(&SQLITE, ANSWER_BYTES), versions }
     }
 }
 
 impl CellTexts {
     /// Adds up the bodies of an answer.
     fn count_bytes(&self, bytes: &mut usize, cell: Option<&Cell>) -> Result<(), Failure> {
-        *bytes += cell.and_then(|cell| cell.body.as_ref()).map_or(0, |body| body.as_bytes().len());
-        if *bytes > ANSWER_BYTES {
-            return Err(StoreError::AnswerTooLarge { max: ANSWER_BYTES }.into());
-        }
-        if *bytes > self.bytes { Err(Failure::Large) } else { Ok(()) }
+        count_bytes(bytes, self.bytes, cell)
     }
+}
+
+/// Adds up the bodies of an answer that may have so many bytes where it is read.
+fn count_bytes(bytes: &mut usize, most: usize, cell: Option<&Cell>) -> Result<(), Failure> {
+    *bytes += cell.and_then(|cell| cell.body.as_ref()).map_or(0, |body| body.as_bytes().len());
+    if *bytes > ANSWER_BYTES {
+        return Err(StoreError::AnswerTooLarge { max: ANSWER_BYTES }.into());
+    }
+    if *bytes > most { Err(Failure::Large) } else { Ok(()) }
 }
 
 /// Of a chain without a bound on its version.
@@ -135,6 +143,44 @@ pub(crate) fn latest(sqlite: &Connection, texts: &CellTexts, keys: &[LatestKey])
             cells.push(cell);
         }
         Ok(cells)
+    };
+    if keys.len() == 1 { all() } else { snapshot(sqlite, all) }
+}
+
+/// As [`get`], without long bodies; all that is read here, or `anywhere`.
+pub(crate) fn get_short(
+    sqlite: &Connection,
+    texts: &ReadTexts,
+    keys: &[Triple],
+    anywhere: bool,
+) -> Result<Vec<Option<Cell>>, Failure> {
+    let most = if anywhere { ANSWER_BYTES } else { INLINE_BYTES };
+    snapshot(sqlite, || {
+        let mut statement = sqlite.prepare_cached(&texts.short.get)?;
+        let (mut slots, mut bytes) = (Vec::with_capacity(keys.len()), 0);
+        for Triple { row, column, ref_key } in keys {
+            bind_key(&mut statement, row, column, ref_key.0)?;
+            let slot = statement.raw_query().next()?.map(|found| slot_of(found, row, column)).transpose()?;
+            count_bytes(&mut bytes, most, slot.as_ref())?;
+            slots.push(slot);
+        }
+        Ok(slots)
+    })
+}
+
+/// As [`latest`], without bodies.
+pub(crate) fn versions(
+    sqlite: &Connection,
+    texts: &ReadTexts,
+    keys: &[LatestKey],
+) -> Result<Vec<Option<Cell>>, Failure> {
+    let all = || {
+        let mut statement = sqlite.prepare_cached(&texts.versions)?;
+        let each = keys.iter().map(|LatestKey { row, column, at_most }| {
+            bind_key(&mut statement, row, column, at_most.unwrap_or(NEWEST).0)?;
+            statement.raw_query().next()?.map(|found| slot_of(found, row, column)).transpose()
+        });
+        each.collect()
     };
     if keys.len() == 1 { all() } else { snapshot(sqlite, all) }
 }
