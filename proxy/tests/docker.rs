@@ -240,6 +240,20 @@ fn the_alerts_are_those_of_the_documents_and_ask_for_metrics_that_are_there() {
             }
         }
     }
+    let operations = std::fs::read_to_string(folder().join("../docs/OPERATIONS.md")).expect("text");
+    let runbooks = values(&outline("alerts.yml"), &["groups", "rules", "annotations", "runbook"]).len();
+    assert_eq!(runbooks, rules.len(), "every alert names where it is explained");
+    for runbook in values(&outline("alerts.yml"), &["groups", "rules", "annotations", "runbook"]) {
+        assert_eq!(runbook, "docs/OPERATIONS.md#what-the-alerts-mean");
+    }
+    let meaning = operations.split("\n### What the alerts mean\n").nth(1).and_then(|rest| rest.split("\n## ").next());
+    for [name, expression, ..] in &rules {
+        assert!(meaning.expect("the section").contains(&format!("\n- **{name}**: ")), "{name} is not explained");
+        let sums = expression.matches("sum").count();
+        assert_eq!(expression.matches("sum by (instance").count(), sums, "{name}: of which proxy?");
+        let kinds = expression.contains("kind=~");
+        assert!(!kinds || expression.contains(", kind)"), "{name}: of which kind?");
+    }
     let prometheus = outline("prometheus.yml");
     let jobs = values(&prometheus, &["scrape_configs", "job_name"]);
     assert!(rules.iter().any(|[_, expression, ..]| *expression == format!("up{{job=\"{}\"}} == 0", jobs[0])));

@@ -331,14 +331,15 @@ impl Executor {
         let answer = call.await;
         let awaited = under_way.answered();
         answer.map_err(|error| {
-            // How a statement notices a change of the topology or of the catalog is no fault of the cluster. If a table of
-            // the newest catalog is missing, whoever tells the client counts it; behind a ping stands no client.
-            let is_news = match error {
-                StoreError::StaleEpoch { .. } => true,
+            // How a statement notices a change of the topology or of the catalog is no fault of the cluster, nor is how much
+            // it asks for at once. If a table of the newest catalog is missing, whoever tells the client counts it; behind a
+            // ping stands no client.
+            let is_no_fault = match error {
+                StoreError::StaleEpoch { .. } | StoreError::AnswerTooLarge { .. } => true,
                 StoreError::NoTable { .. } => operation != Operation::Ping,
                 _ => false,
             };
-            if !is_news {
+            if !is_no_fault {
                 // Whose caller ran out of time was counted as that then, if the limit was the server's.
                 if awaited || error.kind() != ErrorKind::Timeout {
                     metrics.failed(error.kind());

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cellgate_schemaless::{Body, Erasure, ErrorKind, RefKey, RowKey};
-use cellgate_store::StoreError;
 use cellgate_store::executor::{CellFate, Executor, RunError};
+use cellgate_store::{ANSWER_BYTES, StoreError};
 use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 
 use crate::faulty::{EraseFault, PutFault};
 use crate::fixture::{
-    Fixture, body, exact, failure, foreign, latest, next, put_all, row_in, rows_in, stored, table, triple, versions,
+    Fixture, body, exact, failure, foreign, latest, metrics, next, put_all, row_in, rows_in, stored, table, triple,
+    versions,
 };
 
 #[tokio::test]
@@ -182,7 +183,8 @@ async fn append_at_once(proxies: &[Arc<Executor>], rows: &[RowKey], count: usize
 async fn next_versions_are_written_and_names_looked_up_over_bodies_that_no_answer_holds_together() {
     let directory = tempfile::tempdir().unwrap();
     let fixture = Fixture::mixed(directory.path()).await;
-    let proxy = fixture.proxy();
+    let metrics = metrics();
+    let proxy = fixture.proxy_with_metrics(&metrics);
     let long = Body::json(format!("\"{}\"", "x".repeat(14 * 1024 * 1024))).unwrap();
     for cluster in 1..=3 {
         let rows: Vec<RowKey> = (0..5).map(|index| row_in(cluster, index)).collect();
@@ -196,6 +198,12 @@ async fn next_versions_are_written_and_names_looked_up_over_bodies_that_no_answe
         let names = |version| rows.iter().map(move |row| triple(row, version));
         let latest = proxy.latest_slots(&table(), rows.iter().map(latest).collect()).await.unwrap();
         assert!(latest.len() == 5 && latest.values().all(|version| *version == RefKey(2)));
+        // All of them at once are too much to be read. That is a client's doing, and no full disk.
+        let read = proxy.get(&table(), names(1).collect()).await;
+        let too_large = StoreError::AnswerTooLarge { max: ANSWER_BYTES };
+        assert!(matches!(read, Err(RunError::Cluster { error, .. }) if error == too_large));
+        let none = format!("cellgate_cluster_errors_total{{cluster=\"c{cluster}\",kind=\"limit\"}} 0\n");
+        assert!(metrics.render().unwrap().contains(&none));
         // All with other bytes but one that is as long, and one that is short.
         let mut cells: Vec<_> = names(1).map(|name| (name, body(1))).collect();
         cells[3].1 = long.clone();
