@@ -187,8 +187,8 @@ impl ClusterFamilies {
                 "cellgate_cluster_errors_total",
                 "Calls to a cluster that failed, by class of the error; `timeout` also counts those that were under way \
                  when a statement's time was over (that of the server, not its client's own limit), and `not_found` the \
-                 statements that were answered with 1146 because the cluster lacks a table. Reads of more than an answer may \
-                 have (1104) are not counted.",
+                 statements that were answered with 1146 because the cluster lacks a table. Reads of more than an \
+                 answer may have (1104) are not counted.",
                 by(LabelDescription::of::<ErrorKind>()),
             )?,
             retries: r.counters(

@@ -56,8 +56,8 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
         self.latest(table, keys).await
     }
 
-    /// As [`Backend::latest`], for whoever wants to know versions: an engine leaves the bodies out and reads none, so that
-    /// there is no bound on their bytes.
+    /// As [`Backend::latest`], for whoever wants to know versions: an engine leaves the bodies out and reads none, so
+    /// that there is no bound on their bytes.
     async fn versions(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
         self.latest(table, keys).await
     }

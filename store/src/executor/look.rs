@@ -14,9 +14,9 @@ use crate::sql::{BATCH_BODY, left_out};
 const LOOK_KEYS: usize = 128;
 
 impl Executor {
-    /// What has the names of these cells, as [`Executor::get`] says, and the slots of erased ones. A body is answered if it is
-    /// that of the given cell, and no other is kept: nothing bounds what the cells there have together, and one that is longer
-    /// than [`BATCH_BODY`] is not read unless the given one is, too. One answer per cell, in order.
+    /// What has the names of these cells, as [`Executor::get`] says, and the slots of erased ones. A body is answered if
+    /// it is that of the given cell, and no other is kept: nothing bounds what the cells there have together, and one that
+    /// is longer than [`BATCH_BODY`] is not read unless the given one is, too. One answer per cell, in order.
     ///
     /// # Errors
     /// [`RunError::Cluster`], [`RunError::Undecided`].

@@ -331,9 +331,9 @@ impl Executor {
         let answer = call.await;
         let awaited = under_way.answered();
         answer.map_err(|error| {
-            // How a statement notices a change of the topology or of the catalog is no fault of the cluster, nor is how much
-            // it asks for at once. If a table of the newest catalog is missing, whoever tells the client counts it; behind a
-            // ping stands no client.
+            // How a statement notices a change of the topology or of the catalog is no fault of the cluster, nor is how
+            // much it asks for at once. If a table of the newest catalog is missing, whoever tells the client counts it;
+            // behind a ping stands no client.
             let is_no_fault = match error {
                 StoreError::StaleEpoch { .. } | StoreError::AnswerTooLarge { .. } => true,
                 StoreError::NoTable { .. } => operation != Operation::Ping,

@@ -93,8 +93,8 @@ impl CellStream {
         }
     }
 
-    /// Where the scan of a cluster ends. It is asked for with the second page, so that scans of one page cost nothing. Without
-    /// an end, who writes a next version of each cell it reads would read those, too, and never come to the last.
+    /// Where the scan of a cluster ends. It is asked for with the second page, so that scans of one page cost nothing.
+    /// Without an end, who writes a next version of each cell it reads would read those, too, and never come to the last.
     async fn head(&self, cluster: &Cluster, operation: Operation) -> Result<AddedId, RunError> {
         self.executor.timed(cluster, operation, cluster.backend.head()).await
     }

@@ -58,8 +58,8 @@ pub(super) async fn set_up(
 
 /// By which setting a crash of the server's machine loses commits that were answered.
 ///
-/// Where there is a binary log, both servers write a commit to it and leave out InnoDB's own sync: after a crash they take
-/// back what InnoDB has prepared and that log lacks. MariaDB alone has a 3, which syncs InnoDB also then.
+/// Where there is a binary log, both servers write a commit to it and leave out InnoDB's own sync: after a crash they
+/// take back what InnoDB has prepared and that log lacks. MariaDB alone has a 3, which syncs InnoDB also then.
 fn risk(maria: bool, flush: i64, binary_log: bool, sync_binlog: i64) -> Option<&'static str> {
     match flush {
         3 if maria => None,
@@ -84,9 +84,9 @@ pub(super) const TABLES: &str = "SELECT IFNULL(MAX(CAST(UNIX_TIMESTAMP(CREATE_TI
 fn facts(maria: bool, nonce: &str) -> String {
     let status = if maria { "information_schema.GLOBAL_STATUS" } else { "performance_schema.global_status" };
     format!(
-        "SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, @@log_bin, @@sync_binlog, GET_LOCK('{nonce}', 0), \
-         CAST(UNIX_TIMESTAMP() AS SIGNED) - CAST((SELECT VARIABLE_VALUE FROM {status} WHERE VARIABLE_NAME = 'UPTIME') \
-         AS SIGNED), CAST(@@server_id AS SIGNED), CAST(CONV(SUBSTRING(UUID(), 20, 4), 16, 10) AS SIGNED), \
+        "SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, @@log_bin, @@sync_binlog, \
+         GET_LOCK('{nonce}', 0), CAST(UNIX_TIMESTAMP() AS SIGNED) - \
+         CAST((SELECT VARIABLE_VALUE FROM {status} WHERE VARIABLE_NAME = 'UPTIME') AS SIGNED), CAST(@@server_id AS SIGNED), CAST(CONV(SUBSTRING(UUID(), 20, 4), 16, 10) AS SIGNED), \
          ({TABLES})"
     )
 }
