@@ -273,7 +273,8 @@ pub async fn versions_and_short_bodies_are_answered_however_long_the_others_are(
     bench.store(&long, &format!("\"{}\"", "x".repeat(15 * 1024 * 1024))).await;
     bench.store(&short, "1").await;
     bench.store(&triple("a", "gone", 7), "1").await;
-    bench.backend().erase(bench.epoch, &bench.table, &Erasure::Cell(triple("a", "gone", 7))).await.unwrap();
+    let gone = Erasure::Cell(triple("a", "gone", 7));
+    bench.backend().erase(bench.epoch, &bench.table, &gone, &whole()).await.unwrap();
     // As few as share a statement, and more.
     for count in [ANSWER_BYTES / (15 * 1024 * 1024) + 1, 40] {
         let mut keys = vec![latest_key("a", "base", None); count];
