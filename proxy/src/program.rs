@@ -82,7 +82,7 @@ pub enum ProgramError {
     /// A cluster is older than the catalog.
     #[error(
         "{0}, tables of the catalog: their store was restored from before they were made, or somebody dropped them there; \
-         statements over them fail with 1146 (OPERATIONS.md, \"A table is missing in a cluster\")"
+         statements over them fail with 1146 (RUNBOOK.md, \"A table is missing in a cluster\")"
     )]
     TablesMissing(String),
     /// `check` found something beyond the file itself.

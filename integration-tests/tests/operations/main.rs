@@ -1,5 +1,5 @@
-//! What OPERATIONS.md has an operator run when something is lost, moved or restored: run as it is written there, after what it
-//! is written for has happened.
+//! What RUNBOOK.md has an operator run when something is lost, moved or restored, and OPERATIONS.md when a password changes:
+//! run as it is written there, after what it is written for has happened.
 
 mod backups;
 mod losses;
@@ -16,7 +16,7 @@ use cellgate_integration_tests::{Deployment, Proxy, proxy};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
-const PAGE: &str = "docs/OPERATIONS.md";
+const PAGE: &str = "docs/RUNBOOK.md";
 
 const RESTORE: &str = "Restore";
 const ONE_ROW: &str = "One row of cg_meta";
@@ -82,4 +82,5 @@ fn every_recipe_of_the_page_is_run_here() {
     let found: BTreeSet<String> = documents::recipes(PAGE).into_iter().map(|recipe| recipe.heading).collect();
     let run = [RESTORE, ONE_ROW, LOST_CLUSTER, COPY, LOST_META_STORE, MISSING_TABLE, ERASURE, ERASED];
     assert_eq!(found, run.map(str::to_owned).into(), "a block that names engines is a recipe, and is run by a test");
+    assert_eq!(documents::recipes(passwords::PAGE), [], "what is run is in {PAGE}");
 }

@@ -6,7 +6,9 @@ use cellgate_integration_tests::documents;
 use cellgate_integration_tests::proxy::Options;
 use cellgate_integration_tests::servers::Postgres;
 
-use super::{PAGE, ROWS, check, count, start, stop, write};
+use super::{ROWS, check, count, start, stop, write};
+
+pub(super) const PAGE: &str = "docs/OPERATIONS.md";
 
 #[tokio::test]
 async fn a_postgresql_gets_a_second_role_while_proxies_serve() {

@@ -127,7 +127,7 @@ pub enum OpenError {
     #[error(
         "cluster {cluster} has the table {table}, but the catalog has given out table ids up to {last} only: the meta store is \
          older than the cluster, as after restoring an old backup of it, and would give {id} out again. Restore the newest \
-         backup of the meta store; if this is it, set last_table_id in its document \"catalog\" to {id} (OPERATIONS.md, \
+         backup of the meta store; if this is it, set last_table_id in its document \"catalog\" to {id} (RUNBOOK.md, \
          'The meta store is lost'). If the table is a copy that somebody made beside Cellgate, rename it, so that its name does not \
          end in _ and a number, or drop it"
     )]
