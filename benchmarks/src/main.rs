@@ -173,10 +173,16 @@ fn run(command: Command) -> std::io::Result<()> {
         }
         Command::Fill(args) => fill::insert(&args.target.target(), &args.create, args.cells, args.connections),
         Command::Bench(options) => {
-            if !bench::run(&options)? {
+            let bench::Ended { missed, failed } = bench::run(&options)?;
+            if missed > 0 {
                 eprintln!("cellgate-benchmarks: not every floor held");
             }
-            Ok(())
+            match failed {
+                0 => Ok(()),
+                _ => Err(std::io::Error::other(format!(
+                    "rows without a figure: {failed}; without --write the page and its results stay as they were"
+                ))),
+            }
         }
         Command::Train => bench::train(),
         Command::Render { root } => bench::render(&root),

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use interrupt::Interrupted;
 use loader::Pace;
-use results::{Results, Series};
+use results::{Judged, Results, Series, Verdict};
 use rows::Row;
 use stage::Stage;
 use subject::Subject;
@@ -53,7 +53,7 @@ pub struct Options {
     /// Cells loaded everywhere.
     #[arg(long)]
     cells: Option<u64>,
-    /// Write results and page also when the run was quick or not of everything.
+    /// Write results and page also when the run was quick, not of everything, or left a row without a figure.
     #[arg(long)]
     write: bool,
     /// The workspace: where docs/PERFORMANCE.md and benchmarks/results are.
@@ -87,20 +87,42 @@ impl Options {
     fn wants(&self, group: &str, id: &str) -> bool {
         self.names.is_empty() || self.names.iter().any(|name| name == group || name == id)
     }
+
+    /// Whether results and page are written: a full run without a figure must not replace one that has them all.
+    fn writes(&self, ended: Ended) -> bool {
+        self.write || (self.names.is_empty() && !self.quick && ended.failed == 0)
+    }
 }
 
 /// Groups that are no comparison of two loads.
 const OTHER_GROUPS: &[&str] = &["memory", "overload", "profile"];
 
-/// Runs what was asked for; answers whether every floor held.
+/// What became of a run's rows that did not hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Rows whose floor was missed: a result like any other.
+    pub missed: usize,
+    /// Rows that have no figure, because something failed.
+    pub failed: usize,
+}
+
+impl Ended {
+    fn of(judged: &[Judged]) -> Self {
+        let count = |verdict| judged.iter().filter(|row| row.verdict() == verdict).count();
+        Self { missed: count(Verdict::Missed), failed: count(Verdict::Unknown) }
+    }
+}
+
+/// Runs what was asked for; answers how many rows did not hold. If one has no figure, results and page stay as they were,
+/// unless they are to be written all the same.
 ///
 /// # Errors
 /// A name that is none, or files that cannot be written. A row that fails is in the results.
-pub fn run(options: &Options) -> std::io::Result<bool> {
+pub fn run(options: &Options) -> std::io::Result<Ended> {
     let rows: Vec<Row> = rows::all();
     check_names(&options.names, &rows)?;
     if options.only_check {
-        return Ok(true);
+        return Ok(Ended::default());
     }
     let extent = options.extent();
     let begin = Instant::now();
@@ -157,13 +179,14 @@ pub fn run(options: &Options) -> std::io::Result<bool> {
     println!("{}", page::table(&results.judged));
     println!("{}", page::figures(&results.series));
     eprintln!("== done in {:.0} s", begin.elapsed().as_secs_f64());
-    if options.write || (options.names.is_empty() && !options.quick) {
+    let ended = Ended::of(&results.judged);
+    if options.writes(ended) {
         if let Some(profile) = &sampled {
             profile::write(&options.root, profile)?;
         }
         write(&options.root, &results)?;
     }
-    Ok(results.judged.iter().all(|judged| matches!(judged.verdict(), results::Verdict::Goal | results::Verdict::Floor)))
+    Ok(ended)
 }
 
 /// Writes the page and the plots again from the results that are there.
@@ -286,9 +309,24 @@ mod tests {
     }
 
     #[test]
+    fn a_row_without_a_figure_is_no_missed_floor_and_keeps_the_page_as_it_was() {
+        let failed = results::failed("memory", "it did not start");
+        let figure = |median| Some(results::Spread { median, low: median, high: median });
+        let missed = Judged { floor: 1.0, goal: 2.0, figure: figure(0.5), ..failed.clone() };
+        let held = Judged { figure: figure(3.0), ..missed.clone() };
+        assert_eq!(Ended::of(&[held.clone(), missed.clone(), missed.clone()]), Ended { missed: 2, failed: 0 });
+        let ended = Ended::of(&[held, missed, failed]);
+        assert_eq!(ended, Ended { missed: 1, failed: 1 });
+        let full = Options::default();
+        assert!(full.writes(Ended { missed: 1, failed: 0 }) && !full.writes(ended));
+        assert!(Options { write: true, ..full.clone() }.writes(ended));
+        assert!(!Options { quick: true, ..full }.writes(Ended::default()));
+    }
+
+    #[test]
     fn a_name_that_is_none_is_told_without_running_anything() {
         let check = |name: &str| run(&Options { names: vec![name.to_owned()], only_check: true, ..Options::default() });
-        assert!(check("get").unwrap());
+        assert_eq!(check("get").unwrap(), Ended::default());
         assert!(check("gett").unwrap_err().to_string().contains("no row is called `gett`"));
     }
 }
