@@ -3,6 +3,7 @@
 
 use std::io::{self, BufWriter, Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use crate::cells::{self, Name};
 use crate::protocol::{Outcome, Step, mysql};
@@ -10,6 +11,8 @@ use crate::session::Target;
 
 /// Cells of one INSERT: about 80 kB of text.
 const BATCH: usize = 200;
+/// Longest silence of a server that is being loaded or warmed up.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Creates the table of cells with `create` unless that is empty, and inserts every cell.
 ///
@@ -94,9 +97,19 @@ pub fn read_all(target: &Target, total: u64) -> io::Result<()> {
     Ok(())
 }
 
-fn connect(target: &Target) -> io::Result<(TcpStream, mysql::Login)> {
-    let mut stream = TcpStream::connect(target.address)?;
+/// Connects and logs in. On this connection nothing waits for the server for longer than a minute at a time.
+///
+/// # Errors
+/// What the server or the network says, and `TimedOut` or `WouldBlock` if it says nothing.
+pub fn connect(target: &Target) -> io::Result<(TcpStream, mysql::Login)> {
+    connect_within(target, PATIENCE)
+}
+
+fn connect_within(target: &Target, patience: Duration) -> io::Result<(TcpStream, mysql::Login)> {
+    let mut stream = TcpStream::connect_timeout(&target.address, patience)?;
     stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
     let login = mysql::login(&mut stream, &target.user, &target.database)?;
     Ok((stream, login))
 }
@@ -124,7 +137,25 @@ fn text(name: Name) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
+    use crate::session::Protocol;
+
+    #[test]
+    fn a_server_that_says_nothing_is_given_up() {
+        // Connections are accepted by the kernel, and nobody ever reads or answers.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let target = Target {
+            protocol: Protocol::Mysql,
+            address: listener.local_addr().unwrap(),
+            user: "root".to_owned(),
+            database: "test".to_owned(),
+            echo: (0, 0),
+        };
+        let error = connect_within(&target, Duration::from_millis(50)).unwrap_err();
+        assert!(matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut), "{error}");
+    }
 
     #[test]
     fn each_cell_is_one_line_of_four_fields() {

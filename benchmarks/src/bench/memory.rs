@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::results::{Judged, Spread};
 use super::rows::Bound;
-use super::servers::{Cellgate, loopback};
-use super::stage::Stage;
+use super::servers::Cellgate;
+use super::stage::{self, Stage};
+use crate::fill;
 use crate::processes;
 use crate::protocol::mysql;
 
@@ -61,10 +62,7 @@ pub fn judge(stage: &Stage) -> Vec<Judged> {
 }
 
 fn connect(port: u16) -> io::Result<(TcpStream, mysql::Login)> {
-    let mut stream = TcpStream::connect(loopback(port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    let login = mysql::login(&mut stream, "root", "test")?;
-    Ok((stream, login))
+    fill::connect(&stage::mysql(port, "test", &[]).target)
 }
 
 /// Resident memory once it is at rest.

@@ -311,7 +311,8 @@ fn loading<T>(what: &str, load: impl FnOnce() -> T) -> T {
     loaded
 }
 
-fn mysql(port: u16, database: &str, watched: &[(&str, u32)]) -> Endpoint {
+/// A server on loopback that speaks MySQL's protocol, and the processes that are watched, by name.
+pub fn mysql(port: u16, database: &str, watched: &[(&str, u32)]) -> Endpoint {
     let target = Target {
         protocol: Protocol::Mysql,
         address: loopback(port),
