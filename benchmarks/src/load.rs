@@ -59,6 +59,32 @@ pub fn seconds(text: &str) -> Result<f64, String> {
     seconds.ok_or_else(|| "not a number of seconds from 0 to 86400".to_owned())
 }
 
+/// Reads the number of seconds that are counted, up to a day; of none at all there is no figure.
+///
+/// # Errors
+/// If it is none; the message says so.
+pub fn counted_seconds(text: &str) -> Result<f64, String> {
+    let seconds = seconds(text).ok().filter(|seconds| *seconds >= 0.01);
+    seconds.ok_or_else(|| "not a number of seconds from 0.01 to 86400".to_owned())
+}
+
+/// Reads a number of connections: without one nothing would ever be answered.
+///
+/// # Errors
+/// If it is none; the message says so.
+pub fn connections(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|connections| *connections > 0).ok_or_else(|| "not a number from 1".to_owned())
+}
+
+/// Reads requests per second, up to a million: the time between two has to be one that a clock can tell.
+///
+/// # Errors
+/// If it is none; the message says so.
+pub fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate| (0.001..=1e6).contains(rate));
+    rate.ok_or_else(|| "not a number of requests per second from 0.001 to 1000000".to_owned())
+}
+
 /// Runs it.
 ///
 /// # Errors
@@ -266,6 +292,10 @@ mod tests {
     fn seconds_are_a_number_that_time_can_be_made_of() {
         assert_eq!([seconds("0"), seconds("2.5")], [Ok(0.0), Ok(2.5)]);
         assert!(["-1", "nan", "inf", "1e30", "soon"].into_iter().all(|text| seconds(text).is_err()));
+        assert_eq!(counted_seconds("1.2"), Ok(1.2));
+        assert!(["0", "1e-12", "-1", "nan", "1e30"].into_iter().all(|text| counted_seconds(text).is_err()));
+        assert_eq!([rate("0.5"), rate("1e6")], [Ok(0.5), Ok(1e6)]);
+        assert!(["0", "-1", "nan", "1e-300", "3e9", "inf", "fast"].into_iter().all(|text| rate(text).is_err()));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use cellgate_benchmarks::cells;
 use cellgate_benchmarks::load::{self, Plan};
 use cellgate_benchmarks::processes::Watched;
 use cellgate_benchmarks::session::{Protocol, Target};
-use cellgate_benchmarks::workload::{Mode, Operation};
+use cellgate_benchmarks::workload::{self, Mode, Operation};
 use cellgate_benchmarks::{bench, echo, fill, relay};
 use cellgate_integration_tests::process;
 use clap::{Args, Parser, Subcommand};
@@ -82,22 +82,22 @@ struct LoadArgs {
     #[arg(long, value_enum, default_value = "prepared")]
     mode: Mode,
     /// Connections.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = load::connections)]
     connections: usize,
     /// Requests per second of an open loop; without it the loop is closed.
-    #[arg(long)]
+    #[arg(long, value_parser = load::rate)]
     rate: Option<f64>,
     /// Seconds before counting begins.
     #[arg(long, default_value_t = 0.5, value_parser = load::seconds)]
     warmup: f64,
     /// Seconds that are counted.
-    #[arg(long, default_value_t = 5.0, value_parser = load::seconds)]
+    #[arg(long, default_value_t = 5.0, value_parser = load::counted_seconds)]
     seconds: f64,
     /// Cells in the data set.
-    #[arg(long, default_value_t = cells::CELLS)]
+    #[arg(long, default_value_t = cells::CELLS, value_parser = clap::value_parser!(u64).range(workload::LEAST_CELLS..))]
     cells: u64,
     /// What the random choices follow from; without it the clock, so that puts are always new.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(..workload::SEEDS))]
     seed: Option<u64>,
     /// Processes (with their children) whose processor time is taken: NAME=PID[,PID..].
     #[arg(long)]
@@ -112,10 +112,10 @@ struct FillArgs {
     #[command(flatten)]
     target: TargetArgs,
     /// Cells in the data set.
-    #[arg(long, default_value_t = cells::CELLS)]
+    #[arg(long, default_value_t = cells::CELLS, value_parser = clap::value_parser!(u64).range(workload::LEAST_CELLS..))]
     cells: u64,
     /// Connections.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, value_parser = load::connections)]
     connections: usize,
     /// The statement that creates the table; nothing, if it is there.
     #[arg(long, default_value = "CREATE TABLE cells ENGINE=CELLS")]
@@ -203,7 +203,7 @@ fn plan(args: LoadArgs) -> Plan {
         time: Duration::from_secs_f64(args.seconds),
         cells: args.cells,
         // Tenths of a second, within the seeds whose puts are all different.
-        seed: args.seed.unwrap_or((clock.as_millis() / 100) as u64 & 0xfff_ffff),
+        seed: args.seed.unwrap_or((clock.as_millis() / 100) as u64 % workload::SEEDS),
         watched: args.watch,
     }
 }
@@ -212,4 +212,20 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
     println!("listening {}", listener.local_addr()?);
     Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_that_could_not_end_or_could_not_be_right_is_refused() {
+        let load = |option: &str| Cli::try_parse_from(["cellgate-benchmarks", "load", option]);
+        assert!(load("--seed=268435455").is_ok() && load("--cells=200").is_ok() && load("--connections=1").is_ok());
+        for option in ["--seed=268435456", "--cells=199", "--connections=0", "--rate=0", "--seconds=0"] {
+            assert!(load(option).is_err(), "{option}");
+        }
+        let bench = |option: &str| Cli::try_parse_from(["cellgate-benchmarks", "bench", option]);
+        assert!(bench("--seconds=1.2").is_ok() && bench("--seconds=0").is_err() && bench("--cells=199").is_err());
+    }
 }

@@ -11,6 +11,10 @@ use crate::random::Random;
 
 /// Keys of one `IN` list.
 pub const IN_KEYS: u64 = 100;
+/// Cells that are needed for as many different ones in one list.
+pub const LEAST_CELLS: u64 = IN_KEYS * cells::VERSIONS;
+/// Seeds below this put different cells.
+pub const SEEDS: u64 = 1 << 28;
 /// Rows of one scan.
 pub const SCAN_ROWS: u64 = 20_000;
 /// Of so many answers one is compared byte for byte; of the others the length and the name in the body.
@@ -74,7 +78,8 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Uniform over `cells` loaded cells. Loads with different seeds put different cells.
+    /// Uniform over `cells` loaded cells, at least [`LEAST_CELLS`]. Loads with different seeds below [`SEEDS`] put different
+    /// cells.
     pub fn new(operation: Operation, cells: u64, seed: u64) -> Self {
         // No load puts 2^35 cells, so no two seeds put the same one.
         let next_put = cells::FIRST_PUT + (seed << 35);

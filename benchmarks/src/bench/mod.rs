@@ -34,7 +34,7 @@ pub use train::run as train;
 
 use crate::cells::CELLS;
 use crate::load;
-use crate::workload::{Mode, Operation};
+use crate::workload::{self, Mode, Operation};
 
 /// What is run.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -48,10 +48,10 @@ pub struct Options {
     #[arg(long)]
     rounds: Option<usize>,
     /// Counted seconds of each load.
-    #[arg(long, value_parser = load::seconds)]
+    #[arg(long, value_parser = load::counted_seconds)]
     seconds: Option<f64>,
     /// Cells loaded everywhere.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(workload::LEAST_CELLS..))]
     cells: Option<u64>,
     /// Write results and page also when the run was quick, not of everything, or left a row without a figure.
     #[arg(long)]
