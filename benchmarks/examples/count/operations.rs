@@ -52,7 +52,7 @@ fn execution(params: &[Param]) -> Bytes {
 fn decode(packet: Bytes, params: u16) -> Operation {
     let mut executions = Executions::new(params);
     Box::new(move || {
-        black_box(executions.read(black_box(packet.clone())).is_ok());
+        assert!(executions.read(black_box(packet.clone())).is_ok());
     })
 }
 
@@ -95,7 +95,7 @@ fn normalise_and_find_plan() -> Operation {
 
 fn parse_get() -> Operation {
     Box::new(|| {
-        black_box(parse(black_box(GET), SqlMode::default()).is_ok());
+        assert!(parse(black_box(GET), SqlMode::default()).is_ok());
     })
 }
 

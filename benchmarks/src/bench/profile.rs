@@ -9,6 +9,7 @@ use std::time::Duration;
 use cellgate_integration_tests::process;
 
 use super::loader::{Beside, Pace};
+use super::results::sound;
 use super::rows::Measure;
 use super::stage::Stage;
 use super::subject::Subject;
@@ -55,7 +56,7 @@ pub fn run(stage: &mut Stage, seed: u64) -> Result<Profile, String> {
             .arg(&data)
             .args(["--", "sleep", "3"]),
     );
-    load.finish()?;
+    load.finish().and_then(sound)?;
     record?;
     let script = Command::new("perf")
         .args(["script", "--no-inline", "--fields", "comm,ip,sym", "--input"])
@@ -63,8 +64,11 @@ pub fn run(stage: &mut Stage, seed: u64) -> Result<Profile, String> {
         .output()
         .map_err(|error| error.to_string())?;
     let stacks = stacks(&String::from_utf8_lossy(&script.stdout));
-    if stacks.is_empty() {
-        return Err(format!("perf took no samples: {}", String::from_utf8_lossy(&script.stderr).trim()));
+    if stacks.is_empty() || !script.status.success() {
+        return Err(format!(
+            "perf took no samples, or cannot print them: {}",
+            String::from_utf8_lossy(&script.stderr).trim()
+        ));
     }
     Ok(Profile { shares: shares(&stacks), svg: flame_graph(&stacks) })
 }
