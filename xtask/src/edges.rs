@@ -1,29 +1,83 @@
-//! The directions of dependencies between our packages: the table of docs/ARCHITECTURE.md, "Crates".
+//! The directions of dependencies: between our packages the table of docs/ARCHITECTURE.md, "Crates", and between
+//! modules what that page says of them.
+
+use cargo_metadata::DependencyKind;
 
 use crate::command::Failure;
+use crate::tidy::Source;
 use crate::workspace::Workspace;
 
 /// A folder, and the folders its package may depend on.
 struct Row {
     folder: &'static str,
     may_use: &'static [&'static str],
+    /// What only its tests, examples and micro-benchmarks may depend on besides.
+    dev: &'static [&'static str],
 }
 
 const TABLE: &[Row] = &[
-    Row { folder: "schemaless", may_use: &[] },
-    Row { folder: "sql", may_use: &["schemaless"] },
-    Row { folder: "router", may_use: &["schemaless"] },
-    Row { folder: "metrics", may_use: &["schemaless"] },
-    Row { folder: "store", may_use: &["schemaless", "router", "metrics"] },
-    Row { folder: "proxy", may_use: &["schemaless", "sql", "router", "metrics", "store"] },
-    Row { folder: "integration-tests", may_use: &["proxy"] },
-    Row { folder: "benchmarks", may_use: &["schemaless", "sql", "router", "proxy", "integration-tests"] },
-    Row { folder: "xtask", may_use: &[] },
+    Row { folder: "schemaless", may_use: &[], dev: &[] },
+    Row { folder: "sql", may_use: &["schemaless"], dev: &[] },
+    Row { folder: "router", may_use: &["schemaless"], dev: &[] },
+    Row { folder: "metrics", may_use: &["schemaless"], dev: &[] },
+    Row { folder: "store", may_use: &["schemaless", "router", "metrics"], dev: &[] },
+    Row { folder: "proxy", may_use: &["schemaless", "sql", "router", "metrics", "store"], dev: &[] },
+    Row { folder: "integration-tests", may_use: &[], dev: &["proxy"] },
+    Row { folder: "benchmarks", may_use: &["integration-tests"], dev: &["schemaless", "sql", "router", "proxy"] },
+    Row { folder: "xtask", may_use: &[], dev: &[] },
+];
+
+/// Words that code must not use, but for its tests.
+struct Forbidden {
+    /// Beginnings of the paths it is forbidden in; an empty one is everywhere.
+    within: &'static [&'static str],
+    /// Beginnings of the paths in there that may use it.
+    except: &'static [&'static str],
+    words: &'static [&'static str],
+}
+
+const MODULES: &[Forbidden] = &[
+    // Foreign types stop at the module that uses them.
+    Forbidden { within: &[""], except: &["sql/src/parse/"], words: &["sqlparser::"] },
+    Forbidden { within: &[""], except: &["proxy/src/wire/"], words: &["mysql_common::"] },
+    Forbidden {
+        within: &[""],
+        except: &["store/src/engine/sqlite/", "store/src/meta/sqlite.rs", "proxy/src/relational/"],
+        words: &["rusqlite::"],
+    },
+    Forbidden { within: &[""], except: &["store/src/engine/postgres/"], words: &["tokio_postgres::"] },
+    // The executor never sees the SQL that a store is sent, but to EXPLAIN it.
+    Forbidden { within: &["store/src/executor/"], except: &["store/src/executor/explain.rs"], words: &["crate::sql"] },
+    // Engines, and what is in front of one, never see other clusters.
+    Forbidden {
+        within: &["store/src/engine/", "store/src/coalesce/", "store/src/cache/"],
+        except: &[],
+        words: &["crate::deployment", "crate::executor"],
+    },
+    // The wire calls a handler and does not know who that is.
+    Forbidden {
+        within: &["proxy/src/wire/"],
+        except: &[],
+        words: &["crate::session", "crate::server", "crate::catalog", "crate::locks", "crate::plans", "crate::access"],
+    },
+    Forbidden {
+        within: &["proxy/src/catalog/", "proxy/src/locks/"],
+        except: &[],
+        words: &["crate::session", "crate::server"],
+    },
+    // They never wait.
+    Forbidden {
+        within: &["schemaless/src/", "sql/src/", "router/src/"],
+        except: &[],
+        words: &["async fn", "async move", "tokio::", "std::net::"],
+    },
 ];
 
 /// `cargo xtask edges`.
 pub fn run() -> Result<(), Failure> {
-    let wrong = check(&Workspace::read()?);
+    let workspace = Workspace::read()?;
+    let mut wrong = check(&workspace);
+    wrong.extend(check_modules(&Source::all(&workspace)?));
     if wrong.is_empty() {
         return Ok(());
     }
@@ -45,20 +99,51 @@ fn check(workspace: &Workspace) -> Vec<String> {
         for dependency in &package.dependencies {
             // A dependency of ours is one with a path.
             let Some(target) = dependency.path.as_ref().and_then(|path| path.file_name()) else { continue };
-            if !row.may_use.contains(&target) {
-                wrong.push(edge(&folder, target, row.may_use));
+            let of_tests = dependency.kind == DependencyKind::Development && row.dev.contains(&target);
+            if !row.may_use.contains(&target) && !of_tests {
+                wrong.push(edge(&folder, target, row));
             }
         }
     }
     wrong
 }
 
-fn edge(from: &str, to: &str, may_use: &[&str]) -> String {
-    let allowed = if may_use.is_empty() { "nothing of ours".to_owned() } else { may_use.join(", ") };
+fn edge(from: &str, to: &str, row: &Row) -> String {
+    let dev = if row.dev.is_empty() { "dev-dependencies included" } else { "where it does" };
+    let allowed = allowed(row);
     format!(
-        "`{from}` must not depend on `{to}`, dev-dependencies included (it may use: {allowed}). Move what is shared down \
-         into `schemaless` if it is vocabulary, or pass it in from `proxy`, which sees both"
+        "`{from}` must not depend on `{to}`, {dev} (it may use: {allowed}). Move what is shared down into `schemaless` \
+         if it is vocabulary, or pass it in from `proxy`, which sees both"
     )
+}
+
+/// What a package may depend on, as the table of docs/ARCHITECTURE.md says it.
+fn allowed(row: &Row) -> String {
+    let names = if row.may_use.is_empty() { "nothing of ours".to_owned() } else { row.may_use.join(", ") };
+    if row.dev.is_empty() { names } else { format!("{names}; as dev-dependencies: {}", row.dev.join(", ")) }
+}
+
+/// One sentence per word that is used where it must not be.
+fn check_modules(sources: &[Source]) -> Vec<String> {
+    // Of our chores only this table knows these words.
+    sources.iter().filter(|source| !source.name.starts_with("xtask/")).flat_map(check_source).collect()
+}
+
+fn check_source(source: &Source) -> Vec<String> {
+    let begins = |beginnings: &[&str]| beginnings.iter().any(|beginning| source.name.starts_with(beginning));
+    let mut wrong = Vec::new();
+    for rule in MODULES.iter().filter(|rule| begins(rule.within) && !begins(rule.except)) {
+        for (number, line) in source.product_text().lines().enumerate() {
+            let code = line.split_once("//").map_or(line, |(code, _)| code);
+            for word in rule.words.iter().filter(|word| code.contains(**word)) {
+                let place = format!("{}:{}", source.name, number + 1);
+                wrong.push(format!(
+                    "{place} must not use `{word}`: see \"Crates\" and what follows in docs/ARCHITECTURE.md"
+                ));
+            }
+        }
+    }
+    wrong
 }
 
 #[cfg(test)]
@@ -73,7 +158,52 @@ mod tests {
 
     #[test]
     fn an_edge_is_refused_with_what_to_do() {
-        let text = edge("sql", "store", &["schemaless"]);
+        let row = TABLE.iter().find(|row| row.folder == "sql").unwrap();
+        let text = edge("sql", "store", row);
         assert!(text.contains("`sql` must not depend on `store`") && text.contains("pass it in from `proxy`"));
+    }
+
+    #[test]
+    fn the_table_of_the_architecture_is_this_one() {
+        let page = Workspace::read().unwrap().root().join("docs/ARCHITECTURE.md");
+        let text = std::fs::read_to_string(page).unwrap();
+        let (_, text) = text.split_once("\n## Crates\n").unwrap();
+        let (text, _) = text.split_once("\nThis table is data").unwrap();
+        let rows = text.lines().filter_map(|line| {
+            let (folder, rest) = line.strip_prefix("| `")?.split_once("` |")?;
+            let (_, may_use) = rest.trim_end().trim_end_matches(" |").rsplit_once("| ")?;
+            Some((folder.to_owned(), may_use.to_owned()))
+        });
+        let data = TABLE.iter().map(|row| (row.folder.to_owned(), allowed(row)));
+        assert_eq!(rows.collect::<Vec<_>>(), data.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn every_module_uses_what_it_may() {
+        let sources = Source::all(&Workspace::read().unwrap()).unwrap();
+        let wrong = check_modules(&sources);
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        // A rule about what is not there, or no longer there, would say nothing.
+        let paths = MODULES.iter().flat_map(|rule| rule.within.iter().chain(rule.except));
+        for path in paths {
+            assert!(sources.iter().any(|source| source.name.starts_with(path)), "no file is in `{path}`");
+        }
+    }
+
+    #[test]
+    fn a_word_is_found_in_code_and_not_in_comments_and_tests() {
+        let source =
+            |name: &str, text: &str| Source { name: name.to_owned(), text: text.to_owned(), only_tests: false };
+        let count = |name: &str, text: &str| check_source(&source(name, text)).len();
+        assert_eq!(count("store/src/executor/read.rs", "//! Reads.\nuse crate::sql::Query;\n"), 1);
+        assert_eq!(count("store/src/executor/explain.rs", "//! Explains.\nuse crate::sql::Query;\n"), 0);
+        assert_eq!(
+            count("router/src/plan.rs", "//! Plans.\npub async fn plan() { tokio::task::yield_now().await }\n"),
+            2
+        );
+        assert_eq!(count("router/src/plan.rs", "//! No tokio::net.\nfn plan() {} // no async fn\n"), 0);
+        let test = "#[cfg(test)]\nmod tests {\n    use rusqlite::Connection;\n}\n";
+        assert_eq!(count("proxy/src/http.rs", test), 0);
+        assert_eq!(count("proxy/tests/http.rs", "//! Tests.\nuse rusqlite::Connection;\n"), 0);
     }
 }

@@ -23,6 +23,8 @@ const VAGUE: [&str; 5] = ["util", "utils", "common", "helpers", "misc"];
 
 // Patterns are put together here, so that this file does not match itself.
 const UNFINISHED: &[&str] = &[concat!("to", "do!("), concat!("unimple", "mented!("), concat!("#[ig", "nore")];
+/// What stands before a module of tests.
+const TEST: &str = "#[cfg(test)]\n";
 const SLEEP: &str = concat!("sle", "ep(");
 /// A question that only time answers.
 const ONLY_TIME: [&str; 2] = [concat!("unt", "il"), concat!(".elapsed()", " >")];
@@ -40,16 +42,17 @@ pub fn run() -> Result<(), Failure> {
 }
 
 /// A Rust file of ours.
-struct Source {
+pub(crate) struct Source {
     /// Path within the workspace.
-    name: String,
-    text: String,
+    pub(crate) name: String,
+    pub(crate) text: String,
     /// Whether it is a module, or in one, that is compiled for tests only.
-    only_tests: bool,
+    pub(crate) only_tests: bool,
 }
 
 impl Source {
-    fn all(workspace: &Workspace) -> Result<Vec<Self>, Failure> {
+    /// All of them, in the order of their paths within each package.
+    pub(crate) fn all(workspace: &Workspace) -> Result<Vec<Self>, Failure> {
         let mut sources = Vec::new();
         for package in workspace.packages() {
             collect(&workspace.root(), &workspace.root().join(workspace.folder(package)), &mut sources)?;
@@ -75,7 +78,15 @@ impl Source {
             return &self.text;
         }
         // A module of its own in another file is looked at there.
-        self.text.find("#[cfg(test)]\nmod tests {").map_or("", |start| &self.text[start..])
+        let mut starts = self.text.match_indices(TEST).map(|(start, _)| start);
+        let tests = starts.find(|start| self.text[start + TEST.len()..].lines().next().is_some_and(opens_tests));
+        tests.map_or("", |start| &self.text[start..])
+    }
+
+    /// The rest.
+    pub(crate) fn product_text(&self) -> &str {
+        // Tests are all of a file, or its end.
+        &self.text[..self.text.len() - self.test_text().len()]
     }
 
     /// The modules in files of their own that this one has for tests only: their paths without an ending.
@@ -85,7 +96,7 @@ impl Source {
             Some((folder, stem)) => format!("{folder}/{stem}"),
             None => return Vec::new(),
         };
-        let declared = self.text.split("#[cfg(test)]\n").skip(1).filter_map(|behind| {
+        let declared = self.text.split(TEST).skip(1).filter_map(|behind| {
             let line = behind.lines().next()?.strip_suffix(';')?;
             let (visibility, name) = line.split_once("mod ")?;
             (visibility.is_empty() || visibility.starts_with("pub")).then(|| format!("{folder}/{name}"))
@@ -102,6 +113,11 @@ impl Source {
         let common = parts.next().unwrap_or_default().contains(SLEEP) && !paused;
         common || parts.any(|test| test.contains(SLEEP) && !test.contains("start_paused"))
     }
+}
+
+/// Whether a line is the first of a module `tests`, whoever may see it.
+fn opens_tests(line: &str) -> bool {
+    line.strip_suffix("mod tests {").is_some_and(|visibility| visibility.is_empty() || visibility.starts_with("pub"))
 }
 
 /// Whether a file is a module, or in it.
@@ -208,6 +224,7 @@ mod tests {
         assert_eq!(count("sql/src/lib.rs", format!("//! Waits.\n{SLEEP}1)")), 0);
         assert_eq!(count("sql/tests/x.rs", format!("//! Waits.\n{SLEEP}1)")), 1);
         assert_eq!(count("sql/src/lib.rs", format!("//! Waits.\n#[cfg(test)]\nmod tests {{\n{SLEEP}1)")), 1);
+        assert_eq!(count("sql/src/lib.rs", format!("//! Waits.\n{TEST}pub(crate) mod tests {{\n{SLEEP}1)")), 1);
         let (test, paused) = ("#[tokio::test]\nasync fn", "#[tokio::test(start_paused = true)]\nasync fn");
         assert_eq!(count("sql/tests/x.rs", format!("//! Waits.\n{SLEEP}1)\n{paused} x() {{ {SLEEP}1) }}")), 0);
         assert_eq!(count("sql/tests/x.rs", format!("//! Waits.\n{paused} x() {{}}\n{test} y() {{ {SLEEP}1) }}")), 1);
