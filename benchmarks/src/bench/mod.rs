@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use interrupt::Interrupted;
 use loader::Pace;
-use results::{Judged, Results, Series, Verdict};
+use results::{Judged, Results, Series, Setting, Verdict};
 use rows::Row;
 use stage::Stage;
 use subject::Subject;
@@ -71,9 +71,30 @@ struct Extent {
     cells: u64,
 }
 
+/// Rounds of a run that is not quick, if nobody says how many.
+const ROUNDS: usize = 5;
+/// Counted seconds of its loads.
+const SECONDS: f64 = 3.0;
+
+/// The command that measures everything to the extent of a setting: options stand for what is not the default.
+fn command(setting: &Setting) -> String {
+    let mut command = "cargo xtask bench".to_owned();
+    if setting.rounds != ROUNDS {
+        command += &format!(" --rounds {}", setting.rounds);
+    }
+    if setting.seconds != SECONDS {
+        command += &format!(" --seconds {}", setting.seconds);
+    }
+    if setting.cells != CELLS {
+        command += &format!(" --cells {}", setting.cells);
+    }
+    command
+}
+
 impl Options {
     fn extent(&self) -> Extent {
-        let (rounds, warmup, seconds, cells) = if self.quick { (2, 0.3, 0.8, 20_000) } else { (5, 0.7, 3.0, CELLS) };
+        let (rounds, warmup, seconds, cells) =
+            if self.quick { (2, 0.3, 0.8, 20_000) } else { (ROUNDS, 0.7, SECONDS, CELLS) };
         Extent {
             rounds: self.rounds.unwrap_or(rounds).max(1),
             pace: Pace {
@@ -321,6 +342,14 @@ mod tests {
         assert!(full.writes(Ended { missed: 1, failed: 0 }) && !full.writes(ended));
         assert!(Options { write: true, ..full.clone() }.writes(ended));
         assert!(!Options { quick: true, ..full }.writes(Ended::default()));
+    }
+
+    #[test]
+    fn the_page_names_the_command_that_measures_so() {
+        let full = Setting { rounds: ROUNDS, seconds: SECONDS, cells: CELLS, ..Setting::default() };
+        assert_eq!(command(&full), "cargo xtask bench");
+        let short = Setting { seconds: 1.2, cells: 1000, ..full };
+        assert_eq!(command(&short), "cargo xtask bench --seconds 1.2 --cells 1000");
     }
 
     #[test]

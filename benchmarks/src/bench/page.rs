@@ -116,13 +116,15 @@ pub fn write(root: &Path, results: &Results) -> io::Result<()> {
 fn setting(results: &Results) -> String {
     let setting = &results.setting;
     let mut text = format!(
-        "Measured on {} from commit {}: {} cells, {} rounds of {} s per load; load average before the run {}.\n\n",
+        "Measured on {} from commit {}: {} cells, {} rounds of {} s per load; load average before the run {}. \
+         `{}` does as much.\n\n",
         setting.date,
         setting.commit,
         grouped(setting.cells as f64),
         setting.rounds,
         setting.seconds,
-        setting.load_average
+        setting.load_average,
+        super::command(setting)
     );
     for line in setting.machine.iter().chain(&setting.versions).filter(|line| !line.is_empty()) {
         let _ = writeln!(text, "- {line}");
