@@ -98,7 +98,7 @@ fn scan(stage: &mut Stage, pace: Pace, rounds: usize, seed: &mut u64) -> Judged 
     for _ in 0..rounds {
         *seed += 2;
         let alone = loader::run(&endpoint, &reads, pace, cells, *seed).and_then(sound);
-        // It begins before the reads and ends behind them.
+        // It begins to be counted about when the reads do, and ends behind them.
         let longer = Pace { warmup: pace.warmup, time: pace.time + 2 * pace.warmup };
         let both = Beside::start(&endpoint, &scan, longer, cells, *seed + 1).and_then(|scan| {
             let reads = loader::run(&endpoint, &reads, pace, cells, *seed).and_then(sound);

@@ -1,6 +1,7 @@
 //! The servers of a run: each is started and loaded when it is first asked for, and ends with the run.
 //!
-//! A server that could not be started is asked for again by the next who needs it, and says again why.
+//! A server that could not be started is started again for the next group that needs it. Over what the first attempt left
+//! it may then fail in another way: why it does not start is what the first group says.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
