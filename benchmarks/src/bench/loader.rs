@@ -4,13 +4,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use cellgate_integration_tests::process;
+use clap::ValueEnum;
 
 use super::rows::Measure;
 use super::servers::service;
 use super::stage::Endpoint;
 use crate::report::Report;
-use crate::session::Protocol;
-use crate::workload::{Mode, Operation};
 
 /// How long a load warms up and counts.
 #[derive(Clone, Copy, Debug)]
@@ -72,27 +71,19 @@ fn read(text: &str) -> Result<Report, String> {
     serde_json::from_str(text.trim()).map_err(|error| format!("the loader's report: {error}"))
 }
 
+/// The word for a value on the command line.
+fn word(value: impl ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |word| word.get_name().to_owned())
+}
+
 fn command(endpoint: &Endpoint, measure: &Measure, pace: Pace, cells: u64, seed: u64) -> Command {
     let target = &endpoint.target;
     let mut command = service(std::env::current_exe().unwrap_or_else(|_| "cellgate-benchmarks".into()), None);
-    let protocol = match target.protocol {
-        Protocol::Mysql => "mysql",
-        Protocol::Postgres => "postgres",
-        Protocol::Echo => "echo",
-    };
-    let operation = match measure.operation {
-        Operation::Get => "get",
-        Operation::Latest => "latest",
-        Operation::Put => "put",
-        Operation::In100 => "in100",
-        Operation::Scan => "scan",
-    };
-    let mode = match measure.mode {
-        Mode::Prepared => "prepared",
-        Mode::Text => "text",
-    };
     command
-        .args(["load", "--json", "--protocol", protocol, "--operation", operation, "--mode", mode])
+        .args(["load", "--json"])
+        .arg(format!("--protocol={}", word(target.protocol)))
+        .arg(format!("--operation={}", word(measure.operation)))
+        .arg(format!("--mode={}", word(measure.mode)))
         .arg(format!("--address={}", target.address))
         .arg(format!("--user={}", target.user))
         .arg(format!("--database={}", target.database))
@@ -111,4 +102,22 @@ fn command(endpoint: &Endpoint, measure: &Measure, pace: Pace, cells: u64, seed:
         command.arg(format!("--watch={}={}", watched.name, processes.join(",")));
     }
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Protocol;
+    use crate::workload::{Mode, Operation};
+
+    #[test]
+    fn words_are_those_of_the_command_line() {
+        assert_eq!(
+            Protocol::value_variants().iter().copied().map(word).collect::<Vec<_>>(),
+            ["mysql", "postgres", "echo"]
+        );
+        let operations: Vec<String> = Operation::value_variants().iter().copied().map(word).collect();
+        assert_eq!(operations, ["get", "latest", "put", "in100", "scan"]);
+        assert_eq!([word(Mode::Prepared), word(Mode::Text)], ["prepared", "text"]);
+    }
 }
