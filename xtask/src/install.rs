@@ -201,6 +201,7 @@ fn sbin(name: &str) -> bool {
     Path::new("/usr/sbin").join(name).is_file()
 }
 
+/// Looked for as `integration-tests/src/servers/postgres.rs` does, of which nothing may be used here.
 fn postgres_server() -> bool {
     std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()

@@ -1,4 +1,5 @@
-//! A MariaDB server for tests: how it is started, killed and asked.
+//! A MariaDB server for tests: how it is started, killed and asked; and for whoever starts one with other settings, how it is
+//! found, installed and known.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use crate::settings;
 use crate::wait;
 
 /// Where a server keeps its temporary tables. When it starts it removes all there are: two servers must never share the directory.
-pub(super) const TEMPORARY: &str = "TMPDIR";
+pub const TEMPORARY: &str = "TMPDIR";
 /// What a server runs when it starts. The installed root is root@localhost, which a connection over TCP without name lookup
 /// never is.
 pub(super) const GRANTS: &str = "CREATE USER IF NOT EXISTS root@'127.0.0.1';
@@ -79,17 +80,7 @@ impl MariaDb {
     }
 
     fn private_with(options: impl FnOnce(&Path, &str) -> Vec<String>) -> Self {
-        let install = |scratch: &Scratch, user| {
-            process::output(
-                process::tethered("mariadb-install-db", Some(user))
-                    .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
-                    .arg(format!("--datadir={}", scratch.join("data").display()))
-                    .env(TEMPORARY, scratch.path()),
-            );
-            let init = scratch.join("init.sql");
-            std::fs::write(&init, GRANTS).expect("a file in a new directory");
-            process::give(&init, user);
-        };
+        let install = |scratch: &Scratch, user: &str| install(scratch.path(), user);
         Self(Instance::private("mysql", install, options, start))
     }
 
@@ -191,7 +182,7 @@ impl MariaDb {
 fn start(own: &Own, port: u16) -> Result<Process, String> {
     let (data, log) = (own.scratch.join("data"), own.scratch.join("log"));
     let mut server = Process::spawn(
-        process::tethered(server_program(), Some(own.user))
+        process::tethered(program(), Some(own.user))
             .args(["--no-defaults", "--skip-name-resolve", "--bind-address=127.0.0.1", "--max-connections=600"])
             .args(["--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=128M", "--sync-binlog=0"])
             .arg(format!("--port={port}"))
@@ -208,11 +199,32 @@ fn start(own: &Own, port: u16) -> Result<Process, String> {
         if let Some(status) = server.ended() {
             return Some(Err(format!("MariaDB ended with {status}:\n{}", super::log_tail(&log))));
         }
-        let asked = process::try_output(cli(port, &own.options).args(["-N", "--execute", "SELECT @@pid_file"])).ok()?;
-        // Whoever answers is this one and no other that took the port first.
-        (Path::new(asked.trim()) == own.scratch.join("pid")).then_some(Ok(()))
+        answers(port, &own.options, &own.scratch.join("pid")).then_some(Ok(()))
     })?;
     Ok(server)
+}
+
+/// Makes a new server in a directory that belongs to this user: `data`, and `init.sql`, which it has to run when it starts.
+///
+/// # Panics
+///
+/// If that fails.
+pub fn install(directory: &Path, user: &str) {
+    process::output(
+        process::tethered("mariadb-install-db", Some(user))
+            .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
+            .arg(format!("--datadir={}", directory.join("data").display()))
+            .env(TEMPORARY, directory),
+    );
+    let init = directory.join("init.sql");
+    std::fs::write(&init, GRANTS).expect("a file in a new directory");
+    process::give(&init, user);
+}
+
+/// Whether the server with these options and this file of its process answers, and no other that took the port first.
+pub fn answers(port: u16, options: &[String], pid_file: &Path) -> bool {
+    let asked = process::try_output(cli(port, options).args(["--skip-column-names", "--execute", "SELECT @@pid_file"]));
+    asked.is_ok_and(|answer| Path::new(answer.trim()) == pid_file)
 }
 
 /// The options that make a server offer TLS with this certificate.
@@ -222,7 +234,7 @@ fn tls_options(certificate: &Certificate, directory: &Path, user: &str) -> Vec<S
 }
 
 /// The server's own client, for a server with these options beside the usual ones: with any of them there is encryption.
-pub(super) fn cli(port: u16, options: &[String]) -> Command {
+pub fn cli(port: u16, options: &[String]) -> Command {
     let mut command = Command::new("mariadb");
     command.args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--user=root"]).arg(format!("--port={port}"));
     if !options.is_empty() {
@@ -231,8 +243,8 @@ pub(super) fn cli(port: u16, options: &[String]) -> Command {
     command
 }
 
-/// Debian keeps the server outside the path of ordinary users.
-fn server_program() -> PathBuf {
+/// The server. Debian keeps it outside the path of ordinary users.
+pub fn program() -> PathBuf {
     ["/usr/sbin/mariadbd", "/usr/libexec/mariadbd", "/usr/bin/mariadbd"]
         .iter()
         .map(PathBuf::from)

@@ -5,9 +5,9 @@
 
 mod certificate;
 mod instance;
-mod mariadb;
+pub mod mariadb;
 mod mysql;
-mod postgres;
+pub mod postgres;
 
 pub use certificate::Certificate;
 pub use mariadb::MariaDb;

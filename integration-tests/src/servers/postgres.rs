@@ -1,4 +1,5 @@
-//! A PostgreSQL server for tests: how it is started, killed and asked.
+//! A PostgreSQL server for tests: how it is started, killed and asked; and for whoever starts one with other settings, how it
+//! is found, installed and known.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -52,14 +53,7 @@ impl Postgres {
     }
 
     fn private_with(options: impl FnOnce(&Path, &str) -> Vec<String>) -> Self {
-        let install = |scratch: &Scratch, user| {
-            process::output(
-                process::tethered(server_program("initdb"), Some(user))
-                    .args(["--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"])
-                    .arg("--pgdata")
-                    .arg(scratch.join("data")),
-            );
-        };
+        let install = |scratch: &Scratch, user: &str| install(scratch.path(), user);
         Self(Instance::private("postgres", install, options, start))
     }
 
@@ -186,7 +180,7 @@ fn start(own: &Own, port: u16) -> Result<Process, String> {
     let (data, log) = (own.scratch.join("data"), own.scratch.join("log"));
     let spawn = || {
         Process::spawn(
-            process::tethered(server_program("postgres"), Some(own.user))
+            process::tethered(program("postgres"), Some(own.user))
                 .arg("-D")
                 .arg(&data)
                 .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400"])
@@ -207,14 +201,33 @@ fn start(own: &Own, port: u16) -> Result<Process, String> {
             }
             server = spawn();
         }
-        let asked = process::try_output(psql(port, "postgres").args(["--command", "SHOW data_directory"])).ok()?;
-        // Whoever answers is this one and no other that took the port first.
-        (Path::new(asked.trim()) == data).then_some(Ok(()))
+        answers(port, own.scratch.path()).then_some(Ok(()))
     })?;
     Ok(server)
 }
 
-fn psql(port: u16, database: &str) -> Command {
+/// Makes the data of a new server in `data` of a directory that belongs to this user.
+///
+/// # Panics
+///
+/// If that fails.
+pub fn install(directory: &Path, user: &str) {
+    process::output(
+        process::tethered(program("initdb"), Some(user))
+            .args(["--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"])
+            .arg("--pgdata")
+            .arg(directory.join("data")),
+    );
+}
+
+/// Whether the server of this directory answers, and no other that took the port first.
+pub fn answers(port: u16, directory: &Path) -> bool {
+    let asked = process::try_output(psql(port, "postgres").args(["--command", "SHOW data_directory"]));
+    asked.is_ok_and(|answer| Path::new(answer.trim()) == directory.join("data"))
+}
+
+/// The server's own client: rows tab separated, without column names; the first error ends it.
+pub fn psql(port: u16, database: &str) -> Command {
     let mut command = of(Command::new("psql"), port, database);
     command
         .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--field-separator=\t"])
@@ -231,15 +244,28 @@ fn of(mut client: Command, port: u16, database: &str) -> Command {
     client
 }
 
-/// Debian keeps each version's programs in a directory of its own; the newest wins.
-fn server_program(name: &str) -> PathBuf {
-    let mut found: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|version| version.path().join("bin").join(name))
-        .filter(|path| path.is_file())
-        .collect();
-    found.sort();
-    found.pop().unwrap_or_else(|| name.into())
+/// A program of the server. Debian keeps those of each version in a directory of its own; the newest wins.
+pub fn program(name: &str) -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path());
+    newest(versions.filter(|version| version.join("bin").join(name).is_file()))
+        .map_or_else(|| name.into(), |version| version.join("bin").join(name))
+}
+
+/// The directory whose name is the highest version: as numbers, since 9.6 is older than 17.
+fn newest(directories: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
+    let version = |directory: &PathBuf| directory.file_name()?.to_str()?.parse::<f64>().ok();
+    directories.max_by(|a, b| version(a).unwrap_or(0.0).total_cmp(&version(b).unwrap_or(0.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_version_is_the_highest_number() {
+        let newest = |names: &[&str]| newest(names.iter().map(|name| Path::new("/usr/lib/postgresql").join(name)));
+        assert_eq!(newest(&["17", "9.6", "15"]), Some("/usr/lib/postgresql/17".into()));
+        assert_eq!(newest(&["9.6", "common"]), Some("/usr/lib/postgresql/9.6".into()));
+        assert_eq!(newest(&[]), None);
+    }
 }

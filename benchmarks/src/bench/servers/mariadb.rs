@@ -5,6 +5,7 @@ use std::process::Command;
 
 use cellgate_integration_tests::process::{self, Process};
 use cellgate_integration_tests::servers::free_port;
+use cellgate_integration_tests::servers::mariadb::{self, TEMPORARY, cli, program};
 
 use super::{service, start, until_ready};
 
@@ -40,19 +41,7 @@ impl MariaDb {
         let user = process::existing_user(&["mysql"]);
         std::fs::create_dir_all(dir).expect("a directory in the run's directory");
         process::give_directory(dir, user);
-        process::output(
-            process::tethered("mariadb-install-db", Some(user))
-                .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
-                .arg(format!("--datadir={}", dir.join("data").display()))
-                // At its start a server removes the temporary tables of everybody who shares the directory.
-                .env("TMPDIR", dir),
-        );
-        // The installed root is root@localhost, which a connection over TCP without name lookup never is.
-        let init = dir.join("init.sql");
-        let grants =
-            "CREATE USER IF NOT EXISTS root@'127.0.0.1';\nGRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;\n";
-        std::fs::write(&init, grants).expect("a file in a new directory");
-        process::give(&init, user);
+        mariadb::install(dir, user);
         let (port, log, pid_file) = (free_port(), dir.join("log"), dir.join("pid"));
         let mut command = service(program(), Some(user));
         command
@@ -64,19 +53,14 @@ impl MariaDb {
             .arg(format!("--datadir={}", dir.join("data").display()))
             .arg(format!("--socket={}", dir.join("socket").display()))
             .arg(format!("--pid-file={}", pid_file.display()))
-            .arg(format!("--init-file={}", init.display()))
-            .env("TMPDIR", dir)
+            .arg(format!("--init-file={}", dir.join("init.sql").display()))
+            .env(TEMPORARY, dir)
             .args(more);
         if threads == Threads::Pool {
             command.args(["--thread-handling=pool-of-threads", "--thread-pool-size=2"]);
         }
         let mut process = start(&mut command, &log);
-        // Whoever answers is this one and no other that took the port first.
-        let ask = || {
-            let asked = process::try_output(cli(port).args(["--skip-column-names", "--execute", "SELECT @@pid_file"]));
-            asked.is_ok_and(|answer| Path::new(answer.trim()) == pid_file)
-        };
-        until_ready("MariaDB", &mut process, &log, ask);
+        until_ready("MariaDB", &mut process, &log, || mariadb::answers(port, &[], &pid_file));
         Self { process, port, dir: dir.to_owned() }
     }
 
@@ -118,25 +102,13 @@ impl MariaDb {
     /// # Panics
     /// If one fails.
     pub fn execute(&self, statements: &str) -> String {
-        process::output(cli(self.port).args(["--batch", "--skip-column-names", "--execute", statements]))
+        process::output(cli(self.port, &[]).args(["--batch", "--skip-column-names", "--execute", statements]))
     }
 }
 
 /// The statement that loads a file that `fill::write_lines` or SELECT INTO OUTFILE wrote.
 pub(super) fn load_lines(lines: &Path) -> String {
     format!("LOAD DATA INFILE '{}' INTO TABLE cells (row_key, column_key, ref_key, body)", lines.display())
-}
-
-fn cli(port: u16) -> Command {
-    let mut command = Command::new("mariadb");
-    command.args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--user=root"]).arg(format!("--port={port}"));
-    command
-}
-
-/// Debian keeps the server outside the path of ordinary users.
-fn program() -> PathBuf {
-    let places = ["/usr/sbin/mariadbd", "/usr/libexec/mariadbd", "/usr/bin/mariadbd"];
-    places.iter().map(PathBuf::from).find(|path| path.is_file()).unwrap_or_else(|| "mariadbd".into())
 }
 
 /// Its version, for the page.

@@ -1,10 +1,11 @@
 //! PostgreSQL.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use cellgate_integration_tests::process::{self, Process};
 use cellgate_integration_tests::servers::free_port;
+use cellgate_integration_tests::servers::postgres::{self, program, psql};
 
 use super::{service, start, until_ready};
 
@@ -29,15 +30,10 @@ impl Postgres {
         let user = process::existing_user(&["postgres"]);
         std::fs::create_dir_all(dir).expect("a directory in the run's directory");
         process::give_directory(dir, user);
-        process::output(
-            process::tethered(program("initdb"), Some(user))
-                .args(["--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"])
-                .arg("--pgdata")
-                .arg(dir.join("data")),
-        );
-        let (port, log, data) = (free_port(), dir.join("log"), dir.join("data"));
+        postgres::install(dir, user);
+        let (port, log) = (free_port(), dir.join("log"));
         let mut command = service(program("postgres"), Some(user));
-        command.arg("-D").arg(&data).args(["-p", &port.to_string()]);
+        command.arg("-D").arg(dir.join("data")).args(["-p", &port.to_string()]);
         for setting in [
             "listen_addresses=127.0.0.1",
             "max_connections=600",
@@ -48,12 +44,7 @@ impl Postgres {
             command.args(["-c", setting]);
         }
         let mut process = start(&mut command, &log);
-        // Whoever answers is this one and no other that took the port first.
-        let ask = || {
-            let asked = process::try_output(psql(port, "postgres").args(["--command", "SHOW data_directory"]));
-            asked.is_ok_and(|answer| Path::new(answer.trim()) == data)
-        };
-        until_ready("PostgreSQL", &mut process, &log, ask);
+        until_ready("PostgreSQL", &mut process, &log, || postgres::answers(port, dir));
         Self { process, port }
     }
 
@@ -86,25 +77,6 @@ impl Postgres {
         process::output(psql(self.port, "bench").args(["--command", TABLE, "--command", &copy]));
         process::output(psql(self.port, "bench").args(["--command", "VACUUM ANALYZE cells"]));
     }
-}
-
-fn psql(port: u16, database: &str) -> Command {
-    let mut command = Command::new("psql");
-    command
-        .args(["--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align"])
-        .args(["--set", "ON_ERROR_STOP=1", "--host=127.0.0.1", "--username=postgres", "--dbname", database])
-        .arg(format!("--port={port}"))
-        .env("PGCONNECT_TIMEOUT", "5");
-    command
-}
-
-/// Debian keeps each version's programs in a directory of its own; the newest wins.
-fn program(name: &str) -> PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> =
-        versions.map(|version| version.path().join("bin").join(name)).filter(|path| path.is_file()).collect();
-    found.sort();
-    found.pop().unwrap_or_else(|| name.into())
 }
 
 /// Its version, for the page.
