@@ -27,7 +27,7 @@ use crate::access::Accounts;
 use crate::catalog::Catalog;
 use crate::cli::{Command, Health, Serve};
 use crate::config::{Config, ConfigError};
-use crate::logging::{self, LoggingError};
+use crate::logging::{self, ASKED_FOR, LoggingError};
 use crate::server::Server;
 use crate::signals::{self, Signals};
 use crate::tls::{Tls, TlsError};
@@ -207,7 +207,7 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
             served = until_served(&mut clients, &mut background.tasks) => break served,
             Some(()) = reload.recv() => {
                 if *stopping.borrow() {
-                    tracing::warn!("the configuration is not reloaded: the program is stopping");
+                    tracing::warn!(target: ASKED_FOR, "the configuration is not reloaded: the program is stopping");
                     continue;
                 }
                 reloading.ask();

@@ -39,6 +39,11 @@ pub struct Account {
 }
 
 impl Account {
+    /// Whether it is a user of the configuration with a password, who counts from everywhere.
+    pub(super) fn is_way_back_in(&self) -> bool {
+        self.origin == Origin::Config && !self.verifier.is_empty()
+    }
+
     /// Whether nobody may log in to it without TLS.
     pub fn needs_tls(&self) -> bool {
         match self.tls {

@@ -56,9 +56,9 @@ impl Draft<'_> {
         self.config.iter().any(|account| account.name == *name)
     }
 
-    /// Whether the configuration defines a user so called, who counts whatever host the account is for.
+    /// Whether the configuration defines a user so called with a password, who counts whatever host the account is for.
     pub(super) fn is_shadowed(&self, name: &AccountName) -> bool {
-        self.config.iter().any(|account| account.name.user == name.user)
+        self.config.iter().any(|account| account.name.user == name.user && account.is_way_back_in())
     }
 
     fn stored(&self, name: &AccountName) -> Option<&StoredAccount> {
@@ -106,8 +106,10 @@ impl Draft<'_> {
         self.document.accounts.len() < before
     }
 
+    /// All that somebody may log in to.
     fn all(&self) -> Vec<Arc<Account>> {
         let stored = self.document.accounts.iter().filter_map(StoredAccount::read);
+        let stored = stored.filter(|account| !self.is_shadowed(&account.name));
         self.config.iter().cloned().chain(stored).collect()
     }
 }

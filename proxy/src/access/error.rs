@@ -93,7 +93,7 @@ pub enum AccessNote {
     Missing(AccountName),
     /// A privilege that means nothing here.
     WithoutEffect(&'static str),
-    /// This proxy's configuration has a user so called, who counts from everywhere.
+    /// This proxy's configuration has a user so called with a password, who counts from everywhere.
     Shadowed(AccountName),
 }
 
@@ -107,8 +107,8 @@ impl std::fmt::Display for AccessNote {
             }
             Self::Shadowed(account) => write!(
                 f,
-                "nobody logs in to {account} at this proxy: a [[user]] of its configuration is so called, and counts from \
-                 everywhere"
+                "nobody logs in to {account} at this proxy: a [[user]] of its configuration is so called, has a \
+                 password, and counts from everywhere"
             ),
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cellgate_sql::{AccountName, Lock, Privilege};
 
-use super::account::{Access, Account, Origin};
+use super::account::{Access, Account};
 use crate::auth::Verifier;
 
 /// All accounts, the configuration's and the stored ones. Never changes.
@@ -29,14 +29,14 @@ impl Snapshot {
         self.version
     }
 
-    /// The account that a client logs in to: a user of the configuration from everywhere, before any stored account of
-    /// that user, however narrow its host is. What SQL makes must not shut the way back in.
+    /// The account that a client logs in to. A user of the configuration who has a password comes before all stored accounts
+    /// of that user, however narrow their hosts are: what SQL makes must not shut the way back in. One without a password,
+    /// who may come from this machine only, is shut out by a stored account for it.
     pub fn matching(&self, user: &str, host: &str) -> Option<&Arc<Account>> {
-        let of = |origin: Origin| {
-            let meant = move |account: &&Arc<Account>| account.origin == origin && account.name.user == user;
-            self.accounts.iter().filter(meant).find(|account| account.host.matches(host))
-        };
-        of(Origin::Config).or_else(|| of(Origin::Stored))
+        let meant = |account: &&Arc<Account>| account.name.user == user && account.host.matches(host);
+        let way_back_in = |account: &&Arc<Account>| account.is_way_back_in();
+        let mut most_specific = self.accounts.iter().filter(meant);
+        self.accounts.iter().filter(meant).find(way_back_in).or_else(|| most_specific.next())
     }
 
     /// An account by its name.

@@ -32,7 +32,10 @@ impl<R: FnOnce() -> Loaded + Clone + Send + 'static> Reloading<R> {
         if self.under_way.is_empty() {
             self.under_way.spawn_blocking(self.reading.clone());
         } else {
-            tracing::warn!("the configuration is being read already; it is read again behind that");
+            tracing::warn!(
+                target: ASKED_FOR,
+                "the configuration is being read already; it is read again behind that"
+            );
             self.again = true;
         }
     }
@@ -70,7 +73,7 @@ pub(super) fn reload_config(server: &Server, log: &LogHandle, loaded: Loaded) {
     }
     let reloaded = old.reloaded(&new);
     if let Err(error) = log.set_level(reloaded.log.level) {
-        tracing::warn!(%error, "the log level is not changed");
+        tracing::warn!(target: ASKED_FOR, %error, "the log level is not changed");
     }
     server.reload(reloaded);
     tracing::info!(target: ASKED_FOR, keys = changes.reloadable.join(", "), "configuration reloaded");

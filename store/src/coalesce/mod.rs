@@ -21,7 +21,7 @@
 //! - Fairness: a call about more keys than `per_request` runs beside the lanes, and so do scans; all of these together
 //!   leave connections for every lane (a pool of less than ten has one or two fewer than that, one of less than four not
 //!   even one for each). Writes have half of those beside the lanes at most, and making and removing tables a quarter: they
-//!   wait for the log head or for who reads the table, and no read is to wait for that.
+//!   wait for the log head or for who reads the table, and no read is to wait for that. Where there are two, they have one each.
 //! - A queue that is full, of cells or of bytes of writes, refuses at once; who waits longer than its patience is told so,
 //!   though statements hang.
 //!
@@ -169,6 +169,9 @@ impl Coalescing {
         let most_writes = if connections > 4 { WRITES } else { 1 };
         // One for a write and one for a read at least.
         let beside = connections.saturating_sub(2 * lanes + most_writes + 1).max(2);
+        // One for a read stays, where there are three.
+        let beside_tables = beside.div_ceil(4);
+        let beside_writes = beside.div_ceil(2).min(beside.saturating_sub(beside_tables + 1)).max(1);
         let (busy_lanes, slow, waiting) = (options.busy_lanes.clamp(1, lanes), options.slow, options.queue_cells);
         let batch = options.batch_reads.max(1);
         let (bytes, waiting_bytes) = (BATCH_BYTES, options.queue_bytes);
@@ -187,8 +190,8 @@ impl Coalescing {
             large_puts: Lanes::new(Arc::clone(&backend), large, patience, metrics(Label::LargePut)),
             way: Way::default(),
             beside: Semaphore::new(beside),
-            beside_writes: Semaphore::new(beside.div_ceil(2).min(beside - 1)),
-            beside_tables: Semaphore::new(beside.div_ceil(4)),
+            beside_writes: Semaphore::new(beside_writes),
+            beside_tables: Semaphore::new(beside_tables),
             log_pages: Pages::of_logs(),
             row_pages: Pages::of_rows(),
             backend,
@@ -438,7 +441,7 @@ impl Backend for Coalescing {
     }
 
     async fn tables(&self) -> Result<Vec<String>, StoreError> {
-        let _permits = self.beside_for_tables().await?;
+        let _permit = self.beside().await?;
         self.backend.tables().await
     }
 

@@ -66,6 +66,7 @@ impl Deployment {
         let stay = async {
             let mut interval = tokio::time::interval(LEASE / 3);
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut was_away = false;
             loop {
                 tokio::select! {
                     () = told(&mut leaving) => break,
@@ -73,7 +74,14 @@ impl Deployment {
                     () = renewals.wanted.notified() => {}
                 }
                 // Not cut off: to leave, the entry's version must be known.
-                renewals.ended(&self.renew().await);
+                let renewed = self.renew().await;
+                // The next poll may be a minute away. What is refused, or takes too long, is the poll's to judge.
+                let is_away = matches!(renewed, Err(StoreError::Unavailable { .. }));
+                if is_away || (was_away && renewed.is_ok()) {
+                    self.metrics.meta_up(!is_away);
+                }
+                was_away = is_away;
+                renewals.ended(&renewed);
             }
             self.registration.leave().await;
         };
@@ -92,10 +100,6 @@ impl Deployment {
             }
         };
         self.metrics.meta_writable(renewed.is_ok());
-        // The next poll may be a minute away. What is refused, or takes too long, is the poll's to judge.
-        if let Err(StoreError::Unavailable { .. }) = &renewed {
-            self.metrics.meta_up(false);
-        }
         renewed
     }
 

@@ -320,6 +320,24 @@ async fn a_stored_account_with_a_narrower_host_does_not_shut_the_way_back_in() {
         assert_eq!((meant.name.host.as_str(), &meant.verifier), ("%", &Verifier::from_password("configured")));
     }
     assert!(snapshot.named(&local).is_some(), "it is there for proxies whose configuration has no such user");
+    // A user without a password, as the built-in one, is shut out by one with a password.
+    accounts.configure(&users("[[user]]\nname = \"root\""));
+    let snapshot = accounts.snapshot();
+    let meant = snapshot.matching("root", "localhost").unwrap();
+    assert_eq!((meant.name.host.as_str(), &meant.verifier), ("localhost", &Verifier::from_password("stored")));
+    assert_eq!(run(&accounts, "CREATE USER 'root'@'11.%'").await, []);
+    assert_eq!(snapshot.matching("root", "127.0.0.1").unwrap().name.host, "%");
+}
+
+#[tokio::test]
+async fn an_account_that_nobody_logs_in_to_is_no_administrator() {
+    let meta = Arc::new(MemoryMeta::created());
+    let accounts = proxy(&meta).await;
+    run(&accounts, "CREATE USER 'ops'@'localhost' IDENTIFIED BY 'x', dba IDENTIFIED BY 'y'").await;
+    run(&accounts, "GRANT ALL ON *.* TO 'ops'@'localhost', dba").await;
+    accounts.configure(&users("[[user]]\nname = \"ops\"\npassword = \"z\"\ngrants = [\"SELECT ON *.*\"]"));
+    let refused = run_as(&accounts, &name("dba", "%"), "DROP USER dba").await.unwrap_err();
+    assert!(matches!(refused, AccessError::LastAdmin { .. }), "{refused}");
 }
 
 #[tokio::test]

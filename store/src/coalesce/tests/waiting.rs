@@ -144,6 +144,21 @@ async fn no_read_waits_for_tables_that_are_made_and_removed() {
 }
 
 #[tokio::test]
+async fn reads_have_a_connection_beside_writes_and_tables_in_any_pool() {
+    let bench = Bench::new(ONE_LANE).await;
+    let of_cluster = bench.metrics.cluster_named("c").unwrap();
+    for (lanes, connections) in [(4, 16), (4, 13), (2, 13), (1, 6), (1, 64)] {
+        let options = CoalesceOptions { lanes, ..CoalesceOptions::default() };
+        let held = Arc::clone(&bench.held) as _;
+        let queues = Coalescing::new(held, options, connections, Timeouts::default(), &of_cluster);
+        let [all, writes, tables] =
+            [&queues.beside, &queues.beside_writes, &queues.beside_tables].map(Semaphore::available_permits);
+        assert!(writes >= 1 && tables >= 1);
+        assert!(all < 3 || writes + tables < all, "{writes} and {tables} of {all} in a pool of {connections}");
+    }
+}
+
+#[tokio::test]
 async fn no_read_waits_for_writes_that_wait_for_the_log_head() {
     // As many connections as a pool must have for this at least, and as many as it has as a rule.
     for connections in [4, 16] {

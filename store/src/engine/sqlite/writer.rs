@@ -284,9 +284,9 @@ impl WriteSide {
         self.finish();
     }
 
-    /// Writes a call and those queued behind it in one transaction; answers the first job that could not join. Those that
-    /// nobody waits for any more were answered that they may be written, and are not: behind a sync that hung, whoever
-    /// waits comes first.
+    /// Writes a call and those queued behind it in one transaction; answers the first job that could not join. Those whose
+    /// wait for an answer is over were told that they may be written, and are not: behind a sync that hung, whoever waits
+    /// comes first.
     fn batch(&mut self, first: Put, queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
         let (mut groups, mut bytes) = (first.groups.len(), first.bytes());
         let mut calls = vec![first];
