@@ -21,4 +21,13 @@ SELECT ref_key, body FROM od WHERE row_key = 'a' ORDER BY ref_key;
 INSERT INTO od (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '2') ON DUPLICATE KEY UPDATE nosuch = nosuch;
 INSERT INTO od (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '2') ON DUPLICATE KEY UPDATE body = row_key;
 INSERT INTO od (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '2') ON DUPLICATE KEY UPDATE ref_key = ref_key + 1;
+-- The same with a name for the new rows, as SQLAlchemy writes it: what it does not name is of the row that exists.
+INSERT INTO od (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '2'), ('a', 'BASE', 3, '4') AS new ON DUPLICATE KEY UPDATE row_key = od.row_key;
+INSERT INTO od SET row_key = 'a', column_key = 'BASE', ref_key = 1, body = '2' AS new (r, c, v, b) ON DUPLICATE KEY UPDATE body = body, `od`.`row_key` = `od`.`row_key`;
+SELECT ref_key, body FROM od WHERE row_key = 'a' ORDER BY ref_key;
+INSERT INTO od (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '2') AS new ON DUPLICATE KEY UPDATE body = new.body;
+INSERT INTO od (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '2') AS new ON DUPLICATE KEY UPDATE body = body;
+INSERT INTO od (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '2') AS od ON DUPLICATE KEY UPDATE body = od.body;
+INSERT INTO od (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '2') AS new ON DUPLICATE KEY UPDATE nosuch = od.nosuch;
+INSERT INTO od (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '2') AS new ON DUPLICATE KEY UPDATE body = nwe.body;
 DROP TABLE od;

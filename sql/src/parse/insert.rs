@@ -4,8 +4,9 @@ use super::reader::Reader;
 use super::refuse::immutable;
 use super::select;
 use super::tokens::{Kind, Symbol};
-use crate::ast::{Delete, Insert, Name};
+use crate::ast::{Delete, Insert, Item, Name};
 use crate::error::{SqlError, unsupported};
+use crate::relational::RelationalError;
 
 /// INSERT, from behind the word.
 pub(super) fn insert(reader: &mut Reader<'_>) -> Result<Insert, SqlError> {
@@ -40,7 +41,7 @@ pub(super) fn insert(reader: &mut Reader<'_>) -> Result<Insert, SqlError> {
             break;
         }
     }
-    let (unchanged, returning) = tail(reader)?;
+    let (unchanged, returning) = tail(reader, &table)?;
     let ignore = ignore || !unchanged.is_empty();
     Ok(Insert { table, columns, rows, ignore, unchanged, returning })
 }
@@ -88,31 +89,40 @@ fn set_form(reader: &mut Reader<'_>, table: Name, ignore: bool) -> Result<Insert
             break;
         }
     }
-    let (unchanged, returning) = tail(reader)?;
+    let (unchanged, returning) = tail(reader, &table)?;
     let ignore = ignore || !unchanged.is_empty();
     Ok(Insert { table, columns: Some(columns), rows: vec![row], ignore, unchanged, returning })
 }
 
-/// What may follow the values: columns that a row which exists keeps, and RETURNING.
-fn tail(reader: &mut Reader<'_>) -> Result<(Vec<String>, Option<Vec<crate::ast::Item>>), SqlError> {
-    // A name for the new rows, which is good for nothing but what cannot be done.
-    let names_new = reader.take(&["AS"]);
-    if names_new {
-        reader.name()?;
-        if reader.take_symbol(Symbol::Open) {
-            reader.skip_parenthesis()?;
-        }
+/// `AS new (a, b)` behind the values: what ON DUPLICATE KEY UPDATE can call the new rows by, and their columns.
+struct NewRows {
+    name: String,
+    /// Empty: the columns have the names that they have in the table.
+    columns: Vec<String>,
+}
+
+fn new_rows(reader: &mut Reader<'_>, table: &Name) -> Result<Option<NewRows>, SqlError> {
+    if !reader.take(&["AS"]) {
+        return Ok(None);
     }
+    let name = reader.name()?;
+    if name.eq_ignore_ascii_case(&table.table) {
+        return Err(RelationalError::NotUnique(name).into());
+    }
+    Ok(Some(NewRows { name, columns: columns(reader)?.unwrap_or_default() }))
+}
+
+/// What may follow the values: columns that a row which exists keeps, and RETURNING.
+fn tail(reader: &mut Reader<'_>, table: &Name) -> Result<(Vec<String>, Option<Vec<Item>>), SqlError> {
+    let new = new_rows(reader, table)?;
     let mut unchanged = Vec::new();
     if reader.take(&["ON", "DUPLICATE", "KEY", "UPDATE"]) {
         loop {
             let set = column(reader)?;
             // What mappers write to skip rows that exist: `c = c`. Everything else would change a cell.
-            let is_same = !names_new
-                && reader.take_symbol(Symbol::Equal)
+            let is_same = reader.take_symbol(Symbol::Equal)
                 && reader.peek().is_some_and(|token| matches!(token.kind, Kind::Word | Kind::Quoted))
-                && column(reader)?.eq_ignore_ascii_case(&set)
-                && (reader.at_end() || reader.sees_symbol(Symbol::Comma) || reader.sees(&["RETURNING"]));
+                && is_kept(reader, &set, table, new.as_ref())?;
             if !is_same {
                 return Err(immutable("ON DUPLICATE KEY UPDATE"));
             }
@@ -124,6 +134,32 @@ fn tail(reader: &mut Reader<'_>) -> Result<(Vec<String>, Option<Vec<crate::ast::
     }
     let returning = if reader.take(&["RETURNING"]) { Some(select::items(reader)?) } else { None };
     Ok((unchanged, returning))
+}
+
+/// Whether what a column is set to is the column itself, of the row that exists and not of the new one.
+fn is_kept(reader: &mut Reader<'_>, set: &str, table: &Name, new: Option<&NewRows>) -> Result<bool, SqlError> {
+    let mut names = vec![reader.name()?];
+    while reader.take_symbol(Symbol::Dot) {
+        names.push(reader.name()?);
+    }
+    let is_whole = reader.at_end() || reader.sees_symbol(Symbol::Comma) || reader.sees(&["RETURNING"]);
+    let (name, qualifier) = (names.pop().unwrap_or_default(), names.pop());
+    if !is_whole || !name.eq_ignore_ascii_case(set) {
+        return Ok(false);
+    }
+    match (new, qualifier) {
+        (_, Some(qualifier)) if qualifier.eq_ignore_ascii_case(&table.table) => Ok(true),
+        (Some(new), Some(qualifier)) if qualifier.eq_ignore_ascii_case(&new.name) => Ok(false),
+        (_, Some(qualifier)) => {
+            let column = format!("{qualifier}.{name}");
+            Err(SqlError::UnknownColumn { column, clause: "field list", hint: String::new() })
+        }
+        // Both rows have it.
+        (Some(new), None) if new.columns.is_empty() || new.columns.iter().any(|c| c.eq_ignore_ascii_case(set)) => {
+            Err(RelationalError::Ambiguous { column: name, clause: "field list" }.into())
+        }
+        (_, None) => Ok(true),
+    }
 }
 
 /// DELETE, from behind the word.

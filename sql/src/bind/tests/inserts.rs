@@ -95,6 +95,31 @@ fn what_cannot_be_inserted_is_refused_with_the_reason() {
     ] {
         assert!(matches!(refused(immutable), SqlError::Immutable { .. }), "{immutable}");
     }
+    // Beside a name for the new rows, what it does not name is of the row that exists.
+    let named = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a','b',1,'1') AS";
+    for kept in [
+        "new ON DUPLICATE KEY UPDATE row_key = trips.row_key",
+        "`new` ON DUPLICATE KEY UPDATE `row_key` = `trips`.`row_key`, body = trips.body RETURNING ref_key",
+        "new (r, c, v, b) ON DUPLICATE KEY UPDATE row_key = row_key, trips.body = trips.body",
+    ] {
+        let put = put(&format!("{named} {kept}"));
+        assert!(put.ignore && put.cells.len() == 1, "{kept}");
+    }
+    for changes in
+        ["new ON DUPLICATE KEY UPDATE row_key = NEW.row_key", "new (row_key, c, v, b) ON DUPLICATE KEY UPDATE body = b"]
+    {
+        assert!(matches!(refused(&format!("{named} {changes}")), SqlError::Immutable { .. }), "{changes}");
+    }
+    for (both, what) in [
+        ("new ON DUPLICATE KEY UPDATE row_key = row_key", "ambiguous"),
+        ("new (ROW_KEY, c, v, b) ON DUPLICATE KEY UPDATE row_key = row_key", "ambiguous"),
+        ("trips ON DUPLICATE KEY UPDATE row_key = trips.row_key", "Not unique"),
+        ("new ON DUPLICATE KEY UPDATE nosuch = trips.nosuch", "Unknown column"),
+        ("new ON DUPLICATE KEY UPDATE body = nwe.body", "Unknown column 'nwe.body'"),
+    ] {
+        let error = refused(&format!("{named} {both}")).to_string();
+        assert!(error.contains(what), "{both}: {error}");
+    }
     // A row that exists stays; the next version is none that could, and an error is one.
     let unchanged = |cell: &str| format!("INSERT INTO trips {cell} ON DUPLICATE KEY UPDATE row_key = row_key");
     for (cell, is_division) in [
