@@ -48,7 +48,12 @@ pub(super) fn bind(delete: &Delete, session: &Session<'_>) -> Result<Erase, SqlE
     let chain = |c: cellgate_schemaless::Chain| Erasure::Column(c.row, c.column);
     let what = match (keys.triples(), keys.chains(), keys.rows.only(), &keys.tuples) {
         (Some(triples), _, _, _) => triples.into_iter().map(Erasure::Cell).collect(),
-        (None, _, _, _) if given.range || given.refs => return Err(refused("DELETE by a range of ref_key")),
+        (None, _, _, None) if given.refs && !given.rows => return Err(refused("DELETE without row_key")),
+        (None, _, _, None) if given.refs && !given.columns => {
+            return Err(refused("DELETE by ref_key without column_key"));
+        }
+        (None, _, _, _) if given.refs => return Err(refused("DELETE of so many keys")),
+        (None, _, _, _) if given.range => return Err(refused("DELETE by a range of ref_key")),
         (None, Some(chains), _, _) => chains.into_iter().map(chain).collect(),
         (None, None, _, Some(Tuples::Chains(_) | Tuples::Triples(_))) => return Err(refused("DELETE of so many keys")),
         (None, None, Some(rows), None) if !given.columns => rows.iter().cloned().map(Erasure::Row).collect(),

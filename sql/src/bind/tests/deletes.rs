@@ -68,4 +68,18 @@ fn deletes_are_erasures_by_key() {
     ] {
         assert!(matches!(bound(refused), Err(SqlError::Unsupported { .. })), "{refused}");
     }
+    // What is missing, or too much, is what is named.
+    let many = (0..200).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+    for (condition, named) in [
+        ("row_key = 'e' AND ref_key = 3", "DELETE by ref_key without column_key"),
+        ("row_key IN ('e', 'f') AND ref_key IN (3, 4)", "DELETE by ref_key without column_key"),
+        ("column_key = 'a' AND ref_key = 3", "DELETE without row_key"),
+        ("ref_key = 3", "DELETE without row_key"),
+        ("row_key = 'a' AND ref_key > 1", "DELETE by a range of ref_key"),
+        ("row_key = 'a' AND column_key = 'x' AND ref_key BETWEEN 1 AND 3", "DELETE by a range of ref_key"),
+        (&format!("row_key IN ({many}) AND column_key IN ({many}) AND ref_key IN ({many})"), "DELETE of so many keys"),
+    ] {
+        let error = bound(&format!("DELETE FROM trips WHERE {condition}")).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{named} is not supported")), "{condition}: {error}");
+    }
 }
