@@ -20,6 +20,13 @@ SET sql_mode = CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES');
 SELECT '\n' AS plain;
 SET sql_mode = (SELECT REPLACE(@@sql_mode, 'ANSI_QUOTES,', ''));
 SET sql_mode = DEFAULT;
+-- What mariadb-dump adds with --skip-opt and --compatible.
+SET sql_mode = '', sql_mode = CONCAT(@@sql_mode, _utf8 ',NO_KEY_OPTIONS,NO_TABLE_OPTIONS,NO_FIELD_OPTIONS');
+SET sql_mode = 'MYSQL40';
+SELECT @@sql_mode LIKE '%HIGH_NOT_PRECEDENCE%' AS h, NOT 1 BETWEEN -5 AND 5 AS n;
+SET sql_mode = 'POSTGRESQL';
+SELECT "one" || '1' AS one FROM (SELECT 1 AS one) AS t;
+SET sql_mode = DEFAULT;
 SET @old_mode = @@sql_mode, sql_mode = '';
 SELECT @@sql_mode AS m;
 SET sql_mode = @old_mode;

@@ -91,6 +91,11 @@ async fn a_dump_restores_the_same_cells_whatever_their_keys_and_columns() {
         // With CREATE DATABASE and USE.
         &["--databases"],
         &["--hex-blob", "--skip-extended-insert", "--default-character-set=binary"],
+        // Without options of tables, by modes of MySQL before 8.0, and so without DROP TABLE.
+        &["--skip-opt", "--add-drop-table"],
+        &["--skip-create-options", "--compatible=mysql40"],
+        // Names are quoted as in ANSI_QUOTES.
+        &["--compatible=postgresql", "--default-character-set=utf8mb4"],
     ] {
         let dumped = dump(&proxy, options);
         let fresh = Deployment::embedded().start();

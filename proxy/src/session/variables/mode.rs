@@ -39,6 +39,24 @@ const MODES: &[Mode] = &[
     mode("TIME_TRUNCATE_FRACTIONAL", 32),
 ];
 
+/// Modes of MySQL before 8.0 and of MariaDB, and those that they bring with them. They are not kept: what else they do
+/// is to leave options out of SHOW CREATE TABLE, which `mariadb-dump` asks for, or nothing.
+const GONE: &[(&str, &[&str])] = &[
+    ("NO_KEY_OPTIONS", &[]),
+    ("NO_TABLE_OPTIONS", &[]),
+    ("NO_FIELD_OPTIONS", &[]),
+    ("NO_AUTO_CREATE_USER", &[]),
+    ("MYSQL323", &["HIGH_NOT_PRECEDENCE"]),
+    ("MYSQL40", &["HIGH_NOT_PRECEDENCE"]),
+    ("POSTGRESQL", OF_OTHERS),
+    ("MSSQL", OF_OTHERS),
+    ("DB2", OF_OTHERS),
+    ("MAXDB", OF_OTHERS),
+];
+
+/// What the names of other servers bring with them.
+const OF_OTHERS: &[&str] = &["PIPES_AS_CONCAT", "ANSI_QUOTES", "IGNORE_SPACE"];
+
 /// Modes that would change results in a way that is not built.
 const REFUSED: &[(&str, &str)] = &[
     ("NO_UNSIGNED_SUBTRACTION", "cast the operands to SIGNED instead"),
@@ -82,11 +100,16 @@ pub(super) fn convert(name: &str, value: &Value) -> Result<Value, VariableError>
         Value::Text(_) | Value::Bytes(_) => {
             let written = text_of(value);
             let words = written.split(',').map(str::trim).filter(|word| !word.is_empty());
-            // Gone since MySQL 8.0; older clients still name it, and it never had an effect on anything here.
-            let words = words.filter(|word| !word.eq_ignore_ascii_case("NO_AUTO_CREATE_USER"));
-            let find =
-                |word: &str| MODES.iter().find(|mode| mode.name.eq_ignore_ascii_case(word)).map(|mode| mode.name);
-            words.map(|word| find(word).ok_or_else(|| wrong(word))).collect::<Result<_, _>>()?
+            let mut modes = Vec::new();
+            for word in words {
+                let known = MODES.iter().find(|mode| mode.name.eq_ignore_ascii_case(word));
+                let gone = || GONE.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
+                match known {
+                    Some(mode) => modes.push(mode.name),
+                    None => modes.extend(gone().ok_or_else(|| wrong(word))?.1),
+                }
+            }
+            modes
         }
         Value::Null => return Err(wrong("NULL")),
         Value::Double(_) | Value::Decimal(_) | Value::Json(_) | Value::DateTime(_) => {

@@ -156,6 +156,13 @@ fn sql_mode_is_normalised_and_checked() {
         check("sql_mode", text("ansi_quotes, ,strict_all_tables,NO_AUTO_CREATE_USER")),
         Ok(text("ANSI_QUOTES,STRICT_ALL_TABLES"))
     );
+    assert_eq!(
+        check("sql_mode", text("ANSI,no_key_options,NO_TABLE_OPTIONS,NO_FIELD_OPTIONS")),
+        check("sql_mode", text("ANSI"))
+    );
+    assert_eq!(check("sql_mode", text("MYSQL40")), Ok(text("HIGH_NOT_PRECEDENCE")));
+    assert_eq!(check("sql_mode", text("postgresql")), Ok(text("PIPES_AS_CONCAT,ANSI_QUOTES,IGNORE_SPACE")));
+    assert!(matches!(check("sql_mode", text("ORACLE")), Err(VariableError::WrongValue { .. })));
     assert_eq!(check("sql_mode", Value::Int(4 + (1 << 21))), Ok(text("ANSI_QUOTES,STRICT_TRANS_TABLES")));
     assert_eq!(check("sql_mode", Value::Int(0)), Ok(text("")));
     assert!(matches!(check("sql_mode", Value::Int(1 << 40)), Err(VariableError::WrongValue { .. })));
