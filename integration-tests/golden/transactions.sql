@@ -54,3 +54,28 @@ ROLLBACK;
 INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('e', 'BASE', 2, '2');
 ROLLBACK;
 SELECT ref_key FROM trips WHERE row_key = 'e' AND column_key = 'BASE' ORDER BY ref_key;
+-- What was said of the next transaction is used up by what ends one, though none is open.
+SET TRANSACTION READ ONLY;
+CREATE TABLE others LIKE trips;
+INSERT INTO others (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '1');
+SET TRANSACTION READ ONLY;
+TRUNCATE others;
+SET TRANSACTION READ ONLY;
+DROP TABLE nowhere;
+INSERT INTO others (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 2, '1');
+SET TRANSACTION READ ONLY;
+COMMIT;
+INSERT INTO others (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 3, '1');
+SET TRANSACTION READ ONLY;
+ROLLBACK;
+INSERT INTO others (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 4, '1');
+SET TRANSACTION READ ONLY;
+INSERT INTO others (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 5, '1');
+DROP TABLE others;
+-- What was said of the session stays.
+SET SESSION TRANSACTION READ ONLY;
+CREATE TABLE others LIKE trips;
+SET TRANSACTION READ WRITE;
+CREATE TABLE others LIKE trips;
+SET SESSION TRANSACTION READ WRITE;
+SELECT COUNT(*) FROM others;

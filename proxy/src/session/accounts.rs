@@ -24,7 +24,6 @@ impl Session {
         entered: Vec<Entered>,
     ) -> Result<Answer, StatementError> {
         self.refuse_read_only()?;
-        self.use_up_characteristics();
         let refused = self.check_level(&statement).err();
         let accounts = Arc::clone(self.server.accounts());
         let (id, user, host) = (self.process.id(), self.user.clone(), self.host.clone());

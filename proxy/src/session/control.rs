@@ -37,6 +37,7 @@ impl Session {
                 if chain {
                     self.begin(read_only, Start::Explicit);
                 }
+                self.use_up_characteristics();
             }
             Transaction::Rollback { chain, release: _ } => {
                 self.warn_if_erased();
@@ -44,6 +45,7 @@ impl Session {
                 if chain {
                     self.begin(read_only, Start::Explicit);
                 }
+                self.use_up_characteristics();
             }
             Transaction::Savepoint(name) => {
                 // Without a transaction a savepoint is gone as soon as it is set, as in MySQL.
@@ -117,7 +119,8 @@ impl Session {
         if read_only { Err(StatementError::ReadOnlyTransaction) } else { Ok(()) }
     }
 
-    /// A statement over a table that was a transaction by itself: SET TRANSACTION was about it.
+    /// SET TRANSACTION was about a statement over a table that was a transaction by itself, or about the transaction that
+    /// a statement has ended, whether or not one was open.
     pub(super) fn use_up_characteristics(&mut self) {
         if self.transaction.is_none() && self.next != Characteristics::default() {
             self.next = Characteristics::default();

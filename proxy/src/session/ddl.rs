@@ -18,7 +18,6 @@ impl Session {
     /// It goes on to its end even if nobody waits for it any more, and until then whoever locks its tables waits for it.
     pub(super) async fn ddl(&mut self, ddl: Ddl, entered: Vec<Entered>) -> Result<Answer, StatementError> {
         self.refuse_read_only()?;
-        self.use_up_characteristics();
         let dropped = if let Ddl::DropDatabase { name, .. } = &ddl { Some(name.clone()) } else { None };
         let catalog = Arc::clone(self.server.catalog());
         let (changed, affected, code) = carried(async move {

@@ -115,6 +115,7 @@ impl Session {
         if matches!(command, Command::Ddl(_) | Command::Account(_)) {
             // Before it is in anybody's way itself.
             Box::pin(self.commit_open()).await?;
+            self.use_up_characteristics();
         }
         let mut snapshot = Arc::clone(snapshot);
         let entered = loop {
