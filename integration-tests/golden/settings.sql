@@ -6,6 +6,9 @@ SET wait_timeout = CAST(500 AS UNSIGNED), max_execution_time = 7 << 1, innodb_lo
 SHOW WARNINGS;
 SELECT @@wait_timeout AS w, @@max_execution_time AS m, @@innodb_lock_wait_timeout AS i;
 SET max_execution_time = 0;
+-- MariaDB's variable, in seconds: a hint at the one there is.
+SET SESSION max_statement_time = 5;
+SELECT @@max_statement_time;
 SET timestamp = CAST(1700000000 AS UNSIGNED), transaction_isolation = CAST(1 AS UNSIGNED), character_set_client = CAST(45 AS UNSIGNED);
 SELECT @@timestamp AS t, @@transaction_isolation AS i, @@character_set_client AS c;
 SET last_insert_id = 18446744073709551615;

@@ -154,7 +154,7 @@ pub enum SqlError {
         hint: String,
     },
     /// Unknown system variable (1193).
-    #[error("Unknown system variable '{0}'")]
+    #[error("Unknown system variable '{0}'{hint}", hint = variable_hint(.0))]
     UnknownVariable(String),
     /// A system variable of another scope (1238).
     #[error("Variable '{name}' is a {scope} variable")]
@@ -311,6 +311,15 @@ pub enum SqlError {
     /// A defect of the dialect.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+/// What to set instead of a variable that there is not: empty, or begins with `; `.
+pub fn variable_hint(name: &str) -> &'static str {
+    if name.eq_ignore_ascii_case("max_statement_time") {
+        "; set max_execution_time, in milliseconds: it bounds SELECT"
+    } else {
+        ""
+    }
 }
 
 /// The refusal of `what`, with what to write instead.

@@ -35,7 +35,7 @@ pub use command::{
     RowColumnSpec, Setting, SettingScope, SettingValue, Show, Source, TableChange, TableLock, TableName, Transaction,
 };
 pub use environment::{CALLS, Environment, SessionCall, SessionFunction, SqlMode};
-pub use error::{DecimalError, Named, SqlError};
+pub use error::{DecimalError, Named, SqlError, variable_hint};
 pub use expression::clock_micros;
 pub use filter::Filter;
 pub use mask::{mask, mask_unparsed};

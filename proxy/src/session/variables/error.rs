@@ -1,12 +1,13 @@
 //! Why a variable was not set.
 
+use cellgate_sql::variable_hint;
 use thiserror::Error;
 
 /// Why a variable was not set.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum VariableError {
     /// There is no such variable.
-    #[error("Unknown system variable '{0}'")]
+    #[error("Unknown system variable '{0}'{hint}", hint = variable_hint(.0))]
     Unknown(String),
     /// It cannot be set.
     #[error("Variable '{0}' is a read only variable")]

@@ -225,3 +225,13 @@ fn what_statements_look_at_follows_what_is_set() {
     variables.set("sql_select_limit", Value::Int(0));
     assert!(variables.derived().limited);
 }
+
+#[test]
+fn a_variable_of_mariadb_for_the_time_of_statements_has_a_hint_at_the_one_there_is() {
+    let error = check("max_statement_time", Value::Int(5)).unwrap_err();
+    let hint =
+        "Unknown system variable 'max_statement_time'; set max_execution_time, in milliseconds: it bounds SELECT";
+    assert_eq!(error.to_string(), hint);
+    let other = check("no_such_variable", Value::Int(5)).unwrap_err();
+    assert_eq!(other.to_string(), "Unknown system variable 'no_such_variable'");
+}
