@@ -138,13 +138,15 @@ async fn the_meta_store_is_lost(place: &impl Place, deployment: &Arc<Deployment>
     write(&mut conn, "later", 1).await;
     stop((proxy, conn));
     place.restore_meta();
-    let [empty, raise, enter] = &recipes(LOST_META_STORE, place.engine())[..] else { panic!("three steps") };
+    let [list, empty, raise, enter] = &recipes(LOST_META_STORE, place.engine())[..] else { panic!("four steps") };
     // The backup was made while `later` was: without the first step the proxy that starts would drop it.
     let being_made = r#""unpublished":[{"id":2,"name":"later","since":0,"dropped":false}]"#;
     let catalog = place.document("catalog").replace(r#""unpublished":[]"#, being_made);
     assert!(catalog.contains(being_made), "{catalog}");
     let (body, name) = (place.bytes(&catalog), place.bytes("catalog"));
     place.sql(META, &format!("UPDATE cg_meta SET version = version + 1, body = {body} WHERE name = {name};"));
+    let listed = place.sql(META, &list.text);
+    assert!(listed.contains("later") && listed.contains("dropped"), "what is being made is noted: {listed}");
     place.sql(META, &empty.text);
     let said = check(deployment).expect_err("an id would be given out again");
     assert!(said.contains("later_2") && said.contains("set last_table_id"), "{said}");
