@@ -15,6 +15,8 @@ use cellgate_schemaless::{
 
 use crate::error::StoreError;
 use crate::sql::Dialect;
+/// What a read of several names leaves out: longer bodies, and which rows those are.
+pub(crate) use crate::sql::{BATCH_BODY, left_out};
 
 /// Most bytes of keys and bodies that one call of [`Backend::get`] or [`Backend::latest`] answers, for the memory of the
 /// proxy; more is [`StoreError::AnswerTooLarge`]. Four bodies of the largest size there is.

@@ -8,7 +8,7 @@ use cellgate_schemaless::{Body, Cell, Request, TableRef, Triple};
 use futures_util::future::join_all;
 
 use super::{Cluster, Executor, RunError};
-use crate::sql::{BATCH_BODY, left_out};
+use crate::backend::{BATCH_BODY, left_out};
 
 /// Most names one statement looks up: with bodies of [`BATCH_BODY`] it answers half of what an answer may have.
 const LOOK_KEYS: usize = 128;
