@@ -172,14 +172,27 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     async fn close(&self);
 }
 
+/// How many slots a step of an erasure looks at for each that it may erase: an erasure that is repeated soon comes to where
+/// the one before ended.
+const LOOKED_AT: u64 = 16;
+
 /// Which part of an erasure is done at once: a row or a chain may have millions of slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EraseStep {
     /// The slot behind which it begins, in the order of names; `None` for the first step.
     pub after: Option<Triple>,
-    /// Most slots it looks at, at least 1: those that are cells are erased. An engine may look at fewer (bounded
-    /// bytes).
+    /// Only slots whose ids are not above this one: what was there when it was read. `None`: all.
+    pub up_to: Option<AddedId>,
+    /// Most cells it erases, at least 1. Those erased already are passed by: it looks at no more than [`LOOKED_AT`] times
+    /// as many slots. An engine may erase fewer (bounded bytes).
     pub slots: u32,
+}
+
+impl EraseStep {
+    /// How many slots it looks at if few of them are cells.
+    pub(crate) fn looked_at(&self) -> u64 {
+        u64::from(self.slots) * LOOKED_AT
+    }
 }
 
 /// What a step of an erasure did.

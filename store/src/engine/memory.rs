@@ -177,9 +177,15 @@ impl Backend for MemoryBackend {
         head.check(epoch)?;
         let rows = tables.get_mut(table.physical()).ok_or_else(|| no_table(table))?;
         let (mut erased, mut looked_at, mut last) = (0, 0, None);
-        let behind = |name: &Triple| step.after.as_ref().is_none_or(|after| name > after);
-        let slots = rows.cells.values_mut().filter(|slot| is_meant(what, &slot.triple) && behind(&slot.triple));
-        for slot in slots.take(step.slots as usize) {
+        let is_in_step = |slot: &Cell| {
+            step.after.as_ref().is_none_or(|after| slot.triple > *after)
+                && step.up_to.is_none_or(|most| slot.added_id <= most)
+        };
+        let is_full = |erased, looked_at| erased == u64::from(step.slots) || looked_at == step.looked_at();
+        for slot in rows.cells.values_mut().filter(|slot| is_meant(what, &slot.triple) && is_in_step(slot)) {
+            if is_full(erased, looked_at) {
+                break;
+            }
             looked_at += 1;
             last = Some(slot.triple.clone());
             if slot.kind == CellKind::Cell {
@@ -188,7 +194,7 @@ impl Backend for MemoryBackend {
                 erased += 1;
             }
         }
-        let is_last = looked_at < step.slots || matches!(what, Erasure::Cell(_));
+        let is_last = !is_full(erased, looked_at) || matches!(what, Erasure::Cell(_));
         Ok(Erased { cells: erased, perhaps_more: false, last: last.filter(|_| !is_last) })
     }
 

@@ -16,16 +16,20 @@ use crate::error::{Reason, StoreError};
 /// each other at its log head, each with a connection, and for longer than a lock is waited for.
 const AT_ONCE: usize = 8;
 
-/// How many slots the first step of an erasure looks at: most rows have fewer. With bodies of the largest size that is
+/// How many cells the first step of an erasure may erase: most rows have fewer. With bodies of the largest size that is
 /// a gigabyte, which a server still writes to its log in the time of a statement.
 pub(super) const FIRST_STEP: u32 = 64;
 
-/// Most slots of any step. Of a few hundred ids in a list, all servers read just the rows.
+/// Most cells of any step. Of a few hundred ids in a list, all servers read just the rows.
 const LONGEST_STEP: u32 = 512;
 
-/// A step that takes less is followed by one of twice as many slots, any other by one of the first's: others who write
-/// to the cluster wait for each. The time is also that which a step waits for them.
+/// A step that takes less, or erases nothing, is followed by one of twice as many cells, any other by one of the first's:
+/// others who write to the cluster wait for each. The time is also that which a step waits for them.
 const SHORT: Duration = Duration::from_millis(100);
+
+/// How often in a row a step that is not the first is put off by [`SHORT`] when it was refused for others who have the
+/// cluster. A long erasure has thousands of steps, and each of them may meet a busy moment.
+const PUT_OFF: u32 = 10;
 
 /// What became of an erasure.
 #[derive(Debug, Default)]
@@ -103,14 +107,22 @@ impl Executor {
         }
     }
 
-    /// Erases on the primary, step by step, up to the first failure.
+    /// Erases on the primary, step by step, up to the first failure. What is written while it runs is not erased, but for
+    /// what its first step finds: it would never end while somebody writes behind each step.
     async fn erase_one(&self, table: &TableRef, what: &Erasure) -> Outcome {
         let mut outcome = Outcome::default();
-        let mut step = EraseStep { after: None, slots: FIRST_STEP };
+        let mut step = EraseStep { after: None, up_to: None, slots: FIRST_STEP };
+        let mut put_off = 0;
         loop {
             let began = Instant::now();
-            let erased = match self.erase_step(table, what, &step).await {
+            let erased = match self.erase_step(table, what, &mut step).await {
                 Ok(erased) => erased,
+                Err(error) if step.after.is_some() && put_off < PUT_OFF && is_busy(&error) => {
+                    put_off += 1;
+                    step.slots = FIRST_STEP;
+                    tokio::time::sleep(SHORT).await;
+                    continue;
+                }
                 Err(error) => {
                     outcome.perhaps_more |= matches!(&error, RunError::Cluster { error, .. } if may_have_erased(error));
                     outcome.failure = Some(error);
@@ -120,18 +132,24 @@ impl Executor {
             outcome.cells += erased.cells;
             outcome.perhaps_more |= erased.perhaps_more;
             let Some(last) = erased.last else { return outcome };
-            let slots = if began.elapsed() < SHORT { (step.slots * 2).min(LONGEST_STEP) } else { FIRST_STEP };
-            step = EraseStep { after: Some(last), slots };
+            put_off = 0;
+            let is_quick = erased.cells == 0 || began.elapsed() < SHORT;
+            step.slots = if is_quick { (step.slots * 2).min(LONGEST_STEP) } else { FIRST_STEP };
+            step.after = Some(last);
         }
     }
 
-    async fn erase_step(&self, table: &TableRef, what: &Erasure, step: &EraseStep) -> Result<Erased, RunError> {
+    /// Does one step, and reads before the second one up to where the erasure goes: one of a single step costs no more.
+    async fn erase_step(&self, table: &TableRef, what: &Erasure, step: &mut EraseStep) -> Result<Erased, RunError> {
         let mut last = None;
         for round in 1..=REPLAN_ROUNDS {
             let topology = self.topology();
             let (_, number) = topology.locate(what.row().as_bytes());
             let cluster = self.cluster(number)?;
             let epoch = epoch_of(&topology, number);
+            if step.after.is_some() && step.up_to.is_none() {
+                step.up_to = Some(self.timed(cluster, Operation::Erase, cluster.backend.head()).await?);
+            }
             match self.timed(cluster, Operation::Erase, cluster.backend.erase(epoch, table, what, step)).await {
                 Err(RunError::Cluster { error: StoreError::StaleEpoch { planned, current }, cluster }) => {
                     self.metrics.cluster(number).retried(Operation::Erase);
@@ -143,6 +161,12 @@ impl Executor {
         }
         Err(last.unwrap_or(RunError::Contended))
     }
+}
+
+/// Whether others kept it from being done, which may be over soon. Nothing was erased.
+fn is_busy(error: &RunError) -> bool {
+    let RunError::Cluster { error: StoreError::Timeout { reason, .. }, .. } = error else { return false };
+    matches!(reason, Reason::Queue | Reason::Lock)
 }
 
 /// Whether the cells may be erased although the store answered this: as of any write, and where a file's log could not be

@@ -53,7 +53,7 @@ fn erase_text(dialect: &Dialect, table: &TableRef, what: &Erasure) -> String {
     match what {
         Erasure::Cell(name) => dialect.erase_cell(table, name).text,
         Erasure::Row(_) | Erasure::Column(..) => {
-            let looks = dialect.slots(table, what, None, u64::from(super::erase::FIRST_STEP)).pop();
+            let looks = dialect.slots(table, what, None, None, u64::from(super::erase::FIRST_STEP)).pop();
             let erases = dialect.erase_ids(table, &[AddedId(0)]).text;
             format!("{}; {erases} (in steps)", looks.map_or_else(String::new, |look| look.text))
         }

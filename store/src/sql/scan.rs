@@ -210,7 +210,7 @@ impl Sql<'_> {
         self
     }
 
-    fn up_to(&mut self, id: Option<AddedId>) -> &mut Self {
+    pub(super) fn up_to(&mut self, id: Option<AddedId>) -> &mut Self {
         if let Some(AddedId(id)) = id {
             self.push(" AND ").name("added_id").push(" <= ").int(id);
         }

@@ -39,26 +39,36 @@ impl Dialect {
         sql.that_are_cells().finish()
     }
 
-    /// The slots of a row or a chain, of whatever kind, behind `after`, in the order of their names: statements to run
-    /// one after the other until there are `limit` slots. Each answers at most so many: the id, column, version and
-    /// kind of a slot and, with [`KeyLists::Single`], the bytes of its body, which others would have to read for that.
+    /// The slots of a row or a chain, of whatever kind, behind `after`, with ids up to and including `up_to`, in the
+    /// order of their names: statements to run one after the other until there are `limit` slots. Each answers at most
+    /// so many: the id, column, version and kind of a slot and, with [`KeyLists::Single`], the bytes of its body, which
+    /// others would have to read for that.
     ///
     /// None of one cell: it needs not be looked for.
-    pub(crate) fn slots(&self, table: &TableRef, what: &Erasure, after: Option<&Triple>, limit: u64) -> Vec<Query> {
+    pub(crate) fn slots(
+        &self,
+        table: &TableRef,
+        what: &Erasure,
+        after: Option<&Triple>,
+        up_to: Option<AddedId>,
+        limit: u64,
+    ) -> Vec<Query> {
         let of = |row: &RowKey, column: Option<(&str, &ColumnKey)>, above: Option<RefKey>| {
             let mut sql = Sql::new(self);
             sql.push("SELECT ").names("", &["added_id", "column_key", "ref_key", "kind"]);
             if self.keys == KeyLists::Single {
                 sql.push(", LENGTH(").name("body").push(")");
             }
-            sql.push(" FROM ").name(table.physical()).push(" WHERE ").name("row_key").push(" = ").bytes(row.as_bytes());
+            // By name, though ids have an index, too: a bound of them is no way to find a row's.
+            sql.push(" FROM ").name(table.physical()).use_index(&self.cell_index(table.id));
+            sql.push(" WHERE ").name("row_key").push(" = ").bytes(row.as_bytes());
             if let Some((is, column)) = column {
                 sql.push(" AND ").name("column_key").push(is).bytes(column.as_bytes());
             }
             if let Some(RefKey(above)) = above {
                 sql.push(" AND ").name("ref_key").push(" > ").int(above);
             }
-            sql.order_by("", &["column_key", "ref_key"], "").limit(limit).finish()
+            sql.up_to(up_to).order_by("", &["column_key", "ref_key"], "").limit(limit).finish()
         };
         match (what, after) {
             (Erasure::Row(row), None) => vec![of(row, None, None)],

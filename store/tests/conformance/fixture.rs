@@ -249,7 +249,7 @@ pub fn rows_of(rows: &[&str]) -> RowScan {
 
 /// A step of an erasure that is all of it.
 pub fn whole() -> EraseStep {
-    EraseStep { after: None, slots: 1000 }
+    EraseStep { after: None, up_to: None, slots: 1000 }
 }
 
 /// A scan of the whole log of some shards.

@@ -88,6 +88,8 @@ macro_rules! conformance_suite {
             erasing::erasing_twice_counts_once,
             erasing::a_retry_of_an_erased_write_is_still_stored,
             erasing::an_erasure_in_steps_goes_on_behind_the_last_and_erases_all,
+            erasing::an_erasure_up_to_an_id_leaves_what_was_written_later,
+            erasing::a_step_passes_by_what_is_erased_already,
             erasing::a_step_under_a_stale_epoch_erases_nothing,
             erasing::an_erasure_under_a_stale_epoch_erases_nothing,
             store::a_fresh_store_has_no_identity,

@@ -206,7 +206,7 @@ impl Sides {
             Op::Erase(what) => {
                 let (epoch, _) = self.engine.shards().await.unwrap();
                 let (model_epoch, _) = self.model.shards().await.unwrap();
-                let mut step = EraseStep { after: None, slots: 2 };
+                let mut step = EraseStep { after: None, up_to: None, slots: 2 };
                 loop {
                     let engine = self.engine.erase(epoch, &self.table, what, &step).await.unwrap();
                     let model = self.model.erase(model_epoch, &self.table, what, &step).await.unwrap();

@@ -184,6 +184,50 @@ async fn a_long_erasure_that_failed_in_the_middle_goes_on_where_it_ended() {
 }
 
 #[tokio::test]
+async fn what_is_written_while_a_long_erasure_runs_is_not_erased() {
+    let fixture = Fixture::memory().await;
+    let proxy = fixture.proxy();
+    let row = row_in(1, 0);
+    put_all(&proxy, (1..=700).map(|version| exact(&row, version, 1)).collect()).await;
+    fixture.backend(1).script_erasures([EraseFault::Held, EraseFault::Held]);
+    let erasing = {
+        let (proxy, what) = (Arc::clone(&proxy), rows_of(std::slice::from_ref(&row)));
+        tokio::spawn(async move { proxy.erase(&table(), what).await })
+    };
+    fixture.backend(1).release.add_permits(1);
+    fixture.backend(1).entered.acquire_many(2).await.unwrap().forget();
+    // Behind what the second step has done: all of it is in front of those that follow.
+    put_all(&proxy, (701..=1400).map(|version| exact(&row, version, 1)).collect()).await;
+    fixture.backend(1).release.add_permits(1);
+    assert_eq!(erasing.await.unwrap().unwrap(), 700);
+    let names: Vec<Triple> = (1..=1400).map(|version| triple(&row, version)).collect();
+    let left = proxy.get(&table(), names).await.unwrap();
+    assert!(left[..700].iter().all(Option::is_none) && left[700..].iter().all(Option::is_some));
+    assert_eq!(proxy.erase(&table(), rows_of(&[row])).await.unwrap(), 700);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_erasure_outlives_busy_moments_and_one_that_has_not_begun_is_refused() {
+    let fixture = Fixture::memory().await;
+    let proxy = fixture.proxy();
+    let row = row_in(1, 0);
+    let busy = |reason| EraseFault::Fails(StoreError::Timeout { reason, detail: "for the test".to_owned() });
+    put_all(&proxy, (1..=700).map(|version| exact(&row, version, 1)).collect()).await;
+    fixture.backend(1).script_erasures([busy(Reason::Queue)]);
+    let error = proxy.erase(&table(), rows_of(std::slice::from_ref(&row))).await.unwrap_err();
+    assert!(matches!(error, RunError::Cluster { .. }), "{error}");
+    // Ten times in a row behind the first step.
+    let moments = [&[EraseFault::Done][..], &vec![busy(Reason::Queue); 10], &[EraseFault::Done, busy(Reason::Lock)]];
+    fixture.backend(1).script_erasures(moments.concat());
+    assert_eq!(proxy.erase(&table(), rows_of(std::slice::from_ref(&row))).await.unwrap(), 700);
+
+    put_all(&proxy, (701..=1400).map(|version| exact(&row, version, 1)).collect()).await;
+    fixture.backend(1).script_erasures([&[EraseFault::Done][..], &vec![busy(Reason::Queue); 11]].concat());
+    let error = proxy.erase(&table(), rows_of(&[row])).await.unwrap_err();
+    assert!(matches!(error, RunError::PartlyErased { .. } | RunError::Cluster { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn a_cluster_that_fails_keeps_no_key_of_another_one_from_being_erased() {
     let fixture = Fixture::memory().await;
     let proxy = fixture.proxy();

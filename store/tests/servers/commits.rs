@@ -47,7 +47,7 @@ pub async fn a_commit_that_the_server_refuses_is_never_said_to_be_stored(store: 
     }
     // What several statements have changed is not known behind a COMMIT that fails, and done again.
     refuse(&store, "23514", 1).await;
-    let (name, step) = (triple("a", 10), EraseStep { after: None, slots: 1 });
+    let (name, step) = (triple("a", 10), EraseStep { after: None, up_to: None, slots: 1 });
     let erased = proxy.erase(EPOCH, &store.table, &Erasure::Cell(name.clone()), &step).await.unwrap();
     assert_eq!(erased.cells, 1);
     assert_eq!(proxy.get(&store.table, &[name]).await.unwrap()[0].as_ref().and_then(|cell| cell.body.clone()), None);

@@ -42,21 +42,32 @@ async fn look<D: Driver>(
     what: &Erasure,
     step: &EraseStep,
 ) -> Result<(Vec<AddedId>, Option<Triple>), StoreError> {
-    let (mut cells, mut slots) = (Vec::new(), 0);
-    for query in core.dialect().slots(table, what, step.after.as_ref(), u64::from(step.slots)) {
-        for slot in core.fetch(Operation::Erase, &query).await? {
-            let [Value::Int(id), Value::Bytes(column), Value::Int(ref_key), Value::Int(kind)] = slot.as_slice() else {
-                return Err(StoreError::Corrupt { detail: "a slot has no name".to_owned() });
-            };
-            if *kind == CellKind::Cell.code() {
-                cells.push(AddedId(*id));
-            }
-            slots += 1;
-            if slots == step.slots {
-                let (row, column) = (what.row().clone(), ColumnKey::from_store(column.clone()));
-                return Ok((cells, Some(Triple { row, column, ref_key: RefKey(*ref_key) })));
+    let (mut cells, mut slots, mut after) = (Vec::new(), 0, step.after.clone());
+    // A page has no more slots than may be erased: mostly all of them are cells, and no other is read.
+    'pages: loop {
+        let mut in_page = 0;
+        for query in core.dialect().slots(table, what, after.as_ref(), step.up_to, u64::from(step.slots)) {
+            for slot in core.fetch(Operation::Erase, &query).await? {
+                let [Value::Int(id), Value::Bytes(column), Value::Int(ref_key), Value::Int(kind)] = slot.as_slice()
+                else {
+                    return Err(StoreError::Corrupt { detail: "a slot has no name".to_owned() });
+                };
+                if *kind == CellKind::Cell.code() {
+                    cells.push(AddedId(*id));
+                }
+                (slots, in_page) = (slots + 1, in_page + 1);
+                let is_full = cells.len() == step.slots as usize || slots == step.looked_at();
+                if is_full || in_page == step.slots {
+                    let (row, column) = (what.row().clone(), ColumnKey::from_store(column.clone()));
+                    let last = Some(Triple { row, column, ref_key: RefKey(*ref_key) });
+                    if is_full {
+                        return Ok((cells, last));
+                    }
+                    after = last;
+                    continue 'pages;
+                }
             }
         }
+        return Ok((cells, None));
     }
-    Ok((cells, None))
 }

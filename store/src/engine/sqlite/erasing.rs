@@ -36,7 +36,7 @@ fn look(
     step: &EraseStep,
 ) -> Result<(Vec<AddedId>, Option<Triple>), Failure> {
     let (mut doomed, mut slots, mut bytes) = (Vec::new(), 0, 0);
-    for query in SQLITE.slots(table, what, step.after.as_ref(), u64::from(step.slots)) {
+    for query in SQLITE.slots(table, what, step.after.as_ref(), step.up_to, step.looked_at()) {
         let mut statement = bind(sqlite, &query)?;
         let mut rows = statement.raw_query();
         while let Some(slot) = rows.next()? {
@@ -46,7 +46,7 @@ fn look(
                 bytes += slot.get::<_, Option<i64>>(4)?.unwrap_or(0);
             }
             slots += 1;
-            if slots == step.slots || bytes >= STEP_BYTES {
+            if doomed.len() == step.slots as usize || slots == step.looked_at() || bytes >= STEP_BYTES {
                 let (row, column) = (what.row().clone(), ColumnKey::from_store(slot.get::<_, Vec<u8>>(1)?));
                 return Ok((doomed, Some(Triple { row, column, ref_key: RefKey(slot.get(2)?) })));
             }

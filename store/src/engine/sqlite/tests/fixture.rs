@@ -27,7 +27,7 @@ pub(super) fn group(number: i64, bytes: usize) -> PutGroup {
 
 /// The first step of an erasure, of so many slots.
 pub(super) fn step(slots: u32) -> EraseStep {
-    EraseStep { after: None, slots }
+    EraseStep { after: None, up_to: None, slots }
 }
 
 pub(super) async fn open(directory: &Path, options: SqliteOptions) -> (SqliteBackend, Epoch) {

@@ -1,9 +1,11 @@
 //! How statements are planned and prepared.
 
+use cellgate_schemaless::{AddedId, Erasure};
+
 use super::*;
 
 #[tokio::test]
-async fn no_statement_of_a_scan_sorts() {
+async fn no_statement_of_a_scan_or_an_erasure_sorts() {
     let directory = tempfile::tempdir().unwrap();
     let (backend, _) = open(directory.path(), SqliteOptions::default()).await;
     let after = triple("b", 1);
@@ -22,8 +24,8 @@ async fn no_statement_of_a_scan_sorts() {
     }
     let some: Vec<ShardId> = [1, 2, 3, 7, 9].map(ShardId).to_vec();
     for shards in [some, (0..16).map(ShardId).collect()] {
-        for added_after in [None, Some(cellgate_schemaless::AddedId(5))] {
-            for after in [None, Some((ShardId(2), cellgate_schemaless::AddedId(7)))] {
+        for added_after in [None, Some(AddedId(5))] {
+            for after in [None, Some((ShardId(2), AddedId(7)))] {
                 let scan = LogScan {
                     shards: shards.clone(),
                     added_after,
@@ -36,6 +38,11 @@ async fn no_statement_of_a_scan_sorts() {
                 queries.extend(SQLITE.log(&table(), &scan, 10));
             }
         }
+    }
+    let (chain, up_to) = (Erasure::Column(after.row.clone(), after.column.clone()), Some(AddedId(7)));
+    for what in [Erasure::Row(after.row.clone()), chain] {
+        queries.extend(SQLITE.slots(&table(), &what, None, None, 10));
+        queries.extend(SQLITE.slots(&table(), &what, Some(&after), up_to, 10));
     }
     assert!(queries.len() > 20);
     let explain = move |sqlite: &rusqlite::Connection| {
