@@ -8,7 +8,7 @@ use cellgate_sql::Erase;
 
 use super::error::StatementError;
 use super::read::within;
-use super::to_the_end::carried;
+use super::to_the_end::carried_or;
 use super::{Answer, Done, Session};
 use crate::locks::Entered;
 
@@ -28,11 +28,16 @@ impl Session {
                 instead: "erasure cannot be rolled back: COMMIT first",
             });
         }
-        let executor = Arc::clone(&self.executor);
-        let erasing = carried(async move {
+        let (executor, server) = (Arc::clone(&self.executor), Arc::clone(&self.server));
+        let erasing = async move {
             let erased = executor.erase(&erase.table.table_ref(), erase.what).await;
             drop(entered);
-            erased
+            erased.map_err(StatementError::from)
+        };
+        let erasing = carried_or(erasing, move |erased| {
+            if let Err(error) = erased {
+                server.unheard(&error);
+            }
         });
         let timed = self.timed(Stage::Store);
         let erased = within(deadline, erasing).await;
