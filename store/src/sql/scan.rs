@@ -88,25 +88,25 @@ impl Dialect {
         };
         match (ranges, self.keys) {
             ([Range::RowBehind(row, column)], _) => {
-                sql.select("", table).push(" WHERE ").name("row_key").push(" = ").bytes(row.as_bytes());
+                sql.select_by_name(table, scan).push(" WHERE ").name("row_key").push(" = ").bytes(row.as_bytes());
                 sql.push(" AND ").name("column_key").push(behind).bytes(column.as_bytes()).cells(scan);
                 sql.order_by("", &["column_key", "ref_key"], order);
             }
             ([Range::ChainBehind(after)], _) => {
-                sql.select("", table).push(" WHERE ").key_equals(&after.row, &after.column);
+                sql.select_by_name(table, scan).push(" WHERE ").key_equals(&after.row, &after.column);
                 sql.push(" AND ").name("ref_key").push(behind).int(after.ref_key.0).cells(scan);
                 sql.order_by("", &["ref_key"], order);
             }
             ([Range::Row(row)], KeyLists::Single | KeyLists::TupleIn) => {
-                sql.select("", table).push(" WHERE ").name("row_key").push(" = ").bytes(row.as_bytes());
+                sql.select_by_name(table, scan).push(" WHERE ").name("row_key").push(" = ").bytes(row.as_bytes());
                 sql.cells(scan).order_by("", &["column_key", "ref_key"], order);
             }
             ([Range::Chain(row, column)], KeyLists::Single | KeyLists::TupleIn) => {
-                sql.select("", table).push(" WHERE ").key_equals(row, column).cells(scan);
+                sql.select_by_name(table, scan).push(" WHERE ").key_equals(row, column).cells(scan);
                 sql.order_by("", &["ref_key"], order);
             }
             (many, KeyLists::Single | KeyLists::TupleIn) => {
-                sql.select("", table).push(" WHERE ").key_in(many).cells(scan);
+                sql.select_by_name(table, scan).push(" WHERE ").key_in(many).cells(scan);
                 sql.order_by("", &["row_key", "column_key", "ref_key"], order);
             }
             (many, KeyLists::Unnest) => {
@@ -189,6 +189,15 @@ impl Sql<'_> {
             }
         }
         self.push(")")
+    }
+
+    /// A bound of ids is no way to find the rows of keys, though a server has an index of them, too.
+    fn select_by_name(&mut self, table: &TableRef, scan: &RowScan) -> &mut Self {
+        self.select("", table);
+        if scan.up_to.is_some() {
+            self.use_index(&self.dialect.cell_index(table.id));
+        }
+        self
     }
 
     /// Rows of kind cell within bounds.

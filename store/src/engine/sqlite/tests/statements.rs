@@ -14,10 +14,10 @@ async fn no_statement_of_a_scan_or_an_erasure_sorts() {
     let mut queries: Vec<Query> = Vec::new();
     for direction in [Direction::Ascending, Direction::Descending] {
         for filter in [ColumnFilter::All, columns.clone()] {
-            for after in [None, Some(after.clone())] {
+            for (after, up_to) in [(None, None), (Some(after.clone()), None), (Some(after.clone()), Some(AddedId(7)))] {
                 let refs = RefRange { min: Some(RefKey(1)), max: Some(RefKey(9)) };
                 let set = RowSet::Rows(keys(&["a", "b", "c"]), filter.clone());
-                let scan = RowScan { set, refs, direction, after, up_to: None, limit: None };
+                let scan = RowScan { set, refs, direction, after, up_to, limit: None };
                 queries.extend(SQLITE.rows(&table(), &scan, 10));
             }
         }
