@@ -172,8 +172,8 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     async fn close(&self);
 }
 
-/// How many slots a step of an erasure looks at for each that it may erase: an erasure that is repeated soon comes to where
-/// the one before ended.
+/// How many slots a step of an erasure looks at for each that it may erase: an erasure that is repeated soon comes to
+/// where the one before ended.
 const LOOKED_AT: u64 = 16;
 
 /// Which part of an erasure is done at once: a row or a chain may have millions of slots.
@@ -183,7 +183,7 @@ pub struct EraseStep {
     pub after: Option<Triple>,
     /// Only slots whose ids are not above this one: what was there when it was read. `None`: all.
     pub up_to: Option<AddedId>,
-    /// Most cells it erases, at least 1. Those erased already are passed by: it looks at no more than [`LOOKED_AT`] times
+    /// Most cells it erases, at least 1. Those erased already are passed by: it looks at no more than 16 times
     /// as many slots. An engine may erase fewer (bounded bytes).
     pub slots: u32,
 }

@@ -23,8 +23,8 @@ pub(super) const FIRST_STEP: u32 = 64;
 /// Most cells of any step. Of a few hundred ids in a list, all servers read just the rows.
 const LONGEST_STEP: u32 = 512;
 
-/// A step that takes less, or erases nothing, is followed by one of twice as many cells, any other by one of the first's:
-/// others who write to the cluster wait for each. The time is also that which a step waits for them.
+/// A step that takes less, or erases nothing, is followed by one of twice as many cells, any other by one of the
+/// first's: others who write to the cluster wait for each. The time is also that which a step waits for them.
 const SHORT: Duration = Duration::from_millis(100);
 
 /// How often in a row a step that is not the first is put off by [`SHORT`] when it was refused for others who have the
@@ -107,8 +107,8 @@ impl Executor {
         }
     }
 
-    /// Erases on the primary, step by step, up to the first failure. What is written while it runs is not erased, but for
-    /// what its first step finds: it would never end while somebody writes behind each step.
+    /// Erases on the primary, step by step, up to the first failure. What is written behind the first step is not
+    /// erased: it would never end while somebody writes behind each.
     async fn erase_one(&self, table: &TableRef, what: &Erasure) -> Outcome {
         let mut outcome = Outcome::default();
         let mut step = EraseStep { after: None, up_to: None, slots: FIRST_STEP };
