@@ -54,16 +54,13 @@ impl Session {
             let buffered = pin!(self.buffer_put(&put));
             let buffered = kill.interruptible_within(&shield, within(deadline, buffered)).await;
             buffered.ok_or(StatementError::Interrupted)???
-        } else {
-            let written = if put.ignore {
-                self.put_ignoring(&put, entered, deadline).await
-            } else {
-                self.put_now(&put, entered, deadline).await
-            };
-            written.map_err(|error| {
+        } else if put.ignore {
+            self.put_ignoring(&put, entered, deadline).await.map_err(|error| {
                 let topology = self.executor.topology();
                 placed(error, &put, |cell| cluster_of(&topology, &cell.row))
             })?
+        } else {
+            self.put_now(&put, entered, deadline).await?
         };
         drop(timed);
         self.use_up_characteristics();
