@@ -13,7 +13,7 @@ use cellgate_store::{Reason, StoreError};
 use crate::access::{AccessError, AccessNote};
 use crate::catalog::CatalogError;
 use crate::incidents::{self, Incidents};
-use crate::session::{StatementError, VariableError};
+use crate::session::{ROLLED_BACK, StatementError, VariableError};
 use crate::wire::ErrorReply;
 
 /// The reply to a statement that was not run, or failed. What a store says goes to the log by `incidents`.
@@ -326,7 +326,7 @@ impl Messages<'_> {
             StatementError::PartlyCommitted { detail, cause, .. } => {
                 format!("{detail}: {}", self.of(cause))
             }
-            StatementError::RolledBack(cause) => format!("{}; the transaction is rolled back", self.of(cause)),
+            StatementError::RolledBack(cause) => format!("{}{ROLLED_BACK}", self.of(cause)),
             StatementError::Catalog(CatalogError::Run(error)) => self.of_run(error, Known::Nothing),
             StatementError::Catalog(CatalogError::Meta(error)) | StatementError::Access(AccessError::Meta(error)) => {
                 self.of_store("the meta store", error, Known::Nothing)

@@ -12,6 +12,9 @@ use super::variables::VariableError;
 use crate::access::AccessError;
 use crate::catalog::CatalogError;
 
+/// The end of every message that says that nothing of a transaction was written, and that it is over.
+pub const ROLLED_BACK: &str = "; the transaction is rolled back";
+
 /// Why a statement was not run.
 #[derive(Clone, Debug, Error)]
 pub enum StatementError {
@@ -88,7 +91,7 @@ pub enum StatementError {
         cause: Box<StatementError>,
     },
     /// A COMMIT that was not done, of a transaction that is over all the same. Nothing of it was written, in no cluster.
-    #[error("{0}; the transaction is rolled back")]
+    #[error("{0}{end}", end = ROLLED_BACK)]
     RolledBack(Box<StatementError>),
     /// A write in a READ ONLY transaction.
     #[error("Cannot execute statement in a READ ONLY transaction.")]

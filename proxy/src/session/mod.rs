@@ -52,7 +52,7 @@ use crate::server::Server;
 use crate::wire::{Algorithm, Attributes, Patience, Status, TlsSession};
 use buffer::Buffer;
 use ending::UnderWay;
-pub use error::{StatementError, Stored};
+pub use error::{ROLLED_BACK, StatementError, Stored};
 use locking::Held;
 use prepared_statements::{Kept, PreparedRoom};
 use read::Stream;

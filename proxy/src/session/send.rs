@@ -9,6 +9,7 @@ use cellgate_schemaless::ErrorKind;
 use cellgate_sql::Statement;
 
 use super::ending::{Ending, Shown, shape_label};
+use super::error::ROLLED_BACK;
 use super::rows::RowSource;
 use super::warnings::{Level, Warnings};
 use super::{Answer, Done, Last, Session, StatementError, executor_of};
@@ -191,13 +192,12 @@ impl Session {
 
     /// What the client is told of an error: SHOW WARNINGS and SHOW ERRORS show it behind the statement, and no more than that.
     pub(super) fn note_error(&mut self, error: &StatementError) -> ErrorReply {
-        let mut reply = match error {
-            StatementError::Interrupted if self.server.processes().are_ended() => ErrorReply::shutting_down(),
-            error => errors::reply(error, self.server.incidents()),
-        };
+        let mut reply = self.reply_to(error);
         self.server.note_lacking(error);
         if let Some(more) = self.server.more_of(error, &self.given_up) {
-            reply.message.push_str(&more);
+            let message = &mut reply.message;
+            let end = message.strip_suffix(ROLLED_BACK).unwrap_or(message).len();
+            message.insert_str(end, &more);
         }
         self.give_up_calls();
         let mut warnings = std::mem::take(&mut self.last).warnings;
@@ -206,6 +206,22 @@ impl Session {
         }
         self.note_reply(error.kind(), &reply, warnings);
         reply
+    }
+
+    /// Who is interrupted because the program stops is told that.
+    fn reply_to(&self, error: &StatementError) -> ErrorReply {
+        let stops = |error: &StatementError| {
+            matches!(error, StatementError::Interrupted) && self.server.processes().are_ended()
+        };
+        match error {
+            error if stops(error) => ErrorReply::shutting_down(),
+            StatementError::RolledBack(cause) if stops(cause) => {
+                let mut reply = ErrorReply::shutting_down();
+                reply.message.push_str(ROLLED_BACK);
+                reply
+            }
+            error => errors::reply(error, self.server.incidents()),
+        }
     }
 
     /// What goes on of a statement that has failed, as a write does, is none of the next ones' calls.
