@@ -202,11 +202,14 @@ impl Session {
     }
 
     /// Ends the transaction and LOCK TABLES before a statement that does so. The tables are let go of whatever became of the
-    /// transaction, as in MySQL.
+    /// transaction, as in MySQL. That is answered, and logged if it was done in part, also if KILL ends the waiting for the
+    /// meta store behind it.
     pub(super) async fn end_locked(&mut self) -> Result<(), StatementError> {
+        let kill = self.process.kill_switch().clone();
+        let shield = kill.shield();
         let committed = self.commit_open().await;
-        let let_go = self.unlock_tables().await;
-        committed.and(let_go)
+        let let_go = kill.interruptible_within(&shield, self.unlock_tables()).await;
+        committed.and(let_go.unwrap_or(Err(StatementError::Interrupted)))
     }
 }
 

@@ -106,12 +106,16 @@ impl Session {
     pub(super) async fn lock(&mut self, lock: TableLock) -> Result<Answer, StatementError> {
         match &lock {
             TableLock::Unlock => {
+                // What became of the transaction is answered also if KILL ends the waiting behind it.
+                let kill = self.process.kill_switch().clone();
+                let shield = kill.shield();
                 let committed = if self.locks_tables() { self.commit_open().await } else { Ok(()) };
                 let held = Held { since: self.held.since, ..Held::default() };
                 let let_go = if std::mem::replace(&mut self.held, held).is_unlocked() {
                     Ok(())
                 } else {
-                    self.let_go(Which::AllTables).await
+                    let let_go = kill.interruptible_within(&shield, self.let_go(Which::AllTables)).await;
+                    let_go.unwrap_or(Err(StatementError::Interrupted))
                 };
                 // Whatever became of the transaction, others wait no longer, as in MySQL.
                 committed.and(let_go)?;
