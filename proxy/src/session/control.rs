@@ -275,7 +275,12 @@ fn judge(
             }
             if written + unknown < cells {
                 let names = named(&|fate| !is_written(fate) && !fate.is_unknown());
-                detail.push_str(&format!(", the others are not (the first of them: {names})"));
+                // What another has written may be the same: that such a cell is not stored would not be true.
+                let are_not = match count(&|fate| matches!(fate, CellFate::Conflict(_))) {
+                    0 => "are not",
+                    _ => "were not written by it, but some by another",
+                };
+                detail.push_str(&format!(", the others {are_not} (the first of them: {names})"));
             }
             let clusters = |of: &dyn Fn(&CellFate) -> bool| -> BTreeSet<String> {
                 all().filter(|(_, fate)| of(fate)).map(|(cell, _)| cluster_of(cell)).collect()
@@ -357,12 +362,26 @@ mod tests {
             ]
         };
         for other in nothing_written() {
+            let are_not = match other {
+                CellFate::Conflict(_) => "were not written by it, but some by another",
+                _ => "are not",
+            };
             let (code, text) = answer([other, lost()]);
             assert_eq!(code, 1180, "{text}");
-            let known = "COMMIT may be done in part: 0 of 2 cells are stored, 1 may be stored (the first of them: \
-                         r2-c-1), the others are not (the first of them: r1-c-1): ";
-            assert!(text.starts_with(known) && text.contains("'b' was lost during a write"), "{text}");
+            let known = format!(
+                "COMMIT may be done in part: 0 of 2 cells are stored, 1 may be stored (the first of them: r2-c-1), the \
+                 others {are_not} (the first of them: r1-c-1): "
+            );
+            assert!(text.starts_with(&known) && text.contains("'b' was lost during a write"), "{text}");
         }
+    }
+
+    #[test]
+    fn what_another_wrote_before_a_commit_that_is_done_in_part_is_not_said_to_be_missing() {
+        let (code, text) = answer([written(), CellFate::Conflict(RefKey(1))]);
+        let known = "COMMIT was done in part: 1 of 2 cells are stored, the others were not written by it, but some by \
+                     another (the first of them: r2-c-1): Deadlock found";
+        assert!(code == 1180 && text.starts_with(known), "{text}");
     }
 
     #[test]
