@@ -231,4 +231,8 @@ async fn a_text_is_read_on_in_the_mode_that_it_has_set() {
     assert_eq!(number(refused), 1235);
     let mode: Option<String> = conn.query_first("SELECT @@sql_mode").await.unwrap();
     assert_eq!(mode.as_deref(), Some("ANSI_QUOTES"), "what comes before it has run");
+    // Each time all of the rest is read anew.
+    let changes = "SET sql_mode = ''; SET sql_mode = 'ANSI_QUOTES'; ";
+    conn.query_drop(changes.repeat(50)).await.unwrap();
+    assert_eq!(number(conn.query_drop(changes.repeat(51)).await), 1235);
 }

@@ -17,6 +17,9 @@ use crate::errors;
 use crate::processes::Running;
 use crate::wire::{ErrorReply, OkReply, Replied, Reply, RowsReply, Violation, WireError};
 
+/// How often the rest of a text is read anew, at most: each time that is all of it.
+const READINGS: usize = 100;
+
 /// What became of one of several answers.
 struct Part {
     ending: Ending,
@@ -36,6 +39,7 @@ impl Session {
     ) -> Result<Replied, WireError> {
         let mut statements = statements.into_iter().peekable();
         let mut started = started;
+        let mut readings = 0;
         while let Some(statement) = statements.next() {
             self.begin_statement(CommandLabel::Query, Running::Statement(statement.clone()), started);
             let answer = reply.meanwhile(pin!(self.run_here(&statement))).await;
@@ -58,7 +62,12 @@ impl Session {
             }
             started = Instant::now();
             if !statement.reads_as_in(self.variables.sql_mode()) {
+                readings += 1;
                 let rest = match Self::rest(&text, &statement) {
+                    Ok(_) if readings > READINGS => Err(StatementError::Unsupported {
+                        what: "changing how text reads (sql_mode) more than 100 times in one text",
+                        instead: "send the statements one by one",
+                    }),
                     Ok(rest) => Box::pin(self.read_text(&rest, started, &mut reply)).await.map(|read| (rest, read)),
                     Err(error) => Err(error),
                 };
