@@ -4,8 +4,8 @@
 //! the list's lock is taken only when a connection comes or goes, and by whoever looks at the list.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -31,6 +31,8 @@ pub struct Processes {
 struct List {
     last_id: u32,
     open: BTreeMap<u32, Arc<Process>>,
+    /// Connections that have ended, of which a write goes on.
+    outlived: Vec<Arc<Process>>,
 }
 
 /// A connection's entry.
@@ -130,6 +132,21 @@ impl Processes {
     /// Takes a connection off the list.
     pub fn leave(&self, process: &Process) {
         lock(&self.list).open.remove(&process.id);
+    }
+
+    /// Lists a connection that has ended as one of those that are outlived by a write. Those of which no write is
+    /// `going_on` any more are forgotten.
+    pub fn outlive(&self, process: &Arc<Process>, going_on: &HashSet<u32>) {
+        let outlived = &mut lock(&self.list).outlived;
+        outlived.push(Arc::clone(process));
+        outlived.retain(|process| going_on.contains(&process.id));
+    }
+
+    /// Connections that have ended, of which a write is `going_on`.
+    pub fn outlived(&self, going_on: &HashSet<u32>) -> Vec<ProcessInfo> {
+        let outlived = &mut lock(&self.list).outlived;
+        outlived.retain(|process| going_on.contains(&process.id));
+        outlived.iter().map(|process| process.info()).collect()
     }
 
     /// A statement of `process` began then.

@@ -76,6 +76,11 @@ impl Gate {
             true
         }
     }
+
+    /// Connections that have ended while a write of theirs goes on.
+    pub(super) fn outlived(&self) -> HashSet<u32> {
+        lock(&self.writes).ended.clone()
+    }
 }
 
 /// A write of the short way that is under way.
@@ -140,12 +145,13 @@ mod tests {
         assert!(locks.acquire(1, &[(name.clone(), Mode::Write)], now).await.unwrap().is_some());
         let (first, _) = locks.enter(1, &[(table.clone(), Mode::Write)], now).await.unwrap();
         let (second, _) = locks.enter(1, &[(table, Mode::Write)], now).await.unwrap();
-        locks.ended(1);
+        assert!(locks.ended(1));
         drop(first);
+        assert_eq!(Vec::from_iter(locks.outlived()), [1]);
         assert!(locks.acquire(2, &[(name.clone(), Mode::Write)], now).await.unwrap().is_none(), "one goes on");
         drop(second);
         assert!(locks.acquire(2, &[(name.clone(), Mode::Write)], now).await.unwrap().is_some());
-        locks.ended(2);
+        assert!(!locks.ended(2) && locks.outlived().is_empty());
         assert!(locks.acquire(3, &[(name, Mode::Write)], now).await.unwrap().is_some(), "nothing of it goes on");
     }
 

@@ -16,7 +16,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
@@ -266,11 +266,18 @@ impl Locks {
     }
 
     /// A connection has ended: it holds nothing any more once what it writes is written, so that whoever gets a lock of it
-    /// sees that. The meta store is told at once, or as soon as it can be.
-    pub fn ended(&self, connection: u32) {
-        if !self.gate.outlives(connection) {
+    /// sees that. The meta store is told at once, or as soon as it can be. Answers whether a write of it goes on.
+    pub fn ended(&self, connection: u32) -> bool {
+        let goes_on = self.gate.outlives(connection);
+        if !goes_on {
             self.give_back(connection, Which::All);
         }
+        goes_on
+    }
+
+    /// Connections that have ended, of which a write goes on. Those of the short way, which hold nothing, are not among them.
+    pub fn outlived(&self) -> HashSet<u32> {
+        self.gate.outlived()
     }
 
     /// Waits until no write is under way, whether or not anybody waits for it.

@@ -240,17 +240,20 @@ async fn asked_again(asked: &mut watch::Receiver<u32>) {
     }
 }
 
-/// A connection that is listed. However it ends, it is off the list then, and holds no locks.
+/// A connection that is listed. However it ends, it is off the list then, and holds no locks; if a write of it goes on, it
+/// does so until that is over, and is listed as ended.
 struct Present<'a> {
     processes: &'a Processes,
     locks: &'a Locks,
-    process: &'a Process,
+    process: &'a Arc<Process>,
 }
 
 impl Drop for Present<'_> {
     fn drop(&mut self) {
         self.processes.leave(self.process);
-        self.locks.ended(self.process.id());
+        if self.locks.ended(self.process.id()) {
+            self.processes.outlive(self.process, &self.locks.outlived());
+        }
     }
 }
 
@@ -303,5 +306,20 @@ mod tests {
         assert!(broken.await.is_err_and(|error| error.is_panic()));
         assert_eq!(processes.count(), (0, 0));
         assert!(locks.acquire(2, &wanted, Instant::now()).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_has_ended_is_listed_as_such_while_a_write_of_it_goes_on() {
+        let (processes, locks) = (Processes::default(), Locks::alone());
+        let process = processes.enter("localhost");
+        let present = Present { processes: &processes, locks: &locks, process: &process };
+        let table = Key::Table("d".to_owned(), "t".to_owned());
+        let (entered, _) = locks.enter(process.id(), &[(table, Mode::Write)], Instant::now()).await.unwrap();
+        let listed = || processes.outlived(&locks.outlived()).iter().map(|info| info.id).collect::<Vec<_>>();
+        assert_eq!(listed(), [0; 0]);
+        drop(present);
+        assert_eq!((processes.count(), listed()), ((0, 0), vec![process.id()]));
+        drop(entered);
+        assert_eq!(listed(), [0; 0]);
     }
 }

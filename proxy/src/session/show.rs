@@ -208,14 +208,18 @@ impl Session {
         (columns(&names), self.processes(full))
     }
 
-    /// The rows of the process list; FULL has what the clients say of themselves.
+    /// The rows of the process list; FULL has what the clients say of themselves. Connections that have ended are in it, as
+    /// MySQL's Killed, while a write of theirs goes on.
     pub(super) fn processes(&self, full: bool) -> Vec<Row> {
         // Other users' statements are theirs: without ADMIN one sees one's own.
         let all = self.access().may_administer();
-        let seen = self.server.processes().all().into_iter().filter(|s| all || s.user == self.user);
-        let holders = self.server.locks().table_holders();
-        let rows = seen.map(|s| {
+        let (processes, locks) = (self.server.processes(), self.server.locks());
+        let open = processes.all().into_iter().map(|s| (s, false));
+        let listed = open.chain(processes.outlived(&locks.outlived()).into_iter().map(|s| (s, true)));
+        let holders = locks.table_holders();
+        let rows = listed.filter(|(s, _)| all || s.user == self.user).map(|(s, is_ended)| {
             let (command, state) = match &s.statement {
+                _ if is_ended => ("Killed", "executing"),
                 Some(_) => ("Query", s.waits.unwrap_or("executing")),
                 None => ("Sleep", ""),
             };

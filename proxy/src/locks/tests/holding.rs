@@ -105,7 +105,7 @@ async fn a_lock_says_whether_it_was_waited_for() {
     locks.ended(1);
     // For another session's lock, and for its write.
     assert!(take(&locks, 2, table("t"), Mode::Write, now()).await);
-    let (first, ()) = tokio::join!(waited(soon()), async { locks.ended(2) });
+    let (first, _) = tokio::join!(waited(soon()), async { locks.ended(2) });
     assert_eq!(first, Some(true));
     locks.ended(1);
     let entered = enter(&locks, 2, &table("t"), Mode::Write).await;
