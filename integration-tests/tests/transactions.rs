@@ -401,7 +401,7 @@ async fn until_running(conn: &mut Conn, statement: &str) {
 
 /// Until no other client is connected.
 async fn until_alone(conn: &mut Conn) {
-    let all = "SELECT COUNT(*) FROM information_schema.processlist";
+    let all = "SELECT COUNT(*) FROM information_schema.processlist WHERE command <> 'Killed'";
     wait::until_async("the end of the other", LIMIT, async || (rows::<i64>(conn, all).await == [1]).then_some(()))
         .await;
 }

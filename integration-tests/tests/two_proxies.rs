@@ -269,13 +269,13 @@ async fn a_proxy_that_hears_nothing_of_the_meta_store_stops_serving_and_begins_a
 async fn a_commit_that_waits_for_a_lock_when_the_program_stops_is_told_so() {
     let (mut one, two) = two("[timeouts]\nshutdown = \"1s\"\n");
     let (mut writer, mut holder) = (client::connect(one.mysql()).await, client::connect(two.mysql()).await);
+    let mut root = client::connect(one.mysql()).await;
     run(&mut holder, TRIPS).await;
-    run(&mut holder, "LOCK TABLES trips READ").await;
-    // Who asks for a lock learns of the others.
-    run(&mut writer, "DO GET_LOCK('job', 0)").await;
     run(&mut writer, "BEGIN").await;
     put(&mut writer, &triple("a", "BASE", 1), "1").await.unwrap();
-    let mut root = client::connect(one.mysql()).await;
+    run(&mut holder, "LOCK TABLES trips READ").await;
+    // Who asks for a lock learns of the others.
+    run(&mut root, "DO GET_LOCK('job', 0)").await;
     let waiting = "SELECT COUNT(*) FROM information_schema.processlist WHERE info = 'COMMIT' AND state LIKE 'Waiting%'";
     let stopping = async {
         wait::until_async("it waits", wait::PATIENCE, async || {
