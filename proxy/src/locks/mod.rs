@@ -275,7 +275,8 @@ impl Locks {
         goes_on
     }
 
-    /// Connections that have ended, of which a write goes on. Those of the short way, which hold nothing, are not among them.
+    /// Connections that have ended, of which a write goes on. Those of the short way, which hold nothing, are not
+    /// among them.
     pub fn outlived(&self) -> HashSet<u32> {
         self.gate.outlived()
     }

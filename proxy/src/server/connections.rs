@@ -240,8 +240,8 @@ async fn asked_again(asked: &mut watch::Receiver<u32>) {
     }
 }
 
-/// A connection that is listed. However it ends, it is off the list then, and holds no locks; if a write of it goes on, it
-/// does so until that is over, and is listed as ended.
+/// A connection that is listed. However it ends, it is off the list then, and holds no locks; if a write of it goes
+/// on, it does so until that is over, and is listed as ended.
 struct Present<'a> {
     processes: &'a Processes,
     locks: &'a Locks,

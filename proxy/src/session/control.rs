@@ -202,8 +202,8 @@ impl Session {
     }
 
     /// Ends the transaction and LOCK TABLES before a statement that does so. The tables are let go of whatever became of the
-    /// transaction, as in MySQL. That is answered, and logged if it was done in part, also if KILL ends the waiting for the
-    /// meta store behind it.
+    /// transaction, as in MySQL. That is answered, and logged if it was done in part, also if KILL ends the waiting for
+    /// the meta store behind it.
     pub(super) async fn end_locked(&mut self) -> Result<(), StatementError> {
         let kill = self.process.kill_switch().clone();
         let shield = kill.shield();

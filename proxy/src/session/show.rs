@@ -208,8 +208,8 @@ impl Session {
         (columns(&names), self.processes(full))
     }
 
-    /// The rows of the process list; FULL has what the clients say of themselves. Connections that have ended are in it, as
-    /// MySQL's Killed, while a write of theirs goes on.
+    /// The rows of the process list; FULL has what the clients say of themselves. Connections that have ended are in it,
+    /// as MySQL's Killed, while a write of theirs goes on.
     pub(super) fn processes(&self, full: bool) -> Vec<Row> {
         // Other users' statements are theirs: without ADMIN one sees one's own.
         let all = self.access().may_administer();
