@@ -16,7 +16,7 @@ const LOOK_KEYS: usize = 128;
 impl Executor {
     /// What has the names of these cells, as [`Executor::get`] says, and the slots of erased ones. A body is answered if
     /// it is that of the given cell, and no other is kept: nothing bounds what the cells there have together, and one that
-    /// is longer than [`BATCH_BODY`] is not read unless the given one is, too. One answer per cell, in order.
+    /// is longer than 256 KiB (`BATCH_BODY`) is not read unless the given one is, too. One answer per cell, in order.
     ///
     /// # Errors
     /// [`RunError::Cluster`], [`RunError::Undecided`].
