@@ -31,8 +31,8 @@ pub struct Processes {
 struct List {
     last_id: u32,
     open: BTreeMap<u32, Arc<Process>>,
-    /// Connections that have ended, of which a write goes on.
-    outlived: Vec<Arc<Process>>,
+    /// What was last known of connections that have ended, of which a write goes on.
+    outlived: Vec<ProcessInfo>,
 }
 
 /// A connection's entry.
@@ -135,18 +135,21 @@ impl Processes {
     }
 
     /// Lists a connection that has ended as one of those that are outlived by a write. Those of which no write is
-    /// `going_on` any more are forgotten.
-    pub fn outlive(&self, process: &Arc<Process>, going_on: &HashSet<u32>) {
+    /// `going_on` any more are forgotten; it is asked while nobody else is listed, so that it knows of all that are.
+    pub fn outlive(&self, process: &Process, going_on: impl FnOnce() -> HashSet<u32>) {
+        let info = process.info();
         let outlived = &mut lock(&self.list).outlived;
-        outlived.push(Arc::clone(process));
-        outlived.retain(|process| going_on.contains(&process.id));
+        outlived.push(info);
+        let going_on = going_on();
+        outlived.retain(|info| going_on.contains(&info.id));
     }
 
     /// Connections that have ended, of which a write is `going_on`.
-    pub fn outlived(&self, going_on: &HashSet<u32>) -> Vec<ProcessInfo> {
+    pub fn outlived(&self, going_on: impl FnOnce() -> HashSet<u32>) -> Vec<ProcessInfo> {
         let outlived = &mut lock(&self.list).outlived;
-        outlived.retain(|process| going_on.contains(&process.id));
-        outlived.iter().map(|process| process.info()).collect()
+        let going_on = going_on();
+        outlived.retain(|info| going_on.contains(&info.id));
+        outlived.clone()
     }
 
     /// A statement of `process` began then.

@@ -252,7 +252,7 @@ impl Drop for Present<'_> {
     fn drop(&mut self) {
         self.processes.leave(self.process);
         if self.locks.ended(self.process.id()) {
-            self.processes.outlive(self.process, &self.locks.outlived());
+            self.processes.outlive(self.process, || self.locks.outlived());
         }
     }
 }
@@ -315,7 +315,7 @@ mod tests {
         let present = Present { processes: &processes, locks: &locks, process: &process };
         let table = Key::Table("d".to_owned(), "t".to_owned());
         let (entered, _) = locks.enter(process.id(), &[(table, Mode::Write)], Instant::now()).await.unwrap();
-        let listed = || processes.outlived(&locks.outlived()).iter().map(|info| info.id).collect::<Vec<_>>();
+        let listed = || processes.outlived(|| locks.outlived()).iter().map(|info| info.id).collect::<Vec<_>>();
         assert_eq!(listed(), [0; 0]);
         drop(present);
         assert_eq!((processes.count(), listed()), ((0, 0), vec![process.id()]));

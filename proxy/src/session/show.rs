@@ -215,7 +215,7 @@ impl Session {
         let all = self.access().may_administer();
         let (processes, locks) = (self.server.processes(), self.server.locks());
         let open = processes.all().into_iter().map(|s| (s, false));
-        let listed = open.chain(processes.outlived(&locks.outlived()).into_iter().map(|s| (s, true)));
+        let listed = open.chain(processes.outlived(|| locks.outlived()).into_iter().map(|s| (s, true)));
         let holders = locks.table_holders();
         let rows = listed.filter(|(s, _)| all || s.user == self.user).map(|(s, is_ended)| {
             let (command, state) = match &s.statement {

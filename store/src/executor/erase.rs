@@ -23,8 +23,8 @@ pub(super) const FIRST_STEP: u32 = 64;
 /// Most cells of any step. Of a few hundred ids in a list, all servers read just the rows.
 const LONGEST_STEP: u32 = 512;
 
-/// A step that takes less, or erases nothing, is followed by one of twice as many cells, any other by one of the
-/// first's: others who write to the cluster wait for each. The time is also that which a step waits for them.
+/// A step that takes less is followed by one of twice as many cells, one that takes longer and erases nothing by one of as
+/// many, any other by one of the first's: others who write to the cluster wait for each. The time is also that which a step waits for them.
 const SHORT: Duration = Duration::from_millis(100);
 
 /// How often in a row a step that is not the first is put off by [`SHORT`] when it was refused for others who have the
@@ -133,8 +133,12 @@ impl Executor {
             outcome.perhaps_more |= erased.perhaps_more;
             let Some(last) = erased.last else { return outcome };
             put_off = 0;
-            let is_quick = erased.cells == 0 || began.elapsed() < SHORT;
-            step.slots = if is_quick { (step.slots * 2).min(LONGEST_STEP) } else { FIRST_STEP };
+            step.slots = match (began.elapsed() < SHORT, erased.cells) {
+                (true, _) => (step.slots * 2).min(LONGEST_STEP),
+                // No shorter, or it would not get past what is erased.
+                (false, 0) => step.slots,
+                (false, _) => FIRST_STEP,
+            };
             step.after = Some(last);
         }
     }
