@@ -1,5 +1,6 @@
 //! Accounts over a meta store in memory: statements, two proxies at once, a silent meta store, and a model.
 
+mod configured;
 mod lost;
 mod model;
 mod size;
@@ -92,6 +93,11 @@ fn statement(text: &str) -> AccountStatement {
 
 fn name(user: &str, host: &str) -> AccountName {
     AccountName { user: user.to_owned(), host: host.to_owned() }
+}
+
+/// The verifier of an account from everywhere.
+fn verifier(accounts: &Accounts, user: &str) -> crate::auth::Verifier {
+    accounts.snapshot().named(&name(user, "%")).unwrap().verifier.clone()
 }
 
 fn root() -> AccountName {

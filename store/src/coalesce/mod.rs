@@ -29,6 +29,7 @@
 //! Nothing else: every other method goes to the backend as it is.
 
 mod asked;
+mod beside;
 mod kinds;
 mod lanes;
 mod pages;
@@ -44,9 +45,9 @@ use cellgate_metrics::{ClusterMetrics, PoolState, Queue as Label};
 use cellgate_schemaless::{
     AddedId, Cell, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple, limits,
 };
-use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 
 pub use self::asked::Waiting;
+use self::beside::Beside;
 use self::kinds::{Bodies, Gets, Latests, Puts};
 use self::lanes::Lanes;
 use self::pages::Pages;
@@ -57,7 +58,7 @@ use crate::backend::{
     Timeouts,
 };
 use crate::draining::wait_until;
-use crate::error::{Reason, StoreError};
+use crate::error::StoreError;
 use crate::sql::Dialect;
 
 /// How long after the last shared statement pages stay short: where there are fewer of them, few wait behind a page.
@@ -139,11 +140,7 @@ pub struct Coalescing {
     /// How far away the store is.
     way: Way,
     /// Connections for what runs beside the lanes.
-    beside: Semaphore,
-    /// How many of them writes may have.
-    beside_writes: Semaphore,
-    /// How many of them may make or remove a table.
-    beside_tables: Semaphore,
+    beside: Beside,
     /// How long pages are, of logs and of rows.
     log_pages: Pages,
     row_pages: Pages,
@@ -169,9 +166,6 @@ impl Coalescing {
         let most_writes = if connections > 4 { WRITES } else { 1 };
         // One for a write and one for a read at least.
         let beside = connections.saturating_sub(2 * lanes + most_writes + 1).max(2);
-        // One for a read stays, where there are three.
-        let beside_tables = beside.div_ceil(4);
-        let beside_writes = beside.div_ceil(2).min(beside.saturating_sub(beside_tables + 1)).max(1);
         let (busy_lanes, slow, waiting) = (options.busy_lanes.clamp(1, lanes), options.slow, options.queue_cells);
         let batch = options.batch_reads.max(1);
         let (bytes, waiting_bytes) = (BATCH_BYTES, options.queue_bytes);
@@ -189,9 +183,7 @@ impl Coalescing {
             puts: Lanes::new(Arc::clone(&backend), writes, patience, metrics(Label::Put)),
             large_puts: Lanes::new(Arc::clone(&backend), large, patience, metrics(Label::LargePut)),
             way: Way::default(),
-            beside: Semaphore::new(beside),
-            beside_writes: Semaphore::new(beside_writes),
-            beside_tables: Semaphore::new(beside_tables),
+            beside: Beside::new(beside, &timeouts),
             log_pages: Pages::of_logs(),
             row_pages: Pages::of_rows(),
             backend,
@@ -261,7 +253,7 @@ impl Coalescing {
         read: impl AsyncFnOnce(Option<u64>) -> Result<P, StoreError>,
         rows: impl FnOnce(&P) -> usize,
     ) -> Result<P, StoreError> {
-        let _permit = self.beside().await?;
+        let _permit = self.beside.to_read().await?;
         let Some(one) = self.busy() else { return read(wanted).await };
         let bound = pages.rows();
         // Who wants fewer rows shows nothing about how long a page may be.
@@ -272,41 +264,6 @@ impl Coalescing {
         let page = read(Some(bound)).await?;
         pages.took(bound, rows(&page), began.elapsed(), one);
         Ok(page)
-    }
-
-    /// The right to use a connection beside the lanes.
-    async fn beside(&self) -> Result<SemaphorePermit<'_>, StoreError> {
-        within(self.timeouts.queue, self.beside.acquire()).await
-    }
-
-    /// The right to write on one.
-    async fn beside_to_write(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), StoreError> {
-        within(self.timeouts.queue, self.of_two(&self.beside_writes)).await
-    }
-
-    /// The right to make or remove a table on one. One that takes long, because a backup reads its table, is no reason to
-    /// refuse the others: they wait as long as it may take.
-    async fn beside_for_tables(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), StoreError> {
-        within(self.timeouts.statement, self.of_two(&self.beside_tables)).await
-    }
-
-    /// A connection beside the lanes for one of a kind that may have some of them only.
-    async fn of_two<'a>(
-        &'a self,
-        of_kind: &'a Semaphore,
-    ) -> Result<(SemaphorePermit<'a>, SemaphorePermit<'a>), AcquireError> {
-        Ok((of_kind.acquire().await?, self.beside.acquire().await?))
-    }
-}
-
-/// What is waited for no longer than `patience`.
-async fn within<T>(patience: Duration, permit: impl Future<Output = Result<T, AcquireError>>) -> Result<T, StoreError> {
-    match tokio::time::timeout(patience, permit).await {
-        Ok(Ok(permit)) => Ok(permit),
-        Ok(Err(_)) | Err(_) => Err(StoreError::Timeout {
-            reason: Reason::Queue,
-            detail: format!("no connection for a long request was free for {patience:?}"),
-        }),
     }
 }
 
@@ -343,7 +300,7 @@ impl Backend for Coalescing {
             [] => Ok(Vec::new()),
             keys if self.shares(keys.len()) => self.gets.submit(&(table.clone(), Bodies::All), keys).await,
             keys => {
-                let _permit = self.beside().await?;
+                let _permit = self.beside.to_read().await?;
                 self.backend.get(table, keys).await
             }
         }
@@ -354,7 +311,7 @@ impl Backend for Coalescing {
             [] => Ok(Vec::new()),
             keys if self.shares(keys.len()) => self.gets.submit(&(table.clone(), Bodies::Short), keys).await,
             keys => {
-                let _permit = self.beside().await?;
+                let _permit = self.beside.to_read().await?;
                 self.backend.get_shared(table, keys).await
             }
         }
@@ -366,7 +323,7 @@ impl Backend for Coalescing {
             [] => Ok(Vec::new()),
             keys if open && self.shares(keys.len()) => self.latests.submit(&(table.clone(), Bodies::Short), keys).await,
             keys => {
-                let _permit = self.beside().await?;
+                let _permit = self.beside.to_read().await?;
                 self.backend.versions(table, keys).await
             }
         }
@@ -379,7 +336,7 @@ impl Backend for Coalescing {
             [] => Ok(Vec::new()),
             keys if open && self.shares(keys.len()) => self.latests.submit(&(table.clone(), Bodies::All), keys).await,
             keys => {
-                let _permit = self.beside().await?;
+                let _permit = self.beside.to_read().await?;
                 self.backend.latest(table, keys).await
             }
         }
@@ -402,7 +359,7 @@ impl Backend for Coalescing {
     }
 
     async fn head(&self) -> Result<AddedId, StoreError> {
-        let _permit = self.beside().await?;
+        let _permit = self.beside.to_read().await?;
         self.backend.head().await
     }
 
@@ -413,7 +370,7 @@ impl Backend for Coalescing {
                 self.puts_of(groups).submit(&(epoch, table.clone()), groups).await
             }
             Some(_) | None => {
-                let _permits = self.beside_to_write().await?;
+                let _permits = self.beside.to_write().await?;
                 self.backend.put(epoch, groups).await
             }
         }
@@ -426,22 +383,22 @@ impl Backend for Coalescing {
         what: &Erasure,
         step: &EraseStep,
     ) -> Result<Erased, StoreError> {
-        let _permits = self.beside_to_write().await?;
+        let _permits = self.beside.to_write().await?;
         self.backend.erase(epoch, table, what, step).await
     }
 
     async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {
-        let _permits = self.beside_for_tables().await?;
+        let _permits = self.beside.for_tables().await?;
         self.backend.create_table(table).await
     }
 
     async fn drop_table(&self, table: &TableRef) -> Result<(), StoreError> {
-        let _permits = self.beside_for_tables().await?;
+        let _permits = self.beside.for_tables().await?;
         self.backend.drop_table(table).await
     }
 
     async fn tables(&self) -> Result<Vec<String>, StoreError> {
-        let _permit = self.beside().await?;
+        let _permit = self.beside.to_read().await?;
         self.backend.tables().await
     }
 

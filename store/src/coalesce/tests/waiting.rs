@@ -151,8 +151,7 @@ async fn reads_have_a_connection_beside_writes_and_tables_in_any_pool() {
         let options = CoalesceOptions { lanes, ..CoalesceOptions::default() };
         let held = Arc::clone(&bench.held) as _;
         let queues = Coalescing::new(held, options, connections, Timeouts::default(), &of_cluster);
-        let [all, writes, tables] =
-            [&queues.beside, &queues.beside_writes, &queues.beside_tables].map(Semaphore::available_permits);
+        let [all, writes, tables] = queues.beside.free();
         assert!(writes >= 1 && tables >= 1);
         assert!(all < 3 || writes + tables < all, "{writes} and {tables} of {all} in a pool of {connections}");
     }
@@ -176,7 +175,7 @@ async fn no_read_waits_for_writes_that_wait_for_the_log_head() {
                 tokio::spawn(async move { coalescing.put(EPOCH, &groups).await })
             })
             .collect();
-        let at_once = bench.coalescing.beside_writes.available_permits();
+        let at_once = bench.coalescing.beside.free()[1];
         bench.held.begun(u32::try_from(at_once).unwrap()).await;
         let long = bench.get(1, &["a", "b", "c", "d", "e"]);
         let begun = tokio::time::timeout(Duration::from_secs(20), bench.held.begun(1));
