@@ -1,7 +1,8 @@
 //! Prepared statements whose rows are fetched in parts.
 
 use cellgate_integration_tests::raw::{Raw, Reply};
-use cellgate_integration_tests::{Deployment, client, http};
+use cellgate_integration_tests::{Deployment, Proxy, client, http};
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 use super::{COM_INIT_DB, LIMIT};
@@ -61,12 +62,11 @@ async fn a_table_is_fetched_in_parts_while_other_statements_run() {
     assert_eq!(fetched, [1000, 1000, 500]);
 }
 
-#[tokio::test]
-async fn a_table_that_is_dropped_under_a_cursor_is_missing_by_its_own_name() {
-    let proxy = Deployment::embedded().start();
+/// A table of so many cells, a connection that has made it, and one with a cursor over it, its statement number 1.
+async fn cursor_over(proxy: &Proxy, cells: u32) -> (Conn, Raw) {
     let mut conn = client::connect(proxy.mysql()).await;
     client::run(&mut conn, client::TRIPS).await;
-    let rows: Vec<String> = (0..5000).map(|row| format!("('row {row}', 'BASE', 1, '1')")).collect();
+    let rows: Vec<String> = (0..cells).map(|row| format!("('row {row}', 'BASE', 1, '1')")).collect();
     let insert = format!("INSERT INTO trips (row_key, column_key, ref_key, body) VALUES {}", rows.join(", "));
     client::run(&mut conn, &insert).await;
     let mut raw = Raw::login(proxy.mysql(), LIMIT).unwrap();
@@ -76,6 +76,13 @@ async fn a_table_that_is_dropped_under_a_cursor_is_missing_by_its_own_name() {
     raw.command(COM_STMT_EXECUTE, &[1, 0, 0, 0, 1, 1, 0, 0, 0]).unwrap();
     assert_eq!(raw.read_packet().unwrap(), [1]);
     until_end(&mut raw);
+    (conn, raw)
+}
+
+#[tokio::test]
+async fn a_table_that_is_dropped_under_a_cursor_is_missing_by_its_own_name() {
+    let proxy = Deployment::embedded().start();
+    let (mut conn, mut raw) = cursor_over(&proxy, 5000).await;
     client::run(&mut conn, "DROP TABLE trips").await;
     // The rows that are held come first.
     raw.command(COM_STMT_FETCH, &[1, 0, 0, 0, 0x88, 0x13, 0, 0]).unwrap();
@@ -148,18 +155,7 @@ fn a_prepared_statement_and_its_cursor_are_of_the_database_it_was_prepared_in() 
 #[tokio::test]
 async fn a_fetch_is_counted_and_logged_with_its_statement_and_rows() {
     let proxy = Deployment::configured("[log]\nslow_query = \"0s\"\n").start();
-    let mut conn = client::connect(proxy.mysql()).await;
-    client::run(&mut conn, client::TRIPS).await;
-    let rows: Vec<String> = (0..50).map(|row| format!("('row {row}', 'BASE', 1, '1')")).collect();
-    let insert = format!("INSERT INTO trips (row_key, column_key, ref_key, body) VALUES {}", rows.join(", "));
-    client::run(&mut conn, &insert).await;
-    let mut raw = Raw::login(proxy.mysql(), LIMIT).unwrap();
-    raw.command(COM_STMT_PREPARE, b"SELECT row_key FROM trips").unwrap();
-    assert_eq!(raw.read_packet().unwrap()[0], 0);
-    until_end(&mut raw);
-    raw.command(COM_STMT_EXECUTE, &[1, 0, 0, 0, 1, 1, 0, 0, 0]).unwrap();
-    assert_eq!(raw.read_packet().unwrap(), [1]);
-    until_end(&mut raw);
+    let (_conn, mut raw) = cursor_over(&proxy, 50).await;
     for (most, rows) in [(30, 30), (30, 20)] {
         raw.command(COM_STMT_FETCH, &[1, 0, 0, 0, most, 0, 0, 0]).unwrap();
         assert_eq!(until_end(&mut raw).0, rows);
