@@ -15,6 +15,7 @@ use super::zones::with_zones;
 use crate::columns::CellColumn;
 use crate::environment::Environment;
 use crate::error::{SqlError, unsupported};
+use crate::expression::lost::{self, Read};
 use crate::expression::{Expression, Leaf, Slot, Type, time};
 use crate::parameters::Parameters;
 use crate::parse::Expr;
@@ -179,8 +180,15 @@ impl<'a> Session<'a> {
             divides: false,
             hears,
         };
-        let mut found = Ok(());
+        // What is a condition by itself: nothing evaluates a constant.
+        let condition = |e: &Expression<Slot>| {
+            e.constant().map_or(Ok(()), |value| lost::number(value, Read::Double, &scope))
+        };
+        let mut found = condition(&bound);
         bound.visit(&mut |node| {
+            if let (Ok(()), Expression::And(all) | Expression::Or(all)) = (&found, node) {
+                found = all.iter().try_for_each(condition);
+            }
             let apart = matches!(node, Expression::Constant(_) | Expression::Tuple(_)) || node.any(depends);
             if !apart && found.is_ok() {
                 found = node.evaluate(&scope).map(|_| ());

@@ -48,6 +48,18 @@ fn deletes_are_erasures_by_key() {
             "{begins}"
         );
     }
+    for condition in [
+        "row_key = 'a' AND (column_key = '2026-01-05' OR '2026-01-06')",
+        "row_key = 'a' AND (column_key = 'x' OR column_key = 'y' OR 'STATUS')",
+        "row_key = 'a' AND '1x'",
+        "row_key = 'a' OR 'b'",
+        "row_key = 'a' AND (column_key = 'x' OR _binary '1x')",
+        "'1x'",
+    ] {
+        let refused = bound(&format!("DELETE FROM trips WHERE {condition}"));
+        assert!(matches!(refused, Err(SqlError::Truncated { .. })), "{condition}: {refused:?}");
+    }
+    assert!(matches!(&erased("row_key = 'a' AND '1'")[..], [Erasure::Row(_)]));
     for none in ["''", "'abc'", "'inf'", "'nan'", "'0x1'", "'1 2'", "'.'"] {
         let text = format!("DELETE FROM trips WHERE row_key = 'a' AND column_key = 'x' AND ref_key = {none}");
         assert!(matches!(bound(&text), Err(SqlError::WrongNumber(..))), "{text}");
