@@ -363,7 +363,9 @@ fn group(parts: Parts, keys: Vec<Expression<Slot>>, view: Option<&View>, any: bo
     let mut regrouped = |expression: &Expression<Slot>| {
         expression.map(
             &mut |node| {
-                if let Some(place) = keys.iter().position(|k| k == node) {
+                // A constant stays one: there are functions to which it says more than its value.
+                let key = if node.constant().is_some() { None } else { keys.iter().position(|k| k == node) };
+                if let Some(place) = key {
                     return Ok(Some(Expression::Leaf(Slot(place))));
                 }
                 let Expression::Aggregate { function, distinct, arguments } = node else { return Ok(None) };

@@ -125,7 +125,8 @@ impl State {
             let full = |e: &Expression<Slot>| {
                 let worth = e.worth(scope)?;
                 self.shown = self.shown.max(worth.shown());
-                Ok(worth.full())
+                // Each value once is each value that is shown.
+                Ok(if spec.distinct { worth.value() } else { worth.full() })
             };
             spec.arguments.iter().map(full).collect::<Result<Vec<_>, SqlError>>()?
         } else {

@@ -35,6 +35,11 @@ fn aggregates_and_groups_are_computed() {
         ("SELECT COUNT(*) + 1 FROM trips WHERE 1 = 0", &["1"]),
         ("SELECT UPPER(row_key), MAX(ref_key) FROM trips GROUP BY 1 ORDER BY MAX(ref_key) DESC LIMIT 1", &["C|5"]),
         ("SELECT row_key FROM trips WHERE row_key IN ('a', 'b') HAVING row_key = 'b'", &["b"]),
+        // A constant that is grouped by says how many digits there are, elsewhere.
+        ("SELECT 2 AS version, ROUND(AVG(ref_key), 2) FROM trips GROUP BY version", &["2|1.83"]),
+        // What is shown alike is one value.
+        ("SELECT SUM(DISTINCT ref_key / 60000), COUNT(DISTINCT ref_key / 60000) FROM trips", &["0.0001|2"]),
+        ("SELECT AVG(DISTINCT ref_key / 60000) FROM trips", &["0.00005000"]),
     ] {
         assert_eq!(rows(text, &cells), expected, "{text}");
     }
