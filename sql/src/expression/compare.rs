@@ -8,7 +8,7 @@ use cellgate_schemaless::Micros;
 use serde_json::Value as Json;
 
 use super::number::Number;
-use super::{json, time};
+use super::{folded_text, json, time};
 use crate::error::SqlError;
 use crate::value::Value;
 
@@ -199,7 +199,7 @@ fn with_number(at: Micros, number: Number) -> Ordering {
 }
 
 fn fold(text: &[u8]) -> String {
-    String::from_utf8_lossy(text).to_lowercase()
+    folded_text(&String::from_utf8_lossy(text))
 }
 
 /// The time text stands for.

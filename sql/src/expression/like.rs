@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::{folded, folded_text};
 use crate::error::SqlError;
 
 /// Most steps of one match, each a character compared: about a second. A text of `max_allowed_packet` takes them all
@@ -33,7 +34,7 @@ fn matches_within(
     fold_case: bool,
     patience: &dyn Fn() -> Result<(), SqlError>,
 ) -> Result<Option<bool>, SqlError> {
-    let text: Cow<'_, str> = if fold_case { text.to_lowercase().into() } else { text.into() };
+    let text: Cow<'_, str> = if fold_case { folded_text(text).into() } else { text.into() };
     let pattern = compile(pattern, escape, fold_case);
     let at = |place: usize| text.get(place..).and_then(|rest| rest.chars().next());
     let (mut t, mut p) = (0, 0);
@@ -85,7 +86,7 @@ fn compile(pattern: &str, escape: Option<char>, fold_case: bool) -> Vec<Piece> {
         if Some(c) == escape {
             // An escape at the end stands for itself.
             let literal = chars.next().unwrap_or(c);
-            pieces.extend(folded(literal.encode_utf8(&mut [0; 4]), fold_case).into_iter().map(Piece::Literal));
+            pieces.push(Piece::Literal(if fold_case { folded(literal) } else { literal }));
         } else if c == '%' {
             if !matches!(pieces.last(), Some(Piece::Any)) {
                 pieces.push(Piece::Any);
@@ -93,14 +94,10 @@ fn compile(pattern: &str, escape: Option<char>, fold_case: bool) -> Vec<Piece> {
         } else if c == '_' {
             pieces.push(Piece::One);
         } else {
-            pieces.extend(folded(c.encode_utf8(&mut [0; 4]), fold_case).into_iter().map(Piece::Literal));
+            pieces.push(Piece::Literal(if fold_case { folded(c) } else { c }));
         }
     }
     pieces
-}
-
-fn folded(text: &str, fold_case: bool) -> Vec<char> {
-    if fold_case { text.to_lowercase().chars().collect() } else { text.chars().collect() }
 }
 
 #[cfg(test)]
@@ -135,6 +132,10 @@ mod tests {
             assert_eq!(matches(text, pattern, Some('\\'), false), Some(expected), "{text} LIKE {pattern}");
         }
         assert_eq!(matches("Wait_Timeout", "wait\\_time%", Some('\\'), true), Some(true));
+        for capitals in ["ΟΔΟΣ", "%Σ", "ΟΔΟ_"] {
+            assert_eq!(matches("ΟΔΟΣ", capitals, None, true), Some(true), "{capitals}");
+        }
+        assert_eq!(matches("İ", "_", None, true), Some(true));
         assert_eq!(matches("a|b", "a||b", Some('|'), false), Some(true));
         assert_eq!(matches("a\\b", "a\\b", None, false), Some(true));
     }

@@ -11,6 +11,7 @@ mod clock;
 mod compare;
 mod documents;
 mod evaluate;
+mod folding;
 mod functions;
 pub(crate) mod json;
 mod json_path;
@@ -32,6 +33,7 @@ mod worth;
 
 pub use clock::clock_micros;
 pub(crate) use compare::{compare, sort_order, sortable};
+pub(crate) use folding::{folded, folded_text};
 pub(crate) use functions::Function;
 pub(crate) use scope::{Scope, VALUE_BYTES};
 pub(crate) use text::{column_text, hex_bytes, text_of};

@@ -10,7 +10,7 @@ use super::sqlite_value::Packed;
 use crate::error::SqlError;
 use crate::expression::lost::{self, Read};
 use crate::expression::number::{Number, double_digits};
-use crate::expression::{Scope, Slot, Worth, column_text, json, order_key, sort_order, sortable, text_of};
+use crate::expression::{Scope, Slot, Worth, column_text, folded_text, json, order_key, sort_order, sortable, text_of};
 use crate::shape::Notes;
 use crate::value::Value;
 
@@ -297,7 +297,7 @@ fn encode(out: &mut Vec<u8>, value: &Value, fold: bool) -> Result<(), SqlError> 
         (Packed::Null, _) => (0, Vec::new()),
         (Packed::Int(n), _) => (1, n.to_be_bytes().to_vec()),
         (Packed::Double(d), _) => (2, d.to_bits().to_be_bytes().to_vec()),
-        (Packed::Text(text), true) => (3, String::from_utf8_lossy(&text).to_lowercase().into_bytes()),
+        (Packed::Text(text), true) => (3, folded_text(&String::from_utf8_lossy(&text)).into_bytes()),
         (Packed::Text(text), false) => (3, text.to_vec()),
         (Packed::Blob(blob), _) => (4, blob),
     };

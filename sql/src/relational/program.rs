@@ -9,7 +9,7 @@ use crate::bind::scope::Session;
 use crate::command::Cut;
 use crate::environment::SqlMode;
 use crate::error::SqlError;
-use crate::expression::{Expression, Scope, Slot, Worth};
+use crate::expression::{Expression, Scope, Slot, Worth, folded};
 use crate::shape::{Notes, Patience};
 use crate::value::{ColumnMeta, Row, Value};
 
@@ -283,7 +283,7 @@ impl Program {
             }
             return lower(a).cmp(&lower(b));
         }
-        a.to_lowercase().cmp(&b.to_lowercase())
+        a.chars().map(folded).cmp(b.chars().map(folded))
     }
 
     /// A row of the result.
