@@ -247,7 +247,7 @@ fn several(function: Function, values: &[Value], fold_case: bool, longest: usize
         (Function::Substring, [_, _, ..]) => made(substring(&string(0), int(1), (values.len() > 2).then(|| int(2)))),
         (Function::Replace, [_, _, _]) => made(replace(&string(0), &string(1), &string(2), longest)?),
         (Function::Pow, [base, exponent]) => power(base, exponent)?,
-        (Function::SubstringIndex, [_, _, _]) => made(substring_index(&string(0), &string(1), int(2))),
+        (Function::SubstringIndex, [_, _, _]) => made(substring_index(letters_are, &string(0), &string(1), int(2))),
         (Function::Instr, [_, _]) => locate(&searched(1), &searched(0), 1),
         (Function::Locate, [_, _]) => locate(&searched(0), &searched(1), 1),
         (Function::Locate, [_, _, _]) => locate(&searched(0), &searched(1), int(2)),

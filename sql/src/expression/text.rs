@@ -1,6 +1,7 @@
 //! The text of values, and the functions that make and take apart text.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -28,8 +29,9 @@ pub(crate) fn column_text(bytes: &Bytes) -> Value {
     if std::str::from_utf8(bytes).is_ok() { Value::Text(bytes.clone()) } else { Value::Bytes(bytes.clone()) }
 }
 
-/// What stands before the `count`th separator from the left or, if that is negative, behind it from the right.
-pub(super) fn substring_index(text: &str, separator: &str, count: i64) -> String {
+/// What stands before the `count`th separator from the left or, if that is negative, behind it from the right. Separators
+/// are looked for from the left in either case, as `::` is in `:::` twice; among bytes each from its side.
+pub(super) fn substring_index(letters: Letters, text: &str, separator: &str, count: i64) -> String {
     if separator.is_empty() || count == 0 {
         return String::new();
     }
@@ -38,7 +40,14 @@ pub(super) fn substring_index(text: &str, separator: &str, count: i64) -> String
         let cut = text.match_indices(separator).nth(wanted - 1).map_or(text.len(), |(at, _)| at);
         return text.get(..cut).unwrap_or("").to_owned();
     }
-    let cut = text.rmatch_indices(separator).nth(wanted - 1).map_or(0, |(at, _)| at + separator.len());
+    let found = match letters {
+        Letters::Characters => {
+            let place = text.matches(separator).count().checked_sub(wanted);
+            place.and_then(|place| text.match_indices(separator).nth(place))
+        }
+        Letters::Bytes => text.rmatch_indices(separator).nth(wanted - 1),
+    };
+    let cut = found.map_or(0, |(at, _)| at + separator.len());
     text.get(cut..).unwrap_or("").to_owned()
 }
 
@@ -104,12 +113,19 @@ pub(super) fn replace(text: &str, from: &str, to: &str, longest: usize) -> Resul
     Ok(text.replace(from, to))
 }
 
+/// A part of a text. One that is less than half of it is copied: as a slice it would hold all of the text, a body for
+/// example, in whatever keeps the value, which counts the part only.
+fn part(text: &Bytes, range: Range<usize>) -> Bytes {
+    let part = text.slice(range);
+    if part.len() < text.len() / 2 { Bytes::copy_from_slice(&part) } else { part }
+}
+
 /// Without the spaces at its ends.
 pub(super) fn trimmed(value: &Value, text: &Bytes, start: bool, end: bool) -> Value {
     let from = if start { text.iter().take_while(|b| **b == b' ').count() } else { 0 };
     let rest = text.get(from..).unwrap_or(&[]);
     let spaces = if end { rest.iter().rev().take_while(|b| **b == b' ').count() } else { 0 };
-    let kept = text.slice(from..text.len() - spaces);
+    let kept = part(text, from..text.len() - spaces);
     if matches!(value, Value::Bytes(_)) { Value::Bytes(kept) } else { column_text(&kept) }
 }
 
@@ -153,10 +169,11 @@ impl Letters {
 
 /// The first letters of a text.
 pub(super) fn first_letters(text: &Bytes, count: usize) -> Bytes {
-    match std::str::from_utf8(text) {
-        Ok(t) => text.slice(..t.char_indices().nth(count).map_or(t.len(), |(at, _)| at)),
-        Err(_) => text.slice(..count.min(text.len())),
-    }
+    let length = match std::str::from_utf8(text) {
+        Ok(t) => t.char_indices().nth(count).map_or(t.len(), |(at, _)| at),
+        Err(_) => count.min(text.len()),
+    };
+    part(text, 0..length)
 }
 
 /// Text changed as characters; bytes without a character set stay as they are.

@@ -198,3 +198,18 @@ fn collecting_is_bounded() {
     assert_eq!(over("SELECT row_key FROM trips").unwrap().len(), 6, "what streams is not bounded");
     assert_eq!(over("SELECT COUNT(*) FROM trips").unwrap().len(), 1);
 }
+
+#[test]
+fn the_start_of_a_body_does_not_hold_the_body() {
+    let body = format!("\"{}\"{}", "x".repeat(1_000), " ".repeat(2_000));
+    let cells: Vec<_> = (1..4).map(|n| cell("a", "BASE", n, &body, n)).collect();
+    for (start, length) in [("CAST(body AS CHAR(20))", 20), ("TRIM(body)", 1_002), ("LTRIM(RTRIM(body))", 1_002)] {
+        let read = read(&format!("SELECT {start} AS h FROM trips ORDER BY h"));
+        for mut row in run(&read, &cells).unwrap() {
+            match row.remove(0) {
+                Value::Text(h) => assert!(h.len() == length && h.is_unique(), "{start}: {} bytes", h.len()),
+                other => panic!("{start}: {other:?}"),
+            }
+        }
+    }
+}
