@@ -7,7 +7,7 @@ use cellgate_schemaless::limits::JSON_DEPTH;
 use serde_json::Value as Json;
 
 use super::json_path::Path;
-use super::number::Number;
+use super::number::{Number, double_text};
 use crate::error::SqlError;
 
 /// Most that what is found may weigh, if it is found in several places: as much as the longest body, which has two bytes
@@ -104,8 +104,7 @@ fn write(out: &mut String, value: &Json, depth: usize) {
     match value {
         Json::Null => out.push_str("null"),
         Json::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
-        // MySQL writes no sign before an exponent that has none.
-        Json::Number(n) => out.push_str(&n.to_string().replace("e+", "e")),
+        Json::Number(n) => number_text(out, n),
         Json::String(s) => quote(out, s),
         Json::Array(items) => {
             out.push('[');
@@ -128,6 +127,23 @@ fn write(out: &mut String, value: &Json, depth: usize) {
                 write(out, value, depth + 1);
             }
             out.push('}');
+        }
+    }
+}
+
+/// Writes a number: a double as MySQL writes one, with a point or an exponent to tell it from an integer.
+fn number_text(out: &mut String, number: &serde_json::Number) {
+    let double = number.as_f64().filter(|_| number.is_f64());
+    match double {
+        None => out.push_str(&number.to_string()),
+        // It keeps its sign here.
+        Some(0.0) => out.push_str(if double.is_some_and(f64::is_sign_negative) { "-0.0" } else { "0.0" }),
+        Some(double) => {
+            let text = double_text(double);
+            out.push_str(&text);
+            if !text.contains(['.', 'e']) {
+                out.push_str(".0");
+            }
         }
     }
 }
@@ -377,6 +393,32 @@ mod tests {
             get("[18446744073709551615, -9223372036854775808, 1.5, 1.0]", &["$"]).as_deref(),
             Some("[18446744073709551615, -9223372036854775808, 1.5, 1.0]")
         );
+    }
+
+    #[test]
+    fn doubles_are_written_as_mysql_writes_them() {
+        for (written, shown) in [
+            ("0.0000012", "0.0000012"),
+            ("1e-15", "0.000000000000001"),
+            ("1e-16", "1e-16"),
+            ("999999999999999.0", "999999999999999.0"),
+            ("1e14", "100000000000000.0"),
+            ("1e15", "1e15"),
+            ("1234567890123456.0", "1.234567890123456e15"),
+            ("123456789012345680000.0", "1.2345678901234568e20"),
+            ("-0.0", "-0.0"),
+            ("0e5", "0.0"),
+        ] {
+            assert_eq!(get(written, &["$"]).as_deref(), Some(shown), "{written}");
+        }
+    }
+
+    #[test]
+    fn members_are_found_in_the_order_of_their_names() {
+        let document = r#"{"b":{"x":1},"aa":{"x":2},"x":3}"#;
+        assert_eq!(get(document, &["$.*"]).as_deref(), Some(r#"[{"x": 1}, 3, {"x": 2}]"#));
+        assert_eq!(get(document, &["$**.x"]).as_deref(), Some("[3, 1, 2]"));
+        assert_eq!(get(r#"{"aa":1,"b":2}"#, &["$.*"]).as_deref(), Some("[2, 1]"));
     }
 
     #[test]

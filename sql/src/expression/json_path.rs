@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::Value as Json;
 
+use super::json::members;
 use crate::error::{SqlError, unsupported};
 
 /// Longest path, in legs.
@@ -50,7 +51,8 @@ impl Path {
         self.0.iter().any(|leg| matches!(leg, Leg::AnyMember | Leg::AnyIndex | Leg::Deep))
     }
 
-    /// The values it finds, in document order, each once: several `**` lead to a value in many ways. `None` if it
+    /// The values it finds, each once, in the order of the document, and of the members of an object in that of
+    /// [`members`]: several `**` lead to a value in many ways. `None` if it
     /// goes through more than `steps`, which are used up.
     pub(super) fn find<'a>(&self, document: &'a Json, steps: &mut usize) -> Option<Vec<&'a Json>> {
         let deep = self.0.contains(&Leg::Deep);
@@ -83,7 +85,7 @@ impl Leg {
     ) -> Option<()> {
         match (self, value) {
             (Self::Member(name), Json::Object(map)) => out.extend(map.get(name)),
-            (Self::AnyMember, Json::Object(map)) => out.extend(map.values()),
+            (Self::AnyMember, Json::Object(map)) => out.extend(members(map).into_iter().map(|(_, value)| value)),
             (Self::Index(i), Json::Array(items)) => out.extend(items.get(*i)),
             (Self::FromEnd(i), Json::Array(items)) => {
                 out.extend(i.checked_add(1).and_then(|i| items.len().checked_sub(i)).and_then(|i| items.get(i)));
@@ -92,7 +94,7 @@ impl Leg {
             // A value that is no array is an array of itself.
             (Self::Index(0) | Self::FromEnd(0), _) => out.push(value),
             (Self::Deep, _) => {
-                // Without recursion; the order is the document's.
+                // Without recursion.
                 let mut stack = vec![value];
                 while let Some(value) = stack.pop() {
                     *steps = steps.checked_sub(1)?;
@@ -102,7 +104,7 @@ impl Leg {
                     out.push(value);
                     match value {
                         Json::Array(items) => stack.extend(items.iter().rev()),
-                        Json::Object(map) => stack.extend(map.values().rev()),
+                        Json::Object(map) => stack.extend(members(map).into_iter().map(|(_, value)| value).rev()),
                         Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
                     }
                 }
