@@ -349,13 +349,18 @@ impl Collected {
     /// # Errors
     /// [`SqlError::Limit`] when they are too many.
     pub fn replace(&mut self, before: usize, bytes: usize, bounds: Bounds) -> Result<(), SqlError> {
-        self.bytes = self.bytes.saturating_sub(before);
+        self.shrink(before);
         self.grow(bytes, bounds)
+    }
+
+    /// Counts bytes out.
+    pub fn shrink(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
     }
 
     /// Counts a row out.
     pub fn remove(&mut self, bytes: usize) {
         self.rows = self.rows.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(bytes);
+        self.shrink(bytes);
     }
 }

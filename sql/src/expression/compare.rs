@@ -8,7 +8,7 @@ use cellgate_schemaless::Micros;
 use serde_json::Value as Json;
 
 use super::number::Number;
-use super::{folded_text, json, time};
+use super::{folded_text, json, order_key, time};
 use crate::error::SqlError;
 use crate::value::Value;
 
@@ -134,7 +134,7 @@ impl<'a> Compared<'a> {
 }
 
 /// A total order for ORDER BY, MIN and MAX: NULL first, then values of a kind as [`compare`] has them. Values of several
-/// kinds, which come from variables and parameters only, are ordered by their kinds.
+/// kinds, which what is sorted by is mostly not made of, are ordered by their kinds.
 ///
 /// # Errors
 /// [`SqlError::Json`] when JSON cannot be read.
@@ -151,22 +151,49 @@ pub(crate) fn sort_order(a: &Value, b: &Value) -> Result<Ordering, SqlError> {
     Ok(compare(a, b, false)?.unwrap_or(Ordering::Equal))
 }
 
-/// Whether [`sort_order`] will have an order for this value beside any other. Asked before a sort: one that meets a value
-/// without an order half-way has no order at all.
-///
-/// # Errors
-/// [`SqlError::Json`] when JSON cannot be read: what a function nested too deep, or a body that a store spoiled.
-pub(crate) fn sortable(value: &Value) -> Result<(), SqlError> {
-    match value {
-        Value::Json(text) => json::parse(text).map(drop),
-        Value::Null
-        | Value::Int(_)
-        | Value::UInt(_)
-        | Value::Double(_)
-        | Value::Decimal(_)
-        | Value::Text(_)
-        | Value::Bytes(_)
-        | Value::DateTime(_) => Ok(()),
+/// What a row is sorted by, in [`sort_order`] of the values. JSON is read once, before the sort, and not in each comparison:
+/// what cannot be read has no order, and a sort that meets such a value half-way has none at all.
+#[derive(Debug)]
+pub(crate) enum SortKey {
+    /// A value that is not JSON.
+    Value(Value),
+    /// [`order_key::json`].
+    Json(Box<[u8]>),
+}
+
+impl SortKey {
+    /// That of a value.
+    ///
+    /// # Errors
+    /// [`SqlError::Json`] when JSON cannot be read: what a function nested too deep, or a body that a store spoiled.
+    pub fn new(value: Value) -> Result<Self, SqlError> {
+        Ok(match value {
+            Value::Json(text) => Self::Json(order_key::json(&json::parse(&text)?).into()),
+            value => Self::Value(value),
+        })
+    }
+
+    /// The order of two.
+    ///
+    /// # Errors
+    /// Those of [`sort_order`].
+    pub fn order(&self, other: &Self) -> Result<Ordering, SqlError> {
+        match (self, other) {
+            (Self::Value(a), Self::Value(b)) => sort_order(a, b),
+            (Self::Json(a), Self::Json(b)) => Ok(a.cmp(b)),
+            // The last of the kinds.
+            (Self::Value(_), Self::Json(_)) => Ok(Ordering::Less),
+            (Self::Json(_), Self::Value(_)) => Ok(Ordering::Greater),
+        }
+    }
+
+    /// About how many bytes it takes.
+    pub fn size(&self) -> usize {
+        std::mem::size_of::<Self>()
+            + match self {
+                Self::Value(value) => value.content_bytes(),
+                Self::Json(key) => key.len(),
+            }
     }
 }
 
@@ -280,6 +307,8 @@ mod tests {
         #[test]
         fn whatever_is_sorted_has_one_order(a in value(), b in value(), c in value()) {
             let order = |x: &Value, y: &Value| sort_order(x, y).unwrap();
+            let key = |value: &Value| SortKey::new(value.clone()).unwrap();
+            prop_assert_eq!(key(&a).order(&key(&b)), Ok(order(&a, &b)));
             prop_assert_eq!(order(&a, &b), order(&b, &a).reverse());
             if order(&a, &b) == order(&b, &c) {
                 prop_assert_eq!(order(&a, &c), order(&a, &b));

@@ -32,7 +32,7 @@ mod wide;
 mod worth;
 
 pub use clock::clock_micros;
-pub(crate) use compare::{compare, sort_order, sortable};
+pub(crate) use compare::{SortKey, compare, sort_order};
 pub(crate) use folding::{folded, folded_text};
 pub(crate) use functions::Function;
 pub(crate) use scope::{Scope, VALUE_BYTES};

@@ -10,7 +10,7 @@ use super::sqlite_value::Packed;
 use crate::error::SqlError;
 use crate::expression::lost::{self, Read};
 use crate::expression::number::{Number, double_digits};
-use crate::expression::{Scope, Slot, Worth, column_text, folded_text, json, order_key, sort_order, sortable, text_of};
+use crate::expression::{Scope, Slot, SortKey, Worth, column_text, folded_text, json, order_key, sort_order, text_of};
 use crate::shape::Notes;
 use crate::value::Value;
 
@@ -43,12 +43,12 @@ pub(super) struct Order {
 }
 
 impl Order {
-    fn compare(self, a: &Value, b: &Value) -> Result<Ordering, SqlError> {
+    fn compare(self, a: &SortKey, b: &SortKey) -> Result<Ordering, SqlError> {
         let order = match (a, b) {
-            (Value::Text(a), Value::Text(b)) if self.fold => {
+            (SortKey::Value(Value::Text(a)), SortKey::Value(Value::Text(b))) if self.fold => {
                 Program::collate(&String::from_utf8_lossy(a), &String::from_utf8_lossy(b))
             }
-            (a, b) => sort_order(a, b)?,
+            (a, b) => a.order(b)?,
         };
         Ok(if self.descending { order.reverse() } else { order })
     }
@@ -112,7 +112,7 @@ impl Joined {
 #[derive(Debug)]
 struct Part {
     text: Vec<u8>,
-    keys: Vec<Value>,
+    keys: Vec<SortKey>,
 }
 
 impl Accumulator {
@@ -176,9 +176,9 @@ impl Accumulator {
                 }
             }
             Kind::Concat { .. } => {
-                keys.iter().try_for_each(sortable)?;
+                let keys = keys.into_iter().map(SortKey::new).collect::<Result<Vec<_>, _>>()?;
                 let text: Vec<u8> = values.iter().filter_map(text_of).flatten().collect();
-                self.collect(text.len() + 64 + Program::weight(&keys))?;
+                self.collect(text.len() + 64 + keys.iter().map(SortKey::size).sum::<usize>())?;
                 self.parts.push(Part { text, keys });
             }
         }

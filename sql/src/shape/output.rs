@@ -11,8 +11,8 @@ use super::group::encode;
 use super::sort::sort;
 use super::{Collected, Patience, Plan, size};
 use crate::error::SqlError;
-use crate::expression::{Scope, Slot, sort_order, sortable};
-use crate::value::{Row, Value};
+use crate::expression::{Scope, Slot, SortKey};
+use crate::value::Row;
 
 /// How many rows beyond twice LIMIT are kept before the highest are thrown away, if so many may be collected.
 const SLACK: usize = 1024;
@@ -20,7 +20,7 @@ const SLACK: usize = 1024;
 /// A row with what it is sorted by.
 #[derive(Debug)]
 struct Sorted {
-    keys: Vec<Value>,
+    keys: Vec<SortKey>,
     /// When it came, so that equal rows stay in their order.
     number: u64,
     /// Or the error of a value, which matters only if LIMIT lets the row be seen.
@@ -29,7 +29,7 @@ struct Sorted {
 
 impl Sorted {
     fn size(&self) -> usize {
-        self.row.as_ref().map_or(0, |row| size(row)) + size(&self.keys)
+        self.row.as_ref().map_or(0, |row| size(row)) + self.keys.iter().map(SortKey::size).sum::<usize>()
     }
 }
 
@@ -112,16 +112,24 @@ impl Output {
             self.skipped.one_more();
             return row.map(|_| None);
         }
-        let keys = plan.order.iter().map(|(e, _)| e.evaluate(scope)).collect::<Result<Vec<_>, _>>()?;
-        keys.iter().try_for_each(sortable)?;
-        let sorted = Sorted { keys, number: self.number, row };
-        self.collected.add(sorted.size(), plan.bounds)?;
+        let keys = plan.order.iter().map(|(e, _)| e.evaluate(scope).and_then(SortKey::new));
+        let sorted = Sorted { keys: keys.collect::<Result<_, _>>()?, number: self.number, row };
+        if plan.distinct {
+            // Its row counts as one that was seen, also when it is thrown away.
+            self.collected.grow(sorted.size(), plan.bounds)?;
+        } else {
+            self.collected.add(sorted.size(), plan.bounds)?;
+        }
         self.sorting.push(sorted);
         self.number += 1;
         if let Some(keep) = keep(plan).filter(|keep| self.sorting.len() >= most(*keep, plan.bounds.rows)) {
             self.sorting = in_order(plan, std::mem::take(&mut self.sorting), patience)?;
             for dropped in self.sorting.drain(keep..) {
-                self.collected.remove(dropped.size());
+                if plan.distinct {
+                    self.collected.shrink(dropped.size());
+                } else {
+                    self.collected.remove(dropped.size());
+                }
             }
         }
         Ok(None)
@@ -174,7 +182,7 @@ fn keep(plan: &Plan) -> Option<usize> {
 fn in_order(plan: &Plan, rows: Vec<Sorted>, patience: &Patience) -> Result<Vec<Sorted>, SqlError> {
     sort(rows, patience, |a, b| {
         for ((a, b), (_, descending)) in a.keys.iter().zip(&b.keys).zip(&plan.order) {
-            let order = sort_order(a, b)?;
+            let order = a.order(b)?;
             if order != Ordering::Equal {
                 return Ok(if *descending { order.reverse() } else { order });
             }

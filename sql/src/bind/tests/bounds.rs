@@ -197,6 +197,10 @@ fn collecting_is_bounded() {
     }
     assert_eq!(over("SELECT row_key FROM trips").unwrap().len(), 6, "what streams is not bounded");
     assert_eq!(over("SELECT COUNT(*) FROM trips").unwrap().len(), 1);
+    // A row that is sorted and compared with all others is one.
+    assert_eq!(over("SELECT DISTINCT row_key FROM trips ORDER BY row_key DESC").unwrap().len(), 3);
+    let distinct = "SELECT DISTINCT added_id FROM trips ORDER BY added_id DESC LIMIT 1";
+    assert!(matches!(over(distinct), Err(SqlError::Limit { name: "limits.collect_rows", .. })));
 }
 
 #[test]
