@@ -88,6 +88,34 @@ fn is_converted(node: &Bexpr) -> bool {
         || matches!(node, Expression::Call(function, _) if choice(*function))
 }
 
+/// What rows are sorted and grouped by, and compared by for their lowest, their highest and their number: a choice of JSON and
+/// something else as the text it is shown as, which is what it is in MySQL. Elsewhere JSON among it stays JSON.
+pub(super) fn in_one_order(e: Bexpr, ty: &dyn Fn(&Slot) -> Type) -> Bexpr {
+    let of = e.ty(ty).ty;
+    if of == ColumnType::Json || !may_give_json(&e, ty) {
+        return e;
+    }
+    let cast = if of == ColumnType::Bytes { CastType::Binary(None) } else { CastType::Char(None) };
+    Expression::Cast(Box::new(e), cast)
+}
+
+/// Whether its values may be JSON, whatever its type is.
+fn may_give_json(e: &Bexpr, ty: &dyn Fn(&Slot) -> Type) -> bool {
+    let any = |all: &[Bexpr]| all.iter().any(|e| may_give_json(e, ty));
+    match e {
+        Expression::Call(Function::If, arguments) => arguments.iter().skip(1).any(|e| may_give_json(e, ty)),
+        Expression::Call(
+            Function::IfNull | Function::Coalesce | Function::Greatest | Function::Least,
+            arguments,
+        ) => any(arguments),
+        Expression::Call(Function::NullIf, arguments) => any(arguments.get(..1).unwrap_or_default()),
+        Expression::Case { branches, otherwise, .. } => {
+            branches.iter().map(|(_, then)| then).chain(otherwise.as_deref()).any(|e| may_give_json(e, ty))
+        }
+        e => e.ty(ty).ty == ColumnType::Json,
+    }
+}
+
 /// The branches as values of `target`, unless one of them is JSON: then a time, whose text would show more than it has, is all
 /// that is converted.
 fn converted(branches: Vec<Bexpr>, target: Type, ty: &dyn Fn(&Slot) -> Type) -> Vec<Bexpr> {

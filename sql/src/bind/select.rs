@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::branches::in_one_order;
 use super::calls::{called, uncalled};
 use super::interned::Interned;
 use super::request::{self, Wanted};
@@ -20,7 +21,7 @@ use crate::expression::{Aggregate, Expression, Leaf, Slot, Type, truth};
 use crate::parse::Expr;
 use crate::relational::RelationalError;
 use crate::shape::{AggregateSpec, Bounds, Grouping, Input, Plan, Shape, Together};
-use crate::value::{ColumnMeta, Value};
+use crate::value::{ColumnMeta, ColumnType, Value};
 
 /// The result columns of a SELECT.
 pub(super) fn describe(
@@ -126,6 +127,11 @@ pub(super) fn limit(limit: &Limit, session: &Session<'_>) -> Result<(Option<u64>
     Ok((count, offset))
 }
 
+/// The type of a column that is selected from; there is none without a table.
+fn slot_type(view: Option<&View>, slot: Slot) -> Type {
+    view.map_or(Type::of(ColumnType::Null), |view| view.ty(slot))
+}
+
 /// The shards PARTITION names.
 fn partitions(from: &From, env: &dyn Environment) -> Result<Option<BTreeSet<u16>>, SqlError> {
     let Some(names) = &from.partitions else { return Ok(None) };
@@ -172,13 +178,17 @@ pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlEr
         let shown = clause == "field list" || aggregated && clause != "where clause";
         if shown { session.bind(e, column) } else { session.bind_condition(e, column) }
     };
-    let item = |e: &Expr| if comes { bound(e, "field list") } else { bound(&uncalled(e), "field list") };
+    let compared = |e| in_one_order(e, &|slot| slot_type(resolved.view.as_ref(), *slot));
+    let item = |e: &Expr| {
+        let item = if comes { bound(e, "field list") } else { bound(&uncalled(e), "field list") };
+        item.map(|e| if select.distinct { compared(e) } else { e })
+    };
     let items: Vec<_> = resolved.items.iter().map(|(e, _)| item(e)).collect::<Result<_, _>>()?;
     let ordered = |key: &Key| match key {
         Key::Item(place) => items.get(*place).cloned().ok_or_else(|| SqlError::Internal("no such item".into())),
         Key::Expression(e) => bound(e, "order clause"),
     };
-    let order = resolved.order_by.iter().map(|(key, d)| Ok((ordered(key)?, *d))).collect::<Result<_, SqlError>>()?;
+    let order = resolved.order_by.iter().map(|(key, d)| Ok((compared(ordered(key)?), *d))).collect::<Result<_, SqlError>>()?;
     let parts = Parts {
         order,
         items,
@@ -358,6 +368,7 @@ fn group(parts: Parts, keys: Vec<Expression<Slot>>, view: Option<&View>, any: bo
     if keys.iter().any(Expression::has_aggregate) {
         return Err(SqlError::Relational(RelationalError::GroupFunction));
     }
+    let compared = |e: &Expression<Slot>| in_one_order(e.clone(), &|slot| slot_type(view, *slot));
     let aggregates: RefCell<Interned<AggregateSpec>> = RefCell::default();
     let place_of = |spec| Expression::Leaf(Slot(keys.len() + aggregates.borrow_mut().place(spec)));
     let mut regrouped = |expression: &Expression<Slot>| {
@@ -372,8 +383,12 @@ fn group(parts: Parts, keys: Vec<Expression<Slot>>, view: Option<&View>, any: bo
                 if arguments.iter().any(Expression::has_aggregate) {
                     return Err(SqlError::Relational(RelationalError::GroupFunction));
                 }
-                let spec = AggregateSpec { function: *function, distinct: *distinct, arguments: arguments.clone() };
-                Ok(Some(place_of(spec)))
+                let arguments = match function {
+                    Aggregate::Min | Aggregate::Max => arguments.iter().map(compared).collect(),
+                    Aggregate::Count if *distinct => arguments.iter().map(compared).collect(),
+                    Aggregate::Count | Aggregate::Sum | Aggregate::Avg | Aggregate::Any => arguments.clone(),
+                };
+                Ok(Some(place_of(AggregateSpec { function: *function, distinct: *distinct, arguments })))
             },
             &mut |slot| {
                 if any {
@@ -389,5 +404,6 @@ fn group(parts: Parts, keys: Vec<Expression<Slot>>, view: Option<&View>, any: bo
     let having = parts.having.as_ref().map(&mut regrouped).transpose()?;
     let order = parts.order.iter().map(|(e, d)| Ok((regrouped(e)?, *d))).collect::<Result<_, SqlError>>()?;
     let aggregates = aggregates.into_inner().into_all();
+    let keys = keys.iter().map(compared).collect();
     Ok(Parts { items, order, having, grouping: Some(Grouping { keys, aggregates }) })
 }

@@ -44,11 +44,44 @@ fn objects_are_sorted_by_the_values_of_their_members() {
 }
 
 #[test]
-fn values_of_several_kinds_are_sorted_by_their_kinds() {
+fn a_choice_of_several_kinds_is_sorted_as_text() {
     let cells: Vec<_> = (1..200).map(|version| cell("a", "BASE", version, "{}", version)).collect();
     let text =
         "SELECT ref_key FROM trips ORDER BY IF(ref_key % 3 = 0, ?, IF(ref_key % 3 = 1, body, created_at)), ref_key";
     let sorted = run(&read_with(&Session::new(), text, &[Value::Int(5)]), &cells).unwrap();
     assert_eq!(sorted.len(), cells.len());
+    // By a time, 5 and {}.
     assert_eq!(sorted.iter().take(3).map(shown).collect::<Vec<_>>(), ["2", "5", "8"]);
+    assert_eq!(sorted.iter().skip(66).take(3).map(shown).collect::<Vec<_>>(), ["3", "6", "9"]);
+}
+
+#[test]
+fn a_choice_of_json_and_something_else_is_grouped_and_sorted_as_the_text_that_is_shown() {
+    let bodies = [r#"{"fare":0,"city":"Paris"}"#, r#"{"fare":-5,"city":"none"}"#, "{}", r#"{"fare":10,"city":"zz"}"#];
+    let cells: Vec<_> = (1..5).map(|n| cell("a", "BASE", n, bodies[n as usize - 1], n)).collect();
+    for (text, expected) in [
+        (
+            "SELECT COALESCE(body->'$.fare', 0) AS fare, COUNT(*) FROM trips GROUP BY fare ORDER BY fare",
+            &["-5|1", "0|2", "10|1"][..],
+        ),
+        ("SELECT COALESCE(body->'$.fare', 0) AS fare FROM trips GROUP BY fare HAVING fare = 0", &["0"]),
+        ("SELECT DISTINCT IFNULL(body->'$.fare', 0) FROM trips ORDER BY 1 DESC", &["10", "0", "-5"]),
+        ("SELECT DISTINCT IF(ref_key = 3, 0e0, body->'$.fare') AS f FROM trips ORDER BY f LIMIT 2", &["-5", "0"]),
+        (
+            "SELECT MIN(IFNULL(body->'$.fare', 0)), MAX(IFNULL(body->'$.fare', 0)) FROM trips",
+            &["-5|10"],
+        ),
+        ("SELECT COUNT(DISTINCT IFNULL(body->'$.fare', 0)), COUNT(IFNULL(body->'$.fare', 0)) FROM trips", &["3|4"]),
+        ("SELECT ref_key FROM trips ORDER BY COALESCE(body->'$.fare', 0), ref_key", &["2", "1", "3", "4"]),
+        (
+            "SELECT MIN(COALESCE(body->'$.city', 'none')), MAX(COALESCE(body->'$.city', 'none')) FROM trips",
+            &["\"Paris\"|none"],
+        ),
+        ("SELECT ref_key FROM trips ORDER BY COALESCE(body->'$.city', 'none')", &["1", "2", "4", "3"]),
+        ("SELECT ref_key FROM trips WHERE COALESCE(body->'$.city', 'none') = 'Paris'", &["1"]),
+        ("SELECT ref_key FROM trips ORDER BY body->'$.fare' DESC LIMIT 1", &["4"]),
+        ("SELECT ref_key FROM trips ORDER BY COALESCE(body->'$.fare', NULL) DESC LIMIT 1", &["4"]),
+    ] {
+        assert_eq!(rows(text, &cells), expected, "{text}");
+    }
 }
