@@ -70,3 +70,14 @@ SELECT Body FROM trips WHERE row_key = 'trip-6' AND column_key = 'BASE' ORDER BY
 BEGIN;
 SELECT BODY, Ref_Key FROM trips WHERE ROW_KEY = 'trip-6' AND COLUMN_KEY = 'BASE' AND REF_KEY = 1;
 COMMIT;
+
+-- A choice of JSON and something else is grouped and sorted as text.
+INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('trip-8', 'BASE', 1, '{"fare":0,"city":"Oslo"}'), ('trip-8', 'BASE', 2, '{"fare":-5}'), ('trip-8', 'BASE', 3, '{}'), ('trip-8', 'BASE', 4, '{"fare":10,"city":"none"}');
+SELECT COALESCE(JSON_EXTRACT(body, '$.fare'), 0) AS fare, COUNT(*) AS n FROM trips WHERE row_key = 'trip-8' GROUP BY fare ORDER BY fare;
+SELECT DISTINCT IFNULL(JSON_EXTRACT(body, '$.city'), 'none') AS city FROM trips WHERE row_key = 'trip-8' ORDER BY city DESC;
+SELECT MIN(IFNULL(JSON_EXTRACT(body, '$.fare'), 0)) AS a, MAX(IFNULL(JSON_EXTRACT(body, '$.fare'), 0)) AS b, COUNT(DISTINCT IFNULL(JSON_EXTRACT(body, '$.fare'), 0)) AS c FROM trips WHERE row_key = 'trip-8';
+SELECT COALESCE(JSON_EXTRACT(body, '$.fare'), 0) AS fare, COUNT(*) AS n FROM trips WHERE row_key = 'trip-8' GROUP BY fare HAVING fare = 0;
+
+-- What is shown alike is one value; a constant that is grouped by stays one.
+SELECT SUM(DISTINCT ref_key / 30000) AS a, AVG(DISTINCT ref_key / 30000) AS b, COUNT(DISTINCT ref_key / 30000) AS c, SUM(ref_key / 30000) AS d FROM trips WHERE row_key = 'trip-8';
+SELECT 2 AS version, ROUND(AVG(ref_key), 2) AS a FROM trips WHERE row_key = 'trip-8' GROUP BY version;

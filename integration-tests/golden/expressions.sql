@@ -162,3 +162,6 @@ SELECT YEAR('x') AS y, MONTH('') AS m, DAY('2024-02-30') AS d, HOUR('x') AS h, M
     DAYOFWEEK('2024-13-01') AS dw, WEEKDAY(NULL) AS wd, DAYOFYEAR('x') AS dy, HOUR(NULL) AS hn, YEAR(NULL) AS yn;
 SELECT HOUR(TIME '100:11:12') AS h, MINUTE(TIME '-10:11:12') AS mi, SECOND(TIMESTAMP '2024-01-01 05:06:07.9') AS s, HOUR(DATE '2024-01-01') AS hd,
     YEAR(DATE '2024-01-01') + 1 AS y, CONCAT(MONTH('2024-05-05'), 'x') AS m, YEAR(NOW()) = YEAR(CURDATE()) AS n;
+-- A separator that overlaps itself; doubles in JSON, and the values of an object.
+SELECT SUBSTRING_INDEX('x:::y', '::', -1) AS a, SUBSTRING_INDEX('x:::y', '::', -2) AS b, SUBSTRING_INDEX('::::', '::', -1) AS c, SUBSTRING_INDEX('a::::b', '::', -2) AS d, HEX(SUBSTRING_INDEX(X'783A3A3A79', X'3A3A', -1)) AS e;
+SELECT JSON_EXTRACT('{"b":2,"aa":1}', '$.*') AS a, JSON_EXTRACT('{"rate":0.0000012}', '$.rate') AS b, JSON_VALUE('{"big":1e15}', '$.big') AS c, JSON_ARRAY(0.0000012e0, 1e15) AS d;

@@ -231,3 +231,6 @@ SELECT CASE n WHEN 0x01 THEN 'a' WHEN 2 THEN 'b' END AS c FROM (SELECT 1 AS n UN
 SELECT n FROM (SELECT 'A' AS n) x WHERE n COLLATE utf8mb4_bin IN (0x41, 5);
 SET @n = 65;
 SELECT @n IN (0x41, 5) AS a, @n NOT IN (0x41, 5) AS b;
+-- A letter that has another form at the end of a word.
+SELECT v FROM (SELECT 'ΟΔΟΣ' AS v) x WHERE v LIKE 'οδος' AND v LIKE '%Σ' AND v = LOWER(v);
+SELECT COUNT(DISTINCT v) AS n FROM (SELECT 'ΟΔΟΣ' AS v UNION ALL SELECT 'οδος' UNION ALL SELECT 'οδοσ') x;
