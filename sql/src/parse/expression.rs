@@ -151,11 +151,12 @@ impl Reader<'_> {
 
     /// Whether an operand can end with this token.
     fn ends_operand(&self, token: &Token) -> bool {
-        const OPERATORS: [&str; 14] = [
+        const BEFORE_OPERANDS: [&str; 20] = [
             "AND", "OR", "XOR", "NOT", "DIV", "MOD", "LIKE", "IN", "BETWEEN", "WHEN", "THEN", "ELSE", "CASE", "ESCAPE",
+            "ALL", "DISTINCT", "BINARY", "BY", "FROM", "FOR",
         ];
         match token.kind {
-            Kind::Word => !OPERATORS.iter().any(|w| token.is(self.text, w)),
+            Kind::Word => !BEFORE_OPERANDS.iter().any(|w| token.is(self.text, w)),
             Kind::Symbol(symbol) => symbol == Symbol::Close,
             Kind::Quoted
             | Kind::String

@@ -35,6 +35,7 @@ fn aggregates_and_groups_are_computed() {
         ("SELECT COUNT(*) + 1 FROM trips WHERE 1 = 0", &["1"]),
         ("SELECT UPPER(row_key), MAX(ref_key) FROM trips GROUP BY 1 ORDER BY MAX(ref_key) DESC LIMIT 1", &["C|5"]),
         ("SELECT row_key FROM trips WHERE row_key IN ('a', 'b') HAVING row_key = 'b'", &["b"]),
+        ("SELECT COUNT(DISTINCT MOD(ref_key, 2)), SUM(ALL MOD(ref_key, 2)) FROM trips", &["2|5"]),
         // A constant that is grouped by says how many digits there are, elsewhere.
         ("SELECT 2 AS version, ROUND(AVG(ref_key), 2) FROM trips GROUP BY version", &["2|1.83"]),
         // What is shown alike is one value.

@@ -152,6 +152,8 @@ fn operators_bind_as_tightly_as_in_mysql() {
         ("7 MOD 4 + 1", "4"),
         ("MOD(7, 4)", "3"),
         ("(7) MOD (4)", "3"),
+        ("BINARY MOD(7, 4)", "3"),
+        ("SUBSTRING('abcdef' FROM MOD(7, 4) FOR MOD(9, 7))", "cd"),
         ("'a' BETWEEN '1.5x' AND 0", "0"),
         ("'b' BETWEEN 'a' AND 'c'", "1"),
         ("3 >> '1.5x'", "1"),
