@@ -104,10 +104,9 @@ fn may_give_json(e: &Bexpr, ty: &dyn Fn(&Slot) -> Type) -> bool {
     let any = |all: &[Bexpr]| all.iter().any(|e| may_give_json(e, ty));
     match e {
         Expression::Call(Function::If, arguments) => arguments.iter().skip(1).any(|e| may_give_json(e, ty)),
-        Expression::Call(
-            Function::IfNull | Function::Coalesce | Function::Greatest | Function::Least,
-            arguments,
-        ) => any(arguments),
+        Expression::Call(Function::IfNull | Function::Coalesce | Function::Greatest | Function::Least, arguments) => {
+            any(arguments)
+        }
         Expression::Call(Function::NullIf, arguments) => any(arguments.get(..1).unwrap_or_default()),
         Expression::Case { branches, otherwise, .. } => {
             branches.iter().map(|(_, then)| then).chain(otherwise.as_deref()).any(|e| may_give_json(e, ty))

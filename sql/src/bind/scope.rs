@@ -181,9 +181,8 @@ impl<'a> Session<'a> {
             hears,
         };
         // What is a condition by itself: nothing evaluates a constant.
-        let condition = |e: &Expression<Slot>| {
-            e.constant().map_or(Ok(()), |value| lost::number(value, Read::Double, &scope))
-        };
+        let condition =
+            |e: &Expression<Slot>| e.constant().map_or(Ok(()), |value| lost::number(value, Read::Double, &scope));
         let mut found = condition(&bound);
         bound.visit(&mut |node| {
             if let (Ok(()), Expression::And(all) | Expression::Or(all)) = (&found, node) {

@@ -188,7 +188,8 @@ pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlEr
         Key::Item(place) => items.get(*place).cloned().ok_or_else(|| SqlError::Internal("no such item".into())),
         Key::Expression(e) => bound(e, "order clause"),
     };
-    let order = resolved.order_by.iter().map(|(key, d)| Ok((compared(ordered(key)?), *d))).collect::<Result<_, SqlError>>()?;
+    let order =
+        resolved.order_by.iter().map(|(key, d)| Ok((compared(ordered(key)?), *d))).collect::<Result<_, SqlError>>()?;
     let parts = Parts {
         order,
         items,

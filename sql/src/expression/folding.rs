@@ -25,7 +25,8 @@ mod tests {
 
     #[test]
     fn the_cases_of_a_letter_are_one() {
-        for (text, other) in [("Wait", "wAIT"), ("ΟΔΟΣ", "οδος"), ("ΟΔΟΣ", "οδοσ"), ("Ä", "ä"), ("İ", "i")] {
+        for (text, other) in [("Wait", "wAIT"), ("ΟΔΟΣ", "οδος"), ("ΟΔΟΣ", "οδοσ"), ("Ä", "ä"), ("İ", "i")]
+        {
             assert_eq!(folded_text(text), folded_text(other), "{text}");
         }
         assert_ne!(folded('ß'), folded('s'));

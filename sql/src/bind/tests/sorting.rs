@@ -67,10 +67,7 @@ fn a_choice_of_json_and_something_else_is_grouped_and_sorted_as_the_text_that_is
         ("SELECT COALESCE(body->'$.fare', 0) AS fare FROM trips GROUP BY fare HAVING fare = 0", &["0"]),
         ("SELECT DISTINCT IFNULL(body->'$.fare', 0) FROM trips ORDER BY 1 DESC", &["10", "0", "-5"]),
         ("SELECT DISTINCT IF(ref_key = 3, 0e0, body->'$.fare') AS f FROM trips ORDER BY f LIMIT 2", &["-5", "0"]),
-        (
-            "SELECT MIN(IFNULL(body->'$.fare', 0)), MAX(IFNULL(body->'$.fare', 0)) FROM trips",
-            &["-5|10"],
-        ),
+        ("SELECT MIN(IFNULL(body->'$.fare', 0)), MAX(IFNULL(body->'$.fare', 0)) FROM trips", &["-5|10"]),
         ("SELECT COUNT(DISTINCT IFNULL(body->'$.fare', 0)), COUNT(IFNULL(body->'$.fare', 0)) FROM trips", &["3|4"]),
         ("SELECT ref_key FROM trips ORDER BY COALESCE(body->'$.fare', 0), ref_key", &["2", "1", "3", "4"]),
         (
