@@ -9,7 +9,7 @@ use super::postgres::PostgresMeta;
 use super::sqlite::SqliteMeta;
 use crate::engine::dsn::{Dsn, ServerKind};
 use crate::engine::server::ServerOptions;
-use crate::engine::sqlite::file::LockFile;
+use crate::engine::sqlite::files::LockFile;
 use crate::{StoreError, Timeouts};
 
 /// Most connections to a meta store on a server: for the poll, the lease and a change or two at once.

@@ -12,9 +12,8 @@ use rusqlite::Connection;
 use super::{Document, MetaStore};
 use crate::engine::now_micros;
 use crate::engine::sqlite::cells::{bind, execute};
-use crate::engine::sqlite::file::{
-    Access, Failure, LockFile, OpenFiles, ProcessLock, TimedConnection, commit_outcome, make_directory,
-};
+use crate::engine::sqlite::file::{Access, Failure, TimedConnection, commit_outcome};
+use crate::engine::sqlite::files::{LockFile, OpenFiles, ProcessLock, make_directory};
 use crate::sql::{Query, SQLITE};
 use crate::sync::lock;
 use crate::{StoreError, Timeouts};

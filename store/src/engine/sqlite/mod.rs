@@ -21,6 +21,7 @@ pub(crate) mod cells;
 mod checkpoint;
 mod erasing;
 pub(crate) mod file;
+pub(crate) mod files;
 mod pulse;
 mod read;
 mod readers;
@@ -48,7 +49,8 @@ pub(crate) use self::removal::id_of_set_aside;
 
 use self::cells::execute;
 use self::erasing::erase_some;
-use self::file::{Access, Failure, LockFile, OpenFiles, ProcessLock, TimedConnection, make_directory};
+use self::file::{Access, Failure, TimedConnection};
+use self::files::{LockFile, OpenFiles, ProcessLock, make_directory};
 use self::read::{PageBound, ReadTexts};
 use self::readers::Readers;
 use self::removal::{Left, Removal};

@@ -14,7 +14,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
-use super::file::{Access, Failure, OpenFiles, TimedConnection};
+use super::file::{Access, Failure, TimedConnection};
+use super::files::OpenFiles;
 use super::snapshots::{Reader, Snapshots};
 use crate::sync::lock;
 use crate::{Reason, StoreError, Timeouts};

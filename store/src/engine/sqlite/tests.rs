@@ -31,7 +31,7 @@ use tokio::task::JoinHandle;
 use fixture::{block, group, hold, open, reopen, step, table, there, together, transactions, triple};
 
 use super::cells::bind;
-use super::file::whose;
+use super::files::whose;
 use super::*;
 use crate::sql::{BATCH_BODY, Query};
 use crate::{FORMAT, GroupCell, PutMode};

@@ -14,7 +14,8 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::checkpoint::Checkpointer;
-use super::file::{Access, Failure, OpenFiles, ProcessLock, TimedConnection, commit_outcome};
+use super::file::{Access, Failure, TimedConnection, commit_outcome};
+use super::files::{OpenFiles, ProcessLock};
 use super::pulse::Pulse;
 use super::snapshots::Snapshots;
 use super::write::{Outcomes, Texts, apply};
