@@ -1,5 +1,6 @@
 //! A SQLite file: its connections, and its failures.
 
+use std::io::ErrorKind as IoErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
-use super::files::{denied, has_room};
+use super::files::{denied, has_room, room};
 use crate::{Reason, StoreError};
 
 /// Statements kept prepared per connection: a few per table, so that some dozen tables never prepare again.
@@ -223,14 +224,27 @@ impl Failure {
     }
 }
 
-/// What a failed COMMIT means. A full disk cuts the log before its commit mark, so that nothing is there; after any
-/// other input or output error (a sync, the log's index) the mark may be on disk, and would count after a crash.
+/// What a failed COMMIT means. A full disk, or a quota that is used up, cuts the log before its commit mark, so that nothing
+/// is there; after any other input or output error (a sync, the log's index) the mark may be on disk, and would count
+/// after a crash.
 pub(crate) fn commit_outcome(e: Failure, path: &Path) -> StoreError {
-    match &e {
-        Failure::Sqlite(sqlite) if sqlite.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) => {
-            StoreError::MaybeWritten { detail: format!("{}: {sqlite}", path.display()) }
+    commit_outcome_by(e, path, || room(path))
+}
+
+/// The same by what writing a little beside the file shows.
+pub(super) fn commit_outcome_by(e: Failure, path: &Path, room: impl Fn() -> std::io::Result<()>) -> StoreError {
+    let sqlite = match &e {
+        Failure::Sqlite(sqlite) if sqlite.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) => sqlite,
+        Failure::Sqlite(_) | Failure::Store(_) | Failure::Large => return e.outcome(path),
+    };
+    let detail = format!("{}: {sqlite}", path.display());
+    // Of a quota SQLite says only that a page could not be written.
+    let is_of_page = sqlite.sqlite_error().is_some_and(|e| e.extended_code == ffi::SQLITE_IOERR_WRITE);
+    match is_of_page.then(room) {
+        Some(Err(e)) if matches!(e.kind(), IoErrorKind::StorageFull | IoErrorKind::QuotaExceeded) => {
+            StoreError::DiskFull { detail }
         }
-        Failure::Sqlite(_) | Failure::Store(_) | Failure::Large => e.outcome(path),
+        _ => StoreError::MaybeWritten { detail },
     }
 }
 

@@ -188,8 +188,14 @@ pub(super) fn whose(file: &Path, of: &Metadata, user: u32) -> String {
     )
 }
 
-/// Whether a little can still be written beside the file.
+/// Whether a little can still be written beside the file, as far as room is concerned.
 pub(super) fn has_room(path: &Path) -> bool {
+    let full = [IoErrorKind::StorageFull, IoErrorKind::QuotaExceeded, IoErrorKind::FileTooLarge];
+    room(path).map_or_else(|e| !full.contains(&e.kind()), |()| true)
+}
+
+/// Writes a little beside the file, and takes it away again.
+pub(super) fn room(path: &Path) -> std::io::Result<()> {
     let probe = beside(path, ".probe");
     let written = File::create(&probe).and_then(|mut file| {
         file.write_all(&[0; 64 * 1024])?;
@@ -197,12 +203,7 @@ pub(super) fn has_room(path: &Path) -> bool {
     });
     // The probe may be what fills the disk; what matters is its result.
     let _ = std::fs::remove_file(&probe);
-    match written {
-        Ok(()) => true,
-        Err(e) => {
-            !matches!(e.kind(), IoErrorKind::StorageFull | IoErrorKind::QuotaExceeded | IoErrorKind::FileTooLarge)
-        }
-    }
+    written
 }
 
 fn beside(file: &Path, suffix: &str) -> PathBuf {

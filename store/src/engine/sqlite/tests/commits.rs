@@ -78,6 +78,23 @@ async fn a_transaction_that_is_rolled_back_in_its_midst_takes_nobody_along() {
 }
 
 #[test]
+fn a_commit_that_a_quota_cuts_short_is_not_written_and_one_that_fails_otherwise_may_be() {
+    let outcome = |code: i32, room: Option<std::io::ErrorKind>| {
+        let failure = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        let room = || room.map_or(Ok(()), |kind| Err(kind.into()));
+        file::commit_outcome_by(failure.into(), Path::new("cells.db"), room)
+    };
+    let (write, sync) = (rusqlite::ffi::SQLITE_IOERR_WRITE, rusqlite::ffi::SQLITE_IOERR_FSYNC);
+    for full in [std::io::ErrorKind::QuotaExceeded, std::io::ErrorKind::StorageFull] {
+        assert!(matches!(outcome(write, Some(full)), StoreError::DiskFull { .. }));
+        assert!(matches!(outcome(sync, Some(full)), StoreError::MaybeWritten { .. }), "the mark may be in the log");
+    }
+    for other in [None, Some(std::io::ErrorKind::FileTooLarge), Some(std::io::ErrorKind::Other)] {
+        assert!(matches!(outcome(write, other), StoreError::MaybeWritten { .. }));
+    }
+}
+
+#[test]
 fn of_a_commit_that_fails_in_a_file_nobody_knows_and_of_one_without_room_or_right_nothing_is_there() {
     use rusqlite::ffi;
     let outcome = |code| {
