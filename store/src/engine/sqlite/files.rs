@@ -12,9 +12,13 @@ use rustix::io::Errno;
 
 use crate::{Reason, StoreError};
 
+/// Most links that lead from one to the next, as for Linux.
+const MOST_LINKS: usize = 40;
+
 /// The right to open a file: one process has it (C13 of docs/ARCHITECTURE.md), until it is dropped or the process dies.
 ///
-/// It is a lock on `<file>.lock` and not on the file, whose locks are SQLite's own and come and go.
+/// It is a lock on `<file>.lock` and not on the file, whose locks are SQLite's own and come and go. Links to the file are
+/// followed: there is one lock, whatever the file is called.
 #[derive(Debug)]
 pub(crate) struct ProcessLock {
     /// `None` where there is no lock file, and so nobody who has the lock ([`LockFile::Find`]).
@@ -206,8 +210,21 @@ pub(super) fn room(path: &Path) -> std::io::Result<()> {
     written
 }
 
+/// What has the file's name with this at its end, where SQLite has it: beside the file itself, if this is a link to it.
 fn beside(file: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(file.as_os_str());
+    let mut name = OsString::from(behind_links(file));
     name.push(suffix);
     PathBuf::from(name)
+}
+
+/// What a path leads to if it is a symbolic link, whether there is a file or not. Links to directories on the way are left in
+/// it: they lead to the same files.
+fn behind_links(file: &Path) -> PathBuf {
+    let mut file = file.to_owned();
+    for _ in 0..MOST_LINKS {
+        let Ok(target) = std::fs::read_link(&file) else { break };
+        file.pop();
+        file.push(target);
+    }
+    file
 }

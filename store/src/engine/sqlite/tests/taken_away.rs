@@ -48,6 +48,32 @@ async fn a_file_whose_log_was_taken_away_is_written_to_no_more() {
 }
 
 #[tokio::test]
+async fn a_link_to_a_file_has_the_lock_and_the_log_of_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let (named, large) = (directory.path().join("named"), directory.path().join("large"));
+    for directory in [&named, &large] {
+        std::fs::create_dir(directory).unwrap();
+    }
+    std::os::unix::fs::symlink("../large/moved.db", named.join("linked.db")).unwrap();
+    std::os::unix::fs::symlink("linked.db", named.join("cells.db")).unwrap();
+    // Once where the link leads nowhere yet, and once where there is the file.
+    for _ in 0..2 {
+        let (backend, epoch) = open(&named, SqliteOptions::default()).await;
+        let second = SqliteBackend::open(&large.join("moved.db"), SqliteOptions::default()).unwrap_err();
+        assert!(second.to_string().contains("in use by another process"), "{second}");
+        backend.put(epoch, &[group(1, 8)]).await.unwrap();
+        backend.ping().await.unwrap();
+        let (log, away) = (large.join("moved.db-wal"), directory.path().join("away"));
+        std::fs::rename(&log, &away).unwrap();
+        let gone = backend.ping().await.unwrap_err();
+        assert!(gone.to_string().contains("moved.db-wal was taken away"), "{gone}");
+        std::fs::rename(&away, &log).unwrap();
+        backend.ping().await.unwrap();
+        backend.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_connection_to_another_file_of_the_name_is_not_used() {
     let directory = tempfile::tempdir().unwrap();
     let (path, away) = (directory.path().join("cells.db"), directory.path().join("away.db"));
