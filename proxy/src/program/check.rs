@@ -46,6 +46,7 @@ async fn check_meta(config: &Config) -> Result<String, StoreError> {
     }
     let meta = open_meta(config, Purpose::Check)?;
     if meta.exists().await? {
+        meta.check_writable().await?;
         return Ok("reached".to_owned());
     }
     meta.check_rights().await.map(|()| "reached, empty".to_owned())

@@ -48,6 +48,14 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
         Ok(())
     }
 
+    /// Whether it can be written, as far as that can be told without writing: a start writes there.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if it can only be read.
+    async fn check_writable(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Creates the table if it is not there; safe when several proxies do it at once.
     async fn create(&self) -> Result<(), StoreError>;
 

@@ -18,7 +18,7 @@ pub const CONNECTIONS: usize = 4;
 /// A meta store in a SQLite file; nothing is made beside it if it is only looked at.
 ///
 /// # Errors
-/// [`StoreError::Refused`] if another process uses the file.
+/// [`StoreError::Refused`] if another process uses the file, or this one may not write it.
 pub fn open_sqlite(path: &Path, timeouts: Timeouts, looks: bool) -> Result<Arc<dyn MetaStore>, StoreError> {
     Ok(Arc::new(SqliteMeta::open_with(path, timeouts, LockFile::of(looks))?))
 }

@@ -69,6 +69,12 @@ impl<D: Driver> MetaStore for ServerMeta<D> {
         self.core.driver().check_rights().await
     }
 
+    async fn check_writable(&self) -> Result<(), StoreError> {
+        let detail = || "the server can only be read: it is a replica, or was made one".to_owned();
+        let place = self.core.location().await?;
+        place.map(|_| ()).ok_or_else(|| StoreError::Refused { detail: detail() })
+    }
+
     async fn create(&self) -> Result<(), StoreError> {
         self.core.driver().create_database().await?;
         self.core.define(&self.core.dialect().create_meta_table()).await

@@ -47,7 +47,8 @@ impl SqliteMeta {
     /// Opens a file, or the place where [`MetaStore::create`] will make one: a file that is not there is not created.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] if another process uses the file; [`StoreError::Corrupt`] if it is not SQLite's.
+    /// [`StoreError::Refused`] if another process uses the file, or this one may not write it; [`StoreError::Corrupt`] if it is
+    /// not SQLite's.
     pub fn open(path: &Path, timeouts: Timeouts) -> Result<Self, StoreError> {
         Self::open_with(path, timeouts, LockFile::Make)
     }
@@ -118,6 +119,7 @@ impl OpenFile {
     fn open(path: &Path, access: Access, timeouts: Timeouts, lock: LockFile) -> Result<Self, StoreError> {
         let lock = ProcessLock::take(path, lock)?;
         let connection = TimedConnection::open(path, access, timeouts.lock).map_err(|e| e.outcome(path))?;
+        connection.refuse_read_only(path)?;
         // Reads the file's first page: what is not SQLite's is refused now.
         connection.has_table(TABLE).map_err(|e| e.outcome(path))?;
         let files = OpenFiles::of(path)?;

@@ -103,6 +103,19 @@ impl TimedConnection {
         Ok(Self { sqlite, deadline })
     }
 
+    /// Refuses a file that can only be read: SQLite opens it all the same, and no write would ever succeed.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`], with whose file it is.
+    pub(crate) fn refuse_read_only(&self, path: &Path) -> Result<(), StoreError> {
+        if !self.sqlite.is_readonly("main").map_err(|e| Failure::from(e).outcome(path))? {
+            return Ok(());
+        }
+        let system = || "its file system is mounted read-only, or it is immutable".to_owned();
+        let why = denied(path).unwrap_or_else(system);
+        Err(StoreError::Refused { detail: format!("{} can only be read: {why}", path.display()) })
+    }
+
     /// Whether Cellgate's table `name` is in the file.
     pub(crate) fn has_table(&self, name: &str) -> Result<bool, Failure> {
         let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?";

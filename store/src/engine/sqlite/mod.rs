@@ -152,12 +152,14 @@ impl SqliteBackend {
     /// Opens a file, or the place where [`Backend::claim`] will make one: a file that is not there is not created.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] if another process uses the file; [`StoreError::Corrupt`] if it is not SQLite's.
+    /// [`StoreError::Refused`] if another process uses the file, or this one may not write it; [`StoreError::Corrupt`] if it is
+    /// not SQLite's.
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
         let backend = Self { path: path.to_owned(), options, live: OnceLock::new(), unclaimed: Mutex::new(None) };
         if path.exists() {
             let lock = ProcessLock::take(path, LockFile::of(options.looks))?;
             let connection = backend.connect(Access::Write)?;
+            connection.refuse_read_only(path)?;
             if connection.has_table("cg_cluster").map_err(|e| e.outcome(path))? {
                 backend.start(connection, lock)?;
             } else {

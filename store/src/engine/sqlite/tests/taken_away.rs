@@ -175,6 +175,28 @@ async fn a_file_that_cannot_be_opened_again_is_logged_once() {
 }
 
 #[test]
+fn a_file_that_can_only_be_read_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cells.db");
+    rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+    let mut connection = TimedConnection::open(&path, Access::Write, Duration::ZERO).unwrap();
+    connection.refuse_read_only(&path).unwrap();
+    // As SQLite opens a file that it may not write, without a word.
+    let read_only = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    connection.sqlite = rusqlite::Connection::open_with_flags(&path, read_only).unwrap();
+    let refused = connection.refuse_read_only(&path).unwrap_err();
+    assert!(refused.to_string().contains("cells.db can only be read: "), "{refused}");
+    if rustix::process::geteuid().is_root() {
+        return;
+    }
+    let mut rights = std::fs::metadata(&path).unwrap().permissions();
+    rights.set_readonly(true);
+    std::fs::set_permissions(&path, rights).unwrap();
+    let refused = SqliteBackend::open(&path, SqliteOptions::default()).unwrap_err();
+    assert!(refused.to_string().contains("with mode 444, and Cellgate runs as user"), "{refused}");
+}
+
+#[test]
 fn a_file_of_another_user_is_told_with_its_owner_and_mode() {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
