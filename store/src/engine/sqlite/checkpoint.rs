@@ -228,7 +228,8 @@ impl Checkpointer {
         }
         let limit = self.log.limit();
         if all >= limit * 2 {
-            self.wait_at_most(writer, RESTART_WAIT, "RESTART");
+            // Behind a pass that is under way.
+            let _ = self.anew(writer, RESTART_WAIT, "RESTART", lock(&self.pass));
         } else if all >= limit
             && before + pages <= FEW_PAGES
             && let Some(pass) = free(&self.pass)
@@ -249,8 +250,11 @@ impl Checkpointer {
 
     /// Empties the log, for good: erased bodies are not left in it. Answers whether it is empty; who reads from it keeps it
     /// from that.
-    pub(crate) fn truncate(&self, writer: &TimedConnection, wait: Duration) -> bool {
-        self.wait_at_most(writer, wait.min(self.lock_wait), "TRUNCATE")
+    ///
+    /// # Errors
+    /// What kept it from being moved into the file.
+    pub(crate) fn truncate(&self, writer: &TimedConnection, wait: Duration) -> Result<bool, StoreError> {
+        self.anew(writer, wait.min(self.lock_wait), "TRUNCATE", lock(&self.pass))
     }
 
     /// Ends the thread.
@@ -260,12 +264,7 @@ impl Checkpointer {
         let _ = self.thread.join();
     }
 
-    /// Makes the log start anew, behind a pass that is under way.
-    fn wait_at_most(&self, writer: &TimedConnection, wait: Duration, mode: &str) -> bool {
-        self.anew(writer, wait, mode, lock(&self.pass)).unwrap_or(false)
-    }
-
-    /// Answers whether it did. An error has been logged.
+    /// Makes the log start anew; answers whether it did. An error has been logged.
     fn anew(
         &self,
         writer: &TimedConnection,

@@ -343,8 +343,9 @@ impl Backend for SqliteBackend {
                 erase_some(sqlite, &table, &what, &step)
             })?;
             // What the log holds of bodies goes behind the last step.
-            let emptied = erased.last.is_none() && side.empty_log(LOG_WAIT);
-            if erased.last.is_some() {
+            let is_last = erased.last.is_none();
+            let emptied = if is_last { side.empty_log(LOG_WAIT) } else { Ok(true) };
+            if !is_last {
                 side.committed();
             }
             Ok((erased, emptied))
@@ -355,27 +356,29 @@ impl Backend for SqliteBackend {
         if erased.last.is_some() {
             return Ok(erased);
         }
-        // A scan that began before reads on from the log. It ends, and others write meanwhile.
-        while !emptied {
-            let again = |why: &str| StoreError::Timeout {
-                reason: Reason::Statement,
-                detail: format!(
-                    "{}: the cells are erased, but their bytes are still in the write-ahead log ({why}): erase again",
-                    self.path.display()
-                ),
-            };
+        // Whatever the reason, that the cells are erased is told by this error alone: a full disk would say that nothing is.
+        let again = |why: &str| StoreError::Timeout {
+            reason: Reason::Statement,
+            detail: format!(
+                "{}: the cells are erased, but their bytes are still in the write-ahead log ({why}): erase again",
+                self.path.display()
+            ),
+        };
+        loop {
+            match emptied {
+                Ok(true) => return Ok(erased),
+                // A scan that began before reads on from the log. It ends, and others write meanwhile.
+                Ok(false) => {}
+                // The queue was full: others write, and it is tried again.
+                Err(StoreError::Timeout { reason: Reason::Queue, .. }) => {}
+                Err(error) => return Err(again(&error.to_string())),
+            }
             if Instant::now() >= until {
                 return Err(again("somebody reads from it"));
             }
             tokio::time::sleep(LOG_PAUSE).await;
-            emptied = match writer.side(|side| Ok(side.empty_log(LOG_WAIT))).await {
-                Ok(emptied) => emptied,
-                // The queue was full: others write, and it is tried again.
-                Err(StoreError::Timeout { reason: Reason::Queue, .. }) => false,
-                Err(error) => return Err(again(&error.to_string())),
-            };
+            emptied = writer.side(|side| side.empty_log(LOG_WAIT)).await;
         }
-        Ok(erased)
     }
 
     async fn create_table(&self, table: &TableRef) -> Result<(), StoreError> {

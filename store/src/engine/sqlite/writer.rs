@@ -402,8 +402,12 @@ impl WriteSide {
         self.checkpointer.written(&self.connection);
     }
 
-    /// Writes what the log still holds of overwritten pages to the file, and empties the log; answers whether it is empty.
-    pub(crate) fn empty_log(&mut self, wait: Duration) -> bool {
+    /// Writes what the log still holds of overwritten pages to the file, and empties the log; answers whether it is empty,
+    /// which who reads from it keeps it from.
+    ///
+    /// # Errors
+    /// What kept it from being moved into the file.
+    pub(crate) fn empty_log(&mut self, wait: Duration) -> Result<bool, StoreError> {
         self.checkpointer.truncate(&self.connection, wait)
     }
 

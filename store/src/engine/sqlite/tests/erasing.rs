@@ -26,7 +26,7 @@ fn is_on_disk(directory: &Path) -> bool {
 
 /// Moves the log into the file.
 async fn checkpoint(backend: &SqliteBackend) {
-    assert!(backend.live().unwrap().writer.side(|side| Ok(side.empty_log(LOG_WAIT))).await.unwrap());
+    assert!(backend.live().unwrap().writer.side(|side| side.empty_log(LOG_WAIT)).await.unwrap());
 }
 
 /// Erases both cells; answers whether the secret was there before and is behind it.

@@ -16,6 +16,27 @@ async fn a_snapshot_that_lives_on_keeps_no_erased_body_in_the_log() {
 }
 
 #[tokio::test]
+async fn an_erasure_whose_log_cannot_be_moved_into_the_file_says_so_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let (backend, epoch) = open(directory.path(), SqliteOptions::default()).await;
+    backend.put(epoch, &[group(1, 10)]).await.unwrap();
+    let refuse = |side: &mut writer::WriteSide| {
+        let no_checkpoint = |context: AuthContext<'_>| match context.action {
+            AuthAction::Pragma { pragma_name: "wal_checkpoint", .. } => Authorization::Deny,
+            _ => Authorization::Allow,
+        };
+        side.sqlite().authorizer(Some(no_checkpoint)).unwrap();
+        Ok(())
+    };
+    backend.live().unwrap().writer.side(refuse).await.unwrap();
+    let began = Instant::now();
+    let error = backend.erase(epoch, &table(), &Erasure::Cell(triple("row", 1)), &step(1)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Timeout { reason: Reason::Statement, .. }), "{error:?}");
+    assert!(error.to_string().contains("erase again") && !error.to_string().contains("somebody reads"), "{error}");
+    assert!(began.elapsed() < Timeouts::default().statement, "nobody is waited for");
+}
+
+#[tokio::test]
 async fn an_erasure_waits_for_who_reads_from_the_log_and_lets_others_write() {
     let directory = tempfile::tempdir().unwrap();
     let timeouts = Timeouts { statement: Duration::from_secs(2), ..Timeouts::default() };
